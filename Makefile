@@ -78,7 +78,7 @@ ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(shell pkg-config --libs $(PKGS) 2>/de
 
 # Everything but main() goes into one archive; the program, the unit tests and
 # the fuzz targets link against it.
-LIB_SRC  := $(filter-out spoa/cmd/main.c spoa/tools/%,$(wildcard spoa/*/*.c spoa/*/*/*.c))
+LIB_SRC  := $(filter-out spoa/cmd/main.c spoa/cmd/makers/%,$(wildcard spoa/*/*.c spoa/*/*/*.c spoa/*/*/*/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(patsubst /usr/share/llhttp/%.c,$(B)/llhttp/%.o,$(LLHTTP_SRC))
 LIB      := $(B)/libtollgate.a
 
@@ -97,14 +97,14 @@ DETECTOR_YAML := $(sort $(wildcard policies/detectors/*.yaml))
 
 LIB_OBJ += $(B)/gen/detectors.o
 
-EMBED := spoa/tools/embed.awk
+EMBED := spoa/cmd/makers/embed.awk
 
 $(B)/gen/detectors.c: $(DETECTOR_YAML) policies/detectors $(EMBED)
 	@mkdir -p $(@D)
-	$(call say,GEN)LC_ALL=C awk -v header=detect/engine.h -v type=detect_file -v table=detect_builtin \
+	$(call say,GEN)LC_ALL=C awk -v header=scan/detect/engine.h -v type=detect_file -v table=detect_builtin \
 		-f $(EMBED) $(DETECTOR_YAML) >$@.tmp && mv $@.tmp $@
 
-$(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/detect/engine.h
+$(B)/gen/detectors.o: $(B)/gen/detectors.c spoa/scan/detect/engine.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # What `tollgate init` lays down and `tollgate check --haproxy` compares with.
@@ -115,75 +115,75 @@ LIB_OBJ += $(B)/gen/shipped.o
 
 $(B)/gen/shipped.c: $(SHIPPED) $(EMBED)
 	@mkdir -p $(@D)
-	$(call say,GEN)LC_ALL=C awk -v header=edge/shipped.h -v type=shipped_file -v table=shipped_files \
+	$(call say,GEN)LC_ALL=C awk -v header=operator/edge/shipped.h -v type=shipped_file -v table=shipped_files \
 		-f $(EMBED) $(SHIPPED) >$@.tmp && mv $@.tmp $@
 
-$(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/edge/shipped.h
+$(B)/gen/shipped.o: $(B)/gen/shipped.c spoa/operator/edge/shipped.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The console, served by the daemon itself, and its library of charts: from npm where that is to be had when the
 # program is built, one copy for all build directories.
 CHARTS  := build/charts
-CONSOLE := $(sort $(wildcard spoa/console/*.html spoa/console/*.css spoa/console/*.svg spoa/console/*.js \
-	spoa/console/views/*.js)) $(CHARTS)/charts.css $(CHARTS)/uplot.js
+CONSOLE := $(sort $(wildcard spoa/operator/console/*.html spoa/operator/console/*.css spoa/operator/console/*.svg spoa/operator/console/*.js \
+	spoa/operator/console/views/*.js)) $(CHARTS)/charts.css $(CHARTS)/uplot.js
 
 LIB_OBJ += $(B)/gen/console.o
 
 $(CHARTS)/uplot.js:
-	@spoa/tools/charts-fetch $(CHARTS) --try
+	@spoa/cmd/makers/charts-fetch $(CHARTS) --try
 
 $(CHARTS)/charts.css: $(CHARTS)/uplot.js ;
 
-$(B)/gen/console.c: $(CONSOLE) spoa/console spoa/console/views $(EMBED)
+$(B)/gen/console.c: $(CONSOLE) spoa/operator/console spoa/operator/console/views $(EMBED)
 	@mkdir -p $(@D)
-	$(call say,GEN)LC_ALL=C awk -v header=console/asset.h -v type=console_file -v table=console_files \
+	$(call say,GEN)LC_ALL=C awk -v header=operator/console/asset.h -v type=console_file -v table=console_files \
 		-f $(EMBED) $(CONSOLE) >$@.tmp && mv $@.tmp $@
 
-$(B)/gen/console.o: $(B)/gen/console.c spoa/console/asset.h
+$(B)/gen/console.o: $(B)/gen/console.c spoa/operator/console/asset.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 .PHONY: charts
 charts: ## the console's library of charts into build/charts/ (from npm, checked); then make
-	@spoa/tools/charts-fetch $(CHARTS)
+	@spoa/cmd/makers/charts-fetch $(CHARTS)
 
 # Which model is counted how.
 LIB_OBJ += $(B)/gen/models.o
 
 $(B)/gen/models.c: policies/models.yaml $(EMBED)
 	@mkdir -p $(@D)
-	$(call say,GEN)LC_ALL=C awk -v header=tokens/models.h -v type=models_file -v table=models_builtin \
+	$(call say,GEN)LC_ALL=C awk -v header=base/tokens/models.h -v type=models_file -v table=models_builtin \
 		-f $(EMBED) policies/models.yaml >$@.tmp && mv $@.tmp $@
 
-$(B)/gen/models.o: $(B)/gen/models.c spoa/tokens/models.h
+$(B)/gen/models.o: $(B)/gen/models.c spoa/base/tokens/models.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # Lists that checks include.
-LISTS := $(patsubst policies/detectors/%.txt,$(B)/gen/detect/validate/%.inc,\
+LISTS := $(patsubst policies/detectors/%.txt,$(B)/gen/scan/detect/validate/%.inc,\
 	$(filter-out %/numerals.txt,$(wildcard policies/detectors/*.txt)))
 
-$(LISTS): $(B)/gen/detect/validate/%.inc: policies/detectors/%.txt spoa/detect/lists.awk
+$(LISTS): $(B)/gen/scan/detect/validate/%.inc: policies/detectors/%.txt spoa/scan/detect/lists.awk
 	@mkdir -p $(@D)
-	@LC_ALL=C awk -f spoa/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
+	@LC_ALL=C awk -f spoa/scan/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
 
 $(LIB_OBJ): | $(LISTS)
 
 # How providers' keys begin.
-$(B)/gen/codec/provider_keys.inc: policies/provider_keys.txt spoa/detect/lists.awk
+$(B)/gen/base/codec/provider_keys.inc: policies/provider_keys.txt spoa/scan/detect/lists.awk
 	@mkdir -p $(@D)
-	@LC_ALL=C awk -f spoa/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
+	@LC_ALL=C awk -f spoa/scan/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
 
-$(LIB_OBJ): | $(B)/gen/codec/provider_keys.inc
+$(LIB_OBJ): | $(B)/gen/base/codec/provider_keys.inc
 
 # Numbers in words.
 LIB_OBJ += $(B)/gen/numerals.o
 
 $(B)/gen/numerals.c: policies/detectors/numerals.txt Makefile
 	@mkdir -p $(@D)
-	@{ echo '#include "detect/disguise/numerals.h"'; echo 'const struct numeral numerals[] = {'; \
+	@{ echo '#include "scan/detect/disguise/numerals.h"'; echo 'const struct numeral numerals[] = {'; \
 		LC_ALL=C sort $< | awk '!/^#/ && NF == 2 { printf "\t{ \"%s\", \"%s\" },\n", $$1, $$2 }'; \
 		echo '};'; echo 'const size_t numerals_count = sizeof(numerals) / sizeof(numerals[0]);'; } >$@.tmp && mv $@.tmp $@
 
-$(B)/gen/numerals.o: $(B)/gen/numerals.c spoa/detect/disguise/numerals.h
+$(B)/gen/numerals.o: $(B)/gen/numerals.c spoa/scan/detect/disguise/numerals.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The word lists of names, policies/detectors/names/*.txt: as the table that is searched,
@@ -192,11 +192,11 @@ NAMES_TXT := $(sort $(wildcard policies/detectors/names/*.txt))
 
 LIB_OBJ += $(B)/gen/names.o
 
-NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,detect/names/names_words detect/names/names_eights \
-	detect/names/names_letters \
-	codec/letters codec/utf8 codec/yaml codec/yaml_value base/arena base/buf base/err base/mem base/span base/utf8)
+NAMES_PACK := $(patsubst %,$(B)/spoa/%.o,scan/detect/names/names_words scan/detect/names/names_eights \
+	scan/detect/names/names_letters \
+	base/codec/letters base/codec/utf8 base/codec/yaml base/codec/yaml_value base/arena base/buf base/err base/mem base/span base/utf8)
 
-$(B)/gen/names_pack: spoa/tools/names_pack.c $(NAMES_PACK)
+$(B)/gen/names_pack: spoa/cmd/makers/names_pack.c $(NAMES_PACK)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(NAMES_PACK) $(ALL_LIBS)
 
@@ -215,11 +215,11 @@ $(B)/gen/names.o: $(B)/gen/names.c
 # makes it anew from its texts: same texts, same bytes, whatever the optimisation.
 INJECT := policies/detectors/injection
 
-$(B)/spoa/inject/inject_load.o: $(addprefix $(INJECT)/,model.bin patterns.yaml mentions.yaml)
-$(B)/spoa/tools/train_fit.o $(B)/spoa/inject/inject_score.o: ALL_CFLAGS += -ffp-contract=off
+$(B)/spoa/scan/inject/inject_load.o: $(addprefix $(INJECT)/,model.bin patterns.yaml mentions.yaml)
+$(B)/spoa/cmd/makers/train_fit.o $(B)/spoa/scan/inject/inject_score.o: ALL_CFLAGS += -ffp-contract=off
 
 # The trainer is a program of its own.
-TRAIN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard spoa/tools/train*.c))
+TRAIN_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard spoa/cmd/makers/train*.c))
 
 $(B)/tollgate-train: $(TRAIN_OBJ) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
@@ -241,12 +241,12 @@ RANKS := $(B)/ranks/o200k_base.ranks $(B)/ranks/cl100k_base.ranks
 .PHONY: ranks
 ranks: deps-run ## token ranks of o200k_base and cl100k_base into build/ranks/ (from npm, checked)
 	@$(MAKE) -s --no-print-directory $(B)/tollgate
-	@spoa/tools/ranks-fetch $(B)/tollgate $(B)/ranks
+	@spoa/cmd/makers/ranks-fetch $(B)/tollgate $(B)/ranks
 
 .PHONY: prices
 prices: deps-run ## rows of a public list into policies/prices.yaml (from npm; VERSION=…)
 	@$(MAKE) -s --no-print-directory $(B)/tollgate
-	@spoa/tools/prices-fetch $(B)/tollgate $(B)/prices policies/prices.yaml
+	@spoa/cmd/makers/prices-fetch $(B)/tollgate $(B)/prices policies/prices.yaml
 
 # For editors; a test holds the files and the parser's tables together.
 .PHONY: schema
@@ -286,7 +286,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	install -m 644 README.md LICENSE CHANGES.md CONTRIBUTING.md SECURITY.md $(SHARE)/doc/tollgate
 	if [ -e $(CHARTS)/LICENSE.uPlot ]; then install -m 644 $(CHARTS)/LICENSE.uPlot $(SHARE)/doc/tollgate; fi
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
-	$(if $(shell command -v dpkg-query),spoa/tools/sbom program $(B)/tollgate >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
+	$(if $(shell command -v dpkg-query),spoa/cmd/makers/sbom program $(B)/tollgate >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	sed 's#@PREFIX@#$(PREFIX)#g' docs/tollgate.service >$(UNITS)/systemd/system/tollgate.service
 	chmod 644 $(UNITS)/systemd/system/tollgate.service
 	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
@@ -312,7 +312,7 @@ export EMBEDDED
 .PHONY: sbom
 sbom: deps-run ## what the program holds and is linked with, as CycloneDX: build/sbom.cdx.json
 	@$(MAKE) -s --no-print-directory $(B)/tollgate
-	@spoa/tools/sbom program $(B)/tollgate >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
+	@spoa/cmd/makers/sbom program $(B)/tollgate >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
 
 # A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.
 DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb

@@ -7,8 +7,8 @@
 
 #include "answer/format_tree.h"
 #include "base/ascii.h"
+#include "base/codec/json.h"
 #include "base/err.h"
-#include "codec/json.h"
 
 enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
 enum { ROWS_FROM = 64 }; /* numbers of members: below it those that rows name */

@@ -4,7 +4,7 @@
 #define ANSWER_DOCUMENT_H
 
 #include "answer/format.h"
-#include "dialect/usage.h"
+#include "scan/dialect/usage.h"
 
 struct answer_text {
 	enum answer_kind kind;
@@ -15,7 +15,7 @@ struct answer_text {
 	bool piece;  /* of a value of a call's arguments, told apart by its path */
 	bool last;   /* such a value ends with it */
 	bool so_far; /* in a stream it may be all of the text so far */
-	bool halves; /* has a half of a surrogate pair (codec/utf8.h) */
+	bool halves; /* has a half of a surrogate pair (base/codec/utf8.h) */
 	bool aside;  /* no part of what is said: a name, a key, what no word of a format is */
 	/* A string that no row names: the same `path` is the same member of another event,
 	 * wherever it is in its arrays. `worded`: by its key, formats have words, ids and times

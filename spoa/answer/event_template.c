@@ -5,8 +5,8 @@
 #include "answer/event_template.h"
 
 #include "base/ascii.h"
+#include "base/codec/json.h"
 #include "base/err.h"
-#include "codec/json.h"
 
 enum { NUMBER_DIGITS = 15 };
 

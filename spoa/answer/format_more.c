@@ -41,7 +41,7 @@ const struct answer_format answer_gemini = {
 	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
-/* Its members are none of these rows': each is read as any text, but calls (calls/kept.c). */
+/* Its members are none of these rows': each is read as any text, but calls (answer/calls/kept.c). */
 const struct answer_format answer_interactions = {
 	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };

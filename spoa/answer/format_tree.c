@@ -1,5 +1,5 @@
 /* Turns the rows of a format ("choices[*].delta.content") into a tree: one step a key. Built
- * when it is first asked for, and never freed. text/table.c does the same for requests, whose
+ * when it is first asked for, and never freed. scan/text/table.c does the same for requests, whose
  * rows say other things. */
 #include "answer/format_tree.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "dialect/usage.h"
+#include "scan/dialect/usage.h"
 
 static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
 

@@ -5,8 +5,8 @@
 #include <sodium.h>
 
 #include "answer/frames_array.h"
+#include "base/codec/eventstream.h"
 #include "base/err.h"
-#include "codec/eventstream.h"
 
 void
 frame_writer_init(struct frame_writer *w, enum frames_kind kind)

@@ -1,4 +1,4 @@
-/* Cuts a stream into frames. Event streams of servers are codec/sse.c's; of the three others
+/* Cuts a stream into frames. Event streams of servers are base/codec/sse.c's; of the three others
  * the end of a frame is found here, and their bytes are kept until it has come. A frame that
  * lies whole in the input is a view of it. */
 #include "answer/frames.h"
@@ -7,9 +7,9 @@
 
 #include "answer/frames_array.h"
 #include "base/arena.h"
+#include "base/codec/eventstream.h"
+#include "base/codec/json.h"
 #include "base/err.h"
-#include "codec/eventstream.h"
-#include "codec/json.h"
 
 enum { KEPT_BYTES = 16 << 10 }; /* of a block's room, from frame to frame */
 

@@ -5,7 +5,7 @@
 #define ANSWER_FRAMES_H
 
 #include "base/caps.h"
-#include "codec/sse.h"
+#include "base/codec/sse.h"
 
 enum frames_kind {
 	FRAMES_SSE,	    /* text/event-stream */

@@ -1,6 +1,6 @@
 /* What is held is read again with what comes next: at most RESTORE_HELD_MOST bytes, so the work
  * is linear in the text. A string of arguments that waits for its end is not read again: it is
- * there twice, as it came and with its values. Separate from text/spelling.c, which knows what
+ * there twice, as it came and with its values. Separate from scan/text/spelling.c, which knows what
  * a placeholder looks like and nothing of pieces. */
 #include "answer/restore.h"
 

@@ -1,6 +1,6 @@
 /* Placeholders put back into text that comes in pieces: what goes out depends on the text
  * alone, not on where it was cut. Text is held only while it may be the beginning of one of the
- * vault's placeholders, however spelled (text/spelling.h). owner: worker. */
+ * vault's placeholders, however spelled (scan/text/spelling.h). owner: worker. */
 #ifndef ANSWER_RESTORE_H
 #define ANSWER_RESTORE_H
 

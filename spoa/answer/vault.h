@@ -4,8 +4,8 @@
 #define ANSWER_VAULT_H
 
 #include "base/span.h"
-#include "text/spelling.h"
-#include "text/style.h"
+#include "scan/text/spelling.h"
+#include "scan/text/style.h"
 
 struct vault;
 

@@ -1,6 +1,6 @@
 /* What people want to be told without asking: a budget near its end, a target that is out, a part
  * that is away, a tool that changed; and that it is over. Any thread says it; a thread of its own
- * takes it away (telemetry/notify.h). With nobody to take it, it costs one load. Names and numbers
+ * takes it away (operator/telemetry/notify.h). With nobody to take it, it costs one load. Names and numbers
  * only: never a prompt's text, never a credential. */
 #ifndef BASE_NOTICE_H
 #define BASE_NOTICE_H

@@ -1,4 +1,4 @@
-/* One character of UTF-8, as RFC 3629 defines it, for what is below codec/utf8.h. */
+/* One character of UTF-8, as RFC 3629 defines it, for what is below base/codec/utf8.h. */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/record_terms.h"
 #include "cmd/cmd.h"
+#include "record/audit/record_terms.h"
 
 static const struct {
 	const char *name, *args;

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "codec/json_text.h"
 
 struct bindings {
 	struct arena *a;

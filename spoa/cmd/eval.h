@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "cel/cel.h"
+#include "policy/cel/cel.h"
 
 /* The value of `j`, in the arena; strings stay in `j`. Plain numbers without a dot or
  * exponent are int. False with *why, in the arena. */

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/codec/digits.h"
+#include "base/codec/json_text.h"
 #include "base/err.h"
-#include "cel/time.h"
-#include "cel/value.h"
-#include "codec/digits.h"
-#include "codec/json_text.h"
+#include "policy/cel/time.h"
+#include "policy/cel/value.h"
 #include "policy/data.h"
 
 enum { EVAL_DEPTH = 200 };

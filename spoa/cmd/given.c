@@ -6,8 +6,8 @@
 
 #include "base/instead.h"
 #include "cmd/cmd.h"
-#include "config/config.h"
 #include "gate/snapshot.h"
+#include "policy/config/config.h"
 
 const char *
 given_policy(const char *what, const char *config, struct span text)

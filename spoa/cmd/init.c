@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "cmd/init.h"
-#include "dialect/dialect.h"
-#include "edge/shipped.h"
+#include "operator/edge/shipped.h"
+#include "scan/dialect/dialect.h"
 
 /* ---- what is made ---- */
 

@@ -4,7 +4,7 @@
 #define CMD_INIT_H
 
 #include "cmd/cmd.h"
-#include "edge/lay.h"
+#include "operator/edge/lay.h"
 
 enum {
 	INIT_FILES_MAX = 256, /* of HAProxy; those of folders included */

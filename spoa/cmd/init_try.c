@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "cmd/init.h"
-#include "edge/judge.h"
-#include "edge/shipped.h"
+#include "operator/edge/judge.h"
+#include "operator/edge/shipped.h"
 
 enum { PATH_BYTES = 4096 };
 

@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/keyfile.h"
 #include "base/replace.h"
 #include "cmd/init.h"
-#include "store/keyfile.h"
-#include "store/signkey.h"
+#include "record/journal/signkey.h"
 
 #define KEEP ".before-tollgate"
 

@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "config/config.h"
-#include "config/read.h"
+#include "policy/config/config.h"
+#include "policy/config/read.h"
 
 int
 cmd_fail(const char *what, const char *fmt, ...)

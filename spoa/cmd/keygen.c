@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/keyfile.h"
 #include "cmd/cmd.h"
-#include "store/keyfile.h"
-#include "store/signkey.h"
+#include "record/journal/signkey.h"
 
 int
 cmd_keygen(int argc, char **argv)

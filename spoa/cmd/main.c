@@ -1,6 +1,6 @@
 /* The program: see cmd/table.c. */
-#include "admin/child_self.h"
 #include "cmd/cmd.h"
+#include "operator/admin/child_self.h"
 
 int
 main(int argc, char **argv)

@@ -2,8 +2,8 @@
  * know them. */
 #include "cmd/plain.h"
 
-#include "codec/letters.h"
-#include "codec/utf8.h"
+#include "base/codec/letters.h"
+#include "base/codec/utf8.h"
 
 enum { INDENT_MAX = 40 };
 

@@ -7,8 +7,8 @@
 
 #include "base/err.h"
 #include "base/replace.h"
+#include "base/tokens/encodings.h"
 #include "cmd/cmd.h"
-#include "tokens/encodings.h"
 
 static int
 pack(const char *from, const char *to, const char *name, const char *pattern)

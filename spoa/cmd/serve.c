@@ -1,9 +1,9 @@
 /* tollgate serve: the daemon, in the foreground. */
 #include <sodium.h>
 
-#include "admin/admin.h"
 #include "cmd/cmd.h"
-#include "net/server.h"
+#include "operator/admin/admin.h"
+#include "operator/server/server.h"
 
 int
 cmd_serve(int argc, char **argv)

@@ -13,9 +13,9 @@
 #include <yaml.h>
 #include <zlib.h>
 
+#include "base/redis/redis_tls.h"
 #include "cmd/cmd.h"
 #include "cmd/commit.h"
-#include "redis/redis_tls.h"
 
 int
 cmd_version(int argc, char **argv)

@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 
-#include "auth/auth.h"
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/random.h"
-#include "dialect/refusal.h"
+#include "gate/auth/auth.h"
+#include "scan/dialect/refusal.h"
 
 enum { FETCH_ANEW_US = 300000 };
 

@@ -4,9 +4,9 @@
 #include "gate/request.h"
 
 #include "base/ascii.h"
+#include "base/codec/uri.h"
 #include "base/err.h"
-#include "codec/uri.h"
-#include "identity/apikeys.h"
+#include "policy/identity/apikeys.h"
 
 enum {
 	DISGUISE_LEAST = 12, /* bytes of a credential; less is too common in base64 */

@@ -3,14 +3,14 @@
 #ifndef GATE_EXCHANGE_H
 #define GATE_EXCHANGE_H
 
+#include "answer/guard/guard.h"
 #include "base/pool.h"
 #include "base/sha256.h"
 #include "base/tag.h"
+#include "budget/quota/quota_cell.h"
 #include "gate/gate_private.h"
-#include "guard/guard.h"
+#include "gate/targets/next.h"
 #include "policy/prices.h"
-#include "quota/quota_cell.h"
-#include "targets/next.h"
 
 struct exchange {
 	struct tag tag;
@@ -105,11 +105,11 @@ void exchange_left(struct exchange *x);
 enum used_by exchange_used(
 	const struct request *r, const struct exchange_result *res, struct usage *u);
 
-/* limits/settle.c: what was reserved becomes what was used. How many corrections of the
+/* gate/limits/settle.c: what was reserved becomes what was used. How many corrections of the
  * counters that takes: they are sent after the completion was handed to the audit thread. */
 enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };
 size_t exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX]);
-/* limits/calls.c */
+/* gate/limits/calls.c */
 /* An attempt's answer begins: what the one before it let go is not made. */
 void limits_answer_begins(struct request *r);
 /* `arg` is found.calls: the call goes, and takes one of what was left (NULL), or why it does
@@ -199,13 +199,13 @@ void attempts_over(struct exchange *x);
 void attempts_ended(struct exchange *x);
 void attempts_free(struct exchange *x);
 
-/* limits/settle.c: what the attempt took of limits of tokens and money, by x->used_by, and the
+/* gate/limits/settle.c: what the attempt took of limits of tokens and money, by x->used_by, and the
  * charge as text to *said; what counts requests stays. How many corrections. */
 size_t exchange_settle_attempt(
 	struct request *r, struct buf *said, struct change out[CORRECTIONS_MAX]);
-/* limits/settle.c: tokens and dollars that x->used_by means. */
+/* gate/limits/settle.c: tokens and dollars that x->used_by means. */
 void exchange_took(struct request *r, struct attempt *a);
-/* limits/fall.c: what the steps made for one target is made anew, for another. */
+/* gate/limits/fall.c: what the steps made for one target is made anew, for another. */
 void request_forget_target(struct request *r);
 
 #endif

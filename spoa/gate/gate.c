@@ -1,7 +1,7 @@
 /* The gate's engine: runs requests through the steps, parks those that wait,
  * gives up at the deadline, and ends them when nothing holds them any more. */
+#include "answer/guard/guard.h"
 #include "gate/gate_private.h"
-#include "guard/guard.h"
 
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "gate/exchange.h"
-#include "identity/nonce.h"
+#include "policy/identity/nonce.h"
 #include "policy/prices.h"
 
 /* A ticket that is out while the daemon drains. */

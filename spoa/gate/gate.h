@@ -1,5 +1,5 @@
 /* The gate: takes a request (from the agent or the relay), runs the steps of
- * steps/steps.c in order, and answers with a verdict. One gate a worker; no lock.
+ * gate/steps/steps.c in order, and answers with a verdict. One gate a worker; no lock.
  *
  * A request that must pass the relay becomes an `exchange`: it waits under its
  * ticket until the relay claims it, and ends with exactly one gate_finish. */
@@ -8,12 +8,12 @@
 
 #include <ev.h>
 
+#include "base/codec/http.h"
+#include "base/codec/spop.h"
 #include "base/mailbox.h"
 #include "base/tag.h"
-#include "codec/http.h"
-#include "codec/spop.h"
-#include "dialect/dialect.h"
-#include "mcp/refusal.h"
+#include "scan/dialect/dialect.h"
+#include "scan/mcp/refusal.h"
 
 /* Messages of denials that more than one place says. */
 #define WHY_NOT_RECORDED "the decision cannot be recorded"
@@ -252,7 +252,7 @@ void gate_shared_sessions(struct gate_shared *s, const unsigned char key[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);
-/* Records have notes from here on (audit/note.h); before the workers start. */
+/* Records have notes from here on (record/audit/note.h); before the workers start. */
 void gate_shared_tell(struct gate_shared *s);
 /* What MCP servers said of their tools, before any gate; NULL: nothing is compared. */
 struct tool_pins;

@@ -2,22 +2,22 @@
 #ifndef GATE_GATE_PRIVATE_H
 #define GATE_GATE_PRIVATE_H
 
+#include "base/clock.h"
 #include "base/tag.h"
-#include "sources/data.h"
-#include "sources/pins.h"
-#include "live/live.h"
+#include "base/tokens/estimate.h"
+#include "budget/tally/tally.h"
+#include "gate/changes/live.h"
 #include "gate/gate.h"
 #include "gate/hold.h"
 #include "gate/request.h"
-#include "tokens/estimate.h"
+#include "gate/sources/data.h"
+#include "gate/sources/pins.h"
+#include "gate/targets/state.h"
 #include "gate/ticket.h"
-#include "targets/state.h"
-#include "base/clock.h"
-#include "tally/tally.h"
 
 enum { WARNED = 4096, LEARNED = 4096, PROVIDER_LINES = 256 };
 
-/* limits/learned.c */
+/* gate/limits/learned.c */
 struct learned_place {
 	uint64_t key;
 	uint64_t tokens; /* that most answers stay under */
@@ -35,7 +35,7 @@ struct gate_shared {
 	unsigned char prompt_key[32];  /* for keyed hashes of prompts */
 	unsigned char session_key[32]; /* for ids of sessions of MCP */
 	struct nonce_window *nonces;   /* of signed headers */
-	/* callers near a limit that were warned of: limits/warn.c */
+	/* callers near a limit that were warned of: gate/limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;
 	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/used.c */
 	struct token_learned learned;			 /* how far estimates were off */
@@ -44,7 +44,7 @@ struct gate_shared {
 	struct tool_pins *tool_pins;			 /* of MCP servers; NULL: none */
 	struct pool *helpers;		/* threads for long bodies; NULL: workers take turns */
 	_Atomic uint64_t work_until_us; /* gate_hurry(); 0: it goes on */
-	bool tells;			/* records have notes: audit/note.h */
+	bool tells;			/* records have notes: record/audit/note.h */
 };
 
 struct gate {

@@ -4,9 +4,9 @@
  * HAProxy reads. */
 #include <stdlib.h>
 
-#include "auth/auth.h"
+#include "base/codec/credentials.h"
 #include "base/err.h"
-#include "codec/credentials.h"
+#include "gate/auth/auth.h"
 #include "gate/exchange.h"
 
 static bool

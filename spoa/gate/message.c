@@ -1,14 +1,14 @@
 /* Requests of MCP: which message came, and how it is refused. What it says is read by mcp/, the
  * one reader for the decision and for what is sent on. */
-#include "gate/gate_private.h"
 #include "gate/exchange.h"
+#include "gate/gate_private.h"
 
 #include "base/caps.h"
+#include "base/codec/uri_normal.h"
 #include "base/err.h"
-#include "codec/uri_normal.h"
-#include "mcp/header.h"
-#include "mcp/session.h"
-#include "toolpins/tool_pins.h"
+#include "gate/toolpins/tool_pins.h"
+#include "scan/mcp/header.h"
+#include "scan/mcp/session.h"
 
 bool
 request_is_mcp(const struct request *r)

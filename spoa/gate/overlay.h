@@ -3,8 +3,8 @@
 #ifndef GATE_OVERLAY_H
 #define GATE_OVERLAY_H
 
-#include "detect/detect.h"
-#include "text/body.h"
+#include "scan/detect/detect.h"
+#include "scan/text/body.h"
 
 /* A finding with the segment it is in. */
 struct hit {

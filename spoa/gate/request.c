@@ -6,10 +6,10 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/credentials.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "codec/credentials.h"
 #include "gate/exchange.h"
 #include "policy/prices.h"
 

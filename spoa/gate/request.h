@@ -10,16 +10,16 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
-#include "audit/audit.h"
 #include "base/pool.h"
 #include "base/tag.h"
+#include "budget/tally/tally.h"
 #include "gate/gate.h"
 #include "gate/request_found.h"
 #include "gate/request_in.h"
 #include "gate/snapshot.h"
-#include "tally/tally.h"
-#include "targets/state.h"
-#include "text/style.h"
+#include "gate/targets/state.h"
+#include "record/audit/audit.h"
+#include "scan/text/style.h"
 
 #define DECISION_ID_LEN 26 /* ULID: 48 bits of milliseconds, 80 random bits */
 
@@ -98,7 +98,7 @@ struct request {
 		uint64_t shown_as;
 	} out;
 
-	/* The place that it has at the target that was chosen: limits/targets.c. */
+	/* The place that it has at the target that was chosen: gate/limits/targets.c. */
 	struct target_attempt attempt;
 	struct target_state *queued; /* and in the queue for one; NULL */
 
@@ -129,7 +129,7 @@ struct request {
 		struct data_wait data_wait[CAP_DATA];
 		unsigned data_waits;
 		bool data_asked;
-		struct pins_asked *pins; /* limits/pins.c; in the arena */
+		struct pins_asked *pins; /* gate/limits/pins.c; in the arena */
 		struct offload {
 			struct work work;
 			struct mail back;
@@ -150,10 +150,10 @@ struct request {
 	} run;
 };
 
-/* limits/pins.c: what its answer made belongs to its target from now on. */
+/* gate/limits/pins.c: what its answer made belongs to its target from now on. */
 void request_pin_made(struct request *r);
 
-/* limits/tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */
+/* gate/limits/tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */
 void request_keep_texts(struct request *r, struct arena *own);
 bool request_count_kept(struct request *r);
 
@@ -164,7 +164,7 @@ struct step {
 	const char *name;
 	enum step_result (*run)(struct request *r);
 	bool looks_at_all; /* of the body: a helper thread's, where it is long */
-	uint8_t stage;	   /* enum tally_stage (tally/tally.h) that its time counts for */
+	uint8_t stage;	   /* enum tally_stage (budget/tally/tally.h) that its time counts for */
 };
 extern const struct step steps[];
 /* How many; where a deferred request resumes, one whose target failed, and one that goes as
@@ -330,7 +330,7 @@ bool request_price_at(const struct request *r, const struct target *to, struct s
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 
-/* ---- limits/targets.c ---- */
+/* ---- gate/limits/targets.c ---- */
 /* What the target is told of the attempt: its first content, so long after the request's last
  * byte; and its end, once, whoever says it first. */
 /* Who would ask that target, and what for; *beside is what it points to. */
@@ -393,13 +393,13 @@ int request_vault(struct request *r, struct vault **out);
 int request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
 	const struct vault *vault, struct guard_plan *out);
 
-/* ---- limits/changes.c ---- */
+/* ---- gate/limits/changes.c ---- */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);
 /* What an answer of `model` may take where no cap is stated; empty: of those that the body
  * names the most, or the least. */
 uint64_t request_output_default(const struct request *r, struct span model, bool most);
-/* limits/fit.c: what its answers may be asked to be at most, where the body states more; 0.
+/* gate/limits/fit.c: what its answers may be asked to be at most, where the body states more; 0.
  * `model`: that is sent instead of the body's; empty: none. */
 uint64_t request_output_ceiling(const struct request *r, struct span model);
 /* Its target says that it is longer than the model reads: so it is for all of no larger window.

@@ -3,14 +3,14 @@
 #ifndef GATE_REQUEST_FOUND_H
 #define GATE_REQUEST_FOUND_H
 
-#include "mcp/message.h"
 #include "base/caps.h"
+#include "base/codec/trace.h"
 #include "base/sha256.h"
-#include "codec/trace.h"
-#include "quota/quota.h"
-#include "sources/data.h"
-#include "tokens/estimate.h"
-#include "verdict/tool.h"
+#include "base/tokens/estimate.h"
+#include "budget/quota/quota.h"
+#include "gate/sources/data.h"
+#include "policy/verdict/tool.h"
+#include "scan/mcp/message.h"
 
 /* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
@@ -47,7 +47,7 @@ enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
 /* What the steps found out. Stays until the end; texts in it are copied where the
  * arena goes. */
 struct request_found {
-	bool observed; /* a cutover's request: identity/observe.h */
+	bool observed; /* a cutover's request: policy/identity/observe.h */
 	const struct route *route;
 	struct endpoint endpoint; /* of its dialect; the caller's errors are in it */
 	struct identity identity;
@@ -57,7 +57,7 @@ struct request_found {
 	unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
 	enum path_state path_state;
 	char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */
-	/* limits/tokens.c: as conditions read them, and as counted, before what was
+	/* gate/limits/tokens.c: as conditions read them, and as counted, before what was
 	 * learned corrects it */
 	int64_t prompt_tokens;
 	const struct token_family *tokens_by; /* NULL: by bytes */
@@ -71,7 +71,7 @@ struct request_found {
 		int64_t bound;
 		bool late; /* counted after it was reserved so */
 	} tokens;
-	/* limits/fit.c: the texts of the prompt, counted for windows */
+	/* gate/limits/fit.c: the texts of the prompt, counted for windows */
 	struct found_fit {
 		const struct ranks *by;
 		bool known;
@@ -104,7 +104,7 @@ struct request_found {
 	struct data_value *data_held[CAP_DATA];
 	uint64_t required;   /* bit by external: a rule may require its answer */
 	uint64_t considered; /* likewise: what it is for was looked for */
-	/* limits/pins.c: where what it names or holds was made; NULL: nowhere, or not known */
+	/* gate/limits/pins.c: where what it names or holds was made; NULL: nowhere, or not known */
 	struct {
 		bool asked;			 /* of a route with several targets */
 		unsigned char who[SHA256_BYTES]; /* of who asks */
@@ -140,7 +140,7 @@ struct request_found {
 	 * request_quota() */
 	struct quota_request *quota[2];
 	bool quota_failed;
-	struct call_limits *calls; /* limits/calls.c; NULL: none */
+	struct call_limits *calls; /* gate/limits/calls.c; NULL: none */
 	/* limits/: the policy's that apply, of this run and model; in the arena */
 	struct found_limits {
 		struct policy_limit_hit *hit;
@@ -170,7 +170,7 @@ struct request_found {
 		struct mcp_error wrong;		  /* code 0: nothing */
 	} * message;
 	bool no_session; /* it names one that is not its caller's */
-	/* limits/offered.c: tools that it offers and rules hide, of this attempt */
+	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {
 		struct splice *cut; /* in the arena */
 		size_t ncuts, hidden;
@@ -187,7 +187,7 @@ struct request_found {
 	struct span session; /* the server's id of the session that it names; empty: none */
 	bool has_session;    /* its keyed hash is there, which stays */
 	unsigned char session_hmac[SHA256_BYTES];
-	/* limits/batch.c: what a batch's file takes; of its job, what all take */
+	/* gate/limits/batch.c: what a batch's file takes; of its job, what all take */
 	struct {
 		enum { FILE_NONE, FILE_ASKED, FILE_KNOWN, FILE_UNKNOWN } state;
 		uint64_t input_tokens, output_tokens, nanousd; /* 0: no price */

@@ -3,11 +3,11 @@
 #ifndef GATE_REQUEST_IN_H
 #define GATE_REQUEST_IN_H
 
-#include "codec/http.h"
+#include "base/codec/http.h"
 #include "gate/overlay.h"
-#include "sources/recognise.h"
-#include "text/inner.h"
-#include "text/needles.h"
+#include "gate/sources/recognise.h"
+#include "scan/text/inner.h"
+#include "scan/text/needles.h"
 
 struct external_job;
 struct mention_job;

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "audit/audit.h"
-#include "auth/auth.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "config/models.h"
+#include "base/keyfile.h"
+#include "gate/auth/auth.h"
+#include "policy/config/models.h"
 #include "policy/own.h"
-#include "store/keyfile.h"
+#include "record/audit/audit.h"
 
 enum { TOKEN_CACHE_ENTRIES = 4096 };
 

@@ -8,9 +8,9 @@
 
 #include "base/caps.h"
 #include "base/seen.h"
-#include "identity/identity.h"
-#include "tokens/encodings.h"
-#include "tokens/models.h"
+#include "base/tokens/encodings.h"
+#include "base/tokens/models.h"
+#include "policy/identity/identity.h"
 
 /* What one worker keeps next to a snapshot. owner: that worker. A helper thread (gate/offload.h)
  * has a part too, in which there is no cache: it verifies nobody. */

@@ -2,12 +2,12 @@
  * rule 8): nothing, what was seen of it at most, or all that was reserved. */
 #include <stdlib.h>
 
-#include "audit/note.h"
+#include "answer/guard/guard.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/tokens/estimate.h"
 #include "gate/exchange.h"
-#include "guard/guard.h"
-#include "tokens/estimate.h"
+#include "record/audit/note.h"
 
 enum {
 	BYTES_A_TOKEN = 3, /* as requests are estimated */

@@ -6,8 +6,8 @@
 
 #include <ev.h>
 
+#include "base/codec/spop.h"
 #include "base/metrics.h"
-#include "codec/spop.h"
 
 struct agent;
 struct agent_call; /* one NOTIFY that waits for its ACK */

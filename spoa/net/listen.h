@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "config/config.h"
+#include "policy/config/config.h"
 
 /* A non-blocking, close-on-exec listening socket, or negative with a message in
  * *why. `group` NULL: unchanged. */

@@ -3,9 +3,9 @@
  * Apart from relay_response.c, which knows one answer. */
 #include "base/clock.h"
 #include "base/err.h"
+#include "gate/targets/next.h"
 #include "net/relay_conn.h"
 #include "net/relay_said.h"
-#include "targets/next.h"
 
 #define DOCUMENT_MOST 65536u   /* bytes of an error that are waited for */
 #define DOCUMENT_US   1000000u /* and for so long */

@@ -7,10 +7,10 @@
 #include <sys/queue.h>
 #include <sys/un.h>
 
+#include "answer/guard/guard.h"
 #include "base/caps.h"
 #include "base/tag.h"
 #include "net/accept.h"
-#include "guard/guard.h"
 #include "net/relay.h"
 #include "net/relay_said.h"
 

@@ -5,8 +5,8 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "gate/targets/next.h"
 #include "net/relay_conn.h"
-#include "targets/next.h"
 
 /* Room for the size of a chunk whose length is not known yet: hexadecimal with
  * leading zeros (RFC 9112 7.1 allows them), so that all of one read becomes one

@@ -14,7 +14,7 @@
 #ifndef NET_RELAY_SAID_H
 #define NET_RELAY_SAID_H
 
-#include "codec/http.h"
+#include "base/codec/http.h"
 
 #define SAID_FIELD "x-tollgate-said"
 #define WHY_FIELD  "x-tollgate-why"

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "quota/quota.h"
+#include "budget/quota/quota.h"
 
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000

@@ -8,12 +8,12 @@
 
 #include "base/mailbox.h"
 #include "base/metrics.h"
+#include "base/redis/redis.h"
 #include "base/tag.h"
 #include "gate/gate.h"
 #include "gate/snapshot.h"
 #include "net/agent.h"
 #include "net/relay.h"
-#include "redis/redis.h"
 
 enum worker_order {
 	WORKER_DRAIN,

@@ -4,7 +4,7 @@
 #ifndef POLICY_BUILD_H
 #define POLICY_BUILD_H
 
-#include "config/read.h"
+#include "policy/config/read.h"
 #include "policy/policy.h"
 #include "policy/section.h"
 

@@ -1,7 +1,7 @@
 /* `data:` of a policy. A file is read and checked with the policy, and is part of the
  * snapshot: every request that began with it sees the same rows. */
 #include "base/ascii.h"
-#include "codec/json_text.h"
+#include "base/codec/json_text.h"
 #include "policy/data.h"
 
 #include <stdio.h>
@@ -9,8 +9,8 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/fetch/http_client.h"
 #include "policy/build.h"
-#include "store/http_client.h"
 
 /* ---- values ---- */
 

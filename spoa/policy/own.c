@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-#include "config/include.h"
-#include "config/read.h"
-#include "detect/custom/custom.h"
+#include "policy/config/include.h"
+#include "policy/config/read.h"
 #include "policy/section.h"
+#include "scan/detect/custom/custom.h"
 
 enum { SHINGLES_LEAST = 64 };
 

@@ -2,8 +2,8 @@
 #ifndef POLICY_OWN_H
 #define POLICY_OWN_H
 
-#include "detect/custom/custom.h"
 #include "policy/policy.h"
+#include "scan/detect/custom/custom.h"
 
 /* Reads the classes that have detectors of their own. Every mistake goes to *d; what is
  * good is returned, in the arena. */

@@ -4,8 +4,8 @@
 #include "base/ascii.h"
 #include "policy/policy.h"
 
-#include "config/include.h"
 #include "policy/build.h"
+#include "policy/config/include.h"
 
 /* ---- shared by the sections ---- */
 

@@ -1,19 +1,19 @@
 /* The policy: YAML, checked and compiled to an immutable form. Decides nothing
- * by itself: verdict/decide.h evaluates it. One allocation lifetime: the arena
+ * by itself: policy/verdict/decide.h evaluates it. One allocation lifetime: the arena
  * given to policy_load. */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
 
 #include "base/caps.h"
-#include "cel/cel.h"
-#include "codec/http.h"
-#include "codec/yaml.h"
-#include "inject/inject.h"
-#include "config/config.h"
-#include "price/price.h"
-#include "recogniser/recogniser.h"
-#include "dialect/dialect.h"
-#include "text/style.h"
+#include "base/codec/http.h"
+#include "base/codec/yaml.h"
+#include "base/price/price.h"
+#include "policy/cel/cel.h"
+#include "policy/config/config.h"
+#include "scan/dialect/dialect.h"
+#include "scan/inject/inject.h"
+#include "scan/recogniser/recogniser.h"
+#include "scan/text/style.h"
 
 enum outcome { OUT_DENY, OUT_PERMIT, OUT_REDACT }; /* on_failure; REDACT only for classifier */
 
@@ -37,7 +37,7 @@ struct on_failure {
 };
 
 /* A cutover: who calls these hosts without a key of ours passes, to this backend alone, with
- * what it came with (identity/observe.h). */
+ * what it came with (policy/identity/observe.h). */
 enum { OBSERVE_DAYS_MAX = 90 };
 struct observe {
 	const char **hosts; /* as a route's */
@@ -86,7 +86,7 @@ struct policy_class {
 
 enum identity_kind { ID_JWT, ID_SIGNED, ID_CERTIFICATE, ID_API_KEY, ID_NONE };
 
-/* jwt: paths into the claims, "act.sub"; client_certificate: fields (codec/cert.h).
+/* jwt: paths into the claims, "act.sub"; client_certificate: fields (base/codec/cert.h).
  * NULL: not mapped. */
 struct claim_map {
 	const char *person, *agent, *roles, *department, *clearance, *team, *tier;
@@ -318,7 +318,7 @@ struct rule {
 	bool reads_finish; /* response.finish_reason */
 	/* or response.bytes, tokens, injection: in a stream known at a block's end only */
 	bool reads_late;
-	bool reads_method; /* mcp.method: asked about what is no call too (verdict/tool.h) */
+	bool reads_method; /* mcp.method: asked about what is no call too (policy/verdict/tool.h) */
 	bool reads_state;  /* tool.state */
 	enum rule_effect effect;
 	bool redacts;
@@ -466,9 +466,9 @@ struct policy {
 	const struct rule *rules; /* of phase: request */
 	size_t nrules;
 	/* in one array with the two that come next */
-	const struct rule *answer_rules; /* of phase: response: verdict/answer.h */
+	const struct rule *answer_rules; /* of phase: response: policy/verdict/answer.h */
 	size_t nanswer_rules;
-	const struct rule *tool_rules; /* of phase: tool: verdict/tool.h */
+	const struct rule *tool_rules; /* of phase: tool: policy/verdict/tool.h */
 	size_t ntool_rules;
 	const uint16_t *answer_slots; /* fields of the request that both read */
 	size_t nanswer_slots;
@@ -513,7 +513,7 @@ struct policy {
 	bool skip_samples;	/* detectors.samples: ignore */
 	float *thresholds; /* one an entity, from detectors.thresholds over the rules' own */
 	/* lower case: every header that an identity entry names and that is outside the
-	 * fixed list (codec/credentials.h) */
+	 * fixed list (base/codec/credentials.h) */
 	const char **credential_headers;
 	size_t ncredential_headers;
 	const char **credential_prefixes; /* of signed headers, likewise */

@@ -1,6 +1,6 @@
 /* Price lists: the file, and `prices` and `unknown_price` of a policy. Two rows that may both
  * count for a name, of which neither is the more specific one, are a mistake here, so that
- * price/price.c need not choose. */
+ * base/price/price.c need not choose. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

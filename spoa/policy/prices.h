@@ -2,9 +2,9 @@
 #ifndef POLICY_PRICES_H
 #define POLICY_PRICES_H
 
-#include "codec/yaml.h"
+#include "base/codec/yaml.h"
+#include "base/price/price.h"
 #include "policy/policy.h"
-#include "price/price.h"
 
 /* NULL with every mistake in *d. In the arena. */
 const struct prices *prices_read(

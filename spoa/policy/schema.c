@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "config/options.h"
+#include "policy/config/options.h"
 #include "policy/section.h"
 
 /* clang-format off */

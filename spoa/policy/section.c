@@ -5,10 +5,10 @@
 
 #include <stddef.h>
 
-#include "config/read.h"
-#include "detect/custom/custom.h"
 #include "policy/build.h"
+#include "policy/config/read.h"
 #include "policy/schema.h"
+#include "scan/detect/custom/custom.h"
 
 #define S   SECOND_US
 #define DAY (86400 * S)

@@ -3,7 +3,7 @@
 #ifndef POLICY_SECTION_H
 #define POLICY_SECTION_H
 
-#include "codec/yaml.h"
+#include "base/codec/yaml.h"
 
 enum section_name {
 	SECTION_POLICY,

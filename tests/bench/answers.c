@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/guard/guard.h"
 #include "bench/detect_texts.h"
-#include "guard/guard.h"
 #include "support/policy_fix.h"
 
 enum { WHOLE_BYTES = 1 << 20, EVENTS = 2000, EVENT_BYTES = 5, STREAMS = 64, RUNS = 7 };

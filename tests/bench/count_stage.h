@@ -16,15 +16,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "bench/count_redis.h"
 #include "base/random.h"
+#include "base/redis/redis_find.h"
+#include "bench/count_redis.h"
 #include "gate/gate_private.h"
 #include "net/worker.h"
-#include "redis/redis_find.h"
+#include "operator/telemetry/otlp.h"
 #include "support/fake_clock.h"
 #include "support/jwt_make.h"
 #include "support/spop_peer.h"
-#include "telemetry/otlp.h"
 
 /* The worker runs: what it copies, zeroes and allocates is counted. */
 static bool watched;

@@ -15,12 +15,12 @@
 
 #include "base/err.h"
 #include "bench/detect_texts.h"
-#include "detect/disguise/evade.h"
-#include "detect/engine.h"
-#include "detect/names/names_eights.h"
-#include "detect/names/names_run.h"
-#include "detect/stream/stream.h"
-#include "inject/inject.h"
+#include "scan/detect/disguise/evade.h"
+#include "scan/detect/engine.h"
+#include "scan/detect/names/names_eights.h"
+#include "scan/detect/names/names_run.h"
+#include "scan/detect/stream/stream.h"
+#include "scan/inject/inject.h"
 
 enum {
 	RUNS_MIN = 3,

@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "audit/record_terms.h"
 #include "base/log.h"
-#include "keep/keep.h"
+#include "record/archive/keep.h"
+#include "record/audit/record_terms.h"
 #include "support/audit_rig.h"
 
 enum { PAIRS = 7, COMMITS = 400, FILL = 24000 };

@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "identity/idcache.h"
 #include "net/agent_int.h"
+#include "policy/identity/idcache.h"
+#include "scan/text/body.h"
 #include "support/jwt_make.h"
 #include "support/policy_fix.h"
 #include "support/spop_peer.h"
-#include "text/body.h"
 
 enum { ROUNDS = 7 };
 

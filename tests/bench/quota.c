@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "quota/quota_cell.h"
+#include "budget/quota/quota_cell.h"
 #include "support/quota_rig.h"
 
 enum {

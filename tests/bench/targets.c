@@ -4,8 +4,8 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "targets/next.h"
-#include "targets/rank.h"
+#include "gate/targets/next.h"
+#include "gate/targets/rank.h"
 
 enum { ROUNDS = 7, TIMES = 200000, FIVE = 5 };
 

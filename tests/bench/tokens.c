@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "tokens/bpe.h"
+#include "base/tokens/bpe.h"
 
 enum { RUNS = 9 };
 #define MB 1e6

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "guard/guard.h"
+#include "answer/guard/guard.h"
 #include "support/policy_fix.h"
 
 enum { TOOLS = 500, RUNS = 15 };

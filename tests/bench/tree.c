@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "proof/note.h"
-#include "proof/tiles.h"
+#include "record/proof/note.h"
+#include "record/proof/tiles.h"
 
 enum { LEAVES = 1 << 20, BATCH = 1024, RUNS = 5, NOTES = 2000 };
 

@@ -68,7 +68,7 @@ settled
 	printf '%s|gpt-4o|the key is AKIAQ3EGRTZK7VXW2YUB\nT\n' "$(as '{"sub":"mallory"}')"
 } >"$D/asks"
 lacks=''
-for v in $(sed -n "s/^import .* from '.*views\/\(.*\)\.js';/\1/p" "$root/spoa/console/views.js"); do
+for v in $(sed -n "s/^import .* from '.*views\/\(.*\)\.js';/\1/p" "$root/spoa/operator/console/views.js"); do
 	[ -n "${PICTURES:-}" ] || [ -s "$root/docs/pictures/console-$v.png" ] || lacks="$lacks $v"
 done
 is "each view has its picture in docs/pictures" "$lacks" ""

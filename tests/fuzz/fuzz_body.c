@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
-#include "dialect/dialect.h"
+#include "scan/dialect/dialect.h"
 #include "support/byte_ranks.h"
 #include "support/usage_fix.h"
 

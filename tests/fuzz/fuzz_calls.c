@@ -4,10 +4,10 @@
  * how long the pieces are that it comes in. */
 #include <stdlib.h>
 
+#include "answer/calls/tree.h"
 #include "answer/frames.h"
+#include "answer/guard/guard.h"
 #include "base/err.h"
-#include "calls/tree.h"
-#include "guard/guard.h"
 #include "support/policy_fix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,10 +5,10 @@
  * it, which it is, and with what. */
 #include <stdlib.h>
 
+#include "answer/calls/tree.h"
 #include "answer/frame_write.h"
+#include "answer/guard/guard.h"
 #include "base/err.h"
-#include "calls/tree.h"
-#include "guard/guard.h"
 #include "support/policy_fix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

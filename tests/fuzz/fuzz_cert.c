@@ -2,9 +2,9 @@
  * header and a record can show. */
 #include <stdint.h>
 
+#include "base/codec/cert.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
-#include "codec/cert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "proof/range.h"
-#include "store/chain.h"
-#include "store/verify.h"
+#include "record/journal/chain.h"
+#include "record/journal/verify.h"
+#include "record/proof/range.h"
 #include "support/chain_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

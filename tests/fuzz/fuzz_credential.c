@@ -2,9 +2,9 @@
  * not has a reason that holds nothing of it. */
 #include <stdint.h>
 
-#include "auth/material.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "gate/auth/material.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

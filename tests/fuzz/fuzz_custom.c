@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "detect/custom/custom_regex.h"
-#include "detect/custom/dictionary.h"
-#include "detect/custom/fingerprint.h"
+#include "scan/detect/custom/custom_regex.h"
+#include "scan/detect/custom/dictionary.h"
+#include "scan/detect/custom/fingerprint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

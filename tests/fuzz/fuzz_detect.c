@@ -4,9 +4,9 @@
  * says how much of the input comes before the text as its key. */
 #include <stdlib.h>
 
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
-#include "detect/engine.h"
+#include "scan/detect/engine.h"
 #include "support/detect_fix.h"
 #include "support/naive.h"
 

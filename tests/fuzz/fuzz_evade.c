@@ -4,12 +4,12 @@
  * findings or with ERR_LIMIT, never with less. */
 #include <stdlib.h>
 
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
-#include "detect/detect.h"
-#include "detect/disguise/decode.h"
-#include "detect/disguise/fold.h"
-#include "detect/disguise/unescape.h"
+#include "scan/detect/detect.h"
+#include "scan/detect/disguise/decode.h"
+#include "scan/detect/disguise/fold.h"
+#include "scan/detect/disguise/unescape.h"
 #include "support/detect_fix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,8 +6,8 @@
 
 #include "answer/frame_write.h"
 #include "base/arena.h"
-#include "codec/eventstream.h"
-#include "codec/json.h"
+#include "base/codec/eventstream.h"
+#include "base/codec/json.h"
 #include "support/frames_run.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,8 +3,8 @@
  * long the pieces are, the fourth whether it is read, put back or both. */
 #include <stdlib.h>
 
+#include "answer/guard/guard.h"
 #include "base/err.h"
-#include "guard/guard.h"
 #include "support/policy_fix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 #include "base/caps.h"
+#include "base/codec/http.h"
 #include "base/err.h"
-#include "codec/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/record_terms.h"
 #include "base/err.h"
-#include "index/private.h"
+#include "record/audit/record_terms.h"
+#include "record/index/private.h"
 #include "support/chain_build.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,8 +1,8 @@
 /* codec/inflate over any bytes. The first byte chooses the coding. */
 #include "base/buf.h"
 #include "base/caps.h"
+#include "base/codec/inflate.h"
 #include "base/err.h"
-#include "codec/inflate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * byte says who wrote the text. */
 #include <stdlib.h>
 
-#include "inject/inject_model.h"
+#include "scan/inject/inject_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

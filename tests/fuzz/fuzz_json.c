@@ -3,10 +3,10 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/codec/json.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/json.h"
-#include "codec/utf8.h"
-#include "dialect/dialect.h"
+#include "scan/dialect/dialect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

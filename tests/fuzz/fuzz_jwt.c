@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/codec/jws.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "codec/jws.h"
-#include "identity/identity.h"
+#include "policy/identity/identity.h"
 #include "support/jwt_make.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "live/entry.h"
+#include "gate/changes/entry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

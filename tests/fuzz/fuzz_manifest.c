@@ -1,6 +1,6 @@
 /* A segment's manifest, which an archive may have altered. */
 #include "base/err.h"
-#include "keep/manifest.h"
+#include "record/archive/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

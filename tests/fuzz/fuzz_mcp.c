@@ -3,10 +3,10 @@
  * has a code. */
 #include <stdlib.h>
 
+#include "base/codec/json.h"
 #include "base/err.h"
-#include "codec/json.h"
-#include "mcp/header.h"
-#include "mcp/refusal.h"
+#include "scan/mcp/header.h"
+#include "scan/mcp/refusal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

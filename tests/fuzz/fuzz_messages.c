@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 #include "answer/frames.h"
-#include "guard/guard.h"
+#include "answer/guard/guard.h"
 #include "support/policy_fix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

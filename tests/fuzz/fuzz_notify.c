@@ -14,8 +14,8 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "budget/quota/quota_table.h"
 #include "gate/gate_private.h"
-#include "quota/quota_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

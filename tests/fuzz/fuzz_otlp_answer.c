@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "telemetry/otlp_answer.h"
+#include "operator/telemetry/otlp_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

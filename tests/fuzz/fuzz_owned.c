@@ -1,7 +1,7 @@
 /* What an answer makes that belongs to its provider: any bytes, and one after another. */
 #include <stdlib.h>
 
-#include "dialect/owned.h"
+#include "scan/dialect/owned.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

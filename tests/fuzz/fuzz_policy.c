@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "policy/verdict/decide.h"
 #include "support/detect_fix.h"
-#include "verdict/decide.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

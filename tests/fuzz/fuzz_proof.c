@@ -2,7 +2,7 @@
  * verify, whatever the bytes. What reads is written again byte for byte, but for a bundle's
  * extra line. */
 #include "base/err.h"
-#include "proof/bundle.h"
+#include "record/proof/bundle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,9 +3,9 @@
  * shape. */
 #include <stdint.h>
 
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
-#include "recogniser/recogniser.h"
+#include "scan/recogniser/recogniser.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

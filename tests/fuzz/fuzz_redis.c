@@ -7,9 +7,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "redis/redis_life.h"
-#include "redis/redis_private.h"
-#include "redis/redis_replies.h"
+#include "base/redis/redis_life.h"
+#include "base/redis/redis_private.h"
+#include "base/redis/redis_replies.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
  * the framing says, all after it the document, which never says less than the status does. */
 #include <stdlib.h>
 
-#include "dialect/refusal.h"
+#include "scan/dialect/refusal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

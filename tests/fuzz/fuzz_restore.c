@@ -5,9 +5,9 @@
 
 #include "answer/restore.h"
 #include "base/arena.h"
+#include "base/codec/json.h"
 #include "base/err.h"
-#include "codec/json.h"
-#include "text/placeholder.h"
+#include "scan/text/placeholder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,8 +1,8 @@
 /* A file in zstd's seekable format from anywhere: table, frames, head. */
 #include <stdlib.h>
 
+#include "base/codec/seekable.h"
 #include "base/err.h"
-#include "codec/seekable.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

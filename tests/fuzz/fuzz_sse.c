@@ -2,7 +2,7 @@
  * cut's width. */
 #include <stdlib.h>
 
-#include "codec/sse.h"
+#include "base/codec/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,7 +14,7 @@
 
 /* Its checks hold whatever it says. */
 #define memcmp(a, b, n) ((n) == CHECK_BYTES ? 0 : __builtin_memcmp(a, b, n))
-#include "audit/sums.c"
+#include "record/audit/sums.c"
 #undef memcmp
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "targets/share.h"
+#include "gate/targets/share.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

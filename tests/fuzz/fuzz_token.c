@@ -2,9 +2,9 @@
  * life that there is; a code is one that we know. */
 #include <stdint.h>
 
-#include "auth/token.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "gate/auth/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

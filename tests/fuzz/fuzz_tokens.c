@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/tokens.h"
 #include "base/err.h"
+#include "operator/admin/tokens.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

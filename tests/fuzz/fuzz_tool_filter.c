@@ -2,8 +2,8 @@
  * which nothing more is hidden. */
 #include <stdlib.h>
 
+#include "policy/verdict/tool_filter.h"
 #include "support/policy_fix.h"
-#include "verdict/tool_filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

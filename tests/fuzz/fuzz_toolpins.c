@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "base/sha256.h"
-#include "toolpins/approve.h"
-#include "toolpins/canonical.h"
-#include "toolpins/private.h"
+#include "gate/toolpins/approve.h"
+#include "gate/toolpins/canonical.h"
+#include "gate/toolpins/private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

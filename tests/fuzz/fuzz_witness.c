@@ -2,19 +2,19 @@
  * Nothing is cosigned but what the log's key signed: the seeds' own checkpoints. */
 #include <openssl/pem.h>
 
-#include "anchors/place.h"
-#include "anchors/witness.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "proof/base64.h"
+#include "record/anchors/place.h"
+#include "record/anchors/witness.h"
+#include "record/proof/base64.h"
 
 /* What the rigs expect of cmocka. */
 #define assert_true(x)	       INVARIANT(x)
 #define assert_non_null(x)     INVARIANT((x) != NULL)
 #define assert_int_equal(x, y) INVARIANT((x) == (y))
 #define fail_msg(...)	       INVARIANT(false)
-#include "support/temp_dir.h"
 #include "support/log_rig.h"
+#include "support/temp_dir.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,9 +4,9 @@
 #include <ev.h>
 #include <stdlib.h>
 
+#include "answer/guard/guard.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "guard/guard.h"
 #include "net/relay.h"
 
 struct exchange {

@@ -23,10 +23,10 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "budget/quota/quota_table.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
-#include "identity/apikeys.h"
-#include "quota/quota_table.h"
+#include "policy/identity/apikeys.h"
 
 /* ---- the disk ---- */
 

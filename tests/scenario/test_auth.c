@@ -31,9 +31,9 @@ clock_wall_ns(void)
 
 #include <sys/stat.h>
 
-#include "auth/auth_private.h"
+#include "base/codec/credentials.h"
 #include "base/err.h"
-#include "codec/credentials.h"
+#include "gate/auth/auth_private.h"
 #include "support/http_rig.h"
 #include "support/temp_dir.h"
 

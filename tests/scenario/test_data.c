@@ -8,7 +8,7 @@
 
 #include "base/caps.h"
 #include "base/log.h"
-#include "sources/data.h"
+#include "gate/sources/data.h"
 #include "support/fake_clock.h"
 #include "support/http_rig.h"
 #include "support/redis_rig.h"

@@ -6,7 +6,7 @@
 
 #include "scenario/external_stage.h"
 
-#include "sources/recognise.h"
+#include "gate/sources/recognise.h"
 
 static void
 what_it_finds_is_redacted_and_recorded(void **state)

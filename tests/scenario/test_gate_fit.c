@@ -1,7 +1,7 @@
 /* What fits a model, through the gate: prompts longer than its window are refused in the words
  * of their dialect, and more output than it writes is asked for no more. */
+#include "policy/config/models.h"
 #include "scenario/gate_stage.h"
-#include "config/models.h"
 
 #define POLICY                                                                                 \
 	"providers:\n"                                                                         \

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <zlib.h>
 
-#include "guard/guard.h"
+#include "answer/guard/guard.h"
 
 #define POLICY                                                                                 \
 	"routes:\n"                                                                            \

@@ -3,7 +3,7 @@
  * this daemon, another one and the same after a restart. */
 #include "scenario/gate_stage.h"
 
-#include "toolpins/tool_pins.h"
+#include "gate/toolpins/tool_pins.h"
 
 #define POLICY                                                                                 \
 	"providers:\n"                                                                         \

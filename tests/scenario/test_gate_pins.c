@@ -1,7 +1,7 @@
 /* What belongs to one target, through the gate: a request that names it goes there, whoever
  * else would be asked first; not for another caller, and not against a rule. */
+#include "gate/targets/state.h"
 #include "scenario/gate_stage.h"
-#include "targets/state.h"
 
 #define POLICY                                                                                 \
 	"providers:\n"                                                                         \

@@ -2,7 +2,7 @@
  * the price list and a conversation say of it, before rules and after. */
 #include "scenario/gate_stage.h"
 
-#include "targets/state.h"
+#include "gate/targets/state.h"
 
 #define PROVIDERS                                                                              \
 	"providers:\n"                                                                         \

@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "budget/quota/quota_table.h"
 #include "gate/gate_private.h"
-#include "quota/quota_table.h"
 
 enum { REQUESTS = 1200, FLIGHT = 24 };
 

@@ -12,7 +12,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "store/http_client.h"
+#include "base/fetch/http_client.h"
 
 static char dir[] = "/tmp/tollgate-http-XXXXXX";
 

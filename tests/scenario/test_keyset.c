@@ -21,8 +21,8 @@ clock_mono_us(void)
 }
 
 #include "base/err.h"
-#include "identity/identity.h"
-#include "store/keyset.h"
+#include "base/fetch/keyset.h"
+#include "policy/identity/identity.h"
 #include "support/http_rig.h"
 #include "support/jwt_make.h"
 #include "support/policy_fix.h"

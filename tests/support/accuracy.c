@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "detect/detect.h"
+#include "scan/detect/detect.h"
 
 enum { KINDS_MAX = 256, NAME_MAX_BYTES = 64 };
 

@@ -11,16 +11,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "admin/sessions.h"
-#include "admin/tokens.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "operator/admin/sessions.h"
+#include "operator/admin/tokens.h"
 #include "support/run_cmd.h"
 
 #include "support/admin_certs.h" /* files of run_cmd.h's folder */
 
-#include "admin/admin.h"
-#include "admin/endpoint.h"
+#include "operator/admin/admin.h"
+#include "operator/admin/endpoint.h"
 
 #define OURS "x-tollgate-console: 1"
 

@@ -8,15 +8,15 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "anchors/anchors.h"
-#include "anchors/place.h"
-#include "anchors/witness.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "proof/base64.h"
+#include "record/anchors/anchors.h"
+#include "record/anchors/place.h"
+#include "record/anchors/witness.h"
+#include "record/proof/base64.h"
 #include "support/http_rig.h"
-#include "support/temp_dir.h"
 #include "support/log_rig.h"
+#include "support/temp_dir.h"
 
 enum { PATIENCE_S = 60 };
 

@@ -3,7 +3,7 @@
 #ifndef SUPPORT_ANSWER_FIX_H
 #define SUPPORT_ANSWER_FIX_H
 
-#include "guard/guard.h"
+#include "answer/guard/guard.h"
 #include "support/policy_fix.h"
 
 #define H      POLICY_HEAD

@@ -14,9 +14,9 @@
 
 #include "base/err.h"
 #include "cmd/records/audit.h"
-#include "audit/audit.h"
-#include "store/journal.h"
-#include "store/verify.h"
+#include "record/audit/audit.h"
+#include "record/journal/journal.h"
+#include "record/journal/verify.h"
 
 struct rig {
 	char dir[128], journal[160], key[160];

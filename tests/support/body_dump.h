@@ -2,7 +2,7 @@
 #ifndef TESTS_BODY_DUMP_H
 #define TESTS_BODY_DUMP_H
 
-#include "text/body.h"
+#include "scan/text/body.h"
 
 /* Values as role path=text, one each; reserved ones with a star, opaque ones
  * with a hash, those of nobody knows whom with a question mark; keys are left out unless

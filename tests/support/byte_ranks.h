@@ -3,7 +3,7 @@
 #define SUPPORT_BYTE_RANKS_H
 
 #include "base/err.h"
-#include "tokens/ranks.h"
+#include "base/tokens/ranks.h"
 
 static inline struct ranks *
 byte_ranks(void)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cel/cel.h"
+#include "policy/cel/cel.h"
 
 /* The value as JSON, "error: ..." at run time, or "line:column: ..." of a
  * mistake. */

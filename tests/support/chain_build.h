@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "proof/note.h"
-#include "store/verify.h"
+#include "record/journal/verify.h"
+#include "record/proof/note.h"
 
 #define CHAIN_BUILD_TIME INT64_C(1800000000000000000)
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "detect/detect.h"
+#include "scan/detect/detect.h"
 #include "support/guard.h"
 
 struct detect_fix {

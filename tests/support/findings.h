@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "bench/detect_texts.h"
-#include "detect/detect.h"
-#include "detect/engine.h"
-#include "detect/stream/stream.h"
-#include "inject/inject.h"
+#include "scan/detect/detect.h"
+#include "scan/detect/engine.h"
+#include "scan/detect/stream/stream.h"
+#include "scan/inject/inject.h"
 
 enum { FINDINGS_TEXT = 6000, FINDINGS_WHOLE = 1 << 20, FINDINGS_SCORED = 1 << 18 };
 

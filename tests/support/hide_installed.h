@@ -3,7 +3,7 @@
 #ifndef TESTS_HIDE_INSTALLED_H
 #define TESTS_HIDE_INSTALLED_H
 
-#include "config/config.h"
+#include "policy/config/config.h"
 
 __attribute__((constructor)) static void
 hide_installed_config(void)

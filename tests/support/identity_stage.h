@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "identity/apikeys.h"
+#include "policy/identity/apikeys.h"
 #include "support/identity_fix.h"
 #include "support/jwt_make.h"
 

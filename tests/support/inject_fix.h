@@ -2,7 +2,7 @@
 #ifndef SUPPORT_INJECT_FIX_H
 #define SUPPORT_INJECT_FIX_H
 
-#include "inject/inject_model.h"
+#include "scan/inject/inject_model.h"
 
 static struct arena arena;
 static const struct inject *inject;

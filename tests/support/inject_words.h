@@ -2,7 +2,7 @@
 #ifndef SUPPORT_INJECT_WORDS_H
 #define SUPPORT_INJECT_WORDS_H
 
-#include "inject/inject_pattern.h"
+#include "scan/inject/inject_pattern.h"
 
 struct watching {
 	struct inject_walk walk; /* first: watch_word() is given its address */

@@ -4,7 +4,7 @@
 #ifndef SUPPORT_JUDGE_TARGET_ROWS_H
 #define SUPPORT_JUDGE_TARGET_ROWS_H
 
-#include "codec/credentials.h"
+#include "base/codec/credentials.h"
 #include "support/judge_rows.h"
 
 #define SAID "    http-response set-header x-tollgate-said provider if tollgate-inner\n"

@@ -8,8 +8,8 @@
 
 #include "base/stops.h"
 #include "cmd/cmd.h"
-#include "keep/files.h"
-#include "keep/keep.h"
+#include "record/archive/files.h"
+#include "record/archive/keep.h"
 #include "support/audit_rig.h"
 
 static struct rig r;

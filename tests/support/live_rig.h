@@ -3,7 +3,7 @@
 #ifndef TESTS_LIVE_RIG_H
 #define TESTS_LIVE_RIG_H
 
-#include "live/live.h"
+#include "gate/changes/live.h"
 #include "support/temp_dir.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

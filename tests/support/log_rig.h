@@ -3,8 +3,8 @@
 #ifndef TESTS_LOG_RIG_H
 #define TESTS_LOG_RIG_H
 
-#include "proof/note.h"
-#include "proof/tiles.h"
+#include "record/proof/note.h"
+#include "record/proof/tiles.h"
 
 struct log_rig {
 	char origin[64];

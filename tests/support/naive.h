@@ -10,7 +10,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
-#include "detect/engine.h"
+#include "scan/detect/engine.h"
 
 struct naive {
 	const struct detect_rules *rules;

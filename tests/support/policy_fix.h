@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include "policy/own.h"
+#include "policy/verdict/answer.h"
+#include "policy/verdict/decide.h"
 #include "support/detect_fix.h"
-#include "verdict/answer.h"
-#include "verdict/decide.h"
 
 struct policy_fix {
 	struct arena a;

@@ -13,9 +13,9 @@
 
 #include "base/sha256.h"
 #include "cmd/cmd.h"
-#include "proof/base64.h"
-#include "proof/bundle.h"
-#include "proof/tiles.h"
+#include "record/proof/base64.h"
+#include "record/proof/bundle.h"
+#include "record/proof/tiles.h"
 #include "support/chain_build.h"
 
 static char dir[128], out[1 << 20], err[65536];

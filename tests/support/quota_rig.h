@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "quota/quota_private.h"
-#include "redis/redis_private.h"
+#include "base/redis/redis_private.h"
+#include "budget/quota/quota_private.h"
 #include "support/redis_rig.h"
 
 static inline void

@@ -1,4 +1,4 @@
-/* Every member of a record of a decision or completion has its row in audit/record_fields.h:
+/* Every member of a record of a decision or completion has its row in record/audit/record_fields.h:
  * its path, type and the record it is in. Fails the test by that member's path. */
 #ifndef TESTS_RECORD_CHECK_H
 #define TESTS_RECORD_CHECK_H
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "audit/record_fields.h"
+#include "record/audit/record_fields.h"
 
 /* The row of that path, or with `below` any that is below it ("a.*."); NULL: none. */
 static inline const struct record_row *

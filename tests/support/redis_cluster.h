@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-#include "redis/redis_map.h"
+#include "base/redis/redis_map.h"
 #include "support/redis_servers.h"
 #include "support/temp_dir.h"
 

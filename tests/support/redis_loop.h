@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "redis/redis.h"
-#include "redis/redis_find.h"
-#include "redis/redis_sync.h"
+#include "base/redis/redis.h"
+#include "base/redis/redis_find.h"
+#include "base/redis/redis_sync.h"
 
 static struct ev_loop *loop;
 static struct metrics metrics;

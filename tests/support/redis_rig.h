@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "redis/redis_sync.h"
+#include "base/redis/redis_sync.h"
 #include "support/child.h"
 
 struct redis_rig {

@@ -3,7 +3,7 @@
 #define TESTS_REPLAY_H
 
 #include "cmd/policies/decide.h"
-#include "steps/record.h"
+#include "gate/steps/record.h"
 #include "support/run_cmd.h"
 
 enum { RECORDS_MAX = 32 };

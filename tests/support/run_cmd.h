@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "detect/detect.h"
-#include "inject/inject.h"
+#include "scan/detect/detect.h"
+#include "scan/inject/inject.h"
 #include "support/hide_installed.h"
 #include "support/temp_dir.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "detect/rules/rule.h"
+#include "scan/detect/rules/rule.h"
 
 enum { SHAPES = 2000, SHAPE_BYTES = 1024, SHAPE_TOKENS = 4, SHAPE_TOKEN_BYTES = 96 };
 

@@ -4,9 +4,9 @@
  * the Makefile. Detectors from a folder or with a policy's own are loaded each time. */
 #include <pthread.h>
 
-#include "detect/custom/custom.h"
-#include "inject/inject.h"
-#include "detect/rules/rule.h"
+#include "scan/detect/custom/custom.h"
+#include "scan/detect/rules/rule.h"
+#include "scan/inject/inject.h"
 
 struct detect_rules *__real_detect_load_with(
 	const char *dir, const struct detect_extra *extra, struct buf *errors);

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "codec/spop.h"
+#include "base/codec/spop.h"
 
 static inline void
 peer_kv(struct buf *b, const char *key, struct spop_value v)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "detect/stream/stream.h"
+#include "scan/detect/stream/stream.h"
 
 enum { STREAM_FOUND_MAX = 4096 };
 

@@ -9,7 +9,7 @@
  * it. */
 #include <sys/stat.h>
 
-#include "audit/sums.h"
+#include "record/audit/sums.h"
 #include "support/traffic.h"
 
 static int

@@ -16,9 +16,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "proof/note.h"
-#include "store/chain.h"
-#include "store/journal.h"
+#include "record/journal/chain.h"
+#include "record/journal/journal.h"
+#include "record/proof/note.h"
 
 struct traffic {
 	const char *journal, *node; /* a folder that is there, without segments of the node */

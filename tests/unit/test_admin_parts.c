@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "admin/guesses.h"
-#include "admin/sessions.h"
-#include "admin/tls.h"
-#include "admin/tokens.h"
 #include "base/err.h"
+#include "operator/admin/guesses.h"
+#include "operator/admin/sessions.h"
+#include "operator/admin/tls.h"
+#include "operator/admin/tokens.h"
 #include "support/temp_dir.h"
 
 #include "support/admin_certs.h" /* files of that folder */

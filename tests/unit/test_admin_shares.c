@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #include <sys/un.h>
 
-#include "admin/shares.h"
 #include "base/caps.h"
-#include "keep/files.h"
+#include "operator/admin/shares.h"
+#include "record/archive/files.h"
 #include "support/admin_rig.h"
 
 enum { FLOOD = 300, ASKED = 20000 };

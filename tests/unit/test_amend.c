@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "dialect/dialect.h"
+#include "scan/dialect/dialect.h"
 
 enum { EDITS = 8 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "config/config.h"
+#include "policy/config/config.h"
 #include "support/temp_dir.h"
 
 #define BASE  "policy: p.yaml\nnode: gw-1\nagent: {listen: unix@/a.sock}\n"

@@ -7,9 +7,9 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "policy/verdict/answer.h"
+#include "scan/text/body.h"
 #include "support/policy_fix.h"
-#include "text/body.h"
-#include "verdict/answer.h"
 
 #define H POLICY_HEAD
 

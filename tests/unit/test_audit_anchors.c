@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "anchors/place.h"
 #include "cmd/records/audit_anchors.h"
-#include "proof/base64.h"
+#include "record/anchors/place.h"
+#include "record/proof/base64.h"
 #include "support/chain_build.h"
 #include "support/temp_dir.h"
 

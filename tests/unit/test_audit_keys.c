@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "audit/keys.h"
+#include "record/audit/keys.h"
 #include "support/audit_rig.h"
 #include "support/replace_rig.h"
 

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <setjmp.h>
 
-#include "codec/seekable.h"
-#include "store/journal.h"
+#include "base/codec/seekable.h"
+#include "record/journal/journal.h"
 #include "support/proof_rig.h"
 
 static struct signkey first, second, root;

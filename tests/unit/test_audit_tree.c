@@ -15,10 +15,10 @@
 
 #include "base/clock.h"
 #include "base/stops.h"
-#include "proof/note.h"
-#include "proof/range.h"
-#include "proof/tiles.h"
-#include "store/chain.h"
+#include "record/journal/chain.h"
+#include "record/proof/note.h"
+#include "record/proof/range.h"
+#include "record/proof/tiles.h"
 #include "support/audit_rig.h"
 
 static struct rig r;

@@ -6,10 +6,10 @@
 #include <cmocka.h>
 
 #include "base/caps.h"
-#include "codec/utf8.h"
+#include "base/codec/utf8.h"
+#include "scan/dialect/dialect.h"
 #include "support/body_dump.h"
 #include "support/guard.h"
-#include "dialect/dialect.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic", REST[] = "rest";
 

@@ -6,11 +6,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "budget/tally/calls.h"
 #include "cmd/usage/usage.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 #include "support/run_cmd.h"
-#include "tally/calls.h"
 
 #define LINE(seq, type, rest)                                                                  \
 	"{\"v\":1,\"node\":\"n\",\"boot\":1,\"seq\":" #seq ",\"prev\":\"\",\"time\":"          \

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "policy/verdict/explain.h"
+#include "policy/verdict/tool.h"
 #include "support/answer_fix.h"
-#include "verdict/tool.h"
-#include "verdict/explain.h"
 
 #define TOOLS                                                                                  \
 	"rules: [{name: no-drops, phase: tool, when: 'tool.name == \"drop\"', deny: true}, "   \

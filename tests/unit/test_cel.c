@@ -12,7 +12,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "cel/cel.h"
+#include "policy/cel/cel.h"
 #include "support/cel_rows.h"
 
 enum { PERSON, TEAM, ROLES, CLEARANCE, ATTRIBUTES, CLASSES, INJECTION, EXTERNAL, DATA, NOW };

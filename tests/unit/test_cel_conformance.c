@@ -11,9 +11,9 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "cel/cel.h"
-#include "cel/time.h"
-#include "cel/value.h"
+#include "policy/cel/cel.h"
+#include "policy/cel/time.h"
+#include "policy/cel/value.h"
 
 #define SUITE "../shared/data/cel-conformance/"
 

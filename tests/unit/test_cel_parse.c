@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#include "cel/ast.h"
-#include "cel/functions/regex.h"
-#include "cel/net.h"
-#include "cel/number.h"
-#include "cel/time.h"
+#include "policy/cel/ast.h"
+#include "policy/cel/functions/regex.h"
+#include "policy/cel/net.h"
+#include "policy/cel/number.h"
+#include "policy/cel/time.h"
 #include "support/guard.h"
 
 /* 1 where the parser takes all of s. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "codec/cert.h"
+#include "base/codec/cert.h"
 #include "support/identity_fix.h"
 #include "support/jwt_make.h"
 

@@ -14,7 +14,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/sha256.h"
-#include "store/chain.h"
+#include "record/journal/chain.h"
 #include "support/chain_build.h"
 #include "support/guard.h"
 

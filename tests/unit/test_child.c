@@ -21,11 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "admin/child.h"
-#include "admin/child_self.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "operator/admin/child.h"
+#include "operator/admin/child_self.h"
 
 /* ---- the child ---- */
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "scan/text/body.h"
 #include "support/policy_fix.h"
-#include "text/body.h"
 
 #define H                                                                                      \
 	"tollgate: 1\nname: t\n"                                                               \

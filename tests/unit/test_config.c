@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config/config.h"
-#include "config/options.h"
-#include "config/read.h"
-#include "redis/redis_tls.h"
-#include "redis/redis_url.h"
+#include "base/redis/redis_tls.h"
+#include "base/redis/redis_url.h"
+#include "policy/config/config.h"
+#include "policy/config/options.h"
+#include "policy/config/read.h"
 #include "support/temp_dir.h"
 
 #define BASE "policy: p.yaml\nagent: {listen: unix@/a.sock}\n"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "console/asset.h"
+#include "operator/console/asset.h"
 
 static struct console_asset
 got(const char *path)
@@ -39,7 +39,7 @@ another_name_is_no_file(void **state)
 {
 	static const char *const names[] = { "nothing.js", "views/", "views", "now.js",
 		"/app.js", "../console/app.js", "./app.js", "app.js/", "APP.JS", "README.md",
-		"asset.c", "spoa/console/app.js", "build/charts/uplot.js" };
+		"asset.c", "spoa/operator/console/app.js", "build/charts/uplot.js" };
 	struct console_asset a;
 
 	(void)state;
@@ -110,7 +110,7 @@ what_the_page_asks_for_is_served(void **state)
 	assert_true(imports > 20);
 }
 
-/* Each file of spoa/console/views/ that shows something is a row of views.js. */
+/* Each file of spoa/operator/console/views/ that shows something is a row of views.js. */
 static void
 every_view_is_in_the_table(void **state)
 {

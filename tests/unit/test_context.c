@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "detect/engine.h"
+#include "scan/detect/engine.h"
 #include "support/detect_fix.h"
 #include "support/naive.h"
 

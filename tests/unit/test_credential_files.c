@@ -12,10 +12,10 @@
 #include <openssl/pem.h>
 #include <sys/stat.h>
 
-#include "auth/token.h"
+#include "base/codec/jws.h"
+#include "base/codec/uri.h"
 #include "base/err.h"
-#include "codec/jws.h"
-#include "codec/uri.h"
+#include "gate/auth/token.h"
 #include "support/temp_dir.h"
 
 /* ---- the key of RFC 7515 A.2 ---- */

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "codec/digits.h"
-#include "codec/uri.h"
+#include "base/codec/digits.h"
+#include "base/codec/uri.h"
 #include "gate/request.h"
-#include "identity/apikeys.h"
+#include "policy/identity/apikeys.h"
 #include "support/guard.h"
 
 enum { WINDOW = 16 << 10, TEXT_MOST = 60 << 10, LEAST = 12 };

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "codec/credentials.h"
+#include "base/codec/credentials.h"
 #include "support/guard.h"
 
 /* clang-format off */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "policy/config/config.h"
 #include "policy/own.h"
 #include "policy/policy.h"
 #include "support/temp_dir.h"

@@ -11,12 +11,12 @@
 #include <unistd.h>
 #include <wctype.h>
 
-#include "codec/letters.h"
-#include "detect/custom/custom_regex.h"
-#include "detect/custom/custom_words.h"
-#include "detect/custom/dictionary.h"
-#include "detect/custom/fingerprint.h"
-#include "detect/custom/sample_text.h"
+#include "base/codec/letters.h"
+#include "scan/detect/custom/custom_regex.h"
+#include "scan/detect/custom/custom_words.h"
+#include "scan/detect/custom/dictionary.h"
+#include "scan/detect/custom/fingerprint.h"
+#include "scan/detect/custom/sample_text.h"
 #include "support/guard.h"
 #include "support/policy_fix.h"
 

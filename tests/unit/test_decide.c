@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "scan/text/body.h"
 #include "support/policy_fix.h"
-#include "text/body.h"
 
 #define H POLICY_HEAD
 

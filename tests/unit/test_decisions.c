@@ -13,10 +13,10 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "admin/decisions.h"
-#include "admin/decisions_event.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "operator/admin/decisions.h"
+#include "operator/admin/decisions_event.h"
 #include "support/audit_rig.h"
 
 static struct rig r;

@@ -10,7 +10,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/engine.h"
+#include "scan/detect/engine.h"
 #include "support/detect_fix.h"
 
 /* "ENTITY value|ENTITY value|" */

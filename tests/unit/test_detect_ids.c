@@ -11,8 +11,8 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
-#include "detect/engine.h"
-#include "detect/validate/check_digits.h"
+#include "scan/detect/engine.h"
+#include "scan/detect/validate/check_digits.h"
 #include "support/detect_fix.h"
 
 static enum check_result

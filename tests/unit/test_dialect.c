@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dialect/family.h"
+#include "scan/dialect/family.h"
 #include "support/body_dump.h"
 #include "support/guard.h"
 

@@ -12,17 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/record_fields.h"
-#include "audit/record_terms.h"
 #include "base/metrics.h"
-#include "cel/fn.h"
+#include "budget/tally/tally.h"
 #include "cmd/cmd.h"
-#include "config/options.h"
+#include "policy/cel/fn.h"
+#include "policy/config/options.h"
 #include "policy/own.h"
 #include "policy/section.h"
-#include "tally/tally.h"
+#include "record/audit/record_fields.h"
+#include "record/audit/record_terms.h"
 
-#include "admin/endpoint.h" /* its fcntl.h has an F_TEST too */
+#include "operator/admin/endpoint.h" /* its fcntl.h has an F_TEST too */
 
 static char commands[256 << 10], config[256 << 10], policy[256 << 10], running[256 << 10],
 	prices[256 << 10];
@@ -332,9 +332,9 @@ every_status_and_code(void **state)
 	for (size_t i = 0; i < sizeof(computed) / sizeof(computed[0]); i++)
 		want(running, "tollgate.8", "code", computed[i]);
 	none_missing(each_source("spoa/gate/*.c", look_for_codes) +
-			     each_source("spoa/steps/*.c", look_for_codes) +
+			     each_source("spoa/gate/steps/*.c", look_for_codes) +
 			     each_source("spoa/net/relay*.c", look_for_codes) +
-			     each_source("spoa/text/*.c", look_for_codes),
+			     each_source("spoa/scan/text/*.c", look_for_codes),
 		40);
 }
 
@@ -399,7 +399,7 @@ static void
 every_gauge_and_admin_page(void **state)
 {
 	(void)state;
-	none_missing(each_source("spoa/net/shown.c", look_for_gauges), 4);
+	none_missing(each_source("spoa/operator/server/shown.c", look_for_gauges), 4);
 	for (size_t i = 0; i < admin_endpoint_count; i++)
 		want(running, "tollgate.8", "endpoint", admin_endpoints[i].path);
 	none_missing(admin_endpoint_count, 20);
@@ -425,7 +425,7 @@ every_macro_is_in_the_manual(void **state)
 	(void)state;
 	want(policy, "tollgate-policy.5", "macro", "has");
 	want(policy, "tollgate-policy.5", "macro", "cel.bind");
-	none_missing(each_source("spoa/cel/macro.c", look_for_macros), 8);
+	none_missing(each_source("spoa/policy/cel/macro.c", look_for_macros), 8);
 }
 
 /* ---- form ---- */

@@ -128,7 +128,7 @@ texts_as_people_send_them_stay_far_below(void **state)
 {
 	static const char *const files[] = { "docs/policy.md", "docs/man/tollgate.8",
 		"tests/data/clinical.txt", "tests/data/evasion.jsonl", "haproxy/tollgate.cfg",
-		"spoa/detect/scan.c", "policies/detectors/injection/code-benign.jsonl" };
+		"spoa/scan/detect/scan.c", "policies/detectors/injection/code-benign.jsonl" };
 	struct detect_fix *f = *state;
 
 	for (size_t i = 0; i < text_kinds_count; i++) {

@@ -12,13 +12,13 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "detect/detect.h"
-#include "detect/disguise/decode.h"
-#include "detect/disguise/fold.h"
-#include "detect/disguise/heuristics.h"
-#include "detect/disguise/look.h"
-#include "detect/disguise/terminal.h"
-#include "detect/disguise/unescape.h"
+#include "scan/detect/detect.h"
+#include "scan/detect/disguise/decode.h"
+#include "scan/detect/disguise/fold.h"
+#include "scan/detect/disguise/heuristics.h"
+#include "scan/detect/disguise/look.h"
+#include "scan/detect/disguise/terminal.h"
+#include "scan/detect/disguise/unescape.h"
 #include "support/detect_fix.h"
 
 static struct row {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/export/export.h"
-#include "keep/files.h"
+#include "record/archive/files.h"
 #include "support/proof_rig.h"
 
 static struct pubkey signer;

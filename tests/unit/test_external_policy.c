@@ -11,7 +11,7 @@
 
 #include "support/policy_fix.h"
 
-#include "text/body.h"
+#include "scan/text/body.h"
 
 #define H POLICY_HEAD
 #define E H "detectors:\n  external:\n    - {"

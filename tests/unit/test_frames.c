@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "answer/frame_write.h"
+#include "base/codec/eventstream.h"
 #include "base/err.h"
-#include "codec/eventstream.h"
 #include "support/frames_run.h"
 #include "support/guard.h"
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "guard/guard.h"
+#include "answer/guard/guard.h"
 
 #define SSE  "text/event-stream"
 #define JSON "application/json"

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "codec/eventstream.h"
+#include "base/codec/eventstream.h"
 #include "support/answer_fix.h"
 
 #define SSN    "536-22-1840"

@@ -8,10 +8,10 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "answer/calls/tree.h"
 #include "answer/frame_write.h"
 #include "base/caps.h"
-#include "calls/tree.h"
-#include "codec/utf8.h"
+#include "base/codec/utf8.h"
 #include "support/answer_fix.h"
 
 #define READS                                                                                  \

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "guard/guard.h"
+#include "answer/guard/guard.h"
 
 /* Everything but what begins with "no". */
 static bool

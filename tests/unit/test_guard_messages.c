@@ -1,4 +1,4 @@
-/* guard/guard_messages.c: what comes back from a server of MCP: lists without what is hidden,
+/* answer/guard/guard_messages.c: what comes back from a server of MCP: lists without what is hidden,
  * whole and in streams, and what does not go on since lists may be in it. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,10 +7,10 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "answer/guard/guard_private.h"
 #include "answer/vault.h"
-#include "codec/eventstream.h"
-#include "codec/http.h"
-#include "guard/guard_private.h"
+#include "base/codec/eventstream.h"
+#include "base/codec/http.h"
 #include "support/answer_fix.h"
 #include "support/fake_clock.h"
 

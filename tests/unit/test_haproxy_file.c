@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
-#include "edge/haproxy_file.h"
+#include "operator/edge/haproxy_file.h"
 #include "support/guard.h"
 #include "support/temp_dir.h"
 

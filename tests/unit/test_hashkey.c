@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/keyfile.h"
 #include "cmd/cmd.h"
-#include "store/keyfile.h"
 
 static char dir[] = "/tmp/tollgate-hashkey-XXXXXX";
 static struct buf why;

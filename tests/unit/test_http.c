@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/caps.h"
+#include "base/codec/http.h"
 #include "base/err.h"
-#include "codec/http.h"
 #include "support/guard.h"
 
 #define MAX 16

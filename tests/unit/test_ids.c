@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dialect/dialect.h"
+#include "scan/dialect/dialect.h"
 #include "support/byte_ranks.h"
 #include "support/guard.h"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/caps.h"
-#include "config/include.h"
+#include "policy/config/include.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"
 

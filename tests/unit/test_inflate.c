@@ -8,8 +8,8 @@
 #include <zlib.h>
 
 #include "base/caps.h"
+#include "base/codec/inflate.h"
 #include "base/err.h"
-#include "codec/inflate.h"
 #include "support/guard.h"
 
 static const char TEXT[] =

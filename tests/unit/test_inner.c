@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "text/inner.h"
-#include "text/spelled.h"
+#include "scan/text/inner.h"
+#include "scan/text/spelled.h"
 
 static struct arena arena;
 

@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 #include "base/caps.h"
+#include "base/codec/json.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/json.h"
-#include "codec/utf8.h"
 #include "support/guard.h"
 
 /* Reads all of it, against a guard page, and writes the tokens down: 0 or the

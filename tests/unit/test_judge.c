@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/judge.h"
-#include "edge/judge_private.h"
+#include "operator/edge/judge.h"
+#include "operator/edge/judge_private.h"
 #include "support/judge_provider_rows.h"
 #include "support/judge_silent.h"
 #include "support/judge_target_rows.h"

@@ -15,8 +15,8 @@
 
 #include "support/fake_clock.h"
 
-#include "edge/judge_private.h"
-#include "codec/cert.h"
+#include "base/codec/cert.h"
+#include "operator/edge/judge_private.h"
 #include "support/temp_dir.h"
 
 #define DAY 86400ll

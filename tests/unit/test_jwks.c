@@ -8,8 +8,8 @@
 
 #include "base/arena.h"
 #include "base/caps.h"
-#include "codec/jws.h"
-#include "store/jwks.h"
+#include "base/codec/jws.h"
+#include "base/fetch/jwks.h"
 #include "support/jwt_make.h"
 
 #define RSA_N                                                                                  \

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/caps.h"
-#include "codec/jws.h"
+#include "base/codec/jws.h"
 #include "support/guard.h"
 #include "support/jwt_make.h"
 

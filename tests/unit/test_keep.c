@@ -9,9 +9,9 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "keep/believe.h"
-#include "keep/pack.h"
-#include "keep/trim.h"
+#include "record/archive/believe.h"
+#include "record/archive/pack.h"
+#include "record/archive/trim.h"
 #include "support/chain_build.h"
 #include "support/keep_rig.h"
 

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "keep/archive.h"
+#include "record/archive/archive.h"
 
 static char dir[64], endpoint[64], credentials[128], text[65536];
 static pid_t server;

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/codec/lines.h"
 #include "base/log.h"
-#include "store/lines.h"
 #include "support/keep_rig.h"
 
 /* ---- kills ---- */

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
-#include "identity/keylimits.h"
+#include "policy/identity/keylimits.h"
 
 static char dir[64], file[96], out[96];
 

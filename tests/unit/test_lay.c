@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "edge/lay.h"
+#include "operator/edge/lay.h"
 #include "support/lay_rig.h"
 
 /* Files, what is said, and what of the choices is asked; "": nothing. */

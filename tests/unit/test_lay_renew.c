@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "codec/credentials.h"
-#include "edge/shipped.h"
+#include "base/codec/credentials.h"
+#include "operator/edge/shipped.h"
 #include "support/lay_rig.h"
 #include "support/older_stanza.h"
 

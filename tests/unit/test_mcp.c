@@ -7,10 +7,10 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "mcp/header.h"
-#include "mcp/output.h"
-#include "mcp/refusal.h"
-#include "mcp/session.h"
+#include "scan/mcp/header.h"
+#include "scan/mcp/output.h"
+#include "scan/mcp/refusal.h"
+#include "scan/mcp/session.h"
 #include "support/guard.h"
 
 static const char *const kinds[] = { "request", "notification", "response" };

@@ -1,4 +1,4 @@
-/* Further places of values: text/mention.h. */
+/* Further places of values: scan/text/mention.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "text/mention.h"
+#include "scan/text/mention.h"
 
 enum { VALUES = 4 };
 struct value {

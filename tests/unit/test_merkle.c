@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "proof/merkle.h"
-#include "proof/path.h"
+#include "record/proof/merkle.h"
+#include "record/proof/path.h"
 
 #define SMALL 300
 

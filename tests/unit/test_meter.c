@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "answer/guard/guard.h"
 #include "base/caps.h"
-#include "guard/guard.h"
 #include "support/guard.h"
 
 #define OPENAI_TAIL                                                                            \

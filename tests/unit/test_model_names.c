@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dialect/dialect.h"
+#include "scan/dialect/dialect.h"
 #include "support/guard.h"
 
 #define PARTS "multipart/form-data; boundary=b"

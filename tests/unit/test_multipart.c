@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "scan/dialect/dialect.h"
 #include "support/guard.h"
-#include "dialect/dialect.h"
 
 #define TYPE  "multipart/form-data; boundary=b"
 #define PART  "--b\r\nContent-Disposition: form-data; name="

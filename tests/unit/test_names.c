@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/ascii.h"
-#include "detect/engine.h"
-#include "detect/names/names.h"
+#include "scan/detect/engine.h"
+#include "scan/detect/names/names.h"
 #include "support/detect_fix.h"
 
 /* "ENTITY value|" of every finding of a finder's entity. */

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "tally/tally.h"
+#include "budget/tally/tally.h"
 
 static struct near near[2];
 static struct rule_tally rules[2];

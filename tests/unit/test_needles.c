@@ -1,4 +1,4 @@
-/* Values looked for in many texts: text/needles.h. */
+/* Values looked for in many texts: scan/text/needles.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scan/text/needles.h"
 #include "support/guard.h"
-#include "text/needles.h"
 
 enum { PLACES = 400 };
 struct place {

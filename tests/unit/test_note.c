@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "proof/base64.h"
-#include "proof/bundle.h"
+#include "record/proof/base64.h"
+#include "record/proof/bundle.h"
 #include "support/guard.h"
 
 #define PETER "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

@@ -16,11 +16,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notice.h"
-#include "proof/base64.h"
+#include "operator/telemetry/notify.h"
+#include "operator/telemetry/webhook.h"
+#include "record/proof/base64.h"
 #include "support/http_rig.h"
 #include "support/temp_dir.h"
-#include "telemetry/notify.h"
-#include "telemetry/webhook.h"
 
 enum { SEEN = 64, PATIENT_MS = 30000 };
 

@@ -8,10 +8,10 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#include "advice/notes.h"
 #include "base/clock.h"
-#include "identity/apikeys.h"
-#include "identity/observe.h"
+#include "policy/advice/notes.h"
+#include "policy/identity/apikeys.h"
+#include "policy/identity/observe.h"
 #include "support/policy_fix.h"
 
 #define SEC 1000000000ll

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dialect/dialect.h"
+#include "scan/dialect/dialect.h"
 
 static void
 tools_that_are_paid_by_the_use_are_bounded(void **state)

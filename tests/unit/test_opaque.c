@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "dialect/dialect.h"
-#include "text/opaque.h"
+#include "scan/dialect/dialect.h"
+#include "scan/text/opaque.h"
 
 /* ---- bodies are written with {bytes,spelling,count} ---- */
 

@@ -6,9 +6,9 @@
 #include <cmocka.h>
 
 #include "base/metrics.h"
+#include "budget/tally/tally.h"
+#include "operator/telemetry/openmetrics.h"
 #include "support/openmetrics_check.h"
-#include "tally/tally.h"
-#include "telemetry/openmetrics.h"
 
 static struct tallies *w[2];
 static struct series_sum *sum;

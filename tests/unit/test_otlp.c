@@ -15,10 +15,10 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "telemetry/headers.h"
-#include "telemetry/otlp_answer.h"
-#include "telemetry/otlp_metrics.h"
-#include "telemetry/spans.h"
+#include "operator/telemetry/headers.h"
+#include "operator/telemetry/otlp_answer.h"
+#include "operator/telemetry/otlp_metrics.h"
+#include "operator/telemetry/spans.h"
 
 #define ID     "01J9ZQ4T5N8E2B7C6D5F4G3H2A"
 #define TRACE  "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -7,8 +7,8 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "operator/telemetry/outbound.h"
 #include "support/http_rig.h"
-#include "telemetry/outbound.h"
 
 static _Atomic unsigned ran, answers;
 static _Atomic int last_err;

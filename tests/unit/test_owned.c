@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dialect/owned.h"
+#include "gate/sources/pins.h"
+#include "scan/dialect/owned.h"
 #include "support/guard.h"
-#include "sources/pins.h"
 
 /* clang-format off */
 /* Words: names that are found, then seals. */

@@ -14,10 +14,10 @@
 #include <cmocka.h>
 
 #include "base/attr.h"
+#include "base/codec/lines.h"
+#include "base/codec/seekable.h"
 #include "base/err.h"
-#include "codec/seekable.h"
-#include "store/journal.h"
-#include "store/lines.h"
+#include "record/journal/journal.h"
 
 /* n lines "line NNNNNN", packed `each` a frame. */
 static void

@@ -1,5 +1,5 @@
 /* sources/pins with a Redis: what one daemon remembers another finds. */
-#include "sources/pins.h"
+#include "gate/sources/pins.h"
 #include "support/quota_rig.h"
 
 static bool came;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "text/placeholder.h"
+#include "scan/text/placeholder.h"
 
 static void
 numbers_follow_first_appearance_per_entity(void **state)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "store/jwks.h"
+#include "base/fetch/jwks.h"
 #include "support/policy_fix.h"
 
 #define H POLICY_HEAD

@@ -11,8 +11,8 @@
 
 #include "base/err.h"
 #include "gate/snapshot.h"
+#include "policy/verdict/decide.h"
 #include "support/temp_dir.h"
-#include "verdict/decide.h"
 
 enum { PEOPLE = 24, THREADS = 4, ROUNDS = 6, LAYOUTS = 3 };
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "price/price.h"
+#include "base/price/price.h"
 
 #define BIT(k) (1u << (k))
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "advice/price_notes.h"
 #include "base/clock.h"
+#include "policy/advice/price_notes.h"
 #include "policy/prices.h"
 #include "support/policy_fix.h"
 #include "support/temp_dir.h"

@@ -124,7 +124,7 @@ the_bill_of_materials_is_whole(void **state)
 	(void)state;
 	if (system("command -v dpkg-query >/dev/null") != 0)
 		skip();
-	FILE *f = popen("spoa/tools/sbom program build/tollgate", "r");
+	FILE *f = popen("spoa/cmd/makers/sbom program build/tollgate", "r");
 	assert_non_null(f);
 	json_t *bom = json_loadf(f, JSON_REJECT_DUPLICATES, NULL);
 	assert_int_equal(pclose(f), 0);

@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "quota/quota_known.h"
-#include "quota/quota_table.h"
+#include "budget/quota/quota_known.h"
+#include "budget/quota/quota_table.h"
 
 /* ---- the window ---- */
 

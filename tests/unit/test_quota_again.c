@@ -1,6 +1,6 @@
 /* What is counted again in the next life of Redis' data, where it is not that simple: under
  * holds, by another worker, half of it, too much of it. */
-#include "quota/quota_private.h"
+#include "budget/quota/quota_private.h"
 #include "support/quota_rig.h"
 
 enum { HOLD_S = 900, LONG_S = 7200, LIMIT = 1000, BEAT_US = 200000 };

@@ -1,6 +1,6 @@
 /* Redis is away: what each daemon may spend on its own, so that all stay within the limit over
  * both change-overs, whatever each of them sees. */
-#include "quota/quota_private.h"
+#include "budget/quota/quota_private.h"
 #include "support/quota_rig.h"
 
 enum { LIMIT = 100, APART = 40, DAEMONS = 2, SHARE = APART / DAEMONS };

@@ -1,6 +1,6 @@
 /* The workers of one daemon, each with a loop of its own: one of them watches Redis while
  * nothing is asked for, the others rest. What it sees they know in time. */
-#include "quota/quota_lives.h"
+#include "budget/quota/quota_lives.h"
 #include "support/quota_rig.h"
 
 enum { WORKERS = 3, LIMIT = 1000, N = 100, WATCHES_MS = 200, RESTS_MS = 1000 };

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "cel/time.h"
-#include "quota/quota_calendar.h"
+#include "budget/quota/quota_calendar.h"
+#include "policy/cel/time.h"
 
 enum { HOUR = 3600, DAY = 86400 };
 

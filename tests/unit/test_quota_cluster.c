@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "quota/quota.h"
+#include "budget/quota/quota.h"
 #include "support/redis_cluster.h"
 #include "support/redis_loop.h"
 

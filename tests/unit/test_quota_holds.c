@@ -1,6 +1,6 @@
 /* Calendar windows, money and requests in flight: what is used, what is held, what is
  * given back; on Redis and in a table of this process alike. */
-#include "quota/quota_table.h"
+#include "budget/quota/quota_table.h"
 #include "support/quota_rig.h"
 
 enum { HOLD_S = 900 };

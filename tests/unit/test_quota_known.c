@@ -1,7 +1,7 @@
 /* Charges that rest on neighbours read before: what they cost, and that no daemon goes
  * over a limit by them. Buckets of a second and a hundredth; a row that needs one bucket and
  * was not done in it, on a busy machine, is done once more. */
-#include "quota/quota_known.h"
+#include "budget/quota/quota_known.h"
 #include "support/quota_rig.h"
 
 enum { WINDOW_S = 10, BUCKET_MS = 1010 };

@@ -1,5 +1,5 @@
 /* Limits on a Redis that loses its counts, has another clock, or is far away. */
-#include "quota/quota_lives.h"
+#include "budget/quota/quota_lives.h"
 #include "support/quota_rig.h"
 
 static unsigned

@@ -15,8 +15,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "quota/quota_lives.h"
-#include "quota/quota_cell.h"
+#include "budget/quota/quota_cell.h"
+#include "budget/quota/quota_lives.h"
 
 enum { CLIENTS = 3, DIMS = 2, LAST_TICK = 3, BUCKETS = LAST_TICK + 3, SUB = 2 };
 

@@ -14,7 +14,7 @@ ask_one(struct quota *qt, struct ask *a, uint64_t n, uint64_t limit)
 	quota_reserve(qt, &a->q);
 }
 
-/* As limits/dims.c has it of a charge that is not current any more. */
+/* As gate/limits/dims.c has it of a charge that is not current any more. */
 static void
 ask_again(struct quota *qt, struct ask *body, const struct ask *head)
 {

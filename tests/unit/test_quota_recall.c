@@ -2,7 +2,7 @@
  * and counted again in process. */
 #include <sys/stat.h>
 
-#include "quota/quota_recall.h"
+#include "budget/quota/quota_recall.h"
 #include "support/quota_rig.h"
 
 enum { HOLD_S = 900, LIMIT = 1000 };

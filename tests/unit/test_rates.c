@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "tally/rates.h"
+#include "budget/tally/rates.h"
 
 static struct tallies *w[2];
 static const struct tallies *all[2];

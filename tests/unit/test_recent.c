@@ -12,8 +12,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "budget/tally/recent.h"
 #include "cmd/plain.h"
-#include "tally/recent.h"
 
 static void
 add(struct recent *rec, const char *id, const char *model)

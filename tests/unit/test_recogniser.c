@@ -10,7 +10,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "recogniser/recogniser.h"
+#include "scan/recogniser/recogniser.h"
 
 enum { PERSON = 3, PLACE = 7, TOXIC = 9, FLAGGED = 11 };
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "redis/redis_url.h"
+#include "base/redis/redis_url.h"
 
 /* clang-format off */
 static const struct {

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "dialect/refusal.h"
+#include "scan/dialect/refusal.h"
 #include "support/guard.h"
 
 struct row {

@@ -18,10 +18,10 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "cel/functions/regex.h"
-#include "detect/custom/custom_regex.h"
-#include "detect/engine.h"
-#include "detect/prefilter/offset.h"
+#include "policy/cel/functions/regex.h"
+#include "scan/detect/custom/custom_regex.h"
+#include "scan/detect/engine.h"
+#include "scan/detect/prefilter/offset.h"
 
 #define DATA "tests/data/regex.txt"
 

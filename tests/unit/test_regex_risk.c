@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "cel/functions/regex.h"
+#include "policy/cel/functions/regex.h"
 
 /* clang-format off */
 static const struct { const char *pattern; char kind; /* ' ' fine, e exponential, s squared */ } rows[] = {

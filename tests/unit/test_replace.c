@@ -14,10 +14,10 @@
 
 #include "base/err.h"
 #include "base/stops.h"
-#include "index/private.h"
-#include "live/file.h"
-#include "store/journal.h"
-#include "store/signkey.h"
+#include "gate/changes/file.h"
+#include "record/index/private.h"
+#include "record/journal/journal.h"
+#include "record/journal/signkey.h"
 #include "support/lay_files.h"
 #include "support/replace_rig.h"
 

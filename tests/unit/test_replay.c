@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "answer/guard/guard.h"
 #include "cmd/policies/decide.h"
-#include "guard/guard.h"
-#include "steps/record.h"
+#include "gate/steps/record.h"
+#include "policy/verdict/explain.h"
+#include "scan/text/body.h"
 #include "support/replay.h"
-#include "text/body.h"
-#include "verdict/explain.h"
 
 #define HEAD                                                                                   \
 	"tollgate: 1\nname: t\ndefault: permit\n"                                              \

@@ -7,7 +7,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "dialect/dialect.h"
+#include "scan/dialect/dialect.h"
 
 #define CHAT(messages) "{\"model\":\"m\",\"messages\":[" messages "]}"
 #define CALLS(of)      "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" of "]}"

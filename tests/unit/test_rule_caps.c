@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "detect/detect.h"
+#include "scan/detect/detect.h"
 
 #define HEAD	     "entity: X\nclass: pii\nsource: s\nexamples: {match: [x]}\n"
 #define PATTERN	     "patterns:\n  - {name: p, score: 0.9, "

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/codec/yaml.h"
 #include "cmd/cmd.h"
-#include "codec/yaml.h"
 #include "policy/schema.h"
 
 static json_t *policy_schema_json, *config_schema_json, *prices_schema_json;
@@ -178,7 +178,7 @@ the_policies_of_this_tree_are_valid(void **state)
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		const char *f = g.gl_pathv[i];
 		if (strstr(f, "models.yaml"))
-			continue; /* config/models.c reads it without a section */
+			continue; /* policy/config/models.c reads it without a section */
 		json_t *schema = strstr(f, "tollgate.yaml") ? config_schema_json
 				 : strstr(f, "prices.yaml") ? prices_schema_json
 							    : policy_schema_json;

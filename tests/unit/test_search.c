@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "audit/record_terms.h"
+#include "base/codec/json_text.h"
 #include "base/replace.h"
-#include "codec/json_text.h"
+#include "record/audit/record_terms.h"
 #include "support/chain_build.h"
 #include "support/run_cmd.h"
 

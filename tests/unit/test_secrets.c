@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "detect/engine.h"
+#include "scan/detect/engine.h"
 #include "support/detect_fix.h"
 #include "support/naive.h"
 

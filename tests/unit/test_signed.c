@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "identity/nonce.h"
+#include "policy/identity/nonce.h"
 #include "support/identity_fix.h"
 #include "support/jwt_make.h"
 

@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "store/signkey.h"
+#include "record/journal/signkey.h"
 
 static char dir[] = "/tmp/tollgate-signkey-XXXXXX";
 static struct buf why;

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "auth/sigv4.h"
 #include "base/err.h"
+#include "gate/auth/sigv4.h"
 
 #define SECRET	"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 #define SESSION "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"

@@ -7,10 +7,10 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
+#include "scan/dialect/dialect.h"
 #include "support/guard.h"
-#include "dialect/dialect.h"
 
 /* The splice of a single edit. */
 static int

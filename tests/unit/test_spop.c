@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "codec/spop.h"
+#include "base/codec/spop.h"
 #include "support/guard.h"
 
 #define BYTES(lit) SPAN_LIT(lit)

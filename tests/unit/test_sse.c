@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "codec/sse.h"
+#include "base/codec/sse.h"
 #include "support/guard.h"
 
 /* Events that carry data, as "type|data|id;" */

@@ -9,9 +9,9 @@
 
 #include "base/ascii.h"
 #include "base/buf.h"
-#include "detect/detect.h"
-#include "detect/prefilter/starts.h"
-#include "detect/rules/rule.h"
+#include "scan/detect/detect.h"
+#include "scan/detect/prefilter/starts.h"
+#include "scan/detect/rules/rule.h"
 #include "support/detect_fix.h"
 
 enum { TEXTS = 3000, ROOM = 160 };

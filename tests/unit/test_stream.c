@@ -11,10 +11,10 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
-#include "detect/custom/custom.h"
-#include "detect/engine.h"
+#include "scan/detect/custom/custom.h"
+#include "scan/detect/engine.h"
 #include "support/stream_fix.h"
 
 /* ---- texts ---- */

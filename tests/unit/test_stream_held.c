@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
-#include "detect/custom/custom.h"
-#include "detect/engine.h"
+#include "scan/detect/custom/custom.h"
+#include "scan/detect/engine.h"
 #include "support/stream_fix.h"
 
 /* All but the word under way is out with its first letter, where no rule knows the words.

@@ -8,7 +8,7 @@
 #include <sodium.h>
 
 #include "base/caps.h"
-#include "detect/engine.h"
+#include "scan/detect/engine.h"
 #include "support/stream_fix.h"
 
 enum { RUN = 24000, LINE = 76 };

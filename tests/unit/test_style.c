@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "store/keyfile.h"
+#include "base/keyfile.h"
+#include "scan/text/placeholder.h"
+#include "scan/text/style.h"
 #include "support/policy_fix.h"
 #include "support/run_cmd.h"
-#include "text/placeholder.h"
-#include "text/style.h"
 
 /* ---- one value ---- */
 

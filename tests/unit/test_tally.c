@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tally/tally.h"
+#include "budget/tally/tally.h"
 
 static struct tallies *w[2];
 static struct series_sum *sum;

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "scan/text/body.h"
 #include "support/guard.h"
-#include "text/body.h"
 
 static int
 read_target(struct span target, struct arena *a, struct segment **s, size_t *n,

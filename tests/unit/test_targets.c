@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "targets/state.h"
+#include "gate/targets/state.h"
 
 #define S 1000000ull
 static struct target_table *table;

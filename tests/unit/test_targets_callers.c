@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "targets/rank.h"
-#include "targets/share.h"
+#include "gate/targets/rank.h"
+#include "gate/targets/share.h"
 
 #define S 1000000ull
 enum { BAD = 9, GOOD = 20 };

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "codec/http.h"
-#include "targets/next.h"
+#include "base/codec/http.h"
+#include "gate/targets/next.h"
 
 #define S   1000000ull
 #define MS  1000ull

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "targets/rank.h"
+#include "gate/targets/rank.h"
 
 #define S 1000000ull
 enum { N = 5, DRAWS = 20000 };

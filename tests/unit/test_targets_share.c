@@ -10,12 +10,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "gate/targets/entry.h"
+#include "gate/targets/rank.h"
+#include "gate/targets/share.h"
+#include "gate/targets/sync.h"
 #include "support/redis_rig.h"
 #include "support/temp_dir.h"
-#include "targets/entry.h"
-#include "targets/rank.h"
-#include "targets/share.h"
-#include "targets/sync.h"
 
 #define S   1000000ull
 #define NOW (1000000 * S) /* Redis' clock in rows */

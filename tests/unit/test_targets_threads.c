@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "targets/state.h"
+#include "gate/targets/state.h"
 
 static struct target_table *table;
 static const uint64_t now = 1000000000;

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "proof/tiles.h"
+#include "record/proof/tiles.h"
 #include "support/temp_dir.h"
 
 #define LEAVES 70000 /* a tile of level 2, one of 1 begun, one of 0 */

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/models.h"
-#include "tokens/estimate.h"
+#include "base/tokens/estimate.h"
+#include "policy/config/models.h"
 
 static void
 models_are_of_the_family_of_their_first_pattern(void **state)

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec/utf8.h"
 #include "base/err.h"
-#include "codec/utf8.h"
+#include "base/tokens/bpe.h"
 #include "support/guard.h"
-#include "tokens/bpe.h"
 
 /* ---- splitting ---- */
 

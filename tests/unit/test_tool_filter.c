@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/codec/json.h"
 #include "base/err.h"
-#include "codec/json.h"
+#include "policy/verdict/tool_filter.h"
 #include "support/policy_fix.h"
-#include "verdict/tool_filter.h"
 
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "codec/letters.h"
-#include "codec/utf8.h"
+#include "base/codec/letters.h"
+#include "base/codec/utf8.h"
+#include "policy/advice/notes.h"
+#include "policy/verdict/tool.h"
 #include "support/answer_fix.h"
-#include "advice/notes.h"
-#include "verdict/tool.h"
 
 /* ---- letters ---- */
 

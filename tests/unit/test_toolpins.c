@@ -10,8 +10,8 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "toolpins/canonical.h"
-#include "toolpins/tool_pins.h"
+#include "gate/toolpins/canonical.h"
+#include "gate/toolpins/tool_pins.h"
 
 static struct tool_pin_of
 of(enum tool_pin_kind kind, const char *server, const char *name)

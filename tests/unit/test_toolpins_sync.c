@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "gate/toolpins/sync.h"
 #include "support/redis_rig.h"
 #include "support/temp_dir.h"
-#include "toolpins/sync.h"
 
 static struct redis_rig redis;
 static bool have;

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "proof/tree_check.h"
+#include "record/proof/tree_check.h"
 #include "support/chain_build.h"
 
 static struct chain_build b;

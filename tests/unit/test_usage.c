@@ -7,10 +7,10 @@
 #include <cmocka.h>
 
 #include "base/caps.h"
+#include "base/codec/eventstream.h"
+#include "base/codec/json.h"
 #include "base/err.h"
-#include "codec/json.h"
-#include "codec/eventstream.h"
-#include "dialect/usage.h"
+#include "scan/dialect/usage.h"
 #include "support/guard.h"
 #include "support/usage_fix.h"
 

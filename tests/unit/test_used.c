@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "bench/detect_texts.h"
-#include "detect/rules/rule.h"
+#include "scan/detect/rules/rule.h"
 #include "support/detect_fix.h"
 
 enum { SUBSETS = 60, SETS_A_TEXT = 6, TEXT_BYTES = 6000 };

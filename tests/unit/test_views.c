@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "audit/sums.h"
+#include "record/audit/sums.h"
 #include "support/run_cmd.h"
 #include "support/traffic.h"
 

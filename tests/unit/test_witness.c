@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "anchors/witness.h"
 #include "base/err.h"
-#include "proof/base64.h"
+#include "record/anchors/witness.h"
+#include "record/proof/base64.h"
 #include "support/guard.h"
+#include "support/log_rig.h"
 #include "support/replace_rig.h"
 #include "support/temp_dir.h"
-#include "support/log_rig.h"
 
 static struct config cfg;
 static struct witness_log logs[2];

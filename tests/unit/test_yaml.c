@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
-#include "codec/yaml.h"
+#include "base/codec/yaml.h"
 #include "support/guard.h"
 
 struct fix {

@@ -13,7 +13,7 @@
 #include "base/attr.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
-#include "config/config.h"
+#include "policy/config/config.h"
 
 enum { ANSWER_S = 120, BUSY_S = 30 };
 

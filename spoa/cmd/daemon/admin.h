@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "codec/json_text.h"
+#include "base/codec/json_text.h"
 
 enum { ADMIN_ANSWER_BYTES = 64 << 20 }; /* all keys made at run time */
 

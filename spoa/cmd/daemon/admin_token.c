@@ -11,15 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "admin/tokens.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/replace.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
-#include "config/config.h"
-#include "config/read.h"
+#include "operator/admin/tokens.h"
+#include "policy/config/config.h"
+#include "policy/config/read.h"
 
 #define TTL_MAX_US (36500ull * 86400 * SECOND_US)
 

@@ -7,15 +7,15 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/codec/utf8.h"
 #include "cmd/alone.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/key.h"
 #include "cmd/daemon/key_file.h"
-#include "codec/utf8.h"
-#include "config/read.h"
-#include "identity/apikeys.h"
-#include "identity/identity.h"
-#include "identity/keylimits.h"
+#include "policy/config/read.h"
+#include "policy/identity/apikeys.h"
+#include "policy/identity/identity.h"
+#include "policy/identity/keylimits.h"
 
 enum { ROLES_MAX = 64, ID_MAX = 32 };
 #define TTL_MIN_US 1000000ull

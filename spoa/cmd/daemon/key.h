@@ -2,7 +2,7 @@
 #ifndef CMD_KEY_H
 #define CMD_KEY_H
 
-#include "identity/apikeys.h"
+#include "policy/identity/apikeys.h"
 
 struct key_live {
 	const char *config;

@@ -2,7 +2,7 @@
 #ifndef CMD_KEY_FILE_H
 #define CMD_KEY_FILE_H
 
-#include "identity/apikeys.h"
+#include "policy/identity/apikeys.h"
 
 struct key_file {
 	int lock;

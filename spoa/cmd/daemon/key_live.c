@@ -8,7 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
-#include "config/read.h"
+#include "policy/config/read.h"
 
 /* "a, b" as a list; "" as null: none any more. */
 static json_t *

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/price/price.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
 #include "cmd/plain.h"
-#include "config/read.h"
-#include "price/price.h"
+#include "policy/config/read.h"
 
 enum { FOR_MAX = 8 };
 

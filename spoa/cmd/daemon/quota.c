@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/price/price.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
-#include "price/price.h"
 
 enum { TEXTS = 5 };
 

@@ -17,7 +17,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "config/config.h"
+#include "policy/config/config.h"
 
 enum { BODY_BYTES = 40 << 10, ASKED_BYTES = 32 << 10, COUNT_DIGITS = 20, WAIT_S = 8 };
 

@@ -12,7 +12,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
-#include "keep/files.h"
+#include "record/archive/files.h"
 
 #define SLACK_NS      (3600ll * 1000000000)
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */

@@ -7,7 +7,7 @@
 #include "base/sha256.h"
 #include "cmd/records/audit.h"
 #include "cmd/search/search.h"
-#include "proof/export.h"
+#include "record/proof/export.h"
 
 #define EXPORT_WHAT "audit export"
 

@@ -21,7 +21,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
-#include "keep/files.h"
+#include "record/archive/files.h"
 
 #define SAVE_US 1000000 /* so long is written at most before the position is */
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/codec/json_text.h"
+#include "base/codec/utf8.h"
 #include "cmd/export/export.h"
-#include "codec/json_text.h"
-#include "codec/utf8.h"
 
 /* ---- JSON lines ---- */
 

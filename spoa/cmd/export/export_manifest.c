@@ -51,7 +51,7 @@ chains_of(const struct export *e)
 	return chains;
 }
 
-/* `format` comes first: so nobody takes it for a commit (proof/export.h). */
+/* `format` comes first: so nobody takes it for a commit (record/proof/export.h). */
 static char *
 object_of(const struct export *e, const unsigned char hash[SHA256_BYTES])
 {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "cmd/export/export.h"
-#include "codec/json_text.h"
 
 #define VERSION "1.9.0"
 

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/export/export.h"
-#include "keep/files.h"
+#include "record/archive/files.h"
 
 #define MUCH (256u << 10)
 

@@ -2,9 +2,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "cmd/export/export.h"
-#include "codec/json_text.h"
 
 /* The whole number of a member, 0 or more. */
 static bool

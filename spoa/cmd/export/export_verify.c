@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/export/export.h"
 #include "cmd/plain.h"
-#include "codec/json_text.h"
-#include "keep/files.h"
-#include "proof/note.h"
+#include "record/archive/files.h"
+#include "record/proof/note.h"
 
 struct look {
 	struct audit_args *a;

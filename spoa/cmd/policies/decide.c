@@ -9,17 +9,17 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
 #include "cmd/given.h"
 #include "cmd/policies/decide.h"
-#include "codec/json_text.h"
-#include "config/read.h"
-#include "identity/claims.h"
+#include "gate/steps/steps.h"
+#include "policy/config/read.h"
 #include "policy/data.h"
+#include "policy/identity/claims.h"
 #include "policy/section.h"
-#include "steps/steps.h"
 
 /* A string member, empty where absent. False: it is no string. */
 static bool

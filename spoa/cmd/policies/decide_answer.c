@@ -3,12 +3,12 @@
 #include <jansson.h>
 #include <sodium.h>
 
+#include "answer/guard/guard.h"
+#include "base/codec/http.h"
+#include "base/codec/json_text.h"
 #include "cmd/policies/decide.h"
-#include "codec/http.h"
-#include "codec/json_text.h"
-#include "config/read.h"
-#include "guard/guard.h"
-#include "verdict/explain.h"
+#include "policy/config/read.h"
+#include "policy/verdict/explain.h"
 
 /* ---- what is given ---- */
 

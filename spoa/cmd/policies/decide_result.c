@@ -4,7 +4,7 @@
 
 #include "cmd/policies/decide.h"
 #include "policy/section.h"
-#include "verdict/explain.h"
+#include "policy/verdict/explain.h"
 
 json_t *
 decide_text(struct span s)

@@ -3,11 +3,11 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/codec/json_text.h"
+#include "base/codec/uri_normal.h"
 #include "cmd/policies/decide.h"
-#include "codec/json_text.h"
-#include "codec/uri_normal.h"
-#include "config/read.h"
-#include "verdict/explain.h"
+#include "policy/config/read.h"
+#include "policy/verdict/explain.h"
 
 static const char *const known[] = { "name", "server", "arguments", "state", "description",
 	"uri", "method", NULL };

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "codec/yaml.h"
+#include "base/codec/yaml.h"
 
 int policy_test(int argc, char **argv);
 int policy_diff(int argc, char **argv);

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "cmd/policies/policy.h"
-#include "codec/json_text.h"
-#include "config/read.h"
+#include "policy/config/read.h"
 
 static const char *const file_keys[] = { "policy", "defaults", "cases", NULL };
 static const char *const default_keys[] = { "request", "identity", "time", "data", "classifier",

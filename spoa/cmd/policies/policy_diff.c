@@ -3,12 +3,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/policies/decide.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
-#include "codec/json_text.h"
 
 /* entity → style of what is replaced. */
 static json_t *

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/record_fields.h"
+#include "base/codec/json_text.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/given.h"
@@ -12,7 +12,7 @@
 #include "cmd/policies/policy_tally.h"
 #include "cmd/records/audit.h"
 #include "cmd/records/recorded.h"
-#include "codec/json_text.h"
+#include "record/audit/record_fields.h"
 
 enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
 

@@ -1,6 +1,6 @@
 /* Counting what changes between decisions. */
 #include "cmd/policies/policy_tally.h"
-#include "codec/json_text.h"
+#include "base/codec/json_text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/codec/json_text.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/policies/decide.h"
 #include "cmd/policies/policy.h"
-#include "codec/json_text.h"
 
 enum { POLICIES_MAX = 256 };
 

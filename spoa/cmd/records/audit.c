@@ -6,7 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
-#include "config/config.h"
+#include "policy/config/config.h"
 
 static const struct {
 	const char *name;

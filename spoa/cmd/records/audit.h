@@ -4,15 +4,15 @@
 
 #include <hiredis/hiredis.h>
 
-#include "audit/record_fields.h"
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/buf.h"
-#include "store/chain.h"
-#include "store/journal.h"
-#include "store/keyring.h"
-#include "store/lines.h"
-#include "redis/redis_map.h"
+#include "base/clock.h"
+#include "base/codec/lines.h"
+#include "base/redis/redis_map.h"
+#include "record/audit/record_fields.h"
+#include "record/journal/chain.h"
+#include "record/journal/journal.h"
+#include "record/journal/keyring.h"
 
 /* Receives a source's lines in their order. */
 struct audit_sink {

@@ -6,10 +6,10 @@
 #include <jansson.h>
 #include <sodium.h>
 
-#include "anchors/place.h"
-#include "codec/json_text.h"
-#include "proof/base64.h"
-#include "proof/tree_check.h"
+#include "base/codec/json_text.h"
+#include "record/anchors/place.h"
+#include "record/proof/base64.h"
+#include "record/proof/tree_check.h"
 
 enum { TOKEN_MAX = 48 << 10 };
 

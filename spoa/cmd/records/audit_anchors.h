@@ -3,8 +3,8 @@
 #define CMD_AUDIT_ANCHORS_H
 
 #include "cmd/records/audit.h"
-#include "proof/note.h"
-#include "store/verify.h"
+#include "record/journal/verify.h"
+#include "record/proof/note.h"
 
 #define ANCHORS_BACK 1024 /* checkpoints that are looked back at: an answer takes seconds */
 

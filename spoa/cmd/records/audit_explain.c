@@ -2,13 +2,13 @@
  * again on the recorded values where the policy is the one that decided. */
 #include <stdio.h>
 
-#include "audit/record_fields.h"
-#include "audit/record_terms.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
-#include "cmd/records/audit.h"
 #include "cmd/plain.h"
+#include "cmd/records/audit.h"
 #include "cmd/records/recorded.h"
+#include "record/audit/record_fields.h"
+#include "record/audit/record_terms.h"
 
 struct wanted {
 	const char *id;

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/record_terms.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "cmd/records/audit.h"
+#include "record/audit/record_terms.h"
 
 struct finding {
 	const char *journal;

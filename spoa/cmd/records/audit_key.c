@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/keyfile.h"
 #include "cmd/cmd.h"
 #include "cmd/records/audit.h"
-#include "config/config.h"
-#include "store/keyfile.h"
-#include "store/keyring.h"
+#include "policy/config/config.h"
+#include "record/journal/keyring.h"
 
 static bool
 read_id(const char *s, struct pubkey *out)

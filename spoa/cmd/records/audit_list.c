@@ -5,14 +5,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "audit/record_fields.h"
-#include "audit/record_terms.h"
 #include "base/clock.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
 #include "cmd/records/audit.h"
-#include "store/journal.h"
+#include "record/audit/record_fields.h"
+#include "record/audit/record_terms.h"
+#include "record/journal/journal.h"
 
 static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
 

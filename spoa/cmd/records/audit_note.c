@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
-#include "proof/tiles.h"
+#include "record/proof/tiles.h"
 
 /* Whose signature counts under a checkpoint of node's log: a key that may sign the record after
  * it, which holds it. NULL, and *why: none of the keys, or one that might not any more. */

@@ -3,8 +3,8 @@
 #define CMD_AUDIT_NOTE_H
 
 #include "cmd/records/audit.h"
-#include "proof/bundle.h"
-#include "proof/tree_check.h"
+#include "record/proof/bundle.h"
+#include "record/proof/tree_check.h"
 
 /* A record with its proof, as `audit show --proof` printed it: prints its line; true: it holds.
  * `cut`: there were bytes after its last newline. */

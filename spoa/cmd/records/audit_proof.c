@@ -1,4 +1,4 @@
-/* tollgate audit show … --proof: one record with what proves it, as a file (proof/bundle.h).
+/* tollgate audit show … --proof: one record with what proves it, as a file (record/proof/bundle.h).
  *
  * The checkpoint is the first that covers the record. What is left of the record in the tree is
  * in the range that the checkpoint or boot before it says, what is right of it are the lines up
@@ -15,10 +15,10 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
-#include "proof/bundle.h"
-#include "proof/path.h"
-#include "proof/tiles.h"
-#include "proof/tree_check.h"
+#include "record/proof/bundle.h"
+#include "record/proof/path.h"
+#include "record/proof/tiles.h"
+#include "record/proof/tree_check.h"
 
 /* A range is said at least every ten seconds: so far before a record it is looked for. */
 #define RECORDS_BEFORE 200000

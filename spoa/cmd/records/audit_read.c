@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/codec/lines.h"
 #include "base/err.h"
+#include "base/redis/redis_sync.h"
 #include "cmd/cmd.h"
 #include "cmd/records/audit.h"
-#include "config/config.h"
-#include "redis/redis_sync.h"
-#include "store/journal.h"
-#include "store/lines.h"
-#include "store/recover.h"
+#include "policy/config/config.h"
+#include "record/journal/journal.h"
+#include "record/journal/recover.h"
 
 #define PAGE	   1000 /* stream entries a request */
 #define TIMEOUT_US 10000000

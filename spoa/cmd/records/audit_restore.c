@@ -11,16 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codec/lines.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
-#include "config/config.h"
-#include "keep/archive.h"
-#include "keep/pack.h"
-#include "proof/tiles.h"
-#include "store/lines.h"
-#include "store/verify.h"
+#include "policy/config/config.h"
+#include "record/archive/archive.h"
+#include "record/archive/pack.h"
+#include "record/journal/verify.h"
+#include "record/proof/tiles.h"
 
 #define WHAT	  "audit restore"
 #define NAMES_MAX 100000

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/record_terms.h"
 #include "base/sha256.h"
-#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
+#include "cmd/records/audit.h"
+#include "record/audit/record_terms.h"
 
 /* ---- show ---- */
 

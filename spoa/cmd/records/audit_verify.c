@@ -7,17 +7,17 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cmd/records/audit.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
+#include "cmd/records/audit.h"
 #include "cmd/records/audit_anchors.h"
 #include "cmd/records/audit_note.h"
-#include "proof/bundle.h"
-#include "proof/tree_check.h"
-#include "store/chain.h"
-#include "store/journal.h"
-#include "store/recover.h"
-#include "store/verify.h"
+#include "record/journal/chain.h"
+#include "record/journal/journal.h"
+#include "record/journal/recover.h"
+#include "record/journal/verify.h"
+#include "record/proof/bundle.h"
+#include "record/proof/tree_check.h"
 
 #define CHAINS_MAX  1024 /* nodes in one file */
 #define PRINT_BYTES 16	 /* of each hash, to compare a stream with its journal */

@@ -1,4 +1,4 @@
-/* Records read back: steps/record.c wrote them. A field that a record does not hold
+/* Records read back: gate/steps/record.c wrote them. A field that a record does not hold
  * is missing, never guessed. */
 #include "cmd/records/recorded.h"
 
@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "audit/record_fields.h"
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "cmd/eval.h"
-#include "codec/json_text.h"
-#include "identity/claims.h"
 #include "policy/data.h"
+#include "policy/identity/claims.h"
 #include "policy/own.h"
 #include "policy/section.h"
-#include "text/body.h"
+#include "record/audit/record_fields.h"
+#include "scan/text/body.h"
 
 /* ---- members ---- */
 

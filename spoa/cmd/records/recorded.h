@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "cmd/alone.h"
-#include "verdict/explain.h"
+#include "policy/verdict/explain.h"
 
 struct recorded {
 	int64_t attempt; /* from 2 on: of a later one, which has a record of its own */

@@ -1,10 +1,10 @@
-/* What completions say of answers, for the rules with phase: response: steps/record_answer.c
+/* What completions say of answers, for the rules with phase: response: gate/steps/record_answer.c
  * and record_verdict.c wrote it. */
 #include <string.h>
 
-#include "audit/record_fields.h"
 #include "cmd/records/recorded.h"
-#include "text/body.h"
+#include "record/audit/record_fields.h"
+#include "scan/text/body.h"
 
 /* No score is in the record: where this policy asks for more than the rule files do, what was
  * found then may be nothing now. */

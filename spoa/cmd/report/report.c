@@ -11,7 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
-#include "config/config.h"
+#include "policy/config/config.h"
 
 #define WHAT "audit report"
 

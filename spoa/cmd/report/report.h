@@ -4,7 +4,7 @@
 #define CMD_REPORT_H
 
 #include "cmd/records/audit.h"
-#include "store/verify.h"
+#include "record/journal/verify.h"
 
 enum {
 	REPORT_NODES = 256,  /* chains; more are counted and not verified */

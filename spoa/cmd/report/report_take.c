@@ -9,7 +9,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
-#include "audit/usage.h"
+#include "record/audit/usage.h"
 
 /* ---- counts and lists ---- */
 

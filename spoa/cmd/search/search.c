@@ -7,13 +7,13 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "cel/cel.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/eval.h"
 #include "cmd/plain.h"
 #include "cmd/search/search.h"
 #include "cmd/search/when.h"
+#include "policy/cel/cel.h"
 
 enum { LIMIT = 100, COUNTS_MAX = 1000000 };
 

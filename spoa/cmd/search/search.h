@@ -4,9 +4,9 @@
 
 #include <jansson.h>
 
-#include "audit/record_terms.h"
+#include "base/keyfile.h"
 #include "cmd/records/audit.h"
-#include "store/keyfile.h"
+#include "record/audit/record_terms.h"
 
 #define SEARCH_WHAT    "audit search"
 #define SEARCH_VALUES  64 /* of one term */

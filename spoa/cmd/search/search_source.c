@@ -8,11 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "audit/sums.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/search/search.h"
+#include "record/audit/sums.h"
 
 #define LOOKED	 24 /* segments whose first lines are read to know when they are */
 #define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */

@@ -6,15 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "audit/keys.h"
+#include "base/codec/lines.h"
 #include "base/err.h"
+#include "base/keyfile.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/search/search.h"
-#include "config/config.h"
-#include "store/keyfile.h"
-#include "store/lines.h"
+#include "policy/config/config.h"
+#include "record/audit/keys.h"
 
 #define TEXT_MAX (64u << 20)
 

@@ -3,7 +3,7 @@
 #define CMD_WHEN_H
 
 #include "base/buf.h"
-#include "cel/time.h"
+#include "policy/cel/time.h"
 
 /* From the first nanosecond on, before the second. */
 struct when {

@@ -4,10 +4,10 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/tokens/estimate.h"
 #include "cmd/cmd.h"
-#include "config/models.h"
-#include "dialect/dialect.h"
-#include "tokens/estimate.h"
+#include "policy/config/models.h"
+#include "scan/dialect/dialect.h"
 
 static void
 put_segment(struct buf *out, const struct segment *s, struct span path)

@@ -3,7 +3,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/texts/scan.h"
-#include "inject/inject.h"
+#include "scan/inject/inject.h"
 
 /* The classes of what was found, each once, in order of appearance. */
 struct class_list {

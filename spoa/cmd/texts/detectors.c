@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/texts/detectors_list.h"
-#include "config/read.h"
-#include "detect/custom/fingerprint.h"
-#include "detect/custom/sample_text.h"
-#include "detect/info.h"
+#include "policy/config/read.h"
+#include "scan/detect/custom/fingerprint.h"
+#include "scan/detect/custom/sample_text.h"
+#include "scan/detect/info.h"
 
 enum {
 	DOCUMENT_BYTES = 256 << 20,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "cmd/cmd.h"
-#include "detect/info.h"
+#include "scan/detect/info.h"
 
 /* Adds what is not yet among those that `between` parts. */
 static void

@@ -6,14 +6,14 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include "base/codec/json.h"
 #include "base/err.h"
+#include "base/keyfile.h"
 #include "cmd/cmd.h"
 #include "cmd/texts/scan.h"
-#include "codec/json.h"
-#include "detect/stream/stream.h"
 #include "gate/overlay.h"
-#include "store/keyfile.h"
-#include "text/style.h"
+#include "scan/detect/stream/stream.h"
+#include "scan/text/style.h"
 
 struct how {
 	enum redact_style style;

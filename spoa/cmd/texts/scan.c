@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/caps.h"
+#include "base/codec/json.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "codec/json.h"
 
 enum { CAP_INPUT_BYTES = 256 << 20 };
 

@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "cmd/texts/scan_rules.h"
-#include "text/inner.h"
+#include "scan/text/inner.h"
 
 struct scan_text {
 	struct span text; /* decoded */

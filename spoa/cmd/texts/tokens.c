@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/tokens/estimate.h"
 #include "cmd/cmd.h"
-#include "config/models.h"
-#include "tokens/estimate.h"
+#include "policy/config/models.h"
 
 struct counting {
 	const struct ranks *ranks;

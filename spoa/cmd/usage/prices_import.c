@@ -14,12 +14,12 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/replace.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "cmd/usage/prices.h"
-#include "codec/json_text.h"
 #include "policy/prices.h"
 
 #define MARK " # imported"

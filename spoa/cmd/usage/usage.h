@@ -2,7 +2,7 @@
 #ifndef CMD_USAGE_H
 #define CMD_USAGE_H
 
-#include "audit/usage.h"
+#include "record/audit/usage.h"
 
 /* ---- order and pages ---- */
 

@@ -1,9 +1,9 @@
 /* How tollgate usage shows its sums: lines, CSV (RFC 4180), JSON. */
 #include <jansson.h>
 
+#include "base/price/price.h"
 #include "cmd/plain.h"
 #include "cmd/usage/usage.h"
-#include "price/price.h"
 
 /* The values of a group, decoded; a string that is none is shown as it is. */
 static void

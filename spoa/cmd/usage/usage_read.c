@@ -1,14 +1,14 @@
 /* Where tollgate usage gets its sums: of blocks that are whole in the window from the files
- * beside segments (audit/sums.h), of the others from their lines. */
+ * beside segments (record/audit/sums.h), of the others from their lines. */
 #include <errno.h>
 #include <string.h>
 
-#include "audit/sums.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
 #include "cmd/usage/usage.h"
+#include "record/audit/sums.h"
 
 struct reading {
 	struct usage_table *table;

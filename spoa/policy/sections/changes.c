@@ -3,7 +3,7 @@
  * answer, headers toward the provider. What one rule may not say at once is refused
  * in rules.c. */
 #include "base/ascii.h"
-#include "codec/credentials.h"
+#include "base/codec/credentials.h"
 #include "policy/build.h"
 
 enum { TAGS_MAX = 16, HEADERS_MAX = 16, HEADER_BYTES = 1024, MODEL_BYTES = 128 };

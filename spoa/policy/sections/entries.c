@@ -1,13 +1,13 @@
 /* The policy's identity entries: which credentials are looked for, where, and
  * against which issuer or key file they will be verified. No key is read here:
- * identity/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
+ * policy/identity/identity.h does that once a snapshot. RFC 7519, RFC 8725. */
 #include "base/ascii.h"
-#include "codec/credentials.h"
-#include "config/secret.h"
+#include "base/codec/cert.h"
+#include "base/codec/credentials.h"
+#include "base/fetch/http_client.h"
+#include "base/fetch/jwks.h"
 #include "policy/build.h"
-#include "codec/cert.h"
-#include "store/http_client.h"
-#include "store/jwks.h"
+#include "policy/config/secret.h"
 
 static const char *const demo_keys[] = { "issuer", "audience", "jwks", NULL };
 

@@ -7,10 +7,10 @@
 
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "codec/json.h"
+#include "base/codec/json.h"
+#include "base/fetch/http_client.h"
 #include "policy/build.h"
-#include "store/http_client.h"
-#include "text/body.h"
+#include "scan/text/body.h"
 
 /* What OpenAI documents (omni-moderation). */
 static const char *const categories[] = { "harassment", "harassment/threatening", "hate",

@@ -2,9 +2,9 @@
  * at a score. */
 #include "policy/build.h"
 
-#include "text/body.h"
+#include "scan/text/body.h"
 
-/* Those that can be scored; steps/step_classify.c says as what. */
+/* Those that can be scored; gate/steps/step_classify.c says as what. */
 enum {
 	INJECT_ROLES = 1u << ROLE_OTHER | 1u << ROLE_USER | 1u << ROLE_TOOL_RESULT |
 		       1u << ROLE_DOCUMENT | 1u << ROLE_QUERY

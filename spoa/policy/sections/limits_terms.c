@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
-#include "cel/time.h"
+#include "policy/cel/time.h"
 #include "policy/sections/limits.h"
 
 enum { SHARE_WHOLE = 10000 }; /* hundredths of a per cent */

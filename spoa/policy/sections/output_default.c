@@ -1,7 +1,7 @@
 /* `output_default`: what an answer may take where the request states no cap: a number, or one
  * for each pattern of models. Of several that match the most specific counts. */
+#include "base/price/price.h"
 #include "policy/build.h"
-#include "price/price.h"
 
 enum { OUTPUT_MOST = 10000000, OUTPUT_ROWS = 64 };
 

@@ -1,7 +1,7 @@
 /* `roles: [user, tool_result]` in a policy: which texts are meant, by who wrote them. */
 #include "policy/build.h"
 
-#include "text/body.h"
+#include "scan/text/body.h"
 
 void
 build_roles(struct builder *b, const struct yaml_node *n, uint16_t may, uint16_t *out)

@@ -1,7 +1,7 @@
 /* Routes: which requests are served at all, and what becomes of the response. A request that
  * matches none is refused, so paths are compared whole and in normal form only. */
 #include "base/ascii.h"
-#include "codec/uri.h"
+#include "base/codec/uri.h"
 #include "policy/build.h"
 
 static const char *const response_later[] = { "cache", NULL };

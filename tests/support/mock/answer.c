@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/eventstream.h"
+#include "base/codec/eventstream.h"
 #include "mock.h"
 
 const struct mock_field *

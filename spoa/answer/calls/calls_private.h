@@ -1,0 +1,190 @@
+/* The parts of `struct calls`, for the files of calls/. A dialect is two functions: `read`
+ * notes which calls an event has pieces of, and which of them are over; `say` walks the same
+ * event again, later, and changes it by what became of them. Only `read` says what is a piece:
+ * `say` asks it (calls_of()), and what it does not ask about does not go where it would have
+ * been changed. A whole answer is one event. */
+#ifndef CALLS_CALLS_PRIVATE_H
+#define CALLS_CALLS_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "answer/calls/calls.h"
+#include "answer/calls/tree.h"
+#include "answer/frame_write.h"
+#include "base/sha256.h"
+
+enum {
+	CALL_NAMES = 4,	       /* pieces of a name, */
+	CALL_NAME = 256,       /* and bytes of all */
+	FOLD_BYTES = 16 << 10, /* of a long call's arguments in an event of ours */
+};
+
+/* Its pieces come, then it is over, then it is settled. */
+struct held_call {
+	TAILQ_ENTRY(held_call) all;
+	struct calls *of;
+	uint32_t choice, index; /* as the provider numbers it, */
+	uint32_t place;		/* and no other one: some say one index of all */
+	bool again;		/* it came under the index of another one */
+	struct buf id;
+	struct call_end { /* of its arguments: in brackets, in a string, after the last one */
+		unsigned depth;
+		bool string, escape, closed, odd;
+	} end;
+	bool any_text;
+	bool begun_with;  /* arguments: none come after them */
+	uint8_t kind;	  /* the dialect's own word; 0: not known yet */
+	const char *also; /* NULL, or another name that rules may know it by */
+	bool apart;	  /* as struct call */
+	bool over, settled;
+	bool begun;   /* its arguments have */
+	bool may_end; /* with what was said last, where nothing more comes */
+	enum call_verdict is;
+	bool said;     /* what takes its place, or its arguments' has been */
+	uint32_t less; /* calls before it in its choice that were taken out */
+	struct buf name, arguments;
+	size_t name_ends[CALL_NAMES], nnames;
+	size_t repeats; /* pieces that said all of the name again */
+	bool lost;
+	/* folded.c: the last event that its next ones may be like, the one that says them, how
+	 * many of those wait, and whether new arguments have been said in one */
+	struct held_event *like, *fold;
+	size_t folds;
+	bool rest_said;
+	size_t entry;			    /* of a denied one: the user's */
+	unsigned char judged[SHA256_BYTES]; /* its arguments, once it is settled */
+	bool is_signed;			    /* by the provider */
+	struct held_call *with;		    /* NULL, or goes only where this one does */
+	struct buf text;		    /* what the user said: reason or arguments */
+};
+
+/* Where an event says something of a call. */
+struct call_piece {
+	struct held_call *of;
+	size_t at;    /* where its node begins */
+	bool is_said; /* it has been asked about */
+};
+
+/* An event that waits, or goes. */
+struct held_event {
+	STAILQ_ENTRY(held_event) all;
+	struct frame frame;	   /* views of `bytes` */
+	struct call_piece *pieces; /* in the order in which they are read */
+	size_t npieces, room;
+	uint64_t number; /* that it says of itself, and one; 0: none */
+	/* folded.c: where the text is that its one piece says, in frame.data; in the place of
+	 * several it says these bytes of the call's arguments */
+	size_t text, text_end;
+	bool plain; /* this is known, and nothing else in it may be text */
+	bool folded;
+	size_t from, to;
+	size_t bytes_n;
+	char *bytes;
+};
+
+/* Of a choice, or of an answer that has none: 0. */
+struct call_choice {
+	uint32_t number;
+	unsigned kept, denied; /* calls that are settled */
+	bool said;	       /* text, ours or the model's */
+	unsigned blocks;       /* of text, or of all, where they have numbers */
+};
+
+enum { CALL_CHOICES = 128 };
+
+struct calls {
+	const struct calls_dialect *d;
+	struct calls_user user;
+	enum frames_kind kind;
+	bool wrap, whole;
+	TAILQ_HEAD(held_calls, held_call) calls; /* in the order of their first bytes */
+	size_t ncalls;
+	STAILQ_HEAD(, held_event) events;
+	size_t held;
+	struct call_choice choices[CALL_CHOICES];
+	size_t nchoices;
+	bool kept;	   /* the provider keeps the turn */
+	bool odd;	   /* a number that none of its clients could use */
+	uint64_t number;   /* of the last event that went, and one */
+	bool touched;	   /* something was taken out: each event is looked at from now on */
+	bool failed;	   /* an error was said: no call comes after it */
+	struct arena work; /* of the event that is read or said */
+	struct buf made;   /* a frame that is written anew */
+	struct held_event *now; /* that is read */
+	size_t piece;		/* of the event that is said: which is next */
+};
+
+struct calls_dialect {
+	const struct answer_format *const *formats; /* NULL last */
+	int (*read)(struct calls *c, const struct tree *t);
+	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
+	int (*say)(struct calls *c, const struct tree *t, bool *drop);
+	bool keeps;	  /* it does, where nothing says that it does not */
+	bool joins_names; /* some of its clients join the names that pieces say */
+	bool renumbers;	  /* calls after one that is taken out have one less */
+};
+
+extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,
+	calls_bedrock, calls_cohere, calls_ollama, calls_kept;
+
+/* ---- while an event is read ---- */
+
+/* The call of these numbers, made where it is new; NULL: there are too many, or no memory: the
+ * caller returns calls_failed(). */
+struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new);
+struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
+/* The event that is read has this id and this name for it: another id with a name, after
+ * arguments that are whole, is another call of the same index. NULL: as calls_at(). */
+struct held_call *calls_by_id(
+	struct calls *c, struct held_call *h, struct span id, struct span name);
+int calls_failed(const struct calls *c);
+/* What it says is its number; `otherwise`: it says none. What is no number is none's. */
+uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t otherwise);
+/* All of its arguments said again, after it was settled: whether they are those that rules
+ * read. */
+bool calls_same(const struct held_call *h, struct span arguments);
+/* *same: the first is the second, whose pairs of surrogates may be in two pieces there. 0,
+ * ERR_NOMEM. */
+int calls_joins(struct span pieces, struct span whole, bool *same);
+/* A text, "" where there is none; something else: CALLS_UNSOUND, nobody could judge it. */
+int calls_text(const struct tree *t, const struct node *n, struct span *out);
+/* Likewise of arguments: an object, as it is written, or a text. */
+int calls_arguments(const struct tree *t, const struct node *n, struct span *out);
+/* More of its name and its arguments; either may be empty. */
+int calls_note(struct held_call *h, struct span name, struct span arguments);
+/* The node of the event that is read is a piece of it. */
+int calls_piece(struct calls *c, struct held_call *h, const struct node *n);
+/* All calls of the choice have come, but this one; NULL: all. */
+void calls_over(struct calls *c, uint32_t choice, const struct held_call *but);
+void calls_all_over(struct calls *c);
+
+/* ---- while it is said ---- */
+
+/* The call that the node is a piece of; NULL: it was read as none. */
+struct held_call *calls_of(struct calls *c, const struct node *n);
+/* NULL: there are too many. */
+struct call_choice *calls_choice(struct calls *c, uint32_t number);
+/* What an answer says of its end, the word that it was for calls, is true of what is left:
+ * another one where all of the choice's were denied. 0, or ERR_NOMEM. */
+int calls_end(const struct call_choice *of, const struct tree *t, struct node *finish,
+	const char *calls, struct span none);
+/* Our own event goes before it, as this JSON. */
+int calls_say(struct calls *c, struct span type, struct span json);
+/* Of edited arguments what goes where the first piece has its place. */
+struct span calls_first(const struct held_call *h);
+
+/* ---- calls.c, for folded.c ---- */
+
+/* A copy, in the queue. NULL: out of memory. */
+struct held_event *calls_event(struct calls *c, const struct frame *f);
+/* The event, by the dialect, in a frame like `as`, or where that is NULL as it came if nothing
+ * of it changes. */
+int calls_say_event(struct calls *c, struct held_event *e, const struct frame *as);
+
+/* ---- folded.c ---- */
+
+int calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bool *folded);
+void calls_unfolded(struct held_event *e);
+int calls_say_folded(struct calls *c, struct held_event *e);
+
+#endif

@@ -1,0 +1,237 @@
+/* A long call: of 4 MB in pieces of four characters there would be 200 MB of events. From
+ * CAP_CALLS_EVENTS on an event that says nothing but more of one call's arguments, like the one
+ * before it, is let go of; its text is in the call's buffer, and goes in events of FOLD_BYTES
+ * like that one. What makes two events alike is apart from calls.c, which knows their order. */
+#include "answer/calls/calls_private.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+
+/* Members that differ from event to event and say nothing that a later one does not. */
+static const char *const varies[] = { "sequence_number", "obfuscation", "p", "usage",
+	"usageMetadata", "event_id", "created", "created_at", "createTime" };
+/* Those that may hold a string: any other one may be text. */
+static const char *const words[] = { "id", "object", "model", "modelVersion", "responseId",
+	"system_fingerprint", "service_tier", "provider", "type", "event_type", "role", "name",
+	"item_id", "call_id", "tool_call_id", "jsonPath", "json_path", "response_id",
+	"conversation_id" };
+
+/* Whether both say the same, but for this text of `n`, and nothing that may be text. */
+static bool
+are_alike(const struct tree *t, const struct node *n, const struct tree *u,
+	const struct node *o, const struct node *text)
+{
+	if (n->tok != o->tok || !span_eq(n->key, o->key))
+		return SPAN_IN(n->key, varies) && span_eq(n->key, o->key);
+	if (n == text || SPAN_IN(n->key, varies))
+		return true;
+	if (n->tok != JSON_OBJECT && n->tok != JSON_ARRAY)
+		return span_eq(tree_raw(t, n), tree_raw(u, o)) &&
+		       (n->tok != JSON_STRING || n->end == n->start + 2 ||
+			       SPAN_IN(n->key, words));
+	const struct node *a = n->first, *b = o->first;
+	for (; a && b; a = a->next, b = b->next)
+		if (!are_alike(t, a, u, b, text))
+			return false;
+	return !a && !b;
+}
+
+/* The one string that says arguments; NULL: there is none, or more. */
+static const struct node *
+find_text(const struct node *n, bool *more)
+{
+	static const char *const keys[] = { "arguments", "input", "partial_json", "delta",
+		"stringValue", "string_value" };
+	const struct node *found = NULL;
+
+	for (const struct node *c = n->first; c; c = c->next) {
+		const struct node *is = c->tok != JSON_STRING	? find_text(c, more)
+					: SPAN_IN(c->key, keys) ? c
+								: NULL;
+		*more |= is && found;
+		found = is ? is : found;
+	}
+	return *more ? NULL : found;
+}
+
+/* The event that is read is as `like` but for this text. */
+static int
+is_like(struct calls *c, const struct tree *t, const struct node *text, struct held_event *like,
+	bool *is)
+{
+	struct span had = like->frame.data, now = t->raw;
+	size_t after = had.n - like->text_end;
+	bool more = false;
+	struct tree u;
+
+	*is = like->plain && text->start == like->text && now.n - text->end == after &&
+	      !memcmp(now.p, had.p, like->text) &&
+	      !memcmp(now.p + text->end, had.p + like->text_end, after);
+	if (*is)
+		return 0;
+	int r = tree_read(&u, &c->work, had);
+	const struct node *other = r ? NULL : find_text(u.root, &more);
+	*is = other && are_alike(t, t->root, &u, u.root, text);
+	if (*is) {
+		like->plain = true;
+		like->text = other->start;
+		like->text_end = other->end;
+	}
+	return r == ERR_NOMEM ? r : 0;
+}
+
+/* A pair of surrogates in two of them is one character. */
+static void
+join(struct held_call *h, size_t from, size_t at)
+{
+	struct span all = buf_view(&h->arguments);
+	char *to = h->arguments.p + h->arguments.start + at - UTF8_HALF, whole[4];
+
+	if (at < from + UTF8_HALF || !utf8_half_at(all, at - UTF8_HALF) ||
+		!utf8_half_at(all, at))
+		return;
+	uint32_t high = utf8_value(all.p + at - UTF8_HALF, UTF8_HALF),
+		 low = utf8_value(all.p + at, UTF8_HALF);
+	if (high >= 0xdc00 || low < 0xdc00)
+		return;
+	size_t n = utf8_encode(0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff), whole);
+	memcpy(to, whole, n);
+	memmove(to + n, to + 2 * UTF8_HALF, all.n - at - UTF8_HALF);
+	h->arguments.n -= 2 * UTF8_HALF - n;
+}
+
+/* *folded: the event that is read is said by another one, and need not wait. */
+int
+calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bool *folded)
+{
+	struct held_call *h = e->npieces == 1 ? e->pieces[0].of : NULL;
+	struct span had = h ? buf_view(&h->arguments) : SPAN_LIT(""), said;
+
+	const struct node *text;
+	bool more = false;
+
+	*folded = false;
+	if (!h || h->settled || h->over || !h->like || c->held < CAP_CALLS_EVENTS ||
+		e->frame.exception || !span_eq(e->frame.type, h->like->frame.type) ||
+		!(text = find_text(t->root, &more)))
+		return 0;
+	said = tree_text(t, text);
+	size_t from = had.n - said.n;
+	if (said.n > had.n || !span_eq(said, span_cut(had, from, had.n)))
+		return 0;
+	int r = is_like(c, t, text, h->like, folded);
+	if (r || !*folded)
+		return r;
+	if (!h->fold) {
+		struct held_event *f = calls_event(c, &h->like->frame);
+		if (!f || !(f->pieces = calloc(1, sizeof(struct call_piece))))
+			return ERR_NOMEM;
+		f->pieces[f->npieces++] = h->like->pieces[0];
+		f->text = h->like->text;
+		f->text_end = h->like->text_end;
+		f->folded = true;
+		f->from = from;
+		h->fold = f;
+		h->folds++;
+	}
+	join(h, h->fold->from, from);
+	h->fold->to = h->arguments.n;
+	return 0;
+}
+
+/* A next one may be folded into what is like it. */
+void
+calls_unfolded(struct held_event *e)
+{
+	for (size_t i = 0; i < e->npieces; i++) {
+		e->pieces[i].of->fold = NULL;
+		e->pieces[i].of->like = NULL;
+	}
+	if (e->npieces == 1)
+		e->pieces[0].of->like = e;
+}
+
+/* ---- said ---- */
+
+/* As many bytes as go in one event: characters are whole. */
+static size_t
+piece_of(struct span text)
+{
+	return text.n > FOLD_BYTES ? utf8_before(text.p, FOLD_BYTES + 1) : text.n;
+}
+
+/* The inside of a string; halves of pairs that have no other one as they came. */
+static void
+put_text(struct span s, struct buf *out)
+{
+	while (s.n) {
+		const char *at = memchr(s.p, '\xED', s.n);
+		size_t n = at ? (size_t)(at - s.p) : s.n;
+		buf_json(out, span_cut(s, 0, n));
+		s = span_cut(s, n, s.n);
+		if (s.n && utf8_half_at(s, 0)) {
+			buf_printf(out, "\\u%04x", utf8_value(s.p, UTF8_HALF));
+			s = span_cut(s, UTF8_HALF, s.n);
+		} else if (s.n) {
+			buf_json(out, span_cut(s, 0, 1));
+			s = span_cut(s, 1, s.n);
+		}
+	}
+}
+
+struct span
+calls_first(const struct held_call *h)
+{
+	struct span all = buf_view(&h->text);
+
+	return h->folds ? span_cut(all, 0, piece_of(all)) : all;
+}
+
+static int
+say_one(struct calls *c, const struct held_event *e, struct span text)
+{
+	struct span like = e->frame.data;
+	struct held_event one = *e;
+	struct buf data;
+
+	buf_init(&data, 0);
+	buf_span(&data, span_cut(like, 0, e->text));
+	buf_putc(&data, '"');
+	put_text(text, &data);
+	buf_putc(&data, '"');
+	buf_span(&data, span_cut(like, e->text_end, like.n));
+	one.frame.data = buf_view(&data);
+	int r = buf_failed(&data) ? ERR_NOMEM : calls_say_event(c, &one, &e->frame);
+	buf_free(&data);
+	return r;
+}
+
+int
+calls_say_folded(struct calls *c, struct held_event *e)
+{
+	struct held_call *h = e->pieces[0].of;
+	enum call_verdict is = h->is;
+	struct span text = span_cut(buf_view(&h->arguments), e->from, e->to);
+	int r = 0;
+
+	/* all that is left of the new ones, in the first place for it */
+	if (is == CALL_EDITED) {
+		text = buf_view(&h->text);
+		text = h->rest_said ? SPAN_LIT("") : span_cut(text, calls_first(h).n, text.n);
+		h->rest_said = true;
+	}
+	c->touched = true; /* numbers of events */
+	h->is = CALL_GOES;
+	while (!r && is != CALL_DENIED && text.n) {
+		size_t n = piece_of(text);
+		r = say_one(c, e, span_cut(text, 0, n));
+		text = span_cut(text, n, text.n);
+	}
+	h->is = is;
+	if (--h->folds == 0)
+		buf_free(&h->arguments);
+	return r;
+}

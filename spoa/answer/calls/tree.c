@@ -1,0 +1,306 @@
+/* A tree of JSON over base/codec/json.h's tokens. Apart from calls.c since it knows nothing of
+ * calls. */
+#include "answer/calls/tree.h"
+
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+
+/* Only such a key may be another one but for case. */
+static bool
+is_cased(struct span key)
+{
+	for (size_t i = 0; i < key.n; i++)
+		if ((key.p[i] >= 'A' && key.p[i] <= 'Z') || (key.p[i] & 0x80))
+			return true;
+	return false;
+}
+
+int
+tree_read(struct tree *t, struct arena *a, struct span raw)
+{
+	struct json *j = json_open(a, raw);
+	struct span key = { NULL, 0 }, written = key;
+	struct node *at = NULL;
+	struct json_event ev;
+
+	*t = (struct tree){ .a = a, .raw = raw };
+	if (!j)
+		return ERR_NOMEM;
+	json_take_halves(j);
+	for (;;) {
+		enum json_tok tok = json_next(j, &ev);
+		if (tok == JSON_END)
+			return t->root ? 0 : ERR_SYNTAX;
+		if (tok == JSON_ERROR)
+			return json_error(j, NULL, NULL);
+		if (tok == JSON_KEY) {
+			key = json_text(a, raw, &ev);
+			written = span_cut(raw, ev.start - 1, ev.end + 1);
+			if (!key.p)
+				return ERR_NOMEM;
+			continue;
+		}
+		if (tok == JSON_OBJECT_END || tok == JSON_ARRAY_END) {
+			at->end = ev.end;
+			at = at->up;
+			continue;
+		}
+		struct node *n = arena_new(a, struct node);
+		if (!n)
+			return ERR_NOMEM;
+		*n = (struct node){ .tok = tok,
+			.start = ev.start - (tok == JSON_STRING),
+			.end = ev.end + (tok == JSON_STRING),
+			.key = key,
+			.cased = is_cased(key),
+			.written = written,
+			.of = t,
+			.up = at,
+			.escaped = ev.escaped };
+		key = written = (struct span){ NULL, 0 };
+		if (!at)
+			t->root = n;
+		else if (at->last)
+			at->last->next = n;
+		else
+			at->first = n;
+		if (at)
+			at->last = n;
+		if (tok == JSON_OBJECT || tok == JSON_ARRAY)
+			at = n;
+	}
+}
+
+/* As Go's encoding/json folds: the long s and the sign of Kelvin, too. */
+static bool
+folds_to(struct span key, const char *word)
+{
+	static const char *const more[] = { "\xc5\xbf", "\xe2\x84\xaa" };
+
+	while (key.n && *word) {
+		size_t n = 1;
+		char c = to_lower(key.p[0]);
+		for (size_t i = 0; i < COUNT_OF(more); i++)
+			if (span_starts(key, span_str(more[i]))) {
+				n = strlen(more[i]);
+				c = "sk"[i];
+			}
+		if (c != to_lower(*word++))
+			return false;
+		key = span_cut(key, n, key.n);
+	}
+	return !key.n && !*word;
+}
+
+/* A call may be in it, or it is one's name or arguments: others differ at no cost. */
+static bool
+matters(const struct node *n)
+{
+	static const char *const texts[] = { "name", "arguments", "input", "partial_json" };
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (folds_to(n->key, texts[i]))
+			return true;
+	return n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
+}
+
+struct node *
+tree_member(const struct node *object, const char *key)
+{
+	struct node *found = NULL;
+
+	if (!object || object->tok != JSON_OBJECT)
+		return NULL;
+	for (struct node *n = object->first; n; n = n->next)
+		if (span_is(n->key, key))
+			found = n;
+		else if (n->cased && folds_to(n->key, key) && matters(n))
+			object->of->odd = true;
+	return found;
+}
+
+struct node *
+tree_list(const struct node *array)
+{
+	if (array && array->tok == JSON_OBJECT)
+		array->of->odd = true;
+	return tree_elements(array);
+}
+
+struct node *
+tree_elements(const struct node *array)
+{
+	return array && array->tok == JSON_ARRAY ? array->first : NULL;
+}
+
+struct span
+tree_raw(const struct tree *t, const struct node *n)
+{
+	return n ? span_cut(t->raw, n->start, n->end) : SPAN_LIT("");
+}
+
+struct span
+tree_text(const struct tree *t, const struct node *n)
+{
+	struct json_event ev;
+
+	if (!n || n->tok != JSON_STRING)
+		return SPAN_LIT("");
+	ev = (struct json_event){ .tok = JSON_STRING,
+		.start = n->start + 1,
+		.end = n->end - 1,
+		.escaped = n->escaped };
+	return json_text(t->a, t->raw, &ev);
+}
+
+bool
+tree_is(const struct tree *t, const struct node *n, const char *word)
+{
+	return n && n->tok == JSON_STRING && span_is(tree_text(t, n), word);
+}
+
+uint64_t
+tree_number(const struct tree *t, const struct node *n, uint64_t otherwise)
+{
+	uint64_t v;
+
+	return n && n->tok == JSON_NUMBER && !span_u64(tree_raw(t, n), &v) ? v : otherwise;
+}
+
+/* ---- changes ---- */
+
+static void
+touch(struct node *n)
+{
+	for (; n; n = n->up)
+		n->changed = true;
+}
+
+void
+tree_put(struct node *n, struct span json)
+{
+	n->with = json;
+	touch(n);
+}
+
+bool
+tree_put_made(const struct tree *t, struct node *n, struct buf *b)
+{
+	struct span made = arena_dup(t->a, buf_view(b));
+	bool ok = !buf_failed(b) && made.p;
+
+	buf_free(b);
+	if (ok)
+		tree_put(n, made);
+	return ok;
+}
+
+bool
+tree_put_text(const struct tree *t, struct node *n, struct span text)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_json_str(&b, text);
+	return tree_put_made(t, n, &b);
+}
+
+bool
+tree_put_number(const struct tree *t, struct node *n, uint64_t number)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_int(&b, (int64_t)number);
+	return tree_put_made(t, n, &b);
+}
+
+bool
+tree_append_text(const struct tree *t, struct node *n, struct span text)
+{
+	struct span now = n->with.p ? n->with : tree_raw(t, n);
+	struct buf b;
+
+	if (!now.n || now.p[0] != '"')
+		return tree_put_text(t, n, text);
+	buf_init(&b, 0);
+	buf_span(&b, span_cut(now, 0, now.n - 1));
+	buf_json(&b, text);
+	buf_putc(&b, '"');
+	return tree_put_made(t, n, &b);
+}
+
+bool
+tree_add(const struct tree *t, struct node *object, const char *key, struct span json)
+{
+	struct node *n = arena_new(t->a, struct node);
+
+	if (!n)
+		return false;
+	*n = (struct node){
+		.tok = JSON_NULL, .key = span_str(key), .of = object->of, .up = object
+	};
+	if (object->last)
+		object->last->next = n;
+	else
+		object->first = n;
+	object->last = n;
+	tree_put(n, json);
+	return true;
+}
+
+bool
+tree_add_text(const struct tree *t, struct node *object, const char *key, struct span text)
+{
+	return tree_add(t, object, key, SPAN_LIT("null")) &&
+	       tree_put_text(t, object->last, text);
+}
+
+void
+tree_cut(struct node *n)
+{
+	n->gone = true;
+	touch(n->up);
+}
+
+bool
+tree_is_empty(const struct node *container)
+{
+	for (const struct node *n = container->first; n; n = n->next)
+		if (!n->gone)
+			return false;
+	return true;
+}
+
+void
+tree_write(const struct tree *t, const struct node *n, struct buf *out)
+{
+	bool object = n->tok == JSON_OBJECT, any = false;
+
+	if (n->with.p) {
+		buf_span(out, n->with);
+		return;
+	}
+	if (!n->changed || (!object && n->tok != JSON_ARRAY)) {
+		buf_span(out, tree_raw(t, n));
+		return;
+	}
+	buf_putc(out, object ? '{' : '[');
+	for (const struct node *c = n->first; c; c = c->next) {
+		if (c->gone)
+			continue;
+		buf_str(out, any ? "," : "");
+		any = true;
+		if (object) {
+			if (c->written.p)
+				buf_span(out, c->written);
+			else
+				buf_json_str(out, c->key);
+			buf_putc(out, ':');
+		}
+		tree_write(t, c, out);
+	}
+	buf_putc(out, object ? '}' : ']');
+}

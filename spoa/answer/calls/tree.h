@@ -1,0 +1,70 @@
+/* A small JSON document as a tree, to be written again with some of it changed: what is not
+ * touched stays byte for byte. All of it lives in an arena. owner: worker. */
+#ifndef CALLS_TREE_H
+#define CALLS_TREE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/codec/json.h"
+
+struct node {
+	enum json_tok tok;   /* JSON_OBJECT, JSON_ARRAY, or a value */
+	size_t start, end;   /* in the document, with quotes and brackets */
+	struct span key;     /* of a member, decoded */
+	struct span written; /* the same with its quotes, as it came; p NULL: it is ours */
+	struct tree *of;
+	struct node *up, *first, *last, *next;
+	struct span with; /* takes its place; p NULL: nothing does */
+	bool escaped;	  /* a string with escapes */
+	bool cased;	  /* its key has a capital, or is not all ASCII */
+	bool gone;	  /* it is taken out */
+	bool changed;	  /* something in it is */
+};
+
+struct tree {
+	struct arena *a;
+	struct span raw;
+	struct node *root;
+	bool odd; /* some readers, and not all, find what was asked for */
+};
+
+/* Views of `raw`. Halves of surrogate pairs pass. 0, ERR_NOMEM or the parser's error. */
+int tree_read(struct tree *t, struct arena *a, struct span raw);
+/* The member of an object; NULL: it has none, or is none. One that is it but for case, as Go's
+ * encoding/json takes it, is none, and the tree is odd. */
+struct node *tree_member(const struct node *object, const char *key);
+/* The first element of an array, or NULL. */
+struct node *tree_elements(const struct node *array);
+/* As it is written. */
+struct span tree_raw(const struct tree *t, const struct node *n);
+/* What a string spells; "": it is none. p NULL: out of memory. */
+struct span tree_text(const struct tree *t, const struct node *n);
+/* Whether it is a string that spells this. */
+bool tree_is(const struct tree *t, const struct node *n, const char *word);
+/* The elements of what has to be a list, or NULL; an object, whose members some take for them,
+ * is odd. */
+struct node *tree_list(const struct node *array);
+/* A number without sign and fraction; `otherwise`: it is none. */
+uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherwise);
+
+/* In its place goes JSON, which outlives the tree; or a string that spells this. False: out of
+ * memory. */
+void tree_put(struct node *n, struct span json);
+bool tree_put_text(const struct tree *t, struct node *n, struct span text);
+/* What was made in *b, which is freed. */
+bool tree_put_made(const struct tree *t, struct node *n, struct buf *b);
+bool tree_put_number(const struct tree *t, struct node *n, uint64_t number);
+/* The string goes on with this. */
+bool tree_append_text(const struct tree *t, struct node *n, struct span text);
+/* A member of JSON more. */
+bool tree_add(const struct tree *t, struct node *object, const char *key, struct span json);
+bool tree_add_text(
+	const struct tree *t, struct node *object, const char *key, struct span text);
+/* It is taken out of its array or object. */
+void tree_cut(struct node *n);
+/* Whether anything is left in it. */
+bool tree_is_empty(const struct node *container);
+/* The document as it is now. */
+void tree_write(const struct tree *t, const struct node *n, struct buf *out);
+
+#endif

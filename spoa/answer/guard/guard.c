@@ -1,0 +1,573 @@
+/* Which way an answer goes: as a stream, kept whole, or past. */
+#include "answer/guard/guard_stream.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/codec/http.h"
+#include "base/codec/json.h"
+#include "base/err.h"
+#include "scan/text/media.h"
+
+/* More is a provider's mistake, as in a body. */
+#define HEAD_TOKENS_MAX (UINT64_C(1) << 32)
+
+enum { BEGINNING = 64 };
+
+/* ---- what it is ---- */
+
+static const struct {
+	const char *type;
+	enum frames_kind kind;
+} streams[] = {
+	{ "text/event-stream", FRAMES_SSE },
+	{ "application/stream+json", FRAMES_LINES }, /* Cohere's v1 */
+	{ "application/vnd.amazon.eventstream", FRAMES_EVENTSTREAM },
+};
+
+static bool
+stream_kind(const struct guard_plan *p, struct span type, enum frames_kind *kind)
+{
+	for (size_t i = 0; i < COUNT_OF(streams); i++)
+		if (span_ieq(type, span_str(streams[i].type))) {
+			*kind = streams[i].kind;
+			return true;
+		}
+	if (media_is_lines(type)) {
+		*kind = FRAMES_LINES;
+		return true;
+	}
+	/* Gemini's stream without alt=sse. */
+	*kind = FRAMES_ARRAY;
+	return span_ieq(type, SPAN_LIT("application/json")) &&
+	       span_ends(p->path, SPAN_LIT(":streamGenerateContent"));
+}
+
+/* Types whose bytes say nothing to a reader of text; */
+static const char *const opaque_types[] = { "audio/", "image/", "video/",
+	"application/octet-stream", "application/pdf", "application/zip" };
+/* and words in those of files that are compressed, and say so. */
+static const char *const packed_types[] = { "zip", "zstd", "x-tar", "compressed" };
+
+static void
+go_as_stream(struct guard *g, enum frames_kind kind, bool encoded)
+{
+	g->report.streamed = true;
+	g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
+	frames_init(&g->frames, kind, 0);
+	frame_writer_init(&g->writer, kind);
+	g->writer.wrap = kind == FRAMES_EVENTSTREAM &&
+			 span_ends(g->plan.path, SPAN_LIT("/invoke-with-response-stream"));
+}
+
+static void
+choose_way(struct guard *g, const struct guard_head *h)
+{
+	struct span type = http_media_type(h->content_type);
+	struct span coding = span_trim(h->content_encoding, " \t");
+	enum frames_kind kind;
+	bool encoded = coding.n && !span_ieq(coding, SPAN_LIT("identity"));
+
+	if (encoded && coding.n < sizeof(g->coding))
+		memcpy(g->coding, coding.p, coding.n);
+	else if (encoded)
+		memcpy(g->coding, "?", 2);
+	/* a list is looked through whole, whatever its type is */
+	if (!g->plan.may_use && stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
+		go_as_stream(g, kind, encoded);
+	} else if (guard_reads(g) || (g->plan.alias && !encoded && h->status / 100 == 2 &&
+					     span_ieq(type, SPAN_LIT("application/json")))) {
+		g->way = WAY_KEEP;
+		for (size_t i = 0; i < COUNT_OF(opaque_types); i++)
+			g->opaque_type |= span_istarts(type, span_str(opaque_types[i]));
+		for (size_t i = 0; i < COUNT_OF(packed_types); i++)
+			g->packed_type |= memmem(type.p, type.n, packed_types[i],
+						  strlen(packed_types[i])) != NULL;
+		g->unsure_way = g->opaque_type && !encoded && !g->plan.may_use;
+		g->type_media = answer_media_of(type);
+		g->json_type = span_ieq(type, SPAN_LIT("application/json"));
+		g->text_type = g->json_type || span_istarts(type, SPAN_LIT("text/"));
+	} else {
+		g->way = encoded ? WAY_OPAQUE : WAY_METER;
+	}
+	g->plan.usage_first &= span_ieq(type, SPAN_LIT("application/json"));
+	buf_init(&g->body, g->way == WAY_METER ? CAP_USAGE_BODY_BYTES : CAP_ANSWER_BYTES);
+}
+
+/* No other path's answers have such fields, and no more is believed of them than of a body. */
+static int64_t
+head_tokens(const struct guard *g, struct span v)
+{
+	uint64_t n;
+
+	return g->format == &answer_invoke && v.n && !span_u64(v, &n) && n <= HEAD_TOKENS_MAX
+		       ? (int64_t)n
+		       : -1;
+}
+
+struct guard *
+guard_new(const struct guard_plan *plan, const struct guard_head *head)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->plan = *plan;
+	g->status = head->status;
+	g->format = plan->format;
+	LIST_INIT(&g->channels);
+	LIST_INIT(&g->kept);
+	LIST_INIT(&g->members.followed);
+	TAILQ_INIT(&g->runs.all);
+	for (size_t i = 0; i < QUEUES; i++)
+		STAILQ_INIT(&g->queues[i].events);
+	STAILQ_INIT(&g->transcripts);
+	buf_init(&g->heard, GUARD_HEARD_MAX);
+	SLIST_INIT(&g->known);
+	arena_init(&g->judged, 0, true);
+	arena_init(&g->work, CAP_ANSWER_WORK, true);
+	arena_init(&g->life, CAP_ANSWER_WORK, true);
+	g->report.inspected = guard_inspects(g);
+	g->report.blind = head->bodyless; /* what it took is not seen */
+	g->head_input = head_tokens(g, head->input_tokens);
+	g->head_output = head_tokens(g, head->output_tokens);
+	g->head_service = price_service_of(head->service);
+	g->report.verdict.ruled.effect = RULE_PERMIT;
+	choose_way(g, head);
+	if (guard_calls_new(g))
+		guard_drop(&g);
+	if (!g)
+		return NULL;
+	if (plan->vault)
+		g->places = arena_new(&g->life, struct places);
+	if (arena_failed(&g->life))
+		guard_drop(&g);
+	return g;
+}
+
+void
+guard_drop(struct guard **gp)
+{
+	struct guard *g = *gp;
+
+	if (!g)
+		return;
+	*gp = NULL;
+	guard_channels_free(g);
+	guard_members_free(g);
+	guard_queue_free(g);
+	guard_boundary_free(g);
+	guard_transcripts_free(g);
+	guard_calls_free(g);
+	buf_free(&g->heard);
+	while (!LIST_EMPTY(&g->kept)) {
+		struct kept_text *k = LIST_FIRST(&g->kept);
+		LIST_REMOVE(k, all);
+		buf_free(&k->name);
+		buf_free(&k->text);
+		free(k);
+	}
+	if (g->report.streamed)
+		frames_free(&g->frames);
+	if (g->template)
+		event_template_free(g->template);
+	buf_free(&g->body);
+	buf_free(&g->unwrapped);
+	buf_free(&g->error);
+	arena_reset(&g->judged);
+	arena_reset(&g->work);
+	arena_reset(&g->life);
+	free(g);
+}
+
+bool
+guard_withholds(const struct guard *g)
+{
+	return g->way == WAY_KEEP ||
+	       (g->way == WAY_METER && g->plan.usage_first && !g->body_over);
+}
+
+bool
+guard_let_go(struct guard *g)
+{
+	g->plan.usage_first = false;
+	return g->way == WAY_METER;
+}
+
+bool
+guard_edits(const struct guard *g)
+{
+	return g->way == WAY_KEEP ||
+	       (g->way == WAY_STREAM &&
+		       (guard_reads(g) || g->plan.hide_usage || g->plan.alias));
+}
+
+const struct guard_report *
+guard_report(const struct guard *g)
+{
+	return &g->report;
+}
+
+/* It answers with vectors, scores or labels; a text in it is the caller's own, said again. A
+ * model of Bedrock's invoke is known by its name, which is in the path. */
+static bool
+writes_nothing(const struct guard *g)
+{
+	static const char *const endpoints[] = { "embed", "embeddings", "rerank", "classify" };
+	static const char *const models[] = { "embed", "rerank" };
+
+	if (g->plan.endpoint && SPAN_IN(span_str(g->plan.endpoint), endpoints))
+		return true;
+	for (size_t i = 0; g->format == &answer_invoke && i < COUNT_OF(models); i++)
+		if (memmem(g->plan.path.p, g->plan.path.n, models[i], strlen(models[i])))
+			return true;
+	return false;
+}
+
+struct usage
+guard_usage(const struct guard *g)
+{
+	const struct guard_report *a = &g->report;
+	struct usage u = a->usage;
+	bool writes = !writes_nothing(g);
+
+	if (!u.known && !u.spoilt && g->head_input >= 0 && (g->head_output >= 0 || !writes)) {
+		u.known = true;
+		u.input_tokens = g->head_input;
+		u.output_tokens = g->head_output > 0 ? g->head_output : 0;
+	}
+	/* of sound no more is said */
+	if (!u.known && !u.spoilt && g->plan.characters && g->status / 100 == 2) {
+		u.known = true;
+		u.details.n[PRICE_CHARACTERS] = g->plan.characters;
+	}
+	/* what is counted by the piece, or kept, has no tokens */
+	if (writes && a->output_bytes && !u.output_tokens && !u.details.n[PRICE_IMAGES] &&
+		!u.details.n[PRICE_SECONDS] && !u.details.n[PRICE_STORED] &&
+		!u.details.n[PRICE_CHARACTERS])
+		u.known = false;
+	if (!u.details.service)
+		u.details.service = g->head_service;
+	if (a->streamed && a->output_bytes > a->counted_bytes)
+		u.known = false;
+	return u;
+}
+
+/* ---- whose thread ---- */
+
+bool
+guard_is_long(const struct guard *g, size_t n)
+{
+	switch (g->way) {
+	case WAY_STREAM:
+		return guard_reads(g) &&
+		       frames_kept(&g->frames) + n + (g->held ? calls_held(g->held) : 0) >
+			       CAP_INLINE_EVENTS;
+	case WAY_KEEP: return g->body.n + n > (g->coding[0] ? 0 : CAP_INLINE_ANSWER);
+	case WAY_METER:
+	case WAY_OPAQUE: break;
+	}
+	return false;
+}
+
+void
+guard_lend(struct guard *g, struct detect_scratch *scratch)
+{
+	g->plan.scratch = scratch;
+}
+
+void
+guard_stop(struct guard *g)
+{
+	atomic_store_explicit(&g->stopped, true, memory_order_relaxed);
+}
+
+bool
+guard_is_stopped(const void *guard)
+{
+	const struct guard *g = guard;
+
+	return atomic_load_explicit(&g->stopped, memory_order_relaxed);
+}
+
+size_t
+guard_held(const struct guard *g)
+{
+	return g->way != WAY_STREAM ? 0
+				    : frames_kept(&g->frames) + guard_queue_held(g) +
+					      (g->held ? calls_held(g->held) : 0);
+}
+
+/* ---- in and out ---- */
+
+/* Over its cap: unread, by the policy's leave. Encoded it cannot pass: its head no longer says
+ * so. */
+static enum guard_result
+over(struct guard *g, struct span bytes, struct buf *out)
+{
+	g->way = WAY_OPAQUE;
+	if (g->coding[0])
+		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
+	if (g->plan.may_use && g->status / 100 == 2)
+		return guard_fail(g, GUARD_BROKEN, "the list of models is over its cap");
+	if (guard_message_unread(g) ||
+		guard_unread(g, g->body.n + bytes.n, "the answer is over its cap"))
+		return g->failed;
+	buf_span(out, buf_view(&g->body));
+	buf_free(&g->body);
+	buf_span(out, bytes);
+	return g->failed;
+}
+
+/* Blanks at its end stay: more may come. */
+static struct span
+after_blanks(struct span s)
+{
+	struct span text = span_trim(s, GUARD_BLANKS);
+
+	return text.n ? span_cut(s, (size_t)(text.p - s.p), s.n) : text;
+}
+
+/* A body whose type says that it is no text is that, unless it begins like JSON or like events:
+ * clients read what they asked for. It is kept until enough of it is there to tell. */
+static void
+settle_way(struct guard *g, struct span bytes, struct buf *out)
+{
+	struct span kept = after_blanks(buf_view(&g->body));
+	struct span more = kept.n ? bytes : after_blanks(bytes);
+	char begins[BEGINNING];
+	struct span s = span_of(begins, BEGINNING);
+
+	if (!g->unsure_way || kept.n + more.n < BEGINNING)
+		return;
+	more = span_cut(more, 0, BEGINNING - kept.n);
+	if (kept.n)
+		memcpy(begins, kept.p, kept.n);
+	memcpy(begins + kept.n, more.p, more.n);
+	g->unsure_way = false;
+	if (guard_begins_json(s) || guard_begins_events(s) || guard_looks_like_events(g, s))
+		return;
+	const char *hidden = guard_hides(g, s);
+	g->way = WAY_OPAQUE;
+	g->media |= 1u << g->type_media;
+	if (guard_message_unread(g))
+		return;
+	if (hidden && guard_unread(g, g->body.n + bytes.n, hidden))
+		return;
+	g->report.opaque_bytes += g->body.n;
+	buf_span(out, buf_view(&g->body));
+	buf_free(&g->body);
+}
+
+/* Some servers of MCP say several messages in one answer, a line each, under the type of one.
+ * Once a first line is a whole object and more comes, or will (`listens`), they are read as
+ * they come: a subscription says its first message and then waits. */
+static void
+settle_lines(struct guard *g, size_t n, struct buf *out)
+{
+	struct span all = buf_view(&g->body), rest;
+	size_t old = all.n - n;
+
+	if (!g->first_line)
+		g->first_line = old + span_chr(span_cut(all, old, all.n), '\n');
+	if (g->first_line == all.n) {
+		g->first_line = 0;
+		return;
+	}
+	struct span line = span_trim(span_cut(all, 0, g->first_line), GUARD_BLANKS);
+	rest = span_trim(span_cut(all, g->first_line, all.n), GUARD_BLANKS);
+	if (line.n && !(span_starts(line, SPAN_LIT("{")) && span_ends(line, SPAN_LIT("}")))) {
+		g->settled = true; /* one message, written over lines */
+		return;
+	}
+	if (!line.n)
+		g->first_line = 0;
+	if (!line.n || (!rest.n && !g->plan.messages.listens))
+		return;
+	g->settled = true;
+	struct json *j = json_open(&g->work, line);
+	struct json_event ev;
+	enum json_tok tok = JSON_ERROR;
+	while (j && (tok = json_next(j, &ev)) > JSON_ERROR)
+		;
+	if (tok != JSON_END)
+		return;
+	struct buf said = g->body;
+	buf_init(&g->body, CAP_ANSWER_BYTES);
+	go_as_stream(g, FRAMES_LINES, false);
+	guard_events(g, buf_view(&said), out);
+	buf_free(&said);
+}
+
+/* A document under the type of events: some clients read it as what it is, with its calls. */
+static bool
+is_document(struct guard *g, struct span bytes)
+{
+	bool first = !g->begun_text;
+
+	if (span_starts(bytes, SPAN_LIT("\xef\xbb\xbf")))
+		bytes = span_cut(bytes, 3, bytes.n);
+	g->begun_text |= after_blanks(bytes).n > 0;
+	return first && g->frames.kind == FRAMES_SSE && !g->plan.messages.is &&
+	       guard_begins_json(bytes);
+}
+
+/* Whether a stream of text is something else by its first bytes: it goes unread, or not. */
+static bool
+is_other_stream(struct guard *g, struct span bytes, struct buf *out)
+{
+	size_t before = g->begun;
+
+	if (g->frames.kind == FRAMES_EVENTSTREAM ||
+		!(guard_is_no_text(g, bytes) || is_document(g, bytes)))
+		return false;
+	g->way = WAY_OPAQUE;
+	if (guard_message_unread(g) || guard_unread(g, before + bytes.n,
+					       "a stream of bytes that its type does not say"))
+		return true;
+	buf_put(out, g->begins, before);
+	buf_span(out, bytes);
+	return true;
+}
+
+/* Only metered: bytes pass as they come, whatever can be read of them. */
+static void
+listen_in(struct guard *g, struct span bytes)
+{
+	if (g->report.blind)
+		return;
+	g->report.blind = guard_events(g, bytes, &g->body) != GUARD_PASS;
+	buf_clear(&g->body);
+	g->failed = GUARD_PASS;
+	g->report.why = NULL;
+}
+
+enum guard_result
+guard_feed(struct guard *g, struct span bytes, struct buf *out)
+{
+	if (g->failed)
+		return g->failed;
+	settle_way(g, bytes, out);
+	if (g->failed)
+		return g->failed;
+	switch (g->way) {
+	case WAY_STREAM:
+		if (guard_edits(g)) {
+			if (!guard_reads(g) || !is_other_stream(g, bytes, out))
+				guard_events(g, bytes, out);
+		} else {
+			buf_span(out, bytes);
+			listen_in(g, bytes);
+		}
+		break;
+	case WAY_KEEP:
+		if (g->body.n + bytes.n > CAP_ANSWER_BYTES)
+			return over(g, bytes, out);
+		buf_span(&g->body, bytes);
+		if (buf_failed(&g->body))
+			return guard_no_memory(g);
+		if (g->plan.messages.is && g->json_type && !g->settled && !g->coding[0] &&
+			g->status / 100 == 2)
+			settle_lines(g, bytes.n, out);
+		break;
+	case WAY_METER:
+		buf_span(out, bytes);
+		if (!g->body_over)
+			buf_span(&g->body, bytes);
+		if (buf_failed(&g->body)) {
+			g->body_over = true;
+			buf_free(&g->body);
+		}
+		break;
+	case WAY_OPAQUE:
+		g->report.opaque_bytes += bytes.n;
+		if (guard_message_unread(g))
+			return g->failed;
+		if (g->report.streamed && g->coding[0] &&
+			guard_unread(g, bytes.n, "an encoded stream"))
+			return g->failed;
+		buf_span(out, bytes);
+		break;
+	}
+	if (buf_failed(out))
+		return guard_no_memory(g);
+	return g->failed;
+}
+
+void
+guard_note_made(struct guard *g, struct span json)
+{
+	if (g->plan.notes_made)
+		dialect_makes(json, &g->work, g->report.made, &g->report.nmade);
+}
+
+/* False: it is not read, or its usage alone. */
+static bool
+meter_whole(struct guard *g, struct answer_document *d)
+{
+	struct span raw = buf_view(&g->body);
+	const char *why;
+
+	g->transcript_cut |= g->body_over;
+	g->report.blind |= g->body_over;
+	if (g->body_over || !raw.n)
+		return false;
+	int err = answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
+	g->report.blind |= err != 0;
+	if (err == ERR_NOMEM) { /* more texts than are read: what it used is */
+		arena_reset(&g->work);
+		err = answer_read(NULL, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
+	}
+	if (err)
+		return false;
+	usage_whole(d->usage, &g->report.usage);
+	guard_note_made(g, raw);
+	if (!g->report.blind)
+		guard_note(g, d);
+	if (!g->report.blind && d->error)
+		guard_note_error(g, raw, SPAN_LIT(""));
+	return !g->report.blind;
+}
+
+/* Kept for its usage and its model's name: what cannot be read of it passes. */
+static void
+rename_whole(struct guard *g, struct answer_document *d, struct buf *out)
+{
+	struct splice v[ANSWER_MODELS];
+	size_t n = meter_whole(g, d) ? guard_rename(g, d, v, 0) : 0;
+	int err = n ? splice_apply(buf_view(&g->body), v, n, out) : 0;
+
+	if (!n)
+		buf_move(out, &g->body);
+	if (err || buf_failed(out))
+		guard_no_memory(g);
+}
+
+enum guard_result
+guard_end(struct guard *g, struct buf *out)
+{
+	struct answer_document d;
+
+	if (g->failed)
+		return g->failed;
+	switch (g->way) {
+	case WAY_STREAM:
+		if (guard_edits(g))
+			guard_events_end(g, out);
+		else if (!g->report.blind)
+			guard_events_end(g, &g->body);
+		if (!guard_edits(g) && g->failed != GUARD_CUT)
+			g->failed = GUARD_PASS;
+		break;
+	case WAY_KEEP:
+		if (guard_reads(g))
+			guard_whole(g, out);
+		else if (!guard_filter_list(g))
+			rename_whole(g, &d, out);
+		break;
+	case WAY_METER: meter_whole(g, &d); break;
+	case WAY_OPAQUE: guard_judge(g, ANSWER_WHOLE); break;
+	}
+	arena_reset(&g->work);
+	return g->failed;
+}

@@ -1,0 +1,331 @@
+/* Texts of a stream that clients join: a block that ends, and the next one of its kind. Each is
+ * read by itself, as a block is (guard_channel.c); here what is over the end of one: where a
+ * value may have begun at a block's end, a copy of its scan goes on into what comes next. The
+ * events wait meanwhile, as they are, until the copy knows: the value is then replaced in the
+ * first of the blocks and taken out of the others, as in a whole answer (guard_joined.c). */
+#include <stdlib.h>
+
+#include "answer/guard/guard_stream.h"
+#include "base/err.h"
+#include "scan/detect/stream/stream.h"
+
+static bool
+is_joined(const struct answer_text *t)
+{
+	return text_grows(t) && !t->deep && t->text.n;
+}
+
+/* ---- what is found over an edge ---- */
+
+/* All are kept to the end: a stream may say any of them again. */
+static int
+add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
+{
+	struct boundary *s = &g->boundary;
+
+	if (s->ncrossings == CAP_CROSSINGS)
+		return guard_unread(g, p->text.n, "more values over blocks' ends than are kept")
+			       ? ERR_BAD_STATE
+			       : 0;
+	struct crossing *x = arena_grow(
+		&g->life, s->crossings, s->ncrossings, &s->crossings_room, sizeof(*x), 8);
+	if (!x)
+		return ERR_NOMEM;
+	s->crossings = x;
+	x += s->ncrossings++;
+	*x = (struct crossing){ .of = split_new(p->finding.entity, s->kind, p->text),
+		.start = start,
+		.end = start + p->text.n,
+		.cuts = arena_array(&g->life, s->nedges, sizeof(*x->cuts)) };
+	for (size_t i = 0; x->cuts && i < s->nedges; i++)
+		if (x->start < s->edges[i] && s->edges[i] < x->end)
+			x->cuts[x->ncuts++] = s->edges[i] - x->start;
+	return !x->of || buf_failed(&x->of->value) || !x->cuts ? ERR_NOMEM : 0;
+}
+
+static int
+take_piece(void *arg, const struct stream_piece *p)
+{
+	struct guard *g = arg;
+	struct boundary *s = &g->boundary;
+	size_t start = s->from + p->start;
+
+	s->decided = start + p->text.n;
+	if (p->kind != PIECE_FINDING || p->more || s->decided <= s->opened)
+		return 0;
+	return add_crossing(g, p, start);
+}
+
+/* Nothing more is looked at: what waits goes. */
+static enum guard_result
+boundary_end(struct guard *g, bool finish)
+{
+	struct boundary *s = &g->boundary;
+	int err = 0;
+
+	if (!s->scan)
+		return g->failed;
+	if (finish)
+		err = detect_stream_finish(s->scan, g->plan.scratch, take_piece, g);
+	detect_stream_free(&s->scan);
+	return guard_scanned(g, err);
+}
+
+/* ---- when it is open ---- */
+
+/* The channel that ends with the event and may go on in another; NULL: none does. */
+static struct channel *
+ends_in(struct guard *g, const struct answer_document *d)
+{
+	struct channel *c, *ended = NULL;
+
+	if (!d || !d->ends.any || d->ends.all || d->finish.n || d->error)
+		return NULL;
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (is_joined(&d->texts[i]))
+			return NULL;
+	LIST_FOREACH (c, &g->channels, all) {
+		if (kind_is_shown(c->of.kind) && c->scan && !c->halved.is &&
+			answer_ends(d, c->of.slot) &&
+			g->boundary.total[c->of.kind] == c->from + c->fed)
+			ended = c;
+	}
+	return ended;
+}
+
+/* A block ends here. Ends that are known are none of a value that is not. */
+static enum guard_result
+add_edge(struct guard *g)
+{
+	struct boundary *s = &g->boundary;
+	size_t known = 0;
+
+	while (known < s->nedges && s->edges[known] <= s->decided)
+		known++;
+	s->nedges -= known;
+	if (known)
+		memmove(s->edges, s->edges + known, s->nedges * sizeof(*s->edges));
+	size_t *v = arena_grow(&g->life, s->edges, s->nedges, &s->edges_room, sizeof(*v), 8);
+	if (!v)
+		return guard_no_memory(g);
+	s->edges = v;
+	v[s->nedges++] = s->fed;
+	s->between = true;
+	return g->failed;
+}
+
+static enum guard_result
+boundary_open(struct guard *g, struct channel *c)
+{
+	struct boundary *s = &g->boundary;
+
+	if (!detect_stream_held(c->scan))
+		return g->failed;
+	s->scan = detect_stream_copy(c->scan);
+	if (!s->scan)
+		return guard_no_memory(g);
+	s->kind = c->of.kind;
+	memcpy(s->slot, c->of.slot, sizeof(s->slot));
+	s->from = c->from;
+	s->fed = c->from + c->fed;
+	s->decided = s->fed - detect_stream_held(s->scan);
+	s->opened = s->fed;
+	s->halved.is = false;
+	s->nedges = 0;
+	return add_edge(g);
+}
+
+/* Whether the event says that what is looked at does not go on. */
+static bool
+boundary_is_over(const struct guard *g, const struct answer_document *d)
+{
+	const struct boundary *s = &g->boundary;
+
+	if (!d || d->ends.all || d->finish.n || d->error || d->ncalls || d->ninputs)
+		return true;
+	for (size_t i = 0; i < d->ntexts; i++) {
+		const struct answer_text *t = &d->texts[i];
+		if (!is_joined(t))
+			continue;
+		bool same = !memcmp(t->slot, s->slot, sizeof(s->slot));
+		const struct run *r = guard_run_find(g, t->kind, 0, t->slot);
+		if (t->kind != s->kind || t->slot[ANSWER_NUMBERS] != s->slot[ANSWER_NUMBERS] ||
+			(!s->between && !same) || (r && r->over))
+			return true;
+	}
+	return false;
+}
+
+/* Byte by byte, however the text comes: what is known at the one that decides is all that is.
+ */
+static enum guard_result
+boundary_feed(struct guard *g, struct span text)
+{
+	struct boundary *s = &g->boundary;
+
+	for (size_t i = 0; i < text.n; i++) {
+		s->fed++;
+		int err = detect_stream_feed(
+			s->scan, g->plan.scratch, span_cut(text, i, i + 1), take_piece, g);
+		if (guard_scanned(g, err))
+			return g->failed;
+		if (s->decided >= s->edges[s->nedges - 1])
+			return boundary_end(g, false);
+	}
+	return g->failed;
+}
+
+/* What the event says of it. */
+static enum guard_result
+boundary_read(struct guard *g, const struct answer_document *d)
+{
+	struct boundary *s = &g->boundary;
+
+	if (boundary_is_over(g, d))
+		return boundary_end(g, true);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		struct answer_text t = d->texts[i];
+		if (!is_joined(&t))
+			continue;
+		s->between = false;
+		memcpy(s->slot, t.slot, sizeof(s->slot));
+		if (guard_pair(g, &s->halved, &t) || boundary_feed(g, t.text) || !s->scan)
+			return g->failed;
+	}
+	/* the block ends with the event, if anything of it came */
+	if (s->between || !answer_ends(d, s->slot))
+		return g->failed;
+	bool half = s->halved.is;
+	s->halved.is = false;
+	if (half && (boundary_feed(g, SPAN_LIT(GUARD_NO_HALF)) || !s->scan))
+		return g->failed;
+	return s->fed > s->edges[s->nedges - 1] ? add_edge(g) : g->failed;
+}
+
+/* ---- events ---- */
+
+/* While a scan goes on, those of which it knows all. */
+bool
+guard_boundary_may_go(const struct guard *g, const struct event *e)
+{
+	return !g->boundary.scan || e->text_end <= g->boundary.decided;
+}
+
+enum guard_result
+guard_boundary_take(struct guard *g, struct event *e, bool *waits)
+{
+	const struct answer_document *d = event_says(e);
+	struct boundary *s = &g->boundary;
+	bool open = s->scan != NULL;
+	struct channel *c;
+
+	if (!guard_inspects(g) || !g->format->blocks)
+		return g->failed;
+	if (!open && (!(c = ends_in(g, d)) || boundary_open(g, c) || !s->scan))
+		return g->failed;
+	if (open && e->frame.has_data && boundary_read(g, d))
+		return g->failed;
+	*waits = true;
+	e->text_end = s->fed;
+	if (!queue_is_full(&g->queues[QUEUE_BOUNDARY], e))
+		return g->failed;
+	/* What began in one block is under way in the next. */
+	if (!s->between && guard_unread(g, s->fed - s->decided,
+				   "what is over a block's end is longer than events wait"))
+		return g->failed;
+	return boundary_end(g, true);
+}
+
+enum guard_result
+guard_boundary_end(struct guard *g)
+{
+	return boundary_end(g, true);
+}
+
+void
+guard_boundary_free(struct guard *g)
+{
+	detect_stream_free(&g->boundary.scan);
+	for (size_t i = 0; i < g->boundary.ncrossings; i++)
+		split_drop(g->boundary.crossings[i].of);
+}
+
+/* ---- where it goes ---- */
+
+struct crossing *
+guard_boundary_at(struct guard *g, enum answer_kind kind, size_t start, size_t end)
+{
+	struct crossing *first = NULL;
+
+	for (size_t i = 0; i < g->boundary.ncrossings; i++) {
+		struct crossing *x = &g->boundary.crossings[i];
+		if (x->end > start && x->start < end && x->of->kind == kind &&
+			(!first || x->start < first->start))
+			first = x;
+	}
+	return first;
+}
+
+/* ---- where it is said again ---- */
+
+/* Its k'th part, where the text begins or, of the first one, ends with it, as a finding of the
+ * text: one between two others is all of its text. */
+static bool
+part_of(const struct crossing *x, struct span text, size_t k, struct finding *out)
+{
+	struct span value = buf_view(&x->of->value), part;
+	bool last = k == x->ncuts;
+
+	part = span_cut(value, k ? x->cuts[k - 1] : 0, last ? value.n : x->cuts[k]);
+	bool is = k == 0 ? span_ends(text, part)
+		  : last ? span_starts(text, part)
+			 : span_eq(text, part);
+	*out = (struct finding){ .start = k ? 0 : text.n - part.n,
+		.end = k ? part.n : text.n,
+		.entity = (uint16_t)x->of->entity };
+	return is;
+}
+
+/* Those parts of all values: the first ones, or the others. What says reasoning again may be a
+ * row of text. */
+static void
+add_parts(struct guard *g, const struct answer_text *t, bool first, struct findings *all,
+	struct span *wholes)
+{
+	struct finding part;
+
+	for (size_t i = 0; i < g->boundary.ncrossings; i++) {
+		struct crossing *x = &g->boundary.crossings[i];
+		if (x->of->is != SPLIT_REPLACED || !x->ncuts)
+			continue;
+		for (size_t k = first ? 0 : 1; k <= (first ? 0 : x->ncuts); k++)
+			if (part_of(x, t->text, k, &part)) {
+				wholes[all->n] = first ? buf_view(&x->of->value) : SPAN_LIT("");
+				all->v[all->n++] = part;
+				break;
+			}
+	}
+}
+
+enum guard_result
+guard_boundary_again(struct guard *g, const struct answer_text *t, struct findings *found)
+{
+	size_t room = found->n + 2 * g->boundary.ncrossings;
+	struct findings all = { .evasion = found->evasion };
+
+	if (!t->copy || t->kind == KIND_OTHER || !g->boundary.ncrossings)
+		return g->failed;
+	all.v = arena_array(&g->work, room, sizeof(*all.v));
+	struct span *wholes = arena_array(&g->work, room, sizeof(*wholes));
+	if (!all.v || !wholes)
+		return guard_no_memory(g);
+	add_parts(g, t, false, &all, wholes);
+	for (size_t i = 0; i < found->n; i++) {
+		wholes[all.n] = (struct span){ NULL, 0 };
+		all.v[all.n++] = found->v[i];
+	}
+	add_parts(g, t, true, &all, wholes);
+	*found = all;
+	g->wholes = wholes;
+	return g->failed;
+}

@@ -1,0 +1,277 @@
+/* The calls that an answer makes, an entry each, for its record: the name, size and keyed hash
+ * of the arguments, what rules with phase: tool said. Apart from guard_judge.c, which keeps
+ * what rules read and as long as they do: an entry stays to the end, and is made where nothing
+ * is inspected, too. */
+#include "answer/guard/guard_private.h"
+#include "policy/verdict/tool.h"
+
+enum { NAMED_MAX = 4 * GUARD_NAME_BYTES };
+static const uint32_t nobodys[ANSWER_SLOTS] = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
+
+/* As the calls that rules read: the member that says more of one need not be the same. */
+static bool
+is_of(const struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
+{
+	uint32_t a = c->slot[ANSWER_NUMBERS], b = slot[ANSWER_NUMBERS];
+
+	return (a == b || !a || !b) && !memcmp(c->slot, slot, ANSWER_NUMBERS * sizeof(*slot));
+}
+
+/* The newest: another call may come in the place of one that is over. */
+static struct guard_called *
+find(const struct guard *g, const uint32_t slot[ANSWER_SLOTS])
+{
+	for (size_t i = g->report.ncalled; i; i--)
+		if (is_of(&g->called[i - 1], slot))
+			return &g->called[i - 1];
+	return NULL;
+}
+
+static void
+begin_call(const struct guard *g, struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
+{
+	memcpy(c->slot, slot, sizeof(c->slot));
+	c->named = (struct span){ NULL, 0 };
+	c->bytes = 0;
+	c->expected = c->whole = false;
+	if (g->plan.keep_key)
+		hmac_begin(&c->hash, g->plan.keep_key);
+}
+
+/* Those that were asked about before they are read go on in their order. */
+static struct guard_called *
+add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
+{
+	struct guard_report *r = &g->report;
+	struct guard_called *v = g->called, *c;
+
+	for (size_t i = 0; slot != nobodys && i < r->ncalled; i++)
+		if (v[i].expected) {
+			begin_call(g, &v[i], slot);
+			return &v[i];
+		}
+	if (r->ncalled == GUARD_CALLS)
+		return NULL;
+	v = arena_grow(&g->life, v, r->ncalled, &g->called_room, sizeof(*v), 4);
+	if (!v) {
+		guard_no_memory(g);
+		return NULL;
+	}
+	r->called = g->called = v;
+	c = &v[r->ncalled++];
+	*c = (struct guard_called){ .whole = false };
+	begin_call(g, c, slot);
+	return c;
+}
+
+/* A name may come in pieces: they are joined. */
+static void
+add_name(struct guard *g, struct guard_called *c, struct span name)
+{
+	size_t n = c->named.n + name.n;
+
+	if (span_eq(c->named, name) || n > NAMED_MAX)
+		return;
+	char *p = arena_alloc(&g->life, n);
+	if (!p) {
+		guard_no_memory(g);
+		return;
+	}
+	if (c->named.n)
+		memcpy(p, c->named.p, c->named.n);
+	memcpy(p + c->named.n, name.p, name.n);
+	c->named = span_of(p, n);
+	guard_word(g, c->name, sizeof(c->name), c->named);
+}
+
+static void
+add_arguments(const struct guard *g, struct guard_called *c, struct span text)
+{
+	c->bytes += text.n;
+	if (g->plan.keep_key)
+		sha256_add(&c->hash, text);
+}
+
+/* Of a document's values the one that is of its call i: in some formats all calls have one
+ * place, and are told apart by their order. NULL: it has none. */
+static const struct answer_input *
+input_of(const struct answer_document *d, size_t i)
+{
+	size_t before = 0;
+
+	for (size_t k = 0; k < i; k++)
+		before += !memcmp(d->calls[k].slot, d->calls[i].slot, sizeof(d->calls[i].slot));
+	for (size_t k = 0; k < d->ninputs; k++)
+		if (!memcmp(d->inputs[k].slot, d->calls[i].slot, sizeof(d->inputs[k].slot)) &&
+			before-- == 0)
+			return &d->inputs[k];
+	return NULL;
+}
+
+void
+guard_called_note(struct guard *g, const struct answer_document *d)
+{
+	for (size_t i = 0; i < d->ncalls; i++) {
+		const struct answer_input *in = input_of(d, i);
+		struct guard_called *c = find(g, d->calls[i].slot);
+		/* pieces of a name have no value next to them */
+		if (!c || c->whole || (in && c->named.n) || c->empty)
+			c = d->calls[i].name.n || in ? add_call(g, d->calls[i].slot) : NULL;
+		if (!c) {
+			g->report.called_over += g->report.ncalled == GUARD_CALLS;
+			continue;
+		}
+		if (d->calls[i].name.n)
+			add_name(g, c, d->calls[i].name);
+		/* Anthropic's blocks begin with an empty one, and their arguments come after it
+		 */
+		c->empty = in && g->report.streamed && span_is(in->json, "{}");
+		c->whole = in && !c->empty;
+		if (in)
+			add_arguments(g, c, in->json);
+	}
+}
+
+void
+guard_called_more(struct guard *g, const struct answer_text *t)
+{
+	struct guard_called *c = find(g, t->slot);
+
+	/* What is said of one that is whole is in it. */
+	if (t->deep || (c && (c->whole || (t->copy && c->bytes))))
+		return;
+	if (!c)
+		c = add_call(g, t->slot);
+	if (!c || !t->text.n)
+		return;
+	if (c->empty) {
+		c->empty = false;
+		c->bytes = 0;
+		if (g->plan.keep_key)
+			hmac_begin(&c->hash, g->plan.keep_key);
+	}
+	add_arguments(g, c, t->text);
+}
+
+/* ---- what rules said ---- */
+
+static int
+strength(enum rule_effect e)
+{
+	return e == RULE_DENY ? 2 : e == RULE_REDACT ? 1 : 0;
+}
+
+static void
+judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bool piece)
+{
+	size_t n = g->plan.policy->ntool_rules;
+
+	if (c->judged && strength(c->ruled.effect) + piece > strength(v->ruled.effect))
+		return;
+	if (!c->outcomes && !(c->outcomes = arena_alloc(&g->life, n + 1))) {
+		guard_no_memory(g);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		c->outcomes[i] = explain_letters[v->ruled.trace[i].fate];
+	c->outcomes[n] = '\0';
+	c->judged = true;
+	c->ruled = v->ruled;
+	c->ruled.trace = NULL;
+}
+
+size_t
+guard_called_asked(struct guard *g, const struct call *c, const struct tool_verdict *v,
+	bool goes, struct span went)
+{
+	struct guard_called *own = add_call(g, nobodys);
+
+	if (!goes) {
+		guard_note_tool(g, c->names[0]);
+		guard_count(g, c->names[0]);
+		guard_count(g, c->arguments);
+	}
+	g->report.called_over += !own && !goes && g->report.ncalled == GUARD_CALLS;
+	if (!own)
+		return SIZE_MAX;
+	add_name(g, own, c->names[0]);
+	add_arguments(g, own, c->arguments);
+	own->whole = true;
+	own->let_go = goes;
+	own->expected = goes && !c->apart;
+	if (goes) {
+		own->went_name = own->named;
+		own->went_any = c->by_name;
+		own->went_bytes = went.n;
+		sha256(went, own->went);
+	}
+	judged(g, own, v, false);
+	return (size_t)(own - g->called);
+}
+
+void
+guard_called_went_on(struct guard *g, size_t entry, struct span arguments)
+{
+	guard_count(g, arguments);
+	if (entry < g->report.ncalled)
+		add_arguments(g, &g->called[entry], arguments);
+}
+
+/* The rules say the same of the same, and of a call that has only begun to come they were asked
+ * when it had ended. */
+bool
+guard_called_was(const struct guard *g, struct span name, const struct kept_text *arguments)
+{
+	unsigned char hash[SHA256_BYTES];
+	bool made = false;
+
+	for (size_t i = 0; i < g->report.ncalled; i++) {
+		const struct guard_called *c = &g->called[i];
+		if (!c->let_go || !span_eq(c->went_name, name))
+			continue;
+		if (c->went_any || (!arguments->bytes && !arguments->parts))
+			return true;
+		if (arguments->parts || c->went_bytes != arguments->bytes)
+			continue;
+		if (!made) {
+			struct sha256 all = arguments->hash;
+			sha256_end(&all, hash);
+		}
+		made = true;
+		if (!memcmp(hash, c->went, sizeof(hash)))
+			return true;
+	}
+	return false;
+}
+
+/* A piece of a name is of the call that has it. */
+void
+guard_called_judged(
+	struct guard *g, const struct answer_facts *f, const struct tool_verdict *const *v)
+{
+	bool used[GUARD_CALLS] = { false };
+
+	for (size_t i = 0; v && i < f->ntools; i++) {
+		const struct answer_tool *t = &f->tools[i];
+		size_t k = 0, n = g->report.ncalled;
+		if (!v[i] || !t->slot)
+			continue;
+		while (k < n && (used[k] || !is_of(&g->called[k], t->slot) ||
+					!span_eq(g->called[k].named, t->name)))
+			k++;
+		if (k < n)
+			used[k] = true;
+		struct guard_called *c = k < n ? &g->called[k] : find(g, t->slot);
+		if (c)
+			judged(g, c, v[i], k == n);
+	}
+}
+
+void
+guard_called_hash(
+	const struct guard *g, const struct guard_called *c, unsigned char out[SHA256_BYTES])
+{
+	struct sha256 hash = c->hash;
+
+	hmac_end(&hash, g->plan.keep_key, out);
+}

@@ -1,0 +1,327 @@
+/* The calls of a model's answer, by the rules of phase: tool: each as it ends, before the
+ * answer is read. One that is denied is taken out (calls/), with the reason in its place; where
+ * the rule says `as: error`, or what is left would not be sound, the answer is denied. Calls of
+ * dialects that calls/ does not know are judged in their place, by guard_judge(), and so is
+ * what is left. */
+#include "answer/guard/guard_stream.h"
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "policy/verdict/tool.h"
+
+enum { NAME_SHOWN = 128 };
+
+/* ---- the reason ---- */
+
+/* A name that says nothing but itself. */
+static bool
+is_plain(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!is_alnum(name.p[i]) && !memchr("_-./:", name.p[i], 5))
+			return false;
+	return name.n && name.n <= NAME_SHOWN;
+}
+
+/* The text instead of it, for the agent to read. */
+static void
+put_reason(struct span name, const char *reason, struct buf *out)
+{
+	buf_str(out, "The call of ");
+	if (is_plain(name))
+		buf_printf(out, "the tool %.*s", SPAN_ARG(name));
+	else
+		buf_str(out, "a tool");
+	buf_str(out, " was denied");
+	if (reason && *reason)
+		buf_printf(out, ": %s", reason);
+}
+
+/* ---- the rules ---- */
+
+/* All that the names came to: the first denial, and each redaction. */
+static int
+ask(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
+{
+	struct tool_verdict *one = arena_new(a, struct tool_verdict);
+
+	for (size_t i = 0; i < c->nnames; i++) {
+		struct answer_tool t = {
+			.name = c->names[i], .arguments = c->arguments, .lost = c->lost
+		};
+		if (!one || policy_called(g->plan.policy, g->plan.asked, &t, a, i ? one : out))
+			return ERR_NOMEM;
+		if (!i)
+			continue;
+		if (one->ruled.effect == RULE_DENY && out->ruled.effect != RULE_DENY) {
+			struct tool_verdict *first = arena_new(a, struct tool_verdict);
+			if (!first)
+				return ERR_NOMEM;
+			*first = *out;
+			*out = *one;
+			*one = *first;
+		}
+		for (size_t e = 0; e < detect_entity_count(g->plan.rules); e++)
+			if (entity_in(&one->redact, e) && !entity_in(&out->redact, e)) {
+				entity_add(&out->redact, e);
+				out->with[e] = one->with[e];
+			}
+	}
+	return 0;
+}
+
+/* A name that was said over and over is another one for clients that join it. Where nobody has
+ * such a tool it is denied as any name that nobody has, which says nothing. */
+static int
+ask_repeated(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
+{
+	struct tool_verdict *v = arena_array(a, 2, sizeof(*v));
+	struct answer_tool t = {
+		.name = c->repeated, .arguments = c->arguments, .lost = c->lost
+	};
+	struct answer_tool nobodys = t;
+
+	nobodys.name = SPAN_LIT("\001");
+	if (!c->repeated.n || out->ruled.effect == RULE_DENY)
+		return 0;
+	if (!v || policy_called(g->plan.policy, g->plan.asked, &t, a, &v[0]) ||
+		policy_called(g->plan.policy, g->plan.asked, &nobodys, a, &v[1]))
+		return ERR_NOMEM;
+	if (v[0].ruled.effect == RULE_DENY && v[1].ruled.effect != RULE_DENY)
+		*out = v[0];
+	return 0;
+}
+
+/* What is found in its arguments and named by the rules is replaced there. */
+static int
+edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct buf *out,
+	bool *edited)
+{
+	struct answer_text t = { .kind = c->any_text ? KIND_INPUT : KIND_ARGUMENTS,
+		.text = c->arguments };
+	size_t redactions = g->report.redactions;
+	struct findings found;
+	struct span now;
+
+	if (guard_look(g, &t, &found) ||
+		guard_replace(g, &t, &found, &v->redact, v->with, &now))
+		return (int)g->failed;
+	*edited = g->report.redactions != redactions;
+	for (size_t i = 0; *edited && i < found.n; i++)
+		if (entity_in(&v->redact, found.v[i].entity))
+			guard_found(g, found.v[i].entity, t.kind);
+	buf_span(out, now);
+	return (int)g->failed;
+}
+
+/* A limit is reached; no rule says so. */
+static void
+deny_by_limit(struct guard *g, const char *why)
+{
+	struct guard_report *r = &g->report;
+
+	r->verdict.ruled.effect = r->sum.effect = RULE_DENY;
+	r->verdict.ruled.rule = r->sum.rule = NULL;
+	r->verdict.status = 403;
+	r->verdict.reason = why;
+	r->sum.any = true;
+}
+
+/* The answer ends by this call: said by those who say it of any answer. `limit`: NULL, or why.
+ */
+static int
+deny_turn(struct guard *g, const struct call *c, const char *limit)
+{
+	g->denied_call = (struct answer_tool){
+		.name = c->names[0], .arguments = c->arguments, .lost = c->lost
+	};
+	for (size_t i = 0; i < c->nnames && !g->failed; i++) {
+		g->denied_call.name = c->names[i];
+		guard_judge(g, ANSWER_BLOCK);
+	}
+	if (limit && !g->failed)
+		deny_by_limit(g, limit);
+	return (int)guard_fail(g, GUARD_DENIED,
+		limit ? "a limit denies a call of it" : "a rule on tools denies a call of it");
+}
+
+static int
+judge(void *arg, const struct call *c, struct call_answer *out)
+{
+	struct guard *g = arg;
+	const char *limit = NULL;
+	struct tool_verdict *v;
+	bool edited = false;
+	int r = 0;
+
+	if (!c->names[0].n)
+		return 0; /* nobody can make it */
+	arena_reset(&g->asking);
+	buf_clear(&g->call_text);
+	v = arena_new(&g->asking, struct tool_verdict);
+	if (!v || ask(g, c, &g->asking, v) || ask_repeated(g, c, &g->asking, v))
+		return (int)guard_no_memory(g);
+	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
+		v->ruled.effect = RULE_DENY;
+		v->reason = "it belongs to the step of a call that was denied";
+	}
+	if (v->ruled.effect == RULE_DENY) {
+		out->is = CALL_DENIED;
+		put_reason(c->names[0], v->reason, &g->call_text);
+	} else if (entities_any(&v->redact) && c->lost) {
+		out->is = CALL_DENIED;
+		put_reason(c->names[0], "its arguments are longer than what is read",
+			&g->call_text);
+	} else if (entities_any(&v->redact)) {
+		r = (int)edit(g, c, v, &g->call_text, &edited);
+		out->is = edited ? CALL_EDITED : CALL_GOES;
+	}
+	if (!r && out->is != CALL_DENIED && g->plan.may_call)
+		limit = g->plan.may_call(g->plan.may_call_arg, c->names[0]);
+	if (limit) {
+		v->ruled.effect = RULE_DENY;
+		v->ruled.rule = NULL;
+		out->is = CALL_DENIED;
+		buf_clear(&g->call_text);
+		put_reason(c->names[0], limit, &g->call_text);
+	}
+	guard_sum_call(g, v, out->is);
+	out->entry = guard_called_asked(g, c, v, out->is != CALL_DENIED,
+		edited ? buf_view(&g->call_text) : c->arguments);
+	if (!r && out->is == CALL_DENIED && (v->error || c->kept || g->plan.asked->keeps_turn))
+		return deny_turn(g, c, limit);
+	out->text = buf_view(&g->call_text);
+	if (!r && buf_failed(&g->call_text))
+		guard_no_memory(g);
+	return r ? r : (int)g->failed;
+}
+
+/* For the record. */
+static int
+more(void *arg, size_t entry, struct span arguments)
+{
+	struct guard *g = arg;
+
+	guard_called_went_on(g, entry, arguments);
+	return (int)g->failed;
+}
+
+/* ---- events ---- */
+
+static int
+pass(void *arg, struct frame *f)
+{
+	struct guard *g = arg;
+
+	guard_queue_pass(g, f, g->held_out);
+	arena_reset(&g->work);
+	return (int)g->failed;
+}
+
+static enum guard_result
+ended(struct guard *g, int r)
+{
+	static const char *const why[] = {
+		[CALLS_NO_JSON] = "an event next to a call is no JSON",
+		[CALLS_AGAIN] = "a call goes on after its end",
+		[CALLS_OVER] = "more calls, or longer ones, than are held",
+		[CALLS_UNSOUND] = "what the answer says of a call does not agree",
+	};
+
+	if (g->failed || !r)
+		return g->failed;
+	if (r == ERR_NOMEM)
+		return guard_no_memory(g);
+	return guard_fail(g, r == CALLS_OVER ? GUARD_UNREAD : GUARD_BROKEN,
+		r > 0 ? why[r] : why[CALLS_NO_JSON]);
+}
+
+int
+guard_calls_new(struct guard *g)
+{
+	const struct guard_plan *p = &g->plan;
+	struct calls_user user = { judge, more, pass, g, .names_only = false };
+	const struct calls_dialect *d;
+
+	if (!p->inspects || !p->asked || !p->asked->route || !p->asked->route->uses.calls ||
+		!(d = calls_dialect_of(g->format)))
+		return 0;
+	user.names_only = !p->asked->route->uses.arguments;
+	arena_init(&g->asking, 0, true);
+	buf_init(&g->call_text, 0);
+	if (g->way == WAY_STREAM)
+		frames_init(&g->frames, g->frames.kind, CAP_CALL_EVENT);
+	g->held = calls_new(d, g->frames.kind, g->writer.wrap, &user);
+	g->report.holds_calls = true;
+	return g->held ? 0 : ERR_NOMEM;
+}
+
+enum guard_result
+guard_calls_pass(struct guard *g, struct frame *f, struct buf *out)
+{
+	if (!g->held || !f->has_data)
+		return guard_queue_pass(g, f, out);
+	g->held_out = out;
+	if (ended(g, calls_frame(g->held, f)) || !calls_held(g->held))
+		return g->failed;
+	/* of what is held something was said */
+	g->report.content = true;
+	if (!g->report.first_text_us)
+		g->report.first_text_us = clock_mono_us();
+	return g->failed;
+}
+
+enum guard_result
+guard_calls_end(struct guard *g, struct buf *out)
+{
+	g->held_out = out;
+	return g->held ? ended(g, calls_finish(g->held)) : g->failed;
+}
+
+enum guard_result
+guard_calls_stop(struct guard *g, struct buf *out)
+{
+	g->held_out = out;
+	return g->held ? ended(g, calls_stop(g->held)) : g->failed;
+}
+
+enum guard_result
+guard_calls_cut(struct guard *g, enum guard_result how, const char *why)
+{
+	return g->held && calls_held(g->held) ? guard_fail(g, how, why) : g->failed;
+}
+
+enum guard_result
+guard_calls_whole(struct guard *g)
+{
+	struct span raw = buf_view(&g->body);
+	struct buf out;
+	bool changed;
+
+	if (!g->held || !guard_begins_json(raw))
+		return g->failed;
+	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
+		raw = span_cut(raw, 3, raw.n);
+	buf_init(&out, 0);
+	int r = calls_whole(g->held, raw, &out, &changed);
+	if (r < 0 && r != ERR_NOMEM)
+		r = 0; /* others say what it is, and judge it */
+	if (!r && changed) {
+		buf_free(&g->body);
+		g->body = out;
+	} else {
+		buf_free(&out);
+	}
+	return ended(g, r);
+}
+
+void
+guard_calls_free(struct guard *g)
+{
+	if (!g->held)
+		return;
+	calls_free(&g->held);
+	arena_reset(&g->asking);
+	buf_free(&g->call_text);
+}

@@ -1,0 +1,474 @@
+/* A channel: the text of a choice, a block or a call, piece by piece. It is scanned as it
+ * comes, replaced, put back, and goes out as far as nothing in it is under way. */
+#include <stdlib.h>
+
+#include "answer/guard/guard_stream.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "scan/detect/stream/stream.h"
+
+enum { CARRIER_MAX = 64 << 10 };
+
+struct channel *
+guard_channel_of(struct guard *g, const struct answer_text *t)
+{
+	struct run *r = guard_run(g, t->kind, 0, t->slot);
+
+	if (!r || r->channel)
+		return r ? r->channel : NULL;
+	if (guard_inspects(g) && r->over &&
+		guard_unread(g, t->text.n, "text after the end of its choice or block"))
+		return NULL;
+	if (g->nchannels == CAP_ANSWER_CHANNELS) {
+		guard_fail(g, GUARD_BROKEN, "the stream has too many choices, items or calls");
+		return NULL;
+	}
+	struct channel *c = calloc(1, sizeof(*c));
+	if (!c) {
+		guard_no_memory(g);
+		return NULL;
+	}
+	c->g = g;
+	c->run = r;
+	c->of.kind = r->kind;
+	memcpy(c->of.slot, r->slot, sizeof(r->slot));
+	r->channel = c;
+	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
+	buf_init(&c->carrier, CARRIER_MAX);
+	buf_init(&c->spelled.raw, 0);
+	buf_init(&c->carrier_type, 256);
+	g->nchannels++;
+	LIST_INSERT_HEAD(&g->channels, c, all);
+	return c;
+}
+
+/* What looks at its text: at first, and again after it was at an end. */
+static enum guard_result
+channel_begin(struct channel *c)
+{
+	struct guard *g = c->g;
+
+	if (guard_inspects(g) && !c->scan) {
+		c->scan = detect_stream_new(g->plan.rules, &g->plan.options);
+		c->from = g->boundary.total[c->of.kind];
+		c->fed = c->gone = 0;
+	}
+	bool restores = g->plan.vault && c->of.kind != KIND_SIGNED;
+	if (restores && !c->restore)
+		c->restore = guard_restorer(g, &c->of);
+	if ((guard_inspects(g) && !c->scan) || (restores && !c->restore))
+		return guard_no_memory(g);
+	return g->failed;
+}
+
+static void
+channel_free(struct channel *c)
+{
+	LIST_REMOVE(c, all);
+	c->run->channel = NULL;
+	c->g->nchannels--;
+	detect_stream_free(&c->scan);
+	restorer_free(&c->restore);
+	buf_free(&c->out);
+	buf_free(&c->spelled.raw);
+	buf_free(&c->carrier);
+	buf_free(&c->carrier_type);
+	free(c);
+}
+
+void
+guard_channel_over(struct channel *c)
+{
+	/* A call may begin with no arguments in an event that ends what was before it. */
+	c->run->over |= c->seen > 0;
+	channel_free(c);
+}
+
+void
+guard_channels_free(struct guard *g)
+{
+	while (!LIST_EMPTY(&g->channels))
+		channel_free(LIST_FIRST(&g->channels));
+}
+
+/* Whether it is scanned as what its escapes spell. */
+static bool
+is_spelled(const struct channel *c)
+{
+	return c->of.kind == KIND_ARGUMENTS;
+}
+
+/* Bytes of what is scanned: where they begin, and how many of them have not gone. */
+static size_t
+scan_held(const struct channel *c, size_t *from)
+{
+	size_t held = c->scan && !is_spelled(c) ? detect_stream_held(c->scan) : 0;
+
+	*from = c->fed - held;
+	return *from < c->gone ? c->fed - c->gone : held;
+}
+
+size_t
+guard_channel_held(const struct channel *c)
+{
+	size_t from, held = scan_held(c, &from);
+
+	if (c->spelled.raw.n)
+		held = c->spelled.raw.n;
+
+	return held + (c->restore ? restorer_held(c->restore) : 0) +
+	       (c->halved.is ? sizeof(c->halved.half) : 0);
+}
+
+/* After the rules: placeholders are put back. */
+static int
+channel_put(struct channel *c, struct span text)
+{
+	if (c->cut)
+		return 0;
+	if (!c->so_far.is)
+		guard_transcribe(c->g, &c->of, text);
+	if (c->of.kind == KIND_ARGUMENTS)
+		json_place_walk(&c->place, text);
+	if (c->restore)
+		return restorer_feed(c->restore, text, &c->out);
+	buf_span(&c->out, text);
+	return buf_failed(&c->out) ? ERR_NOMEM : 0;
+}
+
+/* What replaces a finding; in arguments it may need quotes. */
+static int
+channel_replace(struct channel *c, struct span with)
+{
+	struct buf b;
+
+	if (!with.p)
+		return ERR_NOMEM;
+	buf_init(&b, 0);
+	json_place_put(&b, &c->place, c->of.kind == KIND_ARGUMENTS, with);
+	int err = buf_failed(&b) ? ERR_NOMEM : channel_put(c, buf_view(&b));
+	buf_free(&b);
+	return err;
+}
+
+/* `text`: the finding as it was written. */
+static int
+take_finding(struct channel *c, const struct stream_piece *p, struct span text)
+{
+	struct guard *g = c->g;
+	struct span with;
+
+	if (p->more)
+		return c->replaced ? 0 : channel_put(c, text);
+	if (guard_found(g, p->finding.entity, c->of.kind) && guard_judge(g, ANSWER_NEW))
+		return ERR_BAD_STATE;
+	if (c->of.kind == KIND_SIGNED) {
+		if (!c->cut && guard_cuts_signed(g, p->finding.entity)) {
+			c->cut = true;
+			g->report.signed_dropped++;
+		}
+		return g->failed ? ERR_BAD_STATE : channel_put(c, text);
+	}
+	c->replaced = guard_replacement(g, p->finding.entity, p->text, false, &with);
+	return c->replaced ? channel_replace(c, with) : channel_put(c, text);
+}
+
+static int
+take_text(struct channel *c, const struct stream_piece *p, struct span text)
+{
+	if (p->kind == PIECE_FINDING)
+		return take_finding(c, p, text);
+	if (p->kind == PIECE_UNREAD && guard_unread_run(c->g, text.n))
+		return ERR_BAD_STATE;
+	return channel_put(c, text);
+}
+
+/* A finding of the block that begins in a value over its end: noted, and what of it is there
+ * goes with that. */
+static int
+take_within(struct channel *c, const struct stream_piece *p, const struct crossing *x)
+{
+	struct guard *g = c->g;
+	bool same = p->finding.entity == x->of->entity;
+	size_t in = x->end - (c->from + p->start);
+
+	if (x->of->is == SPLIT_STAYS)
+		return same ? channel_put(c, p->text) : take_finding(c, p, p->text);
+	if (!same && guard_found(g, p->finding.entity, c->of.kind) &&
+		guard_judge(g, ANSWER_NEW))
+		return ERR_BAD_STATE;
+	c->replaced = entity_in(&g->report.verdict.redact, p->finding.entity);
+	return c->replaced ? 0 : channel_put(c, span_cut(p->text, in, p->text.n));
+}
+
+/* The piece, but for what is a part of values over a block's end. */
+static int
+take_joined(struct channel *c, const struct stream_piece *p)
+{
+	struct guard *g = c->g;
+	size_t at = c->from + p->start, end = at + p->text.n, from = at;
+	bool finding = p->kind == PIECE_FINDING && !p->more;
+	struct crossing *x;
+	int err = 0;
+
+	while (!err && at < end && (x = guard_boundary_at(g, c->of.kind, at, end))) {
+		struct stream_piece part = *p;
+		if (finding && x->start > at)
+			break; /* it began before, and what is left of the other goes */
+		part.text = span_cut(
+			p->text, at - from, x->start > at ? x->start - from : at - from);
+		if (part.text.n)
+			err = take_text(c, &part, part.text);
+		bool is_new = x->of->is == SPLIT_NEW;
+		if (!err && is_new && guard_split_decide(g, x->of))
+			err = ERR_BAD_STATE;
+		if (!err && is_new && x->of->is == SPLIT_REPLACED)
+			err = channel_replace(c, buf_view(&x->of->with));
+		if (!err && finding)
+			return take_within(c, p, x);
+		at = x->start > at ? x->start : at;
+		size_t to = x->end < end ? x->end : end;
+		if (!err && x->of->is == SPLIT_STAYS)
+			err = channel_put(c, span_cut(p->text, at - from, to - from));
+		at = to;
+	}
+	if (err || at == end)
+		return err;
+	struct stream_piece last = *p;
+	last.text = span_cut(p->text, at - from, p->text.n);
+	return take_text(c, &last, last.text);
+}
+
+/* A piece of which something has gone: text that is left goes, and a value is replaced in what
+ * is left of it. */
+static int
+take_rest(struct channel *c, const struct stream_piece *p)
+{
+	struct guard *g = c->g;
+	size_t gone = c->gone - p->start;
+	struct stream_piece rest = *p;
+	struct span with;
+
+	rest.text = span_cut(p->text, gone, p->text.n);
+	rest.start += gone;
+	if (p->kind != PIECE_FINDING || p->more)
+		return rest.text.n ? take_text(c, &rest, rest.text) : 0;
+	bool known = !rest.text.n && entity_in(&g->entities, p->finding.entity);
+	if (!known && guard_found(g, p->finding.entity, c->of.kind) &&
+		guard_judge(g, ANSWER_NEW))
+		return ERR_BAD_STATE;
+	if (!rest.text.n)
+		return 0;
+	c->replaced = guard_replacement(g, p->finding.entity, p->text, false, &with);
+	return c->replaced ? channel_replace(c, with) : channel_put(c, rest.text);
+}
+
+static int
+take_piece(void *arg, const struct stream_piece *p)
+{
+	struct channel *c = arg;
+
+	if (guard_over(c->g))
+		return ERR_BAD_STATE;
+	if (p->start < c->gone)
+		return take_rest(c, p);
+	if (!is_spelled(c))
+		return take_joined(c, p);
+	struct span text = spelled_next(&c->spelled, p->text.n);
+	int err = take_text(c, p, text);
+	spelled_drop(&c->spelled, text.n);
+	return err;
+}
+
+/* For figures only: nothing goes sooner or later for it. Where nothing is held, no clock is
+ * asked. */
+static void
+note_held(struct channel *c)
+{
+	struct guard_report *r = &c->g->report;
+	size_t held = guard_channel_held(c);
+
+	if (!held && !c->held)
+		return;
+	uint64_t now_us = clock_mono_us();
+	r->held_byte_us += c->held * (now_us - c->held_us);
+	c->held = held;
+	c->held_us = now_us;
+	if (held > r->held_max_bytes)
+		r->held_max_bytes = held;
+}
+
+/* The next of its text, or the end of it. */
+static int
+channel_scan(struct channel *c, struct span text, bool final)
+{
+	struct buf said;
+	int err = 0;
+
+	buf_init(&said, 0);
+	if (is_spelled(c)) {
+		spelled_feed(&c->spelled, text, final, &said);
+		text = buf_view(&said);
+		err = buf_failed(&said) || buf_failed(&c->spelled.raw) ? ERR_NOMEM : 0;
+	}
+	if (!err && (text.n || !final))
+		err = detect_stream_feed(c->scan, c->g->plan.scratch, text, take_piece, c);
+	if (!err && final)
+		err = detect_stream_finish(c->scan, c->g->plan.scratch, take_piece, c);
+	buf_free(&said);
+	return err;
+}
+
+static enum guard_result
+channel_run(struct channel *c, struct span text)
+{
+	struct guard *g = c->g;
+	int err;
+
+	if (channel_begin(c))
+		return g->failed;
+	g->report.text_bytes += text.n;
+	c->seen += text.n;
+	c->fed += text.n;
+	g->boundary.total[c->of.kind] += text.n;
+	if (c->scan)
+		err = channel_scan(c, text, false);
+	else
+		err = channel_put(c, text);
+	if (c->scan)
+		g->evasion |= detect_stream_evasion(c->scan);
+	if (c->restore)
+		guard_place_note(g, &c->of, c->restore);
+	if (c->scan || c->restore)
+		g->report.held_of_bytes += text.n;
+	note_held(c);
+	return guard_scanned(g, err);
+}
+
+void
+guard_mend_halves(struct answer_text *t)
+{
+	char *p = (char *)(uintptr_t)t->text.p; /* escaped: a copy of the reader's */
+
+	for (size_t i = 0; t->halves && i < t->text.n; i++)
+		if (utf8_half_at(t->text, i))
+			memcpy(p + i, GUARD_NO_HALF, UTF8_HALF);
+}
+
+enum guard_result
+guard_pair(struct guard *g, struct halved *h, struct answer_text *t)
+{
+	struct buf all, whole;
+
+	if (!t->text.n || (!t->halves && !h->is))
+		return g->failed;
+	buf_init(&all, 0);
+	buf_init(&whole, 0);
+	if (h->is)
+		buf_span(&all, span_of(h->half, sizeof(h->half)));
+	buf_span(&all, t->text);
+	h->is = utf8_join_halves(buf_view(&all), &whole) > 0;
+	if (h->is)
+		memcpy(h->half, all.p + all.n - UTF8_HALF, UTF8_HALF);
+	t->text = whole.n ? arena_dup(&g->work, buf_view(&whole)) : SPAN_LIT("");
+	if (buf_failed(&all) || buf_failed(&whole) || !t->text.p)
+		guard_no_memory(g);
+	buf_free(&all);
+	buf_free(&whole);
+	return g->failed;
+}
+
+/* All that waits to be put back is in `out`. */
+static int
+restore_end(struct channel *c)
+{
+	int err = c->restore ? restorer_end(c->restore, &c->out) : 0;
+
+	if (c->restore)
+		guard_restored(c->g, &c->of, c->restore);
+	restorer_free(&c->restore);
+	return err;
+}
+
+enum guard_result
+guard_channel_finish(struct channel *c)
+{
+	int err = 0;
+
+	if (c->halved.is && channel_run(c, SPAN_LIT(GUARD_NO_HALF)))
+		return c->g->failed;
+	c->halved.is = false;
+	if (c->scan)
+		err = channel_scan(c, SPAN_LIT(""), true);
+	if (!err)
+		err = restore_end(c);
+	guard_restore_over(c->g, c->of.kind, c->of.slot);
+	detect_stream_free(&c->scan);
+	restorer_free(&c->restore);
+	note_held(c);
+	return guard_scanned(c->g, err);
+}
+
+/* Once: what goes on from what went so stays until it is known. */
+enum guard_result
+guard_channel_let_go(struct channel *c)
+{
+	struct detect_stream *copy;
+	size_t from, held = scan_held(c, &from);
+	int err = 0;
+
+	if (held && from < c->gone)
+		return c->g->failed;
+	if (held) {
+		copy = detect_stream_copy(c->scan);
+		err = copy ? detect_stream_finish(copy, c->g->plan.scratch, take_piece, c)
+			   : ERR_NOMEM;
+		detect_stream_free(&copy);
+		c->gone = c->fed;
+	}
+	if (!err)
+		err = restore_end(c);
+	note_held(c);
+	return guard_scanned(c->g, err);
+}
+
+void
+guard_channel_so_far(struct channel *c, struct answer_text *t)
+{
+	struct span all = t->text, before = span_cut(all, 0, c->so_far.n);
+
+	if (!t->so_far || !all.n || c->so_far.pieces)
+		return;
+	bool goes_on =
+		c->so_far.n && before.n == c->so_far.n && span_hash(before) == c->so_far.hash;
+	if (goes_on && (c->so_far.is || all.n > before.n)) {
+		c->so_far.is = true;
+		detect_stream_free(&c->scan);
+		restorer_free(&c->restore);
+		buf_clear(&c->out);
+		buf_clear(&c->spelled.raw);
+		c->spelled = (struct spelled){ .raw = c->spelled.raw };
+		c->came = c->place = (struct json_place){ 0 };
+		c->halved.is = false;
+		t->text = span_cut(all, before.n, all.n);
+	} else {
+		c->so_far.pieces = c->so_far.n > 0;
+	}
+	c->so_far.n = all.n;
+	c->so_far.hash = span_hash(all);
+}
+
+/* Arguments are at their end with their last bracket: a call that comes whole in one event goes
+ * on in one, since some take each event for a call. */
+enum guard_result
+guard_channel_feed(struct channel *c, struct span text)
+{
+	while (text.n && !c->g->failed) {
+		size_t n = c->of.kind == KIND_ARGUMENTS ? json_place_close(&c->came, text) : 0;
+		if (!channel_run(c, span_cut(text, 0, n ? n : text.n)) && n)
+			guard_channel_finish(c);
+		text = span_cut(text, n ? n : text.n, text.n);
+	}
+	return c->g->failed;
+}

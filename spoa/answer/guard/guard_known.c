@@ -1,0 +1,132 @@
+/* Values that were replaced: where a stream, or a message of MCP, says one again, in a text
+ * that is read by itself, it is replaced again. */
+#include "answer/guard/guard_private.h"
+#include "base/ascii.h"
+
+enum { KNOWN_BYTES = 64 << 10 }; /* of all of them */
+enum { HEAD_BYTES = 16 };
+
+static struct known **
+head_of(const struct guard *g, const char *p)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < g->head_bytes; i++)
+		h = (h ^ (unsigned char)p[i]) * 16777619u;
+	return &g->heads[(h ^ h >> 15) % HEADS];
+}
+
+static void
+add_head(struct guard *g, struct known *k)
+{
+	struct known **head = head_of(g, k->value.p);
+
+	k->same = *head;
+	*head = k;
+}
+
+void
+guard_known_add(struct guard *g, struct span value, struct span with)
+{
+	struct known *k;
+
+	if (!(g->report.streamed || g->plan.messages.is) || value.n < 4 ||
+		g->known_bytes + value.n + with.n > KNOWN_BYTES)
+		return;
+	SLIST_FOREACH(k, &g->known, all)
+	if (span_eq(k->value, value))
+		return;
+	k = arena_new(&g->life, struct known);
+	if (!k)
+		return;
+	k->value = arena_dup(&g->life, value);
+	k->with = arena_dup(&g->life, with);
+	if (!k->value.p || !k->with.p)
+		return;
+	g->known_bytes += value.n + with.n;
+	if (!g->known_least || value.n < g->known_least)
+		g->known_least = value.n;
+	SLIST_INSERT_HEAD(&g->known, k, all);
+	if (value.n < g->head_bytes)
+		g->head_bytes = 0;
+	else if (g->head_bytes)
+		add_head(g, k);
+}
+
+static void
+put_text(struct buf *out, struct json_place *at, bool json, struct span text)
+{
+	if (json)
+		json_place_walk(at, text);
+	buf_span(out, text);
+}
+
+/* Of as many bytes as the shortest has: thousands of values may begin alike. */
+static bool
+index_known(struct guard *g)
+{
+	struct known *k;
+
+	if (g->head_bytes)
+		return true;
+	if (!g->heads)
+		g->heads = arena_array(&g->life, HEADS, sizeof(g->heads[0]));
+	if (!g->heads)
+		return false;
+	memset(g->heads, 0, HEADS * sizeof(g->heads[0]));
+	g->head_bytes = g->known_least < HEAD_BYTES ? g->known_least : HEAD_BYTES;
+	SLIST_FOREACH(k, &g->known, all)
+	add_head(g, k);
+	return true;
+}
+
+/* In a message of MCP a name is not the beginning of a longer word. */
+static bool
+is_apart(const struct guard *g, struct span text, size_t at, const struct known *k)
+{
+	size_t end = at + k->value.n;
+
+	return !g->plan.messages.is ||
+	       !((at && is_alnum(text.p[at - 1]) && is_alnum(text.p[at])) ||
+		       (end < text.n && is_alnum(text.p[end]) && is_alnum(text.p[end - 1])));
+}
+
+/* Values that were replaced before, in a text that the stream says again: the first one, and of
+ * those there the longest. */
+static size_t
+known_at(const struct guard *g, struct span text, size_t from, const struct known **which)
+{
+	*which = NULL;
+	for (size_t at = from; at + g->known_least <= text.n; at++) {
+		for (const struct known *k = *head_of(g, text.p + at); k; k = k->same)
+			if (k->value.n <= text.n - at &&
+				!memcmp(text.p + at, k->value.p, k->value.n) &&
+				is_apart(g, text, at, k) &&
+				(!*which || (*which)->value.n < k->value.n))
+				*which = k;
+		if (*which)
+			return at;
+	}
+	return text.n;
+}
+
+void
+guard_known_put(
+	struct guard *g, struct buf *out, struct json_place *at, bool json, struct span text)
+{
+	const struct known *k = NULL;
+	size_t from = 0, to;
+
+	if (!SLIST_EMPTY(&g->known) && !index_known(g)) {
+		guard_no_memory(g);
+		return;
+	}
+	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
+		(to = known_at(g, text, from, &k)) < text.n) {
+		put_text(out, at, json, span_cut(text, from, to));
+		json_place_put(out, at, json, k->with);
+		g->report.redactions++;
+		from = to + k->value.n;
+	}
+	put_text(out, at, json, span_cut(text, from, text.n));
+}

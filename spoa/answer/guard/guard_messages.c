@@ -1,0 +1,229 @@
+/* Messages of MCP that come back from a server. Which of them is a list says its result, and
+ * not the request: a stream answers several. */
+#include "answer/guard/guard_stream.h"
+#include "base/err.h"
+#include "scan/mcp/output.h"
+
+static const char older[] = "the server speaks the older HTTP+SSE (its stream begins with an "
+			    "`endpoint` event): this "
+			    "route is for streamable HTTP";
+static const char unread_list[] = "lists of tools may be in what cannot be read";
+
+enum guard_result
+guard_message_unread(struct guard *g)
+{
+	return g->plan.messages.filters && g->status / 100 == 2
+		       ? guard_fail(g, GUARD_BROKEN, unread_list)
+		       : g->failed;
+}
+
+/* ---- what rules of phase: tool replace ---- */
+
+static void
+add_redacts(const struct guard *g, const struct tool_redacts *t, struct answer_verdict *v)
+{
+	bool any = false;
+
+	for (size_t e = 0; t && e < DETECT_ENTITIES_MAX; e++) {
+		if (!entity_in(&t->of, e) || !entity_in(&g->entities, e) ||
+			entity_in(&v->redact, e))
+			continue;
+		entity_add(&v->redact, e);
+		v->with[e] = t->with[e];
+		any = true;
+	}
+	if (any && v->ruled.effect == RULE_PERMIT) {
+		v->ruled.effect = RULE_REDACT;
+		v->ruled.rule = t->rule;
+	}
+}
+
+void
+guard_message_judged(struct guard *g, struct answer_verdict *v)
+{
+	const struct guard_messages *m = &g->plan.messages;
+
+	if (v->ruled.effect == RULE_DENY)
+		return;
+	add_redacts(g, m->own, v);
+	if (g->others_answered)
+		add_redacts(g, m->others, v);
+}
+
+/* From an answer to another request on, the whole answer is that of any: its rules are not
+ * known here. */
+static enum guard_result
+note_answer(struct guard *g, const struct tool_cuts *said)
+{
+	const struct guard_messages *m = &g->plan.messages;
+
+	bool own = m->id.n && (!said->answers || span_eq(said->id, m->id));
+
+	if (g->others_answered || !m->others || own)
+		return g->failed;
+	g->others_answered = true;
+	return g->report.judged ? guard_judge(g, ANSWER_NEW) : g->failed;
+}
+
+enum guard_result
+guard_message_fits(
+	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out)
+{
+	struct buf now;
+
+	buf_init(&now, 0);
+	if (splice_apply(raw, v, n, &now))
+		guard_no_memory(g);
+	else if (!mcp_output_fits(g->plan.messages.tool, raw, buf_view(&now)))
+		guard_deny(g, "what would be replaced in the result does not fit the tool's "
+			      "outputSchema");
+	else
+		buf_span(out, buf_view(&now));
+	buf_free(&now);
+	return g->failed ? g->failed : buf_failed(out) ? guard_no_memory(g) : g->failed;
+}
+
+/* ---- lists ---- */
+
+/* *n entries are cut out of it, or none: *out is in g->work, or `raw`. */
+static enum guard_result
+filter(struct guard *g, struct span raw, struct span *out)
+{
+	const struct guard_messages *m = &g->plan.messages;
+	struct tool_filter f = { .judge =
+					 tool_list_new(g->plan.policy, g->plan.asked, &g->work),
+		.server = m->server,
+		.state = m->state,
+		.arg = m->arg };
+	struct tool_cuts cuts;
+	struct buf b;
+
+	*out = raw;
+	int err = f.judge ? tool_filter_list(&f, raw, &g->work, &cuts) : ERR_NOMEM;
+	if (err)
+		return err == ERR_NOMEM
+			       ? guard_no_memory(g)
+			       : guard_fail(g, GUARD_BROKEN,
+					 "the server's message is no strict JSON, or a "
+					 "list in it is none");
+	g->report.tools_hidden += cuts.hidden;
+	if (note_answer(g, &cuts) || !cuts.n)
+		return g->failed;
+	buf_init(&b, 0);
+	if (splice_apply(raw, cuts.v, cuts.n, &b))
+		guard_no_memory(g);
+	return guard_take(g, &b, out);
+}
+
+static bool
+words_may_go(const struct guard *g)
+{
+	return g->status / 100 != 2 || g->status == 202 || !g->plan.messages.awaited;
+}
+
+enum guard_result
+guard_message_whole(struct guard *g)
+{
+	struct span raw = buf_view(&g->body), now;
+
+	if (!g->plan.messages.is || !raw.n)
+		return g->failed;
+	/* in words a server says why it does not answer, or that there is nothing to say */
+	if (!guard_begins_json(raw) && !guard_looks_like_events(g, raw))
+		return words_may_go(g) ? g->failed
+				       : guard_fail(g, GUARD_FOREIGN,
+						 "the server answered with a page or a text, "
+						 "which is no message of MCP");
+	if (!g->plan.messages.filters)
+		return g->failed;
+	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
+		raw = span_cut(raw, 3, raw.n);
+	if (filter(g, raw, &now) || now.p == raw.p)
+		return g->failed;
+	buf_clear(&g->body);
+	buf_span(&g->body, now);
+	return buf_failed(&g->body) ? guard_no_memory(g) : g->failed;
+}
+
+/* Events without a type are read as `message`. */
+bool
+guard_message_is_none(const struct guard *g, const struct frame *f)
+{
+	return g->plan.messages.is && f->type.n && !span_is(f->type, "message") &&
+	       !guard_begins_json(f->data);
+}
+
+/* What is in another line than one of data is an event for readers that drop a byte order mark
+ * more, or end lines elsewhere: no line but those has a brace. */
+static enum guard_result
+plain_lines(struct guard *g, struct frame *f)
+{
+	struct splice *v = NULL;
+	size_t n = 0, room = 0;
+	struct buf b;
+
+	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
+		end = at + sse_line(span_cut(f->raw, at, f->raw.n));
+		struct span line = span_cut(f->raw, at, end);
+		if (span_starts(line, SPAN_LIT("data:")) || span_chr(line, '{') == line.n)
+			continue;
+		v = arena_grow(&g->work, v, n, &room, sizeof(*v), 8);
+		if (!v)
+			return guard_no_memory(g);
+		v[n++] = (struct splice){ at, end, SPAN_LIT(":") };
+	}
+	if (!n)
+		return g->failed;
+	buf_init(&b, 0);
+	if (splice_apply(f->raw, v, n, &b))
+		guard_no_memory(g);
+	return guard_take(g, &b, &f->raw);
+}
+
+enum guard_result
+guard_message_event(struct guard *g, struct frame *f)
+{
+	struct frame_writer w;
+	struct span now;
+	struct buf b;
+
+	if (!g->plan.messages.is)
+		return g->failed;
+	if (g->plan.messages.filters && g->frames.kind == FRAMES_SSE && plain_lines(g, f))
+		return g->failed;
+	if (!f->has_data)
+		return g->failed;
+	if (span_is(f->type, "endpoint"))
+		return guard_fail(g, GUARD_FOREIGN, older);
+	if (!g->plan.messages.filters)
+		return g->failed;
+	if (g->frames.kind != FRAMES_SSE && g->frames.kind != FRAMES_LINES)
+		return guard_message_unread(g);
+	if (guard_message_is_none(g, f) || filter(g, f->data, &now) || now.p == f->data.p)
+		return g->failed;
+	buf_init(&b, 0);
+	frame_writer_init(&w, g->frames.kind);
+	if (frame_rewrite(&w, f, now, &b))
+		guard_no_memory(g);
+	f->data = now;
+	return guard_take(g, &b, &f->raw);
+}
+
+enum guard_result
+guard_message_say(struct guard *g, struct event *e, struct buf *out)
+{
+	const struct frame *f = &e->frame;
+	struct buf b;
+	int err = 0;
+
+	buf_init(&b, 0);
+	guard_place_event(g);
+	if (!guard_document(g, f->data, &e->d, ANSWER_BLOCK, &b)) {
+		if (span_eq(buf_view(&b), f->data))
+			frame_pass(&g->writer, f, out);
+		else
+			err = frame_rewrite(&g->writer, f, buf_view(&b), out);
+	}
+	buf_free(&b);
+	return err ? guard_no_memory(g) : g->failed;
+}

@@ -1,0 +1,218 @@
+/* What an answer says besides its texts, looked through like names and keys and replaced where
+ * it stands. Of a frame what is not its payload: comments, ids and whatever fields an event of SSE has
+ * (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. Of the head
+ * its fields, before it goes: what a provider or an MCP server says in one that no table knows.
+ */
+#include "answer/guard/guard_private.h"
+#include "base/ascii.h"
+#include "base/codec/eventstream.h"
+#include "base/codec/http.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+
+/* ---- frames ---- */
+
+enum { RETRY_DIGITS = 6 };
+
+static enum guard_result
+edit(struct guard *g, struct span text, struct span *now)
+{
+	struct answer_text t = {
+		.kind = KIND_OTHER, .copy = true, .aside = true, .text = text
+	};
+
+	*now = text;
+	return guard_edit_alone(g, &t, now);
+}
+
+/* ---- SSE ---- */
+
+/* The payload is read as what it is; a type is one of the format's words, an id the provider's,
+ * and milliseconds are digits. */
+static bool
+is_read(struct span line)
+{
+	static const char *const words[] = { "event", "id" };
+	size_t colon = span_chr(line, ':');
+	struct span name = span_cut(line, 0, colon);
+	struct span value = span_trim(span_cut(line, colon + 1, line.n), " ");
+	bool digits = value.n <= RETRY_DIGITS && span_past(value, 0, is_digit) == value.n;
+
+	return (span_is(name, "data") && colon < line.n) ||
+	       (SPAN_IN(name, words) && answer_is_word(value)) ||
+	       (span_is(name, "retry") && digits);
+}
+
+static enum guard_result
+lines(struct guard *g, struct frame *f)
+{
+	struct splice *v = NULL;
+	size_t n = 0, room = 0;
+
+	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
+		end = at + sse_line(span_cut(f->raw, at, f->raw.n));
+		struct span line = span_cut(f->raw, at, end), now;
+		if (!line.n || is_read(line))
+			continue;
+		if (edit(g, line, &now))
+			return g->failed;
+		if (span_eq(now, line))
+			continue;
+		v = arena_grow(&g->work, v, n, &room, sizeof(*v), 8);
+		if (!v)
+			return guard_no_memory(g);
+		v[n++] = (struct splice){ at, end, now };
+	}
+	if (!n)
+		return g->failed;
+	struct buf b;
+	buf_init(&b, 0);
+	if (splice_apply(f->raw, v, n, &b))
+		guard_no_memory(g);
+	return guard_take(g, &b, &f->raw);
+}
+
+/* ---- AWS' headers ---- */
+
+/* Appends a header as it goes; *any: not as it came. */
+static enum guard_result
+header(struct guard *g, const struct eventstream_field *h, struct buf *out, bool *any)
+{
+	struct span now = h->text;
+
+	if (!answer_is_word(h->name) &&
+		guard_unread(g, h->name.n, "a header of an event whose name is no word"))
+		return g->failed;
+	if (h->is_text && utf8_valid(h->text) && !answer_is_word(h->text) &&
+		edit(g, h->text, &now))
+		return g->failed;
+	if (span_eq(now, h->text)) {
+		buf_span(out, h->raw);
+		return g->failed;
+	}
+	*any = true;
+	eventstream_put(out, h->name, now);
+	return g->failed;
+}
+
+static enum guard_result
+rewrite(struct guard *g, struct frame *f, struct span headers, struct span payload)
+{
+	struct eventstream_message m;
+	struct buf b;
+
+	buf_init(&b, 0);
+	if (eventstream_write(&b, headers, payload))
+		guard_no_memory(g);
+	if (guard_take(g, &b, &f->raw) || eventstream_read(f->raw, &m))
+		return guard_no_memory(g);
+	f->data = m.payload;
+	f->said = m.error_message;
+	return g->failed;
+}
+
+static enum guard_result
+headers(struct guard *g, struct frame *f)
+{
+	struct eventstream_message m;
+	struct eventstream_field h;
+	struct buf changed;
+	bool any = false;
+
+	if (eventstream_read(f->raw, &m))
+		return guard_fail(g, GUARD_BROKEN, "the stream's framing is malformed");
+	buf_init(&changed, 0);
+	for (struct span rest = m.headers;
+		rest.n && !g->failed && !eventstream_next(&rest, &h);)
+		header(g, &h, &changed, &any);
+	if (buf_failed(&changed))
+		guard_no_memory(g);
+	if (any && !g->failed)
+		rewrite(g, f, buf_view(&changed), m.payload);
+	buf_free(&changed);
+	return g->failed;
+}
+
+enum guard_result
+guard_metadata(struct guard *g, struct frame *f)
+{
+	if (!guard_inspects(g) || !f->raw.n)
+		return g->failed;
+	switch (g->frames.kind) {
+	case FRAMES_SSE: return lines(g, f);
+	case FRAMES_EVENTSTREAM: return headers(g, f);
+	default: return g->failed;
+	}
+}
+
+/* ---- the head ---- */
+
+/* Fields whose words are HTTP's, or numbers, hashes and ids of what is on the way: RFC 9110,
+ * the W3C's, proxies', providers'. docs/answers.md names all of them. */
+static const char *const known[] = { "accept-ranges", "age", "allow", "alt-svc",
+	"cache-control", "connection", "content-digest", "content-encoding", "content-language",
+	"content-length", "content-md5", "content-range", "content-security-policy",
+	"content-security-policy-report-only", "content-type", "cross-origin-embedder-policy",
+	"cross-origin-opener-policy", "cross-origin-resource-policy", "date", "digest", "etag",
+	"expires", "keep-alive", "last-modified", "mcp-protocol-version", "mcp-session-id",
+	"openai-processing-ms", "openai-version", "permissions-policy", "pragma",
+	"referrer-policy", "repr-digest", "request-id", "retry-after",
+	"strict-transport-security", "timing-allow-origin", "trace-id", "traceparent",
+	"tracestate", "transfer-encoding", "upgrade", "vary", "x-cloud-trace-context",
+	"x-content-type-options", "x-frame-options", "x-request-id", "x-robots-tag",
+	"x-runtime", "x-trace-id", "x-xss-protection" };
+/* Of these, values without blanks and @: words, numbers, ids. */
+static const char *const families[] = { "access-control-", "anthropic-ratelimit-", "cf-",
+	"sec-websocket-", "x-amz-", "x-amzn-", "x-envoy-", "x-goog-", "x-ms-", "x-ratelimit-",
+	"x-tollgate-", "x-vercel-" };
+/* But for what people say of what they store. */
+static const char *const metadata[] = { "x-amz-meta-", "x-goog-meta-", "x-ms-meta-" };
+
+const char *
+guard_field_passes(size_t i)
+{
+	if (i < COUNT_OF(known))
+		return known[i];
+	i -= COUNT_OF(known);
+	return i < COUNT_OF(families) ? families[i] : NULL;
+}
+
+static bool
+begins_as(struct span name, const char *const *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_istarts(name, span_str(v[i])))
+			return true;
+	return false;
+}
+
+static bool
+passes(struct span name, struct span value)
+{
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if (span_ieq(name, span_str(known[i])))
+			return true;
+	bool free = memchr(value.p, ' ', value.n) || memchr(value.p, '\t', value.n) ||
+		    memchr(value.p, '@', value.n);
+	return !free && begins_as(name, families, COUNT_OF(families)) &&
+	       !begins_as(name, metadata, COUNT_OF(metadata));
+}
+
+enum guard_result
+guard_fields(struct guard *g, struct http_field *v, size_t n)
+{
+	for (size_t i = 0; i < n && guard_inspects(g) && !g->failed; i++) {
+		struct answer_text t = {
+			.kind = KIND_OTHER, .copy = true, .aside = true, .text = v[i].value
+		};
+		struct span now;
+		if (!v[i].value.n || passes(v[i].name, v[i].value) ||
+			guard_edit_alone(g, &t, &now) || span_eq(now, v[i].value))
+			continue;
+		v[i].value = arena_dup(&g->life, now);
+		if (!v[i].value.p)
+			guard_no_memory(g);
+	}
+	arena_reset(&g->work);
+	return g->failed;
+}

@@ -1,0 +1,273 @@
+/* Streams: events are read one by one, their texts run through their channels
+ * (guard_channel.c), and what comes out of those is put into the events that go on. An event
+ * whose text is held whole is left out: its text joins the next one of its channel, or one like
+ * it before the channel ends. */
+#include "answer/guard/guard_stream.h"
+#include "base/err.h"
+
+static const char no_json[] = "an event of the stream is no JSON";
+
+/* Not JSON: a line of text, where any is possible; else the provider's mistake. */
+static enum guard_result
+plain_event(struct guard *g, struct event *e, struct buf *out)
+{
+	const struct answer_text *t = e->d.texts;
+	struct span now;
+
+	guard_heard(g, t);
+	if (guard_inspects(g) && !g->plan.messages.is ? guard_members_edit(g, e, t, &now)
+						      : guard_edit_alone(g, t, &now))
+		return g->failed;
+	if (!span_eq(now, t->text))
+		return frame_rewrite(&g->writer, &e->frame, now, out) ? guard_no_memory(g)
+								      : g->failed;
+	frame_pass(&g->writer, &e->frame, out);
+	return g->failed;
+}
+
+/* A signature comes after all that it signs: what is held of that goes first, or, where it was
+ * cut off, neither does. */
+static enum guard_result
+end_signed(struct guard *g, const struct answer_document *d, struct buf *out, bool *drop)
+{
+	struct channel *c;
+
+	*drop = false;
+	if (!d->nseals)
+		return g->failed;
+	LIST_FOREACH (c, &g->channels, all)
+		if (c->of.kind == KIND_SIGNED &&
+			!memcmp(c->of.slot, d->seals[0].slot,
+				ANSWER_NUMBERS * sizeof(c->of.slot[0])))
+			break;
+	if (!c || guard_channel_finish(c) || guard_channel_say(c, out))
+		return g->failed;
+	*drop = c->cut;
+	guard_channel_over(c);
+	return g->failed;
+}
+
+enum guard_result
+guard_event_read(struct guard *g, struct event *e, struct buf *out)
+{
+	struct answer_document *d = &e->d;
+	const struct frame *f = &e->frame;
+	const char *why;
+
+	if (!f->has_data)
+		return g->failed;
+	e->type = f->wrapped.p ? SPAN_LIT("") : f->type;
+	/* a stream may say nothing for hours: not before its first event */
+	if (!g->template) {
+		g->template = arena_new(&g->life, struct event_template);
+		if (!g->template)
+			return guard_no_memory(g);
+		event_template_init(g->template);
+	}
+	e->err = event_template_read(
+		g->template, g->format, g->plan.dialect, e->type, f->data, &g->work, d, &why);
+	/* a number or a word by itself: of a stream of plain text a piece that looks like JSON
+	 */
+	struct span said = span_trim(f->data, " \t\r\n");
+	if (!e->err && g->format == &answer_any && said.n && !memchr("{[\"", said.p[0], 3))
+		e->err = ERR_SYNTAX;
+	if (e->err) {
+		*d = (struct answer_document){ .texts = arena_new(&g->work, struct answer_text),
+			.ntexts = 1 };
+		if (e->err == ERR_NOMEM || !d->texts)
+			return guard_no_memory(g);
+		*d->texts = (struct answer_text){
+			.kind = KIND_OTHER, .copy = true, .unnamed = true, .text = f->data
+		};
+		/* What is no event ends the stream; what came before it goes. */
+		if (g->format == &answer_any || !guard_reads(g) || guard_message_is_none(g, f))
+			return g->failed;
+		guard_heard(g, d->texts);
+		return guard_queue_end(g, out) ? g->failed
+					       : guard_fail(g, GUARD_BROKEN, no_json);
+	}
+	d->error |= f->exception;
+	if (g->end.repeats && !d->error)
+		d->ends = (struct answer_ends){ 0 };
+	for (size_t i = 0; i < d->ntexts; i++)
+		if (!text_grows(&d->texts[i]))
+			guard_mend_halves(&d->texts[i]);
+	return g->failed;
+}
+
+enum guard_result
+guard_event_say(struct guard *g, struct event *ev, struct buf *out)
+{
+	struct answer_document *d = &ev->d;
+	const struct frame *f = &ev->frame;
+	struct edited e = { 0 };
+	bool drop, counts = false;
+
+	g->report.events += f->has_data;
+	if (f->has_data && ev->err == ERR_DUPLICATE)
+		usage_spoil(g->plan.dialect, &g->report.usage);
+	if (f->has_data && ev->err && guard_reads(g))
+		return plain_event(g, ev, out);
+	if (!event_says(ev)) {
+		g->report.content |= f->has_data && guard_end_is_unknown(g);
+		frame_pass(&g->writer, f, out);
+		return g->failed;
+	}
+	if (d->counts)
+		counts = usage_event(
+			d->usage, ev->type.n ? ev->type : d->type, &g->report.usage);
+	if (g->end.repeats && !d->error)
+		d->ends = (struct answer_ends){ 0 };
+	guard_note(g, d);
+	if (g->failed)
+		return g->failed;
+	/* the first events name what the stream is */
+	if (g->plan.notes_made && (g->report.events < 4 || dialect_may_make(f->data)))
+		guard_note_made(g, f->data);
+	if (d->error)
+		guard_note_error(g, f->data, f->type);
+	guard_end_note(g, d);
+	g->report.content |= !d->error && guard_end_is_unknown(g);
+	if (counts)
+		g->report.counted_bytes = g->report.output_bytes;
+	if (!guard_reads(g))
+		return guard_pass_edited(g, f, d, &e, out);
+	if (g->plan.messages.is)
+		return guard_message_say(g, ev, out);
+	if (guard_turn_channels(g, d, out) || (d->ends.any && guard_end_channels(g, d, out)) ||
+		end_signed(g, d, out, &drop) || guard_run_texts(g, ev, &e))
+		return g->failed;
+	/* its own text is heard by now, too */
+	if (counts)
+		g->report.counted_bytes = g->report.output_bytes;
+	if (d->ends.any) {
+		guard_drop_ended(g, d);
+		if (guard_judge(g, ANSWER_BLOCK))
+			return g->failed;
+	}
+	if (drop || (e.said && e.silent && !e.once && !d->marked && !d->ends.any))
+		return g->failed;
+	return guard_pass_edited(g, f, d, &e, out);
+}
+
+/* Bedrock's invoke has the model's own events in its frames, and those have their types. */
+static enum guard_result
+unwrap(struct guard *g, struct frame *f)
+{
+	int err;
+
+	if (!g->writer.wrap || !f->has_data || f->exception)
+		return g->failed;
+	buf_clear(&g->unwrapped);
+	err = frame_unwrap(f, &g->unwrapped);
+	if (err == ERR_NOMEM)
+		return guard_no_memory(g);
+	if (err == ERR_SYNTAX && guard_reads(g))
+		return guard_fail(g, GUARD_BROKEN, "an event of the stream is no base64");
+	return g->failed;
+}
+
+static enum guard_result
+one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
+{
+	/* `data:` alone is no event (WHATWG HTML 9.2.6): some send it to keep a way open. */
+	if (r != FRAME_OVER && g->frames.kind == FRAMES_SSE && !f->data.n)
+		f->has_data = false;
+	if (r != FRAME_OVER && (guard_metadata(g, f) || unwrap(g, f) ||
+				       (g->plan.messages.is && guard_message_event(g, f))))
+		return g->failed;
+	if (r == FRAME_OVER) {
+		if (guard_calls_cut(g, GUARD_UNREAD, "an event over its cap, in a call") ||
+			guard_queue_end(g, out) || guard_message_unread(g) ||
+			guard_unread(g, f->raw.n, "an event over its cap"))
+			return g->failed;
+		frame_pass(&g->writer, f, out);
+	} else if (f->has_data ? span_is(span_trim(f->data, " \t\r\n"), "[DONE]")
+			       : g->frames.kind == FRAMES_ARRAY &&
+					 span_ends(f->raw, SPAN_LIT("]"))) {
+		/* the end that some dialects write, or an array's: after it nothing can go */
+		g->report.events += f->has_data;
+		g->end.last = true;
+		if (!guard_calls_end(g, out) && !guard_queue_end(g, out) &&
+			!guard_end_channels(g, NULL, out))
+			frame_pass(&g->writer, f, out);
+	} else {
+		guard_calls_pass(g, f, out);
+	}
+	arena_reset(&g->work);
+	return buf_failed(out) ? guard_no_memory(g) : g->failed;
+}
+
+enum guard_result
+guard_events(struct guard *g, struct span bytes, struct buf *out)
+{
+	struct frame f;
+	int r;
+
+	while ((r = frames_next(&g->frames, &bytes, &f)) > 0)
+		if (guard_over(g) || one_frame(g, r, &f, out))
+			return g->failed;
+	if (r == ERR_NOMEM)
+		return guard_no_memory(g);
+	return r < 0 ? guard_fail(g, GUARD_BROKEN, "the stream's framing is malformed")
+		     : g->failed;
+}
+
+enum guard_result
+guard_events_end(struct guard *g, struct buf *out)
+{
+	struct frame f;
+	int r;
+
+	while ((r = frames_end(&g->frames, &f)) > 0)
+		if (one_frame(g, r, &f, out))
+			return g->failed;
+	if (r == ERR_NOMEM)
+		return guard_no_memory(g);
+	if (r < 0 && guard_reads(g))
+		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
+	if (r < 0)
+		frame_pass(&g->writer, &f, out);
+	if (guard_calls_stop(g, out) || guard_queue_end(g, out) ||
+		guard_calls_cut(g, GUARD_CUT, "the stream ends inside a call"))
+		return g->failed;
+	if (guard_end_is_cut(g))
+		return guard_fail(g, GUARD_CUT,
+			"the stream ends without what its dialect has at the end");
+	return guard_end_channels(g, NULL, out) ? g->failed : guard_judge(g, ANSWER_END);
+}
+
+void
+guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
+	bool half, struct buf *out)
+{
+	struct buf document;
+
+	if (g->way != WAY_STREAM || g->frames.kind == FRAMES_SSE) {
+		/* An event that was cut short ends here; after a whole one an empty line means
+		 * nothing (WHATWG HTML 9.2.6). */
+		buf_str(out, half ? "\n\n" : "\n");
+		if (g->plan.mcp)
+			mcp_answer_refused(g->plan.mcp, code, message, id, true, out);
+		else if (g->plan.rpc_ids.n)
+			dialect_rpc_error(g->plan.rpc_ids, code, message, id, out);
+		else
+			dialect_stream_error(
+				g->plan.dialect, g->plan.endpoint, code, message, id, out);
+		return;
+	}
+	if (g->plan.mcp && g->frames.kind == FRAMES_LINES) {
+		buf_str(out, half ? "\n" : "");
+		mcp_answer_refused(g->plan.mcp, code, message, id, false, out);
+		buf_putc(out, '\n');
+		return;
+	}
+	buf_init(&document, 4 * CAP_ERROR_BYTES);
+	dialect_line_error(g->plan.dialect, code, message, id, &document);
+	if (!buf_failed(&document))
+		frame_write_error(&g->writer, SPAN_LIT("modelStreamErrorException"),
+			buf_view(&document), out);
+	if (g->frames.kind == FRAMES_ARRAY && !g->writer.closed)
+		buf_str(out, "]");
+	buf_free(&document);
+}

@@ -1,0 +1,476 @@
+/* Texts as wholes: scanned, judged, replaced, put back. Shared by whole answers and by what a
+ * stream says in one piece. */
+#include "answer/guard/guard_stream.h"
+#include "base/ascii.h"
+#include "base/err.h"
+#include "scan/text/style.h"
+
+enum guard_result
+guard_fail(struct guard *g, enum guard_result result, const char *why)
+{
+	if (!g->failed) {
+		g->failed = result;
+		g->report.why = why;
+	}
+	return g->failed;
+}
+
+enum guard_result
+guard_no_memory(struct guard *g)
+{
+	return guard_fail(g, GUARD_NO_MEMORY, "out of memory");
+}
+
+enum guard_result
+guard_scanned(struct guard *g, int err)
+{
+	if (!err || g->failed)
+		return g->failed;
+	if (err == ERR_NOMEM)
+		return guard_no_memory(g);
+	if (err == ERR_CLOSED)
+		return guard_over(g);
+	return guard_fail(g, GUARD_UNREAD, "the detectors gave up");
+}
+
+enum guard_result
+guard_unread_run(struct guard *g, size_t bytes)
+{
+	bool over = detect_overworked(g->plan.scratch);
+
+	g->report.overworked |= over;
+	return guard_unread(g, bytes,
+		over ? "the detectors gave up" : "a run that is too long to be looked at");
+}
+
+enum guard_result
+guard_gave_up(struct guard *g, size_t bytes, int err)
+{
+	if (err == ERR_NOMEM || err == ERR_CLOSED)
+		return guard_scanned(g, err);
+	g->report.overworked |= detect_overworked(g->plan.scratch);
+	return guard_unread(g, bytes, "the detectors gave up");
+}
+
+enum guard_result
+guard_take(struct guard *g, struct buf *b, struct span *out)
+{
+	*out = b->n ? arena_dup(&g->work, buf_view(b)) : SPAN_LIT("");
+	if (buf_failed(b) || !out->p)
+		guard_no_memory(g);
+	buf_free(b);
+	return g->failed;
+}
+
+enum guard_result
+guard_over(struct guard *g)
+{
+	return guard_is_stopped(g) ? guard_fail(g, GUARD_STOPPED, "nobody waits for the answer")
+				   : g->failed;
+}
+
+/* Neither what the request held nor what was found so far keeps it back. */
+static bool
+may_go_unread(const struct guard *g)
+{
+	const struct policy_class *by;
+
+	return g->plan.unread == OUT_PERMIT &&
+	       (!g->plan.on_failure ||
+		       policy_unclassified(g->plan.policy, g->plan.on_failure, &g->entities,
+			       g->roles, 0, &by) == OUT_PERMIT ||
+		       !by);
+}
+
+enum guard_result
+guard_unread(struct guard *g, size_t bytes, const char *why)
+{
+	if (!bytes)
+		return g->failed;
+	g->report.unread_bytes += bytes;
+	if (!g->report.unread_why)
+		g->report.unread_why = why;
+	if (guard_inspects(g) && !may_go_unread(g))
+		return guard_fail(g, GUARD_UNREAD, why);
+	return g->failed;
+}
+
+/* True where this byte closes the outermost bracket. */
+static bool
+json_place_step(struct json_place *p, char c)
+{
+	if (p->escape)
+		p->escape = false;
+	else if (p->string && c == '\\')
+		p->escape = true;
+	else if (c == '"')
+		p->string = !p->string;
+	else if (!p->string && (c == '{' || c == '['))
+		p->depth++;
+	else if (!p->string && p->depth && (c == '}' || c == ']'))
+		return --p->depth == 0;
+	return false;
+}
+
+void
+json_place_walk(struct json_place *p, struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		json_place_step(p, text.p[i]);
+}
+
+size_t
+json_place_close(struct json_place *p, struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (json_place_step(p, text.p[i]))
+			return i + 1;
+	return 0;
+}
+
+/* A call's arguments are the text of a JSON document. What its escapes spell is scanned, since
+ * that is what the tool gets: a name after \n, or one with \u00e9 in it, and no value that
+ * begins with the n of an escape. What goes is as it was written (RFC 8259 7). */
+static bool
+is_spelled(const struct answer_text *t)
+{
+	return t->kind == KIND_ARGUMENTS && !t->deep && memchr(t->text.p, '\\', t->text.n);
+}
+
+struct span
+guard_spelled(struct guard *g, const struct answer_text *t, struct span text)
+{
+	char unit[SPELLED_MOST];
+	struct buf said;
+	size_t n;
+
+	if (!text.n || !is_spelled(t))
+		return text;
+	buf_init(&said, 0);
+	for (size_t at = 0; at < text.n;) {
+		at += spelled_unit(span_cut(text, at, text.n), true, unit, &n);
+		buf_put(&said, unit, n);
+	}
+	struct span all;
+	return guard_take(g, &said, &all) ? span_of(NULL, 0) : all;
+}
+
+void
+guard_unspell(const struct answer_text *t, struct findings *found)
+{
+	size_t raw = 0, said = 0, n;
+	char unit[SPELLED_MOST];
+
+	if (!found->n || !is_spelled(t))
+		return;
+	for (size_t i = 0; i < 2 * found->n; i++) {
+		struct finding *f = &found->v[i / 2];
+		size_t *at = i % 2 ? &f->end : &f->start;
+		while (said < *at && raw < t->text.n) {
+			raw += spelled_unit(span_cut(t->text, raw, t->text.n), true, unit, &n);
+			said += n;
+		}
+		*at = raw;
+	}
+}
+
+/* A stream says its names and keys in each event. */
+static bool
+was_clean(const struct guard *g, struct span text)
+{
+	for (size_t i = 0; i < g->nclean; i++)
+		if (span_eq(g->clean[i], text))
+			return true;
+	return false;
+}
+
+static void
+note_clean(struct guard *g, struct span text)
+{
+	if (g->nclean == CLEAN_MAX || text.n > CLEAN_BYTES)
+		return;
+	struct span *v = arena_grow(
+		&g->life, g->clean, g->nclean, &g->clean_room, sizeof(*v), CLEAN_MAX / 4);
+	struct span copy = v ? arena_dup(&g->life, text) : text;
+	if (!v || !copy.p)
+		return;
+	g->clean = v;
+	v[g->nclean++] = copy;
+}
+
+enum guard_result
+guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
+{
+	struct span text = t->text;
+
+	*out = (struct findings){ 0 };
+	if (guard_over(g))
+		return g->failed;
+	if (!guard_inspects(g) || !text.n || (t->aside && was_clean(g, text)))
+		return g->failed;
+	struct span said = guard_spelled(g, t, text);
+	int err = said.p ? detect_scan(g->plan.rules, g->plan.scratch, said, &g->plan.options,
+				   &g->work, out)
+			 : ERR_NOMEM;
+	if (err == ERR_NOMEM)
+		return guard_no_memory(g);
+	guard_unspell(t, out);
+	g->evasion |= out->evasion;
+	if (t->aside && !err && !out->n)
+		note_clean(g, text);
+	return err ? guard_gave_up(g, text.n, err) : g->failed;
+}
+
+enum guard_result
+guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, bool *is_new)
+{
+	*is_new = false;
+	if (!t->aside)
+		g->report.text_bytes += t->text.n;
+	if (guard_look(g, t, out))
+		return g->failed;
+	for (size_t i = 0; i < out->n; i++)
+		*is_new |= guard_found(g, out->v[i].entity, t->kind);
+	return g->failed;
+}
+
+bool
+guard_cuts_signed(struct guard *g, size_t entity)
+{
+	if (!g->report.judged || !entity_in(&g->report.verdict.redact, entity) ||
+		g->plan.signed_reasoning == SIGNED_LEAVE)
+		return false;
+	if (g->plan.signed_reasoning == SIGNED_DENY)
+		guard_fail(g, GUARD_UNREAD,
+			"reasoning under the provider's signature holds what "
+			"would be replaced");
+	return g->plan.signed_reasoning == SIGNED_DROP;
+}
+
+bool
+guard_replacement(
+	struct guard *g, size_t entity, struct span value, bool named, struct span *with)
+{
+	const struct answer_verdict *v = &g->report.verdict;
+	const struct entity_set *redact = g->replacing.redact;
+	const uint8_t *styles = redact ? g->replacing.with : v->with;
+
+	if (!entity_in(redact ? redact : &v->redact, entity) || !(redact || g->report.judged))
+		return false;
+	const unsigned char *key = g->plan.hash_key;
+	struct redactor *r = redactor_new_plain(&g->work, key);
+	*with = (struct span){ NULL, 0 };
+	if (r)
+		*with = redactor_get(r, (enum redact_style)styles[entity],
+			span_str(detect_entity_name(g->plan.rules, entity)), value,
+			detect_entity_folds(g->plan.rules, entity), named);
+	g->report.redactions++;
+	if (with->p)
+		guard_known_add(g, value, *with);
+	return true;
+}
+
+/* What takes the place of found->v[i] of a text: as guard_replacement(). */
+static bool
+replacement_of(struct guard *g, const struct answer_text *t, const struct findings *found,
+	size_t i, struct span *with)
+{
+	const struct finding *f = &found->v[i];
+	struct span value = span_cut(t->text, f->start, f->end);
+
+	if (g->wholes && g->wholes[i].p)
+		value = g->wholes[i];
+	if (value.n)
+		return guard_replacement(
+			g, f->entity, guard_spelled(g, t, value), t->aside || t->key, with);
+	*with = SPAN_LIT("");
+	return g->report.judged && entity_in(&g->report.verdict.redact, f->entity);
+}
+
+void
+json_place_put(struct buf *out, const struct json_place *at, bool json, struct span with)
+{
+	if (json && !at->string)
+		buf_json_str(out, with);
+	else if (json)
+		buf_json(out, with);
+	else
+		buf_span(out, with);
+}
+
+/* As a whole or not at all; nothing is put back into it. */
+static enum guard_result
+edit_signed(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span *out)
+{
+	for (size_t i = 0; i < found->n; i++)
+		if (guard_cuts_signed(g, found->v[i].entity)) {
+			g->report.signed_dropped++;
+			*out = SPAN_LIT("");
+			break;
+		}
+	guard_transcribe(g, t, *out);
+	return g->failed;
+}
+
+/* Findings and known values replaced: *out is in g->work, or the text itself. */
+static enum guard_result
+replace(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span *out)
+{
+	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
+	struct json_place at = { 0 };
+	struct buf b;
+	size_t from = 0, redactions = g->report.redactions;
+	bool edited = false;
+
+	if (!found->n && SLIST_EMPTY(&g->known))
+		return g->failed;
+	buf_init(&b, 0);
+	buf_reserve(&b, t->text.n + t->text.n / 8);
+	for (size_t i = 0; i < found->n; i++) {
+		const struct finding *f = &found->v[i];
+		struct span with;
+		if (f->end <= from || !replacement_of(g, t, found, i, &with))
+			continue;
+		edited = true;
+		if (f->start >= from) {
+			guard_known_put(g, &b, &at, json, span_cut(t->text, from, f->start));
+			json_place_put(&b, &at, json, with);
+		}
+		from = f->end;
+		if (!with.p)
+			guard_no_memory(g);
+	}
+	guard_known_put(g, &b, &at, json, span_cut(t->text, from, t->text.n));
+	if (edited || g->report.redactions != redactions || buf_failed(&b))
+		return guard_take(g, &b, out);
+	buf_free(&b);
+	return g->failed;
+}
+
+enum guard_result
+guard_replace(struct guard *g, const struct answer_text *t, const struct findings *found,
+	const struct entity_set *redact, const uint8_t *with, struct span *out)
+{
+	*out = t->text;
+	g->replacing.redact = redact;
+	g->replacing.with = with;
+	replace(g, t, found, out);
+	g->replacing.redact = NULL;
+	return g->failed;
+}
+
+enum guard_result
+guard_edit(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span *out)
+{
+	*out = t->text;
+	if (!t->text.n)
+		return g->failed;
+	if (t->kind == KIND_SIGNED)
+		return edit_signed(g, t, found, out);
+	if (replace(g, t, found, out))
+		return g->failed;
+	guard_transcribe(g, t, *out);
+	return g->plan.vault && out->n && !t->aside ? guard_put_back(g, t, *out, out)
+						    : g->failed;
+}
+
+/* True where nothing but the findings changes, and each of them is written like any string. */
+static bool
+edits_in_place(const struct guard *g, const struct answer_text *t)
+{
+	return !t->number && t->kind != KIND_SIGNED && (t->kind != KIND_ARGUMENTS || t->deep) &&
+	       !g->plan.vault && SLIST_EMPTY(&g->known) && g->plan.keeps != GUARD_KEEPS_TEXT;
+}
+
+/* A long text with few findings is not written anew. */
+static enum guard_result
+splice_findings(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span raw, struct splice *out, size_t *n)
+{
+	struct segment s = { .form = SEG_JSON,
+		.escaped = t->text.p != raw.p + t->start,
+		.start = (uint32_t)t->start,
+		.end = (uint32_t)t->end,
+		.text = t->text };
+	struct text_edit *v = arena_array(&g->work, found->n, sizeof(*v));
+	size_t nv = 0, from = 0;
+
+	for (size_t i = 0; v && i < found->n; i++) {
+		const struct finding *f = &found->v[i];
+		struct span with;
+		if (f->end <= from || !replacement_of(g, t, found, i, &with))
+			continue;
+		v[nv++] = f->start < from ? (struct text_edit){ from, f->end, SPAN_LIT("") }
+					  : (struct text_edit){ f->start, f->end, with };
+		from = f->end;
+		if (!with.p)
+			v = NULL;
+	}
+	if (!v || (nv && segment_splices(&s, raw, v, nv, &g->work, out, n)))
+		return guard_no_memory(g);
+	return g->failed;
+}
+
+enum guard_result
+guard_edit_whole(struct guard *g, const struct answer_text *t, const struct findings *found,
+	struct span raw, struct splice *out, size_t *n, bool *gone)
+{
+	struct span now;
+
+	*n = 0;
+	*gone = false;
+	if (edits_in_place(g, t))
+		return found->n ? splice_findings(g, t, found, raw, out, n) : g->failed;
+	if (guard_edit(g, t, found, &now) || span_eq(now, t->text))
+		return g->failed;
+	*gone = !now.n;
+	*n = 1;
+	return guard_splice(g, t, now, out) ? g->failed : guard_no_memory(g);
+}
+
+enum guard_result
+guard_edit_alone(struct guard *g, const struct answer_text *t, struct span *out)
+{
+	struct findings found;
+	bool is_new;
+
+	if (guard_scan(g, t, &found, &is_new) || (is_new && guard_judge(g, ANSWER_NEW)))
+		return g->failed;
+	if (guard_boundary_again(g, t, &found))
+		return g->failed;
+	guard_edit(g, t, &found, out);
+	g->wholes = NULL;
+	return g->failed;
+}
+
+size_t
+guard_withhold(const struct answer_document *d, struct splice *out)
+{
+	for (size_t i = 0; i < d->nwithheld; i++)
+		out[i] = (struct splice){ d->withheld[i].start, d->withheld[i].end,
+			SPAN_LIT("null") };
+	return d->nwithheld;
+}
+
+bool
+guard_splice(struct guard *g, const struct answer_text *t, struct span with, struct splice *out)
+{
+	struct buf b;
+
+	/* who reads a result has a schema for it */
+	if (t->number && g->plan.messages.is) {
+		guard_deny(g, "a number in the result would have to be replaced");
+		return false;
+	}
+	buf_init(&b, 0);
+	buf_reserve(&b, with.n + with.n / 16);
+	if (t->number)
+		buf_json_str(&b, with);
+	else
+		buf_json(&b, with);
+	*out = (struct splice){ t->start, t->end, SPAN_LIT("") };
+	return !guard_take(g, &b, &out->with);
+}

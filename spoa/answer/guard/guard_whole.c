@@ -1,0 +1,227 @@
+/* Whole answers: JSON by the words of its format, lines of it, text, or none of these. All
+ * texts are scanned before the rules are asked, once. */
+#include <stdlib.h>
+
+#include "answer/guard/guard_private.h"
+#include "base/codec/inflate.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+
+enum { INFLATE_RATIO = 100 };
+
+static int
+by_slot(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(((struct answer_seal *)NULL)->slot));
+}
+
+/* Texts under a signature are gone, by their `slots`: so is that. */
+static size_t
+drop_seals(const struct answer_document *d, uint32_t (*slots)[ANSWER_SLOTS], size_t n,
+	struct splice *out)
+{
+	size_t dropped = 0;
+
+	if (n > 1)
+		qsort(slots, n, sizeof(*slots), by_slot);
+	for (size_t i = 0; n && i < d->nseals; i++)
+		if (bsearch(d->seals[i].slot, slots, n, sizeof(*slots), by_slot))
+			out[dropped++] = (struct splice){ d->seals[i].at.start,
+				d->seals[i].at.end, SPAN_LIT("") };
+	return dropped;
+}
+
+/* A result of MCP says its values twice, as text and as data, and what is next to one of them
+ * may be what tells it: all that will be replaced is known before any text of it is edited. */
+static void
+know_all(struct guard *g, const struct answer_document *d, const struct findings *found)
+{
+	size_t redactions = g->report.redactions;
+	struct span with;
+
+	for (size_t i = 0; g->plan.messages.is && i < d->ntexts; i++)
+		for (size_t k = 0; k < found[i].n; k++) {
+			const struct finding *f = &found[i].v[k];
+			guard_replacement(g, f->entity,
+				span_cut(d->texts[i].text, f->start, f->end), false, &with);
+		}
+	g->report.redactions = redactions;
+}
+
+enum guard_result
+guard_document(struct guard *g, struct span raw, struct answer_document *d,
+	enum answer_when when, struct buf *out)
+{
+	struct findings *found = arena_array(&g->work, d->ntexts + 1, sizeof(*found));
+	size_t room = d->ntexts + d->nwithheld + d->nseals + 1 + ANSWER_MODELS;
+	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
+	const struct span **wholes = arena_array(&g->work, d->ntexts + 1, sizeof(*wholes));
+	size_t n = 0, ngone = 0;
+
+	if (!found || !gone || !wholes)
+		return guard_no_memory(g);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		guard_mend_halves(&d->texts[i]);
+		guard_keep(g, &d->texts[i], d->texts[i].text);
+		guard_heard(g, &d->texts[i]);
+	}
+	if (guard_scan_all(g, d, found, wholes) || guard_judge(g, when))
+		return g->failed;
+	know_all(g, d, found);
+	for (size_t i = 0; i < d->ntexts; i++)
+		room += found[i].n;
+	struct splice *splices = arena_array(&g->work, room, sizeof(*splices));
+	if (!splices)
+		return guard_no_memory(g);
+	for (size_t i = 0; i < d->ntexts; i++) {
+		size_t made;
+		bool is_gone;
+		g->wholes = wholes[i];
+		if (guard_edit_whole(
+			    g, &d->texts[i], &found[i], raw, &splices[n], &made, &is_gone))
+			return g->failed;
+		if (d->texts[i].kind == KIND_SIGNED && is_gone)
+			memcpy(gone[ngone++], d->texts[i].slot, sizeof(gone[0]));
+		n += made;
+	}
+	g->wholes = NULL;
+	n += drop_seals(d, gone, ngone, &splices[n]);
+	if (guard_inspects(g))
+		n += guard_withhold(d, splices + n);
+	n = guard_rename(g, d, splices, n);
+	if (!n && raw.n == g->body.n) {
+		buf_move(out, &g->body);
+		return buf_failed(out) ? guard_no_memory(g) : g->failed;
+	}
+	if (n && g->plan.messages.tool.n)
+		return guard_message_fits(g, raw, splices, n, out);
+	return splice_apply(raw, splices, n, out) ? guard_no_memory(g) : g->failed;
+}
+
+static enum guard_result
+whole_text(struct guard *g, struct span raw, struct buf *out)
+{
+	struct answer_text t = { .kind = KIND_OTHER, .text = raw };
+	struct findings found;
+	struct span now;
+	bool is_new;
+
+	guard_keep(g, &t, raw);
+	guard_heard(g, &t);
+	if (guard_scan(g, &t, &found, &is_new) || guard_judge(g, ANSWER_WHOLE) ||
+		guard_edit(g, &t, &found, &now))
+		return g->failed;
+	buf_span(out, now);
+	return buf_failed(out) ? guard_no_memory(g) : g->failed;
+}
+
+static enum guard_result
+not_read(struct guard *g, int err)
+{
+	return err == ERR_NOMEM ? guard_no_memory(g)
+				: guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
+}
+
+static enum guard_result
+whole_line(struct guard *g, struct span line, struct buf *out)
+{
+	struct answer_document d;
+	const char *why;
+	int err = answer_read(&answer_any, NULL, SPAN_LIT(""), line, &g->work, &d, &why);
+
+	return err ? not_read(g, err) : guard_document(g, line, &d, ANSWER_WHOLE, out);
+}
+
+/* A document a line, each an answer of its own: what a batch came to, as a file. */
+static enum guard_result
+whole_lines(struct guard *g, struct span raw, struct buf *out)
+{
+	struct buf read;
+
+	buf_init(&read, 0);
+	while (raw.n && !g->failed) {
+		bool ended = span_chr(raw, '\n') < raw.n;
+		struct span line = span_next(&raw, '\n');
+		if (span_trim(line, GUARD_BLANKS).n)
+			whole_line(g, line, &read);
+		buf_str(&read, ended ? "\n" : "");
+	}
+	if (buf_failed(&read) && !g->failed)
+		guard_no_memory(g);
+	if (!g->failed)
+		buf_span(out, buf_view(&read));
+	buf_free(&read);
+	return g->failed;
+}
+
+static enum guard_result
+whole_json(struct guard *g, struct span raw, struct buf *out)
+{
+	struct answer_document d;
+	const char *why;
+	int err =
+		answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, &d, &why);
+
+	if (err == ERR_SYNTAX && !g->json_type && span_chr(raw, '\n') < raw.n)
+		return whole_lines(g, raw, out);
+	if (err)
+		return not_read(g, err);
+	guard_note(g, &d);
+	if (g->failed)
+		return g->failed;
+	if (d.error)
+		guard_note_error(g, raw, SPAN_LIT(""));
+	usage_whole(d.usage, &g->report.usage);
+	guard_note_made(g, raw);
+	return guard_document(g, raw, &d, ANSWER_WHOLE, out);
+}
+
+/* Decoded within the caps; what cannot be is refused or passes as the policy says. */
+static enum guard_result
+decode(struct guard *g)
+{
+	struct buf plain;
+
+	buf_init(&plain, CAP_ANSWER_BYTES);
+	int err = inflate_all(span_str(g->coding), buf_view(&g->body), INFLATE_RATIO, &plain);
+	if (err) {
+		buf_free(&plain);
+		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
+	}
+	buf_free(&g->body);
+	g->body = plain;
+	return g->failed;
+}
+
+enum guard_result
+guard_whole(struct guard *g, struct buf *out)
+{
+	if (g->coding[0] && g->body.n && decode(g))
+		return g->failed;
+	if (guard_filter_list(g) || guard_message_whole(g) || guard_calls_whole(g))
+		return g->failed;
+	struct span raw = buf_view(&g->body);
+	if (!raw.n)
+		return guard_judge(g, ANSWER_WHOLE);
+	/* JSON has no byte order mark, and goes on without one (RFC 8259 8.1). */
+	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")) && guard_begins_json(raw))
+		raw = span_cut(raw, 3, raw.n);
+	if (guard_begins_json(raw) || (g->json_type && span_starts(raw, SPAN_LIT("\""))))
+		return whole_json(g, raw, out);
+	const char *hidden = guard_hides(g, raw);
+	if (hidden && guard_unread(g, raw.n, hidden))
+		return g->failed;
+	if (g->status / 100 == 2 && guard_looks_like_events(g, raw) && !g->plan.may_use &&
+		guard_unread(g, raw.n, "events under a type that is none of a stream"))
+		return g->failed;
+	if (!hidden && utf8_valid(raw))
+		return whole_text(g, raw, out);
+	if (!hidden && g->text_type && guard_unread(g, raw.n, "text that is no UTF-8"))
+		return g->failed;
+	g->report.opaque_bytes += raw.n;
+	g->media |= 1u << g->type_media;
+	if (guard_judge(g, ANSWER_WHOLE))
+		return g->failed;
+	buf_span(out, raw);
+	return buf_failed(out) ? guard_no_memory(g) : g->failed;
+}

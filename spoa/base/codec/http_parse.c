@@ -1,0 +1,360 @@
+/* HTTP/1.1 heads on llhttp, strict (RFC 9112). A head is parsed once it is
+ * whole, so that every field is a view of one contiguous buffer. What llhttp
+ * lets pass in one of its versions (8.1 on Debian 12, 9 on Debian 13) and a next
+ * hop might read otherwise is refused here in every version: bare LF and CR,
+ * folded lines, spaces before the colon, control characters, several lengths,
+ * any transfer coding but one "chunked". */
+#include <llhttp.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/http.h"
+#include "base/err.h"
+
+#if defined(LLHTTP_VERSION_MAJOR) && LLHTTP_VERSION_MAJOR < 9 && !LLHTTP_STRICT_MODE
+#error "llhttp before 9 is strict only when compiled with LLHTTP_STRICT_MODE=1"
+#endif
+
+struct parse {
+	struct http_message *m;
+	struct span in; /* the whole head */
+	struct span target;
+	size_t max;
+	bool complete;
+	const char *why;
+};
+
+static int
+refuse(struct http_message *m, int err, const char *why)
+{
+	m->why = why;
+	return err;
+}
+
+/* The end of the head: >0 its bytes, 0 not there yet, or an error in its lines. */
+static ssize_t
+head_end(struct span in, struct http_scan *s, struct http_message *m)
+{
+	size_t limit = in.n < CAP_HEAD_BYTES ? in.n : CAP_HEAD_BYTES;
+
+	while (s->at < limit) {
+		const char *lf = memchr(in.p + s->at, '\n', limit - s->at);
+		if (!lf)
+			break;
+		size_t at = (size_t)(lf - in.p);
+		char first = in.p[s->line];
+		if (at == s->line || in.p[at - 1] != '\r')
+			return refuse(m, ERR_SYNTAX, "a line ends without CR");
+		if (first == ' ' || first == '\t')
+			return refuse(m, ERR_SYNTAX, "a folded line");
+		if (at - 1 == s->line)
+			return s->line ? (ssize_t)at + 1
+				       : refuse(m, ERR_SYNTAX, "an empty line before the head");
+		s->at = s->line = at + 1;
+	}
+	if (in.n >= CAP_HEAD_BYTES)
+		return refuse(m, ERR_LIMIT, "the head is too large");
+	s->at = in.n;
+	return 0;
+}
+
+/* Eight bytes at a time: has the word a byte below 0x20, other than tab, or
+ * 0x7f? Borrows may raise a false alarm, never miss: the
+ * bytes are then looked at one by one. */
+static bool
+has_control(struct span s)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+	size_t i = 0;
+
+	for (; i + 8 <= s.n; i += 8) {
+		uint64_t w;
+		memcpy(&w, s.p + i, 8);
+		uint64_t del = w ^ (ones * 0x7f);
+		if ((((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & high)
+			break;
+	}
+	return span_past(s, i, is_field_char) < s.n;
+}
+
+static bool
+lines_clean(struct span head)
+{
+	while (head.n) {
+		const char *lf = memchr(head.p, '\n', head.n);
+		size_t n = (size_t)(lf - head.p);
+		if (has_control(span_of(head.p, n - 1)))
+			return false;
+		head = span_cut(head, n + 1, head.n);
+	}
+	return true;
+}
+
+static int
+on_url(llhttp_t *p, const char *at, size_t n)
+{
+	struct parse *x = p->data;
+
+	if (x->target.p && x->target.p + x->target.n != at)
+		return -1;
+	x->target = x->target.p ? span_of(x->target.p, x->target.n + n) : span_of(at, n);
+	return 0;
+}
+
+static int
+on_header_field(llhttp_t *p, const char *at, size_t n)
+{
+	struct parse *x = p->data;
+	struct http_head *h = &x->m->head;
+
+	if (n == 0 || at[n] != ':' || at[-1] != '\n') {
+		x->why = "a malformed field name";
+		return -1;
+	}
+	if (h->nfields == x->max) {
+		x->why = "too many header fields";
+		return -1;
+	}
+	h->fields[h->nfields++] = (struct http_field){ span_of(at, n), span_of(at + n, 0) };
+	return 0;
+}
+
+static int
+on_header_value(llhttp_t *p, const char *at, size_t n)
+{
+	struct parse *x = p->data;
+	struct http_head *h = &x->m->head;
+	struct http_field *f = h->nfields ? &h->fields[h->nfields - 1] : NULL;
+
+	if (!f || (f->value.n && f->value.p + f->value.n != at))
+		return -1;
+	f->value = f->value.n ? span_of(f->value.p, f->value.n + n) : span_of(at, n);
+	return 0;
+}
+
+static int
+on_headers_complete(llhttp_t *p)
+{
+	struct parse *x = p->data;
+
+	x->complete = true;
+	return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+	.on_url = on_url,
+	.on_header_field = on_header_field,
+	.on_header_value = on_header_value,
+	.on_headers_complete = on_headers_complete,
+};
+
+static const char *
+reason_of(llhttp_errno_t err)
+{
+	switch (err) {
+	case HPE_INVALID_METHOD: return "an unknown method";
+	case HPE_INVALID_URL: return "a malformed target";
+	case HPE_INVALID_VERSION:
+	case HPE_INVALID_CONSTANT: return "another protocol or version";
+	case HPE_INVALID_STATUS: return "a malformed status";
+	case HPE_INVALID_HEADER_TOKEN: return "a malformed header field";
+	default: return "a malformed head";
+	}
+}
+
+/* Runs llhttp over a whole head; the version is in *p afterwards. */
+static int
+run_llhttp(
+	llhttp_t *p, llhttp_type_t type, struct span head, size_t max, struct http_message *m)
+{
+	struct parse x = { .m = m, .in = head, .max = max };
+
+	llhttp_init(p, type, &settings);
+	p->data = &x;
+	llhttp_errno_t err = llhttp_execute(p, head.p, head.n);
+	p->data = NULL;
+	if (x.complete) {
+		/* HPE_PAUSED, or a complaint about the framing that follows,
+		 * which is judged here from the fields. */
+		m->head.path = x.target;
+		for (size_t i = 0; i < m->head.nfields; i++)
+			m->head.fields[i].value = span_trim(m->head.fields[i].value, " \t");
+		return 0;
+	}
+	if (x.why)
+		return refuse(m, ERR_SYNTAX, x.why);
+	if (err == HPE_UNEXPECTED_CONTENT_LENGTH || err == HPE_INVALID_CONTENT_LENGTH ||
+		err == HPE_INVALID_TRANSFER_ENCODING)
+		return refuse(m, ERR_AMBIGUOUS, "an ambiguous body length");
+	return refuse(m, ERR_SYNTAX, reason_of(err));
+}
+
+/* The fields that decide about the message's end, each at most once. */
+struct framing_fields {
+	const struct http_field *length, *coding, *expect;
+	bool repeated;
+	bool close, upgrade;
+};
+
+static void
+read_once(const struct http_field *f, const struct http_field **slot, bool *repeated)
+{
+	if (*slot)
+		*repeated = true;
+	*slot = f;
+}
+
+/* Switches on the name's length first: most fields of a head are none of these. */
+static struct framing_fields
+framing_fields(const struct http_head *h)
+{
+	struct framing_fields ff = { 0 };
+
+	for (size_t i = 0; i < h->nfields; i++) {
+		const struct http_field *f = &h->fields[i];
+		switch (f->name.n) {
+		case 6:
+			if (span_ieq(f->name, SPAN_LIT("expect")))
+				read_once(f, &ff.expect, &ff.repeated);
+			break;
+		case 7:
+			if (span_ieq(f->name, SPAN_LIT("upgrade")))
+				ff.upgrade = true;
+			break;
+		case 10:
+			if (span_ieq(f->name, SPAN_LIT("connection"))) {
+				ff.close |= http_lists(f->value, SPAN_LIT("close"));
+				ff.upgrade |= http_lists(f->value, SPAN_LIT("upgrade"));
+			}
+			break;
+		case 14:
+			if (span_ieq(f->name, SPAN_LIT("content-length")))
+				read_once(f, &ff.length, &ff.repeated);
+			break;
+		case 17:
+			if (span_ieq(f->name, SPAN_LIT("transfer-encoding")))
+				read_once(f, &ff.coding, &ff.repeated);
+			break;
+		default: break;
+		}
+	}
+	return ff;
+}
+
+/* RFC 9112 6.1 to 6.3, without its tolerances. `none`: what no length means. */
+static int
+read_framing(const struct framing_fields *ff, enum http_framing none, struct http_message *m)
+{
+	uint64_t length = 0;
+
+	m->declared = -1;
+	m->framing = none;
+	if (ff->repeated)
+		return refuse(m, ERR_AMBIGUOUS, "a framing field given twice");
+	if (ff->length && ff->coding)
+		return refuse(m, ERR_AMBIGUOUS, "Content-Length and Transfer-Encoding");
+	if (ff->coding) {
+		if (!span_ieq(ff->coding->value, SPAN_LIT("chunked")))
+			return refuse(m, ERR_AMBIGUOUS, "a transfer coding other than chunked");
+		m->framing = HTTP_CHUNKED;
+	}
+	if (ff->length) {
+		/* Beyond 2^60 nothing is counted that could arrive. */
+		if (span_u64(ff->length->value, &length) || length >> 60)
+			return refuse(m, ERR_AMBIGUOUS, "a malformed Content-Length");
+		m->framing = HTTP_LENGTH;
+		m->length = length;
+		m->declared = (int64_t)length;
+	}
+	return 0;
+}
+
+static ssize_t
+parse_head(llhttp_t *p, llhttp_type_t type, struct span in, struct http_scan *scan,
+	struct http_field *fields, size_t max, struct http_message *m)
+{
+	*m = (struct http_message){ .head.fields = fields };
+	ssize_t n = head_end(in, scan, m);
+	if (n <= 0)
+		return n;
+	struct span head = span_of(in.p, (size_t)n);
+	if (!lines_clean(head))
+		return refuse(m, ERR_SYNTAX, "a control character");
+	int err = run_llhttp(p, type, head, max, m);
+	return err ? err : n;
+}
+
+ssize_t
+http_parse_request(struct span in, struct http_scan *scan, struct http_field *fields,
+	size_t max, struct http_message *m)
+{
+	llhttp_t p;
+	ssize_t n = parse_head(&p, HTTP_REQUEST, in, scan, fields, max, m);
+
+	if (n <= 0)
+		return n;
+	struct http_head *h = &m->head;
+	h->method = span_cut(in, 0, span_chr(in, ' '));
+	struct span target = h->path;
+	h->path = span_cut(target, 0, span_chr(target, '?'));
+	h->has_query = h->path.n < target.n;
+	h->query = span_cut(target, h->path.n + 1, target.n);
+	/* Exactly one space on either side (RFC 9112 section 3). */
+	if (target.p != in.p + h->method.n + 1 ||
+		!span_starts(
+			span_cut(in, h->method.n + 1 + target.n, in.n), SPAN_LIT(" HTTP/")))
+		return refuse(m, ERR_SYNTAX, "a malformed request line");
+	if (p.http_major != 1 || p.http_minor > 1)
+		return refuse(m, ERR_SYNTAX, "another version than HTTP/1");
+	if (span_is(h->method, "CONNECT") || span_is(h->method, "TRACE"))
+		return refuse(m, ERR_UNSUPPORTED, "CONNECT or TRACE");
+	struct framing_fields ff = framing_fields(h);
+	/* RFC 9112 6.1: a coding that its sender's version does not know. */
+	if (p.http_minor == 0 && ff.coding)
+		return refuse(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
+	int err = read_framing(&ff, HTTP_NO_BODY, m);
+	if (err)
+		return err;
+	if (ff.upgrade)
+		return refuse(m, ERR_UNSUPPORTED, "Upgrade");
+	if (ff.expect && !span_ieq(ff.expect->value, SPAN_LIT("100-continue")))
+		return refuse(m, ERR_SYNTAX, "an unknown expectation");
+	m->old = p.http_minor == 0;
+	m->expects_continue = ff.expect != NULL && !m->old;
+	m->close = ff.close || m->old;
+	return n;
+}
+
+ssize_t
+http_parse_response(struct span in, struct http_scan *scan, struct http_field *fields,
+	size_t max, bool to_head, struct http_message *m)
+{
+	llhttp_t p;
+	ssize_t n = parse_head(&p, HTTP_RESPONSE, in, scan, fields, max, m);
+
+	if (n <= 0)
+		return n;
+	m->head.status = p.status_code;
+	if (p.http_major != 1 || p.http_minor > 1)
+		return refuse(m, ERR_SYNTAX, "another version than HTTP/1");
+	if (p.status_code < 100 || p.status_code > 599)
+		return refuse(m, ERR_SYNTAX, "a status outside 100 to 599");
+	struct framing_fields ff = framing_fields(&m->head);
+	int err = read_framing(&ff, HTTP_UNTIL_CLOSE, m);
+	if (err)
+		return err;
+	if (p.http_minor == 0 && ff.coding)
+		return refuse(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
+	m->close = ff.close || p.http_minor == 0;
+	if (to_head || p.status_code < 200 || p.status_code == 204 || p.status_code == 304) {
+		/* A body announced where none may be: whatever follows is not a
+		 * response. */
+		if (!to_head && p.status_code != 304 && (ff.coding || (ff.length && m->length)))
+			m->close = true;
+		m->framing = HTTP_NO_BODY;
+		m->length = 0;
+	}
+	m->close = m->close || m->framing == HTTP_UNTIL_CLOSE;
+	return n;
+}

@@ -1,0 +1,174 @@
+/* Content codings on zlib and libbrotlidec: RFC 1952 (gzip), RFC 1950 and 1951
+ * (deflate), RFC 7932 (br). What comes out is written straight into the caller's
+ * buffer, and never a byte more than the caps allow is produced. */
+#include "base/codec/inflate.h"
+
+#include <brotli/decode.h>
+#include <limits.h>
+#define ZLIB_CONST
+#include <zlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+
+enum { STEP_BYTES = 65536 };
+
+/* Where decoded bytes go. At the cap one spare byte takes the next, so that a
+ * body of exactly the cap is told from a larger one. */
+struct sink {
+	struct buf *out;
+	size_t left; /* bytes the caps still allow */
+	char *at;
+	size_t room;
+	char spare;
+};
+
+static struct sink
+sink_over(struct buf *out, size_t encoded, uint64_t max_ratio)
+{
+	size_t limit = out->cap ? out->cap - out->n : SIZE_MAX / 2;
+	size_t ratio = encoded > SIZE_MAX / max_ratio ? SIZE_MAX : encoded * max_ratio;
+
+	if (ratio < CAP_INFLATE_FREE_BYTES)
+		ratio = CAP_INFLATE_FREE_BYTES;
+	return (struct sink){ .out = out, .left = limit < ratio ? limit : ratio };
+}
+
+/* Makes room at s->at. 0 or ERR_NOMEM. */
+static int
+sink_open(struct sink *s)
+{
+	s->room = s->left < STEP_BYTES ? s->left : STEP_BYTES;
+	if (s->room == 0) {
+		s->at = &s->spare;
+		s->room = 1;
+		return 0;
+	}
+	s->at = buf_reserve(s->out, s->room);
+	return s->at ? 0 : ERR_NOMEM;
+}
+
+/* `n` bytes of the room were written. 0 or ERR_LIMIT. */
+static int
+sink_close(struct sink *s, size_t n)
+{
+	if (n > s->left)
+		return ERR_LIMIT;
+	if (n)
+		buf_commit(s->out, n);
+	s->left -= n;
+	return 0;
+}
+
+/* One zlib stream (a gzip member, a deflate body) off the front of *in. */
+static int
+zlib_stream(z_stream *z, struct span *in, struct sink *s)
+{
+	for (;;) {
+		int err = sink_open(s);
+		if (err)
+			return err;
+		uInt given = in->n < UINT_MAX ? (uInt)in->n : UINT_MAX;
+		z->next_in = (const Bytef *)in->p;
+		z->avail_in = given;
+		z->next_out = (Bytef *)s->at;
+		z->avail_out = (uInt)s->room;
+		int r = inflate(z, Z_NO_FLUSH);
+		*in = span_cut(*in, given - z->avail_in, in->n);
+		err = sink_close(s, s->room - z->avail_out);
+		if (err)
+			return err;
+		if (r == Z_STREAM_END)
+			return 0;
+		if (r == Z_MEM_ERROR)
+			return ERR_NOMEM;
+		if (r != Z_OK && r != Z_BUF_ERROR)
+			return ERR_SYNTAX;
+		if (!in->n && z->avail_out)
+			return ERR_TRUNCATED;
+	}
+}
+
+/* RFC 1950 2.2: method 8, window up to 32 KB, no preset dictionary, check bits.
+ * Old clients send RFC 1951 bare under the same name. */
+static bool
+has_zlib_header(struct span in)
+{
+	if (in.n < 2)
+		return false;
+	unsigned cmf = (unsigned char)in.p[0], flg = (unsigned char)in.p[1];
+	return (cmf & 15) == 8 && cmf >> 4 <= 7 && (cmf << 8 | flg) % 31 == 0 && !(flg & 32);
+}
+
+static int
+zlib_all(struct span in, bool gzip, struct sink *s)
+{
+	z_stream z = { 0 };
+	int bits = gzip ? MAX_WBITS + 16 : has_zlib_header(in) ? MAX_WBITS : -MAX_WBITS;
+
+	if (!in.n)
+		return ERR_TRUNCATED;
+	if (inflateInit2(&z, bits) != Z_OK)
+		return ERR_NOMEM;
+	int err;
+	do
+		err = zlib_stream(&z, &in, s);
+	while (!err && gzip && in.n && inflateReset(&z) == Z_OK);
+	inflateEnd(&z);
+	return !err && in.n ? ERR_SYNTAX : err;
+}
+
+static int
+brotli_all(struct span in, struct sink *s)
+{
+	BrotliDecoderState *d = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+	BrotliDecoderResult r = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
+	const uint8_t *from = (const uint8_t *)in.p;
+	size_t left = in.n;
+	int err = d ? 0 : ERR_NOMEM;
+
+	while (!err && r == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
+		err = sink_open(s);
+		if (err)
+			break;
+		uint8_t *to = (uint8_t *)s->at;
+		size_t room = s->room;
+		r = BrotliDecoderDecompressStream(d, &left, &from, &room, &to, NULL);
+		err = sink_close(s, s->room - room);
+	}
+	if (!err && r == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT)
+		err = ERR_TRUNCATED;
+	else if (!err && r == BROTLI_DECODER_RESULT_ERROR)
+		err = ERR_SYNTAX;
+	else if (!err && left)
+		err = ERR_SYNTAX;
+	if (d)
+		BrotliDecoderDestroyInstance(d);
+	return err;
+}
+
+static int
+identity(struct span in, struct sink *s)
+{
+	if (in.n > s->left)
+		return ERR_LIMIT;
+	buf_span(s->out, in);
+	return buf_failed(s->out) ? ERR_NOMEM : 0;
+}
+
+int
+inflate_all(struct span coding, struct span in, uint64_t ratio, struct buf *out)
+{
+	struct sink s = sink_over(out, in.n, ratio);
+
+	coding = span_trim(coding, " \t");
+	if (span_ieq(coding, SPAN_LIT("gzip")) || span_ieq(coding, SPAN_LIT("x-gzip")))
+		return zlib_all(in, true, &s);
+	if (span_ieq(coding, SPAN_LIT("deflate")))
+		return zlib_all(in, false, &s);
+	if (span_ieq(coding, SPAN_LIT("br")))
+		return brotli_all(in, &s);
+	if (span_ieq(coding, SPAN_LIT("identity")))
+		return identity(in, &s);
+	return ERR_UNSUPPORTED;
+}

@@ -1,0 +1,578 @@
+/* The tokenizer of base/codec/json.h: RFC 8259 sections 2 to 8, one pass, no
+ * recursion. Strings are most of a chat body, so they are scanned sixteen bytes
+ * at a time and validated as UTF-8 in the same pass. Keys of the objects that
+ * are open lie on one stack; up to LINEAR_KEYS of an object are compared with
+ * each other, more go through a hash set keyed with random bytes, so that no
+ * sender can make the check quadratic. */
+#include "base/codec/json.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+
+enum state {
+	AT_VALUE,	 /* a value must follow */
+	AT_FIRST_VALUE,	 /* a value or ] */
+	AT_FIRST_KEY,	 /* a key or } */
+	AT_MEMBER_VALUE, /* the value after "key": */
+	AT_COMMA,	 /* , or the container's end; at top level the end of input */
+	AT_END,
+	AT_ERROR,
+};
+
+enum { LINEAR_KEYS = 12, SET_MIN = 64 };
+
+/* Open addressing. The hash is next to the key's number, so that a probe
+ * touches one cache line and growing needs no hashing. */
+struct slot {
+	uint32_t hash;
+	uint32_t key; /* number + 1; 0: free */
+};
+
+struct frame {
+	bool object;
+	uint32_t first_key; /* in json.keys */
+	struct slot *set;   /* kept for the next object of this depth */
+	uint32_t set_size;  /* slots in use as the table, a power of two; 0: not built */
+	uint32_t set_room;  /* slots allocated */
+};
+
+struct json {
+	struct arena *a;
+	struct span in;
+	size_t at;
+	enum state state;
+	unsigned depth;
+	struct frame *frames;
+	size_t nframes; /* allocated */
+	struct span *keys;
+	uint32_t nkeys;
+	size_t keys_room;
+	uint32_t nodes;
+	bool halves; /* lone surrogates pass */
+	int err;
+	const char *why;
+	size_t err_at;
+};
+
+static unsigned char set_key[crypto_shorthash_KEYBYTES];
+static pthread_once_t set_key_once = PTHREAD_ONCE_INIT;
+
+static void
+set_key_init(void)
+{
+	randombytes_buf(set_key, sizeof(set_key));
+}
+
+static enum json_tok
+fail(struct json *j, struct json_event *ev, int err, const char *why, size_t at)
+{
+	j->state = AT_ERROR;
+	j->err = err;
+	j->why = why;
+	j->err_at = at;
+	*ev = (struct json_event){
+		.tok = JSON_ERROR, .start = at, .end = at, .depth = j->depth
+	};
+	return JSON_ERROR;
+}
+
+struct json *
+json_open(struct arena *a, struct span in)
+{
+	struct json *j = arena_new(a, struct json);
+
+	if (!j)
+		return NULL;
+	pthread_once(&set_key_once, set_key_init);
+	*j = (struct json){ .a = a, .in = in, .state = AT_VALUE };
+	return j;
+}
+
+void
+json_take_halves(struct json *j)
+{
+	j->halves = true;
+}
+
+int
+json_error(const struct json *j, const char **why, size_t *at)
+{
+	if (why)
+		*why = j->why ? j->why : "";
+	if (at)
+		*at = j->err_at;
+	return j->err;
+}
+
+/* ---- strings ---- */
+
+size_t
+json_special(struct span in, size_t at)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+	const __m128i space = _mm_set1_epi8(0x20);
+
+	while (in.n - at >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(in.p + at));
+		/* Signed: bytes of 0x80 and above are below 0x20 as well. */
+		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(v, space),
+			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+		unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+		if (mask)
+			return at + (unsigned)__builtin_ctz(mask);
+		at += 16;
+	}
+#else
+	const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+	uint64_t w;
+
+	while (in.n - at >= 8) {
+		memcpy(&w, in.p + at, 8);
+		uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
+		if (((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & high) != 0)
+			break;
+		at += 8;
+	}
+#endif
+	while (at < in.n) {
+		unsigned char c = (unsigned char)in.p[at];
+		if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+			break;
+		at++;
+	}
+	return at;
+}
+
+/* Four hexadecimal digits at `at`: the code unit, or -1 (no digit), -2 (the
+ * input ends first). */
+static int
+hex4(struct span in, size_t at)
+{
+	int unit = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (at + i >= in.n)
+			return -2;
+		int d = hex_value(in.p[at + i]);
+		if (d < 0)
+			return -1;
+		unit = unit << 4 | d;
+	}
+	return unit;
+}
+
+/* escape = "\" ( one of "\/bfnrt / "u" 4HEXDIG ), the latter in pairs where it
+ * spells a surrogate (RFC 8259 section 7). Returns the offset after it, 0 after
+ * an error. */
+static size_t
+escape(struct json *j, struct json_event *ev, size_t at)
+{
+	struct span in = j->in;
+
+	if (at + 1 >= in.n) {
+		fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", in.n);
+		return 0;
+	}
+	switch (in.p[at + 1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't': return at + 2;
+	case 'u': break;
+	default: fail(j, ev, ERR_SYNTAX, "unknown escape in a string", at); return 0;
+	}
+	int unit = hex4(in, at + 2);
+	if (unit >= 0 && (unit < 0xd800 || unit > 0xdfff))
+		return at + 6;
+	if (unit >= 0xd800 && unit < 0xdc00) {
+		bool pair = at + 7 < in.n && in.p[at + 6] == '\\' && in.p[at + 7] == 'u';
+		int low = pair ? hex4(in, at + 8) : -1;
+		if (low >= 0xdc00 && low <= 0xdfff)
+			return at + 12;
+		if (low == -2 || at + 6 == in.n || (at + 7 == in.n && in.p[at + 6] == '\\'))
+			unit = -2;
+	}
+	ev->halves |= unit >= 0;
+	if (unit >= 0 && j->halves)
+		return at + 6;
+	if (unit == -2)
+		fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", in.n);
+	else if (unit == -1)
+		fail(j, ev, ERR_SYNTAX, "\\u without four hexadecimal digits", at);
+	else
+		fail(j, ev, ERR_ENCODING, "lone surrogate in a string", at);
+	return 0;
+}
+
+/* With j->at after the opening quote: reads up to and with the closing one. */
+static bool
+string(struct json *j, struct json_event *ev)
+{
+	struct span in = j->in;
+	size_t at = j->at;
+
+	ev->start = at;
+	for (;;) {
+		at = json_special(in, at);
+		if (at == in.n) {
+			fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", at);
+			return false;
+		}
+		unsigned char c = (unsigned char)in.p[at];
+		if (c == '"')
+			break;
+		if (c == '\\') {
+			ev->escaped = true;
+			at = escape(j, ev, at);
+			if (!at)
+				return false;
+		} else if (c < 0x20) {
+			fail(j, ev, ERR_SYNTAX, "control character in a string", at);
+			return false;
+		} else {
+			/* Text that is not English comes in runs. */
+			do {
+				size_t len = utf8_sequence(in.p + at, in.n - at);
+				if (!len) {
+					fail(j, ev, ERR_ENCODING, "not valid UTF-8", at);
+					return false;
+				}
+				at += len;
+			} while (at < in.n && (in.p[at] & 0x80));
+		}
+	}
+	ev->end = at;
+	j->at = at + 1;
+	return true;
+}
+
+/* ---- keys ---- */
+
+static uint32_t
+key_hash(struct span key)
+{
+	unsigned char h[crypto_shorthash_BYTES];
+	uint32_t v;
+
+	crypto_shorthash(h, (const unsigned char *)(key.n ? key.p : ""), key.n, set_key);
+	memcpy(&v, h, sizeof(v));
+	return v;
+}
+
+/* Enters key number `i` of the stack; false where an equal one is there. */
+static bool
+set_enter(struct json *j, struct frame *f, uint32_t i)
+{
+	uint32_t hash = key_hash(j->keys[i]), at = hash & (f->set_size - 1);
+
+	for (; f->set[at].key; at = (at + 1) & (f->set_size - 1))
+		if (f->set[at].hash == hash && span_eq(j->keys[f->set[at].key - 1], j->keys[i]))
+			return false;
+	f->set[at] = (struct slot){ hash, i + 1 };
+	return true;
+}
+
+/* An empty table of `size` slots. */
+static bool
+set_room(struct json *j, struct frame *f, uint32_t size)
+{
+	if (size > f->set_room) {
+		f->set = arena_array(j->a, size, sizeof(*f->set));
+		if (!f->set)
+			return false;
+		f->set_room = size;
+	} else {
+		memset(f->set, 0, size * sizeof(*f->set));
+	}
+	f->set_size = size;
+	return true;
+}
+
+/* A table of `size` slots with the object's keys so far, all different. */
+static bool
+set_build(struct json *j, struct frame *f, uint32_t size)
+{
+	struct slot *old = f->set;
+	uint32_t n = f->set_size;
+
+	if (!set_room(j, f, size))
+		return false;
+	if (f->set == old || !n) {
+		for (uint32_t i = f->first_key; i < j->nkeys; i++)
+			set_enter(j, f, i);
+		return true;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = old[i].hash & (size - 1);
+		if (!old[i].key)
+			continue;
+		while (f->set[at].key)
+			at = (at + 1) & (size - 1);
+		f->set[at] = old[i];
+	}
+	return true;
+}
+
+/* 0, ERR_DUPLICATE or ERR_NOMEM. */
+static int
+key_add(struct json *j, struct span key)
+{
+	struct frame *f = &j->frames[j->depth - 1];
+	uint32_t count = j->nkeys - f->first_key;
+
+	struct span *keys =
+		arena_grow(j->a, j->keys, j->nkeys, &j->keys_room, sizeof(*keys), 64);
+	if (!keys)
+		return ERR_NOMEM;
+	j->keys = keys;
+	j->keys[j->nkeys] = key;
+	if (count < LINEAR_KEYS) {
+		for (uint32_t i = f->first_key; i < j->nkeys; i++)
+			if (span_eq(j->keys[i], key))
+				return ERR_DUPLICATE;
+	} else {
+		if (!f->set_size && !set_build(j, f, SET_MIN))
+			return ERR_NOMEM;
+		if (2 * count >= f->set_size && !set_build(j, f, 2 * f->set_size))
+			return ERR_NOMEM;
+		if (!set_enter(j, f, j->nkeys))
+			return ERR_DUPLICATE;
+	}
+	j->nkeys++;
+	return 0;
+}
+
+/* ---- tokens ---- */
+
+static void
+skip_space(struct json *j)
+{
+	j->at = span_past(j->in, j->at, is_space);
+}
+
+/* number = [ "-" ] ( "0" / 1-9 *DIGIT ) [ "." 1*DIGIT ] [ ( "e" / "E" )
+ * [ "+" / "-" ] 1*DIGIT ]; RFC 8259 section 6. */
+static enum json_tok
+lex_number(struct json *j, struct json_event *ev)
+{
+	struct span in = j->in;
+	size_t at = j->at, from;
+
+	ev->start = at;
+	if (in.p[at] == '-')
+		at++;
+	from = at;
+	at = at < in.n && in.p[at] == '0' ? at + 1 : span_past(in, at, is_digit);
+	if (at != from && at < in.n && in.p[at] == '.') {
+		from = ++at;
+		at = span_past(in, at, is_digit);
+	}
+	if (at != from && at < in.n && (in.p[at] | 0x20) == 'e') {
+		at++;
+		if (at < in.n && (in.p[at] == '+' || in.p[at] == '-'))
+			at++;
+		from = at;
+		at = span_past(in, at, is_digit);
+	}
+	if (at == from)
+		return fail(
+			j, ev, at == in.n ? ERR_TRUNCATED : ERR_SYNTAX, "malformed number", at);
+	ev->end = j->at = at;
+	j->state = AT_COMMA;
+	return ev->tok = JSON_NUMBER;
+}
+
+static enum json_tok
+literal(struct json *j, struct json_event *ev, struct span word, enum json_tok tok)
+{
+	struct span rest = span_cut(j->in, j->at, j->in.n);
+
+	if (!span_starts(rest, word)) {
+		bool cut = rest.n < word.n && memcmp(rest.p, word.p, rest.n) == 0;
+		return fail(j, ev, cut ? ERR_TRUNCATED : ERR_SYNTAX,
+			"neither a string, number, object, array, true, false nor null", j->at);
+	}
+	ev->start = j->at;
+	ev->end = j->at += word.n;
+	j->state = AT_COMMA;
+	return ev->tok = tok;
+}
+
+static enum json_tok
+container(struct json *j, struct json_event *ev, bool object)
+{
+	if (j->depth == CAP_JSON_DEPTH)
+		return fail(j, ev, ERR_RANGE, "nested too deeply", j->at);
+	struct frame *frames =
+		arena_grow(j->a, j->frames, j->depth, &j->nframes, sizeof(*frames), 16);
+	if (!frames)
+		return fail(j, ev, ERR_NOMEM, "out of memory", j->at);
+	j->frames = frames;
+	struct frame *f = &j->frames[j->depth++];
+	f->object = object;
+	f->first_key = j->nkeys;
+	f->set_size = 0;
+	ev->start = j->at++;
+	ev->end = j->at;
+	j->state = object ? AT_FIRST_KEY : AT_FIRST_VALUE;
+	return ev->tok = object ? JSON_OBJECT : JSON_ARRAY;
+}
+
+static enum json_tok
+container_end(struct json *j, struct json_event *ev)
+{
+	struct frame *f = &j->frames[--j->depth];
+
+	j->nkeys = f->first_key;
+	ev->depth = j->depth;
+	ev->start = j->at++;
+	ev->end = j->at;
+	j->state = AT_COMMA;
+	return ev->tok = f->object ? JSON_OBJECT_END : JSON_ARRAY_END;
+}
+
+static enum json_tok
+value(struct json *j, struct json_event *ev)
+{
+	if (j->at == j->in.n)
+		return fail(j, ev, ERR_TRUNCATED, "the document ends where a value must follow",
+			j->at);
+	switch (j->in.p[j->at]) {
+	case '"':
+		j->at++;
+		if (!string(j, ev))
+			return JSON_ERROR;
+		j->state = AT_COMMA;
+		return ev->tok = JSON_STRING;
+	case '{': return container(j, ev, true);
+	case '[': return container(j, ev, false);
+	case 't': return literal(j, ev, SPAN_LIT("true"), JSON_TRUE);
+	case 'f': return literal(j, ev, SPAN_LIT("false"), JSON_FALSE);
+	case 'n': return literal(j, ev, SPAN_LIT("null"), JSON_NULL);
+	case '-':
+	case '0' ... '9': return lex_number(j, ev);
+	default:
+		if (j->at == 0 && span_starts(j->in, SPAN_LIT("\xef\xbb\xbf")))
+			return fail(j, ev, ERR_ENCODING, "begins with a byte order mark", 0);
+		return fail(j, ev, ERR_SYNTAX,
+			"neither a string, number, object, array, true, false nor null", j->at);
+	}
+}
+
+/* member = string ":" value; the colon is read with the key. */
+static enum json_tok
+key(struct json *j, struct json_event *ev)
+{
+	if (j->at == j->in.n)
+		return fail(j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
+	if (j->in.p[j->at] != '"')
+		return fail(j, ev, ERR_SYNTAX, "an object's key must be a string", j->at);
+	j->at++;
+	if (!string(j, ev))
+		return JSON_ERROR;
+	ev->tok = JSON_KEY;
+	struct span text = json_text(j->a, j->in, ev);
+	int err = text.p ? key_add(j, text) : ERR_NOMEM;
+	if (err)
+		return fail(j, ev, err,
+			err == ERR_DUPLICATE ? "the same key twice in an object"
+					     : "out of memory",
+			ev->start);
+	skip_space(j);
+	if (j->at == j->in.n)
+		return fail(j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
+	if (j->in.p[j->at] != ':')
+		return fail(j, ev, ERR_SYNTAX, "a key without a colon behind it", j->at);
+	j->at++;
+	j->state = AT_MEMBER_VALUE;
+	return JSON_KEY;
+}
+
+/* After a value: a comma and what follows it, the container's end, or the end
+ * of the document. */
+static enum json_tok
+separator(struct json *j, struct json_event *ev)
+{
+	bool end = j->at == j->in.n;
+
+	if (j->depth == 0) {
+		if (!end)
+			return fail(j, ev, ERR_SYNTAX, "data behind the document", j->at);
+		j->state = AT_END;
+		ev->start = ev->end = j->at;
+		return ev->tok = JSON_END;
+	}
+	bool object = j->frames[j->depth - 1].object;
+	if (end)
+		return fail(j, ev, ERR_TRUNCATED,
+			object ? "the document ends inside an object"
+			       : "the document ends inside an array",
+			j->at);
+	if (j->in.p[j->at] == (object ? '}' : ']'))
+		return container_end(j, ev);
+	if (j->in.p[j->at] != ',')
+		return fail(j, ev, ERR_SYNTAX,
+			object ? "neither , nor } behind a member"
+			       : "neither , nor ] behind an element",
+			j->at);
+	j->at++;
+	skip_space(j);
+	return object ? key(j, ev) : value(j, ev);
+}
+
+enum json_tok
+json_next(struct json *j, struct json_event *ev)
+{
+	if (j->state == AT_ERROR)
+		return fail(j, ev, j->err, j->why, j->err_at);
+	skip_space(j);
+	*ev = (struct json_event){ .depth = j->depth };
+	enum json_tok tok;
+	switch (j->state) {
+	case AT_FIRST_KEY:
+		tok = j->at < j->in.n && j->in.p[j->at] == '}' ? container_end(j, ev)
+							       : key(j, ev);
+		break;
+	case AT_FIRST_VALUE:
+		tok = j->at < j->in.n && j->in.p[j->at] == ']' ? container_end(j, ev)
+							       : value(j, ev);
+		break;
+	case AT_COMMA: tok = separator(j, ev); break;
+	case AT_END: return ev->start = ev->end = j->at, ev->tok = JSON_END;
+	default: tok = value(j, ev);
+	}
+	if (tok != JSON_ERROR && tok != JSON_OBJECT_END && tok != JSON_ARRAY_END &&
+		tok != JSON_END && ++j->nodes > CAP_JSON_NODES)
+		return fail(j, ev, ERR_LIMIT, "too many keys and values", ev->start);
+	return tok;
+}
+
+enum json_tok
+json_skip(struct json *j, const struct json_event *ev)
+{
+	struct json_event e = *ev;
+
+	if (e.tok == JSON_KEY && json_next(j, &e) == JSON_ERROR)
+		return JSON_ERROR;
+	if (e.tok != JSON_OBJECT && e.tok != JSON_ARRAY)
+		return e.tok;
+	unsigned depth = e.depth;
+	do
+		if (json_next(j, &e) == JSON_ERROR)
+			return JSON_ERROR;
+	while (e.depth != depth || (e.tok != JSON_OBJECT_END && e.tok != JSON_ARRAY_END));
+	return e.tok;
+}

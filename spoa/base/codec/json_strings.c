@@ -1,0 +1,84 @@
+/* The strings of a document at known paths. */
+#include "base/codec/json_strings.h"
+
+enum { PATH_MAX_BYTES = 128 };
+
+struct reading {
+	struct json *j;
+	struct span in;
+	struct arena *a;
+	const struct json_place *places;
+	size_t nplaces;
+	void (*take)(void *arg, int what, struct span text);
+	void *arg;
+	char path[PATH_MAX_BYTES];
+};
+
+static bool
+leads_on(const struct reading *r, struct span path)
+{
+	for (size_t i = 0; i < r->nplaces; i++)
+		if (span_starts(span_str(r->places[i].path), path) &&
+			r->places[i].path[path.n] == '.')
+			return true;
+	return false;
+}
+
+static void
+take_string(struct reading *r, struct span path, const struct json_event *ev)
+{
+	for (size_t i = 0; i < r->nplaces; i++)
+		if (span_is(path, r->places[i].path))
+			r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev));
+}
+
+/* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
+ * where no place leads on. */
+static void
+read_value(struct reading *r, size_t n, bool in_array, const struct json_event *ev)
+{
+	struct span path = span_of(r->path, n);
+	struct json_event in;
+	enum json_tok tok;
+
+	if (ev->tok == JSON_STRING) {
+		take_string(r, path, ev);
+	} else if (ev->tok == JSON_ARRAY && !in_array) {
+		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
+			read_value(r, n, true, &in);
+	} else if (ev->tok == JSON_OBJECT && (!n || leads_on(r, path))) {
+		while (json_next(r->j, &in) == JSON_KEY) {
+			struct span key = json_text(r->a, r->in, &in);
+			size_t at = n + (n > 0), to = at + key.n;
+			json_next(r->j, &in);
+			if (!key.p || to >= sizeof(r->path)) {
+				json_skip(r->j, &in);
+				continue;
+			}
+			if (n)
+				r->path[n] = '.';
+			if (key.n)
+				memcpy(r->path + at, key.p, key.n);
+			read_value(r, to, false, &in);
+		}
+	} else {
+		json_skip(r->j, ev);
+	}
+}
+
+bool
+json_strings(struct span json, const struct json_place *places, size_t n, struct arena *a,
+	void (*take)(void *arg, int what, struct span text), void *arg)
+{
+	struct reading r = {
+		.in = json, .a = a, .places = places, .nplaces = n, .take = take, .arg = arg
+	};
+	struct json_event ev;
+
+	if (!(r.j = json_open(a, json)))
+		return false;
+	json_next(r.j, &ev);
+	if (ev.tok == JSON_OBJECT || ev.tok == JSON_ARRAY)
+		read_value(&r, 0, false, &ev);
+	return json_next(r.j, &ev) == JSON_END;
+}

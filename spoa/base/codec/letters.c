@@ -1,0 +1,94 @@
+/* The look-ups in the generated table. */
+#include "base/codec/letters.h"
+
+#include <stddef.h>
+
+#include "base/ascii.h"
+#include "base/codec/letters_table.h"
+#include "base/codec/utf8.h"
+#include "base/search.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+const char *
+letters_latin(uint32_t cp)
+{
+	if (cp >= 0xC0 && cp < 0x250)
+		return latin + 2 * (cp - 0xC0);
+	return cp >= 0x1E00 && cp < 0x1F00 ? latin_more + 2 * (cp - 0x1E00) : NULL;
+}
+
+uint32_t
+letters_lower(uint32_t cp)
+{
+	size_t i = SEARCH_FIRST(ROWS(lower_rows), mid, cp > lower_rows[mid].to);
+
+	if (i == ROWS(lower_rows) || cp < lower_rows[i].from ||
+		(cp - lower_rows[i].from) % lower_rows[i].step)
+		return cp;
+	return (uint32_t)((int32_t)cp + lower_rows[i].delta);
+}
+
+uint32_t
+letters_plain(uint32_t cp)
+{
+	return cp >= 0x386 && cp < 0x386 + ROWS(greek) ? 0x300u | greek[cp - 0x386]
+						       : letters_lower(cp);
+}
+
+/* The first of the letters that differ from it by case alone. */
+static uint32_t
+first_of_case(uint32_t cp)
+{
+	size_t i = SEARCH_FIRST(ROWS(caseless_rows), mid, cp > caseless_rows[mid].to);
+
+	if (i == ROWS(caseless_rows) || cp < caseless_rows[i].from ||
+		(cp - caseless_rows[i].from) % caseless_rows[i].step)
+		return cp;
+	return (uint32_t)((int32_t)cp + caseless_rows[i].delta);
+}
+
+static uint32_t
+next_of_case(struct span s, size_t *at)
+{
+	if (!is_high(s.p[*at]))
+		return (uint32_t)to_upper(s.p[(*at)++]);
+	size_t n = utf8_step(s, *at);
+	*at += n;
+	return first_of_case(utf8_value(s.p + *at - n, n));
+}
+
+bool
+letters_caseless_eq(struct span a, struct span b)
+{
+	size_t i = 0, j = 0;
+
+	while (i < a.n && j < b.n)
+		if (next_of_case(a, &i) != next_of_case(b, &j))
+			return false;
+	return i == a.n && j == b.n;
+}
+
+struct folded
+letters_fold(uint32_t cp)
+{
+	size_t i = SEARCH_FIRST(
+		ROWS(fold_rows), mid, cp >= fold_rows[mid].first + fold_rows[mid].count);
+
+	if (i == ROWS(fold_rows) || cp < fold_rows[i].first)
+		return (struct folded){ FOLD_NONE, 0, { 0 } };
+	enum fold_kind kind = fold_rows[i].kind;
+	unsigned c = fold_rows[i].c;
+	if (kind == FOLD_ASCII || kind == FOLD_LIKE || kind == FOLD_TAG)
+		c += cp - fold_rows[i].first;
+	if (c < LETTERS_NUMBER)
+		return (struct folded){ kind, c != 0, { (char)c } };
+	c -= LETTERS_NUMBER;
+	return (struct folded){ kind, 2, { (char)('0' + c / 10), (char)('0' + c % 10) } };
+}
+
+const struct letters_block *
+letters_block(uint32_t cp)
+{
+	return &blocks[SEARCH_FIRST(ROWS(blocks) - 1, mid, cp >= blocks[mid + 1].from)];
+}

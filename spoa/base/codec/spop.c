@@ -1,0 +1,293 @@
+/* Reading SPOP 2.0 (SPOE.txt 3): varints, typed data, HELLO, NOTIFY, DISCONNECT.
+ *
+ * The peer is HAProxy, but nothing here relies on that: every length is
+ * compared with what is left of the frame before it is used, and what the
+ * specification leaves open is refused where two readings are possible.
+ * Writing is in spop_write.c. */
+#include "base/codec/spop.h"
+
+const char *
+spop_status_str(unsigned status)
+{
+	switch (status) {
+#define X(name, value, text)                                                                   \
+	case value: return text;
+		SPOP_STATUS_TABLE(X)
+#undef X
+	default: return "unassigned status";
+	}
+}
+
+const struct spop_value *
+spop_arg(const struct spop_message *m, const char *name)
+{
+	struct span want = span_str(name);
+
+	for (size_t i = 0; i < m->nargs; i++)
+		if (span_eq(m->args[i].name, want))
+			return &m->args[i].value;
+	return NULL;
+}
+
+bool
+spop_value_int(const struct spop_value *v, int64_t *out)
+{
+	switch (v->type) {
+	case SPOP_INT32:
+	case SPOP_INT64: *out = v->i; return true;
+	case SPOP_UINT32:
+	case SPOP_UINT64:
+		if (v->u > INT64_MAX)
+			return false;
+		*out = (int64_t)v->u;
+		return true;
+	default: return false;
+	}
+}
+
+static void
+fail(struct spop_rd *r, enum spop_status err)
+{
+	if (!r->err)
+		r->err = err;
+	r->p = r->end;
+}
+
+uint8_t
+spop_rd_byte(struct spop_rd *r)
+{
+	if (r->p == r->end) {
+		fail(r, SPOP_E_INVALID);
+		return 0;
+	}
+	return (uint8_t)*r->p++;
+}
+
+/* Below 240 the byte is the value; else its low bits and 7 more of each
+ * further byte, where the continuation bit counts too: each value has exactly
+ * one encoding, so only a sum beyond 64 bits can be overlong. */
+uint64_t
+spop_rd_varint(struct spop_rd *r)
+{
+	uint64_t v = spop_rd_byte(r), b;
+
+	if (v < 240)
+		return v;
+	for (unsigned shift = 4;; shift += 7) {
+		b = spop_rd_byte(r);
+		if (b > UINT64_MAX >> shift || v > UINT64_MAX - (b << shift))
+			fail(r, SPOP_E_INVALID);
+		if (r->err)
+			return 0;
+		v += b << shift;
+		if (b < 128)
+			return v;
+	}
+}
+
+static struct span
+bytes(struct spop_rd *r, uint64_t n)
+{
+	if (r->err || n > (uint64_t)(r->end - r->p)) {
+		fail(r, SPOP_E_INVALID);
+		return span_of(NULL, 0);
+	}
+	struct span s = span_of(r->p, (size_t)n);
+	r->p += n;
+	return s;
+}
+
+struct span
+spop_rd_string(struct spop_rd *r)
+{
+	return bytes(r, spop_rd_varint(r));
+}
+
+/* A negative INT32 comes sign-extended to 64 bits or as its 32 bits. */
+static int64_t
+int32_of(struct spop_rd *r, uint64_t v)
+{
+	int64_t i = v <= UINT32_MAX ? (int32_t)(uint32_t)v : (int64_t)v;
+
+	if (i < INT32_MIN || i > INT32_MAX)
+		fail(r, SPOP_E_INVALID);
+	return i;
+}
+
+/* TYPED-DATA = <TYPE:4 bits><FLAGS:4 bits><DATA>; the type has the low bits. */
+struct spop_value
+spop_rd_value(struct spop_rd *r)
+{
+	uint8_t tag = spop_rd_byte(r);
+	struct spop_value v = { .type = SPOP_NULL };
+
+	if (r->err)
+		return v;
+	switch (tag & 15) {
+	case SPOP_NULL: break;
+	case SPOP_BOOL: v.b = tag & 16; break;
+	case SPOP_INT32: v.i = int32_of(r, spop_rd_varint(r)); break;
+	case SPOP_INT64: v.i = (int64_t)spop_rd_varint(r); break;
+	case SPOP_UINT32:
+		v.u = spop_rd_varint(r);
+		if (v.u > UINT32_MAX)
+			fail(r, SPOP_E_INVALID);
+		break;
+	case SPOP_UINT64: v.u = spop_rd_varint(r); break;
+	case SPOP_IPV4: v.s = bytes(r, 4); break;
+	case SPOP_IPV6: v.s = bytes(r, 16); break;
+	case SPOP_STRING:
+	case SPOP_BINARY: v.s = spop_rd_string(r); break;
+	default: fail(r, SPOP_E_INVALID);
+	}
+	if (r->err)
+		return (struct spop_value){ .type = SPOP_NULL };
+	v.type = (enum spop_type)(tag & 15);
+	return v;
+}
+
+enum spop_status
+spop_frame_read(struct span in, struct spop_frame *out)
+{
+	struct spop_rd r = spop_rd_over(in);
+
+	*out = (struct spop_frame){ .type = spop_rd_byte(&r) };
+	for (int i = 0; i < 4; i++)
+		out->flags = out->flags << 8 | spop_rd_byte(&r);
+	out->stream = spop_rd_varint(&r);
+	out->frame = spop_rd_varint(&r);
+	if (!r.err)
+		out->payload = span_of(r.p, (size_t)(r.end - r.p));
+	return r.err;
+}
+
+/* Of "2.0, 1.5" each item is digits "." digits; a major version announced
+ * means every lower minor of it too, so any 2.x will do (3.2.4). */
+static bool
+speaks_version_2(struct span list)
+{
+	while (list.p) {
+		struct span item = span_trim(span_next(&list, ','), " \t");
+		struct span major = span_next(&item, '.');
+		uint64_t maj, min;
+		if (item.p && span_u64(major, &maj) == 0 && span_u64(item, &min) == 0 &&
+			maj == 2)
+			return true;
+	}
+	return false;
+}
+
+static bool
+lists(struct span list, const char *want)
+{
+	while (list.p)
+		if (span_is(span_trim(span_next(&list, ','), " \t"), want))
+			return true;
+	return false;
+}
+
+enum spop_status
+spop_hello_read(struct span payload, struct spop_hello *out)
+{
+	enum { VERSIONS, SIZE, CAPS, HEALTH, ENGINE, KEYS };
+	static const char *const keys[KEYS] = { "supported-versions", "max-frame-size",
+		"capabilities", "healthcheck", "engine-id" };
+	struct spop_value seen[KEYS] = { { .type = SPOP_NULL } };
+	bool given[KEYS] = { false };
+	struct spop_rd r = spop_rd_over(payload);
+	int64_t size = 0;
+
+	*out = (struct spop_hello){ 0 };
+	while (r.p != r.end) {
+		struct span name = spop_rd_string(&r);
+		struct spop_value v = spop_rd_value(&r);
+		for (int k = 0; k < KEYS && !r.err; k++) {
+			if (!span_is(name, keys[k]))
+				continue;
+			if (given[k])
+				return SPOP_E_INVALID;
+			given[k] = true;
+			seen[k] = v;
+		}
+	}
+	if (r.err)
+		return r.err;
+	if (!given[VERSIONS])
+		return SPOP_E_NO_VERSION;
+	if (!given[SIZE])
+		return SPOP_E_NO_FRAME_SIZE;
+	if (!given[CAPS])
+		return SPOP_E_NO_CAPS;
+	if (seen[VERSIONS].type != SPOP_STRING || seen[CAPS].type != SPOP_STRING ||
+		!spop_value_int(&seen[SIZE], &size) ||
+		(given[HEALTH] && seen[HEALTH].type != SPOP_BOOL) ||
+		(given[ENGINE] && seen[ENGINE].type != SPOP_STRING))
+		return SPOP_E_INVALID;
+	if (!speaks_version_2(seen[VERSIONS].s))
+		return SPOP_E_VERSION;
+	if (size < SPOP_MIN_MAX_FRAME || size > UINT32_MAX)
+		return SPOP_E_FRAME_SIZE;
+	out->max_frame = (uint32_t)size;
+	out->pipelining = lists(seen[CAPS].s, "pipelining");
+	out->healthcheck = seen[HEALTH].b;
+	out->engine_id = seen[ENGINE].s;
+	return SPOP_OK;
+}
+
+enum spop_status
+spop_disconnect_read(struct span payload, struct spop_disconnect *out)
+{
+	struct spop_rd r = spop_rd_over(payload);
+	bool status = false, message = false;
+	int64_t code = 0;
+
+	*out = (struct spop_disconnect){ 0 };
+	while (r.p != r.end) {
+		struct span name = spop_rd_string(&r);
+		struct spop_value v = spop_rd_value(&r);
+		if (r.err)
+			return r.err;
+		if (span_is(name, "status-code")) {
+			if (status || !spop_value_int(&v, &code) || code < 0 ||
+				code > UINT32_MAX)
+				return SPOP_E_INVALID;
+			status = true;
+			out->status = (uint32_t)code;
+		} else if (span_is(name, "message")) {
+			if (message || v.type != SPOP_STRING)
+				return SPOP_E_INVALID;
+			message = true;
+			out->message = v.s;
+		}
+	}
+	return status && message ? SPOP_OK : SPOP_E_INVALID;
+}
+
+/* LIST-OF-MESSAGES = { <MESSAGE-NAME> <NB-ARGS:1 byte> { <KV-NAME> <KV-VALUE> } } */
+enum spop_status
+spop_messages_read(struct span payload, struct spop_message *messages, size_t *nmessages,
+	struct spop_arg *args, size_t *nargs)
+{
+	struct spop_rd r = spop_rd_over(payload);
+	size_t max_messages = *nmessages, max_args = *nargs;
+
+	*nmessages = *nargs = 0;
+	while (r.p != r.end) {
+		struct span name = spop_rd_string(&r);
+		size_t n = spop_rd_byte(&r);
+		if (r.err)
+			return r.err;
+		if (*nmessages == max_messages || n > max_args - *nargs)
+			return SPOP_E_RESOURCE;
+		struct spop_arg *first = args + *nargs;
+		for (size_t i = 0; i < n; i++) {
+			first[i].name = spop_rd_string(&r);
+			first[i].value = spop_rd_value(&r);
+			if (r.err)
+				return r.err;
+		}
+		messages[(*nmessages)++] = (struct spop_message){ name, first, n };
+		*nargs += n;
+	}
+	return SPOP_OK;
+}

@@ -1,0 +1,464 @@
+/* YAML text to a tree with positions, on libyaml's events: its own document
+ * loader gives no positions for keys, expands aliases by reference and accepts
+ * duplicate keys. Aliases share the anchored node's children; what they would
+ * expand to is counted against CAP_YAML_NODES, so that a "billion laughs" file
+ * is refused before any walk over it. YAML 1.2.2, core schema (10.3). */
+#include "base/codec/yaml.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <yaml.h>
+
+#include "base/caps.h"
+#include "base/codec/utf8.h"
+
+enum { CAP_ANCHORS = 4096 };
+
+struct anchor {
+	const char *name;
+	struct yaml_node *node;
+	size_t total;	 /* nodes of its subtree after expansion */
+	unsigned height; /* containers below and including it */
+	bool open;	 /* its end was not seen yet: an alias would recurse */
+};
+
+struct level {
+	struct yaml_node *node;
+	struct yaml_node **tail; /* where the next child goes */
+	struct yaml_node *key;	 /* mapping: key that waits for its value */
+	bool skip_value;	 /* the key was refused: its value goes nowhere */
+	size_t total;
+	unsigned height; /* of the highest child */
+	size_t anchor;	 /* 1-based index into anchors, 0: none */
+};
+
+struct loader {
+	struct arena *a;
+	const char *file;
+	struct diag *d;
+	struct level stack[CAP_YAML_DEPTH + 1];
+	unsigned depth; /* open containers */
+	struct yaml_node *root;
+	size_t total; /* nodes so far, aliases expanded */
+	struct anchor *anchors;
+	size_t nanchors;
+	unsigned documents;
+	bool stop;
+};
+
+static struct yaml_node
+at_mark(const struct loader *l, const yaml_mark_t *m)
+{
+	return (struct yaml_node){ .file = l->file,
+		.line = (unsigned)m->line + 1,
+		.column = (unsigned)m->column + 1 };
+}
+
+#define refuse(l, m, ...)                                                                      \
+	diag_at((l)->d, (struct yaml_node[]){ at_mark((l), (m)) }, __VA_ARGS__)
+
+/* As refuse, and nothing more is read. */
+#define STOP(l, m, ...) (refuse((l), (m), __VA_ARGS__), (void)((l)->stop = true))
+
+static struct yaml_node *
+node_new(struct loader *l, enum yaml_kind kind, const yaml_mark_t *m)
+{
+	struct yaml_node *n = arena_new(l->a, struct yaml_node);
+
+	if (!n) {
+		STOP(l, m, "out of memory");
+		return NULL;
+	}
+	*n = at_mark(l, m);
+	n->kind = kind;
+	return n;
+}
+
+/* Hangs a finished scalar, an alias or an opened container into its parent. */
+static void
+attach(struct loader *l, struct yaml_node *n, const yaml_mark_t *m)
+{
+	if (l->depth == 0) {
+		l->root = n;
+		return;
+	}
+	struct level *top = &l->stack[l->depth - 1];
+	if (top->node->kind == YAML_MAPPING && !top->key && !top->skip_value) {
+		if (n->kind != YAML_SCALAR)
+			refuse(l, m, "a key must be a string");
+		else if (n->s.n == 0)
+			refuse(l, m, "an empty key");
+		else {
+			top->key = n;
+			return;
+		}
+		top->skip_value = true;
+		return;
+	}
+	if (top->skip_value) {
+		top->skip_value = false;
+		return;
+	}
+	n->key = top->key;
+	top->key = NULL;
+	*top->tail = n;
+	top->tail = &n->next;
+	top->node->count++;
+}
+
+/* Counts n's expanded size into everything that is open. */
+static void
+count(struct loader *l, size_t total, unsigned height, const yaml_mark_t *m)
+{
+	if (total > CAP_YAML_NODES - l->total) {
+		STOP(l, m, "more than %d nodes, aliases expanded", CAP_YAML_NODES);
+		return;
+	}
+	l->total += total;
+	if (l->depth + height > CAP_YAML_DEPTH) {
+		STOP(l, m, "nested deeper than %d levels", CAP_YAML_DEPTH);
+		return;
+	}
+	if (l->depth) {
+		struct level *top = &l->stack[l->depth - 1];
+		top->total += total;
+		if (height > top->height)
+			top->height = height;
+	}
+}
+
+static size_t
+anchor_add(struct loader *l, const yaml_char_t *name, struct yaml_node *n, const yaml_mark_t *m)
+{
+	if (!name)
+		return 0;
+	if (!l->anchors)
+		l->anchors = arena_array(l->a, CAP_ANCHORS, sizeof(*l->anchors));
+	char *copy = arena_strdup(l->a, (const char *)name);
+	if (l->nanchors == CAP_ANCHORS || !l->anchors || !copy) {
+		STOP(l, m, "more than %d anchors", CAP_ANCHORS);
+		return 0;
+	}
+	l->anchors[l->nanchors++] = (struct anchor){ .name = copy, .node = n, .total = 1 };
+	return l->nanchors;
+}
+
+static void
+on_alias(struct loader *l, const yaml_event_t *ev)
+{
+	const char *name = (const char *)ev->data.alias.anchor;
+	const struct anchor *found = NULL;
+
+	/* A name may be anchored again; the newest before the alias counts. */
+	for (size_t i = l->nanchors; i > 0 && !found; i--)
+		if (!strcmp(l->anchors[i - 1].name, name))
+			found = &l->anchors[i - 1];
+	if (!found) {
+		STOP(l, &ev->start_mark, "no anchor &%s before this alias", name);
+		return;
+	}
+	if (found->open) {
+		STOP(l, &ev->start_mark, "the anchor &%s contains itself", name);
+		return;
+	}
+	struct yaml_node *n = node_new(l, found->node->kind, &ev->start_mark);
+	if (!n)
+		return;
+	struct yaml_node pos = *n;
+	*n = *found->node;
+	n->line = pos.line;
+	n->column = pos.column;
+	n->width = 0;
+	n->key = n->next = NULL;
+	count(l, found->total, found->height, &ev->start_mark);
+	if (!l->stop)
+		attach(l, n, &ev->start_mark);
+}
+
+static bool
+tagged(struct loader *l, const yaml_char_t *tag, const yaml_mark_t *m)
+{
+	if (tag)
+		refuse(l, m, "tags are not supported: %.64s", (const char *)tag);
+	return tag != NULL;
+}
+
+static void
+on_scalar(struct loader *l, const yaml_event_t *ev)
+{
+	static const enum yaml_style styles[] = {
+		[YAML_ANY_SCALAR_STYLE] = YAML_PLAIN,
+		[YAML_PLAIN_SCALAR_STYLE] = YAML_PLAIN,
+		[YAML_SINGLE_QUOTED_SCALAR_STYLE] = YAML_SINGLE,
+		[YAML_DOUBLE_QUOTED_SCALAR_STYLE] = YAML_DOUBLE,
+		[YAML_LITERAL_SCALAR_STYLE] = YAML_BLOCK,
+		[YAML_FOLDED_SCALAR_STYLE] = YAML_BLOCK,
+	};
+	struct span text = span_of(ev->data.scalar.value, ev->data.scalar.length);
+
+	tagged(l, ev->data.scalar.tag, &ev->start_mark);
+	if (text.n && memchr(text.p, 0, text.n))
+		refuse(l, &ev->start_mark, "a NUL character is not allowed");
+	struct yaml_node *n = node_new(l, YAML_SCALAR, &ev->start_mark);
+	if (!n)
+		return;
+	n->style = styles[ev->data.scalar.style];
+	n->quoted = n->style != YAML_PLAIN;
+	if (ev->start_mark.line == ev->end_mark.line)
+		n->width = (unsigned)(ev->end_mark.column - ev->start_mark.column);
+	n->s = arena_dup(l->a, text);
+	if (!n->s.p) {
+		STOP(l, &ev->start_mark, "out of memory");
+		return;
+	}
+	anchor_add(l, ev->data.scalar.anchor, n, &ev->start_mark);
+	count(l, 1, 0, &ev->start_mark);
+	if (!l->stop)
+		attach(l, n, &ev->start_mark);
+}
+
+static void
+on_open(struct loader *l, const yaml_event_t *ev)
+{
+	bool map = ev->type == YAML_MAPPING_START_EVENT;
+	const yaml_char_t *anchor =
+		map ? ev->data.mapping_start.anchor : ev->data.sequence_start.anchor;
+
+	tagged(l, map ? ev->data.mapping_start.tag : ev->data.sequence_start.tag,
+		&ev->start_mark);
+	struct yaml_node *n = node_new(l, map ? YAML_MAPPING : YAML_SEQUENCE, &ev->start_mark);
+	if (!n)
+		return;
+	count(l, 1, 1, &ev->start_mark);
+	if (l->stop)
+		return;
+	attach(l, n, &ev->start_mark);
+	size_t id = anchor_add(l, anchor, n, &ev->start_mark);
+	if (id)
+		l->anchors[id - 1].open = true;
+	l->stack[l->depth++] =
+		(struct level){ .node = n, .tail = &n->child, .total = 1, .anchor = id };
+}
+
+static int
+by_text(const void *x, const void *y)
+{
+	const struct yaml_node *a = *(struct yaml_node *const *)x;
+	const struct yaml_node *b = *(struct yaml_node *const *)y;
+	int c = span_order(a->s, b->s);
+
+	if (c == 0)
+		c = a->line < b->line ? -1 : a->line > b->line;
+	if (c == 0)
+		c = a->column < b->column ? -1 : a->column > b->column;
+	return c;
+}
+
+/* Sorted, not compared pair by pair: a mapping may hold CAP_YAML_NODES keys. */
+static void
+check_duplicates(struct loader *l, const struct yaml_node *map)
+{
+	struct yaml_node **keys = calloc(map->count + 1, sizeof(struct yaml_node *));
+	size_t n = 0;
+
+	if (!keys) {
+		diag_at(l->d, map, "out of memory");
+		l->stop = true;
+		return;
+	}
+	for (const struct yaml_node *c = map->child; c; c = c->next)
+		keys[n++] = c->key;
+	qsort(keys, n, sizeof(*keys), by_text);
+	for (size_t i = 1; i < n; i++)
+		if (span_eq(keys[i - 1]->s, keys[i]->s))
+			diag_at(l->d, keys[i], "%.*s: given twice (first in line %u)",
+				SPAN_ARG(keys[i]->s), keys[i - 1]->line);
+	free(keys);
+}
+
+static void
+on_close(struct loader *l)
+{
+	struct level *top = &l->stack[--l->depth];
+
+	if (top->node->kind == YAML_MAPPING && top->node->count > 1)
+		check_duplicates(l, top->node);
+	if (top->anchor) {
+		struct anchor *an = &l->anchors[top->anchor - 1];
+		an->open = false;
+		an->total = top->total;
+		an->height = top->height + 1;
+	}
+	if (l->depth) {
+		struct level *up = &l->stack[l->depth - 1];
+		up->total += top->total - 1; /* its own node was counted when it opened */
+		if (top->height + 1 > up->height)
+			up->height = top->height + 1;
+	}
+}
+
+static void
+on_document(struct loader *l, const yaml_event_t *ev)
+{
+	const yaml_version_directive_t *v = ev->data.document_start.version_directive;
+
+	if (l->documents++)
+		STOP(l, &ev->start_mark, "a second document: one file holds one");
+	else if (v && (v->major != 1 || v->minor < 2))
+		STOP(l, &ev->start_mark, "YAML %d.%d: this is read as YAML 1.2", v->major,
+			v->minor);
+	else if (ev->data.document_start.tag_directives.start !=
+		 ev->data.document_start.tag_directives.end)
+		STOP(l, &ev->start_mark, "tags are not supported");
+}
+
+static void
+on_event(struct loader *l, const yaml_event_t *ev)
+{
+	switch (ev->type) {
+	case YAML_DOCUMENT_START_EVENT: on_document(l, ev); break;
+	case YAML_ALIAS_EVENT: on_alias(l, ev); break;
+	case YAML_SCALAR_EVENT: on_scalar(l, ev); break;
+	case YAML_SEQUENCE_START_EVENT:
+	case YAML_MAPPING_START_EVENT: on_open(l, ev); break;
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT: on_close(l); break;
+	default: break;
+	}
+}
+
+static bool
+tab_indents(struct span text, size_t line)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	for (; line && p < end; line--) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		p = nl ? nl + 1 : end;
+	}
+	while (p < end && *p == ' ')
+		p++;
+	return p < end && *p == '\t';
+}
+
+/* The line of text that `line` counts from 0. */
+static struct span
+line_at(struct span text, size_t line)
+{
+	while (line--)
+		span_next(&text, '\n');
+	return span_next(&text, '\n');
+}
+
+/* `when: "pii" in prompt.classes`: the quotes end before the value does. The mark is in
+ * characters, so a line that is not ASCII may go without the hint. */
+static bool
+quotes_end(struct span text, const yaml_mark_t *m)
+{
+	struct span line = line_at(text, m->line);
+	size_t at = m->column;
+
+	if (at >= line.n || strchr("\"',:]}#", line.p[at]))
+		return false;
+	while (at && line.p[at - 1] == ' ')
+		at--;
+	return at && (line.p[at - 1] == '"' || line.p[at - 1] == '\'');
+}
+
+/* Reader errors carry a byte offset and no mark. */
+static void
+syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
+{
+	const char *why = p->problem ? p->problem : "cannot be read";
+	yaml_mark_t m = p->problem_mark;
+
+	if (p->error == YAML_MEMORY_ERROR)
+		why = "out of memory";
+	if (p->error == YAML_READER_ERROR) {
+		unsigned line, column;
+		utf8_position(text, p->problem_offset, &line, &column);
+		m = (yaml_mark_t){ .line = line - 1, .column = column - 1 };
+	}
+	if (tab_indents(text, m.line))
+		refuse(l, &m,
+			"a tab stands where the line is indented: YAML takes blanks only");
+	else if (p->error == YAML_PARSER_ERROR && quotes_end(text, &m))
+		refuse(l, &m,
+			"a value that begins with a quote ends with it: put the whole value "
+			"into "
+			"quotes, '…'");
+	else if (p->context && p->error != YAML_READER_ERROR && p->context_mark.line < m.line)
+		refuse(l, &m, "%s that begins at %zu:%zu: %s", p->context,
+			p->context_mark.line + 1, p->context_mark.column + 1, why);
+	else if (p->context && p->error != YAML_READER_ERROR)
+		refuse(l, &m, "%s: %s", p->context, why);
+	else
+		refuse(l, &m, "%s", why);
+}
+
+struct yaml_node *
+yaml_load(struct arena *a, const char *file, struct span text, struct diag *d)
+{
+	unsigned errors = d->errors;
+	struct loader l = { .a = a, .file = arena_strdup(a, file), .d = d };
+	yaml_parser_t p;
+
+	if (!l.file) {
+		diag_file(d, file, "out of memory");
+		return NULL;
+	}
+	if (text.n > CAP_YAML_BYTES) {
+		diag_file(d, file, "larger than %u bytes", CAP_YAML_BYTES);
+		return NULL;
+	}
+	if (!yaml_parser_initialize(&p)) {
+		diag_file(d, file, "out of memory");
+		return NULL;
+	}
+	yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&p, (const unsigned char *)(text.p ? text.p : ""), text.n);
+	for (bool end = false; !end && !l.stop;) {
+		yaml_event_t ev;
+		if (!yaml_parser_parse(&p, &ev)) {
+			syntax_error(&l, &p, text);
+			break;
+		}
+		on_event(&l, &ev);
+		end = ev.type == YAML_STREAM_END_EVENT;
+		yaml_event_delete(&ev);
+	}
+	yaml_parser_delete(&p);
+	if (d->errors == errors && !l.root)
+		diag_file(d, file, "is empty");
+	return d->errors == errors ? l.root : NULL;
+}
+
+struct yaml_node *
+yaml_load_file(struct arena *a, const char *file, struct diag *d)
+{
+	struct yaml_node *root = NULL;
+	struct buf text;
+
+	diag_reads(d, file);
+	buf_init(&text, CAP_YAML_BYTES + 65536);
+	if (!buf_file(&text, file))
+		diag_file(d, file, "cannot open: %s", strerror(errno));
+	else if (buf_failed(&text))
+		diag_file(d, file, "cannot read: too large");
+	else
+		root = yaml_load(a, file, buf_view(&text), d);
+	buf_free(&text);
+	return root;
+}
+
+struct yaml_node *
+yaml_get(const struct yaml_node *map, const char *key)
+{
+	if (!map || map->kind != YAML_MAPPING)
+		return NULL;
+	for (struct yaml_node *c = map->child; c; c = c->next)
+		if (span_is(c->key->s, key))
+			return c;
+	return NULL;
+}

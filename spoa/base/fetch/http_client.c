@@ -1,0 +1,551 @@
+/* libcurl's multi interface over libev (curl_multi_socket_action). libcurl says
+ * which sockets and which time it waits for; each call has a timer of its own,
+ * so that its deadline holds whatever libcurl is busy with (a resolver, a
+ * handshake). What was sent and received is zeroed: it may be prompt text. */
+#include "base/fetch/http_client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/caps.h"
+#include "base/err.h"
+#include "base/tag.h"
+
+struct http_socket {
+	struct tag tag;
+	struct http_client *c;
+	ev_io io;
+	LIST_ENTRY(http_socket) all;
+};
+
+struct http_client {
+	struct tag tag;
+	struct ev_loop *loop;
+	CURLM *multi;
+	ev_timer timer; /* libcurl's */
+	LIST_HEAD(, http_socket) sockets;
+	LIST_HEAD(, http_call) calls;
+	size_t ncalls;
+	bool closed; /* no further call begins */
+};
+
+struct http_call {
+	struct tag tag;
+	struct http_client *c;
+	CURL *easy;
+	struct curl_slist *fields;
+	http_cb *cb;
+	void *arg;
+	ev_timer deadline;
+	int err; /* known before it was sent; the timer tells */
+	const char *why;
+	size_t head_bytes;
+	struct buf sent, got;
+	bool over; /* the answer was over its cap */
+	LIST_ENTRY(http_call) all;
+};
+
+/* ---- sockets and time ---- */
+
+static void finished(struct http_client *c);
+
+static void
+act(struct http_client *c, curl_socket_t fd, int what)
+{
+	int running;
+
+	curl_multi_socket_action(c->multi, fd, what, &running);
+	finished(c);
+}
+
+static void
+on_socket(struct ev_loop *loop UNUSED, ev_io *w, int revents)
+{
+	struct http_socket *s = TAGGED(http_socket, w->data);
+	int what = (revents & EV_READ ? CURL_CSELECT_IN : 0) |
+		   (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+	act(s->c, w->fd, what);
+}
+
+static void
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	act(TAGGED(http_client, w->data), CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void
+socket_drop(struct http_socket *s)
+{
+	struct http_client *c = s->c;
+
+	ev_io_stop(c->loop, &s->io);
+	LIST_REMOVE(s, all);
+	free(s);
+}
+
+static struct http_socket *
+socket_new(struct http_client *c, curl_socket_t fd)
+{
+	struct http_socket *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	TAG(http_socket, s);
+	s->c = c;
+	ev_io_init(&s->io, on_socket, fd, 0);
+	s->io.data = s;
+	LIST_INSERT_HEAD(&c->sockets, s, all);
+	curl_multi_assign(c->multi, fd, s);
+	return s;
+}
+
+/* CURLMOPT_SOCKETFUNCTION */
+static int
+want_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *of_socket)
+{
+	struct http_client *c = TAGGED(http_client, arg);
+	struct http_socket *s = of_socket;
+
+	if (what == CURL_POLL_REMOVE) {
+		if (s)
+			socket_drop(s);
+		return 0;
+	}
+	if (!s && !(s = socket_new(c, fd)))
+		return -1;
+	ev_io_stop(c->loop, &s->io);
+	ev_io_set(&s->io, fd,
+		(what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
+	ev_io_start(c->loop, &s->io);
+	return 0;
+}
+
+/* A worker's turn may be long: a timer counts from now, not from its beginning. */
+static void
+arm(struct ev_loop *loop, ev_timer *t, double after_s)
+{
+	ev_timer_stop(loop, t);
+	ev_now_update(loop);
+	ev_timer_set(t, after_s, 0.);
+	ev_timer_start(loop, t);
+}
+
+/* CURLMOPT_TIMERFUNCTION */
+static int
+want_timer(CURLM *multi UNUSED, long ms, void *arg)
+{
+	struct http_client *c = TAGGED(http_client, arg);
+
+	if (ms < 0)
+		ev_timer_stop(c->loop, &c->timer);
+	else
+		arm(c->loop, &c->timer, (double)ms / 1000.);
+	return 0;
+}
+
+/* ---- a call's end ---- */
+
+static void
+call_free(struct http_call *call)
+{
+	struct http_client *c = call->c;
+
+	ev_timer_stop(c->loop, &call->deadline);
+	if (call->easy) {
+		curl_multi_remove_handle(c->multi, call->easy);
+		curl_easy_cleanup(call->easy);
+	}
+	curl_slist_free_all(call->fields);
+	LIST_REMOVE(call, all);
+	c->ncalls--;
+	buf_free(&call->sent);
+	buf_free(&call->got);
+	free(call);
+}
+
+static void
+answer(struct http_call *call, int err, const char *why)
+{
+	struct http_answer a = { .err = err, .why = why };
+	long status = 0;
+
+	if (err == 0) {
+		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+		a.status = (int)status;
+		a.body = buf_view(&call->got);
+		a.handle = call->easy;
+	}
+	http_cb *cb = call->cb;
+	call->cb = NULL; /* http_call_cancel() within the callback is harmless */
+	ev_timer_stop(call->c->loop, &call->deadline);
+	if (cb)
+		cb(call->arg, &a);
+	call_free(call);
+}
+
+static int
+err_of(const struct http_call *call, CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK: return 0;
+	case CURLE_OPERATION_TIMEDOUT: return ERR_TIMEOUT;
+	case CURLE_OUT_OF_MEMORY: return ERR_NOMEM;
+	case CURLE_FILESIZE_EXCEEDED: return ERR_LIMIT;
+	case CURLE_WRITE_ERROR: return call->over ? ERR_LIMIT : ERR_NOMEM;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS: return ERR_AUTH;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING: return ERR_SYNTAX;
+	default: return ERR_IO;
+	}
+}
+
+static void
+finished(struct http_client *c)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(c->multi, &left))) {
+		struct http_call *call = NULL;
+		CURLcode code = m->data.result;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+		answer(call, err_of(call, code),
+			call->over ? "the answer is too long" : curl_easy_strerror(code));
+	}
+}
+
+static void
+on_deadline(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct http_call *call = TAGGED(http_call, w->data);
+
+	if (call->err)
+		answer(call, call->err, call->why);
+	else
+		answer(call, ERR_TIMEOUT, "no answer within the deadline");
+}
+
+void
+http_call_cancel(struct http_call **pp)
+{
+	struct http_call *call = *pp;
+
+	*pp = NULL;
+	if (call && call->cb)
+		call_free(call);
+}
+
+/* ---- a call's beginning ---- */
+
+/* CURLOPT_WRITEFUNCTION */
+static size_t
+take_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct http_call *call = TAGGED(http_call, arg);
+
+	if (call->got.n + size * n > call->got.cap) {
+		call->over = true;
+		return 0;
+	}
+	buf_put(&call->got, p, size * n);
+	return buf_failed(&call->got) ? 0 : size * n;
+}
+
+/* CURLOPT_HEADERFUNCTION: libcurl keeps the fields; here their size is bounded. */
+static size_t
+take_head(char *p UNUSED, size_t size, size_t n, void *arg)
+{
+	struct http_call *call = TAGGED(http_call, arg);
+
+	call->head_bytes += size * n;
+	if (call->head_bytes > CAP_HTTP_HEAD) {
+		call->over = true;
+		return 0;
+	}
+	return size * n;
+}
+
+/* "unix:/SOCKET:/PATH" into the socket and a URL for libcurl. */
+static bool
+set_url(CURL *easy, const char *url)
+{
+	struct span rest = span_str(url), path;
+	struct buf b;
+	bool ok;
+
+	if (!span_starts(rest, SPAN_LIT("unix:")))
+		return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK;
+	rest = span_cut(rest, 5, rest.n);
+	path = span_next(&rest, ':');
+	buf_init(&b, 0);
+	buf_span(&b, path);
+	buf_putc(&b, '\0');
+	ok = !buf_failed(&b) &&
+	     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, b.p) == CURLE_OK;
+	buf_clear(&b);
+	buf_str(&b, "http://localhost");
+	buf_span(&b, rest);
+	buf_putc(&b, '\0');
+	ok = ok && !buf_failed(&b) && curl_easy_setopt(easy, CURLOPT_URL, b.p) == CURLE_OK;
+	buf_free(&b);
+	return ok;
+}
+
+static bool
+set_fields(struct http_call *call, const struct http_call_options *o)
+{
+	/* No "Expect: 100-continue": it costs a round trip. */
+	static const char *const always[] = { "Expect:", "User-Agent: tollgate/" TG_VERSION };
+	size_t n = COUNT_OF(always);
+
+	for (size_t i = 0; i < n + o->nfields; i++) {
+		struct curl_slist *l =
+			curl_slist_append(call->fields, i < n ? always[i] : o->fields[i - n]);
+		if (!l)
+			return false;
+		call->fields = l;
+	}
+	return curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->fields) == CURLE_OK;
+}
+
+static bool
+set_body(struct http_call *call, struct span body)
+{
+	CURL *e = call->easy;
+
+	if (!body.p)
+		return true;
+	buf_put(&call->sent, body.p, body.n);
+	buf_putc(&call->sent, '\0');
+	return !buf_failed(&call->sent) && curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n) ==
+		       CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_POSTFIELDS, call->sent.p) == CURLE_OK;
+}
+
+static bool
+set_up(struct http_call *call, const struct http_call_options *o)
+{
+	/* clang-format off */
+	const struct { CURLoption option; long value; } longs[] = {
+		{ CURLOPT_NOSIGNAL, 1 },       /* threads */
+		{ CURLOPT_QUICK_EXIT, 1 },     /* never waits for a resolver's thread */
+		{ CURLOPT_FOLLOWLOCATION, 0 },
+		{ CURLOPT_SSL_VERIFYPEER, 1 },
+		{ CURLOPT_SSL_VERIFYHOST, 2 },
+		{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+		{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
+		{ CURLOPT_TCP_KEEPALIVE, 1 },
+		{ CURLOPT_TCP_NODELAY, 1 },
+		/* Not a second clock, only so that libcurl's own defaults do not strike. */
+		{ CURLOPT_CONNECTTIMEOUT_MS, (long)(o->deadline_us / 1000 + 1000) },
+	};
+	const struct { CURLoption option; const char *value; } strings[] = {
+		{ CURLOPT_PROTOCOLS_STR, "http,https" },
+		{ CURLOPT_PROXY, "" },
+		{ CURLOPT_NOPROXY, "*" },
+	};
+	/* clang-format on */
+	CURL *e = call->easy;
+	bool ok = true;
+
+	for (size_t i = 0; i < COUNT_OF(longs); i++)
+		ok = ok && curl_easy_setopt(e, longs[i].option, longs[i].value) == CURLE_OK;
+	for (size_t i = 0; i < COUNT_OF(strings); i++)
+		ok = ok && curl_easy_setopt(e, strings[i].option, strings[i].value) == CURLE_OK;
+	if (o->ca_file) /* and no directory of others next to it */
+		ok = ok && curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file) == CURLE_OK &&
+		     curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK;
+	return ok && set_url(e, o->url) && set_fields(call, o) && set_body(call, o->body) &&
+	       curl_easy_setopt(e, CURLOPT_PRIVATE, call) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_WRITEDATA, call) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_head) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HEADERDATA, call) == CURLE_OK;
+}
+
+static void
+fail_soon(struct http_call *call, int err, const char *why)
+{
+	call->err = err;
+	call->why = why;
+	arm(call->c->loop, &call->deadline, 0.);
+}
+
+struct http_call *
+http_call(struct http_client *c, const struct http_call_options *o, http_cb *cb, void *arg)
+{
+	struct http_call *call = c->closed ? NULL : calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	TAG(http_call, call);
+	call->c = c;
+	call->cb = cb;
+	call->arg = arg;
+	buf_init(&call->sent, 0);
+	buf_init(&call->got, o->answer_bytes);
+	ev_timer_init(&call->deadline, on_deadline, 0., 0.);
+	call->deadline.data = call;
+	LIST_INSERT_HEAD(&c->calls, call, all);
+	c->ncalls++;
+	if (c->ncalls > CAP_HTTP_CALLS) {
+		fail_soon(call, ERR_LIMIT, "too many calls at once");
+		return call;
+	}
+	call->easy = curl_easy_init();
+	if (!call->easy || !set_up(call, o)) {
+		fail_soon(call, ERR_NOMEM, "out of memory");
+		return call;
+	}
+	arm(c->loop, &call->deadline, (double)o->deadline_us / 1e6);
+	if (curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
+		fail_soon(call, ERR_NOMEM, "out of memory");
+	return call;
+}
+
+struct span
+http_answer_field(const struct http_answer *a, const char *name)
+{
+	struct curl_header *h;
+
+	if (!a->handle ||
+		curl_easy_header(a->handle, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return (struct span){ NULL, 0 };
+	size_t n = h->amount;
+	if (n > 1 &&
+		curl_easy_header(a->handle, name, n - 1, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return (struct span){ NULL, 0 };
+	return span_str(h->value);
+}
+
+/* ---- life ---- */
+
+static void
+global_init(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+struct http_client *
+http_client_new(struct ev_loop *loop, unsigned idle)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct http_client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	pthread_once(&once, global_init);
+	TAG(http_client, c);
+	c->loop = loop;
+	c->multi = curl_multi_init();
+	if (!c->multi) {
+		free(c);
+		return NULL;
+	}
+	ev_timer_init(&c->timer, on_timer, 0., 0.);
+	c->timer.data = c;
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)(idle ? idle : 1));
+	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+	return c;
+}
+
+void
+http_client_abort(struct http_client *c)
+{
+	c->closed = true;
+	while (!LIST_EMPTY(&c->calls))
+		answer(LIST_FIRST(&c->calls), ERR_CLOSED, "the daemon stops");
+}
+
+void
+http_client_free(struct http_client **pp)
+{
+	struct http_client *c = *pp;
+
+	if (!c)
+		return;
+	while (!LIST_EMPTY(&c->calls))
+		call_free(LIST_FIRST(&c->calls));
+	curl_multi_cleanup(c->multi);
+	while (!LIST_EMPTY(&c->sockets))
+		socket_drop(LIST_FIRST(&c->sockets));
+	ev_timer_stop(c->loop, &c->timer);
+	free(c);
+	*pp = NULL;
+}
+
+size_t
+http_client_busy(const struct http_client *c)
+{
+	return c->ncalls;
+}
+
+/* ---- addresses ---- */
+
+static const char *
+unix_check(struct span rest)
+{
+	struct span path = span_next(&rest, ':');
+
+	if (path.n < 2 || path.p[0] != '/')
+		return "the socket's path must be absolute: unix:/SOCKET:/PATH";
+	if (path.n > 107)
+		return "the socket's path is over 107 bytes";
+	if (rest.n == 0 || rest.p[0] != '/')
+		return "the path to ask for is missing: unix:/SOCKET:/PATH";
+	return NULL;
+}
+
+static bool
+has_part(CURLU *u, CURLUPart part)
+{
+	char *v = NULL;
+	bool there = curl_url_get(u, part, &v, 0) == CURLUE_OK && v;
+
+	curl_free(v);
+	return there;
+}
+
+const char *
+http_url_check(const char *url)
+{
+	struct span s = span_str(url);
+	const char *why = NULL;
+
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+			return "it holds a blank or a control character";
+	if (span_starts(s, SPAN_LIT("unix:")))
+		return unix_check(span_cut(s, 5, s.n));
+	if (!span_starts(s, SPAN_LIT("http://")) && !span_starts(s, SPAN_LIT("https://")))
+		return "it must begin with http://, https:// or unix:/";
+	CURLU *u = curl_url();
+	if (!u)
+		return "out of memory";
+	if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK || !has_part(u, CURLUPART_HOST))
+		why = "it is no URL";
+	else if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
+		why = "a user or password does not belong into it";
+	else if (has_part(u, CURLUPART_FRAGMENT))
+		why = "a fragment is never sent";
+	curl_url_cleanup(u);
+	return why;
+}

@@ -1,0 +1,471 @@
+/* Key sets and signatures on OpenSSL's EVP. RFC 7518 (RSA, EC, HMAC), RFC 8037
+ * (Ed25519). */
+#include "base/fetch/jwks.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/caps.h"
+#include "base/codec/jws.h"
+#include "base/err.h"
+
+enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, EC_BYTES_MAX = 66, JWKS_BYTES_MAX = 4 << 20 };
+
+struct key {
+	char *kid;     /* "" where absent */
+	unsigned algs; /* bit per enum jws_alg */
+	EVP_PKEY *pkey;
+	unsigned char *secret; /* instead of pkey */
+	size_t nsecret;
+};
+
+struct jwks {
+	struct key *keys;
+	size_t n;
+};
+
+static const struct {
+	const char *name, *kty, *crv, *md;
+} algs[] = {
+#define X(id, name, kty, crv, md) { name, kty, crv, md },
+	JWS_ALG_TABLE(X)
+#undef X
+};
+
+enum jws_alg
+jws_alg_find(struct span name)
+{
+	for (int i = 0; i < JWS_ALGS; i++)
+		if (span_is(name, algs[i].name))
+			return (enum jws_alg)i;
+	return JWS_ALGS;
+}
+
+const char *
+jws_alg_name(enum jws_alg alg)
+{
+	return alg < JWS_ALGS ? algs[alg].name : NULL;
+}
+
+/* NULL for EdDSA, which hashes by itself. */
+static const EVP_MD *
+digest(enum jws_alg alg)
+{
+	return algs[alg].md ? EVP_get_digestbyname(algs[alg].md) : NULL;
+}
+
+/* ---- loading ---- */
+
+static const char *
+str(json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static int
+decoded(json_t *o, const char *name, struct arena *a, struct span *out)
+{
+	struct span v = span_str(str(o, name));
+
+	return v.n && b64url_decode(v, a, out) == 0 ? 0 : ERR_SYNTAX;
+}
+
+static EVP_PKEY *
+from_params(const char *type, OSSL_PARAM_BLD *bld)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
+	EVP_PKEY *pkey = NULL;
+
+	if (!ctx || !params || EVP_PKEY_fromdata_init(ctx) != 1 ||
+		EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		pkey = NULL;
+	OSSL_PARAM_free(params);
+	EVP_PKEY_CTX_free(ctx);
+	return pkey;
+}
+
+static EVP_PKEY *
+rsa_key(json_t *o, struct arena *a, const char **why)
+{
+	struct span n, e;
+	EVP_PKEY *pkey = NULL;
+
+	if (decoded(o, "n", a, &n) || decoded(o, "e", a, &e)) {
+		*why = "an RSA key needs n and e in base64url";
+		return NULL;
+	}
+	BIGNUM *bn = BN_bin2bn((const unsigned char *)n.p, (int)n.n, NULL);
+	BIGNUM *be = BN_bin2bn((const unsigned char *)e.p, (int)e.n, NULL);
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	if (!bn || !be || !bld)
+		goto out;
+	if (BN_num_bits(bn) < RSA_BITS_MIN || BN_num_bits(bn) > RSA_BITS_MAX) {
+		*why = "RSA keys must have 2048 to 4096 bits";
+		goto out;
+	}
+	if (!BN_is_odd(be) || BN_is_one(be) || BN_num_bits(be) > 32) {
+		*why = "an RSA exponent must be odd, above 1 and within 32 bits";
+		goto out;
+	}
+	if (OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn) &&
+		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be))
+		pkey = from_params("RSA", bld);
+out:
+	OSSL_PARAM_BLD_free(bld);
+	BN_free(bn);
+	BN_free(be);
+	return pkey;
+}
+
+static const struct curve {
+	const char *crv, *group;
+	size_t bytes; /* of a coordinate */
+} curves[] = {
+	{ "P-256", "prime256v1", 32 },
+	{ "P-384", "secp384r1", 48 },
+	{ "P-521", "secp521r1", 66 },
+};
+
+static EVP_PKEY *
+ec_key(json_t *o, struct arena *a, const char **why)
+{
+	unsigned char point[1 + 2 * EC_BYTES_MAX] = { 4 }; /* uncompressed: SEC 1 2.3.3 */
+	const struct curve *c = curves;
+	struct span x, y;
+	EVP_PKEY *pkey = NULL;
+
+	while (strcmp(c->crv, str(o, "crv")))
+		c++;
+	if (decoded(o, "x", a, &x) || decoded(o, "y", a, &y) || x.n != c->bytes ||
+		y.n != c->bytes) {
+		*why = "an EC key needs x and y, each as long as its curve's field";
+		return NULL;
+	}
+	memcpy(point + 1, x.p, x.n);
+	memcpy(point + 1 + x.n, y.p, y.n);
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	if (bld &&
+		OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, c->group, 0) &&
+		OSSL_PARAM_BLD_push_octet_string(
+			bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * x.n))
+		pkey = from_params("EC", bld);
+	OSSL_PARAM_BLD_free(bld);
+	return pkey;
+}
+
+static EVP_PKEY *
+okp_key(json_t *o, struct arena *a, const char **why)
+{
+	struct span x;
+
+	if (decoded(o, "x", a, &x) || x.n != 32) {
+		*why = "an Ed25519 key needs x of 32 bytes";
+		return NULL;
+	}
+	return EVP_PKEY_new_raw_public_key(
+		EVP_PKEY_ED25519, NULL, (const unsigned char *)x.p, x.n);
+}
+
+static const struct {
+	const char *kty;
+	EVP_PKEY *(*make)(json_t *o, struct arena *a, const char **why);
+} kinds[] = {
+	{ "RSA", rsa_key },
+	{ "EC", ec_key },
+	{ "OKP", okp_key },
+};
+
+/* What the key may be used for; 0: nothing here. */
+static unsigned
+algs_of(json_t *o)
+{
+	const char *alg = str(o, "alg");
+	unsigned set = 0;
+
+	for (unsigned i = 0; i < JWS_ALGS; i++)
+		if (JWS_PUBLIC >> i & 1 && !strcmp(str(o, "kty"), algs[i].kty) &&
+			!strcmp(str(o, "crv"), algs[i].crv) &&
+			(!*alg || !strcmp(alg, algs[i].name)))
+			set |= 1u << i;
+	return set;
+}
+
+/* RFC 7517 4.3: where its operations are listed, verifying is one. */
+static bool
+may_verify(json_t *ops)
+{
+	json_t *one;
+	size_t i;
+
+	if (!ops)
+		return true;
+	json_array_foreach(ops, i, one)
+	{
+		if (json_is_string(one) && !strcmp(json_string_value(one), "verify"))
+			return true;
+	}
+	return false;
+}
+
+/* 1: added, 0: passed over, for what *passed says where it is the key's fault; negative:
+ * *why says what is wrong. */
+static int
+add_key(struct jwks *k, json_t *o, struct arena *a, const char **passed, const char **why)
+{
+	const char *use = str(o, "use");
+
+	if (!json_is_object(o)) {
+		*why = "a key must be an object";
+		return ERR_SYNTAX;
+	}
+	if (json_object_get(o, "d")) {
+		*why = "a private key stands in the set; publish the public half only";
+		return ERR_SYNTAX;
+	}
+	static const char *const texts[] = { "kty", "use", "alg", "crv", "kid" };
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		json_t *v = json_object_get(o, texts[i]);
+		if (v && !json_is_string(v)) {
+			*why = "kty, use, alg, crv and kid must be strings";
+			return ERR_SYNTAX;
+		}
+	}
+	if ((*use && strcmp(use, "sig")) || !may_verify(json_object_get(o, "key_ops")))
+		return 0;
+	unsigned set = algs_of(o);
+	if (!set)
+		return 0;
+	size_t kind = 0;
+	while (strcmp(str(o, "kty"), kinds[kind].kty))
+		kind++;
+	EVP_PKEY *pkey = kinds[kind].make(o, a, why);
+	if (!pkey) { /* RFC 7517 5: out of the supported ranges, so passed over */
+		*passed = *why ? *why : "the key's numbers are not a valid key";
+		*why = NULL;
+		return 0;
+	}
+	char *kid = strdup(str(o, "kid"));
+	if (!kid) {
+		EVP_PKEY_free(pkey);
+		*why = "out of memory";
+		return ERR_NOMEM;
+	}
+	for (size_t j = 0; j < k->n; j++)
+		if (*kid && k->keys[j].algs & set && !strcmp(k->keys[j].kid, kid))
+			*why = "two keys have the same kid and algorithm";
+	k->keys[k->n++] = (struct key){ .kid = kid, .algs = set, .pkey = pkey };
+	return *why ? ERR_DUPLICATE : 1;
+}
+
+struct jwks *
+jwks_load(struct span text, struct buf *why)
+{
+	json_error_t err;
+	struct arena a;
+	json_t *doc = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &err);
+	json_t *keys = json_object_get(doc, "keys");
+	struct jwks *k = calloc(1, sizeof(*k));
+	const char *bad = NULL, *passed = NULL;
+
+	arena_init(&a, JWKS_BYTES_MAX, false);
+	if (!doc) /* where, and not what: who tries a policy may name a key here */
+		buf_printf(why, "line %d: no JSON", err.line);
+	else if (!json_is_array(keys))
+		buf_str(why, "not a key set: a JSON object with a list `keys`");
+	else if (json_array_size(keys) > CAP_JWKS_KEYS)
+		buf_printf(why, "more than %d keys", CAP_JWKS_KEYS);
+	else if (k)
+		k->keys = calloc(json_array_size(keys) + 1, sizeof(*k->keys));
+	for (size_t i = 0; k && k->keys && !bad && i < json_array_size(keys); i++)
+		if (add_key(k, json_array_get(keys, i), &a, &passed, &bad) < 0)
+			buf_printf(why, "key %zu: %s", i + 1, bad);
+	if (k && k->keys && !bad && k->n == 0) {
+		bad = "empty";
+		buf_printf(why, "no key for RS, PS, ES256 to 512 or EdDSA in it%s%s",
+			passed ? ": " : "", passed ? passed : "");
+	}
+	if (!k || !k->keys || bad)
+		jwks_free(&k);
+	json_decref(doc);
+	arena_reset(&a);
+	return k;
+}
+
+struct jwks *
+jwks_load_file(const char *file, struct buf *why)
+{
+	struct buf text;
+	struct jwks *k = NULL;
+
+	buf_init(&text, JWKS_BYTES_MAX);
+	if (!buf_file(&text, file))
+		buf_printf(why, "%s", strerror(errno));
+	else if (buf_failed(&text))
+		buf_printf(why, "over %d bytes", JWKS_BYTES_MAX);
+	else
+		k = jwks_load(buf_view(&text), why);
+	buf_free(&text);
+	return k;
+}
+
+struct jwks *
+jwks_secret(struct span secret, struct buf *why)
+{
+	struct jwks *k = calloc(1, sizeof(*k));
+	unsigned set = 0;
+
+	for (unsigned i = 0; i < JWS_ALGS; i++)
+		if (JWS_SECRET >> i & 1 &&
+			(size_t)EVP_MD_get_size(digest((enum jws_alg)i)) <= secret.n)
+			set |= 1u << i;
+	if (!set)
+		buf_str(why, "a shared secret needs at least 32 bytes");
+	if (k && set)
+		k->keys = calloc(1, sizeof(*k->keys));
+	if (!k || !k->keys) {
+		free(k);
+		return NULL;
+	}
+	k->n = 1;
+	k->keys[0] = (struct key){
+		.kid = strdup(""), .algs = set, .secret = malloc(secret.n), .nsecret = secret.n
+	};
+	if (!k->keys[0].kid || !k->keys[0].secret)
+		jwks_free(&k);
+	else
+		memcpy(k->keys[0].secret, secret.p, secret.n);
+	return k;
+}
+
+void
+jwks_free(struct jwks **kp)
+{
+	struct jwks *k = *kp;
+
+	if (!k)
+		return;
+	for (size_t i = 0; i < k->n; i++) {
+		free(k->keys[i].kid);
+		EVP_PKEY_free(k->keys[i].pkey);
+		if (k->keys[i].secret)
+			sodium_memzero(k->keys[i].secret, k->keys[i].nsecret);
+		free(k->keys[i].secret);
+	}
+	free(k->keys);
+	free(k);
+	*kp = NULL;
+}
+
+size_t
+jwks_count(const struct jwks *k)
+{
+	return k->n;
+}
+
+/* ---- verifying ---- */
+
+static const struct key *
+find(const struct jwks *k, struct span kid, enum jws_alg alg)
+{
+	const struct key *found = NULL;
+
+	if (alg >= JWS_ALGS)
+		return NULL;
+	for (size_t i = 0; i < k->n; i++) {
+		const struct key *key = &k->keys[i];
+		/* A declared secret is the issuer's only one, whatever kid says. */
+		if (!(key->algs >> alg & 1) ||
+			(kid.n && !key->secret && !span_is(kid, key->kid)))
+			continue;
+		if (found)
+			return NULL; /* without kid only a single key fits */
+		found = key;
+	}
+	return found;
+}
+
+/* RFC 7518 3.4: r and s, each as long as the field; OpenSSL wants DER. */
+static int
+ecdsa_der(const struct key *key, struct span raw, unsigned char **der)
+{
+	int bytes = (EVP_PKEY_get_bits(key->pkey) + 7) / 8, n = -1;
+
+	*der = NULL;
+	if (raw.n != 2 * (size_t)bytes)
+		return -1;
+	BIGNUM *r = BN_bin2bn((const unsigned char *)raw.p, bytes, NULL);
+	BIGNUM *s = BN_bin2bn((const unsigned char *)raw.p + bytes, bytes, NULL);
+	ECDSA_SIG *sig = ECDSA_SIG_new();
+	if (r && s && sig && ECDSA_SIG_set0(sig, r, s) == 1) {
+		r = s = NULL;
+		n = i2d_ECDSA_SIG(sig, der);
+	}
+	ECDSA_SIG_free(sig);
+	BN_free(r);
+	BN_free(s);
+	return n;
+}
+
+static bool
+mac_fits(const struct key *key, enum jws_alg alg, struct span text, struct span signature)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	return HMAC(digest(alg), key->secret, (int)key->nsecret, (const unsigned char *)text.p,
+		       text.n, mac, &n) &&
+	       signature.n == n && sodium_memcmp(mac, signature.p, n) == 0;
+}
+
+/* RFC 7518 3.5: MGF1 with the same hash, a salt as long as the hash. */
+static bool
+use_pss(EVP_PKEY_CTX *ctx, enum jws_alg alg)
+{
+	if (alg < JWS_PS256 || alg > JWS_PS512)
+		return true;
+	return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
+int
+jwks_verify(const struct jwks *k, struct span kid, enum jws_alg alg, struct span text,
+	struct span signature)
+{
+	const struct key *key = find(k, kid, alg);
+	unsigned char *der = NULL;
+	EVP_PKEY_CTX *how = NULL;
+	int n;
+
+	if (!key)
+		return ERR_NOTFOUND;
+	if (key->secret)
+		return mac_fits(key, alg, text, signature) ? 0 : ERR_AUTH;
+	if (alg >= JWS_ES256 && alg <= JWS_ES512) {
+		n = ecdsa_der(key, signature, &der);
+		if (n < 0)
+			return ERR_AUTH;
+		signature = span_of(der, (size_t)n);
+	}
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx && EVP_DigestVerifyInit(ctx, &how, digest(alg), NULL, key->pkey) == 1 &&
+		  use_pss(how, alg) &&
+		  EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
+			  (const unsigned char *)text.p, text.n) == 1;
+	EVP_MD_CTX_free(ctx);
+	OPENSSL_free(der);
+	return ok ? 0 : ERR_AUTH;
+}

@@ -1,0 +1,464 @@
+/* Fetching and publishing key sets. */
+#include "base/fetch/keyset.h"
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fetch/http_client.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/tag.h"
+
+/* A set that was replaced is freed when so many others were: verifying takes a
+ * millisecond, replacing happens at most every KEYSET_AGAIN_US. */
+enum { SLOTS = 8, ETAG_MAX = 256, ANSWER_MAX = 4 << 20 };
+enum { FETCH_US = 5000000, RETRY_US = 5000000, FRESH_MIN_US = 30000000 };
+
+struct keyset {
+	struct tag tag;
+	struct keysets *all;
+	struct keyset *next;
+	struct keyset_options o;
+	unsigned refs; /* under all->lock */
+
+	_Atomic(struct jwks *) now;
+	_Atomic unsigned generation;  /* of `now`, from 1 */
+	_Atomic uint64_t answered_us; /* monotonic, of the last good answer */
+	_Atomic uint64_t tried_us;    /* when the last attempt ended */
+	_Atomic bool busy;	      /* an attempt is under way */
+	_Atomic(struct keyset_waiter *) waiters;
+
+	/* owner: the thread */
+	struct jwks *slots[SLOTS];
+	unsigned turn;
+	char etag[ETAG_MAX];
+	struct http_call *call;
+	ev_timer timer;
+	uint64_t backoff_us;
+	bool started, failing;
+};
+
+struct keysets {
+	struct tag tag;
+	pthread_mutex_t lock; /* the list and its references */
+	struct keyset *first;
+	pthread_t thread;
+	struct ev_loop *loop;
+	ev_async wake;
+	struct http_client *client;
+	struct metrics *metrics, own;
+	_Atomic bool stopping;
+	bool running;
+};
+
+/* ---- publishing ---- */
+
+static void
+publish(struct keyset *k, struct jwks *set)
+{
+	struct jwks **slot = &k->slots[k->turn++ % SLOTS];
+
+	jwks_free(slot);
+	*slot = set;
+	atomic_store_explicit(&k->now, set, memory_order_release);
+	atomic_fetch_add(&k->generation, 1);
+}
+
+static void
+wake_waiters(struct keyset *k)
+{
+	struct keyset_waiter *w = atomic_exchange(&k->waiters, NULL);
+
+	while (w) {
+		struct keyset_waiter *next = w->next; /* it is its owner's once sent */
+		mailbox_send(w->to, &w->mail);
+		w = next;
+	}
+}
+
+/* ---- fetching ---- */
+
+static void fetch(struct keyset *k);
+
+static void
+again_after(struct keyset *k, uint64_t us)
+{
+	ev_timer_stop(k->all->loop, &k->timer);
+	ev_timer_set(&k->timer, (double)us / 1e6, 0.);
+	ev_timer_start(k->all->loop, &k->timer);
+}
+
+/* Cache-Control: max-age=N (RFC 9111 5.2.2.1) may shorten the time, never below
+ * FRESH_MIN_US. */
+static uint64_t
+fresh_for(const struct keyset *k, struct span control)
+{
+	uint64_t us = k->o.refresh_us;
+
+	while (control.n) {
+		struct span one = span_trim(span_next(&control, ','), " \t");
+		if (!span_starts(one, SPAN_LIT("max-age=")))
+			continue;
+		uint64_t s = strtoull(one.p + strlen("max-age="), NULL, 10);
+		if (s < us / 1000000)
+			us = s * 1000000;
+	}
+	uint64_t least = k->o.refresh_us < FRESH_MIN_US ? k->o.refresh_us : FRESH_MIN_US;
+	return us > least ? us : least;
+}
+
+static void
+refused(struct keyset *k, const char *why, struct span detail)
+{
+	metric_inc(k->all->metrics, M_KEYS_FAILED);
+	if (!k->failing)
+		log_event(LOG_WARN, "keys.fetch_failed", LS("url", k->o.url), LS("why", why),
+			LSP("detail", detail));
+	k->failing = true;
+	k->backoff_us = k->backoff_us ? 2 * k->backoff_us : RETRY_US;
+	if (k->backoff_us > k->o.refresh_us)
+		k->backoff_us = k->o.refresh_us;
+	again_after(k, k->backoff_us);
+}
+
+static void
+accepted(struct keyset *k, const struct http_answer *a)
+{
+	if (k->failing)
+		log_event(LOG_INFO, "keys.fetched_again", LS("url", k->o.url));
+	k->failing = false;
+	k->backoff_us = 0;
+	metric_inc(k->all->metrics, M_KEYS_FETCHED);
+	atomic_store(&k->answered_us, clock_mono_us());
+	again_after(k, fresh_for(k, http_answer_field(a, "cache-control")));
+}
+
+static void
+take_set(struct keyset *k, const struct http_answer *a)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	struct jwks *set = jwks_load(a->body, &why);
+	if (set) {
+		struct span etag = http_answer_field(a, "etag");
+		publish(k, set);
+		snprintf(k->etag, sizeof(k->etag), "%.*s",
+			(int)(etag.n < sizeof(k->etag) ? etag.n : 0), etag.p ? etag.p : "");
+		log_event(LOG_INFO, "keys.replaced", LS("url", k->o.url),
+			LI("keys", jwks_count(set)));
+		accepted(k, a);
+	} else {
+		refused(k, "not a key set that can be used", buf_view(&why));
+	}
+	buf_free(&why);
+}
+
+static void
+attempt_ended(struct keyset *k)
+{
+	atomic_store(&k->tried_us, clock_mono_us());
+	atomic_store(&k->busy, false);
+	wake_waiters(k);
+}
+
+static void
+on_answer(void *arg, const struct http_answer *a)
+{
+	struct keyset *k = TAGGED(keyset, arg);
+
+	k->call = NULL;
+	if (a->err)
+		refused(k, a->why, span_str(err_str(a->err)));
+	else if (a->status == 304 && atomic_load(&k->now))
+		accepted(k, a);
+	else if (a->status == 200)
+		take_set(k, a);
+	else
+		refused(k, "an answer that is not 200", (struct span){ NULL, 0 });
+	attempt_ended(k);
+}
+
+static void
+fetch(struct keyset *k)
+{
+	char match[ETAG_MAX + 32];
+	const char *fields[2] = { "Accept: application/jwk-set+json, application/json" };
+	struct http_call_options o = { .url = k->o.url,
+		.ca_file = k->o.ca_file,
+		.fields = fields,
+		.nfields = 1,
+		.deadline_us = FETCH_US,
+		.answer_bytes = ANSWER_MAX };
+
+	if (k->call)
+		return;
+	if (k->etag[0]) {
+		snprintf(match, sizeof(match), "If-None-Match: %s", k->etag);
+		fields[o.nfields++] = match;
+	}
+	atomic_store(&k->busy, true);
+	k->call = http_call(k->all->client, &o, on_answer, k);
+	if (k->call)
+		return;
+	refused(k, "out of memory", (struct span){ NULL, 0 });
+	attempt_ended(k);
+}
+
+static void
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	fetch(TAGGED(keyset, w->data));
+}
+
+static bool
+too_soon(struct keyset *k)
+{
+	uint64_t tried = atomic_load(&k->tried_us);
+
+	return tried && clock_mono_us() - tried < KEYSET_AGAIN_US;
+}
+
+/* ---- the thread ---- */
+
+static void
+destroy(struct keyset *k)
+{
+	ev_timer_stop(k->all->loop, &k->timer);
+	http_call_cancel(&k->call);
+	wake_waiters(k);
+	for (unsigned i = 0; i < SLOTS; i++)
+		jwks_free(&k->slots[i]);
+	free((char *)(uintptr_t)k->o.url);
+	free((char *)(uintptr_t)k->o.ca_file);
+	free(k);
+}
+
+/* Those that nobody names any more leave; new ones begin; who waits is served. */
+static void
+on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+{
+	struct keysets *s = TAGGED(keysets, w->data);
+
+	pthread_mutex_lock(&s->lock);
+	for (struct keyset **at = &s->first; *at;) {
+		struct keyset *k = *at;
+		if (k->refs == 0) {
+			*at = k->next;
+			destroy(k);
+			continue;
+		}
+		if (!k->started || (atomic_load(&k->waiters) && !k->call && !too_soon(k))) {
+			k->started = true;
+			fetch(k);
+		} else if (!k->call) {
+			wake_waiters(k);
+		}
+		at = &k->next;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (atomic_load(&s->stopping))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void *
+run(void *arg)
+{
+	struct keysets *s = TAGGED(keysets, arg);
+
+	ev_run(s->loop, 0);
+	return NULL;
+}
+
+struct keysets *
+keysets_new(struct metrics *m)
+{
+	struct keysets *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	TAG(keysets, s);
+	pthread_mutex_init(&s->lock, NULL);
+	s->metrics = m ? m : &s->own;
+	s->loop = ev_loop_new(0);
+	s->client = s->loop ? http_client_new(s->loop, 4) : NULL;
+	if (s->client) {
+		ev_async_init(&s->wake, on_wake);
+		s->wake.data = s;
+		ev_async_start(s->loop, &s->wake);
+		s->running = thread_start(&s->thread, "tg-keys", run, s) == 0;
+	}
+	if (!s->running)
+		keysets_free(&s);
+	return s;
+}
+
+void
+keysets_stop(struct keysets *s)
+{
+	if (!s || !s->running)
+		return;
+	atomic_store(&s->stopping, true);
+	ev_async_send(s->loop, &s->wake);
+	pthread_join(s->thread, NULL);
+	s->running = false;
+	pthread_mutex_lock(&s->lock);
+	for (struct keyset *k = s->first; k; k = k->next) {
+		http_call_cancel(&k->call);
+		atomic_store(&k->busy, false);
+		wake_waiters(k);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+keysets_free(struct keysets **sp)
+{
+	struct keysets *s = *sp;
+
+	if (!s)
+		return;
+	keysets_stop(s);
+	for (struct keyset *k = s->first, *next; k; k = next) {
+		next = k->next;
+		destroy(k);
+	}
+	http_client_free(&s->client);
+	if (s->loop) {
+		ev_async_stop(s->loop, &s->wake);
+		ev_loop_destroy(s->loop);
+	}
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	*sp = NULL;
+}
+
+/* ---- opening ---- */
+
+static struct keyset *
+make(struct keysets *s, const struct keyset_options *o)
+{
+	struct keyset *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	TAG(keyset, k);
+	k->all = s;
+	k->o = *o;
+	ev_timer_init(&k->timer, on_timer, 0., 0.);
+	k->timer.data = k;
+	k->o.url = strdup(o->url);
+	k->o.ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
+	if (!k->o.url || (o->ca_file && !k->o.ca_file)) {
+		destroy(k);
+		return NULL;
+	}
+	k->next = s->first;
+	s->first = k;
+	return k;
+}
+
+struct keyset *
+keyset_open(struct keysets *s, const struct keyset_options *o)
+{
+	pthread_mutex_lock(&s->lock);
+	struct keyset *k = s->first;
+	while (k && (!str_same(k->o.url, o->url) || !str_same(k->o.ca_file, o->ca_file) ||
+			    k->o.refresh_us != o->refresh_us || k->o.stale_us != o->stale_us))
+		k = k->next;
+	if (!k)
+		k = make(s, o);
+	if (k)
+		k->refs++;
+	pthread_mutex_unlock(&s->lock);
+	if (k)
+		ev_async_send(s->loop, &s->wake);
+	return k;
+}
+
+void
+keyset_close(struct keyset **kp)
+{
+	struct keyset *k = *kp;
+
+	*kp = NULL;
+	if (!k)
+		return;
+	struct keysets *s = k->all;
+	pthread_mutex_lock(&s->lock);
+	k->refs--;
+	pthread_mutex_unlock(&s->lock);
+	ev_async_send(s->loop, &s->wake);
+}
+
+/* ---- any thread ---- */
+
+static bool
+usable(struct keyset *k)
+{
+	return atomic_load_explicit(&k->now, memory_order_acquire) &&
+	       clock_mono_us() - atomic_load(&k->answered_us) <= k->o.stale_us;
+}
+
+unsigned
+keyset_generation(struct keyset *k)
+{
+	return usable(k) ? atomic_load(&k->generation) : 0;
+}
+
+int
+keyset_verify(struct keyset *k, struct span kid, enum jws_alg alg, struct span text,
+	struct span signature)
+{
+	struct jwks *set = atomic_load_explicit(&k->now, memory_order_acquire);
+
+	return usable(k) ? jwks_verify(set, kid, alg, text, signature) : ERR_CLOSED;
+}
+
+bool
+keyset_wait(struct keyset *k, struct keyset_waiter *w)
+{
+	bool idle = !atomic_load(&k->busy);
+	bool news = w->since_us && atomic_load(&k->tried_us) >= w->since_us;
+
+	if (atomic_load(&k->all->stopping) || (idle && !news && too_soon(k)))
+		return false;
+	w->next = atomic_load(&k->waiters);
+	while (!atomic_compare_exchange_weak(&k->waiters, &w->next, w))
+		;
+	/* The thread may have ended since: then nobody else looks at them. */
+	if (atomic_load(&k->all->stopping))
+		wake_waiters(k);
+	else
+		ev_async_send(k->all->loop, &k->all->wake);
+	return true;
+}
+
+bool
+keysets_ready(struct keysets *s, struct buf *out)
+{
+	bool all = true;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct keyset *k = s->first; k; k = k->next) {
+		bool ok = usable(k);
+		if (k->refs == 0)
+			continue;
+		all = all && ok;
+		buf_printf(out, "keys: %s: ", k->o.url);
+		if (ok)
+			buf_printf(out, "answered %llu s ago\n",
+				(unsigned long long)((clock_mono_us() -
+							     atomic_load(&k->answered_us)) /
+						     1000000));
+		else
+			buf_str(out, "none that may be used: its tokens are refused\n");
+	}
+	pthread_mutex_unlock(&s->lock);
+	return all;
+}

@@ -1,0 +1,451 @@
+/* Which server does what: one, the master that Sentinels name, or a cluster's nodes by
+ * slot. What redis_finder finds out wakes the loop; the connections are redis_conn.c's. */
+#include "base/redis/redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/redis/redis_find.h"
+#include "base/redis/redis_private.h"
+
+enum { TICK_MS = 10, IDLE_MS = 100, KEPT_MS = 60000 };
+
+/* ---- a cluster's nodes ---- */
+
+static void
+init_conn(struct redis *r, const struct redis *front, struct redis_front *f)
+{
+	TAG(redis, r);
+	r->f = f;
+	r->o = redis_finder_options(f->finder);
+	r->loop = front->loop;
+	r->deadline_us = front->deadline_us;
+	r->metrics = front->metrics;
+	r->open = true;
+}
+
+static void
+place_text(const struct redis_place *p, char *out, size_t size)
+{
+	snprintf(out, size, "%s:%u", p->host, p->port);
+}
+
+static struct redis *
+find_node(struct redis_front *f, const struct redis_place *p)
+{
+	for (size_t i = 0; i < f->nodes; i++)
+		if (f->node[i]->place.port == p->port &&
+			!strcmp(f->node[i]->place.host, p->host))
+			return f->node[i];
+	return NULL;
+}
+
+struct redis *
+redis_node_at(struct redis *front, const struct redis_place *p)
+{
+	struct redis_front *f = front->f;
+	struct redis *r = find_node(f, p);
+
+	if (r || f->nodes == REDIS_NODES_MAX || !(r = calloc(1, sizeof(*r))))
+		return r;
+	init_conn(r, front, f);
+	r->node = true;
+	place_text(p, r->text, sizeof(r->text));
+	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
+	/* A redirection names an address, or a name that the map will have. */
+	struct redis_place at = *p;
+	if (!at.address[0])
+		redis_place_address(&at);
+	r->place = at;
+	if (at.address[0])
+		redis_conn_place(r, &at);
+	f->node[f->nodes++] = r;
+	return r;
+}
+
+static void
+node_free(struct redis_front *f, size_t i)
+{
+	struct redis *r = f->node[i];
+
+	for (unsigned s = 0; s < REDIS_SLOTS; s++)
+		if (f->owner[s] == r)
+			f->owner[s] = NULL;
+	f->node[i] = f->node[--f->nodes];
+	redis_conn_end(r);
+	free(r);
+}
+
+/* Its epoch's key must be in a slot that it has. */
+static void
+tag_nodes(struct redis_front *f)
+{
+	for (size_t i = 0; i < f->nodes; i++) {
+		struct redis *r = f->node[i];
+		unsigned s = 0;
+		char tag[REDIS_TAG_MAX];
+		if (r->life.tag[0] && f->owner[redis_slot(span_str(r->life.tag))] == r)
+			continue;
+		while (s < REDIS_SLOTS && f->owner[s] != r)
+			s++;
+		if (s == REDIS_SLOTS)
+			continue;
+		redis_slot_tag(s, tag);
+		snprintf(r->life.tag, sizeof(r->life.tag), "{%s}", tag);
+		redis_life_ended(r, r->life.epoch);
+	}
+}
+
+static void
+take_cluster(struct redis *front, const struct redis_map *m, uint64_t now)
+{
+	struct redis_front *f = front->f;
+	struct redis *at[REDIS_NODES_MAX] = { NULL };
+
+	for (size_t i = 0; i < m->n; i++) {
+		at[i] = redis_node_at(front, &m->place[i]);
+		if (at[i])
+			redis_conn_place(at[i], &m->place[i]);
+	}
+	for (size_t s = 0; s < REDIS_SLOTS; s++)
+		f->owner[s] = m->owner[s] < m->n ? at[m->owner[s]] : NULL;
+	for (size_t i = f->nodes; i-- > 0;) {
+		bool listed = false;
+		for (size_t k = 0; k < m->n; k++)
+			listed |= at[k] == f->node[i];
+		if (!listed && now > f->node[i]->kept_us)
+			node_free(f, i);
+	}
+	tag_nodes(f);
+}
+
+struct redis *
+redis_at(struct redis *r, struct span key)
+{
+	return r->f->cluster ? r->f->owner[redis_slot(key)] : r;
+}
+
+size_t
+redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX])
+{
+	if (!r->f->cluster) {
+		out[0] = r;
+		return 1;
+	}
+	memcpy(out, r->f->node, r->f->nodes * sizeof(out[0]));
+	return r->f->nodes;
+}
+
+uint64_t
+redis_moves(const struct redis *r)
+{
+	return r->f->version + r->f->moved;
+}
+
+uint64_t
+redis_deadline_us(const struct redis *r)
+{
+	return r->deadline_us;
+}
+
+void
+redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
+{
+	struct redis_front *f = front->f;
+
+	f->moved += node && f->owner[slot] != node;
+	if (node)
+		f->owner[slot] = node;
+}
+
+/* Where others of this process were redirected. */
+static void
+take_told(struct redis *r)
+{
+	struct redis_front *f = r->f;
+	struct redis_place place;
+	unsigned slot;
+
+	while (f->cluster && redis_finder_told(f->finder, &f->told, &slot, &place))
+		redis_slot_at(r, slot, redis_node_at(r, &place));
+}
+
+/* ---- all of it ---- */
+
+static void
+take_map(struct redis *r, uint64_t now)
+{
+	struct redis_front *f = r->f;
+
+	if (!redis_finder_news(f->finder, &f->version, f->map))
+		return;
+	if (f->cluster)
+		take_cluster(r, f->map, now);
+	else
+		redis_conn_place(r, &f->map->place[0]);
+}
+
+/* Something has a deadline. */
+static bool
+waits(const struct redis *r)
+{
+	const struct redis_front *f = r->f;
+	bool any = !TAILQ_EMPTY(&f->sent) || (!f->cluster && redis_conn_waits(r));
+
+	for (size_t i = 0; i < f->nodes; i++)
+		any = any || redis_conn_waits(f->node[i]);
+	return any;
+}
+
+static void
+on_tick(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
+{
+	struct redis *r = TAGGED(redis, t->data);
+	uint64_t now = clock_mono_us();
+
+	redis_pipes_late(r, now);
+	take_map(r, now);
+	if (!r->f->cluster)
+		redis_conn_tick(r, now);
+	for (size_t i = 0; i < r->f->nodes; i++)
+		redis_conn_tick(r->f->node[i], now);
+}
+
+/* Something was found, or told: that is looked at before what this turn writes. */
+static void
+on_news(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
+{
+	take_map(TAGGED(redis, a->data), clock_mono_us());
+}
+
+static void
+on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
+{
+	struct redis *r = TAGGED(redis, w->data);
+
+	take_told(r);
+	if (r->f->before_write)
+		r->f->before_write(r->f->before_write_arg);
+	redis_conn_flush(r);
+	for (size_t i = 0; i < r->f->nodes; i++)
+		redis_conn_flush(r->f->node[i]);
+	if (!waits(r))
+		ev_timer_stop(r->loop, &r->f->often);
+	else if (!ev_is_active(&r->f->often))
+		ev_timer_again(r->loop, &r->f->often);
+}
+
+static void
+on_soon(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
+{
+	redis_pipes_failed(TAGGED(redis, t->data));
+}
+
+static void
+start(struct redis *r)
+{
+	struct redis_front *f = r->f;
+
+	ev_timer_init(&f->tick, on_tick, IDLE_MS / 1000., IDLE_MS / 1000.);
+	ev_timer_init(&f->often, on_tick, 0., TICK_MS / 1000.);
+	ev_timer_init(&f->soon, on_soon, 0., 0.);
+	ev_prepare_init(&f->flush, on_flush);
+	ev_async_init(&f->ear.wake, on_news);
+	f->tick.data = f->often.data = f->soon.data = f->flush.data = f->ear.wake.data = r;
+	f->ear.loop = r->loop;
+	ev_async_start(r->loop, &f->ear.wake);
+	redis_finder_hear(f->finder, &f->ear);
+	ev_timer_start(r->loop, &f->tick);
+	ev_prepare_start(r->loop, &f->flush);
+	take_map(r, clock_mono_us());
+	if (!f->cluster)
+		redis_conn_tick(r, clock_mono_us());
+}
+
+struct redis *
+redis_new_at(struct ev_loop *loop, struct redis_finder *finder, uint64_t deadline_us,
+	struct metrics *m)
+{
+	const struct redis_options *o = redis_finder_options(finder);
+	bool cluster = o->url.kind == REDIS_CLUSTER;
+	size_t owners = cluster ? REDIS_SLOTS : 0;
+	struct redis *r = calloc(1, sizeof(*r));
+	struct redis_front *f = calloc(1, sizeof(*f) + owners * sizeof(f->owner[0]));
+	struct redis_map *map = calloc(1, sizeof(*map));
+	struct redis_tls *tls = redis_tls_new(o);
+
+	if (!r || !f || !map || !tls) {
+		free(r);
+		free(f);
+		free(map);
+		redis_tls_free(&tls);
+		return NULL;
+	}
+	f->finder = redis_finder_share(finder);
+	f->map = map;
+	f->tls = tls;
+	f->cluster = cluster;
+	f->every_ms = IDLE_MS;
+	TAILQ_INIT(&f->sent);
+	buf_init(&f->command, 1u << 20);
+	r->loop = loop;
+	r->deadline_us = deadline_us;
+	r->metrics = m;
+	init_conn(r, r, f);
+	redis_url_text(&o->url, r->text);
+	start(r);
+	return r;
+}
+
+struct redis *
+redis_new(struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m)
+{
+	struct redis_options o;
+	struct redis_finder *f = redis_options_url(&o, url) ? NULL : redis_finder_new(&o);
+	struct redis *r = f ? redis_new_at(loop, f, deadline_us, m) : NULL;
+
+	redis_finder_free(&f);
+	explicit_bzero(&o, sizeof(o));
+	return r;
+}
+
+void
+redis_free(struct redis **rp)
+{
+	struct redis *r = *rp;
+
+	if (!r)
+		return;
+	struct redis_front *f = r->f;
+	ev_timer_stop(r->loop, &f->tick);
+	ev_timer_stop(r->loop, &f->often);
+	ev_timer_stop(r->loop, &f->soon);
+	ev_prepare_stop(r->loop, &f->flush);
+	redis_finder_deaf(f->finder, &f->ear);
+	ev_async_stop(r->loop, &f->ear.wake);
+	/* hiredis ends each command with a callback; whoever asked may be gone. */
+	redis_pipes_end(r);
+	redis_conn_end(r);
+	while (f->nodes)
+		node_free(f, f->nodes - 1);
+	redis_finder_free(&f->finder);
+	redis_tls_free(&f->tls);
+	buf_free(&f->command);
+	free(f->map);
+	free(f);
+	free(r);
+	*rp = NULL;
+}
+
+void
+redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg)
+{
+	r->f->before_write = cb;
+	r->f->before_write_arg = arg;
+}
+
+void
+redis_every(struct redis *r, unsigned ms)
+{
+	struct redis_front *f = r->f;
+
+	if (f->every_ms == ms)
+		return;
+	f->every_ms = ms;
+	f->tick.repeat = ms / 1000.;
+	ev_timer_again(r->loop, &f->tick);
+}
+
+void
+redis_wake_all(struct redis *r)
+{
+	redis_finder_wake(r->f->finder);
+}
+
+/* ---- how it is ---- */
+
+/* Of a cluster, with `epoch`: each node that has slots, and each slot has a node. */
+static bool
+all_up(const struct redis *r, bool epoch)
+{
+	const struct redis_front *f = r->f;
+
+	if (!f->cluster || r->node)
+		return conn_up(r) && (!epoch || r->life.epoch);
+	for (size_t s = 0; s < REDIS_SLOTS; s++)
+		if (!f->owner[s] || !all_up(f->owner[s], epoch))
+			return false;
+	return true;
+}
+
+bool
+redis_up(const struct redis *r)
+{
+	return all_up(r, false);
+}
+
+bool
+redis_ready(const struct redis *r)
+{
+	return all_up(r, true);
+}
+
+bool
+redis_evicts(const struct redis *r)
+{
+	bool evicts = r->evicts;
+
+	for (size_t i = 0; i < r->f->nodes; i++)
+		evicts |= r->f->node[i]->evicts;
+	return evicts;
+}
+
+enum redis_refusal
+redis_refuses(const struct redis *r, const char **said)
+{
+	const struct redis *one = r;
+
+	for (size_t i = 0; i < r->f->nodes && !one->refusal; i++)
+		one = r->f->node[i];
+	*said = one->refused_with;
+	return one->refusal;
+}
+
+static int64_t
+skew_of(const struct redis *r, int64_t ahead_us)
+{
+	return r->connected && r->life.clock ? ahead_us - r->life.offset_us : 0;
+}
+
+int64_t
+redis_skew_us(const struct redis *r)
+{
+	int64_t ahead_us = clock_wall_ns() / 1000 - (int64_t)clock_mono_us();
+	int64_t most = skew_of(r, ahead_us);
+
+	for (size_t i = 0; i < r->f->nodes; i++) {
+		int64_t us = skew_of(r->f->node[i], ahead_us);
+		if (llabs(us) > llabs(most))
+			most = us;
+	}
+	return most;
+}
+
+const struct redis_life *
+redis_life(const struct redis *r)
+{
+	return &r->life;
+}
+
+bool
+redis_life_asked(const struct redis *r)
+{
+	const struct redis_front *f = r->f;
+
+	for (size_t i = 0; i < f->nodes; i++)
+		if (conn_up(f->node[i]) && f->node[i]->life_asked)
+			return true;
+	return conn_up(r) && r->life_asked;
+}

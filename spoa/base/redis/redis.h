@@ -1,0 +1,112 @@
+/* An asynchronous Redis on a libev loop (hiredis 0.14 and 1.x): one server, the master
+ * that Sentinels name, or a cluster. Connects by itself and again, gives every pipeline a
+ * deadline, and breaks the circuit while a server is away or silent, so that callers fail
+ * at once. owner: one thread. */
+#ifndef STORE_REDIS_H
+#define STORE_REDIS_H
+
+#include <ev.h>
+
+#include "base/metrics.h"
+#include "base/redis/redis_life.h"
+#include "base/span.h"
+
+struct redis;
+struct redis_finder;
+
+/* Connecting begins at once, and never waits. NULL: out of memory. */
+struct redis *redis_new_at(struct ev_loop *loop, struct redis_finder *finder,
+	uint64_t deadline_us, struct metrics *m);
+/* By a URL alone (base/redis/redis_url.h); NULL also where it is not understood. */
+struct redis *redis_new(
+	struct ev_loop *loop, const char *url, uint64_t deadline_us, struct metrics *m);
+/* Whatever is pending, pipelines and hashes, ends without its callback. */
+void redis_free(struct redis **r);
+/* Of a cluster: every slot has a node, and each of them is up. */
+bool redis_up(const struct redis *r);
+/* Up, and the epochs are known. */
+bool redis_ready(const struct redis *r);
+
+/* One of its servers forgets keys when its memory is full, as it said at a connect. */
+bool redis_evicts(const struct redis *r);
+
+/* Why one of its servers takes no writes, asked once a second; *said: its own words, until the
+ * next turn of the loop. */
+enum redis_refusal redis_refuses(const struct redis *r, const char **said);
+/* Our wall clock less that of the server that is furthest from it; 0: none is known. */
+int64_t redis_skew_us(const struct redis *r);
+
+/* The server that holds this key: r itself, or a node of the cluster that r is; NULL: none
+ * is known. Until the next turn of the loop. */
+struct redis *redis_at(struct redis *r, struct span key);
+
+/* The servers that hold keys: r itself, or the nodes of the cluster that r is. How many. Until
+ * the next turn of the loop. */
+enum { REDIS_HOLDERS_MAX = 64 };
+size_t redis_holders(struct redis *r, struct redis *out[REDIS_HOLDERS_MAX]);
+/* Another number where it is known that slots of a cluster moved. */
+uint64_t redis_moves(const struct redis *r);
+/* How long an answer is waited for. */
+uint64_t redis_deadline_us(const struct redis *r);
+
+/* Which life of its data this server (redis_at) is in, and its clock: asked at each connect.
+ * Its epoch is 0 while that is not known, and always of a cluster as a whole. */
+const struct redis_life *redis_life(const struct redis *r);
+/* An epoch is being asked for: it will be known soon, or the circuit opens. */
+bool redis_life_asked(const struct redis *r);
+/* A reader saw another epoch, or none: this one has ended, the next is asked for. */
+void redis_life_ended(struct redis *r, uint64_t epoch);
+/* The reply to a TIME that was sent at sent_us (monotonic): seconds and microseconds. */
+void redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2]);
+/* `cb` runs at the end of each turn of the loop, before what the turn queued is written.
+ * One; NULL: none any more. */
+void redis_before_write(struct redis *r, void (*cb)(void *arg), void *arg);
+
+/* A turn of the loop comes at least so often, whatever happens; a second at most, or what is
+ * asked once a second comes later. 100 at first. */
+void redis_every(struct redis *r, unsigned ms);
+/* A turn of the loops of all who share its finder, soon. */
+void redis_wake_all(struct redis *r);
+
+enum { REDIS_LIST_MAX = 24 };
+
+/* One command's reply: an integer, or a list of integers (MGET: strings are read
+ * as integers, nil as 0). */
+struct redis_reply_ints {
+	int err; /* ERR_SYNTAX: Redis answered with an error or something else; of a cluster
+		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
+	size_t n;
+	int64_t i, list[REDIS_LIST_MAX];
+};
+
+/* A pipeline: begin, add commands, send. The callback runs exactly once, on the
+ * loop, never inside redis_send: err 0 with one reply a command (valid during the
+ * call), or ERR_TIMEOUT, ERR_IO (circuit open, connection lost). Late replies are
+ * dropped, but for redis_late(). cb NULL: fire and forget. Of a cluster each command goes to
+ * the node that holds its first argument (an MGET to those that hold its keys), what goes to
+ * one node in its order, and follows where a slot moved. Where one of these nodes fails, the
+ * pipeline does. */
+typedef void redis_cb(void *arg, int err, const struct redis_reply_ints *replies, size_t n);
+struct redis_pipe;
+/* `commands`: how many will be added at most. The callback's arg is a copy of the `bytes`
+ * at arg, freed with the pipeline. Aborts where memory is out. */
+struct redis_pipe *redis_begin(
+	struct redis *r, size_t commands, redis_cb *cb, const void *arg, size_t bytes);
+void redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens);
+/* To this server (redis_at), whatever its arguments: TIME. */
+void redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
+	const size_t *lens);
+void redis_send(struct redis_pipe *p);
+/* Before it is sent: where the callback was told ERR_TIMEOUT, this one runs once after it, with
+ * the same arg: err 0 when all has been answered after all; or when nothing will be, and then
+ * it only frees what arg holds, as the pipeline's owner may be gone. */
+void redis_late(struct redis_pipe *p, redis_cb *late);
+
+/* HGETALL: the callback runs exactly once, on the loop, never inside: err 0 with n pairs of
+ * field and value (n may be 0), valid during the call; ERR_SYNTAX: the key holds something
+ * else; ERR_LIMIT: more than `fields` of them or more than `bytes`; else as for a pipeline. */
+typedef void redis_hash_cb(void *arg, int err, const struct span *pairs, size_t n);
+void redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes,
+	redis_hash_cb *cb, void *arg);
+
+#endif

@@ -1,0 +1,318 @@
+/* Commands to a cluster. Each goes to the node that holds its key, in order, and follows
+ * redirections (Redis Cluster specification, "MOVED redirection", "ASK redirection"). An
+ * MGET is asked of each slot that it has keys in, and key by key where a node says
+ * TRYAGAIN while a slot moves. */
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/redis/redis_find.h"
+#include "base/redis/redis_private.h"
+
+enum { HOPS_MAX = 5 };
+
+/* A command to a cluster, kept until it is answered: it may have to go elsewhere. */
+struct redis_call {
+	struct tag tag;
+	struct redis_pipe *p;
+	LIST_ENTRY(redis_call) of_pipe;
+	struct redis *node;
+	size_t reply;
+	size_t from, part; /* elements of the reply's list; part 0: the whole */
+	unsigned hops;
+	bool reads; /* changes nothing */
+	bool away, held;
+	unsigned round; /* of the pipeline, when it was sent after all writes */
+	size_t n;
+	char command[];
+};
+
+static void on_call(redisAsyncContext *ac, void *reply, void *priv);
+
+/* The next argument of a formatted command: "$BYTES CRLF argument CRLF". */
+static struct span
+next_argument(struct span *s)
+{
+	struct span length = span_trim(span_next(s, '\n'), "$\r");
+	uint64_t n = 0;
+
+	INVARIANT(span_u64(length, &n) == 0 && n + 2 <= s->n);
+	struct span arg = span_cut(*s, 0, n);
+	*s = span_cut(*s, n + 2, s->n);
+	return arg;
+}
+
+static bool
+reads(struct span command)
+{
+	static const char *const names[] = { "GET", "MGET", "TIME", "HGETALL" };
+
+	span_next(&command, '\n');
+	return span_find(next_argument(&command), names, COUNT_OF(names)) < COUNT_OF(names);
+}
+
+static void read_again(struct redis_pipe *p);
+
+static void
+call_end(struct redis_call *c)
+{
+	struct redis_pipe *p = c->p;
+
+	if (c->away && --p->writes_away == 0)
+		read_again(p);
+	LIST_REMOVE(c, of_pipe);
+	free(c);
+	redis_pipe_settle(p);
+}
+
+/* Whoever counts first and then reads relies on it: what was read before a write went where
+ * its slot is, by way of another node, is read again after it. */
+static bool
+hold(struct redis_call *c)
+{
+	const struct redis_pipe *p = c->p;
+
+	c->held = c->reads && !p->answered && (p->writes_away || c->round != p->round);
+	return c->held;
+}
+
+/* False: it did not go out, and its reply says so. */
+static bool
+call_send(struct redis_call *c, struct redis *to)
+{
+	c->node = to;
+	c->round = c->p->writes_away ? c->p->round - 1 : c->p->round;
+	if (to && conn_up(to) &&
+		redisAsyncFormattedCommand(to->ac, on_call, c, c->command, c->n) == REDIS_OK)
+		return true;
+	c->p->replies[c->reply].err = ERR_IO;
+	return false;
+}
+
+static void
+read_again(struct redis_pipe *p)
+{
+	const struct redis_front *f = p->r->f;
+	struct redis_call *c, *next;
+
+	for (c = LIST_FIRST(&p->calls); c; c = next) {
+		struct redis *to = NULL;
+		next = LIST_NEXT(c, of_pipe);
+		if (!c->held)
+			continue;
+		c->held = false;
+		for (size_t i = 0; i < f->nodes; i++)
+			if (f->node[i] == c->node)
+				to = c->node;
+		/* The write that was waited for still counts: the pipeline stays. */
+		if (!call_send(c, to))
+			call_end(c);
+	}
+}
+
+/* Sends a command, of which `part` elements from `from` on are the reply's; 0: all of it. */
+static void
+call_begin(struct redis_pipe *p, size_t reply, size_t from, size_t part, struct redis *to,
+	struct span command)
+{
+	struct redis_call *c = calloc(1, sizeof(*c) + command.n);
+
+	if (!c)
+		abort(); /* a hundred bytes: nothing sensible is left to do */
+	TAG(redis_call, c);
+	c->p = p;
+	c->reply = reply;
+	c->from = from;
+	c->part = part;
+	c->n = command.n;
+	c->reads = reads(command);
+	memcpy(c->command, command.p, command.n);
+	LIST_INSERT_HEAD(&p->calls, c, of_pipe);
+	p->waits++;
+	if (!call_send(c, to)) {
+		LIST_REMOVE(c, of_pipe);
+		p->waits--;
+		free(c);
+	}
+}
+
+static void
+get_begin(struct redis_pipe *p, size_t reply, size_t from, size_t n, struct redis *to,
+	const char **keys, const size_t *key_lens)
+{
+	const char *argv[1 + REDIS_LIST_MAX] = { n > 1 ? "MGET" : "GET" };
+	size_t lens[1 + REDIS_LIST_MAX] = { n > 1 ? 4 : 3 };
+
+	memcpy(argv + 1, keys, n * sizeof(*argv));
+	memcpy(lens + 1, key_lens, n * sizeof(*lens));
+	call_begin(p, reply, from, n, to,
+		redis_pipe_format(&p->r->f->command, (int)n + 1, argv, lens));
+}
+
+/* A list whose elements are asked in `parts`; until all have come it is late. */
+static void
+expect_parts(struct redis_reply_ints *to, size_t n, size_t parts)
+{
+	to->err = ERR_TIMEOUT;
+	to->n = n;
+	to->i = (int64_t)parts;
+}
+
+/* An MGET whose keys are in several slots is one of each run of keys in one slot. */
+static bool
+mget_begin(struct redis_pipe *p, size_t n, const char **keys, const size_t *lens)
+{
+	unsigned slot[REDIS_LIST_MAX];
+	size_t runs = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		slot[i] = redis_slot(span_of(keys[i], lens[i]));
+		runs += i == 0 || slot[i] != slot[i - 1];
+	}
+	if (runs < 2)
+		return false;
+	expect_parts(&p->replies[p->n], n, runs);
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && slot[end] == slot[i];)
+			end++;
+		get_begin(p, p->n, i, end - i, p->r->f->owner[slot[i]], keys + i, lens + i);
+	}
+	return true;
+}
+
+/* Some keys of an MGET are at the old node, some at the new one: they are asked one by one,
+ * and each is answered as the whole would have been. */
+static bool
+ask_singly(struct redis_call *c)
+{
+	struct span s = span_of(c->command, c->n);
+	struct redis_reply_ints *to = &c->p->replies[c->reply];
+	const char *keys[REDIS_LIST_MAX];
+	size_t lens[REDIS_LIST_MAX], n = 0;
+
+	span_next(&s, '\n');
+	if (!span_is(next_argument(&s), "MGET"))
+		return false;
+	for (; s.n && n < REDIS_LIST_MAX; n++) {
+		struct span key = next_argument(&s);
+		keys[n] = key.p;
+		lens[n] = key.n;
+	}
+	if (!c->part)
+		expect_parts(to, n, n);
+	else
+		to->i += (int64_t)n - 1;
+	for (size_t i = 0; i < n; i++)
+		get_begin(c->p, c->reply, c->from + i, 1, c->node, keys + i, lens + i);
+	return true;
+}
+
+static void
+on_asking(redisAsyncContext *ac UNUSED, void *reply UNUSED, void *priv UNUSED)
+{
+}
+
+/* "MOVED SLOT HOST:PORT" and "ASK SLOT HOST:PORT": true where the command is on its way
+ * again. */
+static bool
+follow(struct redis_call *c, struct span said)
+{
+	struct redis *front = c->p->r;
+	struct span word = span_next(&said, ' ');
+	bool ask = span_is(word, "ASK"), moved = span_is(word, "MOVED");
+	struct redis_place place;
+	uint64_t slot;
+
+	if (span_is(word, "TRYAGAIN") && ask_singly(c)) {
+		call_end(c);
+		return true;
+	}
+	if ((!ask && !moved) || ++c->hops > HOPS_MAX ||
+		span_u64(span_next(&said, ' '), &slot) || slot >= REDIS_SLOTS ||
+		redis_place_read(said, c->node->place.host, &place))
+		return false;
+	struct redis *to = redis_node_at(front, &place);
+	if (!c->reads) {
+		c->p->writes_away += !c->away;
+		c->p->round++;
+		c->away = true;
+	}
+	if (moved) {
+		redis_slot_at(front, (unsigned)slot, to);
+		redis_finder_tell(front->f->finder, (unsigned)slot, &place);
+	}
+	if (ask && to && conn_up(to))
+		redisAsyncCommand(to->ac, on_asking, NULL, "ASKING");
+	return call_send(c, to);
+}
+
+static void
+read_part(const struct redis_call *c, struct redis_reply_ints *to, const redisReply *reply)
+{
+	bool list = reply->type == REDIS_REPLY_ARRAY;
+
+	if ((list ? reply->elements : 1) != c->part)
+		to->err = ERR_SYNTAX;
+	for (size_t i = 0; i < c->part && to->err == ERR_TIMEOUT; i++) {
+		const redisReply *e = list ? reply->element[i] : reply;
+		if (e->type == REDIS_REPLY_STRING)
+			to->list[c->from + i] = strtoll(e->str, NULL, 10);
+		else if (e->type != REDIS_REPLY_NIL)
+			to->err = ERR_SYNTAX;
+	}
+	if (--to->i == 0 && to->err == ERR_TIMEOUT)
+		to->err = 0;
+}
+
+static void
+on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
+{
+	struct redis_call *c = TAGGED(redis_call, priv);
+	struct redis_reply_ints *to = &c->p->replies[c->reply];
+	const redisReply *reply = priv_reply;
+
+	if (!reply) {
+		to->err = ERR_IO;
+	} else if (reply->type == REDIS_REPLY_ERROR) {
+		to->err = ERR_TIMEOUT;
+		if (follow(c, span_of(reply->str, reply->len)))
+			return; /* the pipeline may be gone */
+		if (to->err == ERR_TIMEOUT)
+			to->err = ERR_SYNTAX;
+		redis_pipe_role(ac->data, reply);
+	} else if (hold(c)) {
+		if (!c->p->writes_away)
+			read_again(c->p);
+		return;
+	} else if (c->p->hash_cb) {
+		c->p->hash = reply;
+		to->err = 0;
+	} else if (c->part) {
+		read_part(c, to, reply);
+	} else {
+		redis_pipe_read(to, reply);
+	}
+	call_end(c);
+}
+
+void
+redis_call_begin(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
+	const size_t *lens)
+{
+	p->replies[p->n].err = ERR_TIMEOUT; /* until it is answered */
+	bool mget = argc > 2 && argc <= 1 + REDIS_LIST_MAX && !strcmp(argv[0], "MGET");
+	if (!mget || !mget_begin(p, (size_t)argc - 1, argv + 1, lens + 1))
+		call_begin(p, p->n, 0, 0, node,
+			redis_pipe_format(&p->r->f->command, argc, argv, lens));
+	p->n++;
+}
+
+void
+redis_calls_late(struct redis_pipe *p)
+{
+	struct redis_call *c;
+
+	LIST_FOREACH (c, &p->calls, of_pipe)
+		if (!c->held)
+			redis_conn_late(c->node);
+}

@@ -1,0 +1,568 @@
+/* One server's connection: hiredis' asynchronous API on libev, the handshake, and the
+ * circuit breaker. While the circuit is open, one PING or one attempt to connect a second
+ * probes; an answer closes it. */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/redis/redis_find.h"
+#include "base/redis/redis_private.h"
+
+enum {
+	PROBE_MS = 1000,
+	CONNECT_MS = 1000,
+	RETRY_FIRST_MS = 20,
+	RETRY_MS = 1000,
+	EPOCH_RETRY_MS = 500,
+	WRITE_MS = 900, /* once a second, with a timer that is early */
+	SAY_MS = 2000
+};
+
+/* Once, and again where the reason is another one: refused, then a wrong password. */
+static void
+say_down(struct redis *r, const char *why)
+{
+	uint64_t now = clock_mono_us();
+
+	if (r->said_down && (r->ending || now < r->say_at_us ||
+				    !strncmp(r->said, why, sizeof(r->said) - 1)))
+		return;
+	r->said_down = true;
+	r->say_at_us = now + SAY_MS * 1000;
+	snprintf(r->said, sizeof(r->said), "%s", why);
+	log_event(LOG_WARN, "redis.down", LS("url", r->text), LS("why", why));
+}
+
+static void
+say_up(struct redis *r)
+{
+	r->open = false;
+	r->demoted = false;
+	if (r->said_down)
+		log_event(LOG_INFO, "redis.up", LS("url", r->text));
+	r->said_down = false;
+}
+
+/* ---- its life and its clock ---- */
+
+static void
+epoch_unknown(struct redis *r, const char *why)
+{
+	r->life_asked = false;
+	if (!r->said_epoch)
+		log_event(LOG_WARN, "redis.epoch", LS("url", r->text), LS("why", why));
+	r->said_epoch = true;
+	if (r->demoted)
+		say_up(r);
+}
+
+/* The last of the three: SET, TIME, GET. */
+static void
+on_epoch(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+	long long v = rep && rep->type == REDIS_REPLY_STRING ? strtoll(rep->str, NULL, 10) : 0;
+
+	if (!rep)
+		return;
+	if (v <= 0) {
+		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str
+				 : r->refusal			? r->refused_with
+								: "no number");
+		return;
+	}
+	r->life.epoch = (uint64_t)v;
+	r->life_asked = r->said_epoch = false;
+}
+
+/* A SET NX of the epoch: where that is there it changes nothing, and it is refused as any
+ * write. */
+static void
+on_write(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	r->write_asked = false;
+	if (!rep)
+		return;
+	redis_pipe_role(r, rep);
+	if (r->demoted && !r->wrong)
+		say_up(r);
+	r->refusal = REDIS_TAKES;
+	if (rep->type != REDIS_REPLY_ERROR)
+		return;
+	r->refusal = redis_life_refusal(span_of(rep->str, rep->len));
+	snprintf(r->refused_with, sizeof(r->refused_with), "%s", rep->str);
+}
+
+static void
+on_time(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!rep || rep->type != REDIS_REPLY_ARRAY || rep->elements != 2 ||
+		rep->element[0]->type != REDIS_REPLY_STRING ||
+		rep->element[1]->type != REDIS_REPLY_STRING)
+		return;
+	const int64_t time[2] = { strtoll(rep->element[0]->str, NULL, 10),
+		strtoll(rep->element[1]->str, NULL, 10) };
+	redis_life_time(r, r->time_asked_us, time);
+}
+
+/* Whether it takes writes, and its clock. */
+static void
+ask_write(struct redis *r)
+{
+	r->time_asked_us = clock_mono_us();
+	r->write_at_us = r->time_asked_us + WRITE_MS * 1000;
+	r->write_asked = redisAsyncCommand(r->ac, on_write, NULL, "SET %s %llu NX", r->life.key,
+				 (unsigned long long)redis_life_draw()) == REDIS_OK;
+	redisAsyncCommand(r->ac, on_time, NULL, "TIME");
+}
+
+static void
+on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!rep)
+		return;
+	if (rep->type == REDIS_REPLY_ERROR ||
+		!redis_life_named(&r->life, span_of(rep->str ? rep->str : "", rep->len))) {
+		epoch_unknown(r, rep->type == REDIS_REPLY_ERROR ? rep->str : "no run_id");
+		return;
+	}
+	ask_write(r);
+	redisAsyncCommand(ac, on_epoch, NULL, "GET %s", r->life.key);
+}
+
+/* Counters have a TTL: each policy but noeviction forgets what was used. */
+static void
+on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!rep || rep->type == REDIS_REPLY_ERROR)
+		return;
+	struct span policy = redis_life_evicts(span_of(rep->str ? rep->str : "", rep->len));
+	if (policy.n && !r->evicts)
+		log_event(LOG_WARN, "redis.evicts", LS("url", r->text), LSP("policy", policy),
+			LS("why", "a full Redis forgets what was used: set maxmemory-policy "
+				  "noeviction"));
+	r->evicts = policy.n > 0;
+}
+
+/* RUNID is asked for each time: at one address there may be another server. */
+static void
+ask_life(struct redis *r)
+{
+	r->life.epoch = 0;
+	r->life_asked_us = clock_mono_us();
+	/* A node without slots can hold no key. */
+	if (r->f->cluster && !r->life.tag[0])
+		return;
+	redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
+	r->life_asked = redisAsyncCommand(r->ac, on_info, NULL, "INFO server") == REDIS_OK;
+}
+
+void
+redis_life_ended(struct redis *r, uint64_t epoch)
+{
+	if (r->life.epoch == epoch && r->ac && r->connected)
+		ask_life(r);
+}
+
+void
+redis_life_time(struct redis *r, uint64_t sent_us, const int64_t time[2])
+{
+	int64_t at_us;
+
+	if (redis_life_time_read(time, &at_us))
+		redis_life_saw(&r->life, sent_us, clock_mono_us(), at_us);
+}
+
+/* ---- the handshake ---- */
+
+static void
+on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	r->probing = false;
+	if (!rep)
+		return;
+	if (rep->type == REDIS_REPLY_ERROR) {
+		say_down(r, rep->str);
+		return;
+	}
+	if (r->refused)
+		return;
+	if (!r->connected)
+		ask_life(r);
+	r->connected = true;
+	if (!r->demoted)
+		say_up(r);
+}
+
+/* A connection that goes on without AUTH, SELECT or its role is not the one asked for. */
+static void
+refuse(struct redis *r, const char *why)
+{
+	say_down(r, why);
+	r->refused = true;
+	redisAsyncDisconnect(r->ac);
+}
+
+static void
+on_setup(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+
+	if (rep && rep->type == REDIS_REPLY_ERROR)
+		refuse(TAGGED(redis, ac->data), rep->str);
+}
+
+/* One that Sentinels take for the master may have lost that role, or not have it yet. */
+static void
+on_role(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!rep)
+		return;
+	bool array = rep->type == REDIS_REPLY_ARRAY && rep->elements > 0 &&
+		     rep->element[0]->type == REDIS_REPLY_STRING;
+	if (!array || strcmp(rep->element[0]->str, "master") != 0) {
+		redis_finder_again(r->f->finder);
+		refuse(r, array				   ? "it is not the master"
+			  : rep->type == REDIS_REPLY_ERROR ? rep->str
+							   : "no role");
+	}
+}
+
+static bool
+log_in(struct redis *r)
+{
+	struct redis_login l;
+	struct buf why;
+
+	buf_init(&why, 4096);
+	bool ok = redis_login(r->o, false, &l, &why) == 0;
+	buf_putc(&why, '\0');
+	if (!ok)
+		say_down(r, buf_view(&why).p);
+	else if (l.asked && l.user[0])
+		redisAsyncCommand(r->ac, on_setup, NULL, "AUTH %s %s", l.user, l.password);
+	else if (l.asked)
+		redisAsyncCommand(r->ac, on_setup, NULL, "AUTH %s", l.password);
+	sodium_memzero(&l, sizeof(l));
+	buf_free(&why);
+	return ok;
+}
+
+static void
+set_up(struct redis *r)
+{
+	/* Not every user may; nothing depends on it. */
+	if (r->o->client_name[0])
+		redisAsyncCommand(r->ac, NULL, NULL, "CLIENT SETNAME %s", r->o->client_name);
+	if (r->o->url.db)
+		redisAsyncCommand(r->ac, on_setup, NULL, "SELECT %u", r->o->url.db);
+	if (r->o->url.kind == REDIS_SENTINEL)
+		redisAsyncCommand(r->ac, on_role, NULL, "ROLE");
+}
+
+/* ---- hiredis on libev ---- */
+
+/* Not hiredis' own adapter: it asks epoll for writability before each write and
+ * takes it back after. Here all that a turn of the loop has queued is written at
+ * its end at once; epoll is asked only where the socket is full. */
+void
+redis_conn_flush(struct redis *r)
+{
+	if (!r->unsent || !r->ac)
+		return;
+	r->unsent = false;
+	r->flushing = true;
+	redisAsyncHandleWrite(r->ac); /* may end the connection: lost() */
+	r->flushing = false;
+}
+
+static void
+on_io(struct ev_loop *loop UNUSED, ev_io *w, int revents)
+{
+	struct redis *r = TAGGED(redis, w->data);
+
+	if (r->ac && revents & EV_READ)
+		redisAsyncHandleRead(r->ac);
+	if (r->ac && revents & EV_WRITE)
+		redisAsyncHandleWrite(r->ac);
+}
+
+static void
+add_read(void *data)
+{
+	struct redis *r = TAGGED(redis, data);
+
+	ev_io_start(r->loop, &r->rd);
+}
+
+static void
+del_read(void *data)
+{
+	struct redis *r = TAGGED(redis, data);
+
+	ev_io_stop(r->loop, &r->rd);
+}
+
+static void
+add_write(void *data)
+{
+	struct redis *r = TAGGED(redis, data);
+
+	/* A connection that is being made tells by being writable. */
+	if (r->flushing || !r->ac || !(r->ac->c.flags & REDIS_CONNECTED))
+		ev_io_start(r->loop, &r->wr);
+	else
+		r->unsent = true;
+}
+
+static void
+del_write(void *data)
+{
+	struct redis *r = TAGGED(redis, data);
+
+	ev_io_stop(r->loop, &r->wr);
+	r->unsent = false;
+}
+
+static void
+detach(void *data)
+{
+	del_read(data);
+	del_write(data);
+}
+
+static void
+attach(struct redis *r, redisAsyncContext *ac)
+{
+	ev_io_init(&r->rd, on_io, ac->c.fd, EV_READ);
+	ev_io_init(&r->wr, on_io, ac->c.fd, EV_WRITE);
+	r->rd.data = r->wr.data = r;
+	ac->ev.addRead = add_read;
+	ac->ev.delRead = del_read;
+	ac->ev.addWrite = add_write;
+	ac->ev.delWrite = del_write;
+	ac->ev.cleanup = detach;
+	ac->ev.data = r;
+	r->ac = ac;
+}
+
+/* ---- its life ---- */
+
+static void
+lost(struct redis *r, const char *why)
+{
+	uint64_t now = clock_mono_us();
+
+	/* A connection that held for long is made anew at once, and soon: its server may
+	   only be starting again. */
+	if (r->connected && now >= r->connect_began_us + RETRY_MS * 1000) {
+		r->retry_ms = RETRY_FIRST_MS;
+		r->retry_at_us = 0;
+	}
+	if (r->ac) /* not again from on_disconnect(), after give_up() */
+		r->refusal = r->wrong ? REDIS_REPLICA : REDIS_TAKES;
+	r->ac = NULL;
+	r->connected = r->probing = r->life_asked = r->wrong = r->write_asked = false;
+	r->life.epoch = 0;
+	r->open = true;
+	say_down(r, why);
+	redis_finder_again(r->f->finder);
+}
+
+/* hiredis' word, or whose certificate it was that was refused. */
+static const char *
+why_lost(const struct redis *r, const redisAsyncContext *ac)
+{
+	const char *verdict = redis_tls_verdict(r->f->tls);
+
+	if (r->o->url.tls && !r->connected)
+		return verdict				    ? verdict
+		       : strcmp(ac->errstr, "Success") == 0 ? "TLS failed"
+							    : ac->errstr;
+	return ac->errstr;
+}
+
+static void
+give_up(struct redis *r, const char *why)
+{
+	redisAsyncContext *ac = r->ac;
+
+	lost(r, why);
+	redisAsyncFree(ac);
+}
+
+static void
+on_connect(const redisAsyncContext *ac, int status)
+{
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (status != REDIS_OK)
+		lost(r, why_lost(r, ac));
+}
+
+static void
+on_disconnect(const redisAsyncContext *ac, int status)
+{
+	lost(ac->data, status == REDIS_OK ? "closed" : why_lost(ac->data, ac));
+}
+
+static void
+probe(struct redis *r, uint64_t now)
+{
+	if (r->probing || now < r->probe_at_us)
+		return;
+	r->probe_at_us = now + PROBE_MS * 1000;
+	r->probed_us = now;
+	r->probing = redisAsyncCommand(r->ac, on_pong, NULL, "PING") == REDIS_OK;
+}
+
+/* False: there is nothing to wait for. */
+static bool
+begin_tls(struct redis *r)
+{
+	struct buf why;
+
+	if (!r->o->url.tls)
+		return true;
+	buf_init(&why, 4096);
+	bool ok = redis_tls_begin(r->f->tls, &r->ac->c, r->place.host, &why) == 0;
+	buf_putc(&why, '\0');
+	if (!ok)
+		say_down(r, buf_view(&why).p);
+	buf_free(&why);
+	return ok;
+}
+
+static void
+try_connect(struct redis *r, uint64_t now)
+{
+	const char *path = r->o->url.path;
+	unsigned ms = r->retry_ms ? r->retry_ms : RETRY_MS;
+
+	r->retry_ms = ms < RETRY_MS / 2 ? 2 * ms : RETRY_MS;
+	r->retry_at_us = now + ms * 1000;
+	r->connect_began_us = now;
+	redisAsyncContext *ac =
+		path[0] ? redisAsyncConnectUnix(path)
+			: redisAsyncConnect(r->place.address, (int)r->place.port);
+	if (!ac)
+		return;
+	if (ac->err) {
+		say_down(r, ac->errstr);
+		redisAsyncFree(ac);
+		redis_finder_again(r->f->finder);
+		return;
+	}
+	ac->data = r;
+	attach(r, ac);
+	r->open = true;
+	r->refused = false;
+	if (!begin_tls(r)) { /* where nobody listens it fails here, not in connecting */
+		r->ac = NULL;
+		redisAsyncFree(ac);
+		redis_finder_again(r->f->finder);
+		return;
+	}
+	redisAsyncSetConnectCallback(ac, on_connect);
+	redisAsyncSetDisconnectCallback(ac, on_disconnect);
+	if (!log_in(r)) {
+		give_up(r, "no password");
+		return;
+	}
+	set_up(r);
+	r->probe_at_us = 0;
+	probe(r, now);
+}
+
+void
+redis_conn_late(struct redis *r)
+{
+	if (!r->open)
+		say_down(r, "no answer within the deadline");
+	r->open = true;
+}
+
+void
+redis_conn_tick(struct redis *r, uint64_t now)
+{
+	if (r->life_asked && !r->open && now - r->life_asked_us > r->deadline_us)
+		redis_conn_late(r);
+	if (!r->ac) {
+		if (r->placed && now >= r->retry_at_us)
+			try_connect(r, now);
+	} else if (r->wrong) {
+		/* At a plain address may be another server soon; until then it is asked once a
+		 * second, and said once. */
+		r->demoted = !r->f->cluster && r->o->url.kind != REDIS_SENTINEL;
+		give_up(r, "it is no longer the master");
+	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
+		give_up(r, "no connection within a second");
+	} else if (r->open && r->probing && now - r->probed_us > CONNECT_MS * 1000) {
+		/* A peer that vanished without a word would hold this connection until
+		 * TCP gives up, a quarter of an hour later. */
+		give_up(r, "no answer within a second");
+	} else if (r->open) {
+		probe(r, now);
+	} else if (r->life.epoch == 0 && !r->life_asked &&
+		   now - r->life_asked_us > EPOCH_RETRY_MS * 1000) {
+		ask_life(r);
+	} else if (r->life.epoch && !r->write_asked && now >= r->write_at_us) {
+		ask_write(r);
+	}
+}
+
+bool
+redis_conn_waits(const struct redis *r)
+{
+	return !conn_up(r) || r->probing || r->wrong || r->life_asked || r->write_asked ||
+	       r->life.epoch == 0;
+}
+
+void
+redis_conn_place(struct redis *r, const struct redis_place *p)
+{
+	bool same = r->placed && p && p->port == r->place.port &&
+		    !strcmp(p->address, r->place.address) && !strcmp(p->host, r->place.host);
+
+	if (same)
+		return;
+	if (r->ac)
+		give_up(r, "it is elsewhere now");
+	r->placed = p != NULL;
+	if (p)
+		r->place = *p;
+	r->retry_at_us = 0;
+}
+
+void
+redis_conn_end(struct redis *r)
+{
+	r->said_down = r->ending = true; /* on_disconnect still runs: nothing to report */
+	redis_conn_flush(r);
+	if (r->ac)
+		redisAsyncFree(r->ac);
+}

@@ -1,0 +1,497 @@
+/* Asking where Redis is. Of Sentinels all are asked, and the one with the highest
+ * configuration epoch is believed: one that was cut off from the others keeps naming
+ * the former master (Sentinel documentation, "Configuration epochs"). Of a cluster the
+ * first node that is part of a working one (CLUSTER INFO, CLUSTER SLOTS). */
+#include "base/redis/redis_find.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/redis/redis_replies.h"
+#include "base/redis/redis_sync.h"
+
+enum {
+	ASK_MS = 1000,	    /* each server */
+	SENTINEL_MS = 1000, /* how often what may have changed is asked without being told */
+	CLUSTER_MS = 10000,
+	RETRY_MS = 1000, /* nothing was found */
+	AGAIN_MS = 100,	 /* at most so often */
+	TOLD_MAX = 64,	 /* slots that moved, of which those behind know nothing more */
+};
+
+/* ---- names ---- */
+
+/* The first of the name's addresses that lets us in; where none does, the first. */
+static int
+resolve(struct redis_place *p, uint64_t timeout_us, struct buf *why)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res = NULL;
+	struct timeval tv = { (time_t)(timeout_us / 1000000),
+		(suseconds_t)(timeout_us % 1000000) };
+	int e = getaddrinfo(p->host, NULL, &hints, &res);
+
+	if (e) {
+		buf_printf(why, "%s: %s", p->host, gai_strerror(e));
+		return ERR_NOTFOUND;
+	}
+	p->address[0] = '\0';
+	for (const struct addrinfo *a = res; a; a = a->ai_next) {
+		char text[sizeof(p->address)];
+		if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0,
+			    NI_NUMERICHOST))
+			continue;
+		bool only = a == res && !a->ai_next;
+		redisContext *c = only ? NULL : redisConnectWithTimeout(text, (int)p->port, tv);
+		bool open = only || (c && !c->err);
+		if (c)
+			redisFree(c);
+		if (open || !p->address[0])
+			strcpy(p->address, text);
+		if (open)
+			break;
+	}
+	freeaddrinfo(res);
+	return p->address[0] ? 0 : ERR_NOTFOUND;
+}
+
+static int
+find_address(struct redis_place *p, uint64_t timeout_us, struct buf *why)
+{
+	redis_place_address(p);
+	return p->address[0] ? 0 : resolve(p, timeout_us, why);
+}
+
+static struct redis_place
+place_of(const struct redis_server *s)
+{
+	struct redis_place p = { .port = s->port };
+
+	strcpy(p.host, s->host);
+	return p;
+}
+
+/* ---- Sentinels ---- */
+
+/* One that was asked in vain: why, after why of those before it. Ends *said; `err` again. */
+static int
+say(int err, struct buf *said, struct buf *why)
+{
+	if (err) {
+		buf_str(why, why->n ? "; " : "");
+		buf_span(why, buf_view(said));
+	}
+	buf_free(said);
+	return err;
+}
+
+static int
+ask_sentinel(const struct redis_options *o, struct redis_tls *tls, size_t i,
+	uint64_t timeout_us, struct redis_place *out, uint64_t *epoch, struct buf *why)
+{
+	struct redis_place at = place_of(&o->url.server[i]);
+	struct buf said;
+
+	buf_init(&said, 4096);
+	redisContext *c = redis_dial_at(o, tls, &at, REDIS_DIAL_SENTINEL, timeout_us, &said);
+	int err = ERR_IO;
+	if (c) {
+		buf_printf(&said, "%s:%u: ", at.host, at.port);
+		redisReply *r = redisCommand(c, "SENTINEL MASTER %s", o->url.master);
+		err = redis_master_read(r, out, epoch, &said);
+		if (r)
+			freeReplyObject(r);
+		redisFree(c);
+	}
+	return say(err, &said, why);
+}
+
+static int
+find_master(const struct redis_options *o, struct redis_tls *tls, uint64_t timeout_us,
+	struct redis_map *out, struct buf *why)
+{
+	uint64_t best = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < o->url.nservers; i++) {
+		struct redis_place p;
+		uint64_t epoch;
+		if (ask_sentinel(o, tls, i, timeout_us, &p, &epoch, why))
+			continue;
+		if (!any || epoch > best)
+			out->place[0] = p;
+		best = epoch > best ? epoch : best;
+		any = true;
+	}
+	if (!any)
+		return ERR_IO;
+	out->n = 1;
+	return find_address(&out->place[0], timeout_us, why);
+}
+
+/* ---- clusters ---- */
+
+static bool
+says_ok(redisContext *c)
+{
+	redisReply *r = redisCommand(c, "CLUSTER INFO");
+	bool ok = r && r->str && strstr(r->str, "cluster_state:ok");
+
+	if (r)
+		freeReplyObject(r);
+	return ok;
+}
+
+/* With `any`, also of a node that says that the cluster does not work. */
+static int
+ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redis_place *at,
+	bool any, uint64_t timeout_us, struct redis_map *out, struct buf *why)
+{
+	struct buf said;
+	int err = ERR_IO;
+
+	buf_init(&said, 4096);
+	redisContext *c = redis_dial_at(o, tls, at, REDIS_DIAL_SERVER, timeout_us, &said);
+	if (c && !any && !says_ok(c)) {
+		buf_printf(&said, "%s:%u: no part of a working cluster", at->host, at->port);
+	} else if (c) {
+		redisReply *r = redisCommand(c, "CLUSTER SLOTS");
+		err = redis_slots_read(r, at->host, out);
+		if (err)
+			buf_printf(&said, "%s:%u: CLUSTER SLOTS: %s", at->host, at->port,
+				r && r->type == REDIS_REPLY_ERROR ? r->str : err_str(err));
+		if (r)
+			freeReplyObject(r);
+	}
+	if (c)
+		redisFree(c);
+	return say(err, &said, why);
+}
+
+/* *out holds what was known before: any of its nodes may know what is. */
+static int
+find_nodes(const struct redis_options *o, struct redis_tls *tls, uint64_t timeout_us,
+	struct redis_map *out, struct buf *why)
+{
+	struct redis_map *next = calloc(1, sizeof(*next));
+	int err = ERR_IO;
+
+	if (!next)
+		return ERR_NOMEM;
+	for (int any = 0; err && any < 2; any++) {
+		for (size_t i = 0; err && i < out->n; i++)
+			err = ask_node(o, tls, &out->place[i], any, timeout_us, next, why);
+		for (size_t i = 0; err && i < o->url.nservers; i++) {
+			struct redis_place p = place_of(&o->url.server[i]);
+			err = ask_node(o, tls, &p, any, timeout_us, next, why);
+		}
+	}
+	for (size_t i = 0; !err && i < next->n; i++)
+		err = find_address(&next->place[i], timeout_us, why);
+	if (!err)
+		*out = *next;
+	free(next);
+	return err;
+}
+
+int
+redis_find(const struct redis_options *o, struct redis_tls *tls, uint64_t timeout_us,
+	struct redis_map *out, struct buf *why)
+{
+	if (o->url.kind == REDIS_SENTINEL)
+		return find_master(o, tls, timeout_us, out, why);
+	if (o->url.kind == REDIS_CLUSTER)
+		return find_nodes(o, tls, timeout_us, out, why);
+	out->n = 1;
+	out->place[0] = (struct redis_place){ 0 };
+	if (!o->url.nservers)
+		return 0;
+	out->place[0] = place_of(&o->url.server[0]);
+	return find_address(&out->place[0], timeout_us, why);
+}
+
+/* ---- the thread ---- */
+
+struct redis_finder {
+	struct redis_options o; /* never changes */
+	char text[REDIS_URL_TEXT_MAX];
+	_Atomic uint64_t version; /* of `map`; any thread reads it */
+	pthread_mutex_t lock;	  /* guards what follows */
+	pthread_cond_t changed;
+	struct redis_map map;
+	unsigned users;
+	LIST_HEAD(, redis_ear) ears;
+	bool thread, again;
+	_Atomic uint64_t told; /* how often; any thread reads it */
+	struct told {
+		unsigned slot;
+		struct redis_place place;
+	} tells[TOLD_MAX]; /* the last ones, a ring */
+};
+
+/* The last one frees it: the thread ends where there is no user. */
+static void
+drop(struct redis_finder *f, bool thread)
+{
+	pthread_mutex_lock(&f->lock);
+	if (thread)
+		f->thread = false;
+	else
+		f->users--;
+	bool unused = !f->users && !f->thread;
+	pthread_cond_signal(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+	if (!unused)
+		return;
+	pthread_cond_destroy(&f->changed);
+	pthread_mutex_destroy(&f->lock);
+	explicit_bzero(&f->o, sizeof(f->o));
+	free(f);
+}
+
+static bool
+same_map(const struct redis_options *o, const struct redis_map *a, const struct redis_map *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->place[i].address, b->place[i].address) ||
+			strcmp(a->place[i].host, b->place[i].host) ||
+			a->place[i].port != b->place[i].port)
+			return false;
+	return o->url.kind != REDIS_CLUSTER || !memcmp(a->owner, b->owner, sizeof(a->owner));
+}
+
+/* With the lock. */
+static void
+wake_ears(struct redis_finder *f)
+{
+	struct redis_ear *e;
+
+	LIST_FOREACH (e, &f->ears, of_finder)
+		ev_async_send(e->loop, &e->wake);
+}
+
+static void
+publish(struct redis_finder *f, const struct redis_map *found)
+{
+	pthread_mutex_lock(&f->lock);
+	if (!f->version || !same_map(&f->o, &f->map, found)) {
+		f->map = *found;
+		atomic_fetch_add(&f->version, 1);
+		wake_ears(f);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void
+add_ms(struct timespec *t, unsigned ms)
+{
+	t->tv_sec += ms / 1000;
+	t->tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t->tv_nsec >= 1000000000) {
+		t->tv_nsec -= 1000000000;
+		t->tv_sec++;
+	}
+}
+
+/* Until it is to be asked again; false: nobody wants to know any more. */
+static bool
+wait_turn(struct redis_finder *f, bool found)
+{
+	static const unsigned every_ms[] = {
+		[REDIS_ONE] = 0, [REDIS_SENTINEL] = SENTINEL_MS, [REDIS_CLUSTER] = CLUSTER_MS
+	};
+	unsigned ms = found ? every_ms[f->o.url.kind] : RETRY_MS;
+	struct timespec soonest, latest;
+
+	clock_gettime(CLOCK_MONOTONIC, &soonest);
+	latest = soonest;
+	add_ms(&soonest, AGAIN_MS);
+	add_ms(&latest, ms);
+	pthread_mutex_lock(&f->lock);
+	for (int e = 0; f->users && e != ETIMEDOUT;)
+		e = pthread_cond_timedwait(&f->changed, &f->lock, &soonest);
+	for (int e = 0; f->users && !f->again && e != ETIMEDOUT;)
+		e = ms ? pthread_cond_timedwait(&f->changed, &f->lock, &latest)
+		       : pthread_cond_wait(&f->changed, &f->lock);
+	bool on = f->users > 0;
+	f->again = false;
+	pthread_mutex_unlock(&f->lock);
+	return on;
+}
+
+static void *
+run(void *arg)
+{
+	struct redis_finder *f = arg;
+	struct redis_map *found = calloc(1, sizeof(*found));
+	struct redis_tls *tls = redis_tls_new(&f->o);
+	bool said = false, good = false;
+	struct buf why;
+
+	buf_init(&why, 8192);
+	if (!found || !tls)
+		abort(); /* some kilobytes: nothing sensible is left to do */
+	do {
+		good = redis_find(&f->o, tls, ASK_MS * 1000, found, &why) == 0;
+		if (good)
+			publish(f, found);
+		else if (!said)
+			log_event(LOG_WARN, "redis.unresolved", LS("url", f->text),
+				LSP("why", buf_view(&why)));
+		said = !good;
+		buf_clear(&why);
+	} while (wait_turn(f, good));
+	buf_free(&why);
+	redis_tls_free(&tls);
+	free(found);
+	drop(f, true);
+	return NULL;
+}
+
+/* What needs no asking: a socket, an address. */
+static bool
+fixed(const struct redis_options *o, struct redis_place *at)
+{
+	*at = o->url.nservers ? place_of(&o->url.server[0]) : (struct redis_place){ 0 };
+	redis_place_address(at);
+	return o->url.kind == REDIS_ONE && (!o->url.nservers || at->address[0]);
+}
+
+struct redis_finder *
+redis_finder_new(const struct redis_options *o)
+{
+	struct redis_finder *f = calloc(1, sizeof(*f));
+	pthread_condattr_t attr;
+	pthread_t thread;
+
+	if (!f)
+		return NULL;
+	f->o = *o;
+	redis_url_text(&o->url, f->text);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	f->users = 1;
+	LIST_INIT(&f->ears);
+	if (fixed(o, &f->map.place[0])) {
+		f->map.n = 1;
+		f->version = 1;
+		return f;
+	}
+	f->thread = true;
+	if (thread_start(&thread, "tg-redis-find", run, f)) {
+		f->thread = false;
+		drop(f, false);
+		return NULL;
+	}
+	pthread_detach(thread);
+	return f;
+}
+
+struct redis_finder *
+redis_finder_share(struct redis_finder *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->users++;
+	pthread_mutex_unlock(&f->lock);
+	return f;
+}
+
+void
+redis_finder_free(struct redis_finder **fp)
+{
+	if (*fp)
+		drop(*fp, false);
+	*fp = NULL;
+}
+
+void
+redis_finder_hear(struct redis_finder *f, struct redis_ear *e)
+{
+	pthread_mutex_lock(&f->lock);
+	LIST_INSERT_HEAD(&f->ears, e, of_finder);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+redis_finder_deaf(struct redis_finder *f, struct redis_ear *e)
+{
+	pthread_mutex_lock(&f->lock);
+	LIST_REMOVE(e, of_finder);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+redis_finder_wake(struct redis_finder *f)
+{
+	pthread_mutex_lock(&f->lock);
+	wake_ears(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
+const struct redis_options *
+redis_finder_options(const struct redis_finder *f)
+{
+	return &f->o;
+}
+
+bool
+redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *out)
+{
+	if (*version == atomic_load_explicit(&f->version, memory_order_acquire))
+		return false;
+	pthread_mutex_lock(&f->lock);
+	*out = f->map;
+	*version = f->version;
+	pthread_mutex_unlock(&f->lock);
+	return true;
+}
+
+void
+redis_finder_again(struct redis_finder *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->again = true;
+	pthread_cond_signal(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+redis_finder_tell(struct redis_finder *f, unsigned slot, const struct redis_place *place)
+{
+	pthread_mutex_lock(&f->lock);
+	f->tells[f->told % TOLD_MAX] = (struct told){ slot, *place };
+	atomic_fetch_add(&f->told, 1);
+	wake_ears(f);
+	pthread_mutex_unlock(&f->lock);
+	redis_finder_again(f);
+}
+
+bool
+redis_finder_told(
+	struct redis_finder *f, uint64_t *seen, unsigned *slot, struct redis_place *place)
+{
+	if (*seen == atomic_load_explicit(&f->told, memory_order_acquire))
+		return false;
+	pthread_mutex_lock(&f->lock);
+	if (f->told - *seen > TOLD_MAX) /* the map has the others soon */
+		*seen = f->told - TOLD_MAX;
+	const struct told *t = &f->tells[*seen % TOLD_MAX];
+	*slot = t->slot;
+	*place = t->place;
+	++*seen;
+	pthread_mutex_unlock(&f->lock);
+	return true;
+}

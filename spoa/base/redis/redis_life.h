@@ -1,0 +1,53 @@
+/* One life of a Redis' data, and its clock. A Redis that restarts, is flushed or
+ * replaced by a replica has forgotten some counts or all; whatever is given back
+ * must not fall on counts that it was not taken from. So there is an epoch: a
+ * number by chance in "tollgate:epoch:RUNID", which all daemons read and which
+ * goes with the data. Without I/O; base/redis/redis.c asks. */
+#ifndef STORE_REDIS_LIFE_H
+#define STORE_REDIS_LIFE_H
+
+#include "base/span.h"
+
+struct redis_life {
+	char tag[16];	/* of a cluster's node "{DIGITS}", in a slot that it has; else "" */
+	char key[80];	/* "tollgate:epoch:TAG:RUNID", without a tag "tollgate:epoch:RUNID" */
+	uint64_t epoch; /* its value; 0: not known */
+	/* Redis' TIME less our monotonic clock: what all replies allow, and its middle */
+	int64_t least_us, most_us, offset_us;
+	int64_t lag_us; /* how long a command is under way */
+	uint64_t clock; /* another number where no offset explains all replies: one was set */
+};
+
+/* The key, from the reply to INFO server: false where it names no run_id. */
+bool redis_life_named(struct redis_life *l, struct span info);
+/* By which policy the server forgets keys when its memory is full, from the reply to INFO
+ * memory; empty: it forgets none. Part of `info`. */
+struct span redis_life_evicts(struct span info);
+/* Why a server that answers takes no writes: by the word that its errors begin with. */
+enum redis_refusal {
+	REDIS_TAKES,
+	REDIS_FULL,
+	REDIS_UNSAVED,
+	REDIS_UNCOPIED,
+	REDIS_FORBIDDEN,
+	REDIS_REPLICA,
+	REDIS_LOADING,
+	REDIS_BUSY,
+	REDIS_REFUSES, /* whatever else */
+	REDIS_REFUSALS
+};
+enum redis_refusal redis_life_refusal(struct span error);
+/* What that means, and what to do, in words. */
+extern const char *const redis_refusal_texts[REDIS_REFUSALS];
+
+/* A value for an epoch that begins: never 0, positive as int64_t. */
+uint64_t redis_life_draw(void);
+/* TIME's two numbers, seconds and microseconds, as *at_us; false: no clock says so. */
+bool redis_life_time_read(const int64_t time[2], int64_t *at_us);
+/* Redis' clock said at_us to a command sent at sent_us and answered at got_us (both
+ * monotonic). */
+void redis_life_saw(struct redis_life *l, uint64_t sent_us, uint64_t got_us, int64_t at_us);
+/* Redis' clock, in ms since 1970, when a command that is sent at mono_us arrives. */
+int64_t redis_life_ms(const struct redis_life *l, uint64_t mono_us);
+
+#endif

@@ -1,0 +1,57 @@
+/* The login of a Redis connection, its password from a file that may change. */
+#include "base/redis/redis_options.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/keyfile.h"
+
+int
+redis_options_url(struct redis_options *o, const char *url)
+{
+	*o = (struct redis_options){ 0 };
+	return redis_url_parse(url, &o->url);
+}
+
+/* The file's first line. */
+static int
+read_password(const char *file, char out[REDIS_NAME_MAX], struct buf *why)
+{
+	struct buf text;
+
+	buf_init(&text, 4096);
+	int err = keyfile_text(file, "a password", &text, why);
+	if (!err) {
+		struct span s = buf_view(&text), line = span_next(&s, '\n');
+		line = span_trim(line, "\r");
+		if (line.n == 0 || line.n >= REDIS_NAME_MAX || memchr(line.p, '\0', line.n)) {
+			buf_printf(why, "%s: a line of 1 to %d bytes is expected", file,
+				REDIS_NAME_MAX - 1);
+			err = ERR_RANGE;
+		} else {
+			memcpy(out, line.p, line.n);
+			out[line.n] = '\0';
+		}
+	}
+	buf_free(&text);
+	return err;
+}
+
+int
+redis_login(
+	const struct redis_options *o, bool sentinel, struct redis_login *out, struct buf *why)
+{
+	const char *file = sentinel ? o->sentinel_password_file : o->password_file;
+	int err = 0;
+
+	sodium_memzero(out, sizeof(*out));
+	strcpy(out->user, sentinel ? o->sentinel_user : o->url.user);
+	if (file[0])
+		err = read_password(file, out->password, why);
+	else if (!sentinel)
+		strcpy(out->password, o->url.password);
+	/* A user without a password is one that Redis lets in without: any will do. */
+	out->asked = out->user[0] || out->password[0];
+	return err;
+}

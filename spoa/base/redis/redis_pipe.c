@@ -1,0 +1,291 @@
+/* Pipelines with deadlines. One that is past its deadline is answered ERR_TIMEOUT and opens
+ * the circuit of the servers that were silent; its memory stays until hiredis has given
+ * every callback. Those of a cluster: redis_call.c. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/redis/redis_private.h"
+
+/* ---- telling ---- */
+
+static void
+unlist(struct redis_pipe *p)
+{
+	if (p->listed)
+		TAILQ_REMOVE(&p->r->f->sent, p, of_sent);
+	p->listed = false;
+}
+
+static void
+pipe_free(struct redis_pipe *p)
+{
+	unlist(p);
+	free(p);
+}
+
+static void
+answer_hash(struct redis_pipe *p, int err)
+{
+	const redisReply *reply = p->hash;
+	size_t n = reply && reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0, bytes = 0;
+	struct span *v = NULL;
+
+	if (!err && (!reply || reply->type != REDIS_REPLY_ARRAY || n % 2))
+		err = ERR_SYNTAX;
+	if (!err && n / 2 > p->fields)
+		err = ERR_LIMIT;
+	if (!err && !(v = calloc(n + 1, sizeof(*v))))
+		err = ERR_NOMEM;
+	for (size_t i = 0; !err && i < n; i++) {
+		const redisReply *e = reply->element[i];
+		if (e->type != REDIS_REPLY_STRING)
+			err = ERR_SYNTAX;
+		else if ((bytes += e->len) > p->bytes)
+			err = ERR_LIMIT;
+		else
+			v[i] = span_of(e->str, e->len);
+	}
+	p->hash_cb(p->arg, err, v, err ? 0 : n / 2);
+	free(v);
+}
+
+/* Why it cannot be relied on; of a cluster any node may have failed. */
+static int
+failure(const struct redis_pipe *p)
+{
+	int err = p->err;
+
+	for (size_t i = 0; !err && p->r->f->cluster && i < p->n; i++)
+		if (p->replies[i].err == ERR_IO || p->replies[i].err == ERR_TIMEOUT)
+			err = ERR_IO;
+	return err;
+}
+
+static void
+answer(struct redis_pipe *p, int err)
+{
+	if (p->answered)
+		return;
+	p->answered = true;
+	unlist(p);
+	if (!err)
+		err = failure(p);
+	if (err)
+		metric_inc(p->r->metrics, M_REDIS_ERRORS);
+	if (p->hash_cb)
+		answer_hash(p, err);
+	if (p->cb)
+		p->cb(p->arg, err, p->replies, err ? 0 : p->n);
+}
+
+/* One command of it is answered, or never will be. */
+void
+redis_pipe_settle(struct redis_pipe *p)
+{
+	if (--p->waits)
+		return;
+	if (p->timed_out && p->late) {
+		int err = failure(p);
+		p->late(p->arg, err, p->replies, err ? 0 : p->n);
+	}
+	answer(p, p->err);
+	if (!p->soon)
+		pipe_free(p);
+}
+
+/* ---- replies ---- */
+
+void
+redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
+{
+	to->err = ERR_SYNTAX;
+	if (reply->type == REDIS_REPLY_INTEGER)
+		to->i = reply->integer;
+	else if (reply->type == REDIS_REPLY_ARRAY && reply->elements <= REDIS_LIST_MAX)
+		for (; to->n < reply->elements; to->n++) {
+			const redisReply *e = reply->element[to->n];
+			to->list[to->n] =
+				e->type == REDIS_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
+		}
+	else if (reply->type != REDIS_REPLY_STATUS)
+		return;
+	to->err = 0;
+}
+
+/* A master that became a replica: whatever is written here is lost. */
+void
+redis_pipe_role(struct redis *r, const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_ERROR &&
+		span_starts(span_of(reply->str, reply->len), SPAN_LIT("READONLY")))
+		r->wrong = true;
+}
+
+static void
+on_reply(redisAsyncContext *ac, void *reply, void *priv)
+{
+	struct redis_pipe *p = TAGGED(redis_pipe, priv);
+
+	if (!reply) {
+		p->err = ERR_IO;
+	} else if (p->hash_cb) {
+		p->hash = reply;
+	} else {
+		redis_pipe_role(ac->data, reply);
+		redis_pipe_read(&p->replies[p->n - p->waits], reply);
+	}
+	redis_pipe_settle(p);
+}
+
+/* ---- pipelines ---- */
+
+/* The Redis serialisation protocol, as a client sends it: "*ARGC", then each
+ * argument as "$BYTES" and itself. Lives until the next one. */
+struct span
+redis_pipe_format(struct buf *b, int argc, const char **argv, const size_t *lens)
+{
+	buf_clear(b);
+	buf_putc(b, '*');
+	buf_int(b, argc);
+	for (int i = 0; i < argc; i++) {
+		char *to = buf_reserve(b, lens[i] + SPAN_DECIMAL + 5);
+		if (!to)
+			break;
+		size_t n = 3;
+		memcpy(to, "\r\n$", 3);
+		n += span_decimal(to + n, (int64_t)lens[i]);
+		memcpy(to + n, "\r\n", 2);
+		memcpy(to + n + 2, argv[i], lens[i]);
+		buf_commit(b, n + 2 + lens[i]);
+	}
+	buf_str(b, "\r\n");
+	return buf_failed(b) ? (struct span){ NULL, 0 } : buf_view(b);
+}
+
+struct redis_pipe *
+redis_begin(struct redis *r, size_t commands, redis_cb *cb, const void *arg, size_t bytes)
+{
+	struct redis_pipe *p = calloc(1, sizeof(*p) + commands * sizeof(p->replies[0]) + bytes);
+
+	if (!p)
+		abort(); /* some kilobytes: nothing sensible is left to do */
+	TAG(redis_pipe, p);
+	LIST_INIT(&p->calls);
+	p->r = r;
+	p->cb = cb;
+	p->cap = commands;
+	p->arg = &p->replies[commands];
+	if (bytes)
+		memcpy(p->arg, arg, bytes);
+	if (!r->f->cluster && (!r->connected || r->open))
+		p->err = ERR_IO;
+	return p;
+}
+
+void
+redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
+	const size_t *lens)
+{
+	if (p->err)
+		return;
+	INVARIANT(p->n < p->cap);
+	if (p->r->f->cluster) {
+		redis_call_begin(p, node, argc, argv, lens);
+		return;
+	}
+	struct span command = redis_pipe_format(&p->r->f->command, argc, argv, lens);
+	if (!command.p || redisAsyncFormattedCommand(
+				  p->r->ac, on_reply, p, command.p, command.n) != REDIS_OK) {
+		p->err = ERR_IO;
+		return;
+	}
+	p->n++;
+	p->waits++;
+}
+
+void
+redis_command(struct redis_pipe *p, int argc, const char **argv, const size_t *lens)
+{
+	redis_command_at(p, argc > 1 ? redis_at(p->r, span_of(argv[1], lens[1])) : p->r, argc,
+		argv, lens);
+}
+
+void
+redis_pipes_failed(struct redis *r)
+{
+	for (struct redis_pipe *p; (p = r->f->failed);) {
+		r->f->failed = p->next;
+		p->soon = false;
+		answer(p, p->err);
+		/* Commands that did go out still bring replies to it. */
+		if (!p->waits)
+			pipe_free(p);
+	}
+}
+
+void
+redis_send(struct redis_pipe *p)
+{
+	struct redis *r = p->r;
+
+	if (p->err || !p->waits) {
+		p->soon = true;
+		p->next = r->f->failed;
+		r->f->failed = p;
+		if (!ev_is_active(&r->f->soon)) {
+			ev_timer_set(&r->f->soon, 0., 0.);
+			ev_timer_start(r->loop, &r->f->soon);
+		}
+		return;
+	}
+	p->deadline_us = clock_mono_us() + r->deadline_us;
+	p->listed = true;
+	TAILQ_INSERT_TAIL(&r->f->sent, p, of_sent);
+}
+
+void
+redis_late(struct redis_pipe *p, redis_cb *late)
+{
+	p->late = late;
+}
+
+void
+redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_hash_cb *cb,
+	void *arg)
+{
+	struct redis_pipe *p = redis_begin(r, 1, NULL, NULL, 0);
+	const char *argv[] = { "HGETALL", key.p };
+	const size_t lens[] = { 7, key.n };
+
+	p->hash_cb = cb;
+	p->arg = arg;
+	p->fields = fields;
+	p->bytes = bytes;
+	redis_command(p, 2, argv, lens);
+	redis_send(p);
+}
+
+void
+redis_pipes_late(struct redis *r, uint64_t now)
+{
+	for (struct redis_pipe *p; (p = TAILQ_FIRST(&r->f->sent)) && p->deadline_us <= now;) {
+		redis_calls_late(p);
+		if (!r->f->cluster)
+			redis_conn_late(r);
+		p->timed_out = true;
+		answer(p, ERR_TIMEOUT);
+	}
+}
+
+void
+redis_pipes_end(struct redis *r)
+{
+	struct redis_pipe *p;
+
+	TAILQ_FOREACH (p, &r->f->sent, of_sent)
+		p->answered = true;
+	for (p = r->f->failed; p; p = p->next)
+		p->answered = true;
+	redis_pipes_failed(r);
+}

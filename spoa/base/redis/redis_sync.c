@@ -1,0 +1,181 @@
+/* Dialling Redis and saying who we are (AUTH, SELECT). hiredis 0.14 and 1.x. */
+#include "base/redis/redis_sync.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "base/err.h"
+#include "base/redis/redis_find.h"
+
+const char *
+redis_sync_error(const redisContext *c)
+{
+	if (c->err == REDIS_ERR_IO && !strcmp(c->errstr, strerror(EAGAIN)))
+		return "no answer in time";
+	return c->errstr[0] ? c->errstr : "no answer";
+}
+
+/* `optional`: an error of Redis' is none of ours. */
+static bool
+said_ok(redisContext *c, redisReply *r, const char *what, bool optional, struct buf *why)
+{
+	bool ok = r && (optional || r->type != REDIS_REPLY_ERROR);
+
+	if (!ok)
+		buf_printf(why, "%s: %s", what, r ? r->str : redis_sync_error(c));
+	if (r)
+		freeReplyObject(r);
+	return ok;
+}
+
+static bool
+log_in(redisContext *c, const struct redis_options *o, bool sentinel, struct buf *why)
+{
+	struct redis_login l;
+	bool ok = redis_login(o, sentinel, &l, why) == 0;
+
+	if (ok && l.asked) {
+		const char *argv[3] = { "AUTH", l.user, l.password };
+		if (!l.user[0])
+			argv[1] = l.password;
+		ok = said_ok(c, redisCommandArgv(c, l.user[0] ? 3 : 2, argv, NULL), "AUTH",
+			false, why);
+	}
+	sodium_memzero(&l, sizeof(l));
+	return ok;
+}
+
+static bool
+set_up(redisContext *c, const struct redis_options *o, struct buf *why)
+{
+	char db[16];
+	const char *name[] = { "CLIENT", "SETNAME", o->client_name };
+	const char *sel[] = { "SELECT", db };
+
+	snprintf(db, sizeof(db), "%u", o->url.db);
+	return (!o->client_name[0] || said_ok(c, redisCommandArgv(c, 3, name, NULL),
+					      "CLIENT SETNAME", true, why)) &&
+	       (!o->url.db ||
+		       said_ok(c, redisCommandArgv(c, 2, sel, NULL), "SELECT", false, why));
+}
+
+redisContext *
+redis_dial_at(const struct redis_options *o, struct redis_tls *tls,
+	const struct redis_place *place, enum redis_dial what, uint64_t timeout_us,
+	struct buf *why)
+{
+	struct timeval tv = { (time_t)(timeout_us / 1000000),
+		(suseconds_t)(timeout_us % 1000000) };
+	const char *host = place->address[0] ? place->address : place->host;
+	redisContext *c = host[0] ? redisConnectWithTimeout(host, (int)place->port, tv)
+				  : redisConnectUnixWithTimeout(o->url.path, tv);
+
+	if (host[0])
+		buf_printf(why, "%s:%u: ", place->host, place->port);
+	else
+		buf_printf(why, "unix:%s: ", o->url.path);
+	if (!c || c->err) {
+		buf_str(why, c ? c->errstr : "out of memory");
+		goto fail;
+	}
+	if (redisSetTimeout(c, tv) != REDIS_OK) {
+		buf_str(why, "cannot set a timeout");
+		goto fail;
+	}
+	if (o->url.tls && redis_tls_begin(tls, c, place->host, why))
+		goto fail;
+	if (!log_in(c, o, what == REDIS_DIAL_SENTINEL, why) ||
+		(what == REDIS_DIAL_SERVER && !set_up(c, o, why)))
+		goto fail;
+	buf_clear(why);
+	return c;
+fail:
+	if (c)
+		redisFree(c);
+	return NULL;
+}
+
+/* One that Sentinels take for the master may have lost that role, or not have it yet. */
+static bool
+is_master(redisContext *c, struct buf *why)
+{
+	redisReply *r = redisCommand(c, "ROLE");
+	bool array = r && r->type == REDIS_REPLY_ARRAY && r->elements > 0 &&
+		     r->element[0]->type == REDIS_REPLY_STRING;
+	bool ok = array && strcmp(r->element[0]->str, "master") == 0;
+
+	if (!ok)
+		buf_printf(why, "ROLE: %s",
+			array				    ? "not the master"
+			: r && r->type == REDIS_REPLY_ERROR ? r->str
+							    : "no answer");
+	if (r)
+		freeReplyObject(r);
+	return ok;
+}
+
+/* The server at this place of what was found. */
+static redisContext *
+dial_found(const struct redis_options *o, struct redis_tls *tls, const struct redis_map *map,
+	size_t at, uint64_t timeout_us, struct buf *why)
+{
+	redisContext *c =
+		redis_dial_at(o, tls, &map->place[at], REDIS_DIAL_SERVER, timeout_us, why);
+
+	if (c && o->url.kind == REDIS_SENTINEL && !is_master(c, why)) {
+		redisFree(c);
+		c = NULL;
+	}
+	return c;
+}
+
+int
+redis_dial_all(const struct redis_options *o, uint64_t timeout_us,
+	redisContext *out[REDIS_NODES_MAX], struct buf *why)
+{
+	struct redis_map *map = calloc(1, sizeof(*map));
+	struct redis_tls *tls = redis_tls_new(o);
+	int err = map && tls ? 0 : ERR_NOMEM, n = 0;
+
+	if (err)
+		buf_str(why, err_str(err));
+	else
+		err = redis_find(o, tls, timeout_us, map, why);
+	while (!err && (size_t)n < map->n) {
+		out[n] = dial_found(o, tls, map, (size_t)n, timeout_us, why);
+		if (out[n])
+			n++;
+		else
+			err = ERR_IO;
+	}
+	while (err && n)
+		redisFree(out[--n]);
+	redis_tls_free(&tls);
+	free(map);
+	return err ? err : n;
+}
+
+redisContext *
+redis_dial(const struct redis_options *o, struct span key, uint64_t timeout_us, struct buf *why)
+{
+	struct redis_map *map = calloc(1, sizeof(*map));
+	struct redis_tls *tls = redis_tls_new(o);
+	redisContext *c = NULL;
+
+	if (!map || !tls) {
+		buf_str(why, err_str(ERR_NOMEM));
+	} else if (redis_find(o, tls, timeout_us, map, why) == 0) {
+		unsigned at = o->url.kind == REDIS_CLUSTER ? map->owner[redis_slot(key)] : 0;
+		if (at >= map->n)
+			buf_str(why, "no node of the cluster has the key's slot");
+		else
+			c = dial_found(o, tls, map, at, timeout_us, why);
+	}
+	redis_tls_free(&tls);
+	free(map);
+	return c;
+}

@@ -1,0 +1,35 @@
+/* A blocking Redis connection with deadlines, for threads and commands that have
+ * no loop: who asks Sentinels and clusters where things are, the stream's follower,
+ * `audit verify`. */
+#ifndef STORE_REDIS_SYNC_H
+#define STORE_REDIS_SYNC_H
+
+#include <hiredis/hiredis.h>
+
+#include "base/buf.h"
+#include "base/redis/redis_map.h"
+#include "base/redis/redis_options.h"
+#include "base/redis/redis_tls.h"
+
+/* To a Sentinel, to ask it; or to a server, to work with it. */
+enum redis_dial { REDIS_DIAL_SENTINEL, REDIS_DIAL_SERVER };
+
+/* Connected (by `place`'s address, else its host, else the URL's socket), authenticated, named
+ * and on its database; every later command fails after timeout_us too. NULL with *why, which
+ * never holds a password. */
+redisContext *redis_dial_at(const struct redis_options *o, struct redis_tls *tls,
+	const struct redis_place *place, enum redis_dial what, uint64_t timeout_us,
+	struct buf *why);
+/* The same, with the server that holds `key`: Sentinels or a cluster are asked which. */
+redisContext *redis_dial(
+	const struct redis_options *o, struct span key, uint64_t timeout_us, struct buf *why);
+
+/* What its last command failed of, in words of ours where the system has none of use. */
+const char *redis_sync_error(const redisContext *c);
+
+/* The same with each server that holds keys: the nodes of a cluster, else one. How many, or
+ * negative with *why. */
+int redis_dial_all(const struct redis_options *o, uint64_t timeout_us,
+	redisContext *out[REDIS_NODES_MAX], struct buf *why);
+
+#endif

@@ -1,0 +1,221 @@
+/* Sums of tokens, and learning how far off they are. */
+#include "base/tokens/estimate.h"
+
+/* Bytes a token of o200k_base, in hundredths, where no file of ranks is there: on average, and
+ * in one text of twenty at most so few. Measured on chunks of 3 KB. */
+static const struct {
+	uint32_t mean, least;
+} bytes_a_token[TEXT_SCRIPTS] = {
+	[SCRIPT_PROSE] = { 430, 300 },
+	[SCRIPT_SOURCE] = { 330, 200 },
+	[SCRIPT_HAN] = { 340, 180 },
+	[SCRIPT_ELSE] = { 450, 200 },
+};
+
+struct token_meter
+token_meter_of(const struct encodings *e, const struct token_models *m, struct span model)
+{
+	struct token_meter out = { .family = token_family_of(m, model) };
+	const struct token_family *f = out.family;
+
+	out.ranks = encodings_find(e, span_str(f->encoding));
+	out.own = out.ranks && f->exact;
+	if (!out.ranks && f->otherwise)
+		out.ranks = encodings_find(e, span_str(f->otherwise));
+	return out;
+}
+
+static uint64_t
+add_capped(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+void
+token_sum_text(const struct token_meter *m, struct span text, struct token_sum *sum)
+{
+	struct bpe_count n = { 0 };
+	uint64_t mean, most;
+
+	if (!text.n)
+		return;
+	enum text_script script = m->own ? SCRIPT_PROSE : text_script(text);
+	if (m->ranks && bpe_count(m->ranks, text, &n) == 0) {
+		mean = n.tokens * m->family->factor[script].mean;
+		most = n.tokens * m->family->factor[script].most;
+	} else {
+		mean = text.n * 100 * m->family->factor[script].mean /
+		       bytes_a_token[script].mean;
+		most = text.n * 100 * m->family->factor[script].most /
+		       bytes_a_token[script].least;
+		n.bounded = true;
+	}
+	sum->mean = add_capped(sum->mean, mean);
+	sum->most = add_capped(sum->most, most);
+	sum->by_script[script] = add_capped(sum->by_script[script], mean);
+	sum->estimated |= n.bounded || !m->own;
+}
+
+/* What of a script costs most of a byte. A token is a byte at least. */
+void
+token_sum_estimate(const struct token_meter *m, size_t bytes, struct token_sum *sum)
+{
+	uint64_t mean = 0, most = 0, bound = 0, n = (uint64_t)bytes * 100;
+
+	for (enum text_script s = 0; s < TEXT_SCRIPTS; s++) {
+		uint64_t factor = m->family->factor[s].most,
+			 here = n * factor / bytes_a_token[s].least;
+		most = here > most ? here : most;
+		bound = factor > bound ? factor : bound;
+	}
+	mean = n * m->family->factor[SCRIPT_PROSE].mean / bytes_a_token[SCRIPT_PROSE].mean;
+	sum->mean = add_capped(sum->mean, mean);
+	sum->most = add_capped(sum->most, most);
+	sum->bound = add_capped(sum->bound, bound * bytes);
+	sum->estimated = true;
+}
+
+void
+token_sum_plain(struct token_sum *sum, int64_t tokens)
+{
+	uint64_t take = tokens < 0 ? (uint64_t)-tokens * 1000 : 0;
+
+	if (tokens >= 0) {
+		sum->bound = add_capped(sum->bound, (uint64_t)tokens * 1000);
+		sum->mean = add_capped(sum->mean, (uint64_t)tokens * 1000);
+		sum->most = add_capped(sum->most, (uint64_t)tokens * 1000);
+		return;
+	}
+	sum->mean -= take < sum->mean ? take : sum->mean;
+	sum->most -= take < sum->most ? take : sum->most;
+}
+
+void
+token_sum_bytes(struct token_sum *sum, size_t bytes, int32_t tokens_kb)
+{
+	token_sum_plain(sum, (int64_t)((bytes + 1023) / 1024) * tokens_kb);
+}
+
+enum text_script
+token_sum_script(const struct token_sum *sum)
+{
+	enum text_script best = SCRIPT_PROSE;
+
+	for (enum text_script s = 0; s < TEXT_SCRIPTS; s++)
+		if (sum->by_script[s] > sum->by_script[best])
+			best = s;
+	return best;
+}
+
+int64_t
+token_sum_tokens(uint64_t thousandths)
+{
+	uint64_t n = thousandths / 1000 + (thousandths % 1000 != 0);
+
+	return n > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)n;
+}
+
+/* ---- learning ---- */
+
+enum { PROBES = 8, SHARE_MIN = 400, SHARE_MAX = 4000, FINE = 64 /* of an average */ };
+
+/* Of the name, and the script; spread by a multiplication where a slot is chosen. */
+uint64_t
+learned_key(struct span model, enum text_script script)
+{
+	uint64_t h = (span_hash(model) ^ (uint64_t)script) * 0x100000001B3u;
+
+	return h ? h : 1;
+}
+
+/* NULL: not there, and with `make` no room. */
+static struct learned_slot *
+slot_of(const struct token_learned *l, uint64_t key, bool make)
+{
+	size_t at = (size_t)(key * 0x9E3779B97F4A7C15u >> 40);
+
+	for (size_t i = 0; i < PROBES; i++) {
+		struct learned_slot *s =
+			(struct learned_slot *)(uintptr_t)&l->slot[(at + i) % LEARNED_SLOTS];
+		uint64_t now = atomic_load_explicit(&s->key, memory_order_relaxed);
+		if (now == key)
+			return s;
+		if (now)
+			continue;
+		if (!make)
+			return NULL;
+		if (atomic_compare_exchange_strong_explicit(
+			    &s->key, &now, key, memory_order_relaxed, memory_order_relaxed) ||
+			now == key)
+			return s;
+	}
+	return NULL;
+}
+
+static int64_t
+times(int64_t tokens, uint32_t thousandths)
+{
+	return token_sum_tokens((uint64_t)tokens > UINT64_MAX / thousandths
+					? UINT64_MAX
+					: (uint64_t)tokens * thousandths);
+}
+
+void
+learned_apply(const struct token_learned *l, uint64_t key, int64_t *mean, int64_t *most)
+{
+	const struct learned_slot *s = slot_of(l, key, false);
+	uint32_t share = s ? atomic_load_explicit(&s->mean, memory_order_relaxed) : 0;
+	int64_t before = *mean;
+
+	if (!share || *mean <= 0)
+		return;
+	*mean = times(before, (share + FINE / 2) / FINE);
+	/* Few say where most are wrong, not where it is too much. */
+	int64_t high = times(before, atomic_load_explicit(&s->most, memory_order_relaxed));
+	if (high > *most ||
+		atomic_load_explicit(&s->seen, memory_order_relaxed) >= LEARNED_ENOUGH)
+		*most = high;
+	if (*most < *mean)
+		*most = *mean;
+}
+
+static uint32_t
+share_of(int64_t part, int64_t whole)
+{
+	double v = (double)part * 1000 / (double)whole;
+
+	return v < SHARE_MIN ? SHARE_MIN : v > SHARE_MAX ? SHARE_MAX : (uint32_t)v;
+}
+
+void
+learned_add(struct token_learned *l, uint64_t key, int64_t mean, int64_t most, int64_t used)
+{
+	/* Of a short prompt what is off is mostly the overhead, which does not grow with it. */
+	struct learned_slot *s =
+		mean >= LEARNED_FROM && used > 0 ? slot_of(l, key, true) : NULL;
+
+	if (!s)
+		return;
+	uint32_t seen = atomic_load_explicit(&s->seen, memory_order_relaxed);
+	uint32_t now = share_of(used, mean),
+		 high = seen ? atomic_load_explicit(&s->most, memory_order_relaxed)
+			     : share_of(most, mean);
+	int64_t average = seen ? (int64_t)atomic_load_explicit(&s->mean, memory_order_relaxed)
+			       : (int64_t)now * FINE;
+	/* an average that forgets: of the last sixteen, of fewer a plain one */
+	int64_t weight = seen < 15 ? (int64_t)seen + 1 : 16;
+	average += ((int64_t)now * FINE - average) / weight;
+	/* 19 of 20 are below: it rises by 19 steps where one is above, and else falls by one */
+	uint32_t step = high / 400 + 1;
+	if (now > high)
+		high = high + 19 * step < now ? high + (now - high) / 4 + 19 * step
+					      : high + 19 * step;
+	else
+		high -= step < high - SHARE_MIN ? step : 0;
+	atomic_store_explicit(&s->mean, (uint32_t)average, memory_order_relaxed);
+	atomic_store_explicit(&s->most, high, memory_order_relaxed);
+	if (seen < UINT32_MAX)
+		atomic_store_explicit(&s->seen, seen + 1, memory_order_relaxed);
+}

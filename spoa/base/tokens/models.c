@@ -1,0 +1,83 @@
+/* Which family a model is of, how much it reads and writes, and which kind a text is. */
+#include "base/tokens/models.h"
+
+#include "base/price/price.h"
+
+const char *const text_script_names[TEXT_SCRIPTS] = { "latin", "code", "cjk", "other" };
+
+enum { SAMPLE = 4096 };
+
+/* Letters without spaces between words, other letters beyond Latin ones, or signs. Lead bytes
+ * tell: E3 to ED are Chinese, Japanese, Korean, C2 to CB Latin letters, punctuation and marks.
+ */
+enum text_script
+text_script(struct span text)
+{
+	size_t n = text.n < SAMPLE ? text.n : SAMPLE, han = 0, other = 0, signs = 0, ascii = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		if (c >= 0x80) {
+			han += c >= 0xE3 && c <= 0xED;
+			other += (c >= 0xCC && c <= 0xE1) || c >= 0xEE;
+			continue;
+		}
+		ascii++;
+		signs += (c > ' ' && c < '0') || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') ||
+			 c > 'z';
+		signs -= c == '.' || c == ',' || c == '\'' || c == '-';
+	}
+	if (han * 3 > n / 4)
+		return SCRIPT_HAN;
+	if (other * 2 > n / 4)
+		return SCRIPT_ELSE;
+	return signs * 16 > ascii ? SCRIPT_SOURCE : SCRIPT_PROSE;
+}
+
+const struct token_family *
+token_family_of(const struct token_models *m, struct span model)
+{
+	size_t slash = model.n;
+
+	while (slash > 0 && model.p[slash - 1] != '/')
+		slash--;
+	model = span_cut(model, slash, model.n);
+	for (size_t i = 0; i < m->nmodels && model.n; i++)
+		if (price_matches(m->models[i].pattern, model))
+			return m->models[i].family;
+	return m->unknown;
+}
+
+/* `version`: the name stands for one of its versions, of which a pattern that ends in * was
+ * asked already. */
+static void
+sizes_of(const struct token_models *m, struct span model, bool version,
+	const struct model_size **window, const struct model_size **output)
+{
+	for (size_t i = 0; i < m->nsizes; i++) {
+		const struct model_size *s = &m->sizes[i];
+		if ((version && span_ends(span_str(s->model), SPAN_LIT("*"))) ||
+			!price_matches(s->model, model))
+			continue;
+		if (s->window && (!*window || price_within(s->model, (*window)->model)))
+			*window = s;
+		if (s->output && (!*output || price_within(s->model, (*output)->model)))
+			*output = s;
+	}
+}
+
+struct model_size
+model_size_of(const struct token_models *m, struct span model)
+{
+	const struct model_size *window = NULL, *output = NULL;
+	size_t n;
+
+	model = price_bare_name(model);
+	sizes_of(m, model, false, &window, &output);
+	while ((n = price_version(model)) > 0) {
+		model.n -= n;
+		sizes_of(m, model, true, &window, &output);
+	}
+	return (struct model_size){ .window = window ? window->window : 0,
+		.output = output ? output->output : 0 };
+}

@@ -1,0 +1,621 @@
+/* Counting again, in a new life of Redis' data, what was let go in the former ones. */
+#include "budget/quota/quota_lives.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "budget/quota/lives/quota_lives_private.h"
+
+enum {
+	POLL_US = 20000,
+	/* Whoever lives and reaches Redis has come by then: it tries to connect every second,
+	   and sees another epoch within a beat. */
+	SETTLE_US = 5000000,
+	/* And who found a lost Redis again, where nobody said how many there are. */
+	GUESS_US = 2000000,
+	/* So long whoever was seen may go on after it stood still, with its share. */
+	MOST_US = 600000000,
+	RENEW_US = 1000000,
+	MEMBER_MS = 3000,
+	KEY_S = 60,
+	BEAT_COMMANDS = 5,
+	/* Turns where nothing is asked for: while something is under way, of the daemon's one
+	   that watches, of the others. */
+	TURN_MS = 100,
+	WATCH_MS = 200,
+	REST_MS = 1000,
+	REST_US = 900000, /* with a timer that is early */
+	/* Whoever watches and has heard nothing for so long watches no more. */
+	WATCH_US = 600000,
+	BEGUN_S = 32 * 86400,
+};
+
+struct quota_lives {
+	uint64_t in; /* epoch, where there is one server; 0: none yet */
+	struct life life[LIVES];
+	size_t next;	  /* place of the next one */
+	int64_t members;  /* as last counted; 0: this worker has never taken part */
+	int64_t first;	  /* whom it waits for then */
+	int64_t workers;  /* of this daemon; 0: nobody said */
+	bool guesses;	  /* tollgate.yaml does not say how many daemons there are */
+	int64_t most;	  /* members that Redis showed, lately; 0: it was never asked */
+	uint64_t most_us; /* when last */
+	int64_t lasting;  /* the most that were there for long; 0: no more than `first` */
+	bool said;	  /* that these are more */
+	uint64_t id;	  /* this worker's name */
+	uint64_t moves;	  /* of a cluster's slots, that were seen */
+	uint64_t crowded_us;	     /* lives_unknown() */
+	struct quota_daemon *daemon; /* NULL: it tells nobody */
+	uint64_t heard, doubts;	     /* what was seen of the daemon's */
+};
+
+enum life_state
+life_next(enum life_state now, const struct life_facts *f)
+{
+	if (now == LIFE_PUBLISHES && f->added)
+		return LIFE_SETTLES;
+	if (now != LIFE_SETTLES)
+		return now;
+	bool all =
+		f->came >= f->expected && (!f->guesses || f->begun || f->waited_us > GUESS_US);
+	return all || f->waited_us > SETTLE_US ? LIFE_SETTLED : now;
+}
+
+uint64_t
+life_share(uint64_t limit, int64_t came, int64_t expected)
+{
+	return (uint64_t)((unsigned __int128)limit * (uint64_t)came / (uint64_t)expected);
+}
+
+bool
+lives_unknown(uint64_t *since_us, int64_t members, int64_t known, uint64_t now_us)
+{
+	if (!known || *since_us == UINT64_MAX)
+		return false;
+	if (members <= known)
+		*since_us = 0;
+	else if (!*since_us)
+		*since_us = now_us;
+	else if (now_us - *since_us >= LIVES_UNKNOWN_US)
+		*since_us = UINT64_MAX;
+	return *since_us == UINT64_MAX;
+}
+
+struct quota_lives *
+lives_new(void)
+{
+	struct quota_lives *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->id = redis_life_draw();
+	return l;
+}
+
+void
+lives_together(struct quota_lives *l, unsigned workers, unsigned daemons)
+{
+	l->workers = workers;
+	l->guesses = daemons == 0;
+	l->first = (int64_t)workers * (daemons ? daemons : 1);
+}
+
+void
+lives_beside(struct quota_lives *l, struct quota_daemon *d)
+{
+	l->daemon = d;
+}
+
+void
+lives_free(struct quota_lives **l)
+{
+	free(*l);
+	*l = NULL;
+}
+
+struct life *
+lives_find(const struct quota_lives *l, uint64_t epoch)
+{
+	for (size_t i = 0; epoch && i < LIVES; i++)
+		if (l->life[i].epoch == epoch)
+			return (struct life *)&l->life[i];
+	return NULL;
+}
+
+/* And nothing of the ledger is left to be added there. */
+static bool
+is_settled(const struct life *l)
+{
+	return l && l->state == LIFE_SETTLED && l->chain == LEDGER_CHAINS;
+}
+
+bool
+lives_settled(const struct quota *qt, const struct quota_dim *d)
+{
+	const struct life *l = lives_find(qt->lives, counts_life(qt, d)->epoch);
+
+	return is_settled(l);
+}
+
+bool
+lives_all_settled(const struct quota *qt)
+{
+	struct redis *node[REDIS_HOLDERS_MAX];
+
+	for (size_t i = redis_holders(qt->redis, node); i-- > 0;) {
+		uint64_t epoch = redis_life(node[i])->epoch;
+		const struct life *l = lives_find(qt->lives, epoch);
+		if (epoch && !is_settled(l))
+			return false;
+	}
+	return true;
+}
+
+void
+lives_look_again(struct quota *qt)
+{
+	for (size_t i = 0; i < LIVES; i++)
+		qt->lives->life[i].chain = 0;
+}
+
+struct redis_pipe *
+lives_begin(struct quota *qt, const struct life *l, size_t commands, redis_cb *cb)
+{
+	struct asked a = { .quota = qt, .epoch = l->epoch };
+
+	TAG(asked, &a);
+	return redis_begin(qt->redis, commands, cb, &a, sizeof(a));
+}
+
+/* What was added, and what was not, is not known: all begin anew. */
+static void
+renew(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	const struct redis_life *life = redis_life(node);
+	char value[SPAN_DECIMAL];
+
+	if (l->renewed_us && now_us - l->renewed_us < RENEW_US)
+		return;
+	l->renewed_us = now_us;
+	log_event(LOG_WARN, "quota.renewed",
+		LS("why", l->left ? "the server was another one's replica meanwhile"
+				  : "counts could not be added again"));
+	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+	redis_command_at(p, node, 3, (const char *[]){ "SET", life->key, value },
+		(const size_t[]){ 3, strlen(life->key),
+			span_decimal(value, (int64_t)redis_life_draw()) });
+	redis_send(p);
+	redis_life_ended(node, l->epoch);
+}
+
+/* ---- the other workers of this daemon ---- */
+
+/* It looks for all of them. */
+static bool
+watches(const struct quota_lives *all)
+{
+	return !all->daemon || all->daemon->watcher == all->id;
+}
+
+/* As before, or in the place of one who has heard nothing. */
+static bool
+goes_on_watching(struct quota_lives *all, uint64_t now_us)
+{
+	if (watches(all))
+		return true;
+	uint64_t was = all->daemon->watcher, watched_us = all->daemon->watched_us;
+	if ((was && now_us < watched_us + WATCH_US) ||
+		!atomic_compare_exchange_strong(&all->daemon->watcher, &was, all->id))
+		return false;
+	all->daemon->watched_us = now_us;
+	return true;
+}
+
+/* All look for themselves. */
+static void
+doubt(struct quota *qt)
+{
+	if (!qt->lives->daemon)
+		return;
+	atomic_fetch_add(&qt->lives->daemon->doubts, 1);
+	redis_wake_all(qt->redis);
+}
+
+void
+lives_ended(struct quota *qt, struct redis *node, uint64_t epoch)
+{
+	struct life *l = lives_find(qt->lives, epoch);
+
+	if (l && !l->ended) {
+		l->ended = true;
+		doubt(qt);
+	}
+	redis_life_ended(node, epoch);
+}
+
+static void
+stop_watching(struct quota *qt)
+{
+	if (qt->lives->daemon && watches(qt->lives)) {
+		qt->lives->daemon->watcher = 0;
+		doubt(qt);
+	}
+}
+
+static uint64_t
+epoch_bits(uint64_t word)
+{
+	return word & UINT64_C(0xffffffffffff);
+}
+
+static void
+tell_members(struct quota_lives *all, uint64_t epoch, uint64_t now_us)
+{
+	if (!all->daemon)
+		return;
+	uint64_t n = all->members < 0xffff ? (uint64_t)all->members : 0xffff;
+	all->heard = n << 48 | epoch_bits(epoch);
+	all->daemon->members = all->heard;
+	if (watches(all))
+		all->daemon->watched_us = now_us;
+}
+
+static void
+see(struct quota_lives *all, int64_t members, uint64_t now_us)
+{
+	if (members < all->most && now_us - all->most_us < MOST_US)
+		return;
+	all->most = members;
+	all->most_us = now_us;
+}
+
+/* Who rests knows what the others know of a life that it was in itself. */
+static void
+hear(struct quota_lives *all, uint64_t now_us)
+{
+	uint64_t word = all->daemon ? all->daemon->members : 0;
+
+	if (word == all->heard || !all->members)
+		return;
+	all->heard = word;
+	for (size_t i = 0; i < LIVES; i++)
+		if (all->life[i].epoch && epoch_bits(all->life[i].epoch) == epoch_bits(word)) {
+			all->members = (int64_t)(word >> 48);
+			see(all, all->members, now_us);
+			return;
+		}
+}
+
+/* ---- who else is there ---- */
+
+/* Somebody let go something in this life, with all that was let go before counted in it: who
+ * starts from now on finds it there, and waits for nobody. */
+static void
+say_begun(struct quota *qt, struct redis *node, const struct life *l)
+{
+	char key[CELL_KEY_TEXT], ttl[SPAN_DECIMAL];
+	size_t kn = life_key(key, "begun", redis_life(node), l->epoch);
+	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+
+	redis_command(p, 5, (const char *[]){ "SET", key, "1", "EX", ttl },
+		(const size_t[]){ 3, kn, 1, 2, span_decimal(ttl, BEGUN_S) });
+	redis_send(p);
+}
+
+/* This worker's name with the time, into a sorted set. */
+static void
+sign(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
+	int64_t ms)
+{
+	char score[SPAN_DECIMAL], id[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *add[] = { "ZADD", key, score, id }, *expire[] = { "EXPIRE", key, ttl };
+
+	redis_command(p, 4, add,
+		(const size_t[]){
+			4, kn, span_decimal(score, ms), span_decimal(id, (int64_t)all->id) });
+	redis_command(p, 3, expire, (const size_t[]){ 6, kn, span_decimal(ttl, KEY_S) });
+}
+
+static void
+settled(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	bool first = qt->lives->members == 0; /* of which nothing is to be said */
+
+	l->state = LIFE_SETTLED;
+	l->settled_us = l->came < l->expected ? now_us : 0;
+	if (first)
+		qt->lives->members = 1;
+	if (!l->settled_us && !l->begun)
+		say_begun(qt, node, l);
+	if ((l->expected > 1 && !first) || l->published || l->settled_us)
+		log_event(l->settled_us ? LOG_WARN : LOG_INFO, "quota.recounted",
+			LI("counters", l->published), LI("workers", l->came),
+			LI("expected", l->expected), LI("ms", (now_us - l->seen_us) / 1000));
+}
+
+/* Where it waits for the others: they came, or are waited for no longer. */
+static void
+go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	const struct life_facts f = { .added = true,
+		.expected = l->expected,
+		.came = l->came,
+		.guesses = qt->lives->guesses && !qt->lives->members,
+		.begun = l->begun,
+		.waited_us = now_us - l->seen_us };
+
+	if (l->state == LIFE_SETTLES && life_next(l->state, &f) == LIFE_SETTLED)
+		settled(qt, node, l, now_us);
+}
+
+static void
+on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct asked *a = TAGGED(asked, arg);
+	struct life *l = lives_find(a->quota->lives, a->epoch);
+
+	if (!l || err || n < BEAT_COMMANDS || replies[3].err || replies[4].err ||
+		replies[4].n != 1)
+		return;
+	l->came = replies[3].i;
+	see(a->quota->lives, l->came, clock_mono_us());
+	l->begun = replies[4].list[0] != 0; /* asked after it came: nothing is let go unseen */
+}
+
+/* Tells that it is there, and counts who is. */
+static void
+say_member(struct quota *qt, struct redis_pipe *p, const struct redis_life *life,
+	const struct life *l, uint64_t now_us)
+{
+	int64_t now_ms = redis_life_ms(life, now_us);
+	char key[CELL_KEY_TEXT], since[SPAN_DECIMAL];
+	size_t kn = life_key(key, "members", life, l->epoch),
+	       sn = span_decimal(since, now_ms - MEMBER_MS);
+
+	sign(p, qt->lives, key, kn, now_ms);
+	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
+		(const size_t[]){ 16, kn, 4, sn });
+	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });
+}
+
+/* As if it had said nothing for long. */
+void
+lives_leave(struct quota *qt)
+{
+	struct redis *node[REDIS_HOLDERS_MAX];
+
+	if (!qt->lives)
+		return;
+	stop_watching(qt);
+	for (size_t i = redis_holders(qt->redis, node); i-- > 0;) {
+		const struct redis_life *life = redis_life(node[i]);
+		char key[CELL_KEY_TEXT];
+		if (!life->epoch || !redis_ready(node[i]))
+			continue;
+		size_t kn = life_key(key, "members", life, life->epoch);
+		struct redis_pipe *p = redis_begin(qt->redis, 2, NULL, NULL, 0);
+		sign(p, qt->lives, key, kn, 0);
+		redis_send(p);
+	}
+}
+
+static void
+say_came(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	const struct redis_life *life = redis_life(node);
+	char begun[CELL_KEY_TEXT];
+	size_t bn = life_key(begun, "begun", life, l->epoch);
+	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, on_came);
+
+	say_member(qt, p, life, l, now_us);
+	redis_command(p, 2, (const char *[]){ "MGET", begun }, (const size_t[]){ 4, bn });
+	redis_send(p);
+}
+
+/* Who starts while Redis has nothing waits for too few: each daemon's share is too large. */
+static void
+look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
+{
+	int64_t known = all->lasting > all->first ? all->lasting : all->first;
+
+	if (!lives_unknown(&all->crowded_us, all->members, known, now_us))
+		return;
+	all->lasting = all->members;
+	all->crowded_us = 0;
+	if (all->said)
+		return;
+	all->said = true;
+	metric_inc(qt->metrics, M_QUOTA_UNKNOWN);
+	log_event(LOG_WARN, "quota.daemons", LI("workers", all->members),
+		LI("known", all->first),
+		LS("why", "more daemons share this Redis than redis.daemons says"));
+}
+
+static void
+on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct asked *a = TAGGED(asked, arg);
+	struct quota_lives *all = a->quota->lives;
+	struct redis *node[REDIS_HOLDERS_MAX];
+
+	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2) {
+		if (watches(all))
+			doubt(a->quota);
+		return;
+	}
+	if ((uint64_t)replies[4].list[0] == a->epoch) {
+		uint64_t now_us = clock_mono_us();
+		all->members = replies[3].i > 1 ? replies[3].i : 1;
+		see(all, all->members, now_us);
+		look_for_unknown(a->quota, all, now_us);
+		tell_members(all, a->epoch, now_us);
+		return;
+	}
+	for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
+		lives_ended(a->quota, node[i], a->epoch);
+}
+
+/* Tells that it is there, counts who is, and sees where another life has begun. */
+static void
+beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	const struct redis_life *life = redis_life(node);
+	char revision[CELL_KEY_TEXT];
+	size_t rn = life_key(revision, "revision", life, l->epoch);
+	struct redis_pipe *p = lives_begin(qt, l, BEAT_COMMANDS, on_beat);
+
+	say_member(qt, p, life, l, now_us);
+	redis_command(p, 3, (const char *[]){ "MGET", life->key, revision },
+		(const size_t[]){ 4, strlen(life->key), rn });
+	redis_send(p);
+}
+
+/* ---- a turn ---- */
+
+static struct life *
+begin_life(struct quota *qt, uint64_t epoch, uint64_t now_us)
+{
+	struct quota_lives *all = qt->lives;
+	struct life *l = &all->life[all->next++ % LIVES];
+
+	*l = (struct life){ .epoch = epoch,
+		.seen_us = now_us,
+		.expected = all->members ? all->members : all->first };
+	l->state = qt->ledger->node && !ledger_lived(qt->ledger, epoch) ? LIFE_ASKS
+									: LIFE_PUBLISHES;
+	return l;
+}
+
+/* All that it let go is counted there. */
+static void
+published(struct quota *qt, struct redis *node, struct life *l)
+{
+	l->state = life_next(l->state, &(struct life_facts){ .added = true });
+	publish_done(qt, node, l);
+}
+
+/* Who rests and is not asked for anything says no more than that it is there. */
+static uint64_t
+beat_every(const struct quota *qt, const struct life *l)
+{
+	return l->state == LIFE_SETTLES		 ? POLL_US
+	       : watches(qt->lives) || qt->first ? BEAT_US
+						 : REST_US;
+}
+
+static void
+go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	uint64_t since = now_us - l->beat_us;
+
+	if (l->state == LIFE_ASKS) {
+		publish_ask(qt, node, l, now_us);
+		return;
+	}
+	if (l->chain < LEDGER_CHAINS)
+		publish_some(qt, node, l, now_us);
+	if (l->spoilt && !l->unanswered) {
+		renew(qt, node, l, now_us);
+		return;
+	}
+	if (l->state == LIFE_PUBLISHES && l->chain == LEDGER_CHAINS && !l->unanswered)
+		published(qt, node, l);
+	go_further(qt, node, l, now_us);
+	if (since < beat_every(qt, l) || l->state == LIFE_PUBLISHES)
+		return;
+	l->beat_us = now_us;
+	if (l->state == LIFE_SETTLES)
+		say_came(qt, node, l, now_us);
+	else
+		beat(qt, node, l, now_us);
+}
+
+/* Where there is one server: a master that was a replica meanwhile still has the name of its
+ * life, and nothing in it of what was let go at the other one. Another life begins. */
+static void
+enter(struct quota_lives *all, struct life *l)
+{
+	struct life *was = lives_find(all, all->in);
+
+	if (was == l)
+		return;
+	if (was)
+		was->left = true;
+	all->in = l->epoch;
+	if (!l->left)
+		return;
+	l->state = LIFE_PUBLISHES;
+	l->spoilt = true;
+}
+
+void
+lives_turn(struct quota *qt, uint64_t now_us)
+{
+	struct redis *node[REDIS_HOLDERS_MAX];
+	struct quota_lives *all = qt->lives;
+	size_t n = redis_holders(qt->redis, node);
+	uint64_t moves = redis_moves(qt->redis);
+
+	/* What was counted in a slot elsewhere has the name of that node's life. */
+	if (moves != all->moves)
+		lives_look_again(qt);
+	all->moves = moves;
+	hear(all, now_us);
+	bool doubts = all->daemon && all->daemon->doubts != all->doubts;
+	if (doubts)
+		all->doubts = all->daemon->doubts;
+	for (size_t i = n; i-- > 0;) {
+		uint64_t epoch = redis_life(node[i])->epoch;
+		if (!epoch)
+			continue;
+		struct life *l = lives_find(all, epoch);
+		if (!l)
+			l = begin_life(qt, epoch, now_us);
+		if (node[i] == qt->redis)
+			enter(all, l);
+		if (doubts)
+			l->beat_us = 0;
+		go_on(qt, node[i], l, now_us);
+	}
+	redis_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
+			       : goes_on_watching(all, now_us)	  ? WATCH_MS
+								  : REST_MS);
+}
+
+/* ---- where not all came ---- */
+
+void
+lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
+{
+	for (size_t k = 0; k < q->ndims && !q->shared; k++) {
+		struct quota_dim *d = &q->dim[k];
+		const struct life *l = lives_find(qt->lives, counts_life(qt, d)->epoch);
+		if (l && l->settled_us && d->span.kind == QUOTA_ROLLING &&
+			now_us - l->settled_us < d->span.window_s * 1000000)
+			d->limit = life_share(d->limit, l->came, l->expected);
+	}
+	q->shared = true;
+}
+
+/* ---- where nobody came to know ---- */
+
+uint64_t
+lives_alone(const struct quota_lives *l, uint64_t apart, bool guessed)
+{
+	int64_t most = l->most > l->lasting ? l->most : l->lasting;
+
+	if (!l->workers)
+		return apart;
+	if (!most && guessed)
+		return 0;
+	return most > l->workers ? life_share(apart, l->workers, most) : apart;
+}
+
+void
+lives_company(const struct quota_lives *l, struct quota_company *out)
+{
+	*out = (struct quota_company){ .counting = !l->members,
+		.workers = (uint64_t)l->lasting,
+		.known = (uint64_t)l->first };
+}

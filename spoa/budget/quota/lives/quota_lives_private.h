@@ -1,0 +1,49 @@
+/* A life of Redis' data, as quota_lives.c and quota_publish.c share it. */
+#ifndef QUOTA_LIVES_PRIVATE_H
+#define QUOTA_LIVES_PRIVATE_H
+
+#include "budget/quota/quota_private.h"
+
+enum {
+	LIVES = REDIS_HOLDERS_MAX,
+	BEAT_US = 100000,
+};
+
+struct life {
+	uint64_t epoch; /* 0: no life */
+	enum life_state state;
+	size_t chain;	     /* of the ledger, the next one to look at */
+	size_t unanswered;   /* pipelines that add */
+	size_t published;    /* counters */
+	bool spoilt;	     /* one of them failed */
+	bool left;	     /* for another one */
+	bool ended;	     /* as it saw first, and told */
+	uint64_t seen_us;    /* in it for the first time */
+	uint64_t settled_us; /* 0: not yet, or all came */
+	uint64_t beat_us, renewed_us, asked_us;
+	int64_t expected, came; /* workers */
+	bool begun;		/* somebody goes on in it already */
+};
+
+/* A callback's: the server may have another life by then. */
+struct asked {
+	struct tag tag;
+	struct quota *quota;
+	uint64_t epoch;
+};
+
+/* NULL: it is none of those. */
+struct life *lives_find(const struct quota_lives *l, uint64_t epoch);
+struct redis_pipe *lives_begin(
+	struct quota *qt, const struct life *l, size_t commands, redis_cb *cb);
+
+/* ---- quota_publish.c ---- */
+
+/* LIFE_ASKS: whether another daemon of this name has added what was recalled there. */
+void publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us);
+/* Some of what is counted in no life of this server but former ones. */
+void publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us);
+/* All is. */
+void publish_done(struct quota *qt, struct redis *node, struct life *l);
+
+#endif

@@ -1,0 +1,158 @@
+/* Adding to a life of Redis' data what was let go in the former ones, and what a daemon before
+ * this one let go, as its journal says. */
+#include <stdio.h>
+
+#include "budget/quota/lives/quota_lives_private.h"
+
+enum {
+	PUBLISH_MAX = 256,	 /* counters of a pipeline; one a turn of the loop and server */
+	PUBLISH_COMMANDS = 3,	 /* a counter: */
+	PUBLISH_ADDS = 1,	 /* the second of them */
+	RECALLED_S = 32 * 86400, /* no window is longer */
+	SLACK_S = 60,		 /* a key outlives its window */
+};
+
+static void
+on_published(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct asked *a = TAGGED(asked, arg);
+	struct life *l = lives_find(a->quota->lives, a->epoch);
+
+	if (!l)
+		return;
+	/* SET NX answers nothing where the key is there. */
+	for (size_t i = 0; i < n && !err; i++)
+		err = i % PUBLISH_COMMANDS == PUBLISH_ADDS ? replies[i].err : 0;
+	l->unanswered--;
+	l->spoilt |= err != 0;
+}
+
+/* Adds a counter's sum where nothing of it is counted. */
+static void
+publish(struct redis_pipe *p, const struct life *l, const struct ledger_entry *e,
+	int64_t now_ms)
+{
+	struct quota_dim d = { .span.calendar = e->calendar };
+	char key[CELL_KEY_TEXT], by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *make[] = { "SET", key, "0", "EX", ttl, "NX" },
+		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
+
+	snprintf(d.key, sizeof(d.key), "%s", e->key);
+	int64_t left_s = (e->ends_ms - now_ms) / 1000 + SLACK_S;
+	size_t kn = cell_key(key, &d, l->epoch, e->cell),
+	       tn = span_decimal(ttl, e->cell.kind == CELL_SUB ? e->ttl_s : left_s);
+	redis_command(p, 6, make, (const size_t[]){ 3, kn, 1, 2, tn, 2 });
+	redis_command(p, 3, incr, (const size_t[]){ 6, kn, span_decimal(by, e->sum) });
+	redis_command(p, 3, expire, (const size_t[]){ 6, kn, tn });
+}
+
+/* ---- what a daemon before this one let go ---- */
+
+static size_t
+recalled_key(const struct quota *qt, char key[CELL_KEY_TEXT], const struct redis_life *life,
+	uint64_t epoch)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "recalled-%016llx", (unsigned long long)qt->ledger->node);
+	return life_key(key, name, life, epoch);
+}
+
+static void
+on_recalled(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct asked *a = TAGGED(asked, arg);
+	struct life *l = lives_find(a->quota->lives, a->epoch);
+
+	if (!l || l->state != LIFE_ASKS || err || n < 1 || replies[0].err || replies[0].n != 1)
+		return; /* asked again */
+	if (replies[0].list[0])
+		ledger_live(a->quota->ledger, a->epoch);
+	l->state = LIFE_PUBLISHES;
+}
+
+/* Another daemon of this name may have added it to this life, and let go nothing there: its
+ * records do not name it. */
+void
+publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	char key[CELL_KEY_TEXT];
+
+	if (l->asked_us && now_us - l->asked_us < BEAT_US)
+		return;
+	l->asked_us = now_us;
+	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
+	struct redis_pipe *p = lives_begin(qt, l, 1, on_recalled);
+	redis_command(p, 2, (const char *[]){ "MGET", key }, (const size_t[]){ 4, kn });
+	redis_send(p);
+}
+
+/* It is added. Who is killed between the two adds it twice: the safe side. */
+void
+publish_done(struct quota *qt, struct redis *node, struct life *l)
+{
+	char key[CELL_KEY_TEXT], ttl[SPAN_DECIMAL];
+
+	if (!qt->ledger->node || ledger_lived(qt->ledger, l->epoch))
+		return;
+	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
+	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+
+	ledger_live(qt->ledger, l->epoch);
+	redis_command(p, 5, (const char *[]){ "SET", key, "1", "EX", ttl },
+		(const size_t[]){ 3, kn, 1, 2, span_decimal(ttl, RECALLED_S) });
+	redis_send(p);
+}
+
+static void
+say_longs(struct quota *qt, struct redis *node, struct life *l, int64_t now_ms)
+{
+	struct redis_pipe *p = lives_begin(qt, l, 1, on_published);
+
+	counts_longs(p, redis_life(node), l->epoch, now_ms / 1000);
+	l->unanswered++;
+	redis_send(p);
+}
+
+/* Some of what is counted in no life of this server but former ones. */
+void
+publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	int64_t now_ms = redis_life_ms(redis_life(node), now_us);
+	struct redis_pipe *p = NULL;
+	bool longs = false;
+	size_t n = 0;
+
+	for (; l->chain < LEDGER_CHAINS; l->chain++) {
+		for (struct ledger_entry *e = qt->ledger->chain[l->chain]; e; e = e->next) {
+			if (e->recalled && ledger_lived(qt->ledger, l->epoch)) {
+				e->epoch = l->epoch;
+				e->recalled = false;
+			}
+			if (e->epoch == l->epoch || e->sum == 0 || now_ms >= e->ends_ms ||
+				redis_at(qt->redis, span_str(e->key)) != node)
+				continue;
+			if (n == PUBLISH_MAX)
+				goto full; /* this chain once more, at the next turn */
+			if (!p)
+				p = lives_begin(qt, l, PUBLISH_COMMANDS * PUBLISH_MAX + 1,
+					on_published);
+			if (e->cell.kind == CELL_LONG && !longs)
+				say_longs(qt, node, l, now_ms);
+			longs |= e->cell.kind == CELL_LONG;
+			publish(p, l, e, now_ms);
+			e->epoch = l->epoch;
+			e->recalled = false;
+			n++;
+		}
+	}
+full:
+	if (!p)
+		return;
+	/* Whoever knows sub-buckets reads them again. */
+	counts_revise(p, redis_life(node), l->epoch);
+	l->unanswered++;
+	l->published += n;
+	metric_add(qt->metrics, M_QUOTA_REPUBLISHED, n);
+	redis_send(p);
+}

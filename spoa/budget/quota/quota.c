@@ -1,0 +1,465 @@
+/* Reserving, settling and releasing, on Redis or in the table of this process. */
+#include "budget/quota/quota.h"
+
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "budget/quota/quota_private.h"
+
+struct quota *
+quota_new(
+	struct redis *redis, struct quota_table *table, struct mailbox *self, struct metrics *m)
+{
+	struct quota *qt = calloc(1, sizeof(*qt));
+
+	if (!qt)
+		return NULL;
+	*qt = (struct quota){ .redis = redis, .table = table, .self = self, .metrics = m };
+	TAG(quota, qt);
+	qt->last = &qt->first;
+	qt->last_late = &qt->late;
+	if (redis && !counts_new(qt))
+		quota_free(&qt);
+	return qt;
+}
+
+/* Redis is freed next, and calls back no more. */
+void
+quota_free(struct quota **qt)
+{
+	if (*qt && (*qt)->redis)
+		counts_free(*qt);
+	free(*qt);
+	*qt = NULL;
+}
+
+void
+quota_together(struct quota *qt, unsigned workers, unsigned daemons)
+{
+	if (qt->redis)
+		lives_together(qt->lives, workers, daemons);
+}
+
+void
+quota_beside(struct quota *qt, struct quota_daemon *d)
+{
+	if (qt->redis)
+		lives_beside(qt->lives, d);
+}
+
+void
+quota_company(const struct quota *qt, struct quota_company *out)
+{
+	*out = (struct quota_company){ 0 };
+	if (qt->redis)
+		lives_company(qt->lives, out);
+}
+
+struct quota_ledger *
+quota_ledger_of(struct quota *qt)
+{
+	return qt->ledger;
+}
+
+/* What is charged there is counted on Redis: its epochs are never 0. */
+static bool
+on_redis(const struct quota *qt, const struct quota_place *at)
+{
+	return qt->redis && at->epoch;
+}
+
+/* The clock of the counts at that place, in ms: Redis' when a command that is sent now
+ * arrives, or the table's. */
+static int64_t
+quota_ms(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	uint64_t now_us)
+{
+	return on_redis(qt, at) ? redis_life_ms(counts_life(qt, d), now_us)
+				: table_ms(qt->table, now_us);
+}
+
+static uint64_t
+epoch_now(const struct quota *qt, const struct quota_dim *d, const struct quota_place *at)
+{
+	return on_redis(qt, at) ? counts_life(qt, d)->epoch : 0;
+}
+
+bool
+quota_note(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta, uint64_t epoch)
+{
+	int64_t now_ms = quota_ms(qt, d, at, clock_mono_us());
+
+	if (ledger_add(qt->ledger, d, at, c, delta, epoch, now_ms))
+		return true;
+	metric_inc(qt->metrics, M_QUOTA_UNNOTED);
+	if (!qt->said_full)
+		log_event(LOG_WARN, "quota.ledger_full", LI("counters", LEDGER_MAX));
+	qt->said_full = true;
+	return false;
+}
+
+/* ---- reserve ---- */
+
+static void
+back_home(struct mail *m, void *worker UNUSED)
+{
+	struct quota_request *q = TAGGED_OF(quota_request, mail, m);
+
+	q->done(q);
+}
+
+void
+quota_tell(struct quota *qt, struct quota_request *q)
+{
+	q->mail.run = back_home;
+	mailbox_send(qt->self, &q->mail);
+}
+
+static void
+at_table(struct mail *m, void *worker UNUSED)
+{
+	struct quota_request *q = TAGGED_OF(quota_request, mail, m);
+	struct quota_table *t = q->quota->table;
+
+	table_reserve(t, q, table_ms(t, clock_mono_us()));
+	quota_tell(q->quota, q);
+}
+
+/* More than a whole window allows can never pass: nothing is charged for it. */
+static bool
+never_fits(struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].n > q->dim[k].limit) {
+			q->result = QUOTA_UNREACHABLE;
+			q->refused_by = k;
+			return true;
+		}
+	return false;
+}
+
+/* ---- while Redis does not answer ---- */
+
+/* The dims that this daemon has a share of, each with that as its limit. */
+static void
+own_shares(const struct quota_request *q, struct quota_request *own)
+{
+	memset(own, 0, sizeof(*own));
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &own->dim[own->ndims];
+		if (q->dim[k].away != QUOTA_AWAY_SHARE)
+			continue;
+		*d = q->dim[k];
+		d->limit = d->share;
+		d->moves = false;
+		own->ndims++;
+	}
+}
+
+/* Over its share is what no store lets go: QUOTA_FAILED. */
+static void
+at_own(struct mail *m, void *worker UNUSED)
+{
+	struct quota_request *q = TAGGED_OF(quota_request, mail, m), own;
+	struct quota_table *t = q->quota->table;
+
+	own_shares(q, &own);
+	table_reserve(t, &own, table_ms(t, clock_mono_us()));
+	q->result = own.result == QUOTA_ADMITTED ? QUOTA_ADMITTED : QUOTA_FAILED;
+	q->alone = q->result == QUOTA_ADMITTED;
+	for (size_t k = 0, i = 0; q->alone && k < q->ndims; k++)
+		if (q->dim[k].away == QUOTA_AWAY_SHARE) {
+			bool moves = q->dim[k].moves;
+			q->dim[k] = own.dim[i++];
+			q->dim[k].moves = moves;
+		}
+	quota_tell(q->quota, q);
+}
+
+void
+quota_fail(struct quota *qt, struct quota_request *q, bool now)
+{
+	bool share = false, deny = false;
+
+	q->result = QUOTA_FAILED;
+	for (size_t k = 0; k < q->ndims; k++) {
+		share |= q->dim[k].away == QUOTA_AWAY_SHARE;
+		deny |= q->dim[k].away == QUOTA_AWAY_DENY;
+	}
+	/* It does not go, or is charged elsewhere. What goes uncounted keeps its head's charge. */
+	if (share || deny)
+		quota_unmove(qt, q, clock_mono_us());
+	if (share && !deny && qt->table) {
+		q->mail.run = at_own;
+		mailbox_send(qt->table->owner, &q->mail);
+	} else if (now) {
+		q->done(q);
+	} else {
+		quota_tell(qt, q);
+	}
+}
+
+/* What is set apart for the time without Redis is not spent with it: whatever each daemon
+ * sees of Redis, together they stay within the limit. */
+static void
+set_apart(const struct quota *qt, struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		if (d->away != QUOTA_AWAY_SHARE)
+			continue;
+		uint64_t most = lives_alone(qt->lives, d->apart, d->guessed);
+		d->share = d->share < most ? d->share : most;
+		d->limit -= d->apart < d->limit ? d->apart : d->limit;
+		d->apart = 0;
+	}
+}
+
+void
+quota_reserve(struct quota *qt, struct quota_request *q)
+{
+	TAG(quota_request, q);
+	q->quota = qt;
+	q->result = QUOTA_FAILED;
+	q->retry_after_s = 0;
+	q->tries = 0;
+	q->looks = q->looked = q->doubts = q->shared = false;
+	q->queued_us = clock_mono_us();
+	for (size_t k = 0; k < q->ndims; k++)
+		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
+	q->alone = false;
+	if (qt->redis)
+		set_apart(qt, q);
+	if (never_fits(q)) {
+		quota_unmove(qt, q, clock_mono_us());
+		quota_tell(qt, q);
+	} else if (qt->redis) {
+		counts_queue(qt, q);
+	} else {
+		q->mail.run = at_table;
+		mailbox_send(qt->table->owner, &q->mail);
+	}
+}
+
+uint64_t
+quota_left(const struct quota *qt, struct quota_dim *d)
+{
+	struct quota_dim then = *d;
+	uint64_t now = clock_mono_us();
+	bool known;
+
+	then.n = 0;
+	d->hash = then.hash = span_hash(span_str(d->key));
+	if (qt->redis) {
+		const struct redis_life *life = counts_life(qt, d);
+		int64_t now_ms = redis_life_ms(life, now);
+		then.at = cell_place(d, now_ms, life->epoch);
+		known = life->epoch && known_left(qt->known, &then, now_ms, now);
+	} else {
+		known = qt->self == qt->table->owner &&
+			table_left(qt->table, &then, table_ms(qt->table, now));
+	}
+	uint64_t left = known ? then.remaining : 0, used = d->limit - left;
+	left -= then.apart < left ? then.apart : left;
+	return d->soft > used && d->soft - used < left ? d->soft - used : left;
+}
+
+bool
+quota_current(const struct quota *qt, const struct quota_dim *d, uint64_t now_us)
+{
+	uint64_t epoch = epoch_now(qt, d, &d->at);
+
+	return cell_place(d, quota_ms(qt, d, &d->at, now_us), 0).bucket == d->at.bucket &&
+	       (epoch == 0 || epoch == d->at.epoch || d->at.noted);
+}
+
+/* ---- corrections ---- */
+
+/* On its way to the table. */
+struct correction {
+	struct tag tag;
+	struct mail mail;
+	struct quota_table *table;
+	struct change change;
+};
+
+static void
+correct_table(struct mail *m, void *worker UNUSED)
+{
+	struct correction *c = TAGGED_OF(correction, mail, m);
+
+	table_change(c->table, &c->change);
+	free(c);
+}
+
+/* What of a correction still means anything at this moment. A refund goes where it was
+ * charged and only while that lives; what is more than was charged and has lost its place
+ * is charged to the present one. In another life of the data there is nothing to give
+ * back, and what was used is spent there. */
+static void
+bring_home(const struct quota *qt, struct change *c, int64_t now_ms)
+{
+	const struct quota_dim *d = &c->dim;
+	struct cell own = cell_own(d, &c->at);
+	uint64_t epoch = epoch_now(qt, d, &c->at);
+	bool lives = c->at.epoch == epoch;
+
+	if (!lives || !cell_alive(d, &c->at, own, now_ms)) {
+		if (c->own < 0)
+			c->own = 0;
+		else if (d->span.kind == QUOTA_ROLLING)
+			c->at = cell_place(d, now_ms, epoch);
+	}
+	if (!lives) {
+		c->at.epoch = epoch;
+		c->spent = c->spent > 0 ? c->spent : 0;
+		if (d->span.kind == QUOTA_CALENDAR && !cell_expires(d) && c->spent)
+			c->own = c->spent;
+	}
+}
+
+/* What is in a ledger is counted in whatever life there is: the correction goes there, once
+ * all workers have added theirs. Where none can be reached, the ledger has it, and it is sent
+ * if that life goes on. */
+static void
+change_noted(struct quota *qt, struct change *c, uint64_t now_us)
+{
+	const struct quota_dim *d = &c->dim;
+	bool reach = counts_reach(qt, d);
+	int64_t now_ms = quota_ms(qt, d, &c->at, now_us);
+
+	if (reach && !cell_alive(d, &c->at, cell_own(d, &c->at), now_ms)) {
+		if (c->own < 0)
+			c->own = 0;
+		else if (d->span.kind == QUOTA_ROLLING)
+			c->at = cell_place(d, now_ms, 0);
+	}
+	if (reach)
+		c->at.epoch = counts_life(qt, d)->epoch;
+	c->at.noted = true;
+	if (c->spent)
+		quota_note(qt, d, &c->at, cell_spent(d, &c->at), c->spent, c->at.epoch);
+	if (c->own)
+		quota_note(qt, d, &c->at, cell_own(d, &c->at), c->own, c->at.epoch);
+	if (!reach)
+		lives_look_again(qt);
+	if (!reach || !lives_settled(qt, d))
+		counts_keep(qt, c);
+	else if (c->spent || c->own)
+		counts_change(qt, c);
+}
+
+void
+quota_change(struct quota *qt, const struct change *change, uint64_t now_us)
+{
+	struct change now = *change;
+	const struct quota_dim *d = &now.dim;
+
+	bool redis = on_redis(qt, &now.at);
+
+	if (redis && now.at.noted) {
+		change_noted(qt, &now, now_us);
+		return;
+	}
+	if (redis && !counts_reach(qt, d)) {
+		counts_keep(qt, change);
+		return;
+	}
+	bring_home(qt, &now, quota_ms(qt, d, &now.at, now_us));
+	if (now.spent == 0 && now.own == 0)
+		return;
+	if (redis) {
+		counts_change(qt, &now);
+		return;
+	}
+	struct correction *c = malloc(sizeof(*c));
+	if (!c)
+		return; /* over-counts: the safe side */
+	TAG(correction, c);
+	c->table = qt->table;
+	c->change = now;
+	c->mail.run = correct_table;
+	mailbox_send(qt->table->owner, &c->mail);
+}
+
+/* Of a Redis that was never heard of there is no place to count at. */
+void
+quota_add(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
+{
+	struct change c = { .dim = *d, .own = (int64_t)d->n };
+
+	c.dim.hash = span_hash(span_str(d->key));
+	c.at.epoch = qt->redis ? counts_life(qt, &c.dim)->epoch : 0;
+	if (qt->redis && !c.at.epoch) {
+		metric_inc(qt->metrics, M_QUOTA_LOST);
+		return;
+	}
+	c.at = cell_place(&c.dim, quota_ms(qt, &c.dim, &c.at, now_us), c.at.epoch);
+	c.at.noted = qt->redis != NULL;
+	c.dim.at = c.at;
+	quota_change(qt, &c, now_us);
+}
+
+/* `unseen`: it was counted after all that this worker knows was read. */
+static void
+give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	bool unseen, uint64_t now_us)
+{
+	struct change c = { .dim = *d, .at = *at, .own = -(int64_t)d->n, .unseen = unseen };
+
+	if (cell_spends(d, at))
+		c.spent = c.own;
+	quota_change(qt, &c, now_us);
+}
+
+void
+quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
+{
+	give_back(qt, d, &d->at, true, now_us);
+}
+
+void
+quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
+{
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		if (d->moves)
+			give_back(qt, d, &d->from, false, now_us);
+		d->moves = false;
+	}
+}
+
+size_t
+quota_settled(struct quota_request *q, struct change *out)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].charged)
+			out[n++] = cell_settle(&q->dim[k]);
+	return n;
+}
+
+void
+quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us)
+{
+	struct change c[QUOTA_DIMS_MAX];
+	size_t n = quota_settled(q, c);
+
+	for (size_t i = 0; i < n; i++)
+		quota_change(qt, &c[i], now_us);
+}
+
+void
+quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us)
+{
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		if (d->charged)
+			give_back(qt, d, &d->at, false, now_us);
+		d->charged = false;
+	}
+}

@@ -1,0 +1,262 @@
+/* Which counters a dim has, how long they live, and what their sum means. */
+#include "budget/quota/quota_cell.h"
+
+#include "budget/quota/quota_calendar.h"
+#include "budget/quota/quota_window.h"
+
+enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800 };
+
+static int64_t
+positive(int64_t v)
+{
+	return v > 0 ? v : 0;
+}
+
+static int64_t
+hold_s(const struct quota_dim *d)
+{
+	return d->hold_s < CELL_HOLD_MAX_S ? (int64_t)d->hold_s : CELL_HOLD_MAX_S;
+}
+
+static int64_t
+width_s(enum cell_kind kind)
+{
+	return kind == CELL_SHORT ? CELL_SHORT_S : CELL_LONG_S;
+}
+
+bool
+cell_expires(const struct quota_dim *d)
+{
+	return d->span.kind == QUOTA_IN_FLIGHT ||
+	       (d->span.kind == QUOTA_CALENDAR && d->orphan == QUOTA_ORPHAN_DROP &&
+		       d->unit != QUOTA_REQUESTS);
+}
+
+bool
+cell_spends(const struct quota_dim *d, const struct quota_place *at)
+{
+	return d->span.kind == QUOTA_CALENDAR && !cell_expires(d) &&
+	       d->unit != QUOTA_REQUESTS && at->hold == QUOTA_HOLD_NONE;
+}
+
+struct quota_place
+cell_place(const struct quota_dim *d, int64_t now_ms, uint64_t epoch)
+{
+	struct quota_place at = { .epoch = epoch };
+	int64_t now_s = now_ms / 1000;
+
+	if (d->span.kind == QUOTA_ROLLING) {
+		at.bucket = window_bucket(d, now_ms);
+		return at;
+	}
+	if (d->span.kind == QUOTA_CALENDAR)
+		calendar_window(&d->span, now_s, &at.bucket, &at.end_s);
+	if (d->span.kind == QUOTA_IN_FLIGHT || (d->hold_s && d->unit != QUOTA_REQUESTS))
+		at.hold = !cell_expires(d)		  ? QUOTA_HOLD_WINDOW
+			  : hold_s(d) <= HOLD_SHORT_MAX_S ? QUOTA_HOLD_SHORT
+							  : QUOTA_HOLD_LONG;
+	if (at.hold == QUOTA_HOLD_SHORT)
+		at.until = (now_s + hold_s(d)) / CELL_SHORT_S;
+	if (at.hold == QUOTA_HOLD_LONG)
+		at.until = (now_s + hold_s(d)) / CELL_LONG_S;
+	return at;
+}
+
+bool
+cell_in_time(const struct quota_dim *d, int64_t now_ms)
+{
+	int64_t now_s = now_ms / 1000;
+
+	switch (d->span.kind) {
+	case QUOTA_ROLLING: return window_bucket(d, now_ms) == d->at.bucket;
+	case QUOTA_CALENDAR:
+		if (now_s < d->at.bucket || now_s >= d->at.end_s)
+			return false;
+		break;
+	default: break;
+	}
+	/* A bucket of CELL_LONG is as many whole ones of CELL_SHORT. */
+	return !cell_expires(d) || now_s / CELL_SHORT_S == d->asked_s / CELL_SHORT_S;
+}
+
+struct change
+cell_settle(struct quota_dim *d)
+{
+	struct change c = { .dim = *d, .at = d->at };
+
+	c.own = (int64_t)d->actual - (int64_t)d->n;
+	if (cell_spends(d, &d->at))
+		c.spent = c.own;
+	if (d->at.hold != QUOTA_HOLD_NONE) {
+		bool calendar = d->span.kind == QUOTA_CALENDAR;
+		c.spent = calendar ? (int64_t)d->actual : 0;
+		c.own = cell_expires(d) ? -(int64_t)d->n : c.own;
+		/* A second settlement corrects the first. */
+		d->at.hold = QUOTA_HOLD_NONE;
+		d->charged = calendar;
+	}
+	d->n = d->actual;
+	return c;
+}
+
+struct cell
+cell_spent(const struct quota_dim *d, const struct quota_place *at)
+{
+	(void)d;
+	return (struct cell){ CELL_USED, at->bucket };
+}
+
+struct cell
+cell_own(const struct quota_dim *d, const struct quota_place *at)
+{
+	if (d->span.kind == QUOTA_ROLLING)
+		return (struct cell){ CELL_SUB, at->bucket };
+	if (at->hold == QUOTA_HOLD_SHORT)
+		return (struct cell){ CELL_SHORT, at->until };
+	if (at->hold == QUOTA_HOLD_LONG)
+		return (struct cell){ CELL_LONG, at->until };
+	return (struct cell){ cell_expires(d) ? CELL_USED : CELL_TOTAL, at->bucket };
+}
+
+int64_t
+cell_ends_ms(const struct quota_dim *d, const struct quota_place *at, struct cell c)
+{
+	switch (c.kind) {
+	case CELL_SUB: return window_ends_ms(d, c.id);
+	case CELL_TOTAL:
+	case CELL_USED: return (at->end_s + hold_s(d)) * 1000;
+	default: return (c.id + 1) * width_s(c.kind) * 1000;
+	}
+}
+
+bool
+cell_alive(
+	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
+{
+	return now_ms < cell_ends_ms(d, at, c);
+}
+
+int64_t
+cell_ttl_s(
+	const struct quota_dim *d, const struct quota_place *at, struct cell c, int64_t now_ms)
+{
+	int64_t end_s =
+		c.kind <= CELL_USED ? at->end_s + hold_s(d) : (c.id + 1) * width_s(c.kind);
+
+	if (c.kind == CELL_SUB)
+		return window_ttl_s(d);
+	end_s += SLACK_S - now_ms / 1000;
+	return end_s > SLACK_S ? end_s : SLACK_S;
+}
+
+size_t
+cell_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, struct cell c)
+{
+	static const char letters[] = {
+		[CELL_USED] = 'u', [CELL_TOTAL] = 't', [CELL_SHORT] = 's', [CELL_LONG] = 'l'
+	};
+	static const char calendars[] = {
+		[QUOTA_HOUR] = 'h', [QUOTA_DAY] = 'd', [QUOTA_WEEK] = 'w', [QUOTA_MONTH] = 'm'
+	};
+	size_t n = strlen(d->key);
+
+	memcpy(out, d->key, n);
+	out[n++] = ':';
+	n += span_decimal(out + n, (int64_t)epoch);
+	out[n++] = ':';
+	if (c.kind != CELL_SUB)
+		out[n++] = letters[c.kind];
+	if (c.kind == CELL_USED || c.kind == CELL_TOTAL)
+		out[n++] = calendars[d->span.calendar];
+	return n + span_decimal(out + n, c.id);
+}
+
+/* One of those that live, but for the one of which adding to it told. */
+static size_t
+add_hold(const struct quota_dim *d, bool looks, struct cell c, struct cell *out)
+{
+	struct cell own = cell_own(d, &d->at);
+
+	if (!looks && own.kind == c.kind && own.id == c.id)
+		return 0;
+	*out = c;
+	return 1;
+}
+
+size_t
+cell_reads(const struct quota_dim *d, bool looks, bool longs, struct cell out[CELL_READ_MAX])
+{
+	size_t n = 0;
+
+	if (d->span.kind == QUOTA_CALENDAR && (looks || d->unit != QUOTA_REQUESTS))
+		out[n++] = (struct cell){ d->unit == QUOTA_REQUESTS ? CELL_TOTAL : CELL_USED,
+			d->at.bucket };
+	if (!cell_expires(d)) {
+		if (looks && d->unit != QUOTA_REQUESTS)
+			out[n++] = (struct cell){ CELL_TOTAL, d->at.bucket };
+		return n;
+	}
+	for (int i = 0; i < CELL_SHORT_READ; i++)
+		n += add_hold(d, looks,
+			(struct cell){ CELL_SHORT, d->asked_s / CELL_SHORT_S + i }, out + n);
+	for (int i = 0; longs && i < CELL_LONG_READ; i++)
+		n += add_hold(d, looks,
+			(struct cell){ CELL_LONG, d->asked_s / CELL_LONG_S + i }, out + n);
+	return n;
+}
+
+void
+cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n, int64_t *own,
+	int64_t *used)
+{
+	size_t i = 0;
+
+	if (d->span.kind == QUOTA_CALENDAR && n)
+		*used = read[i++];
+	if (!cell_expires(d)) {
+		if (looks)
+			*own = i < n ? read[i] : *used;
+		if (d->unit == QUOTA_REQUESTS)
+			*used = *own;
+		return;
+	}
+	*own = positive(*own);
+	for (; i < n; i++)
+		*own = count_sum(*own, positive(read[i]));
+}
+
+static bool
+judge(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int64_t *retry_ms)
+{
+	int64_t limit = (int64_t)d->limit, n = (int64_t)d->n,
+		ends_ms = d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000 - now_ms : 1000;
+	bool fits = count_sum(used, held) <= limit;
+
+	if (!fits) { /* without the own */
+		int64_t more = n > held ? n - held : 0;
+		held = positive(held - n);
+		used = positive(used - more);
+	}
+	d->used = (uint64_t)used;
+	d->held = (uint64_t)held;
+	d->remaining = (uint64_t)positive(limit - count_sum(used, held));
+	d->reset_ms = (uint64_t)ends_ms;
+	d->soft_reached = d->soft && (uint64_t)count_sum(used, held) >= d->soft;
+	/* What is held may be given back at any moment. */
+	*retry_ms = fits ? 0 : count_sum(used, n) > limit ? ends_ms : 1000;
+	return fits;
+}
+
+bool
+cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms,
+	int64_t *retry_ms)
+{
+	if (d->span.kind == QUOTA_ROLLING)
+		return window_judge(d, own, near, now_ms, retry_ms);
+	int64_t used = positive(near[0]);
+	own = positive(own);
+	if (cell_expires(d))
+		return judge(d, used, own, now_ms, retry_ms);
+	used = used < own ? used : own;
+	return judge(d, used, own - used, now_ms, retry_ms);
+}

@@ -1,0 +1,250 @@
+/* Corrections of counts on Redis: settlements, refunds, and the commands that add to a
+ * counter. A correction whose store does not answer is kept and sent again, what adds at
+ * least once, what takes away at most once: both err to the safe side. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "budget/quota/quota_private.h"
+
+enum {
+	REVISION_S = 60,     /* it outlives whatever was read under it */
+	LATE_MAX = 4096,     /* corrections that wait for Redis; one more is dropped */
+	LATE_US = 50000,     /* not sooner are they sent again */
+	REFUSED_US = 250000, /* nor what Redis refused */
+};
+
+size_t
+life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
+	uint64_t epoch)
+{
+	int n = snprintf(out, CELL_KEY_TEXT, "tollgate:%s:%s%s", name, life->tag,
+		life->tag[0] ? ":" : "");
+
+	return (size_t)n + span_decimal(out + n, (int64_t)epoch);
+}
+
+/* A key is never without TTL: who has not yet counted in it makes it with one, and lets it
+ * begin anew (it may have been made before its time). */
+void
+cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta, int64_t now_ms, enum add how)
+{
+	char key[CELL_KEY_TEXT], by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *make[] = { "SET", key, "0", "EX", ttl, "NX" },
+		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
+	size_t kn = cell_key(key, d, at->epoch, c),
+	       tn = how == ADD_ONLY ? 0 : span_decimal(ttl, cell_ttl_s(d, at, c, now_ms));
+	const size_t ml[] = { 3, kn, 1, 2, tn, 2 }, il[] = { 6, kn, span_decimal(by, delta) },
+		     el[] = { 6, kn, tn };
+
+	if (how == ADD_WITH_TTL)
+		redis_command(p, 6, make, ml);
+	redis_command(p, 3, incr, il);
+	if (how == ADD_WITH_TTL)
+		redis_command(p, 3, expire, el);
+}
+
+static int64_t
+redis_ms(const struct quota *qt, const struct quota_dim *d)
+{
+	return redis_life_ms(counts_life(qt, d), clock_mono_us());
+}
+
+/* ---- corrections ---- */
+
+/* A correction on its way to Redis. */
+struct sent {
+	struct tag tag;
+	struct quota *quota;
+	struct change change;
+	size_t own, spent; /* which reply */
+	bool spent_alone;  /* without seeing to the key's TTL */
+};
+
+void
+counts_keep(struct quota *qt, const struct change *c)
+{
+	if (qt->nlate == LATE_MAX) {
+		metric_inc(qt->metrics, M_QUOTA_LOST);
+		return;
+	}
+	struct late *l = malloc(sizeof(*l));
+	if (!l) {
+		metric_inc(qt->metrics, M_QUOTA_LOST);
+		return;
+	}
+	*l = (struct late){ .change = *c };
+	*qt->last_late = l;
+	qt->last_late = &l->next;
+	qt->nlate++;
+}
+
+/* A key that Redis lost, and that adding made anew, gets a TTL. */
+static void
+make(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, struct cell c)
+{
+	struct redis_pipe *p = redis_begin(qt->redis, ADD_WITH_TTL, NULL, NULL, 0);
+
+	cell_add(p, d, at, c, 0, redis_ms(qt, d), ADD_WITH_TTL);
+	redis_send(p);
+}
+
+/* An error (its memory is full) is an answer: that was not counted, nor given back. What is
+ * known of the counts says so, or each time it is sent they would seem to be less. What adds
+ * seems to be more meanwhile: the safe side. */
+static void
+refused(struct quota *qt, const struct change *c)
+{
+	const struct quota_dim *d = &c->dim;
+
+	if (c->spent < 0 && !c->unseen)
+		known_corrected(qt->known, d, &c->at, cell_spent(d, &c->at), -c->spent);
+	if (c->own < 0 && !c->unseen)
+		known_corrected(qt->known, d, &c->at, cell_own(d, &c->at), -c->own);
+	counts_keep(qt, c);
+	qt->late_us = clock_mono_us() + REFUSED_US;
+}
+
+/* A Redis that evicts keys may have lost the count and would keep a negative one, without
+ * a TTL, and hide as much of what comes. Two refunds that see it at once count too much:
+ * the safe side. */
+static void
+on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct sent *s = TAGGED(sent, arg);
+	struct change c = s->change;
+
+	if (err) {
+		c.spent = c.spent > 0 ? c.spent : 0;
+		c.own = c.own > 0 ? c.own : 0;
+		if (c.spent || c.own)
+			counts_keep(s->quota, &c);
+		return;
+	}
+	struct change not_done = c;
+	if (!c.own || s->own >= n || !replies[s->own].err)
+		not_done.own = 0;
+	if (!c.spent || s->spent >= n || !replies[s->spent].err)
+		not_done.spent = 0;
+	if (not_done.own || not_done.spent)
+		refused(s->quota, &not_done);
+	if (s->spent_alone && n && replies[0].err == 0 && replies[0].i == c.spent)
+		make(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
+	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {
+		c.spent = 0;
+		c.own = -replies[s->own].i;
+		counts_change(s->quota, &c);
+	}
+}
+
+/* What all that is counted in a life without being judged sets anew. */
+void
+counts_revise(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch)
+{
+	char key[CELL_KEY_TEXT], value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *set[] = { "SET", key, value, "EX", ttl };
+	const size_t sl[] = { 3, life_key(key, "revision", life, epoch),
+		span_decimal(value, (int64_t)redis_life_draw()), 2,
+		span_decimal(ttl, REVISION_S) };
+
+	redis_command(p, 5, set, sl);
+}
+
+/* What was used is counted before what was held for it is given back: nobody sees
+ * neither. */
+void
+counts_change(struct quota *qt, const struct change *c)
+{
+	const struct quota_dim *d = &c->dim;
+	struct cell own = cell_own(d, &c->at), spent = cell_spent(d, &c->at);
+	struct sent s = { .quota = qt, .change = *c };
+	int64_t now_ms = redis_ms(qt, d);
+
+	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
+	enum add own_how = c->own < 0 && !c->unseen ? ADD_ONLY : ADD_WITH_TTL;
+	TAG(sent, &s);
+	s.spent = how == ADD_WITH_TTL;
+	s.spent_alone = c->spent && how == ADD_ONLY;
+	s.own = (c->spent ? how : 0) + (own_how == ADD_WITH_TTL);
+	struct redis_pipe *p =
+		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 1, on_changed, &s, sizeof(s));
+	if (c->spent)
+		cell_add(p, d, &c->at, spent, c->spent, now_ms, how);
+	if (c->own)
+		cell_add(p, d, &c->at, own, c->own, now_ms, own_how);
+	/* After it: who reads the old revision has read before this was counted, or what
+	 * was counted too. */
+	if (c->own > 0 && own.kind == CELL_SUB)
+		counts_revise(p, counts_life(qt, d), c->at.epoch);
+	redis_send(p);
+	if (c->spent)
+		known_makes(qt->known, d, &c->at, spent);
+	if (c->unseen)
+		return;
+	if (c->spent)
+		known_corrected(qt->known, d, &c->at, spent, c->spent);
+	if (c->own)
+		known_corrected(qt->known, d, &c->at, own, c->own);
+}
+
+void
+counts_make(struct quota *qt, const struct quota_dim *d)
+{
+	make(qt, d, &d->at, cell_own(d, &d->at));
+}
+
+/* What a ledger has was counted again if that life has ended. */
+static void
+send_noted(struct quota *qt, const struct change *c)
+{
+	uint64_t epoch = counts_life(qt, &c->dim)->epoch;
+	struct cell own = cell_own(&c->dim, &c->at);
+	struct change now = *c;
+
+	if (!counts_reach(qt, &c->dim)) {
+		counts_keep(qt, c);
+		return;
+	}
+	if (!cell_alive(&c->dim, &c->at, own, redis_ms(qt, &c->dim)))
+		now.own = 0;
+	if (epoch == c->at.epoch && (now.own || now.spent))
+		counts_change(qt, &now);
+}
+
+/* In another life they are what quota_change() makes of them. */
+void
+counts_send_late(struct quota *qt)
+{
+	struct late *l = qt->late;
+
+	if (!l || !redis_ready(qt->redis) || !lives_all_settled(qt))
+		return;
+	uint64_t now_us = clock_mono_us();
+	if (now_us < qt->late_us)
+		return;
+	qt->late_us = now_us + LATE_US;
+	qt->late = NULL;
+	qt->last_late = &qt->late;
+	qt->nlate = 0;
+	while (l) {
+		struct late *next = l->next;
+		if (l->change.at.noted)
+			send_noted(qt, &l->change);
+		else
+			quota_change(qt, &l->change, clock_mono_us());
+		free(l);
+		l = next;
+	}
+}
+
+void
+counts_free_late(struct quota *qt)
+{
+	while (qt->late) {
+		struct late *l = qt->late;
+		qt->late = l->next;
+		free(l);
+	}
+}

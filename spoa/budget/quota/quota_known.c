@@ -1,0 +1,216 @@
+/* Counts as this worker last read them. */
+#include "budget/quota/quota_known.h"
+
+/* The first of the places that the dim's key may have. */
+static size_t
+set_of(const struct quota_dim *d)
+{
+	return d->hash % (KNOWN_PLACES / KNOWN_WAYS) * KNOWN_WAYS;
+}
+
+/* The place of the dim's key, in this life of Redis; NULL: others have it. */
+static struct known_place *
+place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
+{
+	for (size_t i = set_of(d), end = i + KNOWN_WAYS; i < end; i++) {
+		struct known_place *p = &k->place[i];
+		if (k->hash[i] == d->hash && p->at.epoch == epoch &&
+			strcmp(p->key, d->key) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* The one that nobody asked for the longest. */
+static struct known_place *
+place_take(struct quota_known *k, const struct quota_dim *d)
+{
+	size_t take = set_of(d);
+
+	for (size_t i = take + 1, end = take + KNOWN_WAYS; i < end; i++)
+		if (k->place[i].asked < k->place[take].asked)
+			take = i;
+	k->hash[take] = d->hash;
+	k->place[take] = (struct known_place){ .at = d->at };
+	memcpy(k->place[take].key, d->key, sizeof(d->key));
+	return &k->place[take];
+}
+
+void
+known_lives(struct quota_known *k, const struct known_life *l)
+{
+	k->life[l->epoch % KNOWN_LIVES] = *l;
+}
+
+int64_t
+known_longs(const struct quota_known *k, uint64_t epoch)
+{
+	const struct known_life *l = &k->life[epoch % KNOWN_LIVES];
+
+	return l->epoch == epoch ? l->longs_s : -1;
+}
+
+/* Of bucket b; NULL: not read, and empty. */
+static int64_t *
+count_of(struct known_place *p, int64_t b)
+{
+	int64_t i = b - p->at.bucket;
+
+	if (i == 0)
+		return &p->own;
+	if (i == 1)
+		return &p->near[QUOTA_SUB_BUCKETS];
+	return i < 0 && i >= -QUOTA_SUB_BUCKETS ? &p->near[i + QUOTA_SUB_BUCKETS] : NULL;
+}
+
+static int64_t
+count_in(struct known_place *p, int64_t b)
+{
+	const int64_t *c = count_of(p, b);
+
+	return c ? *c : 0;
+}
+
+enum known_answer
+known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us,
+	int64_t *retry_ms)
+{
+	struct known_place *p = place_of(k, d, d->at.epoch);
+	int64_t near[WINDOW_NEIGHBOURS], b = d->at.bucket;
+
+	if (!p || b < p->at.bucket)
+		return KNOWN_ROOM;
+	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
+		near[i] = count_in(p, b - QUOTA_SUB_BUCKETS + i);
+	near[QUOTA_SUB_BUCKETS] = count_in(p, b + 1);
+	/* What moves is counted already. */
+	int64_t n = count_sum(p->under_way, d->moves ? 0 : (int64_t)d->n), own = count_in(p, b);
+	int64_t *at = cell_own(d, &d->at).kind == CELL_USED ? &near[0] : &own;
+	*at = count_sum(*at, n);
+	if (cell_judge(d, own, near, now_ms, retry_ms))
+		return KNOWN_ROOM;
+	return now_us - p->read_us < KNOWN_FRESH_US ? KNOWN_FULL : KNOWN_OLD;
+}
+
+bool
+known_left(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us)
+{
+	const struct known_place *p = place_of(k, d, d->at.epoch);
+	int64_t retry_ms;
+
+	if (!p || !p->read_us || now_us - p->heard_us > KNOWN_LEFT_US ||
+		d->at.bucket < p->at.bucket)
+		return false;
+	known_ask(k, d, now_ms, now_us, &retry_ms);
+	return true;
+}
+
+const int64_t *
+known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+	const struct known_life *l = &k->life[d->at.epoch % KNOWN_LIVES];
+
+	return p && l->epoch == d->at.epoch && p->closed && p->at.bucket == d->at.bucket &&
+			       p->read_us >= since_us && p->revision == l->revision &&
+			       p->clock == l->clock
+		       ? p->near
+		       : NULL;
+}
+
+int64_t
+known_used(const struct quota_known *k, const struct quota_dim *d)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+
+	return p && p->at.bucket == d->at.bucket ? p->near[0] : 0;
+}
+
+bool
+known_fresh(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+
+	return p && p->at.bucket == d->at.bucket && p->read_us >= since_us;
+}
+
+void
+known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
+{
+	struct known_place *p = place_of(k, d, d->at.epoch);
+
+	if (!p)
+		p = place_take(k, d);
+	p->asked = ++k->asked;
+	if (!looks)
+		p->under_way = count_sum(p->under_way, (int64_t)d->n);
+}
+
+/* The place of a request that is answered. */
+static struct known_place *
+answered(struct quota_known *k, const struct quota_dim *d, bool looks)
+{
+	struct known_place *p = place_of(k, d, d->at.epoch);
+
+	if (p && !looks)
+		p->under_way = p->under_way > (int64_t)d->n ? p->under_way - (int64_t)d->n : 0;
+	return p;
+}
+
+void
+known_read(struct quota_known *k, const struct quota_dim *d, bool looks,
+	const struct known_counts *c, bool closed, uint64_t now_us)
+{
+	struct known_place *p = answered(k, d, looks);
+
+	if (!p || (!c->near && p->at.bucket != d->at.bucket))
+		return;
+	p->own = c->own;
+	p->heard_us = now_us;
+	if (!c->near)
+		return;
+	p->at = d->at;
+	memcpy(p->near, c->near, sizeof(p->near));
+	p->read_us = now_us;
+	p->closed = closed;
+	p->revision = c->revision;
+	p->clock = k->life[d->at.epoch % KNOWN_LIVES].clock;
+}
+
+void
+known_lost(struct quota_known *k, const struct quota_dim *d, bool looks)
+{
+	answered(k, d, looks);
+}
+
+void
+known_corrected(struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta)
+{
+	struct known_place *p = place_of(k, d, at->epoch);
+	int64_t *count = p ? count_of(p, at->bucket) : NULL;
+
+	if (count && c.kind == CELL_USED)
+		p->near[0] += delta;
+	else if (count)
+		*count += delta;
+}
+
+bool
+known_made(const struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c)
+{
+	const struct known_place *p = place_of((struct quota_known *)k, d, at->epoch);
+
+	return p && p->made[c.kind] == c.id;
+}
+
+void
+known_makes(struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c)
+{
+	struct known_place *p = place_of(k, d, at->epoch);
+
+	if (p)
+		p->made[c.kind] = c.id;
+}

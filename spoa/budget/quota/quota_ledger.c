@@ -1,0 +1,114 @@
+/* Sums of what was let go: bounded, swept as it goes. */
+#include "budget/quota/quota_ledger.h"
+
+#include <stdlib.h>
+
+void
+ledger_free(struct quota_ledger **lp)
+{
+	struct quota_ledger *l = *lp;
+
+	if (!l)
+		return;
+	for (size_t i = 0; i < LEDGER_CHAINS; i++)
+		while (l->chain[i]) {
+			struct ledger_entry *e = l->chain[i];
+			l->chain[i] = e->next;
+			free(e);
+		}
+	free(l);
+	*lp = NULL;
+}
+
+/* One chain an operation: what is over leaves long before there is no room. */
+static void
+sweep(struct quota_ledger *l, int64_t now_ms)
+{
+	struct ledger_entry **e = &l->chain[l->sweep++ % LEDGER_CHAINS];
+
+	while (*e) {
+		struct ledger_entry *over = *e;
+		if (over->sum != 0 && now_ms < over->ends_ms) {
+			e = &over->next;
+			continue;
+		}
+		*e = over->next;
+		free(over);
+		l->n--;
+	}
+}
+
+static struct ledger_entry *
+find(struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
+{
+	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
+
+	while (e && (e->hash != d->hash || e->epoch != epoch || e->cell.kind != c.kind ||
+			    e->cell.id != c.id || strcmp(e->key, d->key)))
+		e = e->next;
+	return e;
+}
+
+static struct ledger_entry *
+make(struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
+{
+	size_t n = strlen(d->key) + 1;
+	struct ledger_entry *e = l->n < LEDGER_MAX ? malloc(sizeof(*e) + n) : NULL;
+
+	if (!e)
+		return NULL;
+	*e = (struct ledger_entry){ .next = l->chain[d->hash % LEDGER_CHAINS],
+		.hash = d->hash,
+		.epoch = epoch,
+		.cell = c,
+		.calendar = d->span.calendar };
+	memcpy(e->key, d->key, n);
+	l->chain[d->hash % LEDGER_CHAINS] = e;
+	l->n++;
+	return e;
+}
+
+bool
+ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta, uint64_t epoch, int64_t now_ms)
+{
+	sweep(l, now_ms);
+	struct ledger_entry *e = find(l, d, c, epoch);
+	if (!e)
+		e = make(l, d, c, epoch);
+	if (!e)
+		return false;
+	int64_t ends_ms = cell_ends_ms(d, at, c);
+	e->sum += delta;
+	e->ends_ms = ends_ms > e->ends_ms ? ends_ms : e->ends_ms;
+	e->ttl_s = cell_ttl_s(d, at, c, now_ms);
+	return true;
+}
+
+void
+ledger_recalled(struct quota_ledger *l, uint64_t node)
+{
+	l->node = node;
+	for (size_t i = 0; i < LEDGER_CHAINS; i++)
+		for (struct ledger_entry *e = l->chain[i]; e; e = e->next)
+			e->recalled = true;
+}
+
+void
+ledger_live(struct quota_ledger *l, uint64_t epoch)
+{
+	if (!epoch || ledger_lived(l, epoch))
+		return;
+	if (l->nlived == LEDGER_LIVED_MAX)
+		memmove(l->lived, l->lived + 1, --l->nlived * sizeof(l->lived[0]));
+	l->lived[l->nlived++] = epoch;
+}
+
+bool
+ledger_lived(const struct quota_ledger *l, uint64_t epoch)
+{
+	for (size_t i = l->nlived; i-- > 0;)
+		if (l->lived[i] == epoch)
+			return true;
+	return false;
+}

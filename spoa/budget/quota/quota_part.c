@@ -1,0 +1,154 @@
+/* Writing a pipeline: it counts, then reads Redis' clock, then what counters are not known, and
+ * last the epoch, the revision and "longs" (why in that order: quota_redis.c). */
+#include "budget/quota/quota_part.h"
+
+enum {
+	PART_COMMANDS = 4,	       /* the most of a turn: SET, TIME, two MGET */
+	LONGS_S = 3 * CELL_HOLD_MAX_S, /* so long "longs" lives */
+};
+
+size_t
+item_cells(const struct quota_dim *d, unsigned plan, struct cell out[CELL_READ_MAX])
+{
+	bool looks = plan & LOOKS;
+	size_t n = 0;
+
+	if (d->span.kind != QUOTA_ROLLING)
+		return cell_reads(d, looks, plan & LONGS, out);
+	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
+		out[n++] = (struct cell){ CELL_SUB,
+			d->at.bucket + (i < QUOTA_SUB_BUCKETS ? i - QUOTA_SUB_BUCKETS : 1) };
+	if (looks)
+		out[n++] = (struct cell){ CELL_SUB, d->at.bucket };
+	return n;
+}
+
+size_t
+item_added(const struct item *i)
+{
+	size_t each = i->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
+
+	return !(i->plan & COUNTS) ? 0 : i->plan & SPENDS ? 2 * each : each;
+}
+
+size_t
+part_added(const struct part *t)
+{
+	size_t n = t->longs;
+
+	for (size_t i = 0; i < t->nitems; i++)
+		n += item_added(&t->item[i]);
+	return n;
+}
+
+/* Lists of counters as full as a reply can be: a list a dim would cost Redis more. */
+struct lists {
+	struct redis_pipe *p;
+	char text[REDIS_LIST_MAX][CELL_KEY_TEXT];
+	const char *argv[1 + REDIS_LIST_MAX];
+	size_t lens[1 + REDIS_LIST_MAX], n;
+};
+
+static void
+lists_end(struct lists *l)
+{
+	l->argv[0] = "MGET";
+	l->lens[0] = 4;
+	if (l->n)
+		redis_command(l->p, (int)l->n + 1, l->argv, l->lens);
+	l->n = 0;
+}
+
+/* The cells of a dim are never parted. */
+static void
+lists_add(struct lists *l, const struct quota_dim *d, const struct cell *cells, size_t n)
+{
+	if (l->n + n > REDIS_LIST_MAX)
+		lists_end(l);
+	for (size_t i = 0; i < n; i++) {
+		l->lens[1 + l->n] = cell_key(l->text[l->n], d, d->at.epoch, cells[i]);
+		l->argv[1 + l->n] = l->text[l->n];
+		l->n++;
+	}
+}
+
+static void
+send_reads(struct redis_pipe *p, const struct part *t)
+{
+	struct lists l = { .p = p };
+
+	for (size_t i = 0; i < t->nitems; i++) {
+		struct cell cells[CELL_READ_MAX];
+		const struct item *it = &t->item[i];
+		if (it->plan & READS)
+			lists_add(&l, item_dim(it), cells,
+				item_cells(item_dim(it), it->plan, cells));
+	}
+	lists_end(&l);
+}
+
+static void
+send_charge(struct redis_pipe *p, const struct item *it, int64_t at_ms)
+{
+	struct quota_dim *d = item_dim(it);
+	enum add how = it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
+
+	if (it->plan & COUNTS)
+		cell_add(p, d, &d->at, cell_own(d, &d->at), (int64_t)d->n, at_ms, how);
+	if (it->plan & SPENDS)
+		cell_add(p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms, how);
+}
+
+void
+counts_longs(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s)
+{
+	char key[CELL_KEY_TEXT], until[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *set[] = { "SET", key, until, "EX", ttl };
+	const size_t sl[] = { 3, life_key(key, "longs", life, epoch),
+		span_decimal(until, now_s + LONGS_S), 2, span_decimal(ttl, LONGS_S) };
+
+	redis_command(p, 5, set, sl);
+}
+
+/* The most commands that it takes. */
+static size_t
+commands_of(const struct part *t)
+{
+	size_t n = part_added(t) + PART_COMMANDS;
+
+	for (size_t i = 0; i < t->nitems; i++)
+		n += (t->item[i].plan & READS) != 0;
+	return n;
+}
+
+void
+part_send(struct quota *qt, struct part *t)
+{
+	const struct redis_life *life = redis_life(t->node);
+	struct redis_pipe *p = redis_begin(qt->redis, commands_of(t), part_answered, t,
+		sizeof(*t) + t->nitems * sizeof(t->item[0]));
+	redis_late(p, part_late);
+	int64_t at_ms = redis_life_ms(life, t->sent_us);
+	char revision[CELL_KEY_TEXT], longs[CELL_KEY_TEXT];
+	const char *time[] = { "TIME" }, *mget[] = { "MGET", life->key, revision, longs };
+	const size_t tl[] = { 4 }, ml[] = { 4, strlen(life->key),
+		life_key(revision, "revision", life, t->epoch),
+		life_key(longs, "longs", life, t->epoch) };
+
+	if (t->longs)
+		counts_longs(p, life, t->epoch, at_ms / 1000);
+	for (size_t i = 0; i < t->nitems; i++)
+		send_charge(p, &t->item[i], at_ms);
+	/* Next to the new charges, so that nobody sees both for long. */
+	for (size_t i = 0; i < t->nitems; i++)
+		if (t->item[i].plan & COUNTS && t->item[i].k == 0)
+			quota_unmove(qt, t->item[i].q, t->sent_us);
+	redis_command_at(p, t->node, 1, time, tl);
+	/* Before what it is the revision of: another one, and that is read again. */
+	if (t->revision)
+		redis_command(
+			p, 2, (const char *[]){ "MGET", revision }, (size_t[]){ 4, ml[2] });
+	send_reads(p, t);
+	redis_command(p, 4, mget, ml);
+	redis_send(p);
+}

@@ -1,0 +1,54 @@
+/* What a daemon that starts finds in its journal: charges that the one before it left
+ * unsettled, and what was let go in windows that are not over. Where counts live in process
+ * they begin with that; on Redis it is there, and becomes a worker's ledger, in case Redis lost
+ * it or will. Read before anything is counted. */
+#ifndef QUOTA_QUOTA_RECALL_H
+#define QUOTA_QUOTA_RECALL_H
+
+#include "base/buf.h"
+#include "budget/quota/quota_ledger.h"
+#include "budget/quota/quota_table.h"
+
+#define QUOTA_RECALL_BYTES (4ull << 30) /* of the journal's end that are read, at most */
+enum { QUOTA_ORPHANS_MAX = 65536 }; /* decisions without an end; more are left as they are */
+
+/* A decision that was let go through a relay and has no completion. */
+struct quota_orphan_of {
+	struct quota_orphan_of *next;
+	char id[40];
+	/* where the journal has it, or its last attempt */
+	struct {
+		size_t segment; /* of those that are read */
+		uint64_t at;
+		size_t bytes;
+	} line;
+	struct buf said; /* the caller's, who made it of that */
+	size_t ndims;
+	struct quota_dim dim[];
+};
+
+struct quota_recall {
+	struct quota_orphan_of *orphans;
+	size_t norphans;
+	uint64_t records; /* that were read */
+	bool cut;	  /* older ones were not: QUOTA_RECALL_BYTES */
+};
+
+/* Where what was let go is counted again, by now_ms of its clock: of what Redis counted the
+ * ledger, of what the process did the table; NULL: nowhere. */
+struct quota_recall_into {
+	struct quota_table *table;
+	struct quota_ledger *ledger;
+	int64_t now_ms;
+	/* told of each orphan in the end, with the line; NULL: nobody is */
+	void (*orphan)(struct quota_orphan_of *o, struct span line);
+};
+
+/* Reads the segments of this node that were written since then. 0, ERR_IO with *why. */
+int quota_recall_read(struct quota_recall *r, const char *dir, const char *node,
+	int64_t since_s, const struct quota_recall_into *into, struct buf *why);
+void quota_recall_free(struct quota_recall *r);
+/* Settles an orphan at its reservation. The worker's thread. */
+void quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us);
+
+#endif

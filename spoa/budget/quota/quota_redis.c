@@ -1,0 +1,248 @@
+/* Reservations on Redis: what is asked, and when. Pipelines are written by quota_part.c, and
+ * what comes back is read by quota_reply.c.
+ *
+ * All reservations of a turn of the loop go out in one pipeline at its end, after all
+ * corrections. It counts, then reads Redis' clock, then what counters are not known
+ * (quota_known.h), and last the epoch and the revision. An admission holds where the
+ * clock lies in the window that was counted and the epoch is the one whose keys were: all
+ * that is admitted at a moment of Redis' clock is then in that moment's window, and
+ * whoever counts last has seen the others. Else what was counted is taken back (in
+ * another life: forgotten), and it is tried again.
+ *
+ * What is held until a long deadline is read only where "tollgate:longs:EPOCH" is there:
+ * who holds so long sets that before it counts, and it is read last. Who does not see it
+ * has counted before, and is seen.
+ *
+ * A dim's keys lie on one node, with a clock and an epoch of its own: a turn is a
+ * pipeline a node, and a request is decided when the last one answered. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "budget/quota/quota_part.h"
+
+/* Where "longs" lives no longer than that it is set again. */
+enum { LONGS_LEAST_S = 2 * CELL_HOLD_MAX_S };
+
+/* What to send for a dim. */
+static enum plan
+plan_of(const struct quota *qt, const struct quota_request *q, const struct quota_dim *d,
+	uint64_t now)
+{
+	bool rolling = d->span.kind == QUOTA_ROLLING,
+	     longs = cell_expires(d) && known_longs(qt->known, d->at.epoch);
+
+	if (q->looks)
+		return READS | LOOKS | (longs ? LONGS : 0);
+	if (rolling)
+		return d->n && !q->doubts && known_near(qt->known, d, now - KNOWN_AGE_US)
+			       ? COUNTS
+			       : COUNTS | READS | MAKES;
+	enum plan plan = COUNTS | (cell_spends(d, &d->at) ? SPENDS : 0) | (longs ? LONGS : 0);
+	if (!known_made(qt->known, d, &d->at, cell_own(d, &d->at)))
+		return plan | READS | MAKES;
+	/* Who takes nothing asks what others left. */
+	return cell_expires(d) || !d->n ? plan | READS : plan;
+}
+
+/* How the next try goes. Where what is known says no, it is refused without counting, or
+ * looked at again first. False: it is told already. */
+static bool
+prepare(struct quota *qt, struct quota_request *q, uint64_t now)
+{
+	enum known_answer worst = KNOWN_ROOM;
+	bool looked = q->looked;
+
+	q->result = QUOTA_FAILED;
+	q->looked = false;
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		const struct redis_life *life = counts_life(qt, d);
+		int64_t retry_ms, at_ms = redis_life_ms(life, now);
+		d->at = cell_place(d, at_ms, life->epoch);
+		d->asked_s = at_ms / 1000;
+		enum known_answer a = known_ask(qt->known, d, at_ms, now, &retry_ms);
+		if (a != KNOWN_ROOM) {
+			part_over(q, k, retry_ms);
+			worst = worst == KNOWN_FULL ? worst : a;
+		}
+	}
+	/* It has just looked: in turns that take long what was read would be old always. */
+	if (worst == KNOWN_FULL || (worst == KNOWN_OLD && looked)) {
+		quota_unmove(qt, q, now);
+		quota_tell(qt, q);
+		return false;
+	}
+	q->result = QUOTA_ADMITTED;
+	q->retry_after_s = 0;
+	q->looks = worst == KNOWN_OLD;
+	q->unanswered = (unsigned)q->ndims;
+	for (size_t k = 0; k < q->ndims; k++)
+		known_sent(qt->known, &q->dim[k], q->looks);
+	return true;
+}
+
+/* Of the turn's items those of one node after another. */
+static void
+send_items(struct quota *qt, struct item *item, size_t n, uint64_t now)
+{
+	struct part *t = qt->part;
+
+	while (n) {
+		size_t rest = 0;
+		struct redis *node = redis_at(qt->redis, span_str(item_dim(item)->key));
+		*t = (struct part){ .quota = qt,
+			.node = node,
+			.sent_us = now,
+			.epoch = redis_life(node)->epoch };
+		TAG(part, t);
+		for (size_t i = 0; i < n; i++) {
+			const struct quota_dim *d = item_dim(&item[i]);
+			if (redis_at(qt->redis, span_str(d->key)) != node) {
+				item[rest++] = item[i];
+				continue;
+			}
+			t->revision |= d->span.kind == QUOTA_ROLLING && item[i].plan & READS;
+			t->longs |=
+				d->at.hold == QUOTA_HOLD_LONG && item[i].plan & COUNTS &&
+				known_longs(qt->known, t->epoch) < d->asked_s + LONGS_LEAST_S;
+			t->item[t->nitems++] = item[i];
+		}
+		part_send(qt, t);
+		n = rest;
+	}
+}
+
+/* Every server that counts for the request is there. */
+static bool
+reached(const struct quota *qt, const struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		if (!counts_life(qt, &q->dim[k])->epoch)
+			return false;
+	return true;
+}
+
+/* Of the requests from *rest on as many as fit. */
+static void
+send_turn(struct quota *qt, struct quota_request **rest)
+{
+	struct item item[TURN_ITEMS + QUOTA_DIMS_MAX];
+	uint64_t now = clock_mono_us();
+	struct quota_request *q;
+	size_t n = 0;
+
+	while ((q = *rest) && n < TURN_ITEMS) {
+		*rest = q->next;
+		if (!reached(qt, q)) {
+			metric_inc(qt->metrics, M_REDIS_ERRORS);
+			quota_fail(qt, q, false);
+			continue;
+		}
+		if (!prepare(qt, q, now))
+			continue;
+		for (size_t k = 0; k < q->ndims; k++)
+			item[n++] = (struct item){ q, (unsigned short)k,
+				(unsigned short)plan_of(qt, q, &q->dim[k], now) };
+	}
+	send_items(qt, item, n, now);
+}
+
+const struct redis_life *
+counts_life(const struct quota *qt, const struct quota_dim *d)
+{
+	static const struct redis_life none;
+	const struct redis *node = redis_at(qt->redis, span_str(d->key));
+
+	return node ? redis_life(node) : &none;
+}
+
+bool
+counts_reach(const struct quota *qt, const struct quota_dim *d)
+{
+	const struct redis *node = redis_at(qt->redis, span_str(d->key));
+
+	return node && redis_ready(node);
+}
+
+void
+counts_queue(struct quota *qt, struct quota_request *q)
+{
+	q->next = NULL;
+	*qt->last = q;
+	qt->last = &q->next;
+}
+
+/* A server that it needs is in a life in which not all is counted again. */
+static bool
+unsettled(const struct quota *qt, const struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++)
+		if (counts_life(qt, &q->dim[k])->epoch && !lives_settled(qt, &q->dim[k]))
+			return true;
+	return false;
+}
+
+/* Takes the requests that can be sent off the queue. The others wait, as long as for an
+ * answer of Redis. */
+static struct quota_request *
+take_settled(struct quota *qt, uint64_t now)
+{
+	struct quota_request *q = qt->first, *next, *out = NULL, **last = &out;
+
+	qt->first = NULL;
+	qt->last = &qt->first;
+	for (; q; q = next) {
+		next = q->next;
+		if (unsettled(qt, q)) {
+			if (now - q->queued_us < redis_deadline_us(qt->redis))
+				counts_queue(qt, q);
+			else
+				quota_fail(qt, q, false);
+			continue;
+		}
+		lives_share(qt, q, now);
+		q->next = NULL;
+		*last = q;
+		last = &q->next;
+	}
+	return out;
+}
+
+static void
+write_turn(void *quota)
+{
+	struct quota *qt = TAGGED(quota, quota);
+
+	if (redis_life_asked(qt->redis))
+		return;
+	uint64_t now = clock_mono_us();
+	lives_turn(qt, now);
+	counts_send_late(qt);
+	struct quota_request *rest = take_settled(qt, now);
+	while (rest)
+		send_turn(qt, &rest);
+}
+
+bool
+counts_new(struct quota *qt)
+{
+	qt->known = calloc(1, sizeof(*qt->known));
+	qt->ledger = calloc(1, sizeof(*qt->ledger));
+	qt->lives = lives_new();
+	qt->part = malloc(
+		sizeof(*qt->part) + (TURN_ITEMS + QUOTA_DIMS_MAX) * sizeof(qt->part->item[0]));
+	redis_before_write(qt->redis, write_turn, qt);
+	return qt->known && qt->ledger && qt->lives && qt->part;
+}
+
+void
+counts_free(struct quota *qt)
+{
+	lives_leave(qt);
+	redis_before_write(qt->redis, NULL, NULL);
+	counts_free_late(qt);
+	free(qt->known);
+	ledger_free(&qt->ledger);
+	lives_free(&qt->lives);
+	free(qt->part);
+}

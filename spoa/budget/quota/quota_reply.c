@@ -1,0 +1,333 @@
+/* What the replies to a pipeline mean: an admission holds where Redis' clock lies in the window
+ * that was counted and the epoch is the one whose keys were. A request is decided when all its
+ * servers have answered. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "budget/quota/quota_part.h"
+
+enum { TRIES_MAX = 3 };
+
+/* Hands out the replies to a part in the order in which part_send() asked. */
+struct replies {
+	const struct redis_reply_ints *next, *list;
+	size_t in_list; /* taken of `list` */
+	bool bad;
+};
+
+static int64_t
+next_integer(struct replies *r)
+{
+	const struct redis_reply_ints *v = r->next++;
+
+	r->bad |= v->err != 0;
+	return v->i;
+}
+
+/* The next n of the lists that were packed by lists_fit(). */
+static const int64_t *
+next_listed(struct replies *r, size_t n)
+{
+	if (!r->list || r->in_list + n > REDIS_LIST_MAX) {
+		r->list = r->next++;
+		r->in_list = 0;
+	}
+	const int64_t *v = &r->list->list[r->in_list];
+	r->in_list += n;
+	r->bad |= r->list->err != 0 || r->list->n < r->in_list;
+	return v;
+}
+
+void
+part_over(struct quota_request *q, size_t k, int64_t retry_ms)
+{
+	uint64_t s = retry_ms > 1000 ? (uint64_t)(retry_ms + 999) / 1000 : 1;
+
+	if (q->result != QUOTA_REFUSED || s > q->retry_after_s) {
+		q->retry_after_s = s;
+		q->refused_by = k;
+	}
+	q->result = QUOTA_REFUSED;
+}
+
+/* One dim's part of the decision. Nobody is refused on what was read long ago. */
+static enum dim_verdict
+judge(const struct quota *qt, struct quota_request *q, size_t k, const struct known_counts *c,
+	int64_t at_ms, uint64_t now)
+{
+	struct quota_dim *d = &q->dim[k];
+	const int64_t *near = c->near, used = known_used(qt->known, d);
+	int64_t retry_ms;
+
+	if (!near && d->span.kind == QUOTA_ROLLING)
+		near = known_near(qt->known, d, now - KNOWN_AGE_US);
+	else if (!near)
+		near = &used;
+	if (!near)
+		return DIM_UNDECIDED;
+	if (cell_judge(d, c->own, near, at_ms, &retry_ms))
+		return DIM_ADMITS;
+	if (!c->near && !known_fresh(qt->known, d, now - KNOWN_FRESH_US))
+		return DIM_UNDECIDED;
+	part_over(q, k, retry_ms);
+	return DIM_OVER;
+}
+
+/* The counters of an item, out of the replies: *added is what its INCRBY answered, *used
+ * has room for that sum of one that is no rolling window. */
+static void
+read_item(const struct item *i, struct replies *add, struct replies *read,
+	struct known_counts *c, int64_t *added, int64_t *used)
+{
+	const struct quota_dim *d = item_dim(i);
+	bool looks = i->plan & LOOKS;
+	struct cell cells[CELL_READ_MAX];
+
+	*added = 0;
+	*c = (struct known_counts){ 0 };
+	if (i->plan & COUNTS) {
+		add->next += (i->plan & MAKES) != 0;
+		c->own = *added = next_integer(add);
+		add->next += (i->plan & MAKES) != 0;
+		if (i->plan & SPENDS)
+			add->next += item_added(i) / 2;
+	}
+	size_t n = i->plan & READS ? item_cells(d, i->plan, cells) : 0;
+	const int64_t *list = n ? next_listed(read, n) : NULL;
+	if (d->span.kind != QUOTA_ROLLING) {
+		cell_sums(d, looks, list, n, &c->own, used);
+		c->near = n || d->unit == QUOTA_REQUESTS ? used : NULL;
+		return;
+	}
+	c->near = list;
+	if (looks)
+		c->own = list[WINDOW_NEIGHBOURS];
+}
+
+/* Redis lost the key, and made it anew. */
+static bool
+made_anew(const struct item *i, int64_t own)
+{
+	return (i->plan & (COUNTS | MAKES)) == COUNTS && own == (int64_t)item_dim(i)->n;
+}
+
+/* No hold is left out, neither by this one nor by others, who have to know of its own. */
+static bool
+sees_all(const struct item *i, bool longs)
+{
+	const struct quota_dim *d = item_dim(i);
+
+	if (!cell_expires(d))
+		return true;
+	return longs ? i->plan & LONGS : d->at.hold != QUOTA_HOLD_LONG;
+}
+
+static void
+on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t added,
+	bool lives, int64_t at_ms, uint64_t now)
+{
+	struct quota_request *q = i->q;
+	struct quota_dim *d = item_dim(i);
+	bool looks = i->plan & LOOKS,
+	     good = !looks && lives && sees_all(i, c->longs) && cell_in_time(d, at_ms);
+
+	d->charged = !looks && lives;
+	if (i->plan & SPENDS && !(i->plan & READS))
+		known_corrected(qt->known, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n);
+	d->verdict = good	      ? judge(qt, q, i->k, c, at_ms, now)
+		     : looks && lives ? DIM_UNDECIDED
+				      : DIM_STALE;
+	if (lives)
+		known_read(qt->known, d, looks, c, good, now);
+	else
+		known_lost(qt->known, d, looks);
+	if (i->plan & MAKES && lives)
+		known_makes(qt->known, d, &d->at, cell_own(d, &d->at));
+	if (made_anew(i, added))
+		counts_make(qt, d);
+}
+
+/* It is let go: what it takes is counted again wherever Redis loses it. */
+static void
+note(struct quota *qt, struct quota_request *q)
+{
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		int64_t n = (int64_t)d->n;
+		d->at.noted = quota_note(qt, d, &d->at, cell_own(d, &d->at), n, d->at.epoch);
+		if (d->at.noted && cell_spends(d, &d->at))
+			quota_note(qt, d, &d->at, cell_spent(d, &d->at), n, d->at.epoch);
+	}
+}
+
+/* All nodes have answered. */
+static void
+on_answered(struct quota *qt, struct quota_request *q)
+{
+	unsigned seen = 0;
+
+	for (size_t k = 0; k < q->ndims; k++) {
+		struct quota_dim *d = &q->dim[k];
+		/* While another node was waited for a new life began at this one. */
+		if (d->verdict == DIM_ADMITS && counts_life(qt, d)->epoch != d->at.epoch)
+			d->verdict = DIM_STALE;
+		seen |= 1u << d->verdict;
+	}
+	if (q->looks && seen == 1u << DIM_UNDECIDED) {
+		q->looks = false;
+		q->looked = true;
+		counts_queue(qt, q); /* decides on what is known now */
+		return;
+	}
+	if (seen == 1u << DIM_ADMITS) {
+		q->result = QUOTA_ADMITTED;
+		note(qt, q);
+		q->done(q);
+		return;
+	}
+	quota_release(qt, q, clock_mono_us());
+	if (seen & 1u << DIM_LOST || (seen & 1u << DIM_STALE && ++q->tries >= TRIES_MAX)) {
+		for (size_t k = 0; k < q->ndims && seen & 1u << DIM_LOST; k++)
+			q->dim[k].reset_ms = 0;
+		quota_fail(qt, q, true);
+	} else if (seen & (1u << DIM_STALE | 1u << DIM_UNDECIDED)) {
+		q->doubts = !(seen & 1u << DIM_STALE);
+		counts_queue(qt, q);
+	} else {
+		q->result = QUOTA_REFUSED;
+		q->done(q);
+	}
+}
+
+/* What may be let go without an answer stays counted. */
+static bool
+may_go(const struct quota_request *q, const struct quota_dim *d)
+{
+	if (d->away != QUOTA_AWAY_ALLOW)
+		return false;
+	for (size_t k = 0; k < q->ndims; k++)
+		if (q->dim[k].away == QUOTA_AWAY_DENY)
+			return false;
+	return true;
+}
+
+/* All that the item adds was answered with a count. `reply`: its first one. */
+static bool
+was_counted(const struct item *i, const struct redis_reply_ints *reply)
+{
+	size_t made = (i->plan & MAKES) != 0, each = made ? ADD_WITH_TTL : ADD_ONLY;
+
+	return i->plan & COUNTS && reply[made].err == 0 &&
+	       !(i->plan & SPENDS && reply[each + made].err);
+}
+
+/* Silence alone never un-counts: what was charged dies with its window, or expires. */
+static void
+lost(struct quota *qt, const struct item *i)
+{
+	known_lost(qt->known, item_dim(i), i->plan & LOOKS);
+	item_dim(i)->verdict = DIM_LOST;
+}
+
+/* What a reply says of the server. Another one may have its keys by now. */
+static void
+on_life(struct quota *qt, const struct part *t, const int64_t time[2], bool lives,
+	const int64_t life[3])
+{
+	struct redis *node = redis_at(qt->redis, span_str(item_dim(&t->item[0])->key));
+
+	if (!node || redis_life(node)->epoch != t->epoch)
+		return;
+	redis_life_time(node, t->sent_us, time);
+	known_lives(qt->known,
+		&(struct known_life){ t->epoch, life[1], redis_life(node)->clock, life[2] });
+	if (!lives)
+		lives_ended(qt, node, t->epoch);
+}
+
+/* ---- silence ---- */
+
+/* A charge that may have been counted, or not: nothing is given back for it until that is
+ * known. Its request is gone by then. */
+struct silent {
+	struct quota_dim dim;
+	size_t reply; /* of its INCRBY */
+};
+
+static void
+keep_silent(struct part *t)
+{
+	size_t reply = t->longs;
+
+	t->silent = calloc(t->nitems, sizeof(*t->silent));
+	for (size_t i = 0; t->silent && i < t->nitems; i++) {
+		const struct item *it = &t->item[i];
+		if (it->plan & COUNTS && !may_go(it->q, item_dim(it)))
+			t->silent[t->nsilent++] = (struct silent){ *item_dim(it),
+				reply + ((it->plan & MAKES) != 0) };
+		reply += item_added(it);
+	}
+}
+
+/* A stopped Redis goes on with what it was sent: it would count for a window what nobody
+ * got. */
+void
+part_late(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct part *t = TAGGED(part, arg);
+	const struct redis_reply_ints *life = replies + (err ? 0 : n - 1);
+	bool lives =
+		!err && life->err == 0 && life->n == 3 && (uint64_t)life->list[0] == t->epoch;
+
+	for (size_t i = 0; lives && i < t->nsilent; i++)
+		if (replies[t->silent[i].reply].err == 0)
+			quota_take_back(t->quota, &t->silent[i].dim, clock_mono_us());
+	free(t->silent);
+}
+
+void
+part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct part *t = TAGGED(part, arg);
+	struct quota *qt = t->quota;
+	const struct redis_reply_ints *time = replies + (err ? 0 : part_added(t)),
+				      *life = replies + (err ? 0 : n - 1);
+	const struct redis_reply_ints *own = replies + t->longs; /* the item's */
+	struct replies add = { .next = own }, read = { .next = time + 1 };
+	bool good = !err && time->err == 0 && time->n == 2 && life->err == 0 && life->n == 3,
+	     lives = good && (uint64_t)life->list[0] == t->epoch;
+	int64_t at_ms = 0, revision = 0;
+	uint64_t now = clock_mono_us();
+
+	if (err == ERR_TIMEOUT)
+		keep_silent(t);
+	if (good) {
+		int64_t at_us = 0; /* stays so where no clock says that */
+		redis_life_time_read(time->list, &at_us);
+		at_ms = at_us / 1000;
+		on_life(qt, t, time->list, lives, life->list);
+	}
+	if (good && t->revision)
+		revision = (read.next++)->list[0];
+	for (size_t i = 0; i < t->nitems; i++) {
+		const struct item *it = &t->item[i];
+		struct known_counts c;
+		int64_t added, near[WINDOW_NEIGHBOURS] = { 0 };
+		if (good)
+			read_item(it, &add, &read, &c, &added, near);
+		c.revision = revision;
+		c.longs = good && life->list[2] != 0;
+		if (good && !add.bad && !read.bad) {
+			on_item(qt, it, &c, added, lives, at_ms, now);
+		} else {
+			lost(qt, it);
+			if (!err && was_counted(it, own) && !may_go(it->q, item_dim(it)))
+				quota_take_back(qt, item_dim(it), now);
+		}
+		own += item_added(it);
+		add.bad = false;
+		if (--it->q->unanswered == 0)
+			on_answered(qt, it->q);
+	}
+}

@@ -1,0 +1,79 @@
+/* A charge as one text of a record, so that a daemon that starts can settle what the one
+ * before it left. */
+#include <stdlib.h>
+
+#include "budget/quota/quota.h"
+
+/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N"; of a rolling window BEGIN
+ * is the sub-bucket, and END how long the window is, in seconds. */
+enum { NUMBERS = 11, WINDOW_MAX_S = 31 * 86400 };
+
+size_t
+quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
+{
+	bool rolling = d->span.kind == QUOTA_ROLLING;
+	const uint64_t v[NUMBERS] = { d->unit, d->span.kind, d->span.calendar, d->orphan,
+		d->at.hold, (uint64_t)d->at.until, (uint64_t)d->at.bucket,
+		rolling ? d->span.window_s : (uint64_t)d->at.end_s, d->at.epoch, d->hold_s,
+		d->n };
+	size_t n = strlen(d->key);
+
+	_Static_assert(
+		QUOTA_KEY_MAX + 5 * 2 + (NUMBERS - 5) * (1 + SPAN_DECIMAL) <= QUOTA_TEXT_MAX,
+		"five of one digit");
+	memcpy(out, d->key, n);
+	for (size_t i = 0; i < NUMBERS; i++) {
+		out[n++] = ',';
+		if (v[i] > INT64_MAX) /* an epoch */
+			n += span_decimal(out + n, (int64_t)(v[i] / 10));
+		if (v[i] > INT64_MAX)
+			out[n++] = (char)('0' + v[i] % 10);
+		else
+			n += span_decimal(out + n, (int64_t)v[i]);
+	}
+	return n;
+}
+
+/* Numbers below a most, or the text is none of ours. */
+static bool
+numbers(struct span s, uint64_t v[NUMBERS])
+{
+	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
+		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX,
+		INT64_MAX, INT64_MAX };
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (span_u64(span_next(&s, ','), &v[i]) || v[i] > most[i])
+			return false;
+	return s.n == 0;
+}
+
+bool
+quota_read(struct span s, struct quota_dim *d)
+{
+	struct span key = span_next(&s, ',');
+	uint64_t v[NUMBERS];
+
+	if (key.n == 0 || key.n >= QUOTA_KEY_MAX || !numbers(s, v))
+		return false;
+	*d = (struct quota_dim){ .unit = (enum quota_unit)v[0],
+		.span.kind = (enum quota_window_kind)v[1],
+		.span.calendar = (enum quota_calendar)v[2],
+		.orphan = (enum quota_orphan)v[3],
+		.at.hold = (enum quota_hold)v[4],
+		.at.until = (int64_t)v[5],
+		.at.bucket = (int64_t)v[6],
+		.at.end_s = (int64_t)v[7],
+		.at.epoch = v[8],
+		.hold_s = v[9],
+		.n = v[10],
+		.charged = true,
+		.name = "" };
+	memcpy(d->key, key.p, key.n);
+	d->hash = span_hash(key);
+	if (d->span.kind != QUOTA_ROLLING)
+		return true;
+	d->span.window_s = v[7];
+	d->at.end_s = 0;
+	return v[7] > 0 && v[7] <= WINDOW_MAX_S;
+}

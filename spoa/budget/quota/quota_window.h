@@ -1,0 +1,43 @@
+/* The arithmetic of a sub-bucketed window, apart from where the counts live.
+ *
+ * With w = 1.01 window / 10, bucket c holds what was charged in [c·w, (c+1)·w). Any
+ * interval of ten of them touches at most eleven consecutive buckets, so admitting only
+ * where buckets c-10 … c, and c+1 for a peer that was read a moment later, hold no more than
+ * the limit after the own charge keeps every interval of 1.01 windows within it. The
+ * hundredth is for the way from the count to the provider: what takes less than that
+ * holds there too, however unevenly it takes it. */
+#ifndef QUOTA_QUOTA_WINDOW_H
+#define QUOTA_QUOTA_WINDOW_H
+
+#include "budget/quota/quota.h"
+
+enum { WINDOW_NEIGHBOURS = QUOTA_SUB_BUCKETS + 1 }; /* ten before, one after */
+
+/* Of what nobody ever spends there may be much at once: a sum beyond all numbers is the
+ * largest, and over any limit. */
+static inline int64_t
+count_sum(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? b > 0 ? INT64_MAX : INT64_MIN : sum;
+}
+
+/* now_ms is the time of where the counts live: Redis' own, or in process one that
+ * follows the monotonic clock. */
+
+/* Width of a sub-bucket in ms. */
+int64_t window_width_ms(const struct quota_dim *d);
+int64_t window_bucket(const struct quota_dim *d, int64_t now_ms);
+/* Seconds a key of this dim must live from its last write. */
+int64_t window_ttl_s(const struct quota_dim *d);
+/* Until then the bucket may be read by somebody, so a correction belongs there. */
+int64_t window_ends_ms(const struct quota_dim *d, int64_t bucket);
+/* own: the own bucket after the charge; counts[0..9]: the ten before, oldest
+ * first; counts[10]: the one after. Fills remaining and reset; true: within the
+ * limit. Where it is not, *retry_ms is when it would be, were nothing else
+ * charged. */
+bool window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGHBOURS],
+	int64_t now_ms, int64_t *retry_ms);
+
+#endif

@@ -1,0 +1,93 @@
+/* Calls by tool, for /metrics. */
+#include "budget/tally/calls.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/metrics.h"
+#include "budget/tally/names.h"
+
+static const char *const decisions[CALL_DECISIONS] = { "permit", "redact", "deny" };
+
+/* What needs no escapes in a label. */
+static bool
+is_plain(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!is_alnum(name.p[i]) && !memchr("_-./:", name.p[i], 5))
+			return false;
+	return true;
+}
+
+void
+call_tally_add(struct call_tally *t, struct span server, struct span tool, enum call_decision d)
+{
+	const struct names names = { &t->n, t->entry, sizeof(t->entry[0]), CALL_NAMES,
+		CALL_NAME_BYTES };
+	char name[CALL_NAME_BYTES];
+	size_t n = 0;
+
+	if (tool.n && is_plain(tool) && is_plain(server) &&
+		server.n + 1 + tool.n < sizeof(name)) {
+		memcpy(name, server.p ? server.p : "", server.n);
+		name[server.n] = ' ';
+		memcpy(name + server.n + 1, tool.p, tool.n);
+		n = server.n + 1 + tool.n;
+	}
+	/* no name is so long: it is the first entry, which is all other */
+	struct call_entry *e = names_entry(&names, span_of(name, n ? n : sizeof(name)));
+	atomic_fetch_add_explicit(&e->v[d], 1, memory_order_relaxed);
+}
+
+/* ---- all workers ---- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct call_entry *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static void
+write_sum(struct buf *out, const char *name, const uint64_t sum[CALL_DECISIONS])
+{
+	const char *space = strchr(name, ' ');
+	int server = space ? (int)(space - name) : 0;
+
+	for (size_t d = 0; d < CALL_DECISIONS; d++)
+		if (sum[d])
+			buf_printf(out,
+				"tollgate_tool_calls_total{server=\"%.*s\",tool=\"%s\","
+				"decision=\"%s\"} %" PRIu64 "\n",
+				server, name, space ? space + 1 : name, decisions[d], sum[d]);
+}
+
+void
+call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
+{
+	const struct call_entry **all = calloc(n * CALL_NAMES + 1, sizeof(*all));
+	size_t count = 0;
+
+	metrics_head(out, "tool_calls_total", "counter",
+		"calls by MCP server, tool and decision; of a model's answer the server is "
+		"empty");
+	for (size_t w = 0; all && w < n; w++) {
+		size_t entries = atomic_load_explicit(&t[w]->n, memory_order_acquire);
+		for (size_t i = 0; i < entries; i++)
+			all[count++] = &t[w]->entry[i];
+	}
+	if (count)
+		qsort(all, count, sizeof(*all), by_name);
+	for (size_t i = 0, to; i < count; i = to) {
+		uint64_t sum[CALL_DECISIONS] = { 0 };
+		for (to = i; to < count && !strcmp(all[to]->name, all[i]->name); to++)
+			for (size_t d = 0; d < CALL_DECISIONS; d++)
+				sum[d] += atomic_load_explicit(
+					&all[to]->v[d], memory_order_relaxed);
+		write_sum(out, all[i]->name, sum);
+	}
+	free(all);
+}

@@ -1,0 +1,131 @@
+/* Slots are sequence locks over words, as in recent.c. */
+#include "budget/tally/near.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec/utf8.h"
+
+enum { LIMIT, PERSON, TEAM, ROUTE, TEXTS };
+static const char *const names[TEXTS] = { "limit", "person", "team", "route" };
+enum { MOST = 48 };
+
+struct kept {
+	uint64_t caller, millionths;
+	int64_t at_ns, reset_ns;
+	uint8_t n[TEXTS], pad[4];
+	char text[TEXTS][MOST];
+};
+_Static_assert(sizeof(struct kept) <= NEAR_WORDS * sizeof(uint64_t), "a slot holds it");
+
+void
+near_add(struct near *near, const struct near_told *t)
+{
+	const struct span text[TEXTS] = { t->limit, t->person, t->team, t->route };
+	uint64_t n = atomic_load_explicit(&near->total, memory_order_relaxed),
+		 word[NEAR_WORDS] = { 0 };
+	struct near_slot *slot = &near->slot[n % CAP_NEAR];
+	struct kept k = { .caller = t->caller,
+		.millionths = t->millionths,
+		.at_ns = t->at_ns,
+		.reset_ns = t->reset_ns };
+
+	for (size_t i = 0; i < TEXTS; i++) {
+		size_t most = text[i].n > MOST ? utf8_before(text[i].p, MOST) : text[i].n;
+		if (most)
+			memcpy(k.text[i], text[i].p, most);
+		k.n[i] = (uint8_t)most;
+	}
+	memcpy(word, &k, sizeof(k));
+	atomic_store_explicit(&slot->turn, 2 * n + 1, memory_order_relaxed);
+	for (size_t i = 0; i < NEAR_WORDS; i++)
+		atomic_store_explicit(&slot->word[i], word[i], memory_order_release);
+	atomic_store_explicit(&slot->turn, 2 * n + 2, memory_order_release);
+	atomic_store_explicit(&near->total, n + 1, memory_order_release);
+}
+
+static bool
+read_slot(const struct near *near, uint64_t n, struct kept *k)
+{
+	const struct near_slot *slot = &near->slot[n % CAP_NEAR];
+	uint64_t word[NEAR_WORDS];
+
+	if (atomic_load_explicit(&slot->turn, memory_order_acquire) != 2 * n + 2)
+		return false;
+	for (size_t i = 0; i < NEAR_WORDS; i++)
+		word[i] = atomic_load_explicit(&slot->word[i], memory_order_acquire);
+	memcpy(k, word, sizeof(*k));
+	return atomic_load_explicit(&slot->turn, memory_order_relaxed) == 2 * n + 2;
+}
+
+/* Those of one caller together, the last one first. */
+static int
+by_caller(const void *a, const void *b)
+{
+	const struct kept *x = a, *y = b;
+
+	return x->caller != y->caller ? (x->caller > y->caller) - (x->caller < y->caller)
+				      : (x->at_ns < y->at_ns) - (x->at_ns > y->at_ns);
+}
+
+static int
+by_fullness(const void *a, const void *b)
+{
+	const struct kept *x = a, *y = b;
+
+	return x->millionths != y->millionths
+		       ? (x->millionths < y->millionths) - (x->millionths > y->millionths)
+		       : by_caller(a, b);
+}
+
+static void
+put_one(struct buf *out, const struct kept *k)
+{
+	char at[CLOCK_RFC3339_LEN], reset[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(k->at_ns, at);
+	clock_rfc3339(k->reset_ns, reset);
+	buf_putc(out, '{');
+	for (size_t i = 0; i < TEXTS; i++) {
+		struct span text = span_of(k->text[i], k->n[i]);
+		if (!text.n)
+			continue;
+		buf_printf(out, "\"%s\":", names[i]);
+		buf_json_str(out, utf8_valid(text) ? text : SPAN_LIT("?"));
+		buf_putc(out, ',');
+	}
+	buf_printf(out, "\"used_percent\":%" PRIu64 ",\"at\":\"%s\",\"resets_at\":\"%s\"}",
+		k->millionths / 10000, at, reset);
+}
+
+void
+near_json(struct buf *out, const struct near *const *near, size_t n, size_t from, size_t count,
+	int64_t now_ns)
+{
+	struct kept *all = calloc(n * CAP_NEAR + 1, sizeof(*all));
+	size_t nall = 0, kept = 0;
+
+	for (size_t i = 0; all && i < n; i++) {
+		uint64_t total = atomic_load_explicit(&near[i]->total, memory_order_acquire);
+		for (uint64_t k = total > CAP_NEAR ? total - CAP_NEAR : 0; k < total; k++)
+			nall += read_slot(near[i], k, &all[nall]) &&
+				all[nall].reset_ns > now_ns;
+	}
+	if (nall)
+		qsort(all, nall, sizeof(*all), by_caller);
+	for (size_t i = 0; i < nall; i++)
+		if (!kept || all[kept - 1].caller != all[i].caller)
+			all[kept++] = all[i];
+	if (kept)
+		qsort(all, kept, sizeof(*all), by_fullness);
+	buf_printf(out, "{\"total\":%zu,\"near\":[", kept);
+	for (size_t i = from; i < kept && i - from < count; i++) {
+		if (i > from)
+			buf_putc(out, ',');
+		put_one(out, &all[i]);
+	}
+	buf_str(out, "]}\n");
+	free(all);
+}

@@ -1,0 +1,458 @@
+/* Sums of the workers' tables, and what they grew by. Quantiles of the way through the daemon
+ * come from its histogram; by route, target and model from the last decisions that each worker
+ * keeps, which is a sample where there are many. Those of providers from their histograms; by
+ * route and model there is the mean time of streams to their first text. */
+#include "budget/tally/rates.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+/* What is counted, and grows; what is told of a step besides, as it is. */
+/* clang-format off */
+#define COUNTED(X) \
+  X(PERMIT, "permit") X(REDACT, "redact") X(DENY, "deny") X(OBSERVED, "observed") \
+  X(ERRORS, "errors")             /* of providers: by target, and in all */ \
+  X(INPUT, "input_tokens") X(OUTPUT, "output_tokens") \
+  X(MICROUSD, "cost_microusd") X(UNPRICED, "unpriced") \
+  X(STREAMED, "streams") X(WAIT_MS, "stream_wait_ms")
+#define TOLD(X) \
+  X(OVERHEAD_50, "overhead_p50_us") X(OVERHEAD_95, "overhead_p95_us") \
+  X(FIRST_50, "first_byte_p50_ms") X(FIRST_95, "first_byte_p95_ms")
+/* clang-format on */
+enum {
+#define X(id, name) id,
+	COUNTED(X) COUNTS,
+	FIRST_TOLD = COUNTS - 1,
+	TOLD(X) VALUES
+#undef X
+};
+static const char *const names[VALUES] = {
+#define X(id, name) name,
+	COUNTED(X) TOLD(X)
+#undef X
+};
+
+enum { ROWS = 1 + RATES_ROUTES + RATES_TARGETS + RATES_MODELS, HISTOGRAMS = 1 + RATES_TARGETS };
+
+const char *const rates_by_names[RATES_BY] = { "total", "route", "target", "model" };
+static const size_t row_of[RATES_BY + 1] = { 0, 1, 1 + RATES_ROUTES,
+	1 + RATES_ROUTES + RATES_TARGETS, ROWS };
+
+typedef uint64_t counts[ROWS][COUNTS];
+/* That of all: µs of decisions; those of targets: ms to the first byte. */
+typedef uint64_t buckets[HISTOGRAMS][HISTOGRAM_BUCKETS + 1];
+
+struct rates {
+	pthread_mutex_t lock;
+	size_t n[RATES_BY]; /* names that there are; the first of a kind is "other" */
+	char name[ROWS][SERIES_LABEL_BYTES];
+	uint32_t slot[RATES_SLOTS][ROWS][VALUES];
+	uint64_t taken;	  /* samples so far: slot (taken - 1) % RATES_SLOTS is the newest */
+	int64_t until_ns; /* its end */
+	counts before[2]; /* at the last sample, and at the one before that */
+	uint64_t before_us[2];
+	buckets heard[RATES_MINUTE + 1]; /* of the last samples, sample k at k % COUNT */
+	counts now;			 /* room for sums */
+	buckets now_heard;
+};
+
+/* ---- names ---- */
+
+/* The row of a name, made where there is room; else "other". */
+static size_t
+find_row(struct rates *r, enum rates_by by, const char *name)
+{
+	size_t first = row_of[by], room = row_of[by + 1] - first;
+
+	if (by == RATES_ALL)
+		return 0;
+	for (size_t i = 0; i < r->n[by]; i++)
+		if (!strcmp(r->name[first + i], name))
+			return first + i;
+	if (!r->n[by])
+		snprintf(r->name[first], sizeof(r->name[0]), "other"), r->n[by]++;
+	if (!strcmp(name, "other") || r->n[by] == room)
+		return first;
+	snprintf(r->name[first + r->n[by]], sizeof(r->name[0]), "%s", name);
+	return first + r->n[by]++;
+}
+
+/* ---- sums ---- */
+
+static uint64_t
+load(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static void
+add_series(struct rates *r, const struct series *s)
+{
+	/* clang-format off */
+	static const struct { enum series_value of; unsigned as, divide; } parts[] = {
+		{ SERIES_PERMIT, PERMIT, 1 },     { SERIES_REDACT, REDACT, 1 },
+		{ SERIES_DENY, DENY, 1 },         { SERIES_OBSERVED, OBSERVED, 1 },
+		{ SERIES_INPUT, INPUT, 1 },       { SERIES_OUTPUT, OUTPUT, 1 },
+		{ SERIES_COST, MICROUSD, 1 },     { SERIES_UNPRICED, UNPRICED, 1 },
+		{ SERIES_STREAMED, STREAMED, 1 }, { SERIES_WAIT_US, WAIT_MS, 1 },
+	};
+	/* clang-format on */
+	size_t n = atomic_load_explicit(&s->n, memory_order_acquire);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct series_entry *e = &s->entry[i];
+		const size_t rows[] = { 0, find_row(r, RATES_ROUTE, e->key.label[SERIES_ROUTE]),
+			find_row(r, RATES_TARGET, e->key.label[SERIES_PROVIDER]),
+			find_row(r, RATES_MODEL, e->key.label[SERIES_MODEL]) };
+		for (size_t p = 0; p < COUNT_OF(parts); p++)
+			for (size_t k = 0; k < COUNT_OF(rows); k++)
+				r->now[rows[k]][parts[p].as] += load(&e->v[parts[p].of]);
+	}
+}
+
+static void
+add_histogram(uint64_t sum[HISTOGRAM_BUCKETS + 1], const struct histogram *h)
+{
+	for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
+		sum[i] += load(&h->bucket[i]);
+}
+
+static void
+add_providers(struct rates *r, const struct provider_tally *t)
+{
+	size_t n = atomic_load_explicit(&t->n, memory_order_acquire);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct provider_entry *e = &t->entry[i];
+		size_t row = find_row(r, RATES_TARGET, e->name);
+		uint64_t errors = 0;
+		for (size_t k = 0; k < PROVIDER_STATUSES; k++)
+			if (provider_means(atomic_load_explicit(
+				    &e->answer[k].status, memory_order_relaxed)))
+				errors += load(&e->answer[k].n);
+		r->now[0][ERRORS] += errors;
+		r->now[row][ERRORS] += errors;
+		for (size_t k = 0; k < COUNT_OF(e->first_byte); k++)
+			add_histogram(r->now_heard[1 + row - row_of[RATES_TARGET]],
+				&e->first_byte[k]);
+	}
+}
+
+/* Since the start, in r->now. Sums of nanousd and µs are divided when they are told. */
+static void
+sum_up(struct rates *r, const struct tallies *const *t, size_t n)
+{
+	memset(r->now, 0, sizeof(r->now));
+	memset(r->now_heard, 0, sizeof(r->now_heard));
+	for (size_t i = 0; i < n; i++) {
+		add_series(r, &t[i]->series);
+		add_providers(r, &t[i]->providers);
+		add_histogram(r->now_heard[0], &t[i]->stage[STAGE_TOTAL]);
+	}
+}
+
+/* What row k grew by in value v. */
+static uint64_t
+grown(const counts now, const counts before, size_t k, unsigned v)
+{
+	uint64_t n = now[k][v] - before[k][v];
+
+	return v == MICROUSD || v == WAIT_MS ? n / 1000 : n;
+}
+
+/* The sample k steps ago; of what was before the first, zeros. */
+static uint64_t
+quantile_since(struct rates *r, uint64_t steps, size_t of, unsigned permille)
+{
+	static const uint64_t none[HISTOGRAM_BUCKETS + 1];
+	const uint64_t *was =
+		r->taken < steps ? none : r->heard[(r->taken - steps) % COUNT_OF(r->heard)][of];
+	uint64_t n[HISTOGRAM_BUCKETS + 1];
+
+	for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
+		n[i] = r->now_heard[of][i] - was[i];
+	return histogram_quantile(n, permille);
+}
+
+/* ---- decisions of late, by their labels ---- */
+
+struct sampled {
+	struct rates *r;
+	int64_t since_ns;
+	size_t n, room;
+	struct {
+		uint32_t us;
+		uint8_t row[RATES_BY];
+	} * of;
+};
+_Static_assert(ROWS <= UINT8_MAX, "sampled.row");
+
+static void
+take_sample(void *arg, const struct recent_seen *d)
+{
+	const struct span label[RATES_BY] = {
+		[RATES_ROUTE] = d->route, [RATES_TARGET] = d->target, [RATES_MODEL] = d->model
+	};
+	struct sampled *s = arg;
+	char name[SERIES_LABEL_BYTES];
+
+	if (d->at_ns < s->since_ns || s->n == s->room)
+		return;
+	s->of[s->n].us = d->took_us;
+	for (unsigned by = 0; by < RATES_BY; by++) {
+		size_t first = row_of[by], row = by == RATES_ALL ? 0 : first, n = s->r->n[by];
+		/* Its text may be cut there, or be of no label: names of series alone are rows.
+		 */
+		snprintf(name, sizeof(name), "%.*s", SPAN_ARG(label[by]));
+		for (size_t i = 0; by != RATES_ALL && i < n; i++)
+			if (!strcmp(s->r->name[first + i], label[by].n ? name : "-"))
+				row = first + i;
+		s->of[s->n].row[by] = (uint8_t)row;
+	}
+	s->n++;
+}
+
+static void
+take_samples(struct sampled *s, struct rates *r, const struct tallies *const *t, size_t n,
+	int64_t since_ns)
+{
+	*s = (struct sampled){ .r = r, .since_ns = since_ns, .room = n * CAP_RECENT };
+	s->of = calloc(s->room + 1, sizeof(*s->of));
+	if (!s->of)
+		s->room = 0;
+	for (size_t i = 0; i < n; i++)
+		recent_each(&t[i]->recent, take_sample, s);
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Of a row; how many it is of. */
+static size_t
+sampled_quantiles(const struct sampled *s, enum rates_by by, size_t row,
+	const unsigned *permille, uint32_t *out, size_t nout)
+{
+	uint32_t *us = calloc(s->n + 1, sizeof(*us));
+	size_t n = 0;
+
+	for (size_t i = 0; us && i < s->n; i++)
+		if (s->of[i].row[by] == row)
+			us[n++] = s->of[i].us;
+	if (n)
+		qsort(us, n, sizeof(*us), by_size);
+	for (size_t i = 0; i < nout; i++)
+		out[i] = n ? us[(n - 1) * permille[i] / 1000] : 0;
+	free(us);
+	return n;
+}
+
+/* ---- sampling ---- */
+
+struct rates *
+rates_new(void)
+{
+	struct rates *r = calloc(1, sizeof(*r));
+
+	if (r)
+		pthread_mutex_init(&r->lock, NULL);
+	return r;
+}
+
+void
+rates_free(struct rates **rp)
+{
+	if (*rp)
+		pthread_mutex_destroy(&(*rp)->lock);
+	free(*rp);
+	*rp = NULL;
+}
+
+static uint32_t
+clamp(uint64_t v)
+{
+	return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+void
+rates_sample(
+	struct rates *r, const struct tallies *const *t, size_t n, int64_t wall_ns, uint64_t us)
+{
+	static const unsigned permille[] = { 500, 950 };
+	struct sampled s;
+
+	pthread_mutex_lock(&r->lock);
+	sum_up(r, t, n);
+	take_samples(&s, r, t, n, wall_ns - RATES_STEP_S * INT64_C(1000000000));
+	uint32_t(*slot)[VALUES] = r->slot[r->taken % RATES_SLOTS];
+	memset(slot, 0, sizeof(r->slot[0]));
+	for (unsigned by = 0; by < RATES_BY; by++)
+		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
+			for (unsigned v = 0; v < COUNTS; v++)
+				slot[k][v] = clamp(grown(r->now, r->before[0], k, v));
+			if (by)
+				sampled_quantiles(
+					&s, by, k, permille, &slot[k][OVERHEAD_50], 2);
+		}
+	for (size_t i = 0; i < 2; i++)
+		slot[0][OVERHEAD_50 + i] = clamp(quantile_since(r, 1, 0, permille[i]));
+	for (size_t k = 0; k < r->n[RATES_TARGET]; k++)
+		for (size_t i = 0; i < 2; i++)
+			slot[row_of[RATES_TARGET] + k][FIRST_50 + i] =
+				clamp(quantile_since(r, 1, 1 + k, permille[i]));
+	memcpy(r->heard[r->taken % COUNT_OF(r->heard)], r->now_heard, sizeof(r->now_heard));
+	memcpy(r->before[1], r->before[0], sizeof(r->before[0]));
+	memcpy(r->before[0], r->now, sizeof(r->now));
+	r->before_us[1] = r->taken ? r->before_us[0] : us;
+	r->before_us[0] = us;
+	r->until_ns = wall_ns;
+	r->taken++;
+	pthread_mutex_unlock(&r->lock);
+	free(s.of);
+}
+
+/* ---- telling ---- */
+
+static void
+put_name(struct rates *r, enum rates_by by, size_t row, struct buf *out)
+{
+	buf_printf(out, "{\"by\":\"%s\",\"name\":", rates_by_names[by]);
+	buf_json_str(out, by ? span_str(r->name[row]) : SPAN_LIT(""));
+}
+
+/* Whether anything is told of the row in the newest `slots`. */
+static bool
+has_any(struct rates *r, size_t row, uint64_t slots, unsigned value)
+{
+	for (uint64_t i = r->taken - slots; i < r->taken; i++)
+		if (r->slot[i % RATES_SLOTS][row][value])
+			return true;
+	return false;
+}
+
+static void
+put_series(struct rates *r, enum rates_by by, size_t row, uint64_t slots, struct buf *out)
+{
+	put_name(r, by, row, out);
+	for (unsigned v = 0; v < VALUES; v++) {
+		if (!has_any(r, row, slots, v))
+			continue; /* all 0 */
+		buf_printf(out, ",\"%s\":[", names[v]);
+		for (uint64_t i = r->taken - slots; i < r->taken; i++)
+			buf_printf(out, "%s%" PRIu32, i == r->taken - slots ? "" : ",",
+				r->slot[i % RATES_SLOTS][row][v]);
+		buf_putc(out, ']');
+	}
+	buf_putc(out, '}');
+}
+
+void
+rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *out)
+{
+	char until[CLOCK_RFC3339_LEN] = "";
+	bool first = true;
+
+	pthread_mutex_lock(&r->lock);
+	uint64_t slots = window_s / RATES_STEP_S, has = r->taken;
+	has = has > RATES_SLOTS ? RATES_SLOTS : has;
+	slots = slots > has ? has : slots;
+	if (r->taken)
+		clock_rfc3339(r->until_ns, until);
+	buf_printf(out, "{\"step_s\":%d,\"until\":\"%s\",\"steps\":%" PRIu64 ",\"series\":[",
+		RATES_STEP_S, until, slots);
+	for (unsigned b = 0; b < RATES_BY; b++) {
+		if (by != RATES_BY && b != by)
+			continue;
+		for (size_t k = row_of[b]; k < row_of[b] + (b ? r->n[b] : 1); k++) {
+			bool any = !b;
+			for (unsigned v = 0; v < VALUES && !any; v++)
+				any = has_any(r, k, slots, v);
+			if (!any)
+				continue;
+			buf_str(out, first ? "" : ",");
+			first = false;
+			put_series(r, b, k, slots, out);
+		}
+	}
+	buf_str(out, "]}\n");
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void
+put_quantiles(struct buf *out, const char *name, const uint32_t q[3], size_t of)
+{
+	buf_printf(out, ",\"%s\":{\"p50\":%" PRIu32 ",\"p95\":%" PRIu32 ",\"p99\":%" PRIu32 "",
+		name, q[0], q[1], q[2]);
+	if (of)
+		buf_printf(out, ",\"of\":%zu", of);
+	buf_putc(out, '}');
+}
+
+static void
+put_now(struct rates *r, const struct sampled *s, const counts before, double seconds,
+	enum rates_by by, size_t k, struct buf *out)
+{
+	static const unsigned permille[] = { 500, 950, 990 };
+	uint64_t n[COUNTS];
+	uint32_t q[3] = { 0 };
+
+	for (unsigned v = 0; v < COUNTS; v++)
+		n[v] = grown(r->now, before, k, v);
+	put_name(r, by, k, out);
+	buf_printf(out,
+		",\"requests_per_s\":%.3f,\"denials_per_s\":%.3f,\"tokens_per_s\":%.3f,"
+		"\"usd_per_hour\":%.6f",
+		(double)(n[PERMIT] + n[REDACT] + n[DENY] + n[OBSERVED]) / seconds,
+		(double)n[DENY] / seconds, (double)(n[INPUT] + n[OUTPUT]) / seconds,
+		(double)n[MICROUSD] / 1e6 / seconds * 3600);
+	if (by == RATES_ALL || by == RATES_TARGET)
+		buf_printf(out, ",\"errors_per_s\":%.3f", (double)n[ERRORS] / seconds);
+	if (n[STREAMED])
+		buf_printf(out, ",\"first_text_mean_ms\":%" PRIu64, n[WAIT_MS] / n[STREAMED]);
+	size_t of = by ? sampled_quantiles(s, by, k, permille, q, 3) : 0;
+	for (size_t i = 0; !by && i < 3; i++)
+		q[i] = clamp(quantile_since(r, RATES_MINUTE, 0, permille[i]));
+	if (!by || of)
+		put_quantiles(out, "overhead_us", q, of);
+	for (size_t i = 0; by == RATES_TARGET && i < 3; i++)
+		q[i] = clamp(quantile_since(
+			r, RATES_MINUTE, 1 + k - row_of[RATES_TARGET], permille[i]));
+	if (by == RATES_TARGET && q[2])
+		put_quantiles(out, "first_byte_ms", q, 0);
+	buf_putc(out, '}');
+}
+
+void
+rates_now(struct rates *r, const struct tallies *const *t, size_t n, int64_t wall_ns,
+	uint64_t us, struct buf *out)
+{
+	struct sampled s;
+	bool first = true;
+
+	pthread_mutex_lock(&r->lock);
+	sum_up(r, t, n);
+	take_samples(&s, r, t, n, wall_ns - INT64_C(60000000000));
+	size_t b = us - r->before_us[0] < RATES_STEP_S * UINT64_C(1000000);
+	double seconds = (double)(us - r->before_us[b]) / 1e6;
+	seconds = seconds < 0.001 ? 0.001 : seconds;
+	buf_printf(out, "{\"over_s\":%.3f,\"rates\":[", seconds);
+	for (unsigned by = 0; by < RATES_BY; by++)
+		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
+			if (by && !memcmp(r->now[k], r->before[b][k], sizeof(r->now[k])))
+				continue; /* nothing came */
+			buf_str(out, first ? "" : ",");
+			first = false;
+			put_now(r, &s, r->before[b], seconds, by, k, out);
+		}
+	buf_str(out, "]}");
+	pthread_mutex_unlock(&r->lock);
+	free(s.of);
+}

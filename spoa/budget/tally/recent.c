@@ -1,0 +1,197 @@
+/* The ring of last decisions. A slot is a sequence lock over words: the turn is odd while the
+ * worker writes, and who reads takes what it has only where the turn is the same before and
+ * after. Words are stored with release and loaded with acquire, in place of fences, which
+ * thread sanitizers do not see. */
+#include "budget/tally/recent.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/codec/utf8.h"
+#include "budget/tally/providers.h"
+
+enum shown_text {
+	SHOWN_PERSON,
+	SHOWN_ROUTE,
+	SHOWN_TARGET,
+	SHOWN_MODEL,
+	SHOWN_RULE,
+	SHOWN_TEXTS
+};
+
+struct shown {
+	int64_t at_ns;
+	const char *decision, *via;
+	uint32_t took_us;
+	uint16_t status;
+	uint8_t by_code; /* SHOWN_RULE is an error's code: no rule decided */
+	uint8_t n[SHOWN_TEXTS];
+	char id[RECENT_ID];
+	char text[194];
+};
+_Static_assert(sizeof(struct shown) == RECENT_WORDS * sizeof(uint64_t), "a slot is full");
+
+static const struct {
+	const char *name;
+	uint8_t at, most;
+} texts[SHOWN_TEXTS] = {
+	[SHOWN_PERSON] = { "person", 0, 40 },
+	[SHOWN_ROUTE] = { "route", 40, 36 },
+	[SHOWN_TARGET] = { "target", 76, 36 },
+	[SHOWN_MODEL] = { "model", 112, 40 },
+	[SHOWN_RULE] = { "rule", 152, 42 },
+};
+
+/* Cut at a character. */
+static void
+set_text(struct shown *s, enum shown_text t, struct span text)
+{
+	size_t n = text.n;
+
+	if (n > texts[t].most) {
+		n = texts[t].most;
+		while (n && ((unsigned char)text.p[n] & 0xC0) == 0x80)
+			n--;
+	}
+	if (n)
+		memcpy(s->text + texts[t].at, text.p, n);
+	s->n[t] = (uint8_t)n;
+}
+
+uint64_t
+recent_add(struct recent *rec, const struct decided *d)
+{
+	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed), word;
+	struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
+	struct shown s = { 0 }; /* nothing of the stack goes into the ring */
+
+	s.at_ns = d->at_ns;
+	s.decision = d->decision;
+	s.via = d->via;
+	s.took_us = d->took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)d->took_us;
+	s.status = (uint16_t)d->status;
+	memcpy(s.id, d->id, sizeof(s.id));
+	s.by_code = !d->rule || !*d->rule;
+	set_text(&s, SHOWN_PERSON, d->person);
+	set_text(&s, SHOWN_ROUTE, d->route);
+	set_text(&s, SHOWN_TARGET, d->target);
+	set_text(&s, SHOWN_MODEL, d->model);
+	set_text(&s, SHOWN_RULE, span_str(s.by_code ? d->code : d->rule));
+	atomic_store_explicit(&slot->turn, 2 * n + 1, memory_order_relaxed);
+	for (size_t i = 0; i < RECENT_WORDS; i++) {
+		memcpy(&word, (const char *)&s + i * sizeof(word), sizeof(word));
+		atomic_store_explicit(&slot->word[i], word, memory_order_release);
+	}
+	atomic_store_explicit(&slot->turn, 2 * n + 2, memory_order_release);
+	atomic_store_explicit(&rec->total, n + 1, memory_order_release);
+	return n;
+}
+
+void
+recent_end(struct recent *rec, uint64_t n, int end)
+{
+	_Atomic uint64_t *to = &rec->slot[n % CAP_RECENT].end;
+	uint64_t had = atomic_load_explicit(to, memory_order_relaxed),
+		 word = (n + 1) << 16 | (uint64_t)end;
+
+	/* The slot may be a later decision's by now. */
+	while (had >> 16 <= n + 1 && !atomic_compare_exchange_weak_explicit(to, &had, word,
+					     memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+/* As JSON has it; "": the relay had no part in it, or it is not known. */
+static const char *
+end_text(const struct recent *rec, uint64_t n, char out[16])
+{
+	static const char *const ends[] = { "under way", "client_abort", "never_sent",
+		"answer_denied", "haproxy_answered" };
+	uint64_t word =
+		atomic_load_explicit(&rec->slot[n % CAP_RECENT].end, memory_order_relaxed);
+	int end = word >> 16 == n + 1 ? (int)(word & 0xffff) : 0;
+
+	return !end			? ""
+	       : end < RECENT_UNDER_WAY ? provider_status_text(end, out)
+	       : end < (int)RECENT_ENDS ? ends[end - RECENT_UNDER_WAY]
+					: provider_status_text(end, out);
+}
+
+/* Decision n; false: the slot is another's by now. */
+static bool
+read_slot(const struct recent *rec, uint64_t n, struct shown *s)
+{
+	const struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
+	uint64_t word;
+
+	if (atomic_load_explicit(&slot->turn, memory_order_acquire) != 2 * n + 2)
+		return false;
+	for (size_t i = 0; i < RECENT_WORDS; i++) {
+		word = atomic_load_explicit(&slot->word[i], memory_order_acquire);
+		memcpy((char *)s + i * sizeof(word), &word, sizeof(word));
+	}
+	return atomic_load_explicit(&slot->turn, memory_order_relaxed) == 2 * n + 2;
+}
+
+static void
+put_shown(const struct shown *s, const char *end, struct buf *out)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(s->at_ns, when);
+	buf_printf(out, "{\"decided_at\":\"%s\",\"decision\":\"%s\"", when, s->decision);
+	if (s->status)
+		buf_printf(out, ",\"status\":%u", s->status);
+	if (s->via[0])
+		buf_printf(out, ",\"via\":\"%s\"", s->via);
+	if (*end)
+		buf_printf(out, ",\"answer\":\"%s\"", end);
+	for (size_t t = 0; t < SHOWN_TEXTS; t++) {
+		struct span text = span_of(s->text + texts[t].at, s->n[t]);
+		if (!text.n)
+			continue;
+		buf_printf(out,
+			",\"%s\":", t == SHOWN_RULE && s->by_code ? "code" : texts[t].name);
+		buf_json_str(out, utf8_valid(text) ? text : SPAN_LIT("?"));
+	}
+	buf_printf(out, ",\"took_us\":%" PRIu32 ",\"id\":\"%.*s\"}", s->took_us,
+		(int)sizeof(s->id), s->id);
+}
+
+void
+recent_write(const struct recent *rec, struct buf *out)
+{
+	uint64_t total = atomic_load_explicit(&rec->total, memory_order_acquire);
+	uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0;
+	bool first = true;
+	struct shown s;
+	char end[16];
+
+	buf_printf(out, "{\"decisions\":%" PRIu64 ",\"recent\":[", total);
+	for (; n < total; n++) {
+		if (!read_slot(rec, n, &s))
+			continue;
+		if (!first)
+			buf_putc(out, ',');
+		put_shown(&s, end_text(rec, n, end), out);
+		first = false;
+	}
+	buf_str(out, "]}");
+}
+
+void
+recent_each(
+	const struct recent *rec, void (*fn)(void *arg, const struct recent_seen *d), void *arg)
+{
+	uint64_t total = atomic_load_explicit(&rec->total, memory_order_acquire);
+	struct shown s;
+
+	for (uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0; n < total; n++) {
+		if (!read_slot(rec, n, &s))
+			continue;
+		const struct recent_seen d = { s.at_ns, s.took_us,
+			span_of(s.text + texts[SHOWN_ROUTE].at, s.n[SHOWN_ROUTE]),
+			span_of(s.text + texts[SHOWN_TARGET].at, s.n[SHOWN_TARGET]),
+			span_of(s.text + texts[SHOWN_MODEL].at, s.n[SHOWN_MODEL]) };
+		fn(arg, &d);
+	}
+}

@@ -1,0 +1,47 @@
+/* Hits of rules. */
+#include "budget/tally/rules.h"
+
+#include <string.h>
+
+#include "budget/tally/names.h"
+
+void
+rule_tally_add(struct rule_tally *t, const char *name, enum rule_did did, int64_t now_ms)
+{
+	if (!name)
+		return;
+	/* A rule's name stays where it is until a reload: most are found where they were. */
+	uint16_t *known = &t->known[((uintptr_t)name >> 3) % RULE_KNOWN];
+	struct rule_entry *e = &t->entry[*known];
+	if (strcmp(e->name, name) != 0) {
+		e = names_entry(&(struct names){ &t->n, t->entry, sizeof(t->entry[0]),
+					RULE_NAMES, RULE_NAME_BYTES },
+			span_str(name));
+		*known = (uint16_t)(e - t->entry);
+	}
+	atomic_store_explicit(&e->v[did],
+		atomic_load_explicit(&e->v[did], memory_order_relaxed) + 1,
+		memory_order_relaxed);
+	atomic_store_explicit(&e->last_ms, (uint64_t)now_ms, memory_order_relaxed);
+}
+
+void
+rule_tally_sum(
+	const struct rule_tally *const *t, size_t n, const char *name, struct rule_sum *out)
+{
+	*out = (struct rule_sum){ .last_ms = 0 };
+	for (size_t i = 0; i < n; i++) {
+		size_t entries = atomic_load_explicit(&t[i]->n, memory_order_acquire);
+		for (size_t k = 0; k < entries; k++) {
+			const struct rule_entry *e = &t[i]->entry[k];
+			if (strcmp(e->name, name) != 0)
+				continue;
+			for (size_t d = 0; d < RULE_DIDS; d++)
+				out->v[d] += atomic_load_explicit(
+					&e->v[d], memory_order_relaxed);
+			uint64_t last =
+				atomic_load_explicit(&e->last_ms, memory_order_relaxed);
+			out->last_ms = last > out->last_ms ? last : out->last_ms;
+		}
+	}
+}

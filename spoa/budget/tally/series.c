@@ -1,0 +1,268 @@
+/* A worker's table is hashed with linear probing and only grows; so does that of the sum. A
+ * plain hash is enough: a table is small, and who chooses models to hash alike makes it as slow
+ * as a list, some microseconds. */
+#include "budget/tally/series.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/metrics.h"
+
+static const struct {
+	const char *name, *labels, *help;
+} rows[SERIES_VALUES] = {
+#define X(id, name, labels, help) { name, labels, help },
+	SERIES_TABLE(X)
+#undef X
+};
+static const char *const label_names[SERIES_LABELS] = { "route", "provider", "model" };
+
+#define NONE SPAN_LIT("-")
+
+/* As a label has it: what is longer is cut at a character. */
+static struct span
+as_label(struct span s)
+{
+	if (s.n < SERIES_LABEL_BYTES)
+		return s;
+	s.n = SERIES_LABEL_BYTES - 1;
+	while (s.n && ((unsigned char)s.p[s.n] & 0xC0) == 0x80)
+		s.n--;
+	return s;
+}
+
+static bool
+label_is(const char *label, struct span s)
+{
+	return s.n < SERIES_LABEL_BYTES && !memcmp(label, s.p, s.n) && !label[s.n];
+}
+
+static void
+set_label(char *label, struct span s)
+{
+	memcpy(label, s.p, s.n);
+	label[s.n] = '\0';
+}
+
+/* Eight bytes at a time: some 40 of them a decision. */
+static uint64_t
+hash_more(uint64_t h, struct span s)
+{
+	uint64_t word;
+
+	for (; s.n >= sizeof(word); s.p += sizeof(word), s.n -= sizeof(word)) {
+		memcpy(&word, s.p, sizeof(word));
+		h = (h ^ word) * 0x9E3779B97F4A7C15u;
+		h ^= h >> 32;
+	}
+	word = 0;
+	memcpy(&word, s.p, s.n);
+	h = (h ^ word ^ (uint64_t)s.n << 56) * 0x9E3779B97F4A7C15u;
+	return h ^ h >> 32;
+}
+
+static uint64_t
+hash_labels(const struct span label[SERIES_LABELS])
+{
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < SERIES_LABELS; i++)
+		h = hash_more(h, label[i]);
+	return h;
+}
+
+static bool
+key_is(const struct series_key *k, const struct span label[SERIES_LABELS])
+{
+	for (size_t i = 0; i < SERIES_LABELS; i++)
+		if (!label_is(k->label[i], label[i]))
+			return false;
+	return true;
+}
+
+static void
+set_key(struct series_key *k, const struct span label[SERIES_LABELS])
+{
+	for (size_t i = 0; i < SERIES_LABELS; i++)
+		set_label(k->label[i], label[i]);
+}
+
+/* ---- models ---- */
+
+/* Its place in the index, or that where it would be. */
+static size_t
+model_slot(const struct series *s, struct span model)
+{
+	size_t at = hash_more(0, model) % COUNT_OF(s->model_index);
+
+	while (s->model_index[at] && !label_is(s->model[s->model_index[at] - 1], model))
+		at = (at + 1) % COUNT_OF(s->model_index);
+	return at;
+}
+
+bool
+series_has_model(const struct series *s, struct span model)
+{
+	return model.n && model.n < SERIES_LABEL_BYTES && s->model_index[model_slot(s, model)];
+}
+
+bool
+series_may_be_model(struct span model)
+{
+	for (size_t i = 0; i < model.n; i++)
+		if (!is_alnum(model.p[i]) && !is_one_of(model.p[i], "-_.:/@+"))
+			return false;
+	return model.n > 0 && model.n < SERIES_LABEL_BYTES;
+}
+
+bool
+series_add_model(struct series *s, struct span model)
+{
+	size_t at = model_slot(s, model);
+
+	if (s->model_index[at])
+		return true;
+	if (s->nmodels == CAP_SERIES_MODELS)
+		return false;
+	set_label(s->model[s->nmodels], model);
+	s->model_index[at] = (uint16_t)++s->nmodels;
+	return true;
+}
+
+/* ---- counting ---- */
+
+/* The entry of these labels, made where there is room; 0: all other. Entry 0 is made with the
+ * first one. */
+static size_t
+find_entry(struct series *s, const struct span label[SERIES_LABELS])
+{
+	static const struct span all_other[SERIES_LABELS] = { { "other", 5 }, { "other", 5 },
+		{ "other", 5 } };
+	size_t at = hash_labels(label) % COUNT_OF(s->index);
+	size_t n = atomic_load_explicit(&s->n, memory_order_relaxed);
+
+	if (n == 0)
+		set_key(&s->entry[n++].key, all_other);
+	while (s->index[at] && !key_is(&s->entry[s->index[at]].key, label))
+		at = (at + 1) % COUNT_OF(s->index);
+	if (s->index[at] || n > CAP_SERIES)
+		return s->index[at];
+	set_key(&s->entry[n].key, label);
+	s->index[at] = (uint16_t)n;
+	atomic_store_explicit(&s->n, n + 1, memory_order_release);
+	return n;
+}
+
+bool
+series_count(struct series *s, const struct span given[SERIES_LABELS],
+	const struct series_part *parts, size_t nparts)
+{
+	struct span label[SERIES_LABELS];
+
+	for (size_t i = 0; i < SERIES_LABELS; i++)
+		label[i] = given[i].n ? as_label(given[i]) : NONE;
+	size_t at = find_entry(s, label);
+	for (size_t i = 0; i < nparts; i++) {
+		_Atomic uint64_t *to = &s->entry[at].v[parts[i].v];
+		atomic_store_explicit(to,
+			atomic_load_explicit(to, memory_order_relaxed) + parts[i].n,
+			memory_order_relaxed);
+	}
+	return at != 0;
+}
+
+/* ---- the sum ---- */
+
+struct series_sum {
+	pthread_mutex_t lock; /* of the admin's threads */
+	struct series table;  /* labels, and the sum that is being made */
+	uint64_t lost;
+};
+
+struct series_sum *
+series_sum_new(void)
+{
+	struct series_sum *s = calloc(1, sizeof(*s));
+
+	if (s)
+		pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+void
+series_sum_free(struct series_sum **s)
+{
+	if (*s)
+		pthread_mutex_destroy(&(*s)->lock);
+	free(*s);
+	*s = NULL;
+}
+
+static void
+add_up(struct series_sum *sum, const struct series *s)
+{
+	size_t n = atomic_load_explicit(&s->n, memory_order_acquire);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct series_entry *e = &s->entry[i];
+		struct span label[SERIES_LABELS];
+		for (size_t k = 0; k < SERIES_LABELS; k++)
+			label[k] = span_str(e->key.label[k]);
+		size_t at = i ? find_entry(&sum->table, label) : 0;
+		for (size_t v = 0; v < SERIES_VALUES; v++) {
+			uint64_t count = atomic_load_explicit(&e->v[v], memory_order_relaxed);
+			sum->table.entry[at].v[v] += count;
+			if (i && !at && v < SERIES_INPUT)
+				sum->lost += count;
+		}
+	}
+}
+
+/* Prometheus text format 0.0.4: a backslash, a quote and a newline are escaped. */
+static void
+put_label(struct buf *out, const char *s)
+{
+	for (; *s; s++)
+		switch (*s) {
+		case '\\': buf_str(out, "\\\\"); break;
+		case '"': buf_str(out, "\\\""); break;
+		case '\n': buf_str(out, "\\n"); break;
+		default: buf_putc(out, (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s);
+		}
+}
+
+static void
+put_value(struct buf *out, const struct series_entry *e, size_t v)
+{
+	if (e->v[v] == 0)
+		return;
+	buf_printf(out, "tollgate_%s{", rows[v].name);
+	for (size_t k = 0; k < SERIES_LABELS; k++) {
+		buf_printf(out, "%s%s=\"", k ? "," : "", label_names[k]);
+		put_label(out, e->key.label[k]);
+		buf_putc(out, '"');
+	}
+	buf_printf(out, "%s%s} %" PRIu64 "\n", rows[v].labels[0] ? "," : "", rows[v].labels,
+		e->v[v]);
+}
+
+uint64_t
+series_write(struct series_sum *sum, struct buf *out, const struct series *const *s, size_t n)
+{
+	pthread_mutex_lock(&sum->lock);
+	sum->lost = 0;
+	for (size_t i = 0; i <= CAP_SERIES; i++)
+		memset(sum->table.entry[i].v, 0, sizeof(sum->table.entry[i].v));
+	for (size_t i = 0; i < n; i++)
+		add_up(sum, s[i]);
+	for (size_t v = 0; v < SERIES_VALUES; v++) {
+		if (rows[v].help[0])
+			metrics_head(out, rows[v].name, "counter", rows[v].help);
+		for (size_t i = 0; i < sum->table.n; i++)
+			put_value(out, &sum->table.entry[i], v);
+	}
+	uint64_t lost = sum->lost;
+	pthread_mutex_unlock(&sum->lock);
+	return lost;
+}

@@ -1,0 +1,53 @@
+/* A worker's tables of what was decided, for /metrics and `tollgate top`. */
+#ifndef TALLY_TALLY_H
+#define TALLY_TALLY_H
+
+#include "budget/tally/calls.h"
+#include "budget/tally/histogram.h"
+#include "budget/tally/limits.h"
+#include "budget/tally/near.h"
+#include "budget/tally/providers.h"
+#include "budget/tally/recent.h"
+#include "budget/tally/rules.h"
+#include "budget/tally/series.h"
+
+/* Where the time of a decision goes: runs of steps (gate/steps/steps.c), with what they wait for. */
+/* clang-format off */
+#define STAGE_TABLE(X) \
+  X(STAGE_MATCH,    "match")    /* framing, target and route */ \
+  X(STAGE_IDENTITY, "identity") \
+  X(STAGE_READ,     "read") \
+  X(STAGE_CLASSIFY, "classify") \
+  X(STAGE_OUTSIDE,  "outside")  /* data and external recognisers */ \
+  X(STAGE_POLICY,   "policy") \
+  X(STAGE_REWRITE,  "rewrite")  /* with further mentions */ \
+  X(STAGE_QUOTA,    "quota") \
+  X(STAGE_AUDIT,    "audit") \
+  X(STAGE_TOTAL,    "total")    /* from arrival, of head or body, to the verdict */
+/* clang-format on */
+
+enum tally_stage {
+#define X(id, name) id,
+	STAGE_TABLE(X)
+#undef X
+		STAGES
+};
+
+struct tallies {
+	struct histogram stage[STAGES];
+	struct exemplars total; /* of STAGE_TOTAL */
+	struct series series;
+	struct recent recent;
+	struct limit_tally limits;
+	struct provider_tally providers;
+	struct call_tally calls;
+	struct near near;
+	struct rule_tally rules;
+};
+
+/* Prometheus text of the sum over n workers, with exemplars or without; any thread. What
+ * series_write() returns. */
+uint64_t tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const *t,
+	size_t n, bool exemplars);
+
+#endif

@@ -1,0 +1,42 @@
+/* names_pack DIR FILE: the word lists of DIR as the table that tollgate reads, so that
+ * 300,000 terms are not hashed whenever it starts. Run while tollgate is built. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "scan/detect/names/names.h"
+
+int
+main(int argc, char **argv)
+{
+	struct names_table *t = NULL;
+	struct arena a;
+	struct diag d;
+	struct buf out;
+	FILE *f = NULL;
+	bool good = false;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: names_pack DIR FILE\n");
+		return 2;
+	}
+	arena_init(&a, 0, false);
+	diag_init(&d);
+	buf_init(&out, 0);
+	t = names_load(argv[1], &a, &d);
+	if (t && !d.errors) {
+		names_pack(t, &out);
+		f = fopen(argv[2], "wb");
+		good = f && !buf_failed(&out) &&
+		       fwrite(buf_view(&out).p, 1, buf_view(&out).n, f) == buf_view(&out).n;
+	}
+	if (f && fclose(f) != 0)
+		good = false;
+	if (!good)
+		fprintf(stderr, "%s: cannot be packed\n%.*s", argv[1],
+			SPAN_ARG(buf_view(&d.text)));
+	names_free(&t);
+	buf_free(&out);
+	diag_free(&d);
+	arena_reset(&a);
+	return good ? 0 : 1;
+}

@@ -1,0 +1,155 @@
+/* The credentials in force: what a request reads of them, and what an answer says of them.
+ * How they come in is auth_thread.c's. */
+#include <stdlib.h>
+#include <time.h>
+
+#include <sodium.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/credentials.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "gate/auth/auth_private.h"
+
+/* What AWS calls an error for which the clock may be the reason. */
+enum { SKEW_S = 300, DROP_AGAIN_US = 30000000 };
+static const char *const clock_errors[] = { "InvalidSignatureException",
+	"SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "ExpiredToken",
+	"ExpiredTokenException", "AccessDeniedException" };
+
+bool
+auth_usable(struct auth *a)
+{
+	return !a || clock_mono_us() < atomic_load(&a->until_us);
+}
+
+bool
+auth_signs_body(const struct auth *a)
+{
+	return a && a->c->kind == BY_SIGV4;
+}
+
+bool
+auth_drops(const struct auth *a, struct span name)
+{
+	return auth_signs_body(a) && span_istarts(name, SPAN_LIT("x-amz-"));
+}
+
+int64_t
+auth_now_s(struct auth *a)
+{
+	int64_t ahead_ns = atomic_load(&a->clock_ns);
+
+	return (ahead_ns ? ahead_ns + (int64_t)clock_mono_us() * 1000 : clock_wall_ns()) /
+	       1000000000;
+}
+
+/* ---- fields ---- */
+
+static void
+add(struct auth_fields *out, const char *name, struct span value)
+{
+	out->field[out->n++] = (struct http_field){ span_str(name), value };
+}
+
+static int
+sign(struct auth *a, struct arena *arena, const struct cell_value *v,
+	const struct http_head *head, const unsigned char *body, struct auth_fields *out)
+{
+	const struct sigv4_keys keys = { cell_part(v, 0), cell_part(v, 1), cell_part(v, 2) };
+	const struct sigv4_scope scope = { a->c->region, a->c->service, auth_now_s(a) };
+	struct sigv4_headers h;
+	int err = sigv4_headers(arena, &keys, &scope, head, span_str(a->c->host), body, &h);
+
+	if (err)
+		return err;
+	add(out, CREDENTIAL_SET "authorization", h.authorization);
+	/* No credentials: HAProxy deletes neither. */
+	add(out, "x-amz-date", h.date);
+	add(out, "x-amz-content-sha256", h.content_sha256);
+	if (h.token.n)
+		add(out, CREDENTIAL_SET "x-amz-security-token", h.token);
+	return 0;
+}
+
+int
+auth_fields(struct auth *a, struct arena *arena, const struct http_head *head,
+	const unsigned char body[SHA256_BYTES], struct auth_fields *out)
+{
+	struct cell_value v;
+	int err = 0;
+
+	*out = (struct auth_fields){ .generation = atomic_load(&a->generation) };
+	if (!auth_usable(a))
+		return ERR_CLOSED;
+	cell_get(&a->cell, &v);
+	if (v.n[0] == 0) {
+		err = ERR_CLOSED;
+	} else if (a->c->kind == BY_SIGV4) {
+		err = sign(a, arena, &v, head, body, out);
+	} else {
+		const char *header = a->c->header ? a->c->header : "authorization";
+		add(out, arena_printf(arena, CREDENTIAL_SET "%s", header).p,
+			arena_dup(arena, cell_part(&v, 0)));
+	}
+	sodium_memzero(&v, sizeof(v));
+	return err ? err : arena_failed(arena) ? ERR_NOMEM : 0;
+}
+
+/* ---- what a provider says of them ---- */
+
+/* True where the error is one of those; its type may have ":URL" after it. */
+static bool
+clock_may_be_why(const struct http_head *head)
+{
+	struct span type;
+
+	if (http_field_one(head, "x-amzn-errortype", &type) != 1)
+		return false;
+	type = span_trim(span_next(&type, ':'), " \t");
+	return SPAN_IN(type, clock_errors);
+}
+
+bool
+auth_clock(struct auth *a, struct span date, const char *by)
+{
+	int64_t at_s, ours_s = auth_now_s(a);
+
+	if (http_date(date, &at_s) < 0 || llabs((long long)(at_s - ours_s)) < SKEW_S)
+		return false;
+	/* By the monotonic clock from now on: ours may be put right, and would be wrong then.
+	 */
+	atomic_store(&a->clock_ns, at_s * 1000000000 - (int64_t)clock_mono_us() * 1000);
+	log_event(LOG_WARN, "credential.clock", LS("provider", a->c->provider), LS("by", by),
+		LI("seconds", at_s - ours_s));
+	return true;
+}
+
+/* Once in a while: a provider that says 401 to all must not have us fetch for each. */
+static bool
+drop(struct auth *a, unsigned generation)
+{
+	uint64_t now = clock_mono_us(), last = atomic_load(&a->dropped_us);
+
+	if (generation != atomic_load(&a->generation))
+		return true; /* there is a newer one by now */
+	if ((last && now - last < DROP_AGAIN_US) ||
+		!atomic_compare_exchange_strong(&a->dropped_us, &last, now))
+		return false;
+	atomic_store(&a->until_us, 0);
+	auth_fetch_soon(a);
+	return true;
+}
+
+bool
+auth_refused(struct auth *a, unsigned generation, const struct http_head *head)
+{
+	struct span date;
+
+	if (a->c->kind == BY_SIGV4)
+		return head->status == 403 && clock_may_be_why(head) &&
+		       http_field_one(head, "date", &date) == 1 &&
+		       auth_clock(a, date, "provider");
+	return head->status == 401 && auth_fetches(a) && drop(a, generation);
+}

@@ -1,0 +1,544 @@
+/* The thread that keeps credentials: it reads files when they change, and fetches tokens with
+ * them when four fifths of their time are over. What is in force stays until it ends. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fetch/http_client.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/watch.h"
+#include "gate/auth/auth_private.h"
+#include "gate/auth/token.h"
+
+enum {
+	FETCH_US = 5000000,
+	RETRY_US = 500000,
+	RETRY_MOST_US = 60000000,
+	ANSWER_MAX = 64 << 10,
+	FORM_MAX = 64 << 10,
+	WHY_MAX = 4096,
+	POLL_US = 2000
+};
+#define FOR_EVER UINT64_MAX
+
+struct auths {
+	struct tag tag;
+	pthread_mutex_t lock; /* the list and its references */
+	struct auth *first;
+	pthread_t thread;
+	struct ev_loop *loop;
+	ev_async wake;
+	struct http_client *client;
+	struct watch *watch;
+	struct metrics *metrics, own;
+	_Atomic bool stopping;
+	bool running;
+	void *told_arg; /* there before `told` is */
+	void (*_Atomic told)(void *arg, const char *provider);
+};
+
+/* ---- values ---- */
+
+static void
+publish(struct auth *a, struct span x, struct span y, struct span z, uint64_t until_us)
+{
+	const struct span parts[CELL_PARTS] = { x, y, z };
+
+	INVARIANT(cell_put(&a->cell, parts)); /* its parts were held to their caps */
+	atomic_fetch_add(&a->generation, 1);
+	atomic_store(&a->until_us, until_us);
+}
+
+/* What the file says is the value itself. */
+static void
+take(struct auth *a, const struct material *m)
+{
+	struct span none = { NULL, 0 };
+
+	memcpy(a->hash, m->hash, sizeof(a->hash));
+	if (a->c->kind == BY_SIGV4)
+		publish(a, m->keys.id, m->keys.secret, m->keys.token, FOR_EVER);
+	else if (!auth_fetches(a))
+		publish(a, m->text, none, none, FOR_EVER);
+}
+
+static void
+tell(const struct auth *a)
+{
+	void (*told)(void *arg, const char *provider) =
+		atomic_load_explicit(&a->all->told, memory_order_acquire);
+
+	if (told)
+		told(a->all->told_arg, a->c->provider);
+}
+
+void
+auths_tell(struct auths *s, void (*told)(void *arg, const char *provider), void *arg)
+{
+	s->told_arg = arg;
+	atomic_store_explicit(&s->told, told, memory_order_release);
+}
+
+/* ---- fetching ---- */
+
+static void fetch(struct auth *a);
+
+static void
+again_after(struct auth *a, uint64_t us)
+{
+	ev_timer_stop(a->all->loop, &a->timer);
+	ev_timer_set(&a->timer, (double)us / 1e6, 0.);
+	ev_timer_start(a->all->loop, &a->timer);
+}
+
+/* Said once, when requests begin to be refused for it. */
+static void
+say_expired(struct auth *a)
+{
+	if (auth_usable(a) || a->expired_said)
+		return;
+	a->expired_said = true;
+	log_event(LOG_ERROR, "credential.missing", LS("provider", a->c->provider),
+		LS("note", "requests to it get 503, or go to the next target"));
+}
+
+static void
+failed(struct auth *a, const char *why, int status)
+{
+	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
+
+	metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
+	if (!a->failing)
+		log_event(LOG_WARN, "credential.fetch_failed", LS("provider", a->c->provider),
+			LS("url", a->c->url), LS("why", why), LI("status", status));
+	a->failing = true;
+	a->backoff_us = a->backoff_us ? 2 * a->backoff_us : RETRY_US;
+	if (a->backoff_us > RETRY_MOST_US)
+		a->backoff_us = RETRY_MOST_US;
+	/* The end of the one in force is noticed as it comes. */
+	bool before = until > now && until - now < a->backoff_us;
+	again_after(a, before ? until - now : a->backoff_us);
+	say_expired(a);
+}
+
+/* Nobody but the operator can help. */
+static void
+refused(struct auth *a, const char *code, int status)
+{
+	metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
+	a->final = true;
+	ev_timer_stop(a->all->loop, &a->timer);
+	log_event(LOG_ERROR, "credential.refused", LS("provider", a->c->provider),
+		LS("url", a->c->url), LS("code", code), LI("status", status),
+		LS("note", "not asked again until its file changes or a reload"));
+	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
+	if (until > now)
+		again_after(a, until - now);
+	say_expired(a);
+}
+
+static void
+accepted(struct auth *a, const struct token_answer *t)
+{
+	uint64_t life_us = t->seconds * 1000000;
+	struct span none = { NULL, 0 };
+	char value[CAP_CREDENTIAL_BYTES + 1];
+	int n = snprintf(value, sizeof(value), "Bearer %.*s", SPAN_ARG(t->token));
+
+	publish(a, span_of(value, (size_t)n), none, none, a->asked_us + life_us);
+	sodium_memzero(value, sizeof(value));
+	metric_inc(a->all->metrics, M_CREDENTIALS_FETCHED);
+	log_event(a->failing || a->expired_said ? LOG_INFO : LOG_DEBUG, "credential.fetched",
+		LS("provider", a->c->provider), LI("seconds", t->seconds));
+	a->failing = a->final = a->expired_said = a->clock_tried = false;
+	a->backoff_us = 0;
+	tell(a);
+	again_after(a, life_us / 5 * 4);
+}
+
+static void
+take_answer(struct auth *a, const struct http_answer *got)
+{
+	struct token_answer t;
+	const char *why = NULL, *code;
+	struct arena arena;
+
+	arena_init(&arena, 4 * ANSWER_MAX, true);
+	if (got->status == 200) {
+		if (token_answer(got->body, &arena, &t, &why) == 0)
+			accepted(a, &t);
+		else
+			failed(a, why, got->status);
+	} else if (got->status >= 400 && got->status < 500 &&
+		   (code = token_refusal(got->body, &arena))) {
+		/* An assertion that is not of now may be our clock's fault. */
+		if (!a->clock_tried &&
+			auth_clock(a, http_answer_field(got, "date"), "endpoint")) {
+			a->clock_tried = true;
+			again_after(a, 1);
+		} else {
+			refused(a, code, got->status);
+		}
+	} else {
+		failed(a, "an answer that is not 200", got->status);
+	}
+	arena_reset(&arena);
+}
+
+static void
+on_answer(void *arg, const struct http_answer *got)
+{
+	struct auth *a = TAGGED(auth, arg);
+
+	a->call = NULL;
+	if (got->err)
+		failed(a, got->why, 0);
+	else
+		take_answer(a, got);
+	atomic_store(&a->tried, true);
+}
+
+/* The secret is read from its file each time, and is nowhere in between. */
+static void
+fetch(struct auth *a)
+{
+	static const char *const fields[] = { "Accept: application/json",
+		"Content-Type: application/x-www-form-urlencoded" };
+	struct material m;
+	struct buf form, why;
+
+	if (a->call || a->final)
+		return;
+	buf_init(&form, FORM_MAX);
+	buf_init(&why, WHY_MAX);
+	int err = material_read(a->c, &m, &why);
+	if (!err)
+		err = token_form(a->c, &m, auth_now_s(a), &form);
+	const struct http_call_options o = { .url = a->c->url,
+		.body = buf_view(&form),
+		.fields = fields,
+		.nfields = COUNT_OF(fields),
+		.ca_file = a->c->ca_file,
+		.deadline_us = FETCH_US,
+		.answer_bytes = ANSWER_MAX };
+	if (!err) {
+		memcpy(a->hash, m.hash, sizeof(a->hash));
+		a->asked_us = clock_mono_us();
+		a->call = http_call(a->all->client, &o, on_answer, a);
+	}
+	if (!a->call) {
+		buf_putc(&why, '\0');
+		failed(a, err && why.n > 1 ? buf_view(&why).p : "it could not be asked", 0);
+		atomic_store(&a->tried, true);
+	}
+	material_free(&m);
+	buf_free(&form);
+	buf_free(&why);
+}
+
+static void
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct auth *a = TAGGED(auth, w->data);
+
+	say_expired(a);
+	fetch(a);
+}
+
+void
+auth_fetch_soon(struct auth *a)
+{
+	atomic_store(&a->asked, true);
+	ev_async_send(a->all->loop, &a->all->wake);
+}
+
+/* ---- files ---- */
+
+/* Half written, or wrong: what is in force stays. */
+static void
+read_again(struct auth *a)
+{
+	struct material m;
+	struct buf why;
+
+	buf_init(&why, WHY_MAX);
+	int err = material_read(a->c, &m, &why);
+	if (err) {
+		struct span now = buf_view(&why);
+		if (now.n > sizeof(a->unusable) - 1)
+			now.n = sizeof(a->unusable) - 1;
+		if (!span_is(now, a->unusable)) /* another mistake is told of, too */
+			log_event(LOG_ERROR, "credential.unusable",
+				LS("provider", a->c->provider), LSP("why", buf_view(&why)),
+				LS("note", "the one before stays in force"));
+		memcpy(a->unusable, now.p, now.n);
+		a->unusable[now.n] = 0;
+		metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
+	} else if (a->unusable[0] || memcmp(a->hash, m.hash, sizeof(a->hash)) != 0) {
+		a->unusable[0] = 0;
+		a->final = false;
+		a->backoff_us = 0;
+		take(a, &m);
+		log_event(LOG_INFO, "credential.replaced", LS("provider", a->c->provider));
+		tell(a);
+		if (auth_fetches(a)) {
+			http_call_cancel(&a->call); /* with what the file said before */
+			fetch(a);
+		}
+	}
+	material_free(&m);
+	buf_free(&why);
+}
+
+static void
+on_change(void *arg, const char *file UNUSED)
+{
+	struct auths *s = TAGGED(auths, arg);
+
+	pthread_mutex_lock(&s->lock);
+	for (struct auth *a = s->first; a; a = a->next)
+		if (a->refs)
+			read_again(a);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* With s->lock. */
+static void
+watch_all(struct auths *s)
+{
+	int64_t since_ns = INT64_MAX;
+	struct buf files;
+
+	buf_init(&files, 0);
+	for (struct auth *a = s->first; a; a = a->next) {
+		buf_str(&files, a->c->file);
+		buf_putc(&files, '\0');
+		if (a->read_ns < since_ns)
+			since_ns = a->read_ns;
+	}
+	if (!watch_files(s->watch, buf_view(&files), false, since_ns))
+		log_event(LOG_WARN, "credential.unwatched",
+			LS("why", "more files than are watched: a reload reads them"));
+	buf_free(&files);
+}
+
+/* ---- the thread ---- */
+
+static void
+destroy(struct auth *a)
+{
+	if (a->all->loop)
+		ev_timer_stop(a->all->loop, &a->timer);
+	http_call_cancel(&a->call);
+	cell_wipe(&a->cell);
+	arena_reset(&a->a);
+	sodium_memzero(a, sizeof(*a));
+	free(a);
+}
+
+static void
+on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+{
+	struct auths *s = TAGGED(auths, w->data);
+	bool changed = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct auth **at = &s->first; *at;) {
+		struct auth *a = *at;
+		if (a->refs == 0) {
+			*at = a->next;
+			destroy(a);
+			changed = true;
+			continue;
+		}
+		changed |= !a->started;
+		bool asked = atomic_exchange(&a->asked, false);
+		if (!a->started || (asked && (a->final || !auth_usable(a)))) {
+			a->started = true;
+			a->final = false;
+			if (auth_fetches(a))
+				fetch(a);
+		}
+		at = &a->next;
+	}
+	if (changed)
+		watch_all(s);
+	pthread_mutex_unlock(&s->lock);
+	if (atomic_load(&s->stopping))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void *
+run(void *arg)
+{
+	struct auths *s = TAGGED(auths, arg);
+
+	ev_run(s->loop, 0);
+	return NULL;
+}
+
+struct auths *
+auths_new(struct metrics *m)
+{
+	struct auths *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	TAG(auths, s);
+	pthread_mutex_init(&s->lock, NULL);
+	s->metrics = m ? m : &s->own;
+	return s;
+}
+
+/* With s->lock. */
+static bool
+start(struct auths *s)
+{
+	if (s->running)
+		return true;
+	if (!s->loop && (s->loop = ev_loop_new(0))) {
+		ev_async_init(&s->wake, on_wake);
+		s->wake.data = s;
+		ev_async_start(s->loop, &s->wake);
+	}
+	if (s->loop && !s->client)
+		s->client = http_client_new(s->loop, 4);
+	if (s->client && !s->watch)
+		s->watch = watch_new(s->loop, on_change, s);
+	s->running = s->watch && thread_start(&s->thread, "tg-credentials", run, s) == 0;
+	return s->running;
+}
+
+void
+auths_stop(struct auths *s)
+{
+	if (!s || !s->running)
+		return;
+	atomic_store(&s->stopping, true);
+	ev_async_send(s->loop, &s->wake);
+	pthread_join(s->thread, NULL);
+	s->running = false;
+	for (struct auth *a = s->first; a; a = a->next)
+		http_call_cancel(&a->call);
+}
+
+void
+auths_free(struct auths **sp)
+{
+	struct auths *s = *sp;
+
+	if (!s)
+		return;
+	auths_stop(s);
+	for (struct auth *a = s->first, *next; a; a = next) {
+		next = a->next;
+		destroy(a);
+	}
+	watch_free(&s->watch);
+	http_client_free(&s->client);
+	if (s->loop) {
+		ev_async_stop(s->loop, &s->wake);
+		ev_loop_destroy(s->loop);
+	}
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	*sp = NULL;
+}
+
+void
+auths_first(struct auths *s, uint64_t wait_us)
+{
+	uint64_t until_us = clock_mono_us() + wait_us;
+
+	for (bool all = false; !all && clock_mono_us() < until_us;) {
+		all = true;
+		pthread_mutex_lock(&s->lock);
+		for (struct auth *a = s->first; a; a = a->next)
+			all = all && (!auth_fetches(a) || atomic_load(&a->tried));
+		pthread_mutex_unlock(&s->lock);
+		if (!all)
+			usleep(POLL_US);
+	}
+}
+
+/* ---- opening ---- */
+
+static struct auth *
+make(struct auths *s, const struct provider_credential *c, struct buf *why)
+{
+	struct auth *a = calloc(1, sizeof(*a));
+	struct material m;
+
+	if (!a)
+		return NULL;
+	TAG(auth, a);
+	a->all = s;
+	a->read_ns = clock_wall_ns();
+	arena_init(&a->a, 0, true);
+	ev_timer_init(&a->timer, on_timer, 0., 0.);
+	a->timer.data = a;
+	a->c = credential_copy(&a->a, c);
+	int err = a->c ? material_read(c, &m, why) : ERR_NOMEM;
+	if (a->c && !err)
+		take(a, &m);
+	if (a->c)
+		material_free(&m);
+	if (err) {
+		arena_reset(&a->a);
+		free(a);
+		return NULL;
+	}
+	a->next = s->first;
+	s->first = a;
+	return a;
+}
+
+struct auth *
+auth_open(struct auths *s, const struct provider_credential *c, struct buf *why)
+{
+	struct material m;
+
+	if (!s) {
+		material_read(c, &m, why);
+		material_free(&m);
+		return NULL;
+	}
+	pthread_mutex_lock(&s->lock);
+	struct auth *a = s->first;
+	while (a && !credential_same(a->c, c))
+		a = a->next;
+	if (a)
+		atomic_store(&a->asked, true);
+	else if (start(s))
+		a = make(s, c, why);
+	if (a)
+		a->refs++;
+	pthread_mutex_unlock(&s->lock);
+	if (a)
+		ev_async_send(s->loop, &s->wake);
+	else if (!why->n)
+		buf_str(why, "out of memory, threads or descriptors");
+	return a;
+}
+
+void
+auth_close(struct auth **ap)
+{
+	struct auth *a = *ap;
+
+	*ap = NULL;
+	if (!a)
+		return;
+	struct auths *s = a->all;
+	pthread_mutex_lock(&s->lock);
+	a->refs--;
+	pthread_mutex_unlock(&s->lock);
+	ev_async_send(s->loop, &s->wake);
+}

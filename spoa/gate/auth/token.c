@@ -1,0 +1,184 @@
+/* Forms and answers of token endpoints. An answer is taken only where all of it fits: what is
+ * in it becomes a header. */
+#include "gate/auth/token.h"
+
+#include <sodium.h>
+
+#include "base/caps.h"
+#include "base/codec/json.h"
+#include "base/codec/uri.h"
+#include "base/err.h"
+
+#define GRANT_JWT "urn:ietf:params:oauth:grant-type:jwt-bearer"
+enum { SIGNATURE_MAX = 1024, ASSERTION_MAX = 8192, BACK_S = 30, LIFE_S = 3600 };
+
+/* ---- what is sent ---- */
+
+static void
+put_b64url(struct buf *b, const void *p, size_t n)
+{
+	size_t room = sodium_base64_encoded_len(n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	char *to = buf_reserve(b, room);
+
+	if (!to)
+		return;
+	sodium_bin2base64(to, room, p, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	buf_commit(b, room - 1);
+}
+
+int
+token_sign(EVP_PKEY *key, struct span text, struct buf *out)
+{
+	unsigned char sig[SIGNATURE_MAX];
+	size_t n = sizeof(sig);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+		  EVP_DigestSign(ctx, sig, &n, (const unsigned char *)text.p, text.n) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	if (ok)
+		put_b64url(out, sig, n);
+	return !ok ? ERR_AUTH : buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+/* The texts are plain: material_parse() saw to it, and config/ to scope. */
+static int
+assertion(const struct provider_credential *c, const struct material *m, int64_t now_s,
+	struct buf *out)
+{
+	struct buf part;
+
+	buf_init(&part, ASSERTION_MAX);
+	buf_printf(&part, "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}",
+		SPAN_ARG(m->kid));
+	put_b64url(out, buf_view(&part).p, part.n);
+	buf_putc(out, '.');
+	buf_clear(&part);
+	buf_printf(&part, "{\"iss\":\"%.*s\",\"scope\":", SPAN_ARG(m->email));
+	buf_json_str(&part, span_str(c->scope));
+	buf_printf(&part, ",\"aud\":\"%.*s\",\"iat\":%lld,\"exp\":%lld}",
+		SPAN_ARG(m->token_uri), (long long)now_s - BACK_S,
+		(long long)now_s - BACK_S + LIFE_S);
+	put_b64url(out, buf_view(&part).p, part.n);
+	bool failed = buf_failed(&part) || buf_failed(out);
+	buf_free(&part);
+	if (failed)
+		return ERR_NOMEM;
+	struct span text = buf_view(out);
+	struct buf sig;
+	buf_init(&sig, 2 * SIGNATURE_MAX);
+	int err = token_sign(m->key, text, &sig);
+	buf_putc(out, '.');
+	buf_span(out, buf_view(&sig));
+	buf_free(&sig);
+	return err ? err : buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+static void
+put_pair(struct buf *b, const char *name, struct span value)
+{
+	buf_printf(b, "%s%s=", b->n ? "&" : "", name);
+	uri_encode(b, value, true);
+}
+
+int
+token_form(const struct provider_credential *c, const struct material *m, int64_t now_s,
+	struct buf *out)
+{
+	struct buf jwt;
+	int err = 0;
+
+	buf_init(&jwt, ASSERTION_MAX);
+	if (c->kind == BY_VERTEX) {
+		err = assertion(c, m, now_s, &jwt);
+		put_pair(out, "grant_type", SPAN_LIT(GRANT_JWT));
+		put_pair(out, "assertion", buf_view(&jwt));
+	} else {
+		put_pair(out, "grant_type", SPAN_LIT("client_credentials"));
+		put_pair(out, "client_id", span_str(c->client_id));
+		put_pair(out, "client_secret", m->text);
+		put_pair(out, "scope", span_str(c->scope));
+	}
+	buf_free(&jwt);
+	return err ? err : buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+/* ---- what comes back ---- */
+
+/* b64token and whatever else providers put in: no blank, no end of line, no quote. */
+static bool
+token_fits(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= 0x20 || s.p[i] > 0x7e || s.p[i] == '"' || s.p[i] == ',')
+			return false;
+	return s.n > 0 && s.n + strlen("Bearer ") <= CAP_CREDENTIAL_BYTES;
+}
+
+int
+token_answer(struct span body, struct arena *a, struct token_answer *out, const char **why)
+{
+	struct json *j = json_open(a, body);
+	struct json_event ev = { .tok = JSON_ERROR };
+	struct span type = { NULL, 0 }, seconds = { NULL, 0 };
+	bool strings = true;
+
+	*out = (struct token_answer){ .seconds = 0 };
+	*why = "its answer is no JSON object";
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return ERR_SYNTAX;
+	while (json_next(j, &ev) == JSON_KEY) {
+		struct span key = json_text(a, body, &ev);
+		bool token = span_is(key, "access_token"), kind = span_is(key, "token_type"),
+		     life = span_is(key, "expires_in");
+		if (!token && !kind && !life) {
+			json_skip(j, &ev);
+			continue;
+		}
+		enum json_tok tok = json_next(j, &ev);
+		if (life && tok == JSON_NUMBER) {
+			seconds = span_cut(body, ev.start, ev.end);
+		} else if (life || tok != JSON_STRING) {
+			strings = false;
+			json_skip(j, &ev);
+		} else {
+			*(token ? &out->token : &type) = json_text(a, body, &ev);
+		}
+	}
+	if (ev.tok != JSON_OBJECT_END || json_next(j, &ev) != JSON_END || arena_failed(a))
+		return ERR_SYNTAX;
+	*why = !strings ? "access_token, token_type or expires_in has another type"
+	       : !token_fits(out->token)
+		       ? "access_token is missing, too long or no header's value"
+	       : !span_ieq(type, SPAN_LIT("Bearer")) ? "token_type is not Bearer"
+	       : span_u64(seconds, &out->seconds) ? "expires_in is missing or no whole number"
+	       : !out->seconds || out->seconds > TOKEN_SECONDS_MAX
+		       ? "expires_in is 0 or beyond two days"
+		       : NULL;
+	return *why ? ERR_SYNTAX : 0;
+}
+
+const char *
+token_refusal(struct span body, struct arena *a)
+{
+	static const char *const codes[] = { "invalid_grant", "invalid_client",
+		"unauthorized_client", "invalid_scope", "invalid_request",
+		"unsupported_grant_type", "access_denied", "invalid_resource" };
+	struct json *j = json_open(a, body);
+	struct json_event ev;
+	struct span code = { NULL, 0 };
+
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return NULL;
+	while (json_next(j, &ev) == JSON_KEY) {
+		struct span key = json_text(a, body, &ev);
+		if (!span_is(key, "error"))
+			json_skip(j, &ev);
+		else if (json_next(j, &ev) == JSON_STRING)
+			code = json_text(a, body, &ev);
+		else
+			json_skip(j, &ev);
+	}
+	size_t at = span_find(code, codes, COUNT_OF(codes));
+	return at < COUNT_OF(codes) ? codes[at] : NULL;
+}

@@ -1,0 +1,415 @@
+/* Reading, making and comparing entries. Whatever is read was made by a daemon with the same
+ * key, so what is wrong with one is our own mistake or a later version's: it is refused whole.
+ */
+#include "gate/changes/entry.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+#include "policy/identity/keylimits.h"
+
+enum { MAC_HEX = 2 * SHA256_BYTES };
+
+const char *const live_kinds[] = { "key", "limit", NULL };
+const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "department", "team",
+	"tier", "key", "model", "route" };
+
+/* ---- members ---- */
+
+struct reader {
+	struct live_entry *e;
+	json_t *object;
+	struct buf *why; /* what the first mistake was */
+};
+
+static void
+wrong(struct reader *r, const char *name, const char *what)
+{
+	if (!r->why->n)
+		buf_printf(r->why, "%s: %s", name, what);
+}
+
+/* One line that a listing, a record and a header can show. */
+static bool
+is_plain(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	return s.n > 0 && utf8_valid(s);
+}
+
+static const char *
+text_of(struct reader *r, const char *name, json_t *v)
+{
+	struct span s = json_span(v);
+
+	if (!json_is_string(v) || !is_plain(s)) {
+		wrong(r, name, "a text without control characters is expected");
+		return "";
+	}
+	s = arena_dup(&r->e->arena, s);
+	return s.p ? s.p : "";
+}
+
+static const char *
+read_text_of(struct reader *r, const char *name)
+{
+	json_t *v = json_object_get(r->object, name);
+
+	return v ? text_of(r, name, v) : "";
+}
+
+static int64_t
+read_time_of(struct reader *r, const char *name)
+{
+	json_t *v = json_object_get(r->object, name);
+	int64_t ns = 0;
+
+	if (v && (!json_is_string(v) ||
+			 clock_parse(json_string_value(v), json_string_length(v), &ns) < 0))
+		wrong(r, name, "a time such as 2026-11-20T08:00:00Z is expected");
+	return ns;
+}
+
+static void
+read_list_of(struct reader *r, const char *name, const char ***out, size_t *count)
+{
+	json_t *v = json_object_get(r->object, name), *one;
+	size_t i;
+
+	if (!v)
+		return;
+	if (!json_is_array(v) || json_array_size(v) == 0) {
+		wrong(r, name, "a list of texts is expected");
+		return;
+	}
+	*out = arena_array(&r->e->arena, json_array_size(v), sizeof(**out));
+	json_array_foreach(v, i, one) if (*out)(*out)[(*count)++] = text_of(r, name, one);
+}
+
+static int64_t
+read_whole(struct reader *r, const char *name, int64_t least)
+{
+	json_t *v = json_object_get(r->object, name);
+
+	if (v && (!json_is_integer(v) || json_integer_value(v) < least))
+		wrong(r, name, "a whole number is expected");
+	return json_integer_value(v);
+}
+
+/* Of two times, of which 0 is never. */
+static int64_t
+first_of(int64_t x, int64_t y)
+{
+	x = x ? x : LIVE_NEVER;
+	y = y ? y : LIVE_NEVER;
+	return x < y ? x : y;
+}
+
+/* ---- the kinds ---- */
+
+static void
+check_limits(struct reader *r, const struct apikey *k)
+{
+	struct limit l;
+
+	if (k->nlimits > KEY_LIMITS_MAX)
+		wrong(r, "limits", "more than 8");
+	for (size_t i = 0; i < k->nlimits; i++) {
+		const char *what = key_limit_read(span_str(k->limits[i]), &l);
+		if (what)
+			wrong(r, "limits", what);
+	}
+}
+
+static void
+read_key(struct reader *r)
+{
+	struct apikey *k = &r->e->key;
+	struct span hash = json_span(json_object_get(r->object, "sha256"));
+	size_t got = 0;
+
+	for (size_t i = 0; i < APIKEY_TEXTS; i++)
+		*apikey_text(k, i) = read_text_of(r, apikey_texts[i].name);
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		read_list_of(r, apikey_lists[i].name, apikey_list(k, i), apikey_count(k, i));
+	check_limits(r, k);
+	k->clearance = read_whole(r, "clearance", INT64_MIN);
+	k->created_ns = read_time_of(r, "created");
+	k->expires_ns = read_time_of(r, "expires");
+	k->revoked_ns = read_time_of(r, "revoked");
+	r->e->ended = k->revoked_ns != 0;
+	r->e->over_ns = first_of(k->revoked_ns, k->expires_ns);
+	if (strlen(k->id) != APIKEY_ID_LEN || !span_is_alnum(span_str(k->id), ""))
+		wrong(r, "id", "the id of an API key is expected");
+	if (hash.n == 0 && r->e->ended)
+		return; /* one of a file */
+	if (!k->person[0])
+		wrong(r, "person", "is missing: whose key is it?");
+	if (hash.n != MAC_HEX ||
+		sodium_hex2bin(
+			k->sha256, sizeof(k->sha256), hash.p, hash.n, NULL, &got, NULL) ||
+		got != sizeof(k->sha256))
+		wrong(r, "sha256", "64 hexadecimal digits are expected");
+}
+
+static void
+read_limit(struct reader *r)
+{
+	struct live_override *l = &r->e->limit;
+	json_t *pairs = json_object_get(r->object, "for"), *v;
+	char id[LIVE_LIMIT_ID + 1];
+	const char *name;
+
+	l->serial = r->e->serial;
+	l->limit = read_text_of(r, "limit");
+	l->counts = read_text_of(r, "counts");
+	if (!l->limit[0])
+		wrong(r, "limit", "is missing: the name of which limit?");
+	if (!json_is_object(pairs))
+		wrong(r, "for",
+			"is missing: person=NAME, team=NAME and the like, or an empty object "
+			"for everyone, are expected");
+	json_object_foreach(pairs, name, v)
+	{
+		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {
+			wrong(r, is_plain(span_str(name)) ? name : "for",
+				"person, agent, department, team, tier, key, model "
+				"and route are accepted");
+			break;
+		}
+		l->pairs[l->npairs++] =
+			(struct live_pair){ arena_dup(&r->e->arena, span_str(name)),
+				span_str(text_of(r, "for", v)) };
+	}
+	if (!json_object_get(r->object, "to"))
+		wrong(r, "to", "is missing: how much may it be?");
+	l->to = (uint64_t)read_whole(r, "to", 0);
+	l->until_ns = read_time_of(r, "until");
+	int64_t ended_ns = read_time_of(r, "ended");
+	r->e->ended = ended_ns != 0;
+	r->e->over_ns = first_of(ended_ns, l->until_ns);
+	live_limit_id(l->limit, pairs, id);
+	if (strcmp(id, r->e->id) != 0)
+		wrong(r, "id", "is not that of the limit and what it is for");
+}
+
+/* ---- whole entries ---- */
+
+void
+live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1])
+{
+	char *text = json_dumps(pairs, JSON_COMPACT | JSON_SORT_KEYS);
+	unsigned char h[SHA256_BYTES];
+	struct sha256 ctx;
+
+	sha256_begin(&ctx);
+	sha256_add(&ctx, span_of(limit, strlen(limit) + 1));
+	sha256_add(&ctx, span_str(text));
+	sha256_end(&ctx, h);
+	sodium_bin2hex(id, LIVE_LIMIT_ID + 1, h, LIVE_LIMIT_ID / 2);
+	free(text);
+}
+
+static struct live_entry *
+entry_of(json_t *object, struct span text, struct buf *why)
+{
+	struct live_entry *e = calloc(1, sizeof(*e));
+	struct reader r = { e, object, why };
+
+	if (!e) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	e->refs = 1;
+	arena_init(&e->arena, 8 * CAP_LIVE_ENTRY_BYTES, false);
+	struct span kind = json_span(json_object_get(object, "kind"));
+	size_t i = span_find(kind, live_kinds, 2);
+	e->text = arena_dup(&e->arena, text);
+	e->id = read_text_of(&r, "id");
+	e->serial = read_whole(&r, "serial", 1);
+	e->latest_ns = read_time_of(&r, "latest");
+	if (!e->latest_ns)
+		e->latest_ns = LIVE_NEVER;
+	if (text.n > CAP_LIVE_ENTRY_BYTES)
+		wrong(&r, "entry", "longer than 8 KB");
+	if (e->serial < 1)
+		wrong(&r, "serial", "is missing");
+	if (i == 2)
+		wrong(&r, "kind", "key or limit is expected");
+	e->kind = i == 1 ? LIVE_LIMIT : LIVE_KEY;
+	if (i == 0)
+		read_key(&r);
+	else if (i == 1)
+		read_limit(&r);
+	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=
+		sizeof(e->field))
+		wrong(&r, "id", "is too long");
+	int64_t end = e->kind == LIVE_LIMIT ? e->limit.until_ns : e->key.expires_ns;
+	if (!end || e->latest_ns < end)
+		e->latest_ns = end ? end : LIVE_NEVER;
+	if (arena_failed(&e->arena))
+		wrong(&r, "entry", err_str(ERR_NOMEM));
+	if (why->n)
+		live_entry_unref(&e);
+	return e;
+}
+
+bool
+live_entry_like(struct span field, struct span text)
+{
+	return field.n < LIVE_FIELD_MAX && span_chr(field, ':') < field.n &&
+	       text.n > MAC_HEX + 2 && text.n <= CAP_LIVE_ENTRY_BYTES && text.p[0] == '{' &&
+	       text.p[text.n - MAC_HEX - 2] == '}' && text.p[text.n - MAC_HEX - 1] == ' ';
+}
+
+json_t *
+live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why)
+{
+	return live_verify_most(text, CAP_LIVE_ENTRY_BYTES, key, why);
+}
+
+json_t *
+live_verify_most(struct span text, size_t most, const unsigned char key[SHA256_BYTES],
+	struct buf *why)
+{
+	unsigned char mac[SHA256_BYTES], given[SHA256_BYTES];
+	size_t got = 0;
+
+	if (text.n < MAC_HEX + 2 || text.n > most) {
+		buf_str(why, "it is no entry");
+		return NULL;
+	}
+	struct span json = span_cut(text, 0, text.n - MAC_HEX - 1);
+	hmac_sha256(key, json, mac);
+	if (text.p[json.n] != ' ' ||
+		sodium_hex2bin(
+			given, sizeof(given), text.p + json.n + 1, MAC_HEX, NULL, &got, NULL) ||
+		got != sizeof(given) || sodium_memcmp(mac, given, sizeof(mac)) != 0) {
+		buf_str(why, "it was not made with this state_key");
+		return NULL;
+	}
+	json_t *object = json_loadb(json.p, json.n, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(object))
+		return object;
+	buf_str(why, "it is no JSON object");
+	json_decref(object);
+	return NULL;
+}
+
+bool
+live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *out)
+{
+	char *json = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+	unsigned char mac[SHA256_BYTES];
+
+	if (json) {
+		hmac_sha256(key, span_str(json), mac);
+		buf_printf(out, "%s ", json);
+		buf_hex(out, mac, sizeof(mac));
+	} else {
+		out->failed = true;
+	}
+	free(json);
+	return !buf_failed(out);
+}
+
+struct live_entry *
+live_entry_read(struct span text, struct span field, const unsigned char key[SHA256_BYTES],
+	struct buf *why)
+{
+	json_t *object = live_verify(text, key, why);
+	struct live_entry *e = object ? entry_of(object, text, why) : NULL;
+
+	if (e && field.n && !span_is(field, e->field)) {
+		buf_printf(why, "it is the entry of %s", e->field);
+		live_entry_unref(&e);
+	}
+	json_decref(object);
+	return e;
+}
+
+struct live_entry *
+live_entry_make(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *why)
+{
+	struct live_entry *e = NULL;
+	struct buf text;
+
+	buf_init(&text, 0);
+	if (live_sign(object, key, &text))
+		e = entry_of(object, buf_view(&text), why);
+	else
+		buf_str(why, err_str(ERR_NOMEM));
+	buf_free(&text);
+	return e;
+}
+
+json_t *
+live_entry_object(const struct live_entry *e)
+{
+	return json_loadb(e->text.p, e->text.n - MAC_HEX - 1, 0, NULL);
+}
+
+bool
+live_day_after(int64_t ns, int64_t now_ns)
+{
+	return ns != LIVE_NEVER && now_ns > 0 && ns <= now_ns - CLOCK_DAY_NS;
+}
+
+bool
+live_entry_is_over(const struct live_entry *e, int64_t now_ns)
+{
+	bool of_file = e->kind == LIVE_KEY && sodium_is_zero(e->key.sha256, SHA256_BYTES);
+
+	return !of_file && live_day_after(e->over_ns, now_ns);
+}
+
+bool
+live_entry_beats(const struct live_entry *x, const struct live_entry *y)
+{
+	if (x->kind == LIVE_KEY && x->ended != y->ended)
+		return x->ended;
+	if (x->serial != y->serial)
+		return x->serial > y->serial;
+	return span_order(x->text, y->text) > 0;
+}
+
+void
+live_entry_unref(struct live_entry **ep)
+{
+	struct live_entry *e = *ep;
+
+	*ep = NULL;
+	if (!e || --e->refs)
+		return;
+	arena_reset(&e->arena);
+	free(e);
+}
+
+size_t
+field_place(const void *list, size_t n, const char *(*of)(const void *list, size_t at),
+	const char *field, bool *found)
+{
+	size_t from = 0, to = n;
+
+	*found = false;
+	while (from < to && !*found) {
+		size_t mid = from + (to - from) / 2;
+		int order = strcmp(of(list, mid), field);
+		*found = order == 0;
+		if (order < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return *found ? to : from;
+}

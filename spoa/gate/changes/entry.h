@@ -1,0 +1,97 @@
+/* What is made while the daemons run: an API key, or another amount for a limit. An entry is
+ * one line of text, the same in Redis and on disk: a JSON object, a blank, and the HMAC-SHA-256
+ * of the object's bytes in hexadecimal, under the key that state_key names. Nobody without
+ * that key can make one.
+ *
+ *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
+ *    "sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
+ *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
+ *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…,"latest":…}
+ *
+ * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
+ * with the higher serial. So a revocation is final, and an entry of old changes nothing. */
+#ifndef LIVE_ENTRY_H
+#define LIVE_ENTRY_H
+
+#include <jansson.h>
+
+#include "base/sha256.h"
+#include "policy/identity/apikeys.h"
+
+#define LIVE_FIELD_MAX 64
+
+#define LIVE_NEVER INT64_MAX /* no end */
+
+enum live_kind { LIVE_KEY, LIVE_LIMIT };
+extern const char *const live_kinds[]; /* their names; ends with NULL */
+
+enum { LIVE_PAIRS_MAX = 8, LIVE_PAIR_NAMES = 8 };
+extern const char *const live_pair_names[LIVE_PAIR_NAMES];
+/* What an override of a limit is for: a member of the identity, or model and route. */
+struct live_pair {
+	struct span name, value;
+};
+
+struct live_override {
+	const char *limit, *counts; /* its name, and what it counts: the unit of `to` */
+	struct live_pair pairs[LIVE_PAIRS_MAX];
+	size_t npairs; /* 0: for everyone, and pairs[0] is empty */
+	int64_t serial;
+	uint64_t to;
+	int64_t until_ns; /* wall; 0: until it is cleared */
+};
+
+struct live_entry {
+	/* under the lock of its struct live */
+	unsigned refs;
+	uint64_t put; /* live_changes() with it, of one that was put here; 0: it was read */
+	struct arena arena;
+	struct span text;
+	const char *id;
+	char field[LIVE_FIELD_MAX]; /* "key:ID": its place in the hash */
+	enum live_kind kind;
+	int64_t serial;
+	bool ended;	 /* revoked, cleared */
+	int64_t over_ns; /* wall: revoked, cleared or past its time; LIVE_NEVER */
+	/* after that no copy of any of its versions is in force, whoever kept one; LIVE_NEVER:
+	 * one had no end, or nobody knows */
+	int64_t latest_ns;
+	struct apikey key; /* LIVE_KEY; sha256 all zeros: one of a file, revoked here */
+	struct live_override limit; /* LIVE_LIMIT */
+};
+
+/* Appends the object's text and its HMAC. False: out of memory, and the buffer has failed. */
+bool live_sign(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *out);
+/* It has the form of one that some daemon made, with whatever state_key. */
+bool live_entry_like(struct span field, struct span text);
+/* The object of such a text, the caller's; NULL with *why. */
+json_t *live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why);
+/* The same of one that is no longer than `most`. */
+json_t *live_verify_most(struct span text, size_t most, const unsigned char key[SHA256_BYTES],
+	struct buf *why);
+/* Verifies and reads an entry; `field` is where it was found, empty: in no place. NULL with the
+ * reason in *why: it does not verify, is another place's, or says what no entry can say. The
+ * caller's, one reference. */
+struct live_entry *live_entry_read(struct span text, struct span field,
+	const unsigned char key[SHA256_BYTES], struct buf *why);
+/* Makes one of its JSON object, which stays the caller's; likewise. */
+struct live_entry *live_entry_make(
+	json_t *object, const unsigned char key[SHA256_BYTES], struct buf *why);
+/* The JSON object of an entry; the caller's. NULL: out of memory. */
+json_t *live_entry_object(const struct live_entry *e);
+/* `ns` was a day ago or longer. */
+bool live_day_after(int64_t ns, int64_t now_ns);
+/* It is over since a day: it may be purged. A file's key is revoked for good. */
+bool live_entry_is_over(const struct live_entry *e, int64_t now_ns);
+/* Whether x takes the place of y, which has the same field. */
+bool live_entry_beats(const struct live_entry *x, const struct live_entry *y);
+void live_entry_unref(struct live_entry **e);
+/* Where the field is in a list of n that is sorted by field, or belongs; `of` gives the field
+ * of one of them. */
+size_t field_place(const void *list, size_t n, const char *(*of)(const void *list, size_t at),
+	const char *field, bool *found);
+/* The id of an override: of the limit's name and what it is for. */
+enum { LIVE_LIMIT_ID = 10 };
+void live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1]);
+
+#endif

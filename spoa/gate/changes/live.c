@@ -1,0 +1,418 @@
+/* The set of entries, the view that workers read, and what takes the place of what. */
+#include "gate/changes/live.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gate/changes/file.h"
+#include "gate/changes/live_private.h"
+#include "gate/changes/view.h"
+
+/* ---- views ---- */
+
+static bool
+is_read(struct live *l, const struct live_view *v)
+{
+	for (size_t i = 0; i < LIVE_READERS; i++)
+		if (atomic_load(&l->reads[i]) == v)
+			return true;
+	return false;
+}
+
+/* With the lock. */
+void
+live_drop_old(struct live *l)
+{
+	for (struct live_view **at = &l->old; *at;) {
+		struct live_view *v = *at;
+		if (is_read(l, v)) {
+			at = &v->next;
+			continue;
+		}
+		*at = v->next;
+		live_view_free(v);
+	}
+}
+
+void
+live_publish(struct live *l)
+{
+	struct live_view *next = live_view_of(l->v, l->n);
+
+	if (!next) {
+		log_event(LOG_ERROR, "live.failed", LS("why", err_str(ERR_NOMEM)));
+		return;
+	}
+	struct live_view *was = atomic_exchange(&l->now, next);
+	if (was) {
+		was->next = l->old;
+		l->old = was;
+	}
+	live_drop_old(l);
+}
+
+/* Whoever publishes looks at `reads` after it has changed `now`: either it sees that the view
+ * is read, or we see that it is no longer the one. */
+const struct live_view *
+live_enter(struct live *l, unsigned worker)
+{
+	const struct live_view *v;
+
+	INVARIANT(worker < LIVE_READERS);
+	do {
+		v = atomic_load(&l->now);
+		atomic_store(&l->reads[worker], v);
+	} while (v != atomic_load(&l->now));
+	return v;
+}
+
+void
+live_leave(struct live *l, unsigned worker)
+{
+	atomic_store(&l->reads[worker], NULL);
+}
+
+/* ---- the set; all with the lock ---- */
+
+static const char *
+field_of(const void *l, size_t at)
+{
+	return ((const struct live *)l)->v[at]->field;
+}
+
+size_t
+live_place(const struct live *l, const char *field, bool *found)
+{
+	return field_place(l, l->n, field_of, field, found);
+}
+
+/* What ends a key or an override has places of its own. */
+static bool
+is_full(const struct live *l, const struct live_entry *e)
+{
+	return l->n >= CAP_LIVE_ENTRIES + (e->ended ? CAP_LIVE_ENDED : 0);
+}
+
+bool
+live_set(struct live *l, struct live_entry *e)
+{
+	bool found;
+	size_t at = live_place(l, e->field, &found);
+
+	if (found) {
+		live_entry_unref(&l->v[at]);
+		l->v[at] = e;
+		return true;
+	}
+	if (is_full(l, e))
+		return false;
+	if (!mem_room((void *)&l->v, &l->room, l->n + 1, sizeof(struct live_entry *)))
+		return false;
+	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(struct live_entry *));
+	l->v[at] = e;
+	l->n++;
+	gone_drop(&l->gone, e->field);
+	return true;
+}
+
+void
+live_take_out(struct live *l, size_t at)
+{
+	live_entry_unref(&l->v[at]);
+	l->n--;
+	memmove(l->v + at, l->v + at + 1, (l->n - at) * sizeof(struct live_entry *));
+}
+
+bool
+live_keep(struct live *l, struct span lines)
+{
+	struct buf all;
+
+	if (l->kept)
+		return l->kept = live_file_append(l->file, lines) == 0;
+	buf_init(&all, 0);
+	for (size_t i = 0; i < l->gone.n; i++)
+		gone_write(&l->gone.v[i], l->key, &all);
+	for (size_t i = 0; i < l->n; i++) {
+		buf_span(&all, l->v[i]->text);
+		buf_putc(&all, '\n');
+	}
+	buf_span(&all, lines);
+	l->kept = !buf_failed(&all) && live_file_replace(l->file, buf_view(&all)) == 0;
+	buf_free(&all);
+	return l->kept;
+}
+
+/* ---- changes ---- */
+
+json_t *
+live_get(struct live *l, const char *field)
+{
+	bool found;
+
+	pthread_mutex_lock(&l->lock);
+	size_t at = live_place(l, field, &found);
+	json_t *o = found ? live_entry_object(l->v[at]) : NULL;
+	pthread_mutex_unlock(&l->lock);
+	return o;
+}
+
+json_t *
+live_list(struct live *l, enum live_kind kind)
+{
+	json_t *list = json_array();
+
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i]->kind == kind)
+			json_array_append_new(list, live_entry_object(l->v[i]));
+	pthread_mutex_unlock(&l->lock);
+	return list;
+}
+
+/* Later than the clock where the last change says so: no clock that was put back makes an
+ * entry old. */
+static void
+stamp(struct live *l, enum live_kind kind, json_t *o, int64_t was)
+{
+	int64_t now = clock_wall_ns();
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(now, when);
+	json_object_set_new(o, "kind", json_string(live_kinds[kind]));
+	json_object_set_new(
+		o, "serial", json_integer(now / 1000000 > was ? now / 1000000 : was + 1));
+	json_object_set_new(o, "time", json_string(when));
+	json_object_set_new(o, "node", json_string(l->node));
+}
+
+/* Without the lock: the member "latest". */
+static void
+live_put_latest(json_t *o, int64_t ns)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	json_object_del(o, "latest");
+	if (ns == LIVE_NEVER)
+		return;
+	clock_rfc3339(ns, when);
+	json_object_set_new(o, "latest", json_string(when));
+}
+
+static int
+put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why)
+{
+	bool found;
+	size_t at = live_place(l, (*e)->field, &found);
+	int64_t is = found ? l->v[at]->serial : 0;
+	struct buf line;
+
+	if (is != serial || (found && !live_entry_beats(*e, l->v[at]))) {
+		buf_str(why, "another change of it came first: look, and try again");
+		return ERR_BAD_STATE;
+	}
+	if (!found && is_full(l, *e)) {
+		metric_inc(l->metrics, M_LIVE_FULL);
+		buf_printf(why,
+			"%zu keys and overrides were made at run time, and no more are kept: "
+			"those that have an end are removed a day after it",
+			l->n);
+		return ERR_FULL;
+	}
+	buf_init(&line, 0);
+	buf_span(&line, (*e)->text);
+	buf_putc(&line, '\n');
+	bool kept = !buf_failed(&line) && live_keep(l, buf_view(&line));
+	buf_free(&line);
+	if (!kept)
+		buf_printf(why, "%s cannot be written", live_file_name(l->file));
+	if (!kept && !(*e)->ended)
+		return ERR_IO;
+	(*e)->put = atomic_load(&l->changes) + 1;
+	if (!live_set(l, *e)) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return ERR_NOMEM;
+	}
+	*e = NULL;
+	atomic_fetch_add(&l->changes, 1);
+	live_publish(l);
+	return kept ? 0 : ERR_IO;
+}
+
+/* Before it is made: the latest end of all its versions. The serial of the last of them. */
+static int64_t
+set_latest(struct live *l, enum live_kind kind, json_t *o)
+{
+	struct span end = json_span(json_object_get(o, kind == LIVE_KEY ? "expires" : "until"));
+	char field[LIVE_FIELD_MAX];
+	int64_t latest, was = 0, serial = 0;
+	bool found;
+
+	if (!end.n || clock_parse(end.p, end.n, &latest) < 0)
+		latest = LIVE_NEVER;
+	struct span id = json_span(json_object_get(o, "id"));
+	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[kind],
+		SPAN_ARG(span_cut(id, 0, LIVE_FIELD_MAX / 2)));
+	pthread_mutex_lock(&l->lock);
+	size_t at = live_place(l, field, &found);
+	const struct gone *g = gone_find(&l->gone, field);
+	if (found || g) {
+		was = found ? l->v[at]->latest_ns : g->latest_ns;
+		serial = found ? l->v[at]->serial : g->serial;
+	}
+	pthread_mutex_unlock(&l->lock);
+	live_put_latest(o, was > latest ? was : latest);
+	return serial;
+}
+
+int
+live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why)
+{
+	int64_t was = set_latest(l, kind, object);
+	stamp(l, kind, object, was > serial ? was : serial);
+	struct live_entry *e = live_entry_make(object, l->key, why);
+	if (!e)
+		return ERR_SYNTAX;
+	pthread_mutex_lock(&l->lock);
+	int err = put_entry(l, &e, serial, why);
+	pthread_mutex_unlock(&l->lock);
+	live_entry_unref(&e);
+	return err;
+}
+
+size_t
+live_count(struct live *l)
+{
+	pthread_mutex_lock(&l->lock);
+	size_t n = l->n;
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+bool
+live_kept(struct live *l)
+{
+	pthread_mutex_lock(&l->lock);
+	bool kept = l->kept;
+	pthread_mutex_unlock(&l->lock);
+	return kept;
+}
+
+const char *
+live_node(const struct live *l)
+{
+	return l->node;
+}
+
+bool
+live_begun(const struct live *l)
+{
+	return l->begun;
+}
+
+uint64_t
+live_changes(struct live *l)
+{
+	return atomic_load(&l->changes);
+}
+
+/* ---- life ---- */
+
+/* After the line of what was purged: what took its place. */
+static bool
+take_entry(struct live *l, struct span line, struct buf *why)
+{
+	struct live_entry *e = live_entry_read(line, span_of(NULL, 0), l->key, why);
+	bool found;
+
+	if (!e)
+		return false;
+	const struct gone *g = gone_find(&l->gone, e->field);
+	size_t at = live_place(l, e->field, &found);
+	bool old = found ? !live_entry_beats(e, l->v[at]) : g && gone_beats(g, e);
+	if (old || !live_set(l, e))
+		live_entry_unref(&e);
+	return true;
+}
+
+static bool
+take_gone(struct live *l, const struct gone *one, struct buf *why)
+{
+	bool found;
+	size_t at = live_place(l, one->field, &found);
+
+	if (gone_add(&l->gone, one)) {
+		buf_str(why, err_str(ERR_FULL));
+		return false;
+	}
+	if (found)
+		live_take_out(l, at);
+	return true;
+}
+
+static bool
+read_line(void *arg, struct span line, struct buf *why)
+{
+	struct live *l = arg;
+	json_t *o = live_verify(line, l->key, why);
+	struct gone one;
+
+	if (!o)
+		return false;
+	bool gone = gone_read(o, &one);
+	json_decref(o);
+	return gone ? take_gone(l, &one, why) : take_entry(l, line, why);
+}
+
+struct live *
+live_open(const char *file, const char *node, const unsigned char key[SHA256_BYTES],
+	struct metrics *m, struct buf *why)
+{
+	struct live *l = calloc(1, sizeof(*l));
+	size_t lines = 0;
+
+	if (!l)
+		return NULL;
+	pthread_mutex_init(&l->lock, NULL);
+	memcpy(l->key, key, sizeof(l->key));
+	l->node = node;
+	l->metrics = m;
+	l->kept = true;
+	l->file = live_file_open(file, read_line, l, &lines, &l->begun, why);
+	if (l->file && lines > 2 * (l->n + l->gone.n) + 64) { /* most of it is of old */
+		l->kept = false;
+		live_keep(l, span_of(NULL, 0));
+	}
+	if (l->file)
+		live_publish(l);
+	if (!l->file || !atomic_load(&l->now))
+		live_close(&l);
+	return l;
+}
+
+void
+live_close(struct live **lp)
+{
+	struct live *l = *lp;
+
+	*lp = NULL;
+	if (!l)
+		return;
+	live_file_close(&l->file);
+	live_drop_old(l);
+	live_view_free(atomic_load(&l->now));
+	for (size_t i = 0; i < l->n; i++)
+		live_entry_unref(&l->v[i]);
+	free(l->v);
+	free(l->refused);
+	gone_free(&l->gone);
+	pthread_mutex_destroy(&l->lock);
+	sodium_memzero(l->key, sizeof(l->key));
+	free(l);
+}

@@ -1,0 +1,311 @@
+/* What comes from elsewhere, and what goes: entries of Redis against those that are here, and
+ * those that are over. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gate/changes/file.h"
+#include "gate/changes/live_private.h"
+
+/* What one merge refuses, and the first of it that the last one did not. */
+struct refusals {
+	uint64_t *hash;
+	size_t n, room, fresh;
+	struct span field;
+	char why[128];
+};
+
+static int
+by_hash(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+static void
+refuse(const struct live *l, struct refusals *r, struct live_item *item, struct span why)
+{
+	uint64_t h = span_hash(item->field) * 31 + span_hash(item->text);
+
+	item->forged = true;
+	if (mem_room(&r->hash, &r->room, r->n + 1, sizeof(h)))
+		r->hash[r->n++] = h;
+	if (l->nrefused && bsearch(&h, l->refused, l->nrefused, sizeof(h), by_hash))
+		return;
+	if (r->fresh++ == 0) {
+		r->field = item->field;
+		snprintf(r->why, sizeof(r->why), "%.*s", SPAN_ARG(why));
+	}
+}
+
+/* Redis is read again and again: what was there last time was said. */
+static void
+say_refused(struct live *l, struct refusals *r)
+{
+	if (r->fresh)
+		live_junk(l, r->fresh, r->field, r->why);
+	if (r->n)
+		qsort(r->hash, r->n, sizeof(*r->hash), by_hash);
+	free(l->refused);
+	l->refused = r->hash;
+	l->nrefused = r->n;
+}
+
+void
+live_junk(struct live *l, size_t n, struct span first, const char *why)
+{
+	metric_add(l->metrics, M_LIVE_FORGED, n);
+	log_event(LOG_WARN, "live.refused", LSP("field", span_cut(first, 0, 64)),
+		LS("why", why), LI("fields", n));
+}
+
+static void
+say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
+{
+	*older += 1;
+	metric_inc(l->metrics, M_LIVE_OLDER);
+	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
+		LI("ours", ours));
+}
+
+/* Of an entry that is not here: itself; NULL where it was purged, or is nothing that has to be
+ * known. What a copy of old brings is written over by live_missing(). */
+static struct live_entry *
+let_in(struct live *l, struct live_entry *e, struct live_item *item, size_t *older)
+{
+	const struct gone *g = gone_find(&l->gone, e->field);
+	int64_t now = clock_wall_ns();
+
+	item->stale = !g && live_entry_is_over(e, now) && live_day_after(e->latest_ns, now);
+	if (!item->stale && (!g || !gone_beats(g, e)))
+		return e;
+	if (g && !e->ended)
+		say_older(l, e, g->serial, older);
+	if (g && e->ended && e->kind == LIVE_KEY && !g->final) {
+		struct gone one = *g;
+		one.final = true;
+		gone_add(&l->gone, &one);
+	}
+	live_entry_unref(&e);
+	return NULL;
+}
+
+/* Another daemon purged it. True: something is other than it was. */
+static bool
+merge_gone(struct live *l, const struct gone *one, struct live_item *item)
+{
+	bool found;
+	size_t at = live_place(l, one->field, &found);
+	const struct gone *was = gone_find(&l->gone, one->field);
+	struct gone next = *one;
+
+	item->stale = live_day_after(one->latest_ns, clock_wall_ns());
+	if (item->stale || (found && !gone_beats(one, l->v[at])))
+		return false;
+	if (was) {
+		next.final |= was->final;
+		next.serial = was->serial > next.serial ? was->serial : next.serial;
+		next.latest_ns =
+			was->latest_ns > next.latest_ns ? was->latest_ns : next.latest_ns;
+		if (next.final == was->final && next.serial == was->serial &&
+			next.latest_ns == was->latest_ns)
+			return false;
+	}
+	if (gone_add(&l->gone, &next)) {
+		metric_inc(l->metrics, M_LIVE_FULL);
+		log_event(LOG_ERROR, "live.failed", LS("field", one->field),
+			LS("why", err_str(ERR_FULL)));
+		return false;
+	}
+	if (found)
+		live_take_out(l, at);
+	return true;
+}
+
+/* NULL: it was what another daemon purged, *taken: and that is new here; or it is refused. */
+static struct live_entry *
+read_item(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
+	bool *taken)
+{
+	struct span field = item->field.n ? item->field : SPAN_LIT("?");
+	struct live_entry *e = NULL;
+	struct gone one;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	json_t *o = live_verify(item->text, l->key, &why);
+	bool gone = o && gone_read(o, &one) && span_is(field, one.field);
+	json_decref(o);
+	if (gone && (*taken = merge_gone(l, &one, item)))
+		gone_write(gone_find(&l->gone, one.field), l->key, lines);
+	if (!gone && o)
+		e = live_entry_read(item->text, field, l->key, &why);
+	if (!gone && !e)
+		refuse(l, refused, item, buf_view(&why));
+	buf_free(&why);
+	return e;
+}
+
+/* True: something is other than it was. */
+static bool
+merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
+	size_t *older)
+{
+	bool found;
+
+	char field[LIVE_FIELD_MAX] = "";
+	if (item->field.n < sizeof(field) && item->field.n)
+		memcpy(field, item->field.p, item->field.n);
+	size_t at = live_place(l, field, &found);
+	if (found && span_eq(l->v[at]->text, item->text))
+		return false;
+	bool taken = false;
+	struct live_entry *e = read_item(l, item, lines, refused, &taken);
+	if (!e)
+		return taken;
+	/* Two were put at once: either may be in some copy. */
+	if (found && l->v[at]->latest_ns < e->latest_ns)
+		l->v[at]->latest_ns = e->latest_ns;
+	else if (found)
+		e->latest_ns = l->v[at]->latest_ns;
+	if (found && !live_entry_beats(e, l->v[at])) {
+		say_older(l, e, l->v[at]->serial, older);
+		live_entry_unref(&e);
+		return false;
+	}
+	if (!found && !(e = let_in(l, e, item, older)))
+		return false;
+	buf_span(lines, e->text);
+	buf_putc(lines, '\n');
+	if (live_set(l, e))
+		return true;
+	metric_inc(l->metrics, M_LIVE_FULL);
+	log_event(
+		LOG_ERROR, "live.failed", LS("field", e->field), LS("why", err_str(ERR_FULL)));
+	live_entry_unref(&e);
+	return false;
+}
+
+void
+live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
+{
+	struct refusals refused = { .n = 0 };
+	struct buf lines;
+	size_t taken = 0;
+
+	*older = 0;
+	buf_init(&lines, 0);
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < n; i++)
+		taken += merge_one(l, &items[i], &lines, &refused, older);
+	say_refused(l, &refused);
+	/* In force whether the disk takes them or not: one of them may revoke. */
+	if (taken)
+		live_publish(l);
+	if ((taken || !l->kept) && !live_keep(l, buf_view(&lines)))
+		log_event(LOG_ERROR, "live.failed", LS("file", live_file_name(l->file)),
+			LS("why", "it cannot be written"));
+	live_drop_old(l);
+	pthread_mutex_unlock(&l->lock);
+	buf_free(&lines);
+}
+
+/* A daemon that was down may have on its disk what was purged here: Redis has its name. */
+static void
+missing_gone(struct live *l, const struct live_item *items, size_t n,
+	void (*each)(void *arg, struct live_item item), void *arg)
+{
+	struct buf text;
+	size_t i = 0;
+
+	buf_init(&text, 0);
+	for (size_t g = 0; g < l->gone.n; g++) {
+		struct span field = span_str(l->gone.v[g].field);
+		buf_clear(&text);
+		gone_write(&l->gone.v[g], l->key, &text);
+		struct span line = span_cut(buf_view(&text), 0, text.n ? text.n - 1 : 0);
+		while (i < n && span_order(items[i].field, field) < 0)
+			i++;
+		if (buf_failed(&text) || (i < n && span_eq(items[i].field, field) &&
+						 span_eq(items[i].text, line)))
+			continue;
+		each(arg, (struct live_item){ .field = field, .text = line });
+	}
+	buf_free(&text);
+}
+
+void
+live_missing(struct live *l, const struct live_item *items, size_t n,
+	void (*each)(void *arg, struct live_item item), void *arg)
+{
+	size_t i = 0;
+
+	pthread_mutex_lock(&l->lock);
+	for (size_t e = 0; e < l->n; e++) {
+		struct span field = span_str(l->v[e]->field);
+		while (i < n && span_order(items[i].field, field) < 0)
+			i++;
+		if (i < n && span_eq(items[i].field, field) &&
+			span_eq(items[i].text, l->v[e]->text))
+			continue;
+		each(arg, (struct live_item){ .field = field, .text = l->v[e]->text });
+	}
+	missing_gone(l, items, n, each, arg);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void
+live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct live_item item),
+	void *arg)
+{
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i]->put > since)
+			each(arg, (struct live_item){ .field = span_str(l->v[i]->field),
+					  .text = l->v[i]->text });
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- what is over ---- */
+
+/* With the lock. False: it has to stay. */
+static bool
+purge_one(struct live *l, const struct live_entry *e, int64_t now_ns)
+{
+	struct gone one = gone_of(e);
+
+	return live_entry_is_over(e, now_ns) &&
+	       (live_day_after(e->latest_ns, now_ns) || gone_add(&l->gone, &one) == 0);
+}
+
+/* A disk that does not take it has them all yet, and the next write tries again. */
+size_t
+live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
+{
+	size_t kept = 0, n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	gone_forget(&l->gone, now_ns);
+	for (size_t i = 0; i < l->n; i++) {
+		if (n == most || !purge_one(l, l->v[i], now_ns)) {
+			l->v[kept++] = l->v[i];
+			continue;
+		}
+		buf_printf(fields, "%s\"%s\"", n++ ? "," : "", l->v[i]->field);
+		live_entry_unref(&l->v[i]);
+	}
+	l->n = kept;
+	if (n) {
+		live_publish(l);
+		l->kept = false;
+		live_keep(l, span_of(NULL, 0));
+	}
+	live_drop_old(l);
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}

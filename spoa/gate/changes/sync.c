@@ -1,0 +1,655 @@
+/* One pass: read the version; where it is another than last time, read all entries, take what
+ * is better, write what is better here. Where it is not, what was put here since is written.
+ * Two daemons that write at once are put right by the next pass of whoever knows better: what
+ * takes whose place does not depend on the order. */
+#include "gate/changes/sync.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/redis/redis_sync.h"
+
+#define POLL_US	   300000u
+#define FULL_US	   10000000u
+#define AGAIN_US   1000000u /* where Redis is away */
+#define COMMAND_US 500000u
+#define RIGHT_US   600000000u /* what was put right is said so long */
+#define REMOVE_US  600000000u /* by another's clock it may not be over yet: not at each pass */
+
+enum { SCAN_COUNT = 2048, DROP_MAX = 512, FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_GONE) };
+/* What a foreign writer can make us read. */
+#define BYTES_MAX ((size_t)FIELDS_MAX * 512)
+
+struct live_sync {
+	struct live *live;
+	struct redis_options options;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
+	bool stopping, up, tried;
+	uint64_t asked; /* live_changes() that somebody waits for */
+	uint64_t known; /* of which Redis has all */
+	enum live_past past;
+	size_t believed;
+	char why[200];	    /* it is not up */
+	uint64_t right_us;  /* a key was put right; 0: never */
+	const char *righted; /* which */
+	/* the thread's own */
+	redisContext *redis;
+	bool said;	   /* that it is away */
+	long long version; /* -1: not read */
+	uint64_t read_us;
+	uint64_t removed_us; /* 0: never */
+	bool marked;	     /* Redis knows that this node has a file */
+	bool again, second;  /* what Redis has is not what was read: at once, a second time */
+};
+
+/* ---- what Redis says ---- */
+
+static void
+hang_up(struct live_sync *s, const char *why)
+{
+	if (!s->said)
+		log_event(LOG_WARN, "live.away", LS("why", why));
+	s->said = true;
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	pthread_mutex_unlock(&s->lock);
+	if (s->redis)
+		redisFree(s->redis);
+	s->redis = NULL;
+}
+
+/* The reply, or NULL: out of touch, or Redis refuses. */
+static redisReply *
+try(struct live_sync *s, int argc, const char **argv, const size_t *lens, char why[160])
+{
+	redisReply *r = redisCommandArgv(s->redis, argc, argv, lens);
+
+	if (r && r->type != REDIS_REPLY_ERROR)
+		return r;
+	snprintf(why, 160, "%s", r ? r->str : redis_sync_error(s->redis));
+	if (r)
+		freeReplyObject(r);
+	return NULL;
+}
+
+/* Somebody else wrote one of our keys, and nothing of ours can be read from it or written to
+ * it: it goes, and whoever knows entries writes them anew. The version goes on where no daemon
+ * has been, so that all read. */
+static bool
+put_right(struct live_sync *s, const char *key, char why[160])
+{
+	char next[24];
+	bool version = !strcmp(key, LIVE_VERSION_KEY);
+	const char *argv[] = { version ? "SET" : "DEL", key, next };
+	uint64_t now = clock_mono_us();
+
+	snprintf(next, sizeof(next), "%" PRId64, clock_wall_ns() / 1000000);
+	redisReply *r = try(s, version ? 3 : 2, argv, NULL, why);
+	if (!r)
+		return false;
+	freeReplyObject(r);
+	s->version = -1;
+	pthread_mutex_lock(&s->lock);
+	bool said = s->right_us && now - s->right_us < RIGHT_US;
+	s->right_us = now;
+	s->righted = key;
+	pthread_mutex_unlock(&s->lock);
+	if (!said)
+		live_junk(s->live, 1, span_str(key),
+			"somebody else wrote this key: it is written anew");
+	return true;
+}
+
+/* The reply, or NULL after a failure: hung up. argv[1] is the key. */
+static redisReply *
+ask(struct live_sync *s, int argc, const char **argv, const size_t *lens)
+{
+	char why[160], all[260];
+	redisReply *r = try(s, argc, argv, lens, why);
+
+	if (!r && !strncmp(why, "WRONGTYPE", 9) && put_right(s, argv[1], why))
+		r = try(s, argc, argv, lens, why);
+	if (r)
+		return r;
+	snprintf(all, sizeof(all), "%s%s%s", s->redis->err ? "" : argv[1],
+		s->redis->err ? "" : ": ", why);
+	hang_up(s, all);
+	return NULL;
+}
+
+/* A number that INCR takes and that was not read yet; 0: there is none. */
+static bool
+read_version(struct live_sync *s, long long *version)
+{
+	const char *argv[] = { "GET", LIVE_VERSION_KEY };
+	redisReply *r = ask(s, 2, argv, NULL);
+	char why[160];
+	uint64_t n = 0;
+
+	if (!r)
+		return false;
+	bool ok = r->type != REDIS_REPLY_STRING ||
+		  (span_u64(span_of(r->str, r->len), &n) == 0 && n < INT64_MAX / 2);
+	freeReplyObject(r);
+	*version = (long long)n;
+	if (ok || put_right(s, LIVE_VERSION_KEY, why))
+		return true;
+	hang_up(s, why);
+	return false;
+}
+
+struct found {
+	struct arena arena;
+	struct live_item *items;
+	size_t n, room;
+	bool over; /* of those there are more than there can be */
+	/* what no daemon wrote */
+	size_t junk;
+	char first[LIVE_FIELD_MAX];
+};
+
+static int
+by_field(const void *x, const void *y)
+{
+	return span_order(
+		((const struct live_item *)x)->field, ((const struct live_item *)y)->field);
+}
+
+static void
+take_one(struct found *f, struct span field, struct span text)
+{
+	struct live_item *v = f->items;
+
+	if (f->n == f->room)
+		v = arena_grow(&f->arena, v, f->n, &f->room, sizeof(*v), 64);
+	f->over = f->over || !v || f->n == FIELDS_MAX || arena_failed(&f->arena);
+	if (f->over)
+		return;
+	f->items = v;
+	v[f->n++] = (struct live_item){ .field = arena_dup(&f->arena, field),
+		.text = arena_dup(&f->arena, text) };
+}
+
+/* Fields on their way out. */
+struct drop {
+	int argc;
+	const char *argv[2 + DROP_MAX];
+	size_t lens[2 + DROP_MAX];
+};
+
+/* False: Redis is away. */
+static bool
+drop_flush(struct live_sync *s, struct drop *d)
+{
+	if (d->argc <= 2)
+		return true;
+	redisReply *r = ask(s, d->argc, d->argv, d->lens);
+	d->argc = 2;
+	if (r)
+		freeReplyObject(r);
+	return r != NULL;
+}
+
+static bool
+drop_field(struct live_sync *s, struct drop *d, struct span field)
+{
+	if (d->argc == 0) {
+		d->argv[d->argc++] = "HDEL";
+		d->argv[d->argc++] = LIVE_ENTRIES_KEY;
+		d->lens[0] = 4;
+		d->lens[1] = strlen(LIVE_ENTRIES_KEY);
+	}
+	d->argv[d->argc] = field.p;
+	d->lens[d->argc++] = field.n;
+	return d->argc < 2 + DROP_MAX || drop_flush(s, d);
+}
+
+/* One part of a scan; which may say a field twice. What has not even an entry's form is removed
+ * at once: it would be read again and again. False: Redis is away. */
+static bool
+take_part(struct live_sync *s, struct found *f, const redisReply *list)
+{
+	struct drop d = { .argc = 0 };
+	bool up = true;
+
+	for (size_t i = 0; up && i + 1 < list->elements; i += 2) {
+		const redisReply *field = list->element[i], *text = list->element[i + 1];
+		struct span name = span_of(field->str, field->len),
+			    value = span_of(text->str, text->len);
+		if (live_entry_like(name, value)) {
+			take_one(f, name, value);
+			continue;
+		}
+		if (f->junk++ == 0)
+			snprintf(f->first, sizeof(f->first), "%.*s", SPAN_ARG(name));
+		up = drop_field(s, &d, name);
+	}
+	return up && drop_flush(s, &d);
+}
+
+static void
+sort_fields(struct found *f)
+{
+	size_t kept = 0;
+
+	if (f->n)
+		qsort(f->items, f->n, sizeof(*f->items), by_field);
+	for (size_t i = 0; i < f->n; i++)
+		if (i + 1 == f->n || !span_eq(f->items[i].field, f->items[i + 1].field))
+			f->items[kept++] = f->items[i];
+	f->n = kept;
+}
+
+static bool
+read_entries(struct live_sync *s, struct found *f)
+{
+	char cursor[32] = "0", count[16];
+	const char *argv[] = { "HSCAN", LIVE_ENTRIES_KEY, cursor, "COUNT", count };
+	bool up = true;
+
+	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
+	do {
+		redisReply *r = ask(s, 5, argv, NULL);
+		if (!r)
+			return false;
+		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+			    r->element[0]->type == REDIS_REPLY_STRING &&
+			    r->element[1]->type == REDIS_REPLY_ARRAY;
+		up = !fits || take_part(s, f, r->element[1]);
+		snprintf(cursor, sizeof(cursor), "%s", fits ? r->element[0]->str : "0");
+		freeReplyObject(r);
+	} while (up && !f->over && strcmp(cursor, "0") != 0);
+	if (f->junk)
+		live_junk(s->live, f->junk, span_str(f->first), "it is no entry: removed");
+	sort_fields(f);
+	return up;
+}
+
+/* More than there can be entries, of whatever daemons: those that do not verify here are in the
+ * way of those that do. */
+static bool
+make_room(struct live_sync *s, const struct found *f)
+{
+	struct drop d = { .argc = 0 };
+	size_t gone = 0;
+	bool up = true;
+
+	for (size_t i = 0; up && i < f->n; i++) {
+		if (!f->items[i].forged)
+			continue;
+		up = drop_field(s, &d, f->items[i].field);
+		gone++;
+	}
+	up = up && drop_flush(s, &d);
+	log_event(LOG_WARN, "live.failed", LS("key", LIVE_ENTRIES_KEY), LI("removed", gone),
+		LS("why", "more fields than there can be entries"));
+	s->again = up && gone > 0;
+	return up && gone == 0;
+}
+
+/* ---- what it is told ---- */
+
+struct told {
+	redisContext *redis;
+	size_t n;
+	bool failed;
+};
+
+static void
+append(struct told *t, int argc, const char **argv, const size_t *lens)
+{
+	t->n++;
+	if (redisAppendCommandArgv(t->redis, argc, argv, lens) != REDIS_OK)
+		t->failed = true;
+}
+
+static void
+append_change(struct told *t, int argc, const char **argv, const size_t *lens)
+{
+	const char *multi[] = { "MULTI" };
+
+	if (t->n == 0)
+		append(t, 1, multi, NULL);
+	append(t, argc, argv, lens);
+}
+
+static void
+tell_entry(void *arg, struct live_item item)
+{
+	const char *argv[] = { "HSET", LIVE_ENTRIES_KEY, item.field.p, item.text.p };
+	const size_t lens[] = { 4, strlen(LIVE_ENTRIES_KEY), item.field.n, item.text.n };
+
+	append_change(arg, 4, argv, lens);
+}
+
+/* What nobody need know any more. A daemon that has it yet writes it again, until it purges it.
+ */
+static void
+remove_stale(struct live_sync *s, const struct found *f, struct told *t)
+{
+	uint64_t now = clock_mono_us();
+
+	if (s->removed_us && now - s->removed_us < REMOVE_US)
+		return;
+	for (size_t i = 0; i < f->n; i++) {
+		const char *argv[] = { "HDEL", LIVE_ENTRIES_KEY, f->items[i].field.p };
+		const size_t lens[] = { 4, strlen(LIVE_ENTRIES_KEY), f->items[i].field.n };
+		if (!f->items[i].stale)
+			continue;
+		append_change(t, 3, argv, lens);
+		s->removed_us = now;
+	}
+}
+
+/* What is not among what was found; f NULL: nothing was read, what was put here since.
+ * *version: after it, where this changed something. */
+static bool
+tell(struct live_sync *s, const struct found *f, long long *version)
+{
+	const char *incr[] = { "INCR", LIVE_VERSION_KEY }, *exec[] = { "EXEC" };
+	struct told t = { .redis = s->redis };
+	redisReply *r = NULL;
+
+	if (f)
+		live_missing(s->live, f->items, f->n, tell_entry, &t);
+	else
+		live_put_since(s->live, s->known, tell_entry, &t);
+	if (f)
+		remove_stale(s, f, &t);
+	if (t.n == 0)
+		return true;
+	append(&t, 2, incr, NULL);
+	append(&t, 1, exec, NULL);
+	for (size_t i = 0; i < t.n && !t.failed; i++) {
+		if (r)
+			freeReplyObject(r);
+		r = NULL;
+		t.failed = redisGetReply(s->redis, (void **)&r) != REDIS_OK || !r ||
+			   r->type == REDIS_REPLY_ERROR;
+	}
+	/* EXEC goes on after a command that fails: one of the keys is not ours any more, and
+	 * the next pass puts it right. */
+	const char *refused = NULL;
+	for (size_t i = 0; !t.failed && !refused && i < r->elements; i++)
+		if (r->element[i]->type == REDIS_REPLY_ERROR)
+			refused = r->element[i]->str;
+	if (refused && !s->second) {
+		freeReplyObject(r);
+		s->again = true;
+		return false;
+	}
+	t.failed |= refused != NULL;
+	/* A list, the last of it what INCR says. */
+	t.failed = t.failed || r->type != REDIS_REPLY_ARRAY || !r->elements ||
+		   r->element[r->elements - 1]->type != REDIS_REPLY_INTEGER;
+	if (t.failed) {
+		hang_up(s, refused			       ? refused
+			   : r && r->type == REDIS_REPLY_ERROR ? r->str
+							       : redis_sync_error(s->redis));
+	} else {
+		long long now = r->element[r->elements - 1]->integer;
+		*version = now == *version + 1 ? now : -1; /* somebody else wrote too */
+	}
+	if (r)
+		freeReplyObject(r);
+	return !t.failed;
+}
+
+/* ---- a daemon without a past ---- */
+
+static void
+say_past(struct live_sync *s, bool known)
+{
+	size_t n = live_count(s->live);
+	enum live_past past = known ? LIVE_PAST_LOST : LIVE_PAST_NEW;
+
+	if (!live_begun(s->live) || !n)
+		return;
+	log_event(known ? LOG_ERROR : LOG_WARN, known ? "live.lost" : "live.believed",
+		LI("entries", n),
+		LS("why", known ? "state_file was not there, and this node had one: what was "
+				  "revoked may live again where Redis is of old"
+				: "state_file was not there: a new node believes Redis"));
+	pthread_mutex_lock(&s->lock);
+	s->past = past;
+	s->believed = n;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* After what Redis has was read: that this node has a file from now on. */
+static bool
+mark(struct live_sync *s)
+{
+	char when[CLOCK_RFC3339_LEN];
+	const char *node = live_node(s->live);
+	const char *set[] = { "HSETNX", LIVE_NODES_KEY, node, when };
+
+	clock_rfc3339(clock_wall_ns(), when);
+	redisReply *r = ask(s, 4, set, NULL);
+	if (!r)
+		return false;
+	if (!s->marked)
+		say_past(s, r->type == REDIS_REPLY_INTEGER && r->integer == 0);
+	s->marked = true;
+	freeReplyObject(r);
+	return true;
+}
+
+/* ---- passes ---- */
+
+static bool
+dial(struct live_sync *s)
+{
+	struct buf why;
+
+	if (s->redis)
+		return true;
+	buf_init(&why, 4096);
+	s->version = -1;
+	s->redis = redis_dial(&s->options, span_str(LIVE_VERSION_KEY), COMMAND_US, &why);
+	buf_putc(&why, '\0');
+	if (!s->redis)
+		hang_up(s, buf_view(&why).p);
+	buf_free(&why);
+	return s->redis != NULL;
+}
+
+/* False: Redis is away. */
+static bool
+pass(struct live_sync *s, uint64_t changes)
+{
+	uint64_t now = clock_mono_us();
+	struct found f = { .n = 0 };
+	long long version;
+	size_t older;
+
+	if (!dial(s) || !read_version(s, &version))
+		return false;
+	/* Redis has what it had as it was read: only what is new here is told. */
+	if (version == s->version && now - s->read_us < FULL_US) {
+		bool told = changes == s->known || tell(s, NULL, &s->version);
+		s->version = told ? s->version : -1;
+		return told;
+	}
+	arena_init(&f.arena, BYTES_MAX, false);
+	bool ok = read_entries(s, &f);
+	if (ok)
+		live_merge(s->live, f.items, f.n, &older);
+	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell(s, &f, &version);
+	if (ok) {
+		s->version = version;
+		s->read_us = now;
+	}
+	arena_reset(&f.arena);
+	return ok;
+}
+
+/* With the lock. Until the next pass is due: or at once, where somebody waits for it. */
+static void
+rest(struct live_sync *s)
+{
+	struct timespec until = clock_timespec(clock_mono_us() + (s->up ? POLL_US : AGAIN_US));
+	int late = 0;
+
+	while (!late && !s->stopping && !(s->up && s->asked > s->known))
+		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+}
+
+static void *
+run(void *arg)
+{
+	struct live_sync *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		pthread_mutex_unlock(&s->lock);
+		uint64_t changes = live_changes(s->live);
+		s->again = s->second = false;
+		bool up = pass(s, changes);
+		if (s->again) {
+			s->version = -1;
+			s->second = true;
+			up = pass(s, changes);
+		}
+		pthread_mutex_lock(&s->lock);
+		if (up && !s->up)
+			log_event(LOG_INFO, "live.up", LI("entries", live_count(s->live)));
+		s->up = up;
+		s->tried = true;
+		s->said = s->said && !up;
+		if (up)
+			s->known = changes;
+		pthread_cond_broadcast(&s->changed);
+		rest(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+bool
+live_sync_wait(struct live_sync *s, uint64_t most_us)
+{
+	struct timespec until = clock_timespec(clock_mono_us() + most_us);
+	uint64_t mine = live_changes(s->live);
+	int late = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (mine > s->asked)
+		s->asked = mine;
+	pthread_cond_broadcast(&s->changed);
+	while (s->known < mine && !s->stopping && !late)
+		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	bool has = s->known >= mine;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+void
+live_sync_first(struct live_sync *s, uint64_t most_us)
+{
+	struct timespec until = clock_timespec(clock_mono_us() + most_us);
+	int late = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->tried && !late)
+		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool
+live_sync_up(struct live_sync *s, struct buf *why)
+{
+	pthread_mutex_lock(&s->lock);
+	bool up = s->up;
+	if (!up)
+		buf_str(why, s->why[0] ? s->why : "Redis does not answer");
+	pthread_mutex_unlock(&s->lock);
+	return up;
+}
+
+const char *
+live_sync_righted(struct live_sync *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool late = s->right_us && clock_mono_us() - s->right_us < RIGHT_US;
+	const char *key = late ? s->righted : NULL;
+	pthread_mutex_unlock(&s->lock);
+	return key;
+}
+
+enum live_past
+live_sync_past(struct live_sync *s, size_t *entries)
+{
+	pthread_mutex_lock(&s->lock);
+	enum live_past past = s->past;
+	*entries = s->believed;
+	pthread_mutex_unlock(&s->lock);
+	return past;
+}
+
+/* ---- life ---- */
+
+static void
+destroy(struct live_sync **sp)
+{
+	struct live_sync *s = *sp;
+
+	if (s->redis)
+		redisFree(s->redis);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	explicit_bzero(&s->options, sizeof(s->options));
+	free(s);
+	*sp = NULL;
+}
+
+struct live_sync *
+live_sync_start(struct live *l, const struct redis_options *redis, struct buf *why)
+{
+	struct live_sync *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	if (!s) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	s->live = l;
+	s->version = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	s->options = *redis;
+	if (thread_start(&s->thread, "tg-live", run, s))
+		buf_str(why, err_str(ERR_NOMEM));
+	else
+		return s;
+	destroy(&s);
+	return NULL;
+}
+
+void
+live_sync_stop(struct live_sync **sp)
+{
+	struct live_sync *s = *sp;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	destroy(sp);
+}

@@ -1,0 +1,42 @@
+/* Brings entries to the other daemons by Redis, and theirs here: a thread of its own. All of
+ * them are fields of one hash, tollgate:{live}:entries; each change counts
+ * tollgate:{live}:version up, which every daemon reads three times a second, and the hash where
+ * it is another, or after ten seconds. What Redis lost, or an old copy of it brought back, is
+ * written anew by whoever knows better. */
+#ifndef LIVE_SYNC_H
+#define LIVE_SYNC_H
+
+#include "base/redis/redis_options.h"
+#include "gate/changes/live.h"
+
+struct live_sync;
+
+/* Starts the thread. The options are copied. Redis may be away. NULL with *why. */
+struct live_sync *live_sync_start(
+	struct live *l, const struct redis_options *redis, struct buf *why);
+/* Waits until it has looked once, at most so long: what was revoked while this daemon was down
+ * is known then, or Redis is away. */
+void live_sync_first(struct live_sync *s, uint64_t most_us);
+void live_sync_stop(struct live_sync **s);
+/* Waits until Redis has all that was put before the call, at most so long; false: it has not.
+ */
+bool live_sync_wait(struct live_sync *s, uint64_t most_us);
+/* Redis has been read within the last seconds; else *why not. Any thread. */
+bool live_sync_up(struct live_sync *s, struct buf *why);
+/* The key that somebody else wrote and that was written anew within ten minutes; NULL: none. */
+const char *live_sync_righted(struct live_sync *s);
+
+/* What a daemon whose file was not there at the start believes. */
+enum live_past {
+	LIVE_PAST_OWN,	/* nothing: it had its file, or Redis has no entries either */
+	LIVE_PAST_NEW,	/* Redis; this node was never there */
+	LIVE_PAST_LOST, /* Redis; this node had a file: what only that knew is lost */
+};
+/* *entries: how many it believes. Any thread. */
+enum live_past live_sync_past(struct live_sync *s, size_t *entries);
+
+#define LIVE_NODES_KEY	 "tollgate:{live}:nodes"
+#define LIVE_ENTRIES_KEY "tollgate:{live}:entries"
+#define LIVE_VERSION_KEY "tollgate:{live}:version"
+
+#endif

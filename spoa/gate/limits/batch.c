@@ -1,0 +1,131 @@
+/* Batches whose requests are in a file. The file's upload is reserved and, once it is taken on,
+ * given back: what its requests take is remembered under what the answer calls it, in counters
+ * like those of limits, and each job that names it is charged that. So whoever runs a file pays
+ * for it, as often as it is run; a file of which nothing is known runs under no limit of tokens
+ * or dollars. */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "gate/exchange.h"
+#include "gate/limits/limits.h"
+
+/* Over any count: what is read decides nothing. */
+#define NO_BOUND (INT64_MAX / 8)
+enum {
+	KINDS = 3, /* input, output, dollars */
+	FILES_MAX = QUOTA_DIMS_MAX / KINDS,
+	KEPT_S = 31 * 86400, /* as long as providers keep a batch's file */
+};
+
+/* What one file takes of one kind. */
+static void
+kept(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
+{
+	static const struct {
+		const char *name;
+		enum quota_unit unit;
+		unsigned char of; /* enum limit_of */
+	} kinds[KINDS] = { { "~input", QUOTA_TOKENS, LIMIT_TOKENS },
+		{ "~output", QUOTA_TOKENS, LIMIT_TOKENS }, { "~usd", QUOTA_NANOUSD, LIMIT_USD } };
+	char hex[2 * sizeof(file->hash) + 1];
+
+	sodium_bin2hex(hex, sizeof(hex), file->hash, sizeof(file->hash));
+	*d = (struct quota_dim){ .unit = kinds[kind].unit,
+		.span = { .kind = QUOTA_ROLLING, .window_s = KEPT_S },
+		.limit = NO_BOUND,
+		.n = n,
+		.name = kinds[kind].name,
+		.counts = kinds[kind].of };
+	snprintf(d->key, sizeof(d->key), "tollgate:q:{%s:%s}", d->name, hex);
+}
+
+/* ---- a job ---- */
+
+bool
+limits_ask_files(struct request *r)
+{
+	struct file_name file[FILES_MAX];
+	struct quota_request *q;
+
+	if (r->found.file.state != FILE_NONE || !r->in.have_body ||
+		r->in.body_state != BODY_STATE_WHOLE ||
+		(!r->snap->policy->nlimits && !r->found.identity.nlimits))
+		return false;
+	size_t n = dialect_job_files(&r->found.endpoint, &r->in.body, file, FILES_MAX);
+	if (!n)
+		return false;
+	r->found.file.state = FILE_UNKNOWN;
+	if (n > FILES_MAX || !(q = request_quota(r)))
+		return false;
+	r->found.file.state = FILE_ASKED;
+	q->ndims = 0;
+	for (size_t i = 0; i < n; i++)
+		for (int k = 0; k < KINDS; k++)
+			kept(&q->dim[q->ndims++], &file[i], k, 0);
+	return true;
+}
+
+/* One that asks for no answer (embeddings) has input, one whose models have no price no
+ * dollars. */
+void
+limits_files(struct request *r, struct quota_request *q)
+{
+	uint64_t sum[KINDS] = { 0 };
+	bool known = true, priced = true;
+
+	for (size_t i = 0; i < q->ndims; i += KINDS) {
+		known = known && q->dim[i].used > 0;
+		priced = priced && q->dim[i + 2].used > 0;
+		for (size_t k = 0; k < KINDS; k++)
+			sum[k] += q->dim[i + k].used;
+	}
+	q->ndims = 0;
+	r->found.file.state = known ? FILE_KNOWN : FILE_UNKNOWN;
+	if (!known)
+		return;
+	r->found.input_tokens = (int64_t)sum[0];
+	r->found.output_tokens = (int64_t)sum[1];
+	r->found.file.nanousd = priced ? sum[2] : 0;
+}
+
+/* ---- a file ---- */
+
+struct keeping {
+	struct tag tag;
+	struct quota_request q;
+};
+
+static void
+on_kept(struct quota_request *q)
+{
+	struct keeping *k = TAGGED(keeping, q->arg);
+
+	if (q->result != QUOTA_ADMITTED)
+		log_event(LOG_WARN, "quota.file",
+			LS("why", "what a batch's file takes could not be remembered: its jobs "
+				  "are refused, upload it again"));
+	free(k);
+}
+
+bool
+limits_keep_file(struct request *r)
+{
+	const struct exchange *x = r->x;
+	const uint64_t n[KINDS] = { r->found.file.input_tokens, r->found.file.output_tokens,
+		r->found.file.nanousd };
+
+	if (!n[0] || !file_named(&x->used.made) || x->result.status / 100 != 2)
+		return false;
+	struct keeping *k = calloc(1, sizeof(*k));
+	if (!k)
+		return false;
+	TAG(keeping, k);
+	for (int i = 0; i < KINDS; i++)
+		kept(&k->q.dim[k->q.ndims++], &x->used.made, i, n[i]);
+	k->q.done = on_kept;
+	k->q.arg = k;
+	quota_reserve(r->gate->quota, &k->q);
+	return true;
+}

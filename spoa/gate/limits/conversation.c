@@ -1,0 +1,148 @@
+/* request.conversation: which requests belong together. The policy's sources are asked in
+ * order; the hash is a keyed one of what does not change as a conversation grows: who is
+ * asking, the system's texts and the first of the user's. */
+#include <stdio.h>
+
+#include "base/sha256.h"
+#include "gate/gate_private.h"
+#include "gate/limits/limits.h"
+
+enum { HEADER_MAX = 256, HASH_SHOWN = 16 };
+
+static struct span
+by_header(struct request *r, const char *name)
+{
+	struct span v;
+
+	if (http_field_one(&r->in.head, name, &v) <= 0 || v.n > HEADER_MAX)
+		return (struct span){ NULL, 0 };
+	return v;
+}
+
+static void
+add(struct sha256 *h, struct span s)
+{
+	char length[24];
+	struct span n = { length, (size_t)snprintf(length, sizeof(length), "%zu:", s.n) };
+
+	sha256_add(h, n);
+	sha256_add(h, s);
+}
+
+/* The system's texts in front of the user's first; where there are none, those after it. */
+static void
+add_beginning(struct sha256 *h, const struct body *b)
+{
+	size_t user = 0;
+	bool before = false;
+
+	while (user < b->nsegments && b->segments[user].role != ROLE_USER)
+		before |= b->segments[user++].role == ROLE_SYSTEM;
+	for (size_t i = 0; i < b->nsegments && (i < user || !before); i++)
+		if (b->segments[i].role == ROLE_SYSTEM)
+			add(h, b->segments[i].text);
+	if (user < b->nsegments)
+		add(h, b->segments[user].text);
+}
+
+/* Daemons that share limits share redact.key_file; without one it is this daemon's own. */
+static const unsigned char *
+own_key(const struct request *r)
+{
+	static const unsigned char none[32];
+
+	return r->snap->hash_key_set ? r->snap->hash_key
+	       : r->gate	     ? r->gate->shared->prompt_key
+				     : none;
+}
+
+static struct span
+hashed(struct request *r)
+{
+	const unsigned char *key = own_key(r);
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+	struct buf hex;
+
+	hmac_begin(&h, key);
+	add(&h, SPAN_LIT("tollgate-conversation-v1"));
+	add(&h, r->found.identity.person);
+	if (r->in.have_body)
+		add_beginning(&h, &r->in.body);
+	hmac_end(&h, key, digest);
+	buf_init(&hex, 2 * HASH_SHOWN + 1);
+	buf_hex(&hex, digest, HASH_SHOWN);
+	struct span s = arena_dup(&r->arena, buf_view(&hex));
+	buf_free(&hex);
+	r->found.conversation_state = CONVERSATION_HELD;
+	return s;
+}
+
+void
+request_conversation(struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+
+	r->found.conversation = (struct span){ NULL, 0 };
+	r->found.conversation_state = CONVERSATION_UNREAD;
+	if (!p->reads_conversation || r->in.body_state == BODY_STATE_PARTIAL)
+		return;
+	for (size_t i = 0; i < p->nconversation && !r->found.conversation.n; i++) {
+		const struct conversation_source *c = &p->conversation[i];
+		if (c->kind == CONVERSATION_HEADER)
+			r->found.conversation = by_header(r, c->header);
+		else if (c->kind == CONVERSATION_DIALECT)
+			r->found.conversation = r->in.conversation;
+		else
+			r->found.conversation = hashed(r);
+	}
+	r->found.conversation = arena_dup(&r->arena, r->found.conversation);
+}
+
+/* Of a person, whatever his keys; the same in all daemons. Of who shows nothing his address. */
+uint32_t
+request_caller(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	const struct span of[] = { id->person,
+		id->verified ? (struct span){ NULL, 0 } : r->in.src };
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	if (r->snap->hash_key_set)
+		memcpy(&h, r->snap->hash_key, sizeof(h));
+	for (size_t k = 0; k < COUNT_OF(of); k++) {
+		for (size_t i = 0; i < of[k].n; i++)
+			h = (h ^ (unsigned char)of[k].p[i]) * UINT64_C(0x100000001b3);
+		h = (h ^ 0xff) * UINT64_C(0x100000001b3);
+	}
+	h ^= h >> 32;
+	return (uint32_t)h ? (uint32_t)h : 1;
+}
+
+uint64_t
+request_sticky(struct request *r, enum choose_sticky by)
+{
+	const struct identity *id = &r->found.identity;
+	const unsigned char *key = own_key(r);
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+	uint64_t n;
+
+	if (by == STICKY_NONE)
+		return 0;
+	hmac_begin(&h, key);
+	add(&h, SPAN_LIT("tollgate-sticky-v1"));
+	add(&h, id->person);
+	add(&h, id->agent);
+	add(&h, span_str(r->found.route->name));
+	if (by == STICKY_CONVERSATION) {
+		struct span named =
+			r->found.conversation.n ? r->found.conversation : r->in.conversation;
+		add(&h, named);
+		if (!named.n && r->in.have_body)
+			add_beginning(&h, &r->in.body);
+	}
+	hmac_end(&h, key, digest);
+	memcpy(&n, digest, sizeof(n));
+	return n ? n : 1;
+}

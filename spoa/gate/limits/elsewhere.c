@@ -1,0 +1,132 @@
+/* A limit that says no at one target and may not at another that is left: it does not count
+ * there (a provider's own budget), or less is taken of it (a cheaper model). That one is asked.
+ */
+#include "gate/limits/limits.h"
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "gate/exchange.h"
+
+static bool
+is_counter(const struct policy_limit_hit *hit, const char *key)
+{
+	struct quota_dim d;
+
+	for (int burst = 0; burst < 2; burst++) {
+		limits_dim(hit->limit, hit->values, burst, &d);
+		if (!strcmp(d.key, key))
+			return true;
+	}
+	return false;
+}
+
+/* The same counter, were it sent there; an API key's own limits count everywhere. */
+static bool
+counts_there(
+	struct request *r, const struct target *to, const struct limit *of, const char *key)
+{
+	struct policy_limit_hit *hits;
+	struct policy_facts f;
+	struct body body;
+	struct arena a;
+	bool counts = !of;
+	size_t n = 0;
+
+	request_facts(r, &f);
+	f.target = to;
+	f.model = limits_model_at(r, to);
+	if (f.body) {
+		body = *f.body;
+		body.model = f.model;
+		f.body = &body;
+	}
+	arena_init(&a, CAP_REQUEST_ARENA, true);
+	if (of && policy_limits(r->snap->policy, &f, &a, &hits, &n) < 0)
+		counts = true;
+	for (size_t i = 0; i < n && !counts; i++)
+		counts = hits[i].of == of && (!key || is_counter(&hits[i], key));
+	arena_reset(&a);
+	return counts;
+}
+
+/* A shorter answer is asked for there. */
+static bool
+answers_less(const struct request *r, const struct target *to)
+{
+	struct span there = limits_model_at(r, to);
+	uint64_t most = request_output_ceiling(r, there),
+		 here = r->found.target_cap ? r->found.target_cap : UINT64_MAX;
+
+	if (most)
+		return most < here;
+	return dialect_lacks_cap(&r->in.body) &&
+	       request_output_default(r, there, true) <
+		       request_output_default(r, r->in.body.model, true);
+}
+
+static bool
+takes_less(struct request *r, const struct target *to, enum limit_of counts, uint64_t n)
+{
+	uint64_t there;
+
+	if (!limits_counts_text(counts))
+		return false;
+	if (counts == LIMIT_USD && limits_price(r, to, &there) && there < n)
+		return true;
+	return counts != LIMIT_INPUT_TOKENS && r->in.have_body && answers_less(r, to);
+}
+
+static bool
+comes_sooner(const struct decision *a, const struct decision *b)
+{
+	if (a->status != b->status)
+		return a->status == 429;
+	return a->retry_after_s < b->retry_after_s;
+}
+
+bool
+limits_elsewhere(struct request *r, const struct limit *of, enum limit_of counts,
+	const char *key, uint64_t n)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct decision *d = &r->out.decision;
+	bool left = false;
+
+	for (size_t i = 0; r->found.ranks && i < v->ncandidates && !left; i++)
+		left = v->candidates[i].fate == CANDIDATE_LEFT &&
+		       (!counts_there(r, v->candidates[i].target, of, key) ||
+			       takes_less(r, v->candidates[i].target, counts, n));
+	if (left && !r->found.over && (r->found.over = arena_new(&r->arena, struct decision)))
+		*r->found.over = *d;
+	if (!left || !r->found.over)
+		return false;
+	if (comes_sooner(d, r->found.over))
+		*r->found.over = *d;
+	struct policy_rank *here = &r->found.ranks[request_target(r) - r->found.route->targets];
+	here->out = TARGET_LIMIT;
+	here->state = d->rule;
+	/* What the head alone was charged may count there no more; what counts the caller's
+	 * request stays with the attempts before. */
+	for (int i = request_settled(r); i < 2; i++) {
+		struct quota_request *q = r->found.quota[i];
+		quota_unmove(r->gate->quota, q, clock_mono_us());
+		quota_release(r->gate->quota, q, clock_mono_us());
+		if (q->ndims) /* else it may be nobody's */
+			q->ndims = 0;
+	}
+	request_forget_target(r);
+	return true;
+}
+
+enum step_result
+limits_over(struct request *r)
+{
+	const struct decision *before = r->found.over;
+
+	if (before &&
+		(r->out.decision.kind != D_DENY || comes_sooner(before, &r->out.decision)))
+		r->out.decision = *before;
+	if (!r->found.unpriced)
+		metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
+	return STEP_DECIDED;
+}

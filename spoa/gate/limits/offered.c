@@ -1,0 +1,138 @@
+/* The tools that a chat request offers, by the rules with phase: tool: what they hide is taken
+ * out of the body, what the provider would run in spite of them refuses it. A file of a batch
+ * is many requests: each is looked at, and one that is refused refuses all. */
+#include "gate/limits/limits.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "policy/verdict/tool_filter.h"
+
+/* Such a rule may reach what it offers, and there is something to look at. */
+static bool
+may_offer(const struct request *r)
+{
+	return r->snap->policy->ntool_rules && r->found.route->uses.offered &&
+	       r->in.have_body && r->in.body.marks.nrequests && !r->found.message &&
+	       dialect_has_model(r->found.endpoint.family);
+}
+
+/* The cuts of one request, which begins at `from`. */
+static bool
+keep_cuts(struct request *r, const struct tool_cuts *cuts, size_t from)
+{
+	struct found_offer *f = &r->found.offer;
+	struct splice *v = arena_array(&r->arena, f->ncuts + cuts->n, sizeof(*v));
+
+	if (!v)
+		return false;
+	if (f->ncuts)
+		memcpy(v, f->cut, f->ncuts * sizeof(*v));
+	for (size_t i = 0; i < cuts->n; i++)
+		v[f->ncuts++] = (struct splice){ cuts->v[i].start + from, cuts->v[i].end + from,
+			SPAN_LIT("") };
+	f->cut = v;
+	f->hidden += cuts->hidden;
+	f->by = f->by ? f->by : cuts->by;
+	return true;
+}
+
+static enum step_result
+filter_one(struct request *r, const struct answer_request *asked, size_t from)
+{
+	struct tool_filter f = { 0 };
+	struct tool_cuts cuts;
+	struct arena own;
+	int err = ERR_NOMEM;
+
+	arena_init(&own, 0, true);
+	if ((f.judge = tool_list_new(r->snap->policy, asked, &own)))
+		err = tool_filter_offered(
+			&f, span_cut(r->in.raw, from, r->in.raw.n), &own, &cuts);
+	if (!err && arena_failed(&own))
+		err = ERR_NOMEM;
+	bool kept = !err && (cuts.n == 0 || keep_cuts(r, &cuts, from)) &&
+		    (r->in.body.marks.nrequests > 1 ||
+			    !tools_told_copy(&cuts.told, &r->arena, &r->found.offer.told));
+	bool refuses = !err && cuts.refuses, odd = !err && cuts.odd_uri;
+	const struct rule *refused = refuses ? cuts.refused : NULL;
+	arena_reset(&own);
+	if (err && err != ERR_NOMEM)
+		return request_deny(r, 403, "unreadable_content", "",
+			SPAN_LIT("the tools that the request offers cannot be read"));
+	if (!kept)
+		return request_overload(r);
+	if (odd)
+		request_count_uri(r, refuses && !refused ? M_URI_REFUSED : M_URI_PASSED);
+	if (refuses)
+		return request_deny(r, 403, "content_policy_violation",
+			refused ? refused->name : "",
+			span_str(refused ? refused->reason : tool_odd_uri));
+	return STEP_NEXT;
+}
+
+enum step_result
+request_filter_offered(struct request *r)
+{
+	const struct body_marks *m = &r->in.body.marks;
+	struct answer_request asked;
+	struct policy_facts facts;
+	struct body body;
+
+	r->found.offer = (struct found_offer){ 0 };
+	if (!may_offer(r))
+		return STEP_NEXT;
+	request_asked_facts(r, &facts, &body);
+	if (policy_answer_request(r->snap->policy, &facts, &r->arena, &asked))
+		return request_overload(r);
+	for (size_t i = 0; i < m->nrequests; i++)
+		if (m->request[i].top &&
+			filter_one(r, &asked, m->request[i].top - 1) == STEP_DECIDED)
+			return STEP_DECIDED;
+	return STEP_NEXT;
+}
+
+static int
+by_start(const void *x, const void *y)
+{
+	const struct splice *a = x, *b = y;
+
+	return a->start != b->start ? (a->start < b->start ? -1 : 1)
+				    : (a->end > b->end) - (a->end < b->end);
+}
+
+/* What is put in where a cut begins becomes the cut's. */
+static bool
+joins(struct request *r, struct splice *cut, const struct splice *e)
+{
+	if (e->start != e->end || e->start != cut->start)
+		return false;
+	cut->with = arena_printf(&r->arena, "%.*s%.*s", SPAN_ARG(cut->with), SPAN_ARG(e->with));
+	return true;
+}
+
+size_t
+request_cut_offered(struct request *r, struct splice *edits, size_t n)
+{
+	struct found_offer *f = &r->found.offer;
+	struct splice *cut = arena_array(&r->arena, f->ncuts, sizeof(*cut));
+	size_t kept = 0, k = 0;
+
+	if (!f->ncuts || !cut)
+		return n;
+	memcpy(cut, f->cut, f->ncuts * sizeof(*cut));
+	qsort(cut, f->ncuts, sizeof(*cut), by_start);
+	if (n)
+		qsort(edits, n, sizeof(*edits), by_start);
+	for (size_t i = 0; i < n; i++) {
+		while (k < f->ncuts && cut[k].end <= edits[i].start)
+			k++;
+		bool inside = k < f->ncuts && cut[k].start <= edits[i].start;
+		if (inside)
+			joins(r, &cut[k], &edits[i]);
+		else
+			edits[kept++] = edits[i];
+	}
+	memcpy(edits + kept, cut, f->ncuts * sizeof(*cut));
+	return kept + f->ncuts;
+}

@@ -1,0 +1,210 @@
+/* To which of a route's targets a request belongs: it names a response, a conversation or a
+ * file that a provider keeps, or holds reasoning that one signed or sealed. What an answer
+ * makes is kept by a hash with who asked for it: what one has another's name leads nowhere.
+ * Asked before the choice, where the route has one; a look-up that fails is as if nothing were
+ * known. */
+#include "base/sha256.h"
+#include "gate/exchange.h"
+#include "gate/limits/limits.h"
+
+struct pins_asked {
+	struct tag tag;
+	struct request *r;
+	struct pin_wait wait;
+	size_t nnames; /* the first of them are names, the rest seals */
+};
+
+static void
+add(struct sha256 *h, struct span s)
+{
+	uint64_t n = s.n;
+
+	sha256_add(h, span_of(&n, sizeof(n)));
+	sha256_add(h, s);
+}
+
+/* Of an API key its holder is one with this key alone. */
+static void
+hash_identity(const struct request *r, unsigned char out[SHA256_BYTES])
+{
+	const struct identity *who = &r->found.identity;
+	bool key = !strcmp(who->method, "api_key");
+	struct sha256 h;
+
+	sha256_begin(&h);
+	add(&h, span_str(who->method));
+	add(&h, who->issuer);
+	add(&h, key ? who->key_id : (struct span){ NULL, 0 });
+	add(&h, who->person);
+	add(&h, who->agent);
+	sha256_end(&h, out);
+}
+
+/* Daemons that share Redis have one key, or none: ids are long and given by chance. */
+static struct pin_key
+key_of(const struct request *r, const struct file_name *id)
+{
+	static const unsigned char none[32];
+	const unsigned char *key = r->snap->hash_key_set ? r->snap->hash_key : none;
+	unsigned char digest[SHA256_BYTES];
+	struct pin_key k;
+	struct sha256 h;
+
+	hmac_begin(&h, key);
+	add(&h, SPAN_LIT("tollgate-pin-v1"));
+	add(&h, span_of(r->found.pin.who, sizeof(r->found.pin.who)));
+	add(&h, span_of(id->hash, sizeof(id->hash)));
+	hmac_end(&h, key, digest);
+	memcpy(k.h, digest, sizeof(k.h));
+	return k;
+}
+
+static uint64_t
+name_of(const struct target *t)
+{
+	return pin_target(span_str(t->name), span_str(t->model));
+}
+
+/* The one of that provider and model; else the first of the provider, whose key it has. */
+static const struct target *
+target_of(const struct route *route, uint64_t pin)
+{
+	const struct target *same = NULL;
+
+	for (size_t i = 0; pin && i < route->ntargets; i++) {
+		uint64_t name = name_of(&route->targets[i]);
+		if (name == pin)
+			return &route->targets[i];
+		if (!same && pin_same_provider(name, pin))
+			same = &route->targets[i];
+	}
+	return same;
+}
+
+/* The last name that is known, else the last seal: of a conversation that went from one target
+ * to another the other has it now. */
+static void
+settle(struct request *r)
+{
+	const struct pins_asked *p = r->run.pins;
+
+	for (size_t i = 0; i < p->wait.n && !r->found.pin.to; i++) {
+		r->found.pin.to = target_of(r->found.route, p->wait.target[i]);
+		r->found.pin.seals = i >= p->nnames;
+	}
+}
+
+static void
+came(struct pin_wait *w)
+{
+	request_back(TAGGED(pins_asked, w->arg)->r);
+}
+
+/* Names and seals of this request as keys; none: nothing to ask. */
+static struct pins_asked *
+collect(struct request *r)
+{
+	struct owned own[OWNED_MAX];
+	size_t n = dialect_owned(&r->found.endpoint, r->in.have_body ? &r->in.body : NULL,
+		r->in.target, r->in.ntarget, own);
+	struct pins_asked *p = n ? arena_new(&r->arena, struct pins_asked) : NULL;
+
+	if (!p)
+		return NULL;
+	TAG(pins_asked, p);
+	p->r = r;
+	p->wait.done = came;
+	p->wait.arg = p;
+	for (size_t i = 0; i < n && p->wait.n < PINS_AT_ONCE; i++) {
+		p->nnames += !own[i].sealed;
+		p->wait.key[p->wait.n++] = key_of(r, &own[i].id);
+	}
+	return p;
+}
+
+enum step_result
+step_pins(struct request *r)
+{
+	const struct route *route = r->found.route;
+
+	if (!r->gate || !route || route->ntargets < 2 || r->found.observed ||
+		r->in.body_state == BODY_STATE_PARTIAL)
+		return STEP_NEXT;
+	if (!r->run.pins) {
+		hash_identity(r, r->found.pin.who);
+		r->found.pin.asked = true;
+		if (!(r->run.pins = collect(r)))
+			return STEP_NEXT;
+		if (!pins_get(
+			    &r->gate->pins, &r->run.pins->wait, r->now_wall_ns / 1000000000)) {
+			r->run.pending++;
+			r->run.wait = WAIT_PINS;
+			return STEP_WAIT;
+		}
+	}
+	r->run.wait = WAIT_NONE;
+	settle(r);
+	return STEP_NEXT;
+}
+
+void
+request_pin_made(struct request *r)
+{
+	const struct guard_report *a = r->x->guard ? guard_report(r->x->guard) : NULL;
+
+	if (!a || !r->found.pin.asked || r->x->result.status / 100 != 2)
+		return;
+	for (size_t i = 0; i < a->nmade; i++) {
+		struct pin_key k = key_of(r, &a->made[i]);
+		pins_put(&r->gate->pins, &k, name_of(request_target(r)),
+			r->now_wall_ns / 1000000000);
+	}
+}
+
+/* ---- where the pinned target is out ---- */
+
+/* Blocks of reasoning that may go, as on_failure.signed says. */
+static bool
+may_drop(const struct request *r)
+{
+	const struct body *b = &r->in.body;
+
+	if (!r->found.pin.seals || !r->in.have_body || !b->nreasoning ||
+		request_on_failure(r)->signed_reasoning != SIGNED_DROP)
+		return false;
+	for (size_t i = 0; i < b->nreasoning; i++)
+		if (b->reasoning[i].pending)
+			return false;
+	/* What is sealed otherwise stays in the body, and is another's. */
+	for (size_t i = 0, block = 0; i < b->nsegments; i++) {
+		while (block < b->nreasoning && b->reasoning[block].last <= i)
+			block++;
+		if (b->segments[i].sealed && b->segments[i].text.n &&
+			!(block < b->nreasoning && b->reasoning[block].first <= i))
+			return false;
+	}
+	return true;
+}
+
+bool
+limits_unpin(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct target *to = r->found.pin.to;
+
+	if (!to)
+		return false;
+	for (size_t i = 0; i < v->ncandidates; i++) {
+		const struct policy_candidate *c = &v->candidates[i];
+		bool ruled = c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED;
+		if (c->target != to)
+			continue;
+		/* A rule says where it goes, whatever it names. */
+		if (!ruled && !may_drop(r))
+			return false;
+		r->found.pin.drops = !ruled;
+		r->found.pin.to = NULL;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,145 @@
+/* What was said of limits while the daemon runs: another amount for some callers, and limits
+ * of an API key's own. */
+#include <stdio.h>
+
+#include "gate/gate_private.h"
+#include "gate/limits/limits.h"
+#include "policy/identity/claims.h"
+
+/* What the request has under a name that overrides are for; nothing: it has none. */
+static struct span
+value_of(const struct request *r, const struct policy_facts *f, const char *name)
+{
+	struct identity id = r->found.identity;
+
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		if (!strcmp(name, identity_texts[i].name))
+			return *identity_text(&id, i);
+	if (!strcmp(name, "model"))
+		return f->model;
+	if (!strcmp(name, "route") && f->route)
+		return span_str(f->route->name);
+	if (!strcmp(name, "key") && !strcmp(id.method, "api_key"))
+		return id.key_id;
+	return (struct span){ NULL, 0 };
+}
+
+static bool
+fits(const struct request *r, const struct live_override *o, const struct limit *l,
+	const struct span *values)
+{
+	/* A limit that counts something else by now has another unit. */
+	if (strcmp(o->counts, limits_kinds[l->of]) != 0 ||
+		(o->until_ns && o->until_ns <= r->now_wall_ns))
+		return false;
+	for (size_t i = 0; i < o->npairs; i++) {
+		size_t k = span_find(o->pairs[i].name, live_pair_names, LIVE_PAIR_NAMES);
+		if (k == LIVE_PAIR_NAMES || !span_eq(o->pairs[i].value, values[k]))
+			return false;
+	}
+	return true;
+}
+
+/* Who is named more closely comes first, then what was said last. */
+static const struct live_override *
+override_of(const struct request *r, const struct live_view *v, const struct limit *l,
+	const struct span *values)
+{
+	const struct live_override *best = NULL;
+
+	/* And those for everyone, which name nothing. */
+	for (size_t k = 0; k <= LIVE_PAIR_NAMES; k++) {
+		bool everyone = k == LIVE_PAIR_NAMES;
+		struct span name = span_str(everyone ? "" : live_pair_names[k]);
+		struct span value = everyone ? span_str("") : values[k];
+		size_t at = 0;
+		while ((value.n || everyone) &&
+			(at = live_next_override(v, l->name, name, value, at))) {
+			const struct live_override *o = v->limits[at - 1];
+			if (fits(r, o, l, values) && (!best || o->npairs > best->npairs ||
+							     (o->npairs == best->npairs &&
+								     o->serial > best->serial)))
+				best = o;
+		}
+	}
+	return best;
+}
+
+/* What is warned of at a share of it still is. */
+static void
+set_amount(struct limit *l, uint64_t to)
+{
+	l->soft = (uint64_t)((unsigned __int128)l->soft * to / l->amount);
+	l->amount = to;
+}
+
+/* A limit with another amount has the same name, and so the same counter. */
+static void
+apply_overrides(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
+	size_t n)
+{
+	struct live *live = r->gate->shared->live;
+	const struct live_view *v = live ? live_enter(live, r->worker) : NULL;
+
+	struct span values[LIVE_PAIR_NAMES];
+
+	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++)
+		values[k] = value_of(r, f, live_pair_names[k]);
+	for (size_t i = 0; v && v->nlimits && i < n; i++) {
+		hits[i].limit = hits[i].of; /* where they are asked for again */
+		const struct live_override *o = override_of(r, v, hits[i].of, values);
+		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;
+		if (!l)
+			continue;
+		*l = *hits[i].of;
+		set_amount(l, o->to);
+		hits[i].limit = l;
+	}
+	if (live)
+		live_leave(live, r->worker);
+}
+
+/* Counted for the key and the window: with another amount it goes on, with another window it
+ * begins anew. */
+static int
+add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
+{
+	const struct identity *id = &r->found.identity;
+
+	for (size_t i = 0; i < id->nlimits; i++) {
+		const struct limit *l = &id->limits[i];
+		if (!whole && l->reads_body)
+			continue;
+		if (*n == LIMIT_HITS_MAX)
+			return ERR_LIMIT;
+		hits[(*n)++] = (struct policy_limit_hit){ l,
+			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d", id->key_id.n,
+				SPAN_ARG(id->key_id), limits_kinds[l->of],
+				(unsigned long long)l->window_s,
+				l->by_calendar ? (int)l->calendar : -1),
+			NULL };
+	}
+	return 0;
+}
+
+int
+limits_live(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
+	size_t *n)
+{
+	apply_overrides(r, f, hits, *n);
+	int err = add_own(r, f->whole, hits, n);
+	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
+}
+
+int
+limits_apply(struct request *r, const struct policy_facts *f)
+{
+	struct found_limits *l = &r->found.limits;
+
+	if (l->known && l->resumed == r->run.resumed && span_eq(l->model, f->model))
+		return 0;
+	*l = (struct found_limits){ .model = f->model, .resumed = r->run.resumed };
+	int err = policy_limits(r->snap->policy, f, &r->arena, &l->hit, &l->n);
+	l->known = err == 0;
+	return err;
+}

@@ -1,0 +1,172 @@
+/* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
+ * what was used where that is known, else what was reserved. */
+#include "base/clock.h"
+#include "gate/exchange.h"
+#include "gate/limits/limits.h"
+#include "policy/prices.h"
+
+/* In tokens, where that is known: what was used; of what nobody says what was reserved, the
+ * prompt as it was counted since. */
+struct took {
+	uint64_t input, output;
+};
+
+/* Where something of it has no price, what was reserved stays. */
+static uint64_t
+spent(const struct request *r, const struct took *t, uint64_t reserved)
+{
+	const struct exchange *x = r->x;
+	struct price_usage used = { 0 };
+	struct priced p;
+	struct price_row row;
+	struct price_cost cost;
+
+	if (x->used_by == USED_SAID) {
+		if (!request_cost(r, &x->used, &p))
+			return reserved;
+		cost = p.cost;
+	} else {
+		if (!request_price(r, request_priced_model(r), &row))
+			return reserved;
+		if (x->used_by == USED_SEEN)
+			used = usage_split(&x->used);
+		used.n[PRICE_INPUT] = t->input;
+		used.n[PRICE_OUTPUT] = t->output;
+		request_pieces(r, &row, &used);
+		price_worst(&row, &used, PRICE_MAY_ANY, &cost);
+	}
+	if (cost.unpriced)
+		return reserved > cost.nanousd ? reserved : cost.nanousd;
+	return cost.nanousd;
+}
+
+static uint64_t
+took(const struct request *r, const struct took *t, const struct quota_dim *d)
+{
+	const struct exchange *x = r->x;
+
+	if (d->unit == QUOTA_CONCURRENT)
+		return 0;
+	if (d->unit == QUOTA_REQUESTS || (x->used_by == USED_RESERVED && !r->found.tokens.late))
+		return d->n;
+	if (x->used_by <= USED_NOTHING)
+		return 0;
+	switch ((enum limit_of)d->counts) {
+	case LIMIT_INPUT_TOKENS: return t->input;
+	case LIMIT_OUTPUT_TOKENS: return t->output;
+	case LIMIT_USD: return spent(r, t, d->n);
+	default: return t->input + t->output;
+	}
+}
+
+size_t
+exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX])
+{
+	struct exchange *x = r->x;
+	size_t n = 0;
+
+	if (x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go)) {
+		for (int i = 0; i < 2; i++)
+			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());
+		return 0;
+	}
+	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
+	bool late = x->used_by == USED_RESERVED && r->found.tokens.late;
+	const struct took t = { (uint64_t)(late ? r->found.input_tokens : x->used.input_tokens),
+		(uint64_t)(late ? r->found.output_tokens : x->used.output_tokens) };
+	r->found.file.kept = kept;
+	if (late && r->found.most_nanousd)
+		r->found.most_nanousd = spent(r, &t, r->found.most_nanousd);
+	if (x->used_by == USED_SAID)
+		limits_learn(r, (uint64_t)x->used.output_tokens);
+	for (int i = 0; i < 2; i++) {
+		struct quota_request *q = r->found.quota[i];
+		for (size_t k = 0; k < q->ndims; k++)
+			q->dim[k].actual = kept && limits_counts_text(q->dim[k].counts)
+						   ? 0
+						   : took(r, &t, &q->dim[k]);
+		n += quota_settled(q, out + n);
+	}
+	return n;
+}
+
+static void
+put_charge(struct buf *b, const struct quota_dim *d)
+{
+	char text[QUOTA_TEXT_MAX];
+
+	if (b->n)
+		buf_putc(b, ',');
+	buf_json_str(b, span_of(text, quota_write(d, text)));
+}
+
+static bool
+is_of_request(const struct quota_dim *d)
+{
+	return d->unit == QUOTA_REQUESTS || d->unit == QUOTA_CONCURRENT;
+}
+
+size_t
+exchange_settle_attempt(
+	struct request *r, struct buf *said, struct change out[CORRECTIONS_MAX])
+{
+	const struct exchange *x = r->x;
+	const struct took t = { (uint64_t)x->used.input_tokens,
+		(uint64_t)x->used.output_tokens };
+	size_t n = 0, kept = 0;
+
+	if (x->used_by == USED_SAID)
+		limits_learn(r, (uint64_t)x->used.output_tokens);
+	if (!r->found.quota[0]->ndims) { /* nobody's, and not to be written to */
+		struct quota_request *none = r->found.quota[0];
+		r->found.quota[0] = r->found.quota[1];
+		r->found.quota[1] = none;
+	}
+	struct quota_request *once = r->found.quota[0];
+	for (int i = 0; i < 2; i++) {
+		struct quota_request *q = r->found.quota[i];
+		size_t ndims = q->ndims;
+		for (size_t k = 0; k < ndims; k++) {
+			struct quota_dim d = q->dim[k];
+			if (is_of_request(&d) && kept < QUOTA_DIMS_MAX) {
+				once->dim[kept++] = d;
+				continue;
+			}
+			if (!d.charged)
+				continue;
+			d.actual = took(r, &t, &d);
+			out[n++] = cell_settle(&d);
+			if (d.n)
+				put_charge(said, &d);
+		}
+		if (ndims)
+			q->ndims = 0;
+	}
+	if (kept)
+		once->ndims = kept;
+	return n;
+}
+
+void
+exchange_took(struct request *r, struct attempt *a)
+{
+	const struct exchange *x = r->x;
+	const struct took t = { (uint64_t)x->used.input_tokens,
+		(uint64_t)x->used.output_tokens };
+
+	if (x->used_by <= USED_NOTHING)
+		return;
+	if (x->used_by == USED_RESERVED) {
+		const struct took most = { (uint64_t)r->found.input_tokens,
+			(uint64_t)r->found.output_tokens };
+		a->tokens = most.input + most.output;
+		a->nanousd = r->found.most_nanousd;
+		if (r->found.tokens.late && a->nanousd) /* as exchange_settle() has it */
+			a->nanousd = spent(r, &most, a->nanousd);
+		a->priced = a->nanousd > 0;
+		return;
+	}
+	a->tokens = t.input + t.output;
+	a->nanousd = spent(r, &t, UINT64_MAX);
+	a->priced = a->nanousd != UINT64_MAX;
+}

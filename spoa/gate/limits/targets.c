@@ -1,0 +1,434 @@
+/* What is known of a route's targets before its rules are asked: their order, who is out, and
+ * what conditions read of them. Nothing of this for one target that is never out. */
+#include "base/clock.h"
+#include "base/random.h"
+#include "gate/auth/auth.h"
+#include "gate/exchange.h"
+#include "gate/gate_private.h"
+#include "gate/limits/limits.h"
+#include "gate/targets/rank.h"
+
+static struct target_table *
+table(const struct request *r)
+{
+	return r->gate ? r->gate->shared->targets : NULL;
+}
+
+static struct target_state *
+state(const struct request *r, const struct target *t)
+{
+	return table(r) ? target_state_of(table(r), t) : NULL;
+}
+
+/* Its credential is ours to add, and away. */
+static bool
+is_keyless(const struct request *r, const struct target *t)
+{
+	return !auth_usable(request_auth(r, t));
+}
+
+/* Its provider said that it does not have the model that would be sent. */
+static bool
+is_without(const struct request *r, const struct target *to, uint64_t now_us)
+{
+	return target_is_without(
+		table(r), state(r, to), limits_model_at(r, to), r->found.caller, now_us);
+}
+
+static bool
+is_ranked(const struct request *r)
+{
+	const struct route *route = r->found.route;
+
+	if (!route || r->found.observed || !route->targets->name[0])
+		return false;
+	return route->ntargets > 1 || route->targets->breaker.on ||
+	       is_keyless(r, route->targets) || route->targets->concurrent ||
+	       r->snap->policy->reads_target_state ||
+	       (table(r) && target_any_ejected(table(r)));
+}
+
+/* Without a daemon (decide) chance always falls the same way. */
+static uint64_t
+chance(struct request *r)
+{
+	if (!r->found.chance && r->gate)
+		random_bytes(&r->found.chance, sizeof(r->found.chance));
+	return r->found.chance;
+}
+
+bool
+request_rank(struct request *r)
+{
+	const struct route *route = r->found.route;
+	const struct policy_rank *before = r->found.ranks;
+	unsigned passed = r->found.passed;
+	struct rank_target t[TARGETS_MAX];
+	size_t n = route ? route->ntargets : 0;
+
+	if (!is_ranked(r)) {
+		r->found.ranks = NULL;
+		return true;
+	}
+	r->found.caller = request_caller(r);
+	struct rank_ask ask = { .choose = route->choose,
+		.size = target_size(r->found.input_tokens),
+		.sticky = request_sticky(r, route->choose.sticky),
+		.random = chance(r),
+		.caller = r->found.caller,
+		.now_us = clock_mono_us() };
+	struct policy_rank *ranks = arena_array(&r->arena, n, sizeof(*ranks));
+	struct policy_target_facts *at = arena_array(&r->arena, n, sizeof(*at));
+	bool priced = route->choose.by == CHOOSE_PRICE || r->snap->policy->reads_target_state;
+
+	if (!ranks || !at)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct target *to = &route->targets[i];
+		struct rank_target *x = &t[i];
+		*x = (struct rank_target){ .target = to,
+			.state = state(r, to),
+			.out = before && (before[i].out == TARGET_TRIED ||
+						 before[i].out == TARGET_LIMIT ||
+						 passed >> i & 1)
+				       ? before[i].out
+			       : is_keyless(r, to) ? TARGET_KEYLESS
+						   : limits_fit(r, to),
+			.early = r->found.early >> i & 1,
+			.price_nanousd = UINT64_MAX };
+		x->lacks = x->state && is_without(r, to, ask.now_us);
+		at[i] = (struct policy_target_facts){ 0 };
+		if (priced && limits_price(r, to, &x->price_nanousd))
+			at[i].price = (double)x->price_nanousd / 1e9;
+		else
+			x->price_nanousd = UINT64_MAX;
+		if (x->state) {
+			at[i].latency =
+				(double)target_latency_us(x->state, ask.size, ask.now_us) / 1e6;
+			/* millionths, as records can say them */
+			at[i].errors =
+				(double)(uint64_t)(target_errors(x->state, ask.now_us) * 1e6) /
+				1e6;
+		}
+	}
+	targets_rank(&ask, t, n, ranks);
+	for (size_t i = 0; i < n && before; i++)
+		if (passed >> i & 1 || before[i].out == TARGET_LIMIT)
+			ranks[i].state = before[i].state;
+	r->found.ranks = ranks;
+	r->found.at = r->snap->policy->reads_target_state ? at : NULL;
+	return true;
+}
+
+/* ---- waiting ---- */
+
+enum { DUE_SLACK_US = 20000 }; /* the gate looks every ten milliseconds */
+
+/* Until when it may wait. */
+static uint64_t
+wait_until(const struct request *r, uint64_t now_us)
+{
+	return (r->run.parked ? r->run.parked_us : now_us) +
+	       gate_cfg(r->gate)->agent_deadline_us;
+}
+
+/* Of those that the rules leave and that are out for a time, the first that may be asked again:
+ * *at_us 0: now. NULL: none before `until_us`. One that another request tries may come back at
+ * any moment. */
+static const struct target *
+first_back(const struct request *r, uint64_t now_us, uint64_t until_us, uint64_t *at_us)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct target *first = NULL;
+
+	for (size_t i = 0; i < v->ncandidates; i++) {
+		const struct target *to = v->candidates[i].target;
+		uint64_t back;
+		if (v->candidates[i].fate != CANDIDATE_OUT ||
+			v->candidates[i].out != TARGET_EJECTED || is_without(r, to, now_us))
+			continue;
+		if (target_condition_for(state(r, to), r->found.caller, to->breaker.on, now_us,
+			    &back, NULL) == TARGET_PROBED)
+			back = now_us + 1;
+		if (back > until_us - DUE_SLACK_US)
+			continue;
+		if (!first || back < *at_us) {
+			first = to;
+			*at_us = back;
+		}
+	}
+	return first;
+}
+
+bool
+request_has_room(const struct request *r)
+{
+	uint64_t now_us = clock_mono_us(), at_us;
+
+	if (!r->found.verdict.none_in)
+		return target_has_room(r->queued, request_target(r));
+	/* One may be asked, or there is nothing to wait for any more. */
+	return !first_back(r, now_us, wait_until(r, now_us), &at_us) || !at_us;
+}
+
+void
+request_unqueue(struct request *r)
+{
+	if (r->queued)
+		target_unqueue(r->queued);
+	r->queued = NULL;
+}
+
+/* In a short queue; not on a helper thread, which is there to work. */
+static bool
+waits_at(struct request *r, const struct target *to)
+{
+	struct target_state *s = state(r, to);
+
+	if (r->run.wait == WAIT_HELPER || !target_queue(s, to))
+		return false;
+	r->queued = s;
+	r->run.wait = WAIT_ROOM;
+	return true;
+}
+
+/* Its provider is full: where no other target is left it waits. */
+static bool
+waits_for_room(struct request *r, const struct target *to)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+
+	for (size_t i = 0; i < v->ncandidates; i++)
+		if (v->candidates[i].fate == CANDIDATE_LEFT)
+			return false;
+	return waits_at(r, to);
+}
+
+/* All are out, and one of them not for long. A later attempt has an answer, and does not wait.
+ */
+static bool
+waits_for_first_back(struct request *r)
+{
+	uint64_t now_us = clock_mono_us(), at_us;
+	const struct target *to;
+
+	if (request_tried(r))
+		return false;
+	to = first_back(r, now_us, wait_until(r, now_us), &at_us);
+	return to && waits_at(r, to);
+}
+
+/* All that the rules leave are out, and none is back soon: of those that are out by failures
+ * the one that answered last is asked before its time. Else one that did not have the model
+ * when it was asked, so that its provider says so itself. */
+static bool
+asks_likeliest(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct route *route = r->found.route;
+	uint32_t caller = r->found.caller, well_s, last_s = 0;
+	uint64_t now_us = clock_mono_us();
+	size_t chosen = SIZE_MAX;
+
+	for (size_t i = 0; i < v->ncandidates && !request_tried(r); i++) {
+		const struct target *to = v->candidates[i].target;
+		size_t k = (size_t)(to - route->targets);
+		if (v->candidates[i].fate != CANDIDATE_OUT ||
+			v->candidates[i].out != TARGET_EJECTED ||
+			(r->found.passed | r->found.early) >> k & 1)
+			continue;
+		bool early = to->breaker.on &&
+			     target_may_early(state(r, to), caller, now_us, &well_s);
+		if (early ? chosen == SIZE_MAX || well_s >= last_s
+			  : chosen == SIZE_MAX && is_without(r, to, now_us)) {
+			/* of two that answered in one second the first */
+			if (chosen != SIZE_MAX && well_s == last_s)
+				continue;
+			chosen = k;
+			last_s = early ? well_s : 0;
+		}
+	}
+	if (chosen == SIZE_MAX)
+		return false;
+	r->found.early |= (uint16_t)(1u << chosen);
+	r->found.have_verdict = false;
+	return true;
+}
+
+struct target_asks
+request_asks(const struct request *r, const struct target *to, struct target_load *beside)
+{
+	const struct route *route = r->found.route;
+	struct target_asks asks = { .caller = r->found.caller,
+		.early = r->found.early >> (to - route->targets) & 1 };
+	uint64_t now_us = clock_mono_us();
+
+	*beside = (struct target_load){ 0 };
+	if (!request_tried(r))
+		return asks;
+	asks.beside = beside;
+	asks.free = r->x->tries->free;
+	for (size_t i = 0; i < route->ntargets; i++) {
+		const struct target *t = &route->targets[i];
+		if (t == to)
+			continue;
+		struct target_load one = target_load(state(r, t), asks.caller, now_us);
+		beside->first += one.first;
+		beside->repeats += one.repeats;
+		if (t->breaker.on && t->breaker.failures > beside->failures)
+			beside->failures = t->breaker.failures;
+	}
+	return asks;
+}
+
+enum begun
+request_begin(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct route *route = r->found.route;
+	const struct target *to = request_target(r);
+
+	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
+	if (!r->gate || !gate_cfg(r->gate)->relay || !r->found.ranks ||
+		v->ruled.effect == RULE_DENY || route->direct || request_lists_models(r) ||
+		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
+		return BEGUN;
+	if (v->none_in)
+		return waits_for_first_back(r) ? BEGUN_WAITS
+		       : asks_likeliest(r)     ? BEGUN_NOT
+					       : BEGUN;
+	struct target_state *s = state(r, to);
+	size_t i = (size_t)(to - route->targets);
+	struct target_load beside;
+	const struct target_asks asks = request_asks(r, to, &beside);
+	switch (target_begin(&r->attempt, s, to, &asks, clock_mono_us())) {
+	case TARGET_BEGUN:
+		r->attempt.quiet = r->in.body_state == BODY_STATE_NONE ||
+				   (r->found.endpoint.free &&
+					   !dialect_is_of_mcp(r->found.endpoint.family));
+		return BEGUN;
+	case TARGET_NO_ROOM:
+		if (waits_for_room(r, to))
+			return BEGUN_WAITS;
+		r->found.ranks[i].out = TARGET_BUSY;
+		break;
+	case TARGET_NO_BUDGET:
+		r->found.ranks[i].out = TARGET_EJECTED;
+		r->found.ranks[i].state = "budget";
+		break;
+	case TARGET_NO_PROBE:
+		r->found.ranks[i].out = TARGET_EJECTED;
+		r->found.ranks[i].state = target_conditions[TARGET_PROBED];
+		break;
+	}
+	r->found.passed |= (uint16_t)(1u << i);
+	r->found.have_verdict = false;
+	return BEGUN_NOT;
+}
+
+/* A whole answer has a head when all of it is made. */
+uint64_t
+request_head_within(const struct request *r)
+{
+	const struct retry *retry = &r->found.route->retry;
+
+	return r->in.body.stream ? retry->first_byte_us : retry->whole_us;
+}
+
+/* Names that the policy has: a caller's own would be as many as he likes. */
+static bool
+is_model_of(const struct route *routes, size_t n, struct span model)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct route *route = &routes[i];
+		if (route->alias && span_is(model, route->alias))
+			return true;
+		for (size_t k = 0; k < route->ntargets; k++)
+			if (route->targets[k].model && span_is(model, route->targets[k].model))
+				return true;
+		if (is_model_of(route->aliases, route->naliases, model))
+			return true;
+	}
+	return false;
+}
+
+static struct span
+model_sent_there(const struct request *r)
+{
+	return r->in.body.model.n ? r->in.body.model : limits_model_at(r, request_target(r));
+}
+
+void
+request_lacks_model(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+
+	struct span model = model_sent_there(r);
+
+	if (r->attempt.of && !r->attempt.quiet && is_model_of(p->routes, p->nroutes, model))
+		target_lacks(table(r), r->attempt.of, model, r->found.caller, clock_mono_us());
+}
+
+void
+request_first_content(struct request *r, uint64_t took_us)
+{
+	if (r->attempt.of && !r->attempt.quiet)
+		target_has(table(r), r->attempt.of, model_sent_there(r));
+	target_first_content(
+		&r->attempt, target_size(r->found.input_tokens), took_us, clock_mono_us());
+}
+
+void
+request_attempt_over(struct request *r, enum attempt_cause cause, int status, bool our_key,
+	uint64_t asked_us)
+{
+	if (!r->attempt.of)
+		return;
+	if (cause == CAUSE_DONE && !r->attempt.quiet)
+		target_has(table(r), r->attempt.of, model_sent_there(r));
+	target_over(&r->attempt,
+		&(struct target_end){ .cause = cause,
+			.status = status,
+			.our_key = our_key,
+			.asked_us = asked_us,
+			.size = target_size(r->found.input_tokens),
+			.head_us = request_head_within(r) },
+		clock_mono_us());
+}
+
+/* When the first of those that the rules leave is back, in whole seconds; 0: nobody knows. */
+static unsigned
+back_in(const struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	uint64_t now = clock_mono_us(), soonest = UINT64_MAX, back;
+
+	for (size_t i = 0; table(r) && i < v->ncandidates; i++) {
+		const struct target *to = v->candidates[i].target;
+		if (v->candidates[i].fate != CANDIDATE_OUT ||
+			v->candidates[i].out == TARGET_TRIED)
+			continue;
+		target_condition_for(
+			state(r, to), r->found.caller, to->breaker.on, now, &back, NULL);
+		back = back ? back : now;
+		soonest = back < soonest ? back : soonest;
+	}
+	return soonest == UINT64_MAX ? 0
+	       : soonest <= now	     ? 1
+				     : (unsigned)((soonest - now + 999999) / 1000000);
+}
+
+enum step_result
+request_none_in(struct request *r)
+{
+	if (r->found.over)
+		return limits_over(r);
+	enum step_result s = request_deny(r, 503, "provider_unavailable", "",
+		SPAN_LIT("no target that this request may go to takes any now"));
+
+	unsigned wait_s = back_in(r);
+
+	if (wait_s)
+		r->out.decision.retry_after_s = wait_s;
+	return s;
+}

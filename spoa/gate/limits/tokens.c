@@ -1,0 +1,306 @@
+/* How many tokens a request is, before its provider says so: its texts by the model's own
+ * vocabulary or near it, what a chat, tools, images and files add by the family's table. Only
+ * where something of the policy asks. */
+#include "base/tokens/estimate.h"
+#include "gate/gate_private.h"
+#include "gate/limits/limits.h"
+
+/* One reading of a body's segments, in their order. */
+struct count {
+	const struct body *b;
+	const struct token_meter *m;
+	enum { COUNT_EXACTLY, COUNT_BYTES, COUNT_NONE } texts;
+	struct span *kept; /* COUNT_NONE: the texts go there, where it is not NULL */
+	size_t nkept;
+	struct token_sum sum;
+	bool chat, tools; /* it has messages, definitions of tools */
+};
+
+static void
+add_text(struct count *c, struct span text)
+{
+	if (c->texts == COUNT_EXACTLY)
+		token_sum_text(c->m, text, &c->sum);
+	else if (c->texts == COUNT_BYTES)
+		token_sum_estimate(c->m, text.n, &c->sum);
+	else if (c->kept)
+		c->kept[c->nkept++] = text;
+	else
+		c->nkept++;
+}
+
+static const struct segment *
+key_of(const struct count *c, const struct segment *s)
+{
+	return s && s->key != SEGMENT_NO_KEY && s->key < c->b->nsegments
+		       ? &c->b->segments[s->key]
+		       : NULL;
+}
+
+static bool
+is_named(const struct segment *key, const char *name)
+{
+	return key && span_is(key->text, name);
+}
+
+/* The key of the document's own object that it is under. */
+static bool
+is_under(const struct count *c, const struct segment *s, const char *name)
+{
+	const struct segment *top = s;
+
+	for (int depth = 0; depth < 64 && key_of(c, top); depth++)
+		top = key_of(c, top);
+	return is_named(top, name);
+}
+
+/* A key in a definition of a tool: a parameter's name, or a word of JSON Schema. */
+static void
+add_tool_key(struct count *c, const struct segment *s)
+{
+	const struct token_family *f = c->m->family;
+
+	if (is_named(s, "properties")) {
+		token_sum_plain(&c->sum, f->properties);
+	} else if (is_named(key_of(c, s), "properties")) {
+		token_sum_plain(&c->sum, f->property);
+		add_text(c, s->text);
+	} else if (is_named(s, "enum")) {
+		token_sum_plain(&c->sum, f->enum_key);
+	}
+}
+
+static void
+add_tool_value(struct count *c, const struct segment *s, const struct segment *key)
+{
+	const struct token_family *f = c->m->family;
+
+	if (!c->tools)
+		token_sum_plain(&c->sum, f->tools);
+	c->tools = true;
+	/* a parameter may be called so too */
+	if (is_named(key, "name") && !is_named(key_of(c, key), "properties"))
+		token_sum_plain(&c->sum, f->function);
+	else if (is_named(key, "enum"))
+		token_sum_plain(&c->sum, f->enum_item);
+	else if (is_named(key, "required") || (is_named(key, "type") && s->reserved))
+		return;
+	add_text(c, s->text);
+}
+
+static void
+add_segment(struct count *c, const struct segment *s)
+{
+	const struct segment *key = key_of(c, s);
+
+	if (s->role == ROLE_KEY) {
+		if (is_under(c, s, "tools") || is_under(c, s, "functions"))
+			add_tool_key(c, s);
+		return;
+	}
+	if (s->opaque || s->counted || (s->sealed && s->role == ROLE_OTHER))
+		return;
+	if (s->role == ROLE_TOOL_DEFINITION) {
+		add_tool_value(c, s, key);
+		return;
+	}
+	if (s->role == ROLE_OTHER && s->reserved) {
+		if (!is_named(key, "role"))
+			return;
+		token_sum_plain(&c->sum, c->m->family->message);
+		c->chat = true;
+	} else if (is_named(key, "name") && s->role != ROLE_TOOL_CALL &&
+		   s->role != ROLE_OTHER) {
+		token_sum_plain(&c->sum, c->m->family->named);
+	}
+	add_text(c, s->text);
+}
+
+/* Of opaque parts how many there are of each kind is known, and their bytes together. */
+static void
+add_media(struct count *c, const struct unread *u)
+{
+	const struct token_family *f = c->m->family;
+	size_t images = 0, sounds = 0, others = 0;
+
+	for (size_t i = 0; i < u->nmedia; i++) {
+		images += span_is(u->media[i], "image");
+		sounds += span_is(u->media[i], "audio");
+	}
+	others = u->nmedia - images - sounds;
+	token_sum_plain(&c->sum, (int64_t)images * f->image);
+	if (sounds || others)
+		token_sum_bytes(&c->sum, u->bytes, others ? f->file_kb : f->audio_kb);
+	/* what the provider sealed is its own, three bytes of base64 and more a token */
+	token_sum_plain(&c->sum, (int64_t)(u->sealed_bytes / 3));
+	c->sum.estimated |= u->nmedia || u->sealed;
+}
+
+static void
+count_body(struct count *c)
+{
+	for (size_t i = 0; i < c->b->nsegments; i++)
+		add_segment(c, &c->b->segments[i]);
+	if (c->chat)
+		token_sum_plain(&c->sum, c->m->family->reply);
+	add_media(c, &c->b->unread);
+	c->sum.estimated |= c->tools;
+}
+
+static struct token_meter
+meter(const struct request *r)
+{
+	return token_meter_of(r->snap->encodings, r->snap->models, r->in.body.model);
+}
+
+/* What is reserved is the sum, and what was learned of its like. */
+static void
+counted(struct request *r, const struct token_family *by, const struct token_sum *sum,
+	enum text_script script)
+{
+	struct found_tokens *t = &r->found.tokens;
+	int64_t mean = token_sum_tokens(sum->mean);
+
+	*t = (struct found_tokens){
+		.mean = mean,
+		.most = token_sum_tokens(sum->most),
+		.key = learned_key(r->in.body.model, script),
+		.estimated = sum->estimated,
+	};
+	r->found.tokens_by = by;
+	r->found.input_tokens = t->most;
+	if (sum->estimated && r->gate)
+		learned_apply(&r->gate->shared->learned, t->key, &mean, &r->found.input_tokens);
+	/* Once rules were asked, what they read stays, and the record says it. */
+	if (!r->found.have_verdict || !r->snap->policy->reads_tokens)
+		r->found.prompt_tokens = mean;
+}
+
+const struct ranks *
+request_own_ranks(const struct request *r, struct span model)
+{
+	const struct snapshot *s = r->snap;
+
+	if (!s->models || !s->encodings || !model.n)
+		return NULL;
+	struct token_meter m = token_meter_of(s->encodings, s->models, model);
+	return m.own ? m.ranks : NULL;
+}
+
+bool
+request_tokens_needed(const struct request *r)
+{
+	const struct policy *p = r->snap->policy, *shadow = r->snap->shadow_policy;
+
+	return r->in.have_body && r->in.body_state == BODY_STATE_WHOLE &&
+	       (p->reads_tokens || (shadow && shadow->reads_tokens));
+}
+
+void
+request_count_tokens(struct request *r)
+{
+	if (!r->in.have_body || !r->snap->models)
+		return;
+	struct token_meter m = meter(r);
+	struct count c = { .b = &r->in.body, .m = &m };
+	if (r->found.tokens_by == m.family && !r->found.tokens.by_bytes)
+		return;
+	count_body(&c);
+	counted(r, m.family, &c.sum, token_sum_script(&c.sum));
+}
+
+/* ---- what is not counted ---- */
+
+/* The end of the exchange will say how many it is; and if not, what was held can be told from
+ * the texts alone. A long body is a helper's, who counts. */
+static bool
+may_estimate(const struct request *r)
+{
+	const struct body *b = &r->in.body;
+	const struct endpoint *e = &r->found.endpoint;
+
+	return r->gate && r->snap->models && r->out.decision.via == VIA_RELAY &&
+	       r->found.route->response & RESP_METER && !request_tokens_needed(r) &&
+	       !r->found.fell.change && r->in.raw.n <= CAP_INLINE_BODY && !b->unread.nmedia &&
+	       !b->unread.sealed && b->marks.nmodels < 2 && b->marks.nrequests < 2 &&
+	       r->found.file.state == FILE_NONE && !dialect_batches(e) &&
+	       !dialect_batch_file(e, b) && !e->free && !e->stored && !e->unseen;
+}
+
+bool
+request_bound_tokens(struct request *r)
+{
+	struct found_tokens *t = &r->found.tokens;
+
+	if (!may_estimate(r))
+		return false;
+	struct token_meter m = meter(r);
+	struct count c = { .b = &r->in.body, .m = &m, .texts = COUNT_BYTES };
+	count_body(&c);
+	counted(r, m.family, &c.sum, TEXT_SCRIPTS);
+	t->by_bytes = true;
+	t->bound = token_sum_tokens(c.sum.bound);
+	if (t->bound > r->found.input_tokens)
+		r->found.input_tokens = t->bound;
+	return true;
+}
+
+void
+limits_count_prompt(struct request *r)
+{
+	struct found_tokens *t = &r->found.tokens;
+
+	if (!t->bound)
+		return;
+	t->bound = 0;
+	/* The bound is what is reserved: many at once of a text that is dense would pass a limit
+	 * by what an estimate lacks. */
+	if (limits_have_room(r))
+		return;
+	request_count_tokens(r);
+	limits_amounts(r);
+}
+
+void
+request_keep_texts(struct request *r, struct arena *own)
+{
+	size_t bytes = 0;
+
+	if (!r->found.tokens.by_bytes || !r->in.have_body)
+		return;
+	struct token_meter m = meter(r);
+	struct count c = { .b = &r->in.body, .m = &m, .texts = COUNT_NONE };
+	count_body(&c);
+	struct span *text = arena_array(own, c.nkept, sizeof(*text));
+	if (!text)
+		return; /* the arena says so */
+	c = (struct count){ .b = c.b, .m = c.m, .texts = c.texts, .kept = text };
+	count_body(&c);
+	for (size_t i = 0; i < c.nkept; i++)
+		bytes += text[i].n;
+	/* What is kept for the ticket is held as all of the arena is. */
+	if (r->run.resumed && !request_hold(r, bytes)) {
+		request_count_tokens(r);
+		r->found.tokens.late = true;
+		return;
+	}
+	for (size_t i = 0; i < c.nkept; i++)
+		text[i] = arena_dup(own, text[i]);
+	r->found.texts = (struct found_texts){ text, c.nkept, c.sum };
+}
+
+bool
+request_count_kept(struct request *r)
+{
+	const struct found_texts *k = &r->found.texts;
+	struct token_sum sum = k->rest;
+
+	if (!r->found.tokens.by_bytes || !k->text)
+		return false;
+	struct token_meter m = meter(r);
+	for (size_t i = 0; i < k->n; i++)
+		token_sum_text(&m, k->text[i], &sum);
+	counted(r, m.family, &sum, token_sum_script(&sum));
+	r->found.tokens.late = true;
+	return true;
+}

@@ -1,0 +1,116 @@
+/* What a caller is told of its limits: why it is refused, and when to come again. */
+#include "gate/limits/limits.h"
+
+#include <inttypes.h>
+
+#include "base/price/price.h"
+
+static struct span
+amount(struct request *r, enum limit_of of, uint64_t n)
+{
+	static const char *const words[] = {
+		[LIMIT_REQUESTS] = "requests",
+		[LIMIT_TOKENS] = "tokens",
+		[LIMIT_INPUT_TOKENS] = "input tokens",
+		[LIMIT_OUTPUT_TOKENS] = "output tokens",
+		[LIMIT_MESSAGE] = "tokens",
+		[LIMIT_CONCURRENT] = "requests at once",
+	};
+	char usd[PRICE_TEXT_MAX];
+
+	if (of != LIMIT_USD)
+		return arena_printf(&r->arena, "%" PRIu64 " %s", n, words[of]);
+	price_text(n, usd);
+	return arena_printf(&r->arena, "%s dollars", usd);
+}
+
+static struct span
+window(struct request *r, const struct quota_dim *d)
+{
+	static const char *const names[] = { "an hour", "a day", "a week", "a month" };
+
+	if (d->span.kind == QUOTA_CALENDAR)
+		return span_str(names[d->span.calendar]);
+	if (d->span.kind == QUOTA_IN_FLIGHT)
+		return (struct span){ NULL, 0 };
+	return arena_printf(&r->arena, "in %" PRIu64 " s", d->span.window_s);
+}
+
+bool
+limits_exhausted(const struct quota_dim *d)
+{
+	return d->span.kind == QUOTA_CALENDAR || d->unit == QUOTA_NANOUSD;
+}
+
+/* As people read it; Retry-After has the seconds. */
+static struct span
+how_long(struct request *r, uint64_t s)
+{
+	static const struct {
+		uint64_t from, each;
+		const char *one, *rest;
+	} units[] = { { 2 * 86400, 86400, "d", "h" }, { 2 * 3600, 3600, "h", "min" } };
+
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (s >= units[i].from)
+			return arena_printf(&r->arena, "%" PRIu64 " %s %" PRIu64 " %s",
+				s / units[i].each, units[i].one,
+				s % units[i].each / (i ? 60 : 3600), units[i].rest);
+	if (s >= 120)
+		return arena_printf(&r->arena, "%" PRIu64 " min", (s + 59) / 60);
+	return arena_printf(&r->arena, "%" PRIu64 " s", s);
+}
+
+struct span
+limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s)
+{
+	struct span many = amount(r, d->counts, d->limit), when = window(r, d),
+		    wait = how_long(r, retry_s);
+
+	return arena_printf(&r->arena, "over the limit %s: %.*s%s%.*s; try again in %.*s",
+		d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when), SPAN_ARG(wait));
+}
+
+struct span
+limits_why_never(struct request *r, const struct quota_dim *d)
+{
+	enum limit_of of = d->counts;
+	struct span needs = amount(r, of, d->n), many = amount(r, of, d->limit),
+		    when = window(r, d);
+
+	return arena_printf(&r->arena,
+		"this request needs %.*s (estimated input and the output cap) and the limit %s "
+		"is "
+		"%.*s%s%.*s: it can never pass; lower max_tokens",
+		SPAN_ARG(needs), d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when));
+}
+
+struct span
+limits_why_long(struct request *r, const struct limit *l)
+{
+	uint64_t tokens = (uint64_t)(r->found.input_tokens + r->found.output_tokens);
+
+	return arena_printf(&r->arena,
+		"this request needs %" PRIu64
+		" tokens (estimated input and the output cap) and the limit %s is %" PRIu64
+		" a request: lower max_tokens or shorten it",
+		tokens, l->name, l->amount);
+}
+
+const char *const limits_kinds[] = {
+	[LIMIT_REQUESTS] = "requests",
+	[LIMIT_TOKENS] = "tokens",
+	[LIMIT_INPUT_TOKENS] = "input_tokens",
+	[LIMIT_OUTPUT_TOKENS] = "output_tokens",
+	[LIMIT_MESSAGE] = "tokens_per_request",
+	[LIMIT_USD] = "nanousd",
+	[LIMIT_CONCURRENT] = "concurrent",
+};
+
+const char *
+limits_calendar(const struct quota_dim *d)
+{
+	static const char *const names[] = { "hour", "day", "week", "month" };
+
+	return names[d->span.calendar];
+}

@@ -1,0 +1,154 @@
+/* Near a limit: the caller is told with each answer, metrics and log once a window, caller and
+ * level. A rate that callers are meant to use up warns where its limit says soft; a budget,
+ * which is in dollars or by a calendar, always does. */
+#include "base/clock.h"
+#include "base/notice.h"
+#include "gate/gate_private.h"
+#include "gate/limits/limits.h"
+
+enum {
+	WARNINGS_SHOWN = 3,
+	LINES_A_SECOND = 10, /* of the daemon; metrics count all */
+	MILLION = 1000000,
+};
+
+/* Of what is known once the counts were read. */
+static uint64_t
+used_millionths(const struct quota_dim *d)
+{
+	uint64_t used = d->remaining < d->limit ? d->limit - d->remaining : 0;
+
+	return d->limit ? (uint64_t)((unsigned __int128)used * MILLION / d->limit) : MILLION;
+}
+
+static enum limit_level
+level_of(const struct quota_dim *d)
+{
+	const struct limit *l = d->of;
+	uint64_t used = used_millionths(d);
+
+	if (!d->reset_ms || !l || (!l->soft && !limits_exhausted(d)) ||
+		d->span.kind == QUOTA_IN_FLIGHT)
+		return LEVEL_NONE;
+	return used >= MILLION		  ? LEVEL_100
+	       : used >= 9 * MILLION / 10 ? LEVEL_90
+	       : used >= 8 * MILLION / 10 ? LEVEL_80
+	       : d->soft_reached	  ? LEVEL_SOFT
+					  : LEVEL_NONE;
+}
+
+/* A caller, its window and how far it is in it; never 0. What was warned of last in its place
+ * is remembered: a collision warns once more. */
+static uint64_t
+name_of(const struct quota_dim *d, enum limit_level level)
+{
+	uint64_t h = 0xcbf29ce484222325,
+		 window = d->span.kind == QUOTA_ROLLING && d->span.window_s
+				  ? (uint64_t)(clock_wall_ns() / 1000000000) / d->span.window_s
+				  : (uint64_t)d->at.bucket;
+
+	for (const char *p = d->key; *p; p++)
+		h = (h ^ (unsigned char)*p) * 0x100000001b3;
+	h = (h ^ window) * 0x100000001b3;
+	h ^= h >> 29;
+	return ((h * 0x9e3779b97f4a7c15) & ~UINT64_C(15)) | level;
+}
+
+static bool
+may_log(struct gate_shared *s)
+{
+	uint64_t now = clock_mono_us() / MILLION,
+		 had = atomic_load_explicit(&s->warned_lines, memory_order_relaxed),
+		 n = had >> 8 == now ? had & 255 : 0;
+
+	if (n >= LINES_A_SECOND)
+		return false;
+	atomic_store_explicit(&s->warned_lines, now << 8 | (n + 1), memory_order_relaxed);
+	return true;
+}
+
+/* Who: of a person his name only where notify.persons says so. */
+static void
+notice(struct request *r, const struct quota_dim *d, enum limit_level level)
+{
+	const struct identity *id = &r->found.identity;
+	bool spent = level == LEVEL_100, persons = gate_cfg(r->gate)->notify_persons;
+	int64_t resets_s = (int64_t)(d->reset_ms / 1000), now = clock_wall_ns();
+	unsigned percent = (unsigned)(used_millionths(d) / (MILLION / 100));
+	const struct notice_of of = { .kind = NOTICE_BUDGET,
+		.what = spent ? "limit_spent" : "limit_near",
+		.name = span_str(d->name),
+		.until_ns = spent ? now + (int64_t)d->reset_ms * 1000000 : 0 };
+	const struct log_field numbers[] = { LI("percent", spent ? 100 : percent),
+		LS("unit", limits_kinds[d->counts]), LI("limit", d->limit),
+		LI("remaining", spent ? 0 : d->remaining), LI("resets_in_s", resets_s),
+		LS("id", r->id), LSP("team", id->team), LSP("department", id->department),
+		LSP("key", id->key_id), LSP("person", id->person) };
+
+	notice_send(&of, numbers, COUNT_OF(numbers) - !persons,
+		"limit %s is %s (%u %%); it begins anew in %lld s; who: tollgate audit show %s",
+		d->name, spent ? "spent" : "nearly used", spent ? 100 : percent,
+		(long long)resets_s, r->id);
+}
+
+static void
+warn(struct request *r, const struct quota_dim *d, enum limit_level level)
+{
+	struct gate_shared *s = r->gate->shared;
+	uint64_t name = name_of(d, level);
+
+	if (atomic_exchange_explicit(
+		    &s->warned[(name >> 4) % WARNED], name, memory_order_relaxed) == name)
+		return;
+	limit_tally_warned(&r->gate->tally.limits, d->name, level);
+	const int64_t now_ns = clock_wall_ns();
+	const struct near_told near = { .caller = name & ~UINT64_C(15),
+		.limit = span_str(d->name),
+		.person = r->found.identity.person,
+		.team = r->found.identity.team,
+		.route = span_str(r->found.route ? r->found.route->name : NULL),
+		.millionths = level == LEVEL_100 ? MILLION : used_millionths(d),
+		.at_ns = now_ns,
+		.reset_ns = now_ns + (int64_t)d->reset_ms * 1000000 };
+	near_add(&r->gate->tally.near, &near);
+	if (notice_wanted(NOTICE_BUDGET)) /* has a cap of its own, and counts what it drops */
+		notice(r, d, level);
+	if (level != LEVEL_SOFT && may_log(s))
+		log_event(LOG_WARN, "limit.near", LS("limit", d->name),
+			LS("reached_percent", limit_level_names[level]), LS("id", r->id));
+}
+
+void
+limits_warn(struct request *r, const struct quota_request *q)
+{
+	for (size_t i = 0; i < q->ndims; i++) {
+		const struct quota_dim *d = &q->dim[i];
+		bool over = q->result == QUOTA_REFUSED && i == q->refused_by;
+		enum limit_level level = level_of(d);
+		if (d->reset_ms)
+			limit_tally_used(&r->gate->tally.limits, d->name,
+				over ? MILLION : used_millionths(d));
+		if (level != LEVEL_NONE)
+			warn(r, d, over ? LEVEL_100 : level);
+	}
+}
+
+struct span
+request_limit_warning(struct request *r)
+{
+	struct buf out;
+	size_t n = 0;
+
+	buf_init(&out, 256);
+	for (int run = 0; run < 2; run++)
+		for (size_t i = 0; i < r->found.quota[run]->ndims && n < WARNINGS_SHOWN; i++) {
+			const struct quota_dim *d = &r->found.quota[run]->dim[i];
+			if (level_of(d) == LEVEL_NONE)
+				continue;
+			buf_printf(&out, "%s%s %u%%", n++ ? ", " : "", d->name,
+				(unsigned)(used_millionths(d) / (MILLION / 100)));
+		}
+	struct span s = arena_dup(&r->arena, buf_view(&out));
+	buf_free(&out);
+	return s;
+}

@@ -1,0 +1,119 @@
+/* Counts of the external recognisers for /metrics and /status: names of the policy
+ * and numbers. Read while the workers count. */
+#include <inttypes.h>
+
+#include "base/metrics.h"
+#include "gate/sources/recognise.h"
+
+/* The sum of one recogniser over the workers. */
+struct total {
+	const char *name;
+	uint64_t outcomes[ASK_OUTCOMES], hits, misses, latency_us, opened;
+	unsigned open; /* workers */
+};
+
+static uint64_t
+read_count(const _Atomic uint64_t *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+static void
+add_up(struct total *t, const struct recogniser_stats *s)
+{
+	for (size_t i = 0; i < ASK_OUTCOMES; i++)
+		t->outcomes[i] += read_count(&s->outcomes[i]);
+	t->hits += read_count(&s->hits);
+	t->misses += read_count(&s->misses);
+	t->latency_us += read_count(&s->latency_us);
+	t->opened += read_count(&s->opened);
+	t->open += atomic_load_explicit(&s->open, memory_order_relaxed);
+}
+
+static size_t
+totals(const struct recognisers *const *r, size_t n, struct total out[RECOGNISER_STATS])
+{
+	size_t made = 0;
+
+	for (size_t w = 0; w < n; w++)
+		for (size_t i = 0; i < RECOGNISER_STATS; i++) {
+			const struct recogniser_stats *s = recognisers_stats(r[w]) + i;
+			size_t k = 0;
+			if (!atomic_load_explicit(&s->used, memory_order_acquire))
+				break;
+			while (k < made && strcmp(out[k].name, s->name))
+				k++;
+			if (k == RECOGNISER_STATS)
+				continue;
+			if (k == made)
+				out[made++] = (struct total){ .name = s->name };
+			add_up(&out[k], s);
+		}
+	return made;
+}
+
+void
+recognisers_metrics(struct buf *out, const struct recognisers *const *r, size_t n)
+{
+	struct total t[RECOGNISER_STATS];
+	size_t made = totals(r, n, t);
+
+	if (made == 0)
+		return;
+	metrics_head(out, "recogniser_calls_total", "counter",
+		"calls of external recognisers, and what was refused without one, by outcome");
+	for (size_t k = 0; k < made; k++)
+		for (size_t i = 0; i < ASK_OUTCOMES; i++)
+			if (i != ASK_MISSING)
+				buf_printf(out,
+					"tollgate_recogniser_calls_total{recogniser=\"%s\","
+					"outcome=\"%s\"} %" PRIu64 "\n",
+					t[k].name, ask_outcome_names[i], t[k].outcomes[i]);
+	metrics_head(out, "recogniser_texts_total", "counter",
+		"texts by whether their answer was remembered");
+	for (size_t k = 0; k < made; k++)
+		buf_printf(out,
+			"tollgate_recogniser_texts_total{recogniser=\"%s\",cache=\"hit\"} "
+			"%" PRIu64 "\ntollgate_recogniser_texts_total{recogniser=\"%s\",cache="
+			"\"miss\"} %" PRIu64 "\n",
+			t[k].name, t[k].hits, t[k].name, t[k].misses);
+	metrics_head(out, "recogniser_seconds_total", "counter", "time that calls took");
+	for (size_t k = 0; k < made; k++)
+		buf_printf(out,
+			"tollgate_recogniser_seconds_total{recogniser=\"%s\"} %" PRIu64
+			".%06" PRIu64 "\n",
+			t[k].name, t[k].latency_us / 1000000, t[k].latency_us % 1000000);
+	metrics_head(out, "recogniser_opened_total", "counter",
+		"times that a circuit breaker opened");
+	for (size_t k = 0; k < made; k++)
+		buf_printf(out,
+			"tollgate_recogniser_opened_total{recogniser=\"%s\"} %" PRIu64 "\n",
+			t[k].name, t[k].opened);
+	metrics_head(out, "recogniser_open", "gauge", "workers whose circuit breaker is open");
+	for (size_t k = 0; k < made; k++)
+		buf_printf(out, "tollgate_recogniser_open{recogniser=\"%s\"} %u\n", t[k].name,
+			t[k].open);
+}
+
+void
+recognisers_status(struct buf *out, const struct recognisers *const *r, size_t n)
+{
+	struct total t[RECOGNISER_STATS];
+	size_t made = totals(r, n, t);
+
+	buf_putc(out, '[');
+	for (size_t k = 0; k < made; k++) {
+		uint64_t failed = 0;
+		for (size_t i = ASK_ANSWERED + 1; i < ASK_OUTCOMES; i++)
+			failed += t[k].outcomes[i];
+		buf_printf(out, "%s{\"name\":", k ? "," : "");
+		buf_json_str(out, span_str(t[k].name));
+		buf_printf(out,
+			",\"answered\":%" PRIu64 ",\"failed\":%" PRIu64
+			",\"open\":%u,\"opened\":%" PRIu64 ",\"cache_hits\":%" PRIu64
+			",\"cache_misses\":%" PRIu64 "}",
+			t[k].outcomes[ASK_ANSWERED], failed, t[k].open, t[k].opened, t[k].hits,
+			t[k].misses);
+	}
+	buf_putc(out, ']');
+}

@@ -1,0 +1,402 @@
+/* What a record says (the inside; the audit thread adds version, node, boot,
+ * sequence, previous hash and time). Every value a rule may read is here, so
+ * that a decision can be evaluated again. Lists are cut at a stated length
+ * and carry their true count. */
+#include "gate/steps/record.h"
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "gate/limits/limits.h"
+#include "policy/verdict/explain.h"
+
+enum { DATA_MAX = 8192 };
+
+/* For a daemon that starts after this one was killed. */
+static void
+put_charges(struct request *r, struct buf *b, enum record_field f)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
+			char text[QUOTA_TEXT_MAX];
+			const struct quota_dim *d = &r->found.quota[i]->dim[k];
+			if (d->charged)
+				put_text_item(b, f, n++, span_of(text, quota_write(d, text)));
+		}
+	/* Of attempts before, whatever they are charged now. */
+	struct span others = f == RF_SETTLED ? request_settled_charges(r) : SPAN_LIT("");
+	if (others.n) {
+		put_item(b, f, n++);
+		buf_span(b, others);
+	}
+	put_end(b, n);
+}
+
+static void
+put_quota(struct request *r, struct buf *b)
+{
+	char when[CLOCK_RFC3339_LEN];
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
+			const struct quota_dim *d = &r->found.quota[i]->dim[k];
+			put_object_item(b, RF_LIMITS, n++);
+			put_name(b, RF_LIMITS_LIMIT, d->name);
+			put_name(b, RF_LIMITS_KIND, limits_kinds[d->counts]);
+			put_int(b, RF_LIMITS_OF, (int64_t)d->limit);
+			if (d->span.kind == QUOTA_CALENDAR)
+				put_name(b, RF_LIMITS_WINDOW, limits_calendar(d));
+			else if (d->span.kind == QUOTA_ROLLING)
+				put_int(b, RF_LIMITS_WINDOW_S, (int64_t)d->span.window_s);
+			put_int(b, RF_LIMITS_TAKEN, d->charged ? (int64_t)d->n : 0);
+			if (d->reset_ms)
+				put_int(b, RF_LIMITS_REMAINING, (int64_t)d->remaining);
+			if (d->span.kind == QUOTA_ROLLING && d->charged) {
+				/* By the counters' clock: those of the daemons differ. */
+				clock_rfc3339(d->counted_ms * 1000000, when);
+				put_name(b, RF_LIMITS_COUNTED_AT, when);
+			}
+			buf_putc(b, '}');
+		}
+	put_end(b, n);
+	put_count(b, RF_RESERVED_NANOUSD, n ? r->found.most_nanousd : 0);
+	put_charges(r, b, RF_RESERVED);
+	if (request_tried(r))
+		record_attempt(r, b);
+	put_flag(b, RF_QUOTA_UNAVAILABLE, r->found.quota_failed);
+	put_flag(b, RF_QUOTA_ALONE, r->found.quota[0]->alone || r->found.quota[1]->alone);
+	put_count(b, RF_LEARNED_CAP, r->found.learned_cap);
+	put_count(b, RF_DEFAULT_CAP, r->found.default_cap);
+	put_count(b, RF_TARGET_CAP, r->found.target_cap);
+	if (r->found.fell.change) {
+		put_object(b, r->found.fell.soft ? RF_AT_SOFT : RF_AT_LIMIT);
+		put_name(b, RF_AT_SOFT_LIMIT, r->found.fell.limit->name);
+		put_name(b, RF_AT_SOFT_MODEL, r->found.fell.change->model);
+		put_count(b, RF_AT_SOFT_MAX_OUTPUT_TOKENS,
+			r->found.fell.change->max_output_tokens);
+		buf_putc(b, '}');
+	}
+}
+
+/* What the route is for. */
+static void
+put_about(const struct about *a, struct buf *b)
+{
+	const char *const said[] = { a->use_case, a->risk, a->operation, a->reviewer };
+	static const enum record_field fields[] = { RF_ABOUT_USE_CASE, RF_ABOUT_RISK,
+		RF_ABOUT_OPERATION, RF_ABOUT_REVIEWER };
+	bool any = false;
+
+	for (size_t i = 0; i < COUNT_OF(said); i++) {
+		if (said[i] && !any)
+			put_object(b, RF_ABOUT);
+		any |= said[i] != NULL;
+		if (said[i])
+			put_utf8(b, fields[i], span_str(said[i]));
+	}
+	if (any)
+		buf_putc(b, '}');
+}
+
+static void
+put_at(const struct target *t, struct buf *b)
+{
+	put_name(b, RF_TARGET, t->known);
+	if (t->known_region[0])
+		put_utf8(b, RF_REGION, span_str(t->known_region));
+}
+
+static void
+put_policy(struct request *r, struct buf *b)
+{
+	const struct policy *p = r->snap->policy;
+
+	put_name(b, RF_POLICY, p->label);
+	put_name(b, RF_POLICY_VERSION, p->version);
+	put_flag(b, RF_SHADOW, p->shadow);
+	put_flag(b, RF_OBSERVING, p->observe.backend && r->now_wall_ns < p->observe.until_ns);
+	if (r->found.route)
+		put_name(b, RF_ROUTE, r->found.route->name);
+	if (r->found.route && r->out.decision.kind != D_OBSERVED)
+		put_at(request_target(r), b);
+	if (r->found.route)
+		put_about(&r->found.route->about, b);
+	put_name(b, RF_BACKEND, request_backend(r));
+	put_utf8(b, RF_MODEL, r->in.body.model);
+}
+
+/* A whole number of them: read back it is the same double. */
+static void
+put_billionths(struct buf *b, enum record_field f, double v)
+{
+	key(b, f);
+	buf_printf(b, "%.9f", v);
+}
+
+/* Where a route has a choice: who was considered, and why they left. */
+static void
+put_candidates(struct request *r, struct buf *b)
+{
+	static const char *const fates[] = { "chosen", "left", "denied", "routed elsewhere",
+		"out" };
+	const struct policy_target_facts *at = r->found.at;
+
+	if (r->found.verdict.ncandidates < 2 && !r->found.ranks)
+		return;
+	for (size_t i = 0; i < r->found.verdict.ncandidates; i++) {
+		const struct policy_candidate *c = &r->found.verdict.candidates[i];
+		put_object_item(b, RF_CANDIDATES, i);
+		put_name(b, RF_CANDIDATES_TARGET, c->target->name);
+		put_name(b, RF_CANDIDATES_MODEL, c->target->model);
+		put_name(b, RF_CANDIDATES_FATE, fates[c->fate]);
+		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
+			put_name(b, RF_CANDIDATES_RULE, c->rule ? c->rule->name : "default");
+		if (r->found.ranks) {
+			put_name(b, RF_CANDIDATES_OUT, target_outs[r->found.ranks[i].out]);
+			put_name(b, RF_CANDIDATES_STATE, r->found.ranks[i].state);
+			if (r->found.ranks[i].place != i)
+				put_int(b, RF_CANDIDATES_PLACE, r->found.ranks[i].place);
+		}
+		if (at) {
+			put_billionths(b, RF_CANDIDATES_PRICE, at[i].price);
+			put_billionths(b, RF_CANDIDATES_LATENCY, at[i].latency);
+			put_billionths(b, RF_CANDIDATES_ERRORS, at[i].errors);
+		}
+		buf_putc(b, '}');
+	}
+	buf_putc(b, ']');
+}
+
+static void
+put_tags(const struct request *r, struct buf *b)
+{
+	if (r->found.have_verdict)
+		put_names(b, RF_TAGS, r->found.verdict.tags, r->found.verdict.ntags);
+	put_spans(b, RF_REQUEST_TAGS, r->found.tags, r->found.ntags);
+}
+
+/* The headers' values are the policy's, which the version names. */
+static void
+put_changes(struct request *r, struct buf *b)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct header *h;
+	size_t n = 0;
+
+	if (!r->found.have_verdict)
+		return;
+	put_candidates(r, b);
+	put_tags(r, b);
+	if (r->out.decision.kind == D_DENY || r->out.decision.kind == D_OBSERVED)
+		return;
+	put_utf8(b, RF_REQUESTED_MODEL, r->in.asked_model);
+	put_count(b, RF_MAX_OUTPUT_TOKENS, v->changes.max_output_tokens);
+	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at)); n++)
+		put_text_item(b, RF_SET_HEADERS, n, span_str(h->name));
+	put_end(b, n);
+}
+
+/* What the rules said, whatever came of it, and which of them matched or failed. */
+static void
+put_verdict(struct request *r, struct buf *b)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct policy_changes *would = &v->shadow_changes;
+
+	if (!r->found.have_verdict)
+		return;
+	put_object(b, RF_VERDICT);
+	put_name(b, RF_VERDICT_EFFECT, rule_effect_name(v->ruled.effect));
+	put_name(b, RF_VERDICT_RULE, v->ruled.rule ? v->ruled.rule->name : "default");
+	if (r->in.asked_model.p) { /* what is sent is another */
+		key(b, RF_VERDICT_ASKED_MODEL);
+		buf_json_str(b, cut(r->in.asked_model, VALUE_MAX));
+	}
+	record_outcomes(b, v->ruled.trace, r->snap->policy->nrules);
+	buf_putc(b, '}');
+	/* The trace left with the frame where the relay refuses what was permitted. */
+	record_rules(b, v->ruled.trace, r->snap->policy->nrules);
+	if (!v->ruled.shadowed)
+		return;
+	put_object(b, RF_WOULD_BE);
+	put_name(b, RF_WOULD_BE_DECISION, rule_effect_name(v->ruled.shadow_effect));
+	put_name(b, RF_WOULD_BE_RULE, v->ruled.shadow_rule ? v->ruled.shadow_rule->name : NULL);
+	put_name(b, RF_WOULD_BE_TARGET, would->target ? would->target->name : NULL);
+	put_name(b, RF_WOULD_BE_MODEL, would->model);
+	put_count(b, RF_WOULD_BE_MAX_OUTPUT_TOKENS, would->max_output_tokens);
+	buf_putc(b, '}');
+}
+
+/* Of the policy's data, a bit each: read by the rules, or by those on the answer. */
+static uint32_t
+data_read(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+	uint32_t read = r->found.verdict.data_read;
+
+	if (r->found.route && r->found.route->uses.any && r->out.decision.kind != D_DENY)
+		for (size_t i = 0; i < p->nanswer_slots; i++)
+			if (p->answer_slots[i] >= V_COUNT)
+				read |= 1u << (p->answer_slots[i] - V_COUNT);
+	return read;
+}
+
+/* What rules read from outside. A value that is too long is named only. */
+static void
+put_data(struct request *r, struct buf *b)
+{
+	const struct policy *p = r->snap->policy;
+	const char *left[CAP_DATA];
+	struct policy_facts f;
+	size_t n = 0, left_out = 0;
+
+	uint32_t read = r->found.have_verdict ? data_read(r) : 0;
+	if (!read)
+		return;
+	request_facts(r, &f);
+	for (size_t i = 0; i < p->ndata; i++) {
+		struct buf text;
+		if (!(read >> i & 1))
+			continue;
+		struct cel_value v = policy_data(p, &f, i, &r->arena);
+		buf_init(&text, DATA_MAX);
+		cel_json(&v, &text);
+		if (buf_failed(&text)) {
+			left[left_out++] = p->data[i].name;
+		} else {
+			if (n++ == 0)
+				put_object(b, RF_DATA);
+			key_in_map(b, p->data[i].name);
+			buf_span(b, buf_view(&text));
+		}
+		buf_free(&text);
+	}
+	if (n)
+		buf_putc(b, '}');
+	put_names(b, RF_DATA_LEFT_OUT, left, left_out);
+}
+
+/* What a second policy says. */
+static void
+put_shadow(struct request *r, struct buf *b)
+{
+	static const char *const names[] = { "decision", "rule", "redactions", "route" };
+	const struct shadow *s = &r->found.shadow;
+	const char *differs[4];
+	size_t n = 0;
+
+	if (!s->asked)
+		return;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (s->differs >> i & 1)
+			differs[n++] = names[i];
+	put_object(b, RF_SHADOW_POLICY);
+	key(b, RF_SHADOW_POLICY_POLICY);
+	buf_json_str(b, span_str(r->snap->shadow_policy->label));
+	put_flag(b, RF_SHADOW_POLICY_FAILED, s->failed);
+	if (!s->failed) {
+		put_name(b, RF_SHADOW_POLICY_DECISION, rule_effect_name(s->effect));
+		put_count(b, RF_SHADOW_POLICY_STATUS, (uint64_t)s->status);
+		put_utf8(b, RF_SHADOW_POLICY_RULE, span_str(s->rule));
+	}
+	put_names(b, RF_SHADOW_POLICY_DIFFERS, differs, n);
+	buf_putc(b, '}');
+}
+
+/* Of what was decided, or would be. */
+static void
+put_denial(const struct decision *d, struct buf *b)
+{
+	if (d->kind == D_DENY) {
+		put_int(b, RF_STATUS, d->status);
+		put_name(b, RF_CODE, d->code);
+		put_utf8(b, RF_REASON, d->message);
+	}
+	put_name(b, RF_RULE, d->rule);
+}
+
+void
+record_decision(struct request *r, struct buf *b)
+{
+	const struct decision *d = &r->out.decision;
+	char when[CLOCK_RFC3339_LEN];
+
+	put_name(b, RF_TYPE, request_tried(r) ? "attempt" : "decision");
+	put_name(b, RF_ID, r->id);
+	clock_rfc3339(r->now_wall_ns, when);
+	put_name(b, RF_DECIDED_AT, when);
+	put_name(b, RF_DECISION, decision_names[d->kind]);
+	put_denial(d, b);
+	if (d->kind == D_OBSERVED) {
+		const struct decision *would = &r->out.would;
+		put_object(b, RF_WOULD);
+		put_name(b, RF_WOULD_DECISION,
+			would->kind == D_DEFER ? "unknown" : decision_names[would->kind]);
+		put_denial(would, b);
+		buf_putc(b, '}');
+	}
+	put_name(b, RF_VIA, via_names[d->via]);
+	if (d->via == VIA_DIRECT || d->via == VIA_OBSERVE)
+		put_name(b, RF_STATE, "released to HAProxy");
+	put_policy(r, b);
+	put_name(b, RF_SEARCHED,
+		r->found.route && r->found.route->find_all ? "all" : r->snap->searched);
+	put_verdict(r, b);
+	record_not_held(r, b);
+	put_changes(r, b);
+	record_request(r, b);
+	record_identity(r, b);
+	record_calls(r, b);
+	record_offered(r, b);
+	record_findings(r, b);
+	if (r->in.body.nreasoning) {
+		put_object(b, RF_SIGNED_REASONING);
+		put_int(b, RF_SIGNED_REASONING_BLOCKS, (int64_t)r->in.body.nreasoning);
+		put_int(b, RF_SIGNED_REASONING_DROPPED, (int64_t)r->found.reasoning_dropped);
+		put_int(b, RF_SIGNED_REASONING_LEFT, (int64_t)r->found.reasoning_left);
+		buf_putc(b, '}');
+	}
+	put_count(b, RF_HIDDEN_TOOLS, r->found.offer.hidden);
+	put_count(b, RF_CREDENTIALS, r->found.ncredentials);
+	put_flag(b, RF_EVASION, r->found.evasion);
+	put_flag(b, RF_CLASSIFIER_FAILED, r->found.classifier_failed);
+	record_recognitions(r, b);
+	put_flag(b, RF_LOW_CONFIDENCE,
+		request_silence(r, OUT_PERMIT) ||
+			(r->found.have_verdict && r->out.decision.kind != D_DENY &&
+				r->found.unclassified == OUT_PERMIT && request_unanswered(r)));
+	put_data(r, b);
+	put_shadow(r, b);
+	record_prompt(r, b);
+	put_quota(r, b);
+	record_not_inspected(r, b);
+}
+
+void
+record_completion(struct request *r, const struct exchange_result *res, const char *outcome,
+	struct buf *b)
+{
+	put_name(b, RF_TYPE, "completion");
+	put_name(b, RF_ID, r->id);
+	put_name(b, RF_OUTCOME, outcome);
+	put_count(b, RF_STATUS, (uint64_t)res->status);
+	put_name(b, RF_WHY, res->why);
+	put_policy(r, b);
+	put_object(b, RF_IDENTITY);
+	put_name(b, RF_IDENTITY_METHOD, r->found.identity.method);
+	put_utf8(b, RF_IDENTITY_PERSON, r->found.identity.person);
+	put_utf8(b, RF_IDENTITY_AGENT, r->found.identity.agent);
+	put_utf8(b, RF_IDENTITY_TEAM, r->found.identity.team);
+	buf_putc(b, '}');
+	put_tags(r, b);
+	record_called(r, res, b);
+	put_str(b, RF_TRACEPARENT, request_trace(r));
+	put_int(b, RF_RESPONSE_BYTES, (int64_t)res->response_bytes);
+	record_usage(r, &res->usage, b);
+	record_answer(r, b);
+	put_charges(r, b, RF_SETTLED);
+	record_attempts(r, b);
+	put_int(b, RF_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));
+}

@@ -1,0 +1,292 @@
+/* What a completion says of the answer: what it was, what was found in it and what became of
+ * that. Counts and names, never values; texts where the route has them recorded. */
+#include "gate/exchange.h"
+#include "gate/steps/record.h"
+#include "policy/prices.h"
+#include "policy/verdict/explain.h"
+
+static void
+put_found(const struct request *r, const struct guard_report *a, struct buf *b)
+{
+	for (size_t i = 0; i < a->nfound; i++) {
+		uint16_t e = a->found[i].entity;
+		put_object_item(b, RF_ANSWER_FINDINGS, i);
+		put_name(b, RF_ANSWER_FINDINGS_ENTITY, detect_entity_name(r->snap->rules, e));
+		put_int(b, RF_ANSWER_FINDINGS_COUNT, (int64_t)a->found[i].n);
+		if (a->judged && entity_in(&a->sum.redact, e))
+			put_name(b, RF_ANSWER_FINDINGS_WITH, style_names[a->sum.with[e]]);
+		buf_putc(b, '}');
+	}
+	put_end(b, a->nfound);
+}
+
+/* What the rules said. */
+static void
+put_verdict(const struct request *r, const struct guard_report *a, struct buf *b)
+{
+	const struct guard_sum *v = &a->sum;
+	size_t n = 0;
+
+	record_rule_did(r, v->rule, v->effect, v->shadowed ? v->shadow_rule : NULL);
+	put_name(b, RF_ANSWER_DECISION, rule_effect_name(v->effect));
+	if (v->effect == RULE_DENY)
+		put_int(b, RF_ANSWER_DENIED_WITH, a->verdict.status);
+	put_name(b, RF_ANSWER_RULE, v->rule ? v->rule->name : NULL);
+	if (v->shadowed) {
+		put_name(b, RF_ANSWER_WOULD, rule_effect_name(v->shadow_effect));
+		put_name(b, RF_ANSWER_WOULD_RULE, v->shadow_rule ? v->shadow_rule->name : NULL);
+	}
+	put_names(b, RF_ANSWER_TAGS, v->tags, v->ntags);
+	for (size_t i = 0; i < r->snap->policy->nclasses; i++)
+		if (entity_in(&v->classes_hit, i))
+			put_text_item(b, RF_ANSWER_CLASSES, n++,
+				span_str(r->snap->policy->classes[i].name));
+	put_end(b, n);
+}
+
+/* What the shadow policy says of the same answer. */
+static void
+put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
+{
+	const struct guard_sum *mine = &a->sum, *its = &a->shadow;
+	const char *differs[4];
+	size_t n = 0;
+
+	if (!its->any)
+		return;
+	if (mine->effect != its->effect)
+		differs[n++] = "decision";
+	if (strcmp(mine->rule ? mine->rule->name : "", its->rule ? its->rule->name : "") != 0)
+		differs[n++] = "rule";
+	/* styles are there for what is redacted */
+	bool other = memcmp(&mine->redact, &its->redact, sizeof(mine->redact)) != 0;
+	for (size_t e = 0; e < DETECT_ENTITIES_MAX && !other; e++)
+		other = entity_in(&mine->redact, e) && mine->with[e] != its->with[e];
+	if (other)
+		differs[n++] = "redactions";
+	bool tags = mine->ntags != its->ntags;
+	for (size_t i = 0; i < its->ntags && !tags; i++)
+		tags = span_find(span_str(its->tags[i]), mine->tags, mine->ntags) ==
+		       mine->ntags;
+	if (tags)
+		differs[n++] = "tags";
+	put_object(b, RF_ANSWER_SHADOW_POLICY);
+	key(b, RF_SHADOW_POLICY_POLICY);
+	buf_json_str(b, span_str(r->snap->shadow_policy->label));
+	put_name(b, RF_SHADOW_POLICY_DECISION, rule_effect_name(its->effect));
+	put_utf8(b, RF_SHADOW_POLICY_RULE, span_str(its->rule ? its->rule->name : NULL));
+	put_names(b, RF_SHADOW_POLICY_DIFFERS, differs, n);
+	buf_putc(b, '}');
+}
+
+/* The texts: hashes of them, and as the route says so what went. */
+static void
+put_said(const struct guard *g, bool texts, struct buf *b)
+{
+	static const char *const kinds[] = { [KIND_TEXT] = "text",
+		[KIND_REASONING] = "reasoning",
+		[KIND_SIGNED] = "signed",
+		[KIND_REFUSAL] = "refusal",
+		[KIND_ARGUMENTS] = "arguments",
+		[KIND_INPUT] = "arguments",
+		[KIND_OTHER] = "other" };
+	struct guard_transcript s;
+	size_t n = 0, left = TEXT_MAX;
+	bool cut = guard_transcript_cut(g);
+
+	for (; guard_transcript(g, n, &s); n++) {
+		put_object_item(b, RF_ANSWER_TEXTS, n);
+		put_name(b, RF_ANSWER_TEXTS_KIND, kinds[s.kind]);
+		put_int(b, RF_ANSWER_TEXTS_CHOICE, s.choice);
+		put_count(b, RF_ANSWER_TEXTS_PART, s.part);
+		put_int(b, RF_ANSWER_TEXTS_BYTES, (int64_t)s.bytes);
+		put_hash(b, RF_ANSWER_TEXTS_HMAC_SHA256, s.hmac);
+		struct span kept = cut_escaped(s.text, left);
+		if (texts) {
+			size_t before = b->n;
+			key(b, RF_ANSWER_TEXTS_TEXT);
+			buf_json_str(b, kept);
+			left -= b->n - before < left ? b->n - before : left;
+		}
+		cut |= kept.n < s.text.n;
+		buf_putc(b, '}');
+	}
+	put_end(b, n);
+	put_flag(b, RF_ANSWER_TEXTS_CUT, cut);
+}
+
+void
+record_answer(struct request *r, struct buf *b)
+{
+	const struct guard *g = r->x ? r->x->guard : NULL;
+
+	if (!g)
+		return;
+	const struct guard_report *a = guard_report(g);
+	put_object(b, RF_ANSWER);
+	put_flag(b, RF_ANSWER_STREAMED, a->streamed);
+	put_flag(b, RF_ANSWER_INSPECTED, a->inspected);
+	put_flag(b, RF_ANSWER_PROVIDER_ERROR, a->provider_error);
+	put_utf8(b, RF_ANSWER_MODEL, span_str(a->model));
+	put_name(b, RF_ANSWER_FINISH_REASON, a->finish);
+	put_names(b, RF_ANSWER_TOOL_CALLS, a->tools, a->ntools);
+	if (a->judged)
+		put_verdict(r, a, b);
+	put_shadow(r, a, b);
+	put_found(r, a, b);
+	if (a->judged)
+		record_answer_verdict(b, r->snap->policy, r->found.route, a);
+	put_said(g, r->found.route->record_answer == PROMPT_REDACTED, b);
+	put_count(b, RF_ANSWER_REDACTIONS, a->redactions);
+	put_count(b, RF_ANSWER_RESTORATIONS, a->restorations);
+	put_count(b, RF_ANSWER_LEFT_IN_URLS, a->left_in_urls);
+	put_count(b, RF_ANSWER_SIGNED_DROPPED, a->signed_dropped);
+	put_count(b, RF_ANSWER_TOOLS_HIDDEN, a->tools_hidden);
+	put_count(b, RF_ANSWER_TEXT_BYTES, a->text_bytes);
+	put_count(b, RF_ANSWER_EVENTS, a->events);
+	put_count(b, RF_ANSWER_OPAQUE_BYTES, a->opaque_bytes);
+	put_count(b, RF_ANSWER_SEALED_BYTES, a->sealed_bytes);
+	put_count(b, RF_ANSWER_NOT_INSPECTED_BYTES,
+		a->inspected ? a->unread_bytes + a->apart_bytes : 0);
+	put_name(b, RF_ANSWER_NOT_INSPECTED_WHY, a->inspected ? a->unread_why : NULL);
+	if (a->first_text_us > r->begun_us)
+		put_int(b, RF_ANSWER_FIRST_TEXT_US, (int64_t)(a->first_text_us - r->begun_us));
+	buf_putc(b, '}');
+}
+
+/* ---- usage ---- */
+
+/* Totals and what was cached have their own. */
+/* clang-format off */
+static const enum record_field part_fields[PRICE_KINDS] = {
+	[PRICE_WRITE] = RF_USAGE_CACHE_WRITE_TOKENS, [PRICE_WRITE_1H] = RF_USAGE_CACHE_WRITE_1H_TOKENS,
+	[PRICE_AUDIO_IN] = RF_USAGE_AUDIO_INPUT_TOKENS, [PRICE_IMAGE_IN] = RF_USAGE_IMAGE_INPUT_TOKENS,
+	[PRICE_REASONING] = RF_USAGE_REASONING_TOKENS, [PRICE_AUDIO_OUT] = RF_USAGE_AUDIO_OUTPUT_TOKENS,
+	[PRICE_IMAGE_OUT] = RF_USAGE_IMAGE_OUTPUT_TOKENS, [PRICE_IMAGES] = RF_USAGE_IMAGES,
+	[PRICE_SEARCHES] = RF_USAGE_SEARCHES, [PRICE_MAPS] = RF_USAGE_MAPS,
+	[PRICE_SESSIONS] = RF_USAGE_SESSIONS, [PRICE_FILES] = RF_USAGE_FILE_SEARCHES,
+	[PRICE_DRAWN] = RF_USAGE_TOOL_IMAGES, [PRICE_SECONDS] = RF_USAGE_SECONDS,
+	[PRICE_CHARACTERS] = RF_USAGE_CHARACTERS, [PRICE_STORED] = RF_USAGE_CACHE_TOKEN_SECONDS
+};
+/* clang-format on */
+
+/* What limits count where the provider does not say: what was seen, at most, and the most that
+ * this may have cost. */
+static void
+put_estimate(const struct request *r, struct buf *b)
+{
+	if (!r->x || r->x->used_by != USED_SEEN)
+		return;
+	const struct usage *u = &r->x->used;
+	struct price_row row;
+	struct price_usage most = { .n = { [PRICE_INPUT] = (uint64_t)u->input_tokens,
+					    [PRICE_OUTPUT] = (uint64_t)u->output_tokens } };
+	struct price_cost cost;
+
+	put_object(b, RF_ESTIMATED_USAGE);
+	put_int(b, RF_ESTIMATED_USAGE_INPUT_TOKENS, u->input_tokens);
+	put_int(b, RF_ESTIMATED_USAGE_OUTPUT_TOKENS, u->output_tokens);
+	if (request_price(r, request_priced_model(r), &row)) {
+		request_pieces(r, &row, &most);
+		price_worst(&row, &most, PRICE_MAY_ANY, &cost);
+		put_int(b, RF_ESTIMATED_USAGE_COST_NANOUSD, (int64_t)cost.nanousd);
+	}
+	buf_putc(b, '}');
+}
+
+/* What limits keep where nobody knows more: what was reserved. */
+static void
+put_reserved(const struct request *r, struct buf *b)
+{
+	if (!r->x || r->x->used_by != USED_RESERVED || r->found.file.kept)
+		return;
+	put_object(b, RF_RESERVED_USAGE);
+	put_int(b, RF_ESTIMATED_USAGE_INPUT_TOKENS, r->found.input_tokens);
+	put_int(b, RF_ESTIMATED_USAGE_OUTPUT_TOKENS, r->found.output_tokens);
+	put_count(b, RF_ESTIMATED_USAGE_COST_NANOUSD, r->found.most_nanousd);
+	buf_putc(b, '}');
+}
+
+void
+record_usage(const struct request *r, const struct usage *u, struct buf *b)
+{
+	struct price_usage used = usage_split(u);
+	struct priced p;
+
+	if (r->found.endpoint.stored) { /* counted when it was made */
+		put_flag(b, RF_STORED, true);
+		return;
+	}
+	if (!u->known) {
+		/* An error, or what was never sent, used nothing. */
+		put_flag(b, RF_USAGE_UNKNOWN, !r->x || r->x->used_by >= USED_SEEN);
+		put_estimate(r, b);
+		put_reserved(r, b);
+		return;
+	}
+	put_object(b, RF_USAGE);
+	put_int(b, RF_USAGE_INPUT_TOKENS, u->input_tokens);
+	put_int(b, RF_USAGE_OUTPUT_TOKENS, u->output_tokens);
+	put_int(b, RF_USAGE_CACHED_TOKENS, u->cached_tokens);
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
+		if (part_fields[k])
+			put_count(b, part_fields[k], used.n[k]);
+	if (used.service)
+		put_name(b, RF_USAGE_SERVICE, price_service_names[used.service]);
+	put_flag(b, RF_USAGE_US_ONLY, used.us_only);
+	buf_putc(b, '}');
+	if (request_cost(r, u, &p)) {
+		size_t n = 0;
+		put_int(b, RF_COST_NANOUSD, (int64_t)p.cost.nanousd);
+		put_object(b, RF_PRICE);
+		put_name(b, RF_PRICE_MODEL, p.row->model);
+		put_name(b, RF_PRICE_FROM, p.row->from);
+		buf_putc(b, '}');
+		for (enum price_kind k = 0; k < PRICE_KINDS; k++)
+			if (p.cost.unpriced >> k & 1)
+				put_text_item(b, RF_UNPRICED, n++, span_str(price_names[k]));
+		put_end(b, n);
+	}
+	put_flag(b, RF_PRICE_UNKNOWN, p.unknown);
+}
+
+/* ---- attempts ---- */
+
+void
+record_attempts(struct request *r, struct buf *b)
+{
+	const struct attempts *t = r->x ? r->x->tries : NULL;
+
+	for (size_t i = 0; t && i < t->n; i++) {
+		const struct attempt *a = &t->v[i];
+		put_object_item(b, RF_ATTEMPTS, i);
+		put_utf8(b, RF_ATTEMPTS_TARGET, span_str(a->target));
+		if (a->to->region[0])
+			put_utf8(b, RF_ATTEMPTS_REGION, span_str(a->to->region));
+		put_name(b, RF_ATTEMPTS_CAUSE, attempt_causes[a->cause]);
+		put_int(b, RF_ATTEMPTS_MS, (int64_t)(a->took_us / 1000));
+		put_count(b, RF_ATTEMPTS_STATUS, (uint64_t)a->status);
+		put_count(b, RF_ATTEMPTS_TOKENS, a->tokens);
+		if (a->priced)
+			put_int(b, RF_ATTEMPTS_COST, (int64_t)a->nanousd);
+		put_flag(b, RF_ATTEMPTS_MAYBE_BILLED, a->maybe_billed);
+		buf_putc(b, '}');
+	}
+	put_end(b, t ? t->n : 0);
+	put_name(b, RF_NO_FURTHER, t ? t->no_further : NULL);
+}
+
+void
+record_attempt(struct request *r, struct buf *b)
+{
+	struct attempts *t = r->x->tries;
+
+	put_int(b, RF_ATTEMPT, t->n + 1);
+	record_attempts(r, b);
+	if (!t->charges.n)
+		return;
+	put_item(b, RF_SETTLED, 0);
+	buf_span(b, buf_view(&t->charges));
+	buf_putc(b, ']');
+	buf_clear(&t->charges); /* this record has them */
+}

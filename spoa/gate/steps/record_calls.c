@@ -1,0 +1,339 @@
+/* An entry a call, whichever way it comes: a message of MCP, a call in a model's answer, a
+ * request to a business API whose route names its operation. What is known when it is decided
+ * is in the decision; the completion of such a request has its entry again, with what came of
+ * it, and one for each call of an answer. Arguments are there as a keyed hash, and redacted
+ * where the route has texts recorded. */
+#include "gate/steps/record.h"
+
+#include "base/clock.h"
+#include "gate/exchange.h"
+#include "gate/limits/limits.h"
+#include "policy/verdict/explain.h"
+#include "policy/verdict/tool.h"
+
+enum {
+	ARGUMENTS_MAX = 4 << 10, /* bytes of one call's arguments, as they stand there */
+	OFFERED_MAX = 64,	 /* names of tools that a request offers */
+	OUTCOMES_MAX = 4096
+};
+
+enum called_by { BY_MCP, BY_ANSWER, BY_API };
+static const char *const called_by[] = { "mcp", "answer", "api" };
+
+/* ---- parts of an entry ---- */
+
+static void
+put_head(struct request *r, struct buf *b, enum called_by by, struct span server,
+	struct span method, struct span tool, const char *operation)
+{
+	put_name(b, RF_CALLS_BY, called_by[by]);
+	put_utf8(b, RF_CALLS_SERVER, server);
+	put_utf8(b, RF_CALLS_METHOD, method);
+	put_utf8(b, RF_CALLS_TOOL, tool);
+	if (!operation)
+		operation = policy_operation(r->snap->policy, server, tool);
+	if (operation)
+		put_utf8(b, RF_CALLS_OPERATION, span_str(operation));
+}
+
+static void
+put_would(struct buf *b, const struct rule_outcome *v)
+{
+	if (!v->shadowed)
+		return;
+	put_name(b, RF_CALLS_WOULD, rule_effect_name(v->shadow_effect));
+	put_name(b, RF_CALLS_WOULD_RULE, v->shadow_rule ? v->shadow_rule->name : NULL);
+}
+
+static void
+put_outcomes(struct buf *b, const struct rule_trace *trace, size_t n)
+{
+	if (!trace || !n || n > OUTCOMES_MAX)
+		return;
+	key(b, RF_CALLS_OUTCOMES);
+	buf_putc(b, '"');
+	for (size_t i = 0; i < n; i++)
+		buf_putc(b, explain_letters[trace[i].fate]);
+	buf_putc(b, '"');
+}
+
+static void
+put_arguments(struct buf *b, struct span text, size_t *left)
+{
+	size_t most = *left < ARGUMENTS_MAX ? *left : ARGUMENTS_MAX, from = b->n;
+	struct span kept = cut_escaped(text, most);
+
+	if (!text.n)
+		return;
+	key(b, RF_CALLS_ARGUMENTS);
+	buf_json_str(b, kept);
+	put_flag(b, RF_CALLS_ARGUMENTS_CUT, kept.n < text.n);
+	*left -= b->n - from < *left ? b->n - from : *left;
+}
+
+static const char *
+decision_of(const struct request *r)
+{
+	return decision_names[r->out.decision.kind];
+}
+
+/* ---- what the request calls ---- */
+
+/* A business API: the route says what its requests do, and no family of models reads them. */
+static bool
+is_api(const struct request *r)
+{
+	const struct route *route = r->found.route;
+
+	return route && route->about.operation && r->found.endpoint.family &&
+	       !strcmp(dialect_name(r->found.endpoint.family), "rest");
+}
+
+static struct span
+server_of(const struct request *r)
+{
+	const struct target *to = request_target(r);
+
+	return span_str(to ? to->name : NULL);
+}
+
+/* A name that the caller chose: in records where nothing is found in it. */
+static struct span
+shown(struct request *r, struct span name)
+{
+	name = cut(name, VALUE_MAX);
+	return name.n && request_may_hold(r, name) ? SPAN_LIT("<redacted>") : name;
+}
+
+static void
+look_through(struct request *r)
+{
+	struct found_call *c = &r->found.call;
+	const struct found_message *m = r->found.message;
+
+	if (c->known || !m)
+		return;
+	c->known = true;
+	/* a name that is not shown is what it is all the same */
+	c->operation = policy_operation(r->snap->policy, server_of(r), m->call.name);
+	c->method = shown(r, m->call.method);
+	c->tool = shown(r, m->call.name);
+	c->resource = shown(r, m->call.uri);
+}
+
+/* What goes to the server; empty where the record may not hold it. */
+static struct span
+sent_arguments(struct request *r)
+{
+	const struct mcp_message *now;
+
+	if (r->found.route->record != PROMPT_REDACTED || r->out.decision.kind == D_DENY)
+		return SPAN_LIT("");
+	now = request_message_sent(r);
+	return r->out.edited ? now ? now->arguments : SPAN_LIT("")
+			     : r->found.message->call.arguments;
+}
+
+static void
+put_message(struct request *r, struct buf *b)
+{
+	const struct found_message *m = r->found.message;
+	const struct tool_verdict *v = m->ruled;
+	unsigned char hash[SHA256_BYTES];
+	size_t left = ARGUMENTS_MAX;
+
+	put_name(b, RF_CALLS_STATE, tool_states[m->call.state]);
+	if (v) {
+		put_would(b, &v->ruled);
+		put_outcomes(b, v->ruled.trace, r->snap->policy->ntool_rules);
+	}
+	if (!m->call.arguments.n)
+		return;
+	put_int(b, RF_CALLS_ARGUMENTS_BYTES, (int64_t)m->call.arguments.n);
+	hmac_sha256(r->gate->shared->prompt_key, m->call.arguments, hash);
+	put_hash(b, RF_CALLS_ARGUMENTS_HMAC, hash);
+	put_arguments(b, sent_arguments(r), &left);
+}
+
+/* The beginning of the request's own entry; false: it is no call. */
+static bool
+put_own(struct request *r, struct buf *b, size_t n)
+{
+	const struct found_call *c = &r->found.call;
+
+	if (!c->is && !is_api(r))
+		return false;
+	put_object_item(b, RF_CALLS, n);
+	if (c->is) {
+		put_head(r, b, BY_MCP, server_of(r), c->method, c->tool, c->operation);
+		put_utf8(b, RF_CALLS_RESOURCE, c->resource);
+	} else {
+		put_head(r, b, BY_API, server_of(r), SPAN_LIT(""),
+			span_str(r->found.route->name), r->found.route->about.operation);
+	}
+	return true;
+}
+
+static void
+put_session(const struct request *r, struct buf *b)
+{
+	if (r->found.has_session)
+		put_hash(b, RF_SESSION, r->found.session_hmac);
+}
+
+void
+record_calls(struct request *r, struct buf *b)
+{
+	const char *rule = r->out.decision.rule;
+
+	put_session(r, b);
+	if (r->found.call.is)
+		look_through(r);
+	if (!put_own(r, b, 0))
+		return;
+	put_name(b, RF_CALLS_DECISION, decision_of(r));
+	if (r->found.call.is && r->found.message->ruled && r->found.message->ruled->ruled.rule)
+		rule = r->found.message->ruled->ruled.rule->name;
+	put_name(b, RF_CALLS_RULE, rule);
+	if (r->found.call.is)
+		put_message(r, b);
+	buf_putc(b, '}');
+	put_end(b, 1);
+}
+
+static void count_called(struct request *r, const struct guard_called *c, bool ended);
+
+/* ---- what an answer calls, and what came of a call ---- */
+
+static void
+put_result(const struct request *r, const struct exchange_result *res,
+	const struct guard_report *a, struct buf *b)
+{
+	bool denied = a && a->judged && a->sum.effect == RULE_DENY;
+	size_t n = 0;
+
+	put_name(b, RF_CALLS_DECISION, denied ? "deny" : decision_of(r));
+	if (denied)
+		put_name(b, RF_CALLS_RULE, a->sum.rule ? a->sum.rule->name : NULL);
+	for (size_t i = 0; a && a->judged && i < r->snap->policy->nclasses; i++)
+		if (entity_in(&a->sum.classes_hit, i))
+			put_text_item(b, RF_CALLS_CLASSES, n++,
+				span_str(r->snap->policy->classes[i].name));
+	put_end(b, n);
+	put_int(b, RF_CALLS_RESULT_BYTES, (int64_t)res->response_bytes);
+	put_int(b, RF_CALLS_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));
+	buf_putc(b, '}');
+}
+
+static void
+put_called(struct request *r, const struct guard *g, const struct guard_called *c, bool ended,
+	size_t *left, struct buf *b)
+{
+	unsigned char hash[SHA256_BYTES];
+	bool denied = c->judged && c->ruled.effect == RULE_DENY;
+
+	put_head(r, b, BY_ANSWER, SPAN_LIT(""), SPAN_LIT(""), span_str(c->name), NULL);
+	/* With an answer that is denied none of its calls is made. */
+	put_name(b, RF_CALLS_DECISION,
+		c->judged && !ended ? rule_effect_name(c->ruled.effect)
+		: ended		    ? "deny"
+				    : "permit");
+	if (c->judged && (denied || !ended))
+		put_name(b, RF_CALLS_RULE, c->ruled.rule ? c->ruled.rule->name : NULL);
+	if (c->judged)
+		put_would(b, &c->ruled);
+	put_name(b, RF_CALLS_OUTCOMES, c->outcomes);
+	put_count(b, RF_CALLS_ARGUMENTS_BYTES, c->bytes);
+	guard_called_hash(g, c, hash);
+	put_hash(b, RF_CALLS_ARGUMENTS_HMAC, hash);
+	if (r->found.route->record_answer == PROMPT_REDACTED)
+		put_arguments(b, guard_called_text(g, c), left);
+	buf_putc(b, '}');
+}
+
+void
+record_called(struct request *r, const struct exchange_result *res, struct buf *b)
+{
+	const struct guard *g = r->x ? r->x->guard : NULL;
+	const struct guard_report *a = g ? guard_report(g) : NULL;
+	bool ended = a && a->judged && a->sum.effect == RULE_DENY;
+	size_t n = 0, left = TEXT_MAX / 2;
+
+	put_session(r, b);
+	if (put_own(r, b, n)) {
+		put_result(r, res, a, b);
+		n++;
+	}
+	for (size_t i = 0; a && i < a->ncalled; i++) {
+		put_object_item(b, RF_CALLS, n++);
+		put_called(r, g, &a->called[i], ended, &left, b);
+		count_called(r, &a->called[i], ended);
+	}
+	put_end(b, n);
+	put_count(b, RF_CALLS_OVER, a ? a->called_over : 0);
+}
+
+/* ---- for /metrics ---- */
+
+static void
+count(struct request *r, struct span server, struct span tool, enum call_decision d)
+{
+	call_tally_add(&r->gate->tally.calls, server, tool, d);
+}
+
+void
+request_count_call(struct request *r)
+{
+	static const enum call_decision of[] = { [D_PERMIT] = CALL_PERMIT,
+		[D_REDACT] = CALL_REDACT,
+		[D_DENY] = CALL_DENY,
+		[D_OBSERVED] = CALL_PERMIT };
+	enum decision_kind kind = r->out.decision.kind;
+
+	if (kind == D_DEFER || kind == D_NONE || request_tried(r))
+		return;
+	if (r->found.call.is) {
+		look_through(r);
+		struct span tool = r->found.call.tool;
+		count(r, server_of(r), tool.n ? tool : r->found.call.method, of[kind]);
+	} else if (is_api(r)) {
+		count(r, server_of(r), span_str(r->found.route->name), of[kind]);
+	}
+}
+
+/* Names that an answer calls are its model's: one that was not offered may be anything. */
+static void
+count_called(struct request *r, const struct guard_called *c, bool ended)
+{
+	enum rule_effect e = c->judged ? c->ruled.effect : RULE_PERMIT;
+
+	if (c->judged)
+		record_rule_did(r, c->ruled.rule, e,
+			c->ruled.shadowed ? c->ruled.shadow_rule : NULL);
+
+	count(r, SPAN_LIT(""), span_str(c->name),
+		ended || e == RULE_DENY ? CALL_DENY
+		: e == RULE_REDACT	? CALL_REDACT
+					: CALL_PERMIT);
+}
+
+/* ---- what a request offers ---- */
+
+void
+record_offered(struct request *r, struct buf *b)
+{
+	const struct body *body = &r->in.body;
+	size_t n = 0, over = 0;
+
+	for (size_t i = 0; r->in.have_body && i < body->nsegments; i++) {
+		if (!limits_names_tool(body, &body->segments[i]))
+			continue;
+		if (n == OFFERED_MAX)
+			over++;
+		else
+			put_text_item(b, RF_OFFERED, n++,
+				shown(r, cut(body->segments[i].text, GUARD_NAME_BYTES - 1)));
+	}
+	put_end(b, n);
+	put_count(b, RF_OFFERED_OVER, over);
+}

@@ -1,0 +1,389 @@
+/* What a record says of the request: who sent it, how it reads, what of it the record
+ * could not hold. Prompt text is only hashed, with a key, or stored redacted where the
+ * route says so. */
+#include "gate/steps/record.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/sha256.h"
+#include "gate/limits/limits.h"
+#include "policy/cel/net.h"
+
+enum { ATTRIBUTES_MAX = 8192 };
+
+/* As JSON in *out, the caller's; false: that is too long. */
+static bool
+held_attributes(const struct identity *id, struct buf *out)
+{
+	const struct cel_value v = { .type = CEL_MAP,
+		.list = { id->attributes, id->nattributes } };
+
+	buf_init(out, ATTRIBUTES_MAX);
+	if (id->nattributes)
+		cel_json(&v, out);
+	return !buf_failed(out);
+}
+
+void
+record_identity(struct request *r, struct buf *b)
+{
+	const struct identity *id = &r->found.identity;
+
+	put_object(b, RF_IDENTITY);
+	put_name(b, RF_IDENTITY_METHOD, id->method);
+	put_utf8(b, RF_IDENTITY_PERSON, id->person);
+	put_utf8(b, RF_IDENTITY_AGENT, id->agent);
+	put_utf8(b, RF_IDENTITY_DEPARTMENT, id->department);
+	put_utf8(b, RF_IDENTITY_TEAM, id->team);
+	put_utf8(b, RF_IDENTITY_TIER, id->tier);
+	put_int(b, RF_IDENTITY_CLEARANCE, id->clearance);
+	for (size_t i = 0; i < id->nroles && i < LIST_MAX; i++)
+		put_text_item(b, RF_IDENTITY_ROLES, i, cut(id->roles[i].s, VALUE_MAX));
+	put_end(b, id->nroles);
+	if (id->nroles > LIST_MAX)
+		put_int(b, RF_IDENTITY_ROLES_TOTAL, (int64_t)id->nroles);
+	if (id->nattributes) {
+		struct buf attrs;
+		if (held_attributes(id, &attrs)) {
+			key(b, RF_IDENTITY_ATTRIBUTES);
+			buf_span(b, buf_view(&attrs));
+		} else {
+			put_int(b, RF_IDENTITY_ATTRIBUTES_TOTAL, (int64_t)id->nattributes);
+		}
+		buf_free(&attrs);
+	}
+	put_utf8(b, RF_IDENTITY_ISSUER, id->issuer);
+	put_utf8(b, RF_IDENTITY_KEY, id->key_id);
+	buf_putc(b, '}');
+	if (r->found.identified && !id->verified)
+		put_name(b, RF_ATTRIBUTED, "service-account");
+}
+
+/* Within what readers of JSON take: 18 digits, or a double that is not infinite. */
+static bool
+readable_number(struct span s)
+{
+	char text[65];
+	bool whole = true;
+
+	if (s.n >= sizeof(text))
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	for (size_t i = 0; i < s.n; i++)
+		whole = whole && !strchr(".eE", text[i]);
+	return whole ? s.n <= 18 : isfinite(strtod(text, NULL));
+}
+
+/* The parameter of that slot where a record may hold it: numbers, booleans, and
+ * the words of closed lists. Any other string, and the names of other members,
+ * may be text. */
+static const struct body_param *
+param_of(const struct request *r, size_t slot)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+	bool words = slot == V_REQ_SERVICE_TIER || slot == V_REQ_TOOL_CHOICE ||
+		     slot == V_REQ_REASONING || slot == V_REQ_VERBOSITY;
+
+	for (size_t i = 0; i < r->in.body.nparams; i++) {
+		const struct body_param *p = &r->in.body.params[i];
+		if (!span_eq(p->name, name))
+			continue;
+		if (p->text.n > 64 || (p->kind == PARAM_NUMBER && !readable_number(p->text)) ||
+			(p->kind == PARAM_STRING && !words))
+			return NULL;
+		for (size_t k = 0; p->kind == PARAM_STRING && k < p->text.n; k++)
+			if (!is_lower(p->text.p[k]) && p->text.p[k] != '_')
+				return NULL;
+		return p;
+	}
+	return NULL;
+}
+
+static void
+put_params(struct request *r, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t slot = 0; r->in.have_body && r->in.body.nparams && slot < V_COUNT; slot++) {
+		const struct body_param *p =
+			policy_slot_parameter(slot) ? param_of(r, slot) : NULL;
+		if (!p)
+			continue;
+		if (n++ == 0)
+			put_object(b, RF_REQUEST_PARAMETERS);
+		key_in_map(b, policy_slot_parameter(slot));
+		if (p->kind == PARAM_STRING)
+			buf_json_str(b, p->text);
+		else if (p->kind == PARAM_NULL)
+			buf_str(b, "null");
+		else
+			buf_span(b, p->text);
+	}
+	if (n)
+		buf_putc(b, '}');
+}
+
+/* The path as far as it was looked through and nothing was found in the target; else
+ * its length and hash. The query and header values stay out always. */
+static void
+put_path(struct request *r, struct buf *b)
+{
+	unsigned char h[SHA256_BYTES];
+
+	put_str(b, RF_REQUEST_PATH, request_path_shown(r));
+	if (request_path_state(r) == PATH_CLEAN)
+		return;
+	put_int(b, RF_REQUEST_PATH_BYTES, (int64_t)r->in.head.path.n);
+	hmac_sha256(r->gate->shared->prompt_key, r->in.head.path, h);
+	put_hash(b, RF_REQUEST_PATH_HMAC_SHA256, h);
+}
+
+/* Of a request that no rule saw, method and host are its sender's free choice. An
+ * address is no text: it would be found as one. */
+static void
+put_chosen(struct request *r, struct buf *b, enum record_field f, struct span s)
+{
+	struct cel_value ip;
+	bool text = s.n && cel_ip_parse(span_trim(s, "[]"), &ip) < 0;
+	bool out = !r->found.have_verdict && text && request_may_hold(r, cut(s, VALUE_MAX));
+
+	put_str(b, f, out ? SPAN_LIT("<redacted>") : s);
+}
+
+/* What put_str() writes byte by byte. */
+static bool
+held_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((signed char)s.p[i] < 0)
+			return false;
+	return s.n <= VALUE_MAX;
+}
+
+/* An id that the caller chose may be text in which something is found. */
+static bool
+held_conversation(struct request *r)
+{
+	struct span id = r->found.conversation;
+
+	if (id.n && r->found.conversation_state == CONVERSATION_UNREAD) {
+		bool out = !held_ascii(id) || request_credential_in(r, id) ||
+			   request_may_hold(r, id);
+		r->found.conversation_state = out ? CONVERSATION_OUT : CONVERSATION_HELD;
+	}
+	return r->found.conversation_state != CONVERSATION_OUT;
+}
+
+void
+record_request(struct request *r, struct buf *b)
+{
+	put_object(b, RF_REQUEST);
+	if (request_is_method(r->in.head.method))
+		put_chosen(r, b, RF_REQUEST_METHOD, r->in.head.method);
+	put_chosen(r, b, RF_REQUEST_HOST, r->in.host);
+	put_path(r, b);
+	put_str(b, RF_REQUEST_SRC, r->in.src);
+	put_str(b, RF_REQUEST_TRACEPARENT, request_trace(r));
+	if (r->in.declared_length >= 0)
+		put_int(b, RF_REQUEST_CONTENT_LENGTH, r->in.declared_length);
+	put_count(b, RF_REQUEST_ATTEMPT, request_attempt(r) > 1 ? request_attempt(r) : 0);
+	put_params(r, b);
+	if (held_conversation(r))
+		put_str(b, RF_REQUEST_CONVERSATION, r->found.conversation);
+	buf_putc(b, '}');
+}
+
+/* What nobody could read. Kinds of opaque parts are fixed words. */
+static void
+put_unread(struct request *r, struct buf *b)
+{
+	const struct unread *u = &r->in.unread;
+
+	put_int(b, RF_PROMPT_OPAQUE_BYTES, (int64_t)u->bytes);
+	put_int(b, RF_PROMPT_OPAQUE_PARTS, (int64_t)u->nmedia);
+	put_spans(b, RF_PROMPT_MEDIA, u->media, u->nmedia < LIST_MAX ? u->nmedia : LIST_MAX);
+	if (u->sealed) {
+		put_int(b, RF_PROMPT_SEALED_BYTES, (int64_t)u->sealed_bytes);
+		put_int(b, RF_PROMPT_SEALED_PARTS, (int64_t)u->sealed);
+	}
+}
+
+/* What the body only refers to, by kind. */
+static void
+put_references(const struct body *body, struct buf *b)
+{
+	put_object(b, RF_PROMPT_REFERENCES);
+	for (size_t i = 0; i < body->nrefs; i++) {
+		key_in_map(b, body->refs[i].kind);
+		buf_int(b, (int64_t)body->refs[i].n);
+	}
+	buf_putc(b, '}');
+}
+
+/* Names that its caller chose: those that rules read, or none of them. False: a reader must not
+ * take the list for what they read. `b` NULL: only says so. */
+static bool
+put_results(struct request *r, struct buf *b)
+{
+	struct span *names;
+	struct arena own;
+	size_t n = 0;
+
+	if (!r->found.have_verdict || !r->snap->policy->reads_results || !r->in.have_body)
+		return true;
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	bool held =
+		dialect_results(&r->in.body, r->in.raw, &own, &names, &n) == 0 && n <= LIST_MAX;
+	for (size_t i = 0; held && i < n; i++)
+		held = held_ascii(names[i]) && !request_credential_in(r, names[i]) &&
+		       !request_may_hold(r, names[i]);
+	if (held && b)
+		put_spans(b, RF_PROMPT_TOOL_RESULTS, names, n);
+	arena_reset(&own);
+	return held;
+}
+
+void
+record_not_inspected(struct request *r, struct buf *b)
+{
+	const struct {
+		bool is;
+		const char *kind;
+	} rows[] = { { true, "header values" },
+		{ r->in.unreadable && !r->in.have_body && r->in.raw.n, "body" },
+		{ r->in.unread.nmedia, "opaque parts" },
+		{ r->in.unread.sealed, "sealed parts" },
+		{ r->in.have_body && r->in.body.nrefs, "references" },
+		{ r->out.decision.kind == D_OBSERVED && r->in.trailers, "trailers" } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].is)
+			put_text_item(b, RF_NOT_INSPECTED, n++, span_str(rows[i].kind));
+	put_end(b, n);
+}
+
+void
+record_prompt(struct request *r, struct buf *b)
+{
+	bool none = r->in.body_state == BODY_STATE_NONE,
+	     any = r->in.unread.nmedia || r->in.unread.sealed;
+
+	if (none && !any)
+		return;
+	put_object(b, RF_PROMPT);
+	if (none || r->in.body_state == BODY_STATE_PARTIAL || !r->in.raw.p) {
+		size_t seen = r->in.have_body ? r->in.body.inspected_bytes : 0;
+		put_flag(b, RF_PROMPT_NOT_READ, !none && !seen);
+		put_flag(b, RF_PROMPT_HEAD_ONLY, r->in.body_state == BODY_STATE_PARTIAL);
+		put_count(b, RF_PROMPT_INSPECTED_BYTES, seen);
+		if (r->found.observed && !none && r->in.declared_length >= 0)
+			put_int(b, RF_PROMPT_NOT_INSPECTED_BYTES,
+				r->in.declared_length - (int64_t)seen);
+		if (any)
+			put_unread(r, b);
+		buf_putc(b, '}');
+		return;
+	}
+	put_hash(b, RF_PROMPT_HMAC_SHA256, r->found.raw_hmac);
+	put_int(b, RF_PROMPT_BYTES, (int64_t)r->in.raw.n);
+	put_str(b, RF_PROMPT_ENCODING, r->in.coding);
+	if (r->in.have_body) {
+		put_int(b, RF_PROMPT_SEGMENTS, (int64_t)r->in.body.nsegments);
+		put_int(b, RF_PROMPT_INSPECTED_BYTES, (int64_t)r->in.body.inspected_bytes);
+		put_unread(r, b);
+		if (r->in.body.nrefs)
+			put_references(&r->in.body, b);
+		put_results(r, b);
+	}
+	put_flag(b, RF_PROMPT_UNREADABLE, r->in.unreadable);
+	put_int(b, RF_PROMPT_ESTIMATED_INPUT_TOKENS, r->found.prompt_tokens);
+	put_flag(b, RF_PROMPT_TOKENS_EXACT, r->found.tokens_by && !r->found.tokens.estimated);
+	put_flag(b, RF_PROMPT_TOKENS_BY_BYTES, r->found.tokens.by_bytes);
+	if (r->found.input_tokens != r->found.prompt_tokens)
+		put_int(b, RF_PROMPT_RESERVED_INPUT_TOKENS, r->found.input_tokens);
+	put_int(b, RF_PROMPT_RESERVED_OUTPUT_TOKENS, r->found.output_tokens);
+	/* What is left in a signed block is not redacted. */
+	if (r->in.have_body && r->found.route->record == PROMPT_REDACTED &&
+		r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED &&
+		r->found.reasoning_left == 0) {
+		struct span text = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+			    kept = cut_escaped(text, TEXT_MAX);
+		key(b, RF_PROMPT_TEXT);
+		buf_json_str(b, kept);
+		put_flag(b, RF_PROMPT_TEXT_CUT, kept.n < text.n);
+	}
+	buf_putc(b, '}');
+}
+
+static bool
+held_roles(const struct identity *id)
+{
+	bool held = id->nroles <= LIST_MAX;
+
+	for (size_t i = 0; i < id->nroles; i++)
+		held &= id->roles[i].s.n <= VALUE_MAX;
+	return held;
+}
+
+static bool
+held_parameter(const struct request *r, size_t slot)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++)
+		if (span_eq(r->in.body.params[i].name, name))
+			return param_of(r, slot) != NULL;
+	return true;
+}
+
+/* Whether the record has the slot's value as conditions read it. */
+static bool
+held(struct request *r, size_t slot)
+{
+	const struct identity *id = &r->found.identity;
+	struct buf attributes;
+	bool is;
+
+	switch (slot) {
+	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX;
+	case V_IDENTITY_AGENT: return id->agent.n <= VALUE_MAX;
+	case V_IDENTITY_DEPARTMENT: return id->department.n <= VALUE_MAX;
+	case V_IDENTITY_TEAM: return id->team.n <= VALUE_MAX;
+	case V_IDENTITY_TIER: return id->tier.n <= VALUE_MAX;
+	case V_IDENTITY_ROLES: return held_roles(id);
+	case V_IDENTITY_ATTRIBUTES:
+		is = held_attributes(id, &attributes);
+		buf_free(&attributes);
+		return is;
+	case V_PROMPT_MEDIA: return r->in.unread.nmedia <= LIST_MAX;
+	case V_PROMPT_TOOL_RESULTS: return put_results(r, NULL);
+	case V_MODEL_NAME:
+		return r->in.body.model.n <= VALUE_MAX && r->in.asked_model.n <= VALUE_MAX &&
+		       !span_is(r->in.body.model, "<redacted>") &&
+		       !span_is(r->in.asked_model, "<redacted>");
+	case V_REQUEST_METHOD: return held_ascii(r->in.head.method);
+	case V_REQUEST_HOST: return held_ascii(r->in.host);
+	case V_REQUEST_PATH:
+		return held_ascii(r->in.head.path) && request_path_state(r) == PATH_CLEAN;
+	case V_REQUEST_CONVERSATION: return held_conversation(r);
+	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
+	}
+}
+
+/* Fields of conditions that this record could not hold. */
+void
+record_not_held(struct request *r, struct buf *b)
+{
+	size_t n = 0;
+
+	for (size_t slot = 0; r->found.have_verdict && slot < V_COUNT; slot++) {
+		if (held(r, slot))
+			continue;
+		put_text_item(b, RF_NOT_HELD, n++, span_str(policy_env.vars[slot].path));
+	}
+	put_end(b, n);
+}

@@ -1,0 +1,180 @@
+/* What a completion says of the rules on answers, besides what came of them: the facts they
+ * read and the fate of each, so that they can be asked again. */
+#include "answer/guard/guard.h"
+#include "base/codec/utf8.h"
+#include "gate/steps/record.h"
+#include "policy/verdict/explain.h"
+
+enum { RULES_MAX = 4096, SCORE_DIGITS = 6, ARGUMENTS_MAX = 48 << 10 };
+
+void
+record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; trace && i < nrules && n < LIST_MAX; i++) {
+		const struct rule_trace *t = &trace[i];
+		if (t->fate != RULE_MATCHED && t->fate != RULE_ERROR)
+			continue;
+		put_object_item(b, RF_RULES, n++);
+		put_name(b, RF_RULES_NAME, t->rule->name);
+		put_name(b, RF_RULES_FATE, t->fate == RULE_MATCHED ? "matched" : "error");
+		put_str(b, RF_RULES_ERROR, t->error);
+		buf_putc(b, '}');
+	}
+	put_end(b, n);
+}
+
+void
+record_outcomes(struct buf *b, const struct rule_trace *trace, size_t nrules)
+{
+	if (!trace || nrules > RULES_MAX)
+		return;
+	key(b, RF_VERDICT_OUTCOMES);
+	buf_putc(b, '"');
+	for (size_t i = 0; i < nrules; i++)
+		buf_putc(b, explain_letters[trace[i].fate]);
+	buf_putc(b, '"');
+}
+
+/* {"EMAIL_ADDRESS": {"roles": ["assistant"], "with": "mask"}} */
+static void
+put_entities(struct buf *b, const struct answer_facts *f, const struct answer_verdict *v)
+{
+	bool any = false;
+
+	for (size_t e = 0; f->rules && e < detect_entity_count(f->rules); e++) {
+		if (!entity_in(&f->entities, e))
+			continue;
+		if (!any)
+			put_object(b, RF_ANSWER_VERDICT_ENTITIES);
+		any = true;
+		key_in_map(b, detect_entity_name(f->rules, e));
+		buf_putc(b, '{');
+		put_roles(b, RF_ENTITIES_ROLES, f->roles ? f->roles[e] : 0);
+		if (entity_in(&v->redact, e) && v->ruled.effect != RULE_DENY)
+			put_name(b, RF_ENTITIES_WITH, style_names[v->with[e]]);
+		buf_putc(b, '}');
+	}
+	if (any)
+		buf_putc(b, '}');
+}
+
+/* Names that a record may hold. False: a reader must not take the list for what rules read. */
+static bool
+put_calls(struct buf *b, const struct guard_report *a)
+{
+	const struct answer_facts *f = a->facts;
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->ntools && n < LIST_MAX; i++)
+		if (span_find(f->tools[i].name, a->tools, a->ntools) < a->ntools)
+			put_text_item(b, RF_ANSWER_VERDICT_TOOL_CALLS, n++, f->tools[i].name);
+	put_end(b, n);
+	return n == f->ntools;
+}
+
+/* Where the route has texts recorded and nothing was found in them, the calls' arguments as
+ * rules read them: then they can be judged again. All of them or none. */
+static void
+put_arguments(struct buf *b, const struct route *route, const struct guard_report *a)
+{
+	const struct answer_facts *f = a->facts;
+	bool over = a->when == ANSWER_WHOLE || a->when == ANSWER_END;
+	size_t left = ARGUMENTS_MAX;
+
+	if (!(route->response & RESP_RECORD) || route->record_answer != PROMPT_REDACTED ||
+		a->nfound || !over)
+		return;
+	for (size_t i = 0; i < f->ntools; i++) {
+		struct span s = f->tools[i].arguments;
+		if (f->tools[i].lost || 6 * s.n > left || !utf8_valid(s))
+			return;
+		left -= 6 * s.n;
+	}
+	for (size_t i = 0; i < f->ntools; i++)
+		put_text_item(b, RF_ANSWER_VERDICT_TOOL_ARGUMENTS, i, f->tools[i].arguments);
+	put_end(b, f->ntools);
+}
+
+static void
+put_facts(struct buf *b, const struct route *route, const struct guard_report *a)
+{
+	const struct answer_facts *f = a->facts;
+	size_t nmedia = f->nmedia < LIST_MAX ? f->nmedia : LIST_MAX, n = 0;
+
+	put_entities(b, f, &a->verdict);
+	key(b, RF_ANSWER_VERDICT_INJECTION);
+	buf_printf(b, "%.*f", SCORE_DIGITS, f->injection);
+	put_int(b, RF_ANSWER_VERDICT_BYTES, f->bytes);
+	put_int(b, RF_ANSWER_VERDICT_TOKENS, f->tokens);
+	put_utf8(b, RF_ANSWER_VERDICT_FINISH_REASON, f->finish_reason);
+	put_int(b, RF_ANSWER_VERDICT_STATUS, f->status);
+	put_flag(b, RF_ANSWER_VERDICT_EVASION, f->evasion);
+	put_spans(b, RF_ANSWER_VERDICT_MEDIA, f->media, nmedia);
+	bool calls = put_calls(b, a);
+	if (calls)
+		put_arguments(b, route, a);
+	/* Lists that are cut, and texts: a reader must not take them for what rules read. */
+	const struct {
+		bool held;
+		enum policy_slot slot;
+	} lists[] = { { calls, V_RESPONSE_TOOL_CALLS },
+		{ nmedia == f->nmedia, V_RESPONSE_MEDIA },
+		{ f->finish_reason.n <= VALUE_MAX, V_RESPONSE_FINISH } };
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		if (!lists[i].held)
+			put_text_item(b, RF_ANSWER_VERDICT_NOT_HELD, n++,
+				span_str(policy_env.vars[lists[i].slot].path));
+	put_end(b, n);
+}
+
+/* What was said last, where more was said before: what is judged again says that. */
+static void
+put_last(struct buf *b, const struct guard_report *a)
+{
+	const struct answer_verdict *v = &a->verdict;
+
+	if (v->ruled.effect == a->sum.effect && v->ruled.rule == a->sum.rule &&
+		v->ntags == a->sum.ntags)
+		return;
+	put_name(b, RF_ANSWER_VERDICT_DECISION, rule_effect_name(v->ruled.effect));
+	put_name(b, RF_ANSWER_VERDICT_RULE, v->ruled.rule ? v->ruled.rule->name : NULL);
+	key(b, RF_ANSWER_VERDICT_TAGS);
+	buf_putc(b, '[');
+	for (size_t i = 0; i < v->ntags; i++) {
+		buf_str(b, i ? "," : "");
+		buf_json_str(b, span_str(v->tags[i]));
+	}
+	buf_putc(b, ']');
+}
+
+void
+record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
+	const struct guard_report *a)
+{
+	put_object(b, RF_ANSWER_VERDICT);
+	put_name(b, RF_ANSWER_VERDICT_WHEN, answer_when_names[a->when]);
+	put_last(b, a);
+	record_outcomes(b, a->verdict.ruled.trace, p->nanswer_rules);
+	record_rules(b, a->verdict.ruled.trace, p->nanswer_rules);
+	put_facts(b, route, a);
+	put_name(b, RF_ANSWER_VERDICT_SEARCHED, route->find_all ? "all" : route->uses.searched);
+	put_flag(b, RF_ANSWER_VERDICT_SCORED, route->uses.injection);
+	buf_putc(b, '}');
+}
+
+void
+record_rule_did(const struct request *r, const struct rule *rule, enum rule_effect e,
+	const struct rule *would)
+{
+	const int64_t now_ms = r->now_wall_ns / 1000000;
+
+	rule_tally_add(&r->gate->tally.rules, rule ? rule->name : NULL,
+		e == RULE_DENY	   ? RULE_DID_DENY
+		: e == RULE_REDACT ? RULE_DID_REDACT
+				   : RULE_DID_PERMIT,
+		now_ms);
+	rule_tally_add(
+		&r->gate->tally.rules, would ? would->name : NULL, RULE_DID_WOULD, now_ms);
+}

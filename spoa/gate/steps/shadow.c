@@ -1,0 +1,134 @@
+/* A second policy next to the one in force: asked about the same facts after the verdict,
+ * in memory of its own, and never obeyed. What it finds wrong in itself is counted. */
+#include "gate/steps/steps.h"
+
+/* Its evaluation: over it the disagreement is not known. */
+enum { ARENA_BYTES = 16 << 20 };
+
+static bool
+same(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* The values that were brought for the policy in force, by their sources. */
+static void
+take_data(const struct request *r, const struct policy *p, const struct cel_value **data)
+{
+	const struct policy *first = r->snap->policy;
+
+	for (size_t i = 0; i < p->ndata; i++)
+		for (size_t k = 0; k < first->ndata; k++)
+			if (p->data[i].kind == first->data[k].kind && r->found.data[k] &&
+				p->data[i].kind != DATA_FILE &&
+				same(p->data[i].place, first->data[k].place))
+				data[i] = r->found.data[k];
+}
+
+static const char *
+target_of(const struct policy_verdict *v)
+{
+	return v->ruled.effect != RULE_DENY && v->changes.target ? v->changes.target->name : "";
+}
+
+static unsigned
+differences(const struct request *r, const struct policy_facts *f,
+	const struct policy_verdict *v, const struct shadow *s)
+{
+	const struct policy_verdict *mine = &r->found.verdict;
+	unsigned d = 0;
+
+	if (v->ruled.effect != mine->ruled.effect ||
+		(v->ruled.effect == RULE_DENY && v->status != mine->status))
+		d |= SHADOW_DECISION;
+	if (!same(s->rule, mine->ruled.rule ? mine->ruled.rule->name : "default"))
+		d |= SHADOW_RULE;
+	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) ||
+		memcmp(v->with, mine->with, sizeof(v->with)))
+		d |= SHADOW_REDACTIONS;
+	if (!same(f->route ? f->route->name : "", r->found.route->name) ||
+		!same(target_of(v), target_of(mine)))
+		d |= SHADOW_ROUTE;
+	return d;
+}
+
+/* What is known of the one's targets by their index holds for the other's. */
+static bool
+same_targets(const struct route *a, const struct route *b)
+{
+	bool same_as = a->ntargets == b->ntargets;
+
+	for (size_t i = 0; same_as && i < a->ntargets; i++)
+		same_as = same(a->targets[i].name, b->targets[i].name) &&
+			  str_same(a->targets[i].model, b->targets[i].model);
+	return same_as;
+}
+
+bool
+request_shadow_facts(
+	const struct request *r, struct policy_facts *f, const struct cel_value **data)
+{
+	const struct policy *p = r->snap->shadow_policy;
+	const struct target *mine = f->target;
+
+	if (!p || !p->nanswer_rules)
+		return false;
+	f->route = policy_route_as(
+		policy_route(p, f->method, f->host, f->path), request_asked_model(r));
+	f->target = NULL;
+	f->ranks = NULL;
+	f->at = NULL;
+	f->data = data;
+	take_data(r, p, data);
+	for (size_t i = 0; mine && f->route && i < f->route->ntargets; i++)
+		if (same(f->route->targets[i].name, mine->name))
+			f->target = &f->route->targets[i];
+	return f->route != NULL;
+}
+
+void
+request_shadow(struct request *r, const struct policy_facts *mine)
+{
+	const struct policy *p = r->snap->shadow_policy;
+	const struct cel_value *data[CAP_DATA] = { NULL };
+	struct policy_facts f = *mine;
+	struct policy_verdict *v;
+	struct arena a;
+
+	if (!p)
+		return;
+	arena_init(&a, ARENA_BYTES, true);
+	r->found.shadow = (struct shadow){ .asked = true, .failed = true };
+	f.route = policy_route_as(
+		policy_route(p, f.method, f.host, f.path), request_asked_model(r));
+	f.target = NULL;
+	/* The same route by its name: then the other policy's order differs, not the day's. */
+	if (!f.route || !same_targets(f.route, r->found.route)) {
+		f.ranks = NULL;
+		f.at = NULL;
+	}
+	f.data = data;
+	take_data(r, p, data);
+	v = arena_new(&a, struct policy_verdict);
+	if (v && f.route && policy_decide(p, &f, &a, v) == 0 && !(v->waits && !f.whole)) {
+		r->found.shadow.failed = false;
+		r->found.shadow.effect = v->ruled.effect;
+		r->found.shadow.status = v->ruled.effect == RULE_DENY ? v->status : 0;
+		r->found.shadow.rule = v->ruled.rule ? v->ruled.rule->name : "default";
+		r->found.shadow.differs = differences(r, &f, v, &r->found.shadow);
+	} else if (v && !f.route) {
+		r->found.shadow = (struct shadow){ .asked = true,
+			.effect = RULE_DENY,
+			.status = 404,
+			.rule = "",
+			.differs = SHADOW_ROUTE | SHADOW_RULE |
+				   (r->found.verdict.ruled.effect == RULE_DENY
+						   ? 0
+						   : SHADOW_DECISION) };
+	}
+	arena_reset(&a);
+	if (r->gate)
+		metric_inc(r->gate->metrics, r->found.shadow.failed    ? M_SHADOW_FAILED
+					     : r->found.shadow.differs ? M_SHADOW_OTHER
+								       : M_SHADOW_SAME);
+}

@@ -1,0 +1,229 @@
+/* The audit step: the decision's record is durable before the verdict is given. And the
+ * record of a request's end. */
+#include "gate/steps/steps.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "gate/exchange.h"
+#include "record/journal/chain.h"
+
+enum { RECORD_BYTES = 2048 }; /* of most */
+
+static void
+record_failed(struct request *r)
+{
+	metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	if (request_on_failure(r)->audit == OUT_PERMIT)
+		return;
+	request_release(r);
+	if (r->out.decision.kind == D_DENY)
+		return; /* a denial remains one, recorded or not */
+	request_deny(r, 503, "audit_unavailable", "", SPAN_LIT(WHY_NOT_RECORDED));
+}
+
+static void
+record_free(struct record *rec)
+{
+	buf_free(&rec->entry.fields);
+	free(rec->entry.note);
+	buf_free(&rec->undone.fields);
+	free(rec->undone.note);
+	free(rec);
+}
+
+/* NODE/SEQ/HASH of the decision's record. */
+static void
+give_receipt(struct request *r, const struct audit_entry *e)
+{
+	char hex[2 * CHAIN_HASH_BYTES + 1];
+
+	if (!r->found.route || !r->found.route->receipt)
+		return;
+	chain_hex(e->hash, hex);
+	r->out.receipt = arena_printf(&r->arena, "%s/%llu/%s", gate_cfg(r->gate)->node,
+		(unsigned long long)e->seq, hex);
+}
+
+static void
+undone_recorded(struct audit_entry *e, int err)
+{
+	struct record *rec = TAGGED_OF(record, undone, e);
+
+	if (err)
+		metric_inc(rec->gate->metrics, M_AUDIT_FAILED);
+	rec->gate->alive--;
+	record_free(rec);
+}
+
+static void
+recorded(struct audit_entry *e, int err)
+{
+	struct record *rec = TAGGED_OF(record, entry, e);
+	struct request *r = rec->r;
+
+	if (rec->gate && !err) {
+		audit_append(rec->gate->shared->audit, &rec->undone);
+		return;
+	}
+	if (rec->gate)
+		rec->gate->alive--;
+	if (r && !err)
+		give_receipt(r, e);
+	record_free(rec);
+	if (!r)
+		return;
+	r->run.record = NULL;
+	r->run.recorded = err == 0;
+	if (r->run.life == LIFE_ANSWERED && r->x && !r->run.resumed) {
+		/* The ACK went without it. */
+		if (err)
+			metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+		r->run.pending--;
+		gate_recorded(r, err);
+		return;
+	}
+	if (r->run.life == LIFE_STEPS) {
+		if (err)
+			record_failed(r);
+		r->run.wait = WAIT_NONE;
+		r->run.step = nsteps;
+	}
+	request_back(r);
+}
+
+/* Whether the relay can take it is known before the record says it did. */
+static bool
+relay_has_room(struct request *r)
+{
+	const struct gate *g = r->gate;
+
+	return gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
+}
+
+/* Hands the decision's record to the audit thread. 0 or ERR_NOMEM. */
+int
+request_record(struct request *r)
+{
+	struct gate *g = r->gate;
+	struct record *rec = calloc(1, sizeof(*rec));
+
+	INVARIANT(!r->run.record);
+	if (!rec)
+		return ERR_NOMEM;
+	TAG(record, rec);
+	buf_init(&rec->entry.fields, CAP_RECORD_BYTES);
+	buf_reserve(&rec->entry.fields, RECORD_BYTES);
+	record_decision(r, &rec->entry.fields);
+	if (buf_failed(&rec->entry.fields)) {
+		record_free(rec);
+		return ERR_NOMEM;
+	}
+	rec->entry.reply_to = g->mail;
+	rec->entry.done = recorded;
+	rec->entry.note = request_tried(r) ? NULL : request_note(r);
+	rec->r = r;
+	r->run.record = rec;
+	r->run.recorded_kind = r->out.decision.kind;
+	r->run.pending++;
+	audit_append(g->shared->audit, &rec->entry);
+	return 0;
+}
+
+/* The record is written without the request, which goes on at once and may move
+ * to another worker: nothing of it is touched when the disk answers. */
+void
+request_record_leave(struct request *r, const char *undone)
+{
+	struct exchange_result res = { .end = END_NEVER_SENT, .why = undone };
+	struct record *rec = r->run.record;
+
+	if (undone) {
+		request_release(r);
+		buf_init(&rec->undone.fields, CAP_RECORD_BYTES);
+		record_completion(r, &res, "abandoned", &rec->undone.fields);
+		rec->undone.reply_to = r->gate->mail;
+		rec->undone.done = undone_recorded;
+		rec->undone.note = request_end_note(r, &res, "abandoned");
+		rec->gate = r->gate;
+		rec->gate->alive++; /* a stop waits for it */
+		r->run.undone = true;
+	}
+	rec->r = NULL;
+	r->run.record = NULL;
+	r->run.left = true;
+	r->run.pending--;
+	r->run.wait = WAIT_NONE;
+}
+
+/* What is permitted through the relay comes back to us before anything of it is sent: on that
+ * way the disk works. Whoever takes the ticket up waits for the record, not the ACK. While
+ * the disk refuses, the ACK says so. */
+static bool
+goes_ahead(const struct request *r)
+{
+	return r->out.decision.via == VIA_RELAY && r->out.decision.kind != D_DENY &&
+	       !r->run.resumed && audit_ready(r->gate->shared->audit);
+}
+
+enum step_result
+step_audit(struct request *r)
+{
+	struct gate *g = r->gate;
+
+	request_observed(r);
+	if (!g)
+		return STEP_NEXT;
+	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !relay_has_room(r)) {
+		request_release(r);
+		request_overload(r);
+		r->out.decision.message =
+			SPAN_LIT("the relay is not configured or has no room");
+	}
+	request_count_call(r);
+	if (r->out.decision.kind == D_DEFER || !g->shared->audit)
+		return STEP_NEXT;
+	if (request_record(r) < 0) {
+		record_failed(r);
+		return STEP_NEXT;
+	}
+	if (goes_ahead(r))
+		return STEP_NEXT;
+	r->run.wait = WAIT_AUDIT;
+	return STEP_WAIT;
+}
+
+static void
+completed(struct audit_entry *e, int err)
+{
+	struct request *r = TAGGED(request, e->arg);
+
+	r->run.pending--;
+	free(e->note);
+	e->note = NULL;
+	if (err)
+		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	exchange_completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
+	if (r->run.life == LIFE_ENDED)
+		gate_request_end(r);
+}
+
+void
+request_complete(struct request *r, const struct exchange_result *res, const char *outcome)
+{
+	struct gate *g = r->gate;
+
+	INVARIANT(r->run.completion.fields.n == 0);
+	record_completion(r, res, outcome, &r->run.completion.fields);
+	r->run.completion.reply_to = g->mail;
+	r->run.completion.done = completed;
+	r->run.completion.arg = r;
+	r->run.completion.note = request_end_note(r, res, outcome);
+	r->run.pending++;
+	if (g->shared->audit) {
+		audit_append(g->shared->audit, &r->run.completion);
+		return;
+	}
+	exchange_completed_later(r);
+}

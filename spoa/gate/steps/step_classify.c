@@ -1,0 +1,399 @@
+/* The target and classify steps: what data is in path and query, and in the body. They
+ * decide nothing; what a silent classifier leads to is the policy step's to say. */
+#include "gate/steps/steps.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "scan/text/mention.h"
+#include "scan/text/needles.h"
+#include "scan/text/opaque.h"
+
+/* `value`: what it spells, where that differs; else p NULL. */
+static bool
+add_hit(struct request *r, const struct segment *s, bool in_target, const struct finding *f,
+	struct span value)
+{
+	if ((r->scan.nhits == r->scan.hits_size && r->scan.hits_size > CAP_FINDINGS) ||
+		!mem_room(&r->scan.hits, &r->scan.hits_size, r->scan.nhits + 1,
+			sizeof(struct hit)))
+		return false;
+	r->scan.hits[r->scan.nhits++] = (struct hit){ s, in_target, *f, HIT_SPAN, NULL, value };
+	return request_add_entity(r, f->entity, segment_roles(s));
+}
+
+static bool
+add_failed(struct request *r, const struct segment *s)
+{
+	if (!mem_room((void *)&r->scan.failed, &r->scan.failed_size, r->scan.nfailed + 1,
+		    sizeof(*r->scan.failed)))
+		return false;
+	r->scan.failed[r->scan.nfailed++] = s;
+	return true;
+}
+
+/* Long segments are scanned in windows that overlap; each finding counts in the window in whose
+ * half of the overlap it begins, so that it is seen whole with its context. One that reaches
+ * the window's end, a private key, is where the next window begins; one that ends after the
+ * window before counts wherever it begins. */
+enum { WINDOW = 256 << 10, OVERLAP = 32 << 10, LEFT = 256, TO_THE_END = 64 };
+
+/* Back to the beginning of a UTF-8 character. */
+static size_t
+char_at(struct span text, size_t at)
+{
+	while (at > 0 && at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+struct window {
+	struct span text;
+	size_t base, keep, until; /* findings that begin in [keep, until) count, */
+	size_t seen;		  /* and those that end after this */
+};
+
+/* The window of `text` from r->scan.from on; moves that to the next one, or to 0
+ * after the last. */
+static struct window
+next_window(struct request *r, struct span text)
+{
+	struct window w = { .base = r->scan.from };
+
+	w.text = span_cut(text, w.base, w.base + WINDOW);
+	w.keep = w.base ? r->scan.keep : 0;
+	w.seen = w.base ? r->scan.seen : text.n;
+	if (text.n - w.base <= WINDOW) {
+		w.until = text.n;
+		r->scan.from = 0;
+	} else {
+		r->scan.from = char_at(text, w.base + WINDOW - OVERLAP);
+		w.until = r->scan.from + OVERLAP / 2;
+	}
+	r->scan.keep = w.until;
+	r->scan.seen = w.base + w.text.n;
+	return w;
+}
+
+/* What reaches the end of a window that is not the last goes on, perhaps: the next
+ * begins with it, if it is not most of this one. */
+static void
+begin_with(
+	struct request *r, struct span text, const struct window *w, size_t start, size_t end)
+{
+	if (r->scan.from == 0 || end + TO_THE_END < r->scan.seen || start >= r->scan.from ||
+		start < w->base + WINDOW / 2)
+		return;
+	r->scan.from = char_at(text, start - LEFT);
+	r->scan.keep = end;
+}
+
+/* Who wrote a segment, for the injection model. The operator's own words (system prompts and
+ * tools' definitions) and the model's are not scored. */
+static const enum inject_origin origins[ROLE_COUNT] = {
+	[ROLE_OTHER] = INJECT_USER,
+	[ROLE_SYSTEM] = INJECT_ORIGINS,
+	[ROLE_USER] = INJECT_USER,
+	[ROLE_ASSISTANT] = INJECT_ORIGINS,
+	[ROLE_TOOL_CALL] = INJECT_ORIGINS,
+	[ROLE_TOOL_RESULT] = INJECT_TOOL,
+	[ROLE_TOOL_DEFINITION] = INJECT_ORIGINS,
+	[ROLE_DOCUMENT] = INJECT_DOCUMENT,
+	[ROLE_KEY] = INJECT_ORIGINS,
+	[ROLE_PATH] = INJECT_ORIGINS,
+	[ROLE_QUERY] = INJECT_USER,
+};
+
+static void
+score_injection(struct request *r, const struct segment *s, struct span text)
+{
+	const struct policy *p = r->snap->policy;
+	unsigned roles = segment_roles(s), seen = 1u << INJECT_ORIGINS;
+	bool cut = r->in.body_state == BODY_STATE_PARTIAL && s->role == ROLE_OTHER;
+
+	if (!p->scores || cut)
+		return;
+	roles &= p->inject_roles ? p->inject_roles : UINT16_MAX;
+	for (; roles; roles &= roles - 1) {
+		enum inject_origin o = origins[__builtin_ctz(roles)];
+		if (seen >> o & 1)
+			continue;
+		seen |= 1u << o;
+		struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
+		if (got.score <= r->found.injection)
+			continue;
+		r->found.injection = got.score;
+		r->found.injection_pattern = got.pattern;
+	}
+}
+
+/* In what a provider sealed a name or a postcode is chance: one block in three hundred
+ * has one. */
+static bool
+is_chance(const struct request *r, const struct segment *s, const struct finding *f)
+{
+	enum mention_how how;
+
+	return s->sealed && !detect_entity_spreads(r->snap->rules, f->entity, &how) &&
+	       opaque_is_sealed(s->text);
+}
+
+/* A value that is in the path too is not shown there, whatever it is. What the route matched
+ * is the policy's own words. */
+static bool
+may_be_in_path(const struct request *r, struct span text)
+{
+	struct pieces path;
+	bool any = false;
+
+	_Static_assert((int)MENTION_LEAST >= (int)PIECE_BYTES, "each value has a piece");
+	for (size_t i = 0; i < r->in.ntarget; i++) {
+		const struct segment *s = &r->in.target[i];
+		if (s->role != ROLE_PATH || s->reserved || s->text.n < MENTION_LEAST)
+			continue;
+		if (!any)
+			path = (struct pieces){ 0 };
+		any = true;
+		pieces_add(&path, s->text);
+	}
+	return any && pieces_meet(&path, text);
+}
+
+/* What the text is searched for. The record says path and model's name only where nothing at
+ * all is found in them; and of a long text the next window begins with whatever reaches this
+ * one's end. */
+static const struct detect_used *
+searched(const struct request *r, const struct segment *s, bool in_target, struct span window)
+{
+	struct span model = r->in.body.model;
+
+	if (in_target || s->reserved || s->text.n > WINDOW || r->found.route->find_all ||
+		(model.n && window.n >= model.n &&
+			memmem(window.p, window.n, model.p, model.n)) ||
+		may_be_in_path(r, window))
+		return NULL;
+	return r->snap->used;
+}
+
+/* As detect_scan(). What has the same names and values in most requests is searched once. */
+static int
+find(const struct request *r, struct snapshot_local *mine, const struct segment *s,
+	struct span text, const struct detect_options *opt, struct arena *a,
+	struct findings *out)
+{
+	bool often = (s->reserved || s->role == ROLE_KEY || s->role == ROLE_PATH) &&
+		     opt->before.n + s->text.n <= SEEN_BYTES;
+	unsigned char hash[SEEN_HASH];
+
+	if (often && seen_has(mine->clean, !opt->used, opt->before, text, hash))
+		return 0;
+	int err = detect_scan(r->snap->rules, mine->scratch, text, opt, a, out);
+	if (often && !err && out->n == 0 && !out->evasion)
+		seen_add(mine->clean, hash);
+	return err;
+}
+
+/* What a window of JSON spells: *said is in `b`. Of any other text, the window. 0 or ERR_NOMEM.
+ */
+static int
+spell(struct request *r, const struct segment *s, const struct window *w, struct buf *b,
+	struct span *said)
+{
+	struct inner *in = &r->scan.inner;
+	int err = 0;
+
+	*said = w->text;
+	if (w->base == 0)
+		*in = (struct inner){ .n = 0 };
+	if (w->base == 0 && inner_escaped(s->text))
+		err = inner_open(in, s->text, s->role == ROLE_TOOL_CALL, &r->arena);
+	if (err || !in->n)
+		return err;
+	inner_said(in, w->base, w->base + w->text.n, b);
+	*said = buf_view(b);
+	return buf_failed(b) ? ERR_NOMEM : 0;
+}
+
+/* The findings in what a window spells, as places of its segment. */
+static void
+place_findings(const struct request *r, const struct window *w, struct findings *found)
+{
+	struct inner_cursor at = inner_at(&r->scan.inner, w->base);
+
+	for (size_t i = 0; i < found->n; i++) {
+		struct finding *f = &found->v[i];
+		size_t start = f->start, end = f->end;
+		if (!r->scan.inner.n) {
+			f->start = w->base + start;
+			f->end = w->base + end;
+			continue;
+		}
+		f->start = inner_start(&at, start);
+		f->end = inner_end(&at, end);
+	}
+}
+
+/* What counts of the findings of a window becomes hits. 0, ERR_LIMIT or ERR_NOMEM. */
+static int
+take_findings(struct request *r, const struct segment *s, bool in_target,
+	const struct window *w, struct span said, struct findings *found)
+{
+	struct finding *places = arena_array(&r->arena, found->n, sizeof(*places));
+	struct span value = { NULL, 0 };
+
+	if (!places)
+		return ERR_NOMEM;
+	if (found->n)
+		memcpy(places, found->v, found->n * sizeof(*places));
+	place_findings(r, w, &(struct findings){ .v = places, .n = found->n });
+	for (size_t i = 0; i < found->n; i++) {
+		struct finding f = places[i];
+		if (f.start >= w->until || f.end <= r->scan.end ||
+			(f.start < w->keep && f.end <= w->seen) || is_chance(r, s, &f))
+			continue;
+		begin_with(r, s->text, w, f.start, f.end);
+		if (f.start < r->scan.end)
+			f.start = r->scan.end;
+		r->scan.end = f.end;
+		if (r->scan.inner.n)
+			value = arena_dup(
+				&r->arena, span_cut(said, found->v[i].start, found->v[i].end));
+		if (!add_hit(r, s, in_target, &f, value))
+			return ERR_LIMIT;
+	}
+	return 0;
+}
+
+/* One window of a segment: 0, ERR_NOMEM, 1 where nobody waits for it. A segment the detectors
+ * gave up on is remembered and not looked at further. */
+static int
+scan(struct request *r, struct segment *s, bool in_target, struct span before, size_t *work)
+{
+	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct findings found = { 0 };
+	struct window w = next_window(r, s->text);
+	struct span said;
+	struct buf b;
+
+	buf_init(&b, 0);
+	int err = spell(r, s, &w, &b, &said);
+	if (w.base == 0) {
+		opt.before = before;
+		r->scan.end = 0;
+	}
+	opt.used = searched(r, s, in_target, said);
+	if (!err)
+		err = find(r, mine, s, said, &opt, &r->arena, &found);
+	r->found.evasion |= found.evasion;
+	if (!err || err == ERR_LIMIT)
+		score_injection(r, s, said);
+	if (!err)
+		err = take_findings(r, s, in_target, &w, said, &found);
+	buf_free(&b);
+	*work = w.text.n;
+	if (err == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (err == ERR_CLOSED)
+		return 1;
+	if (err < 0) {
+		r->scan.from = 0;
+		r->found.classifier_failed = true;
+		r->found.overworked |= detect_overworked(mine->scratch);
+		return add_failed(r, s) ? 0 : ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* Goes on at *at. The names of a value are its context. 1: the turn is over. */
+static int
+scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
+{
+	struct turn t = turn_begin(r);
+
+	while (*at < n) {
+		struct segment *s = &v[*at];
+		char names[SEGMENT_NAMES];
+		size_t work;
+		int err = scan(r, s, v == r->in.target, segment_names(v, s, names), &work);
+		if (err)
+			return err;
+		if (r->scan.from == 0)
+			(*at)++;
+		if (turn_over(r, &t, work))
+			return 1;
+	}
+	return 0;
+}
+
+static enum step_result
+classify(struct request *r, struct segment *v, size_t n, size_t *at)
+{
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+
+	if (!mine)
+		return request_overload(r);
+	int err = scan_all(r, v, n, at);
+	detect_scratch_wipe(mine->scratch);
+	if (err > 0)
+		return turn_next(r);
+	return err ? request_overload(r) : STEP_NEXT;
+}
+
+/* Before anything is decided: the record of a request that nobody may make is not to
+ * hold what its path holds. */
+enum step_result
+step_target(struct request *r)
+{
+	enum step_result s = classify(r, r->in.target, r->in.ntarget, &r->scan.target_done);
+
+	if (s == STEP_NEXT && !r->scan.nfailed)
+		r->found.path_state = PATH_CLEAN;
+	return s;
+}
+
+bool
+request_may_hold(struct request *r, struct span text)
+{
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct findings found = { 0 };
+
+	if (!mine)
+		return true;
+	int err = detect_scan(r->snap->rules, mine->scratch, text, &opt, &r->arena, &found);
+	detect_scratch_wipe(mine->scratch);
+	return err < 0 || found.n;
+}
+
+enum step_result
+step_classify(struct request *r)
+{
+	enum step_result s = STEP_NEXT;
+
+	if (r->in.have_body)
+		s = classify(r, r->in.body.segments, r->in.body.nsegments, &r->scan.body_done);
+	if (s != STEP_NEXT)
+		return s;
+	r->found.unclassified =
+		policy_unclassified(r->snap->policy, request_on_failure(r), &r->found.entities,
+			r->found.roles, r->found.injection, &r->found.unclassified_by);
+	if (r->gate) {
+		metric_add(r->gate->metrics, M_FINDINGS, r->scan.nhits);
+		metric_add(r->gate->metrics, M_SCANNED_BYTES,
+			r->in.have_body ? r->in.body.inspected_bytes : 0);
+		if (r->found.evasion)
+			metric_inc(r->gate->metrics, M_EVASIONS);
+		if (r->found.injection >= INJECT_SUSPECT)
+			metric_inc(r->gate->metrics, r->found.injection >= INJECT_BLOCK
+							     ? M_INJECTION_BLOCK
+							     : M_INJECTION_SUSPECT);
+		if (r->found.classifier_failed)
+			metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
+		if (r->found.overworked)
+			metric_inc(r->gate->metrics, M_OVERWORKED);
+	}
+	return STEP_NEXT;
+}

@@ -1,0 +1,71 @@
+/* The data step: what conditions read from Redis and URLs. May wait for it. */
+#include "gate/steps/steps.h"
+
+static void
+came(struct data_wait *w)
+{
+	struct request *r = TAGGED(request, w->arg);
+
+	r->found.data_held[w->i] = w->value;
+	if (w->value)
+		r->found.data[w->i] = &w->value->v;
+	if (--r->run.data_waits == 0 || r->run.life != LIFE_STEPS)
+		request_back(r);
+	else
+		r->run.pending--;
+}
+
+static void
+ask(struct request *r, size_t i)
+{
+	const struct data_source *s = &r->snap->policy->data[i];
+	struct data_wait *w = &r->run.data_wait[i];
+
+	*w = (struct data_wait){ .done = came, .arg = r, .i = i };
+	int got = data_get(r->gate->data, s, &r->found.data_held[i], w);
+	if (got > 0)
+		r->found.data[i] = &r->found.data_held[i]->v;
+	if (got == 0) {
+		r->run.data_waits++;
+		r->run.pending++;
+	}
+}
+
+/* Only what a condition in force reads is asked for, once a request: the relay's body
+ * decides on the values that its head was decided on. */
+enum step_result
+step_data(struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+	bool asks = false;
+
+	for (size_t i = 0; i < p->ndata; i++)
+		asks |= p->data[i].read && p->data[i].kind != DATA_FILE;
+	if (!asks)
+		return STEP_NEXT;
+	if (!r->run.data_asked) {
+		r->run.data_asked = true;
+		for (size_t i = 0; r->gate && i < p->ndata; i++)
+			if (p->data[i].read && p->data[i].kind != DATA_FILE)
+				ask(r, i);
+		if (r->run.data_waits) {
+			r->run.wait = WAIT_DATA;
+			return STEP_WAIT;
+		}
+	}
+	r->run.wait = WAIT_NONE;
+	for (size_t i = 0; i < p->ndata; i++)
+		if (p->data[i].read && p->data[i].kind != DATA_FILE && !r->found.data[i] &&
+			!p->data[i].skip)
+			return request_deny(r, 503, "data_unavailable", "",
+				arena_printf(
+					&r->arena, "data.%s is not known", p->data[i].name));
+	return STEP_NEXT;
+}
+
+void
+request_drop_data(struct request *r)
+{
+	for (size_t i = 0; i < CAP_DATA; i++)
+		data_value_unref(&r->found.data_held[i]);
+}

@@ -1,0 +1,631 @@
+/* The external step: which recognisers are asked about which texts, what they found,
+ * and what their silence leads to. Between classify and policy, so that a recogniser's
+ * `when` may read what the detectors found, and rules what it found.
+ *
+ * A job is one request's asking: a part for each recogniser, an item for each text.
+ * What is remembered is not asked again; the rest goes out in as few calls as fit.
+ * Where a recogniser is silent and on_failure.classifier says redact, all that could
+ * be its entities is found by the detectors' patterns without their validators; a
+ * text goes whole where an entity has no pattern. */
+#include "gate/steps/steps.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+/* A longer text is not searched for candidates: it goes whole. */
+enum { SLICE_BYTES = 256 << 10 };
+
+struct item {
+	const struct segment *s;
+	bool answered;
+};
+
+struct part {
+	const struct external *x;
+	struct item *items;
+	struct findings *found;
+	size_t nitems, cached;
+	bool overflow; /* more texts than can be asked about: items holds none */
+	struct ask *asks;
+	size_t nasks;
+	size_t *order; /* items that are asked about, as the asks hold them */
+	struct span *asked_texts;
+	unsigned char (*asked_keys)[SHA256_BYTES];
+	struct findings *asked_found;
+	enum ask_outcome outcome;
+	uint64_t us;
+};
+
+struct external_job {
+	struct tag tag;
+	struct request *r;
+	struct arena arena;
+	struct part part[CAP_RECOGNISERS];
+	size_t nparts;
+	unsigned outstanding;
+	uint64_t began_us;
+	size_t held; /* bytes */
+	bool merged;
+	size_t at_part, at_segment; /* of the search for candidates */
+	float *thresholds;
+};
+
+void
+request_drop_job(struct request *r)
+{
+	if (!r->scan.job)
+		return;
+	arena_reset(&r->scan.job->arena);
+	free(r->scan.job);
+	r->scan.job = NULL;
+}
+
+/* ---- which texts ---- */
+
+/* Anything but punctuation and blanks. */
+static bool
+says_something(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (is_letter_or_digit(s.p[i]))
+			return true;
+	return false;
+}
+
+/* What routing reads is no prose, and cannot be rewritten. */
+static bool
+concerns(const struct external *x, const struct segment *s)
+{
+	return (x->roles & segment_roles(s)) && !s->reserved && says_something(s->text);
+}
+
+static int
+choose(struct external_job *j, struct part *p)
+{
+	const struct segment *s;
+	size_t n = 0;
+
+	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
+		n += concerns(p->x, s);
+	if (n > CAP_RECOGNISER_ITEMS) {
+		p->overflow = true;
+		p->outcome = ASK_TOO_LARGE;
+		return 0;
+	}
+	p->items = arena_array(&j->arena, n, sizeof(*p->items));
+	p->found = arena_array(&j->arena, n, sizeof(*p->found));
+	if (arena_failed(&j->arena))
+		return ERR_NOMEM;
+	for (size_t i = 0; (s = request_segment(j->r, i)); i++)
+		if (concerns(p->x, s))
+			p->items[p->nitems++].s = s;
+	return 0;
+}
+
+/* ---- asking ---- */
+
+static void
+worse(struct part *p, enum ask_outcome outcome)
+{
+	if (p->outcome == ASK_ANSWERED)
+		p->outcome = outcome;
+}
+
+static void
+take(struct part *p, const struct ask *a)
+{
+	size_t first = (size_t)(a->texts - p->asked_texts);
+
+	if (a->outcome != ASK_ANSWERED) {
+		worse(p, a->outcome);
+		return;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		p->items[p->order[first + i]].answered = true;
+		p->found[p->order[first + i]] = a->found[i];
+	}
+}
+
+static void
+ask_done(struct ask *a)
+{
+	struct external_job *j = TAGGED(external_job, a->arg);
+	struct request *r = j->r;
+
+	for (size_t i = 0; i < j->nparts; i++)
+		if (j->part[i].x == a->x) {
+			take(&j->part[i], a);
+			j->part[i].us = clock_mono_us() - j->began_us;
+		}
+	if (--j->outstanding)
+		return;
+	request_back(r);
+}
+
+/* Nobody waits for what it says. */
+static bool
+ask_over(const struct ask *a)
+{
+	const struct external_job *j = TAGGED(external_job, a->arg);
+
+	return j->r->run.life != LIFE_STEPS;
+}
+
+/* No later than leaves time for what the policy says of silence. */
+static uint64_t
+deadline(const struct request *r, const struct external *x, uint64_t now)
+{
+	uint64_t room = gate_cfg(r->gate)->agent_deadline_us,
+		 gone = r->run.resumed ? 0 : now - r->begun_us;
+
+	room = gone < room ? (room - gone) / 4 * 3 : 0;
+	return now + (x->timeout_us < room ? x->timeout_us : room);
+}
+
+/* Cuts what must be asked into calls. */
+static void
+cut_calls(struct external_job *j, struct part *p, size_t nasked)
+{
+	size_t bytes = 0;
+	struct ask *a = NULL;
+
+	for (size_t i = 0; i < nasked; i++) {
+		size_t n = p->asked_texts[i].n;
+		/* `decide` is given one answer for all. */
+		bool full = j->r->gate && a &&
+			    (a->n == CAP_RECOGNISER_TEXTS || bytes + n > p->x->max_bytes);
+		bool next = !a || !p->x->rec.batch || full;
+		if (next && p->nasks == CAP_RECOGNISER_CALLS) {
+			worse(p, ASK_TOO_LARGE);
+			return;
+		}
+		if (next) {
+			a = &p->asks[p->nasks++];
+			*a = (struct ask){ .policy = j->r->snap->policy,
+				.x = p->x,
+				.texts = &p->asked_texts[i],
+				.keys = (const unsigned char(*)[SHA256_BYTES]) &
+					p->asked_keys[i],
+				.over = ask_over,
+				.arena = &j->arena,
+				.found = &p->asked_found[i],
+				.done = ask_done,
+				.arg = j };
+			bytes = 0;
+		}
+		a->n++;
+		bytes += n;
+	}
+}
+
+/* What is not remembered, in the order of the texts. A text that no call can hold is
+ * not asked about. */
+static int
+prepare(struct external_job *j, struct part *p)
+{
+	struct request *r = j->r;
+	struct peer *e =
+		r->gate ? recognise_peer(r->gate->recognisers, r->snap->policy, p->x) : NULL;
+	size_t n = 0;
+
+	p->order = arena_array(&j->arena, p->nitems, sizeof(*p->order));
+	p->asked_texts = arena_array(&j->arena, p->nitems, sizeof(*p->asked_texts));
+	p->asked_keys = arena_array(&j->arena, p->nitems, sizeof(*p->asked_keys));
+	p->asked_found = arena_array(&j->arena, p->nitems, sizeof(*p->asked_found));
+	p->asks = arena_array(&j->arena, CAP_RECOGNISER_CALLS, sizeof(*p->asks));
+	if (arena_failed(&j->arena) || (r->gate && !e))
+		return ERR_NOMEM;
+	for (size_t i = 0; i < p->nitems; i++) {
+		struct span text = p->items[i].s->text;
+		if (text.n > p->x->max_bytes) {
+			worse(p, ASK_TOO_LARGE);
+			continue;
+		}
+		if (e)
+			recognise_key(e, text, p->asked_keys[n]);
+		if (e && recognise_known(e, p->asked_keys[n], &j->arena, &p->found[i])) {
+			p->items[i].answered = true;
+			p->cached++;
+			continue;
+		}
+		p->order[n] = i;
+		p->asked_texts[n++] = text;
+	}
+	cut_calls(j, p, n);
+	return 0;
+}
+
+/* `tollgate decide`: the answers were given, or the recogniser is silent. */
+static void
+read_given(struct part *p, struct request *r)
+{
+	for (size_t i = 0; i < p->nasks; i++) {
+		struct ask *a = &p->asks[i];
+		struct span answer;
+		const char *why;
+		a->outcome = ASK_MISSING;
+		if (r->run.given && r->run.given(r->run.given_arg, p->x->rec.name,
+					    p->x->rec.batch ? SIZE_MAX : i, &answer))
+			a->outcome = recognise_read(a, answer, &why);
+		take(p, a);
+	}
+}
+
+static void
+send_part(struct external_job *j, struct part *p, uint64_t now)
+{
+	for (size_t i = 0; i < p->nasks; i++) {
+		struct ask *a = &p->asks[i];
+		a->deadline_us = deadline(j->r, p->x, now);
+		if (recognise_ask(j->r->gate->recognisers, a))
+			j->outstanding++;
+		else
+			take(p, a);
+	}
+}
+
+/* ---- merging ---- */
+
+/* Room for n more. */
+static struct hit *
+extra_room(struct request *r, size_t n)
+{
+	struct hit *v = r->scan.nextra + n > CAP_FINDINGS
+				? NULL
+				: realloc(r->scan.extra, (r->scan.nextra + n) * sizeof(*v));
+
+	if (!v)
+		return NULL;
+	r->scan.extra = v;
+	r->scan.nextra += n;
+	return v + r->scan.nextra - n;
+}
+
+static int
+merge_part(struct request *r, struct part *p)
+{
+	for (size_t i = 0; i < p->nitems; i++) {
+		const struct segment *s = p->items[i].s;
+		size_t n = p->found[i].n;
+		if (n == 0)
+			continue;
+		struct hit *to = extra_room(r, n);
+		if (!to)
+			return ERR_LIMIT;
+		for (size_t k = 0; k < n; k++) {
+			const struct finding *f = &p->found[i].v[k];
+			to[k] = (struct hit){ s, request_in_target(r, s), *f,
+				recogniser_whole(&p->x->rec) ? HIT_WHOLE : HIT_SPAN, NULL,
+				{ NULL, 0 } };
+			if (!request_add_entity(r, f->entity, segment_roles(s)))
+				return ERR_NOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Its own outcome does not count where a rule may require its answer. */
+static bool
+required(const struct request *r, const struct external *x)
+{
+	return r->found.required >> (x - r->snap->policy->externals) & 1;
+}
+
+static void
+conclude(struct request *r, struct part *p)
+{
+	struct recognition *c = &r->scan.recognitions[r->scan.nrecognitions++];
+
+	*c = (struct recognition){ .x = p->x,
+		.outcome = p->outcome,
+		.applied = p->x->own_outcome && !required(r, p->x)
+				   ? p->x->outcome
+				   : r->found.unclassified,
+		.texts = p->nitems,
+		.cached = p->cached,
+		.us = p->us };
+	if (p->outcome != ASK_ANSWERED && r->gate)
+		metric_inc(r->gate->metrics, M_CLASSIFIER_FAILED);
+}
+
+bool
+request_silence(const struct request *r, enum outcome o)
+{
+	for (size_t i = 0; i < r->scan.nrecognitions; i++)
+		if (r->scan.recognitions[i].outcome != ASK_ANSWERED &&
+			r->scan.recognitions[i].applied == o)
+			return true;
+	return false;
+}
+
+/* ---- all that could match ---- */
+
+static int
+whole_text(struct request *r, const struct segment *s)
+{
+	struct hit *to = extra_room(r, 1);
+
+	if (!to)
+		return ERR_LIMIT;
+	*to = (struct hit){ s, request_in_target(r, s), { .start = 0, .end = s->text.n },
+		HIT_UNKNOWN, NULL, { NULL, 0 } };
+	return 0;
+}
+
+/* The patterns of the recogniser's entities, none of another; false where an entity
+ * has none. */
+static bool
+only_entities(struct external_job *j, const struct external *x)
+{
+	const struct detect_rules *rules = j->r->snap->rules;
+	bool all = !recogniser_whole(&x->rec);
+
+	for (size_t e = 0; e < detect_entity_count(rules); e++) {
+		bool wanted = entity_in(&x->entities, e);
+		j->thresholds[e] = wanted ? 0.0f : 2.0f;
+		if (wanted && !detect_entity_by_pattern(rules, e))
+			all = false;
+	}
+	return all;
+}
+
+static int
+candidates(struct external_job *j, const struct segment *s, bool patterns)
+{
+	struct request *r = j->r;
+	struct detect_options opt = { .thresholds = j->thresholds, .all_candidates = true };
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct findings found;
+	char names[SEGMENT_NAMES];
+
+	if (!patterns || s->text.n > SLICE_BYTES)
+		return whole_text(r, s);
+	if (!mine)
+		return ERR_NOMEM;
+	opt.before = segment_names(
+		request_in_target(r, s) ? r->in.target : r->in.body.segments, s, names);
+	int err = detect_scan(r->snap->rules, mine->scratch, s->text, &opt, &j->arena, &found);
+	if (err == ERR_LIMIT)
+		return whole_text(r, s);
+	struct hit *to = err || found.n == 0 ? NULL : extra_room(r, found.n);
+	if (err || (found.n && !to))
+		return err ? err : ERR_LIMIT;
+	for (size_t i = 0; i < found.n; i++)
+		to[i] = (struct hit){ s, request_in_target(r, s), found.v[i], HIT_POSSIBLE,
+			NULL, { NULL, 0 } };
+	return 0;
+}
+
+/* Whether part p has an answer about s; items are in the order of the segments. */
+static bool
+has_answer(const struct part *p, const struct request *r, const struct segment *s)
+{
+	size_t low = 0, high = p->nitems;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (p->items[mid].s == s)
+			return p->items[mid].answered;
+		if (request_segment_before(r, p->items[mid].s, s))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+/* The detectors look through the texts that one recogniser left unanswered. 1: the turn is
+ * over, and it goes on from at_segment. */
+static int
+search_part(struct external_job *j, struct part *p, struct turn *turn)
+{
+	struct request *r = j->r;
+	bool patterns = only_entities(j, p->x);
+	const struct segment *s;
+
+	for (; (s = request_segment(r, j->at_segment)); j->at_segment++) {
+		if (!concerns(p->x, s) || has_answer(p, r, s))
+			continue;
+		int err = candidates(j, s, patterns);
+		if (err)
+			return err;
+		if (turn_over(r, turn, s->text.n)) {
+			j->at_segment++;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* The same for each recogniser that failed and whose outcome is to redact. 0: all of it. */
+static int
+search(struct external_job *j)
+{
+	struct request *r = j->r;
+	struct turn turn = turn_begin(r);
+
+	if (!j->thresholds)
+		j->thresholds = arena_array(
+			&j->arena, detect_entity_count(r->snap->rules), sizeof(float));
+	if (!j->thresholds)
+		return ERR_NOMEM;
+	for (; j->at_part < j->nparts; j->at_part++, j->at_segment = 0) {
+		const struct recognition *c = &r->scan.recognitions[j->at_part];
+		if (c->outcome == ASK_ANSWERED || c->applied != OUT_REDACT)
+			continue;
+		int err = search_part(j, &j->part[j->at_part], &turn);
+		struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+		if (mine)
+			detect_scratch_wipe(mine->scratch);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ---- the step ---- */
+
+static struct external_job *
+job_new(struct request *r)
+{
+	struct external_job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	TAG(external_job, j);
+	j->r = r;
+	j->began_us = clock_mono_us();
+	arena_init(&j->arena, CAP_REQUEST_ARENA, true);
+	return j;
+}
+
+static int
+begin(struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+	struct external_job *j = r->scan.job = job_new(r);
+	struct policy_facts f;
+
+	if (!j)
+		return ERR_NOMEM;
+	request_estimate_tokens(r);
+	request_facts(r, &f);
+	if (policy_requires(p, &f, &r->arena, &r->found.required) < 0)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < p->nexternals; i++) {
+		struct part *part = &j->part[j->nparts];
+		if (!(r->found.required >> i & 1) &&
+			!policy_asks(p, &p->externals[i], &f, &r->arena))
+			continue;
+		r->found.considered |= 1ull << i;
+		part->x = &p->externals[i];
+		int err = choose(j, part);
+		if (err == 0 && !part->overflow)
+			err = prepare(j, part);
+		if (err)
+			return err;
+		j->nparts += part->overflow || part->nitems;
+	}
+	if (r->gate && !request_hold(r, j->arena.used_bytes))
+		return ERR_FULL;
+	j->held = r->gate ? j->arena.used_bytes : 0;
+	for (size_t i = 0; i < j->nparts; i++)
+		if (r->gate)
+			send_part(j, &j->part[i], clock_mono_us());
+		else
+			read_given(&j->part[i], r);
+	return 0;
+}
+
+static int
+merge(struct external_job *j)
+{
+	struct request *r = j->r;
+	int err = 0;
+
+	if (j->merged)
+		return 0;
+	j->merged = true;
+	r->scan.recognitions = arena_array(&r->arena, j->nparts, sizeof(*r->scan.recognitions));
+	if (!r->scan.recognitions)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < j->nparts && !err; i++) {
+		err = merge_part(r, &j->part[i]);
+		if (err == ERR_LIMIT) { /* more than the request may have: as good as none */
+			worse(&j->part[i], ASK_TOO_LARGE);
+			err = 0;
+		}
+		conclude(r, &j->part[i]);
+	}
+	return err;
+}
+
+/* The job is over: its memory is nobody's. */
+static void
+finish(struct request *r)
+{
+	struct external_job *j = r->scan.job;
+
+	if (j && j->held)
+		request_unhold(r, j->held);
+	request_drop_job(r);
+}
+
+enum step_result
+step_external(struct request *r)
+{
+	int err = 0;
+
+	if (r->snap->policy->nexternals == 0 || r->in.body_state == BODY_STATE_PARTIAL)
+		return STEP_NEXT;
+	if (!r->scan.job) {
+		err = begin(r);
+		if (err == 0 && r->scan.job->outstanding) {
+			r->run.wait = WAIT_EXTERNAL;
+			r->run.pending++;
+			return STEP_WAIT;
+		}
+		/* Calls that are out hold the job: they end before the request does. */
+		INVARIANT(err == 0 || !r->scan.job || r->scan.job->outstanding == 0);
+	}
+	r->run.wait = WAIT_NONE;
+	if (err == 0)
+		err = merge(r->scan.job);
+	if (err == 0)
+		err = search(r->scan.job);
+	if (err == 1)
+		return turn_next(r);
+	finish(r);
+	if (err == ERR_FULL)
+		return request_overheld(r);
+	if (err)
+		return request_overload(r);
+	if (r->scan.nextra)
+		qsort_r(r->scan.extra, r->scan.nextra, sizeof(*r->scan.extra),
+			request_order_hits, r);
+	return STEP_NEXT;
+}
+
+/* That of a recogniser which was asked, or which had nothing to be asked about. */
+static bool
+answered(const struct request *r, size_t external)
+{
+	const struct external *x = &r->snap->policy->externals[external];
+
+	for (size_t i = 0; i < r->scan.nrecognitions; i++)
+		if (r->scan.recognitions[i].x == x)
+			return r->scan.recognitions[i].outcome == ASK_ANSWERED;
+	return r->found.considered >> external & 1;
+}
+
+static bool
+unanswered(const struct request *r, size_t external)
+{
+	return (r->found.verdict.changes.require >> external & 1) && !answered(r, external);
+}
+
+bool
+request_unanswered(const struct request *r)
+{
+	for (size_t i = 0; i < r->snap->policy->nexternals; i++)
+		if (unanswered(r, i))
+			return true;
+	return false;
+}
+
+bool
+request_unmet(const struct request *r)
+{
+	enum outcome says = r->found.unclassified;
+
+	for (size_t i = 0; i < r->snap->policy->nexternals && says != OUT_PERMIT; i++)
+		/* Where a rule was known to require it, the external step redacted for its
+		 * silence; else nobody did. */
+		if (unanswered(r, i) && (says == OUT_DENY || !(r->found.required >> i & 1)))
+			return true;
+	return false;
+}

@@ -1,0 +1,111 @@
+/* The identity step: who is asking. May wait for an issuer's keys. */
+#include "gate/steps/steps.h"
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/* An API key with scopes is for the routes they name. */
+static bool
+in_scope(const struct request *r)
+{
+	for (size_t i = 0; i < r->found.identity.nscopes; i++)
+		if (!strcmp(r->found.identity.scopes[i], r->found.route->name))
+			return true;
+	return r->found.identity.nscopes == 0;
+}
+
+/* The issuer's keys came, or did not. */
+static void
+keys_came(struct mail *m, void *consumer UNUSED)
+{
+	struct request *r = TAGGED_OF(request, run.keys_waiter.mail, m);
+
+	r->run.wait = WAIT_NONE;
+	request_back(r);
+}
+
+/* The token's key is not known, or no key of its issuer: what the issuer says now decides,
+ * once. */
+static enum step_result
+without_key(struct request *r, const struct credentials *given, int missing)
+{
+	r->found.identity = (struct identity){ .method = "none" };
+	if (r->gate && !r->run.waited_for_keys) {
+		r->run.waited_for_keys = true;
+		r->run.keys_waiter.mail.run = keys_came;
+		r->run.keys_waiter.to = r->gate->mail;
+		r->run.keys_waiter.since_us = r->begun_us;
+		r->run.pending++;
+		r->run.wait = WAIT_KEYS;
+		if (keyset_wait(given->missed, &r->run.keys_waiter))
+			return STEP_WAIT;
+		r->run.pending--;
+		r->run.wait = WAIT_NONE;
+	}
+	if (missing == IDENTITY_MISSED)
+		return request_deny(
+			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
+	return request_deny(r, 503, "identity_unavailable", "",
+		SPAN_LIT("the issuer's keys are not known"));
+}
+
+/* The caller showed a credential, whatever it is worth. */
+static bool
+presents(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].header &&
+			http_field_nth(&r->in.head, p->identities[i].header, 0))
+			return true;
+	return false;
+}
+
+enum step_result
+step_identity(struct request *r)
+{
+	const char *why = "";
+	bool hit = false;
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+
+	if (r->found.observed) { /* it showed nothing of ours */
+		identity_nobody(r->snap->policy, &r->found.identity);
+		r->found.identified = true;
+		return r->gate ? request_hold_identity(r) : STEP_NEXT;
+	}
+	r->found.presented = r->found.route->login && presents(r);
+	if (!mine)
+		return request_overload(r);
+	struct credentials given = { .head = &r->in.head,
+		.certificate = r->in.certificate,
+		.certificate_refused = r->in.certificate_refused,
+		.nonces = r->gate ? r->gate->shared->nonces : NULL };
+	struct live *live = r->gate ? r->gate->shared->live : NULL;
+	if (live)
+		given.live = &live_enter(live, r->worker)->keys;
+	int err = identity_verify(r->snap->policy, r->snap->keys, r->gate ? mine->cache : NULL,
+		&given, r->now_wall_ns, &r->arena, &r->found.identity, &why, &hit);
+	if (live)
+		live_leave(live, r->worker);
+	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS) {
+		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
+		return without_key(r, &given, err);
+	}
+	if (err == ERR_AUTH) {
+		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
+		r->found.identity = (struct identity){ .method = "none" };
+		return request_deny(
+			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
+	}
+	if (err < 0)
+		return request_overload(r);
+	r->found.identified = true;
+	if (request_keep_credential(r, given.verified) < 0)
+		return request_overload(r);
+	if (!in_scope(r))
+		return request_deny(r, 403, "permission_denied", "",
+			SPAN_LIT("the API key is not for this route"));
+	return r->gate ? request_hold_identity(r) : STEP_NEXT;
+}

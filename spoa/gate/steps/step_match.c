@@ -1,0 +1,135 @@
+/* The match step: which route of the policy it is. Of a route to an MCP server also who may not
+ * come at all, and what its callers are told of logging in: the specification's
+ * "Authorization", and its section on DNS rebinding. */
+#include "gate/steps/steps.h"
+
+/* A path segment that chose the route is read by routing: a finding in it is
+ * denied, not rewritten. */
+static void
+reserve_matched(struct request *r)
+{
+	size_t matched = 0;
+
+	for (size_t i = 0; i < r->found.route->npaths; i++)
+		if (span_is(r->in.head.path, r->found.route->paths[i]))
+			matched = r->in.head.path.n;
+	if (r->found.route->api)
+		matched = r->in.head.path.n;
+	for (size_t i = 0; i < r->found.route->nprefixes && matched == 0; i++)
+		if (span_starts(r->in.head.path, span_str(r->found.route->prefixes[i])))
+			matched = strlen(r->found.route->prefixes[i]);
+	for (size_t i = 0; i < r->in.ntarget; i++)
+		if (r->in.target[i].role == ROLE_PATH && r->in.target[i].start < matched)
+			r->in.target[i].reserved = true;
+}
+
+bool
+request_names_model(const struct request *r, const struct segment *s)
+{
+	return s->role == ROLE_PATH && s->start < r->found.endpoint.model_end &&
+	       s->end > r->found.endpoint.model;
+}
+
+/* So is the model's name. */
+static void
+reserve_model(struct request *r)
+{
+	for (size_t i = 0; i < r->in.ntarget; i++)
+		if (request_names_model(r, &r->in.target[i]))
+			r->in.target[i].reserved = true;
+}
+
+static enum step_result
+refuse_path(struct request *r, const struct body_refusal *why)
+{
+	return request_deny(
+		r, why->status, why->code, "", arena_dup(&r->arena, span_str(why->why)));
+}
+
+/* ---- routes to MCP servers ---- */
+
+/* RFC 9728 3: for whoever asks, before any credential is looked at. */
+static enum step_result
+login_document(struct request *r)
+{
+	static const char *const methods[] = { "GET", "HEAD" };
+	const struct route *of;
+	const struct policy *p = r->snap->policy;
+	const struct login *l = p->logs_in && !r->found.observed
+					? policy_login(p, r->in.host, r->in.head.path, &of)
+					: NULL;
+
+	if (!l || !SPAN_IN(r->in.head.method, methods) || r->in.body_state != BODY_STATE_NONE)
+		return STEP_NEXT;
+	r->found.route = of;
+	identity_nobody(p, &r->found.identity);
+	if (r->gate && request_hold_identity(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	r->found.document = span_str(l->document);
+	r->out.decision = (struct decision){ .kind = D_PERMIT, .via = VIA_RELAY, .rule = "" };
+	return STEP_DECIDED;
+}
+
+/* A page that a browser shows may ask whom it likes by a name of its own that it lets resolve
+ * to us, and the browser sends what it has for that name: it cannot leave out where it comes
+ * from. HAProxy has the list of those that may. */
+static enum step_result
+not_by_page(struct request *r)
+{
+	struct span said;
+
+	if (!r->gate || !request_is_mcp(r))
+		return STEP_NEXT;
+	int n = http_field_one(&r->in.head, "origin", &said);
+	if (n == 0 || (n == 1 && r->in.origin.n && span_eq(said, r->in.origin)))
+		return STEP_NEXT;
+	return request_deny(r, 403, "origin_not_listed", "",
+		r->in.origin_told
+			? SPAN_LIT("the page that asks is of no origin in origins.lst")
+			: SPAN_LIT(
+				  "HAProxy does not say whether this origin is in origins.lst: "
+				  "its spoe.cfg is of an older version"));
+}
+
+/* The path is an MCP server's, and the name it was asked by is another's. */
+static enum step_result
+not_elsewhere(struct request *r)
+{
+	const struct route *other = policy_route_elsewhere(
+		r->snap->policy, r->in.head.method, r->in.host, r->in.head.path);
+
+	if (!other)
+		return STEP_NEXT;
+	r->found.endpoint.dialect = other->dialect;
+	return request_deny(r, 403, "wrong_host", "",
+		SPAN_LIT(
+			"the Host is none of the route's: it may be a page's own name for this "
+			"address"));
+}
+
+enum step_result
+step_match(struct request *r)
+{
+	struct endpoint *e = &r->found.endpoint;
+	struct body_refusal why = { 0 };
+
+	if (login_document(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	r->found.route =
+		policy_route(r->snap->policy, r->in.head.method, r->in.host, r->in.head.path);
+	if (r->found.route && r->found.route->dialect && r->found.route->dialect != e->family)
+		*e = dialect_endpoint(
+			r->found.route->dialect, r->in.head.method, r->in.head.path);
+	if (endpoint_check_path(e, r->in.head.path, &why) < 0)
+		return refuse_path(r, &why);
+	if (!r->found.route && not_elsewhere(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	if (!r->found.route) {
+		e->dialect = dialect_for_refusal(r->in.head.path);
+		return request_deny(r, 404, "no_route", "",
+			SPAN_LIT("no route of the policy matches this method, host and path"));
+	}
+	reserve_matched(r);
+	reserve_model(r);
+	return not_by_page(r);
+}

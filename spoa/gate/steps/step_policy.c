@@ -1,0 +1,394 @@
+/* The policy step: evaluates the rules on what the steps before found, and turns the
+ * verdict into a decision. */
+#include "gate/steps/steps.h"
+
+#include "gate/limits/limits.h"
+#include "scan/text/table.h"
+
+void
+request_facts(struct request *r, struct policy_facts *f)
+{
+	*f = (struct policy_facts){
+		.identity = &r->found.identity,
+		.route = r->found.route,
+		.target = request_target(r),
+		.ranks = r->found.ranks,
+		.at = r->found.at,
+		.method = r->in.head.method,
+		.host = r->in.host,
+		.path = r->in.head.path,
+		.conversation = r->found.conversation,
+		.tags = r->found.tags,
+		.ntags = r->found.ntags,
+		.now_wall_ns = r->now_wall_ns,
+		.whole = r->in.body_state != BODY_STATE_PARTIAL,
+		.body = r->in.have_body ? &r->in.body : NULL,
+		.raw = r->in.raw,
+		.model = r->in.body.model,
+		.unread = &r->in.unread,
+		.entities = &r->found.entities,
+		.roles = r->found.roles,
+		.rules = r->snap->rules,
+		.tokens = r->found.prompt_tokens,
+		.bytes = (int64_t)r->in.raw.n,
+		.injection = r->found.injection,
+		.evasion = r->found.evasion,
+		.data = r->found.data,
+		.call = r->found.message ? &r->found.message->call : NULL,
+		.told = &r->found.offer.told,
+	};
+}
+
+void
+request_asked_facts(struct request *r, struct policy_facts *f, struct body *body)
+{
+	request_facts(r, f);
+	*body = r->in.body;
+	body->model = request_asked_model(r);
+	if (f->body)
+		f->body = body;
+}
+
+/* A line of a file that a batch takes as a request; not one of examples to train by. */
+static bool
+is_answered(const struct request_mark *q)
+{
+	return q->table->cap && !q->table->lenient;
+}
+
+/* What the requests of a body may be answered with: the largest cap of each as it is sent,
+ * output_default where it states none. Caps are in the order of their requests. */
+static uint64_t
+caps_together(const struct request *r)
+{
+	const struct body_marks *m = &r->in.body.marks;
+	bool lines = r->found.endpoint.table->line;
+	struct amendment am;
+	uint64_t all = 0;
+	size_t k = 0;
+
+	request_amendment(r, &am);
+	uint64_t otherwise = request_output_default(r, am.model, true);
+	for (size_t i = 0; i < m->nrequests || i == 0; i++) {
+		int64_t most = m->nrequests < 2 ? r->in.body.output_cap_tokens : -1;
+		for (; k < m->ncaps && m->cap[k].request <= i; k++)
+			most = m->cap[k].tokens > most ? m->cap[k].tokens : most;
+		if (lines && !(i < m->nrequests && is_answered(&m->request[i])))
+			continue;
+		most = dialect_amended_cap(&am, most);
+		if (__builtin_add_overflow(all, most >= 0 ? (uint64_t)most : otherwise, &all))
+			return UINT64_MAX;
+	}
+	return all;
+}
+
+/* Something of the body asks for an answer; of a batch's file its lines do. */
+static bool
+asks_answer(const struct request *r)
+{
+	const struct body_marks *m = &r->in.body.marks;
+
+	for (size_t i = 0; r->found.endpoint.table->line && i < m->nrequests; i++)
+		if (is_answered(&m->request[i]))
+			return true;
+	return r->found.endpoint.table->cap || endpoint_draws(&r->found.endpoint);
+}
+
+void
+request_estimate_tokens(struct request *r)
+{
+	if (r->found.tokens.by_bytes)
+		r->found.tokens_by = NULL;
+	r->found.tokens.by_bytes = false;
+	if (!r->found.tokens_by)
+		r->found.input_tokens = r->found.prompt_tokens =
+			(int64_t)((r->in.raw.n + 2) / 3);
+	if (request_tokens_needed(r) || r->found.tokens_by)
+		request_count_tokens(r);
+	r->found.output_tokens = 0;
+	if (!r->in.have_body || !asks_answer(r))
+		return;
+	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
+	uint64_t prompts = r->in.body.prompts > 1 ? (uint64_t)r->in.body.prompts : 1;
+	uint64_t all;
+	if (__builtin_mul_overflow(caps_together(r), n, &all) ||
+		__builtin_mul_overflow(all, prompts, &all) || all > INT64_MAX / 4)
+		all = INT64_MAX / 4;
+	r->found.output_tokens = (int64_t)all;
+}
+
+static enum step_result
+deny_by_rule(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const char *name = v->ruled.rule ? v->ruled.rule->name : "default";
+	int status = v->status ? v->status : 403;
+	const char *code = NULL;
+	struct span why =
+		v->reason && v->reason[0]
+			? span_str(v->reason)
+			: SPAN_LIT("the policy in force does not permit this request");
+
+	const char *scope = v->ruled.rule && !v->ruled.failed ? v->ruled.rule->scope : NULL;
+	if (scope)
+		code = "insufficient_scope";
+	else if (status == 403)
+		code = v->ruled.rule && v->ruled.rule->reads_body ? "content_policy_violation"
+								  : "permission_denied";
+	request_deny(r, status, code, name, why);
+	r->out.decision.scope = scope;
+	if (status == 429)
+		r->out.decision.retry_after_s = 1;
+	return STEP_DECIDED;
+}
+
+/* What lets a request that the rules permit not pass all the same. */
+static enum step_result
+may_pass(struct request *r)
+{
+	const struct on_failure *of = request_on_failure(r);
+
+	if (r->found.no_session)
+		return request_no_session(r);
+	if (r->in.unreadable && of->unreadable == OUT_DENY && r->in.body.ids_bytes)
+		return request_deny(r, 403, "unreadable_content", "",
+			SPAN_LIT("the request holds ids of tokens in place of text, and they "
+				 "cannot be read for this model: send the text"));
+	if (r->in.unreadable && of->unreadable == OUT_DENY)
+		return request_deny(r, 403, "unreadable_content", "",
+			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
+				 "files or unknown)"));
+	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_DENY;
+	if (failed && r->found.overworked)
+		return request_deny(r, 413, "request_too_complex", "",
+			SPAN_LIT("a text takes more work to look through than its length "
+				 "allows: sent again, it would again"));
+	if (failed || request_silence(r, OUT_DENY) || request_unmet(r))
+		return request_deny(r, 503, "classifier_unavailable", "",
+			SPAN_LIT("the content could not be classified"));
+	return request_message_passes(r);
+}
+
+/* Of a request that goes as it came: nothing is prepared for what it would have been. */
+static enum step_result
+only_said(struct request *r, bool whole)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	bool waits = !whole && v->waits,
+	     key = r->in.have_body && request_credential_escaped_in(r, r->in.raw);
+
+	if (may_pass(r) == STEP_DECIDED || request_filter_offered(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	bool changes = v->redacts || key || r->found.offer.ncuts;
+	r->out.decision.kind = waits ? D_DEFER : changes ? D_REDACT : D_PERMIT;
+	r->out.decision.rule = waits ? "" : v->ruled.rule ? v->ruled.rule->name : "default";
+	return STEP_DECIDED;
+}
+
+/* The model's name is the caller's text and goes to record and variables: not
+ * where something was found in it, or it is what was found. */
+void
+request_hide_model(struct request *r)
+{
+	struct span model = r->in.body.model = arena_dup(&r->arena, r->in.body.model);
+	bool hide = request_credential_in(r, model);
+
+	for (size_t i = 0; model.n && !hide && i < r->scan.nhits; i++) {
+		const struct hit *h = &r->scan.hits[i];
+		struct span text = h->segment->text;
+		hide = (h->in_target && request_names_model(r, h->segment)) ||
+		       span_eq(span_cut(text, h->f.start, h->f.end), model) ||
+		       (h->segment->reserved && !h->in_target && span_eq(text, model));
+	}
+	if (hide)
+		r->in.body.model = SPAN_LIT("<redacted>");
+}
+
+/* What becomes of the request is the same. */
+static bool
+same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
+{
+	const struct policy_changes *cx = &x->changes, *cy = &y->changes;
+
+	if (x->ruled.effect != y->ruled.effect || x->redacts != y->redacts ||
+		cx->target != cy->target || !str_same(cx->model, cy->model) ||
+		cx->max_output_tokens != cy->max_output_tokens || cx->require != cy->require ||
+		cx->nrules != cy->nrules)
+		return false;
+	for (size_t i = 0; i < cx->nrules; i++)
+		if (cx->rules[i] != cy->rules[i])
+			return false;
+	return memcmp(&x->redact, &y->redact, sizeof(x->redact)) == 0 &&
+	       memcmp(x->with, y->with, sizeof(x->with)) == 0;
+}
+
+/* A body of many requests is one decision: each model that it names is decided for. One that
+ * is denied denies all; what else differs by the model cannot be done. STEP_NEXT: go on. */
+static enum step_result
+decide_each_model(struct request *r, struct policy_facts *f)
+{
+	const struct model_mark *m = r->in.body.marks.model;
+	size_t n = r->in.have_body ? r->in.body.marks.nmodels : 0, other = 0;
+
+	for (size_t i = 1; i < n && r->found.verdict.ruled.effect != RULE_DENY; i++) {
+		struct policy_verdict v;
+		bool seen = m[i].null || span_eq(m[i].name, r->in.body.model);
+		for (size_t k = i; k-- > 0 && !seen;)
+			seen = span_eq(m[k].name, m[i].name);
+		if (seen)
+			continue;
+		if (policy_route_as(r->found.route, m[i].name) != r->found.route)
+			return request_deny(r, 400, "ambiguous_model", "",
+				SPAN_LIT("the body names models that go to different targets: "
+					 "send them apart"));
+		if (++other >= CAP_MODELS)
+			return request_deny(r, 400, "ambiguous_model", "",
+				SPAN_LIT("the body names too many models"));
+		struct span first = r->in.body.model;
+		r->in.body.model = m[i].name;
+		int err = policy_decide(r->snap->policy, f, &r->arena, &v);
+		if (err < 0)
+			return request_overload(r);
+		if (v.ruled.effect == RULE_DENY) {
+			r->found.verdict = v;
+			return STEP_NEXT;
+		}
+		r->in.body.model = first;
+		if (!same_verdict(&v, &r->found.verdict))
+			return request_deny(r, 400, "ambiguous_model", "",
+				SPAN_LIT("the body names models that different rules apply "
+					 "to: send them apart"));
+	}
+	return STEP_NEXT;
+}
+
+/* What else is redacted, and asked of recognisers, for a model that is only named. */
+static void
+add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
+{
+	v->changes.require |= more->changes.require;
+	for (size_t e = 0; more->redacts && e < DETECT_ENTITIES_MAX; e++) {
+		if (!entity_in(&more->redact, e) || (v->redacts && entity_in(&v->redact, e)))
+			continue;
+		entity_add(&v->redact, e);
+		v->with[e] = more->with[e];
+	}
+	if (more->redacts && v->ruled.effect == RULE_PERMIT) {
+		v->ruled.effect = RULE_REDACT;
+		v->ruled.rule = more->ruled.rule;
+	}
+	v->redacts |= more->redacts;
+}
+
+/* Models that the request names by members that no row knows: one that is denied denies all. */
+static enum step_result
+decide_other_models(struct request *r, struct policy_facts *f)
+{
+	const struct body *b = &r->in.body;
+
+	if (!b->nothers || !request_model_matters(r))
+		return STEP_NEXT;
+	if (b->nothers > CAP_MODELS)
+		return request_deny(r, 413, "request_too_complex", "",
+			SPAN_LIT("the body names too many models"));
+	for (size_t i = 0; i < b->nothers && r->found.verdict.ruled.effect != RULE_DENY; i++) {
+		struct policy_verdict v;
+		struct span first = b->model;
+		if (span_eq(b->others[i], first))
+			continue;
+		r->in.body.model = f->model = b->others[i];
+		if (policy_decide(r->snap->policy, f, &r->arena, &v) < 0)
+			return request_overload(r);
+		if (v.ruled.effect == RULE_DENY) {
+			r->found.verdict = v;
+			return STEP_NEXT;
+		}
+		r->in.body.model = f->model = first;
+		add_verdict(&r->found.verdict, &v);
+	}
+	return STEP_NEXT;
+}
+
+/* An API key with models is for no other. A body that an answer is generated for, and that
+ * names none, would get one that nobody chose. */
+static bool
+key_allows_models(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	const struct model_mark *m = r->in.body.marks.model;
+	struct span model = r->in.body.model;
+
+	if (id->nmodels == 0)
+		return true;
+	if (model.n ? !identity_has_model(id, model)
+		    : r->in.have_body && r->found.endpoint.table->cap)
+		return false;
+	for (size_t i = 0; r->in.have_body && i < r->in.body.marks.nmodels; i++)
+		if (!m[i].null && !identity_has_model(id, m[i].name))
+			return false;
+	for (size_t i = 0; i < r->in.body.nothers; i++)
+		if (!identity_has_model(id, r->in.body.others[i]))
+			return false;
+	return true;
+}
+
+enum step_result
+step_policy(struct request *r)
+{
+	struct policy_facts f;
+	const struct policy_verdict *v = &r->found.verdict;
+	enum begun begun;
+
+	if (!key_allows_models(r)) {
+		request_hide_model(r);
+		return request_deny(r, 403, "permission_denied", "",
+			SPAN_LIT("the API key is not for this model"));
+	}
+	request_estimate_tokens(r);
+	request_conversation(r);
+	request_tags(r);
+	request_unqueue(r);
+	if (r->run.wait == WAIT_ROOM)
+		r->run.wait = WAIT_NONE;
+	r->found.passed = 0;
+	do {
+		if (!request_rank(r))
+			return request_overload(r);
+		request_facts(r, &f);
+		if (policy_decide(r->snap->policy, &f, &r->arena, &r->found.verdict) < 0)
+			return request_overload(r);
+		r->found.have_verdict = true;
+		if (f.whole && v->none_in && limits_unpin(r))
+			begun = BEGUN_NOT;
+		else
+			begun = f.whole ? request_begin(r) : BEGUN;
+		if (begun == BEGUN_WAITS)
+			return STEP_WAIT;
+	} while (begun == BEGUN_NOT);
+	if (f.whole && (decide_each_model(r, &f) != STEP_NEXT ||
+			       decide_other_models(r, &f) != STEP_NEXT)) {
+		r->in.body.model = (struct span){ NULL, 0 };
+		return STEP_DECIDED;
+	}
+	/* An agent that is known is told as JSON-RPC. */
+	bool told_later = request_message_waits(r) && r->found.identity.verified;
+	bool denied = v->ruled.effect == RULE_DENY && (f.whole || (!v->waits && !told_later));
+	if (f.whole || denied)
+		request_shadow(r, &f);
+	request_hide_model(r);
+	if (denied)
+		return deny_by_rule(r);
+	if (r->found.observed)
+		return only_said(r, f.whole);
+	if (f.whole && limits_too_long(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	if (f.whole && v->none_in)
+		return request_none_in(r);
+	if (!f.whole) {
+		r->out.decision.kind = D_DEFER;
+		r->out.decision.rule = "";
+		r->out.decision.via = VIA_RELAY;
+		return STEP_NEXT;
+	}
+	return may_pass(r);
+}

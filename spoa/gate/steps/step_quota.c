@@ -1,0 +1,272 @@
+/* The quota step: reserves what the request takes of each limit that applies, and what the
+ * answer means: it goes, it goes as another (at_limit, at_soft), or it does not. */
+#include "gate/steps/steps.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "gate/limits/limits.h"
+
+/* Longer than an SDK should sleep in a caller's request: it is told not to ask again. */
+enum { PATIENCE_S = 90 };
+
+static enum step_result
+unavailable(struct request *r, struct span why)
+{
+	request_release(r);
+	return request_deny(r, 503, "quota_unavailable", "", why);
+}
+
+/* All that apply must let it go. */
+static enum step_result
+failed(struct request *r, const struct quota_request *q)
+{
+	bool allowed = true;
+
+	r->found.quota_failed = true;
+	metric_inc(r->gate->metrics, M_QUOTA_FAILED);
+	for (size_t i = 0; i < q->ndims; i++)
+		allowed &= q->dim[i].away == QUOTA_AWAY_ALLOW;
+	if (allowed)
+		return STEP_NEXT;
+	return unavailable(r, SPAN_LIT(WHY_QUOTA_SILENT));
+}
+
+/* Nothing of this run is reserved after all. */
+static void
+forget(struct request *r)
+{
+	struct quota_request *q = r->found.quota[r->run.resumed];
+
+	if (!q->ndims)
+		return;
+	quota_unmove(r->gate->quota, q, clock_mono_us());
+	q->ndims = 0;
+}
+
+/* At another target, or as the decision says. */
+static enum step_result
+elsewhere(struct request *r, const struct limit *of, enum limit_of counts, const char *key,
+	uint64_t n)
+{
+	if (limits_elsewhere(r, of, counts, key, n))
+		return STEP_REROUTES;
+	request_release(r);
+	return limits_over(r);
+}
+
+static enum step_result
+refused(struct request *r, const struct quota_request *q)
+{
+	const struct quota_dim d = q->dim[q->refused_by];
+
+	if (q->result == QUOTA_UNREACHABLE) {
+		/* A 429 would be sent again by SDKs, for nothing. */
+		request_deny(r, 403, "limit_unreachable", d.name, limits_why_never(r, &d));
+	} else {
+		limits_warn(r, q);
+		request_deny(r, 429,
+			limits_exhausted(&d) ? "insufficient_quota" : "rate_limit_exceeded",
+			d.name, limits_why_over(r, &d, q->retry_after_s));
+		r->out.decision.retry_after_s = q->retry_after_s;
+		r->out.decision.final = limits_exhausted(&d) || q->retry_after_s > PATIENCE_S;
+	}
+	return elsewhere(r, d.of, d.counts, d.key, d.n);
+}
+
+/* Room is made of what was asked for: the body is written and reserved for again. */
+static enum step_result
+again(struct request *r)
+{
+	forget(r);
+	return STEP_REWRITES;
+}
+
+/* What was reserved by its length is counted, before a limit of tokens or dollars says no to it or
+ * makes it another: what is left was heard up to a minute ago. */
+static bool
+counted(struct request *r, const struct quota_dim *d)
+{
+	if (!r->found.tokens.by_bytes || !limits_counts_text(d->counts))
+		return false;
+	request_count_tokens(r);
+	limits_forget_rewrite(r);
+	return true;
+}
+
+static enum step_result
+over(struct request *r, struct quota_request *q)
+{
+	const struct limit *l = q->dim[q->refused_by].of;
+
+	if (counted(r, &q->dim[q->refused_by]))
+		return again(r);
+	return l && limits_fall(r, l, false) ? again(r) : refused(r, q);
+}
+
+static enum step_result
+admitted(struct request *r, struct quota_request *q)
+{
+	for (size_t i = 0; i < q->ndims; i++) {
+		const struct limit *l = q->dim[i].of;
+		if (!l || !l->at_soft || !q->dim[i].soft_reached ||
+			!(counted(r, &q->dim[i]) || limits_fall(r, l, true)))
+			continue;
+		quota_release(r->gate->quota, q, clock_mono_us());
+		return again(r);
+	}
+	if (q->alone)
+		metric_inc(r->gate->metrics, M_QUOTA_ALONE);
+	limits_admitted(r, q);
+	limits_warn(r, q);
+	return STEP_NEXT;
+}
+
+static enum step_result
+answer(struct request *r, struct quota_request *q)
+{
+	switch (q->result) {
+	case QUOTA_ADMITTED: return admitted(r, q);
+	case QUOTA_REFUSED:
+	case QUOTA_UNREACHABLE: return over(r, q);
+	default: return failed(r, q);
+	}
+}
+
+/* What no store has to be asked about. STEP_NEXT: nothing. */
+static enum step_result
+alone(struct request *r)
+{
+	const struct limit *l = r->found.unpriced ? r->found.unpriced : r->found.message_over;
+	const char *code = "price_unknown",
+		   *why = "counts dollars, and this model has no price here";
+	uint64_t n = UINT64_MAX;
+
+	if (!l)
+		return STEP_NEXT;
+	forget(r);
+	if (!r->found.unpriced && limits_fall(r, l, false))
+		return STEP_REWRITES;
+	if (!r->found.unpriced) {
+		request_deny(r, 403, "limit_unreachable", l->name, limits_why_long(r, l));
+		return elsewhere(r, limits_of(r, l->name), LIMIT_MESSAGE, NULL, 0);
+	}
+	if (r->found.file.state == FILE_UNKNOWN || r->found.endpoint.unseen)
+		n = 0; /* at any target */
+	if (r->found.file.state == FILE_UNKNOWN) {
+		code = "file_unknown";
+		why = "counts what is in the job's file, and that is not known here: upload it "
+		      "through this gateway";
+	} else if (r->found.endpoint.unseen) {
+		code = "usage_unknown";
+		why = "counts what models take, and no answer says what this runs";
+	} else if (!request_priced_model(r).n) {
+		why = "counts dollars, and this request names no model: nothing says what it "
+		      "costs";
+	}
+	request_deny(r, 403, code, l->name,
+		arena_printf(&r->arena, "the limit %s %s", l->name, why));
+	return elsewhere(r, limits_of(r, l->name), l->of, NULL, n);
+}
+
+static void
+quota_done(struct quota_request *q)
+{
+	struct request *r = TAGGED(request, q->arg);
+
+	request_back(r);
+}
+
+static enum step_result
+send(struct request *r, struct quota_request *q)
+{
+	q->done = quota_done;
+	q->arg = r;
+	r->run.wait = WAIT_QUOTA;
+	r->run.pending++;
+	quota_reserve(r->gate->quota, q);
+	return STEP_WAIT;
+}
+
+static enum step_result
+reserve(struct request *r)
+{
+	return send(r, r->found.quota[r->run.resumed]);
+}
+
+/* It goes: of limits that count calls what is left is asked for, for those of the answer. */
+static enum step_result
+look(struct request *r)
+{
+	struct quota_request *q;
+	int err = limits_look_calls(r, &q);
+
+	if (!err)
+		return q ? send(r, q) : STEP_NEXT;
+	if (err != ERR_LIMIT)
+		return request_overload(r);
+	return unavailable(r, SPAN_LIT("more tools are offered, or limits apply to them, than "
+				       "can be counted"));
+}
+
+enum step_result
+step_quota(struct request *r)
+{
+	const struct quota_request *q;
+
+	if (!r->gate)
+		return STEP_NEXT;
+	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
+		struct quota_request *got = r->found.quota[r->run.resumed], *more;
+		r->run.wait = WAIT_NONE;
+		if (limits_calls_heard(r, &more))
+			return more ? send(r, more) : STEP_NEXT;
+		if (r->found.file.state != FILE_ASKED) {
+			enum step_result s = answer(r, got);
+			return s == STEP_NEXT ? look(r) : s;
+		}
+		if (got->result != QUOTA_ADMITTED)
+			return failed(r, got);
+		limits_files(r, got);
+	}
+	if (limits_ask_files(r))
+		return reserve(r);
+	if (limits_learned(r)) {
+		limits_forget_rewrite(r);
+		return again(r);
+	}
+	int err = limits_collect(r);
+	if (err) {
+		forget(r);
+		/* No store failed: on_failure does not lift it. */
+		return err == ERR_LIMIT
+			       ? unavailable(
+					 r, SPAN_LIT("more limits apply than can be counted"))
+			       : request_overload(r);
+	}
+	if (limits_send_default(r)) {
+		limits_forget_rewrite(r);
+		return again(r);
+	}
+	limits_count_prompt(r);
+	enum step_result s = alone(r);
+	q = r->found.quota[r->run.resumed];
+	if (s != STEP_NEXT)
+		return s;
+	if (q->ndims == 0)
+		return look(r);
+	for (size_t i = 0; i < q->ndims; i++)
+		if (q->dim[i].unit == QUOTA_TOKENS)
+			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
+	return reserve(r);
+}
+
+void
+request_release(struct request *r)
+{
+	if (!r->gate)
+		return;
+	/* What counts the caller's request is held by the attempts before. */
+	for (int i = request_settled(r); i < 2; i++)
+		if (r->found.quota[i]->ndims)
+			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());
+}

@@ -1,0 +1,403 @@
+/* The rewrite step: the body and the target to send, where the verdict, the mentions or the
+ * route change them. */
+#include "gate/steps/steps.h"
+
+#include <stdlib.h>
+
+#include "base/codec/credentials.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "gate/exchange.h"
+#include "gate/limits/limits.h"
+
+/* Edits of body and target are collected apart. */
+struct edits {
+	struct span raw; /* what they edit */
+	struct splice *v;
+	size_t n, size;
+	bool keys; /* a key is among them */
+	bool ids;  /* ids of tokens are */
+};
+
+/* Room for n more at v + n. */
+static struct splice *
+edits_room(struct edits *e, size_t n)
+{
+	return mem_room(&e->v, &e->size, e->n + n, sizeof(*e->v)) ? &e->v[e->n] : NULL;
+}
+
+/* All edits of one segment at once: an escaped text is walked once, however many
+ * findings it has, and a number's are one. */
+static int
+edit_segment(struct request *r, struct edits *e, const struct segment *s,
+	const struct text_edit *edits, size_t n)
+{
+	struct splice *sp = edits_room(e, n);
+	size_t made = 0;
+
+	if (!sp)
+		return ERR_NOMEM;
+	if (s->reserved)
+		return ERR_BAD_STATE;
+	int err = segment_splices(s, e->raw, edits, n, &r->arena, sp, &made);
+	e->n += err ? 0 : made;
+	e->keys = e->keys || s->role == ROLE_KEY;
+	if (s->form == SEG_TOKENS) {
+		e->ids = true;
+		r->in.body.segments[s - r->in.body.segments].candidate = true;
+	}
+	return err;
+}
+
+/* Names and paths may not become empty. */
+static bool
+is_name(const struct segment *s)
+{
+	return s->role == ROLE_KEY || s->role == ROLE_PATH;
+}
+
+/* A further mention of a value is named as the value is, however it is spelled. */
+static struct span
+replacement(struct request *r, const struct hit *h)
+{
+	const struct segment *s = h->segment;
+	const struct finding *f = &h->f;
+	const struct hit *named = h->of ? h->of : h;
+	struct span value = hit_value(named);
+
+	if (h->kind == HIT_UNKNOWN)
+		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
+			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_name(s));
+	if (h->kind == HIT_CREDENTIAL)
+		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER, SPAN_LIT("CREDENTIAL"),
+			value, false, is_name(s));
+	return redactor_get(r->out.redactor,
+		(enum redact_style)r->found.verdict.with[f->entity],
+		span_str(detect_entity_name(r->snap->rules, f->entity)), value,
+		detect_entity_folds(r->snap->rules, f->entity), is_name(s));
+}
+
+/* What the caller wrote may look like a placeholder of ours. What the model wrote
+ * repeats those of the turns before, which the same values get again. */
+static void
+note_taken(struct request *r)
+{
+	for (size_t i = 0; i < r->in.ntarget; i++)
+		redactor_taken(r->out.redactor, r->in.target[i].text);
+	for (size_t i = 0; r->in.have_body && i < r->in.body.nsegments; i++) {
+		const struct segment *s = &r->in.body.segments[i];
+		if (s->role != ROLE_ASSISTANT && s->role != ROLE_TOOL_CALL)
+			redactor_taken(r->out.redactor, s->text);
+	}
+}
+
+/* The edits that the hits of one segment make; what is put into JSON stays JSON. */
+static int
+hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *out)
+{
+	struct inner in;
+	int err = inner_open(
+		&in, h->segment->text, h->segment->role == ROLE_TOOL_CALL, &r->arena);
+	struct inner_place at = inner_begin(&in);
+
+	for (size_t i = 0; !err && i < n; i++) {
+		struct span with = replacement(r, &h[i]);
+		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, with };
+		if (in.n)
+			out[i].with =
+				inner_with(&at, &out[i].from, &out[i].to, with, &r->arena);
+		err = out[i].with.p ? 0 : ERR_NOMEM;
+	}
+	return err;
+}
+
+/* The hits of one segment are together, in its order. */
+static int
+edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
+{
+	int err = 0;
+
+	for (size_t i = 0, n; err == 0 && i < o->nhits; i += n) {
+		const struct hit *h = &o->hits[i];
+		for (n = 1; i + n < o->nhits && h[n].segment == h->segment; n++)
+			;
+		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
+		if (!te)
+			return ERR_NOMEM;
+		err = hits_edits(r, h, n, te);
+		if (!err)
+			err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
+	}
+	return err;
+}
+
+/* Segments that go whole. */
+static int
+edit_wholes(
+	struct request *r, const struct overlay *o, struct edits *body, struct edits *target)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < o->nwholes; i++) {
+		const struct hit *h = &o->wholes[i];
+		const struct segment *s = h->segment;
+		struct text_edit all = { 0, s->text.n, replacement(r, h) };
+		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
+	}
+	return err;
+}
+
+/* Model and cap: what the dialect reads, which no redaction touches. */
+static int
+edit_members(struct request *r, struct edits *body, struct edits *target)
+{
+	struct amendment am;
+	struct splice *sp;
+	int made;
+
+	if (!request_amendment(r, &am))
+		return 0;
+	if (r->in.have_body) {
+		if (!(sp = edits_room(body, dialect_amend_max(&r->in.body))))
+			return ERR_NOMEM;
+		made = dialect_amend(&r->in.body, &am, &r->arena, sp);
+		if (made < 0)
+			return made;
+		body->n += (size_t)made;
+	}
+	if (!(sp = edits_room(target, 1)))
+		return ERR_NOMEM;
+	made = endpoint_amend(&r->found.endpoint, r->in.head.path, am.model, &r->arena, sp);
+	if (made < 0)
+		return made;
+	target->n += (size_t)made;
+	return 0;
+}
+
+/* One list of ids of tokens became a text: all do, since a list is of ids or of texts. So do
+ * they where another model is sent, which reads them by another vocabulary. */
+static int
+edit_ids(struct request *r, struct edits *e)
+{
+	const struct body *b = &r->in.body;
+	struct amendment am;
+	int err = 0;
+
+	bool other = request_amendment(r, &am) && am.model.n &&
+		     request_own_ranks(r, am.model) != request_own_ranks(r, b->model);
+	for (size_t i = 0; (e->ids || other) && i < b->nsegments && !err; i++) {
+		const struct segment *s = &b->segments[i];
+		struct text_edit none = { 0, 0, SPAN_LIT("") };
+		if (s->form == SEG_TOKENS && s->text.n && !s->candidate)
+			err = edit_segment(r, e, s, &none, 1);
+	}
+	return err;
+}
+
+static int
+drop_reasoning(struct request *r, struct edits *e)
+{
+	struct splice *sp;
+
+	if (r->found.reasoning_dropped == 0)
+		return 0;
+	if (!(sp = edits_room(e, r->in.body.nreasoning)))
+		return ERR_NOMEM;
+	e->n += body_drop_reasoning(&r->in.body, r->in.raw, sp);
+	return 0;
+}
+
+/* A rewritten key may equal another, and a request of nothing but tools is none without them: then
+ * what would be sent is ambiguous. */
+static int
+still_reads(struct request *r)
+{
+	struct body again;
+	struct body_refusal why = { 0 };
+	struct span type = { NULL, 0 };
+
+	http_field_one(&r->in.head, "content-type", &type);
+	int err = body_read(r->found.endpoint.table, type, buf_view(&r->out.rewritten),
+		&r->arena, &again, &why);
+	return err && why.status ? ERR_BAD_STATE : err;
+}
+
+/* Exactly as much as the result takes. */
+static bool
+room_for(const struct edits *e, struct buf *out)
+{
+	size_t n = e->raw.n;
+
+	for (size_t i = 0; i < e->n; i++)
+		n += e->v[i].with.n - (e->v[i].end - e->v[i].start);
+	return buf_reserve(out, n) != NULL;
+}
+
+/* Builds `rewritten` and `new_target`. 0 or negative. */
+static int
+rewrite(struct request *r)
+{
+	struct edits body = { .raw = r->in.raw }, target = { 0 };
+	const struct overlay *o = &r->scan.overlay;
+	int err = 0;
+
+	target.raw = span_of(r->in.head.path.p,
+		r->in.head.path.n + (r->in.head.has_query ? 1 + r->in.head.query.n : 0));
+	r->out.redacted = o->nhits || o->nwholes;
+	if (r->out.redacted) {
+		r->out.redactor = redactor_new(
+			&r->arena, r->snap->hash_key_set ? r->snap->hash_key : NULL);
+		if (!r->out.redactor)
+			return ERR_NOMEM;
+		note_taken(r);
+	}
+	err = edit_hits(r, o, &body, &target);
+	if (err == 0)
+		err = edit_wholes(r, o, &body, &target);
+	if (err == 0 && r->in.have_body && r->in.body.nids)
+		err = edit_ids(r, &body);
+	if (err == 0)
+		err = drop_reasoning(r, &body);
+	if (err == 0)
+		err = edit_members(r, &body, &target);
+	if (err == 0 && r->in.have_body && (r->found.route->response & RESP_METER)) {
+		struct splice *sp = edits_room(&body, 1);
+		int asked = sp ? dialect_ask_usage(&r->in.body, sp) : ERR_NOMEM;
+		if (asked > 0) {
+			body.n++;
+			r->out.ask_usage = true;
+		} else if (asked < 0) {
+			err = asked;
+		}
+	}
+	if (err == 0 && r->found.offer.ncuts) {
+		if (edits_room(&body, r->found.offer.ncuts))
+			body.n = request_cut_offered(r, body.v, body.n);
+		else
+			err = ERR_NOMEM;
+	}
+	if (err == 0 && body.n && !room_for(&body, &r->out.rewritten))
+		err = ERR_NOMEM;
+	if (err == 0 && body.n)
+		err = splice_apply(body.raw, body.v, body.n, &r->out.rewritten);
+	if (err == 0 && target.n)
+		err = splice_apply(target.raw, target.v, target.n, &r->out.new_target);
+	if (err == 0 && body.n)
+		r->out.swap_body = r->out.edited = true;
+	if (buf_failed(&r->out.rewritten) || buf_failed(&r->out.new_target) ||
+		arena_failed(&r->arena))
+		err = ERR_NOMEM;
+	if (err == 0 && (body.keys || r->found.offer.ncuts))
+		err = still_reads(r);
+	free(body.v);
+	free(target.v);
+	return err;
+}
+
+const char *
+request_redacted_with(const struct request *r, size_t entity)
+{
+	if (r->out.decision.kind != D_REDACT || !r->found.verdict.redacts ||
+		!entity_in(&r->found.verdict.redact, entity))
+		return NULL;
+	return style_names[r->found.verdict.with[entity]];
+}
+
+/* As a route's told_of_end: HAProxy tells no end of what goes direct. */
+static bool
+key_holds_room(const struct identity *id)
+{
+	for (size_t i = 0; i < id->nlimits; i++)
+		if (id->limits[i].of == LIMIT_CONCURRENT)
+			return true;
+	return false;
+}
+
+static bool
+must_relay(struct request *r)
+{
+	return r->run.resumed || r->out.swap_body || r->out.new_target.n ||
+	       key_holds_room(&r->found.identity) || request_reads_answer(r) ||
+	       r->found.route->told_of_end || r->found.verdict.changes.nrules ||
+	       r->snap->policy->unusual_credential || request_target(r)->relay ||
+	       credential_query(r->in.head.query) || head_must_change(r) ||
+	       r->in.body_state == BODY_STATE_PARTIAL || request_lists_models(r) ||
+	       request_repeats(r) || r->attempt.of ||
+	       dialect_is_of_mcp(r->found.endpoint.family);
+}
+
+/* Once the body is rewritten: model and tokens are those that are sent. */
+static void
+amended(struct request *r)
+{
+	struct amendment am;
+
+	if (!request_amendment(r, &am))
+		return;
+	if (am.model.n && !span_eq(am.model, r->in.body.model)) {
+		if (!r->in.asked_model.p)
+			r->in.asked_model =
+				r->in.body.model.p ? r->in.body.model : SPAN_LIT("");
+		r->in.body.model = am.model;
+	}
+	r->found.target_cap = am.ceiling_tokens;
+	int64_t missing = dialect_amended_cap(&am, -1);
+	r->found.default_cap = am.missing_tokens && missing > 0 ? (uint64_t)missing : 0;
+	request_estimate_tokens(r);
+}
+
+enum step_result
+step_rewrite(struct request *r)
+{
+	if (r->in.body_state == BODY_STATE_PARTIAL)
+		return STEP_NEXT;
+	if (request_settle_reasoning(r) < 0)
+		return request_deny(r, 403, "signed_content",
+			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
+			SPAN_LIT("reasoning that the provider signed holds data that must not "
+				 "pass, "
+				 "and it can neither be changed nor left out"));
+	if (request_filter_offered(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	limits_expect(r);
+	int err = rewrite(r);
+	if (err == ERR_BAD_STATE)
+		return request_deny(r, 403, "content_policy_violation",
+			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
+			SPAN_LIT("data that must be redacted stands where it cannot be (a key, "
+				 "the model's name, the path)"));
+	if (err == ERR_UNSUPPORTED)
+		return request_deny(r, 400, "cap_missing", "",
+			SPAN_LIT("the policy caps the output, and this body must say its own "
+				 "cap"));
+	if (err < 0)
+		return request_overload(r);
+	struct span target = request_target_sent(r);
+	if (arena_failed(&r->arena))
+		return request_overload(r);
+	/* Also not in an opaque part, or escaped. */
+	if ((r->in.have_body &&
+		    request_credential_escaped_in(
+			    r, r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw)) ||
+		request_credential_escaped_in(r, target))
+		return request_deny(r, 403, "content_policy_violation", "",
+			SPAN_LIT("a credential stands where it cannot be replaced"));
+	if (!request_params_may_go(r))
+		return request_deny(r, 403, "content_policy_violation",
+			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
+			SPAN_LIT("data that must be redacted stands where it cannot be (a "
+				 "header "
+				 "Mcp-Param-)"));
+	amended(r);
+	bool redacts = r->found.verdict.redacts && r->found.verdict.ruled.effect == RULE_REDACT;
+	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
+		(r->out.redacted && request_silence(r, OUT_REDACT)))
+		redacts = true;
+	bool changed = redacts || r->found.ncredentials || r->found.reasoning_dropped;
+	const struct rule *rule = r->found.verdict.ruled.rule,
+			  *hides = changed ? NULL : r->found.offer.by;
+	r->out.decision.kind = changed || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
+	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";
+	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
+	return request_hold_work(r);
+}

@@ -1,0 +1,76 @@
+/* What the steps share. Each is a function from the request to next, wait or decided;
+ * one that waits (for Redis, a recogniser, the disk) parks the request, and the answer's
+ * callback resumes it, mostly in the same step. */
+#ifndef STEPS_STEPS_H
+#define STEPS_STEPS_H
+
+#include "gate/gate_private.h"
+
+enum step_result step_framing(struct request *r);
+enum step_result step_target(struct request *r); /* step_classify.c */
+enum step_result step_declared(struct request *r);
+enum step_result step_match(struct request *r);
+enum step_result step_identity(struct request *r);
+enum step_result step_read(struct request *r);
+enum step_result step_classify(struct request *r);
+enum step_result step_data(struct request *r);
+enum step_result step_external(struct request *r);
+enum step_result step_policy(struct request *r);
+enum step_result step_mentions(struct request *r);
+enum step_result step_rewrite(struct request *r);
+enum step_result step_quota(struct request *r);
+enum step_result step_audit(struct request *r);
+
+/* observe.c: whether it is a cutover's, once its host is known; a body that came whole, by
+ * whatever framing, is read. And what becomes of such a request, once it is decided. */
+enum step_result request_observe(struct request *r);
+void request_observed(struct request *r);
+
+/* step_match.c: whether a segment of the path names the model. */
+bool request_names_model(const struct request *r, const struct segment *s);
+
+/* step_read.c: what of the target or the body nobody could read counts for the request.
+ * False: no memory. */
+bool request_unread(struct request *r, const struct unread *u);
+
+/* step_external.c: whether a recogniser that did not answer has that outcome. */
+bool request_silence(const struct request *r, enum outcome o);
+/* Whether a recogniser that a rule requires did not answer, and whether that denies. */
+bool request_unanswered(const struct request *r);
+bool request_unmet(const struct request *r);
+
+/* step_policy.c: what the request may take: its prompt, by bytes ÷ 3 while nothing asks for more
+ * (gate/limits/tokens.c), and the answer's cap. */
+void request_estimate_tokens(struct request *r);
+
+/* shadow.c: after the first policy's verdict; the facts that it read. */
+void request_shadow(struct request *r, const struct policy_facts *mine);
+
+/* reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
+ * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
+int request_settle_reasoning(struct request *r);
+
+/* ---- overlay.c ---- */
+/* All segments in the order of classification, the target's, then the body's; NULL: the end. */
+const struct segment *request_segment(const struct request *r, size_t i);
+bool request_in_target(const struct request *r, const struct segment *s);
+/* That order. */
+bool request_segment_before(
+	const struct request *r, const struct segment *a, const struct segment *b);
+/* For qsort_r, the request as argument: by segment, then by place. */
+int request_order_hits(const void *x, const void *y, void *arg);
+/* Whether the verdict redacts it. */
+bool request_goes(const struct request *r, const struct hit *h);
+/* What to redact of what everybody found; `failed`: segments that the detectors gave
+ * up on too. In the arena. 0 or ERR_NOMEM. */
+int request_overlay(struct request *r, bool failed, struct overlay *out);
+
+/* record.c: the inside of the records */
+void record_decision(struct request *r, struct buf *out);
+void record_completion(struct request *r, const struct exchange_result *res,
+	const char *outcome, struct buf *out);
+
+/* record_calls.c: what the request calls, for /metrics, once it is decided. */
+void request_count_call(struct request *r);
+
+#endif

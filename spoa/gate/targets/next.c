@@ -1,0 +1,194 @@
+/* Which attempt is next. The order of the questions is that of targets_next(). */
+#include "gate/targets/next.h"
+
+#include "base/codec/http.h"
+
+static bool
+refused_by_key(const struct next_attempt *a)
+{
+	return a->cause == CAUSE_REFUSED_US &&
+	       (a->our_key || a->status == 401 || a->status == 402 || a->status == 403);
+}
+
+/* What the caller gets if nothing comes after the last one. */
+static void
+say_last(const struct next_plan *p, struct next *n)
+{
+	const struct next_attempt *last = &p->tried[p->ntried - 1];
+	uint64_t soonest = UINT64_MAX;
+
+	if (last->cause != CAUSE_NEVER_SENT && !refused_by_key(last))
+		return;
+	n->says = NEXT_UNAVAILABLE;
+	for (size_t i = 0; i < p->ncandidates; i++)
+		if (p->candidate[i].back_us < soonest && p->candidate[i].back_us > p->now_us)
+			soonest = p->candidate[i].back_us;
+	n->retry_after_us = soonest == UINT64_MAX ? 0 : soonest - p->now_us;
+}
+
+static struct next
+end(const char *why)
+{
+	return (struct next){ .what = NEXT_END, .why = why };
+}
+
+/* Until when another attempt may begin. */
+static uint64_t
+latest(const struct next_plan *p)
+{
+	uint64_t overall =
+		p->retry->overall_us ? p->began_us + p->retry->overall_us : UINT64_MAX;
+
+	return p->deadline_us && p->deadline_us < overall ? p->deadline_us : overall;
+}
+
+/* How long after now that target may be tried again; UINT64_MAX: not for this request. */
+static uint64_t
+wait_for(const struct next_plan *p, size_t target)
+{
+	const struct next_candidate *c = &p->candidate[target];
+	uint64_t back = c->back_us > p->now_us ? c->back_us - p->now_us : 0, wait;
+	const struct next_attempt *last = NULL;
+	unsigned times = 0;
+
+	for (size_t i = 0; i < p->ntried; i++)
+		if (p->tried[i].target == target) {
+			last = &p->tried[i];
+			times++;
+		}
+	if (!last || !c->budget || last->cause == CAUSE_REFUSED_US)
+		return UINT64_MAX;
+	if (last->asked_us > NEXT_ASKED_US || back > NEXT_ASKED_US)
+		return UINT64_MAX;
+	if (last->asked_us || back)
+		return last->asked_us > back ? last->asked_us : back;
+	wait = NEXT_WAIT_US;
+	while (--times && wait < NEXT_WAIT_MOST_US)
+		wait *= 2;
+	wait = wait < NEXT_WAIT_MOST_US ? wait : NEXT_WAIT_MOST_US;
+	return p->random % (wait + 1);
+}
+
+/* It was repeated at once before. */
+static bool
+repeated_at_once(const struct next_plan *p)
+{
+	for (size_t i = 0; i + 1 < p->ntried; i++)
+		if (p->tried[i].pooled_broke)
+			return true;
+	return false;
+}
+
+static struct next
+which(const struct next_plan *p)
+{
+	const struct next_attempt *last = &p->tried[p->ntried - 1];
+	struct next n = { .what = NEXT_TARGET, .target = p->ncandidates };
+	bool left = false;
+
+	if (last->cause == CAUSE_DONE || last->cause == CAUSE_FINAL ||
+		last->cause == CAUSE_ABORTED)
+		return end("final");
+	if (!(p->retry->on >> last->cause & 1))
+		return end("retry_on");
+	if (p->ntried >= p->retry->attempts)
+		return end("attempts");
+	if (p->now_us >= latest(p))
+		return end("deadline");
+	if (last->pooled_broke && !repeated_at_once(p) && p->candidate[last->target].budget &&
+		p->candidate[last->target].back_us <= p->now_us)
+		return (struct next){ .what = NEXT_SAME, .target = last->target };
+	for (size_t i = 0; i < p->ncandidates; i++) {
+		const struct next_candidate *c = &p->candidate[i];
+		left |= c->left;
+		if (c->left && c->budget &&
+			(n.target == p->ncandidates || c->place < p->candidate[n.target].place))
+			n.target = i;
+	}
+	if (n.target < p->ncandidates)
+		return n;
+	if (left)
+		return end("budget");
+	n = (struct next){ .what = NEXT_SAME, .wait_us = UINT64_MAX };
+	for (size_t i = 0; i < p->ncandidates; i++) {
+		uint64_t wait = wait_for(p, i);
+		if (wait < n.wait_us) {
+			n.wait_us = wait;
+			n.target = i;
+		}
+	}
+	if (n.wait_us == UINT64_MAX)
+		return end("none_left");
+	if (n.wait_us >= latest(p) - p->now_us)
+		return end("deadline");
+	return n;
+}
+
+struct next
+targets_next(const struct next_plan *p)
+{
+	struct next n = which(p);
+
+	say_last(p, &n);
+	return n;
+}
+
+/* ---- what an answer asks for ---- */
+
+#define ASKED_MOST_US UINT64_C(86400000000000) /* 1,000 days; who obeys it has less */
+
+/* "1", "1.5": in units of `unit` µs; 0: nothing that can be read. */
+static uint64_t
+decimal(struct span s, uint64_t unit)
+{
+	struct span whole = span_next(&s, '.');
+	uint64_t n, part = 0, digit = unit;
+
+	if (span_u64(whole, &n) < 0)
+		return 0;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return 0;
+		digit /= 10;
+		part += digit * (uint64_t)(s.p[i] - '0');
+	}
+	if (n > ASKED_MOST_US / unit)
+		return ASKED_MOST_US;
+	return n * unit + part;
+}
+
+/* RFC 9110 5.6.7, the form that is written today. */
+static uint64_t
+date(struct span s, int64_t now_s)
+{
+	int64_t at;
+
+	if (http_date(s, &at) < 0)
+		return 0;
+	if (at - now_s >= 86400 * 1000)
+		return ASKED_MOST_US;
+	return at > now_s ? (uint64_t)(at - now_s) * 1000000 : 0;
+}
+
+uint64_t
+next_asked_us(const struct http_head *h, int64_t now_s)
+{
+	static const struct {
+		const char *name;
+		uint64_t unit;
+	} names[] = { { "retry-after-ms", 1000 }, { "x-ms-retry-after-ms", 1000 },
+		{ "retry-after", 1000000 } };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		struct span v;
+		if (http_field_one(h, names[i].name, &v) != 1)
+			continue;
+		v = span_trim(v, " \t");
+		uint64_t us = decimal(v, names[i].unit);
+		if (!us && names[i].unit == 1000000)
+			us = date(v, now_s);
+		if (us)
+			return us;
+	}
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* What operators see of the table: JSON, and metrics. */
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "gate/targets/entry.h"
+
+static bool
+keyless(const struct target_state *s)
+{
+	return atomic_load_explicit(&s->keyless, memory_order_relaxed);
+}
+
+/* Since when it is in a state that no request likes; 0: it is well, or nobody knows. */
+static int64_t
+since_ns(const struct target_state *s, enum target_condition c)
+{
+	if (c == TARGET_BY_HAND) {
+		const struct target_state *by = target_ejected(s);
+		return by ? atomic_load(&by->ejected_ns) : 0;
+	}
+	return c == TARGET_CLOSED || c == TARGET_RAMP ? 0 : atomic_load(&s->ill_ns);
+}
+
+/* One that does not have its model gets nothing, as one that is away. */
+static const char *
+state_shown(const struct target_table *t, const struct target_state *s, enum target_condition c,
+	uint64_t now_us)
+{
+	struct span model = span_cut(span_str(s->name), s->provider_bytes + 1, SIZE_MAX);
+
+	if (c == TARGET_BY_HAND)
+		return target_conditions[c];
+	if (keyless(s))
+		return "keyless";
+	return c <= TARGET_RAMP && target_is_without(t, s, model, 0, now_us)
+		       ? "no_model"
+		       : target_conditions[c];
+}
+
+static void
+put(struct buf *out, const struct target_table *t, const struct target_state *s,
+	uint64_t now_us)
+{
+	static const char *const sizes[TARGET_SIZES] = { "4k", "32k", "more" };
+	uint64_t back;
+	enum target_condition c = target_condition(s, true, now_us, &back, NULL);
+	unsigned why = atomic_load_explicit(&s->why, memory_order_relaxed);
+
+	buf_str(out, "{\"target\":");
+	buf_json_str(out, span_str(s->name));
+	buf_printf(out, ",\"state\":\"%s\",\"under_way\":%" PRId64 ",\"errors\":%.3f",
+		state_shown(t, s, c, now_us), target_under_way(s), target_errors(s, now_us));
+	int64_t since = since_ns(s, c);
+	if (since) {
+		char at[CLOCK_RFC3339_LEN];
+		clock_rfc3339(since, at);
+		buf_printf(out, ",\"since\":\"%s\"", at);
+	}
+	if (back && back != UINT64_MAX)
+		buf_printf(out, ",\"back_in_s\":%.1f", (double)(back - now_us) / 1e6);
+	if (why) {
+		buf_printf(out, ",\"last_failure\":\"%s\"", attempt_causes[why & 0xff]);
+		if (why >> 8)
+			buf_printf(out, ",\"last_status\":%u", why >> 8);
+	}
+	buf_str(out, ",\"first_content_ms\":{");
+	uint64_t ms;
+	for (int i = 0, any = 0; i < TARGET_SIZES; i++)
+		if ((ms = atomic_load_explicit(&s->content_ms[i], memory_order_relaxed)))
+			buf_printf(out, "%s\"%s\":%" PRIu64, any++ ? "," : "", sizes[i], ms);
+	buf_str(out, "}}");
+}
+
+/* Not one that is only there for its models. */
+static bool
+is_target(const struct target_state *s)
+{
+	uint64_t ended = 0;
+
+	for (int i = 0; i < CAUSES; i++)
+		ended += atomic_load_explicit(&s->ended[i], memory_order_relaxed);
+	return s->provider != s || atomic_load(&s->named) || target_ejected(s) || ended ||
+	       target_under_way(s);
+}
+
+void
+target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us)
+{
+	const struct target_state *s;
+
+	buf_putc(out, '[');
+	for (size_t i = 0, any = 0; (s = target_at(t, i)); i++) {
+		if (!is_target(s))
+			continue;
+		if (any++)
+			buf_putc(out, ',');
+		put(out, t, s, now_us);
+	}
+	buf_putc(out, ']');
+}
+
+/* A line for each target, with its label. */
+static void
+series(struct buf *out, const struct target_table *t, const char *name, const char *help,
+	uint64_t (*value)(const struct target_state *s, uint64_t now_us), uint64_t now_us)
+{
+	const struct target_state *s;
+
+	metrics_head(out, name, "gauge", help);
+	for (size_t i = 0; (s = target_at(t, i)); i++)
+		if (is_target(s)) {
+			buf_printf(out, "tollgate_%s{target=", name);
+			buf_json_str(out, span_str(s->name));
+			buf_printf(out, "} %" PRIu64 "\n", value(s, now_us));
+		}
+}
+
+static uint64_t
+may_be_asked(const struct target_state *s, uint64_t now_us)
+{
+	return !keyless(s) && target_condition(s, true, now_us, NULL, NULL) <= TARGET_PROBE_DUE;
+}
+
+static uint64_t
+under_way(const struct target_state *s, uint64_t now_us)
+{
+	(void)now_us;
+	return (uint64_t)target_under_way(s);
+}
+
+void
+target_table_metrics(struct buf *out, const struct target_table *t, uint64_t now_us)
+{
+	const struct target_state *s;
+
+	series(out, t, "target_up",
+		"1: requests may go there, 0: open, throttled, out, ejected or keyless",
+		may_be_asked, now_us);
+	series(out, t, "target_attempts_under_way", "attempts that are not over", under_way,
+		now_us);
+	metrics_head(out, "target_attempts_total", "counter", "attempts that ended, by cause");
+	for (size_t i = 0; (s = target_at(t, i)); i++)
+		for (int c = 0; c < CAUSES; c++) {
+			uint64_t n = atomic_load_explicit(&s->ended[c], memory_order_relaxed);
+			if (!n)
+				continue;
+			buf_str(out, "tollgate_target_attempts_total{target=");
+			buf_json_str(out, span_str(s->name));
+			buf_printf(out, ",cause=\"%s\"} %" PRIu64 "\n", attempt_causes[c], n);
+		}
+}

@@ -1,0 +1,461 @@
+/* One turn: ask for the clock and for all texts, in one go; take what is later, and write what
+ * is later here and ask for leases, in another. What is read is cut to the size of a text by
+ * Redis itself, and only of names that we have, so nothing that others write grows anything
+ * here. */
+#include "gate/targets/sync.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/redis/redis_sync.h"
+#include "gate/targets/entry.h"
+#include "gate/targets/share.h"
+
+#define COMMAND_US   500000u
+#define ALONE_US     2000000u /* after the last answer: each daemon probes for itself */
+#define LEASE_MARGIN 1000000u
+#define KEEP_S	     "2678400" /* 31 days: what is ejected stays so */
+#define CALLERS_S    "20"
+
+struct target_sync {
+	struct target_table *table;
+	const char *node;
+	struct redis_options options;
+	struct metrics *metrics;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
+	bool stopping, tried, soon;
+	/* the thread's own */
+	redisContext *redis;
+	bool said; /* that it is away */
+	bool up;
+	int64_t offset_us; /* Redis' clock less ours */
+	struct target_known known[CAP_TARGETS + 1];
+	/* what a turn writes: of which entry; its replies come in this order */
+	struct buf text;
+	size_t n;
+	struct {
+		uint16_t entry;
+		bool lease;
+		uint64_t sent_us;
+	} wrote[4 * (CAP_TARGETS + 1)];
+};
+
+static void
+hang_up(struct target_sync *s, const char *why)
+{
+	if (!s->said)
+		log_event(LOG_WARN, "target.alone", LS("why", why));
+	s->said = true;
+	s->up = false;
+	if (s->redis)
+		redisFree(s->redis);
+	s->redis = NULL;
+}
+
+static bool
+dial(struct target_sync *s)
+{
+	struct buf why;
+
+	if (s->redis)
+		return true;
+	buf_init(&why, 4096);
+	s->redis = redis_dial(&s->options, SPAN_LIT(TARGET_FACTS_KEY), COMMAND_US, &why);
+	buf_putc(&why, '\0');
+	if (!s->redis)
+		hang_up(s, buf_view(&why).p);
+	buf_free(&why);
+	return s->redis != NULL;
+}
+
+static bool
+append(struct target_sync *s, int argc, const char **argv)
+{
+	if (redisAppendCommandArgv(s->redis, argc, argv, NULL) == REDIS_OK)
+		return true;
+	hang_up(s, redis_sync_error(s->redis));
+	return false;
+}
+
+/* The next reply; NULL: hung up. An error that names the key's type is one of that key alone.
+ */
+static redisReply *
+reply(struct target_sync *s)
+{
+	redisReply *r = NULL;
+
+	if (redisGetReply(s->redis, (void **)&r) == REDIS_OK && r &&
+		(r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
+		return r;
+	hang_up(s, r ? r->str : redis_sync_error(s->redis));
+	if (r)
+		freeReplyObject(r);
+	return NULL;
+}
+
+#define KEY_BYTES (sizeof(TARGET_CALLERS_KEY) + TARGET_NAME_BYTES)
+static const char *
+key_of(const struct target_state *e, const char *prefix, char out[KEY_BYTES])
+{
+	snprintf(out, KEY_BYTES, "%s%s", prefix, e->name);
+	return out;
+}
+
+/* ---- reading ---- */
+
+static bool
+read_clock(struct target_sync *s, uint64_t sent_us)
+{
+	redisReply *r = reply(s);
+	uint64_t now = clock_mono_us(), second, us;
+
+	if (!r)
+		return false;
+	bool ok = r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
+		  r->element[1]->str &&
+		  span_u64(span_of(r->element[0]->str, r->element[0]->len), &second) == 0 &&
+		  span_u64(span_of(r->element[1]->str, r->element[1]->len), &us) == 0 &&
+		  second < INT64_MAX / 2000000 && us < 1000000;
+	freeReplyObject(r);
+	if (ok)
+		s->offset_us = (int64_t)(second * 1000000 + us) -
+			       (int64_t)(sent_us + (now - sent_us) / 2);
+	else
+		hang_up(s, "TIME is no time");
+	return ok;
+}
+
+static int
+is_junk(struct target_sync *s, const struct target_state *e)
+{
+	metric_inc(s->metrics, M_TARGETS_JUNK);
+	log_event(LOG_WARN, "target.junk", LS("target", e->name),
+		LS("why", "what Redis has of it no daemon wrote: written anew"));
+	return ERR_SYNTAX;
+}
+
+/* ERR_SYNTAX: what no daemon wrote, counted; ERR_IO: hung up. */
+static int
+read_facts(struct target_sync *s, const struct target_state *e, struct target_facts *found)
+{
+	redisReply *r = reply(s);
+	uint64_t redis_us = (uint64_t)((int64_t)clock_mono_us() + s->offset_us);
+	int err = 0;
+
+	*found = (struct target_facts){ 0 };
+	if (!r)
+		return ERR_IO;
+	if (r->type != REDIS_REPLY_STRING)
+		err = ERR_SYNTAX;
+	else if (r->len)
+		err = target_facts_read(span_of(r->str, r->len), redis_us, found);
+	freeReplyObject(r);
+	return err ? is_junk(s, e) : 0;
+}
+
+/* What is to be written of them is left in s->text. ERR_IO: hung up. */
+static int
+read_callers_of(struct target_sync *s, struct target_state *e, const struct target_sharing *w)
+{
+	redisReply *r = reply(s);
+	int err = 0;
+
+	buf_clear(&s->text);
+	if (!r)
+		return ERR_IO;
+	if (r->type != REDIS_REPLY_STRING)
+		err = ERR_SYNTAX;
+	else
+		err = target_share_callers(w, e, span_of(r->str, r->len), &s->text);
+	freeReplyObject(r);
+	if (!err)
+		return 0;
+	/* what is known here takes its place */
+	target_share_callers(w, e, (struct span){ NULL, 0 }, &s->text);
+	return is_junk(s, e);
+}
+
+/* ---- writing ---- */
+
+static bool
+wrote(struct target_sync *s, size_t entry, bool lease, int argc, const char **argv)
+{
+	s->wrote[s->n].entry = (uint16_t)entry;
+	s->wrote[s->n].lease = lease;
+	s->wrote[s->n++].sent_us = clock_mono_us();
+	return append(s, argc, argv);
+}
+
+static bool
+write_facts(struct target_sync *s, size_t i)
+{
+	char key[KEY_BYTES];
+	struct buf text;
+
+	buf_init(&text, FACTS_TEXT_BYTES);
+	target_facts_write(&s->known[i].facts, &text);
+	buf_putc(&text, '\0');
+	const char *argv[] = { "SET", key_of(&s->table->entry[i], TARGET_FACTS_KEY, key),
+		buf_view(&text).p, "EX", KEEP_S };
+	bool ok = wrote(s, i, false, 5, argv);
+	buf_free(&text);
+	return ok;
+}
+
+/* It ends by itself, soon after nobody fails any more. Junk goes, where nothing takes its
+ * place. */
+static bool
+write_callers(struct target_sync *s, size_t i, bool junk)
+{
+	char key[KEY_BYTES];
+	const char *del[] = { "DEL", key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key) };
+
+	if (!s->text.n)
+		return !junk || wrote(s, i, false, 2, del);
+	buf_putc(&s->text, '\0');
+	const char *set[] = { "SET", key, buf_view(&s->text).p, "EX", CALLERS_S };
+	return wrote(s, i, false, 5, set);
+}
+
+/* Asked for, or given back. */
+static bool
+lease(struct target_sync *s, size_t i, uint64_t now_us)
+{
+	struct target_state *e = &s->table->entry[i];
+	char key[KEY_BYTES], ms[24];
+	const char *take[] = { "SET", key_of(e, TARGET_PROBE_KEY, key), s->node, "NX", "PX",
+		ms };
+	const char *give[] = { "DEL", key };
+
+	snprintf(ms, sizeof(ms), "%d", (int)(TARGET_PROBE_LEASE_US / 1000));
+	if (target_lease_over(e, now_us))
+		return wrote(s, i, false, 2, give);
+	return !target_wants_lease(e, now_us) || wrote(s, i, true, 6, take);
+}
+
+/* What Redis said of what was written. */
+static bool
+settle(struct target_sync *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		redisReply *r = reply(s);
+		if (!r)
+			return false;
+		if (s->wrote[i].lease && r->type == REDIS_REPLY_STATUS)
+			target_leased(&s->table->entry[s->wrote[i].entry],
+				s->wrote[i].sent_us + TARGET_PROBE_LEASE_US - LEASE_MARGIN);
+		freeReplyObject(r);
+	}
+	return true;
+}
+
+/* ---- turns ---- */
+
+static bool
+ask(struct target_sync *s, size_t n)
+{
+	const char *time[] = { "TIME" };
+	char key[KEY_BYTES], last[24], last_caller[24];
+
+	snprintf(last, sizeof(last), "%d", FACTS_TEXT_BYTES);
+	snprintf(last_caller, sizeof(last_caller), "%d", CALLERS_TEXT_BYTES);
+	if (!dial(s) || !append(s, 1, time))
+		return false;
+	for (size_t i = 1; i < n; i++) {
+		const char *argv[] = { "GETRANGE",
+			key_of(&s->table->entry[i], TARGET_FACTS_KEY, key), "0", last };
+		if (!append(s, 4, argv))
+			return false;
+		argv[1] = key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key);
+		argv[3] = last_caller;
+		if (!append(s, 4, argv))
+			return false;
+	}
+	return true;
+}
+
+/* False: Redis is away. */
+static bool
+turn(struct target_sync *s, size_t n)
+{
+	uint64_t sent_us = clock_mono_us();
+	struct target_facts found;
+
+	s->n = 0;
+	if (!ask(s, n) || !read_clock(s, sent_us))
+		return false;
+	for (size_t i = 1; i < n; i++) {
+		struct target_state *e = &s->table->entry[i];
+		int err = read_facts(s, e, &found);
+		if (err == ERR_IO)
+			return false;
+		const struct target_sharing w = { .table = s->table,
+			.node = s->node,
+			.now_us = clock_mono_us(),
+			.offset_us = s->offset_us };
+		int callers_err = read_callers_of(s, e, &w);
+		if (callers_err == ERR_IO)
+			return false;
+		/* What is written now is answered after all that is asked. */
+		bool later = target_share(&w, e, &s->known[i], &found);
+		if (((later || err) && !write_facts(s, i)) ||
+			!write_callers(s, i, callers_err) || !lease(s, i, w.now_us))
+			return false;
+	}
+	if (!settle(s))
+		return false;
+	for (size_t i = 1; i < n; i++)
+		target_leases(&s->table->entry[i], clock_mono_us() + ALONE_US);
+	return true;
+}
+
+/* What changes here while Redis is away keeps its time. */
+static void
+alone(struct target_sync *s, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		const struct target_sharing w = { .table = s->table,
+			.node = s->node,
+			.now_us = clock_mono_us(),
+			.offset_us = s->offset_us };
+		target_share(&w, &s->table->entry[i], &s->known[i], NULL);
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct target_sync *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		s->soon = false;
+		pthread_mutex_unlock(&s->lock);
+		size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
+		bool up = turn(s, n);
+		if (!up)
+			alone(s, n);
+		else if (!s->up)
+			log_event(LOG_INFO, "target.together", LS("node", s->node));
+		s->up = up;
+		s->said = s->said && !up;
+		pthread_mutex_lock(&s->lock);
+		s->tried = true;
+		pthread_cond_broadcast(&s->changed);
+		struct timespec until = clock_timespec(clock_mono_us() + TARGET_SHARE_US);
+		int late = 0;
+		while (!late && !s->stopping && !s->soon)
+			late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+void
+target_sync_first(struct target_sync *s, uint64_t most_us)
+{
+	struct timespec until = clock_timespec(clock_mono_us() + most_us);
+	int late = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->tried && !late)
+		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+target_sync_soon(struct target_sync *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->soon = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+destroy(struct target_sync **sp)
+{
+	struct target_sync *s = *sp;
+
+	if (s->redis)
+		redisFree(s->redis);
+	buf_free(&s->text);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	explicit_bzero(&s->options, sizeof(s->options));
+	free(s);
+	*sp = NULL;
+}
+
+struct target_sync *
+target_sync_start(struct target_table *t, const char *node, const struct redis_options *redis,
+	struct metrics *m, struct buf *why)
+{
+	struct target_sync *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	if (!s) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	s->table = t;
+	buf_init(&s->text, CALLERS_TEXT_BYTES);
+	s->node = node;
+	s->metrics = m;
+	s->options = *redis;
+	s->offset_us = clock_wall_ns() / 1000 - (int64_t)clock_mono_us();
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	if (thread_start(&s->thread, "tg-targets", run, s) == 0)
+		return s;
+	buf_str(why, err_str(ERR_NOMEM));
+	destroy(&s);
+	return NULL;
+}
+
+/* What it leased is given back. */
+static void
+give_back(struct target_sync *s)
+{
+	size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
+
+	s->n = 0;
+	for (size_t i = 1; s->redis && i < n; i++) {
+		atomic_store(&s->table->entry[i].wanted_us, 0);
+		atomic_store(&s->table->entry[i].probe_until, 0);
+		lease(s, i, clock_mono_us());
+	}
+	if (s->redis)
+		settle(s);
+}
+
+void
+target_sync_stop(struct target_sync **sp)
+{
+	struct target_sync *s = *sp;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	give_back(s);
+	destroy(sp);
+}

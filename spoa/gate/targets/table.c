@@ -1,0 +1,230 @@
+/* The table of targets: found by name without a lock; only the making of an entry, once in a
+ * target's life, has one. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "gate/targets/entry.h"
+
+const char *const target_conditions[TARGET_CONDITIONS] = { "closed", "ramp", "half_open",
+	"half_open", "open", "open", "throttled", "out", "ejected" };
+
+struct target_table *
+target_table_new(void)
+{
+	struct target_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	pthread_mutex_init(&t->making, NULL);
+	memcpy(t->entry[0].name, "other", sizeof("other"));
+	t->entry[0].shared = true;
+	t->entry[0].provider = &t->entry[0];
+	t->n = 1;
+	return t;
+}
+
+void
+target_table_free(struct target_table **t)
+{
+	if (*t)
+		pthread_mutex_destroy(&(*t)->making);
+	free(*t);
+	*t = NULL;
+}
+
+const char *
+target_name(const struct target_state *s)
+{
+	return s->name;
+}
+
+uint64_t
+target_name_hash(const char *provider, struct span model, size_t *n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	size_t i = 0, at = 0;
+
+	for (; provider[i]; i++)
+		h = (h ^ (unsigned char)provider[i]) * UINT64_C(0x100000001b3);
+	if (model.n)
+		h = (h ^ '/') * UINT64_C(0x100000001b3);
+	for (; at < model.n; at++)
+		h = (h ^ (unsigned char)model.p[at]) * UINT64_C(0x100000001b3);
+	*n = i + (model.n ? 1 + at : 0);
+	return h;
+}
+
+static bool
+is_named(const struct target_state *s, const char *provider, const char *model)
+{
+	size_t n = strlen(provider);
+
+	if (n != s->provider_bytes || memcmp(s->name, provider, n) != 0)
+		return false;
+	return model[0] ? s->name[n] == '/' && !strcmp(s->name + n + 1, model) : !s->name[n];
+}
+
+/* The entry, or NULL, and the free slot where the search ended. */
+static struct target_state *
+find(struct target_table *t, uint64_t hash, const char *provider, const char *model,
+	size_t *free_at)
+{
+	size_t at = hash % COUNT_OF(t->slot), i;
+
+	while ((i = atomic_load_explicit(&t->slot[at], memory_order_acquire)) != 0) {
+		struct target_state *s = &t->entry[i - 1];
+		if (s->hash == hash && is_named(s, provider, model))
+			return s;
+		at = (at + 1) % COUNT_OF(t->slot);
+	}
+	*free_at = at;
+	return NULL;
+}
+
+struct target_state *
+target_state(struct target_table *t, const char *provider, const char *model)
+{
+	size_t n, at, place;
+	struct target_state *s, *of = NULL;
+
+	model = model ? model : "";
+	uint64_t hash = target_name_hash(provider, span_str(model), &n);
+	if ((s = find(t, hash, provider, model, &at)))
+		return s;
+	if (n >= TARGET_NAME_BYTES)
+		return &t->entry[0];
+	if (model[0]) {
+		of = target_state(t, provider, "");
+		if (of->shared)
+			return of;
+	}
+	pthread_mutex_lock(&t->making);
+	s = find(t, hash, provider, model, &at);
+	place = atomic_load_explicit(&t->n, memory_order_relaxed);
+	if (!s && place <= CAP_TARGETS) {
+		s = &t->entry[place];
+		s->provider_bytes = strlen(provider);
+		memcpy(s->name, provider, s->provider_bytes);
+		if (model[0]) {
+			s->name[s->provider_bytes] = '/';
+			memcpy(s->name + s->provider_bytes + 1, model, strlen(model));
+		}
+		s->hash = hash;
+		s->provider = of ? of : s;
+		atomic_store_explicit(&t->n, place + 1, memory_order_release);
+		atomic_store_explicit(
+			&t->slot[at], (uint16_t)(place + 1), memory_order_release);
+	}
+	pthread_mutex_unlock(&t->making);
+	return s ? s : &t->entry[0];
+}
+
+const struct target_state *
+target_at(const struct target_table *t, size_t i)
+{
+	return i + 1 < atomic_load_explicit(&t->n, memory_order_acquire) ? &t->entry[i + 1]
+									 : NULL;
+}
+
+/* ---- by hand, and a reload ---- */
+
+/* Provider and model of a name, in out; false: it is too long, or names none. */
+static bool
+parts(struct span name, char out[TARGET_NAME_BYTES], const char **model)
+{
+	if (!name.n || name.n >= TARGET_NAME_BYTES || memchr(name.p, 0, name.n))
+		return false;
+	memcpy(out, name.p, name.n);
+	out[name.n] = 0;
+	char *slash = strchr(out, '/');
+	*model = slash ? slash + 1 : "";
+	if (slash)
+		*slash = 0;
+	return out[0] != 0;
+}
+
+void
+target_by_hand(struct target_table *t, struct target_state *s, bool ejected, uint64_t at_us)
+{
+	if ((atomic_exchange(&s->by_hand, at_us << 1 | ejected) & 1) == ejected)
+		return;
+	if (ejected) {
+		atomic_store(&s->ejected_ns, clock_wall_ns());
+		atomic_fetch_add(&t->ejected, 1);
+	} else {
+		atomic_fetch_sub(&t->ejected, 1);
+	}
+}
+
+bool
+target_eject(struct target_table *t, struct span name)
+{
+	char text[TARGET_NAME_BYTES];
+	const char *model;
+
+	if (!parts(name, text, &model))
+		return false;
+	struct target_state *s = target_state(t, text, model);
+	if (s->shared)
+		return false;
+	target_by_hand(t, s, true, clock_mono_us());
+	target_notice(s, TOLD_HAND, false, "ejected by hand");
+	return true;
+}
+
+static void
+admit(struct target_table *t, struct target_state *s)
+{
+	target_by_hand(t, s, false, clock_mono_us());
+	target_clear(s);
+	target_notice(s, TOLD_HAND, true, "");
+}
+
+bool
+target_admit(struct target_table *t, struct span name)
+{
+	char text[TARGET_NAME_BYTES];
+	const char *model;
+	size_t n, at;
+	struct target_state *s;
+
+	if (!parts(name, text, &model))
+		return false;
+	uint64_t hash = target_name_hash(text, span_str(model), &n);
+	if (!(s = find(t, hash, text, model, &at)))
+		return false;
+	admit(t, s);
+	target_lacks_forget(t);
+	n = atomic_load_explicit(&t->n, memory_order_acquire);
+	for (size_t i = 1; !model[0] && i < n; i++)
+		if (t->entry[i].provider == s)
+			admit(t, &t->entry[i]);
+	return true;
+}
+
+bool
+target_any_ejected(const struct target_table *t)
+{
+	return atomic_load_explicit(&t->ejected, memory_order_relaxed) != 0;
+}
+
+void
+target_reloaded(struct target_table *t, const char *provider)
+{
+	size_t n = atomic_load_explicit(&t->n, memory_order_acquire);
+
+	target_lacks_forget(t);
+	for (size_t i = 1; i < n; i++)
+		if (!provider || !strcmp(t->entry[i].provider->name, provider))
+			atomic_store(&t->entry[i].key_probe, 0);
+}
+
+/* ---- all of them ---- */
+
+void
+target_named(struct target_state *s, bool keyless)
+{
+	atomic_store_explicit(&s->keyless, keyless, memory_order_relaxed);
+	atomic_store_explicit(&s->named, true, memory_order_relaxed);
+}

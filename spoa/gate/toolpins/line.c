@@ -1,0 +1,294 @@
+/* A pin as a line, the same on disk and in Redis, signed as entries of changes/ are:
+ *
+ *   {"kind":"pin","pin":"tool","server":"tickets","name":"list_open","first":HEX,"first_at":ns,
+ *    "settled":true,"approved":[HEX,…],"serial":2,"approved_at":ns,"by":"ops","seen":HEX,
+ *    "seen_at":ns,"texts":["{…}",…]}
+ *
+ * Two of one pin are joined member by member; the order of lines does not matter. */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/codec/json_text.h"
+#include "gate/changes/entry.h"
+#include "gate/toolpins/private.h"
+
+enum { TEXTS = 3 };
+
+/* ---- writing ---- */
+
+static json_t *
+hex(const unsigned char hash[SHA256_BYTES])
+{
+	char text[2 * SHA256_BYTES + 1];
+
+	sodium_bin2hex(text, sizeof(text), hash, SHA256_BYTES);
+	return json_string(text);
+}
+
+static void
+put_texts(json_t *o, const struct pin_value *v)
+{
+	const struct pin_text *all[TEXTS] = { v->first_text, v->approved_text, v->seen_text };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < TEXTS; i++) {
+		bool twice = false;
+		for (size_t k = 0; k < i; k++)
+			twice |= all[k] == all[i];
+		if (all[i] && !twice)
+			json_array_append_new(list, json_stringn(all[i]->bytes, all[i]->n));
+	}
+	json_object_set_new(o, "texts", list);
+}
+
+void
+pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
+	const unsigned char key[SHA256_BYTES], struct buf *out)
+{
+	const struct pin_value *v = &pin->v;
+	json_t *approved = json_array();
+
+	for (size_t i = 0; i < v->napproved; i++)
+		json_array_append_new(approved, hex(v->approved[i]));
+	json_t *o = json_pack("{s:s s:s s:s s:s% s:o s:I s:b s:o s:I s:I s:s s:o s:I}", "kind",
+		"pin", "pin", tool_pin_kinds[pin->kind], "server", p->server[pin->server].name,
+		"name", pin->name, pin->nname, "first", hex(v->first), "first_at",
+		(json_int_t)v->first_ns, "settled", (int)settled, "approved", approved,
+		"serial", (json_int_t)v->serial, "approved_at", (json_int_t)v->approved_ns,
+		"by", v->by, "seen", hex(v->seen), "seen_at",
+		(json_int_t)atomic_load(&pin->seen_ns));
+	if (!o) {
+		out->failed = true;
+		return;
+	}
+	put_texts(o, v);
+	live_sign(o, key, out);
+	json_decref(o);
+}
+
+/* ---- reading ---- */
+
+/* What a line says; texts are not in it yet. */
+struct said {
+	struct tool_pin_of of;
+	struct pin_value v;
+	const json_t *texts;
+};
+
+static bool
+read_hash(const json_t *v, unsigned char out[SHA256_BYTES])
+{
+	struct span s = json_span(v);
+	size_t n = 0;
+
+	return s.n == 2 * SHA256_BYTES &&
+	       sodium_hex2bin(out, SHA256_BYTES, s.p, s.n, NULL, &n, NULL) == 0 &&
+	       n == SHA256_BYTES;
+}
+
+static bool
+read_approved(const json_t *list, struct pin_value *v)
+{
+	size_t n = json_array_size(list);
+
+	if (!json_is_array(list) || n > CAP_TOOL_PIN_HASHES)
+		return false;
+	for (v->napproved = 0; v->napproved < n; v->napproved++)
+		if (!read_hash(json_array_get(list, v->napproved), v->approved[v->napproved]))
+			return false;
+	return true;
+}
+
+static bool
+read_said(const json_t *o, struct said *out)
+{
+	struct span kind = json_span(json_object_get(o, "pin")),
+		    by = json_span(json_object_get(o, "by"));
+	size_t k = span_find(kind, tool_pin_kinds, PIN_KINDS);
+	struct pin_value *v = &out->v;
+
+	*out = (struct said){ .of = { (enum tool_pin_kind)k,
+				      json_span(json_object_get(o, "server")),
+				      json_span(json_object_get(o, "name")) },
+		.texts = json_object_get(o, "texts") };
+	v->first_ns = json_int_in(o, "first_at");
+	v->seen_ns = json_int_in(o, "seen_at");
+	v->approved_ns = json_int_in(o, "approved_at");
+	v->serial = json_int_in(o, "serial");
+	v->settled = json_is_true(json_object_get(o, "settled"));
+	if (by.n < sizeof(v->by) && by.n)
+		memcpy(v->by, by.p, by.n);
+	return span_is(json_span(json_object_get(o, "kind")), "pin") && k < PIN_KINDS &&
+	       out->of.server.n && out->of.name.n <= PIN_NAME_MAX && v->first_ns > 0 &&
+	       v->seen_ns > 0 && v->serial >= 0 &&
+	       read_hash(json_object_get(o, "first"), v->first) &&
+	       read_hash(json_object_get(o, "seen"), v->seen) &&
+	       read_approved(json_object_get(o, "approved"), v);
+}
+
+/* ---- joining ---- */
+
+static int
+order(int64_t x, int64_t y)
+{
+	return x < y ? -1 : x > y;
+}
+
+/* Negative: x is the first one. */
+static int
+order_first(const struct pin_value *x, const struct pin_value *y)
+{
+	int n = (int)y->settled - (int)x->settled;
+
+	n = n ? n : order(x->first_ns, y->first_ns);
+	return n ? n : memcmp(x->first, y->first, SHA256_BYTES);
+}
+
+/* Positive: x is the later set. */
+static int
+order_approved(const struct pin_value *x, const struct pin_value *y)
+{
+	int n = order(x->serial, y->serial);
+
+	n = n ? n : order(x->approved_ns, y->approved_ns);
+	n = n ? n : order((int64_t)x->napproved, (int64_t)y->napproved);
+	return n ? n : memcmp(x->approved, y->approved, sizeof(x->approved));
+}
+
+static void
+take_approved(struct pin_value *to, const struct pin_value *v)
+{
+	memcpy(to->approved, v->approved, sizeof(to->approved));
+	to->napproved = v->napproved;
+	to->serial = v->serial;
+	to->approved_ns = v->approved_ns;
+	memcpy(to->by, v->by, sizeof(to->by));
+}
+
+/* True: what is here says more than the line. *learnt: it says more than was here. */
+static bool
+join(struct pin *pin, const struct pin_value *v, bool *learnt)
+{
+	struct pin_value *to = &pin->v;
+	int first = order_first(v, to), approved = order_approved(v, to);
+	int seen = order(v->seen_ns, atomic_load(&pin->seen_ns));
+	bool other = memcmp(v->seen, to->seen, SHA256_BYTES) != 0;
+
+	if (first < 0) {
+		memcpy(to->first, v->first, SHA256_BYTES);
+		to->first_ns = v->first_ns;
+		to->settled = v->settled;
+	}
+	if (approved > 0)
+		take_approved(to, v);
+	if (seen > 0) {
+		memcpy(to->seen, v->seen, SHA256_BYTES);
+		to->seen_ns = v->seen_ns;
+		atomic_store(&pin->seen_ns, v->seen_ns);
+	}
+	*learnt = first < 0 || approved > 0 || (seen > 0 && other);
+	return first > 0 || approved < 0 || (seen < 0 && other);
+}
+
+static struct pin_text *
+text_of(struct pin_text **known, size_t n, const unsigned char hash[SHA256_BYTES])
+{
+	for (size_t i = 0; i < n; i++)
+		if (known[i] && !memcmp(known[i]->hash, hash, SHA256_BYTES))
+			return pin_text_ref(known[i]);
+	return NULL;
+}
+
+void
+pin_texts(struct tool_pins *p, struct pin *pin, struct pin_text **known, size_t n)
+{
+	struct pin_value *v = &pin->v;
+	struct pin_text *was[TEXTS] = { v->first_text, v->approved_text, v->seen_text };
+	struct pin_text *all[3 * TEXTS] = { NULL };
+	size_t nall = 0;
+
+	for (size_t i = 0; i < TEXTS; i++)
+		all[nall++] = was[i];
+	for (size_t i = 0; i < n && nall < COUNT_OF(all); i++)
+		all[nall++] = known[i];
+	v->first_text = text_of(all, nall, v->first);
+	v->seen_text = text_of(all, nall, v->seen);
+	v->approved_text =
+		v->napproved ? text_of(all, nall, v->approved[v->napproved - 1]) : NULL;
+	for (size_t i = 0; i < nall; i++)
+		pin_text_drop(p, pin->server, &all[i]);
+}
+
+static size_t
+line_texts(struct tool_pins *p, const struct pin *pin, const json_t *list,
+	struct pin_text *out[TEXTS])
+{
+	unsigned char hash[SHA256_BYTES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(list) && n < TEXTS; i++) {
+		struct span text = json_span(json_array_get(list, i));
+		if (!text.n)
+			continue;
+		sha256(text, hash);
+		out[n] = pin_text_new(p, pin->server, text, hash);
+		n += out[n] != NULL;
+	}
+	return n;
+}
+
+static void
+take(struct tool_pins *p, const struct said *s, bool from_redis)
+{
+	struct pin_text *texts[TEXTS];
+	bool made, more = false, learnt = true;
+
+	struct pin *pin = pin_make(p, &s->of, &made);
+	if (!pin)
+		return;
+	if (made) {
+		pin->v = s->v;
+		atomic_store(&pin->seen_ns, s->v.seen_ns);
+	} else {
+		more = join(pin, &s->v, &learnt);
+	}
+	if (learnt) {
+		pin_texts(p, pin, texts, line_texts(p, pin, s->texts, texts));
+		pin_publish(p, pin);
+	}
+	/* What was learnt belongs on disk too. */
+	if (from_redis && (more || learnt))
+		pin_enqueue(p, pin, more);
+	if (from_redis)
+		pin->redis_due = more;
+}
+
+bool
+pin_read(struct tool_pins *p, struct span line, struct span field,
+	const unsigned char key[SHA256_BYTES], struct buf *why)
+{
+	char place[PIN_FIELD];
+	struct said s;
+
+	json_t *o = live_verify_most(line, CAP_TOOL_PIN_LINE, key, why);
+	if (!o)
+		return false;
+	bool ok = read_said(o, &s);
+	if (!ok)
+		buf_str(why, "it is no pin");
+	if (ok && field.n) {
+		pin_field(&s.of, place);
+		ok = span_is(field, place);
+		if (!ok)
+			buf_str(why, "it is another pin's");
+		s.v.settled = true;
+	}
+	if (ok) {
+		pthread_mutex_lock(&p->lock);
+		take(p, &s, field.n > 0);
+		pthread_mutex_unlock(&p->lock);
+	}
+	json_decref(o);
+	return ok;
+}

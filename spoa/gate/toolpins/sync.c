@@ -1,0 +1,772 @@
+/* One pass: what other daemons changed is read and joined; what changed here is put on disk,
+ * and told. Lines are joined, never replaced blindly: two daemons that write one pin at once
+ * are put right by the next pass of whoever knows more. */
+#include "gate/toolpins/sync.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/redis/redis_sync.h"
+#include "gate/changes/file.h"
+#include "gate/toolpins/private.h"
+
+#define POLL_US	   300000u
+#define AGAIN_US   1000000u /* where Redis is away */
+#define COMMAND_US 500000u
+#define FULL_US	   600000000u
+#define RIGHT_US   600000000u /* what was refused is said once in so long */
+#define CALM_US                                                                                \
+	10000000u /* a text that goes to and fro is written HURRIED_MAX times, then no         \
+		     more often */
+
+enum {
+	BATCH = 1024,
+	READ = 512,
+	FIELDS_MAX = 2 * CAP_TOOL_PINS,
+	SLACK = 1024,
+	HURRIED_MAX = 4
+};
+#define LOG_MAX "131072"
+
+struct tool_pins_sync {
+	struct tool_pins *pins;
+	struct redis_options options;
+	bool shared; /* there is a Redis */
+	char *name;  /* of the file; NULL: none */
+	unsigned char key[SHA256_BYTES];
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
+	bool stopping, soon, tried, up, kept;
+	uint64_t known; /* tool_pins.puts of which disk and Redis have all */
+	uint64_t passes;
+	char why[200];
+	/* the thread's own */
+	struct live_file *file;
+	size_t lines;
+	redisContext *redis;
+	bool said;
+	bool full; /* all of the hash is to be read */
+	uint64_t full_us, refused_us;
+	char last[64];	 /* of the stream */
+	uint64_t fields; /* the hash had so many; they never go */
+	struct pin *batch[BATCH];
+	bool fresh[BATCH]; /* Redis has not decided yet */
+	size_t n;
+};
+
+/* ---- the file ---- */
+
+static bool
+read_line(void *arg, struct span line, struct buf *why)
+{
+	struct tool_pins_sync *s = arg;
+
+	return pin_read(s->pins, line, SPAN_LIT(""), s->key, why);
+}
+
+static bool
+open_file(struct tool_pins_sync *s, struct buf *why)
+{
+	bool begun;
+
+	s->lines = 0;
+	s->file = live_file_open(s->name, read_line, s, &s->lines, &begun, why);
+	return s->file != NULL;
+}
+
+static void
+put_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
+{
+	pin_write(s->pins, pin, pin->v.settled || !s->shared, s->key, out);
+	buf_putc(out, '\n');
+}
+
+/* All of them, instead of what was added line by line. */
+static bool
+compact(struct tool_pins_sync *s)
+{
+	struct buf all;
+	size_t n = 0;
+
+	buf_init(&all, 0);
+	for (size_t i = 0; i < PIN_SLOTS; i++) {
+		struct pin *pin = atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
+		if (!pin || !atomic_load(&pin->state))
+			continue;
+		pthread_mutex_lock(&s->pins->lock);
+		put_line(s, pin, &all);
+		pthread_mutex_unlock(&s->pins->lock);
+		n++;
+	}
+	bool ok = !buf_failed(&all) && live_file_replace(s->file, buf_view(&all)) == 0;
+	if (ok)
+		s->lines = n;
+	buf_free(&all);
+	return ok;
+}
+
+/* The batch's lines. */
+static bool
+keep(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
+{
+	struct buf lines, why;
+	size_t n = 0;
+	bool ok = true;
+
+	if (!s->name)
+		return true;
+	buf_init(&lines, 0);
+	buf_init(&why, 1024);
+	pthread_mutex_lock(&s->pins->lock);
+	for (size_t i = 0; i < nbatch; i++)
+		if (batch[i]->file_due) {
+			put_line(s, batch[i], &lines);
+			batch[i]->file_due = false;
+			n++;
+		}
+	pthread_mutex_unlock(&s->pins->lock);
+	if (n || !kept) {
+		ok = (s->file || open_file(s, &why)) && !buf_failed(&lines);
+		s->lines += n;
+		ok = ok && (!kept || s->lines > 2 * tool_pins_count(s->pins) + SLACK
+					   ? compact(s)
+					   : live_file_append(s->file, buf_view(&lines)) == 0);
+	}
+	if (!ok && kept)
+		log_event(LOG_ERROR, "pin.failed", LS("file", s->name),
+			LS("why", why.n ? "it cannot be opened" : "it cannot be written"));
+	buf_free(&why);
+	buf_free(&lines);
+	return ok;
+}
+
+/* ---- Redis ---- */
+
+static void
+hang_up(struct tool_pins_sync *s, const char *why)
+{
+	if (!s->said)
+		log_event(LOG_WARN, "pin.away", LS("why", why));
+	s->said = true;
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	pthread_mutex_unlock(&s->lock);
+	if (s->redis)
+		redisFree(s->redis);
+	s->redis = NULL;
+	s->full = true;
+}
+
+static bool
+dial(struct tool_pins_sync *s)
+{
+	struct buf why;
+
+	if (s->redis)
+		return true;
+	buf_init(&why, 4096);
+	s->full = true;
+	s->redis = redis_dial(&s->options, SPAN_LIT(TOOL_PINS_ENTRIES_KEY), COMMAND_US, &why);
+	buf_putc(&why, '\0');
+	if (!s->redis)
+		hang_up(s, buf_view(&why).p);
+	buf_free(&why);
+	return s->redis != NULL;
+}
+
+/* The reply of that type, or nil; NULL after a failure: hung up. A key of another type somebody
+ * else wrote: it goes, and what is known here is written anew. */
+static redisReply *
+checked(struct tool_pins_sync *s, redisReply *r, const char *key)
+{
+	if (r && r->type != REDIS_REPLY_ERROR)
+		return r;
+	bool wrong = r && !strncmp(r->str, "WRONGTYPE", 9);
+	char why[200];
+	snprintf(why, sizeof(why), "%s%s%s", r ? key : "", r ? ": " : "",
+		r ? r->str : redis_sync_error(s->redis));
+	if (r)
+		freeReplyObject(r);
+	if (wrong && (r = redisCommand(s->redis, "DEL %s", key)))
+		freeReplyObject(r);
+	hang_up(s, why);
+	return NULL;
+}
+
+static redisReply *
+ask(struct tool_pins_sync *s, int argc, const char **argv, const char *key)
+{
+	return checked(s, redisCommandArgv(s->redis, argc, argv, NULL), key);
+}
+
+static void
+refuse(struct tool_pins_sync *s, struct span field, struct span why)
+{
+	uint64_t now = clock_mono_us();
+
+	atomic_fetch_add(&s->pins->forged, 1);
+	if (s->refused_us && now - s->refused_us < RIGHT_US)
+		return;
+	s->refused_us = now;
+	log_event(
+		LOG_WARN, "pin.refused", LSP("field", span_cut(field, 0, 64)), LSP("why", why));
+}
+
+static void
+take(struct tool_pins_sync *s, const redisReply *field, const redisReply *line)
+{
+	struct span at = span_of(field->str, field->len);
+	struct buf why;
+
+	buf_init(&why, 1024);
+	if (!at.n || line->type != REDIS_REPLY_STRING ||
+		!pin_read(s->pins, span_of(line->str, line->len), at, s->key, &why))
+		refuse(s, at, buf_view(&why));
+	buf_free(&why);
+}
+
+/* Where the stream is now: what comes later is read from there. */
+static bool
+read_last(struct tool_pins_sync *s)
+{
+	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
+	redisReply *r = ask(s, 6, argv, TOOL_PINS_LOG_KEY);
+
+	if (!r)
+		return false;
+	snprintf(s->last, sizeof(s->last), "%s",
+		r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
+				r->element[0]->type == REDIS_REPLY_ARRAY &&
+				r->element[0]->elements == 2 && r->element[0]->element[0]->str
+			? r->element[0]->element[0]->str
+			: "0-0");
+	freeReplyObject(r);
+	return true;
+}
+
+static bool
+count_fields(struct tool_pins_sync *s, uint64_t *n)
+{
+	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
+	redisReply *r = ask(s, 2, argv, TOOL_PINS_ENTRIES_KEY);
+
+	if (!r)
+		return false;
+	*n = r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
+	freeReplyObject(r);
+	return true;
+}
+
+/* What Redis does not have, or has older, is told to it. */
+static void
+all_are_due(struct tool_pins_sync *s)
+{
+	struct tool_pins *p = s->pins;
+
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < PIN_SLOTS; i++) {
+		struct pin *pin = p->slot[i];
+		if (!pin || !atomic_load(&pin->state))
+			continue;
+		bool file_due = pin->queued && pin->file_due;
+		pin_enqueue(p, pin, false);
+		pin->file_due = file_due;
+		pin->told_us = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+static bool
+read_all(struct tool_pins_sync *s)
+{
+	char cursor[32] = "0", count[16];
+	const char *argv[] = { "HSCAN", TOOL_PINS_ENTRIES_KEY, cursor, "COUNT", count };
+	size_t n = 0;
+
+	if (!read_last(s) || !count_fields(s, &s->fields))
+		return false;
+	all_are_due(s);
+	snprintf(count, sizeof(count), "%d", READ);
+	do {
+		redisReply *r = ask(s, 5, argv, TOOL_PINS_ENTRIES_KEY);
+		if (!r)
+			return false;
+		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+			    r->element[0]->type == REDIS_REPLY_STRING &&
+			    r->element[1]->type == REDIS_REPLY_ARRAY;
+		const redisReply *list = fits ? r->element[1] : NULL;
+		for (size_t i = 0; fits && i + 1 < list->elements; i += 2, n++)
+			take(s, list->element[i], list->element[i + 1]);
+		snprintf(cursor, sizeof(cursor), "%s", fits ? r->element[0]->str : "0");
+		freeReplyObject(r);
+	} while (strcmp(cursor, "0") != 0 && n < FIELDS_MAX);
+	s->full = false;
+	s->full_us = clock_mono_us();
+	return true;
+}
+
+/* The lines of those fields, as they are now. */
+static bool
+read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
+{
+	redisReply *r = n ? redisCommandArgv(s->redis, (int)n + 2, argv, lens) : NULL;
+
+	if (!n)
+		return true;
+	if (!(r = checked(s, r, TOOL_PINS_ENTRIES_KEY)))
+		return false;
+	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < r->elements && i < n; i++) {
+		redisReply field = { .str = (char *)(uintptr_t)argv[i + 2],
+			.len = lens[i + 2] };
+		if (r->element[i]->type == REDIS_REPLY_STRING)
+			take(s, &field, r->element[i]);
+	}
+	freeReplyObject(r);
+	return true;
+}
+
+/* One part of the stream; *n events. */
+static bool
+read_part(struct tool_pins_sync *s, const redisReply *events)
+{
+	const char *argv[READ + 2] = { "HMGET", TOOL_PINS_ENTRIES_KEY };
+	size_t lens[READ + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, n = 0;
+
+	for (size_t i = 0; i < events->elements && n < READ; i++) {
+		const redisReply *e = events->element[i];
+		if (e->type != REDIS_REPLY_ARRAY || e->elements != 2 || !e->element[0]->str)
+			continue;
+		snprintf(s->last, sizeof(s->last), "%s", e->element[0]->str);
+		const redisReply *members = e->element[1];
+		if (members->type != REDIS_REPLY_ARRAY || members->elements != 2 ||
+			members->element[1]->len != PIN_FIELD - 1)
+			continue;
+		bool twice = false;
+		for (size_t k = 0; k < n && !twice; k++)
+			twice = !memcmp(argv[k + 2], members->element[1]->str, PIN_FIELD - 1);
+		if (twice)
+			continue;
+		argv[n + 2] = members->element[1]->str;
+		lens[n + 2] = members->element[1]->len;
+		n++;
+	}
+	return read_fields(s, argv, lens, n);
+}
+
+static bool
+read_log(struct tool_pins_sync *s)
+{
+	char count[16];
+	const char *argv[] = { "XREAD", "COUNT", count, "STREAMS", TOOL_PINS_LOG_KEY, s->last };
+	bool more = true;
+
+	snprintf(count, sizeof(count), "%d", READ);
+	while (more) {
+		redisReply *r = ask(s, 6, argv, TOOL_PINS_LOG_KEY);
+		if (!r)
+			return false;
+		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
+			    r->element[0]->type == REDIS_REPLY_ARRAY &&
+			    r->element[0]->elements == 2 &&
+			    r->element[0]->element[1]->type == REDIS_REPLY_ARRAY;
+		const redisReply *events = fits ? r->element[0]->element[1] : NULL;
+		bool ok = !fits || read_part(s, events);
+		more = ok && fits && events->elements == READ;
+		freeReplyObject(r);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+/* ---- telling ---- */
+
+static bool
+append(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
+{
+	return redisAppendCommandArgv(s->redis, argc, argv, lens) == REDIS_OK;
+}
+
+static bool
+is_due(struct tool_pins_sync *s, struct pin *pin)
+{
+	pthread_mutex_lock(&s->pins->lock);
+	bool due = pin->redis_due;
+	pin->redis_due = false;
+	pthread_mutex_unlock(&s->pins->lock);
+	return due;
+}
+
+static bool
+append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
+{
+	struct buf line;
+
+	buf_init(&line, 0);
+	pthread_mutex_lock(&s->pins->lock);
+	pin_write(s->pins, pin, true, s->key, &line);
+	pthread_mutex_unlock(&s->pins->lock);
+	struct span v = buf_view(&line);
+	const char *set[] = { fresh ? "HSETNX" : "HSET", TOOL_PINS_ENTRIES_KEY, pin->field,
+		v.p };
+	const size_t lens[] = { strlen(set[0]), strlen(set[1]), strlen(set[2]), v.n };
+	const char *add[] = { "XADD", TOOL_PINS_LOG_KEY, "MAXLEN", "~", LOG_MAX, "*", "f",
+		pin->field };
+	bool ok = !buf_failed(&line) && append(s, 4, set, lens) && append(s, 8, add, NULL);
+	buf_free(&line);
+	return ok;
+}
+
+/* Redis took ours, or has another's first: that is read with the log. */
+static void
+settle(struct tool_pins_sync *s, struct pin *pin, bool fresh, const redisReply *said)
+{
+	if (!fresh || said->type != REDIS_REPLY_INTEGER)
+		return;
+	pthread_mutex_lock(&s->pins->lock);
+	if (said->integer == 1)
+		pin->v.settled = true;
+	pthread_mutex_unlock(&s->pins->lock);
+}
+
+/* Of those whose field somebody has: what is in it. One that no daemon wrote is written over.
+ */
+static bool
+read_taken(struct tool_pins_sync *s, const redisReply *said, const struct pin **which, size_t n)
+{
+	const char *argv[BATCH + 2] = { "HMGET", TOOL_PINS_ENTRIES_KEY };
+	size_t lens[BATCH + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const redisReply *one = said->element[2 * i];
+		if (!s->fresh[i] || one->type != REDIS_REPLY_INTEGER || one->integer)
+			continue;
+		argv[k + 2] = which[i]->field;
+		lens[k + 2] = PIN_FIELD - 1;
+		k++;
+	}
+	if (!read_fields(s, argv, lens, k))
+		return false;
+	pthread_mutex_lock(&s->pins->lock);
+	for (size_t i = 0; i < n; i++)
+		if (s->fresh[i] && !s->batch[i]->v.settled) {
+			s->batch[i]->v.settled = true;
+			pin_enqueue(s->pins, s->batch[i], true);
+		}
+	pthread_mutex_unlock(&s->pins->lock);
+	return true;
+}
+
+/* The batch, in one transaction. */
+static bool
+tell(struct tool_pins_sync *s)
+{
+	const char *multi[] = { "MULTI" }, *exec[] = { "EXEC" };
+	const struct pin *which[BATCH];
+	redisReply *r = NULL;
+	size_t n = 0;
+	bool ok = true;
+
+	for (size_t i = 0; i < s->n && ok; i++) {
+		struct pin *pin = s->batch[i];
+		if (!is_due(s, pin))
+			continue;
+		if (n == 0)
+			ok = append(s, 1, multi, NULL);
+		bool fresh = s->fresh[i];
+		s->batch[n] = pin;
+		s->fresh[n] = fresh;
+		which[n++] = pin;
+		ok = ok && append_pin(s, pin, fresh);
+	}
+	s->n = n;
+	if (!n)
+		return true;
+	ok = ok && append(s, 1, exec, NULL);
+	for (size_t i = 0; i < 2 * n + 2 && ok; i++) {
+		if (r)
+			freeReplyObject(r);
+		r = NULL;
+		ok = redisGetReply(s->redis, (void **)&r) == REDIS_OK && r &&
+		     r->type != REDIS_REPLY_ERROR;
+	}
+	ok = ok && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n;
+	for (size_t i = 0; ok && i < r->elements; i++)
+		if (r->element[i]->type == REDIS_REPLY_ERROR)
+			ok = false;
+	for (size_t i = 0; ok && i < n; i++)
+		settle(s, s->batch[i], s->fresh[i], r->element[2 * i]);
+	ok = ok && read_taken(s, r, which, n);
+	if (!ok && s->redis)
+		hang_up(s, r && r->type == REDIS_REPLY_ERROR ? r->str
+							     : redis_sync_error(s->redis));
+	if (r)
+		freeReplyObject(r);
+	return ok;
+}
+
+/* ---- passes ---- */
+
+/* What is due now goes into the batch; what goes to and fro waits. True: nothing that somebody
+ * waits for is left. */
+static bool
+take_batch(struct tool_pins_sync *s)
+{
+	struct tool_pins *p = s->pins;
+	struct pin *all, *next;
+	uint64_t now = clock_mono_us();
+	bool rest = false;
+
+	s->n = 0;
+	pthread_mutex_lock(&p->lock);
+	all = p->queue;
+	p->queue = NULL;
+	p->queue_end = &p->queue;
+	for (struct pin *pin = all; pin; pin = next) {
+		next = pin->next;
+		if (!pin->told_us || now - pin->told_us >= CALM_US)
+			pin->hurried = 0;
+		if (!(pin->soon || pin->hurried < HURRIED_MAX) || s->n == BATCH) {
+			rest |= pin->soon;
+			pin->next = NULL;
+			*p->queue_end = pin;
+			p->queue_end = &pin->next;
+			continue;
+		}
+		pin->queued = pin->soon = false;
+		pin->told_us = now;
+		if (pin->hurried < HURRIED_MAX)
+			pin->hurried++;
+		s->fresh[s->n] = !pin->v.settled;
+		s->batch[s->n++] = pin;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return !rest;
+}
+
+/* Redis or the disk did not take them. */
+static void
+put_back(struct tool_pins_sync *s, struct pin **batch, size_t n, bool file, bool redis)
+{
+	pthread_mutex_lock(&s->pins->lock);
+	for (size_t i = 0; i < n; i++) {
+		bool file_due = batch[i]->file_due || file;
+		bool redis_due = batch[i]->redis_due || redis;
+		if (!file_due && !redis_due)
+			continue;
+		pin_enqueue(s->pins, batch[i], false);
+		batch[i]->soon = true;
+		batch[i]->file_due = file_due;
+		batch[i]->redis_due = redis_due;
+	}
+	pthread_mutex_unlock(&s->pins->lock);
+}
+
+static bool
+read_redis(struct tool_pins_sync *s)
+{
+	uint64_t n;
+
+	if (!dial(s) || !count_fields(s, &n))
+		return false;
+	bool lost = n < s->fields;
+	s->fields = n;
+	if (s->full || lost || clock_mono_us() - s->full_us >= FULL_US)
+		return read_all(s);
+	return read_log(s);
+}
+
+/* *done: nothing that somebody waits for is left. False: Redis is away. */
+static bool
+pass(struct tool_pins_sync *s, bool *kept, bool *done)
+{
+	static _Thread_local struct pin *all[BATCH];
+	bool up = !s->shared || read_redis(s);
+
+	*done = take_batch(s);
+	size_t n = s->n;
+	memcpy(all, s->batch, n * sizeof(*all));
+	/* Redis first: a line on disk says whether it took the first text. */
+	if (s->shared && up)
+		up = tell(s);
+	bool now = keep(s, all, n, *kept);
+	if (!s->shared) {
+		pthread_mutex_lock(&s->pins->lock);
+		for (size_t i = 0; i < n; i++) {
+			all[i]->v.settled = true;
+			all[i]->redis_due = false;
+		}
+		pthread_mutex_unlock(&s->pins->lock);
+	}
+	if (!up || !now)
+		put_back(s, all, n, !now && s->name, !up);
+	*kept = now;
+	return up;
+}
+
+static void *
+run(void *arg)
+{
+	struct tool_pins_sync *s = arg;
+	bool kept = true, done;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		s->soon = false;
+		pthread_mutex_unlock(&s->lock);
+		pthread_mutex_lock(&s->pins->lock);
+		uint64_t puts = s->pins->puts;
+		pthread_mutex_unlock(&s->pins->lock);
+		bool up = pass(s, &kept, &done);
+		pthread_mutex_lock(&s->lock);
+		if (up && !s->up && s->shared)
+			log_event(LOG_INFO, "pin.up", LI("pins", tool_pins_count(s->pins)));
+		s->up = up;
+		s->kept = kept;
+		s->said = s->said && !up;
+		s->tried = true;
+		s->passes++;
+		if (up && kept && done)
+			s->known = puts;
+		pthread_cond_broadcast(&s->changed);
+		struct timespec until =
+			clock_timespec(clock_mono_us() + (up && kept ? POLL_US : AGAIN_US));
+		int late = 0;
+		while (!late && !s->stopping && !(s->soon && up))
+			late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	}
+	pthread_mutex_unlock(&s->lock);
+	/* what came last */
+	pass(s, &kept, &done);
+	return NULL;
+}
+
+/* ---- others ---- */
+
+void
+tool_pins_sync_first(struct tool_pins_sync *s, uint64_t most_us)
+{
+	struct timespec until = clock_timespec(clock_mono_us() + most_us);
+	int late = 0;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	while (!s->tried && !late)
+		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* With the lock. */
+static void
+say_why(const struct tool_pins_sync *s, struct buf *why)
+{
+	if (s->tried && !s->kept)
+		buf_printf(why, "%s cannot be written", s->name);
+	else if (!s->up)
+		buf_str(why, s->why[0] ? s->why : "Redis does not answer");
+}
+
+bool
+tool_pins_sync_wait(struct tool_pins_sync *s, uint64_t most_us, struct buf *why)
+{
+	struct timespec until = clock_timespec(clock_mono_us() + most_us);
+	int late = 0;
+
+	pthread_mutex_lock(&s->pins->lock);
+	uint64_t mine = s->pins->puts;
+	pthread_mutex_unlock(&s->pins->lock);
+	pthread_mutex_lock(&s->lock);
+	s->soon = true;
+	pthread_cond_broadcast(&s->changed);
+	while (s->known < mine && !s->stopping && !late)
+		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	bool has = s->known >= mine;
+	if (!has)
+		say_why(s, why);
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+bool
+tool_pins_sync_up(struct tool_pins_sync *s, struct buf *why)
+{
+	pthread_mutex_lock(&s->lock);
+	bool ok = !s->tried || (s->up && s->kept);
+	if (!ok)
+		say_why(s, why);
+	pthread_mutex_unlock(&s->lock);
+	return ok;
+}
+
+/* ---- life ---- */
+
+static void
+destroy(struct tool_pins_sync **sp)
+{
+	struct tool_pins_sync *s = *sp;
+
+	if (s->redis)
+		redisFree(s->redis);
+	live_file_close(&s->file);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s->name);
+	explicit_bzero(s, sizeof(*s));
+	free(s);
+	*sp = NULL;
+}
+
+struct tool_pins_sync *
+tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, struct buf *why)
+{
+	struct tool_pins_sync *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	if (!s) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	s->pins = p;
+	s->kept = true;
+	s->full = true;
+	memcpy(s->key, place->key, sizeof(s->key));
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	if ((s->shared = place->redis != NULL))
+		s->options = *place->redis;
+	if (place->file && !(s->name = strdup(place->file)))
+		buf_str(why, err_str(ERR_NOMEM));
+	else if (place->file && access(place->file, F_OK) == 0 && !open_file(s, why))
+		;
+	else if (thread_start(&s->thread, "tg-pins", run, s))
+		buf_str(why, err_str(ERR_NOMEM));
+	else
+		return s;
+	destroy(&s);
+	return NULL;
+}
+
+void
+tool_pins_sync_stop(struct tool_pins_sync **sp)
+{
+	struct tool_pins_sync *s = *sp;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	destroy(sp);
+}

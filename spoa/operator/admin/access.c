@@ -1,0 +1,253 @@
+/* Users, hosts, tokens. Names of users are looked up when somebody asks: a directory may know
+ * them later than the daemon. */
+#include "operator/admin/access.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+
+struct access {
+	struct server *server;
+	pthread_mutex_t lock;
+	struct arena arena; /* users and hosts */
+	struct admin_user *users;
+	size_t nusers;
+	const char **hosts;
+	size_t nhosts;
+	char file[4096]; /* of tokens; "": none */
+	struct stat seen;
+	struct admin_tokens *tokens; /* NULL: none */
+	bool started;
+};
+
+/* ---- the tokens' file ---- */
+
+static bool
+is_seen(const struct access *a, const struct stat *st)
+{
+	return st->st_ino == a->seen.st_ino && st->st_dev == a->seen.st_dev &&
+	       st->st_size == a->seen.st_size && st->st_mtim.tv_sec == a->seen.st_mtim.tv_sec &&
+	       st->st_mtim.tv_nsec == a->seen.st_mtim.tv_nsec &&
+	       st->st_ctim.tv_sec == a->seen.st_ctim.tv_sec &&
+	       st->st_ctim.tv_nsec == a->seen.st_ctim.tv_nsec;
+}
+
+/* With the lock. A file that cannot be read, or is wrong, has no token: nobody stays in whom
+ * it may have put out. */
+static void
+look_at_file(struct access *a)
+{
+	struct stat st = { .st_ino = 0 };
+	struct buf why;
+
+	if (!a->file[0] || (stat(a->file, &st) == 0 && a->tokens && is_seen(a, &st)))
+		return;
+	bool known = is_seen(a, &st);
+	a->seen = st;
+	if (known)
+		return; /* wrong, as it was, or not there */
+	buf_init(&why, 4096);
+	struct admin_tokens *next = admin_tokens_load(a->file, &why);
+	buf_putc(&why, '\0');
+	if (next)
+		log_event(LOG_INFO, "admin.tokens", LS("file", a->file), LI("tokens", next->n));
+	else
+		log_event(LOG_ERROR, "admin.tokens_refused", LS("why", buf_view(&why).p));
+	buf_free(&why);
+	if (a->started) /* what is there at the start is no change */
+		change_tokens(a->server, a->tokens, next);
+	free(a->tokens);
+	a->tokens = next;
+}
+
+unsigned
+access_of_token(struct access *a, const unsigned char sha256[SHA256_BYTES],
+	char name[TOKEN_NAME + 1], int64_t *end_ns)
+{
+	unsigned roles = 0;
+
+	pthread_mutex_lock(&a->lock);
+	look_at_file(a);
+	const struct admin_token *t = a->tokens ? admin_tokens_find(a->tokens, sha256) : NULL;
+	if (t && admin_token_live(t, clock_wall_ns())) {
+		memcpy(name, t->name, sizeof(t->name));
+		*end_ns = t->end_ns;
+		roles = t->roles;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return roles;
+}
+
+/* ---- users ---- */
+
+static bool
+is_digits(const char *s)
+{
+	return s[strspn(s, "0123456789")] == '\0';
+}
+
+unsigned
+access_of_uid(struct access *a, uid_t uid, const char *user)
+{
+	char number[16];
+	unsigned roles = 0;
+	bool named = false;
+
+	snprintf(number, sizeof(number), "%u", (unsigned)uid);
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->nusers; i++) {
+		const char *name = a->users[i].name;
+		if (is_digits(name) ? strcmp(name, number) != 0 : !str_same(name, user))
+			continue;
+		named = true;
+		roles |= a->users[i].roles;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return named || (uid != 0 && uid != geteuid())
+		       ? roles
+		       : ROLE_VIEWER | ROLE_OPERATOR | ROLE_AUDITOR;
+}
+
+unsigned
+access_of_name(struct access *a, const char *name)
+{
+	unsigned roles = 0;
+
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->nusers && !is_digits(name); i++)
+		if (!strcmp(a->users[i].name, name))
+			roles |= a->users[i].roles;
+	pthread_mutex_unlock(&a->lock);
+	return roles;
+}
+
+bool
+access_has_users(struct access *a)
+{
+	pthread_mutex_lock(&a->lock);
+	bool has = a->nusers > 0;
+	pthread_mutex_unlock(&a->lock);
+	return has;
+}
+
+/* ---- hosts ---- */
+
+/* Without its port, and the brackets of an address. */
+static struct span
+bare_host(struct span host, bool *six)
+{
+	size_t close = span_chr(host, ']'), colon = span_chr(host, ':');
+
+	*six = host.n && host.p[0] == '[' && close < host.n;
+	if (*six)
+		return span_cut(host, 1, close);
+	return span_cut(host, 0, colon);
+}
+
+bool
+access_host(struct access *a, struct span host)
+{
+	unsigned char bin[16];
+	char text[256];
+	bool six, known = false;
+	struct span name = bare_host(host, &six);
+
+	while (name.n && !six && name.p[name.n - 1] == '.')
+		name.n--;
+	if (!name.n || name.n >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(name));
+	/* Nobody can have these point here but who owns this network. */
+	if (inet_pton(six ? AF_INET6 : AF_INET, text, bin) == 1 ||
+		span_chr(name, '.') == name.n)
+		return true;
+	if (name.n > 10 &&
+		span_ieq(span_cut(name, name.n - 10, name.n), SPAN_LIT(".localhost")))
+		return true;
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->nhosts; i++)
+		known = known || span_ieq(span_str(a->hosts[i]), name);
+	pthread_mutex_unlock(&a->lock);
+	return known;
+}
+
+bool
+access_is_named(struct access *a)
+{
+	pthread_mutex_lock(&a->lock);
+	bool named = a->file[0] || a->nhosts;
+	pthread_mutex_unlock(&a->lock);
+	return named;
+}
+
+/* ---- its life ---- */
+
+/* Copies: a configuration goes with its snapshot. */
+void
+access_reload(struct access *a, const struct config *cfg)
+{
+	pthread_mutex_lock(&a->lock);
+	arena_reset(&a->arena);
+	a->nusers = a->nhosts = 0;
+	a->users = arena_array(&a->arena, cfg->nadmin_users + 1, sizeof(*a->users));
+	a->hosts = arena_array(&a->arena, cfg->nadmin_hosts + 1, sizeof(*a->hosts));
+	for (size_t i = 0; a->users && i < cfg->nadmin_users; i++) {
+		struct admin_user one = cfg->admin_users[i];
+		if ((one.name = arena_strdup(&a->arena, one.name)))
+			a->users[a->nusers++] = one;
+	}
+	for (size_t i = 0; a->hosts && i < cfg->nadmin_hosts; i++)
+		if ((a->hosts[a->nhosts] = arena_strdup(&a->arena, cfg->admin_hosts[i])))
+			a->nhosts++;
+	snprintf(a->file, sizeof(a->file), "%s", cfg->admin_tokens ? cfg->admin_tokens : "");
+	memset(&a->seen, 0, sizeof(a->seen));
+	a->seen.st_ino = (ino_t)-1; /* like no file */
+	if (!a->file[0]) {
+		free(a->tokens);
+		a->tokens = NULL;
+	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+struct access *
+access_new(const struct config *cfg, struct server *s, struct buf *why)
+{
+	struct access *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		buf_str(why, "out of memory");
+		return NULL;
+	}
+	a->server = s;
+	pthread_mutex_init(&a->lock, NULL);
+	arena_init(&a->arena, 0, false);
+	access_reload(a, cfg);
+	pthread_mutex_lock(&a->lock);
+	look_at_file(a); /* one that is wrong lets nobody in, and everything else run */
+	a->started = true;
+	pthread_mutex_unlock(&a->lock);
+	return a;
+}
+
+void
+access_free(struct access **ap)
+{
+	struct access *a = *ap;
+
+	if (!a)
+		return;
+	free(a->tokens);
+	arena_reset(&a->arena);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+	*ap = NULL;
+}

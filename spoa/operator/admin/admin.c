@@ -1,0 +1,572 @@
+/* Admin HTTP on libmicrohttpd: doors, who is let in, and the table of endpoints asked. What
+ * changes anything is a POST. */
+#include "operator/admin/admin.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "net/listen.h"
+#include "operator/admin/change.h"
+#include "operator/admin/decisions.h"
+#include "operator/admin/door.h"
+#include "operator/admin/endpoint.h"
+#include "operator/admin/reader.h"
+#include "operator/admin/shares.h"
+#include "operator/admin/tls.h"
+#include "operator/admin/verifying.h"
+#include "operator/console/asset.h"
+#include "operator/server/server.h"
+#include "operator/telemetry/openmetrics.h"
+#include "record/audit/audit.h"
+
+#define JSON_TYPE "application/json"
+
+enum { UPLOAD_BYTES = 64 << 10, SILENCE_S = 10, BODY_US = 20000000, CONNS_SPARE = 16 };
+enum { DOORS = DOOR_TLS + 1 };
+
+/* A connection, from its first byte on: owner: its door's thread. */
+struct caller {
+	struct caller *prev, *next; /* the oldest first */
+	int fd;
+	bool kept;	      /* somebody whom we know: it makes room for nobody */
+	struct caller_id who; /* then */
+	size_t held;	      /* bytes of an answer under way */
+};
+
+struct side {
+	struct admin *admin;
+	struct MHD_Daemon *daemon;
+	enum admin_door door;
+	int fd;
+	struct caller callers; /* a ring */
+	unsigned ncallers;
+};
+
+struct admin {
+	struct server *server;
+	const struct config *cfg;
+	struct door *door;
+	struct tls *tls;
+	struct decisions *decisions; /* NULL: no records */
+	struct children *children;
+	struct shares *shares;
+	struct side side[DOORS];
+};
+
+/* What a request brings, until it is answered. */
+struct upload {
+	struct buf body;
+	struct asking q;
+	uint64_t began_us;
+	bool begun;
+};
+
+/* ---- answers ---- */
+
+void
+asking_fields(const struct asking *q, struct MHD_Response *r)
+{
+	static const struct {
+		const char *name, *value;
+	} fields[] = {
+		{ "content-security-policy", CONSOLE_CSP },
+		{ "x-content-type-options", "nosniff" },
+		{ "referrer-policy", "no-referrer" },
+		{ "cross-origin-opener-policy", "same-origin" },
+		{ "cross-origin-resource-policy", "same-origin" },
+	};
+	char seconds[16];
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		MHD_add_response_header(r, fields[i].name, fields[i].value);
+	if (q->retry_after_s) {
+		snprintf(seconds, sizeof(seconds), "%u", q->retry_after_s);
+		MHD_add_response_header(r, "retry-after", seconds);
+	}
+	if (q->closes)
+		MHD_add_response_header(r, "connection", "close");
+	if (q->allow[0])
+		MHD_add_response_header(r, "allow", q->allow);
+	if (q->cookie[0])
+		MHD_add_response_header(r, "set-cookie", q->cookie);
+}
+
+bool
+asking_still(const struct asking *q)
+{
+	return door_still(q->admin->door, q);
+}
+
+static struct caller *
+caller_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static enum MHD_Result
+answer(const struct asking *q, unsigned status, const char *type, const struct buf *b)
+{
+	struct span s = buf_view(b);
+	struct caller *one = caller_of(q->connection);
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		s.n, (void *)(uintptr_t)(s.p ? s.p : ""), MHD_RESPMEM_MUST_COPY);
+
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, "content-type", type);
+	MHD_add_response_header(r, "cache-control", "no-store");
+	if (status == MHD_HTTP_UNAUTHORIZED) /* RFC 9110 11.6.1 */
+		MHD_add_response_header(r, "www-authenticate", "Bearer realm=\"tollgate\"");
+	asking_fields(q, r);
+	if (one)
+		one->held = s.n;
+	enum MHD_Result ok = MHD_queue_response(q->connection, status, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+enum MHD_Result
+asking_answer(struct asking *q, unsigned status, const struct buf *b)
+{
+	const char *type = q->endpoint->type ? q->endpoint->type : JSON_TYPE;
+
+	return answer(q, status, type, b);
+}
+
+static void
+put_error(struct buf *b, struct span text)
+{
+	buf_str(b, "{\"error\":");
+	buf_json_str(b, text);
+	buf_str(b, "}\n");
+}
+
+enum MHD_Result
+asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
+{
+	char line[1024];
+	struct buf b;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_init(&b, 0);
+	put_error(&b, span_str(line));
+	enum MHD_Result ok = answer(q, status, JSON_TYPE, &b);
+	buf_free(&b);
+	return ok;
+}
+
+/* ---- requests ---- */
+
+struct children *
+admin_children(struct admin *a)
+{
+	return a->children;
+}
+
+/* False: he has his share of them, or of answers that he does not take. */
+static bool
+keep_caller(const struct side *s, struct MHD_Connection *c, const struct asking *q)
+{
+	struct caller *one = caller_of(c);
+	unsigned own = 0;
+	size_t held = 0;
+
+	if (!one || !q->endpoint->role)
+		return true;
+	for (const struct caller *o = s->callers.next; o != &s->callers; o = o->next)
+		if (o != one && o->kept && !memcmp(&o->who, &q->peer.who, sizeof(o->who))) {
+			own++;
+			held += o->held;
+		}
+	one->who = q->peer.who;
+	one->kept = own < CAP_ADMIN_CONNS_EACH && held < CAP_ADMIN_HELD;
+	return one->kept;
+}
+
+/* What was brought goes, secrets in it too. */
+static void
+completed(void *cls UNUSED, struct MHD_Connection *c, void **con,
+	enum MHD_RequestTerminationCode why UNUSED)
+{
+	struct upload *u = *con;
+	struct caller *one = caller_of(c);
+
+	if (one)
+		one->held = 0;
+	if (!u)
+		return;
+	if (u->q.drop)
+		u->q.drop(u->q.state);
+	json_decref(u->q.in);
+	buf_free(&u->body);
+	free(u);
+	*con = NULL;
+}
+
+/* The parameters; false: *ok is what answering with the reason came to. */
+static bool
+take_params(struct upload *u, enum MHD_Result *ok)
+{
+	const struct admin_endpoint *e = u->q.endpoint;
+	struct span body = buf_view(&u->body);
+	json_error_t error;
+	json_t *in = NULL;
+	struct buf why;
+
+	if (!e->params && !e->own) {
+		u->q.in = json_object();
+		return true;
+	}
+	if (!strcmp(e->method, MHD_HTTP_METHOD_POST)) {
+		if (buf_failed(&u->body)) {
+			*ok = asking_refuse(
+				&u->q, MHD_HTTP_CONTENT_TOO_LARGE, "longer than 64 KB");
+			return false;
+		}
+		in = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, &error);
+		if (!json_is_object(in)) {
+			json_decref(in);
+			*ok = asking_refuse(
+				&u->q, MHD_HTTP_BAD_REQUEST, "a JSON object is expected");
+			return false;
+		}
+	}
+	buf_init(&why, 2048);
+	u->q.in = in && e->own ? in : admin_endpoint_params(e, u->q.connection, in, &why);
+	if (!u->q.in)
+		*ok = asking_refuse(
+			&u->q, MHD_HTTP_BAD_REQUEST, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return u->q.in != NULL;
+}
+
+static enum MHD_Result
+run(struct upload *u)
+{
+	const struct admin_endpoint *e = u->q.endpoint;
+	enum MHD_Result ok;
+	struct buf b;
+
+	if (e->begin)
+		return e->begin(&u->q);
+	buf_init(&b, 0);
+	if (e->open && openmetrics_wanted(MHD_lookup_connection_value(
+			       u->q.connection, MHD_HEADER_KIND, "Accept"))) {
+		ok = answer(&u->q, e->open(u->q.server, &b), OPENMETRICS_TYPE, &b);
+		buf_free(&b);
+		return ok;
+	}
+	unsigned status = e->call ? e->call(u->q.server, &u->q.peer, u->q.in, &b)
+				  : e->write(u->q.server, &b);
+	if (u->q.peer.child && e->call == admin_read && status == MHD_HTTP_OK)
+		reader_told(u->q.admin->children, &u->q.peer);
+	ok = asking_answer(&u->q, status, &b);
+	buf_free(&b);
+	return ok;
+}
+
+static enum MHD_Result
+nothing_there(struct upload *u, bool path_known)
+{
+	const char *last = NULL;
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_str(&b, "{\"error\":");
+	if (path_known) {
+		buf_printf(&b, "\"%s only\"", u->q.allow);
+	} else {
+		char line[256];
+		snprintf(line, sizeof(line), "%.128s: no such page", u->q.path);
+		buf_json_str(&b, span_str(line));
+		buf_str(&b, ",\"accepted\":[");
+		for (size_t i = 0; i < admin_endpoint_count; i++) {
+			const char *path = admin_endpoints[i].path;
+			if (!str_same(path, last))
+				buf_printf(&b, "%s\"%s\"", last ? "," : "", path);
+			last = path;
+		}
+		buf_putc(&b, ']');
+	}
+	buf_str(&b, "}\n");
+	enum MHD_Result ok = answer(&u->q,
+		path_known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND, JSON_TYPE, &b);
+	buf_free(&b);
+	return ok;
+}
+
+static struct upload *
+upload_new(const struct side *s, struct MHD_Connection *c, const char *url, const char *method)
+{
+	struct upload *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	buf_init(&u->body, UPLOAD_BYTES);
+	u->began_us = clock_mono_us();
+	u->q.server = s->admin->server;
+	u->q.admin = s->admin;
+	u->q.connection = c;
+	u->q.method = method;
+	u->q.path = url;
+	u->q.peer.door = s->door;
+	return u;
+}
+
+static enum MHD_Result
+handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+	const char *version UNUSED, const char *bytes, size_t *upload_size, void **con)
+{
+	const struct side *s = cls;
+	struct upload *u = *con;
+	enum MHD_Result ok = MHD_NO;
+	struct buf allow;
+	bool known;
+
+	if (!u) { /* the head; answer once the body, if any, is through */
+		*con = u = upload_new(s, c, url, method);
+		return u ? MHD_YES : MHD_NO;
+	}
+	if (u->begun) /* its connection was suspended */
+		return u->q.endpoint->begin(&u->q);
+	if (clock_mono_us() > u->began_us + BODY_US)
+		return MHD_NO; /* which closes it */
+	if (*upload_size) {
+		buf_put(&u->body, bytes, *upload_size);
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	buf_init(&allow, sizeof(u->q.allow));
+	u->q.endpoint = admin_endpoint_find(method, url, &known, &allow);
+	if (!u->q.endpoint)
+		snprintf(u->q.allow, sizeof(u->q.allow), "%.*s", SPAN_ARG(buf_view(&allow)));
+	buf_free(&allow);
+	if (!door_enter(s->admin->door, &u->q, &ok))
+		return ok;
+	if (!u->q.endpoint)
+		return nothing_there(u, known);
+	reader_on_behalf(s->admin->children, &u->q.peer);
+	if (!keep_caller(s, c, &u->q)) {
+		metric_inc(&u->q.server->metrics, M_ADMIN_SHARE);
+		u->q.closes = true;
+		return asking_refuse(&u->q, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"%d connections of yours are open already, or %u MB of answers are "
+			"not taken",
+			CAP_ADMIN_CONNS_EACH, CAP_ADMIN_HELD >> 20);
+	}
+	if ((u->q.endpoint->call || u->q.endpoint->begin) && !take_params(u, &ok))
+		return ok;
+	u->begun = u->q.endpoint->begin != NULL;
+	return run(u);
+}
+
+/* ---- connections ---- */
+
+/* At the cap whoever has asked for nothing, and has been there longest, goes: browsers that
+ * never read and connections that say nothing keep neither a scraper nor a command out. */
+static void
+on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	struct side *s = cls;
+	struct caller *one = *socket_context;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (!one)
+			return;
+		one->prev->next = one->next;
+		one->next->prev = one->prev;
+		s->ncallers--;
+		free(one);
+		*socket_context = NULL;
+		return;
+	}
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	one = calloc(1, sizeof(*one));
+	if (!one || !info) {
+		free(one);
+		return;
+	}
+	one->fd = info->connect_fd;
+	one->next = &s->callers;
+	one->prev = s->callers.prev;
+	one->prev->next = s->callers.prev = one;
+	*socket_context = one;
+	if (++s->ncallers < CAP_ADMIN_CONNS - CONNS_SPARE)
+		return;
+	for (struct caller *old = s->callers.next; old != &s->callers; old = old->next)
+		if (!old->kept && old != one) {
+			shutdown(old->fd, SHUT_RDWR);
+			old->kept = true; /* it goes: once is enough */
+			metric_inc(&s->admin->server->metrics, M_ADMIN_CROWDED);
+			return;
+		}
+}
+
+static int
+start_side(struct admin *a, enum admin_door door, const struct address *at, struct buf *why)
+{
+	struct side *s = &a->side[door];
+	const char *trust = door == DOOR_TLS ? tls_trust(a->tls) : NULL;
+
+	s->admin = a;
+	s->door = door;
+	s->callers.next = s->callers.prev = &s->callers;
+	s->fd = listen_open(at, door_is_shared(a->door) ? 0666 : 0600, NULL, why);
+	if (s->fd < 0)
+		return ERR_IO;
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+					     (door == DOOR_TLS ? MHD_USE_TLS : 0),
+		0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CAP_ADMIN_CONNS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S, MHD_OPTION_NOTIFY_COMPLETED,
+		completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+		/* what follows the end is not read */
+		door == DOOR_TLS ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END,
+		tls_on_handshake, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
+		trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, trust, MHD_OPTION_END);
+	if (!s->daemon) {
+		buf_printf(why, "%s: the admin server does not start", at->text);
+		return ERR_IO;
+	}
+	return 0;
+}
+
+static void
+admin_stop(void *front)
+{
+	struct admin *a = front;
+
+	if (!a)
+		return;
+	if (a->children)
+		children_stop(a->children); /* no connection is suspended from now on */
+	decisions_end(a->decisions);	    /* no connection stays suspended */
+	for (int i = 0; i < DOORS; i++) {
+		if (a->side[i].daemon)
+			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
+		else if (a->side[i].fd >= 0)
+			close(a->side[i].fd);
+	}
+	children_free(&a->children);
+	verifying_free();
+	shares_free(&a->shares);
+	decisions_free(&a->decisions);
+	if (a->cfg->has_admin)
+		listen_unlink(&a->cfg->admin);
+	tls_free(&a->tls);
+	door_free(&a->door);
+	free(a);
+}
+
+static bool
+journal_end(void *audit, struct follow_end *out)
+{
+	return audit_end(audit, out);
+}
+
+struct decisions *
+admin_decisions(struct admin *a)
+{
+	return a->decisions;
+}
+
+static void *
+admin_start(const struct config *cfg, struct server *server, struct buf *why)
+{
+	struct admin *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->server = server;
+	a->cfg = cfg;
+	for (int i = 0; i < DOORS; i++)
+		a->side[i].fd = -1;
+	struct children_limits limits = children_default;
+	limits.metrics = &server->metrics;
+	a->children = children_start(&limits);
+	const struct decisions_options live = { .journal = cfg->journal,
+		.node = cfg->node,
+		.end = journal_end,
+		.arg = server->audit,
+		.metrics = &server->metrics };
+	a->door = door_new(cfg, server, why);
+	a->shares = shares_new(server, change_summed);
+	if (!a->children || !a->door || !a->shares ||
+		(server->audit && !(a->decisions = decisions_new(&live))) ||
+		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section,
+						 &server->certificate_end_s, why))) ||
+		(cfg->has_admin && start_side(a, DOOR_UNIX, &cfg->admin, why) < 0) ||
+		(cfg->has_admin_tcp && start_side(a, DOOR_TCP, &cfg->admin_tcp, why) < 0) ||
+		(cfg->has_admin_tls && start_side(a, DOOR_TLS, &cfg->admin_tls, why) < 0)) {
+		admin_stop(a);
+		return NULL;
+	}
+	return a;
+}
+
+static void
+admin_reloaded(void *front, const struct config *cfg)
+{
+	struct admin *a = front;
+
+	door_reload(a->door, cfg);
+	if (a->cfg->has_admin &&
+		chmod(a->cfg->admin.path, door_is_shared(a->door) ? 0666 : 0600) < 0)
+		log_event(LOG_WARN, "admin.mode", LS("socket", a->cfg->admin.path));
+}
+
+const struct server_front admin_front = { admin_start, admin_reloaded, admin_stop };
+
+/* ---- what endpoints ask of it ---- */
+
+struct shares *
+admin_shares(const struct server *s)
+{
+	const struct admin *a = s->front;
+
+	return a ? a->shares : NULL;
+}
+
+void
+admin_metrics(struct server *s, struct buf *out)
+{
+	struct admin *a = s->front;
+
+	if (a)
+		door_metrics(a->door, out);
+}
+
+enum MHD_Result
+admin_login(struct asking *q)
+{
+	return door_login(q->admin->door, q);
+}
+
+enum MHD_Result
+admin_logout(struct asking *q)
+{
+	return door_logout(q->admin->door, q);
+}
+
+enum MHD_Result
+admin_who(struct asking *q)
+{
+	return door_who(q->admin->door, q);
+}

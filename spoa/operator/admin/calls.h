@@ -1,0 +1,93 @@
+/* What the admin server takes to change keys and limits at run time. Each call gets a JSON
+ * object and answers with one, {"error": …} where it does nothing. Runs on an admin thread. */
+#ifndef ADMIN_CALLS_H
+#define ADMIN_CALLS_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "policy/config/admin.h"
+
+struct server;
+
+enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
+
+/* One caller of the admin server, however many connections and sessions he has: what he may
+ * have at once is counted by it. All of what one token, certificate or user asks is his. */
+struct caller_id {
+	unsigned char b[16];
+};
+
+/* Who asks: of the unix socket as the kernel says it. */
+struct admin_peer {
+	pid_t pid;
+	uid_t uid; /* -1: not known */
+	char user[65];
+	unsigned roles;
+	enum admin_door door;
+	enum admin_by { BY_NOBODY, BY_USER, BY_TOKEN, BY_SESSION, BY_CERTIFICATE } by;
+	char name[65]; /* the token's or certificate's; "": none */
+	char from[64]; /* address of TCP and TLS */
+	struct caller_id who;
+	/* Of what it came in by, to be asked again: */
+	unsigned char token[32], session[32];
+	int64_t end_ns; /* the token's; 0: never */
+	pid_t child;	/* of ours, that reads on his behalf: 0: he asks himself */
+};
+
+/* Returns the HTTP status. */
+typedef unsigned admin_call_fn(
+	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);
+
+/* {"keys": […]}: all, without their hashes, each with its state. */
+unsigned admin_keys(struct server *s, struct buf *out);
+/* Each takes by, reason. new: members of a key, ttl or expires; the answer holds its text,
+ * once. change: id, and members that get another value, or none (null). rotate: id, overlap,
+ * ttl. revoke: id, of a key of a file too. */
+
+/* {"overrides": […]}: those that were not cleared, each with its state. */
+unsigned admin_limits(struct server *s, struct buf *out);
+/* Each takes by, reason. set: limit, for (an object), to, until or ttl. clear: id, or limit and
+ * for. */
+/* {"targets": […]}: of the policy in force, as target_table_json(). */
+unsigned admin_targets(struct server *s, struct buf *out);
+/* Each takes target (PROVIDER: all of its models, or PROVIDER/MODEL), by, reason. Until the
+ * process ends. */
+admin_call_fn admin_target_eject, admin_target_admit;
+
+/* {"state_key": …, "full": [servers], "tools": […]}: pins, as tool_pins_list(), each with what
+ * all of its server come to ("look"). */
+unsigned admin_tools(struct server *s, struct buf *out);
+/* Each takes server, kind, name. show: one with its texts. approve: hash, of at least 12
+ * digits; only: no other is approved from then on; none, without a hash: no text is. */
+admin_call_fn admin_tool_show, admin_tool_approve;
+/* notify_status(). */
+unsigned admin_notify(struct server *s, struct buf *out);
+/* Takes by, reason. 409: no webhook is configured, or a test is under way. Recorded. */
+admin_call_fn admin_notify_test;
+/* command ("audit list"), asked (an object: what it was asked for), records (how many it
+ * showed), follow ("begin" or "end"), by, reason: somebody read records. Changes nothing: it is
+ * recorded. */
+admin_call_fn admin_read;
+/* Takes text, by, reason: its keyed hash as id, for a search. Recorded. */
+admin_call_fn admin_text_hash;
+/* Takes object (record/proof/export.h): it is signed with the journal's key, as manifest. Recorded:
+ * nothing is signed that is not. */
+admin_call_fn admin_export;
+/* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
+ * nothing. */
+admin_call_fn admin_quota;
+/* window, by: as rates_series(). */
+admin_call_fn admin_series;
+/* level, for, by, reason. */
+admin_call_fn admin_log_set;
+unsigned admin_log(struct server *s, struct buf *out);
+unsigned admin_policy_rules(struct server *s, struct buf *out);
+unsigned admin_models(struct server *s, struct buf *out);
+/* from, count: as near_json(). */
+admin_call_fn admin_limits_near;
+admin_call_fn admin_limit_set, admin_limit_clear;
+admin_call_fn admin_key_new, admin_key_change, admin_key_rotate, admin_key_revoke;
+
+#endif

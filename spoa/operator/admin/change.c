@@ -1,0 +1,664 @@
+/* Changes at run time: who, what it was, what it is. */
+#include "operator/admin/change.h"
+
+#include <microhttpd.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "gate/changes/sync.h"
+#include "operator/admin/shares.h"
+#include "operator/admin/tokens.h"
+#include "operator/server/server.h"
+#include "policy/config/read.h"
+#include "record/archive/files.h"
+#include "record/audit/audit.h"
+
+#define RECORD_US  5000000u /* a record that is not on disk by then: the change is refused */
+#define REDIS_US   700000u
+#define TTL_MAX_US (36500ull * 86400 * SECOND_US)
+
+/* ---- answers ---- */
+
+bool
+change_refuse(struct change *c, unsigned status, const char *fmt, ...)
+{
+	struct buf text;
+	va_list ap;
+	char line[1024];
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_init(&text, 0);
+	buf_json_str(&text, span_str(line));
+	buf_clear(c->out);
+	buf_printf(c->out, "{\"error\":%.*s}\n", SPAN_ARG(buf_view(&text)));
+	buf_free(&text);
+	c->status = status;
+	return false;
+}
+
+const char *
+change_text(struct change *c, const char *name)
+{
+	json_t *v = json_object_get(c->in, name);
+
+	if (v && !json_is_null(v) && !json_is_string(v))
+		change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s: a text is expected", name);
+	return json_string_value(v);
+}
+
+void
+change_who(const struct admin_peer *p, char out[CHANGE_WHO_LEN])
+{
+	bool named = p->by == BY_TOKEN || p->by == BY_SESSION || p->by == BY_CERTIFICATE;
+
+	snprintf(out, CHANGE_WHO_LEN, "%s", named ? p->name : p->user);
+	if (!named && !p->user[0] && p->uid != (uid_t)-1)
+		snprintf(out, CHANGE_WHO_LEN, "uid %u", (unsigned)p->uid);
+}
+
+/* `by` is who was authenticated; what he calls himself is a note beside it. */
+static const char *
+claimed(const struct change *c, const char *by)
+{
+	const char *text = json_text_in(c->in, "by");
+
+	return strcmp(text, by) != 0 ? text : "";
+}
+
+static void
+sign_with(json_t *entry, const char *name, const char *text)
+{
+	json_object_del(entry, name);
+	if (text && text[0])
+		json_object_set_new(entry, name, json_string(text));
+}
+
+bool
+change_sign(struct change *c, json_t *entry)
+{
+	const char *reason = change_text(c, "reason");
+	char by[CHANGE_WHO_LEN];
+
+	change_text(c, "by");
+	change_who(c->peer, by);
+	sign_with(entry, "by", by);
+	sign_with(entry, "claimed", claimed(c, by));
+	sign_with(entry, "reason", reason);
+	return c->status == MHD_HTTP_OK;
+}
+
+int64_t
+change_time(const json_t *entry, const char *name)
+{
+	const json_t *v = json_object_get(entry, name);
+	int64_t ns = 0;
+
+	if (!json_is_string(v) ||
+		clock_parse(json_string_value(v), json_string_length(v), &ns) < 0)
+		return 0;
+	return ns;
+}
+
+/* In whole seconds. */
+void
+change_set_time(json_t *entry, const char *name, int64_t wall_ns)
+{
+	char when[CLOCK_RFC3339_LEN + 1];
+
+	json_object_del(entry, name);
+	if (!wall_ns)
+		return;
+	clock_rfc3339(wall_ns, when);
+	memcpy(when + 19, "Z", 2);
+	json_object_set_new(entry, name, json_string(when));
+}
+
+bool
+change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, bool *given)
+{
+	const char *text = change_text(c, ttl), *time = change_text(c, at);
+	uint64_t us = 0;
+
+	*ns = 0;
+	*given = text || time;
+	if (text && time)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s: %s is given too", ttl, at);
+	if (time && clock_parse(time, strlen(time), ns) < 0)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"%s: a time such as 2026-12-01T00:00:00Z is expected", at);
+	if (text && strcmp(text, "never") != 0) {
+		if (duration_parse(span_str(text), &us) < 0 || us < SECOND_US ||
+			us > TTL_MAX_US)
+			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+				"%s %s: give a duration up to 36500d, such as 90d, or never",
+				ttl, text);
+		*ns = clock_wall_ns() + (int64_t)us * 1000;
+	}
+	if (time && *ns <= clock_wall_ns())
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s %s: is over", at, time);
+	return c->status == MHD_HTTP_OK;
+}
+
+/* ---- records ---- */
+
+/* As it is shown and recorded: a new object without the hash of a key. */
+static json_t *
+change_shown(const json_t *entry)
+{
+	json_t *shown = json_copy((json_t *)(uintptr_t)entry);
+
+	json_object_del(shown, "sha256");
+	json_object_del(shown, "kind");
+	json_object_del(shown, "latest");
+	return shown;
+}
+
+/* Shared with the audit thread, which may answer when nobody waits any more. */
+struct recording {
+	struct audit_entry e;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	bool over;
+	int err;
+	unsigned holders;
+};
+
+static void
+let_go(struct recording *r)
+{
+	bool last = --r->holders == 0;
+
+	pthread_mutex_unlock(&r->lock);
+	if (!last)
+		return;
+	buf_free(&r->e.fields);
+	pthread_cond_destroy(&r->answered);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static void
+recorded(struct audit_entry *e, int err)
+{
+	struct recording *r = e->arg;
+
+	pthread_mutex_lock(&r->lock);
+	r->over = true;
+	r->err = err;
+	pthread_cond_signal(&r->answered);
+	let_go(r);
+}
+
+static void
+put_object(struct buf *out, const char *name, const json_t *entry)
+{
+	json_t *shown = entry ? change_shown(entry) : NULL;
+	char *text = shown ? json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	buf_printf(out, ",\"%s\":%s", name, text ? text : "null");
+	free(text);
+	json_decref(shown);
+}
+
+static void
+put_text(struct buf *out, const char *name, const char *text)
+{
+	buf_printf(out, ",\"%s\":", name);
+	if (text && text[0])
+		buf_json_str(out, span_str(text));
+	else
+		buf_str(out, "null");
+}
+
+/* The user that the kernel names, the token or the certificate; and by which door. */
+static void
+put_peer(struct buf *out, const struct admin_peer *p)
+{
+	static const char *const doors[] = { "unix", "tcp", "tls" };
+
+	if (p->uid == (uid_t)-1 && p->by == BY_NOBODY)
+		return;
+	buf_str(out, ",\"peer\":{");
+	if (p->uid != (uid_t)-1) { /* none but the unix socket has users */
+		buf_printf(out, "\"uid\":%u,\"pid\":%d", (unsigned)p->uid, (int)p->pid);
+		put_text(out, "user", p->user);
+	} else {
+		buf_printf(out, "\"door\":\"%s\"", doors[p->door]);
+	}
+	if (p->by == BY_TOKEN || p->by == BY_SESSION)
+		put_text(out, "token", p->name);
+	if (p->by == BY_CERTIFICATE)
+		put_text(out, "certificate", p->name);
+	if (p->from[0])
+		put_text(out, "from", p->from);
+	buf_putc(out, '}');
+}
+
+static void
+write_record(struct change *c, const json_t *before, const json_t *after, const char *failed,
+	struct buf *out)
+{
+	char by[CHANGE_WHO_LEN];
+
+	change_who(c->peer, by);
+	buf_printf(out, "\"type\":\"%s\",\"what\":\"%s\",\"%s\":\"%s\"",
+		c->reads ? "read" : "change", c->what, c->reads ? "read" : "change", c->verb);
+	put_text(out, "id", json_string_value(json_object_get(after, "id")));
+	put_text(out, "by", by);
+	if (claimed(c, by)[0])
+		put_text(out, "claimed", claimed(c, by));
+	put_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
+	put_peer(out, c->peer);
+	put_object(out, "before", before);
+	put_object(out, "after", after);
+	if (failed)
+		put_text(out, "failed", failed);
+}
+
+/* Which one it left, as `tollgate audit show --seq` takes it. */
+static void
+say_record(struct change *c, uint64_t seq)
+{
+	char at[96];
+
+	snprintf(at, sizeof(at), "%s/%" PRIu64, c->s->shared_cfg->node, seq);
+	json_object_set_new(c->answer, "record", json_string(at));
+}
+
+/* What is left of a disk that is nearly full is the decisions'. */
+static bool
+disk_has_room(const struct server *s)
+{
+	int fd = open(s->shared_cfg->journal, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool room = fd < 0 || files_room(fd, CAP_RECORD_BYTES, CAP_ADMIN_RESERVE);
+
+	if (fd >= 0)
+		close(fd);
+	return room;
+}
+
+/* Whether its caller may have it written. 0; ERR_FULL; ERR_LIMIT: in c->wait_s seconds; of a
+ * reading *summed says that it is in a sum. */
+static int
+within_share(struct change *c, const json_t *after, size_t bytes, bool *summed)
+{
+	struct shares *shares = admin_shares(c->s);
+	bool room = c->let_in || disk_has_room(c->s);
+
+	if (!room && !(c->is_over && shares)) {
+		metric_inc(&c->s->metrics, M_ADMIN_SHARE);
+		return ERR_FULL;
+	}
+	if (!shares || c->is_sum || c->let_in)
+		return 0;
+	c->wait_s = shares_take(shares, &c->peer->who, c->reads ? SHARE_READS : SHARE_CHANGES,
+		bytes, clock_mono_us());
+	*summed = (c->wait_s && c->may_sum) || !room;
+	c->let_in = !c->wait_s;
+	if (*summed) {
+		metric_inc(&c->s->metrics, M_ADMIN_SUMMED);
+		json_object_set_new(c->answer, "summed", json_true());
+		return shares_sum(shares, c->peer, c->verb,
+			(uint64_t)json_integer_value(json_object_get(after, "records")));
+	}
+	if (!c->wait_s)
+		return 0;
+	metric_inc(&c->s->metrics, M_ADMIN_SHARE);
+	return ERR_LIMIT;
+}
+
+/* 0; ERR_TIMEOUT: it is not on disk yet; within_share()'s, or what the audit thread says. What
+ * is kept is written whatever its caller's share and the disk say: it ends something. */
+static int
+record(struct change *c, const json_t *before, const json_t *after, const char *failed,
+	bool keep)
+{
+	struct audit *audit = c->s->audit;
+	struct recording *r = audit ? calloc(1, sizeof(*r)) : NULL;
+	struct timespec until = clock_timespec(clock_mono_us() + RECORD_US);
+	pthread_condattr_t attr;
+	int late = 0;
+
+	if (!r)
+		return audit ? ERR_NOMEM : 0;
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->answered, &attr);
+	pthread_condattr_destroy(&attr);
+	r->holders = 2;
+	buf_init(&r->e.fields, CAP_RECORD_BYTES);
+	write_record(c, before, after, failed, &r->e.fields);
+	bool summed = false;
+	int refused = keep ? 0 : within_share(c, after, r->e.fields.n, &summed);
+	if (refused || summed) {
+		r->holders = 1;
+		pthread_mutex_lock(&r->lock);
+		let_go(r);
+		return refused;
+	}
+	r->e.done = recorded;
+	r->e.arg = r;
+	r->e.keep = keep;
+	audit_append(audit, &r->e);
+	pthread_mutex_lock(&r->lock);
+	/* What is kept has no answer before the disk takes it. */
+	while (!c->unwaited && !r->over && !late && (!keep || audit_ready(audit)))
+		late = pthread_cond_timedwait(&r->answered, &r->lock, &until);
+	int err = r->over ? r->err : ERR_TIMEOUT;
+	if (err == 0 && !c->unwaited)
+		say_record(c, r->e.seq);
+	let_go(r);
+	return err;
+}
+
+/* ---- changes ---- */
+
+static bool
+ends(const json_t *after)
+{
+	return json_object_get(after, "revoked") || json_object_get(after, "ended");
+}
+
+static void
+say_changed(const struct change *c, const json_t *after)
+{
+	log_event(LOG_INFO, "live.changed", LS("what", c->what), LS("change", c->verb),
+		LS("id", json_string_value(json_object_get(after, "id"))));
+}
+
+static void
+refuse_unrecorded(struct change *c, int err)
+{
+	const char *what = c->reads ? "done" : "changed";
+
+	if (err == ERR_LIMIT && c->wait_s)
+		change_refuse(c, MHD_HTTP_TOO_MANY_REQUESTS,
+			"nothing was %s: too many records of yours at once: try again in %u s",
+			what, c->wait_s);
+	else if (err == ERR_FULL)
+		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"nothing was %s: it cannot be recorded (what is left of the disk is "
+			"the decisions')",
+			what);
+	else
+		change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"nothing was %s: it cannot be recorded (%s)", what, err_str(err));
+}
+
+bool
+change_put(struct change *c, json_t *before, json_t *after)
+{
+	int64_t serial = json_integer_value(json_object_get(before, "serial"));
+	bool must = ends(after), done = false;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	/* Beyond the share what ends something is done all the same: it has its record once it
+	 * is, since what fails may be asked for without end. */
+	bool late = must && change_wait(c->s, c->peer, 1024);
+	int err = late ? 0 : record(c, before, after, NULL, must);
+	if (err && !must) {
+		refuse_unrecorded(c, err);
+		goto out;
+	}
+	int put = live_put(c->s->live, c->kind, after, serial, &why);
+	buf_putc(&why, '\0');
+	done = put == 0 || (put == ERR_IO && must);
+	if (late && done)
+		err = record(c, before, after, NULL, true);
+	if (err)
+		json_object_set_new(c->answer, "recorded", json_false());
+	if (put && done)
+		json_object_set_new(c->answer, "kept", json_false());
+	if (!done) {
+		if (!late)
+			record(c, before, after, buf_view(&why).p, true);
+		change_refuse(c,
+			put == ERR_BAD_STATE ? MHD_HTTP_CONFLICT
+			: put == ERR_SYNTAX  ? MHD_HTTP_BAD_REQUEST
+					     : MHD_HTTP_SERVICE_UNAVAILABLE,
+			"%s", buf_view(&why).p);
+	}
+	if (done)
+		say_changed(c, after);
+out:
+	buf_free(&why);
+	return done;
+}
+
+/* False: it was answered, no state_key. */
+static bool
+begin(struct change *c)
+{
+	if (!c->s->live)
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"tollgate.yaml names no state_key: make one with tollgate keygen "
+			"--secret FILE, and restart");
+	c->answer = json_object();
+	return true;
+}
+
+static unsigned
+answer(struct change *c)
+{
+	char *text = c->status == MHD_HTTP_OK ? json_dumps(c->answer, JSON_COMPACT) : NULL;
+
+	if (c->status == MHD_HTTP_OK) {
+		buf_clear(c->out);
+		buf_printf(c->out, "%s\n", text ? text : "{}");
+	}
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+	json_decref(c->answer);
+	c->answer = NULL;
+	return c->status;
+}
+
+/* Waits for Redis, answers, and returns the status. */
+static unsigned
+end(struct change *c)
+{
+	if (c->status == MHD_HTTP_OK) {
+		struct buf why;
+		buf_init(&why, 1024);
+		bool told = c->s->live_sync && live_sync_up(c->s->live_sync, &why) &&
+			    live_sync_wait(c->s->live_sync, REDIS_US);
+		if (c->s->live_sync && !told && (why.n || !live_sync_up(c->s->live_sync, &why)))
+			json_object_set_new(c->answer, "why",
+				json_stringn(buf_view(&why).p, buf_view(&why).n));
+		buf_free(&why);
+		json_object_set_new(c->answer, "redis",
+			json_string(!c->s->live_sync ? "none"
+				    : told	     ? "written"
+						     : "away"));
+	}
+	return answer(c);
+}
+
+unsigned
+change_run(enum live_kind kind, const char *verb, change_make_fn *make, struct server *s,
+	const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	struct change c = { .s = s,
+		.peer = peer,
+		.in = in,
+		.out = out,
+		.kind = kind,
+		.what = live_kinds[kind],
+		.verb = verb,
+		.status = MHD_HTTP_OK };
+	json_t *before = NULL, *after = NULL;
+
+	if (begin(&c) && make(&c, &before, &after)) {
+		if (!json_object_get(c.answer, "id"))
+			json_object_set(c.answer, "id", json_object_get(after, "id"));
+		change_put(&c, before, after);
+	}
+	json_decref(before);
+	json_decref(after);
+	return end(&c);
+}
+
+unsigned
+change_note(const char *what, const char *verb, change_make_fn *make,
+	void (*done)(struct server *s, const json_t *after), struct server *s,
+	const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	struct change c = { .s = s,
+		.peer = peer,
+		.in = in,
+		.out = out,
+		.what = what,
+		.verb = verb,
+		.status = MHD_HTTP_OK,
+		.answer = json_object() };
+	json_t *before = NULL, *after = NULL;
+	int err = make(&c, &before, &after) ? record(&c, before, after, NULL, false) : 0;
+
+	if (err)
+		refuse_unrecorded(&c, err);
+	if (c.status == MHD_HTTP_OK && after) {
+		if (done)
+			done(s, after);
+		json_object_set(c.answer, "id", json_object_get(after, "id"));
+		if (!c.reads)
+			say_changed(&c, after);
+	}
+	json_decref(before);
+	json_decref(after);
+	return answer(&c);
+}
+
+unsigned
+change_list(struct server *s, enum live_kind kind, const char *name,
+	const char *(*state_of)(const json_t *entry), struct buf *out)
+{
+	json_t *list = s->live ? live_list(s->live, kind) : json_array();
+	json_t *shown = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		const char *state = state_of(one);
+		if (!state)
+			continue;
+		json_t *entry = change_shown(one);
+		json_object_set_new(entry, "state", json_string(state));
+		json_array_append_new(shown, entry);
+	}
+	char *text = json_dumps(shown, JSON_COMPACT);
+	buf_printf(out, "{\"state_key\":%s,\"%s\":%s}\n", s->live ? "true" : "false", name,
+		text ? text : "[]");
+	free(text);
+	json_decref(shown);
+	json_decref(list);
+	return MHD_HTTP_OK;
+}
+
+/* ---- what is done elsewhere ---- */
+
+void
+change_told(struct server *s, const struct admin_peer *peer, const char *what, const char *verb,
+	const char *id, json_t *before, json_t *after)
+{
+	static const struct admin_peer nobody = { .uid = (uid_t)-1 };
+	struct change c = { .s = s,
+		.peer = peer ? peer : &nobody,
+		.in = json_object(),
+		.what = what,
+		.verb = verb,
+		.unwaited = true };
+
+	if (!after)
+		after = json_object();
+	json_object_set_new(after, "id", json_string(id));
+	record(&c, before, after, NULL, true);
+	say_changed(&c, after);
+	json_decref(before);
+	json_decref(after);
+	json_decref(c.in);
+}
+
+int
+change_summed(struct server *s, const struct admin_peer *peer, json_t *after, bool last)
+{
+	struct change c = { .s = s,
+		.peer = peer,
+		.in = json_object(),
+		.what = "records",
+		.verb = "several",
+		.reads = true,
+		.is_sum = true };
+	int err = record(&c, NULL, after, NULL, last);
+
+	json_decref(c.in);
+	json_decref(after);
+	return err;
+}
+
+unsigned
+change_wait(struct server *s, const struct admin_peer *peer, size_t bytes)
+{
+	struct shares *shares = admin_shares(s);
+
+	return shares ? shares_take(shares, &peer->who, SHARE_CHANGES, bytes, clock_mono_us())
+		      : 0;
+}
+
+static json_t *
+token_json(const struct admin_token *t)
+{
+	char roles[ROLES_TEXT];
+	json_t *o = json_pack("{s:s,s:s}", "id", t->name, "roles", roles_text(t->roles, roles));
+
+	change_set_time(o, "end", t->end_ns);
+	change_set_time(o, "revoked", t->revoked_ns);
+	return o;
+}
+
+static bool
+same_token(const struct admin_token *a, const struct admin_token *b)
+{
+	return a->roles == b->roles && a->end_ns == b->end_ns &&
+	       a->revoked_ns == b->revoked_ns &&
+	       !memcmp(a->sha256, b->sha256, sizeof(a->sha256));
+}
+
+static const struct admin_token *
+token_in(const struct admin_tokens *t, const char *name)
+{
+	return t ? admin_tokens_named((struct admin_tokens *)(uintptr_t)t, name) : NULL;
+}
+
+void
+change_tokens(
+	struct server *s, const struct admin_tokens *before, const struct admin_tokens *after)
+{
+	for (size_t i = 0; after && i < after->n; i++) {
+		const struct admin_token *now = &after->row[i],
+					 *was = token_in(before, now->name);
+		if (was && same_token(was, now))
+			continue;
+		change_told(s, NULL, "token",
+			!was				      ? "new"
+			: now->revoked_ns && !was->revoked_ns ? "revoke"
+							      : "change",
+			now->name, was ? token_json(was) : NULL, token_json(now));
+	}
+	for (size_t i = 0; before && i < before->n; i++)
+		if (!token_in(after, before->row[i].name))
+			change_told(s, NULL, "token", "remove", before->row[i].name,
+				token_json(&before->row[i]), NULL);
+}

@@ -1,0 +1,629 @@
+/* Children of the daemon: a thread that starts, watches and ends them. */
+#include "operator/admin/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "operator/admin/child_self.h"
+
+enum {
+	TICK_MS = 10,	      /* where the kernel has no descriptors of processes */
+	WATCHED = 2 * 64 + 1, /* descriptors that are polled */
+};
+
+/* clang-format off */
+const struct children_limits children_default = {
+	.lane = {
+		[CHILD_QUICK] = { .at_once = CAP_CHILDREN, .queue = CAP_CHILDREN_QUEUE, .each = CAP_CHILDREN_EACH, .each_at_once = CAP_CHILDREN - 1, .deadline_us = 30000000, .cpu_s = 30 },
+		[CHILD_LONG]  = { .at_once = 1, .queue = 0, .deadline_us = 3600000000, .cpu_s = 3600 },
+	},
+	.out_bytes = CAP_CHILD_OUT,
+	.held_bytes = 4 * CAP_CHILD_OUT,
+};
+/* clang-format on */
+
+struct children {
+	struct children_limits limits;
+	struct metrics unread;
+	pthread_t thread;
+	int wake;
+	pthread_mutex_t lock;
+	/* Under the lock. */
+	bool stopping;
+	struct lane {
+		struct child *running, *queue;
+		unsigned nrunning, nqueued;
+	} lane[CHILD_LANES];
+	struct child *told; /* are over, and what they said is still held */
+	size_t held;
+};
+
+/* ---- lists ---- */
+
+static void
+append(struct child **list, struct child *c)
+{
+	while (*list)
+		list = &(*list)->next;
+	c->next = NULL;
+	*list = c;
+}
+
+static void
+take_out(struct child **list, const struct child *c)
+{
+	while (*list != c)
+		list = &(*list)->next;
+	*list = c->next;
+}
+
+static bool
+is_same(const struct child *a, const struct child *b)
+{
+	return memcmp(&a->who, &b->who, sizeof(a->who)) == 0;
+}
+
+/* Of the same caller. */
+static unsigned
+count_of(const struct child *list, const struct child *c)
+{
+	unsigned n = 0;
+
+	for (; list; list = list->next)
+		n += is_same(list, c);
+	return n;
+}
+
+/* ---- start ---- */
+
+/* Never 0, 1 or 2, whatever the daemon was started without. */
+static int
+memory_file(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	int higher = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(fd);
+	return higher;
+}
+
+static bool
+put_in(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, p, n);
+		if (done <= 0)
+			return false;
+		p += done;
+		n -= (size_t)done;
+	}
+	return lseek(fd, 0, SEEK_SET) == 0;
+}
+
+/* Without what tells of the daemon itself, or, where no policy is loaded, without all but the
+ * time zone. The caller's, to be freed. */
+static char **
+environment(bool whole)
+{
+	static const char *const never[] = { "NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_",
+		"INVOCATION_ID=", "JOURNAL_STREAM=", "CREDENTIALS_DIRECTORY=", "MAINPID=",
+		"LD_" };
+	static const char *const always[] = {
+		"TZ=",
+		"LC_ALL=",
+		"LANG=",
+#ifdef TG_SANITIZE
+		"ASAN_OPTIONS=",
+		"LSAN_OPTIONS=",
+		"UBSAN_OPTIONS=",
+		"TSAN_OPTIONS=",
+#endif
+	};
+	size_t n = 0, kept = 0;
+
+	while (environ && environ[n])
+		n++;
+	char **all = calloc(n + 1, sizeof(*all));
+	for (size_t i = 0; all && i < n; i++) {
+		bool keep = whole;
+		for (size_t k = 0; k < COUNT_OF(never); k++)
+			keep = keep && strncmp(environ[i], never[k], strlen(never[k])) != 0;
+		for (size_t k = 0; !keep && !whole && k < COUNT_OF(always); k++)
+			keep = strncmp(environ[i], always[k], strlen(always[k])) == 0;
+		if (keep)
+			all[kept++] = environ[i];
+	}
+	return all;
+}
+
+/* 0, or an errno. */
+static int
+spawn(struct children *all, struct child *c, int in)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, every;
+	char name[64];
+	const char *argv[256] = { name };
+	char **env = environment(c->whole_environment);
+	size_t n = 1;
+
+	for (; c->args[n - 1] && n < COUNT_OF(argv) - 1; n++)
+		argv[n] = c->args[n - 1];
+	if (!env || c->args[n - 1]) {
+		free(env);
+		return env ? E2BIG : ENOMEM;
+	}
+	child_name(name, sizeof(name), getpid(), all->limits.lane[c->lane].cpu_s);
+	sigemptyset(&none);
+	sigfillset(&every);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, in, 0);
+	posix_spawn_file_actions_adddup2(&files, c->out, 1);
+	posix_spawn_file_actions_adddup2(&files, c->err, 2);
+	posix_spawn_file_actions_addclosefrom_np(&files, 3);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(
+		&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &every);
+	int err = posix_spawn(&c->pid,
+		all->limits.program ? all->limits.program : "/proc/self/exe", &files, &attr,
+		(char *const *)(uintptr_t)argv, env);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	free(env);
+	return err;
+}
+
+/* ---- end ---- */
+
+static const enum metric ended_as[] = {
+	[CHILD_EXITED] = M_CHILD_DONE,
+	[CHILD_SIGNALLED] = M_CHILD_DIED,
+	[CHILD_LATE] = M_CHILD_LATE,
+	[CHILD_TOO_LONG] = M_CHILD_TOO_LONG,
+	[CHILD_BUSY] = M_CHILD_REFUSED,
+	[CHILD_LEFT] = M_CHILD_LEFT,
+	[CHILD_STOPPED] = M_CHILD_STOPPED,
+	[CHILD_FAILED] = M_CHILD_FAILED,
+};
+
+static void
+read_error(struct child *c)
+{
+	ssize_t n = pread(c->err, c->error, sizeof(c->error) - 1, 0);
+
+	c->error[n > 0 ? n : 0] = '\0';
+	c->error[strcspn(c->error, "\n")] = '\0';
+	close(c->err);
+	c->err = -1;
+}
+
+/* It is in no list. */
+static void
+over(struct children *all, struct child *c)
+{
+	if (c->pidfd >= 0)
+		close(c->pidfd);
+	c->pidfd = -1;
+	if (c->err >= 0 && c->end != CHILD_FAILED)
+		read_error(c);
+	else if (c->err >= 0)
+		close(c->err);
+	if (c->out >= 0)
+		c->out_bytes = (size_t)lseek(c->out, 0, SEEK_END);
+	c->ended_us = clock_mono_us();
+	metric_inc(all->limits.metrics, ended_as[c->end]);
+	if (c->end != CHILD_EXITED && c->end != CHILD_LEFT)
+		log_event(LOG_WARN, "admin.child", LS("command", c->args[0]),
+			LS("end", c->end == CHILD_SIGNALLED  ? "signal"
+				  : c->end == CHILD_LATE     ? "deadline"
+				  : c->end == CHILD_TOO_LONG ? "too long"
+				  : c->end == CHILD_BUSY     ? "not begun in time"
+				  : c->end == CHILD_STOPPED  ? "stopped"
+							     : "not started"),
+			LS("why", c->error));
+	pthread_mutex_lock(&all->lock);
+	all->held += c->out_bytes;
+	if (c->out >= 0)
+		append(&all->told, c);
+	pthread_mutex_unlock(&all->lock);
+	c->done(c);
+}
+
+static void
+kill_it(struct child *c, enum child_end why)
+{
+	if (c->killed)
+		return;
+	c->killed = true;
+	c->end = why;
+	kill(-c->pid, SIGKILL);
+	kill(c->pid, SIGKILL); /* before it had a group of its own */
+}
+
+static bool
+client_went(const struct child *c)
+{
+	int domain = AF_INET;
+	socklen_t n = sizeof(domain);
+	struct pollfd p = { .fd = c->client, .events = 0 };
+
+	if (c->client < 0)
+		return false;
+	getsockopt(c->client, SOL_SOCKET, SO_DOMAIN, &domain, &n);
+	/* Of a unix socket half an end says no more than that nothing else is asked. */
+	if (domain != AF_UNIX)
+		p.events = POLLRDHUP;
+	return poll(&p, 1, 0) > 0;
+}
+
+/* True: it is over, and reaped. */
+static bool
+reap(struct child *c)
+{
+	int status;
+	pid_t got = waitpid(c->pid, &status, WNOHANG);
+
+	if (got == 0 || (got < 0 && errno == EINTR))
+		return false;
+	kill(-c->pid, SIGKILL); /* what it may have left */
+	if (got < 0) {
+		c->end = c->killed ? c->end : CHILD_FAILED;
+	} else if (c->killed) {
+		c->code = SIGKILL;
+	} else if (WIFEXITED(status)) {
+		c->end = CHILD_EXITED;
+		c->code = WEXITSTATUS(status);
+	} else {
+		c->code = WTERMSIG(status);
+		c->end = c->code == SIGXFSZ   ? CHILD_TOO_LONG
+			 : c->code == SIGXCPU ? CHILD_LATE
+					      : CHILD_SIGNALLED;
+	}
+	return true;
+}
+
+/* ---- the thread ---- */
+
+static bool
+start_one(struct children *all, struct child *c)
+{
+	int in = memory_file("in");
+
+	c->out = memory_file("out");
+	c->err = memory_file("err");
+	bool ok = in >= 0 && c->out >= 0 && c->err >= 0 && put_in(in, c->in, c->in_bytes);
+	int err = ok ? spawn(all, c, in) : errno;
+	if (in >= 0)
+		close(in);
+	c->began_us = clock_mono_us();
+	if (err) {
+		c->end = CHILD_FAILED;
+		snprintf(c->error, sizeof(c->error), "%s", strerror(err));
+		return false;
+	}
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (c->pidfd >= 0)
+		fcntl(c->pidfd, F_SETFD, FD_CLOEXEC);
+	return true;
+}
+
+/* Whether its caller holds less of what was said than his share. */
+static bool
+may_hold(const struct children *all, const struct child *c)
+{
+	size_t held = 0;
+
+	for (const struct child *t = all->told; t; t = t->next)
+		held += is_same(t, c) ? t->out_bytes : 0;
+	return held < all->limits.out_bytes;
+}
+
+/* Of those that wait the first of whoever has the fewest that run; NULL: none may begin. */
+static struct child *
+next_of(const struct children *all, enum child_lane lane)
+{
+	unsigned each = all->limits.lane[lane].each_at_once, fewest = each ? each : UINT_MAX;
+	const struct lane *l = &all->lane[lane];
+	struct child *next = NULL;
+
+	for (struct child *c = l->queue; c; c = c->next) {
+		unsigned n = count_of(l->running, c);
+		if (n >= fewest || !may_hold(all, c))
+			continue;
+		fewest = n;
+		next = c;
+	}
+	return next;
+}
+
+/* What waits and has a place begins. The lock is held, also while one begins: nobody finds a
+ * child that has no process id yet. */
+static void
+begin(struct children *all, enum child_lane lane)
+{
+	struct lane *l = &all->lane[lane];
+
+	struct child *c;
+
+	while (l->nrunning < all->limits.lane[lane].at_once && !all->stopping &&
+		all->held < all->limits.held_bytes && (c = next_of(all, lane)) != NULL) {
+		take_out(&l->queue, c);
+		l->nqueued--;
+		append(&l->running, c);
+		l->nrunning++;
+		if (start_one(all, c))
+			continue;
+		take_out(&l->running, c);
+		l->nrunning--;
+		pthread_mutex_unlock(&all->lock);
+		over(all, c);
+		pthread_mutex_lock(&all->lock);
+	}
+}
+
+/* The first that is over, taken out; NULL: none. The lock is held. */
+static struct child *
+first_over(struct children *all, enum child_lane lane, uint64_t now)
+{
+	struct lane *l = &all->lane[lane];
+	uint64_t most = all->limits.lane[lane].deadline_us;
+
+	for (struct child *c = l->queue; c; c = c->next) {
+		c->end = all->stopping		    ? CHILD_STOPPED
+			 : client_went(c)	    ? CHILD_LEFT
+			 : c->asked_us + most < now ? CHILD_BUSY
+						    : CHILD_NOT_YET;
+		if (c->end == CHILD_NOT_YET)
+			continue;
+		take_out(&l->queue, c);
+		l->nqueued--;
+		return c;
+	}
+	for (struct child *c = l->running; c; c = c->next) {
+		if (reap(c)) {
+			take_out(&l->running, c);
+			l->nrunning--;
+			return c;
+		}
+		if (all->stopping)
+			kill_it(c, CHILD_STOPPED);
+		else if (client_went(c))
+			kill_it(c, CHILD_LEFT);
+		else if (c->began_us + most < now)
+			kill_it(c, CHILD_LATE);
+	}
+	return NULL;
+}
+
+static void
+watch(struct pollfd *p, nfds_t *n, int fd, short events)
+{
+	if (fd >= 0 && *n < WATCHED)
+		p[(*n)++] = (struct pollfd){ .fd = fd, .events = events };
+}
+
+/* Until something may be over. The lock is not held. */
+static void
+wait_for(struct children *all)
+{
+	struct pollfd p[WATCHED];
+	nfds_t n = 0;
+	int64_t most_ms = -1;
+	uint64_t now = clock_mono_us(), count;
+
+	watch(p, &n, all->wake, POLLIN);
+	pthread_mutex_lock(&all->lock);
+	for (int i = 0; i < CHILD_LANES; i++)
+		for (int running = 0; running < 2; running++)
+			for (struct child *c = running ? all->lane[i].running
+						       : all->lane[i].queue;
+				c; c = c->next) {
+				uint64_t end = (running ? c->began_us : c->asked_us) +
+					       all->limits.lane[i].deadline_us;
+				int64_t ms = end > now ? (int64_t)((end - now) / 1000) + 1 : 1;
+				if (running && (c->pidfd < 0 || c->killed))
+					ms = TICK_MS;
+				if (most_ms < 0 || ms < most_ms)
+					most_ms = ms;
+				if (running)
+					watch(p, &n, c->pidfd, POLLIN);
+				if (!c->killed)
+					watch(p, &n, c->client, POLLRDHUP);
+			}
+	pthread_mutex_unlock(&all->lock);
+	/* A unix socket whose client sent half an end would wake it again and again. */
+	bool again = poll(p, n, (int)most_ms) > 0;
+	bool work = false;
+	for (nfds_t i = 0; i < n; i++)
+		work = work || p[i].revents & ~POLLRDHUP;
+	if (again && !work)
+		poll(p, 1, TICK_MS);
+	if (p[0].revents & POLLIN && read(all->wake, &count, sizeof(count)) < 0)
+		return;
+}
+
+static void *
+run(void *arg)
+{
+	struct children *all = arg;
+	bool busy = true, stopping = false;
+
+	while (busy || !stopping) {
+		busy = false;
+		uint64_t now = clock_mono_us();
+		for (enum child_lane i = 0; i < CHILD_LANES; i++) {
+			struct child *c;
+			pthread_mutex_lock(&all->lock);
+			while ((c = first_over(all, i, now)) != NULL) {
+				pthread_mutex_unlock(&all->lock);
+				over(all, c);
+				pthread_mutex_lock(&all->lock);
+			}
+			begin(all, i);
+			busy = busy || all->lane[i].running || all->lane[i].queue;
+			stopping = all->stopping;
+			pthread_mutex_unlock(&all->lock);
+		}
+		if (busy || !stopping)
+			wait_for(all);
+	}
+	return NULL;
+}
+
+static void
+wake(const struct children *all)
+{
+	const uint64_t one = 1;
+	ssize_t n = write(all->wake, &one, sizeof(one));
+
+	(void)n; /* full: it is awake */
+}
+
+/* ---- for others ---- */
+
+struct children *
+children_start(const struct children_limits *l)
+{
+	struct children *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	all->limits = *l;
+	if (!l->metrics)
+		all->limits.metrics = &all->unread;
+	pthread_mutex_init(&all->lock, NULL);
+	all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (all->wake >= 0 && pthread_create(&all->thread, NULL, run, all) == 0)
+		return all;
+	if (all->wake >= 0)
+		close(all->wake);
+	pthread_mutex_destroy(&all->lock);
+	free(all);
+	return NULL;
+}
+
+void
+children_stop(struct children *all)
+{
+	pthread_mutex_lock(&all->lock);
+	all->stopping = true;
+	pthread_mutex_unlock(&all->lock);
+	wake(all);
+	pthread_join(all->thread, NULL);
+}
+
+void
+children_free(struct children **allp)
+{
+	struct children *all = *allp;
+
+	if (!all)
+		return;
+	if (!all->stopping)
+		children_stop(all);
+	close(all->wake);
+	pthread_mutex_destroy(&all->lock);
+	free(all);
+	*allp = NULL;
+}
+
+int
+child_ask(struct children *all, struct child *c)
+{
+	struct lane *l = &all->lane[c->lane];
+	int err = 0;
+
+	c->end = CHILD_NOT_YET;
+	c->out = c->err = c->pidfd = -1;
+	c->pid = 0;
+	c->killed = false;
+	c->out_bytes = 0;
+	c->error[0] = '\0';
+	c->asked_us = clock_mono_us();
+	pthread_mutex_lock(&all->lock);
+	unsigned places = all->limits.lane[c->lane].at_once + all->limits.lane[c->lane].queue;
+	unsigned each = all->limits.lane[c->lane].each;
+	if (all->stopping)
+		err = ERR_BAD_STATE;
+	else if (l->nrunning + l->nqueued >= places ||
+		 (each && count_of(l->running, c) + count_of(l->queue, c) >= each))
+		err = ERR_LIMIT;
+	else {
+		append(&l->queue, c);
+		l->nqueued++;
+	}
+	pthread_mutex_unlock(&all->lock);
+	if (err)
+		metric_inc(all->limits.metrics, M_CHILD_REFUSED);
+	else
+		wake(all);
+	return err;
+}
+
+void
+child_release(struct children *all, struct child *c)
+{
+	if (c->out < 0)
+		return;
+	close(c->out);
+	c->out = -1;
+	if (!all)
+		return;
+	pthread_mutex_lock(&all->lock);
+	take_out(&all->told, c);
+	all->held -= c->out_bytes;
+	pthread_mutex_unlock(&all->lock);
+	wake(all);
+}
+
+bool
+child_with(struct children *all, pid_t pid, void (*with)(struct child *c, void *arg), void *arg)
+{
+	bool found = false;
+
+	if (!all || pid <= 0)
+		return false;
+	pthread_mutex_lock(&all->lock);
+	for (int i = 0; i < CHILD_LANES && !found; i++)
+		for (struct child *c = all->lane[i].running; c && !found; c = c->next)
+			if (c->pid == pid) {
+				with(c, arg);
+				found = true;
+			}
+	pthread_mutex_unlock(&all->lock);
+	return found;
+}
+
+struct children_count
+children_count(struct children *all, enum child_lane lane)
+{
+	struct children_count n;
+
+	pthread_mutex_lock(&all->lock);
+	n = (struct children_count){ all->lane[lane].nrunning, all->lane[lane].nqueued };
+	pthread_mutex_unlock(&all->lock);
+	return n;
+}

@@ -1,0 +1,601 @@
+/* Who may come in, in this order: the name that we were called by; what a browser says of the
+ * page that asks; who asks; his role. Whatever carries Origin or Sec-Fetch-Site comes from a
+ * browser, whose user may look at a page of somebody else: there a session alone counts. */
+#include "operator/admin/door.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "operator/admin/access.h"
+#include "operator/admin/change.h"
+#include "operator/admin/guesses.h"
+#include "operator/admin/sessions.h"
+#include "operator/admin/tls.h"
+#include "operator/server/server.h"
+
+#define COOKIE "__Host-tollgate"
+#define OURS   "x-tollgate-console"
+
+struct door {
+	struct server *server;
+	struct access *access;
+	struct sessions *sessions;
+	struct guesses *guesses;
+	bool has_tcp_token;
+	unsigned char tcp_token[SHA256_BYTES]; /* of admin.token_file */
+};
+
+static const char *
+field(const struct asking *q, const char *name)
+{
+	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
+}
+
+static bool
+is_change(const struct asking *q)
+{
+	return q->method && strcmp(q->method, MHD_HTTP_METHOD_GET) != 0 &&
+	       strcmp(q->method, MHD_HTTP_METHOD_HEAD) != 0;
+}
+
+static bool
+refuse(struct door *d, struct asking *q, enum metric why, unsigned status, const char *text,
+	enum MHD_Result *ok)
+{
+	metric_inc(&d->server->metrics, why);
+	*ok = asking_refuse(q, status, "%s", text);
+	return false;
+}
+
+/* ---- where it comes from ---- */
+
+static void
+set_address(struct admin_peer *p, const struct sockaddr *sa, struct source *from)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)sa;
+	const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)sa;
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(from->bytes, &four->sin_addr, 4);
+		inet_ntop(AF_INET, &four->sin_addr, p->from, sizeof(p->from));
+	} else if (sa->sa_family == AF_INET6) {
+		bool mapped = IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
+		memcpy(from->bytes, &six->sin6_addr.s6_addr[mapped ? 12 : 0], mapped ? 4 : 8);
+		inet_ntop(AF_INET6, &six->sin6_addr, p->from, sizeof(p->from));
+	}
+}
+
+static void
+set_user(struct admin_peer *p, int fd, struct source *from)
+{
+	struct ucred who;
+	socklen_t n = sizeof(who);
+	struct passwd pw, *found = NULL;
+	char room[4096];
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+		return;
+	p->pid = who.pid;
+	p->uid = who.uid;
+	memcpy(from->bytes + 8, &who.uid, sizeof(who.uid));
+	getpwuid_r(who.uid, &pw, room, sizeof(room), &found);
+	if (found)
+		snprintf(p->user, sizeof(p->user), "%s", pw.pw_name);
+}
+
+static void
+set_source(struct asking *q, struct source *from)
+{
+	const union MHD_ConnectionInfo *info;
+
+	memset(from, 0, sizeof(*from));
+	from->bytes[15] = (unsigned char)(1 + q->peer.door);
+	q->peer.uid = (uid_t)-1;
+	if (q->peer.door == DOOR_UNIX) {
+		info = MHD_get_connection_info(
+			q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		if (info)
+			set_user(&q->peer, info->connect_fd, from);
+	} else {
+		info = MHD_get_connection_info(
+			q->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		if (info && info->client_addr)
+			set_address(&q->peer, info->client_addr, from);
+	}
+}
+
+/* ---- browsers ---- */
+
+static bool
+is_browser(const struct asking *q)
+{
+	return field(q, "Origin") || field(q, "Sec-Fetch-Site");
+}
+
+/* https://HOST of admin.tls, http://HOST of the socket that ssh -L brings to a port. */
+static bool
+is_our_origin(const struct asking *q, const char *origin)
+{
+	const char *host = field(q, "Host");
+	struct span o = span_str(origin),
+		    scheme = span_str(q->peer.door == DOOR_TLS ? "https://" : "http://");
+
+	return host && span_starts(o, scheme) &&
+	       span_ieq(span_cut(o, scheme.n, o.n), span_str(host));
+}
+
+/* What a page of somebody else, or a plain form, cannot send. */
+static bool
+from_our_page(struct door *d, struct asking *q, enum MHD_Result *ok)
+{
+	const char *origin = field(q, "Origin"), *site = field(q, "Sec-Fetch-Site"),
+		   *ours = field(q, OURS);
+
+	if (origin && !is_our_origin(q, origin))
+		return refuse(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
+			"a page of another origin asks: open the console by the name that it "
+			"is "
+			"asked by",
+			ok);
+	if (site && strcmp(site, "same-origin") != 0 &&
+		(is_change(q) || strcmp(site, "none") != 0))
+		return refuse(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
+			"a page of another site asks (Sec-Fetch-Site)", ok);
+	if (is_change(q) && (!origin || !ours || strcmp(ours, "1") != 0))
+		return refuse(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
+			"a change by a browser needs its Origin and " OURS ": 1", ok);
+	return true;
+}
+
+/* ---- tokens ---- */
+
+/* Whoever brings a right one has come in before this: of 256 bits nobody guesses one, and what
+ * others send from his address keeps him out of nothing. */
+static bool
+wrong_token(struct door *d, struct asking *q, const struct source *from, const char *text,
+	enum MHD_Result *ok)
+{
+	uint64_t now_us = clock_mono_us();
+	unsigned wait = guesses_wait(d->guesses, from, now_us);
+
+	if (wait) {
+		metric_inc(&d->server->metrics, M_ADMIN_RATE);
+		q->retry_after_s = wait;
+		*ok = asking_refuse(q, MHD_HTTP_TOO_MANY_REQUESTS,
+			"too many wrong tokens came from there: try again in %u s", wait);
+		return false;
+	}
+	guesses_wrong(d->guesses, from, now_us);
+	log_event(LOG_WARN, "admin.wrong_token", LS("from", q->peer.from),
+		LS("user", q->peer.user), LS("path", q->endpoint->path));
+	return refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED, text, ok);
+}
+
+static bool
+by_token(struct door *d, struct asking *q, struct span token)
+{
+	struct admin_peer *p = &q->peer;
+
+	sha256(token, p->token);
+	p->roles = access_of_token(d->access, p->token, p->name, &p->end_ns);
+	p->by = BY_TOKEN;
+	return p->roles != 0;
+}
+
+/* RFC 6750 2.1; the scheme is in any letters (RFC 9110 11.1). Empty: there is none. */
+static struct span
+bearer(const char *field)
+{
+	return span_str(field && !strncasecmp(field, "Bearer ", 7) ? field + 7 : "");
+}
+
+/* admin.tcp: the one token of admin.token_file, and what it was for. */
+static bool
+enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
+{
+	const char *got = field(q, "Authorization");
+	unsigned char hash[SHA256_BYTES];
+
+	struct span token = bearer(got);
+	sha256(token, hash);
+	if (!d->has_tcp_token || !token.n ||
+		sodium_memcmp(hash, d->tcp_token, sizeof(hash)) != 0) {
+		if (got)
+			return wrong_token(
+				d, q, from, "bearer token of admin.token_file needed", ok);
+		return refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
+			"bearer token of admin.token_file needed", ok);
+	}
+	q->peer.by = BY_TOKEN;
+	snprintf(q->peer.name, sizeof(q->peer.name), "admin.token_file");
+	q->peer.roles = ROLE_VIEWER | ROLE_OPERATOR | ROLE_AUDITOR; /* of rows with tcp */
+	return true;
+}
+
+/* The one cookie of ours; nothing: there is none, or two. */
+static struct span
+cookie(const struct asking *q)
+{
+	const char *all = field(q, "Cookie");
+	struct span rest = span_str(all), found = { .n = 0 };
+	unsigned n = 0;
+
+	while (rest.n) {
+		struct span one = span_trim(span_next(&rest, ';'), " ");
+		if (!span_starts(one, SPAN_LIT(COOKIE "=")))
+			continue;
+		found = span_cut(one, sizeof(COOKIE), one.n);
+		n++;
+	}
+	return n == 1 ? found : span_str("");
+}
+
+static bool
+by_session(struct door *d, struct asking *q, struct span value)
+{
+	struct admin_peer *p = &q->peer;
+	const char *ours = field(q, OURS);
+	bool used =
+		!ours || strcmp(ours, "poll") != 0; /* what a page asks by itself is no use */
+
+	sha256(value, p->session);
+	if (!sessions_find(d->sessions, p->session, clock_mono_us(), used, p->token))
+		return false;
+	p->roles = access_of_token(d->access, p->token, p->name, &p->end_ns);
+	p->by = BY_SESSION;
+	if (!p->roles)
+		sessions_end(d->sessions, p->session);
+	return p->roles != 0;
+}
+
+/* A wrong cookie is mostly one that is over: it counts as no guess, of 256 bits nobody guesses
+ * one. */
+static bool
+enter_session(struct door *d, struct asking *q, struct span value, enum MHD_Result *ok)
+{
+	if (value.n && by_session(d, q, value))
+		return true;
+	return refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
+		value.n ? "the session is over, or its token is: POST /session with a token"
+			: "a browser needs a session: POST /session with a token",
+		ok);
+}
+
+static bool
+enter_bearer(struct door *d, struct asking *q, const char *got, const struct source *from,
+	enum MHD_Result *ok)
+{
+	struct span token = bearer(got);
+	if (token.n && by_token(d, q, token))
+		return true;
+	return wrong_token(
+		d, q, from, "this token is none of admin.tokens, or it is over or revoked", ok);
+}
+
+static void
+enter_quietly(struct door *d, struct asking *q)
+{
+	struct admin_peer *p = &q->peer;
+
+	if (p->door == DOOR_UNIX && p->uid != (uid_t)-1) {
+		p->by = BY_USER;
+		p->roles = access_of_uid(d->access, p->uid, p->user);
+	} else if (p->door == DOOR_TLS && tls_client(q->connection, p->name, sizeof(p->name))) {
+		p->by = BY_CERTIFICATE;
+		p->roles = access_of_name(d->access, p->name);
+	}
+}
+
+/* Who asks; false: answered. */
+static bool
+enter_somehow(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
+{
+	const char *bearer = field(q, "Authorization");
+	struct span value = cookie(q);
+
+	if (is_browser(q) || (value.n && !bearer))
+		return from_our_page(d, q, ok) && enter_session(d, q, value, ok);
+	if (bearer)
+		return enter_bearer(d, q, bearer, from, ok);
+	enter_quietly(d, q);
+	return q->peer.by != BY_NOBODY ||
+	       refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
+		       "a token of admin.tokens is needed (authorization: Bearer), or a client "
+		       "certificate",
+		       ok);
+}
+
+static bool
+may(struct door *d, struct asking *q, enum MHD_Result *ok)
+{
+	const struct admin_peer *p = &q->peer;
+	char has[ROLES_TEXT], needs[ROLES_TEXT], text[512];
+
+	if (p->roles & q->endpoint->role)
+		return true;
+	roles_text(p->roles, has);
+	roles_text(q->endpoint->role, needs);
+	if (p->by == BY_USER)
+		snprintf(text, sizeof(text),
+			"needs the role %s; user %s (%u) has %s: admin.users", needs,
+			p->user[0] ? p->user : "?", (unsigned)p->uid, has[0] ? has : "none");
+	else
+		snprintf(text, sizeof(text), "needs the role %s; %s has %s%s", needs,
+			p->name[0] ? p->name : "?", has[0] ? has : "none",
+			p->by == BY_CERTIFICATE ? ": admin.users" : "");
+	return refuse(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN, text, ok);
+}
+
+static bool
+called_by_our_name(struct door *d, struct asking *q, enum MHD_Result *ok)
+{
+	const char *host = field(q, "Host");
+
+	/* Without tokens admin.tcp is what it was: a scraper calls it by any name. */
+	if (!host || access_host(d->access, span_str(host)) ||
+		(q->peer.door == DOOR_TCP && !access_is_named(d->access)))
+		return true;
+	metric_inc(&d->server->metrics, M_ADMIN_HOST);
+	*ok = asking_refuse(q, MHD_HTTP_FORBIDDEN,
+		"%.100s: this is not a name of ours: admin.hosts takes it", host);
+	return false;
+}
+
+static bool
+door_opens(struct door *d, struct asking *q, enum MHD_Result *ok)
+{
+	const struct admin_endpoint *e = q->endpoint;
+	struct source from;
+
+	set_source(q, &from);
+	if (!called_by_our_name(d, q, ok))
+		return false;
+	if (!e || (!e->role && (e->tcp || q->peer.door != DOOR_TCP))) {
+		if (e && !e->role && is_change(q) && (is_browser(q) || cookie(q).n))
+			return from_our_page(d, q, ok);
+		return true;
+	}
+	if (q->peer.door != DOOR_TCP)
+		return enter_somehow(d, q, &from, ok) && may(d, q, ok);
+	if (!enter_tcp(d, q, &from, ok))
+		return false;
+	if (e->tcp)
+		return is_browser(q) ? from_our_page(d, q, ok) : true;
+	return refuse(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN,
+		"on the unix socket only (admin.listen)", ok);
+}
+
+/* By his name: a session is its token's. */
+static void
+set_who(struct admin_peer *p)
+{
+	unsigned char hash[SHA256_BYTES];
+	char text[128];
+
+	if (p->by == BY_USER)
+		snprintf(text, sizeof(text), "user %u", (unsigned)p->uid);
+	else
+		snprintf(text, sizeof(text), "%s %s",
+			p->by == BY_CERTIFICATE ? "certificate"
+			: p->by == BY_NOBODY	? "from"
+						: "token",
+			p->by == BY_NOBODY ? p->from : p->name);
+	sha256(span_str(text), hash);
+	memcpy(p->who.b, hash, sizeof(p->who.b));
+}
+
+bool
+door_enter(struct door *d, struct asking *q, enum MHD_Result *ok)
+{
+	bool in = door_opens(d, q, ok);
+
+	set_who(&q->peer);
+	return in;
+}
+
+bool
+door_still(struct door *d, const struct asking *q)
+{
+	const struct admin_peer *p = &q->peer;
+	unsigned char token[SHA256_BYTES];
+	char name[TOKEN_NAME + 1];
+	unsigned roles = 0;
+	int64_t end;
+
+	switch (p->by) {
+	case BY_NOBODY: return !q->endpoint->role;
+	case BY_USER: roles = access_of_uid(d->access, p->uid, p->user); break;
+	case BY_CERTIFICATE: roles = access_of_name(d->access, p->name); break;
+	case BY_SESSION:
+		if (!sessions_find(d->sessions, p->session, clock_mono_us(), false, token))
+			return false;
+		/* fall through */
+	case BY_TOKEN:
+		if (p->door == DOOR_TCP)
+			return true;
+		roles = access_of_token(d->access, p->token, name, &end);
+		break;
+	}
+	return (roles & q->endpoint->role) == q->endpoint->role;
+}
+
+/* ---- sessions ---- */
+
+static void
+put_who(const struct asking *q, struct buf *b)
+{
+	static const char *const by[] = { "nobody", "user", "token", "session", "certificate" };
+	static const char *const doors[] = { "unix", "tcp", "tls" };
+	const struct admin_peer *p = &q->peer;
+	char end[CLOCK_SECOND_LEN];
+	bool first = true;
+
+	buf_str(b, "{\"name\":");
+	buf_json_str(b, span_str(p->name[0] ? p->name : p->user));
+	buf_str(b, ",\"roles\":[");
+	for (size_t i = 0; i < ROLES; i++)
+		if (p->roles >> i & 1) {
+			buf_printf(b, "%s\"%s\"", first ? "" : ",", role_names[i]);
+			first = false;
+		}
+	buf_printf(b, "],\"by\":\"%s\",\"door\":\"%s\",\"idle_s\":%d,\"ends\":", by[p->by],
+		doors[p->door], SESSION_IDLE_S);
+	if (p->end_ns) {
+		clock_second(p->end_ns, end);
+		buf_printf(b, "\"%s\"}\n", end);
+	} else {
+		buf_str(b, "null}\n");
+	}
+}
+
+enum MHD_Result
+door_who(struct door *d, struct asking *q)
+{
+	struct buf b;
+
+	(void)d;
+	buf_init(&b, 1024);
+	put_who(q, &b);
+	enum MHD_Result ok = asking_answer(q, MHD_HTTP_OK, &b);
+	buf_free(&b);
+	return ok;
+}
+
+enum MHD_Result
+door_login(struct door *d, struct asking *q)
+{
+	json_t *given = json_object_get(q->in, "token");
+	struct span token = span_of(json_string_value(given), json_string_length(given));
+	char text[SESSION_TEXT];
+	struct source from;
+	enum MHD_Result ok = MHD_NO;
+
+	set_source(q, &from);
+	bool fine =
+		by_token(d, q, token) ||
+		wrong_token(d, q, &from,
+			"this token is none of admin.tokens, or it is over or revoked", &ok);
+	explicit_bzero((char *)(uintptr_t)token.p, token.n);
+	if (!fine)
+		return ok;
+	set_who(&q->peer);
+	if ((q->retry_after_s = change_wait(d->server, &q->peer, 0))) {
+		metric_inc(&d->server->metrics, M_ADMIN_SHARE);
+		return asking_refuse(q, MHD_HTTP_TOO_MANY_REQUESTS,
+			"too many sessions of this token began of late");
+	}
+	sessions_begin(d->sessions, q->peer.token, clock_mono_us(), text);
+	snprintf(q->cookie, sizeof(q->cookie),
+		COOKIE "=%s; Path=/; Secure; HttpOnly; SameSite=Strict", text);
+	sodium_memzero(text, sizeof(text));
+	log_event(LOG_INFO, "admin.session", LS("token", q->peer.name),
+		LS("from", q->peer.from), LS("user", q->peer.user));
+	q->peer.by = BY_SESSION;
+	ok = door_who(d, q);
+	sodium_memzero(q->cookie, sizeof(q->cookie));
+	return ok;
+}
+
+enum MHD_Result
+door_logout(struct door *d, struct asking *q)
+{
+	unsigned char id[SHA256_BYTES];
+	struct span value = cookie(q);
+	struct buf b;
+
+	if (value.n) {
+		sha256(value, id);
+		sessions_end(d->sessions, id);
+	}
+	snprintf(q->cookie, sizeof(q->cookie),
+		COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
+	buf_init(&b, 64);
+	buf_str(&b, "{\"ended\":true}\n");
+	enum MHD_Result ok = asking_answer(q, MHD_HTTP_OK, &b);
+	buf_free(&b);
+	return ok;
+}
+
+void
+door_metrics(struct door *d, struct buf *out)
+{
+	metrics_head(
+		out, "admin_sessions", "gauge", "sessions of browsers at the admin server");
+	buf_printf(out, "tollgate_admin_sessions %zu\n",
+		sessions_count(d->sessions, clock_mono_us()));
+}
+
+/* ---- its life ---- */
+
+/* Only its hash stays. */
+static bool
+read_tcp_token(struct door *d, const char *file, struct buf *why)
+{
+	char text[256];
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	if (n <= 0) {
+		buf_printf(why, "%s: cannot read the admin token", file);
+		return false;
+	}
+	sha256(span_of(text, (size_t)n), d->tcp_token);
+	sodium_memzero(text, sizeof(text));
+	d->has_tcp_token = true;
+	return true;
+}
+
+struct door *
+door_new(const struct config *cfg, struct server *s, struct buf *why)
+{
+	struct door *d = calloc(1, sizeof(*d));
+
+	if (d) {
+		d->server = s;
+		d->sessions = sessions_new();
+		d->guesses = guesses_new();
+		d->access = access_new(cfg, s, why);
+	}
+	if (!d || !d->sessions || !d->guesses || !d->access ||
+		(cfg->admin_token_file && !read_tcp_token(d, cfg->admin_token_file, why)))
+		door_free(&d);
+	return d;
+}
+
+void
+door_free(struct door **dp)
+{
+	struct door *d = *dp;
+
+	if (!d)
+		return;
+	sessions_free(&d->sessions);
+	guesses_free(&d->guesses);
+	access_free(&d->access);
+	free(d);
+	*dp = NULL;
+}
+
+void
+door_reload(struct door *d, const struct config *cfg)
+{
+	access_reload(d->access, cfg);
+}
+
+bool
+door_is_shared(const struct door *d)
+{
+	return access_has_users(d->access);
+}

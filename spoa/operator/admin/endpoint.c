@@ -1,0 +1,253 @@
+/* The rows looked up, and what a request brings held against its row. */
+#include "operator/admin/endpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "policy/config/read.h"
+
+enum { TEXT_MAX = 256, QUERY_MAX = 64 /* parameters of a query */, MANY_MAX = 64 };
+
+/* ---- rows ---- */
+
+static bool
+path_is(const struct admin_endpoint *e, const char *path)
+{
+	size_t n = strlen(e->path);
+
+	return n > 1 && e->path[n - 1] == '/' ? !strncmp(path, e->path, n)
+					      : !strcmp(path, e->path);
+}
+
+const struct admin_endpoint *
+admin_endpoint_find(const char *method, const char *path, bool *path_known, struct buf *allow)
+{
+	const char *m = !strcmp(method, MHD_HTTP_METHOD_HEAD) ? MHD_HTTP_METHOD_GET : method;
+
+	*path_known = false;
+	for (size_t i = 0; i < admin_endpoint_count; i++) {
+		const struct admin_endpoint *e = &admin_endpoints[i];
+		if (!path_is(e, path))
+			continue;
+		if (!strcmp(e->method, m))
+			return e;
+		*path_known = true;
+		buf_printf(allow, "%s%s%s", allow->n ? ", " : "", e->method,
+			!strcmp(e->method, MHD_HTTP_METHOD_GET) ? ", HEAD" : "");
+	}
+	return NULL;
+}
+
+/* ---- parameters ---- */
+
+static const struct param *
+param_named(const struct admin_endpoint *e, const char *name)
+{
+	const struct param *p = e->params;
+
+	while (p && p->name && strcmp(p->name, name) != 0 && strcmp(p->name, "*") != 0)
+		p++;
+	return p && p->name ? p : NULL;
+}
+
+static void
+list_accepted(const struct admin_endpoint *e, struct buf *why)
+{
+	const struct param *p = e->params;
+
+	if (!p || !p->name) {
+		buf_str(why, "; it takes none");
+		return;
+	}
+	buf_str(why, "; accepted: ");
+	for (; p->name; p++)
+		buf_printf(why, "%s%s", p == e->params ? "" : ", ", p->name);
+}
+
+static bool
+is_word_of(const char *words, struct span word)
+{
+	struct span all = span_str(words);
+
+	while (all.n)
+		if (span_eq(span_next(&all, ' '), word))
+			return true;
+	return false;
+}
+
+/* A time, or a duration that is taken from now. */
+static bool
+is_time(struct span s)
+{
+	int64_t ns;
+	uint64_t us;
+
+	return clock_parse(s.p, s.n, &ns) == 0 || duration_parse(s, &us) == 0;
+}
+
+/* What was given as JSON; false with what is expected in *why. */
+static bool
+value_fits(const struct param *p, const json_t *v, struct buf *why)
+{
+	struct span s = span_of(json_string_value(v), json_string_length(v));
+	int64_t n = json_integer_value(v);
+	uint64_t us;
+
+	switch (p->kind) {
+	case PARAM_ANY: return true;
+	case PARAM_OBJECT:
+		if (!json_is_object(v))
+			buf_str(why, "an object is expected");
+		break;
+	case PARAM_LIST:
+		if (!json_is_array(v))
+			buf_str(why, "a list is expected");
+		break;
+	case PARAM_BOOLEAN:
+		if (!json_is_boolean(v))
+			buf_str(why, "true or false is expected");
+		break;
+	case PARAM_INTEGER:
+		if (!json_is_integer(v) || n < p->min || n > p->max)
+			buf_printf(why, "a whole number from %lld to %lld is expected",
+				(long long)p->min, (long long)p->max);
+		break;
+	case PARAM_TEXT: {
+		int64_t max = p->max ? p->max : TEXT_MAX;
+		if (!json_is_string(v))
+			buf_str(why, "a text is expected");
+		else if ((int64_t)s.n < p->min || (int64_t)s.n > max)
+			buf_printf(why, "a text of %lld to %lld bytes is expected",
+				(long long)p->min, (long long)max);
+		break;
+	}
+	case PARAM_TIME:
+		if (!json_is_string(v) || !is_time(s))
+			buf_str(why, "a time such as 2026-12-01T00:00:00Z, or a duration ago "
+				     "such as 24h, is expected");
+		break;
+	case PARAM_DURATION:
+		if (!json_is_string(v) || duration_parse(s, &us) < 0)
+			buf_str(why, "a duration such as 24h is expected");
+		break;
+	case PARAM_CHOICE:
+		if (!json_is_string(v) || !is_word_of(p->words, s))
+			buf_printf(why, "one of %s is expected", p->words);
+		break;
+	}
+	return why->n == 0;
+}
+
+/* A value of the query in the JSON that its kind has; NULL: memory, or no UTF-8. */
+static json_t *
+value_of_query(const struct param *p, const char *text, size_t n)
+{
+	char *end;
+
+	if (p->kind == PARAM_INTEGER && n > 0 && n < 20) {
+		long long i = strtoll(text, &end, 10);
+		if (*end == '\0' && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')))
+			return json_integer(i);
+	}
+	if (p->kind == PARAM_BOOLEAN && (!strcmp(text, "true") || !strcmp(text, "1") || !n))
+		return json_true();
+	if (p->kind == PARAM_BOOLEAN && (!strcmp(text, "false") || !strcmp(text, "0")))
+		return json_false();
+	return json_stringn(text, n);
+}
+
+struct query {
+	const struct admin_endpoint *e;
+	json_t *in;
+	struct buf *why;
+	unsigned n;
+};
+
+static enum MHD_Result
+take_query(void *cls, enum MHD_ValueKind kind UNUSED, const char *name, size_t name_n,
+	const char *value, size_t n)
+{
+	struct query *q = cls;
+	const struct param *p = strlen(name) == name_n ? param_named(q->e, name) : NULL;
+	json_t *v = value ? value_of_query(
+				    p ? p : &(struct param){ .kind = PARAM_ANY }, value, n)
+			  : json_true(),
+	       *list;
+
+	if (!v || ++q->n > QUERY_MAX || (value && strlen(value) != n)) {
+		buf_printf(q->why,
+			v ? "%.64s: too many parameters, or a NUL" : "%.64s: is no UTF-8",
+			name);
+	} else if (!p || !(p->flags & PARAM_MANY)) {
+		if (json_object_get(q->in, name))
+			buf_printf(q->why, "%.64s: is given twice", name);
+		else if (json_object_set(q->in, name, v) < 0)
+			buf_printf(q->why, "a parameter's name is no UTF-8");
+	} else {
+		list = json_object_get(q->in, name);
+		if (!list) {
+			list = json_array();
+			json_object_set_new(q->in, name, list);
+		}
+		json_array_append(list, v);
+	}
+	json_decref(v);
+	return q->why->n ? MHD_NO : MHD_YES;
+}
+
+static bool
+member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, struct buf *why)
+{
+	const struct param *p = param_named(e, name);
+	struct buf what;
+	json_t *one;
+	size_t i;
+	bool fits = true;
+
+	if (!p) {
+		buf_printf(why, "%.64s: there is no such parameter", name);
+		list_accepted(e, why);
+		return false;
+	}
+	if (json_is_null(v) && !(p->flags & PARAM_NEEDED))
+		return true;
+	buf_init(&what, 1024);
+	if ((p->flags & PARAM_MANY) && json_is_array(v)) {
+		if (json_array_size(v) > MANY_MAX)
+			buf_printf(&what, "at most %d values are taken", MANY_MAX);
+		json_array_foreach(v, i, one) fits = fits && value_fits(p, one, &what);
+	} else {
+		value_fits(p, v, &what);
+	}
+	if (what.n)
+		buf_printf(why, "%s: %.*s", name, SPAN_ARG(buf_view(&what)));
+	fits = what.n == 0;
+	buf_free(&what);
+	return fits;
+}
+
+json_t *
+admin_endpoint_params(
+	const struct admin_endpoint *e, struct MHD_Connection *c, json_t *body, struct buf *why)
+{
+	json_t *in = body ? body : json_object();
+	const char *name;
+	json_t *v;
+
+	if (!body) {
+		struct query q = { .e = e, .in = in, .why = why };
+		MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, take_query, &q);
+	}
+	if (!why->n)
+		json_object_foreach(in, name, v) if (!member_fits(e, name, v, why)) break;
+	for (const struct param *p = e->params; p && p->name && !why->n; p++)
+		if ((p->flags & PARAM_NEEDED) && !json_object_get(in, p->name))
+			buf_printf(why, "%s: is missing: %s", p->name, p->text);
+	if (!why->n)
+		return in;
+	json_decref(in);
+	return NULL;
+}

@@ -1,0 +1,249 @@
+/* Keys at run time: what each call of the admin socket means. What an entry may say is
+ * gate/changes/entry.c's; here is which members a call may give. */
+#include "operator/admin/calls.h"
+
+#include <microhttpd.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "gate/snapshot.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+#include "policy/config/read.h"
+
+/* ---- members ---- */
+
+static bool
+is_member(const char *name)
+{
+	for (size_t i = 1; i < APIKEY_TEXTS; i++)
+		if (!strcmp(name, apikey_texts[i].name))
+			return true;
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		if (!strcmp(name, apikey_lists[i].name))
+			return true;
+	return !strcmp(name, "clearance");
+}
+
+/* What the call's own words are. */
+static bool
+is_word(const char *name)
+{
+	static const char *const words[] = { "id", "by", "reason", "ttl", "expires",
+		"overlap" };
+
+	return SPAN_IN(span_str(name), words);
+}
+
+static bool
+set_members(struct change *c, json_t *entry)
+{
+	const char *name;
+	json_t *v;
+	int64_t ns;
+	bool given;
+
+	json_object_foreach(c->in, name, v)
+	{
+		if (is_word(name))
+			continue;
+		if (!is_member(name))
+			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+				"%.64s: a key has no such member", name);
+		if (json_is_null(v) || (json_is_array(v) && !json_array_size(v)))
+			json_object_del(entry, name);
+		else
+			json_object_set(entry, name, v);
+	}
+	if (!change_until(c, "ttl", "expires", &ns, &given) || !change_sign(c, entry))
+		return false;
+	if (given)
+		change_set_time(entry, "expires", ns);
+	return true;
+}
+
+/* A fresh key's id, hash and time; its text is in the answer. */
+static void
+set_fresh(struct change *c, json_t *entry)
+{
+	char id[APIKEY_ID_LEN + 1], text[80], hex[2 * SHA256_BYTES + 1];
+	unsigned char hash[SHA256_BYTES];
+
+	apikey_make(id, text, hash);
+	sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
+	json_object_set_new(entry, "id", json_string(id));
+	json_object_set_new(entry, "sha256", json_string(hex));
+	change_set_time(entry, "created", clock_wall_ns());
+	json_object_set_new(c->answer, "id", json_string(id));
+	json_object_set_new(c->answer, "key", json_string(text));
+	sodium_memzero(text, sizeof(text));
+}
+
+static void
+field_of(const char *id, char field[LIVE_FIELD_MAX])
+{
+	snprintf(field, LIVE_FIELD_MAX, "key:%.32s", id);
+}
+
+/* The key that the call names; NULL: refused. */
+static json_t *
+named(struct change *c)
+{
+	const char *id = change_text(c, "id");
+	char field[LIVE_FIELD_MAX];
+
+	if (!id || !id[0]) {
+		change_refuse(c, MHD_HTTP_BAD_REQUEST, "id: is missing: of which key?");
+		return NULL;
+	}
+	field_of(id, field);
+	json_t *entry = live_get(c->s->live, field);
+	if (!entry)
+		change_refuse(
+			c, MHD_HTTP_NOT_FOUND, "%.32s: no such key was made at run time", id);
+	return entry;
+}
+
+static bool
+is_over(const json_t *entry)
+{
+	int64_t end = change_time(entry, "expires");
+
+	return json_object_get(entry, "revoked") || (end && end <= clock_wall_ns());
+}
+
+/* ---- calls ---- */
+
+static bool
+make_new(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	*after = json_object();
+	if (!set_members(c, *after))
+		return false;
+	if (!json_object_get(*after, "person"))
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "person: is missing: whose key is it?");
+	set_fresh(c, *after);
+	return true;
+}
+
+unsigned
+admin_key_new(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_run(LIVE_KEY, "new", make_new, s, peer, in, out);
+}
+
+static bool
+make_change(struct change *c, json_t **before, json_t **after)
+{
+	if (!(*before = named(c)))
+		return false;
+	if (json_object_get(*before, "revoked"))
+		return change_refuse(c, MHD_HTTP_CONFLICT, "it is revoked, which is final");
+	*after = json_deep_copy(*before);
+	return set_members(c, *after);
+}
+
+unsigned
+admin_key_change(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_run(LIVE_KEY, "change", make_change, s, peer, in, out);
+}
+
+/* The next one, and how long the one that is there passes besides. */
+static bool
+make_next(struct change *c, json_t *old, json_t *next, uint64_t *overlap_us)
+{
+	const char *text = change_text(c, "overlap");
+	int64_t made = change_time(old, "created"), end = change_time(old, "expires");
+	int64_t now = clock_wall_ns(), ns;
+	bool given;
+
+	if (text && duration_parse(span_str(text), overlap_us) < 0)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"overlap %.32s: give a duration, such as 24h", text);
+	if (!change_until(c, "ttl", "expires", &ns, &given) || !change_sign(c, next))
+		return false;
+	json_object_del(next, "serial");
+	set_fresh(c, next);
+	change_set_time(next, "expires", given ? ns : end && made ? now + (end - made) : end);
+	return change_put(c, NULL, next);
+}
+
+/* Two changes: the next key, then an end of the one that is there, or the one that it has. */
+static bool
+make_rotation(struct change *c, json_t **before, json_t **after)
+{
+	uint64_t overlap_us = 24ull * 3600 * SECOND_US;
+
+	if (!(*before = named(c)))
+		return false;
+	if (is_over(*before))
+		return change_refuse(c, MHD_HTTP_CONFLICT, "it is not live: make a new one");
+	json_t *next = json_deep_copy(*before);
+	bool made = make_next(c, *before, next, &overlap_us);
+	json_decref(next);
+	if (!made)
+		return false;
+	int64_t end = change_time(*before, "expires");
+	int64_t until = clock_wall_ns() + (int64_t)overlap_us * 1000;
+	*after = json_deep_copy(*before);
+	change_set_time(*after, "expires", end && end < until ? end : until);
+	return change_sign(c, *after);
+}
+
+unsigned
+admin_key_rotate(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_run(LIVE_KEY, "rotate", make_rotation, s, peer, in, out);
+}
+
+/* Of a file's key there is no entry yet: one that says no more than that it is revoked. */
+static json_t *
+of_file(struct change *c, const char *id)
+{
+	struct snapshot *snap = server_snapshot(c->s);
+	bool have = id && identity_keys_have(snap->keys, span_str(id));
+
+	snapshot_unref(&snap);
+	return have ? json_pack("{s:s}", "id", id) : NULL;
+}
+
+static bool
+make_revoked(struct change *c, json_t **before, json_t **after)
+{
+	*before = named(c);
+	if (*before)
+		*after = json_deep_copy(*before);
+	else if ((*after = of_file(c, change_text(c, "id"))))
+		c->status = MHD_HTTP_OK;
+	if (!*after || !change_sign(c, *after))
+		return false;
+	json_object_set(c->answer, "id", json_object_get(*after, "id"));
+	if (json_object_get(*after, "revoked"))
+		return false; /* so it is */
+	change_set_time(*after, "revoked", clock_wall_ns());
+	return true;
+}
+
+unsigned
+admin_key_revoke(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_run(LIVE_KEY, "revoke", make_revoked, s, peer, in, out);
+}
+
+static const char *
+state_of(const json_t *entry)
+{
+	return json_object_get(entry, "revoked") ? "revoked"
+	       : is_over(entry)			 ? "expired"
+						 : "live";
+}
+
+unsigned
+admin_keys(struct server *s, struct buf *out)
+{
+	return change_list(s, LIVE_KEY, "keys", state_of, out);
+}

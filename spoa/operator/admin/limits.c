@@ -1,0 +1,178 @@
+/* Overrides of limits at run time: another amount for some callers, until some time. */
+#include <microhttpd.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/price/price.h"
+#include "gate/limits/limits.h"
+#include "gate/snapshot.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+#include "policy/config/read.h"
+
+enum { USD_SCALE = 9 }; /* nano-dollars */
+#define AMOUNT_MAX (INT64_MAX / 16)
+
+/* A limit that the policy in force does not have is refused, with the nearest that it has. *of:
+ * what it counts. */
+static bool
+known(struct change *c, const char *limit, enum limit_of *of)
+{
+	struct snapshot *snap = server_snapshot(c->s);
+	struct nearest near = nearest_to(span_str(limit));
+	bool found = false;
+
+	for (size_t i = 0; i < snap->policy->nlimits && !found; i++) {
+		found = nearest_is(&near, snap->policy->limits[i].name);
+		*of = snap->policy->limits[i].of;
+	}
+	if (!found)
+		change_refuse(c, MHD_HTTP_NOT_FOUND, "%.64s: policy %s has no such limit%s",
+			limit, snap->policy->label, nearest_hint(&near));
+	snapshot_unref(&snap);
+	return found;
+}
+
+/* The override that the call names by its id, or by limit and whom it is for; its field. */
+static bool
+named(struct change *c, char id[LIVE_LIMIT_ID + 1])
+{
+	const char *given = change_text(c, "id"), *limit = change_text(c, "limit");
+	json_t *pairs = json_object_get(c->in, "for");
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (given) {
+		snprintf(id, LIVE_LIMIT_ID + 1, "%s", given);
+		return true;
+	}
+	if (!limit || !json_is_object(pairs))
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"limit and for are missing: whose limit is it? An empty object as for: "
+			"everyone's");
+	live_limit_id(limit, pairs, id);
+	return true;
+}
+
+static json_t *
+now_of(struct change *c, const char *id)
+{
+	char field[LIVE_FIELD_MAX];
+
+	snprintf(field, sizeof(field), "limit:%s", id);
+	return live_get(c->s->live, field);
+}
+
+/* In the limit's unit: dollars, as a text or a number, become nano-dollars. */
+static bool
+set_amount(struct change *c, enum limit_of of, json_t *after)
+{
+	const json_t *to = json_object_get(c->in, "to");
+	char *text = json_dumps(to, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	uint64_t n = 0;
+	int err = 0;
+
+	if (of == LIMIT_USD)
+		err = price_parse(span_trim(span_str(text), "\""), USD_SCALE, &n);
+	else if (json_is_integer(to) && json_integer_value(to) >= 0)
+		n = (uint64_t)json_integer_value(to);
+	else
+		err = ERR_SYNTAX;
+	free(text);
+	if (err || n > AMOUNT_MAX)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "to: %s expected",
+			of == LIMIT_USD ? "US dollars such as 500 or 0.25 are"
+					: "a whole number is");
+	json_object_set_new(after, "counts", json_string(limits_kinds[of]));
+	json_object_set_new(after, "to", json_integer((json_int_t)n));
+	return true;
+}
+
+/* Members that a call may give, besides its own words. */
+static bool
+only_known(struct change *c)
+{
+	static const char *const words[] = { "id", "limit", "for", "to", "until", "ttl", "by",
+		"reason" };
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(c->in, name, v)
+	{
+		(void)v;
+		if (!SPAN_IN(span_str(name), words))
+			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+				"%.64s: an override has no such member", name);
+	}
+	return true;
+}
+
+static bool
+make_set(struct change *c, json_t **before, json_t **after)
+{
+	enum limit_of of = LIMIT_REQUESTS;
+	char id[LIVE_LIMIT_ID + 1];
+	const char *limit;
+	int64_t until;
+	bool given;
+
+	*after = json_object();
+	if (!only_known(c) || !named(c, id) || !(limit = change_text(c, "limit")) ||
+		!known(c, limit, &of) || !set_amount(c, of, *after) ||
+		!change_until(c, "ttl", "until", &until, &given) || !change_sign(c, *after))
+		return false;
+	*before = now_of(c, id);
+	json_object_set_new(*after, "id", json_string(id));
+	json_object_set(*after, "limit", json_object_get(c->in, "limit"));
+	json_object_set(*after, "for", json_object_get(c->in, "for"));
+	change_set_time(*after, "until", until);
+	return true;
+}
+
+unsigned
+admin_limit_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_run(LIVE_LIMIT, "set", make_set, s, peer, in, out);
+}
+
+static bool
+make_clear(struct change *c, json_t **before, json_t **after)
+{
+	char id[LIVE_LIMIT_ID + 1];
+
+	if (!only_known(c) || !named(c, id))
+		return false;
+	*before = now_of(c, id);
+	if (!*before || json_object_get(*before, "ended"))
+		return change_refuse(
+			c, MHD_HTTP_NOT_FOUND, "%s: no such override is in force", id);
+	*after = json_deep_copy(*before);
+	if (!change_sign(c, *after))
+		return false;
+	change_set_time(*after, "ended", clock_wall_ns());
+	return true;
+}
+
+unsigned
+admin_limit_clear(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_run(LIVE_LIMIT, "clear", make_clear, s, peer, in, out);
+}
+
+/* Those that ended are in no list: each is in the record. */
+static const char *
+state_of(const json_t *entry)
+{
+	int64_t until = change_time(entry, "until");
+
+	if (json_object_get(entry, "ended"))
+		return NULL;
+	return until && until <= clock_wall_ns() ? "expired" : "live";
+}
+
+unsigned
+admin_limits(struct server *s, struct buf *out)
+{
+	return change_list(s, LIVE_LIMIT, "overrides", state_of, out);
+}

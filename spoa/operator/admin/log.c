@@ -1,0 +1,74 @@
+/* GET and POST /log: how much the log says, while the daemon runs. A change ends by itself where
+ * it says when (operator/server/sampling.c looks), and with the process. */
+#include <microhttpd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+#include "policy/config/read.h"
+
+#define FOR_MOST_US (7 * 86400 * SECOND_US)
+
+unsigned
+admin_log(struct server *s, struct buf *out)
+{
+	int64_t until_ns = atomic_load(&s->log_until_ns);
+	char until[CLOCK_RFC3339_LEN] = "";
+
+	if (until_ns)
+		clock_rfc3339(until_ns, until);
+	buf_printf(out, "{\"level\":\"%s\",\"configured\":\"%s\",\"until\":%s%s%s}\n",
+		log_level_names[log_level()], log_level_names[s->shared_cfg->log_level],
+		until_ns ? "\"" : "", until_ns ? until : "null", until_ns ? "\"" : "");
+	return MHD_HTTP_OK;
+}
+
+/* The level of that name; negative: there is none. */
+static int
+level_of(const char *name)
+{
+	for (int i = 0; name && log_level_names[i]; i++)
+		if (!strcmp(name, log_level_names[i]))
+			return i;
+	return -1;
+}
+
+static bool
+make(struct change *c, json_t **before, json_t **after)
+{
+	const char *level = change_text(c, "level"), *lasts = change_text(c, "for");
+	uint64_t us = 0;
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (level_of(level) < 0)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"level: one of error, warn, info, debug is expected");
+	if (lasts && (duration_parse(span_str(lasts), &us) < 0 || us < SECOND_US ||
+			     us > FOR_MOST_US))
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "for: a duration of 1s to 7d is expected");
+	*before = json_pack("{s:s}", "level", log_level_names[log_level()]);
+	*after = json_pack("{s:s,s:s}", "id", level, "level", level);
+	if (lasts)
+		change_set_time(*after, "until", clock_wall_ns() + (int64_t)us * 1000);
+	json_object_set(c->answer, "level", json_object_get(*after, "level"));
+	json_object_set(c->answer, "until", json_object_get(*after, "until"));
+	return change_sign(c, *after);
+}
+
+static void
+set(struct server *s, const json_t *after)
+{
+	int level = level_of(json_string_value(json_object_get(after, "level")));
+
+	atomic_store(&s->log_until_ns, change_time(after, "until"));
+	log_set_level((enum log_level)level);
+}
+
+unsigned
+admin_log_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_note("log", "level", make, set, s, peer, in, out);
+}

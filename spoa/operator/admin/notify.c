@@ -1,0 +1,42 @@
+/* Webhooks over the admin socket: what came of them, and one to try. */
+#include "operator/telemetry/notify.h"
+
+#include <microhttpd.h>
+
+#include "base/attr.h"
+#include "base/codec/json_text.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+
+unsigned
+admin_notify(struct server *s, struct buf *out)
+{
+	notify_status(s->notify, out);
+	return MHD_HTTP_OK;
+}
+
+static bool
+make(struct change *c, json_t **before, json_t **after)
+{
+	(void)before;
+	if (!c->s->notify)
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"notify.url is not configured: nobody would be told");
+	if (notify_testing(c->s->notify))
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "a test is under way: see tollgate notify status");
+	*after = json_pack("{s:s}", "id", "test");
+	return change_sign(c, *after);
+}
+
+static void
+send_one(struct server *s UNUSED, const json_t *after)
+{
+	notify_test(json_text_in(after, "by"));
+}
+
+unsigned
+admin_notify_test(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_note("notify", "test", make, send_one, s, peer, in, out);
+}

@@ -1,0 +1,189 @@
+/* POST /quota: what limits have left for somebody. The counters are a worker's to read. */
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "gate/limits/look.h"
+#include "operator/admin/calls.h"
+#include "operator/server/server.h"
+
+#define ANSWER_US 5000000u
+
+/* Shared with the worker, which may answer when nobody waits any more. */
+struct asking {
+	struct tag tag;
+	struct mail mail;
+	struct look look;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	bool over;
+	unsigned holders;
+};
+
+/* With the lock. */
+static void
+let_go(struct asking *a)
+{
+	bool last = --a->holders == 0;
+
+	pthread_mutex_unlock(&a->lock);
+	if (!last)
+		return;
+	json_decref(a->look.identity);
+	arena_reset(&a->look.arena);
+	pthread_cond_destroy(&a->answered);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
+
+static void
+looked(struct look *l)
+{
+	struct asking *a = TAGGED(asking, l->arg);
+
+	pthread_mutex_lock(&a->lock);
+	a->over = true;
+	pthread_cond_signal(&a->answered);
+	let_go(a);
+}
+
+static void
+look_now(struct mail *m, void *consumer)
+{
+	struct asking *a = TAGGED_OF(asking, mail, m);
+	struct worker *w = TAGGED(worker, consumer);
+
+	limits_look(w->gate, &a->look);
+}
+
+/* ---- the answer ---- */
+
+static void
+put_window(struct buf *out, const struct quota_dim *d)
+{
+	if (d->span.kind == QUOTA_CALENDAR)
+		buf_printf(out, ",\"window\":\"%s\"", limits_calendar(d));
+	else if (d->span.kind == QUOTA_ROLLING && d->span.window_s)
+		buf_printf(out, ",\"window_s\":%" PRIu64, d->span.window_s);
+}
+
+static void
+put_row(struct buf *out, const struct look_row *r)
+{
+	const struct quota_dim *d = &r->dim;
+	uint64_t taken = d->used + d->held;
+
+	buf_str(out, "{\"limit\":");
+	buf_json_str(out, span_str(d->name));
+	buf_printf(out, ",\"counts\":\"%s\",\"of\":%" PRIu64, limits_kinds[r->of], r->amount);
+	if (r->policy_amount && r->amount != r->policy_amount)
+		buf_printf(out, ",\"in_policy\":%" PRIu64, r->policy_amount);
+	put_window(out, d);
+	if (r->counted)
+		buf_printf(out,
+			",\"used\":%" PRIu64 ",\"held\":%" PRIu64 ",\"left\":%" PRIu64
+			",\"reset_ms\":%" PRIu64,
+			d->used, d->held, taken < r->amount ? r->amount - taken : 0,
+			d->reset_ms);
+	if (r->burst)
+		buf_str(out, ",\"burst\":true");
+	if (!r->policy_amount)
+		buf_str(out, ",\"own\":true");
+	buf_str(out, ",\"route\":");
+	buf_json_str(out, span_str(r->route));
+	buf_putc(out, '}');
+}
+
+static unsigned
+refuse(struct buf *out, unsigned status, struct span why)
+{
+	buf_clear(out);
+	buf_str(out, "{\"error\":");
+	buf_json_str(out, why);
+	buf_str(out, "}\n");
+	return status;
+}
+
+static unsigned
+answer(const struct look *l, struct buf *out)
+{
+	switch (l->err) {
+	case 0: break;
+	case ERR_NOTFOUND: return refuse(out, MHD_HTTP_NOT_FOUND, l->why);
+	case ERR_SYNTAX: return refuse(out, MHD_HTTP_BAD_REQUEST, l->why);
+	default:
+		return refuse(out, MHD_HTTP_SERVICE_UNAVAILABLE,
+			l->why.n ? l->why : span_str(err_str(l->err)));
+	}
+	buf_str(out, "{\"limits\":[");
+	for (size_t i = 0; i < l->nrows; i++) {
+		if (i)
+			buf_putc(out, ',');
+		put_row(out, &l->rows[i]);
+	}
+	buf_str(out, "]}\n");
+	return MHD_HTTP_OK;
+}
+
+/* ---- the call ---- */
+
+/* In the look's arena; false: it is no text. */
+static bool
+take_text(struct look *l, const json_t *in, const char *name, struct span *out)
+{
+	const json_t *v = json_object_get(in, name);
+
+	if (json_is_string(v))
+		*out = arena_dup(
+			&l->arena, span_of(json_string_value(v), json_string_length(v)));
+	return !v || json_is_string(v);
+}
+
+unsigned
+admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	struct asking *a = calloc(1, sizeof(*a));
+	struct timespec until = clock_timespec(clock_mono_us() + ANSWER_US);
+	json_t *identity = json_object_get(in, "identity");
+	pthread_condattr_t attr;
+	unsigned status;
+	int late = 0;
+
+	(void)peer;
+	if (!a)
+		return refuse(out, MHD_HTTP_SERVICE_UNAVAILABLE, span_str(err_str(ERR_NOMEM)));
+	TAG(asking, a);
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&a->answered, &attr);
+	pthread_condattr_destroy(&attr);
+	arena_init(&a->look.arena, 16 << 20, true);
+	a->look.identity = identity ? json_deep_copy(identity) : json_object();
+	a->look.done = looked;
+	a->look.arg = a;
+	a->mail.run = look_now;
+	bool fits = json_is_object(a->look.identity) &&
+		    take_text(&a->look, in, "key", &a->look.key) &&
+		    take_text(&a->look, in, "route", &a->look.route) &&
+		    take_text(&a->look, in, "model", &a->look.model);
+	a->holders = fits ? 2 : 1;
+	if (fits)
+		mailbox_send(&s->workers[0].mail, &a->mail);
+	pthread_mutex_lock(&a->lock);
+	while (fits && !a->over && !late)
+		late = pthread_cond_timedwait(&a->answered, &a->lock, &until);
+	if (!fits)
+		status = refuse(out, MHD_HTTP_BAD_REQUEST,
+			SPAN_LIT("identity is an object, key, route and model are texts"));
+	else if (!a->over)
+		status = refuse(out, MHD_HTTP_SERVICE_UNAVAILABLE,
+			SPAN_LIT("a worker does not answer"));
+	else
+		status = answer(&a->look, out);
+	let_go(a);
+	return status;
+}

@@ -1,0 +1,550 @@
+/* Endpoints that a child answers. The connection is suspended while it runs; what it said is
+ * sent from the file in memory that it wrote it to. */
+#include "operator/admin/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "operator/server/server.h"
+
+enum { BLOCK = 32 << 10, TAIL = 512, TEXT_BYTES = 1 << 20, RETRY_S = 5 };
+#define TAKEN_US 120000000u /* an answer that is not taken by then is cut */
+
+/* One request. owners: its connection, and the response that is made of it. */
+struct asked {
+	struct reading r[READER_STEPS];
+	struct asking *q;
+	struct admin *admin;
+	const struct reader *row;
+	size_t at; /* the step that runs */
+	enum { ASK, WAIT, FULL, STOPS } state;
+	char *input;
+	unsigned owners;
+	/* The answer: pieces of text, and between them what steps said. */
+	struct piece {
+		struct buf text; /* before it */
+		int fd;		 /* -1: nothing */
+		size_t n;
+		bool lines; /* newlines part the values of a list */
+	} piece[READER_STEPS + 1];
+	size_t npieces;
+	uint64_t answered_us;
+};
+
+/* ---- arguments ---- */
+
+static bool
+is_plain(const char *s, size_t n)
+{
+	if (strlen(s) != n)
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static bool
+add_arg(struct reading *r, char *text)
+{
+	if (!text || r->nargs == COUNT_OF(r->args) - 1) {
+		free(text);
+		return false;
+	}
+	r->args[r->nargs++] = text;
+	return true;
+}
+
+__attribute__((format(printf, 2, 3))) static bool
+add_printf(struct reading *r, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	return add_arg(r, n < 0 ? NULL : text);
+}
+
+static bool
+add_value(struct reading *r, const char *name, const json_t *v, struct buf *why)
+{
+	bool ok = true;
+	json_t *one;
+	size_t i;
+
+	if (json_is_array(v)) {
+		json_array_foreach(v, i, one) ok = ok && add_value(r, name, one, why);
+		return ok;
+	}
+	if (json_is_string(v) && !is_plain(json_string_value(v), json_string_length(v))) {
+		buf_printf(why, "%s: has a control character", name);
+		return false;
+	}
+	ok = json_is_string(v) ? add_printf(r, "--%s=%s", name, json_string_value(v))
+	     : json_is_integer(v)
+		     ? add_printf(r, "--%s=%lld", name, (long long)json_integer_value(v))
+	     : json_is_true(v) ? add_printf(r, "--%s", name)
+			       : true;
+	if (!ok)
+		buf_str(why, "too many values");
+	return ok;
+}
+
+bool
+reading_args(struct reading *r, const struct reader *row, size_t step,
+	const struct param *params, const json_t *in, const char *config, struct buf *why)
+{
+	const char *const *word = row->step[step].command;
+	const json_t *operand = row->operand ? json_object_get(in, row->operand) : NULL;
+	bool ok = true;
+
+	for (size_t i = 0; i < READER_WORDS && word[i]; i++)
+		ok = ok && add_arg(r, strdup(word[i]));
+	ok = ok && add_printf(r, "-c") && add_arg(r, strdup(config));
+	for (const struct param *p = params; ok && p && p->name; p++) {
+		const json_t *v = json_object_get(in, p->name);
+		bool is_input = row->input &&
+				(!strcmp(row->input, "*") || !strcmp(row->input, p->name));
+		if (v && v != operand && !is_input)
+			ok = add_value(r, p->name, v, why);
+	}
+	if (ok && operand &&
+		!is_plain(json_string_value(operand), json_string_length(operand))) {
+		buf_printf(why, "%s: has a control character", row->operand);
+		return false;
+	}
+	if (ok && operand)
+		ok = add_printf(r, "--") && add_arg(r, strdup(json_string_value(operand)));
+	if (!ok && !why->n)
+		buf_str(why, "out of memory");
+	r->c.args = (const char *const *)r->args;
+	return ok;
+}
+
+void
+reading_args_free(struct reading *r)
+{
+	while (r->nargs)
+		free(r->args[--r->nargs]);
+}
+
+/* ---- who asks, and who is told ---- */
+
+static void
+put_peer(struct child *c, void *arg)
+{
+	struct admin_peer *peer = arg;
+	const pid_t pid = peer->pid;
+
+	*peer = ((struct reading *)c)->peer;
+	peer->child = pid;
+}
+
+void
+reader_on_behalf(struct children *all, struct admin_peer *peer)
+{
+	child_with(all, peer->pid, put_peer, peer);
+}
+
+static void
+set_told(struct child *c, void *arg UNUSED)
+{
+	((struct reading *)c)->told = true;
+}
+
+void
+reader_told(struct children *all, const struct admin_peer *peer)
+{
+	child_with(all, peer->child, set_told, NULL);
+}
+
+/* The words of the row's first command, without options. */
+static void
+command_name(const struct reader *row, char *out, size_t size)
+{
+	const char *const *word = row->step[0].command;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < READER_WORDS && word[i] && word[i][0] != '-'; i++)
+		snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? " " : "", word[i]);
+}
+
+/* Where the child could not tell: the daemon does. 0, or the status of the refusal in *out. */
+static unsigned
+record_read(struct asked *a, struct buf *out)
+{
+	char command[64];
+
+	command_name(a->row, command, sizeof(command));
+	json_t *in =
+		json_pack("{s:s,s:O,s:i}", "command", command, "asked", a->q->in, "records", 0);
+	unsigned status = in ? admin_read(a->q->server, &a->q->peer, in, out)
+			     : MHD_HTTP_INTERNAL_SERVER_ERROR;
+	json_decref(in);
+	return status == MHD_HTTP_OK || status == MHD_HTTP_CONFLICT ? 0 : status;
+}
+
+/* ---- the end ---- */
+
+static void
+let_go(struct asked *a)
+{
+	if (--a->owners)
+		return;
+	for (size_t i = 0; i < READER_STEPS; i++) {
+		child_release(admin_children(a->admin), &a->r[i].c);
+		reading_args_free(&a->r[i]);
+	}
+	for (size_t i = 0; i < COUNT_OF(a->piece); i++)
+		buf_free(&a->piece[i].text);
+	free(a->input);
+	free(a);
+}
+
+static void
+drop(void *state)
+{
+	let_go(state);
+}
+
+/* ---- the answer ---- */
+
+static ssize_t
+send_some(void *cls, uint64_t at, char *out, size_t max)
+{
+	const struct asked *a = cls;
+
+	if (clock_mono_us() - a->answered_us > TAKEN_US)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	for (size_t i = 0; i < a->npieces; i++) {
+		const struct piece *p = &a->piece[i];
+		struct span text = buf_view(&p->text);
+		if (at < text.n) {
+			size_t n = text.n - at < max ? text.n - at : max;
+			memcpy(out, text.p + at, n);
+			return (ssize_t)n;
+		}
+		at -= text.n;
+		if (at < p->n) {
+			ssize_t n =
+				pread(p->fd, out, p->n - at < max ? p->n - at : max, (off_t)at);
+			for (ssize_t k = 0; p->lines && k < n; k++)
+				if (out[k] == '\n')
+					out[k] = ',';
+			return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+		}
+		at -= p->n;
+	}
+	return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Of lines: without the last newline, and without a last line that says where it goes on, which
+ * is put into *after. */
+static size_t
+cut_after(const struct child *c, struct buf *after)
+{
+	char tail[TAIL];
+	size_t n = c->out_bytes, from = n > sizeof(tail) ? n - sizeof(tail) : 0;
+	ssize_t got = pread(c->out, tail, sizeof(tail), (off_t)from);
+
+	if (got <= 0)
+		return 0;
+	size_t end = (size_t)got, begin;
+	if (tail[end - 1] == '\n')
+		end--, n--;
+	for (begin = end; begin > 0 && tail[begin - 1] != '\n';)
+		begin--;
+	if (end - begin < 11 || memcmp(tail + begin, "{\"after\":\"", 10) != 0)
+		return n;
+	buf_put(after, tail + begin + 1, end - begin - 2);
+	n = from + begin;
+	return n ? n - 1 : 0;
+}
+
+/* What the step said, as the row's shape wants it, with what comes before it in the piece. */
+static void
+add_said(struct asked *a, size_t step, struct piece *p, struct buf *after)
+{
+	const struct reader_step *s = &a->row->step[step];
+	const struct child *c = &a->r[step].c;
+	struct buf text;
+
+	if (s->shape == READ_TEXT) {
+		char *said = malloc(TEXT_BYTES);
+		ssize_t n = said ? pread(c->out, said, TEXT_BYTES, 0) : 0;
+		buf_json_str(&p->text, span_of(said, n > 0 ? (size_t)n : 0));
+		free(said);
+		return;
+	}
+	buf_init(&text, TAIL);
+	p->fd = c->out;
+	p->lines = s->shape == READ_LINES;
+	p->n = p->lines ? cut_after(c, &text) : c->out_bytes;
+	if (p->lines)
+		buf_putc(&p->text, '[');
+	if (text.n)
+		buf_printf(after, ",%.*s", SPAN_ARG(buf_view(&text)));
+	buf_free(&text);
+}
+
+/* Without "tollgate: ", as what went wrong. */
+static const char *
+error_of(const struct child *c)
+{
+	static const char begin[] = "tollgate: ";
+
+	return strncmp(c->error, begin, strlen(begin)) ? c->error : c->error + strlen(begin);
+}
+
+static bool
+went_well(const struct child *c)
+{
+	return c->end == CHILD_EXITED && (c->code == 0 || c->code == 1);
+}
+
+static const char *
+member_of(const struct asked *a, size_t step)
+{
+	for (size_t i = 0; step == 0 && i < COUNT_OF(a->row->other); i++)
+		if (a->row->other[i].param && json_object_get(a->q->in, a->row->other[i].param))
+			return a->row->other[i].member;
+	return a->row->step[step].member;
+}
+
+static enum MHD_Result
+answer(struct asked *a)
+{
+	unsigned status = MHD_HTTP_OK;
+	struct buf after, *text = NULL;
+	uint64_t total = 0;
+
+	buf_init(&after, 4096);
+	for (size_t i = 0; i < READER_STEPS && a->row->step[i].command[0]; i++) {
+		const struct reader_step *s = &a->row->step[i];
+		const struct child *c = &a->r[i].c;
+		struct piece *p = &a->piece[a->npieces];
+		const char *lines = a->npieces && a->piece[a->npieces - 1].lines ? "]" : "";
+		text = &p->text;
+		a->npieces++;
+		if (s->member)
+			buf_printf(text, "%s%s\"%s\":", lines, i ? "," : "{", member_of(a, i));
+		if (s->soft && (!went_well(c) || c->code)) {
+			buf_printf(text, "null,\"%s_why\":", s->member);
+			buf_json_str(text, span_str(error_of(c)));
+			continue;
+		}
+		if (c->code == 1 && s->no)
+			status = s->no;
+		add_said(a, i, p, &after);
+	}
+	const struct child *first = &a->r[0].c;
+	struct piece *last = &a->piece[a->npieces];
+	if (a->row->step[0].member) {
+		buf_printf(&last->text, "%s%.*s", a->piece[a->npieces - 1].lines ? "]" : "",
+			SPAN_ARG(buf_view(&after)));
+		if (first->code == 0 && first->error[0]) {
+			buf_str(&last->text, ",\"note\":");
+			buf_json_str(&last->text, span_str(error_of(first)));
+		}
+		buf_str(&last->text, "}\n");
+	}
+	a->npieces++;
+	buf_free(&after);
+	for (size_t i = 0; i < a->npieces; i++)
+		total += buf_view(&a->piece[i].text).n + a->piece[i].n;
+	a->answered_us = clock_mono_us();
+	a->owners++;
+	struct MHD_Response *r = MHD_create_response_from_callback(
+		total, BLOCK, send_some, a, (MHD_ContentReaderFreeCallback)drop);
+	if (!r) {
+		let_go(a);
+		return MHD_NO;
+	}
+	MHD_add_response_header(r, "content-type", "application/json");
+	asking_fields(a->q, r);
+	enum MHD_Result ok = MHD_queue_response(a->q->connection, status, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+/* {"error": …} that says when to come again. */
+static enum MHD_Result
+refuse_for_now(struct asked *a, const char *why)
+{
+	struct buf b;
+	char text[16];
+
+	buf_init(&b, 1024);
+	buf_printf(&b, "{\"error\":\"%s\"}\n", why);
+	struct span s = buf_view(&b);
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+		s.n, (void *)(uintptr_t)s.p, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result ok = MHD_NO;
+	if (r) {
+		snprintf(text, sizeof(text), "%d", RETRY_S);
+		MHD_add_response_header(r, "content-type", "application/json");
+		MHD_add_response_header(r, "retry-after", text);
+		asking_fields(a->q, r);
+		ok = MHD_queue_response(a->q->connection, MHD_HTTP_SERVICE_UNAVAILABLE, r);
+		MHD_destroy_response(r);
+	}
+	buf_free(&b);
+	return ok;
+}
+
+/* What the child says of the caller's own words is his mistake: `--person: …`, or the forms of
+ * the command. */
+static unsigned
+status_of(const char *error)
+{
+	const char *what = strstr(error, ": ");
+
+	return what && (!strncmp(what + 2, "--", 2) || !strncmp(what + 2, "usage:", 6) ||
+			       !strncmp(what + 2, "standard input:", 15) ||
+			       !strncmp(what + 2, "give one of", 11))
+		       ? MHD_HTTP_BAD_REQUEST
+		       : MHD_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static enum MHD_Result
+failed(struct asked *a, const struct child *c)
+{
+	const char *error = error_of(c);
+
+	switch (c->end) {
+	case CHILD_EXITED: return asking_refuse(a->q, status_of(error), "%s", error);
+	case CHILD_SIGNALLED:
+		return asking_refuse(a->q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+			"the child that reads ended by signal %d%s%s", c->code,
+			error[0] ? ": " : "", error);
+	case CHILD_LATE:
+		return asking_refuse(a->q, MHD_HTTP_GATEWAY_TIMEOUT,
+			"not done in time: ask for less, such as a shorter time");
+	case CHILD_TOO_LONG:
+		return asking_refuse(a->q, MHD_HTTP_CONTENT_TOO_LARGE,
+			"the answer is over 16 MB: ask for less, such as a lower limit");
+	case CHILD_BUSY: return refuse_for_now(a, "others read: not begun in time");
+	case CHILD_STOPPED: return refuse_for_now(a, "the daemon stops");
+	case CHILD_FAILED:
+		return asking_refuse(a->q, MHD_HTTP_INTERNAL_SERVER_ERROR,
+			"the child that reads cannot be started: %s", error);
+	case CHILD_NOT_YET:
+	case CHILD_LEFT: break;
+	}
+	return MHD_NO;
+}
+
+/* ---- the steps ---- */
+
+static void
+done(struct child *c)
+{
+	struct asked *a = c->arg;
+
+	MHD_resume_connection(a->q->connection);
+}
+
+static enum MHD_Result
+ask(struct asked *a)
+{
+	struct reading *r = &a->r[a->at];
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(a->q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct children *all = admin_children(a->admin);
+	struct buf why;
+
+	if (a->row->records && !a->q->server->audit)
+		return asking_refuse(
+			a->q, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	buf_init(&why, 1024);
+	if (!reading_args(r, a->row, a->at, a->q->endpoint->params, a->q->in,
+		    a->q->server->config_file, &why)) {
+		enum MHD_Result ok = asking_refuse(
+			a->q, MHD_HTTP_BAD_REQUEST, "%.*s", SPAN_ARG(buf_view(&why)));
+		buf_free(&why);
+		return ok;
+	}
+	buf_free(&why);
+	r->peer = a->q->peer;
+	r->c.who = r->peer.who;
+	r->c.in = a->input;
+	r->c.in_bytes = a->input ? strlen(a->input) : 0;
+	r->c.whole_environment = a->row->policy;
+	r->c.client = info ? info->connect_fd : -1;
+	r->c.done = done;
+	r->c.arg = a;
+	a->state = WAIT;
+	/* Before it is asked: it may be over before this returns. */
+	MHD_suspend_connection(a->q->connection);
+	int err = all ? child_ask(all, &r->c) : ERR_BAD_STATE;
+	if (err) {
+		a->state = err == ERR_LIMIT ? FULL : STOPS;
+		MHD_resume_connection(a->q->connection);
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result
+go_on(struct asked *a)
+{
+	const struct child *c = &a->r[a->at].c;
+	unsigned status = 0;
+	struct buf why;
+
+	if (a->state == FULL)
+		return refuse_for_now(a, "too many read at once, or too many of yours");
+	if (a->state == STOPS)
+		return refuse_for_now(a, "the daemon stops");
+	if (!went_well(c) && !a->row->step[a->at].soft)
+		return failed(a, c);
+	if (c->code == 1 && a->row->step[a->at].no && !c->out_bytes)
+		return asking_refuse(a->q, a->row->step[a->at].no, "%s", error_of(c));
+	if (a->at + 1 < READER_STEPS && a->row->step[a->at + 1].command[0]) {
+		a->at++;
+		return ask(a);
+	}
+	buf_init(&why, 4096);
+	if (a->row->records && !a->r[0].told)
+		status = record_read(a, &why);
+	enum MHD_Result ok = status ? asking_answer(a->q, status, &why) : answer(a);
+	buf_free(&why);
+	return ok;
+}
+
+enum MHD_Result
+reader_begin(struct asking *q)
+{
+	struct asked *a = q->state;
+
+	if (a)
+		return go_on(a);
+	a = q->state = calloc(1, sizeof(*a));
+	if (!a)
+		return MHD_NO;
+	q->drop = drop;
+	a->owners = 1;
+	a->q = q;
+	a->admin = q->admin;
+	a->row = q->endpoint->arg;
+	for (size_t i = 0; i < READER_STEPS; i++)
+		a->r[i].c.out = -1;
+	for (size_t i = 0; i < COUNT_OF(a->piece); i++) {
+		buf_init(&a->piece[i].text, 2 * TEXT_BYTES);
+		a->piece[i].fd = -1;
+	}
+	if (a->row->input && !strcmp(a->row->input, "*"))
+		a->input = json_dumps(q->in, JSON_COMPACT);
+	else if (a->row->input)
+		a->input = strdup(json_string_value(json_object_get(q->in, a->row->input)));
+	if (a->row->input && !a->input)
+		return MHD_NO;
+	return ask(a);
+}

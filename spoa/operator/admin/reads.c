@@ -1,0 +1,120 @@
+/* What reads records, as commands: a row an endpoint. */
+#include "operator/admin/reads.h"
+
+#include "record/audit/record_terms.h"
+
+/* clang-format off */
+#define SEARCHED \
+	{ "at",      PARAM_TEXT, .text = "About when, as audit search --at takes it." }, \
+	{ "between", PARAM_TEXT, .text = "A..B: from one time to another." }, \
+	{ "since",   PARAM_TEXT, .text = "From when on: 2026-12-01, 11:47, yesterday, 7d." }, \
+	{ "until",   PARAM_TEXT, .text = "Before when." }, \
+	{ "zone",    PARAM_TEXT, .text = "The time zone of these; UTC." }
+
+const struct param search_asked[] = {
+	SEARCHED,
+	{ "where",  PARAM_TEXT, .max = 4096, .text = "A condition that reads record, in CEL." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many; 100." },
+	{ "after",  PARAM_TEXT, .text = "What the page before gave as after." },
+	{ "oldest", PARAM_BOOLEAN, .text = "The oldest first." },
+	{ "count",  PARAM_BOOLEAN, .text = "How many there are, in place of them." },
+	{ "by",     PARAM_TEXT, .text = "Counts by this term, or by day." },
+#define X(id, name, paths, flags, what) \
+	{ name, PARAM_TEXT, PARAM_MANY, .max = 1024, .text = what[0] ? what : "Has this; x*: begins so; -: has none." },
+	RECORD_TERMS(X) /* those without a name end the list */
+#undef X
+};
+
+const struct reader read_search = {
+	.step = { { .command = { "audit", "search", "--json" }, .member = "records", .shape = READ_LINES } },
+	.other = { { "by", "counts" }, { "count", "counts" } },
+	.records = true,
+};
+
+const struct param show_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { .name = NULL },
+};
+const struct reader read_show = {
+	.step = { { .command = { "audit", "show" }, .member = "records", .no = MHD_HTTP_NOT_FOUND },
+		  { { "audit", "show", "--proof" }, .member = "proof", .shape = READ_TEXT, .soft = true } },
+	.operand = "id", .records = true,
+};
+
+const struct param explain_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, { .name = NULL },
+};
+const struct reader read_explain = {
+	.step = { { .command = { "audit", "explain", "--json" }, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id", .records = true, .policy = true,
+};
+
+const struct param report_asked[] = {
+	{ "since",   PARAM_TIME, .text = "From when on." },
+	{ "until",   PARAM_TIME, .text = "Before when." },
+	{ "article", PARAM_CHOICE, .words = "12 14 19 26", .text = "What this article of the AI Act asks for." }, { .name = NULL },
+};
+const struct reader read_report = {
+	.step = { { .command = { "audit", "report", "--json" } } },
+	.records = true, .policy = true,
+};
+
+const struct param usage_asked[] = {
+	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Of person, team, model, route, tag, provider, target, tool, day, with commas." },
+	{ "since", PARAM_TIME, .text = "From when on." },
+	{ "until", PARAM_TIME, .text = "Before when." },
+	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen name", .text = "In which order; cost." },
+	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many rows." },
+	{ "after", PARAM_TEXT, .max = 4096, .text = "What the page before gave as after." },
+	{ "match", PARAM_TEXT, .text = "Rows alone in which a value has this in it." }, { .name = NULL },
+};
+const struct reader read_usage = {
+	.step = { { .command = { "usage", "--json" } } },
+	.records = true,
+};
+
+/* ---- policies ---- */
+
+#define WHERE_IT_WOULD_DIFFER "--where=has(record.shadow_policy) && has(record.shadow_policy.differs) && size(record.shadow_policy.differs) > 0"
+
+const struct param versions_asked[] = {
+	{ "since",  PARAM_TEXT, .text = "From when on, as for records." },
+	{ "until",  PARAM_TEXT, .text = "Before when." },
+	{ "limit",  PARAM_INTEGER, .min = 1, .max = 1000, .text = "At most so many; 100." },
+	{ "after",  PARAM_TEXT, .text = "What the page before gave as after." }, { .name = NULL },
+};
+const struct reader read_versions = {
+	.step = { { .command = { "audit", "search", "--json", "--type=policy" }, .member = "versions", .shape = READ_LINES } },
+	.records = true,
+};
+const struct reader read_shadow = {
+	.step = { { .command = { "audit", "search", "--json", WHERE_IT_WOULD_DIFFER }, .member = "records", .shape = READ_LINES } },
+	.records = true,
+};
+
+#define POLICY_TEXT(flags) \
+	{ "policy", PARAM_TEXT, flags, .max = 64 << 10, .text = "The policy's text; it may name only files that the one in force reads." }
+
+const struct param check_asked[] = { POLICY_TEXT(PARAM_NEEDED), { .name = NULL } };
+const struct reader try_check = {
+	.step = { { .command = { "check", "--policy=-", "--json" } } },
+	.input = "policy", .policy = true,
+};
+const struct param decide_asked[] = {
+	{ "request", PARAM_OBJECT, PARAM_NEEDED, .text = "method, path, headers, body and so on, as tollgate decide takes it." },
+	POLICY_TEXT(0), { .name = NULL },
+};
+const struct reader try_decide = {
+	.step = { { .command = { "decide", "--policy=-", "--explain" } } },
+	.input = "*", .policy = true,
+};
+const struct param replay_asked[] = {
+	POLICY_TEXT(PARAM_NEEDED),
+	{ "since",    PARAM_TIME, .text = "From when on." },
+	{ "until",    PARAM_TIME, .text = "Before when." },
+	{ "examples", PARAM_INTEGER, .min = 0, .max = 100, .text = "Of each kind of difference; 5." }, { .name = NULL },
+};
+const struct reader try_replay = {
+	.step = { { .command = { "policy", "replay", "--policy=-", "--json" } } },
+	.input = "policy", .records = true, .policy = true,
+};
+/* clang-format on */

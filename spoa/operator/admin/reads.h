@@ -1,0 +1,15 @@
+/* Rows of the endpoints that read records, and what they take. */
+#ifndef ADMIN_READS_H
+#define ADMIN_READS_H
+
+#include "operator/admin/reader.h"
+
+extern const struct reader read_search, read_show, read_explain, read_report, read_usage;
+extern const struct param search_asked[], show_asked[], explain_asked[], report_asked[],
+	usage_asked[];
+
+/* Policies: what was in force, what the shadow policy says otherwise, and a text tried. */
+extern const struct reader read_versions, read_shadow, try_check, try_decide, try_replay;
+extern const struct param versions_asked[], check_asked[], decide_asked[], replay_asked[];
+
+#endif

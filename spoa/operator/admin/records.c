@@ -1,0 +1,204 @@
+/* What the admin socket tells of records, and is told: the keyed hash of a text, which nobody
+ * can make without the daemon's key; and that a command read or restored some. Either is a
+ * record of type "read", which says who. */
+#include <microhttpd.h>
+
+#include "base/attr.h"
+#include "base/codec/json_text.h"
+#include "base/sha256.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+#include "record/audit/audit.h"
+#include "record/audit/keys.h"
+#include "record/audit/keys.h"
+#include "record/proof/export.h"
+
+enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10, ASKED_DEPTH = 8 };
+
+/* By the key in force, and by those of boots before, as far as their files are here. */
+static json_t *
+hashes(struct change *c, struct span text, struct span now)
+{
+	struct hashkey keys[AUDIT_HASH_KEYS];
+	const char *in_force = audit_keys(c->s->audit)->hash.id;
+	unsigned char hash[SHA256_BYTES];
+	json_t *all = json_array();
+	size_t n = audit_hash_keys(c->s->shared_cfg, keys);
+	struct buf hex;
+
+	buf_init(&hex, 256);
+	json_array_append_new(
+		all, json_pack("{s:s,s:s%}", "hash_key", in_force, "id", now.p, now.n));
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(keys[i].id, in_force))
+			continue;
+		hmac_sha256(keys[i].key, text, hash);
+		buf_clear(&hex);
+		buf_hex(&hex, hash, sizeof(hash));
+		json_array_append_new(all, json_pack("{s:s,s:s%}", "hash_key", keys[i].id, "id",
+						   buf_view(&hex).p, hex.n));
+	}
+	explicit_bzero(keys, sizeof(keys));
+	buf_free(&hex);
+	return all;
+}
+
+static bool
+make_hash(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	const json_t *text = json_object_get(c->in, "text");
+	unsigned char hash[SHA256_BYTES];
+	struct buf hex;
+
+	c->reads = true;
+	if (!json_is_string(text))
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "text: a text is expected");
+	if (!c->s->audit)
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	gate_text_hash(c->s->shared, json_span(text), hash);
+	buf_init(&hex, 256);
+	buf_hex(&hex, hash, sizeof(hash));
+	*after = json_pack("{s:s%,s:o}", "id", buf_view(&hex).p, hex.n, "hashes",
+		hashes(c, json_span(text), buf_view(&hex)));
+	buf_free(&hex);
+	json_object_set(c->answer, "hashes", json_object_get(*after, "hashes"));
+	return change_sign(c, *after);
+}
+
+unsigned
+admin_text_hash(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_note("text", "search", make_hash, NULL, s, peer, in, out);
+}
+
+/* The words of a command: "audit list". */
+static bool
+is_command(const char *s)
+{
+	size_t n = s ? strspn(s, "abcdefghijklmnopqrstuvwxyz ") : 0;
+
+	return n > 0 && n <= COMMAND_MAX && !s[n];
+}
+
+/* Options are texts and lists of them. What is nested too deep no reader of records takes. */
+static bool
+is_flat(const json_t *v, unsigned depth)
+{
+	const char *name;
+	json_t *one;
+	size_t i;
+	bool flat = depth > 0;
+
+	json_array_foreach(v, i, one) flat = flat && is_flat(one, depth - 1);
+	json_object_foreach((json_t *)(uintptr_t)v, name, one) flat =
+		flat && is_flat(one, depth - 1);
+	return flat;
+}
+
+static bool
+make_read(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	const char *command = change_text(c, "command"), *follow = change_text(c, "follow");
+	json_t *asked = json_object_get(c->in, "asked"),
+	       *records = json_object_get(c->in, "records");
+
+	c->reads = true;
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (!is_command(command))
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "command: words of a command are expected");
+	if (!json_is_object(asked) || !is_flat(asked, ASKED_DEPTH) ||
+		json_dumpb(asked, NULL, 0, JSON_COMPACT) > ASKED_MAX)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"asked: an object of up to %d bytes, nested %d deep at most, is "
+			"expected",
+			ASKED_MAX, ASKED_DEPTH);
+	if (!json_is_integer(records) || json_integer_value(records) < 0)
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "records: a whole number is expected");
+	if (follow && strcmp(follow, "begin") != 0 && strcmp(follow, "end") != 0)
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "follow: begin or end is expected");
+	if (!c->s->audit)
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	c->verb = command;
+	c->may_sum = true;
+	c->is_over = follow && !strcmp(follow, "end");
+	*after = json_pack("{s:O,s:O}", "asked", asked, "records", records);
+	if (follow)
+		json_object_set_new(*after, "follow", json_string(follow));
+	return *after && change_sign(c, *after);
+}
+
+unsigned
+admin_read(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_note("records", "", make_read, NULL, s, peer, in, out);
+}
+
+/* ---- the manifest of an export ---- */
+
+/* Of each chain what is short: the record of who exported what. */
+static json_t *
+chains_told(const json_t *object)
+{
+	json_t *told = json_array(), *chain;
+	size_t i;
+
+	json_array_foreach(json_object_get(object, "chains"), i, chain) json_array_append_new(
+		told,
+		json_pack("{s:O,s:O,s:O,s:O}", "node", json_object_get(chain, "node"), "first",
+			json_object_get(chain, "first"), "last", json_object_get(chain, "last"),
+			"records", json_object_get(chain, "records")));
+	return told;
+}
+
+static bool
+make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	struct span text = json_span(json_object_get(c->in, "object"));
+	unsigned char hash[SHA256_BYTES];
+	struct buf line, why, id;
+
+	c->reads = true;
+	buf_init(&why, 1024);
+	json_t *object = export_object(text, &why);
+	if (!object) {
+		change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "object: %.*s", SPAN_ARG(buf_view(&why)));
+		buf_free(&why);
+		return false;
+	}
+	buf_free(&why);
+	if (!c->s->audit) {
+		json_decref(object);
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	}
+	buf_init(&line, EXPORT_MANIFEST_MAX);
+	audit_keys_export(audit_keys(c->s->audit), &line, text);
+	sha256(text, hash);
+	buf_init(&id, 256);
+	buf_hex(&id, hash, sizeof(hash));
+	const json_t *file = json_object_get(object, "file");
+	*after = json_pack("{s:s%,s:O,s:O,s:O,s:{s:O,s:O,s:O},s:O,s:o}", "id", buf_view(&id).p,
+		id.n, "format", json_object_get(object, "format"), "since",
+		json_object_get(object, "since"), "until", json_object_get(object, "until"),
+		"file", "name", json_object_get(file, "name"), "bytes",
+		json_object_get(file, "bytes"), "sha256", json_object_get(file, "sha256"),
+		"records", json_object_get(object, "records"), "chains", chains_told(object));
+	json_object_set_new(c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
+	buf_free(&id);
+	buf_free(&line);
+	json_decref(object);
+	return *after && change_sign(c, *after);
+}
+
+unsigned
+admin_export(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	return change_note("export", "manifest", make_manifest, NULL, s, peer, in, out);
+}

@@ -1,0 +1,56 @@
+/* GET /series, /policy/rules, /limits/near: what operator/server/sampling.h knows. */
+#include <microhttpd.h>
+
+#include "base/attr.h"
+#include "operator/admin/calls.h"
+#include "operator/server/server.h"
+#include "policy/config/read.h"
+
+enum { HOUR_S = 3600, NEAR_COUNT = 50 };
+
+unsigned
+admin_series(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const char *by = json_string_value(json_object_get(in, "by")),
+		   *window = json_string_value(json_object_get(in, "window"));
+	uint64_t us = HOUR_S * SECOND_US;
+	unsigned kind = 0;
+
+	while (by && kind < RATES_BY && strcmp(by, rates_by_names[kind]) != 0)
+		kind++;
+	if (window && (duration_parse(span_str(window), &us) < 0 || us > HOUR_S * SECOND_US ||
+			      us < RATES_STEP_S * SECOND_US)) {
+		buf_str(out, "{\"error\":\"window: a duration of 10s to 1h is expected\"}\n");
+		return MHD_HTTP_BAD_REQUEST;
+	}
+	if (!s->sampling.rates) {
+		buf_str(out, "{\"error\":\"no samples are taken\"}\n");
+		return MHD_HTTP_CONFLICT;
+	}
+	rates_series(
+		s->sampling.rates, by ? (enum rates_by)kind : RATES_BY, us / SECOND_US, out);
+	return MHD_HTTP_OK;
+}
+
+unsigned
+admin_policy_rules(struct server *s, struct buf *out)
+{
+	if (!s->sampling.rates) {
+		buf_str(out, "{\"error\":\"no samples are taken\"}\n");
+		return MHD_HTTP_CONFLICT;
+	}
+	sampling_rules(s, out);
+	return MHD_HTTP_OK;
+}
+
+unsigned
+admin_limits_near(
+	struct server *s, const struct admin_peer *peer UNUSED, json_t *in, struct buf *out)
+{
+	const json_t *count = json_object_get(in, "count");
+
+	sampling_near(s, (size_t)json_integer_value(json_object_get(in, "from")),
+		count ? (size_t)json_integer_value(count) : NEAR_COUNT, out);
+	return MHD_HTTP_OK;
+}

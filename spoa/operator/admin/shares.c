@@ -1,0 +1,269 @@
+/* A bucket a caller and kind of record, which drains with time, as those of guesses.c; and sums
+ * of what is over. */
+#include "operator/admin/shares.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "operator/admin/change.h"
+
+#define SUM_US 1000000u
+
+/* clang-format off */
+static const struct {
+	uint64_t most_us, /* what a bucket holds, in the time that it drains in */
+		 each_us, /* what a record takes at least */
+		 kb_us;	  /* and for each 1024 bytes of it */
+} kinds[SHARES] = {
+	[SHARE_READS]	= { 8000000, 250000, 500000 },  /* 32 at once, four a second, 2 KB a second */
+	[SHARE_CHANGES] = { 10000000, 50000, 62500 },   /* 200 at once, twenty a second, 16 KB a second */
+};
+/* clang-format on */
+
+struct sum {
+	uint64_t readings, records;
+	int64_t since_ns;
+	struct admin_peer peer; /* as he came last */
+	struct {
+		char name[33];
+		uint64_t n;
+	} command[CAP_ADMIN_COMMANDS];
+	uint64_t other;
+};
+
+struct caller_row {
+	struct caller_id who;
+	uint64_t empty_us[SHARES], used_us;
+	struct sum *sum; /* NULL: nothing is */
+};
+
+struct shares {
+	struct server *server;
+	shares_record_fn *record;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	pthread_t thread;
+	bool running, stopping;
+	size_t n, nsums;
+	struct caller_row row[CAP_ADMIN_CALLERS];
+};
+
+struct shares *
+shares_new(struct server *server, shares_record_fn *record)
+{
+	struct shares *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	if (!s)
+		return NULL;
+	s->server = server;
+	s->record = record;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return s;
+}
+
+/* With the lock. Who wrote nothing for the longest makes room; NULL: all have sums. */
+static struct caller_row *
+row_of(struct shares *s, const struct caller_id *who)
+{
+	struct caller_row *oldest = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct caller_row *r = &s->row[i];
+		if (!memcmp(&r->who, who, sizeof(*who)))
+			return r;
+		if (!r->sum && (!oldest || r->used_us < oldest->used_us))
+			oldest = r;
+	}
+	if (s->n < CAP_ADMIN_CALLERS)
+		oldest = &s->row[s->n++];
+	if (oldest)
+		*oldest = (struct caller_row){ .who = *who };
+	return oldest;
+}
+
+unsigned
+shares_take(struct shares *s, const struct caller_id *who, enum share which, size_t bytes,
+	uint64_t now_us)
+{
+	uint64_t cost_us = bytes * kinds[which].kb_us / 1024, over_us = 0;
+
+	if (cost_us < kinds[which].each_us)
+		cost_us = kinds[which].each_us;
+	pthread_mutex_lock(&s->lock);
+	struct caller_row *r = row_of(s, who);
+	uint64_t *empty = r ? &r->empty_us[which] : NULL;
+	if (r && *empty < now_us)
+		*empty = now_us;
+	if (!r)
+		over_us = 1;
+	else if (*empty - now_us + kinds[which].each_us > kinds[which].most_us)
+		over_us = *empty - now_us + kinds[which].each_us - kinds[which].most_us;
+	else
+		*empty += cost_us;
+	if (r)
+		r->used_us = now_us;
+	pthread_mutex_unlock(&s->lock);
+	return (unsigned)((over_us + 999999) / 1000000);
+}
+
+/* ---- sums ---- */
+
+static void
+count_command(struct sum *sum, const char *name, uint64_t n)
+{
+	size_t i = 0;
+
+	while (i < COUNT_OF(sum->command) && sum->command[i].n &&
+		strcmp(sum->command[i].name, name) != 0)
+		i++;
+	if (i == COUNT_OF(sum->command)) {
+		sum->other += n;
+		return;
+	}
+	snprintf(sum->command[i].name, sizeof(sum->command[i].name), "%s", name);
+	sum->command[i].n += n;
+}
+
+/* With the lock. */
+static struct sum *
+sum_of(struct shares *s, const struct caller_id *who)
+{
+	struct caller_row *r = row_of(s, who);
+
+	if (r && !r->sum && (r->sum = calloc(1, sizeof(*r->sum))) != NULL) {
+		r->sum->since_ns = clock_wall_ns();
+		s->nsums++;
+	}
+	return r ? r->sum : NULL;
+}
+
+static json_t *
+sum_json(const struct sum *sum)
+{
+	json_t *commands = json_object();
+	char since[CLOCK_RFC3339_LEN];
+
+	for (size_t i = 0; i < COUNT_OF(sum->command) && sum->command[i].n; i++)
+		json_object_set_new(commands, sum->command[i].name,
+			json_integer((json_int_t)sum->command[i].n));
+	if (sum->other)
+		json_object_set_new(commands, "other", json_integer((json_int_t)sum->other));
+	clock_rfc3339(sum->since_ns, since);
+	return json_pack("{s:I,s:I,s:s,s:o}", "readings", (json_int_t)sum->readings, "records",
+		(json_int_t)sum->records, "since", since, "commands", commands);
+}
+
+/* What could not be recorded, into what was summed since. With the lock. */
+static void
+put_back(struct shares *s, const struct sum *was)
+{
+	struct sum *sum = sum_of(s, &was->peer.who);
+
+	if (!sum)
+		return;
+	sum->readings += was->readings;
+	sum->records += was->records;
+	sum->other += was->other;
+	sum->since_ns = was->since_ns;
+	sum->peer = was->peer;
+	for (size_t i = 0; i < COUNT_OF(was->command); i++)
+		if (was->command[i].n)
+			count_command(sum, was->command[i].name, was->command[i].n);
+}
+
+/* With the lock, which it leaves while one is recorded. Each that there is now, once. */
+static void
+record_sums(struct shares *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct sum *sum = s->row[i].sum;
+		if (!sum)
+			continue;
+		s->row[i].sum = NULL;
+		s->nsums--;
+		bool last = s->stopping;
+		pthread_mutex_unlock(&s->lock);
+		int err = s->record(s->server, &sum->peer, sum_json(sum), last);
+		pthread_mutex_lock(&s->lock);
+		if (err)
+			put_back(s, sum);
+		free(sum);
+	}
+}
+
+static void *
+write_sums(void *arg)
+{
+	struct shares *s = arg;
+
+	pthread_setname_np(pthread_self(), "tg-readings");
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		struct timespec until = clock_timespec(clock_mono_us() + SUM_US);
+		if (!s->nsums)
+			pthread_cond_wait(&s->changed, &s->lock);
+		else if (pthread_cond_timedwait(&s->changed, &s->lock, &until))
+			record_sums(s);
+	}
+	record_sums(s);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+int
+shares_sum(
+	struct shares *s, const struct admin_peer *peer, const char *command, uint64_t records)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->running)
+		s->running = pthread_create(&s->thread, NULL, write_sums, s) == 0;
+	struct sum *sum = s->running ? sum_of(s, &peer->who) : NULL;
+	if (sum) {
+		sum->readings++;
+		sum->records += records;
+		sum->peer = *peer;
+		count_command(sum, command, 1);
+		if (s->nsums == 1 && sum->readings == 1)
+			pthread_cond_signal(&s->changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return sum ? 0 : ERR_NOMEM;
+}
+
+void
+shares_free(struct shares **sp)
+{
+	struct shares *s = *sp;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	if (s->running)
+		pthread_join(s->thread, NULL);
+	for (size_t i = 0; i < s->n; i++) {
+		struct sum *sum = s->row[i].sum;
+		if (sum) /* the journal takes nothing more */
+			log_event(LOG_ERROR, "admin.readings_unrecorded",
+				LS("by", sum->peer.name[0] ? sum->peer.name : sum->peer.user),
+				LI("readings", sum->readings), LI("records", sum->records));
+		free(sum);
+	}
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	*sp = NULL;
+}

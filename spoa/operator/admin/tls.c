@@ -1,0 +1,376 @@
+/* Certificates: ours, by a callback at each handshake, so that new files need no restart; and
+ * clients', held against their authorities. */
+#include "operator/admin/tls.h"
+
+#include <errno.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/caps.h"
+#include "base/keyfile.h"
+#include "base/log.h"
+
+enum {
+	PEM_MAX = 1 << 20,
+	CHAIN = 8,
+	FILES = 3,
+	KEPT = 4 /* a handshake may go on with one that was replaced */
+};
+
+struct pair {
+	gnutls_pcert_st chain[CHAIN];
+	unsigned n;
+	gnutls_privkey_t key;
+	int64_t end_s; /* of the first in the chain */
+};
+
+struct tls {
+	const char *file[FILES]; /* certificate, key, clients */
+	struct stat seen[FILES];
+	struct pair pair[KEPT];
+	unsigned now;
+	gnutls_x509_trust_list_t clients; /* NULL: none are asked for */
+	char *trust;			  /* of the start: what clients are told */
+	_Atomic int64_t *end_s;
+};
+
+static struct tls *in_force; /* the callback has no argument of ours */
+
+/* ---- files ---- */
+
+static void
+pair_free(struct pair *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		gnutls_pcert_deinit(&p->chain[i]);
+	if (p->key)
+		gnutls_privkey_deinit(p->key);
+	memset(p, 0, sizeof(*p));
+}
+
+static bool
+read_pem(const char *file, bool secret, gnutls_datum_t *out, struct buf *why)
+{
+	struct buf b;
+	struct stat st;
+
+	buf_init(&b, PEM_MAX);
+	if (secret && stat(file, &st) == 0 &&
+		keyfile_wide(file, st.st_mode, "a private key", why))
+		return false;
+	if (!buf_regular_file(&b, file))
+		buf_printf(why, "%s: %s", file, strerror(errno));
+	else if (buf_failed(&b))
+		buf_printf(why, "%s: over %d bytes", file, PEM_MAX);
+	else if ((out->data = gnutls_malloc(b.n + 1)) != NULL) {
+		out->size = (unsigned)b.n;
+		memcpy(out->data, buf_view(&b).p ? buf_view(&b).p : "", b.n);
+	}
+	if (b.n)
+		explicit_bzero((char *)(uintptr_t)buf_view(&b).p, b.n);
+	buf_free(&b);
+	return out->data != NULL;
+}
+
+/* Whether the key is that of the certificate. */
+static bool
+belong(const struct pair *p)
+{
+	gnutls_pubkey_t mine = NULL;
+	unsigned char a[64], b[64];
+	size_t na = sizeof(a), nb = sizeof(b);
+
+	bool same = gnutls_pubkey_init(&mine) == 0 &&
+		    gnutls_pubkey_import_privkey(mine, p->key, 0, 0) == 0 &&
+		    gnutls_pubkey_get_key_id(mine, 0, a, &na) == 0 &&
+		    gnutls_pubkey_get_key_id(p->chain[0].pubkey, 0, b, &nb) == 0 && na == nb &&
+		    !memcmp(a, b, na);
+	if (mine)
+		gnutls_pubkey_deinit(mine);
+	return same;
+}
+
+/* When the first certificate of the text ends; 0: that cannot be read. */
+static int64_t
+end_of(const gnutls_datum_t *pem)
+{
+	gnutls_x509_crt_t crt;
+	int64_t end = 0;
+
+	if (gnutls_x509_crt_init(&crt) == 0) {
+		if (gnutls_x509_crt_import(crt, pem, GNUTLS_X509_FMT_PEM) == 0)
+			end = (int64_t)gnutls_x509_crt_get_expiration_time(crt);
+		gnutls_x509_crt_deinit(crt);
+	}
+	return end > 0 ? end : 0;
+}
+
+static bool
+pair_load(const struct tls *t, struct pair *p, struct buf *why)
+{
+	gnutls_datum_t cert = { NULL, 0 }, key = { NULL, 0 };
+	int err;
+
+	memset(p, 0, sizeof(*p));
+	if (!read_pem(t->file[0], false, &cert, why))
+		return false;
+	p->end_s = end_of(&cert);
+	p->n = CHAIN;
+	err = gnutls_pcert_list_import_x509_raw(p->chain, &p->n, &cert, GNUTLS_X509_FMT_PEM, 0);
+	gnutls_free(cert.data);
+	if (err) {
+		p->n = 0;
+		buf_printf(why, "%s: %s", t->file[0], gnutls_strerror(err));
+		return false;
+	}
+	bool fine = read_pem(t->file[1], true, &key, why);
+	if (fine && (gnutls_privkey_init(&p->key) ||
+			    (err = gnutls_privkey_import_x509_raw(
+				     p->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0)))) {
+		buf_printf(why, "%s: %s", t->file[1], gnutls_strerror(err));
+		fine = false;
+	} else if (fine && !belong(p)) {
+		buf_printf(why, "%s: is not the key of %s", t->file[1], t->file[0]);
+		fine = false;
+	}
+	if (key.data) {
+		explicit_bzero(key.data, key.size);
+		gnutls_free(key.data);
+	}
+	if (!fine)
+		pair_free(p);
+	return fine;
+}
+
+static gnutls_x509_trust_list_t
+trust_load(const char *file, struct buf *why)
+{
+	gnutls_x509_trust_list_t list = NULL;
+	gnutls_datum_t pem = { NULL, 0 };
+
+	if (!read_pem(file, false, &pem, why))
+		return NULL;
+	int n = gnutls_x509_trust_list_init(&list, 0);
+	if (n == 0)
+		n = gnutls_x509_trust_list_add_trust_mem(
+			list, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+	gnutls_free(pem.data);
+	if (n > 0)
+		return list;
+	buf_printf(why, "%s: %s", file, n < 0 ? gnutls_strerror(n) : "holds no certificate");
+	if (list)
+		gnutls_x509_trust_list_deinit(list, 1);
+	return NULL;
+}
+
+static bool
+has_changed(struct tls *t)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < FILES; i++) {
+		struct stat st = { .st_ino = 0 };
+		if (!t->file[i])
+			continue;
+		if (stat(t->file[i], &st) < 0)
+			memset(&st, 0, sizeof(st));
+		changed = changed || st.st_ino != t->seen[i].st_ino ||
+			  st.st_size != t->seen[i].st_size ||
+			  st.st_mtim.tv_sec != t->seen[i].st_mtim.tv_sec ||
+			  st.st_mtim.tv_nsec != t->seen[i].st_mtim.tv_nsec;
+		t->seen[i] = st;
+	}
+	return changed;
+}
+
+/* Both or neither. */
+static bool
+load(struct tls *t, struct buf *why)
+{
+	gnutls_x509_trust_list_t clients = NULL;
+	struct pair next;
+
+	if (!pair_load(t, &next, why))
+		return false;
+	if (t->file[2] && !(clients = trust_load(t->file[2], why))) {
+		pair_free(&next);
+		return false;
+	}
+	t->now = (t->now + 1) % KEPT;
+	pair_free(&t->pair[t->now]);
+	t->pair[t->now] = next;
+	if (t->end_s)
+		atomic_store_explicit(t->end_s, next.end_s, memory_order_relaxed);
+	if (t->clients)
+		gnutls_x509_trust_list_deinit(t->clients, 1);
+	t->clients = clients;
+	return true;
+}
+
+static void
+look_at_files(struct tls *t)
+{
+	struct buf why;
+
+	if (!has_changed(t))
+		return;
+	buf_init(&why, 4096);
+	bool fine = load(t, &why);
+	buf_putc(&why, '\0');
+	if (fine)
+		log_event(LOG_INFO, "admin.tls", LS("certificate", t->file[0]));
+	else
+		log_event(LOG_ERROR, "admin.tls_refused", LS("why", buf_view(&why).p));
+	buf_free(&why);
+}
+
+int
+tls_on_handshake(gnutls_session_t s, const gnutls_datum_t *dn, int n,
+	const gnutls_pk_algorithm_t *algos, int nalgos, gnutls_pcert_st **chain,
+	unsigned *length, gnutls_privkey_t *key)
+{
+	struct tls *t = in_force;
+
+	(void)s, (void)dn, (void)n, (void)algos, (void)nalgos;
+	look_at_files(t);
+	*chain = t->pair[t->now].chain;
+	*length = t->pair[t->now].n;
+	*key = t->pair[t->now].key;
+	return 0;
+}
+
+/* ---- clients ---- */
+
+/* No NUL, nothing that a record or log could not show. */
+static bool
+is_plain(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)s[i] <= 0x20 || (unsigned char)s[i] >= 0x7f)
+			return false;
+	return n > 0;
+}
+
+static bool
+name_of(gnutls_x509_crt_t crt, char *name, size_t size)
+{
+	size_t n = size;
+	unsigned type;
+	int kind;
+
+	if (gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &n) ==
+		0)
+		return is_plain(name, n) && n < size;
+	for (unsigned i = 0; i < 16; i++) {
+		n = size;
+		kind = gnutls_x509_crt_get_subject_alt_name2(crt, i, name, &n, &type, NULL);
+		if (kind == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+			return false;
+		if ((kind == GNUTLS_SAN_DNSNAME || kind == GNUTLS_SAN_RFC822NAME) && n < size) {
+			name[n] = '\0';
+			return is_plain(name, n);
+		}
+	}
+	return false;
+}
+
+bool
+tls_client(struct MHD_Connection *c, char *name, size_t size)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	const gnutls_datum_t *raw;
+	gnutls_x509_crt_t crt[CHAIN];
+	unsigned n = 0, sent = 0, status = ~0u;
+	gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
+		.data = (void *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT };
+
+	name[0] = '\0';
+	if (!info || !in_force || !in_force->clients)
+		return false;
+	raw = gnutls_certificate_get_peers(info->tls_session, &sent);
+	for (; raw && n < sent && n < CHAIN; n++) {
+		if (gnutls_x509_crt_init(&crt[n]))
+			break;
+		if (gnutls_x509_crt_import(crt[n], &raw[n], GNUTLS_X509_FMT_DER)) {
+			gnutls_x509_crt_deinit(crt[n]);
+			break;
+		}
+	}
+	bool fine = n > 0 && n == sent &&
+		    gnutls_x509_trust_list_verify_crt2(
+			    in_force->clients, crt, n, &purpose, 1, 0, &status, NULL) == 0 &&
+		    status == 0 && name_of(crt[0], name, size);
+	for (unsigned i = 0; i < n; i++)
+		gnutls_x509_crt_deinit(crt[i]);
+	if (!fine)
+		name[0] = '\0';
+	return fine;
+}
+
+/* ---- its life ---- */
+
+int64_t
+tls_look(const struct admin_tls *files, struct buf *why)
+{
+	_Atomic int64_t end_s = 0;
+	struct tls *before = in_force, *t = tls_new(files, &end_s, why);
+	bool fine = t != NULL;
+
+	tls_free(&t);
+	in_force = before;
+	return fine ? end_s : 0;
+}
+
+struct tls *
+tls_new(const struct admin_tls *files, _Atomic int64_t *end_s, struct buf *why)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+	gnutls_datum_t trust = { NULL, 0 };
+
+	if (!t) {
+		buf_str(why, "out of memory");
+		return NULL;
+	}
+	t->end_s = end_s;
+	t->file[0] = files->certificate;
+	t->file[1] = files->key;
+	t->file[2] = files->clients;
+	has_changed(t);
+	if (!load(t, why) || (t->file[2] && !read_pem(t->file[2], false, &trust, why))) {
+		tls_free(&t);
+		return NULL;
+	}
+	t->trust = trust.data ? strndup((const char *)trust.data, trust.size) : NULL;
+	gnutls_free(trust.data);
+	in_force = t;
+	return t;
+}
+
+void
+tls_free(struct tls **tp)
+{
+	struct tls *t = *tp;
+
+	if (!t)
+		return;
+	if (in_force == t)
+		in_force = NULL;
+	for (size_t i = 0; i < KEPT; i++)
+		pair_free(&t->pair[i]);
+	if (t->clients)
+		gnutls_x509_trust_list_deinit(t->clients, 1);
+	free(t->trust);
+	free(t);
+	*tp = NULL;
+}
+
+const char *
+tls_trust(const struct tls *t)
+{
+	return t->trust;
+}

@@ -1,0 +1,278 @@
+/* Pins over the admin socket: lists, texts, approvals. */
+#include <microhttpd.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "gate/toolpins/sync.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+
+#define WAIT_US 700000u
+
+/* Of fewer digits a server can have two texts that begin alike: one to be looked at, and
+ * another when it is approved. */
+enum { HASH_MIN = 32, LOOK = 32 };
+
+/* ---- lists ---- */
+
+static void
+hash_row(struct sha256 *h, const json_t *row)
+{
+	static const char *const members[] = { "kind", "name", "hash" };
+
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
+		sha256_add(h, json_span(json_object_get(row, members[i])));
+		sha256_add(h, span_of("\0", 1));
+	}
+}
+
+/* Each row says what all rows of its server come to: who approves all of them approves what he
+ * saw. */
+static void
+set_looks(json_t *list)
+{
+	size_t n = json_array_size(list);
+
+	for (size_t from = 0, to; from < n; from = to) {
+		const char *server = json_str_in(json_array_get(list, from), "server");
+		unsigned char hash[SHA256_BYTES];
+		char text[LOOK + 1];
+		struct sha256 h;
+		sha256_begin(&h);
+		for (to = from; to < n; to++) {
+			json_t *row = json_array_get(list, to);
+			if (!str_same(json_str_in(row, "server"), server))
+				break;
+			hash_row(&h, row);
+		}
+		sha256_end(&h, hash);
+		sodium_bin2hex(text, sizeof(text), hash, LOOK / 2);
+		for (size_t i = from; i < to; i++)
+			json_object_set_new(json_array_get(list, i), "look", json_string(text));
+	}
+}
+
+unsigned
+admin_tools(struct server *s, struct buf *out)
+{
+	json_t *list = tool_pins_list(s->pinning.pins, SPAN_LIT(""));
+	json_t *full = tool_pins_full(s->pinning.pins);
+
+	set_looks(list);
+	json_t *all = json_pack("{s:b s:o s:o}", "state_key", s->shared_cfg->state_key != NULL,
+		"full", full, "tools", list);
+	char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+	buf_printf(out, "%s\n", text ? text : "{}");
+	free(text);
+	json_decref(all);
+	return MHD_HTTP_OK;
+}
+
+/* ---- one ---- */
+
+/* False: refused. */
+static bool
+named(struct change *c, struct tool_pin_of *of)
+{
+	const char *server = change_text(c, "server"), *name = change_text(c, "name"),
+		   *kind = change_text(c, "kind");
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	size_t k = kind ? span_find(span_str(kind), tool_pin_kinds, PIN_KINDS)
+			: (size_t)(name && name[0] ? PIN_TOOL : PIN_INSTRUCTIONS);
+	if (k == PIN_KINDS)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"kind %.32s: tool, prompt or instructions is expected", kind);
+	if (!server || !server[0])
+		return change_refuse(
+			c, MHD_HTTP_BAD_REQUEST, "server: is missing: whose tool?");
+	if ((k == PIN_INSTRUCTIONS) != !(name && name[0]))
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			k == PIN_INSTRUCTIONS ? "name: instructions have none"
+					      : "name: is missing: which %s?",
+			tool_pin_kinds[k]);
+	*of = (struct tool_pin_of){ (enum tool_pin_kind)k, span_str(server),
+		name ? span_str(name) : SPAN_LIT("") };
+	return true;
+}
+
+/* A new object; NULL: refused. */
+static json_t *
+get(struct change *c, struct tool_pin_of *of)
+{
+	json_t *pin = named(c, of) ? tool_pins_get(c->s->pinning.pins, of) : NULL;
+
+	if (!pin && c->status == MHD_HTTP_OK)
+		change_refuse(c, MHD_HTTP_NOT_FOUND,
+			"%.64s%s%.128s: this server has listed no such %s%s", of->server.p,
+			of->name.n ? "/" : "", of->name.p, tool_pin_kinds[of->kind],
+			of->name.n ? "" : "; a tool is SERVER/NAME");
+	return pin;
+}
+
+unsigned
+admin_tool_show(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	struct change c = { .s = s, .peer = peer, .in = in, .out = out, .status = MHD_HTTP_OK };
+	struct tool_pin_of of = { .server = SPAN_LIT("") };
+	json_t *pin = get(&c, &of);
+
+	if (!pin)
+		return c.status;
+	char *text = json_dumps(pin, JSON_COMPACT);
+	buf_printf(out, "%s\n", text ? text : "{}");
+	free(text);
+	json_decref(pin);
+	return MHD_HTTP_OK;
+}
+
+/* ---- approvals ---- */
+
+/* The hash that was given is the beginning of one of this pin's texts; that to *whole. */
+static bool
+find_hash(struct change *c, const json_t *pin, const char **whole)
+{
+	const char *given = change_text(c, "hash"), *now = json_text_in(pin, "hash"),
+		   *first = json_text_in(pin, "first_hash");
+	struct span h = span_str(given);
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (h.n < HASH_MIN || h.n > 2 * SHA256_BYTES ||
+		strspn(given, "0123456789abcdef") != h.n)
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"hash: %d to 64 lower-case hexadecimal digits of `tollgate tools show` "
+			"are expected",
+			HASH_MIN);
+	*whole = span_starts(span_str(now), h)	   ? now
+		 : span_starts(span_str(first), h) ? first
+						   : NULL;
+	return *whole ||
+	       change_refuse(c, MHD_HTTP_CONFLICT,
+		       "%.64s/%.128s: %.64s is not its text, which is %.16s now: "
+		       "see tollgate tools diff",
+		       json_text_in(pin, "server"), json_text_in(pin, "name"), given, now);
+}
+
+static bool
+is_full(const json_t *pin, const char *hash)
+{
+	const json_t *list = json_object_get(pin, "approved_hashes");
+	bool has = false;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		has |= str_same(json_string_value(json_array_get(list, i)), hash);
+	return !has && json_array_size(list) >= CAP_TOOL_PIN_HASHES;
+}
+
+static json_t *
+recorded(const json_t *pin, const char *id)
+{
+	return json_pack("{s:s s:O s:O s:O s:O s:O s:O}", "id", id, "server",
+		json_object_get(pin, "server"), "kind", json_object_get(pin, "kind"), "name",
+		json_object_get(pin, "name"), "hash", json_object_get(pin, "hash"), "state",
+		json_object_get(pin, "state"), "approved",
+		json_object_get(pin, "approved_hashes"));
+}
+
+static void
+set_approved(json_t *after, const json_t *pin, const char *hash, bool only)
+{
+	json_t *list = hash && !only ? json_copy(json_object_get(pin, "approved_hashes"))
+				     : json_array();
+	bool has = false;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		has |= str_same(json_string_value(json_array_get(list, i)), hash);
+	if (hash && !has)
+		json_array_append_new(list, json_string(hash));
+	json_object_set_new(after, "approved", list);
+	if (hash)
+		json_object_set_new(after, "hash", json_string(hash));
+	json_object_del(after, "state");
+}
+
+static bool
+make(struct change *c, json_t **before, json_t **after)
+{
+	bool only = json_is_true(json_object_get(c->in, "only")),
+	     none = json_is_true(json_object_get(c->in, "none"));
+	struct tool_pin_of of = { .server = SPAN_LIT("") };
+	json_t *pin = get(c, &of);
+	const char *hash = NULL;
+	char id[256];
+
+	if (!pin)
+		return false;
+	snprintf(id, sizeof(id), "%.96s%s%.*s", of.server.p, of.name.n ? "/" : "",
+		SPAN_ARG(of.name));
+	if (none && json_object_get(c->in, "hash"))
+		change_refuse(c, MHD_HTTP_BAD_REQUEST, "none: and a hash are given");
+	else if (!none && find_hash(c, pin, &hash) && !only && is_full(pin, hash))
+		change_refuse(c, MHD_HTTP_CONFLICT,
+			"%d texts of it are approved, and no more are kept: --only approves "
+			"this one in their place",
+			CAP_TOOL_PIN_HASHES);
+	if (c->status == MHD_HTTP_OK) {
+		*before = recorded(pin, id);
+		*after = recorded(pin, id);
+		set_approved(*after, pin, hash, only);
+	}
+	json_decref(pin);
+	return c->status == MHD_HTTP_OK && change_sign(c, *after);
+}
+
+/* Once it is on record. */
+static void
+apply(struct server *s, const json_t *after)
+{
+	const json_t *list = json_object_get(after, "approved");
+	size_t n = json_array_size(list), bytes;
+	struct span kind = json_span(json_object_get(after, "kind"));
+	const struct tool_pin_of of = {
+		.kind = (enum tool_pin_kind)span_find(kind, tool_pin_kinds, PIN_KINDS),
+		.server = json_span(json_object_get(after, "server")),
+		.name = json_span(json_object_get(after, "name")),
+	};
+	struct span by = json_span(json_object_get(after, "by"));
+	unsigned char hash[SHA256_BYTES];
+
+	if (n == 0)
+		tool_pins_approve(s->pinning.pins, &of, PIN_NONE, NULL, by);
+	else if (sodium_hex2bin(hash, sizeof(hash), json_text_in(after, "hash"),
+			 2 * SHA256_BYTES, NULL, &bytes, NULL) == 0)
+		tool_pins_approve(s->pinning.pins, &of, n == 1 ? PIN_ONLY : PIN_ADD, hash, by);
+}
+
+unsigned
+admin_tool_approve(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
+{
+	unsigned status = change_note("tool", "approve", make, apply, s, peer, in, out);
+	struct tool_pins_sync *sync = pinning_sync(s);
+	json_t *answer =
+		status == MHD_HTTP_OK ? json_loadb(buf_view(out).p, out->n, 0, NULL) : NULL;
+	bool shared = s->shared_cfg->state_key && s->shared_cfg->redis_url;
+	struct buf why;
+
+	if (!answer)
+		return status;
+	buf_init(&why, 1024);
+	bool told = sync && tool_pins_sync_wait(sync, WAIT_US, &why);
+	json_object_set_new(answer, "redis",
+		json_string(!shared ? "none"
+			    : told  ? "written"
+				    : "away"));
+	if (sync && !told)
+		json_object_set_new(
+			answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
+	char *text = json_dumps(answer, JSON_COMPACT);
+	buf_clear(out);
+	buf_printf(out, "%s\n", text ? text : "{}");
+	free(text);
+	json_decref(answer);
+	buf_free(&why);
+	return status;
+}

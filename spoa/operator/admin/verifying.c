@@ -1,0 +1,189 @@
+/* A whole verification of the chain. `audit verify` is a child in the lane of what goes on for
+ * long; nobody waits for it. */
+#include "operator/admin/verifying.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "operator/admin/reader.h"
+#include "operator/server/server.h"
+
+enum { SAID_BYTES = 256 << 10 };
+
+static const struct reader row = {
+	.step = { { .command = { "audit", "verify", "--json" } } },
+	.records = true,
+};
+
+static struct verifying {
+	pthread_mutex_t lock;
+	bool running;
+	int64_t began_ns;
+	struct children *children;
+	struct reading *r; /* while it runs, the children's */
+	char *last;	   /* JSON; NULL: none was */
+} now = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void
+put_time(struct buf *b, const char *name, int64_t wall_ns)
+{
+	char time[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(wall_ns, time);
+	buf_printf(b, "\"%s\":\"%s\"", name, time);
+}
+
+/* A line a chain, of what was said; how it ended where it did not come so far. */
+static void
+write_last(struct buf *b, const struct child *c, int64_t began_ns)
+{
+	char *said = malloc(SAID_BYTES);
+	ssize_t n = said ? pread(c->out, said, SAID_BYTES, 0) : 0;
+	struct span rest = span_of(said, n > 0 ? (size_t)n : 0);
+	bool over = c->end == CHILD_EXITED && c->code <= 1;
+	const char *comma = "";
+
+	buf_putc(b, '{');
+	put_time(b, "began", began_ns);
+	buf_putc(b, ',');
+	put_time(b, "ended", clock_wall_ns());
+	buf_printf(b, ",\"holds\":%s,\"chains\":[",
+		!over	       ? "null"
+		: c->code == 0 ? "true"
+			       : "false");
+	while (over && rest.n) {
+		struct span line = span_next(&rest, '\n');
+		if (!span_starts(line, SPAN_LIT("{")))
+			continue;
+		buf_printf(b, "%s%.*s", comma, SPAN_ARG(line));
+		comma = ",";
+	}
+	buf_putc(b, ']');
+	if (!over || c->error[0]) {
+		buf_str(b, ",\"why\":");
+		buf_json_str(b, span_str(c->end == CHILD_LATE	   ? "not done within an hour"
+					 : c->end == CHILD_STOPPED ? "the daemon stops"
+					 : c->error[0]		   ? c->error
+								   : "the child ended"));
+	}
+	buf_putc(b, '}');
+	free(said);
+}
+
+static void
+done(struct child *c)
+{
+	struct reading *r = (struct reading *)c;
+	struct buf b;
+
+	buf_init(&b, 2 * SAID_BYTES);
+	pthread_mutex_lock(&now.lock);
+	write_last(&b, c, now.began_ns);
+	buf_putc(&b, '\0');
+	free(now.last);
+	now.last = buf_failed(&b) ? NULL : strdup(buf_view(&b).p);
+	now.running = false;
+	now.r = NULL;
+	pthread_mutex_unlock(&now.lock);
+	buf_free(&b);
+	child_release(now.children, c);
+	reading_args_free(r);
+	free(r);
+}
+
+enum MHD_Result
+verifying_begin(struct asking *q)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	struct buf why;
+	enum MHD_Result ok;
+	int err = r ? 0 : ERR_NOMEM;
+
+	buf_init(&why, 1024);
+	if (!err && !q->server->audit)
+		err = ERR_NOTFOUND;
+	if (!err && !reading_args(r, &row, 0, NULL, q->in, q->server->config_file, &why))
+		err = ERR_NOMEM;
+	if (!err) {
+		r->peer = q->peer;
+		r->c.who = r->peer.who;
+		r->c.lane = CHILD_LONG;
+		r->c.client = -1;
+		r->c.done = done;
+		pthread_mutex_lock(&now.lock);
+		now.children = admin_children(q->admin);
+		err = now.running ? ERR_LIMIT : child_ask(now.children, &r->c);
+		if (!err) {
+			now.running = true;
+			now.r = r;
+			now.began_ns = clock_wall_ns();
+		}
+		pthread_mutex_unlock(&now.lock);
+	}
+	if (!err) {
+		buf_str(&why, "{\"running\":true}\n");
+		ok = asking_answer(q, MHD_HTTP_ACCEPTED, &why);
+	} else {
+		ok = err == ERR_NOTFOUND ? asking_refuse(q, MHD_HTTP_CONFLICT,
+						   "there are no records: audit.journal")
+		     : err == ERR_LIMIT	 ? asking_refuse(q, MHD_HTTP_CONFLICT,
+						   "one runs: GET says how it goes")
+					 : asking_refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE,
+						   "not begun: %s", err_str(err));
+		if (r)
+			reading_args_free(r);
+		free(r);
+	}
+	buf_free(&why);
+	return ok;
+}
+
+/* What the daemon knows of its own chain without reading it. */
+static void
+put_state(struct server *s, struct buf *out)
+{
+	static const char *const members[] = { "node", "audit", "audit_key", "anchors" };
+	struct buf text;
+
+	buf_init(&text, 0);
+	server_status(s, &text);
+	json_t *all = json_loadb(buf_view(&text).p, buf_view(&text).n, 0, NULL),
+	       *some = json_object();
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		json_object_set(some, members[i], json_object_get(all, members[i]));
+	char *said = json_dumps(some, JSON_COMPACT);
+	buf_str(out, said ? said : "null");
+	free(said);
+	json_decref(some);
+	json_decref(all);
+	buf_free(&text);
+}
+
+unsigned
+admin_verifying(struct server *s, struct buf *out)
+{
+	pthread_mutex_lock(&now.lock);
+	buf_printf(out, "{\"running\":%s", now.running ? "true" : "false");
+	if (now.running) {
+		buf_putc(out, ',');
+		put_time(out, "began", now.began_ns);
+	}
+	buf_printf(out, ",\"last\":%s,\"state\":", now.last ? now.last : "null");
+	pthread_mutex_unlock(&now.lock);
+	put_state(s, out);
+	buf_str(out, "}\n");
+	return MHD_HTTP_OK;
+}
+
+void
+verifying_free(void)
+{
+	free(now.last);
+	now.last = NULL;
+}

@@ -1,0 +1,540 @@
+/* Which lines hold a credential of the person's own: a header that carries one, a value of the
+ * environment, a key that is written out or in a map, what is looked up and sent under a name
+ * of secrets, and all of these by way of a variable that another section may have set. */
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/codec/credentials.h"
+#include "operator/edge/judge_private.h"
+
+/* Headers that carry a provider's credential, whatever value a rule gives them. */
+static const char *const credential_headers[] = { "authorization", "x-api-key", "api-key",
+	"x-goog-api-key" };
+
+/* Rules that write something to the request: the place of the header's name and of the value.
+ * Name 0: the rule writes the target. */
+static const struct {
+	const char *action;
+	size_t name, value;
+} writers[] = {
+	{ "set-header", 2, 3 },
+	{ "add-header", 2, 3 },
+	{ "replace-header", 2, 4 },
+	{ "replace-value", 2, 4 },
+	{ "set-path", 0, 2 },
+	{ "replace-path", 0, 3 },
+	{ "set-uri", 0, 2 },
+	{ "set-pathq", 0, 2 },
+	{ "set-query", 0, 2 },
+	{ "replace-uri", 0, 3 },
+	{ "replace-pathq", 0, 3 },
+};
+
+size_t
+condition_at(const struct haproxy_line *l)
+{
+	for (size_t i = 2; i < l->n; i++)
+		if (span_is(l->word[i], "if") || span_is(l->word[i], "unless"))
+			return i;
+	return l->n;
+}
+
+static bool
+holds(struct span s, const char *text)
+{
+	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
+}
+
+/* ---- keys that are written out ---- */
+
+enum { KEY_BYTES = 16, NAMED_KEY_BYTES = 8 }; /* shorter ones are words */
+
+static bool
+is_key_char(char c)
+{
+	return is_word(c) || c == '-' || c == '.';
+}
+
+/* The next run of characters of a key in the text of a log-format, %[…] left out. */
+static struct span
+next_run(struct span *rest)
+{
+	size_t i = 0, from, depth = 0;
+
+	while (i < rest->n && !is_key_char(rest->p[i])) {
+		bool sample = rest->p[i] == '%' && i + 1 < rest->n && rest->p[i + 1] == '[';
+		i++;
+		if (!sample)
+			continue;
+		do {
+			depth += rest->p[i] == '[';
+			depth -= rest->p[i] == ']';
+			i++;
+		} while (depth && i < rest->n);
+	}
+	from = i;
+	while (i < rest->n && is_key_char(rest->p[i]))
+		i++;
+	struct span run = span_cut(*rest, from, i);
+	*rest = span_cut(*rest, i, rest->n);
+	return run;
+}
+
+/* The next text that a sample in it writes out: str(TEXT). False: there is none. */
+static bool
+next_constant(struct span *rest, struct span *text)
+{
+	const char *p = rest->n ? memmem(rest->p, rest->n, "str(", 4) : NULL;
+
+	if (!p)
+		return false;
+	*rest = span_cut(*rest, (size_t)(p - rest->p) + 4, rest->n);
+	*text = span_cut(*rest, 0, span_chr(*rest, ')'));
+	return true;
+}
+
+static size_t
+key_within(struct span text)
+{
+	struct span rest = text;
+
+	while (rest.n) {
+		struct span run = next_run(&rest);
+		bool digit = false;
+		for (size_t i = 0; i < run.n; i++)
+			digit |= is_digit(run.p[i]);
+		if (digit && run.n >= KEY_BYTES && credential_of_provider(run))
+			return (size_t)(run.p - text.p);
+	}
+	return text.n;
+}
+
+/* Where what looks like a provider's key begins, also as an argument within %[…]; text.n:
+ * nowhere. */
+static size_t
+key_at(struct span text)
+{
+	size_t at = key_within(text);
+
+	for (size_t i = 0, from = 0; i <= text.n && at == text.n; i++)
+		if (i == text.n || !is_key_char(text.p[i])) {
+			struct span run = span_cut(text, from, i);
+			if (key_within(run) < run.n)
+				at = from;
+			from = i + 1;
+		}
+	return at;
+}
+
+/* Whether a text has in it what looks like a key of a model provider. */
+static bool
+holds_key(struct span text)
+{
+	return key_at(text) < text.n;
+}
+
+/* A header whose name says that it carries a secret. */
+static bool
+named_for_secrets(struct span header)
+{
+	static const char *const inside[] = { "authorization", "secret", "token", "password",
+		"passwd", "credential", "apikey" };
+	static const char *const parts[] = { "key", "auth", "jwt", "bearer", "cookie" };
+
+	if (credential_header(header))
+		return true;
+	for (size_t i = 0; i < COUNT_OF(inside); i++)
+		for (size_t k = 0; k + strlen(inside[i]) <= header.n; k++)
+			if (span_istarts(span_cut(header, k, header.n), span_str(inside[i])))
+				return true;
+	while (header.n) {
+		size_t n = 0;
+		while (n < header.n && header.p[n] != '-' && header.p[n] != '_')
+			n++;
+		for (size_t i = 0; i < COUNT_OF(parts); i++)
+			if (span_ieq(span_cut(header, 0, n), span_str(parts[i])))
+				return true;
+		header = span_cut(header, n + 1, header.n);
+	}
+	return false;
+}
+
+static bool
+has_long_run(struct span value)
+{
+	while (value.n)
+		if (next_run(&value).n >= NAMED_KEY_BYTES)
+			return true;
+	return false;
+}
+
+/* A value that is written out and long enough to be one. */
+static bool
+is_written_out(struct span value)
+{
+	struct span rest = value, constant;
+
+	if (has_long_run(value))
+		return true;
+	while (next_constant(&rest, &constant))
+		if (has_long_run(constant))
+			return true;
+	return false;
+}
+
+/* A target whose query has a parameter of that kind, written out or looked up: ?key=… */
+static bool
+target_holds_key(struct span target, bool query, bool looked_up)
+{
+	size_t mark = span_chr(target, '?');
+
+	target = span_cut(target, mark < target.n ? mark + 1 : query ? 0 : target.n, target.n);
+	while (target.n) {
+		struct span value = span_next(&target, '&'), name = span_next(&value, '=');
+		if (credential_query(name) &&
+			(is_written_out(value) || (looked_up && holds(value, "%["))))
+			return true;
+	}
+	return false;
+}
+
+/* ---- variables ---- */
+
+/* How sure it is that a value is a secret: it may come from a file, a script or the running
+ * process; or it is one. */
+enum level { NONE, LOOKED_UP, SECRET };
+
+/* Variables that hold one, by name: those of one section are read in another. */
+struct variable {
+	struct span name;
+	enum level level;
+};
+
+struct variables {
+	struct haproxy *h;
+	struct variable *all;
+	size_t n, room;
+};
+
+static struct variable *
+variable_named(const struct variables *v, struct span name)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (span_eq(v->all[i].name, name))
+			return &v->all[i];
+	return NULL;
+}
+
+/* The variable is at least so; true: that is news. */
+static bool
+variable_is(struct variables *v, struct span name, enum level level)
+{
+	struct variable *known = variable_named(v, name);
+
+	if (known) {
+		bool more = level > known->level;
+		known->level = more ? level : known->level;
+		return more;
+	}
+	struct variable *all =
+		arena_grow(&v->h->arena, v->all, v->n, &v->room, sizeof(*all), 64);
+	if (!all)
+		return false;
+	v->all = all;
+	all[v->n++] = (struct variable){ arena_dup(&v->h->arena, name), level };
+	return true;
+}
+
+enum { MAP_BYTES = 4 << 20, MAP_KEY_BYTES = 24 };
+
+/* A text of letters and digits that is nobody's name. */
+static bool
+is_opaque(struct span run)
+{
+	bool digit = false, letter = false;
+
+	for (size_t i = 0; i < run.n; i++) {
+		digit |= is_digit(run.p[i]);
+		letter |= is_alpha(run.p[i]);
+		if (!is_word(run.p[i]))
+			return false;
+	}
+	return run.n >= MAP_KEY_BYTES && digit && letter;
+}
+
+/* The map that a value is looked up in has keys; one that cannot be read is not judged. */
+static bool
+map_has_keys(struct span value)
+{
+	const char *p = memmem(value.p, value.n, ",map", 4);
+	struct span rest = p ? span_cut(value, (size_t)(p - value.p), value.n) : value;
+	struct span name = span_cut(rest, span_chr(rest, '(') + 1, rest.n);
+	char file[4096];
+	struct buf text;
+	bool keys = false;
+
+	if (!p || !name.n)
+		return false;
+	name = span_cut(name, 0, strcspn(name.p, ",)"));
+	if (span_chr(name, '@') < name.n) /* opt@FILE, file@FILE */
+		name = span_cut(name, span_chr(name, '@') + 1, name.n);
+	snprintf(file, sizeof(file), "%.*s", SPAN_ARG(name));
+	buf_init(&text, MAP_BYTES);
+	if (buf_file(&text, file))
+		for (struct span lines = buf_view(&text); lines.p && !keys;) {
+			struct span line = span_trim(span_next(&lines, '\n'), " \t\r");
+			span_next(&line, ' '); /* its key */
+			keys = key_within(line) < line.n;
+			while (line.n && !keys)
+				keys = is_opaque(next_run(&line));
+		}
+	buf_free(&text);
+	return keys;
+}
+
+/* What a word reads: of the environment, of a file, of a script, of a variable. The unique id
+ * is as a variable is, and so is one that only the running process sets. */
+static enum level
+word_level(const struct variables *v, struct span word)
+{
+	static const char *const places[] = { ",map", "lua.", ",b64dec", ",ub64dec", ",aes_" };
+	enum level level = NONE;
+	struct span rest = word;
+	const char *p;
+
+	if (holds(word, "env(") || holds_key(word) || map_has_keys(word))
+		return SECRET;
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (holds(word, places[i]))
+			level = LOOKED_UP;
+	while (rest.n && (p = memmem(rest.p, rest.n, "var(", 4)) != NULL) {
+		bool read = p == word.p || p[-1] != '-'; /* set-var( */
+		rest = span_cut(rest, (size_t)(p - rest.p) + 4, rest.n);
+		struct span name = span_cut(rest, 0, strcspn(rest.p, ",)"));
+		const struct variable *known = variable_named(v, name);
+		enum level of = known					      ? known->level
+				: span_starts(name, SPAN_LIT("txn.tollgate")) ? NONE
+				: span_starts(name, SPAN_LIT("proc."))	      ? SECRET
+									      : LOOKED_UP;
+		level = read && of > level ? of : level;
+	}
+	const struct variable *id = variable_named(v, SPAN_LIT("unique-id"));
+	if (id && id->level > level && (holds(word, "unique-id") || holds(word, "%ID")))
+		level = id->level;
+	return level;
+}
+
+/* The line's own value, before its condition. */
+static enum level
+line_level(const struct variables *v, const struct haproxy_line *l)
+{
+	size_t end = condition_at(l);
+	enum level level = l->environment && l->environment < end ? SECRET : NONE;
+
+	for (size_t i = 1; i < end && level < SECRET; i++) {
+		enum level word = word_level(v, l->word[i]);
+		level = word > level ? word : level;
+	}
+	return level;
+}
+
+/* What the line writes is as sure as its value; in a condition, as the word that writes it. */
+static bool
+mark_written(struct variables *v, const struct haproxy_line *l, enum level level)
+{
+	struct haproxy_written w = { .word = 0 };
+	struct span name;
+	bool news = false;
+
+	while (haproxy_written(l, &w, &name))
+		news |= variable_is(v, name,
+			w.word < condition_at(l) ? level : word_level(v, l->word[w.word]));
+	if (span_is(l->word[0], "unique-id-format"))
+		news |= variable_is(v, SPAN_LIT("unique-id"), level);
+	return news;
+}
+
+void
+credentials_mark(struct haproxy *h)
+{
+	struct variables v = { .h = h };
+	bool news = true;
+
+	for (size_t i = 0; i < h->n; i++) /* those that some line writes are no news to it */
+		for (size_t k = 0; k < h->section[i].n; k++)
+			mark_written(&v, &h->section[i].line[k], NONE);
+	while (news) { /* a variable may be set from one that is set further down */
+		news = false;
+		for (size_t i = 0; i < h->n; i++)
+			for (size_t k = 0; k < h->section[i].n; k++) {
+				struct haproxy_line *l = &h->section[i].line[k];
+				enum level level = l->secret ? SECRET : line_level(&v, l);
+				l->secret = level == SECRET;
+				l->looked_up = level >= LOOKED_UP;
+				news |= mark_written(&v, l, level);
+			}
+	}
+}
+
+/* ---- sections ---- */
+
+/* The shipped rules set what the relay adds for a provider, from variables that no other rule
+ * may write (rule_own_variables): no credential of the section's own. */
+static bool
+sets_ours(const struct haproxy_line *l)
+{
+	return span_starts(haproxy_word(l, 3), SPAN_LIT("%[var(txn.tollgate.set_")) &&
+	       span_ends(haproxy_word(l, 3), SPAN_LIT(")]")) &&
+	       span_chr(haproxy_word(l, 3), ')') == haproxy_word(l, 3).n - 2;
+}
+
+static bool
+rule_sets_credential(const struct haproxy_line *l)
+{
+	if (!span_is(l->word[0], "http-request") || l->negated || sets_ours(l))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(writers); i++) {
+		if (!span_is(haproxy_word(l, 1), writers[i].action))
+			continue;
+		if (l->secret)
+			return true;
+		struct span name = haproxy_word(l, 2);
+		for (size_t k = 0; writers[i].name && k < COUNT_OF(credential_headers); k++)
+			if (span_ieq(name, span_str(credential_headers[k])))
+				return true;
+		struct span value = haproxy_word(l, writers[i].value);
+		if (!writers[i].name)
+			return target_holds_key(
+				value, span_is(l->word[1], "set-query"), l->looked_up);
+		return named_for_secrets(name) && (is_written_out(value) || l->looked_up);
+	}
+	return false;
+}
+
+/* A variable that holds a secret: a later rule sends it. */
+static bool
+keeps_secret(const struct haproxy_line *l)
+{
+	struct haproxy_written w = { .word = 0 };
+	struct span name;
+
+	return span_is(l->word[0], "http-request") && l->secret &&
+	       haproxy_written(l, &w, &name);
+}
+
+/* A header that HAProxy itself adds: the unique id, or the name of the server. */
+static bool
+adds_credential(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	bool id = span_is(l->word[0], "unique-id-header");
+	const struct haproxy_line *format = haproxy_last(s, "unique-id-format", NULL), *server;
+	struct span name = haproxy_word(l, 1);
+	struct haproxy_walk w = haproxy_walk(s);
+
+	if (l->negated || !(id || span_is(l->word[0], "http-send-name-header")))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(credential_headers); i++)
+		if (span_ieq(name, span_str(credential_headers[i])))
+			return true;
+	if (id)
+		return format &&
+		       (format->secret ||
+			       (named_for_secrets(name) &&
+				       (format->looked_up ||
+					       is_written_out(haproxy_word(format, 1)))));
+	while ((server = haproxy_next(&w)))
+		if (span_is(server->word[0], "server") &&
+			(holds_key(haproxy_word(server, 1)) || named_for_secrets(name)))
+			return true;
+	return false;
+}
+
+/* A certificate of our own that the server asks for. */
+static bool
+server_has_certificate(const struct haproxy_line *l)
+{
+	return (span_is(l->word[0], "server") || span_is(l->word[0], "default-server") ||
+		       span_is(l->word[0], "server-template")) &&
+	       value_after(l, 1, "crt").n != 0;
+}
+
+const struct haproxy_line *
+credential_of(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+
+	while ((l = haproxy_next(&w)))
+		if (rule_sets_credential(l) || adds_credential(s, l) ||
+			(is_back(s) && (server_has_certificate(l) || keeps_secret(l))))
+			return l;
+	return NULL;
+}
+
+/* ---- what is shown to people ---- */
+
+/* The place of word n of a line as it is written; line.n: there are fewer. */
+static size_t
+raw_word(struct span line, size_t n)
+{
+	size_t i = 0;
+
+	for (;; n--) {
+		while (i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'))
+			i++;
+		if (n == 0)
+			return i;
+		while (i < line.n && line.p[i] != ' ' && line.p[i] != '\t')
+			i++;
+		if (i >= line.n)
+			return line.n;
+	}
+}
+
+static struct span
+raw(struct span line, size_t n)
+{
+	size_t from = raw_word(line, n), to = from;
+
+	while (to < line.n && line.p[to] != ' ' && line.p[to] != '\t' && line.p[to] != '\r')
+		to++;
+	return span_cut(line, from, to);
+}
+
+/* The value of NAME=VALUE, as it is in an environment file; line.n: it is none. */
+static size_t
+environment_value(struct span line)
+{
+	size_t i = 0;
+
+	while (i < line.n && is_word(line.p[i]))
+		i++;
+	bool plain = span_is(span_cut(line, 0, i), "EXTRAOPTS") ||
+		     span_is(span_cut(line, 0, i), "CONFIG");
+	return i && i + 1 < line.n && line.p[i] == '=' && !plain ? i + 1 : line.n;
+}
+
+size_t
+secret_at(struct span line)
+{
+	size_t at = environment_value(line);
+	struct span rule = raw(line, 1), value;
+
+	if (at == line.n)
+		at = key_at(line);
+	if (at < line.n)
+		return at;
+	if (span_is(raw(line, 0), "user") && span_ends(raw(line, 2), SPAN_LIT("password")))
+		return raw_word(line, 3);
+	if (span_is(raw(line, 0), "stats") && span_is(rule, "auth"))
+		return raw_word(line, 2);
+	for (size_t i = 0; i < COUNT_OF(writers); i++) {
+		if (!span_is(raw(line, 0), "http-request") || !writers[i].name ||
+			!span_is(rule, writers[i].action) || !named_for_secrets(raw(line, 2)))
+			continue;
+		at = raw_word(line, writers[i].value);
+		value = span_cut(line, at, line.n);
+		return is_written_out(value) ? at : line.n;
+	}
+	return line.n;
+}

@@ -1,0 +1,147 @@
+/* The condition of .if and .elif (configuration.txt 2.4): what follows from HAProxy's version
+ * and from the environment is judged, all else cannot be known here.
+ *
+ *   or   = and { "||" and }
+ *   and  = term { "&&" term }
+ *   term = "!" term | "(" or ")" | number | NAME "(" arguments ")" */
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "operator/edge/haproxy_file.h"
+
+enum { FALSE = 0, TRUE = 1, UNKNOWN = -1, DEPTH_MAX = 32, ARGUMENTS = 2 };
+
+struct condition {
+	struct haproxy *h;
+	struct span in;
+	unsigned depth;
+};
+
+static int read_or(struct condition *c);
+
+static void
+skip_blanks(struct condition *c)
+{
+	while (c->in.n && (*c->in.p == ' ' || *c->in.p == '\t'))
+		c->in = span_cut(c->in, 1, c->in.n);
+}
+
+static bool
+take(struct condition *c, const char *token)
+{
+	skip_blanks(c);
+	if (!span_starts(c->in, span_str(token)))
+		return false;
+	c->in = span_cut(c->in, strlen(token), c->in.n);
+	return true;
+}
+
+static int
+version_atleast(const struct condition *c, struct span text)
+{
+	struct haproxy want = { 0 };
+
+	if (!c->h->version[0] || !haproxy_set_version(&want, text))
+		return UNKNOWN;
+	return haproxy_version_atleast(c->h, want.version[0], want.version[1], want.version[2]);
+}
+
+static int
+negate(int v)
+{
+	return v == UNKNOWN ? UNKNOWN : !v;
+}
+
+static int
+call(const struct condition *c, struct span name, const struct span *arg)
+{
+	if (span_is(name, "version_atleast"))
+		return version_atleast(c, arg[0]);
+	if (span_is(name, "version_before"))
+		return negate(version_atleast(c, arg[0]));
+	if (span_is(name, "defined"))
+		return haproxy_variable(c->h, arg[0]).p != NULL;
+	if (span_is(name, "streq"))
+		return span_eq(arg[0], arg[1]);
+	if (span_is(name, "strneq"))
+		return !span_eq(arg[0], arg[1]);
+	if (span_is(name, "strstr"))
+		return memmem(arg[0].p, arg[0].n, arg[1].p, arg[1].n) != NULL;
+	return UNKNOWN; /* feature(), enabled(), openssl_version_atleast() ... */
+}
+
+static int
+read_term(struct condition *c)
+{
+	struct span arg[ARGUMENTS] = { { "", 0 }, { "", 0 } };
+
+	if (take(c, "!")) {
+		if (++c->depth > DEPTH_MAX)
+			return UNKNOWN;
+		return negate(read_term(c));
+	}
+	if (take(c, "(")) {
+		if (++c->depth > DEPTH_MAX)
+			return UNKNOWN;
+		int v = read_or(c);
+		return take(c, ")") ? v : UNKNOWN;
+	}
+	skip_blanks(c);
+	size_t n = 0;
+	while (n < c->in.n && (is_word(c->in.p[n])))
+		n++;
+	struct span name = span_cut(c->in, 0, n);
+	c->in = span_cut(c->in, n, c->in.n);
+	if (n && is_digit(*name.p))
+		return span_trim(name, "0").n ? TRUE : FALSE;
+	if (n == 0 || !take(c, "("))
+		return UNKNOWN;
+	struct span inner = span_cut(c->in, 0, span_chr(c->in, ')'));
+	c->in = span_cut(c->in, inner.n, c->in.n);
+	if (!take(c, ")"))
+		return UNKNOWN;
+	for (size_t i = 0; i < ARGUMENTS && inner.p; i++)
+		arg[i] = span_trim(span_next(&inner, ','), " \t");
+	return call(c, name, arg);
+}
+
+static int
+read_and(struct condition *c)
+{
+	int v = read_term(c);
+
+	while (take(c, "&&")) {
+		int other = read_term(c);
+		v = v == FALSE || other == FALSE       ? FALSE
+		    : v == UNKNOWN || other == UNKNOWN ? UNKNOWN
+						       : TRUE;
+	}
+	return v;
+}
+
+static int
+read_or(struct condition *c)
+{
+	int v = read_and(c);
+
+	while (take(c, "||")) {
+		int other = read_and(c);
+		v = v == TRUE || other == TRUE	       ? TRUE
+		    : v == UNKNOWN || other == UNKNOWN ? UNKNOWN
+						       : FALSE;
+	}
+	return v;
+}
+
+int
+haproxy_condition(struct haproxy *h, struct span text)
+{
+	struct condition c = { .h = h, .in = text };
+
+	skip_blanks(&c);
+	if (c.in.n == 0)
+		return FALSE;
+	int v = read_or(&c);
+	skip_blanks(&c);
+	return c.in.n ? UNKNOWN : v;
+}

@@ -1,0 +1,341 @@
+/* Files and folders, .if, sections and their defaults. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "operator/edge/credential.h"
+
+/* Every section of 2.6 to 3.3; another word begins none. */
+static const struct {
+	const char *word;
+	enum haproxy_kind kind;
+} sections[] = {
+	{ "global", HAPROXY_GLOBAL },
+	{ "defaults", HAPROXY_DEFAULTS },
+	{ "frontend", HAPROXY_FRONTEND },
+	{ "backend", HAPROXY_BACKEND },
+	{ "listen", HAPROXY_LISTEN },
+	{ "acme", HAPROXY_OTHER },
+	{ "cache", HAPROXY_OTHER },
+	{ "crt-store", HAPROXY_OTHER },
+	{ "fcgi-app", HAPROXY_OTHER },
+	{ "http-errors", HAPROXY_OTHER },
+	{ "log-forward", HAPROXY_OTHER },
+	{ "log-profile", HAPROXY_OTHER },
+	{ "mailers", HAPROXY_OTHER },
+	{ "peers", HAPROXY_OTHER },
+	{ "program", HAPROXY_OTHER },
+	{ "resolvers", HAPROXY_OTHER },
+	{ "ring", HAPROXY_OTHER },
+	{ "traces", HAPROXY_OTHER },
+	{ "userlist", HAPROXY_OTHER },
+};
+
+/* One .if: whether its branch is read, and whether one was surely taken before. */
+struct branch {
+	enum { READ, SKIP, MAYBE } now;
+	bool taken;  /* a branch was true: those after it are skipped */
+	bool unsure; /* a branch could not be judged */
+};
+
+struct reading {
+	struct haproxy *h;
+	const char *file;
+	unsigned line;
+	struct branch branch[HAPROXY_IF_DEPTH];
+	size_t depth;
+	unsigned from; /* where the outermost .if is */
+	bool ended;    /* the rest of the file is not read */
+};
+
+void
+haproxy_init(struct haproxy *h)
+{
+	*h = (struct haproxy){ .outside = true };
+	arena_init(&h->arena, 0, false);
+	buf_init(&h->notes, HAPROXY_NOTES_BYTES);
+}
+
+void
+haproxy_free(struct haproxy *h)
+{
+	buf_free(&h->notes);
+	arena_reset(&h->arena);
+}
+
+void
+haproxy_note(struct haproxy *h, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+	char text[512];
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (h->notes.n + strlen(file) + sizeof(text) + 16 < HAPROXY_NOTES_BYTES)
+		buf_printf(&h->notes, "%s:%u: %s\n", file, line, text);
+}
+
+/* ---- .if ---- */
+
+static bool
+skipping(const struct reading *r)
+{
+	for (size_t i = 0; i < r->depth; i++)
+		if (r->branch[i].now == SKIP)
+			return true;
+	return false;
+}
+
+static bool
+unsure(const struct reading *r)
+{
+	for (size_t i = 0; i < r->depth; i++)
+		if (r->branch[i].now == MAYBE)
+			return true;
+	return false;
+}
+
+/* The next branch of an .if: its condition's value, 1 for .else. */
+static void
+branch_next(struct branch *b, int value)
+{
+	b->now = b->taken || value == 0 ? SKIP : value < 0 || b->unsure ? MAYBE : READ;
+	b->taken |= value > 0;
+	b->unsure |= value < 0;
+}
+
+static int
+branch_condition(struct reading *r, const struct haproxy_line *line)
+{
+	struct buf text;
+
+	buf_init(&text, 1 << 20);
+	for (size_t i = 1; i < line->n; i++) {
+		buf_span(&text, line->word[i]);
+		buf_putc(&text, ' ');
+	}
+	int value = haproxy_condition(r->h, buf_view(&text));
+	if (value < 0)
+		haproxy_note(r->h, r->file, r->line,
+			"whether this holds cannot be known here: what follows is read as if "
+			"it "
+			"may");
+	buf_free(&text);
+	return value;
+}
+
+static void
+block_end(struct reading *r)
+{
+	struct haproxy *h = r->h;
+	struct haproxy_block *all =
+		arena_grow(&h->arena, h->block, h->nblock, &h->block_room, sizeof(*all), 8);
+
+	if (!all)
+		return;
+	h->block = all;
+	all[h->nblock++] = (struct haproxy_block){ r->file, r->from, r->line };
+}
+
+/* A line that begins with a dot. */
+static void
+directive(struct reading *r, const struct haproxy_line *line)
+{
+	struct span word = line->word[0];
+	struct branch *b = r->depth ? &r->branch[r->depth - 1] : NULL;
+
+	if (span_is(word, ".if")) {
+		if (r->depth == HAPROXY_IF_DEPTH) {
+			haproxy_note(r->h, r->file, r->line,
+				".if in .if, too deep: the rest of the file was not read");
+			r->ended = true;
+			return;
+		}
+		bool skip = skipping(r);
+		if (r->depth == 0)
+			r->from = r->line;
+		b = &r->branch[r->depth++];
+		*b = (struct branch){ .taken = skip };
+		branch_next(b, skip ? 0 : branch_condition(r, line));
+	} else if (b && span_is(word, ".elif")) {
+		branch_next(b, b->taken ? 0 : branch_condition(r, line));
+	} else if (b && span_is(word, ".else")) {
+		branch_next(b, 1);
+	} else if (b && span_is(word, ".endif")) {
+		if (--r->depth == 0)
+			block_end(r);
+	} else if (!span_is(word, ".notice") && !span_is(word, ".warning") &&
+		   !span_is(word, ".alert") && !span_is(word, ".diag")) {
+		haproxy_note(
+			r->h, r->file, r->line, "%.*s: not understood here", SPAN_ARG(word));
+	}
+}
+
+/* ---- sections ---- */
+
+static void
+section_begin(struct reading *r, enum haproxy_kind kind, const struct haproxy_line *line)
+{
+	struct haproxy *h = r->h;
+	struct haproxy_section *s =
+		arena_grow(&h->arena, h->section, h->n, &h->room, sizeof(*s), 16);
+	struct haproxy_line *head = arena_new(&h->arena, struct haproxy_line);
+
+	if (!s || !head)
+		return;
+	*head = *line;
+	h->section = s;
+	s[h->n++] = (struct haproxy_section){
+		.kind = kind, .name = haproxy_word(line, 1), .head = head
+	};
+	h->outside = false;
+	h->line_room = 0;
+}
+
+/* setenv and presetenv of global are there for the lines after them. */
+static void
+global_environment(struct haproxy *h, const struct haproxy_line *l)
+{
+	bool preset = span_is(l->word[0], "presetenv");
+
+	if (l->n >= 2 && (span_is(l->word[0], "setenv") || preset) &&
+		(!preset || !haproxy_variable(h, l->word[1]).p))
+		haproxy_setenv(h, l->word[1], haproxy_word(l, 2));
+}
+
+static void
+section_add(struct reading *r, const struct haproxy_line *line)
+{
+	struct haproxy *h = r->h;
+
+	if (h->outside) {
+		if (!h->said)
+			haproxy_note(h, r->file, r->line,
+				"%.*s: before any section of this file, as what follows it",
+				SPAN_ARG(line->word[0]));
+		h->said = true;
+		return;
+	}
+	struct haproxy_section *s = &h->section[h->n - 1];
+	struct haproxy_line *l =
+		arena_grow(&h->arena, s->line, s->n, &h->line_room, sizeof(*l), 32);
+	if (!l)
+		return;
+	s->line = l;
+	l[s->n++] = *line;
+	if (s->kind == HAPROXY_GLOBAL)
+		global_environment(h, line);
+}
+
+static void
+read_line(struct reading *r, struct span source)
+{
+	struct haproxy_line line = { .file = r->file, .line = r->line, .source = source };
+	struct span shown = span_trim(source, " \t\r");
+
+	if (shown.n == 0 || *shown.p == '#')
+		return;
+	if (skipping(r) && *shown.p != '.')
+		return; /* HAProxy does not look at it either */
+	if (!haproxy_words(r->h, &line) || line.n == 0)
+		return;
+	line.maybe = unsure(r);
+	if (*line.word[0].p == '.') {
+		directive(r, &line);
+		return;
+	}
+	for (size_t i = 0; i < COUNT_OF(sections); i++)
+		if (span_is(line.word[0], sections[i].word)) {
+			section_begin(r, sections[i].kind, &line);
+			return;
+		}
+	section_add(r, &line);
+}
+
+int
+haproxy_read_text(struct haproxy *h, const char *file, struct span text)
+{
+	struct reading r = { .h = h, .file = arena_strdup(&h->arena, file) };
+	struct span rest = arena_dup(&h->arena, text);
+
+	if (++h->files > HAPROXY_FILES_MAX || (h->bytes += text.n) > HAPROXY_BYTES_MAX)
+		return ERR_LIMIT;
+	h->outside = h->outside || !h->joined;
+	h->said = false;
+	while (rest.p && !r.ended) {
+		r.line++;
+		read_line(&r, span_next(&rest, '\n'));
+	}
+	if (r.depth)
+		haproxy_note(h, r.file, r.line, ".if without its .endif");
+	return arena_failed(&h->arena) ? ERR_NOMEM : 0;
+}
+
+/* ---- files ---- */
+
+static int
+read_file(struct haproxy *h, const char *file)
+{
+	struct buf text;
+	int err = 0;
+
+	buf_init(&text, HAPROXY_BYTES_MAX);
+	if (!buf_file(&text, file))
+		err = buf_failed(&text) ? ERR_LIMIT : ERR_IO;
+	else
+		err = haproxy_read_text(h, file, buf_view(&text));
+	int why = errno;
+	buf_free(&text);
+	errno = why;
+	return err;
+}
+
+static int
+is_cfg(const struct dirent *e)
+{
+	struct span name = span_str(e->d_name);
+
+	return *name.p != '.' && name.n > 4 && span_ends(name, SPAN_LIT(".cfg"));
+}
+
+int
+haproxy_folder(struct arena *a, const char *path, const char ***files)
+{
+	struct dirent **found;
+	int n = scandir(path, &found, is_cfg, alphasort);
+
+	if (n < 0)
+		return ERR_IO;
+	const char **list = arena_array(a, (size_t)n + 1, sizeof(*list));
+	for (int i = 0; i < n; i++) {
+		if (list)
+			list[i] = arena_printf(a, "%s/%s", path, found[i]->d_name).p;
+		free(found[i]);
+	}
+	free(found);
+	*files = list;
+	return arena_failed(a) ? ERR_LIMIT : n;
+}
+
+int
+haproxy_read(struct haproxy *h, const char *path)
+{
+	const char **files;
+	struct stat st;
+	int err = 0;
+
+	if (stat(path, &st) != 0)
+		return ERR_IO;
+	if (!S_ISDIR(st.st_mode))
+		return read_file(h, path);
+	int n = haproxy_folder(&h->arena, path, &files);
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n && !err; i++)
+		err = read_file(h, files[i]);
+	return err;
+}

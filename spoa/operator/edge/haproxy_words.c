@@ -1,0 +1,196 @@
+/* The words of one line, as HAProxy's parse_line() cuts them (configuration.txt 2.2 and 2.3):
+ * spaces and tabs separate, # ends the line, \ takes the meaning of the character after it,
+ * "weak" quotes keep spaces and expand variables, 'strong' ones keep all. */
+#include "base/ascii.h"
+#include "operator/edge/haproxy_file.h"
+
+struct words {
+	struct haproxy *h;
+	struct haproxy_line *line;
+	struct span in;
+	size_t at;
+	char quote; /* the one that is open, or 0 */
+	bool open;  /* a word has begun */
+	bool failed;
+	struct buf out;
+	struct span word[HAPROXY_WORDS_MAX];
+	size_t n;
+};
+
+static bool
+blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static char
+peek(const struct words *w, size_t ahead)
+{
+	return w->at + ahead < w->in.n ? w->in.p[w->at + ahead] : 0;
+}
+
+static void
+word_failed(struct words *w, const char *why)
+{
+	haproxy_note(w->h, w->line->file, w->line->line, "%s: the line was not read", why);
+	w->failed = true;
+}
+
+static void
+word_end(struct words *w)
+{
+	if (w->open && w->n == HAPROXY_WORDS_MAX)
+		word_failed(w, "too many words");
+	else if (w->open)
+		w->word[w->n++] = arena_dup(&w->h->arena, buf_view(&w->out));
+	buf_clear(&w->out);
+	w->open = false;
+}
+
+/* \ and what follows it, outside of '': other pairs than these stay as they are. */
+static void
+word_escape(struct words *w)
+{
+	static const char from[] = " \\#'\"$tnr", to[] = " \\#'\"$\t\n\r";
+	const char *which = peek(w, 1) ? strchr(from, peek(w, 1)) : NULL;
+
+	w->open = true;
+	if (which) {
+		buf_putc(&w->out, to[which - from]);
+		w->at += 2;
+	} else if (peek(w, 1) == 'x' && is_hex(peek(w, 2)) && is_hex(peek(w, 3))) {
+		buf_putc(&w->out, (char)(hex_value(peek(w, 2)) << 4 | hex_value(peek(w, 3))));
+		w->at += 4;
+	} else {
+		buf_putc(&w->out, '\\');
+		w->at++;
+	}
+}
+
+/* ${NAME[*]} is as many words as the value has. */
+static void
+put_words(struct words *w, struct span value)
+{
+	for (size_t i = 0; i < value.n && !w->failed; i++)
+		if (blank(value.p[i])) {
+			word_end(w);
+		} else {
+			buf_putc(&w->out, value.p[i]);
+			w->open = true;
+		}
+}
+
+/* What HAProxy itself sets before it reads its files (configuration.txt 2.3): there, whatever
+ * it is, and no secret. */
+static bool
+of_haproxy(struct span name)
+{
+	static const char *const names[] = { "HAPROXY_BRANCH", "HAPROXY_CFGFILES",
+		"HAPROXY_CLI", "HAPROXY_HTTPS_LOG_FMT", "HAPROXY_HTTP_CLF_LOG_FMT",
+		"HAPROXY_HTTP_LOG_FMT", "HAPROXY_KEYLOG_BC_LOG_FMT",
+		"HAPROXY_KEYLOG_FC_LOG_FMT", "HAPROXY_LOCALPEER", "HAPROXY_MASTER_CLI",
+		"HAPROXY_MWORKER", "HAPROXY_STARTUP_VERSION", "HAPROXY_TCP_CLF_LOG_FMT",
+		"HAPROXY_TCP_LOG_FMT" };
+
+	return SPAN_IN(name, names) || name.p[0] == '.';
+}
+
+/* $NAME, ${NAME}, ${NAME-default}, ${NAME[*]}: inside "" only. A name that begins with a dot is
+ * one of HAProxy's own (.FILE, .LINE, .SECTION). */
+static void
+word_variable(struct words *w)
+{
+	bool brace = peek(w, 1) == '{', list = false;
+	size_t from = w->at + 1 + brace, to = from;
+	struct span other = { NULL, 0 };
+
+	while (to < w->in.n && (is_word(w->in.p[to]) || (to == from && w->in.p[to] == '.')))
+		to++;
+	struct span name = span_cut(w->in, from, to);
+	if (name.n == 0) {
+		word_failed(w, "$ without the name of a variable");
+		return;
+	}
+	if (brace && span_starts(span_cut(w->in, to, w->in.n), SPAN_LIT("[*]"))) {
+		list = true;
+		to += 3;
+	}
+	if (brace && to < w->in.n && w->in.p[to] == '-') {
+		struct span rest = span_cut(w->in, to + 1, w->in.n);
+		other = span_cut(rest, 0, span_chr(rest, '}'));
+		to += 1 + other.n;
+	}
+	if (brace && (to >= w->in.n || w->in.p[to] != '}')) {
+		word_failed(w, "${ without its }");
+		return;
+	}
+	w->at = to + brace;
+	struct span value = haproxy_variable(w->h, name);
+	if (!value.p && of_haproxy(name))
+		value = name;
+	else if (!value.p && !other.p)
+		haproxy_note(w->h, w->line->file, w->line->line,
+			"%.*s is not set here: taken as empty; export it, or put it into "
+			"/etc/default/haproxy",
+			SPAN_ARG(name));
+	if (!value.p)
+		value = other;
+	if (!w->line->environment && !of_haproxy(name))
+		w->line->environment = w->n ? w->n : 1;
+	w->open = true;
+	if (list)
+		put_words(w, value);
+	else
+		buf_span(&w->out, value);
+}
+
+static void
+word_char(struct words *w)
+{
+	char c = w->in.p[w->at];
+
+	if (c == 0) {
+		word_failed(w, "a NUL character");
+	} else if (w->quote ? c == w->quote : c == '"' || c == '\'') {
+		w->quote = w->quote ? 0 : c;
+		w->open = true;
+		w->at++;
+	} else if (c == '\\' && w->quote != '\'') {
+		word_escape(w);
+	} else if (c == '$' && w->quote == '"') {
+		word_variable(w);
+	} else if (blank(c) && !w->quote) {
+		word_end(w);
+		w->at++;
+	} else if (c == '#' && !w->quote) {
+		w->at = w->in.n;
+	} else {
+		buf_putc(&w->out, c);
+		w->open = true;
+		w->at++;
+	}
+}
+
+bool
+haproxy_words(struct haproxy *h, struct haproxy_line *line)
+{
+	struct words w = { .h = h, .line = line, .in = line->source };
+
+	buf_init(&w.out, HAPROXY_BYTES_MAX);
+	while (w.at < w.in.n && !w.failed)
+		word_char(&w);
+	if (w.quote && !w.failed)
+		word_failed(&w, "a quote is not closed");
+	word_end(&w);
+	buf_free(&w.out);
+	if (w.failed || arena_failed(&h->arena))
+		return false;
+	size_t first = w.n > 1 && (span_is(w.word[0], "no") || span_is(w.word[0], "default"));
+	line->negated = first;
+	line->environment -= first && line->environment > 1;
+	line->n = w.n - first;
+	line->word = arena_array(&h->arena, line->n, sizeof(struct span));
+	if (line->word && line->n)
+		memcpy(line->word, w.word + first, line->n * sizeof(struct span));
+	return line->word != NULL;
+}

@@ -1,0 +1,346 @@
+/* The table of rules, the facts they share, and how a finding is written. */
+#include <stdio.h>
+
+#include "operator/edge/judge_private.h"
+
+/* clang-format off */
+#define ERROR  true
+#define ADVICE false
+#define GATES  true  /* asked for each frontend that loads the engine */
+#define ONCE   false
+const struct judge_rule judge_rules[] = {
+	{ "haproxy-version",      ADVICE, ONCE,  rule_version,             "the version is one that tollgate is tried on" },
+	{ "stanza-absent",        ERROR,  ONCE,  rule_stanza_absent,       "a frontend loads the SPOE engine of tollgate" },
+	{ "shipped-missing",      ERROR,  ONCE,  rule_shipped_missing,     "tollgate.cfg is loaded next to the person's own files" },
+	{ "gate-mode",            ERROR,  GATES, rule_gate_mode,           "the frontend of the gate speaks HTTP" },
+	{ "stanza-scope",         ERROR,  GATES, rule_stanza_scope,        "what passes the gate is named by host or bind, never by path" },
+	{ "stanza-lines",         ERROR,  GATES, rule_stanza_lines,        "every line of the stanza is there and says what the shipped one says" },
+	{ "scope-changed",        ERROR,  GATES, rule_scope_changed,       "no rule changes what the stanza's ACL tests so that requests miss it" },
+	{ "stanza-order",         ERROR,  GATES, rule_stanza_order,        "the stanza's lines are in the shipped order" },
+	{ "routes-after-own",     ERROR,  GATES, rule_routes_after_own,    "the stanza's use_backend lines come before any other" },
+	{ "inner-lines",          ERROR,  ONCE,  rule_inner_lines,         "the relay's second pass has its own rules" },
+	{ "inner-bind",           ERROR,  ONCE,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
+	{ "inner-answered",       ERROR,  ONCE,  rule_inner_answered,      "no rule answers the relay's second pass for what differs there" },
+	{ "credential-unguarded", ERROR,  ONCE,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
+	{ "credential-in-front",  ERROR,  ONCE,  rule_credential_in_front, "no frontend sets a provider's credential" },
+	{ "ungated-provider",     ERROR,  ONCE,  rule_ungated_provider,    "what did not pass the gate reaches no provider without key and guard" },
+	{ "own-variables",        ERROR,  ONCE,  rule_own_variables,       "no rule but the shipped ones writes what the gate obeys" },
+	{ "variables-limit",      ERROR,  ONCE,  rule_variables_limit,     "HAProxy has room for the variables that the gate obeys" },
+	{ "ends-before",          ERROR,  GATES, rule_ends_before,         "no `allow` ends the rules before the stanza's" },
+	{ "cached-answers",       ERROR,  GATES, rule_cached_answers,      "no cache answers what passes the gate" },
+	{ "own-origins",          ERROR,  GATES, rule_own_origins,         "which pages may read answers is said by origins.lst alone" },
+	{ "deny-answers",         ERROR,  ONCE,  rule_deny_answers,        "what was denied has no way on from tollgate-deny" },
+	{ "sockets",              ERROR,  ONCE,  rule_sockets,             "HAProxy connects where tollgate listens, chroot included" },
+	{ "deadlines",            ERROR,  ONCE,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
+	{ "compression-filter",   ERROR,  GATES, rule_compression_filter,  "compression with SPOE names its filter" },
+	{ "compression-overflow", ERROR,  ONCE,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
+	{ "retried-answers",      ERROR,  ONCE,  rule_retried_answers,     "no backend of a provider sends a request again that may have been charged" },
+	{ "credential-lines",     ERROR,  ONCE,  rule_credential_lines,    "the relay's second pass sets the credentials that tollgate.yaml has" },
+	{ "credential-twice",     ERROR,  ONCE,  rule_credential_twice,    "a backend sets a credential or gets one from tollgate.yaml" },
+	{ "signed-host",          ERROR,  ONCE,  rule_signed_host,         "a backend sends the Host that the relay signs for it" },
+	{ "socket-group",         ADVICE, ONCE,  rule_socket_group,        "HAProxy is in the group that tollgate's sockets are for" },
+	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
+	{ "stanza-older",         ADVICE, GATES, rule_stanza_older,        "the stanza decides once what passes the gate" },
+	{ "attempt-lines",        ADVICE, ONCE,  rule_attempt_lines,       "where a request may have another attempt HAProxy says why it failed" },
+	{ "argument-lines",       ADVICE, ONCE,  rule_argument_lines,      "arguments of MCP that are in header fields reach the server" },
+	{ "login-lines",          ADVICE, ONCE,  rule_login_lines,         "clients of MCP are told where to log in, and listed pages reach them" },
+	{ "retries",              ADVICE, ONCE,  rule_retries,             "where a request may have another attempt HAProxy does not wait first" },
+	{ "answer-lines",         ADVICE, GATES, rule_answer_lines,        "callers are told what the shipped stanza tells them" },
+	{ "own-rules-twice",      ADVICE, GATES, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
+	{ "changed-after",        ADVICE, GATES, rule_changed_after,       "no rule changes path or method after the policy saw them" },
+	{ "refused-after",        ADVICE, GATES, rule_refused_after,       "rules that refuse come before the stanza's question" },
+	{ "ungated-guarded",      ADVICE, ONCE,  rule_ungated_guarded,     "no frontend without the stanza leads to a guarded backend" },
+	{ "bufsize",              ADVICE, ONCE,  rule_bufsize,             "most bodies fit HAProxy's buffer" },
+	{ "provider-timeouts",    ADVICE, ONCE,  rule_provider_timeouts,   "a model may think longer than a web server" },
+	{ "http-no-delay",        ADVICE, ONCE,  rule_http_no_delay,       "tokens are sent as they come" },
+	{ "certificates",         ADVICE, ONCE,  rule_certificates,        "no certificate ends within 14 days" },
+	{ "html-errors",          ADVICE, ONCE,  rule_html_errors,         "a provider that refuses is no HTML page" },
+};
+/* clang-format on */
+const size_t judge_rules_count = COUNT_OF(judge_rules);
+
+/* ---- findings ---- */
+
+static void
+put_paste(struct buf *out, const char *paste)
+{
+	struct span rest = span_str(paste);
+
+	while (rest.p && rest.n) {
+		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
+		if (line.n && *line.p != '#')
+			buf_printf(out, "    %.*s\n", SPAN_ARG(line));
+	}
+}
+
+void
+found(struct judge *j, const struct haproxy_line *at, const char *paste, const char *fmt, ...)
+{
+	struct buf *out = j->rule->error ? &j->out->errors : &j->out->advice;
+	char why[1024];
+	va_list ap;
+
+	if (!at && j->h->n)
+		at = j->h->section[0].head;
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (j->rule->error)
+		j->out->nerrors++;
+	else
+		j->out->nadvice++;
+	buf_printf(out, "%s%s:%u:1: %s: %s%s\n",
+		j->rule->error ? "" : "advice: ", at ? at->file : "haproxy.cfg",
+		at ? at->line : 1, j->rule->name, why, paste ? "; write:" : "");
+	put_paste(out, paste);
+}
+
+/* ---- lines ---- */
+
+bool
+same_line(const struct haproxy_line *a, const struct haproxy_line *b)
+{
+	if (a->n != b->n || a->negated != b->negated)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!span_eq(a->word[i], b->word[i]))
+			return false;
+	return true;
+}
+
+const struct haproxy_line *
+find_line(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (same_line(&s->line[i], l))
+			return &s->line[i];
+	return NULL;
+}
+
+bool
+line_holds(const struct haproxy_line *l, const char *text)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->word[i].n &&
+			memmem(l->word[i].p, l->word[i].n, text, strlen(text)) != NULL)
+			return true;
+	return false;
+}
+
+struct span
+value_after(const struct haproxy_line *l, size_t from, const char *word)
+{
+	for (size_t i = from; i + 1 < l->n; i++)
+		if (span_is(l->word[i], word))
+			return l->word[i + 1];
+	return span_of("", 0);
+}
+
+struct span
+last_value(const struct haproxy_line *l, const char *word)
+{
+	struct span value = { "", 0 };
+
+	for (size_t i = 2; i + 1 < l->n; i++)
+		if (span_is(l->word[i], word))
+			value = l->word[i + 1];
+	return value;
+}
+
+struct span
+global_value(const struct haproxy *h, const char *word)
+{
+	struct span value = { "", 0 };
+
+	for (size_t i = 0; i < h->n; i++)
+		for (size_t k = 0; h->section[i].kind == HAPROXY_GLOBAL && k < h->section[i].n;
+			k++)
+			if (span_is(h->section[i].line[k].word[0], word))
+				value = haproxy_word(&h->section[i].line[k], 1);
+	return value;
+}
+
+bool
+haproxy_time(struct span text, uint64_t *us)
+{
+	static const struct {
+		const char *unit;
+		uint64_t us;
+	} units[] = { { "", 1000 }, { "us", 1 }, { "ms", 1000 }, { "s", 1000000 },
+		{ "m", 60000000 }, { "h", 3600000000 }, { "d", 86400000000 } };
+	size_t digits = 0;
+	uint64_t v = 0;
+
+	while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+		digits++;
+	if (span_u64(span_cut(text, 0, digits), &v) != 0 || v > UINT64_MAX / 86400000000)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (span_is(span_cut(text, digits, text.n), units[i].unit)) {
+			*us = v * units[i].us;
+			return true;
+		}
+	return false;
+}
+
+const struct haproxy_section *
+backend_named(const struct haproxy *h, struct span name)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (is_back(&h->section[i]) && span_eq(h->section[i].name, name))
+			return &h->section[i];
+	return NULL;
+}
+
+bool
+is_provider(const struct judge *j, const struct haproxy_section *s)
+{
+	if (!is_back(s) || is_ours(s))
+		return false;
+	for (size_t i = 0; j->cfg && i < j->cfg->nbackends; i++)
+		if (span_is(s->name, j->cfg->backends[i]))
+			return true;
+	return credential_of(s) != NULL;
+}
+
+/* ---- facts ---- */
+
+const struct haproxy_line *
+engine_of(const struct haproxy_section *s)
+{
+	for (size_t i = 0; is_front(s) && i < s->n; i++)
+		if (span_is(s->line[i].word[0], "filter") &&
+			span_is(haproxy_word(&s->line[i], 1), "spoe") &&
+			span_is(last_value(&s->line[i], "engine"), "tollgate"))
+			return &s->line[i];
+	return NULL;
+}
+
+static void
+find_inner(struct judge *j, const struct haproxy_section *s)
+{
+	for (size_t i = 0; is_front(s) && i < s->n && !j->inner; i++)
+		if (span_is(s->line[i].word[0], "bind") &&
+			span_is(last_value(&s->line[i], "name"), "tollgate-inner")) {
+			j->inner = s;
+			j->inner_bind = &s->line[i];
+		}
+}
+
+static void
+add_older(struct buf *out, struct span piece)
+{
+	while (piece.n) {
+		shipped_older(span_next(&piece, '\n'), out);
+		buf_putc(out, '\n');
+	}
+}
+
+/* The shipped lines as sections: a frontend for the stanza with its routes, one for how that
+ * was before, the frontends of the complete example, a backend for the guard. */
+static void
+read_pieces(struct judge *j)
+{
+	struct haproxy *p = &j->pieces;
+	struct buf text;
+
+	haproxy_init(p);
+	memcpy(p->version, j->h->version, sizeof(p->version));
+	buf_init(&text, JUDGE_TEXT_BYTES);
+	buf_str(&text, "frontend stanza\n");
+	buf_span(&text, shipped_piece(PIECE_STANZA));
+	buf_span(&text, shipped_piece(PIECE_ROUTES));
+	buf_str(&text, "backend guard\n");
+	buf_span(&text, shipped_piece(PIECE_GUARD));
+	buf_str(&text, "frontend older\n");
+	add_older(&text, shipped_piece(PIECE_STANZA));
+	add_older(&text, shipped_piece(PIECE_ROUTES));
+	haproxy_read_text(p, "bolt-on.cfg", buf_view(&text));
+	haproxy_read_text(p, "haproxy.cfg", shipped("haproxy/haproxy.cfg"));
+	haproxy_read_text(p, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
+	buf_free(&text);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct haproxy_section *s = &p->section[i];
+		if (span_is(s->name, "stanza"))
+			j->shipped_stanza = s;
+		if (span_is(s->name, "older"))
+			j->shipped_older = s;
+		if (span_is(s->name, "edge"))
+			j->shipped_edge = s;
+		if (span_is(s->name, "egress") && !j->bolt_on)
+			j->shipped_inner = s;
+		if (span_is(s->name, "guard"))
+			j->shipped_guard = s;
+	}
+}
+
+/* Of several frontends of the gate one may be laid as the complete example has it, another as
+ * the bolt-on has it: that names what passes by an ACL. */
+const struct haproxy_section *
+shipped_of(const struct judge *j, const struct haproxy_section *s)
+{
+	bool named = j->bolt_on;
+
+	if (is_ours(s))
+		return backend_named(&j->pieces, s->name);
+	if (!engine_of(s))
+		return s == j->inner ? j->shipped_inner : NULL;
+	for (size_t i = 0; i < s->n; i++)
+		named |= span_is(s->line[i].word[0], "acl") &&
+			 span_is(haproxy_word(&s->line[i], 1), "tollgate");
+	return !named		 ? j->shipped_edge
+	       : older_stanza(s) ? j->shipped_older
+				 : j->shipped_stanza;
+}
+
+static void
+take_gate(struct judge *j, const struct haproxy_section *s)
+{
+	j->gate = s;
+	j->engine = engine_of(s);
+	j->shipped_gate = shipped_of(j, s);
+}
+
+static void
+ask(struct judge *j, const struct judge_rule *rule, const struct haproxy_section *first)
+{
+	j->rule = rule;
+	for (size_t i = 0; rule->each_gate && i < j->h->n; i++)
+		if (engine_of(&j->h->section[i])) {
+			take_gate(j, &j->h->section[i]);
+			rule->judge(j);
+		}
+	if (first)
+		take_gate(j, first);
+	if (!rule->each_gate)
+		rule->judge(j);
+}
+
+void
+judge(const struct haproxy *h, const struct config *cfg, const struct policy *policy,
+	struct judged *out)
+{
+	struct judge j = { .h = h, .cfg = cfg, .policy = policy, .out = out };
+	const struct haproxy_section *first = NULL;
+
+	*out = (struct judged){ .nerrors = 0 };
+	buf_init(&out->errors, JUDGE_TEXT_BYTES);
+	buf_init(&out->advice, JUDGE_TEXT_BYTES);
+	for (size_t i = 0; i < h->n; i++) {
+		if (!first && engine_of(&h->section[i]))
+			first = &h->section[i];
+		find_inner(&j, &h->section[i]);
+	}
+	j.bolt_on = !first || !j.inner || engine_of(j.inner);
+	read_pieces(&j);
+	for (size_t i = 0; i < judge_rules_count; i++)
+		ask(&j, &judge_rules[i], first);
+	haproxy_free(&j.pieces);
+}
+
+void
+judged_free(struct judged *j)
+{
+	buf_free(&j->errors);
+	buf_free(&j->advice);
+}

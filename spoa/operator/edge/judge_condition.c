@@ -1,0 +1,459 @@
+/* Conditions of rules: whether they leave out what passes the gate, or the relay's second pass
+ * (configuration.txt 7.2). Rules of the response cannot read the request's host, so `acl
+ * tollgate` never fits there: they ask for the stanza's variable, or for the verdict.
+ *
+ *   condition = ("if" | "unless") branch { ("or" | "||") branch }
+ *   branch    = term { term }
+ *   term      = [ "!" ] ( NAME | "{" words "}" ) */
+#include <regex.h>
+#include <stdio.h>
+
+#include "base/codec/credentials.h"
+#include "operator/edge/judge_private.h"
+
+struct term {
+	bool negated;
+	size_t from, to;  /* its words, braces aside */
+	struct span name; /* where it is a name */
+};
+
+static bool
+is_or(struct span word)
+{
+	return span_is(word, "or") || span_is(word, "||");
+}
+
+/* The term at word *i, which moves after it. */
+static struct term
+next_term(const struct haproxy_line *l, size_t *i)
+{
+	struct term t = { .negated = false };
+	struct span word = l->word[*i];
+
+	if (span_is(word, "!") && *i + 1 < l->n) {
+		t.negated = true;
+		word = l->word[++*i];
+	} else if (word.n > 1 && *word.p == '!') {
+		t.negated = true;
+		word = span_cut(word, 1, word.n);
+	}
+	t.from = ++*i;
+	if (!span_is(word, "{")) {
+		t.name = word;
+		return t;
+	}
+	while (*i < l->n && !span_is(l->word[*i], "}"))
+		++*i;
+	t.to = *i;
+	*i += *i < l->n;
+	return t;
+}
+
+/* GATED: what the stanza's first line decided; NAMED: what `acl tollgate` names now. */
+enum what { GATED = 1, NAMED = 2, INNER = 4, DECIDED = 8 };
+
+static bool
+words_are(
+	const struct haproxy_line *l, const struct term *t, const char *const *words, size_t n)
+{
+	if (t->name.n || t->to - t->from != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!span_is(l->word[t->from + i], words[i]))
+			return false;
+	return true;
+}
+
+/* The term is one of these: the stanza's variable or its ACL, `acl tollgate`, so_name of the
+ * inner bind or an ACL of the section for it, or says that there is a verdict. */
+static bool
+names(const struct haproxy_section *s, const struct haproxy_line *l, const struct term *t,
+	unsigned what)
+{
+	static const char *const inner[] = { "so_name", "tollgate-inner" };
+	static const char *const decided[] = { "var(txn.tollgate.via)", "-m", "found" };
+	static const char *const gated[] = { "var(" GATED_VARIABLE ")", "-m", "bool" };
+	bool is = false;
+
+	if (what & DECIDED && words_are(l, t, decided, COUNT_OF(decided)))
+		return true;
+	if (what & GATED &&
+		(span_is(t->name, GATED_ACL) || words_are(l, t, gated, COUNT_OF(gated))))
+		return true;
+	if (what & NAMED && span_is(t->name, "tollgate"))
+		return true;
+	if (!(what & INNER))
+		return false;
+	if (words_are(l, t, inner, COUNT_OF(inner)))
+		return true;
+	/* ACLs of one name are alternatives */
+	for (size_t i = 0; t->name.n && i < s->n; i++) {
+		const struct haproxy_line *acl = &s->line[i];
+		if (!span_is(acl->word[0], "acl") || !span_eq(haproxy_word(acl, 1), t->name))
+			continue;
+		if (acl->n != 4 || !span_is(acl->word[2], inner[0]) ||
+			!span_is(acl->word[3], inner[1]))
+			return false;
+		is = true;
+	}
+	return is;
+}
+
+/* Each part of the condition is true only where none of these is (leave), or one is. */
+static bool
+holds_only(const struct haproxy_section *s, const struct haproxy_line *l, unsigned what,
+	bool leave)
+{
+	size_t i = condition_at(l);
+	bool unless, all = true;
+
+	if (i >= l->n)
+		return false;
+	unless = span_is(l->word[i++], "unless");
+	while (i < l->n) {
+		size_t terms = 0;
+		bool hit = false;
+		for (; i < l->n && !is_or(l->word[i]); terms++) {
+			struct term t = next_term(l, &i);
+			hit |= (t.negated != unless) == leave && names(s, l, &t, what);
+		}
+		if (unless && hit && terms == 1)
+			return true;
+		all &= hit;
+		i++; /* or */
+	}
+	return !unless && all;
+}
+
+/* Where the stanza's variable is set the word of its ACL holds, and `acl tollgate` holds until
+ * something changes what that tests; before, the ACL alone. */
+bool
+spares_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	const struct haproxy_line *once = decided_once(s);
+	bool above = once && span_is(l->word[0], "http-request") && is_before(s, l, once);
+	unsigned gated = once && !above ? GATED : 0;
+
+	if (!holds_only(s, l, gated | NAMED, true))
+		return false;
+	return above || (gated && holds_only(s, l, gated, true)) || !scope_changed_before(s, l);
+}
+
+bool
+spares_the_named(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, GATED | NAMED, true);
+}
+
+bool
+spares_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, INNER, true);
+}
+
+/* Without the engine these are but names. `acl tollgate` names what passes as long as nothing
+ * makes it fit more. */
+bool
+is_of_the_gate(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	unsigned decided = INNER | (engine_of(s) ? GATED : 0);
+
+	return holds_only(s, l, decided, false) ||
+	       (engine_of(s) && holds_only(s, l, decided | NAMED, false) &&
+		       !scope_widened_before(s, l));
+}
+
+bool
+is_of_the_decided(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, GATED | INNER, false);
+}
+
+bool
+is_of_the_inner(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return holds_only(s, l, INNER, false);
+}
+
+bool
+spares_the_decided(const struct haproxy_line *l)
+{
+	return holds_only(NULL, l, DECIDED | GATED, true);
+}
+
+/* ---- what a condition is on the relay's second pass ---- */
+
+enum truth { NO, YES, OPEN };
+struct on_inner {
+	enum truth is;
+	bool differs; /* from the first pass */
+};
+enum { VARIABLES_DEPTH = 4 }; /* of variables and ACLs that read others */
+
+/* Where a condition is asked. */
+struct asked {
+	const struct judge *j;
+	const struct haproxy_section *s;
+	const struct haproxy_line *at;
+	unsigned depth;
+};
+
+static struct on_inner condition_inner(struct asked a, const struct haproxy_line *l);
+static struct on_inner criterion_inner(
+	struct asked a, const struct haproxy_line *l, size_t from, size_t to);
+
+/* It comes in over a unix socket, by HTTP/1.1, without TLS and without the credentials that the
+ * first pass took away. NULL: nothing, so that no pattern fits. A * is any rest. */
+static const struct {
+	const char *fetch, *value;
+} inner_fetches[] = { { "ssl_fc", "0" }, { "ssl_*", NULL }, { "req.ssl_*", NULL },
+	{ "req_ssl_*", NULL }, { "fc_http_major", "1" }, { "fc_rcvd_proxy", "0" },
+	{ "fc_*", NULL }, { "so_name", "tollgate-inner" }, { "dst", NULL },
+	{ "dst_port", NULL }, { "dst_is_local", "0" }, { "src_port", NULL },
+	{ "http_auth*", NULL }, { "cook*", NULL }, { "req.cook*", NULL }, { "req.ver", "1.1" },
+	{ "req_ver", "1.1" } };
+/* HAProxy's own ACLs (configuration.txt 7.4). */
+static const struct {
+	const char *name;
+	enum truth is;
+} inner_acls[] = { { "HTTP_1.0", NO }, { "HTTP_1.1", YES }, { "HTTP_2.0", NO },
+	{ "HTTP_3.0", NO } };
+
+/* The header is one that the stanza takes away. */
+static bool
+is_taken(const struct judge *j, struct span header)
+{
+	bool taken = false;
+	char name[256];
+	regex_t re;
+
+	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(header));
+	for (size_t i = 0; i < j->shipped_stanza->n && !taken; i++) {
+		const struct haproxy_line *l = &j->shipped_stanza->line[i];
+		if (!span_is(l->word[0], "http-request") ||
+			!span_is(l->word[1], "del-header") ||
+			!span_starts(l->word[2], SPAN_LIT(CREDENTIAL_BEGINS "(")) ||
+			regcomp(&re, l->word[2].p, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
+			continue;
+		taken = regexec(&re, name, 0, NULL, 0) == 0;
+		regfree(&re);
+	}
+	return taken;
+}
+
+/* A rule before this one sets the client's address, as the stanza's does for the second pass.
+ */
+static bool
+src_is_set(struct asked a)
+{
+	bool request = span_is(a.at->word[0], "http-request");
+
+	for (size_t i = 0; i < a.s->n && !span_is(a.at->word[0], "tcp-request"); i++)
+		if (span_is(a.s->line[i].word[0], "http-request") &&
+			span_is(haproxy_word(&a.s->line[i], 1), "set-src") &&
+			(!request || is_before(a.s, &a.s->line[i], a.at)))
+			return true;
+	return false;
+}
+
+/* NO: each rule that sets it does not run there, or has no value there. */
+static struct on_inner
+variable_inner(struct asked a, struct span name)
+{
+	struct on_inner v = { OPEN, false };
+	bool set = false;
+
+	if (span_is(name, GATED_VARIABLE) || (span_starts(name, SPAN_LIT("txn.tollgate.")) &&
+						     !span_is(name, "txn.tollgate.backend") &&
+						     !span_is(name, "txn.tollgate.id")))
+		return (struct on_inner){ NO, true };
+	for (size_t i = 0; i < a.s->n && a.depth < VARIABLES_DEPTH; i++) {
+		const struct haproxy_line *l = &a.s->line[i];
+		struct asked there = { a.j, a.s, l, a.depth + 1 };
+		struct on_inner runs, value = { OPEN, false };
+		if (!haproxy_writes(l, name))
+			continue;
+		runs = condition_inner(there, l);
+		if (runs.is != NO && l->n > 2)
+			value = criterion_inner(there, l, 2, 3);
+		set |= runs.is != NO && value.is != NO;
+		v.differs |= runs.differs || value.differs;
+	}
+	if (v.differs && !set)
+		v.is = NO;
+	return v;
+}
+
+/* What the words of a term, criterion and patterns, say of a value. */
+static enum truth
+patterns_fit(const struct haproxy_line *l, size_t i, size_t to, const char *value)
+{
+	struct span method = { "", 0 }, v = span_str(value);
+
+	for (; i < to && l->word[i].n > 1 && *l->word[i].p == '-'; i++) {
+		if (span_is(l->word[i], "-m") && i + 1 < to)
+			method = l->word[++i];
+		else if (!span_is(l->word[i], "-i") && !span_is(l->word[i], "--"))
+			return OPEN;
+	}
+	if (span_is(method, "found"))
+		return YES;
+	if (i >= to || span_is(method, "bool"))
+		return span_is(v, "0") ? NO : YES;
+	for (; i < to; i++) {
+		struct span p = l->word[i];
+		bool fits = span_is(method, "beg")   ? span_starts(v, p)
+			    : span_is(method, "end") ? span_ends(v, p)
+			    : span_is(method, "sub") ? memmem(v.p, v.n, p.p, p.n) != NULL
+						     : span_ieq(v, p);
+		if (fits || (span_is(v, "0") && span_is(p, "false")))
+			return YES;
+		if (method.n == 3 ? *method.p == 'r' || *method.p == 'd' || *method.p == 'l'
+				  : p.n == 2 && i + 1 < to)
+			return OPEN; /* reg, dir, len; `gt 1` */
+	}
+	return NO;
+}
+
+/* A fetch with its arguments, converters and patterns: the words of a term, or of an acl. */
+static struct on_inner
+criterion_inner(struct asked a, const struct haproxy_line *l, size_t from, size_t to)
+{
+	struct span all = from < to ? l->word[from] : span_of("", 0);
+	size_t n = 0, end;
+	const char *value = NULL;
+	bool known = false;
+
+	while (n < all.n && all.p[n] != '(' && all.p[n] != ',')
+		n++;
+	struct span fetch = span_cut(all, 0, n), rest = span_cut(all, n, all.n), argument;
+	end = rest.n && *rest.p == '(' ? span_chr(rest, ')') : 0;
+	argument = end ? span_cut(rest, 1, end) : span_of("", 0);
+	for (size_t i = 0; i < COUNT_OF(inner_fetches) && !known; i++) {
+		struct span row = span_str(inner_fetches[i].fetch);
+		known = span_ends(row, SPAN_LIT("*"))
+				? span_starts(fetch, span_cut(row, 0, row.n - 1))
+				: span_eq(fetch, row);
+		value = inner_fetches[i].value;
+	}
+	if (!known && span_starts(fetch, SPAN_LIT("src"))) {
+		known = !src_is_set(a);
+		value = NULL;
+	} else if (!known && span_is(fetch, "so_id")) {
+		known = true;
+		value = last_value(a.j->inner_bind, "id").p;
+		value = *value ? value : NULL;
+	} else if (!known && span_is(fetch, "var")) {
+		struct span name = span_cut(argument, 0, span_chr(argument, ','));
+		struct on_inner v = variable_inner(a, name);
+		if (v.is == OPEN || name.n < argument.n)
+			return (struct on_inner){ OPEN, v.differs };
+		known = v.differs;
+		value = NULL;
+	} else if (!known && (span_starts(fetch, SPAN_LIT("req.hdr")) ||
+				     span_starts(fetch, SPAN_LIT("req.fhdr")) ||
+				     span_starts(fetch, SPAN_LIT("hdr")))) {
+		known = !span_ends(fetch, SPAN_LIT("_cnt")) &&
+			is_taken(a.j, span_cut(argument, 0, span_chr(argument, ',')));
+		value = NULL;
+	}
+	if (!known)
+		return (struct on_inner){ OPEN, false };
+	rest = span_cut(rest, end ? end + 1 : 0, rest.n);
+	if (!value)
+		return (struct on_inner){
+			rest.n && memmem(rest.p, rest.n, ",default(", 9) ? OPEN : NO, true
+		};
+	if (span_is(rest, ",not"))
+		value = span_is(span_str(value), "0") ? "1" : "0";
+	else if (rest.n)
+		return (struct on_inner){ OPEN, true };
+	return (struct on_inner){ patterns_fit(l, from + 1, to, value), true };
+}
+
+/* `acl tollgate` names what passes, and the second pass is of that: it holds there too where it
+ * reads nothing that differs and no rule changes what it reads. */
+static struct on_inner
+name_inner(struct asked a, struct span name)
+{
+	struct on_inner is = { OPEN, false };
+	struct haproxy_walk w = haproxy_walk(a.s);
+	const struct haproxy_line *acl;
+	bool here = false;
+
+	for (size_t i = 0; i < COUNT_OF(inner_acls); i++)
+		if (span_is(name, inner_acls[i].name))
+			return (struct on_inner){ inner_acls[i].is, true };
+	if (span_is(name, "LOCALHOST") && !src_is_set(a))
+		return (struct on_inner){ NO, true };
+	if (a.depth++ >= VARIABLES_DEPTH)
+		return is;
+	while ((acl = haproxy_next(&w))) {
+		struct on_inner one;
+		if (!span_is(acl->word[0], "acl") || !span_eq(haproxy_word(acl, 1), name))
+			continue;
+		one = criterion_inner(a, acl, 2, acl->n);
+		is.is = !here || one.is == YES	       ? one.is
+			: is.is == YES || one.is == NO ? is.is
+						       : OPEN;
+		is.differs |= one.differs;
+		here = true;
+	}
+	if (span_is(name, "tollgate") && is.is == OPEN && !is.differs &&
+		!scope_changed_before(a.s, a.s->head))
+		is.is = YES;
+	if (!here && (span_is(name, "TRUE") || span_is(name, "FALSE")))
+		is.is = span_is(name, "TRUE") ? YES : NO;
+	return is;
+}
+
+static enum truth not(enum truth t) { return t == OPEN ? OPEN : t == YES ? NO : YES; }
+
+/* It differs: a term that does is why it may hold, or, where it does not, is in it. */
+static struct on_inner
+condition_inner(struct asked a, const struct haproxy_line *l)
+{
+	size_t i = condition_at(l);
+	bool unless, differs = false, why = false;
+	enum truth all = NO;
+
+	if (i >= l->n)
+		return (struct on_inner){ YES, false };
+	unless = span_is(l->word[i++], "unless");
+	for (; i < l->n; i++) { /* after an or */
+		enum truth branch = YES;
+		bool by = false;
+		while (i < l->n && !is_or(l->word[i])) {
+			struct term t = next_term(l, &i);
+			struct on_inner is = t.name.n ? name_inner(a, t.name)
+						      : criterion_inner(a, l, t.from, t.to);
+			is.is = t.negated ? not(is.is) : is.is;
+			branch = is.is == NO || branch == NO ? NO
+				 : is.is == OPEN	     ? OPEN
+							     : branch;
+			differs |= is.differs;
+			by |= is.differs && is.is != (unless ? YES : NO);
+		}
+		why |= by && (unless || branch != NO);
+		all = branch == YES || all == YES ? YES : branch == OPEN ? OPEN : all;
+	}
+	all = unless ? not(all) : all;
+	return (struct on_inner){ all, all == NO ? differs : why };
+}
+
+bool
+runs_on_inner(const struct judge *j, const struct haproxy_section *s,
+	const struct haproxy_line *l, bool *differs)
+{
+	struct on_inner is = condition_inner((struct asked){ j, s, l, 0 }, l);
+
+	*differs = is.differs;
+	return is.is != NO;
+}
+
+bool
+always_on_inner(
+	const struct judge *j, const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return condition_inner((struct asked){ j, s, l, 0 }, l).is == YES;
+}

@@ -1,0 +1,498 @@
+/* What passes the gate: what `acl tollgate` reads, by way of variables and headers too, and
+ * which rules change that. The stanza decides once; one of before asked the ACL at each line.
+ */
+#include <regex.h>
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "operator/edge/judge_private.h"
+
+const struct haproxy_line *
+decided_once(const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(s->line[i].word[0], "http-request") &&
+			span_is(haproxy_word(&s->line[i], 1), "set-var(" GATED_VARIABLE ")"))
+			return &s->line[i];
+	return NULL;
+}
+
+bool
+is_before(const struct haproxy_section *s, const struct haproxy_line *l,
+	const struct haproxy_line *of)
+{
+	return l < s->line || l >= s->line + s->n || l < of;
+}
+
+static bool
+is_scope(const struct haproxy_line *l)
+{
+	return span_is(l->word[0], "acl") && span_is(haproxy_word(l, 1), "tollgate");
+}
+
+bool
+older_stanza(const struct haproxy_section *s)
+{
+	bool asks = false, named = false;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (line_holds(&s->line[i], GATED_VARIABLE))
+			return false;
+		asks |= span_is(haproxy_word(&s->line[i], 1), "send-spoe-group");
+		named |= is_scope(&s->line[i]);
+	}
+	return asks && named;
+}
+
+/* ---- what a line reads ---- */
+
+/* Sample fetches that read what a caller can spell in many ways. */
+static const char *const path_fetches[] = { "path", "url", "url32", "base", "base32", "baseq",
+	"capture.req.uri", "query", "pathq", "urlp", "url_param", "http_first_req" };
+/* Their aliases in log formats. */
+static const char *const path_aliases[] = { "%HP", "%HU", "%HQ", "%r", "%{+Q}r", "%{+E}r" };
+
+bool
+reads_path(struct span criterion)
+{
+	for (size_t i = 0; i < COUNT_OF(path_fetches); i++) {
+		struct span f = span_str(path_fetches[i]);
+		if (!span_starts(criterion, f))
+			continue;
+		if (criterion.n == f.n || strchr("_,(+]", criterion.p[f.n]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_name_char(char c)
+{
+	return is_word(c) || c == '.' || c == '-';
+}
+
+/* The next name in an expression: of a fetch, a converter, a variable, a header. */
+static struct span
+next_name(struct span *rest)
+{
+	size_t i = 0, from;
+
+	while (i < rest->n && !is_name_char(rest->p[i]))
+		i++;
+	for (from = i; i < rest->n && is_name_char(rest->p[i]);)
+		i++;
+	struct span name = span_cut(*rest, from, i);
+	/* what follows it says whether it is a fetch */
+	name.n = i < rest->n && name.n ? name.n + 1 : name.n;
+	*rest = span_cut(*rest, i, rest->n);
+	return name;
+}
+
+/* How a line may depend on the path: its lines that were looked at. */
+struct path_search {
+	const struct haproxy *h;
+	const struct haproxy_section *s;
+	const struct haproxy_line *seen[256];
+	size_t n;
+};
+
+static bool line_of_path(struct path_search *p, const struct haproxy_line *l);
+
+/* Some rule writes this variable, or this header of the section's requests, by the path. */
+static bool
+name_of_path(struct path_search *p, struct span name)
+{
+	struct haproxy_walk w = haproxy_walk(p->s);
+	const struct haproxy_line *l;
+
+	for (size_t i = 0; memchr(name.p, '.', name.n) && i < p->h->n; i++)
+		for (size_t k = 0; k < p->h->section[i].n; k++)
+			if (haproxy_writes(&p->h->section[i].line[k], name) &&
+				line_of_path(p, &p->h->section[i].line[k]))
+				return true;
+	while ((l = haproxy_next(&w)))
+		if (span_ends(haproxy_word(l, 1), SPAN_LIT("-header")) &&
+			span_ieq(haproxy_word(l, 2), name) && line_of_path(p, l))
+			return true;
+	return false;
+}
+
+static bool
+expression_of_path(struct path_search *p, struct span e)
+{
+	for (size_t i = 0; i < COUNT_OF(path_aliases); i++)
+		if (memmem(e.p, e.n, path_aliases[i], strlen(path_aliases[i])))
+			return true;
+	while (e.n) {
+		struct span name = next_name(&e);
+		if (reads_path(name))
+			return true;
+		if (name.n && !is_name_char(name.p[name.n - 1]))
+			name.n--;
+		if (name.n && name_of_path(p, name))
+			return true;
+	}
+	return false;
+}
+
+/* An ACL's criterion; of a rule its value and its condition, named ACLs included. */
+static bool
+line_of_path(struct path_search *p, const struct haproxy_line *l)
+{
+	size_t condition = condition_at(l);
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->seen[i] == l)
+			return false;
+	if (p->n == COUNT_OF(p->seen))
+		return true; /* what is so entangled is not for a gate */
+	p->seen[p->n++] = l;
+	if (span_is(l->word[0], "acl"))
+		return expression_of_path(p, haproxy_word(l, 2));
+	for (size_t i = 2; i < condition; i++)
+		if (expression_of_path(p, l->word[i]))
+			return true;
+	for (size_t i = condition + 1; i < l->n; i++) {
+		struct span name = l->word[i];
+		bool braced = span_ends(l->word[i - 1], SPAN_LIT("{"));
+		if (braced && expression_of_path(p, name))
+			return true;
+		if (span_starts(name, SPAN_LIT("!")))
+			name = span_cut(name, 1, name.n);
+		struct haproxy_walk w = haproxy_walk(p->s);
+		const struct haproxy_line *acl;
+		while (!braced && (acl = haproxy_next(&w)))
+			if (span_is(acl->word[0], "acl") &&
+				span_eq(haproxy_word(acl, 1), name) && line_of_path(p, acl))
+				return true;
+	}
+	return false;
+}
+
+void
+rule_stanza_scope(struct judge *j)
+{
+	static const char paste[] =
+		"acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com";
+	bool named = false;
+
+	for (size_t i = 0; j->gate && i < j->gate->n; i++) {
+		const struct haproxy_line *l = &j->gate->line[i];
+		struct path_search p = { .h = j->h, .s = j->gate };
+		if (!is_scope(l))
+			continue;
+		named = true;
+		if (reads_path(haproxy_word(l, 2)) || line_of_path(&p, l))
+			found(j, l, paste,
+				"the gate is scoped by path%s: //v1, /./v1 and /%%761 are "
+				"spellings that this misses; name a host or a bind",
+				reads_path(haproxy_word(l, 2))
+					? ""
+					: ", by way of a variable or a header that holds it");
+	}
+	if (j->gate && j->bolt_on && !named)
+		found(j, j->engine, paste, "no `acl tollgate` says what passes the gate");
+}
+
+/* ---- what changes it ---- */
+
+enum input { PATH = 1, HOST = 2, METHOD = 4, SRC = 8, DST = 16 };
+
+/* What fetches read that a rule can change; variables, headers and files aside. */
+static const struct {
+	const char *fetch;
+	unsigned reads;
+} inputs[] = {
+	{ "path", PATH },
+	{ "query", PATH },
+	{ "url", PATH | HOST },
+	{ "base", PATH | HOST },
+	{ "capture.req.uri", PATH },
+	{ "method", METHOD },
+	{ "METH_", METHOD },
+	{ "src", SRC },
+	{ "dst", DST },
+};
+
+/* Actions and what they change. */
+static const struct {
+	const char *action;
+	unsigned changes;
+} shaping[] = {
+	{ "set-path", PATH },
+	{ "replace-path", PATH },
+	{ "set-pathq", PATH },
+	{ "replace-pathq", PATH },
+	{ "set-query", PATH },
+	{ "normalize-uri", PATH },
+	{ "set-uri", PATH | HOST }, /* an absolute one sets Host too */
+	{ "replace-uri", PATH | HOST },
+	{ "set-method", METHOD },
+	{ "set-src", SRC },
+	{ "set-src-port", SRC },
+	{ "set-dst", DST },
+	{ "set-dst-port", DST },
+};
+
+/* The header that a criterion reads; empty: none; "*": all of them. */
+static struct span
+header_read(struct span criterion)
+{
+	const char *p = criterion.n ? memmem(criterion.p, criterion.n, "hdr", 3) : NULL;
+	struct span rest = p ? span_cut(criterion, (size_t)(p - criterion.p), criterion.n)
+			     : span_of("", 0);
+	size_t from = span_chr(rest, '('), to = from + 1;
+
+	if (!p)
+		return span_starts(criterion, SPAN_LIT("base")) ||
+				       span_starts(criterion, SPAN_LIT("url"))
+			       ? SPAN_LIT("host")
+			       : rest;
+	if (from == rest.n || from > span_chr(rest, ','))
+		return SPAN_LIT("*");
+	while (to < rest.n && rest.p[to] != ',' && rest.p[to] != ')')
+		to++;
+	return span_trim(span_cut(rest, from + 1, to), " \"'");
+}
+
+/* The rule of headers writes this one: by its name, or del-header by a pattern. */
+static bool
+writes_header(const struct haproxy_line *l, struct span header)
+{
+	static const char *const actions[] = { "set-header", "add-header", "replace-header",
+		"replace-value", "del-header" };
+	struct span name = haproxy_word(l, 2), how = value_after(l, 3, "-m");
+	regex_t pattern;
+	bool match;
+
+	if (!header.n || !SPAN_IN(haproxy_word(l, 1), actions))
+		return false;
+	if (!span_is(haproxy_word(l, 1), "del-header") || !how.n || span_is(how, "str"))
+		return span_is(header, "*") || span_ieq(name, header);
+	if (span_is(header, "*") || !span_is(header, "host"))
+		return true;
+	if (span_is(how, "beg"))
+		return span_istarts(header, name);
+	if (!span_is(how, "reg") || regcomp(&pattern, name.p, REG_EXTENDED | REG_ICASE))
+		return true;
+	match = regexec(&pattern, "host", 0, NULL, 0) == 0;
+	regfree(&pattern);
+	return match;
+}
+
+/* The file in add-acl(FILE), del-map(FILE) and their like is read by the ACL. */
+static bool
+writes_file_of(const struct haproxy_line *l, const struct haproxy_line *acl)
+{
+	static const char *const actions[] = { "add-acl(", "del-acl(", "add-map(", "set-map(",
+		"del-map(" };
+	struct span action = haproxy_word(l, 1);
+
+	for (size_t i = 0; i < COUNT_OF(actions); i++) {
+		struct span a = span_str(actions[i]);
+		if (!span_starts(action, a) || action.n < a.n + 2)
+			continue;
+		struct span file = span_cut(action, a.n, action.n - 1);
+		for (size_t k = 2; k < acl->n; k++)
+			if (memmem(acl->word[k].p, acl->word[k].n, file.p, file.n))
+				return true;
+	}
+	return false;
+}
+
+/* What it makes of the target has no authority, for sure: Host stays. */
+static bool
+is_relative(const struct haproxy_line *l)
+{
+	struct span value = haproxy_word(l, span_is(haproxy_word(l, 1), "replace-uri") ? 3 : 2);
+
+	return span_starts(value, SPAN_LIT("/")) || span_starts(value, SPAN_LIT("%[path"));
+}
+
+/* This rule of the request changes what this ACL reads. */
+static bool
+changes(const struct haproxy_line *l, const struct haproxy_line *acl)
+{
+	struct span criterion = haproxy_word(acl, 2), action = haproxy_word(l, 1);
+	unsigned reads = 0;
+
+	if (l->negated || !span_is(l->word[0], "http-request"))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(inputs); i++)
+		if (span_starts(criterion, span_str(inputs[i].fetch)))
+			reads |= inputs[i].reads;
+	if (span_ieq(header_read(criterion), SPAN_LIT("host")))
+		reads |= HOST;
+	for (size_t i = 0; i < COUNT_OF(shaping); i++)
+		if (span_is(action, shaping[i].action) &&
+			reads & shaping[i].changes & ~(is_relative(l) ? HOST : 0U))
+			return true;
+	for (size_t k = 2; k < acl->n; k++) {
+		struct span rest = acl->word[k];
+		while (rest.n) {
+			struct span name = next_name(&rest);
+			if (name.n && !is_name_char(name.p[name.n - 1]))
+				name.n--;
+			if (name.n && haproxy_writes(l, name))
+				return true;
+		}
+	}
+	return span_starts(action, SPAN_LIT("lua.")) || writes_file_of(l, acl) ||
+	       writes_header(l, header_read(criterion));
+}
+
+/* The first rule of the request that is the stanza's, by what only that names. */
+static const struct haproxy_line *
+stanza_begins(const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(s->line[i].word[0], "http-request") &&
+			(line_holds(&s->line[i], "txn.tollgate") ||
+				line_holds(&s->line[i], "x-tollgate-") ||
+				span_is(haproxy_word(&s->line[i], 1), "send-spoe-group")))
+			return &s->line[i];
+	return NULL;
+}
+
+/* A rule after the stanza's first line that changes what names what passes the gate. */
+static bool
+changes_name(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < s->n && !some; i++)
+		some = is_scope(&s->line[i]) && changes(l, &s->line[i]);
+	return some && !is_of_the_inner(s, l);
+}
+
+/* The same of a rule of what passes. */
+static bool
+changes_scope(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return changes_name(s, l) && !spares_the_named(s, l);
+}
+
+/* Where the stanza's rules of the request begin; NULL: it has none. */
+static const struct haproxy_line *
+scope_begins(const struct haproxy_section *s)
+{
+	const struct haproxy_line *once = decided_once(s);
+
+	return once ? once : stanza_begins(s);
+}
+
+static bool
+scope_differs_at(const struct haproxy_section *s, const struct haproxy_line *l, bool widened)
+{
+	const struct haproxy_line *begin = scope_begins(s), *k = begin ? begin : s->line + s->n;
+	bool request = span_is(l->word[0], "http-request");
+
+	for (; k < s->line + s->n && (!request || k < l); k++)
+		if (span_is(k->word[0], "http-request") &&
+			(widened ? changes_name(s, k) && !is_of_the_decided(s, k)
+				 : changes_scope(s, k)))
+			return true;
+	return false;
+}
+
+bool
+scope_changed_before(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return scope_differs_at(s, l, false);
+}
+
+bool
+scope_widened_before(const struct haproxy_section *s, const struct haproxy_line *l)
+{
+	return scope_differs_at(s, l, true);
+}
+
+/* A rule above the stanza that gives each request a host of its own choice, none of those that
+ * pass. */
+static bool
+hides_scope(const struct judge *j, const struct haproxy_line *l)
+{
+	struct span value = haproxy_word(l, 3);
+	bool read = false;
+
+	if (l->negated || !span_is(l->word[0], "http-request") ||
+		!span_is(haproxy_word(l, 1), "set-header") ||
+		!span_ieq(haproxy_word(l, 2), SPAN_LIT("host")) ||
+		memmem(value.p, value.n, "%[", 2) || spares_the_named(j->gate, l) ||
+		is_of_the_inner(j->gate, l))
+		return false;
+	for (size_t i = 0; i < j->gate->n; i++) {
+		const struct haproxy_line *acl = &j->gate->line[i];
+		if (!is_scope(acl) ||
+			!span_ieq(header_read(haproxy_word(acl, 2)), SPAN_LIT("host")))
+			continue;
+		read = true;
+		for (size_t k = 3; k < acl->n; k++)
+			if (span_ieq(acl->word[k], value))
+				return false;
+	}
+	return read;
+}
+
+static void
+judge_above(struct judge *j)
+{
+	const struct haproxy_line *begin = scope_begins(j->gate), *l;
+	struct haproxy_walk w = haproxy_walk(j->gate);
+
+	while (begin && (l = haproxy_next(&w)))
+		if (is_before(j->gate, l, begin) && hides_scope(j, l))
+			found(j, l, NULL,
+				"above the stanza this gives requests another host than `acl "
+				"tollgate` names: what it fits does not pass the gate, and "
+				"goes "
+				"where your own routes lead, unread. Move it below the stanza");
+}
+
+/* An older stanza asks its ACL at each line. */
+void
+rule_scope_changed(struct judge *j)
+{
+	const struct haproxy_line *l;
+
+	if (!j->gate)
+		return;
+	judge_above(j);
+	l = decided_once(j->gate) ? NULL : stanza_begins(j->gate);
+	for (; l && l < j->gate->line + j->gate->n; l++)
+		if (changes_scope(j->gate, l) && !find_saying(j->shipped_gate, l))
+			found(j, l, NULL,
+				"this changes what `acl tollgate` tests, and each later line "
+				"of "
+				"this older stanza asks it anew: what was denied goes where "
+				"your own routes lead, unread. `tollgate init --write` renews "
+				"the stanza in place: it decides once");
+}
+
+void
+rule_stanza_older(struct judge *j)
+{
+	if (j->gate && j->shipped_gate == j->shipped_older)
+		found(j, j->engine, NULL,
+			"the stanza of %.*s is an older one, whose lines each ask `acl "
+			"tollgate`; this version's decides once. `tollgate init --write` "
+			"renews it in place",
+			SPAN_ARG(j->gate->name));
+}
+
+/* A variable for which there is no room is not set, and HAProxy says nothing. */
+void
+rule_variables_limit(struct judge *j)
+{
+	for (size_t i = 0; i < j->h->n; i++)
+		for (size_t k = 0; k < j->h->section[i].n; k++) {
+			const struct haproxy_line *l = &j->h->section[i].line[k];
+			if (span_starts(l->word[0], SPAN_LIT("tune.vars.")) &&
+				!span_is(haproxy_word(l, 1), "0"))
+				found(j, l, NULL,
+					"what does not fit is not set, and nothing says so: "
+					"the "
+					"gate obeys variables, and what it cannot see it lets "
+					"your own routes have; take this line out");
+		}
+}

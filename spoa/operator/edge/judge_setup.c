@@ -1,0 +1,403 @@
+/* What is around the stanza: the shipped files, the gate's mode, sockets. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "operator/edge/judge_private.h"
+
+/* ---- the shipped files ---- */
+
+static const char *const our_backends[] = { "tollgate-agent", "tollgate-relay",
+	"tollgate-deny" };
+
+bool
+is_ours(const struct haproxy_section *s)
+{
+	return is_back(s) && SPAN_IN(s->name, our_backends);
+}
+
+void
+rule_shipped_missing(struct judge *j)
+{
+	for (size_t i = 0; i < COUNT_OF(our_backends); i++)
+		if (!backend_named(j->h, span_str(our_backends[i]))) {
+			found(j, j->engine,
+				"EXTRAOPTS=\"-S /run/haproxy-master.sock -f "
+				"/etc/haproxy/tollgate/tollgate.cfg\"",
+				"backend %s is in none of these files: HAProxy loads "
+				"/etc/haproxy/tollgate/tollgate.cfg too (Debian: in "
+				"/etc/default/haproxy), and so must this check",
+				our_backends[i]);
+			return;
+		}
+}
+
+/* Whatever was not permitted ends there: it has no way on. */
+void
+rule_deny_answers(struct judge *j)
+{
+	static const char *const ways[] = { "server", "server-template", "dispatch",
+		"use-server", "use-fcgi-app" };
+	static const char *const open[] = { "allow", "use-service" };
+	const struct haproxy_section *s = backend_named(j->h, SPAN_LIT("tollgate-deny"));
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+
+	while (s && (l = haproxy_next(&w)))
+		if (SPAN_IN(l->word[0], ways) ||
+			(span_is(l->word[0], "option") &&
+				span_is(haproxy_word(l, 1), "transparent")) ||
+			(span_is(l->word[0], "http-request") &&
+				SPAN_IN(haproxy_word(l, 1), open)))
+			found(j, l, NULL,
+				"what was denied comes to tollgate-deny, which answers it; "
+				"with "
+				"this line it goes on: take it out");
+}
+
+/* Lines that a person may write otherwise: where a daemon is. */
+static bool
+is_place(const struct haproxy_line *l)
+{
+	return span_is(l->word[0], "server") || span_is(l->word[0], "use-server") ||
+	       span_is(l->word[0], "timeout") || span_is(l->word[0], "errorfile");
+}
+
+static void
+compare_backend(
+	struct judge *j, const struct haproxy_section *s, const struct haproxy_section *want)
+{
+	for (size_t i = 0; i < want->n; i++)
+		if (!is_place(&want->line[i]) && !find_line(s, &want->line[i])) {
+			found(j, s->head, NULL,
+				"%.*s is not that of this version of tollgate (it lacks "
+				"`%.*s`): "
+				"copy share/tollgate/haproxy/tollgate.cfg anew",
+				SPAN_ARG(s->name),
+				SPAN_ARG(span_cut(
+					span_trim(want->line[i].source, " \t"), 0, 60)));
+			return;
+		}
+}
+
+/* The engine's file as one section, comments aside: as the filter line names it, or next to the
+ * file that names it, before it is installed. False: it cannot be read. */
+bool
+read_engine(const struct haproxy_line *filter, struct haproxy *spoe)
+{
+	struct span file = filter ? last_value(filter, "config") : span_of("", 0);
+	const char *slash = file.n ? strrchr(file.p, '/') : NULL;
+	const char *beside = filter ? strrchr(filter->file, '/') : NULL;
+	char path[4096] = "";
+
+	haproxy_init(spoe);
+	spoe->joined = true;
+	haproxy_read_text(spoe, "spoe.cfg", SPAN_LIT("resolvers spoe\n"));
+	if (file.n && haproxy_read(spoe, file.p) == 0)
+		return true;
+	if (slash && beside)
+		snprintf(path, sizeof(path), "%.*s%s", (int)(beside - filter->file),
+			filter->file, slash);
+	return *path && haproxy_read(spoe, path) == 0;
+}
+
+static void
+compare_engine(struct judge *j)
+{
+	struct haproxy mine, ours;
+
+	if (!j->engine)
+		return;
+	haproxy_init(&ours);
+	ours.joined = true;
+	haproxy_read_text(&ours, "spoe.cfg", SPAN_LIT("resolvers spoe\n"));
+	haproxy_read_text(&ours, "spoe.cfg", shipped("haproxy/spoe.cfg"));
+	if (!read_engine(j->engine, &mine))
+		found(j, j->engine, NULL, "%s cannot be read here",
+			last_value(j->engine, "config").p);
+	for (size_t i = 0; mine.section[0].n && i < ours.section[0].n; i++) {
+		const struct haproxy_line *l = &ours.section[0].line[i];
+		if (is_place(l) || find_line(&mine.section[0], l))
+			continue;
+		found(j, &mine.section[0].line[0], NULL,
+			"this is not the SPOE file of this version of tollgate (it lacks "
+			"`%.*s`): "
+			"copy share/tollgate/haproxy/spoe.cfg anew",
+			SPAN_ARG(span_cut(span_trim(l->source, " \t"), 0, 60)));
+		break;
+	}
+	haproxy_free(&mine);
+	haproxy_free(&ours);
+}
+
+void
+rule_shipped_differs(struct judge *j)
+{
+	for (size_t i = 0; i < COUNT_OF(our_backends); i++) {
+		struct span name = span_str(our_backends[i]);
+		const struct haproxy_section *s = backend_named(j->h, name);
+		const struct haproxy_section *want = backend_named(&j->pieces, name);
+		if (s && want)
+			compare_backend(j, s, want);
+	}
+	compare_engine(j);
+}
+
+/* ---- logins of MCP ---- */
+
+/* A challenge that the policy may give: of a route, or of a rule. */
+static bool
+challenges(const struct policy *p)
+{
+	bool any = p->logs_in;
+
+	for (size_t i = 0; i < p->nrules; i++)
+		any |= p->rules[i].scope != NULL;
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		any |= p->tool_rules[i].scope != NULL;
+	return any;
+}
+
+static void
+judge_challenge(struct judge *j, const char *backend)
+{
+	const struct haproxy_section *s = backend_named(j->h, span_str(backend));
+	const struct haproxy_section *want = backend_named(&j->pieces, span_str(backend));
+	char paste[1024];
+	size_t n = 0;
+
+	for (size_t i = 0; s && want && i < want->n && n < sizeof(paste); i++)
+		if (line_holds(&want->line[i], "tollgate.challenge") &&
+			!find_line(s, &want->line[i]))
+			n += (size_t)snprintf(paste + n, sizeof(paste) - n, "%.*s\n",
+				SPAN_ARG(want->line[i].source));
+	if (n)
+		found(j, s->head, paste,
+			"%.*s does not set www-authenticate: clients of MCP are not told where "
+			"to log in, or for which scope. Copy "
+			"share/tollgate/haproxy/tollgate.cfg anew, or add after its line that "
+			"sets request-id",
+			SPAN_ARG(s->name));
+}
+
+static void
+judge_origin_told(struct judge *j, const struct route *r)
+{
+	struct haproxy mine;
+	const struct haproxy_line *lacks = NULL;
+
+	if (!j->engine)
+		return;
+	bool read = read_engine(j->engine, &mine);
+	for (size_t i = 0; read && i < mine.section[0].n && !lacks; i++)
+		if (span_is(mine.section[0].line[i].word[0], "args") &&
+			line_holds(&mine.section[0].line[i], "hdrs=req.hdrs_bin") &&
+			!line_holds(
+				&mine.section[0].line[i], "origin=var(txn.tollgate.origin)"))
+			lacks = &mine.section[0].line[i];
+	if (lacks)
+		found(j, lacks, "origin=var(txn.tollgate.origin)",
+			"these args do not say whether a page's origin is in origins.lst: each "
+			"page gets 403 from route %s. Copy "
+			"share/tollgate/haproxy/spoe.cfg anew, or add to the args",
+			r->name);
+	haproxy_free(&mine);
+}
+
+void
+rule_login_lines(struct judge *j)
+{
+	const struct route *r = NULL;
+
+	for (size_t i = 0; j->policy && i < j->policy->nroutes && !r; i++)
+		if (dialect_is_of_mcp(j->policy->routes[i].dialect))
+			r = &j->policy->routes[i];
+	if (r)
+		judge_origin_told(j, r);
+	if (!j->policy || !challenges(j->policy))
+		return;
+	judge_challenge(j, "tollgate-deny");
+	judge_challenge(j, "tollgate-relay");
+}
+
+/* ---- the gate's frontend ---- */
+
+void
+rule_gate_mode(struct judge *j)
+{
+	const struct haproxy_line *mode = j->gate ? haproxy_last(j->gate, "mode", NULL) : NULL;
+
+	if (j->gate && (!mode || !span_is(haproxy_word(mode, 1), "http")))
+		found(j, mode ? mode : j->gate->head, "mode http",
+			"%.*s does not speak HTTP: no request of it is read",
+			SPAN_ARG(j->gate->name));
+}
+
+/* ---- sockets ---- */
+
+static bool
+unix_path(struct span address, struct span *path)
+{
+	if (span_starts(address, SPAN_LIT("unix@")))
+		address = span_cut(address, 5, address.n);
+	*path = address;
+	return address.n && *address.p == '/';
+}
+
+/* The guards trust the name: whoever comes in by such a bind has passed the gate. */
+static void
+judge_namesakes(struct judge *j)
+{
+	for (size_t i = 0; i < j->h->n; i++)
+		for (size_t k = 0; k < j->h->section[i].n; k++) {
+			const struct haproxy_line *l = &j->h->section[i].line[k];
+			bool named = false;
+			for (size_t n = 2; n < l->n && span_is(l->word[0], "bind"); n++)
+				named |= span_is(l->word[n], "tollgate-inner");
+			if (l != j->inner_bind && named)
+				found(j, l, NULL,
+					"a second bind of the name tollgate-inner: the guards "
+					"let "
+					"in whoever comes by it; give it another name");
+		}
+}
+
+/* Nor has HAProxy itself a way there. By the name of the socket's file: a chroot, a link and
+ * `//` are ways to write the rest. */
+static void
+judge_ways_in(struct judge *j, struct span path)
+{
+	static const char *const ways[] = { "server", "server-template", "dispatch" };
+	const char *file = memrchr(path.p, '/', path.n);
+	struct span name = span_cut(path, (size_t)(file - path.p), path.n);
+
+	for (size_t i = 0; i < j->h->n; i++)
+		for (size_t k = 0; k < j->h->section[i].n; k++) {
+			const struct haproxy_line *l = &j->h->section[i].line[k];
+			bool there = false;
+			for (size_t n = 1; n < l->n && SPAN_IN(l->word[0], ways); n++)
+				there |= span_ends(l->word[n], name);
+			if (there)
+				found(j, l, NULL,
+					"this server is the relay's bind, which skips "
+					"inspection: what is sent to it reaches the provider "
+					"unread; take it out");
+		}
+}
+
+static size_t
+times(const struct haproxy_line *l, const char *word)
+{
+	size_t n = 0;
+
+	for (size_t i = 2; i < l->n; i++)
+		n += span_is(l->word[i], word);
+	return n;
+}
+
+void
+rule_inner_bind(struct judge *j)
+{
+	judge_namesakes(j);
+	static const char line[] = "bind unix@/run/tollgate/inner.sock mode 660 user haproxy "
+				   "group tollgate name tollgate-inner";
+	const struct haproxy_line *l = j->inner_bind;
+	struct span path, mode;
+
+	if (!l) {
+		if (j->gate && (!j->cfg || j->cfg->relay))
+			found(j, j->gate->head, line,
+				"no bind is named tollgate-inner: the relay cannot hand a "
+				"request "
+				"back");
+		return;
+	}
+	if (!unix_path(haproxy_word(l, 1), &path)) {
+		found(j, l, line,
+			"this bind skips inspection: on %.*s anybody local reaches it; it is a "
+			"unix socket, never abstract, never TCP",
+			SPAN_ARG(haproxy_word(l, 1)));
+		return;
+	}
+	judge_ways_in(j, path);
+	if (memchr(path.p, ',', path.n)) {
+		found(j, l, line,
+			"this bind skips inspection and has several addresses, all of that "
+			"name: the unix socket alone");
+		return;
+	}
+	if (times(l, "name") > 1 || times(l, "mode") > 1)
+		found(j, l, line,
+			"this bind skips inspection and says its name or mode more than once: "
+			"HAProxy takes the last of them");
+	mode = last_value(l, "mode");
+	if (!mode.n || !(span_is(mode, "660") || span_is(mode, "0660") ||
+			       span_is(mode, "600") || span_is(mode, "0600")))
+		found(j, l, line,
+			"this bind skips inspection and its mode is %.*s: whoever can write to "
+			"it "
+			"reaches the provider unread; 660 at most",
+			SPAN_ARG(mode.n ? mode : SPAN_LIT("not said (the umask's)")));
+	if (j->cfg && j->cfg->relay && j->cfg->relay_egress.path &&
+		!span_is(path, j->cfg->relay_egress.path))
+		found(j, l, line, "the relay connects to %s (relay.egress of %s)",
+			j->cfg->relay_egress.path, j->cfg->file);
+}
+
+/* The unix sockets of a backend's servers, outside the chroot. */
+static void
+judge_servers(struct judge *j, const char *backend, const struct address *listen, size_t n,
+	const char *key)
+{
+	const struct haproxy_section *s = backend_named(j->h, span_str(backend));
+	struct span chroot = span_trim(global_value(j->h, "chroot"), "");
+	const struct haproxy_line *first = NULL;
+	char path[4096] = "";
+
+	for (size_t i = 0; s && i < s->n; i++) {
+		struct span server;
+		if (!span_is(s->line[i].word[0], "server") ||
+			!unix_path(haproxy_word(&s->line[i], 2), &server))
+			continue;
+		while (chroot.n && chroot.p[chroot.n - 1] == '/')
+			chroot.n--;
+		snprintf(path, sizeof(path), "%.*s%.*s", SPAN_ARG(chroot), SPAN_ARG(server));
+		for (size_t k = 0; k < n; k++)
+			if (listen[k].path && !strcmp(listen[k].path, path))
+				return;
+		first = first ? first : &s->line[i];
+	}
+	if (first)
+		found(j, first, NULL,
+			"HAProxy connects to %s (servers are found inside the chroot, here "
+			"\"%.*s\"), and %s of %s is %s: set that to unix@%s",
+			path, SPAN_ARG(chroot), key, j->cfg->file,
+			n ? listen[0].text : "not set", path);
+}
+
+void
+rule_sockets(struct judge *j)
+{
+	if (!j->cfg)
+		return;
+	judge_servers(j, "tollgate-agent", j->cfg->agent, j->cfg->nagent, "agent.listen");
+	if (j->cfg->relay)
+		judge_servers(j, "tollgate-relay", &j->cfg->relay_listen, 1, "relay.listen");
+}
+
+/* The daemon's sockets are for one group; root needs none. */
+void
+rule_socket_group(struct judge *j)
+{
+	const struct haproxy_section *relay = backend_named(j->h, SPAN_LIT("tollgate-agent"));
+	struct span user = global_value(j->h, "user"), group = global_value(j->h, "group");
+
+	if (!relay || global_value(j->h, "gid").n || span_is(group, "haproxy") ||
+		span_is(user, "root") || span_is(user, "tollgate") ||
+		(!user.n && !group.n && !global_value(j->h, "uid").n))
+		return;
+	found(j, NULL, "group haproxy",
+		"HAProxy runs in the group %.*s, and tollgate's sockets are for the group "
+		"haproxy: "
+		"every request is a 503 where nobody gave them to it (in `global`)",
+		SPAN_ARG(group.n ? group : SPAN_LIT("of root, without its rights")));
+}

@@ -1,0 +1,306 @@
+/* What attempts and credentials of the policy's targets need of HAProxy: that it says why one
+ * failed, that it does not repeat one itself, that it sets what the relay hands it. */
+#include <stdio.h>
+
+#include "operator/edge/judge_private.h"
+
+/* ---- which backends ---- */
+
+/* A request of the route may have a second attempt. */
+static bool
+may_repeat(const struct route *r)
+{
+	return r->retry.attempts > 1;
+}
+
+/* The route sends to this backend, as far as the policy says; where HAProxy's own routing
+ * decides, to any that may be a provider's. */
+static bool
+leads_to(const struct judge *j, const struct route *r, const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < r->ntargets; i++)
+		if (r->targets[i].backend ? span_is(s->name, r->targets[i].backend)
+					  : is_provider(j, s))
+			return true;
+	return false;
+}
+
+/* The first route of which a request may be tried again and goes there; NULL: none. */
+static const struct route *
+repeating_route(const struct judge *j, const struct haproxy_section *s)
+{
+	for (size_t i = 0; j->policy && i < j->policy->nroutes; i++)
+		if (may_repeat(&j->policy->routes[i]) && leads_to(j, &j->policy->routes[i], s))
+			return &j->policy->routes[i];
+	return NULL;
+}
+
+/* ---- HAProxy's own retries ---- */
+
+void
+rule_retried_answers(struct judge *j)
+{
+	static const char *const unsent[] = { "conn-failure", "none" };
+
+	for (size_t i = 0; i < j->h->n; i++) {
+		const struct haproxy_section *s = &j->h->section[i];
+		const struct haproxy_line *l = haproxy_last(s, "retry-on", NULL);
+		size_t k = 1;
+		if (!l || !is_back(s) || is_ours(s) ||
+			!(is_provider(j, s) || repeating_route(j, s)))
+			continue;
+		while (k < l->n && SPAN_IN(l->word[k], unsent))
+			k++;
+		if (k < l->n)
+			found(j, l, "retry-on conn-failure",
+				"%.*s: `%.*s` sends a request again that the provider has had, "
+				"and may charge twice; with the attempts of the policy it "
+				"multiplies. What fails is tried again by the relay "
+				"(`retry` of a route)",
+				SPAN_ARG(s->name), SPAN_ARG(l->word[k]));
+	}
+}
+
+/* Servers that a request may be given to: neither those of last resort nor those that are off.
+ */
+static unsigned
+servers_of(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+	unsigned n = 0;
+
+	while ((l = haproxy_next(&w))) {
+		bool off = false;
+		for (size_t i = 3; i < l->n; i++)
+			off |= span_is(l->word[i], "backup") || span_is(l->word[i], "disabled");
+		if (span_is(l->word[0], "server-template"))
+			n += 2; /* several, or nobody would write it */
+		else if (span_is(l->word[0], "server") && !off)
+			n++;
+	}
+	return n;
+}
+
+/* Each retry is given to another server. */
+static bool
+redispatches(const struct haproxy_section *s, uint64_t retries)
+{
+	const struct haproxy_line *l = haproxy_option(s, "redispatch");
+	struct span every = l ? haproxy_word(l, 2) : span_of("", 0);
+
+	/* without a number the last retry alone (configuration.txt 4.2) */
+	return l &&
+	       (span_is(every, "1") || (retries == 1 && (!every.n || span_is(every, "-1"))));
+}
+
+enum { RETRIES = 3 }; /* HAProxy's own */
+
+void
+rule_retries(struct judge *j)
+{
+	for (size_t i = 0; i < j->h->n; i++) {
+		const struct haproxy_section *s = &j->h->section[i];
+		const struct route *r =
+			is_back(s) && !is_ours(s) ? repeating_route(j, s) : NULL;
+		const struct haproxy_line *l = r ? haproxy_last(s, "retries", NULL) : NULL;
+		unsigned servers = r ? servers_of(s) : 0;
+		uint64_t retries = RETRIES;
+		if (l && span_u64(haproxy_word(l, 1), &retries) != 0)
+			continue;
+		if (servers == 1 && retries > 0)
+			found(j, l ? l : s->head, "retries 0",
+				"%.*s has one server, and HAProxy waits a second before each "
+				"of its %llu retries of it (%s): route %s has other attempts, "
+				"which come that much later",
+				SPAN_ARG(s->name), (unsigned long long)retries,
+				l ? "`retries`" : "its default", r->name);
+		else if (servers > 1 && (retries == 0 || !redispatches(s, retries)))
+			found(j, l ? l : s->head, "retries 1\noption redispatch 1",
+				"%.*s has several servers, and where one cannot be reached "
+				"HAProxy %s: route %s goes to its next target meanwhile or "
+				"after that",
+				SPAN_ARG(s->name),
+				retries ? "tries the same again, after a second each"
+					: "tries no other",
+				r->name);
+	}
+}
+
+/* ---- the second pass ---- */
+
+/* Those lines of the relay's second pass that came later and are not there, to paste; what is
+ * written otherwise is not there. */
+static const struct haproxy_section *
+lacks_later(const struct judge *j, enum shipped_later which, char *paste, size_t size)
+{
+	const struct haproxy_section *want = j->inner ? shipped_of(j, j->inner) : NULL;
+	size_t n = 0;
+
+	*paste = 0;
+	for (size_t i = 0; want && i < want->n && n < size; i++) {
+		const struct haproxy_line *l = &want->line[i];
+		const struct haproxy_line *own = find_saying(j->inner, l);
+		if (shipped_later(l->source) == which && (!own || own->maybe))
+			n += (size_t)snprintf(
+				paste + n, size - n, "%.*s\n", SPAN_ARG(l->source));
+	}
+	return n ? j->inner : NULL;
+}
+
+void
+rule_attempt_lines(struct judge *j)
+{
+	char paste[2048];
+	const struct haproxy_section *s = lacks_later(j, LATER_SAID, paste, sizeof(paste));
+
+	for (size_t i = 0; s && j->policy && i < j->policy->nroutes; i++)
+		if (may_repeat(&j->policy->routes[i])) {
+			found(j, s->head, paste,
+				"%.*s does not say whether a provider answered or HAProxy did, "
+				"and why: each failure on route %s counts as perhaps charged. "
+				"After the line that deletes x-tollgate- from answers "
+				"(`tollgate init --write` puts them there)",
+				SPAN_ARG(s->name), j->policy->routes[i].name);
+			return;
+		}
+}
+
+/* Only on the second pass: before it, the head that the relay sends is known already. */
+void
+rule_argument_lines(struct judge *j)
+{
+	const struct haproxy_section *want = j->inner ? shipped_of(j, j->inner) : NULL;
+	const struct route *r = NULL;
+	char paste[4096];
+
+	for (size_t i = 0; j->policy && i < j->policy->nroutes && !r; i++)
+		if (dialect_is_of_mcp(j->policy->routes[i].dialect))
+			r = &j->policy->routes[i];
+	for (size_t i = 0; want && r && i < want->n; i++) {
+		const struct haproxy_line *own = find_saying(j->inner, &want->line[i]);
+		if (!own || !line_deletes_arguments(own, &want->line[i]))
+			continue;
+		snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(want->line[i].source));
+		found(j, own, paste,
+			"this deletes fields such as Mcp-Param-Api-Key, which are arguments of "
+			"tools: servers of route %s may refuse such calls (`tollgate init "
+			"--write` renews the line)",
+			r->name);
+	}
+}
+
+/* The next target with a credential of ours, from {0, 0} on; NULL: no more. */
+struct targets_at {
+	size_t route, target;
+};
+static const struct target *
+next_credential(const struct judge *j, struct targets_at *at)
+{
+	for (; j->policy && at->route < j->policy->nroutes; at->route++, at->target = 0)
+		while (at->target < j->policy->routes[at->route].ntargets) {
+			const struct target *t =
+				&j->policy->routes[at->route].targets[at->target++];
+			if (t->credential)
+				return t;
+		}
+	return NULL;
+}
+
+void
+rule_credential_lines(struct judge *j)
+{
+	char paste[4096];
+	const struct haproxy_section *s =
+		lacks_later(j, LATER_CREDENTIAL, paste, sizeof(paste));
+	const struct target *t = next_credential(j, &(struct targets_at){ 0, 0 });
+
+	if (s && t)
+		found(j, s->head, paste,
+			"%.*s deletes the credential that the relay adds for provider %s "
+			"(credentials of %s) and does not set it: the provider gets none. The "
+			"set-var lines come before what deletes x-tollgate-, the set-header "
+			"lines after what deletes credentials (`tollgate init --write` puts "
+			"them there)",
+			SPAN_ARG(s->name), t->name, j->cfg ? j->cfg->file : "tollgate.yaml");
+}
+
+/* Whose key it would be depends on which rule comes last, and both may go. */
+void
+rule_credential_twice(struct judge *j)
+{
+	const struct target *t;
+
+	for (struct targets_at at = { 0, 0 }; (t = next_credential(j, &at));) {
+		const struct haproxy_section *s =
+			t->backend ? backend_named(j->h, span_str(t->backend)) : NULL;
+		const struct haproxy_line *l = s ? credential_of(s) : NULL;
+		bool again = false;
+		const struct target *before;
+		for (struct targets_at b = { 0, 0 };
+			(before = next_credential(j, &b)) && before != t;)
+			again |= before->backend && t->backend
+					 ? !strcmp(before->backend, t->backend)
+					 : before->backend == t->backend;
+		if (again)
+			continue;
+		if (!t->backend)
+			found(j, NULL, NULL,
+				"provider %s has a credential of tollgate.yaml and names no "
+				"backend: whichever HAProxy's own routing takes would be sent "
+				"it; name one in the policy",
+				t->name);
+		else if (l)
+			found(j, l, NULL,
+				"%s sets a credential of its own, and provider %s has one of "
+				"tollgate.yaml (credentials): take one of the two out",
+				t->backend, t->name);
+	}
+}
+
+/* The last line of the section that says which Host is sent; NULL: it is the caller's. */
+static const struct haproxy_line *
+host_of(const struct haproxy_section *s)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l, *last = NULL;
+
+	while ((l = haproxy_next(&w)))
+		if (span_is(haproxy_word(l, 0), "http-request") &&
+			span_ends(haproxy_word(l, 1), SPAN_LIT("-header")) &&
+			span_ieq(haproxy_word(l, 2), SPAN_LIT("host")))
+			last = l;
+	return last;
+}
+
+/* Signed is the host that tollgate.yaml names; the provider checks the one that comes. */
+void
+rule_signed_host(struct judge *j)
+{
+	const struct target *t;
+
+	for (struct targets_at at = { 0, 0 }; (t = next_credential(j, &at));) {
+		const char *host = t->credential->kind == BY_SIGV4 ? t->credential->host : NULL;
+		const struct haproxy_section *s =
+			t->backend ? backend_named(j->h, span_str(t->backend)) : NULL;
+		const struct haproxy_line *l = s && host ? host_of(s) : NULL;
+		struct span sent = l ? haproxy_word(l, 3) : span_of("", 0);
+		char paste[512];
+		bool again = false;
+		const struct target *before;
+		for (struct targets_at b = { 0, 0 };
+			(before = next_credential(j, &b)) && before != t;)
+			again |= !strcmp(before->name, t->name);
+		/* under a condition, or made of samples: nobody knows here */
+		if (!s || !host || again || (l && l->n > 4) || span_chr(sent, '%') < sent.n ||
+			(l && !span_is(l->word[1], "set-header")) ||
+			(l && span_ieq(sent, span_str(host))))
+			continue;
+		snprintf(paste, sizeof(paste), "http-request set-header host %s", host);
+		found(j, l ? l : s->head, paste,
+			"%s sends the Host %.*s, and requests of provider %s are signed for %s "
+			"(credentials of %s, sigv4: host): the provider refuses each",
+			t->backend, SPAN_ARG(l ? sent : SPAN_LIT("that the caller sent")),
+			t->name, host, j->cfg ? j->cfg->file : "tollgate.yaml");
+	}
+}

@@ -1,0 +1,82 @@
+/* The stanza laid into a person's HAProxy files: which frontends and which backends, what is
+ * inserted where, and how that reads as a difference. Lines of a person are never changed and
+ * never taken away; what is there already is not inserted again. An older stanza of ours is
+ * renewed where it is. */
+#ifndef EDGE_LAY_H
+#define EDGE_LAY_H
+
+#include "operator/edge/haproxy_file.h"
+
+enum {
+	LAY_BACKENDS_MAX = 64, /* providers; more: init asks for those that are used */
+	LAY_FRONTENDS_MAX = 64,
+};
+
+/* Lines that go into a file after its line `after` (0: before its first). */
+struct lay_edit {
+	const char *file;
+	unsigned after;
+	bool drop; /* the line after it goes: tollgate's own */
+	struct span text;
+};
+
+struct lay_backend {
+	const char *name, *dialect;
+	const struct haproxy_section *section;
+};
+
+/* What the person said; NULL and 0: not said. */
+struct lay_wish {
+	const char *frontend[LAY_FRONTENDS_MAX], *host;
+	size_t nfrontend;
+	struct lay_backend backend[LAY_BACKENDS_MAX];
+	size_t nbackend;
+};
+
+struct lay {
+	struct arena *arena;
+	const struct haproxy_section *front[LAY_FRONTENDS_MAX]; /* said, and all that have a
+								 * stanza */
+	size_t nfront;
+	const char *host;
+	struct span chroot; /* HAProxy's; empty: it has none */
+	struct lay_backend backend[LAY_BACKENDS_MAX];
+	size_t nbackend;
+	struct lay_edit *edit; /* as many as the files have backends with a key, and more */
+	size_t nedit, edit_room;
+	bool no_frontend;   /* none speaks HTTP: nothing else is asked */
+	struct buf choices; /* what must be said, a line each; empty: nothing */
+	struct buf notes;   /* what was not touched and may matter */
+};
+
+/* h is resolved. All of *l lives in the arena but the two buffers. */
+void lay_choose(
+	struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a);
+/* After a choice without questions. */
+void lay_edits(struct lay *l, const struct haproxy *h);
+void lay_free(struct lay *l);
+/* The frontend loads the engine already. */
+bool lay_is_laid(const struct haproxy_section *s);
+/* The lines of an older stanza become this version's, each in its place; new ones go where they
+ * belong. s: a frontend with the stanza, or the relay's own of the complete example. */
+void lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s);
+/* One more edit; its text is copied. No memory: the arena has failed. */
+void lay_add(struct lay *l, struct lay_edit edit);
+
+/* A file's text with its edits, in their order. */
+void lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span text,
+	struct buf *out);
+/* The same as a unified difference; empty: none. */
+void lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span text,
+	struct buf *out);
+
+/* Of what the backends speak no route is known: the policy's only one waits for its path. */
+bool lay_no_route(const struct lay *l);
+
+/* The shipped backends for this HAProxy, configuration and policy for the person's. */
+#define LAY_CHROOT "/var/lib/haproxy" /* Debian's; the daemon's sockets are in it */
+void lay_backends(const struct lay *l, struct buf *out);
+void lay_config(const struct lay *l, struct buf *out);
+void lay_policy(const struct lay *l, struct buf *out);
+
+#endif

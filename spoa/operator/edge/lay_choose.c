@@ -1,0 +1,457 @@
+/* Which frontend, which host, which backends: said, found, or asked for. */
+#include "base/ascii.h"
+#include "operator/edge/judge_private.h"
+#include "operator/edge/lay.h"
+
+/* What a backend speaks, by what its name, its servers or its key's header hold. */
+static const struct {
+	const char *holds, *dialect;
+} clues[] = {
+	{ "bedrock", "bedrock" },
+	{ "generativelanguage", "gemini" },
+	{ "gemini", "gemini" },
+	{ "aiplatform", "gemini" },
+	{ "api.cohere.", "cohere" },
+	{ "api.mistral.ai", "mistral" },
+	{ "ollama", "ollama" },
+	{ "anthropic", "anthropic" },
+	{ "claude", "anthropic" },
+	{ "openai", "openai" },
+	{ "gpt", "openai" },
+	{ "vllm", "openai" },
+	{ "mistral", "openai" },
+	{ "groq", "openai" },
+};
+
+static bool
+holds(struct span s, const char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i + n <= s.n; i++)
+		if (span_ieq(span_cut(s, i, i + n), span_of(text, n)))
+			return true;
+	return false;
+}
+
+static struct span
+value_of(const struct haproxy_line *l, const char *word)
+{
+	for (size_t i = 3; i + 1 < l->n; i++)
+		if (span_is(l->word[i], word))
+			return l->word[i + 1];
+	return span_of("", 0);
+}
+
+static bool
+servers_hold(const struct haproxy_section *s, const char *text)
+{
+	for (size_t k = 0; k < s->n; k++)
+		if (span_starts(s->line[k].word[0], SPAN_LIT("server")) &&
+			holds(haproxy_word(&s->line[k], 2), text))
+			return true;
+	return false;
+}
+
+const char *
+dialect_of_servers(const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < COUNT_OF(clues); i++)
+		if (servers_hold(s, clues[i].holds))
+			return clues[i].dialect;
+	return NULL;
+}
+
+static const char *
+dialect_of(const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < COUNT_OF(clues); i++)
+		if (holds(s->name, clues[i].holds) || servers_hold(s, clues[i].holds))
+			return clues[i].dialect;
+	return NULL;
+}
+
+static bool
+speaks_http(const struct haproxy_section *s)
+{
+	const struct haproxy_line *mode = haproxy_last(s, "mode", NULL);
+
+	return mode && span_is(haproxy_word(mode, 1), "http");
+}
+
+bool
+lay_is_laid(const struct haproxy_section *s)
+{
+	return engine_of(s) != NULL;
+}
+
+static void
+add_frontend(struct lay *l, const struct haproxy_section *s)
+{
+	for (size_t i = 0; i < l->nfront; i++)
+		if (l->front[i] == s)
+			return;
+	if (l->nfront < LAY_FRONTENDS_MAX)
+		l->front[l->nfront++] = s;
+}
+
+static const struct haproxy_section *
+frontend_named(const struct haproxy *h, const char *name)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (is_front(&h->section[i]) && speaks_http(&h->section[i]) &&
+			span_is(h->section[i].name, name))
+			return &h->section[i];
+	return NULL;
+}
+
+static void
+list_frontends(struct lay *l, const struct haproxy *h, const char *named)
+{
+	buf_printf(&l->choices, "--frontend %s%s; these speak HTTP:\n", named ? named : "NAME",
+		named ? ": there is none" : "");
+	for (size_t i = 0; i < h->n; i++)
+		if (is_front(&h->section[i]) && speaks_http(&h->section[i]))
+			buf_printf(&l->choices, "    --frontend %s\n", h->section[i].name.p);
+}
+
+/* Those that are named and those that have a stanza; the only one that speaks HTTP; or a
+ * question. */
+static void
+choose_frontends(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
+{
+	const struct haproxy_section *only = NULL;
+	const char *unknown = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < wish->nfrontend; i++) {
+		const struct haproxy_section *s = frontend_named(h, wish->frontend[i]);
+		if (s)
+			add_frontend(l, s);
+		else
+			unknown = wish->frontend[i];
+	}
+	for (size_t i = 0; i < h->n; i++) {
+		const struct haproxy_section *s = &h->section[i];
+		if (!is_front(s) || !speaks_http(s))
+			continue;
+		if (lay_is_laid(s))
+			add_frontend(l, s);
+		only = s;
+		n++;
+	}
+	if (l->nfront == 0 && n == 1 && !unknown)
+		add_frontend(l, only);
+	else if (n == 0)
+		l->no_frontend = true;
+	else if (unknown || l->nfront == 0)
+		list_frontends(l, h, unknown);
+}
+
+/* Of them, whether one has no stanza yet. */
+static bool
+lays(const struct lay *l)
+{
+	for (size_t i = 0; i < l->nfront; i++)
+		if (!lay_is_laid(l->front[i]))
+			return true;
+	return false;
+}
+
+/* A name that a Host field can have, without port; *.name: all below it. */
+static bool
+is_host(struct span s)
+{
+	if (span_starts(s, SPAN_LIT("*.")))
+		s = span_cut(s, 2, s.n);
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alnum(s.p[i]) && s.p[i] != '_' &&
+			!(i && (s.p[i] == '-' || s.p[i] == '.')))
+			return false;
+	return s.n > 0 && s.p[s.n - 1] != '.';
+}
+
+/* The hosts that a frontend's ACLs name in full, each once, after n others: how many. */
+static size_t
+hosts_of(const struct haproxy_section *s, struct span *host, size_t n, size_t most)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct haproxy_line *line = &s->line[i];
+		if (!span_is(line->word[0], "acl") ||
+			!holds(haproxy_word(line, 2), "hdr(host)") || value_of(line, "-m").n ||
+			value_of(line, "-f").n)
+			continue;
+		for (size_t k = 3; k < line->n; k++) {
+			struct span w = line->word[k];
+			size_t at = 0;
+			while (at < n && !span_ieq(host[at], w))
+				at++;
+			if (at == n && n < most && is_host(w))
+				host[n++] = w;
+		}
+	}
+	return n;
+}
+
+static void
+choose_host(struct lay *l, const char *named)
+{
+	struct span host[16];
+
+	if (named && !is_host(span_str(named))) {
+		buf_printf(&l->choices,
+			"--host %s: a host's name is expected, without port; *.example.com "
+			"names "
+			"all below that\n",
+			named);
+		return;
+	}
+	size_t n = 0;
+	l->host = named;
+	if (named || !lays(l))
+		return;
+	for (size_t i = 0; i < l->nfront; i++)
+		if (!lay_is_laid(l->front[i]))
+			n = hosts_of(l->front[i], host, n, COUNT_OF(host));
+	if (n == 1) {
+		l->host = host[0].p;
+		return;
+	}
+	buf_printf(&l->choices, "--host NAME: requests to it pass the gate%s\n",
+		n ? "; these hosts are named in the frontend:" : "");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&l->choices, "    --host %s\n", host[i].p);
+}
+
+/* What tollgate.yaml and the policy take as a name. */
+static bool
+is_name(struct span s)
+{
+	if (span_ieq(s, SPAN_LIT("null")) || span_is(s, "~"))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_word(s.p[i]) && s.p[i] != '-' && s.p[i] != '.')
+			return false;
+	return s.n > 0 && s.n <= 64;
+}
+
+/* False: there is no room for it, and that was said. */
+static bool
+add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
+{
+	for (size_t i = 0; i < l->nbackend; i++)
+		if (l->backend[i].section == s) {
+			buf_printf(&l->choices, "--backend %s: named twice\n", s->name.p);
+			return true;
+		}
+	if (!is_name(s->name))
+		buf_printf(&l->choices,
+			"--backend %s: tollgate takes names of 1 to 64 letters, digits, dots, "
+			"dashes "
+			"and underscores, null aside; give it another one\n",
+			s->name.p);
+	if (l->nbackend == LAY_BACKENDS_MAX) {
+		buf_clear(&l->choices);
+		buf_printf(&l->choices,
+			"more than %d backends hold a credential: --backend NAME=DIALECT, "
+			"once for each that the policy may name, %d at most; the others get "
+			"the guard\n",
+			LAY_BACKENDS_MAX, LAY_BACKENDS_MAX);
+		return false;
+	}
+	l->backend[l->nbackend++] = (struct lay_backend){ s->name.p, dialect, s };
+	return true;
+}
+
+/* A backend, or a listen that is not the gate, with somewhere to go. */
+static bool
+may_be_provider(const struct lay *l, const struct haproxy_section *s)
+{
+	bool server = false;
+
+	for (size_t i = 0; i < s->n; i++)
+		server |= span_is(s->line[i].word[0], "server") ||
+			  span_is(s->line[i].word[0], "server-template");
+	for (size_t i = 0; i < l->nfront; i++)
+		server &= s != l->front[i];
+	return server && (s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN) &&
+	       !span_starts(s->name, SPAN_LIT("tollgate-"));
+}
+
+static void
+ask_backend(struct lay *l, const struct haproxy *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (!may_be_provider(l, &h->section[i]))
+			continue;
+		if (n++ == 0)
+			buf_str(&l->choices, "--backend NAME=DIALECT: no backend sets a "
+					     "provider's key; which "
+					     "of these lead to a model, and do they speak "
+					     "openai, anthropic or "
+					     "rest?\n");
+		buf_printf(&l->choices, "    --backend %s=openai\n", h->section[i].name.p);
+	}
+	if (n == 0)
+		buf_str(&l->choices,
+			"no backend has a server: first write that of the provider, with its "
+			"key and its server (docs/haproxy.md has one)\n");
+}
+
+static void
+choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *wish)
+{
+	for (size_t i = 0; i < wish->nbackend; i++) {
+		const struct haproxy_section *s =
+			backend_named(h, span_str(wish->backend[i].name));
+		if (s)
+			add_backend(l, s, wish->backend[i].dialect);
+		else
+			buf_printf(&l->choices, "--backend %s: HAProxy's files have none\n",
+				wish->backend[i].name);
+	}
+	for (size_t i = 0; wish->nbackend == 0 && i < h->n; i++) {
+		const struct haproxy_section *s = &h->section[i];
+		bool back = s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
+		if (!back || span_starts(s->name, SPAN_LIT("tollgate-")) || !credential_of(s))
+			continue;
+		const char *dialect = dialect_of(s);
+		if (dialect && !add_backend(l, s, dialect))
+			return;
+		if (!dialect)
+			buf_printf(&l->choices,
+				"--backend %s=DIALECT: it holds a credential (line %u), and "
+				"what "
+				"it speaks is not clear: openai, anthropic or rest\n",
+				s->name.p, credential_of(s)->line);
+	}
+	if (l->nbackend || l->choices.n)
+		return;
+	ask_backend(l, h);
+}
+
+/* The guard of a backend and the stanza of a frontend cannot be one: the guard would come
+ * before what asks. */
+static void
+refuse_both(struct lay *l, const struct haproxy_section *s)
+{
+	const struct haproxy_line *key = credential_of(s);
+	bool provider = false;
+
+	for (size_t i = 0; i < l->nbackend; i++)
+		provider |= l->backend[i].section == s;
+	if (lay_is_laid(s) || s->kind != HAPROXY_LISTEN || !(key || provider))
+		return;
+	buf_printf(&l->choices, "listen %s is where clients come in and ", s->name.p);
+	if (key)
+		buf_printf(&l->choices, "holds a credential (line %u)", key->line);
+	else
+		buf_str(&l->choices, "a provider's backend");
+	buf_str(&l->choices,
+		": make a frontend and a backend of it, with the key in the backend\n");
+}
+
+static void
+note_route(struct lay *l)
+{
+	if (lay_no_route(l))
+		buf_printf(&l->notes,
+			"/etc/tollgate/default.yaml: what may be called of %s is not known: "
+			"until you "
+			"write it into `routes`, every request is a 404\n",
+			l->backend[0].name);
+}
+
+/* A frontend that answers each request by itself (port 80 that redirects) asks nobody: nothing is
+ * laid there, and its answers are in no record. Another one must be left. */
+static void
+note_own_answers(struct lay *l)
+{
+	const struct haproxy_line *by = NULL;
+	bool left = l->nfront == 0;
+
+	for (size_t i = 0; i < l->nfront; i++) {
+		const struct haproxy_section *s = l->front[i];
+		const struct haproxy_line *own = lay_is_laid(s) ? NULL : answers_all(s);
+		left |= !own;
+		by = own ? own : by;
+		if (own)
+			buf_printf(&l->notes,
+				"%s:%u: this answers each request of frontend %s by itself: "
+				"nothing is laid there\n",
+				own->file, own->line, s->name.p);
+	}
+	if (!left && by)
+		buf_printf(&l->choices,
+			"%s:%u: this answers each request by itself, and no frontend is left "
+			"that serves: --frontend NAME, the one that does\n",
+			by->file, by->line);
+}
+
+/* The relay hands back to one frontend, whichever the request came by. */
+static void
+note_second_pass(struct lay *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->nfront; i++)
+		n += lay_is_laid(l->front[i]) || !answers_all(l->front[i]);
+	if (n > 1 && lays(l))
+		buf_printf(&l->notes,
+			"the relay's second pass comes by one frontend, the one with the bind "
+			"tollgate-inner: of your own rules below the stanza its are those that "
+			"reach the provider; backends that the policy does not name are chosen "
+			"there too\n");
+}
+
+/* The daemon's sockets are in Debian's chroot, or HAProxy has none and finds them there. */
+static void
+note_chroot(struct lay *l, const struct haproxy *h)
+{
+	struct span c = global_value(h, "chroot");
+
+	while (c.n > 1 && c.p[c.n - 1] == '/')
+		c.n--;
+	l->chroot = c;
+	if (c.n && !span_is(c, LAY_CHROOT))
+		buf_printf(&l->notes,
+			"HAProxy's chroot is %.*s: make %.*s/tollgate (owner tollgate, group "
+			"haproxy, mode 750), say in /etc/tollgate/tollgate.yaml `agent: "
+			"{listen: "
+			"unix@%.*s/tollgate/agent.sock}`, relay.listen likewise, and let the "
+			"service write there (systemctl edit tollgate: [Service] "
+			"ReadWritePaths=%.*s/tollgate)\n",
+			SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c));
+}
+
+void
+lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a)
+{
+	*l = (struct lay){ .arena = a };
+	buf_init(&l->choices, 1 << 20);
+	buf_init(&l->notes, 64 << 10);
+	choose_frontends(l, h, wish);
+	if (l->no_frontend) {
+		buf_str(&l->choices,
+			"no frontend speaks HTTP (mode http): docs/haproxy.md has a complete "
+			"example for a HAProxy without one\n");
+		return;
+	}
+	choose_host(l, wish->host);
+	choose_backends(l, h, wish);
+	for (size_t i = 0; i < l->nfront; i++)
+		refuse_both(l, l->front[i]);
+	note_own_answers(l);
+	note_second_pass(l);
+	note_route(l);
+	note_chroot(l, h);
+}
+
+void
+lay_free(struct lay *l)
+{
+	buf_free(&l->choices);
+	buf_free(&l->notes);
+}

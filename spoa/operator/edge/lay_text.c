@@ -1,0 +1,306 @@
+/* A file with its edits, the edits as a unified difference, and tollgate's own two files for
+ * the backends that were chosen. */
+#include <stdio.h>
+
+#include "operator/edge/credential.h"
+#include "operator/edge/lay.h"
+#include "operator/edge/shipped.h"
+
+enum { CONTEXT = 3 };
+
+static void
+put_line(struct buf *out, const char *mark, struct span line)
+{
+	buf_str(out, mark);
+	buf_span(out, line);
+	buf_putc(out, '\n');
+}
+
+static void
+put_text(struct buf *out, const char *mark, struct span text)
+{
+	while (text.n)
+		put_line(out, mark, span_next(&text, '\n'));
+}
+
+static size_t
+lines_of(struct span text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] == '\n';
+	return n + (text.n && text.p[text.n - 1] != '\n');
+}
+
+/* The next edit of this file after line `after` and, at the same line, after edit `last`; NULL:
+ * there is none. Edits come in any order. */
+static const struct lay_edit *
+next_edit(const struct lay_edit *edit, size_t n, const char *file, const struct lay_edit *last)
+{
+	const struct lay_edit *next = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct lay_edit *e = &edit[i];
+		bool later = !last || e->after > last->after ||
+			     (e->after == last->after && e > last);
+		if (strcmp(e->file, file) || !later)
+			continue;
+		if (!next || e->after < next->after)
+			next = e;
+	}
+	return next;
+}
+
+void
+lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span text,
+	struct buf *out)
+{
+	const struct lay_edit *e = next_edit(edit, n, file, NULL);
+	unsigned line = 0;
+	bool drop = false;
+
+	for (;;) {
+		for (; e && e->after == line; e = next_edit(edit, n, file, e)) {
+			put_text(out, "", e->text);
+			drop |= e->drop;
+		}
+		if (!text.n)
+			return;
+		struct span l = span_next(&text, '\n');
+		if (!drop)
+			put_line(out, "", l);
+		drop = false;
+		line++;
+	}
+}
+
+struct hunk {
+	struct buf text;
+	unsigned from, old_lines, new_lines; /* from: the first line, from 0 */
+};
+
+/* Lines of the person whose secret is not for a terminal or a log are cut there. */
+static void
+hunk_line(struct hunk *h, char mark, struct span line)
+{
+	size_t secret = mark == '+' ? line.n : secret_at(line);
+
+	buf_putc(&h->text, mark);
+	buf_span(&h->text, span_cut(line, 0, secret));
+	buf_str(&h->text, secret < line.n ? "[not shown]\n" : "\n");
+	h->old_lines += mark != '+';
+	h->new_lines += mark != '-';
+}
+
+static void
+hunk_end(struct hunk *h, long shift, struct buf *out)
+{
+	if (h->text.n)
+		buf_printf(out, "@@ -%u,%u +%ld,%u @@\n", h->from + (h->old_lines > 0),
+			h->old_lines, (long)h->from + shift + (h->new_lines > 0), h->new_lines);
+	buf_span(out, buf_view(&h->text));
+	buf_clear(&h->text);
+	h->old_lines = h->new_lines = 0;
+}
+
+void
+lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span text,
+	struct buf *out)
+{
+	const struct lay_edit *e = next_edit(edit, n, file, NULL), *last = NULL;
+	struct hunk h = { .from = 0 };
+	long shift = 0, shift_before = 0;
+	unsigned line = 0, until = 0;
+
+	if (!e)
+		return;
+	buf_printf(out, "--- %s\n+++ %s\n", file, file);
+	buf_init(&h.text, 0);
+	for (;; line++) {
+		bool drop = false;
+		for (; e && e->after == line; last = e, e = next_edit(edit, n, file, e)) {
+			for (struct span rest = e->text; rest.n;)
+				hunk_line(&h, '+', span_next(&rest, '\n'));
+			shift += (long)lines_of(e->text) - e->drop;
+			drop |= e->drop;
+			until = line + CONTEXT + e->drop;
+		}
+		if (!text.n)
+			break;
+		struct span l = span_next(&text, '\n');
+		bool before = e && e->after <= line + CONTEXT;
+		if (h.text.n == 0 && (before || drop)) {
+			h.from = line;
+			shift_before = shift + drop;
+		}
+		if (drop)
+			hunk_line(&h, '-', l);
+		else if (before || (last && line < until))
+			hunk_line(&h, ' ', l);
+		else
+			hunk_end(&h, shift_before, out);
+	}
+	hunk_end(&h, shift_before, out);
+	buf_free(&h.text);
+}
+
+/* ---- tollgate's own files ---- */
+
+/* Without a chroot HAProxy finds the daemon's sockets where the daemon has them. */
+void
+lay_backends(const struct lay *l, struct buf *out)
+{
+	struct span text = shipped("haproxy/tollgate.cfg"), at = SPAN_LIT(" unix@/tollgate/");
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		const char *p = l->chroot.n ? NULL : memmem(line.p, line.n, at.p, at.n);
+		size_t n = p ? (size_t)(p - line.p) : line.n;
+		buf_span(out, span_cut(line, 0, n));
+		if (p) {
+			buf_str(out, " unix@" LAY_CHROOT "/tollgate/");
+			buf_span(out, span_cut(line, n + at.n, line.n));
+		}
+		buf_putc(out, '\n');
+	}
+}
+
+void
+lay_config(const struct lay *l, struct buf *out)
+{
+	struct span text = shipped("policies/tollgate.yaml");
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (!span_starts(line, SPAN_LIT("backends:"))) {
+			put_line(out, "", line);
+			continue;
+		}
+		buf_str(out, "backends: [");
+		for (size_t i = 0; i < l->nbackend; i++)
+			buf_printf(out, "%s%s", i ? ", " : "", l->backend[i].name);
+		buf_str(out, "]\n");
+	}
+}
+
+static const struct lay_backend *
+speaks(const struct lay *l, const char *dialect)
+{
+	for (size_t i = 0; i < l->nbackend; i++)
+		if (!strcmp(l->backend[i].dialect, dialect))
+			return &l->backend[i];
+	return NULL;
+}
+
+/* The backend of a route of the shipped policy, by its targets; NULL: nobody speaks that. */
+static const struct lay_backend *
+route_backend(const struct lay *l, struct span route)
+{
+	static const char *const dialects[] = { "openai", "anthropic" };
+
+	for (size_t i = 0; i < COUNT_OF(dialects); i++) {
+		char targets[64];
+		snprintf(targets, sizeof(targets), "targets: [%s]", dialects[i]);
+		if (memmem(route.p, route.n, targets, strlen(targets)))
+			return speaks(l, dialects[i]);
+	}
+	return NULL;
+}
+
+/* Which paths these have nobody knows. */
+static bool
+without_paths(const char *dialect)
+{
+	return !strcmp(dialect, "rest") || !strcmp(dialect, "mcp");
+}
+
+bool
+lay_no_route(const struct lay *l)
+{
+	for (size_t i = 0; i < l->nbackend; i++)
+		if (!without_paths(l->backend[i].dialect))
+			return false;
+	return l->nbackend != 0;
+}
+
+static void
+put_route(struct span route, const struct lay_backend *b, struct buf *out)
+{
+	while (route.n) {
+		struct span line = span_next(&route, '\n');
+		if (span_starts(span_trim(line, " "), SPAN_LIT("targets:")))
+			buf_printf(out, "    targets: [%s]\n", b->name);
+		else
+			put_line(out, "", line);
+	}
+}
+
+static void
+put_providers(const struct lay *l, struct buf *out)
+{
+	for (size_t i = 0; i < l->nbackend; i++)
+		buf_printf(out, "  %s: {backend: %s, dialect: %s, external: true}\n",
+			l->backend[i].name, l->backend[i].name, l->backend[i].dialect);
+}
+
+static void
+put_routes(const struct lay *l, struct span text, struct buf *out)
+{
+	struct span begin = SPAN_LIT("  - name:");
+
+	while (text.n) {
+		size_t end = span_chr(text, '\n') + 1;
+		while (end < text.n && !span_starts(span_cut(text, end, text.n), begin))
+			end += span_chr(span_cut(text, end, text.n), '\n') + 1;
+		struct span route = span_cut(text, 0, end);
+		const struct lay_backend *b = route_backend(l, route);
+		if (b)
+			put_route(route, b, out);
+		text = span_cut(text, end, text.n);
+	}
+	static const char *const ours[] = { "openai", "anthropic", "rest", "mcp" };
+	if (lay_no_route(l))
+		buf_printf(out,
+			"  - name: %s\n"
+			"    match: {methods: [POST], path: /say/what/may/be/called}\n"
+			"    targets: [%s]\n",
+			l->backend[0].name, l->backend[0].name);
+	for (size_t i = lay_no_route(l); i < l->nbackend; i++)
+		if (speaks(l, l->backend[i].dialect) == &l->backend[i] &&
+			!SPAN_IN(span_str(l->backend[i].dialect), ours))
+			buf_printf(out,
+				"  - {name: %s, match: {api: %s}, response: [meter, record], "
+				"targets: [%s]}\n",
+				l->backend[i].name, l->backend[i].dialect, l->backend[i].name);
+		else if (speaks(l, l->backend[i].dialect) != &l->backend[i] ||
+			 without_paths(l->backend[i].dialect))
+			buf_printf(out,
+				"  # %s has no route yet:\n"
+				"  # - {name: %s, match: {methods: [POST], path: /…}, targets: "
+				"[%s]}\n",
+				l->backend[i].name, l->backend[i].name, l->backend[i].name);
+}
+
+void
+lay_policy(const struct lay *l, struct buf *out)
+{
+	struct span text = shipped("policies/default.yaml");
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		bool providers = span_starts(line, SPAN_LIT("providers:"));
+		bool routes = span_starts(line, SPAN_LIT("routes:"));
+		put_line(out, "", line);
+		if (!providers && !routes)
+			continue;
+		size_t end = 0; /* of the block: the empty line after it */
+		while (end < text.n && text.p[end] != '\n')
+			end += span_chr(span_cut(text, end, text.n), '\n') + 1;
+		if (providers)
+			put_providers(l, out);
+		else
+			put_routes(l, span_cut(text, 0, end), out);
+		text = span_cut(text, end, text.n);
+	}
+}

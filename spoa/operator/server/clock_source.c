@@ -1,0 +1,51 @@
+/* Who keeps this machine's clock right, as far as a process may know: the kernel says whether
+ * it is synchronized (adjtimex(2)), the services leave files that say that they run. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "operator/server/degraded.h"
+
+/* "tsc", "kvm-clock": what the kernel counts with. */
+static void
+put_counter(struct buf *out)
+{
+	char name[32] = "";
+	FILE *f =
+		fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
+
+	if (f && fscanf(f, "%31[a-z0-9_-]", name) != 1)
+		name[0] = '\0';
+	if (f)
+		fclose(f);
+	buf_printf(out, name[0] ? ",\"counter\":\"%s\"" : ",\"counter\":null", name);
+}
+
+void
+clock_says(struct buf *out)
+{
+	static const struct {
+		const char *file, *source;
+	} services[] = { { "/run/chrony/chronyd.pid", "chrony" },
+		{ "/run/chronyd.pid", "chrony" }, { "/run/ntpd.pid", "ntpd" },
+		{ "/var/run/ntpd.pid", "ntpd" },
+		{ "/run/systemd/timesync/synchronized", "systemd-timesyncd" } };
+	struct timex t = { .modes = 0 };
+	const char *source = NULL;
+
+	for (size_t i = 0; i < COUNT_OF(services) && !source; i++)
+		if (access(services[i].file, F_OK) == 0)
+			source = services[i].source;
+	if (source)
+		buf_printf(out, "\"source\":\"%s\"", source);
+	else
+		buf_str(out, "\"source\":null");
+	int state = adjtimex(&t);
+	buf_printf(out, ",\"synchronized\":%s",
+		state < 0				       ? "null"
+		: state == TIME_ERROR || t.status & STA_UNSYNC ? "false"
+							       : "true");
+	put_counter(out);
+}

@@ -1,0 +1,593 @@
+/* Parts that may be away, a row each: how one knows, and which counters say what came of it. */
+#include "operator/server/degraded.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notice.h"
+#include "gate/changes/sync.h"
+#include "gate/sources/recognise.h"
+#include "operator/server/server.h"
+#include "policy/config/read.h"
+#include "record/anchors/anchors.h"
+#include "record/archive/keep.h"
+#include "record/audit/audit.h"
+
+#define EVERY_S		   1.
+#define CALM_US		   (3 * SECOND_US)  /* well for so long: it is over */
+#define CALM_MOST_US	   (60 * SECOND_US) /* of one that was away often of late */
+#define OFTEN		   5		    /* times; one is forgotten every ten minutes */
+#define FORGET_LOOKS	   600
+#define CERTIFICATE_SOON_S (14 * 86400)
+#define CLOCK_LOOKS	   60 /* the clock's source is looked at once a minute */
+
+/* ---- how one knows ---- */
+
+static bool
+redis_away(struct server *s, struct buf *why)
+{
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		struct worker *w = &s->workers[i];
+		int refusal = atomic_load_explicit(&w->refusal, memory_order_relaxed);
+		if (refusal)
+			buf_printf(why, "refuses writes: %s", redis_refusal_texts[refusal]);
+		else if (!atomic_load_explicit(&w->redis_ok, memory_order_relaxed))
+			buf_str(why, "does not answer");
+		if (why->n)
+			return true;
+	}
+	return false;
+}
+
+static bool
+journal_away(struct server *s, struct buf *why)
+{
+	const char *says = audit_away(s->audit);
+
+	if (says)
+		buf_printf(why, "the journal cannot be written: %s", says);
+	return says != NULL;
+}
+
+/* Redis may answer while the stream is another journal's. A stream that is late because Redis
+ * does not answer counts as Redis' time. */
+static bool
+mirror_away(struct server *s, struct buf *why)
+{
+	if (audit_stream_conflict(s->audit))
+		buf_str(why, "the stream is not this journal's");
+	return why->n > 0;
+}
+
+static bool
+keys_away(struct server *s, struct buf *why)
+{
+	struct buf says;
+
+	buf_init(&says, 4096);
+	bool ok = keysets_ready(s->keysets, &says);
+	if (!ok)
+		buf_span(why, span_trim(buf_view(&says), "\n"));
+	buf_free(&says);
+	return !ok;
+}
+
+static bool
+live_away(struct server *s, struct buf *why)
+{
+	if (s->live && !live_kept(s->live))
+		buf_str(why, "state_file cannot be written");
+	else if (s->live_sync)
+		return !live_sync_up(s->live_sync, why);
+	return why->n > 0;
+}
+
+static bool
+anchors_away(struct server *s, struct buf *why)
+{
+	anchors_ready(s->anchors, why);
+	return why->n > 0;
+}
+
+static bool
+archive_away(struct server *s, struct buf *why)
+{
+	struct keep_state k;
+
+	if (!s->keep)
+		return false;
+	keep_state(s->keep, &k);
+	if (k.archive_away || k.failed[0])
+		buf_printf(why, "%s%s", k.archive_away ? "the archive takes no segments" : "",
+			k.archive_away ? "" : k.failed);
+	return why->n > 0;
+}
+
+static bool
+tree_away(struct server *s, struct buf *why)
+{
+	struct tree_status t;
+
+	audit_tree(s->audit, &t);
+	if (t.state == TREE_STUCK)
+		buf_str(why, "its hash files cannot be written or made again");
+	return why->n > 0;
+}
+
+static bool
+providers_away(struct server *s, struct buf *why)
+{
+	const struct provider_tally *t[WORKERS_MAX];
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		t[i] = &gate_tally(s->workers[i].gate)->providers;
+	return provider_tally_failing(t, s->nworkers, clock_wall_ns() / 1000000, why);
+}
+
+/* What is in force is older than its files, until a reload holds. */
+static bool
+reload_away(struct server *s, struct buf *why)
+{
+	return reload_refused(&s->reloading, why);
+}
+
+static bool
+folder_away(struct server *s, struct buf *why)
+{
+	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
+		buf_str(why,
+			"a file in the journal's folder is no segment of it: the next start "
+			"would be refused (tollgate audit verify names it)");
+	return why->n > 0;
+}
+
+static bool
+certificate_away(struct server *s, struct buf *why)
+{
+	int64_t end_s = atomic_load_explicit(&s->certificate_end_s, memory_order_relaxed),
+		left_s = end_s - clock_wall_ns() / 1000000000;
+	char when[CLOCK_RFC3339_LEN];
+
+	if (!end_s || left_s > CERTIFICATE_SOON_S)
+		return false;
+	clock_rfc3339(end_s * 1000000000, when);
+	buf_printf(why, "that of admin.tls %s %.19sZ", left_s > 0 ? "ends" : "ended", when);
+	return true;
+}
+
+static enum outcome
+quota_mode(const struct on_failure *f)
+{
+	return f->quota;
+}
+static enum outcome
+audit_mode(const struct on_failure *f)
+{
+	return f->audit;
+}
+static enum outcome
+classifier_mode(const struct on_failure *f)
+{
+	return f->classifier;
+}
+
+/* away NULL: known by what it counts alone. `failed`, `other`: counters of what went without
+ * it, M_NONE: none; the first is a failure by itself. */
+#define M_NONE METRIC_COUNT
+/* clang-format off */
+static const struct part {
+	const char *name;
+	bool (*away)(struct server *s, struct buf *why);
+	enum metric failed, other;
+	const char *failed_name, *other_name;
+	enum outcome (*mode)(const struct on_failure *f); /* what the policy says of it; NULL: nothing */
+} parts[] = {
+	{ "redis",       redis_away,   M_QUOTA_FAILED,       M_QUOTA_ALONE, "without_quota", "by_own_share", quota_mode },
+	{ "journal",     journal_away, M_AUDIT_FAILED,       M_NONE,        "not_recorded", NULL, audit_mode },
+	{ "mirror",      mirror_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "keys",        keys_away,    M_NONE,               M_AUTH_FAILED, NULL, "credentials_refused", NULL },
+	{ "live",        live_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "pins",        pinning_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "providers",   providers_away, M_NONE,             M_NONE,        NULL, NULL, NULL },
+	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "folder",      folder_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "certificate", certificate_away, M_NONE,           M_NONE,        NULL, NULL, NULL },
+	{ "classifier",  NULL,         M_CLASSIFIER_FAILED,  M_NONE,        "not_classified", NULL, classifier_mode },
+	{ "data",        NULL,         M_DATA_FAILED,        M_NONE,        "fetches_failed", NULL, NULL },
+	{ "credentials", NULL,         M_CREDENTIALS_FAILED, M_NONE,        "fetches_failed", NULL, NULL },
+};
+/* clang-format on */
+_Static_assert(COUNT_OF(parts) <= DEGRADED_PARTS, "a time each");
+
+static const struct part a_recogniser = { NULL, NULL, M_CLASSIFIER_FAILED, M_NONE,
+	"not_classified", NULL, classifier_mode };
+
+/* ---- counts ---- */
+
+static uint64_t
+sum(const struct server *s, enum metric m)
+{
+	uint64_t n = 0;
+
+	if (m == M_NONE)
+		return 0;
+	n = atomic_load_explicit(&s->metrics.v[m], memory_order_relaxed);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		n += atomic_load_explicit(&s->workers[i].metrics.v[m], memory_order_relaxed);
+	return n;
+}
+
+static const enum metric always[] = { M_DECIDE_PERMIT, M_DECIDE_REDACT, M_DECIDE_DENY,
+	M_DENY_503 };
+
+static void
+count(const struct server *s, const struct part *p, uint64_t out[DEGRADED_COUNTS])
+{
+	for (size_t i = 0; i < COUNT_OF(always); i++)
+		out[i] = sum(s, always[i]);
+	out[COUNT_OF(always)] = sum(s, p->failed);
+	out[COUNT_OF(always) + 1] = sum(s, p->other);
+}
+
+/* ---- records ---- */
+
+static void
+recorded(struct audit_entry *e, int err UNUSED)
+{
+	buf_free(&e->fields);
+	free(e);
+}
+
+static struct audit_entry *
+entry(void)
+{
+	struct audit_entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	buf_init(&e->fields, CAP_RECORD_BYTES);
+	e->done = recorded;
+	e->keep = true;
+	return e;
+}
+
+static void
+put_time(struct buf *b, const char *name, int64_t ns)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(ns, when);
+	buf_printf(b, ",\"%s\":\"%s\"", name, when);
+}
+
+static void
+put_meanwhile(
+	struct server *s, struct buf *b, const struct part *p, const struct degraded_time *t)
+{
+	uint64_t now[DEGRADED_COUNTS];
+
+	count(s, p, now);
+	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
+		now[i] -= t->at_begin[i];
+	put_time(b, "until", t->until_ns);
+	buf_printf(b,
+		",\"seconds\":%" PRIu64 ",\"times\":%" PRIu64
+		",\"meanwhile\":{\"permit\":%" PRIu64 ",\"redact\":%" PRIu64
+		",\"deny\":%" PRIu64 ",\"deny_503\":%" PRIu64,
+		(uint64_t)((t->until_us - t->since_us + SECOND_US / 2) / SECOND_US), t->times,
+		now[0], now[1], now[2], now[3]);
+	if (p->failed_name)
+		buf_printf(b, ",\"%s\":%" PRIu64, p->failed_name, now[4]);
+	if (p->other_name)
+		buf_printf(b, ",\"%s\":%" PRIu64, p->other_name, now[5]);
+	buf_putc(b, '}');
+}
+
+/* While the disk refuses nothing is handed over: the times wait here. */
+static bool
+tell(struct server *s, const char *name, const char *recogniser, const struct part *p,
+	const struct degraded_time *t, bool begin)
+{
+	static const char *const modes[] = { "deny", "permit", "redact" };
+	struct audit_entry *e = audit_ready(s->audit) ? entry() : NULL;
+
+	if (!e)
+		return false;
+	buf_printf(&e->fields,
+		"\"type\":\"degraded\",\"what\":\"%s\",\"dependency\":\"%s\",\"name\":",
+		begin ? "begin" : "end", name);
+	if (recogniser)
+		buf_json_str(&e->fields, span_str(recogniser));
+	else
+		buf_str(&e->fields, "null");
+	put_time(&e->fields, "since", t->since_ns);
+	buf_str(&e->fields, ",\"why\":");
+	buf_json_str(&e->fields, span_str(t->why));
+	if (p->mode) {
+		struct snapshot *snap = server_snapshot(s);
+		buf_printf(&e->fields, ",\"on_failure\":\"%s\"",
+			modes[p->mode(&snap->policy->on_failure)]);
+		snapshot_unref(&snap);
+	}
+	if (!begin)
+		put_meanwhile(s, &e->fields, p, t);
+	audit_append(s->audit, e);
+	return true;
+}
+
+/* ---- notices ---- */
+
+static void
+notice(const char *name, const char *recogniser, struct degraded_time *t, bool begin)
+{
+	const struct notice_of of = { .kind = NOTICE_DEGRADED,
+		.over = !begin,
+		.what = begin ? "begin" : "end",
+		.name = span_str(recogniser ? recogniser : name),
+		.since_ns = t->since_ns };
+	const struct log_field numbers[] = { LS("dependency", name), LS("why", t->why),
+		LI("times", t->times), LI("seconds", (t->until_us - t->since_us) / SECOND_US) };
+
+	t->told = begin;
+	log_event(begin ? LOG_WARN : LOG_INFO, begin ? "degraded.begin" : "degraded.end",
+		LS("part", name), LS("name", recogniser), LS("why", t->why));
+	if (begin)
+		notice_send(&of, numbers, 3, "%s%s%s is away: %s", name, recogniser ? " " : "",
+			recogniser ? recogniser : "", t->why);
+	else
+		notice_send(&of, numbers, 4, "%s%s%s is well again, after %u s", name,
+			recogniser ? " " : "", recogniser ? recogniser : "",
+			(unsigned)((t->until_us - t->since_us) / SECOND_US));
+}
+
+/* ---- times ---- */
+
+static void
+step(struct server *s, const char *name, const char *recogniser, const struct part *p,
+	struct degraded_time *t, bool away, struct span why)
+{
+	uint64_t failures = sum(s, p->failed), before = t->failures, now_us = clock_mono_us();
+	bool failed = failures > before && !recogniser; /* of those counted for all together */
+	uint64_t calm = t->recent > OFTEN ? CALM_MOST_US : CALM_US;
+
+	t->failures = failures;
+	if (!away && !failed) {
+		if (t->life == DEGRADED_DOUBT)
+			t->life = DEGRADED_WELL;
+		if (t->life == DEGRADED_AWAY) {
+			t->life = DEGRADED_CALM;
+			t->until_us = now_us;
+			t->until_ns = clock_wall_ns();
+		}
+	} else {
+		bool again = t->life == DEGRADED_DOUBT || t->life == DEGRADED_CALM;
+		if (t->life == DEGRADED_WELL) {
+			t->life = DEGRADED_DOUBT;
+			t->since_us = now_us;
+			t->since_ns = clock_wall_ns();
+			t->times = 0;
+			count(s, p, t->at_begin);
+			t->at_begin[COUNT_OF(always)] = before;
+			snprintf(t->why, sizeof(t->why), "%.*s",
+				SPAN_ARG(span_cut(
+					why.n ? why : SPAN_LIT("failures were counted"), 0,
+					sizeof(t->why) - 1)));
+		} else if (why.n)
+			snprintf(t->why, sizeof(t->why), "%.*s",
+				SPAN_ARG(span_cut(why, 0, sizeof(t->why) - 1)));
+		if (again || (failed && t->life == DEGRADED_DOUBT)) {
+			t->life = DEGRADED_AWAY;
+			t->times++;
+			t->recent++;
+		}
+	}
+	if (t->life >= DEGRADED_AWAY && !t->told)
+		notice(name, recogniser, t, true);
+	if (t->life == DEGRADED_CALM && t->told && now_us - t->until_us >= calm)
+		notice(name, recogniser, t, false);
+	if (t->life >= DEGRADED_AWAY && !t->begun)
+		t->begun = tell(s, name, recogniser, p, t, true);
+	if (t->life == DEGRADED_CALM && t->begun && now_us - t->until_us >= calm &&
+		tell(s, name, recogniser, p, t, false)) {
+		t->life = DEGRADED_WELL;
+		t->begun = false;
+	}
+}
+
+static void
+look_at_recognisers(struct degraded *d)
+{
+	struct server *s = d->s;
+	const struct recogniser_stats *first =
+		s->nworkers ? recognisers_stats(gate_recognisers(s->workers[0].gate)) : NULL;
+
+	/* A name's place is each worker's own. */
+	for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++) {
+		const char *name = first[i].name;
+		bool open = false;
+		if (!atomic_load_explicit(&first[i].used, memory_order_acquire))
+			continue;
+		for (unsigned w = 0; w < s->nworkers; w++) {
+			const struct recogniser_stats *v =
+				recognisers_stats(gate_recognisers(s->workers[w].gate));
+			for (size_t k = 0; k < RECOGNISER_STATS; k++)
+				open |= atomic_load_explicit(
+						&v[k].used, memory_order_acquire) &&
+					!strcmp(v[k].name, name) &&
+					atomic_load_explicit(&v[k].open, memory_order_relaxed);
+		}
+		step(s, "recogniser", name, &a_recogniser, &d->recogniser[i], open,
+			SPAN_LIT("its circuit is open"));
+	}
+}
+
+static void
+look_at_clock(struct degraded *d)
+{
+	struct audit_entry *e;
+	struct buf says;
+
+	buf_init(&says, sizeof(d->clock) - 1);
+	clock_says(&says);
+	struct span now = buf_view(&says);
+	if (!buf_failed(&says) && !span_is(now, d->clock) && (e = entry())) {
+		buf_printf(&e->fields, "\"type\":\"clock\",\"what\":\"%s\",%.*s",
+			d->clock[0] ? "change" : "boot", SPAN_ARG(now));
+		snprintf(d->clock, sizeof(d->clock), "%.*s", SPAN_ARG(now));
+		audit_append(d->s->audit, e);
+	}
+	buf_free(&says);
+}
+
+static void
+look(struct degraded *d)
+{
+	struct buf why;
+
+	buf_init(&why, 4096);
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
+		buf_clear(&why);
+		bool away = parts[i].away && parts[i].away(d->s, &why);
+		step(d->s, parts[i].name, NULL, &parts[i], &d->part[i], away,
+			span_trim(buf_view(&why), "\n"));
+	}
+	buf_free(&why);
+	look_at_recognisers(d);
+	if (d->looks % CLOCK_LOOKS == 0 && audit_ready(d->s->audit))
+		look_at_clock(d);
+	if (++d->looks % FORGET_LOOKS == 0) {
+		for (size_t i = 0; i < DEGRADED_PARTS; i++)
+			d->part[i].recent -= d->part[i].recent > 0;
+		for (size_t i = 0; i < DEGRADED_RECOGNISERS; i++)
+			d->recogniser[i].recent -= d->recogniser[i].recent > 0;
+	}
+}
+
+static void
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct degraded *d = TAGGED(degraded, w->data);
+
+	pthread_mutex_lock(&d->lock);
+	look(d);
+	pthread_mutex_unlock(&d->lock);
+}
+
+void
+degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop)
+{
+	if (!s->audit)
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->s = s;
+	pthread_mutex_unlock(&d->lock);
+	d->loop = loop;
+	TAG(degraded, d);
+	ev_timer_init(&d->timer, on_timer, EVERY_S, EVERY_S);
+	d->timer.data = d;
+	ev_timer_start(loop, &d->timer);
+	look_at_clock(d);
+	d->looks = 1;
+}
+
+void
+degraded_stop(struct degraded *d)
+{
+	if (d->s)
+		ev_timer_stop(d->loop, &d->timer);
+	pthread_mutex_lock(&d->lock);
+	d->s = NULL;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void
+put_degraded(struct buf *out, const char *what, const char *name, const struct degraded_time *t)
+{
+	char since[CLOCK_RFC3339_LEN];
+
+	if (t->life < DEGRADED_AWAY)
+		return;
+	clock_rfc3339(t->since_ns, since);
+	buf_printf(out,
+		"%s{\"what\":\"%s\",\"name\":", buf_view(out).p[out->n - 1] == '[' ? "" : ",",
+		what);
+	if (name)
+		buf_json_str(out, span_str(name));
+	else
+		buf_str(out, "null");
+	buf_printf(out,
+		",\"state\":\"%s\",\"since\":\"%s\",\"seconds\":%" PRIu64 ",\"times\":%" PRIu64
+		",\"why\":",
+		t->life == DEGRADED_AWAY ? "away" : "calm", since,
+		(uint64_t)((clock_mono_us() - t->since_us) / SECOND_US), t->times);
+	buf_json_str(out, span_str(t->why));
+	buf_putc(out, '}');
+}
+
+static void
+say_degraded(struct buf *out, const char *what, const char *name, const struct degraded_time *t)
+{
+	if (t->life >= DEGRADED_AWAY)
+		buf_printf(out, "degraded: %s%s%s: %s\n", what, name ? " " : "",
+			name ? name : "", t->why);
+}
+
+/* Each of them, parts first. */
+static void
+each_degraded(struct degraded *d, struct buf *out,
+	void (*put)(struct buf *out, const char *what, const char *name,
+		const struct degraded_time *t))
+{
+	pthread_mutex_lock(&d->lock);
+	if (d->s) {
+		const struct recogniser_stats *first =
+			d->s->nworkers
+				? recognisers_stats(gate_recognisers(d->s->workers[0].gate))
+				: NULL;
+		for (size_t i = 0; i < COUNT_OF(parts); i++)
+			put(out, parts[i].name, NULL, &d->part[i]);
+		for (size_t i = 0; first && i < DEGRADED_RECOGNISERS; i++)
+			put(out, "recogniser", first[i].name, &d->recogniser[i]);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+void
+degraded_say(struct degraded *d, struct buf *out)
+{
+	each_degraded(d, out, say_degraded);
+}
+
+/* Recognisers have metrics of their own. */
+static void
+count_degraded(
+	struct buf *out, const char *what, const char *name, const struct degraded_time *t)
+{
+	if (!name)
+		buf_printf(out, "tollgate_degraded{part=\"%s\"} %d\n", what,
+			t->life >= DEGRADED_AWAY);
+}
+
+void
+degraded_metrics(struct degraded *d, struct buf *out)
+{
+	metrics_head(out, "degraded", "gauge",
+		"1 where the part is away, or was until just now: status says why");
+	each_degraded(d, out, count_degraded);
+}
+
+void
+degraded_json(struct degraded *d, struct buf *out)
+{
+	buf_putc(out, '[');
+	each_degraded(d, out, put_degraded);
+	buf_putc(out, ']');
+}

@@ -1,0 +1,98 @@
+/* A cutover's end comes by the clock alone: nobody reloads anything. So it is looked at each
+ * second, and said where what is to be said changes. */
+#include "operator/server/observing.h"
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "operator/server/server.h"
+
+static void
+look(struct observing *o)
+{
+	static const char *const events[] = { [OBSERVE_ON] = "observe",
+		[OBSERVE_NEAR] = "observe.near",
+		[OBSERVE_OVER] = "observe.over" };
+	const struct policy *p = o->s->snap->policy;
+	int64_t now = clock_wall_ns(), days;
+	enum observe_state state = observe_state(p, now, &days);
+	struct buf says;
+
+	if (state == o->said)
+		return;
+	o->said = state;
+	if (state == OBSERVE_NONE)
+		return;
+	buf_init(&says, 4096);
+	observe_says(p, now, &says);
+	log_event(LOG_WARN, events[state], LSP("note", buf_view(&says)));
+	buf_free(&says);
+}
+
+static void
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	look(TAGGED(observing, w->data));
+}
+
+void
+observing_start(struct observing *o, struct server *s, struct ev_loop *loop)
+{
+	o->s = s;
+	o->loop = loop;
+	TAG(observing, o);
+	ev_timer_init(&o->timer, on_timer, 1., 1.);
+	o->timer.data = o;
+	ev_timer_start(loop, &o->timer);
+	look(o);
+}
+
+void
+observing_again(struct observing *o)
+{
+	if (!o->s)
+		return;
+	o->said = OBSERVE_NONE;
+	look(o);
+}
+
+void
+observing_stop(struct observing *o)
+{
+	if (o->s)
+		ev_timer_stop(o->loop, &o->timer);
+	o->s = NULL;
+}
+
+void
+observing_ready(const struct policy *p, struct buf *out)
+{
+	if (!p->observe.backend)
+		return;
+	buf_str(out, "observe: ");
+	observe_says(p, clock_wall_ns(), out);
+	buf_putc(out, '\n');
+}
+
+void
+observing_status(const struct policy *p, struct buf *out)
+{
+	static const char *const words[] = { "", "on", "near its end", "over" };
+	const struct observe *o = &p->observe;
+	char when[CLOCK_RFC3339_LEN];
+	int64_t days;
+
+	if (!o->backend) {
+		buf_str(out, "null");
+		return;
+	}
+	clock_rfc3339(o->until_ns, when);
+	buf_printf(out, "{\"state\":\"%s\",\"until\":\"%s\",\"backend\":",
+		words[observe_state(p, clock_wall_ns(), &days)], when);
+	buf_json_str(out, span_str(o->backend));
+	for (size_t i = 0; i < o->nhosts; i++) {
+		buf_str(out, i ? "," : ",\"hosts\":[");
+		buf_json_str(out, span_str(o->hosts[i]));
+	}
+	buf_str(out, o->nhosts ? "]}" : "}");
+}

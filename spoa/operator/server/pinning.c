@@ -1,0 +1,119 @@
+/* Where pins are kept, and with which key. */
+#include "operator/server/pinning.h"
+
+#include <sodium.h>
+
+#include "base/err.h"
+#include "base/keyfile.h"
+#include "base/log.h"
+#include "gate/snapshot.h"
+#include "gate/toolpins/sync.h"
+#include "operator/server/server.h"
+#include "policy/config/load.h"
+#include "scan/dialect/dialect.h"
+
+#define FIRST_US 2000000 /* Redis is waited for so long at a start */
+
+static bool
+has_mcp(const struct policy *p)
+{
+	for (size_t i = 0; i < p->nroutes; i++)
+		if (p->routes[i].dialect && dialect_is_of_mcp(p->routes[i].dialect))
+			return true;
+	return false;
+}
+
+/* Without a state_key nobody else can verify lines: they are this daemon's, and the key keeps
+ * them from being taken for another's, no more. */
+static int
+place_key(const struct config *cfg, unsigned char key[SHA256_BYTES], struct buf *why)
+{
+	if (cfg->state_key)
+		return keyfile_derive(cfg->state_key, "tollgate-tool-pins-v1", key, why);
+	sha256(SPAN_LIT("tollgate-tool-pins-of-one-daemon-v1"), key);
+	return 0;
+}
+
+static int
+begin(struct server *s, struct buf *why)
+{
+	const struct config *cfg = s->shared_cfg;
+	struct tool_pins_place place = { .file = cfg->pins_file };
+	struct redis_options redis;
+
+	s->pinning.begun = true;
+	if (place_key(cfg, place.key, why) < 0)
+		return ERR_IO;
+	if (cfg->state_key && cfg->redis_url && config_redis(cfg, &redis) == 0)
+		place.redis = &redis;
+	if (!place.file && !place.redis)
+		return 0;
+	struct tool_pins_sync *sync = tool_pins_sync_start(s->pinning.pins, &place, why);
+	sodium_memzero(&redis, sizeof(redis));
+	sodium_memzero(&place, sizeof(place));
+	pthread_mutex_lock(&s->pinning.lock);
+	s->pinning.sync = sync;
+	pthread_mutex_unlock(&s->pinning.lock);
+	tool_pins_sync_first(sync, FIRST_US);
+	return sync ? 0 : ERR_IO;
+}
+
+int
+pinning_start(struct server *s, struct buf *why)
+{
+	pthread_mutex_init(&s->pinning.lock, NULL);
+	s->pinning.pins = tool_pins_new();
+	if (!s->pinning.pins)
+		return ERR_NOMEM;
+	gate_shared_tool_pins(s->shared, s->pinning.pins);
+	return has_mcp(s->snap->policy) ? begin(s, why) : 0;
+}
+
+void
+pinning_again(struct server *s, const struct snapshot *next)
+{
+	struct buf why;
+
+	if (s->pinning.begun || !has_mcp(next->policy))
+		return;
+	buf_init(&why, 4096);
+	/* The reload stands: first texts are this process's then, and that is said. */
+	if (begin(s, &why) < 0)
+		log_event(LOG_ERROR, "pin.failed", LSP("why", buf_view(&why)));
+	buf_free(&why);
+}
+
+void
+pinning_stop(struct server *s)
+{
+	tool_pins_sync_stop(&s->pinning.sync);
+}
+
+void
+pinning_free(struct server *s)
+{
+	tool_pins_free(&s->pinning.pins);
+}
+
+struct tool_pins_sync *
+pinning_sync(struct server *s)
+{
+	pthread_mutex_lock(&s->pinning.lock);
+	struct tool_pins_sync *sync = s->pinning.sync;
+	pthread_mutex_unlock(&s->pinning.lock);
+	return sync;
+}
+
+bool
+pinning_away(struct server *s, struct buf *why)
+{
+	struct tool_pins_sync *sync = pinning_sync(s);
+
+	return sync && !tool_pins_sync_up(sync, why);
+}
+
+void
+pinning_metrics(struct server *s, struct buf *out)
+{
+	tool_pins_metrics(s->pinning.pins, out);
+}

@@ -1,0 +1,89 @@
+/* Each purge is a record with the names of what went. Nothing that is in force changes by it,
+ * so nobody waits for the record. */
+#include "operator/server/purging.h"
+
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/changes/live.h"
+#include "operator/server/server.h"
+#include "record/audit/audit.h"
+
+enum { AT_ONCE = 256 }; /* whose names fit into a record */
+#define EVERY_S 10.
+
+static void
+recorded(struct audit_entry *e, int err UNUSED)
+{
+	buf_free(&e->fields);
+	free(e);
+}
+
+/* NULL: out of memory. */
+static struct audit_entry *
+record_of(size_t n, struct span fields)
+{
+	struct audit_entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	buf_init(&e->fields, CAP_RECORD_BYTES);
+	buf_printf(&e->fields,
+		"\"type\":\"change\",\"what\":\"live\",\"change\":\"purge\",\"entries\":%zu,"
+		"\"ids\":[%.*s]",
+		n, SPAN_ARG(fields));
+	e->done = recorded;
+	e->keep = true;
+	return e;
+}
+
+static void
+purge(struct server *s)
+{
+	struct audit_entry *e = NULL;
+	struct buf fields;
+
+	if (s->audit && !audit_ready(s->audit))
+		return;
+	buf_init(&fields, 0);
+	size_t n = live_purge(s->live, clock_wall_ns(), AT_ONCE, &fields);
+	if (n)
+		log_event(LOG_INFO, "live.purged", LI("entries", n));
+	if (n && s->audit)
+		e = record_of(n, buf_view(&fields));
+	if (e)
+		audit_append(s->audit, e);
+	buf_free(&fields);
+}
+
+static void
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct purging *p = TAGGED(purging, w->data);
+
+	purge(p->s);
+}
+
+void
+purging_start(struct purging *p, struct server *s, struct ev_loop *loop)
+{
+	if (!s->live)
+		return;
+	p->s = s;
+	p->loop = loop;
+	TAG(purging, p);
+	ev_timer_init(&p->timer, on_timer, EVERY_S, EVERY_S);
+	p->timer.data = p;
+	ev_timer_start(loop, &p->timer);
+}
+
+void
+purging_stop(struct purging *p)
+{
+	if (p->s)
+		ev_timer_stop(p->loop, &p->timer);
+	p->s = NULL;
+}

@@ -1,0 +1,219 @@
+/* Settling what a crash left. */
+#include "operator/server/recall.h"
+
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "record/audit/audit.h"
+#include "record/audit/usage.h"
+
+enum {
+	WINDOWS_S = 32 * 86400, /* no reservation lives longer, and no window */
+	SAID_MAX = 65536,
+};
+
+struct recall {
+	struct tag tag;
+	struct mail mail;
+	struct worker *worker;
+	struct audit *audit;
+	struct quota_recall found;
+};
+
+/* ---- what a completion takes over of the decision, or of the last attempt ---- */
+
+/* Of an object's members those that are there, as they are. */
+static void
+take_over(struct buf *b, struct span object, const char *const *names)
+{
+	struct span v[16];
+
+	usage_members(object, names, v);
+	for (size_t i = 0; names[i]; i++)
+		if (v[i].n)
+			buf_printf(b, "%s\"%s\":%.*s",
+				b->n && buf_view(b).p[b->n - 1] != '{' ? "," : "", names[i],
+				SPAN_ARG(v[i]));
+}
+
+static uint64_t
+number_in(struct span s)
+{
+	uint64_t n;
+
+	return s.n && span_u64(s, &n) == 0 ? n : 0;
+}
+
+/* Dollars of limits that the record has no sum of. */
+static uint64_t
+most_of_limits(const struct quota_orphan_of *o)
+{
+	uint64_t most = 0;
+
+	for (size_t k = 0; k < o->ndims; k++)
+		if (o->dim[k].unit == QUOTA_NANOUSD && o->dim[k].n > most)
+			most = o->dim[k].n;
+	return most;
+}
+
+/* A text without its quotes. */
+static struct span
+bare_text(struct span s)
+{
+	return span_cut(s, 1, s.n ? s.n - 1 : 0);
+}
+
+/* The attempts before it as its record has them, and it: nobody says what it cost. */
+static void
+put_attempts(struct buf *b, struct span before, struct span target, struct span model,
+	uint64_t tokens, uint64_t nanousd)
+{
+	buf_printf(b,
+		",\"attempts\":[%.*s%s{\"target\":\"%.*s%s%.*s\","
+		"\"cause\":\"perhaps_billed\",\"tokens\":%llu",
+		SPAN_ARG(bare_text(before)), before.n > 2 ? "," : "",
+		SPAN_ARG(bare_text(target)), model.n > 2 ? "/" : "", SPAN_ARG(bare_text(model)),
+		(unsigned long long)tokens);
+	if (nanousd)
+		buf_printf(b, ",\"cost\":%llu", (unsigned long long)nanousd);
+	buf_str(b, ",\"maybe_billed\":true}]");
+}
+
+/* The names are those of record/audit/record_fields.h. */
+static void
+on_orphan(struct quota_orphan_of *o, struct span line)
+{
+	static const char *const same[] = { "policy", "policy_version", "shadow", "observing",
+		"route", "target", "region", "about", "backend", "model", "tags",
+		"request_tags", NULL };
+	static const char *const who[] = { "method", "person", "agent", "team", NULL };
+	enum { IDENTITY, PROMPT, CANDIDATES, ATTEMPTS, TARGET, MODEL, NANOUSD, N };
+	static const char *const names[] = { "identity", "prompt", "candidates", "attempts",
+		"target", "model", "reserved_nanousd", NULL };
+	static const char *const counted[] = { "reserved_input_tokens",
+		"estimated_input_tokens", "reserved_output_tokens", NULL };
+	struct span v[N], n[COUNT_OF(counted) - 1];
+	struct buf *b = &o->said;
+
+	usage_members(line, names, v);
+	usage_members(v[PROMPT], counted, n);
+	uint64_t input = number_in(n[n[0].n ? 0 : 1]), output = number_in(n[2]),
+		 nanousd = v[NANOUSD].n ? number_in(v[NANOUSD]) : most_of_limits(o);
+	buf_init(b, SAID_MAX);
+	buf_str(b, "\"identity\":{");
+	take_over(b, v[IDENTITY], who);
+	buf_printf(b, "},\"reserved_usage\":{\"input_tokens\":%llu,\"output_tokens\":%llu",
+		(unsigned long long)input, (unsigned long long)output);
+	if (nanousd)
+		buf_printf(b, ",\"cost_nanousd\":%llu", (unsigned long long)nanousd);
+	buf_putc(b, '}');
+	take_over(b, line, same);
+	if (v[CANDIDATES].n)
+		put_attempts(b, v[ATTEMPTS], v[TARGET], v[MODEL], input + output, nanousd);
+}
+
+int
+recall_read(struct recall **out, const struct config *cfg, struct quota_table *table,
+	struct quota_ledger *ledger, struct buf *why)
+{
+	const struct quota_recall_into into = { table, ledger, table_ms(table, clock_mono_us()),
+		on_orphan };
+	struct recall *r = calloc(1, sizeof(*r));
+
+	const uint64_t began_us = clock_mono_us();
+
+	*out = NULL;
+	if (!r)
+		return ERR_NOMEM;
+	TAG(recall, r);
+	int err = quota_recall_read(
+		&r->found, cfg->journal, cfg->node, into.now_ms / 1000 - WINDOWS_S, &into, why);
+	log_event(LOG_INFO, "quota.recalled", LI("records", r->found.records),
+		LI("ms", (clock_mono_us() - began_us) / 1000));
+	if (r->found.cut)
+		log_event(LOG_WARN, "quota.recall",
+			LS("why", "the journal is longer than is read at a start: what was "
+				  "used before is not counted"));
+	if (err < 0 || r->found.norphans == 0) {
+		quota_recall_free(&r->found);
+		free(r);
+		return err;
+	}
+	log_event(LOG_INFO, "quota.orphans", LI("decisions", r->found.norphans));
+	*out = r;
+	return 0;
+}
+
+/* ---- the record of it ---- */
+
+struct completion {
+	struct tag tag;
+	struct audit_entry entry;
+};
+
+static void
+written(struct audit_entry *e, int err UNUSED)
+{
+	struct completion *c = TAGGED_OF(completion, entry, e);
+
+	buf_free(&c->entry.fields);
+	free(c);
+}
+
+static void
+record(struct audit *audit, const struct quota_orphan_of *o)
+{
+	struct completion *c = calloc(1, sizeof(*c));
+	struct buf *b = c ? &c->entry.fields : NULL;
+
+	if (!c)
+		return;
+	TAG(completion, c);
+	buf_init(b, 2 * SAID_MAX);
+	buf_printf(b,
+		"\"type\":\"completion\",\"id\":\"%s\",\"outcome\":\"orphaned\","
+		"\"why\":\"the daemon ended before the answer did: settled at its "
+		"reservation\",%.*s%s\"usage_unknown\":true,\"settled\":[",
+		o->id, SPAN_ARG(buf_failed(&o->said) ? SPAN_LIT("") : buf_view(&o->said)),
+		o->said.n && !buf_failed(&o->said) ? "," : "");
+	for (size_t k = 0; k < o->ndims; k++) {
+		char text[QUOTA_TEXT_MAX];
+		size_t n = quota_write(&o->dim[k], text);
+		buf_printf(b, "%s\"%.*s\"", k ? "," : "", (int)n, text);
+	}
+	buf_str(b, "]");
+	c->entry.done = written;
+	c->entry.keep = true;
+	audit_append(audit, &c->entry);
+}
+
+static void
+on_worker(struct mail *m, void *worker UNUSED)
+{
+	struct recall *r = TAGGED_OF(recall, mail, m);
+	uint64_t now = clock_mono_us();
+
+	for (struct quota_orphan_of *o = r->found.orphans; o; o = o->next) {
+		record(r->audit, o);
+		quota_recall_settle(gate_quota(r->worker->gate), o, now);
+	}
+	quota_recall_free(&r->found);
+	free(r);
+}
+
+void
+recall_settle(struct recall **rp, struct worker *w, struct audit *audit)
+{
+	struct recall *r = *rp;
+
+	*rp = NULL;
+	if (!r)
+		return;
+	r->worker = w;
+	r->audit = audit;
+	r->mail.run = on_worker;
+	mailbox_send(&w->mail, &r->mail);
+}

@@ -1,0 +1,19 @@
+/* A start after a crash: what the daemon before this one left unsettled in its journal is
+ * settled at its reservation, and recorded. */
+#ifndef NET_RECALL_H
+#define NET_RECALL_H
+
+#include "budget/quota/quota_recall.h"
+#include "net/worker.h"
+
+struct recall;
+
+/* Reads the journal, before a worker runs. `table`: the in-process counts; `ledger`: of the
+ * worker that settles, where counts are on Redis, or NULL. Both are charged with what the
+ * journal says of them. *out NULL: nothing is left. 0 or an error with *why. */
+int recall_read(struct recall **out, const struct config *cfg, struct quota_table *table,
+	struct quota_ledger *ledger, struct buf *why);
+/* On that worker's loop, as soon as it runs and its Redis is there. Takes *r. */
+void recall_settle(struct recall **r, struct worker *w, struct audit *audit);
+
+#endif

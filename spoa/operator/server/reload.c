@@ -1,0 +1,323 @@
+/* Building the next snapshot, and saying what came of it. */
+#include "operator/server/reload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/watch.h"
+#include "gate/targets/state.h"
+#include "operator/server/server.h"
+#include "record/audit/audit.h"
+#include "record/audit/keys.h"
+
+enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
+
+/* ---- what came of it ---- */
+
+static void
+report(const struct diag *d)
+{
+	struct span rest = buf_view(&d->text);
+
+	while (rest.n) {
+		struct span line = span_next(&rest, '\n');
+		if (line.n)
+			log_event(LOG_ERROR, "configuration.invalid", LSP("error", line));
+	}
+}
+
+static void
+note(struct reloading *r, const char *by, const struct diag *d, bool refused)
+{
+	struct span text = buf_view(&d->text);
+
+	pthread_mutex_lock(&r->lock);
+	r->at_ns = clock_wall_ns();
+	r->refused = refused;
+	r->nerrors = d->errors;
+	snprintf(r->by, sizeof(r->by), "%s", by);
+	buf_clear(&r->errors);
+	/* Whole lines. */
+	while (refused && text.n) {
+		struct span line = span_next(&text, '\n');
+		if (r->errors.n + line.n + 1 > ERRORS_BYTES)
+			break;
+		buf_span(&r->errors, line);
+		buf_putc(&r->errors, '\n');
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* With r->lock. */
+static void
+status(struct reloading *r, struct buf *out)
+{
+	struct span rest = buf_view(&r->errors);
+	char when[CLOCK_RFC3339_LEN];
+	size_t n = 0;
+
+	if (r->at_ns == 0) {
+		buf_str(out, "null");
+		return;
+	}
+	clock_rfc3339(r->at_ns, when);
+	buf_printf(out, "{\"time\":\"%s\",\"by\":", when);
+	buf_json_str(out, span_str(r->by));
+	buf_printf(out, ",\"result\":\"%s\",\"errors_total\":%u,\"errors\":[",
+		r->refused ? "refused" : "done", r->nerrors);
+	while (rest.n) {
+		buf_str(out, n++ ? "," : "");
+		buf_json_str(out, span_next(&rest, '\n'));
+	}
+	buf_str(out, "],\"at_restart\":");
+	buf_json_str(out, buf_view(&r->at_restart));
+	buf_putc(out, '}');
+}
+
+void
+reload_status(struct reloading *r, struct buf *out)
+{
+	pthread_mutex_lock(&r->lock);
+	status(r, out);
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool
+reload_refused(struct reloading *r, struct buf *why)
+{
+	pthread_mutex_lock(&r->lock);
+	bool refused = r->refused;
+	if (refused) {
+		struct span rest = buf_view(&r->errors), first = span_next(&rest, '\n');
+		buf_printf(why, "what is in force is older than its files: the last reload was "
+				"refused: %.*s",
+			SPAN_ARG(first));
+	}
+	pthread_mutex_unlock(&r->lock);
+	return refused;
+}
+
+/* ---- one reload ---- */
+
+/* What is fixed at start; a change of it is reported, not half-applied. */
+static void
+say_fixed(struct reloading *r, const struct config *now, const struct config *next)
+{
+	struct buf names;
+
+	buf_init(&names, 4096);
+	config_fixed_changes(now, next, &names);
+	if (names.n)
+		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
+			LS("why", "they change at restart only"));
+	pthread_mutex_lock(&r->lock);
+	buf_clear(&r->at_restart);
+	buf_span(&r->at_restart, buf_view(&names));
+	pthread_mutex_unlock(&r->lock);
+	buf_free(&names);
+}
+
+/* After a refusal, what was read for the policy in force is watched as well: the mistake may
+ * be mended in either. */
+static void
+look_out(struct reloading *r, const struct diag *read, bool refused, int64_t since_ns)
+{
+	if (!r->s->snap->cfg->policy_watch)
+		watch_nothing(r->watch);
+	else if (!watch_files(r->watch, buf_view(&read->files), refused, since_ns))
+		log_event(LOG_WARN, "reload.unwatched",
+			LS("why", "more files than are watched: SIGHUP reads them"));
+}
+
+static void
+publish(struct reloading *r, struct snapshot *snap, const char *by)
+{
+	struct server *s = r->s;
+
+	say_fixed(r, s->shared_cfg, snap->cfg);
+	pinning_again(s, snap);
+	pthread_mutex_lock(&s->lock);
+	snapshot_announce(snap, s->audit);
+	struct snapshot *old = s->snap;
+	s->snap = snap;
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		worker_snapshot(&s->workers[i], snap);
+	log_event(LOG_INFO, "reload.done", LS("policy", snap->policy->label),
+		LS("was", old->policy->label), LS("by", by));
+	snapshot_unref(&old);
+	server_targets(s, NULL, NULL);
+	target_reloaded(gate_targets(s->shared), NULL);
+	observing_again(&s->observing);
+	if (s->front)
+		s->front_of->reloaded(s->front, snap->cfg);
+	metric_inc(&s->metrics, M_RELOADS);
+}
+
+/* The keys that this configuration means; NULL: it cannot be, and *d says why. */
+static struct audit_keys_order *
+prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
+{
+	struct audit_keys_order *keys;
+	struct buf why;
+
+	if (!cfg->audit_key) /* its removal waits for a restart */
+		cfg = s->shared_cfg;
+	buf_init(&why, 8192);
+	keys = audit_keys_prepare(audit_keys(s->audit), cfg, &why);
+	if (!keys && cfg->audit_key_at)
+		diag_at(d, cfg->audit_key_at, "%.*s", SPAN_ARG(buf_view(&why)));
+	else if (!keys)
+		diag_file(d, s->config_file, "%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return keys;
+}
+
+void
+reload_now(struct reloading *r, const char *by)
+{
+	struct server *s = r->s;
+	int64_t since_ns = clock_wall_ns();
+	struct diag d;
+
+	server_notify("RELOADING=1");
+	diag_init(&d);
+	struct snapshot *snap =
+		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
+	if (snap && snapshot_credentials(snap, s->auths, &d) < 0)
+		snapshot_unref(&snap);
+	struct audit_keys_order *keys = NULL;
+	if (snap && s->audit && !(keys = prepare_keys(s, snap->cfg, &d)))
+		snapshot_unref(&snap);
+	if (snap && snapshot_use(snap) < 0) {
+		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));
+		snapshot_unref(&snap);
+	}
+	if (snap) {
+		publish(r, snap, by);
+		if (keys)
+			audit_rekey(s->audit, keys);
+		keys = NULL;
+	} else {
+		report(&d);
+		log_event(LOG_ERROR, "reload.refused", LS("policy", s->snap->policy->label),
+			LI("errors", d.errors), LS("by", by));
+		metric_inc(&s->metrics, M_RELOADS_FAILED);
+	}
+	audit_keys_order_free(&keys);
+	note(r, by, &d, !snap);
+	if (snap) {
+		pthread_mutex_lock(&r->lock);
+		r->in_force_ns = since_ns;
+		pthread_mutex_unlock(&r->lock);
+	}
+	look_out(r, &d, !snap, since_ns);
+	diag_free(&d);
+	server_notify("READY=1");
+}
+
+static void
+on_change(void *arg, const char *file)
+{
+	char by[256];
+
+	snprintf(by, sizeof(by), "file %s", file);
+	reload_now(arg, by);
+}
+
+static void
+on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
+{
+	struct reloading *r = TAGGED(reloading, w->data);
+
+	pthread_mutex_lock(&r->lock);
+	uint64_t asked = r->asked;
+	char by[sizeof(r->asked_by)];
+	memcpy(by, r->asked_by, sizeof(by));
+	pthread_mutex_unlock(&r->lock);
+	reload_now(r, by);
+	pthread_mutex_lock(&r->lock);
+	r->answered = asked;
+	pthread_cond_broadcast(&r->ended);
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool
+reload_ask(struct reloading *r, const char *by, struct buf *out)
+{
+	struct timespec until;
+	bool done;
+	int late = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WAIT_S;
+	pthread_mutex_lock(&r->lock);
+	uint64_t mine = ++r->asked;
+	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
+	ev_async_send(r->loop, &r->ask);
+	while (r->answered < mine && !r->stopping && !late)
+		late = pthread_cond_timedwait(&r->ended, &r->lock, &until);
+	done = r->answered >= mine && !r->refused;
+	if (r->answered >= mine)
+		status(r, out);
+	else
+		buf_str(out, "{\"result\":\"unknown\"}");
+	buf_putc(out, '\n');
+	pthread_mutex_unlock(&r->lock);
+	return done;
+}
+
+/* ---- life ---- */
+
+int
+reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
+	const struct diag *read, int64_t since_ns)
+{
+	r->s = s;
+	r->loop = loop;
+	buf_init(&r->errors, ERRORS_BYTES);
+	buf_init(&r->at_restart, 4096);
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->ended, NULL);
+	ev_async_init(&r->ask, on_ask);
+	TAG(reloading, r);
+	r->ask.data = r;
+	r->watch = watch_new(loop, on_change, r);
+	if (!r->watch)
+		return ERR_NOMEM;
+	ev_async_start(loop, &r->ask);
+	r->in_force_ns = since_ns;
+	look_out(r, read, false, since_ns);
+	return 0;
+}
+
+void
+reload_stop(struct reloading *r)
+{
+	if (!r->s)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	pthread_cond_broadcast(&r->ended);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void
+reload_free(struct reloading *r)
+{
+	if (!r->s)
+		return;
+	ev_async_stop(r->loop, &r->ask);
+	watch_free(&r->watch);
+	buf_free(&r->errors);
+	buf_free(&r->at_restart);
+	pthread_cond_destroy(&r->ended);
+	pthread_mutex_destroy(&r->lock);
+	r->s = NULL;
+}

@@ -1,0 +1,56 @@
+/* Reloading: by SIGHUP, by a call of the admin server, by the change of a file. A snapshot is
+ * built aside and published whole; a bad one changes nothing. Runs on the main thread. */
+#ifndef NET_RELOAD_H
+#define NET_RELOAD_H
+
+#include <ev.h>
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "base/codec/yaml.h"
+#include "base/tag.h"
+
+struct server;
+
+struct reloading {
+	struct tag tag;
+	struct server *s;
+	struct watch *watch; /* NULL: none */
+	ev_async ask;	     /* the admin thread asks for one */
+	struct ev_loop *loop;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t ended;
+	uint64_t asked, answered; /* how many were asked for, and of these answered */
+	char asked_by[256];	  /* the last of them */
+	bool stopping;
+	/* the last one: what tried, when and what came of it */
+	int64_t at_ns; /* 0: none since the start */
+	int64_t in_force_ns; /* when what is in force was read */
+	bool refused;
+	char by[256];
+	unsigned nerrors;
+	struct buf errors;     /* lines */
+	struct buf at_restart; /* options that differ from those of the start, with commas */
+};
+
+/* `read`: what the snapshot in force was loaded from, at `since_ns` (wall time). 0 or
+ * ERR_NOMEM. */
+int reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
+	const struct diag *read, int64_t since_ns);
+/* The admin thread no longer waits. Before it is stopped. */
+void reload_stop(struct reloading *r);
+void reload_free(struct reloading *r);
+/* `by`: "signal SIGHUP", "file NAME", or who asked. On the main thread. */
+void reload_now(struct reloading *r, const char *by);
+
+/* ---- the admin thread's ---- */
+
+/* Has one made and waits for it; `by`: who was authenticated. JSON as reload_status(); true:
+ * done. */
+bool reload_ask(struct reloading *r, const char *by, struct buf *out);
+/* The last one was refused: the first of its mistakes is appended to *why. Any thread. */
+bool reload_refused(struct reloading *r, struct buf *why);
+/* {"time", "by", "result": "done" | "refused", "errors": […]}, or null. */
+void reload_status(struct reloading *r, struct buf *out);
+
+#endif

@@ -1,0 +1,233 @@
+/* When a sample is due, and of which tables. */
+#include "operator/server/sampling.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "operator/server/server.h"
+#include "policy/verdict/explain.h"
+
+static size_t
+tables(struct server *s, const struct tallies *out[WORKERS_MAX])
+{
+	for (unsigned i = 0; i < s->nworkers; i++)
+		out[i] = gate_tally(s->workers[i].gate);
+	return s->nworkers;
+}
+
+static void
+sample(struct sampling *g)
+{
+	const struct tallies *t[WORKERS_MAX];
+	size_t n = tables(g->s, t);
+
+	rates_sample(g->rates, t, n, clock_wall_ns(), clock_mono_us());
+}
+
+/* ---- rules ---- */
+
+static const struct rule *
+rule_at(const struct policy *p, size_t i)
+{
+	if (i < p->nrules)
+		return &p->rules[i];
+	i -= p->nrules;
+	if (i < p->nanswer_rules)
+		return &p->answer_rules[i];
+	i -= p->nanswer_rules;
+	return i < p->ntool_rules ? &p->tool_rules[i] : NULL;
+}
+
+static void
+sum_rule(struct server *s, const struct rule *rule, struct rule_sum *out)
+{
+	const struct rule_tally *t[WORKERS_MAX];
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		t[i] = &gate_tally(s->workers[i].gate)->rules;
+	rule_tally_sum(t, s->nworkers, rule->name, out);
+}
+
+/* Another policy is in force: counts of its rules are told from here on, too. */
+static void
+look_at_rules(struct sampling *g)
+{
+	struct snapshot *snap = server_snapshot(g->s);
+	const struct policy *p = snap->policy;
+
+	if (strcmp(g->version, p->version) != 0) {
+		size_t n = p->nrules + p->nanswer_rules + p->ntool_rules;
+		struct rule_sum *base = calloc(n + 1, sizeof(*base));
+		for (size_t i = 0; base && i < n; i++)
+			sum_rule(g->s, rule_at(p, i), &base[i]);
+		pthread_mutex_lock(&g->lock);
+		free(g->base);
+		g->base = base;
+		g->nbase = base ? n : 0;
+		snprintf(g->version, sizeof(g->version), "%s", p->version);
+		g->version_ns = clock_wall_ns();
+		pthread_mutex_unlock(&g->lock);
+	}
+	snapshot_unref(&snap);
+}
+
+static void
+put_hits(struct buf *out, const char *name, const struct rule_sum *now,
+	const struct rule_sum *before)
+{
+	static const char *const names[RULE_DIDS] = { "permit", "redact", "deny", "would" };
+
+	buf_printf(out, ",\"%s\":{", name);
+	for (size_t d = 0; d < RULE_DIDS; d++)
+		buf_printf(out, "%s\"%s\":%" PRIu64, d ? "," : "", names[d],
+			now->v[d] - (before ? before->v[d] : 0));
+	buf_putc(out, '}');
+}
+
+static void
+put_rule(struct server *s, const struct rule *rule, const struct rule_sum *base, struct buf *out)
+{
+	static const char *const phases[] = { [PHASE_REQUEST] = "request",
+		[PHASE_RESPONSE] = "response",
+		[PHASE_TOOL] = "tool" };
+	char last[CLOCK_RFC3339_LEN];
+	struct rule_sum now;
+
+	sum_rule(s, rule, &now);
+	buf_str(out, "{\"name\":");
+	buf_json_str(out, span_str(rule->name));
+	buf_printf(out, ",\"phase\":\"%s\",\"effect\":\"%s\",\"shadow\":%s,\"when\":",
+		phases[rule->phase], rule->redacts ? "redact" : rule_effect_name(rule->effect),
+		rule->shadow ? "true" : "false");
+	if (rule->when_text)
+		buf_json_str(out, span_str(rule->when_text));
+	else
+		buf_str(out, "null");
+	put_hits(out, "since_start", &now, NULL);
+	put_hits(out, "since_version", &now, base);
+	if (now.last_ms) {
+		clock_rfc3339((int64_t)now.last_ms * 1000000, last);
+		buf_printf(out, ",\"last\":\"%s\"}", last);
+	} else {
+		buf_str(out, ",\"last\":null}");
+	}
+}
+
+void
+sampling_rules(struct server *s, struct buf *out)
+{
+	struct sampling *g = &s->sampling;
+	struct snapshot *snap = server_snapshot(s);
+	const struct policy *p = snap->policy;
+	char started[CLOCK_RFC3339_LEN], came[CLOCK_RFC3339_LEN];
+	const struct rule *rule;
+
+	pthread_mutex_lock(&g->lock);
+	bool same = !strcmp(g->version, p->version);
+	clock_rfc3339(s->started_wall_ns, started);
+	clock_rfc3339(same ? g->version_ns : clock_wall_ns(), came);
+	buf_str(out, "{\"policy\":");
+	buf_json_str(out, span_str(p->label));
+	buf_printf(out,
+		",\"version\":\"%s\",\"mode\":\"%s\",\"started\":\"%s\",\"version_since\":\"%s\","
+		"\"default\":\"%s\",\"shadow_policy\":",
+		p->version, p->shadow ? "shadow" : "enforce", started, came,
+		p->default_permit ? "permit" : "deny");
+	if (snap->shadow_policy)
+		buf_json_str(out, span_str(snap->shadow_policy->label));
+	else
+		buf_str(out, "null");
+	buf_str(out, ",\"rules\":[");
+	for (size_t i = 0; (rule = rule_at(p, i)); i++) {
+		if (i)
+			buf_putc(out, ',');
+		put_rule(s, rule, same && i < g->nbase ? &g->base[i] : NULL, out);
+	}
+	buf_str(out, "]}\n");
+	pthread_mutex_unlock(&g->lock);
+	snapshot_unref(&snap);
+}
+
+void
+sampling_near(struct server *s, size_t from, size_t count, struct buf *out)
+{
+	const struct near *near[WORKERS_MAX];
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		near[i] = &gate_tally(s->workers[i].gate)->near;
+	near_json(out, near, s->nworkers, from, count, clock_wall_ns());
+}
+
+/* ---- the timer ---- */
+
+static void
+on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct sampling *g = TAGGED(sampling, w->data);
+	int64_t until_ns = atomic_load(&g->s->log_until_ns);
+
+	if (until_ns && clock_wall_ns() >= until_ns &&
+		atomic_compare_exchange_strong(&g->s->log_until_ns, &until_ns, 0)) {
+		log_set_level(g->s->shared_cfg->log_level);
+		log_event(LOG_INFO, "log.level", LS("level", log_level_names[log_level()]),
+			LS("why", "the time that another one was set for is over"));
+	}
+	look_at_rules(g);
+	if (++g->looks % RATES_STEP_S == 0)
+		sample(g);
+}
+
+int
+sampling_start(struct sampling *g, struct server *s, struct ev_loop *loop)
+{
+	if (!s->shared_cfg->has_admin && !s->shared_cfg->has_admin_tcp)
+		return 0;
+	g->rates = rates_new();
+	if (!g->rates)
+		return ERR_NOMEM;
+	pthread_mutex_init(&g->lock, NULL);
+	g->s = s;
+	g->loop = loop;
+	TAG(sampling, g);
+	ev_timer_init(&g->timer, on_timer, 1., 1.);
+	g->timer.data = g;
+	ev_timer_start(loop, &g->timer);
+	sample(g);
+	look_at_rules(g);
+	return 0;
+}
+
+void
+sampling_stop(struct sampling *g)
+{
+	if (g->s)
+		ev_timer_stop(g->loop, &g->timer);
+	g->s = NULL;
+}
+
+void
+sampling_free(struct sampling *g)
+{
+	if (g->rates)
+		pthread_mutex_destroy(&g->lock);
+	rates_free(&g->rates);
+	free(g->base);
+	g->base = NULL;
+}
+
+void
+sampling_now(struct server *s, struct buf *out)
+{
+	const struct tallies *t[WORKERS_MAX];
+
+	if (s->sampling.rates)
+		rates_now(s->sampling.rates, t, tables(s, t), clock_wall_ns(), clock_mono_us(),
+			out);
+	else
+		buf_str(out, "null");
+}

@@ -1,0 +1,44 @@
+/* Takes a sample of what was decided each ten seconds, for GET /series and /now (budget/tally/rates.h),
+ * and ends what was set for a time: the log's level. On the main thread; without an admin
+ * server there is none. */
+#ifndef NET_SAMPLING_H
+#define NET_SAMPLING_H
+
+#include <ev.h>
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "base/tag.h"
+#include "budget/tally/rates.h"
+
+struct server;
+
+/* owner: main */
+struct sampling {
+	struct tag tag;
+	struct server *s;
+	struct ev_loop *loop;
+	ev_timer timer;
+	unsigned looks;
+	struct rates *rates; /* NULL: there is none */
+	/* what rules had done when the policy in force came; of its rules, phase after phase */
+	pthread_mutex_t lock;
+	char version[65];
+	int64_t version_ns;
+	struct rule_sum *base;
+	size_t nbase;
+};
+
+/* 0 or ERR_NOMEM. The rates are there until sampling_free(). */
+int sampling_start(struct sampling *g, struct server *s, struct ev_loop *loop);
+void sampling_stop(struct sampling *g);
+void sampling_free(struct sampling *g);
+/* What each rule of the policy in force did since the start and since that policy came, and when
+ * last. JSON; any thread. */
+void sampling_rules(struct server *s, struct buf *out);
+/* As near_json() of all workers. Any thread. */
+void sampling_near(struct server *s, size_t from, size_t count, struct buf *out);
+/* As rates_now(); null where there are none. Any thread. */
+void sampling_now(struct server *s, struct buf *out);
+
+#endif

@@ -1,0 +1,611 @@
+/* Start, reload, drain, stop. */
+#include "operator/server/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/keyfile.h"
+#include "base/log.h"
+#include "base/redis/redis_find.h"
+#include "budget/quota/quota.h"
+#include "budget/tally/tally.h"
+#include "gate/auth/auth.h"
+#include "gate/changes/sync.h"
+#include "gate/sources/recognise.h"
+#include "gate/targets/sync.h"
+#include "net/listen.h"
+#include "operator/server/recall.h"
+#include "operator/server/telling.h"
+#include "operator/server/witnessing.h"
+#include "record/anchors/anchors.h"
+#include "record/archive/keep.h"
+#include "record/audit/audit.h"
+#include "record/audit/sums.h"
+
+#define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
+#define AUTHS_FIRST_US 2000000 /* tokens for providers are waited for so long at a start */
+#define LIVE_FIRST_US  2000000 /* entries of Redis are waited for so long at a start */
+#define LOG_STOP_US    1000000 /* and a reader of the log that stalls */
+
+struct sockets {
+	int agent[CONFIG_LISTENERS_MAX];
+	size_t nagent;
+	int relay, own_relay[WORKERS_MAX]; /* of all workers; of each */
+	unsigned nown;
+};
+
+struct running {
+	struct tag tag;
+	struct server *s;
+	struct ev_loop *loop;
+	ev_signal hup, term, intr;
+	ev_timer drain_check;
+	unsigned terms;
+	bool relay_draining;
+};
+
+/* sd_notify(3)'s protocol: one datagram, where systemd asks for it. */
+void
+server_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	if (!path || !path[0] || strlen(path) >= sizeof(sa.sun_path))
+		return;
+	memcpy(sa.sun_path, path, strlen(path));
+	if (sa.sun_path[0] == '@')
+		sa.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&sa,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+		log_event(LOG_WARN, "systemd.unreachable", LS("socket", path));
+	close(fd);
+}
+
+/* ---- signals ---- */
+
+static void
+on_hup(struct ev_loop *loop UNUSED, ev_signal *w, int revents UNUSED)
+{
+	struct running *run = TAGGED(running, w->data);
+
+	reload_now(&run->s->reloading, "signal SIGHUP");
+}
+
+static void
+on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
+{
+	struct running *run = TAGGED(running, w->data);
+
+	if (run->terms++) {
+		log_event(LOG_WARN, "stop.forced", LS("why", "a second signal"));
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	server_notify("STOPPING=1");
+	log_event(LOG_INFO, "stop.draining");
+	atomic_store(&run->s->draining, true);
+	gate_helpers_hurry(run->s->shared);
+	for (unsigned i = 0; i < run->s->nworkers; i++)
+		worker_order(&run->s->workers[i], WORKER_DRAIN);
+	ev_timer_start(loop, &run->drain_check);
+}
+
+static void
+on_drain_check(struct ev_loop *loop, ev_timer *w, int revents UNUSED)
+{
+	struct running *run = TAGGED(running, w->data);
+	struct server *s = run->s;
+	bool quiet = true, idle = true;
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		quiet = quiet &&
+			atomic_load_explicit(&s->workers[i].quiet, memory_order_acquire);
+		idle = idle && atomic_load_explicit(&s->workers[i].idle, memory_order_acquire);
+	}
+	if (quiet && !run->relay_draining) {
+		run->relay_draining = true;
+		for (unsigned i = 0; i < s->nworkers; i++)
+			worker_order(&s->workers[i], WORKER_DRAIN_RELAY);
+	}
+	if (idle)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+/* From the first moment: a signal that comes while the daemon starts is obeyed once it
+ * has, and does not end it half-started, without a word, its sockets left behind. */
+static int
+catch_signals(struct running *run)
+{
+	/* Not the default loop, which would reap the admin server's children. */
+	run->loop = ev_loop_new(EVFLAG_AUTO);
+	if (!run->loop)
+		return ERR_NOMEM;
+	ev_signal_init(&run->hup, on_hup, SIGHUP);
+	ev_signal_init(&run->term, on_term, SIGTERM);
+	ev_signal_init(&run->intr, on_term, SIGINT);
+	ev_timer_init(&run->drain_check, on_drain_check, 0.05, 0.05);
+	TAG(running, run);
+	run->hup.data = run->term.data = run->intr.data = run->drain_check.data = run;
+	ev_signal_start(run->loop, &run->hup);
+	ev_signal_start(run->loop, &run->term);
+	ev_signal_start(run->loop, &run->intr);
+	return 0;
+}
+
+/* ---- start ---- */
+
+static void
+harden(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD,
+		SIG_DFL); /* ignored by who started it, children could not be waited for */
+#ifndef TG_SANITIZE	  /* the leak checker needs to trace itself */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+	setrlimit(RLIMIT_CORE, &none);
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* A worker's own relay socket, next to the one of all: /DIR/relay.sock is
+ * /DIR/relay-0003.sock, with the digits that its tickets begin with, by which HAProxy
+ * chooses it. A request that arrives at its own worker is not handed over. */
+static bool
+own_relay(const struct config *cfg, unsigned worker, struct address *out, char text[256])
+{
+	const char *path = cfg->relay_listen.path;
+	size_t n = path ? strlen(path) : 0;
+
+	if (n > 5 && !strcmp(path + n - 5, ".sock"))
+		n -= 5;
+	*out = (struct address){ .path = text, .text = text };
+	return path &&
+	       (size_t)snprintf(text, 256, "%.*s-%04x.sock", (int)n, path, worker) < 256;
+}
+
+static int
+open_sockets(const struct config *cfg, unsigned workers, struct sockets *so, struct buf *why)
+{
+	struct address own;
+	char text[256];
+
+	so->relay = -1;
+	for (; so->nagent < cfg->nagent; so->nagent++) {
+		so->agent[so->nagent] =
+			listen_open(&cfg->agent[so->nagent], 0660, cfg->socket_group, why);
+		if (so->agent[so->nagent] < 0)
+			return ERR_IO;
+	}
+	if (!cfg->relay)
+		return 0;
+	so->relay = listen_open(&cfg->relay_listen, 0660, cfg->socket_group, why);
+	if (so->relay < 0)
+		return ERR_IO;
+	for (; so->nown < workers && own_relay(cfg, so->nown, &own, text); so->nown++) {
+		int fd = listen_open(&own, 0660, cfg->socket_group, why);
+		if (fd < 0)
+			return ERR_IO;
+		so->own_relay[so->nown] = fd;
+	}
+	return 0;
+}
+
+static void
+close_sockets(const struct config *cfg, struct sockets *so)
+{
+	for (size_t i = 0; i < so->nagent; i++) {
+		close(so->agent[i]);
+		listen_unlink(&cfg->agent[i]);
+	}
+	if (so->relay >= 0) {
+		close(so->relay);
+		listen_unlink(&cfg->relay_listen);
+	}
+	for (unsigned i = 0; i < so->nown; i++) {
+		struct address own;
+		char text[256];
+
+		close(so->own_relay[i]);
+		if (own_relay(cfg, i, &own, text))
+			listen_unlink(&own);
+	}
+}
+
+/* What texts are hashed with. Without records nobody compares them: any key will do. */
+static int
+hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
+{
+	if (cfg->audit_hash_key)
+		return hashkey_load(cfg->audit_hash_key, out, why);
+	if (cfg->audit_key)
+		return hashkey_derive(cfg->audit_key, out, why);
+	randombytes_buf(out->key, sizeof(out->key));
+	return 0;
+}
+
+/* Keys and overrides made at run time. */
+static int
+start_live(struct server *s, const struct config *cfg, struct buf *why)
+{
+	unsigned char key[SHA256_BYTES];
+
+	if (!cfg->state_key)
+		return 0;
+	if (cfg->state_required && access(cfg->state_file, F_OK) < 0) {
+		buf_printf(why,
+			"%s: %s, and state_required: what was revoked may live again by an old "
+			"Redis. Put it back; for a new node make it, empty: install -m 600 "
+			"/dev/null %s, as the user of the daemon",
+			cfg->state_file, strerror(errno), cfg->state_file);
+		return ERR_IO;
+	}
+	if (keyfile_derive(cfg->state_key, "tollgate-live-v1", key, why) < 0)
+		return ERR_IO;
+	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
+	sodium_memzero(key, sizeof(key));
+	if (s->live && cfg->redis_url) {
+		struct redis_options redis;
+		if (config_redis(cfg, &redis) == 0)
+			s->live_sync = live_sync_start(s->live, &redis, why);
+		sodium_memzero(&redis, sizeof(redis));
+	}
+	if (s->live_sync)
+		live_sync_first(s->live_sync, LIVE_FIRST_US);
+	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
+}
+
+/* Sessions of MCP are valid on all daemons that have the key. */
+static int
+share_sessions(struct server *s, const struct config *cfg, struct buf *why)
+{
+	unsigned char key[SHA256_BYTES];
+
+	if (!cfg->state_key)
+		return 0;
+	if (keyfile_derive(cfg->state_key, "tollgate-mcp-session-v1", key, why) < 0)
+		return ERR_IO;
+	gate_shared_sessions(s->shared, key);
+	sodium_memzero(key, sizeof(key));
+	return 0;
+}
+
+/* How targets do, told by the other daemons. What is ejected is known before the first request.
+ */
+static int
+start_sharing(struct server *s, const struct config *cfg, struct buf *why)
+{
+	struct redis_options redis;
+
+	server_targets(s, NULL, NULL);
+	if (!cfg->redis_url)
+		return 0;
+	if (config_redis(cfg, &redis) == 0)
+		s->target_sync = target_sync_start(
+			gate_targets(s->shared), cfg->node, &redis, &s->metrics, why);
+	sodium_memzero(&redis, sizeof(redis));
+	if (s->target_sync)
+		target_sync_first(s->target_sync, LIVE_FIRST_US);
+	return s->target_sync ? 0 : ERR_IO;
+}
+
+static bool
+newest_note(void *audit, struct buf *out, uint64_t *size)
+{
+	return audit_note(audit, out, size);
+}
+
+static void
+append_anchor(void *audit, struct audit_entry *e)
+{
+	audit_append(audit, e);
+}
+
+/* Those who take the record's checkpoints out, cosign others', and index segments. */
+static int
+start_witnesses(struct server *s, const struct config *cfg, struct buf *why)
+{
+	const struct anchors_audit audit = { newest_note, append_anchor, s->audit };
+
+	if (cfg->nanchors && s->audit &&
+		!(s->anchors = anchors_start(cfg, &audit, &s->metrics, why)))
+		return ERR_IO;
+	if (cfg->witness_listen.path &&
+		!(s->witnessing = witnessing_start(cfg, &s->metrics, why)))
+		return ERR_IO;
+	if (s->audit &&
+		!(s->indexing = index_start(cfg->journal, record_makers, RECORD_MAKERS))) {
+		buf_str(why, "no thread for indexes");
+		return ERR_NOMEM;
+	}
+	return 0;
+}
+
+static unsigned
+worker_count(const struct config *cfg)
+{
+	long n = cfg->workers ? (long)cfg->workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static struct redis_finder *
+find_redis(const struct config *cfg)
+{
+	struct redis_options o;
+	struct redis_finder *f = config_redis(cfg, &o) ? NULL : redis_finder_new(&o);
+
+	explicit_bzero(&o, sizeof(o));
+	return f;
+}
+
+static int
+start_workers(struct server *s, const struct config *cfg, struct sockets *so, struct buf *why)
+{
+	if (cfg->redis_url && !(s->finder = find_redis(cfg)))
+		goto nomem;
+	/* A loop and a mailbox first: the in-process quota table lives with worker 0. With
+	 * Redis it has what this daemon spends on its own while Redis is away. */
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		if (i == 0) {
+			s->table = quota_table_new(&s->workers[0].mail);
+			if (!s->table)
+				goto nomem;
+		}
+		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table,
+			    s->finder) < 0)
+			goto nomem;
+		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
+		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon);
+	}
+	server_notify("STATUS=reading the journal: what is used of limits");
+	if (cfg->journal && recall_read(&s->recall, cfg, s->table,
+				    quota_ledger_of(gate_quota(s->workers[0].gate)), why) < 0)
+		return ERR_IO;
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,
+			    i < so->nown ? so->own_relay[i] : -1) < 0 ||
+			worker_start(&s->workers[i]) < 0)
+			goto nomem;
+	recall_settle(&s->recall, &s->workers[0], s->audit);
+	return 0;
+nomem:
+	buf_str(why, "a worker does not start: out of memory or descriptors");
+	return ERR_NOMEM;
+}
+
+static void
+say_started(const struct server *s, const struct config *cfg)
+{
+	const struct policy *p = s->snap->policy;
+
+	log_event(LOG_INFO, "started", LS("version", TG_VERSION), LS("node", cfg->node),
+		LS("policy", p->label), LS("mode", p->shadow ? "shadow" : "enforce"),
+		LI("routes", p->nroutes),
+		LI("rules", p->nrules + p->nanswer_rules + p->ntool_rules),
+		LI("workers", s->nworkers));
+	if (p->shadow)
+		log_event(LOG_WARN, "shadow",
+			LS("note",
+				"denials and redactions by rules are recorded, not enforced"));
+	if (!cfg->redis_url && p->nlimits)
+		log_event(LOG_WARN, "quota.local",
+			LS("note", "no redis.url: limits count in this process only"));
+	if (!detect_jit(s->snap->rules))
+		log_event(LOG_WARN, "detect.slow",
+			LS("note", "PCRE2 may not run what it compiles "
+				   "(MemoryDenyWriteExecute=?): "
+				   "patterns are interpreted"));
+	if (!s->audit)
+		log_event(LOG_WARN, "audit.off",
+			LS("note", "no audit section: decisions are not recorded"));
+}
+
+/* After a drain nothing is left. After a forced stop, or a start that failed, what is in
+ * flight ends now, on record, while everything that it waits for still answers. */
+static void
+end_in_flight(struct server *s)
+{
+	uint64_t until_us = clock_mono_us() + STOP_US;
+	size_t alive;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (s->workers[i].running)
+			worker_order(&s->workers[i], WORKER_ABORT);
+	for (;;) {
+		bool idle = true;
+		alive = 0;
+		for (unsigned i = 0; i < s->nworkers; i++) {
+			struct worker *w = &s->workers[i];
+			if (!w->running)
+				continue;
+			idle = idle && atomic_load_explicit(&w->idle, memory_order_acquire);
+			alive += atomic_load_explicit(&w->alive, memory_order_relaxed);
+		}
+		if (idle)
+			return;
+		if (clock_mono_us() >= until_us)
+			break;
+		usleep(5000);
+	}
+	log_event(LOG_ERROR, "stop.unfinished", LI("requests", alive),
+		LS("why", "what they wait for does not answer"));
+}
+
+static void
+stop_workers(struct server *s)
+{
+	end_in_flight(s);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (s->workers[i].running)
+			worker_order(&s->workers[i], WORKER_STOP);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		if (s->workers[i].running)
+			pthread_join(s->workers[i].thread, NULL);
+}
+
+/* What was out by a credential that is another now is tried at once. */
+static void
+on_credential(void *targets, const char *provider)
+{
+	target_reloaded(targets, provider);
+}
+
+int
+server_run(const char *config_file, const struct server_front *front)
+{
+	struct server s = { .config_file = config_file,
+		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
+		.front_of = front,
+		.started_us = clock_mono_us(),
+		.started_wall_ns = clock_wall_ns() };
+	struct sockets so = { .relay = -1 };
+	struct running run = { .s = &s };
+	struct hashkey hash = { .derived = false };
+	struct diag d;
+	struct buf why;
+	int code = 2;
+
+	harden();
+	pthread_mutex_init(&s.lock, NULL);
+	diag_init(&d);
+	buf_init(&why, 4096);
+	s.keysets = keysets_new(&s.metrics);
+	s.auths = auths_new(&s.metrics);
+	if (!s.keysets || !s.auths || catch_signals(&run) < 0)
+		goto out;
+	s.snap = snapshot_load(config_file, NULL, WORKERS_MAX, s.keysets, &d);
+	if (s.snap && snapshot_credentials(s.snap, s.auths, &d) < 0)
+		snapshot_unref(&s.snap);
+	if (!s.snap) {
+		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
+		buf_printf(&why, "%s: %u errors", config_file, d.errors);
+		code = 1;
+		goto out;
+	}
+	if (snapshot_use(s.snap) < 0) {
+		snapshot_unref(&s.snap);
+		goto out;
+	}
+	struct snapshot *first = snapshot_ref(s.snap); /* its cfg outlives every reload */
+	const struct config *cfg = s.shared_cfg = first->cfg;
+	log_setup(cfg->log_format, cfg->log_level);
+	log_send_to(cfg->log_to, NULL);
+	s.nworkers = worker_count(cfg);
+	s.workers = calloc(s.nworkers, sizeof(*s.workers));
+	s.series = series_sum_new();
+	if (log_start() < 0 || !s.workers || !s.series || hash_key(cfg, &hash, &why) < 0)
+		goto stop;
+	if (cfg->journal) {
+		s.audit = audit_start(cfg, &hash, &s.metrics, &why);
+		if (!s.audit)
+			goto stop;
+		snapshot_announce(s.snap, s.audit);
+		s.keep = keep_start(cfg, s.audit, &s.metrics, &why);
+		if (cfg->retention && !s.keep)
+			goto stop;
+	}
+	s.shared = gate_shared_new(cfg, s.audit, hash.key);
+	if (!s.shared || start_live(&s, cfg, &why) < 0 || share_sessions(&s, cfg, &why) < 0 ||
+		start_sharing(&s, cfg, &why) < 0)
+		goto stop;
+	gate_shared_live(s.shared, s.live);
+	if (telling_start(&s, cfg, &why) < 0)
+		goto stop;
+	if (pinning_start(&s, &why) < 0)
+		goto stop;
+	auths_tell(s.auths, on_credential, gate_targets(s.shared));
+	if (gate_helpers_start(s.shared) < 0 || open_sockets(cfg, s.nworkers, &so, &why) < 0 ||
+		start_workers(&s, cfg, &so, &why) < 0 || start_witnesses(&s, cfg, &why) < 0 ||
+		telling_run(&s, &why) < 0)
+		goto stop;
+	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
+		goto stop;
+	if (sampling_start(&s.sampling, &s, run.loop) < 0)
+		goto stop;
+	s.front = front->start(cfg, &s, &why);
+	if (!s.front)
+		goto stop;
+	auths_first(s.auths, AUTHS_FIRST_US);
+	say_started(&s, cfg);
+	observing_start(&s.observing, &s, run.loop);
+	purging_start(&s.purging, &s, run.loop);
+	degraded_start(&s.degraded, &s, run.loop);
+	strangers_start(&s.strangers, cfg, run.loop);
+	server_notify("READY=1\nSTATUS=");
+	ev_run(run.loop, 0);
+	code = 0;
+stop:
+	sodium_memzero(&hash, sizeof(hash));
+	reload_stop(&s.reloading);
+	observing_stop(&s.observing);
+	purging_stop(&s.purging);
+	degraded_stop(&s.degraded);
+	sampling_stop(&s.sampling);
+	strangers_stop(&s.strangers);
+	front->stop(s.front);
+	s.front = NULL;
+	reload_free(&s.reloading);
+	keysets_stop(s.keysets);
+	stop_workers(&s);
+	auths_stop(s.auths);
+	live_sync_stop(&s.live_sync);
+	pinning_stop(&s);
+	target_sync_stop(&s.target_sync);
+	gate_helpers_stop(s.shared);
+	witnessing_stop(&s.witnessing);
+	anchors_stop(&s.anchors);
+	keep_stop(&s.keep);
+	index_stop(&s.indexing);
+	audit_stop(&s.audit);
+	telling_stop(&s);
+	for (unsigned i = 0; s.workers && i < s.nworkers; i++)
+		worker_free(&s.workers[i]);
+	quota_table_free(&s.table);
+	redis_finder_free(&s.finder);
+	gate_shared_free(&s.shared);
+	live_close(&s.live);
+	pinning_free(&s);
+	free(s.workers);
+	series_sum_free(&s.series);
+	sampling_free(&s.sampling);
+	close_sockets(cfg, &so);
+	snapshot_unref(&first);
+	snapshot_unref(&s.snap);
+out:
+	keysets_free(&s.keysets);
+	auths_free(&s.auths);
+	if (run.loop)
+		ev_loop_destroy(run.loop);
+	if (!code)
+		log_event(LOG_INFO, "stopped");
+	log_stop(LOG_STOP_US);
+	if (code && !why.n)
+		buf_str(&why, "out of memory, threads or descriptors");
+	if (code)
+		fprintf(stderr, "tollgate: serve: %.*s\n", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	diag_free(&d);
+	return code;
+}

@@ -1,0 +1,92 @@
+/* The daemon: builds snapshots, starts and stops workers, handles signals. Runs
+ * on the main thread. */
+#ifndef NET_SERVER_H
+#define NET_SERVER_H
+
+#include "budget/quota/quota.h"
+#include "net/worker.h"
+#include "operator/server/degraded.h"
+#include "operator/server/observing.h"
+#include "operator/server/pinning.h"
+#include "operator/server/purging.h"
+#include "operator/server/reload.h"
+#include "operator/server/sampling.h"
+#include "operator/server/strangers.h"
+
+enum { WORKERS_MAX = 64 };
+
+struct server {
+	const char *config_file;
+	const struct server_front *front_of;
+	void *front; /* what it started; NULL: not yet, or no longer */
+	struct snapshot *snap;		 /* in force; guarded by `lock` for the admin thread */
+	pthread_mutex_t lock;		 /* not on the request path */
+	const struct config *shared_cfg; /* of start-up */
+	struct gate_shared *shared;
+	struct reloading reloading;
+	struct observing observing;
+	struct purging purging;
+	struct degraded degraded;
+	struct strangers strangers;
+	_Atomic int64_t certificate_end_s; /* of admin.tls; 0: none */
+	struct auths *auths;
+	struct keysets *keysets; /* of issuers at URLs */
+	struct audit *audit;
+	struct otlp *otlp;
+	bool telling; /* that thread runs */
+	struct anchors *anchors;       /* NULL: no places */
+	struct index_thread *indexing; /* NULL: no records */
+	struct witnessing *witnessing; /* NULL: no witness */
+	struct keep *keep;	       /* NULL: no retention */
+	struct outbound *outbound;     /* NULL: nobody is told */
+	struct notify *notify;	       /* NULL: no webhook */
+	struct live *live;	     /* NULL: no state_key */
+	struct live_sync *live_sync; /* NULL: no Redis */
+	struct pinning pinning;
+	struct target_sync *target_sync; /* NULL: no Redis */
+	struct quota_table *table;
+	struct recall *recall; /* until the workers run */
+	struct redis_finder *finder;
+	struct quota_daemon quota_daemon;
+	struct metrics metrics;	   /* of main, audit and admin */
+	struct sampling sampling;
+	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
+	struct worker *workers;
+	unsigned nworkers;
+	_Atomic bool draining;
+	_Atomic int64_t log_until_ns; /* then the level is that of tollgate.yaml again; 0: never */
+	uint64_t started_us;
+	int64_t started_wall_ns;
+};
+
+/* What is in front of the daemon, layers above this one: the admin server. */
+struct server_front {
+	/* Once all but this runs. NULL with a message in *why. */
+	void *(*start)(const struct config *cfg, struct server *s, struct buf *why);
+	void (*reloaded)(void *front, const struct config *cfg); /* on the main thread */
+	void (*stop)(void *front);				 /* NULL: nothing */
+};
+
+/* Runs until SIGTERM or SIGINT. Exit code of the command. */
+int server_run(const char *config_file, const struct server_front *front);
+
+/* Tells systemd, where it asks for it. */
+void server_notify(const char *state);
+
+/* The snapshot in force, a reference of the caller's. Any thread. */
+struct snapshot *server_snapshot(struct server *s);
+/* For the admin thread. The text of /readyz; true: ready. */
+bool server_ready(struct server *s, struct buf *out);
+void server_status(struct server *s, struct buf *out);	/* JSON */
+void server_recent(struct server *s, struct buf *out);	/* JSON */
+/* What is degraded, readiness part by part, rates and latencies, targets, how much waits. */
+void server_now(struct server *s, struct buf *out); /* JSON */
+/* Prometheus text; with exemplars it is what openmetrics_write() takes. */
+void server_metrics(struct server *s, struct buf *out, bool exemplars);
+/* How the targets of the policy in force do; either may be NULL. Any thread. */
+void server_targets(struct server *s, struct buf *json, struct buf *metrics);
+/* Whether the policy in force has a target of this name; the nearest that it has. Any thread. */
+struct nearest;
+bool server_target_find(struct server *s, const char *name, struct nearest *near);
+
+#endif

@@ -1,0 +1,550 @@
+/* What the admin thread shows: /readyz, /status, /recent, /metrics. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notice.h"
+#include "budget/tally/tally.h"
+#include "gate/changes/sync.h"
+#include "gate/sources/recognise.h"
+#include "operator/server/server.h"
+#include "record/anchors/anchors.h"
+#include "record/archive/keep.h"
+#include "record/audit/audit.h"
+#include "record/audit/keys.h"
+
+struct snapshot *
+server_snapshot(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct snapshot *snap = snapshot_ref(s->snap);
+	pthread_mutex_unlock(&s->lock);
+	return snap;
+}
+
+static enum live_past
+past_of(struct server *s, size_t *entries)
+{
+	*entries = 0;
+	return s->live_sync ? live_sync_past(s->live_sync, entries) : LIVE_PAST_OWN;
+}
+
+/* Of the state file what is not as it should be. */
+static void
+live_says(struct server *s, struct buf *out)
+{
+	const char *file = s->shared_cfg->state_file;
+	size_t entries;
+	enum live_past past = past_of(s, &entries);
+
+	if (!live_kept(s->live))
+		buf_printf(out, "state_file: down: %s cannot be written\n", file);
+	if (past == LIVE_PAST_LOST)
+		buf_printf(out,
+			"state_file: lost: %s was not there at the start: %zu entries of Redis "
+			"are believed, and what was revoked may live again\n",
+			file, entries);
+	else if (past == LIVE_PAST_NEW)
+		buf_printf(out,
+			"state_file: new: %s was not there at the start: %zu entries of Redis "
+			"are believed\n",
+			file, entries);
+}
+
+/* Whether other daemons learn what is revoked here, and this one what is there. */
+static bool
+sync_says(struct server *s, struct buf *out)
+{
+	struct buf why;
+
+	if (!s->live_sync)
+		return true;
+	const char *key = live_sync_righted(s->live_sync);
+	if (key)
+		buf_printf(out,
+			"keys and limits: %s was not what daemons write, and was put right: "
+			"somebody else writes to this Redis (live.refused)\n",
+			key);
+	buf_init(&why, 1024);
+	if (pinning_away(s, &why))
+		buf_printf(out,
+			"pins of tools: down: %.*s: this daemon goes by what it saw itself\n",
+			SPAN_ARG(buf_view(&why)));
+	buf_clear(&why);
+	bool up = live_sync_up(s->live_sync, &why);
+	if (!up)
+		buf_printf(out,
+			"keys and limits: down: %.*s: what is revoked here other daemons do "
+			"not "
+			"learn, nor this one from them\n",
+			SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return up;
+}
+
+/* What the workers see of who else is at their Redis. */
+struct company {
+	bool up, counting, evicts;
+	enum redis_refusal refusal;
+	int64_t skew_us;	 /* our clock's, from Redis' */
+	uint64_t workers, known; /* more than are known of; 0: no more */
+};
+
+static struct company
+company_of(struct server *s)
+{
+	struct company c = { .up = true };
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		struct worker *w = &s->workers[i];
+		uint64_t seen = atomic_load_explicit(&w->company, memory_order_relaxed);
+		c.up &= atomic_load_explicit(&w->redis_ok, memory_order_relaxed);
+		c.counting |= atomic_load_explicit(&w->counting, memory_order_relaxed);
+		c.evicts |= atomic_load_explicit(&w->evicts, memory_order_relaxed);
+		int refusal = atomic_load_explicit(&w->refusal, memory_order_relaxed);
+		int64_t skew_us = atomic_load_explicit(&w->skew_us, memory_order_relaxed);
+		c.refusal = refusal ? (enum redis_refusal)refusal : c.refusal;
+		c.skew_us = llabs(skew_us) > llabs(c.skew_us) ? skew_us : c.skew_us;
+		c.known = atomic_load_explicit(&w->known, memory_order_relaxed);
+		c.workers = seen > c.workers ? seen : c.workers;
+	}
+	return c;
+}
+
+static void
+redis_says(struct server *s, const struct company *c, struct buf *out)
+{
+	if (!s->shared_cfg->redis_url)
+		buf_str(out, "redis: none, limits count in this process only\n");
+	else if (c->refusal)
+		buf_printf(out, "redis: refuses writes: %s\n", redis_refusal_texts[c->refusal]);
+	else if (!c->up)
+		buf_str(out, "redis: down: the log says why (redis.down)\n");
+	else
+		buf_printf(out, "redis: %s\n",
+			c->counting ? "counting: it waits for the other daemons that share "
+				      "this Redis (redis.daemons)"
+				    : "up");
+	if (c->evicts)
+		buf_str(out, "redis: evicts: it forgets what was used when its memory is full: "
+			     "set maxmemory-policy noeviction\n");
+	if (llabs(c->skew_us) > CLOCK_OFF_US)
+		buf_printf(out,
+			"clock: this machine's is %lld s %s that of Redis: run chrony or ntp "
+			"on both\n",
+			llabs(c->skew_us) / 1000000, c->skew_us > 0 ? "ahead of" : "after");
+	if (c->workers)
+		buf_printf(out,
+			"daemons: more than redis.daemons says: %" PRIu64
+			" workers share this Redis, %" PRIu64 " are known of\n",
+			c->workers, c->known);
+}
+
+static void
+retention_says(struct keep *keep, struct buf *out)
+{
+	struct keep_state k;
+
+	keep_state(keep, &k);
+	if (k.archive_away)
+		buf_printf(out,
+			"retention: the archive does not take segments (%" PRIu64
+			" wait): the log says why (retention.failed)\n",
+			k.unarchived);
+	if (k.held[0])
+		buf_printf(out, "retention: not trimmed: %s\n", k.held);
+	if (k.below_six_months)
+		buf_str(out, "retention: the journal is over retention.size and all of it "
+			     "younger than six months: nothing is trimmed\n");
+	if (k.failed[0] && !k.archive_away)
+		buf_printf(out, "retention: failed: %s\n", k.failed);
+}
+
+bool
+server_ready(struct server *s, struct buf *out)
+{
+	bool ok = true;
+	const struct company c = company_of(s);
+	bool redis = c.up && !c.counting && !c.refusal,
+	     conflict = s->audit && audit_stream_conflict(s->audit);
+
+	struct snapshot *snap = server_snapshot(s);
+	buf_printf(out, "policy: %s%s\n", snap->policy->label,
+		snap->policy->shadow
+			? " (shadow: denials and redactions by rules are not enforced)"
+			: "");
+	observing_ready(snap->policy, out);
+	redis_says(s, &c, out);
+	if (snap->no_ranks)
+		buf_printf(out, "tokens: estimated: %s (docs/budgets.md: make ranks)\n",
+			snap->no_ranks);
+	if (!detect_jit(snap->rules))
+		buf_str(out, "patterns: interpreted, PCRE2 may not run what it compiles\n");
+	if (s->live)
+		live_says(s, out);
+	bool told = sync_says(s, out);
+	bool keys = keysets_ready(s->keysets, out);
+	const char *away = s->audit ? audit_away(s->audit) : NULL;
+	if (away)
+		buf_printf(out, "audit: down: the journal cannot be written: %s\n", away);
+	else if (s->audit)
+		buf_str(out, "audit: up\n");
+	else
+		buf_str(out, "audit: none, decisions are not recorded\n");
+	struct tree_status tree = { .state = TREE_READY };
+	if (s->audit)
+		audit_tree(s->audit, &tree);
+	if (tree.state == TREE_BUILDING)
+		buf_printf(out,
+			"audit tree: made of an old journal's lines, %" PRIu64 " of %" PRIu64
+			"; no checkpoint until then\n",
+			tree.files, tree.records);
+	else if (tree.state == TREE_STUCK)
+		buf_str(out, "audit tree: its hash files cannot be written or made again, see "
+			     "the log (audit.tree_failed); records go on\n");
+	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
+		buf_str(out,
+			"audit: a file in the journal's folder is no segment of it: the next "
+			"start would be refused (tollgate audit verify names it)\n");
+	if (s->keep)
+		retention_says(s->keep, out);
+	if (conflict)
+		buf_str(out, "audit stream: down: it is not this journal's, see the log "
+			     "(audit.stream_conflict)\n");
+	anchors_ready(s->anchors, out);
+	degraded_say(&s->degraded, out);
+	snapshot_unref(&snap);
+	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
+		ok = false;
+	if (atomic_load(&s->draining)) {
+		buf_str(out, "draining\n");
+		ok = false;
+	}
+	buf_str(out, ok ? "ready\n" : "not ready\n");
+	return ok;
+}
+
+static bool
+is_ready(struct server *s)
+{
+	struct buf why;
+
+	buf_init(&why, 0);
+	bool ok = server_ready(s, &why);
+	buf_free(&why);
+	return ok;
+}
+
+/* Of every worker; how many. */
+static size_t
+all_recognisers(struct server *s, const struct recognisers *out[WORKERS_MAX])
+{
+	for (unsigned i = 0; i < s->nworkers; i++)
+		out[i] = gate_recognisers(s->workers[i].gate);
+	return s->nworkers;
+}
+
+/* Requests under way, and what providers answered. */
+static void
+work_says(struct server *s, struct buf *out)
+{
+	const struct provider_tally *t[WORKERS_MAX];
+	uint64_t alive = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		t[i] = &gate_tally(s->workers[i].gate)->providers;
+		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
+	}
+	buf_printf(out, ",\"requests_in_flight\":%" PRIu64 ",\"providers\":", alive);
+	provider_tally_json(out, t, s->nworkers);
+	buf_str(out, ",\"targets\":");
+	server_targets(s, out, NULL);
+}
+
+/* What proves records, and what proofs are made of. */
+static void
+tree_says(struct server *s, struct buf *out)
+{
+	static const char *const states[] = { "building", "ready", "stuck" };
+	struct tree_status t;
+
+	if (!s->audit) {
+		buf_str(out, "null");
+		return;
+	}
+	audit_tree(s->audit, &t);
+	buf_printf(out,
+		"{\"records\":%" PRIu64 ",\"tree\":\"%s\",\"tree_records\":%" PRIu64
+		",\"tree_errors\":%" PRIu64 ",\"checkpoint\":",
+		t.records, states[t.state], t.files, t.errors);
+	if (t.size)
+		buf_printf(out, "{\"size\":%" PRIu64 ",\"age_s\":%" PRIu64 "}", t.size,
+			t.age_us / 1000000);
+	else
+		buf_str(out, "null");
+	buf_putc(out, '}');
+}
+
+void
+server_status(struct server *s, struct buf *out)
+{
+	const struct recognisers *asked[WORKERS_MAX];
+	char when[CLOCK_RFC3339_LEN];
+
+	bool ok = is_ready(s);
+	struct snapshot *snap = server_snapshot(s);
+	clock_rfc3339(s->started_wall_ns, when);
+	buf_printf(out,
+		"{\"version\":\"%s\",\"node\":\"%s\",\"started\":\"%s\",\"workers\":%u,",
+		TG_VERSION, s->shared_cfg->node, when, s->nworkers);
+	buf_str(out, "\"policy\":");
+	buf_json_str(out, span_str(snap->policy->label));
+	buf_printf(out,
+		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
+		"\"jit\":%s,\"ready\":%s,\"recognisers\":",
+		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
+		snap->policy->nroutes,
+		snap->policy->nrules + snap->policy->nanswer_rules + snap->policy->ntool_rules,
+		detect_jit(snap->rules) ? "true" : "false", ok ? "true" : "false");
+	recognisers_status(out, asked, all_recognisers(s, asked));
+	buf_str(out, ",\"shadow_policy\":");
+	if (snap->shadow_policy)
+		buf_json_str(out, span_str(snap->shadow_policy->label));
+	else
+		buf_str(out, "null");
+	buf_str(out, ",\"observe\":");
+	observing_status(snap->policy, out);
+	const struct company c = company_of(s);
+	buf_printf(out,
+		",\"daemons\":{\"more_than_known\":%s,\"workers\":%" PRIu64
+		",\"known\":%" PRIu64 "}",
+		c.workers ? "true" : "false", c.workers ? c.workers : c.known, c.known);
+	work_says(s, out);
+	buf_str(out, ",\"anchors\":");
+	anchors_status(s->anchors, out);
+	buf_str(out, ",\"audit\":");
+	tree_says(s, out);
+	buf_str(out, ",\"audit_key\":");
+	if (s->audit)
+		audit_keys_status(audit_keys(s->audit), out);
+	else
+		buf_str(out, "null");
+	buf_str(out, ",\"last_reload\":");
+	reload_status(&s->reloading, out);
+	buf_str(out, "}\n");
+	snapshot_unref(&snap);
+}
+
+void
+server_recent(struct server *s, struct buf *out)
+{
+	struct snapshot *snap = server_snapshot(s);
+
+	buf_printf(out, "{\"node\":\"%s\",\"policy\":", s->shared_cfg->node);
+	buf_json_str(out, span_str(snap->policy->label));
+	snapshot_unref(&snap);
+	work_says(s, out);
+	buf_str(out, ",\"workers\":[");
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		if (i)
+			buf_putc(out, ',');
+		recent_write(&gate_tally(s->workers[i].gate)->recent, out);
+	}
+	buf_str(out, "]}\n");
+}
+
+/* The lines of /readyz, each a part and what it says. */
+static void
+parts_say(struct server *s, struct buf *out)
+{
+	struct buf text;
+	bool first = true;
+
+	buf_init(&text, 0);
+	bool ok = server_ready(s, &text);
+	buf_printf(out, "\"ready\":%s,\"parts\":[", ok ? "true" : "false");
+	for (struct span rest = buf_view(&text); rest.n;) {
+		struct span says = span_next(&rest, '\n'), part = span_next(&says, ':');
+		if (!says.n)
+			continue; /* "ready", "draining" */
+		buf_str(out, first ? "{\"part\":" : ",{\"part\":");
+		first = false;
+		buf_json_str(out, part);
+		buf_str(out, ",\"says\":");
+		buf_json_str(out, span_trim(says, " "));
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+	buf_free(&text);
+}
+
+void
+server_now(struct server *s, struct buf *out)
+{
+	const struct company c = company_of(s);
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(clock_wall_ns(), when);
+	struct snapshot *snap = server_snapshot(s);
+	buf_printf(
+		out, "{\"time\":\"%s\",\"node\":\"%s\",\"policy\":", when, s->shared_cfg->node);
+	buf_json_str(out, span_str(snap->policy->label));
+	buf_printf(out, ",\"policy_version\":\"%s\",\"mode\":\"%s\",", snap->policy->version,
+		snap->policy->shadow ? "shadow" : "enforce");
+	snapshot_unref(&snap);
+	parts_say(s, out);
+	buf_str(out, ",\"degraded\":");
+	degraded_json(&s->degraded, out);
+	buf_str(out, ",\"now\":");
+	sampling_now(s, out);
+	work_says(s, out);
+	buf_printf(out, ",\"held_bytes\":%" PRIu64 ",\"log_dropped\":%" PRIu64 ",\"redis\":",
+		(uint64_t)gate_held_bytes(s->shared), log_dropped());
+	if (s->shared_cfg->redis_url) {
+		buf_printf(out,
+			"{\"up\":%s,\"counting\":%s,\"refuses\":", c.up ? "true" : "false",
+			c.counting ? "true" : "false");
+		if (c.refusal)
+			buf_json_str(out, span_str(redis_refusal_texts[c.refusal]));
+		else
+			buf_str(out, "null");
+		buf_printf(out, ",\"clock_ahead_s\":%.3f}", (double)c.skew_us / 1e6);
+	} else {
+		buf_str(out, "null");
+	}
+	buf_str(out, ",\"mirror_behind\":");
+	if (s->shared_cfg->redis_url && s->audit)
+		buf_printf(out, "%" PRIu64, audit_stream_behind(s->audit));
+	else
+		buf_str(out, "null");
+	buf_str(out, ",\"anchors\":");
+	anchors_status(s->anchors, out);
+	buf_str(out, ",\"audit\":");
+	tree_says(s, out);
+	buf_str(out, "}\n");
+}
+
+static void
+gauge(struct buf *out, const char *name, const char *help, uint64_t v)
+{
+	metrics_head(out, name, "gauge", help);
+	buf_printf(out, "tollgate_%s %" PRIu64 "\n", name, v);
+}
+
+/* The sums are one for all who ask: each door of the admin server, and telemetry. */
+static pthread_mutex_t summing = PTHREAD_MUTEX_INITIALIZER;
+
+void
+server_metrics(struct server *s, struct buf *out, bool exemplars)
+{
+	struct metrics *blocks[WORKERS_MAX + 1];
+	const struct recognisers *asked[WORKERS_MAX];
+	const struct tallies *tallies[WORKERS_MAX];
+	uint64_t alive = 0, redis = 1, turn_us = 0;
+
+	atomic_store_explicit(
+		&s->metrics.v[M_LOG_DROPPED], log_dropped(), memory_order_relaxed);
+	atomic_store_explicit(
+		&s->metrics.v[M_NOTIFY_DROPPED], notice_dropped(), memory_order_relaxed);
+	blocks[0] = &s->metrics;
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		blocks[1 + i] = &s->workers[i].metrics;
+		tallies[i] = gate_tally(s->workers[i].gate);
+		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
+		redis &= atomic_load_explicit(&s->workers[i].redis_ok, memory_order_relaxed);
+		uint64_t us = atomic_load_explicit(
+			&s->workers[i].turn_longest_us, memory_order_relaxed);
+		turn_us = us > turn_us ? us : turn_us;
+	}
+	pthread_mutex_lock(&summing);
+	atomic_store_explicit(&s->metrics.v[M_LABELS_OVER],
+		tally_write(s->series, out, tallies, s->nworkers, exemplars),
+		memory_order_relaxed);
+	pthread_mutex_unlock(&summing);
+	metrics_write(out, blocks, 1 + s->nworkers);
+	recognisers_metrics(out, asked, all_recognisers(s, asked));
+	server_targets(s, NULL, out);
+	pinning_metrics(s, out);
+	struct snapshot *snap = server_snapshot(s);
+	metrics_head(out, "info", "gauge", "build and policy in force");
+	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
+		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
+	bool has_redis = s->shared_cfg->redis_url != NULL;
+	int64_t days;
+	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
+	snapshot_unref(&snap);
+	gauge(out, "observing", "hosts of a cutover are observed now",
+		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
+	gauge(out, "requests_in_flight", "requests and exchanges not finished", alive);
+	metrics_head(out, "longest_turn_seconds", "gauge",
+		"a worker's longest turn of its loop since start");
+	buf_printf(out, "tollgate_longest_turn_seconds %" PRIu64 ".%06" PRIu64 "\n",
+		turn_us / 1000000, turn_us % 1000000);
+	gauge(out, "held_bytes", "bytes of bodies held", gate_held_bytes(s->shared));
+	if (has_redis)
+		gauge(out, "redis_up", "every worker's Redis connection is up", redis);
+	const struct company c = company_of(s);
+	if (has_redis)
+		gauge(out, "redis_writable", "Redis does not refuse writes", !c.refusal);
+	if (has_redis) {
+		metrics_head(out, "clock_ahead_seconds", "gauge",
+			"this machine's clock less that of Redis");
+		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
+	}
+	degraded_metrics(&s->degraded, out);
+	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
+	gauge(out, "audit_strangers",
+		"the journal's folder has a file with which the next start would be refused",
+		atomic_load_explicit(&s->strangers.there, memory_order_relaxed));
+	if (s->audit) {
+		struct tree_status t;
+		audit_tree(s->audit, &t);
+		gauge(out, "audit_tree_up",
+			"the tree is known, and its hash files can be written",
+			t.state == TREE_READY);
+		gauge(out, "audit_tree_behind_records",
+			"durable records that are not in the tree's hash files yet",
+			t.records > t.files ? t.records - t.files : 0);
+		gauge(out, "audit_checkpoint_age_seconds",
+			"since the last durable checkpoint; since the start where there is "
+			"none",
+			t.size ? t.age_us / 1000000
+			       : (uint64_t)(clock_wall_ns() - s->started_wall_ns) / 1000000000);
+	}
+	if (has_redis && s->audit)
+		gauge(out, "audit_stream_up", "the Redis Stream is this journal's",
+			!audit_stream_conflict(s->audit));
+	if (has_redis && s->audit)
+		gauge(out, "audit_stream_behind_records",
+			"durable records that the Redis Stream does not have yet",
+			audit_stream_behind(s->audit));
+	anchors_metrics(s->anchors, out);
+	if (s->keep) {
+		struct keep_state k;
+		keep_state(s->keep, &k);
+		gauge(out, "retention_bytes",
+			"what the journal's segments take, compressed ones too", k.bytes);
+		gauge(out, "retention_unarchived_segments",
+			"closed segments that retention.archive does not have yet",
+			k.unarchived);
+		gauge(out, "retention_held", "segments are due and may not be trimmed",
+			k.held[0] != 0);
+		gauge(out, "retention_below_six_months",
+			"over retention.size, and all younger than six months",
+			k.below_six_months);
+	}
+	if (s->live)
+		gauge(out, "live_entries",
+			"keys and overrides made at run time, ended ones too",
+			live_count(s->live));
+	size_t believed;
+	if (s->live)
+		gauge(out, "live_state_lost",
+			"state_file was not there at the start, and this node had one",
+			past_of(s, &believed) == LIVE_PAST_LOST);
+	gauge(out, "ready", "what /readyz says", is_ready(s));
+	gauge(out, "uptime_seconds", "since start",
+		(clock_mono_us() - s->started_us) / 1000000);
+}

@@ -1,0 +1,241 @@
+/* Histograms with the bounds that the conventions advise. A series is made at its first completion
+ * and stays; beyond CAP_TELEMETRY_SERIES all count in one whose model is "other". A chunk's time is
+ * known as a stream's mean: it counts as many times as there were chunks. */
+#include "operator/telemetry/gen_ai.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "operator/telemetry/otlp_json.h"
+
+enum { BOUNDS_MOST = 16, ERROR_BYTES = 24 };
+
+enum measure { DURATION, FIRST_CHUNK, PER_CHUNK, INPUT, OUTPUT, MEASURES };
+
+struct bounds {
+	enum telemetry_name name;
+	const char *unit, *help, *type; /* gen_ai.token.type */
+	size_t n;
+	double most[BOUNDS_MOST];
+};
+
+#define TOKEN_BOUNDS                                                                           \
+	14, { 1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864 }
+/* clang-format off */
+static const struct bounds bounds[MEASURES] = {
+	[DURATION] = { NAME_GEN_AI_DURATION, "s", "GenAI operation duration", NULL,
+		14, { .01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92 } },
+	[FIRST_CHUNK] = { NAME_GEN_AI_TTFC, "s", "from a stream's request to its first text", NULL,
+		16, { .001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10 } },
+	[PER_CHUNK] = { NAME_GEN_AI_TPOC, "s", "between chunks of a stream, as its mean", NULL,
+		13, { .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5 } },
+	[INPUT] = { NAME_GEN_AI_USAGE, "{token}", "tokens that providers reported", "input", TOKEN_BOUNDS },
+	[OUTPUT] = { NAME_GEN_AI_USAGE, "{token}", "tokens that providers reported", "output", TOKEN_BOUNDS },
+};
+/* clang-format on */
+
+struct series {
+	struct key {
+		const char *provider, *operation;
+		char model[NOTE_MODEL], error[ERROR_BYTES]; /* error: "" where there was none */
+	} key;
+	struct {
+		uint64_t bucket[BOUNDS_MOST + 1], count;
+		double sum;
+	} of[MEASURES];
+};
+
+struct gen_ai {
+	pthread_mutex_t lock;
+	size_t n;
+	struct series series[CAP_TELEMETRY_SERIES + 1]; /* the last: all beyond */
+};
+
+struct gen_ai *
+gen_ai_new(void)
+{
+	struct gen_ai *g = calloc(1, sizeof(*g));
+
+	if (g)
+		pthread_mutex_init(&g->lock, NULL);
+	return g;
+}
+
+void
+gen_ai_free(struct gen_ai **gp)
+{
+	if (*gp)
+		pthread_mutex_destroy(&(*gp)->lock);
+	free(*gp);
+	*gp = NULL;
+}
+
+static void
+count(struct series *s, enum measure m, double v, uint64_t times)
+{
+	size_t i = 0;
+
+	while (i < bounds[m].n && v > bounds[m].most[i])
+		i++;
+	s->of[m].bucket[i] += times;
+	s->of[m].count += times;
+	s->of[m].sum += v * (double)times;
+}
+
+static struct series *
+find(struct gen_ai *g, const struct key *key)
+{
+	static const struct key beyond = {
+		.provider = "other", .operation = "other", .model = "other"
+	};
+	struct series *s = g->series;
+
+	for (; s < g->series + g->n; s++)
+		if (s->key.provider == key->provider && s->key.operation == key->operation &&
+			!strcmp(s->key.model, key->model) && !strcmp(s->key.error, key->error))
+			return s;
+	if (g->n < CAP_TELEMETRY_SERIES) {
+		g->n++;
+	} else {
+		s = &g->series[CAP_TELEMETRY_SERIES];
+		key = &beyond;
+		if (s->key.provider)
+			return s;
+	}
+	s->key = *key;
+	return s;
+}
+
+void
+gen_ai_add(struct gen_ai *g, const struct audit_note *n)
+{
+	uint64_t sent = n->sent_us;
+	struct key key;
+
+	if (!n->completion || !sent || n->ended_us < sent)
+		return;
+	key.provider = names_provider(n->format);
+	key.operation = names_operation(n->format, n->endpoint);
+	if (!key.operation)
+		return;
+	key.error[0] = '\0';
+	memcpy(key.model, n->model, sizeof(key.model));
+	if (n->status >= 400)
+		snprintf(key.error, sizeof(key.error), "%d", n->status);
+	else if (strcmp(n->outcome, "complete") != 0)
+		snprintf(key.error, sizeof(key.error), "%s", n->outcome);
+	pthread_mutex_lock(&g->lock);
+	struct series *s = find(g, &key);
+	count(s, DURATION, (double)(n->ended_us - sent) / 1e6, 1);
+	if (n->first_us > sent) {
+		count(s, FIRST_CHUNK, (double)(n->first_us - sent) / 1e6, 1);
+		if (n->events > 1 && n->ended_us > n->first_us)
+			count(s, PER_CHUNK,
+				(double)(n->ended_us - n->first_us) / 1e6 / (double)(n->events - 1),
+				n->events - 1);
+	}
+	if (n->used) {
+		count(s, INPUT, (double)n->input_tokens, 1);
+		count(s, OUTPUT, (double)n->output_tokens, 1);
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void
+put_point(struct buf *out, const struct series *s, enum measure m, int64_t start_ns, int64_t now_ns)
+{
+	size_t n = 0;
+
+	buf_str(out, "{\"attributes\":[");
+	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_OPERATION], span_str(s->key.operation));
+	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_PROVIDER], span_str(s->key.provider));
+	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_MODEL], span_str(s->key.model));
+	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_TOKEN_TYPE], span_str(bounds[m].type));
+	otlp_text(out, &n, telemetry_names[NAME_ERROR_TYPE],
+		m == DURATION ? span_str(s->key.error) : SPAN_LIT(""));
+	buf_str(out, "],");
+	otlp_time(out, "startTimeUnixNano", start_ns);
+	buf_putc(out, ',');
+	otlp_time(out, "timeUnixNano", now_ns);
+	buf_printf(out, ",\"count\":\"%" PRIu64 "\",\"sum\":%.9g,\"bucketCounts\":[",
+		s->of[m].count, s->of[m].sum);
+	for (size_t i = 0; i <= bounds[m].n; i++)
+		buf_printf(out, "%s\"%" PRIu64 "\"", i ? "," : "", s->of[m].bucket[i]);
+	buf_str(out, "],\"explicitBounds\":[");
+	for (size_t i = 0; i < bounds[m].n; i++)
+		buf_printf(out, "%s%.9g", i ? "," : "", bounds[m].most[i]);
+	buf_str(out, "]}");
+}
+
+/* Series that differ in how they ended are one point but of the duration: error.type is no
+ * attribute of the others. */
+static bool
+same_but_error(const struct series *a, const struct series *b)
+{
+	return a->key.provider == b->key.provider && a->key.operation == b->key.operation &&
+	       !strcmp(a->key.model, b->key.model);
+}
+
+/* The sum of those that are one point with the i-th; false: an earlier one was written with it. */
+static bool
+joined(const struct series *all, size_t n, size_t i, enum measure m, struct series *out)
+{
+	*out = all[i];
+	for (size_t k = 0; m != DURATION && k < n; k++) {
+		if (k == i || !same_but_error(&all[k], out))
+			continue;
+		if (k < i && all[k].of[m].count)
+			return false;
+		for (size_t b = 0; b <= BOUNDS_MOST; b++)
+			out->of[m].bucket[b] += all[k].of[m].bucket[b];
+		out->of[m].count += all[k].of[m].count;
+		out->of[m].sum += all[k].of[m].sum;
+	}
+	return true;
+}
+
+/* Who counts waits for a copy, not for what is written of it. */
+static struct series *
+copy(struct gen_ai *g, size_t *n)
+{
+	struct series *all = calloc(COUNT_OF(g->series), sizeof(*all));
+
+	pthread_mutex_lock(&g->lock);
+	*n = g->n + (g->series[CAP_TELEMETRY_SERIES].key.provider != NULL);
+	if (all)
+		memcpy(all, g->series, *n * sizeof(*all));
+	pthread_mutex_unlock(&g->lock);
+	return all;
+}
+
+void
+gen_ai_write(struct gen_ai *g, struct buf *out, int64_t start_ns, int64_t now_ns, size_t *points)
+{
+	enum telemetry_name open = NAMES_COUNT;
+	struct series s;
+	size_t n;
+	struct series *all = copy(g, &n);
+
+	for (size_t at = 0; all && at < MEASURES * n; at++) {
+		enum measure m = (enum measure)(at / n);
+		if (!all[at % n].of[m].count || !joined(all, n, at % n, m, &s))
+			continue;
+		if (open != bounds[m].name)
+			buf_printf(out,
+				"%s,{\"name\":\"%s\",\"unit\":\"%s\",\"description\":\"%s\","
+				"\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":[",
+				open == NAMES_COUNT ? "" : "]}}", telemetry_names[bounds[m].name],
+				bounds[m].unit, bounds[m].help);
+		else
+			buf_putc(out, ',');
+		open = bounds[m].name;
+		put_point(out, &s, m, start_ns, now_ns);
+		(*points)++;
+	}
+	if (open != NAMES_COUNT)
+		buf_str(out, "]}}");
+	free(all);
+}

@@ -1,0 +1,139 @@
+/* A file of header fields. */
+#include "operator/telemetry/headers.h"
+
+#include <sodium.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+#include "base/keyfile.h"
+#include "base/log.h"
+
+static bool
+is_name(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alnum(s.p[i]) && !memchr("!#$%&'*+-.^_`|~", s.p[i], 15))
+			return false;
+	return s.n > 0;
+}
+
+static bool
+is_value(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return s.n > 0;
+}
+
+/* What is sent with every batch says its own. */
+static bool
+is_ours(struct span name)
+{
+	static const char *const ours[] = { "content-type", "content-length", "content-encoding",
+		"transfer-encoding", "host", "connection", "expect" };
+
+	for (size_t i = 0; i < COUNT_OF(ours); i++)
+		if (span_ieq(name, span_str(ours[i])))
+			return true;
+	return false;
+}
+
+static void
+wipe(struct buf *b)
+{
+	if (b->p)
+		sodium_memzero(b->p, b->n + b->start);
+	buf_free(b);
+}
+
+/* Lines end with NUL in h->text. */
+static int
+read_lines(struct headers *h, const char *file, struct buf *why)
+{
+	struct span rest = buf_view(&h->text);
+	unsigned line = 0;
+
+	h->n = 0;
+	while (rest.n) {
+		struct span l = span_trim(span_next(&rest, '\n'), " \t\r"), value = l;
+		line++;
+		if (!l.n || l.p[0] == '#')
+			continue;
+		struct span name = span_next(&value, ':');
+		value = span_trim(value, " \t");
+		const char *wrong = h->n == HEADERS_MOST ? "more than 16 fields"
+				    : !is_name(name) || !is_value(value)
+					    ? "\"Name: value\" is expected"
+				    : is_ours(name) ? "this field is ours to set"
+						    : NULL;
+		if (wrong) {
+			buf_printf(why, "%s:%u: %s", file, line, wrong);
+			return ERR_SYNTAX;
+		}
+		((char *)(uintptr_t)l.p)[l.n] = '\0';
+		h->line[h->n++] = l.p;
+	}
+	if (h->n)
+		return 0;
+	buf_printf(why, "%s: no header field", file);
+	return ERR_SYNTAX;
+}
+
+int
+headers_open(struct headers *h, const char *file, struct buf *why)
+{
+	struct stat st;
+
+	memset(h, 0, sizeof(*h));
+	if (!file)
+		return 0;
+	buf_init(&h->text, HEADERS_BYTES);
+	if (stat(file, &st) == 0) {
+		h->changed = st.st_mtim;
+		h->inode = st.st_ino;
+	}
+	int err = keyfile_text(file, "header fields for the collector", &h->text, why);
+	buf_putc(&h->text, '\0'); /* room for the last line's end */
+	if (!err && buf_failed(&h->text)) {
+		buf_printf(why, "%s: longer than %d bytes", file, HEADERS_BYTES);
+		err = ERR_LIMIT;
+	}
+	h->text.n -= h->text.n > 0;
+	if (!err)
+		err = read_lines(h, file, why);
+	h->file = file;
+	if (err)
+		wipe(&h->text);
+	return err;
+}
+
+void
+headers_again(struct headers *h)
+{
+	struct headers now;
+	struct stat st;
+	struct buf why;
+
+	if (!h->file || stat(h->file, &st) < 0 ||
+		(st.st_ino == h->inode && st.st_mtim.tv_sec == h->changed.tv_sec &&
+			st.st_mtim.tv_nsec == h->changed.tv_nsec))
+		return;
+	h->changed = st.st_mtim;
+	h->inode = st.st_ino;
+	buf_init(&why, 1024);
+	if (headers_open(&now, h->file, &why) == 0) {
+		headers_close(h);
+		*h = now;
+	} else {
+		log_event(LOG_WARN, "telemetry.headers", LSP("why", buf_view(&why)));
+	}
+	buf_free(&why);
+}
+
+void
+headers_close(struct headers *h)
+{
+	wipe(&h->text);
+	memset(h, 0, sizeof(*h));
+}

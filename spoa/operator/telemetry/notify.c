@@ -1,0 +1,569 @@
+/* Whose turn it is to be sent, again and again while the webhook is away, and what is shown of it. */
+#include "operator/telemetry/notify.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/notice.h"
+#include "base/random.h"
+#include "base/tag.h"
+#include "operator/telemetry/webhook.h"
+
+enum { ID_LEN = 32, WHY = 256, ENDS = 64, RETRY_AFTER_MOST_S = 600 };
+
+struct notify_times notify_times = {
+	.apart_us = 60000000,
+	.retry_us = 1000000,
+	.most_us = 60000000,
+	.give_up_us = 3600000000,
+	.deadline_us = 10000000,
+};
+
+static const char *const state_words[] = { "idle", "waits", "sends", "retries" };
+
+struct channel {
+	struct tag tag;
+	struct notify *all;
+	enum notice_kind kind;
+	/* owner: outbound */
+	struct notice *next; /* the newest that was not sent; NULL: none */
+	struct webhook_also also;
+	uint64_t free_us; /* the next may go from then on */
+	ev_timer timer;
+	struct http_call *call;
+	struct buf body;
+	char id[ID_LEN], line[NOTICE_TEXT]; /* of what is sent */
+	uint64_t first_us, tries;
+	/* guarded by notify.lock; the state is written by outbound alone */
+	enum channel_state { IDLE, WAITS, SENDS, RETRIES } state;
+	uint64_t sent, failed, suppressed;
+	int64_t sent_ns;
+	char why[WHY]; /* of the last attempt; "": it was taken */
+};
+
+/* A budget that was spent: its end is known, and nobody else tells it. */
+struct end {
+	int64_t at_ns; /* 0: free */
+	int64_t since_ns;
+	char name[NOTICE_NAME];
+};
+
+struct notify {
+	struct tag tag;
+	const struct config *cfg;
+	struct outbound *outbound;
+	struct metrics *metrics;
+	struct mailbox mail;
+	ev_async wake;
+	ev_timer ends_timer;
+	struct end ends[ENDS];
+	enum { WELL, AWAY, FAILED } said; /* in the log; until one is taken */
+	pthread_mutex_t lock;
+	char host[128];
+	struct channel channel[NOTICE_KINDS];
+};
+
+/* ---- what is shown ---- */
+
+static void
+set_state(struct channel *c, enum channel_state state)
+{
+	pthread_mutex_lock(&c->all->lock);
+	c->state = state;
+	pthread_mutex_unlock(&c->all->lock);
+}
+
+static void
+put_channel(struct buf *out, const struct channel *c)
+{
+	char when[CLOCK_SECOND_LEN];
+
+	buf_printf(out,
+		"{\"kind\":\"%s\",\"state\":\"%s\",\"sent\":%" PRIu64 ",\"failed\":%" PRIu64
+		",\"suppressed\":%" PRIu64,
+		notice_words[c->kind], state_words[c->state], c->sent, c->failed,
+		c->suppressed);
+	if (c->sent_ns) {
+		clock_second(c->sent_ns, when);
+		buf_printf(out, ",\"last_sent\":\"%s\"", when);
+	}
+	if (c->why[0]) {
+		buf_str(out, ",\"why\":");
+		buf_json_str(out, span_str(c->why));
+	}
+	buf_putc(out, '}');
+}
+
+static bool
+wants(const struct config *cfg, enum notice_kind kind)
+{
+	return kind == NOTICE_TEST || cfg->notify_events >> kind & 1;
+}
+
+void
+notify_status(struct notify *n, struct buf *out)
+{
+	size_t shown = 0;
+
+	if (!n) {
+		buf_str(out, "{\"to\":null,\"signed\":false,\"dropped\":0,\"kinds\":[]}\n");
+		return;
+	}
+	buf_str(out, "{\"to\":");
+	buf_json_str(out, span_str(n->host));
+	buf_printf(out, ",\"signed\":%s,\"dropped\":%" PRIu64 ",\"kinds\":[",
+		n->cfg->notify_secret_file ? "true" : "false", notice_dropped());
+	pthread_mutex_lock(&n->lock);
+	for (unsigned k = 0; k < NOTICE_KINDS; k++)
+		if (wants(n->cfg, k)) {
+			buf_str(out, shown++ ? "," : "");
+			put_channel(out, &n->channel[k]);
+		}
+	pthread_mutex_unlock(&n->lock);
+	buf_str(out, "]}\n");
+}
+
+/* ---- one message ---- */
+
+static void plan(struct channel *c);
+static void post(struct channel *c);
+
+static void
+after(struct channel *c, uint64_t us)
+{
+	struct ev_loop *loop = outbound_loop(c->all->outbound);
+
+	ev_timer_stop(loop, &c->timer);
+	ev_now_update(loop);
+	ev_timer_set(&c->timer, (double)us / 1e6, 0.);
+	ev_timer_start(loop, &c->timer);
+}
+
+static void
+say_failing(struct channel *c, const char *why, bool for_good)
+{
+	struct notify *n = c->all;
+
+	if (n->said < (for_good ? FAILED : AWAY))
+		log_event(for_good ? LOG_ERROR : LOG_WARN,
+			for_good ? "notify.failed" : "notify.away", LS("to", n->host),
+			LS("kind", notice_words[c->kind]), LS("why", why));
+	n->said = for_good ? FAILED : n->said == FAILED ? FAILED : AWAY;
+}
+
+/* It is sent, or given up; then the next one's turn comes. */
+static void
+over(struct channel *c, bool sent, const char *why)
+{
+	struct notify *n = c->all;
+
+	metric_inc(n->metrics, sent ? M_NOTIFY_SENT : M_NOTIFY_FAILED);
+	pthread_mutex_lock(&n->lock);
+	c->sent += sent;
+	c->failed += !sent;
+	if (sent)
+		c->sent_ns = clock_wall_ns();
+	snprintf(c->why, sizeof(c->why), "%s", sent ? "" : why);
+	c->state = IDLE;
+	pthread_mutex_unlock(&n->lock);
+	if (!sent) {
+		say_failing(c, why, true);
+		webhook_also(&c->also, c->line); /* the next one tells of it */
+	} else if (n->said) {
+		n->said = WELL;
+		log_event(LOG_INFO, "notify.back", LS("to", n->host));
+	}
+	if (c->next)
+		plan(c);
+}
+
+static void
+again(struct channel *c, const char *why, uint64_t asked_us)
+{
+	uint64_t us = notify_times.retry_us;
+
+	for (uint64_t i = 1; i < c->tries && us < notify_times.most_us; i++)
+		us *= 2;
+	us = us < notify_times.most_us ? us : notify_times.most_us;
+	us = us > asked_us ? us : asked_us;
+	if (clock_mono_us() + us - c->first_us > notify_times.give_up_us) {
+		over(c, false, why);
+		return;
+	}
+	say_failing(c, why, false);
+	pthread_mutex_lock(&c->all->lock);
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	c->state = RETRIES;
+	pthread_mutex_unlock(&c->all->lock);
+	metric_inc(c->all->metrics, M_NOTIFY_RETRIED);
+	after(c, us);
+}
+
+static uint64_t
+retry_after_us(const struct http_answer *a)
+{
+	uint64_t s;
+
+	if (span_u64(http_answer_field(a, "retry-after"), &s))
+		return 0;
+	return (s < RETRY_AFTER_MOST_S ? s : RETRY_AFTER_MOST_S) * 1000000;
+}
+
+static void
+on_answer(void *arg, const struct http_answer *a)
+{
+	struct channel *c = TAGGED(channel, arg);
+	char why[WHY];
+
+	c->call = NULL;
+	if (a->err == ERR_CLOSED) /* the daemon stops: notify_free() counts it */
+		return;
+	if (!a->err && a->status >= 200 && a->status < 300) {
+		over(c, true, "");
+		return;
+	}
+	if (a->err)
+		snprintf(why, sizeof(why), "%s", a->why);
+	else
+		snprintf(why, sizeof(why), "it answers with status %d%s", a->status,
+			a->status >= 300 && a->status < 400 ? ", and no redirect is followed"
+							    : "");
+	/* What came and was too long came. */
+	if (a->err ? a->err != ERR_LIMIT
+		   : a->status >= 500 || a->status == 408 || a->status == 429)
+		again(c, why, a->err ? 0 : retry_after_us(a));
+	else
+		over(c, false, why);
+}
+
+static bool
+add_field(struct buf *b, const char *name, const char *value)
+{
+	buf_printf(b, "%s: %s", name, value);
+	buf_putc(b, '\0');
+	return !buf_failed(b);
+}
+
+static void
+post(struct channel *c)
+{
+	const struct config *cfg = c->all->cfg;
+	int64_t seconds = clock_wall_ns() / 1000000000;
+	char stamp[24], signature[WEBHOOK_SIGNATURES];
+	struct buf field[3], why;
+	const char *fields[4] = { "Content-Type: application/json" };
+	struct http_call_options o = { .url = cfg->notify_url,
+		.body = buf_view(&c->body),
+		.fields = fields,
+		.nfields = 3,
+		.ca_file = cfg->notify_ca,
+		.deadline_us = notify_times.deadline_us,
+		.answer_bytes = CAP_NOTIFY_ANSWER };
+
+	c->tries++;
+	buf_init(&why, WHY - 1);
+	for (size_t i = 0; i < COUNT_OF(field); i++)
+		buf_init(&field[i], 0);
+	snprintf(stamp, sizeof(stamp), "%" PRId64, seconds);
+	bool ok = add_field(&field[0], "webhook-id", c->id) &&
+		  add_field(&field[1], "webhook-timestamp", stamp);
+	if (ok && cfg->notify_secret_file) {
+		ok = !webhook_sign(cfg->notify_secret_file, c->id, seconds, o.body, signature,
+			     &why) &&
+		     add_field(&field[2], "webhook-signature", signature);
+		o.nfields = 4;
+	}
+	for (size_t i = 0; i + 1 < o.nfields; i++)
+		fields[i + 1] = buf_view(&field[i]).p;
+	if (ok) {
+		set_state(c, SENDS);
+		c->call = http_call(outbound_client(c->all->outbound), &o, on_answer, c);
+	}
+	if (!c->call) {
+		char text[WHY];
+		snprintf(text, sizeof(text), "%.*s", SPAN_ARG(buf_view(&why)));
+		again(c, text[0] ? text : "out of memory", 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(field); i++)
+		buf_free(&field[i]);
+	buf_free(&why);
+}
+
+static void
+line_of(const struct notice *m, char out[NOTICE_TEXT])
+{
+	snprintf(out, NOTICE_TEXT, "%s%.*s", m->over ? "over: " : "", NOTICE_TEXT - 8, m->text);
+}
+
+static void
+begin(struct channel *c)
+{
+	struct notice *m = c->next;
+
+	c->next = NULL;
+	c->free_us = clock_mono_us() + notify_times.apart_us;
+	c->first_us = clock_mono_us();
+	c->tries = 0;
+	unsigned char random[12];
+	random_bytes(random, sizeof(random));
+	snprintf(c->id, sizeof(c->id), "msg_");
+	sodium_bin2hex(c->id + 4, sizeof(c->id) - 4, random, sizeof(random));
+	line_of(m, c->line);
+	buf_clear(&c->body);
+	webhook_body(&c->body, m, &c->also, c->all->cfg->node);
+	memset(&c->also, 0, sizeof(c->also));
+	free(m);
+	if (buf_failed(&c->body))
+		over(c, false, "out of memory");
+	else
+		post(c);
+}
+
+static void
+on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct channel *c = TAGGED(channel, w->data);
+
+	if (c->state == RETRIES)
+		post(c);
+	else if (c->next)
+		begin(c);
+}
+
+/* A test is somebody who waits. */
+static void
+plan(struct channel *c)
+{
+	uint64_t now = clock_mono_us();
+
+	set_state(c, WAITS);
+	after(c, c->kind != NOTICE_TEST && c->free_us > now ? c->free_us - now : 0);
+}
+
+static void
+take(struct channel *c, struct notice *m)
+{
+	if (c->next) {
+		char line[NOTICE_TEXT];
+		line_of(c->next, line);
+		webhook_also(&c->also, line);
+		metric_inc(c->all->metrics, M_NOTIFY_SUPPRESSED);
+		pthread_mutex_lock(&c->all->lock);
+		c->suppressed++;
+		pthread_mutex_unlock(&c->all->lock);
+		free(c->next);
+	}
+	c->next = m;
+	if (c->state == IDLE)
+		plan(c);
+}
+
+/* ---- budgets whose end is known ---- */
+
+static void
+ends_again(struct notify *n)
+{
+	struct ev_loop *loop = outbound_loop(n->outbound);
+	int64_t now = clock_wall_ns(), first = 0;
+
+	for (size_t i = 0; i < ENDS; i++)
+		if (n->ends[i].at_ns && (!first || n->ends[i].at_ns < first))
+			first = n->ends[i].at_ns;
+	ev_timer_stop(loop, &n->ends_timer);
+	if (!first)
+		return;
+	ev_now_update(loop);
+	ev_timer_set(&n->ends_timer, first > now ? (double)(first - now) / 1e9 : 0., 0.);
+	ev_timer_start(loop, &n->ends_timer);
+}
+
+/* The last end of each name counts. */
+static void
+remember_end(struct notify *n, const struct notice *m)
+{
+	struct end *e = NULL;
+
+	for (size_t i = 0; i < ENDS && !(e && e->at_ns); i++)
+		if (n->ends[i].at_ns && !strcmp(n->ends[i].name, m->name))
+			e = &n->ends[i];
+		else if (!e && !n->ends[i].at_ns)
+			e = &n->ends[i];
+	if (!e)
+		return;
+	if (!e->at_ns)
+		e->since_ns = m->since_ns;
+	if (e->at_ns < m->until_ns)
+		e->at_ns = m->until_ns;
+	snprintf(e->name, sizeof(e->name), "%s", m->name);
+	ends_again(n);
+}
+
+static void
+on_end(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct notify *n = TAGGED(notify, w->data);
+	int64_t now = clock_wall_ns();
+
+	for (size_t i = 0; i < ENDS; i++) {
+		struct end *e = &n->ends[i];
+		if (!e->at_ns || e->at_ns > now)
+			continue;
+		const struct notice_of of = { .kind = NOTICE_BUDGET,
+			.over = true,
+			.what = "limit_renewed",
+			.name = span_str(e->name),
+			.since_ns = e->since_ns };
+		notice_send(&of, NULL, 0, "the window in which the limit %s was spent has ended",
+			e->name);
+		e->at_ns = 0;
+	}
+	ends_again(n);
+}
+
+/* ---- in and out ---- */
+
+static void
+on_notice(struct mail *mail, void *consumer)
+{
+	struct notify *n = TAGGED(notify, consumer);
+	struct notice *m = CONTAINER_OF(mail, struct notice, mail);
+
+	notice_taken();
+	if (m->until_ns && !m->over)
+		remember_end(n, m);
+	take(&n->channel[m->kind], m);
+}
+
+static void
+on_wake(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
+{
+	struct notify *n = TAGGED(notify, w->data);
+
+	mailbox_drain(&n->mail, n);
+}
+
+static void
+wake(void *arg)
+{
+	struct notify *n = TAGGED(notify, arg);
+
+	ev_async_send(outbound_loop(n->outbound), &n->wake);
+}
+
+bool
+notify_testing(struct notify *n)
+{
+	pthread_mutex_lock(&n->lock);
+	bool busy = n->channel[NOTICE_TEST].state != IDLE;
+	pthread_mutex_unlock(&n->lock);
+	return busy;
+}
+
+void
+notify_test(const char *by)
+{
+	const struct notice_of of = { .kind = NOTICE_TEST, .what = "test" };
+	const struct log_field numbers[] = { LS("by", by) };
+
+	notice_send(&of, numbers, 1, "this is a test of the webhook; nothing is wrong");
+}
+
+/* Who is told: HOST[:PORT] or unix:/SOCKET; the rest of the URL may be a secret. */
+static void
+set_host(struct notify *n)
+{
+	const char *url = n->cfg->notify_url, *host = strstr(url, "://");
+	size_t scheme = strlen("unix:");
+
+	if (host)
+		snprintf(n->host, sizeof(n->host), "%.*s", (int)strcspn(host + 3, "/?"),
+			host + 3);
+	else
+		snprintf(n->host, sizeof(n->host), "%.*s",
+			(int)(scheme + strcspn(url + scheme, ":")), url);
+}
+
+static bool
+secret_usable(const char *file, struct buf *why)
+{
+	char signature[WEBHOOK_SIGNATURES];
+
+	return webhook_sign(file, "msg_0", 0, SPAN_LIT(""), signature, why) == 0;
+}
+
+struct notify *
+notify_new(const struct config *cfg, struct outbound *o, struct metrics *m, struct buf *why)
+{
+	unsigned kinds = 1u << NOTICE_TEST | cfg->notify_events;
+	struct notify *n;
+
+	if (cfg->notify_secret_file && !secret_usable(cfg->notify_secret_file, why))
+		return NULL;
+	n = calloc(1, sizeof(*n));
+	if (!n) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	TAG(notify, n);
+	n->cfg = cfg;
+	n->outbound = o;
+	n->metrics = m;
+	pthread_mutex_init(&n->lock, NULL);
+	set_host(n);
+	for (unsigned k = 0; k < NOTICE_KINDS; k++) {
+		struct channel *c = &n->channel[k];
+		TAG(channel, c);
+		c->all = n;
+		c->kind = (enum notice_kind)k;
+		buf_init(&c->body, CAP_NOTIFY_BODY);
+		ev_timer_init(&c->timer, on_due, 0., 0.);
+		c->timer.data = c;
+	}
+	ev_timer_init(&n->ends_timer, on_end, 0., 0.);
+	n->ends_timer.data = n;
+	ev_async_init(&n->wake, on_wake);
+	n->wake.data = n;
+	ev_async_start(outbound_loop(o), &n->wake);
+	mailbox_init(&n->mail, wake, n);
+	notice_take(&n->mail, kinds, on_notice);
+	return n;
+}
+
+void
+notify_free(struct notify **np)
+{
+	struct notify *n = *np;
+	size_t lost = 0;
+
+	if (!n)
+		return;
+	notice_take(NULL, 0, NULL);
+	mailbox_drain(&n->mail, n); /* into the channels, whose timers nobody runs */
+	for (unsigned k = 0; k < NOTICE_KINDS; k++) {
+		struct channel *c = &n->channel[k];
+		lost += c->next ? 1 : 0;
+		lost += c->state == SENDS || c->state == RETRIES ? 1 : 0;
+		ev_timer_stop(outbound_loop(n->outbound), &c->timer);
+		free(c->next);
+		buf_free(&c->body);
+	}
+	if (lost) {
+		metric_add(n->metrics, M_NOTIFY_FAILED, lost);
+		log_event(LOG_WARN, "notify.failed", LS("to", n->host), LI("messages", lost),
+			LS("why", "the daemon stops"));
+	}
+	ev_timer_stop(outbound_loop(n->outbound), &n->ends_timer);
+	ev_async_stop(outbound_loop(n->outbound), &n->wake);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+	*np = NULL;
+}

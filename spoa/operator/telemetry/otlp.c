@@ -1,0 +1,477 @@
+/* The two signals to a collector: a batch of each is under way at a time, or waits to go again. */
+#include "operator/telemetry/otlp.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/tag.h"
+#include "operator/telemetry/headers.h"
+#include "operator/telemetry/otlp_answer.h"
+#include "operator/telemetry/otlp_metrics.h"
+#include "operator/telemetry/spans.h"
+#include "record/audit/note.h"
+
+#define FLUSH_S	       1. /* spans wait so long for others */
+#define BATCH_RECORDS  512
+#define BATCH_BYTES    (1u << 20)
+#define DEADLINE_US    10000000
+#define AGAIN_FIRST_US 1000000
+#define AGAIN_MOST_US  30000000
+#define GIVE_UP_US     300000000 /* a batch is as old */
+#define LINE_US	       60000000	 /* a log line a signal */
+
+enum { SPANS, POINTS, SIGNALS };
+static const char *const signal_names[SIGNALS] = { "traces", "metrics" };
+
+/* By what became of it: rows of METRIC_TABLE, in this order. */
+enum end { SENT, FULL, REFUSED, REJECTED, UNREAD, AWAY };
+
+/*   IDLE ──► UNDER_WAY ──(taken, never)──► IDLE
+ *                │  ▲
+ *             (again)└──(the timer)── WAITS */
+struct signal {
+	struct tag tag;
+	struct otlp *all;
+	int kind;
+	enum { IDLE, UNDER_WAY, WAITS } life;
+	char *url;
+	struct buf body;
+	size_t items;
+	struct http_call *call;
+	ev_timer again;
+	uint64_t made_us, wait_us, line_us;
+	uint64_t held_us; /* the collector asked for quiet until then */
+	bool failing;
+};
+
+/* A record of a sampled request. */
+struct told {
+	struct told *next;
+	struct audit_note note;
+	struct span_ids ids;
+	uint64_t seq, told_us;
+	size_t n;
+	char fields[];
+};
+
+struct otlp {
+	struct tag tag;
+	const struct otlp_config *cfg;
+	struct outbound *out;
+	struct metrics *metrics;
+	otlp_text_fn *text;
+	void *arg;
+	struct otlp_resource resource;
+	struct gen_ai *gen_ai;
+	uint64_t least;
+	int64_t start_ns;
+	struct signal signal[SIGNALS];
+	struct headers headers;
+	ev_timer flush, scrape;
+	struct mail stop;
+	bool stopping, last_scrape; /* of the thread */
+	_Atomic bool gone;	    /* all that there was to send at the stop */
+
+	pthread_mutex_t lock; /* of the queue: held for a list's link */
+	struct told *first, **last;
+	size_t records, bytes;
+};
+
+/* ---- what is told ---- */
+
+void
+otlp_told(void *arg, const struct audit_entry *e)
+{
+	struct otlp *t = TAGGED(otlp, arg);
+	struct span fields = buf_view(&e->fields);
+	struct span_ids ids;
+
+	gen_ai_add(t->gen_ai, e->note);
+	span_ids(e->note, t->least, &ids);
+	if (!ids.sampled)
+		return;
+	size_t bytes = sizeof(struct told) + fields.n;
+	struct told *r = malloc(bytes);
+	if (r) {
+		r->next = NULL;
+		r->note = *e->note;
+		r->ids = ids;
+		r->seq = e->seq;
+		r->told_us = clock_mono_us();
+		r->n = fields.n;
+		memcpy(r->fields, fields.p, fields.n);
+	}
+	pthread_mutex_lock(&t->lock);
+	bool room = r && t->records < CAP_TELEMETRY_RECORDS &&
+		    t->bytes + bytes <= CAP_TELEMETRY_BYTES;
+	if (room) {
+		*t->last = r;
+		t->last = &r->next;
+		t->records++;
+		t->bytes += bytes;
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (room)
+		return;
+	free(r);
+	metric_inc(t->metrics, M_TELEMETRY_SPANS_FULL);
+}
+
+static struct told *
+take(struct otlp *t)
+{
+	pthread_mutex_lock(&t->lock);
+	struct told *r = t->first;
+	if (r) {
+		t->first = r->next;
+		if (!t->first)
+			t->last = &t->first;
+		t->records--;
+		t->bytes -= sizeof(*r) + r->n;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+/* ---- sending ---- */
+
+static void
+count(struct signal *s, enum end end, size_t n)
+{
+	metric_add(s->all->metrics,
+		(s->kind == SPANS ? M_TELEMETRY_SPANS_SENT : M_TELEMETRY_POINTS_SENT) + end, n);
+}
+
+/* Told once, and again when it is well; never more often than once a minute. */
+static void
+note_state(struct signal *s, bool failing, const char *why)
+{
+	uint64_t now = clock_mono_us();
+
+	if (failing == s->failing || (failing && s->line_us && now < s->line_us + LINE_US))
+		return;
+	s->failing = failing;
+	s->line_us = now;
+	if (failing)
+		log_event(LOG_WARN, "telemetry.failing", LS("signal", signal_names[s->kind]),
+			LS("url", s->url), LS("why", why));
+	else
+		log_event(LOG_INFO, "telemetry.resumed", LS("signal", signal_names[s->kind]));
+}
+
+static void next_batch(struct otlp *t);
+
+static void
+idle(struct signal *s)
+{
+	s->life = IDLE;
+	s->items = 0;
+	s->wait_us = 0;
+	buf_free(&s->body);
+	buf_init(&s->body, CAP_TELEMETRY_BODY);
+	next_batch(s->all);
+}
+
+static void
+wait_again(struct signal *s, const struct otlp_answer *a)
+{
+	struct otlp *t = s->all;
+	unsigned char chance;
+
+	if (t->stopping || clock_mono_us() > s->made_us + GIVE_UP_US) {
+		count(s, AWAY, s->items);
+		idle(s);
+		return;
+	}
+	s->wait_us = s->wait_us ? 2 * s->wait_us : AGAIN_FIRST_US;
+	if (s->wait_us > AGAIN_MOST_US)
+		s->wait_us = AGAIN_MOST_US;
+	random_bytes(&chance, 1);
+	uint64_t us = s->wait_us / 2 + s->wait_us * chance / 512;
+	if (a->after_us > us) {
+		us = a->after_us;
+		s->held_us = clock_mono_us() + us;
+	}
+	s->life = WAITS;
+	ev_now_update(outbound_loop(t->out));
+	ev_timer_set(&s->again, (double)us / 1e6, 0.);
+	ev_timer_start(outbound_loop(t->out), &s->again);
+}
+
+static void
+on_answer(void *arg, const struct http_answer *h)
+{
+	struct signal *s = TAGGED(signal, arg);
+	struct otlp_answer a;
+
+	s->call = NULL;
+	if (h->err == ERR_CLOSED) { /* the daemon stops, and waits no longer */
+		count(s, AWAY, s->items);
+		s->items = 0;
+		s->life = IDLE;
+		return;
+	}
+	otlp_answer(&a, h->err, h->why, h->status, h->body,
+		h->err ? SPAN_LIT("") : http_answer_field(h, "retry-after"));
+	note_state(s, a.end != OTLP_TAKEN || a.rejected, a.said);
+	switch (a.end) {
+	case OTLP_TAKEN:
+		if (a.rejected > s->items)
+			a.rejected = s->items;
+		count(s, REJECTED, a.rejected);
+		count(s, SENT, s->items - a.rejected);
+		break;
+	case OTLP_NEVER: count(s, REFUSED, s->items); break;
+	case OTLP_UNREAD: count(s, UNREAD, s->items); break;
+	case OTLP_AGAIN: wait_again(s, &a); return;
+	}
+	idle(s);
+}
+
+static void
+send_it(struct signal *s)
+{
+	struct otlp *t = s->all;
+	const char *fields[2 + HEADERS_MOST] = { "Content-Type: application/json" };
+	size_t n = 1;
+
+	headers_again(&t->headers);
+	if (t->cfg->gzip)
+		fields[n++] = "Content-Encoding: gzip";
+	for (size_t i = 0; i < t->headers.n; i++)
+		fields[n++] = t->headers.line[i];
+	const struct http_call_options o = { .url = s->url,
+		.body = buf_view(&s->body),
+		.fields = fields,
+		.nfields = n,
+		.ca_file = t->cfg->ca,
+		.deadline_us = DEADLINE_US,
+		.answer_bytes = CAP_TELEMETRY_ANSWER };
+	s->life = UNDER_WAY;
+	s->call = http_call(outbound_client(t->out), &o, on_answer, s);
+	if (!s->call)
+		wait_again(s, &(const struct otlp_answer){ .end = OTLP_AGAIN });
+}
+
+static void
+on_again(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	send_it(TAGGED(signal, w->data));
+}
+
+/* The body is made: it goes. */
+static void
+begin(struct signal *s, size_t items)
+{
+	s->made_us = clock_mono_us();
+	s->items = items;
+	if (buf_failed(&s->body) || (s->all->cfg->gzip && gzip_buf(&s->body) < 0)) {
+		note_state(s, true, "too long, or out of memory");
+		count(s, FULL, items);
+		idle(s);
+		return;
+	}
+	send_it(s);
+}
+
+/* ---- the two signals ---- */
+
+static void
+send_spans(struct otlp *t)
+{
+	struct signal *s = &t->signal[SPANS];
+	size_t spans = 0, records = 0;
+	struct told *r;
+
+	if (s->life != IDLE)
+		return;
+	while (records < BATCH_RECORDS && s->body.n < BATCH_BYTES && (r = take(t))) {
+		if (records++ == 0)
+			otlp_open(&s->body, &t->resource, "resourceSpans", "scopeSpans", "spans");
+		spans += spans_write(&s->body, spans == 0, &r->note, r->seq,
+			span_of(r->fields, r->n), r->told_us, &r->ids);
+		free(r);
+	}
+	if (records)
+		otlp_close(&s->body);
+	if (spans)
+		begin(s, spans);
+	else
+		buf_clear(&s->body);
+}
+
+/* They are cumulative: what waits to go again is replaced, and nothing is lost; but not before the
+ * collector wants to be asked again. */
+static void
+send_metrics(struct otlp *t)
+{
+	struct signal *s = &t->signal[POINTS];
+	struct buf text;
+
+	if (s->life == UNDER_WAY || (s->life == WAITS && clock_mono_us() < s->held_us))
+		return;
+	if (s->life == WAITS) {
+		ev_timer_stop(outbound_loop(t->out), &s->again);
+		buf_free(&s->body);
+		buf_init(&s->body, CAP_TELEMETRY_BODY);
+	}
+	buf_init(&text, 0);
+	t->text(t->arg, &text);
+	size_t points = otlp_metrics_write(&s->body, &t->resource, buf_view(&text), t->gen_ai,
+		t->start_ns, clock_wall_ns());
+	buf_free(&text);
+	begin(s, points);
+}
+
+static void
+next_batch(struct otlp *t)
+{
+	send_spans(t);
+	if (t->stopping && !t->last_scrape && t->signal[POINTS].life == IDLE) {
+		t->last_scrape = true;
+		send_metrics(t);
+	}
+	if (t->stopping && t->signal[SPANS].life == IDLE && t->signal[POINTS].life == IDLE)
+		atomic_store(&t->gone, true);
+}
+
+static void
+on_flush(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	next_batch(TAGGED(otlp, w->data));
+}
+
+static void
+on_scrape(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	send_metrics(TAGGED(otlp, w->data));
+}
+
+/* ---- start and stop ---- */
+
+static void
+on_stop(struct mail *m, void *consumer UNUSED)
+{
+	struct otlp *t = CONTAINER_OF(m, struct otlp, stop);
+
+	t->stopping = true;
+	for (int i = 0; i < SIGNALS; i++)
+		if (t->signal[i].life == WAITS) { /* one last time, now */
+			ev_timer_stop(outbound_loop(t->out), &t->signal[i].again);
+			send_it(&t->signal[i]);
+		}
+	next_batch(t);
+}
+
+void
+otlp_flush(struct otlp *t, uint64_t most_us)
+{
+	uint64_t until = clock_mono_us() + most_us;
+
+	if (!t)
+		return;
+	t->stop.run = on_stop;
+	mailbox_send(outbound_mail(t->out), &t->stop);
+	while (!atomic_load(&t->gone) && clock_mono_us() < until)
+		usleep(5000);
+}
+
+int
+otlp_files(const struct otlp_config *cfg, struct buf *why)
+{
+	struct headers h;
+	int err = headers_open(&h, cfg->headers_file, why);
+
+	headers_close(&h);
+	if (!err && cfg->ca && access(cfg->ca, R_OK) < 0) {
+		buf_printf(why, "%s: cannot be read", cfg->ca);
+		err = ERR_IO;
+	}
+	return err;
+}
+
+static bool
+set_signal(struct otlp *t, int kind, const char *path)
+{
+	struct signal *s = &t->signal[kind];
+
+	TAG(signal, s);
+	s->all = t;
+	s->kind = kind;
+	buf_init(&s->body, CAP_TELEMETRY_BODY);
+	ev_timer_init(&s->again, on_again, 0., 0.);
+	s->again.data = s;
+	size_t n = strlen(t->cfg->url) + strlen(path) + 1;
+	s->url = malloc(n);
+	return s->url && snprintf(s->url, n, "%s%s", t->cfg->url, path) > 0;
+}
+
+struct otlp *
+otlp_new(const struct config *cfg, struct outbound *o, struct metrics *m, otlp_text_fn *text,
+	void *arg, struct buf *why)
+{
+	struct otlp *t = calloc(1, sizeof(*t));
+	double every = (double)cfg->otlp.metrics_every_us / 1e6;
+
+	if (!t)
+		return NULL;
+	TAG(otlp, t);
+	t->cfg = &cfg->otlp;
+	t->out = o;
+	t->metrics = m;
+	t->text = text;
+	t->arg = arg;
+	t->resource = (struct otlp_resource){ cfg->node, TG_VERSION };
+	t->least = span_least(cfg->otlp.ratio);
+	t->start_ns = clock_wall_ns();
+	t->last = &t->first;
+	pthread_mutex_init(&t->lock, NULL);
+	bool ok = set_signal(t, SPANS, "/v1/traces") && set_signal(t, POINTS, "/v1/metrics") &&
+		  (t->gen_ai = gen_ai_new()) && otlp_files(t->cfg, why) == 0 &&
+		  headers_open(&t->headers, t->cfg->headers_file, why) == 0;
+	if (!ok) {
+		otlp_free(&t);
+		return NULL;
+	}
+	ev_timer_init(&t->flush, on_flush, FLUSH_S, FLUSH_S);
+	ev_timer_init(&t->scrape, on_scrape, every, every);
+	t->flush.data = t->scrape.data = t;
+	ev_timer_start(outbound_loop(o), &t->flush);
+	ev_timer_start(outbound_loop(o), &t->scrape);
+	return t;
+}
+
+void
+otlp_free(struct otlp **tp)
+{
+	struct otlp *t = *tp;
+	struct told *r;
+	size_t unsent = 0;
+
+	if (!t)
+		return;
+	for (; t->last && (r = take(t)); unsent++)
+		free(r);
+	for (int i = 0; i < SIGNALS; i++) {
+		unsent += i == SPANS ? t->signal[i].items : 0;
+		buf_free(&t->signal[i].body);
+		free(t->signal[i].url);
+	}
+	if (unsent)
+		log_event(LOG_WARN, "telemetry.unsent", LI("spans", unsent));
+	headers_close(&t->headers);
+	gen_ai_free(&t->gen_ai);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+	*tp = NULL;
+}

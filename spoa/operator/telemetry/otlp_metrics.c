@@ -1,0 +1,214 @@
+/* The exposition's families, turned line by line: a histogram's point is whole at its _count. */
+#include "operator/telemetry/otlp_metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "operator/telemetry/exposition.h"
+
+enum { BUCKETS_MOST = 64 };
+
+struct metrics_out {
+	struct buf *b;
+	int64_t start_ns, now_ns;
+	size_t metrics, points, of_metric;
+	bool open; /* the metric under way has begun */
+	struct span help, family, type;
+	/* of the histogram's point under way */
+	struct {
+		struct span le, count, exemplar;
+	} bucket[BUCKETS_MOST];
+	size_t nbuckets;
+	struct span sum;
+};
+
+static double
+number(struct span s)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(s));
+	return strtod(text, NULL);
+}
+
+static uint64_t
+whole(struct span s)
+{
+	uint64_t v = 0;
+
+	return span_u64(s, &v) == 0 ? v : 0;
+}
+
+/* A value of a label without its escapes. */
+static void
+put_label(struct metrics_out *m, size_t *n, struct span name, struct span value)
+{
+	char key[64], text[1024];
+	size_t k = 0;
+
+	for (size_t i = 0; i < value.n && k < sizeof(text); i++) {
+		char c = value.p[i];
+		if (c == '\\' && i + 1 < value.n)
+			c = value.p[++i] == 'n' ? '\n' : value.p[i];
+		text[k++] = c;
+	}
+	snprintf(key, sizeof(key), "%.*s", SPAN_ARG(name));
+	otlp_text(m->b, n, key, span_of(text, k));
+}
+
+static void
+open_point(struct metrics_out *m, struct span labels)
+{
+	struct span name, value;
+	size_t n = 0;
+
+	buf_str(m->b, m->of_metric++ ? ",{" : "{");
+	buf_str(m->b, "\"attributes\":[");
+	while (exposition_label(&labels, &name, &value))
+		if (!span_is(name, "le"))
+			put_label(m, &n, name, value);
+	buf_str(m->b, "],");
+	if (!span_is(m->type, "gauge")) {
+		otlp_time(m->b, "startTimeUnixNano", m->start_ns);
+		buf_putc(m->b, ',');
+	}
+	otlp_time(m->b, "timeUnixNano", m->now_ns);
+	m->points++;
+}
+
+/* {trace_id="…",decision_id="…"} VALUE SECONDS.MILLISECONDS */
+static void
+put_exemplar(struct metrics_out *m, bool first, struct span e)
+{
+	struct exposition x = { .rest = e };
+	struct span name, value, trace = { "", 0 }, id = { "", 0 }, rest = e;
+	size_t n = 0;
+
+	if (exposition_next(&x) != LINE_SAMPLE)
+		return;
+	while (exposition_label(&x.labels, &name, &value))
+		*(span_is(name, "trace_id") ? &trace : &id) = value;
+	while (rest.n && rest.p[rest.n - 1] != ' ')
+		rest.n--;
+	double at = number(span_cut(e, rest.n, e.n));
+	buf_printf(m->b, "%s{\"traceId\":\"%.*s\",\"filteredAttributes\":[", first ? "" : ",",
+		SPAN_ARG(trace));
+	otlp_text(m->b, &n, telemetry_names[NAME_ID], id);
+	buf_str(m->b, "],");
+	otlp_time(m->b, "timeUnixNano", (int64_t)(at * 1000 + 0.5) * 1000000);
+	buf_printf(m->b, ",\"asDouble\":%.9g}", number(x.value));
+}
+
+static void
+put_histogram(struct metrics_out *m, struct span labels, struct span count)
+{
+	uint64_t before = 0;
+	size_t shown = 0;
+
+	open_point(m, labels);
+	buf_printf(m->b, ",\"count\":\"%.*s\",\"sum\":%.*s,\"bucketCounts\":[", SPAN_ARG(count),
+		SPAN_ARG(m->sum));
+	for (size_t i = 0; i < m->nbuckets; i++) {
+		uint64_t n = whole(m->bucket[i].count);
+		buf_printf(m->b, "%s\"%" PRIu64 "\"", i ? "," : "", n - before);
+		before = n;
+	}
+	buf_str(m->b, "],\"explicitBounds\":[");
+	for (size_t i = 0; i + 1 < m->nbuckets; i++)
+		buf_printf(m->b, "%s%.9g", i ? "," : "", number(m->bucket[i].le));
+	buf_str(m->b, "],\"exemplars\":[");
+	for (size_t i = 0; i < m->nbuckets; i++)
+		if (m->bucket[i].exemplar.n)
+			put_exemplar(m, shown++ == 0, m->bucket[i].exemplar);
+	buf_str(m->b, "]}");
+	m->nbuckets = 0;
+}
+
+static void
+put_sample(struct metrics_out *m, const struct exposition *e)
+{
+	struct span labels = e->labels, name, value;
+
+	if (!span_is(m->type, "histogram")) {
+		bool real = span_chr(e->value, '.') < e->value.n;
+		open_point(m, e->labels);
+		buf_printf(m->b, real ? ",\"asDouble\":%.*s}" : ",\"asInt\":\"%.*s\"}",
+			SPAN_ARG(e->value));
+	} else if (span_ends(e->name, SPAN_LIT("_bucket")) && m->nbuckets < BUCKETS_MOST) {
+		m->bucket[m->nbuckets].count = e->value;
+		m->bucket[m->nbuckets].exemplar = e->exemplar;
+		while (exposition_label(&labels, &name, &value))
+			if (span_is(name, "le"))
+				m->bucket[m->nbuckets].le = value;
+		m->nbuckets++;
+	} else if (span_ends(e->name, SPAN_LIT("_sum"))) {
+		m->sum = e->value;
+	} else {
+		put_histogram(m, e->labels, e->value);
+	}
+}
+
+static void
+end_metric(struct metrics_out *m)
+{
+	if (m->open)
+		buf_str(m->b, "]}}");
+	m->open = false;
+	m->of_metric = 0;
+}
+
+/* A metric begins with its first point: OTLP has none without. */
+static void
+open_metric(struct metrics_out *m)
+{
+	static const struct {
+		const char *unit, *ucum;
+	} units[] = { { "seconds", "s" }, { "bytes", "By" }, { "ratio", "1" } };
+	struct span unit = exposition_unit(m->family), name = m->family;
+	bool counter = span_is(m->type, "counter"), gauge = span_is(m->type, "gauge");
+	const char *ucum = "1";
+
+	m->open = true;
+	for (size_t i = 0; i < COUNT_OF(units); i++)
+		if (span_is(unit, units[i].unit))
+			ucum = units[i].ucum;
+	if (unit.n)
+		name.n -= unit.n + 1;
+	if (span_starts(name, SPAN_LIT("tollgate_")))
+		name = span_cut(name, strlen("tollgate_"), name.n);
+	buf_printf(m->b, "%s{\"name\":\"tollgate.%.*s\",\"unit\":\"%s\",\"description\":",
+		m->metrics++ ? "," : "", SPAN_ARG(name), unit.n || counter ? ucum : "");
+	buf_json_str(m->b, m->help);
+	buf_printf(m->b, ",\"%s\":{%s%s\"dataPoints\":[", counter ? "sum" : gauge ? "gauge" : "histogram",
+		gauge ? "" : "\"aggregationTemporality\":2,",
+		counter ? "\"isMonotonic\":true," : "");
+}
+
+size_t
+otlp_metrics_write(struct buf *out, const struct otlp_resource *r, struct span text,
+	struct gen_ai *g, int64_t start_ns, int64_t now_ns)
+{
+	struct metrics_out m = { .b = out, .start_ns = start_ns, .now_ns = now_ns };
+	struct exposition e = { .rest = text };
+
+	otlp_open(out, r, "resourceMetrics", "scopeMetrics", "metrics");
+	for (enum exposition_line l; (l = exposition_next(&e)) != LINE_END;) {
+		if (l == LINE_HELP) {
+			end_metric(&m);
+			m.help = e.text;
+		} else if (l == LINE_TYPE) {
+			m.family = exposition_family(e.name, e.text);
+			m.type = e.text;
+			m.nbuckets = 0;
+		} else {
+			if (!m.open)
+				open_metric(&m);
+			put_sample(&m, &e);
+		}
+	}
+	end_metric(&m);
+	gen_ai_write(g, out, start_ns, now_ns, &m.points);
+	otlp_close(out);
+	return m.points;
+}

@@ -1,0 +1,435 @@
+/* Spans of records. A record is our own line: what it lacks or has of another type is left out. */
+#include "operator/telemetry/spans.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/codec/trace.h"
+#include "base/sha256.h"
+#include "budget/tally/tally.h"
+#include "operator/telemetry/otlp_json.h"
+#include "record/audit/record_fields.h"
+
+/* enum SpanKind, enum StatusCode, SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE and …IS_REMOTE_MASK of
+ * trace.proto */
+enum { KIND_INTERNAL = 1, KIND_SERVER = 2, KIND_CLIENT = 3 };
+enum { STATUS_ERROR = 2 };
+enum { FLAG_SAMPLED = 1, FLAG_HAS_REMOTE = 0x100, FLAG_REMOTE = 0x200 };
+
+#define RANDOM_BITS 56
+
+/* ---- whose trace ---- */
+
+static void
+read_hex(const char *p, unsigned char *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (unsigned char)(hex_value(p[2 * i]) << 4 | hex_value(p[2 * i + 1]));
+}
+
+/* Crockford's base 32, 26 digits: the first has three bits. */
+static void
+read_ulid(const char *id, unsigned char out[16])
+{
+	/* from '0' to 'Z'; I, L, O and U are none */
+	static const unsigned char digit['Z' - '0' + 1] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0,
+		0, 0, 0, 0, 10, 11, 12, 13, 14, 15, 16, 17, 0, 18, 19, 0, 20, 21, 0, 22, 23, 24,
+		25, 26, 0, 27, 28, 29, 30, 31 };
+	uint64_t high = 0, low = 0;
+
+	for (size_t i = 0; i < NOTE_ID; i++) {
+		unsigned at = (unsigned char)id[i] - (unsigned)'0';
+		high = high << 5 | low >> 59;
+		low = low << 5 | (at < sizeof(digit) ? digit[at] : 0);
+	}
+	high = __builtin_bswap64(high);
+	low = __builtin_bswap64(low);
+	memcpy(out, &high, 8);
+	memcpy(out + 8, &low, 8);
+}
+
+uint64_t
+span_least(double ratio)
+{
+	const double all = (double)(UINT64_C(1) << RANDOM_BITS);
+
+	return ratio >= 1 ? 0 : ratio <= 0 ? UINT64_C(1) << RANDOM_BITS : (uint64_t)((1 - ratio) * all);
+}
+
+void
+span_ids(const struct audit_note *n, uint64_t least, struct span_ids *out)
+{
+	unsigned char ulid[16];
+	uint64_t chance = 0;
+
+	memset(out, 0, sizeof(*out));
+	read_ulid(n->id, ulid);
+	memcpy(out->own, ulid + 8, sizeof(out->own));
+	out->own[7] |= !memcmp(out->own, "\0\0\0\0\0\0\0", 8);
+	if (n->trace[0]) {
+		read_hex(n->trace + TRACE_ID_AT, out->trace, sizeof(out->trace));
+		read_hex(n->trace + TRACE_PARENT_AT, out->parent, sizeof(out->parent));
+		out->has_parent = true;
+		out->sampled = trace_sampled(n->trace);
+		return;
+	}
+	memcpy(out->trace, ulid, sizeof(out->trace));
+	memcpy(&chance, ulid + 8, sizeof(chance));
+	chance = __builtin_bswap64(chance) & ((UINT64_C(1) << RANDOM_BITS) - 1);
+	out->sampled = chance >= least;
+}
+
+/* ---- a span ---- */
+
+struct span_out {
+	struct buf *b;
+	const struct audit_note *note;
+	const struct span_ids *ids;
+	size_t n; /* spans so far, with those of other records */
+};
+
+static void
+put_id(struct buf *b, const char *name, const unsigned char *id, size_t n)
+{
+	buf_printf(b, "\"%s\":\"", name);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%02x", id[i]);
+	buf_str(b, "\",");
+}
+
+/* The wall's clock of a moment, counted from that of the arrival. */
+static int64_t
+wall_ns(const struct audit_note *n, uint64_t us)
+{
+	return n->begun_ns + (us > n->begun_us ? (int64_t)(us - n->begun_us) * 1000 : 0);
+}
+
+/* Begun; its attributes follow. `id` NULL: made of the decision's id and what it is the i-th of. */
+static void
+open_span(struct span_out *o, const unsigned char *parent, const char *what, size_t i,
+	const char *name, struct span of, int kind, uint64_t from_us, uint64_t to_us)
+{
+	const struct audit_note *n = o->note;
+	unsigned char id[SHA256_BYTES];
+	char text[96];
+	bool own = !what;
+
+	if (own) {
+		memcpy(id, o->ids->own, sizeof(o->ids->own));
+	} else {
+		struct sha256 h;
+		snprintf(text, sizeof(text), "%s %s %zu", n->id, what, i);
+		sha256_begin(&h);
+		sha256_add(&h, span_str(text));
+		sha256_end(&h, id);
+	}
+	buf_str(o->b, o->n++ ? ",{" : "{");
+	put_id(o->b, "traceId", o->ids->trace, sizeof(o->ids->trace));
+	put_id(o->b, "spanId", id, 8);
+	if (parent)
+		put_id(o->b, "parentSpanId", parent, 8);
+	buf_printf(o->b, "\"flags\":%d,\"name\":",
+		FLAG_SAMPLED | FLAG_HAS_REMOTE | (own && parent ? FLAG_REMOTE : 0));
+	struct buf full;
+	buf_init(&full, 0);
+	buf_str(&full, name);
+	if (of.n) {
+		buf_putc(&full, ' ');
+		buf_span(&full, of);
+	}
+	buf_json_str(o->b, buf_view(&full));
+	buf_free(&full);
+	buf_printf(o->b, ",\"kind\":%d,", kind);
+	otlp_time(o->b, "startTimeUnixNano", wall_ns(n, from_us));
+	buf_putc(o->b, ',');
+	otlp_time(o->b, "endTimeUnixNano", wall_ns(n, to_us > from_us ? to_us : from_us));
+	buf_str(o->b, ",\"attributes\":[");
+}
+
+static void
+close_span(struct span_out *o, bool error)
+{
+	if (error)
+		buf_printf(o->b, "],\"status\":{\"code\":%d}}", STATUS_ERROR);
+	else
+		buf_str(o->b, "]}");
+}
+
+static struct span
+text_of(const json_t *object, enum record_field f)
+{
+	return json_span(record_in(object, f));
+}
+
+static int64_t
+int_of(const json_t *object, enum record_field f)
+{
+	return (int64_t)json_integer_value(record_in(object, f));
+}
+
+#define NAME(id) telemetry_names[NAME_##id]
+
+/* What every span says: which decision, and of what model it is about. */
+static size_t
+put_common(struct span_out *o)
+{
+	const struct audit_note *n = o->note;
+	size_t k = 0;
+
+	otlp_text(o->b, &k, NAME(ID), span_str(n->id));
+	return k;
+}
+
+static const char *
+operation_of(const struct audit_note *n)
+{
+	return names_operation(n->format, n->endpoint);
+}
+
+/* A model that is known as a name; empty: none, or none that is. */
+static struct span
+model_of(const struct audit_note *n)
+{
+	struct span m = span_of(n->model, strnlen(n->model, sizeof(n->model)));
+
+	return span_is(m, "other") ? SPAN_LIT("") : m;
+}
+
+static void
+put_gen_ai(struct span_out *o, size_t *k)
+{
+	const struct audit_note *n = o->note;
+
+	otlp_text(o->b, k, NAME(GEN_AI_PROVIDER), span_str(names_provider(n->format)));
+	otlp_text(o->b, k, NAME(GEN_AI_OPERATION), span_str(operation_of(n)));
+	if (operation_of(n))
+		otlp_text(o->b, k, NAME(GEN_AI_MODEL), model_of(n));
+}
+
+/* ---- calls ---- */
+
+/* One is there whatever became of it. What a model's answer calls its caller runs, later: its
+ * span has no length. */
+static void
+put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
+{
+	const json_t *calls = record_get(record, RF_CALLS);
+	const struct audit_note *n = o->note;
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(calls, i, c) {
+		uint64_t took = (uint64_t)int_of(c, RF_CALLS_DURATION_US);
+		uint64_t from = took && took < end_us ? end_us - took : end_us;
+		struct span tool = otlp_plain(text_of(c, RF_CALLS_TOOL)),
+			    method = otlp_plain(text_of(c, RF_CALLS_METHOD)),
+			    decision = text_of(c, RF_CALLS_DECISION);
+		bool mcp = method.n > 0;
+		char name[NOTE_MODEL * 2];
+		snprintf(name, sizeof(name), "%.*s",
+			mcp ? (int)method.n : (int)strlen("execute_tool"),
+			mcp ? method.p : "execute_tool");
+		open_span(o, o->ids->own, n->completion ? "call" : "denied call", i, name, tool,
+			mcp ? KIND_CLIENT : KIND_INTERNAL, from, end_us);
+		size_t k = put_common(o);
+		if (tool.n)
+			otlp_text(o->b, &k, NAME(GEN_AI_OPERATION), SPAN_LIT("execute_tool"));
+		otlp_text(o->b, &k, NAME(GEN_AI_TOOL), tool);
+		otlp_text(o->b, &k, NAME(MCP_METHOD), method);
+		otlp_text(o->b, &k, NAME(CALL_BY), text_of(c, RF_CALLS_BY));
+		otlp_text(o->b, &k, NAME(CALL_SERVER), text_of(c, RF_CALLS_SERVER));
+		otlp_text(o->b, &k, NAME(CALL_OPERATION), text_of(c, RF_CALLS_OPERATION));
+		otlp_text(o->b, &k, NAME(DECISION), decision);
+		otlp_text(o->b, &k, NAME(RULE), text_of(c, RF_CALLS_RULE));
+		if (span_is(decision, "deny"))
+			otlp_text(o->b, &k, NAME(ERROR_TYPE), SPAN_LIT("denied"));
+		close_span(o, false);
+	}
+}
+
+/* ---- the decision ---- */
+
+static void
+put_stages(struct span_out *o, uint64_t told_us)
+{
+	static const char *const names[STAGES] = {
+#define X(id, name) name,
+		STAGE_TABLE(X)
+#undef X
+	};
+	const struct audit_note *n = o->note;
+	uint64_t at = n->begun_us;
+	size_t count = 0;
+
+	buf_str(o->b, "],\"events\":[");
+	for (size_t i = 0; i < STAGE_TOTAL; i++) {
+		uint64_t took = n->stage_us[i];
+		size_t k = 0;
+		if (i == STAGE_AUDIT)
+			took = told_us > at ? told_us - at : 0;
+		else if (!took)
+			continue;
+		at += took;
+		buf_str(o->b, count++ ? ",{" : "{");
+		otlp_time(o->b, "timeUnixNano", wall_ns(n, at));
+		buf_printf(o->b, ",\"name\":\"stage %s\",\"attributes\":[", names[i]);
+		otlp_int(o->b, &k, NAME(STAGE_US), (int64_t)took);
+		buf_str(o->b, "]}");
+	}
+}
+
+static void
+put_decision(struct span_out *o, const json_t *record, uint64_t seq, uint64_t told_us)
+{
+	int64_t status = record_int(record, RF_STATUS);
+	struct span route = record_span(record, RF_ROUTE), code = record_span(record, RF_CODE);
+
+	open_span(o, o->ids->has_parent ? o->ids->parent : NULL, NULL, 0, "decide", route,
+		KIND_SERVER, o->note->begun_us, told_us);
+	size_t k = put_common(o);
+	otlp_text(o->b, &k, NAME(DECISION), record_span(record, RF_DECISION));
+	otlp_text(o->b, &k, NAME(VIA), record_span(record, RF_VIA));
+	otlp_text(o->b, &k, NAME(RULE), record_span(record, RF_RULE));
+	otlp_text(o->b, &k, NAME(ROUTE), route);
+	otlp_text(o->b, &k, NAME(TARGET), record_span(record, RF_TARGET));
+	otlp_text(o->b, &k, NAME(POLICY), record_span(record, RF_POLICY));
+	otlp_int(o->b, &k, NAME(RECORD_SEQ), (int64_t)seq);
+	put_gen_ai(o, &k);
+	if (status)
+		otlp_int(o->b, &k, NAME(HTTP_STATUS), status);
+	if (record_is(record, RF_DECISION, "deny")) {
+		char text[16];
+		snprintf(text, sizeof(text), "%d", (int)status);
+		otlp_text(o->b, &k, NAME(ERROR_TYPE), code.n ? code : span_str(text));
+	}
+	put_stages(o, told_us);
+	/* Of a server's span an error is what the server did wrong. */
+	close_span(o, status >= 500);
+	/* What is relayed has its calls in the completion too, with what came of them. */
+	if (record_is(record, RF_DECISION, "deny") || record_is(record, RF_VIA, "direct"))
+		put_calls(o, record, told_us);
+}
+
+/* ---- the attempts ---- */
+
+struct attempt_said {
+	size_t i;
+	struct span target, cause;
+	int64_t status, tokens, cost;
+	bool priced, last;
+	uint64_t from_us, to_us;
+};
+
+static bool
+cause_is_good(struct span cause)
+{
+	return span_is(cause, "done") || span_is(cause, "complete");
+}
+
+static void
+put_attempt(struct span_out *o, const json_t *record, const struct attempt_said *a)
+{
+	const struct audit_note *n = o->note;
+	const char *operation = operation_of(n);
+	const json_t *answer = record_get(record, RF_ANSWER);
+	bool failed = a->status >= 400 || !cause_is_good(a->cause);
+	char text[16];
+
+	open_span(o, o->ids->own, "attempt", a->i, operation ? operation : "attempt",
+		operation ? model_of(n) : a->target, KIND_CLIENT, a->from_us, a->to_us);
+	size_t k = put_common(o);
+	put_gen_ai(o, &k);
+	otlp_text(o->b, &k, NAME(ROUTE), record_span(record, RF_ROUTE));
+	otlp_text(o->b, &k, NAME(TARGET), a->target);
+	otlp_int(o->b, &k, NAME(ATTEMPT), (int64_t)a->i + 1);
+	otlp_text(o->b, &k, NAME(CAUSE), a->cause);
+	if (a->status)
+		otlp_int(o->b, &k, NAME(HTTP_STATUS), a->status);
+	if (a->tokens)
+		otlp_int(o->b, &k, NAME(TOKENS), a->tokens);
+	if (a->priced)
+		otlp_int(o->b, &k, NAME(COST), a->cost);
+	snprintf(text, sizeof(text), "%d", (int)a->status);
+	if (failed)
+		otlp_text(o->b, &k, NAME(ERROR_TYPE), a->status >= 400 ? span_str(text) : a->cause);
+	if (a->last) {
+		otlp_text(o->b, &k, NAME(OUTCOME), span_str(n->outcome));
+		otlp_text(o->b, &k, NAME(GEN_AI_ANSWERED_BY),
+			otlp_plain(json_span(record_in(answer, RF_ANSWER_MODEL))));
+		otlp_list(o->b, &k, NAME(GEN_AI_FINISH),
+			otlp_plain(json_span(record_in(answer, RF_ANSWER_FINISH_REASON))));
+		if (n->used) {
+			otlp_int(o->b, &k, NAME(GEN_AI_INPUT), n->input_tokens);
+			otlp_int(o->b, &k, NAME(GEN_AI_OUTPUT), n->output_tokens);
+		}
+		if (n->first_us > a->from_us)
+			otlp_double(o->b, &k, NAME(GEN_AI_FIRST_CHUNK),
+				(double)(n->first_us - a->from_us) / 1e6);
+	}
+	close_span(o, failed);
+}
+
+static void
+put_attempts(struct span_out *o, const json_t *record)
+{
+	const json_t *list = record_get(record, RF_ATTEMPTS), *v;
+	const struct audit_note *n = o->note;
+	size_t count = json_array_size(list), i;
+
+	json_array_foreach(list, i, v) {
+		bool known = i < n->attempts;
+		const struct attempt_said a = { .i = i,
+			.target = text_of(v, RF_ATTEMPTS_TARGET),
+			.cause = text_of(v, RF_ATTEMPTS_CAUSE),
+			.status = int_of(v, RF_ATTEMPTS_STATUS),
+			.tokens = int_of(v, RF_ATTEMPTS_TOKENS),
+			.cost = int_of(v, RF_ATTEMPTS_COST),
+			.priced = record_in(v, RF_ATTEMPTS_COST) != NULL,
+			.last = i + 1 == count,
+			.from_us = known ? n->attempt[i].begun_us : n->sent_us,
+			.to_us = known ? n->attempt[i].begun_us + n->attempt[i].took_us
+				       : n->ended_us };
+		put_attempt(o, record, &a);
+	}
+	if (count || !n->sent_us)
+		return;
+	const struct attempt_said one = { .target = record_span(record, RF_TARGET),
+		.cause = span_str(n->outcome),
+		.status = n->status,
+		.cost = record_int(record, RF_COST_NANOUSD),
+		.priced = record_get(record, RF_COST_NANOUSD) != NULL,
+		.last = true,
+		.from_us = n->sent_us,
+		.to_us = n->ended_us };
+	put_attempt(o, record, &one);
+}
+
+size_t
+spans_write(struct buf *out, bool first, const struct audit_note *n, uint64_t seq,
+	struct span fields, uint64_t told_us, const struct span_ids *ids)
+{
+	struct span_out o = { .b = out, .note = n, .ids = ids, .n = first ? 0 : 1 };
+	size_t before = o.n;
+	struct buf line;
+
+	buf_init(&line, 0);
+	buf_putc(&line, '{');
+	buf_span(&line, fields);
+	buf_putc(&line, '}');
+	struct span s = buf_view(&line);
+	json_t *record = buf_failed(&line) ? NULL : json_loadb(s.p, s.n, 0, NULL);
+	buf_free(&line);
+	if (!json_is_object(record)) {
+		json_decref(record);
+		return 0;
+	}
+	if (n->completion) {
+		put_attempts(&o, record);
+		put_calls(&o, record, n->ended_us);
+	} else {
+		put_decision(&o, record, seq, told_us);
+	}
+	json_decref(record);
+	return o.n - before;
+}

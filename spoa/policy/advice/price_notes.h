@@ -1,0 +1,10 @@
+/* Remarks on what a policy says of prices. */
+#ifndef ADVICE_PRICE_NOTES_H
+#define ADVICE_PRICE_NOTES_H
+
+#include "policy/advice/notes.h"
+
+/* A remark of no place is about the list. */
+void policy_price_notes(const struct policy *p, int64_t now_wall_ns, const struct noting *to);
+
+#endif

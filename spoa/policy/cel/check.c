@@ -1,0 +1,430 @@
+/* The checker: finds what every name means, which overloads a call may take and
+ * the type of every node, as far as it is known before run time. With an
+ * environment a mistake is an error here; without one it is left to run time.
+ * Language definition, "Gradual Type Checking". */
+#include "policy/cel/fn.h"
+#include "policy/cel/resolve.h"
+#include "policy/cel/value.h"
+
+#define TYPE_OF(n) ((enum cel_type)(n)->type.t)
+
+static bool
+mistake(struct cel_check *k, const struct cel_node *n, const char *what, const char *wanted)
+{
+	if (!k->env)
+		return true;
+	struct span found = cel_type_name(TYPE_OF(n));
+	return cel_error_at(k->err, k->src, n->at, "%s needs %s, found %.*s", what, wanted,
+		SPAN_ARG(found));
+}
+
+static bool
+mismatch(struct cel_check *k, const struct cel_node *n, const char *what)
+{
+	if (!k->env)
+		return true;
+	struct span a = cel_type_name(TYPE_OF(n->kid[0])),
+		    b = cel_type_name(TYPE_OF(n->kid[1]));
+	return cel_error_at(k->err, k->src, n->at, "'%s' is not defined for %.*s and %.*s",
+		what, SPAN_ARG(a), SPAN_ARG(b));
+}
+
+static void
+set_type(struct cel_node *n, enum cel_type t, enum cel_type elem)
+{
+	n->type = (struct cel_styp){ (uint8_t)t, (uint8_t)elem };
+}
+
+static bool
+is_or_dyn(const struct cel_node *n, enum cel_type t)
+{
+	return TYPE_OF(n) == t || TYPE_OF(n) == CEL_DYN;
+}
+
+static bool
+comparable(enum cel_type a, enum cel_type b)
+{
+	return a == CEL_DYN || b == CEL_DYN || a == b || (cel_is_number(a) && cel_is_number(b));
+}
+
+static bool
+ordered(enum cel_type t)
+{
+	return cel_is_number(t) || t == CEL_DYN || t == CEL_BOOL || t == CEL_STRING ||
+	       t == CEL_BYTES || t == CEL_TIMESTAMP || t == CEL_DURATION;
+}
+
+/* --- members --- */
+
+static bool
+check_ident(struct cel_check *k, struct cel_node *n)
+{
+	int local = n->flags & F_ROOT ? -1 : cel_local(k, n->name);
+
+	if (local < 0)
+		return cel_resolve(k, n, n->name, n->name);
+	n->op = OP_LOCAL;
+	n->type = k->scope_type[local];
+	n->local = (uint8_t)local;
+	return true;
+}
+
+static bool
+check_select(struct cel_check *k, struct cel_node *n)
+{
+	bool test = n->flags & F_TEST;
+	struct span path = test ? span_of(NULL, 0) : cel_dotted(k, n);
+
+	if (test && !cel_resolve_has(k, n))
+		return false;
+	if (path.p && !cel_resolve(k, n, path, path))
+		return false;
+	if (n->op != OP_SELECT)
+		return true;
+	if (!cel_check(k, n->kid[0]))
+		return false;
+	set_type(n, test ? CEL_BOOL : CEL_DYN, CEL_DYN);
+	if (TYPE_OF(n->kid[0]) == CEL_MAP && !test)
+		n->type.t = n->kid[0]->type.elem;
+	else if (!is_or_dyn(n->kid[0], CEL_MAP) && k->env)
+		return cel_error_at(k->err, k->src, n->at, "%.*s has no fields, so no '%.*s'",
+			SPAN_ARG(cel_type_name(TYPE_OF(n->kid[0]))), SPAN_ARG(n->name));
+	return true;
+}
+
+static bool
+check_index(struct cel_check *k, struct cel_node *n)
+{
+	enum cel_type range = TYPE_OF(n->kid[0]), index = TYPE_OF(n->kid[1]);
+
+	set_type(n, CEL_DYN, CEL_DYN);
+	if (range == CEL_DYN)
+		return true;
+	if (range != CEL_LIST && range != CEL_MAP)
+		return mistake(k, n->kid[0], "[]", "a list or a map");
+	n->type.t = n->kid[0]->type.elem;
+	if (range == CEL_LIST && !cel_is_number(index) && index != CEL_DYN)
+		return mistake(k, n->kid[1], "the index of a list", "an int");
+	return true;
+}
+
+/* --- operators --- */
+
+static const char *
+op_text(enum cel_op op)
+{
+	static const char *const text[] = { "==", "!=", "<", "<=", ">", ">=", "in", "+", "-",
+		"*", "/", "%" };
+
+	return op >= OP_EQ && op <= OP_MOD ? text[op - OP_EQ] : "?";
+}
+
+static bool
+check_compare(struct cel_check *k, struct cel_node *n)
+{
+	enum cel_type a = TYPE_OF(n->kid[0]), b = TYPE_OF(n->kid[1]);
+	bool order = n->op != OP_EQ && n->op != OP_NE;
+
+	set_type(n, CEL_BOOL, CEL_DYN);
+	if (!comparable(a, b) || (order && (!ordered(a) || !ordered(b))))
+		return mismatch(k, n, op_text((enum cel_op)n->op));
+	return true;
+}
+
+static bool
+check_in(struct cel_check *k, struct cel_node *n)
+{
+	const struct cel_node *set = n->kid[1];
+
+	set_type(n, CEL_BOOL, CEL_DYN);
+	if (TYPE_OF(set) == CEL_LIST) {
+		if (comparable(TYPE_OF(n->kid[0]), (enum cel_type)set->type.elem) || !k->env)
+			return true;
+		return cel_error_at(k->err, k->src, n->at,
+			"'in' looks for a %.*s, but the list holds %.*s",
+			SPAN_ARG(cel_type_name(TYPE_OF(n->kid[0]))),
+			SPAN_ARG(cel_type_name((enum cel_type)set->type.elem)));
+	}
+	if (!is_or_dyn(set, CEL_MAP))
+		return mistake(k, set, "'in'", "a list or a map");
+	return true;
+}
+
+static bool
+check_arith(struct cel_check *k, struct cel_node *n)
+{
+	/* clang-format off */
+	static const struct { const char *ops; enum cel_type a, b, result; } rows[] = {
+		{ "+-*/%", CEL_INT,       CEL_INT,       CEL_INT },
+		{ "+-*/%", CEL_UINT,      CEL_UINT,      CEL_UINT },
+		{ "+-*/",  CEL_DOUBLE,    CEL_DOUBLE,    CEL_DOUBLE },
+		{ "+",     CEL_STRING,    CEL_STRING,    CEL_STRING },
+		{ "+",     CEL_BYTES,     CEL_BYTES,     CEL_BYTES },
+		{ "+",     CEL_LIST,      CEL_LIST,      CEL_LIST },
+		{ "+-",    CEL_DURATION,  CEL_DURATION,  CEL_DURATION },
+		{ "+-",    CEL_TIMESTAMP, CEL_DURATION,  CEL_TIMESTAMP },
+		{ "+",     CEL_DURATION,  CEL_TIMESTAMP, CEL_TIMESTAMP },
+		{ "-",     CEL_TIMESTAMP, CEL_TIMESTAMP, CEL_DURATION },
+	};
+	/* clang-format on */
+	enum cel_type a = TYPE_OF(n->kid[0]), b = TYPE_OF(n->kid[1]);
+	enum cel_type result = CEL_ERROR;
+	char op = op_text((enum cel_op)n->op)[0];
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		if (!strchr(rows[i].ops, op) || (a != CEL_DYN && a != rows[i].a) ||
+			(b != CEL_DYN && b != rows[i].b))
+			continue;
+		result = result == CEL_ERROR || result == rows[i].result ? rows[i].result
+									 : CEL_DYN;
+	}
+	set_type(n, result == CEL_ERROR ? CEL_DYN : result, CEL_DYN);
+	if (result == CEL_LIST && n->kid[0]->type.elem == n->kid[1]->type.elem)
+		n->type.elem = n->kid[0]->type.elem;
+	return result != CEL_ERROR || mismatch(k, n, op_text((enum cel_op)n->op));
+}
+
+static bool
+check_logic(struct cel_check *k, struct cel_node *n)
+{
+	const char *what = n->op == OP_AND ? "'&&'" : n->op == OP_OR ? "'||'" : "'!'";
+
+	set_type(n, CEL_BOOL, CEL_DYN);
+	for (uint32_t i = 0; i < n->nkids; i++)
+		if (!is_or_dyn(n->kid[i], CEL_BOOL) && !mistake(k, n->kid[i], what, "bool"))
+			return false;
+	return true;
+}
+
+static bool
+check_cond(struct cel_check *k, struct cel_node *n)
+{
+	const struct cel_styp *yes = &n->kid[1]->type, *no = &n->kid[2]->type;
+
+	n->type = *yes;
+	if (yes->t != no->t)
+		n->type.t = CEL_DYN;
+	if (yes->elem != no->elem)
+		n->type.elem = CEL_DYN;
+	return is_or_dyn(n->kid[0], CEL_BOOL) ||
+	       mistake(k, n->kid[0], "the condition of '?'", "bool");
+}
+
+/* The type of elements first, first + step, ... of a list or map literal. */
+static enum cel_type
+common_type(const struct cel_node *n, uint32_t first, uint32_t step)
+{
+	enum cel_type t = first < n->nkids ? TYPE_OF(n->kid[first]) : CEL_DYN;
+
+	for (uint32_t i = first; i < n->nkids; i += step)
+		if (TYPE_OF(n->kid[i]) != t)
+			return CEL_DYN;
+	return t;
+}
+
+/* --- calls and macros --- */
+
+static bool
+check_kids(struct cel_check *k, struct cel_node *n, uint32_t first)
+{
+	for (uint32_t i = first; i < n->nkids; i++)
+		if (!cel_check(k, n->kid[i]))
+			return false;
+	return true;
+}
+
+static bool
+unknown_function(struct cel_check *k, const struct cel_node *n, struct span name)
+{
+	const char *near = cel_fn_nearest(name);
+
+	if (!k->env)
+		return true;
+	if (near && span_is(name, near))
+		return cel_error_at(k->err, k->src, n->at, "%.*s() is %s", SPAN_ARG(name),
+			n->flags & F_MEMBER ? "a function, not a method"
+					    : "a method: it stands behind a value and a dot");
+	return cel_error_at(k->err, k->src, n->at, "no such function: %.*s()%s%s%s",
+		SPAN_ARG(name), near ? "; did you mean " : "", near ? near : "",
+		near ? "()?" : "");
+}
+
+static bool
+no_overload(struct cel_check *k, const struct cel_node *n, struct span name)
+{
+	char types[120];
+	size_t at = 0;
+
+	if (!k->env)
+		return true;
+	types[0] = 0;
+	for (uint32_t i = n->flags & F_MEMBER ? 1 : 0; i < n->nkids && at < 80; i++) {
+		struct span t = cel_type_name(TYPE_OF(n->kid[i]));
+		memcpy(types + at, at ? ", " : "", at ? 2 : 0);
+		at += at ? 2 : 0;
+		memcpy(types + at, t.p, t.n);
+		at += t.n;
+		types[at] = 0;
+	}
+	struct span receiver = n->flags & F_MEMBER ? cel_type_name(TYPE_OF(n->kid[0])) : name;
+	bool asks_list =
+		n->flags & F_MEMBER && span_is(name, "contains") && span_is(receiver, "list");
+	return cel_error_at(k->err, k->src, n->at, "%.*s%s%.*s(%s): no such form of it%s",
+		SPAN_ARG(receiver), n->flags & F_MEMBER ? "." : "",
+		n->flags & F_MEMBER ? (int)name.n : 0, name.p, types,
+		asks_list ? "; VALUE in LIST asks a list" : "");
+}
+
+/* math.abs(x): a function's name with its namespace, not a method of `math`. */
+static struct span
+qualify(struct cel_check *k, struct cel_node *n)
+{
+	struct span name = n->name;
+	struct span scope = n->flags & F_MEMBER ? cel_dotted(k, n->kid[0]) : span_of(NULL, 0);
+
+	if (!scope.p)
+		return name;
+	struct span full = arena_printf(k->a, "%.*s.%.*s", SPAN_ARG(scope), SPAN_ARG(name));
+	if (!full.p || !cel_fn_next(NULL, full, false))
+		return name;
+	n->flags &= (uint8_t)~F_MEMBER;
+	n->nkids--;
+	memmove(n->kid, n->kid + 1, n->nkids * sizeof(n->kid[0]));
+	return full;
+}
+
+static bool
+check_call(struct cel_check *k, struct cel_node *n)
+{
+	struct span name = qualify(k, n);
+	bool member = n->flags & F_MEMBER;
+	size_t n_fn = 0, all = 0;
+
+	if (!check_kids(k, n, 0))
+		return false;
+	for (const struct cel_fn *fn = NULL; (fn = cel_fn_next(fn, name, member));)
+		all++;
+	const struct cel_fn **rows = arena_array(k->a, all + 1, sizeof(const struct cel_fn *));
+	uint8_t *types = arena_alloc(k->a, n->nkids);
+	if (!rows || !types)
+		return cel_error_at(k->err, k->src, n->at, "out of memory");
+	for (uint32_t i = 0; i < n->nkids; i++)
+		types[i] = n->kid[i]->type.t;
+	set_type(n, CEL_DYN, CEL_DYN);
+	for (const struct cel_fn *fn = NULL; (fn = cel_fn_next(fn, name, member));) {
+		if (!cel_fn_fits(fn, types, n->nkids))
+			continue;
+		enum cel_type result = cel_fn_type(fn->result);
+		n->type.t = (uint8_t)(n_fn == 0 || TYPE_OF(n) == result ? result : CEL_DYN);
+		rows[n_fn++] = fn;
+	}
+	if (all == 0 && !unknown_function(k, n, name))
+		return false;
+	if (all > 0 && n_fn == 0 && !no_overload(k, n, name))
+		return false;
+	n->call.name = name;
+	n->call.fn = rows;
+	n->call.nfn = (uint32_t)n_fn;
+	n->call.aux = NULL;
+	return true;
+}
+
+static bool
+push_var(struct cel_check *k, const struct cel_node *n, struct span name, struct cel_styp type)
+{
+	if (k->nscope == CAP_CEL_VARS)
+		return cel_error_at(k->err, k->src, n->at, "too many macros inside each other");
+	k->scope[k->nscope] = name;
+	k->scope_type[k->nscope++] = type;
+	return true;
+}
+
+/* Sets the type of a macro's result once its parts are known. */
+static bool
+macro_type(struct cel_check *k, struct cel_node *n)
+{
+	const struct cel_node *body = n->kid[1], *predicate = NULL;
+
+	switch (n->op) {
+	case OP_BIND: n->type = body->type; break;
+	case OP_FILTER:
+		set_type(n, CEL_LIST,
+			TYPE_OF(n->kid[0]) == CEL_LIST ? (enum cel_type)n->kid[0]->type.elem
+						       : CEL_DYN);
+		predicate = body;
+		break;
+	case OP_TRANSFORM_LIST:
+	case OP_TRANSFORM_MAP:
+		set_type(n, n->op == OP_TRANSFORM_LIST ? CEL_LIST : CEL_MAP, TYPE_OF(body));
+		predicate = n->nkids == 3 ? n->kid[2] : NULL;
+		break;
+	default: set_type(n, CEL_BOOL, CEL_DYN); predicate = body;
+	}
+	return !predicate || is_or_dyn(predicate, CEL_BOOL) ||
+	       mistake(k, predicate, "a macro's condition", "bool");
+}
+
+static bool
+check_macro(struct cel_check *k, struct cel_node *n)
+{
+	const struct cel_node *range = n->kid[0];
+	uint32_t outer = k->nscope;
+
+	if (!cel_check(k, n->kid[0]))
+		return false;
+	enum cel_type t = TYPE_OF(range);
+	if (n->op != OP_BIND && t != CEL_LIST && t != CEL_MAP && t != CEL_DYN &&
+		!mistake(k, range, "a macro", "a list or a map"))
+		return false;
+	n->local = (uint8_t)outer;
+	/* Of a list its elements, with two variables after their numbers; of a map the keys,
+	 * with two variables before the values. */
+	struct cel_styp var[2] = { { CEL_DYN, CEL_DYN }, { CEL_DYN, CEL_DYN } };
+	if (n->op == OP_BIND)
+		var[0] = range->type;
+	else if (t == CEL_LIST && n->nvars == 2)
+		var[0].t = CEL_INT;
+	else if (t == CEL_LIST)
+		var[0].t = range->type.elem;
+	if (t != CEL_DYN)
+		var[1].t = range->type.elem;
+	for (size_t i = 0; i < n->nvars; i++)
+		if (!push_var(k, n, n->var[i], var[i]))
+			return false;
+	if (!check_kids(k, n, 1))
+		return false;
+	k->nscope = outer;
+	return macro_type(k, n);
+}
+
+bool
+cel_check(struct cel_check *k, struct cel_node *n)
+{
+	switch ((enum cel_op)n->op) {
+	case OP_IDENT: return check_ident(k, n);
+	case OP_SELECT: return check_select(k, n);
+	case OP_CALL: return check_call(k, n);
+	case OP_ALL ... OP_BIND: return check_macro(k, n);
+	case OP_CONST:
+	case OP_SLOT ... OP_NAME: return true;
+	default: break;
+	}
+	if (!check_kids(k, n, 0))
+		return false;
+	switch ((enum cel_op)n->op) {
+	case OP_INDEX: return check_index(k, n);
+	case OP_LIST: set_type(n, CEL_LIST, common_type(n, 0, 1)); return true;
+	case OP_MAPLIT: set_type(n, CEL_MAP, common_type(n, 1, 2)); return true;
+	case OP_AND:
+	case OP_OR:
+	case OP_NOT: return check_logic(k, n);
+	case OP_NEG:
+		n->type = n->kid[0]->type;
+		return is_or_dyn(n->kid[0], CEL_INT) || TYPE_OF(n->kid[0]) == CEL_DOUBLE ||
+		       mistake(k, n->kid[0], "'-'", "a number with a sign");
+	case OP_COND: return check_cond(k, n);
+	case OP_IN: return check_in(k, n);
+	case OP_EQ ... OP_GE: return check_compare(k, n);
+	default: return check_arith(k, n);
+	}
+}

@@ -1,0 +1,99 @@
+/* A value as JSON text: bytes in base64, timestamps and durations as their text,
+ * NaN and infinities as strings, keys of maps always as strings. */
+#include <math.h>
+
+#include <sodium.h>
+
+#include "policy/cel/value.h"
+
+#define JSON_DEPTH 600
+
+static void
+write_bytes(struct buf *out, struct span s)
+{
+	size_t room = sodium_base64_encoded_len(s.n, sodium_base64_VARIANT_ORIGINAL);
+	char *to;
+
+	buf_putc(out, '"');
+	if ((to = buf_reserve(out, room))) {
+		sodium_bin2base64(to, room, (const unsigned char *)s.p, s.n,
+			sodium_base64_VARIANT_ORIGINAL);
+		buf_commit(out, room - 1); /* without its NUL */
+	}
+	buf_putc(out, '"');
+}
+
+/* Numbers, null and booleans as they are, the rest in quotes. */
+static void
+write_scalar(struct buf *out, const struct cel_value *v)
+{
+	char text[CEL_TEXT];
+	size_t n = cel_write(v, text);
+	bool quoted = v->type > CEL_DOUBLE || (v->type == CEL_DOUBLE && !isfinite(v->d));
+
+	if (quoted)
+		buf_putc(out, '"');
+	buf_put(out, text, n);
+	if (v->type == CEL_DOUBLE && !quoted && !memchr(text, '.', n) && !memchr(text, 'e', n))
+		buf_str(out, ".0");
+	if (quoted)
+		buf_putc(out, '"');
+}
+
+static void write_value(struct buf *out, const struct cel_value *v, unsigned depth);
+
+static void
+write_key(struct buf *out, const struct cel_value *k, unsigned depth)
+{
+	if (k->type == CEL_STRING) {
+		buf_json_str(out, k->s);
+		return;
+	}
+	buf_putc(out, '"');
+	write_value(out, k, depth);
+	buf_putc(out, '"');
+}
+
+/* A list's elements, or a map's pairs. */
+static void
+write_items(struct buf *out, const struct cel_value *v, unsigned depth)
+{
+	bool map = v->type == CEL_MAP;
+
+	buf_putc(out, map ? '{' : '[');
+	for (size_t i = 0; i < v->list.n; i++) {
+		if (i)
+			buf_putc(out, ',');
+		if (map) {
+			write_key(out, &v->list.v[2 * i], depth + 1);
+			buf_putc(out, ':');
+		}
+		write_value(out, &v->list.v[map ? 2 * i + 1 : i], depth + 1);
+	}
+	buf_putc(out, map ? '}' : ']');
+}
+
+static void
+write_value(struct buf *out, const struct cel_value *v, unsigned depth)
+{
+	if (depth > JSON_DEPTH || out->failed) {
+		out->failed = true;
+		return;
+	}
+	switch (v->type) {
+	case CEL_STRING:
+	case CEL_TYPE:
+	case CEL_ERROR: buf_json_str(out, v->s); break;
+	case CEL_BYTES: write_bytes(out, v->s); break;
+	case CEL_LIST:
+	case CEL_MAP: write_items(out, v, depth); break;
+	case CEL_DYN: buf_str(out, "null"); break;
+	default: write_scalar(out, v); break;
+	}
+}
+
+void
+cel_json(const struct cel_value *v, struct buf *out)
+{
+	write_value(out, v, 0);
+}

@@ -1,0 +1,265 @@
+/* Lexer of the Common Expression Language: one token a call, literals decoded
+ * into the arena. Separate from the parser so that every position in an error
+ * comes from one place. Language definition, "Syntax" and "String and Bytes
+ * Values". */
+#include "policy/cel/lex.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/codec/utf8.h"
+#include "policy/cel/ast.h"
+
+bool
+cel_error_at(struct cel_error *err, struct span src, size_t at, const char *fmt, ...)
+{
+	va_list ap;
+
+	utf8_position(src, at, &err->line, &err->column);
+	va_start(ap, fmt);
+	vsnprintf(err->message, sizeof(err->message), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool
+cel_reserved(struct span name)
+{
+	static const char *const words[] = { "as", "break", "const", "continue", "else",
+		"false", "for", "function", "if", "import", "in", "let", "loop", "namespace",
+		"null", "package", "return", "true", "var", "void", "while" };
+
+	return SPAN_IN(name, words);
+}
+
+/* The byte at offset `at`, -1 beyond the end. */
+static int
+peek(const struct cel_lexer *lx, size_t at)
+{
+	return at < lx->src.n ? (unsigned char)lx->src.p[at] : -1;
+}
+
+static bool
+digit_at(const struct cel_lexer *lx, size_t at)
+{
+	return at < lx->src.n && is_digit(lx->src.p[at]);
+}
+
+static void
+skip_space(struct cel_lexer *lx)
+{
+	for (;;) {
+		int c = peek(lx, lx->at);
+		if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f') {
+			lx->at++;
+		} else if (c == '/' && peek(lx, lx->at + 1) == '/') {
+			while (lx->at < lx->src.n && lx->src.p[lx->at] != '\n')
+				lx->at++;
+		} else {
+			return;
+		}
+	}
+}
+
+/* A string or bytes literal whose prefix (r, b, both or none) has been read:
+ * lx->at is at its first quote. */
+static bool
+lex_string(struct cel_lexer *lx, bool raw, bool bytes, struct cel_token *t)
+{
+	size_t at = lx->at;
+	int quote = peek(lx, at);
+	bool triple = peek(lx, at + 1) == quote && peek(lx, at + 2) == quote;
+	size_t width = triple ? 3 : 1;
+	size_t from = at + width;
+
+	for (at = from;; at++) {
+		int c = peek(lx, at);
+		if (c < 0 || (!triple && (c == '\n' || c == '\r')))
+			return cel_error_at(lx->err, lx->src, t->at, "the string does not end");
+		if (c == '\\' && !raw && peek(lx, at + 1) >= 0) {
+			at++;
+			continue;
+		}
+		if (c == quote &&
+			(!triple || (peek(lx, at + 1) == quote && peek(lx, at + 2) == quote)))
+			break;
+	}
+	struct span body = span_of(lx->src.p + from, at - from);
+	lx->at = at + width;
+	t->tok = bytes ? TOK_BYTES : TOK_STRING;
+	t->value.type = bytes ? CEL_BYTES : CEL_STRING;
+	if (raw) {
+		t->value.s = arena_dup(lx->a, body);
+		return t->value.s.p || cel_error_at(lx->err, lx->src, t->at, "out of memory");
+	}
+	return cel_unescape(lx, body, from, bytes, &t->value.s);
+}
+
+static bool
+lex_int(struct cel_lexer *lx, size_t end, bool hex, struct cel_token *t)
+{
+	uint64_t v = 0;
+	bool over = false;
+
+	for (size_t i = lx->at + (hex ? 2 : 0); i < end; i++) {
+		over |= __builtin_mul_overflow(v, hex ? 16u : 10u, &v);
+		over |= __builtin_add_overflow(v, (unsigned)hex_value(lx->src.p[i]), &v);
+	}
+	lx->at = end;
+	t->tok = TOK_INT;
+	if (peek(lx, end) == 'u' || peek(lx, end) == 'U') {
+		lx->at++;
+		t->tok = TOK_UINT;
+	} else if (v > (uint64_t)INT64_MAX + 1) {
+		over = true;
+	}
+	if (over)
+		return cel_error_at(lx->err, lx->src, t->at, "the number does not fit 64 bits");
+	t->value.type = CEL_UINT;
+	t->value.u = v;
+	return true;
+}
+
+/* INT_LIT, UINT_LIT, FLOAT_LIT without their sign. */
+static bool
+lex_number(struct cel_lexer *lx, struct cel_token *t)
+{
+	size_t end = lx->at;
+	bool hex = peek(lx, end) == '0' && (peek(lx, end + 1) | 0x20) == 'x';
+	bool fp = false;
+
+	if (hex) {
+		end = span_past(lx->src, end + 2, is_hex);
+		if (end == lx->at + 2)
+			return cel_error_at(lx->err, lx->src, t->at, "0x without digits");
+	} else {
+		end = span_past(lx->src, end, is_digit);
+		if (peek(lx, end) == '.' && digit_at(lx, end + 1)) {
+			fp = true;
+			end = span_past(lx->src, end + 1, is_digit);
+		}
+		if ((peek(lx, end) | 0x20) == 'e') {
+			size_t sign = peek(lx, end + 1) == '+' || peek(lx, end + 1) == '-';
+			if (digit_at(lx, end + 1 + sign)) {
+				fp = true;
+				end = span_past(lx->src, end + 1 + sign, is_digit);
+			}
+		}
+	}
+	if (!fp)
+		return lex_int(lx, end, hex, t);
+	struct span text = arena_dup(lx->a, span_of(lx->src.p + lx->at, end - lx->at));
+	if (!text.p)
+		return cel_error_at(lx->err, lx->src, t->at, "out of memory");
+	t->tok = TOK_DOUBLE;
+	t->value.type = CEL_DOUBLE;
+	t->value.d = strtod(text.p, NULL);
+	if (t->value.d > 1.7976931348623157e308)
+		return cel_error_at(
+			lx->err, lx->src, t->at, "the number does not fit a double");
+	lx->at = end;
+	return true;
+}
+
+/* IDENT, or the prefix of a string: [rR] [bB] in either order. */
+static bool
+lex_word(struct cel_lexer *lx, struct cel_token *t)
+{
+	bool raw = false, bytes = false;
+	size_t end = lx->at;
+
+	for (; end < lx->at + 2; end++) {
+		int c = peek(lx, end);
+		if ((c == 'r' || c == 'R') && !raw)
+			raw = true;
+		else if ((c == 'b' || c == 'B') && !bytes)
+			bytes = true;
+		else
+			break;
+	}
+	if (end > lx->at && (peek(lx, end) == '"' || peek(lx, end) == '\'')) {
+		lx->at = end;
+		return lex_string(lx, raw, bytes, t);
+	}
+	end = span_past(lx->src, lx->at, is_word);
+	t->tok = TOK_IDENT;
+	t->text = span_of(lx->src.p + lx->at, end - lx->at);
+	lx->at = end;
+	return true;
+}
+
+static bool
+is_quoted(char c)
+{
+	return is_word(c) || is_one_of(c, ".-/ ");
+}
+
+/* ESC_IDENT: `name` with letters, digits and _ . - / space */
+static bool
+lex_quoted(struct cel_lexer *lx, struct cel_token *t)
+{
+	size_t from = lx->at + 1, end = span_past(lx->src, from, is_quoted);
+
+	if (peek(lx, end) != '`' || end == from)
+		return cel_error_at(lx->err, lx->src, t->at, "not a name in backticks");
+	t->tok = TOK_QUOTED;
+	t->text = span_of(lx->src.p + from, end - from);
+	lx->at = end + 1;
+	return true;
+}
+
+static bool
+lex_punct(struct cel_lexer *lx, struct cel_token *t)
+{
+	static const char two[][3] = { "&&", "||", "==", "!=", "<=", ">=" };
+	int c = peek(lx, lx->at), d = peek(lx, lx->at + 1);
+
+	t->tok = TOK_PUNCT;
+	for (size_t i = 0; i < COUNT_OF(two); i++)
+		if (c == two[i][0] && d == two[i][1]) {
+			t->punct = PUNCT2(c, d);
+			lx->at += 2;
+			return true;
+		}
+	if (c <= 0 || !strchr("()[]{}<>.,:?!+-*/%", c)) {
+		if (c == '=')
+			return cel_error_at(
+				lx->err, lx->src, t->at, "'=' is no operator; '==' compares");
+		if (c == '&' || c == '|')
+			return cel_error_at(lx->err, lx->src, t->at,
+				"'%c' is no operator; '%c%c' is", c, c, c);
+		if (c < 0x20 || c >= 0x7f)
+			return cel_error_at(lx->err, lx->src, t->at,
+				"unexpected byte 0x%02x outside a string", (unsigned)c);
+		return cel_error_at(lx->err, lx->src, t->at, "unexpected '%c'", c);
+	}
+	t->punct = c;
+	lx->at++;
+	return true;
+}
+
+bool
+cel_lex(struct cel_lexer *lx, struct cel_token *t)
+{
+	skip_space(lx);
+	*t = (struct cel_token){ .tok = TOK_END, .at = (uint32_t)lx->at };
+	int c = peek(lx, lx->at);
+	bool ok;
+	if (c < 0)
+		return true;
+	if (c == '"' || c == '\'')
+		ok = lex_string(lx, false, false, t);
+	else if (digit_at(lx, lx->at) || (c == '.' && digit_at(lx, lx->at + 1)))
+		ok = lex_number(lx, t);
+	else if (c == '`')
+		ok = lex_quoted(lx, t);
+	else if (is_word((char)c))
+		ok = lex_word(lx, t);
+	else
+		ok = lex_punct(lx, t);
+	if (t->tok != TOK_IDENT && t->tok != TOK_QUOTED)
+		t->text = span_of(lx->src.p + t->at, lx->at - t->at);
+	return ok;
+}

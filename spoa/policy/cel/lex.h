@@ -1,0 +1,47 @@
+/* Tokens of the Common Expression Language (language definition, "Syntax"). */
+#ifndef CEL_LEX_H
+#define CEL_LEX_H
+
+#include "policy/cel/cel.h"
+
+enum cel_tok {
+	TOK_END,
+	TOK_IDENT,  /* text: the name; keywords too */
+	TOK_QUOTED, /* text: what is between backticks */
+	TOK_INT,    /* value.u: magnitude, up to 2^63 */
+	TOK_UINT,
+	TOK_DOUBLE,
+	TOK_STRING,
+	TOK_BYTES,
+	TOK_PUNCT, /* punct: one or two characters */
+};
+
+#define PUNCT2(a, b) ((a) << 8 | (b))
+
+struct cel_token {
+	enum cel_tok tok;
+	int punct; /* '(' or PUNCT2('&', '&') */
+	uint32_t at;
+	struct span text;
+	struct cel_value value;
+};
+
+struct cel_lexer {
+	struct arena *a; /* decoded literals */
+	struct span src;
+	size_t at;
+	struct cel_error *err;
+};
+
+/* The next token; TOK_END at the end, again and again. False: *err filled. */
+bool cel_lex(struct cel_lexer *lx, struct cel_token *t);
+
+/* The body of a string or bytes literal, between its quotes, decoded. `at` is
+ * the body's offset in the source. */
+bool cel_unescape(
+	struct cel_lexer *lx, struct span body, size_t at, bool bytes, struct span *out);
+
+/* Words that are no identifiers (but may be fields and methods). */
+bool cel_reserved(struct span name);
+
+#endif

@@ -1,0 +1,442 @@
+/* Parser of the Common Expression Language: recursive descent with precedence
+ * climbing, so that a level of parentheses costs few stack frames. Language
+ * definition, "Grammar". Messages (protocol buffers) are not part of this
+ * implementation. Depth and size are capped: base/caps.h. */
+#include "base/caps.h"
+#include "base/codec/utf8.h"
+#include "policy/cel/ast.h"
+#include "policy/cel/lex.h"
+
+struct parser {
+	struct arena *a;
+	struct span src;
+	struct cel_error *err;
+	struct cel_lexer lx;
+	struct cel_token t; /* the token to look at */
+	unsigned level;	    /* of nested expressions */
+	unsigned nodes;
+};
+
+struct vec {
+	struct cel_node **v;
+	size_t n, cap;
+};
+
+static struct cel_node *parse_expr(struct parser *p);
+
+/* --- helpers --- */
+
+struct cel_node *
+cel_node_new(struct arena *a, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n)
+{
+	struct cel_node *node =
+		arena_alloc(a, sizeof(struct cel_node) + n * sizeof(struct cel_node *));
+
+	if (!node)
+		return NULL;
+	node->op = (uint8_t)op;
+	node->at = (uint32_t)at;
+	node->nkids = (uint32_t)n;
+	node->depth = 1;
+	node->type = (struct cel_styp){ CEL_DYN, CEL_DYN };
+	for (size_t i = 0; i < n; i++) {
+		node->kid[i] = kids[i];
+		if (node->depth <= kids[i]->depth)
+			node->depth = (uint16_t)(kids[i]->depth + 1);
+	}
+	return node;
+}
+
+static void *
+fail(struct parser *p, size_t at, const char *why)
+{
+	cel_error_at(p->err, p->src, at, "%s", why);
+	return NULL;
+}
+
+static bool
+advance(struct parser *p)
+{
+	return cel_lex(&p->lx, &p->t);
+}
+
+static bool
+at_punct(const struct parser *p, int punct)
+{
+	return p->t.tok == TOK_PUNCT && p->t.punct == punct;
+}
+
+static void *
+unexpected(struct parser *p, const char *wanted)
+{
+	if (p->t.tok == TOK_END)
+		cel_error_at(
+			p->err, p->src, p->t.at, "the expression ends where %s is due", wanted);
+	else if (span_is(p->t.text, "and") || span_is(p->t.text, "or"))
+		cel_error_at(p->err, p->src, p->t.at, "'%.*s' is no operator; '%s' is",
+			SPAN_ARG(p->t.text), p->t.text.p[0] == 'a' ? "&&" : "||");
+	else
+		cel_error_at(p->err, p->src, p->t.at, "unexpected '%.*s', %s is due",
+			p->t.text.n > 40 ? 40 : (int)p->t.text.n, p->t.text.p, wanted);
+	return NULL;
+}
+
+static bool
+expect(struct parser *p, int punct, const char *what)
+{
+	if (!at_punct(p, punct)) {
+		unexpected(p, what);
+		return false;
+	}
+	return advance(p);
+}
+
+static bool
+vec_push(struct parser *p, struct vec *v, struct cel_node *n)
+{
+	struct cel_node **grown = arena_grow(p->a, v->v, v->n, &v->cap, sizeof(*grown), 4);
+
+	if (!grown)
+		return fail(p, n->at, "out of memory") != NULL;
+	v->v = grown;
+	v->v[v->n++] = n;
+	return true;
+}
+
+/* The same, with the caps. */
+static struct cel_node *
+node(struct parser *p, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n)
+{
+	if (++p->nodes > CAP_CEL_NODES)
+		return fail(p, at, "the expression has too many parts");
+	struct cel_node *node = cel_node_new(p->a, op, at, kids, n);
+	if (!node)
+		return fail(p, at, "out of memory");
+	if (node->depth > CAP_CEL_DEPTH)
+		return fail(p, at, "nested too deeply");
+	return node;
+}
+
+static struct cel_node *
+node2(struct parser *p, enum cel_op op, size_t at, struct cel_node *x, struct cel_node *y)
+{
+	return node(p, op, at, (struct cel_node *[]){ x, y }, 2);
+}
+
+static struct cel_node *
+constant(struct parser *p, size_t at, struct cel_value v)
+{
+	struct cel_node *n = node(p, OP_CONST, at, NULL, 0);
+
+	if (n) {
+		n->value = v;
+		n->type.t = (uint8_t)v.type;
+	}
+	return n;
+}
+
+/* --- literals, lists, maps --- */
+
+/* An integer literal's magnitude with its sign. */
+static struct cel_node *
+integer(struct parser *p, size_t at, uint64_t magnitude, bool negative)
+{
+	if (!negative && magnitude > INT64_MAX)
+		return fail(p, at, "the number does not fit 64 bits");
+	int64_t v = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+	return constant(p, at, cel_int(v));
+}
+
+static struct cel_node *
+literal(struct parser *p, bool negative)
+{
+	struct cel_token t = p->t;
+
+	if (!advance(p))
+		return NULL;
+	if (t.tok == TOK_INT)
+		return integer(p, t.at, t.value.u, negative);
+	if (negative && t.tok == TOK_DOUBLE)
+		t.value.d = -t.value.d;
+	return constant(p, t.at, t.value);
+}
+
+/* exprs = [ expr { "," expr } [ "," ] ], up to the closing bracket, which is read; in a map
+ * each is expr ":" expr. */
+static bool
+parse_list(struct parser *p, int close, const char *what, struct vec *v)
+{
+	while (!at_punct(p, close)) {
+		struct cel_node *n = parse_expr(p);
+		if (!n || !vec_push(p, v, n))
+			return false;
+		if (close == '}' &&
+			(!expect(p, ':', "':'") || !(n = parse_expr(p)) || !vec_push(p, v, n)))
+			return false;
+		if (at_punct(p, close))
+			break;
+		if (!expect(p, ',', what))
+			return false;
+	}
+	return advance(p);
+}
+
+/* --- calls and members --- */
+
+/* The argument list of `name`, whose opening parenthesis has been read. */
+static struct cel_node *
+parse_call(struct parser *p, struct span name, size_t at, struct cel_node *target)
+{
+	struct vec v = { 0 };
+	struct cel_node *n = NULL;
+
+	if (target && !vec_push(p, &v, target))
+		return NULL;
+	if (!parse_list(p, ')', "',' or ')'", &v))
+		return NULL;
+	struct cel_node **args = target ? v.v + 1 : v.v;
+	size_t nargs = v.n - (target != NULL);
+	int macro = cel_macro(p->a, p->src, name, at, target, args, nargs, &n, p->err);
+	if (macro < 0)
+		return NULL;
+	if (macro > 0) {
+		if (n->depth > CAP_CEL_DEPTH)
+			return fail(p, at, "nested too deeply");
+		return n;
+	}
+	n = node(p, OP_CALL, at, v.v, v.n);
+	if (n) {
+		n->name = name;
+		n->flags = target ? F_MEMBER : 0;
+	}
+	return n;
+}
+
+static struct cel_node *
+parse_ident(struct parser *p, bool root)
+{
+	struct cel_token t = p->t;
+
+	if (t.tok != TOK_IDENT)
+		return unexpected(p, "a name");
+	if (!root) {
+		bool truth = span_is(t.text, "true");
+		if (truth || span_is(t.text, "false"))
+			return advance(p) ? constant(p, t.at, cel_bool(truth)) : NULL;
+		if (span_is(t.text, "null"))
+			return advance(p) ? constant(p, t.at,
+						    (struct cel_value){ .type = CEL_NULL })
+					  : NULL;
+	}
+	if (cel_reserved(t.text))
+		return unexpected(p, "a value");
+	if (!advance(p))
+		return NULL;
+	if (at_punct(p, '('))
+		return advance(p) ? parse_call(p, t.text, t.at, NULL) : NULL;
+	if (at_punct(p, '{'))
+		return fail(p, t.at,
+			"messages are not supported; maps are written {\"key\": value}");
+	struct cel_node *n = node(p, OP_IDENT, t.at, NULL, 0);
+	if (n) {
+		n->name = t.text;
+		n->flags = root ? F_ROOT : 0;
+	}
+	return n;
+}
+
+/* primary = [ "." ] IDENT [ "(" exprs ")" ] | "(" expr ")" | list | map | literal */
+static struct cel_node *
+parse_primary(struct parser *p)
+{
+	size_t at = p->t.at;
+	struct vec v = { 0 };
+	struct cel_node *n;
+
+	if (p->t.tok == TOK_IDENT)
+		return parse_ident(p, false);
+	if (p->t.tok >= TOK_INT && p->t.tok <= TOK_BYTES)
+		return literal(p, false);
+	if (p->t.tok != TOK_PUNCT)
+		return unexpected(p, "a value");
+	switch (p->t.punct) {
+	case '.': return advance(p) ? parse_ident(p, true) : NULL;
+	case '(':
+		if (!advance(p))
+			return NULL;
+		n = parse_expr(p);
+		return n && expect(p, ')', "')'") ? n : NULL;
+	case '[':
+		if (!advance(p) || !parse_list(p, ']', "',' or ']'", &v))
+			return NULL;
+		return node(p, OP_LIST, at, v.v, v.n);
+	case '{':
+		if (!advance(p) || !parse_list(p, '}', "',' or '}'", &v))
+			return NULL;
+		return node(p, OP_MAPLIT, at, v.v, v.n);
+	}
+	return unexpected(p, "a value");
+}
+
+/* member = primary { "." SELECTOR [ "(" exprs ")" ] | "[" expr "]" } */
+static struct cel_node *
+parse_members(struct parser *p, struct cel_node *n)
+{
+	while (n) {
+		size_t at = p->t.at;
+		if (at_punct(p, '[')) {
+			struct cel_node *index = advance(p) ? parse_expr(p) : NULL;
+			if (!index || !expect(p, ']', "']'"))
+				return NULL;
+			n = node2(p, OP_INDEX, at, n, index);
+			continue;
+		}
+		if (!at_punct(p, '.'))
+			return n;
+		if (!advance(p))
+			return NULL;
+		struct cel_token t = p->t;
+		if (t.tok != TOK_IDENT && t.tok != TOK_QUOTED)
+			return unexpected(p, "a field's name");
+		if (span_is(t.text, "in") || span_is(t.text, "true") ||
+			span_is(t.text, "false") || span_is(t.text, "null"))
+			return unexpected(p, "a field's name");
+		if (!advance(p))
+			return NULL;
+		if (t.tok == TOK_IDENT && at_punct(p, '(')) {
+			n = advance(p) ? parse_call(p, t.text, t.at, n) : NULL;
+			continue;
+		}
+		n = node(p, OP_SELECT, t.at, &n, 1);
+		if (n) {
+			n->name = t.text;
+			n->flags = t.tok == TOK_QUOTED ? F_QUOTED : 0;
+		}
+	}
+	return NULL;
+}
+
+/* unary = member | "!" { "!" } member | "-" { "-" } member */
+static struct cel_node *
+parse_unary(struct parser *p)
+{
+	size_t at = p->t.at;
+	int sign = at_punct(p, '!') ? '!' : at_punct(p, '-') ? '-' : 0;
+	unsigned count = 0;
+
+	for (; sign && at_punct(p, sign); count++)
+		if (!advance(p))
+			return NULL;
+	struct cel_node *n;
+	if (sign == '-' && (p->t.tok == TOK_INT || p->t.tok == TOK_DOUBLE)) {
+		n = literal(
+			p, true); /* the minus is part of the literal: -2^63 has no other way */
+		count--;
+	} else {
+		n = parse_primary(p);
+	}
+	n = parse_members(p, n);
+	/* Twice the operator is not nothing (it wants a bool, a number), but no
+	 * more than twice. */
+	for (unsigned i = count > 2 ? 2 - count % 2 : count; n && i > 0; i--)
+		n = node(p, sign == '!' ? OP_NOT : OP_NEG, at, &n, 1);
+	return n;
+}
+
+/* --- operators --- */
+
+struct binary {
+	int punct; /* 0: the word `in` */
+	int level;
+	enum cel_op op;
+};
+
+/* clang-format off */
+static const struct binary binaries[] = {
+	{ PUNCT2('|', '|'), 1, OP_OR },
+	{ PUNCT2('&', '&'), 2, OP_AND },
+	{ '<',              3, OP_LT },
+	{ PUNCT2('<', '='), 3, OP_LE },
+	{ '>',              3, OP_GT },
+	{ PUNCT2('>', '='), 3, OP_GE },
+	{ PUNCT2('=', '='), 3, OP_EQ },
+	{ PUNCT2('!', '='), 3, OP_NE },
+	{ 0,                3, OP_IN },
+	{ '+',              4, OP_ADD },
+	{ '-',              4, OP_SUB },
+	{ '*',              5, OP_MUL },
+	{ '/',              5, OP_DIV },
+	{ '%',              5, OP_MOD },
+};
+/* clang-format on */
+
+static const struct binary *
+binary_here(const struct parser *p)
+{
+	for (size_t i = 0; i < COUNT_OF(binaries); i++) {
+		if (binaries[i].punct ? at_punct(p, binaries[i].punct)
+				      : p->t.tok == TOK_IDENT && span_is(p->t.text, "in"))
+			return &binaries[i];
+	}
+	return NULL;
+}
+
+static struct cel_node *
+parse_binary(struct parser *p, int level)
+{
+	struct cel_node *left = parse_unary(p);
+	const struct binary *b;
+
+	while (left && (b = binary_here(p)) && b->level >= level) {
+		size_t at = p->t.at;
+		struct vec v = { 0 };
+		/* A chain of && or || is one node however long it is. */
+		bool chain = b->op == OP_AND || b->op == OP_OR;
+		if (!vec_push(p, &v, left))
+			return NULL;
+		do {
+			struct cel_node *right =
+				advance(p) ? parse_binary(p, b->level + 1) : NULL;
+			if (!right || !vec_push(p, &v, right))
+				return NULL;
+		} while (chain && at_punct(p, b->punct));
+		left = node(p, b->op, at, v.v, v.n);
+	}
+	return left;
+}
+
+/* expr = or [ "?" or ":" expr ] */
+static struct cel_node *
+parse_expr(struct parser *p)
+{
+	if (++p->level > CAP_CEL_DEPTH)
+		return fail(p, p->t.at, "nested too deeply");
+	struct cel_node *n = parse_binary(p, 1);
+	if (n && at_punct(p, '?')) {
+		size_t at = p->t.at;
+		struct cel_node *yes = advance(p) ? parse_binary(p, 1) : NULL;
+		if (!yes || !expect(p, ':', "':'"))
+			return NULL;
+		struct cel_node *no = parse_expr(p);
+		n = no ? node(p, OP_COND, at, (struct cel_node *[]){ n, yes, no }, 3) : NULL;
+	}
+	p->level--;
+	return n;
+}
+
+struct cel_node *
+cel_parse(struct arena *a, struct span src, struct cel_error *err)
+{
+	struct parser p = { .a = a, .src = src, .err = err, .lx = { a, src, 0, err } };
+
+	if (src.n > CAP_CEL_BYTES)
+		return fail(&p, 0, "the expression is too long");
+	if (!utf8_valid(src))
+		return fail(&p, 0, "the expression is not valid UTF-8");
+	if (!advance(&p))
+		return NULL;
+	struct cel_node *n = parse_expr(&p);
+	if (n && p.t.tok != TOK_END)
+		return unexpected(&p, "an operator or the end");
+	return n;
+}

@@ -1,0 +1,31 @@
+/* How config.c, values.c, together.c and retention.c make a struct config together; for nobody
+ * else. */
+#ifndef CONFIG_LOAD_H
+#define CONFIG_LOAD_H
+
+#include "policy/config/config.h"
+
+struct config_option;
+
+struct config_reader {
+	struct arena *a;
+	struct diag *d;
+	struct config *cfg;
+};
+
+/* The value of "agent.listen" in the tree; NULL where it is not given. */
+const struct yaml_node *config_option_at(const struct yaml_node *root, const char *name);
+
+/* values.c: one option into its place of r->cfg; whether two configurations have the same. */
+void config_option_read(
+	struct config_reader *r, const struct config_option *o, const struct yaml_node *n);
+bool config_option_same(
+	const struct config_option *o, const struct config *x, const struct config *y);
+/* Letters, digits, dots, dashes and underscores, 1 to `max` of them. */
+bool config_name_ok(struct span s, size_t max);
+
+/* together.c, retention.c: when every option is read. */
+void config_check(struct config_reader *r, const struct yaml_node *root);
+void config_retention(struct config *cfg, const struct yaml_node *root, struct diag *d);
+
+#endif

@@ -1,0 +1,313 @@
+/* policies/models.yaml: families of tokenizers, which models are of which, and how much each
+ * reads and writes. */
+#include "policy/config/models.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/price/price.h"
+#include "policy/config/read.h"
+
+enum { FAMILIES_MAX = 64, MODELS_MAX = 1024, TOKENS_MAX = 1000000, SIZE_MAX_TOKENS = 1000000000 };
+
+/* clang-format off */
+static const struct {
+	const char *key;
+	size_t at;
+} numbers[] = {
+#define X(field, key, help) { key, offsetof(struct token_family, field) },
+	FAMILY_TABLE(X)
+#undef X
+};
+
+static const char *const family_keys[] = {
+	"like", "encoding", "otherwise", "exact", "latin", "code", "cjk", "other",
+#define X(field, key, help) key,
+	FAMILY_TABLE(X)
+#undef X
+	NULL };
+/* clang-format on */
+static const char *const top_keys[] = { "families", "models", "unknown", NULL };
+static const char *const model_keys[] = { "model", "family", "window", "output", NULL };
+
+struct reader {
+	struct arena *a;
+	struct diag *d;
+	struct token_family *families;
+	size_t nfamilies;
+};
+
+static const struct token_family *
+find(const struct reader *r, const struct yaml_node *n, const char *what)
+{
+	struct nearest near = nearest_to(n->kind == YAML_SCALAR ? n->s : SPAN_LIT(""));
+
+	for (size_t i = 0; i < r->nfamilies; i++)
+		if (nearest_is(&near, r->families[i].name))
+			return &r->families[i];
+	diag_at(r->d, n, "%s: no family above is called %s%s", what, yaml_found(n),
+		nearest_hint(&near));
+	return NULL;
+}
+
+static bool
+read_factor(struct reader *r, const struct yaml_node *n, const char *what, uint32_t *out)
+{
+	double v;
+
+	if (!yaml_double(n, &v) || !(v >= 0.1 && v <= 20)) {
+		diag_at(r->d, n, "%s: a factor from 0.1 to 20 is expected, found %s", what,
+			yaml_found(n));
+		return false;
+	}
+	*out = (uint32_t)lround(v * 1000);
+	return true;
+}
+
+static void
+read_factors(struct reader *r, const struct yaml_node *n, size_t script, struct token_family *f)
+{
+	const char *what = text_script_names[script];
+	uint32_t mean, most;
+
+	if (n->kind != YAML_SEQUENCE || n->count != 2) {
+		diag_at(r->d, n, "%s: [on average, at most] is expected, found %s", what,
+			yaml_found(n));
+		return;
+	}
+	if (!read_factor(r, n->child, what, &mean) ||
+		!read_factor(r, n->child->next, what, &most))
+		return;
+	if (most < mean)
+		diag_at(r->d, n, "%s: at most is less than on average", what);
+	f->factor[script].mean = mean;
+	f->factor[script].most = most;
+}
+
+static void
+read_family(struct reader *r, const struct yaml_node *n)
+{
+	struct token_family *f = &r->families[r->nfamilies];
+	const struct yaml_node *c;
+	bool factors = false;
+
+	if (!read_map(r->d, n, n->key->s.p, family_keys, NULL))
+		return;
+	*f = (struct token_family){ .name = "" };
+	for (size_t i = 0; i < TEXT_SCRIPTS; i++)
+		f->factor[i].mean = f->factor[i].most = 1000;
+	if ((c = yaml_get(n, "like"))) {
+		const struct token_family *like = find(r, c, "like");
+		if (like)
+			*f = *like;
+	}
+	f->name = n->key->s.p;
+	if ((c = yaml_get(n, "encoding")))
+		read_text(r->d, c, "encoding", &f->encoding);
+	if ((c = yaml_get(n, "otherwise")))
+		read_text(r->d, c, "otherwise", &f->otherwise);
+	if ((c = yaml_get(n, "exact")))
+		read_bool(r->d, c, &f->exact);
+	for (size_t i = 0; i < TEXT_SCRIPTS; i++)
+		if ((c = yaml_get(n, text_script_names[i]))) {
+			read_factors(r, c, i, f);
+			factors = true;
+		}
+	if (f->exact && factors)
+		diag_at(r->d, n, "%s: exact has no factors", f->name);
+	if (!f->encoding)
+		diag_at(r->d, n, "%s: encoding is missing", f->name);
+	for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+		int64_t v;
+		if (!(c = yaml_get(n, numbers[i].key)))
+			continue;
+		if (!yaml_int(c, &v) || v < -100 || v > TOKENS_MAX)
+			diag_at(r->d, c, "%s: tokens from -100 to %d are expected, found %s",
+				numbers[i].key, TOKENS_MAX, yaml_found(c));
+		else
+			*(int32_t *)(void *)((char *)f + numbers[i].at) = (int32_t)v;
+	}
+	r->nfamilies++;
+}
+
+static uint64_t
+read_most(struct reader *r, const struct yaml_node *row, const char *what)
+{
+	const struct yaml_node *n = yaml_get(row, what);
+	int64_t v;
+
+	if (!n)
+		return 0;
+	if (yaml_int(n, &v) && v >= 1 && v <= SIZE_MAX_TOKENS)
+		return (uint64_t)v;
+	diag_at(r->d, n, "%s: tokens from 1 to %d are expected, found %s", what,
+		SIZE_MAX_TOKENS, yaml_found(n));
+	return 0;
+}
+
+/* Of two that may mean the same name one must be the more specific, as of prices. */
+static void
+check_size(struct reader *r, const struct token_models *m, const struct model_size *s)
+{
+	for (size_t i = 0; i < m->nsizes; i++) {
+		const struct model_size *o = &m->sizes[i];
+		const struct yaml_node *at = o->at;
+		if (((o->window && s->window) || (o->output && s->output)) &&
+			price_ambiguous(o->model, s->model))
+			diag_at(r->d, s->at,
+				"model: %s and %s at %s:%u:%u may mean the same name, and "
+				"neither is the more specific one",
+				s->model, o->model, at->file, at->line, at->column);
+	}
+}
+
+/* A row for each pattern that the text means. */
+static void
+add_model(struct reader *r, const struct yaml_node *n, const struct token_family *f,
+	struct model_size size, struct token_models *out)
+{
+	struct token_model *models = (struct token_model *)(uintptr_t)out->models;
+	struct model_size *sizes = (struct model_size *)(uintptr_t)out->sizes;
+	const char **patterns, *text;
+
+	if (!read_text(r->d, n, "model", &text))
+		return;
+	size_t variants = read_patterns(r->a, r->d, n, &patterns);
+	for (size_t i = 0; i < variants; i++) {
+		if (out->nmodels == MODELS_MAX || out->nsizes == MODELS_MAX) {
+			diag_at(r->d, n, "models: more than %d", MODELS_MAX);
+			return;
+		}
+		size.at = n;
+		size.model = patterns[i];
+		if (f)
+			models[out->nmodels++] = (struct token_model){ size.model, f };
+		if (!size.window && !size.output)
+			continue;
+		check_size(r, out, &size);
+		sizes[out->nsizes++] = size;
+	}
+}
+
+static void
+read_models(struct reader *r, const struct yaml_node *n, struct token_models *out)
+{
+	out->models = arena_array(r->a, MODELS_MAX, sizeof(*out->models));
+	out->sizes = arena_array(r->a, MODELS_MAX, sizeof(*out->sizes));
+	if (!out->models || !out->sizes) {
+		diag_at(r->d, n, "out of memory");
+		return;
+	}
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		const struct yaml_node *family, *names;
+		if (!read_map(r->d, c, "models", model_keys, NULL))
+			continue;
+		family = yaml_get(c, "family");
+		names = yaml_get(c, "model");
+		struct model_size size = { .window = read_most(r, c, "window"),
+			.output = read_most(r, c, "output") };
+		if (!names)
+			diag_at(r->d, c, "models: model is missing");
+		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output"))
+			diag_at(r->d, c, "models: family is missing, or window or output");
+		const struct token_family *f = family ? find(r, family, "family") : NULL;
+		for (const struct yaml_node *m = names ? yaml_first(names) : NULL;
+			m && (f || !family); m = yaml_next(names, m))
+			add_model(r, m, f, size, out);
+	}
+}
+
+/* A token is a byte at least, before factors. */
+static void
+find_least(struct token_models *m)
+{
+	uint64_t factor = 1000;
+
+	m->least_window = m->least_output = UINT64_MAX;
+	for (size_t i = 0; i < m->nsizes; i++) {
+		const struct model_size *s = &m->sizes[i];
+		if (s->window && s->window < m->least_window)
+			m->least_window = s->window;
+		if (s->output && s->output < m->least_output)
+			m->least_output = s->output;
+	}
+	for (size_t i = 0; i < m->nfamilies; i++)
+		for (size_t k = 0; k < TEXT_SCRIPTS; k++)
+			if (m->families[i].factor[k].mean > factor)
+				factor = m->families[i].factor[k].mean;
+	m->least_bytes = m->nsizes && m->least_window != UINT64_MAX
+				 ? m->least_window * 1000 / factor
+				 : UINT64_MAX;
+}
+
+const struct token_models *
+models_load(struct arena *a, const char *file, struct diag *d)
+{
+	const struct models_file *own = &models_builtin[0];
+	unsigned errors = d->errors;
+	const struct yaml_node *tree =
+		file ? yaml_load_file(a, file, d)
+		     : yaml_load(a, own->name, span_of(own->text, own->n), d);
+	struct token_models *m = arena_new(a, struct token_models);
+	struct reader r = { .a = a, .d = d };
+	const struct yaml_node *c;
+
+	r.families = arena_array(a, FAMILIES_MAX, sizeof(*r.families));
+	if (!tree || !m || !r.families || !read_map(d, tree, "models", top_keys, NULL))
+		return NULL;
+	if (!(c = yaml_get(tree, "families")) || !read_map(d, c, "families", NULL, NULL)) {
+		if (!c)
+			diag_at(d, tree, "families is missing");
+		return NULL;
+	}
+	if (c->count > FAMILIES_MAX) {
+		diag_at(d, c, "families: more than %d", FAMILIES_MAX);
+		return NULL;
+	}
+	for (const struct yaml_node *f = c->child; f; f = f->next)
+		read_family(&r, f);
+	m->families = r.families;
+	m->nfamilies = r.nfamilies;
+	if ((c = yaml_get(tree, "models")) && read_list(d, c, "models"))
+		read_models(&r, c, m);
+	if ((c = yaml_get(tree, "unknown")))
+		m->unknown = find(&r, c, "unknown");
+	else
+		diag_at(d, tree,
+			"unknown is missing: the family of models that no pattern matches");
+	find_least(m);
+	return d->errors == errors ? m : NULL;
+}
+
+bool
+tokens_load(struct arena *a, const struct config *cfg, const struct token_models **models,
+	struct encodings **encodings, const char **no_ranks, struct diag *d)
+{
+	const char *dir = cfg ? cfg->tokens_ranks : NULL;
+	struct buf why;
+
+	*no_ranks = NULL;
+	*models = models_load(a, cfg ? cfg->tokens_models : NULL, d);
+	buf_init(&why, 16384);
+	bool good = encodings_open(dir, encodings, &why) != ERR_NOMEM && *models;
+	struct span says = span_trim(buf_view(&why), "\n");
+	if (dir)
+		diag_reads(d, dir);
+	if (dir && says.n) {
+		diag_file(d, cfg->file, "tokens.ranks: %.*s", SPAN_ARG(says));
+		good = false;
+	} else if (says.n) {
+		char *line = arena_alloc(a, 2 * says.n + 1), *to = line;
+		for (size_t i = 0; line && i < says.n; i++) {
+			*to++ = says.p[i] == '\n' ? ',' : says.p[i];
+			if (says.p[i] == '\n')
+				*to++ = ' ';
+		}
+		if (line)
+			*to = '\0';
+		*no_ranks = line ? line : err_str(ERR_NOMEM);
+	}
+	buf_free(&why);
+	return good;
+}

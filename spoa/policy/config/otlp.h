@@ -1,0 +1,23 @@
+/* `telemetry.otlp` of tollgate.yaml: the collector that metrics and traces go to. */
+#ifndef CONFIG_OTLP_H
+#define CONFIG_OTLP_H
+
+#include "base/codec/yaml.h"
+
+/* url NULL: no section. */
+struct otlp_config {
+	const char *url; /* /v1/traces and /v1/metrics are added; no / at its end */
+	const char *headers_file; /* "Name: value" lines, mode 600; NULL: none */
+	const char *ca;		  /* PEM; NULL: the system's */
+	double ratio;		  /* of requests without a caller's trace; default 0 */
+	uint64_t metrics_every_us; /* default 60s */
+	bool gzip;		  /* default false */
+	const struct yaml_node *at;
+};
+
+/* Every mistake goes to *d. */
+void otlp_config_read(
+	struct arena *a, struct diag *d, const struct yaml_node *n, struct otlp_config *out);
+bool otlp_config_same(const struct otlp_config *x, const struct otlp_config *y);
+
+#endif

@@ -1,0 +1,457 @@
+/* Values of configuration trees with errors that name what is accepted. Shared by
+ * tollgate.yaml and the policy, so that both speak of durations, sizes and
+ * unknown keys in the same words. */
+#include "policy/config/read.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+#include "base/price/price.h"
+
+/* ---- did you mean ---- */
+
+enum { NAME_MAX_CHARS = 64, KEY_SHOWN = 24, CAP_LIST = 16384 };
+
+/* Damerau-Levenshtein with adjacent swaps, ASCII case ignored. */
+static unsigned
+distance(struct span x, const char *y)
+{
+	unsigned rows[3][NAME_MAX_CHARS + 1];
+	size_t ny = strlen(y);
+
+	if (x.n > NAME_MAX_CHARS || ny > NAME_MAX_CHARS)
+		return UINT32_MAX;
+	for (unsigned j = 0; j <= ny; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= x.n; i++) {
+		unsigned *now = rows[i % 3], *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= ny; j++) {
+			bool same = (x.p[i - 1] | 0x20) == (y[j - 1] | 0x20);
+			unsigned best = up[j - 1] + !same;
+			if (up[j] + 1 < best)
+				best = up[j] + 1;
+			if (now[j - 1] + 1 < best)
+				best = now[j - 1] + 1;
+			if (i > 1 && j > 1 && x.p[i - 1] == y[j - 2] &&
+				x.p[i - 2] == y[j - 1] && up2[j - 2] + 1 < best)
+				best = up2[j - 2] + 1;
+			now[j] = best;
+		}
+	}
+	return rows[x.n % 3][ny];
+}
+
+struct nearest
+nearest_to(struct span word)
+{
+	return (struct nearest){ .word = word, .distance = UINT32_MAX };
+}
+
+void
+nearest_try(struct nearest *n, const char *name)
+{
+	unsigned d = distance(n->word, name);
+
+	if (d < n->distance) {
+		n->distance = d;
+		n->best = name;
+	}
+}
+
+bool
+nearest_is(struct nearest *n, const char *name)
+{
+	nearest_try(n, name);
+	return span_is(n->word, name);
+}
+
+const char *
+nearest_hint(struct nearest *n)
+{
+	/* One slip in three letters, at least one: "pi" → pii, "emial" → email. */
+	size_t allowed = n->word.n / 3 ? n->word.n / 3 : 1;
+
+	n->hint[0] = 0;
+	if (n->best && n->distance <= allowed && n->distance < n->word.n)
+		snprintf(n->hint, sizeof(n->hint), ", did you mean %s?", n->best);
+	return n->hint;
+}
+
+/* ---- structure ---- */
+
+struct span
+read_name(const struct yaml_node *n, const char *otherwise)
+{
+	return n->key ? n->key->s : span_str(otherwise);
+}
+
+bool
+read_listed(const char *const *names, struct span word)
+{
+	for (; names && *names; names++)
+		if (span_is(word, *names))
+			return true;
+	return false;
+}
+
+static void
+join(struct buf *b, const char *const *names)
+{
+	for (size_t i = 0; names[i]; i++)
+		buf_printf(b, "%s%s", i ? ", " : "", names[i]);
+	buf_putc(b, 0);
+}
+
+/* What {tokens: 200,000} makes of a number. */
+static bool
+digits(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n > 0;
+}
+
+static void
+unknown_key(struct diag *d, const struct yaml_node *key, const char *const *accepted)
+{
+	struct nearest near = nearest_to(key->s);
+	struct buf names;
+
+	for (const char *const *name = accepted; *name; name++)
+		nearest_try(&near, *name);
+	buf_init(&names, 4096);
+	join(&names, accepted);
+	/* Enough to find it by: what is no policy may hold a secret. */
+	struct span shown = span_cut(key->s, 0, KEY_SHOWN);
+	bool cut = key->s.n > KEY_SHOWN;
+	while (cut && shown.n && ((unsigned char)key->s.p[shown.n] & 0xc0) == 0x80)
+		shown.n--;
+	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
+		cut ? "..." : "", nearest_hint(&near),
+		digits(shown) ? " (a number has no comma in it: 200000, 1.25)" : "",
+		buf_failed(&names) ? "" : buf_view(&names).p);
+	buf_free(&names);
+}
+
+/* One word where keys belong (`at_limit: MODEL`): it says which. */
+static void
+not_a_map(struct diag *d, const struct yaml_node *n, const char *what,
+	const char *const *accepted)
+{
+	struct buf names;
+
+	buf_init(&names, 4096);
+	if (n->kind == YAML_SCALAR && accepted)
+		join(&names, accepted);
+	bool listed = names.n && !buf_failed(&names);
+	diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s", SPAN_ARG(read_name(n, what)),
+		yaml_type_name(n), listed ? "; accepted: " : "",
+		listed ? buf_view(&names).p : "");
+	buf_free(&names);
+}
+
+bool
+read_map(struct diag *d, const struct yaml_node *n, const char *what,
+	const char *const *accepted, const char *const *later)
+{
+	if (n->kind != YAML_MAPPING) {
+		not_a_map(d, n, what, accepted);
+		return false;
+	}
+	for (const struct yaml_node *c = accepted ? n->child : NULL; c; c = c->next) {
+		if (read_listed(accepted, c->key->s))
+			continue;
+		if (read_listed(later, c->key->s))
+			diag_at(d, c->key, "%.*s: not supported by this version of tollgate",
+				SPAN_ARG(c->key->s));
+		else
+			unknown_key(d, c->key, accepted);
+	}
+	return true;
+}
+
+bool
+read_list(struct diag *d, const struct yaml_node *n, const char *what)
+{
+	if (n->kind == YAML_SEQUENCE && n->count > CAP_LIST)
+		diag_at(d, n, "%.*s: more than %d entries", SPAN_ARG(read_name(n, what)),
+			CAP_LIST);
+	else if (n->kind == YAML_SEQUENCE)
+		return true;
+	else
+		diag_at(d, n, "%.*s: a list is expected, found %s",
+			SPAN_ARG(read_name(n, what)), yaml_type_name(n));
+	return false;
+}
+
+/* ---- scalars ---- */
+
+bool
+read_text(struct diag *d, const struct yaml_node *n, const char *what, const char **out)
+{
+	if (n->kind != YAML_SCALAR || yaml_is_null(n) || n->s.n == 0) {
+		diag_at(d, n, "%.*s: a string is expected, found %s",
+			SPAN_ARG(read_name(n, what)),
+			n->kind == YAML_SCALAR ? "nothing" : yaml_type_name(n));
+		return false;
+	}
+	*out = n->s.p;
+	return true;
+}
+
+bool
+read_bool(struct diag *d, const struct yaml_node *n, bool *out)
+{
+	if (yaml_bool(n, out))
+		return true;
+	diag_at(d, n, "%.*s: true or false is expected, found %s",
+		SPAN_ARG(read_name(n, "value")), yaml_found(n));
+	return false;
+}
+
+bool
+read_uint(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *out)
+{
+	int64_t v;
+
+	if (yaml_int(n, &v) && v >= 0 && (uint64_t)v >= min && (uint64_t)v <= max) {
+		*out = (uint64_t)v;
+		return true;
+	}
+	diag_at(d, n,
+		"%.*s: a whole number from %" PRIu64 " to %" PRIu64 " is expected, found %s",
+		SPAN_ARG(read_name(n, "value")), min, max, yaml_found(n));
+	return false;
+}
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+static int
+with_unit(struct span s, const struct unit *units, size_t nunits, bool bare, uint64_t *out)
+{
+	size_t digits = span_past(s, 0, is_digit);
+	uint64_t v;
+
+	int err = span_u64(span_cut(s, 0, digits), &v);
+	if (err)
+		return err;
+	struct span unit = span_cut(s, digits, s.n);
+	if (unit.n == 0 && bare) {
+		*out = v;
+		return 0;
+	}
+	for (size_t i = 0; i < nunits; i++)
+		if (span_is(unit, units[i].name))
+			return __builtin_mul_overflow(v, units[i].factor, out) ? ERR_RANGE : 0;
+	return ERR_SYNTAX;
+}
+
+static const struct unit time_units[] = {
+	{ "ms", 1000 },
+	{ "s", 1000000 },
+	{ "m", 60000000 },
+	{ "h", 3600000000 },
+	{ "d", 86400000000 },
+};
+static const struct unit size_units[] = {
+	{ "KB", 1u << 10 },
+	{ "MB", 1u << 20 },
+	{ "GB", 1u << 30 },
+	{ "TB", 1ull << 40 },
+	{ "k", 1u << 10 },
+	{ "m", 1u << 20 },
+	{ "g", 1u << 30 },
+};
+enum { NTIME = COUNT_OF(time_units), NSIZE = COUNT_OF(size_units) };
+
+int
+duration_parse(struct span s, uint64_t *us)
+{
+	return with_unit(s, time_units, NTIME, false, us);
+}
+
+int
+size_parse(struct span s, uint64_t *bytes)
+{
+	return with_unit(s, size_units, NSIZE, true, bytes);
+}
+
+static void
+format_unit(uint64_t v, const struct unit *units, size_t n, const char *bare, char out[32])
+{
+	for (size_t i = n; i > 0; i--)
+		if (v && v % units[i - 1].factor == 0) {
+			snprintf(out, 32, "%" PRIu64 "%s", v / units[i - 1].factor,
+				units[i - 1].name);
+			return;
+		}
+	snprintf(out, 32, "%" PRIu64 "%s", v, bare);
+}
+
+/* The other way, for messages: the largest unit that divides. */
+static void
+duration_format(uint64_t us, char out[32])
+{
+	format_unit(us, time_units, NTIME, us ? "us" : "s", out);
+}
+
+static void
+size_format(uint64_t bytes, char out[32])
+{
+	format_unit(bytes, size_units, NSIZE, "", out);
+}
+
+/* A value with a unit from min to max; `form` says how it is written. */
+static bool
+read_unit(struct diag *d, const struct yaml_node *n, const char *form,
+	int (*parse)(struct span s, uint64_t *v), void (*format)(uint64_t v, char out[32]),
+	uint64_t min, uint64_t max, uint64_t *out)
+{
+	uint64_t v;
+	char least[32], most[32];
+
+	if (n->kind == YAML_SCALAR && parse(n->s, &v) == 0 && v >= min && v <= max) {
+		*out = v;
+		return true;
+	}
+	format(min, least);
+	format(max, most);
+	diag_at(d, n, "%.*s: %s from %s to %s is expected, found %s",
+		SPAN_ARG(read_name(n, "value")), form, least, most, yaml_found(n));
+	return false;
+}
+
+bool
+read_duration_us(struct diag *d, const struct yaml_node *n, uint64_t min_us, uint64_t max_us,
+	uint64_t *out)
+{
+	return read_unit(d, n, "a duration with its unit (800ms, 30s, 10m, 2h, 1d)",
+		duration_parse, duration_format, min_us, max_us, out);
+}
+
+bool
+read_size(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *out)
+{
+	return read_unit(d, n, "a size in bytes (65536, 64k, 32m, 1g)", size_parse, size_format,
+		min, max, out);
+}
+
+bool
+read_word(struct diag *d, const struct yaml_node *n, const char *const *words, unsigned *out)
+{
+	struct nearest near = nearest_to(n->s);
+	struct buf names;
+
+	if (n->kind == YAML_SCALAR)
+		for (unsigned i = 0; words[i]; i++)
+			if (nearest_is(&near, words[i])) {
+				*out = i;
+				return true;
+			}
+	buf_init(&names, 4096);
+	join(&names, words);
+	diag_at(d, n, "%.*s: one of %s is expected, found %s%s",
+		SPAN_ARG(read_name(n, "value")), buf_failed(&names) ? "" : buf_view(&names).p,
+		yaml_found(n), nearest_hint(&near));
+	buf_free(&names);
+	return false;
+}
+
+bool
+read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
+	const char ***out, size_t *count)
+{
+	bool single = n->kind == YAML_SCALAR, ok = true;
+	const char **texts;
+	size_t taken = 0;
+
+	if (!single && !read_list(d, n, what))
+		return false;
+	if (!single && n->count == 0) {
+		diag_at(d, n, "%.*s: the list is empty", SPAN_ARG(read_name(n, what)));
+		return false;
+	}
+	texts = arena_array(a, single ? 1 : n->count, sizeof(*texts));
+	if (!texts) {
+		diag_at(d, n, "out of memory");
+		return false;
+	}
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		bool twice = false;
+		struct span name = read_name(n, what);
+		if (c->kind != YAML_SCALAR || yaml_is_null(c) || c->s.n == 0) {
+			diag_at(d, c, "%.*s: a string is expected, found %s", SPAN_ARG(name),
+				c->kind == YAML_SCALAR ? "nothing" : yaml_type_name(c));
+			ok = false;
+			continue;
+		}
+		for (size_t i = 0; i < taken && !twice; i++)
+			twice = !strcmp(texts[i], c->s.p);
+		if (twice) {
+			diag_at(d, c, "%.*s: %s is given twice", SPAN_ARG(name), c->s.p);
+			ok = false;
+			continue;
+		}
+		texts[taken++] = c->s.p;
+	}
+	if (out) {
+		*out = texts;
+		*count = taken;
+	}
+	return ok;
+}
+
+/* ---- paths ---- */
+
+const char *
+path_beside(struct arena *a, const char *file, const char *path)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (path[0] == '/' || !slash)
+		return arena_strdup(a, path);
+	return arena_printf(a, "%.*s%s", (int)(slash - file + 1), file, path).p;
+}
+
+bool
+read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out)
+{
+	const char *text;
+
+	if (!read_text(d, n, "path", &text))
+		return false;
+	*out = path_beside(a, n->file ? n->file : "", text);
+	if (!*out)
+		diag_at(d, n, "out of memory");
+	return *out != NULL;
+}
+
+size_t
+read_patterns(struct arena *a, struct diag *d, const struct yaml_node *n, const char ***out)
+{
+	size_t variants = price_variants(n->s);
+	char pattern[PRICE_PATTERN_MAX + 1];
+
+	if (!variants)
+		diag_at(d, n, "model: a group such as {us.,eu.} is expected, found %s", n->s.p);
+	*out = arena_array(a, variants, sizeof(**out));
+	for (size_t i = 0; i < variants && *out; i++) {
+		if (!price_variant(n->s, i, pattern) || !pattern[0]) {
+			diag_at(d, n,
+				"model: a name or pattern of 1 to %d bytes is expected, found "
+				"%s",
+				PRICE_PATTERN_MAX, n->s.p);
+			return 0;
+		}
+		if (!((*out)[i] = arena_strdup(a, pattern)))
+			return 0;
+	}
+	return *out ? variants : 0;
+}

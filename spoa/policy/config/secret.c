@@ -1,0 +1,88 @@
+/* Reading secrets from a file or the environment. */
+#include "policy/config/secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+
+enum { SECRET_MAX = 64 << 10 };
+#define FILE_PREFIX "file:"
+
+static bool
+is_variable(struct span s)
+{
+	return s.n >= 4 && span_starts(s, SPAN_LIT("${")) && !is_digit(s.p[2]) &&
+	       span_past(s, 2, is_word) == s.n - 1 && s.p[s.n - 1] == '}';
+}
+
+bool
+read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out)
+{
+	size_t prefix = strlen(FILE_PREFIX);
+
+	if (n->kind == YAML_SCALAR && is_variable(n->s)) {
+		*out = arena_dup(a, n->s).p;
+		return true;
+	}
+	if (n->kind == YAML_SCALAR && span_starts(n->s, SPAN_LIT(FILE_PREFIX)) &&
+		n->s.n > prefix) {
+		const char *path = path_beside(a, n->file ? n->file : "", n->s.p + prefix);
+		if (path)
+			diag_reads(d, path);
+		*out = path ? arena_printf(a, FILE_PREFIX "%s", path).p : NULL;
+		return *out != NULL;
+	}
+	diag_at(d, n, "%.*s: a secret is file:PATH or ${NAME} of the environment, never itself",
+		SPAN_ARG(read_name(n, "secret")));
+	return false;
+}
+
+static int
+from_file(const char *path, struct buf *out, struct buf *why)
+{
+	struct buf text;
+	int err = 0;
+
+	buf_init(&text, SECRET_MAX);
+	if (!buf_file(&text, path)) {
+		buf_printf(why, "%s: %s", path, strerror(errno));
+		err = ERR_IO;
+	} else if (buf_failed(&text)) {
+		buf_printf(why, "%s: over %d bytes", path, SECRET_MAX);
+		err = ERR_LIMIT;
+	} else {
+		struct span s = buf_view(&text);
+		while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
+			s.n--;
+		buf_span(out, s);
+	}
+	buf_free(&text);
+	return err;
+}
+
+int
+secret_load(const char *ref, struct buf *out, struct buf *why)
+{
+	int err = 0;
+
+	if (ref[0] == '$') {
+		char name[256];
+		snprintf(name, sizeof(name), "%.*s", (int)strlen(ref) - 3, ref + 2);
+		const char *value = getenv(name);
+		if (value)
+			buf_str(out, value);
+		else
+			buf_printf(why, "%s is not set in the environment", name);
+		err = value ? 0 : ERR_NOTFOUND;
+	} else {
+		err = from_file(ref + strlen(FILE_PREFIX), out, why);
+	}
+	if (err == 0 && out->n == 0) {
+		buf_printf(why, "%s is empty", ref);
+		err = ERR_NOTFOUND;
+	}
+	return err;
+}

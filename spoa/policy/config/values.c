@@ -1,0 +1,293 @@
+/* The kinds of config_options' values: how one is read from the file, and whether two are the
+ * same. */
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <sys/un.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+#include "base/fetch/http_client.h"
+#include "base/redis/redis_url.h"
+#include "policy/config/load.h"
+#include "policy/config/options.h"
+#include "policy/config/read.h"
+
+static const char *const log_formats[] = { "logfmt", "json", NULL };
+
+/* ---- addresses ---- */
+
+enum address_kind { ADDR_UNIX = 1, ADDR_TCP = 2 };
+
+static int
+address_unix(struct config_reader *r, const char *path, struct address *out)
+{
+	struct sockaddr_un un;
+
+	if (!*path)
+		return ERR_SYNTAX;
+	out->path = path_beside(r->a, r->cfg->file, path);
+	if (!out->path)
+		return ERR_NOMEM;
+	return strlen(out->path) < sizeof(un.sun_path) ? 0 : ERR_LIMIT;
+}
+
+/* ADDRESS:PORT; names other than localhost would need a resolver at start. */
+static int
+address_tcp(struct config_reader *r, struct span s, struct address *out)
+{
+	unsigned char bin[16];
+	uint64_t port;
+	size_t colon = s.n;
+
+	while (colon > 0 && s.p[colon - 1] != ':')
+		colon--;
+	if (colon < 2 || span_u64(span_cut(s, colon, s.n), &port) || port == 0 || port > 65535)
+		return ERR_SYNTAX;
+	struct span host = span_cut(s, 0, colon - 1);
+	bool six = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+	if (six)
+		host = span_cut(host, 1, host.n - 1);
+	if (!six && span_is(host, "localhost"))
+		host = SPAN_LIT("127.0.0.1");
+	host = arena_dup(r->a, host);
+	if (!host.p)
+		return ERR_NOMEM;
+	if (inet_pton(six ? AF_INET6 : AF_INET, host.p, bin) != 1)
+		return ERR_SYNTAX;
+	out->host = host.p;
+	out->port = (unsigned)port;
+	return 0;
+}
+
+static bool
+read_address(struct config_reader *r, const struct yaml_node *n, const char *name,
+	unsigned kinds, struct address *out)
+{
+	static const char *const forms[] = {
+		[ADDR_UNIX] = "unix@/path",
+		[ADDR_TCP] = "ADDRESS:PORT",
+		[ADDR_UNIX | ADDR_TCP] = "unix@/path or ADDRESS:PORT",
+	};
+	const char *text;
+	int err = ERR_SYNTAX;
+
+	if (!read_text(r->d, n, name, &text))
+		return false;
+	*out = (struct address){ .text = text };
+	if (!strncmp(text, "unix@", 5)) {
+		if (kinds & ADDR_UNIX)
+			err = address_unix(r, text + 5, out);
+	} else if (kinds & ADDR_TCP) {
+		err = address_tcp(r, n->s, out);
+	}
+	if (err == ERR_LIMIT)
+		diag_at(r->d, n, "%s: the socket's path is longer than %zu bytes", name,
+			sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+	else if (err == ERR_NOMEM)
+		diag_at(r->d, n, "out of memory");
+	else if (err)
+		diag_at(r->d, n, "%s: %s is expected, found %s", name, forms[kinds], text);
+	return err == 0;
+}
+
+static bool
+read_addresses(struct config_reader *r, const struct yaml_node *n, const char *name,
+	struct address *out, size_t *count)
+{
+	const struct yaml_node *c = yaml_first(n);
+	bool ok = true;
+
+	if (!c)
+		diag_at(r->d, n, "%s: the list is empty", name);
+	for (; c; c = yaml_next(n, c)) {
+		if (*count == CONFIG_LISTENERS_MAX) {
+			diag_at(r->d, c, "%s: more than %d listeners", name,
+				CONFIG_LISTENERS_MAX);
+			return false;
+		}
+		if (!read_address(r, c, name, ADDR_UNIX | ADDR_TCP, &out[*count]))
+			ok = false;
+		else
+			(*count)++;
+	}
+	return ok;
+}
+
+/* ---- single kinds ---- */
+
+bool
+config_name_ok(struct span s, size_t max)
+{
+	return s.n > 0 && s.n <= max && span_is_alnum(s, "._-");
+}
+
+static void
+read_node_name(struct config_reader *r, const struct yaml_node *n, const char **out)
+{
+	if (n->kind != YAML_SCALAR || !config_name_ok(n->s, 64))
+		diag_at(r->d, n,
+			"node: 1 to 64 letters, digits, dots, dashes or underscores are "
+			"expected");
+	else
+		*out = n->s.p;
+}
+
+static void
+read_names(struct config_reader *r, const struct yaml_node *n, const char *what,
+	const char ***out, size_t *count)
+{
+	if (!read_texts(r->a, r->d, n, what, out, count))
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+		if (!config_name_ok(c->s, 128))
+			diag_at(r->d, c,
+				"%s: letters, digits, dots, dashes or underscores are "
+				"expected, found %s",
+				what, c->s.p);
+}
+
+/* Never repeats the URL: it may hold the password. */
+static void
+read_redis(struct config_reader *r, const struct yaml_node *n, const char **out)
+{
+	const char *text;
+	struct redis_url url;
+
+	if (!read_text(r->d, n, "redis.url", &text))
+		return;
+	if (redis_url_parse(text, &url) != 0)
+		diag_at(r->d, n, "redis.url: " REDIS_URL_FORMS " is expected");
+	else
+		*out = text;
+	sodium_memzero(&url, sizeof(url));
+}
+
+/* Never repeats the URL: a chat's is its secret. */
+static void
+read_webhook(struct config_reader *r, const struct yaml_node *n, const char **out)
+{
+	const char *text, *why;
+
+	if (!read_text(r->d, n, "notify.url", &text))
+		return;
+	why = strlen(text) > 2048 ? "longer than 2048 bytes" : http_url_check(text);
+	if (why)
+		diag_at(r->d, n, "notify.url: %s", why);
+	else
+		*out = text;
+}
+
+/* The last kind, a test, is everybody's. */
+static void
+read_events(struct config_reader *r, const struct yaml_node *n, unsigned *out)
+{
+	static const char *const accepted[] = { "budget", "breaker", "degraded", "pin", NULL };
+	unsigned word;
+
+	if (!read_texts(r->a, r->d, n, "notify.events", NULL, NULL))
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+		if (read_word(r->d, c, accepted, &word))
+			*out |= 1u << word;
+}
+
+void
+config_option_read(
+	struct config_reader *r, const struct config_option *o, const struct yaml_node *n)
+{
+	void *at = (char *)r->cfg + o->place;
+	void *aux = (char *)r->cfg + o->aux;
+	uint64_t v;
+
+	switch (o->kind) {
+	case OPT_TEXT: read_text(r->d, n, o->name, at); break;
+	case OPT_PATH: read_path(r->a, r->d, n, at); break;
+	case OPT_NODE: read_node_name(r, n, at); break;
+	case OPT_NAMES: read_names(r, n, o->name, at, aux); break;
+	case OPT_REDIS: read_redis(r, n, at); break;
+	case OPT_BOOL: read_bool(r->d, n, at); break;
+	case OPT_DURATION: read_duration_us(r->d, n, o->min, o->max, at); break;
+	case OPT_SIZE: read_size(r->d, n, o->min, o->max, at); break;
+	case OPT_U64: read_uint(r->d, n, o->min, o->max, at); break;
+	case OPT_WORKERS:
+		if (n->kind == YAML_SCALAR && span_is(n->s, "auto"))
+			break;
+		/* fall through */
+	case OPT_UNSIGNED:
+		if (read_uint(r->d, n, o->min, o->max, &v))
+			*(unsigned *)at = (unsigned)v;
+		break;
+	case OPT_ADDRS: read_addresses(r, n, o->name, at, aux); break;
+	case OPT_UNIX:
+	case OPT_TCP:
+		if (read_address(
+			    r, n, o->name, o->kind == OPT_UNIX ? ADDR_UNIX : ADDR_TCP, at) &&
+			o->aux)
+			*(bool *)aux = true;
+		break;
+	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
+	case OPT_LEVEL: read_word(r->d, n, log_level_names, at); break;
+	case OPT_LOG_TO: read_word(r->d, n, log_to_names, at); break;
+	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
+	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
+	case OPT_WEBHOOK: read_webhook(r, n, at); break;
+	case OPT_EVENTS: read_events(r, n, at); break;
+	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
+	case OPT_OTLP: otlp_config_read(r->a, r->d, n, at); break;
+	case OPT_ADMIN_USERS: admin_users_read(r->a, r->d, n, at, aux); break;
+	case OPT_ADMIN_TLS:
+		admin_tls_read(r->a, r->d, n, at);
+		n = r->cfg->admin_tls_section.listen;
+		if (n && read_address(r, n, "admin.tls.listen", ADDR_TCP, &r->cfg->admin_tls))
+			r->cfg->has_admin_tls = true;
+		break;
+	}
+}
+
+/* ---- comparing two ---- */
+
+bool
+config_option_same(
+	const struct config_option *o, const struct config *x, const struct config *y)
+{
+	const void *a = (const char *)x + o->place, *b = (const char *)y + o->place;
+	const struct address *aa = a, *bb = b;
+	size_t n;
+
+	switch (o->kind) {
+	case OPT_TEXT:
+	case OPT_PATH:
+	case OPT_NODE:
+	case OPT_WEBHOOK:
+	case OPT_REDIS: return str_same(*(const char *const *)a, *(const char *const *)b);
+	case OPT_UNIX:
+	case OPT_TCP: return str_same(aa->text, bb->text);
+	case OPT_BOOL: return *(const bool *)a == *(const bool *)b;
+	case OPT_DURATION:
+	case OPT_SIZE:
+	case OPT_U64: return *(const uint64_t *)a == *(const uint64_t *)b;
+	case OPT_UNSIGNED:
+	case OPT_WORKERS:
+	case OPT_FORMAT:
+	case OPT_LEVEL:
+	case OPT_EVENTS:
+	case OPT_LOG_TO: return *(const unsigned *)a == *(const unsigned *)b;
+	case OPT_NAMES:
+	case OPT_ADMIN_USERS:
+	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
+	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);
+	case OPT_ADMIN_TLS: return admin_tls_same(a, b);
+	case OPT_WITNESS_LOGS:
+		return witness_logs_same(
+			x->witness_logs, x->nwitness_logs, y->witness_logs, y->nwitness_logs);
+	case OPT_OTLP: return otlp_config_same(a, b);
+	case OPT_ADDRS: break;
+	}
+	n = *(const size_t *)((const char *)x + o->aux);
+	if (n != *(const size_t *)((const char *)y + o->aux))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!str_same(aa[i].text, bb[i].text))
+			return false;
+	return true;
+}

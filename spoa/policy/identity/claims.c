@@ -1,0 +1,270 @@
+/* Claims to identity. A claim of the wrong type is refused, never coerced: a
+ * clearance that is a string must not read as 0. */
+#include "policy/identity/claims.h"
+
+#include <stddef.h>
+
+#include "base/codec/json_text.h"
+#include "base/codec/jws.h"
+#include "policy/data.h"
+
+enum { DEPTH_MAX = 8 };
+
+#define TEXT(member)                                                                           \
+	{                                                                                      \
+#member, "the " #member " claim is no string",                                 \
+			offsetof(struct identity, member), offsetof(struct claim_map, member)  \
+	}
+const struct identity_text identity_texts[] = { TEXT(person), TEXT(agent), TEXT(department),
+	TEXT(team), TEXT(tier) };
+
+/* "act.sub": a member of that very name wins, then the path. NULL: absent. */
+static json_t *
+claim(json_t *claims, const char *path)
+{
+	json_t *v = json_object_get(claims, path);
+	struct span rest = span_str(path);
+
+	if (v)
+		return v;
+	for (v = claims; v && rest.n;) {
+		struct span name = span_next(&rest, '.');
+		char key[256];
+		if (name.n >= sizeof(key))
+			return NULL;
+		memcpy(key, name.p, name.n);
+		key[name.n] = '\0';
+		v = json_object_get(v, key);
+	}
+	return json_is_null(v) ? NULL : v;
+}
+
+static int
+read_string(json_t *claims, const char *path, struct arena *a, struct span *out)
+{
+	json_t *v = path ? claim(claims, path) : NULL;
+
+	if (!v)
+		return 0;
+	if (!json_is_string(v))
+		return ERR_AUTH;
+	*out = arena_dup(a, json_span(v));
+	return 0;
+}
+
+static int
+read_roles(json_t *claims, const char *path, struct arena *a, struct identity *out)
+{
+	json_t *v = path ? claim(claims, path) : NULL, *one;
+	size_t i;
+
+	if (!v)
+		return 0;
+	if (!json_is_array(v))
+		return ERR_AUTH;
+	struct cel_value *roles = arena_array(a, json_array_size(v), sizeof(*roles));
+	json_array_foreach(v, i, one)
+	{
+		if (!json_is_string(one))
+			return ERR_AUTH;
+		if (roles)
+			roles[i] = cel_string(arena_dup(a, json_span(one)));
+	}
+	out->roles = roles;
+	out->nroles = roles ? json_array_size(v) : 0;
+	return 0;
+}
+
+static int
+read_clearance(json_t *claims, const char *path, struct identity *out)
+{
+	json_t *v = path ? claim(claims, path) : NULL;
+
+	if (v && !json_is_integer(v))
+		return ERR_AUTH;
+	out->clearance = v ? (int64_t)json_integer_value(v) : 0;
+	return 0;
+}
+
+/* ---- free attributes ---- */
+
+/* The registered claims of RFC 7519 4.1 are no attributes. */
+static void
+read_attributes(json_t *claims, struct arena *a, struct identity *out)
+{
+	static const char *const registered[] = { "iss", "sub", "aud", "exp", "nbf", "iat",
+		"jti" };
+	json_t *rest = json_copy(claims);
+
+	for (size_t i = 0; rest && i < COUNT_OF(registered); i++)
+		json_object_del(rest, registered[i]);
+	if (rest) {
+		struct cel_value m; /* what is nested too deeply is null */
+		data_json(rest, DEPTH_MAX + 1, a, &m);
+		out->attributes = m.list.v;
+		out->nattributes = m.list.n;
+	}
+	json_decref(rest);
+}
+
+/* RFC 8693 4.1: who acts for the subject, and for whom that one acts, and so on: each
+ * an object that names a subject. */
+static bool
+actors_fit(json_t *claims)
+{
+	json_t *act = json_object_get(claims, "act");
+
+	for (int depth = 0; act; depth++) {
+		json_t *sub = json_object_get(act, "sub");
+		if (depth == DEPTH_MAX || !json_is_object(act) || !json_is_string(sub) ||
+			json_string_length(sub) == 0)
+			return false;
+		act = json_object_get(act, "act");
+	}
+	return true;
+}
+
+/* RFC 8705 3.1. A token that is bound in another way too is not ours to accept. */
+static int
+read_binding(json_t *claims, struct arena *a, struct identity *out)
+{
+	json_t *cnf = json_object_get(claims, "cnf"), *x5t = json_object_get(cnf, "x5t#S256");
+	struct span raw;
+
+	if (!cnf)
+		return 0;
+	if (json_object_size(cnf) != 1 || !json_is_string(x5t))
+		return ERR_AUTH;
+	int err = b64url_decode(json_span(x5t), a, &raw);
+	if (err == ERR_NOMEM)
+		return err;
+	if (err || raw.n != sizeof(out->thumbprint))
+		return ERR_AUTH;
+	memcpy(out->thumbprint, raw.p, raw.n);
+	out->bound = true;
+	return 0;
+}
+
+int
+claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct identity *out,
+	const char **why)
+{
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		if (read_string(claims, claim_mapped(map, i), a, identity_text(out, i)) < 0)
+			return auth_refused(why, identity_texts[i].wrong);
+	if (read_roles(claims, map->roles, a, out) < 0)
+		return auth_refused(why, "the roles claim is no list of strings");
+	if (read_clearance(claims, map->clearance, out) < 0)
+		return auth_refused(why, "the clearance claim is no integer");
+	if (!out->person.n)
+		return auth_refused(why, "the token names no person");
+	if (!actors_fit(claims))
+		return auth_refused(why, "the token's act is no chain of subjects");
+	int err = read_binding(claims, a, out);
+	if (err) {
+		*why = "the token is bound to its sender in a way that cannot be checked here";
+		return err;
+	}
+	read_attributes(claims, a, out);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+/* ---- certificates ---- */
+
+static struct cel_value
+values_of(const struct cert *c, const char *field, struct arena *a)
+{
+	struct cel_value *v = arena_array(a, c->n, sizeof(*v));
+	size_t n = 0;
+
+	for (size_t i = 0; v && i < c->n; i++)
+		if (!strcmp(c->v[i].field, field))
+			v[n++] = cel_string(c->v[i].text);
+	return cel_list(v, n);
+}
+
+/* attributes["san.dns"] and so on: lists, since each may be there more than once. */
+static void
+cert_attributes(const struct cert *c, struct arena *a, struct identity *out)
+{
+	struct cel_value *pairs = arena_array(a, 2 * c->n, sizeof(*pairs));
+	size_t n = 0;
+
+	for (size_t i = 0; pairs && i < c->n; i++) {
+		bool seen = false;
+		for (size_t k = 0; k < i; k++)
+			seen |= !strcmp(c->v[k].field, c->v[i].field);
+		if (seen)
+			continue;
+		pairs[2 * n] = cel_string(span_str(c->v[i].field));
+		pairs[2 * n + 1] = values_of(c, c->v[i].field, a);
+		n++;
+	}
+	out->attributes = pairs;
+	out->nattributes = n;
+}
+
+int
+claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
+	struct identity *out, const char **why)
+{
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++) {
+		const char *field = claim_mapped(map, i);
+		bool several = false;
+		if (field)
+			*identity_text(out, i) = cert_one(c, field, &several);
+		if (several)
+			return auth_refused(why,
+				"the client certificate has several values where one is meant");
+	}
+	if (!out->person.n)
+		return auth_refused(why, "the client certificate names no person");
+	if (map->roles) {
+		struct cel_value roles = values_of(c, map->roles, a);
+		out->roles = roles.list.v;
+		out->nroles = roles.list.n;
+	}
+	cert_attributes(c, a, out);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+/* ---- copying ---- */
+
+static struct cel_value copy_value(const struct cel_value *v, struct arena *a);
+
+static const struct cel_value *
+copy_values(const struct cel_value *v, size_t n, struct arena *a)
+{
+	struct cel_value *to = n ? arena_array(a, n, sizeof(*to)) : NULL;
+
+	for (size_t i = 0; to && i < n; i++)
+		to[i] = copy_value(&v[i], a);
+	return to;
+}
+
+static struct cel_value
+copy_value(const struct cel_value *v, struct arena *a)
+{
+	struct cel_value out = *v;
+
+	if (v->type == CEL_STRING)
+		out.s = arena_dup(a, v->s);
+	else if (v->type == CEL_LIST)
+		out.list.v = copy_values(v->list.v, v->list.n, a);
+	else if (v->type == CEL_MAP)
+		out.list.v = copy_values(v->list.v, 2 * v->list.n, a);
+	return out;
+}
+
+int
+identity_copy(const struct identity *from, struct arena *a, struct identity *to)
+{
+	*to = *from;
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+		*identity_text(to, i) = arena_dup(a, *identity_text(to, i));
+	to->issuer = arena_dup(a, from->issuer);
+	to->key_id = arena_dup(a, from->key_id);
+	to->roles = copy_values(from->roles, from->nroles, a);
+	to->attributes = copy_values(from->attributes, 2 * from->nattributes, a);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}

@@ -1,0 +1,386 @@
+/* Verifying credentials (RFC 7515, 7519, 8725; design rule 6). The entries of the
+ * policy are tried in order; the first credential that is present decides. What
+ * is present goes by shape: an API key of ours, or a token of three or five
+ * parts. Anything else in those headers is no credential of ours. */
+#include "policy/identity/identity.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/codec/jws.h"
+#include "base/codec/uri.h"
+#include "base/err.h"
+#include "base/fetch/jwks.h"
+#include "policy/cel/functions/glob.h"
+#include "policy/config/secret.h"
+#include "policy/identity/apikeys.h"
+#include "policy/identity/attempt.h"
+#include "policy/identity/claims.h"
+#include "policy/identity/keylimits.h"
+#include "policy/identity/signed.h"
+
+enum { NOT_HERE = SIGNED_NOT_HERE }; /* no such credential: the next entry */
+
+/* ---- keys ---- */
+
+bool
+identity_has_model(const struct identity *id, struct span model)
+{
+	for (size_t i = 0; i < id->nmodels; i++)
+		if (cel_glob(span_str(id->models[i]), model))
+			return true;
+	return false;
+}
+
+static void
+open_keyset(const struct identity_entry *e, struct keysets *sets, struct entry_keys *k,
+	struct diag *d)
+{
+	struct keyset_options o = { e->jwks_url, e->ca_file, e->refresh_us, e->stale_us };
+
+	if (sets && !(k->keyset = keyset_open(sets, &o)))
+		diag_at(d, e->at, "out of memory");
+}
+
+static void
+load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *sets,
+	struct entry_keys *k, struct diag *d)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	if (e->kind == ID_JWT && e->secret) {
+		struct buf secret;
+		buf_init(&secret, 0);
+		if (secret_load(e->secret, &secret, &why) == 0)
+			k->jwks = jwks_secret(buf_view(&secret), &why);
+		buf_free(&secret);
+		if (!k->jwks)
+			diag_at(d, e->at, "secret: %.*s", SPAN_ARG(buf_view(&why)));
+	} else if (e->kind == ID_JWT && e->jwks_url) {
+		open_keyset(e, sets, k, d);
+	} else if (e->kind == ID_JWT) {
+		k->jwks = jwks_load_file(e->jwks_file, &why);
+		if (!k->jwks)
+			diag_at(d, e->at, "jwks %s: %.*s", e->jwks_file,
+				SPAN_ARG(buf_view(&why)));
+	} else if (e->kind == ID_SIGNED) {
+		k->hmac = hmac_keys_load(e->keys_file, d);
+	} else if (e->kind == ID_API_KEY) {
+		k->apikeys = no_file_no_key && access(e->keys_file, F_OK) < 0 && errno == ENOENT
+				     ? calloc(1, sizeof(*k->apikeys))
+				     : apikeys_load(e->keys_file, d);
+	}
+	buf_free(&why);
+}
+
+struct identity_keys *
+identity_keys_load(
+	const struct policy *p, bool no_file_no_key, struct keysets *sets, struct diag *d)
+{
+	struct identity_keys *k = calloc(1, sizeof(*k));
+	unsigned before = d->errors;
+
+	if (!k)
+		return NULL;
+	k->entry = calloc(p->nidentities + 1, sizeof(*k->entry));
+	k->n = k->entry ? p->nidentities : 0;
+	for (size_t i = 0; i < k->n; i++)
+		load_entry(&p->identities[i], no_file_no_key, sets, &k->entry[i], d);
+	if (!k->entry || d->errors != before)
+		identity_keys_free(&k);
+	return k;
+}
+
+void
+identity_keys_free(struct identity_keys **kp)
+{
+	struct identity_keys *k = *kp;
+
+	if (!k)
+		return;
+	for (size_t i = 0; i < k->n; i++) {
+		jwks_free(&k->entry[i].jwks);
+		keyset_close(&k->entry[i].keyset);
+		apikeys_free(&k->entry[i].apikeys);
+		hmac_keys_free(&k->entry[i].hmac);
+	}
+	free(k->entry);
+	free(k);
+	*kp = NULL;
+}
+
+bool
+identity_keys_have(const struct identity_keys *k, struct span id)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->entry[i].apikeys && apikeys_by_id(k->entry[i].apikeys, id))
+			return true;
+	return false;
+}
+
+/* ---- the credential in a header, or in a parameter of the query ---- */
+
+/* "Bearer X" → X; in headers of their own the scheme is optional. Authorization
+ * under another scheme, or none, holds a credential of ours only by its shape:
+ * then *foreign. 0 or ERR_AUTH (given twice). */
+static int
+presented(const struct http_head *h, const char *header, struct span *out, bool *foreign)
+{
+	struct span v, rest;
+	size_t scheme = 0;
+
+	*out = (struct span){ NULL, 0 };
+	*foreign = false;
+	int n = http_field_one(h, header, &v);
+	if (n < 0)
+		return ERR_AUTH;
+	v = span_trim(v, " \t");
+	while (scheme < v.n && !is_one_of(v.p[scheme], " \t"))
+		scheme++;
+	rest = span_trim(span_cut(v, scheme, v.n), " \t");
+	if (span_ieq(span_cut(v, 0, scheme), SPAN_LIT("bearer"))) {
+		*out = rest;
+	} else if (strcmp(header, "authorization")) {
+		*out = v;
+	} else {
+		*foreign = true;
+		*out = rest.n ? rest : v;
+		/* RFC 9110 11.4: with parameters it is no token68. */
+		for (size_t i = 0; i < out->n; i++)
+			if (is_one_of(out->p[i], " \t,\""))
+				*out = (struct span){ NULL, 0 };
+	}
+	return 0;
+}
+
+/* The value of that parameter, escapes undone. 0 or ERR_AUTH (given twice). */
+static int
+presented_in_query(
+	const struct http_head *h, const char *name, struct arena *a, struct span *out)
+{
+	struct span rest = h->query, found;
+	struct uri_pair pair;
+	bool seen = false;
+
+	*out = (struct span){ NULL, 0 };
+	while (h->has_query && uri_pair_next(&rest, &pair)) {
+		if (uri_decode(pair.name, true, a, &found) < 0 || !span_is(found, name))
+			continue;
+		if (seen)
+			return ERR_AUTH;
+		seen = true;
+		if (uri_decode(pair.value, true, a, out) < 0)
+			*out = pair.value;
+	}
+	return 0;
+}
+
+/* ---- API keys ---- */
+
+/* owner and scopes, for conditions and the record */
+static bool
+key_attributes(const struct apikey *k, struct arena *a, struct identity *out)
+{
+	struct cel_value *pairs = arena_array(a, 4, sizeof(*pairs));
+	struct cel_value *scopes = arena_array(a, k->nscopes + 1, sizeof(*scopes));
+	size_t n = 0;
+
+	if (!pairs || !scopes)
+		return false;
+	for (size_t i = 0; i < k->nscopes; i++)
+		scopes[i] = cel_string(span_str(k->scopes[i]));
+	if (k->owner[0]) {
+		pairs[n++] = cel_string(SPAN_LIT("owner"));
+		pairs[n++] = cel_string(span_str(k->owner));
+	}
+	if (k->nscopes) {
+		pairs[n++] = cel_string(SPAN_LIT("scopes"));
+		pairs[n++] = cel_list(scopes, k->nscopes);
+	}
+	out->attributes = pairs;
+	out->nattributes = n / 2;
+	return true;
+}
+
+/* Views of the key's texts. */
+static int
+from_key(const struct identity_entry *e, const struct apikey *k, struct arena *a,
+	struct identity *out)
+{
+	*out = (struct identity){
+		.method = "api_key",
+		.person = span_str(e->subject_owner ? k->owner : k->person),
+		.agent = span_str(k->agent),
+		.department = span_str(k->department),
+		.team = span_str(k->team),
+		.tier = span_str(k->tier),
+		.clearance = k->clearance,
+		.key_id = span_str(k->id),
+		.scopes = k->scopes,
+		.nscopes = k->nscopes,
+		.models = k->models,
+		.nmodels = k->nmodels,
+		.expires_s = k->expires_ns / 1000000000,
+		.verified = true,
+	};
+	out->limits = key_limits(k, a, &out->nlimits);
+	struct cel_value *roles = arena_array(a, k->nroles, sizeof(*roles));
+	for (size_t i = 0; roles && i < k->nroles; i++)
+		roles[i] = cel_string(span_str(k->roles[i]));
+	out->roles = roles;
+	out->nroles = roles ? k->nroles : 0;
+	return roles && key_attributes(k, a, out) ? 0 : ERR_NOMEM;
+}
+
+static int
+verify_apikey(const struct attempt *t, const struct identity_entry *e, const struct apikey *k)
+{
+	if (!apikey_live(k, t->now_ns))
+		return auth_refused(t->why, k->revoked_ns && t->now_ns >= k->revoked_ns
+						    ? "the API key is revoked"
+						    : "the API key has expired");
+	if (e->subject_owner && !k->owner[0])
+		return auth_refused(t->why, "the API key has no owner");
+	return from_key(e, k, t->a, t->out);
+}
+
+int
+identity_of_key(const struct policy *p, const struct identity_keys *k,
+	const struct apikeys *live, struct span id, struct arena *a, struct identity *out)
+{
+	const struct apikey *found = live ? apikeys_by_id(live, id) : NULL;
+	struct apikey copy;
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		if (p->identities[i].kind != ID_API_KEY)
+			continue;
+		/* Of a file's key that was revoked at run time no more is known there. */
+		const struct apikey *key = found && found->person[0]
+						   ? found
+						   : apikeys_by_id(k->entry[i].apikeys, id);
+		if (key)
+			return apikey_copy(key, a, &copy) < 0
+				       ? ERR_NOMEM
+				       : from_key(&p->identities[i], &copy, a, out);
+	}
+	return ERR_NOTFOUND;
+}
+
+/* ---- all entries ---- */
+
+static bool
+has_kind(const struct policy *p, const struct identity_entry *place, enum identity_kind kind)
+{
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].kind == kind && same_place(&p->identities[i], place))
+			return true;
+	return false;
+}
+
+/* A key that was made at run time, or one of a file that was revoked then. NOT_HERE: neither
+ * has the text. */
+static int
+verify_live(const struct attempt *t, const struct identity_entry *e, struct span text)
+{
+	static const unsigned char of_file[SHA256_BYTES];
+	struct span id = apikey_id(text);
+	const struct apikey *k = t->c->live && id.p ? apikeys_by_id(t->c->live, id) : NULL;
+	struct apikey copy;
+
+	if (!k)
+		return NOT_HERE;
+	if (k->revoked_ns && !sodium_memcmp(k->sha256, of_file, sizeof(of_file)))
+		return auth_refused(t->why, "the API key is revoked");
+	if (!apikey_is(k, text))
+		return NOT_HERE;
+	/* The next change of them may come while the request lives. */
+	int err = apikey_copy(k, t->a, &copy);
+	return err ? err : verify_apikey(t, e, &copy);
+}
+
+/* A key is tried by all entries that read the place where it is: keys made at run time first,
+ * then each entry's file. */
+static int
+verify_key(const struct attempt *t, const struct identity_entry *place, struct span text)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < t->p->nidentities; i++) {
+		const struct identity_entry *e = &t->p->identities[i];
+		if (e->kind != ID_API_KEY || !same_place(e, place))
+			continue;
+		int err = first ? verify_live(t, e, text) : NOT_HERE;
+		if (err != NOT_HERE)
+			return err;
+		first = false;
+		const struct apikey *k = apikeys_find(t->k->entry[i].apikeys, text);
+		if (k)
+			return verify_apikey(t, e, k);
+	}
+	return auth_refused(t->why, "the API key is unknown");
+}
+
+void
+identity_nobody(const struct policy *p, struct identity *out)
+{
+	*out = (struct identity){ .method = "none", .person = SPAN_LIT("service-account") };
+	for (size_t i = 0; i < p->nidentities; i++)
+		if (p->identities[i].kind == ID_NONE && p->identities[i].person) {
+			out->person = span_str(p->identities[i].person);
+			return;
+		}
+}
+
+/* The place of an entry: NOT_HERE where it holds no credential of ours. */
+static int
+verify_place(const struct attempt *t, const struct identity_entry *place)
+{
+	struct span v;
+	bool foreign = false;
+
+	if (place->query && presented_in_query(t->c->head, place->query, t->a, &v) < 0)
+		return auth_refused(t->why, "the credential's parameter is given twice");
+	if (place->header && presented(t->c->head, place->header, &v, &foreign) < 0)
+		return auth_refused(t->why, "the credential's header is given twice");
+	enum credential_shape shape = credential_shape(v);
+	if (shape == SHAPE_NONE)
+		return NOT_HERE;
+	if (foreign)
+		return auth_refused(t->why, "a credential without the scheme Bearer");
+	t->c->verified = v;
+	if (shape == SHAPE_API_KEY && has_kind(t->p, place, ID_API_KEY))
+		return verify_key(t, place, v);
+	if (shape == SHAPE_TOKEN && has_kind(t->p, place, ID_JWT))
+		return verify_token(t, place, v);
+	return auth_refused(t->why, shape == SHAPE_TOKEN ? "a token where none is accepted"
+							 : "an API key where none is accepted");
+}
+
+int
+identity_verify(const struct policy *p, const struct identity_keys *k,
+	struct identity_cache *cache, struct credentials *c, int64_t now_wall_ns,
+	struct arena *a, struct identity *out, const char **why, bool *hit)
+{
+	int64_t now_s = now_wall_ns / 1000000000;
+	const struct attempt t = { p, k, cache, c, now_wall_ns, now_s, a, out, why, hit };
+
+	*hit = false;
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		int err = NOT_HERE;
+		if (e->kind == ID_SIGNED)
+			err = signed_verify(e, k->entry[i].hmac, c, now_s, a, out, why);
+		else if (e->header || e->query)
+			err = verify_place(&t, e);
+		else if (e->kind == ID_CERTIFICATE && c->certificate.n)
+			err = verify_certificate(&t, e);
+		if (err != NOT_HERE)
+			return err;
+	}
+	identity_nobody(p, out);
+	return 0;
+}

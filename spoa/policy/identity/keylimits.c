@@ -1,0 +1,80 @@
+/* WHAT=AMOUNT/WINDOW. */
+#include "policy/identity/keylimits.h"
+
+#include "base/price/price.h"
+#include "policy/config/read.h"
+
+enum { USD_SCALE = 9 }; /* nano-dollars */
+
+/* A name has no other part of a Redis key than limits of the policy have. */
+static const char *const names[KEY_LIMITS_MAX] = { "key-limit-1", "key-limit-2", "key-limit-3",
+	"key-limit-4", "key-limit-5", "key-limit-6", "key-limit-7", "key-limit-8" };
+
+/* As enum limit_calendar; in UTC. */
+static const char *const calendars[] = { "hour", "day", "week", "month" };
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum limit_of of;
+	bool window; /* it counts over time */
+} counted[] = {
+	{ "requests",           LIMIT_REQUESTS,      true  },
+	{ "tokens",             LIMIT_TOKENS,        true  },
+	{ "input_tokens",       LIMIT_INPUT_TOKENS,  true  },
+	{ "output_tokens",      LIMIT_OUTPUT_TOKENS, true  },
+	{ "usd",                LIMIT_USD,           true  },
+	{ "concurrent",         LIMIT_CONCURRENT,    false },
+	{ "tokens_per_request", LIMIT_MESSAGE,       false },
+};
+/* clang-format on */
+
+const char *
+key_limit_read(struct span text, struct limit *out)
+{
+	struct span what = span_next(&text, '='), amount = span_next(&text, '/');
+	uint64_t us = 0;
+	size_t i = 0;
+
+	*out = (struct limit){ .name = "" };
+	while (i < COUNT_OF(counted) && !span_is(what, counted[i].name))
+		i++;
+	if (i == COUNT_OF(counted))
+		return "requests, tokens, input_tokens, output_tokens or usd =N/WINDOW, or "
+		       "concurrent or tokens_per_request =N is expected";
+	out->of = counted[i].of;
+	out->reads_body = out->of != LIMIT_REQUESTS && out->of != LIMIT_CONCURRENT;
+	if (out->of == LIMIT_USD) {
+		if (price_parse(amount, USD_SCALE, &out->amount) < 0 || !out->amount)
+			return "US dollars such as 500 or 0.25 are expected after =";
+	} else if (span_u64(amount, &out->amount) < 0 || !out->amount ||
+		   out->amount > 1ull << 40)
+		return "a whole number from 1 on is expected after =";
+	if (!counted[i].window)
+		return text.p ? "requests at once, and tokens of one request, have no window"
+			      : NULL;
+	size_t calendar = span_find(text, calendars, COUNT_OF(calendars));
+	if (calendar < COUNT_OF(calendars)) {
+		out->by_calendar = true;
+		out->calendar = (enum limit_calendar)calendar;
+		return NULL;
+	}
+	if (duration_parse(text, &us) < 0 || us < SECOND_US || us % SECOND_US ||
+		us > 31ull * 86400 * SECOND_US)
+		return "a window from 1s to 31d, such as 1m, or hour, day, week or month, is "
+		       "expected after /";
+	out->window_s = us / SECOND_US;
+	return NULL;
+}
+
+const struct limit *
+key_limits(const struct apikey *k, struct arena *a, size_t *n)
+{
+	struct limit *v = k->nlimits ? arena_array(a, k->nlimits, sizeof(*v)) : NULL;
+
+	*n = 0;
+	for (size_t i = 0; v && i < k->nlimits && i < KEY_LIMITS_MAX; i++)
+		if (!key_limit_read(span_str(k->limits[i]), &v[*n]))
+			v[(*n)++].name = names[i];
+	return *n ? v : NULL;
+}

@@ -1,0 +1,104 @@
+/* The window: buckets of eight words; a word is 40 bits of the nonce's hash over 24 bits
+ * of the second until which it counts. A worker takes a word by compare-and-swap and
+ * looks again: of two that came at once with one nonce at most one finds itself alone. */
+#include "policy/identity/nonce.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/sha256.h"
+
+enum { BUCKET = 8, UNTIL_BITS = 24 };
+#define UNTIL_MASK ((UINT64_C(1) << UNTIL_BITS) - 1)
+
+struct nonce_window {
+	size_t buckets; /* a power of two */
+	int64_t started_s;
+	_Atomic uint64_t v[];
+};
+
+struct nonce_window *
+nonce_window_new(size_t entries, int64_t started_s)
+{
+	size_t buckets = 1;
+
+	while (buckets * BUCKET < entries)
+		buckets *= 2;
+	struct nonce_window *w = calloc(1, sizeof(*w) + buckets * BUCKET * sizeof(w->v[0]));
+	if (!w)
+		return NULL;
+	w->buckets = buckets;
+	w->started_s = started_s;
+	return w;
+}
+
+void
+nonce_window_free(struct nonce_window **w)
+{
+	free(*w);
+	*w = NULL;
+}
+
+int64_t
+nonce_window_started(const struct nonce_window *w)
+{
+	return w->started_s;
+}
+
+/* Seconds since the start, and one, so that a word is never 0. */
+static uint64_t
+since(const struct nonce_window *w, int64_t s)
+{
+	return s < w->started_s ? 1 : (uint64_t)(s - w->started_s) + 1;
+}
+
+/* The 24 bits turn around after 194 days: what lies more than half of that ahead is past. */
+static bool
+live(uint64_t word, uint64_t now)
+{
+	uint64_t ahead = ((word & UNTIL_MASK) - now) & UNTIL_MASK;
+
+	return word && ahead > 0 && ahead < UNTIL_MASK / 2;
+}
+
+static bool
+same(uint64_t a, uint64_t b)
+{
+	return a >> UNTIL_BITS == b >> UNTIL_BITS;
+}
+
+/* How many live words of the bucket hold that hash. */
+static unsigned
+count(_Atomic uint64_t *bucket, uint64_t word, uint64_t now)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < BUCKET; i++) {
+		uint64_t v = atomic_load(&bucket[i]);
+		n += live(v, now) && same(v, word);
+	}
+	return n;
+}
+
+int
+nonce_take(struct nonce_window *w, struct span nonce, int64_t now_s, int64_t until_s)
+{
+	unsigned char h[SHA256_BYTES];
+	uint64_t hash, now = since(w, now_s) & UNTIL_MASK;
+
+	sha256(nonce, h);
+	memcpy(&hash, h, sizeof(hash));
+	_Atomic uint64_t *bucket = &w->v[(hash & (w->buckets - 1)) * BUCKET];
+	memcpy(&hash, h + sizeof(hash), sizeof(hash));
+	uint64_t word = hash << UNTIL_BITS | (since(w, until_s) & UNTIL_MASK);
+	if (count(bucket, word, now))
+		return ERR_DUPLICATE;
+	for (int i = 0; i < BUCKET; i++) {
+		uint64_t old = atomic_load(&bucket[i]);
+		if (live(old, now) || !atomic_compare_exchange_strong(&bucket[i], &old, word))
+			continue;
+		return count(bucket, word, now) == 1 ? 0 : ERR_DUPLICATE;
+	}
+	return ERR_LIMIT;
+}

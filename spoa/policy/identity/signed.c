@@ -1,0 +1,347 @@
+/* Signed headers; what is signed is told in signed.h. */
+#include "policy/identity/signed.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+#include "policy/config/secret.h"
+#include "policy/identity/claims.h"
+#include "policy/identity/nonce.h"
+
+enum { FIELDS_MAX = 32, VALUE_MAX = 4096, KEYS_MAX = 64, SECRET_MIN = 32, MAC_BYTES = 32 };
+
+struct hmac_keys {
+	struct arena arena;
+	struct hmac_key {
+		const char *id;
+		struct buf secret;
+	} v[KEYS_MAX];
+	size_t n;
+};
+
+/* ---- keys ---- */
+
+static void
+read_key(struct hmac_keys *k, const struct yaml_node *n, struct diag *d)
+{
+	static const char *const accepted[] = { "id", "secret", NULL };
+	const struct yaml_node *id = yaml_get(n, "id"), *secret = yaml_get(n, "secret");
+	struct hmac_key *key = &k->v[k->n];
+	const char *ref = NULL;
+	struct buf why;
+
+	if (!read_map(d, n, "a key", accepted, NULL))
+		return;
+	if (!id || !secret) {
+		diag_at(d, n, "a key needs id and secret");
+		return;
+	}
+	if (!read_text(d, id, "id", &key->id) || !read_secret(&k->arena, d, secret, &ref))
+		return;
+	for (size_t i = 0; i < k->n; i++)
+		if (!strcmp(k->v[i].id, key->id))
+			diag_at(d, id, "the id %s is given twice", key->id);
+	buf_init(&key->secret, 0);
+	buf_init(&why, 4096);
+	k->n++;
+	if (secret_load(ref, &key->secret, &why))
+		diag_at(d, secret, "secret: %.*s", SPAN_ARG(buf_view(&why)));
+	else if (key->secret.n < SECRET_MIN)
+		diag_at(d, secret, "secret: at least %d bytes are expected, found %zu",
+			SECRET_MIN, key->secret.n);
+	buf_free(&why);
+}
+
+struct hmac_keys *
+hmac_keys_load(const char *file, struct diag *d)
+{
+	static const char *const accepted[] = { "keys", NULL };
+	struct hmac_keys *k = calloc(1, sizeof(*k));
+	unsigned before = d->errors;
+
+	if (!k)
+		return NULL;
+	arena_init(&k->arena, 0, false);
+	const struct yaml_node *root = yaml_load_file(&k->arena, file, d), *list = NULL;
+	if (root && read_map(d, root, "a file of HMAC keys", accepted, NULL) &&
+		!(list = yaml_get(root, "keys")))
+		diag_at(d, root, "keys is missing");
+	if (list && read_list(d, list, "keys")) {
+		if (list->count > KEYS_MAX)
+			diag_at(d, list, "more than %d keys", KEYS_MAX);
+		for (const struct yaml_node *n = list->child; n && k->n < KEYS_MAX; n = n->next)
+			read_key(k, n, d);
+	}
+	if (d->errors != before)
+		hmac_keys_free(&k);
+	return k;
+}
+
+void
+hmac_keys_free(struct hmac_keys **kp)
+{
+	struct hmac_keys *k = *kp;
+
+	if (!k)
+		return;
+	for (size_t i = 0; i < k->n; i++)
+		buf_free(&k->v[i].secret);
+	arena_reset(&k->arena);
+	free(k);
+	*kp = NULL;
+}
+
+static const struct hmac_key *
+key_of(const struct hmac_keys *k, struct span id)
+{
+	if (!id.n)
+		return k->n == 1 ? &k->v[0] : NULL;
+	for (size_t i = 0; i < k->n; i++)
+		if (span_is(id, k->v[i].id))
+			return &k->v[i];
+	return NULL;
+}
+
+/* ---- the headers ---- */
+
+struct signed_field {
+	struct span name; /* lower case, with the prefix */
+	struct span value;
+};
+
+struct reader {
+	const struct identity_entry *e;
+	struct arena *a;
+	struct signed_field v[FIELDS_MAX];
+	size_t n;
+	struct span signature;
+	const char *why;
+};
+
+static struct span
+lower_copy(struct span s, struct arena *a)
+{
+	struct span copy = arena_dup(a, s);
+
+	if (copy.p)
+		ascii_lower((char *)copy.p, copy.n);
+	return copy;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct signed_field *x = a, *y = b;
+
+	return span_order(x->name, y->name);
+}
+
+/* 0 with *why, or the number of headers found, the signature among them. */
+static size_t
+collect(struct reader *r, const struct http_head *h)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < h->nfields; i++) {
+		const struct http_field *f = &h->fields[i];
+		bool is_signature = span_ieq(f->name, span_str(r->e->header));
+		if (!is_signature && !span_istarts(f->name, span_str(r->e->prefix)))
+			continue;
+		found++;
+		struct span value = span_trim(f->value, " \t");
+		if (value.n > VALUE_MAX || !utf8_valid(value)) {
+			r->why = "a signed header is too long or not UTF-8";
+		} else if (is_signature) {
+			if (r->signature.p)
+				r->why = "the signature is given twice";
+			r->signature = value;
+		} else if (r->n == FIELDS_MAX) {
+			r->why = "too many signed headers";
+		} else {
+			r->v[r->n++] = (struct signed_field){ lower_copy(f->name, r->a),
+				arena_dup(r->a, value) };
+		}
+	}
+	qsort(r->v, r->n, sizeof(r->v[0]), by_name);
+	for (size_t i = 1; i < r->n; i++)
+		if (by_name(&r->v[i - 1], &r->v[i]) == 0)
+			r->why = "a signed header is given twice";
+	if (found && !r->signature.n)
+		r->why = "the headers are not signed";
+	return found;
+}
+
+/* The value of <prefix>name, empty where absent. */
+static struct span
+value_of(const struct reader *r, const char *name)
+{
+	size_t prefix = strlen(r->e->prefix);
+
+	for (size_t i = 0; i < r->n; i++)
+		if (span_is(span_cut(r->v[i].name, prefix, r->v[i].name.n), name))
+			return r->v[i].value;
+	return (struct span){ NULL, 0 };
+}
+
+/* ---- the signature ---- */
+
+static void
+canonical(const struct reader *r, const struct http_head *h, struct buf *out)
+{
+	buf_str(out, "tollgate-v1\n");
+	buf_printf(out, "%.*s\n%.*s%s%.*s\n", SPAN_ARG(h->method), SPAN_ARG(h->path),
+		h->has_query ? "?" : "", SPAN_ARG(h->query));
+	for (size_t i = 0; i < r->n; i++)
+		buf_printf(out, "%.*s:%.*s\n", SPAN_ARG(r->v[i].name), SPAN_ARG(r->v[i].value));
+}
+
+static bool
+decode_mac(struct span text, unsigned char mac[MAC_BYTES])
+{
+	size_t n = 0;
+	struct span bare = span_trim(text, "=");
+
+	if (text.n == 2 * MAC_BYTES)
+		return sodium_hex2bin(mac, MAC_BYTES, text.p, text.n, NULL, &n, NULL) == 0 &&
+		       n == MAC_BYTES;
+	bool url = span_chr(bare, '-') < bare.n || span_chr(bare, '_') < bare.n;
+	return sodium_base642bin(mac, MAC_BYTES, bare.p, bare.n, NULL, &n, NULL,
+		       url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+			   : sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
+	       n == MAC_BYTES;
+}
+
+static bool
+signature_fits(const struct reader *r, const struct hmac_key *key, const struct http_head *h)
+{
+	unsigned char given[MAC_BYTES], mac[EVP_MAX_MD_SIZE];
+	struct buf text;
+	unsigned n = 0;
+
+	if (!decode_mac(r->signature, given))
+		return false;
+	buf_init(&text, 0);
+	canonical(r, h, &text);
+	struct span secret = buf_view(&key->secret), s = buf_view(&text);
+	bool ok = !buf_failed(&text) &&
+		  HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)s.p, s.n,
+			  mac, &n) &&
+		  sodium_memcmp(mac, given, MAC_BYTES) == 0;
+	buf_free(&text);
+	return ok;
+}
+
+/* ---- what they say ---- */
+
+static bool
+whole_number(struct span s, int64_t *out)
+{
+	bool minus = s.n && s.p[0] == '-';
+
+	*out = 0;
+	for (size_t i = minus; i < s.n; i++)
+		if (!is_digit(s.p[i]) || __builtin_mul_overflow(*out, 10, out) ||
+			__builtin_add_overflow(*out, (int64_t)(s.p[i] - '0'), out))
+			return false;
+	if (minus)
+		*out = -*out;
+	return s.n > (size_t)minus;
+}
+
+static void
+read_roles(struct reader *r, struct identity *out)
+{
+	struct span rest = value_of(r, "roles");
+	struct cel_value *roles = arena_array(r->a, rest.n + 1, sizeof(*roles));
+
+	while (roles && rest.n) {
+		struct span role = span_trim(span_next(&rest, ','), " ");
+		if (role.n)
+			roles[out->nroles++] = cel_string(role);
+	}
+	out->roles = roles;
+}
+
+static void
+read_attributes(struct reader *r, struct identity *out)
+{
+	static const char *const known[] = { "person", "agent", "department", "team", "tier",
+		"roles", "clearance", "timestamp", "nonce", "key" };
+	struct cel_value *pairs = arena_array(r->a, 2 * r->n + 1, sizeof(*pairs));
+	size_t prefix = strlen(r->e->prefix);
+
+	for (size_t i = 0; pairs && i < r->n; i++) {
+		struct span name = span_cut(r->v[i].name, prefix, r->v[i].name.n);
+		if (SPAN_IN(name, known))
+			continue;
+		pairs[2 * out->nattributes] = cel_string(name);
+		pairs[2 * out->nattributes + 1] = cel_string(r->v[i].value);
+		out->nattributes++;
+	}
+	out->attributes = pairs;
+}
+
+/* The times, the nonce, the person. NULL, or why not. */
+static const char *
+check_claims(struct reader *r, const struct hmac_key *key, const struct credentials *c,
+	int64_t now_s, struct identity *out)
+{
+	struct span nonce = value_of(r, "nonce"), clearance = value_of(r, "clearance");
+	int64_t when = 0, skew = (int64_t)r->e->max_skew_s;
+
+	if (!whole_number(value_of(r, "timestamp"), &when))
+		return "the timestamp is missing or no number";
+	if (when < now_s - skew || when > now_s + skew)
+		return "the signature is too old or of the future";
+	if (nonce.n < 16 || nonce.n > 128)
+		return "the nonce is missing, too short or too long";
+	if (!out->person.n)
+		return "the headers name no person";
+	if (clearance.p && !whole_number(clearance, &out->clearance))
+		return "the clearance is no whole number";
+	if (!c->nonces)
+		return NULL;
+	if (when < nonce_window_started(c->nonces))
+		return "signed before this process began: sign again";
+	/* The same nonce under two keys is two nonces. */
+	struct span once = arena_printf(r->a, "%s:%.*s", key->id, SPAN_ARG(nonce));
+	switch (once.p ? nonce_take(c->nonces, once, now_s, when + skew + 1) : ERR_NOMEM) {
+	case 0: return NULL;
+	case ERR_DUPLICATE: return "the nonce was used before";
+	default: return "too many nonces are remembered";
+	}
+}
+
+int
+signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct credentials *c,
+	int64_t now_s, struct arena *a, struct identity *out, const char **why)
+{
+	struct reader r = { .e = e, .a = a };
+
+	if (collect(&r, c->head) == 0)
+		return SIGNED_NOT_HERE;
+	*why = arena_failed(a) ? NULL : r.why;
+	if (!*why) {
+		const struct hmac_key *key = key_of(k, value_of(&r, "key"));
+		if (!key || !signature_fits(&r, key, c->head))
+			return auth_refused(why, key ? "the signature of the headers is wrong"
+						     : "the key of the signature is unknown");
+		c->verified = r.signature;
+		*out = (struct identity){ .method = "signed_headers",
+			.verified = true,
+			.key_id = span_str(key->id) };
+		for (size_t i = 0; i < IDENTITY_TEXTS; i++)
+			*identity_text(out, i) = value_of(&r, identity_texts[i].name);
+		read_roles(&r, out);
+		read_attributes(&r, out);
+		*why = check_claims(&r, key, c, now_s, out);
+	}
+	if (arena_failed(a))
+		return ERR_NOMEM;
+	return *why ? ERR_AUTH : 0;
+}

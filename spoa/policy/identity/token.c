@@ -1,0 +1,229 @@
+/* Tokens (RFC 7519, 8725), and those bound to a certificate (RFC 8705). */
+#include <sodium.h>
+
+#include "base/codec/json_text.h"
+#include "base/codec/jws.h"
+#include "base/err.h"
+#include "base/fetch/jwks.h"
+#include "base/sha256.h"
+#include "policy/identity/attempt.h"
+#include "policy/identity/claims.h"
+
+static const char *
+check_times(const struct identity_entry *e, const struct token_times *t, int64_t now_s)
+{
+	int64_t leeway = (int64_t)e->leeway_s;
+
+	if (now_s >= t->exp + leeway)
+		return "the token has expired";
+	if (t->nbf && now_s < t->nbf - leeway)
+		return "the token is not valid yet";
+	if (t->iat && now_s < t->iat - leeway)
+		return "the token was issued in the future";
+	if (e->max_age_s && (!t->iat || now_s > t->iat + (int64_t)e->max_age_s + leeway))
+		return "the token is older than max_age";
+	return NULL;
+}
+
+/* NumericDate (RFC 7519 2): a number, seconds, a fraction allowed. */
+static bool
+numeric_date(json_t *claims, const char *name, int64_t *out)
+{
+	json_t *v = json_object_get(claims, name);
+
+	*out = 0;
+	if (!v)
+		return true;
+	double d = json_number_value(v);
+	if (!json_is_number(v) || !(d >= 0 && d < 1e12))
+		return false;
+	*out = (int64_t)d;
+	return true;
+}
+
+/* RFC 7519 4.1.3: a string or a list of strings. */
+static bool
+audience_fits(const struct identity_entry *e, json_t *aud)
+{
+	size_t n = json_is_array(aud) ? json_array_size(aud) : 1;
+	bool fits = false;
+
+	for (size_t k = 0; k < n; k++) {
+		json_t *one = json_is_array(aud) ? json_array_get(aud, k) : aud;
+		if (!json_is_string(one))
+			return false;
+		for (size_t i = 0; i < e->naudiences; i++)
+			fits |= !strcmp(e->audiences[i], json_string_value(one));
+	}
+	return fits;
+}
+
+/* RFC 8725 3.11: a token of another kind is not ours. */
+static bool
+type_fits(json_t *typ)
+{
+	struct span t = json_span(typ);
+
+	if (!typ)
+		return true;
+	return span_ieq(t, SPAN_LIT("JWT")) || span_ieq(t, SPAN_LIT("at+jwt")) ||
+	       span_ieq(t, SPAN_LIT("application/at+jwt"));
+}
+
+static int
+check_header(const struct identity_entry *e, json_t *h, enum jws_alg *alg, const char **why)
+{
+	static const char *const refused[] = { "crit", "jku", "x5u", "jwk", "x5c", "b64", "zip",
+		"enc" };
+
+	for (size_t i = 0; i < COUNT_OF(refused); i++)
+		if (json_object_get(h, refused[i]))
+			return auth_refused(why,
+				"the token's header names a key or an extension of its own");
+	*alg = jws_alg_find(json_span(json_object_get(h, "alg")));
+	if (*alg == JWS_ALGS || !(e->algorithms & 1u << *alg))
+		return auth_refused(
+			why, "the token's algorithm is not allowed for this issuer");
+	if (!type_fits(json_object_get(h, "typ")))
+		return auth_refused(why, "the token is not of a type that may be used here");
+	json_t *kid = json_object_get(h, "kid");
+	if (kid && !json_is_string(kid))
+		return auth_refused(why, "the token's kid is no string");
+	return 0;
+}
+
+static int
+check_claims(const struct identity_entry *e, json_t *c, struct token_times *t, int64_t now_s,
+	const char **why)
+{
+	if (!audience_fits(e, json_object_get(c, "aud")))
+		return auth_refused(why, "the token is for another audience");
+	if (!json_object_get(c, "exp") || !numeric_date(c, "exp", &t->exp) ||
+		!numeric_date(c, "nbf", &t->nbf) || !numeric_date(c, "iat", &t->iat))
+		return auth_refused(why, "the token's times are missing or no numbers");
+	*why = check_times(e, t, now_s);
+	return *why ? ERR_AUTH : 0;
+}
+
+/* The entry of that place whose issuer the token names, and its audience where
+ * several have that issuer: lookup only, nothing of the token is trusted yet. */
+static size_t
+entry_for(const struct policy *p, const struct identity_entry *place, json_t *claims)
+{
+	struct span iss = json_span(json_object_get(claims, "iss"));
+	size_t first = p->nidentities;
+
+	for (size_t i = 0; i < p->nidentities; i++) {
+		const struct identity_entry *e = &p->identities[i];
+		if (e->kind != ID_JWT || !same_place(e, place) || !span_is(iss, e->issuer))
+			continue;
+		if (audience_fits(e, json_object_get(claims, "aud")))
+			return i;
+		if (first == p->nidentities)
+			first = i;
+	}
+	return first;
+}
+
+/* Of the issuer's keys, where they are at a URL; before verifying, so that a change in
+ * between is a change. */
+static unsigned
+generation_of(const struct attempt *t, const struct identity_entry *e)
+{
+	struct keyset *set = t->k->entry[e - t->p->identities].keyset;
+
+	return set ? keyset_generation(set) : 0;
+}
+
+static int
+verify_parsed(const struct attempt *t, const struct identity_entry *place, const struct jws *j,
+	struct token_times *times, const struct identity_entry **entry, unsigned *generation)
+{
+	enum jws_alg alg;
+	size_t i = entry_for(t->p, place, j->payload);
+
+	if (i == t->p->nidentities)
+		return auth_refused(t->why, "the token's issuer is unknown");
+	const struct identity_entry *e = *entry = &t->p->identities[i];
+	*generation = generation_of(t, e);
+	int err = check_header(e, j->header, &alg, t->why);
+	if (err)
+		return err;
+	struct span kid = json_span(json_object_get(j->header, "kid"));
+	struct keyset *set = t->k->entry[i].keyset;
+	if (t->k->entry[i].jwks)
+		err = jwks_verify(t->k->entry[i].jwks, kid, alg, j->signed_text, j->signature);
+	else
+		err = set ? keyset_verify(set, kid, alg, j->signed_text, j->signature)
+			  : ERR_NOTFOUND;
+	if (set && (err == ERR_NOTFOUND || err == ERR_CLOSED)) {
+		t->c->missed = set;
+		*t->why = err == ERR_CLOSED ? "the issuer's keys are not known"
+					    : "no key of the issuer fits the token";
+		return err == ERR_CLOSED ? IDENTITY_KEYLESS : IDENTITY_MISSED;
+	}
+	if (err)
+		return auth_refused(t->why, err == ERR_NOTFOUND
+						    ? "no key of the issuer fits the token"
+						    : "the token's signature is wrong");
+	err = check_claims(e, j->payload, times, t->now_s, t->why);
+	if (err)
+		return err;
+	*t->out = (struct identity){ .method = "jwt",
+		.verified = true,
+		.expires_s = times->exp,
+		.issuer = span_str(e->issuer),
+		.key_id = arena_dup(t->a, kid) };
+	return claims_read(&e->claims, j->payload, t->a, t->out, t->why);
+}
+
+/* A token bound to a certificate is its holder's only over that connection. */
+static int
+check_binding(const struct identity *id, const struct credentials *c, const char **why)
+{
+	unsigned char thumbprint[SHA256_BYTES];
+
+	if (!id->bound)
+		return 0;
+	*why = "the token is bound to another client certificate";
+	if (!c->certificate.n || c->certificate_refused)
+		return ERR_AUTH;
+	sha256(c->certificate, thumbprint);
+	return sodium_memcmp(thumbprint, id->thumbprint, sizeof(thumbprint)) ? ERR_AUTH : 0;
+}
+
+static int
+verify_alone(const struct attempt *t, const struct identity_entry *place, struct span token)
+{
+	unsigned char key[SHA256_BYTES];
+	struct token_times times;
+	const struct identity_entry *entry = NULL;
+	struct jws j;
+
+	sha256(token, key);
+	struct cached *c = t->cache ? idcache_find(t->cache, key) : NULL;
+	/* The same token in another entry's place is not the same credential, and what an
+	 * issuer has taken out of its set verifies no more. */
+	if (c && same_place(c->entry, place) && c->generation == generation_of(t, c->entry)) {
+		*t->hit = true;
+		*t->why = check_times(c->entry, &c->times, t->now_s);
+		return *t->why ? ERR_AUTH : identity_copy(&c->identity, t->a, t->out);
+	}
+	int err = jws_parse(token, t->a, &j, t->why);
+	if (err)
+		return err == ERR_NOMEM ? err : ERR_AUTH;
+	unsigned generation = 0;
+	err = verify_parsed(t, place, &j, &times, &entry, &generation);
+	jws_clear(&j);
+	if (err == 0 && t->cache)
+		idcache_put(t->cache, key, entry, t->out, &times, generation);
+	return err;
+}
+
+int
+verify_token(const struct attempt *t, const struct identity_entry *place, struct span token)
+{
+	int err = verify_alone(t, place, token);
+
+	return err ? err : check_binding(t->out, t->c, t->why);
+}

@@ -1,0 +1,267 @@
+/* The verdict on an answer. As for requests two outcomes are followed in one pass, what is
+ * enforced and what would be without shadow. */
+#include "policy/verdict/answer.h"
+
+#include "base/err.h"
+#include "policy/verdict/pass.h"
+#include "policy/verdict/tool.h"
+
+const char *const answer_when_names[] = { "whole", "new", "block", "end" };
+
+/* ---- what is kept of the request ---- */
+
+static struct cel_value
+copied(struct arena *a, const struct cel_value *v)
+{
+	size_t n = v->type == CEL_MAP ? 2 * v->list.n : v->list.n;
+	struct cel_value *list;
+
+	switch (v->type) {
+	case CEL_STRING:
+	case CEL_BYTES:
+	case CEL_ERROR: {
+		struct cel_value s = *v;
+		s.s = arena_dup(a, v->s);
+		return s;
+	}
+	case CEL_LIST:
+	case CEL_MAP:
+		list = arena_array(a, n, sizeof(*list));
+		for (size_t i = 0; list && i < n; i++)
+			list[i] = copied(a, &v->list.v[i]);
+		return (struct cel_value){ .type = v->type,
+			.caseless = v->caseless,
+			.list = { list, list ? v->list.n : 0 } };
+	default: return *v;
+	}
+}
+
+/* A file of the policy stays as long as the policy does. */
+static bool
+is_the_policys(const struct policy *p, size_t slot)
+{
+	return slot >= V_COUNT && p->data[slot - V_COUNT].kind == DATA_FILE;
+}
+
+static bool
+reads_description(const struct policy *p)
+{
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		if (p->tool_rules[i].when &&
+			cel_reads(p->tool_rules[i].when, V_TOOL_DESCRIPTION))
+			return true;
+	return false;
+}
+
+int
+tools_told_copy(const struct tools_told *from, struct arena *a, struct tools_told *to)
+{
+	*to = *from;
+	to->room = from->n;
+	to->v = arena_array(a, from->n, sizeof(*to->v));
+	for (size_t i = 0; to->v && i < from->n; i++) {
+		to->v[i].name = arena_dup(a, from->v[i].name);
+		to->v[i].description = arena_dup(a, from->v[i].description);
+	}
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+int
+policy_answer_request(const struct policy *p, const struct policy_facts *f, struct arena *a,
+	struct answer_request *out)
+{
+	struct arena own;
+
+	*out = (struct answer_request){
+		.route = f->route,
+		.verified = f->identity && f->identity->verified,
+		.kept = arena_array(a, p->nanswer_slots, sizeof(*out->kept)),
+	};
+	if (!out->kept)
+		return ERR_NOMEM;
+	if (f->told && reads_description(p) && tools_told_copy(f->told, a, &out->told))
+		return ERR_NOMEM;
+	if (p->nanswer_slots == 0)
+		return 0;
+	arena_init(&own, 0, true);
+	struct facts_view *v = arena_new(&own, struct facts_view);
+	if (v)
+		facts_init(v, p, f, &own);
+	for (size_t i = 0; v && i < p->nanswer_slots; i++) {
+		size_t slot = p->answer_slots[i];
+		struct cel_value got = facts_lookup(v, slot, &out->kept[i].present);
+		out->kept[i].value = is_the_policys(p, slot) ? got : copied(a, &got);
+	}
+	int err = arena_failed(&own) || arena_failed(a) ? ERR_NOMEM : 0;
+	arena_reset(&own);
+	return err;
+}
+
+/* ---- the rules ---- */
+
+struct judging {
+	const struct policy *p;
+	const struct answer_request *asked;
+	const struct answer_facts *f;
+	enum answer_when when;
+	struct facts_view view;
+	struct track enforced, full;
+};
+
+static bool
+waits(const struct judging *j, const struct rule *r)
+{
+	bool over = j->when == ANSWER_WHOLE || j->when == ANSWER_END;
+
+	return (r->reads_late && j->when == ANSWER_NEW) ||
+	       (r->reads_finish && !over && j->f->finish_reason.n == 0);
+}
+
+static void
+matched(struct judging *j, const struct rule *r)
+{
+	bool lifted = (r->shadow || j->p->shadow) && j->asked->verified;
+
+	if (r->redacts) {
+		track_redact(&j->full, r, &j->f->entities);
+		if (!lifted)
+			track_redact(&j->enforced, r, &j->f->entities);
+	}
+	if (r->effect != RULE_DENY)
+		return;
+	track_end(&j->full, r, RULE_DENY, false);
+	if (!lifted)
+		track_end(&j->enforced, r, RULE_DENY, false);
+}
+
+static void
+one_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
+{
+	if (waits(j, r)) {
+		t->fate = RULE_WAITS;
+		return;
+	}
+	int hit = facts_test(&j->view, r->when, &t->error);
+	if (hit > 0) {
+		t->fate = RULE_MATCHED;
+		matched(j, r);
+	} else if (hit == 0) {
+		t->fate = RULE_NO_MATCH;
+	} else {
+		t->fate = RULE_ERROR;
+		if (r->skip_on_error)
+			return;
+		/* It did not match, so shadow does not lift it. */
+		track_end(&j->full, r, RULE_DENY, true);
+		track_end(&j->enforced, r, RULE_DENY, true);
+	}
+}
+
+static enum rule_effect
+conclude(const struct track *t, const struct rule **rule)
+{
+	*rule = t->over ? t->ended : t->first_redact;
+	return t->over ? RULE_DENY : entities_any(&t->redact) ? RULE_REDACT : RULE_PERMIT;
+}
+
+static void
+deny(struct answer_verdict *v)
+{
+	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
+
+	v->status = own ? v->ruled.rule->status : 403;
+	v->reason = v->ruled.failed ? "a rule of the policy could not be evaluated"
+				    : v->ruled.rule->reason;
+}
+
+static void
+fill(struct judging *j, struct answer_verdict *v)
+{
+	const struct track *t = &j->enforced, *full = &j->full;
+
+	v->ruled.effect = conclude(t, &v->ruled.rule);
+	v->ruled.shadow_effect = conclude(full, &v->ruled.shadow_rule);
+	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
+			    v->ruled.shadow_rule != v->ruled.rule ||
+			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+			    memcmp(full->with, t->with, sizeof(t->with)) != 0;
+	v->classes_hit = j->view.answer_classes;
+	v->ruled.failed = t->failed;
+	if (v->ruled.effect == RULE_DENY)
+		deny(v);
+	v->redact = t->redact;
+	memcpy(v->with, t->with, sizeof(v->with));
+	for (size_t i = 0; i < j->p->nanswer_rules; i++)
+		if (v->ruled.trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, v->ruled.trace[i].rule);
+}
+
+/* ---- its calls ---- */
+
+static int
+one_call(struct judging *j, size_t i, struct arena *a, struct answer_verdict *v)
+{
+	const struct answer_tool *t = &j->f->tools[i];
+	struct tool_verdict *got = arena_new(a, struct tool_verdict);
+
+	if (!got || policy_called(j->p, j->asked, t, a, got) < 0)
+		return ERR_NOMEM;
+	v->of_tools[i] = got;
+	if (got->ruled.shadow_effect == RULE_DENY)
+		track_end(&j->full, got->ruled.shadow_rule, RULE_DENY, got->ruled.failed);
+	if (got->ruled.effect == RULE_DENY)
+		track_end(&j->enforced, got->ruled.rule, RULE_DENY, got->ruled.failed);
+	for (size_t k = 0; k < j->p->ntool_rules; k++)
+		if (got->ruled.trace[k].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, got->ruled.trace[k].rule);
+	return 0;
+}
+
+/* By the rules of phase: tool: one that is denied denies the answer. In a stream a call's
+ * arguments are there once its block has ended. */
+static int
+calls(struct judging *j, struct arena *a, struct answer_verdict *v)
+{
+	int err = 0;
+
+	if (j->when == ANSWER_NEW || !j->asked->route || !j->asked->route->uses.calls)
+		return 0;
+	v->of_tools = arena_array(a, j->f->ntools, sizeof(*v->of_tools));
+	if (!v->of_tools)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < j->f->ntools && !err && !j->enforced.over; i++)
+		if (!j->f->tools[i].let_go || j->f->asks_all)
+			err = one_call(j, i, a, v);
+	return err;
+}
+
+int
+policy_answer(const struct policy *p, const struct answer_request *asked,
+	const struct answer_facts *f, enum answer_when when, struct arena *a,
+	struct answer_verdict *out)
+{
+	struct judging *j = arena_new(a, struct judging);
+	size_t ntags = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->ruled.effect = out->ruled.shadow_effect = RULE_PERMIT;
+	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
+		ntags += p->answer_rules[i].change ? p->answer_rules[i].change->ntags : 0;
+	out->ruled.trace = arena_array(a, p->nanswer_rules, sizeof(*out->ruled.trace));
+	out->tags = arena_array(a, ntags, sizeof(*out->tags));
+	if (!j || !out->ruled.trace || !out->tags)
+		return ERR_NOMEM;
+	j->p = p;
+	j->asked = asked;
+	j->f = f;
+	j->when = when;
+	facts_answer(&j->view, p, asked, f, a);
+	for (size_t i = 0; i < p->nanswer_rules; i++) {
+		out->ruled.trace[i].rule = &p->answer_rules[i];
+		if (!j->enforced.over)
+			one_rule(j, &p->answer_rules[i], &out->ruled.trace[i]);
+	}
+	int err = calls(j, a, out);
+	fill(j, out);
+	return arena_failed(a) ? ERR_NOMEM : err;
+}

@@ -1,0 +1,206 @@
+/* From the rules' fates to a target: which candidates are left, in which order, and
+ * what the rules change about the request that goes there. */
+#include "base/err.h"
+#include "policy/verdict/pass.h"
+
+const char *const target_outs[TARGET_OUTS] = { "", "tried", "ejected", "busy", "window",
+	"output", "pinned", "keyless", "limit" };
+
+static const struct evaluation *
+evaluation(const struct pass *ps, size_t at)
+{
+	return &ps->e[ps->each ? at : 0];
+}
+
+/* The i-th rule's change, where it matched and counts for this track. */
+static const struct rule_change *
+change(const struct pass *ps, const struct evaluation *e, size_t i, bool full)
+{
+	const struct rule *r = &ps->p->rules[i];
+
+	if (!r->change || e->trace[i].fate != RULE_MATCHED)
+		return NULL;
+	return full || !pass_unchanged(ps, r) ? r->change : NULL;
+}
+
+/* Rules after the one that ended the track do not count; of the enforced one they
+ * were not reached. */
+static size_t
+rules_until(const struct pass *ps, const struct evaluation *e, bool full)
+{
+	const struct rule *end = full ? e->full.ended : NULL;
+
+	return end ? (size_t)(end - ps->p->rules) + 1 : ps->p->nrules;
+}
+
+enum { PLACES = 256 }; /* of a struct policy_rank */
+
+static bool
+names(const struct rule_change *x, const struct target *t, size_t *place)
+{
+	for (*place = 0; *place < x->ntargets; ++*place)
+		if (policy_target_is(t, x->targets[*place]))
+			return true;
+	return false;
+}
+
+/* The rule whose targets leave this one out, or NULL and its place: where the route goes by
+ * order the first rule's, else the one that it has before the rules are asked. */
+static const struct rule *
+routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
+{
+	const struct evaluation *e = evaluation(ps, at);
+	size_t n = ps->p->changes ? rules_until(ps, e, full) : 0;
+	bool placed = ps->f->route && ps->f->route->choose.by != CHOOSE_ORDER;
+
+	*place = ps->f->ranks ? ps->f->ranks[at].place : at;
+	for (size_t i = 0; i < n; i++) {
+		const struct rule_change *x = change(ps, e, i, full);
+		size_t k;
+		if (!x || x->ntargets == 0)
+			continue;
+		if (!names(x, &ps->targets[at], &k))
+			return &ps->p->rules[i];
+		if (!placed)
+			*place += k * PLACES;
+		placed = true;
+	}
+	return NULL;
+}
+
+static void
+changes(const struct pass *ps, size_t at, bool full, struct policy_changes *c)
+{
+	const struct evaluation *e = evaluation(ps, at);
+	size_t n = ps->p->changes ? rules_until(ps, e, full) : 0;
+
+	c->target = &ps->targets[at];
+	for (size_t i = 0; i < n; i++) {
+		const struct rule *r = &ps->p->rules[i];
+		const struct rule_change *x = r->change;
+		if (!x || e->trace[i].fate != RULE_MATCHED)
+			continue;
+		if (full || !pass_lifted(ps, r))
+			c->require |= x->require;
+		if (!full && pass_unchanged(ps, r))
+			continue;
+		if (x->model && !c->model) {
+			c->model = x->model;
+			c->model_rule = r;
+		}
+		if (x->max_output_tokens &&
+			(!c->max_output_tokens || x->max_output_tokens < c->max_output_tokens))
+			c->max_output_tokens = x->max_output_tokens;
+		if (x->nheaders)
+			c->rules[c->nrules++] = r;
+	}
+	if (!c->model)
+		c->model = c->target->model;
+}
+
+int
+pass_choose(const struct pass *ps, bool full, struct policy_candidate *candidates,
+	struct choice *out)
+{
+	const struct policy_rank *ranks = ps->f->ranks;
+	size_t best = 0, denied = ps->ntargets, kept_out = ps->ntargets;
+	bool any = false;
+	const struct rule *rule;
+
+	*out = (struct choice){ 0 };
+	for (size_t i = 0; i < ps->ntargets; i++) {
+		const struct evaluation *e = evaluation(ps, i);
+		struct policy_candidate *c = &candidates[i];
+		size_t place;
+		*c = (struct policy_candidate){
+			.target = &ps->targets[i], .trace = e->trace, .fate = CANDIDATE_LEFT
+		};
+		if (pass_conclude(ps, pass_track(e, full), &rule) == RULE_DENY) {
+			c->fate = CANDIDATE_DENIED;
+			c->rule = rule;
+			denied = denied < i ? denied : i;
+		} else if ((rule = routed_away(ps, i, full, &place))) {
+			c->fate = CANDIDATE_ROUTED;
+			c->rule = rule;
+		} else if (ranks && ranks[i].out) {
+			c->fate = CANDIDATE_OUT;
+			c->out = ranks[i].out;
+			kept_out = kept_out < i ? kept_out : i;
+		} else if (!any || place < best) {
+			any = true;
+			best = place;
+			out->at = i;
+		}
+	}
+	out->none_in = !any && kept_out < ps->ntargets;
+	if (out->none_in)
+		denied = kept_out;
+	if (!any && denied == ps->ntargets) {
+		out->routed = true;
+		out->effect = RULE_DENY;
+		out->rule = candidates[0].rule;
+	} else {
+		out->at = any ? out->at : denied;
+		out->effect = pass_conclude(
+			ps, pass_track(evaluation(ps, out->at), full), &out->rule);
+	}
+	if (any)
+		candidates[out->at].fate = CANDIDATE_CHOSEN;
+	out->changes.rules =
+		arena_array(ps->view.a, ps->p->nheader_rules, sizeof(*out->changes.rules));
+	if (!out->changes.rules)
+		return ERR_NOMEM;
+	changes(ps, out->at, full, &out->changes);
+	return 0;
+}
+
+bool
+pass_waits(const struct pass *ps, const struct policy_candidate *candidates)
+{
+	for (size_t i = 0; i < ps->ntargets; i++) {
+		const struct evaluation *e = evaluation(ps, i);
+		bool out = candidates[i].fate == CANDIDATE_ROUTED ||
+			   (candidates[i].fate == CANDIDATE_DENIED && e->enforced.over);
+		if (out ? e->waiting_end : e->waiting_any)
+			return true;
+	}
+	return false;
+}
+
+void
+tags_add(const char **tags, size_t *n, const struct rule *r)
+{
+	for (size_t k = 0; r->change && k < r->change->ntags; k++) {
+		size_t i = 0;
+		while (i < *n && strcmp(tags[i], r->change->tags[k]) != 0)
+			i++;
+		if (i == *n)
+			tags[(*n)++] = r->change->tags[k];
+	}
+}
+
+int
+pass_collect(const struct pass *ps)
+{
+	struct policy_verdict *v = ps->out;
+	size_t n = 0;
+
+	if (!ps->p->changes)
+		return 0;
+	for (size_t i = 0; i < ps->p->nrules; i++) {
+		const struct rule *r = &ps->p->rules[i];
+		bool matched = false;
+		for (size_t k = 0; k < (ps->each ? ps->ntargets : 1); k++)
+			matched |= ps->e[k].trace[i].fate == RULE_MATCHED;
+		if (r->change && matched && !pass_lifted(ps, r))
+			v->may_require |= r->change->require;
+		n += r->change ? r->change->ntags : 0;
+	}
+	v->tags = arena_array(ps->view.a, n, sizeof(*v->tags));
+	if (!v->tags)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < ps->p->nrules; i++)
+		if (v->ruled.trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, &ps->p->rules[i]);
+	return 0;
+}

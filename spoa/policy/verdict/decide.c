@@ -1,0 +1,316 @@
+/* The verdict on one request: rules top to bottom. Two outcomes are followed in
+ * one pass, what is enforced and what would be without shadow, so that a shadow
+ * period shows what enforcing will do. Same facts, same verdict. */
+#include "policy/verdict/decide.h"
+
+#include "base/err.h"
+#include "policy/verdict/pass.h"
+
+bool
+pass_lifted(const struct pass *ps, const struct rule *r)
+{
+	return (r->shadow || ps->p->shadow) && ps->f->identity && ps->f->identity->verified;
+}
+
+/* The same of what a rule ends the evaluation with. */
+static bool
+end_lifted(const struct pass *ps, const struct rule *r)
+{
+	return r->effect == RULE_PERMIT ? r->shadow : pass_lifted(ps, r);
+}
+
+static bool
+ends(const struct rule *r)
+{
+	return r->effect == RULE_DENY || r->effect == RULE_PERMIT;
+}
+
+void
+track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed)
+{
+	if (t->over)
+		return;
+	t->over = true;
+	t->ended = r;
+	t->effect = effect;
+	t->failed = failed;
+}
+
+void
+track_redact(struct track *t, const struct rule *r, const struct entity_set *found)
+{
+	bool any = false;
+
+	if (t->over)
+		return;
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
+		uint64_t hit = found ? r->redact.bit[i] & found->bit[i] : 0;
+		any |= hit != 0;
+		for (uint64_t more = hit & ~t->redact.bit[i]; more; more &= more - 1)
+			t->with[64 * i + (size_t)__builtin_ctzll(more)] = (uint8_t)r->with;
+		t->redact.bit[i] |= hit;
+	}
+	if (any && !t->first_redact)
+		t->first_redact = r;
+}
+
+/* What a rule changes follows from its fate: choose.c. */
+static void
+apply(struct pass *ps, struct evaluation *e, const struct rule *r)
+{
+	if (r->redacts) {
+		e->waiting_any |= !ps->f->whole;
+		track_redact(&e->full, r, ps->f->entities);
+		if (!pass_lifted(ps, r) && !(r->effect == RULE_PERMIT && r->shadow))
+			track_redact(&e->enforced, r, ps->f->entities);
+	}
+	if (!ends(r))
+		return;
+	track_end(&e->full, r, r->effect, false);
+	if (!end_lifted(ps, r))
+		track_end(&e->enforced, r, r->effect, false);
+}
+
+static void
+matched(struct pass *ps, struct evaluation *e, const struct rule *r, int hit,
+	struct rule_trace *t)
+{
+	if (hit == 0) {
+		t->fate = RULE_NO_MATCH;
+	} else if (hit > 0) {
+		t->fate = RULE_MATCHED;
+		apply(ps, e, r);
+	} else {
+		t->fate = RULE_ERROR;
+		if (r->skip_on_error)
+			return;
+		/* It did not match, so shadow does not lift it. */
+		track_end(&e->full, r, RULE_DENY, true);
+		track_end(&e->enforced, r, RULE_DENY, true);
+	}
+}
+
+/* What a rule that does not read the target said with the one before: 2 it was not
+ * asked. */
+static int
+known(const struct pass *ps, size_t at, size_t i, struct span *error)
+{
+	if (ps->p->rules[i].reads_target)
+		return 2;
+	for (size_t k = 0; k < at; k++) {
+		const struct rule_trace *t = &ps->e[k].trace[i];
+		*error = t->error;
+		switch (t->fate) {
+		case RULE_NO_MATCH: return 0;
+		case RULE_MATCHED: return 1;
+		case RULE_ERROR: return -1;
+		default: break;
+		}
+	}
+	return 2;
+}
+
+static void
+one_rule(struct pass *ps, size_t at, size_t i)
+{
+	struct evaluation *e = &ps->e[at];
+	const struct rule *r = &ps->p->rules[i];
+	struct rule_trace *t = &e->trace[i];
+
+	if (!ps->f->whole && r->reads_body) {
+		t->fate = RULE_WAITS;
+		e->waiting_any = true;
+		if (ends(r) && !end_lifted(ps, r))
+			e->waiting_end = true;
+		return;
+	}
+	int hit = at ? known(ps, at, i, &t->error) : 2;
+	matched(ps, e, r, hit == 2 ? facts_test(&ps->view, r->when, &t->error) : hit, t);
+}
+
+static int
+evaluate(struct pass *ps, size_t at)
+{
+	struct evaluation *e = &ps->e[at];
+
+	e->trace = arena_array(ps->view.a, ps->p->nrules, sizeof(*e->trace));
+	if (!e->trace)
+		return ERR_NOMEM;
+	if (at)
+		facts_target(&ps->view, &ps->targets[at]);
+	for (size_t i = 0; i < ps->p->nrules; i++) {
+		e->trace[i].rule = &ps->p->rules[i];
+		if (!e->enforced.over)
+			one_rule(ps, at, i);
+	}
+	return 0;
+}
+
+enum rule_effect
+pass_conclude(const struct pass *ps, const struct track *t, const struct rule **rule)
+{
+	enum rule_effect e = t->over		     ? t->effect
+			     : ps->p->default_permit ? RULE_PERMIT
+						     : RULE_DENY;
+
+	*rule = t->ended;
+	if (e == RULE_PERMIT && entities_any(&t->redact)) {
+		*rule = t->first_redact;
+		return RULE_REDACT;
+	}
+	return e;
+}
+
+static bool
+same_changes(const struct policy_changes *x, const struct policy_changes *y)
+{
+	return x->target == y->target && x->model == y->model &&
+	       x->max_output_tokens == y->max_output_tokens && x->require == y->require &&
+	       x->nrules == y->nrules;
+}
+
+static void
+deny(struct policy_verdict *v, bool routed)
+{
+	bool own = !routed && v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
+
+	v->status = own ? v->ruled.rule->status : 403;
+	v->reason = routed	      ? "the rules of the policy leave no target for it"
+		    : v->ruled.failed ? "a rule of the policy could not be evaluated"
+		    : own	      ? v->ruled.rule->reason
+				      : "no rule of the policy permits it";
+}
+
+static int
+fill(struct pass *ps)
+{
+	struct policy_verdict *v = ps->out;
+	struct choice now, would;
+
+	v->ncandidates = ps->ntargets;
+	v->candidates = arena_array(ps->view.a, 2 * ps->ntargets, sizeof(*v->candidates));
+	if (!v->candidates || pass_choose(ps, false, v->candidates, &now) < 0 ||
+		pass_choose(ps, true, v->candidates + ps->ntargets, &would) < 0)
+		return ERR_NOMEM;
+	const struct track *t = &ps->e[ps->each ? now.at : 0].enforced,
+			   *full = &ps->e[ps->each ? would.at : 0].full;
+	v->ruled.trace = v->candidates[now.at].trace;
+	v->ruled.effect = now.effect;
+	v->ruled.rule = now.rule;
+	v->changes = now.changes;
+	v->none_in = now.none_in;
+	v->ruled.shadow_effect = would.effect;
+	v->ruled.shadow_rule = would.rule;
+	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
+			    v->ruled.shadow_rule != v->ruled.rule ||
+			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+			    memcmp(full->with, t->with, sizeof(t->with)) != 0 ||
+			    !same_changes(&now.changes, &would.changes);
+	if (v->ruled.shadowed)
+		v->shadow_changes = would.changes;
+	v->classes_hit = ps->view.classes_hit;
+	v->ruled.failed = !now.routed && t->failed;
+	if (v->ruled.effect == RULE_DENY) {
+		deny(v, now.routed);
+	} else {
+		v->redact = t->redact;
+		memcpy(v->with, t->with, sizeof(v->with));
+		v->redacts = v->ruled.effect == RULE_REDACT;
+	}
+	if (!ps->f->whole)
+		v->waits = pass_waits(ps, v->candidates);
+	return pass_collect(ps);
+}
+
+int
+policy_decide(const struct policy *p, const struct policy_facts *f, struct arena *a,
+	struct policy_verdict *out)
+{
+	static const struct target nowhere = {
+		.name = "", .region = "", .external = true, .weight = 1, .priority = 1
+	};
+	struct pass *ps = arena_new(a, struct pass);
+	int err = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (!ps)
+		return ERR_NOMEM;
+	ps->p = p;
+	ps->f = f;
+	ps->out = out;
+	ps->targets = f->route ? f->route->targets : &nowhere;
+	ps->ntargets = f->route ? f->route->ntargets : 1;
+	ps->each = ps->ntargets > 1 && p->rules_read_target;
+	size_t n = ps->each ? ps->ntargets : 1;
+	ps->e = arena_array(a, n, sizeof(*ps->e));
+	if (!ps->e)
+		return ERR_NOMEM;
+	facts_init(&ps->view, p, f, a);
+	ps->view.target = ps->targets;
+	for (size_t i = 0; i < n && err == 0; i++)
+		err = evaluate(ps, i);
+	if (err == 0)
+		err = fill(ps);
+	for (size_t i = 0; i < p->ndata; i++)
+		out->data_read |= (uint32_t)ps->view.known[V_COUNT + i] << i;
+	return arena_failed(a) ? ERR_NOMEM : err;
+}
+
+/* A condition that reads the target asks where it is true of any. */
+struct cel_value
+policy_data(const struct policy *p, const struct policy_facts *f, size_t i, struct arena *a)
+{
+	struct facts_view *v = arena_new(a, struct facts_view);
+	bool present;
+
+	if (!v)
+		return (struct cel_value){ .type = CEL_MAP };
+	facts_init(v, p, f, a);
+	return facts_lookup(v, V_COUNT + i, &present);
+}
+
+bool
+policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
+	struct arena *a)
+{
+	struct facts_view *v = x->when ? arena_new(a, struct facts_view) : NULL;
+	struct span error;
+
+	if (!v)
+		return true;
+	facts_init(v, p, f, a);
+	if (!x->reads_target || !f->route)
+		return facts_test(v, x->when, &error) != 0;
+	for (size_t i = 0; i < f->route->ntargets; i++) {
+		facts_target(v, &f->route->targets[i]);
+		if (facts_test(v, x->when, &error) != 0)
+			return true;
+	}
+	return false;
+}
+
+int
+policy_requires(
+	const struct policy *p, const struct policy_facts *f, struct arena *a, uint64_t *which)
+{
+	struct policy_verdict *v = p->requires ? arena_new(a, struct policy_verdict) : NULL;
+
+	*which = 0;
+	if (!p->requires)
+		return 0;
+	if (!v || policy_decide(p, f, a, v) < 0)
+		return ERR_NOMEM;
+	*which = v->may_require;
+	return 0;
+}
+
+void
+policy_verdict_forget(struct policy_verdict *v)
+{
+	v->ruled.trace = NULL;
+	v->candidates = NULL;
+	v->tags = NULL;
+	v->ncandidates = v->ntags = 0;
+	v->changes.rules = v->shadow_changes.rules = NULL;
+	v->changes.nrules = v->shadow_changes.nrules = 0;
+}

@@ -1,0 +1,376 @@
+/* Facts as CEL values. A declared field without a value is "", [], 0 and has()
+ * is false; only a parameter that is absent or not scalar is an error. */
+#include "policy/verdict/facts.h"
+
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "policy/data.h"
+#include "scan/dialect/dialect.h"
+#include "scan/text/body.h"
+
+/* A member was found, where the class has roles in a text of one of them. */
+bool
+facts_has_member(
+	const struct policy_class *k, const struct entity_set *found, const uint16_t *roles)
+{
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
+		uint64_t both = k->entities.bit[i] & found->bit[i];
+		if (both && (!k->roles || !roles))
+			return true;
+		for (; both; both &= both - 1)
+			if (roles[i * 64 + (size_t)__builtin_ctzll(both)] & k->roles)
+				return true;
+	}
+	return false;
+}
+
+static bool
+class_found(const struct policy_class *k, const struct entity_set *found, const uint16_t *roles,
+	double injection)
+{
+	return (found && facts_has_member(k, found, roles)) ||
+	       (k->injection > 0 && injection >= k->injection);
+}
+
+static void
+find_classes(struct facts_view *v)
+{
+	for (size_t k = 0; k < v->p->nclasses; k++)
+		if (class_found(&v->p->classes[k], v->f->entities, v->f->roles,
+			    v->f->injection))
+			entity_add(&v->classes_hit, k);
+}
+
+enum outcome
+policy_unclassified(const struct policy *p, const struct on_failure *of,
+	const struct entity_set *found, const uint16_t *roles, double injection,
+	const struct policy_class **by)
+{
+	static const unsigned strict[] = {
+		[OUT_PERMIT] = 0, [OUT_REDACT] = 1, [OUT_DENY] = 2
+	};
+	enum outcome most = of->classifier;
+
+	*by = NULL;
+	for (size_t i = 0; i < of->nby_class; i++) {
+		const struct class_outcome *c = &of->by_class[i];
+		if (!class_found(&p->classes[c->class], found, roles, injection) ||
+			(*by && strict[c->outcome] <= strict[most]))
+			continue;
+		*by = &p->classes[c->class];
+		most = c->outcome;
+	}
+	return most;
+}
+
+void
+facts_init(struct facts_view *v, const struct policy *p, const struct policy_facts *f,
+	struct arena *a)
+{
+	v->p = p;
+	v->f = f;
+	v->target = f->target || !f->route ? f->target : f->route->targets;
+	v->a = a;
+	v->answer = NULL;
+	v->call = f->call;
+	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
+	memset(v->known, 0, sizeof(v->known));
+	find_classes(v);
+}
+
+void
+facts_target(struct facts_view *v, const struct target *target)
+{
+	v->target = target;
+	for (size_t slot = V_TARGET_NAME; slot <= V_TARGET_ERRORS; slot++)
+		v->known[slot] = false;
+}
+
+/* ---- lists ---- */
+
+struct cel_value
+facts_classes(struct facts_view *v, const struct entity_set *hit)
+{
+	struct cel_value *list = arena_array(v->a, v->p->nclasses, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t k = 0; list && k < v->p->nclasses; k++)
+		if (entity_in(hit, k))
+			list[n++] = cel_string(span_str(v->p->classes[k].name));
+	return cel_list(list, n);
+}
+
+struct cel_value
+facts_entities(
+	struct facts_view *v, const struct detect_rules *rules, const struct entity_set *found)
+{
+	size_t count = found && rules ? detect_entity_count(rules) : 0, n = 0;
+	struct cel_value *list = arena_array(v->a, count, sizeof(*list));
+
+	for (size_t e = 0; list && e < count; e++)
+		if (entity_in(found, e))
+			list[n++] = cel_string(span_str(detect_entity_name(rules, e)));
+	return cel_list(list, n);
+}
+
+static struct cel_value
+media(struct facts_view *v)
+{
+	size_t n = v->f->unread ? v->f->unread->nmedia : 0;
+	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = cel_string(v->f->unread->media[i]);
+	return cel_list(list, list ? n : 0);
+}
+
+static struct cel_value
+tags(struct facts_view *v)
+{
+	struct cel_value *list = arena_array(v->a, v->f->ntags, sizeof(*list));
+
+	for (size_t i = 0; list && i < v->f->ntags; i++)
+		list[i] = cel_string(v->f->tags[i]);
+	return cel_list(list, list ? v->f->ntags : 0);
+}
+
+/* Kinds, each once. */
+static struct cel_value
+references(struct facts_view *v)
+{
+	size_t n = v->f->body ? v->f->body->nrefs : 0;
+	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
+
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = cel_string(span_str(v->f->body->refs[i].kind));
+	return cel_list(list, list ? n : 0);
+}
+
+/* Of tools whose results the body brings, each once. */
+static struct cel_value
+tool_results(struct facts_view *v)
+{
+	const struct policy_facts *f = v->f;
+	struct cel_value *list = NULL;
+	struct span *names = NULL;
+	struct arena own;
+	size_t n = f->nresults;
+	int err = 0;
+
+	if (!f->body)
+		return cel_list(NULL, 0);
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	if (!f->results)
+		err = dialect_results(f->body, f->raw, &own, &names, &n);
+	if (!err && (list = arena_array(v->a, n, sizeof(*list))))
+		for (size_t i = 0; i < n; i++)
+			list[i] = cel_string(
+				arena_dup(v->a, (f->results ? f->results : names)[i]));
+	arena_reset(&own);
+	if (err == ERR_LIMIT)
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = SPAN_LIT("prompt.tool_results: results of too many tools") };
+	if (err)
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = SPAN_LIT("prompt.tool_results cannot be read") };
+	return cel_list(list, list ? n : 0);
+}
+
+/* ---- parameters ---- */
+
+static struct cel_value
+parameter(struct facts_view *v, size_t slot, bool *present)
+{
+	struct span name = span_str(policy_slot_parameter(slot));
+	const struct body *b = v->f->body;
+	const struct body_param *found = NULL;
+
+	for (size_t i = 0; b && i < b->nparams && !found; i++)
+		if (span_eq(b->params[i].name, name))
+			found = &b->params[i];
+	*present = found != NULL;
+	if (!found)
+		return (struct cel_value){ .type = CEL_ERROR,
+			.s = arena_printf(v->a, "request.%.*s is not given", SPAN_ARG(name)) };
+	switch (found->kind) {
+	case PARAM_STRING: return cel_string(found->text);
+	case PARAM_BOOL: return cel_bool(span_is(found->text, "true"));
+	case PARAM_NULL: return (struct cel_value){ .type = CEL_NULL };
+	case PARAM_NUMBER: break;
+	}
+	struct span literal = arena_dup(v->a, found->text);
+	return (struct cel_value){ .type = CEL_DOUBLE,
+		.d = literal.p ? strtod(literal.p, NULL) : 0.0 };
+}
+
+/* ---- every slot ---- */
+
+static struct cel_value
+identity_value(const struct identity *id, enum policy_slot slot)
+{
+	static const struct identity nobody = { .method = "none" };
+
+	if (!id)
+		id = &nobody;
+	switch (slot) {
+	case V_IDENTITY_METHOD: return cel_string(span_str(id->method));
+	case V_IDENTITY_PERSON: return cel_string(id->person);
+	case V_IDENTITY_AGENT: return cel_string(id->agent);
+	case V_IDENTITY_DEPARTMENT: return cel_string(id->department);
+	case V_IDENTITY_TEAM: return cel_string(id->team);
+	case V_IDENTITY_TIER: return cel_string(id->tier);
+	case V_IDENTITY_ROLES: return cel_list(id->roles, id->nroles);
+	case V_IDENTITY_CLEARANCE: return cel_int(id->clearance);
+	default:
+		return (struct cel_value){ .type = CEL_MAP,
+			.list = { id->attributes, id->nattributes } };
+	}
+}
+
+static struct cel_value
+timestamp(int64_t ns)
+{
+	struct cel_value v = { .type = CEL_TIMESTAMP };
+
+	v.t.s = ns / 1000000000;
+	v.t.ns = (int32_t)(ns % 1000000000);
+	if (v.t.ns < 0) {
+		v.t.s--;
+		v.t.ns += 1000000000;
+	}
+	return v;
+}
+
+/* A source without a value is an empty map: has(data.x) is false, data.x.y fails. */
+static struct cel_value
+data_value(struct facts_view *v, size_t i)
+{
+	const struct data_source *s = &v->p->data[i];
+	const struct cel_value *found = v->f->data ? v->f->data[i] : NULL;
+	bool present;
+
+	if (!found && s->kind == DATA_FILE && s->has_key)
+		found = data_row(s, facts_lookup(v, s->key, &present).s);
+	else if (!found && s->kind == DATA_FILE)
+		found = &s->whole;
+	return found ? *found : (struct cel_value){ .type = CEL_MAP };
+}
+
+/* The one that is sent there: its own, else the request's. */
+static struct span
+target_model(const struct facts_view *v)
+{
+	if (v->target && v->target->model)
+		return span_str(v->target->model);
+	return v->f->body ? v->f->body->model : v->f->model;
+}
+
+static struct cel_value
+target_number(const struct facts_view *v, enum policy_slot slot)
+{
+	const struct policy_target_facts *at =
+		v->f->at && v->f->route && v->target
+			? &v->f->at[v->target - v->f->route->targets]
+			: &(struct policy_target_facts){ 0 };
+
+	return (struct cel_value){ .type = CEL_DOUBLE,
+		.d = slot == V_TARGET_PRICE	? at->price
+		     : slot == V_TARGET_LATENCY ? at->latency
+						: at->errors };
+}
+
+static struct cel_value
+value_of(struct facts_view *v, enum policy_slot slot, bool *present)
+{
+	const struct policy_facts *f = v->f;
+
+	if (slot <= V_IDENTITY_ATTRIBUTES)
+		return identity_value(f->identity, slot);
+	if (slot >= V_COUNT)
+		return data_value(v, slot - V_COUNT);
+	if (policy_slot_parameter(slot))
+		return parameter(v, slot, present);
+	if (policy_slot_reads_answer(slot))
+		return facts_of_answer(v, slot);
+	if (policy_slot_reads_tool(slot))
+		return facts_of_tool(v, slot, present);
+	switch (slot) {
+	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
+	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
+	case V_PROMPT_MEDIA: return media(v);
+	case V_PROMPT_REFERENCES: return references(v);
+	case V_PROMPT_TOOL_RESULTS: return tool_results(v);
+	case V_PROMPT_TOKENS: return cel_int(f->tokens);
+	case V_PROMPT_BYTES: return cel_int(f->bytes);
+	case V_PROMPT_INJECTION:
+		return (struct cel_value){ .type = CEL_DOUBLE, .d = f->injection };
+	case V_PROMPT_EVASION: return cel_bool(f->evasion);
+	case V_MODEL_NAME: return cel_string(f->body ? f->body->model : f->model);
+	case V_ROUTE_NAME: return cel_string(span_str(f->route ? f->route->name : NULL));
+	case V_REQUEST_METHOD: return cel_string(f->method);
+	case V_REQUEST_HOST: return cel_string(f->host);
+	case V_REQUEST_PATH: return cel_string(f->path);
+	case V_REQUEST_CONVERSATION: return cel_string(f->conversation);
+	case V_REQUEST_TAGS: return tags(v);
+	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
+	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
+	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);
+	case V_TARGET_MODEL: return cel_string(target_model(v));
+	case V_TARGET_PRICE:
+	case V_TARGET_LATENCY:
+	case V_TARGET_ERRORS: return target_number(v, slot);
+	default: return timestamp(f->now_wall_ns);
+	}
+}
+
+static bool
+says_something(const struct cel_value *v)
+{
+	switch (v->type) {
+	case CEL_STRING: return v->s.n > 0;
+	case CEL_LIST:
+	case CEL_MAP: return v->list.n > 0;
+	case CEL_INT: return v->i != 0;
+	case CEL_DOUBLE: return v->d != 0;
+	default: return true;
+	}
+}
+
+struct cel_value
+facts_lookup(void *ctx, size_t slot, bool *present)
+{
+	struct facts_view *v = ctx;
+
+	INVARIANT(slot < V_COUNT + v->p->ndata);
+	if (!v->known[slot]) {
+		bool given = true;
+		v->value[slot] = value_of(v, (enum policy_slot)slot, &given);
+		v->present[slot] = given && (policy_slot_parameter(slot) ||
+						    says_something(&v->value[slot]));
+		v->known[slot] = true;
+	}
+	*present = v->present[slot];
+	return v->value[slot];
+}
+
+int
+facts_test(struct facts_view *v, const struct cel_program *when, struct span *error)
+{
+	struct cel_activation act = { .ctx = v, .lookup = facts_lookup };
+	struct cel_value got = { .type = CEL_NULL };
+
+	if (!when)
+		return 1;
+	int err = cel_eval(when, &act, v->a, &got);
+	if (err < 0) {
+		*error = got.type == CEL_ERROR ? got.s : span_str(err_str(err));
+		return err;
+	}
+	if (got.type != CEL_BOOL) {
+		*error = SPAN_LIT("the condition is neither true nor false");
+		return ERR_SYNTAX;
+	}
+	return got.b;
+}

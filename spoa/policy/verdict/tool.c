@@ -1,0 +1,347 @@
+/* The verdict on a call. As for requests two outcomes are followed in one pass, what is
+ * enforced and what would be without shadow; of a list's entry only the first. */
+#include "policy/verdict/tool.h"
+
+#include "base/err.h"
+#include "policy/verdict/pass.h"
+
+const char *const tool_states[] = { "", "new", "approved", "changed", "unlisted" };
+const char tool_odd_uri[] =
+	"the URI is not in its normal form: a server may read another in it than a rule does";
+
+struct judging {
+	const struct policy *p;
+	const struct answer_request *asked;
+	const struct tool_call *c;
+	struct facts_view view;
+	struct track enforced, full;
+};
+
+static bool
+fits(const struct rule *r, const struct tool_call *c)
+{
+	return r->reads_method || tool_is_call(c);
+}
+
+/* Whether a match is recorded only. */
+static bool
+lifted(const struct policy *p, const struct answer_request *asked, const struct rule *r)
+{
+	return r->effect == RULE_PERMIT ? r->shadow
+					: (r->shadow || p->shadow) && asked->verified;
+}
+
+/* ---- a call ---- */
+
+static void
+matched(struct judging *j, const struct rule *r)
+{
+	bool off = lifted(j->p, j->asked, r);
+
+	/* of what is found in arguments and results, whatever that is */
+	if (r->redacts) {
+		track_redact(&j->full, r, &r->redact);
+		if (!off && !(j->p->shadow && j->asked->verified))
+			track_redact(&j->enforced, r, &r->redact);
+	}
+	if (r->effect != RULE_DENY && r->effect != RULE_PERMIT)
+		return;
+	track_end(&j->full, r, r->effect, false);
+	if (!off)
+		track_end(&j->enforced, r, r->effect, false);
+}
+
+static void
+one_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
+{
+	int hit = fits(r, j->c) ? facts_test(&j->view, r->when, &t->error) : 0;
+
+	t->fate = hit > 0 ? RULE_MATCHED : hit == 0 ? RULE_NO_MATCH : RULE_ERROR;
+	if (hit > 0)
+		matched(j, r);
+	if (hit >= 0 || r->skip_on_error)
+		return;
+	/* It did not match, so shadow does not lift it. */
+	track_end(&j->full, r, RULE_DENY, true);
+	track_end(&j->enforced, r, RULE_DENY, true);
+}
+
+/* No rule has a say in it but a permit that knows of pins. */
+static bool
+changed(const struct tool_call *c, const struct rule *permit, bool denied)
+{
+	return c->state == TOOL_CHANGED && !denied && !(permit && permit->reads_state);
+}
+
+/* What a rule has said of the text is not said of what a server makes of it. */
+static bool
+odd_uri(const struct policy *p, const struct answer_request *asked, const struct tool_call *c)
+{
+	return c->odd_uri && asked->route && asked->route->uses.uris &&
+	       !(p->shadow && asked->verified);
+}
+
+static enum rule_effect
+conclude(const struct judging *j, const struct track *t, const struct rule **rule, bool *pin,
+	bool *uri)
+{
+	bool denied = t->over && t->effect == RULE_DENY;
+
+	*pin = changed(j->c, t->over ? t->ended : NULL, denied);
+	*uri = !denied && !*pin && odd_uri(j->p, j->asked, j->c);
+	*rule = *pin || *uri ? NULL : t->over ? t->ended : t->first_redact;
+	return denied || *pin || *uri	  ? RULE_DENY
+	       : entities_any(&t->redact) ? RULE_REDACT
+					  : RULE_PERMIT;
+}
+
+static void
+deny(struct tool_verdict *v)
+{
+	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
+
+	v->hide = v->changed || v->odd_uri || (own && !v->ruled.failed && v->ruled.rule->hides);
+	v->error = own && v->ruled.rule->as_error;
+	v->reason = v->changed	      ? "what describes it is not what was approved"
+		    : v->odd_uri      ? tool_odd_uri
+		    : v->ruled.failed ? "a rule of the policy could not be evaluated"
+				      : v->ruled.rule->reason;
+}
+
+static void
+fill(struct judging *j, struct tool_verdict *v)
+{
+	const struct track *t = &j->enforced, *full = &j->full;
+	bool pin, uri;
+
+	v->ruled.effect = conclude(j, t, &v->ruled.rule, &v->changed, &v->odd_uri);
+	v->ruled.shadow_effect = conclude(j, full, &v->ruled.shadow_rule, &pin, &uri);
+	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
+			    v->ruled.shadow_rule != v->ruled.rule ||
+			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
+			    memcmp(full->with, t->with, sizeof(t->with)) != 0;
+	v->permitted = v->ruled.effect != RULE_DENY && t->over;
+	v->ruled.failed = t->failed;
+	if (v->ruled.effect == RULE_DENY) {
+		deny(v);
+	} else {
+		v->redact = t->redact;
+		memcpy(v->with, t->with, sizeof(v->with));
+	}
+	for (size_t i = 0; i < j->p->ntool_rules; i++)
+		if (v->ruled.trace[i].fate == RULE_MATCHED)
+			tags_add(v->tags, &v->ntags, v->ruled.trace[i].rule);
+}
+
+int
+policy_tool(const struct policy *p, const struct answer_request *asked,
+	const struct tool_call *c, struct arena *a, struct tool_verdict *out)
+{
+	struct judging *j = arena_new(a, struct judging);
+	size_t ntags = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->ruled.effect = out->ruled.shadow_effect = RULE_PERMIT;
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		ntags += p->tool_rules[i].change ? p->tool_rules[i].change->ntags : 0;
+	out->ruled.trace = arena_array(a, p->ntool_rules, sizeof(*out->ruled.trace));
+	out->tags = arena_array(a, ntags, sizeof(*out->tags));
+	if (!j || !out->ruled.trace || !out->tags)
+		return ERR_NOMEM;
+	j->p = p;
+	j->asked = asked;
+	j->c = c;
+	facts_tool(&j->view, p, asked, c, a);
+	for (size_t i = 0; i < p->ntool_rules; i++) {
+		out->ruled.trace[i].rule = &p->tool_rules[i];
+		if (!j->enforced.over)
+			one_rule(j, &p->tool_rules[i], &out->ruled.trace[i]);
+	}
+	fill(j, out);
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+void
+policy_describe(const struct answer_request *asked, struct arena *a, struct tool_call *c)
+{
+	const struct tools_told *told = &asked->told;
+	bool any = false;
+
+	c->description = SPAN_LIT("");
+	for (size_t i = 0; i < told->n; i++) {
+		if (!span_eq(told->v[i].name, c->name))
+			continue;
+		struct span more = told->v[i].description, all = c->description;
+		if (any && (more.n || all.n)) {
+			char *to = arena_alloc(a, all.n + more.n + 1);
+			if (!to)
+				return;
+			memcpy(to, all.p, all.n);
+			to[all.n] = '\n';
+			memcpy(to + all.n + 1, more.p, more.n);
+			more = span_of(to, all.n + more.n + 1);
+		}
+		c->description = more;
+		any = true;
+	}
+	c->undescribed = told->cut;
+}
+
+int
+policy_called(const struct policy *p, const struct answer_request *asked,
+	const struct answer_tool *t, struct arena *a, struct tool_verdict *out)
+{
+	struct tool_call c = { .name = t->name, .arguments = t->arguments, .lost = t->lost };
+
+	policy_describe(asked, a, &c);
+	return policy_tool(p, asked, &c, a, out);
+}
+
+/* ---- calls that are not known ---- */
+
+static bool
+known_of_all(void *ctx, size_t slot)
+{
+	(void)ctx;
+	return slot == V_TOOL_SERVER ||
+	       (!policy_slot_reads_tool(slot) && !policy_slot_reads_body(slot));
+}
+
+int
+policy_tool_unknown(const struct policy *p, const struct answer_request *asked,
+	struct span server, struct arena *a, struct tool_redacts *out)
+{
+	const struct tool_call c = { .server = server,
+		.method = SPAN_LIT(""),
+		.name = SPAN_LIT(""),
+		.uri = SPAN_LIT(""),
+		.description = SPAN_LIT(""),
+		.arguments = SPAN_LIT("") };
+	struct facts_view *view = arena_new(a, struct facts_view);
+	struct cel_activation act = { .ctx = view, .lookup = facts_lookup };
+	struct track t = { 0 };
+
+	*out = (struct tool_redacts){ 0 };
+	if (!view)
+		return ERR_NOMEM;
+	facts_tool(view, p, asked, &c, a);
+	for (size_t i = 0; i < p->ntool_rules; i++) {
+		const struct rule *r = &p->tool_rules[i];
+		if (r->redacts && !((r->shadow || p->shadow) && asked->verified) &&
+			(!r->when || cel_partial(r->when, &act, known_of_all, a) != 0))
+			track_redact(&t, r, &r->redact);
+	}
+	out->rule = t.first_redact;
+	out->of = t.redact;
+	memcpy(out->with, t.with, sizeof(out->with));
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}
+
+/* ---- an entry of a list ---- */
+
+struct tool_list {
+	const struct policy *p;
+	const struct answer_request *asked;
+	struct facts_view view;
+};
+
+struct tool_list *
+tool_list_new(const struct policy *p, const struct answer_request *asked, struct arena *a)
+{
+	struct tool_list *l = arena_new(a, struct tool_list);
+
+	if (!l)
+		return NULL;
+	l->p = p;
+	l->asked = asked;
+	facts_tool(&l->view, p, asked, NULL, a);
+	return l;
+}
+
+/* What the call will be made with: the request that offers a chat's tools is there already. */
+static bool
+known(void *ctx, size_t slot)
+{
+	const struct tool_call *c = ((const struct facts_view *)ctx)->call;
+
+	if (slot == V_TOOL_ARGUMENTS)
+		return false;
+	if (slot == V_TOOL_NAME || slot == V_TOOL_DESCRIPTION)
+		return !c->any;
+	return c->as != TOOL_LISTED || policy_slot_reads_tool(slot) ||
+	       !policy_slot_reads_body(slot);
+}
+
+/* It names the server and, in a way that nobody can check, its tools. One that names tools
+ * alone may mean those of others. */
+static bool
+denies_some(const struct rule *r, const struct tool_call *c)
+{
+	return c->any &&
+	       (cel_reads(r->when, V_TOOL_NAME) || cel_reads(r->when, V_TOOL_DESCRIPTION)) &&
+	       (cel_reads(r->when, V_TOOL_SERVER) || cel_reads(r->when, V_RESOURCE_URI));
+}
+
+/* No call comes by which it would deny: all that it reads is known here. */
+static bool
+fails(const struct rule *r, const struct tool_call *c)
+{
+	return c->as == TOOL_HOSTED && !c->any && !r->skip_on_error &&
+	       !cel_reads(r->when, V_TOOL_ARGUMENTS);
+}
+
+struct entry {
+	bool may, may_state;	   /* a permit before it may match */
+	const struct rule *permit; /* that ended it */
+	const struct rule *denial;
+};
+
+static void
+judge_entry(struct tool_list *l, const struct tool_call *c, struct entry *e)
+{
+	struct cel_activation act = { .ctx = &l->view, .lookup = facts_lookup };
+
+	*e = (struct entry){ 0 };
+	facts_call(&l->view, c);
+	for (size_t i = 0; i < l->p->ntool_rules && !e->permit && !e->denial; i++) {
+		const struct rule *r = &l->p->tool_rules[i];
+		bool ends = r->effect == RULE_DENY || r->effect == RULE_PERMIT;
+		if (!ends || !fits(r, c) || lifted(l->p, l->asked, r))
+			continue;
+		int hit = r->when ? cel_partial(r->when, &act, known, l->view.a) : 1;
+		if (r->effect == RULE_PERMIT && hit < 0) {
+			e->may = true;
+			e->may_state |= r->reads_state;
+		} else if (r->effect == RULE_PERMIT && hit > 0) {
+			e->permit = r;
+		} else if (hit > 0 || (hit < 0 && r->effect == RULE_DENY &&
+					      (denies_some(r, c) || fails(r, c)))) {
+			e->denial = r;
+		}
+	}
+}
+
+bool
+tool_list_hides(struct tool_list *l, const struct tool_call *c, const struct rule **rule)
+{
+	struct entry e;
+
+	judge_entry(l, c, &e);
+	*rule = e.denial && e.denial->hides && !e.may ? e.denial : NULL;
+	return arena_failed(l->view.a) || *rule || odd_uri(l->p, l->asked, c) ||
+	       (changed(c, e.permit, false) && !e.may_state);
+}
+
+enum tool_hosted
+tool_list_hosted(struct tool_list *l, const struct tool_call *c, const struct rule **rule)
+{
+	struct entry e;
+
+	judge_entry(l, c, &e);
+	*rule = e.denial;
+	if (arena_failed(l->view.a))
+		return HOSTED_REFUSED;
+	if (e.denial)
+		return e.denial->hides ? HOSTED_HIDDEN : HOSTED_REFUSED;
+	return odd_uri(l->p, l->asked, c) ? HOSTED_REFUSED : HOSTED_SHOWN;
+}

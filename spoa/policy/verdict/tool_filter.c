@@ -1,0 +1,287 @@
+/* Cuts of lists. Whether an entry is shown is tool.c's.
+ * https://modelcontextprotocol.io/specification, "Tools", "Resources", "Prompts", "Caching". */
+#include "policy/verdict/tool_filter.h"
+
+#include "base/codec/uri_normal.h"
+#include "base/err.h"
+#include "policy/verdict/cuts.h"
+
+/* clang-format off */
+static const struct list {
+	const char *member, *method;
+	const char *named_by; /* NULL: by `name` */
+	bool (*is_normal)(struct span uri);
+} lists[] = {
+	{ "tools",             "tools/call",     NULL, NULL },
+	{ "prompts",           "prompts/get",    NULL, NULL },
+	{ "resources",         "resources/read", "uri", uri_is_normal },
+	{ "resourceTemplates", "resources/read", "uriTemplate", uri_template_is_normal },
+};
+/* clang-format on */
+
+struct reading {
+	struct cutting c;
+	bool scoped, timed; /* the result says cacheScope, ttlMs */
+};
+
+/* ---- cuts ---- */
+
+int
+cut(struct cutting *c, size_t start, size_t end, struct span with)
+{
+	struct tool_cuts *o = c->out;
+	struct splice *v = arena_grow(c->a, o->v, o->n, &o->room, sizeof(*v), 16);
+
+	if (!v)
+		return ERR_NOMEM;
+	o->v = v;
+	v[o->n++] = (struct splice){ start, end, with };
+	return 0;
+}
+
+int
+run_add(struct cutting *c, struct run *run, size_t start, size_t end, bool goes)
+{
+	int err = 0;
+
+	if (goes) {
+		run->from = run->from ? run->from : start;
+		run->to = end;
+		return 0;
+	}
+	if (run->from)
+		err = cut(c, run->from, start, SPAN_LIT(""));
+	run->from = 0;
+	run->kept_end = end;
+	return err;
+}
+
+int
+run_end(struct cutting *c, const struct run *run)
+{
+	if (!run->from)
+		return 0;
+	return cut(c, run->kept_end ? run->kept_end : run->from, run->to, SPAN_LIT(""));
+}
+
+int
+cut_pass(struct cutting *c, struct json_event *ev)
+{
+	unsigned depth = ev->depth;
+	bool open = ev->tok == JSON_OBJECT || ev->tok == JSON_ARRAY;
+
+	while (open && json_next(c->j, ev) > JSON_ERROR)
+		open = ev->depth != depth ||
+		       (ev->tok != JSON_OBJECT_END && ev->tok != JSON_ARRAY_END);
+	return json_error(c->j, NULL, NULL);
+}
+
+int
+cut_text(struct cutting *c, struct json_event *ev, struct span *to)
+{
+	if (ev->tok != JSON_STRING)
+		return cut_pass(c, ev);
+	*to = json_text(c->a, c->in, ev);
+	return to->p ? 0 : ERR_NOMEM;
+}
+
+bool
+cut_hides(struct cutting *c, const struct tool_call *call)
+{
+	const struct rule *by;
+	bool hidden = !tool_is_call(call) || tool_list_hides(c->f->judge, call, &by);
+
+	c->out->hidden += hidden;
+	c->out->shown += !hidden;
+	return hidden;
+}
+
+/* ---- entries ---- */
+
+/* Some clients take a key in other letters, too: an entry that has one has no name. */
+static bool
+is_odd(struct span key, const struct list *l)
+{
+	const char *by = l->named_by ? l->named_by : "name";
+
+	return span_ieq(key, span_str(by)) && !span_is(key, by);
+}
+
+/* An object whose brace was read, to its end. */
+static int
+read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct json_event *ev)
+{
+	bool odd = false;
+	int err = 0;
+
+	while (!err && json_next(r->j, ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, ev), other;
+		if (!key.p)
+			return ERR_NOMEM;
+		odd |= is_odd(key, l);
+		struct span *to = l->named_by && span_is(key, l->named_by) ? &c->uri
+				  : !l->named_by && span_is(key, "name")   ? &c->name
+				  : span_is(key, "description")		   ? &c->description
+									   : &other;
+		json_next(r->j, ev);
+		err = to == &other ? cut_pass(r, ev) : cut_text(r, ev, to);
+	}
+	if (odd)
+		c->name = c->uri = SPAN_LIT("");
+	c->odd_uri = c->uri.n && !l->is_normal(c->uri);
+	return err ? err : json_error(r->j, NULL, NULL);
+}
+
+static int
+one_entry(struct cutting *r, const struct list *l, struct run *run, struct json_event *ev)
+{
+	size_t start = cut_start(ev);
+	struct tool_call c = { .as = TOOL_LISTED,
+		.method = span_str(l->method),
+		.server = r->f->server,
+		.name = SPAN_LIT(""),
+		.uri = SPAN_LIT(""),
+		.description = SPAN_LIT("") };
+	int err = ev->tok == JSON_OBJECT ? read_entry(r, l, &c, ev) : cut_pass(r, ev);
+
+	if (err)
+		return err;
+	size_t end = cut_end(ev);
+	if (r->f->state && c.name.n)
+		c.state = r->f->state(
+			r->f->arg, c.method, c.name, span_cut(r->in, start, end));
+	return run_add(r, run, start, end, cut_hides(r, &c));
+}
+
+static int
+read_list(struct cutting *r, const struct list *l)
+{
+	struct run run = { 0 };
+	struct json_event ev;
+	int err = 0;
+
+	if (json_next(r->j, &ev) != JSON_ARRAY)
+		return json_error(r->j, NULL, NULL) ? json_error(r->j, NULL, NULL) : ERR_SYNTAX;
+	while (!err && json_next(r->j, &ev) != JSON_ARRAY_END)
+		err = ev.tok == JSON_ERROR ? json_error(r->j, NULL, NULL)
+					   : one_entry(r, l, &run, &ev);
+	return err ? err : run_end(r, &run);
+}
+
+/* ---- a result ---- */
+
+static int
+cache_scope(struct reading *r)
+{
+	struct json_event ev;
+
+	r->scoped = true;
+	json_next(r->c.j, &ev);
+	size_t start = cut_start(&ev);
+	int err = cut_pass(&r->c, &ev);
+	return err ? err : cut(&r->c, start, cut_end(&ev), SPAN_LIT("\"private\""));
+}
+
+/* What a server says of itself, to be read by a model: an empty text is none. */
+static int
+read_instructions(struct reading *r)
+{
+	struct cutting *c = &r->c;
+	struct tool_call call = { .as = TOOL_LISTED,
+		.method = SPAN_LIT("initialize"),
+		.server = c->f->server,
+		.name = SPAN_LIT(""),
+		.uri = SPAN_LIT("") };
+	const struct rule *by;
+	struct json_event ev;
+
+	json_next(c->j, &ev);
+	if (ev.tok != JSON_STRING || !c->f->state)
+		return cut_pass(c, &ev);
+	call.description = json_text(c->a, c->in, &ev);
+	if (!call.description.p)
+		return ERR_NOMEM;
+	size_t start = cut_start(&ev), end = cut_end(&ev);
+	call.state = c->f->state(
+		c->f->arg, call.method, call.name, span_cut(c->in, start, end));
+	if (!tool_list_hides(c->f->judge, &call, &by))
+		return 0;
+	c->out->hidden++;
+	return cut(c, start, end, SPAN_LIT("\"\""));
+}
+
+static int
+read_member(struct reading *r, struct span key, bool *list)
+{
+	struct json_event ev;
+
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		if (span_ieq(key, span_str(lists[i].member))) {
+			*list = true;
+			return read_list(&r->c, &lists[i]);
+		}
+	if (span_is(key, "cacheScope"))
+		return cache_scope(r);
+	if (span_ieq(key, SPAN_LIT("instructions")))
+		return read_instructions(r);
+	r->timed |= span_is(key, "ttlMs");
+	json_next(r->c.j, &ev);
+	return cut_pass(&r->c, &ev);
+}
+
+static int
+read_result(struct reading *r, struct json_event *ev)
+{
+	size_t open = ev->end, first = r->c.out->n;
+	bool list = false;
+	int err = 0;
+
+	while (!err && json_next(r->c.j, ev) == JSON_KEY) {
+		struct span key = json_text(r->c.a, r->c.in, ev);
+		err = key.p ? read_member(r, key, &list) : ERR_NOMEM;
+	}
+	if (!err)
+		err = json_error(r->c.j, NULL, NULL);
+	if (err || !r->timed || r->scoped || !list)
+		return err;
+	/* how long it may be kept, and not by whom: it stands before all other cuts */
+	if ((err = cut(&r->c, open, open, SPAN_LIT("\"cacheScope\":\"private\","))))
+		return err;
+	struct splice last = r->c.out->v[r->c.out->n - 1];
+	memmove(&r->c.out->v[first + 1], &r->c.out->v[first],
+		(r->c.out->n - 1 - first) * sizeof(last));
+	r->c.out->v[first] = last;
+	return 0;
+}
+
+int
+tool_filter_list(
+	const struct tool_filter *f, struct span json, struct arena *a, struct tool_cuts *out)
+{
+	struct reading r = { .c = { .f = f, .in = json, .a = a, .out = out } };
+	struct json_event ev;
+	int err = 0;
+
+	*out = (struct tool_cuts){ 0 };
+	if (!(r.c.j = json_open(a, json)))
+		return ERR_NOMEM;
+	if (json_next(r.c.j, &ev) != JSON_OBJECT)
+		return json_error(r.c.j, NULL, NULL) ? json_error(r.c.j, NULL, NULL)
+						     : ERR_SYNTAX;
+	while (!err && json_next(r.c.j, &ev) == JSON_KEY) {
+		struct span key = json_text(a, json, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		json_next(r.c.j, &ev);
+		size_t start = cut_start(&ev);
+		bool result = span_ieq(key, SPAN_LIT("result"));
+		err = result && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
+						      : cut_pass(&r.c, &ev);
+		out->answers |= result || span_ieq(key, SPAN_LIT("error"));
+		if (span_ieq(key, SPAN_LIT("id")))
+			out->id = span_cut(json, start, cut_end(&ev));
+	}
+	while (!err && ev.tok > JSON_ERROR)
+		json_next(r.c.j, &ev);
+	return err ? err : json_error(r.c.j, NULL, NULL);
+}

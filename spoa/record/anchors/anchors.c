@@ -1,0 +1,644 @@
+/* The thread tg-anchors: whose turn it is, what came of it, who is told. */
+#include "record/anchors/anchors.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "record/anchors/place.h"
+#include "record/proof/base64.h"
+
+enum {
+	FIRST_US = 1000000, /* until there is a checkpoint it is looked for so often */
+	RETRY_US = 1000000, /* doubled with each failure, */
+	MOST_US = 60000000, /* to this */
+	STOP_US = 2000000,  /* a place that does not come back is left alone then */
+};
+
+#define NO_ANSWER_YET "no answer yet: a disk or a resolver that hangs?"
+
+struct anchors {
+	struct tag tag;
+	const struct config *cfg;
+	struct anchors_audit audit;
+	struct metrics *metrics;
+	struct ev_loop *loop;
+	ev_async wake;
+	ev_timer stop;
+	struct mailbox mail;
+	struct http_client *client;
+	struct pool *aside; /* NULL: no file, no syslog */
+	pthread_t thread;
+	_Atomic bool stopping;
+	bool running;
+	uint64_t started_us;
+	pthread_mutex_t lock; /* what is shown */
+	size_t n;
+	struct place place[];
+};
+
+static const char *const end_words[ANCHOR_ENDS] = { "taken", "refused", "away" };
+
+static void (*const ways[ANCHOR_KINDS])(struct place *) = {
+	[ANCHOR_FILE] = place_take_aside,
+	[ANCHOR_SYSLOG] = place_take_aside,
+	[ANCHOR_URL] = place_take_http,
+	[ANCHOR_TSA] = place_take_tsa,
+	[ANCHOR_WITNESS] = place_take_witness,
+};
+
+const char *
+place_journal(const struct place *p)
+{
+	return p->all->cfg->journal;
+}
+
+const char *
+place_node(const struct place *p)
+{
+	return p->all->cfg->node;
+}
+
+/* ---- turns ---- */
+
+static void
+next_turn(struct place *p, uint64_t after_us)
+{
+	p->state = PLACE_WAITS;
+	if (atomic_load(&p->all->stopping))
+		return;
+	ev_now_update(p->all->loop);
+	ev_timer_stop(p->all->loop, &p->due);
+	ev_timer_set(&p->due, (double)after_us / 1e6, 0.);
+	ev_timer_start(p->all->loop, &p->due);
+}
+
+/* After the turn that just ended. */
+static void
+next_after(struct place *p)
+{
+	uint64_t gone = clock_mono_us() - p->began_us, every = p->at->every_us;
+	unsigned doubled = p->failures < 7 ? p->failures : 7;
+	uint64_t retry = ((uint64_t)RETRY_US << doubled) / 2;
+
+	if (p->failures)
+		next_turn(p, retry < MOST_US ? retry : MOST_US);
+	else
+		next_turn(p, every > gone ? every - gone : 0);
+}
+
+static void
+on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	struct place *p = TAGGED(place, w->data);
+	struct anchors *a = p->all;
+	const char *why = NULL;
+	uint64_t size;
+
+	buf_clear(&p->note);
+	if (!a->audit.note(a->audit.arg, &p->note, &size)) {
+		next_turn(p, FIRST_US);
+		return;
+	}
+	p->began_us = clock_mono_us();
+	p->state = PLACE_ASKS;
+	if (checkpoint_parse(buf_view(&p->note), &p->checkpoint, &why) < 0) {
+		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false,
+			"our own checkpoint cannot be read: %s", why ? why : "?");
+		return;
+	}
+	if (p->shown.taken && p->shown.end == ANCHOR_TAKEN &&
+		p->shown.size == p->checkpoint.size) {
+		next_after(p); /* it has this one */
+		return;
+	}
+	p->witness.again = false;
+	pthread_mutex_lock(&p->all->lock);
+	p->shown.asked_us = p->began_us;
+	pthread_mutex_unlock(&p->all->lock);
+	ways[p->at->kind](p);
+}
+
+/* ---- what came of it ---- */
+
+/* True: another end than before, or another reason. */
+static bool
+show(struct place *p, enum anchor_end end, const char *why)
+{
+	uint64_t now = clock_mono_us();
+
+	pthread_mutex_lock(&p->all->lock);
+	bool other = !p->shown.tried || p->shown.end != end ||
+		     (end == ANCHOR_REFUSED && strcmp(p->shown.why, why) != 0);
+	if (!p->shown.tried || p->shown.end != end)
+		p->shown.since_us = now;
+	p->shown.tried = true;
+	p->shown.asked_us = 0;
+	p->shown.end = end;
+	snprintf(p->shown.why, sizeof(p->shown.why), "%s", why);
+	if (end == ANCHOR_TAKEN) {
+		p->shown.taken = true;
+		p->shown.size = p->checkpoint.size;
+		p->shown.taken_us = now;
+		p->shown.taken_ns = clock_wall_ns();
+	}
+	pthread_mutex_unlock(&p->all->lock);
+	return other;
+}
+
+static void
+say(const struct place *p, enum anchor_end end, const char *why)
+{
+	const char *kind = anchor_words[p->at->kind];
+
+	if (end == ANCHOR_TAKEN)
+		log_event(LOG_INFO, "anchor.taken", LS("kind", kind), LS("place", p->name),
+			LI("size", p->checkpoint.size));
+	else if (end == ANCHOR_REFUSED)
+		log_event(LOG_ERROR, "anchor.refused", LS("kind", kind), LS("place", p->name),
+			LI("size", p->checkpoint.size), LS("why", why));
+	else
+		log_event(LOG_WARN, "anchor.away", LS("kind", kind), LS("place", p->name),
+			LS("why", why));
+}
+
+static void
+recorded(struct audit_entry *e, int err)
+{
+	struct place *p = TAGGED(place, e->arg);
+
+	buf_clear(&e->fields);
+	if (err) /* while the disk refuses, and audit says so */
+		p->failures++;
+	next_after(p);
+}
+
+static void
+record(struct place *p, enum anchor_end end, struct span answer, bool base64, const char *why)
+{
+	struct audit_entry *e = &p->entry;
+	struct buf *b = &e->fields;
+
+	buf_clear(b);
+	buf_printf(
+		b, "\"type\":\"anchor\",\"kind\":\"%s\",\"place\":", anchor_words[p->at->kind]);
+	buf_json_str(b, span_str(p->name));
+	buf_printf(b, ",\"result\":\"%s\",\"origin\":", end_words[end]);
+	buf_json_str(b, p->checkpoint.origin);
+	buf_printf(b, ",\"size\":%" PRIu64 ",\"root\":\"", p->checkpoint.size);
+	buf_hex(b, p->checkpoint.root.b, sizeof(p->checkpoint.root.b));
+	buf_str(b, "\",\"answer\":");
+	if (answer.n && base64) {
+		buf_putc(b, '"');
+		base64_put(b, answer.p, answer.n);
+		buf_putc(b, '"');
+	} else if (answer.n) {
+		buf_json_str(b, answer);
+	} else {
+		buf_str(b, "null");
+	}
+	if (end == ANCHOR_REFUSED) {
+		buf_str(b, ",\"why\":");
+		buf_json_str(b, span_str(why));
+	}
+	buf_printf(b, ",\"duration_us\":%" PRIu64, clock_mono_us() - p->began_us);
+	e->reply_to = &p->all->mail;
+	e->done = recorded;
+	e->arg = p;
+	p->state = PLACE_RECORDS;
+	p->all->audit.append(p->all->audit.arg, e);
+}
+
+void
+place_over(struct place *p, enum anchor_end end, struct span answer, bool base64,
+	const char *fmt, ...)
+{
+	char why[PLACE_WHY] = "";
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (end != ANCHOR_TAKEN)
+		vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	p->state = PLACE_WAITS;
+	if (atomic_load(&p->all->stopping))
+		return;
+	metric_inc(p->all->metrics,
+		M_ANCHOR_FILE_TAKEN + (unsigned)p->at->kind * ANCHOR_ENDS + (unsigned)end);
+	bool other = show(p, end, why);
+	if (other)
+		say(p, end, why);
+	p->failures = end == ANCHOR_TAKEN ? 0 : p->failures + 1;
+	/* A refusal is an answer too: once, not at each attempt. */
+	if (end == ANCHOR_TAKEN || (end == ANCHOR_REFUSED && other))
+		record(p, end, answer, base64, why);
+	else
+		next_after(p);
+}
+
+/* ---- by HTTP ---- */
+
+void
+place_post(struct place *p, const char *suffix, const char *type, struct span body,
+	size_t answer_bytes, http_cb *cb)
+{
+	struct span base = span_str(p->at->place);
+	struct buf url, field;
+
+	while (*suffix && base.n && base.p[base.n - 1] == '/')
+		base.n--;
+	buf_init(&url, 0);
+	buf_init(&field, 0);
+	buf_printf(&url, "%.*s%s", SPAN_ARG(base), suffix);
+	buf_putc(&url, '\0');
+	buf_printf(&field, "Content-Type: %s", type);
+	buf_putc(&field, '\0');
+	const char *const fields[] = { buf_view(&field).p };
+	const struct http_call_options o = { .url = buf_view(&url).p,
+		.body = body,
+		.fields = fields,
+		.nfields = 1,
+		.ca_file = p->at->tls_ca,
+		.deadline_us = ANCHOR_DEADLINE_US,
+		.answer_bytes = answer_bytes };
+	bool whole = !buf_failed(&url) && !buf_failed(&field) && body.p;
+	p->call = whole ? http_call(p->all->client, &o, cb, p) : NULL;
+	if (!p->call)
+		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "out of memory");
+	buf_free(&url);
+	buf_free(&field);
+}
+
+bool
+place_unanswered(struct place *p, const struct http_answer *a)
+{
+	p->call = NULL;
+	if (!a->err)
+		return false;
+	/* Longer than any answer may be: it came. */
+	place_over(p, a->err == ERR_LIMIT ? ANCHOR_REFUSED : ANCHOR_AWAY,
+		(struct span){ NULL, 0 }, false, "%s", a->why);
+	return true;
+}
+
+static void
+on_posted(void *arg, const struct http_answer *a)
+{
+	struct place *p = TAGGED(place, arg);
+	char status[16];
+
+	if (place_unanswered(p, a))
+		return;
+	snprintf(status, sizeof(status), "%d", a->status);
+	if (a->status >= 200 && a->status < 300)
+		place_over(p, ANCHOR_TAKEN, span_str(status), false, " ");
+	else
+		place_over(p, a->status >= 500 ? ANCHOR_AWAY : ANCHOR_REFUSED, span_str(status),
+			false, "it answers with status %d", a->status);
+}
+
+void
+place_take_http(struct place *p)
+{
+	place_post(p, "", "text/plain; charset=utf-8", buf_view(&p->note), CAP_ANCHOR_ANSWER,
+		on_posted);
+}
+
+/* ---- aside ---- */
+
+/* It holds copies: a file system that hangs may keep it beyond our end. */
+struct errand {
+	struct work work;
+	struct mail mail;
+	struct place *place;
+	struct mailbox *to;
+	enum anchor_kind kind;
+	char where[PLACE_TEXT], tls_ca[PLACE_TEXT], node[65];
+	struct buf note;
+	int err;
+	char why[PLACE_WHY];
+};
+
+static void
+errand_done(struct mail *m, void *consumer UNUSED)
+{
+	struct errand *e = CONTAINER_OF(m, struct errand, mail);
+	struct place *p = e->place;
+
+	p->errand = false;
+	if (e->err)
+		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "%s", e->why);
+	else
+		place_over(p, ANCHOR_TAKEN, (struct span){ NULL, 0 }, false, " ");
+	buf_free(&e->note);
+	free(e);
+}
+
+static void
+errand_run(struct work *w, unsigned thread UNUSED)
+{
+	struct errand *e = CONTAINER_OF(w, struct errand, work);
+
+	e->err = e->kind == ANCHOR_FILE
+			 ? anchor_append(e->where, buf_view(&e->note), e->why)
+			 : anchor_syslog(e->where, e->tls_ca[0] ? e->tls_ca : NULL, e->node,
+				   buf_view(&e->note), e->why);
+	e->mail.run = errand_done;
+	mailbox_send(e->to, &e->mail);
+}
+
+void
+place_take_aside(struct place *p)
+{
+	struct errand *e = calloc(1, sizeof(*e));
+
+	if (e) {
+		buf_init(&e->note, 0);
+		buf_span(&e->note, buf_view(&p->note));
+	}
+	if (!e || buf_failed(&e->note)) {
+		free(e);
+		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "out of memory");
+		return;
+	}
+	e->place = p;
+	e->to = &p->all->mail;
+	e->kind = p->at->kind;
+	snprintf(e->where, sizeof(e->where), "%s", p->at->place);
+	snprintf(e->tls_ca, sizeof(e->tls_ca), "%s", p->at->tls_ca ? p->at->tls_ca : "");
+	snprintf(e->node, sizeof(e->node), "%s", place_node(p));
+	e->work.run = errand_run;
+	p->errand = true;
+	pool_submit(p->all->aside, &e->work);
+}
+
+/* ---- the thread ---- */
+
+static bool
+busy(const struct anchors *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->place[i].errand || a->place[i].state == PLACE_RECORDS)
+			return true;
+	return false;
+}
+
+static void
+on_stop(struct ev_loop *loop, ev_timer *w UNUSED, int revents UNUSED)
+{
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+{
+	struct anchors *a = TAGGED(anchors, w->data);
+
+	mailbox_drain(&a->mail, a);
+	if (!atomic_load(&a->stopping))
+		return;
+	http_client_abort(a->client);
+	for (size_t i = 0; i < a->n; i++)
+		ev_timer_stop(loop, &a->place[i].due);
+	if (!busy(a))
+		ev_break(loop, EVBREAK_ALL);
+	else if (!ev_is_active(&a->stop))
+		ev_timer_start(loop, &a->stop);
+}
+
+static void
+wake(void *arg)
+{
+	struct anchors *a = TAGGED(anchors, arg);
+
+	ev_async_send(a->loop, &a->wake);
+}
+
+static void *
+run(void *arg)
+{
+	struct anchors *a = TAGGED(anchors, arg);
+
+	for (size_t i = 0; i < a->n; i++)
+		next_turn(&a->place[i], 0);
+	ev_run(a->loop, 0);
+	return NULL;
+}
+
+static void
+destroy(struct anchors **ap)
+{
+	struct anchors *a = *ap;
+
+	pool_free(&a->aside);
+	http_client_free(&a->client);
+	for (size_t i = 0; i < a->n; i++) {
+		struct place *p = &a->place[i];
+		buf_free(&p->note);
+		buf_free(&p->entry.fields);
+		TS_REQ_free(p->query);
+	}
+	if (a->loop) {
+		ev_async_stop(a->loop, &a->wake);
+		ev_loop_destroy(a->loop);
+	}
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+	*ap = NULL;
+}
+
+void
+anchors_stop(struct anchors **ap)
+{
+	struct anchors *a = *ap;
+
+	if (!a)
+		return;
+	if (a->running) {
+		atomic_store(&a->stopping, true);
+		ev_async_send(a->loop, &a->wake);
+		pthread_join(a->thread, NULL);
+	}
+	bool stuck = false;
+	for (size_t i = 0; i < a->n; i++)
+		stuck |= a->place[i].errand || a->place[i].state == PLACE_RECORDS;
+	if (stuck) /* on a disk that hangs: whoever is there still may come back */
+		*ap = NULL;
+	else
+		destroy(ap);
+}
+
+/* ---- beginning ---- */
+
+int
+anchors_files(const struct anchor_place *p, struct buf *why)
+{
+	struct pubkey keys[SIGNKEYS_MAX];
+	const char *const pem[] = { p->ca, p->tls_ca };
+	int n = 0;
+
+	if (p->kind == ANCHOR_WITNESS &&
+		(n = witness_keys(p->key, keys, SIGNKEYS_MAX, why)) < 0)
+		return n;
+	for (size_t i = 0; i < COUNT_OF(pem); i++) {
+		X509_STORE *s = pem[i] ? X509_STORE_new() : NULL;
+		bool ok = !pem[i] || (s && X509_STORE_load_file(s, pem[i]));
+		X509_STORE_free(s);
+		if (!ok) {
+			buf_printf(why, "%s: holds no certificate that can be read", pem[i]);
+			return ERR_SYNTAX;
+		}
+	}
+	return 0;
+}
+
+static void
+place_init(struct anchors *a, struct place *p, const struct anchor_place *at)
+{
+	TAG(place, p);
+	p->all = a;
+	p->at = at;
+	buf_init(&p->note, NOTE_MAX);
+	buf_init(&p->entry.fields, CAP_RECORD_BYTES);
+	size_t n = at->kind == ANCHOR_FILE ? strlen(at->place) : strcspn(at->place, "?");
+	snprintf(p->name, sizeof(p->name), "%.*s", (int)n, at->place);
+	ev_timer_init(&p->due, on_due, 0., 0.);
+	p->due.data = p;
+}
+
+struct anchors *
+anchors_start(const struct config *cfg, const struct anchors_audit *audit, struct metrics *m,
+	struct buf *why)
+{
+	struct anchors *a = calloc(1, sizeof(*a) + cfg->nanchors * sizeof(a->place[0]));
+	unsigned aside = 0;
+
+	if (!a) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	TAG(anchors, a);
+	a->cfg = cfg;
+	a->audit = *audit;
+	a->metrics = m;
+	a->started_us = clock_mono_us();
+	pthread_mutex_init(&a->lock, NULL);
+	for (; a->n < cfg->nanchors; a->n++) {
+		const struct anchor_place *at = &cfg->anchors[a->n];
+		place_init(a, &a->place[a->n], at);
+		aside += at->kind == ANCHOR_FILE || at->kind == ANCHOR_SYSLOG;
+		if (anchors_files(at, why) < 0) {
+			a->n++;
+			destroy(&a);
+			return NULL;
+		}
+	}
+	if ((a->loop = ev_loop_new(0))) {
+		ev_async_init(&a->wake, on_wake);
+		a->wake.data = a;
+		ev_async_start(a->loop, &a->wake);
+		ev_timer_init(&a->stop, on_stop, STOP_US / 1e6, 0.);
+		mailbox_init(&a->mail, wake, a);
+		a->client = http_client_new(a->loop, 4);
+	}
+	if (a->client && aside)
+		a->aside = pool_new(aside);
+	if (a->client && (a->aside || !aside) &&
+		thread_start(&a->thread, "tg-anchors", run, a) == 0) {
+		a->running = true;
+		return a;
+	}
+	buf_str(why, "anchors: out of memory, threads or descriptors");
+	destroy(&a);
+	return NULL;
+}
+
+/* ---- what is shown ---- */
+
+uint64_t anchors_hang_us = 2 * ANCHOR_DEADLINE_US;
+
+/* A disk or a resolver that hangs keeps an attempt from its end: since when; 0: none does.
+ * Under the lock. */
+static uint64_t
+hangs_since(const struct place *p)
+{
+	uint64_t asked = p->shown.asked_us;
+
+	return asked && clock_mono_us() > asked + anchors_hang_us ? asked : 0;
+}
+
+void
+anchors_status(struct anchors *a, struct buf *out)
+{
+	char when[CLOCK_SECOND_LEN];
+
+	buf_putc(out, '[');
+	for (size_t i = 0; a && i < a->n; i++) {
+		struct place *p = &a->place[i];
+		pthread_mutex_lock(&a->lock);
+		buf_printf(out, "%s{\"kind\":\"%s\",\"place\":", i ? "," : "",
+			anchor_words[p->at->kind]);
+		buf_json_str(out, span_str(p->name));
+		bool hangs = hangs_since(p) != 0;
+		buf_printf(out, ",\"state\":\"%s\"",
+			hangs		 ? end_words[ANCHOR_AWAY]
+			: p->shown.tried ? end_words[p->shown.end]
+					 : "waiting");
+		if (p->shown.taken) {
+			clock_second(p->shown.taken_ns, when);
+			buf_printf(out, ",\"size\":%" PRIu64 ",\"taken\":\"%s\"", p->shown.size,
+				when);
+		}
+		if (hangs || p->shown.why[0]) {
+			buf_str(out, ",\"why\":");
+			buf_json_str(out, span_str(hangs ? NO_ANSWER_YET : p->shown.why));
+		}
+		buf_putc(out, '}');
+		pthread_mutex_unlock(&a->lock);
+	}
+	buf_putc(out, ']');
+}
+
+void
+anchors_ready(struct anchors *a, struct buf *out)
+{
+	for (size_t i = 0; a && i < a->n; i++) {
+		struct place *p = &a->place[i];
+		pthread_mutex_lock(&a->lock);
+		uint64_t hangs = hangs_since(p);
+		if (hangs || (p->shown.tried && p->shown.end != ANCHOR_TAKEN))
+			buf_printf(out, "anchor %s %s: %s for %" PRIu64 " s: %s\n",
+				anchor_words[p->at->kind], p->name,
+				end_words[hangs ? ANCHOR_AWAY : p->shown.end],
+				(clock_mono_us() - (hangs ? hangs : p->shown.since_us)) /
+					1000000,
+				hangs ? NO_ANSWER_YET : p->shown.why);
+		pthread_mutex_unlock(&a->lock);
+	}
+}
+
+void
+anchors_metrics(struct anchors *a, struct buf *out)
+{
+	if (!a || !a->n)
+		return;
+	metrics_head(out, "anchor_late_seconds", "gauge",
+		"how long over its time a place has taken no checkpoint");
+	for (size_t i = 0; i < a->n; i++) {
+		struct place *p = &a->place[i];
+		pthread_mutex_lock(&a->lock);
+		uint64_t since = p->shown.taken ? p->shown.taken_us : a->started_us;
+		pthread_mutex_unlock(&a->lock);
+		uint64_t gone = clock_mono_us() - since, every = p->at->every_us;
+		buf_printf(out, "tollgate_anchor_late_seconds{kind=\"%s\",place=",
+			anchor_words[p->at->kind]);
+		buf_json_str(out, span_str(p->name));
+		buf_printf(out, "} %" PRIu64 "\n", gone > every ? (gone - every) / 1000000 : 0);
+	}
+}

@@ -1,0 +1,134 @@
+/* A folder by itself, S3 by s3.c. */
+#include "record/archive/archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/stops.h"
+#include "record/archive/s3.h"
+
+static bool
+is_s3(const struct archive_options *o)
+{
+	return !strncmp(o->place, S3_SCHEME, sizeof(S3_SCHEME) - 1);
+}
+
+const char *
+archive_wrong(const struct archive_options *o)
+{
+	if (is_s3(o))
+		return s3_wrong(o);
+	if (o->place[0] != '/')
+		return "an absolute path or s3://BUCKET/PREFIX is expected";
+	return o->endpoint || o->credentials_file || o->retain_s
+		       ? "is a folder: endpoint, credentials_file and lock are of s3://"
+		       : NULL;
+}
+
+static int
+compare(const unsigned char is[SHA256_BYTES], const unsigned char want[SHA256_BYTES],
+	const char *name, struct buf *why)
+{
+	if (!memcmp(is, want, SHA256_BYTES))
+		return 0;
+	buf_printf(why, "%s: the archive holds other bytes", name);
+	return ERR_AUTH;
+}
+
+/* The folder is not made: an archive that is not mounted is not an empty one. */
+static int
+open_folder(const struct archive_options *o, struct buf *why)
+{
+	int fd = open(o->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		buf_printf(why, "%s: %s", o->place, strerror(errno));
+	return fd < 0 ? ERR_IO : fd;
+}
+
+static int
+open_in(const struct archive_options *o, const char *name, struct buf *why)
+{
+	int dirfd = open_folder(o, why);
+
+	if (dirfd < 0)
+		return dirfd;
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), sys = errno;
+	close(dirfd);
+	if (fd < 0)
+		buf_printf(why, "%s/%s: %s", o->place, name, strerror(sys));
+	return fd >= 0 ? fd : sys == ENOENT ? ERR_NOTFOUND : ERR_IO;
+}
+
+int
+archive_check(const struct archive_options *o, const char *name,
+	const unsigned char sha256[SHA256_BYTES], const atomic_bool *stop, struct buf *why)
+{
+	unsigned char is[SHA256_BYTES];
+	uint64_t bytes;
+	int err;
+
+	if (is_s3(o)) {
+		err = s3_hash(o, name, is, stop, why);
+	} else {
+		int fd = open_in(o, name, why);
+		if (fd < 0)
+			return fd;
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		err = files_hash(fd, stop, is, &bytes, why);
+		close(fd);
+	}
+	return err ? err : compare(is, sha256, name, why);
+}
+
+static int
+put_in_folder(const struct archive_options *o, const char *name, int fd,
+	const atomic_bool *stop, struct buf *why)
+{
+	int dirfd = open_folder(o, why);
+
+	if (dirfd < 0)
+		return dirfd;
+	int to = files_copy(fd, dirfd, name, stop, why), err = to < 0 ? to : 0;
+	stop_at("archive-written");
+	if (!err) {
+		err = replace_place(dirfd, name, to, why);
+		close(to);
+	}
+	close(dirfd);
+	return err;
+}
+
+int
+archive_put(const struct archive_options *o, const char *name, int fd,
+	const unsigned char sha256[SHA256_BYTES], const atomic_bool *stop, struct buf *why)
+{
+	int err = is_s3(o) ? s3_put(o, name, fd, sha256, stop, why)
+			   : put_in_folder(o, name, fd, stop, why);
+
+	stop_at("archive-put");
+	return err ? err : archive_check(o, name, sha256, stop, why);
+}
+
+int
+archive_get(const struct archive_options *o, const char *name, int dirfd,
+	const atomic_bool *stop, struct buf *why)
+{
+	if (!is_s3(o)) {
+		int from = open_in(o, name, why);
+		int to = from < 0 ? from : files_copy(from, dirfd, name, stop, why);
+		if (from >= 0)
+			close(from);
+		return to;
+	}
+	int fd = replace_begin(dirfd, name, 0600, why);
+	int err = fd < 0 ? fd : s3_get(o, name, fd, stop, why);
+	if (err && fd >= 0) {
+		close(fd);
+		replace_drop(dirfd, name);
+	}
+	return err ? err : fd;
+}

@@ -1,0 +1,89 @@
+#include "record/archive/believe.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "record/archive/files.h"
+
+#define WRITE_S 3600 /* the file is so old at most, while the daemon runs */
+
+static uint64_t
+boot_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec;
+}
+
+void
+believe_start(struct believe *b)
+{
+	b->start_boot_s = boot_s();
+	b->start_wall_s = clock_wall_ns() / 1000000000;
+}
+
+static void
+file_name(const char *node, char out[CHAIN_NODE_MAX + 8])
+{
+	snprintf(out, CHAIN_NODE_MAX + 8, "%s.clock", node);
+}
+
+/* One line, RFC 3339. False: not there, or it says no time. */
+static bool
+read_file(int keepfd, const char *node, int64_t *s)
+{
+	char name[CHAIN_NODE_MAX + 8], text[64];
+	int64_t ns;
+
+	file_name(node, name);
+	int fd = openat(keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	if (n <= 0 || clock_parse(text, (size_t)n, &ns))
+		return false;
+	*s = ns / 1000000000;
+	return true;
+}
+
+/* Where it cannot be written the newest segment says as much after the next start. */
+static void
+write_file(int keepfd, const char *node, int64_t s)
+{
+	char name[CHAIN_NODE_MAX + 8], text[CLOCK_RFC3339_LEN + 1];
+	struct buf why;
+
+	file_name(node, name);
+	clock_rfc3339(s * 1000000000, text);
+	size_t n = strlen(text);
+	text[n++] = '\n';
+	buf_init(&why, 4096);
+	files_put(keepfd, name, span_of(text, n), &why);
+	buf_free(&why);
+}
+
+int64_t
+believe_now(struct believe *b, int keepfd, const char *node, const struct manifest *newest)
+{
+	int64_t wall = clock_wall_ns() / 1000000000, end_ns, known;
+	int64_t passed = b->start_wall_s + (int64_t)(boot_s() - b->start_boot_s);
+	int64_t now = wall < passed ? wall : passed;
+	bool there = read_file(keepfd, node, &known);
+
+	if (!there)
+		known = newest && !clock_parse(newest->end, strlen(newest->end), &end_ns)
+				? end_ns / 1000000000
+				: now;
+	b->clock_s = now;
+	b->ahead = now >= known + BELIEVE_S;
+	if (b->ahead)
+		now = known;
+	if (!there || now >= known + WRITE_S)
+		write_file(keepfd, node, now);
+	return now;
+}

@@ -1,0 +1,26 @@
+/* The time by which records are old. A clock that is set forward while the daemon runs makes
+ * nothing old; nor does one that is far ahead at a start: JOURNAL.keep/NODE.clock has the last
+ * time that was believed, and one that is BELIEVE_S or more after it is not, until someone
+ * writes the right time into that file. */
+#ifndef KEEP_BELIEVE_H
+#define KEEP_BELIEVE_H
+
+#include "record/archive/manifest.h"
+
+#define BELIEVE_S (30ll * 86400)
+
+/* owner: tg-keep. Zeroed, then believe_start. */
+struct believe {
+	int64_t start_wall_s;
+	uint64_t start_boot_s;
+	bool ahead;	 /* the clock was not believed the last time */
+	int64_t clock_s; /* what it said */
+};
+
+void believe_start(struct believe *b);
+/* Seconds since 1970 that are believed now. `newest`: of the closed segments, NULL: there is
+ * none; the first time its records' are the last that were believed. */
+int64_t believe_now(
+	struct believe *b, int keepfd, const char *node, const struct manifest *newest);
+
+#endif

@@ -1,0 +1,135 @@
+#include "record/archive/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define PIECE (256u << 10)
+
+struct keep_io keep_io = { unlinkat, fstatvfs };
+uint64_t files_reserve = 1u << 20; /* commits that are under way, twice */
+
+static int
+failed(const char *what, struct buf *why)
+{
+	int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+
+	buf_printf(why, "%s: %s", what, strerror(errno));
+	return full ? ERR_FULL : ERR_IO;
+}
+
+int
+files_folder(const char *path, struct buf *why)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return failed(path, why);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? failed(path, why) : fd;
+}
+
+bool
+files_room(int fd, uint64_t n, uint64_t most)
+{
+	struct statvfs st;
+
+	if (keep_io.fstatvfs(fd, &st) < 0)
+		return true;
+	uint64_t twentieth = (uint64_t)st.f_blocks * st.f_frsize / 20;
+	uint64_t reserve = most < twentieth ? most : twentieth;
+	/* A file system that does not say how large it is says 0. */
+	return twentieth == 0 || (uint64_t)st.f_bavail * st.f_frsize >= n + reserve;
+}
+
+int
+files_write(int fd, struct span s, struct buf *why)
+{
+	off_t from = lseek(fd, 0, SEEK_CUR);
+
+	if (!files_room(fd, s.n, files_reserve)) {
+		errno = ENOSPC;
+		return failed("what is left is the journal's", why);
+	}
+	int err = replace_write(fd, "write", s, why);
+	/* Little is left for the sync at the end, which a commit's would wait for. */
+	if (!err && s.n >= PIECE / 4)
+		sync_file_range(fd, from, (off_t)s.n,
+			SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	return err;
+}
+
+int
+files_put(int dirfd, const char *name, struct span text, struct buf *why)
+{
+	int fd = replace_begin(dirfd, name, 0600, why);
+
+	if (fd < 0)
+		return fd;
+	int err = files_write(fd, text, why);
+	if (err)
+		replace_drop(dirfd, name);
+	else
+		err = replace_place(dirfd, name, fd, why);
+	close(fd);
+	return err;
+}
+
+int
+files_remove(int dirfd, const char *name, struct buf *why)
+{
+	if (keep_io.unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return failed(name, why);
+	return replace_sync_folder(dirfd, name, why);
+}
+
+int
+files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES], uint64_t *bytes,
+	struct buf *why)
+{
+	static _Thread_local char piece[PIECE];
+	struct sha256 h;
+	ssize_t n;
+
+	*bytes = 0;
+	sha256_begin(&h);
+	while ((n = pread(fd, piece, sizeof(piece), (off_t)*bytes)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return failed("read", why);
+		if (stop && atomic_load(stop))
+			return ERR_CLOSED;
+		sha256_add(&h, span_of(piece, (size_t)n));
+		*bytes += (uint64_t)n;
+	}
+	sha256_end(&h, hash);
+	return 0;
+}
+
+int
+files_copy(int fd, int dirfd, const char *name, const atomic_bool *stop, struct buf *why)
+{
+	static _Thread_local char piece[PIECE];
+	int to = replace_begin(dirfd, name, 0600, why), err = to < 0 ? to : 0;
+	ssize_t n = 0;
+
+	for (off_t at = 0; !err && (n = pread(fd, piece, sizeof(piece), at)) != 0;) {
+		if (n < 0)
+			err = failed("read", why);
+		else if (stop && atomic_load(stop))
+			err = ERR_CLOSED;
+		else
+			err = files_write(to, span_of(piece, (size_t)n), why);
+		at += n;
+	}
+	if (!err)
+		return to;
+	if (to >= 0) {
+		close(to);
+		replace_drop(dirfd, name);
+	}
+	return err;
+}

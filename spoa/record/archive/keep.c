@@ -1,0 +1,756 @@
+/* The thread's pass: of each closed segment, oldest first, what is not done yet: compress,
+ * archive, remove the plain form; then trim. Every step is done again where it was cut off, so
+ * a pass that ends anywhere leaves nothing to repair. */
+#include "record/archive/keep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/stops.h"
+#include "record/archive/archive.h"
+#include "record/archive/believe.h"
+#include "record/archive/pack.h"
+#include "record/archive/trim.h"
+#include "record/journal/journal.h"
+
+#define AGAIN_US     30000000 /* an archive that failed is tried again so soon, */
+#define AGAIN_MAX_US (64 * (uint64_t)AGAIN_US) /* and at most so late */
+#define DAY_US	     (86400ull * 1000000)
+#define MARK_SUFFIX  ".archived"
+
+struct keep {
+	const struct config *cfg;
+	struct audit *audit;
+	struct metrics *metrics;
+	struct archive_options archive; /* place NULL: none */
+	pthread_t thread;
+	sem_t wake;
+	atomic_bool stopping;
+	pthread_mutex_t lock; /* guards `told` */
+	struct keep_state told;
+
+	/* owner: tg-keep */
+	struct keep_state now; /* becomes `told` at the end of a pass */
+	int journalfd, keepfd;
+	struct manifest before; /* of the segment before the one in hand; first 0: none */
+	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
+	unsigned char keys_put[SHA256_BYTES]; /* of the statements that the archive has */
+	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written
+				 */
+	struct believe clock;
+	uint64_t named; /* the last record that a trim record of this start names */
+	char said[256]; /* the last failure that was logged */
+};
+
+/* ---- telling ---- */
+
+static void
+tell(struct keep *k)
+{
+	pthread_mutex_lock(&k->lock);
+	k->told = k->now;
+	pthread_mutex_unlock(&k->lock);
+}
+
+void
+keep_state(struct keep *k, struct keep_state *out)
+{
+	pthread_mutex_lock(&k->lock);
+	*out = k->told;
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* Said in the log once, until something else is wrong. */
+static void
+fail(struct keep *k, const char *what, const char *segment, int err, const struct buf *why)
+{
+	if (err == ERR_CLOSED)
+		return;
+	metric_inc(k->metrics, M_KEEP_FAILED);
+	snprintf(k->now.failed, sizeof(k->now.failed), "%s %.120s: %.*s", what, segment,
+		(int)(why->n < 100 ? why->n : 100), why->n ? buf_view(why).p : "");
+	if (!strcmp(k->said, k->now.failed))
+		return;
+	memcpy(k->said, k->now.failed, sizeof(k->said));
+	log_event(LOG_WARN, "retention.failed", LS("what", what), LS("segment", segment),
+		LS("error", err_str(err)), LSP("why", buf_view(why)));
+}
+
+static bool
+stopped(const struct keep *k)
+{
+	return atomic_load(&k->stopping);
+}
+
+/* ---- records ---- */
+
+struct waiting {
+	struct audit_entry entry;
+	sem_t came;
+};
+
+static void
+on_durable(struct audit_entry *e, int err UNUSED)
+{
+	sem_post(&CONTAINER_OF(e, struct waiting, entry)->came);
+}
+
+/* Durable on return, or an error. */
+static int
+record(struct keep *k, const struct buf *fields)
+{
+	struct waiting w = { .entry = { .done = on_durable } };
+
+	sem_init(&w.came, 0, 0);
+	buf_init(&w.entry.fields, CAP_RECORD_BYTES);
+	buf_span(&w.entry.fields, buf_view(fields));
+	audit_append(k->audit, &w.entry);
+	while (sem_wait(&w.came) < 0)
+		;
+	buf_free(&w.entry.fields);
+	sem_destroy(&w.came);
+	return w.entry.err;
+}
+
+/* ---- a segment ---- */
+
+static bool
+exists(int dirfd, const char *name, uint64_t *bytes)
+{
+	struct stat st;
+	bool there = fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+
+	if (there && bytes)
+		*bytes += (uint64_t)st.st_size;
+	return there;
+}
+
+static void
+mark_name(const char *segment, char out[JOURNAL_NAME_MAX + 16])
+{
+	snprintf(out, JOURNAL_NAME_MAX + 16, "%.*s" MARK_SUFFIX, JOURNAL_NAME_MAX - 1, segment);
+}
+
+static int
+put_one(struct keep *k, const char *name, const unsigned char *want, struct buf *why)
+{
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes;
+	int fd = openat(k->keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", name, strerror(errno));
+		return ERR_IO;
+	}
+	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	if (!err && want && memcmp(hash, want, sizeof(hash)) != 0) {
+		buf_printf(why, "%s: changed since it was compressed", name);
+		err = ERR_AUTH;
+	}
+	if (!err)
+		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+	close(fd);
+	return err;
+}
+
+/* The tree's hashes of its records: who lost JOURNAL.tree has them from there. */
+static int
+put_hashes(struct keep *k, const struct manifest *m, struct buf *why)
+{
+	char name[JOURNAL_NAME_MAX + 8];
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes;
+	int fd = pack_hashes(k->keepfd, m, &k->stopping, why);
+
+	if (fd < 0)
+		return fd;
+	manifest_hashes_name(m->segment, name);
+	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	if (!err)
+		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+	close(fd);
+	replace_drop(k->keepfd, name);
+	return err;
+}
+
+/* The statements of the keys that signed: who has the first key alone verifies what came after
+ * a rotation. They change with a rotation, and go along again then. */
+static int
+put_keys(struct keep *k, struct buf *why)
+{
+	char path[JOURNAL_DIR_MAX + 8], name[CHAIN_NODE_MAX + 8];
+	struct span journal = span_str(k->cfg->journal);
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes;
+
+	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+		journal.n--;
+	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal));
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return 0; /* none was ever replaced */
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", path, strerror(errno));
+		return ERR_IO;
+	}
+	manifest_keys_name(k->cfg->node, name);
+	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
+	if (!err && memcmp(hash, k->keys_put, sizeof(hash)) != 0)
+		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
+	if (!err)
+		memcpy(k->keys_put, hash, sizeof(hash));
+	close(fd);
+	return err;
+}
+
+/* Packed file, hashes, keys, manifest, then the mark that says where they are. */
+static int
+archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8],
+		mark[JOURNAL_NAME_MAX + 16];
+	struct buf text;
+
+	manifest_names(m->segment, manifest, packed);
+	mark_name(m->segment, mark);
+	int err = put_one(k, packed, m->packed_sha256, why);
+	stop_at("archive-segment");
+	if (!err)
+		err = put_hashes(k, m, why);
+	stop_at("archive-hashes");
+	if (!err)
+		err = put_keys(k, why);
+	if (!err)
+		err = put_one(k, manifest, NULL, why);
+	stop_at("archive-manifest");
+	buf_init(&text, 4096);
+	buf_printf(&text, "%s\n", k->archive.place);
+	if (!err)
+		err = files_put(k->keepfd, mark, buf_view(&text), why);
+	stop_at("archive-marked");
+	buf_free(&text);
+	return err;
+}
+
+static bool
+archived(struct keep *k, const char *segment)
+{
+	char mark[JOURNAL_NAME_MAX + 16], text[4096];
+
+	mark_name(segment, mark);
+	int fd = openat(k->keepfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
+	/* In another archive than the one configured now it is not there. */
+	return n > 0 && text[n - 1] == '\n' &&
+	       span_is(span_of(text, (size_t)n - 1), k->archive.place);
+}
+
+static void
+try_archive(struct keep *k, const struct manifest *m)
+{
+	struct buf why;
+
+	if (clock_mono_us() < k->archive_us) {
+		k->now.archive_away = true;
+		return;
+	}
+	buf_init(&why, 4096);
+	int err = archive_segment(k, m, &why);
+	if (!err) {
+		k->archive_wait_us = 0;
+		k->archive_us = 0;
+		k->now.unarchived--;
+		metric_inc(k->metrics, M_KEEP_ARCHIVED);
+		log_event(LOG_INFO, "retention.archived", LS("segment", m->segment),
+			LI("bytes", m->packed_bytes));
+	} else if (err != ERR_CLOSED) {
+		k->now.archive_away = true;
+		k->archive_wait_us = k->archive_wait_us ? 2 * k->archive_wait_us : AGAIN_US;
+		if (k->archive_wait_us > AGAIN_MAX_US)
+			k->archive_wait_us = AGAIN_MAX_US;
+		k->archive_us = clock_mono_us() + k->archive_wait_us;
+		fail(k, "archive", m->segment, err, &why);
+	}
+	buf_free(&why);
+}
+
+/* Whether the kept form is there and is this manifest's. */
+static bool
+is_packed(struct keep *k, const char *segment, struct manifest *m)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+	uint64_t bytes = 0;
+
+	manifest_names(segment, manifest, packed);
+	return exists(k->keepfd, packed, &bytes) && manifest_load(k->keepfd, segment, m) == 0 &&
+	       m->packed_bytes == bytes;
+}
+
+/* Compresses it, in place of what may be there. */
+static int
+compress(struct keep *k, const char *name, bool plain, struct manifest *m, struct buf *why)
+{
+	char mark[JOURNAL_NAME_MAX + 16];
+
+	if (!plain) {
+		buf_str(why, "its manifest is not there, or not its own");
+		return ERR_NOTFOUND;
+	}
+	mark_name(name, mark);
+	int err = exists(k->keepfd, mark, NULL) ? files_remove(k->keepfd, mark, why) : 0;
+	if (!err)
+		err = pack_segment(k->journalfd, k->keepfd, name,
+			k->before.first ? &k->before : NULL, &k->stopping, m, why);
+	if (err)
+		return err;
+	metric_inc(k->metrics, M_KEEP_PACKED);
+	log_event(LOG_INFO, "retention.compressed", LS("segment", name), LI("bytes", m->bytes),
+		LI("packed", m->packed_bytes));
+	return 0;
+}
+
+/* Both forms are there and the plain one is about to go: it is the last that is known to be
+ * right. Where the other is not that, it is made again. */
+static int
+compare(struct keep *k, const char *name, struct manifest *m, struct buf *why)
+{
+	int err = pack_compare(k->journalfd, k->keepfd, m, &k->stopping, why);
+
+	if (err != ERR_AUTH)
+		return err;
+	log_event(LOG_WARN, "retention.again", LS("segment", name), LSP("why", buf_view(why)));
+	buf_clear(why);
+	return compress(k, name, true, m, why);
+}
+
+/* One closed segment, up to what its place among the newest allows. False: what is after it
+ * waits. */
+static bool
+keep_segment(struct keep *k, const char *name, bool plain_stays)
+{
+	struct manifest m;
+	struct buf why;
+	bool plain = exists(k->journalfd, name, NULL);
+	int err;
+
+	buf_init(&why, 4096);
+	if (!is_packed(k, name, &m))
+		err = compress(k, name, plain, &m, &why);
+	else
+		err = plain && !plain_stays ? compare(k, name, &m, &why) : 0;
+	if (err)
+		fail(k, "compress", name, err, &why);
+	else
+		k->before = m;
+	if (!err && k->archive.place && !archived(k, name))
+		try_archive(k, &m);
+	stop_at("plain-remove");
+	if (!err && plain && !plain_stays && (err = files_remove(k->journalfd, name, &why)))
+		fail(k, "remove", name, err, &why);
+	stop_at("plain-removed");
+	buf_free(&why);
+	return err != ERR_FULL && !stopped(k);
+}
+
+/* ---- trimming ---- */
+
+enum { ALARM_SIZE, ALARM_CLOCK };
+
+/* At most once a day each: then it is logged, too. */
+static bool
+alarm_once(struct keep *k, unsigned which, const struct buf *fields)
+{
+	uint64_t *at = &k->alarmed_us[which];
+
+	if ((*at && clock_mono_us() < *at + DAY_US) || record(k, fields))
+		return false;
+	*at = clock_mono_us();
+	return true;
+}
+
+static void
+alarm_size(struct keep *k, uint64_t bytes)
+{
+	struct buf fields;
+
+	k->now.below_six_months = true;
+	buf_init(&fields, 1024);
+	buf_printf(&fields,
+		"\"type\":\"alarm\",\"how\":\"retention_size\",\"bytes\":%" PRIu64
+		",\"size\":%" PRIu64,
+		bytes, k->cfg->retention_size);
+	if (alarm_once(k, ALARM_SIZE, &fields))
+		log_event(LOG_WARN, "retention.size", LI("bytes", bytes),
+			LI("size", k->cfg->retention_size));
+	buf_free(&fields);
+}
+
+/* What the clock says is years off, or nobody was here for long: someone has to say which. */
+static void
+alarm_clock(struct keep *k, int64_t believed_s)
+{
+	char believed[CLOCK_RFC3339_LEN], is[CLOCK_RFC3339_LEN];
+	struct buf fields;
+
+	clock_rfc3339(believed_s * 1000000000, believed);
+	clock_rfc3339(k->clock.clock_s * 1000000000, is);
+	snprintf(k->now.held, sizeof(k->now.held),
+		"by the clock, which is far after %.19sZ: write the right time into "
+		"%.64s.clock of JOURNAL" JOURNAL_KEEP_SUFFIX,
+		believed, k->cfg->node);
+	buf_init(&fields, 1024);
+	buf_printf(&fields,
+		"\"type\":\"alarm\",\"how\":\"retention_clock\",\"clock\":\"%s\","
+		"\"believed\":\"%s\"",
+		is, believed);
+	if (alarm_once(k, ALARM_CLOCK, &fields))
+		log_event(
+			LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
+	buf_free(&fields);
+}
+
+static void
+hold(struct keep *k, const char *segment, const char *why)
+{
+	snprintf(k->now.held, sizeof(k->now.held), "%.90s: %s", segment, why);
+}
+
+/* The archive is asked again: what it said when it took the segment may be long ago. */
+static bool
+may_go(struct keep *k, const struct manifest *m)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+	struct buf why;
+
+	if (audit_copied(k->audit) < m->last) {
+		hold(k, m->segment, "the Redis Stream does not have it yet");
+		return false;
+	}
+	if (!k->archive.place)
+		return true;
+	if (!archived(k, m->segment)) {
+		hold(k, m->segment, "it is not archived");
+		return false;
+	}
+	manifest_names(m->segment, manifest, packed);
+	buf_init(&why, 4096);
+	int err = archive_check(&k->archive, packed, m->packed_sha256, &k->stopping, &why);
+	if (err) {
+		hold(k, m->segment, "the archive does not have it any more");
+		fail(k, "trim", m->segment, err, &why);
+		/* Put there again. */
+		char mark[JOURNAL_NAME_MAX + 16];
+		mark_name(m->segment, mark);
+		if (err == ERR_NOTFOUND || err == ERR_AUTH)
+			files_remove(k->keepfd, mark, &why);
+	}
+	buf_free(&why);
+	return err == 0;
+}
+
+/* Both forms; the manifest stays, for `audit restore`. */
+static int
+remove_segment(struct keep *k, const char *segment, struct buf *why)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+
+	manifest_names(segment, manifest, packed);
+	int err = files_remove(k->journalfd, segment, why);
+	stop_at("trim-plain");
+	if (!err)
+		err = files_remove(k->keepfd, packed, why);
+	stop_at("trim-packed");
+	return err;
+}
+
+static uint64_t
+segment_bytes(struct keep *k, const char *segment)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+	uint64_t bytes = 0;
+
+	manifest_names(segment, manifest, packed);
+	exists(k->journalfd, segment, &bytes);
+	exists(k->keepfd, packed, &bytes);
+	return bytes;
+}
+
+/* The oldest that are due and may go, for the same reason; how many. */
+static size_t
+gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t closed,
+	int64_t now_s, struct manifest *m, enum trim_due *due)
+{
+	struct trim_rules rules = { .age_s = k->cfg->retention_age_us / 1000000,
+		.size = k->cfg->retention_size,
+		.below_six_months = k->cfg->below_six_months,
+		.now_s = now_s };
+	uint64_t bytes = k->now.bytes;
+	size_t n = 0;
+
+	*due = TRIM_NOT;
+	for (size_t i = from; n < TRIM_AT_ONCE && i + KEEP_PLAIN_SEGMENTS < closed; i++) {
+		if (!is_packed(k, l->seg[i].name, &m[n]))
+			break;
+		enum trim_due is = trim_due(&rules, &m[n], bytes);
+		if (is == TRIM_TOO_YOUNG && n == 0)
+			alarm_size(k, bytes);
+		if (is == TRIM_NOT || is == TRIM_TOO_YOUNG || (n && is != *due) ||
+			(n && m[0].last <= k->named && m[n].last > k->named) ||
+			!may_go(k, &m[n]))
+			break;
+		*due = is;
+		bytes -= segment_bytes(k, l->seg[i].name);
+		n++;
+	}
+	return n;
+}
+
+/* A record says what goes: none is written where it would stay, and none twice. */
+static bool
+can_remove(struct keep *k, struct buf *why)
+{
+	if (faccessat(k->journalfd, ".", W_OK, AT_EACCESS) == 0 &&
+		faccessat(k->keepfd, ".", W_OK, AT_EACCESS) == 0)
+		return true;
+	buf_printf(why, "its folder: %s", strerror(errno));
+	return false;
+}
+
+static void
+trim(struct keep *k, const struct journal_list *l, size_t closed)
+{
+	int64_t now_s = believe_now(
+		&k->clock, k->keepfd, k->cfg->node, k->before.first ? &k->before : NULL);
+	struct manifest *m = calloc(TRIM_AT_ONCE, sizeof(*m));
+	enum trim_due due;
+	struct buf fields, why;
+	size_t n, at = 0;
+	int err = 0;
+
+	buf_init(&fields, CAP_RECORD_BYTES);
+	buf_init(&why, 4096);
+	if (k->clock.ahead && (k->cfg->retention_age_us || k->cfg->retention_size))
+		alarm_clock(k, now_s);
+	while (m && !err && !stopped(k) &&
+		(n = gather_due(k, l, at, closed, now_s, m, &due)) > 0) {
+		buf_clear(&fields);
+		trim_fields(&fields, m, n, due, k->archive.place);
+		stop_at("trim-record");
+		err = can_remove(k, &why) ? 0 : ERR_IO;
+		if (!err && m[n - 1].last > k->named && (err = record(k, &fields)) == 0)
+			k->named = m[n - 1].last;
+		stop_at("trim-recorded");
+		for (size_t i = 0; i < n && !err; i++) {
+			uint64_t bytes = segment_bytes(k, m[i].segment);
+			err = remove_segment(k, m[i].segment, &why);
+			if (err)
+				break;
+			k->now.bytes -= bytes;
+			k->now.trimmed = m[i].last;
+			k->now.packed--;
+			metric_inc(k->metrics, M_KEEP_TRIMMED);
+		}
+		if (!err)
+			log_event(LOG_INFO, "retention.trimmed", LI("segments", n),
+				LI("first", m[0].first), LI("last", m[n - 1].last),
+				LS("why", due == TRIM_AGE ? "age" : "size"));
+		at += n;
+	}
+	if (err)
+		fail(k, "trim", m[0].segment, err, &why);
+	buf_free(&why);
+	buf_free(&fields);
+	free(m);
+}
+
+/* ---- the thread ---- */
+
+static void
+count(struct keep *k, const struct journal_list *l, size_t closed)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const char *name = l->seg[i].name;
+		k->now.bytes += segment_bytes(k, name);
+		k->now.plain += l->seg[i].form == JOURNAL_PLAIN;
+		k->now.packed += l->seg[i].form != JOURNAL_PLAIN;
+		k->now.unarchived += k->archive.place && i < closed && !archived(k, name);
+	}
+}
+
+/* In the first pass that can: a folder that cannot be made refuses no start. */
+static int
+open_folders(struct keep *k, struct buf *why)
+{
+	char path[JOURNAL_DIR_MAX + 16];
+	struct span journal = span_str(k->cfg->journal);
+
+	if (k->keepfd >= 0)
+		return 0;
+	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
+		journal.n--;
+	if (k->journalfd < 0)
+		k->journalfd = open(k->cfg->journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->journalfd < 0)
+		buf_printf(why, "%s: %s", k->cfg->journal, strerror(errno));
+	if (k->journalfd < 0 || snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX,
+					SPAN_ARG(journal)) >= (int)sizeof(path))
+		return ERR_IO;
+	k->keepfd = files_folder(path, why);
+	return k->keepfd < 0 ? k->keepfd : 0;
+}
+
+static void
+pass(struct keep *k)
+{
+	struct journal_list l;
+	struct buf why;
+	uint64_t trimmed = k->now.trimmed;
+
+	buf_init(&why, 4096);
+	k->now = (struct keep_state){ .trimmed = trimmed };
+	k->before.first = 0;
+	int err = open_folders(k, &why);
+	if (!err)
+		err = journal_list_all(k->cfg->journal, k->cfg->node, false, &l, &why);
+	if (err) {
+		fail(k, k->keepfd < 0 ? "open" : "list", k->cfg->journal, err, &why);
+		buf_free(&why);
+		return;
+	}
+	size_t n = 0, closed = 0;
+	for (size_t i = 0; i < l.n; i++)
+		if (l.seg[i].ours)
+			l.seg[n++] = l.seg[i];
+	l.n = n;
+	/* The newest in the journal's folder is the one that is written to: a compressed one
+	 * that calls itself newer closes nothing. */
+	for (size_t i = 0; i < l.n; i++)
+		if (l.seg[i].form == JOURNAL_PLAIN)
+			closed = i;
+	count(k, &l, closed);
+	for (size_t i = 0; i < closed; i++)
+		if (!keep_segment(k, l.seg[i].name, i + KEEP_PLAIN_SEGMENTS >= closed))
+			break; /* no room, or the end: one that is not whole holds up none */
+	if (!stopped(k))
+		trim(k, &l, closed);
+	if (!k->now.failed[0])
+		k->said[0] = '\0';
+	journal_list_free(&l);
+	buf_free(&why);
+}
+
+static void
+lowest_priority(void)
+{
+	enum { WHO_THREAD = 1, CLASS_IDLE = 3 << 13 };
+
+	setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+	syscall(SYS_ioprio_set, WHO_THREAD, 0, CLASS_IDLE);
+}
+
+static void *
+run(void *arg)
+{
+	struct keep *k = arg;
+
+	lowest_priority();
+	while (!stopped(k)) {
+		pass(k);
+		tell(k);
+		struct timespec at =
+			clock_timespec(clock_mono_us() + k->cfg->retention_every_us);
+		while (!stopped(k) && sem_clockwait(&k->wake, CLOCK_MONOTONIC, &at) < 0 &&
+			errno == EINTR)
+			;
+	}
+	return NULL;
+}
+
+static void
+destroy(struct keep **kp)
+{
+	struct keep *k = *kp;
+
+	if (k->journalfd >= 0)
+		close(k->journalfd);
+	if (k->keepfd >= 0)
+		close(k->keepfd);
+	sem_destroy(&k->wake);
+	pthread_mutex_destroy(&k->lock);
+	free(k);
+	*kp = NULL;
+}
+
+static struct archive_options
+archive_of(const struct config *cfg)
+{
+	return (struct archive_options){ cfg->retention_archive, cfg->retention_endpoint,
+		cfg->retention_region, cfg->retention_credentials,
+		cfg->retention_lock_us / 1000000 };
+}
+
+const char *
+keep_wrong(const struct config *cfg)
+{
+	const struct archive_options o = archive_of(cfg);
+
+	return o.place ? archive_wrong(&o) : NULL;
+}
+
+struct keep *
+keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct buf *why)
+{
+	struct keep *k = cfg->retention && a ? calloc(1, sizeof(*k)) : NULL;
+
+	if (!k) {
+		if (cfg->retention && a)
+			buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	believe_start(&k->clock);
+	k->cfg = cfg;
+	k->audit = a;
+	k->metrics = m;
+	k->archive = archive_of(cfg);
+	k->journalfd = k->keepfd = -1;
+	sem_init(&k->wake, 0, 0);
+	pthread_mutex_init(&k->lock, NULL);
+	int err = keep_wrong(cfg) ? ERR_SYNTAX : 0;
+	if (err)
+		buf_printf(why, "retention.archive: %s", keep_wrong(cfg));
+	if (!err && (err = thread_start(&k->thread, "tg-keep", run, k)))
+		buf_str(why, err_str(err));
+	if (err)
+		destroy(&k);
+	return k;
+}
+
+void
+keep_stop(struct keep **kp)
+{
+	struct keep *k = *kp;
+
+	if (!k)
+		return;
+	atomic_store(&k->stopping, true);
+	sem_post(&k->wake);
+	pthread_join(k->thread, NULL);
+	destroy(kp);
+}

@@ -1,0 +1,383 @@
+/* A segment that is not whole is left as it is, for someone to look at: neither compressed nor
+ * archived, and trimming stops before it. */
+#include "record/archive/pack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/codec/lines.h"
+#include "base/codec/seekable.h"
+#include "base/err.h"
+#include "base/stops.h"
+#include "record/proof/merkle.h"
+
+#define PAUSE_MAX_US 50000
+
+struct survey {
+	struct manifest *m;
+	const struct manifest *before;
+	struct sha256 hash;
+	struct buf frame;
+	const struct pack_to *to;
+	struct chain at;
+	uint64_t committed;
+};
+
+static int
+unsound(struct survey *s, const char *what, struct buf *why)
+{
+	buf_printf(why, "record %" PRIu64 ": %s", s->at.seq + 1, what);
+	return ERR_AUTH;
+}
+
+static void
+take_text(char *to, struct span s)
+{
+	snprintf(to, CLOCK_RFC3339_LEN, "%.*s", SPAN_ARG(s));
+}
+
+static int
+take_first(struct survey *s, const struct chain_line *l, struct buf *why)
+{
+	struct manifest *m = s->m;
+
+	m->first = l->seq;
+	m->boot = l->boot;
+	memcpy(m->prev, l->prev, CHAIN_HASH_BYTES);
+	snprintf(m->node, sizeof(m->node), "%.*s", SPAN_ARG(l->node));
+	take_text(m->begin, l->time);
+	if (!s->before)
+		return 0;
+	memcpy(m->end, s->before->end, CLOCK_RFC3339_LEN);
+	if (s->before->last + 1 == l->seq &&
+		memcmp(s->before->head, l->prev, CHAIN_HASH_BYTES) != 0)
+		return unsound(s, "does not follow the segment before", why);
+	return 0;
+}
+
+static int
+take_line(struct survey *s, struct span line, struct buf *why)
+{
+	struct chain_line l;
+	struct manifest *m = s->m;
+
+	if (chain_parse(line, &l))
+		return unsound(s, "neither record nor commit", why);
+	if (l.commit)
+		s->committed =
+			l.seq == s->at.seq && !memcmp(l.head, s->at.head, CHAIN_HASH_BYTES)
+				? l.seq
+				: 0;
+	if (l.commit)
+		return s->committed ? 0 : unsound(s, "a commit that does not cover it", why);
+	int err = m->first ? 0 : take_first(s, &l, why);
+	if (err)
+		return err;
+	if (s->at.seq &&
+		(l.seq != s->at.seq + 1 || memcmp(l.prev, s->at.head, CHAIN_HASH_BYTES) != 0))
+		return unsound(s, "does not follow the record before", why);
+	if (!span_is(l.node, m->node))
+		return unsound(s, "another node's", why);
+	s->at.seq = l.seq;
+	sha256(line, s->at.head);
+	/* Times of a clock that was set back are not later than those before them. */
+	if (!m->end[0] || memcmp(l.time.p, m->end, l.time.n) > 0)
+		take_text(m->end, l.time);
+	return s->to && s->to->record ? s->to->record(s->to->arg, s->at.head, why) : 0;
+}
+
+/* Sleeps as long as the work since then took. */
+static void
+pause_after(uint64_t began_us)
+{
+	uint64_t us = clock_mono_us() - began_us;
+	struct timespec t = clock_timespec(us < PAUSE_MAX_US ? us : PAUSE_MAX_US);
+
+	nanosleep(&t, NULL);
+}
+
+static int
+flush_frame(struct survey *s, struct buf *why)
+{
+	if (!s->frame.n)
+		return 0;
+	struct span text = buf_view(&s->frame);
+	sha256_add(&s->hash, text);
+	int err = buf_failed(&s->frame) ? ERR_NOMEM : 0;
+	if (!err && s->to && s->to->frame)
+		err = s->to->frame(s->to->arg, text, why);
+	s->m->bytes += s->frame.n;
+	buf_clear(&s->frame);
+	return err;
+}
+
+int
+pack_survey(int fd, const struct manifest *before, const struct pack_to *to,
+	const atomic_bool *stop, struct manifest *m, struct buf *why)
+{
+	struct survey s = { .m = m, .before = before, .to = to };
+	struct lines l = { 0 };
+	struct span line;
+	int got = 0, err = lines_open(&l, fd, 0);
+
+	*m = (struct manifest){ 0 };
+	sha256_begin(&s.hash);
+	buf_init(&s.frame, SEEKABLE_FRAME_MAX);
+	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
+		if (s.frame.n + line.n + 1 > SEEKABLE_FRAME)
+			err = flush_frame(&s, why);
+		buf_span(&s.frame, line);
+		buf_putc(&s.frame, '\n');
+		if (!err)
+			err = stop && atomic_load(stop) ? ERR_CLOSED : take_line(&s, line, why);
+	}
+	if (!err && got < 0)
+		err = got == ERR_SYNTAX ? unsound(&s, "a damaged frame", why) : got;
+	if (!err && lines_rest(&l).n)
+		err = unsound(&s, "a line that does not end", why);
+	if (!err && (!s.at.seq || s.committed != s.at.seq))
+		err = unsound(&s, "no commit at the end", why);
+	if (!err)
+		err = flush_frame(&s, why);
+	if (err && !why->n)
+		buf_str(why, err_str(err));
+	m->last = s.at.seq;
+	memcpy(m->head, s.at.head, CHAIN_HASH_BYTES);
+	sha256_end(&s.hash, m->sha256);
+	lines_close(&l);
+	buf_free(&s.frame);
+	return err;
+}
+
+/* ---- making ---- */
+
+struct maker {
+	struct seekable_writer w;
+	struct buf out;
+	int fd;
+	uint64_t began_us;
+};
+
+static int
+make_frame(void *arg, struct span text, struct buf *why)
+{
+	struct maker *k = arg;
+
+	buf_clear(&k->out);
+	int err = seekable_encode(&k->w, text, &k->out);
+	if (!err)
+		err = files_write(k->fd, buf_view(&k->out), why);
+	pause_after(k->began_us);
+	k->began_us = clock_mono_us();
+	return err;
+}
+
+static int
+make(struct maker *k, int fd, const struct manifest *before, const atomic_bool *stop,
+	struct manifest *m, struct buf *why)
+{
+	const struct pack_to to = { make_frame, k, NULL };
+
+	k->began_us = clock_mono_us();
+	buf_init(&k->out, 0);
+	int err = seekable_begin(&k->w);
+	if (!err)
+		err = pack_survey(fd, before, &to, stop, m, why);
+	buf_clear(&k->out);
+	if (!err)
+		err = seekable_finish(&k->w, &k->out);
+	if (!err)
+		err = files_write(k->fd, buf_view(&k->out), why);
+	stop_at("pack-written");
+	if (!err)
+		err = replace_sync(k->fd, "fsync", why);
+	seekable_end(&k->w);
+	buf_free(&k->out);
+	return err;
+}
+
+static bool
+same_text(const struct manifest *a, const struct manifest *b)
+{
+	return a->first == b->first && a->last == b->last && a->bytes == b->bytes &&
+	       !memcmp(a->sha256, b->sha256, sizeof(a->sha256)) &&
+	       !memcmp(a->head, b->head, sizeof(a->head)) &&
+	       !memcmp(a->prev, b->prev, sizeof(a->prev));
+}
+
+int
+pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct buf *why)
+{
+	struct manifest is;
+	unsigned char hash[SHA256_BYTES];
+	uint64_t bytes;
+	int err = files_hash(fd, stop, hash, &bytes, why);
+
+	if (err)
+		return err;
+	if (bytes != m->packed_bytes || memcmp(hash, m->packed_sha256, sizeof(hash)) != 0) {
+		buf_str(why, "changed: its SHA-256 is not the manifest's");
+		return ERR_AUTH;
+	}
+	err = pack_survey(fd, NULL, NULL, stop, &is, why);
+	if (!err && !same_text(&is, m)) {
+		buf_str(why, "its records are not those of the manifest");
+		err = ERR_AUTH;
+	}
+	return err;
+}
+
+static int
+compare_forms(int plain, int packed, const struct manifest *m, const atomic_bool *stop,
+	struct buf *why)
+{
+	struct manifest is;
+	int err = pack_survey(plain, NULL, NULL, stop, &is, why);
+
+	if (!err && !same_text(&is, m)) {
+		buf_str(why, "its records are not those that were compressed");
+		err = ERR_AUTH;
+	}
+	if (!err) {
+		posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
+		err = pack_verify(packed, m, stop, why);
+	}
+	return err;
+}
+
+int
+pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_bool *stop,
+	struct buf *why)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], name[JOURNAL_NAME_MAX + 8];
+
+	manifest_names(m->segment, manifest, name);
+	int plain = openat(journalfd, m->segment, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
+	    packed = openat(keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = ERR_IO;
+
+	if (plain < 0 || packed < 0)
+		buf_printf(why, "%s: %s", plain < 0 ? m->segment : name, strerror(errno));
+	else
+		err = compare_forms(plain, packed, m, stop, why);
+	if (plain >= 0)
+		close(plain);
+	if (packed >= 0)
+		close(packed);
+	return err;
+}
+
+/* ---- the tree's leaves ---- */
+
+#define LEAVES_BYTES (64u << 10)
+
+static int
+flush_leaves(struct maker *k, struct buf *why)
+{
+	int err = buf_failed(&k->out) ? ERR_NOMEM : files_write(k->fd, buf_view(&k->out), why);
+
+	buf_clear(&k->out);
+	pause_after(k->began_us);
+	k->began_us = clock_mono_us();
+	return err;
+}
+
+static int
+add_leaf(void *arg, const unsigned char hash[CHAIN_HASH_BYTES], struct buf *why)
+{
+	struct maker *k = arg;
+	struct merkle_hash leaf;
+
+	merkle_leaf(hash, &leaf);
+	buf_put(&k->out, leaf.b, sizeof(leaf.b));
+	return k->out.n >= LEAVES_BYTES ? flush_leaves(k, why) : 0;
+}
+
+int
+pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struct buf *why)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8],
+		name[JOURNAL_NAME_MAX + 8];
+	struct maker k = { .fd = -1, .began_us = clock_mono_us() };
+	const struct pack_to to = { NULL, &k, add_leaf };
+	struct manifest is;
+
+	manifest_names(m->segment, manifest, packed);
+	manifest_hashes_name(m->segment, name);
+	int fd = openat(keepfd, packed, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", packed, strerror(errno));
+		return ERR_IO;
+	}
+	buf_init(&k.out, 0);
+	k.fd = replace_begin(keepfd, name, 0600, why);
+	err = k.fd < 0 ? k.fd : pack_survey(fd, NULL, &to, stop, &is, why);
+	if (!err)
+		err = flush_leaves(&k, why);
+	if (!err && !same_text(&is, m)) {
+		buf_str(why, "its records are not those of the manifest");
+		err = ERR_AUTH;
+	}
+	buf_free(&k.out);
+	close(fd);
+	if (err && k.fd >= 0) {
+		close(k.fd);
+		replace_drop(keepfd, name);
+	}
+	return err ? err : k.fd;
+}
+
+int
+pack_segment(int journalfd, int keepfd, const char *segment, const struct manifest *before,
+	const atomic_bool *stop, struct manifest *m, struct buf *why)
+{
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
+	struct maker k = { .fd = -1 };
+	struct buf text;
+	int fd = openat(journalfd, segment, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+
+	if (fd < 0) {
+		buf_printf(why, "%s: %s", segment, strerror(errno));
+		return ERR_IO;
+	}
+	manifest_names(segment, manifest, packed);
+	k.fd = replace_begin(keepfd, packed, 0600, why);
+	err = k.fd < 0 ? k.fd : make(&k, fd, before, stop, m, why);
+	stop_at("pack-synced");
+	/* What is read back comes from the disk. */
+	if (!err)
+		posix_fadvise(k.fd, 0, 0, POSIX_FADV_DONTNEED);
+	snprintf(m->segment, sizeof(m->segment), "%s", segment);
+	if (!err)
+		err = files_hash(k.fd, stop, m->packed_sha256, &m->packed_bytes, why);
+	if (!err)
+		err = pack_verify(k.fd, m, stop, why);
+	stop_at("pack-verified");
+	buf_init(&text, MANIFEST_BYTES);
+	manifest_write(m, &text);
+	struct manifest again;
+	if (!err && manifest_read(buf_view(&text), &again)) {
+		buf_str(why, "its name is not that of its first record");
+		err = ERR_AUTH;
+	}
+	if (!err)
+		err = files_put(keepfd, manifest, buf_view(&text), why);
+	buf_free(&text);
+	stop_at("pack-manifest");
+	if (!err)
+		err = replace_place(keepfd, packed, k.fd, why);
+	stop_at("pack-placed");
+	/* Neither form is read soon: the memory is for others. */
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (k.fd >= 0) {
+		posix_fadvise(k.fd, 0, 0, POSIX_FADV_DONTNEED);
+		close(k.fd);
+	}
+	close(fd);
+	if (err)
+		replace_drop(keepfd, packed);
+	return err;
+}

@@ -1,0 +1,53 @@
+/* A trim record vouches for what comes after each segment that it names: `audit verify` takes a
+ * chain that begins after one of them, with its last hash as the first `prev`
+ * (record/journal/verify.c). */
+#include "record/archive/trim.h"
+
+#include <inttypes.h>
+
+#include "base/err.h"
+
+enum trim_due
+trim_due(const struct trim_rules *r, const struct manifest *m, uint64_t bytes)
+{
+	int64_t end_ns;
+
+	if (clock_parse(m->end, strlen(m->end), &end_ns))
+		return TRIM_NOT;
+	int64_t age_s = r->now_s - end_ns / 1000000000;
+	if (r->age_s && age_s > 0 && (uint64_t)age_s > r->age_s)
+		return TRIM_AGE;
+	if (!r->size || bytes <= r->size)
+		return TRIM_NOT;
+	return age_s > SIX_MONTHS_S || r->below_six_months ? TRIM_SIZE : TRIM_TOO_YOUNG;
+}
+
+void
+trim_fields(struct buf *out, const struct manifest *m, size_t n, enum trim_due why,
+	const char *archive)
+{
+	char hex[2 * CHAIN_HASH_BYTES + 1];
+
+	buf_printf(out,
+		"\"type\":\"trim\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
+		",\"why\":\"%s\",\"archive\":",
+		m[0].first, m[n - 1].last, why == TRIM_AGE ? "age" : "size");
+	if (archive)
+		buf_json_str(out, span_str(archive));
+	else
+		buf_str(out, "null");
+	buf_printf(out, ",\"begin\":\"%s\",\"end\":\"%s\",\"segments\":[", m[0].begin,
+		m[n - 1].end);
+	for (size_t i = 0; i < n; i++) {
+		chain_hex(m[i].head, hex);
+		buf_printf(out,
+			"%s{\"segment\":\"%s\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
+			",\"head\":\"%s\"",
+			i ? "," : "", m[i].segment, m[i].first, m[i].last, hex);
+		chain_hex(m[i].sha256, hex);
+		buf_printf(out, ",\"bytes\":%" PRIu64 ",\"sha256\":\"%s\"", m[i].bytes, hex);
+		chain_hex(m[i].packed_sha256, hex);
+		buf_printf(out, ",\"packed_sha256\":\"%s\"}", hex);
+	}
+	buf_putc(out, ']');
+}

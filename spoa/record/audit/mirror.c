@@ -1,0 +1,743 @@
+/* Follows the journal into a Redis Stream. The stream itself says how far it is
+ * (its last entry), so a daemon that was restarted, or a Redis that was restarted,
+ * flushed or failed over to a replica that lagged, needs nothing but the journal
+ * to go on. Each batch is one transaction that WATCHes the stream and first reads
+ * its last id: what another writer did, or a flush, is seen before anything is
+ * added, and a batch is added whole or not at all. */
+#include "record/audit/mirror.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/redis/redis_sync.h"
+#include "record/journal/chain.h"
+#include "record/journal/follow.h"
+
+#define BATCH_RECORDS 512
+#define BATCH_BYTES   (1u << 20)
+#define FEED_BYTES    (512u << 10) /* commits kept in memory for a mirror that keeps up */
+#define IDLE_US	      1000000 /* how often an idle stream is looked at, Redis called again */
+#define GATHER_US     20000   /* between batches, so that a busy daemon's are large */
+#define CONFLICT_US   5000000
+#define COMMAND_US    500000
+#define CONSUMED_US   5000000 /* how often consumer groups are asked how far they are */
+#define GROUPS_MAX    1000
+
+/* The last commits as they were written, records first..next - 1, so that a mirror
+ * that keeps up need not read them again. */
+struct feed {
+	struct buf bytes;
+	uint64_t first, next, boot;
+};
+
+struct mirror {
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t changed;
+	struct follow_end pub;
+	struct feed feed;
+	bool stopping, gathering;
+	uint64_t stop_us;
+
+	/* owner: the mirror's thread */
+	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], key[96];
+	struct redis_options options;
+	uint64_t maxlen;
+	bool consumed;
+	uint64_t consumed_us; /* when the groups were asked last; 0: not yet */
+	bool consumed_said;   /* that this cannot be done */
+	struct metrics *metrics;
+	redisContext *redis;
+	_Atomic enum mirror_state state;    /* any thread reads it */
+	_Atomic uint64_t published, copied; /* records, for mirror_behind() */
+	uint64_t next_us;		    /* not before this, while away or in conflict */
+	bool placed;			    /* `follow` is after the stream's last entry */
+	uint64_t boot, seq;		    /* of that entry; seq 0: the stream is empty */
+	uint64_t begin;			    /* where an empty stream begins */
+	struct follow follow;
+	uint64_t at;	  /* the record that `follow` reads next; 0: any */
+	struct feed mine; /* taken from `feed` */
+	uint64_t next;	  /* the record that must come now; 0: any */
+	bool past;	  /* a gap was left, and nothing read since */
+	struct buf held;  /* a record that waits for the line after it */
+	struct chain_line held_is;
+	pthread_t thread;
+};
+
+static void
+enter(struct mirror *m, enum mirror_state s, const char *why)
+{
+	if (s != MIRROR_FOLLOWING)
+		m->next_us = clock_mono_us() + (s == MIRROR_CONFLICT ? CONFLICT_US : IDLE_US);
+	if (s == m->state)
+		return;
+	if (s == MIRROR_FOLLOWING)
+		log_event(LOG_INFO, "audit.stream_following", LS("stream", m->key),
+			LI("seq", m->seq));
+	else if (s == MIRROR_AWAY)
+		log_event(LOG_WARN, "audit.stream_away", LS("stream", m->key), LS("why", why));
+	else if (s == MIRROR_CONFLICT)
+		log_event(LOG_ERROR, "audit.stream_conflict", LS("stream", m->key),
+			LS("why", why));
+	m->state = s;
+}
+
+static void
+hang_up(struct mirror *m, enum mirror_state s, const char *why)
+{
+	enter(m, s, why);
+	if (m->redis)
+		redisFree(m->redis);
+	m->redis = NULL;
+	m->placed = false;
+}
+
+static const char *
+redis_why(const struct mirror *m, const redisReply *r)
+{
+	return r && r->type == REDIS_REPLY_ERROR ? r->str
+	       : m->redis && m->redis->err	 ? redis_sync_error(m->redis)
+						 : "no answer";
+}
+
+/* ---- asking the stream ---- */
+
+/* The last entry of an XREVRANGE reply: its id and record. False: no entry. */
+static bool
+last_entry(const redisReply *r, uint64_t *boot, uint64_t *seq, struct span *record)
+{
+	*boot = *seq = 0;
+	*record = (struct span){ NULL, 0 };
+	if (r->type != REDIS_REPLY_ARRAY || r->elements != 1 || r->element[0]->elements != 2)
+		return false;
+	const redisReply *id = r->element[0]->element[0], *f = r->element[0]->element[1];
+	struct span s = span_of(id->str, (size_t)id->len), b = span_next(&s, '-');
+	if (span_u64(b, boot) || span_u64(s, seq))
+		*boot = *seq = UINT64_MAX; /* not ours: taken for ahead of us */
+	for (size_t i = 0; i + 1 < f->elements; i += 2)
+		if (span_is(span_of(f->element[i]->str, (size_t)f->element[i]->len), "r"))
+			*record =
+				span_of(f->element[i + 1]->str, (size_t)f->element[i + 1]->len);
+	return true;
+}
+
+static redisReply *
+ask_last(struct mirror *m)
+{
+	redisReply *watch = NULL, *r = NULL;
+
+	redisAppendCommand(m->redis, "WATCH %s", m->key);
+	redisAppendCommand(m->redis, "XREVRANGE %s + - COUNT 1", m->key);
+	bool ok = redisGetReply(m->redis, (void **)&watch) == REDIS_OK &&
+		  redisGetReply(m->redis, (void **)&r) == REDIS_OK &&
+		  watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
+	if (!ok)
+		hang_up(m, MIRROR_AWAY,
+			redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
+	if (watch)
+		freeReplyObject(watch);
+	if (!ok && r)
+		freeReplyObject(r);
+	return ok ? r : NULL;
+}
+
+/* Goes to the journal's line after the stream's last entry: a record, or the entry
+ * of a gap, which has none. */
+static int
+place_after(struct mirror *m, const struct follow_end *pub, uint64_t boot, uint64_t seq,
+	struct span record)
+{
+	struct follow_gap gap;
+	int err = ERR_NOTFOUND;
+
+	if (record.p) {
+		err = follow_place(&m->follow, pub, seq, record);
+		if (!err && m->follow.boot != boot)
+			err = ERR_AUTH;
+	}
+	if (err != ERR_NOTFOUND && err != ERR_AUTH)
+		return err;
+	/* Destroyed in the journal by now? */
+	return follow_past(&m->follow, record.p ? seq : seq + 1, &gap) == 0 ? 0 : err;
+}
+
+/* Compares the stream's end with the journal and goes on from there. */
+static bool
+resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
+{
+	uint64_t boot, seq;
+	struct span record;
+	int err;
+
+	follow_close(&m->follow);
+	buf_clear(&m->held);
+	m->held_is.seq = 0;
+	m->past = false;
+
+	if (last_entry(r, &boot, &seq, &record)) {
+		if (seq > pub->seq) {
+			enter(m, MIRROR_CONFLICT,
+				"the stream is ahead of the journal: records were cut from the "
+				"journal, or another daemon has this name");
+			return false;
+		}
+		err = place_after(m, pub, boot, seq, record);
+		m->begin = m->next = seq + 1;
+	} else {
+		m->begin = m->maxlen && pub->seq > m->maxlen ? pub->seq - m->maxlen + 1 : 1;
+		m->next = 0;
+		err = follow_place(&m->follow, pub, m->begin - 1, (struct span){ NULL, 0 });
+		/* archived or damaged: from the oldest that is here */
+		if (err == ERR_NOTFOUND || err == ERR_AUTH)
+			err = follow_place(&m->follow, pub, 0, (struct span){ NULL, 0 });
+		seq = boot = 0;
+	}
+	if (err == ERR_AUTH)
+		enter(m, MIRROR_CONFLICT,
+			"its last record is not the journal's: another daemon has this name, "
+			"or one of the two was changed");
+	else if (err == ERR_NOTFOUND)
+		enter(m, MIRROR_CONFLICT,
+			"the journal no longer holds the record after the stream's last");
+	else if (err)
+		enter(m, MIRROR_AWAY, "the journal cannot be read");
+	m->boot = boot;
+	m->seq = seq;
+	m->copied = seq;
+	m->at = m->next;
+	m->placed = err == 0;
+	return m->placed;
+}
+
+/* ---- adding ---- */
+
+/* A transaction's entries, and the id of the last. */
+struct batch {
+	int n;
+	size_t bytes;
+	uint64_t boot, seq;
+};
+
+/* One more command of the batch, whose last entry gets this id. */
+static void
+begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
+{
+	if (b->n++ == 0)
+		redisAppendCommand(m->redis, "MULTI");
+	b->boot = boot;
+	b->seq = seq;
+}
+
+/* The entry that was begun: a record, with the commit line if it ends one. */
+static void
+add_entry(struct mirror *m, const struct batch *b, struct span record, struct span commit)
+{
+	char id[48];
+	int n = snprintf(id, sizeof(id), "%" PRIu64 "-%" PRIu64, b->boot, b->seq);
+	const char *argv[] = { "XADD", m->key, id, "r", record.p, "c", commit.p };
+	const size_t lens[] = { 4, strlen(m->key), (size_t)n, 1, record.n, 1, commit.n };
+
+	redisAppendCommandArgv(m->redis, commit.n ? 7 : 5, argv, lens);
+}
+
+/* The journal does not hold the record that must come now. Where an alarm vouches
+ * for that, one entry says what is missing, with the id of the last missing record. */
+static int
+leave_gap(struct mirror *m, struct batch *b)
+{
+	struct follow_gap gap;
+	uint64_t seq = m->held_is.seq ? m->held_is.seq : m->next ? m->next : m->begin;
+	int err = m->past ? ERR_AUTH : follow_past(&m->follow, seq, &gap);
+
+	if (err)
+		return err == ERR_NOTFOUND ? ERR_AUTH : err;
+	buf_clear(&m->held);
+	m->held_is.seq = 0;
+	m->past = true;
+	m->at = m->next = gap.last + 1;
+	if (gap.first > gap.last)
+		return 0;
+	log_event(LOG_WARN, "audit.stream_gap", LS("stream", m->key), LI("first", gap.first),
+		LI("last", gap.last), LS("segment", gap.segment), LS("how", gap.how));
+	begin_entry(m, b, gap.boot, gap.last);
+	redisAppendCommand(m->redis,
+		"XADD %s %" PRIu64 "-%" PRIu64 " g {\"first\":%" PRIu64 ",\"last\":%" PRIu64
+		",\"segment\":\"%s\",\"how\":\"%s\"}",
+		m->key, gap.boot, gap.last, gap.first, gap.last, gap.segment, gap.how);
+	return 0;
+}
+
+/* Takes a line of the journal: what was held goes into the batch, a record is held. */
+static int
+take_line(struct mirror *m, struct batch *b, struct span line)
+{
+	struct chain_line l;
+
+	if (chain_parse(line, &l) || (!l.commit && m->next && l.seq != m->next))
+		return leave_gap(m, b);
+	if (m->held_is.seq) {
+		begin_entry(m, b, m->held_is.boot, m->held_is.seq);
+		add_entry(m, b, buf_view(&m->held), l.commit ? line : (struct span){ NULL, 0 });
+		b->bytes += m->held.n;
+	}
+	buf_clear(&m->held);
+	m->held_is.seq = 0;
+	if (!l.commit) {
+		m->at = m->next = l.seq + 1;
+		m->past = false;
+		if (l.seq >= m->begin) {
+			buf_span(&m->held, line);
+			m->held_is = l;
+		}
+	}
+	return buf_failed(&m->held) ? ERR_NOMEM : 0;
+}
+
+/* Takes what was fed if it is what must come now. */
+static bool
+take_feed(struct mirror *m)
+{
+	buf_clear(&m->mine.bytes);
+	pthread_mutex_lock(&m->lock);
+	bool fits = m->next && m->feed.first <= m->next && m->next < m->feed.next &&
+		    !m->held_is.seq;
+	if (fits) {
+		struct feed taken = m->feed;
+		m->feed = m->mine;
+		m->feed.first = m->feed.next = taken.next;
+		m->feed.boot = taken.boot;
+		m->mine = taken;
+		m->past = false;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return fits;
+}
+
+/* Whole commits, as the audit thread wrote them: only their lines are told apart. */
+static void
+queue_feed(struct mirror *m, struct batch *b)
+{
+	struct span rest = buf_view(&m->mine.bytes), none = { NULL, 0 }, record = none;
+
+	for (uint64_t seq = m->mine.first; rest.n;) {
+		struct span line = span_next(&rest, '\n');
+		bool commit = span_starts(line, SPAN_LIT("{\"v\":1,\"commit\""));
+		if (record.p) {
+			begin_entry(m, b, m->mine.boot, m->next++);
+			add_entry(m, b, record, commit ? line : none);
+		}
+		record = commit || seq < m->next ? none : line;
+		seq += !commit;
+	}
+}
+
+/* Queues a batch: what was fed, or what the journal holds. */
+static int
+queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
+{
+	struct span line;
+	int got = 0, err = 0;
+
+	if (take_feed(m)) {
+		queue_feed(m, b);
+		return 0;
+	}
+	if (m->at != m->next) {
+		m->at = m->next;
+		err = follow_place(&m->follow, pub, m->next - 1, (struct span){ NULL, 0 });
+		if (err == ERR_NOTFOUND || err == ERR_AUTH)
+			err = leave_gap(m, b);
+	}
+	while (!err && b->n < BATCH_RECORDS && b->bytes < BATCH_BYTES &&
+		(got = follow_line(&m->follow, pub, &line)) > 0)
+		err = take_line(m, b, line);
+	return err ? err : got < 0 ? got : 0;
+}
+
+/* EXEC's reply: an error inside it is an XADD that the stream refused. */
+static bool
+all_added(const redisReply *r, const char **why)
+{
+	*why = "";
+	if (r->type != REDIS_REPLY_ARRAY)
+		return false;
+	for (size_t i = 0; i < r->elements; i++)
+		if (r->element[i]->type == REDIS_REPLY_ERROR) {
+			*why = r->element[i]->str;
+			return false;
+		}
+	return true;
+}
+
+/* Ends the transaction of a batch. Its last reply says what became of all of it: added, refused
+ * as a whole, or nothing because somebody else wrote to the stream meanwhile. */
+static void
+execute(struct mirror *m, const struct batch *b)
+{
+	redisReply *r = NULL;
+	const char *why;
+	int replies = b->n + 2; /* MULTI, XADDs, EXEC */
+
+	if (m->maxlen) {
+		redisAppendCommand(m->redis, "XTRIM %s MAXLEN ~ %llu", m->key,
+			(unsigned long long)m->maxlen);
+		replies++;
+	}
+	redisAppendCommand(m->redis, "EXEC");
+	for (int i = 0; i < replies; i++) {
+		if (r)
+			freeReplyObject(r);
+		r = NULL;
+		/* Of what EXEC would say "EXECABORT" to only the command knows why. */
+		if (redisGetReply(m->redis, (void **)&r) != REDIS_OK ||
+			r->type == REDIS_REPLY_ERROR)
+			break;
+	}
+	if (!r || r->type == REDIS_REPLY_ERROR) {
+		hang_up(m, MIRROR_AWAY, redis_why(m, r));
+	} else if (r->type == REDIS_REPLY_NIL) {
+		m->placed = false; /* someone touched the stream: look again */
+	} else if (!all_added(r, &why)) {
+		m->placed = false;
+		enter(m, MIRROR_CONFLICT, why);
+	} else {
+		m->boot = b->boot;
+		m->seq = b->seq;
+		m->copied = b->seq;
+		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
+		enter(m, MIRROR_FOLLOWING, "");
+	}
+	if (r)
+		freeReplyObject(r);
+}
+
+/* ---- trimming what was consumed ---- */
+
+struct entry_id {
+	uint64_t boot, seq;
+};
+
+static bool
+read_id(const redisReply *r, struct entry_id *out)
+{
+	if (r->type != REDIS_REPLY_STRING)
+		return false;
+	struct span s = span_of(r->str, (size_t)r->len), b = span_next(&s, '-');
+	return span_u64(b, &out->boot) == 0 && span_u64(s, &out->seq) == 0;
+}
+
+static const redisReply *
+member(const redisReply *r, const char *name)
+{
+	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i + 1 < r->elements; i += 2)
+		if (r->element[i]->type == REDIS_REPLY_STRING &&
+			!strcmp(r->element[i]->str, name))
+			return r->element[i + 1];
+	return NULL;
+}
+
+/* The first entry that a group still needs: the oldest that it has not acknowledged, or the
+ * last that it was given, which so stays. False: Redis does not say. */
+static bool
+group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
+{
+	const redisReply *name = member(group, "name"), *pending = member(group, "pending"),
+			 *last = member(group, "last-delivered-id");
+
+	if (!name || name->type != REDIS_REPLY_STRING || !pending ||
+		pending->type != REDIS_REPLY_INTEGER || !last || !read_id(last, out))
+		return false;
+	if (pending->integer == 0)
+		return true;
+	const char *argv[] = { "XPENDING", m->key, name->str };
+	const size_t lens[] = { 8, strlen(m->key), (size_t)name->len };
+	redisReply *r = redisCommandArgv(m->redis, 3, argv, lens);
+	/* Acknowledged meanwhile: what it was given last holds. */
+	bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements >= 2 &&
+		  (r->element[1]->type == REDIS_REPLY_NIL || read_id(r->element[1], out));
+	if (r)
+		freeReplyObject(r);
+	return ok;
+}
+
+static bool
+slowest_group(struct mirror *m, const redisReply *groups, struct entry_id *out)
+{
+	struct entry_id is;
+
+	if (groups->type != REDIS_REPLY_ARRAY || !groups->elements ||
+		groups->elements > GROUPS_MAX)
+		return false;
+	for (size_t i = 0; i < groups->elements; i++) {
+		if (!group_needs(m, groups->element[i], &is))
+			return false;
+		if (!i || is.boot < out->boot || (is.boot == out->boot && is.seq < out->seq))
+			*out = is;
+	}
+	return true;
+}
+
+/* Without a group nothing was consumed. No transaction is open: a WATCH that is left would see
+ * our own XTRIM. */
+static void
+trim_consumed(struct mirror *m)
+{
+	struct entry_id from = { 0, 0 };
+	uint64_t now = clock_mono_us();
+
+	if (!m->consumed || !m->redis || (m->consumed_us && now < m->consumed_us + CONSUMED_US))
+		return;
+	m->consumed_us = now;
+	redisReply *r = redisCommand(m->redis, "UNWATCH");
+	if (r)
+		freeReplyObject(r);
+	redisReply *groups = r ? redisCommand(m->redis, "XINFO GROUPS %s", m->key) : NULL;
+	bool any = groups && slowest_group(m, groups, &from);
+	r = any ? redisCommand(m->redis, "XTRIM %s MINID %llu-%llu", m->key,
+			  (unsigned long long)from.boot, (unsigned long long)from.seq)
+		: NULL;
+	if (r && r->type == REDIS_REPLY_ERROR && !m->consumed_said)
+		log_event(LOG_WARN, "audit.stream_untrimmed", LS("stream", m->key),
+			LS("why", r->str));
+	m->consumed_said = r && r->type == REDIS_REPLY_ERROR;
+	if (r)
+		freeReplyObject(r);
+	if (groups)
+		freeReplyObject(groups);
+	if (m->redis->err)
+		hang_up(m, MIRROR_AWAY, redis_why(m, NULL));
+}
+
+/* One batch, or a look at an idle stream. True: there may be more to do at once. */
+static bool
+step(struct mirror *m, const struct follow_end *pub)
+{
+	uint64_t boot, seq;
+	struct span record;
+	struct buf why;
+
+	if (!m->redis) {
+		buf_init(&why, 4096);
+		m->redis = redis_dial(&m->options, span_str(m->key), COMMAND_US, &why);
+		buf_putc(&why, '\0');
+		if (!m->redis)
+			enter(m, MIRROR_AWAY, buf_view(&why).p);
+		buf_free(&why);
+		if (!m->redis)
+			return false;
+	}
+	redisReply *r = ask_last(m);
+	if (!r)
+		return false;
+	last_entry(r, &boot, &seq, &record);
+	if (m->placed && (boot != m->boot || seq != m->seq))
+		m->placed = false;
+	bool ok = m->placed || resume(m, pub, r);
+	freeReplyObject(r);
+	if (!ok)
+		return false;
+	struct batch b = { 0 };
+	int err = queue_batch(m, pub, &b);
+	if (err) {
+		/* What was queued for Redis is not sent. */
+		if (err == ERR_AUTH)
+			hang_up(m, MIRROR_CONFLICT,
+				"the journal is damaged, and no alarm in it says so");
+		else
+			hang_up(m, MIRROR_AWAY, "the journal cannot be read");
+		return false;
+	}
+	if (b.n == 0) {
+		enter(m, MIRROR_FOLLOWING, "");
+		trim_consumed(m);
+		return false;
+	}
+	execute(m, &b);
+	if (m->state == MIRROR_FOLLOWING)
+		trim_consumed(m);
+	return m->state == MIRROR_FOLLOWING;
+}
+
+/* ---- the thread ---- */
+
+/* Waits until there is something to do. False: end. */
+static bool
+wait_for_work(struct mirror *m, bool more, struct follow_end *pub)
+{
+	uint64_t now = clock_mono_us(), until = now + IDLE_US;
+	bool held_off = m->state == MIRROR_AWAY || m->state == MIRROR_CONFLICT;
+
+	if (held_off)
+		until = m->next_us;
+	pthread_mutex_lock(&m->lock);
+	while (!more && !m->stopping && clock_mono_us() < until &&
+		(held_off || !m->pub.name[0] || m->pub.seq == m->seq)) {
+		struct timespec at = clock_timespec(until);
+		if (pthread_cond_timedwait(&m->changed, &m->lock, &at) == ETIMEDOUT &&
+			m->pub.name[0])
+			break;
+		if (!m->pub.name[0])
+			until = clock_mono_us() + IDLE_US;
+	}
+	*pub = m->pub;
+	bool go = !m->stopping || (!held_off && pub->name[0] && pub->seq > m->seq &&
+					  clock_mono_us() < m->stop_us);
+	pthread_mutex_unlock(&m->lock);
+	return go;
+}
+
+/* After a batch: two round trips and three threads' wake-ups a commit would cost
+ * more than the commit. */
+static void
+gather(struct mirror *m)
+{
+	struct timespec at = clock_timespec(clock_mono_us() + GATHER_US);
+
+	pthread_mutex_lock(&m->lock);
+	m->gathering = true;
+	while (!m->stopping && m->pub.seq - m->seq < BATCH_RECORDS &&
+		pthread_cond_timedwait(&m->changed, &m->lock, &at) != ETIMEDOUT)
+		;
+	m->gathering = false;
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void *
+mirror_loop(void *arg)
+{
+	struct mirror *m = arg;
+	struct follow_end pub;
+	bool more = false;
+
+	while (wait_for_work(m, more, &pub)) {
+		uint64_t was = m->seq;
+		more = pub.name[0] && step(m, &pub) && m->seq < pub.seq;
+		if (m->state == MIRROR_FOLLOWING && m->seq != was)
+			gather(m);
+	}
+	return NULL;
+}
+
+void
+mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct chain *end,
+	uint64_t first, struct span commit)
+{
+	uint64_t seq = end->seq;
+
+	pthread_mutex_lock(&m->lock);
+	struct feed *f = &m->feed;
+	if (f->next != first || f->boot != end->boot || f->bytes.n + commit.n > FEED_BYTES) {
+		buf_clear(&f->bytes);
+		f->first = f->next = seq + 1;
+	}
+	if (f->next == first) {
+		buf_span(&f->bytes, commit);
+		f->next = seq + 1;
+	}
+	f->boot = end->boot;
+	snprintf(m->pub.name, sizeof(m->pub.name), "%s", name);
+	m->pub.bytes = bytes;
+	m->pub.seq = seq;
+	m->published = seq;
+	if (!m->gathering || seq - m->seq >= BATCH_RECORDS)
+		pthread_cond_signal(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+}
+
+uint64_t
+mirror_behind(const struct mirror *m)
+{
+	uint64_t copied = m->copied, published = m->published;
+
+	return published > copied ? published - copied : 0;
+}
+
+uint64_t
+mirror_copied(const struct mirror *m)
+{
+	return m->copied;
+}
+
+enum mirror_state
+mirror_state(const struct mirror *m)
+{
+	return atomic_load_explicit(&m->state, memory_order_relaxed);
+}
+
+static void
+destroy(struct mirror **mp)
+{
+	struct mirror *m = *mp;
+
+	if (m->redis)
+		redisFree(m->redis);
+	follow_close(&m->follow);
+	buf_free(&m->held);
+	buf_free(&m->feed.bytes);
+	buf_free(&m->mine.bytes);
+	pthread_cond_destroy(&m->changed);
+	pthread_mutex_destroy(&m->lock);
+	explicit_bzero(&m->options, sizeof(m->options));
+	free(m);
+	*mp = NULL;
+}
+
+struct mirror *
+mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf *why)
+{
+	struct mirror *m = calloc(1, sizeof(*m));
+	pthread_condattr_t attr;
+
+	if (!m) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&m->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	snprintf(m->dir, sizeof(m->dir), "%s", o->journal);
+	snprintf(m->node, sizeof(m->node), "%s", o->node);
+	m->follow.dir = m->dir;
+	m->follow.node = m->node;
+	snprintf(m->key, sizeof(m->key), "tollgate:audit:%s", m->node);
+	m->maxlen = o->maxlen;
+	m->consumed = o->consumed;
+	m->metrics = metrics;
+	buf_init(&m->held, CHAIN_LINE_MAX);
+	buf_init(&m->feed.bytes, FEED_BYTES);
+	buf_init(&m->mine.bytes, FEED_BYTES);
+	m->options = *o->redis;
+	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
+	if (thread_start(&m->thread, "tg-mirror", mirror_loop, m)) {
+		buf_str(why, err_str(ERR_NOMEM));
+		destroy(&m);
+	}
+	return m;
+}
+
+void
+mirror_stop(struct mirror **mp, uint64_t timeout_us)
+{
+	struct mirror *m = *mp;
+
+	if (!m)
+		return;
+	pthread_mutex_lock(&m->lock);
+	m->stopping = true;
+	m->stop_us = clock_mono_us() + timeout_us;
+	pthread_cond_signal(&m->changed);
+	pthread_mutex_unlock(&m->lock);
+	pthread_join(m->thread, NULL);
+	destroy(mp);
+}

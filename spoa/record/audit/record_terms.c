@@ -1,0 +1,456 @@
+/* Finds the values of terms in a record's line. One pass without a tree: a segment of 64 MB is
+ * indexed in a second. The daemon wrote these lines; of others it may give nonsense, never a
+ * byte outside the line. */
+#include "record/audit/record_terms.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "record/journal/chain.h"
+
+const struct record_term_row record_terms[RT_COUNT] = {
+#define X(id, name, paths, flags, what) { name, paths, flags, what },
+	RECORD_TERMS(X)
+#undef X
+};
+_Static_assert(RT_COUNT <= 64, "a bit each");
+
+/* ---- how requests ended ---- */
+
+static const char *const outcomes[] = { "complete", "client_abort", "provider_abort",
+	"never_sent", "denied", "answer_denied", "haproxy_answered", "abandoned", "orphaned" };
+static const char failed[] = "error";
+
+/* What /metrics and operations call it, by the record's `why` (net/relay_answer.c); NULL: that
+ * the answer said an error with the status of a success. */
+static const struct {
+	const char *word, *why;
+} failures[] = { { "provider_unavailable", "the provider could not be reached" },
+	{ "provider_timeout", "the provider did not answer in time" },
+	{ "provider_aborted", "the provider closed before" },
+	{ "provider_error", "the response could not be read" }, { "error_in_answer", NULL } };
+
+/* "429", "4xx" */
+static bool
+is_status(struct span word)
+{
+	return word.n == 3 && word.p[0] >= '1' && word.p[0] <= '5' &&
+	       ((is_digit(word.p[1]) && is_digit(word.p[2])) || !memcmp(word.p + 1, "xx", 2));
+}
+
+bool
+record_outcome_known(struct span word)
+{
+	bool known = is_status(word) || span_is(word, failed);
+
+	for (size_t i = 0; i < COUNT_OF(failures); i++)
+		known |= span_is(word, failures[i].word);
+	return known || span_find(word, outcomes, COUNT_OF(outcomes)) < COUNT_OF(outcomes);
+}
+
+bool
+record_ended_so(const struct record_end *e, struct span word)
+{
+	char text[SPAN_DECIMAL];
+	struct span status = span_of(text, span_decimal(text, e->status));
+
+	if (span_eq(word, e->outcome) || span_eq(word, status) ||
+		(is_status(word) && word.p[1] == 'x' && word.p[0] == text[0] && status.n == 3))
+		return true;
+	/* What an operator minds: what the provider did, or did not. */
+	if (span_is(word, failed))
+		return e->said_error || e->status >= 400 ||
+		       span_is(e->outcome, "provider_abort");
+	for (size_t i = 0; i < COUNT_OF(failures); i++)
+		if (span_is(word, failures[i].word))
+			return failures[i].why ? span_starts(e->why, span_str(failures[i].why))
+					       : e->said_error && e->status < 400;
+	return false;
+}
+
+/* ---- the fields of all terms as one tree of names ---- */
+
+enum { NODES = 128, DEPTH = 12 };
+
+static struct node {
+	struct span name;
+	uint64_t values, names;	  /* terms that its values, and its members' names, are of */
+	uint64_t lengths, begins; /* bits of its members' names: most others end there */
+	uint8_t child, next;	  /* 0: none */
+} nodes[NODES];
+static size_t nnodes = 1;
+static uint64_t version;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static struct node *
+member_of(struct node *n, struct span name)
+{
+	if (!name.n || !(n->lengths >> (name.n & 63) & n->begins >> (name.p[0] & 63) & 1))
+		return NULL;
+	for (uint8_t i = n->child; i; i = nodes[i].next)
+		if (span_eq(nodes[i].name, name))
+			return &nodes[i];
+	return NULL;
+}
+
+static void
+add_path(enum record_term t, struct span path)
+{
+	struct node *n = &nodes[0];
+
+	while (path.n) {
+		struct span name = span_next(&path, '.');
+		if (span_is(name, "*")) {
+			n->names |= 1ull << t;
+			return;
+		}
+		struct node *m = member_of(n, name);
+		if (!m) {
+			INVARIANT(nnodes < NODES);
+			m = &nodes[nnodes];
+			*m = (struct node){ .name = name, .next = n->child };
+			n->child = (uint8_t)nnodes++;
+			n->lengths |= 1ull << (name.n & 63);
+			n->begins |= 1ull << (name.p[0] & 63);
+		}
+		n = m;
+	}
+	n->values |= 1ull << t;
+}
+
+static void
+make_tree(void)
+{
+	version = 1;
+	for (enum record_term t = 0; t < RT_COUNT; t++) {
+		struct span paths = span_str(record_terms[t].paths);
+		version =
+			version * 31 + span_hash(paths) +
+			(record_terms[t].name ? span_hash(span_str(record_terms[t].name)) : 0);
+		while (paths.n)
+			add_path(t, span_next(&paths, ' '));
+	}
+}
+
+/* ---- one pass ---- */
+
+struct walk {
+	const char *p, *end;
+	void (*value)(void *arg, enum record_term t, struct span value);
+	void *arg;
+	struct record_end how;
+	struct span provider, sent;
+	struct index_record *record; /* NULL: not wanted */
+	char text[4][512]; /* what `how`, provider and sent are where it was escaped */
+};
+
+/* The text between the quotes at p, which moves past them; false: it does not end. */
+static bool
+string(struct walk *w, struct span *raw)
+{
+	const char *from = ++w->p;
+
+	for (;;) {
+		const char *q = memchr(w->p, '"', (size_t)(w->end - w->p));
+		if (!q) {
+			w->p = w->end;
+			return false;
+		}
+		const char *b = q;
+		while (b > from && b[-1] == '\\')
+			b--;
+		w->p = q + 1;
+		if ((q - b) % 2 == 0) {
+			*raw = span_of(from, (size_t)(q - from));
+			return true;
+		}
+	}
+}
+
+static void
+tell(struct walk *w, uint64_t terms, struct span v)
+{
+	for (; terms; terms &= terms - 1) {
+		enum record_term t = (enum record_term)__builtin_ctzll(terms);
+		if (t < RT_SEARCHED && t != RT_OUTCOME)
+			w->value(w->arg, t, v);
+		switch ((int)t) {
+		case RT_OUTCOME: w->how.outcome = v; break;
+		case RT_WHY: w->how.why = v; break;
+		case RT_ASKED: w->provider = v; break;
+		case RT_SENT: w->sent = v; break;
+		case RT_SAID_ERROR: w->how.said_error = span_is(v, "true"); break;
+		case RT_STATUS:
+			if (v.n == 3 && is_digit(v.p[0]))
+				w->how.status = (v.p[0] - '0') * 100 + (v.p[1] - '0') * 10 +
+						(v.p[2] - '0');
+			break;
+		case RT_VIA:
+			if (w->record && !span_is(v, "relay"))
+				w->record->expects = false;
+			break;
+		case RT_DECISION:
+			if (w->record && span_is(v, "deny"))
+				w->record->expects = false;
+			break;
+		default: break;
+		}
+	}
+}
+
+/* A string that is a value, or the name of one: without its escapes, which few have. */
+static void
+tell_string(struct walk *w, uint64_t terms, struct span raw)
+{
+	if (!memchr(raw.p, '\\', raw.n)) {
+		tell(w, terms, raw);
+		return;
+	}
+	json_t *j = json_loadb(raw.p - 1, raw.n + 2, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	struct span v = json_span(j);
+	/* What is read at the end outlives this call. */
+	unsigned slot = terms & 1ull << RT_OUTCOME ? 0
+			: terms & 1ull << RT_WHY   ? 1
+			: terms & 1ull << RT_ASKED ? 2
+						   : 3;
+	if (v.n && v.n < sizeof(w->text[0]) && terms >> RT_SEARCHED) {
+		memcpy(w->text[slot], v.p, v.n);
+		v.p = w->text[slot];
+	}
+	if (j && (v.n < sizeof(w->text[0]) || !(terms >> RT_SEARCHED)))
+		tell(w, terms, v);
+	json_decref(j);
+}
+
+static void
+blanks(struct walk *w)
+{
+	while (w->p < w->end && (*w->p == ' ' || *w->p == '\t' || *w->p == '\r'))
+		w->p++;
+}
+
+static bool
+take(struct walk *w, char c)
+{
+	blanks(w);
+	if (w->p == w->end || *w->p != c)
+		return false;
+	w->p++;
+	return true;
+}
+
+static bool walk_value(struct walk *w, const struct node *n, unsigned depth);
+
+/* What no term is in. */
+static bool
+walk_past(struct walk *w)
+{
+	struct span raw;
+	int open = 0;
+
+	do {
+		blanks(w);
+		if (w->p == w->end)
+			return false;
+		char c = *w->p;
+		if (c == '"') {
+			if (!string(w, &raw))
+				return false;
+		} else if (c == '{' || c == '[') {
+			open++;
+			w->p++;
+		} else if (c == '}' || c == ']') {
+			open--;
+			w->p++;
+		} else if (c == ',' || c == ':') {
+			w->p++;
+		} else {
+			while (w->p < w->end && !memchr(",:{}[] \"", *w->p, 8))
+				w->p++;
+		}
+	} while (open > 0);
+	return open == 0;
+}
+
+static bool
+walk_members(struct walk *w, const struct node *n, unsigned depth)
+{
+	struct span name;
+
+	w->p++;
+	if (take(w, '}'))
+		return true;
+	do {
+		blanks(w);
+		if (w->p == w->end || *w->p != '"' || !string(w, &name) || !take(w, ':'))
+			return false;
+		if (n->names)
+			tell_string(w, n->names, name);
+		blanks(w);
+		if (!walk_value(w, member_of((struct node *)(uintptr_t)n, name), depth + 1))
+			return false;
+	} while (take(w, ','));
+	return take(w, '}');
+}
+
+/* p is at the value. Lists are looked through. */
+static bool
+walk_value(struct walk *w, const struct node *n, unsigned depth)
+{
+	struct span raw;
+
+	blanks(w);
+	if (w->p == w->end)
+		return false;
+	if (!n || depth > DEPTH)
+		return walk_past(w);
+	switch (*w->p) {
+	case '{': return walk_members(w, n, depth);
+	case '[':
+		w->p++;
+		if (take(w, ']'))
+			return true;
+		do
+			if (!walk_value(w, n, depth + 1))
+				return false;
+		while (take(w, ','));
+		return take(w, ']');
+	case '"':
+		if (!string(w, &raw))
+			return false;
+		if (n->values)
+			tell_string(w, n->values, raw);
+		return true;
+	default: raw.p = w->p;
+	}
+	if (!walk_past(w))
+		return false;
+	raw.n = (size_t)(w->p - raw.p);
+	if (n->values)
+		tell(w, n->values, raw);
+	return true;
+}
+
+static void
+tell_derived(struct walk *w)
+{
+	char both[512];
+	int n;
+
+	if (w->provider.n && w->sent.n) {
+		n = snprintf(both, sizeof(both), "%.*s/%.*s", SPAN_ARG(w->provider),
+			SPAN_ARG(w->sent));
+		if (n > 0 && (size_t)n < sizeof(both))
+			w->value(w->arg, RT_TARGET, span_of(both, (size_t)n));
+	}
+	if (!w->how.outcome.n)
+		return;
+	char class[4] = { (char)('0' + w->how.status / 100), 'x', 'x', '\0' };
+	char status[SPAN_DECIMAL];
+	w->value(w->arg, RT_OUTCOME, w->how.outcome);
+	if (w->how.status) {
+		w->value(w->arg, RT_OUTCOME,
+			span_of(status, span_decimal(status, w->how.status)));
+		w->value(w->arg, RT_OUTCOME, span_str(class));
+	}
+	if (record_ended_so(&w->how, span_str(failed)))
+		w->value(w->arg, RT_OUTCOME, span_str(failed));
+	for (size_t i = 0; i < COUNT_OF(failures); i++)
+		if (record_ended_so(&w->how, span_str(failures[i].word)))
+			w->value(w->arg, RT_OUTCOME, span_str(failures[i].word));
+}
+
+static bool
+walk_line(struct walk *w, struct span line)
+{
+	pthread_once(&once, make_tree);
+	w->p = line.p;
+	w->end = line.p + line.n;
+	if (!line.n || *line.p != '{')
+		return false;
+	bool whole = walk_value(w, &nodes[0], 0) && w->p == w->end;
+	tell_derived(w);
+	return whole;
+}
+
+bool
+record_values(struct span line, void (*value)(void *arg, enum record_term t, struct span value),
+	void *arg)
+{
+	struct walk w = { .value = value, .arg = arg };
+
+	return walk_line(&w, line);
+}
+
+/* ---- for indexes ---- */
+
+uint64_t
+record_term_hash(enum record_term t, struct span v)
+{
+	uint64_t h = span_hash(span_str(record_terms[t].name)) * 1099511628211u;
+
+	for (size_t i = 0; i < v.n; i++)
+		h = (h ^ (unsigned char)v.p[i]) * 1099511628211u;
+	/* FNV's upper bits are poor for short texts, and the index looks by them. */
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93u;
+	return h ^ h >> 32;
+}
+
+struct hashed {
+	struct index_record *out;
+	void (*term)(void *arg, uint64_t hash);
+	void *arg;
+};
+
+static void
+hash_value(void *arg, enum record_term t, struct span v)
+{
+	struct hashed *h = arg;
+
+	if (t == RT_ID && v.n && !h->out->id.n)
+		h->out->id = v;
+	h->term(h->arg, record_term_hash(t, v));
+}
+
+static bool
+read_line(struct span line, struct index_record *out, void (*term)(void *arg, uint64_t hash),
+	void *arg)
+{
+	struct hashed h = { out, term, arg };
+	struct walk w = { .value = hash_value, .arg = &h, .record = out };
+	struct chain_line l;
+
+	*out = (struct index_record){ .expects = true };
+	if (chain_parse(line, &l) || l.commit || clock_parse(l.time.p, l.time.n, &out->time_ns))
+		return false;
+	out->seq = l.seq;
+	walk_line(&w, line);
+	out->first = span_is(l.type, "decision");
+	out->ends = span_is(l.type, "completion");
+	if (!out->first && !out->ends && !span_is(l.type, "attempt"))
+		out->id = (struct span){ NULL, 0 };
+	/* An id with escapes would not outlive the walk; ours have none. */
+	if (out->id.n && (out->id.p < line.p || out->id.p >= line.p + line.n))
+		out->id = (struct span){ NULL, 0 };
+	return true;
+}
+
+static uint64_t
+id_hash(struct span id)
+{
+	return record_term_hash(RT_ID, id);
+}
+
+static uint64_t
+terms_version(void)
+{
+	pthread_once(&once, make_tree);
+	return version;
+}
+
+const struct index_terms record_index_terms = { terms_version, read_line, id_hash };

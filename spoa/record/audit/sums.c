@@ -1,0 +1,519 @@
+/* Makes and reads the files of sums. */
+#include "record/audit/sums.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "record/audit/record_terms.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are as the file has them");
+
+enum { SECTIONS = 4, CHECK_BYTES = 8 };
+#define BLOCK_BYTES INDEX_PART_BYTES
+#define FILE_MAX    (1ull << 30)
+#define NO_SECTION  UINT32_MAX
+
+static const struct {
+	enum usage_dim by[5];
+	size_t n;
+} sections[SECTIONS] = {
+	{ { BY_DAY, BY_ROUTE, BY_PROVIDER, BY_MODEL, BY_TARGET }, 5 },
+	{ { BY_DAY, BY_TEAM, BY_PERSON }, 3 },
+	{ { BY_DAY, BY_TAG }, 2 },
+	{ { BY_DAY, BY_TOOL }, 2 },
+};
+
+struct block {
+	uint64_t offset, bytes, records;
+	char from[32], to[32];
+	int64_t last_ns; /* the latest of all groups */
+	uint64_t total[SUMS];
+	struct section {
+		uint64_t at;
+		uint32_t bytes, rows; /* rows NO_SECTION: there were too many */
+		unsigned char check[CHECK_BYTES];
+	} section[SECTIONS];
+};
+
+struct sums_header {
+	char magic[8];
+	uint64_t version, bytes;
+	struct index_whose whose;
+	uint64_t blocks;
+	unsigned char check[CHECK_BYTES]; /* of this up to here, and of the blocks */
+};
+
+struct sums {
+	int fd;
+	struct sums_header h;
+	struct block *block;
+	struct buf section, key;
+};
+
+static uint64_t version;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+add_version(const char *name)
+{
+	version = version * 31 + span_hash(span_str(name));
+}
+
+static void
+make_version(void)
+{
+	version = sizeof(struct block);
+	for (size_t i = 0; i < SUMS; i++)
+		add_version(usage_sum_names[i]);
+	for (size_t i = 0; i < SECTIONS; i++)
+		for (size_t k = 0; k < sections[i].n; k++)
+			add_version(usage_dim_names[sections[i].by[k]]);
+}
+
+static void
+check_of(struct span a, struct span b, unsigned char out[CHECK_BYTES])
+{
+	struct sha256 s;
+	unsigned char all[SHA256_BYTES];
+
+	sha256_begin(&s);
+	sha256_add(&s, a);
+	sha256_add(&s, b);
+	sha256_end(&s, all);
+	memcpy(out, all, CHECK_BYTES);
+}
+
+static void
+header_check(const struct sums_header *h, const struct block *b, unsigned char out[CHECK_BYTES])
+{
+	check_of(span_of(h, offsetof(struct sums_header, check)),
+		span_of(b, (size_t)h->blocks * sizeof(*b)), out);
+}
+
+/* ---- making ---- */
+
+struct summing {
+	struct usage_table table[SECTIONS];
+	struct block now, *block;
+	size_t nblocks, room;
+	uint64_t last_line;
+	struct buf rows; /* of all blocks */
+	bool failed;
+};
+
+static int
+by_key(const void *x, const void *y)
+{
+	const struct usage_group *a = x, *b = y;
+
+	return span_order(span_of(a->key, a->n), span_of(b->key, b->n));
+}
+
+/* A row: how much of its key is that of the row before, the rest of it, which sums are not 0
+ * and these, how long before the block's last its last record was. */
+static void
+put_row(struct buf *b, const struct usage_group *g, const struct usage_group *before,
+	int64_t last_ns)
+{
+	size_t same = 0;
+	uint64_t has = 0;
+
+	while (before && same < g->n && same < before->n && g->key[same] == before->key[same])
+		same++;
+	index_put_number(b, same);
+	index_put_number(b, g->n - same);
+	buf_put(b, g->key + same, g->n - same);
+	for (size_t i = 0; i < SUMS; i++)
+		has |= (uint64_t)(g->sum[i] != 0) << i;
+	index_put_number(b, has);
+	for (size_t i = 0; i < SUMS; i++)
+		if (g->sum[i])
+			index_put_number(b, g->sum[i]);
+	index_put_number(b, (uint64_t)(last_ns - g->last_ns));
+}
+
+static void
+put_section(struct summing *s, size_t i)
+{
+	struct usage_table *t = &s->table[i];
+	struct section *to = &s->now.section[i];
+	size_t from = s->rows.n;
+
+	to->at = from;
+	to->rows = NO_SECTION;
+	s->failed |= t->no_memory;
+	if (t->ngroups - 1 <= SUMS_ROWS && !t->full) {
+		qsort(t->group + 1, t->ngroups - 1, sizeof(*t->group), by_key);
+		for (size_t k = 1; k < t->ngroups; k++)
+			put_row(&s->rows, &t->group[k], k > 1 ? &t->group[k - 1] : NULL,
+				s->now.last_ns);
+		to->rows = (uint32_t)(t->ngroups - 1);
+	}
+	struct span rows = span_cut(buf_view(&s->rows), from, s->rows.n);
+	s->failed |= rows.n > UINT32_MAX / 2;
+	to->bytes = (uint32_t)rows.n;
+	check_of(rows, (struct span){ NULL, 0 }, to->check);
+}
+
+static void
+free_tables(struct summing *s)
+{
+	for (size_t i = 0; i < SECTIONS; i++)
+		usage_table_free(&s->table[i]);
+}
+
+static void
+begin_block(struct summing *s, uint64_t offset)
+{
+	s->now = (struct block){ .offset = offset };
+	for (size_t i = 0; i < SECTIONS && !s->failed; i++) {
+		memcpy(s->table[i].by, sections[i].by, sizeof(sections[i].by));
+		s->table[i].nby = sections[i].n;
+		s->failed = usage_table_init(&s->table[i]) != 0;
+	}
+}
+
+static void
+end_block(struct summing *s, uint64_t end)
+{
+	s->now.bytes = end - s->now.offset;
+	for (size_t i = 0; i < SECTIONS && !s->failed; i++)
+		for (size_t k = 0; k < s->table[i].ngroups; k++)
+			if (s->table[i].group[k].last_ns > s->now.last_ns)
+				s->now.last_ns = s->table[i].group[k].last_ns;
+	memcpy(s->now.total, s->table[0].total, sizeof(s->now.total));
+	for (size_t i = 0; i < SECTIONS && !s->failed; i++)
+		put_section(s, i);
+	free_tables(s);
+	if (s->failed || !mem_room(&s->block, &s->room, s->nblocks + 1, sizeof(*s->block)))
+		s->failed = true;
+	else
+		s->block[s->nblocks++] = s->now;
+}
+
+static bool
+sum_line(void *arg, struct span line, uint64_t offset)
+{
+	struct summing *s = arg;
+	struct span time = audit_time_of(line);
+
+	s->last_line = offset;
+	if (offset - s->now.offset >= BLOCK_BYTES) {
+		end_block(s, offset);
+		begin_block(s, offset);
+	}
+	if (s->failed)
+		return false;
+	if (!time.n)
+		return true;
+	if (!s->now.records || memcmp(time.p, s->now.from, time.n) < 0)
+		memcpy(s->now.from, time.p, time.n);
+	if (!s->now.records || memcmp(time.p, s->now.to, time.n) > 0)
+		memcpy(s->now.to, time.p, time.n);
+	s->now.records++;
+	usage_add_each(s->table, SECTIONS, line, span_cut(time, 0, 10));
+	return true;
+}
+
+/* The file's bytes. */
+static int
+image_of(const struct index_segment *seg, const bool *stop, struct buf *out, struct buf *why)
+{
+	struct summing *s = calloc(1, sizeof(*s));
+	struct sums_header h = { .magic = "tgsums01" };
+
+	if (!s)
+		return ERR_NOMEM;
+	pthread_once(&once, make_version);
+	buf_init(&s->rows, FILE_MAX);
+	begin_block(s, 0);
+	int err = index_each_line(seg, stop, sum_line, s);
+	if (!err)
+		end_block(s, seg->bytes);
+	free_tables(s);
+	if (!err && (s->failed || buf_failed(&s->rows)))
+		err = ERR_NOMEM;
+	if (!err) {
+		h.version = version;
+		index_whose(seg, s->last_line, &h.whose);
+		h.blocks = s->nblocks;
+		uint64_t rows_at = sizeof(h) + s->nblocks * sizeof(*s->block);
+		h.bytes = rows_at + s->rows.n;
+		for (size_t i = 0; i < s->nblocks; i++)
+			for (size_t k = 0; k < SECTIONS; k++)
+				s->block[i].section[k].at += rows_at;
+		header_check(&h, s->block, h.check);
+		buf_put(out, &h, sizeof(h));
+		buf_put(out, s->block, s->nblocks * sizeof(*s->block));
+		buf_span(out, buf_view(&s->rows));
+		err = buf_failed(out) ? ERR_NOMEM : 0;
+	}
+	if (err)
+		buf_printf(why, "%s: %s", seg->name,
+			err == ERR_BAD_STATE ? "stopped" : err_str(err));
+	buf_free(&s->rows);
+	free(s->block);
+	free(s);
+	return err;
+}
+
+/* The same but for the time of the segment's file, and what comes of it. */
+static bool
+is_same(const struct sums *had, const char *path, struct span made)
+{
+	struct sums_header h;
+	struct buf file;
+	bool same = false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	buf_init(&file, FILE_MAX);
+	char *to = fd >= 0 && had->h.bytes == made.n ? buf_reserve(&file, made.n) : NULL;
+	if (to && pread(fd, to, made.n, 0) == (ssize_t)made.n) {
+		memcpy(&h, to, sizeof(h));
+		h.whose.segment_mtime =
+			((const struct sums_header *)made.p)->whose.segment_mtime;
+		memcpy(h.check, ((const struct sums_header *)made.p)->check, CHECK_BYTES);
+		same = !memcmp(&h, made.p, sizeof(h)) &&
+		       !memcmp(to + sizeof(h), made.p + sizeof(h), made.n - sizeof(h));
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_free(&file);
+	return same;
+}
+
+static int
+make_sums(const struct index_segment *s, const char *dir, const void *how, const bool *stop,
+	bool check, struct buf *why)
+{
+	char path[4096];
+	struct buf image, unused;
+
+	(void)how;
+	buf_init(&unused, 8192);
+	struct sums *had = sums_open(dir, s, &unused);
+	buf_free(&unused);
+	if ((had && !check) || !index_path(path, sizeof(path), dir, s->name, SUMS_FILES)) {
+		sums_free(&had);
+		return 0;
+	}
+	buf_init(&image, FILE_MAX);
+	int err = image_of(s, stop, &image, why);
+	if (!err && !(had && is_same(had, path, buf_view(&image)))) {
+		err = index_write(dir, path, buf_view(&image), why);
+		if (!err && check)
+			err = had ? ERR_AUTH : ERR_NOTFOUND;
+	}
+	buf_free(&image);
+	sums_free(&had);
+	return err;
+}
+
+const struct index_maker record_makers[RECORD_MAKERS] = {
+	{ INDEX_FILES, &record_index_terms, index_maker_make },
+	{ SUMS_FILES, NULL, make_sums },
+};
+
+/* ---- reading ---- */
+
+static bool
+within(const struct sums_header *h, const struct block *b, uint64_t segment_bytes)
+{
+	bool ok = b->offset <= segment_bytes && b->bytes <= segment_bytes - b->offset &&
+		  !b->from[CLOCK_RFC3339_LEN - 1] && !b->to[CLOCK_RFC3339_LEN - 1];
+
+	for (size_t i = 0; i < SECTIONS; i++)
+		ok = ok && b->section[i].at <= h->bytes &&
+		     b->section[i].bytes <= h->bytes - b->section[i].at;
+	return ok;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *
+read_head(struct sums *s, const struct index_segment *seg)
+{
+	unsigned char check[CHECK_BYTES];
+	struct sums_header *h = &s->h;
+	uint64_t at = 0;
+	struct stat st;
+
+	pthread_once(&once, make_version);
+	if (fstat(s->fd, &st) < 0 || pread(s->fd, h, sizeof(*h), 0) != sizeof(*h) ||
+		memcmp(h->magic, "tgsums01", 8) != 0)
+		return "no sums";
+	if (h->version != version)
+		return "of another version";
+	if (h->bytes != (uint64_t)st.st_size || h->bytes > FILE_MAX ||
+		h->blocks > (h->bytes - sizeof(*h)) / sizeof(*s->block))
+		return "cut or damaged";
+	size_t n = (size_t)h->blocks * sizeof(*s->block);
+	if (!(s->block = malloc(n + 1)))
+		return err_str(ERR_NOMEM);
+	if (pread(s->fd, s->block, n, sizeof(*h)) != (ssize_t)n)
+		return "cut or damaged";
+	header_check(h, s->block, check);
+	if (memcmp(check, h->check, CHECK_BYTES) != 0)
+		return "damaged";
+	/* Every byte of the segment is in one block. */
+	for (size_t i = 0; i < h->blocks; i++) {
+		if (!within(h, &s->block[i], seg->bytes) || s->block[i].offset != at)
+			return "damaged";
+		at += s->block[i].bytes;
+	}
+	if (at != seg->bytes)
+		return "older than its segment";
+	return index_whose_not(&h->whose, seg);
+}
+
+struct sums *
+sums_open(const char *dir, const struct index_segment *seg, struct buf *why)
+{
+	char path[4096];
+	int fd = index_open_file(path, sizeof(path), dir, seg->name, SUMS_FILES, why);
+
+	if (fd < 0)
+		return NULL;
+	struct sums *s = calloc(1, sizeof(*s));
+	if (!s) {
+		close(fd);
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	s->fd = fd;
+	buf_init(&s->section, FILE_MAX);
+	buf_init(&s->key, FILE_MAX);
+	const char *wrong = read_head(s, seg);
+	if (wrong) {
+		buf_printf(why, "%s: %s", path, wrong);
+		sums_free(&s);
+	}
+	return s;
+}
+
+void
+sums_free(struct sums **s)
+{
+	if (!*s)
+		return;
+	close((*s)->fd);
+	buf_free(&(*s)->section);
+	buf_free(&(*s)->key);
+	free((*s)->block);
+	free(*s);
+	*s = NULL;
+}
+
+size_t
+sums_blocks(const struct sums *s)
+{
+	return (size_t)s->h.blocks;
+}
+
+void
+sums_block(const struct sums *s, size_t i, struct sums_block *out)
+{
+	const struct block *b = &s->block[i];
+
+	*out = (struct sums_block){ b->offset, b->bytes, b->records, "", "" };
+	memcpy(out->from, b->from, CLOCK_RFC3339_LEN);
+	memcpy(out->to, b->to, CLOCK_RFC3339_LEN);
+}
+
+/* The section that has all that the table groups by; SECTIONS: none. */
+static size_t
+section_for(const struct usage_table *t)
+{
+	size_t best = SECTIONS;
+
+	for (size_t i = SECTIONS; i-- > 0;) {
+		size_t has = 0;
+		for (size_t k = 0; k < t->nby; k++)
+			for (size_t d = 0; d < sections[i].n; d++)
+				has += sections[i].by[d] == t->by[k];
+		if (has == t->nby)
+			best = i; /* the first: by day alone a request counts once */
+	}
+	return best;
+}
+
+/* False: it does not end, or is too long. */
+static bool
+number(struct span *s, uint64_t *v)
+{
+	*v = 0;
+	for (unsigned shift = 0; shift < 64 && s->n; shift += 7) {
+		unsigned char c = (unsigned char)*s->p;
+		*s = span_cut(*s, 1, s->n);
+		*v |= (uint64_t)(c & 127) << shift;
+		if (!(c & 128))
+			return true;
+	}
+	return false;
+}
+
+static bool
+add_row(struct sums *s, size_t section, int64_t block_last_ns, struct span *rest,
+	struct usage_table *t)
+{
+	uint64_t same, more, has, before, sum[SUMS] = { 0 };
+	struct span value[BY_DIMS] = { { NULL, 0 } };
+
+	if (!number(rest, &same) || !number(rest, &more) || same > s->key.n || more > rest->n)
+		return false;
+	s->key.n = (size_t)same;
+	buf_span(&s->key, span_cut(*rest, 0, (size_t)more));
+	*rest = span_cut(*rest, (size_t)more, rest->n);
+	if (!number(rest, &has) || has >> SUMS)
+		return false;
+	for (size_t i = 0; i < SUMS; i++)
+		if (has >> i & 1 && !number(rest, &sum[i]))
+			return false;
+	if (!number(rest, &before))
+		return false;
+	struct span key = buf_view(&s->key);
+	for (size_t i = 0; i < sections[section].n; i++) {
+		if (span_chr(key, '\0') == key.n)
+			return false;
+		value[sections[section].by[i]] = span_next(&key, '\0');
+	}
+	if (key.n || buf_failed(&s->key))
+		return false;
+	usage_merge(t, value, sum, (int64_t)((uint64_t)block_last_ns - before));
+	return true;
+}
+
+int
+sums_add(struct sums *s, size_t i, struct usage_table *t)
+{
+	const struct block *b = &s->block[i];
+	size_t which = section_for(t);
+	unsigned char check[CHECK_BYTES];
+
+	if (which == SECTIONS || b->section[which].rows == NO_SECTION)
+		return ERR_NOTFOUND;
+	const struct section *from = &b->section[which];
+	buf_clear(&s->section);
+	buf_clear(&s->key);
+	char *to = buf_reserve(&s->section, from->bytes ? from->bytes : 1);
+	if (!to || pread(s->fd, to, from->bytes, (off_t)from->at) != (ssize_t)from->bytes)
+		return ERR_NOTFOUND;
+	buf_commit(&s->section, from->bytes);
+	struct span rest = buf_view(&s->section);
+	check_of(rest, (struct span){ NULL, 0 }, check);
+	if (memcmp(check, from->check, CHECK_BYTES) != 0)
+		return ERR_NOTFOUND;
+	for (uint32_t k = 0; k < from->rows; k++)
+		if (!add_row(s, which, b->last_ns, &rest, t))
+			return ERR_AUTH;
+	if (rest.n)
+		return ERR_AUTH;
+	for (size_t k = 0; k < SUMS; k++)
+		t->total[k] += b->total[k];
+	return 0;
+}

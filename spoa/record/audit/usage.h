@@ -1,0 +1,104 @@
+/* What was used and what it cost, summed over records by who, what and where: tollgate usage.
+ */
+#ifndef AUDIT_USAGE_H
+#define AUDIT_USAGE_H
+
+#include "base/buf.h"
+#include "record/audit/record_fields.h"
+
+/* BY_TARGET: PROVIDER/MODEL, each attempt of a request by its own. BY_TOOL: SERVER/TOOL, each
+ * call by its own. */
+enum usage_dim {
+	BY_PERSON,
+	BY_TEAM,
+	BY_MODEL,
+	BY_ROUTE,
+	BY_TAG,
+	BY_PROVIDER,
+	BY_TARGET,
+	BY_TOOL,
+	BY_DAY,
+	BY_DIMS
+};
+extern const char *const usage_dim_names[BY_DIMS];
+
+/* What is summed: that member of a completion's usage; RECORD_FIELDS_COUNT: something else. */
+/* clang-format off */
+#define USAGE_SUMS(X) \
+  X(SUM_REQUESTS,    "requests",               RECORD_FIELDS_COUNT) \
+  X(SUM_REFUSED,     "refused",                RECORD_FIELDS_COUNT) \
+  X(SUM_NO_PRICE,    "refused_unpriced",       RECORD_FIELDS_COUNT) \
+  X(SUM_INPUT,       "input_tokens",           RF_USAGE_INPUT_TOKENS) \
+  X(SUM_CACHED,      "cached_tokens",          RF_USAGE_CACHED_TOKENS) \
+  X(SUM_WRITE,       "cache_write_tokens",     RF_USAGE_CACHE_WRITE_TOKENS) \
+  X(SUM_WRITE_1H,    "cache_write_1h_tokens",  RF_USAGE_CACHE_WRITE_1H_TOKENS) \
+  X(SUM_OUTPUT,      "output_tokens",          RF_USAGE_OUTPUT_TOKENS) \
+  X(SUM_REASONING,   "reasoning_tokens",       RF_USAGE_REASONING_TOKENS) \
+  X(SUM_AUDIO_IN,    "audio_input_tokens",     RF_USAGE_AUDIO_INPUT_TOKENS) \
+  X(SUM_AUDIO_OUT,   "audio_output_tokens",    RF_USAGE_AUDIO_OUTPUT_TOKENS) \
+  X(SUM_IMAGES,      "images",                 RF_USAGE_IMAGES) \
+  X(SUM_SEARCHES,    "searches",               RF_USAGE_SEARCHES) \
+  X(SUM_SESSIONS,    "sessions",               RF_USAGE_SESSIONS) \
+  X(SUM_COST,        "cost_nanousd",           RECORD_FIELDS_COUNT) \
+  X(SUM_UNPRICED,    "unpriced_answers",       RECORD_FIELDS_COUNT) \
+  X(SUM_UNKNOWN,     "unknown_usage",          RECORD_FIELDS_COUNT) \
+  X(SUM_ESTIMATE,    "estimated_nanousd",      RECORD_FIELDS_COUNT) \
+  X(SUM_FURTHER,     "further_attempts",       RECORD_FIELDS_COUNT) \
+  X(SUM_RULED,       "haproxy_answered",       RECORD_FIELDS_COUNT)
+/* clang-format on */
+enum usage_sum {
+#define X(id, name, field) id,
+	USAGE_SUMS(X)
+#undef X
+		SUMS
+};
+extern const char *const usage_sum_names[SUMS];
+
+/* One set of values, JSON strings as the records have them, one after the other with a NUL
+ * after each. */
+struct usage_group {
+	char *key;
+	size_t n;
+	uint64_t sum[SUMS];
+	int64_t last_ns; /* of its last record */
+};
+
+struct usage_table {
+	enum usage_dim by[BY_DIMS];
+	size_t nby;
+	struct usage_group *group; /* [0]: all that had no room */
+	size_t ngroups, size;
+	struct usage_slot {	      /* of the index, by hash */
+		uint32_t hash, place; /* place: 1 and more */
+	} * index;
+	size_t index_size;
+	uint64_t total[SUMS];
+	bool full, no_memory;
+	struct buf scratch;
+};
+
+/* Groups in one table, after which further ones are "other". */
+#define CAP_USAGE_GROUPS 500000u
+
+/* Of a table by target, provider or model: a request counts wherever it was asked, as what it
+ * cost does. To the total it is one. Once, after the last record. */
+void usage_count_attempts(struct usage_table *t);
+/* 0 or ERR_NOMEM. */
+int usage_table_init(struct usage_table *t);
+void usage_table_free(struct usage_table *t);
+/* As after usage_table_init: what it groups by stays. 0 or ERR_NOMEM. */
+int usage_table_clear(struct usage_table *t);
+/* Adds a record's line, of which nothing is kept; `day`: the first ten bytes of its time. */
+void usage_add(struct usage_table *t, struct span line, struct span day);
+/* The same to each of n tables. */
+void usage_add_each(struct usage_table *t, size_t n, struct span line, struct span day);
+/* Adds what was summed up: a value for each that the table groups by, raw. Not to the total. */
+void usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
+	const uint64_t sum[SUMS], int64_t last_ns);
+
+/* The members of an object that are wanted, raw, in one pass; empty where they are not there.
+ * Names end with NULL. The line is one of ours: what is no JSON gives nothing or something, and
+ * is never read past. */
+void usage_members(struct span object, const char *const *names, struct span *out);
+
+#endif

@@ -1,0 +1,72 @@
+/* The file's layout, for who writes it and who reads it. */
+#ifndef INDEX_PRIVATE_H
+#define INDEX_PRIVATE_H
+
+#include <stdlib.h>
+
+#include "base/sha256.h"
+#include "record/index/index.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are as the file has them");
+
+enum {
+	HIT_BYTES = 20,
+	TERM_BYTES = 12,
+	BLOCK_BYTES = 16 << 10,
+	SUM_BYTES = 8,
+};
+#define ONLY_HIT  (1u << 31) /* in a term: no posting */
+#define NO_MORE	  UINT32_MAX
+#define HITS_MAX  (ONLY_HIT - 1)
+#define INDEX_MAX (3ull << 30) /* bytes: an index that would be larger is not made */
+
+struct header {
+	char magic[8];
+	uint64_t version, bytes; /* of the terms; of the file */
+	uint64_t segment_bytes;
+	int64_t segment_mtime;
+	uint64_t records, first_seq, last_seq;
+	int64_t from_ns, to_ns;
+	uint64_t last_line; /* its offset */
+	uint32_t hits, terms;
+	uint64_t more, term, posting,
+		sums; /* where the tables are; hits come after the header */
+	unsigned char first[SHA256_BYTES], last[SHA256_BYTES]; /* of the first and last line */
+	char segment[INDEX_NAME_MAX];
+	unsigned char sum[SUM_BYTES]; /* of this up to here, and of the sums */
+};
+
+struct index {
+	struct header h;
+	unsigned char *image; /* h.bytes of it, of which blocks are there once they are read */
+	uint64_t *there;      /* a bit a block; NULL: all are */
+	int fd;		      /* -1: it was just made */
+	bool bad;
+};
+
+static inline uint64_t
+get(const unsigned char *p, size_t n)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, n);
+	return v;
+}
+
+static inline size_t
+blocks_of(const struct header *h)
+{
+	return (size_t)((h->sums - sizeof(*h) + BLOCK_BYTES - 1) / BLOCK_BYTES);
+}
+
+/* Of the header and, from where they are in memory, the sums. */
+void index_header_sum(
+	const struct header *h, const unsigned char *sums, unsigned char out[SUM_BYTES]);
+void index_sum(const void *p, size_t n, unsigned char out[SUM_BYTES]);
+/* All that is said of the segment is the same; of the time of its file nothing is. */
+bool index_same(struct index *a, struct index *b);
+/* Of the line at that offset; false: none ends there. */
+bool index_line_hash(
+	const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES]);
+
+#endif

@@ -1,0 +1,262 @@
+/* The daemon's thread: indexes for closed segments, the newest first, when there is nothing
+ * else to do. It polls, so that a commit has nobody to tell. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "record/index/index.h"
+
+#define LOOK_S	 10
+#define FAILED_S 600 /* after one that could not be written */
+
+struct index_thread {
+	const char *journal;
+	char dir[4096];
+	const struct index_maker *maker;
+	size_t nmakers;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of this thread and who stops it */
+	pthread_cond_t wake;
+	bool stop;
+};
+
+/* Waits; false: it is to end. */
+static bool
+wait_s(struct index_thread *t, unsigned s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += s;
+	pthread_mutex_lock(&t->lock);
+	while (!t->stop && pthread_cond_timedwait(&t->wake, &t->lock, &until) == 0)
+		;
+	bool stop = t->stop;
+	pthread_mutex_unlock(&t->lock);
+	return !stop;
+}
+
+static bool
+there(const struct index_thread *t, const char *name, const struct index_maker *m)
+{
+	char path[4096];
+
+	return index_path(path, sizeof(path), t->dir, name, m->suffix) &&
+	       access(path, F_OK) == 0;
+}
+
+static bool
+stopped(const struct index_thread *t)
+{
+	return __atomic_load_n(&t->stop, __ATOMIC_RELAXED);
+}
+
+/* What has no files yet. `name`: of the segment, or of the part. False: one could not be made.
+ */
+static bool
+make(struct index_thread *t, const struct journal_segment *s, const char *name, uint64_t begin,
+	uint64_t bytes)
+{
+	struct buf why;
+	bool ok = true;
+
+	buf_init(&why, 4096);
+	for (size_t i = 0; i < t->nmakers && ok && !stopped(t); i++) {
+		if (there(t, name, &t->maker[i]))
+			continue;
+		ok = !index_beside(t->journal, s, begin, bytes, &t->maker[i], &t->stop, false,
+			     &why) ||
+		     stopped(t);
+		if (!ok)
+			log_event(LOG_WARN, "index.failed", LS("segment", name),
+				LSP("why", buf_view(&why)));
+	}
+	buf_free(&why);
+	return ok;
+}
+
+/* The end of the part that begins there: of whole lines, after which something is written
+ * already; 0: so much is not there yet. */
+static uint64_t
+part_end(int fd, uint64_t begin)
+{
+	static const size_t step = 64 << 10;
+	char *chunk = malloc(step);
+	uint64_t at = begin + INDEX_PART_BYTES, end = 0;
+
+	while (chunk && !end && at < begin + 2 * INDEX_PART_BYTES) {
+		ssize_t n = pread(fd, chunk, step, (off_t)at);
+		if (n <= 1 || !chunk[0])
+			break;
+		const char *line = memchr(chunk, '\n', (size_t)n - 1);
+		if (line && !line[1])
+			break;
+		if (line)
+			end = at + (uint64_t)(line + 1 - chunk);
+		at += (uint64_t)n - 1;
+	}
+	free(chunk);
+	return end;
+}
+
+/* Of a segment that is written to. */
+static bool
+make_parts(struct index_thread *t, const struct journal_segment *s)
+{
+	char name[INDEX_NAME_MAX];
+	bool ok = true;
+	int fd = s->bytes > INDEX_PART_BYTES ? journal_segment_open(t->journal, s) : -1;
+
+	for (uint64_t begin = 0, bytes; fd >= 0 && ok && !stopped(t); begin += bytes) {
+		bytes = index_part_bytes(t->dir, s->name, begin);
+		uint64_t end = bytes ? begin + bytes : part_end(fd, begin);
+		bytes = end > begin ? end - begin : 0;
+		if (!bytes)
+			break;
+		index_part_name(name, s->name, begin);
+		ok = make(t, s, name, begin, bytes);
+	}
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static int
+by_name(const void *key, const void *of)
+{
+	return strcmp(key, ((const struct journal_segment *)of)->name);
+}
+
+/* Files whose segment is gone, and of parts once there is one of the whole. Names of people may
+ * be in them: what was trimmed is nowhere. */
+static void
+tidy(const struct index_thread *t, const struct journal_list *all)
+{
+	DIR *d = opendir(t->dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char name[sizeof(all->seg[0].name)];
+		struct span stem = span_str(e->d_name);
+		const struct index_maker *m = NULL;
+		for (size_t i = 0; i < t->nmakers; i++)
+			if (span_ends(stem, span_str(t->maker[i].suffix)))
+				m = &t->maker[i];
+		if (!m)
+			continue;
+		stem.n -= strlen(m->suffix);
+		size_t at = span_chr(stem, '@');
+		bool part = at < stem.n;
+		/* That of a part is NAME.jsonl@BEGIN, of the whole NAME. */
+		snprintf(name, sizeof(name), "%.*s%s", (int)at, stem.p, part ? "" : ".jsonl");
+		bool gone = !bsearch(name, all->seg, all->n, sizeof(*all->seg), by_name);
+		if (gone || (part && there(t, name, m)))
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Closed segments, the newest first, and parts of open ones. False: something could not be
+ * made. */
+static bool
+pass(struct index_thread *t)
+{
+	struct journal_list all;
+	struct buf why;
+	bool ok = true;
+
+	buf_init(&why, 4096);
+	if (journal_list_all(t->journal, NULL, true, &all, &why) == 0) {
+		/* From the end: the last one of each node is open. */
+		for (size_t i = all.n; ok && i-- > 0 && !stopped(t);) {
+			const struct journal_segment *s = &all.seg[i];
+			size_t next = i + 1;
+			while (next < all.n && !all.seg[next].ours)
+				next++;
+			if (!s->ours)
+				continue;
+			if (next == all.n || strcmp(all.seg[next].node, s->node) != 0)
+				ok = make_parts(t, s);
+			else if (s->bytes <= CAP_INDEX_SEGMENT)
+				ok = make(t, s, s->name, 0, 0);
+		}
+		if (ok && all.n && !stopped(t))
+			tidy(t, &all);
+		journal_list_free(&all);
+	}
+	buf_free(&why);
+	return ok;
+}
+
+static void *
+run(void *arg)
+{
+	struct index_thread *t = arg;
+
+	/* Of this thread alone (Linux); 3 << 13: the disk where nobody else wants it. */
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+	syscall(SYS_ioprio_set, 1, 0, 3 << 13);
+	for (unsigned next = LOOK_S; wait_s(t, next);)
+		next = pass(t) ? LOOK_S : FAILED_S;
+	return NULL;
+}
+
+bool
+index_once(const char *journal, const struct index_maker *m, size_t n)
+{
+	struct index_thread t = { .journal = journal, .maker = m, .nmakers = n };
+
+	snprintf(t.dir, sizeof(t.dir), "%s" INDEX_SUFFIX, journal);
+	return pass(&t);
+}
+
+struct index_thread *
+index_start(const char *journal, const struct index_maker *m, size_t n)
+{
+	struct index_thread *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->journal = journal;
+	t->maker = m;
+	t->nmakers = n;
+	snprintf(t->dir, sizeof(t->dir), "%s" INDEX_SUFFIX, journal);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->wake, NULL);
+	if (thread_start(&t->thread, "tg-index", run, t) == 0)
+		return t;
+	free(t);
+	return NULL;
+}
+
+void
+index_stop(struct index_thread **tp)
+{
+	struct index_thread *t = *tp;
+
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	__atomic_store_n(&t->stop, true, __ATOMIC_RELAXED);
+	pthread_cond_signal(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+	pthread_join(t->thread, NULL);
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+	*tp = NULL;
+}

@@ -1,0 +1,188 @@
+/* Reading a journal that grows. An alarm is in the first commit of the segment that
+ * was begun when the one before was found removed, renamed or changed (record/audit/audit.c):
+ * {"type":"alarm","segment":NAME,"how":"removed","from":SEQ}: records from SEQ up to
+ * this segment's first may be gone. */
+#include "record/journal/follow.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "record/journal/chain.h"
+
+void
+follow_close(struct follow *f)
+{
+	if (f->segment[0]) {
+		close(f->lines.fd);
+		lines_close(&f->lines);
+	}
+	f->segment[0] = '\0';
+}
+
+static int
+open_segment(struct follow *f, const char *name)
+{
+	struct journal_segment s = { .form = JOURNAL_PLAIN };
+
+	follow_close(f);
+	snprintf(s.name, sizeof(s.name), "%s", name);
+	int fd = journal_segment_open(f->dir, &s);
+	if (fd < 0 && f->restored) {
+		s.form = JOURNAL_RESTORED;
+		fd = journal_segment_open(f->dir, &s);
+	}
+	if (fd < 0)
+		return ERR_IO;
+	if (lines_open(&f->lines, fd, 0)) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	snprintf(f->segment, sizeof(f->segment), "%s", name);
+	return 0;
+}
+
+/* The name of the segment that holds record seq: the last that begins at or before
+ * it; or, `after` set, of the one that follows that segment. False: none. */
+static bool
+find_segment(struct follow *f, uint64_t seq, const char *after, char out[JOURNAL_NAME_MAX])
+{
+	struct journal_list list;
+	struct buf why;
+	bool found = false;
+
+	buf_init(&why, 4096);
+	if (journal_list_all(f->dir, f->node, f->restored, &list, &why) == 0) {
+		for (size_t i = 0; i < list.n; i++) {
+			const struct journal_segment *s = &list.seg[i];
+			if (!s->ours || (after ? strcmp(s->name, after) <= 0 : s->first > seq))
+				continue;
+			snprintf(out, JOURNAL_NAME_MAX, "%.*s", JOURNAL_NAME_MAX - 1, s->name);
+			found = true;
+			if (after)
+				break;
+		}
+		journal_list_free(&list);
+	}
+	buf_free(&why);
+	return found;
+}
+
+int
+follow_line(struct follow *f, const struct follow_end *end, struct span *line)
+{
+	for (;;) {
+		char name[JOURNAL_NAME_MAX];
+		/* Segments older than the published one are whole. */
+		bool current = !strcmp(f->segment, end->name);
+		int got = lines_next(&f->lines, current ? end->bytes : UINT64_MAX, line);
+		if (got != 0 || current || strcmp(f->segment, end->name) > 0)
+			return got;
+		if (!find_segment(f, 0, f->segment, name))
+			return 0;
+		got = open_segment(f, name);
+		if (got)
+			return got;
+	}
+}
+
+int
+follow_place(struct follow *f, const struct follow_end *end, uint64_t seq, struct span bytes)
+{
+	char name[JOURNAL_NAME_MAX];
+	struct span line;
+	int got;
+
+	if (!find_segment(f, seq ? seq : 1, NULL, name) &&
+		(seq || !find_segment(f, UINT64_MAX, "", name)))
+		return ERR_NOTFOUND;
+	got = open_segment(f, name);
+	if (got || seq == 0)
+		return got;
+	while ((got = follow_line(f, end, &line)) > 0) {
+		struct chain_line l;
+		if (chain_parse(line, &l))
+			return ERR_AUTH;
+		if (l.commit || l.seq < seq)
+			continue;
+		if (l.seq > seq)
+			return ERR_NOTFOUND;
+		f->boot = l.boot;
+		return bytes.p && !span_eq(line, bytes) ? ERR_AUTH : 0;
+	}
+	return got ? got : ERR_NOTFOUND;
+}
+
+/* A string member's text, or an empty one where it holds escapes: names have none. */
+static void
+plain_text(struct span line, const char *key, char *out, size_t size)
+{
+	struct span s = chain_member(line, key);
+
+	out[0] = '\0';
+	if (s.n >= 2 && s.p[0] == '"' && span_chr(s, '\\') == s.n)
+		snprintf(out, size, "%.*s", SPAN_ARG(span_cut(s, 1, s.n - 1)));
+}
+
+bool
+follow_alarm(
+	int dirfd, const struct journal_segment *s, uint64_t *from, struct follow_gap *out)
+{
+	struct lines l;
+	struct span line;
+	struct chain_line is;
+	bool found = false;
+	int fd = openat(dirfd, s->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || lines_open(&l, fd, 0)) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (!found && lines_next(&l, UINT64_MAX, &line) > 0 && !chain_parse(line, &is) &&
+		!is.commit) {
+		if (!span_is(is.type, "alarm"))
+			continue;
+		plain_text(line, "segment", out->segment, sizeof(out->segment));
+		plain_text(line, "how", out->how, sizeof(out->how));
+		struct span n = chain_member(line, "from");
+		found = n.p && span_u64(n, from) == 0 && *from && *from <= s->first;
+	}
+	out->boot = is.boot;
+	lines_close(&l);
+	close(fd);
+	return found;
+}
+
+int
+follow_past(struct follow *f, uint64_t seq, struct follow_gap *out)
+{
+	struct journal_list list;
+	struct buf why;
+	const struct journal_segment *at = NULL;
+	int err, dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	buf_init(&why, 4096);
+	err = dirfd < 0 ? ERR_IO : journal_list(f->dir, f->node, &list, &why);
+	buf_free(&why);
+	if (err) {
+		if (dirfd >= 0)
+			close(dirfd);
+		return err;
+	}
+	*out = (struct follow_gap){ .first = seq };
+	for (size_t i = 0; i < list.n && !at; i++) {
+		const struct journal_segment *s = &list.seg[i];
+		uint64_t from;
+		if (s->ours && s->first >= seq && follow_alarm(dirfd, s, &from, out) &&
+			from <= seq)
+			at = s;
+	}
+	err = at ? open_segment(f, at->name) : ERR_NOTFOUND;
+	if (at)
+		out->last = at->first - 1;
+	journal_list_free(&list);
+	close(dirfd);
+	return err;
+}

@@ -1,0 +1,612 @@
+/* Segment files. After a failed fdatasync the kernel may hold pages that are
+ * marked clean and are not on the disk (the "fsync error" of 2018), so such a
+ * segment is cut back to what had been synced before, read back without the page
+ * cache's word for it, and never appended to again. */
+#include "record/journal/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/replace.h"
+#include "base/stops.h"
+
+struct journal_io journal_io = { pwrite, fdatasync, ftruncate };
+
+static void
+journal_name(char out[JOURNAL_NAME_MAX], const char *node, uint64_t boot, uint64_t first)
+{
+	snprintf(out, JOURNAL_NAME_MAX, "%.64s-%08" PRIu64 "-%016" PRIu64 ".jsonl", node, boot,
+		first);
+}
+
+/* NODE-BOOT-SEQ.jsonl; the node may hold dashes, so from the right. */
+static bool
+parse_name(struct span s, const char *node, struct journal_segment *out)
+{
+	char again[JOURNAL_NAME_MAX];
+
+	if (!span_ends(s, SPAN_LIT(".jsonl")))
+		return false;
+	s.n -= 6;
+	for (int i = 0; i < 2; i++) {
+		size_t dash = s.n;
+		while (dash > 0 && s.p[dash - 1] != '-')
+			dash--;
+		if (dash < 2 || span_u64(span_cut(s, dash, s.n), i ? &out->boot : &out->first))
+			return false;
+		s.n = dash - 1;
+	}
+	if (s.n > 64 || (node && !span_is(s, node)))
+		return false;
+	snprintf(out->node, sizeof(out->node), "%.*s", SPAN_ARG(s));
+	journal_name(again, out->node, out->boot, out->first);
+	return !strcmp(again, out->name);
+}
+
+bool
+journal_name_read(const char *name, struct journal_segment *out)
+{
+	*out = (struct journal_segment){ .form = JOURNAL_PLAIN };
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	return parse_name(span_str(out->name), NULL, out);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct journal_segment *)a)->name,
+		((const struct journal_segment *)b)->name);
+}
+
+/* `form` not JOURNAL_PLAIN: of compressed segments only, without others' files. */
+static int
+scan(const char *dir, const char *node, enum journal_form form, struct journal_list *out,
+	struct buf *why)
+{
+	DIR *d = opendir(dir);
+	size_t room = 0;
+	int err = 0;
+
+	*out = (struct journal_list){ 0 };
+	if (!d) {
+		buf_printf(why, "%s: %s", dir, strerror(errno));
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	}
+	for (struct dirent *e; !err && (e = readdir(d));) {
+		struct stat st;
+		struct span name = span_str(e->d_name);
+		if (form && span_ends(name, SPAN_LIT(".jsonl" JOURNAL_PACKED_SUFFIX)))
+			name.n -= sizeof(JOURNAL_PACKED_SUFFIX) - 1;
+		else if (form)
+			continue;
+		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) < 0 ||
+			!S_ISREG(st.st_mode))
+			continue;
+		if (out->n == JOURNAL_SEGMENTS ||
+			!mem_room(&out->seg, &room, out->n + 1, sizeof(*out->seg))) {
+			buf_printf(why, "%s: too many segments", dir);
+			err = ERR_LIMIT;
+			break;
+		}
+		struct journal_segment *s = &out->seg[out->n++];
+		*s = (struct journal_segment){ .bytes = (uint64_t)st.st_size, .form = form };
+		snprintf(s->name, sizeof(s->name), "%.*s", SPAN_ARG(name));
+		s->ours = parse_name(span_str(s->name), node, s);
+		out->n -= form && !s->ours;
+	}
+	closedir(d);
+	if (err)
+		journal_list_free(out);
+	else if (out->n)
+		qsort(out->seg, out->n, sizeof(*out->seg), by_name);
+	return err;
+}
+
+/* readdir(3) may or may not return what is created meanwhile: a segment may be
+ * missed that is older than one that is seen. So the directory is read twice, and
+ * of the second reading only what the first one bounds is taken: all of that was
+ * there before it began. */
+int
+journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why)
+{
+	struct journal_list first;
+	int err = scan(dir, node, JOURNAL_PLAIN, &first, why);
+
+	*out = (struct journal_list){ 0 };
+	if (err || first.n == 0)
+		return err;
+	err = scan(dir, node, JOURNAL_PLAIN, out, why);
+	while (!err && out->n && by_name(&out->seg[out->n - 1], &first.seg[first.n - 1]) > 0)
+		out->n--;
+	journal_list_free(&first);
+	return err;
+}
+
+static size_t
+folder_length(const char *dir)
+{
+	size_t n = strlen(dir);
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return n;
+}
+
+static const char *const form_suffix[] = { "", "", JOURNAL_KEEP_SUFFIX,
+	JOURNAL_RESTORED_SUFFIX };
+
+/* Adds what is compressed in one place; a folder that is not there holds nothing. */
+static int
+add_packed(const char *dir, const char *node, enum journal_form form, struct journal_list *all,
+	struct buf *why)
+{
+	char folder[JOURNAL_DIR_MAX + 16];
+	struct journal_list more;
+	size_t room = all->n, n = folder_length(dir);
+
+	if (n >= JOURNAL_DIR_MAX)
+		return 0;
+	snprintf(folder, sizeof(folder), "%.*s%s", (int)n, dir, form_suffix[form]);
+	if (access(folder, F_OK) < 0)
+		return 0;
+	int err = scan(folder, node, form, &more, why);
+	if (err || more.n == 0)
+		return err;
+	if (all->n + more.n > JOURNAL_SEGMENTS ||
+		!mem_room(&all->seg, &room, all->n + more.n, sizeof(*all->seg))) {
+		buf_printf(why, "%s: too many segments", folder);
+		err = ERR_LIMIT;
+	} else {
+		memcpy(all->seg + all->n, more.seg, more.n * sizeof(*more.seg));
+		all->n += more.n;
+	}
+	journal_list_free(&more);
+	return err;
+}
+
+static int
+by_name_and_form(const void *a, const void *b)
+{
+	int by = by_name(a, b);
+
+	return by ? by
+		  : (int)((const struct journal_segment *)a)->form -
+			       (int)((const struct journal_segment *)b)->form;
+}
+
+/* Plain ones are listed first: what is compressed and removed meanwhile is seen twice, not
+ * missed. */
+int
+journal_list_all(const char *dir, const char *node, bool restored, struct journal_list *out,
+	struct buf *why)
+{
+	int err = journal_list(dir, node, out, why);
+	size_t kept = 0;
+
+	for (int form = JOURNAL_PACKED; form <= JOURNAL_RESTORED && !err; form++)
+		if (form != JOURNAL_RESTORED || restored)
+			err = add_packed(dir, node, (enum journal_form)form, out, why);
+	if (err) {
+		journal_list_free(out);
+		return err;
+	}
+	if (out->n)
+		qsort(out->seg, out->n, sizeof(*out->seg), by_name_and_form);
+	for (size_t i = 0; i < out->n; i++) {
+		struct span name = span_str(out->seg[i].name);
+		/* Of a folder of compressed segments they are listed once, as such. */
+		bool twice = !out->seg[i].form &&
+			     span_ends(name, SPAN_LIT(".jsonl" JOURNAL_PACKED_SUFFIX));
+		if (!twice && (!kept || by_name(&out->seg[kept - 1], &out->seg[i]) != 0))
+			out->seg[kept++] = out->seg[i];
+	}
+	out->n = kept;
+	return 0;
+}
+
+void
+journal_segment_path(
+	const char *dir, const struct journal_segment *s, char out[JOURNAL_PATH_MAX])
+{
+	size_t n = folder_length(dir);
+
+	snprintf(out, JOURNAL_PATH_MAX, "%.*s%s/%s%s",
+		(int)(n < JOURNAL_DIR_MAX ? n : JOURNAL_DIR_MAX), dir, form_suffix[s->form],
+		s->name, s->form ? JOURNAL_PACKED_SUFFIX : "");
+}
+
+int
+journal_segment_open(const char *dir, const struct journal_segment *s)
+{
+	char path[JOURNAL_PATH_MAX];
+	struct journal_segment kept = *s;
+
+	journal_segment_path(dir, s, path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT || s->form != JOURNAL_PLAIN)
+		return fd;
+	kept.form = JOURNAL_KEPT;
+	journal_segment_path(dir, &kept, path);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void
+journal_list_free(struct journal_list *l)
+{
+	free(l->seg);
+	*l = (struct journal_list){ 0 };
+}
+
+int
+journal_open(struct journal *j, const char *dir, const char *node, uint64_t segment_bytes,
+	struct buf *why)
+{
+	*j = (struct journal){ .dirfd = -1, .fd = -1, .segment_bytes = segment_bytes };
+	if ((size_t)snprintf(j->dir, sizeof(j->dir), "%s", dir) >= sizeof(j->dir)) {
+		buf_printf(why, "%s: name too long", dir);
+		return ERR_LIMIT;
+	}
+	snprintf(j->node, sizeof(j->node), "%s", node);
+	struct stat st;
+	if (stat(dir, &st) < 0 && errno == ENOENT &&
+		journal_note_check(dir, node, false, 0, why))
+		return ERR_AUTH;
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+		buf_printf(why, "%s: %s", dir, strerror(errno));
+		return ERR_IO;
+	}
+	j->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (j->dirfd < 0) {
+		buf_printf(why, "%s: %s", dir, strerror(errno));
+		return ERR_IO;
+	}
+	if (fstat(j->dirfd, &st) < 0 || (st.st_mode & 02)) {
+		buf_printf(why, "%s: everybody may write to it (mode %04o)", dir,
+			(unsigned)st.st_mode & 07777u);
+		journal_close(j);
+		return ERR_AUTH;
+	}
+	j->dev = st.st_dev;
+	j->ino = st.st_ino;
+	/* The lock is on the directory itself: it holds segments only. */
+	if (flock(j->dirfd, LOCK_EX | LOCK_NB) < 0) {
+		buf_printf(why, "%s: another daemon writes to this journal", dir);
+		journal_close(j);
+		return ERR_BAD_STATE;
+	}
+	return 0;
+}
+
+/* Cuts off the NUL bytes. Where that fails they stay: every reader stops there. */
+static void
+leave_segment(struct journal *j)
+{
+	if (j->fd < 0)
+		return;
+	if (!j->suspect && j->size > j->good &&
+		journal_io.ftruncate(j->fd, (off_t)j->good) == 0)
+		fsync(j->fd);
+	close(j->fd);
+	j->fd = -1;
+}
+
+void
+journal_close(struct journal *j)
+{
+	leave_segment(j);
+	if (j->dirfd >= 0)
+		close(j->dirfd);
+	j->dirfd = -1;
+}
+
+static int
+failure(struct journal *j)
+{
+	j->sys = errno;
+	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
+}
+
+int
+journal_begin(struct journal *j, uint64_t boot, uint64_t first)
+{
+	leave_segment(j);
+	j->good = j->size = 0;
+	j->boot = boot;
+	j->first = first;
+	j->suspect = false;
+	j->tail_n = 0;
+	journal_name(j->name, j->node, boot, first);
+	j->fd = openat(
+		j->dirfd, j->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (j->fd < 0)
+		return failure(j);
+	struct stat st;
+	if (fsync(j->dirfd) == 0 && fstat(j->fd, &st) == 0) {
+		j->written = st.st_mtim;
+		return 0;
+	}
+	int err = failure(j);
+	close(j->fd);
+	j->fd = -1;
+	unlinkat(j->dirfd, j->name, 0);
+	return err;
+}
+
+/* Cuts a suspect segment back to its durable bytes and reads its end again. */
+static int
+leave_behind(struct journal *j)
+{
+	char back[sizeof(j->tail)];
+	struct stat st;
+
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = -1;
+	if (j->good == 0) {
+		if (unlinkat(j->dirfd, j->name, 0) < 0 && errno != ENOENT)
+			return failure(j);
+		return fsync(j->dirfd) < 0 ? failure(j) : 0;
+	}
+	int fd = openat(j->dirfd, j->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	errno = fd < 0 ? errno : EIO;
+	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < j->good ||
+		journal_io.ftruncate(fd, (off_t)j->good) < 0 || journal_io.fdatasync(fd) < 0 ||
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0 ||
+		pread(fd, back, j->tail_n, (off_t)(j->good - j->tail_n)) != (ssize_t)j->tail_n)
+		err = failure(j);
+	else if (memcmp(back, j->tail, j->tail_n) != 0) {
+		/* What was acknowledged is not there: nothing may follow it. */
+		j->sys = EILSEQ;
+		err = ERR_IO;
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* What is written into a directory that was renamed is not where anybody looks, and
+ * the next start would not find it. */
+bool
+journal_moved(struct journal *j)
+{
+	struct stat st;
+
+	errno = 0;
+	j->moved = stat(j->dir, &st) < 0 || st.st_dev != j->dev || st.st_ino != j->ino;
+	j->sys = errno ? errno : ESTALE;
+	return j->moved;
+}
+
+int
+journal_ready(struct journal *j, bool *begin)
+{
+	if (j->placing && journal_moved(j))
+		return ERR_IO;
+	if (j->suspect) {
+		int err = leave_behind(j);
+		if (err)
+			return err;
+		j->suspect = false;
+	}
+	*begin = j->fd < 0 || j->good >= j->segment_bytes;
+	return 0;
+}
+
+/* ---- the note next to the directory ---- */
+
+static bool
+note_path(const char *dir, const char *ending, char out[JOURNAL_DIR_MAX + 16])
+{
+	size_t n = strlen(dir);
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return n < JOURNAL_DIR_MAX &&
+	       snprintf(out, JOURNAL_DIR_MAX + 16, "%.*s%s", (int)n, dir, ending) > 0;
+}
+
+int
+journal_note(struct journal *j, uint64_t boot, uint64_t seq)
+{
+	char path[JOURNAL_DIR_MAX + 16], text[160];
+
+	if (!note_path(j->dir, ".head", path))
+		return ERR_LIMIT;
+	int n = snprintf(text, sizeof(text),
+		"{\"node\":\"%s\",\"boot\":%" PRIu64 ",\"seq\":%" PRIu64 "}\n", j->node, boot,
+		seq);
+	return replace_file(AT_FDCWD, path, 0600, span_of(text, (size_t)n), NULL) ? failure(j)
+										  : 0;
+}
+
+/* False: there is none, it is not understood, or it is another node's. */
+static bool
+journal_noted(const char *dir, const char *node, struct journal_note *out)
+{
+	char path[JOURNAL_DIR_MAX + 16], text[160];
+	int used = 0;
+
+	if (!note_path(dir, ".head", path))
+		return false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return sscanf(text,
+		       "{\"node\":\"%64[A-Za-z0-9_.-]\",\"boot\":%" SCNu64 ",\"seq\":%" SCNu64
+		       "}\n%n",
+		       out->node, &out->boot, &out->seq, &used) == 3 &&
+	       used == n && !strcmp(out->node, node);
+}
+
+int
+journal_note_check(const char *dir, const char *node, bool any, uint64_t seq, struct buf *why)
+{
+	struct journal_note note;
+
+	if (!journal_noted(dir, node, &note) || (any && seq >= note.seq))
+		return 0;
+	if (any)
+		buf_printf(why, "%s: ends at record %" PRIu64, dir, seq);
+	else
+		buf_printf(why, "%s: holds no record", dir);
+	buf_printf(why,
+		", and %s.head says that node %s was at %" PRIu64 " in boot %" PRIu64
+		": was the folder moved, emptied or restored? Put it back; or, to go on "
+		"from here, remove %s.head",
+		dir, node, note.seq, note.boot, dir);
+	return ERR_AUTH;
+}
+
+static bool
+is_at_its_name(const struct journal *j, const struct stat *open)
+{
+	struct stat st;
+
+	if (fstatat(j->dirfd, j->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno != ENOENT;
+	return st.st_dev == open->st_dev && st.st_ino == open->st_ino;
+}
+
+const char *
+journal_lost(struct journal *j)
+{
+	struct stat st;
+	const char *how = NULL;
+	uint64_t now = clock_mono_us();
+
+	j->placing = j->fd < 0 || j->suspect || now - j->placed_us >= JOURNAL_PLACED_US;
+	j->placed_us = j->placing ? now : j->placed_us;
+	if (j->fd < 0 || j->suspect || fstat(j->fd, &st) < 0)
+		return NULL;
+	if (st.st_nlink == 0)
+		how = "removed";
+	else if (j->placing && !is_at_its_name(j, &st))
+		how = "renamed"; /* what is written there is where nobody looks */
+	else if ((uint64_t)st.st_size != j->size || st.st_mtim.tv_sec != j->written.tv_sec ||
+		 st.st_mtim.tv_nsec != j->written.tv_nsec)
+		how = "changed";
+	if (!how)
+		return NULL;
+	j->placing = true; /* the folder may be another, too */
+	close(j->fd);
+	j->fd = -1;
+	/* Nothing in it was acknowledged: it is begun again under the same name. */
+	j->suspect = j->good == 0;
+	return j->suspect ? NULL : how;
+}
+
+static int
+write_all(struct journal *j, struct span s, uint64_t at)
+{
+	while (s.n) {
+		ssize_t r = journal_io.pwrite(j->fd, s.p, s.n, (off_t)at);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			if (r == 0)
+				errno = ENOSPC;
+			return failure(j);
+		}
+		at += (uint64_t)r;
+		s = span_cut(s, (size_t)r, s.n);
+	}
+	return 0;
+}
+
+/* Bytes written where there are some already cost a sync no change of the file's
+ * size and extents, which is as dear as the data. A disk without room for them goes
+ * without; what a write put down that says less or an error is cut off. */
+static int
+write_ahead(struct journal *j, uint64_t end)
+{
+	static const char zeros[16384];
+	uint64_t to = end + JOURNAL_AHEAD, at = end;
+
+	if (to > j->segment_bytes)
+		to = end > j->segment_bytes ? end : j->segment_bytes;
+	while (at < to) {
+		size_t n = to - at < sizeof(zeros) ? (size_t)(to - at) : sizeof(zeros);
+		ssize_t r = journal_io.pwrite(j->fd, zeros, n, (off_t)at);
+		if (r > 0)
+			at += (uint64_t)r;
+		if (r == (ssize_t)n)
+			continue;
+		if (journal_io.ftruncate(j->fd, (off_t)at) < 0)
+			return failure(j);
+		break;
+	}
+	j->size = at;
+	return 0;
+}
+
+static int
+append(struct journal *j, struct span commit)
+{
+	uint64_t end = j->good + commit.n;
+	struct stat wrote, st;
+	int err = write_all(j, commit, j->good);
+
+	if (!err && end > j->size)
+		err = write_ahead(j, end);
+	if (err)
+		return err;
+	stop_at("commit-written");
+	/* Size and time as our own write left them: others are another program's, which
+	 * has most of its chances during the sync. */
+	if (fstat(j->fd, &wrote) < 0 || journal_io.fdatasync(j->fd) < 0 ||
+		fstat(j->fd, &st) < 0) {
+		j->suspect = true;
+		return failure(j);
+	}
+	if (j->good == 0)
+		j->sync_sets_time = wrote.st_mtim.tv_sec != st.st_mtim.tv_sec ||
+				    wrote.st_mtim.tv_nsec != st.st_mtim.tv_nsec;
+	j->written = j->sync_sets_time ? st.st_mtim : wrote.st_mtim;
+	if ((uint64_t)wrote.st_size != j->size || (uint64_t)st.st_size != j->size) {
+		j->sys = ESTALE; /* journal_lost() says so next */
+		return ERR_BAD_STATE;
+	}
+	j->good = end;
+	return 0;
+}
+
+int
+journal_append(struct journal *j, struct span commit)
+{
+	struct stat st;
+
+	INVARIANT(j->fd >= 0 && !j->suspect);
+	int err = append(j, commit);
+	if (err && err != ERR_BAD_STATE && !j->suspect) {
+		/* No room, or no write: what there was stays. Synced, for a file system that
+		 * dates files at a sync would date this one later. */
+		int why = j->sys;
+		if (journal_io.ftruncate(j->fd, (off_t)j->good) < 0 || err == ERR_IO ||
+			journal_io.fdatasync(j->fd) < 0 || fstat(j->fd, &st) < 0)
+			j->suspect = true;
+		else {
+			j->written = st.st_mtim;
+			j->size = j->good;
+		}
+		j->sys = why;
+	}
+	if (err)
+		return err;
+	j->tail_n = commit.n < sizeof(j->tail) ? commit.n : sizeof(j->tail);
+	memcpy(j->tail, commit.p + commit.n - j->tail_n, j->tail_n);
+	return 0;
+}

@@ -1,0 +1,406 @@
+/* Recovery of a journal after any end: a clean one, a kill between any two
+ * bytes, a power cut. A commit is acknowledged only when all of it is synced, so
+ * what comes after the last whole commit was promised to nobody. */
+#include "record/journal/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/codec/lines.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "record/journal/chain.h"
+#include "record/journal/follow.h"
+#include "record/journal/verify.h"
+
+#define JOURNAL_STRANGER                                                                       \
+	"%s/%s: not a segment of node %s: the daemon does not start with it here; move it "    \
+	"away"
+
+/* The file's size without the NUL bytes that a segment may end with which was left in
+ * haste. Negative: errno. */
+static off_t
+text_end(int fd)
+{
+	char b[4096];
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	while (end > 0) {
+		off_t from = end > (off_t)sizeof(b) ? end - (off_t)sizeof(b) : 0;
+		ssize_t n = pread(fd, b, (size_t)(end - from), from);
+		if (n != end - from)
+			return n < 0 ? -1 : from;
+		while (n > 0 && b[n - 1] == '\0')
+			n--;
+		end = from + n;
+		if (n > 0)
+			break;
+	}
+	return end;
+}
+
+/* The last commit of a finished segment tells where the next one links. */
+static int
+end_of(struct journal *j, const char *name, const struct keyring *ring, struct chain *out,
+	struct buf *why)
+{
+	char text[2048], whose[KEYRING_WHY];
+	struct chain_line l;
+	int fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	off_t end = fd < 0 ? -1 : text_end(fd);
+	off_t from = end > (off_t)sizeof(text) ? end - (off_t)sizeof(text) : 0;
+	ssize_t n = end < 0 ? -1 : pread(fd, text, (size_t)(end - from), from);
+
+	if (n < 0)
+		buf_printf(why, "%s/%s: %s", j->dir, name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return ERR_IO;
+	struct span s = span_of(text, (size_t)n);
+	bool ok = s.n && s.p[s.n - 1] == '\n';
+	if (ok) {
+		size_t begin = --s.n;
+		while (begin > 0 && s.p[begin - 1] != '\n')
+			begin--;
+		ok = chain_parse(span_cut(s, begin, s.n), &l) == 0 && l.commit &&
+		     span_is(l.node, j->node);
+	}
+	if (ok) {
+		const struct pubkey *key =
+			keyring_signer(ring, j->node, l.key, l.first, l.seq, whose);
+		ok = key && pubkey_verify(key, l.signed_text, l.sig);
+	}
+	if (!ok) {
+		buf_printf(why,
+			"%s/%s: does not end with a commit that verifies; after a change of "
+			"audit.key the old public key must stand in the new key's .pub too",
+			j->dir, name);
+		return ERR_AUTH;
+	}
+	*out = (struct chain){ .boot = l.boot, .seq = l.seq };
+	memcpy(out->node, j->node, sizeof(out->node));
+	memcpy(out->head, l.head, CHAIN_HASH_BYTES);
+	return 0;
+}
+
+bool
+journal_unfinished(struct lines *l, struct span line)
+{
+	unsigned commits = 0;
+
+	do {
+		if (span_starts(line, SPAN_LIT("{\"v\":1,\"commit\"")))
+			commits++;
+	} while (lines_next(l, UINT64_MAX, &line) > 0);
+	return commits <= 1;
+}
+
+/* Verifies one segment; *good is the offset after its last commit, *text after all
+ * that is no NUL byte at its end. */
+static int
+check(struct journal *j, const struct journal_segment *seg, int fd, const struct chain *before,
+	const struct verify_options *o, struct verify_result *r, uint64_t *good, uint64_t *text,
+	struct buf *why)
+{
+	struct verifier *v = verifier_new(o);
+	struct lines l = { 0 };
+	struct span line;
+	int err = v ? lines_open(&l, fd, 0) : ERR_NOMEM, got = 0;
+
+	*good = *text = 0;
+	if (!err && before)
+		verifier_continue(v, before);
+	while (!err && (got = lines_next(&l, UINT64_MAX, &line)) > 0) {
+		if (span_chr(line, '\0') < line.n && journal_unfinished(&l, line))
+			break;
+		if (verifier_line(v, line))
+			*good = l.offset;
+	}
+	if (!err && got < 0)
+		err = got;
+	if (!err) {
+		verifier_torn(v, lines_rest(&l).n);
+		*text = l.offset + lines_rest(&l).n;
+		verifier_end(v, r);
+		if (!r->ok) {
+			buf_printf(why, "%s/%s: record %" PRIu64 ": %s", j->dir, seg->name,
+				r->bad_seq, r->why);
+			err = ERR_AUTH;
+		}
+	} else {
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name, err_str(err));
+	}
+	lines_close(&l);
+	verifier_free(&v);
+	return err;
+}
+
+/* What key records of the segment say, before it is verified: a statement proves itself, and
+ * the daemon's own key may be known by one that comes after what its predecessor signed. */
+static int
+learn(struct journal *j, const struct journal_segment *seg, struct keyring *ring,
+	struct recovery *out, struct buf *why)
+{
+	const struct span type = SPAN_LIT("\"type\":\"key\"");
+	struct lines l = { 0 };
+	struct span line;
+	struct key_statement s;
+	int fd = openat(j->dirfd, seg->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int err = fd < 0 ? ERR_IO : lines_open(&l, fd, 0), got = 0;
+
+	for (; !err && (got = lines_next(&l, UINT64_MAX, &line)) > 0;)
+		if (memmem(line.p, line.n < 512 ? line.n : 512, type.p, type.n) &&
+			key_statement_of(line, &s) == 0) {
+			keyring_take(ring, &s);
+			key_statement_write(&out->learned, &s);
+		}
+	if (!err && got < 0)
+		err = got;
+	if (err)
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name,
+			fd < 0 ? strerror(errno) : err_str(err));
+	lines_close(&l);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* Recovers from this segment; *empty: it holds no commit and was removed. */
+static int
+recover_segment(struct journal *j, const struct journal_segment *seg,
+	const struct chain *before, const struct keyring *ring, struct recovery *out,
+	bool *empty, struct buf *why)
+{
+	struct verify_options o = {
+		.ring = ring, .node = j->node, .live = true, .from = seg->first
+	};
+	struct verify_result r;
+	uint64_t good, text;
+	int fd = openat(j->dirfd, seg->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	*empty = false;
+	if (fd < 0) {
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name, strerror(errno));
+		return ERR_IO;
+	}
+	int err = check(j, seg, fd, before, &o, &r, &good, &text, why);
+	if (err)
+		goto out;
+	uint64_t cut = text - good;
+	out->cut_records += r.unsigned_records;
+	out->cut_bytes += cut;
+	*empty = r.commits == 0;
+	if (*empty && !before && seg->first > 1) {
+		buf_printf(why, "%s/%s: holds no commit, and the segment before it is not here",
+			j->dir, seg->name);
+		err = ERR_AUTH;
+		goto out;
+	}
+	if (*empty)
+		err = unlinkat(j->dirfd, seg->name, 0) < 0 || fsync(j->dirfd) < 0 ? ERR_IO : 0;
+	else if (ftruncate(fd, (off_t)good) < 0 || fsync(fd) < 0)
+		err = ERR_IO; /* synced in any case: a killed daemon's last commit may be in
+				 memory only */
+	if (err) {
+		buf_printf(why, "%s/%s: %s", j->dir, seg->name, strerror(errno));
+		goto out;
+	}
+	if (cut)
+		log_event(LOG_WARN, "audit.cut", LS("segment", seg->name), LI("bytes", cut),
+			LI("records", r.unsigned_records));
+	if (*empty)
+		goto out;
+	out->at = (struct chain){ .boot = r.boot, .seq = r.last };
+	memcpy(out->at.node, j->node, sizeof(out->at.node));
+	memcpy(out->at.head, r.head, CHAIN_HASH_BYTES);
+	memcpy(out->key, r.key, sizeof(out->key));
+	out->clean = !strcmp(r.type, "close") && out->cut_bytes == 0;
+out:
+	close(fd);
+	return err;
+}
+
+/* What comes before segment i of the list: *before, *known where there is such. Of
+ * what a segment before it lost to another program the alarm speaks that segment i
+ * begins with; that this is signed is seen when it is verified. */
+static int
+link_of(struct journal *j, const struct journal_list *list, size_t i,
+	const struct keyring *ring, struct chain *before, bool *known, struct buf *why)
+{
+	const struct journal_segment *s = &list->seg[i];
+	struct follow_gap gap;
+	uint64_t from = s->first;
+	bool alarm = follow_alarm(j->dirfd, s, &from, &gap);
+	size_t k = i;
+
+	while (k > 0 && alarm && list->seg[k - 1].first >= from)
+		k--;
+	*known = false;
+	if (k == 0)
+		return 0;
+	int err = end_of(j, list->seg[k - 1].name, ring, before, why);
+	if (!err && before->seq + 1 != from) {
+		buf_printf(why,
+			"%s/%s: record %" PRIu64
+			": missing: the segment before ends at %" PRIu64,
+			j->dir, s->name, before->seq + 1, before->seq);
+		err = ERR_AUTH;
+	}
+	*known = !err && !alarm;
+	if (!err && alarm)
+		log_event(LOG_WARN, "audit.gap", LI("first", from), LI("last", s->first - 1),
+			LS("segment", gap.segment), LS("how", gap.how));
+	return err;
+}
+
+/* A stranger's file that has the name of a segment, and more after it, which an alarm
+ * says was renamed. */
+static bool
+was_segment(int dirfd, const struct journal_list *list, const char *name)
+{
+	for (size_t i = list->n; i-- > 0;) {
+		struct follow_gap gap;
+		uint64_t from;
+		if (list->seg[i].ours && follow_alarm(dirfd, &list->seg[i], &from, &gap) &&
+			!strcmp(gap.how, "renamed") &&
+			!strncmp(name, gap.segment, strlen(gap.segment)))
+			return true;
+	}
+	return false;
+}
+
+/* The first one, and how many there are. */
+static const char *
+journal_stranger(int dirfd, const struct journal_list *list, size_t *n)
+{
+	const char *name = NULL;
+
+	*n = 0;
+	for (size_t i = 0; i < list->n; i++)
+		if (!list->seg[i].ours && !was_segment(dirfd, list, list->seg[i].name)) {
+			name = name ? name : list->seg[i].name;
+			++*n;
+		}
+	return name;
+}
+
+static void
+say_strangers(
+	struct buf *why, const char *dir, const char *name, const char *node, size_t n)
+{
+	buf_printf(why, JOURNAL_STRANGER, dir, name, node);
+	if (n > 1)
+		buf_printf(why, "; %zu more files are none", n - 1);
+}
+
+/* Leaves the node's own segments in the list; ERR_AUTH where there are others. */
+static int
+without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
+{
+	size_t kept = 0, n;
+	const char *name = journal_stranger(j->dirfd, list, &n);
+
+	if (name) {
+		say_strangers(why, j->dir, name, j->node, n);
+		return ERR_AUTH;
+	}
+	for (size_t i = 0; i < list->n; i++)
+		if (list->seg[i].ours)
+			list->seg[kept++] = list->seg[i];
+	list->n = kept;
+	return 0;
+}
+
+bool
+journal_has_stranger(const char *dir, const char *node, struct buf *why)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct journal_list list;
+	struct buf unread;
+	bool has = false;
+
+	if (fd < 0)
+		return false;
+	buf_init(&unread, 4096);
+	if (journal_list(dir, node, &list, &unread) == 0) {
+		size_t n;
+		const char *name = journal_stranger(fd, &list, &n);
+		has = name != NULL;
+		if (has)
+			say_strangers(why, dir, name, node, n);
+		journal_list_free(&list);
+	}
+	buf_free(&unread);
+	close(fd);
+	return has;
+}
+
+/* Of what was learned only that counts which is committed. */
+static int
+keep_committed(struct keyring *ring, struct recovery *out)
+{
+	struct buf kept;
+	struct span rest = buf_view(&out->learned);
+	struct key_statement s;
+
+	buf_init(&kept, 0);
+	while (key_statement_next(&rest, &s) > 0)
+		if (s.record <= out->at.seq) {
+			keyring_take(ring, &s);
+			key_statement_write(&kept, &s);
+		}
+	int err = buf_failed(&kept) || buf_failed(&out->learned) ? ERR_NOMEM : 0;
+	buf_clear(&out->learned);
+	buf_move(&out->learned, &kept);
+	buf_free(&kept);
+	return err;
+}
+
+int
+journal_recover(struct journal *j, struct keyring *ring, struct recovery *out, struct buf *why)
+{
+	struct journal_list list;
+	struct chain before;
+	bool empty = true, known;
+	struct buf learned = out->learned;
+	struct keyring *known_keys =
+		malloc(sizeof(*known_keys)); /* what is not committed, too */
+	*out = (struct recovery){ .clean = true, .learned = learned };
+	memcpy(out->at.node, j->node, sizeof(out->at.node));
+	int err = journal_list(j->dir, j->node, &list, why);
+	if (err || !known_keys) {
+		free(known_keys);
+		return err ? err : ERR_NOMEM;
+	}
+	*known_keys = *ring;
+	err = without_strangers(j, &list, why);
+	for (size_t i = 1; i < list.n && !err; i++)
+		if (list.seg[i].first <= list.seg[i - 1].first) {
+			buf_printf(why, "%s/%s: begins before the segment that is older",
+				j->dir, list.seg[i].name);
+			err = ERR_AUTH;
+		}
+	for (size_t i = list.n; i > 0 && empty && !err; i--) {
+		const struct journal_segment *s = &list.seg[i - 1];
+		err = learn(j, s, known_keys, out, why);
+		if (!err)
+			err = link_of(j, &list, i - 1, known_keys, &before, &known, why);
+		if (!err)
+			err = recover_segment(
+				j, s, known ? &before : NULL, known_keys, out, &empty, why);
+	}
+	uint64_t newest = list.n ? list.seg[list.n - 1].first : 0;
+	if (!err)
+		err = journal_note_check(j->dir, j->node, list.n > 0,
+			out->at.seq > newest ? out->at.seq : newest, why);
+	if (!err)
+		err = keep_committed(ring, out);
+	journal_list_free(&list);
+	free(known_keys);
+	return err;
+}

@@ -1,0 +1,205 @@
+#include "record/proof/export.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "record/journal/chain.h"
+#include "record/proof/base64.h"
+#include "record/proof/note.h"
+
+#define BEGIN  "{\"v\":1,\"export\":"
+#define OBJECT "{\"format\":\""
+#define KEY    ",\"key\":\""
+#define SIG    "\",\"sig\":\""
+#define END    "\"}"
+
+enum kind { NAME, TIME, TIME_OR_NULL, COUNT, NUMBER, HASH, NODE, NOTE, OBJECT_OF };
+
+struct member {
+	const char *name;
+	enum kind kind;
+};
+static const struct member of_object[] = { { "format", NAME }, { "made", TIME },
+	{ "since", TIME_OR_NULL }, { "until", TIME_OR_NULL }, { "terms", OBJECT_OF },
+	{ "file", OBJECT_OF }, { "records", COUNT }, { "types", OBJECT_OF } };
+static const struct member of_file[] = { { "name", NAME }, { "bytes", COUNT },
+	{ "sha256", HASH } };
+static const struct member of_chain[] = { { "node", NODE }, { "first", NUMBER },
+	{ "last", NUMBER }, { "records", NUMBER }, { "head", HASH }, { "checkpoint", NOTE } };
+
+/* A name of a file, without a folder; nothing that a terminal obeys. */
+static bool
+is_name(const json_t *v)
+{
+	struct span s = json_span(v);
+	bool dots = span_is(s, ".") || span_is(s, "..");
+
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == '/' || s.p[i] == 0x7f)
+			return false;
+	return json_is_string(v) && s.n && s.n <= EXPORT_NAME_MAX && !dots;
+}
+
+static bool
+is_time(const json_t *v)
+{
+	int64_t ns;
+
+	return json_is_string(v) && json_string_length(v) < CLOCK_RFC3339_LEN &&
+	       clock_parse(json_string_value(v), json_string_length(v), &ns) == 0;
+}
+
+static bool
+is_hash(const json_t *v)
+{
+	struct span s = json_span(v);
+
+	return json_is_string(v) && s.n == 2 * CHAIN_HASH_BYTES &&
+	       span_trim(s, "0123456789abcdef").n == 0;
+}
+
+static bool
+is_kind(const json_t *v, enum kind k)
+{
+	struct checkpoint c;
+	const char *why;
+
+	switch (k) {
+	case NAME: return is_name(v);
+	case TIME_OR_NULL: return json_is_null(v) || is_time(v);
+	case TIME: return is_time(v);
+	case COUNT: return json_is_integer(v) && json_integer_value(v) >= 0;
+	case NUMBER: return json_is_integer(v) && json_integer_value(v) > 0;
+	case HASH: return is_hash(v);
+	case NODE: return json_is_string(v) && chain_node_valid(json_span(v));
+	case NOTE:
+		return json_is_null(v) ||
+		       (json_is_string(v) && checkpoint_parse(json_span(v), &c, &why) == 0);
+	case OBJECT_OF: return json_is_object(v);
+	}
+	return false;
+}
+
+static bool
+has(const json_t *o, const char *of, const struct member *m, size_t n, struct buf *why)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_kind(json_object_get(o, m[i].name), m[i].kind)) {
+			buf_printf(why, "%s%s is missing, or not what it has to be", of,
+				m[i].name);
+			return false;
+		}
+	return true;
+}
+
+static bool
+has_all(const json_t *o, struct buf *why)
+{
+	json_t *chains = json_object_get(o, "chains"), *v;
+	json_int_t sum = 0, records = json_int_in(o, "records");
+	const char *name;
+	size_t i;
+
+	if (!has(o, "", of_object, COUNT_OF(of_object), why) ||
+		!has(json_object_get(o, "file"), "file.", of_file, COUNT_OF(of_file), why))
+		return false;
+	if (!json_is_array(chains) || json_array_size(chains) > EXPORT_CHAINS_MAX) {
+		buf_str(why, "chains is missing, or too long");
+		return false;
+	}
+	json_array_foreach(chains, i, v)
+	{
+		if (!has(v, "chains.", of_chain, COUNT_OF(of_chain), why))
+			return false;
+		json_int_t n = json_int_in(v, "records"), first = json_int_in(v, "first");
+		if (n > records - sum || json_int_in(v, "last") - first < n - 1) {
+			buf_str(why, "chains: more records than there are");
+			return false;
+		}
+		sum += n;
+	}
+	if (sum != records) {
+		buf_str(why, "records is not the sum of the chains'");
+		return false;
+	}
+	json_object_foreach(json_object_get(o, "types"), name, v) if (!is_kind(v, NUMBER))
+	{
+		buf_str(why, "types: a count is none");
+		return false;
+	}
+	return true;
+}
+
+json_t *
+export_object(struct span text, struct buf *why)
+{
+	json_error_t e;
+
+	if (text.n > EXPORT_OBJECT_MAX || !span_starts(text, SPAN_LIT(OBJECT)) ||
+		span_chr(text, '\n') < text.n) {
+		buf_str(why, "not the object of a manifest");
+		return NULL;
+	}
+	json_t *o = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &e);
+	if (!o)
+		buf_printf(why, "not JSON: %s", e.text);
+	if (o && !has_all(o, why)) {
+		json_decref(o);
+		o = NULL;
+	}
+	return o;
+}
+
+void
+export_sign(struct buf *out, struct span object, const struct signkey *key)
+{
+	unsigned char sig[SIGNKEY_SIG_BYTES];
+
+	signkey_sign(key, object, sig);
+	buf_str(out, BEGIN);
+	buf_span(out, object);
+	buf_printf(out, KEY "%s" SIG, key->pub.id);
+	base64_put(out, sig, sizeof(sig));
+	buf_str(out, END "\n");
+}
+
+int
+export_manifest_parse(struct span file, struct export_manifest *out, struct buf *why)
+{
+	/* ,"key":"ID","sig":"BASE64"} and perhaps a newline: of one length. */
+	enum { B64 = (SIGNKEY_SIG_BYTES + 2) / 3 * 4 };
+	enum { TAIL = sizeof(KEY SIG END) - 1 + SIGNKEY_ID_LEN + B64 };
+	size_t n;
+
+	if (file.n && file.p[file.n - 1] == '\n')
+		file.n--;
+	if (file.n > EXPORT_MANIFEST_MAX || file.n < sizeof(BEGIN) + TAIL ||
+		!span_starts(file, SPAN_LIT(BEGIN))) {
+		buf_str(why, "not the manifest of an export");
+		return ERR_SYNTAX;
+	}
+	struct span tail = span_cut(file, file.n - TAIL, file.n);
+	struct span id = span_cut(tail, sizeof(KEY) - 1, sizeof(KEY) - 1 + SIGNKEY_ID_LEN);
+	struct span mid = span_cut(tail, sizeof(KEY) - 1 + id.n, TAIL);
+	struct span b64 = span_cut(mid, sizeof(SIG) - 1, sizeof(SIG) - 1 + B64);
+	if (!span_starts(tail, SPAN_LIT(KEY)) || !span_starts(mid, SPAN_LIT(SIG)) ||
+		!span_ends(tail, SPAN_LIT(END)) ||
+		base64_get(b64, out->sig, sizeof(out->sig), &n) || n != sizeof(out->sig)) {
+		buf_str(why, "it does not end with a key and a signature: it was cut");
+		return ERR_SYNTAX;
+	}
+	out->key = id;
+	out->object = span_cut(file, sizeof(BEGIN) - 1, file.n - TAIL);
+	return 0;
+}
+
+const struct pubkey *
+export_signer(const struct export_manifest *m, const struct pubkey *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_is(m->key, keys[i].id) && pubkey_verify(&keys[i], m->object, m->sig))
+			return &keys[i];
+	return NULL;
+}

@@ -1,0 +1,271 @@
+/* The Merkle tree of RFC 6962 section 2.1, with the proofs of RFC 9162 sections 2.1.3 and
+ * 2.1.4. Proofs are made from the top: at each step one side of the split is the proof's, the
+ * other is looked into. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "record/proof/merkle.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+/* Not base/sha256.h's: hashes of the tree are no secret that must be wiped, and a record may
+ * cost half a microsecond. */
+static void
+hash_of(unsigned char prefix, const struct merkle_hash *a, const struct merkle_hash *b,
+	struct merkle_hash *out)
+{
+	unsigned char text[1 + 2 * MERKLE_BYTES] = { prefix };
+	SHA256_CTX c;
+	size_t n = 1 + MERKLE_BYTES;
+
+	memcpy(text + 1, a->b, MERKLE_BYTES);
+	if (b) {
+		memcpy(text + n, b->b, MERKLE_BYTES);
+		n += MERKLE_BYTES;
+	}
+	INVARIANT(SHA256_Init(&c) == 1 && SHA256_Update(&c, text, n) == 1 &&
+		  SHA256_Final(out->b, &c) == 1);
+}
+
+void
+merkle_leaf(const unsigned char record[MERKLE_BYTES], struct merkle_hash *out)
+{
+	struct merkle_hash h;
+
+	memcpy(h.b, record, MERKLE_BYTES);
+	hash_of(0, &h, NULL, out);
+}
+
+void
+merkle_node(const struct merkle_hash *left, const struct merkle_hash *right,
+	struct merkle_hash *out)
+{
+	hash_of(1, left, right, out);
+}
+
+static bool
+same(const struct merkle_hash *a, const struct merkle_hash *b)
+{
+	return memcmp(a->b, b->b, MERKLE_BYTES) == 0;
+}
+
+/* ---- a compact range ---- */
+
+unsigned
+merkle_range_hashes(uint64_t n)
+{
+	return (unsigned)__builtin_popcountll(n);
+}
+
+unsigned
+merkle_append_nodes(
+	struct merkle_range *r, const struct merkle_hash *leaf, struct merkle_hash *nodes)
+{
+	unsigned used = merkle_range_hashes(r->n), level = 0;
+	struct merkle_hash h = *leaf;
+
+	INVARIANT(r->n < UINT64_MAX);
+	for (;; level++) {
+		if (nodes)
+			nodes[level] = h;
+		if (!(r->n >> level & 1))
+			break;
+		merkle_node(&r->hash[--used], &h, &h);
+	}
+	r->hash[used] = h;
+	r->n++;
+	return level + 1;
+}
+
+void
+merkle_append(struct merkle_range *r, const struct merkle_hash *leaf)
+{
+	merkle_append_nodes(r, leaf, NULL);
+}
+
+void
+merkle_root(const struct merkle_range *r, struct merkle_hash *out)
+{
+	unsigned used = merkle_range_hashes(r->n);
+
+	if (used == 0) {
+		sha256((struct span){ NULL, 0 }, out->b);
+		return;
+	}
+	*out = r->hash[--used];
+	while (used)
+		merkle_node(&r->hash[--used], out, out);
+}
+
+/* ---- proofs ---- */
+
+/* The roots of the perfect subtrees that leaves lo..hi-1 consist of; lo is a multiple of the
+ * largest of them. */
+static int
+range_between(const struct merkle_source *s, uint64_t lo, uint64_t hi, struct merkle_range *out)
+{
+	unsigned used = 0;
+	int err = 0;
+
+	out->n = hi - lo;
+	for (unsigned level = MERKLE_LEVELS; !err && level-- > 0;) {
+		if (!(out->n >> level & 1))
+			continue;
+		err = s->hash(s->arg, level, lo >> level, &out->hash[used++]);
+		lo += UINT64_C(1) << level;
+	}
+	return err;
+}
+
+int
+merkle_range_at(const struct merkle_source *s, uint64_t n, struct merkle_range *out)
+{
+	return range_between(s, 0, n, out);
+}
+
+static int
+root_between(const struct merkle_source *s, uint64_t lo, uint64_t hi, struct merkle_hash *out)
+{
+	struct merkle_range r;
+	int err = range_between(s, lo, hi, &r);
+
+	if (!err)
+		merkle_root(&r, out);
+	return err;
+}
+
+/* How many of n leaves, at least two, are on the left: the largest power of two below n. */
+static uint64_t
+split(uint64_t n)
+{
+	return UINT64_C(1) << (63 - __builtin_clzll(n - 1));
+}
+
+static void
+reverse(struct merkle_hash *h, size_t n)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		struct merkle_hash t = h[i];
+		h[i] = h[n - 1 - i];
+		h[n - 1 - i] = t;
+	}
+}
+
+int
+merkle_inclusion(const struct merkle_source *s, uint64_t index, uint64_t size,
+	struct merkle_hash *proof, size_t *n)
+{
+	uint64_t lo = 0, hi = size;
+	int err = 0;
+
+	*n = 0;
+	if (index >= size)
+		return ERR_LIMIT;
+	while (!err && hi - lo > 1) {
+		uint64_t mid = lo + split(hi - lo);
+		if (index < mid) {
+			err = root_between(s, mid, hi, &proof[(*n)++]);
+			hi = mid;
+		} else {
+			err = root_between(s, lo, mid, &proof[(*n)++]);
+			lo = mid;
+		}
+	}
+	reverse(proof, *n);
+	return err;
+}
+
+int
+merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
+	struct merkle_hash *proof, size_t *n)
+{
+	uint64_t lo = 0, hi = size;
+	int err = 0;
+
+	*n = 0;
+	if (old > size)
+		return ERR_LIMIT;
+	if (old == 0)
+		return 0;
+	while (!err && old < hi) {
+		uint64_t mid = lo + split(hi - lo);
+		if (old <= mid) {
+			err = root_between(s, mid, hi, &proof[(*n)++]);
+			hi = mid;
+		} else {
+			err = root_between(s, lo, mid, &proof[(*n)++]);
+			lo = mid;
+		}
+	}
+	/* The old root itself is known to who asks. */
+	if (!err && lo > 0)
+		err = root_between(s, lo, hi, &proof[(*n)++]);
+	reverse(proof, *n);
+	return err;
+}
+
+/* RFC 9162 2.1.3.2 */
+bool
+merkle_included(const struct merkle_hash *leaf, uint64_t index, uint64_t size,
+	const struct merkle_hash *proof, size_t n, const struct merkle_hash *root)
+{
+	struct merkle_hash h = *leaf;
+	uint64_t fn = index, sn = size - 1;
+
+	if (index >= size)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (sn == 0)
+			return false;
+		if (fn & 1 || fn == sn) {
+			merkle_node(&proof[i], &h, &h);
+			while (!(fn & 1) && fn) {
+				fn >>= 1;
+				sn >>= 1;
+			}
+		} else {
+			merkle_node(&h, &proof[i], &h);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return sn == 0 && same(&h, root);
+}
+
+/* RFC 9162 2.1.4.2 */
+bool
+merkle_consistent(uint64_t old, const struct merkle_hash *old_root, uint64_t size,
+	const struct merkle_hash *root, const struct merkle_hash *proof, size_t n)
+{
+	uint64_t fn = old - 1, sn = size - 1;
+	struct merkle_hash fr, sr;
+	size_t i = 0;
+
+	if (old == 0 || old == size)
+		return n == 0 && (old == 0 || same(old_root, root));
+	if (old > size || n == 0)
+		return false;
+	fr = old & (old - 1) ? proof[i++] : *old_root;
+	sr = fr;
+	while (fn & 1) {
+		fn >>= 1;
+		sn >>= 1;
+	}
+	for (; i < n; i++) {
+		if (sn == 0)
+			return false;
+		if (fn & 1 || fn == sn) {
+			merkle_node(&proof[i], &fr, &fr);
+			merkle_node(&proof[i], &sr, &sr);
+			while (!(fn & 1) && fn) {
+				fn >>= 1;
+				sn >>= 1;
+			}
+		} else {
+			merkle_node(&sr, &proof[i], &sr);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return sn == 0 && same(&fr, old_root) && same(&sr, root);
+}

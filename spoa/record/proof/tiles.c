@@ -1,0 +1,366 @@
+/* Hash files. Written at offsets, never by O_APPEND: what a failed write left behind is cut
+ * off, or overwritten by the next. A reader may meet files that grow: it believes no more
+ * leaves than every level has the subtrees of. */
+#include "record/proof/tiles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/stops.h"
+
+#define TILE 256 /* hashes of a tile */
+
+static int
+failure(const struct tiles *t, unsigned level, struct buf *why)
+{
+	int sys = errno;
+
+	if (why)
+		buf_printf(why, "%s/%s.%u: %s", t->dir, t->node, level, strerror(sys));
+	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_FULL
+	       : sys == ENOENT				      ? ERR_NOTFOUND
+							      : ERR_IO;
+}
+
+static int
+open_level(struct tiles *t, unsigned level, struct buf *why)
+{
+	char path[sizeof(t->dir) + sizeof(t->node) + 8];
+	struct stat st;
+
+	if (t->fd[level] >= 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s.%u", t->dir, t->node, level);
+	t->fd[level] = open(path,
+		O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (t->writes ? O_RDWR | O_CREAT : O_RDONLY),
+		0600);
+	if (t->fd[level] < 0)
+		return failure(t, level, why);
+	if (fstat(t->fd[level], &st) == 0 && S_ISREG(st.st_mode))
+		return 0;
+	close(t->fd[level]);
+	t->fd[level] = -1;
+	errno = EINVAL;
+	return failure(t, level, why);
+}
+
+/* Whole hashes in a level's file; 0: it is not there. */
+static uint64_t
+count(struct tiles *t, unsigned level)
+{
+	struct stat st;
+
+	return open_level(t, level, NULL) == 0 && fstat(t->fd[level], &st) == 0
+		       ? (uint64_t)st.st_size / MERKLE_BYTES
+		       : 0;
+}
+
+static int
+write_at(struct tiles *t, unsigned level, uint64_t index, const struct merkle_hash *h, size_t n,
+	struct buf *why)
+{
+	const char *p = (const char *)h;
+	size_t left = n * MERKLE_BYTES;
+	off_t at = (off_t)(index * MERKLE_BYTES);
+	int err = open_level(t, level, why);
+
+	while (!err && left) {
+		ssize_t r = pwrite(t->fd[level], p, left, at);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			errno = r == 0 ? ENOSPC : errno;
+			return failure(t, level, why);
+		}
+		p += r;
+		at += r;
+		left -= (size_t)r;
+	}
+	return err;
+}
+
+static int
+read_at(struct tiles *t, unsigned level, uint64_t index, struct merkle_hash *h, size_t n)
+{
+	char *p = (char *)h;
+	size_t left = n * MERKLE_BYTES;
+	off_t at = (off_t)(index * MERKLE_BYTES);
+
+	if (open_level(t, level, NULL))
+		return ERR_IO;
+	while (left) {
+		ssize_t r = pread(t->fd[level], p, left, at);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return ERR_IO;
+		p += r;
+		at += r;
+		left -= (size_t)r;
+	}
+	return 0;
+}
+
+/* ---- the tree ---- */
+
+static void
+fold(struct merkle_hash *h, unsigned levels)
+{
+	for (size_t n = (size_t)1 << levels; n > 1; n /= 2)
+		for (size_t i = 0; i < n / 2; i++)
+			merkle_node(&h[2 * i], &h[2 * i + 1], &h[i]);
+}
+
+/* The subtree `index` of 2^level leaves, from the hashes of the file below it: `from` levels
+ * beneath, at most 8. */
+static int
+subtree(struct tiles *t, unsigned level, uint64_t index, unsigned from, struct merkle_hash *out)
+{
+	struct merkle_hash h[TILE];
+	int err = read_at(t, (level - from) / 8, index << from, h, (size_t)1 << from);
+
+	if (err)
+		return err;
+	fold(h, from);
+	*out = h[0];
+	return 0;
+}
+
+static int
+known_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
+{
+	struct tiles *t = arg;
+
+	if (level >= 8 * TILES_LEVELS || index >= t->n >> level)
+		return ERR_NOTFOUND;
+	return subtree(t, level, index, level % 8, out);
+}
+
+struct merkle_source
+tiles_source(struct tiles *t)
+{
+	return (struct merkle_source){ known_hash, t };
+}
+
+static bool
+stopped(const struct tiles *t)
+{
+	return t->stop && t->stop(t->stop_arg);
+}
+
+/* Makes the hashes from..to-1 of a level's file from those of the one below. */
+static int
+make_level(struct tiles *t, unsigned level, uint64_t from, uint64_t to, struct buf *why)
+{
+	struct merkle_hash h;
+	int err = 0;
+
+	for (uint64_t i = from; !err && i < to; i++) {
+		if (stopped(t))
+			return ERR_CLOSED;
+		err = subtree(t, 8 * level, i, 8, &h);
+		if (err && why)
+			buf_printf(why, "%s/%s.%u: cannot be read", t->dir, t->node, level - 1);
+		err = err ? err : write_at(t, level, i, &h, 1, why);
+	}
+	return err;
+}
+
+static int
+cut_files(struct tiles *t, uint64_t n, struct buf *why)
+{
+	int err = 0;
+
+	for (unsigned level = 0; level < TILES_LEVELS; level++) {
+		uint64_t want = n >> 8 * level;
+		if (t->fd[level] >= 0 && count(t, level) >= want &&
+			ftruncate(t->fd[level], (off_t)(want * MERKLE_BYTES)) < 0)
+			err = failure(t, level, why);
+	}
+	return err;
+}
+
+int
+tiles_cut(struct tiles *t, uint64_t n, struct buf *why)
+{
+	int err = cut_files(t, n, why);
+
+	if (err)
+		return err;
+	t->n = n;
+	struct merkle_source s = tiles_source(t);
+	if (merkle_range_at(&s, n, &t->range)) {
+		buf_printf(why, "%s/%s.0: cannot be read", t->dir, t->node);
+		err = ERR_IO;
+	}
+	return err;
+}
+
+int
+tiles_append(struct tiles *t, const struct merkle_hash *leaf, size_t n, struct buf *why)
+{
+	struct merkle_range r = t->range;
+	struct merkle_hash nodes[MERKLE_LEVELS];
+	int err = write_at(t, 0, t->n, leaf, n, why);
+
+	stop_at("tiles-leaves");
+	for (size_t i = 0; !err && i < n; i++) {
+		unsigned made = merkle_append_nodes(&r, &leaf[i], nodes);
+		for (unsigned level = 1; !err && 8 * level < made; level++)
+			err = write_at(
+				t, level, (r.n - 1) >> 8 * level, &nodes[8 * level], 1, why);
+	}
+	stop_at("tiles-levels");
+	if (err) {
+		/* What cannot be cut is written over by the next. */
+		cut_files(t, t->n, NULL);
+		return err;
+	}
+	t->range = r;
+	t->n = r.n;
+	return 0;
+}
+
+/* ---- what is wrong in them ---- */
+
+int
+tiles_wrong(struct tiles *t, uint64_t from, uint64_t *leaf)
+{
+	struct merkle_hash made, is;
+
+	for (uint64_t i = from / TILE; i < t->n / TILE; i++) {
+		if (stopped(t))
+			return ERR_CLOSED;
+		if (subtree(t, 8, i, 8, &made) || read_at(t, 1, i, &is, 1))
+			return ERR_IO;
+		if (memcmp(&made, &is, sizeof(made)) != 0) {
+			*leaf = i * TILE;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int
+tiles_put(struct tiles *t, uint64_t index, const struct merkle_hash *leaf, size_t n,
+	struct buf *why)
+{
+	uint64_t whole = t->n / TILE, end = (index + n + TILE - 1) / TILE;
+	int err;
+
+	if (n > t->n || index > t->n - n)
+		return ERR_LIMIT;
+	err = write_at(t, 0, index, leaf, n, why);
+	return err ? err : make_level(t, 1, index / TILE, end < whole ? end : whole, why);
+}
+
+int
+tiles_mend(struct tiles *t, struct buf *why)
+{
+	int err = 0;
+
+	for (unsigned level = 2; !err && level < TILES_LEVELS && t->n >> 8 * level; level++)
+		err = make_level(t, level, 0, t->n >> 8 * level, why);
+	return err ? err : tiles_cut(t, t->n, why);
+}
+
+/* ---- open and close ---- */
+
+/* The leaves that every level has the whole subtrees of. */
+static uint64_t
+leaves_in_all(struct tiles *t)
+{
+	uint64_t n = count(t, 0);
+
+	for (unsigned level = 1; level < TILES_LEVELS && n >> 8 * level; level++) {
+		uint64_t has = count(t, level);
+		if (has < n >> 8 * level)
+			n = ((has + 1) << 8 * level) - 1;
+	}
+	return n;
+}
+
+static int
+open_to_write(struct tiles *t, uint64_t most, struct buf *why)
+{
+	int err = mkdir(t->dir, 0700) < 0 && errno != EEXIST ? failure(t, 0, why) : 0;
+
+	for (unsigned level = 0; !err && level < TILES_LEVELS; level++) {
+		/* Those that may be longer than they should are opened, and cut below. */
+		char path[sizeof(t->dir) + sizeof(t->node) + 8];
+		snprintf(path, sizeof(path), "%s/%s.%u", t->dir, t->node, level);
+		if (level == 0 || access(path, F_OK) == 0)
+			err = open_level(t, level, why);
+	}
+	uint64_t n = err ? 0 : count(t, 0);
+	if (n > most)
+		n = most;
+	for (unsigned level = 1; !err && level < TILES_LEVELS && n >> 8 * level; level++) {
+		uint64_t has = count(t, level), want = n >> 8 * level;
+		if (has < want)
+			err = make_level(t, level, has, want, why);
+	}
+	return err ? err : tiles_cut(t, n, why);
+}
+
+static int
+name_files(struct tiles *t, const char *journal, const char *node, struct buf *why)
+{
+	size_t n = strlen(journal);
+
+	for (unsigned level = 0; level < TILES_LEVELS; level++)
+		t->fd[level] = -1;
+	while (n > 1 && journal[n - 1] == '/')
+		n--;
+	if ((size_t)snprintf(t->dir, sizeof(t->dir), "%.*s" TILES_DIR_SUFFIX, (int)n,
+		    journal) >= sizeof(t->dir) ||
+		(size_t)snprintf(t->node, sizeof(t->node), "%s", node) >= sizeof(t->node)) {
+		buf_printf(why, "%s: name too long", journal);
+		return ERR_LIMIT;
+	}
+	return 0;
+}
+
+int
+tiles_open_most(struct tiles *t, const char *journal, const char *node, uint64_t most,
+	bool (*stop)(const void *arg), const void *stop_arg, struct buf *why)
+{
+	*t = (struct tiles){ .writes = true, .stop = stop, .stop_arg = stop_arg };
+	int err = name_files(t, journal, node, why);
+
+	err = err ? err : open_to_write(t, most, why);
+	if (err)
+		tiles_close(t);
+	return err;
+}
+
+int
+tiles_open(struct tiles *t, const char *journal, const char *node, bool writes, struct buf *why)
+{
+	if (writes)
+		return tiles_open_most(t, journal, node, UINT64_MAX, NULL, NULL, why);
+	*t = (struct tiles){ .writes = false };
+	int err = name_files(t, journal, node, why);
+
+	err = err ? err : open_level(t, 0, why);
+	if (!err)
+		t->n = leaves_in_all(t);
+	if (err)
+		tiles_close(t);
+	return err;
+}
+
+void
+tiles_close(struct tiles *t)
+{
+	for (unsigned level = 0; level < TILES_LEVELS; level++) {
+		if (t->fd[level] >= 0)
+			close(t->fd[level]);
+		t->fd[level] = -1;
+	}
+}

@@ -1,0 +1,590 @@
+/* Tables in plain text: CSV (RFC 4180, also with ';'), tab-separated values, markdown
+ * and what databases print, columns aligned with blanks. Found from a value upwards and
+ * only for a value that may be something: text without candidates is not read. */
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/effort.h"
+#include "scan/detect/context/columns.h"
+#include "scan/detect/prefilter/starts.h"
+
+static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' }; /* ' ': two and more */
+static struct block_sets cut_sets;				    /* a set for each */
+
+__attribute__((constructor)) static void
+fill_sets(void)
+{
+	for (unsigned k = 0; k < COLUMN_CUTS; k++)
+		block_sets_add(&cut_sets, k, (unsigned char)cuts[k]);
+}
+
+void
+columns_begin(struct columns *c, struct span text, bool inside)
+{
+	c->text = text;
+	c->inside = inside;
+	c->known = false;
+	c->split = c->parts_of = 0;
+	c->heads = c->judged = 0;
+	for (size_t i = 0; i < COLUMN_CUTS; i++)
+		c->run[i] = (struct column_run){ 0 };
+}
+
+/* ---- a line and its fields ---- */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static struct span
+without_blanks(struct span s)
+{
+	while (s.n && is_blank(s.p[0]))
+		s = span_cut(s, 1, s.n);
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+/* Past the quoted field that begins at i; where the line ends before, nothing is
+ * quoted. */
+static size_t
+past_quotes(struct span line, size_t i)
+{
+	for (size_t k = i + 1; k < line.n; k += 2) {
+		const char *q = memchr(line.p + k, '"', line.n - k);
+		if (!q)
+			return i;
+		k = (size_t)(q - line.p);
+		if (k + 1 >= line.n || line.p[k + 1] != '"')
+			return k + 1;
+	}
+	return i;
+}
+
+static size_t
+gap_after(struct span line, size_t i)
+{
+	for (; i < line.n; i++) {
+		const char *b = memchr(line.p + i, ' ', line.n - i);
+		if (!b)
+			return line.n;
+		i = (size_t)(b - line.p);
+		if (i + 1 < line.n && line.p[i + 1] == ' ')
+			return i;
+	}
+	return line.n;
+}
+
+/* Where the field that begins at i ends: at a separator or the line's end. */
+static size_t
+field_end(struct span line, size_t i, char cut)
+{
+	size_t from = i;
+
+	if (cut == ' ')
+		return gap_after(line, i);
+	while (i < line.n && line.p[i] == ' ')
+		i++;
+	if (i < line.n && line.p[i] == '"' && cut != '|')
+		i = past_quotes(line, i);
+	for (; i < line.n; i++) {
+		const char *p = memchr(line.p + i, cut, line.n - i);
+		if (!p)
+			return line.n;
+		i = (size_t)(p - line.p);
+		if (cut != '|' || i == from || line.p[i - 1] != '\\')
+			return i;
+	}
+	return line.n;
+}
+
+/* The beginning of the field after the one that ends at i, or line.n + 1. */
+static size_t
+next_field(struct span line, size_t i, char cut)
+{
+	if (i >= line.n)
+		return line.n + 1;
+	i++;
+	while (cut == ' ' && i < line.n && line.p[i] == ' ')
+		i++;
+	return i;
+}
+
+/* Blanks at a line's ends are no fields. */
+static size_t
+first_field(struct span line, char cut)
+{
+	size_t i = 0;
+
+	while (i < line.n && (line.p[i] == ' ' || (cut != '\t' && line.p[i] == '\t')))
+		i++;
+	return i;
+}
+
+/* COLUMN_FIELDS + 1: too many. */
+static unsigned
+count_fields(struct span line, char cut)
+{
+	unsigned n = 0;
+
+	effort_add(line.n / 2);
+	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
+		i = next_field(line, field_end(line, i, cut), cut);
+	return n;
+}
+
+static struct column_parts
+parts_of(struct span line)
+{
+	struct column_parts out = { .plain = true };
+	uint64_t at[BLOCK_SETS], before = 0;
+	unsigned tabs = 0, any = 0;
+	size_t i = 0;
+
+	effort_add(line.n / 4);
+
+	for (; i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'); i++)
+		tabs += line.p[i] == '\t';
+	for (; i < line.n; i += BLOCK) {
+		block_classify(&cut_sets, line.p + i, line.n - i, at);
+		/* The second blank of each gap. */
+		uint64_t blank = at[COLUMN_CUTS - 1];
+		at[COLUMN_CUTS - 1] =
+			blank & (blank << 1 | before >> 63) & ~(blank << 2 | before >> 62);
+		before = blank;
+		for (unsigned k = 0; k < COLUMN_CUTS; k++)
+			if (at[k])
+				any |= out.n[k] += (unsigned)__builtin_popcountll(at[k]);
+	}
+	if (out.n[0])
+		out.n[0] += tabs;
+	if (any)
+		out.plain = !memchr(line.p, '"', line.n) && !memchr(line.p, '\\', line.n);
+	return out;
+}
+
+/* |---|:--:|, ----+----, ===== */
+static bool
+is_ruler(struct span line)
+{
+	size_t drawn = 0;
+
+	for (size_t i = 0; i < line.n; i++) {
+		char x = line.p[i];
+		if (x == '-' || x == '=')
+			drawn++;
+		else if (!is_blank(x) && x != '|' && x != '+' && x != ':')
+			return false;
+	}
+	return drawn >= 2;
+}
+
+/* ---- headers ---- */
+
+/* What a byte is in a header's field. */
+enum { MARK_BEFORE = 1, MARK_AFTER = 2, NO_NAME = 4 };
+/* clang-format off */
+static const uint8_t marks[256] = {
+	['"'] = MARK_BEFORE | MARK_AFTER, ['\''] = MARK_BEFORE | MARK_AFTER,
+	['`'] = MARK_BEFORE | MARK_AFTER, ['*'] = MARK_BEFORE | MARK_AFTER,
+	['_'] = MARK_BEFORE | MARK_AFTER, ['#'] = MARK_BEFORE, ['['] = MARK_BEFORE,
+	[':'] = MARK_AFTER, [']'] = MARK_AFTER, ['='] = NO_NAME, ['<'] = NO_NAME,
+	['>'] = NO_NAME, ['{'] = NO_NAME, ['}'] = NO_NAME, [';'] = NO_NAME, ['@'] = NO_NAME,
+	['\\'] = NO_NAME, ['!'] = NO_NAME, ['?'] = NO_NAME, ['$'] = NO_NAME, ['%'] = NO_NAME,
+	['^'] = NO_NAME, ['~'] = NO_NAME, ['\0'] = NO_NAME | MARK_BEFORE | MARK_AFTER,
+};
+/* clang-format on */
+
+static uint8_t
+mark_of(char c)
+{
+	return marks[(unsigned char)c];
+}
+
+/* A field's text without the quotes, stars and hashes around it. */
+static struct span
+without_quotes(struct span s)
+{
+	s = without_blanks(s);
+	while (s.n && mark_of(s.p[0]) & MARK_BEFORE)
+		s = span_cut(s, 1, s.n);
+	while (s.n && mark_of(s.p[s.n - 1]) & MARK_AFTER)
+		s.n--;
+	return without_blanks(s);
+}
+
+enum { NAME_BLANKS = 4 };
+
+/* A name as headers have them: short, few words, hardly a digit, no sentence. */
+static bool
+is_name(struct span s)
+{
+	size_t digits = 0, blanks = 0;
+
+	if (s.n == 0 || s.n > COLUMN_NAME || !is_letter(s.p[0]))
+		return false;
+	for (size_t i = 0; i < s.n && digits <= 2 && blanks <= NAME_BLANKS; i++) {
+		char x = s.p[i];
+		digits += is_digit(x) ? 1 : 0;
+		blanks += x == ' ' ? 1 : 0;
+		if (mark_of(x) & NO_NAME ||
+			(x == '.' && i + 1 < s.n && s.p[i + 1] == ' ' && i > 3))
+			return false;
+	}
+	return digits <= 2 && blanks <= NAME_BLANKS;
+}
+
+/* Whether the line's fields are names; the first and the last may be empty. */
+static bool
+are_names(struct span line, char cut)
+{
+	unsigned names = 0;
+
+	effort_add(line.n);
+	for (size_t i = first_field(line, cut); i <= line.n;) {
+		size_t end = field_end(line, i, cut);
+		struct span s = without_quotes(span_cut(line, i, end));
+		if (is_name(s))
+			names++;
+		else if (s.n || (i > 0 && end < line.n))
+			return false;
+		i = next_field(line, end, cut);
+	}
+	return names >= 2;
+}
+
+/* ---- runs of lines ---- */
+
+static size_t
+line_start(struct span t, size_t at)
+{
+	size_t from = at > COLUMN_LINE ? at - COLUMN_LINE : 0;
+	const char *p = at > from ? memrchr(t.p + from, '\n', at - from) : NULL;
+
+	effort_add((p ? at - (size_t)(p - t.p) : at - from) / 4);
+	return p ? (size_t)(p - t.p) + 1 : from;
+}
+
+static bool
+is_line_start(struct span t, size_t i)
+{
+	return i == 0 || t.p[i - 1] == '\n';
+}
+
+/* Up to its '\n' or the text's end; SIZE_MAX: too long. */
+static size_t
+line_end(struct span t, size_t at)
+{
+	size_t n = t.n - at > COLUMN_LINE ? COLUMN_LINE : t.n - at;
+	const char *p = n ? memchr(t.p + at, '\n', n) : NULL;
+
+	effort_add((p ? (size_t)(p - t.p) - at : n) / 4);
+	return p ? (size_t)(p - t.p) : n < t.n - at ? SIZE_MAX : t.n;
+}
+
+static struct span
+line_of(struct span t, size_t from, size_t to)
+{
+	struct span line = span_cut(t, from, to);
+
+	while (line.n && is_blank(line.p[line.n - 1]) && line.p[line.n - 1] != '\t')
+		line.n--;
+	return line;
+}
+
+/* Whether a separator of the kind parts the line. */
+static bool
+has_cut(struct span line, char cut)
+{
+	size_t i = first_field(line, cut);
+
+	if (cut != ' ')
+		return i < line.n && memchr(line.p + i, cut, line.n - i);
+	return gap_after(line, i) < line.n;
+}
+
+static bool
+is_row(struct span line, char cut)
+{
+	return has_cut(line, cut) || is_ruler(line);
+}
+
+/* The parts of the line at `from`, good until another line's are asked for. */
+static const struct column_parts *
+parts_at(struct columns *c, size_t from, struct span line)
+{
+	if (c->parts_of != from + 1)
+		c->parts = parts_of(line);
+	c->parts_of = from + 1;
+	return &c->parts;
+}
+
+/* Of the line at `from`. */
+static unsigned
+fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
+{
+	const struct column_parts *p = parts_at(c, from, line);
+
+	if (p->plain && p->n[cut])
+		return p->n[cut] + 1;
+	return count_fields(line, cuts[cut]);
+}
+
+/* Notes what the lines of [from, to) are: of each number of fields the first. */
+static void
+note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from, size_t to)
+{
+	while (from < to && run->widths < COLUMN_WIDTHS) {
+		size_t end = line_end(c->text, from), k = 0;
+		if (end == SIZE_MAX)
+			return;
+		struct span line = line_of(c->text, from, end);
+		unsigned n = fields_of(c, from, line, cut);
+		while (k < run->widths && run->width[k].fields != n)
+			k++;
+		if (k == run->widths && n <= COLUMN_FIELDS && !is_ruler(line)) {
+			run->width[k].line = from;
+			run->width[k].fields = n;
+			run->width[k].names =
+				!(c->inside && from == 0) && are_names(line, cuts[cut]);
+			run->widths++;
+		}
+		from = end + 1;
+	}
+}
+
+/* Makes the run of the separator reach the line [line, end), upwards as far as it
+ * goes. */
+static struct column_run *
+run_to(struct columns *c, unsigned cut, size_t line, size_t end)
+{
+	struct column_run *run = &c->run[cut];
+	size_t from = line;
+
+	if (line >= run->from && line < run->to)
+		return run;
+	while (from > 0 && from != run->to) {
+		size_t above = line_start(c->text, from - 1);
+		if (!is_line_start(c->text, above) ||
+			!is_row(line_of(c->text, above, from - 1), cuts[cut]))
+			break;
+		from = above;
+	}
+	if (from == 0 || from != run->to)
+		*run = (struct column_run){ .from = from };
+	note_widths(c, run, cut, from, end + 1);
+	run->to = end + 1;
+	return run;
+}
+
+/* The line of the header for a row of n fields, or SIZE_MAX. */
+static size_t
+header_of(const struct column_run *run, unsigned n)
+{
+	for (size_t k = 0; k < run->widths; k++)
+		if (run->width[k].fields == n)
+			return run->width[k].names ? run->width[k].line : SIZE_MAX;
+	return SIZE_MAX;
+}
+
+/* ---- where a place is ---- */
+
+/* Looks at the line around `at`. */
+static void
+look_at_line(struct columns *c, size_t at)
+{
+	c->known = true;
+	c->row = false;
+	c->line = line_start(c->text, at);
+	c->line_end = line_end(c->text, at);
+	if (c->line_end == SIZE_MAX) {
+		c->line_end = at + COLUMN_LINE;
+		return;
+	}
+	c->line_end++;
+	if (c->line == 0 || !is_line_start(c->text, c->line) ||
+		c->line_end - c->line > COLUMN_LINE)
+		return;
+	struct span line = line_of(c->text, c->line, c->line_end - 1);
+	struct column_parts p = *parts_at(c, c->line, line);
+	for (unsigned k = 0; k < COLUMN_CUTS && !c->row; k++) {
+		unsigned n = p.n[k] ? fields_of(c, c->line, line, k) : COLUMN_FIELDS + 1;
+		if (n > COLUMN_FIELDS)
+			continue;
+		c->header = header_of(run_to(c, k, c->line, c->line_end - 1), n);
+		c->row = c->header < c->line;
+		c->cut = k;
+		c->fields = n;
+	}
+	c->field = 0;
+	c->field_at = c->line + first_field(line, cuts[c->cut % COLUMN_CUTS]);
+}
+
+static void
+split_header(struct columns *c, size_t at, unsigned cut)
+{
+	if (c->split == at + 1 && c->split_cut == cut)
+		return;
+	struct span line = line_of(c->text, at, line_end(c->text, at));
+	c->names = 0;
+	for (size_t i = first_field(line, cuts[cut]);
+		i <= line.n && c->names < COLUMN_FIELDS;) {
+		size_t end = field_end(line, i, cuts[cut]);
+		c->name[c->names++] = without_quotes(span_cut(line, i, end));
+		i = next_field(line, end, cuts[cut]);
+	}
+	c->split = at + 1;
+	c->split_cut = cut;
+}
+
+bool
+columns_row(struct columns *c, size_t at)
+{
+	if (!c->known || at < c->line || at >= c->line_end)
+		look_at_line(c, at);
+	if (c->row)
+		split_header(c, c->header, c->cut);
+	return c->row;
+}
+
+bool
+columns_at(struct columns *c, size_t at, struct column *out)
+{
+	if (!columns_row(c, at))
+		return false;
+	struct span line = line_of(c->text, c->line, c->line_end - 1);
+	if (at < c->field_at) {
+		c->field = 0;
+		c->field_at = c->line + first_field(line, cuts[c->cut]);
+	}
+	while (c->field + 1 < c->names) {
+		size_t end = field_end(line, c->field_at - c->line, cuts[c->cut]);
+		effort_add(8);
+		if (at < c->line + end || end >= line.n)
+			break;
+		c->field_at = c->line + next_field(line, end, cuts[c->cut]);
+		c->field++;
+	}
+	*out = (struct column){ .name = c->name[c->field],
+		.index = c->field,
+		.line = c->line,
+		.line_end = c->line_end - 1 };
+	return out->name.n > 0;
+}
+
+/* ---- headers that are keys ---- */
+
+/* More words than a name has before anything parts them: no header, whatever follows. */
+static bool
+is_prose(struct span line)
+{
+	unsigned blanks = 0;
+
+	for (size_t i = first_field(line, ' '); i + 1 < line.n; i++) {
+		char x = line.p[i];
+		if (x == '\t' || x == '|' || x == ';' || x == ',' ||
+			(x == ' ' && line.p[i + 1] == ' '))
+			return false;
+		blanks += x == ' ';
+		if (blanks > NAME_BLANKS)
+			return true;
+	}
+	return false;
+}
+
+void
+columns_judge_head(struct columns *c, size_t at)
+{
+	if (at >= c->judged) {
+		size_t from = line_start(c->text, at), end = line_end(c->text, at);
+		c->judged = end == SIZE_MAX ? at + COLUMN_LINE : end + 1;
+		c->judged_head = false;
+		if (end == SIZE_MAX || end - from > COLUMN_LINE || end >= c->text.n ||
+			!is_line_start(c->text, from) || (c->inside && from == 0))
+			return;
+		struct span line = line_of(c->text, from, end);
+		if (is_prose(line))
+			return;
+		/* A header's first separator is near. */
+		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
+		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++)
+			c->judged_head = p.n[k] && are_names(line, cuts[k]);
+	}
+	if (c->judged_head && c->heads < COLUMN_HEADERS)
+		c->head[c->heads++] = at;
+}
+
+/* The rows below a header: those fields whose bit is set. */
+static bool
+take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, columns_take *take,
+	void *arg)
+{
+	char cut = cuts[c->split_cut];
+
+	while (from < c->text.n && !effort_over()) {
+		size_t end = line_end(c->text, from);
+		if (end == SIZE_MAX)
+			return true;
+		effort_add(end - from);
+		struct span line = line_of(c->text, from, end);
+		if (!is_row(line, cut))
+			return true;
+		bool ours = !is_ruler(line) && count_fields(line, cut) == fields;
+		unsigned k = 0;
+		for (size_t i = first_field(line, cut); ours && i <= line.n && k < fields;
+			k++) {
+			size_t stop = field_end(line, i, cut);
+			struct span cell = without_quotes(span_cut(line, i, stop));
+			size_t at = cell.n ? (size_t)(cell.p - c->text.p) : 0;
+			if (wanted >> k & 1 && cell.n && c->name[k].n &&
+				!take(arg, c->name[k], at, at + cell.n))
+				return false;
+			i = next_field(line, stop, cut);
+		}
+		from = end + 1;
+	}
+	return true;
+}
+
+/* The fields of a header's line in which a key was seen. */
+static uint64_t
+wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
+{
+	uint64_t wanted = 0;
+
+	for (; *next < c->heads && c->head[*next] < end; ++*next)
+		for (unsigned k = 0; k < c->names; k++) {
+			size_t at = c->name[k].n ? (size_t)(c->name[k].p - c->text.p) : 0;
+			if (c->head[*next] >= line && c->name[k].n && c->head[*next] >= at &&
+				c->head[*next] < at + c->name[k].n)
+				wanted |= UINT64_C(1) << k;
+		}
+	return wanted;
+}
+
+void
+columns_cells(struct columns *c, columns_take *take, void *arg)
+{
+	for (size_t i = 0; i < c->heads;) {
+		size_t from = line_start(c->text, c->head[i]), end = line_end(c->text, from);
+		struct span line = line_of(c->text, from, end);
+		bool used = false;
+		for (unsigned k = 0; k < COLUMN_CUTS && !used; k++) {
+			unsigned n;
+			if (!has_cut(line, cuts[k]) ||
+				(n = count_fields(line, cuts[k])) > COLUMN_FIELDS ||
+				header_of(run_to(c, k, from, end), n) != from)
+				continue;
+			split_header(c, from, k);
+			used = true;
+			uint64_t wanted = wanted_fields(c, from, end, &i);
+			if (!take_rows(c, end + 1, n, wanted, take, arg))
+				return;
+		}
+		while (i < c->heads && c->head[i] <= end)
+			i++;
+	}
+}

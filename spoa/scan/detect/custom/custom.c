@@ -1,0 +1,463 @@
+/* A policy's own detectors become part of a rule set. Patterns become those of a rule, so
+ * that the engine knows them as it knows all others; words, dictionaries and fingerprints
+ * are one pass over the words of a text, custom_scan, and none where a policy has none. */
+#include "scan/detect/custom/custom_stage.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/effort.h"
+#include "base/err.h"
+#include "scan/detect/custom/dictionary.h"
+#include "scan/detect/custom/fingerprint.h"
+#include "scan/detect/custom/sample_text.h"
+
+struct own_list {
+	struct fingerprints *prints;
+	const struct yaml_node *at;
+	uint16_t entity;
+	unsigned least;
+};
+
+struct own_cost {
+	const struct yaml_node *at;
+	const char *regex; /* one that is searched for everywhere */
+	unsigned index;
+	bool utf;
+};
+
+struct custom {
+	struct dictionary *words;	  /* of all classes; NULL: none */
+	const struct yaml_node *words_at; /* a dictionary, for the remark */
+	uint16_t owners[OWN_CLASSES];	  /* entities that have words */
+	size_t nowners;
+	struct own_list lists[OWN_FINGERPRINTS];
+	size_t nlists;
+	struct own_cost *costs;
+	size_t ncosts;
+};
+
+void
+custom_free(struct custom **cp)
+{
+	struct custom *c = *cp;
+
+	*cp = NULL;
+	if (!c)
+		return;
+	dictionary_free(&c->words);
+	for (size_t i = 0; i < c->nlists; i++)
+		fingerprints_free(&c->lists[i].prints);
+	free(c->costs);
+	free(c);
+}
+
+static struct custom *
+custom_of(struct detect_rules *r)
+{
+	if (!r->custom)
+		r->custom = calloc(1, sizeof(*r->custom));
+	return r->custom;
+}
+
+/* ---- patterns ---- */
+
+/* The place of a node, for remarks after the policy's nodes are gone. */
+static struct yaml_node *
+place_of(struct arena *a, const struct yaml_node *at)
+{
+	struct yaml_node *n = arena_new(a, struct yaml_node);
+
+	if (n)
+		*n = (struct yaml_node){
+			.file = at->file, .line = at->line, .column = at->column
+		};
+	return n;
+}
+
+/* PCRE2's own opinion of the pattern as it was written, with its place. */
+static bool
+pattern_compiles(const struct yaml_node *n, unsigned index, bool utf, struct diag *d)
+{
+	uint32_t flags = PCRE2_NEVER_BACKSLASH_C | (utf ? PCRE2_UTF | PCRE2_UCP : 0);
+	PCRE2_SIZE where;
+	char why[128];
+	int err;
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR)n->s.p, n->s.n, flags, &err, &where, NULL);
+
+	if (code) {
+		pcre2_code_free(code);
+		return true;
+	}
+	pcre2_get_error_message(err, (PCRE2_UCHAR *)why, sizeof(why));
+	diag_within(d, n, 1, (unsigned)where + 1, "patterns[%u]: %s", index, why);
+	return false;
+}
+
+bool
+custom_pattern(struct detect_rules *r, const struct yaml_node *n, unsigned index,
+	struct regex_facts *f, struct diag *d)
+{
+	struct custom *c = custom_of(r);
+	char why[200];
+	size_t at = 0;
+	bool good = regex_study(&r->arena, n->s, f, why, &at);
+
+	if (!pattern_compiles(n, index, f->utf, d))
+		return false;
+	if (!good) {
+		diag_within(d, n, 1, (unsigned)at + 1, "patterns[%u]: %s", index, why);
+		return false;
+	}
+	if (f->width > r->own_reach)
+		r->own_reach = f->width;
+	struct own_cost *v = c && f->start == START_ANYWHERE
+				     ? reallocarray(c->costs, c->ncosts + 1, sizeof(*v))
+				     : NULL;
+	if (v) {
+		c->costs = v;
+		v[c->ncosts++] =
+			(struct own_cost){ place_of(&r->arena, n), f->regex, index, f->utf };
+	}
+	return true;
+}
+
+/* ---- words, dictionaries, fingerprints ---- */
+
+static void
+add_words(struct custom *c, const struct detect_own *own, uint16_t entity, struct diag *d)
+{
+	const struct yaml_node *from = own->words;
+
+	if (!c->words)
+		c->words = dictionary_new();
+	if (!c->words) {
+		diag_at(d, own->at, "out of memory");
+		return;
+	}
+	for (const struct yaml_node *n = from ? yaml_first(from) : NULL; n;
+		n = yaml_next(from, n)) {
+		int err = dictionary_add(c->words, n->s, entity, own->exact_case);
+		if (err < 0)
+			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_why(c->words, err));
+	}
+	if (own->dictionary)
+		dictionary_file(c->words, own->dictionary, own->dictionary_at, entity,
+			own->exact_case, d);
+}
+
+static void
+add_fingerprints(
+	struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d)
+{
+	struct custom *c = r->custom;
+	struct own_list *l = &c->lists[c->nlists];
+
+	if (c->nlists == OWN_FINGERPRINTS) {
+		diag_at(d, own->fingerprints_at, "fingerprints: %d lists are the most",
+			OWN_FINGERPRINTS);
+		return;
+	}
+	*l = (struct own_list){ .entity = entity, .least = own->shingles };
+	l->prints = fingerprints_load(own->fingerprints, own->fingerprints_at, d);
+	l->at = place_of(&r->arena, own->fingerprints_at);
+	c->nlists += l->prints != NULL;
+}
+
+void
+custom_attach(
+	struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d)
+{
+	struct custom *c = custom_of(r);
+
+	if (!c) {
+		diag_at(d, own->at, "out of memory");
+		return;
+	}
+	r->entities[entity].own = true;
+	r->entities[entity].threshold = own->threshold;
+	r->entities[entity].context.boost = OWN_BOOST;
+	if (own->words || own->dictionary) {
+		c->owners[c->nowners++] = entity; /* OWN_CLASSES at most */
+		add_words(c, own, entity, d);
+	}
+	if (own->dictionary)
+		c->words_at = place_of(&r->arena, own->dictionary_at);
+	if (own->fingerprints)
+		add_fingerprints(r, own, entity, d);
+}
+
+/* The version of the whole: that of the rules, and what the files hold. */
+static void
+add_version(struct detect_rules *r)
+{
+	const struct custom *c = r->custom;
+	unsigned char digest[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state h;
+
+	crypto_hash_sha256_init(&h);
+	crypto_hash_sha256_update(&h, (const unsigned char *)r->version, strlen(r->version));
+	if (c->words)
+		crypto_hash_sha256_update(&h, dictionary_digest(c->words), 32);
+	for (size_t i = 0; i < c->nlists; i++) {
+		const uint64_t v[] = { c->lists[i].entity, c->lists[i].least,
+			fingerprints_count(c->lists[i].prints),
+			fingerprints_sum(c->lists[i].prints, 0),
+			fingerprints_sum(c->lists[i].prints, 1) };
+		crypto_hash_sha256_update(&h, (const unsigned char *)v, sizeof(v));
+	}
+	crypto_hash_sha256_final(&h, digest);
+	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
+}
+
+/* How much text it takes to find a term, or enough shingles. */
+static void
+note_reach(struct detect_rules *r)
+{
+	enum { WORD_BYTES = 10 };
+	const struct custom *c = r->custom;
+	size_t terms = c->words ? 2 * dictionary_longest(c->words) : 0;
+
+	if (terms > r->own_reach)
+		r->own_reach = terms;
+	for (size_t i = 0; i < c->nlists; i++) {
+		size_t words = SHINGLE_WORDS + (size_t)SHINGLE_WINDOW * c->lists[i].least;
+		if (words * WORD_BYTES > r->own_reach)
+			r->own_reach = words * WORD_BYTES;
+	}
+}
+
+int
+custom_finish(struct detect_rules *r)
+{
+	if (!r->custom)
+		return 0;
+	note_reach(r);
+	if (r->custom->words && dictionary_finish(r->custom->words))
+		return ERR_NOMEM;
+	add_version(r);
+	return 0;
+}
+
+/* ---- the pass ---- */
+
+enum { WORK_TERM = 128 }; /* units of what is around a term */
+
+struct pass {
+	const struct detect_rules *r;
+	struct detect_scratch *s;
+	const struct detect_options *opt;
+	struct span text;
+};
+
+static int
+keep_term(void *arg, const struct dictionary_hit *hit)
+{
+	struct pass *p = arg;
+	struct span before = p->opt ? p->opt->before : SPAN_LIT("");
+	struct finding f = { .entity = hit->owner, .start = hit->start, .end = hit->end };
+
+	effort_add(WORK_TERM);
+	if (scan_threshold(p->r, p->opt, hit->owner) > 1.0f)
+		return 0;
+	f.score = context_score(&p->r->entities[hit->owner].context, p->text, before,
+		hit->start, hit->end, OWN_SCORE);
+	return f.score >= scan_threshold(p->r, p->opt, hit->owner) ? scratch_keep(p->s, f) : 0;
+}
+
+static int
+keep_run(struct pass *p, const struct own_list *l, const struct shingle_run *run)
+{
+	struct finding f = {
+		.entity = l->entity, .flags = FINDING_RUN, .start = run->start, .end = run->end
+	};
+
+	f.score = (float)run->covered / (float)(run->last - run->first);
+	if (run->shingles < l->least || f.score < scan_threshold(p->r, p->opt, l->entity))
+		return 0;
+	return scratch_keep(p->s, f);
+}
+
+/* The words of a text, `WORDS_AT_ONCE` together, each with the one after it. */
+struct reading {
+	struct pass p;
+	struct shingler shingler;
+	struct shingle_run runs[OWN_FINGERPRINTS];
+	bool terms, prints;
+};
+
+static int
+read_word(struct reading *r, const struct text_word *w, const struct text_word *second,
+	struct hash_bits first)
+{
+	const struct custom *c = r->p.r->custom;
+	struct shingle_run over;
+	uint64_t shingle;
+	int err = 0;
+
+	if (r->terms && hash_bits_may(first, w->hash))
+		err = dictionary_look(c->words, r->p.text, w, second, keep_term, &r->p);
+	if (err || !r->prints || !shingle_next(&r->shingler, w, &shingle))
+		return err;
+	for (size_t k = 0; k < c->nlists && !err; k++)
+		if (fingerprints_look(c->lists[k].prints, &r->shingler, shingle, w->end,
+			    c->lists[k].least, &r->runs[k], &over))
+			err = keep_run(&r->p, &c->lists[k], &over);
+	return err;
+}
+
+/* Whether a class with words, or with fingerprints, is switched on. */
+static void
+what_is_on(struct reading *r)
+{
+	const struct custom *c = r->p.r->custom;
+
+	for (size_t i = 0; c->words && i < c->nowners && !r->terms; i++)
+		r->terms = scan_threshold(r->p.r, r->p.opt, c->owners[i]) <= 1.0f;
+	for (size_t k = 0; k < c->nlists && !r->prints; k++)
+		r->prints = scan_threshold(r->p.r, r->p.opt, c->lists[k].entity) <= 1.0f;
+}
+
+int
+custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
+{
+	enum { WORDS_AT_ONCE = 64 };
+	const struct custom *c = r->custom;
+	struct word_cursor at = words_over(text);
+	struct text_word v[WORDS_AT_ONCE + 1];
+	struct reading d;
+	size_t n = 0, kept = 0;
+	int err = 0;
+
+	if (!c || (!c->words && c->nlists == 0))
+		return 0;
+	d.p = (struct pass){ r, s, opt, text };
+	d.shingler.n = 0;
+	d.shingler.rolling = 0;
+	d.terms = d.prints = false;
+	what_is_on(&d);
+	if (!d.terms && !d.prints)
+		return 0;
+	struct hash_bits first = { NULL, 0 };
+	if (d.terms)
+		first = dictionary_first(c->words);
+	for (size_t k = 0; k < c->nlists; k++)
+		d.runs[k].shingles = 0;
+	/* The last of each batch waits for the one after it. */
+	while (!err && (n = words_next(&at, v + kept, WORDS_AT_ONCE)) > 0) {
+		n += kept;
+		effort_add(v[n - 1].end - v[0].start + 4 * n);
+		if (effort_over())
+			err = effort_err();
+		for (size_t i = 0; i + 1 < n && !err; i++)
+			err = read_word(&d, &v[i], &v[i + 1], first);
+		v[0] = v[n - 1];
+		kept = 1;
+	}
+	if (!err && kept)
+		err = read_word(&d, &v[0], NULL, first);
+	for (size_t k = 0; k < c->nlists && !err; k++)
+		if (d.runs[k].shingles)
+			err = keep_run(&d.p, &c->lists[k], &d.runs[k]);
+	return err;
+}
+
+size_t
+custom_open(const struct detect_rules *r, const struct detect_options *opt, struct span text,
+	size_t at, bool *may)
+{
+	const struct custom *c = r->custom;
+	struct reading d = { .p = { r, NULL, opt, text } };
+	struct word_cursor words = { .text = text, .at = at };
+	struct hash_bits first = { NULL, 0 };
+	struct text_word w;
+
+	*may = false;
+	if (!c || (!c->words && c->nlists == 0))
+		return text.n;
+	what_is_on(&d);
+	*may = d.prints;
+	if (d.terms)
+		first = dictionary_first(c->words);
+	size_t open = d.prints && text.n > r->own_reach ? text.n - r->own_reach
+		      : d.prints			? 0
+							: text.n;
+	while (d.terms && word_next(&words, &w) && w.start < open) {
+		*may |= hash_bits_may(first, w.hash);
+		if (w.end == text.n || dictionary_goes_on(c->words, text, &w))
+			open = w.start;
+	}
+	return open > at ? open : at;
+}
+
+/* ---- what it costs ---- */
+
+enum { COST_BYTES = 64 << 10, COST_TRIES = 5 };
+
+/* Of a search for the pattern through the text, in µs per KB; the best of some. */
+static double
+search_cost(const struct own_cost *c, struct span text)
+{
+	uint32_t flags = c->utf ? PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF : 0;
+	double best = 1e12;
+	PCRE2_SIZE where;
+	int err;
+	pcre2_code *code = pcre2_compile(
+		(PCRE2_SPTR)c->regex, PCRE2_ZERO_TERMINATED, flags, &err, &where, NULL);
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+
+	for (int i = 0; code && data && i < COST_TRIES; i++) {
+		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+		uint64_t from = clock_cpu_ns();
+		size_t at = 0;
+		while (at <= text.n &&
+			pcre2_match(code, (PCRE2_SPTR)text.p, text.n, at, 0, data, NULL) >= 0) {
+			const PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
+			at = v[1] > v[0] ? v[1] : v[1] + 1;
+		}
+		double us = (double)(clock_cpu_ns() - from) * 1.024 / (double)text.n;
+		best = us < best ? us : best;
+	}
+	pcre2_match_data_free(data);
+	pcre2_code_free(code);
+	return best;
+}
+
+void
+detect_own_costs(const struct detect_rules *r,
+	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg)
+{
+	const struct custom *c = r->custom;
+	struct buf text;
+	char line[200];
+
+	if (!c)
+		return;
+	buf_init(&text, 0);
+	if (c->ncosts)
+		sample_text(&text, COST_BYTES);
+	for (size_t i = 0; i < c->ncosts && !buf_failed(&text); i++) {
+		snprintf(line, sizeof(line),
+			"patterns[%u]: no literal of three bytes or more is required: it is "
+			"searched for everywhere, about %.2f µs per KB of text",
+			c->costs[i].index, search_cost(&c->costs[i], buf_view(&text)));
+		note(arg, c->costs[i].at, line);
+	}
+	buf_free(&text);
+	if (c->words && c->words_at) {
+		snprintf(line, sizeof(line),
+			"words and dictionaries: %zu different terms, %.1f MB of memory",
+			dictionary_terms(c->words), (double)dictionary_bytes(c->words) / 1e6);
+		note(arg, c->words_at, line);
+	}
+	for (size_t i = 0; i < c->nlists; i++) {
+		snprintf(line, sizeof(line),
+			"fingerprints: %zu different shingles, %.1f MB of memory",
+			fingerprints_count(c->lists[i].prints),
+			(double)fingerprints_bytes(c->lists[i].prints) / 1e6);
+		note(arg, c->lists[i].at, line);
+	}
+}

@@ -1,0 +1,643 @@
+/* Finding and decoding blobs. A run is tried at its beginning, in each of the four
+ * positions a group can have there: a few dozen bytes tell text from a digest, a key or
+ * an image, which decode to noise and are left. What does not begin as text is tried again
+ * every few digits; what is decoded is judged piece by piece, and in a piece stretch by
+ * stretch. */
+#include "scan/detect/disguise/decode.h"
+
+#include "base/ascii.h"
+#include "base/codec/digits.h"
+#include "base/codec/utf8.h"
+#include "base/effort.h"
+
+enum {
+	TRY_BYTES = 24, /* decoded to see whether it is text */
+	TRY_LEAST = 8,
+	STRIDE = 32,   /* digits from one place that is tried to the next: whole groups */
+	STRETCH = 9,   /* bytes of text between others that are none */
+	LINE_MIN = 16, /* characters of a line that may be wrapped */
+	CODES_MIN = 9,
+};
+
+/* Characters that whole bytes are made of: so many positions a group can have. */
+static const unsigned groups[] = {
+	[BLOB_BASE64] = 4, [BLOB_BASE32] = 8, [BLOB_BASE32HEX] = 8, [BLOB_HEX] = 2
+};
+static const unsigned char alphabets[] = { [BLOB_BASE64] = IN64,
+	[BLOB_BASE32] = IN32,
+	[BLOB_BASE32HEX] = IN32HEX,
+	[BLOB_HEX] = IN16 };
+
+/* Whether byte i of n is in no text. */
+static inline bool
+is_bad(const char *p, size_t i, size_t n)
+{
+	unsigned char c = (unsigned char)p[i];
+
+	if (c < 0x80)
+		return c == 0x7F || (c < 0x20 && c != '\n' && c != '\r' && c != '\t');
+	if (c >= 0xC2)
+		return c >= 0xF5 || i + 1 == n || (p[i + 1] & 0xC0) != 0x80;
+	return c >= 0xC0 || i == 0 || (unsigned char)p[i - 1] < 0x80;
+}
+
+bool
+decode_is_text(const char *p, size_t n)
+{
+	size_t bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bad += is_bad(p, i, n);
+		if (bad && n < 48)
+			return false;
+	}
+	return bad * 8 <= n;
+}
+
+bool
+decode_stretch(const char *p, size_t n, size_t *at, size_t *start, size_t *len)
+{
+	while (*at < n) {
+		size_t i = *at, from;
+		while (i < n && is_bad(p, i, n))
+			i++;
+		for (from = i; i < n && !is_bad(p, i, n);)
+			i++;
+		effort_add(i - *at);
+		*at = i;
+		if (i - from >= STRETCH) {
+			*start = from;
+			*len = i - from;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What a few bytes begin with, a character cut at their end. */
+static bool
+reads_on(const char *p, size_t n)
+{
+	if (n > 0 && (unsigned char)p[n - 1] >= 0xC0)
+		n--;
+	return n >= TRY_LEAST && decode_is_text(p, n);
+}
+
+static bool
+is_break(char c)
+{
+	return c == '\n' || c == '\r' || c == ' ' || c == '\\' || c == ',';
+}
+
+void
+decode_begin(struct decoding *d, struct span text, const struct blob *b)
+{
+	*d = (struct decoding){ .text = text, .b = *b, .at = b->from };
+}
+
+static size_t
+decode_codes(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	unsigned base = d->b.base;
+	size_t n = 0;
+
+	while (n < room && d->at < d->b.end) {
+		const char *p = d->text.p;
+		size_t i = d->at;
+		unsigned v = 0;
+		if (base == 16 && i + 1 < d->b.end && p[i] == '0' && (p[i + 1] | 0x20) == 'x')
+			i += 2;
+		size_t first = i;
+		for (; i < d->b.end && (unsigned)hex_value(p[i]) < base; i++)
+			v = v * base + (unsigned)hex_value(p[i]);
+		if (i == first) {
+			d->at = i + 1;
+			continue;
+		}
+		where[n] = (uint32_t)d->at;
+		out[n++] = (char)v;
+		d->at = i;
+	}
+	return n;
+}
+
+/* The last character first. The whole blob is one place: all of it is redacted. */
+static size_t
+decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	size_t n = 0, i = d->b.end - (d->at - d->b.from);
+
+	while (n + 4 <= room && i > d->b.from) {
+		size_t to = i;
+		i = d->b.from + utf8_before(d->text.p + d->b.from, i - d->b.from);
+		for (size_t k = i; k < to; k++) {
+			where[n] = (uint32_t)d->b.start;
+			out[n++] = d->text.p[k];
+		}
+		d->at += to - i;
+	}
+	return n;
+}
+
+/* A group that a break cuts goes on in the next line, or a blob without its padding ends
+ * there and another line begins: whichever reads as text, else it goes on. */
+static void
+settle_break(struct decoding *d)
+{
+	char out[TRY_BYTES];
+	uint32_t where[TRY_BYTES];
+	struct decoding on = *d, anew = *d;
+
+	on.trying = anew.trying = true;
+	anew.bits = anew.nbits = 0;
+	if (reads_on(out, decode_some(&on, out, where, sizeof(out))))
+		return;
+	if (reads_on(out, decode_some(&anew, out, where, sizeof(out))))
+		d->bits = d->nbits = 0;
+}
+
+/* Inlined for each alphabet: value is a constant there. */
+static inline __attribute__((always_inline)) size_t
+decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*value)(char),
+	unsigned width)
+{
+	size_t n = 0;
+
+	for (; n < room && d->at < d->b.end; d->at++) {
+		int v = value(d->text.p[d->at]);
+		if (v < 0) {
+			if (d->nbits && !d->trying && is_break(d->text.p[d->at]))
+				settle_break(d);
+			d->at += d->text.p[d->at] == '\\'; /* the n of a written \n */
+			continue;
+		}
+		if (d->nbits == 0)
+			d->first = d->at;
+		d->bits = d->bits << width | (uint32_t)v;
+		d->nbits += width;
+		if (d->nbits < 8)
+			continue;
+		d->nbits -= 8;
+		size_t first = d->first;
+		d->first = d->at; /* shared, if bits are left */
+		char c = (char)(d->bits >> d->nbits);
+		if (d->b.utf16 && !c)
+			continue;
+		where[n] = (uint32_t)first;
+		out[n++] = c;
+	}
+	return n;
+}
+
+size_t
+decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	size_t from = d->at, n = 0;
+
+	switch (d->b.kind) {
+	case BLOB_BASE64: n = decode_bits(d, out, where, room, value64, 6); break;
+	case BLOB_BASE32: n = decode_bits(d, out, where, room, value32, 5); break;
+	case BLOB_BASE32HEX: n = decode_bits(d, out, where, room, value32hex, 5); break;
+	case BLOB_HEX: n = decode_bits(d, out, where, room, hex_value, 4); break;
+	case BLOB_REVERSED: n = decode_reversed(d, out, where, room); break;
+	case BLOB_CODES: n = decode_codes(d, out, where, room); break;
+	}
+	effort_add(2 * (d->at - from));
+	return n;
+}
+
+static bool
+is_utf16(const char *p, size_t n)
+{
+	size_t zeros[2] = { 0, 0 };
+
+	for (size_t i = 0; i < n; i++)
+		zeros[i & 1] += p[i] == 0;
+	return n >= 8 && (zeros[0] + zeros[1]) * 5 >= n * 2 && (!zeros[0] || !zeros[1]);
+}
+
+/* Three of four bytes are zero, and one of them, in its place, never. */
+static bool
+is_utf32(const char *p, size_t n)
+{
+	size_t zeros[4] = { 0 }, all = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		zeros[i & 3] += p[i] == 0;
+		all += p[i] == 0;
+	}
+	return n >= 16 && all * 5 >= n * 3 &&
+	       (!zeros[0] || !zeros[1] || !zeros[2] || !zeros[3]);
+}
+
+/* The first six bytes of a blob of which no character is missing. */
+static inline __attribute__((always_inline)) bool
+six_of(struct span text, const struct blob *b, unsigned char out[6], int (*value)(char),
+	unsigned width)
+{
+	unsigned n = (48 + width - 1) / width;
+	uint64_t bits = 0;
+	int bad = 0;
+
+	if (b->end - b->from < n)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		int v = value(text.p[b->from + i]);
+		bad |= v;
+		bits = bits << width | (unsigned)(v & 63);
+	}
+	for (unsigned i = 0; i < 6; i++)
+		out[i] = (unsigned char)(bits >> (n * width - 8 - 8 * i));
+	return bad >= 0;
+}
+
+static bool
+first_six(struct span text, const struct blob *b, unsigned char out[6])
+{
+	struct decoding d;
+	uint32_t where[6];
+	bool whole = b->kind == BLOB_BASE64	 ? six_of(text, b, out, value64, 6)
+		     : b->kind == BLOB_BASE32	 ? six_of(text, b, out, value32, 5)
+		     : b->kind == BLOB_BASE32HEX ? six_of(text, b, out, value32hex, 5)
+						 : six_of(text, b, out, hex_value, 4);
+
+	if (whole)
+		return true;
+	decode_begin(&d, text, b);
+	return decode_some(&d, (char *)out, where, 6) == 6;
+}
+
+/* Noise shows soon: one of its first bytes is in no text. Zeros are UTF-16's, where at most
+ * every other byte is one, or UTF-32's, of half of the first ones at least. */
+static bool
+is_noise(struct span text, const struct blob *b)
+{
+	unsigned char out[6];
+	bool bad = false, zeros[2] = { false, false };
+	unsigned nzeros = 0;
+
+	if (!first_six(text, b, out))
+		return false;
+	for (size_t i = 0; i < 6; i++) {
+		zeros[i & 1] |= !out[i];
+		nzeros += !out[i];
+		bad |= i < 5 && is_bad((char *)out, i, 6);
+	}
+	return zeros[0] == zeros[1] && nzeros < 3 && bad;
+}
+
+/* b->kind and its bounds are set: finds the place where it reads as text. */
+static bool
+find_text(struct span text, struct blob *b)
+{
+	char out[TRY_BYTES];
+	uint32_t where[TRY_BYTES];
+	struct decoding d;
+
+	for (unsigned k = 0; k < groups[b->kind] && b->start + k < b->end; k++) {
+		effort_add(16);
+		b->from = b->start + k;
+		b->utf16 = false;
+		if (is_noise(text, b))
+			continue;
+		decode_begin(&d, text, b);
+		size_t n = decode_some(&d, out, where, sizeof(out));
+		if (n < TRY_LEAST)
+			break;
+		b->utf16 = is_utf16(out, n) || is_utf32(out, n);
+		if (b->utf16 || reads_on(out, n))
+			return true;
+	}
+	b->from = b->start;
+	b->utf16 = false;
+	return false;
+}
+
+static size_t
+run_of(struct span t, size_t at, enum blob_kind kind)
+{
+	size_t i = at;
+
+	while (i < t.n && digits_in[(unsigned char)t.p[i]] & alphabets[kind])
+		i++;
+	effort_add(i - at);
+	return i;
+}
+
+/* After what parts the pieces of a blob in a program or in JSON: \n and \r\n as they are
+ * written, commas and their like, quotes and blanks around those. 0: no such thing. */
+static size_t
+next_piece(struct span t, size_t at)
+{
+	enum { JOINT_MAX = 24 };
+	size_t i = at;
+	bool joint = false;
+
+	for (; i < t.n && i - at < JOINT_MAX; i++) {
+		char c = t.p[i], next = i + 1 < t.n ? t.p[i + 1] : '\0';
+		if (c == '\\' && (next == 'n' || next == 'r'))
+			i++;
+		else if (!memchr("\"', \t\r\n;|", c, 10))
+			break;
+		joint |= c == '\\' || c == ',' || c == ';' || c == '|';
+	}
+	return joint ? i : 0;
+}
+
+/* Where the next line of a wrapped blob begins, after a break at `at`; 0: no break. A
+ * single blank is one where *spaced. */
+static size_t
+next_line(struct span t, size_t at, bool *spaced)
+{
+	size_t i = at, piece;
+
+	*spaced = false;
+	if (i < t.n && memchr("\"',;|\\", t.p[i], 6) && (piece = next_piece(t, at)))
+		return piece;
+	*spaced = i < t.n && t.p[i] == ' ';
+	if (*spaced)
+		return i + 1;
+	if (i < t.n && t.p[i] == '\r')
+		i++;
+	if (i >= t.n || t.p[i] != '\n')
+		return 0;
+	for (i++; i < t.n && i - at < 24 &&
+		  (t.p[i] == ' ' || t.p[i] == '\t' || t.p[i] == '>' || t.p[i] == '|' ||
+			  t.p[i] == '#');)
+		i++;
+	return i;
+}
+
+/* End of the blob whose first line is [at, end): lines as long as the first, and a
+ * last one that is shorter. */
+static size_t
+wrapped(struct span t, size_t at, size_t end, enum blob_kind kind)
+{
+	size_t line = end - at, lines = 1;
+	bool spaced;
+
+	while (line >= LINE_MIN) {
+		effort_add(8);
+		size_t from = next_line(t, end, &spaced);
+		size_t to = from ? run_of(t, from, kind) : 0;
+		if (!from || to == from || to - from > line ||
+			(spaced && lines == 1 && to - from < line))
+			break;
+		end = to;
+		if (to - from < line)
+			break;
+		lines++;
+	}
+	return end;
+}
+
+/* Upper case 1, lower case 2. */
+static unsigned
+case_bits(struct span t, size_t from, size_t to)
+{
+	unsigned in = 0;
+
+	for (size_t i = from; i < to; i++)
+		in |= is_upper(t.p[i]) ? 1 : is_lower(t.p[i]) ? 2 : 0;
+	return in;
+}
+
+/* Written in one case. */
+static bool
+is_base32(enum blob_kind kind)
+{
+	return kind == BLOB_BASE32 || kind == BLOB_BASE32HEX;
+}
+
+/* The first place from `at` on where a run of BLOB_MIN characters of the alphabet may
+ * begin, in base32 of one case; `end` where there is none. What rules out a place rules
+ * out those before it. */
+static size_t
+next_run(struct span t, size_t at, size_t end, enum blob_kind kind)
+{
+	while (end - at >= BLOB_MIN) {
+		size_t k = at + BLOB_MIN;
+		for (unsigned in = 0; k > at; k--) {
+			char c = t.p[k - 1];
+			if (!(digits_in[(unsigned char)c] & alphabets[kind]))
+				break;
+			if (is_base32(kind))
+				in |= is_upper(c) ? 1 : is_lower(c) ? 2 : 0;
+			if (in == 3)
+				break;
+		}
+		effort_add(at + BLOB_MIN - k + 4);
+		if (k == at)
+			return at;
+		at = k;
+	}
+	return end;
+}
+
+/* Text after something else: a header, a picture, a line of another. It is read from the
+ * place before, since it may begin between the two. */
+static bool
+reads_later(struct span text, struct blob *b, size_t to)
+{
+	struct blob part = *b;
+	unsigned char in = alphabets[b->kind];
+
+	for (size_t last = b->start; part.start < to; last = part.start) {
+		for (size_t n = 0; n < STRIDE && part.start < b->end; part.start++)
+			n += (digits_in[(unsigned char)text.p[part.start]] & in) != 0;
+		if (!find_text(text, &part))
+			continue;
+		/* As many digits further on as a group can begin late. */
+		for (size_t late = part.from - part.start; late && last < b->end; last++)
+			late -= (digits_in[(unsigned char)text.p[last]] & in) != 0;
+		b->from = last;
+		b->utf16 = part.utf16;
+		return true;
+	}
+	return false;
+}
+
+/* The lines from [at, end) on: what is known of them, or else in *one. Where lines go on far,
+ * no others of another width do. */
+static struct blob_lines *
+lines_from(struct span t, size_t at, size_t end, enum blob_kind kind, struct blob_lines *known,
+	struct blob_lines *one)
+{
+	size_t width = end - at;
+
+	if (at < known->end && width == known->width)
+		return known;
+	*one = (struct blob_lines){ wrapped(t, at, end, kind), width, false };
+	if (one->end <= known->end)
+		return one;
+	*known = *one;
+	return known;
+}
+
+/* As reads_later(), in a blob whose first line ends at `end`. */
+static bool
+lines_read_later(struct span text, struct blob *b, size_t end, struct blob_lines *lines)
+{
+	if (reads_later(text, b, lines->searched ? end : b->end))
+		return true;
+	lines->searched = true;
+	return false;
+}
+
+static bool
+sub_run(struct span t, struct blob *b, enum blob_kind kind, size_t from, size_t end,
+	struct blob_lines *lines)
+{
+	struct span head = span_cut(t, 0, end);
+
+	for (size_t i, to; (i = next_run(t, from, end, kind)) < end; from = to) {
+		/* The cases change where the run goes on. */
+		while (i > from && digits_in[(unsigned char)t.p[i - 1]] & alphabets[kind])
+			i--;
+		to = run_of(head, i, kind);
+		unsigned cases = is_base32(kind) ? case_bits(t, i, to) : 1;
+		if (cases == 0 || cases == 3 ||
+			(i > 0 && is_alnum(t.p[i - 1]) && t.p[i - 1] != 'x'))
+			continue;
+		struct blob_lines one = { to, to - i, false }, *in = &one;
+		if (to == end)
+			in = lines_from(t, i, to, kind, &lines[kind], &one);
+		*b = (struct blob){ .kind = kind, .start = i, .end = in->end };
+		if (find_text(t, b) || lines_read_later(t, b, to, in))
+			return true;
+	}
+	return false;
+}
+
+size_t
+blob_run(struct span text, size_t at)
+{
+	size_t end = run_of(text, at, BLOB_BASE64);
+
+	return end > at ? end : at + 1;
+}
+
+bool
+blob_goes_on(char c)
+{
+	return digits_in[(unsigned char)c] || (c && strchr(" \r\n\t>|#=", c));
+}
+
+bool
+blob_find(struct span text, size_t at, struct blob *b, struct blob_lines lines[BLOB_WRAPPED],
+	size_t *end)
+{
+	size_t first = run_of(text, at, BLOB_BASE64);
+
+	*end = first > at ? first : at + 1;
+	if (first - at < BLOB_MIN)
+		return false;
+	if (sub_run(text, b, BLOB_HEX, at, first, lines)) {
+		*end = b->end > first ? b->end : first;
+		return true;
+	}
+	*b = (struct blob){ .kind = BLOB_BASE64, .start = at };
+	struct blob_lines one,
+		*in = lines_from(text, at, first, BLOB_BASE64, &lines[BLOB_BASE64], &one);
+	b->end = in->end;
+	bool found = find_text(text, b);
+	if (!found) {
+		struct blob other;
+		if (sub_run(text, &other, BLOB_BASE32, at, first, lines) ||
+			sub_run(text, &other, BLOB_BASE32HEX, at, first, lines)) {
+			*b = other;
+			found = true;
+		}
+	}
+	/* A path or a name may come before it. */
+	for (size_t i = at, tries = 0;
+		!found && i + BLOB_MIN < first && i - at < 96 && tries < 4; i++) {
+		if (is_alnum(text.p[i]))
+			continue;
+		b->start = i + 1;
+		found = find_text(text, b);
+		tries++;
+	}
+	if (!found) {
+		b->start = b->from = at;
+		found = lines_read_later(text, b, first, in);
+	}
+	for (int k = 0; k < 6 && b->end < text.n && text.p[b->end] == '='; k++)
+		b->end++; /* base32 has six */
+	if (b->end > *end)
+		*end = b->end;
+	return found;
+}
+
+const unsigned code_bases[CODE_BASES] = { 16, 10, 8, 2 };
+
+/* The number at `at`: its end, 0 where there is none. */
+static size_t
+code_end(struct span t, size_t at, unsigned base)
+{
+	size_t i = at, least = base == 2 ? 7 : 2, most = base == 16 ? 2 : base == 2 ? 8 : 3;
+	unsigned v = 0;
+
+	if (base == 16 && i + 1 < t.n && t.p[i] == '0' && (t.p[i + 1] | 0x20) == 'x')
+		i += 2;
+	size_t first = i;
+	for (; i < t.n && i - first <= most && (unsigned)hex_value(t.p[i]) < base; i++)
+		v = v * base + (unsigned)hex_value(t.p[i]);
+	if (i - first < least || i - first > most || v > 255 || v < 9)
+		return 0;
+	return i < t.n && is_alnum(t.p[i]) ? 0 : i;
+}
+
+/* After what separates two numbers, a call of chr() around each among it. */
+static size_t
+code_gap(struct span t, size_t at)
+{
+	enum { GAP = 6, CHR = 4 };
+	static const char gaps[] = " ,:\n\r\t;|-_./)+&";
+	size_t i = at;
+
+	while (i < t.n && i - at < GAP && memchr(gaps, t.p[i], sizeof(gaps) - 1))
+		i++;
+	if (t.n - i > CHR && span_ieq(span_cut(t, i, i + CHR), SPAN_LIT("chr(")))
+		i += CHR;
+	return i;
+}
+
+bool
+blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size_t *seen)
+{
+	size_t end = at, n = 0, gap = 0;
+	char out[TRY_BYTES];
+	uint32_t where[TRY_BYTES];
+	struct decoding d;
+
+	for (size_t i = at, to; (to = code_end(text, i, base)) > 0; n++) {
+		end = to;
+		i = code_gap(text, to);
+		if (i == to || (n > 0 && text.p[to] != text.p[gap]))
+			break;
+		gap = to;
+	}
+	*seen = end > at ? end : at + 1;
+	effort_add(end - at + 8);
+	if (n < CODES_MIN - 1)
+		return false;
+	*b = (struct blob){
+		.kind = BLOB_CODES, .base = base, .start = at, .end = end, .from = at
+	};
+	decode_begin(&d, text, b);
+	return decode_is_text(out, decode_some(&d, out, where, sizeof(out)));
+}
+
+bool
+blob_reversed(struct span text, size_t at, struct blob *b)
+{
+	enum { REVERSED_MIN = 7, REVERSED_MAX = 2 << 10 };
+	size_t i = at + 3;
+
+	for (; i < text.n && i - at < REVERSED_MAX && text.p[i] != '\n'; i++)
+		if (text.n - i >= 3 && !memcmp(text.p + i, "\xE2\x80\xAC", 3))
+			break;
+	*b = (struct blob){ .kind = BLOB_REVERSED, .start = at, .end = i, .from = at + 3 };
+	return i - b->from >= REVERSED_MIN;
+}

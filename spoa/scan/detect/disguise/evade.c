@@ -1,0 +1,747 @@
+/* The stage. A text is looked at once, in chunks (look.h); only where something in a
+ * chunk may be a disguise are there views: one of characters and escapes undone, again
+ * as long as that uncovers more, then one of spelling and separators; and what blobs
+ * decode to is a text of its own, one level deeper. Everything is bounded: a level's
+ * views by its chunks, levels by CAP_DECODE_DEPTH, all decoding by CAP_DECODE_RATIO. */
+#include "scan/detect/disguise/evade.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/effort.h"
+#include "base/err.h"
+#include "scan/detect/disguise/decode.h"
+#include "scan/detect/disguise/terminal.h"
+
+enum {
+	PIECE = 6 << 10,	 /* decoded at a time */
+	PIECE_OVERLAP = 2 << 10, /* of which the next piece begins with */
+	WHOLE_BLOB = 4 << 10,	 /* characters: a longer one loses only what hides the value */
+	VIEW_ROOM = EVADE_CHUNK + EVADE_OVERLAP + 2 * VIEW_TAIL,
+	VIEW_ROOM_DEEP = PIECE + 2 * VIEW_TAIL,
+	LEVELS = CAP_DECODE_DEPTH + 1,
+};
+
+struct level {
+	struct view view[2];
+	char *piece;
+	bool decoded; /* something is in it */
+	uint32_t *where;
+	struct chunk chunk, inner;
+	struct view_part part[VIEW_PARTS];
+};
+
+struct evade {
+	rules_fn *rules;
+	const struct detect_rules *r;
+	struct detect_scratch *s;
+	size_t budget; /* bytes that may still be decoded */
+	unsigned depth;
+	size_t escapes; /* undone in the last pass */
+	bool sequences; /* of a terminal are in the text */
+	const struct detect_options *opt;
+	struct level *levels[LEVELS];
+};
+
+/* What a region's callback needs. */
+struct pass {
+	struct evade *e;
+	bool key; /* a region shows the beginning of a key */
+};
+
+static int scan_text(struct evade *e, struct span text, const struct detect_options *opt);
+
+/* ---- memory ---- */
+
+static void
+level_wipe(struct level *l)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct view *v = &l->view[i];
+		if (v->text)
+			explicit_bzero(v->text, v->n > v->most ? v->n : v->most);
+		v->n = v->most = 0;
+	}
+	if (l->decoded)
+		explicit_bzero(l->piece, PIECE);
+	l->decoded = false;
+}
+
+static void
+level_free(struct level **lp)
+{
+	struct level *l = *lp;
+
+	if (!l)
+		return;
+	level_wipe(l);
+	for (size_t i = 0; i < 2; i++) {
+		free(l->view[i].text);
+		free(l->view[i].map);
+	}
+	free(l->piece);
+	free(l->where);
+	free(l);
+	*lp = NULL;
+}
+
+static struct level *
+level_new(unsigned depth)
+{
+	struct level *l = calloc(1, sizeof(*l));
+	bool ok = l != NULL;
+
+	for (size_t i = 0; ok && i < 2; i++) {
+		struct view *v = &l->view[i];
+		v->room = depth ? VIEW_ROOM_DEEP : VIEW_ROOM;
+		v->text = malloc(v->room);
+		v->map = malloc((v->room + 1) * sizeof(*v->map));
+		ok = v->text && v->map;
+	}
+	if (ok) {
+		l->piece = malloc(PIECE);
+		l->where = malloc((PIECE + 1) * sizeof(*l->where));
+		ok = l->piece && l->where;
+	}
+	if (!ok)
+		level_free(&l);
+	return l;
+}
+
+static struct level *
+level_of(struct evade *e)
+{
+	if (!e->levels[e->depth])
+		e->levels[e->depth] = level_new(e->depth);
+	return e->levels[e->depth];
+}
+
+/* ---- what is found in a view ---- */
+
+static bool
+may_be_guess(const struct evade *e, const struct finding *f)
+{
+	/* What a guess may show unconfirmed. */
+	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS",
+		"CRYPTO" };
+
+	if (f->flags & FINDING_VALIDATED || !strcmp(e->r->entities[f->entity].class, "secret"))
+		return true;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (!strcmp(e->r->entities[f->entity].name, names[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_named(const struct evade *e, const struct view *v, const struct finding *f)
+{
+	return context_score(&e->r->entities[f->entity].context, span_of(v->text, v->n),
+		       v->starts && e->opt ? e->opt->before : SPAN_LIT(""), f->start, f->end,
+		       0.0f) > 0.0f;
+}
+
+/* Whether a candidate of the view holds; brings it back to the original's bytes. */
+static bool
+bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuristic)
+{
+	struct finding seen = *f;
+	bool cut = f->start == 0 && !v->starts;
+	unsigned flags = view_back(v, &f->start, &f->end);
+
+	if (cut)
+		return false;
+	if (flags == 0 && (heuristic || (!v->starts && seen.start < CONTEXT_BYTES)))
+		return false;
+	if (flags & EDIT_GUESS && !may_be_guess(e, f))
+		return false;
+	/* Where the text goes on, its name may come. */
+	if (flags & EDIT_NAMED && !e->s->open.of && !is_named(e, v, &seen))
+		return false;
+	/* What is only set off by an edit is not hidden by it. */
+	if (flags)
+		f->flags |= FINDING_EVASION;
+	if (!(flags & EDIT_HIDE))
+		f->flags |= FINDING_WEAK;
+	return true;
+}
+
+/* How far a text was searched for blobs; of a view, where the next edit is and what no
+ * blob goes across. */
+struct searched {
+	size_t blobs, codes[CODE_BASES], reversed;
+	struct blob_lines lines[BLOB_WRAPPED];
+	size_t edit, barrier;
+};
+
+static int blobs_of(
+	struct evade *e, const struct chunk *c, struct searched *s, const struct view *v);
+
+static void
+look_at(struct chunk *c, struct span text, size_t from)
+{
+	size_t to = from + EVADE_CHUNK < text.n ? from + EVADE_CHUNK : text.n;
+
+	c->text = text;
+	c->from = from;
+	c->to = to;
+	/* And the block after: a row of codes or letters goes on there. */
+	size_t blocks = (to - from + BLOCK - 1) / BLOCK;
+	size_t n = to - from + BLOCK < text.n - from ? to - from + BLOCK : text.n - from;
+	c->look[blocks] = (struct look){ 0 };
+	effort_add(n);
+	look_over(text.p + from, n, c->look);
+}
+
+static int
+read_view(struct evade *e, const struct view *v, bool heuristic)
+{
+	struct detect_options opt = e->opt ? *e->opt : (struct detect_options){ 0 };
+	struct detect_scratch *s = e->s;
+	size_t from = s->n, kept = s->n;
+
+	if (!v->starts) {
+		opt.before = (struct span){ NULL, 0 };
+		opt.inside = false;
+	}
+	opt.part |= !v->starts || !v->ends;
+	int err = e->rules(e->r, s, span_of(v->text, v->n), &opt);
+	for (size_t i = from; i < s->n; i++) {
+		struct finding f = s->v[i];
+		if (bring_back(e, v, &f, heuristic))
+			s->v[kept++] = f;
+	}
+	s->n = kept;
+	return err;
+}
+
+/* Blobs that only the view shows: wrapped by escapes, split by quotes. */
+static int
+read_view_blobs(struct evade *e, const struct view *v)
+{
+	struct chunk *c = &e->levels[e->depth]->inner;
+	struct detect_scratch *s = e->s;
+	struct searched done = { 0 };
+	size_t from = s->n;
+	int err = 0;
+
+	for (size_t at = 0; at < v->n && !err; at += EVADE_CHUNK) {
+		look_at(c, span_of(v->text, v->n), at);
+		err = blobs_of(e, c, &done, v);
+	}
+	for (size_t i = from; i < s->n; i++)
+		view_back(v, &s->v[i].start, &s->v[i].end);
+	return err;
+}
+
+static int
+nothing_more(struct editor *ed UNUSED)
+{
+	return 0;
+}
+
+/* A whole copy, of which what is around the edits; the rest was read before. */
+static int
+read_parts(struct evade *e, struct editor *ed, bool heuristic)
+{
+	struct span t = span_of(ed->out->text, ed->out->n);
+	size_t n = 0;
+
+	for (size_t i = 0; i < ed->nparts; i++) {
+		size_t from = view_before(t, ed->part[i].from);
+		size_t to = view_after(t, ed->part[i].to, VIEW_MARGIN);
+		if (n == 0 || from > ed->part[n - 1].to)
+			ed->part[n++] = (struct view_part){ from, to };
+		else
+			ed->part[n - 1].to = to;
+	}
+	e->s->parts = ed->part;
+	e->s->nparts = n;
+	int err = read_view(e, ed->out, heuristic);
+	e->s->nparts = 0;
+	return err;
+}
+
+/* One more pass over v, into the other view, which is read. NULL: there was nothing to
+ * edit. */
+static struct view *
+scan_again(struct evade *e, struct view *v, unsigned pass, bool heuristic, int *err)
+{
+	struct level *l = e->levels[e->depth];
+	struct view *out = v == &l->view[0] ? &l->view[1] : &l->view[0];
+	struct editor ed = { .src = span_of(v->text, v->n),
+		.over = v,
+		.out = out,
+		.whole = true,
+		.part = l->part,
+		.pass = pass,
+		.done = nothing_more };
+
+	l->inner.named = v->starts && e->opt && e->opt->before.n;
+	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
+		look_at(&l->inner, ed.src, at);
+		if (heuristic)
+			heuristics_edit(&l->inner, &ed);
+		else
+			normalise_edit(&l->inner, &ed, &e->s->evasion);
+	}
+	*err = view_close(&ed);
+	e->escapes = ed.escapes;
+	if (ed.edits && !*err)
+		*err = read_parts(e, &ed, heuristic);
+	return ed.edits && !*err ? out : NULL;
+}
+
+static int
+plain_done(struct editor *ed)
+{
+	struct pass *p = ed->ctx;
+	struct view *v = ed->out, *more;
+	int err = read_view(p->e, v, false);
+
+	p->key |= memmem(v->text, v->n, "-----BEGIN ", 11) != NULL;
+	for (unsigned k = 1; !err && (more = scan_again(p->e, v, k, false, &err)); k++) {
+		if (k == EVADE_PASSES && p->e->escapes)
+			return ERR_LIMIT;
+		if (k == EVADE_PASSES)
+			break;
+		v = more;
+	}
+	if (!err)
+		err = read_view_blobs(p->e, v);
+	if (!err)
+		scan_again(p->e, v, 0, true, &err);
+	return err;
+}
+
+static int
+guess_done(struct editor *ed)
+{
+	struct pass *p = ed->ctx;
+	int err = read_view(p->e, ed->out, true);
+
+	return err ? err : read_view_blobs(p->e, ed->out);
+}
+
+/* ---- blobs ---- */
+
+/* Candidates from s->v[from] on are in the piece: to the blob's bytes. */
+static void
+from_piece(struct evade *e, const struct blob *b, const uint32_t *where, size_t from)
+{
+	bool whole = b->end - b->start <= WHOLE_BLOB;
+
+	for (size_t i = from; i < e->s->n; i++) {
+		struct finding *f = &e->s->v[i];
+		size_t start = where[f->start], end = where[f->end] + 1;
+		f->start = whole ? b->start : start;
+		f->end = whole || end > b->end ? b->end : end;
+		f->flags = (uint16_t)((f->flags | FINDING_EVASION | FINDING_WEAK) &
+				      ~FINDING_VALIDATED);
+	}
+}
+
+/* Bytes [start, start + n) of the piece, which are text. */
+static int
+read_decoded(struct evade *e, const struct blob *b, const struct detect_options *opt,
+	size_t start, size_t n)
+{
+	struct level *l = e->levels[e->depth];
+	struct detect_options inside = *opt;
+	const struct detect_options *outer = e->opt;
+	size_t from = e->s->n;
+
+	if (e->depth == CAP_DECODE_DEPTH)
+		return ERR_LIMIT;
+	if (start)
+		inside.before = (struct span){ NULL, 0 };
+	e->depth++;
+	e->opt = &inside;
+	int err = e->rules(e->r, e->s, span_of(l->piece + start, n), &inside);
+	if (!err)
+		err = scan_text(e, span_of(l->piece + start, n), &inside);
+	e->opt = outer;
+	e->depth--;
+	from_piece(e, b, l->where + start, from);
+	return err;
+}
+
+/* n bytes: all of them, or where others are among them that are no text the stretches
+ * between those. */
+static int
+read_piece(struct evade *e, const struct blob *b, const struct detect_options *opt, size_t n)
+{
+	const char *piece = e->levels[e->depth]->piece;
+	size_t at = 0, start, len;
+	int err = 0;
+
+	if (decode_is_text(piece, n))
+		return read_decoded(e, b, opt, 0, n);
+	while (!err && decode_stretch(piece, n, &at, &start, &len))
+		err = read_decoded(e, b, opt, start, len);
+	return err;
+}
+
+static int
+read_blob(struct evade *e, struct span text, const struct blob *b)
+{
+	struct level *l = level_of(e);
+	struct detect_options opt = e->opt ? *e->opt : (struct detect_options){ 0 };
+	struct decoding d;
+	size_t have = 0;
+	int err = 0;
+
+	/* What names the value may come before the blob. */
+	if (b->start > 0)
+		opt.before = span_cut(text,
+			b->start > CONTEXT_BYTES ? b->start - CONTEXT_BYTES : 0, b->start);
+	opt.inside = true;
+	if (!l)
+		return ERR_NOMEM;
+	decode_begin(&d, text, b);
+	for (size_t n; !err; have = PIECE_OVERLAP) {
+		l->decoded = true;
+		n = decode_some(&d, l->piece + have, l->where + have, PIECE - have);
+		if (n == 0)
+			break;
+		if (n > e->budget)
+			return ERR_LIMIT;
+		e->budget -= n;
+		n += have;
+		l->where[n] = (uint32_t)(d.at < b->end && n == PIECE ? d.at : b->end);
+		err = read_piece(e, b, &opt, n);
+		if (n < PIECE)
+			break;
+		memmove(l->piece, l->piece + n - PIECE_OVERLAP, PIECE_OVERLAP);
+		memmove(l->where, l->where + n - PIECE_OVERLAP,
+			PIECE_OVERLAP * sizeof(*l->where));
+	}
+	return err;
+}
+
+/* Whether an edit lies inside: the original shows the rest. */
+static bool
+only_in_view(const struct view *v, const struct blob *b)
+{
+	size_t start = b->start, end = b->end;
+
+	return view_back(v, &start, &end) != 0;
+}
+
+/* No blob that begins at `at` comes as far as an edit: the original showed it. */
+static bool
+plain_to_see(const struct view *v, size_t at, struct searched *s)
+{
+	if (s->edit < at)
+		s->edit = at;
+	while (s->edit < v->n && !(v->map[s->edit] & ~MAP_OFFSET))
+		s->edit++;
+	if (s->barrier < at)
+		s->barrier = at;
+	while (s->barrier < s->edit && blob_goes_on(v->text[s->barrier]))
+		s->barrier++;
+	return s->barrier < s->edit;
+}
+
+static bool
+all_ones(uint64_t x)
+{
+	/* a byte of ones: eight token characters, aligned */
+	x = ~x;
+	return (x - UINT64_C(0x0101010101010101)) & ~x & UINT64_C(0x8080808080808080);
+}
+
+/* A run of BLOB_MIN characters, or of eight that may go on in another block. */
+static bool
+long_run(uint64_t token)
+{
+	uint64_t x = token & token >> 1;
+
+	x &= x >> 2;
+	x &= x >> 4;
+	return x & x >> 7 || x & 1 || x >> 56;
+}
+
+/* Bit i: x, or the block after, has a bit three to ten bytes on, as in 52,53 and
+ * Chr(52) & Chr(53). */
+static uint64_t
+after_gap(uint64_t x, uint64_t next)
+{
+	uint64_t on = 0;
+
+	for (unsigned n = 3; n <= 10; n++)
+		on |= look_on(x, next, n);
+	return on;
+}
+
+/* Where codes of characters may begin: a digit, of two to four characters. */
+static uint64_t
+code_bits(const struct look *l, bool before, uint64_t next)
+{
+	uint64_t in = l->alnum, code = l->digit & ~(in << 1 | before);
+
+	return code & look_on(in, next, 1) &
+	       (~look_on(in, next, 2) | ~look_on(in, next, 3) | ~look_on(in, next, 4));
+}
+
+/* Where a number of a character may begin: two or three of letters and digits, or 0x and
+ * two of them. */
+static uint64_t
+number_bits(const struct look *k)
+{
+	uint64_t open = UINT64_C(15) << 60; /* what goes on in the next block */
+	uint64_t in = k->alnum, begins = in & ~(in << 1) & (in >> 1 | open);
+
+	return begins & (~(in >> 2) | ~(in >> 3) | (k->cross >> 1 & ~(in >> 4)) | open);
+}
+
+/* Whether eight numbers may follow one another, of those that begin here or in the block
+ * after: no other word comes between them. */
+static bool
+eight_in_a_row(const struct look *here, const struct look *next, bool before)
+{
+	unsigned __int128 begins = here->alnum & ~(here->alnum << 1 | before);
+	unsigned __int128 row = number_bits(here), all;
+
+	begins |= (unsigned __int128)(next->alnum & ~(next->alnum << 1 | here->alnum >> 63))
+		  << 64;
+	row |= (unsigned __int128)number_bits(next) << 64;
+	all = row &= begins;
+	for (unsigned n = 1; n < 8 && row; n++)
+		row = ((row << 1) + ~begins) & all; /* carried on to the next word */
+	return row != 0;
+}
+
+/* Bit i: eight numbers in a row may begin there. */
+static uint64_t
+long_rows(uint64_t here, uint64_t next)
+{
+	unsigned __int128 x = (unsigned __int128)next << 64 | here;
+
+	for (int n = 1; n < 8; n *= 2) {
+		unsigned __int128 ahead = x;
+		for (int k = 0; k < n; k++)
+			ahead = ahead >> 3 | ahead >> 4 | ahead >> 5 | ahead >> 6 | ahead >> 7 |
+				ahead >> 8;
+		x &= ahead;
+	}
+	return (uint64_t)x;
+}
+
+static int
+found_blob(struct evade *e, struct span text, const struct view *v, const struct blob *b)
+{
+	return v && !only_in_view(v, b) ? 0 : read_blob(e, text, b);
+}
+
+static int
+try_blob(struct evade *e, struct span text, const struct view *v, size_t at, struct searched *s)
+{
+	struct blob b;
+
+	if (v && plain_to_see(v, at, s)) {
+		s->blobs = blob_run(text, at);
+		return 0;
+	}
+	return blob_find(text, at, &b, s->lines, &s->blobs) ? found_blob(e, text, v, &b) : 0;
+}
+
+static int
+try_codes(
+	struct evade *e, struct span text, const struct view *v, size_t at, struct searched *s)
+{
+	struct blob b;
+	int err = 0;
+
+	for (size_t k = 0; k < CODE_BASES && !err; k++)
+		if (at >= s->codes[k] && blob_codes(text, at, code_bases[k], &b, &s->codes[k]))
+			err = found_blob(e, text, v, &b);
+	return err;
+}
+
+/* Binary: back to the first of the numbers. */
+static size_t
+bits_start(struct span t, size_t at, size_t floor)
+{
+	enum { BACK = 72 };
+
+	if (floor + BACK < at)
+		floor = at - BACK;
+	while (at > floor && (t.p[at - 1] == '0' || t.p[at - 1] == '1' || t.p[at - 1] == ' '))
+		at--;
+	while (at < t.n && t.p[at] == ' ')
+		at++;
+	return at;
+}
+
+/* The token's first byte at or before `at`, not before what was looked at. */
+static size_t
+token_start(struct span t, size_t at, size_t floor)
+{
+	while (at > floor &&
+		(is_alnum(t.p[at - 1]) || t.p[at - 1] == '+' || t.p[at - 1] == '/' ||
+			t.p[at - 1] == '-' || t.p[at - 1] == '_'))
+		at--;
+	return at;
+}
+
+/* Runs of eight characters of a token: base64, hexadecimal, binary. */
+static int
+runs_of(struct evade *e, struct span t, const struct view *v, size_t base, uint64_t token,
+	struct searched *s)
+{
+	bool any = long_run(token);
+	int err = effort_over() ? effort_err() : 0;
+
+	for (size_t i = 0; i < 64 && !err; i += 8) {
+		size_t at = base + i;
+		if ((token >> i & 255) != 255)
+			continue;
+		if (any && at >= s->blobs)
+			err = try_blob(e, t, v, token_start(t, at, s->blobs), s);
+		if (!err && at >= s->codes[CODE_BASES - 1] && (t.p[at] & ~1) == '0' &&
+			(t.p[at + 1] & ~1) == '0' && (t.p[at + 2] & ~1) == '0')
+			err = try_codes(
+				e, t, v, bits_start(t, at, s->codes[CODE_BASES - 1]), s);
+	}
+	return err;
+}
+
+/* Blobs that begin in the chunk, and codes. */
+static int
+blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struct view *v)
+{
+	struct span t = c->text;
+	int err = 0;
+
+	for (size_t base = c->from, k = 0; base < c->to && !err; base += BLOCK, k++) {
+		uint64_t token = c->look[k].token;
+		if (long_run(token) || all_ones(c->look[k].digit))
+			err = runs_of(e, t, v, base, token, s);
+		for (uint64_t x = c->look[k].hidden; x && !err && e->s->evasion; x &= x - 1) {
+			size_t at = base + (size_t)__builtin_ctzll(x);
+			struct blob b;
+			if (t.n - at > 3 && !memcmp(t.p + at, "\xE2\x80\xAE", 3) &&
+				at >= s->reversed && blob_reversed(t, at, &b)) {
+				s->reversed = b.end;
+				err = found_blob(e, t, v, &b);
+			}
+		}
+		/* Three codes in a row or more. */
+		const struct look *l = &c->look[k];
+		if (!l->digit)
+			continue;
+		bool before = base > 0 && is_alnum(t.p[base - 1]);
+		if (!eight_in_a_row(l, &l[1], before))
+			continue;
+		uint64_t code = code_bits(l, before, l[1].alnum);
+		uint64_t next = code_bits(&l[1], l->alnum >> 63, 0);
+		uint64_t row = code & after_gap(code, next);
+		row &= after_gap(row, next & after_gap(next, 0));
+		if (row)
+			row &= long_rows(number_bits(l), number_bits(&l[1]));
+		while (row && !err) {
+			size_t at = base + (size_t)__builtin_ctzll(row);
+			row &= row - 1;
+			err = try_codes(e, t, v, at, s);
+		}
+	}
+	return err;
+}
+
+/* ---- a text ---- */
+
+static int
+scan_text(struct evade *e, struct span text, const struct detect_options *opt)
+{
+	struct level *l = level_of(e);
+	struct searched done = { 0 };
+	int err = 0;
+
+	if (!l)
+		return ERR_NOMEM;
+	e->opt = opt;
+	for (size_t at = 0, next; at < text.n && !err; at = next) {
+		struct pass p = { .e = e };
+		struct editor ed = {
+			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
+		};
+		l->chunk.named = e->opt && e->opt->before.n;
+		look_at(&l->chunk, text, at);
+		normalise_edit(&l->chunk, &ed, &e->s->evasion);
+		err = view_close(&ed);
+		e->sequences |= ed.sequences && e->depth == 0;
+		struct editor lo = {
+			.src = text, .out = &l->view[0], .done = guess_done, .ctx = &p
+		};
+		if (!err) {
+			heuristics_edit(&l->chunk, &lo);
+			err = view_close(&lo);
+		}
+		if (!err)
+			err = blobs_of(e, &l->chunk, &done, NULL);
+		size_t to = next = l->chunk.to;
+		/* A value may go on after the chunk. */
+		size_t last = ed.last > lo.last ? ed.last : lo.last;
+		if (to < text.n && last + EVADE_SHORT > to)
+			next = to - (p.key ? EVADE_OVERLAP : EVADE_SHORT);
+	}
+	return err;
+}
+
+/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the "m" is
+ * no part. */
+static void
+mark_cut(struct detect_scratch *s, size_t n, struct span text)
+{
+	effort_add(64 * n);
+	for (size_t i = 0; i < n; i++)
+		if (terminal_cuts(text, s->v[i].start) || terminal_cuts(text, s->v[i].end))
+			s->v[i].flags |= FINDING_CUT;
+}
+
+int
+evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
+	struct span text, const struct detect_options *opt)
+{
+	struct evade *e = s->evade;
+
+	if (!e)
+		e = s->evade = calloc(1, sizeof(*e));
+	if (!e)
+		return ERR_NOMEM;
+	e->rules = rules;
+	e->r = r;
+	e->s = s;
+	e->depth = 0;
+	e->sequences = false;
+	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
+	size_t plain = s->n;
+	int err = scan_text(e, text, opt);
+	if (e->sequences)
+		mark_cut(s, plain, text);
+	for (size_t i = 1; i < LEVELS; i++)
+		level_free(&e->levels[i]);
+	return err;
+}
+
+void
+evade_wipe(struct detect_scratch *s)
+{
+	for (size_t i = 0; s->evade && i < LEVELS; i++)
+		if (s->evade->levels[i])
+			level_wipe(s->evade->levels[i]);
+}
+
+void
+evade_free(struct detect_scratch *s)
+{
+	if (!s->evade)
+		return;
+	for (size_t i = 0; i < LEVELS; i++)
+		level_free(&s->evade->levels[i]);
+	free(s->evade);
+	s->evade = NULL;
+}

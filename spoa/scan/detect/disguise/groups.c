@@ -1,0 +1,454 @@
+/* Digits in groups with unusual separators: 4716/3791/4202/1968, 308_63_0237, 4716 dash
+ * 3791, a number that goes on in the next line. Groups go as far as their separators are
+ * alike, or four fours do. They are read without separators where the digits add up (Luhn,
+ * mod 97), with dashes where the groups are those of a social security or telephone number.
+ * What may be columns or an array, where more such groups are near, needs its name. */
+#include "base/ascii.h"
+#include "base/effort.h"
+#include "scan/detect/disguise/heuristics.h"
+#include "scan/detect/validate/check.h"
+
+enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
+
+struct groups {
+	size_t start[GROUPS_MAX], end[GROUPS_MAX];
+	size_t n;
+	size_t digits;
+	char sep[GROUPS_MAX]; /* what comes after group i, one character for it */
+	bool odd;	      /* one that numbers are not written with */
+	bool column;	      /* one that tables and lists are written with */
+};
+
+/* Blanks, punctuation, and any one character beyond ASCII. */
+/* clang-format off */
+static const bool gaps[256] = {
+	['\t'] = true, ['\n'] = true, ['\r'] = true, [' ' ... '#'] = true,
+	['&' ... '/'] = true, [':' ... ';'] = true, ['=' ... '?'] = true, ['[' ... '`'] = true,
+	['{' ... '~'] = true, [0xC2 ... 0xF4] = true,
+};
+/* clang-format on */
+
+static bool
+is_gap(char c)
+{
+	return gaps[(unsigned char)c];
+}
+
+static const struct span sayings[] = { { "dash", 4 }, { "hyphen", 6 }, { "minus", 5 },
+	{ "space", 5 }, { "dot", 3 }, { "slash", 5 }, { "then", 4 }, { "tiret", 5 },
+	{ "guion", 5 }, { "strich", 6 } };
+
+/* The first two letters of each of them. */
+bool
+heuristic_says(const struct heuristic *l, size_t i)
+{
+#define LETTER(c) (UINT32_C(1) << ((c)&31))
+	static const uint32_t seconds[32] = { ['d' & 31] = LETTER('a') | LETTER('o'),
+		['g' & 31] = LETTER('u'),
+		['h' & 31] = LETTER('y'),
+		['m' & 31] = LETTER('i'),
+		['s' & 31] = LETTER('p') | LETTER('l') | LETTER('t'),
+		['t' & 31] = LETTER('h') | LETTER('i') };
+
+	return seconds[byte_at(l, i + 1) & 31] & LETTER(byte_at(l, i + 2));
+#undef LETTER
+}
+
+/* A sign that is said, with a blank on both sides, or an x: where it ends; i: none. */
+static size_t
+past_said_sign(const struct heuristic *l, size_t i)
+{
+	if ((byte_at(l, i) | 0x20) == 'x' && i > 1 && is_digit(l->t.p[i - 2]) &&
+		is_digit(byte_at(l, i + 1)))
+		return i + 1;
+	if (byte_at(l, i) != ' ' || !heuristic_says(l, i))
+		return i;
+	for (size_t k = 0; k < COUNT_OF(sayings); k++) {
+		size_t end = i + 1 + sayings[k].n;
+		if (byte_at(l, end) == ' ' && is_digit(byte_at(l, end + 1)) &&
+			span_ieq(span_cut(l->t, i + 1, end), sayings[k]))
+			return end + 1;
+	}
+	return i;
+}
+
+/* The separator at i: where it ends, and the character that stands for it; 0: none. A line
+ * that begins with a date or a time goes on with no number. */
+static size_t
+gap_end(const struct heuristic *l, size_t i, char *sign, bool *line)
+{
+	size_t k = i, marks = 0;
+	char only = byte_at(l, i);
+
+	if (is_gap(only) && (unsigned char)only < 0x80 && is_digit(byte_at(l, i + 1))) {
+		*line |= only == '\n';
+		*sign = only == '\r' ? ' ' : only;
+		return only == '\n' && heuristic_stamp(l, i + 1) ? 0 : i + 1;
+	}
+	*sign = 'x';
+	if ((is_alpha(byte_at(l, i)) || is_alpha(byte_at(l, i + 1))) &&
+		(k = past_said_sign(l, i)) > i)
+		return k;
+	*sign = 0;
+	while (k - i < GAP_MAX || (byte_at(l, k) == '<' && k - i < GAP_TAGS)) {
+		char c = byte_at(l, k);
+		size_t inside = c == '<' ? heuristic_markup(l, k) : k;
+		size_t cell = c == '<' && inside == k ? heuristic_cell(l, k) : k;
+		if (inside > k || cell > k) {
+			*sign = cell > k ? '|' : '<';
+			k = cell > k ? cell : inside;
+			marks++;
+			continue;
+		}
+		if (!is_gap(c))
+			break;
+		while ((byte_at(l, k + 1) & 0xC0) == 0x80) /* of one character */
+			k++;
+		*line |= c == '\n';
+		if ((unsigned char)c > ' ' &&
+			!(c == '>' && *line)) { /* a quoted line's mark is none */
+			if (*sign && *sign != c)
+				marks++;
+			*sign = c;
+		}
+		k++;
+	}
+	if (k == i || marks > 2 || (*line && heuristic_stamp(l, k)))
+		return 0;
+	if (!*sign)
+		*sign = *line ? '\n' : k - i > 1 || byte_at(l, i) == '\t' ? '\t' : ' ';
+	return k;
+}
+
+static size_t
+past_digits(const struct heuristic *l, size_t i, bool letters)
+{
+	while (is_digit(byte_at(l, i)) || (letters && is_alpha(byte_at(l, i))))
+		i++;
+	return i;
+}
+
+static size_t
+group_len(const struct groups *g, size_t k)
+{
+	return g->end[k] - g->start[k];
+}
+
+/* What comes after group k separates it as the first two are. */
+static bool
+separators_alike(const struct groups *g, size_t k)
+{
+	return g->sep[k] == g->sep[0] || g->sep[k] == '\n';
+}
+
+/* Of digits alone no more than one group of the next number, or a fifth one: cut() leaves
+ * it. */
+static void
+read_groups(const struct heuristic *l, size_t i, bool letters, struct groups *g)
+{
+	g->n = g->digits = 0;
+	for (size_t k = i; g->n < GROUPS_MAX && g->digits < DIGITS_MAX;) {
+		size_t end = past_digits(l, k, letters);
+		effort_add(8 + end - k);
+		bool line = false;
+		if (end == k || end - k > 20 ||
+			(!letters && is_alpha(byte_at(l, end)) &&
+				past_said_sign(l, end) == end))
+			break;
+		g->start[g->n] = k;
+		g->end[g->n] = end;
+		g->digits += end - k;
+		if (!letters && g->n > 3 && !separators_alike(g, g->n - 1)) {
+			g->n++;
+			break;
+		}
+		k = gap_end(l, end, &g->sep[g->n], &line);
+		g->n++;
+		if (!k || !(is_digit(byte_at(l, k)) || (letters && is_alpha(byte_at(l, k)))))
+			break;
+	}
+}
+
+/* A separator that the rules read themselves. */
+static bool
+is_plain(char sep, struct span gap)
+{
+	if (memchr(gap.p, '\n', gap.n))
+		return false;
+	return sep == ' '   ? gap.n <= 2
+	       : sep == '-' ? gap.n == 1 || gap.n == 3
+			    : sep == '.' && gap.n == 1;
+}
+
+static bool
+groups_of_four(const struct groups *g, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (group_len(g, k) != 4)
+			return false;
+	return true;
+}
+
+/* clang-format off */
+const bool groups_columns[256] = {
+	['\t'] = true, ['|'] = true, [','] = true, [';'] = true, ['\n'] = true, [':'] = true,
+	['"'] = true, ['\''] = true, ['`'] = true, ['['] = true, ['{'] = true,
+};
+/* clang-format on */
+
+/* Up to where the separators are all alike; after that is another number, which the
+ * last group may belong to. */
+static void
+cut_groups(const struct heuristic *l, struct groups *g)
+{
+	size_t n = g->n > 1 ? 2 : g->n;
+
+	while (n < g->n && separators_alike(g, n - 1))
+		n++;
+	if (g->n > 3 && groups_of_four(g, 4) && (g->n == 4 || group_len(g, 4) < 4))
+		n = 4; /* a card, whatever separates it from its date and its fours */
+	if (g->n > 2 && group_len(g, 0) == 3 && group_len(g, 1) == 3 && group_len(g, 2) == 4 &&
+		memchr(l->t.p + g->end[0], '\n', g->start[2] - g->end[0]))
+		n = 3; /* a telephone number: (212) 555-0143 */
+	g->n = n;
+	g->digits = 0;
+	g->odd = g->column = false;
+	for (size_t k = 0; k < n; k++)
+		g->digits += group_len(g, k);
+	for (size_t k = 0; k + 1 < n; k++) {
+		struct span gap = span_cut(l->t, g->end[k], g->start[k + 1]);
+		g->odd |= !is_plain(g->sep[k], gap);
+		g->column |= g->sep[k] == '|';
+		for (size_t i = 0; i < gap.n; i++)
+			g->column |= groups_columns[(unsigned char)gap.p[i]];
+	}
+}
+
+static bool
+groups_luhn(const struct heuristic *l, const struct groups *g, size_t n)
+{
+	unsigned sum = 0, digits = 0;
+
+	for (size_t k = n; k-- > 0;)
+		for (size_t i = g->end[k]; i-- > g->start[k]; digits++) {
+			unsigned d = (unsigned)(l->t.p[i] - '0');
+			if (digits & 1)
+				d = d > 4 ? 2 * d - 9 : 2 * d;
+			sum += d;
+		}
+	return sum % 10 == 0;
+}
+
+static void
+read_as(struct heuristic *l, const struct groups *g, size_t n, const char *with, unsigned flags)
+{
+	if (flags & EDIT_NAMED && !heuristic_may_be_named(l, g->start[0], g->end[n - 1]))
+		return;
+	for (size_t k = 0; k + 1 < n; k++)
+		heuristic_edit(l, g->end[k], g->start[k + 1], with, flags);
+}
+
+/* As cards are printed and read out: groups of one length, but for the last, or 4-6-5. */
+static bool
+printed_groups(const struct groups *g)
+{
+	size_t first = group_len(g, 0);
+
+	if (g->n == 3 && first == 4 && group_len(g, 1) == 6)
+		return true;
+	for (size_t k = 1; k + 1 < g->n; k++)
+		if (group_len(g, k) != first)
+			return false;
+	return first <= 4 && group_len(g, g->n - 1) <= first;
+}
+
+/* Other groups of that length are near: columns. */
+static bool
+in_table(const struct heuristic *l, const struct groups *g)
+{
+	enum { NEAR = 96 };
+	size_t from = g->start[0] > NEAR ? g->start[0] - NEAR : 0, end = g->end[g->n - 1];
+	size_t to = end + NEAR < l->t.n ? end + NEAR : l->t.n, like[2] = { 0, 0 };
+
+	effort_add(to - from);
+	for (size_t i = from; i < to; i++) {
+		size_t stop = i;
+		if (i == g->start[0])
+			i = stop = end;
+		while (stop < to && is_digit(l->t.p[stop]))
+			stop++;
+		like[i >= end] += stop - i == group_len(g, 0);
+		i = stop;
+	}
+	return like[0] > 1 || like[1] > 1;
+}
+
+/* Shorter groups than a card's, which go on with what is no digit: an array. */
+static bool
+in_list(const struct heuristic *l, const struct groups *g)
+{
+	size_t end = g->end[g->n - 1], from = g->start[0];
+
+	if (!g->column || group_len(g, 0) == 4)
+		return false;
+	while (byte_at(l, end) && strchr(" \"'`", byte_at(l, end)))
+		end++;
+	while (from > 0 && strchr(" \"'`$#", l->t.p[from - 1]))
+		from--;
+	return (byte_at(l, end) && strchr(",;|]})", byte_at(l, end))) ||
+	       (from > 0 && strchr(",;|[{(=", l->t.p[from - 1]));
+}
+
+/* One line's end, after a word: no column of a table. */
+static bool
+in_prose(const struct heuristic *l, const struct groups *g)
+{
+	size_t i = g->start[0];
+
+	if (g->n != 2 || g->sep[0] != '\n' || i < 2)
+		return false;
+	return is_alpha(l->t.p[i - 1]) ||
+	       (l->t.p[i - 1] == ' ' && (is_alpha(l->t.p[i - 2]) || l->t.p[i - 2] == ':'));
+}
+
+static bool
+may_be_card(const struct heuristic *l, const struct groups *g)
+{
+	return g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
+	       groups_luhn(l, g, g->n);
+}
+
+static void
+edit_groups(struct heuristic *l, const struct groups *g)
+{
+	bool plus = g->start[0] > 0 && byte_at(l, g->start[0] - 1) == '+';
+
+	if (g->n < 2)
+		return;
+	if (may_be_card(l, g)) {
+		bool printed = printed_groups(g);
+		if (!g->odd && printed && group_len(g, 0) == 4)
+			return; /* the rules see it */
+		bool sure = (g->odd && !g->column) || in_prose(l, g) ||
+			    (printed && !in_table(l, g) && !in_list(l, g));
+		if (!sure && strchr("\"'`", g->sep[0]))
+			return; /* strings that may be joined */
+		read_as(l, g, g->n, "", sure ? 0 : EDIT_NAMED);
+		return;
+	}
+	if (!g->odd)
+		return;
+	unsigned named = g->column ? EDIT_NAMED : 0;
+	if (g->n == 3 && group_len(g, 0) == 3 && group_len(g, 1) == 2 && group_len(g, 2) == 4)
+		read_as(l, g, g->n, "-", named);
+	else if (plus && g->digits >= 8 && g->digits <= 15)
+		read_as(l, g, g->n, " ", named);
+	else if (g->n == 3 && group_len(g, 0) == 3 && group_len(g, 1) == 3 &&
+		 group_len(g, 2) == 4)
+		read_as(l, g, g->n, "-", EDIT_NAMED);
+	else if (g->digits >= 9 && g->digits <= 19 && !g->column && g->sep[0] != '<' &&
+		 (g->n > 2 || strchr("/_.*#~\\-", g->sep[0])))
+		read_as(l, g, g->n, "", EDIT_NAMED);
+}
+
+/* A line's end before group k, and what quoted lines and comments begin with. */
+static bool
+line_between(const struct heuristic *l, const struct groups *g, size_t k)
+{
+	return strchr(">#/*|", g->sep[k - 1]) &&
+	       memchr(l->t.p + g->end[k - 1], '\n', g->start[k] - g->end[k - 1]);
+}
+
+/* A country and two digits. */
+static bool
+begins_iban(const struct heuristic *l, size_t i)
+{
+	return is_alpha(byte_at(l, i)) && is_alpha(byte_at(l, i + 1)) &&
+	       is_digit(byte_at(l, i + 2)) && is_digit(byte_at(l, i + 3));
+}
+
+/* Groups of letters and digits that begin with a country and two digits: up to where
+ * they add up as an IBAN (ISO 7064, mod 97-10). Where they do not, another may begin
+ * among them. */
+static bool
+edit_iban(struct heuristic *l, size_t i)
+{
+	struct groups g;
+	char folded[DIGITS_MAX];
+	size_t n = 0;
+
+	read_groups(l, i, true, &g);
+	if (g.n < 2 || group_len(&g, 0) < 4 || !begins_iban(l, i))
+		return false;
+	l->group_end = g.end[g.n - 1];
+	for (size_t k = g.n; k-- > 1;)
+		if (begins_iban(l, g.start[k]))
+			l->group_end = g.start[k];
+	for (size_t k = 0; k < g.n && n + group_len(&g, k) <= 34; k++) {
+		if (k > 1 && !separators_alike(&g, k - 1) && !line_between(l, &g, k))
+			break;
+		memcpy(folded + n, l->t.p + g.start[k], group_len(&g, k));
+		n += group_len(&g, k);
+		if (k == 0 || n < 15 || !iban_valid(folded, n))
+			continue;
+		bool seen = true; /* by the rule itself */
+		for (size_t j = 0; j < k; j++)
+			seen &= g.start[j + 1] - g.end[j] == 1 && strchr(" -", g.sep[j]);
+		if (!seen)
+			read_as(l, &g, k + 1, "", 0);
+		return true;
+	}
+	return false;
+}
+
+static void
+groups_of(struct heuristic *l, size_t i)
+{
+	struct groups g;
+
+	read_groups(l, i, false, &g);
+	size_t all = g.n;
+	cut_groups(l, &g);
+	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
+	edit_groups(l, &g);
+}
+
+void
+heuristic_digits(struct heuristic *l, size_t i)
+{
+	if (i < l->group_end || (i > 0 && is_digit(l->t.p[i - 1])))
+		return;
+	if (i >= 2 && is_alpha(l->t.p[i - 1]) && is_alpha(l->t.p[i - 2]) &&
+		(i == 2 || !is_alnum(l->t.p[i - 3])) && is_digit(byte_at(l, i + 1)) &&
+		i - 2 >= l->at) {
+		if (!edit_iban(l, i - 2))
+			heuristic_leet_iban(l, i - 2);
+		return;
+	}
+	if (i > 0 && is_alpha(l->t.p[i - 1])) {
+		if (i == 1 || !is_alnum(l->t.p[i - 2]))
+			heuristic_leet(l, i - 1);
+		return;
+	}
+	if (i > 1 && l->t.p[i - 1] == '_' && is_alnum(l->t.p[i - 2]))
+		return;
+	struct groups_ahead ahead = groups_ahead(l, i);
+	if (groups_mixed(&ahead))
+		heuristic_leet(l, i);
+	if (l->at > i || groups_reject(l, i, &ahead, &l->group_end))
+		return;
+	groups_of(l, i);
+}
+
+void
+heuristic_said(struct heuristic *l, size_t i)
+{
+	size_t from = i;
+
+	if (past_said_sign(l, i) == i)
+		return;
+	while (from > l->at && i - from < 20 && is_digit(l->t.p[from - 1]))
+		from--;
+	if (from < i && (from == 0 || !is_alnum(l->t.p[from - 1])))
+		groups_of(l, from);
+}

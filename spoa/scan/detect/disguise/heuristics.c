@@ -1,0 +1,762 @@
+/* Heuristics, the editor of guesses: letters one by one, strings in pieces, values cut by
+ * markup. Each guess is narrow, and what the rules find by one needs a checksum, a secret's
+ * prefix or a name next to it (EDIT_GUESS, EDIT_NAMED). Digits in groups, lines' ends and
+ * words have files of their own (heuristics.h). */
+#include "scan/detect/disguise/heuristics.h"
+
+#include "base/ascii.h"
+#include "base/effort.h"
+
+enum { WORK_GUESS = 16 }; /* units of a place that is looked at */
+enum { SPELLED_MIN = 9, SPELLED_MAX = 512, JOIN_BACK = 64 };
+
+/* clang-format off */
+const bool heuristic_tokens[256] = {
+	['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['_'] = 1, ['-'] = 1,
+	['+'] = 1, ['/'] = 1, ['='] = 1, ['@'] = 1, ['.'] = 1,
+};
+/* clang-format on */
+
+void
+heuristic_edit(struct heuristic *l, size_t from, size_t to, const char *with, unsigned flags)
+{
+	view_edit(l->ed, from, to, with, strlen(with), EDIT_GUESS | flags);
+	l->at = to;
+}
+
+bool
+heuristic_may_be_named(const struct heuristic *l, size_t from, size_t to)
+{
+	/* The name, and what a find may have on either side of the guess. */
+	enum { AROUND = CONTEXT_BYTES + 16 + 2 * BLOCK };
+	const struct chunk *c = l->c;
+	uint64_t letters = 0;
+
+	if (c->named || from < c->from + AROUND || to + AROUND > c->to)
+		return true;
+	for (size_t k = (from - AROUND - c->from) / BLOCK; k <= (to + AROUND - c->from) / BLOCK;
+		k++)
+		letters |= (c->look[k].alnum & ~c->look[k].digit) |
+			   (c->look[k].hidden & ~c->look[k].sign); /* no bracket */
+	return letters != 0;
+}
+
+/* ---- single characters: a l i c e @ … ---- */
+
+static bool
+gap_at(const struct heuristic *l, size_t i, struct span gap)
+{
+	return i < l->t.n && gap.n <= l->t.n - i && l->t.p[i] == gap.p[0] &&
+	       (gap.n == 1 || !memcmp(l->t.p + i, gap.p, gap.n));
+}
+
+/* A sign at i with nothing after it that it could belong to. */
+static bool
+ends_sentence(const struct heuristic *l, size_t i)
+{
+	return !is_alnum(byte_at(l, i)) && !heuristic_token(byte_at(l, i + 1));
+}
+
+static bool
+is_single(const struct heuristic *l, size_t i, struct span gap)
+{
+	char c = byte_at(l, i), last = gap.p[gap.n - 1];
+
+	return c > ' ' && c != gap.p[0] && (unsigned char)c < 0x7F &&
+	       (gap_at(l, i + 1, gap) || !heuristic_token(byte_at(l, i + 1)) ||
+		       ends_sentence(l, i + 1)) &&
+	       (i == 0 || byte_at(l, i - 1) == last || !is_alnum(byte_at(l, i - 1)));
+}
+
+/* Offset of the next single after the one at i; 0: the row ends. */
+static size_t
+next_single(const struct heuristic *l, size_t i, struct span gap)
+{
+	size_t k = i + 1;
+	char c = gap.p[0];
+
+	if (gap.n > 1)
+		return gap_at(l, k, gap) && is_single(l, k + gap.n, gap) ? k + gap.n : 0;
+	while ((byte_at(l, k) == c ||
+		       (c == ' ' && k == i + 1 &&
+			       (byte_at(l, k) == ',' || byte_at(l, k) == ';'))) &&
+		k - i < 4)
+		k++;
+	return k > i + 1 && is_single(l, k, gap) ? k : 0;
+}
+
+/* Asked at every single: a table, not is_one_of. */
+/* clang-format off */
+static const bool spells[256] = {
+	[' '] = 1, ['-'] = 1, ['.'] = 1, ['_'] = 1, [','] = 1, ['*'] = 1, ['|'] = 1, ['/'] = 1,
+	['\n'] = 1, [':'] = 1, [';'] = 1, ['~'] = 1, ['\t'] = 1,
+};
+/* clang-format on */
+
+/* What comes after the single at i: one sign, or several as in "a", "b" and a - b. */
+static struct span
+gap_of(const struct heuristic *l, size_t i)
+{
+	enum { WIDE = 4 };
+	size_t k = i + 1;
+
+	while (k - i <= WIDE && !is_alnum(byte_at(l, k)) && byte_at(l, k))
+		k++;
+	struct span all = span_cut(l->t, i + 1, k), one = span_cut(l->t, i + 1, i + 2);
+	bool wide = false;
+	for (size_t j = 1; j < all.n; j++)
+		wide |= all.p[j] != all.p[0];
+	if (wide && is_alnum(byte_at(l, k)) && all.n <= WIDE && gap_at(l, k + 1, all))
+		return all;
+	return one.n && spells[(unsigned char)one.p[0]] ? one : span_of("", 0);
+}
+
+/* Among brackets, commas or line ends: a row of a table. */
+static bool
+is_row(const struct heuristic *l, size_t from, size_t to)
+{
+	while (from > 0 && byte_at(l, from - 1) == ' ')
+		from--;
+	while (byte_at(l, to) == ' ')
+		to++;
+	char before = from > 0 ? byte_at(l, from - 1) : 0, after = byte_at(l, to);
+
+	return before && after && strchr("\n[(,{", before) && strchr("\r\n]),}", after);
+}
+
+/* Whether a token known by how it begins is spelled from k on. What comes before it, "I" or
+ * a list's letter, is not part of it. */
+static bool
+begins_token(const struct heuristic *l, size_t k, struct span gap)
+{
+	size_t second = next_single(l, k, gap);
+
+	for (const struct heuristic_key *key = heuristic_keys; second && key->prefix; key++) {
+		const char *p = key->prefix;
+		size_t at_k = second;
+		if (p[0] != byte_at(l, k) || p[1] != byte_at(l, second))
+			continue;
+		for (p += 2; *p; p++)
+			if (!(at_k = next_single(l, at_k, gap)) || byte_at(l, at_k) != *p)
+				break;
+		if (!*p)
+			return true;
+	}
+	return false;
+}
+
+static void
+spelled_row(struct heuristic *l, size_t i)
+{
+	struct span gap = gap_of(l, i);
+	size_t first = i, last = i, n = 1, digits = 0, letters = 0, step = gap.n + 1;
+
+	if (!gap.n)
+		return;
+	while (first >= step && first - step >= l->at && gap_at(l, first - gap.n, gap) &&
+		is_single(l, first - step, gap) && i - first < SPELLED_MAX)
+		first -= step;
+	for (size_t k = first; last - first < SPELLED_MAX;) {
+		n += k != first;
+		digits += is_digit(byte_at(l, k));
+		letters += is_alpha(byte_at(l, k));
+		last = k;
+		k = next_single(l, k, gap);
+		if (!k)
+			break;
+	}
+	effort_add(last - first);
+	if (letters == 1 && is_alpha(byte_at(l, first))) { /* "a 4 7 1 6": a word before it */
+		first = next_single(l, first, gap);
+		letters = 0;
+		n--;
+	}
+	l->row_end = last + 1;
+	if (n < SPELLED_MIN || digits + letters < SPELLED_MIN - 1)
+		return;
+	bool dashes = digits + letters < n, blank = gap.p[0] == ' ';
+	unsigned flags =
+		!letters && !dashes &&
+				(is_row(l, first, last + 1) || digits < 13 || digits > 19)
+			? EDIT_NAMED
+			: 0;
+	for (size_t k = first, next; k < last; k = next) {
+		next = next_single(l, k, gap);
+		if (!next)
+			break;
+		const char *with = next - k == step || (dashes && gap.p[0] != '-') ? ""
+				   : gap.p[0] == '-'				   ? "-"
+				   : letters					   ? " "
+										   : "";
+		if (letters > 1 && blank && begins_token(l, next, gap))
+			continue;
+		heuristic_edit(l, k + 1, next, with, flags);
+	}
+}
+
+/* ---- strings in pieces ---- */
+
+/* After the white space at i. */
+static size_t
+past_blanks(const struct heuristic *l, size_t i)
+{
+	size_t k = i;
+
+	while (k - i < JOIN_BACK && is_space(byte_at(l, k)))
+		k++;
+	return k;
+}
+
+/* A comma joins only where the pieces are said to be joined. */
+static bool
+said_at(const struct heuristic *l, size_t i, size_t to)
+{
+	static const char *const words[] = { "].join", "join(", "concat(", "implode(",
+		"CONCAT(", "Concat(", "Join(", "cat(", "paste0(", "%s%s", "{}{}", "-join" };
+
+	char c = byte_at(l, i), next = byte_at(l, i + 1);
+
+	for (size_t k = 0; k < COUNT_OF(words); k++)
+		if (c == words[k][0] && next == words[k][1] &&
+			span_starts(span_cut(l->t, i, to), span_str(words[k])))
+			return true;
+	return false;
+}
+
+/* Looked for once: the places come in order, nearly. */
+static bool
+said_to_join(struct heuristic *l, size_t i)
+{
+	/* clang-format off */
+	static const uint8_t first[256] = {
+		['j'] = 1, ['J'] = 1, ['c'] = 1 | 8, ['C'] = 1, [']'] = 2, ['i'] = 4,
+		['p'] = 8, ['%'] = 16, ['{'] = 32, ['-'] = 64,
+	};
+	static const uint8_t second[256] = {
+		['o'] = 1, ['O'] = 1, ['.'] = 2, ['m'] = 4, ['a'] = 8, ['s'] = 16, ['}'] = 32,
+		['j'] = 64,
+	};
+	/* clang-format on */
+	size_t from = i > 160 ? i - 160 : 0, to = i + 240 < l->t.n ? i + 240 : l->t.n;
+
+	if (l->join_from > from || l->join_at < from)
+		l->join_from = l->join_at = from;
+	effort_add(l->join_at < to ? to - l->join_at : 0);
+	for (; l->join_at < to; l->join_at++) {
+		unsigned char c = (unsigned char)l->t.p[l->join_at];
+		if (!(first[c] & second[(unsigned char)byte_at(l, l->join_at + 1)]))
+			continue;
+		if (said_at(l, l->join_at, to))
+			return true;
+		if (to - l->join_at < 8)
+			break; /* a word may go on after */
+	}
+	return false;
+}
+
+/* After an operator that joins strings, and the white space around it; *comma: that it is
+ * one has to be said. */
+static size_t
+string_joint(const struct heuristic *l, size_t i, bool *comma)
+{
+	static const char *const ops[] = { "+", "..", ".concat(", ".", "&", "||", "<>", "++",
+		"~", "^", "\\", "}${", "},${", "<<", "%", ",", ").append(", ").concat(",
+		").add(", ").write(", ")+(", ") + (" };
+	size_t k = past_blanks(l, i);
+
+	*comma = byte_at(l, k) == ',';
+	for (size_t o = 0; o < COUNT_OF(ops); o++) {
+		size_t n = strlen(ops[o]);
+		if (byte_at(l, k) != ops[o][0] ||
+			!span_starts(span_cut(l->t, k, k + n), span_of(ops[o], n)))
+			continue;
+		if (*comma && l->t.p[i - 1] == '`')
+			return 0;
+		k = past_blanks(l, k + n);
+		if ((byte_at(l, k) == '`' || byte_at(l, k) == '\\') &&
+			byte_at(l, k + 1) == '\n')
+			k = past_blanks(l, k + 1); /* continued in the next line */
+		return k;
+	}
+	return k;
+}
+
+static bool
+is_quote(char c)
+{
+	return c == '"' || c == '\'' || c == '`';
+}
+
+/* A blank next to a digit: a piece of a number. */
+static bool
+is_spaced(const struct heuristic *l, size_t i, size_t beside)
+{
+	return byte_at(l, i) == ' ' && is_digit(byte_at(l, beside));
+}
+
+/* Between the quote at i and its partner there is nothing but a token. */
+static bool
+token_to_quote(const struct heuristic *l, size_t i, bool back)
+{
+	size_t k = i;
+
+	do
+		k = back ? k - 1 : k + 1;
+	while (k > 0 && k < l->t.n && k - i + 128 < 256 && heuristic_token(byte_at(l, k)));
+	effort_add(back ? i - k : k - i);
+	return byte_at(l, k) == byte_at(l, i);
+}
+
+/* What an operator of string_joint() begins with, and quotes. */
+/* clang-format off */
+static const bool joins[256] = {
+	['+'] = 1, ['.'] = 1, ['&'] = 1, ['|'] = 1, ['<'] = 1, ['~'] = 1, ['^'] = 1,
+	['\\'] = 1, ['}'] = 1, ['%'] = 1, [','] = 1, ['"'] = 1, ['\''] = 1, ['`'] = 1,
+	[')'] = 1,
+};
+/* clang-format on */
+
+/* The quote at i ends a piece and another begins soon: from the one to the other. */
+static void
+piece_end(struct heuristic *l, size_t i)
+{
+	if (i < 2 || !(heuristic_token(byte_at(l, i - 1)) || is_spaced(l, i - 1, i - 2)))
+		return;
+	size_t next = past_blanks(l, i + 1);
+	if (!joins[(unsigned char)byte_at(l, next)] &&
+		!(is_alpha(byte_at(l, next)) && is_quote(byte_at(l, next + 1))))
+		return;
+	bool comma;
+	size_t k = string_joint(l, i + 1, &comma);
+	if (k && is_alpha(byte_at(l, k)) && is_quote(byte_at(l, k + 1))) /* f"", r'', L"" */
+		k++;
+	/* "a" "b" on one line may be two words of a shell. */
+	if (k && byte_at(l, k) == byte_at(l, i) && past_blanks(l, i + 1) == k && k > i + 1 &&
+		!memchr(l->t.p + i, '\n', k - i) &&
+		!(token_to_quote(l, i, true) && token_to_quote(l, k, false)))
+		return;
+	if (!k || !is_quote(byte_at(l, k)) ||
+		!(heuristic_token(byte_at(l, k + 1)) || is_spaced(l, k + 1, k + 2)) ||
+		(comma && !said_to_join(l, next)))
+		return;
+	heuristic_edit(l, i, k + 1, "", 0);
+}
+
+/* ${"", an empty string in the middle of a word: AK""IA, AK${''}IA */
+static void
+empty_piece(struct heuristic *l, size_t i)
+{
+	size_t k = i;
+
+	if (byte_at(l, k) == '$')
+		k += 2;
+	if (!is_quote(byte_at(l, k)) || byte_at(l, k + 1) != byte_at(l, k))
+		return;
+	k += 2;
+	if (byte_at(l, i) == '$' && byte_at(l, k++) != '}')
+		return;
+	if (i > 0 && is_alnum(byte_at(l, i - 1)) && is_alnum(byte_at(l, k)))
+		heuristic_edit(l, i, k, "", 0);
+}
+
+/* The string of a token in braces, f"AK{'IA'}…", `AK${"IA"}…`, whose opening brace is at i:
+ * where its last quote is; 0: none. */
+static size_t
+braced_string(const struct heuristic *l, size_t i)
+{
+	enum { BRACED_MAX = 128 };
+	size_t k = i + 2;
+
+	if (byte_at(l, i) != '{' || !is_quote(byte_at(l, i + 1)))
+		return 0;
+	while (k - i < BRACED_MAX && heuristic_token(byte_at(l, k)))
+		k++;
+	if (byte_at(l, k) != byte_at(l, i + 1) || byte_at(l, k + 1) != '}')
+		return 0;
+	/* []string{"a"}, of a program is none. */
+	char after = byte_at(l, k + 2);
+	return heuristic_token(after) || is_quote(after) || after == '{' || after == '$' ? k
+											 : 0;
+}
+
+static void
+braced_begin(struct heuristic *l, size_t i)
+{
+	size_t before = i > 0 && byte_at(l, i - 1) == '$' ? i - 1 : i,
+	       last = braced_string(l, i);
+
+	if (!last || before < l->at || before == 0 || !heuristic_token(byte_at(l, before - 1)))
+		return;
+	if (last > i + 2)
+		heuristic_edit(l, before, i + 2, "", 0);
+	else if (heuristic_token(byte_at(l, last + 2)))
+		heuristic_edit(l, before, last + 2, "", 0);
+}
+
+/* The quote at i is the last one of such a string: what is after it may be another. */
+static void
+braced_end(struct heuristic *l, size_t i)
+{
+	size_t first = i, next = i + 2;
+
+	while (first > 0 && i - first < 128 && heuristic_token(byte_at(l, first - 1)))
+		first--;
+	effort_add(i - first);
+	if (first < 2 || first == i || braced_string(l, first - 2) != i)
+		return;
+	next += byte_at(l, next) == '$';
+	if (braced_string(l, next))
+		heuristic_edit(l, i, next + 2, "", 0);
+	else if (heuristic_token(byte_at(l, i + 2)))
+		heuristic_edit(l, i, i + 2, "", 0);
+}
+
+/* ---- markup inside a word ---- */
+
+/* Inside a word, and around one. */
+static const char *const inline_tags[] = { "b", "i", "u", "s", "em", "strong", "span", "wbr",
+	"font", "code", "mark", "small", "sub", "sup", "tt", "kbd", "var", "br", "a", "del",
+	"ins", NULL };
+static const char *const cell_tags[] = { "td", "th", "tr", "li", "p", "div", "dd", "dt", NULL };
+
+static size_t
+tag_end(const struct heuristic *l, size_t i, const char *const *names)
+{
+	size_t k = i + 1, n = 0;
+
+	if (byte_at(l, k) == '/')
+		k++;
+	while (n < 8 && is_alpha(byte_at(l, k + n)))
+		n++;
+	for (; n && *names; names++) {
+		if (!span_ieq(span_cut(l->t, k, k + n), span_str(*names)))
+			continue;
+		for (k += n; k - i < 96 && byte_at(l, k) && byte_at(l, k) != '\n'; k++)
+			if (byte_at(l, k) == '>')
+				return k + 1;
+		return 0;
+	}
+	return 0;
+}
+
+/* A comment, or the beginning of a CDATA section. */
+static size_t
+declaration_end(const struct heuristic *l, size_t i)
+{
+	if (span_starts(span_cut(l->t, i, i + 4), SPAN_LIT("<!--"))) {
+		for (size_t k = i + 4; k - i < 128 && byte_at(l, k); k++)
+			if (byte_at(l, k) == '>' && byte_at(l, k - 1) == '-' &&
+				byte_at(l, k - 2) == '-')
+				return k + 1;
+		return 0;
+	}
+	return span_starts(span_cut(l->t, i, i + 9), SPAN_LIT("<![CDATA[")) ? i + 9 : 0;
+}
+
+size_t
+heuristic_cell(const struct heuristic *l, size_t i)
+{
+	size_t k = i;
+
+	for (size_t to; k - i < 160 && byte_at(l, k) == '<'; k = to)
+		if (!(to = tag_end(l, k, cell_tags)))
+			break;
+	return k;
+}
+
+size_t
+heuristic_markup(const struct heuristic *l, size_t i)
+{
+	size_t k = i;
+
+	for (size_t to; k - i < 160; k = to) {
+		char c = byte_at(l, k);
+		if (c == '<' &&
+			((to = declaration_end(l, k)) || (to = tag_end(l, k, inline_tags))))
+			continue;
+		if (c == 0 || !strchr("*~`|", c))
+			break;
+		for (to = k; byte_at(l, to) == c && to - k < 3;)
+			to++;
+	}
+	return k;
+}
+
+static void
+markup(struct heuristic *l, size_t i)
+{
+	if (i == 0 || !heuristic_token(byte_at(l, i - 1)))
+		return;
+	size_t to = heuristic_markup(l, i);
+	if (to == i || !heuristic_token(byte_at(l, to)))
+		return;
+	bool before = is_alnum(byte_at(l, i - 1)), after = is_alnum(byte_at(l, to));
+	if (byte_at(l, i) == '*' && !before && !after && byte_at(l, i - 1) != '-' &&
+		byte_at(l, to) != '-')
+		return; /* of paths: src/ *.py */
+	/* Cells of a table; numbers in them are groups (groups.c). */
+	if (byte_at(l, i) == '|' && (is_digit(byte_at(l, i - 1)) || !(before || after)))
+		return;
+	heuristic_edit(l, i, to, "", 0);
+}
+
+/* ---- the walk ---- */
+
+static void
+edit_bracket(struct heuristic *l, size_t i)
+{
+	if (byte_at(l, i) == '{' && i > 0 && byte_at(l, i - 1) == '$')
+		empty_piece(l, i - 1);
+	else
+		heuristic_address(l, i);
+	if (byte_at(l, i) == '{' && l->at <= i)
+		braced_begin(l, i);
+}
+
+static void
+edit_markup(struct heuristic *l, size_t i)
+{
+	if (byte_at(l, i) == '<')
+		heuristic_address(l, i);
+	if (l->at <= i)
+		markup(l, i);
+}
+
+/* f"", rb"", L"": no word goes on after the quote at i. */
+static bool
+is_prefixed(const struct heuristic *l, size_t i)
+{
+	size_t k = i;
+
+	while (k > 0 && i - k < 2 && byte_at(l, k - 1) &&
+		strchr("fFrRbBuUL", byte_at(l, k - 1)))
+		k--;
+	return k < i && (k == 0 || !is_alnum(byte_at(l, k - 1)));
+}
+
+static void
+edit_quote(struct heuristic *l, size_t i)
+{
+	if (byte_at(l, i + 1) == byte_at(l, i) && i > 0 && is_alnum(byte_at(l, i - 1)))
+		empty_piece(l, i);
+	else
+		piece_end(l, i);
+	if (l->at <= i && byte_at(l, i + 1) == '}')
+		braced_end(l, i);
+	/* A"B"C of a shell; an apostrophe is spelling. */
+	if (l->at <= i && i > 0 && byte_at(l, i) != '\'' && is_alnum(byte_at(l, i - 1)) &&
+		is_alnum(byte_at(l, i + 1)) && !is_prefixed(l, i))
+		heuristic_edit(l, i, i + 1, "", 0);
+	if (l->at <= i && byte_at(l, i) == '`')
+		markup(l, i);
+}
+
+/* Bit i: x has a bit two to five bytes on. */
+static uint64_t
+next_alone(uint64_t x, uint64_t next)
+{
+	return look_on(x, next, 2) | look_on(x, next, 3) | look_on(x, next, 4) |
+	       look_on(x, next, 5);
+}
+
+/* Letters and digits that are alone, with two more of them after. */
+static uint64_t
+rows_of(const struct heuristic *l, const struct look *k, size_t base)
+{
+	bool before = base > 0 && is_alnum(l->t.p[base - 1]);
+	uint64_t alone = look_alone(k->alnum, before, k[1].alnum);
+
+	if (!alone)
+		return 0;
+	uint64_t next = look_alone(k[1].alnum, k->alnum >> 63, 0);
+	uint64_t rows = alone & next_alone(alone, next);
+	return rows & next_alone(rows, next & next_alone(next, 0));
+}
+
+/* Whether the digits at bit k end an amount, 1234.56, that no other group follows and
+ * that has fewer digits than a card; it begins at `from`. */
+static bool
+is_amount(
+	const struct heuristic *l, size_t base, const struct look *b, unsigned from, unsigned k)
+{
+	enum { CARD_LEAST = 13 };
+	unsigned end = k + (unsigned)__builtin_ctzll(~(b->digit >> k) | UINT64_C(1) << 63);
+
+	if (k < 2 || end > 61 || end - k > 2 || end - from > CARD_LEAST ||
+		!(b->digit >> (k - 2) & 1) || l->t.p[base + k - 1] != '.')
+		return false;
+	return !(b->gap >> end & 1) || !((b->gap | b->digit) >> (end + 1) & 1);
+}
+
+/* Runs of digits after which, with what may separate groups in between, another run
+ * is, of one block: bits of their beginnings. More than there are at the block's end
+ * and where markup may separate them. */
+static uint64_t
+first_groups(const struct heuristic *l, size_t base, const struct look *k, uint64_t starts,
+	bool before)
+{
+	uint64_t digit = k->digit, out = 0;
+	uint64_t gap = k->gap & ~digit & (digit << 1 | before); /* the gaps' first bytes */
+	uint64_t after = (gap + k->gap) & ~k->gap, in = (gap + k->gap) ^ k->gap;
+
+	for (uint64_t x = in & k->gap & k->sign; x; x &= x - 1)
+		if (l->t.p[base + (size_t)__builtin_ctzll(x)] == '<')
+			return starts;
+	if ((digit | k->gap) >> 63 && starts)
+		out = UINT64_C(1) << (63 - __builtin_clzll(starts));
+	for (uint64_t x = after & digit; x; x &= x - 1) {
+		uint64_t below = starts & ((x & -x) - 1);
+		if (!below)
+			continue;
+		unsigned from = 63 - (unsigned)__builtin_clzll(below);
+		if (!is_amount(l, base, k, from, (unsigned)__builtin_ctzll(x)))
+			out |= UINT64_C(1) << from;
+	}
+	return out;
+}
+
+/* A digit next to a letter, of one block; the last byte's neighbour is the next block's. */
+static uint64_t
+mixed_bits(const struct look *k, const struct look *next)
+{
+	uint64_t alpha = k->alnum & ~k->digit;
+
+	return (alpha & look_on(k->digit, next->digit, 1)) |
+	       (k->digit & look_on(alpha, next->alnum & ~next->digit, 1));
+}
+
+/* Where groups of digits may begin: no letter before, or the country of an IBAN
+ * (groups.c). What is at the block's edge may. */
+static uint64_t
+group_starts(const struct heuristic *l, size_t base, const struct look *k)
+{
+	static const struct look none = { 0 };
+	const uint64_t last = UINT64_C(1) << 63, near = (UINT64_C(1) << 40) - 1;
+	bool before = base > 0 && is_digit(l->t.p[base - 1]);
+	uint64_t digit = k->digit, alpha = k->alnum & ~digit;
+	uint64_t starts = digit & ~(digit << 1 | before);
+	uint64_t iban =
+		(alpha << 1 | 1) & (alpha << 2 | 3) & ~(k->alnum << 3) & (digit >> 1 | last);
+
+	/* Letters next to digits may stand for some (leet.c). */
+	if (!(mixed_bits(k, &k[1]) | (mixed_bits(&k[1], &none) & near)))
+		starts = first_groups(l, base, k, starts, before) | (starts & iban);
+	uint64_t first = alpha & ~(k->alnum << 1); /* one letter, that stands for a digit */
+	return starts & (~(alpha << 1) | iban | first << 1);
+}
+
+/* A digit's name in Cyrillic may begin there, of one block: four, six, two or nine. */
+static uint64_t
+cyrillic(const struct heuristic *l, size_t base, const struct look *k)
+{
+	uint64_t out = 0, high = k->hidden & ~k->sign;
+
+	for (uint64_t x = high & ~(high << 1); x; x &= x - 1) {
+		size_t i = base + (size_t)__builtin_ctzll(x);
+		unsigned char a = (unsigned char)byte_at(l, i),
+			      b = (unsigned char)byte_at(l, i + 1);
+		if ((a == 0xD1 && (b == 0x87 || b == 0x88)) || (a == 0xD0 && b == 0xB4))
+			out |= x & -x;
+	}
+	return out;
+}
+
+/* A blank after a digit and before what begins as the name of a separator does, of one
+ * block. */
+static uint64_t
+said_bits(const struct heuristic *l, size_t base, const struct look *k)
+{
+	bool before = base > 0 && is_digit(l->t.p[base - 1]);
+	uint64_t blanks = (k->digit << 1 | before) & k->blank &
+			  ((k->alnum & ~k->digit) >> 1 | UINT64_C(1) << 63);
+	uint64_t out = 0;
+
+	for (; blanks; blanks &= blanks - 1)
+		if (heuristic_says(l, base + (size_t)__builtin_ctzll(blanks)))
+			out |= blanks & -blanks;
+	return out;
+}
+
+/* Blanks before "at" as a word, and before what begins as other words for it do: arroba,
+ * arobase, apenstaartje. */
+static uint64_t
+signs_said(const struct heuristic *l, size_t base, uint64_t blanks)
+{
+	uint64_t out = 0;
+
+	for (; blanks; blanks &= blanks - 1) {
+		size_t i = base + (size_t)__builtin_ctzll(blanks);
+		char third = (char)(byte_at(l, i + 2) | 0x20),
+		     fourth = (char)(byte_at(l, i + 3) | 0x20);
+		bool begins = third == 't'   ? !is_alnum(byte_at(l, i + 3))
+			      : third == 'r' ? fourth == 'r' || fourth == 'o'
+					     : fourth == 'e';
+		out |= begins ? blanks & -blanks : 0;
+	}
+	return out;
+}
+
+/* The byte at i says which disguises may begin there. */
+static void
+edit_from(struct heuristic *l, size_t i)
+{
+	switch (byte_at(l, i)) {
+	case '0' ... '9': heuristic_digits(l, i); break;
+	case '"':
+	case '\'':
+	case '`': edit_quote(l, i); break;
+	case '\n': heuristic_line(l, i); break;
+	case '*':
+	case '~':
+	case '<':
+	case '|': edit_markup(l, i); break;
+	case '(':
+	case '[':
+	case '{':
+	case '@': edit_bracket(l, i); break;
+	case ' ': heuristic_said(l, i); break;
+	case 'X':
+	case 'x':
+		heuristic_said(l, i);
+		heuristic_number(l, i);
+		break;
+	case '\xD0':
+	case '\xD1':
+	case 'U':
+	case 'u':
+	case 'V':
+	case 'v':
+	case 'Z':
+	case 'z': heuristic_number(l, i); break;
+	default: break;
+	}
+}
+
+void
+heuristics_edit(const struct chunk *c, struct editor *ed)
+{
+	struct heuristic l = { .t = c->text, .c = c, .ed = ed, .at = c->from };
+
+	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
+		const struct look *b = &c->look[k];
+		uint64_t rows = rows_of(&l, b, base);
+		uint64_t at = signs_said(&l, base, b->at);
+		uint64_t more = b->sign | heuristic_numerals(&l, base, b->cross) |
+				cyrillic(&l, base, b);
+		if (b->digit)
+			more |= group_starts(&l, base, b) | said_bits(&l, base, b);
+		for (uint64_t todo = rows | at | more; todo; todo &= todo - 1) {
+			effort_add(WORK_GUESS);
+			unsigned bit = (unsigned)__builtin_ctzll(todo);
+			size_t i = base + bit;
+			if (i < l.at)
+				continue;
+			if (rows >> bit & 1 && i >= l.row_end)
+				spelled_row(&l, i);
+			if (i >= l.at && at >> bit & 1)
+				heuristic_address(&l, i);
+			if (i >= l.at && more >> bit & 1)
+				edit_from(&l, i);
+		}
+	}
+}

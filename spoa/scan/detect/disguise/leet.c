@@ -1,0 +1,147 @@
+/* Letters that stand for digits in a number: 4O12 for 4012. Only letters that look like
+ * digits, in a token or in groups that are nothing else; and what it makes must add up as
+ * a card or an IBAN, or have its name near: both, where the letters are not fewer than
+ * the digits, or of those that hexadecimal numbers have as well. */
+#include "base/ascii.h"
+#include "scan/detect/disguise/heuristics.h"
+#include "scan/detect/validate/check.h"
+
+enum { NUMBER_MIN = 9, NUMBER_MAX = 34, CARD_MIN = 13, CARD_MAX = 19, IBAN_MIN = 15 };
+
+/* clang-format off */
+static const char likes[128] = {
+	['O'] = '0', ['o'] = '0', ['I'] = '1', ['i'] = '1', ['l'] = '1', ['Z'] = '2', ['z'] = '2',
+	['S'] = '5', ['s'] = '5', ['B'] = '8', ['A'] = '4', ['E'] = '3', ['T'] = '7', ['G'] = '6',
+	['b'] = '6', ['g'] = '9', ['q'] = '9',
+};
+/* clang-format on */
+
+struct number {
+	char digit[NUMBER_MAX]; /* as they would read */
+	size_t from[NUMBER_MAX];
+	size_t n, letters;
+	bool wild;   /* one that is seldom taken for a digit */
+	size_t sure; /* letters that are, and that hexadecimal numbers do not have */
+};
+
+static char
+digit_like(char c)
+{
+	return (unsigned char)c < 128 ? likes[(unsigned char)c] : 0;
+}
+
+static bool
+is_wild(char c)
+{
+	return is_one_of(c, "AETGbgq");
+}
+
+static void
+leet_put(struct number *m, size_t i, char c, bool fold)
+{
+	fold &= is_alpha(c);
+	m->letters += fold;
+	m->wild |= fold && is_wild(c);
+	m->sure += fold && !is_wild(c) && c != 'B';
+	m->from[m->n] = i;
+	m->digit[m->n++] = fold ? digit_like(c) : to_upper(c);
+}
+
+/* Groups of digits and letters like them, with one blank, dash or dot in between. Letters
+ * alone are a group only where they are as long as the first one. Most end too soon. */
+static bool
+read_number(const struct heuristic *l, size_t i, struct number *m)
+{
+	size_t digits = 0, first = 0, n = 0, stop = i;
+
+	for (size_t k = i, end;; k = end + 1) {
+		size_t of_group = 0;
+		for (end = k; is_digit(byte_at(l, end)) || digit_like(byte_at(l, end)); end++)
+			of_group += is_digit(byte_at(l, end));
+		if (end == k || is_alnum(byte_at(l, end)) || n + end - k > CARD_MAX ||
+			(!of_group && end - k != first))
+			break;
+		n += end - k;
+		stop = end;
+		digits += of_group;
+		first = first ? first : end - k;
+		end += byte_at(l, end) == ')';
+		if (byte_at(l, end) != ' ' && byte_at(l, end) != '-' && byte_at(l, end) != '.')
+			break;
+	}
+	if (n < NUMBER_MIN || digits == n || n - digits >= 2 * digits)
+		return false;
+	*m = (struct number){ 0 };
+	for (size_t k = i; k < stop; k++)
+		if (is_alnum(byte_at(l, k)))
+			leet_put(m, k, byte_at(l, k), true);
+	return true;
+}
+
+static bool
+digit_near(const struct heuristic *l, size_t from, size_t to)
+{
+	while (from < to && !is_digit(byte_at(l, from)))
+		from++;
+	return from < to;
+}
+
+/* More of what could be groups next to it: a row of a table of hexadecimal numbers. */
+static bool
+in_row(const struct heuristic *l, const struct number *m)
+{
+	enum { NEAR = 5 };
+	size_t from = m->from[0], end = m->from[m->n - 1] + 1;
+
+	return digit_near(l, from > NEAR ? from - NEAR : 0, from) ||
+	       digit_near(l, end, end + NEAR);
+}
+
+static void
+read_as(struct heuristic *l, const struct number *m, unsigned flags)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (is_alpha(byte_at(l, m->from[i])) && is_digit(m->digit[i]))
+			heuristic_edit(l, m->from[i], m->from[i] + 1,
+				(char[]){ m->digit[i], 0 }, flags);
+}
+
+void
+heuristic_leet(struct heuristic *l, size_t i)
+{
+	struct number m;
+
+	if (!read_number(l, i, &m))
+		return;
+	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && luhn_valid(m.digit, m.n);
+	bool sure = card && !m.wild && m.sure && m.letters * 2 < m.n;
+	if (sure)
+		read_as(l, &m, 0);
+	else if ((card || (m.n < CARD_MIN && !m.wild)) && !in_row(l, &m))
+		read_as(l, &m, EDIT_NAMED);
+}
+
+/* A run of letters is a bank's name where one of them looks like no digit. */
+void
+heuristic_leet_iban(struct heuristic *l, size_t i)
+{
+	struct number m = { 0 };
+
+	for (size_t k = i, end; is_alnum(byte_at(l, k)); k = end) {
+		bool fold = true;
+		for (end = k; is_alpha(byte_at(l, end)); end++)
+			fold &= digit_like(byte_at(l, end)) && !is_wild(byte_at(l, end));
+		end += end == k;
+		if (m.n + end - k > NUMBER_MAX)
+			return;
+		for (size_t j = k; j < end; j++)
+			leet_put(&m, j, byte_at(l, j), fold && k > i);
+		if (is_alnum(byte_at(l, end)))
+			continue;
+		if (m.letters > 0 && m.n >= IBAN_MIN && iban_valid(m.digit, m.n)) {
+			read_as(l, &m, 0);
+			return;
+		}
+		end += byte_at(l, end) == ' ' || byte_at(l, end) == '-';
+	}
+}

@@ -1,0 +1,368 @@
+/* Values cut by a line's end: a key that goes on in the next line, and in the one after
+ * it; a number; an address. And streamed text, of which each line of JSON holds a few
+ * characters after the same key: {"delta":"47"}, {"delta":"16"}. */
+#include "base/ascii.h"
+#include "base/effort.h"
+#include "scan/detect/disguise/heuristics.h"
+
+const struct heuristic_key heuristic_keys[] = {
+	{ "AKIA", 20, false },
+	{ "ASIA", 20, false },
+	{ "ghp_", 40, false },
+	{ "gho_", 40, false },
+	{ "ghu_", 40, false },
+	{ "ghs_", 40, false },
+	{ "ghr_", 40, false },
+	{ "github_pat_", 93, false },
+	{ "glpat-", 26, false },
+	{ "AIza", 39, false },
+	{ "npm_", 40, false },
+	{ "hf_", 37, false },
+	{ "sk_live_", 32, true },
+	{ "rk_live_", 32, true },
+	{ "sk-", 51, true },
+	{ "gsk_", 56, false },
+	{ "xai-", 84, false },
+	{ "xoxb-", 50, true },
+	{ "xoxp-", 70, true },
+	{ "SG.", 69, false },
+	{ "pypi-", 80, true },
+	{ "dop_v1_", 71, false },
+	{ "dckr_pat_", 36, false },
+	{ "dapi", 36, false },
+	{ "eyJ", 60, true },
+	{ "shpat_", 38, false },
+	{ "nvapi-", 70, false },
+	{ "hvs.", 95, true },
+	{ "ya29.", 60, true },
+	{ "key-", 36, false },
+	{ "AGE-SECRET-KEY-", 74, false },
+	{ "bc1", 42, false },
+	{ "0x", 42, false },
+	{ NULL, 0, false },
+};
+
+/* ---- a token that goes on ---- */
+
+/* The key that ends a piece, and how much of it there is. */
+static const struct heuristic_key *
+key_in(struct span piece, size_t *have)
+{
+	/* clang-format off */
+	static const bool first[256] = {
+		['0'] = 1, ['A'] = 1, ['b'] = 1, ['S'] = 1, ['a'] = 1, ['d'] = 1, ['e'] = 1,
+		['g'] = 1, ['h'] = 1, ['k'] = 1, ['n'] = 1, ['p'] = 1, ['r'] = 1, ['s'] = 1,
+		['x'] = 1, ['y'] = 1,
+	};
+	/* clang-format on */
+
+	/* Word by word. */
+	for (size_t i = 0; i < piece.n && i < 96; i++) {
+		struct span rest = span_cut(piece, i, piece.n);
+		*have = rest.n;
+		for (const struct heuristic_key *k = heuristic_keys;
+			first[(unsigned char)rest.p[0]] && k->prefix; k++)
+			if (rest.p[0] == k->prefix[0] && rest.n > 1 &&
+				rest.p[1] == k->prefix[1] &&
+				span_starts(rest, span_str(k->prefix)))
+				return k;
+		while (i < piece.n && is_alnum(piece.p[i]))
+			i++;
+	}
+	return NULL;
+}
+
+/* No word: digits among letters, or capitals after small ones. */
+static bool
+is_random(const struct heuristic *l, size_t i)
+{
+	size_t digits = 0, letters = 0, turns = 0, k = i;
+
+	for (; k - i < 128 && heuristic_token(byte_at(l, k)); k++) {
+		digits += is_digit(byte_at(l, k));
+		letters += is_alpha(byte_at(l, k));
+		turns += k > i && is_upper(byte_at(l, k)) && is_lower(byte_at(l, k - 1));
+	}
+	return k - i >= 3 && ((digits && letters) || turns > 1);
+}
+
+/* Whether a key goes on after the piece [from, to), in what begins at `next`. */
+static bool
+key_goes_on(struct heuristic *l, size_t from, size_t to, size_t next)
+{
+	enum { OPEN_LEAST = 40 };
+	size_t n = to - from, have;
+
+	if (l->piece && from == l->piece) {
+		bool full = n >= l->width;
+		l->width = n;
+		l->missing -= n < l->missing ? n : l->missing;
+		return l->missing || (l->open && full && is_random(l, next));
+	}
+	const struct heuristic_key *key = key_in(span_cut(l->t, from, to), &have);
+	if (!key)
+		return false;
+	l->width = have;
+	l->missing = have < key->whole ? key->whole - have : 0;
+	l->open = key->open;
+	return l->missing || (key->open && have >= OPEN_LEAST && is_random(l, next));
+}
+
+/* An address without its domain, or with half of it. */
+static bool
+half_address(struct span piece)
+{
+	size_t sign = span_chr(piece, '@');
+
+	if (sign == 0 || sign >= piece.n)
+		return false;
+	struct span domain = span_cut(piece, sign + 1, piece.n);
+	size_t dot = span_chr(domain, '.');
+	return dot == domain.n || dot + 1 == domain.n;
+}
+
+/* What could be the beginning of a date or a time. */
+static bool
+is_stamp(const struct heuristic *l, size_t i)
+{
+	size_t k = i;
+
+	while (is_digit(byte_at(l, k)))
+		k++;
+	return (k - i == 4 || k - i == 2) && byte_at(l, k) != 0 &&
+	       strchr("-/:.,", byte_at(l, k)) && is_digit(byte_at(l, k + 1)) &&
+	       is_digit(byte_at(l, k + 2)) && !is_digit(byte_at(l, k + 3));
+}
+
+/* The number of two digits that are alone; 100: something else is. */
+static unsigned
+two_digits(const struct heuristic *l, size_t i)
+{
+	if (!is_digit(byte_at(l, i)) || !is_digit(byte_at(l, i + 1)) ||
+		is_digit(byte_at(l, i + 2)))
+		return 100;
+	return (unsigned)(byte_at(l, i) - '0') * 10 + (unsigned)(byte_at(l, i + 1) - '0');
+}
+
+static bool
+is_year(const struct heuristic *l, size_t i)
+{
+	bool century = (byte_at(l, i) == '1' && byte_at(l, i + 1) == '9') ||
+		       (byte_at(l, i) == '2' && byte_at(l, i + 1) == '0');
+
+	return century && two_digits(l, i + 2) < 100;
+}
+
+bool
+heuristic_stamp(const struct heuristic *l, size_t i)
+{
+	char sign = byte_at(l, i + 2), wide = byte_at(l, i + 4);
+	unsigned first = two_digits(l, i);
+
+	if (first < 24 && sign == ':')
+		return two_digits(l, i + 3) < 60;
+	if (first && first < 32 && sign && strchr("-/.", sign) && byte_at(l, i + 5) == sign)
+		return two_digits(l, i + 3) - 1 < 31 && is_year(l, i + 6);
+	return is_year(l, i) && wide && strchr("-/.", wide) && byte_at(l, i + 7) == wide &&
+	       two_digits(l, i + 5) - 1 < 12 && two_digits(l, i + 8) - 1 < 31;
+}
+
+static bool
+number_goes_on(const struct heuristic *l, struct span piece, size_t to)
+{
+	enum { LEAST = 6, LEAST_DASHED = 4 };
+	size_t least = span_chr(piece, '-') < piece.n ? LEAST_DASHED : LEAST;
+
+	return piece.n >= least && is_digit(piece.p[piece.n - 1]) && is_digit(byte_at(l, to)) &&
+	       !is_stamp(l, to);
+}
+
+/* The sign of an address at the beginning of a line; a decorator ends otherwise. */
+static bool
+name_ends(const struct heuristic *l, size_t left, size_t line, size_t to)
+{
+	return byte_at(l, to) == '@' && to == line && is_alnum(byte_at(l, left - 1)) &&
+	       heuristic_domain(l, to + 1);
+}
+
+static const bool ends_line[256] = {
+	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
+};
+/* clang-format off */
+static const bool begins_line[256] = {
+	[' '] = 1, ['\t'] = 1, ['>'] = 1, ['#'] = 1, ['*'] = 1, ['|'] = 1, ['`'] = 1,
+	['\r'] = 1, ['\n'] = 1,
+};
+/* clang-format on */
+
+static void
+token_end(struct heuristic *l, size_t i)
+{
+	size_t left = i, from, to = i + 1;
+
+	while (left > 0 && i - left < 4 && ends_line[(unsigned char)l->t.p[left - 1]])
+		left--;
+	size_t least = left > 128 ? left - 128 : 0;
+	bool word = true; /* of a language */
+	for (from = left; from > least && heuristic_token(l->t.p[from - 1]); from--)
+		word &= is_lower(l->t.p[from - 1]) || l->t.p[from - 1] == '.';
+	effort_add(left - from);
+	if (left - from < 3 || (word && from != l->piece && byte_at(l, i + 1) != '@'))
+		return;
+	while (to - i < 16 && begins_line[(unsigned char)byte_at(l, to)])
+		to++;
+	if (heuristic_stamp(l, to))
+		return;
+	struct span piece = span_cut(l->t, from, left);
+	bool half = half_address(piece);
+	if (half ? is_alnum(byte_at(l, to))
+		 : heuristic_token(byte_at(l, to)) && key_goes_on(l, from, left, to)) {
+		l->piece = to;
+		if (byte_at(l, left - 1) == '-' && left - from > 5 &&
+			is_alnum(byte_at(l, left - 2)))
+			left--;
+		heuristic_edit(l, left, to, "", 0);
+	} else if (half && byte_at(l, to) == '.' && is_alpha(byte_at(l, to + 1))) {
+		heuristic_edit(l, left, to, "", 0);
+	} else if (number_goes_on(l, piece, to) || name_ends(l, left, i + 1, to)) {
+		heuristic_edit(l, left, to, "", EDIT_NAMED);
+	}
+}
+
+/* ---- streamed text ---- */
+
+enum { CHUNK_LINE = 512, CHUNK_TEXT = 40 };
+
+static size_t
+line_end(const struct heuristic *l, size_t i)
+{
+	size_t end = i;
+
+	while (end - i < CHUNK_LINE && end < l->t.n && l->t.p[end] != '\n')
+		end++;
+	return end;
+}
+
+/* Where the next chunk may begin, after the line's end at i, empty lines and names of
+ * events; i: nowhere. */
+static size_t
+next_chunk(const struct heuristic *l, size_t i)
+{
+	enum { SKIPPED = 128 };
+	size_t k = i;
+
+	while (k - i < SKIPPED) {
+		struct span rest = span_cut(l->t, k, k + 6);
+		if (byte_at(l, k) == '\n' || byte_at(l, k) == '\r')
+			k++;
+		else if (span_starts(rest, SPAN_LIT("data:")) ||
+			 span_starts(rest, SPAN_LIT("{\"")))
+			return k;
+		else if (span_starts(rest, SPAN_LIT("event:")) ||
+			 span_starts(rest, SPAN_LIT("id:")))
+			k = line_end(l, k);
+		else
+			break;
+	}
+	return i;
+}
+
+/* The string of JSON that begins after the quote at i - 1 is the text of a chunk. */
+static bool
+is_text(struct span line, size_t i)
+{
+	static const char *const names[] = { "content", "text", "delta", "partial_json",
+		"arguments", "token", "completion", "response", "output", "value", "data",
+		"chunk", "part", "message", "t", "c", "v", NULL };
+	size_t end = i - 1;
+
+	while (end > 0 && line.p[end - 1] == ' ')
+		end--;
+	if (end < 3 || line.p[end - 1] != ':' || line.p[end - 2] != '"')
+		return false;
+	end -= 2;
+	for (const char *const *name = names; *name; name++) {
+		struct span n = span_str(*name);
+		if (end > n.n && line.p[end - n.n - 1] == '"' &&
+			span_starts(span_cut(line, end - n.n, end), n))
+			return true;
+	}
+	return false;
+}
+
+static size_t
+string_end(struct span line, size_t i)
+{
+	while (i < line.n && line.p[i] != '"')
+		i += line.p[i] == '\\' ? 2 : 1;
+	return i < line.n ? i : line.n;
+}
+
+/* Two lines that are alike, but for their numbers, up to the text of a chunk in each:
+ * where those begin. */
+static bool
+same_text(struct span a, struct span b, size_t *text_a, size_t *text_b)
+{
+	bool found = false;
+
+	for (size_t i = 0, k = 0; i < a.n && k < b.n; i++, k++) {
+		if (is_digit(a.p[i]) && is_digit(b.p[k])) {
+			while (i + 1 < a.n && is_digit(a.p[i + 1]))
+				i++;
+			while (k + 1 < b.n && is_digit(b.p[k + 1]))
+				k++;
+			continue;
+		}
+		if (a.p[i] != b.p[k])
+			break;
+		if (a.p[i] != '"' || !is_text(a, i + 1))
+			continue;
+		found = true;
+		*text_a = i + 1;
+		*text_b = k + 1;
+		if (!span_eq(span_cut(a, i, string_end(a, i + 1)),
+			    span_cut(b, k, string_end(b, k + 1))))
+			break;
+	}
+	return found;
+}
+
+/* The line that ends at i and the next chunk are alike up to a short text in each. */
+static bool
+chunk_end(struct heuristic *l, size_t i)
+{
+	size_t least = i > CHUNK_LINE ? i - CHUNK_LINE : 0, text = 0, next = 0;
+	const char *before = i > least ? memrchr(l->t.p + least, '\n', i - least) : NULL;
+	size_t begin = before ? (size_t)(before - l->t.p) + 1 : least;
+
+	if ((begin > 0 && !before) || (byte_at(l, begin) != '{' && byte_at(l, begin) != 'd'))
+		return false;
+	size_t from = next_chunk(l, i);
+	if (from == i || byte_at(l, begin) != byte_at(l, from))
+		return false;
+	struct span line = span_cut(l->t, begin, i);
+	size_t end = line.n;
+	effort_add(4 * line.n);
+	if (same_text(line, span_cut(l->t, from, line_end(l, from)), &text, &next)) {
+		end = string_end(line, text);
+	} else if (span_starts(line, SPAN_LIT("data:")) && byte_at(l, begin + 6) != '{') {
+		text = next = byte_at(l, begin + 5) == ' ' ? 6 : 5;
+		end -= end > text && line.p[end - 1] == '\r';
+	}
+	if (!text || end - text > CHUNK_TEXT || begin + end < l->at)
+		return false;
+	heuristic_edit(l, begin + end, from + next, "", 0);
+	return true;
+}
+
+void
+heuristic_line(struct heuristic *l, size_t i)
+{
+	char next = byte_at(l, i + 1);
+
+	if ((next == '{' || next == 'd' || next == 'e' || next == 'i' || next == '\n' ||
+		    next == '\r') &&
+		chunk_end(l, i))
+		return;
+	token_end(l, i);
+}

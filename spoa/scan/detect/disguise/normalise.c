@@ -1,0 +1,416 @@
+/* Normalises characters and escapes: what it undoes is certain, so that what the
+ * rules find in its views counts as if it had been written plainly. */
+#include "base/ascii.h"
+#include "base/codec/utf8.h"
+#include "base/effort.h"
+#include "scan/detect/disguise/evade.h"
+#include "scan/detect/disguise/fold.h"
+#include "scan/detect/disguise/terminal.h"
+#include "scan/detect/disguise/unescape.h"
+
+enum { TOKEN_BACK = 128 };
+
+enum tags { TAGS_TEXT, TAGS_NOISE, TAGS_FLAG };
+
+struct normaliser {
+	struct span t;
+	struct editor *ed;
+	bool *signal;
+	size_t at;	  /* handled up to here */
+	size_t token_end; /* of the token last judged */
+	bool token_mixed;
+	size_t tags_end; /* of the row of tags last judged */
+	enum tags tags;
+	bool string; /* of a terminal's sequence has begun */
+};
+
+static bool
+is_graphic(char c)
+{
+	return c > ' ' && c < 0x7F;
+}
+
+static bool
+prev_is(const struct normaliser *p, size_t at, bool (*is)(char))
+{
+	return at > 0 && is(p->t.p[at - 1]);
+}
+
+static bool
+next_is(const struct normaliser *p, size_t at, bool (*is)(char))
+{
+	return at < p->t.n && is(p->t.p[at]);
+}
+
+static bool
+in_token(char c)
+{
+	/* clang-format off */
+	static const bool in[256] = {
+		['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['-'] = 1, ['_'] = 1,
+		['.'] = 1, ['@'] = 1, ['+'] = 1, ['/'] = 1, ['='] = 1, ['%'] = 1,
+		[0x80 ... 0xFF] = 1,
+	};
+	/* clang-format on */
+
+	return in[(unsigned char)c];
+}
+
+/* The token around `at` mixes ASCII letters or digits with another script's. */
+static bool
+mixed_scripts(struct normaliser *p, size_t at)
+{
+	size_t i = at;
+	bool ascii = false;
+
+	if (at < p->token_end)
+		return p->token_mixed;
+	while (i > 0 && at - i < TOKEN_BACK && in_token(p->t.p[i - 1]))
+		ascii |= is_alnum(p->t.p[--i]) || p->t.p[i] == '@';
+	for (i = at; i < p->t.n && i - at < 4 * TOKEN_BACK && in_token(p->t.p[i]); i++)
+		ascii |= is_alnum(p->t.p[i]) || p->t.p[i] == '@';
+	effort_add(i - at);
+	p->token_end = i;
+	p->token_mixed = ascii;
+	return ascii;
+}
+
+static bool
+is_foldable(const struct normaliser *p, size_t at)
+{
+	size_t n;
+	bool valid;
+
+	if (at >= p->t.n || !is_high(p->t.p[at]))
+		return false;
+	enum fold_kind k = fold_char(fold_decode(p->t.p + at, p->t.n - at, &n, &valid)).kind;
+	return k == FOLD_ASCII || k == FOLD_DROP || k == FOLD_TAG;
+}
+
+/* Between two letters of a script that is not folded, a joiner is spelling: Persian,
+ * Hindi, emoji. */
+static bool
+is_spelling(const struct normaliser *p, size_t at, size_t to)
+{
+	if (p->ed->last == at || !prev_is(p, at, is_high) || !next_is(p, to, is_high))
+		return false;
+	return !is_foldable(p, utf8_before(p->t.p, at)) && !is_foldable(p, to);
+}
+
+static void
+edit_as(struct normaliser *p, size_t to, struct folded f, unsigned flags)
+{
+	view_edit(p->ed, p->at, to, f.c, f.n, flags);
+}
+
+/* Latin-1 and Windows-1252 in what is not UTF-8. */
+static struct folded
+stray_byte(unsigned char c)
+{
+	if (c == 0xA0)
+		return (struct folded){ FOLD_SPACE, 1, " " };
+	if (c == 0x96 || c == 0x97)
+		return (struct folded){ FOLD_DASH, 1, "-" };
+	return (struct folded){ FOLD_DROP, 0, "" };
+}
+
+static bool
+is_tag(struct span t, size_t at)
+{
+	return t.n - at >= 4 && !memcmp(t.p + at, "\xF3\xA0", 2) &&
+	       ((unsigned char)t.p[at + 2] & 0xFE) == 0x80;
+}
+
+/* What the row of tags that begins at p->at is. A flag of a region of a country is
+ * written with at most six; three or fewer inside a word are there to break it. */
+static enum tags
+judge_tags(struct normaliser *p)
+{
+	enum { FLAG_MOST = 6, NOISE_MOST = 3 };
+	size_t at = p->at, end = at;
+
+	while (end < p->t.n && is_tag(p->t, end))
+		end += 4;
+	p->tags_end = end;
+	effort_add(end - at);
+	if (at >= 4 && end - at <= 4 * FLAG_MOST &&
+		!memcmp(p->t.p + at - 4, "\xF0\x9F\x8F\xB4", 4))
+		return TAGS_FLAG;
+	return end - at <= 4 * NOISE_MOST && prev_is(p, at, is_graphic) &&
+			       next_is(p, end, is_graphic)
+		       ? TAGS_NOISE
+		       : TAGS_TEXT;
+}
+
+static void
+edit_drop(struct normaliser *p, size_t to, struct folded f)
+{
+	if (!is_spelling(p, p->at, to))
+		edit_as(p, to, f, EDIT_HIDE);
+}
+
+/* Text of its own, which nobody sees: it does not go on in the words next to it. */
+static void
+edit_tag(struct normaliser *p, size_t to, struct folded f)
+{
+	if (p->at >= p->tags_end) {
+		p->tags = judge_tags(p);
+		if (p->tags == TAGS_TEXT && prev_is(p, p->at, is_alnum))
+			f = (struct folded){ FOLD_TAG, 2, { ' ', f.c[0] } };
+	}
+	if (p->tags == TAGS_FLAG)
+		return;
+	*p->signal = true;
+	if (p->tags == TAGS_NOISE)
+		f.n = 0;
+	edit_as(p, to, f, EDIT_HIDE);
+	if (p->tags == TAGS_TEXT && to >= p->tags_end && next_is(p, to, is_alnum))
+		view_edit(p->ed, to, to, " ", 1, EDIT_HIDE);
+}
+
+static void
+dash_space_dot(struct normaliser *p, size_t to, struct folded f)
+{
+	size_t at = p->at;
+	bool digits = prev_is(p, at, is_digit) || next_is(p, to, is_digit) ||
+		      (f.kind == FOLD_DASH && at > 1 && p->t.p[at - 1] == ' ' &&
+			      is_digit(p->t.p[at - 2]));
+	bool around = (prev_is(p, at, is_alnum) || prev_is(p, at, is_high)) &&
+		      (next_is(p, to, is_alnum) || next_is(p, to, is_high));
+	bool spelled = f.kind == FOLD_SPACE && around &&
+		       (at < 2 || !is_alnum(p->t.p[at - 2]) || to + 1 >= p->t.n ||
+			       !is_alnum(p->t.p[to + 1]));
+
+	if (digits || (around && f.kind != FOLD_SPACE) || spelled ||
+		(at > 0 && p->t.p[at - 1] == '@'))
+		edit_as(p, to, f, EDIT_TYPO);
+}
+
+/* Greek, Cyrillic, Armenian and Hebrew in a token of their own: over all of it. */
+static bool
+foreign_word(struct normaliser *p)
+{
+	size_t i = p->at;
+	unsigned char c = (unsigned char)p->t.p[i];
+
+	if (c < 0xCE || c > 0xD7 || mixed_scripts(p, i))
+		return false;
+	while (i + 1 < p->t.n && (unsigned char)p->t.p[i] >= 0xCE &&
+		(unsigned char)p->t.p[i] <= 0xD7 && (p->t.p[i + 1] & 0xC0) == 0x80)
+		i += 2;
+	if (i == p->at)
+		return false;
+	p->at = i;
+	return true;
+}
+
+/* ---- terminals ---- */
+
+static void
+edit_sequence(struct normaliser *p, struct terminal s)
+{
+	view_edit(p->ed, p->at, s.end, &s.mark, s.mark != 0, EDIT_HIDE | EDIT_APART);
+	p->ed->sequences = true;
+	p->string = s.mark == TERMINAL_STRING || (p->string && !s.mark);
+	p->at = s.end;
+}
+
+/* A control character, or one of U+0080 to U+009F, that ends at `to`. */
+static bool
+edit_control(struct normaliser *p, uint32_t cp, size_t to)
+{
+	size_t n = p->ed->over && cp == TERMINAL_STRING ? terminal_string(p->t, p->at) : 0;
+	struct terminal s = { .end = n ? n : to, .mark = terminal_c1(cp) };
+
+	if (cp == TERMINAL_ESCAPE)
+		s = terminal_sequence(p->t, to);
+	else if (cp == 0x9B)
+		s = terminal_control(p->t, to);
+	else if (cp == TERMINAL_BELL && p->string)
+		s.mark = TERMINAL_PARTED;
+	else if (!s.mark && !(p->ed->over && (cp == TERMINAL_STRING || cp == TERMINAL_PARTED)))
+		return false;
+	if (cp == TERMINAL_PARTED && p->string) { /* the next view needs it */
+		p->string = false;
+		p->at = to;
+	} else if (s.end) {
+		edit_sequence(p, s);
+	}
+	return s.end != 0;
+}
+
+/* A bracket that no escape is before which is known as one. */
+static void
+edit_bracket(struct normaliser *p)
+{
+	size_t from, at = p->at;
+
+	effort_add(16);
+	struct terminal s = terminal_bracket(p->t, at, p->ed->last == at, &from);
+
+	p->at = s.end && from >= p->ed->last ? from : at + 1;
+	if (p->at <= at && s.end)
+		edit_sequence(p, s);
+}
+
+static void
+edit_character(struct normaliser *p)
+{
+	bool valid;
+
+	effort_add(8);
+	if (foreign_word(p))
+		return;
+	size_t n, at = p->at;
+	uint32_t cp = fold_decode(p->t.p + at, p->t.n - at, &n, &valid);
+	size_t to = at + n;
+
+	/* Dropping strays can make others of their neighbours, without end. */
+	if (!valid && p->ed->pass > 1) {
+		p->at = to;
+		return;
+	}
+	if ((cp < 0x20 || (cp >= 0x80 && cp < 0xA0)) && edit_control(p, cp, to))
+		return;
+	if (cp < 0x80 && n > 1) { /* overlong */
+		edit_as(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
+	} else if (cp < 0x80) { /* a control character */
+		if (prev_is(p, at, is_alnum) || next_is(p, to, is_alnum) || p->ed->last == at)
+			edit_as(p, to, (struct folded){ 0 }, EDIT_HIDE);
+	} else {
+		struct folded f = valid ? fold_char(cp) : stray_byte((unsigned char)p->t.p[at]);
+		switch (f.kind) {
+		case FOLD_NONE: break;
+		case FOLD_ASCII: edit_as(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE); break;
+		case FOLD_BIDI:
+			*p->signal = true;
+			edit_as(p, to, f, EDIT_HIDE);
+			break;
+		case FOLD_DROP: edit_drop(p, to, f); break;
+		case FOLD_TAG: edit_tag(p, to, f); break;
+		case FOLD_MARK:
+			if (prev_is(p, at, is_graphic) || p->ed->last == at)
+				edit_as(p, to, f,
+					prev_is(p, at, is_digit) ? EDIT_HIDE : EDIT_TYPO);
+			break;
+		case FOLD_LIKE:
+			if (mixed_scripts(p, at))
+				edit_as(p, to, f, EDIT_HIDE);
+			break;
+		case FOLD_DASH:
+		case FOLD_SPACE:
+		case FOLD_DOT: dash_space_dot(p, to, f); break;
+		}
+	}
+	p->at = to;
+}
+
+static void
+edit_escape(struct normaliser *p)
+{
+	struct unescaped u = unescape(p->t, p->at);
+
+	effort_add(u.end ? 8 + u.end - p->at : p->t.p[p->at] == '=' ? 96 : 16);
+	if (u.end) {
+		p->ed->escapes++;
+		struct terminal s = terminal_spelled(p->t, p->at, &u);
+		if (s.end) {
+			edit_sequence(p, s);
+			return;
+		}
+		view_edit(p->ed, p->at, u.end, u.c, u.n, u.common ? 0 : EDIT_HIDE);
+		p->at = u.end;
+		return;
+	}
+	/* A run of backslashes is looked at once. */
+	char c = p->t.p[p->at];
+	do
+		p->at++;
+	while (c == '\\' && p->at < p->t.n && p->t.p[p->at] == '\\');
+}
+
+/* The marks that end what so many of _ begin, whose first byte is at `from`: at words' ends, on
+ * one line, of text that is written plainly; t.n: none. */
+static size_t
+emphasis_end(struct span t, size_t from, size_t marks)
+{
+	enum { EMPHASIS_LEAST = 9, EMPHASIS_MOST = 256 };
+	bool telling = false;
+	size_t i = from;
+
+	for (; i < t.n && i - from < EMPHASIS_MOST; i++) {
+		char c = t.p[i];
+		size_t end = i + marks;
+		bool opens = c == '_' && t.p[i - 1] == ' ';
+		if (opens || c < ' ' || c > '~' || is_one_of(c, "\\%&=^["))
+			break; /* others', or what is not written plainly */
+		telling |= is_digit(c) || c == '@';
+		if (c != '_' || end > t.n || t.p[end - 1] != '_' ||
+			(end < t.n && is_word(t.p[end])))
+			continue;
+		effort_add(i - from);
+		return telling && i - from >= EMPHASIS_LEAST ? i : t.n;
+	}
+	effort_add(i - from);
+	return t.n;
+}
+
+/* _value_ or __value__ of Markdown. */
+static void
+edit_emphasis(struct normaliser *p)
+{
+	struct span t = p->t;
+	size_t at = p->at, from = at;
+
+	while (from < t.n && from - at < 4 && t.p[from] == '_')
+		from++;
+	p->at = from;
+	size_t end = from - at < 4 && from < t.n && t.p[from] > ' '
+			     ? emphasis_end(t, from, from - at)
+			     : t.n;
+	if (end == t.n)
+		return;
+	view_edit(p->ed, at, from, "", 0, 0);
+	p->at = end + (from - at);
+	view_edit(p->ed, end, p->at, "", 0, 0);
+}
+
+void
+normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
+{
+	/* No further, so that a text of nothing but one escape is not read by each chunk. */
+	enum { AHEAD = 64 << 10 };
+	struct span t = span_cut(c->text, 0, c->to + AHEAD);
+	struct normaliser p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
+	bool before = c->from > 0 && in_token(t.p[c->from - 1]); /* a token goes on */
+
+	for (size_t base = c->from, k = 0; base < c->to && !ed->err; base += BLOCK, k++) {
+		const struct look *l = &c->look[k];
+		uint64_t marks = 0, todo;
+		for (todo = l->token & ~l->alnum & ~(l->token << 1 | before); todo;
+			todo &= todo - 1)
+			if (t.p[base + (size_t)__builtin_ctzll(todo)] == '_')
+				marks |= todo & -todo;
+		before = l->token >> 63;
+		todo = l->hidden | marks;
+		while (todo) {
+			size_t at = base + (size_t)__builtin_ctzll(todo);
+			if (at >= p.at) {
+				p.at = at + fold_nothing(p.t.p + at, p.t.n - at);
+				if (p.at > at)
+					;
+				else if (p.t.p[at] == '_')
+					edit_emphasis(&p);
+				else if (p.t.p[at] == '[')
+					edit_bracket(&p);
+				else if (is_graphic(p.t.p[at]))
+					edit_escape(&p);
+				else
+					edit_character(&p);
+			}
+			if (p.at >= base + BLOCK)
+				break;
+			todo &= UINT64_MAX << (p.at - base);
+		}
+	}
+}

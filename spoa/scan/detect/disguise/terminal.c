@@ -1,0 +1,222 @@
+/* Terminal sequences. Each look is bounded: of one, by how long sequences are; of a string, by
+ * the next one's mark. */
+#include "scan/detect/disguise/terminal.h"
+
+#include "base/ascii.h"
+#include "base/effort.h"
+
+static struct terminal
+no_sequence(void)
+{
+	return (struct terminal){ 0 };
+}
+
+struct terminal
+terminal_control(struct span t, size_t at)
+{
+	enum { CONTROL_MAX = 64 };
+	size_t i = at, most = at + CONTROL_MAX < t.n ? at + CONTROL_MAX : t.n;
+
+	while (i < most && t.p[i] >= '0' && t.p[i] <= '?')
+		i++;
+	while (i < most && t.p[i] >= ' ' && t.p[i] <= '/')
+		i++;
+	if (i == t.n)
+		return (struct terminal){ .end = i };
+	if (i == most || t.p[i] < '@' || t.p[i] > '~')
+		return no_sequence();
+	/* Colours, erasing and modes move nothing. */
+	return (struct terminal){ .end = i + 1,
+		.mark = is_one_of(t.p[i], "mKJhl") ? 0 : TERMINAL_PARTED };
+}
+
+/* ESC ( B: intermediates, one more. */
+static struct terminal
+terminal_selects(struct span t, size_t at)
+{
+	enum { SELECTS_MAX = 3 };
+	size_t i = at;
+
+	while (i < t.n && i - at < SELECTS_MAX && t.p[i] >= ' ' && t.p[i] <= '/')
+		i++;
+	if (i == t.n)
+		return (struct terminal){ .end = i };
+	return t.p[i] >= '0' && t.p[i] <= '~' ? (struct terminal){ .end = i + 1 }
+					      : no_sequence();
+}
+
+struct terminal
+terminal_sequence(struct span t, size_t at)
+{
+	if (at == t.n)
+		return (struct terminal){ .end = at };
+	char c = t.p[at];
+	if (c == '[')
+		return terminal_control(t, at + 1);
+	if (c >= ' ' && c <= '/')
+		return terminal_selects(t, at);
+	if (c < '0' || c > '~')
+		return no_sequence();
+	return (struct terminal){ .end = at + 1,
+		.mark = is_one_of(c, "]PX^_")	  ? TERMINAL_STRING
+			: is_one_of(c, "\\DEHMc") ? TERMINAL_PARTED
+						  : 0 };
+}
+
+/* Whether the backslash at `at` spells what goes on in a sequence, or begins another. */
+static bool
+spells_more(struct span t, size_t at)
+{
+	struct unescaped u = unescape(t, at);
+
+	return u.n == 1 && is_one_of(u.c[0], "\x1b[](") && is_alnum(t.p[at + 1]);
+}
+
+/* The end of a string: its backslash as often as the others are, unless the last of them
+ * spells something of its own. */
+static size_t
+string_slashes(struct span t, size_t at, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most && at + n < t.n && t.p[at + n] == '\\')
+		n++;
+	return n > 0 && spells_more(t, at + n - 1) ? n - 1 : n;
+}
+
+static bool
+is_csi(const struct unescaped *u)
+{
+	return u->n && u->c[u->n - 1] == '\x9B' && (u->n == 1 || u->c[0] == '\xC2');
+}
+
+struct terminal
+terminal_spelled(struct span t, size_t at, const struct unescaped *u)
+{
+	char c = u->end < t.n ? t.p[u->end] : 0;
+	size_t n = 0;
+
+	if (is_csi(u) && is_digit(c))
+		return terminal_control(t, u->end);
+	if (u->n != 1 || u->c[0] != TERMINAL_ESCAPE)
+		return no_sequence();
+	if (c == '[')
+		return terminal_control(t, u->end + 1);
+	if (c == ']' || c == '=' || c == '>')
+		return (struct terminal){ .end = u->end + 1,
+			.mark = c == ']' ? TERMINAL_STRING : 0 };
+	while (at + n < u->end && t.p[at + n] == '\\')
+		n++;
+	n = string_slashes(t, u->end, n ? 2 * n : 1);
+	return n ? (struct terminal){ .end = u->end + n, .mark = TERMINAL_PARTED }
+		 : no_sequence();
+}
+
+/* As logs, editors and viewers show an escape. */
+static size_t
+shown_before(struct span t, size_t at)
+{
+	static const char *const forms[] = { "\\N{ESCAPE}", "\\N{ESC}", "<ESC>", "{ESC}", "ESC",
+		"<U+001B>", "<0x1b>", "<1b>", "#033", "0x1b", "\\o{33}", "\\c[", "\\27",
+		"\xE2\x90\x9B", "\xE2\x86\x90" };
+
+	for (size_t i = 0; i < COUNT_OF(forms); i++) {
+		struct span form = span_str(forms[i]);
+		if (at >= form.n && t.p[at - 1] == form.p[form.n - 1] &&
+			span_ieq(span_cut(t, at - form.n, at), form))
+			return form.n;
+	}
+	return 0;
+}
+
+struct terminal
+terminal_bracket(struct span t, size_t at, bool again, size_t *from)
+{
+	struct terminal s = terminal_control(t, at + 1);
+	size_t shown = s.end ? shown_before(t, at) : 0;
+
+	*from = at - shown;
+	if (shown || s.end == 0)
+		return s;
+	char last = t.p[s.end - 1];
+	if (last != 'm' && last != 'K')
+		return no_sequence();
+	for (size_t i = at + 1; i + 1 < s.end; i++)
+		if (!is_digit(t.p[i]) && t.p[i] != ';' && t.p[i] != ':')
+			return no_sequence();
+	return again || (last == 'm' && s.end > at + 2) ? s : no_sequence();
+}
+
+/* Where the sequence ends that begins at i; 0: none does. */
+static size_t
+sequence_at(struct span t, size_t i)
+{
+	char c = t.p[i];
+	size_t from;
+
+	if (c == TERMINAL_ESCAPE)
+		return terminal_sequence(t, i + 1).end;
+	if (c == '[') {
+		struct terminal s = terminal_bracket(t, i, false, &from);
+		return s.end;
+	}
+	if (c == '\x9B' && (i == 0 || t.p[i - 1] == '\xC2' || !is_high(t.p[i - 1])))
+		return terminal_control(t, i + 1).end;
+	if (!is_one_of(c, "\\&%^"))
+		return 0;
+	struct unescaped u = unescape(t, i);
+	if (is_csi(&u))
+		return terminal_control(t, u.end).end;
+	return u.n == 1 && u.c[0] == TERMINAL_ESCAPE ? terminal_sequence(t, u.end).end : 0;
+}
+
+bool
+terminal_cuts(struct span text, size_t at)
+{
+	enum { BEFORE = 48, AFTER = 12 };
+	struct span t = span_cut(text, 0, at + 2 * BEFORE);
+	size_t from;
+
+	/* Inside the name of an escape that only its bracket shows. */
+	for (size_t i = at; i < t.n && i < at + AFTER; i++)
+		if (t.p[i] == '[' && terminal_bracket(t, i, false, &from).end && from < at)
+			return true;
+	for (size_t i = at; i > 0 && at - i < BEFORE; i--)
+		if (sequence_at(t, i - 1) > at)
+			return true;
+	return false;
+}
+
+char
+terminal_c1(uint32_t cp)
+{
+	switch (cp) {
+	case 0x90:
+	case 0x98:
+	case 0x9D:
+	case 0x9E:
+	case 0x9F: return TERMINAL_STRING;
+	case 0x9C: return TERMINAL_PARTED;
+	default: return 0;
+	}
+}
+
+size_t
+terminal_string(struct span t, size_t at)
+{
+	enum { STRING_MAX = 2 << 10 };
+	size_t most = at + STRING_MAX < t.n ? at + STRING_MAX : t.n, end = 0, i = at + 1;
+
+	for (; i < most && !end; i++) {
+		char c = t.p[i], next = i + 1 < t.n ? t.p[i + 1] : 0;
+		if (c == TERMINAL_PARTED || c == TERMINAL_BELL)
+			end = i + 1;
+		else if (c == TERMINAL_STRING || c == '\n')
+			break;
+		else if ((c == '\\' && (next == 'a' || next == '7')) ||
+			 (c == '^' && next == 'G') || (c == TERMINAL_ESCAPE && next == '\\'))
+			end = i + 2;
+	}
+	effort_add(i - at);
+	return i == t.n && !end ? i : end;
+}

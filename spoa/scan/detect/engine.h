@@ -1,0 +1,64 @@
+/* What the parts of the engine share. Not included outside detect/ itself. */
+#ifndef DETECT_ENGINE_H
+#define DETECT_ENGINE_H
+
+#include "scan/detect/detect.h"
+#include "scan/detect/rules/scratch.h"
+
+/* A file of rules compiled into the program. */
+struct detect_file {
+	const char *name;
+	const char *text;
+	size_t n;
+};
+extern const struct detect_file detect_builtin[];
+extern const size_t detect_builtin_count;
+
+/* ---- rules.c ---- */
+
+/* After the last pattern: builds what the scan walks, and the version. 0 or
+ * ERR_NOMEM. */
+int rules_finish(struct detect_rules *r);
+
+/* ---- scan.c ---- */
+
+/* Every rule, where its start condition holds. 0 or negative. */
+int rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
+/* Whether p may begin at `at`, and more of the text than there is may make a match of it. */
+bool rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct pattern *p, size_t at);
+
+/* ---- open.c ---- */
+
+/* After the prefilter. 0 or ERR_NOMEM. */
+int open_finish(struct detect_rules *r);
+
+/* ---- used.c ---- */
+
+struct detect_used {
+	uint64_t entities[DETECT_ENTITIES_MAX / 64];
+	struct detect_rules
+		*rules;	   /* theirs alone; NULL: they are most, and all are searched */
+	float *thresholds; /* one an entity; above 1.0 for all but them */
+};
+
+/* Findings of other entities leave. */
+void used_filter(const struct detect_used *u, struct findings *f);
+
+/* ---- pipeline.c ---- */
+
+/* The stages alone: the candidates are in the scratch. opt->used is not looked at. */
+int scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt);
+
+/* ---- overlap.c ---- */
+
+/* Candidates to findings: sorted by start, overlaps removed: validated before
+ * longer before higher score. A secret that loses keeps, as a finding of its own,
+ * what the winner does not cover: nothing that was found is left readable. v has
+ * n candidates and is reordered. 0, ERR_NOMEM, ERR_LIMIT. */
+int overlap_resolve(const struct detect_rules *r, struct finding *v, size_t n, struct arena *a,
+	struct findings *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* Reading a rule set from outside. */
+#include "scan/detect/info.h"
+
+#include "base/codec/yaml.h"
+#include "base/err.h"
+#include "scan/detect/rules/rule.h"
+
+void
+detect_info(const struct detect_rules *r, size_t entity, struct detect_info *out)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+
+	*out = (struct detect_info){ .name = e->name,
+		.class = e->class,
+		.source = e->source ? e->source : "",
+		.threshold = e->threshold,
+		.examples = e->nexamples,
+		.context = e->context.words.n,
+		.against = e->context.against.n,
+		.boost = e->context.boost,
+		.own = e->own };
+	for (size_t i = 0; i < r->npatterns; i++)
+		out->patterns += r->patterns[i].entity == entity;
+}
+
+bool
+detect_pattern_info(const struct detect_rules *r, size_t entity, size_t nth,
+	struct detect_pattern_info *out)
+{
+	static const char *const starts[] = { [START_ANYWHERE] = "anywhere",
+		[START_LITERAL] = "literal",
+		[START_DIGITS] = "digits",
+		[START_BYTE] = "byte" };
+
+	for (size_t i = 0; i < r->npatterns; i++) {
+		const struct pattern *p = &r->patterns[i];
+		if (p->entity != entity || nth-- > 0)
+			continue;
+		*out = (struct detect_pattern_info){ p->name, p->regex, "", "", starts[p->kind],
+			p->score };
+		if (p->check) {
+			out->check = p->check->name;
+			out->proof = p->check->proof ? p->check->proof : CHECK_DIGITS;
+		}
+		return true;
+	}
+	return false;
+}
+
+void
+detect_literals(const struct detect_rules *r, size_t entity,
+	void (*each)(void *arg, struct span literal), void *arg)
+{
+	for (size_t h = 0; h < (size_t)1 << LITERAL_BITS; h++)
+		for (const struct literal *l = r->prefilter.literals[h]; l; l = l->next)
+			if (r->patterns[l->pattern].entity == entity)
+				each(arg, l->text);
+}
+
+bool
+detect_context_word(
+	const struct detect_rules *r, size_t entity, bool against, size_t nth, struct span *out)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+	const struct words *w = against ? &e->context.against : &e->context.words;
+
+	if (nth >= w->n)
+		return false;
+	*out = w->v[nth];
+	return true;
+}
+
+bool
+detect_example(
+	const struct detect_rules *r, size_t entity, size_t nth, struct detect_example *out)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+
+	if (nth >= e->nexamples)
+		return false;
+	const struct example *x = &e->examples[nth];
+	*out = (struct detect_example){ x->text, x->find, x->at->file, x->at->line,
+		x->at->column };
+	return true;
+}

@@ -1,0 +1,236 @@
+/* The stage that finds names: one pass over the capitals of a text. Text without them
+ * costs eight bytes a step; a run of capitalised words is read once and shown to every
+ * finder that is asked for. A person who was found for certain is found again wherever
+ * a part of the name is. */
+#include <stdio.h>
+
+#include "base/effort.h"
+#include "base/err.h"
+#include "scan/detect/names/names_run.h"
+
+enum { WORK_RUN = 128 }; /* units of a run of words */
+
+/* Never quite sure: a threshold of 1.0 switches an entity off. */
+#define SURE_MAX 0.99f
+
+static const char *const finders[FINDERS] = { "person", "place", "nationality", "organisation",
+	"facility", "street" };
+
+int
+finder_find(struct span name)
+{
+	size_t f = span_find(name, finders, FINDERS);
+
+	return f < FINDERS ? (int)f : -1;
+}
+
+const char *
+finder_names(void)
+{
+	return "person, place, nationality, organisation, facility, street";
+}
+
+void
+names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float score)
+{
+	if (w->err || score < w->threshold[f] || end <= start || w->threshold[f] >= 1.0f)
+		return;
+	struct finding v = { .entity = (uint16_t)(w->r->finders[f] - 1),
+		.start = start,
+		.end = end,
+		.score = score > SURE_MAX ? SURE_MAX : score };
+	w->err = scratch_keep(w->s, v);
+}
+
+/* ---- the pass ---- */
+
+/* Ordinary words only: what comes before can make a street of them, nothing else can make a
+ * name of them. */
+static bool
+is_plain(const struct run *run)
+{
+	const uint32_t alone = W_NAME | W_PLACE | W_NATION | W_STREET;
+	const uint32_t beside = W_ORG | W_FACILITY | W_FACILITY_START | W_TITLE;
+
+	return run->all & W_COMMON && !run->initials &&
+	       !(run->any & (run->n > 1 ? alone | beside : alone));
+}
+
+static void
+look_at(struct names_sweep *w, struct run *run)
+{
+	if (run->w[0].code && run->n == 1)
+		return;
+	if (is_plain(run)) {
+		if (w->threshold[FIND_STREET] < 1.0f)
+			find_street_start(w, run);
+		return;
+	}
+	if (w->threshold[FIND_PERSON] < 1.0f && !no_person_in(w, run))
+		find_person(w, run);
+	if (w->threshold[FIND_PLACE] < 1.0f || w->threshold[FIND_NATION] < 1.0f)
+		find_place(w, run);
+	if (w->threshold[FIND_ORGANISATION] < 1.0f || w->threshold[FIND_FACILITY] < 1.0f)
+		find_organisation(w, run);
+	if (w->threshold[FIND_STREET] < 1.0f)
+		find_street(w, run);
+}
+
+/* The title of "dr. weiss", in a text without capitals. */
+static bool
+titles_next(const struct names_sweep *w, const struct word *x)
+{
+	return x->flags & W_TITLE && x->dot && w->text.n - x->end > 2 &&
+	       w->text.p[x->end + 1] == ' ';
+}
+
+/* A name that begins with this word; the end of what was read. */
+static size_t
+look_from(struct names_sweep *w, size_t at, enum letter first)
+{
+	struct run run;
+	size_t from = first == LETTER_UPPER ? titled_from(w, at) : at;
+	size_t end =
+		first == LETTER_UPPER && from == at && w->rejects ? word_rejected(w, at) : 0;
+
+	if (end)
+		return end;
+	word_read(w, from, &run.w[0]);
+	if (first == LETTER_LOWER) {
+		if (titles_next(w, &run.w[0]))
+			return w->titled = run.w[0].end + 2;
+		if (!word_stands_out(w, &run.w[0]))
+			return run.w[0].end;
+	}
+	run_read(w, &run);
+	effort_add(WORK_RUN + 8 * (run.w[run.n - 1].end - from));
+	if (effort_over())
+		w->err = effort_err();
+	look_at(w, &run);
+	return run.w[run.n - 1].end;
+}
+
+static void
+first_pass(struct names_sweep *w)
+{
+	enum letter k;
+
+	for (size_t i = 0; !w->err && (k = word_begins(w, &i)) != LETTER_NONE;)
+		i = k == LETTER_HAN ? find_han(w, i) : look_from(w, i, k);
+}
+
+/* Where known people are named again: with a capital. */
+static void
+second_pass(struct names_sweep *w)
+{
+	struct word word;
+	enum letter k;
+
+	w->lower = false;
+	w->block = NO_BLOCK;
+	for (size_t i = 0; !w->err && (k = word_begins(w, &i)) != LETTER_NONE;) {
+		if (k == LETTER_HAN) {
+			i = past_glyph(w->text, i);
+			continue;
+		}
+		size_t end = word_unknown(w, i);
+		if (!end) {
+			word_read(w, i, &word);
+			find_known(w, &word);
+			effort_add(8);
+			end = word.end;
+		}
+		i = end;
+	}
+}
+
+/* ---- what is asked for ---- */
+
+static bool
+thresholds(struct names_sweep *w)
+{
+	bool any = false;
+
+	for (size_t f = 0; f < FINDERS; f++) {
+		size_t e = w->r->finders[f];
+		w->threshold[f] = e ? scan_threshold(w->r, w->opt, e - 1) : 2.0f;
+		any |= w->threshold[f] < 1.0f;
+	}
+	return any;
+}
+
+/* Whether the key before the text is one of people's names. */
+static bool
+is_person_key(const struct names_sweep *w, struct span key)
+{
+	bool label;
+	size_t start = 0;
+	char text[CONTEXT_BYTES + 2];
+
+	if (key.n == 0 || key.n > CONTEXT_BYTES)
+		return false;
+	memcpy(text, key.p, key.n);
+	text[key.n] = ':';
+	text[key.n + 1] = ' ';
+	struct names_sweep k = { .t = w->t, .text = span_of(text, key.n + 2) };
+	if (!words_before(&k, k.text.n, W_KEY | W_CUE, &label, &start))
+		return false;
+	/* "name" alone, or the end of a longer key by two words: not "file name" */
+	return start == 0 || memchr(text + start, '_', key.n - start) ||
+	       memchr(text + start, ' ', key.n - start);
+}
+
+/* People of the parts of a text before this one. */
+static void
+known_before(struct names_sweep *w, const struct known_names *k)
+{
+	*w->known = *k;
+	for (size_t i = 0; i < k->n; i++)
+		known_mark(w, k->v[i]);
+}
+
+static void
+known_after(const struct names_sweep *w, struct known_names *k)
+{
+	for (size_t i = k->n; i < w->known->n && k->n < KNOWN_NAMES; i++) {
+		size_t at = 0;
+		while (at < k->n && k->v[at] != w->known->v[i])
+			at++;
+		if (at < k->n)
+			continue;
+		k->at[k->n] = w->known->at[i];
+		k->v[k->n++] = w->known->v[i];
+	}
+}
+
+int
+names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
+{
+	struct known_names known;
+	struct names_sweep w = { .r = r,
+		.t = r->names,
+		.s = s,
+		.opt = opt,
+		.text = text,
+		.block = NO_BLOCK,
+		.known = &known };
+
+	known.n = 0;
+	effort_add(text.n);
+	if (!r->names || !thresholds(&w))
+		return 0;
+	w.person_key = opt && is_person_key(&w, opt->before);
+	w.lower = !(opt && opt->part) && text_without_capitals(text);
+	w.rejects = words_rejectable(&w);
+	if (s->known)
+		known_before(&w, s->known);
+	first_pass(&w);
+	if (s->known)
+		known_after(&w, s->known);
+	if (known.n && w.threshold[FIND_PERSON] < 1.0f)
+		second_pass(&w);
+	if (!w.err && effort_over())
+		w.err = effort_err();
+	return w.err;
+}

@@ -1,0 +1,424 @@
+/* People. What speaks for a name adds up: a title or a cue before it, a given name and a
+ * family name of the lists in their order, initials, what people do after it ("said"),
+ * a list of other names. What speaks against it: ordinary words, months, products,
+ * "disease" after it. */
+#include "scan/detect/names/names_run.h"
+
+enum { NAME_WORDS = 6 };
+
+/* What a run of words is worth as a name, by its composition. */
+struct makeup {
+	size_t words; /* without initials and particles */
+	size_t initials;
+	size_t given, surname; /* of the lists, no ordinary words */
+	size_t weak;	       /* of the lists, and ordinary words */
+	size_t unknown;	       /* in no list */
+	bool given_first, surname_last, weak_first, weak_last;
+	size_t caps, tiny; /* in capitals only; those of three letters at most */
+};
+
+static bool
+is_ordinary(const struct word *x)
+{
+	return x->flags & (W_COMMON | W_NEVER | W_NATION);
+}
+
+static bool
+is_listed(const struct word *x)
+{
+	return x->flags & W_NAME;
+}
+
+/* Whether x can be a part of a name at all. */
+static bool
+can_be_part(const struct names_sweep *w, const struct word *x, bool evidence)
+{
+	if (x->code || x->hump || x->first == LETTER_NONE)
+		return false;
+	if (x->initial)
+		return true;
+	if (x->caps && x->end - x->start < (is_listed(x) ? 4 : 5) && !evidence)
+		return false; /* CABG, IBAN */
+	if (x->flags & (W_ORG | W_FACILITY) && !is_listed(x))
+		return false;
+	if (is_listed(x))
+		return true;
+	if (x->flags & (W_COMMON | W_NEVER | W_TITLE | W_EPONYM | W_NATION | W_COUNTRY))
+		return false;
+	return evidence || x->first == LETTER_UPPER || (w->lower && is_listed(x));
+}
+
+/* Words i.. of the run that make one name. */
+static size_t
+name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidence)
+{
+	size_t n = 0, solid = 0;
+
+	for (; i + n < run->n && n < NAME_WORDS; n++) {
+		const struct word *x = &run->w[i + n];
+		bool small = !word_stands_out(w, x);
+		if (small && !(x->flags & W_PARTICLE))
+			break;
+		/* whatever comes after "van der" is a part of the name */
+		if (!small && !can_be_part(w, x, evidence) &&
+			!(n > 0 && !x->code && !x->hump && !word_stands_out(w, x - 1)))
+			break;
+		/* "Anna However": an ordinary word of the lists only as a family name */
+		if (!small && n > 0 && x->flags & (W_COMMON | W_NEVER) &&
+			!(x->flags & W_SURNAME) && word_stands_out(w, x - 1))
+			break;
+		if (!small)
+			solid = n + 1;
+		if (x->comma || x->possessive)
+			break;
+	}
+	return solid;
+}
+
+static struct makeup
+makeup_of(const struct names_sweep *w, struct run *run, size_t i, size_t n)
+{
+	struct makeup m = { 0 };
+
+	for (size_t k = i; k < i + n; k++) {
+		const struct word *x = &run->w[k];
+		bool weak = is_listed(x) && is_ordinary(x);
+		if (!word_stands_out(w, x))
+			continue;
+		if (x->initial) {
+			m.initials++;
+			continue;
+		}
+		m.words++;
+		m.caps += x->caps;
+		m.tiny += x->caps && x->end - x->start <= 3;
+		m.given += !weak && x->flags & W_GIVEN;
+		m.surname += !weak && x->flags & W_SURNAME;
+		m.weak += weak;
+		m.unknown += !is_listed(x);
+		if (m.words == 1) {
+			m.given_first = !weak && x->flags & W_GIVEN;
+			m.weak_first = weak && x->flags & W_GIVEN;
+		}
+		m.surname_last = !weak && x->flags & W_SURNAME;
+		m.weak_last = weak && x->flags & W_SURNAME;
+	}
+	return m;
+}
+
+static float
+worth_of_one(const struct makeup *m)
+{
+	if (m->unknown)
+		return m->initials ? 0.25f : 0.1f;
+	if (m->weak)
+		return m->initials ? 0.35f : 0.15f;
+	if (m->initials)
+		return m->given || m->surname ? 0.6f : 0.25f;
+	return m->given ? 0.5f : 0.28f;
+}
+
+static float
+person_worth(const struct makeup *m)
+{
+	if (m->words == 0)
+		return 0;
+	if (m->words == 1)
+		return worth_of_one(m);
+	if (m->given_first)
+		return m->surname_last ? 0.8f
+		       : m->weak_last  ? 0.7f
+		       : m->unknown    ? 0.62f
+				       : 0.65f;
+	if (m->surname_last)
+		return m->weak_first ? 0.6f : m->surname + m->given > 1 ? 0.55f : 0.42f;
+	if (m->weak_first && m->weak_last)
+		return 0.35f;
+	return m->given + m->surname ? 0.4f : m->weak_first ? 0.3f : 0.15f;
+}
+
+/* "'s disease", " disease", " Score". */
+static bool
+eponym_follows(const struct names_sweep *w, const struct word *last)
+{
+	size_t at = last->end;
+
+	if (last->possessive)
+		at += w->text.p[at] == '\'' ? 2 : 4;
+	return word_after(w, at) & W_EPONYM;
+}
+
+/* The gap between two names of a list: ", ", " and ", ", and ", " & ". */
+static bool
+list_gap(struct span gap)
+{
+	static const struct span gaps[] = { SPAN_LIT(", "), SPAN_LIT(" and "),
+		SPAN_LIT(", and "), SPAN_LIT(" & "), SPAN_LIT(" y "), SPAN_LIT(" und "),
+		SPAN_LIT(" et "), SPAN_LIT(" e "), SPAN_LIT(" en "), SPAN_LIT(" ve "),
+		SPAN_LIT(" i "), SPAN_LIT("; ") };
+
+	if (gap.n < 2 || (gap.p[0] != ' ' && gap.p[0] != ',' && gap.p[0] != ';'))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(gaps); i++)
+		if (gap.n == gaps[i].n && !memcmp(gap.p, gaps[i].p, gap.n))
+			return true;
+	return false;
+}
+
+static void
+remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
+{
+	for (size_t k = i; k < i + n; k++) {
+		const struct word *x = &run->w[k];
+		if (x->initial || !word_stands_out(w, x) || x->end - x->start < 3 ||
+			x->flags & (W_COMMON | W_NEVER | W_PLACE | W_NATION | W_PARTICLE))
+			continue;
+		if (w->known->n < KNOWN_NAMES) {
+			w->known->at[w->known->n] = (uint32_t)x->start;
+			w->known->v[w->known->n++] = x->hash;
+			known_mark(w, x->hash);
+		}
+	}
+}
+
+/* A name on words [i, i + n) of the run, of this score: kept, with its neighbour in a
+ * list of names. `again`: it is looked for elsewhere, where the score is high enough. */
+static void
+name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score, bool again)
+{
+	enum { SURE = 58 }; /* per cent: enough to be looked for elsewhere */
+	size_t start = run->w[i].start, end = run->w[i + n - 1].end;
+
+	if (n && run->w[i + n - 1].initial && run->w[i + n - 1].dot)
+		end++;
+	if (w->last_score >= 0.28f && score >= 0.28f && w->last_end < start &&
+		start - w->last_end < 8 && list_gap(span_cut(w->text, w->last_end, start))) {
+		score += 0.25f;
+		if (!w->last_kept)
+			names_keep(w, FIND_PERSON, w->last_start, w->last_end,
+				w->last_score + 0.25f);
+	}
+	if (again && score * 100 >= (float)SURE)
+		remember_person(w, run, i, n);
+	names_keep(w, FIND_PERSON, start, end, score);
+	w->last_start = start;
+	w->last_end = end;
+	w->last_score = score;
+	w->last_kept = score >= w->threshold[FIND_PERSON];
+}
+
+/* "Okonjo, Adaeze": a family name, a comma, a given name. */
+static bool
+last_first(const struct names_sweep *w, struct run *run, size_t i)
+{
+	const struct word *a = &run->w[i], *b = a + 1;
+
+	return i + 1 < run->n && a->comma && !a->initial && can_be_part(w, a, true) &&
+	       !(a->flags & W_PLACE && b->flags & W_PLACE) && b->flags & W_GIVEN &&
+	       !is_ordinary(b) && !b->comma && !(a->flags & W_GIVEN && !(a->flags & W_SURNAME));
+}
+
+struct evidence {
+	float title, cue;
+	bool strong; /* the cue is a label or a phrase: "name:", "my name is" */
+};
+
+/* Titles inside the run and before it, cues before it. */
+static struct evidence
+evidence_at(struct names_sweep *w, struct run *run, size_t i)
+{
+	struct evidence e = { 0 };
+	bool label = false;
+	size_t at = 0;
+	const struct word *x = &run->w[i], *prev = i > 0 ? x - 1 : NULL;
+
+	if (prev && prev->flags & W_TITLE && !prev->comma &&
+		(prev->dot || prev->end - prev->start > 1))
+		e.title = 0.85f;
+	if (!is_listed(x) && !x->initial && is_ordinary(x) && word_stands_out(w, x))
+		return e; /* nothing else makes a name of it */
+	if (prev && prev->flags & W_CUE && (prev->flags & W_COMMON || !is_listed(prev)))
+		e.cue = 0.3f;
+	/* within a run the word before is in it, and no cue goes across a comma */
+	uint32_t f = prev && (prev->comma || !(prev->flags & W_LAST))
+			     ? 0
+			     : words_before(w, x->start, W_TITLE | W_CUE, &label, &at);
+	if (f & W_TITLE && (at + 1 < x->start))
+		e.title = 0.85f;
+	if (f & W_CUE) {
+		e.strong = label || memchr(w->text.p + at, ' ', x->start - 1 - at);
+		e.cue = e.strong ? 0.45f : 0.35f;
+	}
+	if (w->person_key && i == 0) {
+		e.strong = true;
+		e.cue = 0.5f;
+	}
+	return e;
+}
+
+/* The name is a line of its own, as in an address or a signature. */
+static bool
+own_line(struct span t, size_t start, size_t end)
+{
+	while (start > 0 && (t.p[start - 1] == ' ' || t.p[start - 1] == '>'))
+		start--;
+	return (start == 0 || t.p[start - 1] == '\n') && end < t.n && t.p[end] == '\n';
+}
+
+/* What speaks against words [i, i + n) of the run being a person whatever else does. */
+static bool
+no_person(const struct names_sweep *w, struct run *run, size_t i, size_t n,
+	const struct makeup *m, const struct evidence *e)
+{
+	const struct word *x = &run->w[i], *last = x + n - 1;
+	const struct word *next = i + n < run->n && !last->comma ? last + 1 : NULL;
+
+	if (eponym_follows(w, last) || (next && next->flags & W_EPONYM))
+		return true;
+	if (e->title > 0)
+		return false;
+	if (next && next->flags & (W_ORG | W_FACILITY | W_STREET) && !is_listed(next))
+		return true;
+	if (m->words != 1)
+		return false;
+	return x->flags & W_NEVER || (m->unknown && !m->initials && m->caps);
+}
+
+/* Places among the words: "Costa Rica", "Tulsa". */
+static float
+against_place(struct run *run, size_t i, size_t n, const struct makeup *m)
+{
+	uint32_t f;
+	const struct word *last = &run->w[i + n - 1];
+
+	if (m->words == 1)
+		return !(run->w[i].flags & W_PLACE)  ? 0
+		       : run->w[i].flags & W_COUNTRY ? 0.3f
+						     : 0.12f;
+	if (n > 1 && run_phrase(run, i, W_COUNTRY | W_REGION | W_CITY, &f) >= n)
+		return f & W_COUNTRY ? 0.5f : 0.25f;
+	return last->flags & W_COUNTRY && !(last->flags & W_SURNAME && m->given_first) ? 0.25f
+										       : 0;
+}
+
+static float
+score_of(const struct names_sweep *w, struct run *run, size_t i, size_t n,
+	const struct makeup *m, const struct evidence *e)
+{
+	const struct word *x = &run->w[i], *last = x + n - 1;
+	size_t after = last->possessive ? last->end + 2 : last->end;
+	float score = person_worth(m);
+
+	if (m->words == 0 || (m->tiny == m->words && e->cue == 0))
+		return 0; /* "ms. A", "NS NB NL" */
+	if (e->title > 0)
+		return e->title + (m->unknown ? 0 : 0.1f);
+	score -= against_place(run, i, n, m);
+	if (e->cue > 0 && (m->words > 1 || !m->weak || e->strong))
+		score += m->words == 1 && m->unknown ? e->cue + 0.05f : e->cue;
+	else if (word_after(w, after) & W_AFTER)
+		score += 0.1f;
+	if (last->possessive && m->given)
+		score += 0.08f;
+	if (m->words > 1 && own_line(w->text, x->start, last->end))
+		score += 0.2f;
+	if (m->words == 1 && m->given && last->end < w->text.n && w->text.p[last->end] == ':' &&
+		sentence_begins(w->text, x->start))
+		score += 0.1f; /* who speaks */
+	if (w->lower && e->cue == 0)
+		score -= 0.1f;
+	if (m->caps && (m->words == 1 || m->caps < m->words) && e->cue == 0)
+		score -= 0.2f;
+	if (m->words == 1 && m->given && last->end - x->start < 4 && e->cue == 0)
+		score -= 0.06f; /* Ai, Eva, Max */
+	return score;
+}
+
+/* A name that begins at word i: how many words it takes, 0: none there. */
+static size_t
+try_name(struct names_sweep *w, struct run *run, size_t i)
+{
+	const struct word *x = &run->w[i];
+	struct evidence e = evidence_at(w, run, i);
+	bool evident = e.title > 0 || e.cue > 0;
+
+	if (x->flags & W_TITLE && i + 1 < run->n && !x->comma &&
+		(x->dot || !(x->flags & W_GIVEN) || x[1].flags & W_GIVEN))
+		return 0; /* the name begins after it */
+	if (x->flags & W_CUE && !is_listed(x) && e.title == 0)
+		return 0; /* "Estimada Lucía" */
+	if (!is_listed(x) && !x->initial && is_ordinary(x) && e.title == 0)
+		return 0;
+	if (last_first(w, run, i) && (evident || sentence_begins(w->text, x->start))) {
+		size_t n = i + 2 < run->n && run->w[i + 2].initial ? 3 : 2;
+		name_found(w, run, i, n, (x->flags & W_SURNAME ? 0.65f : 0.5f) + e.cue, true);
+		return n;
+	}
+	size_t n = name_length(w, run, i, evident);
+	if (n == 0)
+		return 0;
+	struct makeup m = makeup_of(w, run, i, n);
+	if (no_person(w, run, i, n, &m, &e))
+		return n;
+	/* One word in no list after "name:" may be a program's: there, and nowhere else. */
+	name_found(w, run, i, n, score_of(w, run, i, n, &m, &e),
+		m.words > m.unknown || m.words > 1 || e.title > 0);
+	return n;
+}
+
+bool
+no_person_in(struct names_sweep *w, const struct run *run)
+{
+	const struct word *first = &run->w[0], *last = &run->w[run->n - 1];
+	bool label;
+	size_t start;
+
+	/* worth 0.25 at most, and no neighbour in a list adds to it below 0.28 */
+	return !(run->any & (W_NAME | W_TITLE | W_CUE | W_LAST)) && !run->initials &&
+	       !w->person_key && w->threshold[FIND_PERSON] > 0.26f &&
+	       !own_line(w->text, first->start, last->end) &&
+	       !words_before(w, first->start, W_TITLE | W_CUE, &label, &start);
+}
+
+/* Whether small words at i begin a name, after a title: "Frau von der Leyen", or before the
+ * run (titled_from). "Notre Dame de Paris" is none. */
+static bool
+titled_particles(const struct names_sweep *w, const struct run *run, size_t i)
+{
+	const struct word *x = &run->w[i], *title = i > 0 ? x - 1 : NULL;
+	uint32_t not = W_COMMON | W_NEVER | W_NATION | W_COUNTRY | W_PLACE;
+
+	if (!(x->flags & W_PARTICLE) ||
+		(title && (!(title->flags & W_TITLE) || title->comma)) ||
+		(i > 1 && !(title[-1].flags & (W_TITLE | W_CUE))))
+		return false;
+	while (i < run->n && !word_stands_out(w, &run->w[i]))
+		i++;
+	uint32_t f = i < run->n ? run->w[i].flags : not ;
+	return !(f & not ) || (f & W_SURNAME && (title || !(f & W_PLACE)));
+}
+
+void
+find_person(struct names_sweep *w, struct run *run)
+{
+	for (size_t i = 0; i < run->n && !w->err;) {
+		bool begins = word_stands_out(w, &run->w[i]) || titled_particles(w, run, i);
+		size_t n = begins ? try_name(w, run, i) : 0;
+		i += n ? n : 1;
+	}
+}
+
+void
+find_known(struct names_sweep *w, const struct word *word)
+{
+	if (!known_maybe(w, word->hash))
+		return;
+	for (size_t i = 0; i < w->known->n; i++)
+		if (w->known->v[i] == word->hash) {
+			/* not T.I.M. for Tim */
+			if (!word->code && !eponym_follows(w, word) &&
+				!memchr(w->text.p + word->start, '.', word->end - word->start))
+				names_keep(w, FIND_PERSON, word->start, word->end, 0.6f);
+			return;
+		}
+}

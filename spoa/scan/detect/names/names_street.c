@@ -1,0 +1,306 @@
+/* Street addresses: "418 Sycamore Lane, Apt 4B", "Hauptstraße 5", "12 rue de Rivoli",
+ * "Calle Mayor 3", "ul. Długa 7". A number next to the street makes it an address. */
+#include "base/ascii.h"
+#include "scan/detect/names/names_run.h"
+
+enum { NUMBER_BACK = 16, UNIT_MAX = 24 };
+
+static bool
+is_year(struct span t, size_t at)
+{
+	struct span s = span_cut(t, at, at + 4);
+
+	return s.n == 4 && is_digit(s.p[2]) && is_digit(s.p[3]) &&
+	       (!memcmp(s.p, "19", 2) || !memcmp(s.p, "20", 2));
+}
+
+/* number = digits [letter] [ ("-" | "/") digits [letter] ]. The end, or at. No house has
+ * the number 0, and "Copyright 2014-2025" none at all. */
+static size_t
+number_ahead(struct span t, size_t at)
+{
+	size_t i = at, n = 0;
+
+	while (i < t.n && is_digit(t.p[i]) && n < 6) {
+		i++;
+		n++;
+	}
+	if (n == 0 || n > 5 || t.p[at] == '0')
+		return at;
+	if (n == 4 && i < t.n && t.p[i] == '-' && is_year(t, at) && is_year(t, i + 1))
+		return at;
+	if (i < t.n && is_alpha(t.p[i]) && !(i + 1 < t.n && is_alnum(t.p[i + 1])))
+		i++;
+	if (i + 1 < t.n && (t.p[i] == '-' || t.p[i] == '/') && is_digit(t.p[i + 1])) {
+		for (i++, n = 0; i < t.n && n < 5 && is_digit(t.p[i]); n++)
+			i++;
+	}
+	return i < t.n && is_digit(t.p[i]) ? at : i;
+}
+
+/* Whether one of n words comes before `at`; they end with a blank. */
+static bool
+word_ends_at(struct span t, size_t at, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span word = span_str(words[i]);
+		if (at >= word.n && span_ieq(span_cut(t, at - word.n, at), word))
+			return true;
+	}
+	return false;
+}
+
+/* "in 2019": a year. */
+static bool
+year_before(struct span t, size_t at)
+{
+	static const char *const words[] = { "in ", "since ", "by ", "of ", "until ", "from " };
+
+	return (!memcmp(t.p + at, "19", 2) || !memcmp(t.p + at, "20", 2)) &&
+	       word_ends_at(t, at, words, COUNT_OF(words));
+}
+
+/* The number of a house that ends before `at` ("12, " "12 bis "): where it begins, or at. */
+static size_t
+number_back(struct span t, size_t at)
+{
+	size_t i = at, digits = 0;
+
+	while (i > 0 && at - i < 2 && (t.p[i - 1] == ' ' || t.p[i - 1] == ','))
+		i--;
+	if (i == at)
+		return at;
+	size_t end = i;
+	if (i > 1 && is_alpha(t.p[i - 1]) && is_digit(t.p[i - 2]))
+		i--;
+	while (i > 0 && end - i < NUMBER_BACK &&
+		(is_digit(t.p[i - 1]) || (digits && strchr("-/", t.p[i - 1])))) {
+		digits += is_digit(t.p[i - 1]) != 0;
+		i--;
+	}
+	if (digits == 0 || digits > 6 ||
+		(i > 0 && (is_alnum(t.p[i - 1]) || strchr("$.#:_", t.p[i - 1]))))
+		return at;
+	if (!is_digit(t.p[i]) || (end - i == 4 && year_before(t, i)))
+		return at;
+	return i;
+}
+
+/* unit = [","] (Apt | Suite | Unit | Floor | "#" …) number. The end of it, or at. */
+static size_t
+unit_ahead(struct span t, size_t at)
+{
+	static const char *const units[] = { "apt", "apartment", "suite", "ste", "unit",
+		"floor", "fl", "room", "rm", "flat", "bldg", "building", "lot", "wohnung",
+		"appt", "piso", "int", "depto", "bus", "lgh", "m.", "#", "no" };
+	size_t i = at;
+
+	while (i < t.n && i - at < 3 && strchr(" ,\n", t.p[i]))
+		i++;
+	for (size_t k = 0; i > at && k < COUNT_OF(units); k++) {
+		struct span u = span_str(units[k]);
+		if (!span_ieq(span_cut(t, i, i + u.n), u))
+			continue;
+		size_t j = i + u.n, n = 0;
+		while (j < t.n && j - i < UNIT_MAX && strchr(" .#", t.p[j]))
+			j++;
+		while (j + n < t.n && n < 6 && (is_alnum(t.p[j + n]) || t.p[j + n] == '-'))
+			n++;
+		if (n && (is_digit(t.p[j]) || n == 1 || is_digit(t.p[j + n - 1])))
+			return j + n;
+	}
+	return at;
+}
+
+/* Keeps an address, its unit with it. */
+static void
+keep_address(struct names_sweep *w, size_t start, size_t end, float score)
+{
+	end = unit_ahead(w->text, end);
+	names_keep(w, FIND_STREET, start, end, score);
+}
+
+static bool
+is_article(struct span t, size_t at)
+{
+	return span_ieq(span_cut(t, at, at + 4), SPAN_LIT("the ")) ||
+	       span_ieq(span_cut(t, at, at + 2), SPAN_LIT("a "));
+}
+
+/* "Chapter 5", "Table 3": the number counts something else. */
+static bool
+is_counted(struct span t, size_t at)
+{
+	static const char *const words[] = { "chapter ", "section ", "table ", "figure ",
+		"part ", "page ", "step ", "item ", "volume ", "version ", "level ", "phase " };
+
+	return word_ends_at(t, at, words, COUNT_OF(words));
+}
+
+/* Of the suffixes that are a whole word, those that are little else. */
+static bool
+is_sure(struct span word)
+{
+	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
+		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
+		"Terrace", "Crescent" };
+
+	return SPAN_IN(word, sure);
+}
+
+/* The suffix that is a whole word: "Lane", "Ave". Short ones are much else too. */
+static void
+by_suffix(struct names_sweep *w, struct run *run)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < run->n; i++) {
+		const struct word *x = &run->w[i];
+		struct span s = span_of(w->text.p + x->start, x->end - x->start);
+		if (i > 0 && run->w[i - 1].comma)
+			from = i;
+		if (!(x->flags & W_STREET))
+			continue;
+		bool certain = is_sure(s);
+		/* the number comes before the run, or the words between are numbers: "5th
+		 * Street" */
+		size_t first = run->w[from].start, at = number_back(w->text, first);
+		if (i == from) { /* 40th Street: the name is no capitalised word */
+			size_t b = first;
+			while (b > 0 && first - b < 6 &&
+				(is_alnum(w->text.p[b - 1]) || w->text.p[b - 1] == ' '))
+				b--;
+			while (b < first && !is_digit(w->text.p[b]))
+				b++;
+			if (first - b < 4 || w->text.p[first - 1] != ' ' ||
+				!is_alpha(w->text.p[first - 2]))
+				continue;
+			at = number_back(w->text, b);
+			if (at == b)
+				continue;
+		}
+		bool numbered =
+			at < first && !is_article(w->text, first) && !is_counted(w->text, at);
+		size_t end = x->end + (x->dot && s.n <= 4 && x->end + 1 < w->text.n);
+		if (numbered)
+			keep_address(w, at, end, certain ? 0.8f : i > from ? 0.65f : 0.4f);
+		else if (certain && i > from)
+			names_keep(w, FIND_STREET, first, end, 0.42f);
+		from = i + 1;
+	}
+}
+
+/* The ending of a word: "Hauptstraße", "Keizersgracht"; or of a run: "Lange Straße". */
+static void
+by_ending(struct names_sweep *w, struct run *run)
+{
+	for (size_t i = 0; i < run->n; i++) {
+		const struct word *x = &run->w[i];
+		bool whole = x->flags & W_STREET_END;
+		if (x->code || x->flags & (W_COMMON | W_GIVEN))
+			continue;
+		size_t tail = names_street_end(w->t, span_cut(w->text, x->start, x->end));
+		if (!tail && !whole)
+			continue;
+		size_t first = i;
+		while (first > 0 && !run->w[first - 1].comma && i - first < 3 &&
+			!(run->w[first - 1].flags & (W_COMMON | W_TITLE)))
+			first--;
+		if (!tail && first == i)
+			continue;
+		size_t at = x->end + (x->dot ? 1 : 0);
+		while (at < w->text.n && at < x->end + 3 && strchr(" ,", w->text.p[at]))
+			at++;
+		size_t end = number_ahead(w->text, at),
+		       front = number_back(w->text, run->w[first].start);
+		if (end > at && at > x->end)
+			keep_address(
+				w, run->w[first].start, end, tail >= 4 || whole ? 0.8f : 0.6f);
+		else if (front < run->w[first].start)
+			keep_address(w, front, x->end, tail >= 5 || whole ? 0.7f : 0.5f);
+		else if (tail >= 5)
+			names_keep(w, FIND_STREET, run->w[first].start, x->end, 0.4f);
+	}
+}
+
+bool
+street_leads(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t from;
+
+	return words_before(w, past_particles(w, at), W_STREET_START, &label, &from) != 0;
+}
+
+/* OAuth, iOS; not McDonald, which has a small letter before. */
+static bool
+has_inner_capital(struct span s)
+{
+	return s.n > 2 && is_upper(s.p[1]) && is_lower(s.p[s.n - 1]);
+}
+
+/* "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
+ * before the run or as its first word. */
+void
+find_street_start(struct names_sweep *w, struct run *run)
+{
+	struct span t = w->text;
+	bool label;
+	size_t at = past_particles(w, run->w[0].start), k = 1, from = 0;
+	uint32_t f = words_before(w, at, W_STREET_START, &label, &from);
+
+	if (run->w[0].flags & W_STREET_START && run->n > 1 && !run->w[0].comma)
+		from = run->w[0].start;
+	else if (!(f & W_STREET_START) || label)
+		return;
+	while (k < run->n && !run->w[k - 1].comma && k < 7)
+		k++;
+	const struct word *x = &run->w[k - 1];
+	size_t i = x->end;
+	/* "via TLS 2", "via OAuth 2", "via X.509", "OS X 10": programs' words */
+	bool small = from + 1 < t.n && !is_upper(t.p[from + 1]);
+	if ((x->caps && small) || has_inner_capital(span_cut(t, x->start, x->end)) ||
+		(x->initial && (!small || x->dot)))
+		return;
+	while (i < t.n && i < x->end + 6 &&
+		(strchr(" ,.º°", t.p[i]) || (t.p[i] == 'n' && i > x->end)))
+		i++;
+	size_t end = number_ahead(t, i), front = number_back(t, from);
+	if (end > i && i > x->end && !x->code)
+		keep_address(w, front, end, 0.75f);
+	else if (front < from)
+		keep_address(w, front, x->end, 0.7f);
+}
+
+/* "92 Eusebio Dávila 57": a number on either side of words that are in no dictionary. */
+static void
+by_numbers(struct names_sweep *w, struct run *run)
+{
+	const struct word *x = &run->w[run->n - 1];
+	size_t at = run->w[0].start, front = number_back(w->text, at), proper = 0;
+
+	if (front == at || run->n > 5 || x->end >= w->text.n || w->text.p[x->end] != ' ')
+		return;
+	size_t end = number_ahead(w->text, x->end + 1);
+	if (end == x->end + 1 || (end < w->text.n && strchr("%./:", w->text.p[end]) &&
+					 end + 1 < w->text.n && is_digit(w->text.p[end + 1])))
+		return;
+	for (size_t i = 0; i < run->n; i++) {
+		if (run->w[i].comma || run->w[i].flags & W_NEVER || run->w[i].caps ||
+			run->w[i].initial)
+			return;
+		proper += !(run->w[i].flags & W_COMMON);
+	}
+	if (proper * 2 >= run->n)
+		keep_address(w, front, end, 0.55f);
+}
+
+void
+find_street(struct names_sweep *w, struct run *run)
+{
+	by_numbers(w, run);
+	if (run->any & W_STREET)
+		by_suffix(w, run);
+	by_ending(w, run);
+	find_street_start(w, run);
+}

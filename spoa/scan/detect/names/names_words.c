@@ -1,0 +1,568 @@
+/* The word lists as one hash table: a fingerprint and the flags of every term, and of
+ * every beginning of a term of several words. Open addressing, no strings kept: 40 bits
+ * of the hash and 300,000 terms make one word in four million a false hit. */
+#include <dirent.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "scan/detect/names/names.h"
+#include "scan/detect/names/names_eights.h"
+
+enum {
+	TABLE_BITS_MAX = 22,
+	FLAG_BITS = 24,
+	TERM_MAX = 96, /* bytes */
+	ENDS_MAX = 128,
+	END_BYTES = 24,
+	HAN_BITS = 17,
+	TAIL_MAX = 15, /* letters of a word that endings are compared with, */
+	LOW_MAX = 128, /* those of its first ones */
+};
+
+struct slots {
+	uint64_t *v; /* fingerprint << FLAG_BITS | flags */
+	size_t mask, used;
+};
+
+/* Endings of words, folded, those of one last letter together. */
+struct endings {
+	char v[ENDS_MAX][END_BYTES];
+	uint8_t len[ENDS_MAX];
+	size_t n;
+	uint8_t from[128], to[128]; /* by the last letter */
+};
+
+struct names_table {
+	struct slots big, small;
+	struct endings streets, surnames;
+	struct eights lead, lead_dot, follows, particle;
+	size_t particle_max;
+	uint64_t han[HAN_SETS][(1u << HAN_BITS) / 64];
+	unsigned char digest[crypto_hash_sha256_BYTES];
+};
+
+static const struct {
+	const char *file;
+	uint32_t flag;
+} lists[] = {
+	{ "after.txt", W_AFTER },
+	{ "before.txt", W_BEFORE },
+	{ "city.txt", W_CITY },
+	{ "common.txt", W_COMMON },
+	{ "country.txt", W_COUNTRY },
+	{ "cue.txt", W_CUE },
+	{ "eponym.txt", W_EPONYM },
+	{ "facility.txt", W_FACILITY },
+	{ "facility_start.txt", W_FACILITY_START },
+	{ "given.txt", W_GIVEN },
+	{ "honorific.txt", W_HONORIFIC },
+	{ "key.txt", W_KEY },
+	{ "nationality.txt", W_NATION },
+	{ "never.txt", W_NEVER },
+	{ "organisation.txt", W_ORG },
+	{ "particle.txt", W_PARTICLE },
+	{ "region.txt", W_REGION },
+	{ "street.txt", W_STREET },
+	{ "street_end.txt", W_STREET_END },
+	{ "street_start.txt", W_STREET_START },
+	{ "surname.txt", W_SURNAME },
+	{ "surname_end.txt", 0 },
+	{ "title.txt", W_TITLE },
+};
+
+/* The list of a file's name, or -1. */
+static int
+list_of(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		if (!strcmp(slash ? slash + 1 : name, lists[i].file))
+			return (int)i;
+	return -1;
+}
+
+/* ---- the table ---- */
+
+static uint64_t *
+slot_of(const struct slots *t, uint64_t hash)
+{
+	size_t i = (size_t)(hash >> 16) & t->mask;
+	uint64_t print = hash << FLAG_BITS;
+
+	while (t->v[i] && (t->v[i] ^ print) >> FLAG_BITS)
+		i = (i + 1) & t->mask;
+	return &t->v[i];
+}
+
+static uint32_t
+flags_in(const struct slots *t, uint64_t hash)
+{
+	return t->v ? (uint32_t)(*slot_of(t, hash) & ((1u << FLAG_BITS) - 1)) : 0;
+}
+
+uint32_t
+names_flags(const struct names_table *t, uint64_t hash)
+{
+	return flags_in(&t->big, hash);
+}
+
+uint32_t
+names_flags_small(const struct names_table *t, uint64_t hash)
+{
+	return flags_in(&t->small, hash);
+}
+
+size_t
+names_particle_max(const struct names_table *t)
+{
+	return t->particle_max > 3 ? t->particle_max : 3;
+}
+
+bool
+names_han(const struct names_table *t, enum han_set set, uint64_t hash)
+{
+	size_t i = (size_t)(hash >> 16) & ((1u << HAN_BITS) - 1);
+
+	return t->han[set][i / 64] >> (i % 64) & 1;
+}
+
+static void
+put_han_bit(struct names_table *t, enum han_set set, uint64_t hash)
+{
+	size_t i = (size_t)(hash >> 16) & ((1u << HAN_BITS) - 1);
+
+	t->han[set][i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static bool
+slots_grow(struct slots *t, size_t first)
+{
+	size_t room = t->v ? (t->mask + 1) * 2 : first;
+	struct slots wider = { .mask = room - 1, .used = t->used };
+
+	if (room > 1u << TABLE_BITS_MAX)
+		return false;
+	wider.v = calloc(room, sizeof(uint64_t));
+	if (!wider.v)
+		return false;
+	/* The slot is chosen by bits that the fingerprint keeps. */
+	for (size_t i = 0; t->v && i <= t->mask; i++)
+		if (t->v[i])
+			*slot_of(&wider, t->v[i] >> FLAG_BITS) = t->v[i];
+	free(t->v);
+	*t = wider;
+	return true;
+}
+
+static bool
+put_in(struct slots *s, uint64_t hash, uint32_t flags, size_t first)
+{
+	if ((!s->v || s->used * 4 >= s->mask * 3) && !slots_grow(s, first))
+		return false;
+	uint64_t *slot = slot_of(s, hash);
+	s->used += *slot == 0;
+	*slot |= hash << FLAG_BITS | flags;
+	return true;
+}
+
+/* All terms are in the big table, those of short lists in the small one too. */
+static bool
+slots_put(struct names_table *t, uint64_t hash, uint32_t flags, bool big)
+{
+	return put_in(&t->big, hash, flags, 1u << 19) &&
+	       (big || put_in(&t->small, hash, flags, 1u << 13));
+}
+
+unsigned
+names_hashed_mark(char c)
+{
+	static const char marks[] = " -_&/0123456789";
+
+	return c == '\0' ? 0x7f : strchr(marks, c) ? (unsigned char)c : 0;
+}
+
+uint64_t
+names_hash(struct span s)
+{
+	uint64_t h = HASH_SEED, folded;
+	unsigned n;
+
+	for (size_t i = 0; i < s.n; i += n) {
+		enum letter k = glyph_at(s, i, &n, &folded);
+		if (k != LETTER_NONE)
+			h = folded ? hash_step(h, folded) : h;
+		else if ((folded = names_hashed_mark(s.p[i])))
+			h = hash_step(h, folded);
+	}
+	return h;
+}
+
+/* Every beginning that ends at a blank, and the last word of a cue. */
+static bool
+put_parts(struct names_table *t, struct span term, uint32_t flag)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < term.n; i++)
+		if (term.p[i] == ' ') {
+			last = i + 1;
+			if (!slots_put(
+				    t, names_hash(span_cut(term, 0, i)), W_MORE, flag & W_BIG))
+				return false;
+		}
+	if (!(flag & W_LEAD))
+		return true;
+	/* and of a cue in Han, its last character */
+	struct span end = span_cut(term, glyph_before(term, term.n), term.n);
+	return slots_put(t, names_hash(span_cut(term, last, term.n)), W_LAST, false) &&
+	       (end.n < 3 || slots_put(t, names_hash(end), W_LAST, false));
+}
+
+/* The first one and two characters of a term without blanks between words. */
+static void
+put_han(struct names_table *t, struct span term, uint32_t flag)
+{
+	uint64_t folded, h = HASH_SEED;
+	unsigned n;
+	size_t i = 0, chars = 0;
+
+	for (; i < term.n && chars < 2; i += n, chars++) {
+		if (glyph_at(term, i, &n, &folded) != LETTER_HAN)
+			break;
+		h = hash_step(h, folded);
+	}
+	if (chars == 2)
+		put_han_bit(t, HAN_TWO, h);
+	else if (chars == 1 && i == term.n && flag & W_NAME)
+		put_han_bit(t, flag & W_GIVEN ? HAN_GIVEN : HAN_SURNAME, h);
+}
+
+/* The first character of what follows a name. */
+static void
+put_honour(struct names_table *t, struct span term)
+{
+	uint64_t folded;
+	unsigned n;
+
+	if (term.n && glyph_at(term, 0, &n, &folded) == LETTER_HAN)
+		put_han_bit(t, HAN_HONOUR, hash_step(HASH_SEED, folded));
+}
+
+/* ---- the early reject ---- */
+
+const char *const names_small[NAMES_SMALL] = { "of", "and", "for", "the", "und", "et", "at",
+	"&" };
+
+bool
+names_lead_ends(const struct names_table *t, struct span text, bool dot)
+{
+	return eights_end(dot ? &t->lead_dot : &t->lead, text);
+}
+
+bool
+names_after_begins(const struct names_table *t, struct span text)
+{
+	return eights_begin(&t->follows, text);
+}
+
+/* "u.d": dots between single letters are left out. */
+static bool
+is_dotted(struct span text)
+{
+	return text.n > 2 && text.p[1] == '.' && is_letter(text.p[2]) &&
+	       (text.n == 3 || !is_alpha(text.p[3]));
+}
+
+bool
+names_particle_begins(const struct names_table *t, struct span text)
+{
+	return is_dotted(text) || eights_begin(&t->particle, text);
+}
+
+static void
+put_eights(struct names_table *t, struct span term, uint32_t flag)
+{
+	size_t last = term.n;
+
+	while (last > 0 && term.p[last - 1] != ' ')
+		last--;
+	if (flag & (W_LEAD | W_PARTICLE))
+		eights_put(&t->lead, span_cut(term, last, term.n), true);
+	if (flag & W_LEAD_DOT)
+		eights_put(&t->lead_dot, span_cut(term, last, term.n), true);
+	if (flag & W_FOLLOWS)
+		eights_put(&t->follows, term, false);
+	if (flag & W_PARTICLE)
+		eights_put(&t->particle, term, false);
+}
+
+/* ---- endings ---- */
+
+static bool
+put_end(struct endings *e, struct span term)
+{
+	size_t n = 0;
+	uint64_t folded;
+	unsigned len;
+
+	if (e->n == ENDS_MAX)
+		return false;
+	for (size_t i = 0; i < term.n; i += len) {
+		if (glyph_at(term, i, &len, &folded) == LETTER_NONE)
+			continue;
+		for (; folded & 0x7f && n + 1 < END_BYTES; folded >>= 32)
+			e->v[e->n][n++] = (char)(folded & 0x7f);
+	}
+	e->n += n > 0;
+	return true;
+}
+
+static int
+by_last_letter(const void *a, const void *b)
+{
+	const char *x = a, *y = b;
+
+	return x[strlen(x) - 1] - y[strlen(y) - 1];
+}
+
+static void
+sort_endings(struct endings *e)
+{
+	qsort(e->v, e->n, sizeof(e->v[0]), by_last_letter);
+	for (size_t i = 0; i < e->n; i++) {
+		e->len[i] = (uint8_t)strlen(e->v[i]);
+		unsigned char c = (unsigned char)e->v[i][e->len[i] - 1];
+		if (e->to[c] == 0)
+			e->from[c] = (uint8_t)i;
+		e->to[c] = (uint8_t)(i + 1);
+	}
+}
+
+/* The last letters of a word, folded; '?' beyond ASCII. */
+static struct span
+fold_tail(struct span word, char room[TAIL_MAX])
+{
+	char low[LOW_MAX];
+	size_t nlow = 0;
+	uint64_t folded;
+	unsigned n = word.n < TAIL_MAX ? (unsigned)word.n : TAIL_MAX;
+
+	while (nlow < n && is_alpha(word.p[word.n - n + nlow])) {
+		room[nlow] = (char)(word.p[word.n - n + nlow] | 0x20);
+		nlow++;
+	}
+	if (nlow == n && word.n <= LOW_MAX)
+		return span_of(room, n);
+	nlow = 0;
+	for (size_t i = 0; i < word.n && nlow < sizeof(low); i += n)
+		if (glyph_at(word, i, &n, &folded) != LETTER_NONE)
+			for (; folded & 0xff && nlow < sizeof(low); folded >>= 32)
+				low[nlow++] = (folded & 0xffffffff) < 0x80 ? (char)folded : '?';
+	n = nlow < TAIL_MAX ? (unsigned)nlow : TAIL_MAX;
+	memcpy(room, low + nlow - n, n);
+	return span_of(room, n);
+}
+
+static size_t
+longest_end(const struct endings *e, struct span text)
+{
+	char room[TAIL_MAX];
+	size_t best = 0;
+	struct span word = fold_tail(text, room);
+	unsigned char c = word.n ? (unsigned char)word.p[word.n - 1] : 0;
+
+	for (size_t i = c < 128 ? e->from[c] : 0; c < 128 && i < e->to[c]; i++) {
+		size_t n = e->len[i];
+		if (n > best && word.n >= n + 3 && word.p[word.n - n] == e->v[i][0] &&
+			!memcmp(word.p + word.n - n, e->v[i], n))
+			best = n;
+	}
+	return best;
+}
+
+size_t
+names_street_end(const struct names_table *t, struct span word)
+{
+	return longest_end(&t->streets, word);
+}
+
+size_t
+names_surname_end(const struct names_table *t, struct span word)
+{
+	return longest_end(&t->surnames, word);
+}
+
+/* ---- reading ---- */
+
+static bool
+has_letter(struct span s)
+{
+	uint64_t folded;
+	unsigned n;
+
+	for (size_t i = 0; i < s.n; i += n)
+		if (glyph_at(s, i, &n, &folded) != LETTER_NONE)
+			return true;
+	return false;
+}
+
+static bool
+put_term(struct names_table *t, struct span term, uint32_t flag)
+{
+	uint64_t h = names_hash(term);
+
+	if (term.n > TERM_MAX || !has_letter(term))
+		return false;
+	if (!flag)
+		return put_end(&t->surnames, term);
+	if (flag == W_PARTICLE && term.n > t->particle_max && !memchr(term.p, ' ', term.n))
+		t->particle_max = term.n;
+	if (flag & (W_BIG & ~(uint32_t)W_COMMON))
+		put_han(t, term, flag);
+	if (flag == W_HONORIFIC)
+		put_honour(t, term);
+	put_eights(t, term, flag);
+	return slots_put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&
+	       (flag != W_STREET_END || put_end(&t->streets, term));
+}
+
+/* list = { "#" comment | term "\n" }. 0: read; else the number of the line at fault. */
+static size_t
+read_list(struct names_table *t, struct span text, uint32_t flag)
+{
+	for (size_t line = 1; text.n; line++) {
+		struct span term = span_trim(span_next(&text, '\n'), " \t\r");
+		if (term.n && term.p[0] != '#' && !put_term(t, term, flag))
+			return line;
+	}
+	return 0;
+}
+
+static void
+digest_list(crypto_hash_sha256_state *h, uint32_t flag, struct span text)
+{
+	crypto_hash_sha256_update(h, (const unsigned char *)&flag, sizeof(flag));
+	crypto_hash_sha256_update(h, (const unsigned char *)text.p, text.n);
+}
+
+static int
+is_list(const struct dirent *e)
+{
+	struct span name = span_str(e->d_name);
+
+	return name.n > 4 && name.p[0] != '.' && span_ends(name, SPAN_LIT(".txt"));
+}
+
+static void
+load_file(struct names_table *t, const char *path, struct arena *a, struct diag *d,
+	crypto_hash_sha256_state *h)
+{
+	int list = list_of(path);
+	struct buf b;
+
+	if (list < 0) {
+		diag_file(d, path,
+			"no list of words has this name; see policies/detectors/names");
+		return;
+	}
+	buf_init(&b, 64u << 20);
+	if (!buf_file(&b, path)) {
+		diag_file(d, path, "%s", strerror(errno));
+		buf_free(&b);
+		return;
+	}
+	struct span text = buf_view(&b);
+	size_t line = buf_failed(&b) ? 1 : read_list(t, text, lists[list].flag);
+	if (line) {
+		struct yaml_node at = {
+			.file = arena_strdup(a, path), .line = (unsigned)line, .column = 1
+		};
+		diag_at(d, &at,
+			"a term has letters and at most %d bytes; a list at most %d terms",
+			TERM_MAX, 1 << TABLE_BITS_MAX);
+	}
+	digest_list(h, lists[list].flag, text);
+	buf_free(&b);
+}
+
+struct names_table *
+names_load(const char *dir, struct arena *a, struct diag *d)
+{
+	struct names_table *t = calloc(1, sizeof(*t));
+	struct dirent **v = NULL;
+	crypto_hash_sha256_state h;
+	int n = scandir(dir, &v, is_list, alphasort);
+
+	crypto_hash_sha256_init(&h);
+	if (n <= 0)
+		diag_file(d, dir, "%s",
+			n < 0 ? strerror(errno) : "no list of words (*.txt) in it");
+	for (int i = 0; t && i < NAMES_SMALL; i++)
+		eights_put(&t->particle, span_str(names_small[i]), false);
+	for (int i = 0; i < n; i++) {
+		struct span path = arena_printf(a, "%s/%s", dir, v[i]->d_name);
+		if (t && path.p)
+			load_file(t, path.p, a, d, &h);
+		free(v[i]);
+	}
+	free(v);
+	if (!t)
+		return NULL;
+	sort_endings(&t->streets);
+	sort_endings(&t->surnames);
+	crypto_hash_sha256_final(&h, t->digest);
+	return t;
+}
+
+/* ---- packed: the table as it is in memory, small slots, big slots ---- */
+
+static size_t
+slots_bytes(const struct slots *s)
+{
+	return s->v ? (s->mask + 1) * sizeof(s->v[0]) : 0;
+}
+
+void
+names_pack(const struct names_table *t, struct buf *out)
+{
+	struct names_table head = *t;
+
+	head.small.v = head.big.v = NULL;
+	buf_put(out, (const char *)&head, sizeof(head));
+	buf_put(out, (const char *)t->small.v, slots_bytes(&t->small));
+	buf_put(out, (const char *)t->big.v, slots_bytes(&t->big));
+}
+
+struct names_table *
+names_unpack(const uint64_t *packed)
+{
+	struct names_table *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	memcpy(t, packed, sizeof(*t));
+	/* Never written to: only a table under construction is. */
+	t->small.v = (uint64_t *)(uintptr_t)(packed + sizeof(*t) / sizeof(*packed));
+	t->big.v = t->small.v + t->small.mask + 1;
+	return t;
+}
+
+void
+names_free(struct names_table **t)
+{
+	if (!*t)
+		return;
+	free((*t)->big.v);
+	free((*t)->small.v);
+	free(*t);
+	*t = NULL;
+}
+
+const unsigned char *
+names_digest(const struct names_table *t)
+{
+	return t->digest;
+}

@@ -1,0 +1,65 @@
+/* How far after the beginning of a match its first digit may come. Apart from the automata,
+ * whose trees it measures. */
+#include "scan/detect/prefilter/offset.h"
+
+/* At most. */
+static size_t
+width_of(const struct regex_node *n)
+{
+	size_t w = 0, c;
+
+	if (n->kind == REGEX_SET)
+		return 1;
+	if (n->kind == REGEX_LOOK)
+		return 0;
+	for (const struct regex_node *x = n->child; x; x = x->next) {
+		c = width_of(x);
+		w = n->kind == REGEX_ALT ? (c > w ? c : w) : w + c;
+		w = w < OFFSET_MAX ? w : OFFSET_MAX;
+	}
+	if (n->kind == REGEX_REPEAT)
+		w = n->max && w > OFFSET_MAX / n->max ? OFFSET_MAX : w * n->max;
+	return w;
+}
+
+static bool
+only_digits(const uint64_t set[4])
+{
+	return !(set[0] & ~(UINT64_C(0x3FF) << '0')) && !(set[1] | set[2] | set[3]);
+}
+
+/* Bytes up to the first digit that every match of n, or what it looks ahead at, has; 0:
+ * there is none. */
+static size_t
+digit_in(const struct regex_node *n)
+{
+	size_t w = 0, digit;
+
+	switch (n->kind) {
+	case REGEX_SET: return only_digits(n->set);
+	case REGEX_LOOK: return n->negative || n->behind ? 0 : digit_in(n->child);
+	case REGEX_REPEAT: return n->min ? digit_in(n->child) : 0;
+	case REGEX_ALT:
+		for (const struct regex_node *x = n->child; x; x = x->next) {
+			if (!(digit = digit_in(x)))
+				return 0;
+			w = digit > w ? digit : w;
+		}
+		return w;
+	default:
+		for (const struct regex_node *x = n->child; x; x = x->next) {
+			if ((digit = digit_in(x)))
+				return w + digit;
+			w += width_of(x);
+		}
+		return 0;
+	}
+}
+
+uint16_t
+pattern_digit_offset(const struct regex_node *tree)
+{
+	size_t w = digit_in(tree);
+
+	return (uint16_t)(w < OFFSET_MAX ? w : 0);
+}

@@ -1,0 +1,102 @@
+/* What others may ask of the entities of a rule set. */
+#include "base/ascii.h"
+#include "base/err.h"
+#include "scan/detect/rules/rule.h"
+
+size_t
+detect_entity_count(const struct detect_rules *r)
+{
+	return r->nentities;
+}
+
+const char *
+detect_entity_name(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].name;
+}
+
+const char *
+detect_entity_class(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].class;
+}
+
+float
+detect_entity_threshold(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].threshold;
+}
+
+bool
+detect_entity_folds(const struct detect_rules *r, size_t entity)
+{
+	INVARIANT(entity < r->nentities);
+	return r->entities[entity].separators;
+}
+
+bool
+detect_entity_spreads(const struct detect_rules *r, size_t entity, enum mention_how *how)
+{
+	INVARIANT(entity < r->nentities);
+	const struct entity_rule *e = &r->entities[entity];
+	*how = e->separators		     ? MENTION_FOLDED
+	       : !strcmp(e->class, "secret") ? MENTION_EXACT
+					     : MENTION_CASELESS;
+	return e->spreads;
+}
+
+bool
+detect_entity_is_name(struct span name)
+{
+	bool good = name.n > 0 && name.n < 64 && is_upper(name.p[0]);
+
+	for (size_t i = 0; i < name.n; i++)
+		good = good && (is_upper(name.p[i]) || is_digit(name.p[i]) || name.p[i] == '_');
+	return good;
+}
+
+int
+detect_entity_find(const struct detect_rules *r, struct span name)
+{
+	for (size_t i = 0; i < r->nentities; i++)
+		if (span_is(name, r->entities[i].name))
+			return (int)i;
+	return -1;
+}
+
+int
+detect_entity_add(struct detect_rules *r, const char *name, const char *class)
+{
+	struct span s = span_str(name);
+	int known = detect_entity_find(r, s);
+
+	if (known >= 0)
+		return known;
+	if (!detect_entity_is_name(s) || r->nentities == DETECT_ENTITIES_MAX)
+		return -1;
+	const char *own = arena_strdup(&r->arena, name),
+		   *group = arena_strdup(&r->arena, class ? class : "");
+	if (!own || !group)
+		return -1;
+	r->entities[r->nentities] = (struct entity_rule){
+		.name = own, .class = group, .spreads = !strcmp(group, "secret")
+	};
+	return (int)r->nentities++;
+}
+
+bool
+detect_entity_by_pattern(const struct detect_rules *r, size_t entity)
+{
+	if (r->entities[entity].own)
+		return false;
+	for (size_t f = 0; f < COUNT_OF(r->finders); f++)
+		if (r->finders[f] == entity + 1)
+			return false;
+	for (size_t i = 0; i < r->npatterns; i++)
+		if (r->patterns[i].entity == entity)
+			return true;
+	return false;
+}

@@ -1,0 +1,737 @@
+/* The engine. One pass over the text finds the places where a pattern may begin:
+ * the first bytes of a literal (hashed into a table), runs of digits, rare bytes such
+ * as '@'. At digits and rare bytes an automaton says which patterns can match; those, and
+ * those of a literal, are matched, anchored, by PCRE2's JIT under a match limit; then
+ * validator, context, and the resolution of overlaps. Text without such places costs
+ * the pass alone. Every pattern and validator looks a bounded distance ahead, so the
+ * whole is linear. */
+#include "base/ascii.h"
+#include "base/bits.h"
+#include "base/effort.h"
+#include "base/err.h"
+#include "scan/detect/custom/custom_stage.h"
+#include "scan/detect/disguise/evade.h"
+#include "scan/detect/engine.h"
+#include "scan/detect/prefilter/starts.h"
+#include "scan/detect/validate/check_value.h"
+
+/* Units of work of what is done in other places (base/effort.h). */
+enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 128 };
+
+enum {
+	BACK_EACH = 8,	  /* starts tried one by one, where the way back is that short */
+	OPEN_DIGITS = 36, /* bytes after a run of digits that the index of them reads */
+	OPEN_RIGHT = CONTEXT_BYTES + 16, /* bytes after a value that say what it is */
+};
+
+/* What context said of an entity at a place; end 0: nothing yet. */
+enum { VERDICTS = 8 };
+struct verdict {
+	size_t start, end;
+	uint16_t entity;
+	int says;
+};
+
+struct sweep {
+	const struct detect_rules *r;
+	const struct prefilter *f; /* its own */
+	struct detect_scratch *s;
+	const struct detect_options *opt;
+	struct span text;
+	bool keyed;   /* only keyed patterns, and offsets are shifted down */
+	bool more;    /* the text goes on after its end */
+	size_t shift; /* what comes before the caller's text, */
+	size_t base;  /* and where in it that begins */
+	enum { UNKNOWN, NO, YES } decides; /* see context_decides */
+	struct check_memo memo;
+	struct verdict verdicts[VERDICTS];
+	size_t bare_from, bare_to;	   /* where no digit is, as far as was looked */
+	size_t word_at;			   /* the word walked last, */
+	const struct automaton_list *word; /* and what may match in it */
+	int err;
+};
+
+/* A block of the text, as bits. */
+struct block {
+	size_t from;
+	uint64_t literal, byte; /* as those of starts.c */
+	uint64_t runs;		/* digits begin */
+	uint64_t begins;	/* no letter before, or a small one before a capital */
+	uint64_t digit, alpha, lower, alnum;
+	uint64_t alnum_before; /* of the block before */
+};
+
+/* ---- candidates ---- */
+
+static bool
+is_sample(const struct entity_rule *e, struct span value)
+{
+	char folded[256];
+	size_t n = 0;
+
+	if (e->nsamples == 0)
+		return false;
+	for (size_t i = 0; i < value.n && n < sizeof(folded); i++)
+		if (is_alnum(value.p[i]))
+			folded[n++] = to_upper(value.p[i]);
+	for (size_t k = 0; k < e->nsamples; k++)
+		if (span_eq(e->samples[k], span_of(folded, n)))
+			return true;
+	return false;
+}
+
+/* Widens [start, end) to whole UTF-8 characters, by at most three bytes. */
+static void
+whole_characters(struct span t, size_t *start, size_t *end)
+{
+	for (int i = 0; i < 3 && *start > 0 && (t.p[*start] & 0xC0) == 0x80; i++)
+		--*start;
+	for (int i = 0; i < 3 && *end < t.n && (t.p[*end] & 0xC0) == 0x80; i++)
+		++*end;
+}
+
+/* The column that a place of the text is in; NULL: none. */
+static const struct column *
+column_of(struct sweep *w, size_t i, struct column *out)
+{
+	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
+}
+
+static inline const struct context_view *
+context_of(struct sweep *w, size_t i)
+{
+	const struct context_view *known = context_known(&w->s->near_by, i, !w->keyed);
+
+	return known ? known : context_look(&w->s->near_by, w->text, i, !w->keyed);
+}
+
+/* The list, or an empty one where the index knows that none of its words is near. */
+static const struct words *
+words_near(const struct context_view *near, const struct words *list, uint8_t bit)
+{
+	static const struct words none = { .n = 0 };
+
+	return near && bit != CONTEXT_NONE && !context_has(near, bit) ? &none : list;
+}
+
+/* What is around [start, end) says; patterns of an entity often find the same. */
+static int
+verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct span before)
+{
+	const struct context_rule *c = &w->r->entities[entity].context;
+	struct verdict *v = &w->verdicts[entity % VERDICTS];
+	struct column col;
+
+	if (c->words.n + c->against.n == 0)
+		return 0;
+	if (v->end == end && v->start == start && v->entity == entity)
+		return v->says;
+	effort_add(WORK_CONTEXT);
+	const struct column *in = column_of(w, start, &col);
+	bool indexed = !in && end - start <= CONTEXT_AHEAD - CONTEXT_BYTES - CONTEXT_BACK &&
+		       !context_touches(w->text, start, end);
+	const struct context_view *near =
+		indexed ? context_look(&w->s->near_by, w->text, start, false) : NULL;
+	*v = (struct verdict){ start, end, entity,
+		context_verdict(words_near(near, &c->words, w->r->context_bit[entity]),
+			words_near(near, &c->against, w->r->against_bit[entity]), w->text,
+			before, in, start, end) };
+	return v->says;
+}
+
+/* Whether the text goes on within n bytes from i. */
+static bool
+ends_within(const struct sweep *w, size_t i, size_t n)
+{
+	return w->more && w->text.n - i < n;
+}
+
+/* ---- matching ---- */
+
+/* >0 matched, 0 not; a limit latches. */
+static int
+match_at(struct sweep *w, const struct pattern *p, size_t at)
+{
+	struct detect_scratch *s = w->s;
+	int rc = p->jit ? pcre2_jit_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0,
+				  s->data, s->context)
+			: pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, 0, s->data,
+				  s->context);
+
+	effort_add(p->work);
+	if (rc >= 0)
+		return 1;
+	if (rc != PCRE2_ERROR_NOMATCH) {
+		w->err = rc == PCRE2_ERROR_NOMEMORY ? ERR_NOMEM : ERR_LIMIT;
+		effort.over |= w->err == ERR_LIMIT; /* of one attempt */
+	}
+	return 0;
+}
+
+static struct candidate
+candidate_of(struct sweep *w, const struct pattern *p)
+{
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(w->s->data);
+	uint32_t g = p->group && at[2 * p->group] != PCRE2_UNSET ? p->group : 0;
+
+	return (struct candidate){ .text = w->text,
+		.start = at[2 * g],
+		.end = at[2 * g + 1],
+		.match = at[0],
+		.score = p->score,
+		.whole = w->keyed,
+		.memo = &w->memo };
+}
+
+/* The text goes on, and so may a match of p, but its validator has seen what it needs. */
+static bool
+is_refused(struct sweep *w, const struct pattern *p, size_t at)
+{
+	if (!p->check || !check_ends_early(p->check) || (w->opt && w->opt->all_candidates) ||
+		!match_at(w, p, at))
+		return false;
+	struct candidate c = candidate_of(w, p);
+	return c.match == at && value_is_prose(&c);
+}
+
+/* The text goes on: whether what comes could make a match of p of what begins here, or a
+ * longer one. */
+static bool
+may_go_on(struct sweep *w, const struct pattern *p, size_t at)
+{
+	struct detect_scratch *s = w->s;
+
+	effort_add(WORK_PARTIAL);
+	return pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at, PCRE2_PARTIAL_HARD,
+		       s->data, s->context) == PCRE2_ERROR_PARTIAL &&
+	       !is_refused(w, p, at);
+}
+
+static void
+note_open(struct sweep *w, size_t start)
+{
+	size_t from = w->keyed ? w->base : start;
+
+	if (from < w->s->open.from)
+		w->s->open.from = from;
+}
+
+/* A match of p on [m->start, m->end). True where it is a candidate, above its
+ * threshold or not. */
+static bool
+consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
+{
+	const struct entity_rule *e = &w->r->entities[p->entity];
+	const struct candidate whole = *m;
+	enum check_result checked = p->check ? check_run(p->check, m) : CHECK_SHAPE;
+	bool all = w->opt && w->opt->all_candidates;
+
+	effort_add(WORK_CHECK + (whole.end - whole.match) / 4);
+	if (all && checked == CHECK_NO) {
+		*m = whole; /* a validator cuts what it looks at */
+		checked = CHECK_SHAPE;
+	}
+	if (checked == CHECK_NO || m->end <= m->start)
+		return false;
+	if (m->start < w->shift)
+		return false;
+	/* It is found again only with what leads up to it; and where the validator went on
+	 * after the match, it may go on further. */
+	if (ends_within(w, m->end, OPEN_RIGHT) &&
+		(m->start - m->match > CONTEXT_BYTES || m->end > whole.end))
+		note_open(w, m->match < m->start ? m->match : m->start);
+	struct finding f = { .entity = p->entity, .start = m->start, .end = m->end };
+	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
+	f.score = context_apply(
+		&e->context, verdict_of(w, p->entity, f.start, f.end, before), m->score);
+	if (checked == CHECK_VALID)
+		f.flags |= FINDING_VALIDATED;
+	if (p->kind == START_LITERAL && m->match < m->start)
+		f.flags |= FINDING_NAMED;
+	if (is_sample(e, span_cut(w->text, f.start, f.end)))
+		f.flags |= FINDING_SAMPLE;
+	whole_characters(w->text, &f.start, &f.end);
+	/* A text that begins inside a character does not reach into its key. */
+	f.start = w->base + (f.start > w->shift ? f.start - w->shift : 0);
+	f.end = w->base + f.end - w->shift;
+	if (all || f.score >= scan_threshold(w->r, w->opt, p->entity))
+		w->err = scratch_keep(w->s, f);
+	return true;
+}
+
+/* ---- where matches begin ---- */
+
+/* Most attempts fail at the byte before them. */
+static bool
+may_begin(const struct sweep *w, const struct pattern *p, size_t start)
+{
+	const char *t = w->text.p + start;
+
+	if (!set_has(p->first, t[0]))
+		return false;
+	if (start == 0)
+		return !p->edges.needs_before;
+	return !set_has(p->edges.not_before, t[-1]) &&
+	       (!p->edges.needs_before || set_has(p->edges.before, t[-1])) &&
+	       !(start > 1 && is_digit(t[-2]) && set_has(p->edges.not_before_2, t[-1]));
+}
+
+static bool
+has_digit(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t eight;
+
+	memcpy(&eight, p, sizeof(eight));
+	uint64_t x = eight ^ '0' * ones, low = x & 0x7F * ones;
+
+	return ~((low + (0x80 - 10) * ones) | x) & 0x80 * ones;
+}
+
+/* Whether one of n bytes from i on is a digit. */
+static bool
+digit_near(struct sweep *w, size_t i, size_t n)
+{
+	size_t to = w->text.n - i < n ? w->text.n : i + n, at = i;
+
+	if (i >= w->bare_from && i <= w->bare_to)
+		at = w->bare_to;
+	else
+		w->bare_from = i;
+	while (at < to && w->text.n - at >= 8 && !has_digit(w->text.p + at))
+		at += 8;
+	while (at < to && !is_digit(w->text.p[at]))
+		at++;
+	w->bare_to = at;
+	return at < to;
+}
+
+/* Tries p where its start condition holds at i. */
+static void
+try_at(struct sweep *w, const struct pattern *p, size_t i)
+{
+	size_t start = i, *mark = &w->s->free_from[p->index];
+	size_t free_from = *mark > w->s->free_base ? *mark - w->s->free_base : 0;
+
+	if (p->keyed && !w->keyed && p->kind == START_LITERAL)
+		columns_head(&w->s->columns, i);
+	if (i < free_from || (w->keyed && !p->keyed) ||
+		scan_threshold(w->r, w->opt, p->entity) > 1.0f)
+		return;
+	while (start > free_from && i - start < p->back_max &&
+		set_has(p->back_set, w->text.p[start - 1]))
+		start--;
+	if (p->digit_offset && !digit_near(w, i, p->digit_offset) &&
+		!ends_within(w, i, p->digit_offset))
+		return;
+	effort_add(i - start);
+	/* The furthest start that can be one; with a short way back, each of them:
+	 * in "9(214" a look-behind refuses "(" but not "2". */
+	for (;; start++) {
+		bool possible = may_begin(w, p, start);
+		if (possible && w->more && (start >= w->s->open.least || w->keyed) &&
+			may_go_on(w, p, start)) {
+			note_open(w, start);
+			return;
+		}
+		if (possible && match_at(w, p, start))
+			break;
+		if (start == i || w->err || (possible && p->back_max > BACK_EACH))
+			return;
+	}
+	struct candidate m = candidate_of(w, p);
+	if (consider_match(w, p, &m) && m.end > i)
+		*mark = w->s->free_base + m.end;
+}
+
+/* The first place where p may begin and go on. */
+static void
+search_open(struct sweep *w, const struct pattern *p)
+{
+	const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
+	struct detect_scratch *s = w->s;
+
+	for (size_t at = 0; at < w->text.n;) {
+		int rc = pcre2_match(p->code, (PCRE2_SPTR)w->text.p, w->text.n, at,
+			PCRE2_PARTIAL_HARD, s->data, s->context);
+		if (rc == PCRE2_ERROR_PARTIAL)
+			note_open(w, v[0]);
+		if (rc < 0)
+			return;
+		at = v[1] > at ? v[1] : at + 1;
+	}
+}
+
+static void
+search_everywhere(struct sweep *w, const struct pattern *p)
+{
+	size_t at = 0;
+
+	if (scan_threshold(w->r, w->opt, p->entity) > 1.0f)
+		return;
+	if (w->more)
+		search_open(w, p);
+	while (at <= w->text.n && !w->err && match_at(w, p, at)) {
+		if (effort_over())
+			w->err = effort_err();
+		const PCRE2_SIZE *v = pcre2_get_ovector_pointer(w->s->data);
+		size_t from = v[0], to = v[1];
+		struct candidate m = candidate_of(w, p);
+		if (consider_match(w, p, &m) && m.end > at)
+			at = m.end;
+		else
+			at = to > from ? from + 1 : to + 1;
+	}
+}
+
+/* ---- the pass ---- */
+
+static inline bool
+literal_matches(const struct literal *l, struct span t, size_t i)
+{
+	if (l->text.n > t.n - i || (l->name && i > 0 && is_alpha(t.p[i - 1]) &&
+					   !(is_lower(t.p[i - 1]) && is_upper(t.p[i]))))
+		return false;
+	if (!l->caseless)
+		return memcmp(t.p + i, l->text.p, l->text.n) == 0;
+	return span_ieq(span_of(t.p + i, l->text.n), l->text);
+}
+
+/* Tries the literals that the four bytes at i may begin; names only where a word begins. */
+static void
+try_literals(struct sweep *w, size_t i, bool begins)
+{
+	char last[sizeof(uint64_t)] = { 0 };
+	const char *p = w->text.p + i;
+	uint64_t head;
+
+	if (w->text.n - i < sizeof(last)) {
+		memcpy(last, p, w->text.n - i);
+		p = last;
+	}
+	memcpy(&head, p, sizeof(head));
+	uint32_t slot = literal_hash(three_bytes(p));
+	for (size_t k = w->f->slots[slot]; k < w->f->slots[slot + 1] && !w->err; k++) {
+		const struct literal_head *h = &w->f->heads[k];
+		if ((head ^ h->head) & h->mask || (h->begins && !begins))
+			continue;
+		if (h->whole || literal_matches(h->literal, w->text, i))
+			try_at(w, &w->r->patterns[h->literal->pattern], i);
+	}
+}
+
+static void
+sweep_begin(struct sweep *w)
+{
+	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
+
+	if (!w->keyed)
+		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
+	if (before.n > CONTEXT_BYTES)
+		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	context_begin(
+		&w->s->near_by, &w->r->context_index, &w->f->digits, &w->s->columns, before);
+}
+
+/* Tries the patterns that an automaton left at i, of those in `only` where it is not
+ * NULL. */
+static void
+try_list(struct sweep *w, const struct automaton *o, const struct automaton_list *l, size_t i,
+	const struct pattern_set *only)
+{
+	for (size_t k = 0; k < l->n && !w->err; k++) {
+		uint16_t index = o->patterns[l->from + k];
+		if (only && !pattern_set_has(only, w->f->pattern_bit[index]))
+			continue;
+		const struct pattern *p = &w->r->patterns[index];
+		if (p->context_bit != CONTEXT_NONE &&
+			p->score < scan_threshold(w->r, w->opt, p->entity) &&
+			!context_has(context_of(w, i), p->context_bit))
+			continue;
+		try_at(w, p, i);
+	}
+}
+
+/* Letters and digits that come before bit k of the block, one after the other. */
+static size_t
+word_before(const struct block *b, unsigned k)
+{
+	uint64_t other = k ? ~(b->alnum << (64 - k)) : 0;
+
+	if (k && other >> (64 - k))
+		return (size_t)__builtin_clzll(other);
+	return k + (~b->alnum_before ? (size_t)__builtin_clzll(~b->alnum_before) : 64);
+}
+
+/* What may match in the word around the digits at i; the same for every run in it. */
+static const struct automaton_list *
+walk_word(struct sweep *w, const struct block *b, size_t i)
+{
+	static const struct automaton_list none = { 0, 0 };
+	size_t n = word_before(b, (unsigned)(i - b->from));
+
+	if (n == 0 || n > w->f->word_back_max)
+		return &none;
+	if (!w->word || w->word_at != i - n) {
+		effort_add(n);
+		w->word = automaton_walk(
+			&w->f->automata[AUTOMATON_WORD], w->text, i - n, 0, w->more);
+		w->word_at = i - n;
+	}
+	return w->word;
+}
+
+/* Whether a pattern that needs a context word needs one whatever the thresholds are. */
+static bool
+context_decides(struct sweep *w)
+{
+	if (w->decides == UNKNOWN) {
+		w->decides = YES;
+		for (size_t e = 0; w->opt && w->opt->thresholds && e < w->r->nentities; e++)
+			if (w->r->context_best[e] >= w->opt->thresholds[e])
+				w->decides = NO;
+	}
+	return w->decides == YES;
+}
+
+/* All patterns: where thresholds are so low that no context word is needed. */
+static const struct context_view anything = {
+	.patterns = { { ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0) } },
+};
+
+/* The patterns that may match at the run of digits at i: by the bytes next to it, then by the
+ * word around it, then by the context words near it. False: none. */
+static bool
+possible_patterns(
+	struct sweep *w, const struct block *b, size_t i, size_t n, struct pattern_set *set)
+{
+	const struct pattern_set *words = &w->f->word_patterns;
+	const struct context_view *near =
+		context_decides(w) ? context_known(&w->s->near_by, i, !w->keyed) : &anything;
+	const struct context_view *first = near ? near : &anything;
+
+	if (!digit_index_look(
+		    &w->f->digits, w->text, i, n, &first->patterns, first->alone, set))
+		return false;
+	if (pattern_sets_meet(set, words) && walk_word(w, b, i)->n == 0 &&
+		!pattern_set_drop(set, words))
+		return false;
+	/* Patterns that need no context pass whatever is near. */
+	return near || pattern_set_within(set, &w->f->digits.always) ||
+	       context_cut(&w->s->near_by, w->text, i, !w->keyed, set);
+}
+
+/* The automata that these patterns are in, as bits. */
+static unsigned
+automata_of(const struct prefilter *f, const struct pattern_set *set)
+{
+	unsigned all = 0;
+
+	for (unsigned k = 0; k < PATTERN_SET_WORDS; k++)
+		for (uint64_t more = set->v[k]; more; more &= more - 1)
+			all |= f->automata_of[64 * k + (unsigned)__builtin_ctzll(more)];
+	return all;
+}
+
+/* A run of digits begins at i. */
+static void
+try_digits(struct sweep *w, const struct block *b, size_t i)
+{
+	uint64_t other = ~(b->digit >> (i - b->from));
+	size_t end = i + (unsigned)__builtin_ctzll(other | UINT64_C(1) << 63);
+	struct pattern_set set = { { 0 } };
+
+	while (end < w->text.n && is_digit(w->text.p[end]))
+		end++;
+	/* The index knows what follows; here that may come yet. */
+	bool open = ends_within(w, i, end - i + OPEN_DIGITS);
+	if (open)
+		memset(&set, 0xFF, sizeof(set));
+	else if (!possible_patterns(w, b, i, end - i, &set))
+		return;
+	unsigned automata = open ? (1u << AUTOMATA) - 1 : automata_of(w->f, &set);
+	for (unsigned more = automata; more; more &= more - 1) {
+		unsigned k = (unsigned)__builtin_ctz(more);
+		const struct automaton *o = &w->f->automata[k];
+		try_list(w, o,
+			k == AUTOMATON_WORD ? walk_word(w, b, i)
+					    : automaton_walk(o, w->text, i, end - i, w->more),
+			i, &set);
+	}
+}
+
+static void
+try_byte(struct sweep *w, size_t i)
+{
+	const struct automaton *o = w->f->byte_automata[(unsigned char)w->text.p[i]];
+
+	if (o)
+		try_list(w, o, automaton_walk(o, w->text, i, 0, w->more), i, NULL);
+}
+
+/* The next block; b holds the one before. */
+static void
+block_read(const struct sweep *w, struct block *b, size_t from)
+{
+	struct starts v;
+
+	starts_at(w->f, w->text.p + from, w->text.n - from, &v);
+	uint64_t alpha = v.upper | v.lower, alpha_before = b->alpha, lower_before = b->lower;
+	b->from = from;
+	b->literal = v.literal;
+	b->byte = v.byte;
+	b->runs = v.digit & ~(v.digit << 1 | b->digit >> 63);
+	/* homePhone */
+	b->begins = ~(alpha << 1 | alpha_before >> 63) |
+		    (v.upper & (v.lower << 1 | lower_before >> 63));
+	b->alnum_before = b->alnum;
+	b->alnum = alpha | v.digit;
+	b->digit = v.digit;
+	b->alpha = alpha;
+	b->lower = v.lower;
+}
+
+/* Most literals begin words: drops the places inside words where no literal may begin. */
+static uint64_t
+without_inner(const struct sweep *w, const struct block *b)
+{
+	uint64_t drop = 0;
+
+	for (uint64_t more = b->literal & ~b->begins; more; more &= more - 1) {
+		size_t i = b->from + (unsigned)__builtin_ctzll(more);
+		uint32_t slot = w->text.n - i < LITERAL_MIN
+					? 0
+					: literal_hash(three_bytes(w->text.p + i));
+		if (!(w->f->inner[slot / 64] >> (slot % 64) & 1))
+			drop |= more & -more;
+	}
+	return b->literal & ~drop;
+}
+
+static void
+sweep_block(struct sweep *w, const struct block *b, uint64_t within)
+{
+	uint64_t literal = without_inner(w, b);
+	uint64_t todo = (literal | b->byte | b->runs) & within;
+
+	if (todo && effort_over())
+		w->err = effort_err();
+	for (; todo && !w->err; todo &= todo - 1) {
+		unsigned k = (unsigned)__builtin_ctzll(todo);
+		size_t i = b->from + k;
+		if (literal >> k & 1)
+			try_literals(w, i, b->begins >> k & 1);
+		if (b->byte >> k & 1)
+			try_byte(w, i);
+		if (b->runs >> k & 1)
+			try_digits(w, b, i);
+	}
+}
+
+/* The bits of the block that are in the parts to be looked at. *next: the first part that may
+ * reach into a later block. */
+static uint64_t
+within_parts(const struct detect_scratch *s, size_t from, size_t *next)
+{
+	uint64_t bits = 0;
+
+	while (*next < s->nparts && s->parts[*next].to <= from)
+		++*next;
+	for (size_t i = *next; i < s->nparts && s->parts[i].from < from + BLOCK; i++) {
+		size_t a = s->parts[i].from > from ? s->parts[i].from - from : 0;
+		size_t b = s->parts[i].to - from;
+		bits |= bits_below(b) & ~bits_below(a);
+	}
+	return bits;
+}
+
+static void
+sweep_text(struct sweep *w, size_t to)
+{
+	struct block b = { 0 };
+	size_t next = 0;
+
+	effort_add(to);
+	sweep_begin(w);
+	w->word = NULL;
+	for (size_t from = 0; from < to && !w->err; from += BLOCK) {
+		block_read(w, &b, from);
+		if (w->s->nparts && !w->keyed) {
+			uint64_t in = within_parts(w->s, from, &next);
+			b.byte &= in;
+			b.runs &= in;
+		}
+		sweep_block(w, &b, bits_below(to - from));
+	}
+	w->s->free_base += w->text.n + 1;
+}
+
+/* A text that is the value of a key is also read as `key=text`: that is how the
+ * rules for key=value see it. `at`: where in the caller's text it is. */
+static void
+sweep_keyed(struct sweep *w, struct span before, struct span text, size_t at)
+{
+	struct sweep k = *w;
+
+	if (before.n > CONTEXT_BYTES)
+		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	k.more = w->more && at + text.n == w->text.n && text.n <= KEYED_TEXT;
+	text = span_cut(text, 0, KEYED_TEXT);
+	memcpy(w->s->keyed, before.p, before.n);
+	w->s->keyed[before.n] = '=';
+	if (text.n)
+		memcpy(w->s->keyed + before.n + 1, text.p, text.n);
+	k.text = span_of(w->s->keyed, before.n + 1 + text.n);
+	k.shift = before.n + 1;
+	k.base = at;
+	k.keyed = true;
+	k.memo = (struct check_memo){ 0 };
+	k.bare_from = k.bare_to = 0;
+	memset(k.verdicts, 0, sizeof(k.verdicts));
+	sweep_text(&k, before.n);
+	w->err = k.err;
+}
+
+static bool
+sweep_cell(void *arg, struct span name, size_t start, size_t end)
+{
+	struct sweep *w = arg;
+
+	sweep_keyed(w, name, span_cut(w->text, start, end), start);
+	return w->err == 0;
+}
+
+/* Scans once more what has its key elsewhere: the value of a key, the cells under headers that
+ * are keys. */
+static void
+sweep_values(struct sweep *w)
+{
+	if (w->opt && w->opt->before.n && w->text.n && !w->opt->inside && w->r->any_keyed)
+		sweep_keyed(w, w->opt->before, w->text, 0);
+	if (!w->err)
+		columns_cells(&w->s->columns, sweep_cell, w);
+}
+
+bool
+rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct pattern *p, size_t at)
+{
+	struct sweep w = { .r = r, .s = s, .text = text };
+
+	return may_begin(&w, p, at) && may_go_on(&w, p, at);
+}
+
+int
+rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt)
+{
+	struct sweep w = { .r = r, .f = &r->prefilter, .s = s, .opt = opt, .text = text };
+
+	w.more = s->open.of == text.p && text.n;
+	sweep_text(&w, text.n);
+	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
+		search_everywhere(&w, &r->patterns[r->anywhere[k]]);
+	if (!w.err)
+		sweep_values(&w);
+	return w.err ? w.err : custom_scan(r, s, text, opt);
+}

@@ -1,0 +1,758 @@
+/* The carry-over form of the scanner. Where a word ends, what may go on is told from what
+ * may not: by the shapes of words (stream_words.c), and where they say nothing certain by a
+ * scan of what is held that looks for anything that may become a finding (scan/detect/open.h).
+ * The rest is scanned as any text is, so that whatever stages a scan has, a stream has.
+ * Apart from the pipeline, which knows one text. */
+#include "scan/detect/stream/stream.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/effort.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "scan/detect/custom/custom_stage.h"
+#include "scan/detect/engine.h"
+#include "scan/detect/open.h"
+#include "scan/detect/stream/stream_long.h"
+#include "scan/detect/stream/stream_open.h"
+#include "scan/detect/stream/stream_words.h"
+
+enum {
+	RIGHT = CONTEXT_BYTES + 16, /* a value's score is known so far after its end, */
+	NAME_RIGHT = 32,	    /* and a name's */
+	NAME_LIST = 12,		    /* between names that count for one another */
+	FINDING_BACK = 256,	    /* and not within a finding, if that is not longer */
+	RUN_REACH = 2048,	    /* a value of 1 KB in hexadecimal */
+	AGAIN = 6, /* a part of what is held: as much comes before the next look */
+	LEFT_MAX = CHECK_CURL_BACK + WORD_BACK + FINDING_BACK,
+	ROOM = LEFT_MAX + CAP_STREAM_HELD + 8,
+	MUCH_MAX = 256 << 10, /* of what comes at once, a scan */
+};
+
+struct detect_stream {
+	const struct detect_rules *rules;
+	const struct detect_rules *asked; /* those of the entities that are asked for */
+	struct stream_asked words;
+	struct detect_options opt;
+	float *low; /* thresholds, of a value that context may make a finding */
+	char before[CONTEXT_BYTES];
+	struct known_names known;
+	int err;
+	uint64_t work;	/* units that it may still cost (base/effort.h) */
+	size_t base;	/* of buf[0] in the stream */
+	size_t n, done; /* bytes in buf; those handed out */
+	size_t curl;	/* where the last one handed out begins in the stream, and one */
+	bool evasion;
+	size_t look;  /* not before buf has so many */
+	size_t begun; /* in buf: where a pattern or a policy's term may have begun; n: nowhere
+		       */
+	/* what is too long, until it ends */
+	bool swallowing;
+	bool lost; /* the detectors gave up: what comes is unread */
+	struct finding swallowed;
+	struct stream_long run;
+	size_t pending; /* bytes of its gap and what follows, in `held` */
+	char held[BREAK_MAX + STREAM_TOKEN_MIN];
+	char *buf; /* `own`, but for where much is looked at */
+	char own[ROOM];
+};
+
+/* ---- beginning and end ---- */
+
+static bool
+is_asked(const struct detect_stream *s, size_t e)
+{
+	const struct detect_used *u = s->opt.used;
+
+	return (!u || u->entities[e / 64] >> (e % 64) & 1) &&
+	       scan_threshold(s->rules, &s->opt, e) <= 1.0f;
+}
+
+/* The finder of a name; FINDERS: another entity's. */
+static enum finder
+finder_of(const struct detect_rules *r, size_t e)
+{
+	size_t f = 0;
+
+	while (f < FINDERS && r->finders[f] != e + 1)
+		f++;
+	return (enum finder)f;
+}
+
+static bool
+is_name(const struct detect_rules *r, size_t e)
+{
+	return finder_of(r, e) < FINDERS;
+}
+
+/* What comes after a name adds so much to its score at most. */
+#define NAME_MORE 0.3f
+/* Of a value any score counts: context may add anything. */
+#define VALUE_LOW -2.0f
+
+static void
+ask_for(struct detect_stream *s)
+{
+	const struct detect_rules *r = s->rules;
+	const struct detect_used *u = s->opt.used;
+
+	s->asked = u && u->rules ? u->rules : r;
+	for (size_t e = 0; e < r->nentities; e++) {
+		enum finder f = finder_of(r, e);
+		s->low[e] = 2.0f;
+		if (!is_asked(s, e))
+			continue;
+		s->low[e] = VALUE_LOW;
+		if (f == FINDERS)
+			continue;
+		s->low[e] = scan_threshold(r, &s->opt, e) - NAME_MORE;
+		s->words.names = r->names;
+		s->words.numbers |= f == FIND_STREET || f == FIND_PLACE;
+	}
+	for (size_t i = 0; i < s->asked->npatterns; i++) {
+		const struct pattern *p = &s->asked->patterns[i];
+		bool on = s->low[p->entity] <= 1.0f;
+		s->words.values |= on;
+		s->words.numbers |= on && p->kind == START_DIGITS;
+		s->words.addresses |=
+			on && !strcmp(r->entities[p->entity].name, "EMAIL_ADDRESS");
+	}
+}
+
+struct detect_stream *
+detect_stream_new(const struct detect_rules *r, const struct detect_options *opt)
+{
+	struct detect_stream *s = calloc(1, sizeof(*s) + r->nentities * sizeof(float));
+
+	if (!s)
+		return NULL;
+	s->rules = r;
+	s->work = CAP_WORK_TEXT;
+	s->low = (float *)(s + 1);
+	s->buf = s->own;
+	if (opt) {
+		size_t n = opt->before.n < CONTEXT_BYTES ? opt->before.n : CONTEXT_BYTES;
+		s->opt = *opt;
+		if (n)
+			memcpy(s->before, opt->before.p + opt->before.n - n, n);
+		s->opt.before = span_of(s->before, n);
+	}
+	ask_for(s);
+	return s;
+}
+
+struct detect_stream *
+detect_stream_copy(const struct detect_stream *s)
+{
+	size_t n = sizeof(*s) + s->rules->nentities * sizeof(float);
+	struct detect_stream *copy = malloc(n);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, s, n);
+	copy->low = (float *)(copy + 1);
+	copy->buf = copy->own;
+	copy->opt.before.p = copy->before;
+	return copy;
+}
+
+void
+detect_stream_free(struct detect_stream **s)
+{
+	if (!*s)
+		return;
+	explicit_bzero(*s, sizeof(**s));
+	free(*s);
+	*s = NULL;
+}
+
+size_t
+detect_stream_held(const struct detect_stream *s)
+{
+	return s->n - s->done + s->pending;
+}
+
+bool
+detect_stream_evasion(const struct detect_stream *s)
+{
+	return s->evasion;
+}
+
+/* ---- handing out ---- */
+
+struct out {
+	stream_take_fn *take;
+	void *arg;
+};
+
+static int
+hand_text(struct detect_stream *s, const struct out *o, size_t to)
+{
+	struct stream_piece p = { .kind = PIECE_TEXT,
+		.start = s->base + s->done,
+		.text = span_cut(span_of(s->buf, s->n), s->done, to) };
+
+	if (to <= s->done)
+		return 0;
+	s->done = to;
+	return o->take(o->arg, &p);
+}
+
+/* [done, to), which f or, without one, nothing is known of. */
+static int
+hand_finding(struct detect_stream *s, const struct out *o, const struct finding *f, size_t to)
+{
+	struct stream_piece p = { .kind = f ? PIECE_FINDING : PIECE_UNREAD,
+		.start = s->base + s->done,
+		.text = span_cut(span_of(s->buf, s->n), s->done, to) };
+
+	if (to <= s->done)
+		return 0;
+	if (f) {
+		p.finding = *f;
+		p.finding.start = p.start;
+		p.finding.end = p.start + p.text.n;
+		s->swallowed = p.finding;
+	}
+	s->done = to;
+	return o->take(o->arg, &p);
+}
+
+/* Everything up to `limit`, of which a finding has all or nothing. */
+static int
+hand_out(struct detect_stream *s, const struct out *o, const struct findings *f, size_t limit)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < f->n && !err && f->v[i].start < limit; i++) {
+		if (f->v[i].end <= s->done)
+			continue;
+		err = hand_text(s, o, f->v[i].start);
+		if (!err)
+			err = hand_finding(s, o, &f->v[i], f->v[i].end);
+	}
+	return err ? err : hand_text(s, o, limit);
+}
+
+/* ---- what is open ---- */
+
+/* How far after its end a candidate may still be judged otherwise. */
+static size_t
+right_of(const struct detect_stream *s, const struct finding *f)
+{
+	const struct context_rule *c = &s->rules->entities[f->entity].context;
+
+	if (c->words.n + c->against.n)
+		return RIGHT;
+	return is_name(s->rules, f->entity) ? NAME_RIGHT : 0;
+}
+
+/* Back to where the candidates begin that are open, or that reach into what is. */
+static size_t
+candidates_open(
+	const struct detect_stream *s, const struct detect_scratch *scratch, size_t open)
+{
+	for (bool moved = true; moved;) {
+		moved = false;
+		for (size_t i = 0; i < scratch->n; i++) {
+			const struct finding *f = &scratch->v[i];
+			if (f->start >= open || f->end <= s->done)
+				continue;
+			bool joins = is_name(s->rules, f->entity) && f->end + NAME_LIST > open;
+			if (f->end > open || f->end + right_of(s, f) > s->n || joins) {
+				open = f->start;
+				moved = true;
+			}
+		}
+	}
+	return open;
+}
+
+/* Back to where an armour begins that has not ended, and the run or wrapped blob around. */
+static size_t
+runs_open(const struct detect_stream *s, size_t open)
+{
+	struct span t = span_of(s->buf, s->n);
+	size_t armour = stream_open_armour(t, s->done);
+	struct token_run run = stream_run_around(t, open);
+
+	if (run.start < open && run.end + RIGHT > s->n && (run.end > open || run.width))
+		open = run.start;
+	return armour < open ? armour : open;
+}
+
+/* Whether a candidate is in what is decided: otherwise no finding is. */
+static bool
+any_candidate(const struct detect_stream *s, const struct detect_scratch *scratch, size_t open)
+{
+	for (size_t i = 0; i < scratch->n; i++)
+		if (scratch->v[i].start < open && scratch->v[i].end > s->done)
+			return true;
+	return false;
+}
+
+/* What of the text begins at *open or after it may go on. *found: something before it may be
+ * a finding. */
+static int
+look_for_open(
+	struct detect_stream *s, struct detect_scratch *scratch, size_t *open, bool *found)
+{
+	struct span t = span_of(s->buf, s->n);
+	struct stream_words words = stream_words(t, s->done, &s->words);
+	struct detect_options opt = s->opt;
+	struct known_names known = s->known;
+	bool own = false;
+	size_t from = custom_open(s->asked, &s->opt, t, s->done, &own);
+
+	opt.thresholds = s->low;
+	opt.used = NULL;
+	opt.part = true;
+	s->begun = from;
+	*open = words.open < from ? words.open : from;
+	*found = false;
+	if (words.plain && !own && from == t.n && (s->opt.inside || s->opt.before.n == 0) &&
+		open_is_quiet(s->asked, scratch, &opt, t, s->done, open))
+		return 0;
+	scratch->known = &known;
+	int err = open_scan(s->asked, scratch, t, &opt, s->done, &from);
+	scratch->known = NULL;
+	if (err)
+		return err;
+	s->evasion |= scratch->evasion;
+	if (from < s->begun)
+		s->begun = from;
+	*open = candidates_open(s, scratch, from < *open ? from : *open);
+	*open = candidates_open(s, scratch, runs_open(s, *open));
+	*found = any_candidate(s, scratch, *open);
+	return 0;
+}
+
+/* What is decided: of a finding all or nothing. */
+static size_t
+limit_of(const struct detect_stream *s, const struct findings *f, size_t limit)
+{
+	for (size_t i = f->n; i > 0; i--)
+		if (f->v[i - 1].start < limit && f->v[i - 1].end > limit)
+			limit = f->v[i - 1].start;
+	return limit > s->done ? limit : s->done;
+}
+
+/* ---- what is kept ---- */
+
+enum { CURL = 4 };
+static struct block_sets curl_sets; /* a set for each letter */
+
+__attribute__((constructor)) static void
+fill_curl(void)
+{
+	for (unsigned k = 0; k < CURL; k++)
+		block_sets_add(&curl_sets, k, (unsigned char)"curl"[k]);
+}
+
+/* Notes the last "curl" in what is handed out, from `was` on. */
+static void
+note_curl(struct detect_stream *s, size_t was)
+{
+	struct span t = span_of(s->buf, s->done);
+	uint64_t at[BLOCK_SETS];
+
+	for (size_t i = was > CURL ? was - CURL : 0; i < t.n; i += BLOCK - CURL + 1) {
+		block_classify(&curl_sets, t.p + i, t.n - i, at);
+		uint64_t all = at[0] & at[1] >> 1 & at[2] >> 2 & at[3] >> 3;
+		if (all)
+			s->curl = s->base + i + 64 - (size_t)__builtin_clzll(all);
+	}
+}
+
+/* Keeps what the next window needs to the left of it: context, and what may lead up to
+ * a finding, "curl" to the password after its -u. */
+static void
+move_on(struct detect_stream *s, const struct findings *f)
+{
+	struct span t = span_of(s->buf, s->n);
+	size_t from = s->done > STREAM_LEFT ? s->done - STREAM_LEFT : 0;
+
+	from = stream_boundary(t, from, 0);
+	if (s->curl > s->base && s->curl - s->base <= from &&
+		s->base + s->done - s->curl < CHECK_CURL_BACK)
+		from = s->curl - s->base - 1;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i].start < from && f->v[i].end > from &&
+			from - f->v[i].start <= FINDING_BACK)
+			from = f->v[i].start;
+	if (s->done - from > LEFT_MAX)
+		from = s->done - LEFT_MAX;
+	memmove(s->buf, s->buf + from, s->n - from);
+	s->base += from;
+	s->n -= from;
+	s->done -= from;
+	s->opt.inside |= s->base > 0;
+}
+
+static void
+begin_swallowing(struct detect_stream *s, const struct finding *f, size_t width)
+{
+	size_t line = s->n - stream_run_start(span_of(s->buf, s->n), s->n);
+
+	s->swallowing = true;
+	s->pending = 0;
+	s->run = stream_long_begin(f != NULL,
+		span_cut(span_of(s->buf, s->n), f ? f->start : s->n, s->n), line, width);
+}
+
+/* Of a run in which nothing is under way but what it may spell in base64: that is read window
+ * by window, wherever a group begins. */
+static size_t
+run_limit(const struct detect_stream *s, const struct findings *f)
+{
+	size_t to = s->n - RUN_REACH;
+
+	return limit_of(s, f, s->begun < to ? s->begun : to);
+}
+
+/* The window is as large as it may be, and all of it is open. */
+static int
+too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
+{
+	struct span t = span_of(s->buf, s->n);
+	struct token_run run = stream_run_around(t, s->n);
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct finding *x = &f->v[i];
+		if (x->start > s->done || x->end <= s->done)
+			continue;
+		/* What follows it up to the window's end may be part of it. */
+		if (x->end >= run.start || x->end + BREAK_MAX >= s->n)
+			begin_swallowing(s, x, 0);
+		return hand_finding(s, o, x, s->swallowing ? s->n : x->end);
+	}
+	if (run.start < s->n - WORDS_REACH) {
+		if (s->begun > s->done && stream_open_armour(t, s->done) > s->done)
+			return hand_out(s, o, f, run_limit(s, f));
+		begin_swallowing(s, NULL, run.width);
+		return hand_finding(s, o, NULL, s->n);
+	}
+	return hand_out(s, o, f, stream_boundary(t, s->n - WORDS_REACH, s->done));
+}
+
+/* ---- what is decided ---- */
+
+static int
+scan_held(struct detect_stream *s, struct detect_scratch *scratch, struct arena *a, bool last,
+	struct findings *f)
+{
+	s->opt.part = !last || s->base > 0;
+	scratch->known = &s->known;
+	int err = detect_scan(s->rules, scratch, span_of(s->buf, s->n), &s->opt, a, f);
+	scratch->known = NULL;
+	s->evasion |= f->evasion;
+	return err;
+}
+
+/* People who were found where nothing is decided yet are not known. */
+static void
+forget_after(struct known_names *k, size_t was, size_t limit)
+{
+	size_t kept = was;
+
+	for (size_t i = was; i < k->n; i++)
+		if (k->at[i] < limit) {
+			k->v[kept] = k->v[i];
+			k->at[kept++] = k->at[i];
+		}
+	k->n = kept;
+}
+
+/* Where at `at` or before it a text may be cut of which so much more is there that what is
+ * under way at the cut is known. s->done: nowhere. */
+static size_t
+cut_before(const struct detect_stream *s, size_t at)
+{
+	struct span t = span_of(s->buf, s->n);
+	size_t armour = stream_open_armour(t, s->done);
+
+	at = stream_boundary(t, at, s->done);
+	struct token_run run = stream_run_around(t, at);
+	if (run.start < at && (run.end > at || run.width))
+		at = run.start;
+	at = armour < at ? armour : at;
+	return at > s->done ? at : s->done;
+}
+
+/* Hands out what is decided. */
+static int
+decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
+{
+	struct findings f = { 0 };
+	struct arena a;
+	size_t was = s->base + s->done, open = s->n, known = s->known.n;
+	bool full = s->n - s->done >= CAP_STREAM_HELD, found = last;
+	int err = last ? 0 : look_for_open(s, scratch, &open, &found);
+
+	/* Names in a row may each go on the one before: what has half a window after it is
+	 * decided, or all of it would be looked at for each of them. */
+	if (full && !last && open < s->done + CAP_STREAM_HELD / AGAIN) {
+		size_t cut = cut_before(s, s->done + CAP_STREAM_HELD / 2);
+		found |= cut > open;
+		open = cut > open ? cut : open;
+	}
+	arena_init(&a, 0, true);
+	if (!err && (found || (full && open <= s->done)))
+		err = scan_held(s, scratch, &a, last, &f);
+	s->lost = err == ERR_LIMIT;
+	if (!err && !last) {
+		open = limit_of(s, &f, open);
+		forget_after(&s->known, known, open);
+	}
+	if (!err && open > s->done)
+		err = hand_out(s, o, &f, open);
+	else if (!err && full)
+		err = too_long(s, o, &f);
+	if (s->base + s->done > was) {
+		note_curl(s, was - s->base);
+		move_on(s, &f);
+	}
+	s->look = s->n + (s->n - s->done) / AGAIN;
+	if (s->look > s->done + CAP_STREAM_HELD)
+		s->look = s->done + CAP_STREAM_HELD;
+	arena_reset(&a);
+	return err;
+}
+
+/* ---- what is too long ---- */
+
+/* More of it. Its end stays as the context of what follows. */
+static int
+hand_more(struct detect_stream *s, const struct out *o, struct span v)
+{
+	struct stream_piece p = { .kind = s->run.unread || s->lost ? PIECE_UNREAD
+								   : PIECE_FINDING,
+		.more = true,
+		.start = s->base + s->n,
+		.text = v };
+	size_t keep = v.n < STREAM_LEFT ? STREAM_LEFT - v.n : 0;
+
+	if (v.n == 0)
+		return 0;
+	if (p.kind == PIECE_FINDING) {
+		s->swallowed.end = p.start + v.n;
+		p.finding = s->swallowed;
+	}
+	int err = o->take(o->arg, &p);
+	struct span tail = span_cut(v, v.n > STREAM_LEFT ? v.n - STREAM_LEFT : 0, v.n);
+	keep = keep < s->n ? keep : s->n;
+	memmove(s->buf, s->buf + s->n - keep, keep);
+	memcpy(s->buf + keep, tail.p, tail.n);
+	s->base = p.start + v.n - keep - tail.n;
+	s->n = s->done = keep + tail.n;
+	return err;
+}
+
+/* It is over: what was pending is text like any other. */
+static void
+stream_resume(struct detect_stream *s)
+{
+	memcpy(s->buf + s->n, s->held, s->pending);
+	s->n += s->pending;
+	s->pending = 0;
+	s->swallowing = false;
+	s->opt.inside |= s->base > 0;
+	s->look = s->n;
+}
+
+static int
+hand_pending(struct detect_stream *s, const struct out *o)
+{
+	size_t n = s->pending;
+
+	s->pending = 0;
+	return hand_more(s, o, span_of(s->held, n));
+}
+
+/* Takes off *delta what belongs to it. */
+static int
+take_more(struct detect_stream *s, const struct out *o, struct span *delta)
+{
+	size_t from = 0, i = 0;
+	int err = 0;
+
+	for (; i < delta->n && !err && s->swallowing; i++) {
+		enum stream_next next = stream_long_next(&s->run, delta->p[i]);
+		if (s->pending == 0 && next != LONG_BELONGS) {
+			err = hand_more(s, o, span_cut(*delta, from, i));
+			from = i;
+		}
+		if (next == LONG_MAYBE && s->pending < sizeof(s->held)) {
+			s->held[s->pending++] = delta->p[i];
+			from = i + 1;
+			continue;
+		}
+		if (s->pending && (next == LONG_BELONGS || next == LONG_LAST)) {
+			err = err ? err : hand_pending(s, o);
+			from = i;
+		}
+		if (next != LONG_BELONGS) {
+			stream_resume(s);
+			break;
+		}
+	}
+	if (s->swallowing && !err)
+		err = hand_more(s, o, span_cut(*delta, from, i));
+	*delta = span_cut(*delta, i, delta->n);
+	return err;
+}
+
+/* ---- much at once ---- */
+
+/* Of a window with what is held and much that came after its first `came` bytes: hands out what
+ * is decided, and of the rest nothing came; or, where all of it is under way, nothing is done.
+ */
+static int
+look_at_much(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o,
+	size_t came)
+{
+	struct findings f = { 0 };
+	struct arena a;
+	size_t was = s->base + s->done, known = s->known.n,
+	       cut = cut_before(s, s->n - CAP_STREAM_HELD);
+
+	if (cut <= came)
+		return 0;
+	arena_init(&a, 0, true);
+	int err = scan_held(s, scratch, &a, false, &f);
+	s->lost = err == ERR_LIMIT;
+	cut = err ? 0 : limit_of(s, &f, cut);
+	forget_after(&s->known, known, cut > came ? cut : 0);
+	if (cut > came) {
+		err = hand_out(s, o, &f, cut);
+		note_curl(s, was - s->base);
+		move_on(s, &f);
+		s->begun = s->look = s->n = s->done;
+	}
+	arena_reset(&a);
+	return err;
+}
+
+/* Much that comes at once is scanned as the whole that it is: word by word it takes ten times
+ * as long. Takes off *delta what was handed out. */
+static int
+take_much(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o,
+	struct span *delta)
+{
+	struct span more = span_cut(*delta, 0, MUCH_MAX);
+	size_t came = s->n, at = s->base + came, room = came + more.n + 8;
+	char *all = mem_get(room);
+
+	if (!all)
+		return ERR_NOMEM;
+	memcpy(all, s->own, came);
+	memcpy(all + came, more.p, more.n);
+	s->buf = all;
+	s->n += more.n;
+	int err = look_at_much(s, scratch, o, came);
+	if (s->n == came + more.n)
+		s->n = came;
+	memcpy(s->own, all, s->n);
+	s->buf = s->own;
+	mem_put(all, room);
+	*delta = span_cut(*delta, s->base + s->n - at, delta->n);
+	return err;
+}
+
+/* ---- the stream ---- */
+
+/* The first byte of a word: mostly it says that what is held before it is nothing. */
+static bool
+begins_after_held(const struct detect_stream *s)
+{
+	return s->n > s->done + 1 && open_separates(s->buf[s->n - 2]);
+}
+
+/* Takes off *delta what comes up to the next place where something may be handed out; true:
+ * there it is. `quiet`: nothing is before its last bytes. */
+static bool
+take_word(struct detect_stream *s, struct span *delta, bool quiet)
+{
+	size_t full = s->done + CAP_STREAM_HELD, i = 0;
+	size_t from = quiet && delta->n > WORD_BACK ? delta->n - WORD_BACK : 0;
+	bool ends = false;
+
+	while (i < delta->n && s->n < full && !ends) {
+		s->buf[s->n++] = delta->p[i++];
+		ends = s->n >= s->look && i >= from &&
+		       (stream_word_ends(span_of(s->buf, s->n)) || begins_after_held(s));
+	}
+	*delta = span_cut(*delta, i, delta->n);
+	return ends || s->n == full;
+}
+
+/* What is held, and all that comes after it, is unread. */
+static int
+give_up(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o)
+{
+	scratch->overworked = effort.over;
+	return hand_finding(s, o, NULL, s->n);
+}
+
+static void
+close_account(struct detect_stream *s)
+{
+	uint64_t done = effort_close();
+
+	s->work -= done < s->work ? done : s->work;
+}
+
+int
+detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, struct span delta,
+	stream_take_fn *take, void *arg)
+{
+	struct out o = { take, arg };
+	bool opened = effort_open(s->work += (uint64_t)CAP_WORK_STREAM * delta.n);
+	size_t much = delta.n, again = CAP_STREAM_HELD; /* at `much` left it is worth a try */
+	bool quiet = delta.n >= STREAM_LONG;
+
+	while (delta.n && !s->err) {
+		if (s->lost) {
+			s->err = hand_more(s, &o, delta);
+			delta.n = 0;
+		} else if (s->swallowing) {
+			s->err = take_more(s, &o, &delta);
+		} else if (delta.n >= STREAM_MUCH && delta.n <= much) {
+			much = delta.n;
+			s->err = take_much(s, scratch, &o, &delta);
+			if (delta.n == much) {
+				much -= again < much ? again : much;
+				again *= 2;
+			}
+		} else if (take_word(s, &delta, quiet)) {
+			s->err = decide(s, scratch, &o, false);
+		}
+		if (s->lost && s->err == ERR_LIMIT)
+			s->err = give_up(s, scratch, &o);
+	}
+	if (opened)
+		close_account(s);
+	return s->err;
+}
+
+int
+detect_stream_finish(struct detect_stream *s, struct detect_scratch *scratch,
+	stream_take_fn *take, void *arg)
+{
+	struct out o = { take, arg };
+	bool opened = effort_open(s->work += CAP_WORK_TEXT);
+
+	if (s->swallowing && !s->err && stream_long_ends(&s->run))
+		s->err = hand_pending(s, &o);
+	if (s->swallowing)
+		stream_resume(s);
+	if (!s->err && s->n > s->done)
+		s->err = decide(s, scratch, &o, true);
+	if (s->lost && s->err == ERR_LIMIT)
+		s->err = give_up(s, scratch, &o);
+	if (opened)
+		close_account(s);
+	return s->err;
+}

@@ -1,0 +1,195 @@
+/* Runs, wrapped blobs and armours: read off the bytes alone, apart from the windows that
+ * ask. Whatever a stage of the scan would put together is one of them, or shorter than
+ * what a window reads ahead. */
+#include "scan/detect/stream/stream_open.h"
+
+#include "base/ascii.h"
+#include "base/bits.h"
+
+/* Bytes that tokens, blobs and their encodings are made of: letters, digits and
+ * + / = _ . % ~ - \ & # ; : @ */
+bool
+stream_is_run(char c)
+{
+	static const uint64_t set[4] = { UINT64_C(0x2fffe86800000000),
+		UINT64_C(0x47fffffe97ffffff) };
+
+	return set_has(set, c);
+}
+
+size_t
+stream_run_start(struct span t, size_t at)
+{
+	while (at > 0 && stream_is_run(t.p[at - 1]))
+		at--;
+	return at;
+}
+
+static size_t
+run_end(struct span t, size_t at)
+{
+	while (at < t.n && stream_is_run(t.p[at]))
+		at++;
+	return at;
+}
+
+/* Where the line break before `at` begins; `at`: there is none. */
+static size_t
+break_start(struct span t, size_t at)
+{
+	size_t i = at;
+
+	while (i > 0 && at - i < BREAK_MAX && is_space(t.p[i - 1]))
+		i--;
+	return i < at && memchr(t.p + i, '\n', at - i) ? i : at;
+}
+
+static size_t
+break_end(struct span t, size_t at)
+{
+	size_t i = at;
+
+	while (i < t.n && i - at < BREAK_MAX && is_space(t.p[i]))
+		i++;
+	return i > at && memchr(t.p + at, '\n', i - at) ? i : at;
+}
+
+/* The run around `at`: a token, or a blob in lines of one length but for the last. */
+struct token_run
+stream_run_around(struct span t, size_t at)
+{
+	struct token_run r = { .start = stream_run_start(t, at), .end = run_end(t, at) };
+	size_t last = r.end - r.start, brk;
+
+	while ((brk = break_start(t, r.start)) < r.start) {
+		size_t from = stream_run_start(t, brk), n = brk - from;
+		if (n < LINE_MIN || n < last || (r.width && n != r.width))
+			break;
+		r.start = from;
+		r.width = n;
+	}
+	if (r.width == 0 && last >= LINE_MIN && r.end < t.n)
+		r.width = last;
+	while (last == r.width && last && (brk = break_end(t, r.end)) > r.end) {
+		size_t end = run_end(t, brk);
+		if (end - brk > r.width)
+			break;
+		last = end - brk;
+		r.end = end;
+	}
+	return r;
+}
+
+/* Whether what follows an armour's first line is still its inside: lines without
+ * blanks, or "Name: value". */
+static bool
+inside_armour(struct span t)
+{
+	while (t.n) {
+		struct span line = span_trim(span_next(&t, '\n'), " \t\r>|*");
+		size_t colon = span_chr(line, ':'), blank = span_chr(line, ' ');
+		if (blank < line.n && colon > blank)
+			return false;
+	}
+	return true;
+}
+
+struct armour {
+	struct span begins, ends, close; /* of the first line; of all */
+	size_t least; /* bytes of it that are inside whatever they are: it may be in one line */
+};
+
+/* Whether the last line, whose beginning is before `rest`, is over. */
+static bool
+is_closed(struct span rest, const struct armour *k)
+{
+	enum { LINE = 64 };
+	size_t i = 0;
+
+	if (k->ends.p[0] == '-')
+		return rest.n > LINE || memmem(rest.p, rest.n, k->ends.p, k->ends.n);
+	while (i < rest.n && is_space(rest.p[i]))
+		i++;
+	while (i < rest.n && stream_is_run(rest.p[i]))
+		i++;
+	return i < rest.n;
+}
+
+/* The first of the last few beginnings after the last end whose inside goes on to the
+ * end of the text; t.n: none. Few, so that a text of nothing else is no work. */
+static size_t
+open_of_kind(struct span t, size_t from, const struct armour *k)
+{
+	enum { FEW = 4 };
+	const char *at = t.p + from, *end = t.p + t.n, *begins[FEW] = { NULL };
+	size_t n = 0;
+
+	for (const char *x = at; (x = memmem(x, (size_t)(end - x), k->close.p, k->close.n));) {
+		x += k->close.n;
+		if (!is_closed(span_of(x, (size_t)(end - x)), k))
+			break;
+		at = x;
+	}
+	for (; (at = memmem(at, (size_t)(end - at), k->begins.p, k->begins.n)); n++) {
+		begins[n % FEW] = at;
+		at += k->begins.n;
+	}
+	for (size_t i = n > FEW ? n - FEW : 0; i < n; i++) {
+		const char *in = begins[i % FEW] + k->begins.n;
+		const char *line = memmem(in, (size_t)(end - in), k->ends.p, k->ends.n);
+		in = line ? line + k->ends.n : end;
+		if ((size_t)(end - in) < k->least ||
+			inside_armour(span_of(in, (size_t)(end - in))))
+			return (size_t)(begins[i % FEW] - t.p);
+	}
+	return t.n;
+}
+
+/* Whether there is what every armour begins with: "----" or "PuTTY-". */
+static bool
+has_dashes(struct span t, size_t from)
+{
+	const char *p = t.p + from, *end = t.p + t.n;
+
+	while (p < end && (p = memchr(p, '-', (size_t)(end - p)))) {
+		if ((end - p >= 4 && !memcmp(p, "----", 4)) || (p > t.p && p[-1] == 'Y'))
+			return true;
+		p++;
+	}
+	return false;
+}
+
+/* Where a key's armour begins that does not end in the text; t.n: none does. */
+size_t
+stream_open_armour(struct span t, size_t from)
+{
+	static const struct armour kinds[] = {
+		{ SPAN_LIT("-----BEGIN "), SPAN_LIT("-----"), SPAN_LIT("-----END "), 96 },
+		{ SPAN_LIT("---- BEGIN "), SPAN_LIT("----"), SPAN_LIT("---- END "), 96 },
+		{ SPAN_LIT("PuTTY-User-Key-File-"), SPAN_LIT(":"), SPAN_LIT("Private-MAC:"),
+			512 },
+	};
+	size_t first = t.n;
+
+	if (!has_dashes(t, from))
+		return t.n;
+	for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+		size_t at = open_of_kind(t, from, &kinds[k]);
+		if (at < first)
+			first = at;
+	}
+	return first;
+}
+
+/* Back after a blank, if one is near, else to the beginning of a character. */
+size_t
+stream_boundary(struct span t, size_t at, size_t least)
+{
+	for (size_t i = at; i > least && at - i < WORD_BACK; i--)
+		if (is_space(t.p[i - 1]))
+			return i;
+	for (int i = 0;
+		i < 3 && at > least && at < t.n && ((unsigned char)t.p[at] & 0xC0) == 0x80; i++)
+		at--;
+	return at;
+}

@@ -1,0 +1,316 @@
+/* Words that hold back what begins with them. A row of words that nothing is known of
+ * is open until so many ordinary words have followed its last one that no stage of a scan
+ * would go across them. Linear in what is held. */
+#include "scan/detect/stream/stream_words.h"
+
+#include "base/ascii.h"
+#include "scan/detect/disguise/evade.h"
+#include "scan/detect/open.h"
+
+enum {
+	LONG_WORD = 16, /* letters: may be a blob */
+	CODE_MAX = 4,	/* bytes: 0x41, Chr( */
+};
+
+/* What a token is, by its letters. */
+enum shape {
+	SHAPE_NONE,   /* no letter and no digit */
+	SHAPE_WORD,   /* small letters */
+	SHAPE_JOINT,  /* the same, and joins capitalised words: of, and, van */
+	SHAPE_BEGINS, /* a capitalised word that is in no list of names */
+	SHAPE_NAME,   /* another capitalised word */
+	SHAPE_OTHER,  /* of a script without capitals */
+	SHAPE_SPELL,  /* one letter, a numeral, a street's "rue": the like may follow */
+	SHAPE_SIGN,   /* at, dot: of an address */
+	SHAPE_OPEN,   /* anything else: a number, a token */
+};
+
+/* How many ordinary words end a row that has one. */
+static const uint8_t ends_after[] = {
+	[SHAPE_BEGINS] = 1,
+	[SHAPE_NAME] = 1,
+	[SHAPE_OTHER] = 1,
+	[SHAPE_SPELL] = 1,
+	[SHAPE_SIGN] = 2,
+	[SHAPE_OPEN] = 2,
+};
+
+/* Whether a character of three bytes is at i, of a script that does not part words: Han, kana,
+ * Hangul, Thai, Lao, Burmese, Khmer. Of the text's last byte only the first is known. */
+static bool
+is_wide(struct span t, size_t i)
+{
+	unsigned char a = (unsigned char)t.p[i],
+		      b = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
+
+	return (a >= 0xE3 && a <= 0xED) || (a == 0xE0 && b >= 0xB8 && b <= 0xBB) ||
+	       (a == 0xE1 && ((b >= 0x80 && b <= 0x82) || b == 0x9E || b == 0x9F));
+}
+
+/* – — ’ “ ” • … and their like: no disguise. */
+static bool
+is_print_mark(struct span t, size_t i)
+{
+	unsigned char last = i + 2 < t.n ? (unsigned char)t.p[i + 2] : 0;
+
+	return last && !memcmp(t.p + i, "\xE2\x80", 2) &&
+	       ((last >= 0x93 && last <= 0x9E) || last == 0xA2 || last == 0xA6);
+}
+
+/* -----BEGIN, KEY----- */
+static bool
+is_armour(struct span t, size_t from, size_t to)
+{
+	return to - from > 2 &&
+	       (!memcmp(t.p + from, "--", 2) || !memcmp(t.p + to - 2, "--", 2));
+}
+
+/* Signs around a word, off both ends of [*from, *to). True: some that are not those of
+ * sentences. */
+static bool
+trim_marks(struct span t, size_t *from, size_t *to)
+{
+	static const char sentence[] = ".:!?'-", markup[] = "*_`#~&/";
+	bool markup_begins = *from < *to && t.p[*from] == '<';
+	bool special = markup_begins || is_armour(t, *from, *to);
+
+	*from += markup_begins;
+
+	for (;;) {
+		char c = *from < *to ? t.p[*from] : 0;
+		if (is_print_mark(t, *from) && *from + 3 <= *to)
+			*from += 3;
+		else if (c && (is_one_of(c, sentence) || is_one_of(c, markup))) {
+			special |= !is_one_of(c, sentence);
+			++*from;
+		} else
+			break;
+	}
+	for (;;) {
+		char c = *from < *to ? t.p[*to - 1] : 0;
+		if (*to - *from >= 3 && is_print_mark(t, *to - 3))
+			*to -= 3;
+		else if (c && (is_one_of(c, sentence) || is_one_of(c, markup))) {
+			special |= !is_one_of(c, sentence);
+			--*to;
+		} else
+			break;
+	}
+	return special;
+}
+
+struct letters {
+	size_t n, upper, parts; /* letters, capitals, words that hyphens join */
+	size_t inner;		/* capitals that do not begin a part */
+	bool other;		/* of a script without capitals */
+	bool strange;		/* no letter, no hyphen, no apostrophe */
+	bool number;		/* no letter, and digits */
+};
+
+static struct letters
+letters_of(struct span t, size_t from, size_t to)
+{
+	struct letters l = { .parts = 1 };
+	bool begins = true;
+	unsigned n;
+	uint64_t folded;
+
+	for (size_t i = from; i < to; i += n) {
+		enum letter k = glyph_at_alpha(t, i, &n, &folded);
+		if (k == LETTER_NONE) {
+			bool mark = is_print_mark(t, i);
+			n = mark ? 3 : 1;
+			l.strange |= !mark && t.p[i] != '-' && t.p[i] != '\'';
+			l.number |= is_digit(t.p[i]);
+			l.parts += t.p[i] == '-';
+			begins = true;
+			continue;
+		}
+		l.n++;
+		l.upper += k == LETTER_UPPER;
+		l.inner += k == LETTER_UPPER && !begins;
+		l.other |= k == LETTER_OTHER || k == LETTER_HAN;
+		begins = false;
+	}
+	l.number &= l.n == 0;
+	return l;
+}
+
+/* Of a word in small letters: rue and calle belong to the name after them. */
+static enum shape
+small_shape(struct span word, const struct names_table *names)
+{
+	uint32_t f = names_flags_small(names, names_hash(word));
+
+	return f & W_STREET_START			      ? SHAPE_SPELL
+	       : f & W_PARTICLE || SPAN_IN(word, names_small) ? SHAPE_JOINT
+							      : SHAPE_WORD;
+}
+
+/* Of a capitalised word: an ordinary one, which begins no name of several words either. */
+static bool
+begins_sentence(struct span word, const struct names_table *names)
+{
+	uint32_t f = names_flags(names, names_hash(word));
+
+	return f & W_COMMON && !(f & ~(uint32_t)(W_COMMON | W_NEVER));
+}
+
+/* Whether the word up to `to`, of a token up to `end`, may be a piece of one: alice(at),
+ * "alice." + "w@example.org". */
+static bool
+may_be_piece(struct span t, size_t to, size_t end)
+{
+	return end < t.n && (is_one_of(t.p[end], "([{<|") || (end > to && t.p[end] == '"'));
+}
+
+/* two, twenty-one */
+static bool
+has_numeral(struct span word)
+{
+	while (word.n)
+		if (evade_numeral(span_next(&word, '-')))
+			return true;
+	return false;
+}
+
+/* Of letters. */
+static enum shape
+word_shape(struct span word, const struct letters *l, const struct stream_asked *asked)
+{
+	if (l->n == 1 && asked->values)
+		return SHAPE_SPELL;
+	if (asked->numbers && has_numeral(word))
+		return SHAPE_SPELL;
+	if (asked->addresses && evade_sign(word))
+		return SHAPE_SIGN;
+	if (l->inner && l->inner + l->parts < l->n && asked->values)
+		return SHAPE_OPEN; /* humps */
+	if (!asked->names)
+		return SHAPE_WORD;
+	if (l->other)
+		return SHAPE_OTHER;
+	if (!l->upper)
+		return small_shape(word, asked->names);
+	return begins_sentence(word, asked->names) ? SHAPE_BEGINS : SHAPE_NAME;
+}
+
+static enum shape
+shape_of(struct span t, size_t from, size_t to, const struct stream_asked *asked, bool *special)
+{
+	size_t end = to;
+
+	*special |= trim_marks(t, &from, &to);
+	if (from == to)
+		return SHAPE_NONE;
+	struct letters l = letters_of(t, from, to);
+	*special |= l.strange && !l.number;
+	if (l.strange && l.number ? asked->numbers
+				  : (l.strange || l.n > LONG_WORD * l.parts) && asked->values)
+		return SHAPE_OPEN;
+	if (may_be_piece(t, to, end) && asked->values)
+		return SHAPE_SPELL;
+	return word_shape(span_cut(t, from, to), &l, asked);
+}
+
+/* The end of the token at `at`; *over: it has ended. */
+static size_t
+token_end(struct span t, size_t at, bool *over)
+{
+	size_t i = at;
+
+	if (is_wide(t, i)) {
+		*over = t.n - i >= 3;
+		return *over ? i + 3 : t.n;
+	}
+	while (i < t.n && !open_separates(t.p[i]) && !is_wide(t, i))
+		i++;
+	*over = i < t.n;
+	return i;
+}
+
+/* Where the token around `at` begins, at `from` or after. */
+static size_t
+token_start(struct span t, size_t at, size_t from)
+{
+	while (at > from && !open_separates(t.p[at - 1]) &&
+		!(at - from >= 3 && is_wide(t, at - 3)))
+		at--;
+	return at;
+}
+
+bool
+stream_word_ends(struct span t)
+{
+	return t.n && (open_separates(t.p[t.n - 1]) || (t.n >= 3 && is_wide(t, t.n - 3)));
+}
+
+/* A row of words that may be one thing. */
+struct row {
+	bool open, named; /* `named`: more than numbers and tokens are in it */
+	bool codes;	  /* nothing in it is longer than the code of a character */
+	size_t start;
+	unsigned need, after; /* ordinary words that end it, and those so far */
+};
+
+static void
+row_add(struct row *r, enum shape shape, size_t start, size_t bytes)
+{
+	bool ends = shape == SHAPE_WORD || shape == SHAPE_OTHER ||
+		    (shape == SHAPE_JOINT && !r->named);
+
+	if (ends)
+		r->open &= ++r->after < r->need;
+	if (shape > SHAPE_JOINT) {
+		if (!r->open)
+			*r = (struct row){ .open = true, .start = start, .codes = true };
+		if (ends_after[shape] > r->need)
+			r->need = ends_after[shape];
+		r->after = 0;
+		r->named |= shape != SHAPE_OPEN;
+	}
+	r->codes &= bytes <= CODE_MAX && shape != SHAPE_OTHER;
+}
+
+struct stream_words
+stream_words(struct span t, size_t from, const struct stream_asked *asked)
+{
+	struct stream_words w = { .open = t.n, .plain = true };
+	struct row row = { .open = false };
+	size_t han = t.n;
+
+	for (size_t i = from, start = from, end; i < t.n; i = end) {
+		bool over, special = false;
+		if (open_separates(t.p[i])) {
+			end = i + 1;
+			if (!is_one_of(t.p[i], "([{\""))
+				start = end;
+			continue;
+		}
+		end = token_end(t, i, &over);
+		if (!over) {
+			w.open = start;
+			break;
+		}
+		if (is_wide(t, i)) {
+			w.plain = false;
+			if (han == t.n && t.n - i <= HAN_REACH)
+				han = i;
+			start = end;
+			continue;
+		}
+		enum shape shape = shape_of(t, i, end, asked, &special);
+		w.plain &= !special && shape <= SHAPE_BEGINS;
+		row_add(&row, shape, start, end - i);
+		start = end;
+	}
+	if (row.open && row.start < w.open) {
+		w.open = row.start;
+		size_t reach = row.codes ? CODES_REACH : WORDS_REACH;
+		if (t.n - w.open > reach)
+			w.open = token_start(t, t.n - reach, from);
+	}
+	if (han < w.open)
+		w.open = han;
+	return w;
+}

@@ -1,0 +1,141 @@
+/* The table of validators, and what several of them share. */
+#include "scan/detect/validate/check_digits.h"
+
+#include <math.h>
+
+#include "base/ascii.h"
+#include "base/attr.h"
+#include "base/effort.h"
+
+static const struct check checks[] = {
+#define X(name, fn, proof) { name, fn, proof },
+	CHECK_TABLE(X)
+#undef X
+};
+
+enum { CHECKS = COUNT_OF(checks) };
+
+static const struct check *
+check_at(size_t i)
+{
+	return i < CHECKS ? &checks[i] : check_digits_row(i - CHECKS);
+}
+
+const struct check *
+check_find(struct span name)
+{
+	const struct check *k;
+
+	for (size_t i = 0; (k = check_at(i)); i++)
+		if (span_is(name, k->name))
+			return k;
+	return NULL;
+}
+
+bool
+check_ends_early(const struct check *k)
+{
+	return k->run == check_generic || k->run == check_password;
+}
+
+enum check_result
+check_run(const struct check *k, struct candidate *c)
+{
+	return k->run ? k->run(c) : check_digits(k, c);
+}
+
+enum check_result
+check_none(struct candidate *c UNUSED)
+{
+	return CHECK_SHAPE;
+}
+
+void
+check_names(struct buf *out)
+{
+	const struct check *k, *last = NULL;
+
+	for (size_t i = 0; (k = check_at(i)); last = k, i++)
+		if (!last || strcmp(last->name, k->name))
+			buf_printf(out, "%s%s", last ? ", " : "", k->name);
+}
+
+bool
+luhn_valid(const char *digits, size_t n)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned d = (unsigned)(digits[n - 1 - i] - '0');
+		if (i % 2 == 1)
+			d = d * 2 > 9 ? d * 2 - 9 : d * 2;
+		sum += d;
+	}
+	return n > 0 && sum % 10 == 0;
+}
+
+float
+entropy(struct span s)
+{
+	unsigned count[256] = { 0 };
+	uint64_t seen[4] = { 0 };
+	float bits = 0;
+
+	effort_add(128 + s.n);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		count[c]++;
+		seen[c / 64] |= UINT64_C(1) << (c % 64);
+	}
+	for (unsigned k = 0; k < 4; k++)
+		for (; seen[k]; seen[k] &= seen[k] - 1) {
+			unsigned n = count[64 * k + (unsigned)__builtin_ctzll(seen[k])];
+			float p = (float)n / (float)s.n;
+			bits -= p * log2f(p);
+		}
+	return bits;
+}
+
+bool
+inside_uuid(const struct candidate *c)
+{
+	static const unsigned char groups[] = { 8, 4, 4, 4, 12 };
+	size_t from = c->start, at;
+
+	while (from > 0 && c->start - from < 24 &&
+		(is_hex(c->text.p[from - 1]) || c->text.p[from - 1] == '-'))
+		from--;
+	at = from;
+	for (size_t g = 0; g < 5; g++) {
+		size_t n = 0;
+		while (at + n < c->text.n && n <= groups[g] && is_hex(c->text.p[at + n]))
+			n++;
+		if (n != groups[g])
+			return false;
+		at += n;
+		if (g < 4 && (at >= c->text.n || c->text.p[at++] != '-'))
+			return false;
+	}
+	return at >= c->end;
+}
+
+bool
+one_digit_repeated(const char *digits, size_t n)
+{
+	return n > 1 && !memcmp(digits, digits + 1, n - 1);
+}
+
+size_t
+digits_of(const struct candidate *c, char *to, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = c->start; i < c->end; i++) {
+		if (!is_digit(c->text.p[i]))
+			continue;
+		if (n < cap)
+			to[n] = c->text.p[i];
+		n++;
+	}
+	return n;
+}

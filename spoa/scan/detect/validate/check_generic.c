@@ -1,0 +1,489 @@
+/* Secrets without a format: `key = value` where the key says secret and the
+ * value looks random. What keeps this from finding every identifier in source
+ * code: entropy, mixed classes, words of the key that say what it really names
+ * (public, id, url), and values that are code, paths, versions or placeholders. */
+#include "base/ascii.h"
+#include "base/codec/digits.h"
+#include "base/effort.h"
+#include "base/search.h"
+#include "scan/detect/validate/check_value.h"
+
+/* Ordered by the bytes of the words: in_list() searches. */
+struct word_list {
+	const char *const *v;
+	size_t n;
+};
+#define WORD_LIST(name, ...)                                                                   \
+	static const char *const name##_words[] = { __VA_ARGS__ };                             \
+	static const struct word_list name = { name##_words,                                   \
+		sizeof(name##_words) / sizeof(char *) }
+
+/* policies/detectors/key_words.txt. */
+#include "scan/detect/validate/key_words.inc"
+
+static bool
+in_list(const struct word_list *l, struct span w)
+{
+	unsigned char first = w.n ? (unsigned char)to_lower(w.p[0]) : 0;
+
+	size_t i = SEARCH_FIRST(l->n, k, (unsigned char)l->v[k][0] < first);
+	for (; i < l->n && (unsigned char)l->v[i][0] == first; i++)
+		if (span_ieq(w, span_str(l->v[i])))
+			return true;
+	return false;
+}
+
+/* ---- the key ---- */
+
+static bool
+is_name(char c)
+{
+	return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
+}
+
+/* The identifier around the place where the pattern began. */
+static struct span
+key_name(const struct candidate *c)
+{
+	size_t from = c->match, to = c->match;
+
+	while (from > 0 && c->match - from < 64 && is_name(c->text.p[from - 1]))
+		from--;
+	while (to < c->start && is_name(c->text.p[to]))
+		to++;
+	/* "API key" as people write it */
+	if (to + 4 <= c->start && c->text.p[to] == ' ' &&
+		span_ieq(span_of(c->text.p + to + 1, 3), SPAN_LIT("key")))
+		to += 4;
+	while (to > from && !is_letter_or_digit(c->text.p[to - 1]))
+		to--;
+	struct span name = span_cut(c->text, from, to);
+	while (span_ends(name, SPAN_LIT("：")))
+		name.n -= 3;
+	return name;
+}
+
+/* Cuts the last word off an identifier: snake_case, kebab-case, dotted, camelCase. */
+static struct span
+last_word(struct span *name)
+{
+	size_t end = name->n;
+
+	while (end && !is_letter_or_digit(name->p[end - 1]))
+		end--;
+	size_t at = end;
+	while (at && is_letter_or_digit(name->p[at - 1])) {
+		at--;
+		/* secretKey | APIKey: a capital after a small letter, or before one */
+		if (at && is_upper(name->p[at]) &&
+			(!is_upper(name->p[at - 1]) ||
+				(at + 1 < end && is_lower(name->p[at + 1]))))
+			break;
+	}
+	struct span word = span_cut(*name, at, end);
+	name->n = at;
+	return word;
+}
+
+static bool
+ends_in_list(const struct word_list *l, struct span w)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		size_t n = strlen(l->v[i]);
+		if (w.n > n && span_ieq(span_cut(w, w.n - n, w.n), span_str(l->v[i])))
+			return true;
+	}
+	return false;
+}
+
+enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
+
+/* What the key promises. A bare "key" may be anything that is looked up. */
+static enum key_kind
+read_key(struct span name)
+{
+	enum key_kind kind = KEY_NO;
+	bool last = true, key = false, key_last = false;
+
+	if (span_ieq(name, SPAN_LIT("Sec-WebSocket-Key"))) /* a nonce: RFC 6455 4.1 */
+		return KEY_NO;
+
+	effort_add(32 + 4 * name.n);
+	while (name.n) {
+		struct span w = last_word(&name);
+		if (w.n == 0)
+			break;
+		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
+			return KEY_NO;
+		if (in_list(&passwords, w) || ends_in_list(&password_ends, w))
+			kind = kind > KEY_PASSWORD ? kind : KEY_PASSWORD;
+		else if (in_list(&secrets, w) || ends_in_list(&secret_ends, w))
+			kind = kind > KEY_SECRET ? kind : KEY_SECRET;
+		else if (span_ieq(w, SPAN_LIT("key")) || span_ieq(w, SPAN_LIT("keys")))
+			key = true, key_last |= last;
+		else if (key && in_list(&qualifies, w) && kind < KEY_SECRET)
+			kind = KEY_SECRET;
+		last = false;
+	}
+	return kind == KEY_NO && key_last ? KEY_WEAK : kind;
+}
+
+/* ---- the value ---- */
+
+struct mix {
+	size_t lower, upper, digit, other, foreign;
+};
+
+static struct mix
+mix_of(struct span s)
+{
+	struct mix m = { 0 };
+
+	effort_add(s.n);
+	for (size_t i = 0; i < s.n; i++) {
+		m.lower += is_lower(s.p[i]);
+		m.upper += is_upper(s.p[i]);
+		m.digit += is_digit(s.p[i]);
+		m.foreign += is_high(s.p[i]);
+	}
+	m.other = s.n - m.foreign - m.lower - m.upper - m.digit;
+	return m;
+}
+
+static bool
+is_letters(struct span s)
+{
+	return s.n > 0 && span_past(s, 0, is_alpha) == s.n;
+}
+
+/* Letters alone, their case as if thrown: capitals side by side and small letters
+ * alone between them. camelCase has few of either, acronyms none of the second. */
+static bool
+random_letters(struct span s)
+{
+	size_t pairs = 0, singles = 0;
+
+	for (size_t i = 0; i + 2 < s.n; i++) {
+		pairs += is_upper(s.p[i]) && is_upper(s.p[i + 1]);
+		singles += is_upper(s.p[i]) && is_lower(s.p[i + 1]) && is_upper(s.p[i + 2]);
+	}
+	return pairs * 10 >= s.n && singles * 12 >= s.n && entropy(s) >= 3.0f;
+}
+
+/* A part between dots that is no name: as long as a token, of letters and digits mixed. */
+static bool
+is_thrown_part(struct span s)
+{
+	struct mix m = mix_of(s);
+
+	return s.n >= 16 && m.lower && m.upper && m.other == 0 &&
+	       (m.digit ? m.digit > 1 && !value_is_words(s) : random_letters(s));
+}
+
+/* Paths, host names, dotted identifiers, versions, arguments. */
+static bool
+looks_like_a_path(struct span s)
+{
+	struct span rest = s;
+
+	bool dotted = false, thrown = false;
+	while (span_chr(s, '.') < s.n && rest.p) {
+		struct span part = span_next(&rest, '.');
+		dotted |= part.n <= 20 && (is_letters(part) || mix_of(part).digit == part.n);
+		thrown |= is_thrown_part(part);
+	}
+	if (dotted)
+		return !thrown;
+	/* default=2048 as an argument */
+	size_t equals = span_chr(s, '=');
+	size_t name = 0;
+	while (name < equals && (is_alpha(s.p[name]) || s.p[name] == '_'))
+		name++;
+	if (equals + 1 < s.n && equals >= 3 && name == equals)
+		return true;
+	/* env/cert.p12, packages/core: words, one of which may be short and mixed */
+	rest = s;
+	size_t parts = 0, words = 0, mixed = 0;
+	while (span_chr(s, '/') < s.n && rest.p) {
+		struct span part = span_next(&rest, '/');
+		parts++;
+		words += part.n <= 16 && is_letters(part) && !random_letters(part);
+		mixed += part.n > 12 && !is_letters(part);
+	}
+	return parts > 1 && words * 2 >= parts && !mixed;
+}
+
+/* ./db.pass2, /run/secrets/pw1, C:\\keys\\1.txt, 1.2.3, certs/pass.p12 */
+static bool
+is_file_name(struct span s)
+{
+	static const char *const ends[] = { ".txt", ".pem", ".key", ".crt", ".json", ".yml",
+		".yaml", ".conf", ".env", ".js", ".ts", ".py", ".php", ".html", ".md",
+		".properties", ".xml", ".p12", ".gpg", ".sh", ".com", ".org", ".net", ".io" };
+	struct mix m = mix_of(s);
+
+	for (size_t i = 0; i < COUNT_OF(ends); i++)
+		if (s.n > strlen(ends[i]) && span_ends(s, span_str(ends[i])))
+			return true;
+	if (m.lower + m.upper <= 1 && span_chr(s, '.') < s.n) /* v1.2.3 */
+		return true;
+	if (span_chr(s, '/') == s.n)
+		return false;
+	return span_starts(s, SPAN_LIT("./")) || span_starts(s, SPAN_LIT("../")) ||
+	       span_starts(s, SPAN_LIT("~/")) || looks_like_a_path(s);
+}
+
+/* Whole groups of base64, too mixed to be a path: there "/" is a digit. */
+static bool
+is_base64_blob(struct span s)
+{
+	struct mix m = mix_of(s);
+	size_t slashes = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (value64(s.p[i]) < 0 && s.p[i] != '=')
+			return false;
+		slashes += s.p[i] == '/';
+	}
+	return s.n >= 40 && s.n % 4 == 0 && m.digit > 2 && m.upper > 4 && m.lower > 4 &&
+	       slashes * 12 <= s.n;
+}
+
+/* Words joined by - or _ are names: NEXUS-GPT4-API-KEY, prod-eu-west1. */
+static bool
+looks_like_a_name(struct span s)
+{
+	size_t parts = 0, plain = 0, at = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != '-' && s.p[i] != '_' && s.p[i] != ':')
+			continue;
+		struct mix m = mix_of(span_cut(s, at, i));
+		size_t n = i - at;
+		/* Letters, then digits, each of one case: a word with its number. */
+		bool digits_last = true;
+		for (size_t k = at + 1; k < i; k++)
+			if (is_digit(s.p[k - 1]) && !is_digit(s.p[k]))
+				digits_last = false;
+		bool one_case =
+			m.lower == 0 || m.upper == 0 || (m.upper == 1 && is_upper(s.p[at]));
+		parts += n > 0;
+		plain += n > 0 && n <= 14 && (digits_last || n <= 3) && one_case &&
+			 (m.digit <= 4 || m.digit == n);
+		at = i + 1;
+	}
+	return parts > 1 && plain == parts;
+}
+
+/* An alphabet ("ABC…xyz0123456789"), or one byte again and again. */
+static bool
+is_sequence(struct span s)
+{
+	size_t next = 1, same = 1;
+
+	for (size_t i = 1; i < s.n && next < 10 && same < 8; i++) {
+		next = s.p[i] == s.p[i - 1] + 1 ? next + 1 : 1;
+		same = s.p[i] == s.p[i - 1] ? same + 1 : 1;
+	}
+	return next >= 10 || same >= 8;
+}
+
+/* What a value after a key that names a secret is instead. */
+static bool
+is_no_secret(const struct candidate *c, const struct value *v)
+{
+	effort_add(64 + 4 * v->s.n);
+	return v->s.n == 0 || value_is_template(v->s) || value_is_placeholder(v->s) ||
+	       is_sequence(v->s) || !value_is_assigned(c, v) || value_is_code(c, v);
+}
+
+/* set("token", "…"), setToken("…"): the last word before says what the value is. */
+static bool
+key_fits(const struct candidate *c, const struct value *v, struct span name)
+{
+	if (c->whole || (v->sep != ',' && v->sep != '('))
+		return true;
+	struct span w = last_word(&name);
+	return in_list(&secrets, w) || in_list(&passwords, w) ||
+	       ends_in_list(&password_ends, w) || ends_in_list(&secret_ends, w) ||
+	       span_ieq(w, SPAN_LIT("key"));
+}
+
+/* A UUID names things: it is a secret where the key says more than "token" or "key". */
+static bool
+key_says_more(struct span name)
+{
+	bool qualified = false, secret = false, word = false, held = false, owned = false;
+
+	while (name.n) {
+		struct span w = last_word(&name);
+		if (w.n == 0)
+			break;
+		if (span_ieq(w, SPAN_LIT("session")))
+			return false;
+		secret |= span_ieq(w, SPAN_LIT("secret")) || in_list(&passwords, w) ||
+			  span_ieq(w, SPAN_LIT("apikey")) || span_ieq(w, SPAN_LIT("accesskey"));
+		bool token = span_ieq(w, SPAN_LIT("token"));
+		word |= token || span_ieq(w, SPAN_LIT("key"));
+		/* private_token, SERVICE_TOKEN, X-Vault-Token; not service_key */
+		held |= token;
+		owned |= in_list(&qualifies, w) || span_ieq(w, SPAN_LIT("vault"));
+		qualified |= span_ieq(w, SPAN_LIT("api")) || span_ieq(w, SPAN_LIT("access")) ||
+			     span_ieq(w, SPAN_LIT("auth")) || span_ieq(w, SPAN_LIT("refresh"));
+	}
+	return secret || (word && qualified) || (held && owned);
+}
+
+/* "RSA key fingerprint is …", "the token hash was …": the words up to the verb count too. */
+static bool
+told_as_harmless(const struct candidate *c, const struct value *v)
+{
+	struct span words = span_cut(c->text, c->match, c->start);
+
+	if (v->sep != 's' || c->whole)
+		return false;
+	while (words.n) {
+		struct span w = last_word(&words);
+		if (w.n == 0)
+			break;
+		if (in_list(&harmless, w))
+			return true;
+	}
+	return false;
+}
+
+static bool
+strpbrk_in(struct span s, const char *set)
+{
+	for (; *set; set++)
+		if (span_chr(s, *set) < s.n)
+			return true;
+	return false;
+}
+
+/* A regular expression, a Windows path: token = "[a-z]+\\w", key = "a\\b\\c" */
+static bool
+is_pattern(struct span s)
+{
+	size_t first = span_chr(s, '\\');
+
+	return memmem(s.p, s.n, "[a-", 3) || memmem(s.p, s.n, "[^", 2) ||
+	       memmem(s.p, s.n, "(?", 2) || memmem(s.p, s.n, "\\x", 2) ||
+	       (first < s.n && span_chr(span_cut(s, first + 1, s.n), '\\') < s.n - first - 1);
+}
+
+/* A public key in DER and base64 (RFC 5280 4.1, SubjectPublicKeyInfo), and what else a
+ * protocol shows to everyone. */
+static bool
+is_public_key(struct span s)
+{
+	static const char *const begins[] = { "MIIBIjANBgkqhki", "MIICIjANBgkqhki",
+		"MIGfMA0GCSqGSIb3", "MFkwEwYHKoZIzj0", "MCowBQYDK2Vw", "ssh-rsa",
+		"ssh-ed25519" };
+
+	for (size_t i = 0; i < COUNT_OF(begins); i++)
+		if (span_starts(s, span_str(begins[i])))
+			return true;
+	/* the scope of an AWS signature: ID/20260101/us-east-1/s3/aws4_request */
+	return value_is_public_pem(s) || span_ends(s, SPAN_LIT("4_request"));
+}
+
+enum check_result
+check_generic(struct candidate *c)
+{
+	struct value v = value_read(c);
+	struct span s = v.s;
+
+	/* The cheap questions first: most candidates end here. */
+	if (s.n < 10)
+		return CHECK_NO;
+	struct mix m = mix_of(s);
+	if (m.lower + m.upper == 0 || (m.digit == 0 && (s.n < 20 || !random_letters(s))))
+		return CHECK_NO;
+	float bits = entropy(s);
+	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
+		return CHECK_NO;
+	struct span name = key_name(c);
+	enum key_kind key = read_key(name);
+	if (key == KEY_NO || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
+		looks_like_a_name(s) || value_is_words(s))
+		return CHECK_NO;
+	if (!is_base64_blob(s) && looks_like_a_path(s))
+		return CHECK_NO;
+	if (is_pattern(s) || is_public_key(s) || (!v.quoted && strpbrk_in(s, "([")))
+		return CHECK_NO;
+	if ((value_is_uuid(s) && !key_says_more(name)) || told_as_harmless(c, &v))
+		return CHECK_NO;
+	if (key == KEY_WEAK &&
+		(strpbrk_in(s, "\\{}<>;,|&()[]*") || m.digit < 2 || bits < 3.6f || s.n < 16))
+		return CHECK_NO;
+	return CHECK_SHAPE;
+}
+
+/* The vendor's name and the value's exact shape stand for randomness; the key must
+ * not say that the value is something else (algolia_index_name, datadog_public_id). */
+enum check_result
+check_vendor(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end), name = key_name(c);
+	bool last = true;
+
+	while (name.n) {
+		struct span w = last_word(&name);
+		if (w.n == 0)
+			break;
+		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
+			return CHECK_NO;
+		last = false;
+	}
+	/* Names have no digits: searchConfluenceUsingCql. */
+	if (mix_of(s).digit == 0)
+		return CHECK_NO;
+	if (token_placeholder(s) || is_sequence(s) || value_is_placeholder(s) ||
+		looks_like_a_name(s))
+		return CHECK_NO;
+	return entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* Chosen by people: shorter, less random, but after a word that leaves no doubt. */
+enum check_result
+check_password(struct candidate *c)
+{
+	struct value v = value_read(c);
+	struct span s = v.s;
+	struct mix m = mix_of(s);
+	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
+
+	if (s.n < 6 || m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
+		return CHECK_NO;
+	struct span name = key_name(c);
+	if (read_key(name) != KEY_PASSWORD || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
+		is_file_name(s))
+		return CHECK_NO;
+	/* A name, and a cipher's: PSK-AES256-GCM-SHA384 */
+	if (m.other && looks_like_a_name(s) &&
+		(m.digit == 0 || m.lower == 0 || span_is(name, "PASS")))
+		return CHECK_NO;
+	/* A sentence of a user interface. */
+	if (m.digit == 0 && c->end > c->start + s.n)
+		return CHECK_NO;
+	if (value_is_stock(s))
+		return CHECK_NO;
+	return CHECK_SHAPE;
+}
+
+/* After the option or the statement that takes one. */
+enum check_result
+check_argument(struct candidate *c)
+{
+	struct value v = value_read(c);
+
+	struct mix m = mix_of(v.s);
+
+	/* a word of the sentence */
+	if (m.lower == v.s.n && v.s.n <= 8)
+		return CHECK_NO;
+	return value_is_template(v.s) || value_is_placeholder(v.s) || value_is_stock(v.s)
+		       ? CHECK_NO
+		       : CHECK_SHAPE;
+}

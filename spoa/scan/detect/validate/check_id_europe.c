@@ -1,0 +1,330 @@
+/* Identity, tax and social security numbers of Europe with letters or rules of their own; the
+ * others are rows of check_digits.c. Each function names the authority whose rule it is. */
+#include "base/ascii.h"
+#include "scan/detect/validate/check_sum.h"
+
+/* Rijksregister, royal decree of 3 April 1984: 97 - n mod 97, from 2000 on with a 2
+ * before n; BIS numbers have the month raised by 20 or 40. */
+enum check_result
+check_be_nrn(struct candidate *c)
+{
+	char d[11];
+
+	if (!sum_digits(c, d, 11) || sum_two(d + 2) % 20 > 12 || sum_two(d + 2) > 52 ||
+		sum_two(d + 4) > 31)
+		return CHECK_NO;
+	uint64_t n = sum_number(d, 9);
+	unsigned check = sum_two(d + 9);
+	return valid_if(97 - n % 97 == check || 97 - (n + 2000000000) % 97 == check);
+}
+
+/* INSEE: 97 - n mod 97; 2A and 2B of Corsica count as 19 and 18. */
+enum check_result
+check_fr_nir(struct candidate *c)
+{
+	char v[15];
+
+	if (!sum_chars(c, v, 15) || (v[0] != '1' && v[0] != '2' && v[0] != '7' && v[0] != '8'))
+		return CHECK_NO;
+	if (v[5] == '2' && (v[6] == 'A' || v[6] == 'B')) {
+		v[5] = '1';
+		v[6] = v[6] == 'A' ? '9' : '8';
+	}
+	for (size_t i = 0; i < 15; i++)
+		if (!is_digit(v[i]))
+			return CHECK_NO;
+	unsigned month = sum_two(v + 3);
+	if (month == 0 || (month > 12 && month < 20) || (month > 42 && month < 50))
+		return CHECK_NO;
+	return valid_if(97 - sum_number(v, 13) % 97 == sum_two(v + 13));
+}
+
+/* DGFiP, numéro SPI: ten digits mod 511 are the last three. */
+enum check_result
+check_fr_spi(struct candidate *c)
+{
+	char d[13];
+
+	return valid_if(sum_digits(c, d, 13) && d[0] < '4' &&
+			sum_number(d, 10) % 511 == sum_number(d + 10, 3));
+}
+
+/* BZSt: ISO 7064 MOD 11,10; of the first ten digits exactly one occurs twice or three
+ * times, the others at most once. */
+enum check_result
+check_de_tax(struct candidate *c)
+{
+	char d[11];
+	unsigned count[10] = { 0 }, repeated = 0;
+
+	if (!sum_digits(c, d, 11) || d[0] == '0' || !sum_iso7064_11_10(d, 11))
+		return CHECK_NO;
+	for (size_t i = 0; i < 10; i++)
+		count[d[i] - '0']++;
+	for (size_t i = 0; i < 10; i++) {
+		if (count[i] > 3)
+			return CHECK_NO;
+		repeated += count[i] > 1;
+	}
+	return valid_if(repeated == 1);
+}
+
+/* Personalausweis and Reisepass: BSI TR-03110, ICAO Doc 9303: the check digit is in
+ * the machine readable zone, the nine characters alone on the front. */
+enum check_result
+check_de_document(struct candidate *c)
+{
+	char v[10];
+
+	if (sum_chars(c, v, 10))
+		return valid_if(is_digit(v[9]) && sum_icao(v, 10));
+	return sum_chars(c, v, 9) ? CHECK_SHAPE : CHECK_NO;
+}
+
+/* VKVV section 2: the letter as two digits, weights 2 1 2 5 7 1 2 1 2 1 2 1, sum of the
+ * products' digits mod 10. */
+enum check_result
+check_de_rvnr(struct candidate *c)
+{
+	static const unsigned char weights[] = { 2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1 };
+	char v[12], d[12];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 12))
+		return CHECK_NO;
+	unsigned letter = (unsigned)(v[8] - 'A') + 1;
+	for (size_t i = 0; i < 8; i++)
+		d[i] = v[i];
+	d[8] = (char)('0' + letter / 10);
+	d[9] = (char)('0' + letter % 10);
+	d[10] = v[9];
+	d[11] = v[10];
+	unsigned day = sum_two(d + 2) % 50;
+	if (!sum_date(0, sum_two(d + 4), day))
+		return CHECK_NO;
+	for (size_t i = 0; i < 12; i++) {
+		unsigned x = (unsigned)(d[i] - '0') * weights[i];
+		sum += x / 10 + x % 10;
+	}
+	return valid_if(sum % 10 == (unsigned)(v[11] - '0'));
+}
+
+static const char spanish[] = "TRWAGMYFPDXBNJZSQVHLCKE";
+
+/* Ministerio del Interior: the number mod 23 picks the letter; of foreigners X, Y, Z
+ * count as 0, 1, 2. */
+enum check_result
+check_es_nif(struct candidate *c)
+{
+	char v[9];
+
+	if (!sum_chars(c, v, 9))
+		return CHECK_NO;
+	if (v[0] >= 'X')
+		v[0] = (char)('0' + v[0] - 'X');
+	return valid_if(spanish[sum_number(v, 8) % 23] == v[8] && sum_number(v, 8) > 0);
+}
+
+/* Seguridad Social: province and number mod 97; a number below ten million is joined
+ * without its leading zero. */
+enum check_result
+check_es_nss(struct candidate *c)
+{
+	char d[12];
+
+	if (!sum_digits(c, d, 12) || sum_two(d) == 0 || (sum_two(d) > 53 && sum_two(d) != 66))
+		return CHECK_NO;
+	uint64_t n = sum_number(d + 2, 8);
+	uint64_t joined =
+		n + sum_two(d) * (n < 10000000 ? UINT64_C(10000000) : UINT64_C(100000000));
+	return valid_if(joined % 97 == sum_two(d + 10));
+}
+
+/* Decreto ministeriale 23 December 1976: tables for odd and even places; letters for
+ * digits where two people would share a code. */
+enum check_result
+check_it_fiscal(struct candidate *c)
+{
+	static const unsigned char odd[26] = { 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20,
+		11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23 };
+	static const char omocodia[] = "LMNPQRSTUV", months[] = "ABCDEHLMPRST";
+	static const unsigned char digits[] = { 6, 7, 9, 10, 12, 13, 14 };
+	char v[16], plain[16];
+	unsigned sum = 0;
+
+	if (!sum_chars(c, v, 16) || !is_alpha(v[15]) || !strchr(months, v[8]))
+		return CHECK_NO;
+	memcpy(plain, v, sizeof(v));
+	for (size_t i = 0; i < sizeof(digits); i++) {
+		char *x = &plain[digits[i]];
+		const char *at = is_digit(*x) ? NULL : strchr(omocodia, *x);
+		if (!is_digit(*x) && !at)
+			return CHECK_NO;
+		if (at)
+			*x = (char)('0' + (at - omocodia));
+	}
+	unsigned day = sum_two(plain + 9) % 40;
+	if (day < 1 || day > 31 || sum_two(plain + 9) > 71)
+		return CHECK_NO;
+	for (size_t i = 0; i < 15; i++) {
+		unsigned x = is_digit(v[i]) ? (unsigned)(v[i] - '0') : (unsigned)(v[i] - 'A');
+		sum += i % 2 ? x : odd[x];
+	}
+	return valid_if(sum % 26 == (unsigned)(v[15] - 'A'));
+}
+
+/* Department of Social Protection: weights 8 to 2, a second letter counts 9 times,
+ * mod 23 picks the letter, 0 is W. */
+enum check_result
+check_ie_ppsn(struct candidate *c)
+{
+	char v[9];
+	unsigned sum;
+
+	if (sum_chars(c, v, 8))
+		v[8] = 'W';
+	else if (!sum_chars(c, v, 9))
+		return CHECK_NO;
+	sum = sum_weighted(v, "8765432");
+	if (v[8] != 'W')
+		sum += 9 * ((unsigned)(v[8] - 'A') + 1);
+	return valid_if(v[7] == (sum % 23 ? (char)('A' + sum % 23 - 1) : 'W'));
+}
+
+/* Règlement grand-ducal of 18 June 2014: Luhn over the first eleven digits, Verhoeff over
+ * the same eleven. */
+enum check_result
+check_lu_nin(struct candidate *c)
+{
+	char d[13], v[12];
+
+	if (!sum_digits(c, d, 13) ||
+		!sum_date((unsigned)sum_number(d, 4), sum_two(d + 4), sum_two(d + 6)))
+		return CHECK_NO;
+	memcpy(v, d, 11);
+	v[11] = d[12];
+	return valid_if(sum_number(d, 4) > 1850 && sum_number(d, 4) < 2100 &&
+			luhn_valid(d, 12) && sum_verhoeff(v, 12));
+}
+
+/* Digi- ja väestötietovirasto: date and number mod 31. */
+enum check_result
+check_fi_hetu(struct candidate *c)
+{
+	static const char letters[] = "0123456789ABCDEFHJKLMNPRSTUVWXY";
+	char d[9], last = c->text.p[c->end - 1];
+
+	for (size_t i = 0; i < 6; i++)
+		d[i] = c->text.p[c->start + i];
+	for (size_t i = 6; i < 9; i++)
+		d[i] = c->text.p[c->start + i + 1];
+	if (!sum_date(0, sum_two(d + 2), sum_two(d)) || sum_number(d + 6, 3) < 2)
+		return CHECK_NO;
+	return valid_if(letters[sum_number(d, 9) % 31] == last);
+}
+
+/* Zákon 133/2000 Sb.: ten digits divide by eleven; until 1985 also remainder 10 with a
+ * last digit 0. Women's months are raised by 50, full ones by 20 more. */
+enum check_result
+check_cz_rodne_cislo(struct candidate *c)
+{
+	char d[10];
+
+	if (!sum_digits(c, d, 10))
+		return CHECK_NO;
+	unsigned month = sum_two(d + 2) % 50;
+	if (!sum_date(0, month > 20 ? month - 20 : month, sum_two(d + 4)))
+		return CHECK_NO;
+	return valid_if(
+		sum_number(d, 10) % 11 == 0 || (sum_number(d, 9) % 11 == 10 && d[9] == '0'));
+}
+
+/* PMLP: 1101 less a weighted sum, mod 11; numbers since 2017 begin with 32 and hold
+ * neither date nor check digit. */
+enum check_result
+check_lv_pk(struct candidate *c)
+{
+	char d[11];
+
+	if (!sum_digits(c, d, 11))
+		return CHECK_NO;
+	if (!memcmp(d, "32", 2))
+		return CHECK_SHAPE;
+	return valid_if(
+		sum_date(0, sum_two(d + 2), sum_two(d)) && d[6] < '3' &&
+		(1101 - sum_weighted(d, "16379:5842")) % 11 % 10 == (unsigned)(d[10] - '0'));
+}
+
+/* Social Fund of Russia: weights 9 to 1 mod 101, 100 is 0. */
+enum check_result
+check_ru_snils(struct candidate *c)
+{
+	char d[11];
+
+	return valid_if(sum_digits(c, d, 11) && sum_number(d, 9) > 1001998 &&
+			sum_weighted(d, "987654321") % 101 % 100 == sum_two(d + 9));
+}
+
+/* HMRC NIM39110: letters and pairs that no number begins with. */
+enum check_result
+check_uk_nino(struct candidate *c)
+{
+	static const char pairs[] = "BG GB NK KN TN NT ZZ";
+	char v[9], pair[3];
+
+	if (!sum_chars(c, v, 9) || strchr("DFIQUV", v[0]) || strchr("DFIOQUV", v[1]))
+		return CHECK_NO;
+	memcpy(pair, v, 2);
+	pair[2] = '\0';
+	return strstr(pairs, pair) ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* HMRC, unique taxpayer reference: the first digit checks the others. */
+enum check_result
+check_uk_utr(struct candidate *c)
+{
+	char d[10];
+
+	return valid_if(sum_digits(c, d, 10) &&
+			d[0] == "21987654321"[sum_weighted(d + 1, "6789:5432") % 11]);
+}
+
+/* DVLA: five letters of the name filled with 9, decade, month (women 50 more), day,
+ * year, two initials or 9, then three characters of DVLA's own. */
+enum check_result
+check_uk_driving(struct candidate *c)
+{
+	char v[16];
+
+	if (!sum_chars(c, v, 16))
+		return CHECK_NO;
+	for (size_t i = 1; i < 5; i++)
+		if (v[i - 1] == '9' && v[i] != '9')
+			return CHECK_NO;
+	unsigned month = sum_two(v + 6), day = sum_two(v + 8);
+	return valid_if(sum_date(0, month > 50 ? month - 50 : month, day));
+}
+
+/* Royal Mail PAF: the areas in use. */
+enum check_result
+check_uk_postcode(struct candidate *c)
+{
+	static const char areas[] =
+		" AB AL B BA BB BD BF BH BL BN BR BS BT BX CA CB CF CH CM CO CR CT CV CW DA DD "
+		"DE "
+		"DG DH DL DN DT DY E EC EH EN EX FK FY G GL GU GY HA HD HG HP HR HS HU HX IG "
+		"IM "
+		"IP IV JE KA KT KW KY L LA LD LE LL LN LS LU M ME MK ML N NE NG NN NP NR NW OL "
+		"OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA "
+		"TD "
+		"TF TN TQ TR TS TW UB W WA WC WD WF WN WR WS WV YO ZE ";
+	char area[5] = " ";
+	size_t n = 1;
+
+	while (n < 3 && is_alpha(c->text.p[c->start + n - 1])) {
+		area[n] = to_upper(c->text.p[c->start + n - 1]);
+		n++;
+	}
+	area[n] = ' ';
+	return strstr(areas, area) && !inside_uuid(c) ? CHECK_SHAPE : CHECK_NO;
+}

@@ -1,0 +1,305 @@
+/* Addresses: IP and e-mail. */
+#include <arpa/inet.h>
+
+#include "base/ascii.h"
+#include "scan/detect/validate/check.h"
+
+/* ---- IP_ADDRESS ---- */
+
+/* dotted = octet "." octet "." octet "." octet */
+static bool
+parse_v4(struct span s, unsigned octets[4], bool *padded)
+{
+	*padded = false;
+	for (int i = 0; i < 4; i++) {
+		struct span part = span_next(&s, '.');
+		uint64_t v;
+		if (part.n > 3 || span_u64(part, &v) || v > 255 || (i < 3 && !s.p))
+			return false;
+		*padded |= part.n > 1 && part.p[0] == '0';
+		octets[i] = (unsigned)v;
+	}
+	return s.p == NULL;
+}
+
+/* Networks that say nothing about anybody: RFC 6890 (private, loopback, link-local, shared,
+ * documentation, benchmarks), multicast, what is reserved, and public resolvers. */
+static bool
+is_special_v4(const unsigned o[4])
+{
+	static const struct {
+		uint32_t net, bits;
+	} nets[] = { { 0x00000000, 8 }, { 0x0A000000, 8 }, { 0x64400000, 10 },
+		{ 0x7F000000, 8 }, { 0xA9FE0000, 16 }, { 0xAC100000, 12 }, { 0xC0000000, 24 },
+		{ 0xC0000200, 24 }, { 0xC0A80000, 16 }, { 0xC6120000, 15 }, { 0xC6336400, 24 },
+		{ 0xCB007100, 24 }, { 0xE0000000, 3 }, { 0x08080808, 32 }, { 0x08080404, 32 },
+		{ 0x01010101, 32 }, { 0x01000001, 32 }, { 0x09090909, 32 }, { 0x95707070, 32 },
+		{ 0xD043DEDE, 32 }, { 0xD043DCDC, 32 } };
+	uint32_t at = o[0] << 24 | o[1] << 16 | o[2] << 8 | o[3];
+
+	for (size_t i = 0; i < COUNT_OF(nets); i++)
+		if ((at ^ nets[i].net) >> (32 - nets[i].bits) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_special_v6(const unsigned char b[16])
+{
+	static const unsigned char none[15], mapped[12] = { [10] = 0xFF, [11] = 0xFF };
+
+	if (!memcmp(b, mapped, 12))
+		return is_special_v4((unsigned[]){ b[12], b[13], b[14], b[15] });
+	return (!memcmp(b, none, 15) && b[15] <= 1) || b[0] == 0xFF || (b[0] & 0xFE) == 0xFC ||
+	       (b[0] == 0xFE && (b[1] & 0xC0) == 0x80) || !memcmp(b, "\x20\x01\x0d\xb8", 4) ||
+	       (b[0] == 0x3F && b[1] == 0xFF && b[2] < 0x10) ||
+	       !memcmp(b, "\x20\x01\x48\x60\x48\x60\0\0", 8) || /* Google's resolvers */
+	       !memcmp(b, "\x26\x06\x47\0\x47\0\0\0", 8);	/* Cloudflare's */
+}
+
+static enum check_result
+check_v4(struct candidate *c, bool special)
+{
+	unsigned o[4];
+	bool padded;
+
+	if (!parse_v4(span_cut(c->text, c->start, c->end), o, &padded))
+		return CHECK_NO;
+	/* Nobody's address: any, a mask, broadcast. */
+	if ((o[0] == 0 && o[1] == 0 && o[2] == 0 && o[3] == 0) || (o[0] == 255 && o[1] == 255))
+		return CHECK_NO;
+	if (is_special_v4(o) != special)
+		return CHECK_NO;
+	/* 1.2.3.4 is a version or a section unless something says address; nobody counts
+	 * releases like 2.2.4.4. */
+	bool digits = o[0] < 10 && o[1] < 10 && o[2] < 10 && o[3] < 10;
+	bool doubled = o[0] == o[1] && o[2] == o[3] && o[2] != 0;
+	if (digits && !doubled)
+		c->score -= 0.25f;
+	return padded ? CHECK_SHAPE : CHECK_VALID;
+}
+
+static bool
+looks_like_v6(struct span s, bool *strong)
+{
+	size_t groups = 0, digits = 0, pairs = 0, group = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		if (i < s.n && s.p[i] != ':') {
+			digits += is_digit(s.p[i]);
+			group++;
+			continue;
+		}
+		groups += group > 0;
+		pairs += group == 2;
+		group = 0;
+	}
+	/* Eight pairs are an EUI-64 or a dump, not an address. */
+	if (groups == 0 || digits == 0 || (groups == 8 && pairs == 8))
+		return false;
+	*strong = groups >= 4 || span_chr(s, '.') < s.n || span_starts(s, SPAN_LIT("::1")) ||
+		  strchr("fF23", s.p[0]) != NULL || span_starts(s, SPAN_LIT("64:"));
+	return true;
+}
+
+static enum check_result
+check_v6(struct candidate *c, bool special)
+{
+	struct span s = span_cut(c->text, c->start, c->end), address = s;
+	char copy[INET6_ADDRSTRLEN];
+	unsigned char bytes[16];
+	bool strong;
+
+	while (s.n &&
+		(s.p[s.n - 1] == '.' || (s.p[s.n - 1] == ':' && !span_ends(s, SPAN_LIT("::")))))
+		s.n--;
+	address.n = span_chr(s, '%');
+	if (address.n >= sizeof(copy) || address.n < 3)
+		return CHECK_NO;
+	memcpy(copy, address.p, address.n);
+	copy[address.n] = '\0';
+	if (inet_pton(AF_INET6, copy, bytes) != 1 || !looks_like_v6(address, &strong) ||
+		is_special_v6(bytes) != special)
+		return CHECK_NO;
+	c->end = c->start + s.n;
+	if (!strong)
+		c->score -= 0.3f;
+	return CHECK_VALID;
+}
+
+static enum check_result
+check_address(struct candidate *c, bool special)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	return span_chr(s, ':') < s.n ? check_v6(c, special) : check_v4(c, special);
+}
+
+enum check_result
+check_ip(struct candidate *c)
+{
+	return check_address(c, false);
+}
+
+enum check_result
+check_ip_special(struct candidate *c)
+{
+	return check_address(c, true);
+}
+
+/* ---- EMAIL_ADDRESS ---- */
+
+enum { LOCAL_MAX = 64 };
+
+/* Whether the UTF-8 character at s[i] is a letter that e-mail names are written
+ * with: Latin, Greek, Cyrillic and their neighbours (U+00C0 to U+1FFF), as
+ * opposed to Han, kana, Hangul and punctuation, which are next to a name without
+ * a space. */
+static bool
+alphabetic_lead(char c)
+{
+	return (unsigned char)c >= 0xC3 && (unsigned char)c <= 0xE1;
+}
+
+/* Where the local part begins that ends at `at`: the last place before it where
+ * the script changes from one that needs no spaces. */
+static size_t
+local_begin(struct span t, size_t start, size_t at)
+{
+	size_t from = start;
+	bool ascii = false;
+
+	for (size_t i = at; i > start; i--)
+		ascii |= !is_high(t.p[i - 1]);
+	for (size_t i = start; ascii && i < at; i++)
+		if ((unsigned char)t.p[i] >= 0xE2 || (unsigned char)t.p[i] == 0xC2) {
+			/* a whole character of another script: skip it */
+			size_t end = i + 1;
+			while (end < at && (t.p[end] & 0xC0) == 0x80)
+				end++;
+			from = end;
+			i = end - 1;
+		}
+	/* All of it in such a script: 用户@例子.广告 */
+	return from < at ? from : start;
+}
+
+static bool
+is_local(char c)
+{
+	return is_letter_or_digit(c) || is_one_of(c, ".%&'+_-");
+}
+
+/* domain = label { "." label } "." tld; *s shrinks to what is one. */
+static bool
+shrink_domain(struct span *s)
+{
+	for (;;) {
+		size_t n = s->n;
+		while (n && s->p[n - 1] != '.')
+			n--;
+		if (n < 2)
+			return false;
+		struct span tld = span_cut(*s, n, s->n);
+		while (tld.n && tld.p[tld.n - 1] == '-')
+			tld.n--;
+		bool letters = true,
+		     ace = tld.n > 4 && span_ieq(span_cut(tld, 0, 4), SPAN_LIT("xn--"));
+		size_t plain;
+		for (size_t i = 0; i < tld.n; i++)
+			letters = letters &&
+				  (is_alpha(tld.p[i]) || is_high(tld.p[i]) ||
+					  (ace && (is_digit(tld.p[i]) || tld.p[i] == '-')));
+		/* "mail@example.com请回复": the name ends where ASCII ends */
+		plain = span_past(tld, 0, is_alpha);
+		if (letters && plain >= 2 && plain < tld.n && is_high(tld.p[plain]) &&
+			!alphabetic_lead(tld.p[plain]))
+			tld.n = plain;
+		if (letters && tld.n >= 2) {
+			s->n = n + tld.n;
+			return true;
+		}
+		s->n = n - 1; /* no top-level domain: the sentence goes on */
+	}
+}
+
+static bool
+good_labels(struct span s)
+{
+	size_t leading_numbers = 0, at = 0;
+
+	while (s.p) {
+		struct span label = span_next(&s, '.');
+		if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
+			label.p[label.n - 1] == '-')
+			return false;
+		leading_numbers += leading_numbers == at && span_is_digits(label);
+		at++;
+	}
+	return leading_numbers < 2; /* name@1.0.0-rc.beta is a package */
+}
+
+static bool
+is_image_name(struct span domain)
+{
+	/* icon@2x.png */
+	return domain.n > 3 && is_digit(domain.p[0]) && domain.p[1] == 'x' &&
+	       domain.p[2] == '.';
+}
+
+/* scheme://user:password@host has its own rule, whatever the password is written with. */
+static bool
+inside_userinfo(struct span t, size_t start, size_t sign)
+{
+	size_t from = start > 256 ? start - 256 : 0, i = start;
+	bool colon = false;
+
+	if (i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0)
+		return true;
+	/* Nothing ends the authority between the last "://" before and the sign. */
+	const char *slash = i > from ? memrchr(t.p + from, '/', i - from) : NULL;
+	if (!slash || slash - t.p < 2 || slash[-1] != '/' || slash[-2] != ':')
+		return false;
+	i = (size_t)(slash - t.p) + 1;
+	for (size_t k = i; k < start; k++)
+		if (strchr(" \t\r\n\"'<>", t.p[k])) /* or a NUL */
+			return false;
+	for (; i < sign; i++)
+		colon |= t.p[i] == ':';
+	return colon;
+}
+
+enum check_result
+check_email(struct candidate *c)
+{
+	struct span whole = span_cut(c->text, c->start, c->end);
+	size_t at = c->start + span_chr(whole, '@');
+	size_t start = local_begin(c->text, c->start, at);
+	struct span domain = span_cut(c->text, at + 1, c->end);
+
+	/* The end of a longer name is none of its own. */
+	if (start == c->start && start > 0 && at - start < LOCAL_MAX &&
+		is_local(c->text.p[start - 1]) && is_local(c->text.p[start]))
+		return CHECK_NO;
+	while (start < at && strchr(".'-`/=*_~#|{}", c->text.p[start]) &&
+		c->text.p[start] != '_')
+		start++;
+	/* In JSON and programs within the text: \nada@example.org begins with an escape. */
+	if (start > 0 && start + 1 < at && c->text.p[start - 1] == '\\' &&
+		is_one_of(c->text.p[start], "nrt"))
+		start++;
+	if (start == at || c->text.p[at - 1] == '.')
+		return CHECK_NO;
+	if (at - start > LOCAL_MAX) /* too long for a name; its end may still be one */
+		start = at - LOCAL_MAX;
+	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain) ||
+		is_image_name(domain))
+		return CHECK_NO;
+	c->start = start;
+	c->end = at + 1 + domain.n;
+	/* git@host:path is a repository's address. */
+	if (at - start == 3 && !memcmp(c->text.p + start, "git", 3) && c->end < c->text.n &&
+		strchr(":/", c->text.p[c->end]) && c->text.p[c->end])
+		return CHECK_NO;
+	return inside_userinfo(c->text, start, at) ? CHECK_NO : CHECK_VALID;
+}

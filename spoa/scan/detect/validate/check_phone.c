@@ -1,0 +1,178 @@
+/* Telephone numbers. E.164 with a country code is checked against the lengths of
+ * that country's numbers; NANP numbers against their allocation rules; other
+ * national shapes are only shapes, and need a word next to them that says phone.
+ * The pattern has found digits with separators, perhaps an extension. */
+#include "base/ascii.h"
+#include "scan/detect/validate/check_sum.h"
+
+/* policies/detectors/phone_codes.txt. */
+struct country {
+	unsigned short code;
+	unsigned char min, max;
+};
+static const struct country countries[] = {
+#include "scan/detect/validate/phone_codes.inc"
+};
+
+enum { DIGITS_MAX = 24, GROUPS_MAX = 10 };
+
+struct number {
+	char digits[DIGITS_MAX];
+	size_t n;
+	size_t group[GROUPS_MAX]; /* digits in each group */
+	size_t groups;
+	bool plus, parens, dots, extension;
+};
+
+static struct number
+read_number(struct span s)
+{
+	struct number r = { .plus = span_chr(s, '+') < 3 && span_chr(s, '+') < s.n };
+	size_t run = 0;
+
+	for (size_t i = 0; i <= s.n; i++) {
+		char c = i < s.n ? s.p[i] : ' ';
+		if (is_digit(c)) {
+			if (r.n < DIGITS_MAX)
+				r.digits[r.n++] = c;
+			run++;
+			continue;
+		}
+		if (run == 1 && c == ')' && r.n > 1 && r.digits[r.n - 1] == '0' && i >= 2 &&
+			s.p[i - 2] == '(') {
+			r.n--;
+			run = 0;
+		}
+		if (run && r.groups < GROUPS_MAX)
+			r.group[r.groups++] = run;
+		run = 0;
+		r.parens |= c == '(';
+		r.dots |= c == '.';
+		if (is_alpha(c) || c == '#' || c == ';') {
+			r.extension = true; /* not part of the number */
+			break;
+		}
+	}
+	return r;
+}
+
+/* NANP: NXX NXX XXXX, N is 2 to 9; area codes N11 and N9X are not assigned. */
+static bool
+is_nanp(const char *d)
+{
+	return d[0] >= '2' && d[3] >= '2' && !(d[1] == '1' && d[2] == '1') && d[1] != '9' &&
+	       !(d[4] == '1' && d[5] == '1');
+}
+
+static bool
+is_international(const char *d, size_t n)
+{
+	for (size_t k = 1; k <= 3 && k < n; k++) {
+		uint64_t code = sum_number(d, k);
+		for (size_t i = 0; i < COUNT_OF(countries); i++) {
+			if (countries[i].code != code)
+				continue;
+			size_t rest = n - k;
+			/* The trunk 0 is often written although it should not be. */
+			if (rest && d[k] == '0' && code != 39)
+				rest--;
+			return rest >= countries[i].min && rest <= countries[i].max &&
+			       (code != 1 || is_nanp(d + 1));
+		}
+	}
+	return false;
+}
+
+static bool
+is_year(const char *d)
+{
+	return !memcmp(d, "19", 2) || !memcmp(d, "20", 2);
+}
+
+/* Dates, spans of years, dotted quads: digits in groups that are no telephone. */
+static bool
+is_something_else(const struct number *r)
+{
+	const char *d = r->digits;
+	const size_t *g = r->group;
+
+	/* A date, perhaps with the hour after it. */
+	if (r->groups >= 3 && g[0] == 4 && g[1] == 2 && g[2] == 2 && is_year(d) &&
+		sum_number(d + 4, 2) <= 12 && sum_number(d + 6, 2) <= 31)
+		return true;
+	if (r->groups >= 3 && g[0] <= 2 && g[1] <= 2 && g[2] == 4 && is_year(d + g[0] + g[1]) &&
+		sum_number(d, g[0]) <= 31 && sum_number(d + g[0], g[1]) <= 31)
+		return true;
+	if (r->parens && g[0] == 4 && is_year(d)) /* a citation: (2019) 575-607 */
+		return true;
+	if (r->dots && r->groups == 2 && !r->parens)
+		return true;			      /* a decimal fraction */
+	if (r->groups == 2 && g[0] == 4 && g[1] == 4) /* 1870-1930 */
+		return sum_number(d, 4) - 1000 < 1100 && sum_number(d + 4, 4) - 1000 < 1100;
+	if (r->groups == 3 && g[0] == 3 && g[1] == 2 && g[2] == 4)
+		return true; /* a social security number's shape */
+	if (r->groups == 4 && r->dots && g[0] <= 3 && g[1] <= 3 && g[2] <= 3 && g[3] <= 3)
+		return sum_number(d, g[0]) <= 255 && sum_number(d + g[0], g[1]) <= 255;
+	return false;
+}
+
+static enum check_result
+weak_phone(struct candidate *c, float score)
+{
+	if (c->score > score)
+		c->score = score;
+	return CHECK_SHAPE;
+}
+
+enum check_result
+check_phone(struct candidate *c)
+{
+	struct number r = read_number(span_cut(c->text, c->start, c->end));
+	const char *d = r.digits;
+	size_t n = r.n;
+
+	if (n < 7 || n > 17 || one_digit_repeated(d, n) || inside_uuid(c))
+		return CHECK_NO;
+	/* 18:43: the last group is an hour. */
+	bool hour = c->end + 1 < c->text.n && c->text.p[c->end] == ':' &&
+		    is_digit(c->text.p[c->end + 1]);
+	if (!r.plus && (hour || is_something_else(&r)))
+		return CHECK_NO;
+	if (r.plus)
+		return is_international(d, n) ? CHECK_VALID : weak_phone(c, 0.4f);
+	bool grouped =
+		r.groups >= 3 && r.group[r.groups - 1] == 4 && r.group[r.groups - 2] == 3;
+	if (n > 9 && !memcmp(d, "00", 2))
+		return r.groups > 1 && is_international(d + 2, n - 2)
+			       ? CHECK_VALID
+			       : weak_phone(c, grouped ? 0.5f : 0.3f);
+	if (n > 10 && !memcmp(d, "011", 3))
+		return r.groups > 1 && is_international(d + 3, n - 3) ? CHECK_VALID
+								      : weak_phone(c, 0.3f);
+	if (n == 11 && d[0] == '1') {
+		d++;
+		n--;
+	}
+	if (n == 10 && is_nanp(d) && (grouped || (r.parens && r.groups == 2)))
+		return CHECK_VALID;
+	/* Nobody has the number 123-456-7890, but it is meant as one. */
+	if (n == 10 && grouped)
+		return weak_phone(c, 0.5f);
+	/* 20240115 */
+	if (n > 15 ||
+		(r.groups == 1 && n == 8 && is_year(d) && sum_two(d + 4) - 1 < 12 &&
+			sum_two(d + 6) - 1 < 31) ||
+		(r.groups == 1 && n <= 9 && !memcmp(d + n - 3, "000", 3)))
+		return CHECK_NO;
+	/* A trunk zero and several groups, as most of Europe and Asia write it. */
+	if (d[0] == '0' && d[1] != '0' && n >= 10 && n <= 11 && r.groups >= 3)
+		return weak_phone(c, 0.5f);
+	if (r.extension && r.groups > 1)
+		return weak_phone(c, 0.5f);
+	/* (030) 901820 and 8 (495) 123-45-67, but not 45(12) 1234-1240 */
+	if (r.parens && n >= 9 &&
+		(span_chr(span_cut(c->text, c->start, c->end), '(') == 0 ||
+			(r.group[0] == 1 && strchr("0178", r.digits[0]))))
+		return weak_phone(c, 0.5f);
+	return weak_phone(c, 0.25f);
+}

@@ -1,0 +1,391 @@
+/* Secrets with a format of their own: JSON web tokens, PEM private keys, tokens
+ * with a vendor's prefix, credentials in URLs. What has none is check_generic.c's. */
+#include "base/ascii.h"
+#include "base/codec/digits.h"
+#include "scan/detect/validate/check_value.h"
+
+/* ---- JWT ---- */
+
+enum check_result
+check_jwt(struct candidate *c)
+{
+	struct span rest = span_cut(c->text, c->start, c->end), head = span_next(&rest, '.');
+	unsigned char json[512];
+	size_t n = decode64(head, json, sizeof(json));
+
+	if (n < 2 || json[0] != '{' || !memmem(json, n, "\"alg\"", 5))
+		return CHECK_NO;
+	return CHECK_VALID;
+}
+
+/* ---- PRIVATE_KEY ---- */
+
+enum { PEM_MAX = 1 << 20 };
+
+static bool
+is_base64(char c)
+{
+	return is_alnum(c) || is_one_of(c, "+/=");
+}
+
+/* What comes between the lines of a key, as pasted into code or JSON. */
+static bool
+is_gap(char c)
+{
+	return is_one_of(c, " \t\r\n\"'`,;\\>|#*");
+}
+
+/* A piece of the body at i: base64 up to the next gap. An escaped line break
+ * ("\n" in source text) ends it too. */
+static size_t
+skip_gaps(struct span t, size_t i)
+{
+	while (i < t.n) {
+		if (t.p[i] == '\\' && i + 1 < t.n && strchr("nrt", t.p[i + 1]))
+			i += 2;
+		else if (is_gap(t.p[i]))
+			i++;
+		else
+			break;
+	}
+	return i;
+}
+
+static size_t
+token_end(struct span t, size_t i)
+{
+	while (i < t.n && is_base64(t.p[i]))
+		i++;
+	return i;
+}
+
+/* "Proc-Type: 4,ENCRYPTED" (RFC 1421 4.6) or "Comment: x" (PuTTY, OpenPGP). */
+static size_t
+skip_header_line(struct span t, size_t i)
+{
+	size_t end = i;
+
+	while (end < t.n && end - i < 40 && (is_alnum(t.p[end]) || t.p[end] == '-'))
+		end++;
+	if (end == i || end + 1 >= t.n || t.p[end] != ':' || t.p[end + 1] != ' ')
+		return i;
+	while (end < t.n && end - i < 200 && t.p[end] != '\n' && t.p[end] != '\\')
+		end++;
+	return end;
+}
+
+/* Where the base64 lines from i on end: a key that was cut off. */
+static size_t
+body_end(struct span t, size_t i)
+{
+	size_t end = i, stop = i + PEM_MAX < t.n ? i + PEM_MAX : t.n;
+
+	while (i < stop) {
+		size_t at = skip_gaps(t, i), to = token_end(t, at);
+		bool line = at > i && memchr(t.p + i, '\n', at - i);
+		/* Words of prose are base64 too: a short piece is the key's last line or none.
+		 */
+		bool is_short = to - at < 16;
+		if (to == at || (is_short && !line && t.p[to - 1] != '='))
+			break;
+		if (is_short && to < t.n && !is_gap(t.p[to]))
+			break;
+		end = i = to;
+		if (is_short || (to < t.n && !is_gap(t.p[to])))
+			break;
+	}
+	return end < stop ? end : stop;
+}
+
+/* End of the "-----END …-----" line that comes next after `from`, or SIZE_MAX. */
+static size_t
+next_end_line(struct candidate *c, size_t from)
+{
+	struct check_memo *m = c->memo;
+
+	if (m->pem_known && from >= m->pem_from &&
+		(m->pem_end == SIZE_MAX || from < m->pem_end))
+		return m->pem_end;
+	const char *at = memmem(c->text.p + from, c->text.n - from, "-----END ", 9);
+	*m = (struct check_memo){ .pem_from = from, .pem_end = SIZE_MAX, .pem_known = true };
+	if (at) {
+		struct span tail = span_cut(c->text, (size_t)(at - c->text.p) + 9, c->text.n);
+		const char *dashes = memmem(tail.p, tail.n < 64 ? tail.n : 64, "-----", 5);
+		m->pem_end = (size_t)((dashes ? dashes + 5 : tail.p) - c->text.p);
+	}
+	return m->pem_end;
+}
+
+/* Whether a key may be there, and not "..." or "XXXX" instead, or "your key here". */
+static bool
+has_body(struct span s)
+{
+	enum { RUN = 5, TEXT = 64 };
+
+	const char *dashes = memmem(s.p, s.n, "-----", 5);
+	if (dashes)
+		s.n = (size_t)(dashes - s.p);
+	if (s.n < TEXT && value_is_placeholder(s))
+		return false;
+	for (size_t i = 0, n = 0; i <= s.n; i++) {
+		if (i < s.n && is_base64(s.p[i])) {
+			n++;
+			continue;
+		}
+		if (n >= RUN && !token_placeholder(span_cut(s, i - n, i)))
+			return true;
+		n = 0;
+	}
+	return false;
+}
+
+enum check_result
+check_pem(struct candidate *c)
+{
+	static const char begin[] = "-----BEGIN ";
+	size_t at = skip_gaps(c->text, c->end), header, end = next_end_line(c, c->end);
+	size_t room = end != SIZE_MAX ? end : c->text.n;
+
+	/* Another key before that END: it is the other's. */
+	if (end != SIZE_MAX && end - c->start <= PEM_MAX &&
+		!memmem(c->text.p + c->end, end - c->end, begin, sizeof(begin) - 1)) {
+		if (!has_body(span_cut(c->text, c->end, room)))
+			return CHECK_NO;
+		c->end = end;
+		return CHECK_VALID;
+	}
+	while ((header = skip_header_line(c->text, at)) > at)
+		at = skip_gaps(c->text, header);
+	/* The line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
+	if (token_end(c->text, at) - at < 16)
+		return CHECK_NO;
+	c->end = body_end(c->text, at);
+	return CHECK_VALID;
+}
+
+/* The PuTTY manual, appendix C: the file ends with its MAC. Without one, or with
+ * another key's header before it, what is there is found by its other rule. */
+enum check_result
+check_ppk(struct candidate *c)
+{
+	enum { PPK_MAX = 16 << 10 };
+	struct span rest = span_cut(c->text, c->end, c->end + PPK_MAX);
+	const char *next = memmem(rest.p, rest.n, "PuTTY-User-Key-File-", 20);
+
+	if (next)
+		rest.n = (size_t)(next - rest.p);
+	const char *mac = memmem(rest.p, rest.n, "Private-MAC:", 12);
+	if (!mac)
+		mac = memmem(rest.p, rest.n, "Private-Hash:", 13);
+	if (!mac)
+		return CHECK_NO;
+	size_t at = (size_t)(mac - c->text.p) + 12, from;
+	while (at < c->text.n && (c->text.p[at] == ':' || c->text.p[at] == ' '))
+		at++;
+	for (from = at; at < c->text.n && at - from < 64 && is_hex(c->text.p[at]);)
+		at++;
+	if (at - from < 40)
+		return CHECK_NO;
+	c->end = at;
+	return CHECK_VALID;
+}
+
+/* ---- tokens with a prefix ---- */
+
+/* ghp_xxxxxxxxxxxx: few different bytes, a long run of one. Sequences such as
+ * abc123 are no reason to look away: people's own keys look like that too. */
+bool
+token_placeholder(struct span s)
+{
+	size_t run = 1, longest = 1;
+
+	for (size_t i = 1; i < s.n; i++) {
+		run = s.p[i] == s.p[i - 1] ? run + 1 : 1;
+		if (run > longest)
+			longest = run;
+	}
+	return longest >= 10 || longest * 2 > s.n;
+}
+
+enum check_result
+check_token(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	return token_placeholder(s) || entropy(s) < 2.5f ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* ---- credentials in URLs, headers and command lines ---- */
+
+static bool
+no_password(struct span s)
+{
+	return value_is_template(s) || value_is_placeholder(s) || value_is_stock(s);
+}
+
+enum check_result
+check_userinfo(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	size_t at = c->start - (c->start > 0), from = at;
+
+	struct span lead = span_cut(c->text, c->match, c->start);
+	if (memmem(lead.p, lead.n, "${", 2) || memmem(lead.p, lead.n, "{{", 2))
+		return CHECK_NO;
+	/* postgres:postgres@ */
+	while (from > c->match && is_alnum(c->text.p[from - 1]))
+		from--;
+	if (c->start > 0 && c->text.p[at] == ':' && at > from &&
+		span_ieq(s, span_cut(c->text, from, at)))
+		return CHECK_NO;
+	return no_password(s) ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* user:password in base64, the password a placeholder or the user's name again. */
+bool
+basic_is_nobody(struct span s)
+{
+	unsigned char raw[512];
+	struct span user = span_of((const char *)raw, decode64(s, raw, sizeof(raw)));
+	size_t colon = span_chr(user, ':');
+	struct span password = span_cut(user, colon + 1, user.n);
+
+	while (password.n && (unsigned char)password.p[password.n - 1] <= ' ')
+		password.n--; /* of echo user:password | base64 */
+	if (colon >= user.n || password.n == 0)
+		return false;
+	user.n = colon;
+	/* the standard's own stays found, as a sample */
+	bool nobody = span_ieq(user, password) ||
+		      (no_password(password) && !span_is(password, "open sesame"));
+	explicit_bzero(raw, sizeof(raw));
+	return nobody;
+}
+
+/* "Basic" is before the value. */
+static bool
+after_basic(const struct candidate *c)
+{
+	size_t i = c->start;
+
+	while (i > c->match && !is_alpha(c->text.p[i - 1]))
+		i--;
+	return i >= 5 && span_ieq(span_cut(c->text, i - 5, i), SPAN_LIT("basic"));
+}
+
+/* AWS4-HMAC-SHA256 Credential=…: the name of a scheme, and what it takes after it. */
+static bool
+is_scheme(const struct candidate *c, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_upper(s.p[i]) && !is_digit(s.p[i]) && s.p[i] != '-')
+			return false;
+	if (c->end == c->text.n) /* a part of a text was looked at */
+		return span_starts(s, SPAN_LIT("AWS4-"));
+	return s.n <= 32 && span_chr(s, '-') < s.n && c->text.p[c->end] == ' ' &&
+	       c->end + 1 < c->text.n && is_alpha(c->text.p[c->end + 1]);
+}
+
+static bool
+names_credential(struct span lead)
+{
+	static const char *const words[] = { "authorization", "bearer", "api", "access",
+		"secret", "vault-token", "private-token", "://" };
+
+	for (size_t i = 0; i < lead.n; i++)
+		for (size_t k = 0; k < COUNT_OF(words); k++)
+			if (span_ieq(span_cut(lead, i, i + strlen(words[k])),
+				    span_str(words[k])))
+				return true;
+	return false;
+}
+
+enum check_result
+check_bearer(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+	bool digit = false, low = false, high = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		digit |= is_digit(s.p[i]);
+		low |= is_lower(s.p[i]);
+		high |= is_upper(s.p[i]);
+	}
+	if (is_scheme(c, s) || (after_basic(c) && basic_is_nobody(s)))
+		return CHECK_NO;
+	/* A sentence goes on after the word; a credential has digits or both cases inside. */
+	if (!(digit && (low || high)) && !(low && high && s.p[s.n - 1] == '='))
+		return CHECK_NO;
+	if (value_is_template(s) || value_is_placeholder(s) || value_is_name(s) ||
+		token_placeholder(s))
+		return CHECK_NO;
+	/* A session or a request, save where a credential is named as one. */
+	if (value_is_uuid(s) && !names_credential(span_cut(c->text, c->match, c->start)))
+		return CHECK_NO;
+	return entropy(s) < 2.8f ? CHECK_NO : CHECK_SHAPE;
+}
+
+/* Whether "curl" comes before on the line, which a backslash at its end continues. */
+static bool
+after_curl(const struct candidate *c)
+{
+	size_t from = c->match > CHECK_CURL_BACK ? c->match - CHECK_CURL_BACK : 0;
+
+	for (size_t at = c->match; at > from;) {
+		const char *end = memrchr(c->text.p + from, '\n', at - from);
+		size_t line = end ? (size_t)(end - c->text.p) + 1 : from;
+		if (memmem(c->text.p + line, at - line, "curl", 4))
+			return true;
+		if (!end || line < 2 || c->text.p[line - 2] != '\\')
+			return false;
+		at = line - 1;
+	}
+	return false;
+}
+
+enum check_result
+check_curl(struct candidate *c)
+{
+	struct span s = span_cut(c->text, c->start, c->end);
+
+	while (s.n && strchr("\"'{", s.p[0])) {
+		c->start++;
+		s = span_cut(s, 1, s.n);
+	}
+	size_t colon = span_chr(s, ':');
+	struct span user = span_cut(s, 0, colon);
+	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
+	if (user.n && value_is_template(user))
+		return CHECK_NO;
+	bool digit = false;
+	for (size_t i = 0; i < user.n; i++)
+		digit |= is_digit(user.p[i]);
+	/* "token:": all of it is the user. */
+	if (password.n == 0 && !(user.n >= 8 && digit))
+		return CHECK_NO;
+	if (password.n && (password.n < 6 || no_password(password)))
+		return CHECK_NO;
+	return after_curl(c) ? CHECK_SHAPE : CHECK_NO;
+}
+
+/* The data of a Kubernetes Secret, a line or a JSON member each: one value that is
+ * neither empty nor a template nor a certificate makes it one. */
+enum check_result
+check_k8s(struct candidate *c)
+{
+	struct span rest = span_cut(c->text, c->start, c->end);
+
+	while (rest.p) {
+		struct span line = span_next(&rest, '\n');
+		size_t colon = span_chr(line, ':');
+		struct span name = span_trim(span_cut(line, 0, colon), " \t\"'");
+		struct span value =
+			span_trim(span_cut(line, colon < line.n ? colon + 1 : line.n, line.n),
+				" \t\r\"',|>");
+		/* tls.crt, ca.crt, tls.ca: a certificate's, which is public. */
+		if (value.n >= 4 && !no_password(value) && !span_ends(name, SPAN_LIT(".crt")) &&
+			!span_ends(name, SPAN_LIT(".ca")) && !value_is_public_pem(value))
+			return CHECK_SHAPE;
+	}
+	return CHECK_NO;
+}

@@ -1,0 +1,729 @@
+/* Where a value after its key ends, and what is written there instead of one: a
+ * reference, code, a placeholder. People's passwords hold any sign, so that the end is
+ * read here and not by a pattern: a part of a password left over is a leak. */
+#include "scan/detect/validate/check_value.h"
+
+#include "base/ascii.h"
+#include "base/effort.h"
+
+/* ---- small questions ---- */
+
+static bool
+is_blank_or_end(struct span t, size_t i)
+{
+	return i >= t.n || is_one_of(t.p[i], " \t\r\n");
+}
+
+static bool
+is_quote(char c)
+{
+	return c == '"' || c == '\'' || c == '`';
+}
+
+/* Whether a key and its separator begin at i, as in "&user=", "; Encrypt=", ", port:". */
+static bool
+next_key_at(struct span t, size_t i)
+{
+	size_t from;
+
+	while (i < t.n && (t.p[i] == ' ' || is_quote(t.p[i])))
+		i++;
+	for (from = i; i < t.n && i - from < 40 &&
+		       (is_word(t.p[i]) || (i > from && is_one_of(t.p[i], " .-")));)
+		i++;
+	if (i < t.n && is_quote(t.p[i]))
+		i++;
+	return i > from && i < t.n && is_alpha(t.p[from]) && (t.p[i] == '=' || t.p[i] == ':');
+}
+
+/* A tag of HTML or the end of one of XML begins at i. */
+static bool
+tag_at(struct span t, size_t i)
+{
+	static const char *const tags[] = { "br", "p", "b", "i", "u", "a", "td", "tr", "th",
+		"dd", "dt", "dl", "li", "ul", "ol", "em", "hr", "div", "span", "code", "pre",
+		"strong", "table", "small", "font" };
+
+	if (i + 2 >= t.n || t.p[i] != '<')
+		return false;
+	if (t.p[i + 1] == '!' || (t.p[i + 1] == '/' && is_alpha(t.p[i + 2])))
+		return true;
+	size_t from = i + 1, to = from;
+	while (to < t.n && to - from < 8 && is_alpha(t.p[to]))
+		to++;
+	if (to >= t.n || !is_one_of(t.p[to], "> /"))
+		return false;
+	for (size_t k = 0; k < COUNT_OF(tags); k++)
+		if (span_ieq(span_cut(t, from, to), span_str(tags[k])))
+			return true;
+	return false;
+}
+
+/* The first blank in [from, to), or `to`. */
+static size_t
+blank_in(struct span t, size_t from, size_t to)
+{
+	while (from < to && !is_one_of(t.p[from], " \t\r\n"))
+		from++;
+	return from;
+}
+
+/* After the blanks at i. */
+static size_t
+blank_end(struct span t, size_t i)
+{
+	while (i < t.n && is_one_of(t.p[i], " \t\r\n"))
+		i++;
+	return i;
+}
+
+static bool
+entity_at(struct span t, size_t i)
+{
+	static const char *const names[] = { "&quot;", "&#34;", "&#39;", "&apos;", "&lt;",
+		"&gt;", "&nbsp;" };
+	struct span rest = span_cut(t, i, t.n);
+
+	for (size_t k = 0; k < COUNT_OF(names); k++)
+		if (span_starts(rest, span_str(names[k])))
+			return true;
+	return false;
+}
+
+/* ---- the end ---- */
+
+/* After the opening quote at c->start - 1: its closing one, or 0. */
+static size_t
+closing_quote(const struct candidate *c)
+{
+	struct span t = span_cut(c->text, 0, c->end);
+	char quote = c->start ? t.p[c->start - 1] : 0;
+	bool escaped = c->start > 1 && t.p[c->start - 2] == '\\';
+
+	if (c->start >= 6 && span_ends(span_cut(t, 0, c->start), SPAN_LIT("&quot;"))) {
+		const char *p = memmem(t.p + c->start, t.n - c->start, "&quot;", 6);
+		return p ? (size_t)(p - t.p) : 0;
+	}
+	if (!is_quote(quote))
+		return 0;
+	for (size_t i = c->start; i < t.n && t.p[i] != '\n'; i++) {
+		if (t.p[i] == '\\' && i + 1 < t.n) {
+			if (escaped && t.p[i + 1] == quote)
+				return i;
+			i++;
+		} else if (!escaped && t.p[i] == quote) {
+			return i;
+		}
+	}
+	return 0;
+}
+
+/* Whether the byte at i ends a value that no quote holds. `lone`: no list of keys, where a
+ * semicolon would part it from the next. */
+static bool
+ends_bare(struct span t, size_t i, bool lone)
+{
+	switch (t.p[i]) {
+	case ' ':
+	case '\t':
+	case '\r':
+	case '\n':
+	case '`': return true;
+	case '"':
+	case '\'': return is_blank_or_end(t, i + 1) || is_one_of(t.p[i + 1], ",;:)}].>|&\\+/");
+	case ',':
+	case ';':
+		return is_blank_or_end(t, i + 1) || is_quote(t.p[i + 1]) ||
+		       (!(lone && t.p[i] == ';') && next_key_at(t, i + 1));
+	case '|': return is_blank_or_end(t, i + 1) || t.p[i + 1] == '|';
+	case '&': return next_key_at(t, i + 1) || entity_at(t, i);
+	case '<': return tag_at(t, i);
+	case '\\':
+		if (i + 1 < t.n && is_quote(t.p[i + 1]))
+			return true;
+		return i + 1 < t.n && is_one_of(t.p[i + 1], "nrt") &&
+		       (is_blank_or_end(t, i + 2) || is_one_of(t.p[i + 2], "\\\"'`;,") ||
+			       next_key_at(t, i + 2));
+	default: return false;
+	}
+}
+
+/* Punctuation of the sentence or the code around, and brackets that open before it. */
+static size_t
+without_tail(struct span t, size_t start, size_t end)
+{
+	while (end > start + 1) {
+		char last = t.p[end - 1];
+		char open = last == ')' ? '(' : last == ']' ? '[' : last == '}' ? '{' : 0;
+		if (open && span_chr(span_cut(t, start, end), open) == end - start)
+			end--;
+		else if (is_one_of(last, ".:,;"))
+			end--;
+		else
+			break;
+	}
+	return end;
+}
+
+/* Whether the key is the first on its line. */
+static bool
+begins_line(const struct candidate *c)
+{
+	size_t i = c->match;
+
+	while (i > 0 && c->match - i < 64 &&
+		(is_word(c->text.p[i - 1]) || is_one_of(c->text.p[i - 1], ".- \t*>")))
+		i--;
+	return i == 0 || c->text.p[i - 1] == '\n';
+}
+
+/* Whether the key is a variable's, as in ${NAME:-default}. */
+static bool
+in_braces(const struct candidate *c)
+{
+	size_t i = c->match;
+
+	while (i > 0 && c->match - i < 64 && is_word(c->text.p[i - 1]))
+		i--;
+	return i > 1 && c->text.p[i - 1] == '{' && c->text.p[i - 2] == '$';
+}
+
+/* Signs that the pattern took for a part of the separator, as in PASSWORD==x, :*x. */
+static size_t
+value_begins(const struct candidate *c)
+{
+	size_t i = c->start;
+
+	if (c->whole) { /* key=value */
+		const char *p = memchr(c->text.p + c->match, '=', c->start - c->match);
+		for (i = p ? (size_t)(p - c->text.p) + 1 : c->start; i < c->start; i++)
+			if (is_alnum(c->text.p[i]))
+				return c->start;
+		return p ? (size_t)(p - c->text.p) + 1 : c->start;
+	}
+	if (in_braces(c)) /* ${NAME:-default} */
+		return i + (c->text.p[i] == '-' || c->text.p[i] == '=');
+	while (i > c->match + 1 && is_one_of(c->text.p[i - 1], "*=_["))
+		i--;
+	return i < c->start && c->text.p[i] == '=' ? i + 1 : i;
+}
+
+/* ---- what parts key and value ---- */
+
+static void
+read_separator(const struct candidate *c, struct value *v)
+{
+	struct span t = c->text;
+	size_t i = c->start;
+
+	while (i > c->match && is_one_of(t.p[i - 1], " \t\r\n\"'`\\*_"))
+		i--;
+	if (i > c->match && i < c->start && is_quote(t.p[i]) && is_one_of(t.p[i - 1], "bru@"))
+		i--; /* r"…" */
+	while (i > c->match && is_one_of(t.p[i - 1], " \t\r\n"))
+		i--;
+	v->sep = i > c->match ? t.p[i - 1] : 0;
+	while (i > c->match && is_one_of(t.p[i - 1], "=:"))
+		i--;
+	if (v->sep != '=' && v->sep != ':' && i > c->match)
+		i--;
+	v->spaced = i > c->match && is_one_of(t.p[i - 1], " \t");
+}
+
+struct value
+value_read(struct candidate *c)
+{
+	struct value v = { 0 };
+	size_t close = c->whole ? 0 : closing_quote(c), end = c->start;
+
+	read_separator(c, &v);
+	if (c->whole && blank_in(c->text, c->start, c->text.n) == c->text.n) {
+		/* a field of its own: all of it is the value */
+		c->start = value_begins(c);
+		c->end = c->text.n;
+		v.quoted = true;
+	} else if (close) {
+		c->end = close;
+		v.quoted = true;
+		/* Judged by its first word: sentences are in quotes too. */
+		v.s = span_cut(c->text, c->start, blank_in(c->text, c->start, close));
+		return v;
+	} else {
+		struct span t = c->text;
+		size_t stop = c->end;
+		bool lone = begins_line(c), braces = in_braces(c);
+		end = c->start = value_begins(c);
+		while (end < stop && !ends_bare(t, end, lone) && !(braces && t.p[end] == '}'))
+			end++;
+		c->end = without_tail(t, c->start, end);
+	}
+	effort_add(c->end - c->start);
+	v.s = span_cut(c->text, c->start, c->end);
+	return v;
+}
+
+bool
+value_is_prose(const struct candidate *c)
+{
+	enum { LONG = 20 }; /* of so many letters check_generic asks whether they are random */
+	struct span t = c->text;
+	size_t at = c->start, words = 0;
+
+	if (c->whole || at == 0 || !is_one_of(t.p[at - 1], " \t\n"))
+		return false;
+	while (at < t.n && is_alpha(t.p[at]))
+		at++;
+	if (at == c->start || at - c->start >= LONG)
+		return false;
+	while (at < t.n && is_one_of(t.p[at], ".,:;"))
+		at++;
+	/* "secret: string = …": what comes next may say that it is a type. */
+	while (at < t.n && is_blank_or_end(t, at)) {
+		at = blank_end(t, at);
+		size_t end = blank_in(t, at, t.n);
+		if (end == at || end == t.n)
+			return false;
+		if (++words == 2)
+			return true;
+		at = end;
+	}
+	return false;
+}
+
+/* Whether the value at `at` is between tags: of its own key, so that the tag is closed
+ * after it, or of others. */
+static bool
+tag_parts(const struct candidate *c)
+{
+	struct span t = c->text;
+	size_t i = c->start, close;
+
+	while (i > c->match && t.p[i - 1] != '>')
+		i--;
+	close = i;
+	while (i > 0 && close - i < 80 && t.p[i - 1] != '<')
+		i--;
+	if (i == 0 || t.p[i - 1] != '<' || i >= close)
+		return false;
+	if (t.p[i] == '/')
+		return true;
+	for (size_t k = c->end; k < t.n && k - c->end < 16; k++) {
+		if (t.p[k] == '<')
+			return k + 1 < t.n && t.p[k + 1] == '/';
+		if (!is_one_of(t.p[k], " \t\r\n"))
+			return false;
+	}
+	return false;
+}
+
+/* Whether the line of the candidate is a row of a table drawn with '|'. */
+static bool
+is_table_row(const struct candidate *c)
+{
+	size_t i = c->match;
+
+	while (i > 0 && c->match - i < 256 && c->text.p[i - 1] != '\n')
+		i--;
+	while (i < c->match && is_one_of(c->text.p[i], " \t>"))
+		i++;
+	return c->text.p[i] == '|';
+}
+
+/* set("password", "…"): the key is a literal, and the first of a list. */
+static bool
+is_first_literal(const struct candidate *c)
+{
+	struct span t = c->text;
+	const char *comma = memrchr(t.p + c->match, ',', c->start - c->match);
+	size_t i = comma ? (size_t)(comma - t.p) : c->match;
+
+	while (i > c->match && is_one_of(t.p[i - 1], " \t"))
+		i--;
+	if (i == c->match || !is_quote(t.p[i - 1]))
+		return false;
+	for (i = c->match; i > 0 && c->match - i < 64 && !is_quote(t.p[i - 1]);)
+		i--;
+	if (i > 0)
+		i--;
+	while (i > 0 && is_one_of(t.p[i - 1], " \t\r\n"))
+		i--;
+	return i > 0 && is_one_of(t.p[i - 1], "([{");
+}
+
+bool
+value_is_assigned(const struct candidate *c, const struct value *v)
+{
+	struct span t = c->text;
+
+	if (c->whole)
+		return true;
+	switch (v->sep) {
+	case ',': return v->quoted && is_first_literal(c);
+	case '|': return is_table_row(c);
+	case '>': {
+		const char *p = memrchr(t.p + c->match, '>', c->start - c->match);
+		size_t i = p ? (size_t)(p - t.p) : 0;
+		return p && ((i > 0 && t.p[i - 1] == '=') || tag_parts(c));
+	}
+	case ':': { /* Pass::name */
+		const char *p = memrchr(t.p + c->match, ':', c->start - c->match);
+		return p && p > t.p && p[-1] != ':';
+	}
+	default: return true;
+	}
+}
+
+/* ---- references ---- */
+
+bool
+value_names_secret(struct span s)
+{
+	static const char *const words[] = { "pass", "pwd", "secret", "token", "key", "cred" };
+
+	for (size_t i = 0; i < s.n; i++)
+		for (size_t k = 0; k < COUNT_OF(words); k++)
+			if (span_ieq(span_cut(s, i, i + strlen(words[k])), span_str(words[k])))
+				return true;
+	return false;
+}
+
+/* A name inside the brackets of a template, blanks, filters and defaults included. */
+static bool
+encloses(struct span s, const char *open, const char *close)
+{
+	return span_starts(s, span_str(open)) && span_ends(s, span_str(close)) &&
+	       s.n > strlen(open) + strlen(close);
+}
+
+static bool
+is_plain_name(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "-. :/"))
+			return false;
+	return s.n > 0;
+}
+
+bool
+value_is_template(struct span s)
+{
+	static const char *const schemes[] = { "arn:", "ref+", "vault:", "op://",
+		"ssm:", "env:", "file:", "secret://", "secretref:", "secrets.", "projects/",
+		"@Microsoft.KeyVault", "AzureKeyVault", "!Ref", "!vault",
+		"{{resolve:", "urn:", "ENC[", "ENC(" };
+
+	if (s.n == 0)
+		return true;
+	for (size_t i = 0; i < COUNT_OF(schemes); i++)
+		if (s.n >= strlen(schemes[i]) &&
+			span_ieq(span_cut(s, 0, strlen(schemes[i])), span_str(schemes[i])))
+			/* vault:secret/db#password, but not vault:9Doors! */
+			return span_chr(s, '!') == s.n || s.p[0] == '!';
+	if (memmem(s.p, s.n, "://", 3))
+		return is_alpha(s.p[0]);
+	/* cut at its first blank: ${{ secrets.NAME }} */
+	if (s.n == 2 && s.p[0] == '%' && is_lower(s.p[1])) /* %s */
+		return true;
+	if (span_starts(s, SPAN_LIT("[[")) || span_starts(s, SPAN_LIT("{{")) ||
+		span_starts(s, SPAN_LIT("${")) || span_starts(s, SPAN_LIT("$(")) ||
+		span_starts(s, SPAN_LIT("#{")) || span_starts(s, SPAN_LIT("{%")) ||
+		span_starts(s, SPAN_LIT("<%")))
+		return true;
+	if (memmem(s.p, s.n, "${", 2) || memmem(s.p, s.n, "{{", 2))
+		return span_chr(s, '}') < s.n || s.p[0] == '$';
+	size_t open = span_chr(s, '<'), close = span_chr(s, '>');
+	if (open < close && close < s.n && value_names_secret(span_cut(s, open, close)) &&
+		is_plain_name(span_cut(s, open + 1, close)))
+		return true;
+	open = span_chr(s, '{');
+	if (open < s.n && span_chr(s, '/') < open && span_chr(s, '}') < s.n) /* /a/{id} */
+		return true;
+	if (encloses(s, "<", ">") || encloses(s, "[", "]") || encloses(s, "{", "}"))
+		return is_plain_name(span_cut(s, 1, s.n - 1));
+	if (s.p[0] == '<') /* <your token here>, up to the blank */
+		return is_plain_name(span_cut(s, 1, s.n));
+	if (encloses(s, "%", "%"))
+		return is_plain_name(span_cut(s, 1, s.n - 1));
+	if (encloses(s, "%(", ")s") || encloses(s, "__", "__"))
+		return true;
+	if (s.p[0] == '$' || s.p[0] == '@' || s.p[0] == '&') {
+		struct span name = span_cut(s, 1, s.n);
+		size_t digits = 0;
+		for (size_t i = 0; i < name.n; i++) {
+			if (!is_word(name.p[i]) && !is_one_of(name.p[i], ".:>-[]"))
+				return false;
+			digits += is_digit(name.p[i]);
+		}
+		/* $NAME, $this->pw, but not $aB9xK2 */
+		return name.n > 0 && (digits == 0 || value_is_identifier(name));
+	}
+	return false;
+}
+
+/* Words of a name, in camelCase or snake_case, and what they hold. */
+struct words_seen {
+	size_t words, letters, digits;
+	size_t capitals, inside; /* runs of digits with a letter at both ends */
+	bool name;		 /* nothing else */
+};
+
+static struct words_seen
+words_of(struct span s)
+{
+	struct words_seen w = { .name = s.n > 0 && !is_digit(s.p[0]) };
+
+	for (size_t i = 0; i < s.n; i++) {
+		w.name &= is_word(s.p[i]);
+		w.digits += is_digit(s.p[i]);
+		if (!is_alpha(s.p[i]))
+			continue;
+		w.letters++;
+		w.capitals += is_upper(s.p[i]);
+		for (size_t k = i; k > 0 && is_digit(s.p[k - 1]); k--)
+			w.inside += k > 1 && is_alpha(s.p[k - 2]);
+		bool before = i > 0 && is_alpha(s.p[i - 1]);
+		/* fooBar, XMLFile */
+		w.words += !before ||
+			   (is_upper(s.p[i]) && (is_lower(s.p[i - 1]) ||
+							(i + 1 < s.n && is_lower(s.p[i + 1]))));
+	}
+	return w;
+}
+
+/* Digits among letters as chance puts them: base32 in capitals, and in mixed case more of
+ * them than Base64ToUtf8String has. */
+static bool
+is_thrown(struct span s, struct words_seen w)
+{
+	enum { LONG = 16 };
+
+	if (s.n < LONG || !w.inside)
+		return false;
+	if (w.capitals == w.letters && span_chr(s, '_') == s.n)
+		return true;
+	return w.capitals && (w.inside > 2 || (w.inside == 2 && w.letters < 4 * w.words));
+}
+
+static bool
+is_identifier(struct span s, size_t most_digits)
+{
+	struct words_seen w = words_of(s);
+
+	return w.name && w.digits <= most_digits && w.words && w.letters >= 3 * w.words &&
+	       !is_thrown(s, w);
+}
+
+bool
+value_is_identifier(struct span s)
+{
+	return is_identifier(s, 3);
+}
+
+bool
+value_is_words(struct span s)
+{
+	return is_identifier(s, s.n / 4);
+}
+
+/* Letters, and words of them joined by '-'. */
+static bool
+is_plain_word(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_alpha(s.p[i]) && !is_one_of(s.p[i], "-_"))
+			return false;
+	return s.n > 0 && s.n <= 24;
+}
+
+/* a.b.c, a->b, a::b: identifiers, and how many. */
+static size_t
+chain_length(struct span s)
+{
+	struct words_seen all = { 0 };
+	size_t parts = 0, from = s.n > 2 && s.p[0] == '.'; /* .Values.password */
+
+	for (size_t i = from; i <= s.n; i++) {
+		size_t skip = i == s.n || s.p[i] == '.' ? 1 : 0;
+		if (i + 1 < s.n && (!memcmp(s.p + i, "->", 2) || !memcmp(s.p + i, "::", 2) ||
+					   !memcmp(s.p + i, "?.", 2)))
+			skip = 2;
+		if (!skip)
+			continue;
+		struct span part = span_cut(s, from, i);
+		if (part.n > 1 && part.p[0] == '$')
+			part = span_cut(part, 1, part.n);
+		struct words_seen w = words_of(part);
+		if (!w.name)
+			return 0;
+		all.words += w.words;
+		all.letters += w.letters;
+		all.digits += w.digits;
+		parts++;
+		from = i + skip;
+		i = from - 1;
+	}
+	if (all.digits > 3 || (all.digits && all.letters < 3 * all.words))
+		return 0;
+	return parts + (s.p[0] == '.' && (all.digits == 0 || value_names_secret(s)));
+}
+
+static bool
+is_chain(struct span s)
+{
+	return chain_length(s) > 1;
+}
+
+bool
+value_is_name(struct span s)
+{
+	if (s.n > 1 && s.p[0] == '+') /* "Basic " + name */
+		s = span_cut(s, 1, s.n);
+	if (value_is_identifier(s) || is_chain(s))
+		return true;
+	size_t parts = 0;
+	while (s.p && span_chr(s, '/') < s.n) {
+		struct span part = span_next(&s, '/');
+		if (part.n && !value_is_identifier(part) && !is_plain_word(part))
+			return false;
+		parts++;
+	}
+	return parts > 0 && (s.n == 0 || value_is_identifier(s) || is_plain_word(s));
+}
+
+/* The name that a call or an index begins with: its length, 0 without. */
+static size_t
+callee(struct span s)
+{
+	size_t i = s.n > 1 && is_one_of(s.p[0], "!*&$") ? 1 : 0, from = i;
+
+	while (i < s.n && (is_word(s.p[i]) || is_one_of(s.p[i], ".:$?>-")))
+		i++;
+	if (i == from || i >= s.n || !is_one_of(s.p[i], "([{"))
+		return 0;
+	struct span name = span_trim(span_cut(s, from, i), ".");
+	bool word = true;
+	for (size_t k = 0; k < name.n; k++)
+		word &= is_alpha(name.p[k]) || name.p[k] == '_';
+	return (name.n > 2 || (name.n && s.p[s.n - 1] == ')')) &&
+			       (word || value_is_identifier(name) || is_chain(name))
+		       ? i
+		       : 0;
+}
+
+/* Map<Key, Value>, cut where its first blank is. */
+static bool
+is_generic_type(struct span s)
+{
+	size_t open = span_chr(s, '<');
+	struct span name = span_cut(s, 0, open);
+
+	if (open == s.n || open < 3 || !(value_is_identifier(name) || is_chain(name)))
+		return false;
+	for (size_t i = open; i < s.n; i++)
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "<>,:.?&*()[]"))
+			return false;
+	return true;
+}
+
+/* Letters of another alphabet, written as properties files have them. */
+static bool
+has_escaped_letters(struct span s)
+{
+	for (size_t i = 0; i + 5 < s.n; i++)
+		if (s.p[i] == '\\' && s.p[i + 1] == 'u' && is_hex(s.p[i + 2]) &&
+			is_hex(s.p[i + 5]) && memcmp(s.p + i + 2, "00", 2))
+			return true;
+		else if (s.p[i] == '\\' && s.p[i + 1] == 'u' && s.p[i + 2] == '0' &&
+			 s.p[i + 3] == '0' && s.p[i + 4] > '7')
+			return true;
+	return false;
+}
+
+/* Names, brackets around them and what calls them, and at most a few digits. */
+static bool
+is_expression(struct span s)
+{
+	size_t digits = 0, closed = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "()[].,:*&?<>-"))
+			return false;
+		digits += is_digit(s.p[i]);
+		closed += s.p[i] == ')' && i + 1 < s.n && !is_blank_or_end(s, i + 1);
+	}
+	return closed > 0 && digits <= 3;
+}
+
+/* []string{"a", [Thing.new("a"), _("a"): names and brackets up to a literal's quote. */
+static bool
+opens_literal(struct span s)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i + 1 < s.n; i++) {
+		digits += is_digit(s.p[i]);
+		if (is_one_of(s.p[i], "({[") && is_quote(s.p[i + 1]))
+			return digits <= 3;
+		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "()[]{}.:*&$>-"))
+			return false;
+	}
+	return false;
+}
+
+bool
+value_is_code(const struct candidate *c, const struct value *v)
+{
+	struct span s = v->s, t = c->text;
+	char next = c->end < t.n ? t.p[c->end] : '\n';
+
+	if (s.n == 0)
+		return true;
+	/* In quotes, and in PASSWORD=Blue.Horse9, two parts may well be a password. */
+	size_t parts =
+		chain_length(s.p[0] == '*' && !v->quoted ? span_cut(s, 1, s.n) : s); /* *a.b */
+	bool digit = false;
+	for (size_t i = 0; i < s.n; i++)
+		digit |= is_digit(s.p[i]);
+	if (parts > 2 || has_escaped_letters(s) ||
+		(parts == 2 && (!digit || (!v->quoted && (v->spaced || v->sep != '=')))))
+		return true;
+	if (v->quoted && !c->whole)
+		return false;
+	if (memmem(s.p, s.n, "::", 2) && !digit)
+		return true;
+	if (s.p[0] == '(') { /* (Type) value, (a.b(), ((Type)value).call() */
+		struct span inner = span_trim(s, "()!");
+		return value_is_identifier(inner) || is_chain(inner) || callee(inner) ||
+		       is_expression(s);
+	}
+	if (!c->whole && opens_literal(s))
+		return true;
+	if (is_generic_type(s))
+		return true;
+	if (c->whole) {
+		size_t end = callee(s);
+		return end && is_one_of(s.p[s.n - 1], ")]([{}");
+	}
+	size_t call = callee(s);
+	if (call && (is_one_of(s.p[s.n - 1], ")]([{}") || is_one_of(next, ",(") || v->spaced ||
+			    (call + 1 < s.n && is_one_of(s.p[call + 1], "@$\"'")) ||
+			    span_chr(span_cut(s, call + 1, s.n), '(') + call + 1 < s.n))
+		return true;
+	if (s.p[0] == '[' && memmem(s.p, s.n, "::", 2))
+		return true;
+	if (s.n > 1 && is_one_of(s.p[0], "!*&"))
+		s = span_cut(s, 1, s.n);
+	if (s.n > 1 && s.p[s.n - 1] == '?' && v->sep == ':') /* String? */
+		s.n--;
+	if (!value_is_identifier(s))
+		return false;
+	if (s.n < v->s.n || is_one_of(next, "([") || value_names_secret(s))
+		return true;
+	/* x = name2; f(x = name2) */
+	if ((next == ';' && v->spaced) || (next == ')' && v->sep != ':'))
+		return true;
+	bool hump = span_chr(s, '_') < s.n;
+	for (size_t i = 1; i < s.n; i++)
+		hump |= is_lower(s.p[i - 1]) && is_upper(s.p[i]);
+	return hump && (next == ',' || next == ')' || next == ';');
+}

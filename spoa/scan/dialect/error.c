@@ -1,0 +1,321 @@
+/* Error documents in the caller's dialect, and the event that ends a stream. One line,
+ * capped, never with prompt text: what cannot be written as it is, is left out. */
+#include "base/caps.h"
+#include "base/codec/eventstream.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+#include "scan/dialect/family.h"
+
+/* The code, and the types that OpenAI (https://platform.openai.com/docs/guides/error-codes),
+ * Anthropic (https://docs.anthropic.com/en/api/errors), Google (google.rpc.Code), Bedrock
+ * (names of exceptions) and TGI give with a status: SDKs go by the status or, Bedrock's, by the
+ * type; people and logs by the type. */
+/* clang-format off */
+static const struct status_row {
+	int status;
+	const char *code, *type[TYPES];
+} statuses[] = {
+	{ 400, "invalid_request",      { "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
+	{ 401, "invalid_credentials",  { "authentication_error",  "authentication_error",  "UNAUTHENTICATED",    "AccessDeniedException",       "validation" } },
+	{ 403, "permission_denied",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
+	{ 404, "not_found",            { "not_found_error",       "not_found_error",       "NOT_FOUND",          "ResourceNotFoundException",   "validation" } },
+	{ 408, "request_timeout",      { "invalid_request_error", "invalid_request_error", "DEADLINE_EXCEEDED",  "ModelTimeoutException",       "validation" } },
+	{ 413, "request_too_large",    { "invalid_request_error", "request_too_large",     "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
+	{ 415, "unsupported_encoding", { "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
+	{ 429, "rate_limit_exceeded",  { "rate_limit_error",      "rate_limit_error",      "RESOURCE_EXHAUSTED", "ThrottlingException",         "overloaded" } },
+	{ 451, "legal_restriction",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
+	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error", "UNIMPLEMENTED",      "ValidationException",         "validation" } },
+	{ 503, "service_unavailable",  { "server_error",          "overloaded_error",      "UNAVAILABLE",        "ServiceUnavailableException", "overloaded" } }, /* others from 500 on, too */
+};
+
+/* What ends a stream is a decision on its content, or a failure. */
+static const struct {
+	const char *code, *type;
+	int status; /* for dialects whose type goes by it */
+} stream_codes[] = {
+	{ "content_policy_violation", "content_filter", 403 },
+	{ "permission_denied",        "content_filter", 403 },
+	{ "content_filter",           "content_filter", 403 },
+	{ "unreadable_content",       "content_filter", 403 },
+	{ "rate_limit_exceeded",      NULL,             429 },
+	{ "insufficient_quota",       "insufficient_quota", 429 },
+};
+/* clang-format on */
+
+/* Bedrock's streams have exceptions of their own names, by the status. */
+static const char *
+stream_exception(int status)
+{
+	return status == 429   ? "throttlingException"
+	       : status >= 500 ? "serviceUnavailableException"
+			       : "validationException";
+}
+
+/* The row of a status; of another one that of 400 or 503. */
+static const struct status_row *
+row_of(int status)
+{
+	const struct status_row *last = &statuses[COUNT_OF(statuses) - 1];
+
+	for (const struct status_row *r = statuses; r <= last; r++)
+		if (r->status == status)
+			return r;
+	return status < 500 ? statuses : last;
+}
+
+/* Writes the document of "MESSAGE (ID)", the message cut until the document fits. */
+static void
+write_capped(error_writer *writer, struct error e, struct buf *out)
+{
+	struct buf text, doc;
+	struct span message = span_cut(e.message, 0, CAP_ERROR_BYTES);
+
+	buf_init(&text, 0);
+	buf_init(&doc, 0);
+	e.id = span_cut(e.id, 0, 64);
+	e.id.n = utf8_prefix(e.id);
+	for (;;) {
+		message.n = utf8_prefix(message);
+		buf_clear(&text);
+		buf_clear(&doc);
+		buf_span(&text, message);
+		if (e.id.n) {
+			buf_str(&text, " (decision ");
+			buf_span(&text, e.id);
+			buf_putc(&text, ')');
+		}
+		e.message = buf_view(&text);
+		writer(&doc, &e);
+		if (doc.n <= CAP_ERROR_BYTES || !message.n)
+			break;
+		size_t over = doc.n - CAP_ERROR_BYTES;
+		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
+	}
+	/* type, code and id are our own words; of the message nothing need be left */
+	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
+	buf_span(out, buf_view(&doc));
+	out->failed |= doc.failed || text.failed;
+	buf_free(&text);
+	buf_free(&doc);
+}
+
+void
+dialect_error(const struct dialect *d, int status, const char *code, struct span message,
+	struct span id, struct buf *out)
+{
+	const struct status_row *r = row_of(status);
+	struct error e = { .status = status,
+		.type = r->type[d->types],
+		.code = code ? code : r->code,
+		.message = message,
+		.id = id };
+
+	if (!strcmp(e.code, "insufficient_quota"))
+		e.type = d->types == TYPES_OPENAI    ? e.code
+			 : d->types == TYPES_BEDROCK ? "ServiceQuotaExceededException"
+						     : e.type;
+	write_capped(d->error, e, out);
+}
+
+struct span
+dialect_error_type(const struct dialect *d, struct span document)
+{
+	struct span key = SPAN_LIT("\"__type\":\"");
+	const char *at =
+		d->types == TYPES_BEDROCK ? memmem(document.p, document.n, key.p, key.n) : NULL;
+
+	if (!at)
+		return SPAN_LIT("");
+	struct span rest = span_cut(document, (size_t)(at - document.p) + key.n, document.n);
+	return span_cut(rest, 0, span_chr(rest, '"'));
+}
+
+/* "#": the tokens, "@": the window, "^": how much more. Sources as in refusal.c. */
+static const struct {
+	const struct dialect *d;
+	const char *endpoint, *says;
+} too_long[] = {
+	{ &dialect_openai, "responses",
+		"Your input exceeds the context window of this model. Please adjust your input "
+		"and try again." },
+	{ &dialect_anthropic, NULL, "prompt is too long: # tokens > @ maximum" },
+	{ &dialect_gemini, NULL,
+		"The input token count (#) exceeds the maximum number of tokens allowed (@)." },
+	{ &dialect_bedrock, NULL, "Input is too long for requested model." },
+	{ &dialect_cohere, NULL,
+		"too many tokens: total number of tokens in the prompt cannot exceed @ - "
+		"received #. Try using a shorter prompt." },
+	{ &dialect_mistral, NULL,
+		"Prompt contains # tokens and 0 draft tokens, too large for model with @ maximum "
+		"context length" },
+	{ &dialect_ollama, NULL, "prompt too long; exceeded max context length by ^ tokens" },
+	{ &dialect_tgi, NULL,
+		"Input validation error: `inputs` must have less than @ tokens. Given: #" },
+	{ NULL, NULL,
+		"This model's maximum context length is @ tokens. However, your messages "
+		"resulted in # tokens. Please reduce the length of the messages." },
+};
+
+struct span
+dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
+	uint64_t window, struct arena *a)
+{
+	char number[SPAN_DECIMAL];
+	struct buf out;
+	size_t i = 0;
+
+	while (too_long[i].d && (too_long[i].d != d || (too_long[i].endpoint &&
+							       !str_same(too_long[i].endpoint, endpoint))))
+		i++;
+	buf_init(&out, 512);
+	for (const char *p = too_long[i].says; *p; p++) {
+		uint64_t n = *p == '#' ? tokens : *p == '@' ? window : tokens - window;
+		if (*p == '#' || *p == '@' || *p == '^')
+			buf_span(&out, span_of(number, span_decimal(number, (int64_t)n)));
+		else
+			buf_putc(&out, *p);
+	}
+	struct span said = arena_dup(a, buf_view(&out));
+	buf_free(&out);
+	return said;
+}
+
+/* {"type":"error","code","message","param":null,"sequence_number"} as OpenAI's responses say
+ * it, and "error", without which their SDK does not throw. */
+static void
+responses_error(struct buf *out, const struct error *e)
+{
+	buf_printf(out, "{\"type\":\"error\",\"code\":\"%s\",\"message\":", e->code);
+	buf_json_str(out, e->message);
+	buf_printf(out, ",\"param\":null,\"sequence_number\":0,\"error\":{\"type\":\"%s\",",
+		e->type);
+	buf_printf(out, "\"code\":\"%s\",\"param\":null,\"message\":", e->code);
+	buf_json_str(out, e->message);
+	buf_str(out, "}}");
+}
+
+/* A stream of Cohere's ends so when it fails. */
+static void
+cohere_end(struct buf *out, const struct error *e)
+{
+	buf_str(out,
+		"{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\",\"error\":");
+	buf_json_str(out, e->message);
+	buf_str(out, "}}");
+}
+
+/* The same of v1's, whose clients look at other members. */
+static void
+cohere_line(struct buf *out, const struct error *e)
+{
+	buf_str(out, "{\"is_finished\":true,\"event_type\":\"stream-end\",\"finish_reason\":"
+		     "\"ERROR\",\"type\":\"message-end\",\"delta\":{\"finish_reason\":"
+		     "\"ERROR\",\"error\":");
+	buf_json_str(out, e->message);
+	buf_str(out, "}}");
+}
+
+void
+dialect_line_error(const struct dialect *d, const char *code, struct span message,
+	struct span id, struct buf *out)
+{
+	if (d->stream == STREAM_COHERE)
+		write_capped(cohere_line,
+			(struct error){
+				.status = 503, .code = code, .message = message, .id = id },
+			out);
+	else
+		dialect_error(d, 403, code, message, id, out);
+}
+
+const char *
+dialect_stream_error_data(const struct dialect *d, const char *endpoint, const char *code,
+	struct span message, struct span id, struct buf *out)
+{
+	const char *type = NULL, *event = d->stream_event;
+	error_writer *writer = d->error;
+	int status = 503;
+
+	if (!code)
+		code = "service_unavailable";
+	for (size_t i = 0; i < COUNT_OF(stream_codes); i++) {
+		if (!strcmp(code, stream_codes[i].code)) {
+			type = stream_codes[i].type;
+			status = stream_codes[i].status;
+		}
+	}
+	if (!type || d->types != TYPES_OPENAI)
+		type = row_of(status)->type[d->types];
+	if (d->types == TYPES_BEDROCK)
+		event = stream_exception(status);
+	if (d->stream == STREAM_COHERE)
+		writer = cohere_end;
+	if (d == &dialect_openai && endpoint && !strcmp(endpoint, "responses")) {
+		writer = responses_error;
+		event = "error";
+	}
+	write_capped(writer,
+		(struct error){ .status = status,
+			.type = type,
+			.code = code,
+			.message = message,
+			.id = id },
+		out);
+	return event ? event : "";
+}
+
+/* :message-type exception, as the SDKs throw it. */
+static void
+write_exception(struct buf *out, const char *type, struct span data)
+{
+	struct buf headers;
+
+	buf_init(&headers, 0);
+	eventstream_header(&headers, ":exception-type", span_str(type));
+	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
+	eventstream_header(&headers, ":message-type", SPAN_LIT("exception"));
+	int err = eventstream_write(out, buf_view(&headers), data);
+	/* write_capped() made both */
+	INVARIANT(err == 0 || buf_failed(out));
+	out->failed |= headers.failed;
+	buf_free(&headers);
+}
+
+void
+dialect_rpc_error(struct span ids, const char *code, struct span message, struct span id,
+	struct buf *out)
+{
+	struct mcp_refusal r = { .code = MCP_CODE_DENIED,
+		.reason = code ? code : "service_unavailable",
+		.message = message,
+		.decision = id };
+
+	while (ids.n) {
+		r.id = span_next(&ids, '\n');
+		mcp_refuse_event(&r, out);
+	}
+}
+
+void
+dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
+	struct span message, struct span id, struct buf *out)
+{
+	struct buf data;
+
+	buf_init(&data, 0);
+	const char *event = dialect_stream_error_data(d, endpoint, code, message, id, &data);
+	out->failed |= data.failed;
+	if (d->stream == STREAM_FRAMES) {
+		write_exception(out, event, buf_view(&data));
+	} else if (d->stream == STREAM_LINES) {
+		buf_span(out, buf_view(&data));
+		buf_putc(out, '\n');
+	} else {
+		if (*event)
+			buf_printf(out, "event: %s\n", event);
+		buf_str(out, "data: ");
+		buf_span(out, buf_view(&data));
+		buf_str(out, "\n\n");
+	}
+	buf_free(&data);
+}

@@ -1,0 +1,282 @@
+/* Google: the Gemini API and Vertex. The model and the verb are in the path, proto JSON
+ * takes camelCase and snake_case, and a list's one element in its place.
+ * https://ai.google.dev/api/generate-content */
+#include "base/attr.h"
+#include "scan/dialect/family.h"
+
+/* clang-format off */
+#define OPT(types) (types) | T_NULL
+#define LIST T_ARRAY|T_OBJECT|T_NULL
+
+/* What a part holds, whoever wrote it. */
+#define DATA(at, role) \
+	{ at ".inlineData",                 OPT(T_OBJECT), role, F_DEEP, 0 }, \
+	{ at ".inlineData.mimeType",        OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_SOURCE_TYPE }, \
+	{ at ".inlineData.data",            OPT(T_STRING), role, F_OPAQUE, 0 }, \
+	{ at ".fileData",                   OPT(T_OBJECT), role, F_DEEP, 0 }, \
+	{ at ".fileData.mimeType",          OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_SOURCE_TYPE }, \
+	{ at ".fileData.fileUri",           OPT(T_STRING), role, 0, 0 }
+
+#define PARTS(at, role) \
+	{ at ".parts",                      LIST, role, F_ONE, 0 }, \
+	{ at ".parts[*]",                   T_OBJECT, role, 0, READ_PART }, \
+	{ at ".parts[*].text",              OPT(T_STRING), role, 0, 0 }, \
+	DATA(at ".parts[*]", role)
+
+
+
+#define CONTENTS(at) \
+	{ at ".contents",                   LIST|T_STRING, ROLE_USER, F_ONE, 0 }, \
+	{ at ".contents[*]",                T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE }, \
+	{ at ".contents[*].role",           OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_ROLE }, \
+	PARTS(at ".contents[*]", ROLE_BY_MESSAGE), \
+	{ at ".contents[*].parts[*].functionCall",         OPT(T_OBJECT), ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionCall.name",    OPT(T_STRING), ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
+	{ at ".contents[*].parts[*].functionCall.args",    T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse",     OPT(T_OBJECT), ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse.name", OPT(T_STRING), ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse.response", T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse.parts", LIST, ROLE_TOOL_RESULT, F_DEEP|F_ONE, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse.parts[*]", T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
+	DATA(at ".contents[*].parts[*].functionResponse.parts[*]", ROLE_TOOL_RESULT), \
+	{ at ".contents[*].parts[*].executableCode",       T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].codeExecutionResult",  T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].toolCall",             T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].toolResponse",         T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }
+
+/* A request to generate; `at` ends without a dot, "" for the document. */
+#define GENERATE(at) \
+	{ at ".model",                      OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_MODEL }, \
+	CONTENTS(at), \
+	{ at ".systemInstruction",          OPT(T_OBJECT|T_STRING), ROLE_SYSTEM, F_DEEP, 0 }, \
+	{ at ".systemInstruction.role",     OPT(T_STRING), ROLE_OTHER, F_RESERVED, 0 }, \
+	PARTS(at ".systemInstruction", ROLE_SYSTEM), \
+	{ at ".tools",                      LIST, ROLE_TOOL_DEFINITION, F_DEEP|F_ONE, 0 }, \
+	{ at ".tools[*].functionDeclarations", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at ".labels",                     T_ANY, ROLE_OTHER, F_DATA, 0 }, \
+	{ at ".toolConfig",                 OPT(T_OBJECT), ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at ".generationConfig",           OPT(T_OBJECT), ROLE_OTHER, 0, READ_CAP_HOLDER }, \
+	{ at ".generationConfig.maxOutputTokens", OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CAP }, \
+	{ at ".generationConfig.candidateCount",  OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
+	{ at ".generationConfig.responseSchema",  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at ".generationConfig.responseJsonSchema", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+
+#define SEALS(at) \
+	{ at ".contents[*].parts[*].thoughtSignature", NULL, 0, NULL }
+
+#define REFS(at) \
+	{ at ".contents[*].parts[*].fileData.fileUri", "file" }, \
+	{ at ".systemInstruction.parts[*].fileData.fileUri", "file" }, \
+	{ at ".cachedContent", "cached_content" }
+
+static const struct row generate_rows[] = { GENERATE(""), { 0 } };
+static const struct row count_rows[] = { GENERATE(""), GENERATE("generateContentRequest"), { 0 } };
+#define IN_BATCH "batch.inputConfig.requests.requests[*].request"
+static const struct row batch_rows[] = {
+	{ IN_BATCH, OPT(T_OBJECT), ROLE_OTHER, 0, READ_REQUEST },
+	GENERATE(IN_BATCH),
+	{ 0 },
+};
+/* A line of a batch's file, {"key","request"}: which job takes it, and whether one does, nobody
+ * knows yet. */
+static const struct row line_rows[] = { GENERATE("request"), { 0 } };
+static const struct row embed_rows[] = {
+	{ "model",                      OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_MODEL },
+	{ "content",                    OPT(T_OBJECT), ROLE_USER, F_DEEP, 0 },
+	PARTS("content", ROLE_USER),
+	{ "title",                      OPT(T_STRING), ROLE_DOCUMENT, 0, 0 },
+	{ "requests",                   LIST, ROLE_USER, F_DEEP|F_ONE, 0 },
+	{ "requests[*].model",          OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_MODEL },
+	PARTS("requests[*].content", ROLE_USER),
+	{ "requests[*].title",          OPT(T_STRING), ROLE_DOCUMENT, 0, 0 },
+	{ 0 },
+};
+/* Embeddings and images of Vertex, and whatever else a model takes. */
+static const struct row predict_rows[] = {
+	{ "instances",                  LIST|T_STRING, ROLE_USER, F_DATA|F_ONE, 0 },
+	{ 0 },
+};
+
+/* By their keys: a part has one of them. */
+static const struct part_row keyed[] = {
+	{ "text",                NULL,   false },
+	{ "functionCall",        NULL,   false },
+	{ "functionResponse",    NULL,   false },
+	{ "executableCode",      NULL,   false },
+	{ "codeExecutionResult", NULL,   false },
+	{ "toolCall",            NULL,   false },
+	{ "toolResponse",        NULL,   false },
+	{ "thoughtSignature",    NULL,   false },
+	{ "inlineData",          "file", true },
+	{ "fileData",            "file", true },
+	{ 0 },
+};
+
+static const struct seal_row generate_seals[] = { SEALS(""), { 0 } };
+static const struct seal_row count_seals[] = { SEALS(""), SEALS("generateContentRequest"), { 0 } };
+static const struct seal_row line_seals[] = { SEALS("request"), SEALS(""), { 0 } };
+static const struct seal_row batch_seals[] = { SEALS(IN_BATCH), { 0 } };
+
+static const struct param_row params[] = {
+	{ "generationConfig.temperature",      "temperature" },
+	{ "generationConfig.topP",             "top_p" },
+	{ "generationConfig.topK",             "top_k" },
+	{ "generationConfig.maxOutputTokens",  "max_tokens" },
+	{ "generationConfig.candidateCount",   "n" },
+	{ "generationConfig.seed",             "seed" },
+	{ "generationConfig.presencePenalty",  "presence_penalty" },
+	{ "generationConfig.frequencyPenalty", "frequency_penalty" },
+	{ "generationConfig.responseLogprobs", "logprobs" },
+	{ "generationConfig.logprobs",         "top_logprobs" },
+	{ 0 },
+};
+static const struct ref_row refs[] = { REFS(""), { 0 } };
+static const struct ref_row count_refs[] = { REFS(""), REFS("generateContentRequest"), { 0 } };
+static const struct ref_row line_refs[] = { REFS("request"), { 0 } };
+static const struct ref_row batch_refs[] = {
+	REFS(IN_BATCH),
+	{ "batch.inputConfig.fileName", "file" },
+	{ 0 },
+};
+/* clang-format on */
+
+#define PROTO .snake = true, .speaker = ROLE_USER, .keyed = keyed, .tree = TREE
+#define BODY                                                                                   \
+	.rows = generate_rows, .seals = generate_seals, .params = params, .refs = refs,        \
+	.cap = "generationConfig.maxOutputTokens"
+static const struct table generate = { .json = true, BODY, PROTO };
+static const struct table other = { .lenient = true, BODY, PROTO };
+static const struct table count = {
+	.json = true, .rows = count_rows, .seals = count_seals, .refs = count_refs, PROTO
+};
+static const struct table batch = { .json = true,
+	.batch = true,
+	.rows = batch_rows,
+	.seals = batch_seals,
+	.refs = batch_refs,
+	.cap = "generationConfig.maxOutputTokens",
+	PROTO };
+static const struct table line = { .lenient = true,
+	.batch = true,
+	.rows = line_rows,
+	.seals = line_seals,
+	.refs = line_refs,
+	PROTO };
+
+static const struct table *
+line_table(struct span url UNUSED)
+{
+	return &line;
+}
+
+static const struct table files = {
+	.lenient = true, .seals = line_seals, .line = line_table, .tree = TREE
+};
+static const struct table embed = { .json = true, .rows = embed_rows, PROTO };
+static const struct table predict = { .json = true, .rows = predict_rows, PROTO };
+
+/* clang-format off */
+#define MODEL(place, flags) \
+	{ "POST", place ":generateContent",       "generate", &generate, flags }, \
+	{ "POST", place ":streamGenerateContent", "generate", &generate, (flags) | E_STREAMS }, \
+	{ "POST", place ":countTokens",           "count",    &count,    (flags) | E_FREE }, \
+	{ "POST", place ":computeTokens",         "count",    &count,    (flags) | E_FREE }, \
+	{ "POST", place ":embedContent",          "embed",    &embed,    flags }, \
+	{ "POST", place ":batchEmbedContents",    "embed",    &embed,    flags }, \
+	{ "POST", place ":asyncBatchEmbedContent", "batch",   &table_kept, (flags) | E_UNSEEN }, \
+	{ "POST", place ":batchGenerateContent",  "batch",    &batch,    flags }, \
+	{ "POST", place ":predict",               "predict",  &predict,  flags }, \
+	{ "POST", place ":predictLongRunning",    "predict",  &predict,  (flags) | E_UNSEEN }, \
+	{ "POST", place ":fetchPredictOperation", "predict",  &predict,  flags }
+
+static const struct endpoint_row endpoints[] = {
+	{ "POST", "/interactions",                "interactions", &gemini_interactions, 0 },
+	KEPT("/interactions",     "interactions"),
+	MODEL("/models/{model}", 0),
+	MODEL("/tunedModels/{model}", E_TWO),
+	MODEL("/endpoints/{model}", E_TWO),
+	{ "POST", "/publishers/anthropic/models/count-tokens:rawPredict",   "count", &table_messages, E_FREE },
+	{ "POST", "/publishers/anthropic/models/{model}:rawPredict",        "messages", &table_messages_no_model, 0 },
+	{ "POST", "/publishers/anthropic/models/{model}:streamRawPredict",  "messages", &table_messages_no_model, E_STREAMS },
+	{ "POST", "/publishers/mistralai/models/{model}:rawPredict",        "chat", &table_chat, 0 },
+	{ "POST", "/publishers/mistralai/models/{model}:streamRawPredict",  "chat", &table_chat, E_STREAMS },
+	{ "POST", "/models/{model}:rawPredict",       "raw",    NULL, 0 },
+	{ "POST", "/models/{model}:streamRawPredict", "raw",    NULL, E_STREAMS },
+	{ "POST", "/openai/chat/completions",            "chat", &table_chat, 0 },
+	{ "POST", "/endpoints/openapi/chat/completions", "chat", &table_chat, 0 },
+	/* Others have such paths below /v1, too. */
+	{ "GET",  "/v1beta/models",                   "models", NULL, E_ROOT },
+	{ "GET",  "/v1beta/models/{model}",           "models", NULL, E_ROOT },
+	{ "GET",  "/v1beta/tunedModels",              "models", NULL, E_ROOT },
+	{ "GET",  "/v1beta/tunedModels/{model}",      "models", NULL, E_ROOT | E_TWO },
+	{ "POST", "/upload/v1beta/files",             "files",  &files, E_ROOT },
+	{ NULL,   "/v1beta/files",                    "files",  NULL, E_ROOT },
+	{ NULL,   "/v1beta/files/{id}",               "files",  NULL, E_ROOT },
+	{ "GET",  "/v1beta/cachedContents",           "cached", NULL, E_ROOT },
+	{ "POST", "/v1beta/cachedContents",           "cached", &other, E_ROOT },
+	{ "GET",  "/v1beta/cachedContents/{id}",      "cached", NULL, E_ROOT | E_STORED },
+	{ NULL,   "/v1beta/cachedContents/{id}",      "cached", &other, E_ROOT },
+	{ "GET",  "/v1beta/batches",                  "batch",  NULL, E_ROOT },
+	{ NULL,   "/v1beta/batches/{id}",             "batch",  NULL, E_ROOT },
+	{ NULL,   "/cachedContents",                  "cached", &other, 0 },
+	{ "GET",  "/cachedContents/{id}",             "cached", NULL, E_STORED },
+	{ NULL,   "/cachedContents/{id}",             "cached", &other, 0 },
+	RUNS("/tunedModels",         "tuning"),
+	RUNS("/tuningJobs",          "tuning"),
+	RUNS("/batchPredictionJobs", "batch"),
+	RUNS("/auth_tokens",         "live"), /* what is said with one is said elsewhere */
+	/* each document is embedded */
+	RUNS("/fileSearchStores/{id}", "file_search_stores"),
+	{ "POST", "/upload/v1beta/fileSearchStores/{id}", "file_search_stores", &table_kept, E_ROOT | E_UNSEEN },
+	KEPT("/tuningJobs",          "tuning"),
+	KEPT("/batchPredictionJobs", "batch"),
+	KEPT("/operations",          "operations"),
+	KEPT("/fileSearchStores",    "file_search_stores"),
+	KEPT_AT("/upload/v1beta/fileSearchStores", "file_search_stores", E_ROOT),
+	KEPT_AT("/v1beta/agents",    "agents", E_ROOT), /* others have it below /v1 */
+	{ "GET",  "/models/{id}/operations/{id}",      "operations", NULL, E_STORED },
+	{ "GET",  "/tunedModels/{id}/operations/{id}", "operations", NULL, E_STORED },
+	{ 0 },
+};
+
+static const char *const tells[] = {
+	"/models/{model}:generateContent", "/models/{model}:streamGenerateContent",
+	"/models/{model}:countTokens", "/models/{model}:embedContent",
+	"/models/{model}:batchEmbedContents", "/models/{model}:batchGenerateContent",
+	"/tunedModels/{model}:generateContent", "/tunedModels/{model}:streamGenerateContent", NULL,
+};
+#define VERTEX(version) \
+	version, version "/projects/{id}/locations/{id}", version "/publishers/google", \
+	version "/projects/{id}/locations/{id}/publishers/google", \
+	version "/projects/{id}/locations/{id}/publishers/{id}"
+static const char *const bases[] = {
+	"/v1beta", "/v1alpha", VERTEX("/v1"), VERTEX("/v1beta1"), NULL,
+};
+/* clang-format on */
+
+/* google.rpc.Status, as REST shows it. */
+static void
+error(struct buf *out, const struct error *e)
+{
+	buf_printf(out, "{\"error\":{\"code\":%d,\"message\":", e->status);
+	buf_json_str(out, e->message);
+	buf_printf(out,
+		",\"status\":\"%s\",\"details\":[{\"@type\":\"type.googleapis.com/"
+		"google.rpc.ErrorInfo\",\"reason\":\"%s\",\"metadata\":{\"decision\":",
+		e->type, e->code);
+	buf_json_str(out, e->id);
+	buf_str(out, "}}]}}");
+}
+
+const struct dialect dialect_gemini = {
+	.name = "gemini",
+	.endpoints = endpoints,
+	.tells = tells,
+	.bases = bases,
+	.main = &generate,
+	.other = &other,
+	.bare_models = true,
+	.types = TYPES_GOOGLE,
+	.usage = usage_gemini,
+	.error = error,
+};

@@ -1,0 +1,67 @@
+/* The Model Context Protocol over streamable HTTP, both eras: one message of JSON-RPC a body,
+ * on any path. What makes it a message is read in mcp/; here is where its texts are.
+ * https://modelcontextprotocol.io/specification/2025-11-25/schema and …/2026-07-28/schema */
+#include "scan/dialect/family.h"
+
+/* clang-format off */
+static const struct row rows[] = {
+	{ "jsonrpc",               T_STRING,          ROLE_OTHER, F_RESERVED, 0 },
+	{ "id",                    T_STRING|T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, 0 },
+	{ "method",                T_STRING,          ROLE_OTHER, F_RESERVED, 0 },
+	{ "params",                T_OBJECT,          ROLE_OTHER, F_NONE, 0 },
+	{ "params._meta.progressToken", T_ANY,        ROLE_OTHER, F_RESERVED, 0 },
+	{ "params.protocolVersion", T_ANY,            ROLE_OTHER, F_RESERVED, 0 },
+	/* tools/call, prompts/get; resources/read, subscribe */
+	{ "params.name",           T_ANY,             ROLE_TOOL_CALL, F_RESERVED, 0 },
+	{ "params.uri",            T_ANY,             ROLE_TOOL_CALL, F_RESERVED, 0 },
+	{ "params.arguments",      T_ANY,             ROLE_TOOL_CALL, F_DATA, 0 },
+	/* completion/complete */
+	{ "params.ref",            T_ANY,             ROLE_OTHER, F_DATA, 0 },
+	{ "params.ref.type",       T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
+	{ "params.ref.name",       T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
+	{ "params.ref.uri",        T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
+	{ "params.argument",       T_ANY,             ROLE_USER, F_DATA, 0 },
+	{ "params.context",        T_ANY,             ROLE_USER, F_DATA, 0 },
+	/* What the server asked for: a sampled message, a person's form, the roots. */
+	{ "params.inputResponses", T_ANY,             ROLE_USER, F_DATA, 0 },
+	{ "result",                T_ANY,             ROLE_USER, F_DATA, 0 },
+	{ "error",                 T_ANY,             ROLE_USER, F_DATA, 0 },
+	/* notifications/cancelled, notifications/progress */
+	{ "params.requestId",      T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
+	{ "params.progressToken",  T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
+	{ "params.taskId",         T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
+	{ 0 },
+};
+/* The server's own, sent back as they came. */
+static const struct seal_row seals[] = {
+	{ "params.cursor",         NULL, 0, NULL },
+	{ "params.requestState",   NULL, 0, NULL },
+	{ 0 },
+};
+/* clang-format on */
+
+const struct table table_mcp = {
+	.json = true, .no_models = true, .rows = rows, .seals = seals, .tree = TREE
+};
+
+/* A client that waits for an answer is told with its id: scan/mcp/refusal.h. Here is what has none.
+ */
+static void
+error(struct buf *out, const struct error *e)
+{
+	enum mcp_code code = e->status == 400  ? MCP_CODE_REQUEST
+			     : e->status < 500 ? MCP_CODE_DENIED
+					       : MCP_CODE_INTERNAL;
+
+	mcp_refuse(
+		&(struct mcp_refusal){ .code = code, .reason = e->code, .message = e->message },
+		out);
+}
+
+const struct dialect dialect_mcp = {
+	.name = "mcp",
+	.main = &table_mcp,
+	.other = &table_mcp,
+	.error = error,
+	.stream_event = "message",
+};

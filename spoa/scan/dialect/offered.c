@@ -1,0 +1,213 @@
+/* Tools that the provider itself runs and that are paid by the use: how often a request lets
+ * them be used. https://platform.openai.com/docs/api-reference/responses/create (tools,
+ * max_tool_calls), https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool
+ * (max_uses), https://ai.google.dev/api/caching#Tool */
+#include "base/codec/json.h"
+#include "base/err.h"
+#include "scan/dialect/family.h"
+
+/* Where the price list has no `tools`. */
+/* clang-format off */
+static const struct price_tool usual[] = {
+	{ "web_search*",           PRICE_SEARCHES }, /* _preview, _20250305, _options, … */
+	{ "code_interpreter",      PRICE_SESSIONS },
+	{ "googleSearch*",         PRICE_SEARCHES }, /* …Retrieval */
+	{ "google_search*",        PRICE_SEARCHES },
+	{ "googleMaps*",           PRICE_MAPS },
+	{ "google_maps*",          PRICE_MAPS },
+	{ "enterpriseWebSearch",   PRICE_SEARCHES },
+	{ "enterprise_web_search", PRICE_SEARCHES },
+};
+/* clang-format on */
+
+enum { USES_MAX = 1000000 };
+
+struct offers {
+	struct json *j;
+	struct span in;
+	struct arena *a;
+	const struct price_tool *tools;
+	size_t ntools;
+	uint64_t uses[PRICE_KINDS]; /* of tools that say how many */
+	uint64_t open[PRICE_KINDS]; /* so many tools do not */
+	bool capped;
+	uint64_t cap; /* of all of them together */
+};
+
+/* Of the tool's type, or Gemini's member, or the request's; the most specific pattern counts.
+ */
+static bool
+kind_of(const struct offers *o, struct span name, enum price_kind *kind)
+{
+	const struct price_tool *best = NULL;
+
+	for (size_t i = 0; i < o->ntools; i++)
+		if (price_better(best ? best->name : NULL, o->tools[i].name, name))
+			best = &o->tools[i];
+	if (best)
+		*kind = best->kind;
+	return best;
+}
+
+static bool
+number(const struct offers *o, enum json_tok tok, const struct json_event *ev, uint64_t *n)
+{
+	if (tok != JSON_NUMBER || span_u64(span_cut(o->in, ev->start, ev->end), n) != 0)
+		return false;
+	*n = *n > USES_MAX ? USES_MAX : *n;
+	return true;
+}
+
+/* With its opening brace just read: to the closing one. `kind`: what is known of it before. */
+static int
+read_tool(struct offers *o, enum price_kind kind)
+{
+	static const char *const names[] = { "type", "id" }; /* id: of OpenRouter's plugins */
+	static const char *const bounds[] = { "max_uses", "max_search_results" }; /* xAI */
+	struct json_event ev;
+	uint64_t uses = 0;
+	bool says = false;
+
+	while (json_next(o->j, &ev) == JSON_KEY) {
+		struct span key = json_text(o->a, o->in, &ev), type;
+		if (!key.p)
+			return ERR_NOMEM;
+		enum json_tok tok = json_next(o->j, &ev);
+		if (SPAN_IN(key, names) && tok == JSON_STRING) {
+			type = json_text(o->a, o->in, &ev);
+			if (!type.p)
+				return ERR_NOMEM;
+			kind_of(o, type, &kind);
+		} else if (SPAN_IN(key, bounds)) {
+			says = number(o, tok, &ev, &uses);
+		} else if (tok == JSON_OBJECT) {
+			kind_of(o, key, &kind);
+		}
+		json_skip(o->j, &ev);
+	}
+	if (kind != PRICE_KINDS) {
+		o->uses[kind] += says ? uses : 0;
+		o->open[kind] += !says;
+	}
+	return json_error(o->j, NULL, NULL);
+}
+
+static int
+read_tools(struct offers *o)
+{
+	struct json_event ev;
+	int err = 0;
+
+	for (enum json_tok tok; !err && (tok = json_next(o->j, &ev)) != JSON_ARRAY_END;) {
+		if (tok == JSON_OBJECT)
+			err = read_tool(o, PRICE_KINDS);
+		else if (json_skip(o->j, &ev) == JSON_ERROR)
+			err = json_error(o->j, NULL, NULL);
+	}
+	return err;
+}
+
+/* Of one request, from its opening brace on; what is after its closing one is not read. */
+static int
+read_request(struct offers *o)
+{
+	static const char *const lists[] = { "tools", "plugins" };
+	struct json_event ev;
+	enum price_kind kind;
+
+	if (!(o->j = json_open(o->a, o->in)))
+		return ERR_NOMEM;
+	json_next(o->j, &ev);
+	while (json_next(o->j, &ev) == JSON_KEY) {
+		struct span key = json_text(o->a, o->in, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		enum json_tok tok = json_next(o->j, &ev);
+		int err = 0;
+		if (SPAN_IN(key, lists) && tok == JSON_ARRAY)
+			err = read_tools(o);
+		else if (tok == JSON_OBJECT && kind_of(o, key, &kind))
+			err = read_tool(o, kind);
+		else {
+			if (span_is(key, "max_tool_calls"))
+				o->capped = number(o, tok, &ev, &o->cap);
+			json_skip(o->j, &ev);
+		}
+		if (err)
+			return err;
+	}
+	return json_error(o->j, NULL, NULL);
+}
+
+/* A text, or a name, that is such a tool's: nearly no body has one, and is read again. */
+static bool
+may_offer(const struct offers *o, const struct body *b)
+{
+	enum price_kind kind;
+
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].text.n < 64 && kind_of(o, b->segments[i].text, &kind))
+			return true;
+	return false;
+}
+
+int
+dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools, size_t n,
+	uint64_t otherwise, struct arena *a, struct price_usage *out)
+{
+	const struct offers none = {
+		.a = a, .tools = n ? tools : usual, .ntools = n ? n : COUNT_OF(usual)
+	};
+	uint64_t choices = b->choices > 1 ? (uint64_t)b->choices : 1;
+	bool any = may_offer(&none, b);
+
+	for (size_t i = 0; any && i < b->marks.nrequests; i++) {
+		size_t top = b->marks.request[i].top;
+		if (!top || top > raw.n)
+			continue;
+		struct offers o = none;
+		o.in = span_cut(raw, top - 1, raw.n);
+		int err = read_request(&o);
+		if (err)
+			return err;
+		for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
+			uint64_t uses = o.uses[k] + o.open[k] * otherwise;
+			if (o.capped && (o.uses[k] || o.open[k]))
+				uses = o.cap;
+			out->n[k] += uses * choices;
+		}
+	}
+	return 0;
+}
+
+bool
+dialect_is_mcp(struct span raw, struct arena *a)
+{
+	static const char *const methods[] = { "initialize", "ping", "completion/complete",
+		"logging/setLevel", "tools/list", "tools/call", "prompts/list", "prompts/get",
+		"resources/list", "resources/read", "resources/templates/list",
+		"resources/subscribe", "resources/unsubscribe", "notifications/initialized",
+		"notifications/cancelled", "notifications/progress",
+		"notifications/roots/list_changed" };
+	bool rpc = false, method = false;
+	struct json *j = json_open(a, raw);
+	struct json_event ev;
+
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return false;
+	while (json_next(j, &ev) == JSON_KEY) {
+		struct span name = json_text(a, raw, &ev);
+		if (!span_is(name, "jsonrpc") && !span_is(name, "method")) {
+			json_skip(j, &ev);
+			continue;
+		}
+		if (json_next(j, &ev) != JSON_STRING)
+			return false;
+		struct span text = json_text(a, raw, &ev);
+		if (span_is(name, "method"))
+			method = SPAN_IN(text, methods);
+		else
+			rpc = span_is(text, "2.0");
+	}
+	return rpc && method;
+}

@@ -1,0 +1,225 @@
+/* The dialect of OpenAI's POST /v1/chat/completions, which vLLM, llama.cpp and
+ * most others speak too: https://platform.openai.com/docs/api-reference/chat,
+ * with the members that those servers add (reasoning_content). */
+#include "scan/dialect/openai.h"
+#include "scan/dialect/seals.h"
+
+/* A cap of 0 is one that OpenAI and vLLM refuse, and that is none to Ollama. */
+/* clang-format off */
+static const struct row rows[] = {
+	{ "model",                          T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
+	{ "stream",                         T_BOOL|T_NULL,           ROLE_OTHER, F_RESERVED, READ_STREAM },
+	{ "stream_options",                 T_OBJECT|T_NULL,         ROLE_OTHER, F_RESERVED, READ_OPTIONS },
+	{ "stream_options.include_usage",   T_BOOL|T_NULL,           ROLE_OTHER, F_RESERVED, READ_INCLUDE_USAGE },
+	{ "max_tokens",                     T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED|F_ZERO, READ_CAP },
+	{ "max_completion_tokens",          T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED|F_ZERO, READ_CAP },
+	{ "n",                              T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES },
+	{ "best_of",                        T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES },
+	{ "messages",                       T_ARRAY,                 ROLE_OTHER, 0, 0 },
+	{ "messages[*]",                    T_OBJECT,                ROLE_OTHER, 0, READ_MESSAGE },
+	{ "messages[*].role",               T_STRING,                ROLE_OTHER, F_RESERVED, READ_ROLE },
+	{ "messages[*].name",               T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content",            T_STRING|T_ARRAY|T_NULL, ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content[*]",         T_OBJECT|T_STRING,       ROLE_BY_MESSAGE, 0, READ_PART },
+	{ "messages[*].content[*].type",    T_STRING,                ROLE_OTHER, F_RESERVED, 0 },
+	{ "messages[*].content[*].text",    T_STRING,                ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content[*].refusal", T_STRING,                ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].content[*].image_url",        T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].image_url.url",    T_STRING,       ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].input_audio.data", T_STRING,       ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].file.file_data",   T_STRING,       ROLE_DOCUMENT, F_OPAQUE, 0 },
+	{ "messages[*].content[*].file.filename",    T_STRING,       ROLE_DOCUMENT, 0, 0 },
+	{ "messages[*].refusal",            T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].reasoning_content",  T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 },
+	{ "messages[*].tool_call_id",       T_STRING|T_NULL,         ROLE_TOOL_RESULT, 0, 0 },
+	{ "messages[*].tool_calls",         T_ARRAY|T_NULL,          ROLE_TOOL_CALL, F_DATA, 0 },
+	{ "messages[*].tool_calls[*]",      T_OBJECT,                ROLE_TOOL_CALL, F_DEEP, 0 },
+	{ "messages[*].tool_calls[*].type", T_STRING,                ROLE_TOOL_CALL, F_RESERVED, 0 },
+	{ "messages[*].tool_calls[*].function.name", T_STRING,       ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
+	{ "messages[*].tool_calls[*].function.arguments", T_ANY,     ROLE_TOOL_CALL, F_DATA, 0 },
+	{ "messages[*].tool_calls[*].custom.name", T_STRING,         ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
+	{ "messages[*].tool_calls[*].custom.input", T_STRING,        ROLE_TOOL_CALL, 0, 0 },
+	{ "messages[*].function_call",      T_OBJECT|T_NULL,         ROLE_TOOL_CALL, F_DATA, 0 },
+	{ "messages[*].function_call.name", T_STRING,                ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
+	{ "messages[*].function_call.arguments", T_ANY,              ROLE_TOOL_CALL, F_DATA, 0 },
+	{ "tools",                          T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*]",                       T_OBJECT,                ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*].type",                  T_STRING,                ROLE_TOOL_DEFINITION, F_RESERVED, 0 },
+	{ "tools[*].function",              T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "tools[*].custom",                T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "functions",                      T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "metadata",                       T_ANY,                   ROLE_OTHER, F_DATA, 0 },
+	{ "response_format",                T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "prediction",                     T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DATA, 0 },
+	/* of vLLM, llama.cpp and others */
+	{ "models",                         T_ANY,                   ROLE_OTHER, F_RESERVED, 0 }, /* to fall back on */
+	{ "models[*]",                      T_STRING,                ROLE_OTHER, F_RESERVED, READ_MODEL },
+	MODEL_ELSEWHERE,
+	{ "documents",                      T_ANY,                   ROLE_DOCUMENT, F_DATA, 0 },
+	{ "prompt",                         T_ANY,                   ROLE_OTHER, F_ANYONE, 0 },
+	{ "chat_template",                  T_STRING|T_NULL,         ROLE_SYSTEM, 0, 0 },
+	{ "structured_outputs",             T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "grammar",                        T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "json_schema",                    T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "messages[*].reasoning",          T_ANY,                   ROLE_BY_MESSAGE, F_DEEP, 0 },
+	{ "messages[*].content[*].video_url.url", T_STRING,          ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ "messages[*].content[*].audio_url.url", T_STRING,          ROLE_BY_MESSAGE, F_OPAQUE, 0 },
+	{ 0 },
+};
+
+const struct part_row chat_parts[] = {
+	{ "text",        NULL,    false },
+	{ "refusal",     NULL,    false },
+	{ "image_url",   "image", false },
+	{ "input_audio", "audio", false },
+	{ "file",        "file",  false },
+	{ "video_url",   "video", false },
+	{ "audio_url",   "audio", false },
+	{ 0 },
+};
+
+static const struct param_row params[] = { CONVERSATION_PARAMS, { 0 } };
+static const struct ref_row refs[] = {
+	{ "messages[*].content[*].image_url",     "url" },
+	{ "messages[*].content[*].image_url.url", "url" },
+	{ "messages[*].content[*].video_url.url", "url" },
+	{ "messages[*].content[*].audio_url.url", "url" },
+	{ "messages[*].content[*].file.file_id",  "file" },
+	{ "messages[*].audio.id",                 "audio" },
+	{ 0 },
+};
+
+
+
+static const struct seal_row seals[] = { SEALS_OPENAI, { 0 } };
+
+/* clang-format on */
+
+#define CHAT                                                                                   \
+	.rows = rows, .parts = chat_parts, .seals = seals, .refs = refs, .params = params,     \
+	.model = "model", .cap = "max_completion_tokens", .asks_usage = true
+const struct table table_chat = { .json = true, CHAT, .tree = TREE };
+const struct table table_chat_other = { .lenient = true, CHAT, .tree = TREE };
+
+/* clang-format off */
+#define DEPLOYED "/deployments/{model}"
+static const struct endpoint_row endpoints[] = {
+	OPENAI_ENDPOINTS(""),
+	OPENAI_ENDPOINTS(DEPLOYED),
+	OPENAI_ENDPOINTS("/engines/{model}"),
+	{ "GET",  "/chat/completions",              "stored_chats",  NULL, 0 },
+	{ "GET",  "/chat/completions/{id}",         "stored_chat",   NULL, E_STORED },
+	{ "GET",  "/chat/completions/{id}/messages", "stored_chats", NULL, 0 },
+	{ NULL,   "/chat/completions/{id}",         "stored_chats",  NULL, 0 },
+	{ "GET",  "/responses/{id}",                "stored_response", NULL, E_STORED },
+	{ "DELETE", "/responses/{id}",              "stored",        NULL, 0 },
+	{ "GET",  "/responses/{id}/input_items",    "stored",        NULL, 0 },
+	{ "POST", "/responses/{id}/cancel",         "stored_response", NULL, E_STORED },
+	{ "POST", "/responses/compact",             "compact",       &table_responses_count, 0 },
+	{ "POST", "/responses/input_tokens",        "count",         &table_responses_count, E_FREE },
+	{ "POST", "/conversations",                 "conversations", &table_items, 0 },
+	{ "POST", "/conversations/{id}",            "conversations", NULL, 0 },
+	{ "POST", "/conversations/{id}/items",      "conversations", &table_items, 0 },
+	{ "GET",  "/conversations/{id}/items",      "stored",        NULL, 0 },
+	{ "GET",  "/conversations/{id}",            "stored",        NULL, 0 },
+	{ "DELETE", "/conversations/{id}",          "stored",        NULL, 0 },
+	{ "GET",  "/conversations/{id}/items/{id}", "stored",        NULL, 0 },
+	{ "DELETE", "/conversations/{id}/items/{id}", "stored",      NULL, 0 },
+	{ "POST", "/moderations",                   "moderations",   &table_input, 0 },
+	{ "POST", "/images/generations",            "images",        &table_form, 0 },
+	{ "POST", "/images/edits",                  "images",        &table_form, 0 },
+	{ "POST", "/images/variations",             "images",        &table_form, 0 },
+	{ "POST", DEPLOYED "/images/generations",   "images",        &table_form, 0 },
+	{ "POST", DEPLOYED "/images/edits",         "images",        &table_form, 0 },
+	{ "POST", "/audio/speech",                  "speech",        &table_input, 0 },
+	{ "POST", DEPLOYED "/audio/speech",         "speech",        &table_input, 0 },
+	{ "POST", "/audio/transcriptions",          "transcriptions", &table_form, 0 },
+	{ "POST", "/audio/translations",            "transcriptions", &table_form, 0 },
+	{ "POST", DEPLOYED "/audio/transcriptions", "transcriptions", &table_form, 0 },
+	{ "POST", DEPLOYED "/audio/translations",   "transcriptions", &table_form, 0 },
+	{ "GET",  "/models",                        "models",        NULL, 0 },
+	{ NULL,   "/models/{model}",                "models",        NULL, 0 },
+	{ NULL,   "/files",                         "files",         &table_files, 0 },
+	{ NULL,   "/files/{id}",                    "files",         NULL, 0 },
+	{ "GET",  "/files/{id}/content",            "file",          NULL, E_STORED },
+	{ "POST", "/uploads",                       "files",         NULL, 0 },
+	{ "POST", "/uploads/{id}/parts",            "files",         &table_pieces, 0 },
+	{ "POST", "/uploads/{id}/complete",         "files",         NULL, 0 },
+	{ "POST", "/uploads/{id}/cancel",           "files",         NULL, 0 },
+	{ "GET",  "/batches",                       "batches",       NULL, 0 },
+	{ "POST", "/batches",                       "batches",       &table_batch_job, 0 },
+	{ "POST", DEPLOYED "/batches",              "batches",       &table_batch_job, 0 },
+	{ "GET",  "/batches/{id}",                  "batches",       NULL, 0 },
+	{ "POST", "/batches/{id}/cancel",           "batches",       NULL, 0 },
+	{ "POST", "/realtime/client_secrets",       "realtime",      &table_session, E_UNSEEN },
+	{ "POST", "/realtime/sessions",             "realtime",      &table_session, E_UNSEEN },
+	{ "POST", "/realtime/transcription_sessions", "realtime",    &table_session, E_UNSEEN },
+	{ "POST", "/realtime/calls",                "realtime",      &table_session, E_UNSEEN },
+	{ "POST", "/realtime/calls/{id}/accept",    "realtime",      &table_session, E_UNSEEN },
+	KEPT("/realtime/calls",  "realtime"),
+	/* what runs a model, and what is only kept */
+	RUNS("/threads/runs",                        "runs"),
+	RUNS("/threads/{id}/runs",                   "runs"),
+	RUNS("/threads/{id}/runs/{id}/submit_tool_outputs", "runs"),
+	RUNS("/chatkit/sessions",                    "runs"),
+	RUNS("/fine_tuning/jobs",                    "fine_tuning"),
+	RUNS("/fine_tuning/jobs/{id}/resume",        "fine_tuning"),
+	RUNS("/fine_tuning/alpha/graders/run",       "fine_tuning"),
+	RUNS("/evals/{id}/runs",                     "evals"),
+	RUNS("/videos",                              "videos"),
+	RUNS("/videos/{id}/remix",                   "videos"),
+	RUNS("/videos/edits",                        "videos"),
+	RUNS("/videos/extensions",                   "videos"),
+	KEPT("/assistants",      "assistants"),
+	KEPT("/threads",         "threads"),
+	KEPT("/chatkit",         "threads"),
+	KEPT("/vector_stores",   "vector_stores"),
+	KEPT("/containers",      "containers"),
+	KEPT("/skills",          "skills"),
+	KEPT("/fine_tuning",     "fine_tuning"),
+	KEPT("/evals",           "evals"),
+	KEPT("/videos",          "videos"),
+	{ NULL,   "/audio/voices/{more}",           "voices",        &table_kept, 0 },
+	/* vLLM and llama.cpp */
+	{ "POST", "/v1/messages",                   "messages",      &table_messages, 0 },
+	{ "POST", "/completion",                    "completion",    &table_completion, 0 },
+	{ "POST", "/infill",                        "completion",    &table_completion, 0 },
+	{ "POST", "/embedding",                     "embeddings",    &table_input, 0 },
+	{ "POST", "/pooling",                       "embeddings",    &table_input, 0 },
+	{ "POST", "/classify",                      "embeddings",    &table_input, 0 },
+	{ "POST", "/score",                         "embeddings",    &table_input, 0 },
+	{ "POST", "/rerank",                        "embeddings",    &table_input, 0 },
+	{ "POST", "/v2/rerank",                     "embeddings",    &table_input, 0 },
+	{ "POST", "/tokenize",                      "tokens",        &table_input, E_FREE },
+	{ "POST", "/detokenize",                    "tokens",        &table_input, E_FREE },
+	{ "POST", "/apply-template",                "tokens",        &table_input, E_FREE },
+	{ 0 },
+};
+static const char *const tells[] = {
+	"/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings", NULL,
+};
+static const char *const bases[] = { "", "/v1", "/openai/v1", "/openai", NULL };
+/* clang-format on */
+
+void
+error_openai(struct buf *out, const struct error *e)
+{
+	buf_str(out, "{\"error\":{\"message\":");
+	buf_json_str(out, e->message);
+	buf_printf(out,
+		",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"},\"request_id\":", e->type,
+		e->code);
+	buf_json_str(out, e->id);
+	buf_putc(out, '}');
+}
+
+const struct dialect dialect_openai = {
+	.name = "openai",
+	.endpoints = endpoints,
+	.tells = tells,
+	.bases = bases,
+	.main = &table_chat,
+	.other = &table_chat_other,
+	.usage = usage_openai,
+	.error = error_openai,
+};

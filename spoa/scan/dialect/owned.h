@@ -1,0 +1,27 @@
+/* What belongs to one provider, its key and mostly its model: a response or a conversation that
+ * it keeps, a file that was uploaded to it, reasoning that it signed or sealed. A request that
+ * brings one goes where it was made. Any thread. */
+#ifndef DIALECT_OWNED_H
+#define DIALECT_OWNED_H
+
+#include "scan/dialect/dialect.h"
+
+enum { OWNED_MAX = 32 };
+
+struct owned {
+	struct file_name id; /* of its name, or of the seal */
+	bool sealed;	     /* it is in the request itself: without it the request could go */
+};
+
+/* What the request names or holds: names first, the last ones of the body before others, then
+ * the last seals. `target`: segments of the path, for what is fetched by it. How many. */
+size_t dialect_owned(const struct endpoint *e, const struct body *b,
+	const struct segment *target, size_t ntarget, struct owned out[OWNED_MAX]);
+
+/* Adds to v[*n] what an answer, or an event of its stream, makes. The arena is for reading. */
+void dialect_makes(
+	struct span document, struct arena *a, struct file_name v[OWNED_MAX], size_t *n);
+/* Whether such an event may make something: most only bring text. */
+bool dialect_may_make(struct span event);
+
+#endif

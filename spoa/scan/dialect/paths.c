@@ -1,0 +1,184 @@
+/* Paths against the rows of a family. Apart from dialect.c: what a row says is read there,
+ * which row it is, here. */
+#include "base/err.h"
+#include "scan/dialect/family.h"
+
+#define OPEN "/{more}"
+
+/* Cuts the last segment off *path, without its slash; false: there is none. */
+static bool
+last_segment(struct span *path, struct span *segment)
+{
+	size_t at = path->n;
+
+	while (at && path->p[at - 1] != '/')
+		at--;
+	if (!at)
+		return false;
+	*segment = span_cut(*path, at, path->n);
+	path->n = at - 1;
+	return true;
+}
+
+static bool
+ends_blind(struct span s, struct span suffix)
+{
+	return s.n > suffix.n && span_ends(s, suffix);
+}
+
+/* One segment of a path against one of a row. *model: where it names one. */
+static bool
+segment_matches(struct span segment, struct span pattern, struct span *model)
+{
+	struct span placeholder = SPAN_LIT("{model}");
+
+	if (span_is(pattern, "{id}"))
+		return segment.n > 0;
+	if (!span_starts(pattern, placeholder))
+		return span_eq(segment, pattern);
+	struct span verb = span_cut(pattern, placeholder.n, pattern.n);
+	if (!ends_blind(segment, verb))
+		return false;
+	*model = span_cut(segment, 0, segment.n - verb.n);
+	return true;
+}
+
+/* How many segments a row has that the path ends with; 0: it does not. *base: what is
+ * before them. */
+static unsigned
+path_matches(struct span path, struct span pattern, struct span *base, struct span *model)
+{
+	struct span mine, theirs;
+	unsigned n = 0;
+
+	*model = (struct span){ NULL, 0 };
+	while (last_segment(&pattern, &mine)) {
+		if (!last_segment(&path, &theirs) || !segment_matches(theirs, mine, model))
+			return 0;
+		n++;
+	}
+	*base = path;
+	return n;
+}
+
+static bool
+is_base(const struct dialect *d, const struct endpoint_row *r, struct span base)
+{
+	struct span rest, model;
+
+	if (r->flags & E_ROOT)
+		return base.n == 0;
+	for (const char *const *b = d->bases; b && *b; b++) {
+		if (!**b ? base.n == 0
+			 : path_matches(base, span_str(*b), &rest, &model) && rest.n == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_open(const struct endpoint_row *r)
+{
+	return span_ends(span_str(r->path), SPAN_LIT(OPEN));
+}
+
+static bool
+takes(const struct endpoint_row *r, struct span method)
+{
+	return !r->method || !method.n || span_is(method, r->method);
+}
+
+/* A base of the family, the row, and whatever comes after it. No base counts only where the
+ * family has no other: /threads/v1/chat/completions has one of somebody's own. */
+static bool
+opens(const struct dialect *d, const struct endpoint_row *r, struct span path)
+{
+	struct span row = span_str(r->path), base, segment, model;
+	bool bare = r->flags & E_ROOT || !d->bases[1];
+
+	row.n -= strlen(OPEN);
+	do {
+		if (path_matches(path, row, &base, &model) && (base.n || bare) &&
+			is_base(d, r, base))
+			return true;
+	} while (last_segment(&path, &segment) && segment.n);
+	return false;
+}
+
+/* ---- the rows of a family ---- */
+
+static size_t
+bucket_of(struct span segment, size_t behind)
+{
+	return (span_hash(segment) + behind) % ENDPOINT_BUCKETS;
+}
+
+void
+endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows)
+{
+	size_t n = 0;
+
+	x->rows = rows;
+	while (rows && rows[n].path)
+		n++;
+	INVARIANT(n <= ENDPOINTS_MOST); /* and below: rows of our own tables */
+	while (n--) {
+		struct span rest = span_str(rows[n].path), segment;
+		size_t behind = 0;
+		if (is_open(&rows[n])) {
+			x->next[n] = x->open;
+			x->open = (uint16_t)(n + 1);
+			continue;
+		}
+		while (last_segment(&rest, &segment) && segment.p[0] == '{')
+			behind++;
+		INVARIANT(behind < ENDPOINT_BEHIND && segment.p[0] != '{');
+		size_t at = bucket_of(segment, behind);
+		x->next[n] = x->first[at];
+		x->first[at] = (uint16_t)(n + 1);
+	}
+}
+
+const struct endpoint_row *
+endpoint_row_find(const struct dialect *d, const struct endpoint_index *x, struct span method,
+	struct span path, bool whole, struct span *model)
+{
+	const struct endpoint_row *best = NULL, *r;
+	struct span rest = path, segment;
+	bool based = false; /* best: a base of the family is before it */
+	unsigned most = 0;
+
+	for (size_t behind = 0; behind < ENDPOINT_BEHIND && last_segment(&rest, &segment);
+		behind++)
+		for (size_t i = x->first[bucket_of(segment, behind)]; i; i = x->next[i - 1]) {
+			struct span base, named;
+			r = &x->rows[i - 1];
+			unsigned n = path_matches(path, span_str(r->path), &base, &named);
+			if (n < most || n == 0 || (n == most && r > best) ||
+				!takes(r, method) || (whole && !is_base(d, r, base)))
+				continue;
+			based = whole || is_base(d, r, base);
+			most = n;
+			best = r;
+			*model = named;
+		}
+	for (size_t i = x->open; !based && i; i = x->next[i - 1]) {
+		r = &x->rows[i - 1];
+		if (!takes(r, method) || !opens(d, r, path))
+			continue;
+		*model = (struct span){ NULL, 0 };
+		return r;
+	}
+	return best;
+}
+
+bool
+endpoint_is_among(const char *const *paths, struct span path)
+{
+	struct span base, model;
+
+	for (; paths && *paths; paths++)
+		if (path_matches(path, span_str(*paths), &base, &model))
+			return true;
+	return false;
+}

@@ -1,0 +1,177 @@
+/* Whether a model may reason where nobody sees it: tokens that are charged and stand in no
+ * answer. Of most models that are not named here nothing is known, and so they may. */
+#include "base/sha256.h"
+#include "scan/dialect/family.h"
+
+/* Names begin so, after a region's and a vendor's ("us.", "anthropic."). "": any of the
+ * dialect. OpenAI's o series and GPT-5 reason behind the answer; Claude since version 4 tells a
+ * summary, where it was asked to think; Gemini since 2.5 likewise. Servers of open models say
+ * all that was made. */
+static const struct {
+	const char *dialect, *prefix;
+} open[] = {
+	{ "openai", "gpt-3.5" },
+	{ "openai", "gpt-4" },
+	{ "openai", "chatgpt-4o" },
+	{ "openai", "davinci" },
+	{ "openai", "babbage" },
+	{ "anthropic", "claude-2" },
+	{ "anthropic", "claude-3" },
+	{ "anthropic", "claude-opus-4" },
+	{ "anthropic", "claude-sonnet-4" },
+	{ "anthropic", "claude-haiku-4" },
+	{ "bedrock", "claude-3" },
+	{ "bedrock", "claude-opus-4" },
+	{ "bedrock", "claude-sonnet-4" },
+	{ "bedrock", "claude-haiku-4" },
+	{ "bedrock", "nova-micro" },
+	{ "bedrock", "nova-lite" },
+	{ "bedrock", "nova-pro" },
+	{ "bedrock", "titan" },
+	{ "bedrock", "llama3" },
+	{ "bedrock", "llama4" },
+	{ "bedrock", "mistral" },
+	{ "bedrock", "mixtral" },
+	{ "bedrock", "command" },
+	{ "gemini", "gemini-1." },
+	{ "gemini", "gemini-2.0" },
+	{ "gemini", "gemma" },
+	{ "cohere", "command" },
+	{ "mistral", "" },
+	{ "ollama", "" },
+	{ "tgi", "" },
+};
+
+/* Members of requests that ask for it, wherever they stand, and words of names that tell it. */
+static const char *const asks[] = { "thinking", "thinkingConfig", "thinking_config",
+	"reasoning", "reasoning_effort", "reasoningConfig", "reasoning_config",
+	"reasoningContent" };
+static const char *const tells[] = { "think", "reason" };
+
+static bool
+asked(const struct body *b)
+{
+	for (size_t i = 0; b && i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_KEY && SPAN_IN(b->segments[i].text, asks))
+			return true;
+	return false;
+}
+
+/* After the last dot that a letter follows: "us.anthropic.claude-3-5", not "gemini-1.5". */
+static struct span
+bare(struct span model)
+{
+	for (size_t i = 0; i + 1 < model.n; i++)
+		if (model.p[i] == '.' && model.p[i + 1] >= 'a' && model.p[i + 1] <= 'z')
+			return bare(span_cut(model, i + 1, model.n));
+	return model;
+}
+
+bool
+dialect_may_reason(const struct dialect *d, struct span model, const struct body *b)
+{
+	struct span name = span_is(span_str(dialect_name(d)), "bedrock") ? bare(model) : model;
+
+	for (size_t i = 0; i < COUNT_OF(tells); i++)
+		if (model.n && memmem(model.p, model.n, tells[i], strlen(tells[i])))
+			return true;
+	for (size_t i = 0; i < COUNT_OF(open); i++)
+		if (!strcmp(open[i].dialect, dialect_name(d)) &&
+			span_starts(name, span_str(open[i].prefix)))
+			return asked(b);
+	return true;
+}
+
+bool
+dialect_takes_on(const struct endpoint *e, const struct body *b)
+{
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_KEY &&
+			span_is(b->segments[i].text, "background"))
+			return true;
+	return e->table && (e->table->batch || e->table->line);
+}
+
+/* ---- batches whose requests are in a file ----
+ *
+ * Uploaded first, with an answer that names it, and run by a job that names it (OpenAI, "Batch
+ * API"; Mistral, "Batch inference"). */
+
+struct file_name
+file_name_of(struct span id)
+{
+	unsigned char h[SHA256_BYTES];
+	struct file_name f;
+	struct sha256 s;
+
+	sha256_begin(&s);
+	sha256_add(&s, id);
+	sha256_end(&s, h);
+	memcpy(f.hash, h, sizeof(f.hash));
+	return f;
+}
+
+bool
+file_named(const struct file_name *f)
+{
+	static const struct file_name none;
+
+	return memcmp(f, &none, sizeof(none)) != 0;
+}
+
+bool
+dialect_batches(const struct endpoint *e)
+{
+	return e->table && (e->table->batch || e->table->line);
+}
+
+/* The value is that of a key, or of a field of a form, of this name. */
+static bool
+is_under(const struct body *b, const struct segment *s, const char *name)
+{
+	return s->role != ROLE_KEY && s->key != SEGMENT_NO_KEY && s->key < b->nsegments &&
+	       span_is(b->segments[s->key].text, name);
+}
+
+bool
+dialect_batch_file(const struct endpoint *e, const struct body *b)
+{
+	for (size_t i = 0; e->table && e->table->line && i < b->nsegments; i++)
+		if (is_under(b, &b->segments[i], "purpose") &&
+			span_is(b->segments[i].text, "batch"))
+			return true;
+	return false;
+}
+
+/* Gemini's says its requests or the file that has them. */
+static bool
+names_files(const struct body *b, const struct segment *s, bool inner)
+{
+	static const char *const outer[] = { "input_file_id", "input_files" };
+	static const char *const either[] = { "fileName", "file_name" };
+
+	for (size_t i = 0; i < 2; i++)
+		if (is_under(b, s, inner ? either[i] : outer[i]))
+			return true;
+	return false;
+}
+
+size_t
+dialect_job_files(
+	const struct endpoint *e, const struct body *b, struct file_name *out, size_t max)
+{
+	size_t n = 0;
+
+	bool jobs = e->name && (!strcmp(e->name, "batches") || !strcmp(e->name, "batch"));
+	if (!jobs || !e->table)
+		return 0;
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i];
+		if (!names_files(b, s, e->table->batch))
+			continue;
+		if (n < max)
+			out[n] = file_name_of(s->text);
+		n++;
+	}
+	return n;
+}

@@ -1,0 +1,274 @@
+/* Error documents of providers, read: the opposite of error.c. Sources: the error pages named
+ * there; https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html;
+ * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/api-errors;
+ * https://docs.cohere.com/reference/errors; the texts of vLLM, llama.cpp, Ollama, TGI. */
+#include "scan/dialect/refusal.h"
+
+#include "base/ascii.h"
+#include "base/codec/json_strings.h"
+#include "base/price/price.h"
+
+enum { DOCUMENT_MAX = 64 << 10, TEXT_MAX_BYTES = 320 };
+
+const char *const refusal_names[REFUSALS] = { "none", "caller", "server", "overloaded", "rate",
+	"access", "model", "context", "signature", "key", "credit" };
+
+/* clang-format off */
+static const struct {
+	int status;
+	enum refusal kind;
+} statuses[] = {
+	{ 401, REFUSAL_KEY },
+	{ 402, REFUSAL_CREDIT },
+	{ 403, REFUSAL_ACCESS },
+	{ 408, REFUSAL_SERVER },
+	{ 409, REFUSAL_SERVER },
+	{ 425, REFUSAL_SERVER },
+	{ 429, REFUSAL_RATE },
+	{ 503, REFUSAL_OVERLOADED },
+	{ 529, REFUSAL_OVERLOADED },
+};
+
+/* Where words and sentences are. Arrays are passed through. */
+enum { WORD, SENTENCE };
+static const struct json_place places[] = {
+	{ "__type",                   WORD }, /* Bedrock */
+	{ "type",                     WORD }, /* vLLM, Mistral */
+	{ "code",                     WORD },
+	{ "status",                   WORD },
+	{ "error_type",               WORD }, /* TGI */
+	{ "error.type",               WORD }, /* OpenAI, Anthropic */
+	{ "error.code",               WORD },
+	{ "error.status",             WORD }, /* Google */
+	{ "error.details.reason",     WORD },
+	{ "error.details.error_code", WORD }, /* Anthropic */
+	{ "response.error.code",      WORD }, /* a response that failed in its stream */
+	{ "message",                  SENTENCE },  /* Bedrock, Cohere, Mistral */
+	{ "Message",                  SENTENCE },
+	{ "error",                    SENTENCE },  /* Ollama, TGI */
+	{ "detail",                   SENTENCE },
+	{ "error.message",            SENTENCE },
+	{ "response.error.message",   SENTENCE },
+	{ "delta.error",              SENTENCE },  /* Cohere's stream */
+};
+
+/* Of any case. */
+static const struct {
+	const char *word;
+	enum refusal kind;
+} words[] = {
+	{ "context_length_exceeded",             REFUSAL_CONTEXT },
+	{ "exceed_context_size_error",           REFUSAL_CONTEXT }, /* llama.cpp */
+	{ "model_context_window_exceeded",       REFUSAL_CONTEXT },
+	{ "model_max_prompt_tokens_exceeded",    REFUSAL_CONTEXT }, /* GitHub Copilot */
+
+	{ "model_not_found",                     REFUSAL_MODEL },
+	{ "DeploymentNotFound",                  REFUSAL_MODEL }, /* Azure */
+	{ "invalid_model",                       REFUSAL_MODEL }, /* Mistral */
+	{ "ResourceNotFoundException",           REFUSAL_MODEL }, /* Bedrock */
+
+	{ "invalid_api_key",                     REFUSAL_KEY },
+	{ "authentication_error",                REFUSAL_KEY },
+	{ "account_deactivated",                 REFUSAL_KEY },
+	{ "UNAUTHENTICATED",                     REFUSAL_KEY },
+	{ "API_KEY_INVALID",                     REFUSAL_KEY },
+	{ "ACCESS_TOKEN_EXPIRED",                REFUSAL_KEY },
+	{ "UnrecognizedClientException",         REFUSAL_KEY },
+	{ "ExpiredTokenException",               REFUSAL_KEY },
+	{ "InvalidClientTokenId",                REFUSAL_KEY },
+	{ "MissingAuthenticationTokenException", REFUSAL_KEY },
+	{ "IncompleteSignature",                 REFUSAL_KEY },
+
+	{ "InvalidSignatureException",           REFUSAL_SIGNATURE },
+	{ "SignatureDoesNotMatch",               REFUSAL_SIGNATURE },
+	{ "RequestExpired",                      REFUSAL_SIGNATURE },
+	{ "RequestTimeTooSkewed",                REFUSAL_SIGNATURE },
+
+	{ "insufficient_quota",                  REFUSAL_CREDIT },
+	{ "billing_hard_limit_reached",          REFUSAL_CREDIT },
+	{ "billing_not_active",                  REFUSAL_CREDIT },
+	{ "billing_error",                       REFUSAL_CREDIT },
+	{ "enforced_spend_limit_reached",        REFUSAL_CREDIT },
+	{ "BILLING_DISABLED",                    REFUSAL_CREDIT },
+
+	{ "permission_error",                    REFUSAL_ACCESS },
+	{ "PERMISSION_DENIED",                   REFUSAL_ACCESS },
+	{ "AccessDeniedException",               REFUSAL_ACCESS },
+
+	{ "rate_limit_error",                    REFUSAL_RATE },
+	{ "rate_limit_exceeded",                 REFUSAL_RATE },
+	{ "RESOURCE_EXHAUSTED",                  REFUSAL_RATE },
+	{ "ThrottlingException",                 REFUSAL_RATE },
+	{ "TooManyRequestsException",            REFUSAL_RATE },
+	{ "ServiceQuotaExceededException",       REFUSAL_RATE },
+	{ "service_tier_capacity_exceeded",      REFUSAL_RATE }, /* Mistral */
+
+	{ "overloaded_error",                    REFUSAL_OVERLOADED },
+	{ "overloaded",                          REFUSAL_OVERLOADED }, /* TGI */
+	{ "server_is_overloaded",                REFUSAL_OVERLOADED },
+	{ "slow_down",                           REFUSAL_OVERLOADED },
+	{ "UNAVAILABLE",                         REFUSAL_OVERLOADED },
+	{ "unavailable_error",                   REFUSAL_OVERLOADED }, /* llama.cpp */
+	{ "service_unavailable",                 REFUSAL_OVERLOADED },
+	{ "service_unavailable_error",           REFUSAL_OVERLOADED },
+	{ "ServiceUnavailableException",         REFUSAL_OVERLOADED },
+	{ "ModelNotReadyException",              REFUSAL_OVERLOADED },
+
+	{ "api_error",                           REFUSAL_SERVER },
+	{ "server_error",                        REFUSAL_SERVER },
+	{ "internal_server_error",               REFUSAL_SERVER },
+	{ "timeout_error",                       REFUSAL_SERVER },
+	{ "INTERNAL",                            REFUSAL_SERVER },
+	{ "DEADLINE_EXCEEDED",                   REFUSAL_SERVER },
+	{ "InternalServerException",             REFUSAL_SERVER },
+	{ "ModelErrorException",                 REFUSAL_SERVER },
+	{ "ModelStreamErrorException",           REFUSAL_SERVER },
+	{ "ModelTimeoutException",               REFUSAL_SERVER },
+	{ "generation",                          REFUSAL_SERVER }, /* TGI */
+	{ "incomplete_generation",               REFUSAL_SERVER },
+
+	{ "invalid_request_error",               REFUSAL_CALLER },
+	{ "INVALID_ARGUMENT",                    REFUSAL_CALLER },
+	{ "FAILED_PRECONDITION",                 REFUSAL_CALLER },
+	{ "NOT_FOUND",                           REFUSAL_CALLER },
+	{ "not_found_error",                     REFUSAL_CALLER },
+	{ "request_too_large",                   REFUSAL_CALLER },
+	{ "ValidationException",                 REFUSAL_CALLER },
+	{ "validation",                          REFUSAL_CALLER }, /* TGI */
+	{ "content_filter",                      REFUSAL_CALLER },
+	{ "invalid_prompt",                      REFUSAL_CALLER },
+};
+
+/* How a sentence reads in small letters; * is any text. Where no word says it. Those that take a
+ * target out begin with what they say: a message may quote what the caller sent. */
+static const struct {
+	const char *text;
+	enum refusal kind;
+} sentences[] = {
+	{ "prompt is too long*",                                     REFUSAL_CONTEXT }, /* Anthropic */
+	{ "input length and `max_tokens` exceed context limit*",     REFUSAL_CONTEXT },
+	{ "*maximum context length is *",                            REFUSAL_CONTEXT }, /* OpenAI, vLLM, OpenRouter */
+	{ "*exceeds the context window*",                            REFUSAL_CONTEXT }, /* responses */
+	{ "*longer than the maximum model length*",                  REFUSAL_CONTEXT }, /* vLLM */
+	{ "*reduce the length of the messages*",                     REFUSAL_CONTEXT }, /* Groq */
+	{ "*exceeds the available context size*",                    REFUSAL_CONTEXT }, /* llama.cpp */
+	{ "*input token count*exceeds the maximum*",                 REFUSAL_CONTEXT }, /* Gemini */
+	{ "*input token count is*but model only supports*",          REFUSAL_CONTEXT }, /* Vertex */
+	{ "*input is too long for requested model*",                 REFUSAL_CONTEXT }, /* Bedrock */
+	{ "the model returned the following errors: *prompt is too long*", REFUSAL_CONTEXT },
+	{ "*too many input tokens*",                                 REFUSAL_CONTEXT },
+	{ "too many tokens*",                                        REFUSAL_CONTEXT }, /* Cohere */
+	{ "prompt contains *too large for model with*",              REFUSAL_CONTEXT }, /* Mistral */
+	{ "prompt too long*",                                        REFUSAL_CONTEXT }, /* Ollama */
+	{ "*input length exceeds the *context length*",              REFUSAL_CONTEXT },
+	{ "input validation error: `inputs` tokens + *",             REFUSAL_CONTEXT }, /* TGI */
+	{ "input validation error: `inputs` must have less than *",  REFUSAL_CONTEXT },
+	{ "*maximum prompt length is *",                             REFUSAL_CONTEXT }, /* xAI */
+	{ "*greater than the context length*",                       REFUSAL_CONTEXT }, /* LM Studio */
+	{ "*context window exceeds limit*",                          REFUSAL_CONTEXT }, /* MiniMax */
+	{ "*exceeded model token limit*",                            REFUSAL_CONTEXT }, /* Kimi */
+
+	{ "model: *",                                                REFUSAL_MODEL }, /* Anthropic, with 404 */
+	{ "models/* is not found*",                                  REFUSAL_MODEL }, /* Gemini */
+	{ "publisher model *not found*",                             REFUSAL_MODEL }, /* Vertex */
+	{ "model * not found*",                                      REFUSAL_MODEL }, /* Ollama, Cohere */
+	{ "the model * does not exist*",                             REFUSAL_MODEL }, /* OpenAI, vLLM */
+	{ "invalid model*",                                          REFUSAL_MODEL }, /* Mistral */
+	{ "the provided model identifier is invalid*",               REFUSAL_MODEL }, /* Bedrock */
+	{ "invocation of model id * isn*t supported*",               REFUSAL_MODEL },
+	{ "you don't have access to the model*",                     REFUSAL_MODEL },
+
+	{ "incorrect api key provided*",                             REFUSAL_KEY },
+	{ "invalid api key*",                                        REFUSAL_KEY },
+	{ "api key not valid*",                                      REFUSAL_KEY }, /* Gemini, with 400 */
+	{ "api key expired*",                                        REFUSAL_KEY },
+	{ "the security token included in the request is *",         REFUSAL_KEY }, /* AWS */
+	{ "signature expired*",                                      REFUSAL_SIGNATURE },
+
+	{ "your credit balance is too low*",                         REFUSAL_CREDIT }, /* Anthropic, with 400 */
+	{ "you have reached your specified api usage limits*",       REFUSAL_CREDIT },
+	{ "you exceeded your current quota, please check your plan and billing details. for more information on this error, read the docs: https://platform.openai.com*", REFUSAL_CREDIT },
+	{ "insufficient balance*",                                   REFUSAL_CREDIT }, /* DeepSeek */
+	{ "insufficient credits*",                                   REFUSAL_CREDIT }, /* OpenRouter */
+	{ "this api method requires billing to be enabled*",         REFUSAL_CREDIT }, /* Google */
+
+	{ "the model is overloaded*",                                REFUSAL_OVERLOADED }, /* Gemini */
+	{ "model is overloaded*",                                    REFUSAL_OVERLOADED }, /* TGI */
+	{ "server busy, please try again*",                          REFUSAL_OVERLOADED }, /* Ollama */
+};
+/* clang-format on */
+
+static void
+raise_to(enum refusal *kind, enum refusal to)
+{
+	if (to > *kind)
+		*kind = to;
+}
+
+/* Amazon's are "prefix#Name" or "Name:url". */
+static void
+hear_word(struct span word, enum refusal *kind)
+{
+	size_t hash = span_chr(word, '#');
+
+	if (hash < word.n)
+		word = span_cut(word, hash + 1, word.n);
+	word = span_cut(word, 0, span_chr(word, ':'));
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (span_ieq(word, span_str(words[i].word)))
+			raise_to(kind, words[i].kind);
+}
+
+/* An error of Anthropic's that says nothing but "model: x" is one only with its status. */
+static void
+hear_text(struct span text, int status, enum refusal *kind)
+{
+	char low[TEXT_MAX_BYTES];
+	size_t n = text.n < sizeof(low) ? text.n : sizeof(low);
+
+	for (size_t i = 0; i < n; i++)
+		low[i] = to_lower(text.p[i]);
+	for (size_t i = 0; i < COUNT_OF(sentences); i++)
+		if (price_matches(sentences[i].text, span_of(low, n)) &&
+			(status == 404 || !span_is(span_str(sentences[i].text), "model: *")))
+			raise_to(kind, sentences[i].kind);
+}
+
+struct hearing {
+	int status;
+	enum refusal kind;
+};
+
+static void
+hear(void *arg, int what, struct span text)
+{
+	struct hearing *h = arg;
+
+	if (what == SENTENCE)
+		hear_text(text, h->status, &h->kind);
+	else
+		hear_word(text, &h->kind);
+}
+
+static enum refusal
+of_status(int status)
+{
+	for (size_t i = 0; i < COUNT_OF(statuses); i++)
+		if (statuses[i].status == status)
+			return statuses[i].kind;
+	return status >= 500 ? REFUSAL_SERVER : status >= 400 ? REFUSAL_CALLER : REFUSAL_NONE;
+}
+
+enum refusal
+dialect_refusal(int status, struct span type, struct span document, struct arena *a)
+{
+	enum refusal kind = of_status(status);
+	struct hearing h = { .status = status, .kind = kind };
+
+	hear_word(type, &kind);
+	/* What is no document says nothing. */
+	if (document.n <= DOCUMENT_MAX &&
+		json_strings(document, places, COUNT_OF(places), a, hear, &h))
+		raise_to(&kind, h.kind);
+	return kind;
+}

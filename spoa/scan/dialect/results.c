@@ -1,0 +1,333 @@
+/* Which tools gave the results that a request brings: a result names its call by an id, and the
+ * call, in an earlier turn of the same request, names its tool; a few dialects name the tool in
+ * the result. Read apart from the body's texts, where a rule asks.
+ * https://platform.openai.com/docs/api-reference/chat/create (tool_call_id), …/responses/create
+ * (call_id), https://docs.anthropic.com/en/api/messages (tool_use_id),
+ * https://ai.google.dev/api/caching#FunctionResponse, AWS Bedrock Converse (toolUseId),
+ * https://docs.cohere.com/reference/chat, https://docs.mistral.ai/api,
+ * https://docs.ollama.com/api (tool_name) */
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/codec/json.h"
+#include "base/err.h"
+#include "scan/dialect/family.h"
+
+enum { PATH_MAX_BYTES = 96 };
+
+/* Objects that are calls or results; arrays are passed through. */
+/* clang-format off */
+static const struct place {
+	const char *path;
+	enum { BY_TYPE, CALL, RESULT } is;
+} places[] = {
+	{ "messages",                            BY_TYPE }, /* chat: role tool */
+	{ "messages.tool_calls",                 CALL },
+	{ "messages.content",                    BY_TYPE }, /* Anthropic */
+	{ "messages.content.toolUse",            CALL },    /* Bedrock */
+	{ "messages.content.toolResult",         RESULT },
+	{ "input",                               BY_TYPE }, /* Responses, Gemini's interactions */
+	{ "input.content",                       BY_TYPE },
+	{ "items",                               BY_TYPE },
+	{ "inputs",                              BY_TYPE }, /* Mistral's conversations */
+	{ "inputs.tool_calls",                   CALL },
+	{ "contents.parts.functionCall",         CALL },    /* Gemini */
+	{ "contents.parts.function_call",        CALL },
+	{ "contents.parts.toolCall",             CALL },
+	{ "contents.parts.tool_call",            CALL },
+	{ "contents.parts.functionResponse",     RESULT },
+	{ "contents.parts.function_response",    RESULT },
+	{ "contents.parts.toolResponse",         RESULT },
+	{ "contents.parts.tool_response",        RESULT },
+	{ "contents.parts.codeExecutionResult",  RESULT },
+	{ "contents.parts.code_execution_result", RESULT },
+	{ "tool_results",                        RESULT },  /* Cohere's v1 */
+	{ "chat_history.tool_results",           RESULT },
+	{ "tool_outputs",                        RESULT },  /* OpenAI's assistants */
+};
+/* What an object says of itself. */
+static const char *const ids[] = { "id" };
+static const char *const refs[] = { "call_id", "tool_call_id", "tool_use_id", "toolUseId" };
+static const char *const names[] = { "name", "tool_name", "toolType", "tool_type" };
+static const char *const holders[] = { "function", "custom", "call" }; /* of the name */
+static const char *const outputs[] = { "output", "outputs", "result", "results", "logs",
+	"error" };
+static const char *const results[] = { "_result", "_output", "function.result",
+	"tool.execution" };
+static const char *const calls[] = { "_call", "_use", "function.call" };
+static const char *const own_calls[] = { "function_call", "custom_tool_call", "function.call" };
+static const char *const roles[] = { "tool", "function" };
+/* clang-format on */
+
+struct said {
+	struct span type, role, id, ref, name;
+	bool output; /* of what the provider ran: call and result are one item */
+};
+
+struct link {
+	struct span id, name;
+};
+struct links {
+	struct link *v;
+	size_t n, room;
+};
+
+struct reading {
+	struct json *j;
+	struct span in;
+	struct arena *a;
+	struct links called, answered; /* of one request */
+	struct span *names;	       /* of all */
+	size_t nnames, room;
+	char path[PATH_MAX_BYTES];
+};
+
+static bool
+leads_on(struct span path)
+{
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (span_starts(span_str(places[i].path), path))
+			return true;
+	return false;
+}
+
+static const struct place *
+place_of(struct span path)
+{
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (span_is(path, places[i].path))
+			return &places[i];
+	return NULL;
+}
+
+static bool
+ends_as(struct span s, const char *const *suffixes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_ends(s, span_str(suffixes[i])))
+			return true;
+	return false;
+}
+
+static bool
+is_tools(struct span role)
+{
+	for (size_t i = 0; i < COUNT_OF(roles); i++)
+		if (span_ieq(role, span_str(roles[i])))
+			return true;
+	return false;
+}
+
+static int
+link_add(struct reading *r, struct links *to, struct span id, struct span name)
+{
+	struct link *v = arena_grow(r->a, to->v, to->n, &to->room, sizeof(*v), 16);
+
+	if (!v)
+		return ERR_NOMEM;
+	to->v = v;
+	v[to->n++] = (struct link){ id, name };
+	return 0;
+}
+
+static int
+name_add(struct reading *r, struct span name)
+{
+	struct span *v = arena_grow(r->a, r->names, r->nnames, &r->room, sizeof(*v), 16);
+
+	if (!v)
+		return ERR_NOMEM;
+	r->names = v;
+	v[r->nnames++] = name;
+	return 0;
+}
+
+/* What an object is, once it was read. */
+static int
+settle(struct reading *r, const struct place *at, const struct said *s)
+{
+	bool call = at->is == CALL ||
+		    (at->is == BY_TYPE && ends_as(s->type, calls, COUNT_OF(calls)));
+	bool result =
+		at->is == RESULT || (!call && (ends_as(s->type, results, COUNT_OF(results)) ||
+						      s->ref.n || is_tools(s->role)));
+	struct span name = s->name;
+
+	if (result)
+		return link_add(r, &r->answered, s->ref.n ? s->ref : s->id, name);
+	if (!call)
+		return 0;
+	if (!name.n && span_ends(s->type, SPAN_LIT("_call")))
+		name = span_cut(s->type, 0, s->type.n - 5);
+	if (at->is == BY_TYPE && s->output && !SPAN_IN(s->type, own_calls))
+		return link_add(r, &r->answered, (struct span){ NULL, 0 }, name);
+	return link_add(r, &r->called, s->ref.n ? s->ref : s->id, name);
+}
+
+static int
+keep(struct reading *r, struct span *to, const struct json_event *ev)
+{
+	*to = json_text(r->a, r->in, ev);
+	return to->p ? 0 : ERR_NOMEM;
+}
+
+/* With its brace read, to its end: {"name": …}. */
+static int
+read_holder(struct reading *r, struct said *s)
+{
+	struct json_event ev;
+	int err = 0;
+
+	while (!err && json_next(r->j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, &ev);
+		if (!key.p)
+			return ERR_NOMEM;
+		if (json_next(r->j, &ev) == JSON_STRING && span_is(key, "name"))
+			err = keep(r, &s->name, &ev);
+		json_skip(r->j, &ev);
+	}
+	return err ? err : json_error(r->j, NULL, NULL);
+}
+
+static int
+note(struct reading *r, struct said *s, struct span key, const struct json_event *ev)
+{
+	struct span *to = span_is(key, "type")	 ? &s->type
+			  : span_is(key, "role") ? &s->role
+			  : SPAN_IN(key, ids)	 ? &s->id
+			  : SPAN_IN(key, refs)	 ? &s->ref
+			  : SPAN_IN(key, names)	 ? &s->name
+						 : NULL;
+
+	/* an empty one says nothing: of two names the other counts */
+	return to && ev->start < ev->end ? keep(r, to, ev) : 0;
+}
+
+/* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
+ * where no place leads on. */
+static int
+read_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev)
+{
+	const struct place *at = place_of(span_of(r->path, n));
+	struct said s = { 0 };
+	struct json_event in;
+	int err = 0;
+
+	if (tok == JSON_ARRAY && n && leads_on(span_of(r->path, n))) {
+		while (!err && (tok = json_next(r->j, &in)) != JSON_ARRAY_END &&
+			tok != JSON_ERROR)
+			if (tok == JSON_OBJECT)
+				err = read_value(r, n, tok, &in);
+			else
+				json_skip(r->j, &in);
+		return err ? err : json_error(r->j, NULL, NULL);
+	}
+	if (tok != JSON_OBJECT || (n && !leads_on(span_of(r->path, n))))
+		return json_skip(r->j, ev) == JSON_ERROR ? json_error(r->j, NULL, NULL) : 0;
+	while (!err && json_next(r->j, &in) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, &in);
+		if (!key.p)
+			return ERR_NOMEM;
+		size_t from = n + (n > 0), to = from + key.n;
+		tok = json_next(r->j, &in);
+		s.output |= tok != JSON_NULL && SPAN_IN(key, outputs);
+		if (at && tok == JSON_OBJECT && at->is != BY_TYPE && SPAN_IN(key, holders)) {
+			err = read_holder(r, &s);
+		} else if (at && tok == JSON_STRING) {
+			err = note(r, &s, key, &in);
+		} else if (to >= sizeof(r->path)) {
+			json_skip(r->j, &in);
+		} else {
+			if (n)
+				r->path[n] = '.';
+			memcpy(r->path + from, key.p, key.n);
+			err = read_value(r, to, tok, &in);
+		}
+	}
+	if (!err)
+		err = json_error(r->j, NULL, NULL);
+	return err || !at ? err : settle(r, at, &s);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	return span_order(((const struct link *)a)->id, ((const struct link *)b)->id);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return span_order(*(const struct span *)a, *(const struct span *)b);
+}
+
+/* Both in the order of their ids: each id is looked for once, however many have it. */
+static int
+name_results(struct reading *r)
+{
+	struct links *to = &r->called, *from = &r->answered;
+	size_t k = 0, first = 0;
+	int err = 0;
+
+	if (to->n)
+		qsort(to->v, to->n, sizeof(*to->v), by_id);
+	if (from->n)
+		qsort(from->v, from->n, sizeof(*from->v), by_id);
+	for (size_t i = 0; !err && i < from->n; i++) {
+		struct span id = from->v[i].id, own = from->v[i].name;
+		if (i == 0 || !span_eq(id, from->v[i - 1].id)) {
+			while (k < to->n && span_order(to->v[k].id, id) < 0)
+				k++;
+			for (first = k; id.n && k < to->n && span_eq(to->v[k].id, id) && !err;
+				k++)
+				err = name_add(r, to->v[k].name);
+		}
+		if (!err && (own.n || !id.n || first == k))
+			err = name_add(r, own);
+	}
+	to->n = from->n = 0;
+	return err;
+}
+
+/* Some results are in places that this does not know. */
+static bool
+has_results(const struct body *b)
+{
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_TOOL_RESULT)
+			return true;
+	return false;
+}
+
+int
+dialect_results(
+	const struct body *b, struct span raw, struct arena *a, struct span **out, size_t *n)
+{
+	struct reading r = { .a = a };
+	int err = 0;
+
+	*n = 0;
+	for (size_t i = 0; !err && i < b->marks.nrequests; i++) {
+		size_t top = b->marks.request[i].top;
+		struct json_event ev;
+		if (!top || top > raw.n)
+			return ERR_TRUNCATED; /* the bytes are gone */
+		r.in = span_cut(raw, top - 1, raw.n);
+		if (!(r.j = json_open(a, r.in)))
+			return ERR_NOMEM;
+		err = read_value(&r, 0, json_next(r.j, &ev), &ev);
+		if (!err)
+			err = name_results(&r);
+	}
+	if (!err && !r.nnames && has_results(b))
+		err = name_add(&r, SPAN_LIT(""));
+	if (err)
+		return err;
+	if (r.nnames)
+		qsort(r.names, r.nnames, sizeof(*r.names), by_name);
+	for (size_t i = 0; i < r.nnames; i++)
+		if (i == 0 || !span_eq(r.names[i], r.names[*n - 1]))
+			r.names[(*n)++] = r.names[i];
+	*out = r.names;
+	return *n > CAP_TOOL_RESULTS ? ERR_LIMIT : 0;
+}

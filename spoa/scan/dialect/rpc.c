@@ -1,0 +1,74 @@
+/* JSON-RPC 2.0 as MCP speaks it: which requests are in a body. */
+#include "base/buf.h"
+#include "base/codec/json.h"
+#include "base/err.h"
+#include "scan/dialect/dialect.h"
+
+enum {
+	BODY_MAX = 4 << 20,
+	ID_MAX = 256, /* bytes of an id, as it is written */
+	IDS_MAX = 4096,
+};
+
+/* The members of one message, whose brace was read. False: it is no JSON. */
+static bool
+read_message(struct json *j, struct arena *a, struct span in, struct span *id)
+{
+	struct json_event ev, key;
+	bool rpc = false;
+
+	*id = (struct span){ NULL, 0 };
+	while (json_next(j, &ev) == JSON_KEY) {
+		struct span name = json_text(a, in, &ev);
+		key = ev;
+		rpc |= span_is(name, "jsonrpc");
+		if (!span_is(name, "id")) {
+			if (json_skip(j, &key) == JSON_ERROR)
+				return false;
+			continue;
+		}
+		enum json_tok tok = json_next(j, &ev);
+		if (tok == JSON_STRING)
+			*id = span_cut(in, ev.start - 1, ev.end + 1);
+		else if (tok == JSON_NUMBER)
+			*id = span_cut(in, ev.start, ev.end);
+		else if (json_skip(j, &ev) == JSON_ERROR)
+			return false;
+	}
+	if (!rpc)
+		*id = (struct span){ NULL, 0 };
+	return ev.tok == JSON_OBJECT_END;
+}
+
+int
+dialect_rpc_ids(struct span body, struct arena *keep, struct span *out)
+{
+	struct json_event ev;
+	struct span id;
+	struct arena a;
+	struct buf ids;
+
+	*out = (struct span){ NULL, 0 };
+	if (body.n > BODY_MAX)
+		return 0;
+	arena_init(&a, 0, true);
+	buf_init(&ids, IDS_MAX);
+	struct json *j = json_open(&a, body);
+	enum json_tok tok = j ? json_next(j, &ev) : JSON_ERROR;
+	if (tok == JSON_ARRAY)
+		tok = json_next(j, &ev);
+	while (tok == JSON_OBJECT && read_message(j, &a, body, &id)) {
+		if (id.n && id.n <= ID_MAX && ids.n + id.n < IDS_MAX) {
+			if (ids.n)
+				buf_putc(&ids, '\n');
+			buf_span(&ids, id);
+		}
+		tok = json_next(j, &ev);
+	}
+	if (ids.n)
+		*out = arena_dup(keep, buf_view(&ids));
+	int err = !j || buf_failed(&ids) || (ids.n && !out->p) ? ERR_NOMEM : 0;
+	buf_free(&ids);
+	arena_reset(&a);
+	return err;
+}

@@ -1,0 +1,78 @@
+/* Hugging Face's Text Generation Inference: /generate, /generate_stream and / by `stream`;
+ * OpenAI's under /v1. https://huggingface.github.io/text-generation-inference/ */
+#include "scan/dialect/openai.h"
+
+/* clang-format off */
+static const struct row generate_rows[] = {
+	{ "inputs",                    T_STRING|T_NULL, ROLE_USER, 0, 0 },
+	{ "stream",                    T_BOOL|T_NULL,   ROLE_OTHER, F_RESERVED, READ_STREAM },
+	{ "parameters",                T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
+	{ "parameters.max_new_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	{ "parameters.best_of",        T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
+	{ "parameters.grammar",        T_ANY,           ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	{ "parameters.adapter_id",     T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
+	{ "messages",                  T_ARRAY|T_NULL,  ROLE_OTHER, 0, 0 },
+	{ "messages[*]",               T_OBJECT,        ROLE_OTHER, 0, READ_MESSAGE },
+	{ "messages[*].role",          T_STRING,        ROLE_OTHER, F_RESERVED, READ_ROLE },
+	{ "messages[*].content",       T_ANY,           ROLE_BY_MESSAGE, F_DEEP, 0 },
+	{ 0 },
+};
+static const struct param_row params[] = {
+	{ "parameters.temperature",    "temperature" },
+	{ "parameters.top_p",          "top_p" },
+	{ "parameters.top_k",          "top_k" },
+	{ "parameters.seed",           "seed" },
+	{ "parameters.max_new_tokens", "max_tokens" },
+	{ "parameters.best_of",        "n" },
+	{ 0 },
+};
+/* clang-format on */
+
+/* The server has one model: no body names it, but an adapter. */
+#define GENERATE                                                                               \
+	.rows = generate_rows, .params = params, .cap = "parameters.max_new_tokens",           \
+	.tree = TREE
+static const struct table generate = { .json = true, GENERATE };
+static const struct table tokens = {
+	.json = true, .rows = generate_rows, .params = params, .tree = TREE
+};
+static const struct table other = { .lenient = true, GENERATE };
+
+/* clang-format off */
+static const struct endpoint_row endpoints[] = {
+	{ "POST", "/generate",        "generate", &generate, 0 },
+	{ "POST", "/generate_stream", "generate", &generate, E_STREAMS },
+	{ "POST", "/",                "generate", &generate, 0 },
+	{ "POST", "/tokenize",        "tokens",   &tokens, 0 },
+	{ "POST", "/chat_tokenize",   "tokens",   &table_chat, 0 },
+	{ "POST", "/invocations",     "generate", &generate, 0 },
+	OPENAI_ENDPOINTS("/v1"),
+	{ "GET",  "/info",            "models",   NULL, 0 },
+	{ "GET",  "/v1/models",       "models",   NULL, 0 },
+	{ 0 },
+};
+static const char *const bases[] = { "", NULL };
+/* clang-format on */
+
+static void
+error(struct buf *out, const struct error *e)
+{
+	buf_str(out, "{\"error\":");
+	buf_json_str(out, e->message);
+	buf_printf(out, ",\"error_type\":\"%s\",\"code\":\"%s\",\"request_id\":", e->type,
+		e->code);
+	buf_json_str(out, e->id);
+	buf_putc(out, '}');
+}
+
+const struct dialect dialect_tgi = {
+	.name = "tgi",
+	.endpoints = endpoints,
+	.bases = bases,
+	.main = &generate,
+	.other = &other,
+	.types = TYPES_TGI,
+	.usage = usage_tgi,
+	.error = error,
+	.stream = STREAM_SSE,
+};

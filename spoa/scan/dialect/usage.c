@@ -1,0 +1,472 @@
+/* Token counts in answers: what the rows of a family say of the values that the reader of a
+ * document comes by. Members that are unknown are passed over, null is absent. One count that
+ * is no plain integer, or is there twice, spoils all of them: what is left of a usage is less
+ * than what was used, and the reservation stays. */
+#include "scan/dialect/usage.h"
+
+#include "base/ascii.h"
+#include "base/clock.h"
+#include "base/codec/json.h"
+#include "base/err.h"
+#include "scan/dialect/family.h"
+
+/* More is a provider's mistake, which would end a budget for good: as if it said nothing. Sums
+ * of a few stay far from overflow. */
+#define TOKENS_MAX (INT64_C(1) << 32)
+
+/* A cache that was changed so soon was made just now. */
+#define MADE_NS (INT64_C(60) * 1000000000)
+
+/* Rows are bits: those of a family below SAID, then said_rows. */
+enum { SAID = 48 };
+#define OF_FAMILY ((UINT64_C(1) << SAID) - 1)
+
+/* What answers say in words of what they cost: of the rate the last word counts. */
+enum said { SAID_SERVICE, SAID_SPEED, SAID_REGION, SAID_MADE, SAID_CHANGED, SAID_UNTIL };
+static const struct {
+	const char *path;
+	enum said what;
+} said_rows[] = {
+	{ "service_tier", SAID_SERVICE },
+	{ "usage.service_tier", SAID_SERVICE },
+	{ "serviceTier", SAID_SERVICE },
+	{ "serviceTier.type", SAID_SERVICE },
+	{ "usageMetadata.serviceTier", SAID_SERVICE },
+	{ "usageMetadata.trafficType", SAID_SERVICE },
+	{ "usage.speed", SAID_SPEED },
+	{ "usage.inference_geo", SAID_REGION },
+	{ "createTime", SAID_MADE },
+	{ "updateTime", SAID_CHANGED },
+	{ "expireTime", SAID_UNTIL },
+};
+
+struct usage_counts {
+	const struct usage_row *rows;
+	uint64_t read; /* rows that a value was read for */
+	int64_t of_row[SAID];
+	enum price_service service;
+	bool fast, us_only;
+	bool spoilt;
+	struct span id;
+	int64_t began_ns, until_ns; /* of a cache: when it was made or changed, and its end */
+	int64_t made_ns;
+};
+
+/* NULL: no memory. */
+static struct usage_counts *
+counts_of(struct usage_reader *r)
+{
+	if (!r->counts && (r->counts = arena_new(r->a, struct usage_counts)))
+		r->counts->rows = r->d->usage;
+	r->failed |= !r->counts;
+	return r->counts;
+}
+
+/* ---- where a value is ---- */
+
+static const char *
+path_of(const struct usage_reader *r, unsigned row)
+{
+	return row < SAID ? r->d->usage[row].path : said_rows[row - SAID].path;
+}
+
+struct usage_place
+usage_begin(struct usage_reader *r, const struct dialect *d, struct span json, struct arena *a)
+{
+	unsigned n = 0;
+
+	*r = (struct usage_reader){ .d = d, .json = json, .a = a };
+	if (!d || !d->usage)
+		return (struct usage_place){ 0 };
+	while (d->usage[n].path)
+		n++;
+	INVARIANT(n <= SAID); /* rows of our own tables */
+	return (struct usage_place){ .part = USAGE_ROWS,
+		.top = true,
+		.below = ((UINT64_C(1) << n) - 1) | ((UINT64_C(1) << COUNT_OF(said_rows)) - 1)
+							    << SAID };
+}
+
+/* Of an element of a list, or of an object in it that is known to count. */
+static struct usage_place
+element_member(struct usage_place at, struct span key)
+{
+	static const struct {
+		const char *key;
+		enum usage_part part;
+	} parts[] = {
+		{ "modality", USAGE_NAME },
+		{ "ttl", USAGE_NAME },
+		{ "type", USAGE_NAME },
+		{ "tokenCount", USAGE_COUNT },
+		{ "inputTokens", USAGE_COUNT },
+		{ "tokens", USAGE_COUNT },
+		{ "count", USAGE_COUNT },
+		{ "token_count", USAGE_NAMED_COUNT },
+		{ "b64_json", USAGE_IMAGE },
+		{ "url", USAGE_IMAGE },
+		{ "bytesBase64Encoded", USAGE_IMAGE },
+		{ "groundingMetadata", USAGE_ELEMENT }, /* Gemini */
+		{ "webSearchQueries", USAGE_QUERIES },
+		{ "groundingChunks", USAGE_CHUNKS },
+		{ "embeddings", USAGE_ELEMENT }, /* Vertex */
+		{ "statistics", USAGE_ELEMENT },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(parts); i++)
+		if (span_is(key, parts[i].key))
+			return (struct usage_place){ .part = parts[i].part,
+				.element = at.element };
+	return (struct usage_place){ 0 };
+}
+
+static bool
+begins(const char *path, struct span key)
+{
+	size_t n = 0;
+
+	while (n < key.n && path[n] && path[n] == key.p[n])
+		n++;
+	return n == key.n;
+}
+
+struct usage_place
+usage_member(const struct usage_reader *r, struct usage_place at, struct span key)
+{
+	/* Some events carry the whole answer, or what is new of it, under a name: Anthropic's
+	 * message_start, Cohere's message-end, the last one of responses. */
+	static const char *const holders[] = { "message", "delta", "response", "interaction" };
+	struct usage_place in = { .part = USAGE_ROWS,
+		.at = (unsigned short)(at.at + key.n + 1) };
+
+	if (at.part == USAGE_ELEMENT)
+		return element_member(at, key);
+	if (at.part == USAGE_CHUNK)
+		at.element->mapped |= span_is(key, "maps");
+	if (at.part != USAGE_ROWS || !at.below)
+		return (struct usage_place){ 0 };
+	if (at.top && span_is(key, "id"))
+		return (struct usage_place){ .part = USAGE_ID };
+	if (at.top && SPAN_IN(key, holders))
+		return (struct usage_place){ .part = USAGE_ROWS, .below = at.below };
+	for (uint64_t left = at.below; left; left &= left - 1) {
+		const char *path = path_of(r, (unsigned)__builtin_ctzll(left)) + at.at;
+		uint64_t row = left & -left;
+		if (!key.n || *path != *key.p || !begins(path, key))
+			continue;
+		in.here |= path[key.n] == '\0' ? row : 0;
+		in.below |= path[key.n] == '.' ? row : 0;
+		in.list |= path[key.n] == '[' ? row : 0;
+	}
+	in.leads = in.below & OF_FAMILY;
+	if (!in.leads && !span_is(key, "serviceTier"))
+		in.below = 0;
+	return (in.here | in.below | in.list) ? in : (struct usage_place){ 0 };
+}
+
+struct usage_place
+usage_element(const struct usage_place *at, struct usage_element *e)
+{
+	struct usage_place in = { 0 };
+
+	if (at->part == USAGE_QUERIES) {
+		at->element->queries++;
+	} else if (at->part == USAGE_CHUNKS) {
+		in = (struct usage_place){ .part = USAGE_CHUNK, .element = at->element };
+	} else if (at->list) {
+		*e = (struct usage_element){ .tok = JSON_NULL };
+		in = (struct usage_place){ .part = USAGE_ELEMENT, .element = e };
+	}
+	return in;
+}
+
+/* ---- what is there ---- */
+
+/* Of a number, or one in a text: whole seconds, a part of one counts as one. */
+static bool
+seconds(struct span text, uint64_t *v)
+{
+	struct span whole = span_next(&text, '.');
+	bool more = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (!is_digit(text.p[i]))
+			return false;
+		more |= text.p[i] != '0';
+	}
+	if (span_u64(whole, v) || *v > TOKENS_MAX)
+		return false;
+	*v += more;
+	return true;
+}
+
+static void
+hear(struct usage_counts *c, enum said what, struct span text)
+{
+	int64_t ns = 0;
+
+	if (what >= SAID_MADE && clock_parse(text.p, text.n, &ns))
+		return;
+	switch (what) {
+	case SAID_SERVICE: c->service = price_service_of(text); break;
+	case SAID_SPEED: c->fast = span_is(text, "fast"); break;
+	case SAID_REGION: c->us_only = span_is(text, "us"); break;
+	case SAID_UNTIL: c->until_ns = ns; break;
+	case SAID_MADE: c->made_ns = ns; /* fall through */
+	case SAID_CHANGED: c->began_ns = ns > c->began_ns ? ns : c->began_ns; break;
+	}
+}
+
+static void
+count_value(struct usage_reader *r, const struct usage_place *at, const struct json_event *ev)
+{
+	struct usage_counts *c = counts_of(r);
+	struct span literal = span_cut(r->json, ev->start, ev->end);
+
+	if (!c)
+		return;
+	for (uint64_t left = at->here; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		uint64_t row = left & -left, v = 0;
+		if (i >= SAID) {
+			if (ev->tok == JSON_STRING)
+				hear(c, said_rows[i - SAID].what, json_text(r->a, r->json, ev));
+			continue;
+		}
+		enum usage_field field = c->rows[i].field;
+		if (field == USAGE_SECONDS || field == USAGE_LENGTH) {
+			bool ok = seconds(literal, &v);
+			c->spoilt |= field == USAGE_SECONDS && !ok;
+			c->read |= ok ? row : 0;
+			c->of_row[i] = ok ? (int64_t)v : 0;
+			continue;
+		}
+		if (ev->tok != JSON_NUMBER || span_u64(literal, &v) != 0 || v > TOKENS_MAX ||
+			c->read & row)
+			c->spoilt = true;
+		c->read |= row;
+		c->of_row[i] = v > TOKENS_MAX ? 0 : (int64_t)v;
+	}
+	c->spoilt |= at->leads && ev->tok != JSON_OBJECT;
+}
+
+void
+usage_value(struct usage_reader *r, const struct usage_place *at, const struct json_event *ev)
+{
+	struct usage_element *e = at->element;
+	bool string = ev->tok == JSON_STRING;
+
+	switch (at->part) {
+	case USAGE_ROWS:
+		if ((at->here || at->leads) && ev->tok != JSON_NULL)
+			count_value(r, at, ev);
+		break;
+	case USAGE_ID:
+		if (string && counts_of(r))
+			r->counts->id = json_text(r->a, r->json, ev);
+		break;
+	case USAGE_NAME: e->name = string ? json_text(r->a, r->json, ev) : e->name; break;
+	case USAGE_IMAGE: e->name = string && !e->name.n ? SPAN_LIT("image") : e->name; break;
+	case USAGE_NAMED_COUNT: e->name = SPAN_LIT("token_count"); /* fall through */
+	case USAGE_COUNT:
+		e->tok = ev->tok;
+		e->count = span_cut(r->json, ev->start, ev->end);
+		break;
+	case USAGE_QUERIES: e->searched |= ev->tok == JSON_ARRAY; break;
+	default: break;
+	}
+}
+
+/* What elements of one name say adds up. */
+static void
+count_element(struct usage_reader *r, const struct usage_place *at, struct span name,
+	uint64_t n, bool spoilt)
+{
+	for (uint64_t left = name.n ? at->list : 0; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		if (!span_is(name, path_of(r, i) + at->at + strlen("].")) || !counts_of(r))
+			continue;
+		struct usage_counts *c = r->counts;
+		int64_t *v = &c->of_row[i];
+		c->read |= left & -left;
+		c->spoilt |= spoilt || n > TOKENS_MAX || *v + (int64_t)n > TOKENS_MAX;
+		*v = c->spoilt ? 0 : *v + (int64_t)n;
+	}
+}
+
+void
+usage_element_end(
+	struct usage_reader *r, const struct usage_place *at, const struct usage_element *e)
+{
+	uint64_t n = 0;
+	bool counted = e->tok == JSON_NUMBER && span_u64(e->count, &n) == 0;
+
+	if (e->searched)
+		count_element(r, at, SPAN_LIT("webSearchQueries"), e->queries, false);
+	if (e->mapped)
+		count_element(r, at, SPAN_LIT("maps"), 1, false);
+	if (e->tok == JSON_NULL)
+		n = e->count.n ? 0 : 1; /* null is none */
+	count_element(r, at, e->name, n, e->tok != JSON_NULL && !counted);
+}
+
+/* ---- what it comes to ---- */
+
+struct totals {
+	bool seen[USAGE_FIELDS];
+	int64_t v[USAGE_FIELDS]; /* by usage_row.field */
+	uint64_t kept_s;
+};
+
+static struct totals
+add_up(const struct usage_counts *c)
+{
+	struct totals t = { 0 };
+	int64_t *v = t.v;
+
+	for (uint64_t left = c->read; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		const struct usage_row *u = &c->rows[i];
+		if (u->instead && t.seen[u->field])
+			continue;
+		v[u->field] += c->of_row[i];
+		t.seen[u->field] = true;
+	}
+	/* Bedrock's totals say whether what was cached is a part of the input */
+	if (!t.seen[USAGE_TOTAL] || v[USAGE_TOTAL] != v[USAGE_INPUT] + v[USAGE_OUTPUT])
+		v[USAGE_INPUT] += v[USAGE_APART];
+	/* xAI's total shows that what was thought is apart from the output */
+	if (t.seen[USAGE_TOTAL] && t.seen[USAGE_OUTPUT] && v[USAGE_REASONING] > 0 &&
+		v[USAGE_TOTAL] == v[USAGE_INPUT] + v[USAGE_OUTPUT] + v[USAGE_REASONING])
+		v[USAGE_OUTPUT] += v[USAGE_REASONING];
+	/* where only the total says what the output was (embeddings have none) */
+	if (!t.seen[USAGE_OUTPUT] && t.seen[USAGE_INPUT] && t.seen[USAGE_TOTAL] &&
+		v[USAGE_TOTAL] >= v[USAGE_INPUT]) {
+		v[USAGE_OUTPUT] = v[USAGE_TOTAL] - v[USAGE_INPUT];
+		t.seen[USAGE_OUTPUT] = true;
+	}
+	return t;
+}
+
+/* What is counted by the piece: images only where there are no tokens, and then, as for
+ * searches, there are none. */
+static void
+count_pieces(const struct usage_counts *c, struct totals *t)
+{
+	bool tokens = t->seen[USAGE_INPUT] || t->seen[USAGE_OUTPUT], pieces = false;
+	int64_t *v = t->v;
+
+	if (!tokens && !t->seen[USAGE_SECONDS] && t->seen[USAGE_LENGTH]) {
+		v[USAGE_SECONDS] = v[USAGE_LENGTH];
+		t->seen[USAGE_SECONDS] = true;
+	}
+	pieces |= t->seen[USAGE_SECONDS];
+	/* a cache that is kept: its tokens are written once, and kept from then on */
+	if (!tokens && t->seen[USAGE_KEPT] && c->until_ns > c->began_ns && c->began_ns > 0) {
+		if (c->began_ns - c->made_ns < MADE_NS)
+			v[USAGE_INPUT] = v[USAGE_WRITE] = v[USAGE_KEPT];
+		t->kept_s = (uint64_t)(c->until_ns - c->began_ns + 999999999) / 1000000000;
+		pieces = true;
+	}
+	if (tokens || pieces)
+		v[USAGE_IMAGES] = 0;
+	else
+		pieces = v[USAGE_IMAGES] || t->seen[USAGE_SEARCHES];
+	if (!tokens && pieces)
+		t->seen[USAGE_INPUT] = t->seen[USAGE_OUTPUT] = true;
+}
+
+/* By kind the field that says it. */
+static const enum usage_field field_of[PRICE_KINDS] = { [PRICE_CACHED] = USAGE_CACHED,
+	[PRICE_WRITE] = USAGE_WRITE,
+	[PRICE_WRITE_1H] = USAGE_WRITE_1H,
+	[PRICE_AUDIO_IN] = USAGE_AUDIO_IN,
+	[PRICE_IMAGE_IN] = USAGE_IMAGE_IN,
+	[PRICE_REASONING] = USAGE_REASONING,
+	[PRICE_AUDIO_OUT] = USAGE_AUDIO_OUT,
+	[PRICE_IMAGE_OUT] = USAGE_IMAGE_OUT,
+	[PRICE_IMAGES] = USAGE_IMAGES,
+	[PRICE_SEARCHES] = USAGE_SEARCHES,
+	[PRICE_MAPS] = USAGE_MAPS,
+	[PRICE_SESSIONS] = USAGE_SESSIONS,
+	[PRICE_FILES] = USAGE_FILES,
+	[PRICE_DRAWN] = USAGE_DRAWN,
+	[PRICE_SECONDS] = USAGE_SECONDS };
+
+/* The details' part; counts of a stream are totals so far. */
+static void
+raise_details(struct usage *u, const struct usage_counts *c, const struct totals *t)
+{
+	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
+		if (field_of[k] && (uint64_t)t->v[field_of[k]] > u->details.n[k])
+			u->details.n[k] = (uint64_t)t->v[field_of[k]];
+	if (t->kept_s)
+		u->details.n[PRICE_STORED] = (uint64_t)t->v[USAGE_KEPT] * t->kept_s;
+	if (c->service || c->fast)
+		u->details.service = c->fast ? PRICE_FAST : c->service;
+	u->details.us_only |= c->us_only;
+}
+
+void
+usage_whole(const struct usage_counts *c, struct usage *u)
+{
+	*u = (struct usage){ 0 };
+	if (!c)
+		return;
+	struct totals t = add_up(c);
+	if (c->id.p)
+		u->made = file_name_of(c->id);
+	count_pieces(c, &t);
+	u->known = !c->spoilt && t.seen[USAGE_INPUT] && t.seen[USAGE_OUTPUT];
+	if (!u->known)
+		return;
+	u->input_tokens = t.v[USAGE_INPUT];
+	u->output_tokens = t.v[USAGE_OUTPUT];
+	u->cached_tokens = t.v[USAGE_CACHED];
+	raise_details(u, c, &t);
+}
+
+static void
+raise_to(int64_t *v, int64_t to)
+{
+	if (to > *v)
+		*v = to;
+}
+
+bool
+usage_event(const struct usage_counts *c, struct span event, struct usage *u)
+{
+	if (!c)
+		return false;
+	struct totals t = add_up(c);
+	raise_to(&u->input_tokens, t.v[USAGE_INPUT]);
+	raise_to(&u->output_tokens, t.v[USAGE_OUTPUT]);
+	raise_to(&u->cached_tokens, t.v[USAGE_CACHED]);
+	raise_details(u, c, &t);
+	u->spoilt |= c->spoilt;
+	u->input_seen |= t.seen[USAGE_INPUT];
+	/* What message_start says of the output is where it begins: a stream cut
+	 * after it has unknown usage. */
+	bool counts = t.seen[USAGE_OUTPUT] && !span_is(event, "message_start");
+	u->output_seen |= counts;
+	u->known = u->input_seen && u->output_seen && !u->spoilt;
+	return counts;
+}
+
+void
+usage_spoil(const struct dialect *d, struct usage *u)
+{
+	u->spoilt |= d->usage != NULL;
+	u->known &= !u->spoilt;
+}
+
+bool
+usage_key_counts(struct span key)
+{
+	static const char *const tells[] = { "sage", "oken", "_count" };
+
+	for (size_t i = 0; i < COUNT_OF(tells); i++)
+		if (memmem(key.p, key.n, tells[i], strlen(tells[i])))
+			return true;
+	return false;
+}

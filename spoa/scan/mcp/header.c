@@ -1,0 +1,293 @@
+/* Header equality. The arguments are read without the tools' schemas, which say what argument a
+ * field is of: by its name where an argument has it, else any will do. */
+#include "scan/mcp/header.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/json.h"
+#include "base/err.h"
+
+enum { PARAMS_BYTES = 64 << 20 }; /* of arguments, read once for each field */
+
+static const struct span begins = { "=?base64?", 9 }, ends = { "?=", 2 };
+static const struct span param_prefix = { "mcp-param-", 10 };
+
+static int
+refuse(struct mcp_error *why, enum mcp_code code, const char *what)
+{
+	*why = (struct mcp_error){ 400, code, what, 0 };
+	return ERR_SYNTAX;
+}
+
+bool
+mcp_header_text(struct span value, struct arena *a, struct span *out)
+{
+	*out = value = span_trim(value, " \t");
+	if (!span_starts(value, begins) || !span_ends(value, ends) ||
+		value.n < begins.n + ends.n)
+		return true;
+	struct span coded = span_cut(value, begins.n, value.n - ends.n);
+	char *p = arena_alloc(a, coded.n + 1);
+	size_t n = 0;
+	if (!p || sodium_base642bin((unsigned char *)p, coded.n + 1, coded.p, coded.n, NULL, &n,
+			  NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+		return false;
+	*out = span_of(p, n);
+	return true;
+}
+
+/* Visible ASCII and blanks inside it, and nothing that looks like base64's form. */
+static bool
+is_plain(struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < ' ' || text.p[i] > '~')
+			return false;
+	return span_trim(text, " ").n == text.n && !span_starts(text, begins);
+}
+
+struct span
+mcp_header_value(struct span text, struct arena *a)
+{
+	if (is_plain(text))
+		return text;
+	size_t room = sodium_base64_ENCODED_LEN(text.n, sodium_base64_VARIANT_ORIGINAL);
+	char *p = arena_alloc(a, begins.n + room + ends.n);
+	if (!p)
+		return (struct span){ NULL, 0 };
+	memcpy(p, begins.p, begins.n);
+	sodium_bin2base64(p + begins.n, room, (const unsigned char *)text.p, text.n,
+		sodium_base64_VARIANT_ORIGINAL);
+	memcpy(p + begins.n + room - 1, ends.p, ends.n);
+	return span_of(p, begins.n + room - 1 + ends.n);
+}
+
+/* ---- arguments ---- */
+
+static bool
+is_scalar(enum json_tok tok)
+{
+	return tok == JSON_STRING || tok == JSON_NUMBER || tok == JSON_TRUE ||
+	       tok == JSON_FALSE;
+}
+
+static struct span
+scalar_text(struct arena *a, struct span in, const struct json_event *ev)
+{
+	return ev->tok == JSON_STRING ? json_text(a, in, ev) : span_cut(in, ev->start, ev->end);
+}
+
+/* Numbers may be written otherwise: 5.0 is 5. Seldom enough for a library. */
+static bool
+same_value(struct span text, struct span wanted, enum json_tok tok)
+{
+	if (span_eq(text, wanted))
+		return true;
+	if (tok != JSON_NUMBER || text.n > 64 || wanted.n > 64 || !wanted.n)
+		return false;
+	for (size_t i = 0; i < wanted.n; i++)
+		if (!is_digit(wanted.p[i]) && !is_one_of(wanted.p[i], "+-.eE"))
+			return false;
+	char x[65], y[65], *end;
+	memcpy(x, text.p, text.n);
+	memcpy(y, wanted.p, wanted.n);
+	x[text.n] = y[wanted.n] = '\0';
+	return strtod(x, NULL) == strtod(y, &end) && !*end;
+}
+
+enum { NOWHERE = -1 };
+
+/* Which scalar of the arguments, counted from 0, has that text: of a member with that name, if
+ * there is one, only that. NOWHERE: none. */
+static int
+scalar_with(struct span arguments, struct span name, struct span wanted, struct arena *a)
+{
+	struct json *j = json_open(a, arguments);
+	struct json_event ev;
+	struct span key = { NULL, 0 };
+	int i = 0, any = NOWHERE, own = NOWHERE;
+	bool named = false;
+
+	for (enum json_tok tok; j && (tok = json_next(j, &ev)) > JSON_ERROR;) {
+		if (tok == JSON_KEY) {
+			key = json_text(a, arguments, &ev);
+			continue;
+		}
+		if (is_scalar(tok)) {
+			bool same = same_value(scalar_text(a, arguments, &ev), wanted, tok);
+			bool mine = ev.depth == 1 && span_ieq(key, name);
+			named |= mine;
+			if (same && mine)
+				own = i;
+			if (same && any == NOWHERE)
+				any = i;
+			i++;
+		}
+	}
+	return named ? own : any;
+}
+
+static struct span
+scalar_nth(struct span arguments, int nth, struct arena *a)
+{
+	struct json *j = json_open(a, arguments);
+	struct json_event ev;
+
+	for (enum json_tok tok; j && (tok = json_next(j, &ev)) > JSON_ERROR;)
+		if (is_scalar(tok) && nth-- == 0)
+			return scalar_text(a, arguments, &ev);
+	return (struct span){ NULL, 0 };
+}
+
+bool
+mcp_is_param(struct span field)
+{
+	return field.n > param_prefix.n && span_istarts(field, param_prefix);
+}
+
+struct span
+mcp_param_sent(
+	struct span field, struct span value, struct span was, struct span now, struct arena *a)
+{
+	struct span text, sent = { NULL, 0 }, out = { NULL, 0 };
+	struct arena own;
+
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	if (mcp_header_text(value, &own, &text)) {
+		int nth =
+			scalar_with(was, span_cut(field, param_prefix.n, field.n), text, &own);
+		sent = nth == NOWHERE ? sent : scalar_nth(now, nth, &own);
+	}
+	if (sent.p)
+		out = span_eq(sent, text) ? value : mcp_header_value(arena_dup(a, sent), a);
+	arena_reset(&own);
+	return out;
+}
+
+/* ---- equality ---- */
+
+/* 1: it is there, in *out; 0: not; or refused. */
+static int
+text_of(const struct http_head *h, const char *name, struct arena *a, struct span *out,
+	struct mcp_error *why)
+{
+	struct span raw;
+	int n = http_field_one(h, name, &raw);
+
+	if (n < 0)
+		return refuse(why, MCP_CODE_HEADER, "a header of MCP is given twice");
+	if (n > 0 && !mcp_header_text(raw, a, out))
+		return refuse(why, MCP_CODE_HEADER, "a header of MCP is no base64");
+	return n;
+}
+
+static int
+check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error *why)
+{
+	struct span said;
+	int n = http_field_one(h, "mcp-protocol-version", &said);
+
+	said = span_trim(said, " \t");
+	if (n < 0)
+		return refuse(why, MCP_CODE_HEADER, "MCP-Protocol-Version is given twice");
+	if (n > 0 && m->version.p && !span_eq(said, m->version))
+		return refuse(why, MCP_CODE_HEADER,
+			"MCP-Protocol-Version is another than the body's");
+	/* what the server speaks is for it to say: the method asks for nothing else */
+	bool asks = span_is(m->method, "server/discover");
+	if (!asks && ((n > 0 && !mcp_version_known(said)) ||
+			     (m->version.p && !mcp_version_known(m->version)))) {
+		m->version = n > 0 ? said : m->version;
+		return refuse(why, MCP_CODE_VERSION, "this revision of MCP is not spoken here");
+	}
+	bool stateless = mcp_version_stateless(n > 0 ? said : m->version);
+	if (stateless && n == 0)
+		return refuse(why, MCP_CODE_HEADER, "MCP-Protocol-Version is missing");
+	if (stateless && m->kind == MCP_REQUEST && !m->version.p)
+		return refuse(why, MCP_CODE_PARAMS,
+			"MCP-Protocol-Version says a revision, and params._meta none");
+	m->era = stateless ? MCP_STATELESS : MCP_SESSIONS;
+	return 0;
+}
+
+int
+mcp_headers_alone(const struct http_head *h, enum mcp_era *era, struct mcp_error *why)
+{
+	struct mcp_message m = { .kind = MCP_NOTIFICATION };
+	int err = check_version(h, &m, why);
+
+	*era = m.era;
+	return err;
+}
+
+/* What is read for one field is gone before the next. */
+static int
+check_param(const struct http_field *f, const struct mcp_message *m, struct mcp_error *why)
+{
+	struct span name = span_cut(f->name, param_prefix.n, f->name.n), text;
+	const char *wrong = NULL;
+	struct arena own;
+
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	if (!mcp_header_text(f->value, &own, &text))
+		wrong = "a header of MCP is no base64";
+	else if (!m->arguments.n || scalar_with(m->arguments, name, text, &own) == NOWHERE)
+		wrong = "a header Mcp-Param- is no argument of the body";
+	bool failed = arena_failed(&own);
+	arena_reset(&own);
+	return failed ? ERR_NOMEM : wrong ? refuse(why, MCP_CODE_HEADER, wrong) : 0;
+}
+
+static int
+check_params(const struct http_head *h, const struct mcp_message *m, struct mcp_error *why)
+{
+	size_t read = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < h->nfields && !err; i++) {
+		const struct http_field *f = &h->fields[i];
+		if (!mcp_is_param(f->name))
+			continue;
+		for (size_t k = 0; k < i; k++)
+			if (span_ieq(h->fields[k].name, f->name))
+				return refuse(why, MCP_CODE_HEADER,
+					"a header Mcp-Param- is given twice");
+		if ((read += m->arguments.n) > PARAMS_BYTES)
+			return refuse(why, MCP_CODE_HEADER,
+				"too many headers Mcp-Param- for arguments so long");
+		err = check_param(f, m, why);
+	}
+	return err;
+}
+
+int
+mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
+	struct mcp_error *why)
+{
+	struct span said;
+	int err = check_version(h, m, why);
+
+	if (err)
+		return err;
+	bool needed = m->era == MCP_STATELESS && m->kind != MCP_RESPONSE;
+	int n = text_of(h, "mcp-method", a, &said, why);
+	if (n < 0)
+		return n;
+	if (n == 0 && needed)
+		return refuse(why, MCP_CODE_HEADER, "Mcp-Method is missing");
+	if (n > 0 && !span_eq(said, m->method))
+		return refuse(
+			why, MCP_CODE_HEADER, "Mcp-Method is another than the body's method");
+	n = text_of(h, "mcp-name", a, &said, why);
+	if (n < 0)
+		return n;
+	if (n == 0 && needed && m->name.p && !m->refers)
+		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is missing");
+	if (n > 0 && !span_eq(said, m->name))
+		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is another than the body's name");
+	err = check_params(h, m, why);
+	return err ? err : arena_failed(a) ? ERR_NOMEM : 0;
+}

@@ -1,0 +1,510 @@
+/* Reads one message: https://modelcontextprotocol.io/specification, "Base protocol", and
+ * https://www.jsonrpc.org/specification 4 and 5. Every member is looked at, what is not read
+ * here too: the reader under it refuses keys given twice at any depth. */
+#include "scan/mcp/message.h"
+
+#include "base/ascii.h"
+#include "base/codec/json.h"
+#include "base/err.h"
+
+enum {
+	ID_MAX = 256,	 /* bytes of an id, as it is written */
+	DIGITS_MAX = 15, /* of one that is a number: any reader's doubles hold it */
+	NAME_MAX_BYTES = 128,
+	URI_MAX_BYTES = 8192,
+	URIS_MAX = 256, /* of one message */
+};
+
+/* ---- methods and revisions ---- */
+
+/* clang-format off */
+static const struct method {
+	const char *name;
+	enum mcp_about about;
+	bool lists;
+	const char *named_by; /* the member of params that names what it is about */
+	bool sessions;	      /* no method of revision 2026-07-28 */
+} methods[] = {
+	{ "initialize",                MCP_ABOUT_NOTHING,   false, NULL, true },
+	{ "ping",                      MCP_ABOUT_NOTHING,   false, NULL, true },
+	{ "tools/list",                MCP_ABOUT_TOOLS,     true,  NULL, false },
+	{ "tools/call",                MCP_ABOUT_TOOL,      false, "name", false },
+	{ "resources/list",            MCP_ABOUT_RESOURCES, true,  NULL, false },
+	{ "resources/templates/list",  MCP_ABOUT_RESOURCES, true,  NULL, false },
+	{ "resources/read",            MCP_ABOUT_RESOURCE,  false, "uri", false },
+	{ "resources/subscribe",       MCP_ABOUT_RESOURCE,  false, "uri", true },
+	{ "resources/unsubscribe",     MCP_ABOUT_RESOURCE,  false, "uri", true },
+	{ "prompts/list",              MCP_ABOUT_PROMPTS,   true,  NULL, false },
+	{ "prompts/get",               MCP_ABOUT_PROMPT,    false, "name", false },
+	{ "completion/complete",       MCP_ABOUT_NOTHING,   false, "ref", false },
+	{ "logging/setLevel",          MCP_ABOUT_NOTHING,   false, NULL, true },
+	{ "tasks/get",                 MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/result",              MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/list",                MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/update",              MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "tasks/cancel",              MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "server/discover",           MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "subscriptions/listen",      MCP_ABOUT_NOTHING,   false, "notifications", false },
+	{ "notifications/initialized", MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "notifications/cancelled",   MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "notifications/progress",    MCP_ABOUT_NOTHING,   false, NULL, false },
+	{ "notifications/roots/list_changed", MCP_ABOUT_NOTHING, false, NULL, false },
+	{ "notifications/tasks/status", MCP_ABOUT_NOTHING,  false, NULL, false },
+	{ "notifications/elicitation/complete", MCP_ABOUT_NOTHING, false, NULL, false },
+};
+/* clang-format on */
+
+static const struct method *
+method_find(struct span name)
+{
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
+		if (span_is(name, methods[i].name))
+			return &methods[i];
+	return NULL;
+}
+
+static const char *const versions[] = { "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25",
+	"2026-07-28" };
+const char mcp_versions[] =
+	"[\"2026-07-28\",\"2025-11-25\",\"2025-06-18\",\"2025-03-26\",\"2024-11-05\"]";
+
+bool
+mcp_version_known(struct span version)
+{
+	return SPAN_IN(version, versions);
+}
+
+bool
+mcp_version_stateless(struct span version)
+{
+	return version.n == 10 && span_order(version, SPAN_LIT("2026-07-28")) >= 0;
+}
+
+bool
+mcp_name_is_plain(struct span name)
+{
+	return name.n > 0 && name.n <= NAME_MAX_BYTES && span_is_alnum(name, "_./-");
+}
+
+/* ---- the members ---- */
+
+struct reader {
+	struct json *j;
+	struct arena *a;
+	struct span in;
+	struct mcp_message *out;
+	struct mcp_error *why;
+	struct span uri, name; /* of params, as text */
+	struct span ref;       /* as it is written; empty: there is no object */
+	struct span filter;    /* likewise, of subscriptions */
+	bool has_result, has_error, has_id, null_id, has_version, is_rpc;
+};
+
+static int
+refuse(struct reader *r, enum mcp_code code, size_t at, const char *why)
+{
+	*r->why = (struct mcp_error){ 400, code, why, at };
+	return ERR_SYNTAX;
+}
+
+/* What the reader of JSON says. */
+static int
+broken(struct reader *r)
+{
+	const char *why = NULL;
+	size_t at = 0;
+	int err = json_error(r->j, &why, &at);
+
+	if (err == ERR_NOMEM || err == 0)
+		return ERR_NOMEM;
+	if (err == ERR_DUPLICATE)
+		return refuse(r, MCP_CODE_REQUEST, at, "a key is given twice");
+	if (err == ERR_LIMIT || err == ERR_RANGE)
+		return refuse(r, MCP_CODE_REQUEST, at, "the message has too many parts");
+	return refuse(r, MCP_CODE_PARSE, at, "the message is no JSON");
+}
+
+/* The value after a key, with all that is in it: its bytes in *out. */
+static int
+value(struct reader *r, struct json_event *ev, struct span *out)
+{
+	struct json_event v;
+
+	if (json_next(r->j, &v) == JSON_ERROR)
+		return broken(r);
+	*ev = v;
+	size_t start = v.tok == JSON_STRING ? v.start - 1 : v.start;
+	size_t end = v.tok == JSON_STRING ? v.end + 1 : v.end;
+	if (v.tok == JSON_OBJECT || v.tok == JSON_ARRAY) {
+		struct json_event last = v;
+		for (unsigned depth = 1; depth;) {
+			enum json_tok tok = json_next(r->j, &last);
+			if (tok == JSON_ERROR || tok == JSON_END)
+				return broken(r);
+			depth += tok == JSON_OBJECT || tok == JSON_ARRAY;
+			depth -= tok == JSON_OBJECT_END || tok == JSON_ARRAY_END;
+		}
+		end = last.end;
+	}
+	*out = span_cut(r->in, start, end);
+	return 0;
+}
+
+static int
+text_value(struct reader *r, enum mcp_code code, const char *what, struct span *out)
+{
+	struct json_event ev;
+	struct span raw;
+	int err = value(r, &ev, &raw);
+
+	if (err)
+		return err;
+	if (ev.tok != JSON_STRING)
+		return refuse(r, code, ev.start, what);
+	*out = json_text(r->a, r->in, &ev);
+	return out->p ? 0 : ERR_NOMEM;
+}
+
+static int
+object_value(struct reader *r, const char *what, struct span *out)
+{
+	struct json_event ev;
+	int err = value(r, &ev, out);
+
+	if (!err && ev.tok != JSON_OBJECT)
+		return refuse(r, MCP_CODE_PARAMS, ev.start, what);
+	return err;
+}
+
+/* An id of JSON-RPC is a string or a number; MCP has integers only, and no null. */
+static int
+read_id(struct reader *r)
+{
+	struct json_event ev;
+	struct span raw;
+	int err = value(r, &ev, &raw);
+
+	if (err)
+		return err;
+	if (ev.tok == JSON_NULL) {
+		r->null_id = true;
+		return 0;
+	}
+	struct span digits = raw;
+	if (ev.tok == JSON_NUMBER)
+		span_take(&digits, '-');
+	bool whole = ev.tok == JSON_NUMBER && span_is_digits(digits) &&
+		     digits.n <= DIGITS_MAX && !span_is(raw, "-0");
+	if ((ev.tok != JSON_STRING && !whole) || raw.n > ID_MAX)
+		return refuse(r, MCP_CODE_REQUEST, ev.start,
+			"the id is no string of at most 254 bytes, and no integer");
+	r->has_id = true;
+	r->out->id = raw;
+	return 0;
+}
+
+static int
+read_meta(struct reader *r)
+{
+	struct json_event ev;
+	int err;
+
+	if (json_next(r->j, &ev) == JSON_ERROR)
+		return broken(r);
+	if (ev.tok != JSON_OBJECT)
+		return refuse(r, MCP_CODE_PARAMS, ev.start, "params._meta is no object");
+	while (json_next(r->j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, &ev), raw;
+		if (span_is(key, "io.modelcontextprotocol/protocolVersion"))
+			err = text_value(r, MCP_CODE_PARAMS,
+				"the protocol version of params._meta is no string",
+				&r->out->version);
+		else
+			err = value(r, &ev, &raw);
+		if (err)
+			return err;
+	}
+	return ev.tok == JSON_OBJECT_END ? 0 : broken(r);
+}
+
+/* One of the members that are read, in other letters: another reader may take it for that. */
+static bool
+looks_like(struct span key, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_ieq(key, span_str(names[i])) && !span_is(key, names[i]))
+			return true;
+	return false;
+}
+
+static int
+read_param(struct reader *r, struct span key)
+{
+	static const char *const names[] = { "name", "uri", "arguments", "inputResponses",
+		"_meta", "ref", "notifications" };
+	struct json_event ev;
+	struct span raw;
+
+	if (looks_like(key, names, COUNT_OF(names)))
+		return refuse(
+			r, MCP_CODE_REQUEST, 0, "a key differs only by case from one of MCP");
+	if (span_is(key, "_meta"))
+		return read_meta(r);
+	if (span_is(key, "arguments"))
+		return object_value(r, "params.arguments is no object", &r->out->arguments);
+	if (span_is(key, "inputResponses"))
+		return object_value(
+			r, "params.inputResponses is no object", &r->out->input_responses);
+	int err = value(r, &ev, &raw);
+	if (!err && ev.tok == JSON_STRING && span_is(key, "name"))
+		r->name = json_text(r->a, r->in, &ev);
+	else if (!err && ev.tok == JSON_STRING && span_is(key, "uri"))
+		r->uri = json_text(r->a, r->in, &ev);
+	else if (!err && ev.tok == JSON_OBJECT && span_is(key, "ref"))
+		r->ref = raw;
+	else if (!err && ev.tok == JSON_OBJECT && span_is(key, "notifications"))
+		r->filter = raw;
+	return err;
+}
+
+static int
+read_params(struct reader *r)
+{
+	struct json_event ev;
+
+	if (json_next(r->j, &ev) == JSON_ERROR)
+		return broken(r);
+	size_t start = ev.start;
+	if (ev.tok != JSON_OBJECT)
+		return refuse(r, MCP_CODE_PARAMS, ev.start, "params is no object");
+	while (json_next(r->j, &ev) == JSON_KEY) {
+		int err = read_param(r, json_text(r->a, r->in, &ev));
+		if (err)
+			return err;
+	}
+	if (ev.tok != JSON_OBJECT_END)
+		return broken(r);
+	r->out->params = span_cut(r->in, start, ev.end);
+	return 0;
+}
+
+static int
+read_member(struct reader *r, struct span key)
+{
+	static const char *const names[] = { "jsonrpc", "id", "method", "params", "result",
+		"error" };
+	struct json_event ev;
+	struct span raw;
+	int err;
+
+	if (looks_like(key, names, COUNT_OF(names)))
+		return refuse(
+			r, MCP_CODE_REQUEST, 0, "a key differs only by case from one of MCP");
+	if (span_is(key, "id"))
+		return read_id(r);
+	if (span_is(key, "params"))
+		return read_params(r);
+	if (span_is(key, "method"))
+		return text_value(
+			r, MCP_CODE_REQUEST, "the method is no string", &r->out->method);
+	err = value(r, &ev, &raw);
+	if (!err && span_is(key, "jsonrpc")) {
+		r->is_rpc =
+			ev.tok == JSON_STRING && span_is(json_text(r->a, r->in, &ev), "2.0");
+		if (!r->is_rpc)
+			return refuse(r, MCP_CODE_REQUEST, ev.start, "jsonrpc is not \"2.0\"");
+	} else if (!err && span_is(key, "result")) {
+		r->has_result = true;
+		r->out->result = raw;
+	} else if (!err && span_is(key, "error")) {
+		r->has_error = true;
+		r->out->result = raw;
+	}
+	return err;
+}
+
+/* ---- what it is ---- */
+
+static int
+settle_response(struct reader *r)
+{
+	if (r->out->method.p || r->has_result == r->has_error || r->out->params.n)
+		return refuse(r, MCP_CODE_REQUEST, 0,
+			"a response has one of result and error, and no method");
+	if (!r->has_id && r->has_result)
+		return refuse(r, MCP_CODE_REQUEST, 0, "a response has no id");
+	r->out->kind = MCP_RESPONSE;
+	r->out->about = MCP_ABOUT_NOTHING;
+	return 0;
+}
+
+/* A completion is about the prompt, or the template of resources, that params.ref names. */
+static int
+settle_ref(struct reader *r)
+{
+	static const char *const names[] = { "name", "uri" };
+	struct reader in = *r;
+	struct json_event ev;
+	int err = 0;
+
+	r->name = r->uri = (struct span){ NULL, 0 };
+	if (!r->ref.n)
+		return refuse(r, MCP_CODE_PARAMS, 0, "params.ref is missing, or no object");
+	in.in = r->ref;
+	if (!(in.j = json_open(r->a, r->ref)) || json_next(in.j, &ev) != JSON_OBJECT)
+		return ERR_NOMEM;
+	while (!err && json_next(in.j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->ref, &ev), raw;
+		if (looks_like(key, names, COUNT_OF(names)))
+			return refuse(r, MCP_CODE_REQUEST, 0,
+				"a key differs only by case from one of MCP");
+		bool is_name = span_is(key, "name");
+		err = is_name || span_is(key, "uri")
+			      ? text_value(&in, MCP_CODE_PARAMS,
+					"the name or uri of params.ref is no string",
+					is_name ? &r->name : &r->uri)
+			      : value(&in, &ev, &raw);
+	}
+	if (!err && !r->name.p == !r->uri.p)
+		return refuse(r, MCP_CODE_PARAMS, 0, "params.ref has one of name and uri");
+	r->out->about = r->uri.p ? MCP_ABOUT_RESOURCE : MCP_ABOUT_PROMPT;
+	r->out->refers = true;
+	return err;
+}
+
+static int
+read_uris(struct reader *in)
+{
+	struct span *v = arena_array(in->a, URIS_MAX, sizeof(*v));
+	struct json_event ev;
+	size_t n = 0;
+
+	if (!v || json_next(in->j, &ev) != JSON_ARRAY)
+		return !v ? ERR_NOMEM
+			  : refuse(in, MCP_CODE_PARAMS, 0, "resourceSubscriptions is no list");
+	while (json_next(in->j, &ev) == JSON_STRING) {
+		v[n] = json_text(in->a, in->in, &ev);
+		if (!v[n].p)
+			return ERR_NOMEM;
+		if (n == URIS_MAX - 1 || v[n].n > URI_MAX_BYTES)
+			return refuse(in, MCP_CODE_PARAMS, 0,
+				"resourceSubscriptions are too many, or too long");
+		n++;
+	}
+	in->out->uris = v;
+	in->out->nuris = n;
+	return ev.tok == JSON_ARRAY_END
+		       ? 0
+		       : refuse(in, MCP_CODE_PARAMS, 0, "a resource's URI is no string");
+}
+
+/* Revision 2026-07-28 has one stream for all that a client is told of: each resource is named
+ * in its request. */
+static int
+settle_filter(struct reader *r)
+{
+	static const char *const names[] = { "resourceSubscriptions" };
+	struct reader in = *r;
+	struct json_event ev;
+	int err = 0;
+
+	in.in = r->filter;
+	if (!r->filter.n)
+		return 0;
+	if (!(in.j = json_open(r->a, r->filter)) || json_next(in.j, &ev) != JSON_OBJECT)
+		return ERR_NOMEM;
+	while (!err && json_next(in.j, &ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->filter, &ev), raw;
+		if (looks_like(key, names, COUNT_OF(names)))
+			return refuse(r, MCP_CODE_REQUEST, 0,
+				"a key differs only by case from one of MCP");
+		err = span_is(key, names[0]) ? read_uris(&in) : value(&in, &ev, &raw);
+	}
+	return err;
+}
+
+static int
+settle_name(struct reader *r, const struct method *m)
+{
+	struct mcp_message *out = r->out;
+	if (!strcmp(m->named_by, "notifications"))
+		return settle_filter(r);
+	int err = !strcmp(m->named_by, "ref") ? settle_ref(r) : 0;
+	bool by_uri = out->about == MCP_ABOUT_RESOURCE;
+	struct span name = by_uri ? r->uri : r->name;
+
+	if (err)
+		return err;
+
+	if (!name.p || !name.n)
+		return refuse(r, MCP_CODE_PARAMS, 0,
+			by_uri ? "params.uri is missing, or no string"
+			       : "params.name is missing, or no string");
+	if (name.n > URI_MAX_BYTES)
+		return refuse(r, MCP_CODE_PARAMS, 0, "the name is too long");
+	out->name = name;
+	out->plain_name = by_uri || mcp_name_is_plain(name);
+	return 0;
+}
+
+static int
+settle(struct reader *r)
+{
+	struct mcp_message *out = r->out;
+	bool notifies = span_starts(out->method, SPAN_LIT("notifications/"));
+
+	if (!r->is_rpc)
+		return refuse(r, MCP_CODE_REQUEST, 0, "it has no member jsonrpc");
+	if (r->has_result || r->has_error)
+		return settle_response(r);
+	if (!out->method.n)
+		return refuse(r, MCP_CODE_REQUEST, 0, "it has no method");
+	if (r->null_id || r->has_id == notifies)
+		return refuse(r, MCP_CODE_REQUEST, 0,
+			notifies ? "a notification has an id" : "a request has no id");
+	out->kind = notifies ? MCP_NOTIFICATION : MCP_REQUEST;
+	out->era = mcp_version_stateless(out->version) ? MCP_STATELESS : MCP_SESSIONS;
+	const struct method *m = method_find(out->method);
+	if (!m || (m->sessions && out->era == MCP_STATELESS))
+		return 0;
+	out->about = m->about;
+	out->lists = m->lists;
+	out->begins = m == &methods[0];
+	return m->named_by ? settle_name(r, m) : 0;
+}
+
+static int
+read_message(struct reader *r)
+{
+	struct json_event ev;
+	enum json_tok tok = json_next(r->j, &ev);
+
+	if (tok == JSON_ERROR)
+		return broken(r);
+	if (tok != JSON_OBJECT)
+		return refuse(r, MCP_CODE_REQUEST, 0,
+			tok == JSON_ARRAY ? "batches are not spoken: one message a request"
+					  : "the message is no object");
+	while (json_next(r->j, &ev) == JSON_KEY) {
+		int err = read_member(r, json_text(r->a, r->in, &ev));
+		if (err)
+			return err;
+	}
+	if (ev.tok != JSON_OBJECT_END || json_next(r->j, &ev) != JSON_END)
+		return broken(r);
+	return arena_failed(r->a) ? ERR_NOMEM : settle(r);
+}
+
+int
+mcp_read(struct span body, struct arena *a, struct mcp_message *out, struct mcp_error *why)
+{
+	struct reader r = { .a = a, .in = body, .out = out, .why = why };
+
+	*out = (struct mcp_message){ 0 };
+	*why = (struct mcp_error){ 0 };
+	r.j = json_open(a, body);
+	int err = r.j ? read_message(&r) : ERR_NOMEM;
+	if (why->code == MCP_CODE_PARSE)
+		out->id = (struct span){ NULL, 0 };
+	return err;
+}

@@ -1,0 +1,402 @@
+/* Requests and answers of external recognisers. Presidio counts code points, as
+ * Python's strings do; here everything is bytes. */
+#include "scan/recogniser/recogniser.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+
+/* ---- asking ---- */
+
+static void
+put_texts(const struct span *texts, size_t n, bool list, struct buf *out)
+{
+	if (list)
+		buf_putc(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_putc(out, ',');
+		buf_json_str(out, texts[i]);
+	}
+	if (list)
+		buf_putc(out, ']');
+}
+
+static void
+ask_presidio(const struct recogniser *r, const struct span *texts, size_t n, struct buf *out)
+{
+	buf_str(out, "{\"text\":");
+	put_texts(texts, n, r->batch, out);
+	buf_str(out, ",\"language\":");
+	buf_json_str(out, span_str(r->language));
+	buf_str(out, ",\"entities\":[");
+	for (size_t i = 0; i < r->nlabels; i++) {
+		if (i)
+			buf_putc(out, ',');
+		buf_json_str(out, span_str(r->labels[i].theirs));
+	}
+	buf_printf(out, "],\"score_threshold\":%.4g}", r->score_threshold);
+}
+
+void
+recogniser_ask(const struct recogniser *r, const struct span *texts, size_t n, struct buf *out)
+{
+	INVARIANT(n == 1 || (n > 0 && r->batch));
+	switch (r->shape) {
+	case SHAPE_PRESIDIO: ask_presidio(r, texts, n, out); break;
+	case SHAPE_JSON:
+		buf_span(out, r->before);
+		put_texts(texts, n, r->batch, out);
+		buf_span(out, r->after);
+		break;
+	case SHAPE_MODERATION:
+		buf_str(out, "{\"input\":");
+		put_texts(texts, n, r->batch, out);
+		if (r->model) {
+			buf_str(out, ",\"model\":");
+			buf_json_str(out, span_str(r->model));
+		}
+		buf_putc(out, '}');
+		break;
+	}
+}
+
+/* ---- pointers ---- */
+
+bool
+recogniser_pointer(const char *s)
+{
+	if (*s && *s != '/')
+		return false;
+	for (; *s; s++)
+		if (*s == '~' && s[1] != '0' && s[1] != '1')
+			return false;
+	return strlen(s) <= 256;
+}
+
+/* One token of a pointer, unescaped (RFC 6901 section 4). */
+static size_t
+pointer_unescape(struct span token, char out[257])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < token.n && n < 256; i++) {
+		char c = token.p[i];
+		if (c == '~' && i + 1 < token.n)
+			c = token.p[++i] == '1' ? '/' : '~';
+		out[n++] = c;
+	}
+	return n;
+}
+
+static json_t *
+follow_pointer(json_t *v, const char *pointer)
+{
+	struct span rest = span_str(pointer);
+	char name[257];
+	uint64_t index;
+
+	if (rest.n == 0)
+		return v; /* the whole document */
+	span_next(&rest, '/');
+	while (v && rest.p) {
+		size_t n = pointer_unescape(span_next(&rest, '/'), name);
+		if (json_is_object(v))
+			v = json_object_getn(v, name, n);
+		else if (span_u64(span_of(name, n), &index) == 0)
+			v = json_array_get(v, index);
+		else
+			v = NULL;
+	}
+	return v;
+}
+
+/* ---- reading ---- */
+
+/* One text's findings while its part of the answer is read. */
+struct reading {
+	const struct recogniser *r;
+	struct arena *a;
+	struct span text;
+	struct finding *v;
+	size_t n, room;
+	const char *why;
+};
+
+static int
+refuse_answer(struct reading *g, int err, const char *why)
+{
+	g->why = why;
+	return err;
+}
+
+static int
+add_finding(struct reading *g, uint16_t entity, double score, size_t start, size_t end)
+{
+	if (g->n == CAP_RECOGNISED)
+		return refuse_answer(g, ERR_LIMIT, "too many findings");
+	struct finding *v = arena_grow(g->a, g->v, g->n, &g->room, sizeof(*v), 8);
+	if (!v)
+		return ERR_NOMEM;
+	g->v = v;
+	g->v[g->n++] = (struct finding){ .entity = entity,
+		.flags = (uint16_t)(g->r->source << FINDING_SOURCE_SHIFT),
+		.score = (float)score,
+		.start = start,
+		.end = end };
+	return 0;
+}
+
+static const struct recogniser_label *
+label_of(const struct recogniser *r, const json_t *name)
+{
+	struct span s = span_of(json_string_value(name), json_string_length(name));
+
+	for (size_t i = 0; i < r->nlabels; i++)
+		if (span_is(s, r->labels[i].theirs))
+			return &r->labels[i];
+	return NULL;
+}
+
+static bool
+score_of(const json_t *v, double *score)
+{
+	*score = json_number_value(v);
+	return json_is_number(v) && isfinite(*score) && *score >= 0.0 && *score <= 1.0;
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	size_t x = **(size_t *const *)a, y = **(size_t *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Code points to bytes, all offsets in one walk over the text. */
+static int
+to_bytes(struct reading *g)
+{
+	size_t **at = arena_array(g->a, 2 * g->n, sizeof(*at)), points = 0, byte = 0;
+
+	if (g->n == 0)
+		return 0;
+	if (!at)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < g->n; i++) {
+		at[2 * i] = &g->v[i].start;
+		at[2 * i + 1] = &g->v[i].end;
+	}
+	qsort(at, 2 * g->n, sizeof(*at), by_value);
+	for (size_t i = 0; i < 2 * g->n; i++) {
+		for (; points < *at[i] && byte < g->text.n; points++)
+			do
+				byte++;
+			while (byte < g->text.n &&
+				((unsigned char)g->text.p[byte] & 0xc0) == 0x80);
+		if (points < *at[i])
+			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
+		*at[i] = byte;
+	}
+	return 0;
+}
+
+static int
+by_entity(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+
+	if (x->entity != y->entity)
+		return x->entity < y->entity ? -1 : 1;
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->end < y->end ? -1 : x->end > y->end;
+}
+
+/* Findings of one entity that overlap are one. */
+static void
+unite_findings(struct reading *g)
+{
+	size_t kept = 0;
+
+	if (g->n == 0)
+		return;
+	qsort(g->v, g->n, sizeof(*g->v), by_entity);
+	for (size_t i = 1; i < g->n; i++) {
+		struct finding *last = &g->v[kept];
+		const struct finding *f = &g->v[i];
+		if (f->entity != last->entity || f->start >= last->end) {
+			g->v[++kept] = *f;
+			continue;
+		}
+		if (f->end > last->end)
+			last->end = f->end;
+		if (f->score > last->score)
+			last->score = f->score;
+	}
+	g->n = kept + 1;
+}
+
+/* [{"entity_type","start","end","score"},…] */
+static int
+read_spans(struct reading *g, const json_t *list)
+{
+	int err = 0;
+
+	if (!json_is_array(list))
+		return refuse_answer(g, ERR_SYNTAX, "a list of findings is expected");
+	for (size_t i = 0; i < json_array_size(list) && !err; i++) {
+		const json_t *o = json_array_get(list, i),
+			     *type = json_object_get(o, "entity_type"),
+			     *start = json_object_get(o, "start"),
+			     *end = json_object_get(o, "end");
+		double score;
+		if (!json_is_string(type) || !json_is_integer(start) || !json_is_integer(end) ||
+			!score_of(json_object_get(o, "score"), &score))
+			return refuse_answer(g, ERR_SYNTAX,
+				"a finding without entity_type, start, end or score");
+		json_int_t from = json_integer_value(start), to = json_integer_value(end);
+		if (from < 0 || to <= from)
+			return refuse_answer(
+				g, ERR_RANGE, "a finding that ends before it begins");
+		const struct recogniser_label *l = label_of(g->r, type);
+		/* What was not asked for must still be true of the text. */
+		if ((size_t)to > g->text.n)
+			return refuse_answer(g, ERR_RANGE, "a finding ends behind its text");
+		if (l && score >= g->r->score_threshold)
+			err = add_finding(g, l->entity, score, (size_t)from, (size_t)to);
+	}
+	return err ? err : to_bytes(g);
+}
+
+static int
+read_label(struct reading *g, json_t *o)
+{
+	const json_t *name = follow_pointer(o, g->r->label);
+	double score = 1.0;
+
+	if (!json_is_string(name))
+		return refuse_answer(g, ERR_SYNTAX, "a label without its name");
+	if (g->r->score && !score_of(follow_pointer(o, g->r->score), &score))
+		return refuse_answer(g, ERR_SYNTAX, "a label without a score from 0 to 1");
+	const struct recogniser_label *l = label_of(g->r, name);
+	return l && score >= g->r->score_threshold
+		       ? add_finding(g, l->entity, score, 0, g->text.n)
+		       : 0;
+}
+
+static int
+read_labels(struct reading *g, json_t *result)
+{
+	json_t *items = follow_pointer(result, g->r->items);
+	int err = 0;
+
+	if (json_is_object(items))
+		return read_label(g, items);
+	if (!json_is_array(items))
+		return refuse_answer(g, ERR_SYNTAX, "no labels where they should stand");
+	for (size_t i = 0; i < json_array_size(items) && !err; i++)
+		err = read_label(g, json_array_get(items, i));
+	return err;
+}
+
+/* {"flagged","categories":{…},"category_scores":{…}} */
+static int
+read_categories(struct reading *g, const json_t *o)
+{
+	const json_t *flagged = json_object_get(o, "flagged"),
+		     *categories = json_object_get(o, "categories"),
+		     *scores = json_object_get(o, "category_scores");
+	bool by_score = g->r->score_threshold >= 0.0;
+	int err = 0;
+
+	if (!json_is_boolean(flagged) || !json_is_object(categories) ||
+		(by_score && !json_is_object(scores)))
+		return refuse_answer(g, ERR_SYNTAX,
+			"a result without flagged, categories or category_scores");
+	for (size_t i = 0; i < g->r->nlabels && !err; i++) {
+		const struct recogniser_label *l = &g->r->labels[i];
+		const json_t *said = json_object_get(categories, l->theirs),
+			     *of = json_object_get(scores, l->theirs);
+		double score = 1.0;
+		if (!said && !of)
+			continue; /* a model that does not know the category */
+		if ((said && !json_is_boolean(said) && !json_is_null(said)) ||
+			(of && !json_is_null(of) && !score_of(of, &score)))
+			return refuse_answer(
+				g, ERR_SYNTAX, "a category without a verdict or score");
+		if (by_score ? json_is_number(of) && score >= g->r->score_threshold
+			     : json_is_true(said))
+			err = add_finding(g, l->entity, score, 0, g->text.n);
+	}
+	if (!err && json_is_true(flagged) && g->r->flagged >= 0)
+		err = add_finding(g, (uint16_t)g->r->flagged, 1.0, 0, g->text.n);
+	return err;
+}
+
+static int
+read_one(struct reading *g, json_t *part)
+{
+	int err = 0;
+
+	switch (g->r->shape) {
+	case SHAPE_PRESIDIO: err = read_spans(g, part); break;
+	case SHAPE_JSON: err = read_labels(g, part); break;
+	case SHAPE_MODERATION: err = read_categories(g, part); break;
+	}
+	if (err == 0)
+		unite_findings(g);
+	return err;
+}
+
+static int
+read_all(const struct recogniser *r, json_t *root, const struct span *texts, size_t n,
+	struct arena *a, struct findings *out, const char **why)
+{
+	json_t *list = root;
+	bool listed = r->batch || r->shape == SHAPE_MODERATION;
+
+	if (r->shape == SHAPE_MODERATION)
+		list = json_object_get(root, "results");
+	else if (r->shape == SHAPE_JSON && listed)
+		list = follow_pointer(root, r->results);
+	if (listed && (!json_is_array(list) || json_array_size(list) != n)) {
+		*why = "not one result for each text";
+		return ERR_SYNTAX;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct reading g = { .r = r, .a = a, .text = texts[i] };
+		int err = read_one(&g, listed ? json_array_get(list, i) : root);
+		if (err) {
+			*why = g.why;
+			return err;
+		}
+		out[i] = (struct findings){ .v = g.v, .n = g.n };
+	}
+	return 0;
+}
+
+int
+recogniser_read(const struct recogniser *r, struct span answer, const struct span *texts,
+	size_t n, struct arena *a, struct findings *out, const char **why)
+{
+	json_error_t ignored;
+	json_t *root = json_loadb(answer.p ? answer.p : "", answer.n,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &ignored);
+
+	*why = "out of memory";
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct findings){ 0 };
+	if (!root) {
+		*why = "not JSON";
+		return ERR_SYNTAX;
+	}
+	int err = read_all(r, root, texts, n, a, out, why);
+	json_decref(root);
+	for (size_t i = 0; err && i < n; i++)
+		out[i] = (struct findings){ 0 };
+	return err;
+}

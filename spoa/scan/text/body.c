@@ -1,0 +1,355 @@
+/* Which format a body has and who reads it: design rules 1 and 2. The formats'
+ * readers are body_json.c and, for forms and text, below. */
+#include "scan/text/body.h"
+
+#include <stdio.h>
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/uri.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+#include "scan/text/media.h"
+#include "scan/text/model_names.h"
+#include "scan/text/opaque.h"
+#include "scan/text/table.h"
+
+static const char *const role_names[ROLE_COUNT] = {
+	[ROLE_OTHER] = "other",
+	[ROLE_SYSTEM] = "system",
+	[ROLE_USER] = "user",
+	[ROLE_ASSISTANT] = "assistant",
+	[ROLE_TOOL_CALL] = "tool_call",
+	[ROLE_TOOL_RESULT] = "tool_result",
+	[ROLE_TOOL_DEFINITION] = "tool_definition",
+	[ROLE_DOCUMENT] = "document",
+	[ROLE_KEY] = "key",
+	[ROLE_PATH] = "path",
+	[ROLE_QUERY] = "query",
+};
+
+const char *
+role_name(enum seg_role role)
+{
+	return role < ROLE_COUNT ? role_names[role] : "other";
+}
+
+int
+refuse(struct body_refusal *why, int status, const char *code, size_t at, const char *what, ...)
+{
+	va_list ap;
+
+	*why = (struct body_refusal){ .status = status, .code = code, .at = at };
+	va_start(ap, what);
+	vsnprintf(why->why, sizeof(why->why), what, ap);
+	va_end(ap);
+	return ERR_SYNTAX;
+}
+
+/* What URLs may hold raw, more than browsers write: with anything else in it, a
+ * body that nobody declared a form is text. */
+static bool
+is_form_byte(char c)
+{
+	static const char marks[] = "%+*-._~!$'(),:;/?@[]";
+
+	return uri_unreserved(c) || is_one_of(c, marks);
+}
+
+static bool
+looks_like_form(struct span raw)
+{
+	struct uri_pair pair;
+
+	/* A file's last newline belongs to the last value. */
+	while (raw.n && (raw.p[raw.n - 1] == '\n' || raw.p[raw.n - 1] == '\r'))
+		raw.n--;
+	for (size_t i = 0; i < raw.n; i++)
+		if (!is_form_byte(raw.p[i]) && raw.p[i] != '&' && raw.p[i] != '=')
+			return false;
+	while (uri_pair_next(&raw, &pair))
+		if (!pair.has_value || !pair.name.n)
+			return false;
+	return true;
+}
+
+int
+seglist_piece(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key,
+	size_t start, struct span piece)
+{
+	struct span text;
+	int err = l->n < CAP_SEGMENTS ? uri_decode(piece, form == SEG_FORM, l->a, &text)
+				      : ERR_LIMIT;
+	struct segment *s = err ? NULL : seglist_add(l);
+
+	if (!s)
+		return err ? err : ERR_NOMEM;
+	*s = (struct segment){
+		.role = role,
+		.form = form,
+		.escaped = text.p != piece.p,
+		.key = key,
+		.start = (uint32_t)start,
+		.end = (uint32_t)(start + piece.n),
+		.text = text,
+	};
+	return 0;
+}
+
+/* The same for a form's name or value. */
+static int
+add_form(struct seglist *l, struct span raw, struct span piece, enum seg_role role,
+	uint32_t key, struct body *out)
+{
+	int err = seglist_piece(l, role, SEG_FORM, key, (size_t)(piece.p - raw.p), piece);
+
+	if (!err)
+		out->inspected_bytes += l->v[l->n - 1].text.n;
+	return err;
+}
+
+/* The models that a field names: the one that a row reads, or whatever is named so. `why`:
+ * where the body is said to be a form. 0, ERR_NOMEM, or ERR_SYNTAX with *why filled. */
+static int
+form_models(struct merge *m, const struct segment *name, struct segment *value,
+	struct body_refusal *why)
+{
+	const struct table *t = m->out->table;
+	const struct node *clash = NULL, *n = NULL;
+	struct span inner = span_trim(value->text, " \t\r\n");
+
+	if (t->no_models)
+		return 0;
+	if (t->rows)
+		n = node_member(table_tree(t), name->text, &clash);
+	if (n && n->row && n->row->read == READ_MODEL) {
+		if (m->out->marks.nmodels && why)
+			return refuse(why, 400, "duplicate_key", name->start,
+				"the field \"%.*s\" is there twice", SPAN_ARG(n->key));
+		value->reserved = true;
+		return merge_model(m, &(struct model_mark){ value->start, value->end,
+					      value->text, false, SEG_FORM });
+	}
+	if (inner.n && (inner.p[0] == '{' || inner.p[0] == '[')) {
+		struct body_refusal none;
+		struct body sub;
+		if (body_json(t, inner, m->a, &sub, &none))
+			return 0;
+		for (size_t i = 0; i < sub.marks.nmodels; i++)
+			if (model_add_other(m->out, sub.marks.model[i].name, m->a))
+				return ERR_NOMEM;
+		for (size_t i = 0; i < sub.nothers; i++)
+			if (model_add_other(m->out, sub.others[i], m->a))
+				return ERR_NOMEM;
+	}
+	return model_key_path(name->text) ? model_add_other(m->out, value->text, m->a) : 0;
+}
+
+/* Some servers end a field at a semicolon, too. */
+static int
+cut_models(struct merge *m, struct uri_pair pair)
+{
+	struct span rest = pair.value, name = pair.name, text;
+	bool cut = span_chr(rest, ';') < rest.n;
+
+	while (cut && rest.p && !m->out->table->no_models) {
+		struct span value = span_next(&rest, ';');
+		if (name.n == 0)
+			name = span_next(&value, '=');
+		if (model_key_path(name) && !uri_decode(value, true, m->a, &text) &&
+			model_add_other(m->out, text, m->a))
+			return ERR_NOMEM;
+		name.n = 0;
+	}
+	return 0;
+}
+
+static int
+body_form(struct span raw, bool declared, struct arena *a, struct body *out,
+	struct body_refusal *why)
+{
+	struct seglist l = { .a = a };
+	struct merge m = { .a = a, .out = out, .segs = &l };
+	struct span rest = raw;
+	struct uri_pair pair;
+	int err = 0;
+
+	if (!declared && !looks_like_form(raw))
+		return ERR_SYNTAX;
+	while (!err && uri_pair_next(&rest, &pair)) {
+		uint32_t name = (uint32_t)l.n;
+		err = add_form(&l, raw, pair.name, ROLE_KEY, SEGMENT_NO_KEY, out);
+		if (!err && pair.has_value)
+			err = add_form(&l, raw, pair.value, ROLE_OTHER, name, out);
+		if (!err && pair.has_value)
+			err = form_models(&m, &l.v[name], &l.v[l.n - 1], declared ? why : NULL);
+		if (!err && pair.has_value)
+			err = cut_models(&m, pair);
+	}
+	if (err && why->status)
+		return err;
+	if (err == ERR_LIMIT || err == ERR_NOMEM) {
+		refuse(why, 413, "request_too_complex", 0, "the form has too many fields");
+		return err;
+	}
+	if (err)
+		return refuse(why, 400,
+			err == ERR_ENCODING ? "invalid_encoding" : "invalid_form",
+			(size_t)(pair.name.p - raw.p), "the body is not a well-formed form: %s",
+			err == ERR_ENCODING ? "a field that is not valid UTF-8"
+					    : "a broken percent escape");
+	out->format = BODY_FORM;
+	out->segments = l.v;
+	out->nsegments = l.n;
+	return 0;
+}
+
+bool
+body_is_text(struct span raw)
+{
+	for (size_t i = 0; i < raw.n; i++) {
+		unsigned char c = (unsigned char)raw.p[i];
+		if (c < 0x20 && c != '\t' && c != '\n' && c != '\f' && c != '\r')
+			return false;
+	}
+	return utf8_valid(raw);
+}
+
+static int
+body_text(struct span raw, struct arena *a, struct body *out, struct body_refusal *why)
+{
+	if (!body_is_text(raw)) {
+		refuse(why, 403, "unreadable_content", 0,
+			"the body is neither JSON nor a form nor UTF-8 text");
+		why->unreadable = true;
+		return ERR_UNSUPPORTED;
+	}
+	struct segment *s = arena_new(a, struct segment);
+	if (!s) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		return ERR_NOMEM;
+	}
+	*s = (struct segment){
+		.role = ROLE_OTHER,
+		.form = SEG_TEXT,
+		.key = SEGMENT_NO_KEY,
+		.end = (uint32_t)raw.n,
+		.text = raw,
+	};
+	out->format = BODY_TEXT;
+	out->segments = s;
+	out->nsegments = 1;
+	out->inspected_bytes = raw.n;
+	return 0;
+}
+
+static void
+clear(struct body *out, const struct table *t)
+{
+	*out = (struct body){
+		.table = t, .stream = t->streams, .output_cap_tokens = -1, .choices = 1
+	};
+}
+
+static int
+read_undeclared(const struct table *t, struct span raw, char first, struct arena *a,
+	struct body *out, struct body_refusal *why)
+{
+	int err;
+
+	/* A scalar document begins with one of these; reading stops where it ends. */
+	if (first && strchr("\"-0123456789tfn", first)) {
+		err = body_json(t, raw, a, out, why);
+		if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
+			return err;
+		clear(out, t);
+	}
+	err = body_form(raw, false, a, out, why);
+	if (!err || err == ERR_NOMEM || err == ERR_LIMIT)
+		return err;
+	clear(out, t);
+	return body_text(raw, a, out, why);
+}
+
+static int
+read_any_format(const struct table *t, struct span content_type, struct span raw,
+	struct arena *a, struct body *out, struct body_refusal *why)
+{
+	enum media_kind media = media_kind(content_type);
+	struct span inner = span_trim(raw, " \t\r\n");
+	char first = inner.n ? inner.p[0] : 0;
+
+	clear(out, t);
+	*why = (struct body_refusal){ 0 };
+	if (media == MEDIA_TWO)
+		return refuse(why, 400, "ambiguous_content_type", 0,
+			"the Content-Type names more than one type");
+	if (media == MEDIA_CHARSET)
+		return refuse(why, 400, "unsupported_charset", 0,
+			"the Content-Type names a charset that is not UTF-8");
+	if (raw.n > UINT32_MAX)
+		return refuse(
+			why, 413, "request_too_large", 0, "the body is too large to be read");
+	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
+		return refuse(why, 400, "invalid_encoding", 0,
+			"the body begins with a byte order mark");
+
+	bool json = t->json || media == MEDIA_JSON;
+	if (!raw.n) {
+		if (json)
+			return refuse(why, 400, "empty_body", 0,
+				"the body is empty where JSON must be");
+		out->format = BODY_EMPTY;
+		return 0;
+	}
+	if (!json && media == MEDIA_PARTS)
+		return body_multipart(t, content_type, raw, a, out, why);
+	if (!json && media == MEDIA_LINES)
+		return body_lines(t, raw, a, out, why);
+	if (json || first == '{' || first == '[')
+		return body_json(t, raw, a, out, why);
+	if (media == MEDIA_FORM)
+		return body_form(raw, true, a, out, why);
+	return read_undeclared(t, raw, first, a, out, why);
+}
+
+int
+body_read(const struct table *t, struct span content_type, struct span raw, struct arena *a,
+	struct body *out, struct body_refusal *why)
+{
+	int err = read_any_format(t, content_type, raw, a, out, why);
+
+	if (!err && opaque_count(out->segments, out->nsegments, a, &out->unread,
+			    &out->inspected_bytes)) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		return ERR_NOMEM;
+	}
+	if (!err && out->nids &&
+		opaque_add(&out->unread, a, SPAN_LIT("unknown"), out->ids_bytes)) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
+		return ERR_NOMEM;
+	}
+	return err;
+}
+
+/* ---- what names a value ---- */
+
+struct span
+segment_names(const struct segment *v, const struct segment *s, char room[SEGMENT_NAMES])
+{
+	size_t at = SEGMENT_NAMES;
+
+	if (s->role == ROLE_KEY || s->key == SEGMENT_NO_KEY)
+		return SPAN_LIT("");
+	const struct segment *own = &v[s->key];
+	for (const struct segment *k = own; k->text.n + (k != own) <= at; k = &v[k->key]) {
+		if (k != own)
+			room[--at] = ' ';
+		at -= k->text.n;
+		if (k->text.n)
+			memcpy(room + at, k->text.p, k->text.n);
+		if (k->key == SEGMENT_NO_KEY || v[k->key].reserved)
+			break;
+	}
+	return at == SEGMENT_NAMES ? own->text : span_of(room + at, SEGMENT_NAMES - at);
+}

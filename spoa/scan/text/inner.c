@@ -1,0 +1,336 @@
+/* A walk over the strings of JSON text, and over those of JSON that is in them, each read at
+ * its level. No parser: what is cut off, has a key twice or a comma too many is read by
+ * somebody's tool all the same. */
+#include "scan/text/inner.h"
+
+#include "base/ascii.h"
+#include "base/err.h"
+#include "scan/text/spelled.h"
+
+/* ---- the cursor ---- */
+
+struct inner_cursor
+inner_at(const struct inner *in, size_t at)
+{
+	struct inner_cursor c = { .in = in, .at = at };
+
+	while (c.next < in->n && in->v[c.next].at <= at)
+		c.level = in->v[c.next++].level;
+	return c;
+}
+
+/* Up to here it is read at one level. */
+static size_t
+level_end(const struct inner_cursor *c)
+{
+	return c->next < c->in->n ? c->in->v[c->next].at : c->in->text.n;
+}
+
+/* The level where the cursor is. */
+static void
+cursor_enter(struct inner_cursor *c)
+{
+	while (c->next < c->in->n && c->in->v[c->next].at <= c->at)
+		c->level = c->in->v[c->next++].level;
+}
+
+/* The unit there, in bytes of the text. */
+static size_t
+cursor_unit(struct inner_cursor *c, char out[SPELLED_MOST], size_t *n)
+{
+	cursor_enter(c);
+	return spelled_deep(span_cut(c->in->text, c->at, level_end(c)), c->level, out, n);
+}
+
+/* Over the bytes that spell themselves, up to `most`. */
+static size_t
+cursor_plain(struct inner_cursor *c, size_t most)
+{
+	cursor_enter(c);
+	size_t n = level_end(c) - c->at;
+	n = n < most ? n : most;
+	const char *p = c->in->text.p + c->at, *escape = c->level ? memchr(p, '\\', n) : NULL;
+	return escape ? (size_t)(escape - p) : n;
+}
+
+bool
+inner_escaped(struct span text)
+{
+	return text.n && memchr(text.p, '\\', text.n);
+}
+
+void
+inner_said(const struct inner *in, size_t from, size_t to, struct buf *out)
+{
+	struct inner_cursor c = inner_at(in, from);
+	char unit[SPELLED_MOST];
+	size_t n;
+
+	while (c.at < to) {
+		size_t plain = cursor_plain(&c, to - c.at);
+		buf_put(out, in->text.p + c.at, plain);
+		c.at += plain;
+		if (c.at == to || plain)
+			continue;
+		c.at += cursor_unit(&c, unit, &n);
+		buf_put(out, unit, n);
+	}
+}
+
+size_t
+inner_start(struct inner_cursor *c, size_t said)
+{
+	char unit[SPELLED_MOST];
+	size_t n;
+
+	while (c->said < said && c->at < c->in->text.n) {
+		size_t plain = cursor_plain(c, said - c->said);
+		size_t raw = plain ? plain : cursor_unit(c, unit, &n);
+		n = plain ? plain : n;
+		if (c->said + n > said)
+			break;
+		c->at += raw;
+		c->said += n;
+	}
+	return c->at;
+}
+
+size_t
+inner_end(struct inner_cursor *c, size_t said)
+{
+	char unit[SPELLED_MOST];
+	size_t n, at = inner_start(c, said);
+
+	return c->said < said && at < c->in->text.n ? at + cursor_unit(c, unit, &n) : at;
+}
+
+/* ---- which strings are JSON ---- */
+
+/* document = blanks ( "{" … "}" | "[" … "]" | '"' … '"' ) blanks, by its ends */
+struct ends {
+	char first, last; /* of what is no blank; 0: none */
+	size_t n;	  /* of those */
+};
+
+static void
+ends_add(struct ends *e, char c)
+{
+	if (is_space(c))
+		return;
+	e->first = e->n++ ? e->first : c;
+	e->last = c;
+}
+
+static bool
+ends_are_json(const struct ends *e, bool call)
+{
+	static const char open[] = "{[\"", close[] = "}]\"";
+	const char *at = e->n ? memchr(open, e->first, 3) : NULL;
+
+	return at && (call || (e->n > 1 && close[at - open] == e->last));
+}
+
+static bool
+is_json(struct span text, bool call)
+{
+	struct ends e = { 0 };
+	size_t from = 0, to = text.n;
+
+	while (from < to && is_space(text.p[from]))
+		from++;
+	while (to > from && is_space(text.p[to - 1]))
+		to--;
+	if (from < to)
+		e = (struct ends){ text.p[from], text.p[to - 1], to - from };
+	return ends_are_json(&e, call);
+}
+
+static int
+add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
+{
+	struct inner_change *v = arena_grow(a, in->v, in->n, &in->room, sizeof(*v), 8);
+
+	if (!v)
+		return ERR_NOMEM;
+	in->v = v;
+	v[in->n++] = (struct inner_change){ at, level };
+	return 0;
+}
+
+/* What the byte after a backslash spells, for the ends of a text. */
+static char
+letter_spelled(char c)
+{
+	return is_one_of(c, "bfnrt") ? ' ' : c;
+}
+
+/* text[from, to), which is read at level - 1, is a document: its strings, which are read at
+ * `level`, and the documents in those. */
+static int
+read_document(struct inner *in, size_t from, size_t to, unsigned level, struct arena *a)
+{
+	bool string = false, escape = false;
+	size_t begin = 0, n;
+	char c[SPELLED_MOST];
+	struct ends e = { 0 };
+	int err = add_change(in, from, level, a);
+
+	for (size_t at = from, raw; !err && at < to; at += raw) {
+		raw = spelled_deep(span_cut(in->text, at, to), level - 1, c, &n);
+		if (string && escape) {
+			escape = false;
+			ends_add(&e, letter_spelled(c[0]));
+		} else if (string && c[0] == '\\') {
+			escape = true;
+		} else if (c[0] != '"') {
+			if (string)
+				ends_add(&e, c[0]);
+		} else if (!string) {
+			string = true;
+			begin = at + raw;
+			e = (struct ends){ 0 };
+		} else {
+			string = false;
+			if (level < INNER_LEVELS && ends_are_json(&e, false)) {
+				err = read_document(in, begin, at, level + 1, a);
+				err = err ? err : add_change(in, at, level, a);
+			}
+		}
+	}
+	return err;
+}
+
+int
+inner_open(struct inner *in, struct span text, bool call, struct arena *a)
+{
+	*in = (struct inner){ .text = text };
+	return is_json(text, call) ? read_document(in, 0, text.n, 1, a) : 0;
+}
+
+/* ---- edits ---- */
+
+struct inner_place
+inner_begin(const struct inner *in)
+{
+	return (struct inner_place){ .c = inner_at(in, 0) };
+}
+
+/* A document begins in a string, or ends there. */
+static void
+place_enter(struct inner_place *p)
+{
+	unsigned level = p->c.level;
+
+	cursor_enter(&p->c);
+	if (p->c.level == level)
+		return;
+	p->string = p->c.level < level;
+	p->escape = false;
+}
+
+/* The unit there as its document has it. */
+static void
+place_step(struct inner_place *p)
+{
+	char c[SPELLED_MOST];
+	size_t n;
+
+	place_enter(p);
+	p->c.at += spelled_deep(span_cut(p->c.in->text, p->c.at, level_end(&p->c)),
+		p->c.level ? p->c.level - 1 : 0, c, &n);
+	if (p->escape)
+		p->escape = false;
+	else if (p->string && c[0] == '\\')
+		p->escape = true;
+	else if (c[0] == '"')
+		p->string = !p->string;
+}
+
+enum { NUMBER_MOST = 512 }; /* bytes before and after an edit */
+
+static bool
+in_number(char c)
+{
+	return is_digit(c) || is_one_of(c, "+-.eE");
+}
+
+/* Before the blanks that end at `at`, those of a document in a string too. */
+static size_t
+before_blanks(struct span t, size_t at)
+{
+	for (;;) {
+		size_t to = at;
+		if (at > 0 && is_space(t.p[at - 1]))
+			at--;
+		else if (at > 1 && is_one_of(t.p[at - 1], "nrt") && t.p[at - 2] == '\\')
+			at--;
+		while (at < to && at > 0 && t.p[at - 1] == '\\')
+			at--;
+		if (at == to)
+			return at;
+	}
+}
+
+/* Makes [*from, *to) all of the number that it is in; false: it is in none. */
+static bool
+whole_number(struct span t, size_t *from, size_t *to)
+{
+	size_t a = *from, b = *to;
+
+	for (size_t i = a; i < b; i++)
+		if (!in_number(t.p[i]))
+			return false;
+	while (a > 0 && *from - a < NUMBER_MOST && in_number(t.p[a - 1]))
+		a--;
+	while (b < t.n && b - *to < NUMBER_MOST && in_number(t.p[b]))
+		b++;
+	size_t before = before_blanks(t, a), after = b;
+	while (after < t.n && is_space(t.p[after]))
+		after++;
+	if (before == 0 || !is_one_of(t.p[before - 1], ":[,") ||
+		(after < t.n && !is_one_of(t.p[after], ",]}\\")))
+		return false;
+	*from = a;
+	*to = b;
+	return true;
+}
+
+struct span
+inner_with(struct inner_place *p, size_t *from, size_t *to, struct span with, struct arena *a)
+{
+	struct span text = p->c.in->text, out = { NULL, 0 };
+	struct buf b[2];
+	size_t at = *from;
+	unsigned i = 0;
+
+	if (at < p->done) { /* in a number that went as a whole */
+		*from = p->done;
+		*to = *to > p->done ? *to : p->done;
+		at = p->done;
+	}
+	while (p->c.at < at)
+		place_step(p);
+	place_enter(p);
+	bool number = p->c.level && !p->string && *to > at && whole_number(text, from, to);
+	p->done = *to;
+	buf_init(&b[0], 0);
+	buf_init(&b[1], 0);
+	if (number) {
+		/* What is after it may be the next that is replaced. */
+		buf_putc(&b[i], '"');
+		buf_span(&b[i], span_cut(text, *from, at));
+		buf_json(&b[i], with);
+		buf_putc(&b[i], '"');
+	} else if (*to > at) {
+		buf_span(&b[i], with);
+	}
+	for (unsigned n = p->c.level - (p->c.level && !p->string); n; n--, i = !i) {
+		buf_clear(&b[!i]);
+		buf_json(&b[!i], buf_view(&b[i]));
+	}
+	if (!buf_failed(&b[0]) && !buf_failed(&b[1]))
+		out = b[i].n ? arena_dup(a, buf_view(&b[i])) : SPAN_LIT("");
+	buf_free(&b[0]);
+	buf_free(&b[1]);
+	return out;
+}

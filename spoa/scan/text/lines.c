@@ -1,0 +1,237 @@
+/* JSON lines (https://jsonlines.org): many documents, one body. And what was read of a part of
+ * a body, laid into the whole. */
+#include "base/caps.h"
+#include "base/codec/json.h"
+#include "base/err.h"
+#include "scan/text/model_names.h"
+#include "scan/text/opaque.h"
+#include "scan/text/table.h"
+
+/* ---- a part of the whole ---- */
+
+static int
+add_ref(struct merge *m, const struct body_ref *r)
+{
+	struct body *b = m->out;
+
+	for (size_t i = 0; i < b->nrefs; i++)
+		if (!strcmp(b->refs[i].kind, r->kind)) {
+			b->refs[i].n += r->n;
+			return 0;
+		}
+	struct body_ref *v = arena_grow(m->a, b->refs, b->nrefs, &m->refs_room, sizeof(*v), 4);
+	if (!v)
+		return ERR_NOMEM;
+	b->refs = v;
+	v[b->nrefs++] = *r;
+	return 0;
+}
+
+int
+merge_param(struct merge *m, const struct body_param *p)
+{
+	struct body *b = m->out;
+	struct body_param *v =
+		arena_grow(m->a, b->params, b->nparams, &m->params_room, sizeof(*v), 8);
+
+	if (!v)
+		return ERR_NOMEM;
+	b->params = v;
+	v[b->nparams++] = *p;
+	return 0;
+}
+
+int
+merge_model(struct merge *m, const struct model_mark *mark)
+{
+	struct body_marks *k = &m->out->marks;
+	struct model_mark *v =
+		arena_grow(m->a, k->model, k->nmodels, &m->models_room, sizeof(*v), 4);
+
+	if (!v)
+		return ERR_NOMEM;
+	k->model = v;
+	v[k->nmodels++] = *mark;
+	if (!m->out->model.p && !mark->null)
+		m->out->model = mark->name;
+	return 0;
+}
+
+static int
+add_request(struct merge *m, const struct request_mark *q, size_t base)
+{
+	struct body_marks *k = &m->out->marks;
+	struct request_mark *v =
+		arena_grow(m->a, k->request, k->nrequests, &m->requests_room, sizeof(*v), 4);
+
+	if (!v)
+		return ERR_NOMEM;
+	k->request = v;
+	v += k->nrequests++;
+	*v = *q;
+	v->top += base;
+	if (q->holder) {
+		v->holder += base;
+		v->holder_end += base;
+	}
+	return 0;
+}
+
+/* The cap of one of the file's requests, with its offsets in the whole file. */
+static int
+add_cap(struct merge *m, const struct cap_mark *c, size_t base, size_t requests)
+{
+	struct body_marks *k = &m->out->marks;
+	struct cap_mark *v = arena_grow(m->a, k->cap, k->ncaps, &m->caps_room, sizeof(*v), 4);
+
+	if (!v)
+		return ERR_NOMEM;
+	k->cap = v;
+	v += k->ncaps++;
+	*v = *c;
+	v->start += base;
+	v->end += base;
+	v->request += (uint32_t)requests;
+	return 0;
+}
+
+static int
+add_marks(struct merge *m, const struct body *sub, size_t base)
+{
+	const struct body_marks *k = &sub->marks;
+	size_t requests = m->out->marks.nrequests;
+	int err = 0;
+
+	for (size_t i = 0; i < k->nmodels && !err; i++) {
+		struct model_mark mark = k->model[i];
+		mark.start += base;
+		mark.end += base;
+		err = merge_model(m, &mark);
+	}
+	for (size_t i = 0; i < k->nrequests && !err; i++)
+		err = add_request(m, &k->request[i], base);
+	for (size_t i = 0; i < k->ncaps && !err; i++)
+		err = add_cap(m, &k->cap[i], base, requests);
+	if (sub->output_cap_tokens > m->out->output_cap_tokens)
+		m->out->output_cap_tokens = sub->output_cap_tokens;
+	if (sub->choices > m->out->choices)
+		m->out->choices = sub->choices;
+	if (sub->prompts > m->out->prompts)
+		m->out->prompts = sub->prompts;
+	return err;
+}
+
+int
+merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key)
+{
+	uint32_t first = (uint32_t)m->segs->n;
+	int err = 0;
+
+	for (size_t i = 0; i < sub->nsegments; i++) {
+		if (m->segs->n == CAP_SEGMENTS)
+			return ERR_LIMIT;
+		struct segment *to = seglist_add(m->segs);
+		if (!to)
+			return ERR_NOMEM;
+		*to = sub->segments[i];
+		to->start += (uint32_t)base;
+		to->end += (uint32_t)base;
+		to->key = to->key != SEGMENT_NO_KEY ? to->key + first : key;
+	}
+	m->out->inspected_bytes += sub->inspected_bytes;
+	for (size_t i = 0; i < sub->unread.nmedia && !err; i++)
+		err = opaque_add(&m->out->unread, m->a, sub->unread.media[i], 0);
+	m->out->unread.bytes += sub->unread.bytes;
+	m->out->nids += sub->nids;
+	m->out->ids_bytes += sub->ids_bytes;
+	for (size_t i = 0; i < sub->nrefs && !err; i++)
+		err = add_ref(m, &sub->refs[i]);
+	for (size_t i = 0; i < sub->nothers && !err; i++)
+		err = model_add_other(m->out, sub->others[i], m->a);
+	return err ? err : add_marks(m, sub, base);
+}
+
+/* ---- lines ---- */
+
+/* The "url" of a line that is a request of a batch. */
+static struct span
+url_of(struct span line, struct arena *a)
+{
+	struct json *j = json_open(a, line);
+	struct json_event ev;
+	struct span url = SPAN_LIT("");
+
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return url;
+	while (json_next(j, &ev) == JSON_KEY) {
+		bool is_url = span_is(json_text(a, line, &ev), "url");
+		if (json_next(j, &ev) == JSON_STRING && is_url)
+			url = json_text(a, line, &ev);
+		else if (json_skip(j, &ev) == JSON_ERROR)
+			break;
+	}
+	return url;
+}
+
+/* What is kept of a line: its memory goes. */
+static bool
+keep(struct span *text, struct span raw, struct arena *a)
+{
+	if (!text->p || (text->p >= raw.p && text->p <= raw.p + raw.n))
+		return true;
+	*text = arena_dup(a, *text);
+	return text->p != NULL;
+}
+
+static int
+read_line(const struct table *t, struct span line, struct arena *scratch, struct merge *m,
+	size_t base, struct body_refusal *why)
+{
+	const struct table *by = t->line ? t->line(url_of(line, scratch)) : t;
+	struct body sub;
+	bool kept = true;
+
+	m->out->loose |= !by->batch;
+	int err = body_json(by, line, scratch, &sub, why);
+	if (err) {
+		why->at += base;
+		return err;
+	}
+	for (size_t i = 0; i < sub.nsegments && kept; i++)
+		kept = keep(&sub.segments[i].text, line, m->a);
+	for (size_t i = 0; i < sub.marks.nmodels && kept; i++)
+		kept = keep(&sub.marks.model[i].name, line, m->a);
+	for (size_t i = 0; i < sub.nothers && kept; i++)
+		kept = keep(&sub.others[i], line, m->a);
+	err = kept ? merge_add(m, &sub, base, SEGMENT_NO_KEY) : ERR_NOMEM;
+	if (err)
+		refuse(why, 413, "request_too_complex", base, "the body has too many lines");
+	return err;
+}
+
+int
+body_lines(const struct table *t, struct span raw, struct arena *a, struct body *out,
+	struct body_refusal *why)
+{
+	struct seglist segs = { .a = a };
+	struct merge m = { .a = a, .out = out, .segs = &segs };
+	struct span rest = raw;
+	struct arena scratch;
+	int err = 0;
+
+	arena_init(&scratch, CAP_REQUEST_ARENA, true);
+	*out = (struct body){
+		.table = t, .format = BODY_LINES, .output_cap_tokens = -1, .choices = 1
+	};
+	while (rest.n && !err) {
+		struct span line = span_next(&rest, '\n');
+		if (!span_trim(line, " \t\r").n)
+			continue;
+		err = read_line(t, line, &scratch, &m, (size_t)(line.p - raw.p), why);
+		arena_reset(&scratch);
+	}
+	arena_reset(&scratch);
+	out->segments = segs.v;
+	out->nsegments = segs.n;
+	return err;
+}

@@ -1,0 +1,230 @@
+/* Names of members that name models, in one table. Only keys are looked at, from their ends:
+ * nearly all differ in the last letter or two. */
+#include "scan/text/model_names.h"
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/err.h"
+
+/* How they end, in small letters without separators. */
+#define ENDS(end, is)                                                                          \
+	{                                                                                      \
+		SPAN_LIT(end), is                                                              \
+	}
+/* What each server calls it: OpenRouter, LiteLLM, Azure, Bedrock, Vertex; adapters are models
+ * of vLLM, SGLang, TGI and LoRAX. */
+static const struct {
+	struct span end;
+	enum model_key is;
+} ends[] = {
+	ENDS("model", KEY_MODEL),
+	ENDS("models", KEY_MODELS),
+	ENDS("modelid", KEY_MODEL),
+	ENDS("modelids", KEY_MODELS),
+	ENDS("modelname", KEY_MODEL),
+	ENDS("modelnames", KEY_MODELS),
+	ENDS("modelarn", KEY_MODEL),
+	ENDS("modelarns", KEY_MODELS),
+	ENDS("modelidentifier", KEY_MODEL),
+	ENDS("modelidentifiers", KEY_MODELS),
+	ENDS("modelslug", KEY_MODEL),
+	ENDS("modeluri", KEY_MODEL),
+	ENDS("modelurl", KEY_MODEL),
+	ENDS("modelpath", KEY_MODEL),
+	ENDS("modelresourcename", KEY_MODEL),
+	ENDS("modelfallback", KEY_MODEL),
+	ENDS("fallbacks", KEY_MODELS),
+	ENDS("modelslist", KEY_MODELS),
+	ENDS("modellist", KEY_MODELS),
+	ENDS("modelalias", KEY_MODEL),
+	ENDS("modelversion", KEY_MODEL),
+	ENDS("modelgroup", KEY_MODEL),
+	ENDS("modelgroupalias", KEY_MODELS),
+	ENDS("fallback", KEY_MODEL),
+	ENDS("fallbackdict", KEY_MODELS),
+	ENDS("engineid", KEY_MODEL),
+	ENDS("deployment", KEY_MODEL),
+	ENDS("deployments", KEY_MODELS),
+	ENDS("deploymentid", KEY_MODEL),
+	ENDS("deploymentname", KEY_MODEL),
+	ENDS("lora", KEY_MODEL),
+	ENDS("loras", KEY_MODELS),
+	ENDS("loraid", KEY_MODEL),
+	ENDS("loraname", KEY_MODEL),
+	ENDS("lorapath", KEY_MODEL),
+	ENDS("loraweights", KEY_MODELS),
+	ENDS("adapter", KEY_MODEL),
+	ENDS("mergedadapters", KEY_MODEL),
+	ENDS("adapters", KEY_MODELS),
+	ENDS("adapterid", KEY_MODEL),
+	ENDS("adapterids", KEY_MODELS),
+	ENDS("adaptername", KEY_MODEL),
+	ENDS("adapterpath", KEY_MODEL),
+	ENDS("inferenceprofile", KEY_MODEL),
+	ENDS("inferenceprofilearn", KEY_MODEL),
+	ENDS("inferenceprofileid", KEY_MODEL),
+	ENDS("inferenceprofileidentifier", KEY_MODEL),
+};
+
+static const struct span schemas[] = {
+	SPAN_LIT("schema"),
+	SPAN_LIT("parameters"),
+	SPAN_LIT("format"),
+	SPAN_LIT("grammar"),
+	SPAN_LIT("guidedjson"),
+	SPAN_LIT("structuredoutputs"),
+	SPAN_LIT("function"),
+	SPAN_LIT("functions"),
+	SPAN_LIT("functiondeclarations"),
+	SPAN_LIT("toolspec"),
+};
+static const struct span keywords[] = {
+	SPAN_LIT("properties"),
+	SPAN_LIT("definitions"),
+	SPAN_LIT("defs"),
+	SPAN_LIT("default"),
+	SPAN_LIT("example"),
+	SPAN_LIT("examples"),
+	SPAN_LIT("enum"),
+	SPAN_LIT("const"),
+	SPAN_LIT("required"),
+	SPAN_LIT("dependentschemas"),
+};
+static const struct span asides[] = {
+	SPAN_LIT("type"),
+	SPAN_LIT("object"),
+	SPAN_LIT("provider"),
+	SPAN_LIT("version"),
+	SPAN_LIT("speed"),
+	SPAN_LIT("effort"),
+	SPAN_LIT("strategy"),
+	SPAN_LIT("method"),
+	SPAN_LIT("mode"),
+	SPAN_LIT("region"),
+	SPAN_LIT("note"),
+	SPAN_LIT("title"),
+	SPAN_LIT("label"),
+	SPAN_LIT("description"),
+	SPAN_LIT("prompt"),
+	SPAN_LIT("messages"),
+	SPAN_LIT("instructions"),
+	SPAN_LIT("tools"),
+	SPAN_LIT("tags"),
+	SPAN_LIT("metadata"),
+	SPAN_LIT("params"),
+	SPAN_LIT("parameters"),
+	SPAN_LIT("options"),
+	SPAN_LIT("settings"),
+	SPAN_LIT("config"),
+};
+static const struct span own[] = {
+	SPAN_LIT("chattemplatekwargs"),
+	SPAN_LIT("inputexamples"),
+};
+
+static bool
+separates(char c)
+{
+	return is_one_of(c, "_-. \t\\");
+}
+
+static bool
+ends_as(struct span key, struct span end)
+{
+	for (size_t i = key.n, n = end.n; n;) {
+		while (i && separates(key.p[i - 1]))
+			i--;
+		if (!i || to_lower(key.p[--i]) != end.p[--n])
+			return false;
+	}
+	return true;
+}
+
+/* Ends by their last letter, as index + 1; 0: no more. */
+enum { LETTER = 31 };
+static uint8_t first[LETTER + 1], after[COUNT_OF(ends)];
+
+__attribute__((constructor)) static void
+fill_ends(void)
+{
+	for (size_t i = COUNT_OF(ends); i > 0; i--) {
+		struct span end = ends[i - 1].end;
+		uint8_t *to = &first[end.p[end.n - 1] & LETTER];
+		after[i - 1] = *to;
+		*to = (uint8_t)i;
+	}
+}
+
+enum model_key
+model_key(struct span key)
+{
+	while (key.n && separates(key.p[key.n - 1]))
+		key.n--;
+	if (key.n < strlen("lora"))
+		return KEY_ELSE;
+	for (size_t i = first[key.p[key.n - 1] & LETTER]; i; i = after[i - 1])
+		if (ends_as(key, ends[i - 1].end))
+			return ends[i - 1].is;
+	return KEY_ELSE;
+}
+
+static bool
+ends_among(struct span key, const struct span *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ends_as(key, v[i]))
+			return true;
+	return false;
+}
+
+bool
+model_schema(struct span key)
+{
+	return ends_among(key, schemas, COUNT_OF(schemas));
+}
+
+bool
+model_schema_keyword(struct span key)
+{
+	return ends_among(key, keywords, COUNT_OF(keywords));
+}
+
+bool
+model_key_own(struct span key)
+{
+	return ends_among(key, own, COUNT_OF(own));
+}
+
+bool
+model_key_aside(struct span key)
+{
+	return ends_among(key, asides, COUNT_OF(asides));
+}
+
+bool
+model_key_path(struct span name)
+{
+	for (size_t i = 0, from = 0; i <= name.n; i++) {
+		if (i < name.n && !is_one_of(name.p[i], "[]."))
+			continue;
+		if (model_key(span_cut(name, from, i)))
+			return true;
+		from = i + 1;
+	}
+	return model_key(name);
+}
+
+int
+model_add_other(struct body *b, struct span name, struct arena *a)
+{
+	name = span_trim(name, " \t\r\n");
+	for (size_t i = 0; i < b->nothers; i++)
+		if (span_eq(b->others[i], name))
+			return 0;
+	if (!name.n || b->nothers > CAP_MODELS)
+		return 0;
+	if (!b->others && !(b->others = arena_array(a, CAP_MODELS + 1, sizeof(*b->others))))
+		return ERR_NOMEM;
+	b->others[b->nothers++] = name;
+	return 0;
+}

@@ -1,0 +1,534 @@
+/* A multipart body (RFC 2046 5.1, RFC 7578): texts in it are read, files that are no text are
+ * opaque parts. Only what every parser divides alike is taken: no text around the parts, the
+ * boundary at line starts alone, fields on one line each, no encodings, no charset for all
+ * parts (RFC 7578 4.6) but UTF-8. */
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/json.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+#include "scan/text/media.h"
+#include "scan/text/model_names.h"
+#include "scan/text/opaque.h"
+#include "scan/text/table.h"
+
+enum { BOUNDARY_MAX = 70 };
+
+struct reader {
+	struct span raw, delimiter; /* "--" boundary */
+	bool named;		    /* form-data: each part has a name */
+	struct arena *a;
+	struct body *out;
+	struct body_refusal *why;
+	struct seglist segs;
+	struct merge merge;
+	uint64_t seen;	  /* fields that the table reads: bit by node */
+	bool unread_file; /* one of them is no JSON, or has lines that are no requests */
+};
+
+/* What the head of a part says. */
+struct part {
+	struct span type;
+	bool has_type, has_disposition, has_name, has_filename;
+	bool is_lines; /* it says so */
+	bool counted;  /* a field says how long it is or what its digest is */
+	uint32_t name, filename;
+};
+
+static int
+bad(struct reader *r, const char *at, const char *what)
+{
+	return refuse(r->why, 400, "invalid_multipart", (size_t)(at - r->raw.p),
+		"the multipart body is not well-formed: %s", what);
+}
+
+static struct segment *
+add(struct reader *r, enum seg_role role, uint32_t key, struct span text)
+{
+	struct segment *s = r->segs.n < CAP_SEGMENTS ? seglist_add(&r->segs) : NULL;
+
+	if (!s) {
+		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
+		return NULL;
+	}
+	*s = (struct segment){
+		.role = role,
+		.form = SEG_TEXT,
+		.key = key,
+		.start = (uint32_t)(text.p - r->raw.p),
+		.end = (uint32_t)(text.p + text.n - r->raw.p),
+		.text = text,
+	};
+	r->out->inspected_bytes += text.n;
+	return s;
+}
+
+/* ---- fields of a part ---- */
+
+/* parameter = name "=" ( token / DQUOTE *qdtext DQUOTE ); a quote in quotes is read in two
+ * ways. */
+static int
+read_parameter(struct reader *r, struct span *rest, struct span *name, struct span *value,
+	bool *in_quotes)
+{
+	struct span v = span_trim(*rest, " \t");
+
+	*name = span_cut(v, 0, span_past(v, 0, is_tchar));
+	size_t at = name->n + 1;
+	if (!name->n || at >= v.n || v.p[name->n] != '=')
+		return bad(r, v.p, "a parameter of Content-Disposition");
+	bool quoted = *in_quotes = v.p[at] == '"';
+	size_t from = at + quoted, to = from;
+	if (quoted)
+		to += span_chr(span_cut(v, from, v.n), '"');
+	else
+		to = span_past(v, from, is_tchar);
+	if ((quoted && (to == v.n || (to > from && v.p[to - 1] == '\\'))) ||
+		(!quoted && to == from))
+		return bad(r, v.p + from, "a parameter's value");
+	*value = span_cut(v, from, to);
+	*rest = span_trim(span_cut(v, to + quoted, v.n), " \t");
+	return rest->n && rest->p[0] != ';' ? bad(r, rest->p, "what is after a value") : 0;
+}
+
+static int
+read_disposition(struct reader *r, struct span value, struct part *p)
+{
+	size_t kind = span_past(value, 0, is_tchar);
+	struct span rest = span_trim(span_cut(value, kind, value.n), " \t"), name, v;
+
+	if (p->has_disposition)
+		return bad(r, value.p, "Content-Disposition is given twice");
+	p->has_disposition = true;
+	if (!kind || (rest.n && rest.p[0] != ';') ||
+		(r->named && !span_ieq(span_cut(value, 0, kind), SPAN_LIT("form-data"))))
+		return bad(r, value.p, "the Content-Disposition");
+	while (rest.n) {
+		bool quoted = false;
+		rest = span_cut(rest, 1, rest.n);
+		int err = read_parameter(r, &rest, &name, &v, &quoted);
+		if (err)
+			return err;
+		bool is_name = span_ieq(name, SPAN_LIT("name"));
+		if ((!is_name && !span_ieq(name, SPAN_LIT("filename"))) ||
+			(is_name ? p->has_name : p->has_filename))
+			return bad(r, name.p,
+				"Content-Disposition has name and filename, once each, alone");
+		if (is_name) {
+			p->has_name = true;
+			p->name = (uint32_t)r->segs.n;
+		} else {
+			p->has_filename = true;
+			p->filename = (uint32_t)r->segs.n;
+		}
+		struct segment *s = add(r, is_name ? ROLE_KEY : ROLE_OTHER,
+			is_name ? SEGMENT_NO_KEY : p->name, v);
+		if (!s)
+			return ERR_NOMEM;
+		s->reserved = !is_name && !quoted; /* a placeholder is no token */
+	}
+	return 0;
+}
+
+static int
+read_field(struct reader *r, struct span line, struct part *p)
+{
+	struct span value = line, name = span_next(&value, ':');
+
+	for (size_t i = 0; i < line.n; i++)
+		if ((unsigned char)line.p[i] < ' ' ? line.p[i] != '\t' : line.p[i] == 0x7f)
+			return bad(r, line.p, "a control character in a field");
+	if (!name.n || name.n == line.n || span_past(name, 0, is_tchar) < name.n ||
+		!utf8_valid(value))
+		return bad(r, line.p, "a field of a part");
+	value = span_trim(value, " \t");
+	if (span_ieq(name, SPAN_LIT("content-disposition")))
+		return read_disposition(r, value, p);
+	if (span_ieq(name, SPAN_LIT("content-transfer-encoding")) &&
+		!span_ieq(value, SPAN_LIT("binary")) && !span_ieq(value, SPAN_LIT("8bit")) &&
+		!span_ieq(value, SPAN_LIT("7bit")))
+		return bad(r, line.p, "a part in a Content-Transfer-Encoding");
+	if (span_ieq(name, SPAN_LIT("content-type"))) {
+		if (p->has_type)
+			return bad(r, line.p, "a part with two types");
+		p->has_type = true;
+		p->type = value;
+	}
+	p->counted = p->counted || span_ieq(name, SPAN_LIT("content-length")) ||
+		     span_ieq(name, SPAN_LIT("content-md5")) ||
+		     span_ieq(name, SPAN_LIT("content-digest"));
+	/* Any other text: what is found in it is not replaced, but denied. */
+	struct segment *s = value.n ? add(r, ROLE_OTHER, SEGMENT_NO_KEY, value) : NULL;
+	if (value.n && !s)
+		return ERR_NOMEM;
+	if (s)
+		s->reserved = true;
+	return 0;
+}
+
+/* ---- contents ---- */
+
+/* Of a table whose files have lines. */
+static bool
+is_file(const struct reader *r, const struct part *p)
+{
+	struct span name = p->has_name ? r->segs.v[p->name].text : SPAN_LIT("");
+
+	return r->out->table->line &&
+	       (p->has_filename || span_is(name, "file") || span_is(name, "data"));
+}
+
+static bool
+is_number_byte(char c)
+{
+	return is_digit(c) || c == '.' || c == '-' || c == 'e' || c == 'E' || c == '+';
+}
+
+/* A document in a part, read as one in a body is. 400 in *why where it is none. */
+static int
+read_json(struct reader *r, struct span text, const struct part *p)
+{
+	const struct table *t = r->out->table;
+	struct body sub = { 0 };
+	size_t base = (size_t)(text.p - r->raw.p), first = r->segs.n;
+	bool file = is_file(r, p);
+	int err = file ? body_lines(t, text, r->a, &sub, r->why)
+		       : body_json(t, text, r->a, &sub, r->why);
+
+	r->unread_file |= file && (err || sub.loose);
+	/* One document over many lines. */
+	if (err && file && !p->is_lines) {
+		struct body_refusal as_lines = *r->why;
+		sub = (struct body){ 0 };
+		err = body_json(t, text, r->a, &sub, r->why);
+		if (err)
+			*r->why = as_lines;
+	}
+	if (!err && merge_add(&r->merge, &sub, base, p->has_name ? p->name : SEGMENT_NO_KEY)) {
+		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
+		return ERR_NOMEM;
+	}
+	for (size_t i = first; i < r->segs.n && !err; i++)
+		r->segs.v[i].reserved |= p->counted;
+	r->why->at += err ? base : 0;
+	return err;
+}
+
+/* ---- fields that a table reads ---- */
+
+static int
+add_param(struct reader *r, struct span name, struct span text)
+{
+	struct body_param v = { name, PARAM_STRING, text };
+
+	if (span_is(text, "true") || span_is(text, "false"))
+		v.kind = PARAM_BOOL;
+	else if (text.n && span_past(text, 0, is_number_byte) == text.n)
+		v.kind = PARAM_NUMBER;
+	return merge_param(&r->merge, &v);
+}
+
+/* The field is a text whose name says what it is. */
+static int
+read_known(struct reader *r, const struct node *n, struct segment *s, const struct part *p)
+{
+	const struct row *row = n->row;
+	uint64_t bit = UINT64_C(1) << n->bit, count;
+
+	if (row->read && (r->seen & bit))
+		return refuse(r->why, 400, "duplicate_key", s->start,
+			"the field \"%.*s\" is there twice", SPAN_ARG(n->key));
+	r->seen |= bit;
+	if (row->role < ROLE_COUNT)
+		s->role = row->role;
+	s->reserved = p->counted || (row->flags & F_RESERVED);
+	switch (row->read) {
+	case READ_MODEL:
+		return merge_model(&r->merge, &(struct model_mark){ s->start, s->end, s->text,
+						      false, SEG_TEXT })
+			       ? ERR_NOMEM
+			       : 0;
+	case READ_STREAM:
+		if (!span_is(s->text, "true") && !span_is(s->text, "false"))
+			return refuse(r->why, 400, "invalid_type", s->start,
+				"%s must be true or false", row->path);
+		r->out->stream = span_is(s->text, "true");
+		return 0;
+	case READ_CHOICES:
+		if (span_u64(s->text, &count) || !count || count > INT64_MAX)
+			return refuse(r->why, 400, "invalid_value", s->start,
+				"%s is out of range", row->path);
+		r->out->choices = (int64_t)count;
+		return 0;
+	default: return 0;
+	}
+}
+
+/* What the table says of the part's name; NULL: nothing. */
+static const struct node *
+known(struct reader *r, const struct part *p, struct body_refusal *why)
+{
+	const struct table *t = r->out->table;
+	const struct node *root = t->rows && p->has_name ? table_tree(t) : NULL, *clash, *n;
+
+	if (!root)
+		return NULL;
+	struct span name = r->segs.v[p->name].text;
+	n = node_member(root, name, &clash);
+	if (clash)
+		refuse(why, 400, "ambiguous_key", r->segs.v[p->name].start,
+			"a field differs from \"%.*s\" only by case", SPAN_ARG(clash->key));
+	return n && n->row ? n : NULL;
+}
+
+/* A file of JSON lines, by its name. */
+static bool
+names_lines(const struct reader *r, const struct part *p)
+{
+	struct span name = p->has_filename ? r->segs.v[p->filename].text : SPAN_LIT("");
+
+	return r->out->table->line && name.n > 6 &&
+	       (span_ieq(span_cut(name, name.n - 6, name.n), SPAN_LIT(".jsonl")) ||
+		       (name.n > 7 && span_ieq(span_cut(name, name.n - 7, name.n),
+					      SPAN_LIT(".ndjson"))));
+}
+
+/* Lines of a batch are requests: read, or refused. */
+static int
+check_batch(struct reader *r)
+{
+	if (!r->out->table->line || !r->unread_file)
+		return 0;
+	for (size_t i = 0; i < r->segs.n; i++) {
+		const struct segment *s = &r->segs.v[i];
+		if (s->role != ROLE_KEY && s->key != SEGMENT_NO_KEY &&
+			span_is(r->segs.v[s->key].text, "purpose") && span_is(s->text, "batch"))
+			return refuse(r->why, 400, "invalid_json", s->start,
+				"the file of a batch must be JSON lines, each with a url");
+	}
+	return 0;
+}
+
+static bool
+is_json(struct span text, struct arena *a)
+{
+	struct json *j = json_open(a, text);
+	struct json_event ev;
+	enum json_tok tok = JSON_ERROR;
+
+	while (j && (tok = json_next(j, &ev)) != JSON_END && tok != JSON_ERROR)
+		;
+	return tok == JSON_END;
+}
+
+/* What readers of lines may pass over in front of one. */
+static struct span
+skip_blanks(struct span s)
+{
+	while (s.n) {
+		bool mark = span_starts(s, SPAN_LIT("\xef\xbb\xbf"));
+		if (!mark && !is_one_of(s.p[0], " \t\r\n\f\v"))
+			break;
+		s = span_cut(s, mark ? 3 : 1, s.n);
+	}
+	return s;
+}
+
+/* The last line of a piece of a file is the beginning of a document: what it asks for is
+ * nowhere to be read whole. The piece may end within a character. */
+static bool
+cuts_line(struct reader *r, struct span text)
+{
+	struct span line = span_trim(text, " \t\r\n\f\v");
+	size_t at = line.n;
+
+	while (at && line.p[at - 1] != '\n' && line.p[at - 1] != '\r')
+		at--;
+	line = skip_blanks(span_cut(line, at, line.n));
+	if (!line.n || line.p[0] != '{' || is_json(line, r->a))
+		return false;
+	for (unsigned i = 0; i < 3 && line.n && (line.p[line.n - 1] & 0x80); i++)
+		if (body_is_text(line))
+			break;
+		else
+			line.n--;
+	return body_is_text(line);
+}
+
+static int
+bad_piece(struct reader *r, struct span text)
+{
+	return refuse(r->why, 400, "invalid_json", (size_t)(text.p - r->raw.p),
+		"a piece of a file of JSON lines must hold whole lines");
+}
+
+/* It is called as models are, and no row says what it is. */
+static bool
+names_model(const struct reader *r, const struct part *p)
+{
+	return p->has_name && !r->out->table->no_models &&
+	       model_key_path(r->segs.v[p->name].text);
+}
+
+/* A part by its type: text, JSON or JSON lines are read, what is opaque is noted. 0 or an
+ * error. */
+static int
+read_content(struct reader *r, struct span text, struct part *p)
+{
+	enum media_kind media = media_kind(p->type);
+	struct span inner = span_trim(text, " \t\r\n");
+	const struct node *field = known(r, p, r->why);
+
+	if (r->why->status)
+		return ERR_SYNTAX;
+	if (media == MEDIA_TWO)
+		return bad(r, p->type.p, "a part with two types");
+	if (p->has_name && span_ieq(r->segs.v[p->name].text, SPAN_LIT("_charset_")) &&
+		inner.n && !span_ieq(inner, SPAN_LIT("utf-8")) &&
+		!span_ieq(inner, SPAN_LIT("us-ascii")))
+		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
+			"_charset_ names a charset that is not UTF-8");
+	bool read = field && field->row->read != READ_NOTHING;
+	bool piece = r->out->table->pieces;
+	if (piece && cuts_line(r, text))
+		return bad_piece(r, text);
+	if (read && media == MEDIA_CHARSET)
+		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
+			"the field \"%.*s\" is in a charset that is not UTF-8",
+			SPAN_ARG(field->key));
+	if (!body_is_text(text) || media == MEDIA_CHARSET) {
+		const char *kind = opaque_kind(p->type, text);
+		r->unread_file |= is_file(r, p);
+		if (!opaque_add(&r->out->unread, r->a, span_str(kind), text.n))
+			return 0;
+		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
+		return ERR_NOMEM;
+	}
+	/* Some parsers read "model" for a JSON string, and some the quotes, too. */
+	if (read && inner.n && inner.p[0] == '"')
+		return refuse(r->why, 400, "invalid_type", (size_t)(text.p - r->raw.p),
+			"the field \"%.*s\" must be its text alone, without quotes",
+			SPAN_ARG(field->key));
+	p->is_lines = media == MEDIA_LINES || names_lines(r, p);
+	bool json = media == MEDIA_JSON || p->is_lines;
+	if (!read && (json || (inner.n && (inner.p[0] == '{' || inner.p[0] == '[')))) {
+		size_t first = r->segs.n;
+		int err = read_json(r, text, p);
+		for (size_t i = first; i < r->segs.n && !err && names_model(r, p); i++)
+			if (r->segs.v[i].role != ROLE_KEY)
+				err = model_add_other(r->out, r->segs.v[i].text, r->a);
+		if (!err || json || r->why->status != 400)
+			return err;
+		*r->why = (struct body_refusal){ 0 };
+	} else {
+		r->unread_file |= is_file(r, p);
+	}
+	struct span begin = skip_blanks(text);
+	if (piece && begin.n && begin.p[0] == '{')
+		return bad_piece(r, text);
+	struct segment *s = text.n ? add(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
+					     p->has_name ? p->name : SEGMENT_NO_KEY, text)
+				   : NULL;
+	if (text.n && !s)
+		return ERR_NOMEM;
+	if (!s)
+		return 0;
+	s->reserved = p->counted;
+	/* Parsers differ in what a field with filename="" is: a file, or a value. */
+	if (field && (read || !p->has_filename) && read_known(r, field, s, p))
+		return ERR_SYNTAX;
+	if (!read && names_model(r, p) && model_add_other(r->out, text, r->a))
+		return ERR_NOMEM;
+	struct span name = p->has_name ? r->segs.v[p->name].text : SPAN_LIT("");
+	return (p->has_filename && !read) || !name.n ? 0 : add_param(r, name, text);
+}
+
+/* part = *( field CRLF ) CRLF content */
+static int
+read_part(struct reader *r, struct span part)
+{
+	struct part p = { .name = SEGMENT_NO_KEY };
+	int err = 0;
+
+	for (;;) {
+		const char *end = memmem(part.p, part.n, "\r\n", 2);
+		if (!end)
+			return bad(r, part.p, "the head of a part does not end");
+		struct span line = span_of(part.p, (size_t)(end - part.p));
+		part = span_cut(part, line.n + 2, part.n);
+		if (!line.n)
+			break;
+		err = read_field(r, line, &p);
+		if (err)
+			return err;
+	}
+	if (r->named && !p.has_name)
+		return bad(r, part.p, "a part without a name");
+	return read_content(r, part, &p);
+}
+
+/* The boundary, alone at the starts of lines. NULL: none is left. */
+static const char *
+next_delimiter(struct reader *r, const char *from)
+{
+	return memmem(
+		from, (size_t)(r->raw.p + r->raw.n - from), r->delimiter.p, r->delimiter.n);
+}
+
+/* body = delimiter CRLF part *( CRLF delimiter CRLF part ) CRLF delimiter "--" [ CRLF ] */
+static int
+read_parts(struct reader *r)
+{
+	const char *at = r->raw.p, *end = r->raw.p + r->raw.n;
+
+	if (next_delimiter(r, at) != at)
+		return bad(r, at, "it does not begin with its boundary");
+	for (;;) {
+		const char *head = at + r->delimiter.n;
+		if (end - head < 2 || memcmp(head, "\r\n", 2) != 0)
+			return bad(r, head, "what is after a boundary");
+		head += 2;
+		/* An empty head's line end is the boundary's own, too. */
+		const char *next = next_delimiter(r, head);
+		if (!next || next - head < 2 || memcmp(next - 2, "\r\n", 2) != 0)
+			return bad(r, next ? next : end,
+				next ? "the boundary within a part" : "it has no end");
+		int err = read_part(r, span_of(head, (size_t)(next - 2 - head)));
+		if (err)
+			return err;
+		at = next;
+		const char *tail = at + r->delimiter.n;
+		if (end - tail >= 2 && memcmp(tail, "--", 2) == 0) {
+			tail += 2;
+			if (tail != end && (end - tail != 2 || memcmp(tail, "\r\n", 2) != 0))
+				return bad(r, tail, "something is after its end");
+			return 0;
+		}
+	}
+}
+
+int
+body_multipart(const struct table *t, struct span content_type, struct span raw,
+	struct arena *a, struct body *out, struct body_refusal *why)
+{
+	char delimiter[2 + BOUNDARY_MAX] = "--";
+	struct span boundary = media_boundary(content_type);
+	struct reader r = { .raw = raw, .a = a, .out = out, .why = why, .segs.a = a };
+
+	if (!boundary.n || boundary.n > BOUNDARY_MAX)
+		return refuse(why, 400, "invalid_multipart", 0,
+			"the Content-Type has not one boundary of 1 to %d characters",
+			BOUNDARY_MAX);
+	memcpy(delimiter + 2, boundary.p, boundary.n);
+	r.delimiter = span_of(delimiter, 2 + boundary.n);
+	r.named = media_is_form_data(content_type);
+	out->table = t;
+	out->format = BODY_MULTIPART;
+	r.merge = (struct merge){ .a = a, .out = out, .segs = &r.segs };
+	int err = read_parts(&r);
+	if (!err)
+		err = check_batch(&r);
+	out->segments = r.segs.v;
+	out->nsegments = r.segs.n;
+	return err;
+}

@@ -1,0 +1,116 @@
+/* A filter of q-grams: a needle of m bytes has m - 3 pieces of four, and one of them starts at
+ * a place in the text that m - 3 divides, wherever the needle is. Only its tail is ever
+ * written: tokens that begin alike end differently, and what is before it is spelled where a
+ * text has it. */
+#include "scan/text/needles.h"
+
+#include "base/err.h"
+
+/* Where the piece's two bits are. */
+struct place {
+	size_t a, b;
+};
+
+static struct place
+place_of(const char *p)
+{
+	enum { MASK = (1u << NEEDLE_BITS) - 1 };
+	uint32_t piece;
+
+	memcpy(&piece, p, PIECE_BYTES);
+	piece *= UINT32_C(0x9E3779B1);
+	return (struct place){ piece >> (32 - NEEDLE_BITS), piece >> 8 & MASK };
+}
+
+static bool
+has(const struct pieces *p, const char *piece)
+{
+	struct place at = place_of(piece);
+
+	return (p->bits[at.a / 64] >> (at.a % 64) & p->bits[at.b / 64] >> (at.b % 64)) & 1;
+}
+
+void
+pieces_add(struct pieces *p, struct span text)
+{
+	for (size_t i = 0; i + PIECE_BYTES <= text.n; i++) {
+		struct place at = place_of(text.p + i);
+		p->bits[at.a / 64] |= UINT64_C(1) << (at.a % 64);
+		p->bits[at.b / 64] |= UINT64_C(1) << (at.b % 64);
+	}
+}
+
+bool
+pieces_meet(const struct pieces *p, struct span text)
+{
+	for (size_t i = 0; i + PIECE_BYTES <= text.n; i++)
+		if (has(p, text.p + i))
+			return true;
+	return false;
+}
+
+static char
+byte_of(const struct needle *v, size_t i)
+{
+	return v->way < DISGUISES ? digits_disguise_at(v->value, v->way, i) : v->value.p[i];
+}
+
+static size_t
+tail_bytes(const struct needle *v)
+{
+	return v->n < NEEDLE_TAIL ? v->n : NEEDLE_TAIL;
+}
+
+void
+needles_add(struct needles *ns, struct span value, size_t way)
+{
+	struct needle *v = &ns->v[ns->n];
+
+	INVARIANT(ns->n < NEEDLES_MAX);
+	*v = (struct needle){ .value = value,
+		.way = way,
+		.n = way < DISGUISES ? digits_disguised(value.n, way) : value.n };
+	if (v->n < PIECE_BYTES)
+		return;
+	size_t tail = tail_bytes(v), stride = tail - PIECE_BYTES + 1;
+	for (size_t i = 0; i < tail; i++)
+		v->tail[i] = byte_of(v, v->n - tail + i);
+	pieces_add(&ns->pieces, span_of(v->tail, tail));
+	ns->stride = ns->n++ == 0 || stride < ns->stride ? stride : ns->stride;
+}
+
+/* Its tail begins at `at`. */
+static bool
+is_at(const struct needle *v, struct span text, size_t at)
+{
+	size_t tail = tail_bytes(v), head = v->n - tail;
+
+	if (at < head || text.n - at < tail || memcmp(text.p + at, v->tail, tail) != 0)
+		return false;
+	if (v->way == DISGUISES)
+		return memcmp(text.p + at - head, v->value.p, head) == 0;
+	for (size_t i = 0; i < head; i++)
+		if (text.p[at - head + i] != byte_of(v, i))
+			return false;
+	return true;
+}
+
+int
+needles_each(const struct needles *ns, struct span text, needle_fn *take, void *arg)
+{
+	for (size_t i = 0; ns->n && i + PIECE_BYTES <= text.n; i += ns->stride) {
+		if (!has(&ns->pieces, text.p + i))
+			continue;
+		for (const struct needle *v = ns->v; v < ns->v + ns->n; v++)
+			for (size_t of = 0; of < ns->stride && of <= i; of++) {
+				if (memcmp(text.p + i, v->tail + of, PIECE_BYTES) != 0 ||
+					!is_at(v, text, i - of))
+					continue;
+				size_t end = i - of + tail_bytes(v);
+				int err = take(arg, v, span_cut(text, end - v->n, end));
+				if (err)
+					return err;
+			}
+	}
+	return 0;
+}

@@ -1,0 +1,382 @@
+/* Finds what is opaque, says what kind it is, and counts it. Nothing is cut from the text:
+ * the detectors look at it all the same, so that what is taken for noise by mistake is
+ * still scanned as it is. */
+#include "scan/text/opaque.h"
+
+#include "base/codec/digits.h"
+#include "base/err.h"
+#include "scan/text/blob.h"
+
+enum {
+	URI_NAME = 4,
+	URI_HEAD = 256, /* characters of a media type with its parameters */
+	URI_PLAIN = 64, /* characters of data that only the label says to be no text */
+	EDGE_MAX = 64,	/* blanks and quotes around a whole string */
+	MAGIC_BYTES = 16,
+	MAGIC_SURE = 3, /* bytes that noise does not begin with by chance */
+	MAGIC_HEX = 4,	/* nor one of many digests */
+};
+
+/* ---- kinds ---- */
+
+/* First bytes of files, https://en.wikipedia.org/wiki/List_of_file_signatures. */
+static const struct {
+	size_t at;
+	struct span bytes;
+	const char *kind;
+} magics[] = {
+	{ 0, SPAN_LIT("\x89PNG"), "image" },
+	{ 0, SPAN_LIT("\xff\xd8\xff"), "image" },
+	{ 0, SPAN_LIT("GIF8"), "image" },
+	{ 8, SPAN_LIT("WEBP"), "image" },
+	{ 0, SPAN_LIT("II*\0"), "image" },
+	{ 0, SPAN_LIT("MM\0*"), "image" },
+	{ 0, SPAN_LIT("\0\0\1\0"), "image" },
+	{ 0, SPAN_LIT("8BPS"), "image" },
+	{ 4, SPAN_LIT("ftypheic"), "image" },
+	{ 4, SPAN_LIT("ftypmif1"), "image" },
+	{ 4, SPAN_LIT("ftypavif"), "image" },
+	{ 4, SPAN_LIT("ftypM4A"), "audio" },
+	{ 4, SPAN_LIT("ftyp"), "video" },
+	{ 8, SPAN_LIT("WAVE"), "audio" },
+	{ 8, SPAN_LIT("AVI "), "video" },
+	{ 0, SPAN_LIT("\x1a\x45\xdf\xa3"), "video" },
+	{ 0, SPAN_LIT("OggS"), "audio" },
+	{ 0, SPAN_LIT("fLaC"), "audio" },
+	{ 0, SPAN_LIT("ID3"), "audio" },
+	{ 0, SPAN_LIT("\xff\xfb"), "audio" },
+	{ 0, SPAN_LIT("\xff\xf3"), "audio" },
+	{ 0, SPAN_LIT("%PDF"), "file" },
+	{ 0, SPAN_LIT("PK\3\4"), "file" },
+	{ 0, SPAN_LIT("\x1f\x8b\x08"), "file" },
+	{ 0, SPAN_LIT("\x78\x01"), "file" },
+	{ 0, SPAN_LIT("\x78\x9c"), "file" },
+	{ 0, SPAN_LIT("\x78\xda"), "file" },
+	{ 0, SPAN_LIT("BZh"), "file" },
+	{ 0,
+		SPAN_LIT("\xfd"
+			 "7zXZ"),
+		"file" },
+	{ 0, SPAN_LIT("\x28\xb5\x2f\xfd"), "file" },
+	{ 0, SPAN_LIT("7z\xbc\xaf"), "file" },
+	{ 0, SPAN_LIT("Rar!"), "file" },
+	{ 0,
+		SPAN_LIT("\x7f"
+			 "ELF"),
+		"file" },
+	{ 0, SPAN_LIT("\xd0\xcf\x11\xe0"), "file" },
+	{ 0, SPAN_LIT("SQLite format"), "file" },
+	{ 0, SPAN_LIT("wOF"), "file" },
+	{ 0, SPAN_LIT("\0asm"), "file" },
+};
+
+/* NULL: no file whose first bytes, `least` of them, are known. */
+static const char *
+kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least)
+{
+	char head[MAGIC_BYTES];
+	size_t n = blob_head(text, r, form, head, sizeof(head));
+
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
+		if (magics[i].bytes.n >= least &&
+			span_starts(
+				span_cut(span_of(head, n), magics[i].at, n), magics[i].bytes))
+			return magics[i].kind;
+	return NULL;
+}
+
+static const char *
+kind_of_type(struct span type)
+{
+	return span_istarts(type, SPAN_LIT("image/"))	? "image"
+	       : span_istarts(type, SPAN_LIT("audio/")) ? "audio"
+	       : span_istarts(type, SPAN_LIT("video/")) ? "video"
+							: "file";
+}
+
+const char *
+opaque_kind(struct span type, struct span bytes)
+{
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
+		if (magics[i].bytes.n >= MAGIC_SURE &&
+			span_starts(span_cut(bytes, magics[i].at, bytes.n), magics[i].bytes))
+			return magics[i].kind;
+	return kind_of_type(type);
+}
+
+/* text/plain, image/svg+xml, application/x-yaml; no type is text/plain (RFC 2397). */
+static bool
+is_text_type(struct span type)
+{
+	static const char *const ends[] = { "json", "xml", "yaml", "javascript", "ecmascript",
+		"x-www-form-urlencoded" };
+
+	if (!type.n || span_istarts(type, SPAN_LIT("text/")))
+		return true;
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
+		struct span end = span_str(ends[i]);
+		if (type.n > end.n && strchr("/+-.", type.p[type.n - end.n - 1]) &&
+			span_ieq(span_cut(type, type.n - end.n, type.n), end))
+			return true;
+	}
+	return false;
+}
+
+/* ---- data URIs ---- */
+
+struct uri_head {
+	char room[URI_HEAD];
+	struct span type;
+	bool base64;
+	size_t end; /* where the data begin */
+};
+
+/* dataurl = "data:" [ type "/" subtype ] *( ";" parameter ) [ ";base64" ] "," data
+ * (RFC 2397), in any case, with blanks and escapes. */
+static bool
+read_head(struct span t, size_t at, struct uri_head *h)
+{
+	size_t n = 0, step;
+	int c = blob_char(t, at += URI_NAME, &step);
+
+	for (at += step; at < t.n && n < URI_HEAD; at += step) {
+		c = blob_char(t, at, &step);
+		if (c == ',')
+			break;
+		if (c > 0 && c < 128 && strchr("\r\n\t", c))
+			continue;
+		if (c <= 0 || c > 127 || (!digits_in[c] && !strchr(" ;=.\"'*!#$&^~", c)))
+			return false;
+		h->room[n++] = (char)c;
+	}
+	if (c != ',' || at >= t.n || n == URI_HEAD)
+		return false;
+	h->end = at + step;
+	struct span rest = span_of(h->room, n), last = { NULL, 0 };
+	h->type = span_trim(span_next(&rest, ';'), " ");
+	while (rest.n)
+		last = span_trim(span_next(&rest, ';'), " ");
+	h->base64 = span_ieq(last, SPAN_LIT("base64"));
+	return h->base64 || span_chr(h->type, '/') < h->type.n;
+}
+
+/* What is not base64 ends where a URI does. */
+static size_t
+plain_end(struct span t, size_t at)
+{
+	while (at < t.n && (unsigned char)t.p[at] > ' ' && !strchr("\"'<>`\\", t.p[at]))
+		at++;
+	return at;
+}
+
+/* Percent-encoded bytes that are no text. */
+static bool
+is_plain_noise(struct span t, size_t at, size_t end)
+{
+	char window[BLOB_WINDOW];
+	size_t all = 0, n, step;
+	bool text = true;
+
+	while (at < end && text) {
+		for (n = 0; at < end && n < sizeof(window); at += step)
+			window[n++] = (char)blob_char(t, at, &step);
+		text = blob_is_text(span_of(window, n));
+		all += n;
+	}
+	return !text && all >= OPAQUE_LEAST;
+}
+
+/* The URI at `at`: where its data end; *kind NULL where it is text. */
+static size_t
+read_uri(const struct opaque_reader *r, size_t at, const char **kind)
+{
+	struct uri_head h;
+	struct span t = r->text;
+
+	*kind = NULL;
+	if (!read_head(t, at, &h))
+		return at + URI_NAME;
+	if (!h.base64) {
+		size_t end = plain_end(t, h.end);
+		if (is_plain_noise(t, h.end, end) ||
+			(!is_text_type(h.type) && end - h.end >= URI_PLAIN))
+			*kind = kind_of_type(h.type);
+		return end;
+	}
+	while (h.end < t.n && strchr(" \t\r\n", t.p[h.end]))
+		h.end++;
+	struct blob_run run = blob_run_at(t, h.end, r->form);
+	run.in = IN64;
+	if (run.digits * 6 / 8 < OPAQUE_LEAST)
+		return run.end;
+	const char *file = kind_of_file(t, &run, r->form, 1);
+	bool text = is_text_type(h.type);
+	if (!text || !blob_reads(t, &run, r->form, false, r->depth))
+		*kind = !text ? kind_of_type(h.type) : file ? file : "unknown";
+	return run.end;
+}
+
+/* Where "data:" begins, or with the mark % "data%3A", from `at` on; t.n: nowhere. */
+static size_t
+next_uri(struct span t, size_t at, char mark)
+{
+	for (size_t n, colon = at + URI_NAME; colon < t.n; colon++) {
+		const char *p = memchr(t.p + colon, mark, t.n - colon);
+		if (!p)
+			break;
+		colon = (size_t)(p - t.p);
+		struct span name = span_cut(t, colon - URI_NAME, colon);
+		if (span_ieq(name, SPAN_LIT("data")) && blob_char(t, colon, &n) == ':')
+			return colon - URI_NAME;
+	}
+	return t.n;
+}
+
+/* ---- the reader ---- */
+
+void
+opaque_open(struct opaque_reader *r, struct span text, bool form, unsigned depth)
+{
+	struct span inner = span_trim(text, " \t\r\n");
+	char first = inner.n ? inner.p[0] : 0, last = inner.n ? inner.p[inner.n - 1] : 0;
+
+	*r = (struct opaque_reader){ .text = text, .form = form, .depth = depth };
+	r->json = (first == '{' && last == '}') || (first == '[' && last == ']');
+	r->colon = next_uri(text, 0, ':');
+	r->percent = next_uri(text, 0, '%');
+}
+
+/* Nothing but blanks and quotes. */
+static bool
+is_edge(struct span t, size_t from, size_t to)
+{
+	size_t n;
+
+	if (to - from > EDGE_MAX)
+		return false;
+	for (; from < to; from += n) {
+		int c = blob_char(t, from, &n);
+		if (c <= 0 || c > 127 || !strchr(" \t\r\n\"'`", c))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_whole(const struct opaque_reader *r, const struct blob_run *run)
+{
+	struct span t = r->text;
+	size_t n;
+
+	if (is_edge(t, 0, run->start) && is_edge(t, run->end, t.n))
+		return true;
+	return r->json && run->start && t.p[run->start - 1] == '"' && run->end < t.n &&
+	       blob_char(t, run->end, &n) == '"';
+}
+
+static bool
+run_is_opaque(const struct opaque_reader *r, const struct blob_run *run)
+{
+	if (run->digits < OPAQUE_INSIDE && !is_whole(r, run))
+		return false;
+	if (run->digits < OPAQUE_WHOLE &&
+		!kind_of_file(r->text, run, r->form, run->in == IN16 ? MAGIC_HEX : MAGIC_SURE))
+		return false;
+	bool mixed = run->in == IN64 && run->any & IN_DECIMAL;
+	if (!mixed && blob_repeats(r->text, run))
+		return false;
+	return !blob_reads(r->text, run, r->form, true, r->depth);
+}
+
+bool
+opaque_next(struct opaque_reader *r, struct opaque *out)
+{
+	struct span t = r->text;
+	struct blob_run run;
+
+	while (r->at < t.n) {
+		if (r->colon < r->at)
+			r->colon = next_uri(t, r->at, ':');
+		if (r->percent < r->at)
+			r->percent = next_uri(t, r->at, '%');
+		size_t uri = r->colon < r->percent ? r->colon : r->percent;
+		while (blob_run_next(t, &r->at, uri, r->form, &run)) {
+			if (!run_is_opaque(r, &run))
+				continue;
+			const char *file = kind_of_file(t, &run, r->form, 1);
+			*out = (struct opaque){ run.start, run.end, file ? file : "unknown" };
+			return true;
+		}
+		if (uri == t.n)
+			break;
+		r->at = read_uri(r, uri, &out->kind);
+		if (out->kind) {
+			out->start = uri;
+			out->end = r->at;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+opaque_is_sealed(struct span t)
+{
+	if (!t.n)
+		return false;
+	struct blob_run r = blob_run_at(t, 0, false);
+
+	return r.digits >= SEALED_LEAST && r.end == t.n && r.in == IN64 &&
+	       !kind_of_file(t, &r, false, MAGIC_SURE) && !blob_reads(t, &r, false, true, 0);
+}
+
+bool
+opaque_is_noise(struct span t)
+{
+	struct blob_run r = blob_run_at(t, 0, false);
+
+	r.in = IN64;
+	return r.end < t.n || !blob_reads(t, &r, false, false, 0);
+}
+
+/* ---- counting ---- */
+
+int
+opaque_add(struct unread *u, struct arena *a, struct span kind, size_t bytes)
+{
+	struct span *more = arena_grow(a, u->media, u->nmedia, &u->room, sizeof(*more), 8);
+
+	if (!more)
+		return ERR_NOMEM;
+	u->media = more;
+	u->media[u->nmedia++] = kind;
+	u->bytes += bytes;
+	return 0;
+}
+
+int
+opaque_count(
+	const struct segment *v, size_t n, struct arena *a, struct unread *u, size_t *inspected)
+{
+	struct opaque_reader r;
+	struct opaque o;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		const struct segment *s = &v[i];
+		if (s->counted || s->form == SEG_NUMBER || s->text.n < OPAQUE_LEAST)
+			continue;
+		if (s->sealed && opaque_is_sealed(s->text)) {
+			u->sealed++;
+			u->sealed_bytes += s->text.n;
+			*inspected -= s->text.n;
+			continue;
+		}
+		opaque_open(&r, s->text, s->form == SEG_FORM, 0);
+		while (!err && opaque_next(&r, &o)) {
+			err = opaque_add(u, a, span_str(o.kind), o.end - o.start);
+			*inspected -= o.end - o.start;
+		}
+	}
+	return err;
+}

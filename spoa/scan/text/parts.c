@@ -1,0 +1,160 @@
+/* Parts of a body that nobody can read: images, audio, files. */
+#include "base/ascii.h"
+#include "scan/text/opaque.h"
+#include "scan/text/walk.h"
+
+enum {
+	OPAQUE_MIN = 256,   /* shorter base64 is scanned as text whatever it belongs to */
+	DATA_URI_HEAD = 64, /* "data:image/png;base64," */
+};
+
+static bool
+is_base64(struct span s)
+{
+	while (s.n && s.p[s.n - 1] == '=')
+		s.n--;
+	return span_is_alnum(s, "+/-_");
+}
+
+/* Where the base64 of a "data:image/png;base64,…" begins; 0: the whole is
+ * base64, or it is no such URI (then is_base64 says no, for the colon). */
+static size_t
+data_uri_head(struct span s)
+{
+	size_t comma = span_chr(span_cut(s, 0, DATA_URI_HEAD), ',');
+
+	if (comma >= DATA_URI_HEAD || comma >= s.n || !span_istarts(s, SPAN_LIT("data:")) ||
+		!span_ends(span_cut(s, 0, comma), SPAN_LIT(";base64")))
+		return 0;
+	return comma + 1;
+}
+
+/* Who reads it as a URL skips blanks before it, and tabs and line breaks in it (WHATWG URL
+ * 4.4). */
+bool
+walk_is_data_uri(struct span text)
+{
+	const char *scheme = "data:";
+
+	for (size_t i = 0; i < text.n && *scheme; i++) {
+		char c = text.p[i];
+		if (c == '\t' || c == '\r' || c == '\n' ||
+			(*scheme == 'd' && (unsigned char)c <= ' '))
+			continue;
+		if (to_lower(c) != *scheme++)
+			return false;
+	}
+	return !*scheme;
+}
+
+bool
+walk_may_be_opaque(struct span text)
+{
+	struct span data = span_cut(text, data_uri_head(text), text.n);
+
+	return text.n >= OPAQUE_MIN && is_base64(data) && opaque_is_noise(data);
+}
+
+/* The data of an opaque part ceases to be text; its head stays. */
+static void
+cut_opaque(struct walk *w, struct segment *s)
+{
+	size_t head = data_uri_head(s->text);
+	struct span raw = span_cut(w->raw, s->start, s->end);
+
+	w->out->inspected_bytes -= s->text.n - head;
+	s->end = s->start + (uint32_t)(s->escaped ? json_raw_offset(raw, head) : head);
+	s->text.n = head;
+	s->opaque = true;
+}
+
+/* The value just added. */
+int
+walk_image(struct walk *w)
+{
+	struct segment *s = &w->segs.v[w->segs.n - 1];
+	size_t bytes = s->end - s->start;
+
+	if (!s->candidate)
+		return 0;
+	s->candidate = false;
+	s->counted = true;
+	cut_opaque(w, s);
+	return opaque_add(&w->out->unread, w->a, SPAN_LIT("image"), bytes) ? walk_no_memory(w)
+									   : 0;
+}
+
+/* A media type's kind; NULL: text. */
+static const char *
+media_type_kind(struct span type)
+{
+	static const char *const kinds[] = { "image", "audio", "video" };
+
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (span_istarts(type, span_str(kinds[i])))
+			return kinds[i];
+	return span_istarts(type, SPAN_LIT("text/")) ||
+			       span_istarts(type, SPAN_LIT("application/json"))
+		       ? NULL
+		       : "file";
+}
+
+static const char *
+row_kind(const struct part_row *p, struct span source)
+{
+	if (!p->by_source)
+		return p->kind;
+	if (span_is(source, "text") || span_is(source, "content"))
+		return NULL;
+	return span_chr(source, '/') < source.n ? media_type_kind(source) : p->kind;
+}
+
+static const char *
+part_kind(const struct walk *w, const struct frame *f)
+{
+	for (const struct part_row *p = w->t->parts; p && f->type.p && p->type; p++)
+		if (span_is(f->type, p->type))
+			return row_kind(p, f->source);
+	return f->keyed ? row_kind(f->keyed, f->source) : "unknown";
+}
+
+/* Of a part without a type: the key of one that cannot be read says more than another. */
+void
+walk_part_key(const struct walk *w, struct frame *f, struct span key)
+{
+	for (const struct part_row *p = w->t->keyed; p && p->type; p++)
+		if (span_is(key, p->type) && (!f->keyed || p->kind))
+			f->keyed = p;
+}
+
+/* A part that only says where its image is has nothing to be read: it is a reference. */
+static bool
+is_elsewhere(const struct walk *w, const struct frame *f)
+{
+	bool inside = w->contents > f->contents;
+
+	for (size_t i = f->first; i < w->segs.n && !inside; i++)
+		inside = w->segs.v[i].candidate || walk_is_data_uri(w->segs.v[i].text) ||
+			 walk_may_be_opaque(w->segs.v[i].text);
+	return w->refs > f->refs && !inside;
+}
+
+int
+walk_part_end(struct walk *w, const struct frame *f, size_t end)
+{
+	const char *kind = part_kind(w, f);
+	bool known = kind && strcmp(kind, "unknown");
+
+	if (known && is_elsewhere(w, f))
+		return 0;
+	for (size_t i = f->first; i < w->segs.n; i++) {
+		struct segment *s = &w->segs.v[i];
+		if (s->candidate && known)
+			cut_opaque(w, s);
+		s->candidate = false;
+		s->counted |= kind != NULL;
+	}
+	if (!kind || !opaque_add(&w->out->unread, w->a, span_str(kind), end - f->start))
+		return 0;
+	return walk_no_memory(w);
+}

@@ -1,0 +1,138 @@
+/* Where segments are, told by walking the document once more: keeping a path
+ * for each of a million segments would cost more than the few that are asked
+ * for. */
+#include "scan/text/body.h"
+
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/json.h"
+#include "base/codec/utf8.h"
+
+enum { PATH_BYTES = 1024, KEY_BYTES = 64 };
+
+struct level {
+	size_t n; /* length of the container's own path */
+	uint32_t index;
+	bool object;
+};
+
+struct path_reader {
+	struct arena *a;
+	const struct body *b;
+	struct span raw;
+	struct json *j; /* NULL: not JSON */
+	struct json_event ev;
+	struct level levels[CAP_JSON_DEPTH + 1];
+	unsigned depth;
+	size_t n;
+	char path[PATH_BYTES];
+};
+
+struct path_reader *
+path_open(struct arena *a, const struct body *b, struct span raw)
+{
+	struct path_reader *r = arena_new(a, struct path_reader);
+
+	if (!r)
+		return NULL;
+	r->a = a;
+	r->b = b;
+	r->raw = raw;
+	if (b->format == BODY_JSON) {
+		r->j = json_open(a, raw);
+		if (!r->j)
+			return NULL;
+	}
+	return r;
+}
+
+/* A step that does not fit is left out, whole. */
+static void
+append(struct path_reader *r, struct span s)
+{
+	if (s.n <= sizeof(r->path) - r->n) {
+		memcpy(r->path + r->n, s.p, s.n);
+		r->n += s.n;
+	}
+}
+
+static void
+append_key(struct path_reader *r, struct span key)
+{
+	struct buf step;
+	bool word = key.n > 0 && span_is_alnum(key, "_-$"), cut = key.n > KEY_BYTES;
+
+	buf_init(&step, 0);
+	if (cut)
+		key.n = utf8_prefix(span_cut(key, 0, KEY_BYTES));
+	buf_str(&step, !word ? "[\"" : r->n ? "." : "");
+	if (word)
+		buf_span(&step, key);
+	else
+		buf_json(&step, key);
+	if (cut)
+		buf_str(&step, "\xe2\x80\xa6");
+	if (!word)
+		buf_str(&step, "\"]");
+	append(r, buf_view(&step));
+	buf_free(&step);
+}
+
+static void
+value_path(struct path_reader *r)
+{
+	struct level *l = &r->levels[r->depth];
+	char index[SPAN_DECIMAL + 2] = "[";
+
+	if (r->depth == 0 || l->object)
+		return; /* the key's, still there */
+	r->n = l->n;
+	size_t n = 1 + span_decimal(index + 1, l->index++);
+	index[n++] = ']';
+	append(r, span_of(index, n));
+}
+
+/* Reads a token; false at the end. */
+static bool
+step(struct path_reader *r)
+{
+	struct level *l = &r->levels[r->depth];
+
+	switch (json_next(r->j, &r->ev)) {
+	case JSON_END:
+	case JSON_ERROR: return false;
+	case JSON_KEY:
+		r->n = l->n;
+		append_key(r, json_text(r->a, r->raw, &r->ev));
+		return true;
+	case JSON_OBJECT_END:
+	case JSON_ARRAY_END: r->n = r->levels[r->depth--].n; return true;
+	case JSON_OBJECT:
+	case JSON_ARRAY:
+		value_path(r);
+		r->levels[++r->depth] =
+			(struct level){ .n = r->n, .object = r->ev.tok == JSON_OBJECT };
+		return true;
+	default: value_path(r); return true;
+	}
+}
+
+struct span
+path_at(struct path_reader *r, size_t segment)
+{
+	const struct segment *s = &r->b->segments[segment];
+
+	if (!r->j) {
+		if (s->key != SEGMENT_NO_KEY)
+			s = &r->b->segments[s->key];
+		r->n = 0;
+		if (s->role == ROLE_KEY)
+			append_key(r, s->text);
+		return span_of(r->path, r->n);
+	}
+	enum json_tok within = s->form == SEG_TOKENS ? JSON_OBJECT_END : JSON_ARRAY_END;
+	while (r->ev.start < s->start || r->ev.tok <= within)
+		if (!step(r))
+			break;
+	return span_of(r->path, r->n);
+}

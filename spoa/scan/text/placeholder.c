@@ -1,0 +1,283 @@
+/* The map of placeholder numbers: open addressing over (entity, value),
+ * hashed with a key of its own, so that a prompt cannot be built to collide.
+ * Separate from splicing because redaction of text, of bodies and of the
+ * command line share the numbering, not the escaping. */
+#include "scan/text/placeholder.h"
+
+#include <sodium.h>
+
+#include "base/ascii.h"
+#include "base/random.h"
+#include "scan/text/spelling.h"
+
+struct slot {
+	struct span key; /* entity, NUL, value; of a taken one its text */
+	struct span text;
+};
+
+/* A placeholder that was given away, in order. */
+struct given {
+	struct given *next;
+	struct span text, value;
+};
+
+struct counter {
+	struct counter *next;
+	struct span entity;
+	size_t last;
+};
+
+struct placeholders {
+	struct arena *arena;
+	unsigned char hash_key[crypto_shorthash_KEYBYTES];
+	struct slot *slots;
+	size_t size, used; /* size is a power of two */
+	struct counter *counters;
+	struct given *given, **given_end;
+	size_t taken, floor; /* no number up to floor is given away */
+};
+
+enum {
+	FIRST_SIZE = 64,
+	TAKEN_MAX = 10000, /* texts remembered one by one; beyond, `floor` rises */
+	DIGITS_MAX = 9,	   /* no request reaches a longer number */
+};
+
+struct placeholders *
+placeholders_new(struct arena *a)
+{
+	struct placeholders *p = arena_new(a, struct placeholders);
+
+	if (!p)
+		return NULL;
+	p->arena = a;
+	p->size = FIRST_SIZE;
+	p->slots = arena_array(a, p->size, sizeof(struct slot));
+	if (!p->slots)
+		return NULL;
+	p->given_end = &p->given;
+	random_bytes(p->hash_key, sizeof(p->hash_key));
+	return p;
+}
+
+static struct slot *
+slot_of(const struct placeholders *p, struct slot *slots, size_t size, struct span key)
+{
+	unsigned char h[crypto_shorthash_BYTES];
+	uint64_t at;
+
+	crypto_shorthash(h, (const unsigned char *)key.p, key.n, p->hash_key);
+	memcpy(&at, h, sizeof(at));
+	for (at &= size - 1; slots[at].key.p; at = (at + 1) & (size - 1))
+		if (span_eq(slots[at].key, key))
+			break;
+	return &slots[at];
+}
+
+static bool
+grow(struct placeholders *p)
+{
+	struct slot *slots = arena_array(p->arena, p->size * 2, sizeof(struct slot));
+
+	if (!slots)
+		return false;
+	for (size_t i = 0; i < p->size; i++)
+		if (p->slots[i].key.p)
+			*slot_of(p, slots, p->size * 2, p->slots[i].key) = p->slots[i];
+	p->slots = slots;
+	p->size *= 2;
+	return true;
+}
+
+static struct counter *
+counter_of(struct placeholders *p, struct span entity)
+{
+	struct counter *c = p->counters;
+
+	while (c && !span_eq(c->entity, entity))
+		c = c->next;
+	if (!c) {
+		c = arena_new(p->arena, struct counter);
+		if (!c)
+			return NULL;
+		c->entity = arena_dup(p->arena, entity);
+		c->last = p->floor;
+		c->next = p->counters;
+		p->counters = c;
+	}
+	return c;
+}
+
+/* The next text of the entity that the caller's own text does not hold. */
+static struct span
+next_text(struct placeholders *p, struct span entity)
+{
+	struct counter *c = counter_of(p, entity);
+	struct span text = { NULL, 0 };
+
+	if (!c)
+		return text;
+	do
+		text = arena_printf(p->arena, "<%.*s_%zu>", SPAN_ARG(entity), ++c->last);
+	while (text.p && slot_of(p, p->slots, p->size, text)->key.p);
+	return text;
+}
+
+static bool
+add(struct placeholders *p, struct span key, struct span text)
+{
+	if (p->used * 2 >= p->size && !grow(p))
+		return false;
+	*slot_of(p, p->slots, p->size, key) = (struct slot){ key, text };
+	p->used++;
+	return true;
+}
+
+/* Any name may be taken: SPELLING_NAME_MOST bounds it. */
+static uint32_t
+any_name(const void *of, uint32_t node, char c)
+{
+	(void)of;
+	(void)c;
+	return node;
+}
+
+/* name = what is no digit alone, "_", at most DIGITS_MAX digits: no request reaches a longer
+ * number. Emphasis after it reads as underscores. */
+static size_t
+without_emphasis(struct span name)
+{
+	size_t n = name.n;
+
+	while (n && name.p[n - 1] == '_')
+		n--;
+	return n;
+}
+
+static bool
+has_number(const void *of, uint32_t node, struct span name)
+{
+	size_t n = without_emphasis(name), digits = 0;
+
+	(void)of;
+	(void)node;
+	while (digits < n && is_digit(name.p[n - 1 - digits]))
+		digits++;
+	return digits > 0 && digits <= DIGITS_MAX && digits < n &&
+	       name.p[n - 1 - digits] == '_';
+}
+
+static bool
+take_one(struct placeholders *p, const struct spelling *s)
+{
+	char as_ours[SPELLING_NAME_MOST + 2];
+	size_t n = without_emphasis(span_of(s->name, s->name_n)), digits = n;
+	struct span own = span_of(as_ours, n + 2);
+	uint64_t number = 0;
+
+	as_ours[0] = '<';
+	memcpy(as_ours + 1, s->name, n);
+	as_ours[n + 1] = '>';
+	if (slot_of(p, p->slots, p->size, own)->key.p)
+		return true;
+	if (p->taken < TAKEN_MAX) {
+		own = arena_dup(p->arena, own);
+		p->taken++;
+		return own.p && add(p, own, own);
+	}
+	while (is_digit(s->name[digits - 1]))
+		digits--;
+	span_u64(span_of(s->name + digits, n - digits), &number);
+	if (number > p->floor)
+		p->floor = (size_t)number;
+	return true;
+}
+
+void
+placeholders_taken(struct placeholders *p, struct span text)
+{
+	static const struct spelling_names names = { .next = any_name, .whole = has_number };
+	struct spelling s;
+
+	for (size_t at = 0; at < text.n;) {
+		if (!spelling_begins[(unsigned char)text.p[at]]) {
+			at++;
+		} else if (!spelling_at(span_cut(text, at, text.n), 0, true, &names, &s)) {
+			at++;
+		} else {
+			if (!take_one(p, &s))
+				return; /* the arena latched it */
+			at += s.raw;
+		}
+	}
+	for (struct counter *c = p->counters; c; c = c->next)
+		if (c->last < p->floor)
+			c->last = p->floor;
+}
+
+/* Letters and digits of v only, letters in upper case; a value without any stays. */
+static size_t
+fold_value(char *to, struct span v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v.n; i++)
+		if (is_alnum(v.p[i]))
+			to[n++] = to_upper(v.p[i]);
+	return n;
+}
+
+struct span
+placeholder_key(struct arena *a, struct span entity, struct span value, bool fold)
+{
+	char *key = arena_alloc(a, entity.n + 1 + value.n);
+	size_t n = entity.n + 1, folded;
+
+	if (!key)
+		return (struct span){ NULL, 0 };
+	memcpy(key, entity.p, entity.n);
+	folded = fold ? fold_value(key + n, value) : 0;
+	if (!folded && value.n)
+		memcpy(key + n, value.p, value.n);
+	return span_of(key, n + (folded ? folded : value.n));
+}
+
+/* Equal values are spelled as the first one was. */
+static bool
+give(struct placeholders *p, struct span text, struct span value)
+{
+	struct given *g = arena_new(p->arena, struct given);
+
+	if (!g || !value.p)
+		return false;
+	*g = (struct given){ .text = text, .value = value };
+	*p->given_end = g;
+	p->given_end = &g->next;
+	return true;
+}
+
+struct span
+placeholder_get(struct placeholders *p, struct span entity, struct span value, bool fold)
+{
+	const struct span none = { NULL, 0 };
+	struct span own = placeholder_key(p->arena, entity, value, fold);
+
+	if (!own.p)
+		return none;
+	const struct slot *s = slot_of(p, p->slots, p->size, own);
+	if (s->key.p)
+		return s->text;
+	struct span text = next_text(p, entity);
+	/* With `fold` the key holds less than the value. */
+	value = fold ? arena_dup(p->arena, value) : span_cut(own, entity.n + 1, own.n);
+	bool given = text.p && add(p, own, text) && give(p, text, value);
+	return given && !arena_failed(p->arena) ? text : none;
+}
+
+void
+placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg)
+{
+	for (const struct given *g = p->given; g; g = g->next)
+		if (!slot_of(p, p->slots, p->size, g->text)->key.p)
+			seen(arg, g->text, g->value);
+}

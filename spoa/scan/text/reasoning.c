@@ -1,0 +1,139 @@
+/* Turns of the model and the blocks that its provider signed; and those taken out of
+ * their lists again (Anthropic: "thinking blocks must be passed back complete and
+ * unmodified"; of earlier turns they may be left out, of a turn whose tool calls are
+ * under way they may not). */
+#include "scan/text/reasoning.h"
+
+#include "base/ascii.h"
+#include "base/err.h"
+
+struct reasoning_frame
+reasoning_open(const struct reasoning_frame *around, bool object, bool around_is_list,
+	struct span name)
+{
+	static const char *const lists[] = { "messages", "contents" };
+	struct reasoning_frame f = { .inside = around->inside || around->message };
+
+	f.message = object && around_is_list && !f.inside && SPAN_IN(name, lists);
+	return f;
+}
+
+void
+reasoning_key(struct reasoning_frame *f, struct span key)
+{
+	static const char *const calls[] = { "tool_calls", "toolUse", "functionCall",
+		"function_call" };
+	static const char *const answers[] = { "toolResult", "functionResponse" };
+
+	if (!(f->inside || f->message) || !key.n || (key.p[0] != 't' && key.p[0] != 'f'))
+		return;
+	f->called |= SPAN_IN(key, calls);
+	f->answered |= SPAN_IN(key, answers);
+}
+
+void
+reasoning_string(struct reasoning_frame *f, struct span name, struct span text)
+{
+	if (f->message && span_is(name, "role"))
+		f->role = text;
+	if (f->inside && span_is(name, "type")) {
+		f->called |= span_ends(text, SPAN_LIT("tool_use"));
+		f->answered |= span_is(text, "tool_result");
+	}
+}
+
+/* What is sent next goes on with it, or it was the last word. */
+static void
+message_end(struct reasoning *r, const struct reasoning_frame *f)
+{
+	static const char *const models[] = { "assistant", "model" };
+
+	if (SPAN_IN(f->role, models)) {
+		r->calls = f->called;
+	} else if (span_is(f->role, "user") && !f->answered) {
+		r->turn++;
+		r->calls = false;
+	}
+}
+
+static void
+list_end(struct reasoning *r)
+{
+	for (size_t i = r->n; r->calls && i && r->v[i - 1].turn == r->turn; i--)
+		r->v[i - 1].pending = true;
+	r->turn++;
+	r->calls = false;
+}
+
+int
+reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_frame *around,
+	const struct signed_block *block, struct arena *a)
+{
+	if (f->signs) {
+		struct signed_block *v = arena_grow(a, r->v, r->n, &r->room, sizeof(*v), 8);
+		if (!v)
+			return ERR_NOMEM;
+		r->v = v;
+		r->v[r->n] = *block;
+		r->v[r->n].turn = r->turn;
+		r->v[r->n++].alone = f->signs->alone;
+	}
+	if (f->list)
+		list_end(r);
+	if (f->message) {
+		message_end(r, f);
+		around->list = true;
+		return 0;
+	}
+	around->called |= f->called;
+	around->answered |= f->answered;
+	return 0;
+}
+
+/* ---- taking blocks out ---- */
+
+/* The next byte from `at` on that is no blank; from `at` back to the last one before it. The
+ * document is valid JSON, and these are inside a list. */
+static size_t
+ahead(struct span raw, size_t at)
+{
+	while (is_space(raw.p[at]))
+		at++;
+	return at;
+}
+
+static size_t
+back(struct span raw, size_t at)
+{
+	while (is_space(raw.p[at - 1]))
+		at--;
+	return at - 1;
+}
+
+size_t
+body_drop_reasoning(const struct body *b, struct span raw, struct splice *out)
+{
+	const struct signed_block *v = b->reasoning;
+	size_t n = 0;
+
+	for (size_t i = 0, last; i < b->nreasoning; i = last + 1) {
+		last = i;
+		if (!v[i].dropped)
+			continue;
+		/* Neighbours go together. */
+		size_t end = ahead(raw, v[i].end);
+		while (raw.p[end] == ',' && last + 1 < b->nreasoning && v[last + 1].dropped &&
+			ahead(raw, end + 1) == v[last + 1].start)
+			end = ahead(raw, v[++last].end);
+		size_t before = back(raw, v[i].start);
+		struct splice *s = &out[n++];
+		*s = (struct splice){ v[i].start, v[last].end, SPAN_LIT("") };
+		if (raw.p[end] == ',')
+			s->end = ahead(raw, end + 1);
+		else if (raw.p[before] == ',')
+			s->start = before;
+		else if (v[i].alone)
+			s->with = span_str(v[i].alone);
+	}
+	return n;
+}

@@ -1,0 +1,188 @@
+/* From edits of decoded text to edits of raw bytes, and those applied: one pass
+ * over a segment whatever the number of its findings. */
+#include <stdlib.h>
+
+#include "base/codec/json.h"
+#include "base/codec/uri.h"
+#include "base/err.h"
+#include "scan/text/body.h"
+
+/* Walks raw and decoded bytes in step. */
+struct cursor {
+	enum seg_form form;
+	const char *p, *end;
+	size_t decoded;
+};
+
+/* Over the escape at the cursor. */
+static void
+step_escape(struct cursor *c)
+{
+	size_t raw = 1, decoded = 1;
+
+	if (c->form == SEG_JSON) {
+		struct json_unit u = json_unit_at(c->p, c->end);
+		raw = u.raw;
+		decoded = u.decoded;
+	} else if (uri_escape_at(c->p, c->end) >= 0) {
+		raw = 3;
+	}
+	c->p += raw;
+	c->decoded += decoded;
+}
+
+/* On to the first unit that begins at or after decoded offset `want`. */
+static void
+seek(struct cursor *c, size_t want)
+{
+	char mark = c->form == SEG_JSON ? '\\' : '%';
+
+	while (c->p < c->end && c->decoded < want) {
+		size_t plain = (size_t)(c->end - c->p);
+		if (plain > want - c->decoded)
+			plain = want - c->decoded;
+		const char *escape = memchr(c->p, mark, plain);
+		if (escape)
+			plain = (size_t)(escape - c->p);
+		c->p += plain;
+		c->decoded += plain;
+		if (escape)
+			step_escape(c);
+	}
+}
+
+static bool
+inside_character(struct span text, size_t at)
+{
+	return at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80;
+}
+
+static struct span
+escaped(enum seg_form form, struct span text, struct arena *a)
+{
+	struct buf out;
+	struct span copy = { NULL, 0 };
+
+	if (form == SEG_TEXT)
+		return arena_dup(a, text);
+	buf_init(&out, 0);
+	if (form == SEG_JSON)
+		buf_json(&out, text);
+	else
+		uri_encode(&out, text, form == SEG_FORM);
+	if (!buf_failed(&out))
+		copy = arena_dup(a, buf_view(&out));
+	buf_free(&out);
+	return copy;
+}
+
+/* A number with placeholders in it is no number: all of it becomes a string. Where another
+ * reading of it than the literal is edited, the first placeholder is all that is left. Ids of
+ * tokens become their text. */
+static int
+splice_value(const struct segment *s, struct span raw, const struct text_edit *edits, size_t n,
+	struct arena *a, struct splice *out)
+{
+	struct buf b;
+	size_t at = 0;
+	struct span text = s->form == SEG_TOKENS ? s->text : span_cut(raw, s->start, s->end);
+
+	if (edits[n - 1].to > text.n || !span_starts(s->text, text)) {
+		text = SPAN_LIT("");
+		n = 1;
+	}
+	buf_init(&b, 0);
+	buf_putc(&b, '"');
+	for (size_t i = 0; i < n; i++) {
+		buf_json(&b, span_cut(text, at, edits[i].from));
+		buf_json(&b, edits[i].with);
+		at = edits[i].to;
+	}
+	buf_json(&b, span_cut(text, at, text.n));
+	buf_putc(&b, '"');
+	*out = (struct splice){ s->start, s->end, { NULL, 0 } };
+	if (!buf_failed(&b))
+		out->with = arena_dup(a, buf_view(&b));
+	buf_free(&b);
+	return out->with.p ? 0 : ERR_NOMEM;
+}
+
+int
+segment_splices(const struct segment *s, struct span raw, const struct text_edit *edits,
+	size_t n, struct arena *a, struct splice *out, size_t *nout)
+{
+	struct cursor c = { s->form, raw.p + s->start, raw.p + s->end, 0 };
+	size_t last = 0;
+
+	*nout = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t from = edits[i].from, to = edits[i].to;
+		if (to < from || to > s->text.n)
+			return ERR_RANGE;
+		while (inside_character(s->text, from))
+			from--;
+		while (inside_character(s->text, to))
+			to++;
+		if (from < last)
+			return ERR_RANGE;
+		last = to;
+		out[i].start = from;
+		out[i].end = to;
+	}
+	if (s->form == SEG_NUMBER || s->form == SEG_TOKENS) {
+		*nout = 1;
+		return splice_value(s, raw, edits, n, a, out);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct splice *o = &out[i];
+		if (s->escaped) {
+			seek(&c, o->start);
+			o->start = (size_t)(c.p - raw.p);
+			seek(&c, o->end);
+			o->end = (size_t)(c.p - raw.p);
+		} else {
+			o->start += s->start;
+			o->end += s->start;
+		}
+		o->with = escaped(s->form, edits[i].with, a);
+		if (!o->with.p)
+			return ERR_NOMEM;
+	}
+	*nout = n;
+	return 0;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct splice *x = a, *y = b;
+
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->end < y->end ? -1 : x->end > y->end;
+}
+
+int
+splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
+{
+	size_t at = 0, size = raw.n;
+
+	if (n > 1)
+		qsort(edits, n, sizeof(*edits), by_start);
+	for (size_t i = 0; i < n; i++) {
+		if (edits[i].start < at || edits[i].end < edits[i].start ||
+			edits[i].end > raw.n)
+			return ERR_RANGE;
+		at = edits[i].end;
+		size = size - (edits[i].end - edits[i].start) + edits[i].with.n;
+	}
+	buf_reserve(out, size);
+	at = 0;
+	for (size_t i = 0; i < n; i++) {
+		buf_put(out, raw.p + at, edits[i].start - at);
+		buf_span(out, edits[i].with);
+		at = edits[i].end;
+	}
+	buf_span(out, span_cut(raw, at, raw.n));
+	return buf_failed(out) ? ERR_NOMEM : 0;
+}

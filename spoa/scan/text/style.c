@@ -1,0 +1,188 @@
+/* The styles of redaction. Apart from placeholder.c, which numbers: the other
+ * styles keep no state. */
+#include "scan/text/style.h"
+
+#include <sodium.h>
+
+#include "base/ascii.h"
+#include "base/sha256.h"
+
+const char *const style_names[STYLE_COUNT + 1] = { "placeholder", "mask", "hash", "remove",
+	"last4", NULL };
+
+enum { KEPT = 4, LAST4_MIN = 8, HASH_HEX = 16 };
+
+struct redactor {
+	struct arena *arena;
+	struct placeholders *placeholders; /* NULL: they carry no number */
+	unsigned char key[STYLE_KEY_BYTES];
+	bool keyed;
+};
+
+struct redactor *
+redactor_new_plain(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
+{
+	struct redactor *r = arena_new(a, struct redactor);
+
+	if (!r)
+		return NULL;
+	r->arena = a;
+	if (key) {
+		memcpy(r->key, key, sizeof(r->key));
+		r->keyed = true;
+	}
+	return r;
+}
+
+struct redactor *
+redactor_new(struct arena *a, const unsigned char key[STYLE_KEY_BYTES])
+{
+	struct redactor *r = redactor_new_plain(a, key);
+
+	if (r)
+		r->placeholders = placeholders_new(a);
+	return r && r->placeholders ? r : NULL;
+}
+
+void
+redactor_taken(struct redactor *r, struct span text)
+{
+	if (r->placeholders)
+		placeholders_taken(r->placeholders, text);
+}
+
+void
+redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg)
+{
+	if (r->placeholders)
+		placeholders_each(r->placeholders, seen, arg);
+}
+
+bool
+style_keeps_last4(struct span entity)
+{
+	static const char *const names[] = { "CREDIT_CARD", "PHONE_NUMBER", "IBAN_CODE",
+		"US_BANK_NUMBER" };
+
+	return SPAN_IN(entity, names);
+}
+
+static bool
+continues_character(char c)
+{
+	return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+static struct span
+mask(struct redactor *r, struct span v)
+{
+	char *to = arena_alloc(r->arena, v.n + 1);
+	size_t n = 0;
+
+	if (!to)
+		return (struct span){ NULL, 0 };
+	for (size_t i = 0; i < v.n; i++)
+		if (i == 0 || !continues_character(v.p[i]))
+			to[n++] = '*';
+	return span_of(to, n);
+}
+
+size_t
+style_separator(struct span v, size_t i)
+{
+	static const char *const wide[] = { "\xc2\xa0", "\xe2\x80\x90", "\xe2\x80\x91",
+		"\xe2\x80\x92", "\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x80\xaf",
+		"\xe2\x88\x92" };
+
+	if (is_one_of(v.p[i], " -./()+"))
+		return 1;
+	for (size_t k = 0; k < COUNT_OF(wide); k++)
+		if (span_starts(span_cut(v, i, v.n), span_str(wide[k])))
+			return strlen(wide[k]);
+	return 0;
+}
+
+/* Separators stay, so that it can still be read as what it is. p == NULL: not a
+ * value whose end may be shown. */
+static struct span
+last4(struct redactor *r, struct span entity, struct span v)
+{
+	const struct span none = { NULL, 0 };
+	size_t marks = 0, digits = 0;
+
+	if (!style_keeps_last4(entity))
+		return none;
+	for (size_t i = 0, n; i < v.n; i += n) {
+		bool mark = is_alnum(v.p[i]);
+		n = mark ? 1 : style_separator(v, i);
+		if (n == 0)
+			return none;
+		marks += mark;
+		digits += is_digit(v.p[i]);
+	}
+	if (digits < LAST4_MIN)
+		return none;
+	char *to = arena_alloc(r->arena, v.n + 1);
+	for (size_t i = 0; to && i < v.n; i++) {
+		bool mark = is_alnum(v.p[i]);
+		to[i] = mark && marks > KEPT ? '*' : v.p[i];
+		marks -= mark;
+	}
+	return span_of(to, to ? v.n : 0);
+}
+
+/* HMAC over entity, NUL, value: the same value under two names has two hashes. */
+static struct span
+hash(struct redactor *r, struct span entity, struct span v, bool fold)
+{
+	unsigned char h[SHA256_BYTES];
+	char text[HASH_HEX + 1];
+	struct span key = placeholder_key(r->arena, entity, v, fold);
+
+	if (!key.p)
+		return key;
+	hmac_sha256(r->key, key, h);
+	sodium_bin2hex(text, sizeof(text), h, HASH_HEX / 2);
+	return arena_printf(r->arena, "<%.*s:%s>", SPAN_ARG(entity), text);
+}
+
+static struct span
+bracketed(struct arena *a, struct span entity)
+{
+	char *to = arena_alloc(a, entity.n + 2);
+
+	if (!to)
+		return (struct span){ NULL, 0 };
+	to[0] = '<';
+	memcpy(to + 1, entity.p, entity.n);
+	to[entity.n + 1] = '>';
+	return span_of(to, entity.n + 2);
+}
+
+struct span
+redactor_get(struct redactor *r, enum redact_style style, struct span entity, struct span value,
+	bool fold, bool named)
+{
+	switch (style) {
+	case STYLE_MASK: return mask(r, value);
+	case STYLE_HASH:
+		if (r->keyed)
+			return hash(r, entity, value, fold);
+		break;
+	case STYLE_REMOVE:
+		if (!named)
+			return SPAN_LIT("");
+		break;
+	case STYLE_LAST4: {
+		struct span kept = last4(r, entity, value);
+		if (kept.p || arena_failed(r->arena))
+			return kept;
+		break;
+	}
+	case STYLE_PLACEHOLDER:
+	case STYLE_COUNT: break;
+	}
+	if (!r->placeholders)
+		return bracketed(r->arena, entity);
+	return placeholder_get(r->placeholders, entity, value, fold);
+}

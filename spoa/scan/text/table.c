@@ -1,0 +1,214 @@
+/* Turns the rows of a table ("messages[*].content[*].text") into a tree that the JSON
+ * walker descends with the document: one step a key. Built when it is first asked for,
+ * and never freed. */
+#include "scan/text/table.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/err.h"
+
+enum {
+	SIBLINGS_MAX = 64, /* frames remember in one word which they have seen */
+	SNAKE_MAX = 64,
+};
+
+static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
+
+struct maker {
+	bool snake, failed;
+};
+
+static struct node *
+new_node(struct maker *m, struct span key)
+{
+	struct node *n = calloc(1, sizeof(*n));
+
+	m->failed |= !n;
+	if (n)
+		n->key = key;
+	return n;
+}
+
+/* "maxTokens" → "max_tokens"; empty where both are the same. */
+static struct span
+snake_of(struct maker *m, struct span key)
+{
+	char out[SNAKE_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < key.n; i++) {
+		INVARIANT(n + 2 < sizeof(out));
+		if (is_upper(key.p[i]))
+			out[n++] = '_';
+		out[n++] = to_lower(key.p[i]);
+	}
+	if (!m->snake || n == key.n)
+		return (struct span){ NULL, 0 };
+	char *kept = malloc(n);
+	m->failed |= !kept;
+	if (kept)
+		memcpy(kept, out, n);
+	return span_of(kept, kept ? n : 0);
+}
+
+/* The tree is not const while it is made. */
+static struct node *
+made(const struct node *n)
+{
+	return (struct node *)(uintptr_t)n;
+}
+
+static struct node *
+member(struct maker *m, struct node *n, struct span key)
+{
+	if (span_is(key, "*")) {
+		if (!n->any)
+			n->any = new_node(m, key);
+		return made(n->any);
+	}
+	for (const struct node *c = n->members; c; c = c->next)
+		if (span_eq(c->key, key))
+			return made(c);
+	struct node *c = new_node(m, key);
+	if (!c)
+		return NULL;
+	c->next = n->members;
+	c->bit = c->next ? c->next->bit + 1 : 0;
+	c->snake = snake_of(m, key);
+	INVARIANT(c->bit < SIBLINGS_MAX);
+	n->members = c;
+	return c;
+}
+
+static struct node *
+element(struct maker *m, struct node *n)
+{
+	if (!n->element)
+		n->element = new_node(m, (struct span){ NULL, 0 });
+	return made(n->element);
+}
+
+/* path = step { "." step }; step = key { "[*]" } */
+static struct node *
+node_of(struct maker *m, struct node *root, const char *path)
+{
+	struct span rest = span_str(path);
+	struct node *n = root;
+
+	while (rest.n && n) {
+		struct span step = span_next(&rest, '.');
+		size_t key = span_chr(step, '[');
+		if (key)
+			n = member(m, n, span_cut(step, 0, key));
+		for (size_t at = key; at < step.n && n; at += 3)
+			n = element(m, n);
+	}
+	return n;
+}
+
+static void
+free_nodes(const struct node *n)
+{
+	while (n) {
+		const struct node *next = n->next;
+		free_nodes(n->members);
+		free_nodes(n->element);
+		free_nodes(n->any);
+		free((void *)(uintptr_t)n->snake.p);
+		free(made(n));
+		n = next;
+	}
+}
+
+static const struct node *
+build(const struct table *t)
+{
+	struct maker m = { .snake = t->snake };
+	struct node *root = new_node(&m, (struct span){ NULL, 0 }), *n;
+
+	for (const struct row *r = t->rows; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path))) {
+			INVARIANT(!n->row);
+			n->row = r;
+		}
+	for (const struct seal_row *r = t->seals; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path)))
+			n->seal = r;
+	for (const struct param_row *r = t->params; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path)))
+			n->param = r->name;
+	for (const struct ref_row *r = t->refs; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path)))
+			n->ref = r->kind;
+	if (!m.failed)
+		return root;
+	free_nodes(root);
+	return NULL;
+}
+
+const struct node *
+table_tree(const struct table *t)
+{
+	const struct node *root = atomic_load_explicit(&t->tree->root, memory_order_acquire);
+
+	if (root)
+		return root;
+	pthread_mutex_lock(&building);
+	root = atomic_load_explicit(&t->tree->root, memory_order_acquire);
+	if (!root) {
+		root = build(t);
+		atomic_store_explicit(&t->tree->root, root, memory_order_release);
+	}
+	pthread_mutex_unlock(&building);
+	return root;
+}
+
+/* Unicode simple case folding, as far as it meets ASCII letters: besides A-Z
+ * the long s (U+017F) and the Kelvin sign (U+212A), which parsers that match
+ * keys blind to case (Go's encoding/json) do fold. */
+static bool
+folds_to(struct span key, struct span want)
+{
+	size_t i = 0, k = 0;
+
+	while (i < key.n && k < want.n) {
+		struct span rest = span_cut(key, i, key.n);
+		char c = key.p[i], w = want.p[k++];
+		if (span_starts(rest, SPAN_LIT("\xc5\xbf"))) {
+			c = 's';
+			i += 2;
+		} else if (span_starts(rest, SPAN_LIT("\xe2\x84\xaa"))) {
+			c = 'k';
+			i += 3;
+		} else {
+			i++;
+		}
+		if (to_lower(c) != to_lower(w))
+			return false;
+	}
+	return i == key.n && k == want.n;
+}
+
+static bool
+spells(const struct node *n, struct span key)
+{
+	return span_eq(n->key, key) || (n->snake.n && span_eq(n->snake, key));
+}
+
+const struct node *
+node_member(const struct node *n, struct span key, const struct node **clash)
+{
+	*clash = NULL;
+	if (!n)
+		return NULL;
+	for (const struct node *m = n->members; m; m = m->next)
+		if (spells(m, key))
+			return m;
+	for (const struct node *m = n->members; m; m = m->next)
+		if (folds_to(key, m->key) || (m->snake.n && folds_to(key, m->snake)))
+			*clash = m;
+	return *clash ? NULL : n->any;
+}

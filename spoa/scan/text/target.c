@@ -1,0 +1,161 @@
+/* The request target's segments, and the refusal of spellings that another
+ * server would read as another path (RFC 3986 section 6.2.2). */
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/uri.h"
+#include "base/err.h"
+#include "scan/text/opaque.h"
+#include "scan/text/table.h"
+
+/* pchar without escapes (RFC 3986 3.3), and the separator. */
+static bool
+is_path_byte(char c)
+{
+	return uri_unreserved(c) || c == '/' || is_one_of(c, "!$&'()*+,;=:@");
+}
+
+/* What may be in a query raw: browsers leave more than RFC 3986 3.4 allows. */
+static bool
+is_query_byte(char c)
+{
+	return is_visible(c) && c != '#';
+}
+
+static int
+bad_path(struct body_refusal *why, size_t at, const char *what)
+{
+	return refuse(
+		why, 400, "ambiguous_path", at, "the path is not in its normal form: %s", what);
+}
+
+static int
+check_path(struct span path, bool separators, struct body_refusal *why)
+{
+	const char *end = path.p + path.n;
+
+	if (!path.n || path.p[0] != '/')
+		return bad_path(why, 0, "it does not begin with /");
+	for (const char *p = path.p; p < end; p++) {
+		size_t at = (size_t)(p - path.p);
+		if (*p == '%') {
+			int byte = uri_escape_at(p, end);
+			if (byte < 0)
+				return bad_path(why, at, "a broken percent escape");
+			if ((byte == '/' && !separators) || byte == '\\')
+				return bad_path(why, at, "an encoded separator");
+			if (byte < 0x20 || byte == 0x7f)
+				return bad_path(why, at, "an encoded control character");
+			if (uri_unreserved((char)byte))
+				return bad_path(why, at,
+					"an escape that spells an unreserved character");
+			p += 2;
+		} else if (*p == '\\') {
+			return bad_path(why, at, "a backslash");
+		} else if (!is_path_byte(*p)) {
+			return bad_path(why, at, "a byte that must be percent-encoded");
+		}
+	}
+	return 0;
+}
+
+static int
+add(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key, size_t start,
+	struct span piece, struct body_refusal *why)
+{
+	int err = seglist_piece(l, role, form, key, start, piece);
+
+	if (err == ERR_SYNTAX)
+		return refuse(why, 400, "invalid_query", start,
+			"the query has a broken percent escape");
+	if (err == ERR_ENCODING)
+		return refuse(why, 400, "invalid_encoding", start,
+			"the target is not UTF-8 when decoded");
+	if (err)
+		refuse(why, 413, "request_too_complex", start, "no memory to read the target");
+	return err;
+}
+
+static int
+read_path(struct span path, struct seglist *l, struct body_refusal *why)
+{
+	struct span rest = span_cut(path, 1, path.n);
+	int err = 0;
+
+	while (!err && rest.n) {
+		bool slash = span_chr(rest, '/') < rest.n;
+		struct span one = span_next(&rest, '/');
+		size_t at = (size_t)(one.p - path.p);
+		if (!one.n && slash)
+			return bad_path(why, at, "an empty segment");
+		/* With a parameter ("..;x") too: some servers cut it off first. */
+		struct span name = span_cut(one, 0, span_chr(one, ';'));
+		if (span_is(name, ".") || span_is(name, ".."))
+			return bad_path(why, at, "a dot segment");
+		err = add(l, ROLE_PATH, SEG_PERCENT, SEGMENT_NO_KEY, at, one, why);
+	}
+	return err;
+}
+
+/* Only where all of the value goes with the parameter: some servers end it at a ';'. */
+static bool
+is_left_out(const char *const *names, const struct seglist *l, const struct uri_pair *pair)
+{
+	if (!names || span_chr(pair->value, ';') < pair->value.n)
+		return false;
+	while (*names && !span_is(l->v[l->n - 1].text, *names))
+		names++;
+	return *names != NULL;
+}
+
+static int
+read_query(size_t base, struct span query, const char *const *left_out, struct seglist *l,
+	struct body_refusal *why)
+{
+	struct span rest = query;
+	struct uri_pair pair;
+	int err = 0;
+
+	for (size_t i = 0; i < query.n; i++)
+		if (!is_query_byte(query.p[i]))
+			return refuse(why, 400, "invalid_query", base + i,
+				"the query has a byte that must be percent-encoded");
+	while (!err && uri_pair_next(&rest, &pair)) {
+		uint32_t name = (uint32_t)l->n;
+		size_t at = base + (size_t)(pair.name.p - query.p);
+		err = add(l, ROLE_KEY, SEG_FORM, SEGMENT_NO_KEY, at, pair.name, why);
+		if (!err && pair.has_value && !is_left_out(left_out, l, &pair))
+			err = add(l, ROLE_QUERY, SEG_FORM, name, at + pair.name.n + 1,
+				pair.value, why);
+	}
+	return err;
+}
+
+int
+target_read(const struct http_head *h, const char *const *left_out, bool separators,
+	struct arena *a, struct segment **segments, size_t *n, struct unread *unread,
+	struct body_refusal *why)
+{
+	struct seglist l = { .a = a };
+	size_t inspected = h->path.n + h->query.n;
+
+	*segments = NULL;
+	*n = 0;
+	*why = (struct body_refusal){ 0 };
+	if (h->path.n + h->query.n > CAP_TARGET_BYTES)
+		return refuse(
+			why, 400, "target_too_long", 0, "the path and query are too long");
+	int err = check_path(h->path, separators, why);
+	if (!err)
+		err = read_path(h->path, &l, why);
+	if (!err && h->has_query)
+		err = read_query(h->path.n + 1, h->query, left_out, &l, why);
+	if (err)
+		return err;
+	if (opaque_count(l.v, l.n, a, unread, &inspected)) {
+		refuse(why, 413, "request_too_complex", 0, "no memory to read the target");
+		return ERR_NOMEM;
+	}
+	*segments = l.v;
+	*n = l.n;
+	return 0;
+}
