@@ -584,7 +584,8 @@ mutants: deps ## bugs of one line that the tests must notice, tests/data/mutants
 
 .PHONY: lint
 lint: deps ## layers, headers that compile alone, warnings of gcc and clang, file sizes
-	@tests/support/lint
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/support/lint
 
 $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)

@@ -1,7 +1,7 @@
 /* A secret of the operator's own, kept in a file: what keyed hashes of redacted
  * values are made with (redact.key_file), and of texts (audit.hash_key). */
-#ifndef STORE_KEYFILE_H
-#define STORE_KEYFILE_H
+#ifndef BASE_KEYFILE_H
+#define BASE_KEYFILE_H
 
 #include "base/buf.h"
 

@@ -3,8 +3,8 @@
  * reason in its place. What is left is an answer as the provider might have given it: indexes,
  * and what it says of its end, agree with it. Who reads the answer after that (guard/) sees
  * nothing of what was taken out. owner: worker, one an answer. */
-#ifndef CALLS_CALLS_H
-#define CALLS_CALLS_H
+#ifndef ANSWER_CALLS_CALLS_H
+#define ANSWER_CALLS_CALLS_H
 
 #include "answer/format.h"
 #include "answer/frames.h"

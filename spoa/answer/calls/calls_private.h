@@ -3,8 +3,8 @@
  * event again, later, and changes it by what became of them. Only `read` says what is a piece:
  * `say` asks it (calls_of()), and what it does not ask about does not go where it would have
  * been changed. A whole answer is one event. */
-#ifndef CALLS_CALLS_PRIVATE_H
-#define CALLS_CALLS_PRIVATE_H
+#ifndef ANSWER_CALLS_CALLS_PRIVATE_H
+#define ANSWER_CALLS_CALLS_PRIVATE_H
 
 #include <sys/queue.h>
 

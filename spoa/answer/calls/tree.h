@@ -1,7 +1,7 @@
 /* A small JSON document as a tree, to be written again with some of it changed: what is not
  * touched stays byte for byte. All of it lives in an arena. owner: worker. */
-#ifndef CALLS_TREE_H
-#define CALLS_TREE_H
+#ifndef ANSWER_CALLS_TREE_H
+#define ANSWER_CALLS_TREE_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -5,8 +5,8 @@
  *
  * In this order: what the provider sent is inspected, the rules speak, what they name is
  * replaced, placeholders of the request are put back. owner: worker, one an exchange. */
-#ifndef GUARD_GUARD_H
-#define GUARD_GUARD_H
+#ifndef ANSWER_GUARD_GUARD_H
+#define ANSWER_GUARD_GUARD_H
 
 #include "answer/format.h"
 #include "answer/restore.h"

@@ -1,6 +1,6 @@
 /* The parts of a guard, for the files of guard/. */
-#ifndef GUARD_GUARD_PRIVATE_H
-#define GUARD_GUARD_PRIVATE_H
+#ifndef ANSWER_GUARD_GUARD_PRIVATE_H
+#define ANSWER_GUARD_GUARD_PRIVATE_H
 
 #include <stdatomic.h>
 #include <sys/queue.h>

@@ -1,7 +1,7 @@
 /* The events of a stream, and values that are over several of its texts: for the files of
  * guard/ that read streams. */
-#ifndef GUARD_GUARD_STREAM_H
-#define GUARD_GUARD_STREAM_H
+#ifndef ANSWER_GUARD_GUARD_STREAM_H
+#define ANSWER_GUARD_GUARD_STREAM_H
 
 #include "answer/guard/guard_private.h"
 

@@ -1,7 +1,7 @@
 /* A client's X.509 certificate (RFC 5280) as HAProxy passes it: the DER bytes of what it
  * verified in the handshake. Reading only; trust is HAProxy's `verify`. */
-#ifndef CODEC_CERT_H
-#define CODEC_CERT_H
+#ifndef BASE_CODEC_CERT_H
+#define BASE_CODEC_CERT_H
 
 #include "base/arena.h"
 #include "base/sha256.h"

@@ -3,8 +3,8 @@
  * provider). The shipped HAProxy files delete the headers on the direct path, the gate on
  * the relay path: a test compares them. A parameter sends its request through the relay,
  * which takes it out. */
-#ifndef CODEC_CREDENTIALS_H
-#define CODEC_CREDENTIALS_H
+#ifndef BASE_CODEC_CREDENTIALS_H
+#define BASE_CODEC_CREDENTIALS_H
 
 #include "base/span.h"
 

@@ -1,7 +1,7 @@
 /* The digits of RFC 4648's encodings: base64 in both alphabets, base32 in both and
  * hexadecimal in either case. */
-#ifndef CODEC_DIGITS_H
-#define CODEC_DIGITS_H
+#ifndef BASE_CODEC_DIGITS_H
+#define BASE_CODEC_DIGITS_H
 
 #include "base/ascii.h"
 

@@ -1,8 +1,8 @@
 /* Messages of application/vnd.amazon.eventstream, big-endian: total length, length of the
  * headers, CRC-32 of these eight bytes, headers, payload, CRC-32 of all before it. Lengths
  * and CRCs are checked here, and nothing is read beyond them. */
-#ifndef CODEC_EVENTSTREAM_H
-#define CODEC_EVENTSTREAM_H
+#ifndef BASE_CODEC_EVENTSTREAM_H
+#define BASE_CODEC_EVENTSTREAM_H
 
 #include "base/buf.h"
 

@@ -1,8 +1,8 @@
 /* HTTP/1.1 message heads as views, on llhttp in strict mode (RFC 9112), and
  * their serialisation. No I/O. The same struct carries a head that arrived as
  * SPOP arguments, so that the gate sees one shape on both paths. */
-#ifndef CODEC_HTTP_H
-#define CODEC_HTTP_H
+#ifndef BASE_CODEC_HTTP_H
+#define BASE_CODEC_HTTP_H
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 /* Content codings (RFC 9110 8.4.1): gzip, deflate (zlib, and raw as sent by
  * old clients) and br, decoded whole within a size and a ratio cap. */
-#ifndef CODEC_INFLATE_H
-#define CODEC_INFLATE_H
+#ifndef BASE_CODEC_INFLATE_H
+#define BASE_CODEC_INFLATE_H
 
 #include "base/buf.h"
 

@@ -3,8 +3,8 @@
  * can splice. Refused, beyond the grammar: lone surrogates, BOM, invalid UTF-8,
  * trailing data, keys equal after unescaping, depth and node caps
  * (base/caps.h). */
-#ifndef CODEC_JSON_H
-#define CODEC_JSON_H
+#ifndef BASE_CODEC_JSON_H
+#define BASE_CODEC_JSON_H
 
 #include "base/arena.h"
 #include "base/span.h"

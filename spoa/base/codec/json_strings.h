@@ -1,6 +1,6 @@
 /* The strings of a document at known paths. */
-#ifndef CODEC_JSON_STRINGS_H
-#define CODEC_JSON_STRINGS_H
+#ifndef BASE_CODEC_JSON_STRINGS_H
+#define BASE_CODEC_JSON_STRINGS_H
 
 #include "base/codec/json.h"
 

@@ -1,6 +1,6 @@
 /* Texts of a jansson tree. */
-#ifndef CODEC_JSON_TEXT_H
-#define CODEC_JSON_TEXT_H
+#ifndef BASE_CODEC_JSON_TEXT_H
+#define BASE_CODEC_JSON_TEXT_H
 
 #include <jansson.h>
 

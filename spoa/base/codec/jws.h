@@ -2,8 +2,8 @@
  * trust. Strict base64url (RFC 7515 2: no padding, no other characters, no
  * non-zero trailing bits); header and payload must be JSON objects without
  * duplicate keys. */
-#ifndef CODEC_JWS_H
-#define CODEC_JWS_H
+#ifndef BASE_CODEC_JWS_H
+#define BASE_CODEC_JWS_H
 
 #include <jansson.h>
 

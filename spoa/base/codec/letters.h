@@ -1,7 +1,7 @@
 /* Letters beyond ASCII by one generated table (letters.py): without marks, without case, what
  * they may be written for, and what they are in a row of words. Unicode 15.0. */
-#ifndef CODEC_LETTERS_H
-#define CODEC_LETTERS_H
+#ifndef BASE_CODEC_LETTERS_H
+#define BASE_CODEC_LETTERS_H
 
 #include <stdint.h>
 

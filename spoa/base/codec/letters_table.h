@@ -1,6 +1,6 @@
 /* Made by spoa/base/codec/letters.py. Included by letters.c. */
-#ifndef CODEC_LETTERS_TABLE_H
-#define CODEC_LETTERS_TABLE_H
+#ifndef BASE_CODEC_LETTERS_TABLE_H
+#define BASE_CODEC_LETTERS_TABLE_H
 
 #include "base/codec/letters.h"
 

@@ -1,8 +1,8 @@
 /* Reads a file line by line in bounded memory, also one that still grows, and one
  * whose end is NUL bytes that its writer replaces: a journal's open segment. A file in zstd's
  * seekable format (base/codec/seekable.h) is read as its text, offsets included. */
-#ifndef STORE_LINES_H
-#define STORE_LINES_H
+#ifndef BASE_CODEC_LINES_H
+#define BASE_CODEC_LINES_H
 
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* The name of a log or of who signs its checkpoints (C2SP signed-note v1.0.0, "Format"). */
-#ifndef CODEC_NOTE_NAME_H
-#define CODEC_NOTE_NAME_H
+#ifndef BASE_CODEC_NOTE_NAME_H
+#define BASE_CODEC_NOTE_NAME_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* zstd's seekable format (contrib/seekable_format of facebook/zstd): independent frames, then a
  * skippable frame that lists their sizes, so that a part is read without what is before it.
  * `zstd -d` reads it. Pure bytes: who has the file is base/codec/lines.h. */
-#ifndef CODEC_SEEKABLE_H
-#define CODEC_SEEKABLE_H
+#ifndef BASE_CODEC_SEEKABLE_H
+#define BASE_CODEC_SEEKABLE_H
 
 #include "base/buf.h"
 

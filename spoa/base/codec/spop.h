@@ -1,7 +1,7 @@
 /* SPOP 2.0 frames: bytes to structures and back (SPOE.txt 3.1 to 3.5). No I/O.
  * Everything read is a view into the frame that was given. */
-#ifndef CODEC_SPOP_H
-#define CODEC_SPOP_H
+#ifndef BASE_CODEC_SPOP_H
+#define BASE_CODEC_SPOP_H
 
 #include "base/buf.h"
 #include "base/span.h"

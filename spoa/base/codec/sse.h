@@ -1,8 +1,8 @@
 /* Server-Sent Events (WHATWG HTML 9.2), incremental: bytes may be cut anywhere.
  * Every event carries its exact raw bytes next to what it means, so that a relay
  * can drop or rewrite one and leave all others byte-identical. */
-#ifndef CODEC_SSE_H
-#define CODEC_SSE_H
+#ifndef BASE_CODEC_SSE_H
+#define BASE_CODEC_SSE_H
 
 #include "base/buf.h"
 

@@ -1,6 +1,6 @@
 /* The caller's trace: the field traceparent (W3C Trace Context 3.2). */
-#ifndef CODEC_TRACE_H
-#define CODEC_TRACE_H
+#ifndef BASE_CODEC_TRACE_H
+#define BASE_CODEC_TRACE_H
 
 #include <stdbool.h>
 

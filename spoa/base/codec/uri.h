@@ -1,7 +1,7 @@
 /* Percent encoding (RFC 3986 section 2) and application/x-www-form-urlencoded
  * (WHATWG URL section 5). */
-#ifndef CODEC_URI_H
-#define CODEC_URI_H
+#ifndef BASE_CODEC_URI_H
+#define BASE_CODEC_URI_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,8 +1,8 @@
 /* URIs of which there is one spelling: what WHATWG's `new URL()` serialises, RFC 3986's normal
  * form (6.2.2: case, percent-encoding, dot segments) and the text itself are the same bytes. Of
  * any other a rule reads one thing and the server that is asked another. */
-#ifndef CODEC_URI_NORMAL_H
-#define CODEC_URI_NORMAL_H
+#ifndef BASE_CODEC_URI_NORMAL_H
+#define BASE_CODEC_URI_NORMAL_H
 
 #include "base/span.h"
 

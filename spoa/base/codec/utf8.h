@@ -1,7 +1,7 @@
 /* UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing over
  * U+10FFFF. */
-#ifndef CODEC_UTF8_H
-#define CODEC_UTF8_H
+#ifndef BASE_CODEC_UTF8_H
+#define BASE_CODEC_UTF8_H
 
 #include "base/utf8.h"
 

@@ -2,8 +2,8 @@
  * node knows file:line:column, so that an error can name it. Refused: duplicate
  * keys, keys that are no scalars, several documents, tags, anchors that recurse,
  * NUL characters, and the caps of base/caps.h. */
-#ifndef CODEC_YAML_H
-#define CODEC_YAML_H
+#ifndef BASE_CODEC_YAML_H
+#define BASE_CODEC_YAML_H
 
 #include "base/arena.h"
 #include "base/buf.h"

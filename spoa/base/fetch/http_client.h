@@ -5,8 +5,8 @@
  * Certificates are verified (TLS 1.2 or later), redirects are never followed,
  * proxies of the environment are not used, nothing is sent but what the caller
  * gives. The loop is never blocked: names are resolved aside. */
-#ifndef STORE_HTTP_CLIENT_H
-#define STORE_HTTP_CLIENT_H
+#ifndef BASE_FETCH_HTTP_CLIENT_H
+#define BASE_FETCH_HTTP_CLIENT_H
 
 #include <ev.h>
 

@@ -1,8 +1,8 @@
 /* JSON Web Key sets (RFC 7517): public verification keys. A key serves the algorithm
  * that its `alg` names, or those of its type (RFC 8725 3.1); an issuer's entry narrows
  * them further. Immutable, shared by all threads. */
-#ifndef STORE_JWKS_H
-#define STORE_JWKS_H
+#ifndef BASE_FETCH_JWKS_H
+#define BASE_FETCH_JWKS_H
 
 #include "base/buf.h"
 #include "base/span.h"

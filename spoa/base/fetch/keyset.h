@@ -1,8 +1,8 @@
 /* Key sets of issuers at https URLs (RFC 7517; RFC 9110 8.8.3 ETag): fetched by a thread
  * of their own and refreshed in the background; verifying reads the set in force without
  * a lock. A set that cannot be refreshed stays in use up to a bound. */
-#ifndef STORE_KEYSET_H
-#define STORE_KEYSET_H
+#ifndef BASE_FETCH_KEYSET_H
+#define BASE_FETCH_KEYSET_H
 
 #include "base/fetch/jwks.h"
 #include "base/mailbox.h"

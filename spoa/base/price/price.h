@@ -2,8 +2,8 @@
  * says US dollars per million tokens; inside a token costs whole pico-dollars, and a sum is
  * rounded up once, so that nothing is lost and no floating point is used. No I/O: the file is
  * read by policy/prices.h. Everything here is const after loading: any thread. */
-#ifndef PRICE_PRICE_H
-#define PRICE_PRICE_H
+#ifndef BASE_PRICE_PRICE_H
+#define BASE_PRICE_PRICE_H
 
 #include "base/span.h"
 

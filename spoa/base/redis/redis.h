@@ -2,8 +2,8 @@
  * that Sentinels name, or a cluster. Connects by itself and again, gives every pipeline a
  * deadline, and breaks the circuit while a server is away or silent, so that callers fail
  * at once. owner: one thread. */
-#ifndef STORE_REDIS_H
-#define STORE_REDIS_H
+#ifndef BASE_REDIS_REDIS_H
+#define BASE_REDIS_REDIS_H
 
 #include <ev.h>
 

@@ -1,8 +1,8 @@
 /* Where Redis is now: names, Sentinels and clusters are asked on a thread of its own, so
  * that no loop ever waits for a resolver or a server. One for all of a process' connections
  * of the same options. */
-#ifndef STORE_REDIS_FIND_H
-#define STORE_REDIS_FIND_H
+#ifndef BASE_REDIS_REDIS_FIND_H
+#define BASE_REDIS_REDIS_FIND_H
 
 #include <ev.h>
 #include <sys/queue.h>

@@ -3,8 +3,8 @@
  * must not fall on counts that it was not taken from. So there is an epoch: a
  * number by chance in "tollgate:epoch:RUNID", which all daemons read and which
  * goes with the data. Without I/O; base/redis/redis.c asks. */
-#ifndef STORE_REDIS_LIFE_H
-#define STORE_REDIS_LIFE_H
+#ifndef BASE_REDIS_REDIS_LIFE_H
+#define BASE_REDIS_REDIS_LIFE_H
 
 #include "base/span.h"
 

@@ -1,8 +1,8 @@
 /* Where a Redis' servers are and which of them holds a key: one server, the master that
  * Sentinels name, or the masters of a cluster and their slots (Redis Cluster
  * specification, "Key distribution model"). Without I/O; base/redis/redis_find.c asks. */
-#ifndef STORE_REDIS_MAP_H
-#define STORE_REDIS_MAP_H
+#ifndef BASE_REDIS_REDIS_MAP_H
+#define BASE_REDIS_REDIS_MAP_H
 
 #include <stdint.h>
 

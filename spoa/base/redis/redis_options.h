@@ -1,7 +1,7 @@
 /* How a Redis is reached and who we are there: redis.* of tollgate.yaml. The same for
  * counters, data sources, the mirror of records and the commands that read it. */
-#ifndef STORE_REDIS_OPTIONS_H
-#define STORE_REDIS_OPTIONS_H
+#ifndef BASE_REDIS_REDIS_OPTIONS_H
+#define BASE_REDIS_REDIS_OPTIONS_H
 
 #include "base/buf.h"
 #include "base/redis/redis_url.h"

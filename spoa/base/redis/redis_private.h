@@ -1,8 +1,8 @@
 /* What the files of the asynchronous Redis client share: redis.c (which server does what),
  * redis_conn.c (one server's connection), redis_pipe.c (pipelines),
  * redis_call.c (commands to a cluster). */
-#ifndef STORE_REDIS_PRIVATE_H
-#define STORE_REDIS_PRIVATE_H
+#ifndef BASE_REDIS_REDIS_PRIVATE_H
+#define BASE_REDIS_REDIS_PRIVATE_H
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>

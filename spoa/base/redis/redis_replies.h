@@ -1,6 +1,6 @@
 /* Replies that say where Redis is, read. */
-#ifndef STORE_REDIS_REPLIES_H
-#define STORE_REDIS_REPLIES_H
+#ifndef BASE_REDIS_REDIS_REPLIES_H
+#define BASE_REDIS_REDIS_REPLIES_H
 
 #include <hiredis/hiredis.h>
 

@@ -1,8 +1,8 @@
 /* A blocking Redis connection with deadlines, for threads and commands that have
  * no loop: who asks Sentinels and clusters where things are, the stream's follower,
  * `audit verify`. */
-#ifndef STORE_REDIS_SYNC_H
-#define STORE_REDIS_SYNC_H
+#ifndef BASE_REDIS_REDIS_SYNC_H
+#define BASE_REDIS_REDIS_SYNC_H
 
 #include <hiredis/hiredis.h>
 

@@ -1,7 +1,7 @@
 /* TLS to Redis. hiredis has it from 1.0 on, in a library of its own; on Debian 12,
  * whose hiredis is 0.14, haproxy/redis-tls.cfg speaks it for us. */
-#ifndef STORE_REDIS_TLS_H
-#define STORE_REDIS_TLS_H
+#ifndef BASE_REDIS_REDIS_TLS_H
+#define BASE_REDIS_REDIS_TLS_H
 
 #include <hiredis/hiredis.h>
 

@@ -1,7 +1,7 @@
 /* Where a Redis is: the URL forms of tollgate.yaml and --redis, taken apart once
  * for the asynchronous client and the synchronous one. */
-#ifndef STORE_REDIS_URL_H
-#define STORE_REDIS_URL_H
+#ifndef BASE_REDIS_REDIS_URL_H
+#define BASE_REDIS_REDIS_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* What the two halves of the reader share. Not included outside regex/. */
-#ifndef REGEX_READER_H
-#define REGEX_READER_H
+#ifndef BASE_REGEX_READER_H
+#define BASE_REGEX_READER_H
 
 #include "base/buf.h"
 #include "base/regex/regex.h"

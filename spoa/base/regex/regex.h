@@ -1,8 +1,8 @@
 /* Regular expressions as trees. One reader for all who write them: rule files, a policy's own
  * patterns, matches(). What a tree is good for is its consumers' business: an automaton
  * (detect/), what a search may cost (detect/, cel/). */
-#ifndef REGEX_REGEX_H
-#define REGEX_REGEX_H
+#ifndef BASE_REGEX_REGEX_H
+#define BASE_REGEX_REGEX_H
 
 #include "base/arena.h"
 #include "base/span.h"

@@ -1,7 +1,7 @@
 /* Byte-pair encoding by a vocabulary: the ids of a text, or how many there are. Special tokens'
  * spellings are text like any other. Ids are exactly those of the published tokenizers. */
-#ifndef TOKENS_BPE_H
-#define TOKENS_BPE_H
+#ifndef BASE_TOKENS_BPE_H
+#define BASE_TOKENS_BPE_H
 
 #include "base/tokens/ranks.h"
 

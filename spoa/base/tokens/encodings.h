@@ -1,7 +1,7 @@
 /* The rank files of a folder, NAME.ranks each: the encodings that texts can be counted in
  * exactly. Immutable once it is open. */
-#ifndef TOKENS_ENCODINGS_H
-#define TOKENS_ENCODINGS_H
+#ifndef BASE_TOKENS_ENCODINGS_H
+#define BASE_TOKENS_ENCODINGS_H
 
 #include "base/tokens/bpe.h"
 

@@ -1,8 +1,8 @@
 /* Tokens where the provider's tokenizer is not known: a count by another vocabulary, or by
  * bytes where there is none, times a factor; and what is learned of that factor from what
  * providers report. */
-#ifndef TOKENS_ESTIMATE_H
-#define TOKENS_ESTIMATE_H
+#ifndef BASE_TOKENS_ESTIMATE_H
+#define BASE_TOKENS_ESTIMATE_H
 
 #include <stdatomic.h>
 

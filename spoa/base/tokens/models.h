@@ -2,8 +2,8 @@
  * that is where the provider's tokenizer is not known; and how much a model reads and writes.
  * Read by policy/config/models.c from
  * policies/models.yaml, which is compiled in, or another file. Immutable: any thread. */
-#ifndef TOKENS_MODELS_H
-#define TOKENS_MODELS_H
+#ifndef BASE_TOKENS_MODELS_H
+#define BASE_TOKENS_MODELS_H
 
 #include "base/span.h"
 

@@ -2,8 +2,8 @@
  * which are their ids too. A file NAME.ranks is made by ranks_pack() from the published lines
  * ("base64 rank") and is mapped into memory as it is: nothing is parsed at start, and processes
  * share its pages. Immutable once it is open; any thread may read it. */
-#ifndef TOKENS_RANKS_H
-#define TOKENS_RANKS_H
+#ifndef BASE_TOKENS_RANKS_H
+#define BASE_TOKENS_RANKS_H
 
 #include "base/buf.h"
 #include "base/tokens/split.h"

@@ -1,6 +1,6 @@
 /* How bytes are looked up in a table of ranks: the same when it is made and when it is read. */
-#ifndef TOKENS_RANKS_KEY_H
-#define TOKENS_RANKS_KEY_H
+#ifndef BASE_TOKENS_RANKS_KEY_H
+#define BASE_TOKENS_RANKS_KEY_H
 
 #include <stdint.h>
 #include <string.h>

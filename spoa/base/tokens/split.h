@@ -1,7 +1,7 @@
 /* Where a tokenizer cuts a text into pieces before it merges bytes: the published patterns as
  * functions, without a regular expression. Pure. */
-#ifndef TOKENS_SPLIT_H
-#define TOKENS_SPLIT_H
+#ifndef BASE_TOKENS_SPLIT_H
+#define BASE_TOKENS_SPLIT_H
 
 #include "base/span.h"
 

@@ -4,8 +4,8 @@
  * the limit, so no rolling window exceeds it. On Redis in one pipeline a turn of
  * the loop, without scripts, by Redis' clock; without Redis the same arithmetic in
  * process, by the monotonic clock. */
-#ifndef QUOTA_QUOTA_H
-#define QUOTA_QUOTA_H
+#ifndef BUDGET_QUOTA_QUOTA_H
+#define BUDGET_QUOTA_QUOTA_H
 
 #include "base/mailbox.h"
 #include "base/redis/redis.h"

@@ -1,7 +1,7 @@
 /* Windows of the calendar in a time zone: hours, days, weeks from Monday, months. A day
  * on which clocks change has 23 or 25 hours, or what the zone says. */
-#ifndef QUOTA_QUOTA_CALENDAR_H
-#define QUOTA_QUOTA_CALENDAR_H
+#ifndef BUDGET_QUOTA_QUOTA_CALENDAR_H
+#define BUDGET_QUOTA_QUOTA_CALENDAR_H
 
 #include "budget/quota/quota.h"
 

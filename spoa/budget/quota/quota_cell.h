@@ -10,8 +10,8 @@
  * A reservation adds to one cell, its own. Of a rolling window, and where orphans are
  * dropped, it then reads the others: those of long deadlines only where there are any, of
  * which a key tells (quota_redis.c). */
-#ifndef QUOTA_QUOTA_CELL_H
-#define QUOTA_QUOTA_CELL_H
+#ifndef BUDGET_QUOTA_QUOTA_CELL_H
+#define BUDGET_QUOTA_QUOTA_CELL_H
 
 #include "budget/quota/quota.h"
 

@@ -12,8 +12,8 @@
  * been set, and is read again after KNOWN_AGE_US in any case, and before a refusal.
  *
  * owner: worker. */
-#ifndef QUOTA_QUOTA_KNOWN_H
-#define QUOTA_QUOTA_KNOWN_H
+#ifndef BUDGET_QUOTA_QUOTA_KNOWN_H
+#define BUDGET_QUOTA_QUOTA_KNOWN_H
 
 #include "budget/quota/quota_cell.h"
 #include "budget/quota/quota_window.h"

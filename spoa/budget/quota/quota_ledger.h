@@ -4,8 +4,8 @@
  * A request may be settled by another worker than the one that reserved it: a sum may be below
  * zero, and only that of all workers means anything. Sums of windows that are over are
  * forgotten. owner: worker. */
-#ifndef QUOTA_QUOTA_LEDGER_H
-#define QUOTA_QUOTA_LEDGER_H
+#ifndef BUDGET_QUOTA_QUOTA_LEDGER_H
+#define BUDGET_QUOTA_QUOTA_LEDGER_H
 
 #include "budget/quota/quota_cell.h"
 

@@ -20,8 +20,8 @@
  *
  * Where adding fails halfway nobody knows what was counted: that life is given up, and another
  * epoch set in which all begin anew. owner: worker. */
-#ifndef QUOTA_QUOTA_LIVES_H
-#define QUOTA_QUOTA_LIVES_H
+#ifndef BUDGET_QUOTA_QUOTA_LIVES_H
+#define BUDGET_QUOTA_QUOTA_LIVES_H
 
 #include "budget/quota/quota.h"
 

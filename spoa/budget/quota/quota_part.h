@@ -1,7 +1,7 @@
 /* One pipeline of a turn: the reservations that one server decides. For quota_redis.c, which
  * fills it, quota_part.c, which writes it, and quota_reply.c, which reads what came back. */
-#ifndef QUOTA_QUOTA_PART_H
-#define QUOTA_QUOTA_PART_H
+#ifndef BUDGET_QUOTA_QUOTA_PART_H
+#define BUDGET_QUOTA_QUOTA_PART_H
 
 #include "budget/quota/quota_private.h"
 

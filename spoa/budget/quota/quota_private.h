@@ -1,6 +1,6 @@
 /* The quota of one worker, as its own files see it. */
-#ifndef QUOTA_QUOTA_PRIVATE_H
-#define QUOTA_QUOTA_PRIVATE_H
+#ifndef BUDGET_QUOTA_QUOTA_PRIVATE_H
+#define BUDGET_QUOTA_QUOTA_PRIVATE_H
 
 #include "budget/quota/quota_known.h"
 #include "budget/quota/quota_ledger.h"

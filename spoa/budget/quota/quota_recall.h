@@ -2,8 +2,8 @@
  * unsettled, and what was let go in windows that are not over. Where counts live in process
  * they begin with that; on Redis it is there, and becomes a worker's ledger, in case Redis lost
  * it or will. Read before anything is counted. */
-#ifndef QUOTA_QUOTA_RECALL_H
-#define QUOTA_QUOTA_RECALL_H
+#ifndef BUDGET_QUOTA_QUOTA_RECALL_H
+#define BUDGET_QUOTA_QUOTA_RECALL_H
 
 #include "base/buf.h"
 #include "budget/quota/quota_ledger.h"

@@ -1,7 +1,7 @@
 /* Counts in process, for a daemon without Redis: bounded, swept as it goes.
  * owner: one worker; the others reach it by mail. */
-#ifndef QUOTA_QUOTA_TABLE_H
-#define QUOTA_QUOTA_TABLE_H
+#ifndef BUDGET_QUOTA_QUOTA_TABLE_H
+#define BUDGET_QUOTA_QUOTA_TABLE_H
 
 #include "budget/quota/quota_cell.h"
 #include "budget/quota/quota_window.h"

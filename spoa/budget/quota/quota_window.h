@@ -6,8 +6,8 @@
  * the limit after the own charge keeps every interval of 1.01 windows within it. The
  * hundredth is for the way from the count to the provider: what takes less than that
  * holds there too, however unevenly it takes it. */
-#ifndef QUOTA_QUOTA_WINDOW_H
-#define QUOTA_QUOTA_WINDOW_H
+#ifndef BUDGET_QUOTA_QUOTA_WINDOW_H
+#define BUDGET_QUOTA_QUOTA_WINDOW_H
 
 #include "budget/quota/quota.h"
 

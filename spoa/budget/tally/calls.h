@@ -1,7 +1,7 @@
 /* Calls of tools by server, tool and decision. Names come from policies, callers and models:
  * beyond the cap a tool is "other". owner: worker, which alone adds; any thread sums. */
-#ifndef TALLY_CALLS_H
-#define TALLY_CALLS_H
+#ifndef BUDGET_TALLY_CALLS_H
+#define BUDGET_TALLY_CALLS_H
 
 #include <stdatomic.h>
 

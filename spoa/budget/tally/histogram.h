@@ -1,7 +1,7 @@
 /* Histograms of time, as Prometheus has them. One table of buckets for all. owner: worker, any
  * thread reads. */
-#ifndef TALLY_HISTOGRAM_H
-#define TALLY_HISTOGRAM_H
+#ifndef BUDGET_TALLY_HISTOGRAM_H
+#define BUDGET_TALLY_HISTOGRAM_H
 
 #include <stdatomic.h>
 

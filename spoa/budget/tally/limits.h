@@ -1,8 +1,8 @@
 /* How near callers are to limits: by limit, never by caller. Names come from the policy, which
  * reloads: beyond the cap a name is "other". owner: worker, which alone adds; any thread sums.
  */
-#ifndef TALLY_LIMITS_H
-#define TALLY_LIMITS_H
+#ifndef BUDGET_TALLY_LIMITS_H
+#define BUDGET_TALLY_LIMITS_H
 
 #include <stdatomic.h>
 

@@ -1,7 +1,7 @@
 /* Tables by name that only grow: names come from the policy, which reloads, and beyond the cap a
  * name is "other". owner: the worker, which alone adds; any thread reads the first *n entries. */
-#ifndef TALLY_NAMES_H
-#define TALLY_NAMES_H
+#ifndef BUDGET_TALLY_NAMES_H
+#define BUDGET_TALLY_NAMES_H
 
 #include <stdatomic.h>
 

@@ -1,8 +1,8 @@
 /* Who came near a limit: told once a window, caller and level, so that the table is written to
  * rarely. Fixed size: the one that was told of first goes. Names of people are texts here, and
  * never labels of metrics. owner: worker, which alone writes; any thread reads. */
-#ifndef TALLY_NEAR_H
-#define TALLY_NEAR_H
+#ifndef BUDGET_TALLY_NEAR_H
+#define BUDGET_TALLY_NEAR_H
 
 #include <stdatomic.h>
 

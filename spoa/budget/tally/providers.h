@@ -1,8 +1,8 @@
 /* What providers answered: by provider and status, how soon, how many answers are waited for,
  * and the last error. Names come from the policy, which reloads: beyond the cap a name is
  * "other". owner: worker, which alone adds; any thread sums. */
-#ifndef TALLY_PROVIDERS_H
-#define TALLY_PROVIDERS_H
+#ifndef BUDGET_TALLY_PROVIDERS_H
+#define BUDGET_TALLY_PROVIDERS_H
 
 #include "base/buf.h"
 #include "budget/tally/histogram.h"

@@ -2,8 +2,8 @@
  * model. Fixed memory: names beyond the room of their kind are "other". What it knows it reads
  * of the workers' tables (budget/tally/tally.h): they do nothing for it. One thread samples, any asks:
  * a lock of its own. */
-#ifndef TALLY_RATES_H
-#define TALLY_RATES_H
+#ifndef BUDGET_TALLY_RATES_H
+#define BUDGET_TALLY_RATES_H
 
 #include "budget/tally/tally.h"
 

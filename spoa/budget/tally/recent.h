@@ -1,8 +1,8 @@
 /* The last decisions of a worker, for `tollgate top`: ids and words that the record has too,
  * cut. A ring of fixed size. owner: worker, which alone writes and never waits; any thread
  * reads. */
-#ifndef TALLY_RECENT_H
-#define TALLY_RECENT_H
+#ifndef BUDGET_TALLY_RECENT_H
+#define BUDGET_TALLY_RECENT_H
 
 #include <stdatomic.h>
 

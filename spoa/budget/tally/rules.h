@@ -1,7 +1,7 @@
 /* What rules did, by name: for GET /policy/rules. Names come from the policy, which reloads:
  * beyond the cap a name is "other". owner: worker, which alone adds; any thread sums. */
-#ifndef TALLY_RULES_H
-#define TALLY_RULES_H
+#ifndef BUDGET_TALLY_RULES_H
+#define BUDGET_TALLY_RULES_H
 
 #include <stdatomic.h>
 

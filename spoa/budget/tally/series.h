@@ -1,8 +1,8 @@
 /* Counts by route, provider and model. Names come from the policy, which reloads, and models
  * from callers, so that both are capped: beyond the cap a name is "other". owner: worker, which
  * alone adds; any thread sums. An entry stays until restart. */
-#ifndef TALLY_SERIES_H
-#define TALLY_SERIES_H
+#ifndef BUDGET_TALLY_SERIES_H
+#define BUDGET_TALLY_SERIES_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* A worker's tables of what was decided, for /metrics and `tollgate top`. */
-#ifndef TALLY_TALLY_H
-#define TALLY_TALLY_H
+#ifndef BUDGET_TALLY_TALLY_H
+#define BUDGET_TALLY_TALLY_H
 
 #include "budget/tally/calls.h"
 #include "budget/tally/histogram.h"

@@ -1,6 +1,6 @@
 /* Questions to the running daemon, by the admin socket that the configuration names. */
-#ifndef CMD_ADMIN_H
-#define CMD_ADMIN_H
+#ifndef CMD_DAEMON_ADMIN_H
+#define CMD_DAEMON_ADMIN_H
 
 #include "base/arena.h"
 #include "base/buf.h"

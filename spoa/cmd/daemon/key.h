@@ -1,6 +1,6 @@
 /* What `tollgate key` asks of the running daemon. */
-#ifndef CMD_KEY_H
-#define CMD_KEY_H
+#ifndef CMD_DAEMON_KEY_H
+#define CMD_DAEMON_KEY_H
 
 #include "policy/identity/apikeys.h"
 

@@ -1,6 +1,6 @@
 /* The file of API keys, and the lock that keeps it from changing meanwhile. */
-#ifndef CMD_KEY_FILE_H
-#define CMD_KEY_FILE_H
+#ifndef CMD_DAEMON_KEY_FILE_H
+#define CMD_DAEMON_KEY_FILE_H
 
 #include "policy/identity/apikeys.h"
 

@@ -2,8 +2,8 @@
  * says who (the user at the admin socket), which command, what it was asked for and how many
  * records it showed. A read never fails for it: where it is not recorded, one line on standard
  * error says why. */
-#ifndef CMD_READING_H
-#define CMD_READING_H
+#ifndef CMD_DAEMON_READING_H
+#define CMD_DAEMON_READING_H
 
 #include <jansson.h>
 

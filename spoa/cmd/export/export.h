@@ -1,6 +1,6 @@
 /* tollgate audit export: the parts that share an export. */
-#ifndef CMD_EXPORT_H
-#define CMD_EXPORT_H
+#ifndef CMD_EXPORT_EXPORT_H
+#define CMD_EXPORT_EXPORT_H
 
 #include <jansson.h>
 

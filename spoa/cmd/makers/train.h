@@ -2,8 +2,8 @@
  * logistic regression, chooses the thresholds on texts that the model at hand was not
  * trained on, and writes the model. Same texts, same bytes: fixed order, no clock, no
  * randomness, and no arithmetic but + - * / and sqrt, compiled without contraction. */
-#ifndef TOOLS_TRAIN_H
-#define TOOLS_TRAIN_H
+#ifndef CMD_MAKERS_TRAIN_H
+#define CMD_MAKERS_TRAIN_H
 
 #include "base/arena.h"
 #include "scan/inject/inject_model.h"

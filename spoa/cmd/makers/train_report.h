@@ -1,6 +1,6 @@
 /* Figures over the margins of a set's texts. */
-#ifndef TOOLS_TRAIN_REPORT_H
-#define TOOLS_TRAIN_REPORT_H
+#ifndef CMD_MAKERS_TRAIN_REPORT_H
+#define CMD_MAKERS_TRAIN_REPORT_H
 
 #include "cmd/makers/train.h"
 

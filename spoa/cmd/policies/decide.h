@@ -1,7 +1,7 @@
 /* One request decided offline, by the daemon's own steps: for decide, policy test
  * and policy diff. */
-#ifndef CMD_DECIDE_H
-#define CMD_DECIDE_H
+#ifndef CMD_POLICIES_DECIDE_H
+#define CMD_POLICIES_DECIDE_H
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 /* What the policy subcommands share: test, diff, replay. */
-#ifndef CMD_POLICY_H
-#define CMD_POLICY_H
+#ifndef CMD_POLICIES_POLICY_H
+#define CMD_POLICIES_POLICY_H
 
 #include <jansson.h>
 

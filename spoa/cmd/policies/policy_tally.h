@@ -1,7 +1,7 @@
 /* What differs between two decisions of the same thing: counted, with examples. For
  * policy diff and policy replay. */
-#ifndef CMD_POLICY_TALLY_H
-#define CMD_POLICY_TALLY_H
+#ifndef CMD_POLICIES_POLICY_TALLY_H
+#define CMD_POLICIES_POLICY_TALLY_H
 
 #include <jansson.h>
 #include <stdbool.h>

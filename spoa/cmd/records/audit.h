@@ -1,6 +1,6 @@
 /* What the audit subcommands share: where records are read from. */
-#ifndef CMD_AUDIT_H
-#define CMD_AUDIT_H
+#ifndef CMD_RECORDS_AUDIT_H
+#define CMD_RECORDS_AUDIT_H
 
 #include <hiredis/hiredis.h>
 

@@ -1,6 +1,6 @@
 /* What `audit verify` looks at in anchor records: audit_anchors.c. */
-#ifndef CMD_AUDIT_ANCHORS_H
-#define CMD_AUDIT_ANCHORS_H
+#ifndef CMD_RECORDS_AUDIT_ANCHORS_H
+#define CMD_RECORDS_AUDIT_ANCHORS_H
 
 #include "cmd/records/audit.h"
 #include "record/journal/verify.h"

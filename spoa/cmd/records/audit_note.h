@@ -1,6 +1,6 @@
 /* What `audit verify` does with proofs and old checkpoints: audit_note.c. */
-#ifndef CMD_AUDIT_NOTE_H
-#define CMD_AUDIT_NOTE_H
+#ifndef CMD_RECORDS_AUDIT_NOTE_H
+#define CMD_RECORDS_AUDIT_NOTE_H
 
 #include "cmd/records/audit.h"
 #include "record/proof/bundle.h"

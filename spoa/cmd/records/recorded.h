@@ -1,7 +1,7 @@
 /* A decision's record as facts that rules can read again: for audit explain and
  * policy replay. */
-#ifndef CMD_RECORDED_H
-#define CMD_RECORDED_H
+#ifndef CMD_RECORDS_RECORDED_H
+#define CMD_RECORDS_RECORDED_H
 
 #include <jansson.h>
 

@@ -1,7 +1,7 @@
 /* Evidence of a time, from records: what `audit report` prints. One pass over the lines; what
  * is kept are counts and capped lists, whatever the number of records. */
-#ifndef CMD_REPORT_H
-#define CMD_REPORT_H
+#ifndef CMD_REPORT_REPORT_H
+#define CMD_REPORT_REPORT_H
 
 #include "cmd/records/audit.h"
 #include "record/journal/verify.h"

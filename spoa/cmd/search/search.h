@@ -1,6 +1,6 @@
 /* tollgate audit search: the parts that share a search. */
-#ifndef CMD_SEARCH_H
-#define CMD_SEARCH_H
+#ifndef CMD_SEARCH_SEARCH_H
+#define CMD_SEARCH_SEARCH_H
 
 #include <jansson.h>
 

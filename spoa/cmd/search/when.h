@@ -1,6 +1,6 @@
 /* Times as people say them: "last tuesday 11:47", "3 days ago", "2026-11-20". */
-#ifndef CMD_WHEN_H
-#define CMD_WHEN_H
+#ifndef CMD_SEARCH_WHEN_H
+#define CMD_SEARCH_WHEN_H
 
 #include "base/buf.h"
 #include "policy/cel/time.h"

@@ -1,6 +1,6 @@
 /* tollgate detectors list. */
-#ifndef CMD_DETECTORS_LIST_H
-#define CMD_DETECTORS_LIST_H
+#ifndef CMD_TEXTS_DETECTORS_LIST_H
+#define CMD_TEXTS_DETECTORS_LIST_H
 
 #include "cmd/texts/scan_rules.h"
 

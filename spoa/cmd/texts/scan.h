@@ -1,7 +1,7 @@
 /* What classify and redact share: their rules, and their input, which is
  * one text or JSON lines {"text", "role"?}. */
-#ifndef CMD_SCAN_H
-#define CMD_SCAN_H
+#ifndef CMD_TEXTS_SCAN_H
+#define CMD_TEXTS_SCAN_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,7 +1,7 @@
 /* The detectors a command works with: the shipped ones, those of a directory, or either
  * with a policy's own classes and thresholds. */
-#ifndef CMD_SCAN_RULES_H
-#define CMD_SCAN_RULES_H
+#ifndef CMD_TEXTS_SCAN_RULES_H
+#define CMD_TEXTS_SCAN_RULES_H
 
 #include "policy/policy.h"
 

@@ -1,6 +1,6 @@
 /* tollgate prices: what its verbs share. */
-#ifndef CMD_PRICES_H
-#define CMD_PRICES_H
+#ifndef CMD_USAGE_PRICES_H
+#define CMD_USAGE_PRICES_H
 
 /* Rows of a public list into a price file; an exit code. */
 int prices_import(int argc, char **argv);

@@ -1,6 +1,6 @@
 /* tollgate usage: its sums in order, page by page, and how they are shown. */
-#ifndef CMD_USAGE_H
-#define CMD_USAGE_H
+#ifndef CMD_USAGE_USAGE_H
+#define CMD_USAGE_USAGE_H
 
 #include "record/audit/usage.h"
 

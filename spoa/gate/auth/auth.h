@@ -1,8 +1,8 @@
 /* Credentials that the daemon adds to requests of a provider: read from files, or fetched with
  * them, by a thread of their own that begins with the first one. A request reads the one in
  * force without a lock and never waits for a fetch. */
-#ifndef AUTH_AUTH_H
-#define AUTH_AUTH_H
+#ifndef GATE_AUTH_AUTH_H
+#define GATE_AUTH_AUTH_H
 
 #include "base/metrics.h"
 #include "gate/auth/sigv4.h"

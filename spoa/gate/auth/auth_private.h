@@ -1,6 +1,6 @@
 /* One credential as auth.c and auth_thread.c see it. */
-#ifndef AUTH_AUTH_PRIVATE_H
-#define AUTH_AUTH_PRIVATE_H
+#ifndef GATE_AUTH_AUTH_PRIVATE_H
+#define GATE_AUTH_AUTH_PRIVATE_H
 
 #include <ev.h>
 

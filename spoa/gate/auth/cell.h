@@ -1,7 +1,7 @@
 /* The value of a credential that one thread replaces and all read, without a lock: a sequence
  * lock over words. What was there is gone once the next one is in. */
-#ifndef AUTH_CELL_H
-#define AUTH_CELL_H
+#ifndef GATE_AUTH_CELL_H
+#define GATE_AUTH_CELL_H
 
 #include <stdatomic.h>
 

@@ -1,7 +1,7 @@
 /* What the file of a credential says: read whole, checked, and wiped when it is over. Messages
  * name file and mistake, never what is in it. */
-#ifndef AUTH_MATERIAL_H
-#define AUTH_MATERIAL_H
+#ifndef GATE_AUTH_MATERIAL_H
+#define GATE_AUTH_MATERIAL_H
 
 #include <openssl/evp.h>
 

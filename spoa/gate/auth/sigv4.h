@@ -1,8 +1,8 @@
 /* AWS Signature Version 4, in the Authorization header (AWS Identity and Access Management
  * User Guide, "Signature Version 4 signing process"). Pure: no clock, no file, no key of its
  * own. The path is encoded once more than it is sent, as for all services but S3. */
-#ifndef AUTH_SIGV4_H
-#define AUTH_SIGV4_H
+#ifndef GATE_AUTH_SIGV4_H
+#define GATE_AUTH_SIGV4_H
 
 #include "base/arena.h"
 #include "base/codec/http.h"

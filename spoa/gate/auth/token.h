@@ -1,6 +1,6 @@
 /* Tokens of OAuth 2.0 (RFC 6749): what is sent to their endpoint, and what it answers. */
-#ifndef AUTH_TOKEN_H
-#define AUTH_TOKEN_H
+#ifndef GATE_AUTH_TOKEN_H
+#define GATE_AUTH_TOKEN_H
 
 #include "gate/auth/material.h"
 

@@ -10,8 +10,8 @@
  *
  * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
  * with the higher serial. So a revocation is final, and an entry of old changes nothing. */
-#ifndef LIVE_ENTRY_H
-#define LIVE_ENTRY_H
+#ifndef GATE_CHANGES_ENTRY_H
+#define GATE_CHANGES_ENTRY_H
 
 #include <jansson.h>
 

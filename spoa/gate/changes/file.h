@@ -1,7 +1,7 @@
 /* The file of entries on a daemon's own disk: lines, only ever added to, each on disk when the
  * call returns. What was revoked stays so whatever becomes of Redis. */
-#ifndef LIVE_FILE_H
-#define LIVE_FILE_H
+#ifndef GATE_CHANGES_FILE_H
+#define GATE_CHANGES_FILE_H
 
 #include "base/buf.h"
 

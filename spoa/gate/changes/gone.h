@@ -2,8 +2,8 @@
  * down: a name and a number each. It is kept where a copy of old could be in force again, until
  * none can. Each is a line of the file of entries, with an HMAC as theirs, and in the place of
  * its entry in Redis. */
-#ifndef LIVE_GONE_H
-#define LIVE_GONE_H
+#ifndef GATE_CHANGES_GONE_H
+#define GATE_CHANGES_GONE_H
 
 #include "gate/changes/entry.h"
 

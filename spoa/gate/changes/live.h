@@ -2,8 +2,8 @@
  * daemon's disk, each before it counts, and from there read at a start; gate/changes/sync.h brings them
  * to the other daemons and back. Workers read a view without a lock; a change publishes the
  * next view, so that a key that was revoked verifies no more when the change returns. */
-#ifndef LIVE_LIVE_H
-#define LIVE_LIVE_H
+#ifndef GATE_CHANGES_LIVE_H
+#define GATE_CHANGES_LIVE_H
 
 #include "base/metrics.h"
 #include "gate/changes/entry.h"

@@ -1,6 +1,6 @@
 /* What live.c and merge.c share. */
-#ifndef LIVE_LIVE_PRIVATE_H
-#define LIVE_LIVE_PRIVATE_H
+#ifndef GATE_CHANGES_LIVE_PRIVATE_H
+#define GATE_CHANGES_LIVE_PRIVATE_H
 
 #include <pthread.h>
 

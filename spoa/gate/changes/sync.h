@@ -3,8 +3,8 @@
  * tollgate:{live}:version up, which every daemon reads three times a second, and the hash where
  * it is another, or after ten seconds. What Redis lost, or an old copy of it brought back, is
  * written anew by whoever knows better. */
-#ifndef LIVE_SYNC_H
-#define LIVE_SYNC_H
+#ifndef GATE_CHANGES_SYNC_H
+#define GATE_CHANGES_SYNC_H
 
 #include "base/redis/redis_options.h"
 #include "gate/changes/live.h"

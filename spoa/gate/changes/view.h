@@ -1,6 +1,6 @@
 /* Making views; live.h says how they are read. Any thread, with the lock of the struct live. */
-#ifndef LIVE_VIEW_H
-#define LIVE_VIEW_H
+#ifndef GATE_CHANGES_VIEW_H
+#define GATE_CHANGES_VIEW_H
 
 #include "gate/changes/live.h"
 

@@ -1,8 +1,8 @@
 /* What limits make of a request, besides the counting, which is quota/'s: what it takes of
  * each, what it took in the end, what it becomes where there is no room. Called by steps and,
  * at its end, by the gate. */
-#ifndef LIMITS_LIMITS_H
-#define LIMITS_LIMITS_H
+#ifndef GATE_LIMITS_LIMITS_H
+#define GATE_LIMITS_LIMITS_H
 
 #include "gate/request.h"
 

@@ -1,6 +1,6 @@
 /* What limits have left for somebody who is not asking: for `tollgate quota get`. */
-#ifndef LIMITS_LOOK_H
-#define LIMITS_LOOK_H
+#ifndef GATE_LIMITS_LOOK_H
+#define GATE_LIMITS_LOOK_H
 
 #include "gate/limits/limits.h"
 

@@ -1,8 +1,8 @@
 /* What an external recogniser said about a text, remembered by the text's hash: a
  * chat that resends its history asks only about its new turns. Holds no text.
  * owner: worker. */
-#ifndef SOURCES_ANSWERS_H
-#define SOURCES_ANSWERS_H
+#ifndef GATE_SOURCES_ANSWERS_H
+#define GATE_SOURCES_ANSWERS_H
 
 #include "base/sha256.h"
 #include "scan/detect/detect.h"

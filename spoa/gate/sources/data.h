@@ -1,8 +1,8 @@
 /* What policies read from Redis and URLs (data.NAME), remembered per worker for its ttl. One
  * fetch at a time for a source, whoever asks. owner: worker; values are counted and may
  * follow a request to another. */
-#ifndef SOURCES_DATA_H
-#define SOURCES_DATA_H
+#ifndef GATE_SOURCES_DATA_H
+#define GATE_SOURCES_DATA_H
 
 #include <ev.h>
 

@@ -3,8 +3,8 @@
  * there too, for the other daemons and for later. What is not known here may be known to
  * nobody: a pin is a hint, and no guarantee. Any thread, but for pins_get() and pins_put():
  * owner: worker. */
-#ifndef SOURCES_PINS_H
-#define SOURCES_PINS_H
+#ifndef GATE_SOURCES_PINS_H
+#define GATE_SOURCES_PINS_H
 
 #include "base/redis/redis.h"
 #include "base/span.h"

@@ -1,8 +1,8 @@
 /* Asking external recognisers over HTTP: one call at a time is an `ask`. Each
  * recogniser has, on each worker, a number of calls at once, a queue for the rest, a
  * circuit breaker and a memory of answers. owner: worker. */
-#ifndef SOURCES_RECOGNISE_H
-#define SOURCES_RECOGNISE_H
+#ifndef GATE_SOURCES_RECOGNISE_H
+#define GATE_SOURCES_RECOGNISE_H
 
 #include <ev.h>
 #include <stdatomic.h>

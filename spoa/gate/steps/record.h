@@ -1,7 +1,7 @@
 /* The parts of a record, and how its members are written: each with its comma, texts cut
  * at a length. For record*.c alone. */
-#ifndef STEPS_RECORD_H
-#define STEPS_RECORD_H
+#ifndef GATE_STEPS_RECORD_H
+#define GATE_STEPS_RECORD_H
 
 #include <inttypes.h>
 

@@ -1,8 +1,8 @@
 /* What the steps share. Each is a function from the request to next, wait or decided;
  * one that waits (for Redis, a recogniser, the disk) parks the request, and the answer's
  * callback resumes it, mostly in the same step. */
-#ifndef STEPS_STEPS_H
-#define STEPS_STEPS_H
+#ifndef GATE_STEPS_STEPS_H
+#define GATE_STEPS_STEPS_H
 
 #include "gate/gate_private.h"
 

@@ -1,6 +1,6 @@
 /* An entry of the table, for table.c and state.c alone. */
-#ifndef TARGETS_ENTRY_H
-#define TARGETS_ENTRY_H
+#ifndef GATE_TARGETS_ENTRY_H
+#define GATE_TARGETS_ENTRY_H
 
 #include <pthread.h>
 #include <stdatomic.h>

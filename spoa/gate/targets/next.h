@@ -1,7 +1,7 @@
 /* What comes after an attempt that failed: a pure function of the plan, what was tried, the
  * targets' state and the clock. */
-#ifndef TARGETS_NEXT_H
-#define TARGETS_NEXT_H
+#ifndef GATE_TARGETS_NEXT_H
+#define GATE_TARGETS_NEXT_H
 
 #include "policy/policy.h"
 

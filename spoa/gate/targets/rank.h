@@ -1,7 +1,7 @@
 /* In which order a route's targets are asked, and which are out: a pure function of their
  * state, what the caller knows of the request, and random numbers. */
-#ifndef TARGETS_RANK_H
-#define TARGETS_RANK_H
+#ifndef GATE_TARGETS_RANK_H
+#define GATE_TARGETS_RANK_H
 
 #include "gate/targets/state.h"
 #include "policy/verdict/decide.h"

@@ -2,8 +2,8 @@
  * what is known here become one. Of each fact the latest holds, so it does not matter who wrote
  * last: whoever knows a later one than what it reads writes it again. Without I/O: sync.c reads
  * and writes. Times in texts are Redis' own, in microseconds; nothing of a daemon's clock. */
-#ifndef TARGETS_SHARE_H
-#define TARGETS_SHARE_H
+#ifndef GATE_TARGETS_SHARE_H
+#define GATE_TARGETS_SHARE_H
 
 #include "gate/targets/state.h"
 

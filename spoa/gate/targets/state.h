@@ -18,8 +18,8 @@
  * at least two callers, and half of those it heard of in ten seconds, ended on a failure. Where
  * one is all there is it is so for him alone (callers.c). What no caller can cause counts at
  * once. */
-#ifndef TARGETS_STATE_H
-#define TARGETS_STATE_H
+#ifndef GATE_TARGETS_STATE_H
+#define GATE_TARGETS_STATE_H
 
 #include "base/buf.h"
 #include "policy/policy.h"

@@ -3,8 +3,8 @@
  * callers, where one fails, at tollgate:{targets}:callers:NAME; the lease of the one probe at
  * tollgate:{targets}:probe:NAME. Where Redis is away each daemon goes on alone.
  */
-#ifndef TARGETS_SYNC_H
-#define TARGETS_SYNC_H
+#ifndef GATE_TARGETS_SYNC_H
+#define GATE_TARGETS_SYNC_H
 
 #include "base/metrics.h"
 #include "base/redis/redis_options.h"

@@ -1,6 +1,6 @@
 /* What a person sees of pins, and what he approves. For the admin socket. */
-#ifndef TOOLPINS_APPROVE_H
-#define TOOLPINS_APPROVE_H
+#ifndef GATE_TOOLPINS_APPROVE_H
+#define GATE_TOOLPINS_APPROVE_H
 
 #include <jansson.h>
 

@@ -2,8 +2,8 @@
  * blanks and escapes in which it says it. Members are sorted by the bytes of their names,
  * strings have the fewest escapes, numbers stay as they were written: 1 and 1.0 are two texts
  * (RFC 8785 would read them as doubles, and lose digits). */
-#ifndef TOOLPINS_CANONICAL_H
-#define TOOLPINS_CANONICAL_H
+#ifndef GATE_TOOLPINS_CANONICAL_H
+#define GATE_TOOLPINS_CANONICAL_H
 
 #include "base/arena.h"
 #include "base/buf.h"

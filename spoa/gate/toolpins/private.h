@@ -1,6 +1,6 @@
 /* What the files of this folder share. */
-#ifndef TOOLPINS_PRIVATE_H
-#define TOOLPINS_PRIVATE_H
+#ifndef GATE_TOOLPINS_PRIVATE_H
+#define GATE_TOOLPINS_PRIVATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>

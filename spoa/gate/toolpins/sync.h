@@ -4,8 +4,8 @@
  * of a pin is written with HSETNX: Redis decides whose was first. Until it has said so this
  * daemon goes by what it saw itself; where Redis took another's, ours is changed from then on.
  */
-#ifndef TOOLPINS_SYNC_H
-#define TOOLPINS_SYNC_H
+#ifndef GATE_TOOLPINS_SYNC_H
+#define GATE_TOOLPINS_SYNC_H
 
 #include "base/redis/redis_options.h"
 #include "gate/toolpins/approve.h"

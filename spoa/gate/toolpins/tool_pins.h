@@ -3,8 +3,8 @@
  * (gate/toolpins/canonical.h, a tool's without `_meta`) is hashed, and the hash says what tool.state
  * is. One table of the process, read without a lock; no pin ever goes. gate/toolpins/sync.h keeps
  * them on disk and brings them to the other daemons. */
-#ifndef TOOLPINS_TOOL_PINS_H
-#define TOOLPINS_TOOL_PINS_H
+#ifndef GATE_TOOLPINS_TOOL_PINS_H
+#define GATE_TOOLPINS_TOOL_PINS_H
 
 #include "base/arena.h"
 #include "base/buf.h"

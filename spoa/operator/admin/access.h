@@ -1,7 +1,7 @@
 /* What the configuration and the tokens' file say of who may do what; read anew while the
  * daemon runs. Any admin thread; access_reload on the main one. */
-#ifndef ADMIN_ACCESS_H
-#define ADMIN_ACCESS_H
+#ifndef OPERATOR_ADMIN_ACCESS_H
+#define OPERATOR_ADMIN_ACCESS_H
 
 #include <sys/types.h>
 

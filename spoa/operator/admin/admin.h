@@ -1,7 +1,7 @@
 /* The admin server: metrics, status, keys, limits, records over HTTP (libmicrohttpd, a thread a
  * door), on the admin socket and, where configured, on TCP. */
-#ifndef ADMIN_ADMIN_H
-#define ADMIN_ADMIN_H
+#ifndef OPERATOR_ADMIN_ADMIN_H
+#define OPERATOR_ADMIN_ADMIN_H
 
 #include <microhttpd.h>
 

@@ -1,7 +1,7 @@
 /* What the admin server takes to change keys and limits at run time. Each call gets a JSON
  * object and answers with one, {"error": …} where it does nothing. Runs on an admin thread. */
-#ifndef ADMIN_CALLS_H
-#define ADMIN_CALLS_H
+#ifndef OPERATOR_ADMIN_CALLS_H
+#define OPERATOR_ADMIN_CALLS_H
 
 #include <jansson.h>
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 /* One change of a key or a limit at run time: its record first, then the entry, then the other
  * daemons. Runs on the admin thread. */
-#ifndef ADMIN_CHANGE_H
-#define ADMIN_CHANGE_H
+#ifndef OPERATOR_ADMIN_CHANGE_H
+#define OPERATOR_ADMIN_CHANGE_H
 
 #include "gate/changes/live.h"
 #include "operator/admin/calls.h"

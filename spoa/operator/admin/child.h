@@ -8,8 +8,8 @@
  *   child_ask() ─► waits ─► runs ─► over: done() is called ─► child_release()
  *                    └──────────────────▲ its client went, the daemon stops, nobody took it up
  */
-#ifndef ADMIN_CHILD_H
-#define ADMIN_CHILD_H
+#ifndef OPERATOR_ADMIN_CHILD_H
+#define OPERATOR_ADMIN_CHILD_H
 
 #include <stdbool.h>
 #include <stddef.h>

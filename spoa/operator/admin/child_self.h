@@ -1,8 +1,8 @@
 /* A child's own side: what it does before anything else. It is told by the name it is started
  * under, "tollgate-child PARENT CPU-SECONDS": nobody gains by using that name, since all it
  * does is to take rights away. */
-#ifndef ADMIN_CHILD_SELF_H
-#define ADMIN_CHILD_SELF_H
+#ifndef OPERATOR_ADMIN_CHILD_SELF_H
+#define OPERATOR_ADMIN_CHILD_SELF_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -6,8 +6,8 @@
  * over a segment's end and over a restart. What is no longer in the ring is told by an event
  * `gap`, never left out silently. One that does not read is ended: when the ring overtakes it,
  * or nothing was taken for VIEWER_STILL_US. */
-#ifndef ADMIN_DECISIONS_H
-#define ADMIN_DECISIONS_H
+#ifndef OPERATOR_ADMIN_DECISIONS_H
+#define OPERATOR_ADMIN_DECISIONS_H
 
 #include <sys/types.h>
 

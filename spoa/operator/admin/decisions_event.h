@@ -1,7 +1,7 @@
 /* A record of a decision or of its completion as one event of text/event-stream (WHATWG HTML
  * 9.2.6): id: NODE/SEQ, its kind, and a short JSON object in ASCII. Pure: no file, no clock. */
-#ifndef ADMIN_DECISIONS_EVENT_H
-#define ADMIN_DECISIONS_EVENT_H
+#ifndef OPERATOR_ADMIN_DECISIONS_EVENT_H
+#define OPERATOR_ADMIN_DECISIONS_EVENT_H
 
 #include "base/span.h"
 

@@ -1,8 +1,8 @@
 /* Who may come in: by the unix socket the user that the kernel names, by a token, by a
  * browser's session, by a client's certificate; and what a browser must bring besides, since a
  * page of somebody else may have sent it. Any admin thread. */
-#ifndef ADMIN_DOOR_H
-#define ADMIN_DOOR_H
+#ifndef OPERATOR_ADMIN_DOOR_H
+#define OPERATOR_ADMIN_DOOR_H
 
 #include "operator/admin/endpoint.h"
 

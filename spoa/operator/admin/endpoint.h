@@ -2,8 +2,8 @@
  * makes GET /openapi.json and the texts of 404 and 405. A row is all that a new one needs.
  * Everything here runs on an admin thread, of which each door has one: a handler never waits
  * longer than a record takes; what takes longer suspends its connection (begin). */
-#ifndef ADMIN_ENDPOINT_H
-#define ADMIN_ENDPOINT_H
+#ifndef OPERATOR_ADMIN_ENDPOINT_H
+#define OPERATOR_ADMIN_ENDPOINT_H
 
 #include <jansson.h>
 #include <microhttpd.h>

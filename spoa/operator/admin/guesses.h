@@ -1,8 +1,8 @@
 /* Wrong tokens, by where they come from: ten at once, then ten a minute, of which the log has a
  * line each. Whoever is over is told to wait; a right one is none of them. owner: its lock, any
  * admin thread. */
-#ifndef ADMIN_GUESSES_H
-#define ADMIN_GUESSES_H
+#ifndef OPERATOR_ADMIN_GUESSES_H
+#define OPERATOR_ADMIN_GUESSES_H
 
 #include <stdbool.h>
 #include <stdint.h>

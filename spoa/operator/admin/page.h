@@ -1,7 +1,7 @@
 /* The console's files over HTTP (spoa/operator/console/): GET /console/ and below it, / and /console as
  * redirects to it. */
-#ifndef ADMIN_PAGE_H
-#define ADMIN_PAGE_H
+#ifndef OPERATOR_ADMIN_PAGE_H
+#define OPERATOR_ADMIN_PAGE_H
 
 #include "operator/admin/endpoint.h"
 

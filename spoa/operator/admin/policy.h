@@ -1,6 +1,6 @@
 /* The policy in force. */
-#ifndef ADMIN_POLICY_H
-#define ADMIN_POLICY_H
+#ifndef OPERATOR_ADMIN_POLICY_H
+#define OPERATOR_ADMIN_POLICY_H
 
 #include "base/buf.h"
 

@@ -1,8 +1,8 @@
 /* Endpoints that a child answers (child.h): a row says which commands run and how what they say
  * becomes the answer. Each parameter of the endpoint that was given becomes one argument,
  * --NAME=VALUE, after endpoint.c held it against its row: nothing of a caller is an option. */
-#ifndef ADMIN_READER_H
-#define ADMIN_READER_H
+#ifndef OPERATOR_ADMIN_READER_H
+#define OPERATOR_ADMIN_READER_H
 
 #include "operator/admin/child.h"
 #include "operator/admin/endpoint.h"

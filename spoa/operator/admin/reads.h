@@ -1,6 +1,6 @@
 /* Rows of the endpoints that read records, and what they take. */
-#ifndef ADMIN_READS_H
-#define ADMIN_READS_H
+#ifndef OPERATOR_ADMIN_READS_H
+#define OPERATOR_ADMIN_READS_H
 
 #include "operator/admin/reader.h"
 

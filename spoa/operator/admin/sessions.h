@@ -1,8 +1,8 @@
 /* Sessions of browsers: a cookie each, in the place of the token that it was given for. It
  * ends when nobody used it for half an hour, by DELETE /session, and with its token. owner: its
  * lock, any admin thread. */
-#ifndef ADMIN_SESSIONS_H
-#define ADMIN_SESSIONS_H
+#ifndef OPERATOR_ADMIN_SESSIONS_H
+#define OPERATOR_ADMIN_SESSIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * readings that are over it a sum is kept, which is a record each second: none is lost, and a
  * reader is never told to wait for having read. owner: its lock, any admin thread; one of its
  * own writes the sums. */
-#ifndef ADMIN_SHARES_H
-#define ADMIN_SHARES_H
+#ifndef OPERATOR_ADMIN_SHARES_H
+#define OPERATOR_ADMIN_SHARES_H
 
 #include "operator/admin/calls.h"
 

@@ -1,8 +1,8 @@
 /* TLS of admin.tls by GnuTLS, which libmicrohttpd speaks it with. Certificate, key and the
  * clients' authorities are read again when their files change; files that are wrong leave in
  * force what was. On the thread of that door alone, but for start and stop. */
-#ifndef ADMIN_TLS_H
-#define ADMIN_TLS_H
+#ifndef OPERATOR_ADMIN_TLS_H
+#define OPERATOR_ADMIN_TLS_H
 
 #include <gnutls/abstract.h>
 #include <microhttpd.h>

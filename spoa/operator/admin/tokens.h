@@ -4,8 +4,8 @@
  *
  * with ROLES and commas between, times in UTC, END `never` or a time. No secret is in it: of a
  * token's 32 random bytes the hash alone is kept. */
-#ifndef ADMIN_TOKENS_H
-#define ADMIN_TOKENS_H
+#ifndef OPERATOR_ADMIN_TOKENS_H
+#define OPERATOR_ADMIN_TOKENS_H
 
 #include "base/buf.h"
 #include "base/sha256.h"

@@ -1,7 +1,7 @@
 /* A whole verification of the chain, on demand: it runs for as long as it takes, and its last
  * result is kept until the daemon ends. */
-#ifndef ADMIN_VERIFYING_H
-#define ADMIN_VERIFYING_H
+#ifndef OPERATOR_ADMIN_VERIFYING_H
+#define OPERATOR_ADMIN_VERIFYING_H
 
 #include "operator/admin/endpoint.h"
 

@@ -1,8 +1,8 @@
 /* The console's files, compiled in: what GET /console/… answers with. Where the library of
  * charts was not to be had at the build, uplot.js is a stand-in, and the page shows numbers in
  * tables. */
-#ifndef CONSOLE_ASSET_H
-#define CONSOLE_ASSET_H
+#ifndef OPERATOR_CONSOLE_ASSET_H
+#define OPERATOR_CONSOLE_ASSET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* A person's own credentials in HAProxy's files: which lines hold one, and which sections. */
-#ifndef EDGE_CREDENTIAL_H
-#define EDGE_CREDENTIAL_H
+#ifndef OPERATOR_EDGE_CREDENTIAL_H
+#define OPERATOR_EDGE_CREDENTIAL_H
 
 #include "operator/edge/haproxy_file.h"
 

@@ -4,8 +4,8 @@
  *
  * What cannot be read is a note with file and line, never a guess; the rest is read on. All of
  * it lives in the arena of struct haproxy. */
-#ifndef EDGE_HAPROXY_FILE_H
-#define EDGE_HAPROXY_FILE_H
+#ifndef OPERATOR_EDGE_HAPROXY_FILE_H
+#define OPERATOR_EDGE_HAPROXY_FILE_H
 
 #include "base/arena.h"
 #include "base/buf.h"

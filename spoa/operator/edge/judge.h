@@ -2,8 +2,8 @@
  * with a name and a severity. An error lets a request pass unread, gives away a provider's key
  * or keeps the gate from working; advice is the rest. Every finding names file and line, says
  * why, and gives the lines to paste. */
-#ifndef EDGE_JUDGE_H
-#define EDGE_JUDGE_H
+#ifndef OPERATOR_EDGE_JUDGE_H
+#define OPERATOR_EDGE_JUDGE_H
 
 #include "operator/edge/credential.h"
 #include "policy/config/config.h"

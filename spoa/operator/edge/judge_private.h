@@ -1,6 +1,6 @@
 /* Between the files of judge: what is known of the configuration, and how a rule speaks. */
-#ifndef EDGE_JUDGE_PRIVATE_H
-#define EDGE_JUDGE_PRIVATE_H
+#ifndef OPERATOR_EDGE_JUDGE_PRIVATE_H
+#define OPERATOR_EDGE_JUDGE_PRIVATE_H
 
 #include "operator/edge/judge.h"
 #include "operator/edge/shipped.h"

@@ -2,8 +2,8 @@
  * inserted where, and how that reads as a difference. Lines of a person are never changed and
  * never taken away; what is there already is not inserted again. An older stanza of ours is
  * renewed where it is. */
-#ifndef EDGE_LAY_H
-#define EDGE_LAY_H
+#ifndef OPERATOR_EDGE_LAY_H
+#define OPERATOR_EDGE_LAY_H
 
 #include "operator/edge/haproxy_file.h"
 

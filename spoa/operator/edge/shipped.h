@@ -1,7 +1,7 @@
 /* The shipped files, compiled in: what `tollgate init` lays down, and what `tollgate check
  * --haproxy` holds a person's files against. The bytes are those of haproxy/ and policies/. */
-#ifndef EDGE_SHIPPED_H
-#define EDGE_SHIPPED_H
+#ifndef OPERATOR_EDGE_SHIPPED_H
+#define OPERATOR_EDGE_SHIPPED_H
 
 #include "base/buf.h"
 

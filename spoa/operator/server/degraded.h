@@ -2,8 +2,8 @@
  * it begins and one when it is over, with what was decided meanwhile. Looked at each second, on
  * the main thread; no request waits for it. The clock, too: how this machine's is kept right.
  */
-#ifndef NET_DEGRADED_H
-#define NET_DEGRADED_H
+#ifndef OPERATOR_SERVER_DEGRADED_H
+#define OPERATOR_SERVER_DEGRADED_H
 
 #include <ev.h>
 #include <pthread.h>

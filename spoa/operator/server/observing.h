@@ -1,7 +1,7 @@
 /* Says in the log that hosts are observed (policy/identity/observe.h), and when that comes near its end
  * and ends. Main thread. */
-#ifndef NET_OBSERVING_H
-#define NET_OBSERVING_H
+#ifndef OPERATOR_SERVER_OBSERVING_H
+#define OPERATOR_SERVER_OBSERVING_H
 
 #include <ev.h>
 

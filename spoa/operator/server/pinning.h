@@ -1,7 +1,7 @@
 /* Pins of tools: begun where the policy in force has a provider of the dialect mcp, at the
  * start or at a reload, and from then on. On the main thread, but for the last three. */
-#ifndef NET_PINNING_H
-#define NET_PINNING_H
+#ifndef OPERATOR_SERVER_PINNING_H
+#define OPERATOR_SERVER_PINNING_H
 
 #include <pthread.h>
 #include <stdbool.h>

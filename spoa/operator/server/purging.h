@@ -1,7 +1,7 @@
 /* Keys and overrides that are over since a day are purged: looked for every ten seconds, on the
  * main thread. */
-#ifndef NET_PURGING_H
-#define NET_PURGING_H
+#ifndef OPERATOR_SERVER_PURGING_H
+#define OPERATOR_SERVER_PURGING_H
 
 #include <ev.h>
 

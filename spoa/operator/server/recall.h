@@ -1,7 +1,7 @@
 /* A start after a crash: what the daemon before this one left unsettled in its journal is
  * settled at its reservation, and recorded. */
-#ifndef NET_RECALL_H
-#define NET_RECALL_H
+#ifndef OPERATOR_SERVER_RECALL_H
+#define OPERATOR_SERVER_RECALL_H
 
 #include "budget/quota/quota_recall.h"
 #include "net/worker.h"

@@ -1,7 +1,7 @@
 /* Reloading: by SIGHUP, by a call of the admin server, by the change of a file. A snapshot is
  * built aside and published whole; a bad one changes nothing. Runs on the main thread. */
-#ifndef NET_RELOAD_H
-#define NET_RELOAD_H
+#ifndef OPERATOR_SERVER_RELOAD_H
+#define OPERATOR_SERVER_RELOAD_H
 
 #include <ev.h>
 #include <pthread.h>

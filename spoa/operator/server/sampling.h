@@ -1,8 +1,8 @@
 /* Takes a sample of what was decided each ten seconds, for GET /series and /now (budget/tally/rates.h),
  * and ends what was set for a time: the log's level. On the main thread; without an admin
  * server there is none. */
-#ifndef NET_SAMPLING_H
-#define NET_SAMPLING_H
+#ifndef OPERATOR_SERVER_SAMPLING_H
+#define OPERATOR_SERVER_SAMPLING_H
 
 #include <ev.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* The daemon: builds snapshots, starts and stops workers, handles signals. Runs
  * on the main thread. */
-#ifndef NET_SERVER_H
-#define NET_SERVER_H
+#ifndef OPERATOR_SERVER_SERVER_H
+#define OPERATOR_SERVER_SERVER_H
 
 #include "budget/quota/quota.h"
 #include "net/worker.h"

@@ -1,7 +1,7 @@
 /* A file in the journal's folder that is no segment, with which the next start would be refused:
  * looked for every two seconds, on the main thread. */
-#ifndef NET_STRANGERS_H
-#define NET_STRANGERS_H
+#ifndef OPERATOR_SERVER_STRANGERS_H
+#define OPERATOR_SERVER_STRANGERS_H
 
 #include <ev.h>
 #include <stdatomic.h>

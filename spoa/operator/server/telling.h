@@ -1,6 +1,6 @@
 /* What the daemon tells others of itself (telemetry/): started and stopped with the server. */
-#ifndef NET_TELLING_H
-#define NET_TELLING_H
+#ifndef OPERATOR_SERVER_TELLING_H
+#define OPERATOR_SERVER_TELLING_H
 
 #include "base/buf.h"
 #include "policy/config/config.h"

@@ -1,7 +1,7 @@
 /* The witness's HTTP (tollgate.yaml: witness), on a unix socket behind HAProxy: POST
  * …/add-checkpoint, whose body record/anchors/witness.h answers. A thread of its own. */
-#ifndef NET_WITNESSING_H
-#define NET_WITNESSING_H
+#ifndef OPERATOR_SERVER_WITNESSING_H
+#define OPERATOR_SERVER_WITNESSING_H
 
 #include "base/metrics.h"
 #include "policy/config/config.h"

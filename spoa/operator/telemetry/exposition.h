@@ -1,8 +1,8 @@
 /* Reads our own /metrics (Prometheus text 0.0.4, with exemplars after buckets as OpenMetrics has
  * them): it is the one list of all metrics there are, and the other forms are made of it. What
  * other programs wrote is never read with this. */
-#ifndef TELEMETRY_EXPOSITION_H
-#define TELEMETRY_EXPOSITION_H
+#ifndef OPERATOR_TELEMETRY_EXPOSITION_H
+#define OPERATOR_TELEMETRY_EXPOSITION_H
 
 #include <stdbool.h>
 

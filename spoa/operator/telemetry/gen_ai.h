@@ -1,7 +1,7 @@
 /* The GenAI conventions' client metrics, counted from completions' notes: histograms by provider,
  * operation, model and how it ended. Any thread. */
-#ifndef TELEMETRY_GEN_AI_H
-#define TELEMETRY_GEN_AI_H
+#ifndef OPERATOR_TELEMETRY_GEN_AI_H
+#define OPERATOR_TELEMETRY_GEN_AI_H
 
 #include "base/buf.h"
 #include "record/audit/note.h"

@@ -1,8 +1,8 @@
 /* Header fields with credentials for a collector: a file of "Name: value" lines that nobody but its
  * owner may read. It is read again where it changed; what cannot be used then leaves the last ones in
  * force. Never logged. */
-#ifndef TELEMETRY_HEADERS_H
-#define TELEMETRY_HEADERS_H
+#ifndef OPERATOR_TELEMETRY_HEADERS_H
+#define OPERATOR_TELEMETRY_HEADERS_H
 
 #include <sys/stat.h>
 

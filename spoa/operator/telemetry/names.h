@@ -1,7 +1,7 @@
 /* What spans and metrics are called, in one table: OpenTelemetry's names where it has one, ours
  * with tollgate. before them. docs/telemetry.md lists each (test_spans holds it). */
-#ifndef TELEMETRY_NAMES_H
-#define TELEMETRY_NAMES_H
+#ifndef OPERATOR_TELEMETRY_NAMES_H
+#define OPERATOR_TELEMETRY_NAMES_H
 
 /* The GenAI conventions that the names are of: open-telemetry/semantic-conventions-genai, whose
  * releases are still to come; the core conventions it builds on are 1.42.0. */

@@ -7,8 +7,8 @@
  *                                                   ↑   │
  *                                                   └ RETRIES (away, 5xx, 408, 429)
  */
-#ifndef TELEMETRY_NOTIFY_H
-#define TELEMETRY_NOTIFY_H
+#ifndef OPERATOR_TELEMETRY_NOTIFY_H
+#define OPERATOR_TELEMETRY_NOTIFY_H
 
 #include "base/buf.h"
 #include "base/metrics.h"

@@ -1,6 +1,6 @@
 /* OpenMetrics 1.0, for who asks for it with Accept. */
-#ifndef TELEMETRY_OPENMETRICS_H
-#define TELEMETRY_OPENMETRICS_H
+#ifndef OPERATOR_TELEMETRY_OPENMETRICS_H
+#define OPERATOR_TELEMETRY_OPENMETRICS_H
 
 #include <stdbool.h>
 

@@ -5,8 +5,8 @@
  *   record ─► audit thread: sampled? ─► queue ─► batch ─► POST …/v1/traces ─► taken
  *                                                  ▲            └─► again: later, 5 minutes at most
  *   timer ─► /metrics ─► POST …/v1/metrics         └── the next one waits */
-#ifndef TELEMETRY_OTLP_H
-#define TELEMETRY_OTLP_H
+#ifndef OPERATOR_TELEMETRY_OTLP_H
+#define OPERATOR_TELEMETRY_OTLP_H
 
 #include "base/metrics.h"
 #include "operator/telemetry/outbound.h"

@@ -1,7 +1,7 @@
 /* What a collector's answer means (OTLP/HTTP 1.5): taken, again later, or never. What it says is
  * somebody else's: bounded and held for nothing but this. */
-#ifndef TELEMETRY_OTLP_ANSWER_H
-#define TELEMETRY_OTLP_ANSWER_H
+#ifndef OPERATOR_TELEMETRY_OTLP_ANSWER_H
+#define OPERATOR_TELEMETRY_OTLP_ANSWER_H
 
 #include "base/span.h"
 

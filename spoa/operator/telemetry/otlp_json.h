@@ -1,7 +1,7 @@
 /* Parts of OTLP's JSON (opentelemetry-proto 1.x, JSON Protobuf encoding of OTLP 1.5): 64-bit integers
  * are texts, enums numbers, ids of traces and spans hexadecimal. */
-#ifndef TELEMETRY_OTLP_JSON_H
-#define TELEMETRY_OTLP_JSON_H
+#ifndef OPERATOR_TELEMETRY_OTLP_JSON_H
+#define OPERATOR_TELEMETRY_OTLP_JSON_H
 
 #include "base/buf.h"
 #include "operator/telemetry/names.h"

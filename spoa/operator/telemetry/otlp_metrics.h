@@ -1,8 +1,8 @@
 /* All of /metrics as OTLP's JSON: cumulative since the process began. A name is that of /metrics
  * without its unit and _total, with tollgate. before it: what OpenTelemetry's rules for Prometheus
  * turn back into the same. */
-#ifndef TELEMETRY_OTLP_METRICS_H
-#define TELEMETRY_OTLP_METRICS_H
+#ifndef OPERATOR_TELEMETRY_OTLP_METRICS_H
+#define OPERATOR_TELEMETRY_OTLP_METRICS_H
 
 #include "operator/telemetry/gen_ai.h"
 #include "operator/telemetry/otlp_json.h"

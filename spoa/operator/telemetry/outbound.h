@@ -1,8 +1,8 @@
 /* One thread with a loop and an HTTP client for all that the daemon tells others about itself
  * (webhooks, collectors): whoever hangs, lies or is away there holds up nobody else. What is
  * told waits in lists of whoever tells it, each with a cap of its own. */
-#ifndef TELEMETRY_OUTBOUND_H
-#define TELEMETRY_OUTBOUND_H
+#ifndef OPERATOR_TELEMETRY_OUTBOUND_H
+#define OPERATOR_TELEMETRY_OUTBOUND_H
 
 #include <ev.h>
 

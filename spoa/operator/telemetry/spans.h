@@ -1,8 +1,8 @@
 /* Spans of records, once they are durable: of a decision one with its stages as events, of a
  * completion one an attempt and one a call, which are its children. Never a text, a person or a
  * credential: names of the policy, known models, fixed words, counts. */
-#ifndef TELEMETRY_SPANS_H
-#define TELEMETRY_SPANS_H
+#ifndef OPERATOR_TELEMETRY_SPANS_H
+#define OPERATOR_TELEMETRY_SPANS_H
 
 #include "base/buf.h"
 #include "record/audit/note.h"

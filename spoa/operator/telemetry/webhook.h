@@ -1,6 +1,6 @@
 /* What a webhook looks like: the body that programs and chats read, and its signature. */
-#ifndef TELEMETRY_WEBHOOK_H
-#define TELEMETRY_WEBHOOK_H
+#ifndef OPERATOR_TELEMETRY_WEBHOOK_H
+#define OPERATOR_TELEMETRY_WEBHOOK_H
 
 #include "base/buf.h"
 #include "base/notice.h"

@@ -1,6 +1,6 @@
 /* Literals in conditions that no route or provider of the policy can give. */
-#ifndef ADVICE_LITERALS_H
-#define ADVICE_LITERALS_H
+#ifndef POLICY_ADVICE_LITERALS_H
+#define POLICY_ADVICE_LITERALS_H
 
 #include "policy/config/read.h"
 #include "policy/policy.h"

@@ -1,7 +1,7 @@
 /* What is valid but worth knowing about a policy: printed by check, logged by
  * serve at start and reload. */
-#ifndef ADVICE_NOTES_H
-#define ADVICE_NOTES_H
+#ifndef POLICY_ADVICE_NOTES_H
+#define POLICY_ADVICE_NOTES_H
 
 #include "policy/policy.h"
 

@@ -1,6 +1,6 @@
 /* Remarks on what a policy says of prices. */
-#ifndef ADVICE_PRICE_NOTES_H
-#define ADVICE_PRICE_NOTES_H
+#ifndef POLICY_ADVICE_PRICE_NOTES_H
+#define POLICY_ADVICE_PRICE_NOTES_H
 
 #include "policy/advice/notes.h"
 

@@ -1,8 +1,8 @@
 /* The tree of an expression. The parser builds it, the checker resolves names
  * and overloads in place, the evaluator walks it. Everything lives in the arena
  * given to cel_compile and is immutable afterwards. */
-#ifndef CEL_AST_H
-#define CEL_AST_H
+#ifndef POLICY_CEL_AST_H
+#define POLICY_CEL_AST_H
 
 #include "base/caps.h"
 #include "policy/cel/cel.h"

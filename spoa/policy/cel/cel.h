@@ -1,8 +1,8 @@
 /* The Common Expression Language: compile once at load, evaluate per request.
  * A program is immutable and shared; evaluation allocates from the caller's
  * arena only. */
-#ifndef CEL_CEL_H
-#define CEL_CEL_H
+#ifndef POLICY_CEL_CEL_H
+#define POLICY_CEL_CEL_H
 
 #include "base/arena.h"
 #include "base/buf.h"

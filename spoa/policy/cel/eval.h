@@ -1,6 +1,6 @@
 /* An evaluation in progress, as functions see it. */
-#ifndef CEL_EVAL_H
-#define CEL_EVAL_H
+#ifndef POLICY_CEL_EVAL_H
+#define POLICY_CEL_EVAL_H
 
 #include "policy/cel/ast.h"
 

@@ -1,6 +1,6 @@
 /* Functions: a row each in a table of overloads, one file a family. */
-#ifndef CEL_FN_H
-#define CEL_FN_H
+#ifndef POLICY_CEL_FN_H
+#define POLICY_CEL_FN_H
 
 #include "base/attr.h"
 #include "policy/cel/eval.h"

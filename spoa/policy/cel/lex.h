@@ -1,6 +1,6 @@
 /* Tokens of the Common Expression Language (language definition, "Syntax"). */
-#ifndef CEL_LEX_H
-#define CEL_LEX_H
+#ifndef POLICY_CEL_LEX_H
+#define POLICY_CEL_LEX_H
 
 #include "policy/cel/cel.h"
 

@@ -1,6 +1,6 @@
 /* IP addresses and networks as values. */
-#ifndef CEL_NET_H
-#define CEL_NET_H
+#ifndef POLICY_CEL_NET_H
+#define POLICY_CEL_NET_H
 
 #include "policy/cel/cel.h"
 

@@ -1,6 +1,6 @@
 /* Doubles as text. */
-#ifndef CEL_NUMBER_H
-#define CEL_NUMBER_H
+#ifndef POLICY_CEL_NUMBER_H
+#define POLICY_CEL_NUMBER_H
 
 #include "base/span.h"
 

@@ -1,6 +1,6 @@
 /* Names, for the checker. */
-#ifndef CEL_RESOLVE_H
-#define CEL_RESOLVE_H
+#ifndef POLICY_CEL_RESOLVE_H
+#define POLICY_CEL_RESOLVE_H
 
 #include "policy/cel/ast.h"
 

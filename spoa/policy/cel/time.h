@@ -1,6 +1,6 @@
 /* Timestamps, durations and time zones. */
-#ifndef CEL_TIME_H
-#define CEL_TIME_H
+#ifndef POLICY_CEL_TIME_H
+#define POLICY_CEL_TIME_H
 
 #include "base/arena.h"
 #include "policy/cel/cel.h"

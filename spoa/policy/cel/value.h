@@ -1,8 +1,8 @@
 /* Operations on values that need no evaluator. Language definition, "Equality"
  * and "Ordering". `steps` is a budget: work on large values is taken off it, and
  * where it falls below zero the answer is meaningless and the caller gives up. */
-#ifndef CEL_VALUE_H
-#define CEL_VALUE_H
+#ifndef POLICY_CEL_VALUE_H
+#define POLICY_CEL_VALUE_H
 
 #include "policy/cel/cel.h"
 

@@ -1,7 +1,7 @@
 /* admin.tls and admin.users: how the admin server is reached with TLS, and who may what there.
  */
-#ifndef CONFIG_ADMIN_H
-#define CONFIG_ADMIN_H
+#ifndef POLICY_CONFIG_ADMIN_H
+#define POLICY_CONFIG_ADMIN_H
 
 #include "base/arena.h"
 #include "base/codec/yaml.h"

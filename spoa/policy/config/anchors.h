@@ -1,7 +1,7 @@
 /* `anchors` and `witness.logs` of tollgate.yaml: where checkpoints are taken to, and whose
  * checkpoints this daemon cosigns. Files are named here and read elsewhere (anchors/). */
-#ifndef CONFIG_ANCHORS_H
-#define CONFIG_ANCHORS_H
+#ifndef POLICY_CONFIG_ANCHORS_H
+#define POLICY_CONFIG_ANCHORS_H
 
 #include "base/codec/yaml.h"
 

@@ -1,8 +1,8 @@
 /* tollgate.yaml: what the operator decides about the daemon (listeners, Redis,
  * journal, keys, admin, workers, caps, where the policy is). Parsed from a table
  * of options; unknown keys are errors with their position. */
-#ifndef CONFIG_CONFIG_H
-#define CONFIG_CONFIG_H
+#ifndef POLICY_CONFIG_CONFIG_H
+#define POLICY_CONFIG_CONFIG_H
 
 #include "base/arena.h"
 #include "base/codec/yaml.h"

@@ -1,7 +1,7 @@
 /* `credentials` of tollgate.yaml: who we are to a provider, where HAProxy cannot say it. Files
  * are named here and read elsewhere (auth/). */
-#ifndef CONFIG_CREDENTIALS_H
-#define CONFIG_CREDENTIALS_H
+#ifndef POLICY_CONFIG_CREDENTIALS_H
+#define POLICY_CONFIG_CREDENTIALS_H
 
 #include "base/codec/yaml.h"
 

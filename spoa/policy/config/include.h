@@ -1,7 +1,7 @@
 /* A policy in several files: what `include` names, or the files of a folder, as one tree,
  * of which every node knows the file it is in. */
-#ifndef CONFIG_INCLUDE_H
-#define CONFIG_INCLUDE_H
+#ifndef POLICY_CONFIG_INCLUDE_H
+#define POLICY_CONFIG_INCLUDE_H
 
 #include "base/codec/yaml.h"
 

@@ -1,7 +1,7 @@
 /* How config.c, values.c, together.c and retention.c make a struct config together; for nobody
  * else. */
-#ifndef CONFIG_LOAD_H
-#define CONFIG_LOAD_H
+#ifndef POLICY_CONFIG_LOAD_H
+#define POLICY_CONFIG_LOAD_H
 
 #include "policy/config/config.h"
 

@@ -1,6 +1,6 @@
 /* Reading how models' tokens are counted. */
-#ifndef CONFIG_MODELS_H
-#define CONFIG_MODELS_H
+#ifndef POLICY_CONFIG_MODELS_H
+#define POLICY_CONFIG_MODELS_H
 
 #include "base/codec/yaml.h"
 #include "base/tokens/encodings.h"

@@ -1,6 +1,6 @@
 /* The table of tollgate.yaml's options: feeds parsing, defaults and the manual. */
-#ifndef CONFIG_OPTIONS_H
-#define CONFIG_OPTIONS_H
+#ifndef POLICY_CONFIG_OPTIONS_H
+#define POLICY_CONFIG_OPTIONS_H
 
 #include <stddef.h>
 #include <stdint.h>

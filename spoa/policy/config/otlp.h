@@ -1,6 +1,6 @@
 /* `telemetry.otlp` of tollgate.yaml: the collector that metrics and traces go to. */
-#ifndef CONFIG_OTLP_H
-#define CONFIG_OTLP_H
+#ifndef POLICY_CONFIG_OTLP_H
+#define POLICY_CONFIG_OTLP_H
 
 #include "base/codec/yaml.h"
 

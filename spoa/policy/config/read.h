@@ -1,8 +1,8 @@
 /* Reading the values of a configuration or policy tree: each function reports
  * what it found and what is accepted at the node's position, and returns whether
  * the value may be used, so that a caller goes on to the next mistake. */
-#ifndef CONFIG_READ_H
-#define CONFIG_READ_H
+#ifndef POLICY_CONFIG_READ_H
+#define POLICY_CONFIG_READ_H
 
 #include "base/codec/yaml.h"
 

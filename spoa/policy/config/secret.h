@@ -1,6 +1,6 @@
 /* Secrets of a policy or configuration: named there, never written. */
-#ifndef CONFIG_SECRET_H
-#define CONFIG_SECRET_H
+#ifndef POLICY_CONFIG_SECRET_H
+#define POLICY_CONFIG_SECRET_H
 
 #include "base/buf.h"
 #include "policy/config/read.h"

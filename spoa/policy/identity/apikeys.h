@@ -7,8 +7,8 @@
  *        created: 2026-11-20T08:00:00Z, expires: 2027-02-18T08:00:00Z}
  *
  * A key reads tg_ID_SECRET. */
-#ifndef IDENTITY_APIKEYS_H
-#define IDENTITY_APIKEYS_H
+#ifndef POLICY_IDENTITY_APIKEYS_H
+#define POLICY_IDENTITY_APIKEYS_H
 
 #include "base/codec/yaml.h"
 

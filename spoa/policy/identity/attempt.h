@@ -1,7 +1,7 @@
 /* One identity_verify(), as the files that look at a kind of credential each see it. For
  * identity/ alone. */
-#ifndef IDENTITY_ATTEMPT_H
-#define IDENTITY_ATTEMPT_H
+#ifndef POLICY_IDENTITY_ATTEMPT_H
+#define POLICY_IDENTITY_ATTEMPT_H
 
 #include "policy/identity/idcache.h"
 #include "policy/identity/identity.h"

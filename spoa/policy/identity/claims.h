@@ -1,6 +1,6 @@
 /* From verified claims to an identity: paths, types, free attributes. */
-#ifndef IDENTITY_CLAIMS_H
-#define IDENTITY_CLAIMS_H
+#ifndef POLICY_IDENTITY_CLAIMS_H
+#define POLICY_IDENTITY_CLAIMS_H
 
 #include <jansson.h>
 

@@ -1,8 +1,8 @@
 /* Verified tokens of one worker and one snapshot, by SHA-256 of the whole token
  * and the entry that verified it. Times are checked on every hit; failures are
  * never here. */
-#ifndef IDENTITY_IDCACHE_H
-#define IDENTITY_IDCACHE_H
+#ifndef POLICY_IDENTITY_IDCACHE_H
+#define POLICY_IDENTITY_IDCACHE_H
 
 #include "policy/identity/identity.h"
 

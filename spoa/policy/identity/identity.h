@@ -1,8 +1,8 @@
 /* Who is asking: verifies the credential a request carries against the policy's
  * identity entries, in order; the first credential that is present decides
  * (design rule 6). Keys are loaded once per snapshot. */
-#ifndef IDENTITY_IDENTITY_H
-#define IDENTITY_IDENTITY_H
+#ifndef POLICY_IDENTITY_IDENTITY_H
+#define POLICY_IDENTITY_IDENTITY_H
 
 #include "base/codec/http.h"
 #include "base/fetch/keyset.h"

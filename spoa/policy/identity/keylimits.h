@@ -1,8 +1,8 @@
 /* Limits of an API key's own, a text each: WHAT=AMOUNT/WINDOW, as in "requests=100/1m",
  * "tokens=200000/1d", "input_tokens=…", "output_tokens=…", "usd=50/month" (of the calendar,
  * UTC); "concurrent=8" and "tokens_per_request=2000" have no window. */
-#ifndef IDENTITY_KEYLIMITS_H
-#define IDENTITY_KEYLIMITS_H
+#ifndef POLICY_IDENTITY_KEYLIMITS_H
+#define POLICY_IDENTITY_KEYLIMITS_H
 
 #include "policy/identity/apikeys.h"
 #include "policy/policy.h"

@@ -1,7 +1,7 @@
 /* Nonces seen within the time that a signature holds: one window for the process, taken
  * from by all workers without a lock. Of a nonce 64 bits of a hash are kept. */
-#ifndef IDENTITY_NONCE_H
-#define IDENTITY_NONCE_H
+#ifndef POLICY_IDENTITY_NONCE_H
+#define POLICY_IDENTITY_NONCE_H
 
 #include "base/span.h"
 

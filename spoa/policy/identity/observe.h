@@ -1,7 +1,7 @@
 /* `observe`: hosts of a cutover, whose callers without a key of ours pass until a date (design
  * rule 15). Which requests those are; what becomes of them is the gate's. */
-#ifndef IDENTITY_OBSERVE_H
-#define IDENTITY_OBSERVE_H
+#ifndef POLICY_IDENTITY_OBSERVE_H
+#define POLICY_IDENTITY_OBSERVE_H
 
 #include "policy/identity/identity.h"
 

@@ -13,8 +13,8 @@
  *   name:value                of every header with the prefix but the signature, names in
  *                             lower case, sorted, values without blanks around them
  */
-#ifndef IDENTITY_SIGNED_H
-#define IDENTITY_SIGNED_H
+#ifndef POLICY_IDENTITY_SIGNED_H
+#define POLICY_IDENTITY_SIGNED_H
 
 #include "policy/identity/identity.h"
 

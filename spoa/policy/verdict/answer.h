@@ -11,8 +11,8 @@
  *
  * Which routes' answers are read for it, and what is searched for in them, is compiled into
  * the route: RESP_INSPECT, struct answer_uses. */
-#ifndef VERDICT_ANSWER_H
-#define VERDICT_ANSWER_H
+#ifndef POLICY_VERDICT_ANSWER_H
+#define POLICY_VERDICT_ANSWER_H
 
 #include "policy/verdict/decide.h"
 

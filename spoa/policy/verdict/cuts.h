@@ -1,6 +1,6 @@
 /* Cutting elements out of JSON's lists and objects; for tool_filter.c and tool_offered.c. */
-#ifndef VERDICT_CUTS_H
-#define VERDICT_CUTS_H
+#ifndef POLICY_VERDICT_CUTS_H
+#define POLICY_VERDICT_CUTS_H
 
 #include "base/codec/json.h"
 #include "policy/verdict/tool_filter.h"

@@ -1,7 +1,7 @@
 /* What the policy in force says about one request: evaluates rules top to bottom
  * on facts, touching nothing else. Same facts and version, same verdict. */
-#ifndef VERDICT_DECIDE_H
-#define VERDICT_DECIDE_H
+#ifndef POLICY_VERDICT_DECIDE_H
+#define POLICY_VERDICT_DECIDE_H
 
 #include "policy/identity/identity.h"
 

@@ -1,8 +1,8 @@
 /* Why the rules said what they said: every rule in order with its outcome, the
  * values its condition read, and a plain sentence. Decides nothing: it looks at a
  * verdict that counts. */
-#ifndef VERDICT_EXPLAIN_H
-#define VERDICT_EXPLAIN_H
+#ifndef POLICY_VERDICT_EXPLAIN_H
+#define POLICY_VERDICT_EXPLAIN_H
 
 #include <jansson.h>
 

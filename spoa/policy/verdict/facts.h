@@ -1,7 +1,7 @@
 /* Facts of a request as values of conditions: one view a decision, each value
  * made when a condition first asks for it. Not for other folders. */
-#ifndef VERDICT_FACTS_H
-#define VERDICT_FACTS_H
+#ifndef POLICY_VERDICT_FACTS_H
+#define POLICY_VERDICT_FACTS_H
 
 #include "policy/verdict/tool.h"
 

@@ -1,6 +1,6 @@
 /* What a chat request offers, while it is read; for tool_offered.c and offered_tool.c. */
-#ifndef VERDICT_OFFERED_H
-#define VERDICT_OFFERED_H
+#ifndef POLICY_VERDICT_OFFERED_H
+#define POLICY_VERDICT_OFFERED_H
 
 #include "policy/verdict/cuts.h"
 

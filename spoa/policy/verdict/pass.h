@@ -1,6 +1,6 @@
 /* One decision in the making, for decide.c, choose.c, answer.c and tool.c only. */
-#ifndef VERDICT_PASS_H
-#define VERDICT_PASS_H
+#ifndef POLICY_VERDICT_PASS_H
+#define POLICY_VERDICT_PASS_H
 
 #include "policy/verdict/facts.h"
 

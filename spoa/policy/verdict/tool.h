@@ -6,8 +6,8 @@
  * Asked are the rules that fit: one whose condition does not read mcp.method is for calls (struct
  * tool_call has a name or a URI), so that `deny: true` ends no handshake; one that reads it is
  * asked about each MCP request. */
-#ifndef VERDICT_TOOL_H
-#define VERDICT_TOOL_H
+#ifndef POLICY_VERDICT_TOOL_H
+#define POLICY_VERDICT_TOOL_H
 
 #include "policy/verdict/answer.h"
 

@@ -1,8 +1,8 @@
 /* Lists without what their reader may not use: pages of MCP's lists and the tools that a chat
  * request offers, as edits of their bytes. All that stays is byte for byte what the server
  * said, cursors too: a page may be empty and go on. */
-#ifndef VERDICT_TOOL_FILTER_H
-#define VERDICT_TOOL_FILTER_H
+#ifndef POLICY_VERDICT_TOOL_FILTER_H
+#define POLICY_VERDICT_TOOL_FILTER_H
 
 #include "policy/verdict/tool.h"
 #include "scan/text/body.h"

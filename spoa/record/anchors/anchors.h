@@ -2,8 +2,8 @@
  * thread of its own with a loop. Each place has its own turn, every so many seconds; one that
  * is away is tried again, 1, 2, 4 … 60 seconds later, with the checkpoint that is the newest by
  * then, and delays nothing else. Each answer is a record of type "anchor". */
-#ifndef ANCHORS_ANCHORS_H
-#define ANCHORS_ANCHORS_H
+#ifndef RECORD_ANCHORS_ANCHORS_H
+#define RECORD_ANCHORS_ANCHORS_H
 
 #include "record/audit/audit.h"
 

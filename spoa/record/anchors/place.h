@@ -1,7 +1,7 @@
 /* One place, and the ways to take a checkpoint to it. owner: the thread tg-anchors, but what is
  * in `shown`. */
-#ifndef ANCHORS_PLACE_H
-#define ANCHORS_PLACE_H
+#ifndef RECORD_ANCHORS_PLACE_H
+#define RECORD_ANCHORS_PLACE_H
 
 #include <ev.h>
 #include <openssl/ts.h>

@@ -1,8 +1,8 @@
 /* A witness of other logs (C2SP tlog-witness): cosigns a checkpoint where it continues what was
  * cosigned before of that origin. What was is kept in a file, which is synced before the
  * cosignature leaves. The HTTP around it is operator/server/witnessing.c's. */
-#ifndef ANCHORS_WITNESS_H
-#define ANCHORS_WITNESS_H
+#ifndef RECORD_ANCHORS_WITNESS_H
+#define RECORD_ANCHORS_WITNESS_H
 
 #include "base/metrics.h"
 #include "policy/config/config.h"

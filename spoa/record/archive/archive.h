@@ -1,7 +1,7 @@
 /* Where compressed segments are kept outside of this machine: a folder (a mount), or an
  * S3-compatible store. What was put is read back and compared before it counts. */
-#ifndef KEEP_ARCHIVE_H
-#define KEEP_ARCHIVE_H
+#ifndef RECORD_ARCHIVE_ARCHIVE_H
+#define RECORD_ARCHIVE_ARCHIVE_H
 
 #include "record/archive/files.h"
 

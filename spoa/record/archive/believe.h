@@ -2,8 +2,8 @@
  * nothing old; nor does one that is far ahead at a start: JOURNAL.keep/NODE.clock has the last
  * time that was believed, and one that is BELIEVE_S or more after it is not, until someone
  * writes the right time into that file. */
-#ifndef KEEP_BELIEVE_H
-#define KEEP_BELIEVE_H
+#ifndef RECORD_ARCHIVE_BELIEVE_H
+#define RECORD_ARCHIVE_BELIEVE_H
 
 #include "record/archive/manifest.h"
 

@@ -1,7 +1,7 @@
 /* Files in the folders next to the journal, and in an archive that is a folder: base/replace.h,
  * but the disk's last bytes are the journal's. */
-#ifndef KEEP_FILES_H
-#define KEEP_FILES_H
+#ifndef RECORD_ARCHIVE_FILES_H
+#define RECORD_ARCHIVE_FILES_H
 
 #include <stdatomic.h>
 #include <sys/statvfs.h>

@@ -1,8 +1,8 @@
 /* Retention: a thread that compresses, archives and trims closed segments. It reads the
  * journal's folder and removes whole closed segments from it; it never touches the open one,
  * holds no lock that a commit waits for, and has the lowest priority for processor and disk. */
-#ifndef KEEP_KEEP_H
-#define KEEP_KEEP_H
+#ifndef RECORD_ARCHIVE_KEEP_H
+#define RECORD_ARCHIVE_KEEP_H
 
 #include "record/audit/audit.h"
 

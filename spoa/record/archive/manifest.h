@@ -1,8 +1,8 @@
 /* What a compressed segment holds, in a small file next to it, NODE-BOOT-SEQ.json, here and in
  * an archive. It stays in JOURNAL.keep when the segment is trimmed: the list of what can be
  * restored. */
-#ifndef KEEP_MANIFEST_H
-#define KEEP_MANIFEST_H
+#ifndef RECORD_ARCHIVE_MANIFEST_H
+#define RECORD_ARCHIVE_MANIFEST_H
 
 #include "base/clock.h"
 #include "record/journal/chain.h"

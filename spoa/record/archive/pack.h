@@ -1,7 +1,7 @@
 /* A closed segment's compressed form: JOURNAL.keep/NODE-BOOT-SEQ.jsonl.zst, and its manifest.
  */
-#ifndef KEEP_PACK_H
-#define KEEP_PACK_H
+#ifndef RECORD_ARCHIVE_PACK_H
+#define RECORD_ARCHIVE_PACK_H
 
 #include "record/archive/files.h"
 #include "record/archive/manifest.h"

@@ -1,6 +1,6 @@
 /* An S3-compatible store over libcurl, which signs (AWS Signature Version 4). */
-#ifndef KEEP_S3_H
-#define KEEP_S3_H
+#ifndef RECORD_ARCHIVE_S3_H
+#define RECORD_ARCHIVE_S3_H
 
 #include "record/archive/archive.h"
 

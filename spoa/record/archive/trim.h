@@ -1,6 +1,6 @@
 /* Which closed segments are to go, and the record that says so before they do. */
-#ifndef KEEP_TRIM_H
-#define KEEP_TRIM_H
+#ifndef RECORD_ARCHIVE_TRIM_H
+#define RECORD_ARCHIVE_TRIM_H
 
 #include "record/archive/manifest.h"
 

@@ -8,8 +8,8 @@
  * While the disk refuses, entries are answered ERR_IO at once and audit_ready is
  * false; every 100 ms the thread tries again, first with a record of type
  * "resume" that counts what was refused. The chain has no gap. */
-#ifndef AUDIT_AUDIT_H
-#define AUDIT_AUDIT_H
+#ifndef RECORD_AUDIT_AUDIT_H
+#define RECORD_AUDIT_AUDIT_H
 
 #include "base/buf.h"
 #include "base/keyfile.h"

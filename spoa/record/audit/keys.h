@@ -4,8 +4,8 @@
  * What the offline root stated goes into the journal as such records too. JOURNAL.keys, next to
  * the journal, repeats the statements of all of them, for starts and verifiers that do not read
  * the whole journal. */
-#ifndef AUDIT_KEYS_H
-#define AUDIT_KEYS_H
+#ifndef RECORD_AUDIT_KEYS_H
+#define RECORD_AUDIT_KEYS_H
 
 #include <pthread.h>
 #include <stdatomic.h>

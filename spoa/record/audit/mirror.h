@@ -5,8 +5,8 @@
  * one entry: the id of the last, field g {"first","last","segment","how"}. It keeps no memory
  * of its own: where to go on it asks the stream. A thread of its own, so that a slow Redis
  * never holds up a sync. */
-#ifndef AUDIT_MIRROR_H
-#define AUDIT_MIRROR_H
+#ifndef RECORD_AUDIT_MIRROR_H
+#define RECORD_AUDIT_MIRROR_H
 
 #include "base/buf.h"
 #include "base/metrics.h"

@@ -1,7 +1,7 @@
 /* What goes to telemetry next to a record: what the record does not say, or says only in words. It
  * is made where somebody is told (audit_tell()), by the worker, which copies and computes nothing. */
-#ifndef AUDIT_NOTE_H
-#define AUDIT_NOTE_H
+#ifndef RECORD_AUDIT_NOTE_H
+#define RECORD_AUDIT_NOTE_H
 
 #include <stdbool.h>
 #include <stdint.h>

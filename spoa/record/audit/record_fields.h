@@ -1,8 +1,8 @@
 /* What records of decisions and completions hold: a row a field, by which steps/record*.c
  * writes it, the commands list, explain, sum and judge it again, and docs/audit.md documents it
  * (test_docs compares; every record of the scenario ring is held against it). */
-#ifndef AUDIT_RECORD_FIELDS_H
-#define AUDIT_RECORD_FIELDS_H
+#ifndef RECORD_AUDIT_RECORD_FIELDS_H
+#define RECORD_AUDIT_RECORD_FIELDS_H
 
 #include <stdint.h>
 #include <string.h>

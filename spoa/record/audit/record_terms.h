@@ -1,8 +1,8 @@
 /* What records are searched by: a row a term. `tollgate audit search` makes its options of the
  * rows, the index of a segment holds their values, counting goes by them, and docs/audit.md
  * lists them. A later field of records that is searched for is one more row. */
-#ifndef AUDIT_RECORD_TERMS_H
-#define AUDIT_RECORD_TERMS_H
+#ifndef RECORD_AUDIT_RECORD_TERMS_H
+#define RECORD_AUDIT_RECORD_TERMS_H
 
 #include "record/index/index.h"
 

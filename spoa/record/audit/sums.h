@@ -8,8 +8,8 @@
  * are whole in it; of one that it cuts the lines are read. The file is a header, a row a block,
  * then the sections, whose numbers are LEB128, and little-endian in the tables. A section with
  * more than SUMS_ROWS rows is left out: then that block's lines are read. */
-#ifndef AUDIT_SUMS_H
-#define AUDIT_SUMS_H
+#ifndef RECORD_AUDIT_SUMS_H
+#define RECORD_AUDIT_SUMS_H
 
 #include "record/audit/usage.h"
 #include "record/index/index.h"

@@ -6,8 +6,8 @@
  * journal's lines, and hands the range over when it has caught up. No checkpoint until then.
  *
  * All functions but those marked are the audit thread's, or its starter's before it. */
-#ifndef AUDIT_TREE_H
-#define AUDIT_TREE_H
+#ifndef RECORD_AUDIT_TREE_H
+#define RECORD_AUDIT_TREE_H
 
 #include "base/metrics.h"
 #include "policy/config/config.h"

@@ -1,7 +1,7 @@
 /* What tree.c (the audit thread's side), tree_files.c (tg-tree) and tree_range.c (the start)
  * share. */
-#ifndef AUDIT_TREE_PRIVATE_H
-#define AUDIT_TREE_PRIVATE_H
+#ifndef RECORD_AUDIT_TREE_PRIVATE_H
+#define RECORD_AUDIT_TREE_PRIVATE_H
 
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,7 +1,7 @@
 /* What was used and what it cost, summed over records by who, what and where: tollgate usage.
  */
-#ifndef AUDIT_USAGE_H
-#define AUDIT_USAGE_H
+#ifndef RECORD_AUDIT_USAGE_H
+#define RECORD_AUDIT_USAGE_H
 
 #include "base/buf.h"
 #include "record/audit/record_fields.h"

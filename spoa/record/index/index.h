@@ -13,8 +13,8 @@
  * each 16 KB block of the tables; the header has its own
  *
  * Numbers in `more` and `postings` are LEB128. */
-#ifndef INDEX_INDEX_H
-#define INDEX_INDEX_H
+#ifndef RECORD_INDEX_INDEX_H
+#define RECORD_INDEX_INDEX_H
 
 #include "base/buf.h"
 #include "base/sha256.h"

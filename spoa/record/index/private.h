@@ -1,6 +1,6 @@
 /* The file's layout, for who writes it and who reads it. */
-#ifndef INDEX_PRIVATE_H
-#define INDEX_PRIVATE_H
+#ifndef RECORD_INDEX_PRIVATE_H
+#define RECORD_INDEX_PRIVATE_H
 
 #include <stdlib.h>
 

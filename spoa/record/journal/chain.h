@@ -11,8 +11,8 @@
  * type "boot". A commit covers the records first..seq, whose last hash is head;
  * its signature is Ed25519 over the bytes of the commit object, braces included.
  * The stamps are written in exactly this order and form, and read so. */
-#ifndef STORE_CHAIN_H
-#define STORE_CHAIN_H
+#ifndef RECORD_JOURNAL_CHAIN_H
+#define RECORD_JOURNAL_CHAIN_H
 
 #include "base/buf.h"
 #include "base/caps.h"

@@ -3,8 +3,8 @@
  * other programs may have touched: whatever it finds is an error or a gap, never a
  * crash. Separate from the mirror, which is its only user in the daemon: this has
  * no Redis, that has no files. */
-#ifndef STORE_FOLLOW_H
-#define STORE_FOLLOW_H
+#ifndef RECORD_JOURNAL_FOLLOW_H
+#define RECORD_JOURNAL_FOLLOW_H
 
 #include "base/codec/lines.h"
 #include "record/journal/journal.h"

@@ -5,8 +5,8 @@
  * the open segment is filled with NUL bytes, so that a sync has data to write and no
  * size to change: a reader stops at the first NUL. They are cut off when the segment
  * is left. One daemon at a time: the directory is locked. */
-#ifndef STORE_JOURNAL_H
-#define STORE_JOURNAL_H
+#ifndef RECORD_JOURNAL_JOURNAL_H
+#define RECORD_JOURNAL_JOURNAL_H
 
 #include <sys/types.h>
 

@@ -15,8 +15,8 @@
  * a signer, and by "record SEQ" where it stands in the journal; blank lines and those that begin
  * with # are read over. In a record: `statement` and `signatures`. A statement proves itself:
  * whoever brings it need not be trusted. Pure. */
-#ifndef STORE_KEYRING_H
-#define STORE_KEYRING_H
+#ifndef RECORD_JOURNAL_KEYRING_H
+#define RECORD_JOURNAL_KEYRING_H
 
 #include "base/buf.h"
 #include "base/caps.h"

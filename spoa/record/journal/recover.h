@@ -1,7 +1,7 @@
 /* What a starting daemon does with the journal it finds: verify its end, cut off
  * what no signature ever covered, and learn where the chain goes on. */
-#ifndef STORE_RECOVER_H
-#define STORE_RECOVER_H
+#ifndef RECORD_JOURNAL_RECOVER_H
+#define RECORD_JOURNAL_RECOVER_H
 
 #include "base/codec/lines.h"
 #include "record/journal/chain.h"

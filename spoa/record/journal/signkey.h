@@ -3,8 +3,8 @@
  * possibly several in one file (a key that was replaced still verifies what it
  * signed). A key's id is the first 16 hex digits of SHA-256 over the raw 32
  * public bytes. */
-#ifndef STORE_SIGNKEY_H
-#define STORE_SIGNKEY_H
+#ifndef RECORD_JOURNAL_SIGNKEY_H
+#define RECORD_JOURNAL_SIGNKEY_H
 
 #include "base/buf.h"
 

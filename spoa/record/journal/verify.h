@@ -2,8 +2,8 @@
  * every hash, every link, every signature, no gap. Finds the first bad sequence
  * number and what is wrong with it. Holds one commit's records, not the chain;
  * the signatures are checked in batches on every core. owner: one thread. */
-#ifndef STORE_VERIFY_H
-#define STORE_VERIFY_H
+#ifndef RECORD_JOURNAL_VERIFY_H
+#define RECORD_JOURNAL_VERIFY_H
 
 #include "base/clock.h"
 #include "record/journal/chain.h"

@@ -9,8 +9,8 @@
  *
  * A line `extra BASE64` before the index (C2SP tlog-proof) is read over: nothing vouches for
  *it. Reads what others may have written: a mistake is an error that names its line. Pure. */
-#ifndef PROOF_BUNDLE_H
-#define PROOF_BUNDLE_H
+#ifndef RECORD_PROOF_BUNDLE_H
+#define RECORD_PROOF_BUNDLE_H
 
 #include "record/journal/chain.h"
 #include "record/proof/note.h"

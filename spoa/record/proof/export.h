@@ -11,8 +11,8 @@
  *
  * since, until: RFC 3339 or null; head: the hash of record `last`; checkpoint: the newest note
  * (record/proof/note.h) of that node that was read, or null. Reads what others wrote. Pure. */
-#ifndef PROOF_EXPORT_H
-#define PROOF_EXPORT_H
+#ifndef RECORD_PROOF_EXPORT_H
+#define RECORD_PROOF_EXPORT_H
 
 #include <jansson.h>
 

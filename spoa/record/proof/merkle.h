@@ -2,8 +2,8 @@
  * 2.1 has the proofs' algorithms). Leaf i is record i+1 of the chain, over all boots:
  * SHA-256(0x00 ‖ the record's 32 hash bytes); a node is SHA-256(0x01 ‖ left ‖ right). Pure: no
  * file, no clock, no memory of its own. */
-#ifndef PROOF_MERKLE_H
-#define PROOF_MERKLE_H
+#ifndef RECORD_PROOF_MERKLE_H
+#define RECORD_PROOF_MERKLE_H
 
 #include "base/sha256.h"
 

@@ -3,8 +3,8 @@
  * Ed25519 key's id is SHA-256(NAME ‖ 0x0A ‖ 0x01 ‖ key)[:4], a cosigner's (tlog-cosignature)
  * has 0x04 for 0x01 and signs "cosignature/v1\ntime T\n" ‖ the text; its value is an 8-byte
  * time ‖ signature. Pure. */
-#ifndef PROOF_NOTE_H
-#define PROOF_NOTE_H
+#ifndef RECORD_PROOF_NOTE_H
+#define RECORD_PROOF_NOTE_H
 
 #include "base/buf.h"
 #include "base/codec/note_name.h"

@@ -1,8 +1,8 @@
 /* The hashes that prove one leaf, gathered while all leaves pass by in their order: for who has
  * the lines of a journal and no tree of them. What a source knows already is taken from it, so
  * that only the leaves after those need to pass. Pure. owner: one thread. */
-#ifndef PROOF_PATH_H
-#define PROOF_PATH_H
+#ifndef RECORD_PROOF_PATH_H
+#define RECORD_PROOF_PATH_H
 
 #include "record/proof/merkle.h"
 

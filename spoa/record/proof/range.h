@@ -1,8 +1,8 @@
 /* A compact range as records hold it: boot records have `"tree":{"size":N,"range":[HEX…]}`,
  * checkpoint records have size and range at their top level. N is the record's own sequence
  * number less one. Pure. */
-#ifndef PROOF_RANGE_H
-#define PROOF_RANGE_H
+#ifndef RECORD_PROOF_RANGE_H
+#define RECORD_PROOF_RANGE_H
 
 #include "base/buf.h"
 #include "record/proof/merkle.h"

@@ -4,8 +4,8 @@
  * made of at most 255 hashes. Only ever appended to, never synced with a commit: rebuilt from
  * the journal's lines where they are short or wrong. What is read from them proves nothing by
  * itself: a proof holds by its checkpoint or not. */
-#ifndef PROOF_TILES_H
-#define PROOF_TILES_H
+#ifndef RECORD_PROOF_TILES_H
+#define RECORD_PROOF_TILES_H
 
 #include "base/buf.h"
 #include "record/proof/merkle.h"

@@ -2,8 +2,8 @@
  * against every checkpoint that the chain has and against one old note. A chain that begins
  * after its first record has a tree from the first `boot` or `checkpoint` record on that says
  * the range before it. owner: one thread. */
-#ifndef PROOF_TREE_CHECK_H
-#define PROOF_TREE_CHECK_H
+#ifndef RECORD_PROOF_TREE_CHECK_H
+#define RECORD_PROOF_TREE_CHECK_H
 
 #include "record/journal/verify.h"
 #include "record/proof/note.h"

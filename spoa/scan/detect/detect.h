@@ -1,8 +1,8 @@
 /* Finding entities in text: the face of detect/ for the other layers.
  * Rules are data (policies/detectors/ *.yaml); a rule set is immutable once
  * loaded and shared by all threads; each thread brings its own scratch. */
-#ifndef DETECT_DETECT_H
-#define DETECT_DETECT_H
+#ifndef SCAN_DETECT_DETECT_H
+#define SCAN_DETECT_DETECT_H
 
 #include "base/arena.h"
 #include "base/buf.h"

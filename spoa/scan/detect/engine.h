@@ -1,6 +1,6 @@
 /* What the parts of the engine share. Not included outside detect/ itself. */
-#ifndef DETECT_ENGINE_H
-#define DETECT_ENGINE_H
+#ifndef SCAN_DETECT_ENGINE_H
+#define SCAN_DETECT_ENGINE_H
 
 #include "scan/detect/detect.h"
 #include "scan/detect/rules/scratch.h"

@@ -1,7 +1,7 @@
 /* What a rule set holds, for those who list, test and time it. Views live as long as the
  * rules. */
-#ifndef DETECT_INFO_H
-#define DETECT_INFO_H
+#ifndef SCAN_DETECT_INFO_H
+#define SCAN_DETECT_INFO_H
 
 #include "scan/detect/detect.h"
 

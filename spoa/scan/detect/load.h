@@ -1,6 +1,6 @@
 /* What the two halves of the loader share. Not included outside load*.c. */
-#ifndef DETECT_LOAD_H
-#define DETECT_LOAD_H
+#ifndef SCAN_DETECT_LOAD_H
+#define SCAN_DETECT_LOAD_H
 
 #include "base/codec/yaml.h"
 #include "scan/detect/engine.h"

@@ -1,8 +1,8 @@
 /* What of a text that goes on may be the beginning of something: the engine's part of it,
  * for stream/. Tokens are what separators part: after one, a word, a number or a key is
  * over. Not included outside detect/. */
-#ifndef DETECT_OPEN_H
-#define DETECT_OPEN_H
+#ifndef SCAN_DETECT_OPEN_H
+#define SCAN_DETECT_OPEN_H
 
 #include "scan/detect/detect.h"
 

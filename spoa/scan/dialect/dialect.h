@@ -1,8 +1,8 @@
 /* Dialects: families of wire formats. A family's endpoints are rows by path; each says by
  * which table a request's body is read. What else differs between providers is the error
  * document, the usage counts, the stream's events. */
-#ifndef DIALECT_DIALECT_H
-#define DIALECT_DIALECT_H
+#ifndef SCAN_DIALECT_DIALECT_H
+#define SCAN_DIALECT_DIALECT_H
 
 #include "base/buf.h"
 #include "base/price/price.h"

@@ -1,6 +1,6 @@
 /* What a family is made of. Private to dialect/. */
-#ifndef DIALECT_FAMILY_H
-#define DIALECT_FAMILY_H
+#ifndef SCAN_DIALECT_FAMILY_H
+#define SCAN_DIALECT_FAMILY_H
 
 #include "scan/dialect/usage.h"
 #include "scan/mcp/refusal.h"

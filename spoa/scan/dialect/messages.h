@@ -1,8 +1,8 @@
 /* The request of Anthropic's Messages API, which comes alone, in batches and inside other
  * providers' bodies: https://docs.anthropic.com/en/api/messages. Content blocks nest: a
  * tool's result and a document hold blocks of their own. */
-#ifndef DIALECT_MESSAGES_H
-#define DIALECT_MESSAGES_H
+#ifndef SCAN_DIALECT_MESSAGES_H
+#define SCAN_DIALECT_MESSAGES_H
 
 /* clang-format off */
 #define AT_M(at) at "messages[*]"

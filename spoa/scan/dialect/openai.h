@@ -1,6 +1,6 @@
 /* OpenAI's tables, which other families' servers read by as well. */
-#ifndef DIALECT_OPENAI_H
-#define DIALECT_OPENAI_H
+#ifndef SCAN_DIALECT_OPENAI_H
+#define SCAN_DIALECT_OPENAI_H
 
 #include "scan/dialect/family.h"
 

@@ -1,8 +1,8 @@
 /* What belongs to one provider, its key and mostly its model: a response or a conversation that
  * it keeps, a file that was uploaded to it, reasoning that it signed or sealed. A request that
  * brings one goes where it was made. Any thread. */
-#ifndef DIALECT_OWNED_H
-#define DIALECT_OWNED_H
+#ifndef SCAN_DIALECT_OWNED_H
+#define SCAN_DIALECT_OWNED_H
 
 #include "scan/dialect/dialect.h"
 

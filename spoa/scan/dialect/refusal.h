@@ -1,8 +1,8 @@
 /* Why a provider did not answer, in its own words: what decides whether another target may do
  * better. One table of words and one of sentences for all families: servers of one borrow those
  * of another. Any thread. */
-#ifndef DIALECT_REFUSAL_H
-#define DIALECT_REFUSAL_H
+#ifndef SCAN_DIALECT_REFUSAL_H
+#define SCAN_DIALECT_REFUSAL_H
 
 #include "base/arena.h"
 #include "base/span.h"

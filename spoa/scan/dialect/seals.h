@@ -1,6 +1,6 @@
 /* Where clients send back what an OpenAI-like provider sealed. */
-#ifndef DIALECT_SEALS_H
-#define DIALECT_SEALS_H
+#ifndef SCAN_DIALECT_SEALS_H
+#define SCAN_DIALECT_SEALS_H
 
 /* clang-format off */
 /* Items of POST /responses, and what gateways to models that reason put into messages of

@@ -1,7 +1,7 @@
 /* What an answer counts of itself: its reader says of each value where it is, and goes down the
  * rows of the family with it (scan/dialect/usage_rows.c). owner: whoever reads the document. */
-#ifndef DIALECT_USAGE_H
-#define DIALECT_USAGE_H
+#ifndef SCAN_DIALECT_USAGE_H
+#define SCAN_DIALECT_USAGE_H
 
 #include "base/arena.h"
 #include "base/codec/json.h"

@@ -3,8 +3,8 @@
  * counts (in a long text less), and a few patterns of high precision; what a user only quotes
  * and talks about (mentions) does not count. The model is immutable and shared by all threads;
  * a score needs some twenty kilobytes of stack whatever the text's size. */
-#ifndef INJECT_INJECT_H
-#define INJECT_INJECT_H
+#ifndef SCAN_INJECT_INJECT_H
+#define SCAN_INJECT_INJECT_H
 
 #include "base/arena.h"
 #include "base/buf.h"

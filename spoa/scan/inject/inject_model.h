@@ -1,6 +1,6 @@
 /* The model as it is stored and as it is scored; for inject_score.c, the trainer and tests. */
-#ifndef INJECT_MODEL_H
-#define INJECT_MODEL_H
+#ifndef SCAN_INJECT_INJECT_MODEL_H
+#define SCAN_INJECT_INJECT_MODEL_H
 
 #include "base/buf.h"
 #include "scan/inject/inject.h"

@@ -2,8 +2,8 @@
  * words that the walk hands on, so that what hides a word from a reader of bytes does not
  * hide it from them, and they cost next to nothing where none of their words is there.
  * Mentions are the same over what is around a quotation (mentions.yaml). */
-#ifndef INJECT_PATTERN_H
-#define INJECT_PATTERN_H
+#ifndef SCAN_INJECT_INJECT_PATTERN_H
+#define SCAN_INJECT_INJECT_PATTERN_H
 
 #include "base/codec/yaml.h"
 #include "scan/inject/inject_walk.h"

@@ -1,7 +1,7 @@
 /* What a text quotes: stretches between quotation marks of any language, code in back-quotes,
  * lines after '>'. The injection score asks what a text says around them. */
-#ifndef INJECT_QUOTE_H
-#define INJECT_QUOTE_H
+#ifndef SCAN_INJECT_INJECT_QUOTE_H
+#define SCAN_INJECT_INJECT_QUOTE_H
 
 #include <stdbool.h>
 

@@ -10,8 +10,8 @@
  * Features are hashes of words (one, two, three, and two with a gap) and of characters
  * (five in a row in alphabets, fewer where a character says more; one to four where
  * words are not separated). */
-#ifndef INJECT_WALK_H
-#define INJECT_WALK_H
+#ifndef SCAN_INJECT_INJECT_WALK_H
+#define SCAN_INJECT_INJECT_WALK_H
 
 #include <endian.h>
 #include <stdbool.h>

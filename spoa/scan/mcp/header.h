@@ -1,8 +1,8 @@
 /* The header fields of an MCP request, which say again what its body says: servers and what is
  * before them route by them. They must be equal, or two readers of one request would see two.
  * Revision 2026-07-28, "Transports", "Streamable HTTP"; -32020 where they are not. */
-#ifndef MCP_HEADER_H
-#define MCP_HEADER_H
+#ifndef SCAN_MCP_HEADER_H
+#define SCAN_MCP_HEADER_H
 
 #include "base/codec/http.h"
 #include "scan/mcp/message.h"

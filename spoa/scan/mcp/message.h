@@ -2,8 +2,8 @@
  * body. Span in, struct out: the one reader for who decides on a message and who sends it on,
  * so that both read the same method, name and arguments. Revisions 2025-03-26 to 2025-11-25
  * (sessions) and 2026-07-28 (none; each request says its revision in params._meta). */
-#ifndef MCP_MESSAGE_H
-#define MCP_MESSAGE_H
+#ifndef SCAN_MCP_MESSAGE_H
+#define SCAN_MCP_MESSAGE_H
 
 #include "base/arena.h"
 #include "base/span.h"

@@ -1,8 +1,8 @@
 /* Results of tools and the form that their tool promises (outputSchema): clients refuse what
  * does not fit, and some end the agent's run. JSON Schema 2020-12, as far as a text that was
  * replaced may break it. */
-#ifndef MCP_OUTPUT_H
-#define MCP_OUTPUT_H
+#ifndef SCAN_MCP_OUTPUT_H
+#define SCAN_MCP_OUTPUT_H
 
 #include "base/span.h"
 

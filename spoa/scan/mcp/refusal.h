@@ -1,7 +1,7 @@
 /* What a client of MCP is told instead of an answer: an error of JSON-RPC, or a result of a
  * tool that says so (isError), which an agent reads and goes on. */
-#ifndef MCP_REFUSAL_H
-#define MCP_REFUSAL_H
+#ifndef SCAN_MCP_REFUSAL_H
+#define SCAN_MCP_REFUSAL_H
 
 #include "base/buf.h"
 #include "scan/mcp/message.h"

@@ -2,8 +2,8 @@
  * that a client gets is the server's and what binds it to whom it was given, so that it is
  * valid for nobody else, and on every daemon that has the key, after a restart too. Nothing is
  * kept. */
-#ifndef MCP_SESSION_H
-#define MCP_SESSION_H
+#ifndef SCAN_MCP_SESSION_H
+#define SCAN_MCP_SESSION_H
 
 #include "base/arena.h"
 #include "base/sha256.h"

@@ -1,8 +1,8 @@
 /* What an external recogniser is asked and what it answers: three shapes of HTTP
  * bodies. No I/O here. An answer is somebody else's: one that does not say exactly
  * what was asked for is an error, never half believed. */
-#ifndef RECOGNISER_RECOGNISER_H
-#define RECOGNISER_RECOGNISER_H
+#ifndef SCAN_RECOGNISER_RECOGNISER_H
+#define SCAN_RECOGNISER_RECOGNISER_H
 
 #include "scan/detect/detect.h"
 

@@ -1,8 +1,8 @@
 /* Long runs of base64, base32 or hexadecimal in a text, and whether they decode to text.
  * They may be written as MIME, PEM, URLs, JSON and code write them: in either alphabet,
  * padded or not, in lines, with percent and backslash escapes, in pieces between quotes. */
-#ifndef TEXT_BLOB_H
-#define TEXT_BLOB_H
+#ifndef SCAN_TEXT_BLOB_H
+#define SCAN_TEXT_BLOB_H
 
 #include "base/span.h"
 

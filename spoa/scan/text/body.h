@@ -1,8 +1,8 @@
 /* Reading a request body: from raw bytes to segments with roles and positions,
  * and to the facts that routing, policy and quota need. No decision is made
  * here; what must be refused is returned as a struct body_refusal. */
-#ifndef TEXT_BODY_H
-#define TEXT_BODY_H
+#ifndef SCAN_TEXT_BODY_H
+#define SCAN_TEXT_BODY_H
 
 #include "base/arena.h"
 #include "base/buf.h"

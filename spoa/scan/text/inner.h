@@ -1,8 +1,8 @@
 /* JSON that is a text of its own: the arguments of a call that an agent sends back, a tool's
  * result, what a member of those holds as JSON again. It is scanned as what its escapes spell,
  * and what is put in place is escaped as it must be there. */
-#ifndef TEXT_INNER_H
-#define TEXT_INNER_H
+#ifndef SCAN_TEXT_INNER_H
+#define SCAN_TEXT_INNER_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,6 +1,6 @@
 /* The Content-Type of a body (RFC 9110 8.3), as far as it says how to read. */
-#ifndef TEXT_MEDIA_H
-#define TEXT_MEDIA_H
+#ifndef SCAN_TEXT_MEDIA_H
+#define SCAN_TEXT_MEDIA_H
 
 #include "base/span.h"
 

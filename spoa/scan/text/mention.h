@@ -2,8 +2,8 @@
  * of values (Aho and Corasick, "Efficient string matching", CACM 18.6). A place counts
  * where the value begins and ends as a token does: no letter or digit goes on across
  * its ends. A value also counts in the spelling it has inside JSON strings and URLs. */
-#ifndef TEXT_MENTION_H
-#define TEXT_MENTION_H
+#ifndef SCAN_TEXT_MENTION_H
+#define SCAN_TEXT_MENTION_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -1,7 +1,7 @@
 /* Which members name models, by what they are called: bodies name them at places that no row
  * of a table knows. */
-#ifndef TEXT_MODEL_NAMES_H
-#define TEXT_MODEL_NAMES_H
+#ifndef SCAN_TEXT_MODEL_NAMES_H
+#define SCAN_TEXT_MODEL_NAMES_H
 
 #include "scan/text/body.h"
 

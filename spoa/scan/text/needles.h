@@ -1,8 +1,8 @@
 /* A few values, each looked for as it is and as digits spell it, in many texts: a filter of
  * their pieces of four bytes says of nearly every text that none is in it, by a look at four
  * bytes in twenty-nine or fewer. */
-#ifndef TEXT_NEEDLES_H
-#define TEXT_NEEDLES_H
+#ifndef SCAN_TEXT_NEEDLES_H
+#define SCAN_TEXT_NEEDLES_H
 
 #include "base/codec/digits.h"
 #include "base/span.h"

@@ -1,6 +1,6 @@
 /* A JSON number literal as the texts that it may stand for. */
-#ifndef TEXT_NUMBER_H
-#define TEXT_NUMBER_H
+#ifndef SCAN_TEXT_NUMBER_H
+#define SCAN_TEXT_NUMBER_H
 
 #include "base/arena.h"
 #include "base/span.h"

@@ -1,8 +1,8 @@
 /* What nobody can read in a text: data URIs that are no text, and long runs of base64,
  * base32 or hexadecimal that decode to none. It does not matter where the text is:
  * any dialect, a key, a form, a query. */
-#ifndef TEXT_OPAQUE_H
-#define TEXT_OPAQUE_H
+#ifndef SCAN_TEXT_OPAQUE_H
+#define SCAN_TEXT_OPAQUE_H
 
 #include "scan/text/body.h"
 

@@ -1,8 +1,8 @@
 /* Numbered placeholders for redacted values: <EMAIL_ADDRESS_1>. Numbers count
  * per entity from 1 in the order of first appearance; equal values get equal
  * numbers, so that a model can still tell them apart. One map a request. */
-#ifndef TEXT_PLACEHOLDER_H
-#define TEXT_PLACEHOLDER_H
+#ifndef SCAN_TEXT_PLACEHOLDER_H
+#define SCAN_TEXT_PLACEHOLDER_H
 
 #include "base/arena.h"
 #include "base/span.h"

@@ -2,8 +2,8 @@
  * blocks, and which turn of the model each belongs to. A turn is the model's messages and
  * the answers to its tool calls between; it ends where somebody says something else.
  * Private to text/: body_json.c tells it what it walks over. */
-#ifndef TEXT_REASONING_H
-#define TEXT_REASONING_H
+#ifndef SCAN_TEXT_REASONING_H
+#define SCAN_TEXT_REASONING_H
 
 #include "scan/text/table.h"
 

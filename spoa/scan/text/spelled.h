@@ -1,8 +1,8 @@
 /* What the escapes of JSON text spell (RFC 8259 7), where that text is itself the value of a
  * string: arguments of a call. It may come in pieces, and be no JSON after all: what is no
  * escape spells itself. */
-#ifndef TEXT_SPELLED_H
-#define TEXT_SPELLED_H
+#ifndef SCAN_TEXT_SPELLED_H
+#define SCAN_TEXT_SPELLED_H
 
 #include "base/buf.h"
 #include "base/span.h"

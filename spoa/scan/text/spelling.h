@@ -3,8 +3,8 @@
  * emphasis inside its brackets. It keeps its brackets, in one spelling or the other: without
  * them email_address_1 is a name in somebody's program. Who redacts and who restores share
  * this: what would be restored is what counts as taken. */
-#ifndef TEXT_SPELLING_H
-#define TEXT_SPELLING_H
+#ifndef SCAN_TEXT_SPELLING_H
+#define SCAN_TEXT_SPELLING_H
 
 #include "base/buf.h"
 #include "base/span.h"

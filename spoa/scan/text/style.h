@@ -1,7 +1,7 @@
 /* What takes the place of a finding: a policy's `with`. One redactor a request or
  * text: placeholders count on in it. */
-#ifndef TEXT_STYLE_H
-#define TEXT_STYLE_H
+#ifndef SCAN_TEXT_STYLE_H
+#define SCAN_TEXT_STYLE_H
 
 #include "base/arena.h"
 #include "base/span.h"

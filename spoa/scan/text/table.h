@@ -1,7 +1,7 @@
 /* By what a body is read: rows that give the strings of a wire format their roles and say
  * which members mean something. The tables are in dialect/, their readers here. */
-#ifndef TEXT_TABLE_H
-#define TEXT_TABLE_H
+#ifndef SCAN_TEXT_TABLE_H
+#define SCAN_TEXT_TABLE_H
 
 #include "scan/text/body.h"
 

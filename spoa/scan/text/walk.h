@@ -1,7 +1,7 @@
 /* The walk over a JSON body, for the files that share it: body_json.c descends, values.c
  * reads what a dialect reads, parts.c says what of it nobody can read. Private to text/. */
-#ifndef TEXT_WALK_H
-#define TEXT_WALK_H
+#ifndef SCAN_TEXT_WALK_H
+#define SCAN_TEXT_WALK_H
 
 #include "base/codec/json.h"
 #include "scan/text/model_names.h"

@@ -1,6 +1,6 @@
 /* A life of Redis' data, as quota_lives.c and quota_publish.c share it. */
-#ifndef QUOTA_LIVES_PRIVATE_H
-#define QUOTA_LIVES_PRIVATE_H
+#ifndef BUDGET_QUOTA_LIVES_QUOTA_LIVES_PRIVATE_H
+#define BUDGET_QUOTA_LIVES_QUOTA_LIVES_PRIVATE_H
 
 #include "budget/quota/quota_private.h"
 

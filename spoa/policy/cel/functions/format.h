@@ -1,6 +1,6 @@
 /* "...".format([...]) of the strings extension. */
-#ifndef CEL_FORMAT_H
-#define CEL_FORMAT_H
+#ifndef POLICY_CEL_FUNCTIONS_FORMAT_H
+#define POLICY_CEL_FUNCTIONS_FORMAT_H
 
 #include "policy/cel/fn.h"
 

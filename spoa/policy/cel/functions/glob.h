@@ -1,6 +1,6 @@
 /* Shell patterns: what the function glob() reads. */
-#ifndef CEL_GLOB_H
-#define CEL_GLOB_H
+#ifndef POLICY_CEL_FUNCTIONS_GLOB_H
+#define POLICY_CEL_FUNCTIONS_GLOB_H
 
 #include "base/span.h"
 

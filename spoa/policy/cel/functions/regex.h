@@ -1,6 +1,6 @@
 /* Regular expressions of matches(): RE2's syntax, run by PCRE2 within limits. */
-#ifndef CEL_REGEX_H
-#define CEL_REGEX_H
+#ifndef POLICY_CEL_FUNCTIONS_REGEX_H
+#define POLICY_CEL_FUNCTIONS_REGEX_H
 
 #include "base/arena.h"
 

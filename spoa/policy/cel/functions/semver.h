@@ -1,6 +1,6 @@
 /* Semantic Versioning 2.0.0 (semver.org), and ranges as package managers write them. */
-#ifndef CEL_SEMVER_H
-#define CEL_SEMVER_H
+#ifndef POLICY_CEL_FUNCTIONS_SEMVER_H
+#define POLICY_CEL_FUNCTIONS_SEMVER_H
 
 #include "base/span.h"
 

@@ -3,8 +3,8 @@
  * without a break above it, that has as many fields, where it reads like names. Rules
  * drawn with '-', '=', ':', '+' and '|' belong to any table. What is remembered makes
  * the whole linear as long as places are asked for in order. */
-#ifndef DETECT_COLUMNS_H
-#define DETECT_COLUMNS_H
+#ifndef SCAN_DETECT_CONTEXT_COLUMNS_H
+#define SCAN_DETECT_CONTEXT_COLUMNS_H
 
 #include "base/span.h"
 

@@ -1,6 +1,6 @@
 /* What the words around a value say of it. Not included outside detect/. */
-#ifndef DETECT_CONTEXT_H
-#define DETECT_CONTEXT_H
+#ifndef SCAN_DETECT_CONTEXT_CONTEXT_H
+#define SCAN_DETECT_CONTEXT_CONTEXT_H
 
 #include <string.h>
 

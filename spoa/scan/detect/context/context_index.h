@@ -1,7 +1,7 @@
 /* Of which lists of context words, an entity's for and against, one is near a place of a text.
  * Not included outside detect/. */
-#ifndef DETECT_CONTEXT_INDEX_H
-#define DETECT_CONTEXT_INDEX_H
+#ifndef SCAN_DETECT_CONTEXT_CONTEXT_INDEX_H
+#define SCAN_DETECT_CONTEXT_CONTEXT_INDEX_H
 
 #include "base/arena.h"
 #include "scan/detect/context/context.h"

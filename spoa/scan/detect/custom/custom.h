@@ -1,8 +1,8 @@
 /* Detectors of a policy's own: words, patterns, a dictionary, fingerprints of documents.
  * The policy reads its classes into these; they compile into one rule set with the rule
  * files (detect_load_with), and what they find is a finding like any other. */
-#ifndef DETECT_CUSTOM_H
-#define DETECT_CUSTOM_H
+#ifndef SCAN_DETECT_CUSTOM_CUSTOM_H
+#define SCAN_DETECT_CUSTOM_CUSTOM_H
 
 #include "base/codec/yaml.h"
 #include "scan/detect/rules/entities.h"

@@ -1,7 +1,7 @@
 /* What can be known of a policy's own pattern before it runs: where it can begin, how
  * far it can look, and in how many ways it can be tried. Not included outside detect/. */
-#ifndef DETECT_CUSTOM_REGEX_H
-#define DETECT_CUSTOM_REGEX_H
+#ifndef SCAN_DETECT_CUSTOM_CUSTOM_REGEX_H
+#define SCAN_DETECT_CUSTOM_CUSTOM_REGEX_H
 
 #include "base/arena.h"
 #include "scan/detect/prefilter/pattern.h"

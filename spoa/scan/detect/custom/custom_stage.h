@@ -1,7 +1,7 @@
 /* A policy's own detectors as part of a rule set: what the loader and the scan call. Not
  * included outside detect/. */
-#ifndef DETECT_CUSTOM_STAGE_H
-#define DETECT_CUSTOM_STAGE_H
+#ifndef SCAN_DETECT_CUSTOM_CUSTOM_STAGE_H
+#define SCAN_DETECT_CUSTOM_CUSTOM_STAGE_H
 
 #include "scan/detect/custom/custom.h"
 #include "scan/detect/custom/custom_regex.h"

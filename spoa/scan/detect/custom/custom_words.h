@@ -3,8 +3,8 @@
  * separate, other punctuation comes between words too. Scripts that are written
  * without blanks (Han, kana, Hangul, Thai and its neighbours) are read a character
  * a word, so that a term is found inside a sentence. Not included outside detect/. */
-#ifndef DETECT_CUSTOM_WORDS_H
-#define DETECT_CUSTOM_WORDS_H
+#ifndef SCAN_DETECT_CUSTOM_CUSTOM_WORDS_H
+#define SCAN_DETECT_CUSTOM_CUSTOM_WORDS_H
 
 #include "base/span.h"
 

@@ -1,8 +1,8 @@
 /* Words and phrases to find, few or a hundred thousand: whole words, case folded, any
  * run of blanks, dashes and '_' alike. One table for all classes of a policy. Not
  * included outside detect/. */
-#ifndef DETECT_DICTIONARY_H
-#define DETECT_DICTIONARY_H
+#ifndef SCAN_DETECT_CUSTOM_DICTIONARY_H
+#define SCAN_DETECT_CUSTOM_DICTIONARY_H
 
 #include "base/codec/yaml.h"
 #include "scan/detect/custom/custom_words.h"

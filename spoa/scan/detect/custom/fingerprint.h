@@ -2,8 +2,8 @@
  * winnowing (Schleimer, Wilkerson, Aiken, SIGMOD 2003) keeps the least of each eight.
  * Words are letters and digits with their case folded, so that layout, punctuation and
  * comments' stars do not count. Not included outside detect/, but for fingerprint_make. */
-#ifndef DETECT_FINGERPRINT_H
-#define DETECT_FINGERPRINT_H
+#ifndef SCAN_DETECT_CUSTOM_FINGERPRINT_H
+#define SCAN_DETECT_CUSTOM_FINGERPRINT_H
 
 #include "base/codec/yaml.h"
 #include "scan/detect/custom/custom_words.h"

@@ -1,7 +1,7 @@
 /* A text to measure with, the same in every run: e-mail, prose, code, logs, tables and
  * JSON in the proportions of a company's prompts, with numbers and names that change. */
-#ifndef DETECT_SAMPLE_TEXT_H
-#define DETECT_SAMPLE_TEXT_H
+#ifndef SCAN_DETECT_CUSTOM_SAMPLE_TEXT_H
+#define SCAN_DETECT_CUSTOM_SAMPLE_TEXT_H
 
 #include "base/buf.h"
 

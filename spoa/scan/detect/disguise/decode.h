@@ -1,8 +1,8 @@
 /* Blobs: runs of base64, base64url, hexadecimal, base32, base32hex or character codes that
  * stand for text. RFC 4648 without its strictness: padding is optional, lines may be wrapped,
  * a run may begin in the middle of a group. */
-#ifndef DETECT_DECODE_H
-#define DETECT_DECODE_H
+#ifndef SCAN_DETECT_DISGUISE_DECODE_H
+#define SCAN_DETECT_DISGUISE_DECODE_H
 
 #include "base/span.h"
 

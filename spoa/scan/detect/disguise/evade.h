@@ -2,8 +2,8 @@
  * were written plainly. It undoes Unicode's look-alikes, escapes, encodings and
  * spelling in views of the text (view.h), runs the rules on those, and brings what they
  * find back to the bytes of the original. Not included outside detect/. */
-#ifndef DETECT_EVADE_H
-#define DETECT_EVADE_H
+#ifndef SCAN_DETECT_DISGUISE_EVADE_H
+#define SCAN_DETECT_DISGUISE_EVADE_H
 
 #include "scan/detect/disguise/look.h"
 #include "scan/detect/disguise/view.h"

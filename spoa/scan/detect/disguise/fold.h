@@ -1,7 +1,7 @@
 /* What a character that is not plain ASCII may be written for, in bytes that may be no UTF-8.
  */
-#ifndef DETECT_FOLD_H
-#define DETECT_FOLD_H
+#ifndef SCAN_DETECT_DISGUISE_FOLD_H
+#define SCAN_DETECT_DISGUISE_FOLD_H
 
 #include <stdbool.h>
 #include <stddef.h>

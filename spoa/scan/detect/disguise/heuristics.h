@@ -1,6 +1,6 @@
 /* Heuristics: what the parts of the editor of guesses share. Not included elsewhere. */
-#ifndef DETECT_HEURISTICS_H
-#define DETECT_HEURISTICS_H
+#ifndef SCAN_DETECT_DISGUISE_HEURISTICS_H
+#define SCAN_DETECT_DISGUISE_HEURISTICS_H
 
 #include "scan/detect/disguise/evade.h"
 

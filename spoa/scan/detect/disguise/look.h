@@ -1,7 +1,7 @@
 /* Early reject of text without a disguise: which bytes of a block may be part of one, as bits,
  * by the block classifier (base/block.h). For nearly all of a text it is the only look. */
-#ifndef DETECT_LOOK_H
-#define DETECT_LOOK_H
+#ifndef SCAN_DETECT_DISGUISE_LOOK_H
+#define SCAN_DETECT_DISGUISE_LOOK_H
 
 #include "base/block.h"
 

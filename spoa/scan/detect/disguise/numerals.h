@@ -1,6 +1,6 @@
 /* policies/detectors/numerals.txt, as it is compiled in: ordered by the bytes of the words. */
-#ifndef DETECT_NUMERALS_H
-#define DETECT_NUMERALS_H
+#ifndef SCAN_DETECT_DISGUISE_NUMERALS_H
+#define SCAN_DETECT_DISGUISE_NUMERALS_H
 
 #include <stddef.h>
 

@@ -2,8 +2,8 @@
  * written. What only looks goes; what moves leaves a mark in the first view, since it may part
  * words, and none in the next. So do the ends of a string of a command: a link's address is
  * text in the first view, and not there in the next. */
-#ifndef DETECT_TERMINAL_H
-#define DETECT_TERMINAL_H
+#ifndef SCAN_DETECT_DISGUISE_TERMINAL_H
+#define SCAN_DETECT_DISGUISE_TERMINAL_H
 
 #include "scan/detect/disguise/unescape.h"
 

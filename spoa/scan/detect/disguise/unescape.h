@@ -2,8 +2,8 @@
  * Python and Markdown, percent (RFC 3986), HTML character references, quoted-printable
  * (RFC 2045). However often one notation is applied to itself (%252540, &amp;amp;#64;,
  * \\\\u0040), it is undone at once. */
-#ifndef DETECT_UNESCAPE_H
-#define DETECT_UNESCAPE_H
+#ifndef SCAN_DETECT_DISGUISE_UNESCAPE_H
+#define SCAN_DETECT_DISGUISE_UNESCAPE_H
 
 #include "base/span.h"
 

@@ -2,8 +2,8 @@
  * its bytes to the bytes of the original. An editor walks a source and says what it
  * would read otherwise; text that is far from any edit is not copied, so that a
  * view is a region of its source, with some context on both sides. */
-#ifndef DETECT_VIEW_H
-#define DETECT_VIEW_H
+#ifndef SCAN_DETECT_DISGUISE_VIEW_H
+#define SCAN_DETECT_DISGUISE_VIEW_H
 
 #include "base/span.h"
 

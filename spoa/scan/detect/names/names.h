@@ -5,8 +5,8 @@
  * The lists are data (policies/detectors/names/ *.txt), compiled into the program or
  * read from the folder names/ of a directory of rules. A rule file says `finder:
  * person` to bind an entity to a finder. */
-#ifndef DETECT_NAMES_H
-#define DETECT_NAMES_H
+#ifndef SCAN_DETECT_NAMES_NAMES_H
+#define SCAN_DETECT_NAMES_NAMES_H
 
 #include "base/codec/yaml.h"
 #include "scan/detect/rules/finding.h"

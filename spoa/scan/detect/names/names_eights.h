@@ -1,8 +1,8 @@
 /* Early reject of words: sets of words by up to eight letters at an end of each. A no is never
  * wrong, a yes means nothing. Letters of ASCII, without case; where there are others or
  * apostrophes, the answer is yes. Not included outside names*.c. */
-#ifndef DETECT_NAMES_EIGHTS_H
-#define DETECT_NAMES_EIGHTS_H
+#ifndef SCAN_DETECT_NAMES_NAMES_EIGHTS_H
+#define SCAN_DETECT_NAMES_NAMES_EIGHTS_H
 
 #include "base/span.h"
 

@@ -1,7 +1,7 @@
 /* The inside of the stage that finds names: words and runs of words of a text, and what
  * the finders share. Not included outside names*.c. */
-#ifndef DETECT_NAMES_RUN_H
-#define DETECT_NAMES_RUN_H
+#ifndef SCAN_DETECT_NAMES_NAMES_RUN_H
+#define SCAN_DETECT_NAMES_NAMES_RUN_H
 
 #include "scan/detect/names/names.h"
 #include "scan/detect/rules/scratch.h"

@@ -3,8 +3,8 @@
  * they match, and little else: what a regular language cannot say (look-arounds in the
  * middle, back references, atomic groups) is widened, never narrowed, so that a pattern
  * that would match is always among those named. Not included outside detect/. */
-#ifndef DETECT_AUTOMATON_H
-#define DETECT_AUTOMATON_H
+#ifndef SCAN_DETECT_PREFILTER_AUTOMATON_H
+#define SCAN_DETECT_PREFILTER_AUTOMATON_H
 
 #include "base/arena.h"
 #include "base/regex/regex.h"

@@ -1,8 +1,8 @@
 /* Runs of digits: which patterns may begin at one, told from what is nearest to it
  * by a few look-ups, before any automaton is walked. Never fewer than match there.
  * Not included outside detect/. */
-#ifndef DETECT_DIGIT_INDEX_H
-#define DETECT_DIGIT_INDEX_H
+#ifndef SCAN_DETECT_PREFILTER_DIGIT_INDEX_H
+#define SCAN_DETECT_PREFILTER_DIGIT_INDEX_H
 
 #include "base/span.h"
 #include "scan/detect/prefilter/automaton.h"

@@ -1,7 +1,7 @@
 /* How far inside its match a pattern has its first digit. Not included
  * outside detect/. */
-#ifndef DETECT_OFFSET_H
-#define DETECT_OFFSET_H
+#ifndef SCAN_DETECT_PREFILTER_OFFSET_H
+#define SCAN_DETECT_PREFILTER_OFFSET_H
 
 #include "scan/detect/prefilter/automaton.h"
 

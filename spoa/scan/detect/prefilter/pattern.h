@@ -1,7 +1,7 @@
 /* A pattern of a rule, and the literals that it may begin with. Not included outside
  * detect/. */
-#ifndef DETECT_PATTERN_H
-#define DETECT_PATTERN_H
+#ifndef SCAN_DETECT_PREFILTER_PATTERN_H
+#define SCAN_DETECT_PREFILTER_PATTERN_H
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>

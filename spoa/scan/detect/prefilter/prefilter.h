@@ -1,8 +1,8 @@
 /* Where in a text which patterns are worth a try: by the literals, the runs of digits and
  * the bytes that they may begin with, and by automata that hold what they match. Built
  * once from the patterns of a rule set, then immutable. Not included outside detect/. */
-#ifndef DETECT_PREFILTER_H
-#define DETECT_PREFILTER_H
+#ifndef SCAN_DETECT_PREFILTER_PREFILTER_H
+#define SCAN_DETECT_PREFILTER_PREFILTER_H
 
 #include "base/block.h"
 #include "scan/detect/prefilter/digit_index.h"

@@ -1,7 +1,7 @@
 /* Where in a block of sixty-four bytes patterns and words may begin, as bits, by the block
  * classifier (base/block.h). Not included outside detect/. */
-#ifndef DETECT_STARTS_H
-#define DETECT_STARTS_H
+#ifndef SCAN_DETECT_PREFILTER_STARTS_H
+#define SCAN_DETECT_PREFILTER_STARTS_H
 
 #include "scan/detect/prefilter/prefilter.h"
 

@@ -1,6 +1,6 @@
 /* The entities of a rule set, by their index. */
-#ifndef DETECT_ENTITIES_H
-#define DETECT_ENTITIES_H
+#ifndef SCAN_DETECT_RULES_ENTITIES_H
+#define SCAN_DETECT_RULES_ENTITIES_H
 
 #include "base/span.h"
 #include "scan/text/mention.h"

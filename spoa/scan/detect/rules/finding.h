@@ -1,6 +1,6 @@
 /* What a scan is asked for, and what it finds. */
-#ifndef DETECT_FINDING_H
-#define DETECT_FINDING_H
+#ifndef SCAN_DETECT_RULES_FINDING_H
+#define SCAN_DETECT_RULES_FINDING_H
 
 #include "base/span.h"
 

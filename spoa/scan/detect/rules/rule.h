@@ -1,8 +1,8 @@
 /* The inside of a rule set: what load.c builds from YAML and scan.c runs. Not
  * included outside detect/. Everything lives in the rule set's arena and is
  * immutable once loaded. */
-#ifndef DETECT_RULE_H
-#define DETECT_RULE_H
+#ifndef SCAN_DETECT_RULES_RULE_H
+#define SCAN_DETECT_RULES_RULE_H
 
 #include "base/arena.h"
 #include "scan/detect/context/context.h"

@@ -2,8 +2,8 @@
  * go into the scratch. Not included outside detect/. A stage is a function of rules,
  * scratch, text and options that appends candidates (scratch_keep), in bytes of the
  * text it was given; pipeline.c runs the stages and resolves overlaps. */
-#ifndef DETECT_SCRATCH_H
-#define DETECT_SCRATCH_H
+#ifndef SCAN_DETECT_RULES_SCRATCH_H
+#define SCAN_DETECT_RULES_SCRATCH_H
 
 #include "scan/detect/rules/finding.h"
 #include "scan/detect/rules/rule.h"

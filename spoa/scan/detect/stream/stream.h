@@ -44,8 +44,8 @@
  * Memory: one allocation of less than 10 KB a stream, and what a scan takes while it runs; of a
  * long delta 256 KB are copied at a time.
  * One stream a choice and a tool call: their texts are apart. owner: whoever feeds it. */
-#ifndef DETECT_STREAM_H
-#define DETECT_STREAM_H
+#ifndef SCAN_DETECT_STREAM_STREAM_H
+#define SCAN_DETECT_STREAM_STREAM_H
 
 #include "scan/detect/detect.h"
 

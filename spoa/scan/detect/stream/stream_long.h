@@ -1,7 +1,7 @@
 /* What is longer than a stream holds, a finding or a run of which nothing is known: byte by
  * byte, whether it goes on. Only for stream.c. */
-#ifndef DETECT_STREAM_LONG_H
-#define DETECT_STREAM_LONG_H
+#ifndef SCAN_DETECT_STREAM_STREAM_LONG_H
+#define SCAN_DETECT_STREAM_STREAM_LONG_H
 
 #include "base/span.h"
 

@@ -1,7 +1,7 @@
 /* What of a text that is still coming may be the beginning of something. Only for
  * stream.c. */
-#ifndef DETECT_STREAM_OPEN_H
-#define DETECT_STREAM_OPEN_H
+#ifndef SCAN_DETECT_STREAM_STREAM_OPEN_H
+#define SCAN_DETECT_STREAM_STREAM_OPEN_H
 
 #include "base/span.h"
 

@@ -1,7 +1,7 @@
 /* What the words at the end of a text that goes on may be the beginning of, as far as their
  * shapes tell: a name, a number in groups, a value in disguise. Only for stream.c. */
-#ifndef DETECT_STREAM_WORDS_H
-#define DETECT_STREAM_WORDS_H
+#ifndef SCAN_DETECT_STREAM_STREAM_WORDS_H
+#define SCAN_DETECT_STREAM_STREAM_WORDS_H
 
 #include "scan/detect/names/names.h"
 

@@ -2,8 +2,8 @@
  * it. A validator confirms or refuses what a pattern found, and may move its
  * ends: the pattern proposes the longest shape, the validator keeps what is
  * true. Pure functions of the text. */
-#ifndef DETECT_CHECK_H
-#define DETECT_CHECK_H
+#ifndef SCAN_DETECT_VALIDATE_CHECK_H
+#define SCAN_DETECT_VALIDATE_CHECK_H
 
 #include "base/buf.h"
 #include "base/span.h"

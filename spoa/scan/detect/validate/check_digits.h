@@ -1,6 +1,6 @@
 /* Numbers whose rule is a row of check_digits.c: digits, ranges, a date, sums. */
-#ifndef DETECT_CHECK_DIGITS_H
-#define DETECT_CHECK_DIGITS_H
+#ifndef SCAN_DETECT_VALIDATE_CHECK_DIGITS_H
+#define SCAN_DETECT_VALIDATE_CHECK_DIGITS_H
 
 #include "scan/detect/validate/check.h"
 

@@ -1,7 +1,7 @@
 /* Arithmetic of check digits and dates, for the validators. Digits are ASCII
  * bytes; nothing here is NUL-terminated but weights. */
-#ifndef DETECT_CHECK_SUM_H
-#define DETECT_CHECK_SUM_H
+#ifndef SCAN_DETECT_VALIDATE_CHECK_SUM_H
+#define SCAN_DETECT_VALIDATE_CHECK_SUM_H
 
 #include "scan/detect/validate/check.h"
 

@@ -1,7 +1,7 @@
 /* A value after its key: where it ends, and whether it is one at all. Shared by the
  * validators of secrets. */
-#ifndef DETECT_CHECK_VALUE_H
-#define DETECT_CHECK_VALUE_H
+#ifndef SCAN_DETECT_VALIDATE_CHECK_VALUE_H
+#define SCAN_DETECT_VALIDATE_CHECK_VALUE_H
 
 #include "scan/detect/validate/check.h"
 
