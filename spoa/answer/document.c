@@ -88,7 +88,7 @@ path_step(const struct place *at, struct span key)
 }
 
 static int
-note(struct reader *r, const struct place *at, const struct answer_node *node,
+note_text(struct reader *r, const struct place *at, const struct answer_node *node,
 	const struct json_event *ev)
 {
 	if (!r->f)
@@ -157,7 +157,7 @@ note_hidden(struct reader *r, struct span key, const struct json_event *k,
 	}
 }
 
-static int read_value(struct reader *r, struct place at, const struct json_event *ev);
+static int read_document_value(struct reader *r, struct place at, const struct json_event *ev);
 
 static int
 read_object(struct reader *r, const struct place *at, size_t start)
@@ -182,13 +182,13 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		in.path = in.node ? 0 : path_step(at, key);
 		in.worded = !in.node && is_word_key(key);
 		/* Keys that no format names are whoever's words. */
-		int err = at->deep || !in.node ? note(r, &in, NULL, &ev) : 0;
+		int err = at->deep || !in.node ? note_text(r, &in, NULL, &ev) : 0;
 		if (err)
 			return err;
 		bool counts = in.node ? in.node->counts : usage_key_counts(key);
 		in.usage = usage_member(&r->usage, at->usage, key);
 		r->out->counts |= json_next(r->j, &value) != JSON_NULL && counts;
-		err = read_value(r, in, &value);
+		err = read_document_value(r, in, &value);
 		if (err)
 			return err;
 		if (ev.depth == 1)
@@ -223,7 +223,7 @@ read_array(struct reader *r, const struct place *at)
 			!(at->node && at->node->joined))
 			in.slot[slot] = i;
 		in.usage = usage_element(&at->usage, &counted);
-		int err = read_value(r, in, &ev);
+		int err = read_document_value(r, in, &ev);
 		if (err)
 			return err;
 		if (tok == JSON_OBJECT && in.usage.part == USAGE_ELEMENT)
@@ -233,7 +233,8 @@ read_array(struct reader *r, const struct place *at)
 
 /* What a container is by its row: the texts in it are not looked at one by one. */
 static int
-enter(struct reader *r, struct place *at, const struct answer_node *node, struct json_event *ev)
+enter_value(struct reader *r, struct place *at, const struct answer_node *node,
+	struct json_event *ev)
 {
 	struct json_event open = *ev;
 	int err;
@@ -244,17 +245,17 @@ enter(struct reader *r, struct place *at, const struct answer_node *node, struct
 		if (node->rows->kind != KIND_ARGUMENTS)
 			return 0;
 		/* fall through */
-	case READ_INPUT: at->deep = true; return note(r, at, node, ev);
+	case READ_INPUT: at->deep = true; return note_text(r, at, node, ev);
 	case READ_TOOL: r->out->odd_call = true; return 0;
 	case READ_MARK:
-	case READ_ERROR: return note(r, at, node, ev);
+	case READ_ERROR: return note_text(r, at, node, ev);
 	case READ_WITHHELD:
 	case READ_OPAQUE:
 	case READ_SEALED:
 		while (json_next(r->j, ev) != JSON_ERROR && ev->depth > open.depth)
 			continue;
 		open.end = r->end = ev->end;
-		err = note(r, at, node, &open);
+		err = note_text(r, at, node, &open);
 		at->skip = true;
 		return err;
 	default: return 0;
@@ -264,7 +265,7 @@ enter(struct reader *r, struct place *at, const struct answer_node *node, struct
 /* With *ev its first token: the value up to its end. Errors of the parser are asked for at the
  * end. */
 static int
-read_value(struct reader *r, struct place at, const struct json_event *first)
+read_document_value(struct reader *r, struct place at, const struct json_event *first)
 {
 	struct json_event ev = *first;
 	const struct answer_node *node = at.deep || !at.node || !at.node->rows ? NULL : at.node;
@@ -276,7 +277,7 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 	switch (ev.tok) {
 	case JSON_OBJECT:
 	case JSON_ARRAY:
-		err = node ? enter(r, &at, node, &ev) : 0;
+		err = node ? enter_value(r, &at, node, &ev) : 0;
 		if (err || at.skip)
 			return err;
 		bool input = node && at.deep;
@@ -288,13 +289,13 @@ read_value(struct reader *r, struct place at, const struct json_event *first)
 			r->notes[noted].text = span_cut(r->in, first->start, r->end);
 		}
 		return err;
-	case JSON_STRING: return note(r, &at, node, &ev);
+	case JSON_STRING: return note_text(r, &at, node, &ev);
 	case JSON_NUMBER:
 		if (!node && !(at.deep ? long_number : long_integer)(
 				     span_cut(r->in, ev.start, ev.end)))
 			return 0;
-		return note(r, &at, node, &ev);
-	case JSON_TRUE: return node ? note(r, &at, node, &ev) : 0;
+		return note_text(r, &at, node, &ev);
+	case JSON_TRUE: return node ? note_text(r, &at, node, &ev) : 0;
 	default: return 0;
 	}
 }
@@ -321,7 +322,7 @@ row_of(const struct answer_node *node, struct span type)
 /* 0, 0.0 and 0e1 are one number, of however many digits. It is a member of an object: a byte
  * that is no part of it comes after it. */
 static uint32_t
-number_of(const struct note *n)
+note_number_of(const struct note *n)
 {
 	double v = strtod(n->text.p, NULL);
 
@@ -369,7 +370,7 @@ settle_numbers(struct reader *r)
 		const struct note *n = &r->notes[i];
 		const struct answer_row *row = row_of(n->node, r->out->type);
 		if (row && row->read == READ_INDEX && n->tok == JSON_NUMBER)
-			set_slot(r, n, row->slot, number_of(n));
+			set_slot(r, n, row->slot, note_number_of(n));
 		else if (row && row->read == READ_PATH && n->tok == JSON_STRING)
 			set_slot(r, n, row->slot, (uint32_t)span_hash(n->text));
 		else if (row && row->read == READ_FLAG && n->tok == JSON_TRUE)
@@ -379,7 +380,7 @@ settle_numbers(struct reader *r)
 
 /* The rows that say one text: two members of one event may say the same, each for itself. */
 static uint32_t
-member_of(const struct answer_format *f, const struct answer_row *row)
+row_member_of(const struct answer_format *f, const struct answer_row *row)
 {
 	return row->slot ? row->slot : ROWS_FROM + (uint32_t)(row - f->rows);
 }
@@ -408,7 +409,7 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 		t->kind = KIND_ARGUMENTS;
 	memcpy(t->slot, n->slot, sizeof(t->slot));
 	if (row)
-		t->slot[ANSWER_NUMBERS] += member_of(r->f, row);
+		t->slot[ANSWER_NUMBERS] += row_member_of(r->f, row);
 	t->so_far =
 		row && r->f->so_far && span_starts(span_str(row->path), span_str(r->f->so_far));
 	return 0;
@@ -603,7 +604,7 @@ is_last(const struct reader *r, const struct note *n)
 }
 
 static int
-settle(struct reader *r, const struct note *n)
+settle_note(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
 	const struct answer_row *row = row_of(n->node, d->type);
@@ -647,7 +648,7 @@ settle(struct reader *r, const struct note *n)
 		if (n->tok != JSON_NUMBER)
 			return add_word(r, n);
 		d->ends.any = d->ends.numbered[row->slot] = true;
-		d->ends.slot[row->slot] = number_of(n);
+		d->ends.slot[row->slot] = note_number_of(n);
 		return 0;
 	case READ_MODEL:
 		d->model = string ? n->text : d->model;
@@ -749,7 +750,7 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 	struct usage_place usage = usage_begin(&r.usage, counts, json, a);
 	if (ev.tok == JSON_OBJECT)
 		at.usage = usage;
-	int err = read_value(&r, at, &ev);
+	int err = read_document_value(&r, at, &ev);
 	if (!err && json_next(r.j, &ev) != JSON_END)
 		err = json_error(r.j, why, NULL);
 	if (!err && r.usage.failed)
@@ -762,7 +763,7 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 	settle_type(&r, event);
 	settle_numbers(&r);
 	for (size_t i = 0; i < r.nnotes && !err; i++)
-		err = settle(&r, &r.notes[i]);
+		err = settle_note(&r, &r.notes[i]);
 	settle_end(&out->ends);
 	return err;
 }

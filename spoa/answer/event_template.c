@@ -205,7 +205,7 @@ string_bytes(struct span s, bool *plain)
 }
 
 static size_t
-digits(struct span s)
+count_digits(struct span s)
 {
 	size_t n = 0;
 
@@ -218,7 +218,7 @@ digits(struct span s)
 static bool
 fills(enum gap_kind kind, struct span from, struct span was, struct filling *now)
 {
-	size_t n = kind == GAP_NUMBER ? digits(from) : string_bytes(from, &now->plain);
+	size_t n = kind == GAP_NUMBER ? count_digits(from) : string_bytes(from, &now->plain);
 
 	now->s = span_cut(from, 0, n);
 	switch (kind) {

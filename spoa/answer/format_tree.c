@@ -30,23 +30,23 @@ steps_of(const char *path)
 
 /* The tree is not const while it is made. */
 static struct answer_node *
-made(const struct answer_node *n)
+made_answer_node(const struct answer_node *n)
 {
 	return (struct answer_node *)(uintptr_t)n;
 }
 
 static struct answer_node *
-member(struct maker *m, struct answer_node *n, struct span key)
+format_member(struct maker *m, struct answer_node *n, struct span key)
 {
 	const struct answer_node *c = answer_member(n, key);
 
 	if (c)
-		return made(c);
+		return made_answer_node(c);
 	struct answer_node *new = &m->v[m->n++];
 	/* In the order of the rows: those first that are met most. */
 	const struct answer_node **end = &n->members;
 	while (*end)
-		end = (const struct answer_node **)&made(*end)->next;
+		end = (const struct answer_node **)&made_answer_node(*end)->next;
 	new->key = key;
 	new->counts = usage_key_counts(key);
 	*end = new;
@@ -58,7 +58,7 @@ element(struct maker *m, struct answer_node *n)
 {
 	if (!n->element)
 		n->element = &m->v[m->n++];
-	return made(n->element);
+	return made_answer_node(n->element);
 }
 
 /* path = step { "." step }; step = key [ "[*]" | "[+]" ]; "+": what is in the elements is one
@@ -72,7 +72,7 @@ node_of(struct maker *m, const char *path)
 	while (rest.n) {
 		struct span step = span_next(&rest, '.');
 		size_t key = span_chr(step, '[');
-		n = member(m, n, span_cut(step, 0, key));
+		n = format_member(m, n, span_cut(step, 0, key));
 		if (key < step.n) {
 			n->joined = step.p[key + 1] == '+';
 			n = element(m, n);

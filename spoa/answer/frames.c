@@ -148,7 +148,7 @@ piece(struct frames *f, struct frame *out, bool ends)
 
 /* The bytes up to the frame's end, or all there are. */
 static int
-take(struct frames *f, struct span *in, struct frame *out)
+take_frame(struct frames *f, struct span *in, struct frame *out)
 {
 	bool ends, big = f->kind == FRAMES_EVENTSTREAM && f->message.total > f->cap_bytes;
 	int r;
@@ -220,7 +220,7 @@ frames_next(struct frames *f, struct span *in, struct frame *out)
 	else if (in->n == 0)
 		r = FRAME_MORE;
 	else if (f->kind != FRAMES_EVENTSTREAM || (r = message_length(f, in)) == FRAME_WHOLE)
-		r = take(f, in, out);
+		r = take_frame(f, in, out);
 	if (r < 0) {
 		f->err = r;
 		*out = (struct frame){ .has_data = false };

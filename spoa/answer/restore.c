@@ -150,7 +150,7 @@ note_unit(struct restorer *r, int c, bool escaped)
 /* ---- strings of arguments ---- */
 
 static void
-pass(struct restorer *r, struct span text, struct buf *out)
+pass_text(struct restorer *r, struct span text, struct buf *out)
 {
 	buf_span(r->waits.on ? &r->waits.as_is : out, text);
 	if (r->waits.on)
@@ -180,7 +180,7 @@ look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out
 
 	if (r->waits.on &&
 		(r->ended || url || r->waits.as_is.n + in.n - *from > r->waits.most)) {
-		pass(r, span_cut(in, *from, in.n), out);
+		pass_text(r, span_cut(in, *from, in.n), out);
 		*from = in.n;
 		wait_no_more(r, url, out);
 	}
@@ -206,7 +206,7 @@ put_back(struct restorer *r, const struct spelling *s, struct span spelling, str
 
 /* How long the byte or escape at the beginning of `in` is; 0: more is needed. */
 static size_t
-step(struct restorer *r, struct span in, bool final)
+step_restore(struct restorer *r, struct span in, bool final)
 {
 	size_t n, plain;
 	int c;
@@ -236,7 +236,7 @@ leave(struct restorer *r, struct span spelling)
 	struct url_place was = r->url;
 
 	while (spelling.n)
-		spelling = span_cut(spelling, step(r, spelling, true), spelling.n);
+		spelling = span_cut(spelling, step_restore(r, spelling, true), spelling.n);
 	r->url = was;
 	url_place_step(&r->url, 'x');
 	r->left++;
@@ -287,19 +287,19 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 			continue;
 		}
 		if (found > 0) {
-			pass(r, span_cut(in, from, at), out);
+			pass_text(r, span_cut(in, from, at), out);
 			r->waits.on |= waits_for_end(r);
 			put_back(r, &s, span_cut(rest, 0, s.raw), out);
 			from = at += s.raw;
 			continue;
 		}
-		size_t n = found < 0 ? 0 : step(r, rest, final);
+		size_t n = found < 0 ? 0 : step_restore(r, rest, final);
 		if (n == 0)
 			break;
 		at += n;
 		look_at_string(r, span_cut(in, 0, at), &from, out);
 	}
-	pass(r, span_cut(in, from, at), out);
+	pass_text(r, span_cut(in, from, at), out);
 	from = at;
 	look_at_string(r, span_cut(in, 0, at), &from, out);
 	return at;

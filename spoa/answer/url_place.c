@@ -84,7 +84,7 @@ closes(char c)
 }
 
 static void
-begin(struct url_place *p, bool whole)
+begin_url(struct url_place *p, bool whole)
 {
 	p->whole = whole;
 	p->at = whole || p->based ? URL_IN : URL_FRESH;
@@ -210,7 +210,7 @@ is_host_alone(const struct url_place *p)
  * also one label ":" digit, name ":" path, user "@" label, and as is_host_alone() and
  * is_number() say. */
 static bool
-is_named(struct url_place *p, char c)
+is_named_url(struct url_place *p, char c)
 {
 	bool call = p->mode == URL_CALL, letter = is_alpha(c) || (c & 0x80);
 	bool part = letter || is_digit(c) || c == '-' || (call && c == '_');
@@ -239,17 +239,17 @@ is_named(struct url_place *p, char c)
 	else
 		is |= (host && is_host_alone(p)) || (call && is_number(p));
 	memset(&p->name, 0, sizeof(p->name));
-	return is || (port && part && is_named(p, c));
+	return is || (port && part && is_named_url(p, c));
 }
 
 static void
 step_out(struct url_place *p, char c)
 {
 	bool attribute = c == '=' && p->html;
-	bool named = is_named(p, c), v6 = p->mode == URL_CALL && is_ipv6(p, c);
+	bool named = is_named_url(p, c), v6 = p->mode == URL_CALL && is_ipv6(p, c);
 
 	if (is_share(p, c) || named || v6) {
-		begin(p, true);
+		begin_url(p, true);
 		p->found = true;
 		return;
 	}
@@ -259,7 +259,7 @@ step_out(struct url_place *p, char c)
 		if ((begins[i].html && !p->html) ||
 			!ends_with(attribute ? p->word : p->tail, begins[i].text))
 			continue;
-		begin(p, begins[i].scheme);
+		begin_url(p, begins[i].scheme);
 		p->value = attribute;
 		return;
 	}
@@ -363,7 +363,7 @@ url_place_found(const struct url_place *p)
 }
 
 static void
-step(struct url_place *p, char now)
+step_url(struct url_place *p, char now)
 {
 	bool ends, none;
 
@@ -472,7 +472,7 @@ step_spelled(struct url_place *p, char c)
 		p->tail = p->ref.tail;
 		p->word = p->ref.word;
 		p->before = p->ref.before;
-		step(p, stands);
+		step_url(p, stands);
 	}
 	if (done || !part)
 		p->ref.at = REF_NONE;
@@ -483,7 +483,7 @@ step_spelled(struct url_place *p, char c)
 		step_spelled(p, c);
 		return;
 	}
-	step(p, c);
+	step_url(p, c);
 }
 
 /* A letter or sign of full width, or another dot, as hosts are read (UTS #46); 0: none. */
@@ -501,7 +501,7 @@ step_narrow(struct url_place *p, char c)
 	if (p->at == URL_OUT)
 		step_spelled(p, to_lower(c));
 	else
-		step(p, to_lower(c));
+		step_url(p, to_lower(c));
 }
 
 void

@@ -89,7 +89,7 @@ next_node(const void *of, uint32_t node, char c)
 }
 
 static bool
-is_whole(const void *of, uint32_t node, struct span name)
+is_whole_placeholder(const void *of, uint32_t node, struct span name)
 {
 	const struct vault *v = of;
 
@@ -100,7 +100,9 @@ is_whole(const void *of, uint32_t node, struct span name)
 struct spelling_names
 vault_names(const struct vault *v)
 {
-	return (struct spelling_names){ .of = v, .next = next_node, .whole = is_whole };
+	return (struct spelling_names){
+		.of = v, .next = next_node, .whole = is_whole_placeholder
+	};
 }
 
 struct span
@@ -113,7 +115,7 @@ vault_value(const struct vault *v, uint32_t node)
 
 /* Twice the room for an array of mem_get's. */
 static bool
-grow(void *array, size_t *room, size_t first, size_t size)
+grow_vault(void *array, size_t *room, size_t first, size_t size)
 {
 	void **at = array, *p;
 	size_t want = *room ? 2 * *room : first;
@@ -131,7 +133,7 @@ static uint32_t
 add_node(struct vault *v, uint32_t parent, char c)
 {
 	if (v->nnodes == v->nodes_room &&
-		!grow(&v->nodes, &v->nodes_room, FIRST_NODES, sizeof(*v->nodes)))
+		!grow_vault(&v->nodes, &v->nodes_room, FIRST_NODES, sizeof(*v->nodes)))
 		return 0;
 	uint32_t at = (uint32_t)v->nnodes++;
 	v->nodes[at] = (struct node){ .sibling = v->nodes[parent].child, .c = c };
@@ -175,7 +177,7 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 	if (v->nodes[node].value)
 		return ERR_DUPLICATE;
 	if (v->nvalues == v->values_room &&
-		!grow(&v->values, &v->values_room, FIRST_VALUES, sizeof(*v->values)))
+		!grow_vault(&v->values, &v->values_room, FIRST_VALUES, sizeof(*v->values)))
 		return ERR_NOMEM;
 	v->values[v->nvalues] = (struct value){ v->text.n, value.n };
 	buf_span(&v->text, value);

@@ -175,7 +175,7 @@ buf_consume(struct buf *b, size_t n)
 }
 
 static bool
-is_plain(char c)
+is_plain_char(char c)
 {
 	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
@@ -195,7 +195,7 @@ past_plain(const char *p, size_t i, size_t n)
 		if (hit & high) /* perhaps: a borrow may run into the next byte */
 			break;
 	}
-	while (i < n && is_plain(p[i]))
+	while (i < n && is_plain_char(p[i]))
 		i++;
 	return i;
 }
@@ -229,7 +229,7 @@ buf_json_str(struct buf *b, struct span s)
 	/* Mostly nothing needs escaping. */
 	if (to) {
 		size_t i = 0;
-		for (; i < s.n && is_plain(s.p[i]); i++)
+		for (; i < s.n && is_plain_char(s.p[i]); i++)
 			to[1 + i] = s.p[i];
 		if (i == s.n) {
 			to[0] = to[1 + i] = '"';

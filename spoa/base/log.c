@@ -55,7 +55,7 @@ control_of(const char *p, size_t len)
 }
 
 static bool
-plain(struct span s)
+is_plain_log(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\' || s.p[i] == 127)
@@ -65,7 +65,7 @@ plain(struct span s)
 
 /* As JSON has it, and no control goes out raw. What is no UTF-8 is replaced in JSON, which must be. */
 static void
-put_text(struct buf *b, struct span s)
+put_log_text(struct buf *b, struct span s)
 {
 	size_t from = 0;
 
@@ -88,18 +88,18 @@ put_text(struct buf *b, struct span s)
 }
 
 static void
-put(struct buf *b, bool first, const char *key, struct span s)
+put_log_pair(struct buf *b, bool first, const char *key, struct span s)
 {
 	if (fmt == LOG_JSON) {
 		buf_printf(b, "%c\"%s\":", first ? '{' : ',', key);
-		put_text(b, s);
+		put_log_text(b, s);
 		return;
 	}
 	buf_printf(b, "%s%s=", first ? "" : " ", key);
-	if (plain(s))
+	if (is_plain_log(s))
 		buf_span(b, s);
 	else
-		put_text(b, s);
+		put_log_text(b, s);
 }
 
 static void
@@ -109,19 +109,19 @@ compose(struct buf *b, enum log_level level, const char *event, const struct log
 	char when[CLOCK_RFC3339_LEN], num[24];
 
 	clock_rfc3339(clock_wall_ns(), when);
-	put(b, true, "time", span_str(when));
-	put(b, false, "level", span_str(log_level_names[level]));
-	put(b, false, "event", span_str(event));
+	put_log_pair(b, true, "time", span_str(when));
+	put_log_pair(b, false, "level", span_str(log_level_names[level]));
+	put_log_pair(b, false, "event", span_str(event));
 	for (size_t i = 0; i < n; i++) {
 		if (fields[i].kind == LF_STR) {
-			put(b, false, fields[i].key, fields[i].s);
+			put_log_pair(b, false, fields[i].key, fields[i].s);
 			continue;
 		}
 		snprintf(num, sizeof(num), "%lld", (long long)fields[i].i);
 		if (fmt == LOG_JSON)
 			buf_printf(b, ",\"%s\":%s", fields[i].key, num);
 		else
-			put(b, false, fields[i].key, span_str(num));
+			put_log_pair(b, false, fields[i].key, span_str(num));
 	}
 	if (fmt == LOG_JSON)
 		buf_putc(b, '}');

@@ -160,7 +160,7 @@ write_lines(void *arg UNUSED)
 /* ---- any thread ---- */
 
 static void
-wake(void *arg UNUSED)
+wake_log(void *arg UNUSED)
 {
 	if (!atomic_exchange(&woken, true))
 		sem_post(&work);
@@ -223,7 +223,7 @@ log_dropped(void)
 int
 log_start(void)
 {
-	mailbox_init(&lines, wake, NULL);
+	mailbox_init(&lines, wake_log, NULL);
 	sem_init(&work, 0, 0);
 	sem_init(&flushed, 0, 0);
 	atomic_store(&stopping, false);

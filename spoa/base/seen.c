@@ -8,7 +8,7 @@
 _Static_assert(SEEN_HASH == crypto_shorthash_siphashx24_BYTES, "the hash is SipHash's");
 
 static unsigned char *
-place(const struct seen *s, const unsigned char *hash, unsigned i)
+seen_place(const struct seen *s, const unsigned char *hash, unsigned i)
 {
 	return (unsigned char *)(uintptr_t)s->v[(hash[0] * 4u + i) % SEEN_TEXTS];
 }
@@ -38,7 +38,7 @@ seen_has(const struct seen *s, bool kind, struct span one, struct span other,
 	n += other.n;
 	crypto_shorthash_siphashx24(hash, v, n, s->key);
 	for (unsigned i = 0; i < 4; i++)
-		if (!memcmp(place(s, hash, i), hash, SEEN_HASH))
+		if (!memcmp(seen_place(s, hash, i), hash, SEEN_HASH))
 			return true;
 	return false;
 }
@@ -49,7 +49,7 @@ seen_add(struct seen *s, const unsigned char hash[SEEN_HASH])
 	static const unsigned char nothing[SEEN_HASH];
 	unsigned i = 0;
 
-	while (i < 4 && memcmp(place(s, hash, i), nothing, SEEN_HASH) != 0)
+	while (i < 4 && memcmp(seen_place(s, hash, i), nothing, SEEN_HASH) != 0)
 		i++;
-	memcpy(place(s, hash, i < 4 ? i : hash[1] % 4), hash, SEEN_HASH);
+	memcpy(seen_place(s, hash, i < 4 ? i : hash[1] % 4), hash, SEEN_HASH);
 }

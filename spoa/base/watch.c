@@ -82,7 +82,7 @@ of_folder(const char *path, int64_t *newest)
 
 /* 0 is never an answer: it stands for "changed". */
 static uint64_t
-look(const char *path, int64_t *newest)
+look_at_path(const char *path, int64_t *newest)
 {
 	struct stat st;
 	uint64_t h;
@@ -107,7 +107,7 @@ on_look(struct ev_loop *loop UNUSED, ev_timer *t, int revents UNUSED)
 	for (size_t i = 0; i < w->n; i++) {
 		struct entry *e = &w->v[i];
 		int64_t newest;
-		uint64_t now = look(e->path, &newest);
+		uint64_t now = look_at_path(e->path, &newest);
 		moving |= now != e->seen;
 		e->seen = now;
 		if (now != e->accepted && !first)
@@ -177,7 +177,7 @@ listed(const struct entry *v, size_t n, struct span path)
 }
 
 static bool
-add(struct watch *w, struct span path, int64_t since_ns)
+add_watched(struct watch *w, struct span path, int64_t since_ns)
 {
 	struct entry *e = &w->v[w->n];
 	int64_t newest;
@@ -186,7 +186,7 @@ add(struct watch *w, struct span path, int64_t since_ns)
 		return true;
 	if (w->n == CAP_WATCHED || !(e->path = strndup(path.p, path.n)))
 		return false;
-	e->seen = look(e->path, &newest);
+	e->seen = look_at_path(e->path, &newest);
 	e->accepted = newest >= since_ns ? 0 : e->seen;
 	w->n++;
 	return true;
@@ -207,10 +207,10 @@ watch_files(struct watch *w, struct span files, bool also, int64_t since_ns)
 		return false;
 	}
 	while (files.n)
-		ok = add(w, span_next(&files, '\0'), since_ns) && ok;
+		ok = add_watched(w, span_next(&files, '\0'), since_ns) && ok;
 	for (size_t i = 0; i < nold; i++) {
 		if (also)
-			ok = add(w, span_str(old[i].path), INT64_MAX) && ok;
+			ok = add_watched(w, span_str(old[i].path), INT64_MAX) && ok;
 		free(old[i].path);
 	}
 	free(old);

@@ -90,7 +90,7 @@ add_lack(struct check *c, const struct yaml_node *at, const char *fmt, ...)
 }
 
 static void
-put_text(const struct buf *text, FILE *to)
+put_check_text(const struct buf *text, FILE *to)
 {
 	fwrite(text->p ? buf_view(text).p : "", 1, text->n, to);
 }
@@ -655,7 +655,7 @@ check_policy(struct check *c)
 				"make "
 				"ranks)\n",
 				c->no_ranks);
-		put_text(&c->notes, stdout);
+		put_check_text(&c->notes, stdout);
 	}
 	detect_free(&rules);
 }
@@ -726,10 +726,10 @@ cmd_check(int argc, char **argv)
 		check_print_json(code == EXIT_DONE, c.valid, &c.d.text, &c.judged.errors,
 			&c.notes, &c.judged.advice);
 	} else {
-		put_text(&c.d.text, stderr);
-		put_text(&c.judged.errors, stderr);
-		put_text(&c.judged.advice, stdout);
-		put_text(&c.unread, stdout);
+		put_check_text(&c.d.text, stderr);
+		put_check_text(&c.judged.errors, stderr);
+		put_check_text(&c.judged.advice, stdout);
+		put_check_text(&c.unread, stdout);
 	}
 	if (buf_failed(&c.judged.errors) || buf_failed(&c.judged.advice))
 		fprintf(stderr, "tollgate: check: %u errors, %u remarks: not all are shown\n",

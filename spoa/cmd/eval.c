@@ -71,7 +71,7 @@ parse(const char *text, size_t n, const char *what, char why[256])
 }
 
 static int
-one(const char *expr, const char *bindings, bool typed)
+eval_one(const char *expr, const char *bindings, bool typed)
 {
 	char why[256];
 	json_t *j = bindings ? parse(bindings, strlen(bindings), "--bindings", why) : NULL;
@@ -170,5 +170,5 @@ cmd_eval(int argc, char **argv)
 		else
 			return cmd_usage(argv[0]);
 	}
-	return jsonl ? cmd_each_line(answer_line, &typed) : one(expr, bindings, typed);
+	return jsonl ? cmd_each_line(answer_line, &typed) : eval_one(expr, bindings, typed);
 }

@@ -23,13 +23,13 @@ struct reader {
 };
 
 static bool
-refuse(struct reader *r, const char *type, const char *what)
+refuse_value(struct reader *r, const char *type, const char *what)
 {
 	r->why = arena_printf(r->a, "a typed %s is %s", type, what).p;
 	return false;
 }
 
-static bool read_value(struct reader *r, json_t *j, struct cel_value *out);
+static bool read_cel_value(struct reader *r, json_t *j, struct cel_value *out);
 
 static bool
 read_items(struct reader *r, json_t *j, struct cel_value *out)
@@ -40,7 +40,7 @@ read_items(struct reader *r, json_t *j, struct cel_value *out)
 
 	if (!v)
 		return false;
-	json_array_foreach(j, i, item) if (!read_value(r, item, &v[i])) return false;
+	json_array_foreach(j, i, item) if (!read_cel_value(r, item, &v[i])) return false;
 	*out = cel_list(v, n);
 	return true;
 }
@@ -59,7 +59,7 @@ typed_int(struct reader *r, json_t *j, struct cel_value *out)
 		*out = cel_int(strtoll(json_string_value(j), &end, 10));
 	if (errno || (end && (*end || end == json_string_value(j))) ||
 		!(json_is_integer(j) || json_is_string(j)))
-		return refuse(r, "int", "decimal text of 64 bits");
+		return refuse_value(r, "int", "decimal text of 64 bits");
 	return true;
 }
 
@@ -77,7 +77,7 @@ typed_uint(struct reader *r, json_t *j, struct cel_value *out)
 	}
 	if (s && is_digit(*s))
 		out->u = strtoull(s, &end, 10);
-	return (end && !*end && !errno) || refuse(r, "uint", "decimal text of 64 bits");
+	return (end && !*end && !errno) || refuse_value(r, "uint", "decimal text of 64 bits");
 }
 
 static bool
@@ -91,7 +91,8 @@ typed_double(struct reader *r, json_t *j, struct cel_value *out)
 	else if (s && (!strcmp(s, "Infinity") || !strcmp(s, "-Infinity")))
 		out->d = *s == '-' ? -INFINITY : INFINITY;
 	else if (!json_is_number(j))
-		return refuse(r, "double", "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+		return refuse_value(
+			r, "double", "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
 	return true;
 }
 
@@ -99,7 +100,7 @@ static bool
 typed_string(struct reader *r, json_t *j, struct cel_value *out)
 {
 	*out = cel_string(json_span(j));
-	return json_is_string(j) || refuse(r, "string", "a string");
+	return json_is_string(j) || refuse_value(r, "string", "a string");
 }
 
 static bool
@@ -114,11 +115,11 @@ typed_bytes(struct reader *r, json_t *j, struct cel_value *out)
 	if (!p)
 		return false;
 	if (!json_is_string(j) || s.n % 4 == 1)
-		return refuse(r, "bytes", "text in base64");
+		return refuse_value(r, "bytes", "text in base64");
 	for (size_t i = 0; i < s.n; i++) {
 		int d = value64(s.p[i]);
 		if (d < 0)
-			return refuse(r, "bytes", "text in base64");
+			return refuse_value(r, "bytes", "text in base64");
 		v = v << 6 | (uint32_t)d;
 		bits += 6;
 		if (bits >= 8) {
@@ -134,21 +135,21 @@ static bool
 typed_bool(struct reader *r, json_t *j, struct cel_value *out)
 {
 	*out = cel_bool(json_is_true(j));
-	return json_is_boolean(j) || refuse(r, "bool", "true or false");
+	return json_is_boolean(j) || refuse_value(r, "bool", "true or false");
 }
 
 static bool
 typed_null(struct reader *r, json_t *j, struct cel_value *out)
 {
 	*out = (struct cel_value){ .type = CEL_NULL };
-	return json_is_null(j) || refuse(r, "null", "null");
+	return json_is_null(j) || refuse_value(r, "null", "null");
 }
 
 static bool
 typed_list(struct reader *r, json_t *j, struct cel_value *out)
 {
 	if (!json_is_array(j))
-		return refuse(r, "list", "an array of typed values");
+		return refuse_value(r, "list", "an array of typed values");
 	return read_items(r, j, out);
 }
 
@@ -162,13 +163,13 @@ typed_map(struct reader *r, json_t *j, struct cel_value *out)
 	if (!v)
 		return false;
 	if (!json_is_array(j))
-		return refuse(r, "map", "an array of pairs");
+		return refuse_value(r, "map", "an array of pairs");
 	json_array_foreach(j, i, pair)
 	{
 		if (json_array_size(pair) != 2)
-			return refuse(r, "map", "an array of pairs");
-		if (!read_value(r, json_array_get(pair, 0), &v[2 * i]) ||
-			!read_value(r, json_array_get(pair, 1), &v[2 * i + 1]))
+			return refuse_value(r, "map", "an array of pairs");
+		if (!read_cel_value(r, json_array_get(pair, 0), &v[2 * i]) ||
+			!read_cel_value(r, json_array_get(pair, 1), &v[2 * i + 1]))
 			return false;
 	}
 	*out = cel_list(v, n);
@@ -180,14 +181,14 @@ static bool
 typed_timestamp(struct reader *r, json_t *j, struct cel_value *out)
 {
 	return (json_is_string(j) && cel_timestamp_parse(json_span(j), out) == 0) ||
-	       refuse(r, "timestamp", "text of RFC 3339");
+	       refuse_value(r, "timestamp", "text of RFC 3339");
 }
 
 static bool
 typed_duration(struct reader *r, json_t *j, struct cel_value *out)
 {
 	return (json_is_string(j) && cel_duration_parse(json_span(j), out) == 0) ||
-	       refuse(r, "duration", "text such as 1.5s");
+	       refuse_value(r, "duration", "text such as 1.5s");
 }
 
 static bool
@@ -195,7 +196,7 @@ typed_type(struct reader *r, json_t *j, struct cel_value *out)
 {
 	*out = (struct cel_value){ .type = CEL_TYPE, .s = json_span(j) };
 	return (json_is_string(j) && cel_type_named(out->s) != CEL_ERROR) ||
-	       refuse(r, "type", "the name of a type");
+	       refuse_value(r, "type", "the name of a type");
 }
 
 static const struct {
@@ -233,7 +234,7 @@ read_typed(struct reader *r, json_t *j, struct cel_value *out)
 }
 
 static bool
-read_value(struct reader *r, json_t *j, struct cel_value *out)
+read_cel_value(struct reader *r, json_t *j, struct cel_value *out)
 {
 	if (++r->depth > EVAL_DEPTH) {
 		r->why = "nested too deeply";
@@ -250,7 +251,7 @@ eval_read(struct arena *a, json_t *j, bool typed, struct cel_value *out, const c
 	struct reader r = { .a = a, .why = "out of memory" };
 	int err = typed ? 0 : data_json(j, EVAL_DEPTH, a, out);
 
-	bool ok = typed ? read_value(&r, j, out) : err == 0;
+	bool ok = typed ? read_cel_value(&r, j, out) : err == 0;
 	*why = err == ERR_LIMIT ? "nested too deeply" : r.why;
 	return ok;
 }

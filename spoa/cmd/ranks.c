@@ -46,7 +46,7 @@ pack(const char *from, const char *to, const char *name, const char *pattern)
 }
 
 static int
-show(const char *file)
+show_ranks(const char *file)
 {
 	const char *why;
 	struct ranks *r;
@@ -72,7 +72,7 @@ cmd_ranks(int argc, char **argv)
 	int n = cmd_options(argc, argv, options, &operands);
 
 	if (n == 2 && !strcmp(operands[0], "show") && !name && !pattern)
-		return show(operands[1]);
+		return show_ranks(operands[1]);
 	if (n == 3 && !strcmp(operands[0], "pack") && name && name[0] && pattern)
 		return pack(operands[1], operands[2], name, pattern);
 	return cmd_usage(argv[0]);

@@ -170,7 +170,7 @@ attempts_free(struct exchange *x)
 
 /* A row of what it was, for the record. */
 static void
-note(struct exchange *x, enum attempt_cause cause)
+note_attempt(struct exchange *x, enum attempt_cause cause)
 {
 	struct attempts *t = x->tries;
 	struct attempt *a = &t->v[t->n - 1];
@@ -209,7 +209,7 @@ is_free(const struct exchange *x, enum attempt_cause cause)
 }
 
 static void
-settle(struct exchange *x, enum attempt_cause cause)
+settle_attempt(struct exchange *x, enum attempt_cause cause)
 {
 	struct change corrections[CORRECTIONS_MAX];
 	struct request *r = x->r;
@@ -220,7 +220,7 @@ settle(struct exchange *x, enum attempt_cause cause)
 		x->used_by = USED_NOTHING;
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
-	note(x, cause);
+	note_attempt(x, cause);
 	size_t n = exchange_settle_attempt(r, &x->tries->charges, corrections);
 	for (size_t i = 0; i < n; i++)
 		quota_change(r->gate->quota, &corrections[i], clock_mono_us());
@@ -307,7 +307,7 @@ attempts_ended(struct exchange *x)
 		x->used_by = USED_NOT_SENT;
 	else if (made_nothing(x, cause))
 		x->used_by = USED_NOTHING;
-	note(x, cause);
+	note_attempt(x, cause);
 }
 
 void
@@ -374,7 +374,7 @@ cause_of(const struct attempt_end *e, struct refused *says)
 }
 
 static size_t
-index_of(const struct request *r, const struct target *t)
+target_index_of(const struct request *r, const struct target *t)
 {
 	return (size_t)(t - r->found.route->targets);
 }
@@ -383,7 +383,7 @@ static bool
 is_left(const struct request *r, const struct policy_candidate *c)
 {
 	bool left = c->fate == CANDIDATE_LEFT ||
-		    r->x->tries->kept_back >> index_of(r, c->target) & 1;
+		    r->x->tries->kept_back >> target_index_of(r, c->target) & 1;
 
 	return left && !request_is_too_long(r, c->target);
 }
@@ -402,7 +402,7 @@ another_is_left(const struct request *r)
 
 /* What its state says of it. */
 static void
-look_at(const struct request *r, const struct target *to, struct next_candidate *c,
+look_at_candidate(const struct request *r, const struct target *to, struct next_candidate *c,
 	uint64_t now_us)
 {
 	if (!r->found.ranks)
@@ -415,7 +415,7 @@ look_at(const struct request *r, const struct target *to, struct next_candidate 
 }
 
 static struct next
-next_of(struct exchange *x, struct next_attempt last)
+next_attempt_of(struct exchange *x, struct next_attempt last)
 {
 	struct next_candidate c[TARGETS_MAX];
 	const struct request *r = x->r;
@@ -435,7 +435,7 @@ next_of(struct exchange *x, struct next_attempt last)
 		c[i] = (struct next_candidate){ .left = is_left(r, &v->candidates[i]),
 			.place = r->found.ranks ? r->found.ranks[i].place : (uint8_t)i,
 			.budget = true };
-		look_at(r, v->candidates[i].target, &c[i], p.now_us);
+		look_at_candidate(r, v->candidates[i].target, &c[i], p.now_us);
 	}
 	random_bytes(&p.random, sizeof(p.random));
 	return targets_next(&p);
@@ -444,7 +444,7 @@ next_of(struct exchange *x, struct next_attempt last)
 /* ---- on to it ---- */
 
 static void
-say(struct exchange *x, enum again what)
+say_next(struct exchange *x, enum again what)
 {
 	void (*next)(void *, enum again) = x->tries->next;
 
@@ -493,7 +493,7 @@ attempts_over(struct exchange *x)
 
 /* What another attempt would have needed goes; of the answer's half nothing points to it. */
 static void
-let_go(struct exchange *x)
+let_attempt_go(struct exchange *x)
 {
 	struct request *r = x->r;
 	struct arena own;
@@ -521,7 +521,7 @@ gate_stands(struct exchange *x, uint64_t sent_us)
 	t->life = ATTEMPTS_STANDS;
 	if (!x->plan.reads_answer)
 		guard_drop(&x->guard); /* it only looked for the first content */
-	let_go(x);
+	let_attempt_go(x);
 }
 
 static void
@@ -531,14 +531,14 @@ said_verdict(struct request *r)
 	struct attempts *t = x->tries;
 
 	if (r->out.decision.kind != D_DENY && !make_plan(r, x)) {
-		say(x, AGAIN_GOES);
+		say_next(x, AGAIN_GOES);
 		return;
 	}
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	request_release(r);
 	t->no_further = "refused";
 	stay(r);
-	say(x, t->last);
+	say_next(x, t->last);
 }
 
 static void
@@ -551,7 +551,7 @@ begin_steps(struct mail *m, void *worker UNUSED)
 
 /* The steps run for the target that is next. */
 static void
-go_on(struct exchange *x)
+go_on_attempting(struct exchange *x)
 {
 	struct request *r = x->r;
 
@@ -569,7 +569,7 @@ on_pause(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
 	struct attempts *t = TAGGED(attempts, w->data);
 
-	go_on(t->x);
+	go_on_attempting(t->x);
 }
 
 static void
@@ -582,7 +582,7 @@ say_last(struct mail *m, void *worker UNUSED)
 	if (r->run.life >= LIFE_FINISH)
 		request_late(r);
 	else
-		say(x, x->tries->last);
+		say_next(x, x->tries->last);
 }
 
 /* The ranks of the next run: who was tried is out, but for the one that is tried again. */
@@ -593,7 +593,7 @@ mark_tried(struct request *r, const struct next *n)
 	struct policy_rank *ranks = r->found.ranks;
 	const struct policy_verdict *v = &r->found.verdict;
 	struct attempts *t = r->x->tries;
-	size_t last = index_of(r, request_target(r));
+	size_t last = target_index_of(r, request_target(r));
 
 	if (!ranks) {
 		ranks = r->found.ranks =
@@ -625,7 +625,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 {
 	struct request *r = x->r;
 	struct attempts *t = x->tries;
-	struct next_attempt last = { .target = index_of(r, request_target(r)),
+	struct next_attempt last = { .target = target_index_of(r, request_target(r)),
 		.status = e->result.status,
 		.pooled_broke = e->broke_early || x->credential.mended,
 		.asked_us = e->result.asked_us };
@@ -658,7 +658,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	request_attempt_over(
 		r, last.cause, last.status, last.our_key && !mended, last.asked_us);
 	t->free = is_free(x, last.cause);
-	struct next n = next_of(x, last);
+	struct next n = next_attempt_of(x, last);
 	t->free = t->free && n.what == NEXT_TARGET;
 	/* A token of ours that was refused is fetched anew meanwhile. */
 	if (n.what == NEXT_SAME && mended && !auth_usable(request_auth(r, request_target(r))))
@@ -673,13 +673,13 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 		mailbox_send(r->gate->mail, &x->later);
 		return;
 	}
-	settle(x, last.cause);
+	settle_attempt(x, last.cause);
 	remember(r, t);
 	t->life = ATTEMPTS_BETWEEN;
 	x->plan.body = (struct span){ NULL, 0 }; /* it goes, whether there is another or not */
 	request_forget_target(r);
 	if (!n.wait_us) {
-		go_on(x);
+		go_on_attempting(x);
 		return;
 	}
 	ev_timer_init(&t->pause, on_pause, (double)n.wait_us / 1e6, 0.);

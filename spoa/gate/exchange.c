@@ -13,7 +13,7 @@
 
 /* It may go to another target: all of it stays, until an answer has begun. */
 static int
-keep(struct request *r, struct exchange *x)
+keep_exchange(struct request *r, struct exchange *x)
 {
 	struct span raw = r->in.raw, body_raw = r->in.body_raw;
 
@@ -30,12 +30,12 @@ keep(struct request *r, struct exchange *x)
  * long stream does not keep the body's segments alive. A deferred request keeps its own:
  * it holds no body yet, and the steps run again. */
 static int
-let_go(struct request *r, struct exchange *x)
+let_exchange_go(struct request *r, struct exchange *x)
 {
 	struct arena own;
 
 	if (r->out.decision.kind != D_DEFER && request_repeats(r))
-		return keep(r, x);
+		return keep_exchange(r, x);
 	/* So does one that lists models: the rules are asked about each. */
 	if (r->out.decision.kind == D_DEFER || x->lists_models) {
 		if (!request_own_head(r))
@@ -119,7 +119,7 @@ exchange_open(struct request *r)
 		return ERR_LIMIT;
 	if (repeats) /* as request_hold_work() counts */
 		r->run.held_work = r->out.decoded.size + r->out.rewritten.size;
-	int err = let_go(r, x);
+	int err = let_exchange_go(r, x);
 	if (!repeats)
 		drop_decoded(r);
 	if (!err && !request_hold(r, r->arena.used_bytes))
@@ -189,7 +189,7 @@ exchange_uncollected(struct ticket *t, uint64_t now_us)
 
 /* Single use: NULL where it is unknown. On the worker that issued it. */
 static struct ticket *
-collect(struct gate *g, const unsigned char key[16])
+collect_ticket(struct gate *g, const unsigned char key[16])
 {
 	struct ticket *t = ticket_take(&g->tickets, key);
 
@@ -275,7 +275,7 @@ take_out(struct mail *m, void *worker UNUSED)
 {
 	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
-	c->ticket_taken = collect(c->was, c->key);
+	c->ticket_taken = collect_ticket(c->was, c->key);
 	c->mail.run = take_over;
 	if (!waits_for_record(c))
 		mailbox_send(c->from->mail, &c->mail);
@@ -299,7 +299,7 @@ gate_claim(struct gate *g, struct gate_claim *c)
 			mailbox_send(c->was->mail, &c->mail);
 			return;
 		}
-		c->ticket_taken = collect(g, c->key);
+		c->ticket_taken = collect_ticket(g, c->key);
 	}
 	if (!waits_for_record(c))
 		mailbox_send(g->mail, &c->mail);
@@ -355,7 +355,7 @@ relay_verdict(struct request *r)
 	x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
-	int err = let_go(r, x);
+	int err = let_exchange_go(r, x);
 	if (!repeats) {
 		drop_decoded(r);
 		request_unhold_work(r);
@@ -475,7 +475,7 @@ outcome_name(const struct request *r, enum exchange_end end)
 }
 
 static size_t
-settle(struct request *r, const struct exchange_result *res,
+settle_exchange(struct request *r, const struct exchange_result *res,
 	struct change corrections[CORRECTIONS_MAX])
 {
 	struct exchange *x = r->x;
@@ -562,7 +562,7 @@ finish_now(struct request *r)
 		metric_add(
 			r->gate->metrics, M_TOOLS_HIDDEN, guard_report(x->guard)->tools_hidden);
 	request_pin_made(r);
-	n = settle(r, &x->result, corrections);
+	n = settle_exchange(r, &x->result, corrections);
 	bool withdrawn =
 		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;
 	if (withdrawn && !x->result.why)

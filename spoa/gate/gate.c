@@ -578,7 +578,7 @@ go_late(struct request *r, const char *code)
 /* The steps did not answer in time. What is pending keeps the memory; its late
  * answer is put right in request_late(). */
 static void
-give_up(struct request *r)
+give_request_up(struct request *r)
 {
 	static const struct {
 		enum metric m;
@@ -662,7 +662,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 
 	while ((r = TAILQ_FIRST(&g->parked)) &&
 		r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)
-		give_up(r);
+		give_request_up(r);
 	/* One that another worker was faster for waits on, and is looked at in the next tick.
 	 */
 	for (size_t i = 0; (r = has_room(g)) && i < CAP_TARGET_QUEUE; i++)

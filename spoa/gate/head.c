@@ -98,7 +98,7 @@ asks_unencoded(const struct request *r)
 }
 
 static bool
-keep(struct request *r, struct span name, struct span value)
+keep_field(struct request *r, struct span name, struct span value)
 {
 	if (name.n == 0 || listed(name, hop_by_hop) || in_connection(&r->in.head, name))
 		return false;
@@ -120,7 +120,7 @@ keep(struct request *r, struct span name, struct span value)
 }
 
 static void
-add(struct http_head *h, const char *name, struct span value)
+add_head_field(struct http_head *h, const char *name, struct span value)
 {
 	if (value.n)
 		h->fields[h->nfields++] = (struct http_field){ span_str(name), value };
@@ -134,7 +134,7 @@ add_set(struct request *r, struct http_head *out)
 	const struct header *h;
 
 	while ((h = request_header(r, &rule, &at)))
-		add(out, h->name, span_str(h->value));
+		add_head_field(out, h->name, span_str(h->value));
 }
 
 struct span
@@ -228,7 +228,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 			value = request_param_sent(r, f->name, value, now);
 		if (request_is_session(r, f->name))
 			value = r->found.session;
-		if (keep(r, f->name, value))
+		if (keep_field(r, f->name, value))
 			out->fields[out->nfields++] =
 				(struct http_field){ arena_dup(a, f->name),
 					arena_dup(a, value) };
@@ -243,11 +243,11 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 		request_session_key(r, r->x->session_key);
 	add_set(r, out);
 	if (asks_unencoded(r))
-		add(out, "accept-encoding", SPAN_LIT("identity"));
-	add(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
-	add(out, "x-tollgate-src", arena_dup(a, r->in.src));
+		add_head_field(out, "accept-encoding", SPAN_LIT("identity"));
+	add_head_field(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));
+	add_head_field(out, "x-tollgate-src", arena_dup(a, r->in.src));
 	if (to && to->backend)
-		add(out, "x-tollgate-backend", span_str(to->backend));
+		add_head_field(out, "x-tollgate-backend", span_str(to->backend));
 	int err = add_credential(r, a, out);
 	return err ? err : arena_failed(a) || arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }

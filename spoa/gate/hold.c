@@ -73,7 +73,7 @@ hold_leave(struct holds *h, size_t slot)
 /* ---- bytes ---- */
 
 static bool
-take(_Atomic size_t *c, size_t cap, size_t n)
+take_held(_Atomic size_t *c, size_t cap, size_t n)
 {
 	size_t before = atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 
@@ -85,7 +85,7 @@ take(_Atomic size_t *c, size_t cap, size_t n)
 
 /* What a request that holds so much counts for in its slot. */
 static size_t
-counted(const struct holds *h, size_t bytes)
+holds_bytes(const struct holds *h, size_t bytes)
 {
 	return bytes < h->cap_slot / 2 ? bytes : h->cap_slot / 2;
 }
@@ -99,16 +99,16 @@ holds_much(const struct holds *h, size_t slot, size_t own, size_t n)
 	if (slot >= HOLD_SLOTS || all <= h->cap_all / 4 * 3)
 		return false;
 	mine = atomic_load_explicit(&h->slot[slot], memory_order_relaxed);
-	return mine > counted(h, own) && mine + n > h->cap_slot / 4;
+	return mine > holds_bytes(h, own) && mine + n > h->cap_slot / 4;
 }
 
 bool
 hold_take(struct holds *h, size_t slot, size_t own, size_t n)
 {
-	if (holds_much(h, slot, own, n) || !take(&h->all, h->cap_all, n))
+	if (holds_much(h, slot, own, n) || !take_held(&h->all, h->cap_all, n))
 		return false;
-	if (slot < HOLD_SLOTS &&
-		!take(&h->slot[slot], h->cap_slot, counted(h, own + n) - counted(h, own))) {
+	if (slot < HOLD_SLOTS && !take_held(&h->slot[slot], h->cap_slot,
+					 holds_bytes(h, own + n) - holds_bytes(h, own))) {
 		atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
 		return false;
 	}
@@ -120,8 +120,8 @@ hold_give(struct holds *h, size_t slot, size_t own, size_t n)
 {
 	atomic_fetch_sub_explicit(&h->all, n, memory_order_relaxed);
 	if (slot < HOLD_SLOTS)
-		atomic_fetch_sub_explicit(&h->slot[slot], counted(h, own) - counted(h, own - n),
-			memory_order_relaxed);
+		atomic_fetch_sub_explicit(&h->slot[slot],
+			holds_bytes(h, own) - holds_bytes(h, own - n), memory_order_relaxed);
 }
 
 /* ---- tickets ---- */
@@ -129,8 +129,8 @@ hold_give(struct holds *h, size_t slot, size_t own, size_t n)
 bool
 hold_wait(struct holds *h, size_t slot, size_t n)
 {
-	return slot >= HOLD_SLOTS || take(&h->waiting[slot], h->cap_waiting, n) ||
-	       take(&h->waiting[slot], n, n);
+	return slot >= HOLD_SLOTS || take_held(&h->waiting[slot], h->cap_waiting, n) ||
+	       take_held(&h->waiting[slot], n, n);
 }
 
 void

@@ -133,7 +133,7 @@ read_framing(struct request *r, const struct spop_message *m)
 /* ---- the verdict ---- */
 
 static struct spop_value
-value_of(const struct var *v)
+spop_value_of(const struct var *v)
 {
 	if (v->is_int)
 		return (struct spop_value){ .type = SPOP_INT64, .i = v->i };
@@ -149,7 +149,7 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 
 	for (size_t i = 0; i < n && k < max; i++) {
 		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, vars[i].name,
-			value_of(&vars[i]) };
+			spop_value_of(&vars[i]) };
 		size_t need = spop_actions_bytes(&out[k], 1);
 		if (used + need <= r->run.ack_room) {
 			used += need;

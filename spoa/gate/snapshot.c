@@ -17,7 +17,7 @@
 enum { TOKEN_CACHE_ENTRIES = 4096 };
 
 static void
-destroy(struct snapshot *s)
+snapshot_destroy(struct snapshot *s)
 {
 	for (unsigned i = 0; i < s->nlocal; i++) {
 		detect_scratch_free(&s->local[i].scratch);
@@ -123,7 +123,7 @@ snapshot_load(const char *config_file, const char *policy_file, unsigned workers
 	snprintf(s->searched, sizeof(s->searched), "all");
 	return s;
 fail:
-	destroy(s);
+	snapshot_destroy(s);
 	return NULL;
 }
 
@@ -165,7 +165,7 @@ snapshot_unref(struct snapshot **s)
 
 	*s = NULL;
 	if (old && atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) == 1)
-		destroy(old);
+		snapshot_destroy(old);
 }
 
 struct snapshot_local *

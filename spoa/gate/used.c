@@ -53,7 +53,7 @@ most(const struct request *r, int64_t counted, uint64_t bytes)
 
 /* Of a whole answer by the model's own tokenizer, where that is known; -1: it is not. */
 static int64_t
-counted(const struct request *r, const struct guard_report *a)
+counted_tokens(const struct request *r, const struct guard_report *a)
 {
 	const struct snapshot *s = r->snap;
 	struct token_sum sum = { 0 };
@@ -76,7 +76,7 @@ static int64_t
 output_of(const struct request *r, const struct usage *u, const struct guard_report *a)
 {
 	uint64_t bytes = a->output_bytes - (said(u) ? a->counted_bytes : 0);
-	int64_t by_bytes = most(r, said(u), bytes), n = counted(r, a);
+	int64_t by_bytes = most(r, said(u), bytes), n = counted_tokens(r, a);
 
 	return n >= 0 && n < by_bytes ? n : by_bytes;
 }

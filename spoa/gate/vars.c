@@ -7,7 +7,7 @@
 
 /* ASCII, no controls, at most max bytes. */
 static struct span
-printable(struct request *r, struct span s, size_t max)
+printable_part(struct request *r, struct span s, size_t max)
 {
 	s = span_cut(s, 0, max);
 	struct span out = arena_dup(&r->arena, s);
@@ -24,11 +24,11 @@ struct vars {
 };
 
 static void
-put(struct vars *vs, const char *name, const char *field, struct span s)
+put_var(struct vars *vs, const char *name, const char *field, struct span s)
 {
 	if (s.n && vs->n < VARS_MAX)
 		vs->v[vs->n++] = (struct var){ name, field, false, 0,
-			printable(vs->r, s, CAP_VAR_BYTES) };
+			printable_part(vs->r, s, CAP_VAR_BYTES) };
 }
 
 static void
@@ -114,7 +114,7 @@ put_limits(struct vars *vs)
 		if (!d)
 			d = refused_dollars(vs->r);
 		if (d && d->reset_ms)
-			put(vs, kinds[i].reset, kinds[i].freset, reset_text(vs->r, d));
+			put_var(vs, kinds[i].reset, kinds[i].freset, reset_text(vs->r, d));
 	}
 }
 
@@ -246,19 +246,19 @@ put_challenge(struct vars *vs)
 static void
 put_receipt(struct vars *vs)
 {
-	put(vs, "receipt", "receipt", vs->r->out.receipt);
+	put_var(vs, "receipt", "receipt", vs->r->out.receipt);
 }
 
 /* Of a request that may go to several: known once one answered, so never in an ACK. */
 static void
-put_attempts(struct vars *vs)
+put_attempts_var(struct vars *vs)
 {
 	const char *target;
 	unsigned n = vs->r->out.decision.kind == D_DENY ? 0 : request_attempts(vs->r, &target);
 
 	if (!n || vs->r->x->ticket.live)
 		return;
-	put(vs, "target", "target", span_str(target));
+	put_var(vs, "target", "target", span_str(target));
 	put_int(vs, "attempts", "attempts", n);
 }
 
@@ -268,11 +268,11 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	struct vars vs = { r, out, 0 };
 	const struct decision *d = &r->out.decision;
 
-	put(&vs, "decision", "decision", span_str(decision_names[d->kind]));
-	put(&vs, "via", NULL, span_str(via_names[d->via]));
-	put(&vs, "id", "id", span_str(r->id));
+	put_var(&vs, "decision", "decision", span_str(decision_names[d->kind]));
+	put_var(&vs, "via", NULL, span_str(via_names[d->via]));
+	put_var(&vs, "id", "id", span_str(r->id));
 	if (d->via == VIA_RELAY && r->x)
-		put(&vs, "ticket", NULL, span_str(r->x->ticket_text));
+		put_var(&vs, "ticket", NULL, span_str(r->x->ticket_text));
 	if (d->kind == D_DENY) {
 		put_int(&vs, "status", "status", d->status);
 		put_error(&vs);
@@ -280,29 +280,29 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 		if (d->retry_after_s)
 			put_int(&vs, "retry_after", "retry-after", (int64_t)d->retry_after_s);
 	}
-	put(&vs, "backend", NULL, span_str(request_backend(r)));
+	put_var(&vs, "backend", NULL, span_str(request_backend(r)));
 	if (r->gate)
-		put(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
-	put(&vs, "policy", "policy", span_str(r->snap->policy->label));
-	put(&vs, "rule", "rule", span_str(d->rule));
+		put_var(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
+	put_var(&vs, "policy", "policy", span_str(r->snap->policy->label));
+	put_var(&vs, "rule", "rule", span_str(d->rule));
 	put_limits(&vs);
 	if (d->final)
 		put_int(&vs, "final", "final", 1);
-	put(&vs, "limit_warning", "limit-warning", request_limit_warning(r));
+	put_var(&vs, "limit_warning", "limit-warning", request_limit_warning(r));
 	if (r->found.fell.change)
-		put(&vs, "at_limit", "at-limit", span_str(r->found.fell.limit->name));
-	put(&vs, "identity", "identity", r->found.identity.person);
-	put(&vs, "model", "model", r->in.body.model);
+		put_var(&vs, "at_limit", "at-limit", span_str(r->found.fell.limit->name));
+	put_var(&vs, "identity", "identity", r->found.identity.person);
+	put_var(&vs, "model", "model", r->in.body.model);
 	struct buf classes;
 	buf_init(&classes, 4096);
 	request_classes(r, &classes);
-	put(&vs, "classes", "classes", buf_view(&classes));
+	put_var(&vs, "classes", "classes", buf_view(&classes));
 	buf_free(&classes);
-	put(&vs, "path", NULL, request_path_shown(r));
-	put(&vs, "traceparent", NULL, request_trace(r));
+	put_var(&vs, "path", NULL, request_path_shown(r));
+	put_var(&vs, "traceparent", NULL, request_trace(r));
 	put_int(&vs, "took_us", "took-us", (int64_t)r->out.took_us);
 	put_receipt(&vs);
-	put_attempts(&vs);
+	put_attempts_var(&vs);
 	return vs.n;
 }
 
@@ -353,6 +353,6 @@ request_attempt_fields(struct request *r)
 	struct vars vs = { r, vars, 0 };
 
 	put_receipt(&vs);
-	put_attempts(&vs);
+	put_attempts_var(&vs);
 	return vs.n ? fields_of(r, vars, vs.n) : (struct span){ NULL, 0 };
 }

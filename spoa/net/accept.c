@@ -22,7 +22,7 @@ static struct {
 } shares[2];
 
 static void
-publish(struct acceptor *a, uint64_t load)
+publish_load(struct acceptor *a, uint64_t load)
 {
 	if (a->slot >= 0)
 		atomic_store_explicit(
@@ -48,7 +48,7 @@ void
 acceptor_changed(struct acceptor *a)
 {
 	if (a->nlisteners && !a->closed && !ev_is_active(&a->later))
-		publish(a, *a->conns + 1);
+		publish_load(a, *a->conns + 1);
 }
 
 static void
@@ -84,7 +84,7 @@ accept_one(struct acceptor *a, int listener)
 	case EAGAIN: return false;
 	default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM: the listener stays readable */
 		log_event(LOG_WARN, events[a->kind], LS("error", strerror(errno)));
-		publish(a, CLOSED);
+		publish_load(a, CLOSED);
 		pause_for(a, PAUSE_S);
 		return false;
 	}
@@ -139,7 +139,7 @@ acceptor_init(struct acceptor *a, struct ev_loop *loop, enum accept_kind kind,
 		if (atomic_compare_exchange_strong(&shares[kind].taken[i], &no, true))
 			a->slot = i;
 	}
-	publish(a, CLOSED); /* until it listens */
+	publish_load(a, CLOSED); /* until it listens */
 }
 
 int
@@ -159,7 +159,7 @@ void
 acceptor_close(struct acceptor *a)
 {
 	a->closed = true;
-	publish(a, CLOSED);
+	publish_load(a, CLOSED);
 	ev_timer_stop(a->loop, &a->later);
 	stop_listening(a);
 }

@@ -14,7 +14,7 @@ conns_changed(struct agent *ag, int by)
 }
 
 static bool
-take(void *agent, int fd)
+take_agent_fd(void *agent, int fd)
 {
 	return conn_new(TAGGED(agent, agent), fd) == 0;
 }
@@ -106,7 +106,7 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 	ag->sweep.data = ag->turn_ends.data = ag;
 	ev_prepare_start(loop, &ag->turn_ends);
 	ev_unref(loop); /* it keeps no loop going */
-	acceptor_init(&ag->acceptor, loop, ACCEPT_AGENT, &ag->nopen, take, ag);
+	acceptor_init(&ag->acceptor, loop, ACCEPT_AGENT, &ag->nopen, take_agent_fd, ag);
 	return ag;
 }
 

@@ -98,7 +98,7 @@ call_find(const struct agent_conn *c, uint64_t stream, uint64_t frame)
 
 /* One bucket a call in flight, at least. */
 static bool
-grow(struct agent *ag)
+grow_calls(struct agent *ag)
 {
 	size_t old = ag->nbuckets, n = old ? 2 * old : 64;
 
@@ -123,7 +123,7 @@ grow(struct agent *ag)
 
 /* The agent's arrays hold what was just read; a call keeps its own copy. */
 static bool
-keep(struct agent_call *call, size_t nmessages, size_t nargs)
+keep_call_room(struct agent_call *call, size_t nmessages, size_t nargs)
 {
 	const struct agent *ag = call->conn->ag;
 
@@ -156,7 +156,7 @@ call_start(struct agent_call *call, const struct spop_frame *f)
 		return err;
 	if (call_find(c, f->stream, f->frame))
 		return SPOP_E_INTERLACED;
-	if (!grow(ag) || !keep(call, nmessages, nargs))
+	if (!grow_calls(ag) || !keep_call_room(call, nmessages, nargs))
 		return SPOP_E_RESOURCE;
 	call->stream = f->stream;
 	call->frame = f->frame;
@@ -175,7 +175,7 @@ call_start(struct agent_call *call, const struct spop_frame *f)
 }
 
 static void
-end(struct agent_call *call)
+end_agent_call(struct agent_call *call)
 {
 	struct agent_conn *c = call->conn;
 	struct agent *ag = c->ag;
@@ -194,7 +194,7 @@ call_drop(struct agent_call *call)
 {
 	struct agent *ag = call->conn->ag;
 
-	end(call);
+	end_agent_call(call);
 	metric_inc(ag->m, M_SPOP_DROPPED);
 	ag->ops.gone(ag->ops.ctx, call);
 	call_free(ag, call);
@@ -235,7 +235,7 @@ agent_ack(struct agent_call *call, const struct spop_action *actions, size_t n)
 		else
 			metric_inc(ag->m, M_SPOP_ACK);
 	}
-	end(call);
+	end_agent_call(call);
 	call_free(ag, call);
 	conn_resume(c);
 	return err;

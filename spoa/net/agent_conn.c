@@ -234,7 +234,7 @@ haproxy_disconnect(struct agent_conn *c, struct span payload)
 
 /* What this frame may not be here and now: a row of SPOE.txt 3.5. */
 static enum spop_status
-refused(const struct agent_conn *c, const struct spop_frame *f)
+agent_refused(const struct agent_conn *c, const struct spop_frame *f)
 {
 	bool hello = f->type == SPOP_HAPROXY_HELLO;
 
@@ -264,7 +264,7 @@ frame_in(struct agent_conn *c, struct agent_call *call)
 	enum spop_status err = spop_frame_read(span_of(call->bytes, call->n), &f);
 
 	if (!err)
-		err = refused(c, &f);
+		err = agent_refused(c, &f);
 	if (!err && f.type == SPOP_NOTIFY && !(f.flags & SPOP_ABORT)) {
 		err = call_start(call, &f);
 		if (!err)
@@ -322,7 +322,7 @@ end_frame(struct agent_conn *c)
 
 /* Bytes from HAProxy, cut anywhere. */
 static void
-take(struct agent_conn *c, struct span in)
+take_agent_bytes(struct agent_conn *c, struct span in)
 {
 	while (in.n && talking(c)) {
 		size_t n = 0;
@@ -386,7 +386,7 @@ read_some(struct agent_conn *c)
 		c->in->have += direct;
 		end_frame(c);
 	}
-	take(c, span_of(ag->scratch, got - direct));
+	take_agent_bytes(c, span_of(ag->scratch, got - direct));
 	explicit_bzero(ag->scratch, got - direct);
 	return got == need + AGENT_READ_BYTES;
 }
@@ -397,7 +397,7 @@ conn_read(struct agent_conn *c)
 	if (c->stash.n) {
 		struct buf b = c->stash;
 		buf_init(&c->stash, b.cap);
-		take(c, buf_view(&b));
+		take_agent_bytes(c, buf_view(&b));
 		buf_free(&b);
 	}
 	for (int i = 0; i < READS_A_TURN && !c->paused && c->state != CONN_BROKEN; i++)

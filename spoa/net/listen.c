@@ -18,7 +18,7 @@
 enum { BACKLOG = 1024 };
 
 static int
-fail(struct buf *why, const struct address *a, const char *what, int fd)
+fail_listen(struct buf *why, const struct address *a, const char *what, int fd)
 {
 	buf_printf(why, "%s: %s: %s", a->text, what, strerror(errno));
 	if (fd >= 0)
@@ -48,7 +48,7 @@ give_to_group(const struct address *a, const char *group, struct buf *why)
 		return ERR_NOTFOUND;
 	}
 	if (chown(a->path, (uid_t)-1, g->gr_gid) < 0)
-		return fail(why, a, "chown", -1);
+		return fail_listen(why, a, "chown", -1);
 	return 0;
 }
 
@@ -75,24 +75,24 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 			return ERR_IO;
 		}
 		if (unlink(a->path) < 0)
-			return fail(why, a, "unlink", -1);
+			return fail_listen(why, a, "unlink", -1);
 	}
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return fail(why, a, "socket", -1);
+		return fail_listen(why, a, "socket", -1);
 	mode_t old = umask((mode_t)(0777 & ~mode));
 	int r = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
 	int bind_errno = errno;
 	umask(old);
 	errno = bind_errno;
 	if (r < 0)
-		return fail(why, a, "bind", fd);
+		return fail_listen(why, a, "bind", fd);
 	if (group && give_to_group(a, group, why) < 0) {
 		close(fd);
 		return ERR_IO;
 	}
 	if (chmod(a->path, mode) < 0 || stat(a->path, &st) < 0)
-		return fail(why, a, "chmod", fd);
+		return fail_listen(why, a, "chmod", fd);
 	if (st.st_mode & 0777 & ~mode) {
 		buf_printf(why, "%s: its mode %o is wider than %o", a->text,
 			(unsigned)(st.st_mode & 0777), (unsigned)mode);
@@ -100,7 +100,7 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 		return ERR_IO;
 	}
 	if (listen(fd, BACKLOG) < 0)
-		return fail(why, a, "listen", fd);
+		return fail_listen(why, a, "listen", fd);
 	return fd;
 }
 
@@ -122,15 +122,15 @@ open_tcp(const struct address *a, struct buf *why)
 	int fd = socket(res->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		freeaddrinfo(res);
-		return fail(why, a, "socket", -1);
+		return fail_listen(why, a, "socket", -1);
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	int r = bind(fd, res->ai_addr, res->ai_addrlen);
 	freeaddrinfo(res);
 	if (r < 0)
-		return fail(why, a, "bind", fd);
+		return fail_listen(why, a, "bind", fd);
 	if (listen(fd, BACKLOG) < 0)
-		return fail(why, a, "listen", fd);
+		return fail_listen(why, a, "listen", fd);
 	return fd;
 }
 

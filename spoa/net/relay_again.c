@@ -69,7 +69,7 @@ it_stays(struct edge *c, enum again what)
 }
 
 static void
-told(void *arg, enum again what)
+told_next(void *arg, enum again what)
 {
 	struct edge *c = TAGGED(edge, arg);
 
@@ -92,7 +92,7 @@ told(void *arg, enum again what)
 }
 
 static void
-ask(struct edge *c, enum again_why why, struct attempt_end *e)
+relay_asks_again(struct edge *c, enum again_why why, struct attempt_end *e)
 {
 	c->attempt.why = why;
 	c->attempt.asked = true;
@@ -103,7 +103,7 @@ ask(struct edge *c, enum again_why why, struct attempt_end *e)
 	if (c->up)
 		upstream_rest(c->up);
 	c->state = EDGE_AGAIN;
-	c->relay->ops->again(c->x, e, told, c);
+	c->relay->ops->again(c->x, e, told_next, c);
 }
 
 bool
@@ -121,7 +121,7 @@ again_holds(const struct edge *c)
 
 /* What another attempt would have needed goes. */
 static void
-let_go(struct edge *c, uint64_t sent_us)
+let_relay_go(struct edge *c, uint64_t sent_us)
 {
 	upstream_forget_sent(c->up);
 	c->relay->ops->stands(c->x, sent_us);
@@ -136,14 +136,14 @@ again_stands(struct edge *c)
 	c->attempt.stands = true;
 	c->attempt.watch = NULL;
 	if (c->up && upstream_sent(c->up))
-		let_go(c, c->answer.whose == SAID_BY_RULE ? 0 : c->up->request.done_us);
+		let_relay_go(c, c->answer.whose == SAID_BY_RULE ? 0 : c->up->request.done_us);
 }
 
 void
 again_sent(struct edge *c)
 {
 	if (c->state == EDGE_EXCHANGE && c->plan->asks && c->attempt.stands)
-		let_go(c, 0); /* it took no time after the last byte */
+		let_relay_go(c, 0); /* it took no time after the last byte */
 }
 
 /* ---- failures without an answer ---- */
@@ -186,7 +186,7 @@ again_failed(struct edge *c, enum failure_kind kind, const char *why, const stru
 	c->result.why = why ? why : f->why;
 	if (c->up)
 		upstream_release(c->up, false);
-	ask(c, AGAIN_FAILED, &e);
+	relay_asks_again(c, AGAIN_FAILED, &e);
 	return true;
 }
 
@@ -215,7 +215,7 @@ payload(const struct upstream *u, const struct http_message *m, size_t head, str
 }
 
 static struct span
-field(const struct http_head *h, const char *name)
+attempt_field(const struct http_head *h, const char *name)
 {
 	const struct http_field *f = http_field_nth(h, name, 0);
 
@@ -272,9 +272,9 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
 			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
 	response_failed(c, &m->head);
-	e.type = field(&m->head, "x-amzn-errortype");
+	e.type = attempt_field(&m->head, "x-amzn-errortype");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
-	ask(c, AGAIN_DOCUMENT, &e);
+	relay_asks_again(c, AGAIN_DOCUMENT, &e);
 	buf_free(&doc);
 	return true;
 }
@@ -297,7 +297,7 @@ again_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
 	bool is_short = m->framing == HTTP_CHUNKED ||
 			(m->framing == HTTP_LENGTH && m->length <= SUCCESS_MOST);
 	if (c->plan->doubts && is_short && m->head.status / 100 == 2 &&
-		span_ieq(http_media_type(field(&m->head, "content-type")),
+		span_ieq(http_media_type(attempt_field(&m->head, "content-type")),
 			SPAN_LIT("application/json")))
 		c->attempt.whole_us = clock_mono_us();
 	return c->attempt.whole_us != 0;
@@ -333,7 +333,7 @@ whole_event(struct upstream *u)
 	e.type = r->error_type;
 	e.document = r->error;
 	c->result.end = END_COMPLETE;
-	ask(c, AGAIN_EVENT, &e);
+	relay_asks_again(c, AGAIN_EVENT, &e);
 	return true;
 }
 
@@ -366,7 +366,7 @@ again_event(struct upstream *u)
 		c->result.why = "the stream ended before any content";
 	}
 	c->result.end = END_COMPLETE;
-	ask(c, AGAIN_EVENT, &e);
+	relay_asks_again(c, AGAIN_EVENT, &e);
 	return true;
 }
 

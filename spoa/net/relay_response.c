@@ -442,7 +442,7 @@ let_out(struct edge *c, bool whole)
 /* All of u->in goes through the guard into *to. 0, or an error as of put_payload(). Of the edge
  * only what is the answer's is touched: a helper may run it. */
 static int
-read_body(struct upstream *u, struct buf *to)
+read_response_body(struct upstream *u, struct buf *to)
 {
 	struct edge *c = u->edge;
 	int err = 0;
@@ -582,7 +582,7 @@ read_aside(void *arg)
 {
 	struct edge *c = TAGGED(edge, arg);
 
-	c->reading.err = read_body(c->up, &c->reading.out);
+	c->reading.err = read_response_body(c->up, &c->reading.out);
 }
 
 /* A helper has read it. */
@@ -641,7 +641,7 @@ pass_body(struct upstream *u, bool at_once, const char *wrong)
 		return;
 	}
 	struct buf *to = body_goes_to(c, &from);
-	body_passes(u, from, read_body(u, to));
+	body_passes(u, from, read_response_body(u, to));
 }
 
 void

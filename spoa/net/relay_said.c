@@ -8,7 +8,7 @@
 
 /* number = [ "-" | "+" ] 1*9digit */
 static bool
-number(struct span s, int *v)
+said_number(struct span s, int *v)
 {
 	uint64_t n;
 	bool negative = s.n && *s.p == '-';
@@ -39,10 +39,10 @@ why_it_said(struct span why)
 	int v[NUMBERS], error;
 
 	for (size_t i = 0; i < NUMBERS; i++)
-		if (!number(span_next(&why, ' '), &v[i]))
+		if (!said_number(span_next(&why, ' '), &v[i]))
 			return SAID_PERHAPS_BILLED;
 	if (!name(span_next(&why, ' ')) || !name(span_next(&why, ' ')) ||
-		(why.n && !number(why, &error)))
+		(why.n && !said_number(why, &error)))
 		return SAID_PERHAPS_BILLED;
 	if (v[ST] < 100 || v[ST] > 599 || v[TW] < -1 || v[RC] < 0)
 		return SAID_PERHAPS_BILLED;

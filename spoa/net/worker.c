@@ -60,7 +60,7 @@ static _Thread_local const struct worker *this_thread;
 /* A worker's mail to itself needs no system call: it is looked at before the loop
  * waits again. */
 static void
-wake(void *arg)
+wake_worker(void *arg)
 {
 	struct worker *w = TAGGED(worker, arg);
 
@@ -71,7 +71,7 @@ wake(void *arg)
 }
 
 static void
-on_wake(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
+on_worker_wake(struct ev_loop *loop UNUSED, ev_async *a, int revents UNUSED)
 {
 	struct worker *w = TAGGED(worker, a->data);
 
@@ -165,7 +165,7 @@ worker_order(struct worker *w, enum worker_order o)
 }
 
 static void
-publish(_Atomic bool *flag, bool value)
+publish_flag(_Atomic bool *flag, bool value)
 {
 	atomic_store_explicit(flag, value, memory_order_release);
 }
@@ -176,7 +176,7 @@ publish_company(struct worker *w)
 	struct quota_company c;
 
 	quota_company(gate_quota(w->gate), &c);
-	publish(&w->counting, c.counting);
+	publish_flag(&w->counting, c.counting);
 	atomic_store_explicit(&w->known, c.known, memory_order_relaxed);
 	atomic_store_explicit(&w->company, c.workers, memory_order_relaxed);
 }
@@ -222,7 +222,7 @@ publish_redis(struct worker *w)
 		return;
 	enum redis_refusal refusal = redis_refuses(w->redis, &said);
 	int64_t skew_us = redis_skew_us(w->redis);
-	publish(&w->evicts, redis_evicts(w->redis));
+	publish_flag(&w->evicts, redis_evicts(w->redis));
 	atomic_store_explicit(&w->refusal, (int)refusal, memory_order_relaxed);
 	atomic_store_explicit(&w->skew_us, skew_us, memory_order_relaxed);
 	if (w->index == 0) {
@@ -258,7 +258,7 @@ pulse(struct worker *w)
 		w->pulse.repeat = every_s;
 		ev_timer_again(w->loop, &w->pulse);
 	}
-	publish(&w->redis_ok, !w->redis || redis_ready(w->redis));
+	publish_flag(&w->redis_ok, !w->redis || redis_ready(w->redis));
 	publish_redis(w);
 	publish_company(w);
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
@@ -268,8 +268,8 @@ pulse(struct worker *w)
 	if (w->relay)
 		relay_end_streams(w->relay);
 	bool quiet = (!w->agent || agent_conns(w->agent) == 0) && gate_alive(w->gate) == 0;
-	publish(&w->quiet, quiet);
-	publish(&w->idle,
+	publish_flag(&w->quiet, quiet);
+	publish_flag(&w->idle,
 		quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
 }
 
@@ -349,10 +349,10 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 		w->loop = ev_loop_new(EVFLAG_AUTO);
 	if (!w->loop)
 		return ERR_NOMEM;
-	ev_async_init(&w->wake, on_wake);
+	ev_async_init(&w->wake, on_worker_wake);
 	w->wake.data = w;
 	ev_async_start(w->loop, &w->wake);
-	mailbox_init(&w->mail, wake, w);
+	mailbox_init(&w->mail, wake_worker, w);
 	ev_timer_init(&w->pulse, on_pulse, PULSE_S, PULSE_S);
 	w->pulse.data = w;
 	ev_timer_start(w->loop, &w->pulse);
@@ -400,7 +400,7 @@ worker_listen(struct worker *w, const int *agent_fds, size_t n, int relay_fd, in
 }
 
 static void *
-run(void *arg)
+worker_run(void *arg)
 {
 	struct worker *w = TAGGED(worker, arg);
 
@@ -412,7 +412,7 @@ run(void *arg)
 int
 worker_start(struct worker *w)
 {
-	int err = thread_start(&w->thread, NULL, run, w);
+	int err = thread_start(&w->thread, NULL, worker_run, w);
 
 	w->running = err == 0;
 	return err;

@@ -42,7 +42,7 @@ map_of(json_t *o, unsigned depth, bool caseless, struct arena *a, struct cel_val
 }
 
 static int
-list_of(json_t *l, unsigned depth, bool caseless, struct arena *a, struct cel_value *out)
+cel_list_of(json_t *l, unsigned depth, bool caseless, struct arena *a, struct cel_value *out)
 {
 	size_t n = json_array_size(l);
 	struct cel_value *v = arena_array(a, n, sizeof(*v));
@@ -64,7 +64,7 @@ json_value(json_t *v, unsigned depth, bool caseless, struct arena *a, struct cel
 		return ERR_LIMIT;
 	switch (json_typeof(v)) {
 	case JSON_OBJECT: return map_of(v, depth - 1, caseless, a, out);
-	case JSON_ARRAY: return list_of(v, depth - 1, caseless, a, out);
+	case JSON_ARRAY: return cel_list_of(v, depth - 1, caseless, a, out);
 	case JSON_STRING: *out = cel_string(arena_dup(a, json_span(v))); break;
 	case JSON_INTEGER: *out = cel_int((int64_t)json_integer_value(v)); break;
 	case JSON_REAL:
@@ -123,7 +123,7 @@ of_yaml(const struct yaml_node *n, struct arena *a)
 /* ---- rows ---- */
 
 static int
-by_key(const void *x, const void *y)
+data_by_key(const void *x, const void *y)
 {
 	return span_order(((const struct cel_value *)x)->s, ((const struct cel_value *)y)->s);
 }
@@ -192,7 +192,7 @@ from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	s->whole = of_yaml(root, b->a);
 	if (s->whole.list.n)
 		qsort((void *)(uintptr_t)s->whole.list.v, s->whole.list.n,
-			2 * sizeof(struct cel_value), by_key);
+			2 * sizeof(struct cel_value), data_by_key);
 }
 
 static void
@@ -236,7 +236,7 @@ identifier(struct span s)
 }
 
 static void
-source(struct builder *b, const struct yaml_node *n, struct data_source *s)
+read_data_source(struct builder *b, const struct yaml_node *n, struct data_source *s)
 {
 	bool file = yaml_get(n, "file"), redis = yaml_get(n, "redis"), url = yaml_get(n, "url");
 
@@ -274,7 +274,7 @@ build_data(struct builder *b, const struct yaml_node *n)
 			break;
 		}
 		struct cel_var *v = &vars[V_COUNT + b->p->ndata];
-		source(b, c, &list[b->p->ndata++]);
+		read_data_source(b, c, &list[b->p->ndata++]);
 		v->path = arena_printf(b->a, "data.%s", c->key->s.p).p;
 		v->type = v->elem = CEL_DYN;
 		if (!v->path)

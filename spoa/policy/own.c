@@ -72,7 +72,7 @@ entity_name(struct reading *r, const struct yaml_node *n, struct detect_own *own
 }
 
 static void
-numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own)
+own_numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 {
 	const struct yaml_node *c = yaml_get(n, "threshold");
 	double v;
@@ -141,7 +141,7 @@ own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 		return false;
 	}
 	entity_name(r, n, own);
-	numbers(r, n, own);
+	own_numbers(r, n, own);
 	own->words = texts(r, n, "words");
 	own->patterns = texts(r, n, "patterns");
 	own->context = texts(r, n, "context");

@@ -375,7 +375,7 @@ room_for(struct reader *r, const struct yaml_node *n, const char *what, size_t s
 }
 
 static void
-read_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
+read_price_lists(struct reader *r, const struct yaml_node *n, struct prices *p)
 {
 	struct price_list *lists = room_for(r, n, "providers", sizeof(*lists));
 
@@ -442,7 +442,7 @@ prices_read(struct arena *a, const struct yaml_node *tree, const char *file, str
 	if ((c = yaml_get(tree, "tools")))
 		read_tools(&r, c, p);
 	if ((c = yaml_get(tree, "providers")))
-		read_lists(&r, c, p);
+		read_price_lists(&r, c, p);
 	else
 		diag_at(d, tree, "providers is missing");
 	return d->errors == errors ? p : NULL;

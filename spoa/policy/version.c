@@ -23,7 +23,7 @@ piece(EVP_MD_CTX *h, char kind, struct span s)
 }
 
 static int
-by_key(const void *x, const void *y)
+version_by_key(const void *x, const void *y)
 {
 	const struct yaml_node *a = *(const struct yaml_node *const *)x;
 	const struct yaml_node *b = *(const struct yaml_node *const *)y;
@@ -41,7 +41,7 @@ mapping(EVP_MD_CTX *h, const struct yaml_node *n)
 	for (const struct yaml_node *x = n->child; ok && x; x = x->next)
 		c[count++] = x;
 	if (ok)
-		qsort(c, count, sizeof(*c), by_key);
+		qsort(c, count, sizeof(*c), version_by_key);
 	for (size_t i = 0; ok && i < count; i++)
 		ok = piece(h, 'k', c[i]->key->s) && tree(h, c[i]);
 	free(c);

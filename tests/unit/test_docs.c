@@ -362,7 +362,7 @@ every_key_of_the_policy(void **state)
 static size_t
 look_for_variables(void)
 {
-	static const char *const writers[] = { "put(&vs, ", "put_int(&vs, " };
+	static const char *const writers[] = { "put_var(&vs, ", "put_int(&vs, " };
 	char word[64];
 	size_t n = 0;
 

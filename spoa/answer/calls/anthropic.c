@@ -13,7 +13,7 @@ is_call(const struct tree *t, const struct node *block)
 }
 
 static uint32_t
-index_of(const struct tree *t)
+anthropic_index_of(const struct tree *t)
 {
 	return calls_number(t, tree_member(t->root, "index"), UINT64_MAX);
 }
@@ -53,7 +53,7 @@ read_start(struct calls *c, const struct tree *t, const struct node *block,
 
 	if (!is_call(t, block))
 		return h ? CALLS_AGAIN : 0;
-	return place == index_of(t) ? read_block(c, t, block, place) : CALLS_UNSOUND;
+	return place == anthropic_index_of(t) ? read_block(c, t, block, place) : CALLS_UNSOUND;
 }
 
 static int
@@ -64,7 +64,7 @@ read_delta(struct calls *c, const struct tree *t, struct held_call *h)
 	struct span part;
 
 	int r = calls_text(t, partial, &part);
-	if (r || (!h && index_of(t) <= INT32_MAX))
+	if (r || (!h && anthropic_index_of(t) <= INT32_MAX))
 		return r;
 	if (part.n && (!h || h->begun_with ||
 			      !tree_is(t, tree_member(delta, "type"), "input_json_delta")))
@@ -81,7 +81,7 @@ anthropic_read(struct calls *c, const struct tree *t)
 	const struct node *type = tree_member(t->root, "type");
 	const struct node *block = tree_member(t->root, "content_block");
 	const struct node *list = tree_member(t->root, "content");
-	struct held_call *h = calls_find(c, 0, index_of(t));
+	struct held_call *h = calls_find(c, 0, anthropic_index_of(t));
 	uint32_t place = 0;
 	int r = 0;
 
@@ -159,7 +159,7 @@ say_reason(struct calls *c, struct held_call *h)
 
 /* An event of a call's block. */
 static int
-say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
+say_anthropic_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 {
 	struct node *block = tree_member(t->root, "content_block");
 	struct node *delta = tree_member(t->root, "delta");
@@ -204,7 +204,7 @@ anthropic_say(struct calls *c, const struct tree *t, bool *drop)
 	}
 	struct held_call *part = c->whole ? NULL : calls_of(c, t->root);
 	if (part)
-		return say_part(c, t, part, drop);
+		return say_anthropic_part(c, t, part, drop);
 	return r ? r : say_stop(c, t, tree_member(of, "stop_reason"));
 }
 

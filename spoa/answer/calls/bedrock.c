@@ -26,8 +26,8 @@ blocks_of(const struct tree *t)
 /* ---- read ---- */
 
 static int
-read_call(struct calls *c, const struct tree *t, struct held_call *h, const struct node *at,
-	const struct node *call)
+read_bedrock_call(struct calls *c, const struct tree *t, struct held_call *h,
+	const struct node *at, const struct node *call)
 {
 	struct span name, input;
 
@@ -51,7 +51,7 @@ read_whole(struct calls *c, const struct tree *t)
 	for (const struct node *n = blocks_of(t); n && !r; n = n->next, place++) {
 		const struct node *call = call_of(t, n);
 		if (call)
-			r = read_call(c, t, calls_at(c, 0, place, &is_new), n, call);
+			r = read_bedrock_call(c, t, calls_at(c, 0, place, &is_new), n, call);
 	}
 	return r;
 }
@@ -85,11 +85,11 @@ bedrock_read(struct calls *c, const struct tree *t)
 	if (tree_member(tree_member(t->root, "start"), "toolUse"))
 		of->blocks = index + 1;
 	if (begins)
-		return read_call(c, t, calls_at(c, 0, index, &is_new), t->root, begins);
+		return read_bedrock_call(c, t, calls_at(c, 0, index, &is_new), t->root, begins);
 	if (goes_on && of->blocks && of->blocks != index + 1)
 		return CALLS_UNSOUND;
 	if (h && tree_member(t->root, "delta"))
-		return read_call(c, t, h, t->root, goes_on);
+		return read_bedrock_call(c, t, h, t->root, goes_on);
 	if (h && tree_member(t->root, "start"))
 		return CALLS_AGAIN;
 	if (number && h) {
@@ -103,7 +103,8 @@ bedrock_read(struct calls *c, const struct tree *t)
 
 /* `json` with what `text` says in the place of its %. */
 static struct span
-made(const struct tree *t, const char *before, struct span text, bool quoted, const char *after)
+made_bedrock(const struct tree *t, const char *before, struct span text, bool quoted,
+	const char *after)
 {
 	struct buf b;
 
@@ -121,7 +122,7 @@ made(const struct tree *t, const char *before, struct span text, bool quoted, co
 }
 
 static int
-put(struct node *n, struct span json)
+put_node_json(struct node *n, struct span json)
 {
 	if (!json.p)
 		return ERR_NOMEM;
@@ -138,9 +139,11 @@ say_whole(struct calls *c, const struct tree *t)
 		const struct held_call *h = calls_of(c, n);
 		struct node *input = tree_member(call_of(t, n), "input");
 		if (h && h->is == CALL_DENIED)
-			r = put(n, made(t, "{\"text\":", buf_view(&h->text), true, "}"));
+			r = put_node_json(n,
+				made_bedrock(t, "{\"text\":", buf_view(&h->text), true, "}"));
 		else if (h && h->is == CALL_EDITED && input)
-			r = put(input, made(t, "", buf_view(&h->text), false, ""));
+			r = put_node_json(
+				input, made_bedrock(t, "", buf_view(&h->text), false, ""));
 	}
 	return r;
 }
@@ -152,14 +155,14 @@ say_reason(struct calls *c, const struct tree *t, struct held_call *h)
 
 	snprintf(before, sizeof(before),
 		"{\"contentBlockIndex\":%u,\"delta\":{\"text\":", h->index);
-	struct span json = made(t, before, buf_view(&h->text), true, "}}");
+	struct span json = made_bedrock(t, before, buf_view(&h->text), true, "}}");
 	h->said = true;
 	return json.p ? calls_say(c, SPAN_LIT("contentBlockDelta"), json) : ERR_NOMEM;
 }
 
 /* An event of a call's block. */
 static int
-say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
+say_bedrock_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 {
 	struct node *delta = tree_member(t->root, "delta");
 	struct node *input = tree_member(tree_member(delta, "toolUse"), "input");
@@ -183,7 +186,7 @@ bedrock_say(struct calls *c, const struct tree *t, bool *drop)
 
 	struct held_call *h = c->whole ? NULL : calls_of(c, t->root);
 
-	int r = c->whole ? say_whole(c, t) : h ? say_part(c, t, h, drop) : 0;
+	int r = c->whole ? say_whole(c, t) : h ? say_bedrock_part(c, t, h, drop) : 0;
 	return r ? r : calls_end(of, t, reason, "tool_use", SPAN_LIT("end_turn"));
 }
 

@@ -163,7 +163,7 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new)
 
 /* One JSON object, and nothing after it. Clients that join it with another one have no JSON. */
 static bool
-is_whole(const struct held_call *h)
+is_whole_call(const struct held_call *h)
 {
 	return h->end.closed && !h->end.odd && !h->any_text;
 }
@@ -174,7 +174,7 @@ calls_by_id(struct calls *c, struct held_call *h, struct span id, struct span na
 	const struct held_call *o;
 	bool other = h->id.n && id.n && !span_eq(id, buf_view(&h->id));
 
-	if (other && name.n && is_whole(h)) {
+	if (other && name.n && is_whole_call(h)) {
 		/* those after it have their numbers by now */
 		TAILQ_FOREACH (o, &c->calls, all)
 			c->odd |= o->choice == h->choice && o->index > h->index;
@@ -198,7 +198,7 @@ calls_failed(const struct calls *c)
 
 /* Halves of surrogate pairs may be in two pieces. */
 static int
-hash_of(struct span arguments, unsigned char out[SHA256_BYTES])
+arguments_hash(struct span arguments, unsigned char out[SHA256_BYTES])
 {
 	struct buf whole;
 
@@ -229,7 +229,7 @@ calls_same(const struct held_call *h, struct span arguments)
 	unsigned char hash[SHA256_BYTES];
 
 	return h->lost || h->of->user.names_only ||
-	       (!hash_of(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
+	       (!arguments_hash(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
 }
 
 int
@@ -371,7 +371,7 @@ calls_end(const struct call_choice *of, const struct tree *t, struct node *finis
 /* ---- what becomes of them ---- */
 
 static int
-ask(struct calls *c, struct held_call *h, struct call_answer *got)
+ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 {
 	struct span names[CALL_NAMES + 2] = { buf_view(&h->name) }, all = names[0], joined;
 	struct call call = { .names = names,
@@ -434,7 +434,7 @@ is_known(const struct calls *c, const struct held_call *h)
 
 /* Those that are known, in their order. */
 static int
-settle(struct calls *c)
+settle_calls(struct calls *c)
 {
 	struct held_call *h;
 
@@ -447,12 +447,12 @@ settle(struct calls *c)
 		if (!of)
 			return CALLS_OVER;
 		/* by some its name goes with the arguments of the one before */
-		if (h->again && h->over && !is_whole(h))
+		if (h->again && h->over && !is_whole_call(h))
 			return CALLS_UNSOUND;
-		int r = ask(c, h, &got);
+		int r = ask_about_call(c, h, &got);
 		if (r)
 			return r;
-		r = hash_of(buf_view(&h->arguments), h->judged);
+		r = arguments_hash(buf_view(&h->arguments), h->judged);
 		if (r)
 			return r;
 		h->settled = true;
@@ -643,7 +643,7 @@ calls_say_event(struct calls *c, struct held_event *e, const struct frame *as)
 }
 
 static int
-say(struct calls *c, struct held_event *e)
+say_calls(struct calls *c, struct held_event *e)
 {
 	bool as_it_is = !c->touched;
 
@@ -671,12 +671,12 @@ static int
 drain(struct calls *c)
 {
 	struct held_event *e;
-	int r = settle(c);
+	int r = settle_calls(c);
 
 	while (!r && (e = STAILQ_FIRST(&c->events)) && may_go(e)) {
 		STAILQ_REMOVE_HEAD(&c->events, all);
 		c->held -= sizeof(*e) + e->bytes_n;
-		r = say(c, e);
+		r = say_calls(c, e);
 		event_free(e);
 	}
 	return r ? r : calls_held(c) > CAP_CALLS_HELD ? CALLS_OVER : 0;
@@ -779,7 +779,7 @@ calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
 	r = over_room(c, r);
 	calls_all_over(c);
 	if (!r)
-		r = settle(c);
+		r = settle_calls(c);
 	if (!r)
 		r = c->d->say(c, &t, &drop);
 	r = over_room(c, r ? r : all_said(&e));

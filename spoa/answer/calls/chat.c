@@ -16,7 +16,8 @@ message_of(const struct calls *c, const struct node *choice)
 
 /* Of a choice or a call. A whole answer says all of each: two with one number are two. */
 static uint32_t
-number_of(const struct calls *c, const struct tree *t, const struct node *n, uint32_t place)
+chat_number_of(
+	const struct calls *c, const struct tree *t, const struct node *n, uint32_t place)
 {
 	return c->whole ? place : calls_number(t, tree_member(n, "index"), place);
 }
@@ -24,7 +25,7 @@ number_of(const struct calls *c, const struct tree *t, const struct node *n, uin
 /* ---- read ---- */
 
 static int
-read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t choice,
+read_chat_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t choice,
 	uint32_t index)
 {
 	const struct node *function = index == OLDER ? n : tree_member(n, "function");
@@ -104,9 +105,9 @@ read_choice(struct calls *c, const struct tree *t, const struct node *choice, ui
 	for (const struct node *n = tree_list(list); n && !r; n = n->next, place++)
 		r = is_anybodys(c, t, n, number)
 			    ? CALLS_UNSOUND
-			    : read_call(c, t, n, number, number_of(c, t, n, place));
+			    : read_chat_call(c, t, n, number, chat_number_of(c, t, n, place));
 	if (!r && older && older->tok == JSON_OBJECT)
-		r = read_call(c, t, older, number, OLDER);
+		r = read_chat_call(c, t, older, number, OLDER);
 	if (!r && tree_text(t, finish).n) /* some say "" until then */
 		calls_over(c, number, NULL);
 	return r;
@@ -120,7 +121,7 @@ chat_read(struct calls *c, const struct tree *t)
 
 	for (const struct node *n = tree_list(tree_member(t->root, "choices")); n && !r;
 		n = n->next, place++)
-		r = read_choice(c, t, n, number_of(c, t, n, place));
+		r = read_choice(c, t, n, chat_number_of(c, t, n, place));
 	return r;
 }
 
@@ -128,7 +129,7 @@ chat_read(struct calls *c, const struct tree *t)
 
 /* The reason is text of the choice, after what it says already. */
 static int
-put_reason(
+put_chat_reason(
 	const struct tree *t, struct node *message, struct call_choice *of, struct held_call *h)
 {
 	struct node *content = tree_member(message, "content");
@@ -159,7 +160,7 @@ put_reason(
 
 /* All of the new ones where the first piece has its place, and nothing in the others. */
 static int
-put_arguments(const struct tree *t, struct node *call, struct held_call *h)
+put_chat_arguments(const struct tree *t, struct node *call, struct held_call *h)
 {
 	static const char *const members[] = { "arguments", "input" };
 	struct node *of[] = { tree_member(call, "function"), tree_member(call, "custom"),
@@ -195,7 +196,7 @@ say_call(struct calls *c, const struct tree *t, struct node *message, struct nod
 		return 0;
 	if (h->is == CALL_DENIED) {
 		tree_cut(call);
-		return h->said ? 0 : put_reason(t, message, of, h);
+		return h->said ? 0 : put_chat_reason(t, message, of, h);
 	}
 	if (h->place - h->less != h->index && h->index != OLDER) {
 		if (!index && !c->whole && tree_add(t, call, "index", SPAN_LIT("0")))
@@ -203,7 +204,7 @@ say_call(struct calls *c, const struct tree *t, struct node *message, struct nod
 		if (index && !tree_put_number(t, index, h->place - h->less))
 			return ERR_NOMEM;
 	}
-	return h->is == CALL_EDITED ? put_arguments(t, call, h) : 0;
+	return h->is == CALL_EDITED ? put_chat_arguments(t, call, h) : 0;
 }
 
 static int
@@ -249,7 +250,7 @@ chat_say(struct calls *c, const struct tree *t, bool *drop)
 
 	for (struct node *n = tree_elements(tree_member(t->root, "choices")); n && !r;
 		n = n->next, place++) {
-		r = say_choice(c, t, n, number_of(c, t, n, place), &empty);
+		r = say_choice(c, t, n, chat_number_of(c, t, n, place), &empty);
 		all &= empty;
 	}
 	*drop = all && place;

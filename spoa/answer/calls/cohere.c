@@ -18,8 +18,8 @@ message_of(const struct tree *t)
 /* ---- read ---- */
 
 static int
-read_call(struct calls *c, const struct tree *t, const struct node *call, struct held_call *h,
-	const struct node *at)
+read_cohere_call(struct calls *c, const struct tree *t, const struct node *call,
+	struct held_call *h, const struct node *at)
 {
 	const struct node *function = tree_member(call, "function");
 	struct span name, arguments;
@@ -54,9 +54,9 @@ read_event(struct calls *c, const struct tree *t)
 	if (odd || (begins && h) || (goes_on && !h))
 		return CALLS_UNSOUND;
 	if (begins)
-		return read_call(c, t, call, calls_at(c, 0, index, &is_new), t->root);
+		return read_cohere_call(c, t, call, calls_at(c, 0, index, &is_new), t->root);
 	if (goes_on)
-		return read_call(c, t, call, h, t->root);
+		return read_cohere_call(c, t, call, h, t->root);
 	if (tree_is(t, type, "tool-call-end") && h) {
 		h->over = true;
 		return calls_piece(c, h, t->root);
@@ -77,14 +77,14 @@ cohere_read(struct calls *c, const struct tree *t)
 		return read_event(c, t);
 	for (const struct node *n = tree_list(tree_member(message_of(t), "tool_calls"));
 		n && !r; n = n->next, place++)
-		r = read_call(c, t, n, calls_at(c, 0, place, &is_new), n);
+		r = read_cohere_call(c, t, n, calls_at(c, 0, place, &is_new), n);
 	return r;
 }
 
 /* ---- said ---- */
 
 static struct span
-made(const struct tree *t, const char *before, struct span text, const char *after)
+made_cohere(const struct tree *t, const char *before, struct span text, const char *after)
 {
 	struct buf b;
 
@@ -100,10 +100,11 @@ made(const struct tree *t, const char *before, struct span text, const char *aft
 
 /* A block of text more; its content may be missing or null. */
 static int
-put_reason(const struct tree *t, const struct held_call *h)
+put_cohere_reason(const struct tree *t, const struct held_call *h)
 {
 	struct node *message = message_of(t), *content = tree_member(message, "content");
-	struct span json = made(t, "{\"type\":\"text\",\"text\":", buf_view(&h->text), "}");
+	struct span json =
+		made_cohere(t, "{\"type\":\"text\",\"text\":", buf_view(&h->text), "}");
 
 	if (content && content->tok == JSON_STRING)
 		return tree_append_text(t, content, buf_view(&h->text)) ? 0 : ERR_NOMEM;
@@ -130,7 +131,7 @@ say_whole(struct calls *c, const struct tree *t)
 			continue;
 		if (h->is == CALL_DENIED) {
 			tree_cut(n);
-			r = put_reason(t, h);
+			r = put_cohere_reason(t, h);
 		} else if (h->is == CALL_EDITED && arguments) {
 			r = tree_put_text(t, arguments, buf_view(&h->text)) ? 0 : ERR_NOMEM;
 		}
@@ -175,7 +176,7 @@ say_reason(struct calls *c, struct held_call *h)
 
 /* An event of a call's item. */
 static int
-say_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
+say_cohere_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
 {
 	struct node *index = tree_member(t->root, "index");
 	struct node *call = tree_member(message_of(t), "tool_calls");
@@ -206,7 +207,7 @@ cohere_say(struct calls *c, const struct tree *t, bool *drop)
 
 	struct held_call *h = c->whole ? NULL : calls_of(c, t->root);
 
-	int r = c->whole ? say_whole(c, t) : h ? say_part(c, t, h, drop) : 0;
+	int r = c->whole ? say_whole(c, t) : h ? say_cohere_part(c, t, h, drop) : 0;
 	return r ? r : calls_end(of, t, finish, "TOOL_CALL", SPAN_LIT("COMPLETE"));
 }
 

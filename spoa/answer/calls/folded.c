@@ -85,7 +85,7 @@ is_like(struct calls *c, const struct tree *t, const struct node *text, struct h
 
 /* A pair of surrogates in two of them is one character. */
 static void
-join(struct held_call *h, size_t from, size_t at)
+join_folded(struct held_call *h, size_t from, size_t at)
 {
 	struct span all = buf_view(&h->arguments);
 	char *to = h->arguments.p + h->arguments.start + at - UTF8_HALF, whole[4];
@@ -137,7 +137,7 @@ calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bo
 		h->fold = f;
 		h->folds++;
 	}
-	join(h, h->fold->from, from);
+	join_folded(h, h->fold->from, from);
 	h->fold->to = h->arguments.n;
 	return 0;
 }
@@ -165,7 +165,7 @@ piece_of(struct span text)
 
 /* The inside of a string; halves of pairs that have no other one as they came. */
 static void
-put_text(struct span s, struct buf *out)
+put_folded_text(struct span s, struct buf *out)
 {
 	while (s.n) {
 		const char *at = memchr(s.p, '\xED', s.n);
@@ -200,7 +200,7 @@ say_one(struct calls *c, const struct held_event *e, struct span text)
 	buf_init(&data, 0);
 	buf_span(&data, span_cut(like, 0, e->text));
 	buf_putc(&data, '"');
-	put_text(text, &data);
+	put_folded_text(text, &data);
 	buf_putc(&data, '"');
 	buf_span(&data, span_cut(like, e->text_end, like.n));
 	one.frame.data = buf_view(&data);

@@ -82,7 +82,8 @@ read_code(struct calls *c, const struct tree *t, const struct node *part, uint32
 }
 
 static int
-read_call(struct calls *c, const struct tree *t, const struct node *part, uint32_t choice)
+read_gemini_call(
+	struct calls *c, const struct tree *t, const struct node *part, uint32_t choice)
 {
 	const struct node *call = call_of(part);
 	const struct node *partial = either(call, "partialArgs", "partial_args");
@@ -134,7 +135,7 @@ read_candidate(
 		if (code_of(p))
 			r = read_code(c, t, p, number);
 		else if (call_of(p))
-			r = read_call(c, t, p, number);
+			r = read_gemini_call(c, t, p, number);
 	/* Vertex may say one in each event, also while a call goes on */
 	struct held_call *last = last_of(c, number, &n);
 	if (!r && last)

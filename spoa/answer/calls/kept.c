@@ -18,7 +18,7 @@ static const char *const ends[] = { "interaction.complete", "interaction.complet
 enum { OF_LIST = 1 << 16 }; /* items of one list and of the next are not the same */
 
 static struct span
-word_of(const struct tree *t, const struct node *n, const char *const *names, size_t count)
+kept_word_of(const struct tree *t, const struct node *n, const char *const *names, size_t count)
 {
 	struct span s = SPAN_LIT("");
 
@@ -34,7 +34,7 @@ is_call(const struct tree *t, const struct node *item)
 }
 
 static uint32_t
-index_of(const struct tree *t)
+kept_index_of(const struct tree *t)
 {
 	const struct node *n = tree_member(t->root, "index");
 
@@ -43,7 +43,7 @@ index_of(const struct tree *t)
 
 /* What is whole in its event is there to its end. */
 static int
-read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t index)
+read_kept_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t index)
 {
 	struct span name, said;
 	bool is_new;
@@ -64,7 +64,7 @@ read_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t 
 }
 
 static int
-read_lists(struct calls *c, const struct tree *t, const struct node *of)
+read_kept_lists(struct calls *c, const struct tree *t, const struct node *of)
 {
 	int r = 0;
 
@@ -72,7 +72,7 @@ read_lists(struct calls *c, const struct tree *t, const struct node *of)
 		uint32_t place = i * OF_LIST;
 		for (const struct node *n = tree_list(tree_member(of, lists[i])); n && !r;
 			n = n->next, place++)
-			r = is_call(t, n) ? read_call(c, t, n, place) : 0;
+			r = is_call(t, n) ? read_kept_call(c, t, n, place) : 0;
 	}
 	return r;
 }
@@ -80,22 +80,23 @@ read_lists(struct calls *c, const struct tree *t, const struct node *of)
 static int
 kept_read(struct calls *c, const struct tree *t)
 {
-	struct span type = word_of(t, t->root, event_types, COUNT_OF(event_types));
+	struct span type = kept_word_of(t, t->root, event_types, COUNT_OF(event_types));
 	const struct node *delta = tree_member(t->root, "delta");
-	struct held_call *h = calls_find(c, 0, index_of(t));
+	struct held_call *h = calls_find(c, 0, kept_index_of(t));
 	int r = 0;
 
 	if (c->whole)
-		return read_lists(c, t, t->root);
+		return read_kept_lists(c, t, t->root);
 	for (size_t i = 0; i < COUNT_OF(responses) && !r; i++)
-		r = read_lists(c, t, tree_member(t->root, responses[i]));
+		r = read_kept_lists(c, t, tree_member(t->root, responses[i]));
 	for (size_t i = 0; i < COUNT_OF(items) && !r; i++)
 		if (is_call(t, tree_member(t->root, items[i])))
-			r = read_call(c, t, tree_member(t->root, items[i]), index_of(t));
+			r = read_kept_call(
+				c, t, tree_member(t->root, items[i]), kept_index_of(t));
 	if (!r && span_is(type, "function.call.delta"))
-		r = read_call(c, t, t->root, index_of(t));
+		r = read_kept_call(c, t, t->root, kept_index_of(t));
 	if (!r && delta && (h || is_call(t, delta)))
-		r = read_call(c, t, delta, index_of(t));
+		r = read_kept_call(c, t, delta, kept_index_of(t));
 	if (h && span_ends(type, SPAN_LIT(".stop")))
 		h->over = true;
 	/* a call of a conversation has no end of its own; nor is it over with another item */

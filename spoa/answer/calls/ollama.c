@@ -39,7 +39,7 @@ ollama_read(struct calls *c, const struct tree *t)
 
 /* The reason is text of the message, after what it says already. */
 static bool
-put_reason(const struct tree *t, struct held_call *h, struct call_choice *of)
+put_ollama_reason(const struct tree *t, struct held_call *h, struct call_choice *of)
 {
 	struct node *message = tree_member(t->root, "message");
 	struct node *content = tree_member(message, "content");
@@ -57,7 +57,7 @@ put_reason(const struct tree *t, struct held_call *h, struct call_choice *of)
 }
 
 static bool
-put_arguments(const struct tree *t, const struct node *call, const struct held_call *h)
+put_ollama_arguments(const struct tree *t, const struct node *call, const struct held_call *h)
 {
 	struct node *n = tree_member(tree_member(call, "function"), "arguments");
 	struct span text = buf_view(&h->text), json;
@@ -85,9 +85,9 @@ ollama_say(struct calls *c, const struct tree *t, bool *drop)
 			continue;
 		if (h->is == CALL_DENIED) {
 			tree_cut(n);
-			ok = put_reason(t, h, calls_choice(c, 0));
+			ok = put_ollama_reason(t, h, calls_choice(c, 0));
 		} else if (h->is == CALL_EDITED) {
-			ok = put_arguments(t, n, h);
+			ok = put_ollama_arguments(t, n, h);
 		}
 	}
 	if (list && list->changed && tree_is_empty(list))

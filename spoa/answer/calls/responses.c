@@ -79,7 +79,7 @@ event_type(const struct tree *t)
 }
 
 static uint32_t
-index_of(const struct tree *t)
+responses_index_of(const struct tree *t)
 {
 	return calls_number(t, tree_member(t->root, "output_index"), 0);
 }
@@ -181,7 +181,7 @@ static int
 read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 {
 	bool is_new;
-	struct held_call *h = calls_at(c, 0, index_of(t), &is_new);
+	struct held_call *h = calls_at(c, 0, responses_index_of(t), &is_new);
 	struct span name, said;
 
 	if (!h)
@@ -202,7 +202,7 @@ static int
 read_other(struct calls *c, const struct tree *t)
 {
 	bool item = tree_member(t->root, "item"), number = tree_member(t->root, "output_index");
-	struct held_call *h = number && !item ? calls_find(c, 0, index_of(t)) : NULL;
+	struct held_call *h = number && !item ? calls_find(c, 0, responses_index_of(t)) : NULL;
 
 	return h ? calls_piece(c, h, t->root) : 0;
 }
@@ -239,8 +239,8 @@ responses_read(struct calls *c, const struct tree *t)
 		n = n->next, place++)
 		r = read_item(c, t, n, place);
 	if (!r && !c->whole && tree_member(t->root, "item")) {
-		r = read_item(c, t, tree_member(t->root, "item"), index_of(t));
-		struct held_call *h = calls_find(c, 0, index_of(t));
+		r = read_item(c, t, tree_member(t->root, "item"), responses_index_of(t));
+		struct held_call *h = calls_find(c, 0, responses_index_of(t));
 		if (h && tree_is(t, type, "response.output_item.done"))
 			h->over = true;
 	}
@@ -296,7 +296,7 @@ put_message(const struct tree *t, struct node *item, struct span text, bool done
 }
 
 static int
-put_json(const struct tree *t, struct node *n, struct span json)
+put_responses_json(const struct tree *t, struct node *n, struct span json)
 {
 	struct span kept = arena_dup(t->a, json);
 
@@ -306,7 +306,7 @@ put_json(const struct tree *t, struct node *n, struct span json)
 }
 
 static int
-put_arguments(const struct tree *t, struct node *n, struct span text)
+put_responses_arguments(const struct tree *t, struct node *n, struct span text)
 {
 	/* what begins says none of them yet */
 	if (!n || n->tok != JSON_STRING || n->end == n->start + 2)
@@ -325,8 +325,8 @@ say_item(const struct tree *t, struct node *item, struct held_call *h, bool done
 		return 0;
 	struct node *n = item_arguments(item, kind);
 	if (n && n->tok != JSON_STRING)
-		return put_json(t, n, buf_view(&h->text));
-	return put_arguments(t, n, buf_view(&h->text));
+		return put_responses_json(t, n, buf_view(&h->text));
+	return put_responses_arguments(t, n, buf_view(&h->text));
 }
 
 /* What our own events have alike. */
@@ -340,7 +340,7 @@ put_event(struct calls *c, const struct tree *t, const char *type, struct buf *o
 		buf_printf(out, "\"sequence_number\":%llu,", (unsigned long long)c->number++);
 	buf_str(out, "\"item_id\":");
 	put_id(t, tree_member(t->root, "item"), out);
-	buf_printf(out, ",\"output_index\":%u,\"content_index\":0,", index_of(t));
+	buf_printf(out, ",\"output_index\":%u,\"content_index\":0,", responses_index_of(t));
 }
 
 /* The message's text, before its item is done. */
@@ -393,10 +393,10 @@ say_piece(const struct tree *t, struct held_call *h, bool *drop)
 	if (*drop || h->is != CALL_EDITED)
 		return 0;
 	if (!delta)
-		return put_arguments(
+		return put_responses_arguments(
 			t, tree_member(t->root, kinds[all].arguments[0]), buf_view(&h->text));
 	h->said = true;
-	return put_arguments(t, tree_member(t->root, "delta"), text);
+	return put_responses_arguments(t, tree_member(t->root, "delta"), text);
 }
 
 /* Events count on from the one that went before. */

@@ -303,7 +303,7 @@ guard_held(const struct guard *g)
 /* Over its cap: unread, by the policy's leave. Encoded it cannot pass: its head no longer says
  * so. */
 static enum guard_result
-over(struct guard *g, struct span bytes, struct buf *out)
+guard_ended(struct guard *g, struct span bytes, struct buf *out)
 {
 	g->way = WAY_OPAQUE;
 	if (g->coding[0])
@@ -462,7 +462,7 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 		break;
 	case WAY_KEEP:
 		if (g->body.n + bytes.n > CAP_ANSWER_BYTES)
-			return over(g, bytes, out);
+			return guard_ended(g, bytes, out);
 		buf_span(&g->body, bytes);
 		if (buf_failed(&g->body))
 			return guard_no_memory(g);

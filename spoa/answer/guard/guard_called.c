@@ -19,7 +19,7 @@ is_of(const struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
 
 /* The newest: another call may come in the place of one that is over. */
 static struct guard_called *
-find(const struct guard *g, const uint32_t slot[ANSWER_SLOTS])
+find_called(const struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 {
 	for (size_t i = g->report.ncalled; i; i--)
 		if (is_of(&g->called[i - 1], slot))
@@ -113,7 +113,7 @@ guard_called_note(struct guard *g, const struct answer_document *d)
 {
 	for (size_t i = 0; i < d->ncalls; i++) {
 		const struct answer_input *in = input_of(d, i);
-		struct guard_called *c = find(g, d->calls[i].slot);
+		struct guard_called *c = find_called(g, d->calls[i].slot);
 		/* pieces of a name have no value next to them */
 		if (!c || c->whole || (in && c->named.n) || c->empty)
 			c = d->calls[i].name.n || in ? add_call(g, d->calls[i].slot) : NULL;
@@ -135,7 +135,7 @@ guard_called_note(struct guard *g, const struct answer_document *d)
 void
 guard_called_more(struct guard *g, const struct answer_text *t)
 {
-	struct guard_called *c = find(g, t->slot);
+	struct guard_called *c = find_called(g, t->slot);
 
 	/* What is said of one that is whole is in it. */
 	if (t->deep || (c && (c->whole || (t->copy && c->bytes))))
@@ -261,7 +261,7 @@ guard_called_judged(
 			k++;
 		if (k < n)
 			used[k] = true;
-		struct guard_called *c = k < n ? &g->called[k] : find(g, t->slot);
+		struct guard_called *c = k < n ? &g->called[k] : find_called(g, t->slot);
 		if (c)
 			judged(g, c, v[i], k == n);
 	}

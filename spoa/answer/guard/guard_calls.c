@@ -16,7 +16,7 @@ enum { NAME_SHOWN = 128 };
 
 /* A name that says nothing but itself. */
 static bool
-is_plain(struct span name)
+is_plain_tool_name(struct span name)
 {
 	for (size_t i = 0; i < name.n; i++)
 		if (!is_alnum(name.p[i]) && !memchr("_-./:", name.p[i], 5))
@@ -26,10 +26,10 @@ is_plain(struct span name)
 
 /* The text instead of it, for the agent to read. */
 static void
-put_reason(struct span name, const char *reason, struct buf *out)
+put_tool_reason(struct span name, const char *reason, struct buf *out)
 {
 	buf_str(out, "The call of ");
-	if (is_plain(name))
+	if (is_plain_tool_name(name))
 		buf_printf(out, "the tool %.*s", SPAN_ARG(name));
 	else
 		buf_str(out, "a tool");
@@ -42,7 +42,7 @@ put_reason(struct span name, const char *reason, struct buf *out)
 
 /* All that the names came to: the first denial, and each redaction. */
 static int
-ask(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
+ask_tool_rules(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
 {
 	struct tool_verdict *one = arena_new(a, struct tool_verdict);
 
@@ -147,7 +147,7 @@ deny_turn(struct guard *g, const struct call *c, const char *limit)
 }
 
 static int
-judge(void *arg, const struct call *c, struct call_answer *out)
+judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 {
 	struct guard *g = arg;
 	const char *limit = NULL;
@@ -160,7 +160,7 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	arena_reset(&g->asking);
 	buf_clear(&g->call_text);
 	v = arena_new(&g->asking, struct tool_verdict);
-	if (!v || ask(g, c, &g->asking, v) || ask_repeated(g, c, &g->asking, v))
+	if (!v || ask_tool_rules(g, c, &g->asking, v) || ask_repeated(g, c, &g->asking, v))
 		return (int)guard_no_memory(g);
 	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
 		v->ruled.effect = RULE_DENY;
@@ -168,10 +168,10 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 	}
 	if (v->ruled.effect == RULE_DENY) {
 		out->is = CALL_DENIED;
-		put_reason(c->names[0], v->reason, &g->call_text);
+		put_tool_reason(c->names[0], v->reason, &g->call_text);
 	} else if (entities_any(&v->redact) && c->lost) {
 		out->is = CALL_DENIED;
-		put_reason(c->names[0], "its arguments are longer than what is read",
+		put_tool_reason(c->names[0], "its arguments are longer than what is read",
 			&g->call_text);
 	} else if (entities_any(&v->redact)) {
 		r = (int)edit(g, c, v, &g->call_text, &edited);
@@ -184,7 +184,7 @@ judge(void *arg, const struct call *c, struct call_answer *out)
 		v->ruled.rule = NULL;
 		out->is = CALL_DENIED;
 		buf_clear(&g->call_text);
-		put_reason(c->names[0], limit, &g->call_text);
+		put_tool_reason(c->names[0], limit, &g->call_text);
 	}
 	guard_sum_call(g, v, out->is);
 	out->entry = guard_called_asked(g, c, v, out->is != CALL_DENIED,
@@ -210,7 +210,7 @@ more(void *arg, size_t entry, struct span arguments)
 /* ---- events ---- */
 
 static int
-pass(void *arg, struct frame *f)
+pass_frame(void *arg, struct frame *f)
 {
 	struct guard *g = arg;
 
@@ -241,7 +241,7 @@ int
 guard_calls_new(struct guard *g)
 {
 	const struct guard_plan *p = &g->plan;
-	struct calls_user user = { judge, more, pass, g, .names_only = false };
+	struct calls_user user = { judge_held_call, more, pass_frame, g, .names_only = false };
 	const struct calls_dialect *d;
 
 	if (!p->inspects || !p->asked || !p->asked->route || !p->asked->route->uses.calls ||

@@ -32,7 +32,7 @@ struct texts {
 };
 
 static int
-by_text(const void *x, const void *y, void *arg)
+joined_by_text(const void *x, const void *y, void *arg)
 {
 	const struct texts *t = arg;
 	size_t i = *(const size_t *)x, j = *(const size_t *)y;
@@ -120,7 +120,7 @@ merge(struct guard *g, enum answer_kind kind, const struct part *cut,
 }
 
 static enum guard_result
-join(struct guard *g, const struct answer_document *d, const size_t *at, size_t n,
+join_texts(struct guard *g, const struct answer_document *d, const size_t *at, size_t n,
 	struct answer_text *all)
 {
 	struct buf b;
@@ -145,7 +145,7 @@ scan_joined(struct guard *g, const struct answer_document *d, const size_t *at, 
 
 	if (n == 1)
 		return guard_scan(g, &d->texts[at[0]], &v[at[0]], &is_new);
-	if (join(g, d, at, n, &all) || guard_scan(g, &all, &joined, &is_new))
+	if (join_texts(g, d, at, n, &all) || guard_scan(g, &all, &joined, &is_new))
 		return g->failed;
 	for (size_t i = 0, from = 0, to; i < n; i++, from = to) {
 		const struct answer_text *t = &d->texts[at[i]];
@@ -178,7 +178,7 @@ guard_scan_all(struct guard *g, const struct answer_document *d, struct findings
 		else if (guard_scan(g, t, &v[i], &is_new))
 			return g->failed;
 	}
-	qsort_r(at, n, sizeof(*at), by_text, &texts);
+	qsort_r(at, n, sizeof(*at), joined_by_text, &texts);
 	for (size_t i = 0, end; i < n; i = end) {
 		for (end = i + 1; end < n && !apart(g, &d->texts[at[i]], &d->texts[at[end]]);
 			end++)

@@ -54,7 +54,7 @@ guard_known_add(struct guard *g, struct span value, struct span with)
 }
 
 static void
-put_text(struct buf *out, struct json_place *at, bool json, struct span text)
+put_known_text(struct buf *out, struct json_place *at, bool json, struct span text)
 {
 	if (json)
 		json_place_walk(at, text);
@@ -123,10 +123,10 @@ guard_known_put(
 	}
 	while (!SLIST_EMPTY(&g->known) && text.n - from >= g->known_least &&
 		(to = known_at(g, text, from, &k)) < text.n) {
-		put_text(out, at, json, span_cut(text, from, to));
+		put_known_text(out, at, json, span_cut(text, from, to));
 		json_place_put(out, at, json, k->with);
 		g->report.redactions++;
 		from = to + k->value.n;
 	}
-	put_text(out, at, json, span_cut(text, from, text.n));
+	put_known_text(out, at, json, span_cut(text, from, text.n));
 }

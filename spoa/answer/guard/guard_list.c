@@ -31,7 +31,7 @@ static const char *const cursors[] = { "first_id", "last_id" };
 
 /* Gemini's lists say models/x of what a path calls x. */
 static struct span
-bare(struct span name)
+bare_listed_name(struct span name)
 {
 	struct span prefix = SPAN_LIT("models/");
 
@@ -41,7 +41,7 @@ bare(struct span name)
 static bool
 may_use(struct list *l, struct span name)
 {
-	return l->g->plan.may_use(l->g->plan.may_use_arg, bare(name), &l->g->work);
+	return l->g->plan.may_use(l->g->plan.may_use_arg, bare_listed_name(name), &l->g->work);
 }
 
 static int
@@ -57,7 +57,7 @@ cut(struct list *l, size_t start, size_t end, struct span with)
 }
 
 static int
-by_start(const void *a, const void *b)
+listed_by_start(const void *a, const void *b)
 {
 	const struct splice *x = a, *y = b;
 
@@ -348,7 +348,7 @@ read_document(struct list *l, struct span raw, size_t base, bool line, bool *hid
 
 /* JSON lines, or events with a document a line; nothing else is in them. */
 static int
-read_lines(struct list *l, struct span all)
+read_listed_lines(struct list *l, struct span all)
 {
 	static const char *const fields[] = { "event:", "id:", "retry:", ":" };
 	struct span rest = all;
@@ -381,7 +381,7 @@ filter(struct list *l, struct span all, struct buf *out)
 	int err = events ? ERR_SYNTAX : read_document(l, all, 0, false, &hidden);
 
 	if (err == ERR_SYNTAX && (events || span_chr(all, '\n') < all.n))
-		err = read_lines(l, all);
+		err = read_listed_lines(l, all);
 	return err ? err : splice_apply(all, l->v, l->n, out);
 }
 
@@ -418,14 +418,14 @@ call_card(struct list *l, struct span all, struct buf *out)
 	while (first < COUNT_OF(names) && !said[first].text.p)
 		first++;
 	for (n = first; n < COUNT_OF(names) && !err; n++) {
-		size_t prefix = said[n].text.n - bare(said[n].text).n;
+		size_t prefix = said[n].text.n - bare_listed_name(said[n].text).n;
 		if (said[n].text.p && span_eq(said[n].text, said[first].text))
 			err = cut(l, said[n].start + prefix, said[n].end,
 				span_str(l->g->plan.alias));
 	}
 	/* cuts are in the order of names, not of the text */
 	if (l->n > 1)
-		qsort(l->v, l->n, sizeof(*l->v), by_start);
+		qsort(l->v, l->n, sizeof(*l->v), listed_by_start);
 	return err ? err : splice_apply(all, l->v, l->n, out);
 }
 

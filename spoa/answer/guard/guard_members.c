@@ -145,7 +145,7 @@ take_piece(void *arg, const struct stream_piece *p)
 
 /* What came once need not come again: its event goes, and what goes on of it is found. */
 static void
-let_go(struct member *w)
+let_member_go(struct member *w)
 {
 	struct piece *p;
 
@@ -159,7 +159,7 @@ let_go(struct member *w)
 static void
 member_unfollow(struct member *w)
 {
-	let_go(w);
+	let_member_go(w);
 	detect_stream_free(&w->scan);
 	split_drop(w->under_way);
 	w->under_way = NULL;
@@ -183,7 +183,7 @@ member_end(struct member *w)
 
 /* NULL: there are too many. */
 static struct member *
-member_of(struct guard *g, const struct answer_text *t)
+text_member_of(struct guard *g, const struct answer_text *t)
 {
 	struct run *r = guard_run(g, t->kind, t->path, t->slot);
 
@@ -315,7 +315,7 @@ take_texts(struct guard *g, struct event *in)
 		return guard_no_memory(g);
 	text = 0;
 	for (size_t i = 0; i < n && !g->failed; i++)
-		if (v[i].unnamed && v[i].text.n && (of[i] = member_of(g, &v[i])))
+		if (v[i].unnamed && v[i].text.n && (of[i] = text_member_of(g, &v[i])))
 			member_note(of[i], &v[i]);
 	for (size_t i = 0; i < n && !g->failed; i++) {
 		if (!v[i].unnamed)
@@ -358,7 +358,7 @@ end_some(struct guard *g, const struct answer_document *d)
 			if (member_end(w))
 				break;
 		} else if (gap && w->seen == 1) {
-			let_go(w);
+			let_member_go(w);
 		}
 	}
 	return g->failed;

@@ -67,7 +67,8 @@ event_free(struct guard *g, struct event *e)
 		g->spare = e;
 }
 
-static enum guard_result pass(struct guard *g, struct event *e, size_t from, struct buf *out);
+static enum guard_result pass_event(
+	struct guard *g, struct event *e, size_t from, struct buf *out);
 
 /* What may go of a queue; of the last one, or at the end, all. */
 static enum guard_result
@@ -81,14 +82,14 @@ drain(struct guard *g, size_t queue, bool all, struct buf *out)
 		STAILQ_REMOVE_HEAD(&q->events, all);
 		q->bytes -= e->bytes;
 		q->held_bytes -= e->work.used_bytes;
-		pass(g, e, queue + 1, out);
+		pass_event(g, e, queue + 1, out);
 	}
 	return g->failed;
 }
 
 /* From this stage on: it waits in one, or it goes. */
 static enum guard_result
-pass(struct guard *g, struct event *e, size_t from, struct buf *out)
+pass_event(struct guard *g, struct event *e, size_t from, struct buf *out)
 {
 	bool waits = false;
 
@@ -121,7 +122,8 @@ guard_queue_pass(struct guard *g, const struct frame *f, struct buf *out)
 	if (e && (g->failed || guard_event_read(g, e, out)))
 		event_free(g, e);
 	/* no text of a message of MCP goes on in the next one: none waits for it */
-	return e && !g->failed ? pass(g, e, g->plan.messages.is ? QUEUES : 0, out) : g->failed;
+	return e && !g->failed ? pass_event(g, e, g->plan.messages.is ? QUEUES : 0, out)
+			       : g->failed;
 }
 
 enum guard_result

@@ -65,7 +65,7 @@ guard_restore_over(struct guard *g, enum answer_kind kind, const uint32_t slot[A
  * stream says when it is done is no part of what grew. `note`: a member's is made, where it is
  * new. */
 static struct url_place *
-place_of(struct guard *g, const struct answer_text *t, bool note)
+url_place_of(struct guard *g, const struct answer_text *t, bool note)
 {
 	if (t->unnamed && g->report.streamed) {
 		struct run *r = guard_run(g, t->kind, t->path, t->slot);
@@ -93,7 +93,7 @@ guard_place_event(struct guard *g)
 static void
 place_begin(struct guard *g, const struct answer_text *t, struct restorer *r)
 {
-	const struct url_place *at = place_of(g, t, false);
+	const struct url_place *at = url_place_of(g, t, false);
 
 	if (!at)
 		return;
@@ -105,7 +105,7 @@ place_begin(struct guard *g, const struct answer_text *t, struct restorer *r)
 void
 guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r)
 {
-	struct url_place *at = place_of(g, t, true);
+	struct url_place *at = url_place_of(g, t, true);
 
 	if (at)
 		*at = *restorer_place(r);

@@ -178,7 +178,7 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 
 /* Decoded within the caps; what cannot be is refused or passes as the policy says. */
 static enum guard_result
-decode(struct guard *g)
+decode_whole_answer(struct guard *g)
 {
 	struct buf plain;
 
@@ -196,7 +196,7 @@ decode(struct guard *g)
 enum guard_result
 guard_whole(struct guard *g, struct buf *out)
 {
-	if (g->coding[0] && g->body.n && decode(g))
+	if (g->coding[0] && g->body.n && decode_whole_answer(g))
 		return g->failed;
 	if (guard_filter_list(g) || guard_message_whole(g) || guard_calls_whole(g))
 		return g->failed;

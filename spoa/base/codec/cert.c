@@ -64,7 +64,7 @@ struct reader {
 
 /* A NUL or a line break in a name would read as another name elsewhere. */
 static bool
-printable(struct span s)
+is_printable_field(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
@@ -73,9 +73,9 @@ printable(struct span s)
 }
 
 static void
-add(struct reader *r, const char *field, struct span text)
+add_cert_field(struct reader *r, const char *field, struct span text)
 {
-	if (!printable(text) || r->out->n == CERT_VALUES_MAX) {
+	if (!is_printable_field(text) || r->out->n == CERT_VALUES_MAX) {
 		r->err = ERR_SYNTAX;
 		return;
 	}
@@ -93,7 +93,7 @@ add_names(struct reader *r, const X509_NAME *name, const char *const *fields)
 			if (strcmp(sn, attributes[k]))
 				continue;
 			int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(e));
-			add(r, fields[k], span_of(utf8, n > 0 ? (size_t)n : 0));
+			add_cert_field(r, fields[k], span_of(utf8, n > 0 ? (size_t)n : 0));
 			OPENSSL_free(utf8);
 			break;
 		}
@@ -117,10 +117,10 @@ add_alternatives(struct reader *r, const X509 *x)
 		const ASN1_IA5STRING *s = g->d.ia5; /* one type for all three */
 		struct span text =
 			span_of(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
-		add(r, field, text);
+		add_cert_field(r, field, text);
 		if (g->type == GEN_URI && span_starts(text, SPAN_LIT("spiffe://")) &&
 			spiffe++ == 0)
-			add(r, "spiffe", text);
+			add_cert_field(r, "spiffe", text);
 	}
 	/* X509-SVID 2: exactly one URI. */
 	if (spiffe > 1)
@@ -134,7 +134,7 @@ add_serial(struct reader *r, const X509 *x)
 	BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
 	char *hex = n ? BN_bn2hex(n) : NULL;
 
-	add(r, "serial", span_str(hex));
+	add_cert_field(r, "serial", span_str(hex));
 	OPENSSL_free(hex);
 	BN_free(n);
 }
@@ -150,7 +150,7 @@ add_fingerprint(struct reader *r, struct span der)
 		hex[2 * i] = digits[r->out->fingerprint[i] >> 4];
 		hex[2 * i + 1] = digits[r->out->fingerprint[i] & 15];
 	}
-	add(r, "fingerprint", span_of(hex, sizeof(hex)));
+	add_cert_field(r, "fingerprint", span_of(hex, sizeof(hex)));
 }
 
 static int64_t

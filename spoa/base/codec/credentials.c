@@ -119,7 +119,7 @@ matches(struct span name, const struct credential_name *row, bool loose)
 }
 
 static bool
-named(struct span name, const struct credential_name *c, unsigned where)
+is_credential_name(struct span name, const struct credential_name *c, unsigned where)
 {
 	bool loose = where == CREDENTIAL_QUERY;
 	char last = 0;
@@ -154,7 +154,7 @@ header_overrides(struct span name)
 	};
 	/* clang-format on */
 
-	return named(name, rows, CREDENTIAL_HEADER);
+	return is_credential_name(name, rows, CREDENTIAL_HEADER);
 }
 
 const char *const credential_set[] = { "authorization", "api-key", "x-api-key",
@@ -166,14 +166,14 @@ bool
 credential_header(struct span name)
 {
 	return !span_istarts(name, mcp_prefix) &&
-	       named(name, credential_names, CREDENTIAL_HEADER);
+	       is_credential_name(name, credential_names, CREDENTIAL_HEADER);
 }
 
 bool
 credential_argument(struct span name)
 {
 	return span_istarts(name, mcp_prefix) &&
-	       named(name, credential_names, CREDENTIAL_HEADER);
+	       is_credential_name(name, credential_names, CREDENTIAL_HEADER);
 }
 
 /* ---- queries ---- */
@@ -202,7 +202,7 @@ next_byte(struct span *s)
 static bool
 in_query(struct span name)
 {
-	return named(name, credential_names, CREDENTIAL_QUERY);
+	return is_credential_name(name, credential_names, CREDENTIAL_QUERY);
 }
 
 /* "key", "key[]", "key[a]" and, where a NUL ends names, "key\0x". */

@@ -26,7 +26,7 @@ struct parse {
 };
 
 static int
-refuse(struct http_message *m, int err, const char *why)
+refuse_message(struct http_message *m, int err, const char *why)
 {
 	m->why = why;
 	return err;
@@ -45,16 +45,17 @@ head_end(struct span in, struct http_scan *s, struct http_message *m)
 		size_t at = (size_t)(lf - in.p);
 		char first = in.p[s->line];
 		if (at == s->line || in.p[at - 1] != '\r')
-			return refuse(m, ERR_SYNTAX, "a line ends without CR");
+			return refuse_message(m, ERR_SYNTAX, "a line ends without CR");
 		if (first == ' ' || first == '\t')
-			return refuse(m, ERR_SYNTAX, "a folded line");
+			return refuse_message(m, ERR_SYNTAX, "a folded line");
 		if (at - 1 == s->line)
 			return s->line ? (ssize_t)at + 1
-				       : refuse(m, ERR_SYNTAX, "an empty line before the head");
+				       : refuse_message(m, ERR_SYNTAX,
+						 "an empty line before the head");
 		s->at = s->line = at + 1;
 	}
 	if (in.n >= CAP_HEAD_BYTES)
-		return refuse(m, ERR_LIMIT, "the head is too large");
+		return refuse_message(m, ERR_LIMIT, "the head is too large");
 	s->at = in.n;
 	return 0;
 }
@@ -183,11 +184,11 @@ run_llhttp(
 		return 0;
 	}
 	if (x.why)
-		return refuse(m, ERR_SYNTAX, x.why);
+		return refuse_message(m, ERR_SYNTAX, x.why);
 	if (err == HPE_UNEXPECTED_CONTENT_LENGTH || err == HPE_INVALID_CONTENT_LENGTH ||
 		err == HPE_INVALID_TRANSFER_ENCODING)
-		return refuse(m, ERR_AMBIGUOUS, "an ambiguous body length");
-	return refuse(m, ERR_SYNTAX, reason_of(err));
+		return refuse_message(m, ERR_AMBIGUOUS, "an ambiguous body length");
+	return refuse_message(m, ERR_SYNTAX, reason_of(err));
 }
 
 /* The fields that decide about the message's end, each at most once. */
@@ -251,18 +252,19 @@ read_framing(const struct framing_fields *ff, enum http_framing none, struct htt
 	m->declared = -1;
 	m->framing = none;
 	if (ff->repeated)
-		return refuse(m, ERR_AMBIGUOUS, "a framing field given twice");
+		return refuse_message(m, ERR_AMBIGUOUS, "a framing field given twice");
 	if (ff->length && ff->coding)
-		return refuse(m, ERR_AMBIGUOUS, "Content-Length and Transfer-Encoding");
+		return refuse_message(m, ERR_AMBIGUOUS, "Content-Length and Transfer-Encoding");
 	if (ff->coding) {
 		if (!span_ieq(ff->coding->value, SPAN_LIT("chunked")))
-			return refuse(m, ERR_AMBIGUOUS, "a transfer coding other than chunked");
+			return refuse_message(
+				m, ERR_AMBIGUOUS, "a transfer coding other than chunked");
 		m->framing = HTTP_CHUNKED;
 	}
 	if (ff->length) {
 		/* Beyond 2^60 nothing is counted that could arrive. */
 		if (span_u64(ff->length->value, &length) || length >> 60)
-			return refuse(m, ERR_AMBIGUOUS, "a malformed Content-Length");
+			return refuse_message(m, ERR_AMBIGUOUS, "a malformed Content-Length");
 		m->framing = HTTP_LENGTH;
 		m->length = length;
 		m->declared = (int64_t)length;
@@ -280,7 +282,7 @@ parse_head(llhttp_t *p, llhttp_type_t type, struct span in, struct http_scan *sc
 		return n;
 	struct span head = span_of(in.p, (size_t)n);
 	if (!lines_clean(head))
-		return refuse(m, ERR_SYNTAX, "a control character");
+		return refuse_message(m, ERR_SYNTAX, "a control character");
 	int err = run_llhttp(p, type, head, max, m);
 	return err ? err : n;
 }
@@ -304,22 +306,22 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 	if (target.p != in.p + h->method.n + 1 ||
 		!span_starts(
 			span_cut(in, h->method.n + 1 + target.n, in.n), SPAN_LIT(" HTTP/")))
-		return refuse(m, ERR_SYNTAX, "a malformed request line");
+		return refuse_message(m, ERR_SYNTAX, "a malformed request line");
 	if (p.http_major != 1 || p.http_minor > 1)
-		return refuse(m, ERR_SYNTAX, "another version than HTTP/1");
+		return refuse_message(m, ERR_SYNTAX, "another version than HTTP/1");
 	if (span_is(h->method, "CONNECT") || span_is(h->method, "TRACE"))
-		return refuse(m, ERR_UNSUPPORTED, "CONNECT or TRACE");
+		return refuse_message(m, ERR_UNSUPPORTED, "CONNECT or TRACE");
 	struct framing_fields ff = framing_fields(h);
 	/* RFC 9112 6.1: a coding that its sender's version does not know. */
 	if (p.http_minor == 0 && ff.coding)
-		return refuse(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
+		return refuse_message(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
 	int err = read_framing(&ff, HTTP_NO_BODY, m);
 	if (err)
 		return err;
 	if (ff.upgrade)
-		return refuse(m, ERR_UNSUPPORTED, "Upgrade");
+		return refuse_message(m, ERR_UNSUPPORTED, "Upgrade");
 	if (ff.expect && !span_ieq(ff.expect->value, SPAN_LIT("100-continue")))
-		return refuse(m, ERR_SYNTAX, "an unknown expectation");
+		return refuse_message(m, ERR_SYNTAX, "an unknown expectation");
 	m->old = p.http_minor == 0;
 	m->expects_continue = ff.expect != NULL && !m->old;
 	m->close = ff.close || m->old;
@@ -337,15 +339,15 @@ http_parse_response(struct span in, struct http_scan *scan, struct http_field *f
 		return n;
 	m->head.status = p.status_code;
 	if (p.http_major != 1 || p.http_minor > 1)
-		return refuse(m, ERR_SYNTAX, "another version than HTTP/1");
+		return refuse_message(m, ERR_SYNTAX, "another version than HTTP/1");
 	if (p.status_code < 100 || p.status_code > 599)
-		return refuse(m, ERR_SYNTAX, "a status outside 100 to 599");
+		return refuse_message(m, ERR_SYNTAX, "a status outside 100 to 599");
 	struct framing_fields ff = framing_fields(&m->head);
 	int err = read_framing(&ff, HTTP_UNTIL_CLOSE, m);
 	if (err)
 		return err;
 	if (p.http_minor == 0 && ff.coding)
-		return refuse(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
+		return refuse_message(m, ERR_AMBIGUOUS, "Transfer-Encoding in HTTP/1.0");
 	m->close = ff.close || p.http_minor == 0;
 	if (to_head || p.status_code < 200 || p.status_code == 204 || p.status_code == 304) {
 		/* A body announced where none may be: whatever follows is not a

@@ -72,7 +72,7 @@ set_key_init(void)
 }
 
 static enum json_tok
-fail(struct json *j, struct json_event *ev, int err, const char *why, size_t at)
+fail_json(struct json *j, struct json_event *ev, int err, const char *why, size_t at)
 {
 	j->state = AT_ERROR;
 	j->err = err;
@@ -179,7 +179,7 @@ escape(struct json *j, struct json_event *ev, size_t at)
 	struct span in = j->in;
 
 	if (at + 1 >= in.n) {
-		fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", in.n);
+		fail_json(j, ev, ERR_TRUNCATED, "the document ends inside a string", in.n);
 		return 0;
 	}
 	switch (in.p[at + 1]) {
@@ -192,7 +192,7 @@ escape(struct json *j, struct json_event *ev, size_t at)
 	case 'r':
 	case 't': return at + 2;
 	case 'u': break;
-	default: fail(j, ev, ERR_SYNTAX, "unknown escape in a string", at); return 0;
+	default: fail_json(j, ev, ERR_SYNTAX, "unknown escape in a string", at); return 0;
 	}
 	int unit = hex4(in, at + 2);
 	if (unit >= 0 && (unit < 0xd800 || unit > 0xdfff))
@@ -209,11 +209,11 @@ escape(struct json *j, struct json_event *ev, size_t at)
 	if (unit >= 0 && j->halves)
 		return at + 6;
 	if (unit == -2)
-		fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", in.n);
+		fail_json(j, ev, ERR_TRUNCATED, "the document ends inside a string", in.n);
 	else if (unit == -1)
-		fail(j, ev, ERR_SYNTAX, "\\u without four hexadecimal digits", at);
+		fail_json(j, ev, ERR_SYNTAX, "\\u without four hexadecimal digits", at);
 	else
-		fail(j, ev, ERR_ENCODING, "lone surrogate in a string", at);
+		fail_json(j, ev, ERR_ENCODING, "lone surrogate in a string", at);
 	return 0;
 }
 
@@ -228,7 +228,8 @@ string(struct json *j, struct json_event *ev)
 	for (;;) {
 		at = json_special(in, at);
 		if (at == in.n) {
-			fail(j, ev, ERR_TRUNCATED, "the document ends inside a string", at);
+			fail_json(
+				j, ev, ERR_TRUNCATED, "the document ends inside a string", at);
 			return false;
 		}
 		unsigned char c = (unsigned char)in.p[at];
@@ -240,14 +241,14 @@ string(struct json *j, struct json_event *ev)
 			if (!at)
 				return false;
 		} else if (c < 0x20) {
-			fail(j, ev, ERR_SYNTAX, "control character in a string", at);
+			fail_json(j, ev, ERR_SYNTAX, "control character in a string", at);
 			return false;
 		} else {
 			/* Text that is not English comes in runs. */
 			do {
 				size_t len = utf8_sequence(in.p + at, in.n - at);
 				if (!len) {
-					fail(j, ev, ERR_ENCODING, "not valid UTF-8", at);
+					fail_json(j, ev, ERR_ENCODING, "not valid UTF-8", at);
 					return false;
 				}
 				at += len;
@@ -388,7 +389,7 @@ lex_number(struct json *j, struct json_event *ev)
 		at = span_past(in, at, is_digit);
 	}
 	if (at == from)
-		return fail(
+		return fail_json(
 			j, ev, at == in.n ? ERR_TRUNCATED : ERR_SYNTAX, "malformed number", at);
 	ev->end = j->at = at;
 	j->state = AT_COMMA;
@@ -402,7 +403,7 @@ literal(struct json *j, struct json_event *ev, struct span word, enum json_tok t
 
 	if (!span_starts(rest, word)) {
 		bool cut = rest.n < word.n && memcmp(rest.p, word.p, rest.n) == 0;
-		return fail(j, ev, cut ? ERR_TRUNCATED : ERR_SYNTAX,
+		return fail_json(j, ev, cut ? ERR_TRUNCATED : ERR_SYNTAX,
 			"neither a string, number, object, array, true, false nor null", j->at);
 	}
 	ev->start = j->at;
@@ -415,11 +416,11 @@ static enum json_tok
 container(struct json *j, struct json_event *ev, bool object)
 {
 	if (j->depth == CAP_JSON_DEPTH)
-		return fail(j, ev, ERR_RANGE, "nested too deeply", j->at);
+		return fail_json(j, ev, ERR_RANGE, "nested too deeply", j->at);
 	struct frame *frames =
 		arena_grow(j->a, j->frames, j->depth, &j->nframes, sizeof(*frames), 16);
 	if (!frames)
-		return fail(j, ev, ERR_NOMEM, "out of memory", j->at);
+		return fail_json(j, ev, ERR_NOMEM, "out of memory", j->at);
 	j->frames = frames;
 	struct frame *f = &j->frames[j->depth++];
 	f->object = object;
@@ -448,8 +449,8 @@ static enum json_tok
 value(struct json *j, struct json_event *ev)
 {
 	if (j->at == j->in.n)
-		return fail(j, ev, ERR_TRUNCATED, "the document ends where a value must follow",
-			j->at);
+		return fail_json(j, ev, ERR_TRUNCATED,
+			"the document ends where a value must follow", j->at);
 	switch (j->in.p[j->at]) {
 	case '"':
 		j->at++;
@@ -466,8 +467,9 @@ value(struct json *j, struct json_event *ev)
 	case '0' ... '9': return lex_number(j, ev);
 	default:
 		if (j->at == 0 && span_starts(j->in, SPAN_LIT("\xef\xbb\xbf")))
-			return fail(j, ev, ERR_ENCODING, "begins with a byte order mark", 0);
-		return fail(j, ev, ERR_SYNTAX,
+			return fail_json(
+				j, ev, ERR_ENCODING, "begins with a byte order mark", 0);
+		return fail_json(j, ev, ERR_SYNTAX,
 			"neither a string, number, object, array, true, false nor null", j->at);
 	}
 }
@@ -477,9 +479,10 @@ static enum json_tok
 key(struct json *j, struct json_event *ev)
 {
 	if (j->at == j->in.n)
-		return fail(j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
+		return fail_json(
+			j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
 	if (j->in.p[j->at] != '"')
-		return fail(j, ev, ERR_SYNTAX, "an object's key must be a string", j->at);
+		return fail_json(j, ev, ERR_SYNTAX, "an object's key must be a string", j->at);
 	j->at++;
 	if (!string(j, ev))
 		return JSON_ERROR;
@@ -487,15 +490,16 @@ key(struct json *j, struct json_event *ev)
 	struct span text = json_text(j->a, j->in, ev);
 	int err = text.p ? key_add(j, text) : ERR_NOMEM;
 	if (err)
-		return fail(j, ev, err,
+		return fail_json(j, ev, err,
 			err == ERR_DUPLICATE ? "the same key twice in an object"
 					     : "out of memory",
 			ev->start);
 	skip_space(j);
 	if (j->at == j->in.n)
-		return fail(j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
+		return fail_json(
+			j, ev, ERR_TRUNCATED, "the document ends inside an object", j->at);
 	if (j->in.p[j->at] != ':')
-		return fail(j, ev, ERR_SYNTAX, "a key without a colon behind it", j->at);
+		return fail_json(j, ev, ERR_SYNTAX, "a key without a colon behind it", j->at);
 	j->at++;
 	j->state = AT_MEMBER_VALUE;
 	return JSON_KEY;
@@ -510,21 +514,21 @@ separator(struct json *j, struct json_event *ev)
 
 	if (j->depth == 0) {
 		if (!end)
-			return fail(j, ev, ERR_SYNTAX, "data behind the document", j->at);
+			return fail_json(j, ev, ERR_SYNTAX, "data behind the document", j->at);
 		j->state = AT_END;
 		ev->start = ev->end = j->at;
 		return ev->tok = JSON_END;
 	}
 	bool object = j->frames[j->depth - 1].object;
 	if (end)
-		return fail(j, ev, ERR_TRUNCATED,
+		return fail_json(j, ev, ERR_TRUNCATED,
 			object ? "the document ends inside an object"
 			       : "the document ends inside an array",
 			j->at);
 	if (j->in.p[j->at] == (object ? '}' : ']'))
 		return container_end(j, ev);
 	if (j->in.p[j->at] != ',')
-		return fail(j, ev, ERR_SYNTAX,
+		return fail_json(j, ev, ERR_SYNTAX,
 			object ? "neither , nor } behind a member"
 			       : "neither , nor ] behind an element",
 			j->at);
@@ -537,7 +541,7 @@ enum json_tok
 json_next(struct json *j, struct json_event *ev)
 {
 	if (j->state == AT_ERROR)
-		return fail(j, ev, j->err, j->why, j->err_at);
+		return fail_json(j, ev, j->err, j->why, j->err_at);
 	skip_space(j);
 	*ev = (struct json_event){ .depth = j->depth };
 	enum json_tok tok;
@@ -556,7 +560,7 @@ json_next(struct json *j, struct json_event *ev)
 	}
 	if (tok != JSON_ERROR && tok != JSON_OBJECT_END && tok != JSON_ARRAY_END &&
 		tok != JSON_END && ++j->nodes > CAP_JSON_NODES)
-		return fail(j, ev, ERR_LIMIT, "too many keys and values", ev->start);
+		return fail_json(j, ev, ERR_LIMIT, "too many keys and values", ev->start);
 	return tok;
 }
 

@@ -35,7 +35,7 @@ take_string(struct reading *r, struct span path, const struct json_event *ev)
 /* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
  * where no place leads on. */
 static void
-read_value(struct reading *r, size_t n, bool in_array, const struct json_event *ev)
+read_string_value(struct reading *r, size_t n, bool in_array, const struct json_event *ev)
 {
 	struct span path = span_of(r->path, n);
 	struct json_event in;
@@ -45,7 +45,7 @@ read_value(struct reading *r, size_t n, bool in_array, const struct json_event *
 		take_string(r, path, ev);
 	} else if (ev->tok == JSON_ARRAY && !in_array) {
 		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
-			read_value(r, n, true, &in);
+			read_string_value(r, n, true, &in);
 	} else if (ev->tok == JSON_OBJECT && (!n || leads_on(r, path))) {
 		while (json_next(r->j, &in) == JSON_KEY) {
 			struct span key = json_text(r->a, r->in, &in);
@@ -59,7 +59,7 @@ read_value(struct reading *r, size_t n, bool in_array, const struct json_event *
 				r->path[n] = '.';
 			if (key.n)
 				memcpy(r->path + at, key.p, key.n);
-			read_value(r, to, false, &in);
+			read_string_value(r, to, false, &in);
 		}
 	} else {
 		json_skip(r->j, ev);
@@ -79,6 +79,6 @@ json_strings(struct span json, const struct json_place *places, size_t n, struct
 		return false;
 	json_next(r.j, &ev);
 	if (ev.tok == JSON_OBJECT || ev.tok == JSON_ARRAY)
-		read_value(&r, 0, false, &ev);
+		read_string_value(&r, 0, false, &ev);
 	return json_next(r.j, &ev) == JSON_END;
 }

@@ -174,7 +174,7 @@ lines_text_bytes(const struct lines *l)
 
 /* Reads more after buf[to): 1, 0 at the end or the limit, ERR_IO. */
 static int
-fill(struct lines *l, uint64_t limit)
+fill_lines(struct lines *l, uint64_t limit)
 {
 	uint64_t at = l->offset + (l->to - l->from);
 
@@ -229,7 +229,7 @@ lines_next(struct lines *l, uint64_t limit, struct span *line)
 			return 1;
 		}
 		seen = have.n;
-		int more = fill(l, limit);
+		int more = fill_lines(l, limit);
 		if (more <= 0)
 			return more;
 	}

@@ -46,7 +46,7 @@ spop_value_int(const struct spop_value *v, int64_t *out)
 }
 
 static void
-fail(struct spop_rd *r, enum spop_status err)
+fail_spop(struct spop_rd *r, enum spop_status err)
 {
 	if (!r->err)
 		r->err = err;
@@ -57,7 +57,7 @@ uint8_t
 spop_rd_byte(struct spop_rd *r)
 {
 	if (r->p == r->end) {
-		fail(r, SPOP_E_INVALID);
+		fail_spop(r, SPOP_E_INVALID);
 		return 0;
 	}
 	return (uint8_t)*r->p++;
@@ -76,7 +76,7 @@ spop_rd_varint(struct spop_rd *r)
 	for (unsigned shift = 4;; shift += 7) {
 		b = spop_rd_byte(r);
 		if (b > UINT64_MAX >> shift || v > UINT64_MAX - (b << shift))
-			fail(r, SPOP_E_INVALID);
+			fail_spop(r, SPOP_E_INVALID);
 		if (r->err)
 			return 0;
 		v += b << shift;
@@ -89,7 +89,7 @@ static struct span
 bytes(struct spop_rd *r, uint64_t n)
 {
 	if (r->err || n > (uint64_t)(r->end - r->p)) {
-		fail(r, SPOP_E_INVALID);
+		fail_spop(r, SPOP_E_INVALID);
 		return span_of(NULL, 0);
 	}
 	struct span s = span_of(r->p, (size_t)n);
@@ -110,7 +110,7 @@ int32_of(struct spop_rd *r, uint64_t v)
 	int64_t i = v <= UINT32_MAX ? (int32_t)(uint32_t)v : (int64_t)v;
 
 	if (i < INT32_MIN || i > INT32_MAX)
-		fail(r, SPOP_E_INVALID);
+		fail_spop(r, SPOP_E_INVALID);
 	return i;
 }
 
@@ -131,14 +131,14 @@ spop_rd_value(struct spop_rd *r)
 	case SPOP_UINT32:
 		v.u = spop_rd_varint(r);
 		if (v.u > UINT32_MAX)
-			fail(r, SPOP_E_INVALID);
+			fail_spop(r, SPOP_E_INVALID);
 		break;
 	case SPOP_UINT64: v.u = spop_rd_varint(r); break;
 	case SPOP_IPV4: v.s = bytes(r, 4); break;
 	case SPOP_IPV6: v.s = bytes(r, 16); break;
 	case SPOP_STRING:
 	case SPOP_BINARY: v.s = spop_rd_string(r); break;
-	default: fail(r, SPOP_E_INVALID);
+	default: fail_spop(r, SPOP_E_INVALID);
 	}
 	if (r->err)
 		return (struct spop_value){ .type = SPOP_NULL };

@@ -47,7 +47,7 @@ spop_put_string(struct buf *b, struct span s)
 
 /* What the value's varint holds: the length of bytes, the number itself. */
 static uint64_t
-number_of(const struct spop_value *v)
+spop_number_of(const struct spop_value *v)
 {
 	switch (v->type) {
 	case SPOP_INT32:
@@ -74,7 +74,7 @@ spop_put_value(struct buf *b, const struct spop_value *v)
 	case SPOP_INT32:
 	case SPOP_UINT32:
 	case SPOP_INT64:
-	case SPOP_UINT64: spop_put_varint(b, number_of(v)); break;
+	case SPOP_UINT64: spop_put_varint(b, spop_number_of(v)); break;
 	case SPOP_STRING:
 	case SPOP_BINARY: spop_put_string(b, v->s); break;
 	}
@@ -90,7 +90,7 @@ value_bytes(const struct spop_value *v)
 	case SPOP_IPV6: return 1 + v->s.n;
 	case SPOP_STRING:
 	case SPOP_BINARY: return 1 + varint_bytes(v->s.n) + v->s.n;
-	default: return 1 + varint_bytes(number_of(v));
+	default: return 1 + varint_bytes(spop_number_of(v));
 	}
 }
 

@@ -111,7 +111,7 @@ next_line(struct span *rest, struct span *text)
 
 /* line = name [ ":" [ " " ] value ]; a comment has an empty name. */
 static struct span
-field(struct span line, struct span *value)
+sse_field(struct span line, struct span *value)
 {
 	size_t colon = span_chr(line, ':');
 
@@ -140,7 +140,7 @@ interpret(struct sse *s, struct span raw, struct sse_event *ev)
 	s->first = false;
 	while (rest.n) {
 		next_line(&rest, &line);
-		struct span name = field(line, &value);
+		struct span name = sse_field(line, &value);
 		if (span_is(name, "data")) {
 			if (lines == 1) {
 				buf_clear(&s->data);
@@ -269,7 +269,7 @@ sse_rewrite(const struct sse_event *ev, struct span data, struct buf *out)
 		if (line.p[0] == '\n' && out->n > from &&
 			span_ends(buf_view(out), SPAN_LIT("\r")))
 			buf_putc(out, '\n');
-		if (!span_is(field(span_cut(text, lead, text.n), &value), "data")) {
+		if (!span_is(sse_field(span_cut(text, lead, text.n), &value), "data")) {
 			buf_span(out, line);
 			continue;
 		}

@@ -109,7 +109,7 @@ attach(struct loader *l, struct yaml_node *n, const yaml_mark_t *m)
 
 /* Counts n's expanded size into everything that is open. */
 static void
-count(struct loader *l, size_t total, unsigned height, const yaml_mark_t *m)
+count_yaml(struct loader *l, size_t total, unsigned height, const yaml_mark_t *m)
 {
 	if (total > CAP_YAML_NODES - l->total) {
 		STOP(l, m, "more than %d nodes, aliases expanded", CAP_YAML_NODES);
@@ -171,7 +171,7 @@ on_alias(struct loader *l, const yaml_event_t *ev)
 	n->column = pos.column;
 	n->width = 0;
 	n->key = n->next = NULL;
-	count(l, found->total, found->height, &ev->start_mark);
+	count_yaml(l, found->total, found->height, &ev->start_mark);
 	if (!l->stop)
 		attach(l, n, &ev->start_mark);
 }
@@ -213,7 +213,7 @@ on_scalar(struct loader *l, const yaml_event_t *ev)
 		return;
 	}
 	anchor_add(l, ev->data.scalar.anchor, n, &ev->start_mark);
-	count(l, 1, 0, &ev->start_mark);
+	count_yaml(l, 1, 0, &ev->start_mark);
 	if (!l->stop)
 		attach(l, n, &ev->start_mark);
 }
@@ -230,7 +230,7 @@ on_open(struct loader *l, const yaml_event_t *ev)
 	struct yaml_node *n = node_new(l, map ? YAML_MAPPING : YAML_SEQUENCE, &ev->start_mark);
 	if (!n)
 		return;
-	count(l, 1, 1, &ev->start_mark);
+	count_yaml(l, 1, 1, &ev->start_mark);
 	if (l->stop)
 		return;
 	attach(l, n, &ev->start_mark);
@@ -242,7 +242,7 @@ on_open(struct loader *l, const yaml_event_t *ev)
 }
 
 static int
-by_text(const void *x, const void *y)
+yaml_by_text(const void *x, const void *y)
 {
 	const struct yaml_node *a = *(struct yaml_node *const *)x;
 	const struct yaml_node *b = *(struct yaml_node *const *)y;
@@ -269,7 +269,7 @@ check_duplicates(struct loader *l, const struct yaml_node *map)
 	}
 	for (const struct yaml_node *c = map->child; c; c = c->next)
 		keys[n++] = c->key;
-	qsort(keys, n, sizeof(*keys), by_text);
+	qsort(keys, n, sizeof(*keys), yaml_by_text);
 	for (size_t i = 1; i < n; i++)
 		if (span_eq(keys[i - 1]->s, keys[i]->s))
 			diag_at(l->d, keys[i], "%.*s: given twice (first in line %u)",

@@ -180,7 +180,7 @@ diag_within(struct diag *d, const struct yaml_node *n, unsigned line, unsigned c
 
 /* Text that may mean a value. */
 static bool
-is_plain(const struct yaml_node *n)
+is_plain_scalar(const struct yaml_node *n)
 {
 	return n->kind == YAML_SCALAR && !n->quoted;
 }
@@ -190,7 +190,7 @@ yaml_is_null(const struct yaml_node *n)
 {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
 
-	return is_plain(n) && SPAN_IN(n->s, nulls);
+	return is_plain_scalar(n) && SPAN_IN(n->s, nulls);
 }
 
 bool
@@ -198,9 +198,9 @@ yaml_bool(const struct yaml_node *n, bool *out)
 {
 	static const char *const yes[] = { "true", "True", "TRUE" };
 	static const char *const no[] = { "false", "False", "FALSE" };
-	bool is_yes = is_plain(n) && SPAN_IN(n->s, yes);
+	bool is_yes = is_plain_scalar(n) && SPAN_IN(n->s, yes);
 
-	if (!is_yes && !(is_plain(n) && SPAN_IN(n->s, no)))
+	if (!is_yes && !(is_plain_scalar(n) && SPAN_IN(n->s, no)))
 		return false;
 	*out = is_yes;
 	return true;
@@ -210,7 +210,7 @@ yaml_bool(const struct yaml_node *n, bool *out)
 bool
 yaml_int(const struct yaml_node *n, int64_t *out)
 {
-	if (!is_plain(n) || n->s.n == 0)
+	if (!is_plain_scalar(n) || n->s.n == 0)
 		return false;
 	const char *p = n->s.p, *digits = "0123456789";
 	int base = 10;
@@ -271,7 +271,7 @@ yaml_double(const struct yaml_node *n, double *out)
 	static const char *const nan_[] = { ".nan", ".NaN", ".NAN" };
 	int64_t i;
 
-	if (!is_plain(n) || n->s.n == 0)
+	if (!is_plain_scalar(n) || n->s.n == 0)
 		return false;
 	if (yaml_int(n, &i)) {
 		*out = (double)i;

@@ -73,7 +73,7 @@ on_socket(struct ev_loop *loop UNUSED, ev_io *w, int revents)
 }
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_http_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	act(TAGGED(http_client, w->data), CURL_SOCKET_TIMEOUT, 0);
 }
@@ -169,7 +169,7 @@ call_free(struct http_call *call)
 }
 
 static void
-answer(struct http_call *call, int err, const char *why)
+answer_http_call(struct http_call *call, int err, const char *why)
 {
 	struct http_answer a = { .err = err, .why = why };
 	long status = 0;
@@ -222,7 +222,7 @@ finished(struct http_client *c)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-		answer(call, err_of(call, code),
+		answer_http_call(call, err_of(call, code),
 			call->over ? "the answer is too long" : curl_easy_strerror(code));
 	}
 }
@@ -233,9 +233,9 @@ on_deadline(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	struct http_call *call = TAGGED(http_call, w->data);
 
 	if (call->err)
-		answer(call, call->err, call->why);
+		answer_http_call(call, call->err, call->why);
 	else
-		answer(call, ERR_TIMEOUT, "no answer within the deadline");
+		answer_http_call(call, ERR_TIMEOUT, "no answer within the deadline");
 }
 
 void
@@ -456,7 +456,7 @@ http_client_new(struct ev_loop *loop, unsigned idle)
 		free(c);
 		return NULL;
 	}
-	ev_timer_init(&c->timer, on_timer, 0., 0.);
+	ev_timer_init(&c->timer, on_http_timer, 0., 0.);
 	c->timer.data = c;
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
@@ -472,7 +472,7 @@ http_client_abort(struct http_client *c)
 {
 	c->closed = true;
 	while (!LIST_EMPTY(&c->calls))
-		answer(LIST_FIRST(&c->calls), ERR_CLOSED, "the daemon stops");
+		answer_http_call(LIST_FIRST(&c->calls), ERR_CLOSED, "the daemon stops");
 }
 
 void

@@ -379,7 +379,7 @@ jwks_count(const struct jwks *k)
 /* ---- verifying ---- */
 
 static const struct key *
-find(const struct jwks *k, struct span kid, enum jws_alg alg)
+find_jwk(const struct jwks *k, struct span kid, enum jws_alg alg)
 {
 	const struct key *found = NULL;
 
@@ -445,7 +445,7 @@ int
 jwks_verify(const struct jwks *k, struct span kid, enum jws_alg alg, struct span text,
 	struct span signature)
 {
-	const struct key *key = find(k, kid, alg);
+	const struct key *key = find_jwk(k, kid, alg);
 	unsigned char *der = NULL;
 	EVP_PKEY_CTX *how = NULL;
 	int n;

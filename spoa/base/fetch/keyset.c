@@ -59,7 +59,7 @@ struct keysets {
 /* ---- publishing ---- */
 
 static void
-publish(struct keyset *k, struct jwks *set)
+publish_keyset(struct keyset *k, struct jwks *set)
 {
 	struct jwks **slot = &k->slots[k->turn++ % SLOTS];
 
@@ -113,7 +113,7 @@ fresh_for(const struct keyset *k, struct span control)
 }
 
 static void
-refused(struct keyset *k, const char *why, struct span detail)
+keyset_refused(struct keyset *k, const char *why, struct span detail)
 {
 	metric_inc(k->all->metrics, M_KEYS_FAILED);
 	if (!k->failing)
@@ -147,14 +147,14 @@ take_set(struct keyset *k, const struct http_answer *a)
 	struct jwks *set = jwks_load(a->body, &why);
 	if (set) {
 		struct span etag = http_answer_field(a, "etag");
-		publish(k, set);
+		publish_keyset(k, set);
 		snprintf(k->etag, sizeof(k->etag), "%.*s",
 			(int)(etag.n < sizeof(k->etag) ? etag.n : 0), etag.p ? etag.p : "");
 		log_event(LOG_INFO, "keys.replaced", LS("url", k->o.url),
 			LI("keys", jwks_count(set)));
 		accepted(k, a);
 	} else {
-		refused(k, "not a key set that can be used", buf_view(&why));
+		keyset_refused(k, "not a key set that can be used", buf_view(&why));
 	}
 	buf_free(&why);
 }
@@ -168,19 +168,19 @@ attempt_ended(struct keyset *k)
 }
 
 static void
-on_answer(void *arg, const struct http_answer *a)
+on_keyset_answer(void *arg, const struct http_answer *a)
 {
 	struct keyset *k = TAGGED(keyset, arg);
 
 	k->call = NULL;
 	if (a->err)
-		refused(k, a->why, span_str(err_str(a->err)));
+		keyset_refused(k, a->why, span_str(err_str(a->err)));
 	else if (a->status == 304 && atomic_load(&k->now))
 		accepted(k, a);
 	else if (a->status == 200)
 		take_set(k, a);
 	else
-		refused(k, "an answer that is not 200", (struct span){ NULL, 0 });
+		keyset_refused(k, "an answer that is not 200", (struct span){ NULL, 0 });
 	attempt_ended(k);
 }
 
@@ -203,15 +203,15 @@ fetch(struct keyset *k)
 		fields[o.nfields++] = match;
 	}
 	atomic_store(&k->busy, true);
-	k->call = http_call(k->all->client, &o, on_answer, k);
+	k->call = http_call(k->all->client, &o, on_keyset_answer, k);
 	if (k->call)
 		return;
-	refused(k, "out of memory", (struct span){ NULL, 0 });
+	keyset_refused(k, "out of memory", (struct span){ NULL, 0 });
 	attempt_ended(k);
 }
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_keyset_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	fetch(TAGGED(keyset, w->data));
 }
@@ -227,7 +227,7 @@ too_soon(struct keyset *k)
 /* ---- the thread ---- */
 
 static void
-destroy(struct keyset *k)
+keyset_destroy(struct keyset *k)
 {
 	ev_timer_stop(k->all->loop, &k->timer);
 	http_call_cancel(&k->call);
@@ -241,7 +241,7 @@ destroy(struct keyset *k)
 
 /* Those that nobody names any more leave; new ones begin; who waits is served. */
 static void
-on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+on_keyset_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 {
 	struct keysets *s = TAGGED(keysets, w->data);
 
@@ -250,7 +250,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 		struct keyset *k = *at;
 		if (k->refs == 0) {
 			*at = k->next;
-			destroy(k);
+			keyset_destroy(k);
 			continue;
 		}
 		if (!k->started || (atomic_load(&k->waiters) && !k->call && !too_soon(k))) {
@@ -267,7 +267,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 }
 
 static void *
-run(void *arg)
+keysets_run(void *arg)
 {
 	struct keysets *s = TAGGED(keysets, arg);
 
@@ -288,10 +288,10 @@ keysets_new(struct metrics *m)
 	s->loop = ev_loop_new(0);
 	s->client = s->loop ? http_client_new(s->loop, 4) : NULL;
 	if (s->client) {
-		ev_async_init(&s->wake, on_wake);
+		ev_async_init(&s->wake, on_keyset_wake);
 		s->wake.data = s;
 		ev_async_start(s->loop, &s->wake);
-		s->running = thread_start(&s->thread, "tg-keys", run, s) == 0;
+		s->running = thread_start(&s->thread, "tg-keys", keysets_run, s) == 0;
 	}
 	if (!s->running)
 		keysets_free(&s);
@@ -326,7 +326,7 @@ keysets_free(struct keysets **sp)
 	keysets_stop(s);
 	for (struct keyset *k = s->first, *next; k; k = next) {
 		next = k->next;
-		destroy(k);
+		keyset_destroy(k);
 	}
 	http_client_free(&s->client);
 	if (s->loop) {
@@ -341,7 +341,7 @@ keysets_free(struct keysets **sp)
 /* ---- opening ---- */
 
 static struct keyset *
-make(struct keysets *s, const struct keyset_options *o)
+make_keyset(struct keysets *s, const struct keyset_options *o)
 {
 	struct keyset *k = calloc(1, sizeof(*k));
 
@@ -350,12 +350,12 @@ make(struct keysets *s, const struct keyset_options *o)
 	TAG(keyset, k);
 	k->all = s;
 	k->o = *o;
-	ev_timer_init(&k->timer, on_timer, 0., 0.);
+	ev_timer_init(&k->timer, on_keyset_timer, 0., 0.);
 	k->timer.data = k;
 	k->o.url = strdup(o->url);
 	k->o.ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
 	if (!k->o.url || (o->ca_file && !k->o.ca_file)) {
-		destroy(k);
+		keyset_destroy(k);
 		return NULL;
 	}
 	k->next = s->first;
@@ -372,7 +372,7 @@ keyset_open(struct keysets *s, const struct keyset_options *o)
 			    k->o.refresh_us != o->refresh_us || k->o.stale_us != o->stale_us))
 		k = k->next;
 	if (!k)
-		k = make(s, o);
+		k = make_keyset(s, o);
 	if (k)
 		k->refs++;
 	pthread_mutex_unlock(&s->lock);

@@ -150,7 +150,7 @@ price_find(const struct price_list *l, struct span model, int64_t at_wall_ns)
 enum fits { FITS_NOT, FITS_MAYBE, FITS };
 
 static enum fits
-fits(const struct price_where *w, const struct price_asked *asked, bool most)
+price_fits(const struct price_where *w, const struct price_asked *asked, bool most)
 {
 	enum fits sure = FITS;
 
@@ -203,7 +203,7 @@ price_where(const struct price_row *row, const struct price_asked *asked, bool m
 		for (size_t i = 0; i < row->nwhere && !sure; i++) {
 			const struct price_where *w = &row->where[i];
 			bool says = k == PRICE_KINDS ? w->share : w->rates.has >> k & 1;
-			enum fits f = says ? fits(w, asked, most) : FITS_NOT;
+			enum fits f = says ? price_fits(w, asked, most) : FITS_NOT;
 			uint64_t v = k == PRICE_KINDS ? w->share : w->rates.pico[k];
 			any |= f != FITS_NOT;
 			sure = f == FITS;

@@ -247,7 +247,8 @@ follow(struct redis_call *c, struct span said)
 }
 
 static void
-read_part(const struct redis_call *c, struct redis_reply_ints *to, const redisReply *reply)
+read_reply_part(
+	const struct redis_call *c, struct redis_reply_ints *to, const redisReply *reply)
 {
 	bool list = reply->type == REDIS_REPLY_ARRAY;
 
@@ -288,7 +289,7 @@ on_call(redisAsyncContext *ac, void *priv_reply, void *priv)
 		c->p->hash = reply;
 		to->err = 0;
 	} else if (c->part) {
-		read_part(c, to, reply);
+		read_reply_part(c, to, reply);
 	} else {
 		redis_pipe_read(to, reply);
 	}

@@ -217,7 +217,7 @@ on_pong(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 
 /* A connection that goes on without AUTH, SELECT or its role is not the one asked for. */
 static void
-refuse(struct redis *r, const char *why)
+refuse_redis(struct redis *r, const char *why)
 {
 	say_down(r, why);
 	r->refused = true;
@@ -230,7 +230,7 @@ on_setup(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	const redisReply *rep = reply;
 
 	if (rep && rep->type == REDIS_REPLY_ERROR)
-		refuse(TAGGED(redis, ac->data), rep->str);
+		refuse_redis(TAGGED(redis, ac->data), rep->str);
 }
 
 /* One that Sentinels take for the master may have lost that role, or not have it yet. */
@@ -246,9 +246,9 @@ on_role(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 		     rep->element[0]->type == REDIS_REPLY_STRING;
 	if (!array || strcmp(rep->element[0]->str, "master") != 0) {
 		redis_finder_again(r->f->finder);
-		refuse(r, array				   ? "it is not the master"
-			  : rep->type == REDIS_REPLY_ERROR ? rep->str
-							   : "no role");
+		refuse_redis(r, array				 ? "it is not the master"
+				: rep->type == REDIS_REPLY_ERROR ? rep->str
+								 : "no role");
 	}
 }
 
@@ -407,7 +407,7 @@ why_lost(const struct redis *r, const redisAsyncContext *ac)
 }
 
 static void
-give_up(struct redis *r, const char *why)
+give_redis_up(struct redis *r, const char *why)
 {
 	redisAsyncContext *ac = r->ac;
 
@@ -490,7 +490,7 @@ try_connect(struct redis *r, uint64_t now)
 	redisAsyncSetConnectCallback(ac, on_connect);
 	redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	if (!log_in(r)) {
-		give_up(r, "no password");
+		give_redis_up(r, "no password");
 		return;
 	}
 	set_up(r);
@@ -518,13 +518,13 @@ redis_conn_tick(struct redis *r, uint64_t now)
 		/* At a plain address may be another server soon; until then it is asked once a
 		 * second, and said once. */
 		r->demoted = !r->f->cluster && r->o->url.kind != REDIS_SENTINEL;
-		give_up(r, "it is no longer the master");
+		give_redis_up(r, "it is no longer the master");
 	} else if (!r->connected && now - r->connect_began_us > CONNECT_MS * 1000) {
-		give_up(r, "no connection within a second");
+		give_redis_up(r, "no connection within a second");
 	} else if (r->open && r->probing && now - r->probed_us > CONNECT_MS * 1000) {
 		/* A peer that vanished without a word would hold this connection until
 		 * TCP gives up, a quarter of an hour later. */
-		give_up(r, "no answer within a second");
+		give_redis_up(r, "no answer within a second");
 	} else if (r->open) {
 		probe(r, now);
 	} else if (r->life.epoch == 0 && !r->life_asked &&
@@ -551,7 +551,7 @@ redis_conn_place(struct redis *r, const struct redis_place *p)
 	if (same)
 		return;
 	if (r->ac)
-		give_up(r, "it is elsewhere now");
+		give_redis_up(r, "it is elsewhere now");
 	r->placed = p != NULL;
 	if (p)
 		r->place = *p;

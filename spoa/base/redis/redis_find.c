@@ -71,7 +71,7 @@ find_address(struct redis_place *p, uint64_t timeout_us, struct buf *why)
 }
 
 static struct redis_place
-place_of(const struct redis_server *s)
+server_place(const struct redis_server *s)
 {
 	struct redis_place p = { .port = s->port };
 
@@ -83,7 +83,7 @@ place_of(const struct redis_server *s)
 
 /* One that was asked in vain: why, after why of those before it. Ends *said; `err` again. */
 static int
-say(int err, struct buf *said, struct buf *why)
+say_redis_error(int err, struct buf *said, struct buf *why)
 {
 	if (err) {
 		buf_str(why, why->n ? "; " : "");
@@ -97,7 +97,7 @@ static int
 ask_sentinel(const struct redis_options *o, struct redis_tls *tls, size_t i,
 	uint64_t timeout_us, struct redis_place *out, uint64_t *epoch, struct buf *why)
 {
-	struct redis_place at = place_of(&o->url.server[i]);
+	struct redis_place at = server_place(&o->url.server[i]);
 	struct buf said;
 
 	buf_init(&said, 4096);
@@ -111,7 +111,7 @@ ask_sentinel(const struct redis_options *o, struct redis_tls *tls, size_t i,
 			freeReplyObject(r);
 		redisFree(c);
 	}
-	return say(err, &said, why);
+	return say_redis_error(err, &said, why);
 }
 
 static int
@@ -173,7 +173,7 @@ ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redi
 	}
 	if (c)
 		redisFree(c);
-	return say(err, &said, why);
+	return say_redis_error(err, &said, why);
 }
 
 /* *out holds what was known before: any of its nodes may know what is. */
@@ -190,7 +190,7 @@ find_nodes(const struct redis_options *o, struct redis_tls *tls, uint64_t timeou
 		for (size_t i = 0; err && i < out->n; i++)
 			err = ask_node(o, tls, &out->place[i], any, timeout_us, next, why);
 		for (size_t i = 0; err && i < o->url.nservers; i++) {
-			struct redis_place p = place_of(&o->url.server[i]);
+			struct redis_place p = server_place(&o->url.server[i]);
 			err = ask_node(o, tls, &p, any, timeout_us, next, why);
 		}
 	}
@@ -214,7 +214,7 @@ redis_find(const struct redis_options *o, struct redis_tls *tls, uint64_t timeou
 	out->place[0] = (struct redis_place){ 0 };
 	if (!o->url.nservers)
 		return 0;
-	out->place[0] = place_of(&o->url.server[0]);
+	out->place[0] = server_place(&o->url.server[0]);
 	return find_address(&out->place[0], timeout_us, why);
 }
 
@@ -239,7 +239,7 @@ struct redis_finder {
 
 /* The last one frees it: the thread ends where there is no user. */
 static void
-drop(struct redis_finder *f, bool thread)
+drop_finder(struct redis_finder *f, bool thread)
 {
 	pthread_mutex_lock(&f->lock);
 	if (thread)
@@ -281,7 +281,7 @@ wake_ears(struct redis_finder *f)
 }
 
 static void
-publish(struct redis_finder *f, const struct redis_map *found)
+publish_map(struct redis_finder *f, const struct redis_map *found)
 {
 	pthread_mutex_lock(&f->lock);
 	if (!f->version || !same_map(&f->o, &f->map, found)) {
@@ -330,7 +330,7 @@ wait_turn(struct redis_finder *f, bool found)
 }
 
 static void *
-run(void *arg)
+finder_run(void *arg)
 {
 	struct redis_finder *f = arg;
 	struct redis_map *found = calloc(1, sizeof(*found));
@@ -344,7 +344,7 @@ run(void *arg)
 	do {
 		good = redis_find(&f->o, tls, ASK_MS * 1000, found, &why) == 0;
 		if (good)
-			publish(f, found);
+			publish_map(f, found);
 		else if (!said)
 			log_event(LOG_WARN, "redis.unresolved", LS("url", f->text),
 				LSP("why", buf_view(&why)));
@@ -354,7 +354,7 @@ run(void *arg)
 	buf_free(&why);
 	redis_tls_free(&tls);
 	free(found);
-	drop(f, true);
+	drop_finder(f, true);
 	return NULL;
 }
 
@@ -362,7 +362,7 @@ run(void *arg)
 static bool
 fixed(const struct redis_options *o, struct redis_place *at)
 {
-	*at = o->url.nservers ? place_of(&o->url.server[0]) : (struct redis_place){ 0 };
+	*at = o->url.nservers ? server_place(&o->url.server[0]) : (struct redis_place){ 0 };
 	redis_place_address(at);
 	return o->url.kind == REDIS_ONE && (!o->url.nservers || at->address[0]);
 }
@@ -391,9 +391,9 @@ redis_finder_new(const struct redis_options *o)
 		return f;
 	}
 	f->thread = true;
-	if (thread_start(&thread, "tg-redis-find", run, f)) {
+	if (thread_start(&thread, "tg-redis-find", finder_run, f)) {
 		f->thread = false;
-		drop(f, false);
+		drop_finder(f, false);
 		return NULL;
 	}
 	pthread_detach(thread);
@@ -413,7 +413,7 @@ void
 redis_finder_free(struct redis_finder **fp)
 {
 	if (*fp)
-		drop(*fp, false);
+		drop_finder(*fp, false);
 	*fp = NULL;
 }
 

@@ -63,7 +63,7 @@ failure(const struct redis_pipe *p)
 }
 
 static void
-answer(struct redis_pipe *p, int err)
+answer_pipe(struct redis_pipe *p, int err)
 {
 	if (p->answered)
 		return;
@@ -89,7 +89,7 @@ redis_pipe_settle(struct redis_pipe *p)
 		int err = failure(p);
 		p->late(p->arg, err, p->replies, err ? 0 : p->n);
 	}
-	answer(p, p->err);
+	answer_pipe(p, p->err);
 	if (!p->soon)
 		pipe_free(p);
 }
@@ -217,7 +217,7 @@ redis_pipes_failed(struct redis *r)
 	for (struct redis_pipe *p; (p = r->f->failed);) {
 		r->f->failed = p->next;
 		p->soon = false;
-		answer(p, p->err);
+		answer_pipe(p, p->err);
 		/* Commands that did go out still bring replies to it. */
 		if (!p->waits)
 			pipe_free(p);
@@ -274,7 +274,7 @@ redis_pipes_late(struct redis *r, uint64_t now)
 		if (!r->f->cluster)
 			redis_conn_late(r);
 		p->timed_out = true;
-		answer(p, ERR_TIMEOUT);
+		answer_pipe(p, ERR_TIMEOUT);
 	}
 }
 

@@ -9,7 +9,7 @@
 
 /* The value of a field in a flat list of fields and values; NULL: none. */
 static const char *
-field(const redisReply *r, const char *name)
+reply_field(const redisReply *r, const char *name)
 {
 	for (size_t i = 0; i + 1 < r->elements; i += 2)
 		if (r->element[i]->type == REDIS_REPLY_STRING &&
@@ -28,8 +28,8 @@ redis_master_read(
 		buf_str(why, says ? r->str : "no answer");
 		return ERR_IO;
 	}
-	const char *ip = field(r, "ip"), *port = field(r, "port"),
-		   *e = field(r, "config-epoch");
+	const char *ip = reply_field(r, "ip"), *port = reply_field(r, "port"),
+		   *e = reply_field(r, "config-epoch");
 	char text[REDIS_URL_HOST_MAX + 8];
 
 	if (!ip || !port || !e || span_u64(span_str(e), epoch) ||

@@ -30,7 +30,7 @@ struct redis_tls {
 
 /* OpenSSL's word for what went wrong last. */
 static int
-refused(const char *what, struct buf *why)
+redis_tls_refused(const char *what, struct buf *why)
 {
 	char text[160] = "not accepted";
 	unsigned long e = ERR_peek_last_error();
@@ -88,21 +88,22 @@ read_files(struct redis_tls *t, struct buf *why)
 	SSL_CTX_free(t->ctx);
 	t->ctx = SSL_CTX_new(TLS_client_method());
 	if (!t->ctx)
-		return refused("TLS", why);
+		return redis_tls_refused("TLS", why);
 	int err = 0;
 	SSL_CTX_set_app_data(t->ctx, t);
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, on_certificate);
 	if (!SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION))
-		err = refused("TLS 1.2", why);
+		err = redis_tls_refused("TLS 1.2", why);
 	else if (o->tls_ca[0] ? !SSL_CTX_load_verify_locations(t->ctx, o->tls_ca, NULL)
 			      : !SSL_CTX_set_default_verify_paths(t->ctx))
-		err = refused(o->tls_ca[0] ? o->tls_ca : "the system's authorities", why);
+		err = redis_tls_refused(
+			o->tls_ca[0] ? o->tls_ca : "the system's authorities", why);
 	else if (o->tls_cert[0] && !SSL_CTX_use_certificate_chain_file(t->ctx, o->tls_cert))
-		err = refused(o->tls_cert, why);
+		err = redis_tls_refused(o->tls_cert, why);
 	else if (o->tls_key[0] &&
 		 (!SSL_CTX_use_PrivateKey_file(t->ctx, o->tls_key, SSL_FILETYPE_PEM) ||
 			 !SSL_CTX_check_private_key(t->ctx)))
-		err = refused(o->tls_key, why);
+		err = redis_tls_refused(o->tls_key, why);
 	if (err) {
 		SSL_CTX_free(t->ctx);
 		t->ctx = NULL;
@@ -159,7 +160,7 @@ redis_tls_begin(struct redis_tls *t, redisContext *c, const char *host, struct b
 	SSL *ssl = SSL_new(t->ctx);
 	if (!ssl || !expect(ssl, host)) {
 		SSL_free(ssl);
-		return refused(host, why);
+		return redis_tls_refused(host, why);
 	}
 	if (redisInitiateSSL(c, ssl) != REDIS_OK) {
 		long verdict = SSL_get_verify_result(ssl);

@@ -16,7 +16,7 @@ _Static_assert(REDIS_URL_PATH_MAX == sizeof(((struct sockaddr_un *)0)->sun_path)
 
 /* Copies s, NUL-terminated; with `decode` undoes percent-encoding. */
 static int
-copy(char *out, size_t size, struct span s, bool decode)
+copy_url_part(char *out, size_t size, struct span s, bool decode)
 {
 	size_t n = 0;
 
@@ -38,7 +38,7 @@ copy(char *out, size_t size, struct span s, bool decode)
 }
 
 static int
-number(struct span s, uint64_t max, unsigned *out)
+number_within(struct span s, uint64_t max, unsigned *out)
 {
 	uint64_t v;
 
@@ -57,9 +57,9 @@ parse_unix(struct span s, struct redis_url *out)
 	if (path.n == 0 || path.p[0] != '/')
 		return ERR_SYNTAX;
 	if (s.p && (!span_starts(s, SPAN_LIT("db=")) ||
-			   number(span_cut(s, 3, s.n), 65535, &out->db)))
+			   number_within(span_cut(s, 3, s.n), 65535, &out->db)))
 		return ERR_SYNTAX;
-	return copy(out->path, sizeof(out->path), path, false);
+	return copy_url_part(out->path, sizeof(out->path), path, false);
 }
 
 /* server = ( "[" IPv6 "]" / name ) [ ":" port ] */
@@ -85,13 +85,13 @@ parse_server(struct span s, struct redis_server *out)
 			return ERR_SYNTAX;
 		host = name;
 	}
-	if (port.n && (number(port, 65535, &out->port) || out->port == 0))
+	if (port.n && (number_within(port, 65535, &out->port) || out->port == 0))
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < host.n; i++)
 		if (host.p[i] <= ' ' || host.p[i] == 127 || host.p[i] == '?' ||
 			host.p[i] == '#')
 			return ERR_SYNTAX;
-	return host.n ? copy(out->host, sizeof(out->host), host, false) : ERR_SYNTAX;
+	return host.n ? copy_url_part(out->host, sizeof(out->host), host, false) : ERR_SYNTAX;
 }
 
 /* userinfo = [ user ] [ ":" password ]; not nothing at all */
@@ -101,8 +101,8 @@ parse_user(struct span s, struct redis_url *out)
 	struct span user = span_next(&s, ':');
 	bool password = s.p != NULL;
 
-	if (copy(out->user, sizeof(out->user), user, true) ||
-		copy(out->password, sizeof(out->password), s, true))
+	if (copy_url_part(out->user, sizeof(out->user), user, true) ||
+		copy_url_part(out->password, sizeof(out->password), s, true))
 		return ERR_SYNTAX;
 	return (password ? out->password : out->user)[0] ? 0 : ERR_SYNTAX;
 }
@@ -137,10 +137,10 @@ parse_tcp(struct span s, struct redis_url *out)
 		struct span master = span_next(&s, '/');
 		/* What Sentinel itself accepts in "sentinel monitor". */
 		if (!master.n || !span_is_alnum(master, ".-_") ||
-			copy(out->master, sizeof(out->master), master, false))
+			copy_url_part(out->master, sizeof(out->master), master, false))
 			return ERR_SYNTAX;
 	}
-	if (s.n && number(s, 65535, &out->db))
+	if (s.n && number_within(s, 65535, &out->db))
 		return ERR_SYNTAX;
 	return out->kind == REDIS_CLUSTER && out->db ? ERR_SYNTAX : 0;
 }

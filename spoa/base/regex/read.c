@@ -208,7 +208,7 @@ group(struct regex_reader *r, bool *flags)
 /* ---- repetitions ---- */
 
 static bool
-number(const struct regex_reader *r, size_t *k, uint32_t *out)
+read_repeat_number(const struct regex_reader *r, size_t *k, uint32_t *out)
 {
 	size_t from = *k;
 
@@ -229,12 +229,12 @@ repetition(struct regex_reader *r, uint32_t *min, uint32_t *max)
 	*max = c == '?' ? 1 : REGEX_FOREVER;
 	if (c == '*' || c == '+' || c == '?')
 		return 1;
-	if (c != '{' || !number(r, &k, min))
+	if (c != '{' || !read_repeat_number(r, &k, min))
 		return 0;
 	*max = *min;
 	if (regex_peek(r, k) == ',') {
 		k++;
-		if (!number(r, &k, max))
+		if (!read_repeat_number(r, &k, max))
 			*max = REGEX_FOREVER;
 	}
 	if (regex_peek(r, k) != '}')

@@ -22,7 +22,7 @@ is_ranks(const struct dirent *d)
 }
 
 static void
-open_file(struct encodings *e, const char *dir, const char *name, struct buf *why)
+open_encoding(struct encodings *e, const char *dir, const char *name, struct buf *why)
 {
 	char path[PATH_MAX];
 	const char *what = "too many files of ranks";
@@ -49,7 +49,7 @@ open_folder(struct encodings *e, const char *dir, struct buf *why)
 	int n = scandir(dir, &names, is_ranks, alphasort);
 
 	for (int i = 0; i < n; i++) {
-		open_file(e, dir, names[i]->d_name, why);
+		open_encoding(e, dir, names[i]->d_name, why);
 		free(names[i]);
 	}
 	if (n >= 0)

@@ -132,7 +132,7 @@ learned_key(struct span model, enum text_script script)
 
 /* NULL: not there, and with `make` no room. */
 static struct learned_slot *
-slot_of(const struct token_learned *l, uint64_t key, bool make)
+learned_slot_of(const struct token_learned *l, uint64_t key, bool make)
 {
 	size_t at = (size_t)(key * 0x9E3779B97F4A7C15u >> 40);
 
@@ -165,7 +165,7 @@ times(int64_t tokens, uint32_t thousandths)
 void
 learned_apply(const struct token_learned *l, uint64_t key, int64_t *mean, int64_t *most)
 {
-	const struct learned_slot *s = slot_of(l, key, false);
+	const struct learned_slot *s = learned_slot_of(l, key, false);
 	uint32_t share = s ? atomic_load_explicit(&s->mean, memory_order_relaxed) : 0;
 	int64_t before = *mean;
 
@@ -194,7 +194,7 @@ learned_add(struct token_learned *l, uint64_t key, int64_t mean, int64_t most, i
 {
 	/* Of a short prompt what is off is mostly the overhead, which does not grow with it. */
 	struct learned_slot *s =
-		mean >= LEARNED_FROM && used > 0 ? slot_of(l, key, true) : NULL;
+		mean >= LEARNED_FROM && used > 0 ? learned_slot_of(l, key, true) : NULL;
 
 	if (!s)
 		return;

@@ -84,7 +84,7 @@ ranks_checksum(const struct ranks_head *h, const char *rest, unsigned char out[S
 
 /* NULL, or what is wrong with it. */
 static const char *
-read_file(struct ranks *r, const char *base, size_t size)
+read_ranks_file(struct ranks *r, const char *base, size_t size)
 {
 	const struct ranks_head *h = (const struct ranks_head *)(const void *)base;
 	unsigned char sum[SHA256_BYTES];
@@ -140,7 +140,7 @@ ranks_open(const char *file, struct ranks **out, const char **why)
 		goto out;
 	}
 	r->mapped = (size_t)st.st_size;
-	*why = read_file(r, map, r->mapped);
+	*why = read_ranks_file(r, map, r->mapped);
 	if (*why) {
 		err = ERR_SYNTAX;
 		munmap(map, r->mapped);
@@ -169,7 +169,7 @@ ranks_over(struct span bytes, struct ranks **out, const char **why)
 	if (!*why && copy)
 		memcpy(copy, bytes.p, bytes.n);
 	if (!*why)
-		*why = read_file(r, copy, bytes.n);
+		*why = read_ranks_file(r, copy, bytes.n);
 	if (*why) {
 		free(copy);
 		free(r);

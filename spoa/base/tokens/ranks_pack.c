@@ -17,7 +17,7 @@ struct packing {
 
 /* Standard base64 with its padding; bytes, or 0: it is none. */
 static size_t
-decode(struct span s, char *out)
+decode_rank(struct span s, char *out)
 {
 	size_t pad = 0;
 
@@ -30,7 +30,7 @@ decode(struct span s, char *out)
 }
 
 static int
-take_line(struct packing *k, struct span line, size_t most, const char **why)
+take_rank_line(struct packing *k, struct span line, size_t most, const char **why)
 {
 	struct span rank = line, text = span_next(&rank, ' ');
 	uint64_t id;
@@ -43,7 +43,7 @@ take_line(struct packing *k, struct span line, size_t most, const char **why)
 		*why = "the rank is beyond the number of lines: ranks have no gaps";
 		return ERR_RANGE;
 	}
-	size_t n = decode(text, k->pool + k->pooled);
+	size_t n = decode_rank(text, k->pool + k->pooled);
 	if (!n || n > RANKS_TOKEN_MAX) {
 		*why = "the token is no base64, empty, or too long";
 		return ERR_SYNTAX;
@@ -61,7 +61,7 @@ take_line(struct packing *k, struct span line, size_t most, const char **why)
 }
 
 static int
-read_lines(struct packing *k, struct span lines, size_t *line, const char **why)
+read_ranks_lines(struct packing *k, struct span lines, size_t *line, const char **why)
 {
 	struct span rest = lines;
 	size_t most = 0;
@@ -79,7 +79,7 @@ read_lines(struct packing *k, struct span lines, size_t *line, const char **why)
 		return ERR_NOMEM;
 	for (*line = 1; rest.n; ++*line) {
 		struct span one = span_trim(span_next(&rest, '\n'), " \t\r");
-		int err = one.n ? take_line(k, one, most, why) : 0;
+		int err = one.n ? take_rank_line(k, one, most, why) : 0;
 		if (err)
 			return err;
 	}
@@ -93,8 +93,8 @@ read_lines(struct packing *k, struct span lines, size_t *line, const char **why)
 }
 
 static void
-insert(struct ranks_slot *slots, uint64_t *filter, const struct ranks_head *h, struct span t,
-	uint32_t rank)
+insert_rank(struct ranks_slot *slots, uint64_t *filter, const struct ranks_head *h,
+	struct span t, uint32_t rank)
 {
 	uint64_t key = ranks_key(t.p, t.n), hash = ranks_hash(key, t.n);
 	uint64_t bit = hash & ((UINT64_C(1) << h->filter_log2) - 1);
@@ -108,7 +108,7 @@ insert(struct ranks_slot *slots, uint64_t *filter, const struct ranks_head *h, s
 
 /* The parts into `base`, which is zeroed. */
 static int
-fill(const struct packing *k, struct ranks_head *h, char *base, const uint64_t *at,
+fill_ranks(const struct packing *k, struct ranks_head *h, char *base, const uint64_t *at,
 	const char **why)
 {
 	struct ranks_slot *slots = (struct ranks_slot *)(void *)(base + at[PART_SLOTS]);
@@ -123,7 +123,7 @@ fill(const struct packing *k, struct ranks_head *h, char *base, const uint64_t *
 		struct span t = k->tokens[i];
 		memcpy(base + at[PART_POOL] + offsets[i], t.p, t.n);
 		offsets[i + 1] = offsets[i] + (uint32_t)t.n;
-		insert(slots, filter, h, t, i);
+		insert_rank(slots, filter, h, t, i);
 		if (t.n == 1)
 			bytes[(unsigned char)t.p[0]] = i;
 		if (t.n == 2)
@@ -165,7 +165,7 @@ ranks_pack(struct span lines, const char *name, const struct split_pattern *patt
 	*line = 0;
 	*why = "";
 	memcpy(h.magic, RANKS_MAGIC, sizeof(h.magic));
-	int err = read_lines(&k, lines, line, why);
+	int err = read_ranks_lines(&k, lines, line, why);
 	if (err)
 		goto out;
 	h.tokens = k.count;
@@ -189,7 +189,7 @@ ranks_pack(struct span lines, const char *name, const struct split_pattern *patt
 		goto out;
 	}
 	memset(base, 0, h.size);
-	err = fill(&k, &h, base, at, why);
+	err = fill_ranks(&k, &h, base, at, why);
 	if (err)
 		goto out;
 	ranks_checksum(&h, base + sizeof(h), h.sha256);

@@ -126,7 +126,7 @@ contraction(struct span s, size_t at, bool anycase)
 }
 
 static size_t
-numbers(struct span s, size_t at, unsigned most)
+split_numbers(struct span s, size_t at, unsigned most)
 {
 	size_t len;
 
@@ -243,7 +243,7 @@ split_next(const struct split_pattern *p, struct span s, size_t at)
 			return end;
 	}
 	if (first & BIT(NUMBER))
-		return numbers(s, at, p->digits);
+		return split_numbers(s, at, p->digits);
 	end = signs(s, at, p->kind);
 	return end > at ? end : spaces(s, at, p->kind);
 }

@@ -226,7 +226,7 @@ cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n, 
 }
 
 static bool
-judge(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int64_t *retry_ms)
+judge_cell(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int64_t *retry_ms)
 {
 	int64_t limit = (int64_t)d->limit, n = (int64_t)d->n,
 		ends_ms = d->span.kind == QUOTA_CALENDAR ? d->at.end_s * 1000 - now_ms : 1000;
@@ -256,7 +256,7 @@ cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms
 	int64_t used = positive(near[0]);
 	own = positive(own);
 	if (cell_expires(d))
-		return judge(d, used, own, now_ms, retry_ms);
+		return judge_cell(d, used, own, now_ms, retry_ms);
 	used = used < own ? used : own;
-	return judge(d, used, own - used, now_ms, retry_ms);
+	return judge_cell(d, used, own - used, now_ms, retry_ms);
 }

@@ -83,7 +83,8 @@ counts_keep(struct quota *qt, const struct change *c)
 
 /* A key that Redis lost, and that adding made anew, gets a TTL. */
 static void
-make(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, struct cell c)
+make_quota_place(struct quota *qt, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c)
 {
 	struct redis_pipe *p = redis_begin(qt->redis, ADD_WITH_TTL, NULL, NULL, 0);
 
@@ -95,7 +96,7 @@ make(struct quota *qt, const struct quota_dim *d, const struct quota_place *at, 
  * known of the counts says so, or each time it is sent they would seem to be less. What adds
  * seems to be more meanwhile: the safe side. */
 static void
-refused(struct quota *qt, const struct change *c)
+change_refused(struct quota *qt, const struct change *c)
 {
 	const struct quota_dim *d = &c->dim;
 
@@ -129,9 +130,9 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	if (!c.spent || s->spent >= n || !replies[s->spent].err)
 		not_done.spent = 0;
 	if (not_done.own || not_done.spent)
-		refused(s->quota, &not_done);
+		change_refused(s->quota, &not_done);
 	if (s->spent_alone && n && replies[0].err == 0 && replies[0].i == c.spent)
-		make(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
+		make_quota_place(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
 	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {
 		c.spent = 0;
 		c.own = -replies[s->own].i;
@@ -192,7 +193,7 @@ counts_change(struct quota *qt, const struct change *c)
 void
 counts_make(struct quota *qt, const struct quota_dim *d)
 {
-	make(qt, d, &d->at, cell_own(d, &d->at));
+	make_quota_place(qt, d, &d->at, cell_own(d, &d->at));
 }
 
 /* What a ledger has was counted again if that life has ended. */

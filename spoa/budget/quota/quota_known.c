@@ -3,16 +3,16 @@
 
 /* The first of the places that the dim's key may have. */
 static size_t
-set_of(const struct quota_dim *d)
+known_set_of(const struct quota_dim *d)
 {
 	return d->hash % (KNOWN_PLACES / KNOWN_WAYS) * KNOWN_WAYS;
 }
 
 /* The place of the dim's key, in this life of Redis; NULL: others have it. */
 static struct known_place *
-place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
+known_place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 {
-	for (size_t i = set_of(d), end = i + KNOWN_WAYS; i < end; i++) {
+	for (size_t i = known_set_of(d), end = i + KNOWN_WAYS; i < end; i++) {
 		struct known_place *p = &k->place[i];
 		if (k->hash[i] == d->hash && p->at.epoch == epoch &&
 			strcmp(p->key, d->key) == 0)
@@ -25,7 +25,7 @@ place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 static struct known_place *
 place_take(struct quota_known *k, const struct quota_dim *d)
 {
-	size_t take = set_of(d);
+	size_t take = known_set_of(d);
 
 	for (size_t i = take + 1, end = take + KNOWN_WAYS; i < end; i++)
 		if (k->place[i].asked < k->place[take].asked)
@@ -52,7 +52,7 @@ known_longs(const struct quota_known *k, uint64_t epoch)
 
 /* Of bucket b; NULL: not read, and empty. */
 static int64_t *
-count_of(struct known_place *p, int64_t b)
+known_count(struct known_place *p, int64_t b)
 {
 	int64_t i = b - p->at.bucket;
 
@@ -66,7 +66,7 @@ count_of(struct known_place *p, int64_t b)
 static int64_t
 count_in(struct known_place *p, int64_t b)
 {
-	const int64_t *c = count_of(p, b);
+	const int64_t *c = known_count(p, b);
 
 	return c ? *c : 0;
 }
@@ -75,7 +75,7 @@ enum known_answer
 known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us,
 	int64_t *retry_ms)
 {
-	struct known_place *p = place_of(k, d, d->at.epoch);
+	struct known_place *p = known_place_of(k, d, d->at.epoch);
 	int64_t near[WINDOW_NEIGHBOURS], b = d->at.bucket;
 
 	if (!p || b < p->at.bucket)
@@ -95,7 +95,7 @@ known_ask(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t n
 bool
 known_left(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t now_us)
 {
-	const struct known_place *p = place_of(k, d, d->at.epoch);
+	const struct known_place *p = known_place_of(k, d, d->at.epoch);
 	int64_t retry_ms;
 
 	if (!p || !p->read_us || now_us - p->heard_us > KNOWN_LEFT_US ||
@@ -108,7 +108,7 @@ known_left(struct quota_known *k, struct quota_dim *d, int64_t now_ms, uint64_t 
 const int64_t *
 known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
 {
-	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+	const struct known_place *p = known_place_of((struct quota_known *)k, d, d->at.epoch);
 	const struct known_life *l = &k->life[d->at.epoch % KNOWN_LIVES];
 
 	return p && l->epoch == d->at.epoch && p->closed && p->at.bucket == d->at.bucket &&
@@ -121,7 +121,7 @@ known_near(const struct quota_known *k, const struct quota_dim *d, uint64_t sinc
 int64_t
 known_used(const struct quota_known *k, const struct quota_dim *d)
 {
-	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+	const struct known_place *p = known_place_of((struct quota_known *)k, d, d->at.epoch);
 
 	return p && p->at.bucket == d->at.bucket ? p->near[0] : 0;
 }
@@ -129,7 +129,7 @@ known_used(const struct quota_known *k, const struct quota_dim *d)
 bool
 known_fresh(const struct quota_known *k, const struct quota_dim *d, uint64_t since_us)
 {
-	const struct known_place *p = place_of((struct quota_known *)k, d, d->at.epoch);
+	const struct known_place *p = known_place_of((struct quota_known *)k, d, d->at.epoch);
 
 	return p && p->at.bucket == d->at.bucket && p->read_us >= since_us;
 }
@@ -137,7 +137,7 @@ known_fresh(const struct quota_known *k, const struct quota_dim *d, uint64_t sin
 void
 known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
-	struct known_place *p = place_of(k, d, d->at.epoch);
+	struct known_place *p = known_place_of(k, d, d->at.epoch);
 
 	if (!p)
 		p = place_take(k, d);
@@ -150,7 +150,7 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 static struct known_place *
 answered(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
-	struct known_place *p = place_of(k, d, d->at.epoch);
+	struct known_place *p = known_place_of(k, d, d->at.epoch);
 
 	if (p && !looks)
 		p->under_way = p->under_way > (int64_t)d->n ? p->under_way - (int64_t)d->n : 0;
@@ -187,8 +187,8 @@ void
 known_corrected(struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta)
 {
-	struct known_place *p = place_of(k, d, at->epoch);
-	int64_t *count = p ? count_of(p, at->bucket) : NULL;
+	struct known_place *p = known_place_of(k, d, at->epoch);
+	int64_t *count = p ? known_count(p, at->bucket) : NULL;
 
 	if (count && c.kind == CELL_USED)
 		p->near[0] += delta;
@@ -200,7 +200,7 @@ bool
 known_made(const struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c)
 {
-	const struct known_place *p = place_of((struct quota_known *)k, d, at->epoch);
+	const struct known_place *p = known_place_of((struct quota_known *)k, d, at->epoch);
 
 	return p && p->made[c.kind] == c.id;
 }
@@ -209,7 +209,7 @@ void
 known_makes(struct quota_known *k, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c)
 {
-	struct known_place *p = place_of(k, d, at->epoch);
+	struct known_place *p = known_place_of(k, d, at->epoch);
 
 	if (p)
 		p->made[c.kind] = c.id;

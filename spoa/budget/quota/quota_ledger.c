@@ -39,7 +39,8 @@ sweep(struct quota_ledger *l, int64_t now_ms)
 }
 
 static struct ledger_entry *
-find(struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
+find_ledger_entry(
+	struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
 {
 	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
 
@@ -50,7 +51,8 @@ find(struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t 
 }
 
 static struct ledger_entry *
-make(struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
+make_ledger_entry(
+	struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
 {
 	size_t n = strlen(d->key) + 1;
 	struct ledger_entry *e = l->n < LEDGER_MAX ? malloc(sizeof(*e) + n) : NULL;
@@ -73,9 +75,9 @@ ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota
 	struct cell c, int64_t delta, uint64_t epoch, int64_t now_ms)
 {
 	sweep(l, now_ms);
-	struct ledger_entry *e = find(l, d, c, epoch);
+	struct ledger_entry *e = find_ledger_entry(l, d, c, epoch);
 	if (!e)
-		e = make(l, d, c, epoch);
+		e = make_ledger_entry(l, d, c, epoch);
 	if (!e)
 		return false;
 	int64_t ends_ms = cell_ends_ms(d, at, c);

@@ -24,7 +24,7 @@ struct reader {
 };
 
 static struct quota_orphan_of **
-place_of(struct reader *r, struct span id)
+orphan_place(struct reader *r, struct span id)
 {
 	struct quota_orphan_of **o = &r->open[span_hash(id) % PLACES];
 
@@ -35,7 +35,7 @@ place_of(struct reader *r, struct span id)
 
 /* A text member without its quotes. */
 static struct span
-text_of(struct span line, const char *key)
+recalled_text(struct span line, const char *key)
 {
 	struct span s = chain_member(line, key);
 
@@ -74,7 +74,7 @@ charge_table(const struct reader *r, const struct quota_dim *d, int64_t delta)
 
 /* On Redis, in that life; *at remembers that the ledger has it. */
 static void
-note(const struct reader *r, const struct change *c, struct quota_place *at)
+note_orphan_place(const struct reader *r, const struct change *c, struct quota_place *at)
 {
 	const struct quota_dim *d = &c->dim;
 	struct quota_ledger *l = r->into.ledger;
@@ -106,7 +106,7 @@ on_charged(const struct reader *r, struct quota_dim *d)
 		charge_table(r, d, c.own);
 	c.spent = cell_spends(d, &d->at) ? c.own : 0;
 	if (d->at.epoch && r->into.ledger && !is_over(r, d))
-		note(r, &c, &d->at);
+		note_orphan_place(r, &c, &d->at);
 }
 
 static void
@@ -120,7 +120,7 @@ on_settled(const struct reader *r, const struct quota_dim *was, uint64_t used)
 	if (d.at.epoch == 0 || !r->into.ledger || is_over(r, &d))
 		return;
 	struct change c = cell_settle(&d);
-	note(r, &c, &d.at);
+	note_orphan_place(r, &c, &d.at);
 }
 
 static void
@@ -135,14 +135,14 @@ static void
 on_decision(struct reader *r, struct span line)
 {
 	struct quota_dim dim[QUOTA_DIMS_MAX];
-	struct span list = chain_member(line, "reserved"), id = text_of(line, "id");
+	struct span list = chain_member(line, "reserved"), id = recalled_text(line, "id");
 	size_t n = list.p ? charges(list, dim) : 0;
 
 	for (size_t k = 0; k < n; k++)
 		on_charged(r, &dim[k]);
 	if (n == 0 || id.n >= sizeof(((struct quota_orphan_of *)0)->id) ||
-		!span_is(text_of(line, "via"), "relay") ||
-		r->out->norphans == QUOTA_ORPHANS_MAX || *place_of(r, id))
+		!span_is(recalled_text(line, "via"), "relay") ||
+		r->out->norphans == QUOTA_ORPHANS_MAX || *orphan_place(r, id))
 		return;
 	struct quota_orphan_of *o = calloc(1, sizeof(*o) + n * sizeof(dim[0]));
 	if (!o)
@@ -151,7 +151,7 @@ on_decision(struct reader *r, struct span line)
 	remember_line(r, o, line);
 	o->ndims = n;
 	memcpy(o->dim, dim, n * sizeof(dim[0]));
-	*place_of(r, id) = o;
+	*orphan_place(r, id) = o;
 	r->out->norphans++;
 }
 
@@ -171,7 +171,7 @@ used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 static void
 on_completion(struct reader *r, struct span line)
 {
-	struct quota_orphan_of **at = place_of(r, text_of(line, "id")), *o = *at;
+	struct quota_orphan_of **at = orphan_place(r, recalled_text(line, "id")), *o = *at;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
 	struct span list = chain_member(line, "settled");
 	size_t n = list.p ? charges(list, dim) : 0;
@@ -201,7 +201,7 @@ is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 static void
 on_attempt(struct reader *r, struct span line)
 {
-	struct quota_orphan_of **at = place_of(r, text_of(line, "id")), *o = *at;
+	struct quota_orphan_of **at = orphan_place(r, recalled_text(line, "id")), *o = *at;
 	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
 	struct span reserved = chain_member(line, "reserved"),
 		    settled = chain_member(line, "settled");
@@ -236,13 +236,13 @@ on_attempt(struct reader *r, struct span line)
 static bool
 is_refusal(struct span type, struct span line)
 {
-	return span_is(type, "decision") && span_is(text_of(line, "decision"), "deny");
+	return span_is(type, "decision") && span_is(recalled_text(line, "decision"), "deny");
 }
 
 static void
 on_line(struct reader *r, struct span line)
 {
-	struct span type = text_of(line, "type");
+	struct span type = recalled_text(line, "type");
 
 	r->out->records++;
 	if (span_is(type, "completion") || is_refusal(type, line))
@@ -297,7 +297,7 @@ oldest(struct quota_recall *out, const char *dir, const struct journal_list *l, 
 
 /* Its line is read once more: of the many that are no orphan's nothing was kept. */
 static void
-tell(const struct reader *r, struct quota_orphan_of *o, const char *dir,
+tell_orphans(const struct reader *r, struct quota_orphan_of *o, const char *dir,
 	const struct journal_list *list)
 {
 	int fd = journal_segment_open(dir, &list->seg[o->line.segment]);
@@ -317,7 +317,7 @@ tell(const struct reader *r, struct quota_orphan_of *o, const char *dir,
 
 /* What is open becomes the list. */
 static void
-gather(struct reader *r, const char *dir, const struct journal_list *list)
+gather_orphans(struct reader *r, const char *dir, const struct journal_list *list)
 {
 	for (size_t i = 0; i < PLACES; i++)
 		while (r->open[i]) {
@@ -326,7 +326,7 @@ gather(struct reader *r, const char *dir, const struct journal_list *list)
 			o->next = r->out->orphans;
 			r->out->orphans = o;
 			if (r->into.orphan)
-				tell(r, o, dir, list);
+				tell_orphans(r, o, dir, list);
 		}
 }
 
@@ -355,7 +355,7 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 		if (fd >= 0)
 			close(fd);
 	}
-	gather(&r, dir, &l);
+	gather_orphans(&r, dir, &l);
 	if (into->ledger)
 		ledger_recalled(into->ledger, span_hash(span_str(node)));
 	free(r.open);

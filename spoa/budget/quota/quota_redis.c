@@ -47,7 +47,7 @@ plan_of(const struct quota *qt, const struct quota_request *q, const struct quot
 /* How the next try goes. Where what is known says no, it is refused without counting, or
  * looked at again first. False: it is told already. */
 static bool
-prepare(struct quota *qt, struct quota_request *q, uint64_t now)
+prepare_request(struct quota *qt, struct quota_request *q, uint64_t now)
 {
 	enum known_answer worst = KNOWN_ROOM;
 	bool looked = q->looked;
@@ -138,7 +138,7 @@ send_turn(struct quota *qt, struct quota_request **rest)
 			quota_fail(qt, q, false);
 			continue;
 		}
-		if (!prepare(qt, q, now))
+		if (!prepare_request(qt, q, now))
 			continue;
 		for (size_t k = 0; k < q->ndims; k++)
 			item[n++] = (struct item){ q, (unsigned short)k,

@@ -53,8 +53,8 @@ part_over(struct quota_request *q, size_t k, int64_t retry_ms)
 
 /* One dim's part of the decision. Nobody is refused on what was read long ago. */
 static enum dim_verdict
-judge(const struct quota *qt, struct quota_request *q, size_t k, const struct known_counts *c,
-	int64_t at_ms, uint64_t now)
+judge_dim(const struct quota *qt, struct quota_request *q, size_t k,
+	const struct known_counts *c, int64_t at_ms, uint64_t now)
 {
 	struct quota_dim *d = &q->dim[k];
 	const int64_t *near = c->near, used = known_used(qt->known, d);
@@ -135,7 +135,7 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 	d->charged = !looks && lives;
 	if (i->plan & SPENDS && !(i->plan & READS))
 		known_corrected(qt->known, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n);
-	d->verdict = good	      ? judge(qt, q, i->k, c, at_ms, now)
+	d->verdict = good	      ? judge_dim(qt, q, i->k, c, at_ms, now)
 		     : looks && lives ? DIM_UNDECIDED
 				      : DIM_STALE;
 	if (lives)
@@ -150,7 +150,7 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 
 /* It is let go: what it takes is counted again wherever Redis loses it. */
 static void
-note(struct quota *qt, struct quota_request *q)
+note_replies(struct quota *qt, struct quota_request *q)
 {
 	for (size_t k = 0; k < q->ndims; k++) {
 		struct quota_dim *d = &q->dim[k];
@@ -182,7 +182,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 	}
 	if (seen == 1u << DIM_ADMITS) {
 		q->result = QUOTA_ADMITTED;
-		note(qt, q);
+		note_replies(qt, q);
 		q->done(q);
 		return;
 	}

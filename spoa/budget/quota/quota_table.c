@@ -85,7 +85,7 @@ sweep(struct quota_table *t, int64_t now_ms)
 }
 
 static struct quota_entry *
-find(struct quota_table *t, const struct quota_dim *d)
+find_table_entry(struct quota_table *t, const struct quota_dim *d)
 {
 	struct quota_entry *e = t->bucket[d->hash % BUCKETS];
 
@@ -97,7 +97,7 @@ find(struct quota_table *t, const struct quota_dim *d)
 static struct quota_entry *
 find_or_make(struct quota_table *t, const struct quota_dim *d)
 {
-	struct quota_entry *e = find(t, d);
+	struct quota_entry *e = find_table_entry(t, d);
 
 	if (e || t->n >= ENTRIES_MAX)
 		return e;
@@ -113,7 +113,7 @@ find_or_make(struct quota_table *t, const struct quota_dim *d)
 }
 
 static int64_t *
-count_of(struct quota_entry *e, int64_t bucket)
+table_count(struct quota_entry *e, int64_t bucket)
 {
 	size_t i = (size_t)bucket % RING;
 
@@ -125,7 +125,7 @@ count_of(struct quota_entry *e, int64_t bucket)
 }
 
 static int64_t
-peek(const struct quota_entry *e, int64_t bucket)
+peek_bucket(const struct quota_entry *e, int64_t bucket)
 {
 	size_t i = (size_t)bucket % RING;
 
@@ -156,7 +156,7 @@ static void
 change_window(struct quota_table *t, const struct change *c, int64_t now_ms)
 {
 	bool more = c->spent > 0 || c->own > 0;
-	struct quota_entry *e = more ? find_or_make(t, &c->dim) : find(t, &c->dim);
+	struct quota_entry *e = more ? find_or_make(t, &c->dim) : find_table_entry(t, &c->dim);
 
 	if (!e || !in_window(e, &c->at))
 		return;
@@ -174,12 +174,12 @@ change_window(struct quota_table *t, const struct change *c, int64_t now_ms)
 static void
 add_sub(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta)
 {
-	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find(t, d);
+	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find_table_entry(t, d);
 	size_t i = (size_t)bucket % RING;
 
 	if (!e || (e->sub.id[i] != bucket && (delta < 0 || e->sub.id[i] > bucket)))
 		return;
-	*count_of(e, bucket) += delta;
+	*table_count(e, bucket) += delta;
 	lives_until(e, (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000);
 }
 
@@ -193,7 +193,8 @@ table_change(struct quota_table *t, const struct change *c)
 }
 
 static bool
-judge(const struct quota_entry *e, struct quota_dim *d, int64_t now_ms, int64_t *retry_ms)
+judge_table_entry(
+	const struct quota_entry *e, struct quota_dim *d, int64_t now_ms, int64_t *retry_ms)
 {
 	int64_t near[WINDOW_NEIGHBOURS];
 
@@ -202,9 +203,9 @@ judge(const struct quota_entry *e, struct quota_dim *d, int64_t now_ms, int64_t 
 			d->unit == QUOTA_REQUESTS ? &e->window.own : &e->window.used, now_ms,
 			retry_ms);
 	for (int i = 0; i < QUOTA_SUB_BUCKETS; i++)
-		near[i] = peek(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
-	near[QUOTA_SUB_BUCKETS] = peek(e, d->at.bucket + 1);
-	return cell_judge(d, peek(e, d->at.bucket), near, now_ms, retry_ms);
+		near[i] = peek_bucket(e, d->at.bucket - QUOTA_SUB_BUCKETS + i);
+	near[QUOTA_SUB_BUCKETS] = peek_bucket(e, d->at.bucket + 1);
+	return cell_judge(d, peek_bucket(e, d->at.bucket), near, now_ms, retry_ms);
 }
 
 /* Charges one dim; false: over. ERR_NOMEM where the table is full. */
@@ -228,19 +229,19 @@ reserve_dim(struct quota_table *t, struct quota_dim *d, int64_t now_ms, int64_t 
 		table_change(t, &c);
 	}
 	d->moves = false;
-	return judge(e, d, now_ms, retry_ms);
+	return judge_table_entry(e, d, now_ms, retry_ms);
 }
 
 bool
 table_left(struct quota_table *t, struct quota_dim *d, int64_t now_ms)
 {
-	struct quota_entry *e = find(t, d);
+	struct quota_entry *e = find_table_entry(t, d);
 	int64_t retry_ms;
 
 	d->at = cell_place(d, now_ms, 0);
 	if (!e || (d->span.kind != QUOTA_ROLLING && e->window.begin != d->at.bucket))
 		return false;
-	judge(e, d, now_ms, &retry_ms);
+	judge_table_entry(e, d, now_ms, &retry_ms);
 	return true;
 }
 

@@ -36,7 +36,7 @@ quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 
 /* Numbers below a most, or the text is none of ours. */
 static bool
-numbers(struct span s, uint64_t v[NUMBERS])
+quota_numbers(struct span s, uint64_t v[NUMBERS])
 {
 	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
 		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX,
@@ -54,7 +54,7 @@ quota_read(struct span s, struct quota_dim *d)
 	struct span key = span_next(&s, ',');
 	uint64_t v[NUMBERS];
 
-	if (key.n == 0 || key.n >= QUOTA_KEY_MAX || !numbers(s, v))
+	if (key.n == 0 || key.n >= QUOTA_KEY_MAX || !quota_numbers(s, v))
 		return false;
 	*d = (struct quota_dim){ .unit = (enum quota_unit)v[0],
 		.span.kind = (enum quota_window_kind)v[1],

@@ -13,7 +13,7 @@ static const char *const decisions[CALL_DECISIONS] = { "permit", "redact", "deny
 
 /* What needs no escapes in a label. */
 static bool
-is_plain(struct span name)
+is_plain_call_name(struct span name)
 {
 	for (size_t i = 0; i < name.n; i++)
 		if (!is_alnum(name.p[i]) && !memchr("_-./:", name.p[i], 5))
@@ -29,7 +29,7 @@ call_tally_add(struct call_tally *t, struct span server, struct span tool, enum 
 	char name[CALL_NAME_BYTES];
 	size_t n = 0;
 
-	if (tool.n && is_plain(tool) && is_plain(server) &&
+	if (tool.n && is_plain_call_name(tool) && is_plain_call_name(server) &&
 		server.n + 1 + tool.n < sizeof(name)) {
 		memcpy(name, server.p ? server.p : "", server.n);
 		name[server.n] = ' ';
@@ -44,7 +44,7 @@ call_tally_add(struct call_tally *t, struct span server, struct span tool, enum 
 /* ---- all workers ---- */
 
 static int
-by_name(const void *a, const void *b)
+call_by_name(const void *a, const void *b)
 {
 	const struct call_entry *const *x = a, *const *y = b;
 
@@ -80,7 +80,7 @@ call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 			all[count++] = &t[w]->entry[i];
 	}
 	if (count)
-		qsort(all, count, sizeof(*all), by_name);
+		qsort(all, count, sizeof(*all), call_by_name);
 	for (size_t i = 0, to; i < count; i = to) {
 		uint64_t sum[CALL_DECISIONS] = { 0 };
 		for (to = i; to < count && !strcmp(all[to]->name, all[i]->name); to++)

@@ -20,7 +20,7 @@ static const struct { uint32_t most; const char *le[2]; } buckets[HISTOGRAM_BUCK
 
 /* One writer: no other thread's count is lost between load and store. */
 static inline void
-grow(_Atomic uint64_t *v, uint64_t n)
+grow_bucket(_Atomic uint64_t *v, uint64_t n)
 {
 	atomic_store_explicit(
 		v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
@@ -45,8 +45,8 @@ bucket_of(uint64_t v)
 void
 histogram_add(struct histogram *h, uint64_t v)
 {
-	grow(&h->bucket[bucket_of(v)], 1);
-	grow(&h->sum, v);
+	grow_bucket(&h->bucket[bucket_of(v)], 1);
+	grow_bucket(&h->sum, v);
 }
 
 void

@@ -65,7 +65,7 @@ provider_status_text(int status, char out[16])
 /* ---- the worker ---- */
 
 static void
-grow(_Atomic uint64_t *v, uint64_t n)
+grow_sum(_Atomic uint64_t *v, uint64_t n)
 {
 	atomic_store_explicit(
 		v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
@@ -104,8 +104,8 @@ provider_heard(struct provider_entry *e, bool streamed, uint64_t us)
 		atomic_store_explicit(&m->most_us, 0, memory_order_relaxed);
 		atomic_store_explicit(&m->minute, minute, memory_order_relaxed);
 	}
-	grow(&m->n, 1);
-	grow(&m->sum_us, us);
+	grow_sum(&m->n, 1);
+	grow_sum(&m->sum_us, us);
 	if (us > atomic_load_explicit(&m->most_us, memory_order_relaxed))
 		atomic_store_explicit(&m->most_us, us, memory_order_relaxed);
 }
@@ -125,7 +125,7 @@ provider_answered(struct provider_entry *e, int status, int64_t now_ms)
 			break;
 		}
 	}
-	grow(&e->answer[i < PROVIDER_STATUSES ? i : 0].n, 1);
+	grow_sum(&e->answer[i < PROVIDER_STATUSES ? i : 0].n, 1);
 	if (provider_means(status))
 		atomic_store_explicit(&e->last_error, (uint64_t)now_ms << 16 | (uint64_t)status,
 			memory_order_relaxed);
@@ -316,7 +316,7 @@ provider_tally_write(
 }
 
 static void
-put_time(struct buf *out, const char *name, uint64_t ms)
+put_provider_time(struct buf *out, const char *name, uint64_t ms)
 {
 	char when[CLOCK_RFC3339_LEN];
 
@@ -332,7 +332,7 @@ fails(const struct sum *s)
 }
 
 static void
-put_json(struct buf *out, const struct sum *s)
+put_sum_json(struct buf *out, const struct sum *s)
 {
 	if (!s->nanswers && !s->under_way)
 		return;
@@ -350,11 +350,11 @@ put_json(struct buf *out, const struct sum *s)
 	if (s->last_error) {
 		buf_printf(out, ",\"last_error\":\"%s\",\"means\":\"%s\"",
 			provider_status_text(last, text), provider_means(last));
-		put_time(out, "last_error_at", s->last_error >> 16);
+		put_provider_time(out, "last_error_at", s->last_error >> 16);
 		buf_printf(out, ",\"failing\":%s", fails(s) ? "true" : "false");
 	}
 	if (s->last_good)
-		put_time(out, "last_success_at", s->last_good);
+		put_provider_time(out, "last_success_at", s->last_good);
 	if (s->heard)
 		buf_printf(out,
 			",\"first_byte_ms\":{\"answers\":%" PRIu64 ",\"mean\":%" PRIu64
@@ -387,6 +387,6 @@ void
 provider_tally_json(struct buf *out, const struct provider_tally *const *t, size_t n)
 {
 	buf_putc(out, '[');
-	each(out, t, n, false, put_json);
+	each(out, t, n, false, put_sum_json);
 	buf_putc(out, ']');
 }

@@ -84,7 +84,7 @@ find_row(struct rates *r, enum rates_by by, const char *name)
 /* ---- sums ---- */
 
 static uint64_t
-load(const _Atomic uint64_t *v)
+load_rate(const _Atomic uint64_t *v)
 {
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
@@ -110,7 +110,7 @@ add_series(struct rates *r, const struct series *s)
 			find_row(r, RATES_MODEL, e->key.label[SERIES_MODEL]) };
 		for (size_t p = 0; p < COUNT_OF(parts); p++)
 			for (size_t k = 0; k < COUNT_OF(rows); k++)
-				r->now[rows[k]][parts[p].as] += load(&e->v[parts[p].of]);
+				r->now[rows[k]][parts[p].as] += load_rate(&e->v[parts[p].of]);
 	}
 }
 
@@ -118,7 +118,7 @@ static void
 add_histogram(uint64_t sum[HISTOGRAM_BUCKETS + 1], const struct histogram *h)
 {
 	for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
-		sum[i] += load(&h->bucket[i]);
+		sum[i] += load_rate(&h->bucket[i]);
 }
 
 static void
@@ -133,7 +133,7 @@ add_providers(struct rates *r, const struct provider_tally *t)
 		for (size_t k = 0; k < PROVIDER_STATUSES; k++)
 			if (provider_means(atomic_load_explicit(
 				    &e->answer[k].status, memory_order_relaxed)))
-				errors += load(&e->answer[k].n);
+				errors += load_rate(&e->answer[k].n);
 		r->now[0][ERRORS] += errors;
 		r->now[row][ERRORS] += errors;
 		for (size_t k = 0; k < COUNT_OF(e->first_byte); k++)
@@ -322,7 +322,7 @@ rates_sample(
 /* ---- telling ---- */
 
 static void
-put_name(struct rates *r, enum rates_by by, size_t row, struct buf *out)
+put_rates_name(struct rates *r, enum rates_by by, size_t row, struct buf *out)
 {
 	buf_printf(out, "{\"by\":\"%s\",\"name\":", rates_by_names[by]);
 	buf_json_str(out, by ? span_str(r->name[row]) : SPAN_LIT(""));
@@ -341,7 +341,7 @@ has_any(struct rates *r, size_t row, uint64_t slots, unsigned value)
 static void
 put_series(struct rates *r, enum rates_by by, size_t row, uint64_t slots, struct buf *out)
 {
-	put_name(r, by, row, out);
+	put_rates_name(r, by, row, out);
 	for (unsigned v = 0; v < VALUES; v++) {
 		if (!has_any(r, row, slots, v))
 			continue; /* all 0 */
@@ -406,7 +406,7 @@ put_now(struct rates *r, const struct sampled *s, const counts before, double se
 
 	for (unsigned v = 0; v < COUNTS; v++)
 		n[v] = grown(r->now, before, k, v);
-	put_name(r, by, k, out);
+	put_rates_name(r, by, k, out);
 	buf_printf(out,
 		",\"requests_per_s\":%.3f,\"denials_per_s\":%.3f,\"tokens_per_s\":%.3f,"
 		"\"usd_per_hour\":%.6f",

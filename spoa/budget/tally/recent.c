@@ -44,7 +44,7 @@ static const struct {
 
 /* Cut at a character. */
 static void
-set_text(struct shown *s, enum shown_text t, struct span text)
+set_shown_text(struct shown *s, enum shown_text t, struct span text)
 {
 	size_t n = text.n;
 
@@ -72,11 +72,11 @@ recent_add(struct recent *rec, const struct decided *d)
 	s.status = (uint16_t)d->status;
 	memcpy(s.id, d->id, sizeof(s.id));
 	s.by_code = !d->rule || !*d->rule;
-	set_text(&s, SHOWN_PERSON, d->person);
-	set_text(&s, SHOWN_ROUTE, d->route);
-	set_text(&s, SHOWN_TARGET, d->target);
-	set_text(&s, SHOWN_MODEL, d->model);
-	set_text(&s, SHOWN_RULE, span_str(s.by_code ? d->code : d->rule));
+	set_shown_text(&s, SHOWN_PERSON, d->person);
+	set_shown_text(&s, SHOWN_ROUTE, d->route);
+	set_shown_text(&s, SHOWN_TARGET, d->target);
+	set_shown_text(&s, SHOWN_MODEL, d->model);
+	set_shown_text(&s, SHOWN_RULE, span_str(s.by_code ? d->code : d->rule));
 	atomic_store_explicit(&slot->turn, 2 * n + 1, memory_order_relaxed);
 	for (size_t i = 0; i < RECENT_WORDS; i++) {
 		memcpy(&word, (const char *)&s + i * sizeof(word), sizeof(word));

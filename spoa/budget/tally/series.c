@@ -233,7 +233,7 @@ put_label(struct buf *out, const char *s)
 }
 
 static void
-put_value(struct buf *out, const struct series_entry *e, size_t v)
+put_series_value(struct buf *out, const struct series_entry *e, size_t v)
 {
 	if (e->v[v] == 0)
 		return;
@@ -260,7 +260,7 @@ series_write(struct series_sum *sum, struct buf *out, const struct series *const
 		if (rows[v].help[0])
 			metrics_head(out, rows[v].name, "counter", rows[v].help);
 		for (size_t i = 0; i < sum->table.n; i++)
-			put_value(out, &sum->table.entry[i], v);
+			put_series_value(out, &sum->table.entry[i], v);
 	}
 	uint64_t lost = sum->lost;
 	pthread_mutex_unlock(&sum->lock);

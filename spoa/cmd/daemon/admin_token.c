@@ -65,7 +65,7 @@ find_file(const char *config, const char *named, char file[4096])
 
 /* Under a lock next to it, since the file itself is replaced. None yet: an empty one. */
 static bool
-open_file(struct token_file *f, bool to_write)
+open_token_file(struct token_file *f, bool to_write)
 {
 	char lock[4200];
 	struct buf why;
@@ -160,7 +160,7 @@ token_new(struct token_file *f, const char *name, const char *roles, const char 
 	if (!roles || !(one.roles = roles_parse(span_str(roles))))
 		return cmd_fail("admin-token new",
 			"--roles: viewer, operator, auditor, with commas between, is expected");
-	if (!read_end(ttl, until, one.created_ns, &one.end_ns) || !open_file(f, true))
+	if (!read_end(ttl, until, one.created_ns, &one.end_ns) || !open_token_file(f, true))
 		return EXIT_CANNOT;
 	if (admin_tokens_named(f->tokens, name))
 		return cmd_fail("admin-token new",
@@ -189,7 +189,7 @@ token_new(struct token_file *f, const char *name, const char *roles, const char 
 static int
 token_revoke(struct token_file *f, const char *name)
 {
-	if (!open_file(f, true))
+	if (!open_token_file(f, true))
 		return EXIT_CANNOT;
 	struct admin_token *t = admin_tokens_named(f->tokens, name);
 	if (!t) {
@@ -209,7 +209,7 @@ token_revoke(struct token_file *f, const char *name)
 }
 
 static void
-put_row(struct buf *b, const json_t *row)
+put_token_row(struct buf *b, const json_t *row)
 {
 	admin_cell(b, row, "name", 24, "");
 	admin_cell(b, row, "roles", 18, "");
@@ -224,7 +224,7 @@ token_list(struct token_file *f, bool as_json)
 	json_t *list = json_array();
 	char roles[ROLES_TEXT], when[CLOCK_SECOND_LEN];
 
-	if (!open_file(f, false)) {
+	if (!open_token_file(f, false)) {
 		json_decref(list);
 		return EXIT_CANNOT;
 	}
@@ -245,7 +245,7 @@ token_list(struct token_file *f, bool as_json)
 	int code = admin_print_rows("admin-token list", list, as_json,
 		"NAME                     ROLES              STATE    CREATED              "
 		"END\n",
-		put_row);
+		put_token_row);
 	json_decref(list);
 	return code;
 }

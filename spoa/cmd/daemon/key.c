@@ -30,7 +30,7 @@ struct key_args {
 
 /* What a listing, a record and a header can show on one line; or not given. */
 static bool
-is_name(const char *s)
+is_key_name(const char *s)
 {
 	for (const char *p = s; p && *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
@@ -61,7 +61,7 @@ key_list_whole(const char *what, const char *text)
 
 /* "a, b" to at most ROLES_MAX texts in the arena. */
 static bool
-split(struct arena *a, const char *what, const char *text, const char **v, size_t *n)
+split_key_list(struct arena *a, const char *what, const char *text, const char **v, size_t *n)
 {
 	struct span rest = span_str(text);
 
@@ -196,10 +196,10 @@ key_new(const struct key_args *args)
 
 	if (!k.person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
-	bool named = is_name(args->roles) && is_name(args->scopes) && is_name(args->models) &&
-		     is_name(args->limits);
+	bool named = is_key_name(args->roles) && is_key_name(args->scopes) &&
+		     is_key_name(args->models) && is_key_name(args->limits);
 	for (size_t i = 0; i < APIKEY_TEXTS; i++)
-		named = named && is_name(*apikey_text(&k, i));
+		named = named && is_key_name(*apikey_text(&k, i));
 	if (!named)
 		return cmd_fail(
 			"key new", "a name is empty, not UTF-8 or holds control characters");
@@ -214,10 +214,11 @@ key_new(const struct key_args *args)
 	k.scopes = scopes;
 	k.models = models;
 	k.limits = limits;
-	if (!split(&a, "roles", args->roles, roles, &k.nroles) ||
-		!split(&a, "scopes", args->scopes, scopes, &k.nscopes) ||
-		!split(&a, "models", args->models, models, &k.nmodels) ||
-		!split(&a, "limits", args->limits, limits, &k.nlimits) || !limits_fit(&k)) {
+	if (!split_key_list(&a, "roles", args->roles, roles, &k.nroles) ||
+		!split_key_list(&a, "scopes", args->scopes, scopes, &k.nscopes) ||
+		!split_key_list(&a, "models", args->models, models, &k.nmodels) ||
+		!split_key_list(&a, "limits", args->limits, limits, &k.nlimits) ||
+		!limits_fit(&k)) {
 		arena_reset(&a);
 		return EXIT_CANNOT;
 	}

@@ -32,7 +32,7 @@ lock(const char *file)
 }
 
 static void
-put_time(struct buf *b, const char *name, int64_t wall_ns)
+put_key_time(struct buf *b, const char *name, int64_t wall_ns)
 {
 	char when[CLOCK_SECOND_LEN];
 
@@ -64,9 +64,9 @@ put_key(struct buf *b, struct apikey *k)
 	}
 	if (k->clearance)
 		buf_printf(b, ", clearance: %lld", (long long)k->clearance);
-	put_time(b, "created", k->created_ns);
-	put_time(b, "expires", k->expires_ns);
-	put_time(b, "revoked", k->revoked_ns);
+	put_key_time(b, "created", k->created_ns);
+	put_key_time(b, "expires", k->expires_ns);
+	put_key_time(b, "revoked", k->revoked_ns);
 	buf_str(b, "}\n");
 }
 

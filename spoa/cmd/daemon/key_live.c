@@ -12,7 +12,7 @@
 
 /* "a, b" as a list; "" as null: none any more. */
 static json_t *
-list_of(const char *text)
+list_of_texts(const char *text)
 {
 	struct span rest = span_str(text);
 	json_t *list = json_array();
@@ -33,7 +33,7 @@ list_of(const char *text)
 
 /* "" as null: none any more. False: it is not UTF-8. */
 static bool
-set_text(json_t *o, const char *name, const char *text)
+set_key_text(json_t *o, const char *name, const char *text)
 {
 	return !text ||
 	       json_object_set_new(o, name, *text ? json_string(text) : json_null()) == 0;
@@ -47,29 +47,29 @@ object_of(const struct key_live *k, const char *id, json_t *o)
 	bool utf8 = true;
 
 	for (size_t i = 1; i < APIKEY_TEXTS; i++)
-		utf8 &= set_text(o, apikey_texts[i].name, *apikey_text(&key, i));
+		utf8 &= set_key_text(o, apikey_texts[i].name, *apikey_text(&key, i));
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
 		if (k->lists[i] && !key_list_whole(apikey_lists[i].name, k->lists[i]))
 			return false;
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
 		if (k->lists[i])
-			utf8 &= json_object_set_new(
-					o, apikey_lists[i].name, list_of(k->lists[i])) == 0;
-	utf8 = utf8 && set_text(o, "id", id) && set_text(o, "ttl", k->ttl) &&
-	       set_text(o, "overlap", k->overlap) && set_text(o, "by", k->by) &&
-	       set_text(o, "reason", k->reason);
+			utf8 &= json_object_set_new(o, apikey_lists[i].name,
+					list_of_texts(k->lists[i])) == 0;
+	utf8 = utf8 && set_key_text(o, "id", id) && set_key_text(o, "ttl", k->ttl) &&
+	       set_key_text(o, "overlap", k->overlap) && set_key_text(o, "by", k->by) &&
+	       set_key_text(o, "reason", k->reason);
 	if (!utf8) {
 		cmd_fail("key", "a name is not UTF-8");
 		return false;
 	}
 	uint64_t us;
 	if (k->until && duration_parse(span_str(k->until), &us) == 0) {
-		if (!set_text(o, "ttl", k->until))
+		if (!set_key_text(o, "ttl", k->until))
 			return false;
 	} else if (k->until) {
 		char full[CMD_END_LEN];
 		int64_t ns;
-		if (!cmd_end("key", k->until, full, &ns) || !set_text(o, "expires", full))
+		if (!cmd_end("key", k->until, full, &ns) || !set_key_text(o, "expires", full))
 			return false;
 	}
 	if (k->clearance) {
@@ -82,7 +82,7 @@ object_of(const struct key_live *k, const char *id, json_t *o)
 }
 
 static int
-change(const struct key_live *k, const char *page, const char *id, const char *done)
+change_key(const struct key_live *k, const char *page, const char *id, const char *done)
 {
 	json_t *o = json_object(), *answer = NULL;
 	int code = EXIT_CANNOT;
@@ -106,7 +106,7 @@ change(const struct key_live *k, const char *page, const char *id, const char *d
 }
 
 static void
-put_row(struct buf *b, const json_t *one)
+put_key_row(struct buf *b, const json_t *one)
 {
 	admin_cell(b, one, "id", 10, "?");
 	admin_cell(b, one, "person", 24, "-");
@@ -117,7 +117,7 @@ put_row(struct buf *b, const json_t *one)
 }
 
 static int
-list(const struct key_live *k)
+list_live_keys(const struct key_live *k)
 {
 	int code;
 	json_t *answer = admin_call_json("key", k->config, "/keys", NULL, &code);
@@ -127,7 +127,7 @@ list(const struct key_live *k)
 				       "time");
 	else if (answer)
 		code = admin_print_rows("key", json_object_get(answer, "keys"), k->json,
-			KEY_LIST_HEAD, put_row);
+			KEY_LIST_HEAD, put_key_row);
 	json_decref(answer);
 	return code;
 }
@@ -138,16 +138,14 @@ key_at_run_time(const struct key_live *k, int n, char **operands)
 	const char *verb = operands[0];
 
 	if (!strcmp(verb, "list") && n == 1)
-		return list(k);
+		return list_live_keys(k);
 	if (!strcmp(verb, "new") && n == 1)
-		return change(
-			k, "/keys/new", NULL, "is in force");
+		return change_key(k, "/keys/new", NULL, "is in force");
 	if (!strcmp(verb, "change") && n == 2)
-		return change(k, "/keys/change", operands[1], "is changed");
+		return change_key(k, "/keys/change", operands[1], "is changed");
 	if (!strcmp(verb, "rotate") && n == 2)
-		return change(k, "/keys/rotate", operands[1],
-			"takes its place");
+		return change_key(k, "/keys/rotate", operands[1], "takes its place");
 	if (!strcmp(verb, "revoke") && n == 2)
-		return change(k, "/keys/revoke", operands[1], "is revoked");
+		return change_key(k, "/keys/revoke", operands[1], "is revoked");
 	return -1;
 }

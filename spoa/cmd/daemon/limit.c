@@ -63,7 +63,7 @@ set_until(const char *text, json_t *o)
 }
 
 static int
-change(const struct limit_args *a, const char *page, json_t *o, const char *done)
+change_limit(const struct limit_args *a, const char *page, json_t *o, const char *done)
 {
 	json_t *answer = NULL;
 	int code = EXIT_CANNOT;
@@ -93,7 +93,7 @@ limit_set(const struct limit_args *a, const char *name)
 			: json_string(a->to));
 	if (admin_set_text("limit", o, "limit", name) && set_pairs(a, o) &&
 		set_until(a->until, o))
-		code = change(a, "/limits/set", o, "is in force");
+		code = change_limit(a, "/limits/set", o, "is in force");
 	json_decref(o);
 	return code;
 }
@@ -106,13 +106,13 @@ limit_clear(const struct limit_args *a, const char *name)
 
 	if (admin_set_text("limit", o, a->npairs ? "limit" : "id", name) &&
 		(!a->npairs || set_pairs(a, o)))
-		code = change(a, "/limits/clear", o, "is cleared");
+		code = change_limit(a, "/limits/clear", o, "is cleared");
 	json_decref(o);
 	return code;
 }
 
 static void
-put_row(struct buf *b, const json_t *one)
+put_limit_row(struct buf *b, const json_t *one)
 {
 	struct buf whom;
 	const char *name;
@@ -157,8 +157,8 @@ limit_list(const struct limit_args *a)
 		code = cmd_fail("limit", "the daemon has no state_key: no limit can be changed "
 					 "at run time");
 	else if (answer)
-		code = admin_print_rows(
-			"limit", json_object_get(answer, "overrides"), a->json, head, put_row);
+		code = admin_print_rows("limit", json_object_get(answer, "overrides"), a->json,
+			head, put_limit_row);
 	json_decref(answer);
 	return code;
 }

@@ -5,7 +5,7 @@
 #include "cmd/daemon/admin.h"
 
 static void
-print(const json_t *o)
+print_log_level(const json_t *o)
 {
 	const char *until = json_str_in(o, "until"), *configured = json_str_in(o, "configured"),
 		   *level = json_str_in(o, "level");
@@ -46,7 +46,7 @@ cmd_log(int argc, char **argv)
 	if (answer && as_json)
 		code = admin_print_json("log", answer);
 	else if (answer)
-		print(answer);
+		print_log_level(answer);
 	json_decref(answer);
 	json_decref(in);
 	return code;

@@ -8,7 +8,7 @@
 enum { LOOKS = 100, LOOK_US = 200000 }; /* a webhook has ten seconds to answer */
 
 static void
-put_row(struct buf *b, const json_t *one)
+put_notify_row(struct buf *b, const json_t *one)
 {
 	admin_cell(b, one, "kind", 10, "?");
 	admin_cell(b, one, "state", 8, "?");
@@ -33,8 +33,8 @@ status(const char *config, bool as_json)
 	else if (answer && !json_text_in(answer, "to")[0])
 		code = cmd_fail("notify", "notify.url is not configured: nobody is told");
 	else if (answer)
-		code = admin_print_rows(
-			"notify", json_object_get(answer, "kinds"), false, head, put_row);
+		code = admin_print_rows("notify", json_object_get(answer, "kinds"), false, head,
+			put_notify_row);
 	json_decref(answer);
 	return code;
 }
@@ -52,7 +52,7 @@ test_of(const json_t *answer)
 
 /* Until it is taken or refused. It is tried again for an hour: nobody waits for that. */
 static int
-wait_for(const char *config, long long sent, long long failed)
+wait_for_notices(const char *config, long long sent, long long failed)
 {
 	for (int i = 0; i < LOOKS; i++) {
 		int code;
@@ -100,7 +100,7 @@ test(const char *config, const char *by, const char *reason)
 	if (!answer)
 		return code;
 	json_decref(answer);
-	return wait_for(config, sent, failed);
+	return wait_for_notices(config, sent, failed);
 }
 
 int

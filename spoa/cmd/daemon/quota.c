@@ -90,7 +90,7 @@ time_text(int64_t s, char out[TIME_TEXT])
 }
 
 static void
-put_row(struct buf *b, const json_t *row)
+put_quota_row(struct buf *b, const json_t *row)
 {
 	const json_t *seconds = json_object_get(row, "window_s");
 	const json_t *reset = json_object_get(row, "reset_ms");
@@ -119,7 +119,7 @@ put_row(struct buf *b, const json_t *row)
 }
 
 static int
-get(const struct quota_args *a)
+get_quota(const struct quota_args *a)
 {
 	json_t *id = identity_of(a), *answer = NULL;
 	int code = EXIT_CANNOT;
@@ -135,8 +135,8 @@ get(const struct quota_args *a)
 	snprintf(head, sizeof(head), "%-24s %-18s %-10s %14s %14s %14s %14s %10s\n", "LIMIT",
 		"COUNTS", "WINDOW", "OF", "USED", "HELD", "LEFT", "RESET");
 	if (answer)
-		code = admin_print_rows(
-			"quota", json_object_get(answer, "limits"), a->json, head, put_row);
+		code = admin_print_rows("quota", json_object_get(answer, "limits"), a->json,
+			head, put_quota_row);
 	json_decref(answer);
 	json_decref(in);
 	return code;
@@ -171,5 +171,5 @@ cmd_quota(int argc, char **argv)
 		return EXIT_CANNOT;
 	if (n != 1 || strcmp(operands[0], "get") != 0 || !whom)
 		return cmd_usage(argv[0]);
-	return get(&a);
+	return get_quota(&a);
 }

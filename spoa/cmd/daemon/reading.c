@@ -53,7 +53,7 @@ is_kept_back(const char *option)
 }
 
 static json_t *
-text_of(const char *s)
+reading_text(const char *s)
 {
 	json_t *v = json_string(s);
 
@@ -70,9 +70,9 @@ add_option(const struct cmd_option *o)
 	if (o->count && *o->count) {
 		v = json_array();
 		for (size_t i = 0; i < *o->count; i++)
-			json_array_append_new(v, text_of(o->text[i]));
+			json_array_append_new(v, reading_text(o->text[i]));
 	} else if (!o->count && o->text && *o->text) {
-		v = text_of(*o->text);
+		v = reading_text(*o->text);
 	} else if (o->flag && *o->flag) {
 		v = json_true();
 	}
@@ -243,7 +243,7 @@ trouble(int status, int err)
 }
 
 static void
-tell(void)
+tell_reading(void)
 {
 	int status = 0, err = 0;
 	bool own = now.own || !now.other;
@@ -289,7 +289,7 @@ reading_begin(const char *what, const char *config, const struct cmd_option *opt
 	if (noperands > 0) {
 		json_t *list = json_array();
 		for (int i = 0; i < noperands; i++)
-			json_array_append_new(list, text_of(operands[i]));
+			json_array_append_new(list, reading_text(operands[i]));
 		json_object_set_new(now.asked, "operands", list);
 	}
 	find_daemon(config);
@@ -297,14 +297,14 @@ reading_begin(const char *what, const char *config, const struct cmd_option *opt
 
 /* The first record is shown soon: from now on signals tell. */
 static void
-begin(void)
+begin_reading(void)
 {
 	if (now.begun || !now.asked)
 		return;
 	now.begun = true;
 	write_request();
 	if (now.follows) {
-		tell();
+		tell_reading();
 		memcpy(now.request + now.follow_at, "\"end\",   ", 9);
 	}
 	for (size_t i = 0; i < COUNT_OF(ends); i++) {
@@ -321,7 +321,7 @@ void
 reading_follows(void)
 {
 	now.follows = true;
-	begin();
+	begin_reading();
 }
 
 void
@@ -333,7 +333,7 @@ reading_quietly(void)
 void
 reading_add(uint64_t records)
 {
-	begin();
+	begin_reading();
 	now.records += records;
 }
 
@@ -341,10 +341,10 @@ int
 reading_end(int code)
 {
 	if (now.asked && (now.records || code != EXIT_CANNOT || now.begun)) {
-		begin();
+		begin_reading();
 		for (size_t i = 0; i < COUNT_OF(ends); i++)
 			signal(ends[i], i ? SIG_DFL : SIG_IGN);
-		tell();
+		tell_reading();
 	}
 	json_decref(now.asked);
 	now.asked = NULL;

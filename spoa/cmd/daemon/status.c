@@ -8,7 +8,7 @@
 enum { ANSWER_S = 10 }; /* of what only looks */
 
 static long
-ask(const char *what, const char *socket, const char *page, bool post, struct buf *out)
+ask_page(const char *what, const char *socket, const char *page, bool post, struct buf *out)
 {
 	const struct admin_call call = {
 		.socket = socket, .page = page, .post = post, .most_s = post ? 0 : ANSWER_S
@@ -91,8 +91,8 @@ cmd_status(int argc, char **argv)
 	buf_init(&status, ADMIN_ANSWER_BYTES);
 	buf_init(&ready, ADMIN_ANSWER_BYTES);
 	const char *socket = admin_socket("status", config, &a);
-	long page = socket ? ask("status", socket, "/status", false, &status) : 0;
-	long is_ready = page == 200 ? ask("status", socket, "/readyz", false, &ready) : 0;
+	long page = socket ? ask_page("status", socket, "/status", false, &status) : 0;
+	long is_ready = page == 200 ? ask_page("status", socket, "/readyz", false, &ready) : 0;
 	json_t *s = is_ready ? json_loadb(buf_view(&status).p, status.n, 0, NULL) : NULL;
 	if (is_ready && as_json) {
 		code = admin_print_json("status", s);
@@ -152,8 +152,8 @@ cmd_reload(int argc, char **argv)
 	buf_init(&answer, ADMIN_ANSWER_BYTES);
 	buf_init(&status, ADMIN_ANSWER_BYTES);
 	const char *socket = admin_socket("reload", config, &a);
-	long done = socket ? ask("reload", socket, "/reload", true, &answer) : 0;
-	if (done && ask("reload", socket, "/status", false, &status))
+	long done = socket ? ask_page("reload", socket, "/reload", true, &answer) : 0;
+	if (done && ask_page("reload", socket, "/status", false, &status))
 		code = show_reload(buf_view(&answer), buf_view(&status), done == 200);
 	buf_free(&status);
 	buf_free(&answer);

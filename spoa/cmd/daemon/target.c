@@ -11,7 +11,8 @@ struct target_args {
 };
 
 static int
-change(const struct target_args *a, const char *name, const char *page, const char *done)
+ask_target_change(
+	const struct target_args *a, const char *name, const char *page, const char *done)
 {
 	json_t *o = json_object(), *answer = NULL;
 	int code = EXIT_CANNOT;
@@ -30,7 +31,7 @@ change(const struct target_args *a, const char *name, const char *page, const ch
 }
 
 static void
-put_row(struct buf *b, const json_t *one)
+put_target_row(struct buf *b, const json_t *one)
 {
 	const json_t *content = json_object_get(one, "first_content_ms"), *back;
 	const char *size;
@@ -51,7 +52,7 @@ put_row(struct buf *b, const json_t *one)
 }
 
 static int
-list(const struct target_args *a)
+list_targets(const struct target_args *a)
 {
 	int code;
 	json_t *answer = admin_call_json("target", a->config, "/targets", NULL, &code);
@@ -60,8 +61,8 @@ list(const struct target_args *a)
 	snprintf(head, sizeof(head), "%-32s %-10s %9s %7s %8s %-14s %s\n", "TARGET", "STATE",
 		"UNDER_WAY", "ERRORS", "BACK", "LAST_FAILURE", "FIRST_CONTENT");
 	if (answer)
-		code = admin_print_rows(
-			"target", json_object_get(answer, "targets"), a->json, head, put_row);
+		code = admin_print_rows("target", json_object_get(answer, "targets"), a->json,
+			head, put_target_row);
 	json_decref(answer);
 	return code;
 }
@@ -81,11 +82,11 @@ cmd_target(int argc, char **argv)
 	int n = cmd_options(argc, argv, options, &operands);
 
 	if (n == 1 && !strcmp(operands[0], "list") && !a.by && !a.reason)
-		return list(&a);
+		return list_targets(&a);
 	if (n == 2 && !strcmp(operands[0], "eject"))
-		return change(&a, operands[1], "/targets/eject",
+		return ask_target_change(&a, operands[1], "/targets/eject",
 			"is out until it is admitted, or the daemon starts anew");
 	if (n == 2 && !strcmp(operands[0], "admit"))
-		return change(&a, operands[1], "/targets/admit", "is in again");
+		return ask_target_change(&a, operands[1], "/targets/admit", "is in again");
 	return cmd_usage(argv[0]);
 }

@@ -29,7 +29,7 @@ set_place(json_t *o, const struct tools_args *a, const char *operand)
 /* ---- list ---- */
 
 static void
-put_row(struct buf *b, const json_t *one)
+put_tool_row(struct buf *b, const json_t *one)
 {
 	const char *name = json_text_in(one, "name"), *hash = json_text_in(one, "hash");
 	json_t *row = json_object();
@@ -88,7 +88,7 @@ is_one_of(const char *given, const char *const *names)
 }
 
 static int
-list(const struct tools_args *a)
+list_tools(const struct tools_args *a)
 {
 	static const char *const states[] = { "new", "approved", "changed", NULL };
 	static const char *const kinds[] = { "tool", "prompt", "instructions", NULL };
@@ -108,7 +108,7 @@ list(const struct tools_args *a)
 	snprintf(head, sizeof(head), "%-40s %-12s %-8s %-32s %-20s %s\n", "TOOL", "KIND",
 		"STATE", "HASH", "SEEN", "APPROVED_BY");
 	json_t *rows = rows_of(a, answer);
-	code = admin_print_rows("tools", rows, a->json, head, put_row);
+	code = admin_print_rows("tools", rows, a->json, head, put_tool_row);
 	if (!a->json && code == EXIT_DONE)
 		say_look(a, rows);
 	json_array_foreach(json_object_get(answer, "full"), i, one) fprintf(stderr,
@@ -123,7 +123,7 @@ list(const struct tools_args *a)
 /* ---- show, diff ---- */
 
 static json_t *
-get(const struct tools_args *a, const char *operand, int *code)
+get_tool(const struct tools_args *a, const char *operand, int *code)
 {
 	json_t *o = json_object(), *answer = NULL;
 
@@ -135,7 +135,7 @@ get(const struct tools_args *a, const char *operand, int *code)
 }
 
 static void
-put_text(const json_t *pin, const char *what, const char *hash, const char *text)
+put_tool_text(const json_t *pin, const char *what, const char *hash, const char *text)
 {
 	struct buf b;
 
@@ -153,10 +153,10 @@ put_text(const json_t *pin, const char *what, const char *hash, const char *text
 }
 
 static int
-show(const struct tools_args *a, const char *operand)
+show_tool(const struct tools_args *a, const char *operand)
 {
 	int code;
-	json_t *pin = get(a, operand, &code);
+	json_t *pin = get_tool(a, operand, &code);
 	const json_t *approved = json_object_get(pin, "approved_hashes");
 	size_t n = json_array_size(approved);
 	struct buf b;
@@ -173,9 +173,9 @@ show(const struct tools_args *a, const char *operand)
 	printf("%.*s: %s, %s\n", SPAN_ARG(span_trim(buf_view(&b), "\n")),
 		json_text_in(pin, "kind"), json_text_in(pin, "state"));
 	buf_free(&b);
-	put_text(pin, "listed last", json_text_in(pin, "hash"), json_str_in(pin, "text"));
+	put_tool_text(pin, "listed last", json_text_in(pin, "hash"), json_str_in(pin, "text"));
 	if (!str_same(json_str_in(pin, "hash"), json_str_in(pin, "first_hash")))
-		put_text(pin, "listed first", json_text_in(pin, "first_hash"),
+		put_tool_text(pin, "listed first", json_text_in(pin, "first_hash"),
 			json_str_in(pin, "first_text"));
 	for (size_t i = 0; i < n; i++)
 		printf("%sapproved %s\n", i ? "" : "\n",
@@ -188,7 +188,7 @@ enum { DIFF_LINES = 2000 };
 
 /* The last has all that is left: nothing goes unseen. */
 static size_t
-split(struct span text, struct span *out)
+split_text_lines(struct span text, struct span *out)
 {
 	size_t n = 0;
 
@@ -234,7 +234,7 @@ static int
 diff(const struct tools_args *a, const char *operand)
 {
 	int code;
-	json_t *pin = get(a, operand, &code);
+	json_t *pin = get_tool(a, operand, &code);
 	struct span *x = calloc(2 * DIFF_LINES, sizeof(*x));
 	struct buf was, now;
 
@@ -260,8 +260,9 @@ diff(const struct tools_args *a, const char *operand)
 		plain_tree(&now, span_str(text));
 		printf("--- %s\n+++ listed last %.32s\n",
 			approved ? "approved last" : "listed first", json_text_in(pin, "hash"));
-		size_t nx = split(buf_view(&was), x);
-		print_diff(x, nx, x + DIFF_LINES, split(buf_view(&now), x + DIFF_LINES));
+		size_t nx = split_text_lines(buf_view(&was), x);
+		print_diff(x, nx, x + DIFF_LINES,
+			split_text_lines(buf_view(&now), x + DIFF_LINES));
 	}
 	buf_free(&was);
 	buf_free(&now);
@@ -374,9 +375,9 @@ cmd_tools(int argc, char **argv)
 	bool lists = a.server || a.state;
 
 	if (n == 1 && !strcmp(operands[0], "list") && !changes)
-		return list(&a);
+		return list_tools(&a);
 	if (n == 2 && !strcmp(operands[0], "show") && !changes && !lists)
-		return show(&a, operands[1]);
+		return show_tool(&a, operands[1]);
 	if (n == 2 && !strcmp(operands[0], "diff") && !changes && !lists && !a.json)
 		return diff(&a, operands[1]);
 	if (n == (a.none ? 2 : 3) && !strcmp(operands[0], "approve") && !lists &&

@@ -144,7 +144,7 @@ put_cells(struct buf *out, const struct span cell[COUNT_OF(columns)], size_t wid
 
 /* For programs and eyes: all of each as a word, a space between. */
 static void
-put_line(struct buf *out, const struct row *r)
+put_top_line(struct buf *out, const struct row *r)
 {
 	struct span cell[COUNT_OF(columns)];
 	char number[3][32];
@@ -174,7 +174,7 @@ print_once(struct answer *a)
 	buf_init(&out, 0);
 	qsort(a->row, a->n, sizeof(*a->row), by_time);
 	for (size_t i = 0; i < a->n; i++)
-		put_line(&out, &a->row[i]);
+		put_top_line(&out, &a->row[i]);
 	int code = cmd_write(&out) ? EXIT_DONE : cmd_fail("top", "%s", strerror(errno));
 	buf_free(&out);
 	return code;
@@ -204,7 +204,7 @@ given_up(void)
 }
 
 static void
-say(const char *s)
+say_in_top(const char *s)
 {
 	ssize_t n = write(STDOUT_FILENO, s, strlen(s));
 
@@ -212,7 +212,7 @@ say(const char *s)
 }
 
 static void
-enter(void)
+enter_screen(void)
 {
 	struct termios keys;
 
@@ -222,7 +222,7 @@ enter(void)
 		keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 		tcsetattr(STDIN_FILENO, TCSANOW, &keys);
 	}
-	say("\033[?1049h\033[?25l");
+	say_in_top("\033[?1049h\033[?25l");
 }
 
 static void
@@ -230,7 +230,7 @@ leave(void)
 {
 	if (has_keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &was);
-	say("\033[?25h\033[?1049l");
+	say_in_top("\033[?25h\033[?1049l");
 }
 
 static void
@@ -342,7 +342,7 @@ wait_a_second(const sigset_t *unblocked)
 		last_signal = 0;
 		leave();
 		raise(SIGSTOP);
-		enter();
+		enter_screen();
 	}
 	if (last_signal)
 		return false;
@@ -379,7 +379,7 @@ watch(struct admin_call *call, struct answer *a)
 	buf_init(&why, 4096);
 	call->given_up = given_up;
 	catch_signals(&unblocked);
-	enter();
+	enter_screen();
 	for (draw(a, rate, SPAN_LIT("")); wait_a_second(&unblocked);
 		draw(a, rate, buf_view(&why))) {
 		struct answer next = { 0 };

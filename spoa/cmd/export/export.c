@@ -18,7 +18,7 @@
 #define PENDING_BYTES (256u << 20) /* an unsigned run longer than this is no commit */
 
 static void
-fail(struct export *e, int code)
+fail_export(struct export *e, int code)
 {
 	if (code && !e->code)
 		e->code = code;
@@ -41,7 +41,7 @@ chain_of(struct export *e, struct span node)
 		if (span_is(node, e->chain[i].node))
 			return &e->chain[i];
 	if (e->nchains == EXPORT_CHAINS_MAX) {
-		fail(e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
+		fail_export(e, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_CHAINS_MAX));
 		return NULL;
 	}
 	struct export_chain *c = &e->chain[e->nchains++];
@@ -51,7 +51,8 @@ chain_of(struct export *e, struct span node)
 }
 
 static void
-count(struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES])
+count_exported(
+	struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES])
 {
 	struct export_chain *c = chain_of(e, l->node);
 	json_t *n = json_object_getn(e->types, l->type.p, l->type.n);
@@ -97,16 +98,16 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 	}
 	json_decref(json);
 	reading_add(1);
-	count(e, l, hash);
-	fail(e, export_out_write(&e->out, false));
+	count_exported(e, l, hash);
+	fail_export(e, export_out_write(&e->out, false));
 }
 
 static void
-put_line(struct export *e, struct span line)
+put_export_line(struct export *e, struct span line)
 {
 	buf_span(&e->out.text, line);
 	buf_putc(&e->out.text, '\n');
-	fail(e, export_out_write(&e->out, false));
+	fail_export(e, export_out_write(&e->out, false));
 }
 
 /* ---- commit by commit ---- */
@@ -149,19 +150,19 @@ commit(struct export *e, const struct chain_line *by, struct span commit_line)
 			export_put(e, line, &l);
 			last_out = l.seq == by->seq;
 		} else if (!ours && whole(e)) {
-			put_line(e, line);
+			put_export_line(e, line);
 		} else if (!ours) {
 			e->strange++;
 		}
 	}
 	/* Of a window those that vouch for its last record so far. */
 	if (!e->format->json && !e->filtered && (whole(e) || last_out))
-		put_line(e, commit_line);
+		put_export_line(e, commit_line);
 	buf_clear(&e->pending);
 }
 
 static void
-take_line(void *arg, struct span line)
+take_export_line(void *arg, struct span line)
 {
 	struct export *e = arg;
 	struct chain_line l;
@@ -180,7 +181,7 @@ take_line(void *arg, struct span line)
 
 /* The file and its manifest get their names: signed first, so that there is no file without. */
 static int
-place(struct export *e)
+export_place(struct export *e)
 {
 	unsigned char hash[SHA256_BYTES];
 	char name[EXPORT_NAME_MAX + 16], hex[2 * SHA256_BYTES + 1];
@@ -219,9 +220,9 @@ place(struct export *e)
 }
 
 static int
-run(struct export *e)
+run_export(struct export *e)
 {
-	struct audit_sink to = { e, take_line, NULL, NULL };
+	struct audit_sink to = { e, take_export_line, NULL, NULL };
 	int code = e->path ? export_signer_there(e) : 0;
 
 	code = code ? code : export_out_open(&e->out, e->path);
@@ -234,7 +235,7 @@ run(struct export *e)
 		code = cmd_fail(EXPORT_WHAT, "no commit for too long: not a chain of records");
 	code = code ? code : export_out_write(&e->out, true);
 	if (!code && e->path)
-		code = place(e);
+		code = export_place(e);
 	if (!code && e->pending.n)
 		fprintf(stderr,
 			"tollgate: " EXPORT_WHAT ": %zu bytes behind the last commit are not "
@@ -391,7 +392,7 @@ audit_export(int argc, char **argv)
 	code = code ? code : audit_source(&e.a, false);
 	code = code ? code : places(&e);
 	if (!code)
-		code = follow || e.position ? export_follow(&e, follow) : run(&e);
+		code = follow || e.position ? export_follow(&e, follow) : run_export(&e);
 	for (size_t i = 0; i < e.nchains; i++)
 		buf_free(&e.chain[i].note);
 	free(e.chain);

@@ -48,7 +48,7 @@ struct follow {
 };
 
 static void
-fail(struct follow *f, int code)
+fail_follow(struct follow *f, int code)
 {
 	if (code && !f->e->code)
 		f->e->code = code;
@@ -64,7 +64,8 @@ reached(struct follow *f, struct span node, bool make)
 			return &f->p.at[i];
 	if (!make || f->p.n == EXPORT_NODES_MAX) {
 		if (make)
-			fail(f, cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_NODES_MAX));
+			fail_follow(f,
+				cmd_fail(EXPORT_WHAT, "more than %d nodes", EXPORT_NODES_MAX));
 		return NULL;
 	}
 	struct export_reached *r = &f->p.at[f->p.n++];
@@ -90,7 +91,7 @@ lock(struct follow *f)
 }
 
 static int
-load(struct follow *f)
+load_position(struct follow *f)
 {
 	const char *format = f->e->format->name;
 	struct buf text, why;
@@ -153,7 +154,7 @@ save(struct follow *f)
 /* The file, cut back to what the position says of it. Another one (it was rotated) is appended
  * to. Each write goes to its end: somebody may empty it meanwhile (copytruncate). */
 static int
-open_file(struct follow *f)
+open_followed(struct follow *f)
 {
 	struct export_out *o = &f->e->out;
 	const char *path = f->e->path;
@@ -205,7 +206,7 @@ open_out(struct follow *f)
 	e->out = (struct export_out){ .fd = -1, .dirfd = -1, .path = e->path };
 	buf_init(&e->out.text, 0);
 	sha256_begin(&e->out.hash);
-	return open_file(f);
+	return open_followed(f);
 }
 
 /* Somebody rotated the file: what comes goes into a new one, or into one that was emptied. */
@@ -223,7 +224,7 @@ look_after_file(struct follow *f)
 	int code = save(f);
 	close(o->fd);
 	o->fd = -1;
-	return code ? code : open_file(f);
+	return code ? code : open_followed(f);
 }
 
 /* ---- records ---- */
@@ -335,11 +336,11 @@ commit(struct follow *f, struct audit_feed *feed, const struct chain_line *by,
 	buf_clear(&e->pending);
 	feed->good = feed->lines.offset;
 	if (!e->code && e->out.bytes - f->saved_bytes >= export_save_bytes)
-		fail(f, save(f));
+		fail_follow(f, save(f));
 }
 
 static void
-take_line(void *arg, struct audit_feed *feed, struct span line)
+take_fed_line(void *arg, struct audit_feed *feed, struct span line)
 {
 	struct follow *f = arg;
 	struct chain_line l;
@@ -353,9 +354,9 @@ take_line(void *arg, struct audit_feed *feed, struct span line)
 	buf_span(&f->e->pending, line);
 	buf_putc(&f->e->pending, '\n');
 	if (buf_failed(&f->e->pending))
-		fail(f, cmd_fail(EXPORT_WHAT,
-				"%s: no commit for too long: not a chain of records",
-				feed->at.name));
+		fail_follow(f, cmd_fail(EXPORT_WHAT,
+				       "%s: no commit for too long: not a chain of records",
+				       feed->at.name));
 }
 
 /* What no commit covers yet is read again: a start may cut it off, and write other records. */
@@ -431,7 +432,7 @@ export_follow(struct export *e, bool follow)
 			.dir = e->a.journal,
 			.follow = follow,
 			.arg = f,
-			.line = take_line,
+			.line = take_fed_line,
 			.end = at_end,
 			.before = may_hold_next },
 		.dirfd = -1,
@@ -440,7 +441,7 @@ export_follow(struct export *e, bool follow)
 	if (e->position) {
 		f->dirfd = export_folder(e->position, &f->name);
 		code = f->dirfd < 0 ? EXIT_CANNOT : lock(f);
-		code = code ? code : load(f);
+		code = code ? code : load_position(f);
 	}
 	code = code ? code : open_out(f);
 	if (follow && !code)

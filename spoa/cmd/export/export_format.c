@@ -11,7 +11,7 @@
 /* ---- JSON lines ---- */
 
 static void
-put_json(struct buf *out, const struct export_record *r)
+put_record_json(struct buf *out, const struct export_record *r)
 {
 	buf_span(out, r->line);
 }
@@ -98,7 +98,7 @@ export_cell(struct buf *out, struct span text)
 }
 
 static void
-put_value(struct buf *out, const json_t *v)
+put_export_value(struct buf *out, const json_t *v)
 {
 	struct buf joined;
 	const char *name;
@@ -160,7 +160,7 @@ put_csv(struct buf *out, const struct export_record *r)
 			request || i < STAMPS ? record_get(r->json, columns[i]) : NULL;
 		buf_str(out, i ? "," : "");
 		if (v && !json_is_null(v))
-			put_value(out, v);
+			put_export_value(out, v);
 	}
 	buf_putc(out, ',');
 	if (!request) {
@@ -257,7 +257,7 @@ put_syslog(struct buf *out, const struct export_record *r)
 }
 
 const struct export_format export_formats[] = {
-	{ "jsonl", false, false, NULL, put_json, "\n" },
+	{ "jsonl", false, false, NULL, put_record_json, "\n" },
 	{ "csv", true, false, begin_csv, put_csv, "\r\n" },
 	{ "ocsf", true, false, NULL, export_ocsf, "\n" },
 	{ "syslog", true, true, NULL, put_syslog, "\n" },

@@ -115,7 +115,7 @@ at(json_t *o, const char *path, const char **last)
 }
 
 static void
-put(json_t *o, const char *path, json_t *v)
+put_ocsf(json_t *o, const char *path, json_t *v)
 {
 	const char *last;
 	json_t *to = at(o, path, &last);
@@ -124,9 +124,9 @@ put(json_t *o, const char *path, json_t *v)
 }
 
 static void
-put_text(json_t *o, const char *path, struct span s)
+put_ocsf_text(json_t *o, const char *path, struct span s)
 {
-	put(o, path, json_stringn(s.p ? s.p : "", s.n));
+	put_ocsf(o, path, json_stringn(s.p ? s.p : "", s.n));
 }
 
 static json_t *
@@ -148,13 +148,13 @@ put_fields(json_t *o, const json_t *record)
 	for (size_t i = 0; i < COUNT_OF(fields); i++) {
 		json_t *v = record_get(record, fields[i].field);
 		if (fields[i].how == TEXT && json_string_length(v))
-			put_text(o, fields[i].path, json_span(v));
+			put_ocsf_text(o, fields[i].path, json_span(v));
 		else if (fields[i].how == COUNT && json_is_integer(v))
-			put(o, fields[i].path, json_integer(json_integer_value(v)));
+			put_ocsf(o, fields[i].path, json_integer(json_integer_value(v)));
 		else if (fields[i].how == NAMES && (json_is_array(v) || json_is_object(v)))
-			put(o, fields[i].path, names_of(v));
+			put_ocsf(o, fields[i].path, names_of(v));
 		else if (fields[i].how == LISTED && json_string_length(v))
-			put(o, fields[i].path, json_pack("[{s:O}]", "name", v));
+			put_ocsf(o, fields[i].path, json_pack("[{s:O}]", "name", v));
 	}
 }
 
@@ -207,19 +207,19 @@ put_request(json_t *o, const struct export_record *r)
 	buf_span(&op, method.n ? method : r->l->type);
 	buf_putc(&op, ' ');
 	buf_span(&op, method.n && path.n ? path : route.n ? route : SPAN_LIT("-"));
-	put_text(o, "api.operation", buf_view(&op));
+	put_ocsf_text(o, "api.operation", buf_view(&op));
 	buf_free(&op);
 	if (SPAN_IN(method, methods))
-		put_text(o, "http_request.http_method", method);
+		put_ocsf_text(o, "http_request.http_method", method);
 	if (!json_object_get(json_object_get(o, "actor"), "user") &&
 		!json_object_get(json_object_get(o, "actor"), "app_name"))
-		put_text(o, "actor.app_name", SPAN_LIT("unidentified"));
+		put_ocsf_text(o, "actor.app_name", SPAN_LIT("unidentified"));
 	if (!json_object_get(json_object_get(o, "actor"), "app_name") &&
 		!json_object_get(json_object_get(json_object_get(o, "actor"), "user"), "name"))
-		put_text(o, "actor.user.name", SPAN_LIT("-"));
+		put_ocsf_text(o, "actor.user.name", SPAN_LIT("-"));
 	/* Only a decision knows where it came from. */
 	if (!json_object_get(o, "src_endpoint"))
-		put_text(o, "src_endpoint.name", SPAN_LIT("unknown"));
+		put_ocsf_text(o, "src_endpoint.name", SPAN_LIT("unknown"));
 	if (json_string_length(model) && json_string_length(target))
 		json_object_set_new(o, "ai_model",
 			json_pack("{s:O,s:O}", "name", model, "ai_provider", target));
@@ -228,19 +228,19 @@ put_request(json_t *o, const struct export_record *r)
 		json_int_t sum = json_int_in(usage, "prompt_tokens") +
 				 json_int_in(usage, "completion_tokens");
 		json_object_set_new(usage, "total_tokens", json_integer(sum));
-		put_text(o, "message_context.service.name",
+		put_ocsf_text(o, "message_context.service.name",
 			route.n ? route : SPAN_LIT("unknown"));
-		put_text(o, "message_context.name", route.n ? route : SPAN_LIT("unknown"));
+		put_ocsf_text(o, "message_context.name", route.n ? route : SPAN_LIT("unknown"));
 	}
 	for (size_t i = 0; i < COUNT_OF(actions); i++)
 		if (record_is(r->json, RF_DECISION, actions[i].decision)) {
-			put(o, "action_id", json_integer(actions[i].action));
-			put(o, "disposition_id", json_integer(actions[i].disposition));
+			put_ocsf(o, "action_id", json_integer(actions[i].action));
+			put_ocsf(o, "disposition_id", json_integer(actions[i].disposition));
 		}
-	put_text(o, "metadata.correlation_uid", record_span(r->json, RF_ID));
+	put_ocsf_text(o, "metadata.correlation_uid", record_span(r->json, RF_ID));
 	if (json_is_integer(record_get(r->json, RF_STATUS))) {
 		char number[SPAN_DECIMAL];
-		put_text(o, "status_code",
+		put_ocsf_text(o, "status_code",
 			span_of(number, span_decimal(number, record_int(r->json, RF_STATUS))));
 	}
 }
@@ -253,11 +253,11 @@ put_admin(json_t *o, const struct export_record *r)
 	const char *by = json_text_in(r->json, "by"), *user = json_text_in(peer, "user");
 	struct buf op;
 
-	put_text(o, "actor.user.name", span_str(by[0] ? by : user[0] ? user : "-"));
-	put_text(o, "src_endpoint.svc_name", SPAN_LIT("admin socket"));
+	put_ocsf_text(o, "actor.user.name", span_str(by[0] ? by : user[0] ? user : "-"));
+	put_ocsf_text(o, "src_endpoint.svc_name", SPAN_LIT("admin socket"));
 	buf_init(&op, 0);
 	buf_printf(&op, "%.*s %s", SPAN_ARG(r->l->type), json_text_in(r->json, "what"));
-	put_text(o, "api.operation", buf_view(&op));
+	put_ocsf_text(o, "api.operation", buf_view(&op));
 	buf_free(&op);
 }
 
@@ -268,14 +268,14 @@ put_finding(json_t *o, const struct export_record *r, const struct class *c, str
 	struct span rule = record_span(r->json, RF_RULE);
 	json_t *proof = json_object();
 
-	put_text(o, "finding_info.uid", uid);
-	put_text(o, "finding_info.title", span_str(c->title));
+	put_ocsf_text(o, "finding_info.uid", uid);
+	put_ocsf_text(o, "finding_info.title", span_str(c->title));
 	if (rule.n) {
-		put_text(o, "finding_info.analytic.name", rule);
-		put(o, "finding_info.analytic.type_id", json_integer(1));
+		put_ocsf_text(o, "finding_info.analytic.name", rule);
+		put_ocsf(o, "finding_info.analytic.type_id", json_integer(1));
 	}
 	if (found_in(r->json))
-		put(o, "finding_info.types", names_of(record_get(r->json, RF_CLASSES)));
+		put_ocsf(o, "finding_info.types", names_of(record_get(r->json, RF_CLASSES)));
 	for (size_t i = 0; i < COUNT_OF(evidence); i++) {
 		json_t *v = json_object_get(o, evidence[i]);
 		if (v)
@@ -290,8 +290,8 @@ put_finding(json_t *o, const struct export_record *r, const struct class *c, str
 	if (model)
 		json_object_set(json_object_get(o, "unmapped"), "ai_model", model);
 	json_object_del(o, "ai_model");
-	put(o, "status_id", json_integer(1)); /* New */
-	put(o, "is_alert", json_true());
+	put_ocsf(o, "status_id", json_integer(1)); /* New */
+	put_ocsf(o, "is_alert", json_true());
 }
 
 void
@@ -306,37 +306,37 @@ export_ocsf(struct buf *out, const struct export_record *r)
 	clock_parse(r->l->time.p, r->l->time.n, &ns);
 	buf_init(&uid, 0);
 	buf_printf(&uid, "%.*s/%" PRIu64, SPAN_ARG(r->l->node), r->l->seq);
-	put(o, "class_uid", json_integer(c->class_uid));
-	put(o, "category_uid", json_integer(c->class_uid / 1000));
-	put(o, "activity_id", json_integer(c->activity_id));
-	put_text(o, "activity_name", c->activity ? span_str(c->activity) : r->l->type);
-	put(o, "type_uid", json_integer((json_int_t)c->class_uid * 100 + c->activity_id));
-	put(o, "severity_id", json_integer(c->severity_id));
-	put(o, "time", json_integer(ns / 1000000));
-	put_text(o, "message", c->title ? span_str(c->title) : r->l->type);
-	put_text(o, "metadata.version", SPAN_LIT(VERSION));
-	put_text(o, "metadata.product.name", SPAN_LIT("tollgate"));
-	put_text(o, "metadata.product.vendor_name", SPAN_LIT("tollgate"));
-	put(o, "metadata.profiles",
+	put_ocsf(o, "class_uid", json_integer(c->class_uid));
+	put_ocsf(o, "category_uid", json_integer(c->class_uid / 1000));
+	put_ocsf(o, "activity_id", json_integer(c->activity_id));
+	put_ocsf_text(o, "activity_name", c->activity ? span_str(c->activity) : r->l->type);
+	put_ocsf(o, "type_uid", json_integer((json_int_t)c->class_uid * 100 + c->activity_id));
+	put_ocsf(o, "severity_id", json_integer(c->severity_id));
+	put_ocsf(o, "time", json_integer(ns / 1000000));
+	put_ocsf_text(o, "message", c->title ? span_str(c->title) : r->l->type);
+	put_ocsf_text(o, "metadata.version", SPAN_LIT(VERSION));
+	put_ocsf_text(o, "metadata.product.name", SPAN_LIT("tollgate"));
+	put_ocsf_text(o, "metadata.product.vendor_name", SPAN_LIT("tollgate"));
+	put_ocsf(o, "metadata.profiles",
 		json_pack("[s,s,s]", "ai_operation", "record_integrity", "security_control"));
-	put_text(o, "metadata.uid", buf_view(&uid));
-	put(o, "metadata.sequence", json_integer((json_int_t)r->l->seq));
-	put_text(o, "metadata.event_code", r->l->type);
-	put_text(o, "metadata.log_name", r->l->node);
-	put(o, "attestation_list",
+	put_ocsf_text(o, "metadata.uid", buf_view(&uid));
+	put_ocsf(o, "metadata.sequence", json_integer((json_int_t)r->l->seq));
+	put_ocsf_text(o, "metadata.event_code", r->l->type);
+	put_ocsf_text(o, "metadata.log_name", r->l->node);
+	put_ocsf(o, "attestation_list",
 		json_pack("[{s:s%,s:s%,s:{s:i,s:s}}]", "uid", buf_view(&uid).p, uid.n,
 			"chain_uid", r->l->node.p, r->l->node.n, "fingerprint", "algorithm_id",
 			3, "value", r->hash));
 	if (c->flags & REQUEST) {
-		put(o, "status_id", json_integer(succeeded(r) ? 1 : 2));
+		put_ocsf(o, "status_id", json_integer(succeeded(r) ? 1 : 2));
 		put_request(o, r);
 	} else {
-		put_text(o, "raw_data", r->line);
+		put_ocsf_text(o, "raw_data", r->line);
 		if (c->class_uid == 6003)
 			put_admin(o, r);
 		if (c->class_uid == 6002) {
-			put_text(o, "app.name", SPAN_LIT("tollgate"));
-			put_text(o, "app.uid", r->l->node);
+			put_ocsf_text(o, "app.name", SPAN_LIT("tollgate"));
+			put_ocsf_text(o, "app.uid", r->l->node);
 		}
 	}
 	if (c->flags & FOUND)

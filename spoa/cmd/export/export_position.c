@@ -8,7 +8,7 @@
 
 /* The whole number of a member, 0 or more. */
 static bool
-number(const json_t *o, const char *name, uint64_t *out)
+position_number(const json_t *o, const char *name, uint64_t *out)
 {
 	const json_t *v = json_object_get(o, name);
 
@@ -17,7 +17,7 @@ number(const json_t *o, const char *name, uint64_t *out)
 }
 
 static bool
-hash_of(const json_t *v, unsigned char out[SHA256_BYTES])
+position_hash(const json_t *v, unsigned char out[SHA256_BYTES])
 {
 	static const char digits[] = "0123456789abcdef";
 	struct span s = json_span(v);
@@ -58,16 +58,16 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 	json_object_foreach(nodes, node, v)
 	{
 		struct export_reached *r = &out->at[out->n];
-		if (!chain_node_valid(span_str(node)) || !number(v, "seq", &r->seq) ||
-			!r->seq || !hash_of(json_object_get(v, "hash"), r->hash))
+		if (!chain_node_valid(span_str(node)) || !position_number(v, "seq", &r->seq) ||
+			!r->seq || !position_hash(json_object_get(v, "hash"), r->hash))
 			return bad(o, why, "nodes: a name, seq or hash is none");
 		memcpy(r->node, node, strlen(node) + 1);
 		out->n++;
 	}
 	out->file = json_is_object(file);
-	if (out->file ? !number(file, "device", &out->device) ||
-				!number(file, "inode", &out->inode) ||
-				!number(file, "bytes", &out->bytes)
+	if (out->file ? !position_number(file, "device", &out->device) ||
+				!position_number(file, "inode", &out->inode) ||
+				!position_number(file, "bytes", &out->bytes)
 		      : !json_is_null(file))
 		return bad(o, why, "file is missing, or not what it has to be");
 	json_decref(o);

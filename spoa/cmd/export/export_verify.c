@@ -189,7 +189,7 @@ notes_agree(struct look *k)
 }
 
 static bool
-holds(struct look *k, const struct export_manifest *m, char *path, size_t size)
+export_holds(struct look *k, const struct export_manifest *m, char *path, size_t size)
 {
 	const struct pubkey *key = signed_by(k, m);
 
@@ -257,7 +257,7 @@ audit_verify_manifest(struct audit_args *a)
 	else if (cmd_read_file(a->manifest, &file) && !buf_failed(&file))
 		code = cmd_fail(a->what, "%s: %s", a->manifest, strerror(errno));
 	else if (!buf_failed(&file) && !export_manifest_parse(buf_view(&file), &m, &why) &&
-		 holds(&k, &m, path, sizeof(path)))
+		 export_holds(&k, &m, path, sizeof(path)))
 		code = EXIT_DONE;
 	else if (buf_failed(&file))
 		buf_str(&why, "not the manifest of an export: too long");

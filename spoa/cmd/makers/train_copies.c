@@ -120,7 +120,7 @@ struct search {
 };
 
 static void
-compare(struct search *s, size_t doc, size_t other)
+compare_docs(struct search *s, size_t doc, size_t other)
 {
 	const struct grams *a = &s->g[doc], *b = &s->g[other];
 	double small = (double)(a->n < b->n ? a->n : b->n);
@@ -141,7 +141,7 @@ compare(struct search *s, size_t doc, size_t other)
 }
 
 static void
-look(struct search *s, size_t doc)
+look_for_copies(struct search *s, size_t doc)
 {
 	size_t part = rare_part(s->g[doc].n);
 
@@ -155,7 +155,7 @@ look(struct search *s, size_t doc)
 				continue;
 			s->seen[x->doc] = (uint32_t)doc + 1;
 			if (!s->set->doc[doc].dropped)
-				compare(s, doc, x->doc);
+				compare_docs(s, doc, x->doc);
 		}
 	}
 	if (s->set->doc[doc].dropped) /* copies of it are copies of the earlier one, or near */
@@ -182,7 +182,7 @@ train_near_copies(struct train_set *set, struct train_pair *v, size_t room, size
 		total += rare_part(s.g[i].n);
 	s.entry = malloc((total + 1) * sizeof(*s.entry));
 	for (size_t i = 0; good && s.entry && i < set->n; i++)
-		look(&s, i);
+		look_for_copies(&s, i);
 	for (size_t i = 0; s.g && i < set->n; i++)
 		free(s.g[i].v);
 	free(s.g);

@@ -62,7 +62,7 @@ train_new_doc(struct train_set *s)
 
 /* NULL, or what is wrong with the line. */
 static const char *
-read_line(struct train_set *s, json_t *line, const char *file, const char *base)
+read_train_line(struct train_set *s, json_t *line, const char *file, const char *base)
 {
 	json_t *text = json_object_get(line, "text"), *label = json_object_get(line, "label");
 
@@ -91,7 +91,7 @@ read_line(struct train_set *s, json_t *line, const char *file, const char *base)
 }
 
 static int
-read_file(struct train_set *s, const char *path, enum train_use use, struct buf *errors)
+read_train_file(struct train_set *s, const char *path, enum train_use use, struct buf *errors)
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	const char *file = arena_strdup(s->arena, path);
@@ -113,7 +113,7 @@ read_file(struct train_set *s, const char *path, enum train_use use, struct buf 
 		if (line[strspn(line, " \t\r\n")] == 0)
 			continue;
 		json_t *j = json_loads(line, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
-		const char *why = j ? read_line(s, j, file, base) : e.text;
+		const char *why = j ? read_train_line(s, j, file, base) : e.text;
 		if (why) {
 			buf_printf(errors, "%s:%u: %s\n", path, number, why);
 			err = ERR_SYNTAX;
@@ -142,7 +142,7 @@ is_lines(const struct dirent *d)
 
 /* In the order of bytes, whatever the locale. */
 static int
-by_name(const struct dirent **a, const struct dirent **b)
+data_by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
@@ -160,12 +160,12 @@ train_read(struct train_set *s, const char *path, enum train_use use, struct buf
 		return ERR_IO;
 	}
 	if (!S_ISDIR(st.st_mode))
-		return read_file(s, path, use, errors);
-	int n = scandir(path, &names, is_lines, by_name);
+		return read_train_file(s, path, use, errors);
+	int n = scandir(path, &names, is_lines, data_by_name);
 	for (int i = 0; i < n; i++) {
 		snprintf(file, sizeof(file), "%s/%s", path, names[i]->d_name);
 		if (err == 0)
-			err = read_file(s, file, use, errors);
+			err = read_train_file(s, file, use, errors);
 		free(names[i]);
 	}
 	if (n < 0) {

@@ -64,7 +64,7 @@ margin_of(const struct fit *f, uint32_t block, uint32_t nblocks)
 }
 
 static void
-step(struct fit *f, const struct example *x)
+step_fit(struct fit *f, const struct example *x)
 {
 	const struct train_set *s = f->set;
 	uint32_t from = s->start[x->block], to = s->start[x->block + x->nblocks];
@@ -91,7 +91,7 @@ epoch(struct fit *f, uint32_t *seed)
 		f->v[i - 1] = t;
 	}
 	for (size_t i = 0; i < f->n; i++)
-		step(f, &f->v[i]);
+		step_fit(f, &f->v[i]);
 	for (size_t i = 0; i < INJECT_BUCKETS; i++)
 		f->w[i] *= 1 - decay;
 }

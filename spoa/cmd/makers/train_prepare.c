@@ -11,7 +11,7 @@ struct collect {
 };
 
 static void
-take(struct inject_walk *w, bool end)
+take_feature_run(struct inject_walk *w, bool end)
 {
 	struct collect *c = (struct collect *)(void *)w;
 	struct train_set *s = c->set;
@@ -41,7 +41,7 @@ train_features(struct train_set *s)
 		if (d->nblocks)
 			continue;
 		d->block = (uint32_t)s->nblocks;
-		inject_walk_begin(&c.walk, take);
+		inject_walk_begin(&c.walk, take_feature_run);
 		inject_walk_text(&c.walk, d->text);
 		inject_walk_end(&c.walk);
 		d->nblocks = (uint32_t)s->nblocks - d->block;
@@ -175,7 +175,7 @@ add_noise(struct train_set *s, uint32_t *seed)
 		c.walk.n = 100 + train_random(seed) % 400;
 		for (size_t k = 0; k < c.walk.n; k++)
 			c.walk.f[k] = (uint16_t)train_random(seed);
-		take(&c.walk, true);
+		take_feature_run(&c.walk, true);
 	}
 	return !c.failed;
 }

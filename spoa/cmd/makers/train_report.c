@@ -89,7 +89,7 @@ struct row {
 };
 
 static int
-by_name(const void *pa, const void *pb)
+report_by_name(const void *pa, const void *pb)
 {
 	return strcmp(((const struct row *)pa)->name, ((const struct row *)pb)->name);
 }
@@ -120,7 +120,7 @@ make_rows(const struct train_set *s, enum by_what by, enum train_part part, doub
 		v[k].suspect[d->attack] += d->margin > suspect;
 		v[k].block[d->attack] += d->margin > block;
 	}
-	qsort(v, n, sizeof(*v), by_name);
+	qsort(v, n, sizeof(*v), report_by_name);
 	return n;
 }
 

@@ -23,7 +23,7 @@
 
 /* A string member, empty where absent. False: it is no string. */
 static bool
-member(json_t *o, const char *name, struct span *out)
+decide_member(json_t *o, const char *name, struct span *out)
 {
 	json_t *v = json_object_get(o, name);
 
@@ -94,14 +94,14 @@ read_headers(struct request *r, json_t *in)
 }
 
 static const char *
-read_body(struct request *r, json_t *in)
+read_decided_body(struct request *r, json_t *in)
 {
 	struct span text, b64;
 	size_t n = 0;
 
-	if (!member(in, "body", &text))
+	if (!decide_member(in, "body", &text))
 		return "body must be a string";
-	if (!member(in, "body_base64", &b64))
+	if (!decide_member(in, "body_base64", &b64))
 		return "body_base64 must be a string";
 	if (text.p && b64.p)
 		return "body and body_base64 are both given";
@@ -129,7 +129,7 @@ read_certificate(struct request *r, json_t *in)
 	struct span text;
 	size_t n = 0;
 
-	if (!member(in, "client_certificate", &text))
+	if (!decide_member(in, "client_certificate", &text))
 		return "client_certificate must be a string";
 	if (!text.p)
 		return NULL;
@@ -152,11 +152,11 @@ read_request(struct request *r, json_t *in)
 {
 	struct span target, when, src;
 
-	if (!member(in, "method", &r->in.head.method))
+	if (!decide_member(in, "method", &r->in.head.method))
 		return "method must be a string";
 	if (!r->in.head.method.n)
 		r->in.head.method = SPAN_LIT("POST");
-	if (!member(in, "path", &target))
+	if (!decide_member(in, "path", &target))
 		return "path must be a string";
 	if (!target.n)
 		return "path is missing";
@@ -164,16 +164,16 @@ read_request(struct request *r, json_t *in)
 	struct span path = span_next(&target, '?');
 	if (!request_set_target(r, path, target, has_query))
 		return "out of memory";
-	if (!member(in, "src", &src))
+	if (!decide_member(in, "src", &src))
 		return "src must be a string";
 	r->in.src = src;
-	if (!member(in, "time", &when) ||
+	if (!decide_member(in, "time", &when) ||
 		(when.p && clock_parse(when.p, when.n, &r->now_wall_ns) < 0))
 		return "time must be RFC 3339, such as 2026-11-20T08:00:00Z";
 	const char *why = read_headers(r, in);
 	if (!why)
 		why = read_certificate(r, in);
-	return why ? why : read_body(r, in);
+	return why ? why : read_decided_body(r, in);
 }
 
 /* ---- an identity that is given, in place of a credential ---- */
@@ -220,7 +220,7 @@ read_method(struct request *r, json_t *given)
 {
 	struct span named;
 
-	if (!member(given, "method", &named))
+	if (!decide_member(given, "method", &named))
 		return "identity.method must be a string";
 	if (!named.p)
 		named = SPAN_LIT("jwt");
@@ -255,7 +255,7 @@ read_identity(struct request *r, json_t *in)
 			       "roles, clearance, attributes";
 	}
 	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
-		if (!member(given, identity_texts[i].name, identity_text(id, i)))
+		if (!decide_member(given, identity_texts[i].name, identity_text(id, i)))
 			return "identity: a string is expected for person, agent, department, "
 			       "team and tier";
 	if ((v = json_object_get(given, "clearance")) && !json_is_integer(v))

@@ -44,7 +44,7 @@ read_headers(json_t *in, struct given *out)
 }
 
 static const char *
-read_body(struct request *r, json_t *in, struct given *out)
+read_decided_answer(struct request *r, json_t *in, struct given *out)
 {
 	json_t *text = json_object_get(in, "body"), *b64 = json_object_get(in, "body_base64");
 	struct span s = json_span(b64);
@@ -93,7 +93,7 @@ read_given(struct request *r, json_t *in, struct given *out)
 		return "response.status must be a number from 100 to 599";
 	out->head.status = (int)number;
 	const char *why = read_headers(in, out);
-	return why ? why : read_body(r, in, out);
+	return why ? why : read_decided_answer(r, in, out);
 }
 
 /* ---- what comes of it ---- */

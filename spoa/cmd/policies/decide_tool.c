@@ -40,7 +40,7 @@ read_texts_of(json_t *in, struct tool_call *c)
 }
 
 static const char *
-read_call(struct request *r, json_t *in, struct tool_call *c)
+read_decided_call(struct request *r, json_t *in, struct tool_call *c)
 {
 	json_t *v, *arguments = json_object_get(in, "arguments");
 	struct span state = json_span(json_object_get(in, "state"));
@@ -115,7 +115,7 @@ decide_tool(struct request *r, json_t *in, json_t *result, json_t *explain, bool
 
 	if (!tool)
 		return NULL;
-	const char *why = read_call(r, tool, &c);
+	const char *why = read_decided_call(r, tool, &c);
 	if (why || r->out.decision.kind == D_DENY)
 		return why;
 	request_asked_facts(r, &f, &body);

@@ -135,7 +135,7 @@ one_line(void *arg, struct span line, size_t number)
 }
 
 static int
-compare(const char *file_a, const char *file_b, size_t examples, bool as_json)
+compare_policies(const char *file_a, const char *file_b, size_t examples, bool as_json)
 {
 	struct comparison c = { .a = decide_load("policy diff", NULL, file_a) };
 	int code = EXIT_CANNOT;
@@ -169,5 +169,5 @@ policy_diff(int argc, char **argv)
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
 	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of requests */
-	return compare(files[0], files[1], (size_t)examples, as_json);
+	return compare_policies(files[0], files[1], (size_t)examples, as_json);
 }

@@ -26,7 +26,7 @@ struct replay {
 
 /* Those that a record has under the field's name, as they are. */
 static void
-copy(json_t *o, json_t *record, enum record_field f)
+copy_member(json_t *o, json_t *record, enum record_field f)
 {
 	json_object_set(o, record_rows[f].name, record_get(record, f));
 }
@@ -79,16 +79,16 @@ outcome_then(const struct recorded *r, json_t *record)
 	bool denied = !strcmp(r->effect, "deny"),
 	     went = !strcmp(r->decision, "permit") || !strcmp(r->decision, "redact");
 
-	copy(o, record, RF_ROUTE);
+	copy_member(o, record, RF_ROUTE);
 	if (!denied)
-		copy(o, record, RF_TARGET);
+		copy_member(o, record, RF_TARGET);
 	/* Refused after the rules, or only observed: "model" may be what the caller asked for.
 	 */
 	if (!denied && (went || record_get(record, RF_VERDICT_ASKED_MODEL)))
-		copy(o, record, RF_MODEL);
+		copy_member(o, record, RF_MODEL);
 	json_object_set_new(o, "tags", tags_then(record_get(record, RF_TAGS)));
 	if (denied && !strcmp(r->decision, "deny"))
-		copy(o, record, RF_STATUS);
+		copy_member(o, record, RF_STATUS);
 	/* Refused after the rules: what would have been replaced is not in the record. */
 	if (strcmp(r->effect, "redact") != 0 || !strcmp(r->decision, "redact"))
 		json_object_set_new(
@@ -319,7 +319,7 @@ one_line(void *arg, struct span line)
 }
 
 static void
-print(const struct replay *re, bool as_json)
+print_replay(const struct replay *re, bool as_json)
 {
 	if (!as_json) {
 		tally_print(&re->tally, "decisions", false);
@@ -355,7 +355,7 @@ replay(struct replay *re, struct audit_args *from, const char *policy)
 	if (!policy_alone_load(&re->policy, from->what, from->config, policy) ||
 		audit_source(from, false) || audit_read(from, &to))
 		return EXIT_CANNOT;
-	print(re, from->as_json);
+	print_replay(re, from->as_json);
 	return re->tally.different || re->attempts.different || re->answers.different
 		       ? EXIT_NO
 		       : EXIT_DONE;

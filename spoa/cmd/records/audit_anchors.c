@@ -50,7 +50,7 @@ remember(struct anchors_check *c, const struct chain_line *l, struct span line)
 }
 
 static const struct anchored *
-find(const struct anchors_check *c, uint64_t size)
+find_anchored(const struct anchors_check *c, uint64_t size)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (c->back[i].size == size)
@@ -111,14 +111,14 @@ cosignature(struct anchors_check *c, const struct anchored *of, struct span orig
 }
 
 static const char *
-look(struct anchors_check *c, const json_t *o)
+look_at_anchor(struct anchors_check *c, const json_t *o)
 {
 	struct merkle_hash root;
 	size_t n = 0;
 	const char *kind = json_str_in(o, "kind"), *hex = json_str_in(o, "root"),
 		   *origin = json_str_in(o, "origin"), *answer = json_str_in(o, "answer");
 	uint64_t size = (uint64_t)json_integer_value(json_object_get(o, "size"));
-	const struct anchored *of = find(c, size);
+	const struct anchored *of = find_anchored(c, size);
 
 	if (!kind || !hex || !origin ||
 		sodium_hex2bin(root.b, MERKLE_BYTES, hex, strlen(hex), NULL, &n, NULL) != 0 ||
@@ -147,7 +147,7 @@ anchors_check_record(struct anchors_check *c, const struct chain_line *l, struct
 	const char *result = json_str_in(o, "result");
 	if (result && !strcmp(result, "taken")) {
 		c->seen++;
-		c->bad = look(c, o);
+		c->bad = look_at_anchor(c, o);
 		c->bad_seq = c->bad ? l->seq : 0;
 	}
 	json_decref(o);

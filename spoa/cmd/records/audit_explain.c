@@ -18,7 +18,7 @@ struct wanted {
 };
 
 static void
-look(void *arg, struct span line)
+look_at_record(void *arg, struct span line)
 {
 	struct wanted *w = arg;
 
@@ -441,7 +441,7 @@ decision_told(
 
 /* EXIT_NO: something comes out otherwise. */
 static int
-tell(struct audit_args *a, const struct wanted *w)
+tell_explained(struct audit_args *a, const struct wanted *w)
 {
 	json_t *o, *answer, *calls, *one, *later = json_array();
 	int code = EXIT_DONE;
@@ -509,13 +509,13 @@ int
 audit_explain(struct audit_args *a)
 {
 	struct wanted w = { .id = a->id, .later = json_array() };
-	struct audit_sink to = { &w, look, NULL, NULL };
+	struct audit_sink to = { &w, look_at_record, NULL, NULL };
 	int code = EXIT_CANNOT;
 
 	if (policy_alone_load(&w.policy, a->what, a->config, a->policy))
 		code = read_records(a, &to);
 	if (!code && w.record) {
-		code = tell(a, &w);
+		code = tell_explained(a, &w);
 	} else if (!code) {
 		cmd_fail(a->what,
 			"%s: no such decision here; an old one may be archived: tollgate audit "

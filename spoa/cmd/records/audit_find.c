@@ -31,7 +31,7 @@ on_line(void *arg, struct span line, uint64_t offset)
 
 /* False: the index cannot say it all. */
 static bool
-collect(struct finding *f, struct index *ix)
+collect_found(struct finding *f, struct index *ix)
 {
 	struct index_hit h;
 
@@ -99,8 +99,8 @@ find_in(struct finding *f, const struct journal_segment *seg, uint64_t begin, ui
 		if (indexed)
 			ix = index_open(f->dir, &s, &record_index_terms, &unused);
 		buf_free(&unused);
-		err = ix && collect(f, ix) ? give_lines(f, &s)
-					   : index_each_line(&s, NULL, on_line, f);
+		err = ix && collect_found(f, ix) ? give_lines(f, &s)
+						 : index_each_line(&s, NULL, on_line, f);
 		index_free(&ix);
 		index_segment_close(&s);
 	}

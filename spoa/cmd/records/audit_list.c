@@ -48,7 +48,7 @@ put_texts(struct buf *b, const json_t *list)
 
 /* "one/m1:throttled,two/m2:done", "one/m1:throttled,no_further:budget" */
 static void
-put_attempts(struct buf *b, const json_t *r)
+put_listed_attempts(struct buf *b, const json_t *r)
 {
 	const json_t *one, *list = record_get(r, RF_ATTEMPTS);
 	struct span no_further = record_span(r, RF_NO_FURTHER);
@@ -71,7 +71,7 @@ put_attempts(struct buf *b, const json_t *r)
 
 /* The rule or what else decided, of an observed request what would have. */
 static void
-put_reason(struct buf *b, const json_t *r)
+put_listed_reason(struct buf *b, const json_t *r)
 {
 	bool would = record_get(r, RF_WOULD) != NULL;
 	struct span rule = record_span(r, would ? RF_WOULD_RULE : RF_RULE),
@@ -93,9 +93,9 @@ put_column(struct buf *b, const json_t *r, const struct audit_column *c)
 			buf_printf(b, " %lld", (long long)record_int(r, RF_WOULD_STATUS));
 		buf_putc(b, ')');
 	} else if (c->field == RF_RULE) {
-		put_reason(b, r);
+		put_listed_reason(b, r);
 	} else if (c->field == RF_ATTEMPTS) {
-		put_attempts(b, r);
+		put_listed_attempts(b, r);
 	} else if (record_rows[c->field].type == RECORD_TEXTS) {
 		put_texts(b, v);
 	} else if (json_is_integer(v)) {
@@ -260,7 +260,7 @@ may_hold(struct span line, const char *want)
 
 /* A text is the field's, or one of its list; --outcome has words of its own. */
 static bool
-holds(const json_t *record, enum record_field f, const char *want)
+record_holds(const json_t *record, enum record_field f, const char *want)
 {
 	const json_t *v = record_get(record, f), *one;
 	size_t i;
@@ -285,7 +285,7 @@ static bool
 holds_all(const struct list *l, const json_t *r)
 {
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		if (l->a->want[i] && !holds(r, audit_filters[i], l->a->want[i]))
+		if (l->a->want[i] && !record_holds(r, audit_filters[i], l->a->want[i]))
 			return false;
 	return true;
 }
@@ -312,7 +312,7 @@ list_line(void *arg, struct span line)
 	shown = r != NULL;
 	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
 		shown = !want[i] || (calls && of_calls(i)) ||
-			holds(r, audit_filters[i], want[i]);
+			record_holds(r, audit_filters[i], want[i]);
 	if (shown && calls) {
 		size_t n = print_calls(l, r, completion);
 		/* A route's operation, of a request that is no call. */

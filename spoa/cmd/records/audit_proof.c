@@ -48,7 +48,7 @@ says_range(const struct chain_line *l)
 }
 
 static void
-keep(struct buf *to, struct span line)
+keep_proof_line(struct buf *to, struct span line)
 {
 	buf_clear(to);
 	buf_span(to, line);
@@ -78,7 +78,7 @@ take_record(struct prove *p, struct span line, const struct chain_line *l)
 		p->other = true;
 		return;
 	}
-	keep(&p->record, line);
+	keep_proof_line(&p->record, line);
 	p->seq = l->seq;
 	snprintf(p->node, sizeof(p->node), "%.*s", SPAN_ARG(l->node));
 	if (strcmp(p->node, p->before_node) != 0)
@@ -101,12 +101,12 @@ look_for(void *arg, struct span line)
 	if (p->seq && !span_is(l.node, p->node))
 		return;
 	if (!p->seq && !l.commit && says_range(&l)) {
-		keep(&p->before, line);
+		keep_proof_line(&p->before, line);
 		snprintf(p->before_node, sizeof(p->before_node), "%.*s", SPAN_ARG(l.node));
 	}
 	if (p->seq && !p->after_seq && !l.commit && l.seq > p->seq &&
 		span_is(l.type, "checkpoint")) {
-		keep(&p->after, line);
+		keep_proof_line(&p->after, line);
 		p->after_seq = l.seq;
 	}
 	if (p->seq && l.commit && l.seq >= p->seq) {
@@ -149,7 +149,7 @@ range_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
 }
 
 static int
-read_lines(struct audit_args *a, const char *node, uint64_t from, struct audit_sink *to,
+read_proof_lines(struct audit_args *a, const char *node, uint64_t from, struct audit_sink *to,
 	const bool *enough, struct buf *why)
 {
 	return a->file ? audit_read_file(a->file, to, why)
@@ -159,8 +159,8 @@ read_lines(struct audit_args *a, const char *node, uint64_t from, struct audit_s
 /* Makes p->path whole. `have`: how many leaves `s` knows. 0, ERR_NOTFOUND: lines are missing,
  * or an error with *why. */
 static int
-gather(struct audit_args *a, struct prove *p, uint64_t size, const struct merkle_source *s,
-	uint64_t have, struct buf *why)
+gather_proof(struct audit_args *a, struct prove *p, uint64_t size,
+	const struct merkle_source *s, uint64_t have, struct buf *why)
 {
 	struct audit_sink to = { p, hash_line, NULL, NULL };
 	int err = path_begin(&p->path, p->seq - 1, size);
@@ -169,7 +169,7 @@ gather(struct audit_args *a, struct prove *p, uint64_t size, const struct merkle
 		err = path_take(&p->path, s, have);
 	p->enough = p->gap = false;
 	if (!err && p->path.next < size)
-		err = read_lines(a, p->node, p->path.next + 1, &to, &p->enough, why);
+		err = read_proof_lines(a, p->node, p->path.next + 1, &to, &p->enough, why);
 	return err ? err : p->gap || p->path.next < size ? ERR_NOTFOUND : 0;
 }
 
@@ -188,18 +188,19 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 		tree_said_read(buf_view(&p->before), l.type, NULL, 0, &said, NULL) &&
 		!said.bad && said.ranged && said.size == l.seq - 1) {
 		struct merkle_source s = { range_hash, &said.range };
-		err = gather(a, p, size, &s, said.size, why);
+		err = gather_proof(a, p, size, &s, said.size, why);
 	} else {
-		err = gather(a, p, size, NULL, 0, why);
+		err = gather_proof(a, p, size, NULL, 0, why);
 	}
 	if (err != ERR_NOTFOUND || a->file)
 		return err;
 	buf_init(&none, 4096);
 	if (tiles_open(&tiles, a->journal, p->node, false, &none) == 0) {
 		struct merkle_source s = tiles_source(&tiles);
-		err = gather(a, p, size, &s, tiles.n < p->seq - 1 ? tiles.n : p->seq - 1, why);
+		err = gather_proof(
+			a, p, size, &s, tiles.n < p->seq - 1 ? tiles.n : p->seq - 1, why);
 		if (err == ERR_NOTFOUND && tiles.n >= size)
-			err = gather(a, p, size, &s, size, why);
+			err = gather_proof(a, p, size, &s, size, why);
 		tiles_close(&tiles);
 	}
 	buf_free(&none);
@@ -241,7 +242,7 @@ not_covered(struct audit_args *a, const struct prove *p)
 }
 
 static int
-print(struct audit_args *a, struct prove *p)
+print_proof(struct audit_args *a, struct prove *p)
 {
 	struct merkle_hash proof[MERKLE_LEVELS], leaf;
 	unsigned char hash[CHAIN_HASH_BYTES];
@@ -320,14 +321,14 @@ audit_prove(struct audit_args *a, const struct audit_wanted *w)
 	buf_init(&why, 8192);
 	struct audit_sink to = { p, look_for, NULL, NULL };
 	uint64_t from = w->seq > RECORDS_BEFORE ? w->seq - RECORDS_BEFORE : 0;
-	if (read_lines(a, w->node[0] ? w->node : NULL, from, &to, &p->enough, &why))
+	if (read_proof_lines(a, w->node[0] ? w->node : NULL, from, &to, &p->enough, &why))
 		code = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!p->seq)
 		code = not_found(a, p);
 	else if (!p->enough)
 		code = not_covered(a, p);
 	else
-		code = print(a, p);
+		code = print_proof(a, p);
 	buf_free(&p->record);
 	buf_free(&p->before);
 	buf_free(&p->after);

@@ -303,7 +303,7 @@ audit_read_stream(
 }
 
 static int
-by_key(const void *a, const void *b)
+read_by_key(const void *a, const void *b)
 {
 	return strcmp(
 		((const struct audit_stream *)a)->key, ((const struct audit_stream *)b)->key);
@@ -359,7 +359,7 @@ audit_streams(const struct audit_redis *redis, struct audit_streams *out, struct
 		audit_streams_free(out);
 		return err;
 	}
-	qsort(out->stream, out->n, sizeof(*out->stream), by_key);
+	qsort(out->stream, out->n, sizeof(*out->stream), read_by_key);
 	/* SCAN may give a key twice, and two nodes may while its slot moves. */
 	size_t kept = 0;
 	for (size_t i = 0; i < out->n; i++) {

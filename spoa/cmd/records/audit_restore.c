@@ -107,7 +107,7 @@ take_folder(struct restore *r, const char *path)
 }
 
 static int
-by_text(const void *a, const void *b)
+archive_by_text(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
@@ -310,7 +310,7 @@ say_missing(struct restore *r, const struct journal_list *l)
 
 	for (size_t i = 0; i < r->nknown; i++) {
 		const struct known *k = &r->known[i];
-		if (!bsearch(k->name, r->name, r->n, sizeof(r->name[0]), by_text))
+		if (!bsearch(k->name, r->name, r->n, sizeof(r->name[0]), archive_by_text))
 			continue;
 		if (before && !strcmp(before->node, k->node) && k->first > before->last + 1 &&
 			!begins_with(r, l, k->node, before->last + 1)) {
@@ -533,7 +533,7 @@ open_folders(struct restore *r)
 		err = add_asked(r);
 	if (err)
 		return cmd_fail(WHAT, "%s", err_str(err));
-	qsort(r->name, r->n, sizeof(r->name[0]), by_text);
+	qsort(r->name, r->n, sizeof(r->name[0]), archive_by_text);
 	snprintf(path, sizeof(path), "%.*s" JOURNAL_RESTORED_SUFFIX, SPAN_ARG(journal));
 	buf_init(&why, 4096);
 	r->tofd = files_folder(path, &why);
@@ -572,7 +572,7 @@ find_all(struct restore *r, const char *archive)
 }
 
 static int
-run(struct restore *r, const char *archive)
+run_restore(struct restore *r, const char *archive)
 {
 	struct audit_sink to = { &r->trims, collect_trim, NULL, NULL };
 	struct buf why;
@@ -650,7 +650,8 @@ audit_restore(int argc, char **argv)
 	r.name = calloc(NAMES_MAX, sizeof(r.name[0]));
 	r.known = calloc(NAMES_MAX, sizeof(*r.known));
 	r.done = json_array();
-	code = r.name && r.known && r.done ? run(&r, archive) : cmd_fail(WHAT, "out of memory");
+	code = r.name && r.known && r.done ? run_restore(&r, archive)
+					   : cmd_fail(WHAT, "out of memory");
 	if (r.keepfd >= 0)
 		close(r.keepfd);
 	if (r.tofd >= 0)

@@ -113,7 +113,7 @@ show_line(void *arg, struct span line)
 }
 
 static int
-show(struct audit_args *a, const struct audit_wanted *w)
+show_record(struct audit_args *a, const struct audit_wanted *w)
 {
 	struct show s = { .w = w };
 	struct audit_sink to = { &s, show_line, NULL, NULL };
@@ -165,7 +165,7 @@ audit_show(struct audit_args *a)
 	else if (a->receipt && !read_place(span_str(a->receipt), true, &w))
 		code = cmd_fail(a->what, "--receipt: %s: not NODE/SEQ/HASH", a->receipt);
 	else
-		code = a->proof ? audit_prove(a, &w) : show(a, &w);
+		code = a->proof ? audit_prove(a, &w) : show_record(a, &w);
 	buf_free(&w.id);
 	return code;
 }

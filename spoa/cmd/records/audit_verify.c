@@ -194,7 +194,7 @@ print_result(const struct verify_result *r, const struct watch *w, const char *s
 
 /* A chain that has no record is no proof of anything. */
 static void
-end(struct verifier *v, struct verify_result *r)
+end_verify(struct verifier *v, struct verify_result *r)
 {
 	verifier_end(v, r);
 	if (r->ok && r->records == 0) {
@@ -248,7 +248,7 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 		err = key ? audit_read_stream(c, key, &to, why)
 			  : audit_read_journal(a->journal, "", a->restored, &to, why);
 		if (!err)
-			end(v, r);
+			end_verify(v, r);
 		if (!err && w->tree.failed)
 			err = ERR_NOMEM;
 		if (w->learned)
@@ -480,7 +480,7 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 		err = c->failed ? ERR_LIMIT : 0;
 		sound = true;
 		for (size_t i = 0; i < c->n && !err; i++) {
-			end(c->v[i], &r[i]);
+			end_verify(c->v[i], &r[i]);
 			sound = sound && r[i].ok;
 			vouched += r[i].vouched;
 			err = c->w[i]->tree.failed ? ERR_NOMEM : 0;
@@ -512,7 +512,7 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 
 /* The stream lags behind its journal, or it is what the journal was. */
 static void
-compare(const struct verify_result *journal, const struct verify_result *stream,
+compare_with_stream(const struct verify_result *journal, const struct verify_result *stream,
 	const struct prints *p, bool *ok)
 {
 	if (!journal->ok || !stream->ok)
@@ -629,7 +629,7 @@ audit_verify(struct audit_args *a)
 			if (a->note)
 				ok = audit_note_print(a, &note, &w.tree, w.learned, &journal) &&
 				     ok;
-			compare(&journal, &stream, &p, &ok);
+			compare_with_stream(&journal, &stream, &p, &ok);
 		}
 	}
 	if (!err && p.full)

@@ -107,7 +107,7 @@ read_parameters(struct recorded *out, json_t *record, struct arena *a)
 }
 
 static bool
-read_body(struct recorded *out, json_t *record, struct arena *a)
+read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 {
 	json_t *refs = record_get(record, RF_PROMPT_REFERENCES), *count;
 	struct unread *unread = &out->body.unread;
@@ -389,7 +389,7 @@ recorded_read(
 	out->facts.evasion = json_is_true(record_get(record, RF_EVASION));
 	if (clock_parse(out->decided_at, strlen(out->decided_at), &out->facts.now_wall_ns) <
 			0 ||
-		!read_identity(out, record, a) || !read_body(out, record, a))
+		!read_identity(out, record, a) || !read_recorded_body(out, record, a))
 		return false;
 	read_entities(out, record, p);
 	read_searched(out, record, p);

@@ -32,7 +32,7 @@ read_entities(struct recorded_answer *out, json_t *record, const struct policy_a
 }
 
 static void
-read_lists(struct recorded_answer *out, json_t *record, struct arena *a)
+read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a)
 {
 	json_t *calls = record_get(record, RF_ANSWER_VERDICT_TOOL_CALLS),
 	       *arguments = record_get(record, RF_ANSWER_VERDICT_TOOL_ARGUMENTS);
@@ -101,7 +101,7 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 	recorded_not_held(record_get(record, RF_ANSWER_VERDICT_NOT_HELD), &out->missing);
 	out->missing.in[V_RESPONSE_INJECTION] =
 		!json_is_true(record_get(record, RF_ANSWER_VERDICT_SCORED));
-	read_lists(out, record, a);
+	read_recorded_lists(out, record, a);
 	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
 		out->missing.in[slot] = false; /* of a model's calls */
 	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;

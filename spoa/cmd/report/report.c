@@ -52,7 +52,7 @@ static const struct {
 /* ---- text ---- */
 
 static void
-put_value(struct buf *b, const json_t *v)
+put_report_value(struct buf *b, const json_t *v)
 {
 	const char *name;
 	json_t *one;
@@ -66,14 +66,14 @@ put_value(struct buf *b, const json_t *v)
 			buf_str(b, n++ ? ", " : "");
 			plain_put(b, span_str(name), SIZE_MAX);
 			buf_putc(b, json_is_object(one) ? '(' : ' ');
-			put_value(b, one);
+			put_report_value(b, one);
 			buf_str(b, json_is_object(one) ? ")" : "");
 		}
 	} else if (json_is_array(v)) {
 		json_array_foreach(v, i, one)
 		{
 			buf_str(b, i ? "; " : "");
-			put_value(b, one);
+			put_report_value(b, one);
 		}
 	} else {
 		char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
@@ -112,7 +112,7 @@ put_section(struct buf *b, const char *title, const json_t *o)
 			json_array_foreach(v, i, one)
 			{
 				buf_str(b, "    ");
-				put_value(b, one);
+				put_report_value(b, one);
 				buf_putc(b, '\n');
 			}
 		} else if (is_many(v)) {
@@ -121,18 +121,18 @@ put_section(struct buf *b, const char *title, const json_t *o)
 				buf_str(b, "    ");
 				plain_put(b, span_str(of), SIZE_MAX);
 				buf_str(b, ": ");
-				put_value(b, one);
+				put_report_value(b, one);
 				buf_putc(b, '\n');
 			}
 		} else {
-			put_value(b, v);
+			put_report_value(b, v);
 			buf_putc(b, '\n');
 		}
 	}
 }
 
 static int
-print(struct report *r, unsigned bits, int article, const char *says)
+print_section(struct report *r, unsigned bits, int article, const char *says)
 {
 	json_t *head = json_object_get(r->o, "report");
 	struct buf b;
@@ -172,7 +172,7 @@ print(struct report *r, unsigned bits, int article, const char *says)
 
 /* Of the configuration, where none is given; without one the report says so. */
 static int
-find_key(struct audit_args *a)
+find_report_key(struct audit_args *a)
 {
 	const char *file = config_find(a->config);
 	struct diag d = { 0 };
@@ -196,14 +196,14 @@ find_key(struct audit_args *a)
 }
 
 static int
-run(struct report *r, unsigned bits, int article, const char *says)
+run_report(struct report *r, unsigned bits, int article, const char *says)
 {
 	struct audit_sink to = { r, report_line, report_torn, NULL };
 	char made[CLOCK_RFC3339_LEN];
 	int code = audit_source(r->a, false);
 
 	if (!code)
-		code = find_key(r->a);
+		code = find_report_key(r->a);
 	if (code)
 		return code;
 	clock_rfc3339(clock_wall_ns(), made);
@@ -219,7 +219,7 @@ run(struct report *r, unsigned bits, int article, const char *says)
 		return code;
 	const json_t *v = json_object_get(r->o, "verification");
 	bool bad = json_is_false(json_object_get(v, "holds"));
-	code = print(r, bits, article, says);
+	code = print_section(r, bits, article, says);
 	return code ? code : bad ? EXIT_NO : EXIT_DONE;
 }
 
@@ -264,9 +264,10 @@ audit_report(int argc, char **argv)
 	if (!r.o || !r.open || !r.chain)
 		code = cmd_fail(WHAT, "out of memory");
 	else if (row < COUNT_OF(articles))
-		code = run(&r, articles[row].bit, articles[row].article, articles[row].says);
+		code = run_report(
+			&r, articles[row].bit, articles[row].article, articles[row].says);
 	else
-		code = run(&r, A12 | A14 | A19 | A26, 0, NULL);
+		code = run_report(&r, A12 | A14 | A19 | A26, 0, NULL);
 	for (size_t i = 0; i < r.nchains; i++) {
 		verifier_free(&r.chain[i].verifier);
 		json_decref(r.chain[i].policy);

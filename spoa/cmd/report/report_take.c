@@ -30,7 +30,7 @@ object_in(json_t *o, const char *name)
 
 /* A text of a record without its quotes; what it escapes stays so. */
 static struct span
-bare(struct span raw)
+bare_raw(struct span raw)
 {
 	return raw.n >= 2 && raw.p[0] == '"' ? span_cut(raw, 1, raw.n - 1) : raw;
 }
@@ -52,14 +52,14 @@ name_among(const json_t *counts, struct span value, size_t most, char out[256])
 }
 
 static void
-name_of(const json_t *counts, struct span value, char out[256])
+counted_name(const json_t *counts, struct span value, char out[256])
 {
 	name_among(counts, value, REPORT_NAMES, out);
 }
 
 /* Up to the largest number, whatever others wrote. */
 static void
-add(json_t *counts, const char *name, int64_t n)
+add_to_counts(json_t *counts, const char *name, int64_t n)
 {
 	json_t *v = json_object_get(counts, name);
 	json_int_t sum;
@@ -79,13 +79,13 @@ add_among(json_t *section, const char *by, struct span value, size_t most, int64
 	char name[256];
 
 	name_among(counts, value, most, name);
-	add(counts, name, n);
+	add_to_counts(counts, name, n);
 }
 
 static void
-count(json_t *section, const char *by, struct span raw)
+count_reported(json_t *section, const char *by, struct span raw)
 {
-	add_among(section, by, bare(raw), REPORT_NAMES, 1);
+	add_among(section, by, bare_raw(raw), REPORT_NAMES, 1);
 }
 
 /* Each text of a raw list. */
@@ -104,7 +104,7 @@ count_each(json_t *section, const char *by, struct span raw, size_t most)
 }
 
 static int64_t
-number(struct span raw)
+reported_number(struct span raw)
 {
 	uint64_t n = 0;
 
@@ -113,7 +113,7 @@ number(struct span raw)
 
 /* The item is given away. */
 static void
-list(json_t *section, const char *name, json_t *item)
+list_reported(json_t *section, const char *name, json_t *item)
 {
 	json_t *v = json_object_get(section, name);
 	char more[64];
@@ -126,7 +126,7 @@ list(json_t *section, const char *name, json_t *item)
 	}
 	json_decref(item);
 	snprintf(more, sizeof(more), "more_%s", name);
-	add(section, more, 1);
+	add_to_counts(section, more, 1);
 }
 
 /* The members of the record that are named, those that it has: null says that nobody knows. */
@@ -165,7 +165,8 @@ coverage_of(json_t *route, struct span prompt, struct span not_inspected)
 	usage_members(prompt, names, v);
 	for (size_t i = 0; i < COUNT_OF(v); i++)
 		if (v[i].n)
-			add(route, names[i], v[i].p[0] == 't' ? 1 : number(v[i]));
+			add_to_counts(
+				route, names[i], v[i].p[0] == 't' ? 1 : reported_number(v[i]));
 	count_each(route, "not_inspected", not_inspected, REPORT_FEW);
 }
 
@@ -175,7 +176,7 @@ route_of(struct report *r, const char *section, struct span route)
 	json_t *routes = object_in(object_in(r->o, section), "by_route");
 	char name[256];
 
-	name_of(routes, bare(route), name);
+	counted_name(routes, bare_raw(route), name);
 	return object_in(routes, name);
 }
 
@@ -191,8 +192,8 @@ about_of(struct report *r, struct span about, struct span decision)
 	for (size_t i = 0; i < COUNT_OF(v); i++) {
 		snprintf(by, sizeof(by), "by_%s", names[i]);
 		json_t *counts = object_in(object_in(r->o, "about"), by);
-		name_of(counts, bare(v[i]), name);
-		add_among(counts, name, bare(decision), REPORT_FEW, 1);
+		counted_name(counts, bare_raw(v[i]), name);
+		add_among(counts, name, bare_raw(decision), REPORT_FEW, 1);
 	}
 }
 
@@ -222,30 +223,30 @@ take_decision(struct report *r, struct span line, bool later)
 
 	usage_members(line, names, v);
 	if (later) {
-		add(d, "later_attempts", 1);
+		add_to_counts(d, "later_attempts", 1);
 		return;
 	}
-	add(d, "total", 1);
-	count(d, "by_decision", v[DECISION]);
+	add_to_counts(d, "total", 1);
+	count_reported(d, "by_decision", v[DECISION]);
 	if (v[CLASSES].n)
 		count_each(d, "by_class", v[CLASSES], REPORT_NAMES);
 	if (v[STATUS].n)
-		count(d, "by_status", v[STATUS]);
+		count_reported(d, "by_status", v[STATUS]);
 	if (v[RULE].n)
-		count(d, "by_rule", v[RULE]);
+		count_reported(d, "by_rule", v[RULE]);
 	if (v[SHADOW].n)
-		add(d, "in_shadow", 1);
-	count(d, "by_region", v[REGION]);
-	add_among(route_of(r, "decisions", v[ROUTE]), "by_decision", bare(v[DECISION]),
+		add_to_counts(d, "in_shadow", 1);
+	count_reported(d, "by_region", v[REGION]);
+	add_among(route_of(r, "decisions", v[ROUTE]), "by_decision", bare_raw(v[DECISION]),
 		REPORT_FEW, 1);
 	about_of(r, v[ABOUT], v[DECISION]);
 	json_t *c = route_of(r, "coverage", v[ROUTE]);
-	add(c, "requests", 1);
+	add_to_counts(c, "requests", 1);
 	coverage_of(c, v[PROMPT], v[NOT_INSPECTED]);
 	if (v[LOW].n)
-		add(c, "low_confidence", 1);
+		add_to_counts(c, "low_confidence", 1);
 	if (v[FAILED].n)
-		add(c, "classifier_failed", 1);
+		add_to_counts(c, "classifier_failed", 1);
 }
 
 static void
@@ -260,15 +261,15 @@ take_completion(struct report *r, struct span line)
 	char name[64];
 
 	usage_members(line, names, v);
-	add(a, "total", 1);
-	count(a, "by_outcome", v[OUTCOME]);
+	add_to_counts(a, "total", 1);
+	count_reported(a, "by_outcome", v[OUTCOME]);
 	c = route_of(r, "coverage", v[ROUTE]);
-	add(c, "answers", 1);
+	add_to_counts(c, "answers", 1);
 	usage_members(v[ANSWER], of_answer, w);
 	for (size_t i = 0; i < COUNT_OF(w); i++) {
 		snprintf(name, sizeof(name), "answer_%s", of_answer[i]);
 		if (w[i].n)
-			add(c, name, number(w[i]));
+			add_to_counts(c, name, reported_number(w[i]));
 	}
 }
 
@@ -293,7 +294,7 @@ take_degraded(struct report *r, const json_t *o, const char *node)
 	json_object_del(r->open, key);
 	add_among(d, "seconds", span_str(json_str_in(o, "dependency")), REPORT_NAMES,
 		json_int_in(o, "seconds"));
-	list(d, "times", some(o, names));
+	list_reported(d, "times", some(o, names));
 }
 
 /* The node's daemon ended in them, or they are not over. */
@@ -309,7 +310,7 @@ end_degraded(struct report *r, const char *node, const char *how)
 		if (node && !str_same(json_str_in(v, "node"), node))
 			continue;
 		json_object_set_new(v, "ended", json_string(how));
-		list(object_in(r->o, "degraded"), "times", json_incref(v));
+		list_reported(object_in(r->o, "degraded"), "times", json_incref(v));
 		json_object_del(r->open, key);
 	}
 }
@@ -325,12 +326,12 @@ take_read(struct report *r, const json_t *o)
 	snprintf(key, sizeof(key), "%s: %s%s", user_of(o)[0] ? user_of(o) : "(not known)",
 		command ? command : "",
 		str_same(json_str_in(o, "what"), "text") ? ", by a text" : "");
-	name_of(readers, span_str(key), name);
+	counted_name(readers, span_str(key), name);
 	one = object_in(readers, name);
 	/* A sum of readings says how many. */
-	add(one, "times",
+	add_to_counts(one, "times",
 		json_object_get(after, "readings") ? json_int_in(after, "readings") : 1);
-	add(one, "records", json_int_in(after, "records"));
+	add_to_counts(one, "records", json_int_in(after, "records"));
 	json_object_set(one, "last", json_object_get(o, "time"));
 	if (!json_object_get(one, "first"))
 		json_object_set(one, "first", json_object_get(o, "time"));
@@ -343,10 +344,10 @@ take_anchor(struct report *r, const json_t *o)
 	char key[512], name[256];
 
 	snprintf(key, sizeof(key), "%s %s", json_str_in(o, "kind"), json_str_in(o, "place"));
-	name_of(places, span_str(key), name);
+	counted_name(places, span_str(key), name);
 	one = object_in(places, name);
 	name_among(one, span_str(json_str_in(o, "result")), REPORT_FEW, name);
-	add(one, name, 1);
+	add_to_counts(one, name, 1);
 	if (str_same(json_str_in(o, "result"), "taken")) {
 		json_object_set(one, "last_taken", json_object_get(o, "time"));
 		json_object_set(one, "last_size", json_object_get(o, "size"));
@@ -363,7 +364,7 @@ take_boot(struct report *r, const json_t *o, struct report_chain *c)
 	if (!json_is_object(previous) || json_is_true(json_object_get(previous, "clean")))
 		return;
 	c->unclean++;
-	list(object_in(r->o, "gaps"), "unclean_ends",
+	list_reported(object_in(r->o, "gaps"), "unclean_ends",
 		json_pack("{s:s,s:O,s:O?}", "node", c->node, "boot_at",
 			json_object_get(o, "time"), "cut", json_object_get(o, "cut")));
 }
@@ -403,7 +404,7 @@ take_other(struct report *r, struct span line, struct span type, struct report_c
 	}
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		if (span_is(type, lists[i].type))
-			list(object_in(r->o, lists[i].section), lists[i].list,
+			list_reported(object_in(r->o, lists[i].section), lists[i].list,
 				some(o, lists[i].names));
 	if (span_is(type, "degraded"))
 		take_degraded(r, o, c->node);
@@ -417,9 +418,9 @@ take_other(struct report *r, struct span line, struct span type, struct report_c
 }
 
 static void
-take(struct report *r, struct span line, struct report_chain *c)
+count_reported_decision(struct report *r, struct span line, struct report_chain *c)
 {
-	struct span type = bare(chain_member(line, "type")), time = audit_time_of(line);
+	struct span type = bare_raw(chain_member(line, "type")), time = audit_time_of(line);
 	bool within = audit_time_within(line, r->since, r->until);
 
 	if (within) {
@@ -429,7 +430,7 @@ take(struct report *r, struct span line, struct report_chain *c)
 		snprintf(c->end, sizeof(c->end), "%.*s", SPAN_ARG(time));
 		if (!c->begin[0])
 			memcpy(c->begin, c->end, sizeof(c->begin));
-		count(object_in(r->o, "records"), "by_type", type);
+		count_reported(object_in(r->o, "records"), "by_type", type);
 	}
 	if (span_is(type, "decision") || span_is(type, "attempt")) {
 		if (within)
@@ -440,10 +441,11 @@ take(struct report *r, struct span line, struct report_chain *c)
 	} else if (span_is(type, "checkpoint")) {
 		json_t *a = object_in(r->o, "anchors");
 		if (within) {
-			add(a, "checkpoints", 1);
+			add_to_counts(a, "checkpoints", 1);
 			json_object_set_new(a, "last_checkpoint",
 				json_pack("{s:s%,s:I}", "time", time.p, time.n, "size",
-					(json_int_t)number(chain_member(line, "size"))));
+					(json_int_t)reported_number(
+						chain_member(line, "size"))));
 		}
 	} else {
 		take_other(r, line, type, c, within);
@@ -477,7 +479,7 @@ verify_end(struct report *r, struct report_chain *c)
 	if (v.ok)
 		return;
 	c->bad = true;
-	list(object_in(r->o, "verification"), "bad",
+	list_reported(object_in(r->o, "verification"), "bad",
 		json_pack("{s:s,s:I,s:s}", "node", c->node, "seq", (json_int_t)v.bad_seq, "why",
 			v.why));
 }
@@ -503,18 +505,18 @@ report_line(void *arg, struct span line)
 	struct chain_line l;
 
 	if (chain_parse(line, &l)) {
-		add(object_in(r->o, "gaps"), "lines_that_are_no_records", 1);
+		add_to_counts(object_in(r->o, "gaps"), "lines_that_are_no_records", 1);
 		return;
 	}
 	struct report_chain *c = chain_of(r, l.node);
 	if (!c) {
-		add(object_in(r->o, "gaps"), "records_of_further_nodes", 1);
+		add_to_counts(object_in(r->o, "gaps"), "records_of_further_nodes", 1);
 		return;
 	}
 	if (!l.commit && c->last && l.seq > c->last + 1) {
 		verify_end(r, c);
 		verify_begin(r, c);
-		list(object_in(r->o, "gaps"), "missing",
+		list_reported(object_in(r->o, "gaps"), "missing",
 			json_pack("{s:s,s:I,s:I}", "node", c->node, "from",
 				(json_int_t)c->last + 1, "to", (json_int_t)l.seq - 1));
 	}
@@ -524,7 +526,7 @@ report_line(void *arg, struct span line)
 		return;
 	c->first = c->first ? c->first : l.seq;
 	c->last = l.seq;
-	take(r, line, c);
+	count_reported_decision(r, line, c);
 }
 
 void
@@ -548,7 +550,7 @@ report_end(struct report *r)
 		verify_end(r, c);
 		holds = holds && !c->bad;
 		if (c->first > 1 && !r->since[0] && c->trimmed < c->first - 1)
-			list(object_in(r->o, "gaps"), "missing",
+			list_reported(object_in(r->o, "gaps"), "missing",
 				json_pack("{s:s,s:I,s:I,s:s}", "node", c->node, "from",
 					(json_int_t)1, "to", (json_int_t)c->first - 1, "why",
 					"no trim record says where they are"));
@@ -562,7 +564,8 @@ report_end(struct report *r)
 		if (c->begin[0] && (!oldest[0] || strcmp(c->begin, oldest) < 0))
 			oldest = c->begin;
 		if (c->policy)
-			list(object_in(r->o, "policies"), "before", json_incref(c->policy));
+			list_reported(
+				object_in(r->o, "policies"), "before", json_incref(c->policy));
 		json_decref(c->policy);
 		c->policy = NULL;
 	}

@@ -55,7 +55,7 @@ lookup_name(void *ctx, struct span name, struct cel_value *out)
 }
 
 static bool
-holds(struct printing *p, json_t *record)
+printed_holds(struct printing *p, json_t *record)
 {
 	struct arena a;
 	struct judged j = { &a, record, p };
@@ -79,7 +79,7 @@ holds(struct printing *p, json_t *record)
 /* ---- counts ---- */
 
 static void
-count(struct printing *p, struct span value)
+count_printed(struct printing *p, struct span value)
 {
 	struct buf name;
 
@@ -115,7 +115,7 @@ count_value(void *arg, enum record_term t, struct span v)
 	buf_putc(&name, '\0');
 	if (!json_object_get(d->seen, buf_view(&name).p)) {
 		json_object_set_new(d->seen, buf_view(&name).p, json_true());
-		count(d->p, v);
+		count_printed(d->p, v);
 	}
 	buf_free(&name);
 }
@@ -128,12 +128,12 @@ count_hit(struct printing *p, const struct search_hit *h)
 
 	if (p->by == RT_COUNT) {
 		clock_rfc3339(h->at.time_ns, time);
-		count(p, span_of(time, 10));
+		count_printed(p, span_of(time, 10));
 	} else if (record_terms[p->by].flags & TERM_LIST) {
 		for (size_t i = 0; i < h->n; i++)
 			record_values(h->line[i], count_value, &d);
 		if (!json_object_size(d.seen))
-			count(p, (struct span){ NULL, 0 });
+			count_printed(p, (struct span){ NULL, 0 });
 	} else {
 		json_t *o = search_object(h), *v = o;
 		struct span paths = span_str(record_terms[p->by].paths),
@@ -150,7 +150,7 @@ count_hit(struct printing *p, const struct search_hit *h)
 		if (p->by == RT_TARGET && text[0] && json_text_in(o, "model")[0])
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "/%s",
 				json_text_in(o, "model"));
-		count(p, span_str(text));
+		count_printed(p, span_str(text));
 		json_decref(o);
 	}
 	json_decref(d.seen);
@@ -262,7 +262,7 @@ on_hit(void *arg, const struct search_hit *h)
 	bool need = p->where || !p->count;
 	json_t *o = need ? search_object(h) : NULL;
 
-	if (!p->where || holds(p, o)) {
+	if (!p->where || printed_holds(p, o)) {
 		if (!p->count && p->limit && p->shown == p->limit) {
 			p->more = true;
 			json_decref(o);

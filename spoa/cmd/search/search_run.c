@@ -276,7 +276,7 @@ id_term(const struct reading *g)
 /* What that segment has of the hit: attempts and its end, or (`first`) whether it has its
  * decision. False: the search cannot go on as it is. */
 static bool
-join(struct run *r, struct reading *g, struct search_source *s, bool first, bool *found)
+join_source(struct run *r, struct reading *g, struct search_source *s, bool first, bool *found)
 {
 	struct index_hit ih;
 
@@ -337,7 +337,7 @@ join_later(struct run *r, struct reading *g, size_t of)
 		late = late || search_began(&all[i]) > g->h->at.time_ns + ENDS_WITHIN_NS;
 		if (late && !restart)
 			continue;
-		if (!join(r, g, &all[i], false, &found))
+		if (!join_source(r, g, &all[i], false, &found))
 			return false;
 	}
 	return true;
@@ -356,7 +356,7 @@ has_decision(struct run *r, struct reading *g, size_t of, bool *found)
 		int64_t from = ns ? search_began(&all[i]) : INT64_MIN;
 		if (of - i > 2 && from != INT64_MIN && ns < from - slack)
 			continue;
-		if (!join(r, g, &all[i], true, found))
+		if (!join_source(r, g, &all[i], true, found))
 			return false;
 		if (of - i >= 2 && from != INT64_MIN && ns > from + slack)
 			break;
@@ -421,7 +421,7 @@ by_place(const void *a, const void *b)
 }
 
 static const struct search_candidate *
-next_of(const struct run *r, const struct search_source *s)
+next_candidate_of(const struct run *r, const struct search_source *s)
 {
 	if (r->q->oldest)
 		return s->at < s->nhits ? &s->hit[s->at] : NULL;
@@ -440,7 +440,7 @@ next_source(struct run *r)
 		size_t best = r->all->n, soon = r->all->n;
 		int64_t time = 0, bound = 0;
 		for (size_t i = 0; i < r->all->n; i++) {
-			const struct search_candidate *c = next_of(r, &all[i]);
+			const struct search_candidate *c = next_candidate_of(r, &all[i]);
 			if (!all[i].searched) {
 				int64_t at = oldest ? all[i].from_ns : all[i].to_ns;
 				if (soon == r->all->n || (oldest ? at < bound : at >= bound)) {
@@ -491,7 +491,7 @@ let_out(struct run *r)
 }
 
 static int
-by_name(const void *a, const void *b)
+source_by_name(const void *a, const void *b)
 {
 	const struct search_source *x = a, *y = b;
 	int node = strcmp(x->seg.node, y->seg.node);
@@ -509,7 +509,7 @@ once(struct run *r)
 
 	while (!r->enough && (i = next_source(r)) < r->all->n) {
 		struct search_source *s = &r->all->source[i];
-		const struct search_candidate *next = next_of(r, s);
+		const struct search_candidate *next = next_candidate_of(r, s);
 		if (!next)
 			return; /* never */
 		const struct search_candidate c = *next;
@@ -546,7 +546,7 @@ search_run(const struct search *q, struct search_sources *all)
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	if (all->n)
-		qsort(all->source, all->n, sizeof(*all->source), by_name);
+		qsort(all->source, all->n, sizeof(*all->source), source_by_name);
 	search_bounds(q, all);
 	do {
 		r.anew = false;

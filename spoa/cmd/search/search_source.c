@@ -18,7 +18,7 @@
 #define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */
 
 static struct search_source *
-add(struct search_sources *all, const char *path, const char *journal)
+add_search_source(struct search_sources *all, const char *path, const char *journal)
 {
 	if (!mem_room(&all->source, &all->room, all->n + 1, sizeof(*all->source))) {
 		cmd_fail(SEARCH_WHAT, "out of memory");
@@ -140,7 +140,7 @@ add_parts(struct search_sources *all, size_t i)
 	snprintf(path, sizeof(path), "%s", all->source[i].path);
 	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
 	for (; (bytes = index_part_bytes(dir, seg.name, begin)) != 0; begin += bytes) {
-		struct search_source *s = add(all, path, journal);
+		struct search_source *s = add_search_source(all, path, journal);
 		if (!s)
 			return EXIT_CANNOT;
 		s->seg = seg;
@@ -184,7 +184,7 @@ search_add_journal(struct search_sources *all, const char *dir)
 			continue;
 		}
 		journal_segment_path(journal, seg, path);
-		struct search_source *s = add(all, path, journal);
+		struct search_source *s = add_search_source(all, path, journal);
 		if (!s) {
 			err = EXIT_CANNOT;
 			break;
@@ -203,7 +203,7 @@ search_add_journal(struct search_sources *all, const char *dir)
 int
 search_add_file(struct search_sources *all, const char *file)
 {
-	return add(all, file, NULL) ? 0 : EXIT_CANNOT;
+	return add_search_source(all, file, NULL) ? 0 : EXIT_CANNOT;
 }
 
 static void
@@ -230,7 +230,7 @@ search_add_streams(struct search_sources *all, const struct audit_args *a)
 		code = cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(to));
 	if (!code) {
-		struct search_source *s = add(all, path, NULL);
+		struct search_source *s = add_search_source(all, path, NULL);
 		int fd = s ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 		if (fd < 0 || index_segment_open(&s->s, fd, "a stream"))
 			code = cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));

@@ -124,7 +124,8 @@ by_configured(struct audit_args *a, struct search *q, struct span text, struct s
 }
 
 static int
-one(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
+search_one_text(
+	struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
 {
 	t->ntried = 0; /* the same keys each time */
 	if (t->nkeys)
@@ -138,7 +139,7 @@ search_texts(struct audit_args *a, struct search *q, struct search_texts *t)
 	int code = 0;
 
 	for (size_t i = 0; i < t->ntexts && !code; i++)
-		code = one(a, q, span_str(t->text[i]), t);
+		code = search_one_text(a, q, span_str(t->text[i]), t);
 	for (size_t i = 0; i < t->nfiles && !code; i++) {
 		struct buf b;
 		buf_init(&b, TEXT_MAX);
@@ -147,7 +148,7 @@ search_texts(struct audit_args *a, struct search *q, struct search_texts *t)
 			code = cmd_fail(SEARCH_WHAT, "--text-file %s: %s", t->file[i],
 				buf_failed(&b) ? "too long" : strerror(errno));
 		else
-			code = one(a, q, buf_view(&b), t);
+			code = search_one_text(a, q, buf_view(&b), t);
 		buf_free(&b);
 	}
 	return code;

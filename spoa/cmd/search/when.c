@@ -34,7 +34,7 @@ static const char *const months[] = { "january", "february", "march", "april", "
 
 /* Of a list of names: all of it, or its first three letters or more; n: none. */
 static size_t
-named(struct span w, const char *const *list, size_t n)
+word_in_list(struct span w, const char *const *list, size_t n)
 {
 	size_t i = 0;
 
@@ -50,7 +50,7 @@ is(struct span w, const char *text)
 }
 
 static bool
-fail(struct said *s, struct span word)
+fail_when(struct said *s, struct span word)
 {
 	buf_printf(s->why, "'%.*s': ", SPAN_ARG(s->whole));
 	if (word.n && word.n < s->whole.n)
@@ -112,7 +112,7 @@ to_utc(const struct cel_zone *z, int64_t local, int64_t *first, int64_t *last)
 
 /* A number of n digits (0: any) within bounds. */
 static bool
-digits(struct span w, size_t n, int64_t low, int64_t high, int64_t *out)
+digits_between(struct span w, size_t n, int64_t low, int64_t high, int64_t *out)
 {
 	if (!span_is_digits(w) || w.n > 12 || (n && w.n != n))
 		return false;
@@ -162,9 +162,10 @@ date_word(struct said *s, struct span w)
 
 	if (w.n != 7 && w.n != 10)
 		return false;
-	return digits(span_cut(w, 0, 4), 4, 1970, 2200, &year) && w.p[4] == '-' &&
-	       digits(span_cut(w, 5, 7), 2, 1, 12, &month) &&
-	       (w.n == 7 || (w.p[7] == '-' && digits(span_cut(w, 8, 10), 2, 1, 31, &day))) &&
+	return digits_between(span_cut(w, 0, 4), 4, 1970, 2200, &year) && w.p[4] == '-' &&
+	       digits_between(span_cut(w, 5, 7), 2, 1, 12, &month) &&
+	       (w.n == 7 ||
+		       (w.p[7] == '-' && digits_between(span_cut(w, 8, 10), 2, 1, 31, &day))) &&
 	       set_civil(s, year, month, day);
 }
 
@@ -189,12 +190,13 @@ time_word(struct said *s, struct span w)
 	if (!colon && !am && !pm)
 		return false;
 	part = span_next(&rest, ':');
-	if (part.n > 2 || !digits(part, 0, 0, am || pm ? 12 : 24, &h) || ((am || pm) && !h))
+	if (part.n > 2 || !digits_between(part, 0, 0, am || pm ? 12 : 24, &h) ||
+		((am || pm) && !h))
 		return false;
-	if (colon && !digits(span_next(&rest, ':'), 2, 0, 59, &m))
+	if (colon && !digits_between(span_next(&rest, ':'), 2, 0, 59, &m))
 		return false;
 	seconds = rest.n > 0;
-	if (seconds && !digits(rest, 2, 0, 59, &sec))
+	if (seconds && !digits_between(rest, 2, 0, 59, &sec))
 		return false;
 	if (am || pm)
 		h = h % 12 + (pm ? 12 : 0);
@@ -271,14 +273,14 @@ amount(const struct said *s, size_t at, int64_t *n, const struct unit **u)
 
 	while (d < w.n && is_digit(w.p[d]))
 		d++;
-	if (d && d < w.n && digits(span_cut(w, 0, d), 0, 0, 1000000, n) &&
+	if (d && d < w.n && digits_between(span_cut(w, 0, d), 0, 0, 1000000, n) &&
 		(*u = unit_of(span_cut(w, d, w.n))) != NULL)
 		return 1;
 	if (at + 1 >= s->n)
 		return 0;
 	if (is(w, "a") || is(w, "an") || is(w, "one"))
 		*n = 1;
-	else if (!digits(w, 0, 0, 1000000, n))
+	else if (!digits_between(w, 0, 0, 1000000, n))
 		return 0;
 	*u = unit_of(s->word[at + 1]);
 	return *u ? 2 : 0;
@@ -325,7 +327,7 @@ last_words(struct said *s)
 	if (++s->i == s->n)
 		return false;
 	struct span w = s->word[s->i];
-	size_t weekday = named(w, weekdays, 7);
+	size_t weekday = word_in_list(w, weekdays, 7);
 	if (weekday < 7) {
 		int64_t back = (day + 4 - (int64_t)weekday + 7) % 7;
 		return set_day(s, day - (back || this ? back : 7), 1);
@@ -375,19 +377,19 @@ month_words(struct said *s)
 	struct span w = s->word[s->i],
 		    next = s->i + 1 < s->n ? s->word[s->i + 1] : (struct span){ NULL, 0 };
 	int64_t day = 0, year = 0;
-	size_t month = named(w, months, 12);
+	size_t month = word_in_list(w, months, 12);
 	struct cel_civil c;
 
 	if (month < 12) {
-		if (!digits(next, 0, 1, 31, &day))
+		if (!digits_between(next, 0, 1, 31, &day))
 			return false;
 	} else {
-		month = named(next, months, 12);
-		if (month == 12 || !digits(w, 0, 1, 31, &day))
+		month = word_in_list(next, months, 12);
+		if (month == 12 || !digits_between(w, 0, 1, 31, &day))
 			return false;
 	}
 	s->i++;
-	if (s->i + 1 < s->n && digits(s->word[s->i + 1], 4, 1970, 2200, &year))
+	if (s->i + 1 < s->n && digits_between(s->word[s->i + 1], 4, 1970, 2200, &year))
 		s->i++;
 	if (year)
 		return set_civil(s, year, (int64_t)month + 1, day);
@@ -427,11 +429,13 @@ word(struct said *s)
 	}
 	if (is(w, "last") || is(w, "past") || is(w, "this"))
 		return last_words(s);
-	if (named(w, weekdays, 7) < 7) {
+	if (word_in_list(w, weekdays, 7) < 7) {
 		int64_t day = today(s);
-		return set_day(s, day - (day + 4 - (int64_t)named(w, weekdays, 7) + 7) % 7, 1);
+		return set_day(
+			s, day - (day + 4 - (int64_t)word_in_list(w, weekdays, 7) + 7) % 7, 1);
 	}
-	if (w.p[0] == '@' && s->n == 1 && digits(span_cut(w, 1, w.n), 10, 0, UNIX_MAX_S, &n)) {
+	if (w.p[0] == '@' && s->n == 1 &&
+		digits_between(span_cut(w, 1, w.n), 10, 0, UNIX_MAX_S, &n)) {
 		s->at_ns = n * SECOND_NS;
 		s->for_ns = SECOND_NS;
 		return true;
@@ -500,15 +504,15 @@ read_one(struct span text, struct said *s, const struct said *day, struct when *
 			s->word[s->n++] = w;
 	}
 	if (!s->n || rest.n)
-		return fail(s, rest);
+		return fail_when(s, rest);
 	for (; s->i < s->n; s->i++) {
 		if (!word(s)) /* i is at the word that made no sense */
-			return fail(s, s->word[s->i < s->n ? s->i : s->n - 1]);
+			return fail_when(s, s->word[s->i < s->n ? s->i : s->n - 1]);
 	}
 	if (!s->has_day && !s->has_time && !s->for_ns && !s->back)
-		return fail(s, s->whole);
+		return fail_when(s, s->whole);
 	if (s->has_time && (s->has_day ? s->days != 1 : s->for_ns || s->back))
-		return fail(s, s->whole);
+		return fail_when(s, s->whole);
 	if (s->has_time && !s->has_day && day && day->has_day) {
 		s->has_day = true;
 		s->day = day->day;
@@ -516,7 +520,7 @@ read_one(struct span text, struct said *s, const struct said *day, struct when *
 	}
 	if (resolve(s, out))
 		return true;
-	return s->why->n > had ? false : fail(s, s->whole);
+	return s->why->n > had ? false : fail_when(s, s->whole);
 }
 
 bool

@@ -100,7 +100,7 @@ put_score_classes(struct scan *s, double score)
 }
 
 static int
-put_json(struct scan *s, const struct scan_text *t)
+put_classified_json(struct scan *s, const struct scan_text *t)
 {
 	struct inject_result r = injection(s, t);
 
@@ -161,9 +161,9 @@ cmd_classify(int argc, char **argv)
 	arena_init(&a, 0, false);
 	buf_init(&why, 0);
 	const struct inject *j = inject_load(&a, NULL, &why);
-	int code =
-		j ? scan_input("classify", policy, jsonl, json ? put_json : put_underlined, j)
-		  : cmd_fail("classify", "%.*s", SPAN_ARG(buf_view(&why)));
+	int code = j ? scan_input("classify", policy, jsonl,
+			       json ? put_classified_json : put_underlined, j)
+		     : cmd_fail("classify", "%.*s", SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
 	arena_reset(&a);
 	return code;

@@ -90,7 +90,7 @@ show_one(const struct scan_rules *s, const char *name)
 }
 
 static int
-show(const struct scan_rules *s, const struct args *a)
+show_detectors(const struct scan_rules *s, const struct args *a)
 {
 	int code = EXIT_DONE;
 
@@ -102,7 +102,7 @@ show(const struct scan_rules *s, const struct args *a)
 }
 
 static int
-list(const struct scan_rules *s, const struct args *a)
+list_detectors(const struct scan_rules *s, const struct args *a)
 {
 	return detectors_list(s, a->markdown ? LIST_MARKDOWN
 				 : a->json   ? LIST_JSON
@@ -335,8 +335,8 @@ static const struct {
 	bool rules, some; /* needs rules; needs operands */
 	bool none;	  /* takes none */
 } verbs[] = {
-	{ "list", list, true, false, true },
-	{ "show", show, true, true, false },
+	{ "list", list_detectors, true, false, true },
+	{ "show", show_detectors, true, true, false },
 	{ "test", test, true, false, false },
 	{ "time", time_each, true, false, true },
 	{ "fingerprint", fingerprint, false, true, false },

@@ -46,7 +46,7 @@ scan_write(struct buf *out)
 
 /* As a request's texts are: JSON as what its escapes spell. */
 static int
-find(struct session *s, struct scan_text *t)
+find_in_text(struct session *s, struct scan_text *t)
 {
 	struct detect_options opt = scan_rules_options(s->s.with);
 	struct span said = t->text;
@@ -74,7 +74,7 @@ find(struct session *s, struct scan_text *t)
 static int
 one_text(struct session *s, struct scan_text *t)
 {
-	int err = find(s, t);
+	int err = find_in_text(s, t);
 
 	if (err)
 		return cmd_fail(s->command, "the text was not classified: %s", scan_why(err));
@@ -89,7 +89,7 @@ one_text(struct session *s, struct scan_text *t)
 
 /* The members "text" and "role" of the line's object. */
 static const char *
-read_line(struct session *s, struct scan_text *t)
+read_scan_line(struct session *s, struct scan_text *t)
 {
 	struct json *j = json_open(s->s.arena, t->line);
 	struct json_event ev;
@@ -132,7 +132,8 @@ json_line(void *arg, struct span line, size_t number)
 {
 	struct session *s = arg;
 	struct scan_text t = { .line = span_trim(line, "\r\n") };
-	const char *why = t.line.n > CAP_INPUT_BYTES ? err_str(ERR_LIMIT) : read_line(s, &t);
+	const char *why =
+		t.line.n > CAP_INPUT_BYTES ? err_str(ERR_LIMIT) : read_scan_line(s, &t);
 
 	return why ? cmd_fail(s->command, "line %zu: %s", number, why) : one_text(s, &t);
 }

@@ -29,7 +29,7 @@ static const struct {
 	{ SUM_SESSIONS, PRICE_SESSIONS } };
 
 static void
-read_line(void *arg, struct span line)
+read_price_record(void *arg, struct span line)
 {
 	struct check *c = arg;
 
@@ -39,7 +39,7 @@ read_line(void *arg, struct span line)
 
 /* A raw string of a record. */
 static struct span
-text_of(struct span raw, struct arena *a)
+usage_price_text(struct span raw, struct arena *a)
 {
 	json_t *v = raw.n ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL) : NULL;
 	struct span s = { NULL, 0 };
@@ -52,7 +52,7 @@ text_of(struct span raw, struct arena *a)
 
 /* That of the provider by any route of the policy; else as one of that name would have. */
 static const struct price_list *
-list_of(const struct policy *p, struct span route, struct span provider)
+price_list_of(const struct policy *p, struct span route, struct span provider)
 {
 	const struct price_list *found = NULL;
 
@@ -67,7 +67,7 @@ list_of(const struct policy *p, struct span route, struct span provider)
 }
 
 static void
-say(struct check *c, struct span route, struct span provider, struct span model,
+say_price(struct check *c, struct span route, struct span provider, struct span model,
 	const struct usage_group *g, const char *what)
 {
 	struct buf raw, shown;
@@ -92,8 +92,9 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 {
 	const struct policy *p = c->policy.p;
 	struct span key = span_of(g->key, g->n), raw = span_next(&key, '\0'),
-		    route = text_of(raw, a), provider = text_of(span_next(&key, '\0'), a),
-		    model = text_of(span_next(&key, '\0'), a);
+		    route = usage_price_text(raw, a),
+		    provider = usage_price_text(span_next(&key, '\0'), a),
+		    model = usage_price_text(span_next(&key, '\0'), a);
 	char what[96];
 
 	/* what rules refused is no model of ours */
@@ -101,9 +102,9 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 		return;
 	c->models++;
 	const struct price_row *row =
-		price_find(list_of(p, route, provider), model, clock_wall_ns());
+		price_find(price_list_of(p, route, provider), model, clock_wall_ns());
 	if (!row) {
-		say(c, route, provider, model, g,
+		say_price(c, route, provider, model, g,
 			p->unknown_price ? "no price of its own, unknown_price counts"
 					 : "no price");
 		return;
@@ -113,7 +114,7 @@ check_group(struct check *c, const struct usage_group *g, struct arena *a)
 			continue;
 		snprintf(what, sizeof(what), "%s: no price, but %llu were used",
 			price_names[pieces[i].kind], (unsigned long long)g->sum[pieces[i].sum]);
-		say(c, route, provider, model, g, what);
+		say_price(c, route, provider, model, g, what);
 	}
 }
 
@@ -173,7 +174,7 @@ check_prices(int argc, char **argv)
 		{ "journal", .text = &a.journal }, { "redis", .text = &a.redis },
 		{ "file", .text = &a.file }, { "config", .text = &a.config },
 		{ "c", .text = &a.config }, { .name = NULL } };
-	struct audit_sink to = { &c, read_line, NULL, NULL };
+	struct audit_sink to = { &c, read_price_record, NULL, NULL };
 	char **operands;
 	int code;
 

@@ -137,7 +137,7 @@ stem_of(struct span s)
 }
 
 static bool
-is_name(struct span s)
+is_price_name(struct span s)
 {
 	return s.n > 0 && s.n <= PRICE_PATTERN_MAX && span_is_alnum(s, "-._:/@");
 }
@@ -153,7 +153,7 @@ add_name(struct import *m, struct names *names, const char *provider, struct spa
 {
 	char key[PRICE_PATTERN_MAX + 32];
 
-	if (!is_name(s) || names->n == NAMES_MAX)
+	if (!is_price_name(s) || names->n == NAMES_MAX)
 		return;
 	for (size_t i = 0; i < names->n; i++)
 		if (span_eq(names->v[i], s))
@@ -503,7 +503,7 @@ list_of_line(struct span line)
 
 /* Apart: what is the person's, and what an import made. */
 static void
-read_lines(struct import *m, struct span text)
+read_price_lines(struct import *m, struct span text)
 {
 	struct span list = { NULL, 0 };
 
@@ -740,7 +740,7 @@ prices_import(int argc, char **argv)
 		buf_str(&text, "prices: 1\nproviders:\n");
 	else if (cmd_read_file(into, &text))
 		buf_clear(&text);
-	read_lines(&m, buf_view(&text));
+	read_price_lines(&m, buf_view(&text));
 	if (list && text.n && m.rows)
 		code = lay(&m, list, write, &fd);
 	if (fd >= 0) {

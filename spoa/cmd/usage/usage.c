@@ -19,7 +19,7 @@ struct reading {
 };
 
 static void
-read_line(void *arg, struct span line)
+read_usage_record(void *arg, struct span line)
 {
 	struct reading *r = arg;
 
@@ -60,7 +60,7 @@ read_by(struct usage_table *t, const char *by)
 }
 
 static int
-print(struct reading *r, enum usage_form form)
+print_usage(struct reading *r, enum usage_form form)
 {
 	struct buf out;
 
@@ -121,7 +121,7 @@ cmd_usage_sums(int argc, char **argv)
 		{ "journal", .text = &a.journal }, { "redis", .text = &a.redis },
 		{ "file", .text = &a.file }, { "config", .text = &a.config },
 		{ "c", .text = &a.config }, { .name = NULL } };
-	struct audit_sink to = { &r, read_line, NULL, NULL };
+	struct audit_sink to = { &r, read_usage_record, NULL, NULL };
 	char **operands;
 	int code;
 
@@ -141,7 +141,7 @@ cmd_usage_sums(int argc, char **argv)
 	else if (!code)
 		code = audit_read(&a, &to);
 	if (!code)
-		code = print(&r, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
+		code = print_usage(&r, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
 	free(r.page.row);
 	usage_table_free(&r.table);
 	arena_reset(&a.arena);

@@ -32,7 +32,7 @@ struct place {
 };
 
 static struct place
-place_of(const struct usage_group *g, enum usage_order order)
+page_place(const struct usage_group *g, enum usage_order order)
 {
 	struct place p = { { 0 }, span_of(g->key, g->n) };
 
@@ -58,8 +58,8 @@ place_order(const struct place *a, const struct place *b)
 static int
 in_order(const void *x, const void *y, void *order)
 {
-	struct place a = place_of(x, *(const enum usage_order *)order),
-		     b = place_of(y, *(const enum usage_order *)order);
+	struct place a = page_place(x, *(const enum usage_order *)order),
+		     b = page_place(y, *(const enum usage_order *)order);
 
 	return place_order(&a, &b);
 }
@@ -76,7 +76,7 @@ usage_sort(struct usage_table *t)
 /* ---- what matches ---- */
 
 static bool
-holds(struct span s, struct span what)
+page_holds(struct span s, struct span what)
 {
 	for (size_t i = 0; i + what.n <= s.n; i++) {
 		size_t k = 0;
@@ -101,7 +101,7 @@ matches(const struct usage_group *g, struct span what)
 				    : NULL;
 		if (!v && raw.n > 1 && raw.p[0] == '"')
 			raw = span_cut(raw, 1, raw.n - 1);
-		found = holds(v ? json_span(v) : raw, what);
+		found = page_holds(v ? json_span(v) : raw, what);
 		json_decref(v);
 	}
 	return found;
@@ -138,7 +138,7 @@ rows_in_order(const void *x, const void *y, void *order)
 
 /* A page is short: each group that is before its last one is put in its place. */
 static void
-insert(struct usage_page *p, const struct usage_group *g)
+insert_group(struct usage_page *p, const struct usage_group *g)
 {
 	size_t low = 0, high = p->n;
 
@@ -178,12 +178,12 @@ usage_paged(const struct usage_table *t, struct usage_page *p)
 		if (p->match && !matches(g, span_str(p->match)))
 			continue;
 		p->groups++;
-		at = place_of(g, p->order);
+		at = page_place(g, p->order);
 		if (p->after && place_order(&at, &after) <= 0)
 			continue;
 		left++;
 		if (paged)
-			insert(p, g);
+			insert_group(p, g);
 		else
 			p->row[p->n++] = g;
 	}
@@ -201,7 +201,7 @@ usage_cursor(const struct usage_page *p, struct buf *out)
 {
 	if (!p->more || !p->n)
 		return;
-	struct place last = place_of(p->row[p->n - 1], p->order);
+	struct place last = page_place(p->row[p->n - 1], p->order);
 	for (size_t i = 0; i < BY_MOST; i++)
 		buf_printf(out, "%llu%s", (unsigned long long)last.v[i],
 			i + 1 < BY_MOST ? "." : "/");

@@ -7,7 +7,7 @@
 
 /* The values of a group, decoded; a string that is none is shown as it is. */
 static void
-put_text(struct buf *out, struct span raw)
+put_usage_text(struct buf *out, struct span raw)
 {
 	json_t *v = raw.n ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL) : NULL;
 
@@ -61,7 +61,7 @@ with_other(const struct usage_table *t, const struct usage_page *p)
 }
 
 static void
-put_name(struct buf *out, struct span name)
+put_usage_name(struct buf *out, struct span name)
 {
 	size_t took = plain_put(out, name.n ? name : SPAN_LIT("-"), NAME_WIDTH - 2);
 
@@ -74,7 +74,7 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 	struct buf name;
 
 	for (size_t i = 0; i < t->nby; i++)
-		put_name(out, span_str(usage_dim_names[t->by[i]]));
+		put_usage_name(out, span_str(usage_dim_names[t->by[i]]));
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
 	buf_printf(out, "%18s\n", "US dollars");
@@ -87,12 +87,12 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 			if (g == p->n)
 				buf_str(&name, "(other)");
 			else
-				put_text(&name, next_value(&key));
-			put_name(out, buf_view(&name));
+				put_usage_text(&name, next_value(&key));
+			put_usage_name(out, buf_view(&name));
 		}
 		put_sums(out, u->sum);
 	}
-	put_name(out, SPAN_LIT("total"));
+	put_usage_name(out, SPAN_LIT("total"));
 	for (size_t i = 1; i < t->nby; i++)
 		buf_printf(out, "%*s", NAME_WIDTH, "");
 	put_sums(out, t->total);
@@ -150,7 +150,7 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 			if (g < other)
 				buf_str(&name, "(other)");
 			else
-				put_text(&name, next_value(&key));
+				put_usage_text(&name, next_value(&key));
 			buf_str(out, i ? "," : "");
 			put_cell(out, buf_view(&name));
 		}

@@ -60,7 +60,8 @@ open_segment(const struct reading *r, const struct journal_segment *seg, uint64_
 }
 
 static int
-read_lines(struct reading *r, const struct journal_segment *seg, uint64_t begin, uint64_t bytes)
+read_usage_lines(
+	struct reading *r, const struct journal_segment *seg, uint64_t begin, uint64_t bytes)
 {
 	struct index_segment s;
 	bool gone = false;
@@ -93,15 +94,15 @@ read_sums(
 		if (!err)
 			r->records += b.records;
 		else if (!r->lied)
-			code = read_lines(r, seg, begin + b.offset, b.bytes);
+			code = read_usage_lines(r, seg, begin + b.offset, b.bytes);
 	}
 	return code;
 }
 
 /* A segment, or a part of it, by its file of sums; *none: it has none. */
 static int
-read_part(struct reading *r, const struct journal_segment *seg, uint64_t begin, uint64_t bytes,
-	bool *none)
+read_usage_part(struct reading *r, const struct journal_segment *seg, uint64_t begin,
+	uint64_t bytes, bool *none)
 {
 	struct index_segment s;
 	struct buf why;
@@ -141,16 +142,17 @@ read_segment(struct reading *r, const struct journal_segment *seg,
 	int code = 0;
 
 	if (next) {
-		code = read_part(r, seg, 0, 0, &none);
-		return none && !code && !is_before(r, next) ? read_lines(r, seg, 0, 0) : code;
+		code = read_usage_part(r, seg, 0, 0, &none);
+		return none && !code && !is_before(r, next) ? read_usage_lines(r, seg, 0, 0)
+							    : code;
 	}
 	for (; !code && !r->lied && (bytes = index_part_bytes(r->dir, seg->name, begin)) != 0;
 		begin += bytes) {
-		code = read_part(r, seg, begin, bytes, &none);
+		code = read_usage_part(r, seg, begin, bytes, &none);
 		if (none && !code)
-			code = read_lines(r, seg, begin, bytes);
+			code = read_usage_lines(r, seg, begin, bytes);
 	}
-	return code || r->lied ? code : read_lines(r, seg, begin, 0);
+	return code || r->lied ? code : read_usage_lines(r, seg, begin, 0);
 }
 
 static int
@@ -171,7 +173,7 @@ read_journal(struct reading *r, struct buf *why)
 				next = &list.seg[k];
 		if (next && strcmp(next->node, seg->node) != 0)
 			next = NULL;
-		code = seg->ours ? read_segment(r, seg, next) : read_lines(r, seg, 0, 0);
+		code = seg->ours ? read_segment(r, seg, next) : read_usage_lines(r, seg, 0, 0);
 	}
 	journal_list_free(&list);
 	return code;

@@ -48,13 +48,13 @@ auth_now_s(struct auth *a)
 /* ---- fields ---- */
 
 static void
-add(struct auth_fields *out, const char *name, struct span value)
+add_auth_field(struct auth_fields *out, const char *name, struct span value)
 {
 	out->field[out->n++] = (struct http_field){ span_str(name), value };
 }
 
 static int
-sign(struct auth *a, struct arena *arena, const struct cell_value *v,
+sign_request(struct auth *a, struct arena *arena, const struct cell_value *v,
 	const struct http_head *head, const unsigned char *body, struct auth_fields *out)
 {
 	const struct sigv4_keys keys = { cell_part(v, 0), cell_part(v, 1), cell_part(v, 2) };
@@ -64,12 +64,12 @@ sign(struct auth *a, struct arena *arena, const struct cell_value *v,
 
 	if (err)
 		return err;
-	add(out, CREDENTIAL_SET "authorization", h.authorization);
+	add_auth_field(out, CREDENTIAL_SET "authorization", h.authorization);
 	/* No credentials: HAProxy deletes neither. */
-	add(out, "x-amz-date", h.date);
-	add(out, "x-amz-content-sha256", h.content_sha256);
+	add_auth_field(out, "x-amz-date", h.date);
+	add_auth_field(out, "x-amz-content-sha256", h.content_sha256);
 	if (h.token.n)
-		add(out, CREDENTIAL_SET "x-amz-security-token", h.token);
+		add_auth_field(out, CREDENTIAL_SET "x-amz-security-token", h.token);
 	return 0;
 }
 
@@ -87,10 +87,10 @@ auth_fields(struct auth *a, struct arena *arena, const struct http_head *head,
 	if (v.n[0] == 0) {
 		err = ERR_CLOSED;
 	} else if (a->c->kind == BY_SIGV4) {
-		err = sign(a, arena, &v, head, body, out);
+		err = sign_request(a, arena, &v, head, body, out);
 	} else {
 		const char *header = a->c->header ? a->c->header : "authorization";
-		add(out, arena_printf(arena, CREDENTIAL_SET "%s", header).p,
+		add_auth_field(out, arena_printf(arena, CREDENTIAL_SET "%s", header).p,
 			arena_dup(arena, cell_part(&v, 0)));
 	}
 	sodium_memzero(&v, sizeof(v));
@@ -128,7 +128,7 @@ auth_clock(struct auth *a, struct span date, const char *by)
 
 /* Once in a while: a provider that says 401 to all must not have us fetch for each. */
 static bool
-drop(struct auth *a, unsigned generation)
+drop_auth(struct auth *a, unsigned generation)
 {
 	uint64_t now = clock_mono_us(), last = atomic_load(&a->dropped_us);
 
@@ -151,5 +151,5 @@ auth_refused(struct auth *a, unsigned generation, const struct http_head *head)
 		return head->status == 403 && clock_may_be_why(head) &&
 		       http_field_one(head, "date", &date) == 1 &&
 		       auth_clock(a, date, "provider");
-	return head->status == 401 && auth_fetches(a) && drop(a, generation);
+	return head->status == 401 && auth_fetches(a) && drop_auth(a, generation);
 }

@@ -47,7 +47,7 @@ struct auths {
 /* ---- values ---- */
 
 static void
-publish(struct auth *a, struct span x, struct span y, struct span z, uint64_t until_us)
+publish_auth(struct auth *a, struct span x, struct span y, struct span z, uint64_t until_us)
 {
 	const struct span parts[CELL_PARTS] = { x, y, z };
 
@@ -58,19 +58,19 @@ publish(struct auth *a, struct span x, struct span y, struct span z, uint64_t un
 
 /* What the file says is the value itself. */
 static void
-take(struct auth *a, const struct material *m)
+take_material(struct auth *a, const struct material *m)
 {
 	struct span none = { NULL, 0 };
 
 	memcpy(a->hash, m->hash, sizeof(a->hash));
 	if (a->c->kind == BY_SIGV4)
-		publish(a, m->keys.id, m->keys.secret, m->keys.token, FOR_EVER);
+		publish_auth(a, m->keys.id, m->keys.secret, m->keys.token, FOR_EVER);
 	else if (!auth_fetches(a))
-		publish(a, m->text, none, none, FOR_EVER);
+		publish_auth(a, m->text, none, none, FOR_EVER);
 }
 
 static void
-tell(const struct auth *a)
+tell_auth(const struct auth *a)
 {
 	void (*told)(void *arg, const char *provider) =
 		atomic_load_explicit(&a->all->told, memory_order_acquire);
@@ -110,7 +110,7 @@ say_expired(struct auth *a)
 }
 
 static void
-failed(struct auth *a, const char *why, int status)
+auth_failed(struct auth *a, const char *why, int status)
 {
 	uint64_t now = clock_mono_us(), until = atomic_load(&a->until_us);
 
@@ -130,7 +130,7 @@ failed(struct auth *a, const char *why, int status)
 
 /* Nobody but the operator can help. */
 static void
-refused(struct auth *a, const char *code, int status)
+token_refused(struct auth *a, const char *code, int status)
 {
 	metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
 	a->final = true;
@@ -152,14 +152,14 @@ accepted(struct auth *a, const struct token_answer *t)
 	char value[CAP_CREDENTIAL_BYTES + 1];
 	int n = snprintf(value, sizeof(value), "Bearer %.*s", SPAN_ARG(t->token));
 
-	publish(a, span_of(value, (size_t)n), none, none, a->asked_us + life_us);
+	publish_auth(a, span_of(value, (size_t)n), none, none, a->asked_us + life_us);
 	sodium_memzero(value, sizeof(value));
 	metric_inc(a->all->metrics, M_CREDENTIALS_FETCHED);
 	log_event(a->failing || a->expired_said ? LOG_INFO : LOG_DEBUG, "credential.fetched",
 		LS("provider", a->c->provider), LI("seconds", t->seconds));
 	a->failing = a->final = a->expired_said = a->clock_tried = false;
 	a->backoff_us = 0;
-	tell(a);
+	tell_auth(a);
 	again_after(a, life_us / 5 * 4);
 }
 
@@ -175,7 +175,7 @@ take_answer(struct auth *a, const struct http_answer *got)
 		if (token_answer(got->body, &arena, &t, &why) == 0)
 			accepted(a, &t);
 		else
-			failed(a, why, got->status);
+			auth_failed(a, why, got->status);
 	} else if (got->status >= 400 && got->status < 500 &&
 		   (code = token_refusal(got->body, &arena))) {
 		/* An assertion that is not of now may be our clock's fault. */
@@ -184,22 +184,22 @@ take_answer(struct auth *a, const struct http_answer *got)
 			a->clock_tried = true;
 			again_after(a, 1);
 		} else {
-			refused(a, code, got->status);
+			token_refused(a, code, got->status);
 		}
 	} else {
-		failed(a, "an answer that is not 200", got->status);
+		auth_failed(a, "an answer that is not 200", got->status);
 	}
 	arena_reset(&arena);
 }
 
 static void
-on_answer(void *arg, const struct http_answer *got)
+on_auth_answer(void *arg, const struct http_answer *got)
 {
 	struct auth *a = TAGGED(auth, arg);
 
 	a->call = NULL;
 	if (got->err)
-		failed(a, got->why, 0);
+		auth_failed(a, got->why, 0);
 	else
 		take_answer(a, got);
 	atomic_store(&a->tried, true);
@@ -231,11 +231,12 @@ fetch(struct auth *a)
 	if (!err) {
 		memcpy(a->hash, m.hash, sizeof(a->hash));
 		a->asked_us = clock_mono_us();
-		a->call = http_call(a->all->client, &o, on_answer, a);
+		a->call = http_call(a->all->client, &o, on_auth_answer, a);
 	}
 	if (!a->call) {
 		buf_putc(&why, '\0');
-		failed(a, err && why.n > 1 ? buf_view(&why).p : "it could not be asked", 0);
+		auth_failed(
+			a, err && why.n > 1 ? buf_view(&why).p : "it could not be asked", 0);
 		atomic_store(&a->tried, true);
 	}
 	material_free(&m);
@@ -244,7 +245,7 @@ fetch(struct auth *a)
 }
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_auth_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct auth *a = TAGGED(auth, w->data);
 
@@ -285,9 +286,9 @@ read_again(struct auth *a)
 		a->unusable[0] = 0;
 		a->final = false;
 		a->backoff_us = 0;
-		take(a, &m);
+		take_material(a, &m);
 		log_event(LOG_INFO, "credential.replaced", LS("provider", a->c->provider));
-		tell(a);
+		tell_auth(a);
 		if (auth_fetches(a)) {
 			http_call_cancel(&a->call); /* with what the file said before */
 			fetch(a);
@@ -332,7 +333,7 @@ watch_all(struct auths *s)
 /* ---- the thread ---- */
 
 static void
-destroy(struct auth *a)
+auth_destroy(struct auth *a)
 {
 	if (a->all->loop)
 		ev_timer_stop(a->all->loop, &a->timer);
@@ -344,7 +345,7 @@ destroy(struct auth *a)
 }
 
 static void
-on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+on_auth_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 {
 	struct auths *s = TAGGED(auths, w->data);
 	bool changed = false;
@@ -354,7 +355,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 		struct auth *a = *at;
 		if (a->refs == 0) {
 			*at = a->next;
-			destroy(a);
+			auth_destroy(a);
 			changed = true;
 			continue;
 		}
@@ -376,7 +377,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 }
 
 static void *
-run(void *arg)
+auths_run(void *arg)
 {
 	struct auths *s = TAGGED(auths, arg);
 
@@ -404,7 +405,7 @@ start(struct auths *s)
 	if (s->running)
 		return true;
 	if (!s->loop && (s->loop = ev_loop_new(0))) {
-		ev_async_init(&s->wake, on_wake);
+		ev_async_init(&s->wake, on_auth_wake);
 		s->wake.data = s;
 		ev_async_start(s->loop, &s->wake);
 	}
@@ -412,7 +413,7 @@ start(struct auths *s)
 		s->client = http_client_new(s->loop, 4);
 	if (s->client && !s->watch)
 		s->watch = watch_new(s->loop, on_change, s);
-	s->running = s->watch && thread_start(&s->thread, "tg-credentials", run, s) == 0;
+	s->running = s->watch && thread_start(&s->thread, "tg-credentials", auths_run, s) == 0;
 	return s->running;
 }
 
@@ -439,7 +440,7 @@ auths_free(struct auths **sp)
 	auths_stop(s);
 	for (struct auth *a = s->first, *next; a; a = next) {
 		next = a->next;
-		destroy(a);
+		auth_destroy(a);
 	}
 	watch_free(&s->watch);
 	http_client_free(&s->client);
@@ -471,7 +472,7 @@ auths_first(struct auths *s, uint64_t wait_us)
 /* ---- opening ---- */
 
 static struct auth *
-make(struct auths *s, const struct provider_credential *c, struct buf *why)
+make_auth(struct auths *s, const struct provider_credential *c, struct buf *why)
 {
 	struct auth *a = calloc(1, sizeof(*a));
 	struct material m;
@@ -482,12 +483,12 @@ make(struct auths *s, const struct provider_credential *c, struct buf *why)
 	a->all = s;
 	a->read_ns = clock_wall_ns();
 	arena_init(&a->a, 0, true);
-	ev_timer_init(&a->timer, on_timer, 0., 0.);
+	ev_timer_init(&a->timer, on_auth_timer, 0., 0.);
 	a->timer.data = a;
 	a->c = credential_copy(&a->a, c);
 	int err = a->c ? material_read(c, &m, why) : ERR_NOMEM;
 	if (a->c && !err)
-		take(a, &m);
+		take_material(a, &m);
 	if (a->c)
 		material_free(&m);
 	if (err) {
@@ -517,7 +518,7 @@ auth_open(struct auths *s, const struct provider_credential *c, struct buf *why)
 	if (a)
 		atomic_store(&a->asked, true);
 	else if (start(s))
-		a = make(s, c, why);
+		a = make_auth(s, c, why);
 	if (a)
 		a->refs++;
 	pthread_mutex_unlock(&s->lock);

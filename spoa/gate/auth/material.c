@@ -131,7 +131,7 @@ private_key(struct span pem, struct material *m, const char **why)
 
 /* What goes into a claim or a header stays as it is there. */
 static bool
-plain(struct span s)
+is_plain_material(struct span s)
 {
 	return visible(s, 1024) && !memchr(s.p, '"', s.n) && !memchr(s.p, '\\', s.n);
 }
@@ -169,12 +169,12 @@ account_parse(struct span text, struct material *m, const char **why)
 	}
 	if (ev.tok != JSON_OBJECT_END || json_next(j, &ev) != JSON_END)
 		return ERR_SYNTAX;
-	*why = !span_is(type, "service_account") ? "its type is not service_account"
-	       : !plain(m->email)		 ? "client_email is missing or no address"
-	       : !plain(m->kid)			 ? "private_key_id is missing or no name"
-	       : !plain(m->token_uri)		 ? "token_uri is missing or no URL"
-	       : !pem.n				 ? "private_key is missing"
-						 : NULL;
+	*why = !span_is(type, "service_account")  ? "its type is not service_account"
+	       : !is_plain_material(m->email)	  ? "client_email is missing or no address"
+	       : !is_plain_material(m->kid)	  ? "private_key_id is missing or no name"
+	       : !is_plain_material(m->token_uri) ? "token_uri is missing or no URL"
+	       : !pem.n				  ? "private_key is missing"
+						  : NULL;
 	return *why ? ERR_SYNTAX : private_key(pem, m, why);
 }
 

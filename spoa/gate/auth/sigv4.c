@@ -133,7 +133,7 @@ place_order(const void *x, const void *y)
 }
 
 static void
-put_name(struct buf *b, struct span name)
+put_sigv4_name(struct buf *b, struct span name)
 {
 	for (size_t i = 0; i < name.n; i++)
 		buf_putc(b, lower(name.p[i]));
@@ -141,7 +141,7 @@ put_name(struct buf *b, struct span name)
 
 /* Trimmed, and of blanks in a row one. */
 static void
-put_value(struct buf *b, struct span value)
+put_sigv4_value(struct buf *b, struct span value)
 {
 	bool blank = false;
 
@@ -173,12 +173,12 @@ put_fields(struct buf *b, struct buf *names, const struct sigv4_request *q)
 			buf_putc(b, ',');
 		} else {
 			buf_str(b, i ? "\n" : "");
-			put_name(b, v[i].f->name);
+			put_sigv4_name(b, v[i].f->name);
 			buf_putc(b, ':');
 			buf_str(names, i ? ";" : "");
-			put_name(names, v[i].f->name);
+			put_sigv4_name(names, v[i].f->name);
 		}
-		put_value(b, v[i].f->value);
+		put_sigv4_value(b, v[i].f->value);
 	}
 	buf_str(b, q->nfields ? "\n" : "");
 	return 0;
@@ -196,7 +196,7 @@ mac(unsigned char out[SHA256_BYTES], const void *key, size_t nkey, struct span t
 }
 
 static void
-sign(const struct sigv4_keys *keys, const struct sigv4_scope *scope, struct span day,
+sign_sigv4(const struct sigv4_keys *keys, const struct sigv4_scope *scope, struct span day,
 	struct span text, char out[SIGV4_HEX])
 {
 	unsigned char k[SHA256_BYTES], first[KEY_BYTES + 4] = "AWS4";
@@ -243,7 +243,7 @@ sigv4_signature(struct arena *a, const struct sigv4_keys *keys, const struct sig
 		buf_printf(&b, ALGORITHM "\n%s\n%.*s/%s/%s/aws4_request\n", date, SPAN_ARG(day),
 			scope->region, scope->service);
 		buf_hex(&b, hash, sizeof(hash));
-		sign(keys, scope, day, buf_view(&b), out);
+		sign_sigv4(keys, scope, day, buf_view(&b), out);
 		*signed_names = arena_dup(a, buf_view(&names));
 		err = arena_failed(a) || buf_failed(&b) ? ERR_NOMEM : 0;
 	}

@@ -39,7 +39,7 @@ wrong(struct reader *r, const char *name, const char *what)
 
 /* One line that a listing, a record and a header can show. */
 static bool
-is_plain(struct span s)
+is_plain_entry(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
@@ -48,11 +48,11 @@ is_plain(struct span s)
 }
 
 static const char *
-text_of(struct reader *r, const char *name, json_t *v)
+entry_text(struct reader *r, const char *name, json_t *v)
 {
 	struct span s = json_span(v);
 
-	if (!json_is_string(v) || !is_plain(s)) {
+	if (!json_is_string(v) || !is_plain_entry(s)) {
 		wrong(r, name, "a text without control characters is expected");
 		return "";
 	}
@@ -65,7 +65,7 @@ read_text_of(struct reader *r, const char *name)
 {
 	json_t *v = json_object_get(r->object, name);
 
-	return v ? text_of(r, name, v) : "";
+	return v ? entry_text(r, name, v) : "";
 }
 
 static int64_t
@@ -93,7 +93,7 @@ read_list_of(struct reader *r, const char *name, const char ***out, size_t *coun
 		return;
 	}
 	*out = arena_array(&r->e->arena, json_array_size(v), sizeof(**out));
-	json_array_foreach(v, i, one) if (*out)(*out)[(*count)++] = text_of(r, name, one);
+	json_array_foreach(v, i, one) if (*out)(*out)[(*count)++] = entry_text(r, name, one);
 }
 
 static int64_t
@@ -132,7 +132,7 @@ check_limits(struct reader *r, const struct apikey *k)
 }
 
 static void
-read_key(struct reader *r)
+read_entry_key(struct reader *r)
 {
 	struct apikey *k = &r->e->key;
 	struct span hash = json_span(json_object_get(r->object, "sha256"));
@@ -182,14 +182,14 @@ read_limit(struct reader *r)
 	json_object_foreach(pairs, name, v)
 	{
 		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {
-			wrong(r, is_plain(span_str(name)) ? name : "for",
+			wrong(r, is_plain_entry(span_str(name)) ? name : "for",
 				"person, agent, department, team, tier, key, model "
 				"and route are accepted");
 			break;
 		}
 		l->pairs[l->npairs++] =
 			(struct live_pair){ arena_dup(&r->e->arena, span_str(name)),
-				span_str(text_of(r, "for", v)) };
+				span_str(entry_text(r, "for", v)) };
 	}
 	if (!json_object_get(r->object, "to"))
 		wrong(r, "to", "is missing: how much may it be?");
@@ -248,7 +248,7 @@ entry_of(json_t *object, struct span text, struct buf *why)
 		wrong(&r, "kind", "key or limit is expected");
 	e->kind = i == 1 ? LIVE_LIMIT : LIVE_KEY;
 	if (i == 0)
-		read_key(&r);
+		read_entry_key(&r);
 	else if (i == 1)
 		read_limit(&r);
 	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=

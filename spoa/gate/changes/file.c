@@ -44,7 +44,7 @@ write_all(int fd, struct span s, off_t at)
 }
 
 static bool
-read_lines(struct live_file *f, struct span text,
+read_live_lines(struct live_file *f, struct span text,
 	bool (*each)(void *arg, struct span line, struct buf *why), void *arg, size_t *lines,
 	struct buf *why)
 {
@@ -106,7 +106,7 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 		; /* a new file is there after a power cut only where that was done */
 	else if ((err = buf_fd(&text, f->fd)))
 		buf_printf(why, "%s: %s", name, err == ERR_IO ? strerror(errno) : err_str(err));
-	else if (!read_lines(f, buf_view(&text), each, arg, lines, why))
+	else if (!read_live_lines(f, buf_view(&text), each, arg, lines, why))
 		err = ERR_SYNTAX;
 	buf_free(&text);
 	if (err)

@@ -16,7 +16,7 @@ field_of(const void *list, size_t at)
 }
 
 static size_t
-place_of(const struct gone_list *g, const char *field, bool *found)
+gone_place(const struct gone_list *g, const char *field, bool *found)
 {
 	return field_place(g, g->n, field_of, field, found);
 }
@@ -25,7 +25,7 @@ const struct gone *
 gone_find(const struct gone_list *g, const char *field)
 {
 	bool found;
-	size_t at = place_of(g, field, &found);
+	size_t at = gone_place(g, field, &found);
 
 	return found ? &g->v[at] : NULL;
 }
@@ -40,7 +40,7 @@ int
 gone_add(struct gone_list *g, const struct gone *one)
 {
 	bool found;
-	size_t at = place_of(g, one->field, &found);
+	size_t at = gone_place(g, one->field, &found);
 
 	if (found) {
 		g->v[at] = *one;
@@ -60,7 +60,7 @@ void
 gone_drop(struct gone_list *g, const char *field)
 {
 	bool found;
-	size_t at = place_of(g, field, &found);
+	size_t at = gone_place(g, field, &found);
 
 	if (found)
 		memmove(g->v + at, g->v + at + 1, (--g->n - at) * sizeof(*g->v));

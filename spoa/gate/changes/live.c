@@ -357,7 +357,7 @@ take_gone(struct live *l, const struct gone *one, struct buf *why)
 }
 
 static bool
-read_line(void *arg, struct span line, struct buf *why)
+read_live_line(void *arg, struct span line, struct buf *why)
 {
 	struct live *l = arg;
 	json_t *o = live_verify(line, l->key, why);
@@ -384,7 +384,7 @@ live_open(const char *file, const char *node, const unsigned char key[SHA256_BYT
 	l->node = node;
 	l->metrics = m;
 	l->kept = true;
-	l->file = live_file_open(file, read_line, l, &lines, &l->begun, why);
+	l->file = live_file_open(file, read_live_line, l, &lines, &l->begun, why);
 	if (l->file && lines > 2 * (l->n + l->gone.n) + 64) { /* most of it is of old */
 		l->kept = false;
 		live_keep(l, span_of(NULL, 0));

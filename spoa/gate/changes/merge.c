@@ -28,7 +28,7 @@ by_hash(const void *x, const void *y)
 }
 
 static void
-refuse(const struct live *l, struct refusals *r, struct live_item *item, struct span why)
+refuse_item(const struct live *l, struct refusals *r, struct live_item *item, struct span why)
 {
 	uint64_t h = span_hash(item->field) * 31 + span_hash(item->text);
 
@@ -146,7 +146,7 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	if (!gone && o)
 		e = live_entry_read(item->text, field, l->key, &why);
 	if (!gone && !e)
-		refuse(l, refused, item, buf_view(&why));
+		refuse_item(l, refused, item, buf_view(&why));
 	buf_free(&why);
 	return e;
 }

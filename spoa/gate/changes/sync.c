@@ -55,7 +55,7 @@ struct live_sync {
 /* ---- what Redis says ---- */
 
 static void
-hang_up(struct live_sync *s, const char *why)
+hang_up_live(struct live_sync *s, const char *why)
 {
 	if (!s->said)
 		log_event(LOG_WARN, "live.away", LS("why", why));
@@ -112,7 +112,7 @@ put_right(struct live_sync *s, const char *key, char why[160])
 
 /* The reply, or NULL after a failure: hung up. argv[1] is the key. */
 static redisReply *
-ask(struct live_sync *s, int argc, const char **argv, const size_t *lens)
+ask_live_redis(struct live_sync *s, int argc, const char **argv, const size_t *lens)
 {
 	char why[160], all[260];
 	redisReply *r = try(s, argc, argv, lens, why);
@@ -123,7 +123,7 @@ ask(struct live_sync *s, int argc, const char **argv, const size_t *lens)
 		return r;
 	snprintf(all, sizeof(all), "%s%s%s", s->redis->err ? "" : argv[1],
 		s->redis->err ? "" : ": ", why);
-	hang_up(s, all);
+	hang_up_live(s, all);
 	return NULL;
 }
 
@@ -132,7 +132,7 @@ static bool
 read_version(struct live_sync *s, long long *version)
 {
 	const char *argv[] = { "GET", LIVE_VERSION_KEY };
-	redisReply *r = ask(s, 2, argv, NULL);
+	redisReply *r = ask_live_redis(s, 2, argv, NULL);
 	char why[160];
 	uint64_t n = 0;
 
@@ -144,7 +144,7 @@ read_version(struct live_sync *s, long long *version)
 	*version = (long long)n;
 	if (ok || put_right(s, LIVE_VERSION_KEY, why))
 		return true;
-	hang_up(s, why);
+	hang_up_live(s, why);
 	return false;
 }
 
@@ -193,7 +193,7 @@ drop_flush(struct live_sync *s, struct drop *d)
 {
 	if (d->argc <= 2)
 		return true;
-	redisReply *r = ask(s, d->argc, d->argv, d->lens);
+	redisReply *r = ask_live_redis(s, d->argc, d->argv, d->lens);
 	d->argc = 2;
 	if (r)
 		freeReplyObject(r);
@@ -259,7 +259,7 @@ read_entries(struct live_sync *s, struct found *f)
 
 	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
 	do {
-		redisReply *r = ask(s, 5, argv, NULL);
+		redisReply *r = ask_live_redis(s, 5, argv, NULL);
 		if (!r)
 			return false;
 		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
@@ -306,7 +306,7 @@ struct told {
 };
 
 static void
-append(struct told *t, int argc, const char **argv, const size_t *lens)
+append_live_command(struct told *t, int argc, const char **argv, const size_t *lens)
 {
 	t->n++;
 	if (redisAppendCommandArgv(t->redis, argc, argv, lens) != REDIS_OK)
@@ -319,8 +319,8 @@ append_change(struct told *t, int argc, const char **argv, const size_t *lens)
 	const char *multi[] = { "MULTI" };
 
 	if (t->n == 0)
-		append(t, 1, multi, NULL);
-	append(t, argc, argv, lens);
+		append_live_command(t, 1, multi, NULL);
+	append_live_command(t, argc, argv, lens);
 }
 
 static void
@@ -354,7 +354,7 @@ remove_stale(struct live_sync *s, const struct found *f, struct told *t)
 /* What is not among what was found; f NULL: nothing was read, what was put here since.
  * *version: after it, where this changed something. */
 static bool
-tell(struct live_sync *s, const struct found *f, long long *version)
+tell_live(struct live_sync *s, const struct found *f, long long *version)
 {
 	const char *incr[] = { "INCR", LIVE_VERSION_KEY }, *exec[] = { "EXEC" };
 	struct told t = { .redis = s->redis };
@@ -368,8 +368,8 @@ tell(struct live_sync *s, const struct found *f, long long *version)
 		remove_stale(s, f, &t);
 	if (t.n == 0)
 		return true;
-	append(&t, 2, incr, NULL);
-	append(&t, 1, exec, NULL);
+	append_live_command(&t, 2, incr, NULL);
+	append_live_command(&t, 1, exec, NULL);
 	for (size_t i = 0; i < t.n && !t.failed; i++) {
 		if (r)
 			freeReplyObject(r);
@@ -393,9 +393,10 @@ tell(struct live_sync *s, const struct found *f, long long *version)
 	t.failed = t.failed || r->type != REDIS_REPLY_ARRAY || !r->elements ||
 		   r->element[r->elements - 1]->type != REDIS_REPLY_INTEGER;
 	if (t.failed) {
-		hang_up(s, refused			       ? refused
-			   : r && r->type == REDIS_REPLY_ERROR ? r->str
-							       : redis_sync_error(s->redis));
+		hang_up_live(s, refused ? refused
+				: r && r->type == REDIS_REPLY_ERROR
+					? r->str
+					: redis_sync_error(s->redis));
 	} else {
 		long long now = r->element[r->elements - 1]->integer;
 		*version = now == *version + 1 ? now : -1; /* somebody else wrote too */
@@ -435,7 +436,7 @@ mark(struct live_sync *s)
 	const char *set[] = { "HSETNX", LIVE_NODES_KEY, node, when };
 
 	clock_rfc3339(clock_wall_ns(), when);
-	redisReply *r = ask(s, 4, set, NULL);
+	redisReply *r = ask_live_redis(s, 4, set, NULL);
 	if (!r)
 		return false;
 	if (!s->marked)
@@ -448,7 +449,7 @@ mark(struct live_sync *s)
 /* ---- passes ---- */
 
 static bool
-dial(struct live_sync *s)
+dial_live(struct live_sync *s)
 {
 	struct buf why;
 
@@ -459,25 +460,25 @@ dial(struct live_sync *s)
 	s->redis = redis_dial(&s->options, span_str(LIVE_VERSION_KEY), COMMAND_US, &why);
 	buf_putc(&why, '\0');
 	if (!s->redis)
-		hang_up(s, buf_view(&why).p);
+		hang_up_live(s, buf_view(&why).p);
 	buf_free(&why);
 	return s->redis != NULL;
 }
 
 /* False: Redis is away. */
 static bool
-pass(struct live_sync *s, uint64_t changes)
+live_turn(struct live_sync *s, uint64_t changes)
 {
 	uint64_t now = clock_mono_us();
 	struct found f = { .n = 0 };
 	long long version;
 	size_t older;
 
-	if (!dial(s) || !read_version(s, &version))
+	if (!dial_live(s) || !read_version(s, &version))
 		return false;
 	/* Redis has what it had as it was read: only what is new here is told. */
 	if (version == s->version && now - s->read_us < FULL_US) {
-		bool told = changes == s->known || tell(s, NULL, &s->version);
+		bool told = changes == s->known || tell_live(s, NULL, &s->version);
 		s->version = told ? s->version : -1;
 		return told;
 	}
@@ -485,7 +486,7 @@ pass(struct live_sync *s, uint64_t changes)
 	bool ok = read_entries(s, &f);
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
-	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell(s, &f, &version);
+	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell_live(s, &f, &version);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;
@@ -506,7 +507,7 @@ rest(struct live_sync *s)
 }
 
 static void *
-run(void *arg)
+live_sync_run(void *arg)
 {
 	struct live_sync *s = arg;
 
@@ -515,11 +516,11 @@ run(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		uint64_t changes = live_changes(s->live);
 		s->again = s->second = false;
-		bool up = pass(s, changes);
+		bool up = live_turn(s, changes);
 		if (s->again) {
 			s->version = -1;
 			s->second = true;
-			up = pass(s, changes);
+			up = live_turn(s, changes);
 		}
 		pthread_mutex_lock(&s->lock);
 		if (up && !s->up)
@@ -600,7 +601,7 @@ live_sync_past(struct live_sync *s, size_t *entries)
 /* ---- life ---- */
 
 static void
-destroy(struct live_sync **sp)
+live_sync_destroy(struct live_sync **sp)
 {
 	struct live_sync *s = *sp;
 
@@ -631,11 +632,11 @@ live_sync_start(struct live *l, const struct redis_options *redis, struct buf *w
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
 	s->options = *redis;
-	if (thread_start(&s->thread, "tg-live", run, s))
+	if (thread_start(&s->thread, "tg-live", live_sync_run, s))
 		buf_str(why, err_str(ERR_NOMEM));
 	else
 		return s;
-	destroy(&s);
+	live_sync_destroy(&s);
 	return NULL;
 }
 
@@ -651,5 +652,5 @@ live_sync_stop(struct live_sync **sp)
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
-	destroy(sp);
+	live_sync_destroy(sp);
 }

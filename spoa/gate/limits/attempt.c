@@ -6,7 +6,7 @@
 
 /* At most three digits in front of anything else; 0: none. */
 static unsigned
-number(struct span s)
+number_in_header(struct span s)
 {
 	size_t digits = span_past(s, 0, is_digit);
 	uint64_t v;
@@ -23,15 +23,15 @@ request_attempt(const struct request *r)
 
 	/* OpenAI's and Anthropic's count repeats. */
 	if (http_field_one(&r->in.head, "x-stainless-retry-count", &v) > 0)
-		return number(v) + 1;
+		return number_in_header(v) + 1;
 	/* amz-sdk-request: attempt=2; max=3 */
 	if (http_field_one(&r->in.head, "amz-sdk-request", &v) <= 0)
 		return 1;
 	while (v.n) {
 		struct span part = span_trim(span_next(&v, ';'), " \t");
 		if (span_starts(part, SPAN_LIT("attempt=")))
-			return number(span_cut(part, 8, part.n)) > 1
-				       ? number(span_cut(part, 8, part.n))
+			return number_in_header(span_cut(part, 8, part.n)) > 1
+				       ? number_in_header(span_cut(part, 8, part.n))
 				       : 1;
 	}
 	return 1;

@@ -35,7 +35,7 @@ struct call_limits {
 /* ---- what the request offers ---- */
 
 static const struct segment *
-key_of(const struct body *b, const struct segment *s)
+call_key_of(const struct body *b, const struct segment *s)
 {
 	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
 }
@@ -45,7 +45,7 @@ limits_names_tool(const struct body *b, const struct segment *s)
 {
 	static const char *const of[] = { "tools", "function", "functions",
 		"functionDeclarations", "function_declarations", "toolSpec" };
-	const struct segment *k = key_of(b, s), *in = key_of(b, k);
+	const struct segment *k = call_key_of(b, s), *in = call_key_of(b, k);
 
 	if (s->role != ROLE_TOOL_DEFINITION || !k || !in)
 		return false;
@@ -56,7 +56,7 @@ limits_names_tool(const struct body *b, const struct segment *s)
 }
 
 static struct tool_counts *
-find(struct call_limits *c, struct span name)
+find_tool_counts(struct call_limits *c, struct span name)
 {
 	for (size_t i = 0; i < c->ntools; i++)
 		if (span_eq(c->tool[i].name, name))
@@ -103,7 +103,7 @@ add_tool(struct request *r, struct call_limits *c, struct span name)
 	struct arena a;
 	size_t n = 0;
 
-	if (!name.n || find(c, name))
+	if (!name.n || find_tool_counts(c, name))
 		return 0;
 	if (c->ntools == TOOLS_MAX)
 		return ERR_LIMIT;
@@ -140,7 +140,7 @@ may_count(const struct request *r)
 }
 
 static int
-make(struct request *r)
+make_calls(struct request *r)
 {
 	const struct body *b = &r->in.body;
 	struct call_limits *c = mem_get_zeroed(sizeof(*c));
@@ -178,7 +178,7 @@ limits_look_calls(struct request *r, struct quota_request **q)
 	int err = 0;
 
 	*q = NULL;
-	if (!r->found.calls && may_count(r) && !(err = make(r)))
+	if (!r->found.calls && may_count(r) && !(err = make_calls(r)))
 		*q = next_look(r->found.calls);
 	return err;
 }
@@ -234,7 +234,7 @@ const char *
 limits_may_call(void *arg, struct span name)
 {
 	struct call_limits *c = arg;
-	struct tool_counts *t = find(c, name);
+	struct tool_counts *t = find_tool_counts(c, name);
 
 	for (size_t k = 0; t && k < t->n; k++)
 		if (!c->counter[t->counter[k]].left)
@@ -251,7 +251,7 @@ limits_may_call(void *arg, struct span name)
 void
 limits_called(struct request *r, struct span name)
 {
-	struct tool_counts *t = r->found.calls ? find(r->found.calls, name) : NULL;
+	struct tool_counts *t = r->found.calls ? find_tool_counts(r->found.calls, name) : NULL;
 
 	if (t)
 		t->let_go++;

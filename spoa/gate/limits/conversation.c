@@ -20,7 +20,7 @@ by_header(struct request *r, const char *name)
 }
 
 static void
-add(struct sha256 *h, struct span s)
+hash_turn(struct sha256 *h, struct span s)
 {
 	char length[24];
 	struct span n = { length, (size_t)snprintf(length, sizeof(length), "%zu:", s.n) };
@@ -40,9 +40,9 @@ add_beginning(struct sha256 *h, const struct body *b)
 		before |= b->segments[user++].role == ROLE_SYSTEM;
 	for (size_t i = 0; i < b->nsegments && (i < user || !before); i++)
 		if (b->segments[i].role == ROLE_SYSTEM)
-			add(h, b->segments[i].text);
+			hash_turn(h, b->segments[i].text);
 	if (user < b->nsegments)
-		add(h, b->segments[user].text);
+		hash_turn(h, b->segments[user].text);
 }
 
 /* Daemons that share limits share redact.key_file; without one it is this daemon's own. */
@@ -65,8 +65,8 @@ hashed(struct request *r)
 	struct buf hex;
 
 	hmac_begin(&h, key);
-	add(&h, SPAN_LIT("tollgate-conversation-v1"));
-	add(&h, r->found.identity.person);
+	hash_turn(&h, SPAN_LIT("tollgate-conversation-v1"));
+	hash_turn(&h, r->found.identity.person);
 	if (r->in.have_body)
 		add_beginning(&h, &r->in.body);
 	hmac_end(&h, key, digest);
@@ -131,14 +131,14 @@ request_sticky(struct request *r, enum choose_sticky by)
 	if (by == STICKY_NONE)
 		return 0;
 	hmac_begin(&h, key);
-	add(&h, SPAN_LIT("tollgate-sticky-v1"));
-	add(&h, id->person);
-	add(&h, id->agent);
-	add(&h, span_str(r->found.route->name));
+	hash_turn(&h, SPAN_LIT("tollgate-sticky-v1"));
+	hash_turn(&h, id->person);
+	hash_turn(&h, id->agent);
+	hash_turn(&h, span_str(r->found.route->name));
 	if (by == STICKY_CONVERSATION) {
 		struct span named =
 			r->found.conversation.n ? r->found.conversation : r->in.conversation;
-		add(&h, named);
+		hash_turn(&h, named);
 		if (!named.n && r->in.have_body)
 			add_beginning(&h, &r->in.body);
 	}

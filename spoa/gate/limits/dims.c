@@ -378,7 +378,7 @@ limits_call_dim(const struct request *r, const struct policy_limit_hit *hit, boo
 }
 
 static int
-add(struct request *r, const struct policy_limit_hit *hit, bool burst)
+add_limit_hit(struct request *r, const struct policy_limit_hit *hit, bool burst)
 {
 	const struct limit *l = hit->limit;
 	struct quota_request *q = request_quota(r);
@@ -502,9 +502,9 @@ limits_collect(struct request *r)
 		r->found.bounded |= limits_counts_answer(l->of);
 		if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of))
 			continue;
-		err = add(r, &due->hit[i], false);
+		err = add_limit_hit(r, &due->hit[i], false);
 		if (!err && l->burst.amount && bound(r, l) == l->amount)
-			err = add(r, &due->hit[i], true);
+			err = add_limit_hit(r, &due->hit[i], true);
 	}
 	if (!err)
 		limits_amounts(r);

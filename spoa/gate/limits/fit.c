@@ -236,7 +236,7 @@ limits_fit(struct request *r, const struct target *t)
 }
 
 static enum step_result
-deny(struct request *r, struct span model, uint64_t window)
+deny_fit(struct request *r, struct span model, uint64_t window)
 {
 	uint64_t least = over_window(r, model, window);
 
@@ -281,11 +281,12 @@ limits_too_long(struct request *r)
 	if (!is_sized(r) || r->in.raw.n <= m->least_bytes)
 		return STEP_NEXT;
 	if (r->found.verdict.none_in)
-		return (window = none_reads_it(r, &model)) ? deny(r, model, window) : STEP_NEXT;
+		return (window = none_reads_it(r, &model)) ? deny_fit(r, model, window)
+							   : STEP_NEXT;
 	request_amendment(r, &am);
 	model = model_sent(r, am.model);
 	window = model_size_of(m, model).window;
-	return window && over_window(r, model, window) ? deny(r, model, window) : STEP_NEXT;
+	return window && over_window(r, model, window) ? deny_fit(r, model, window) : STEP_NEXT;
 }
 
 static uint64_t

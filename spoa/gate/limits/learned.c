@@ -16,7 +16,7 @@ enum {
 
 /* Route, model and person share a place with nobody; who comes to another's begins anew. */
 static struct learned_place *
-place(const struct request *r)
+learned_place_of(const struct request *r)
 {
 	unsigned char h[SHA256_BYTES];
 	struct sha256 s;
@@ -52,7 +52,7 @@ limits_learned(struct request *r)
 		r->in.body.prompts > 1 || r->in.body.marks.nrequests > 1 ||
 		!r->found.endpoint.table->cap)
 		return false;
-	const struct learned_place *p = place(r);
+	const struct learned_place *p = learned_place_of(r);
 	if (p->samples < SAMPLES || (int64_t)cap_of(p) >= r->found.output_tokens)
 		return false;
 	r->found.learned_cap = cap_of(p);
@@ -64,7 +64,7 @@ limits_learn(struct request *r, uint64_t output_tokens)
 {
 	if (r->found.route->reserve != RESERVE_LEARNED)
 		return;
-	struct learned_place *p = place(r);
+	struct learned_place *p = learned_place_of(r);
 	uint64_t step = p->tokens / 8 > LEAST_STEP ? p->tokens / 8 : LEAST_STEP;
 	if (p->samples == 0)
 		p->tokens = output_tokens;

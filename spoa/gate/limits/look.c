@@ -17,7 +17,7 @@
 enum { LOOK_HOLD_S = 60 };
 
 static void
-end(struct look *l, int err, const char *what, struct span name)
+end_look(struct look *l, int err, const char *what, struct span name)
 {
 	l->err = err;
 	if (what)
@@ -30,7 +30,7 @@ end(struct look *l, int err, const char *what, struct span name)
 /* ---- who ---- */
 
 static bool
-read_lists(struct look *l, struct identity *id)
+read_look_lists(struct look *l, struct identity *id)
 {
 	json_t *roles = json_object_get(l->identity, "roles"), *one;
 	json_t *more = json_object_get(l->identity, "attributes"), *v;
@@ -79,9 +79,9 @@ read_identity(struct look *l, struct identity *id)
 		fits = fits && (!v || json_is_string(v));
 		*identity_text(id, i) = json_span(v);
 	}
-	fits = fits && (!clearance || json_is_integer(clearance)) && read_lists(l, id);
+	fits = fits && (!clearance || json_is_integer(clearance)) && read_look_lists(l, id);
 	if (!fits)
-		end(l, ERR_SYNTAX,
+		end_look(l, ERR_SYNTAX,
 			"texts, a list of roles, a whole number as clearance and an object of "
 			"attributes are expected",
 			SPAN_LIT("identity"));
@@ -90,7 +90,7 @@ read_identity(struct look *l, struct identity *id)
 
 /* The key of that id, made at run time or of a file. */
 static bool
-find_key(struct gate *g, struct look *l, struct identity *id)
+find_looked_key(struct gate *g, struct look *l, struct identity *id)
 {
 	struct live *live = g->shared->live;
 	const struct live_view *v = live ? live_enter(live, g->worker) : NULL;
@@ -100,7 +100,7 @@ find_key(struct gate *g, struct look *l, struct identity *id)
 	if (live)
 		live_leave(live, g->worker);
 	if (err)
-		end(l, err, err == ERR_NOTFOUND ? "no such API key" : NULL, l->key);
+		end_look(l, err, err == ERR_NOTFOUND ? "no such API key" : NULL, l->key);
 	return err == 0;
 }
 
@@ -155,21 +155,21 @@ add_route(struct look *l, const struct route *route)
 			err = add_row(l, &hits[i], true);
 	}
 	if (err)
-		end(l, err, NULL, (struct span){ NULL, 0 });
+		end_look(l, err, NULL, (struct span){ NULL, 0 });
 	return err == 0;
 }
 
 /* ---- what is counted ---- */
 
-static void ask(struct look *l);
+static void ask_look(struct look *l);
 
 static void
-counted(struct quota_request *q)
+look_counted(struct quota_request *q)
 {
 	struct look *l = TAGGED(look, q->arg);
 
 	if (q->result != QUOTA_ADMITTED) {
-		end(l, ERR_IO, WHY_QUOTA_SILENT, (struct span){ NULL, 0 });
+		end_look(l, ERR_IO, WHY_QUOTA_SILENT, (struct span){ NULL, 0 });
 		return;
 	}
 	for (size_t k = 0; k < q->ndims; k++)
@@ -177,20 +177,20 @@ counted(struct quota_request *q)
 			if (!strcmp(l->rows[i].dim.key, q->dim[k].key))
 				l->rows[i].dim = q->dim[k];
 	quota_release(l->r->gate->quota, q, clock_mono_us());
-	ask(l);
+	ask_look(l);
 }
 
 /* The next of them, as many as a reservation may have. */
 static void
-ask(struct look *l)
+ask_look(struct look *l)
 {
 	struct quota_request *q = request_quota(l->r);
 
 	if (!q) {
-		end(l, ERR_NOMEM, NULL, (struct span){ NULL, 0 });
+		end_look(l, ERR_NOMEM, NULL, (struct span){ NULL, 0 });
 		return;
 	}
-	*q = (struct quota_request){ .done = counted, .arg = l };
+	*q = (struct quota_request){ .done = look_counted, .arg = l };
 	for (; l->asked < l->nrows && q->ndims < QUOTA_DIMS_MAX; l->asked++) {
 		const struct look_row *row = &l->rows[l->asked];
 		if (!row->counted)
@@ -203,7 +203,7 @@ ask(struct look *l)
 	if (q->ndims)
 		quota_reserve(l->r->gate->quota, q);
 	else
-		end(l, 0, NULL, (struct span){ NULL, 0 });
+		end_look(l, 0, NULL, (struct span){ NULL, 0 });
 }
 
 void
@@ -216,13 +216,13 @@ limits_look(struct gate *g, struct look *l)
 	l->r = request_new(g->snap, g->worker);
 	l->rows = arena_array(&l->arena, LOOK_ROWS_MAX, sizeof(*l->rows));
 	if (!l->r || !l->rows) {
-		end(l, ERR_NOMEM, NULL, (struct span){ NULL, 0 });
+		end_look(l, ERR_NOMEM, NULL, (struct span){ NULL, 0 });
 		return;
 	}
 	l->r->gate = g;
 	l->r->in.body_state = BODY_STATE_WHOLE;
 	l->r->in.body.model = l->model;
-	if (l->key.n ? !find_key(g, l, &l->r->found.identity)
+	if (l->key.n ? !find_looked_key(g, l, &l->r->found.identity)
 		     : !read_identity(l, &l->r->found.identity))
 		return;
 	l->r->found.identified = true;
@@ -234,7 +234,7 @@ limits_look(struct gate *g, struct look *l)
 			return;
 	}
 	if (found)
-		ask(l);
+		ask_look(l);
 	else
-		end(l, ERR_NOTFOUND, "the policy has no such route", l->route);
+		end_look(l, ERR_NOTFOUND, "the policy has no such route", l->route);
 }

@@ -93,7 +93,7 @@ request_filter_offered(struct request *r)
 }
 
 static int
-by_start(const void *x, const void *y)
+offered_by_start(const void *x, const void *y)
 {
 	const struct splice *a = x, *b = y;
 
@@ -121,9 +121,9 @@ request_cut_offered(struct request *r, struct splice *edits, size_t n)
 	if (!f->ncuts || !cut)
 		return n;
 	memcpy(cut, f->cut, f->ncuts * sizeof(*cut));
-	qsort(cut, f->ncuts, sizeof(*cut), by_start);
+	qsort(cut, f->ncuts, sizeof(*cut), offered_by_start);
 	if (n)
-		qsort(edits, n, sizeof(*edits), by_start);
+		qsort(edits, n, sizeof(*edits), offered_by_start);
 	for (size_t i = 0; i < n; i++) {
 		while (k < f->ncuts && cut[k].end <= edits[i].start)
 			k++;

@@ -15,7 +15,7 @@ struct pins_asked {
 };
 
 static void
-add(struct sha256 *h, struct span s)
+hash_pin_part(struct sha256 *h, struct span s)
 {
 	uint64_t n = s.n;
 
@@ -32,17 +32,17 @@ hash_identity(const struct request *r, unsigned char out[SHA256_BYTES])
 	struct sha256 h;
 
 	sha256_begin(&h);
-	add(&h, span_str(who->method));
-	add(&h, who->issuer);
-	add(&h, key ? who->key_id : (struct span){ NULL, 0 });
-	add(&h, who->person);
-	add(&h, who->agent);
+	hash_pin_part(&h, span_str(who->method));
+	hash_pin_part(&h, who->issuer);
+	hash_pin_part(&h, key ? who->key_id : (struct span){ NULL, 0 });
+	hash_pin_part(&h, who->person);
+	hash_pin_part(&h, who->agent);
 	sha256_end(&h, out);
 }
 
 /* Daemons that share Redis have one key, or none: ids are long and given by chance. */
 static struct pin_key
-key_of(const struct request *r, const struct file_name *id)
+pin_key_of(const struct request *r, const struct file_name *id)
 {
 	static const unsigned char none[32];
 	const unsigned char *key = r->snap->hash_key_set ? r->snap->hash_key : none;
@@ -51,16 +51,16 @@ key_of(const struct request *r, const struct file_name *id)
 	struct sha256 h;
 
 	hmac_begin(&h, key);
-	add(&h, SPAN_LIT("tollgate-pin-v1"));
-	add(&h, span_of(r->found.pin.who, sizeof(r->found.pin.who)));
-	add(&h, span_of(id->hash, sizeof(id->hash)));
+	hash_pin_part(&h, SPAN_LIT("tollgate-pin-v1"));
+	hash_pin_part(&h, span_of(r->found.pin.who, sizeof(r->found.pin.who)));
+	hash_pin_part(&h, span_of(id->hash, sizeof(id->hash)));
 	hmac_end(&h, key, digest);
 	memcpy(k.h, digest, sizeof(k.h));
 	return k;
 }
 
 static uint64_t
-name_of(const struct target *t)
+pin_target_hash(const struct target *t)
 {
 	return pin_target(span_str(t->name), span_str(t->model));
 }
@@ -72,7 +72,7 @@ target_of(const struct route *route, uint64_t pin)
 	const struct target *same = NULL;
 
 	for (size_t i = 0; pin && i < route->ntargets; i++) {
-		uint64_t name = name_of(&route->targets[i]);
+		uint64_t name = pin_target_hash(&route->targets[i]);
 		if (name == pin)
 			return &route->targets[i];
 		if (!same && pin_same_provider(name, pin))
@@ -84,7 +84,7 @@ target_of(const struct route *route, uint64_t pin)
 /* The last name that is known, else the last seal: of a conversation that went from one target
  * to another the other has it now. */
 static void
-settle(struct request *r)
+settle_pins(struct request *r)
 {
 	const struct pins_asked *p = r->run.pins;
 
@@ -102,7 +102,7 @@ came(struct pin_wait *w)
 
 /* Names and seals of this request as keys; none: nothing to ask. */
 static struct pins_asked *
-collect(struct request *r)
+collect_pins(struct request *r)
 {
 	struct owned own[OWNED_MAX];
 	size_t n = dialect_owned(&r->found.endpoint, r->in.have_body ? &r->in.body : NULL,
@@ -117,7 +117,7 @@ collect(struct request *r)
 	p->wait.arg = p;
 	for (size_t i = 0; i < n && p->wait.n < PINS_AT_ONCE; i++) {
 		p->nnames += !own[i].sealed;
-		p->wait.key[p->wait.n++] = key_of(r, &own[i].id);
+		p->wait.key[p->wait.n++] = pin_key_of(r, &own[i].id);
 	}
 	return p;
 }
@@ -133,7 +133,7 @@ step_pins(struct request *r)
 	if (!r->run.pins) {
 		hash_identity(r, r->found.pin.who);
 		r->found.pin.asked = true;
-		if (!(r->run.pins = collect(r)))
+		if (!(r->run.pins = collect_pins(r)))
 			return STEP_NEXT;
 		if (!pins_get(
 			    &r->gate->pins, &r->run.pins->wait, r->now_wall_ns / 1000000000)) {
@@ -143,7 +143,7 @@ step_pins(struct request *r)
 		}
 	}
 	r->run.wait = WAIT_NONE;
-	settle(r);
+	settle_pins(r);
 	return STEP_NEXT;
 }
 
@@ -155,8 +155,8 @@ request_pin_made(struct request *r)
 	if (!a || !r->found.pin.asked || r->x->result.status / 100 != 2)
 		return;
 	for (size_t i = 0; i < a->nmade; i++) {
-		struct pin_key k = key_of(r, &a->made[i]);
-		pins_put(&r->gate->pins, &k, name_of(request_target(r)),
+		struct pin_key k = pin_key_of(r, &a->made[i]);
+		pins_put(&r->gate->pins, &k, pin_target_hash(request_target(r)),
 			r->now_wall_ns / 1000000000);
 	}
 }

@@ -8,7 +8,7 @@
 
 /* What the request has under a name that overrides are for; nothing: it has none. */
 static struct span
-value_of(const struct request *r, const struct policy_facts *f, const char *name)
+override_value(const struct request *r, const struct policy_facts *f, const char *name)
 {
 	struct identity id = r->found.identity;
 
@@ -25,7 +25,7 @@ value_of(const struct request *r, const struct policy_facts *f, const char *name
 }
 
 static bool
-fits(const struct request *r, const struct live_override *o, const struct limit *l,
+override_fits(const struct request *r, const struct live_override *o, const struct limit *l,
 	const struct span *values)
 {
 	/* A limit that counts something else by now has another unit. */
@@ -56,9 +56,10 @@ override_of(const struct request *r, const struct live_view *v, const struct lim
 		while ((value.n || everyone) &&
 			(at = live_next_override(v, l->name, name, value, at))) {
 			const struct live_override *o = v->limits[at - 1];
-			if (fits(r, o, l, values) && (!best || o->npairs > best->npairs ||
-							     (o->npairs == best->npairs &&
-								     o->serial > best->serial)))
+			if (override_fits(r, o, l, values) &&
+				(!best || o->npairs > best->npairs ||
+					(o->npairs == best->npairs &&
+						o->serial > best->serial)))
 				best = o;
 		}
 	}
@@ -84,7 +85,7 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 	struct span values[LIVE_PAIR_NAMES];
 
 	for (size_t k = 0; k < LIVE_PAIR_NAMES; k++)
-		values[k] = value_of(r, f, live_pair_names[k]);
+		values[k] = override_value(r, f, live_pair_names[k]);
 	for (size_t i = 0; v && v->nlimits && i < n; i++) {
 		hits[i].limit = hits[i].of; /* where they are asked for again */
 		const struct live_override *o = override_of(r, v, hits[i].of, values);

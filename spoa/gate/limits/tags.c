@@ -33,7 +33,7 @@ is_member(const struct body *b, const struct segment *s, const char *object, con
 }
 
 static const struct segment *
-find(const struct body *b, const char *object, const char *name)
+find_tag_segment(const struct body *b, const char *object, const char *name)
 {
 	for (size_t i = 0; i < b->nsegments; i++)
 		if (is_member(b, &b->segments[i], object, name))
@@ -42,19 +42,19 @@ find(const struct body *b, const char *object, const char *name)
 }
 
 static const struct segment *
-source(const struct body *b, const struct tag_source *t)
+tag_source_segment(const struct body *b, const struct tag_source *t)
 {
 	const struct segment *s = NULL;
 
 	for (size_t i = 0; !t->metadata && i < COUNT_OF(users) && !s; i++)
-		s = find(b, users[i].object, users[i].name);
+		s = find_tag_segment(b, users[i].object, users[i].name);
 	for (size_t i = 0; t->metadata && i < COUNT_OF(holders) && !s; i++)
-		s = find(b, holders[i], t->metadata);
+		s = find_tag_segment(b, holders[i], t->metadata);
 	return s;
 }
 
 static bool
-plain(struct span s)
+is_plain_tag(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
@@ -86,8 +86,8 @@ request_tags(struct request *r)
 		return;
 	r->found.tags = arena_array(&r->arena, p->ntags, sizeof(*r->found.tags));
 	for (size_t i = 0; r->found.tags && i < p->ntags; i++) {
-		const struct segment *s = source(&r->in.body, &p->tags[i]);
-		if (!s || !plain(s->text) || found_in(r, s) ||
+		const struct segment *s = tag_source_segment(&r->in.body, &p->tags[i]);
+		if (!s || !is_plain_tag(s->text) || found_in(r, s) ||
 			request_credential_in(r, s->text) || request_may_hold(r, s->text))
 			continue;
 		const char *name = p->tags[i].metadata ? p->tags[i].metadata : users[0].name;

@@ -30,7 +30,7 @@ add_text(struct count *c, struct span text)
 }
 
 static const struct segment *
-key_of(const struct count *c, const struct segment *s)
+token_key_of(const struct count *c, const struct segment *s)
 {
 	return s && s->key != SEGMENT_NO_KEY && s->key < c->b->nsegments
 		       ? &c->b->segments[s->key]
@@ -38,7 +38,7 @@ key_of(const struct count *c, const struct segment *s)
 }
 
 static bool
-is_named(const struct segment *key, const char *name)
+is_named_key(const struct segment *key, const char *name)
 {
 	return key && span_is(key->text, name);
 }
@@ -49,9 +49,9 @@ is_under(const struct count *c, const struct segment *s, const char *name)
 {
 	const struct segment *top = s;
 
-	for (int depth = 0; depth < 64 && key_of(c, top); depth++)
-		top = key_of(c, top);
-	return is_named(top, name);
+	for (int depth = 0; depth < 64 && token_key_of(c, top); depth++)
+		top = token_key_of(c, top);
+	return is_named_key(top, name);
 }
 
 /* A key in a definition of a tool: a parameter's name, or a word of JSON Schema. */
@@ -60,12 +60,12 @@ add_tool_key(struct count *c, const struct segment *s)
 {
 	const struct token_family *f = c->m->family;
 
-	if (is_named(s, "properties")) {
+	if (is_named_key(s, "properties")) {
 		token_sum_plain(&c->sum, f->properties);
-	} else if (is_named(key_of(c, s), "properties")) {
+	} else if (is_named_key(token_key_of(c, s), "properties")) {
 		token_sum_plain(&c->sum, f->property);
 		add_text(c, s->text);
-	} else if (is_named(s, "enum")) {
+	} else if (is_named_key(s, "enum")) {
 		token_sum_plain(&c->sum, f->enum_key);
 	}
 }
@@ -79,11 +79,11 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 		token_sum_plain(&c->sum, f->tools);
 	c->tools = true;
 	/* a parameter may be called so too */
-	if (is_named(key, "name") && !is_named(key_of(c, key), "properties"))
+	if (is_named_key(key, "name") && !is_named_key(token_key_of(c, key), "properties"))
 		token_sum_plain(&c->sum, f->function);
-	else if (is_named(key, "enum"))
+	else if (is_named_key(key, "enum"))
 		token_sum_plain(&c->sum, f->enum_item);
-	else if (is_named(key, "required") || (is_named(key, "type") && s->reserved))
+	else if (is_named_key(key, "required") || (is_named_key(key, "type") && s->reserved))
 		return;
 	add_text(c, s->text);
 }
@@ -91,7 +91,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 static void
 add_segment(struct count *c, const struct segment *s)
 {
-	const struct segment *key = key_of(c, s);
+	const struct segment *key = token_key_of(c, s);
 
 	if (s->role == ROLE_KEY) {
 		if (is_under(c, s, "tools") || is_under(c, s, "functions"))
@@ -105,11 +105,11 @@ add_segment(struct count *c, const struct segment *s)
 		return;
 	}
 	if (s->role == ROLE_OTHER && s->reserved) {
-		if (!is_named(key, "role"))
+		if (!is_named_key(key, "role"))
 			return;
 		token_sum_plain(&c->sum, c->m->family->message);
 		c->chat = true;
-	} else if (is_named(key, "name") && s->role != ROLE_TOOL_CALL &&
+	} else if (is_named_key(key, "name") && s->role != ROLE_TOOL_CALL &&
 		   s->role != ROLE_OTHER) {
 		token_sum_plain(&c->sum, c->m->family->named);
 	}
@@ -155,7 +155,7 @@ meter(const struct request *r)
 
 /* What is reserved is the sum, and what was learned of its like. */
 static void
-counted(struct request *r, const struct token_family *by, const struct token_sum *sum,
+prompt_counted(struct request *r, const struct token_family *by, const struct token_sum *sum,
 	enum text_script script)
 {
 	struct found_tokens *t = &r->found.tokens;
@@ -206,7 +206,7 @@ request_count_tokens(struct request *r)
 	if (r->found.tokens_by == m.family && !r->found.tokens.by_bytes)
 		return;
 	count_body(&c);
-	counted(r, m.family, &c.sum, token_sum_script(&c.sum));
+	prompt_counted(r, m.family, &c.sum, token_sum_script(&c.sum));
 }
 
 /* ---- what is not counted ---- */
@@ -237,7 +237,7 @@ request_bound_tokens(struct request *r)
 	struct token_meter m = meter(r);
 	struct count c = { .b = &r->in.body, .m = &m, .texts = COUNT_BYTES };
 	count_body(&c);
-	counted(r, m.family, &c.sum, TEXT_SCRIPTS);
+	prompt_counted(r, m.family, &c.sum, TEXT_SCRIPTS);
 	t->by_bytes = true;
 	t->bound = token_sum_tokens(c.sum.bound);
 	if (t->bound > r->found.input_tokens)
@@ -300,7 +300,7 @@ request_count_kept(struct request *r)
 	struct token_meter m = meter(r);
 	for (size_t i = 0; i < k->n; i++)
 		token_sum_text(&m, k->text[i], &sum);
-	counted(r, m.family, &sum, token_sum_script(&sum));
+	prompt_counted(r, m.family, &sum, token_sum_script(&sum));
 	r->found.tokens.late = true;
 	return true;
 }

@@ -22,7 +22,7 @@ used_millionths(const struct quota_dim *d)
 }
 
 static enum limit_level
-level_of(const struct quota_dim *d)
+warn_level_of(const struct quota_dim *d)
 {
 	const struct limit *l = d->of;
 	uint64_t used = used_millionths(d);
@@ -40,7 +40,7 @@ level_of(const struct quota_dim *d)
 /* A caller, its window and how far it is in it; never 0. What was warned of last in its place
  * is remembered: a collision warns once more. */
 static uint64_t
-name_of(const struct quota_dim *d, enum limit_level level)
+warning_name(const struct quota_dim *d, enum limit_level level)
 {
 	uint64_t h = 0xcbf29ce484222325,
 		 window = d->span.kind == QUOTA_ROLLING && d->span.window_s
@@ -95,7 +95,7 @@ static void
 warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 {
 	struct gate_shared *s = r->gate->shared;
-	uint64_t name = name_of(d, level);
+	uint64_t name = warning_name(d, level);
 
 	if (atomic_exchange_explicit(
 		    &s->warned[(name >> 4) % WARNED], name, memory_order_relaxed) == name)
@@ -124,7 +124,7 @@ limits_warn(struct request *r, const struct quota_request *q)
 	for (size_t i = 0; i < q->ndims; i++) {
 		const struct quota_dim *d = &q->dim[i];
 		bool over = q->result == QUOTA_REFUSED && i == q->refused_by;
-		enum limit_level level = level_of(d);
+		enum limit_level level = warn_level_of(d);
 		if (d->reset_ms)
 			limit_tally_used(&r->gate->tally.limits, d->name,
 				over ? MILLION : used_millionths(d));
@@ -143,7 +143,7 @@ request_limit_warning(struct request *r)
 	for (int run = 0; run < 2; run++)
 		for (size_t i = 0; i < r->found.quota[run]->ndims && n < WARNINGS_SHOWN; i++) {
 			const struct quota_dim *d = &r->found.quota[run]->dim[i];
-			if (level_of(d) == LEVEL_NONE)
+			if (warn_level_of(d) == LEVEL_NONE)
 				continue;
 			buf_printf(&out, "%s%s %u%%", n++ ? ", " : "", d->name,
 				(unsigned)(used_millionths(d) / (MILLION / 100)));

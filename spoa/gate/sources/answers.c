@@ -51,7 +51,7 @@ bytes_of(size_t n)
 }
 
 static struct answer **
-place(struct answers *a, const unsigned char key[SHA256_BYTES])
+answer_place(struct answers *a, const unsigned char key[SHA256_BYTES])
 {
 	uint64_t h;
 
@@ -63,9 +63,9 @@ place(struct answers *a, const unsigned char key[SHA256_BYTES])
 }
 
 static void
-drop(struct answers *a, struct answer *e)
+drop_old_answer(struct answers *a, struct answer *e)
 {
-	*place(a, e->key) = e->next;
+	*answer_place(a, e->key) = e->next;
 	TAILQ_REMOVE(&a->uses, e, by_use);
 	a->n--;
 	*a->total -= bytes_of(e->n);
@@ -80,7 +80,7 @@ answers_free(struct answers **ap)
 	if (!a)
 		return;
 	while (!TAILQ_EMPTY(&a->uses))
-		drop(a, TAILQ_FIRST(&a->uses));
+		drop_old_answer(a, TAILQ_FIRST(&a->uses));
 	free(a);
 	*ap = NULL;
 }
@@ -89,11 +89,11 @@ bool
 answers_get(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t now_us,
 	struct arena *arena, struct findings *out)
 {
-	struct answer *e = *place(a, key);
+	struct answer *e = *answer_place(a, key);
 
 	*out = (struct findings){ 0 };
 	if (e && e->until_us <= now_us) {
-		drop(a, e);
+		drop_old_answer(a, e);
 		e = NULL;
 	}
 	if (!e)
@@ -115,12 +115,12 @@ answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 	const struct findings *f)
 {
 	size_t bytes = bytes_of(f->n);
-	struct answer *old = *place(a, key);
+	struct answer *old = *answer_place(a, key);
 
 	if (old)
-		drop(a, old);
+		drop_old_answer(a, old);
 	while (a->n && (a->n >= a->entries || *a->total + bytes > CAP_RECOGNISER_CACHE))
-		drop(a, TAILQ_FIRST(&a->uses));
+		drop_old_answer(a, TAILQ_FIRST(&a->uses));
 	if (a->n >= a->entries || *a->total + bytes > CAP_RECOGNISER_CACHE)
 		return;
 	struct answer *e = malloc(bytes);
@@ -131,7 +131,7 @@ answers_put(struct answers *a, const unsigned char key[SHA256_BYTES], uint64_t n
 	e->n = f->n;
 	if (f->n)
 		memcpy(e->v, f->v, f->n * sizeof(*f->v));
-	struct answer **p = place(a, key);
+	struct answer **p = answer_place(a, key);
 	e->next = *p; /* NULL */
 	*p = e;
 	TAILQ_INSERT_TAIL(&a->uses, e, by_use);

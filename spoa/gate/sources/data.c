@@ -72,7 +72,7 @@ data_value_unref(struct data_value **vp)
 /* ---- fetches ---- */
 
 static void
-say(struct item *it, const char *why)
+say_data(struct item *it, const char *why)
 {
 	if (why && !it->said)
 		log_event(LOG_WARN, "data.failed", LS("source", it->place), LS("why", why));
@@ -92,7 +92,7 @@ ended(struct item *it, struct data_value *v, const char *why)
 	it->first = NULL;
 	it->last = &it->first;
 	metric_inc(it->c->metrics, v ? M_DATA_FETCHED : M_DATA_FAILED);
-	say(it, why);
+	say_data(it, why);
 	data_value_unref(&it->value);
 	it->value = v;
 	*(v ? &it->came_us : &it->failed_us) = now;
@@ -125,7 +125,7 @@ on_hash(void *arg, int err, const struct span *pairs, size_t n)
 }
 
 static void
-on_answer(void *arg, const struct http_answer *a)
+on_data_answer(void *arg, const struct http_answer *a)
 {
 	struct item *it = TAGGED(item, arg);
 	struct data_value *v = NULL;
@@ -162,13 +162,13 @@ fetch(struct data_cache *c, struct item *it)
 		.ca_file = it->ca_file,
 		.deadline_us = it->timeout_us,
 		.answer_bytes = CAP_DATA_BYTES };
-	return http_call(c->http, &o, on_answer, it) != NULL;
+	return http_call(c->http, &o, on_data_answer, it) != NULL;
 }
 
 /* ---- sources ---- */
 
 static struct item *
-find(const struct data_cache *c, const struct data_source *s)
+find_item(const struct data_cache *c, const struct data_source *s)
 {
 	for (struct item *it = c->items; it; it = it->next)
 		if (it->kind == s->kind && str_same(it->place, s->place) &&
@@ -216,7 +216,7 @@ int
 data_get(struct data_cache *c, const struct data_source *s, struct data_value **out,
 	struct data_wait *w)
 {
-	struct item *it = find(c, s);
+	struct item *it = find_item(c, s);
 	uint64_t now = clock_mono_us();
 
 	if (!it && !(it = item_new(c, s)))
@@ -231,7 +231,7 @@ data_get(struct data_cache *c, const struct data_source *s, struct data_value **
 	if (!it->busy && !fetch(c, it)) {
 		it->failed_us = now;
 		metric_inc(c->metrics, M_DATA_FAILED);
-		say(it, "there is nobody to ask");
+		say_data(it, "there is nobody to ask");
 		return ERR_IO;
 	}
 	it->busy = true;
@@ -248,7 +248,7 @@ data_keep(struct data_cache *c, const struct policy *p)
 	for (struct item *it = c->items; it; it = it->next)
 		it->wanted = it->busy;
 	for (size_t i = 0; i < p->ndata; i++) {
-		struct item *it = find(c, &p->data[i]);
+		struct item *it = find_item(c, &p->data[i]);
 		if (it)
 			it->wanted = true;
 	}

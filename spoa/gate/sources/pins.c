@@ -55,7 +55,7 @@ half(const struct pin_key *k, size_t from)
 }
 
 static struct pin *
-set_of(struct pin_table *t, const struct pin_key *k)
+pin_set_of(struct pin_table *t, const struct pin_key *k)
 {
 	return &t->v[half(k, 8) % (CAP_PINS / WAYS) * WAYS];
 }
@@ -68,9 +68,9 @@ sum_of(const struct pin_key *k, uint64_t target, uint64_t until_s)
 }
 
 static uint64_t
-find(struct pin_table *t, const struct pin_key *k, int64_t now_s)
+find_pin_target(struct pin_table *t, const struct pin_key *k, int64_t now_s)
 {
-	struct pin *set = set_of(t, k);
+	struct pin *set = pin_set_of(t, k);
 
 	for (size_t i = 0; i < WAYS; i++) {
 		uint64_t target = atomic_load_explicit(&set[i].target, memory_order_relaxed),
@@ -84,9 +84,9 @@ find(struct pin_table *t, const struct pin_key *k, int64_t now_s)
 }
 
 static void
-keep(struct pin_table *t, const struct pin_key *k, uint64_t target, int64_t now_s)
+keep_pin_target(struct pin_table *t, const struct pin_key *k, uint64_t target, int64_t now_s)
 {
-	struct pin *set = set_of(t, k), *take = set;
+	struct pin *set = pin_set_of(t, k), *take = set;
 	uint64_t until = (uint64_t)now_s + KEPT_S;
 
 	for (size_t i = 0; i < WAYS; i++) {
@@ -132,7 +132,7 @@ came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	for (size_t i = 0; !err && n && !replies[0].err && i < w->n && i < replies[0].n; i++) {
 		w->target[i] = replies[0].list[i] > 0 ? (uint64_t)replies[0].list[i] : 0;
 		if (w->target[i])
-			keep(a->table, &w->key[i], w->target[i], a->now_s);
+			keep_pin_target(a->table, &w->key[i], w->target[i], a->now_s);
 	}
 	w->done(w);
 }
@@ -149,7 +149,7 @@ pins_get(const struct pins *p, struct pin_wait *w, int64_t now_s)
 	bool known = false;
 
 	for (size_t i = 0; i < w->n; i++) {
-		w->target[i] = find(p->table, &w->key[i], now_s);
+		w->target[i] = find_pin_target(p->table, &w->key[i], now_s);
 		known |= w->target[i] != 0;
 	}
 	if (known || !w->n || !p->redis || !redis_up(p->redis))
@@ -169,7 +169,7 @@ pins_put(const struct pins *p, const struct pin_key *k, uint64_t target, int64_t
 {
 	char key[REDIS_KEY], value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
 
-	keep(p->table, k, target, now_s);
+	keep_pin_target(p->table, k, target, now_s);
 	if (!p->redis || !redis_up(p->redis))
 		return;
 	size_t kn = redis_key(k, key), vn = span_decimal(value, (int64_t)target),

@@ -43,7 +43,7 @@ struct recognisers {
 /* ---- peers ---- */
 
 static void
-count(_Atomic uint64_t *c, uint64_t n)
+count_recogniser(_Atomic uint64_t *c, uint64_t n)
 {
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
@@ -163,7 +163,7 @@ recognisers_free(struct recognisers **rp)
 /* ---- the breaker ---- */
 
 static void
-say(struct peer *e, const char *event, const char *why, int64_t status)
+say_recogniser(struct peer *e, const char *event, const char *why, int64_t status)
 {
 	uint64_t now = clock_mono_us();
 
@@ -174,20 +174,20 @@ say(struct peer *e, const char *event, const char *why, int64_t status)
 }
 
 static void
-failed(struct ask *a, const char *why, int status)
+recogniser_failed(struct ask *a, const char *why, int status)
 {
 	struct peer *e = a->peer;
 	uint64_t now = clock_mono_us();
 
 	e->failures++;
 	if (e->failures < a->x->breaker_failures && !e->open) {
-		say(e, "recogniser.failed", why, status);
+		say_recogniser(e, "recogniser.failed", why, status);
 		return;
 	}
 	if (!e->open) {
-		count(&e->stats->opened, 1);
+		count_recogniser(&e->stats->opened, 1);
 		e->said_us = 0;
-		say(e, "recogniser.open", why, status);
+		say_recogniser(e, "recogniser.open", why, status);
 	}
 	e->open = true;
 	e->retry_us = now + a->x->breaker_open_us;
@@ -220,7 +220,7 @@ recognise_read(struct ask *a, struct span answer, const char **why)
 
 /* What became of a call; texts are looked at only while somebody waits. */
 static void
-judge(struct ask *a, const struct http_answer *h)
+judge_recogniser(struct ask *a, const struct http_answer *h)
 {
 	const char *why = h->why ? h->why : "";
 
@@ -237,11 +237,11 @@ judge(struct ask *a, const struct http_answer *h)
 	} else {
 		a->outcome = recognise_read(a, h->body, &why);
 	}
-	count(&a->peer->stats->outcomes[a->outcome], 1);
+	count_recogniser(&a->peer->stats->outcomes[a->outcome], 1);
 	if (a->outcome == ASK_ANSWERED)
 		succeeded(a->peer);
 	else
-		failed(a, why, h->status);
+		recogniser_failed(a, why, h->status);
 	if (a->outcome != ASK_ANSWERED || a->over(a) || !a->peer->answers)
 		return;
 	uint64_t now = clock_mono_us();
@@ -254,15 +254,15 @@ judge(struct ask *a, const struct http_answer *h)
 static void pump(struct peer *e);
 
 static void
-on_answer(void *arg, const struct http_answer *h)
+on_recogniser_answer(void *arg, const struct http_answer *h)
 {
 	struct ask *a = TAGGED(ask, arg);
 	struct peer *e = a->peer;
 
 	e->calls--;
 	e->probing = false;
-	count(&e->stats->latency_us, clock_mono_us() - a->sent_us);
-	judge(a, h);
+	count_recogniser(&e->stats->latency_us, clock_mono_us() - a->sent_us);
+	judge_recogniser(a, h);
 	pump(e);
 	a->done(a);
 }
@@ -286,7 +286,8 @@ send_now(struct ask *a, uint64_t now)
 	recogniser_ask(&a->x->rec, a->texts, a->n, &body);
 	o.body = buf_view(&body);
 	a->sent_us = now;
-	bool ok = r->http && !buf_failed(&body) && http_call(r->http, &o, on_answer, a);
+	bool ok = r->http && !buf_failed(&body) &&
+		  http_call(r->http, &o, on_recogniser_answer, a);
 	buf_free(&body);
 	if (!ok)
 		return false;
@@ -296,10 +297,10 @@ send_now(struct ask *a, uint64_t now)
 }
 
 static void
-end(struct ask *a, enum ask_outcome outcome)
+end_ask(struct ask *a, enum ask_outcome outcome)
 {
 	a->outcome = outcome;
-	count(&a->peer->stats->outcomes[outcome], 1);
+	count_recogniser(&a->peer->stats->outcomes[outcome], 1);
 }
 
 /* Whether the circuit lets this one through. */
@@ -330,13 +331,13 @@ pump(struct peer *e)
 	while (e->first && (e->calls < e->first->x->concurrency || e->open)) {
 		struct ask *a = dequeue(e);
 		if (a->over(a) || now >= a->deadline_us)
-			end(a, ASK_BUSY);
+			end_ask(a, ASK_BUSY);
 		else if (!admitted(e, now))
-			end(a, ASK_BREAKER);
+			end_ask(a, ASK_BREAKER);
 		else if (send_now(a, now))
 			continue;
 		else
-			end(a, ASK_NOMEM);
+			end_ask(a, ASK_NOMEM);
 		a->done(a);
 	}
 }
@@ -354,11 +355,11 @@ recognise_ask(struct recognisers *r, struct ask *a)
 		return false;
 	}
 	if (!admitted(e, now)) {
-		end(a, ASK_BREAKER);
+		end_ask(a, ASK_BREAKER);
 		return false;
 	}
 	if (now >= a->deadline_us || e->waiting == CAP_RECOGNISER_QUEUE) {
-		end(a, ASK_BUSY);
+		end_ask(a, ASK_BUSY);
 		return false;
 	}
 	if (e->calls >= a->x->concurrency) {
@@ -369,7 +370,7 @@ recognise_ask(struct recognisers *r, struct ask *a)
 	}
 	if (send_now(a, now))
 		return true;
-	end(a, ASK_NOMEM);
+	end_ask(a, ASK_NOMEM);
 	return false;
 }
 
@@ -390,7 +391,7 @@ recognisers_tick(struct recognisers *r, uint64_t now_us)
 			if (!*at)
 				e->last = at;
 			e->waiting--;
-			end(a, ASK_BUSY);
+			end_ask(a, ASK_BUSY);
 			a->done(a);
 			at = &e->first; /* done() may have asked again */
 		}
@@ -416,7 +417,7 @@ recognise_known(struct peer *e, const unsigned char key[SHA256_BYTES], struct ar
 {
 	*out = (struct findings){ 0 };
 	bool hit = e->answers && answers_get(e->answers, key, clock_mono_us(), a, out);
-	count(hit ? &e->stats->hits : &e->stats->misses, 1);
+	count_recogniser(hit ? &e->stats->hits : &e->stats->misses, 1);
 	return hit;
 }
 

@@ -58,7 +58,7 @@ put_outcomes(struct buf *b, const struct rule_trace *trace, size_t n)
 }
 
 static void
-put_arguments(struct buf *b, struct span text, size_t *left)
+put_recorded_arguments(struct buf *b, struct span text, size_t *left)
 {
 	size_t most = *left < ARGUMENTS_MAX ? *left : ARGUMENTS_MAX, from = b->n;
 	struct span kept = cut_escaped(text, most);
@@ -152,7 +152,7 @@ put_message(struct request *r, struct buf *b)
 	put_int(b, RF_CALLS_ARGUMENTS_BYTES, (int64_t)m->call.arguments.n);
 	hmac_sha256(r->gate->shared->prompt_key, m->call.arguments, hash);
 	put_hash(b, RF_CALLS_ARGUMENTS_HMAC, hash);
-	put_arguments(b, sent_arguments(r), &left);
+	put_recorded_arguments(b, sent_arguments(r), &left);
 }
 
 /* The beginning of the request's own entry; false: it is no call. */
@@ -247,7 +247,7 @@ put_called(struct request *r, const struct guard *g, const struct guard_called *
 	guard_called_hash(g, c, hash);
 	put_hash(b, RF_CALLS_ARGUMENTS_HMAC, hash);
 	if (r->found.route->record_answer == PROMPT_REDACTED)
-		put_arguments(b, guard_called_text(g, c), left);
+		put_recorded_arguments(b, guard_called_text(g, c), left);
 	buf_putc(b, '}');
 }
 
@@ -276,7 +276,8 @@ record_called(struct request *r, const struct exchange_result *res, struct buf *
 /* ---- for /metrics ---- */
 
 static void
-count(struct request *r, struct span server, struct span tool, enum call_decision d)
+count_call_decision(
+	struct request *r, struct span server, struct span tool, enum call_decision d)
 {
 	call_tally_add(&r->gate->tally.calls, server, tool, d);
 }
@@ -295,9 +296,10 @@ request_count_call(struct request *r)
 	if (r->found.call.is) {
 		look_through(r);
 		struct span tool = r->found.call.tool;
-		count(r, server_of(r), tool.n ? tool : r->found.call.method, of[kind]);
+		count_call_decision(
+			r, server_of(r), tool.n ? tool : r->found.call.method, of[kind]);
 	} else if (is_api(r)) {
-		count(r, server_of(r), span_str(r->found.route->name), of[kind]);
+		count_call_decision(r, server_of(r), span_str(r->found.route->name), of[kind]);
 	}
 }
 
@@ -311,7 +313,7 @@ count_called(struct request *r, const struct guard_called *c, bool ended)
 		record_rule_did(r, c->ruled.rule, e,
 			c->ruled.shadowed ? c->ruled.shadow_rule : NULL);
 
-	count(r, SPAN_LIT(""), span_str(c->name),
+	count_call_decision(r, SPAN_LIT(""), span_str(c->name),
 		ended || e == RULE_DENY ? CALL_DENY
 		: e == RULE_REDACT	? CALL_REDACT
 					: CALL_PERMIT);

@@ -77,7 +77,7 @@ put_calls(struct buf *b, const struct guard_report *a)
 /* Where the route has texts recorded and nothing was found in them, the calls' arguments as
  * rules read them: then they can be judged again. All of them or none. */
 static void
-put_arguments(struct buf *b, const struct route *route, const struct guard_report *a)
+put_verdict_arguments(struct buf *b, const struct route *route, const struct guard_report *a)
 {
 	const struct answer_facts *f = a->facts;
 	bool over = a->when == ANSWER_WHOLE || a->when == ANSWER_END;
@@ -114,7 +114,7 @@ put_facts(struct buf *b, const struct route *route, const struct guard_report *a
 	put_spans(b, RF_ANSWER_VERDICT_MEDIA, f->media, nmedia);
 	bool calls = put_calls(b, a);
 	if (calls)
-		put_arguments(b, route, a);
+		put_verdict_arguments(b, route, a);
 	/* Lists that are cut, and texts: a reader must not take them for what rules read. */
 	const struct {
 		bool held;

@@ -6,7 +6,7 @@
 enum { ARENA_BYTES = 16 << 20 };
 
 static bool
-same(const char *a, const char *b)
+is_same_text(const char *a, const char *b)
 {
 	return !strcmp(a ? a : "", b ? b : "");
 }
@@ -21,7 +21,7 @@ take_data(const struct request *r, const struct policy *p, const struct cel_valu
 		for (size_t k = 0; k < first->ndata; k++)
 			if (p->data[i].kind == first->data[k].kind && r->found.data[k] &&
 				p->data[i].kind != DATA_FILE &&
-				same(p->data[i].place, first->data[k].place))
+				is_same_text(p->data[i].place, first->data[k].place))
 				data[i] = r->found.data[k];
 }
 
@@ -41,13 +41,13 @@ differences(const struct request *r, const struct policy_facts *f,
 	if (v->ruled.effect != mine->ruled.effect ||
 		(v->ruled.effect == RULE_DENY && v->status != mine->status))
 		d |= SHADOW_DECISION;
-	if (!same(s->rule, mine->ruled.rule ? mine->ruled.rule->name : "default"))
+	if (!is_same_text(s->rule, mine->ruled.rule ? mine->ruled.rule->name : "default"))
 		d |= SHADOW_RULE;
 	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) ||
 		memcmp(v->with, mine->with, sizeof(v->with)))
 		d |= SHADOW_REDACTIONS;
-	if (!same(f->route ? f->route->name : "", r->found.route->name) ||
-		!same(target_of(v), target_of(mine)))
+	if (!is_same_text(f->route ? f->route->name : "", r->found.route->name) ||
+		!is_same_text(target_of(v), target_of(mine)))
 		d |= SHADOW_ROUTE;
 	return d;
 }
@@ -59,7 +59,7 @@ same_targets(const struct route *a, const struct route *b)
 	bool same_as = a->ntargets == b->ntargets;
 
 	for (size_t i = 0; same_as && i < a->ntargets; i++)
-		same_as = same(a->targets[i].name, b->targets[i].name) &&
+		same_as = is_same_text(a->targets[i].name, b->targets[i].name) &&
 			  str_same(a->targets[i].model, b->targets[i].model);
 	return same_as;
 }
@@ -81,7 +81,7 @@ request_shadow_facts(
 	f->data = data;
 	take_data(r, p, data);
 	for (size_t i = 0; mine && f->route && i < f->route->ntargets; i++)
-		if (same(f->route->targets[i].name, mine->name))
+		if (is_same_text(f->route->targets[i].name, mine->name))
 			f->target = &f->route->targets[i];
 	return f->route != NULL;
 }

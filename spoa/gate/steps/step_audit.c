@@ -58,7 +58,7 @@ undone_recorded(struct audit_entry *e, int err)
 }
 
 static void
-recorded(struct audit_entry *e, int err)
+decision_recorded(struct audit_entry *e, int err)
 {
 	struct record *rec = TAGGED_OF(record, entry, e);
 	struct request *r = rec->r;
@@ -121,7 +121,7 @@ request_record(struct request *r)
 		return ERR_NOMEM;
 	}
 	rec->entry.reply_to = g->mail;
-	rec->entry.done = recorded;
+	rec->entry.done = decision_recorded;
 	rec->entry.note = request_tried(r) ? NULL : request_note(r);
 	rec->r = r;
 	r->run.record = rec;

@@ -179,7 +179,7 @@ searched(const struct request *r, const struct segment *s, bool in_target, struc
 
 /* As detect_scan(). What has the same names and values in most requests is searched once. */
 static int
-find(const struct request *r, struct snapshot_local *mine, const struct segment *s,
+find_in_segment(const struct request *r, struct snapshot_local *mine, const struct segment *s,
 	struct span text, const struct detect_options *opt, struct arena *a,
 	struct findings *out)
 {
@@ -286,7 +286,7 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 	}
 	opt.used = searched(r, s, in_target, said);
 	if (!err)
-		err = find(r, mine, s, said, &opt, &r->arena, &found);
+		err = find_in_segment(r, mine, s, said, &opt, &r->arena, &found);
 	r->found.evasion |= found.evasion;
 	if (!err || err == ERR_LIMIT)
 		score_injection(r, s, said);

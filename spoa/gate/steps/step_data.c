@@ -16,7 +16,7 @@ came(struct data_wait *w)
 }
 
 static void
-ask(struct request *r, size_t i)
+ask_data(struct request *r, size_t i)
 {
 	const struct data_source *s = &r->snap->policy->data[i];
 	struct data_wait *w = &r->run.data_wait[i];
@@ -47,7 +47,7 @@ step_data(struct request *r)
 		r->run.data_asked = true;
 		for (size_t i = 0; r->gate && i < p->ndata; i++)
 			if (p->data[i].read && p->data[i].kind != DATA_FILE)
-				ask(r, i);
+				ask_data(r, i);
 		if (r->run.data_waits) {
 			r->run.wait = WAIT_DATA;
 			return STEP_WAIT;

@@ -116,7 +116,7 @@ worse(struct part *p, enum ask_outcome outcome)
 }
 
 static void
-take(struct part *p, const struct ask *a)
+take_external_part(struct part *p, const struct ask *a)
 {
 	size_t first = (size_t)(a->texts - p->asked_texts);
 
@@ -138,7 +138,7 @@ ask_done(struct ask *a)
 
 	for (size_t i = 0; i < j->nparts; i++)
 		if (j->part[i].x == a->x) {
-			take(&j->part[i], a);
+			take_external_part(&j->part[i], a);
 			j->part[i].us = clock_mono_us() - j->began_us;
 		}
 	if (--j->outstanding)
@@ -205,7 +205,7 @@ cut_calls(struct external_job *j, struct part *p, size_t nasked)
 /* What is not remembered, in the order of the texts. A text that no call can hold is
  * not asked about. */
 static int
-prepare(struct external_job *j, struct part *p)
+prepare_part(struct external_job *j, struct part *p)
 {
 	struct request *r = j->r;
 	struct peer *e =
@@ -251,7 +251,7 @@ read_given(struct part *p, struct request *r)
 		if (r->run.given && r->run.given(r->run.given_arg, p->x->rec.name,
 					    p->x->rec.batch ? SIZE_MAX : i, &answer))
 			a->outcome = recognise_read(a, answer, &why);
-		take(p, a);
+		take_external_part(p, a);
 	}
 }
 
@@ -264,7 +264,7 @@ send_part(struct external_job *j, struct part *p, uint64_t now)
 		if (recognise_ask(j->r->gate->recognisers, a))
 			j->outstanding++;
 		else
-			take(p, a);
+			take_external_part(p, a);
 	}
 }
 
@@ -484,7 +484,7 @@ job_new(struct request *r)
 }
 
 static int
-begin(struct request *r)
+begin_external(struct request *r)
 {
 	const struct policy *p = r->snap->policy;
 	struct external_job *j = r->scan.job = job_new(r);
@@ -505,7 +505,7 @@ begin(struct request *r)
 		part->x = &p->externals[i];
 		int err = choose(j, part);
 		if (err == 0 && !part->overflow)
-			err = prepare(j, part);
+			err = prepare_part(j, part);
 		if (err)
 			return err;
 		j->nparts += part->overflow || part->nitems;
@@ -563,7 +563,7 @@ step_external(struct request *r)
 	if (r->snap->policy->nexternals == 0 || r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
 	if (!r->scan.job) {
-		err = begin(r);
+		err = begin_external(r);
 		if (err == 0 && r->scan.job->outstanding) {
 			r->run.wait = WAIT_EXTERNAL;
 			r->run.pending++;

@@ -281,7 +281,7 @@ keep_found(struct request *r)
 
 /* 1: the turn is over. */
 static int
-run(struct request *r)
+step_mentions_run(struct request *r)
 {
 	struct mention_job *j = r->scan.mentions;
 	int err = 0;
@@ -347,7 +347,7 @@ step_mentions(struct request *r)
 		err = open_job(r);
 	if (err == 0) {
 		r->scan.mentions->turn = turn_begin(r);
-		err = run(r);
+		err = step_mentions_run(r);
 	}
 	if (err == 1)
 		return turn_next(r);

@@ -18,7 +18,7 @@ unavailable(struct request *r, struct span why)
 
 /* All that apply must let it go. */
 static enum step_result
-failed(struct request *r, const struct quota_request *q)
+quota_is_away(struct request *r, const struct quota_request *q)
 {
 	bool allowed = true;
 
@@ -55,7 +55,7 @@ elsewhere(struct request *r, const struct limit *of, enum limit_of counts, const
 }
 
 static enum step_result
-refused(struct request *r, const struct quota_request *q)
+quota_refused(struct request *r, const struct quota_request *q)
 {
 	const struct quota_dim d = q->dim[q->refused_by];
 
@@ -75,7 +75,7 @@ refused(struct request *r, const struct quota_request *q)
 
 /* Room is made of what was asked for: the body is written and reserved for again. */
 static enum step_result
-again(struct request *r)
+ask_quota_again(struct request *r)
 {
 	forget(r);
 	return STEP_REWRITES;
@@ -84,7 +84,7 @@ again(struct request *r)
 /* What was reserved by its length is counted, before a limit of tokens or dollars says no to it or
  * makes it another: what is left was heard up to a minute ago. */
 static bool
-counted(struct request *r, const struct quota_dim *d)
+is_counted_dim(struct request *r, const struct quota_dim *d)
 {
 	if (!r->found.tokens.by_bytes || !limits_counts_text(d->counts))
 		return false;
@@ -94,13 +94,13 @@ counted(struct request *r, const struct quota_dim *d)
 }
 
 static enum step_result
-over(struct request *r, struct quota_request *q)
+over_quota(struct request *r, struct quota_request *q)
 {
 	const struct limit *l = q->dim[q->refused_by].of;
 
-	if (counted(r, &q->dim[q->refused_by]))
-		return again(r);
-	return l && limits_fall(r, l, false) ? again(r) : refused(r, q);
+	if (is_counted_dim(r, &q->dim[q->refused_by]))
+		return ask_quota_again(r);
+	return l && limits_fall(r, l, false) ? ask_quota_again(r) : quota_refused(r, q);
 }
 
 static enum step_result
@@ -109,10 +109,10 @@ admitted(struct request *r, struct quota_request *q)
 	for (size_t i = 0; i < q->ndims; i++) {
 		const struct limit *l = q->dim[i].of;
 		if (!l || !l->at_soft || !q->dim[i].soft_reached ||
-			!(counted(r, &q->dim[i]) || limits_fall(r, l, true)))
+			!(is_counted_dim(r, &q->dim[i]) || limits_fall(r, l, true)))
 			continue;
 		quota_release(r->gate->quota, q, clock_mono_us());
-		return again(r);
+		return ask_quota_again(r);
 	}
 	if (q->alone)
 		metric_inc(r->gate->metrics, M_QUOTA_ALONE);
@@ -122,13 +122,13 @@ admitted(struct request *r, struct quota_request *q)
 }
 
 static enum step_result
-answer(struct request *r, struct quota_request *q)
+answer_quota(struct request *r, struct quota_request *q)
 {
 	switch (q->result) {
 	case QUOTA_ADMITTED: return admitted(r, q);
 	case QUOTA_REFUSED:
-	case QUOTA_UNREACHABLE: return over(r, q);
-	default: return failed(r, q);
+	case QUOTA_UNREACHABLE: return over_quota(r, q);
+	default: return quota_is_away(r, q);
 	}
 }
 
@@ -195,7 +195,7 @@ reserve(struct request *r)
 
 /* It goes: of limits that count calls what is left is asked for, for those of the answer. */
 static enum step_result
-look(struct request *r)
+look_at_quota(struct request *r)
 {
 	struct quota_request *q;
 	int err = limits_look_calls(r, &q);
@@ -221,18 +221,18 @@ step_quota(struct request *r)
 		if (limits_calls_heard(r, &more))
 			return more ? send(r, more) : STEP_NEXT;
 		if (r->found.file.state != FILE_ASKED) {
-			enum step_result s = answer(r, got);
-			return s == STEP_NEXT ? look(r) : s;
+			enum step_result s = answer_quota(r, got);
+			return s == STEP_NEXT ? look_at_quota(r) : s;
 		}
 		if (got->result != QUOTA_ADMITTED)
-			return failed(r, got);
+			return quota_is_away(r, got);
 		limits_files(r, got);
 	}
 	if (limits_ask_files(r))
 		return reserve(r);
 	if (limits_learned(r)) {
 		limits_forget_rewrite(r);
-		return again(r);
+		return ask_quota_again(r);
 	}
 	int err = limits_collect(r);
 	if (err) {
@@ -245,7 +245,7 @@ step_quota(struct request *r)
 	}
 	if (limits_send_default(r)) {
 		limits_forget_rewrite(r);
-		return again(r);
+		return ask_quota_again(r);
 	}
 	limits_count_prompt(r);
 	enum step_result s = alone(r);
@@ -253,7 +253,7 @@ step_quota(struct request *r)
 	if (s != STEP_NEXT)
 		return s;
 	if (q->ndims == 0)
-		return look(r);
+		return look_at_quota(r);
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].unit == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);

@@ -23,7 +23,7 @@ leave_to_relay(struct request *r)
 }
 
 static enum step_result
-decode(struct request *r)
+decode_request(struct request *r)
 {
 	uint64_t ratio = r->snap->cfg ? r->snap->cfg->inflate_ratio : CAP_INFLATE_RATIO;
 	bool leave = offload_leaves(r);
@@ -156,7 +156,7 @@ needs_none(const struct request *r)
 }
 
 static enum step_result
-read_body(struct request *r)
+read_request_body(struct request *r)
 {
 	struct span type = { NULL, 0 };
 	struct body_refusal why = { 0 };
@@ -170,7 +170,7 @@ read_body(struct request *r)
 		return STEP_NEXT;
 	r->in.raw = r->in.body_raw;
 	if (r->in.coding.n && r->in.body_raw.n) {
-		enum step_result d = decode(r);
+		enum step_result d = decode_request(r);
 		if (d != STEP_NEXT || r->in.body_state == BODY_STATE_PARTIAL)
 			return d;
 	}
@@ -241,7 +241,7 @@ step_read(struct request *r)
 		return request_overheld(r);
 	enum step_result s = request_is_mcp(r) ? request_read_session(r) : STEP_NEXT;
 	if (s == STEP_NEXT)
-		s = read_body(r);
+		s = read_request_body(r);
 
 	if (s == STEP_NEXT && !add_query_models(r))
 		return request_overload(r);

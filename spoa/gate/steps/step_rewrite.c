@@ -51,7 +51,7 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 
 /* Names and paths may not become empty. */
 static bool
-is_name(const struct segment *s)
+is_rewrite_name(const struct segment *s)
 {
 	return s->role == ROLE_KEY || s->role == ROLE_PATH;
 }
@@ -67,14 +67,14 @@ replacement(struct request *r, const struct hit *h)
 
 	if (h->kind == HIT_UNKNOWN)
 		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
-			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_name(s));
+			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_rewrite_name(s));
 	if (h->kind == HIT_CREDENTIAL)
 		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER, SPAN_LIT("CREDENTIAL"),
-			value, false, is_name(s));
+			value, false, is_rewrite_name(s));
 	return redactor_get(r->out.redactor,
 		(enum redact_style)r->found.verdict.with[f->entity],
 		span_str(detect_entity_name(r->snap->rules, f->entity)), value,
-		detect_entity_folds(r->snap->rules, f->entity), is_name(s));
+		detect_entity_folds(r->snap->rules, f->entity), is_rewrite_name(s));
 }
 
 /* What the caller wrote may look like a placeholder of ours. What the model wrote

@@ -151,7 +151,7 @@ callers_slot(struct target_callers *c, uint32_t caller, uint32_t now_s)
 }
 
 static size_t
-slot_of(const struct target_callers *c, uint32_t caller)
+caller_slot_of(const struct target_callers *c, uint32_t caller)
 {
 	bool is_his;
 	uint64_t seen;
@@ -163,13 +163,13 @@ slot_of(const struct target_callers *c, uint32_t caller)
 const struct target_window *
 callers_budget(const struct target_callers *c, uint32_t caller)
 {
-	return &c->budget[slot_of(c, caller)];
+	return &c->budget[caller_slot_of(c, caller)];
 }
 
 unsigned
 callers_failures(const struct target_callers *c, uint32_t caller)
 {
-	size_t at = slot_of(c, caller);
+	size_t at = caller_slot_of(c, caller);
 
 	return at < TARGET_CALLERS ? failures_of(word(&c->ended[at])) : 0;
 }

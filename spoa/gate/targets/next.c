@@ -27,7 +27,7 @@ say_last(const struct next_plan *p, struct next *n)
 }
 
 static struct next
-end(const char *why)
+end_attempts(const char *why)
 {
 	return (struct next){ .what = NEXT_END, .why = why };
 }
@@ -44,7 +44,7 @@ latest(const struct next_plan *p)
 
 /* How long after now that target may be tried again; UINT64_MAX: not for this request. */
 static uint64_t
-wait_for(const struct next_plan *p, size_t target)
+wait_for_target(const struct next_plan *p, size_t target)
 {
 	const struct next_candidate *c = &p->candidate[target];
 	uint64_t back = c->back_us > p->now_us ? c->back_us - p->now_us : 0, wait;
@@ -88,13 +88,13 @@ which(const struct next_plan *p)
 
 	if (last->cause == CAUSE_DONE || last->cause == CAUSE_FINAL ||
 		last->cause == CAUSE_ABORTED)
-		return end("final");
+		return end_attempts("final");
 	if (!(p->retry->on >> last->cause & 1))
-		return end("retry_on");
+		return end_attempts("retry_on");
 	if (p->ntried >= p->retry->attempts)
-		return end("attempts");
+		return end_attempts("attempts");
 	if (p->now_us >= latest(p))
-		return end("deadline");
+		return end_attempts("deadline");
 	if (last->pooled_broke && !repeated_at_once(p) && p->candidate[last->target].budget &&
 		p->candidate[last->target].back_us <= p->now_us)
 		return (struct next){ .what = NEXT_SAME, .target = last->target };
@@ -108,19 +108,19 @@ which(const struct next_plan *p)
 	if (n.target < p->ncandidates)
 		return n;
 	if (left)
-		return end("budget");
+		return end_attempts("budget");
 	n = (struct next){ .what = NEXT_SAME, .wait_us = UINT64_MAX };
 	for (size_t i = 0; i < p->ncandidates; i++) {
-		uint64_t wait = wait_for(p, i);
+		uint64_t wait = wait_for_target(p, i);
 		if (wait < n.wait_us) {
 			n.wait_us = wait;
 			n.target = i;
 		}
 	}
 	if (n.wait_us == UINT64_MAX)
-		return end("none_left");
+		return end_attempts("none_left");
 	if (n.wait_us >= latest(p) - p->now_us)
-		return end("deadline");
+		return end_attempts("deadline");
 	return n;
 }
 

@@ -10,7 +10,7 @@
 
 /* SplitMix64, its x-th number. */
 static uint64_t
-number(uint64_t seed, uint64_t x)
+rank_number(uint64_t seed, uint64_t x)
 {
 	uint64_t z = seed + (x + 1) * UINT64_C(0x9e3779b97f4a7c15);
 
@@ -55,8 +55,8 @@ order(const struct key *a, const struct key *b)
 
 /* Why it is out by what is known of it; *health of one that is in. */
 static enum target_out
-look(const struct rank_ask *ask, const struct rank_target *t, struct key *k, double chance,
-	const char **state)
+look_at_rank(const struct rank_ask *ask, const struct rank_target *t, struct key *k,
+	double chance, const char **state)
 {
 	double ramp;
 
@@ -146,10 +146,12 @@ targets_rank(const struct rank_ask *ask, const struct rank_target *t, size_t n,
 	n = n < TARGETS_MAX ? n : TARGETS_MAX;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t hash = t[i].state ? t[i].state->hash : i;
-		uint64_t x = sticky ? number(ask->sticky ^ hash, 0) : number(ask->random, i);
+		uint64_t x = sticky ? rank_number(ask->sticky ^ hash, 0)
+				    : rank_number(ask->random, i);
 		unsigned weight = t[i].target->weight;
 		k[i] = (struct key){ .at = i, .priority = t[i].target->priority };
-		out[i].out = look(ask, &t[i], &k[i], unit(number(x, 1)), &out[i].state);
+		out[i].out =
+			look_at_rank(ask, &t[i], &k[i], unit(rank_number(x, 1)), &out[i].state);
 		k[i].in = out[i].out ? NOT_IN : LEFT;
 		costs[i] = cost(ask, &t[i]);
 		k[i].cost = two || !by_draw ? 0 : costs[i];

@@ -89,7 +89,7 @@ target_facts_write(const struct target_facts *f, struct buf *out)
 /* ---- the table's words ---- */
 
 static _Atomic uint64_t *
-word_of(struct target_state *s, enum target_fact_kind kind)
+fact_word_of(struct target_state *s, enum target_fact_kind kind)
 {
 	switch (kind) {
 	case FACT_HAND: return &s->by_hand;
@@ -139,7 +139,7 @@ beats(const struct target_fact *x, const struct target_fact *y)
 }
 
 static void
-say(const struct target_state *s, const struct target_fact *f, const char *what)
+say_target_fact(const struct target_state *s, const struct target_fact *f, const char *what)
 {
 	log_event(LOG_WARN, "target.told", LS("target", s->name), LS("state", what),
 		LS("by", f->node));
@@ -157,7 +157,7 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 
 	if (kind == FACT_HAND) {
 		if ((*seen & 1) != f->value)
-			say(s, f, f->value ? "ejected" : "admitted");
+			say_target_fact(s, f, f->value ? "ejected" : "admitted");
 		uint64_t at = shifted(f->stamp, -w->offset_us);
 		at = at < w->now_us ? at : w->now_us;
 		target_by_hand(w->table, s, f->value, at);
@@ -173,7 +173,7 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 		word = (us & ~THROTTLED_FOR_ONE) | (f->value & THROTTLED_FOR_ONE);
 	if (word)
 		target_falls_ill(s, w->now_us);
-	if (was == word || !atomic_compare_exchange_strong(word_of(s, kind), &was, word))
+	if (was == word || !atomic_compare_exchange_strong(fact_word_of(s, kind), &was, word))
 		return;
 	*seen = word;
 	if (kind == FACT_OPEN) {
@@ -191,7 +191,7 @@ obey(const struct target_sharing *w, struct target_state *s, enum target_fact_ki
 			callers_forget(&s->callers);
 	}
 	if (on[kind] && (!was || !word || kind == FACT_OPEN))
-		say(s, f, word ? on[kind] : off[kind]);
+		say_target_fact(s, f, word ? on[kind] : off[kind]);
 	if (on[kind] && !word)
 		target_notice(s, kind == FACT_OPEN ? TOLD_OPEN : TOLD_KEY, true, "");
 }
@@ -237,7 +237,7 @@ target_share(const struct target_sharing *w, struct target_state *s, struct targ
 		/* Of another server, or of one whose clock was set back. */
 		if (mine->stamp > redis_us + SLACK_US)
 			mine->stamp = redis_us;
-		word = atomic_load(word_of(s, i));
+		word = atomic_load(fact_word_of(s, i));
 		if (word != known->seen[i] || (admitted && !word)) {
 			found_out(w, s, i, word, found_at(w, i, word, mine, theirs), mine);
 			known->seen[i] = word;
@@ -339,7 +339,7 @@ target_share_callers(const struct target_sharing *w, struct target_state *s, str
 /* ---- one probe of all daemons ---- */
 
 static uint64_t
-get(const _Atomic uint64_t *v)
+share_load(const _Atomic uint64_t *v)
 {
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
@@ -348,16 +348,16 @@ get(const _Atomic uint64_t *v)
 static bool
 is_due(const struct target_state *s, uint64_t by_us)
 {
-	uint64_t open = get(&s->open), key = get(&s->key_probe);
+	uint64_t open = share_load(&s->open), key = share_load(&s->key_probe);
 
 	return (open || key) && open >> OPEN_BITS <= by_us && key <= by_us &&
-	       get(&s->throttled_until) <= by_us;
+	       share_load(&s->throttled_until) <= by_us;
 }
 
 static bool
 was_wanted(const struct target_state *s, uint64_t now_us)
 {
-	uint64_t us = get(&s->wanted_us);
+	uint64_t us = share_load(&s->wanted_us);
 
 	return us && now_us < us + WANT_US;
 }
@@ -369,7 +369,7 @@ target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us)
 	struct target_state *mark = (struct target_state *)(uintptr_t)s;
 
 	callers_slot(&mark->callers, caller ? caller : 1, target_second(now_us));
-	if (now_us >= get(&s->wanted_us) + WANT_US / 10)
+	if (now_us >= share_load(&s->wanted_us) + WANT_US / 10)
 		atomic_store_explicit(&mark->wanted_us, now_us, memory_order_relaxed);
 }
 
@@ -382,7 +382,7 @@ target_leases(struct target_state *s, uint64_t until_us)
 bool
 target_wants_lease(const struct target_state *s, uint64_t now_us)
 {
-	return get(&s->lease_until) <= now_us && was_wanted(s, now_us) &&
+	return share_load(&s->lease_until) <= now_us && was_wanted(s, now_us) &&
 	       is_due(s, now_us + TARGET_SHARE_US);
 }
 
@@ -395,9 +395,9 @@ target_leased(struct target_state *s, uint64_t until_us)
 bool
 target_lease_over(struct target_state *s, uint64_t now_us)
 {
-	if (get(&s->lease_until) <= now_us ||
+	if (share_load(&s->lease_until) <= now_us ||
 		(is_due(s, now_us + TARGET_SHARE_US) &&
-			(was_wanted(s, now_us) || get(&s->probe_until) > now_us)))
+			(was_wanted(s, now_us) || share_load(&s->probe_until) > now_us)))
 		return false;
 	atomic_store(&s->lease_until, 0);
 	return true;

@@ -39,7 +39,7 @@ state_shown(const struct target_table *t, const struct target_state *s, enum tar
 }
 
 static void
-put(struct buf *out, const struct target_table *t, const struct target_state *s,
+put_target(struct buf *out, const struct target_table *t, const struct target_state *s,
 	uint64_t now_us)
 {
 	static const char *const sizes[TARGET_SIZES] = { "4k", "32k", "more" };
@@ -95,7 +95,7 @@ target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us
 			continue;
 		if (any++)
 			buf_putc(out, ',');
-		put(out, t, s, now_us);
+		put_target(out, t, s, now_us);
 	}
 	buf_putc(out, ']');
 }

@@ -8,7 +8,7 @@
 #include "gate/targets/entry.h"
 
 static uint64_t
-get(const _Atomic uint64_t *v)
+state_load(const _Atomic uint64_t *v)
 {
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
@@ -103,7 +103,7 @@ aged(uint64_t packed, uint32_t now_ms)
 uint64_t
 target_latency_us(const struct target_state *s, enum target_size size, uint64_t now_us)
 {
-	uint64_t v = get(&s->latency[size]);
+	uint64_t v = state_load(&s->latency[size]);
 
 	return v ? aged(v, (uint32_t)(now_us / 1000)) : TARGET_UNKNOWN_US;
 }
@@ -113,7 +113,7 @@ static void
 latency_add(struct target_state *s, enum target_size size, uint64_t us, uint64_t now_us)
 {
 	uint32_t now_ms = (uint32_t)(now_us / 1000);
-	uint64_t v = get(&s->latency[size]), next;
+	uint64_t v = state_load(&s->latency[size]), next;
 
 	us = us < 1 ? 1 : us > UINT32_MAX ? UINT32_MAX : us;
 	do {
@@ -185,7 +185,7 @@ target_notice(struct target_state *s, enum target_told told, bool over, const ch
 static void
 trip(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
 {
-	uint64_t was = get(&s->open);
+	uint64_t was = state_load(&s->open);
 	bool by_share = bits & OPEN_BY_SHARE, widens = was & ~bits & OPEN_FOR_ONE;
 	unsigned opens = atomic_load(&s->opens);
 	uint64_t us = open_for(a->open_us, opens, mixed(now_us ^ s->hash));
@@ -234,7 +234,7 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 {
 	bool probe = a->probe_us != 0;
 	uint32_t now_s = target_second(now_us);
-	uint64_t open = get(&s->open);
+	uint64_t open = state_load(&s->open);
 
 	target_window_add(&s->tries, now_s, (struct target_counts){ 1, 0 }, NULL);
 	callers_ended(&s->callers, a->caller, false, now_s);
@@ -257,7 +257,7 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 	}
 	probe_given_back(s, a);
 	if (!open && atomic_load_explicit(&s->opens, memory_order_relaxed) &&
-		now_us - get(&s->closed_us) > TARGET_RAMP_US)
+		now_us - state_load(&s->closed_us) > TARGET_RAMP_US)
 		atomic_store(&s->opens, 0);
 }
 
@@ -267,7 +267,7 @@ feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cau
 	const struct callers_blame *b, uint64_t now_us)
 {
 	uint32_t now_s = target_second(now_us);
-	uint64_t closed = get(&s->closed_us);
+	uint64_t closed = state_load(&s->closed_us);
 	struct target_counts c =
 		target_window_sum(&s->tries, now_s, closed ? target_second(closed) + 1 : 0);
 
@@ -277,7 +277,7 @@ feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cau
 		return;
 	else if (!b->one && b->weight >= a->failures)
 		trip(s, a, b->some ? OPEN_BY_SHARE : 0, now_us);
-	else if (get(&s->open) || !b->single)
+	else if (state_load(&s->open) || !b->single)
 		return;
 	else if (callers_failures(&s->callers, a->caller) >= a->failures)
 		trip(s, a, OPEN_FOR_ONE, now_us);
@@ -286,17 +286,17 @@ feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cau
 }
 
 static void
-failed(struct target_state *s, struct target_attempt *a, enum attempt_cause cause,
+target_failed(struct target_state *s, struct target_attempt *a, enum attempt_cause cause,
 	const struct callers_blame *b, uint64_t now_us)
 {
-	uint64_t open = get(&s->open);
+	uint64_t open = state_load(&s->open);
 	bool its_own = b->half || cause == CAUSE_NEVER_SENT;
 
 	target_window_add(&s->tries, target_second(now_us),
 		(struct target_counts){ a->heard ? 0 : 1, its_own }, NULL);
 	if (!a->breaks)
 		return;
-	if (a->probe_us && get(&s->key_probe)) {
+	if (a->probe_us && state_load(&s->key_probe)) {
 		atomic_store(&s->key_probe, now_us + TARGET_KEY_PROBE_US);
 	} else if (a->probe_us) {
 		atomic_store(&s->early_us, now_us + TARGET_EARLY_US);
@@ -314,7 +314,7 @@ throttled(struct target_state *s, uint64_t asked_us, const struct callers_blame 
 {
 	uint64_t most = asked_us < TARGET_THROTTLED_US ? asked_us : TARGET_THROTTLED_US,
 		 one = b->one ? THROTTLED_FOR_ONE : 0, until = (now_us + most) & ~UINT64_C(1);
-	uint64_t was = get(&s->throttled_until), next;
+	uint64_t was = state_load(&s->throttled_until), next;
 
 	if (!b->half)
 		return;
@@ -377,9 +377,10 @@ enum target_condition
 target_condition_for(const struct target_state *s, uint32_t caller, bool breaker,
 	uint64_t now_us, uint64_t *back_us, double *ramp)
 {
-	uint64_t key = get(&s->key_probe), open = get(&s->open),
-		 throttle = get(&s->throttled_until), probe = get(&s->probe_until),
-		 closed = get(&s->closed_us), back = 0;
+	uint64_t key = state_load(&s->key_probe), open = state_load(&s->open),
+		 throttle = state_load(&s->throttled_until),
+		 probe = state_load(&s->probe_until), closed = state_load(&s->closed_us),
+		 back = 0;
 	enum target_condition c = TARGET_CLOSED;
 
 	if (open & OPEN_FOR_ONE && is_open_for_another(s, caller))
@@ -407,7 +408,8 @@ target_condition_for(const struct target_state *s, uint32_t caller, bool breaker
 		c = TARGET_THROTTLED;
 		back = throttle & ~THROTTLED_FOR_ONE;
 	} else if (key || open) {
-		bool ours = get(&s->leases_until) <= now_us || get(&s->lease_until) > now_us;
+		bool ours = state_load(&s->leases_until) <= now_us ||
+			    state_load(&s->lease_until) > now_us;
 		/* one who failed there leaves it to those who did not */
 		ours = ours && (!caller || callers_first_to_probe(
 						   &s->callers, caller, target_second(now_us)));
@@ -430,7 +432,8 @@ target_may_early(
 {
 	*well_s = atomic_load_explicit(&s->well_s, memory_order_relaxed);
 	return target_condition_for(s, caller, true, now_us, NULL, NULL) == TARGET_OPEN &&
-	       get(&s->throttled_until) <= now_us && get(&s->early_us) <= now_us &&
+	       state_load(&s->throttled_until) <= now_us &&
+	       state_load(&s->early_us) <= now_us &&
 	       callers_first_to_probe(&s->callers, caller, target_second(now_us));
 }
 
@@ -474,7 +477,7 @@ target_begin(struct target_attempt *a, struct target_state *s, const struct targ
 	enum target_condition c =
 		target_condition_for(s, caller, t->breaker.on, now_us, NULL, NULL);
 	uint32_t now_s = target_second(now_us), well_s;
-	uint64_t probe = get(&s->probe_until);
+	uint64_t probe = state_load(&s->probe_until);
 
 	if (c == TARGET_OPEN && asks && asks->early &&
 		target_may_early(s, caller, now_us, &well_s))
@@ -514,7 +517,7 @@ target_first_content(
 {
 	if (!a->of || a->heard || a->quiet)
 		return;
-	uint64_t had = get(&a->of->content_ms[size]), ms = took_us / 1000 + 1;
+	uint64_t had = state_load(&a->of->content_ms[size]), ms = took_us / 1000 + 1;
 
 	atomic_store_explicit(
 		&a->of->content_ms[size], had ? (3 * had + ms) / 4 : ms, memory_order_relaxed);
@@ -527,7 +530,7 @@ target_first_content(
 enum told { NOTHING, WELL, FAILED, THROTTLED, KEY };
 
 static enum told
-told(const struct target_end *e)
+told_of_attempt(const struct target_end *e)
 {
 	switch (e->cause) {
 	case CAUSE_DONE: return WELL;
@@ -543,7 +546,7 @@ void
 target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_us)
 {
 	struct target_state *s = a->of;
-	enum told t = a->quiet ? NOTHING : told(e);
+	enum told t = a->quiet ? NOTHING : told_of_attempt(e);
 	struct callers_blame b = { .half = true };
 
 	if (!s)
@@ -562,7 +565,7 @@ target_over(struct target_attempt *a, const struct target_end *e, uint64_t now_u
 	if (t == WELL && !a->heard)
 		came_through(s, a, now_us);
 	else if (t == FAILED)
-		failed(s, a, e->cause, &b, now_us);
+		target_failed(s, a, e->cause, &b, now_us);
 	else if (t == THROTTLED)
 		throttled(s, e->asked_us, &b, now_us);
 	else if (t == KEY && a->breaks)

@@ -51,7 +51,7 @@ struct target_sync {
 };
 
 static void
-hang_up(struct target_sync *s, const char *why)
+hang_up_targets(struct target_sync *s, const char *why)
 {
 	if (!s->said)
 		log_event(LOG_WARN, "target.alone", LS("why", why));
@@ -63,7 +63,7 @@ hang_up(struct target_sync *s, const char *why)
 }
 
 static bool
-dial(struct target_sync *s)
+dial_targets(struct target_sync *s)
 {
 	struct buf why;
 
@@ -73,17 +73,17 @@ dial(struct target_sync *s)
 	s->redis = redis_dial(&s->options, SPAN_LIT(TARGET_FACTS_KEY), COMMAND_US, &why);
 	buf_putc(&why, '\0');
 	if (!s->redis)
-		hang_up(s, buf_view(&why).p);
+		hang_up_targets(s, buf_view(&why).p);
 	buf_free(&why);
 	return s->redis != NULL;
 }
 
 static bool
-append(struct target_sync *s, int argc, const char **argv)
+append_target_command(struct target_sync *s, int argc, const char **argv)
 {
 	if (redisAppendCommandArgv(s->redis, argc, argv, NULL) == REDIS_OK)
 		return true;
-	hang_up(s, redis_sync_error(s->redis));
+	hang_up_targets(s, redis_sync_error(s->redis));
 	return false;
 }
 
@@ -97,7 +97,7 @@ reply(struct target_sync *s)
 	if (redisGetReply(s->redis, (void **)&r) == REDIS_OK && r &&
 		(r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
 		return r;
-	hang_up(s, r ? r->str : redis_sync_error(s->redis));
+	hang_up_targets(s, r ? r->str : redis_sync_error(s->redis));
 	if (r)
 		freeReplyObject(r);
 	return NULL;
@@ -105,7 +105,7 @@ reply(struct target_sync *s)
 
 #define KEY_BYTES (sizeof(TARGET_CALLERS_KEY) + TARGET_NAME_BYTES)
 static const char *
-key_of(const struct target_state *e, const char *prefix, char out[KEY_BYTES])
+target_key_of(const struct target_state *e, const char *prefix, char out[KEY_BYTES])
 {
 	snprintf(out, KEY_BYTES, "%s%s", prefix, e->name);
 	return out;
@@ -131,7 +131,7 @@ read_clock(struct target_sync *s, uint64_t sent_us)
 		s->offset_us = (int64_t)(second * 1000000 + us) -
 			       (int64_t)(sent_us + (now - sent_us) / 2);
 	else
-		hang_up(s, "TIME is no time");
+		hang_up_targets(s, "TIME is no time");
 	return ok;
 }
 
@@ -193,7 +193,7 @@ wrote(struct target_sync *s, size_t entry, bool lease, int argc, const char **ar
 	s->wrote[s->n].entry = (uint16_t)entry;
 	s->wrote[s->n].lease = lease;
 	s->wrote[s->n++].sent_us = clock_mono_us();
-	return append(s, argc, argv);
+	return append_target_command(s, argc, argv);
 }
 
 static bool
@@ -205,7 +205,7 @@ write_facts(struct target_sync *s, size_t i)
 	buf_init(&text, FACTS_TEXT_BYTES);
 	target_facts_write(&s->known[i].facts, &text);
 	buf_putc(&text, '\0');
-	const char *argv[] = { "SET", key_of(&s->table->entry[i], TARGET_FACTS_KEY, key),
+	const char *argv[] = { "SET", target_key_of(&s->table->entry[i], TARGET_FACTS_KEY, key),
 		buf_view(&text).p, "EX", KEEP_S };
 	bool ok = wrote(s, i, false, 5, argv);
 	buf_free(&text);
@@ -218,7 +218,8 @@ static bool
 write_callers(struct target_sync *s, size_t i, bool junk)
 {
 	char key[KEY_BYTES];
-	const char *del[] = { "DEL", key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key) };
+	const char *del[] = { "DEL",
+		target_key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key) };
 
 	if (!s->text.n)
 		return !junk || wrote(s, i, false, 2, del);
@@ -233,8 +234,8 @@ lease(struct target_sync *s, size_t i, uint64_t now_us)
 {
 	struct target_state *e = &s->table->entry[i];
 	char key[KEY_BYTES], ms[24];
-	const char *take[] = { "SET", key_of(e, TARGET_PROBE_KEY, key), s->node, "NX", "PX",
-		ms };
+	const char *take[] = { "SET", target_key_of(e, TARGET_PROBE_KEY, key), s->node, "NX",
+		"PX", ms };
 	const char *give[] = { "DEL", key };
 
 	snprintf(ms, sizeof(ms), "%d", (int)(TARGET_PROBE_LEASE_US / 1000));
@@ -245,7 +246,7 @@ lease(struct target_sync *s, size_t i, uint64_t now_us)
 
 /* What Redis said of what was written. */
 static bool
-settle(struct target_sync *s)
+settle_targets(struct target_sync *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		redisReply *r = reply(s);
@@ -262,23 +263,23 @@ settle(struct target_sync *s)
 /* ---- turns ---- */
 
 static bool
-ask(struct target_sync *s, size_t n)
+ask_target_redis(struct target_sync *s, size_t n)
 {
 	const char *time[] = { "TIME" };
 	char key[KEY_BYTES], last[24], last_caller[24];
 
 	snprintf(last, sizeof(last), "%d", FACTS_TEXT_BYTES);
 	snprintf(last_caller, sizeof(last_caller), "%d", CALLERS_TEXT_BYTES);
-	if (!dial(s) || !append(s, 1, time))
+	if (!dial_targets(s) || !append_target_command(s, 1, time))
 		return false;
 	for (size_t i = 1; i < n; i++) {
 		const char *argv[] = { "GETRANGE",
-			key_of(&s->table->entry[i], TARGET_FACTS_KEY, key), "0", last };
-		if (!append(s, 4, argv))
+			target_key_of(&s->table->entry[i], TARGET_FACTS_KEY, key), "0", last };
+		if (!append_target_command(s, 4, argv))
 			return false;
-		argv[1] = key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key);
+		argv[1] = target_key_of(&s->table->entry[i], TARGET_CALLERS_KEY, key);
 		argv[3] = last_caller;
-		if (!append(s, 4, argv))
+		if (!append_target_command(s, 4, argv))
 			return false;
 	}
 	return true;
@@ -292,7 +293,7 @@ turn(struct target_sync *s, size_t n)
 	struct target_facts found;
 
 	s->n = 0;
-	if (!ask(s, n) || !read_clock(s, sent_us))
+	if (!ask_target_redis(s, n) || !read_clock(s, sent_us))
 		return false;
 	for (size_t i = 1; i < n; i++) {
 		struct target_state *e = &s->table->entry[i];
@@ -312,7 +313,7 @@ turn(struct target_sync *s, size_t n)
 			!write_callers(s, i, callers_err) || !lease(s, i, w.now_us))
 			return false;
 	}
-	if (!settle(s))
+	if (!settle_targets(s))
 		return false;
 	for (size_t i = 1; i < n; i++)
 		target_leases(&s->table->entry[i], clock_mono_us() + ALONE_US);
@@ -333,7 +334,7 @@ alone(struct target_sync *s, size_t n)
 }
 
 static void *
-run(void *arg)
+target_sync_run(void *arg)
 {
 	struct target_sync *s = arg;
 
@@ -385,7 +386,7 @@ target_sync_soon(struct target_sync *s)
 }
 
 static void
-destroy(struct target_sync **sp)
+target_sync_destroy(struct target_sync **sp)
 {
 	struct target_sync *s = *sp;
 
@@ -421,10 +422,10 @@ target_sync_start(struct target_table *t, const char *node, const struct redis_o
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	if (thread_start(&s->thread, "tg-targets", run, s) == 0)
+	if (thread_start(&s->thread, "tg-targets", target_sync_run, s) == 0)
 		return s;
 	buf_str(why, err_str(ERR_NOMEM));
-	destroy(&s);
+	target_sync_destroy(&s);
 	return NULL;
 }
 
@@ -441,7 +442,7 @@ give_back(struct target_sync *s)
 		lease(s, i, clock_mono_us());
 	}
 	if (s->redis)
-		settle(s);
+		settle_targets(s);
 }
 
 void
@@ -457,5 +458,5 @@ target_sync_stop(struct target_sync **sp)
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	give_back(s);
-	destroy(sp);
+	target_sync_destroy(sp);
 }

@@ -56,7 +56,7 @@ target_name_hash(const char *provider, struct span model, size_t *n)
 }
 
 static bool
-is_named(const struct target_state *s, const char *provider, const char *model)
+is_named_target(const struct target_state *s, const char *provider, const char *model)
 {
 	size_t n = strlen(provider);
 
@@ -67,14 +67,14 @@ is_named(const struct target_state *s, const char *provider, const char *model)
 
 /* The entry, or NULL, and the free slot where the search ended. */
 static struct target_state *
-find(struct target_table *t, uint64_t hash, const char *provider, const char *model,
+find_target(struct target_table *t, uint64_t hash, const char *provider, const char *model,
 	size_t *free_at)
 {
 	size_t at = hash % COUNT_OF(t->slot), i;
 
 	while ((i = atomic_load_explicit(&t->slot[at], memory_order_acquire)) != 0) {
 		struct target_state *s = &t->entry[i - 1];
-		if (s->hash == hash && is_named(s, provider, model))
+		if (s->hash == hash && is_named_target(s, provider, model))
 			return s;
 		at = (at + 1) % COUNT_OF(t->slot);
 	}
@@ -90,7 +90,7 @@ target_state(struct target_table *t, const char *provider, const char *model)
 
 	model = model ? model : "";
 	uint64_t hash = target_name_hash(provider, span_str(model), &n);
-	if ((s = find(t, hash, provider, model, &at)))
+	if ((s = find_target(t, hash, provider, model, &at)))
 		return s;
 	if (n >= TARGET_NAME_BYTES)
 		return &t->entry[0];
@@ -100,7 +100,7 @@ target_state(struct target_table *t, const char *provider, const char *model)
 			return of;
 	}
 	pthread_mutex_lock(&t->making);
-	s = find(t, hash, provider, model, &at);
+	s = find_target(t, hash, provider, model, &at);
 	place = atomic_load_explicit(&t->n, memory_order_relaxed);
 	if (!s && place <= CAP_TARGETS) {
 		s = &t->entry[place];
@@ -192,7 +192,7 @@ target_admit(struct target_table *t, struct span name)
 	if (!parts(name, text, &model))
 		return false;
 	uint64_t hash = target_name_hash(text, span_str(model), &n);
-	if (!(s = find(t, hash, text, model, &at)))
+	if (!(s = find_target(t, hash, text, model, &at)))
 		return false;
 	admit(t, s);
 	target_lacks_forget(t);

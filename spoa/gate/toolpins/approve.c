@@ -30,7 +30,7 @@ set_time(json_t *o, const char *name, int64_t ns)
 }
 
 static void
-set_text(json_t *o, const char *name, const struct pin_text *t)
+set_pin_text(json_t *o, const char *name, const struct pin_text *t)
 {
 	json_object_set_new(o, name, t ? json_stringn(t->bytes, t->n) : json_null());
 }
@@ -60,9 +60,9 @@ shown(const struct tool_pins *p, const struct pin *pin, bool texts)
 	if (v->by[0])
 		json_object_set_new(o, "by", json_string(v->by));
 	if (texts) {
-		set_text(o, "text", v->seen_text);
-		set_text(o, "first_text", v->first_text);
-		set_text(o, "approved_text", v->approved_text);
+		set_pin_text(o, "text", v->seen_text);
+		set_pin_text(o, "first_text", v->first_text);
+		set_pin_text(o, "approved_text", v->approved_text);
 	}
 	return o;
 }
@@ -127,7 +127,7 @@ tool_pins_full(struct tool_pins *p)
 }
 
 static bool
-has(const struct pin_value *v, const unsigned char hash[SHA256_BYTES])
+has_hash(const struct pin_value *v, const unsigned char hash[SHA256_BYTES])
 {
 	for (size_t i = 0; i < v->napproved; i++)
 		if (!memcmp(v->approved[i], hash, SHA256_BYTES))
@@ -168,7 +168,7 @@ tool_pins_approve(struct tool_pins *p, const struct tool_pin_of *of,
 	if (!pin)
 		return ERR_BAD_STATE;
 	pthread_mutex_lock(&p->lock);
-	if (change == PIN_ADD && has(&pin->v, hash))
+	if (change == PIN_ADD && has_hash(&pin->v, hash))
 		err = 0; /* so it is */
 	else if (change == PIN_ADD && pin->v.napproved == CAP_TOOL_PIN_HASHES)
 		err = ERR_FULL;

@@ -23,7 +23,7 @@ struct reader {
 /* value = object | array | string | number | "true" | "false" | "null"; its first token was
  * read. NULL: see json_error(). */
 static struct node *
-read_value(struct reader *r, struct json_event *ev)
+read_canonical_value(struct reader *r, struct json_event *ev)
 {
 	struct node *v = arena_new(r->a, struct node), **at;
 
@@ -44,7 +44,7 @@ read_value(struct reader *r, struct json_event *ev)
 				return NULL;
 			json_next(r->j, ev);
 		}
-		if (ev->tok <= JSON_ERROR || !(*at = read_value(r, ev)))
+		if (ev->tok <= JSON_ERROR || !(*at = read_canonical_value(r, ev)))
 			return NULL;
 		(*at)->name = name;
 	}
@@ -52,7 +52,7 @@ read_value(struct reader *r, struct json_event *ev)
 }
 
 static int
-by_name(const void *x, const void *y)
+node_by_name(const void *x, const void *y)
 {
 	return span_order((*(struct node *const *)x)->name, (*(struct node *const *)y)->name);
 }
@@ -77,7 +77,7 @@ write_value(struct arena *a, const struct node *v, const char *without, struct b
 	for (struct node *c = v->child; c; c = c->next)
 		list[n++] = c;
 	if (object && n)
-		qsort(list, n, sizeof(struct node *), by_name);
+		qsort(list, n, sizeof(struct node *), node_by_name);
 	buf_putc(out, object ? '{' : '[');
 	for (size_t i = 0; i < n; i++) {
 		if (object && without && span_is(list[i]->name, without))
@@ -105,7 +105,7 @@ canonical_write(struct arena *a, struct span json, const char *without, struct b
 	if (!r.j)
 		return ERR_NOMEM;
 	json_next(r.j, &ev);
-	struct node *v = read_value(&r, &ev);
+	struct node *v = read_canonical_value(&r, &ev);
 	int err = json_error(r.j, NULL, NULL);
 	if (!v)
 		return err ? err : ERR_NOMEM;

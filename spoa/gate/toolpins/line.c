@@ -77,7 +77,7 @@ struct said {
 };
 
 static bool
-read_hash(const json_t *v, unsigned char out[SHA256_BYTES])
+read_pin_hash(const json_t *v, unsigned char out[SHA256_BYTES])
 {
 	struct span s = json_span(v);
 	size_t n = 0;
@@ -95,7 +95,8 @@ read_approved(const json_t *list, struct pin_value *v)
 	if (!json_is_array(list) || n > CAP_TOOL_PIN_HASHES)
 		return false;
 	for (v->napproved = 0; v->napproved < n; v->napproved++)
-		if (!read_hash(json_array_get(list, v->napproved), v->approved[v->napproved]))
+		if (!read_pin_hash(
+			    json_array_get(list, v->napproved), v->approved[v->napproved]))
 			return false;
 	return true;
 }
@@ -122,8 +123,8 @@ read_said(const json_t *o, struct said *out)
 	return span_is(json_span(json_object_get(o, "kind")), "pin") && k < PIN_KINDS &&
 	       out->of.server.n && out->of.name.n <= PIN_NAME_MAX && v->first_ns > 0 &&
 	       v->seen_ns > 0 && v->serial >= 0 &&
-	       read_hash(json_object_get(o, "first"), v->first) &&
-	       read_hash(json_object_get(o, "seen"), v->seen) &&
+	       read_pin_hash(json_object_get(o, "first"), v->first) &&
+	       read_pin_hash(json_object_get(o, "seen"), v->seen) &&
 	       read_approved(json_object_get(o, "approved"), v);
 }
 
@@ -168,7 +169,7 @@ take_approved(struct pin_value *to, const struct pin_value *v)
 
 /* True: what is here says more than the line. *learnt: it says more than was here. */
 static bool
-join(struct pin *pin, const struct pin_value *v, bool *learnt)
+join_pin(struct pin *pin, const struct pin_value *v, bool *learnt)
 {
 	struct pin_value *to = &pin->v;
 	int first = order_first(v, to), approved = order_approved(v, to);
@@ -192,7 +193,7 @@ join(struct pin *pin, const struct pin_value *v, bool *learnt)
 }
 
 static struct pin_text *
-text_of(struct pin_text **known, size_t n, const unsigned char hash[SHA256_BYTES])
+known_pin_text(struct pin_text **known, size_t n, const unsigned char hash[SHA256_BYTES])
 {
 	for (size_t i = 0; i < n; i++)
 		if (known[i] && !memcmp(known[i]->hash, hash, SHA256_BYTES))
@@ -212,10 +213,10 @@ pin_texts(struct tool_pins *p, struct pin *pin, struct pin_text **known, size_t 
 		all[nall++] = was[i];
 	for (size_t i = 0; i < n && nall < COUNT_OF(all); i++)
 		all[nall++] = known[i];
-	v->first_text = text_of(all, nall, v->first);
-	v->seen_text = text_of(all, nall, v->seen);
+	v->first_text = known_pin_text(all, nall, v->first);
+	v->seen_text = known_pin_text(all, nall, v->seen);
 	v->approved_text =
-		v->napproved ? text_of(all, nall, v->approved[v->napproved - 1]) : NULL;
+		v->napproved ? known_pin_text(all, nall, v->approved[v->napproved - 1]) : NULL;
 	for (size_t i = 0; i < nall; i++)
 		pin_text_drop(p, pin->server, &all[i]);
 }
@@ -239,7 +240,7 @@ line_texts(struct tool_pins *p, const struct pin *pin, const json_t *list,
 }
 
 static void
-take(struct tool_pins *p, const struct said *s, bool from_redis)
+take_said_pin(struct tool_pins *p, const struct said *s, bool from_redis)
 {
 	struct pin_text *texts[TEXTS];
 	bool made, more = false, learnt = true;
@@ -251,7 +252,7 @@ take(struct tool_pins *p, const struct said *s, bool from_redis)
 		pin->v = s->v;
 		atomic_store(&pin->seen_ns, s->v.seen_ns);
 	} else {
-		more = join(pin, &s->v, &learnt);
+		more = join_pin(pin, &s->v, &learnt);
 	}
 	if (learnt) {
 		pin_texts(p, pin, texts, line_texts(p, pin, s->texts, texts));
@@ -286,7 +287,7 @@ pin_read(struct tool_pins *p, struct span line, struct span field,
 	}
 	if (ok) {
 		pthread_mutex_lock(&p->lock);
-		take(p, &s, field.n > 0);
+		take_said_pin(p, &s, field.n > 0);
 		pthread_mutex_unlock(&p->lock);
 	}
 	json_decref(o);

@@ -63,7 +63,7 @@ struct tool_pins_sync {
 /* ---- the file ---- */
 
 static bool
-read_line(void *arg, struct span line, struct buf *why)
+read_pin_line(void *arg, struct span line, struct buf *why)
 {
 	struct tool_pins_sync *s = arg;
 
@@ -71,17 +71,17 @@ read_line(void *arg, struct span line, struct buf *why)
 }
 
 static bool
-open_file(struct tool_pins_sync *s, struct buf *why)
+open_pins_file(struct tool_pins_sync *s, struct buf *why)
 {
 	bool begun;
 
 	s->lines = 0;
-	s->file = live_file_open(s->name, read_line, s, &s->lines, &begun, why);
+	s->file = live_file_open(s->name, read_pin_line, s, &s->lines, &begun, why);
 	return s->file != NULL;
 }
 
 static void
-put_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
+put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 {
 	pin_write(s->pins, pin, pin->v.settled || !s->shared, s->key, out);
 	buf_putc(out, '\n');
@@ -100,7 +100,7 @@ compact(struct tool_pins_sync *s)
 		if (!pin || !atomic_load(&pin->state))
 			continue;
 		pthread_mutex_lock(&s->pins->lock);
-		put_line(s, pin, &all);
+		put_pin_line(s, pin, &all);
 		pthread_mutex_unlock(&s->pins->lock);
 		n++;
 	}
@@ -113,7 +113,7 @@ compact(struct tool_pins_sync *s)
 
 /* The batch's lines. */
 static bool
-keep(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
+keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
 {
 	struct buf lines, why;
 	size_t n = 0;
@@ -126,13 +126,13 @@ keep(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
 	pthread_mutex_lock(&s->pins->lock);
 	for (size_t i = 0; i < nbatch; i++)
 		if (batch[i]->file_due) {
-			put_line(s, batch[i], &lines);
+			put_pin_line(s, batch[i], &lines);
 			batch[i]->file_due = false;
 			n++;
 		}
 	pthread_mutex_unlock(&s->pins->lock);
 	if (n || !kept) {
-		ok = (s->file || open_file(s, &why)) && !buf_failed(&lines);
+		ok = (s->file || open_pins_file(s, &why)) && !buf_failed(&lines);
 		s->lines += n;
 		ok = ok && (!kept || s->lines > 2 * tool_pins_count(s->pins) + SLACK
 					   ? compact(s)
@@ -149,7 +149,7 @@ keep(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
 /* ---- Redis ---- */
 
 static void
-hang_up(struct tool_pins_sync *s, const char *why)
+hang_up_pins(struct tool_pins_sync *s, const char *why)
 {
 	if (!s->said)
 		log_event(LOG_WARN, "pin.away", LS("why", why));
@@ -164,7 +164,7 @@ hang_up(struct tool_pins_sync *s, const char *why)
 }
 
 static bool
-dial(struct tool_pins_sync *s)
+dial_pins(struct tool_pins_sync *s)
 {
 	struct buf why;
 
@@ -175,7 +175,7 @@ dial(struct tool_pins_sync *s)
 	s->redis = redis_dial(&s->options, SPAN_LIT(TOOL_PINS_ENTRIES_KEY), COMMAND_US, &why);
 	buf_putc(&why, '\0');
 	if (!s->redis)
-		hang_up(s, buf_view(&why).p);
+		hang_up_pins(s, buf_view(&why).p);
 	buf_free(&why);
 	return s->redis != NULL;
 }
@@ -195,18 +195,18 @@ checked(struct tool_pins_sync *s, redisReply *r, const char *key)
 		freeReplyObject(r);
 	if (wrong && (r = redisCommand(s->redis, "DEL %s", key)))
 		freeReplyObject(r);
-	hang_up(s, why);
+	hang_up_pins(s, why);
 	return NULL;
 }
 
 static redisReply *
-ask(struct tool_pins_sync *s, int argc, const char **argv, const char *key)
+ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const char *key)
 {
 	return checked(s, redisCommandArgv(s->redis, argc, argv, NULL), key);
 }
 
 static void
-refuse(struct tool_pins_sync *s, struct span field, struct span why)
+refuse_pin_field(struct tool_pins_sync *s, struct span field, struct span why)
 {
 	uint64_t now = clock_mono_us();
 
@@ -219,7 +219,7 @@ refuse(struct tool_pins_sync *s, struct span field, struct span why)
 }
 
 static void
-take(struct tool_pins_sync *s, const redisReply *field, const redisReply *line)
+take_redis_pin(struct tool_pins_sync *s, const redisReply *field, const redisReply *line)
 {
 	struct span at = span_of(field->str, field->len);
 	struct buf why;
@@ -227,7 +227,7 @@ take(struct tool_pins_sync *s, const redisReply *field, const redisReply *line)
 	buf_init(&why, 1024);
 	if (!at.n || line->type != REDIS_REPLY_STRING ||
 		!pin_read(s->pins, span_of(line->str, line->len), at, s->key, &why))
-		refuse(s, at, buf_view(&why));
+		refuse_pin_field(s, at, buf_view(&why));
 	buf_free(&why);
 }
 
@@ -236,7 +236,7 @@ static bool
 read_last(struct tool_pins_sync *s)
 {
 	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
-	redisReply *r = ask(s, 6, argv, TOOL_PINS_LOG_KEY);
+	redisReply *r = ask_pins_redis(s, 6, argv, TOOL_PINS_LOG_KEY);
 
 	if (!r)
 		return false;
@@ -254,7 +254,7 @@ static bool
 count_fields(struct tool_pins_sync *s, uint64_t *n)
 {
 	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
-	redisReply *r = ask(s, 2, argv, TOOL_PINS_ENTRIES_KEY);
+	redisReply *r = ask_pins_redis(s, 2, argv, TOOL_PINS_ENTRIES_KEY);
 
 	if (!r)
 		return false;
@@ -294,7 +294,7 @@ read_all(struct tool_pins_sync *s)
 	all_are_due(s);
 	snprintf(count, sizeof(count), "%d", READ);
 	do {
-		redisReply *r = ask(s, 5, argv, TOOL_PINS_ENTRIES_KEY);
+		redisReply *r = ask_pins_redis(s, 5, argv, TOOL_PINS_ENTRIES_KEY);
 		if (!r)
 			return false;
 		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
@@ -302,7 +302,7 @@ read_all(struct tool_pins_sync *s)
 			    r->element[1]->type == REDIS_REPLY_ARRAY;
 		const redisReply *list = fits ? r->element[1] : NULL;
 		for (size_t i = 0; fits && i + 1 < list->elements; i += 2, n++)
-			take(s, list->element[i], list->element[i + 1]);
+			take_redis_pin(s, list->element[i], list->element[i + 1]);
 		snprintf(cursor, sizeof(cursor), "%s", fits ? r->element[0]->str : "0");
 		freeReplyObject(r);
 	} while (strcmp(cursor, "0") != 0 && n < FIELDS_MAX);
@@ -325,7 +325,7 @@ read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 		redisReply field = { .str = (char *)(uintptr_t)argv[i + 2],
 			.len = lens[i + 2] };
 		if (r->element[i]->type == REDIS_REPLY_STRING)
-			take(s, &field, r->element[i]);
+			take_redis_pin(s, &field, r->element[i]);
 	}
 	freeReplyObject(r);
 	return true;
@@ -333,7 +333,7 @@ read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 
 /* One part of the stream; *n events. */
 static bool
-read_part(struct tool_pins_sync *s, const redisReply *events)
+read_events_part(struct tool_pins_sync *s, const redisReply *events)
 {
 	const char *argv[READ + 2] = { "HMGET", TOOL_PINS_ENTRIES_KEY };
 	size_t lens[READ + 2] = { 5, sizeof(TOOL_PINS_ENTRIES_KEY) - 1 }, n = 0;
@@ -368,7 +368,7 @@ read_log(struct tool_pins_sync *s)
 
 	snprintf(count, sizeof(count), "%d", READ);
 	while (more) {
-		redisReply *r = ask(s, 6, argv, TOOL_PINS_LOG_KEY);
+		redisReply *r = ask_pins_redis(s, 6, argv, TOOL_PINS_LOG_KEY);
 		if (!r)
 			return false;
 		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
@@ -376,7 +376,7 @@ read_log(struct tool_pins_sync *s)
 			    r->element[0]->elements == 2 &&
 			    r->element[0]->element[1]->type == REDIS_REPLY_ARRAY;
 		const redisReply *events = fits ? r->element[0]->element[1] : NULL;
-		bool ok = !fits || read_part(s, events);
+		bool ok = !fits || read_events_part(s, events);
 		more = ok && fits && events->elements == READ;
 		freeReplyObject(r);
 		if (!ok)
@@ -388,7 +388,7 @@ read_log(struct tool_pins_sync *s)
 /* ---- telling ---- */
 
 static bool
-append(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
+append_pins_command(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
 {
 	return redisAppendCommandArgv(s->redis, argc, argv, lens) == REDIS_OK;
 }
@@ -418,14 +418,15 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 	const size_t lens[] = { strlen(set[0]), strlen(set[1]), strlen(set[2]), v.n };
 	const char *add[] = { "XADD", TOOL_PINS_LOG_KEY, "MAXLEN", "~", LOG_MAX, "*", "f",
 		pin->field };
-	bool ok = !buf_failed(&line) && append(s, 4, set, lens) && append(s, 8, add, NULL);
+	bool ok = !buf_failed(&line) && append_pins_command(s, 4, set, lens) &&
+		  append_pins_command(s, 8, add, NULL);
 	buf_free(&line);
 	return ok;
 }
 
 /* Redis took ours, or has another's first: that is read with the log. */
 static void
-settle(struct tool_pins_sync *s, struct pin *pin, bool fresh, const redisReply *said)
+settle_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh, const redisReply *said)
 {
 	if (!fresh || said->type != REDIS_REPLY_INTEGER)
 		return;
@@ -465,7 +466,7 @@ read_taken(struct tool_pins_sync *s, const redisReply *said, const struct pin **
 
 /* The batch, in one transaction. */
 static bool
-tell(struct tool_pins_sync *s)
+tell_pins(struct tool_pins_sync *s)
 {
 	const char *multi[] = { "MULTI" }, *exec[] = { "EXEC" };
 	const struct pin *which[BATCH];
@@ -478,7 +479,7 @@ tell(struct tool_pins_sync *s)
 		if (!is_due(s, pin))
 			continue;
 		if (n == 0)
-			ok = append(s, 1, multi, NULL);
+			ok = append_pins_command(s, 1, multi, NULL);
 		bool fresh = s->fresh[i];
 		s->batch[n] = pin;
 		s->fresh[n] = fresh;
@@ -488,7 +489,7 @@ tell(struct tool_pins_sync *s)
 	s->n = n;
 	if (!n)
 		return true;
-	ok = ok && append(s, 1, exec, NULL);
+	ok = ok && append_pins_command(s, 1, exec, NULL);
 	for (size_t i = 0; i < 2 * n + 2 && ok; i++) {
 		if (r)
 			freeReplyObject(r);
@@ -501,11 +502,11 @@ tell(struct tool_pins_sync *s)
 		if (r->element[i]->type == REDIS_REPLY_ERROR)
 			ok = false;
 	for (size_t i = 0; ok && i < n; i++)
-		settle(s, s->batch[i], s->fresh[i], r->element[2 * i]);
+		settle_pin(s, s->batch[i], s->fresh[i], r->element[2 * i]);
 	ok = ok && read_taken(s, r, which, n);
 	if (!ok && s->redis)
-		hang_up(s, r && r->type == REDIS_REPLY_ERROR ? r->str
-							     : redis_sync_error(s->redis));
+		hang_up_pins(s, r && r->type == REDIS_REPLY_ERROR ? r->str
+								  : redis_sync_error(s->redis));
 	if (r)
 		freeReplyObject(r);
 	return ok;
@@ -573,7 +574,7 @@ read_redis(struct tool_pins_sync *s)
 {
 	uint64_t n;
 
-	if (!dial(s) || !count_fields(s, &n))
+	if (!dial_pins(s) || !count_fields(s, &n))
 		return false;
 	bool lost = n < s->fields;
 	s->fields = n;
@@ -584,7 +585,7 @@ read_redis(struct tool_pins_sync *s)
 
 /* *done: nothing that somebody waits for is left. False: Redis is away. */
 static bool
-pass(struct tool_pins_sync *s, bool *kept, bool *done)
+pins_turn(struct tool_pins_sync *s, bool *kept, bool *done)
 {
 	static _Thread_local struct pin *all[BATCH];
 	bool up = !s->shared || read_redis(s);
@@ -594,8 +595,8 @@ pass(struct tool_pins_sync *s, bool *kept, bool *done)
 	memcpy(all, s->batch, n * sizeof(*all));
 	/* Redis first: a line on disk says whether it took the first text. */
 	if (s->shared && up)
-		up = tell(s);
-	bool now = keep(s, all, n, *kept);
+		up = tell_pins(s);
+	bool now = keep_pins(s, all, n, *kept);
 	if (!s->shared) {
 		pthread_mutex_lock(&s->pins->lock);
 		for (size_t i = 0; i < n; i++) {
@@ -611,7 +612,7 @@ pass(struct tool_pins_sync *s, bool *kept, bool *done)
 }
 
 static void *
-run(void *arg)
+pins_sync_run(void *arg)
 {
 	struct tool_pins_sync *s = arg;
 	bool kept = true, done;
@@ -623,7 +624,7 @@ run(void *arg)
 		pthread_mutex_lock(&s->pins->lock);
 		uint64_t puts = s->pins->puts;
 		pthread_mutex_unlock(&s->pins->lock);
-		bool up = pass(s, &kept, &done);
+		bool up = pins_turn(s, &kept, &done);
 		pthread_mutex_lock(&s->lock);
 		if (up && !s->up && s->shared)
 			log_event(LOG_INFO, "pin.up", LI("pins", tool_pins_count(s->pins)));
@@ -643,7 +644,7 @@ run(void *arg)
 	}
 	pthread_mutex_unlock(&s->lock);
 	/* what came last */
-	pass(s, &kept, &done);
+	pins_turn(s, &kept, &done);
 	return NULL;
 }
 
@@ -708,7 +709,7 @@ tool_pins_sync_up(struct tool_pins_sync *s, struct buf *why)
 /* ---- life ---- */
 
 static void
-destroy(struct tool_pins_sync **sp)
+pins_sync_destroy(struct tool_pins_sync **sp)
 {
 	struct tool_pins_sync *s = *sp;
 
@@ -746,13 +747,13 @@ tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, s
 		s->options = *place->redis;
 	if (place->file && !(s->name = strdup(place->file)))
 		buf_str(why, err_str(ERR_NOMEM));
-	else if (place->file && access(place->file, F_OK) == 0 && !open_file(s, why))
+	else if (place->file && access(place->file, F_OK) == 0 && !open_pins_file(s, why))
 		;
-	else if (thread_start(&s->thread, "tg-pins", run, s))
+	else if (thread_start(&s->thread, "tg-pins", pins_sync_run, s))
 		buf_str(why, err_str(ERR_NOMEM));
 	else
 		return s;
-	destroy(&s);
+	pins_sync_destroy(&s);
 	return NULL;
 }
 
@@ -768,5 +769,5 @@ tool_pins_sync_stop(struct tool_pins_sync **sp)
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
-	destroy(sp);
+	pins_sync_destroy(sp);
 }

@@ -270,7 +270,7 @@ notice(const struct tool_pins *p, const struct pin *pin, bool over)
 
 /* With the lock. What a worker reads without it. */
 static void
-publish(struct tool_pins *p, struct pin *pin, const uint64_t raw[2], enum tool_state now)
+publish_pin(struct tool_pins *p, struct pin *pin, const uint64_t raw[2], enum tool_state now)
 {
 	enum tool_state was = atomic_load(&pin->state);
 
@@ -301,7 +301,7 @@ pin_publish(struct tool_pins *p, struct pin *pin)
 	uint64_t raw[2];
 
 	random_bytes(raw, sizeof(raw)); /* of no bytes */
-	publish(p, pin, raw, pin_value_state(&pin->v));
+	publish_pin(p, pin, raw, pin_value_state(&pin->v));
 }
 
 void
@@ -377,7 +377,7 @@ see_unreadable(struct tool_pins *p, const struct tool_pin_of *of, const uint64_t
 	pthread_mutex_lock(&p->lock);
 	struct pin *pin = pin_find(p, of);
 	if (pin)
-		publish(p, pin, raw, TOOL_CHANGED);
+		publish_pin(p, pin, raw, TOOL_CHANGED);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -404,7 +404,7 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 	struct pin *pin = pin_make(p, of, &made);
 	if (pin) {
 		take_seen(p, pin, made, buf_view(&text), hash);
-		publish(p, pin, raw, pin_value_state(&pin->v));
+		publish_pin(p, pin, raw, pin_value_state(&pin->v));
 		state = atomic_load(&pin->state);
 	}
 	pthread_mutex_unlock(&p->lock);

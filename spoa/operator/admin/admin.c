@@ -116,7 +116,7 @@ caller_of(struct MHD_Connection *c)
 }
 
 static enum MHD_Result
-answer(const struct asking *q, unsigned status, const char *type, const struct buf *b)
+queue_answer(const struct asking *q, unsigned status, const char *type, const struct buf *b)
 {
 	struct span s = buf_view(b);
 	struct caller *one = caller_of(q->connection);
@@ -142,7 +142,7 @@ asking_answer(struct asking *q, unsigned status, const struct buf *b)
 {
 	const char *type = q->endpoint->type ? q->endpoint->type : JSON_TYPE;
 
-	return answer(q, status, type, b);
+	return queue_answer(q, status, type, b);
 }
 
 static void
@@ -165,7 +165,7 @@ asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
 	va_end(ap);
 	buf_init(&b, 0);
 	put_error(&b, span_str(line));
-	enum MHD_Result ok = answer(q, status, JSON_TYPE, &b);
+	enum MHD_Result ok = queue_answer(q, status, JSON_TYPE, &b);
 	buf_free(&b);
 	return ok;
 }
@@ -256,7 +256,7 @@ take_params(struct upload *u, enum MHD_Result *ok)
 }
 
 static enum MHD_Result
-run(struct upload *u)
+run_endpoint(struct upload *u)
 {
 	const struct admin_endpoint *e = u->q.endpoint;
 	enum MHD_Result ok;
@@ -267,7 +267,7 @@ run(struct upload *u)
 	buf_init(&b, 0);
 	if (e->open && openmetrics_wanted(MHD_lookup_connection_value(
 			       u->q.connection, MHD_HEADER_KIND, "Accept"))) {
-		ok = answer(&u->q, e->open(u->q.server, &b), OPENMETRICS_TYPE, &b);
+		ok = queue_answer(&u->q, e->open(u->q.server, &b), OPENMETRICS_TYPE, &b);
 		buf_free(&b);
 		return ok;
 	}
@@ -304,7 +304,7 @@ nothing_there(struct upload *u, bool path_known)
 		buf_putc(&b, ']');
 	}
 	buf_str(&b, "}\n");
-	enum MHD_Result ok = answer(&u->q,
+	enum MHD_Result ok = queue_answer(&u->q,
 		path_known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND, JSON_TYPE, &b);
 	buf_free(&b);
 	return ok;
@@ -372,7 +372,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	if ((u->q.endpoint->call || u->q.endpoint->begin) && !take_params(u, &ok))
 		return ok;
 	u->begun = u->q.endpoint->begin != NULL;
-	return run(u);
+	return run_endpoint(u);
 }
 
 /* ---- connections ---- */

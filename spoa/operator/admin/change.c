@@ -174,7 +174,7 @@ struct recording {
 };
 
 static void
-let_go(struct recording *r)
+let_recording_go(struct recording *r)
 {
 	bool last = --r->holders == 0;
 
@@ -188,7 +188,7 @@ let_go(struct recording *r)
 }
 
 static void
-recorded(struct audit_entry *e, int err)
+change_recorded(struct audit_entry *e, int err)
 {
 	struct recording *r = e->arg;
 
@@ -196,7 +196,7 @@ recorded(struct audit_entry *e, int err)
 	r->over = true;
 	r->err = err;
 	pthread_cond_signal(&r->answered);
-	let_go(r);
+	let_recording_go(r);
 }
 
 static void
@@ -211,7 +211,7 @@ put_object(struct buf *out, const char *name, const json_t *entry)
 }
 
 static void
-put_text(struct buf *out, const char *name, const char *text)
+put_change_text(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, ",\"%s\":", name);
 	if (text && text[0])
@@ -231,16 +231,16 @@ put_peer(struct buf *out, const struct admin_peer *p)
 	buf_str(out, ",\"peer\":{");
 	if (p->uid != (uid_t)-1) { /* none but the unix socket has users */
 		buf_printf(out, "\"uid\":%u,\"pid\":%d", (unsigned)p->uid, (int)p->pid);
-		put_text(out, "user", p->user);
+		put_change_text(out, "user", p->user);
 	} else {
 		buf_printf(out, "\"door\":\"%s\"", doors[p->door]);
 	}
 	if (p->by == BY_TOKEN || p->by == BY_SESSION)
-		put_text(out, "token", p->name);
+		put_change_text(out, "token", p->name);
 	if (p->by == BY_CERTIFICATE)
-		put_text(out, "certificate", p->name);
+		put_change_text(out, "certificate", p->name);
 	if (p->from[0])
-		put_text(out, "from", p->from);
+		put_change_text(out, "from", p->from);
 	buf_putc(out, '}');
 }
 
@@ -253,16 +253,16 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 	change_who(c->peer, by);
 	buf_printf(out, "\"type\":\"%s\",\"what\":\"%s\",\"%s\":\"%s\"",
 		c->reads ? "read" : "change", c->what, c->reads ? "read" : "change", c->verb);
-	put_text(out, "id", json_string_value(json_object_get(after, "id")));
-	put_text(out, "by", by);
+	put_change_text(out, "id", json_string_value(json_object_get(after, "id")));
+	put_change_text(out, "by", by);
 	if (claimed(c, by)[0])
-		put_text(out, "claimed", claimed(c, by));
-	put_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
+		put_change_text(out, "claimed", claimed(c, by));
+	put_change_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
 	put_peer(out, c->peer);
 	put_object(out, "before", before);
 	put_object(out, "after", after);
 	if (failed)
-		put_text(out, "failed", failed);
+		put_change_text(out, "failed", failed);
 }
 
 /* Which one it left, as `tollgate audit show --seq` takes it. */
@@ -320,7 +320,7 @@ within_share(struct change *c, const json_t *after, size_t bytes, bool *summed)
 /* 0; ERR_TIMEOUT: it is not on disk yet; within_share()'s, or what the audit thread says. What
  * is kept is written whatever its caller's share and the disk say: it ends something. */
 static int
-record(struct change *c, const json_t *before, const json_t *after, const char *failed,
+record_change(struct change *c, const json_t *before, const json_t *after, const char *failed,
 	bool keep)
 {
 	struct audit *audit = c->s->audit;
@@ -344,10 +344,10 @@ record(struct change *c, const json_t *before, const json_t *after, const char *
 	if (refused || summed) {
 		r->holders = 1;
 		pthread_mutex_lock(&r->lock);
-		let_go(r);
+		let_recording_go(r);
 		return refused;
 	}
-	r->e.done = recorded;
+	r->e.done = change_recorded;
 	r->e.arg = r;
 	r->e.keep = keep;
 	audit_append(audit, &r->e);
@@ -358,7 +358,7 @@ record(struct change *c, const json_t *before, const json_t *after, const char *
 	int err = r->over ? r->err : ERR_TIMEOUT;
 	if (err == 0 && !c->unwaited)
 		say_record(c, r->e.seq);
-	let_go(r);
+	let_recording_go(r);
 	return err;
 }
 
@@ -407,7 +407,7 @@ change_put(struct change *c, json_t *before, json_t *after)
 	/* Beyond the share what ends something is done all the same: it has its record once it
 	 * is, since what fails may be asked for without end. */
 	bool late = must && change_wait(c->s, c->peer, 1024);
-	int err = late ? 0 : record(c, before, after, NULL, must);
+	int err = late ? 0 : record_change(c, before, after, NULL, must);
 	if (err && !must) {
 		refuse_unrecorded(c, err);
 		goto out;
@@ -416,14 +416,14 @@ change_put(struct change *c, json_t *before, json_t *after)
 	buf_putc(&why, '\0');
 	done = put == 0 || (put == ERR_IO && must);
 	if (late && done)
-		err = record(c, before, after, NULL, true);
+		err = record_change(c, before, after, NULL, true);
 	if (err)
 		json_object_set_new(c->answer, "recorded", json_false());
 	if (put && done)
 		json_object_set_new(c->answer, "kept", json_false());
 	if (!done) {
 		if (!late)
-			record(c, before, after, buf_view(&why).p, true);
+			record_change(c, before, after, buf_view(&why).p, true);
 		change_refuse(c,
 			put == ERR_BAD_STATE ? MHD_HTTP_CONFLICT
 			: put == ERR_SYNTAX  ? MHD_HTTP_BAD_REQUEST
@@ -439,7 +439,7 @@ out:
 
 /* False: it was answered, no state_key. */
 static bool
-begin(struct change *c)
+begin_change(struct change *c)
 {
 	if (!c->s->live)
 		return change_refuse(c, MHD_HTTP_CONFLICT,
@@ -450,7 +450,7 @@ begin(struct change *c)
 }
 
 static unsigned
-answer(struct change *c)
+answer_change(struct change *c)
 {
 	char *text = c->status == MHD_HTTP_OK ? json_dumps(c->answer, JSON_COMPACT) : NULL;
 
@@ -468,7 +468,7 @@ answer(struct change *c)
 
 /* Waits for Redis, answers, and returns the status. */
 static unsigned
-end(struct change *c)
+end_change(struct change *c)
 {
 	if (c->status == MHD_HTTP_OK) {
 		struct buf why;
@@ -484,7 +484,7 @@ end(struct change *c)
 				    : told	     ? "written"
 						     : "away"));
 	}
-	return answer(c);
+	return answer_change(c);
 }
 
 unsigned
@@ -501,14 +501,14 @@ change_run(enum live_kind kind, const char *verb, change_make_fn *make, struct s
 		.status = MHD_HTTP_OK };
 	json_t *before = NULL, *after = NULL;
 
-	if (begin(&c) && make(&c, &before, &after)) {
+	if (begin_change(&c) && make(&c, &before, &after)) {
 		if (!json_object_get(c.answer, "id"))
 			json_object_set(c.answer, "id", json_object_get(after, "id"));
 		change_put(&c, before, after);
 	}
 	json_decref(before);
 	json_decref(after);
-	return end(&c);
+	return end_change(&c);
 }
 
 unsigned
@@ -525,7 +525,7 @@ change_note(const char *what, const char *verb, change_make_fn *make,
 		.status = MHD_HTTP_OK,
 		.answer = json_object() };
 	json_t *before = NULL, *after = NULL;
-	int err = make(&c, &before, &after) ? record(&c, before, after, NULL, false) : 0;
+	int err = make(&c, &before, &after) ? record_change(&c, before, after, NULL, false) : 0;
 
 	if (err)
 		refuse_unrecorded(&c, err);
@@ -538,7 +538,7 @@ change_note(const char *what, const char *verb, change_make_fn *make,
 	}
 	json_decref(before);
 	json_decref(after);
-	return answer(&c);
+	return answer_change(&c);
 }
 
 unsigned
@@ -584,7 +584,7 @@ change_told(struct server *s, const struct admin_peer *peer, const char *what, c
 	if (!after)
 		after = json_object();
 	json_object_set_new(after, "id", json_string(id));
-	record(&c, before, after, NULL, true);
+	record_change(&c, before, after, NULL, true);
 	say_changed(&c, after);
 	json_decref(before);
 	json_decref(after);
@@ -601,7 +601,7 @@ change_summed(struct server *s, const struct admin_peer *peer, json_t *after, bo
 		.verb = "several",
 		.reads = true,
 		.is_sum = true };
-	int err = record(&c, NULL, after, NULL, last);
+	int err = record_change(&c, NULL, after, NULL, last);
 
 	json_decref(c.in);
 	json_decref(after);

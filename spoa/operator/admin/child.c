@@ -59,7 +59,7 @@ struct children {
 /* ---- lists ---- */
 
 static void
-append(struct child **list, struct child *c)
+append_child(struct child **list, struct child *c)
 {
 	while (*list)
 		list = &(*list)->next;
@@ -76,19 +76,19 @@ take_out(struct child **list, const struct child *c)
 }
 
 static bool
-is_same(const struct child *a, const struct child *b)
+is_same_child(const struct child *a, const struct child *b)
 {
 	return memcmp(&a->who, &b->who, sizeof(a->who)) == 0;
 }
 
 /* Of the same caller. */
 static unsigned
-count_of(const struct child *list, const struct child *c)
+child_count(const struct child *list, const struct child *c)
 {
 	unsigned n = 0;
 
 	for (; list; list = list->next)
-		n += is_same(list, c);
+		n += is_same_child(list, c);
 	return n;
 }
 
@@ -222,7 +222,7 @@ read_error(struct child *c)
 
 /* It is in no list. */
 static void
-over(struct children *all, struct child *c)
+child_over(struct children *all, struct child *c)
 {
 	if (c->pidfd >= 0)
 		close(c->pidfd);
@@ -247,7 +247,7 @@ over(struct children *all, struct child *c)
 	pthread_mutex_lock(&all->lock);
 	all->held += c->out_bytes;
 	if (c->out >= 0)
-		append(&all->told, c);
+		append_child(&all->told, c);
 	pthread_mutex_unlock(&all->lock);
 	c->done(c);
 }
@@ -337,20 +337,20 @@ may_hold(const struct children *all, const struct child *c)
 	size_t held = 0;
 
 	for (const struct child *t = all->told; t; t = t->next)
-		held += is_same(t, c) ? t->out_bytes : 0;
+		held += is_same_child(t, c) ? t->out_bytes : 0;
 	return held < all->limits.out_bytes;
 }
 
 /* Of those that wait the first of whoever has the fewest that run; NULL: none may begin. */
 static struct child *
-next_of(const struct children *all, enum child_lane lane)
+next_child_of(const struct children *all, enum child_lane lane)
 {
 	unsigned each = all->limits.lane[lane].each_at_once, fewest = each ? each : UINT_MAX;
 	const struct lane *l = &all->lane[lane];
 	struct child *next = NULL;
 
 	for (struct child *c = l->queue; c; c = c->next) {
-		unsigned n = count_of(l->running, c);
+		unsigned n = child_count(l->running, c);
 		if (n >= fewest || !may_hold(all, c))
 			continue;
 		fewest = n;
@@ -362,24 +362,24 @@ next_of(const struct children *all, enum child_lane lane)
 /* What waits and has a place begins. The lock is held, also while one begins: nobody finds a
  * child that has no process id yet. */
 static void
-begin(struct children *all, enum child_lane lane)
+begin_child(struct children *all, enum child_lane lane)
 {
 	struct lane *l = &all->lane[lane];
 
 	struct child *c;
 
 	while (l->nrunning < all->limits.lane[lane].at_once && !all->stopping &&
-		all->held < all->limits.held_bytes && (c = next_of(all, lane)) != NULL) {
+		all->held < all->limits.held_bytes && (c = next_child_of(all, lane)) != NULL) {
 		take_out(&l->queue, c);
 		l->nqueued--;
-		append(&l->running, c);
+		append_child(&l->running, c);
 		l->nrunning++;
 		if (start_one(all, c))
 			continue;
 		take_out(&l->running, c);
 		l->nrunning--;
 		pthread_mutex_unlock(&all->lock);
-		over(all, c);
+		child_over(all, c);
 		pthread_mutex_lock(&all->lock);
 	}
 }
@@ -427,7 +427,7 @@ watch(struct pollfd *p, nfds_t *n, int fd, short events)
 
 /* Until something may be over. The lock is not held. */
 static void
-wait_for(struct children *all)
+wait_for_children(struct children *all)
 {
 	struct pollfd p[WATCHED];
 	nfds_t n = 0;
@@ -466,7 +466,7 @@ wait_for(struct children *all)
 }
 
 static void *
-run(void *arg)
+children_run(void *arg)
 {
 	struct children *all = arg;
 	bool busy = true, stopping = false;
@@ -479,22 +479,22 @@ run(void *arg)
 			pthread_mutex_lock(&all->lock);
 			while ((c = first_over(all, i, now)) != NULL) {
 				pthread_mutex_unlock(&all->lock);
-				over(all, c);
+				child_over(all, c);
 				pthread_mutex_lock(&all->lock);
 			}
-			begin(all, i);
+			begin_child(all, i);
 			busy = busy || all->lane[i].running || all->lane[i].queue;
 			stopping = all->stopping;
 			pthread_mutex_unlock(&all->lock);
 		}
 		if (busy || !stopping)
-			wait_for(all);
+			wait_for_children(all);
 	}
 	return NULL;
 }
 
 static void
-wake(const struct children *all)
+wake_children(const struct children *all)
 {
 	const uint64_t one = 1;
 	ssize_t n = write(all->wake, &one, sizeof(one));
@@ -516,7 +516,7 @@ children_start(const struct children_limits *l)
 		all->limits.metrics = &all->unread;
 	pthread_mutex_init(&all->lock, NULL);
 	all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (all->wake >= 0 && pthread_create(&all->thread, NULL, run, all) == 0)
+	if (all->wake >= 0 && pthread_create(&all->thread, NULL, children_run, all) == 0)
 		return all;
 	if (all->wake >= 0)
 		close(all->wake);
@@ -531,7 +531,7 @@ children_stop(struct children *all)
 	pthread_mutex_lock(&all->lock);
 	all->stopping = true;
 	pthread_mutex_unlock(&all->lock);
-	wake(all);
+	wake_children(all);
 	pthread_join(all->thread, NULL);
 }
 
@@ -569,17 +569,17 @@ child_ask(struct children *all, struct child *c)
 	if (all->stopping)
 		err = ERR_BAD_STATE;
 	else if (l->nrunning + l->nqueued >= places ||
-		 (each && count_of(l->running, c) + count_of(l->queue, c) >= each))
+		 (each && child_count(l->running, c) + child_count(l->queue, c) >= each))
 		err = ERR_LIMIT;
 	else {
-		append(&l->queue, c);
+		append_child(&l->queue, c);
 		l->nqueued++;
 	}
 	pthread_mutex_unlock(&all->lock);
 	if (err)
 		metric_inc(all->limits.metrics, M_CHILD_REFUSED);
 	else
-		wake(all);
+		wake_children(all);
 	return err;
 }
 
@@ -596,7 +596,7 @@ child_release(struct children *all, struct child *c)
 	take_out(&all->told, c);
 	all->held -= c->out_bytes;
 	pthread_mutex_unlock(&all->lock);
-	wake(all);
+	wake_children(all);
 }
 
 bool

@@ -84,7 +84,7 @@ drop_first(struct decisions *d)
 
 /* With the lock. */
 static void
-add(struct decisions *d, struct event *e)
+add_decision_event(struct decisions *d, struct event *e)
 {
 	while (d->count - d->first == CAP_DECISION_EVENTS ||
 		(d->count > d->first && d->bytes + e->bytes > CAP_DECISION_BYTES))
@@ -116,7 +116,7 @@ is(const char *want, struct span has)
 }
 
 static bool
-fits(const struct viewer *v, const struct event *e)
+event_fits(const struct viewer *v, const struct event *e)
 {
 	return e->kind == EVENT_GAP ||
 	       ((!v->decisions || v->decisions >> e->decision & 1) &&
@@ -125,7 +125,7 @@ fits(const struct viewer *v, const struct event *e)
 }
 
 static void
-end(struct viewer *v, bool slow)
+end_viewer(struct viewer *v, bool slow)
 {
 	if (v->life == VIEWER_ENDED)
 		return;
@@ -151,7 +151,7 @@ say_gap(struct viewer *v, const char *node, uint64_t first, uint64_t last, const
 
 /* Where in the ring it begins. */
 static void
-place(struct viewer *v)
+place_viewer(struct viewer *v)
 {
 	struct decisions *d = v->d;
 	uint64_t n = 0;
@@ -172,25 +172,25 @@ place(struct viewer *v)
 	while (v->at > d->first && d->ring[(v->at - 1) % CAP_DECISION_EVENTS]->seq > v->after)
 		v->at--;
 	while (v->last && n < v->last && v->at > d->first)
-		n += fits(v, d->ring[--v->at % CAP_DECISION_EVENTS]);
+		n += event_fits(v, d->ring[--v->at % CAP_DECISION_EVENTS]);
 }
 
 /* The next event for it. NULL: there is none. */
 static struct event *
-next_of(struct viewer *v)
+next_event_of(struct viewer *v)
 {
 	struct decisions *d = v->d;
 
 	for (; v->placed && v->at < d->count; v->at++, v->sent = 0) {
 		struct event *e = d->ring[v->at % CAP_DECISION_EVENTS];
-		if (v->sent || fits(v, e))
+		if (v->sent || event_fits(v, e))
 			return e;
 	}
 	return NULL;
 }
 
 static void
-look_at(struct viewer *v, bool caught_up, uint64_t now_us)
+look_at_viewer(struct viewer *v, bool caught_up, uint64_t now_us)
 {
 	struct decisions *d = v->d;
 	bool idle = v->life == VIEWER_SLEEPS;
@@ -198,26 +198,26 @@ look_at(struct viewer *v, bool caught_up, uint64_t now_us)
 	if (v->life == VIEWER_ENDED)
 		return;
 	if (!v->placed && ((d->from && v->after <= d->upto) || (v->waited && caught_up)))
-		place(v);
+		place_viewer(v);
 	if (v->placed && v->at < d->first) {
-		end(v, true);
+		end_viewer(v, true);
 		return;
 	}
 	if (!idle && now_us - v->taken_us > d->o.still_us) {
-		end(v, true);
+		end_viewer(v, true);
 		return;
 	}
 	if (idle && now_us - v->said_us >= d->o.comment_us) {
 		/* An id alone dispatches nothing, and is what the client names when it comes
 		 * back. */
 		buf_str(&v->say, ": here\n");
-		if (v->placed && !next_of(v) && d->upto > v->told) {
+		if (v->placed && !next_event_of(v) && d->upto > v->told) {
 			buf_printf(&v->say, "id: %s/%" PRIu64 "\n", d->node, d->upto);
 			v->told = d->upto;
 		}
 		buf_str(&v->say, "\n");
 	}
-	if (idle && (v->say.n || next_of(v))) {
+	if (idle && (v->say.n || next_event_of(v))) {
 		v->life = VIEWER_READS;
 		v->taken_us = now_us;
 		v->calls.wake(v->arg);
@@ -240,7 +240,7 @@ kind_of(struct decisions *d, const struct event *e)
 
 /* At the record that must come now, or the last ones at first. */
 static int
-find(struct decisions *d, const struct follow_end *upto)
+find_place_in_journal(struct decisions *d, const struct follow_end *upto)
 {
 	struct follow_gap gap;
 	uint64_t seq = d->next				 ? d->next
@@ -262,7 +262,7 @@ find(struct decisions *d, const struct follow_end *upto)
 /* A record's line: its event, if it has one, and one of the records before it that are not
  * there. */
 static size_t
-take_line(struct decisions *d, struct span line, struct event *out[2], uint64_t *from)
+take_decision_line(struct decisions *d, struct span line, struct event *out[2], uint64_t *from)
 {
 	struct chain_line is;
 	size_t n = 0;
@@ -294,10 +294,10 @@ read_on(struct decisions *d, bool *caught_up)
 
 	if (!d->o.end(d->o.arg, &upto) || !upto.seq)
 		return 0;
-	if (!d->following && (got = find(d, &upto)) < 0)
+	if (!d->following && (got = find_place_in_journal(d, &upto)) < 0)
 		return got;
 	while (lines < BATCH && (got = follow_line(&d->follow, &upto, &line)) > 0) {
-		n += take_line(d, line, events + n, &from);
+		n += take_decision_line(d, line, events + n, &from);
 		lines++;
 	}
 	if (got < 0) {
@@ -308,7 +308,7 @@ read_on(struct decisions *d, bool *caught_up)
 	if (from)
 		d->from = from;
 	for (size_t i = 0; i < n; i++)
-		add(d, events[i]);
+		add_decision_event(d, events[i]);
 	if (d->next)
 		d->upto = d->next - 1;
 	*caught_up = got == 0;
@@ -328,7 +328,7 @@ has_ring(struct decisions *d)
 
 /* With the lock. */
 static int
-wait_for(struct decisions *d, uint64_t us)
+wait_for_decisions(struct decisions *d, uint64_t us)
 {
 	struct timespec until = clock_timespec(clock_mono_us() + us);
 
@@ -336,7 +336,7 @@ wait_for(struct decisions *d, uint64_t us)
 }
 
 static void *
-run(void *arg)
+decisions_run(void *arg)
 {
 	struct decisions *d = arg;
 	uint64_t asked_us = 0;
@@ -348,7 +348,7 @@ run(void *arg)
 		if (!d->nviewers) {
 			if (!d->ring)
 				pthread_cond_wait(&d->changed, &d->lock);
-			else if (wait_for(d, CALM_US) == ETIMEDOUT && !d->nviewers)
+			else if (wait_for_decisions(d, CALM_US) == ETIMEDOUT && !d->nviewers)
 				let_ring_go(d);
 			continue;
 		}
@@ -365,11 +365,11 @@ run(void *arg)
 		pthread_mutex_lock(&d->lock);
 		for (struct viewer *v = d->viewers; v; v = v->next) {
 			if (ask && v->calls.stays && !v->calls.stays(v->arg))
-				end(v, false);
-			look_at(v, caught_up, now_us);
+				end_viewer(v, false);
+			look_at_viewer(v, caught_up, now_us);
 		}
 		if (lines <= 0 && !d->stopping)
-			wait_for(d, lines < 0 ? AGAIN_US : LOOK_US);
+			wait_for_decisions(d, lines < 0 ? AGAIN_US : LOOK_US);
 	}
 	pthread_mutex_unlock(&d->lock);
 	return NULL;
@@ -407,7 +407,7 @@ decisions_end(struct decisions *d)
 	pthread_mutex_lock(&d->lock);
 	d->closed = true;
 	for (struct viewer *v = d->viewers; v; v = v->next)
-		end(v, false);
+		end_viewer(v, false);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -433,7 +433,7 @@ decisions_free(struct decisions **dp)
 }
 
 static bool
-set_text(char out[256], struct span s, const char *name, struct buf *why)
+set_viewer_text(char out[256], struct span s, const char *name, struct buf *why)
 {
 	if (s.n >= 256) {
 		buf_printf(why, "%s: longer than 255 bytes", name);
@@ -506,9 +506,9 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	v->who = asked->who;
 	v->taken_us = v->said_us = clock_mono_us();
 	buf_init(&v->say, 16384);
-	if (!set_text(v->person, asked->person, "person", why) ||
-		!set_text(v->route, asked->route, "route", why) ||
-		!set_text(v->model, asked->model, "model", why) ||
+	if (!set_viewer_text(v->person, asked->person, "person", why) ||
+		!set_viewer_text(v->route, asked->route, "route", why) ||
+		!set_viewer_text(v->model, asked->model, "model", why) ||
 		!set_decisions(v, asked->decision, why) ||
 		(asked->after.n && !set_after(v, asked->after, why)))
 		goto refused;
@@ -523,7 +523,7 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	unsigned own = streams_of(d, &asked->who);
 	bool room = d->nviewers < CAP_DECISION_VIEWERS && own < CAP_VIEWERS_EACH && !d->closed;
 	if (room && !d->running)
-		room = d->running = pthread_create(&d->thread, NULL, run, d) == 0;
+		room = d->running = pthread_create(&d->thread, NULL, decisions_run, d) == 0;
 	if (room) {
 		v->next = d->viewers;
 		d->viewers = v;
@@ -576,13 +576,13 @@ decisions_take(struct viewer *v, char *out, size_t max)
 
 	pthread_mutex_lock(&d->lock);
 	if (v->placed && v->at < d->first) /* overtaken */
-		end(v, true);
+		end_viewer(v, true);
 	if (v->say.n && !v->sent) {
 		n = v->say.n < max ? v->say.n : max;
 		memcpy(out, buf_view(&v->say).p, n);
 		buf_consume(&v->say, n);
 	}
-	while (v->life != VIEWER_ENDED && n < max && (e = next_of(v))) {
+	while (v->life != VIEWER_ENDED && n < max && (e = next_event_of(v))) {
 		size_t some = e->text.n - v->sent < max - n ? e->text.n - v->sent : max - n;
 		memcpy(out + n, e->text.p + v->sent, some);
 		n += some;

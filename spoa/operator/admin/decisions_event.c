@@ -93,7 +93,7 @@ decision_of(struct span name)
 
 /* FNV-1a; whoever makes ids that are alike here are we. */
 static uint64_t
-hash_of(struct span s)
+event_hash(struct span s)
 {
 	uint64_t h = 0xcbf29ce484222325;
 
@@ -103,7 +103,7 @@ hash_of(struct span s)
 }
 
 static struct span
-keep(char **at, struct span s)
+keep_event_text(char **at, struct span s)
 {
 	struct span kept = span_of(*at, s.n);
 
@@ -115,7 +115,7 @@ keep(char **at, struct span s)
 
 /* With copies of what it points to. */
 static struct event *
-made(struct event e)
+made_event(struct event e)
 {
 	size_t bytes = sizeof(e) + e.person.n + e.route.n + e.model.n + e.text.n;
 	struct event *out = malloc(bytes);
@@ -125,10 +125,10 @@ made(struct event e)
 	char *at = (char *)(out + 1);
 	*out = e;
 	out->bytes = bytes;
-	out->person = keep(&at, e.person);
-	out->route = keep(&at, e.route);
-	out->model = keep(&at, e.model);
-	out->text = keep(&at, e.text);
+	out->person = keep_event_text(&at, e.person);
+	out->route = keep_event_text(&at, e.route);
+	out->model = keep_event_text(&at, e.model);
+	out->text = keep_event_text(&at, e.text);
 	return out;
 }
 
@@ -144,7 +144,7 @@ framed(const char *node, struct event e, const json_t *data)
 		kinds[e.kind], text ? text : "");
 	e.text = buf_view(&b);
 	if (text && !buf_failed(&b))
-		out = made(e);
+		out = made_event(e);
 	free(text);
 	buf_free(&b);
 	return out;
@@ -170,7 +170,7 @@ event_of(struct span line)
 		.seq = (uint64_t)json_integer_value(record_get(record, RF_SEQ)),
 		.kind = completion ? EVENT_COMPLETION : EVENT_DECISION,
 		.decision = decision_of(record_span(record, RF_DECISION)),
-		.id = hash_of(record_span(record, RF_ID)),
+		.id = event_hash(record_span(record, RF_ID)),
 		.person = record_span(record, RF_IDENTITY_PERSON),
 		.route = record_span(record, RF_ROUTE),
 		.model = record_span(record, RF_MODEL),

@@ -61,7 +61,7 @@ static const struct viewer_calls viewer_calls = { sleeps, wakes, cuts, stays };
 
 /* Returns the status; not 200: *out says why it is not recorded. */
 static unsigned
-record(struct stream *s, const char *follow, uint64_t records, struct buf *out)
+record_viewing(struct stream *s, const char *follow, uint64_t records, struct buf *out)
 {
 	json_t *in = json_pack("{s:s,s:O,s:I,s:s}", "command", "decisions live", "asked",
 		s->q->in, "records", (json_int_t)records, "follow", follow);
@@ -73,14 +73,14 @@ record(struct stream *s, const char *follow, uint64_t records, struct buf *out)
 }
 
 static void
-over(void *state)
+stream_over(void *state)
 {
 	struct stream *s = TAGGED(stream, state);
 	struct buf out;
 
 	buf_init(&out, 0);
 	if (s->viewer)
-		record(s, "end", decisions_close(&s->viewer), &out);
+		record_viewing(s, "end", decisions_close(&s->viewer), &out);
 	buf_free(&out);
 	free(s);
 }
@@ -88,7 +88,7 @@ over(void *state)
 /* ---- the answer ---- */
 
 static ssize_t
-take(void *arg, uint64_t at UNUSED, char *out, size_t max)
+take_stream_text(void *arg, uint64_t at UNUSED, char *out, size_t max)
 {
 	ssize_t n = decisions_take(TAGGED(stream, arg)->viewer, out, max);
 
@@ -96,10 +96,10 @@ take(void *arg, uint64_t at UNUSED, char *out, size_t max)
 }
 
 static enum MHD_Result
-answer(struct stream *s)
+answer_stream(struct stream *s)
 {
-	struct MHD_Response *r =
-		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, take, s, NULL);
+	struct MHD_Response *r = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, BLOCK_BYTES, take_stream_text, s, NULL);
 
 	if (!r)
 		return MHD_NO;
@@ -141,7 +141,7 @@ later(struct asking *q, struct span why)
 }
 
 static struct span
-text_of(const json_t *in, const char *name)
+event_text(const json_t *in, const char *name)
 {
 	return json_span(json_object_get(in, name));
 }
@@ -155,11 +155,11 @@ admin_decisions_live(struct asking *q)
 	const char *last =
 		MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Last-Event-ID");
 	struct decisions *d = admin_decisions(q->admin);
-	struct viewer_asked asked = { .decision = text_of(q->in, "decision"),
-		.person = text_of(q->in, "person"),
-		.route = text_of(q->in, "route"),
-		.model = text_of(q->in, "model"),
-		.after = last && *last ? span_str(last) : text_of(q->in, "after"),
+	struct viewer_asked asked = { .decision = event_text(q->in, "decision"),
+		.person = event_text(q->in, "person"),
+		.route = event_text(q->in, "route"),
+		.model = event_text(q->in, "model"),
+		.after = last && *last ? span_str(last) : event_text(q->in, "after"),
 		.who = q->peer.who,
 		.last = (uint64_t)json_integer_value(json_object_get(q->in, "last")) };
 	if (last && *last)
@@ -185,7 +185,7 @@ admin_decisions_live(struct asking *q)
 			     : asking_refuse(
 				       q, (unsigned)status, "%.*s", SPAN_ARG(buf_view(&why)));
 		free(s);
-	} else if (record(s, "begin", 0, &why) != MHD_HTTP_OK) {
+	} else if (record_viewing(s, "begin", 0, &why) != MHD_HTTP_OK) {
 		decisions_close(&v);
 		ok = later(
 			q, SPAN_LIT("who reads records is recorded, and the journal does not "
@@ -194,8 +194,8 @@ admin_decisions_live(struct asking *q)
 	} else {
 		s->viewer = v;
 		q->state = s;
-		q->drop = over;
-		ok = answer(s);
+		q->drop = stream_over;
+		ok = answer_stream(s);
 	}
 	buf_free(&why);
 	return ok;

@@ -34,7 +34,7 @@ struct door {
 };
 
 static const char *
-field(const struct asking *q, const char *name)
+asking_field(const struct asking *q, const char *name)
 {
 	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
@@ -47,8 +47,8 @@ is_change(const struct asking *q)
 }
 
 static bool
-refuse(struct door *d, struct asking *q, enum metric why, unsigned status, const char *text,
-	enum MHD_Result *ok)
+refuse_asking(struct door *d, struct asking *q, enum metric why, unsigned status,
+	const char *text, enum MHD_Result *ok)
 {
 	metric_inc(&d->server->metrics, why);
 	*ok = asking_refuse(q, status, "%s", text);
@@ -117,14 +117,14 @@ set_source(struct asking *q, struct source *from)
 static bool
 is_browser(const struct asking *q)
 {
-	return field(q, "Origin") || field(q, "Sec-Fetch-Site");
+	return asking_field(q, "Origin") || asking_field(q, "Sec-Fetch-Site");
 }
 
 /* https://HOST of admin.tls, http://HOST of the socket that ssh -L brings to a port. */
 static bool
 is_our_origin(const struct asking *q, const char *origin)
 {
-	const char *host = field(q, "Host");
+	const char *host = asking_field(q, "Host");
 	struct span o = span_str(origin),
 		    scheme = span_str(q->peer.door == DOOR_TLS ? "https://" : "http://");
 
@@ -136,21 +136,21 @@ is_our_origin(const struct asking *q, const char *origin)
 static bool
 from_our_page(struct door *d, struct asking *q, enum MHD_Result *ok)
 {
-	const char *origin = field(q, "Origin"), *site = field(q, "Sec-Fetch-Site"),
-		   *ours = field(q, OURS);
+	const char *origin = asking_field(q, "Origin"),
+		   *site = asking_field(q, "Sec-Fetch-Site"), *ours = asking_field(q, OURS);
 
 	if (origin && !is_our_origin(q, origin))
-		return refuse(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
+		return refuse_asking(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
 			"a page of another origin asks: open the console by the name that it "
 			"is "
 			"asked by",
 			ok);
 	if (site && strcmp(site, "same-origin") != 0 &&
 		(is_change(q) || strcmp(site, "none") != 0))
-		return refuse(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
+		return refuse_asking(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
 			"a page of another site asks (Sec-Fetch-Site)", ok);
 	if (is_change(q) && (!origin || !ours || strcmp(ours, "1") != 0))
-		return refuse(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
+		return refuse_asking(d, q, M_ADMIN_ORIGIN, MHD_HTTP_FORBIDDEN,
 			"a change by a browser needs its Origin and " OURS ": 1", ok);
 	return true;
 }
@@ -176,7 +176,7 @@ wrong_token(struct door *d, struct asking *q, const struct source *from, const c
 	guesses_wrong(d->guesses, from, now_us);
 	log_event(LOG_WARN, "admin.wrong_token", LS("from", q->peer.from),
 		LS("user", q->peer.user), LS("path", q->endpoint->path));
-	return refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED, text, ok);
+	return refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED, text, ok);
 }
 
 static bool
@@ -201,7 +201,7 @@ bearer(const char *field)
 static bool
 enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
 {
-	const char *got = field(q, "Authorization");
+	const char *got = asking_field(q, "Authorization");
 	unsigned char hash[SHA256_BYTES];
 
 	struct span token = bearer(got);
@@ -211,7 +211,7 @@ enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_
 		if (got)
 			return wrong_token(
 				d, q, from, "bearer token of admin.token_file needed", ok);
-		return refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
+		return refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
 			"bearer token of admin.token_file needed", ok);
 	}
 	q->peer.by = BY_TOKEN;
@@ -224,7 +224,7 @@ enter_tcp(struct door *d, struct asking *q, const struct source *from, enum MHD_
 static struct span
 cookie(const struct asking *q)
 {
-	const char *all = field(q, "Cookie");
+	const char *all = asking_field(q, "Cookie");
 	struct span rest = span_str(all), found = { .n = 0 };
 	unsigned n = 0;
 
@@ -242,7 +242,7 @@ static bool
 by_session(struct door *d, struct asking *q, struct span value)
 {
 	struct admin_peer *p = &q->peer;
-	const char *ours = field(q, OURS);
+	const char *ours = asking_field(q, OURS);
 	bool used =
 		!ours || strcmp(ours, "poll") != 0; /* what a page asks by itself is no use */
 
@@ -263,7 +263,7 @@ enter_session(struct door *d, struct asking *q, struct span value, enum MHD_Resu
 {
 	if (value.n && by_session(d, q, value))
 		return true;
-	return refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
+	return refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
 		value.n ? "the session is over, or its token is: POST /session with a token"
 			: "a browser needs a session: POST /session with a token",
 		ok);
@@ -298,7 +298,7 @@ enter_quietly(struct door *d, struct asking *q)
 static bool
 enter_somehow(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
 {
-	const char *bearer = field(q, "Authorization");
+	const char *bearer = asking_field(q, "Authorization");
 	struct span value = cookie(q);
 
 	if (is_browser(q) || (value.n && !bearer))
@@ -307,7 +307,7 @@ enter_somehow(struct door *d, struct asking *q, const struct source *from, enum 
 		return enter_bearer(d, q, bearer, from, ok);
 	enter_quietly(d, q);
 	return q->peer.by != BY_NOBODY ||
-	       refuse(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
+	       refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
 		       "a token of admin.tokens is needed (authorization: Bearer), or a client "
 		       "certificate",
 		       ok);
@@ -331,13 +331,13 @@ may(struct door *d, struct asking *q, enum MHD_Result *ok)
 		snprintf(text, sizeof(text), "needs the role %s; %s has %s%s", needs,
 			p->name[0] ? p->name : "?", has[0] ? has : "none",
 			p->by == BY_CERTIFICATE ? ": admin.users" : "");
-	return refuse(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN, text, ok);
+	return refuse_asking(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN, text, ok);
 }
 
 static bool
 called_by_our_name(struct door *d, struct asking *q, enum MHD_Result *ok)
 {
-	const char *host = field(q, "Host");
+	const char *host = asking_field(q, "Host");
 
 	/* Without tokens admin.tcp is what it was: a scraper calls it by any name. */
 	if (!host || access_host(d->access, span_str(host)) ||
@@ -369,7 +369,7 @@ door_opens(struct door *d, struct asking *q, enum MHD_Result *ok)
 		return false;
 	if (e->tcp)
 		return is_browser(q) ? from_our_page(d, q, ok) : true;
-	return refuse(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN,
+	return refuse_asking(d, q, M_ADMIN_ROLE, MHD_HTTP_FORBIDDEN,
 		"on the unix socket only (admin.listen)", ok);
 }
 

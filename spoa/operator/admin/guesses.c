@@ -40,7 +40,7 @@ guesses_free(struct guesses **gp)
 }
 
 static struct bucket *
-find(struct guesses *g, const struct source *from)
+find_bucket(struct guesses *g, const struct source *from)
 {
 	for (size_t i = 0; i < g->n; i++)
 		if (!memcmp(&g->row[i].from, from, sizeof(*from)))
@@ -54,7 +54,7 @@ guesses_wait(struct guesses *g, const struct source *from, uint64_t now_us)
 	unsigned wait = 0;
 
 	pthread_mutex_lock(&g->lock);
-	const struct bucket *b = find(g, from);
+	const struct bucket *b = find_bucket(g, from);
 	if (b && b->empty_us > now_us + (FULL - 1) * EACH_US)
 		wait = (unsigned)((b->empty_us - now_us - (FULL - 1) * EACH_US + 999999) /
 				  1000000);
@@ -82,7 +82,7 @@ void
 guesses_wrong(struct guesses *g, const struct source *from, uint64_t now_us)
 {
 	pthread_mutex_lock(&g->lock);
-	struct bucket *b = find(g, from);
+	struct bucket *b = find_bucket(g, from);
 	if (!b)
 		b = room(g, from);
 	b->empty_us = (b->empty_us > now_us ? b->empty_us : now_us) + EACH_US;

@@ -89,7 +89,7 @@ field_of(const char *id, char field[LIVE_FIELD_MAX])
 
 /* The key that the call names; NULL: refused. */
 static json_t *
-named(struct change *c)
+named_key(struct change *c)
 {
 	const char *id = change_text(c, "id");
 	char field[LIVE_FIELD_MAX];
@@ -138,7 +138,7 @@ admin_key_new(struct server *s, const struct admin_peer *peer, json_t *in, struc
 static bool
 make_change(struct change *c, json_t **before, json_t **after)
 {
-	if (!(*before = named(c)))
+	if (!(*before = named_key(c)))
 		return false;
 	if (json_object_get(*before, "revoked"))
 		return change_refuse(c, MHD_HTTP_CONFLICT, "it is revoked, which is final");
@@ -178,7 +178,7 @@ make_rotation(struct change *c, json_t **before, json_t **after)
 {
 	uint64_t overlap_us = 24ull * 3600 * SECOND_US;
 
-	if (!(*before = named(c)))
+	if (!(*before = named_key(c)))
 		return false;
 	if (is_over(*before))
 		return change_refuse(c, MHD_HTTP_CONFLICT, "it is not live: make a new one");
@@ -214,7 +214,7 @@ of_file(struct change *c, const char *id)
 static bool
 make_revoked(struct change *c, json_t **before, json_t **after)
 {
-	*before = named(c);
+	*before = named_key(c);
 	if (*before)
 		*after = json_deep_copy(*before);
 	else if ((*after = of_file(c, change_text(c, "id"))))

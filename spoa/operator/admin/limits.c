@@ -17,7 +17,7 @@ enum { USD_SCALE = 9 }; /* nano-dollars */
 /* A limit that the policy in force does not have is refused, with the nearest that it has. *of:
  * what it counts. */
 static bool
-known(struct change *c, const char *limit, enum limit_of *of)
+is_known_limit(struct change *c, const char *limit, enum limit_of *of)
 {
 	struct snapshot *snap = server_snapshot(c->s);
 	struct nearest near = nearest_to(span_str(limit));
@@ -36,7 +36,7 @@ known(struct change *c, const char *limit, enum limit_of *of)
 
 /* The override that the call names by its id, or by limit and whom it is for; its field. */
 static bool
-named(struct change *c, char id[LIVE_LIMIT_ID + 1])
+named_limit(struct change *c, char id[LIVE_LIMIT_ID + 1])
 {
 	const char *given = change_text(c, "id"), *limit = change_text(c, "limit");
 	json_t *pairs = json_object_get(c->in, "for");
@@ -118,8 +118,8 @@ make_set(struct change *c, json_t **before, json_t **after)
 	bool given;
 
 	*after = json_object();
-	if (!only_known(c) || !named(c, id) || !(limit = change_text(c, "limit")) ||
-		!known(c, limit, &of) || !set_amount(c, of, *after) ||
+	if (!only_known(c) || !named_limit(c, id) || !(limit = change_text(c, "limit")) ||
+		!is_known_limit(c, limit, &of) || !set_amount(c, of, *after) ||
 		!change_until(c, "ttl", "until", &until, &given) || !change_sign(c, *after))
 		return false;
 	*before = now_of(c, id);
@@ -141,7 +141,7 @@ make_clear(struct change *c, json_t **before, json_t **after)
 {
 	char id[LIVE_LIMIT_ID + 1];
 
-	if (!only_known(c) || !named(c, id))
+	if (!only_known(c) || !named_limit(c, id))
 		return false;
 	*before = now_of(c, id);
 	if (!*before || json_object_get(*before, "ended"))

@@ -26,7 +26,7 @@ admin_log(struct server *s, struct buf *out)
 
 /* The level of that name; negative: there is none. */
 static int
-level_of(const char *name)
+log_level_of(const char *name)
 {
 	for (int i = 0; name && log_level_names[i]; i++)
 		if (!strcmp(name, log_level_names[i]))
@@ -35,14 +35,14 @@ level_of(const char *name)
 }
 
 static bool
-make(struct change *c, json_t **before, json_t **after)
+change_log_level(struct change *c, json_t **before, json_t **after)
 {
 	const char *level = change_text(c, "level"), *lasts = change_text(c, "for");
 	uint64_t us = 0;
 
 	if (c->status != MHD_HTTP_OK)
 		return false;
-	if (level_of(level) < 0)
+	if (log_level_of(level) < 0)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
 			"level: one of error, warn, info, debug is expected");
 	if (lasts && (duration_parse(span_str(lasts), &us) < 0 || us < SECOND_US ||
@@ -61,7 +61,7 @@ make(struct change *c, json_t **before, json_t **after)
 static void
 set(struct server *s, const json_t *after)
 {
-	int level = level_of(json_string_value(json_object_get(after, "level")));
+	int level = log_level_of(json_string_value(json_object_get(after, "level")));
 
 	atomic_store(&s->log_until_ns, change_time(after, "until"));
 	log_set_level((enum log_level)level);
@@ -70,5 +70,5 @@ set(struct server *s, const json_t *after)
 unsigned
 admin_log_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	return change_note("log", "level", make, set, s, peer, in, out);
+	return change_note("log", "level", change_log_level, set, s, peer, in, out);
 }

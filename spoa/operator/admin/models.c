@@ -27,7 +27,7 @@ model_of(json_t *models, const char *name)
 }
 
 static void
-add(json_t *m, const char *name, uint64_t n)
+add_model_number(json_t *m, const char *name, uint64_t n)
 {
 	json_object_set_new(
 		m, name, json_integer(json_integer_value(json_object_get(m, name)) + (json_int_t)n));
@@ -52,7 +52,7 @@ add_seen(json_t *models, const struct series *s)
 			continue; /* of no model */
 		json_t *m = model_of(models, name);
 		for (size_t k = 0; m && k < COUNT_OF(parts); k++)
-			add(m, parts[k].name,
+			add_model_number(m, parts[k].name,
 				atomic_load_explicit(&e->v[parts[k].of], memory_order_relaxed));
 	}
 }

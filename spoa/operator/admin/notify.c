@@ -16,7 +16,7 @@ admin_notify(struct server *s, struct buf *out)
 }
 
 static bool
-make(struct change *c, json_t **before, json_t **after)
+change_notify(struct change *c, json_t **before, json_t **after)
 {
 	(void)before;
 	if (!c->s->notify)
@@ -38,5 +38,5 @@ send_one(struct server *s UNUSED, const json_t *after)
 unsigned
 admin_notify_test(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	return change_note("notify", "test", make, send_one, s, peer, in, out);
+	return change_note("notify", "test", change_notify, send_one, s, peer, in, out);
 }

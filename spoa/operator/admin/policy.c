@@ -13,7 +13,7 @@
 enum { TEXT_MAX = 1 << 20 };
 
 static void
-put_name(struct buf *out, const char *before, const char *text)
+put_policy_name(struct buf *out, const char *before, const char *text)
 {
 	buf_str(out, before);
 	if (text)
@@ -35,11 +35,11 @@ put_rules(struct buf *out, const struct policy *p)
 			: i < p->nrules + p->nanswer_rules
 				? &p->answer_rules[i - p->nrules]
 				: &p->tool_rules[i - p->nrules - p->nanswer_rules];
-		put_name(out, i ? ",{\"name\":" : "{\"name\":", r->name);
+		put_policy_name(out, i ? ",{\"name\":" : "{\"name\":", r->name);
 		buf_printf(out, ",\"phase\":\"%s\",\"effect\":\"%s\",\"shadow\":%s",
 			phases[r->phase], rule_effect_name(r->effect),
 			r->shadow ? "true" : "false");
-		put_name(out, ",\"when\":", r->when_text);
+		put_policy_name(out, ",\"when\":", r->when_text);
 		buf_printf(out, ",\"line\":%u}", r->at ? r->at->line : 0);
 	}
 	buf_str(out, "]");
@@ -48,13 +48,13 @@ put_rules(struct buf *out, const struct policy *p)
 /* The policy's own file as it is now: *newer, it was written after what is in force was read.
  */
 static void
-put_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
+put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 {
 	struct buf text;
 	struct stat st;
 
 	buf_init(&text, TEXT_MAX);
-	put_name(out, ",\"file\":", p->file);
+	put_policy_name(out, ",\"file\":", p->file);
 	bool is = stat(p->file, &st) == 0;
 	buf_printf(out, ",\"text_is_newer\":%s",
 		is && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec > in_force_ns
@@ -64,7 +64,7 @@ put_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 		buf_str(out, ",\"text\":");
 		buf_json_str(out, buf_view(&text));
 	} else {
-		put_name(out, ",\"text\":null,\"text_why\":",
+		put_policy_name(out, ",\"text\":null,\"text_why\":",
 			buf_failed(&text) ? "longer than 1 MB" : strerror(errno));
 	}
 	buf_free(&text);
@@ -81,23 +81,23 @@ admin_policy(struct server *s, struct buf *out)
 	int64_t since_ns = s->reloading.in_force_ns;
 	pthread_mutex_unlock(&s->reloading.lock);
 	clock_rfc3339(since_ns, when);
-	put_name(out, "{\"policy\":", p->label);
-	put_name(out, ",\"name\":", p->name);
-	put_name(out, ",\"version\":", p->version);
-	put_name(out, ",\"since\":", when);
-	put_name(out, ",\"mode\":", p->shadow ? "shadow" : "enforce");
-	put_name(out, ",\"default\":", p->default_permit ? "permit" : "deny");
-	put_name(out,
+	put_policy_name(out, "{\"policy\":", p->label);
+	put_policy_name(out, ",\"name\":", p->name);
+	put_policy_name(out, ",\"version\":", p->version);
+	put_policy_name(out, ",\"since\":", when);
+	put_policy_name(out, ",\"mode\":", p->shadow ? "shadow" : "enforce");
+	put_policy_name(out, ",\"default\":", p->default_permit ? "permit" : "deny");
+	put_policy_name(out,
 		",\"shadow_policy\":", snap->shadow_policy ? snap->shadow_policy->label : NULL);
 	buf_str(out, ",\"routes\":[");
 	for (size_t i = 0; i < p->nroutes; i++)
-		put_name(out, i ? "," : "", p->routes[i].name);
+		put_policy_name(out, i ? "," : "", p->routes[i].name);
 	buf_str(out, "],\"limits\":[");
 	for (size_t i = 0; i < p->nlimits; i++)
-		put_name(out, i ? "," : "", p->limits[i].name);
+		put_policy_name(out, i ? "," : "", p->limits[i].name);
 	buf_str(out, "]");
 	put_rules(out, p);
-	put_text(out, p, since_ns);
+	put_policy_text(out, p, since_ns);
 	buf_str(out, "}\n");
 	snapshot_unref(&snap);
 	return MHD_HTTP_OK;

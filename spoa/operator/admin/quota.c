@@ -25,7 +25,7 @@ struct asking {
 
 /* With the lock. */
 static void
-let_go(struct asking *a)
+let_asking_go(struct asking *a)
 {
 	bool last = --a->holders == 0;
 
@@ -47,7 +47,7 @@ looked(struct look *l)
 	pthread_mutex_lock(&a->lock);
 	a->over = true;
 	pthread_cond_signal(&a->answered);
-	let_go(a);
+	let_asking_go(a);
 }
 
 static void
@@ -71,7 +71,7 @@ put_window(struct buf *out, const struct quota_dim *d)
 }
 
 static void
-put_row(struct buf *out, const struct look_row *r)
+put_look_row(struct buf *out, const struct look_row *r)
 {
 	const struct quota_dim *d = &r->dim;
 	uint64_t taken = d->used + d->held;
@@ -98,7 +98,7 @@ put_row(struct buf *out, const struct look_row *r)
 }
 
 static unsigned
-refuse(struct buf *out, unsigned status, struct span why)
+refuse_look(struct buf *out, unsigned status, struct span why)
 {
 	buf_clear(out);
 	buf_str(out, "{\"error\":");
@@ -108,21 +108,21 @@ refuse(struct buf *out, unsigned status, struct span why)
 }
 
 static unsigned
-answer(const struct look *l, struct buf *out)
+answer_look(const struct look *l, struct buf *out)
 {
 	switch (l->err) {
 	case 0: break;
-	case ERR_NOTFOUND: return refuse(out, MHD_HTTP_NOT_FOUND, l->why);
-	case ERR_SYNTAX: return refuse(out, MHD_HTTP_BAD_REQUEST, l->why);
+	case ERR_NOTFOUND: return refuse_look(out, MHD_HTTP_NOT_FOUND, l->why);
+	case ERR_SYNTAX: return refuse_look(out, MHD_HTTP_BAD_REQUEST, l->why);
 	default:
-		return refuse(out, MHD_HTTP_SERVICE_UNAVAILABLE,
+		return refuse_look(out, MHD_HTTP_SERVICE_UNAVAILABLE,
 			l->why.n ? l->why : span_str(err_str(l->err)));
 	}
 	buf_str(out, "{\"limits\":[");
 	for (size_t i = 0; i < l->nrows; i++) {
 		if (i)
 			buf_putc(out, ',');
-		put_row(out, &l->rows[i]);
+		put_look_row(out, &l->rows[i]);
 	}
 	buf_str(out, "]}\n");
 	return MHD_HTTP_OK;
@@ -154,7 +154,8 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 
 	(void)peer;
 	if (!a)
-		return refuse(out, MHD_HTTP_SERVICE_UNAVAILABLE, span_str(err_str(ERR_NOMEM)));
+		return refuse_look(
+			out, MHD_HTTP_SERVICE_UNAVAILABLE, span_str(err_str(ERR_NOMEM)));
 	TAG(asking, a);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -177,13 +178,13 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 	while (fits && !a->over && !late)
 		late = pthread_cond_timedwait(&a->answered, &a->lock, &until);
 	if (!fits)
-		status = refuse(out, MHD_HTTP_BAD_REQUEST,
+		status = refuse_look(out, MHD_HTTP_BAD_REQUEST,
 			SPAN_LIT("identity is an object, key, route and model are texts"));
 	else if (!a->over)
-		status = refuse(out, MHD_HTTP_SERVICE_UNAVAILABLE,
+		status = refuse_look(out, MHD_HTTP_SERVICE_UNAVAILABLE,
 			SPAN_LIT("a worker does not answer"));
 	else
-		status = answer(&a->look, out);
-	let_go(a);
+		status = answer_look(&a->look, out);
+	let_asking_go(a);
 	return status;
 }

@@ -40,7 +40,7 @@ struct asked {
 /* ---- arguments ---- */
 
 static bool
-is_plain(const char *s, size_t n)
+is_plain_argument(const char *s, size_t n)
 {
 	if (strlen(s) != n)
 		return false;
@@ -84,7 +84,8 @@ add_value(struct reading *r, const char *name, const json_t *v, struct buf *why)
 		json_array_foreach(v, i, one) ok = ok && add_value(r, name, one, why);
 		return ok;
 	}
-	if (json_is_string(v) && !is_plain(json_string_value(v), json_string_length(v))) {
+	if (json_is_string(v) &&
+		!is_plain_argument(json_string_value(v), json_string_length(v))) {
 		buf_printf(why, "%s: has a control character", name);
 		return false;
 	}
@@ -117,7 +118,7 @@ reading_args(struct reading *r, const struct reader *row, size_t step,
 			ok = add_value(r, p->name, v, why);
 	}
 	if (ok && operand &&
-		!is_plain(json_string_value(operand), json_string_length(operand))) {
+		!is_plain_argument(json_string_value(operand), json_string_length(operand))) {
 		buf_printf(why, "%s: has a control character", row->operand);
 		return false;
 	}
@@ -195,7 +196,7 @@ record_read(struct asked *a, struct buf *out)
 /* ---- the end ---- */
 
 static void
-let_go(struct asked *a)
+let_asked_go(struct asked *a)
 {
 	if (--a->owners)
 		return;
@@ -210,9 +211,9 @@ let_go(struct asked *a)
 }
 
 static void
-drop(void *state)
+drop_asked(void *state)
 {
-	let_go(state);
+	let_asked_go(state);
 }
 
 /* ---- the answer ---- */
@@ -311,7 +312,7 @@ went_well(const struct child *c)
 }
 
 static const char *
-member_of(const struct asked *a, size_t step)
+step_member_of(const struct asked *a, size_t step)
 {
 	for (size_t i = 0; step == 0 && i < COUNT_OF(a->row->other); i++)
 		if (a->row->other[i].param && json_object_get(a->q->in, a->row->other[i].param))
@@ -320,7 +321,7 @@ member_of(const struct asked *a, size_t step)
 }
 
 static enum MHD_Result
-answer(struct asked *a)
+answer_reader(struct asked *a)
 {
 	unsigned status = MHD_HTTP_OK;
 	struct buf after, *text = NULL;
@@ -335,7 +336,8 @@ answer(struct asked *a)
 		text = &p->text;
 		a->npieces++;
 		if (s->member)
-			buf_printf(text, "%s%s\"%s\":", lines, i ? "," : "{", member_of(a, i));
+			buf_printf(text, "%s%s\"%s\":", lines, i ? "," : "{",
+				step_member_of(a, i));
 		if (s->soft && (!went_well(c) || c->code)) {
 			buf_printf(text, "null,\"%s_why\":", s->member);
 			buf_json_str(text, span_str(error_of(c)));
@@ -363,9 +365,9 @@ answer(struct asked *a)
 	a->answered_us = clock_mono_us();
 	a->owners++;
 	struct MHD_Response *r = MHD_create_response_from_callback(
-		total, BLOCK, send_some, a, (MHD_ContentReaderFreeCallback)drop);
+		total, BLOCK, send_some, a, (MHD_ContentReaderFreeCallback)drop_asked);
 	if (!r) {
-		let_go(a);
+		let_asked_go(a);
 		return MHD_NO;
 	}
 	MHD_add_response_header(r, "content-type", "application/json");
@@ -415,7 +417,7 @@ status_of(const char *error)
 }
 
 static enum MHD_Result
-failed(struct asked *a, const struct child *c)
+reader_failed(struct asked *a, const struct child *c)
 {
 	const char *error = error_of(c);
 
@@ -453,7 +455,7 @@ done(struct child *c)
 }
 
 static enum MHD_Result
-ask(struct asked *a)
+ask_child(struct asked *a)
 {
 	struct reading *r = &a->r[a->at];
 	const union MHD_ConnectionInfo *info =
@@ -493,7 +495,7 @@ ask(struct asked *a)
 }
 
 static enum MHD_Result
-go_on(struct asked *a)
+go_on_reading(struct asked *a)
 {
 	const struct child *c = &a->r[a->at].c;
 	unsigned status = 0;
@@ -504,17 +506,17 @@ go_on(struct asked *a)
 	if (a->state == STOPS)
 		return refuse_for_now(a, "the daemon stops");
 	if (!went_well(c) && !a->row->step[a->at].soft)
-		return failed(a, c);
+		return reader_failed(a, c);
 	if (c->code == 1 && a->row->step[a->at].no && !c->out_bytes)
 		return asking_refuse(a->q, a->row->step[a->at].no, "%s", error_of(c));
 	if (a->at + 1 < READER_STEPS && a->row->step[a->at + 1].command[0]) {
 		a->at++;
-		return ask(a);
+		return ask_child(a);
 	}
 	buf_init(&why, 4096);
 	if (a->row->records && !a->r[0].told)
 		status = record_read(a, &why);
-	enum MHD_Result ok = status ? asking_answer(a->q, status, &why) : answer(a);
+	enum MHD_Result ok = status ? asking_answer(a->q, status, &why) : answer_reader(a);
 	buf_free(&why);
 	return ok;
 }
@@ -525,11 +527,11 @@ reader_begin(struct asking *q)
 	struct asked *a = q->state;
 
 	if (a)
-		return go_on(a);
+		return go_on_reading(a);
 	a = q->state = calloc(1, sizeof(*a));
 	if (!a)
 		return MHD_NO;
-	q->drop = drop;
+	q->drop = drop_asked;
 	a->owners = 1;
 	a->q = q;
 	a->admin = q->admin;
@@ -546,5 +548,5 @@ reader_begin(struct asking *q)
 		a->input = strdup(json_string_value(json_object_get(q->in, a->row->input)));
 	if (a->row->input && !a->input)
 		return MHD_NO;
-	return ask(a);
+	return ask_child(a);
 }

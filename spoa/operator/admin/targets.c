@@ -23,7 +23,7 @@ admin_targets(struct server *s, struct buf *out)
 }
 
 static bool
-make(struct change *c, json_t **before, json_t **after)
+change_target(struct change *c, json_t **before, json_t **after)
 {
 	const char *name = change_text(c, "target");
 	struct nearest near;
@@ -59,11 +59,11 @@ admit(struct server *s, const json_t *after)
 unsigned
 admin_target_eject(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	return change_note("target", "eject", make, eject, s, peer, in, out);
+	return change_note("target", "eject", change_target, eject, s, peer, in, out);
 }
 
 unsigned
 admin_target_admit(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	return change_note("target", "admit", make, admit, s, peer, in, out);
+	return change_note("target", "admit", change_target, admit, s, peer, in, out);
 }

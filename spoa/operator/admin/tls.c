@@ -189,7 +189,7 @@ has_changed(struct tls *t)
 
 /* Both or neither. */
 static bool
-load(struct tls *t, struct buf *why)
+load_certificate(struct tls *t, struct buf *why)
 {
 	gnutls_x509_trust_list_t clients = NULL;
 	struct pair next;
@@ -219,7 +219,7 @@ look_at_files(struct tls *t)
 	if (!has_changed(t))
 		return;
 	buf_init(&why, 4096);
-	bool fine = load(t, &why);
+	bool fine = load_certificate(t, &why);
 	buf_putc(&why, '\0');
 	if (fine)
 		log_event(LOG_INFO, "admin.tls", LS("certificate", t->file[0]));
@@ -247,7 +247,7 @@ tls_on_handshake(gnutls_session_t s, const gnutls_datum_t *dn, int n,
 
 /* No NUL, nothing that a record or log could not show. */
 static bool
-is_plain(const char *s, size_t n)
+is_plain_path(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)s[i] <= 0x20 || (unsigned char)s[i] >= 0x7f)
@@ -256,7 +256,7 @@ is_plain(const char *s, size_t n)
 }
 
 static bool
-name_of(gnutls_x509_crt_t crt, char *name, size_t size)
+cert_name(gnutls_x509_crt_t crt, char *name, size_t size)
 {
 	size_t n = size;
 	unsigned type;
@@ -264,7 +264,7 @@ name_of(gnutls_x509_crt_t crt, char *name, size_t size)
 
 	if (gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &n) ==
 		0)
-		return is_plain(name, n) && n < size;
+		return is_plain_path(name, n) && n < size;
 	for (unsigned i = 0; i < 16; i++) {
 		n = size;
 		kind = gnutls_x509_crt_get_subject_alt_name2(crt, i, name, &n, &type, NULL);
@@ -272,7 +272,7 @@ name_of(gnutls_x509_crt_t crt, char *name, size_t size)
 			return false;
 		if ((kind == GNUTLS_SAN_DNSNAME || kind == GNUTLS_SAN_RFC822NAME) && n < size) {
 			name[n] = '\0';
-			return is_plain(name, n);
+			return is_plain_path(name, n);
 		}
 	}
 	return false;
@@ -304,7 +304,7 @@ tls_client(struct MHD_Connection *c, char *name, size_t size)
 	bool fine = n > 0 && n == sent &&
 		    gnutls_x509_trust_list_verify_crt2(
 			    in_force->clients, crt, n, &purpose, 1, 0, &status, NULL) == 0 &&
-		    status == 0 && name_of(crt[0], name, size);
+		    status == 0 && cert_name(crt[0], name, size);
 	for (unsigned i = 0; i < n; i++)
 		gnutls_x509_crt_deinit(crt[i]);
 	if (!fine)
@@ -341,7 +341,8 @@ tls_new(const struct admin_tls *files, _Atomic int64_t *end_s, struct buf *why)
 	t->file[1] = files->key;
 	t->file[2] = files->clients;
 	has_changed(t);
-	if (!load(t, why) || (t->file[2] && !read_pem(t->file[2], false, &trust, why))) {
+	if (!load_certificate(t, why) ||
+		(t->file[2] && !read_pem(t->file[2], false, &trust, why))) {
 		tls_free(&t);
 		return NULL;
 	}

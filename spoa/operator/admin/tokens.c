@@ -131,7 +131,7 @@ admin_tokens_load(const char *file, struct buf *why)
 }
 
 static void
-put_time(struct buf *b, int64_t ns, const char *otherwise)
+put_token_time(struct buf *b, int64_t ns, const char *otherwise)
 {
 	char when[CLOCK_SECOND_LEN];
 
@@ -150,11 +150,11 @@ admin_tokens_write(const struct admin_tokens *t, struct buf *out)
 		const struct admin_token *one = &t->row[i];
 		buf_printf(out, "%s %s ", one->name, roles_text(one->roles, roles));
 		buf_hex(out, one->sha256, sizeof(one->sha256));
-		put_time(out, one->created_ns, "never");
-		put_time(out, one->end_ns, "never");
+		put_token_time(out, one->created_ns, "never");
+		put_token_time(out, one->end_ns, "never");
 		if (one->revoked_ns) {
 			buf_str(out, " revoked");
-			put_time(out, one->revoked_ns, "");
+			put_token_time(out, one->revoked_ns, "");
 		}
 		buf_putc(out, '\n');
 	}

@@ -74,7 +74,7 @@ admin_tools(struct server *s, struct buf *out)
 
 /* False: refused. */
 static bool
-named(struct change *c, struct tool_pin_of *of)
+named_tool(struct change *c, struct tool_pin_of *of)
 {
 	const char *server = change_text(c, "server"), *name = change_text(c, "name"),
 		   *kind = change_text(c, "kind");
@@ -101,9 +101,9 @@ named(struct change *c, struct tool_pin_of *of)
 
 /* A new object; NULL: refused. */
 static json_t *
-get(struct change *c, struct tool_pin_of *of)
+get_pin(struct change *c, struct tool_pin_of *of)
 {
-	json_t *pin = named(c, of) ? tool_pins_get(c->s->pinning.pins, of) : NULL;
+	json_t *pin = named_tool(c, of) ? tool_pins_get(c->s->pinning.pins, of) : NULL;
 
 	if (!pin && c->status == MHD_HTTP_OK)
 		change_refuse(c, MHD_HTTP_NOT_FOUND,
@@ -118,7 +118,7 @@ admin_tool_show(struct server *s, const struct admin_peer *peer, json_t *in, str
 {
 	struct change c = { .s = s, .peer = peer, .in = in, .out = out, .status = MHD_HTTP_OK };
 	struct tool_pin_of of = { .server = SPAN_LIT("") };
-	json_t *pin = get(&c, &of);
+	json_t *pin = get_pin(&c, &of);
 
 	if (!pin)
 		return c.status;
@@ -169,7 +169,7 @@ is_full(const json_t *pin, const char *hash)
 }
 
 static json_t *
-recorded(const json_t *pin, const char *id)
+recorded_pin(const json_t *pin, const char *id)
 {
 	return json_pack("{s:s s:O s:O s:O s:O s:O s:O}", "id", id, "server",
 		json_object_get(pin, "server"), "kind", json_object_get(pin, "kind"), "name",
@@ -196,12 +196,12 @@ set_approved(json_t *after, const json_t *pin, const char *hash, bool only)
 }
 
 static bool
-make(struct change *c, json_t **before, json_t **after)
+change_tools(struct change *c, json_t **before, json_t **after)
 {
 	bool only = json_is_true(json_object_get(c->in, "only")),
 	     none = json_is_true(json_object_get(c->in, "none"));
 	struct tool_pin_of of = { .server = SPAN_LIT("") };
-	json_t *pin = get(c, &of);
+	json_t *pin = get_pin(c, &of);
 	const char *hash = NULL;
 	char id[256];
 
@@ -217,8 +217,8 @@ make(struct change *c, json_t **before, json_t **after)
 			"this one in their place",
 			CAP_TOOL_PIN_HASHES);
 	if (c->status == MHD_HTTP_OK) {
-		*before = recorded(pin, id);
-		*after = recorded(pin, id);
+		*before = recorded_pin(pin, id);
+		*after = recorded_pin(pin, id);
 		set_approved(*after, pin, hash, only);
 	}
 	json_decref(pin);
@@ -250,7 +250,7 @@ apply(struct server *s, const json_t *after)
 unsigned
 admin_tool_approve(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
 {
-	unsigned status = change_note("tool", "approve", make, apply, s, peer, in, out);
+	unsigned status = change_note("tool", "approve", change_tools, apply, s, peer, in, out);
 	struct tool_pins_sync *sync = pinning_sync(s);
 	json_t *answer =
 		status == MHD_HTTP_OK ? json_loadb(buf_view(out).p, out->n, 0, NULL) : NULL;

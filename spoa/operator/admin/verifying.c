@@ -31,7 +31,7 @@ static struct verifying {
 } now = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void
-put_time(struct buf *b, const char *name, int64_t wall_ns)
+put_verify_time(struct buf *b, const char *name, int64_t wall_ns)
 {
 	char time[CLOCK_RFC3339_LEN];
 
@@ -50,9 +50,9 @@ write_last(struct buf *b, const struct child *c, int64_t began_ns)
 	const char *comma = "";
 
 	buf_putc(b, '{');
-	put_time(b, "began", began_ns);
+	put_verify_time(b, "began", began_ns);
 	buf_putc(b, ',');
-	put_time(b, "ended", clock_wall_ns());
+	put_verify_time(b, "ended", clock_wall_ns());
 	buf_printf(b, ",\"holds\":%s,\"chains\":[",
 		!over	       ? "null"
 		: c->code == 0 ? "true"
@@ -172,7 +172,7 @@ admin_verifying(struct server *s, struct buf *out)
 	buf_printf(out, "{\"running\":%s", now.running ? "true" : "false");
 	if (now.running) {
 		buf_putc(out, ',');
-		put_time(out, "began", now.began_ns);
+		put_verify_time(out, "began", now.began_ns);
 	}
 	buf_printf(out, ",\"last\":%s,\"state\":", now.last ? now.last : "null");
 	pthread_mutex_unlock(&now.lock);

@@ -40,7 +40,7 @@ condition_at(const struct haproxy_line *l)
 }
 
 static bool
-holds(struct span s, const char *text)
+credential_holds(struct span s, const char *text)
 {
 	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
 }
@@ -192,7 +192,7 @@ target_holds_key(struct span target, bool query, bool looked_up)
 	while (target.n) {
 		struct span value = span_next(&target, '&'), name = span_next(&value, '=');
 		if (credential_query(name) &&
-			(is_written_out(value) || (looked_up && holds(value, "%["))))
+			(is_written_out(value) || (looked_up && credential_holds(value, "%["))))
 			return true;
 	}
 	return false;
@@ -302,10 +302,10 @@ word_level(const struct variables *v, struct span word)
 	struct span rest = word;
 	const char *p;
 
-	if (holds(word, "env(") || holds_key(word) || map_has_keys(word))
+	if (credential_holds(word, "env(") || holds_key(word) || map_has_keys(word))
 		return SECRET;
 	for (size_t i = 0; i < COUNT_OF(places); i++)
-		if (holds(word, places[i]))
+		if (credential_holds(word, places[i]))
 			level = LOOKED_UP;
 	while (rest.n && (p = memmem(rest.p, rest.n, "var(", 4)) != NULL) {
 		bool read = p == word.p || p[-1] != '-'; /* set-var( */
@@ -319,7 +319,8 @@ word_level(const struct variables *v, struct span word)
 		level = read && of > level ? of : level;
 	}
 	const struct variable *id = variable_named(v, SPAN_LIT("unique-id"));
-	if (id && id->level > level && (holds(word, "unique-id") || holds(word, "%ID")))
+	if (id && id->level > level &&
+		(credential_holds(word, "unique-id") || credential_holds(word, "%ID")))
 		level = id->level;
 	return level;
 }

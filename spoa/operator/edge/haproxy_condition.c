@@ -27,7 +27,7 @@ skip_blanks(struct condition *c)
 }
 
 static bool
-take(struct condition *c, const char *token)
+take_condition_token(struct condition *c, const char *token)
 {
 	skip_blanks(c);
 	if (!span_starts(c->in, span_str(token)))
@@ -75,16 +75,16 @@ read_term(struct condition *c)
 {
 	struct span arg[ARGUMENTS] = { { "", 0 }, { "", 0 } };
 
-	if (take(c, "!")) {
+	if (take_condition_token(c, "!")) {
 		if (++c->depth > DEPTH_MAX)
 			return UNKNOWN;
 		return negate(read_term(c));
 	}
-	if (take(c, "(")) {
+	if (take_condition_token(c, "(")) {
 		if (++c->depth > DEPTH_MAX)
 			return UNKNOWN;
 		int v = read_or(c);
-		return take(c, ")") ? v : UNKNOWN;
+		return take_condition_token(c, ")") ? v : UNKNOWN;
 	}
 	skip_blanks(c);
 	size_t n = 0;
@@ -94,11 +94,11 @@ read_term(struct condition *c)
 	c->in = span_cut(c->in, n, c->in.n);
 	if (n && is_digit(*name.p))
 		return span_trim(name, "0").n ? TRUE : FALSE;
-	if (n == 0 || !take(c, "("))
+	if (n == 0 || !take_condition_token(c, "("))
 		return UNKNOWN;
 	struct span inner = span_cut(c->in, 0, span_chr(c->in, ')'));
 	c->in = span_cut(c->in, inner.n, c->in.n);
-	if (!take(c, ")"))
+	if (!take_condition_token(c, ")"))
 		return UNKNOWN;
 	for (size_t i = 0; i < ARGUMENTS && inner.p; i++)
 		arg[i] = span_trim(span_next(&inner, ','), " \t");
@@ -110,7 +110,7 @@ read_and(struct condition *c)
 {
 	int v = read_term(c);
 
-	while (take(c, "&&")) {
+	while (take_condition_token(c, "&&")) {
 		int other = read_term(c);
 		v = v == FALSE || other == FALSE       ? FALSE
 		    : v == UNKNOWN || other == UNKNOWN ? UNKNOWN
@@ -124,7 +124,7 @@ read_or(struct condition *c)
 {
 	int v = read_and(c);
 
-	while (take(c, "||")) {
+	while (take_condition_token(c, "||")) {
 		int other = read_and(c);
 		v = v == TRUE || other == TRUE	       ? TRUE
 		    : v == UNKNOWN || other == UNKNOWN ? UNKNOWN

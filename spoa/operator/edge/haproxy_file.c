@@ -232,7 +232,7 @@ section_add(struct reading *r, const struct haproxy_line *line)
 }
 
 static void
-read_line(struct reading *r, struct span source)
+read_haproxy_line(struct reading *r, struct span source)
 {
 	struct haproxy_line line = { .file = r->file, .line = r->line, .source = source };
 	struct span shown = span_trim(source, " \t\r");
@@ -268,7 +268,7 @@ haproxy_read_text(struct haproxy *h, const char *file, struct span text)
 	h->said = false;
 	while (rest.p && !r.ended) {
 		r.line++;
-		read_line(&r, span_next(&rest, '\n'));
+		read_haproxy_line(&r, span_next(&rest, '\n'));
 	}
 	if (r.depth)
 		haproxy_note(h, r.file, r.line, ".if without its .endif");
@@ -278,7 +278,7 @@ haproxy_read_text(struct haproxy *h, const char *file, struct span text)
 /* ---- files ---- */
 
 static int
-read_file(struct haproxy *h, const char *file)
+read_haproxy_file(struct haproxy *h, const char *file)
 {
 	struct buf text;
 	int err = 0;
@@ -331,11 +331,11 @@ haproxy_read(struct haproxy *h, const char *path)
 	if (stat(path, &st) != 0)
 		return ERR_IO;
 	if (!S_ISDIR(st.st_mode))
-		return read_file(h, path);
+		return read_haproxy_file(h, path);
 	int n = haproxy_folder(&h->arena, path, &files);
 	if (n < 0)
 		return n;
 	for (int i = 0; i < n && !err; i++)
-		err = read_file(h, files[i]);
+		err = read_haproxy_file(h, files[i]);
 	return err;
 }

@@ -24,7 +24,7 @@ blank(char c)
 }
 
 static char
-peek(const struct words *w, size_t ahead)
+peek_word(const struct words *w, size_t ahead)
 {
 	return w->at + ahead < w->in.n ? w->in.p[w->at + ahead] : 0;
 }
@@ -52,14 +52,16 @@ static void
 word_escape(struct words *w)
 {
 	static const char from[] = " \\#'\"$tnr", to[] = " \\#'\"$\t\n\r";
-	const char *which = peek(w, 1) ? strchr(from, peek(w, 1)) : NULL;
+	const char *which = peek_word(w, 1) ? strchr(from, peek_word(w, 1)) : NULL;
 
 	w->open = true;
 	if (which) {
 		buf_putc(&w->out, to[which - from]);
 		w->at += 2;
-	} else if (peek(w, 1) == 'x' && is_hex(peek(w, 2)) && is_hex(peek(w, 3))) {
-		buf_putc(&w->out, (char)(hex_value(peek(w, 2)) << 4 | hex_value(peek(w, 3))));
+	} else if (peek_word(w, 1) == 'x' && is_hex(peek_word(w, 2)) &&
+		   is_hex(peek_word(w, 3))) {
+		buf_putc(&w->out,
+			(char)(hex_value(peek_word(w, 2)) << 4 | hex_value(peek_word(w, 3))));
 		w->at += 4;
 	} else {
 		buf_putc(&w->out, '\\');
@@ -100,7 +102,7 @@ of_haproxy(struct span name)
 static void
 word_variable(struct words *w)
 {
-	bool brace = peek(w, 1) == '{', list = false;
+	bool brace = peek_word(w, 1) == '{', list = false;
 	size_t from = w->at + 1 + brace, to = from;
 	struct span other = { NULL, 0 };
 

@@ -302,7 +302,8 @@ take_gate(struct judge *j, const struct haproxy_section *s)
 }
 
 static void
-ask(struct judge *j, const struct judge_rule *rule, const struct haproxy_section *first)
+ask_judge_rule(
+	struct judge *j, const struct judge_rule *rule, const struct haproxy_section *first)
 {
 	j->rule = rule;
 	for (size_t i = 0; rule->each_gate && i < j->h->n; i++)
@@ -334,7 +335,7 @@ judge(const struct haproxy *h, const struct config *cfg, const struct policy *po
 	j.bolt_on = !first || !j.inner || engine_of(j.inner);
 	read_pieces(&j);
 	for (size_t i = 0; i < judge_rules_count; i++)
-		ask(&j, &judge_rules[i], first);
+		ask_judge_rule(&j, &judge_rules[i], first);
 	haproxy_free(&j.pieces);
 }
 

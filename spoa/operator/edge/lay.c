@@ -30,7 +30,7 @@ lay_add(struct lay *l, struct lay_edit edit)
 }
 
 static void
-insert(struct lay *l, const char *file, unsigned after, const struct buf *text)
+insert_text(struct lay *l, const char *file, unsigned after, const struct buf *text)
 {
 	if (text->n)
 		lay_add(l, (struct lay_edit){
@@ -132,11 +132,11 @@ lay_global(struct lay *l, const struct haproxy *h)
 				own->line, SPAN_ARG(line));
 	}
 	if (s)
-		insert(l, s->head->file,
+		insert_text(l, s->head->file,
 			outside(h, s, s->n ? s->line[s->n - 1].line : s->head->line, false),
 			&out);
 	else if (h->n)
-		insert(l, h->section[0].head->file, 0, &out);
+		insert_text(l, h->section[0].head->file, 0, &out);
 	buf_free(&out);
 }
 
@@ -168,10 +168,10 @@ lay_frontend(
 	if (compresses && !named)
 		buf_printf(&out, "%.*sfilter compression\n", SPAN_ARG(indent_of(s)));
 	piece_lines(l, s, shipped_piece(PIECE_STANZA), inner, &out);
-	insert(l, s->head->file, bind, &out);
+	insert_text(l, s->head->file, bind, &out);
 	buf_clear(&out);
 	piece_lines(l, s, shipped_piece(PIECE_ROUTES), false, &out);
-	insert(l, s->head->file, route, &out);
+	insert_text(l, s->head->file, route, &out);
 	buf_free(&out);
 }
 
@@ -208,7 +208,7 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 		if (!page_of(s, pages[i]))
 			buf_printf(&out, "%.*serrorfile %s /etc/haproxy/tollgate/503.http\n",
 				SPAN_ARG(indent), pages[i]);
-	insert(l, s->head->file, s->head->line, &out);
+	insert_text(l, s->head->file, s->head->line, &out);
 	buf_free(&out);
 }
 

@@ -24,7 +24,7 @@ static const struct {
 };
 
 static bool
-holds(struct span s, const char *text)
+lay_holds(struct span s, const char *text)
 {
 	size_t n = strlen(text);
 
@@ -35,7 +35,7 @@ holds(struct span s, const char *text)
 }
 
 static struct span
-value_of(const struct haproxy_line *l, const char *word)
+line_value(const struct haproxy_line *l, const char *word)
 {
 	for (size_t i = 3; i + 1 < l->n; i++)
 		if (span_is(l->word[i], word))
@@ -48,7 +48,7 @@ servers_hold(const struct haproxy_section *s, const char *text)
 {
 	for (size_t k = 0; k < s->n; k++)
 		if (span_starts(s->line[k].word[0], SPAN_LIT("server")) &&
-			holds(haproxy_word(&s->line[k], 2), text))
+			lay_holds(haproxy_word(&s->line[k], 2), text))
 			return true;
 	return false;
 }
@@ -66,7 +66,7 @@ static const char *
 dialect_of(const struct haproxy_section *s)
 {
 	for (size_t i = 0; i < COUNT_OF(clues); i++)
-		if (holds(s->name, clues[i].holds) || servers_hold(s, clues[i].holds))
+		if (lay_holds(s->name, clues[i].holds) || servers_hold(s, clues[i].holds))
 			return clues[i].dialect;
 	return NULL;
 }
@@ -178,8 +178,8 @@ hosts_of(const struct haproxy_section *s, struct span *host, size_t n, size_t mo
 	for (size_t i = 0; i < s->n; i++) {
 		const struct haproxy_line *line = &s->line[i];
 		if (!span_is(line->word[0], "acl") ||
-			!holds(haproxy_word(line, 2), "hdr(host)") || value_of(line, "-m").n ||
-			value_of(line, "-f").n)
+			!lay_holds(haproxy_word(line, 2), "hdr(host)") ||
+			line_value(line, "-m").n || line_value(line, "-f").n)
 			continue;
 		for (size_t k = 3; k < line->n; k++) {
 			struct span w = line->word[k];
@@ -225,7 +225,7 @@ choose_host(struct lay *l, const char *named)
 
 /* What tollgate.yaml and the policy take as a name. */
 static bool
-is_name(struct span s)
+is_lay_name(struct span s)
 {
 	if (span_ieq(s, SPAN_LIT("null")) || span_is(s, "~"))
 		return false;
@@ -244,7 +244,7 @@ add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
 			buf_printf(&l->choices, "--backend %s: named twice\n", s->name.p);
 			return true;
 		}
-	if (!is_name(s->name))
+	if (!is_lay_name(s->name))
 		buf_printf(&l->choices,
 			"--backend %s: tollgate takes names of 1 to 64 letters, digits, dots, "
 			"dashes "

@@ -9,7 +9,7 @@
 enum { CONTEXT = 3 };
 
 static void
-put_line(struct buf *out, const char *mark, struct span line)
+put_lay_line(struct buf *out, const char *mark, struct span line)
 {
 	buf_str(out, mark);
 	buf_span(out, line);
@@ -17,10 +17,10 @@ put_line(struct buf *out, const char *mark, struct span line)
 }
 
 static void
-put_text(struct buf *out, const char *mark, struct span text)
+put_lay_text(struct buf *out, const char *mark, struct span text)
 {
 	while (text.n)
-		put_line(out, mark, span_next(&text, '\n'));
+		put_lay_line(out, mark, span_next(&text, '\n'));
 }
 
 static size_t
@@ -62,14 +62,14 @@ lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span t
 
 	for (;;) {
 		for (; e && e->after == line; e = next_edit(edit, n, file, e)) {
-			put_text(out, "", e->text);
+			put_lay_text(out, "", e->text);
 			drop |= e->drop;
 		}
 		if (!text.n)
 			return;
 		struct span l = span_next(&text, '\n');
 		if (!drop)
-			put_line(out, "", l);
+			put_lay_line(out, "", l);
 		drop = false;
 		line++;
 	}
@@ -174,7 +174,7 @@ lay_config(const struct lay *l, struct buf *out)
 	while (text.n) {
 		struct span line = span_next(&text, '\n');
 		if (!span_starts(line, SPAN_LIT("backends:"))) {
-			put_line(out, "", line);
+			put_lay_line(out, "", line);
 			continue;
 		}
 		buf_str(out, "backends: [");
@@ -232,7 +232,7 @@ put_route(struct span route, const struct lay_backend *b, struct buf *out)
 		if (span_starts(span_trim(line, " "), SPAN_LIT("targets:")))
 			buf_printf(out, "    targets: [%s]\n", b->name);
 		else
-			put_line(out, "", line);
+			put_lay_line(out, "", line);
 	}
 }
 
@@ -291,7 +291,7 @@ lay_policy(const struct lay *l, struct buf *out)
 		struct span line = span_next(&text, '\n');
 		bool providers = span_starts(line, SPAN_LIT("providers:"));
 		bool routes = span_starts(line, SPAN_LIT("routes:"));
-		put_line(out, "", line);
+		put_lay_line(out, "", line);
 		if (!providers && !routes)
 			continue;
 		size_t end = 0; /* of the block: the empty line after it */

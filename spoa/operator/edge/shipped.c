@@ -30,7 +30,7 @@ shipped_piece(enum shipped_piece piece)
 }
 
 static bool
-holds(struct span s, const char *text)
+shipped_holds(struct span s, const char *text)
 {
 	return s.n && memmem(s.p, s.n, text, strlen(text)) != NULL;
 }
@@ -38,9 +38,10 @@ holds(struct span s, const char *text)
 enum shipped_later
 shipped_later(struct span line)
 {
-	if (holds(line, "header x-tollgate-said ") || holds(line, "header x-tollgate-why "))
+	if (shipped_holds(line, "header x-tollgate-said ") ||
+		shipped_holds(line, "header x-tollgate-why "))
 		return LATER_SAID;
-	return holds(line, "var(txn.tollgate.set_") ? LATER_CREDENTIAL : LATER_NONE;
+	return shipped_holds(line, "var(txn.tollgate.set_") ? LATER_CREDENTIAL : LATER_NONE;
 }
 
 void
@@ -50,12 +51,14 @@ shipped_older(struct span line, struct buf *out)
 			  undecided[] = " or tollgate !tollgate-inner !{ "
 					"var(txn.tollgate_gated) -m found }";
 	/* these were for both passes */
-	const char *was = holds(line, "del-header") ? "tollgate" : "tollgate !tollgate-inner";
+	const char *was =
+		shipped_holds(line, "del-header") ? "tollgate" : "tollgate !tollgate-inner";
 	struct {
 		const char *text, *was;
 	} const changed[] = { { gated, was }, { undecided, "" } };
 
-	if (holds(line, "acl tollgate-gated") || holds(line, "set-var(txn.tollgate_gated)"))
+	if (shipped_holds(line, "acl tollgate-gated") ||
+		shipped_holds(line, "set-var(txn.tollgate_gated)"))
 		return;
 	while (line.n) {
 		size_t at = line.n, which = 0;

@@ -229,7 +229,7 @@ static const enum metric always[] = { M_DECIDE_PERMIT, M_DECIDE_REDACT, M_DECIDE
 	M_DENY_503 };
 
 static void
-count(const struct server *s, const struct part *p, uint64_t out[DEGRADED_COUNTS])
+count_part(const struct server *s, const struct part *p, uint64_t out[DEGRADED_COUNTS])
 {
 	for (size_t i = 0; i < COUNT_OF(always); i++)
 		out[i] = sum(s, always[i]);
@@ -240,7 +240,7 @@ count(const struct server *s, const struct part *p, uint64_t out[DEGRADED_COUNTS
 /* ---- records ---- */
 
 static void
-recorded(struct audit_entry *e, int err UNUSED)
+degraded_recorded(struct audit_entry *e, int err UNUSED)
 {
 	buf_free(&e->fields);
 	free(e);
@@ -254,13 +254,13 @@ entry(void)
 	if (!e)
 		return NULL;
 	buf_init(&e->fields, CAP_RECORD_BYTES);
-	e->done = recorded;
+	e->done = degraded_recorded;
 	e->keep = true;
 	return e;
 }
 
 static void
-put_time(struct buf *b, const char *name, int64_t ns)
+put_degraded_time(struct buf *b, const char *name, int64_t ns)
 {
 	char when[CLOCK_RFC3339_LEN];
 
@@ -274,10 +274,10 @@ put_meanwhile(
 {
 	uint64_t now[DEGRADED_COUNTS];
 
-	count(s, p, now);
+	count_part(s, p, now);
 	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
 		now[i] -= t->at_begin[i];
-	put_time(b, "until", t->until_ns);
+	put_degraded_time(b, "until", t->until_ns);
 	buf_printf(b,
 		",\"seconds\":%" PRIu64 ",\"times\":%" PRIu64
 		",\"meanwhile\":{\"permit\":%" PRIu64 ",\"redact\":%" PRIu64
@@ -293,7 +293,7 @@ put_meanwhile(
 
 /* While the disk refuses nothing is handed over: the times wait here. */
 static bool
-tell(struct server *s, const char *name, const char *recogniser, const struct part *p,
+tell_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
 	const struct degraded_time *t, bool begin)
 {
 	static const char *const modes[] = { "deny", "permit", "redact" };
@@ -308,7 +308,7 @@ tell(struct server *s, const char *name, const char *recogniser, const struct pa
 		buf_json_str(&e->fields, span_str(recogniser));
 	else
 		buf_str(&e->fields, "null");
-	put_time(&e->fields, "since", t->since_ns);
+	put_degraded_time(&e->fields, "since", t->since_ns);
 	buf_str(&e->fields, ",\"why\":");
 	buf_json_str(&e->fields, span_str(t->why));
 	if (p->mode) {
@@ -351,7 +351,7 @@ notice(const char *name, const char *recogniser, struct degraded_time *t, bool b
 /* ---- times ---- */
 
 static void
-step(struct server *s, const char *name, const char *recogniser, const struct part *p,
+step_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
 	struct degraded_time *t, bool away, struct span why)
 {
 	uint64_t failures = sum(s, p->failed), before = t->failures, now_us = clock_mono_us();
@@ -374,7 +374,7 @@ step(struct server *s, const char *name, const char *recogniser, const struct pa
 			t->since_us = now_us;
 			t->since_ns = clock_wall_ns();
 			t->times = 0;
-			count(s, p, t->at_begin);
+			count_part(s, p, t->at_begin);
 			t->at_begin[COUNT_OF(always)] = before;
 			snprintf(t->why, sizeof(t->why), "%.*s",
 				SPAN_ARG(span_cut(
@@ -394,9 +394,9 @@ step(struct server *s, const char *name, const char *recogniser, const struct pa
 	if (t->life == DEGRADED_CALM && t->told && now_us - t->until_us >= calm)
 		notice(name, recogniser, t, false);
 	if (t->life >= DEGRADED_AWAY && !t->begun)
-		t->begun = tell(s, name, recogniser, p, t, true);
+		t->begun = tell_degraded(s, name, recogniser, p, t, true);
 	if (t->life == DEGRADED_CALM && t->begun && now_us - t->until_us >= calm &&
-		tell(s, name, recogniser, p, t, false)) {
+		tell_degraded(s, name, recogniser, p, t, false)) {
 		t->life = DEGRADED_WELL;
 		t->begun = false;
 	}
@@ -424,7 +424,7 @@ look_at_recognisers(struct degraded *d)
 					!strcmp(v[k].name, name) &&
 					atomic_load_explicit(&v[k].open, memory_order_relaxed);
 		}
-		step(s, "recogniser", name, &a_recogniser, &d->recogniser[i], open,
+		step_degraded(s, "recogniser", name, &a_recogniser, &d->recogniser[i], open,
 			SPAN_LIT("its circuit is open"));
 	}
 }
@@ -448,7 +448,7 @@ look_at_clock(struct degraded *d)
 }
 
 static void
-look(struct degraded *d)
+look_at_parts(struct degraded *d)
 {
 	struct buf why;
 
@@ -456,7 +456,7 @@ look(struct degraded *d)
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_clear(&why);
 		bool away = parts[i].away && parts[i].away(d->s, &why);
-		step(d->s, parts[i].name, NULL, &parts[i], &d->part[i], away,
+		step_degraded(d->s, parts[i].name, NULL, &parts[i], &d->part[i], away,
 			span_trim(buf_view(&why), "\n"));
 	}
 	buf_free(&why);
@@ -472,12 +472,12 @@ look(struct degraded *d)
 }
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_degraded_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct degraded *d = TAGGED(degraded, w->data);
 
 	pthread_mutex_lock(&d->lock);
-	look(d);
+	look_at_parts(d);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -491,7 +491,7 @@ degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop)
 	pthread_mutex_unlock(&d->lock);
 	d->loop = loop;
 	TAG(degraded, d);
-	ev_timer_init(&d->timer, on_timer, EVERY_S, EVERY_S);
+	ev_timer_init(&d->timer, on_degraded_timer, EVERY_S, EVERY_S);
 	d->timer.data = d;
 	ev_timer_start(loop, &d->timer);
 	look_at_clock(d);

@@ -8,7 +8,7 @@
 #include "operator/server/server.h"
 
 static void
-look(struct observing *o)
+look_at_observed(struct observing *o)
 {
 	static const char *const events[] = { [OBSERVE_ON] = "observe",
 		[OBSERVE_NEAR] = "observe.near",
@@ -30,9 +30,9 @@ look(struct observing *o)
 }
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_observing_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
-	look(TAGGED(observing, w->data));
+	look_at_observed(TAGGED(observing, w->data));
 }
 
 void
@@ -41,10 +41,10 @@ observing_start(struct observing *o, struct server *s, struct ev_loop *loop)
 	o->s = s;
 	o->loop = loop;
 	TAG(observing, o);
-	ev_timer_init(&o->timer, on_timer, 1., 1.);
+	ev_timer_init(&o->timer, on_observing_timer, 1., 1.);
 	o->timer.data = o;
 	ev_timer_start(loop, &o->timer);
-	look(o);
+	look_at_observed(o);
 }
 
 void
@@ -53,7 +53,7 @@ observing_again(struct observing *o)
 	if (!o->s)
 		return;
 	o->said = OBSERVE_NONE;
-	look(o);
+	look_at_observed(o);
 }
 
 void

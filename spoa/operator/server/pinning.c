@@ -35,7 +35,7 @@ place_key(const struct config *cfg, unsigned char key[SHA256_BYTES], struct buf 
 }
 
 static int
-begin(struct server *s, struct buf *why)
+begin_pinning(struct server *s, struct buf *why)
 {
 	const struct config *cfg = s->shared_cfg;
 	struct tool_pins_place place = { .file = cfg->pins_file };
@@ -66,7 +66,7 @@ pinning_start(struct server *s, struct buf *why)
 	if (!s->pinning.pins)
 		return ERR_NOMEM;
 	gate_shared_tool_pins(s->shared, s->pinning.pins);
-	return has_mcp(s->snap->policy) ? begin(s, why) : 0;
+	return has_mcp(s->snap->policy) ? begin_pinning(s, why) : 0;
 }
 
 void
@@ -78,7 +78,7 @@ pinning_again(struct server *s, const struct snapshot *next)
 		return;
 	buf_init(&why, 4096);
 	/* The reload stands: first texts are this process's then, and that is said. */
-	if (begin(s, &why) < 0)
+	if (begin_pinning(s, &why) < 0)
 		log_event(LOG_ERROR, "pin.failed", LSP("why", buf_view(&why)));
 	buf_free(&why);
 }

@@ -16,7 +16,7 @@ enum { AT_ONCE = 256 }; /* whose names fit into a record */
 #define EVERY_S 10.
 
 static void
-recorded(struct audit_entry *e, int err UNUSED)
+purge_recorded(struct audit_entry *e, int err UNUSED)
 {
 	buf_free(&e->fields);
 	free(e);
@@ -35,7 +35,7 @@ record_of(size_t n, struct span fields)
 		"\"type\":\"change\",\"what\":\"live\",\"change\":\"purge\",\"entries\":%zu,"
 		"\"ids\":[%.*s]",
 		n, SPAN_ARG(fields));
-	e->done = recorded;
+	e->done = purge_recorded;
 	e->keep = true;
 	return e;
 }
@@ -60,7 +60,7 @@ purge(struct server *s)
 }
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_purging_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct purging *p = TAGGED(purging, w->data);
 
@@ -75,7 +75,7 @@ purging_start(struct purging *p, struct server *s, struct ev_loop *loop)
 	p->s = s;
 	p->loop = loop;
 	TAG(purging, p);
-	ev_timer_init(&p->timer, on_timer, EVERY_S, EVERY_S);
+	ev_timer_init(&p->timer, on_purging_timer, EVERY_S, EVERY_S);
 	p->timer.data = p;
 	ev_timer_start(loop, &p->timer);
 }

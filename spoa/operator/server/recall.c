@@ -68,7 +68,7 @@ bare_text(struct span s)
 
 /* The attempts before it as its record has them, and it: nobody says what it cost. */
 static void
-put_attempts(struct buf *b, struct span before, struct span target, struct span model,
+put_orphan_attempts(struct buf *b, struct span before, struct span target, struct span model,
 	uint64_t tokens, uint64_t nanousd)
 {
 	buf_printf(b,
@@ -112,7 +112,8 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 	buf_putc(b, '}');
 	take_over(b, line, same);
 	if (v[CANDIDATES].n)
-		put_attempts(b, v[ATTEMPTS], v[TARGET], v[MODEL], input + output, nanousd);
+		put_orphan_attempts(
+			b, v[ATTEMPTS], v[TARGET], v[MODEL], input + output, nanousd);
 }
 
 int
@@ -164,7 +165,7 @@ written(struct audit_entry *e, int err UNUSED)
 }
 
 static void
-record(struct audit *audit, const struct quota_orphan_of *o)
+record_orphan(struct audit *audit, const struct quota_orphan_of *o)
 {
 	struct completion *c = calloc(1, sizeof(*c));
 	struct buf *b = c ? &c->entry.fields : NULL;
@@ -197,7 +198,7 @@ on_worker(struct mail *m, void *worker UNUSED)
 	uint64_t now = clock_mono_us();
 
 	for (struct quota_orphan_of *o = r->found.orphans; o; o = o->next) {
-		record(r->audit, o);
+		record_orphan(r->audit, o);
 		quota_recall_settle(gate_quota(r->worker->gate), o, now);
 	}
 	quota_recall_free(&r->found);

@@ -33,7 +33,7 @@ report(const struct diag *d)
 }
 
 static void
-note(struct reloading *r, const char *by, const struct diag *d, bool refused)
+note_reload(struct reloading *r, const char *by, const struct diag *d, bool refused)
 {
 	struct span text = buf_view(&d->text);
 
@@ -136,7 +136,7 @@ look_out(struct reloading *r, const struct diag *read, bool refused, int64_t sin
 }
 
 static void
-publish(struct reloading *r, struct snapshot *snap, const char *by)
+publish_snapshot(struct reloading *r, struct snapshot *snap, const char *by)
 {
 	struct server *s = r->s;
 
@@ -200,7 +200,7 @@ reload_now(struct reloading *r, const char *by)
 		snapshot_unref(&snap);
 	}
 	if (snap) {
-		publish(r, snap, by);
+		publish_snapshot(r, snap, by);
 		if (keys)
 			audit_rekey(s->audit, keys);
 		keys = NULL;
@@ -211,7 +211,7 @@ reload_now(struct reloading *r, const char *by)
 		metric_inc(&s->metrics, M_RELOADS_FAILED);
 	}
 	audit_keys_order_free(&keys);
-	note(r, by, &d, !snap);
+	note_reload(r, by, &d, !snap);
 	if (snap) {
 		pthread_mutex_lock(&r->lock);
 		r->in_force_ns = since_ns;

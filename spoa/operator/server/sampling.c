@@ -166,7 +166,7 @@ sampling_near(struct server *s, size_t from, size_t count, struct buf *out)
 /* ---- the timer ---- */
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_sampling_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct sampling *g = TAGGED(sampling, w->data);
 	int64_t until_ns = atomic_load(&g->s->log_until_ns);
@@ -194,7 +194,7 @@ sampling_start(struct sampling *g, struct server *s, struct ev_loop *loop)
 	g->s = s;
 	g->loop = loop;
 	TAG(sampling, g);
-	ev_timer_init(&g->timer, on_timer, 1., 1.);
+	ev_timer_init(&g->timer, on_sampling_timer, 1., 1.);
 	g->timer.data = g;
 	ev_timer_start(loop, &g->timer);
 	sample(g);

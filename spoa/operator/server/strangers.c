@@ -10,7 +10,7 @@
 #define EVERY_S 2.
 
 static void
-on_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+on_strangers_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 {
 	struct strangers *s = TAGGED(strangers, w->data);
 	bool was = atomic_load_explicit(&s->there, memory_order_relaxed);
@@ -34,7 +34,7 @@ strangers_start(struct strangers *s, const struct config *cfg, struct ev_loop *l
 	s->cfg = cfg;
 	s->loop = loop;
 	TAG(strangers, s);
-	ev_timer_init(&s->timer, on_timer, FIRST_S, EVERY_S);
+	ev_timer_init(&s->timer, on_strangers_timer, FIRST_S, EVERY_S);
 	s->timer.data = s;
 	ev_timer_start(loop, &s->timer);
 }

@@ -13,8 +13,8 @@ table_of(struct server *s)
 }
 
 static void
-look_at(struct target_table *table, const struct snapshot *snap, const struct route *routes,
-	size_t n, struct nearest *near, bool *found)
+look_at_target(struct target_table *table, const struct snapshot *snap,
+	const struct route *routes, size_t n, struct nearest *near, bool *found)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < routes[i].ntargets; k++) {
@@ -40,10 +40,10 @@ server_target_find(struct server *s, const char *name, struct nearest *near)
 	bool found = false;
 
 	*near = nearest_to(span_str(name));
-	look_at(table_of(s), snap, p->routes, p->nroutes, near, &found);
+	look_at_target(table_of(s), snap, p->routes, p->nroutes, near, &found);
 	for (size_t i = 0; i < p->nroutes; i++)
-		look_at(table_of(s), snap, p->routes[i].aliases, p->routes[i].naliases, near,
-			&found);
+		look_at_target(table_of(s), snap, p->routes[i].aliases, p->routes[i].naliases,
+			near, &found);
 	snapshot_unref(&snap);
 	return found;
 }

@@ -31,7 +31,7 @@ struct witnessing {
 };
 
 static enum MHD_Result
-answer(struct MHD_Connection *c, unsigned status, const char *type, struct span body)
+answer_stranger(struct MHD_Connection *c, unsigned status, const char *type, struct span body)
 {
 	struct MHD_Response *r = MHD_create_response_from_buffer(
 		body.n, (void *)(uintptr_t)(body.p ? body.p : ""), MHD_RESPMEM_MUST_COPY);
@@ -48,9 +48,9 @@ answer(struct MHD_Connection *c, unsigned status, const char *type, struct span 
 }
 
 static enum MHD_Result
-plain(struct MHD_Connection *c, unsigned status, const char *text)
+plain_answer(struct MHD_Connection *c, unsigned status, const char *text)
 {
-	return answer(c, status, "text/plain; charset=utf-8", span_str(text));
+	return answer_stranger(c, status, "text/plain; charset=utf-8", span_str(text));
 }
 
 static void
@@ -92,16 +92,16 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	}
 	size_t n = strlen(url);
 	if (n < sizeof(page) - 1 || strcmp(url + n - (sizeof(page) - 1), page) != 0)
-		return plain(c, MHD_HTTP_NOT_FOUND, "POST /add-checkpoint\n");
+		return plain_answer(c, MHD_HTTP_NOT_FOUND, "POST /add-checkpoint\n");
 	if (strcmp(method, "POST") != 0)
-		return plain(c, MHD_HTTP_METHOD_NOT_ALLOWED, "POST only\n");
+		return plain_answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, "POST only\n");
 	if (buf_failed(&u->body)) {
 		metric_inc(w->metrics, M_WITNESS_413);
-		return plain(c, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long\n");
+		return plain_answer(c, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long\n");
 	}
 	buf_init(&out, 0);
 	unsigned status = witness_add(w->witness, buf_view(&u->body), &out, &type);
-	enum MHD_Result ok = answer(c, status, type, buf_view(&out));
+	enum MHD_Result ok = answer_stranger(c, status, type, buf_view(&out));
 	buf_free(&out);
 	return ok;
 }

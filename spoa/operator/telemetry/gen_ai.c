@@ -74,7 +74,7 @@ gen_ai_free(struct gen_ai **gp)
 }
 
 static void
-count(struct series *s, enum measure m, double v, uint64_t times)
+count_measure(struct series *s, enum measure m, double v, uint64_t times)
 {
 	size_t i = 0;
 
@@ -86,7 +86,7 @@ count(struct series *s, enum measure m, double v, uint64_t times)
 }
 
 static struct series *
-find(struct gen_ai *g, const struct key *key)
+find_gen_ai_series(struct gen_ai *g, const struct key *key)
 {
 	static const struct key beyond = {
 		.provider = "other", .operation = "other", .model = "other"
@@ -128,18 +128,19 @@ gen_ai_add(struct gen_ai *g, const struct audit_note *n)
 	else if (strcmp(n->outcome, "complete") != 0)
 		snprintf(key.error, sizeof(key.error), "%s", n->outcome);
 	pthread_mutex_lock(&g->lock);
-	struct series *s = find(g, &key);
-	count(s, DURATION, (double)(n->ended_us - sent) / 1e6, 1);
+	struct series *s = find_gen_ai_series(g, &key);
+	count_measure(s, DURATION, (double)(n->ended_us - sent) / 1e6, 1);
 	if (n->first_us > sent) {
-		count(s, FIRST_CHUNK, (double)(n->first_us - sent) / 1e6, 1);
+		count_measure(s, FIRST_CHUNK, (double)(n->first_us - sent) / 1e6, 1);
 		if (n->events > 1 && n->ended_us > n->first_us)
-			count(s, PER_CHUNK,
-				(double)(n->ended_us - n->first_us) / 1e6 / (double)(n->events - 1),
+			count_measure(s, PER_CHUNK,
+				(double)(n->ended_us - n->first_us) / 1e6 /
+					(double)(n->events - 1),
 				n->events - 1);
 	}
 	if (n->used) {
-		count(s, INPUT, (double)n->input_tokens, 1);
-		count(s, OUTPUT, (double)n->output_tokens, 1);
+		count_measure(s, INPUT, (double)n->input_tokens, 1);
+		count_measure(s, OUTPUT, (double)n->output_tokens, 1);
 	}
 	pthread_mutex_unlock(&g->lock);
 }
@@ -199,7 +200,7 @@ joined(const struct series *all, size_t n, size_t i, enum measure m, struct seri
 
 /* Who counts waits for a copy, not for what is written of it. */
 static struct series *
-copy(struct gen_ai *g, size_t *n)
+copy_series(struct gen_ai *g, size_t *n)
 {
 	struct series *all = calloc(COUNT_OF(g->series), sizeof(*all));
 
@@ -217,7 +218,7 @@ gen_ai_write(struct gen_ai *g, struct buf *out, int64_t start_ns, int64_t now_ns
 	enum telemetry_name open = NAMES_COUNT;
 	struct series s;
 	size_t n;
-	struct series *all = copy(g, &n);
+	struct series *all = copy_series(g, &n);
 
 	for (size_t at = 0; all && at < MEASURES * n; at++) {
 		enum measure m = (enum measure)(at / n);

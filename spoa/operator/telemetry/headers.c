@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 static bool
-is_name(struct span s)
+is_header_name(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!is_alnum(s.p[i]) && !memchr("!#$%&'*+-.^_`|~", s.p[i], 15))
@@ -49,7 +49,7 @@ wipe(struct buf *b)
 
 /* Lines end with NUL in h->text. */
 static int
-read_lines(struct headers *h, const char *file, struct buf *why)
+read_header_lines(struct headers *h, const char *file, struct buf *why)
 {
 	struct span rest = buf_view(&h->text);
 	unsigned line = 0;
@@ -63,7 +63,7 @@ read_lines(struct headers *h, const char *file, struct buf *why)
 		struct span name = span_next(&value, ':');
 		value = span_trim(value, " \t");
 		const char *wrong = h->n == HEADERS_MOST ? "more than 16 fields"
-				    : !is_name(name) || !is_value(value)
+				    : !is_header_name(name) || !is_value(value)
 					    ? "\"Name: value\" is expected"
 				    : is_ours(name) ? "this field is ours to set"
 						    : NULL;
@@ -101,7 +101,7 @@ headers_open(struct headers *h, const char *file, struct buf *why)
 	}
 	h->text.n -= h->text.n > 0;
 	if (!err)
-		err = read_lines(h, file, why);
+		err = read_header_lines(h, file, why);
 	h->file = file;
 	if (err)
 		wipe(&h->text);

@@ -162,7 +162,7 @@ say_failing(struct channel *c, const char *why, bool for_good)
 
 /* It is sent, or given up; then the next one's turn comes. */
 static void
-over(struct channel *c, bool sent, const char *why)
+sending_over(struct channel *c, bool sent, const char *why)
 {
 	struct notify *n = c->all;
 
@@ -187,7 +187,7 @@ over(struct channel *c, bool sent, const char *why)
 }
 
 static void
-again(struct channel *c, const char *why, uint64_t asked_us)
+notify_again(struct channel *c, const char *why, uint64_t asked_us)
 {
 	uint64_t us = notify_times.retry_us;
 
@@ -196,7 +196,7 @@ again(struct channel *c, const char *why, uint64_t asked_us)
 	us = us < notify_times.most_us ? us : notify_times.most_us;
 	us = us > asked_us ? us : asked_us;
 	if (clock_mono_us() + us - c->first_us > notify_times.give_up_us) {
-		over(c, false, why);
+		sending_over(c, false, why);
 		return;
 	}
 	say_failing(c, why, false);
@@ -219,7 +219,7 @@ retry_after_us(const struct http_answer *a)
 }
 
 static void
-on_answer(void *arg, const struct http_answer *a)
+on_notify_answer(void *arg, const struct http_answer *a)
 {
 	struct channel *c = TAGGED(channel, arg);
 	char why[WHY];
@@ -228,7 +228,7 @@ on_answer(void *arg, const struct http_answer *a)
 	if (a->err == ERR_CLOSED) /* the daemon stops: notify_free() counts it */
 		return;
 	if (!a->err && a->status >= 200 && a->status < 300) {
-		over(c, true, "");
+		sending_over(c, true, "");
 		return;
 	}
 	if (a->err)
@@ -240,9 +240,9 @@ on_answer(void *arg, const struct http_answer *a)
 	/* What came and was too long came. */
 	if (a->err ? a->err != ERR_LIMIT
 		   : a->status >= 500 || a->status == 408 || a->status == 429)
-		again(c, why, a->err ? 0 : retry_after_us(a));
+		notify_again(c, why, a->err ? 0 : retry_after_us(a));
 	else
-		over(c, false, why);
+		sending_over(c, false, why);
 }
 
 static bool
@@ -286,12 +286,12 @@ post(struct channel *c)
 		fields[i + 1] = buf_view(&field[i]).p;
 	if (ok) {
 		set_state(c, SENDS);
-		c->call = http_call(outbound_client(c->all->outbound), &o, on_answer, c);
+		c->call = http_call(outbound_client(c->all->outbound), &o, on_notify_answer, c);
 	}
 	if (!c->call) {
 		char text[WHY];
 		snprintf(text, sizeof(text), "%.*s", SPAN_ARG(buf_view(&why)));
-		again(c, text[0] ? text : "out of memory", 0);
+		notify_again(c, text[0] ? text : "out of memory", 0);
 	}
 	for (size_t i = 0; i < COUNT_OF(field); i++)
 		buf_free(&field[i]);
@@ -305,7 +305,7 @@ line_of(const struct notice *m, char out[NOTICE_TEXT])
 }
 
 static void
-begin(struct channel *c)
+begin_sending(struct channel *c)
 {
 	struct notice *m = c->next;
 
@@ -323,7 +323,7 @@ begin(struct channel *c)
 	memset(&c->also, 0, sizeof(c->also));
 	free(m);
 	if (buf_failed(&c->body))
-		over(c, false, "out of memory");
+		sending_over(c, false, "out of memory");
 	else
 		post(c);
 }
@@ -336,7 +336,7 @@ on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	if (c->state == RETRIES)
 		post(c);
 	else if (c->next)
-		begin(c);
+		begin_sending(c);
 }
 
 /* A test is somebody who waits. */
@@ -350,7 +350,7 @@ plan(struct channel *c)
 }
 
 static void
-take(struct channel *c, struct notice *m)
+take_notice(struct channel *c, struct notice *m)
 {
 	if (c->next) {
 		char line[NOTICE_TEXT];
@@ -440,11 +440,11 @@ on_notice(struct mail *mail, void *consumer)
 	notice_taken();
 	if (m->until_ns && !m->over)
 		remember_end(n, m);
-	take(&n->channel[m->kind], m);
+	take_notice(&n->channel[m->kind], m);
 }
 
 static void
-on_wake(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
+on_notify_wake(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 {
 	struct notify *n = TAGGED(notify, w->data);
 
@@ -452,7 +452,7 @@ on_wake(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 }
 
 static void
-wake(void *arg)
+wake_notify(void *arg)
 {
 	struct notify *n = TAGGED(notify, arg);
 
@@ -530,10 +530,10 @@ notify_new(const struct config *cfg, struct outbound *o, struct metrics *m, stru
 	}
 	ev_timer_init(&n->ends_timer, on_end, 0., 0.);
 	n->ends_timer.data = n;
-	ev_async_init(&n->wake, on_wake);
+	ev_async_init(&n->wake, on_notify_wake);
 	n->wake.data = n;
 	ev_async_start(outbound_loop(o), &n->wake);
-	mailbox_init(&n->mail, wake, n);
+	mailbox_init(&n->mail, wake_notify, n);
 	notice_take(&n->mail, kinds, on_notice);
 	return n;
 }

@@ -128,7 +128,7 @@ otlp_told(void *arg, const struct audit_entry *e)
 }
 
 static struct told *
-take(struct otlp *t)
+take_for_otlp(struct otlp *t)
 {
 	pthread_mutex_lock(&t->lock);
 	struct told *r = t->first;
@@ -146,7 +146,7 @@ take(struct otlp *t)
 /* ---- sending ---- */
 
 static void
-count(struct signal *s, enum end end, size_t n)
+count_signal(struct signal *s, enum end end, size_t n)
 {
 	metric_add(s->all->metrics,
 		(s->kind == SPANS ? M_TELEMETRY_SPANS_SENT : M_TELEMETRY_POINTS_SENT) + end, n);
@@ -189,7 +189,7 @@ wait_again(struct signal *s, const struct otlp_answer *a)
 	unsigned char chance;
 
 	if (t->stopping || clock_mono_us() > s->made_us + GIVE_UP_US) {
-		count(s, AWAY, s->items);
+		count_signal(s, AWAY, s->items);
 		idle(s);
 		return;
 	}
@@ -209,14 +209,14 @@ wait_again(struct signal *s, const struct otlp_answer *a)
 }
 
 static void
-on_answer(void *arg, const struct http_answer *h)
+on_otlp_answer(void *arg, const struct http_answer *h)
 {
 	struct signal *s = TAGGED(signal, arg);
 	struct otlp_answer a;
 
 	s->call = NULL;
 	if (h->err == ERR_CLOSED) { /* the daemon stops, and waits no longer */
-		count(s, AWAY, s->items);
+		count_signal(s, AWAY, s->items);
 		s->items = 0;
 		s->life = IDLE;
 		return;
@@ -228,11 +228,11 @@ on_answer(void *arg, const struct http_answer *h)
 	case OTLP_TAKEN:
 		if (a.rejected > s->items)
 			a.rejected = s->items;
-		count(s, REJECTED, a.rejected);
-		count(s, SENT, s->items - a.rejected);
+		count_signal(s, REJECTED, a.rejected);
+		count_signal(s, SENT, s->items - a.rejected);
 		break;
-	case OTLP_NEVER: count(s, REFUSED, s->items); break;
-	case OTLP_UNREAD: count(s, UNREAD, s->items); break;
+	case OTLP_NEVER: count_signal(s, REFUSED, s->items); break;
+	case OTLP_UNREAD: count_signal(s, UNREAD, s->items); break;
 	case OTLP_AGAIN: wait_again(s, &a); return;
 	}
 	idle(s);
@@ -258,7 +258,7 @@ send_it(struct signal *s)
 		.deadline_us = DEADLINE_US,
 		.answer_bytes = CAP_TELEMETRY_ANSWER };
 	s->life = UNDER_WAY;
-	s->call = http_call(outbound_client(t->out), &o, on_answer, s);
+	s->call = http_call(outbound_client(t->out), &o, on_otlp_answer, s);
 	if (!s->call)
 		wait_again(s, &(const struct otlp_answer){ .end = OTLP_AGAIN });
 }
@@ -271,13 +271,13 @@ on_again(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 
 /* The body is made: it goes. */
 static void
-begin(struct signal *s, size_t items)
+begin_signal(struct signal *s, size_t items)
 {
 	s->made_us = clock_mono_us();
 	s->items = items;
 	if (buf_failed(&s->body) || (s->all->cfg->gzip && gzip_buf(&s->body) < 0)) {
 		note_state(s, true, "too long, or out of memory");
-		count(s, FULL, items);
+		count_signal(s, FULL, items);
 		idle(s);
 		return;
 	}
@@ -295,7 +295,7 @@ send_spans(struct otlp *t)
 
 	if (s->life != IDLE)
 		return;
-	while (records < BATCH_RECORDS && s->body.n < BATCH_BYTES && (r = take(t))) {
+	while (records < BATCH_RECORDS && s->body.n < BATCH_BYTES && (r = take_for_otlp(t))) {
 		if (records++ == 0)
 			otlp_open(&s->body, &t->resource, "resourceSpans", "scopeSpans", "spans");
 		spans += spans_write(&s->body, spans == 0, &r->note, r->seq,
@@ -305,7 +305,7 @@ send_spans(struct otlp *t)
 	if (records)
 		otlp_close(&s->body);
 	if (spans)
-		begin(s, spans);
+		begin_signal(s, spans);
 	else
 		buf_clear(&s->body);
 }
@@ -330,7 +330,7 @@ send_metrics(struct otlp *t)
 	size_t points = otlp_metrics_write(&s->body, &t->resource, buf_view(&text), t->gen_ai,
 		t->start_ns, clock_wall_ns());
 	buf_free(&text);
-	begin(s, points);
+	begin_signal(s, points);
 }
 
 static void
@@ -460,7 +460,7 @@ otlp_free(struct otlp **tp)
 
 	if (!t)
 		return;
-	for (; t->last && (r = take(t)); unsent++)
+	for (; t->last && (r = take_for_otlp(t)); unsent++)
 		free(r);
 	for (int i = 0; i < SIGNALS; i++) {
 		unsent += i == SPANS ? t->signal[i].items : 0;

@@ -10,7 +10,7 @@
 #define AFTER_MOST_S 300
 
 static void
-say(struct otlp_answer *a, struct span text)
+say_otlp_text(struct otlp_answer *a, struct span text)
 {
 	size_t n = 0;
 
@@ -20,14 +20,14 @@ say(struct otlp_answer *a, struct span text)
 }
 
 static bool
-again(int status)
+is_worth_again(int status)
 {
 	return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
 /* A count in a text or a number: 64-bit integers come as either. */
 static uint64_t
-count_of(const json_t *v)
+otlp_count(const json_t *v)
 {
 	uint64_t n = 0;
 
@@ -49,7 +49,7 @@ read_taken(struct otlp_answer *a, struct span body)
 	json_t *root = json_loadb(body.p, body.n, 0, NULL);
 	if (!json_is_object(root)) {
 		a->end = OTLP_UNREAD;
-		say(a, SPAN_LIT("status 2xx, and no JSON object as OTLP has it"));
+		say_otlp_text(a, SPAN_LIT("status 2xx, and no JSON object as OTLP has it"));
 		json_decref(root);
 		return;
 	}
@@ -57,13 +57,13 @@ read_taken(struct otlp_answer *a, struct span body)
 	if (!part)
 		part = json_object_get(root, "partial_success");
 	for (size_t i = 0; i < COUNT_OF(counts) && !a->rejected; i++)
-		a->rejected = count_of(json_object_get(part, counts[i]));
+		a->rejected = otlp_count(json_object_get(part, counts[i]));
 	const json_t *message = json_object_get(part, "errorMessage");
 	if (!message)
 		message = json_object_get(part, "error_message");
-	say(a, json_span(message));
+	say_otlp_text(a, json_span(message));
 	if (a->rejected && !a->said[0])
-		say(a, SPAN_LIT("some were rejected"));
+		say_otlp_text(a, SPAN_LIT("some were rejected"));
 	json_decref(root);
 }
 
@@ -76,14 +76,15 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 	memset(a, 0, sizeof(*a));
 	if (err == ERR_LIMIT || err == ERR_SYNTAX) {
 		a->end = OTLP_UNREAD;
-		say(a, span_str(err == ERR_LIMIT ? "the answer is too long" : "no answer of HTTP"));
+		say_otlp_text(a, span_str(err == ERR_LIMIT ? "the answer is too long"
+							   : "no answer of HTTP"));
 	} else if (err) {
 		a->end = OTLP_AGAIN;
-		say(a, span_str(why ? why : err_str(err)));
+		say_otlp_text(a, span_str(why ? why : err_str(err)));
 	} else if (status >= 200 && status < 300) {
 		read_taken(a, body);
 	} else {
-		a->end = again(status) ? OTLP_AGAIN : OTLP_NEVER;
+		a->end = is_worth_again(status) ? OTLP_AGAIN : OTLP_NEVER;
 		snprintf(a->said, sizeof(a->said), "status %d%s", status,
 			status >= 300 && status < 400 ? ", a redirect: not followed" : "");
 		if (a->end == OTLP_AGAIN && span_u64(span_trim(retry_after, " \t"), &s) == 0)

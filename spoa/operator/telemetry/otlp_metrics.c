@@ -24,7 +24,7 @@ struct metrics_out {
 };
 
 static double
-number(struct span s)
+sample_number(struct span s)
 {
 	char text[64];
 
@@ -91,13 +91,13 @@ put_exemplar(struct metrics_out *m, bool first, struct span e)
 		*(span_is(name, "trace_id") ? &trace : &id) = value;
 	while (rest.n && rest.p[rest.n - 1] != ' ')
 		rest.n--;
-	double at = number(span_cut(e, rest.n, e.n));
+	double at = sample_number(span_cut(e, rest.n, e.n));
 	buf_printf(m->b, "%s{\"traceId\":\"%.*s\",\"filteredAttributes\":[", first ? "" : ",",
 		SPAN_ARG(trace));
 	otlp_text(m->b, &n, telemetry_names[NAME_ID], id);
 	buf_str(m->b, "],");
 	otlp_time(m->b, "timeUnixNano", (int64_t)(at * 1000 + 0.5) * 1000000);
-	buf_printf(m->b, ",\"asDouble\":%.9g}", number(x.value));
+	buf_printf(m->b, ",\"asDouble\":%.9g}", sample_number(x.value));
 }
 
 static void
@@ -116,7 +116,7 @@ put_histogram(struct metrics_out *m, struct span labels, struct span count)
 	}
 	buf_str(m->b, "],\"explicitBounds\":[");
 	for (size_t i = 0; i + 1 < m->nbuckets; i++)
-		buf_printf(m->b, "%s%.9g", i ? "," : "", number(m->bucket[i].le));
+		buf_printf(m->b, "%s%.9g", i ? "," : "", sample_number(m->bucket[i].le));
 	buf_str(m->b, "],\"exemplars\":[");
 	for (size_t i = 0; i < m->nbuckets; i++)
 		if (m->bucket[i].exemplar.n)

@@ -22,7 +22,7 @@ struct outbound {
 };
 
 static void
-wake(void *arg)
+wake_outbound(void *arg)
 {
 	struct outbound *o = TAGGED(outbound, arg);
 
@@ -30,7 +30,7 @@ wake(void *arg)
 }
 
 static void
-on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+on_outbound_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 {
 	struct outbound *o = TAGGED(outbound, w->data);
 
@@ -43,7 +43,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 }
 
 static void *
-run(void *arg)
+outbound_run(void *arg)
 {
 	struct outbound *o = TAGGED(outbound, arg);
 
@@ -65,17 +65,17 @@ outbound_new(void)
 		outbound_free(&o);
 		return NULL;
 	}
-	ev_async_init(&o->wake, on_wake);
+	ev_async_init(&o->wake, on_outbound_wake);
 	o->wake.data = o;
 	ev_async_start(o->loop, &o->wake);
-	mailbox_init(&o->mail, wake, o);
+	mailbox_init(&o->mail, wake_outbound, o);
 	return o;
 }
 
 int
 outbound_start(struct outbound *o)
 {
-	if (thread_start(&o->thread, "tg-outbound", run, o))
+	if (thread_start(&o->thread, "tg-outbound", outbound_run, o))
 		return ERR_NOMEM;
 	o->running = true;
 	return 0;

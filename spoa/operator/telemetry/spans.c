@@ -157,7 +157,7 @@ close_span(struct span_out *o, bool error)
 }
 
 static struct span
-text_of(const json_t *object, enum record_field f)
+span_text_of(const json_t *object, enum record_field f)
 {
 	return json_span(record_in(object, f));
 }
@@ -222,9 +222,9 @@ put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
 	json_array_foreach(calls, i, c) {
 		uint64_t took = (uint64_t)int_of(c, RF_CALLS_DURATION_US);
 		uint64_t from = took && took < end_us ? end_us - took : end_us;
-		struct span tool = otlp_plain(text_of(c, RF_CALLS_TOOL)),
-			    method = otlp_plain(text_of(c, RF_CALLS_METHOD)),
-			    decision = text_of(c, RF_CALLS_DECISION);
+		struct span tool = otlp_plain(span_text_of(c, RF_CALLS_TOOL)),
+			    method = otlp_plain(span_text_of(c, RF_CALLS_METHOD)),
+			    decision = span_text_of(c, RF_CALLS_DECISION);
 		bool mcp = method.n > 0;
 		char name[NOTE_MODEL * 2];
 		snprintf(name, sizeof(name), "%.*s",
@@ -237,11 +237,11 @@ put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
 			otlp_text(o->b, &k, NAME(GEN_AI_OPERATION), SPAN_LIT("execute_tool"));
 		otlp_text(o->b, &k, NAME(GEN_AI_TOOL), tool);
 		otlp_text(o->b, &k, NAME(MCP_METHOD), method);
-		otlp_text(o->b, &k, NAME(CALL_BY), text_of(c, RF_CALLS_BY));
-		otlp_text(o->b, &k, NAME(CALL_SERVER), text_of(c, RF_CALLS_SERVER));
-		otlp_text(o->b, &k, NAME(CALL_OPERATION), text_of(c, RF_CALLS_OPERATION));
+		otlp_text(o->b, &k, NAME(CALL_BY), span_text_of(c, RF_CALLS_BY));
+		otlp_text(o->b, &k, NAME(CALL_SERVER), span_text_of(c, RF_CALLS_SERVER));
+		otlp_text(o->b, &k, NAME(CALL_OPERATION), span_text_of(c, RF_CALLS_OPERATION));
 		otlp_text(o->b, &k, NAME(DECISION), decision);
-		otlp_text(o->b, &k, NAME(RULE), text_of(c, RF_CALLS_RULE));
+		otlp_text(o->b, &k, NAME(RULE), span_text_of(c, RF_CALLS_RULE));
 		if (span_is(decision, "deny"))
 			otlp_text(o->b, &k, NAME(ERROR_TYPE), SPAN_LIT("denied"));
 		close_span(o, false);
@@ -371,7 +371,7 @@ put_attempt(struct span_out *o, const json_t *record, const struct attempt_said 
 }
 
 static void
-put_attempts(struct span_out *o, const json_t *record)
+put_span_attempts(struct span_out *o, const json_t *record)
 {
 	const json_t *list = record_get(record, RF_ATTEMPTS), *v;
 	const struct audit_note *n = o->note;
@@ -380,8 +380,8 @@ put_attempts(struct span_out *o, const json_t *record)
 	json_array_foreach(list, i, v) {
 		bool known = i < n->attempts;
 		const struct attempt_said a = { .i = i,
-			.target = text_of(v, RF_ATTEMPTS_TARGET),
-			.cause = text_of(v, RF_ATTEMPTS_CAUSE),
+			.target = span_text_of(v, RF_ATTEMPTS_TARGET),
+			.cause = span_text_of(v, RF_ATTEMPTS_CAUSE),
 			.status = int_of(v, RF_ATTEMPTS_STATUS),
 			.tokens = int_of(v, RF_ATTEMPTS_TOKENS),
 			.cost = int_of(v, RF_ATTEMPTS_COST),
@@ -425,7 +425,7 @@ spans_write(struct buf *out, bool first, const struct audit_note *n, uint64_t se
 		return 0;
 	}
 	if (n->completion) {
-		put_attempts(&o, record);
+		put_span_attempts(&o, record);
 		put_calls(&o, record, n->ended_us);
 	} else {
 		put_decision(&o, record, seq, told_us);

@@ -53,14 +53,14 @@ webhook_plain(char *text)
 }
 
 static void
-put_text(struct buf *b, const char *name, const char *text)
+put_webhook_text(struct buf *b, const char *name, const char *text)
 {
 	buf_printf(b, ",\"%s\":", name);
 	buf_json_utf8(b, span_str(text));
 }
 
 static void
-put_time(struct buf *b, const char *name, int64_t ns)
+put_webhook_time(struct buf *b, const char *name, int64_t ns)
 {
 	char when[CLOCK_SECOND_LEN];
 
@@ -69,7 +69,8 @@ put_time(struct buf *b, const char *name, int64_t ns)
 }
 
 static void
-put_line(struct buf *b, const struct notice *m, const struct webhook_also *also, const char *node)
+put_webhook_line(struct buf *b, const struct notice *m, const struct webhook_also *also,
+	const char *node)
 {
 	char line[NOTICE_TEXT + 160], more[64] = "";
 
@@ -79,7 +80,7 @@ put_line(struct buf *b, const struct notice *m, const struct webhook_also *also,
 	snprintf(line, sizeof(line), "tollgate %s: %s%s%s", node, m->over ? "over: " : "", m->text,
 		more);
 	webhook_plain(line);
-	put_text(b, "text", line);
+	put_webhook_text(b, "text", line);
 }
 
 void
@@ -87,15 +88,15 @@ webhook_body(struct buf *out, const struct notice *m, const struct webhook_also 
 	const char *node)
 {
 	buf_printf(out, "{\"type\":\"tollgate.%s\"", notice_words[m->kind]);
-	put_time(out, "timestamp", m->at_ns);
-	put_text(out, "kind", notice_words[m->kind]);
-	put_text(out, "what", m->what);
-	put_text(out, "state", m->over ? "end" : "begin");
-	put_text(out, "name", m->name);
-	put_time(out, "since", m->since_ns);
+	put_webhook_time(out, "timestamp", m->at_ns);
+	put_webhook_text(out, "kind", notice_words[m->kind]);
+	put_webhook_text(out, "what", m->what);
+	put_webhook_text(out, "state", m->over ? "end" : "begin");
+	put_webhook_text(out, "name", m->name);
+	put_webhook_time(out, "since", m->since_ns);
 	if (m->until_ns)
-		put_time(out, "until", m->until_ns);
-	put_text(out, "node", node);
+		put_webhook_time(out, "until", m->until_ns);
+	put_webhook_text(out, "node", node);
 	buf_printf(out, ",\"numbers\":{%s},\"suppressed\":%" PRIu64 ",\"also\":[", m->numbers,
 		also->suppressed);
 	for (size_t i = 0; i < also->n; i++) {
@@ -106,7 +107,7 @@ webhook_body(struct buf *out, const struct notice *m, const struct webhook_also 
 		buf_json_utf8(out, span_str(line));
 	}
 	buf_putc(out, ']');
-	put_line(out, m, also, node);
+	put_webhook_line(out, m, also, node);
 	buf_putc(out, '}');
 }
 

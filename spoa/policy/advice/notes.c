@@ -394,7 +394,7 @@ numbers_of(struct remarks *r, const struct rule *rules, size_t n)
 }
 
 static void
-numbers(struct remarks *r)
+remark_on_numbers(struct remarks *r)
 {
 	numbers_of(r, r->p->rules, r->p->nrules);
 	numbers_of(r, r->p->answer_rules, r->p->nanswer_rules + r->p->ntool_rules);
@@ -517,7 +517,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	routes(&r);
 	unreached(&r);
 	run_elsewhere(&r);
-	numbers(&r);
+	remark_on_numbers(&r);
 	policy_literals(p, at_place, &r);
 	policy_price_notes(p, clock_wall_ns(), &r.to);
 	searches(&r);

@@ -54,7 +54,8 @@ in_dollars(const struct policy *p)
 }
 
 static void
-change(struct limit_remarks *r, const struct limit *l, const struct limit_change *x, bool soft)
+remark_on_change(
+	struct limit_remarks *r, const struct limit *l, const struct limit_change *x, bool soft)
 {
 	const char *key = soft ? "at_soft" : "at_limit";
 	const struct target *none;
@@ -85,7 +86,7 @@ soft_is_meant_as_share(const struct limit *l)
 }
 
 static void
-one(struct limit_remarks *r, const struct limit *l)
+remark_on_limit(struct limit_remarks *r, const struct limit *l)
 {
 	bool reached = false;
 
@@ -106,8 +107,8 @@ one(struct limit_remarks *r, const struct limit *l)
 			" is a count, less than 1 %% of the limit: a share "
 			"is written %" PRIu64 "%%",
 			l->name, l->soft, l->soft);
-	change(r, l, l->at_limit, false);
-	change(r, l, l->at_soft, true);
+	remark_on_change(r, l, l->at_limit, false);
+	remark_on_change(r, l, l->at_soft, true);
 }
 
 /* Why a route takes the relay. */
@@ -227,7 +228,7 @@ policy_limit_notes(const struct policy *p, const struct config *cfg, const struc
 	struct limit_remarks r = { p, cfg, to };
 
 	for (size_t i = 0; i < p->nlimits; i++)
-		one(&r, &p->limits[i]);
+		remark_on_limit(&r, &p->limits[i]);
 	relayed(&r);
 	unmetered(&r);
 	estimated(&r);

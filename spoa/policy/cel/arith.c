@@ -65,7 +65,7 @@ concat(struct cel_ctx *c, const struct cel_value *a, const struct cel_value *b,
 }
 
 static void
-append(struct cel_ctx *c, const struct cel_value *a, const struct cel_value *b,
+cel_append(struct cel_ctx *c, const struct cel_value *a, const struct cel_value *b,
 	struct cel_value *out)
 {
 	size_t n = a->list.n + b->list.n;
@@ -125,7 +125,7 @@ cel_arith(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
 		case CEL_LIST:
 			if (op != OP_ADD)
 				break;
-			append(c, a, b, out);
+			cel_append(c, a, b, out);
 			return;
 		default: break;
 		}

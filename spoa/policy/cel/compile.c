@@ -26,7 +26,7 @@ foldable(const struct cel_node *n)
 
 /* Prepares a constant last argument: a pattern is compiled, a zone is loaded. */
 static bool
-prepare(struct cel_check *k, struct cel_node *n)
+prepare_node(struct cel_check *k, struct cel_node *n)
 {
 	const struct cel_node *last = n->nkids ? n->kid[n->nkids - 1] : NULL;
 
@@ -82,7 +82,7 @@ cel_fold(struct cel_check *k, struct cel_node *n)
 	for (uint32_t i = 0; i < n->nkids; i++)
 		if (!cel_fold(k, n->kid[i]))
 			return false;
-	return prepare(k, n) && (!foldable(n) || fold_node(k, n));
+	return prepare_node(k, n) && (!foldable(n) || fold_node(k, n));
 }
 
 /* --- compilation --- */

@@ -14,7 +14,7 @@
 /* --- budgets and errors --- */
 
 static void
-give_up(struct cel_ctx *c, int fatal, const char *why, struct cel_value *out)
+give_eval_up(struct cel_ctx *c, int fatal, const char *why, struct cel_value *out)
 {
 	if (!c->fatal)
 		c->fatal = fatal;
@@ -27,7 +27,7 @@ cel_charge(struct cel_ctx *c, size_t n, struct cel_value *out)
 	c->steps -= n > INT32_MAX ? INT32_MAX : (int64_t)n;
 	if (c->steps >= 0)
 		return true;
-	give_up(c, ERR_LIMIT, "the evaluation takes too many steps", out);
+	give_eval_up(c, ERR_LIMIT, "the evaluation takes too many steps", out);
 	return false;
 }
 
@@ -35,12 +35,12 @@ bool
 cel_spend(struct cel_ctx *c, size_t n, struct cel_value *out)
 {
 	if (n > c->bytes_left) {
-		give_up(c, ERR_LIMIT, "the evaluation takes too much memory", out);
+		give_eval_up(c, ERR_LIMIT, "the evaluation takes too much memory", out);
 		return false;
 	}
 	c->bytes_left -= n;
 	if (arena_failed(c->arena))
-		give_up(c, ERR_NOMEM, "out of memory", out);
+		give_eval_up(c, ERR_NOMEM, "out of memory", out);
 	return !arena_failed(c->arena);
 }
 
@@ -50,7 +50,7 @@ cel_take(struct cel_ctx *c, size_t n, struct cel_value *out)
 	void *p = cel_spend(c, n, out) ? arena_alloc(c->arena, n) : NULL;
 
 	if (!p && !c->fatal)
-		give_up(c, ERR_NOMEM, "out of memory", out);
+		give_eval_up(c, ERR_NOMEM, "out of memory", out);
 	return p;
 }
 
@@ -194,7 +194,7 @@ test_field(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 
 /* The value as an index: -1 where it is none. */
 static int64_t
-index_of(const struct cel_value *v)
+cel_index_of(const struct cel_value *v)
 {
 	switch (v->type) {
 	case CEL_INT: return v->i < 0 ? -1 : v->i;
@@ -217,7 +217,7 @@ index_value(struct cel_ctx *c, const struct cel_value *v, const struct cel_value
 	struct cel_value *out)
 {
 	if (v->type == CEL_LIST) {
-		int64_t i = index_of(key);
+		int64_t i = cel_index_of(key);
 		if (!cel_is_number(key->type))
 			cel_raise_types(c, out, "an index of a list", key, NULL);
 		else if (i < 0 || (uint64_t)i >= v->list.n)
@@ -315,8 +315,8 @@ logic(struct cel_ctx *c, const struct cel_node *n, bool absorbing, struct cel_va
 }
 
 static void
-compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *a, const struct cel_value *b,
-	struct cel_value *out)
+cel_compare(struct cel_ctx *c, enum cel_op op, const struct cel_value *a,
+	const struct cel_value *b, struct cel_value *out)
 {
 	static const char *const names[] = { "<", "<=", ">", ">=" };
 	int order = cel_order(a, b);
@@ -363,7 +363,7 @@ binary(struct cel_ctx *c, const struct cel_node *n, struct cel_value *out)
 	switch ((enum cel_op)n->op) {
 	case OP_EQ: *out = cel_bool(cel_equal(a, b, &c->steps)); break;
 	case OP_NE: *out = cel_bool(!cel_equal(a, b, &c->steps)); break;
-	case OP_LT ... OP_GE: compare(c, (enum cel_op)n->op, a, b, out); break;
+	case OP_LT ... OP_GE: cel_compare(c, (enum cel_op)n->op, a, b, out); break;
 	case OP_IN: is_in(c, a, b, out); break;
 	case OP_INDEX: index_value(c, a, b, out); break;
 	default: cel_arith(c, (enum cel_op)n->op, a, b, out);

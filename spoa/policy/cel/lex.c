@@ -36,7 +36,7 @@ cel_reserved(struct span name)
 
 /* The byte at offset `at`, -1 beyond the end. */
 static int
-peek(const struct cel_lexer *lx, size_t at)
+peek_char(const struct cel_lexer *lx, size_t at)
 {
 	return at < lx->src.n ? (unsigned char)lx->src.p[at] : -1;
 }
@@ -51,10 +51,10 @@ static void
 skip_space(struct cel_lexer *lx)
 {
 	for (;;) {
-		int c = peek(lx, lx->at);
+		int c = peek_char(lx, lx->at);
 		if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f') {
 			lx->at++;
-		} else if (c == '/' && peek(lx, lx->at + 1) == '/') {
+		} else if (c == '/' && peek_char(lx, lx->at + 1) == '/') {
 			while (lx->at < lx->src.n && lx->src.p[lx->at] != '\n')
 				lx->at++;
 		} else {
@@ -69,21 +69,21 @@ static bool
 lex_string(struct cel_lexer *lx, bool raw, bool bytes, struct cel_token *t)
 {
 	size_t at = lx->at;
-	int quote = peek(lx, at);
-	bool triple = peek(lx, at + 1) == quote && peek(lx, at + 2) == quote;
+	int quote = peek_char(lx, at);
+	bool triple = peek_char(lx, at + 1) == quote && peek_char(lx, at + 2) == quote;
 	size_t width = triple ? 3 : 1;
 	size_t from = at + width;
 
 	for (at = from;; at++) {
-		int c = peek(lx, at);
+		int c = peek_char(lx, at);
 		if (c < 0 || (!triple && (c == '\n' || c == '\r')))
 			return cel_error_at(lx->err, lx->src, t->at, "the string does not end");
-		if (c == '\\' && !raw && peek(lx, at + 1) >= 0) {
+		if (c == '\\' && !raw && peek_char(lx, at + 1) >= 0) {
 			at++;
 			continue;
 		}
-		if (c == quote &&
-			(!triple || (peek(lx, at + 1) == quote && peek(lx, at + 2) == quote)))
+		if (c == quote && (!triple || (peek_char(lx, at + 1) == quote &&
+						      peek_char(lx, at + 2) == quote)))
 			break;
 	}
 	struct span body = span_of(lx->src.p + from, at - from);
@@ -109,7 +109,7 @@ lex_int(struct cel_lexer *lx, size_t end, bool hex, struct cel_token *t)
 	}
 	lx->at = end;
 	t->tok = TOK_INT;
-	if (peek(lx, end) == 'u' || peek(lx, end) == 'U') {
+	if (peek_char(lx, end) == 'u' || peek_char(lx, end) == 'U') {
 		lx->at++;
 		t->tok = TOK_UINT;
 	} else if (v > (uint64_t)INT64_MAX + 1) {
@@ -127,7 +127,7 @@ static bool
 lex_number(struct cel_lexer *lx, struct cel_token *t)
 {
 	size_t end = lx->at;
-	bool hex = peek(lx, end) == '0' && (peek(lx, end + 1) | 0x20) == 'x';
+	bool hex = peek_char(lx, end) == '0' && (peek_char(lx, end + 1) | 0x20) == 'x';
 	bool fp = false;
 
 	if (hex) {
@@ -136,12 +136,13 @@ lex_number(struct cel_lexer *lx, struct cel_token *t)
 			return cel_error_at(lx->err, lx->src, t->at, "0x without digits");
 	} else {
 		end = span_past(lx->src, end, is_digit);
-		if (peek(lx, end) == '.' && digit_at(lx, end + 1)) {
+		if (peek_char(lx, end) == '.' && digit_at(lx, end + 1)) {
 			fp = true;
 			end = span_past(lx->src, end + 1, is_digit);
 		}
-		if ((peek(lx, end) | 0x20) == 'e') {
-			size_t sign = peek(lx, end + 1) == '+' || peek(lx, end + 1) == '-';
+		if ((peek_char(lx, end) | 0x20) == 'e') {
+			size_t sign =
+				peek_char(lx, end + 1) == '+' || peek_char(lx, end + 1) == '-';
 			if (digit_at(lx, end + 1 + sign)) {
 				fp = true;
 				end = span_past(lx->src, end + 1 + sign, is_digit);
@@ -171,7 +172,7 @@ lex_word(struct cel_lexer *lx, struct cel_token *t)
 	size_t end = lx->at;
 
 	for (; end < lx->at + 2; end++) {
-		int c = peek(lx, end);
+		int c = peek_char(lx, end);
 		if ((c == 'r' || c == 'R') && !raw)
 			raw = true;
 		else if ((c == 'b' || c == 'B') && !bytes)
@@ -179,7 +180,7 @@ lex_word(struct cel_lexer *lx, struct cel_token *t)
 		else
 			break;
 	}
-	if (end > lx->at && (peek(lx, end) == '"' || peek(lx, end) == '\'')) {
+	if (end > lx->at && (peek_char(lx, end) == '"' || peek_char(lx, end) == '\'')) {
 		lx->at = end;
 		return lex_string(lx, raw, bytes, t);
 	}
@@ -202,7 +203,7 @@ lex_quoted(struct cel_lexer *lx, struct cel_token *t)
 {
 	size_t from = lx->at + 1, end = span_past(lx->src, from, is_quoted);
 
-	if (peek(lx, end) != '`' || end == from)
+	if (peek_char(lx, end) != '`' || end == from)
 		return cel_error_at(lx->err, lx->src, t->at, "not a name in backticks");
 	t->tok = TOK_QUOTED;
 	t->text = span_of(lx->src.p + from, end - from);
@@ -214,7 +215,7 @@ static bool
 lex_punct(struct cel_lexer *lx, struct cel_token *t)
 {
 	static const char two[][3] = { "&&", "||", "==", "!=", "<=", ">=" };
-	int c = peek(lx, lx->at), d = peek(lx, lx->at + 1);
+	int c = peek_char(lx, lx->at), d = peek_char(lx, lx->at + 1);
 
 	t->tok = TOK_PUNCT;
 	for (size_t i = 0; i < COUNT_OF(two); i++)
@@ -245,7 +246,7 @@ cel_lex(struct cel_lexer *lx, struct cel_token *t)
 {
 	skip_space(lx);
 	*t = (struct cel_token){ .tok = TOK_END, .at = (uint32_t)lx->at };
-	int c = peek(lx, lx->at);
+	int c = peek_char(lx, lx->at);
 	bool ok;
 	if (c < 0)
 		return true;

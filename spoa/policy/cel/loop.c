@@ -38,7 +38,7 @@ next_element(struct loop *l, struct cel_value *out)
 
 /* The predicate's answer in *out; false: it is an error. */
 static bool
-holds(struct loop *l, const struct cel_node *predicate, struct cel_value *out)
+loop_holds(struct loop *l, const struct cel_node *predicate, struct cel_value *out)
 {
 	cel_eval_node(l->c, predicate, out);
 	if (cel_is_error(out))
@@ -57,7 +57,7 @@ quantify(struct loop *l, bool stop, struct cel_value *out)
 	struct cel_value error = { .type = CEL_NULL };
 
 	while (next_element(l, out)) {
-		if (holds(l, l->n->kid[1], out)) {
+		if (loop_holds(l, l->n->kid[1], out)) {
 			if (out->b == stop)
 				return;
 		} else if (l->c->fatal) {
@@ -77,7 +77,7 @@ exists_one(struct loop *l, struct cel_value *out)
 	size_t count = 0;
 
 	while (next_element(l, out)) {
-		if (!holds(l, l->n->kid[1], out))
+		if (!loop_holds(l, l->n->kid[1], out))
 			return;
 		count += out->b;
 	}
@@ -99,7 +99,7 @@ transform(struct loop *l, struct cel_value *out)
 
 	while (v && next_element(l, out)) {
 		if (condition) {
-			if (!holds(l, condition, out))
+			if (!loop_holds(l, condition, out))
 				return;
 			if (!out->b)
 				continue;

@@ -75,14 +75,14 @@ find_comparisons(struct nan_walk *w, const struct cel_node *n, int under)
 }
 
 static bool
-is_same(const struct cel_node *a, const struct cel_node *b)
+is_same_node(const struct cel_node *a, const struct cel_node *b)
 {
 	int64_t steps = CAP_CEL_STEPS;
 
 	if (a->op != b->op || a->flags != b->flags || a->nkids != b->nkids)
 		return false;
 	for (uint32_t i = 0; i < a->nkids; i++)
-		if (!is_same(a->kid[i], b->kid[i]))
+		if (!is_same_node(a->kid[i], b->kid[i]))
 			return false;
 	switch (a->op) {
 	case OP_CONST: return cel_equal(&a->value, &b->value, &steps);
@@ -105,7 +105,7 @@ cel_lets_nan(const struct cel_program *p, bool wants)
 	for (size_t i = 0; i < w.n; i++) {
 		bool held = false;
 		for (size_t k = 0; k < w.n; k++)
-			held |= w.seen[k].held && is_same(w.seen[i].of, w.seen[k].of);
+			held |= w.seen[k].held && is_same_node(w.seen[i].of, w.seen[k].of);
 		if (!held)
 			return true;
 	}

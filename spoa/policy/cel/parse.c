@@ -48,7 +48,7 @@ cel_node_new(struct arena *a, enum cel_op op, size_t at, struct cel_node *const 
 }
 
 static void *
-fail(struct parser *p, size_t at, const char *why)
+fail_parse(struct parser *p, size_t at, const char *why)
 {
 	cel_error_at(p->err, p->src, at, "%s", why);
 	return NULL;
@@ -97,7 +97,7 @@ vec_push(struct parser *p, struct vec *v, struct cel_node *n)
 	struct cel_node **grown = arena_grow(p->a, v->v, v->n, &v->cap, sizeof(*grown), 4);
 
 	if (!grown)
-		return fail(p, n->at, "out of memory") != NULL;
+		return fail_parse(p, n->at, "out of memory") != NULL;
 	v->v = grown;
 	v->v[v->n++] = n;
 	return true;
@@ -108,12 +108,12 @@ static struct cel_node *
 node(struct parser *p, enum cel_op op, size_t at, struct cel_node *const *kids, size_t n)
 {
 	if (++p->nodes > CAP_CEL_NODES)
-		return fail(p, at, "the expression has too many parts");
+		return fail_parse(p, at, "the expression has too many parts");
 	struct cel_node *node = cel_node_new(p->a, op, at, kids, n);
 	if (!node)
-		return fail(p, at, "out of memory");
+		return fail_parse(p, at, "out of memory");
 	if (node->depth > CAP_CEL_DEPTH)
-		return fail(p, at, "nested too deeply");
+		return fail_parse(p, at, "nested too deeply");
 	return node;
 }
 
@@ -142,7 +142,7 @@ static struct cel_node *
 integer(struct parser *p, size_t at, uint64_t magnitude, bool negative)
 {
 	if (!negative && magnitude > INT64_MAX)
-		return fail(p, at, "the number does not fit 64 bits");
+		return fail_parse(p, at, "the number does not fit 64 bits");
 	int64_t v = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
 	return constant(p, at, cel_int(v));
 }
@@ -201,7 +201,7 @@ parse_call(struct parser *p, struct span name, size_t at, struct cel_node *targe
 		return NULL;
 	if (macro > 0) {
 		if (n->depth > CAP_CEL_DEPTH)
-			return fail(p, at, "nested too deeply");
+			return fail_parse(p, at, "nested too deeply");
 		return n;
 	}
 	n = node(p, OP_CALL, at, v.v, v.n);
@@ -235,7 +235,7 @@ parse_ident(struct parser *p, bool root)
 	if (at_punct(p, '('))
 		return advance(p) ? parse_call(p, t.text, t.at, NULL) : NULL;
 	if (at_punct(p, '{'))
-		return fail(p, t.at,
+		return fail_parse(p, t.at,
 			"messages are not supported; maps are written {\"key\": value}");
 	struct cel_node *n = node(p, OP_IDENT, t.at, NULL, 0);
 	if (n) {
@@ -410,7 +410,7 @@ static struct cel_node *
 parse_expr(struct parser *p)
 {
 	if (++p->level > CAP_CEL_DEPTH)
-		return fail(p, p->t.at, "nested too deeply");
+		return fail_parse(p, p->t.at, "nested too deeply");
 	struct cel_node *n = parse_binary(p, 1);
 	if (n && at_punct(p, '?')) {
 		size_t at = p->t.at;
@@ -430,9 +430,9 @@ cel_parse(struct arena *a, struct span src, struct cel_error *err)
 	struct parser p = { .a = a, .src = src, .err = err, .lx = { a, src, 0, err } };
 
 	if (src.n > CAP_CEL_BYTES)
-		return fail(&p, 0, "the expression is too long");
+		return fail_parse(&p, 0, "the expression is too long");
 	if (!utf8_valid(src))
-		return fail(&p, 0, "the expression is not valid UTF-8");
+		return fail_parse(&p, 0, "the expression is not valid UTF-8");
 	if (!advance(&p))
 		return NULL;
 	struct cel_node *n = parse_expr(&p);

@@ -61,7 +61,7 @@ cel_civil(int64_t s, struct cel_civil *out)
 
 /* Exactly n digits at *s, cut off; -1: not there. */
 static int
-digits(struct span *s, size_t n)
+time_digits(struct span *s, size_t n)
 {
 	int v = 0;
 
@@ -100,8 +100,8 @@ read_offset(struct span *s, int *out)
 		return true;
 	}
 	int sign = span_take(s, '+') ? 1 : span_take(s, '-') ? -1 : 0;
-	int h = sign ? digits(s, 2) : -1;
-	int m = h >= 0 && span_take(s, ':') ? digits(s, 2) : -1;
+	int h = sign ? time_digits(s, 2) : -1;
+	int m = h >= 0 && span_take(s, ':') ? time_digits(s, 2) : -1;
 	*out = sign * (h * 3600 + m * 60);
 	return h >= 0 && h < 24 && m >= 0 && m < 60;
 }
@@ -110,12 +110,12 @@ int
 cel_timestamp_parse(struct span s, struct cel_value *out)
 {
 	int64_t ns = 0;
-	int year = digits(&s, 4);
-	int month = year >= 0 && span_take(&s, '-') ? digits(&s, 2) : -1;
-	int day = month >= 0 && span_take(&s, '-') ? digits(&s, 2) : -1;
-	int hour = day >= 0 && span_take(&s, 'T') ? digits(&s, 2) : -1;
-	int minute = hour >= 0 && span_take(&s, ':') ? digits(&s, 2) : -1;
-	int second = minute >= 0 && span_take(&s, ':') ? digits(&s, 2) : -1;
+	int year = time_digits(&s, 4);
+	int month = year >= 0 && span_take(&s, '-') ? time_digits(&s, 2) : -1;
+	int day = month >= 0 && span_take(&s, '-') ? time_digits(&s, 2) : -1;
+	int hour = day >= 0 && span_take(&s, 'T') ? time_digits(&s, 2) : -1;
+	int minute = hour >= 0 && span_take(&s, ':') ? time_digits(&s, 2) : -1;
+	int second = minute >= 0 && span_take(&s, ':') ? time_digits(&s, 2) : -1;
 	int offset;
 
 	if (second < 0)

@@ -123,7 +123,7 @@ static bool equal_to(
 	const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth);
 
 static const struct cel_value *
-find_key(const struct cel_value *map, const struct cel_value *key, int64_t *steps)
+find_map_key(const struct cel_value *map, const struct cel_value *key, int64_t *steps)
 {
 	for (size_t i = 0; i < map->list.n; i++) {
 		const struct cel_value *k = &map->list.v[2 * i];
@@ -155,7 +155,7 @@ cel_map_find(const struct cel_value *map, const struct cel_value *key, int64_t *
 
 	*steps -= (int64_t)(map->list.n / 8);
 	return map->caseless && has_other_case(map, key) ? &ambiguous
-							 : find_key(map, key, steps);
+							 : find_map_key(map, key, steps);
 }
 
 static bool

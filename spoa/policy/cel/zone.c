@@ -235,7 +235,7 @@ parse_file(struct arena *a, const unsigned char *p, size_t n)
 }
 
 static const struct cel_zone *
-read_file(struct arena *a, const char *path)
+read_zone_file(struct arena *a, const char *path)
 {
 	const struct cel_zone *z = NULL;
 	struct buf file;
@@ -327,7 +327,7 @@ cel_zone_load(struct arena *a, struct span name, const char **why)
 	if (current_name(name))
 		name = span_str(current_name(name));
 	struct span path = arena_printf(a, "/usr/share/zoneinfo/%.*s", SPAN_ARG(name));
-	return path.p ? read_file(a, path.p) : NULL;
+	return path.p ? read_zone_file(a, path.p) : NULL;
 }
 
 int32_t

@@ -62,7 +62,7 @@ static const struct {
 };
 
 static const char **
-text_of(const struct anchor_place *p, size_t place)
+anchor_text(const struct anchor_place *p, size_t place)
 {
 	return (const char **)(uintptr_t)((const char *)p + place);
 }
@@ -75,7 +75,7 @@ check_long(struct diag *d, const struct yaml_node *n, const char *what, const ch
 }
 
 static void
-read_file(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
+read_anchor_file(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
 	const char **out)
 {
 	if (read_path(a, d, n, out))
@@ -93,7 +93,8 @@ read_files(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 			diag_at(d, v->key, "anchors: %s: has no meaning for %s", files[i].name,
 				kind);
 		else if (v)
-			read_file(a, d, v, files[i].name, text_of(p, files[i].place));
+			read_anchor_file(
+				a, d, v, files[i].name, anchor_text(p, files[i].place));
 		else if (files[i].needed >> p->kind & 1)
 			diag_at(d, n, "anchors: %s: %s is missing", kind, files[i].name);
 	}

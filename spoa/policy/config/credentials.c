@@ -30,7 +30,7 @@ host_name(const char *s)
 }
 
 static const char *
-printable(const char *s)
+printable_value(const char *s)
 {
 	for (const char *p = s; *p; p++)
 		if (*p < 0x20 || *p > 0x7e)
@@ -93,12 +93,12 @@ static const struct kind {
 		{ "service", AT(service), false, false, "bedrock", scope_name },
 		{ "host",    AT(host),    false, false, NULL,      host_name },
 		{ "file",    AT(file),    true,  true,  NULL,      NULL },
-		{ "profile", AT(profile), false, false, "default", printable } } },
+		{ "profile", AT(profile), false, false, "default", printable_value } } },
 	[BY_VERTEX] = { "vertex", {
 		{ "service_account_file", AT(file), true, true, NULL, NULL },
 		{ "url",       AT(url),       false, true,  NULL, token_url },
 		{ "ca_file",   AT(ca_file),   true,  false, NULL, NULL },
-		{ "scope",     AT(scope),     false, false, "https://www.googleapis.com/auth/cloud-platform", printable },
+		{ "scope",     AT(scope),     false, false, "https://www.googleapis.com/auth/cloud-platform", printable_value },
 		{ "token_uri", AT(token_uri), false, false, NULL, https_url } } },
 	[BY_ENTRA] = { "entra", {
 		{ "tenant",             AT(token_uri), false, true, NULL, scope_name },
@@ -106,16 +106,16 @@ static const struct kind {
 		{ "client_secret_file", AT(file),      true,  true, NULL, NULL },
 		{ "authority",          AT(url),       false, true, NULL, token_url },
 		{ "ca_file",            AT(ca_file),   true, false, NULL, NULL },
-		{ "scope",              AT(scope),     false, false, "https://cognitiveservices.azure.com/.default", printable } } },
+		{ "scope",              AT(scope),     false, false, "https://cognitiveservices.azure.com/.default", printable_value } } },
 	[BY_FILE] = { NULL, {
 		{ "header", AT(header), false, true,  NULL, header_set },
 		{ "file",   AT(file),   true,  true,  NULL, NULL },
-		{ "prefix", AT(prefix), false, false, NULL, printable } } },
+		{ "prefix", AT(prefix), false, false, NULL, printable_value } } },
 };
 /* clang-format on */
 
 static const char **
-text_of(struct provider_credential *c, const struct field *f)
+credential_text(struct provider_credential *c, const struct field *f)
 {
 	return (const char **)(void *)((char *)c + f->place);
 }
@@ -125,7 +125,7 @@ read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const str
 	struct provider_credential *c)
 {
 	const struct yaml_node *v = yaml_get(n, f->name);
-	const char **out = text_of(c, f), *why = NULL;
+	const char **out = credential_text(c, f), *why = NULL;
 
 	*out = f->fallback;
 	if (!v) {

@@ -59,7 +59,7 @@ struct including {
 /* ---- laying over ---- */
 
 static struct yaml_node *
-copy(struct including *in, const struct yaml_node *n)
+copy_included(struct including *in, const struct yaml_node *n)
 {
 	struct yaml_node *c = arena_new(in->a, struct yaml_node);
 
@@ -83,7 +83,7 @@ tail_of(struct yaml_node *n)
 }
 
 static struct yaml_node *
-append(struct yaml_node *to, struct yaml_node **tail, struct yaml_node *n)
+append_node(struct yaml_node *to, struct yaml_node **tail, struct yaml_node *n)
 {
 	if (n) {
 		*tail = n;
@@ -97,15 +97,15 @@ append(struct yaml_node *to, struct yaml_node **tail, struct yaml_node *n)
 static struct yaml_node *
 own(struct including *in, const struct yaml_node *n, unsigned depth)
 {
-	struct yaml_node *c = copy(in, n), **tail = c ? &c->child : NULL;
+	struct yaml_node *c = copy_included(in, n), **tail = c ? &c->child : NULL;
 
 	if (!c || n->kind == YAML_SCALAR)
 		return c;
 	c->child = NULL;
 	c->count = 0;
 	for (const struct yaml_node *x = n->child; x; x = x->next) {
-		struct yaml_node *last =
-			append(c, tail, depth ? own(in, x, depth - 1) : copy(in, x));
+		struct yaml_node *last = append_node(
+			c, tail, depth ? own(in, x, depth - 1) : copy_included(in, x));
 		if (!last)
 			return NULL;
 		tail = &last->next;
@@ -126,7 +126,7 @@ add_list(struct including *in, struct yaml_node *to, const struct yaml_node *fro
 	struct yaml_node **tail = tail_of(to);
 
 	for (const struct yaml_node *c = from->child; c; c = c->next) {
-		struct yaml_node *last = append(to, tail, copy(in, c));
+		struct yaml_node *last = append_node(to, tail, copy_included(in, c));
 		if (!last)
 			return;
 		tail = &last->next;
@@ -152,7 +152,8 @@ lay(struct including *in, struct yaml_node *to, const struct yaml_node *n, enum 
 	bool same = old && old->kind == n->kind;
 
 	if (!old) {
-		append(to, tail_of(to), how >= MERGE_LIST ? own(in, n, depth) : copy(in, n));
+		append_node(to, tail_of(to),
+			how >= MERGE_LIST ? own(in, n, depth) : copy_included(in, n));
 	} else if (how == MERGE_SAME && same && n->kind == YAML_SCALAR &&
 		   span_eq(old->s, n->s)) {
 		return;
@@ -177,7 +178,7 @@ lay_file(struct including *in, const struct yaml_node *file)
 {
 	if (!few(in, file))
 		return;
-	if (!in->root && (in->root = copy(in, file))) {
+	if (!in->root && (in->root = copy_included(in, file))) {
 		in->root->child = NULL;
 		in->root->count = 0;
 	}
@@ -221,7 +222,7 @@ refuse(struct including *in, const struct yaml_node *by, const char *path, const
 
 /* Notes the file; false where it may not be read. */
 static bool
-enter(struct including *in, const char *path, const struct yaml_node *by)
+enter_file(struct including *in, const char *path, const struct yaml_node *by)
 {
 	struct stat st;
 
@@ -255,7 +256,7 @@ enter(struct including *in, const char *path, const struct yaml_node *by)
 	return true;
 }
 
-static void read_file(
+static void read_included_file(
 	struct including *in, const char *path, const struct yaml_node *by, unsigned depth);
 
 static void
@@ -272,14 +273,15 @@ read_includes(struct including *in, const struct yaml_node *n, unsigned depth)
 			return;
 		}
 		if (read_path(in->a, in->d, c, &path))
-			read_file(in, path, c, depth + 1);
+			read_included_file(in, path, c, depth + 1);
 	}
 }
 
 static void
-read_file(struct including *in, const char *path, const struct yaml_node *by, unsigned depth)
+read_included_file(
+	struct including *in, const char *path, const struct yaml_node *by, unsigned depth)
 {
-	if (!enter(in, path, by))
+	if (!enter_file(in, path, by))
 		return;
 	const struct yaml_node *n = yaml_load_file(in->a, path, in->d);
 	if (!n)
@@ -309,7 +311,7 @@ is_policy(const struct dirent *e)
 }
 
 static int
-by_name(const struct dirent **x, const struct dirent **y)
+include_by_name(const struct dirent **x, const struct dirent **y)
 {
 	return strcmp((*x)->d_name, (*y)->d_name); /* alphasort() follows the locale */
 }
@@ -318,7 +320,7 @@ static void
 read_folder(struct including *in, const char *dir)
 {
 	struct dirent **names;
-	int n = scandir(dir, &names, is_policy, by_name);
+	int n = scandir(dir, &names, is_policy, include_by_name);
 
 	if (n < 0) {
 		diag_file(in->d, dir, "cannot be read: %s", strerror(errno));
@@ -329,7 +331,7 @@ read_folder(struct including *in, const char *dir)
 	for (int i = 0; i < n; i++) {
 		struct span path = arena_printf(in->a, "%s/%s", dir, names[i]->d_name);
 		if (path.p)
-			read_file(in, path.p, NULL, 0);
+			read_included_file(in, path.p, NULL, 0);
 		free(names[i]);
 	}
 	free(names);
@@ -352,11 +354,11 @@ policy_tree(struct arena *a, const char *named, struct diag *d)
 	if (stat(named, &st) == 0 && S_ISDIR(st.st_mode)) {
 		const char *own = arena_printf(a, "%s/policy.yaml", named).p;
 		if (own && stat(own, &st) == 0)
-			read_file(in, own, NULL, 0);
+			read_included_file(in, own, NULL, 0);
 		else
 			read_folder(in, named);
 	} else {
-		read_file(in, named, NULL, 0);
+		read_included_file(in, named, NULL, 0);
 	}
 	if (arena_failed(a) && d->errors == errors)
 		diag_file(d, named, "out of memory");

@@ -39,7 +39,7 @@ struct reader {
 };
 
 static const struct token_family *
-find(const struct reader *r, const struct yaml_node *n, const char *what)
+find_token_family(const struct reader *r, const struct yaml_node *n, const char *what)
 {
 	struct nearest near = nearest_to(n->kind == YAML_SCALAR ? n->s : SPAN_LIT(""));
 
@@ -98,7 +98,7 @@ read_family(struct reader *r, const struct yaml_node *n)
 	for (size_t i = 0; i < TEXT_SCRIPTS; i++)
 		f->factor[i].mean = f->factor[i].most = 1000;
 	if ((c = yaml_get(n, "like"))) {
-		const struct token_family *like = find(r, c, "like");
+		const struct token_family *like = find_token_family(r, c, "like");
 		if (like)
 			*f = *like;
 	}
@@ -211,7 +211,8 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 			diag_at(r->d, c, "models: model is missing");
 		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output"))
 			diag_at(r->d, c, "models: family is missing, or window or output");
-		const struct token_family *f = family ? find(r, family, "family") : NULL;
+		const struct token_family *f =
+			family ? find_token_family(r, family, "family") : NULL;
 		for (const struct yaml_node *m = names ? yaml_first(names) : NULL;
 			m && (f || !family); m = yaml_next(names, m))
 			add_model(r, m, f, size, out);
@@ -272,7 +273,7 @@ models_load(struct arena *a, const char *file, struct diag *d)
 	if ((c = yaml_get(tree, "models")) && read_list(d, c, "models"))
 		read_models(&r, c, m);
 	if ((c = yaml_get(tree, "unknown")))
-		m->unknown = find(&r, c, "unknown");
+		m->unknown = find_token_family(&r, c, "unknown");
 	else
 		diag_at(d, tree,
 			"unknown is missing: the family of models that no pattern matches");

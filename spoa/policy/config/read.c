@@ -98,7 +98,7 @@ read_listed(const char *const *names, struct span word)
 }
 
 static void
-join(struct buf *b, const char *const *names)
+join_names(struct buf *b, const char *const *names)
 {
 	for (size_t i = 0; names[i]; i++)
 		buf_printf(b, "%s%s", i ? ", " : "", names[i]);
@@ -107,7 +107,7 @@ join(struct buf *b, const char *const *names)
 
 /* What {tokens: 200,000} makes of a number. */
 static bool
-digits(struct span s)
+is_all_digits(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] < '0' || s.p[i] > '9')
@@ -124,7 +124,7 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	for (const char *const *name = accepted; *name; name++)
 		nearest_try(&near, *name);
 	buf_init(&names, 4096);
-	join(&names, accepted);
+	join_names(&names, accepted);
 	/* Enough to find it by: what is no policy may hold a secret. */
 	struct span shown = span_cut(key->s, 0, KEY_SHOWN);
 	bool cut = key->s.n > KEY_SHOWN;
@@ -132,7 +132,7 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 		shown.n--;
 	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
 		cut ? "..." : "", nearest_hint(&near),
-		digits(shown) ? " (a number has no comma in it: 200000, 1.25)" : "",
+		is_all_digits(shown) ? " (a number has no comma in it: 200000, 1.25)" : "",
 		buf_failed(&names) ? "" : buf_view(&names).p);
 	buf_free(&names);
 }
@@ -146,7 +146,7 @@ not_a_map(struct diag *d, const struct yaml_node *n, const char *what,
 
 	buf_init(&names, 4096);
 	if (n->kind == YAML_SCALAR && accepted)
-		join(&names, accepted);
+		join_names(&names, accepted);
 	bool listed = names.n && !buf_failed(&names);
 	diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s", SPAN_ARG(read_name(n, what)),
 		yaml_type_name(n), listed ? "; accepted: " : "",
@@ -356,7 +356,7 @@ read_word(struct diag *d, const struct yaml_node *n, const char *const *words, u
 				return true;
 			}
 	buf_init(&names, 4096);
-	join(&names, words);
+	join_names(&names, words);
 	diag_at(d, n, "%.*s: one of %s is expected, found %s%s",
 		SPAN_ARG(read_name(n, "value")), buf_failed(&names) ? "" : buf_view(&names).p,
 		yaml_found(n), nearest_hint(&near));

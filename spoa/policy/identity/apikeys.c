@@ -61,7 +61,7 @@ read_limits(struct diag *d, const struct yaml_node *n)
 }
 
 static void
-read_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
+read_api_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 {
 	static const char *const accepted[] = { "id", "sha256", "person", "owner", "agent",
 		"department", "team", "tier", "roles", "scopes", "models", "limits",
@@ -119,7 +119,7 @@ apikeys_load(const char *file, struct diag *d)
 		if (list && !yaml_is_null(list) && read_list(d, list, "keys")) {
 			k->keys = arena_array(&k->arena, list->count + 1, sizeof(*k->keys));
 			for (const struct yaml_node *n = list->child; n && k->keys; n = n->next)
-				read_key(k, n, d);
+				read_api_key(k, n, d);
 		}
 	}
 	if (d->errors != before)

@@ -29,7 +29,7 @@ identity_cache_new(size_t entries)
 }
 
 static void
-drop(struct cached *e)
+drop_cached(struct cached *e)
 {
 	if (e->used)
 		arena_reset(&e->arena);
@@ -44,7 +44,7 @@ identity_cache_free(struct identity_cache **cp)
 	if (!c)
 		return;
 	for (size_t i = 0; c->v && i < c->sets * WAYS; i++)
-		drop(&c->v[i]);
+		drop_cached(&c->v[i]);
 	free(c->v);
 	free(c->hand);
 	free(c);
@@ -52,7 +52,7 @@ identity_cache_free(struct identity_cache **cp)
 }
 
 static size_t
-set_of(const struct identity_cache *c, const unsigned char key[32])
+cache_set_of(const struct identity_cache *c, const unsigned char key[32])
 {
 	uint64_t h;
 
@@ -63,7 +63,7 @@ set_of(const struct identity_cache *c, const unsigned char key[32])
 struct cached *
 idcache_find(struct identity_cache *c, const unsigned char key[32])
 {
-	struct cached *set = &c->v[set_of(c, key) * WAYS];
+	struct cached *set = &c->v[cache_set_of(c, key) * WAYS];
 
 	for (int i = 0; i < WAYS; i++)
 		if (set[i].used && memcmp(set[i].key, key, 32) == 0) {
@@ -78,7 +78,7 @@ idcache_put(struct identity_cache *c, const unsigned char key[32],
 	const struct identity_entry *e, const struct identity *id, const struct token_times *t,
 	unsigned generation)
 {
-	size_t s = set_of(c, key);
+	size_t s = cache_set_of(c, key);
 	struct cached *set = &c->v[s * WAYS], *at = idcache_find(c, key);
 
 	for (int i = 0; i < WAYS && !at; i++)
@@ -90,11 +90,11 @@ idcache_put(struct identity_cache *c, const unsigned char key[32],
 			at = candidate;
 		candidate->referenced = false;
 	}
-	drop(at);
+	drop_cached(at);
 	arena_init(&at->arena, 64 << 10, true);
 	at->used = true;
 	if (identity_copy(id, &at->arena, &at->identity) < 0) {
-		drop(at);
+		drop_cached(at);
 		return;
 	}
 	memcpy(at->key, key, 32);

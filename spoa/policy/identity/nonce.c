@@ -63,20 +63,20 @@ live(uint64_t word, uint64_t now)
 }
 
 static bool
-same(uint64_t a, uint64_t b)
+is_same_word(uint64_t a, uint64_t b)
 {
 	return a >> UNTIL_BITS == b >> UNTIL_BITS;
 }
 
 /* How many live words of the bucket hold that hash. */
 static unsigned
-count(_Atomic uint64_t *bucket, uint64_t word, uint64_t now)
+count_nonce(_Atomic uint64_t *bucket, uint64_t word, uint64_t now)
 {
 	unsigned n = 0;
 
 	for (int i = 0; i < BUCKET; i++) {
 		uint64_t v = atomic_load(&bucket[i]);
-		n += live(v, now) && same(v, word);
+		n += live(v, now) && is_same_word(v, word);
 	}
 	return n;
 }
@@ -92,13 +92,13 @@ nonce_take(struct nonce_window *w, struct span nonce, int64_t now_s, int64_t unt
 	_Atomic uint64_t *bucket = &w->v[(hash & (w->buckets - 1)) * BUCKET];
 	memcpy(&hash, h + sizeof(hash), sizeof(hash));
 	uint64_t word = hash << UNTIL_BITS | (since(w, until_s) & UNTIL_MASK);
-	if (count(bucket, word, now))
+	if (count_nonce(bucket, word, now))
 		return ERR_DUPLICATE;
 	for (int i = 0; i < BUCKET; i++) {
 		uint64_t old = atomic_load(&bucket[i]);
 		if (live(old, now) || !atomic_compare_exchange_strong(&bucket[i], &old, word))
 			continue;
-		return count(bucket, word, now) == 1 ? 0 : ERR_DUPLICATE;
+		return count_nonce(bucket, word, now) == 1 ? 0 : ERR_DUPLICATE;
 	}
 	return ERR_LIMIT;
 }

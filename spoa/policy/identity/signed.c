@@ -27,7 +27,7 @@ struct hmac_keys {
 /* ---- keys ---- */
 
 static void
-read_key(struct hmac_keys *k, const struct yaml_node *n, struct diag *d)
+read_hmac_key(struct hmac_keys *k, const struct yaml_node *n, struct diag *d)
 {
 	static const char *const accepted[] = { "id", "secret", NULL };
 	const struct yaml_node *id = yaml_get(n, "id"), *secret = yaml_get(n, "secret");
@@ -75,7 +75,7 @@ hmac_keys_load(const char *file, struct diag *d)
 		if (list->count > KEYS_MAX)
 			diag_at(d, list, "more than %d keys", KEYS_MAX);
 		for (const struct yaml_node *n = list->child; n && k->n < KEYS_MAX; n = n->next)
-			read_key(k, n, d);
+			read_hmac_key(k, n, d);
 	}
 	if (d->errors != before)
 		hmac_keys_free(&k);
@@ -97,7 +97,7 @@ hmac_keys_free(struct hmac_keys **kp)
 }
 
 static const struct hmac_key *
-key_of(const struct hmac_keys *k, struct span id)
+hmac_key_of(const struct hmac_keys *k, struct span id)
 {
 	if (!id.n)
 		return k->n == 1 ? &k->v[0] : NULL;
@@ -134,7 +134,7 @@ lower_copy(struct span s, struct arena *a)
 }
 
 static int
-by_name(const void *a, const void *b)
+signed_by_name(const void *a, const void *b)
 {
 	const struct signed_field *x = a, *y = b;
 
@@ -143,7 +143,7 @@ by_name(const void *a, const void *b)
 
 /* 0 with *why, or the number of headers found, the signature among them. */
 static size_t
-collect(struct reader *r, const struct http_head *h)
+collect_signed(struct reader *r, const struct http_head *h)
 {
 	size_t found = 0;
 
@@ -167,9 +167,9 @@ collect(struct reader *r, const struct http_head *h)
 				arena_dup(r->a, value) };
 		}
 	}
-	qsort(r->v, r->n, sizeof(r->v[0]), by_name);
+	qsort(r->v, r->n, sizeof(r->v[0]), signed_by_name);
 	for (size_t i = 1; i < r->n; i++)
-		if (by_name(&r->v[i - 1], &r->v[i]) == 0)
+		if (signed_by_name(&r->v[i - 1], &r->v[i]) == 0)
 			r->why = "a signed header is given twice";
 	if (found && !r->signature.n)
 		r->why = "the headers are not signed";
@@ -178,7 +178,7 @@ collect(struct reader *r, const struct http_head *h)
 
 /* The value of <prefix>name, empty where absent. */
 static struct span
-value_of(const struct reader *r, const char *name)
+signed_value(const struct reader *r, const char *name)
 {
 	size_t prefix = strlen(r->e->prefix);
 
@@ -256,7 +256,7 @@ whole_number(struct span s, int64_t *out)
 static void
 read_roles(struct reader *r, struct identity *out)
 {
-	struct span rest = value_of(r, "roles");
+	struct span rest = signed_value(r, "roles");
 	struct cel_value *roles = arena_array(r->a, rest.n + 1, sizeof(*roles));
 
 	while (roles && rest.n) {
@@ -291,10 +291,10 @@ static const char *
 check_claims(struct reader *r, const struct hmac_key *key, const struct credentials *c,
 	int64_t now_s, struct identity *out)
 {
-	struct span nonce = value_of(r, "nonce"), clearance = value_of(r, "clearance");
+	struct span nonce = signed_value(r, "nonce"), clearance = signed_value(r, "clearance");
 	int64_t when = 0, skew = (int64_t)r->e->max_skew_s;
 
-	if (!whole_number(value_of(r, "timestamp"), &when))
+	if (!whole_number(signed_value(r, "timestamp"), &when))
 		return "the timestamp is missing or no number";
 	if (when < now_s - skew || when > now_s + skew)
 		return "the signature is too old or of the future";
@@ -323,11 +323,11 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct 
 {
 	struct reader r = { .e = e, .a = a };
 
-	if (collect(&r, c->head) == 0)
+	if (collect_signed(&r, c->head) == 0)
 		return SIGNED_NOT_HERE;
 	*why = arena_failed(a) ? NULL : r.why;
 	if (!*why) {
-		const struct hmac_key *key = key_of(k, value_of(&r, "key"));
+		const struct hmac_key *key = hmac_key_of(k, signed_value(&r, "key"));
 		if (!key || !signature_fits(&r, key, c->head))
 			return auth_refused(why, key ? "the signature of the headers is wrong"
 						     : "the key of the signature is unknown");
@@ -336,7 +336,7 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct 
 			.verified = true,
 			.key_id = span_str(key->id) };
 		for (size_t i = 0; i < IDENTITY_TEXTS; i++)
-			*identity_text(out, i) = value_of(&r, identity_texts[i].name);
+			*identity_text(out, i) = signed_value(&r, identity_texts[i].name);
 		read_roles(&r, out);
 		read_attributes(&r, out);
 		*why = check_claims(&r, key, c, now_s, out);

@@ -117,7 +117,7 @@ own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 }
 
 static int
-by_name(const void *x, const void *y)
+class_by_name(const void *x, const void *y)
 {
 	const struct yaml_node *const *a = x, *const *b = y;
 
@@ -137,7 +137,7 @@ listed_classes(struct builder *b, const struct yaml_node *n, struct policy_class
 	for (const struct yaml_node *c = n->child; sorted && c; c = c->next)
 		sorted[count++] = c;
 	if (count)
-		qsort(sorted, count, sizeof(*sorted), by_name);
+		qsort(sorted, count, sizeof(*sorted), class_by_name);
 	for (size_t i = 0; i < count; i++) {
 		const struct yaml_node *c = sorted[i];
 		struct policy_class *k = &classes[p->nclasses];

@@ -29,7 +29,8 @@ header(struct builder *b, const struct yaml_node *n, struct conversation_source 
 }
 
 static void
-source(struct builder *b, const struct yaml_node *n, struct conversation_source *out)
+read_conversation_source(
+	struct builder *b, const struct yaml_node *n, struct conversation_source *out)
 {
 	unsigned word;
 
@@ -66,7 +67,7 @@ build_conversation(struct builder *b, const struct yaml_node *n)
 			diag_at(b->d, c,
 				"conversation: hash always gives one: nothing after it is "
 				"asked");
-		source(b, c, &p->conversation[p->nconversation++]);
+		read_conversation_source(b, c, &p->conversation[p->nconversation++]);
 	}
 	if (n->count == 0)
 		diag_at(b->d, n, "conversation: the list is empty");

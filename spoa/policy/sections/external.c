@@ -347,7 +347,7 @@ header_ok(struct span s)
 }
 
 static bool
-printable(struct span s)
+is_printable_name(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
@@ -370,7 +370,7 @@ headers(struct making *m, const struct yaml_node *n)
 					: "");
 		else if (!read_text(m->b->d, c, c->key->s.p, &v))
 			continue;
-		else if (!printable(c->s))
+		else if (!is_printable_name(c->s))
 			diag_at(m->b->d, c, "%s: one printable line is expected", c->key->s.p);
 		else
 			add_field(m, c, arena_printf(m->b->a, "%s: %s", c->key->s.p, v));
@@ -388,7 +388,7 @@ build_bearer(struct builder *b, const struct yaml_node *n)
 	buf_init(&text, 4096);
 	bool read = buf_file(&text, path);
 	struct span s = span_trim(buf_view(&text), " \r\n");
-	if (!read || s.n == 0 || buf_failed(&text) || !printable(s))
+	if (!read || s.n == 0 || buf_failed(&text) || !is_printable_name(s))
 		diag_at(b->d, n, "token_file: %s: %s", path,
 			read ? "one line of at most 4096 bytes is expected" : "cannot be read");
 	else
@@ -473,7 +473,7 @@ bounds(struct making *m)
 /* ---- the whole ---- */
 
 static void
-one(struct making *m, const struct external *before, size_t nbefore)
+make_external(struct making *m, const struct external *before, size_t nbefore)
 {
 	struct external *x = m->x;
 	const struct yaml_node *c;
@@ -513,7 +513,7 @@ build_external(struct builder *b, const struct yaml_node *n)
 			diag_at(b->d, c, "more than %d external recognisers", CAP_RECOGNISERS);
 			return;
 		}
-		one(&m, list, b->p->nexternals);
+		make_external(&m, list, b->p->nexternals);
 		b->p->nexternals++;
 	}
 }

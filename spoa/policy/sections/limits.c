@@ -183,7 +183,7 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 /* A request that takes room of a limit until its end, or takes what its answer will say, has
  * to have an end that is told: HAProxy tells none of what goes direct. */
 static void
-told(struct builder *b, struct limit *l)
+limit_told(struct builder *b, struct limit *l)
 {
 	if (l->of != LIMIT_CONCURRENT && l->of != LIMIT_USD)
 		return;
@@ -231,7 +231,7 @@ build_limits(struct builder *b, const struct yaml_node *n)
 	b->p->limits = limits;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		limit(b, c, &limits[b->p->nlimits]);
-		told(b, &limits[b->p->nlimits]);
+		limit_told(b, &limits[b->p->nlimits]);
 		b->p->nlimits++;
 	}
 }

@@ -175,7 +175,7 @@ soft(struct builder *b, const struct yaml_node *n, struct limit *l)
 
 /* A model that no target speaks of is the provider's to know; its form is not. */
 static const struct limit_change *
-change(struct builder *b, const struct yaml_node *n, enum section_name which,
+read_limit_change(struct builder *b, const struct yaml_node *n, enum section_name which,
 	const struct limit *l)
 {
 	struct limit_change *x = build_array(b, n, 1, sizeof(*x));
@@ -244,12 +244,12 @@ limit_terms(struct builder *b, const struct yaml_node *n, struct limit *l)
 			soft(b, c, l);
 	}
 	if ((c = yaml_get(n, "at_soft"))) {
-		l->at_soft = change(b, c, SECTION_AT_SOFT, l);
+		l->at_soft = read_limit_change(b, c, SECTION_AT_SOFT, l);
 		if (!yaml_get(n, "soft"))
 			diag_at(b->d, c->key, "at_soft: soft is missing");
 	}
 	if ((c = yaml_get(n, "at_limit")))
-		l->at_limit = change(b, c, SECTION_AT_LIMIT, l);
+		l->at_limit = read_limit_change(b, c, SECTION_AT_LIMIT, l);
 	if ((c = yaml_get(n, "orphan")) && !l->by_calendar)
 		diag_at(b->d, c->key,
 			"orphan: only the window of a calendar keeps what nobody settled");

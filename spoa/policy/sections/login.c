@@ -37,7 +37,7 @@ build_scope(struct builder *b, const struct yaml_node *n)
 
 /* Into a list of JSON, or with spaces between. */
 static void
-join(struct buf *to, const char *const *v, size_t n, bool json)
+join_login(struct buf *to, const char *const *v, size_t n, bool json)
 {
 	for (size_t i = 0; i < n; i++)
 		buf_printf(to, json ? "%s\"%s\"" : "%s%s", !i ? "" : json ? "," : " ", v[i]);
@@ -170,7 +170,7 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 		return;
 	}
 	buf_init(&text, 0);
-	join(&text, all->v, all->n, false);
+	join_login(&text, all->v, all->n, false);
 	if (text.n > CAP_SCOPE_BYTES)
 		diag_at(b->d, n->key,
 			"login: scope is missing: scopes_supported are over %d bytes, more "
@@ -189,10 +189,10 @@ document(struct builder *b, const struct login *l, const struct texts *servers,
 
 	buf_init(&text, 0);
 	buf_printf(&text, "{\"resource\":\"%s\",\"authorization_servers\":[", l->resource);
-	join(&text, servers->v, servers->n, true);
+	join_login(&text, servers->v, servers->n, true);
 	if (scopes->n) {
 		buf_str(&text, "],\"scopes_supported\":[");
-		join(&text, scopes->v, scopes->n, true);
+		join_login(&text, scopes->v, scopes->n, true);
 	}
 	buf_str(&text, "],\"bearer_methods_supported\":[\"header\"]}");
 	const char *out = arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;

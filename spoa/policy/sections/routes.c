@@ -177,7 +177,7 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 
 /* What is recorded of an answer is read. */
 static void
-record(struct builder *b, const struct yaml_node *n, struct route *r)
+routes_record(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	build_section(b, n, SECTION_RECORD, r);
 	if (!yaml_get(n, "response"))
@@ -254,7 +254,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (c && r->show_cost && !b->priced)
 		diag_at(b->d, c->key, "show_cost: the policy has no prices");
 	if ((c = yaml_get(n, "record")))
-		record(b, c, r);
+		routes_record(b, c, r);
 	if ((c = yaml_get(n, "about")))
 		about(b, c, &r->about);
 	if ((c = yaml_get(n, "login")))

@@ -110,7 +110,7 @@ lacks_scope(struct builder *b, const struct yaml_node *n, struct rule *r)
 
 /* deny: true, or {status, reason, …}. */
 static void
-deny(struct builder *b, const struct yaml_node *n, struct rule *r)
+read_deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *c;
 	bool yes;
@@ -230,7 +230,7 @@ effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 	}
 	if (denied) {
 		r->effect = RULE_DENY;
-		deny(b, denied, r);
+		read_deny(b, denied, r);
 	}
 	for (size_t i = 0; denied && not_denied[i]; i++)
 		if ((c = yaml_get(n, not_denied[i])))

@@ -28,7 +28,7 @@ metadata(struct builder *b, const struct yaml_node *n, struct tag_source *out)
 }
 
 static void
-source(struct builder *b, const struct yaml_node *n, struct tag_source *out)
+read_tag_source(struct builder *b, const struct yaml_node *n, struct tag_source *out)
 {
 	unsigned word;
 
@@ -41,7 +41,7 @@ source(struct builder *b, const struct yaml_node *n, struct tag_source *out)
 }
 
 static const char *
-name_of(const struct tag_source *s)
+tag_name(const struct tag_source *s)
 {
 	return s->metadata ? s->metadata : words[0];
 }
@@ -59,10 +59,10 @@ build_tag_sources(struct builder *b, const struct yaml_node *n)
 			return;
 		}
 		struct tag_source *s = &p->tags[p->ntags++];
-		source(b, c, s);
+		read_tag_source(b, c, s);
 		for (size_t i = 0; i + 1 < p->ntags; i++)
-			if (!strcmp(name_of(&p->tags[i]), name_of(s)))
-				diag_at(b->d, c, "tags: %s is there twice", name_of(s));
+			if (!strcmp(tag_name(&p->tags[i]), tag_name(s)))
+				diag_at(b->d, c, "tags: %s is there twice", tag_name(s));
 	}
 	if (n->count == 0)
 		diag_at(b->d, n, "tags: the list is empty");

@@ -204,7 +204,7 @@ speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
 
 /* The list, or the one: of an alias or a route. NULL: there is none. */
 static struct target *
-list(struct builder *b, const struct yaml_node *n, size_t *out)
+targets_list(struct builder *b, const struct yaml_node *n, size_t *out)
 {
 	size_t count = n->kind == YAML_SEQUENCE ? n->count : 1;
 	struct target *v = build_array(b, n, count, sizeof(*v));
@@ -258,7 +258,7 @@ targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *sa
 	struct route *r)
 {
 	size_t count;
-	struct target *v = list(b, n, &count);
+	struct target *v = targets_list(b, n, &count);
 
 	if (!v)
 		return;
@@ -423,7 +423,7 @@ alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 	x->chooses = c && choose(b, c, &x->choose);
 	if (!to)
 		diag_at(b->d, n->key, "%s: targets is missing", x->name);
-	if (!to || !(x->targets = list(b, to, &x->ntargets)))
+	if (!to || !(x->targets = targets_list(b, to, &x->ntargets)))
 		return;
 	for (size_t i = 0; i < x->ntargets; i++)
 		named |= x->targets[i].model != NULL;

@@ -118,7 +118,7 @@ waits(const struct judging *j, const struct rule *r)
 }
 
 static void
-matched(struct judging *j, const struct rule *r)
+matched_answer_rule(struct judging *j, const struct rule *r)
 {
 	bool lifted = (r->shadow || j->p->shadow) && j->asked->verified;
 
@@ -135,7 +135,7 @@ matched(struct judging *j, const struct rule *r)
 }
 
 static void
-one_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
+judge_answer_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
 {
 	if (waits(j, r)) {
 		t->fate = RULE_WAITS;
@@ -144,7 +144,7 @@ one_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
 	int hit = facts_test(&j->view, r->when, &t->error);
 	if (hit > 0) {
 		t->fate = RULE_MATCHED;
-		matched(j, r);
+		matched_answer_rule(j, r);
 	} else if (hit == 0) {
 		t->fate = RULE_NO_MATCH;
 	} else {
@@ -165,7 +165,7 @@ conclude(const struct track *t, const struct rule **rule)
 }
 
 static void
-deny(struct answer_verdict *v)
+deny_answer(struct answer_verdict *v)
 {
 	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
 
@@ -175,7 +175,7 @@ deny(struct answer_verdict *v)
 }
 
 static void
-fill(struct judging *j, struct answer_verdict *v)
+fill_answer_verdict(struct judging *j, struct answer_verdict *v)
 {
 	const struct track *t = &j->enforced, *full = &j->full;
 
@@ -188,7 +188,7 @@ fill(struct judging *j, struct answer_verdict *v)
 	v->classes_hit = j->view.answer_classes;
 	v->ruled.failed = t->failed;
 	if (v->ruled.effect == RULE_DENY)
-		deny(v);
+		deny_answer(v);
 	v->redact = t->redact;
 	memcpy(v->with, t->with, sizeof(v->with));
 	for (size_t i = 0; i < j->p->nanswer_rules; i++)
@@ -259,9 +259,9 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 	for (size_t i = 0; i < p->nanswer_rules; i++) {
 		out->ruled.trace[i].rule = &p->answer_rules[i];
 		if (!j->enforced.over)
-			one_rule(j, &p->answer_rules[i], &out->ruled.trace[i]);
+			judge_answer_rule(j, &p->answer_rules[i], &out->ruled.trace[i]);
 	}
 	int err = calls(j, a, out);
-	fill(j, out);
+	fill_answer_verdict(j, out);
 	return arena_failed(a) ? ERR_NOMEM : err;
 }

@@ -14,7 +14,7 @@ evaluation(const struct pass *ps, size_t at)
 
 /* The i-th rule's change, where it matched and counts for this track. */
 static const struct rule_change *
-change(const struct pass *ps, const struct evaluation *e, size_t i, bool full)
+change_of_rule(const struct pass *ps, const struct evaluation *e, size_t i, bool full)
 {
 	const struct rule *r = &ps->p->rules[i];
 
@@ -55,7 +55,7 @@ routed_away(const struct pass *ps, size_t at, bool full, size_t *place)
 
 	*place = ps->f->ranks ? ps->f->ranks[at].place : at;
 	for (size_t i = 0; i < n; i++) {
-		const struct rule_change *x = change(ps, e, i, full);
+		const struct rule_change *x = change_of_rule(ps, e, i, full);
 		size_t k;
 		if (!x || x->ntargets == 0)
 			continue;

@@ -72,7 +72,7 @@ apply(struct pass *ps, struct evaluation *e, const struct rule *r)
 }
 
 static void
-matched(struct pass *ps, struct evaluation *e, const struct rule *r, int hit,
+matched_rule(struct pass *ps, struct evaluation *e, const struct rule *r, int hit,
 	struct rule_trace *t)
 {
 	if (hit == 0) {
@@ -93,7 +93,7 @@ matched(struct pass *ps, struct evaluation *e, const struct rule *r, int hit,
 /* What a rule that does not read the target said with the one before: 2 it was not
  * asked. */
 static int
-known(const struct pass *ps, size_t at, size_t i, struct span *error)
+known_rule(const struct pass *ps, size_t at, size_t i, struct span *error)
 {
 	if (ps->p->rules[i].reads_target)
 		return 2;
@@ -111,7 +111,7 @@ known(const struct pass *ps, size_t at, size_t i, struct span *error)
 }
 
 static void
-one_rule(struct pass *ps, size_t at, size_t i)
+decide_rule(struct pass *ps, size_t at, size_t i)
 {
 	struct evaluation *e = &ps->e[at];
 	const struct rule *r = &ps->p->rules[i];
@@ -124,8 +124,8 @@ one_rule(struct pass *ps, size_t at, size_t i)
 			e->waiting_end = true;
 		return;
 	}
-	int hit = at ? known(ps, at, i, &t->error) : 2;
-	matched(ps, e, r, hit == 2 ? facts_test(&ps->view, r->when, &t->error) : hit, t);
+	int hit = at ? known_rule(ps, at, i, &t->error) : 2;
+	matched_rule(ps, e, r, hit == 2 ? facts_test(&ps->view, r->when, &t->error) : hit, t);
 }
 
 static int
@@ -141,7 +141,7 @@ evaluate(struct pass *ps, size_t at)
 	for (size_t i = 0; i < ps->p->nrules; i++) {
 		e->trace[i].rule = &ps->p->rules[i];
 		if (!e->enforced.over)
-			one_rule(ps, at, i);
+			decide_rule(ps, at, i);
 	}
 	return 0;
 }
@@ -170,7 +170,7 @@ same_changes(const struct policy_changes *x, const struct policy_changes *y)
 }
 
 static void
-deny(struct policy_verdict *v, bool routed)
+deny_request(struct policy_verdict *v, bool routed)
 {
 	bool own = !routed && v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
 
@@ -182,7 +182,7 @@ deny(struct policy_verdict *v, bool routed)
 }
 
 static int
-fill(struct pass *ps)
+fill_pass(struct pass *ps)
 {
 	struct policy_verdict *v = ps->out;
 	struct choice now, would;
@@ -211,7 +211,7 @@ fill(struct pass *ps)
 	v->classes_hit = ps->view.classes_hit;
 	v->ruled.failed = !now.routed && t->failed;
 	if (v->ruled.effect == RULE_DENY) {
-		deny(v, now.routed);
+		deny_request(v, now.routed);
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));
@@ -250,7 +250,7 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 	for (size_t i = 0; i < n && err == 0; i++)
 		err = evaluate(ps, i);
 	if (err == 0)
-		err = fill(ps);
+		err = fill_pass(ps);
 	for (size_t i = 0; i < p->ndata; i++)
 		out->data_read |= (uint32_t)ps->view.known[V_COUNT + i] << i;
 	return arena_failed(a) ? ERR_NOMEM : err;

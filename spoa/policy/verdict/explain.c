@@ -223,7 +223,7 @@ say_change(struct telling *t, const struct rule *r)
 }
 
 static void
-say_part(struct telling *t, const struct rule *r,
+say_rule_part(struct telling *t, const struct rule *r,
 	void (*say)(struct telling *, const struct rule *))
 {
 	if (r->effect == RULE_DENY || r->effect == RULE_PERMIT ||
@@ -251,9 +251,9 @@ say_effect(struct telling *t, const struct rule *r)
 	case RULE_CHANGE: break;
 	}
 	if (r->redacts)
-		say_part(t, r, say_redaction);
+		say_rule_part(t, r, say_redaction);
 	if (r->change)
-		say_part(t, r, say_change);
+		say_rule_part(t, r, say_change);
 }
 
 static bool
@@ -367,7 +367,7 @@ say_outcome(struct telling *t)
 /* ---- the whole ---- */
 
 static json_t *
-one_rule(struct telling *t, const struct rule_trace *x)
+explain_rule(struct telling *t, const struct rule_trace *x)
 {
 	const struct rule *r = x->rule;
 	json_t *o = json_pack("{ss ss ss so* ss*}", "rule", r->name, "outcome",
@@ -393,7 +393,7 @@ one_rule(struct telling *t, const struct rule_trace *x)
 }
 
 static json_t *
-told(struct telling *t, const struct rule *rules, size_t n)
+rules_told(struct telling *t, const struct rule *rules, size_t n)
 {
 	const struct policy *p = t->view.p;
 	const struct rule_trace *trace = t->verdict ? t->verdict->trace : NULL;
@@ -402,7 +402,7 @@ told(struct telling *t, const struct rule *rules, size_t n)
 	buf_init(&t->says, 1u << 20);
 	for (size_t i = 0; i < n; i++) {
 		struct rule_trace unreached = { .rule = &rules[i], .fate = RULE_NOT_REACHED };
-		json_array_append_new(list, one_rule(t, trace ? &trace[i] : &unreached));
+		json_array_append_new(list, explain_rule(t, trace ? &trace[i] : &unreached));
 	}
 	say_outcome(t);
 	json_t *o = json_pack("{ss so ss* so}", "policy", p->label, "rules", list, "default",
@@ -432,7 +432,7 @@ policy_explain(const struct policy *p, const struct policy_facts *f,
 	t->waits = verdict && verdict->waits;
 	t->missing = missing_slots;
 	facts_init(&t->view, p, f, a);
-	return told(t, p->rules, p->nrules);
+	return rules_told(t, p->rules, p->nrules);
 }
 
 json_t *
@@ -452,7 +452,7 @@ policy_answer_explain(const struct policy *p, const struct answer_request *asked
 	t->verified = asked->verified;
 	t->missing = missing_slots;
 	facts_answer(&t->view, p, asked, f, a);
-	return told(t, p->answer_rules, p->nanswer_rules);
+	return rules_told(t, p->answer_rules, p->nanswer_rules);
 }
 
 json_t *
@@ -470,5 +470,5 @@ policy_tool_explain(const struct policy *p, const struct answer_request *asked,
 	t->it = "call";
 	t->verified = asked->verified;
 	facts_tool(&t->view, p, asked, c, a);
-	return told(t, p->tool_rules, p->ntool_rules);
+	return rules_told(t, p->tool_rules, p->ntool_rules);
 }

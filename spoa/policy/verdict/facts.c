@@ -282,7 +282,7 @@ target_number(const struct facts_view *v, enum policy_slot slot)
 }
 
 static struct cel_value
-value_of(struct facts_view *v, enum policy_slot slot, bool *present)
+fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 {
 	const struct policy_facts *f = v->f;
 
@@ -346,7 +346,7 @@ facts_lookup(void *ctx, size_t slot, bool *present)
 	INVARIANT(slot < V_COUNT + v->p->ndata);
 	if (!v->known[slot]) {
 		bool given = true;
-		v->value[slot] = value_of(v, (enum policy_slot)slot, &given);
+		v->value[slot] = fact_value(v, (enum policy_slot)slot, &given);
 		v->present[slot] = given && (policy_slot_parameter(slot) ||
 						    says_something(&v->value[slot]));
 		v->known[slot] = true;

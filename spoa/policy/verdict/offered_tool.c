@@ -184,7 +184,7 @@ read_within(struct offered *o, struct tool *t, struct json_event *ev)
 /* ---- its members ---- */
 
 static struct span *
-text_of(struct tool *t, struct span key, bool inner)
+tool_text(struct tool *t, struct span key, bool inner)
 {
 	if (span_is(key, "name"))
 		return inner ? &t->inner : &t->name;
@@ -204,7 +204,7 @@ static int
 tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner,
 	struct json_event *ev)
 {
-	struct span *to = text_of(t, m->key, inner);
+	struct span *to = tool_text(t, m->key, inner);
 	bool gone = false, object;
 	int err;
 
@@ -266,7 +266,7 @@ struct asked {
 };
 
 static void
-ask(struct offered *o, const struct tool_call *c, struct asked *to)
+ask_offered(struct offered *o, const struct tool_call *c, struct asked *to)
 {
 	struct tool_list *judge = o->c.f->judge;
 	const struct rule *by = NULL;
@@ -279,7 +279,7 @@ ask(struct offered *o, const struct tool_call *c, struct asked *to)
 		/* so do many servers' addresses: it is asked about with the slash, too */
 		struct tool_call whole = *c;
 		whole.uri = arena_printf(o->c.a, "%.*s/", SPAN_ARG(c->uri));
-		ask(o, &whole, to);
+		ask_offered(o, &whole, to);
 	}
 	to->hidden |= is == HOSTED_HIDDEN;
 	if (is == HOSTED_HIDDEN && !o->c.out->by)
@@ -291,7 +291,7 @@ ask(struct offered *o, const struct tool_call *c, struct asked *to)
 }
 
 static void
-settle(struct offered *o, const struct asked *is, bool counts)
+settle_offered(struct offered *o, const struct asked *is, bool counts)
 {
 	struct tool_cuts *out = o->c.out;
 
@@ -331,8 +331,8 @@ offered_switch(struct offered *o, struct span name, bool *hidden)
 	struct tool_call c = call_of(&nothing, TOOL_HOSTED, name);
 	struct asked is = { 0 };
 
-	ask(o, &c, &is);
-	settle(o, &is, is.hidden);
+	ask_offered(o, &c, &is);
+	settle_offered(o, &is, is.hidden);
 	*hidden = is.hidden;
 	return 0;
 }
@@ -387,7 +387,7 @@ ask_listed(struct offered *o, struct tool *t, struct asked *is)
 			struct asked one = { 0 };
 			if (v->list != l || (v->as == LISTED_CONFIG && !t->off))
 				continue;
-			ask(o, &c, &one);
+			ask_offered(o, &c, &one);
 			is->names += one.hidden;
 			empties |= one.hidden && v->as != LISTED_UNASKED;
 			is->refused |= one.refused && !one.hidden;
@@ -407,10 +407,10 @@ ask_server(struct offered *o, struct tool *t, enum offered_kind kind, struct ask
 	struct tool_call c = of_server(t, SPAN_LIT("mcp"));
 	bool elsewhere = kind == OFFERED_SERVERS && names_have(&o->toolsets, t->server);
 
-	ask(o, &c, is);
+	ask_offered(o, &c, is);
 	c.any = true;
 	if (!t->allows && !t->off && !elsewhere && !is->hidden && !is->refused)
-		ask(o, &c, is);
+		ask_offered(o, &c, is);
 	is->hidden |= names_have(&o->servers, t->server);
 	int err = ask_listed(o, t, is);
 	if (span_is(t->type, "mcp_toolset") && !err)
@@ -447,9 +447,9 @@ ask_member(struct offered *o, const struct tool *t, struct span key, struct aske
 	int err = in_camel_case(o, key, &c.name);
 
 	if (c.name.n && !err)
-		ask(o, &c, is);
+		ask_offered(o, &c, is);
 	c.name = key;
-	ask(o, &c, is);
+	ask_offered(o, &c, is);
 	return err;
 }
 
@@ -469,7 +469,7 @@ by_members(struct offered *o, struct tool *t, bool *gone, bool *filler)
 		struct asked is = { .hidden = m->is == MEMBER_GONE };
 		if (m->is == MEMBER_TOOL) {
 			err = ask_member(o, t, m->key, &is);
-			settle(o, &is, true);
+			settle_offered(o, &is, true);
 			if (is.hidden && !err)
 				err = names_add(o, &o->hidden, m->key);
 		}
@@ -510,11 +510,11 @@ by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked
 		if (server)
 			c.server = t->server.p ? t->server : c.server;
 		any = true;
-		ask(o, &c, is);
+		ask_offered(o, &c, is);
 	}
 	if (!any && !server && !err) {
 		struct tool_call c = call_of(t, as, t->type);
-		ask(o, &c, is);
+		ask_offered(o, &c, is);
 	}
 	for (size_t i = 0; i < t->nmembers; i++)
 		is->hidden |= t->member[i].is == MEMBER_GONE;
@@ -525,7 +525,7 @@ by_names(struct offered *o, struct tool *t, enum offered_kind kind, struct asked
 
 /* For the rules on its calls. */
 static int
-tell(struct offered *o, const struct tool *t)
+tell_offered_tool(struct offered *o, const struct tool *t)
 {
 	struct tools_told *to = &o->c.out->told;
 	const struct span name[] = { t->name, t->inner };
@@ -566,10 +566,11 @@ judge_tool(struct offered *o, struct tool *t, enum offered_kind kind, bool *gone
 		t->server = t->uri;
 	if (!t->name.n && !t->inner.n && !t->type.n && !t->server.n)
 		return by_members(o, t, gone, filler);
-	if (kind == OFFERED_TOOLS && (err = tell(o, t)))
+	if (kind == OFFERED_TOOLS && (err = tell_offered_tool(o, t)))
 		return err;
 	if (!(err = by_names(o, t, kind, &is)))
-		settle(o, &is, kind != OFFERED_SERVERS && !span_is(t->type, "namespace"));
+		settle_offered(
+			o, &is, kind != OFFERED_SERVERS && !span_is(t->type, "namespace"));
 	*gone = is.hidden;
 	return err;
 }

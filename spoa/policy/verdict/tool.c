@@ -18,7 +18,7 @@ struct judging {
 };
 
 static bool
-fits(const struct rule *r, const struct tool_call *c)
+call_fits_rule(const struct rule *r, const struct tool_call *c)
 {
 	return r->reads_method || tool_is_call(c);
 }
@@ -34,7 +34,7 @@ lifted(const struct policy *p, const struct answer_request *asked, const struct 
 /* ---- a call ---- */
 
 static void
-matched(struct judging *j, const struct rule *r)
+matched_tool_rule(struct judging *j, const struct rule *r)
 {
 	bool off = lifted(j->p, j->asked, r);
 
@@ -52,13 +52,13 @@ matched(struct judging *j, const struct rule *r)
 }
 
 static void
-one_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
+tool_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
 {
-	int hit = fits(r, j->c) ? facts_test(&j->view, r->when, &t->error) : 0;
+	int hit = call_fits_rule(r, j->c) ? facts_test(&j->view, r->when, &t->error) : 0;
 
 	t->fate = hit > 0 ? RULE_MATCHED : hit == 0 ? RULE_NO_MATCH : RULE_ERROR;
 	if (hit > 0)
-		matched(j, r);
+		matched_tool_rule(j, r);
 	if (hit >= 0 || r->skip_on_error)
 		return;
 	/* It did not match, so shadow does not lift it. */
@@ -96,7 +96,7 @@ conclude(const struct judging *j, const struct track *t, const struct rule **rul
 }
 
 static void
-deny(struct tool_verdict *v)
+deny_call(struct tool_verdict *v)
 {
 	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
 
@@ -109,7 +109,7 @@ deny(struct tool_verdict *v)
 }
 
 static void
-fill(struct judging *j, struct tool_verdict *v)
+fill_tool_verdict(struct judging *j, struct tool_verdict *v)
 {
 	const struct track *t = &j->enforced, *full = &j->full;
 	bool pin, uri;
@@ -123,7 +123,7 @@ fill(struct judging *j, struct tool_verdict *v)
 	v->permitted = v->ruled.effect != RULE_DENY && t->over;
 	v->ruled.failed = t->failed;
 	if (v->ruled.effect == RULE_DENY) {
-		deny(v);
+		deny_call(v);
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));
@@ -155,9 +155,9 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 	for (size_t i = 0; i < p->ntool_rules; i++) {
 		out->ruled.trace[i].rule = &p->tool_rules[i];
 		if (!j->enforced.over)
-			one_rule(j, &p->tool_rules[i], &out->ruled.trace[i]);
+			tool_rule(j, &p->tool_rules[i], &out->ruled.trace[i]);
 	}
-	fill(j, out);
+	fill_tool_verdict(j, out);
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
@@ -260,7 +260,7 @@ tool_list_new(const struct policy *p, const struct answer_request *asked, struct
 
 /* What the call will be made with: the request that offers a chat's tools is there already. */
 static bool
-known(void *ctx, size_t slot)
+is_known_slot(void *ctx, size_t slot)
 {
 	const struct tool_call *c = ((const struct facts_view *)ctx)->call;
 
@@ -306,9 +306,9 @@ judge_entry(struct tool_list *l, const struct tool_call *c, struct entry *e)
 	for (size_t i = 0; i < l->p->ntool_rules && !e->permit && !e->denial; i++) {
 		const struct rule *r = &l->p->tool_rules[i];
 		bool ends = r->effect == RULE_DENY || r->effect == RULE_PERMIT;
-		if (!ends || !fits(r, c) || lifted(l->p, l->asked, r))
+		if (!ends || !call_fits_rule(r, c) || lifted(l->p, l->asked, r))
 			continue;
-		int hit = r->when ? cel_partial(r->when, &act, known, l->view.a) : 1;
+		int hit = r->when ? cel_partial(r->when, &act, is_known_slot, l->view.a) : 1;
 		if (r->effect == RULE_PERMIT && hit < 0) {
 			e->may = true;
 			e->may_state |= r->reads_state;

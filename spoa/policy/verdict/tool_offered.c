@@ -97,7 +97,7 @@ switch_at(struct span key)
 }
 
 static enum level
-level_of(struct span key)
+offered_level_of(struct span key)
 {
 	return SPAN_IN(key, configs) ? IN_CONFIG : SPAN_IN(key, further) ? IN_FURTHER : AT_TOP;
 }
@@ -133,7 +133,7 @@ read_items(struct reading *r, struct json_event *ev)
 /* ---- first its tools; of an object that holds them, those ---- */
 
 static int
-read_lists(struct reading *r, enum level level, struct json_event *ev)
+read_offered_lists(struct reading *r, enum level level, struct json_event *ev)
 {
 	struct cutting *c = &r->o.c;
 	int err = 0;
@@ -143,12 +143,12 @@ read_lists(struct reading *r, enum level level, struct json_event *ev)
 		if (!key.p)
 			return ERR_NOMEM;
 		size_t i = list_at(key), s = level ? COUNT_OF(switches) : switch_at(key);
-		enum level in = level ? AT_TOP : level_of(key);
+		enum level in = level ? AT_TOP : offered_level_of(key);
 		json_next(c->j, ev);
 		if (i < COUNT_OF(lists) && (ev->tok == JSON_ARRAY || ev->tok == JSON_OBJECT))
 			err = offered_list(&r->o, lists[i].kind, &r->o.gone[level][i], ev);
 		else if (ev->tok == JSON_OBJECT && in)
-			err = read_lists(r, in, ev);
+			err = read_offered_lists(r, in, ev);
 		else if (ev->tok == JSON_ARRAY && !level && SPAN_IN(key, items))
 			err = read_items(r, ev);
 		else if (s < COUNT_OF(switches) && ev->tok != JSON_NULL &&
@@ -205,7 +205,7 @@ member_goes(
 {
 	size_t i = list_at(key), s = level ? COUNT_OF(switches) : switch_at(key);
 	bool none = r->o.c.out->shown == 0, all = true;
-	enum level in = level ? AT_TOP : level_of(key);
+	enum level in = level ? AT_TOP : offered_level_of(key);
 	int err;
 
 	if (i < COUNT_OF(lists)) {
@@ -279,7 +279,7 @@ tool_filter_offered(const struct tool_filter *f, struct span request, struct are
 		if (pass == 1)
 			r.o.servers.n = 0;
 		if (!(err = open_request(&r.o.c, &ev)))
-			err = read_lists(&r, AT_TOP, &ev);
+			err = read_offered_lists(&r, AT_TOP, &ev);
 	}
 	if (err || (!out->n && !out->hidden))
 		return err;

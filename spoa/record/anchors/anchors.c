@@ -129,7 +129,7 @@ on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 
 /* True: another end than before, or another reason. */
 static bool
-show(struct place *p, enum anchor_end end, const char *why)
+show_anchor(struct place *p, enum anchor_end end, const char *why)
 {
 	uint64_t now = clock_mono_us();
 
@@ -153,7 +153,7 @@ show(struct place *p, enum anchor_end end, const char *why)
 }
 
 static void
-say(const struct place *p, enum anchor_end end, const char *why)
+say_anchor(const struct place *p, enum anchor_end end, const char *why)
 {
 	const char *kind = anchor_words[p->at->kind];
 
@@ -169,7 +169,7 @@ say(const struct place *p, enum anchor_end end, const char *why)
 }
 
 static void
-recorded(struct audit_entry *e, int err)
+anchor_recorded(struct audit_entry *e, int err)
 {
 	struct place *p = TAGGED(place, e->arg);
 
@@ -180,7 +180,8 @@ recorded(struct audit_entry *e, int err)
 }
 
 static void
-record(struct place *p, enum anchor_end end, struct span answer, bool base64, const char *why)
+record_anchor(
+	struct place *p, enum anchor_end end, struct span answer, bool base64, const char *why)
 {
 	struct audit_entry *e = &p->entry;
 	struct buf *b = &e->fields;
@@ -209,7 +210,7 @@ record(struct place *p, enum anchor_end end, struct span answer, bool base64, co
 	}
 	buf_printf(b, ",\"duration_us\":%" PRIu64, clock_mono_us() - p->began_us);
 	e->reply_to = &p->all->mail;
-	e->done = recorded;
+	e->done = anchor_recorded;
 	e->arg = p;
 	p->state = PLACE_RECORDS;
 	p->all->audit.append(p->all->audit.arg, e);
@@ -231,13 +232,13 @@ place_over(struct place *p, enum anchor_end end, struct span answer, bool base64
 		return;
 	metric_inc(p->all->metrics,
 		M_ANCHOR_FILE_TAKEN + (unsigned)p->at->kind * ANCHOR_ENDS + (unsigned)end);
-	bool other = show(p, end, why);
+	bool other = show_anchor(p, end, why);
 	if (other)
-		say(p, end, why);
+		say_anchor(p, end, why);
 	p->failures = end == ANCHOR_TAKEN ? 0 : p->failures + 1;
 	/* A refusal is an answer too: once, not at each attempt. */
 	if (end == ANCHOR_TAKEN || (end == ANCHOR_REFUSED && other))
-		record(p, end, answer, base64, why);
+		record_anchor(p, end, answer, base64, why);
 	else
 		next_after(p);
 }
@@ -396,7 +397,7 @@ on_stop(struct ev_loop *loop, ev_timer *w UNUSED, int revents UNUSED)
 }
 
 static void
-on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+on_anchors_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 {
 	struct anchors *a = TAGGED(anchors, w->data);
 
@@ -413,7 +414,7 @@ on_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 }
 
 static void
-wake(void *arg)
+wake_anchors(void *arg)
 {
 	struct anchors *a = TAGGED(anchors, arg);
 
@@ -421,7 +422,7 @@ wake(void *arg)
 }
 
 static void *
-run(void *arg)
+anchors_run(void *arg)
 {
 	struct anchors *a = TAGGED(anchors, arg);
 
@@ -432,7 +433,7 @@ run(void *arg)
 }
 
 static void
-destroy(struct anchors **ap)
+anchors_destroy(struct anchors **ap)
 {
 	struct anchors *a = *ap;
 
@@ -471,7 +472,7 @@ anchors_stop(struct anchors **ap)
 	if (stuck) /* on a disk that hangs: whoever is there still may come back */
 		*ap = NULL;
 	else
-		destroy(ap);
+		anchors_destroy(ap);
 }
 
 /* ---- beginning ---- */
@@ -535,27 +536,27 @@ anchors_start(const struct config *cfg, const struct anchors_audit *audit, struc
 		aside += at->kind == ANCHOR_FILE || at->kind == ANCHOR_SYSLOG;
 		if (anchors_files(at, why) < 0) {
 			a->n++;
-			destroy(&a);
+			anchors_destroy(&a);
 			return NULL;
 		}
 	}
 	if ((a->loop = ev_loop_new(0))) {
-		ev_async_init(&a->wake, on_wake);
+		ev_async_init(&a->wake, on_anchors_wake);
 		a->wake.data = a;
 		ev_async_start(a->loop, &a->wake);
 		ev_timer_init(&a->stop, on_stop, STOP_US / 1e6, 0.);
-		mailbox_init(&a->mail, wake, a);
+		mailbox_init(&a->mail, wake_anchors, a);
 		a->client = http_client_new(a->loop, 4);
 	}
 	if (a->client && aside)
 		a->aside = pool_new(aside);
 	if (a->client && (a->aside || !aside) &&
-		thread_start(&a->thread, "tg-anchors", run, a) == 0) {
+		thread_start(&a->thread, "tg-anchors", anchors_run, a) == 0) {
 		a->running = true;
 		return a;
 	}
 	buf_str(why, "anchors: out of memory, threads or descriptors");
-	destroy(&a);
+	anchors_destroy(&a);
 	return NULL;
 }
 

@@ -10,7 +10,7 @@
 #include "record/anchors/place.h"
 
 static int
-append(int fd, struct span note)
+append_note(int fd, struct span note)
 {
 	struct stat before;
 
@@ -38,7 +38,7 @@ anchor_append(const char *file, struct span note, char why[PLACE_WHY])
 	/* A pipe that nobody reads would hold up whoever opens it. */
 	int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
 		0600);
-	int err = fd < 0 || append(fd, note) < 0 ? ERR_IO : 0;
+	int err = fd < 0 || append_note(fd, note) < 0 ? ERR_IO : 0;
 
 	if (err)
 		snprintf(why, PLACE_WHY, "%s",

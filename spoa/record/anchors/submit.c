@@ -58,10 +58,10 @@ witness_cosignature(struct span note, struct span answer, const struct pubkey *k
 
 /* ---- asking ---- */
 
-static void ask(struct place *p, uint64_t old);
+static void ask_submit(struct place *p, uint64_t old);
 
 static void
-refused(struct place *p, const char *why)
+submit_refused(struct place *p, const char *why)
 {
 	place_over(p, ANCHOR_REFUSED, nothing, false, "%s", why);
 }
@@ -81,7 +81,7 @@ cosigned(struct place *p, struct span answer)
 	if (n <= 0)
 		place_over(p, ANCHOR_AWAY, nothing, false, "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!line.n)
-		refused(p, "its answer holds no cosignature of its key that verifies");
+		submit_refused(p, "its answer holds no cosignature of its key that verifies");
 	else
 		place_over(p, ANCHOR_TAKEN, line, false, " ");
 	if (line.n)
@@ -116,12 +116,12 @@ conflict(struct place *p, const struct http_answer *a)
 			"its size changes while we ask: two daemons with one origin?");
 	else {
 		p->witness.again = true;
-		ask(p, seen);
+		ask_submit(p, seen);
 	}
 }
 
 static void
-on_answer(void *arg, const struct http_answer *a)
+on_submit_answer(void *arg, const struct http_answer *a)
 {
 	struct place *p = TAGGED(place, arg);
 
@@ -130,15 +130,17 @@ on_answer(void *arg, const struct http_answer *a)
 	switch (a->status) {
 	case 200: cosigned(p, a->body); break;
 	case 409: conflict(p, a); break;
-	case 400: refused(p, "it finds our request malformed (400)"); break;
+	case 400: submit_refused(p, "it finds our request malformed (400)"); break;
 	case 403:
-		refused(p, "none of our signatures is by a key that it has for this origin "
-			   "(403): a rotation that it has not heard of");
+		submit_refused(p,
+			"none of our signatures is by a key that it has for this origin "
+			"(403): a rotation that it has not heard of");
 		break;
-	case 404: refused(p, "it does not know our origin (404)"); break;
+	case 404: submit_refused(p, "it does not know our origin (404)"); break;
 	case 422:
-		refused(p, "this log does not continue what it has seen (422): a fork, a "
-			   "restored old copy that went on, or two daemons with one origin");
+		submit_refused(p,
+			"this log does not continue what it has seen (422): a fork, a "
+			"restored old copy that went on, or two daemons with one origin");
 		break;
 	default:
 		place_over(
@@ -195,7 +197,7 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 }
 
 static void
-ask(struct place *p, uint64_t old)
+ask_submit(struct place *p, uint64_t old)
 {
 	struct buf body, why;
 
@@ -212,7 +214,7 @@ ask(struct place *p, uint64_t old)
 			old, SPAN_ARG(buf_view(&why)));
 	else
 		place_post(p, "/add-checkpoint", "text/plain; charset=utf-8", buf_view(&body),
-			CAP_ANCHOR_ANSWER, on_answer);
+			CAP_ANCHOR_ANSWER, on_submit_answer);
 	buf_free(&body);
 	buf_free(&why);
 }
@@ -220,5 +222,5 @@ ask(struct place *p, uint64_t old)
 void
 place_take_witness(struct place *p)
 {
-	ask(p, p->witness.old);
+	ask_submit(p, p->witness.old);
 }

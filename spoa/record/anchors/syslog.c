@@ -22,7 +22,7 @@
 uint64_t anchor_syslog_us = ANCHOR_DEADLINE_US;
 
 static int
-failed(char why[PLACE_WHY], const char *what, const char *reason)
+syslog_failed(char why[PLACE_WHY], const char *what, const char *reason)
 {
 	snprintf(why, PLACE_WHY, "%s: %s", what, reason);
 	return ERR_IO;
@@ -50,7 +50,7 @@ send_datagram(const char *path, struct span m, char why[PLACE_WHY])
 	ssize_t n =
 		fd < 0 ? -1
 		       : sendto(fd, m.p, m.n, MSG_NOSIGNAL, (struct sockaddr *)&un, sizeof(un));
-	int err = n < 0 ? failed(why, path, strerror(errno)) : 0;
+	int err = n < 0 ? syslog_failed(why, path, strerror(errno)) : 0;
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -98,7 +98,7 @@ dial_one(const struct addrinfo *ai)
 }
 
 static int
-dial(struct span host, const char *port, char why[PLACE_WHY])
+dial_syslog(struct span host, const char *port, char why[PLACE_WHY])
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
 	struct addrinfo *list = NULL;
@@ -108,19 +108,19 @@ dial(struct span host, const char *port, char why[PLACE_WHY])
 	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(host));
 	int err = getaddrinfo(name, port, &hints, &list);
 	if (err) {
-		failed(why, name, gai_strerror(err));
+		syslog_failed(why, name, gai_strerror(err));
 		return -1;
 	}
 	for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next)
 		fd = dial_one(ai);
 	if (fd < 0)
-		failed(why, name, strerror(errno));
+		syslog_failed(why, name, strerror(errno));
 	freeaddrinfo(list);
 	return fd;
 }
 
 static bool
-again(int fd, short events, uint64_t until_us)
+syslog_again(int fd, short events, uint64_t until_us)
 {
 	return (errno == EAGAIN || errno == EINTR) && ready(fd, events, until_us);
 }
@@ -136,16 +136,17 @@ converse(int fd, struct span m, uint64_t until_us, char why[PLACE_WHY])
 	while (sent < m.n)
 		if ((n = send(fd, m.p + sent, m.n - sent, MSG_NOSIGNAL)) > 0)
 			sent += (size_t)n;
-		else if (!again(fd, POLLOUT, until_us))
+		else if (!syslog_again(fd, POLLOUT, until_us))
 			break;
 	if (sent < m.n || shutdown(fd, SHUT_WR) < 0)
-		return failed(why, "sending", strerror(errno));
-	while ((n = recv(fd, junk, sizeof(junk), 0)) > 0 ? --most > 0
-							 : n < 0 && again(fd, POLLIN, until_us))
+		return syslog_failed(why, "sending", strerror(errno));
+	while ((n = recv(fd, junk, sizeof(junk), 0)) > 0
+			? --most > 0
+			: n < 0 && syslog_again(fd, POLLIN, until_us))
 		;
 	if (n == 0)
 		return 0;
-	return failed(why, "it did not close the connection after the message",
+	return syslog_failed(why, "it did not close the connection after the message",
 		n < 0 ? strerror(errno) : "it goes on talking");
 }
 
@@ -162,7 +163,7 @@ tls_failed(SSL *ssl, char why[PLACE_WHY], const char *what, uint64_t until_us)
 		snprintf(text, sizeof(text), "%s", strerror(ETIMEDOUT));
 	else if (e)
 		ERR_error_string_n(e, text, sizeof(text));
-	return failed(why, what,
+	return syslog_failed(why, what,
 		verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : text);
 }
 
@@ -253,7 +254,7 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 	buf_printf(&framed, "%zu ", m.n);
 	buf_span(&framed, buf_view(&m));
 	if (buf_failed(&m) || buf_failed(&framed)) {
-		err = failed(why, to, "out of memory");
+		err = syslog_failed(why, to, "out of memory");
 	} else if (span_starts(host, SPAN_LIT("unix:"))) {
 		err = send_datagram(to + 5, buf_view(&m), why);
 	} else {
@@ -261,7 +262,7 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 		host = span_cut(host, 6, host.n - strlen(port) - 1);
 		if (host.n > 2 && host.p[0] == '[')
 			host = span_cut(host, 1, host.n - 1);
-		fd = dial(host, port, why);
+		fd = dial_syslog(host, port, why);
 		err = fd < 0 ? ERR_IO
 		      : tls  ? tls_send(fd, host, tls_ca, buf_view(&framed), until_us, why)
 			     : converse(fd, buf_view(&framed), until_us, why);

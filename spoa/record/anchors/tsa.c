@@ -156,7 +156,7 @@ tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 }
 
 static bool
-over(TS_TST_INFO *tst, const unsigned char hash[SHA256_BYTES])
+is_over_hash(TS_TST_INFO *tst, const unsigned char hash[SHA256_BYTES])
 {
 	TS_MSG_IMPRINT *imprint = TS_TST_INFO_get_msg_imprint(tst);
 	const ASN1_OCTET_STRING *got = TS_MSG_IMPRINT_get_msg(imprint);
@@ -200,7 +200,7 @@ tsa_token_check(struct span response, const unsigned char hash[SHA256_BYTES], co
 	TS_TST_INFO *tst = r ? TS_RESP_get_tst_info(r) : NULL;
 	if (!tst)
 		buf_str(why, "it is no time stamp of RFC 3161");
-	else if (!over(tst, hash))
+	else if (!is_over_hash(tst, hash))
 		buf_str(why, "it is over something else");
 	else if (!ca)
 		err = 0;

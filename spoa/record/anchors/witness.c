@@ -99,7 +99,7 @@ seen_of(struct witness *w, struct span origin, const struct witness_log **log)
 /* SIZE ROOT ORIGIN. A line whose origin is not configured is kept as it is: a log that was
  * taken out and comes back is no new one, of which anything would be believed. */
 static int
-read_line(struct witness *w, struct span line)
+read_witness_line(struct witness *w, struct span line)
 {
 	const struct span whole = line;
 	const struct witness_log *log;
@@ -148,7 +148,7 @@ read_state(struct witness *w, struct buf *why)
 		span_next(&rest, '\n');
 		while (whole && rest.n && !err) {
 			line++;
-			err = read_line(w, span_next(&rest, '\n'));
+			err = read_witness_line(w, span_next(&rest, '\n'));
 		}
 		if (!whole || err) {
 			buf_printf(why, "%s:%u: is no state of a witness: put it back", file,
@@ -241,7 +241,7 @@ say_refused(enum log_level level, struct seen *s, const struct witness_log *log,
 }
 
 static const struct answer *
-judge(struct witness *w, const struct witness_request *r, const struct checkpoint *c,
+judge_witness(struct witness *w, const struct witness_request *r, const struct checkpoint *c,
 	struct seen *s, const struct witness_log *log)
 {
 	struct merkle_range none = { 0 };
@@ -308,7 +308,7 @@ witness_add(struct witness *w, struct span body, struct buf *out, const char **t
 	*type = TEXT_TYPE;
 	if (witness_request_read(body, &r) == 0 && checkpoint_parse(r.note, &c, &why) == 0) {
 		s = seen_of(w, c.origin, &log);
-		a = s ? judge(w, &r, &c, s, log) : &unknown;
+		a = s ? judge_witness(w, &r, &c, s, log) : &unknown;
 	}
 	metric_inc(w->metrics, a->metric);
 	if (a == &cosigned) {

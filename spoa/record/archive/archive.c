@@ -29,7 +29,7 @@ archive_wrong(const struct archive_options *o)
 }
 
 static int
-compare(const unsigned char is[SHA256_BYTES], const unsigned char want[SHA256_BYTES],
+compare_digest(const unsigned char is[SHA256_BYTES], const unsigned char want[SHA256_BYTES],
 	const char *name, struct buf *why)
 {
 	if (!memcmp(is, want, SHA256_BYTES))
@@ -81,7 +81,7 @@ archive_check(const struct archive_options *o, const char *name,
 		err = files_hash(fd, stop, is, &bytes, why);
 		close(fd);
 	}
-	return err ? err : compare(is, sha256, name, why);
+	return err ? err : compare_digest(is, sha256, name, why);
 }
 
 static int

@@ -33,7 +33,7 @@ file_name(const char *node, char out[CHAIN_NODE_MAX + 8])
 
 /* One line, RFC 3339. False: not there, or it says no time. */
 static bool
-read_file(int keepfd, const char *node, int64_t *s)
+read_believed_file(int keepfd, const char *node, int64_t *s)
 {
 	char name[CHAIN_NODE_MAX + 8], text[64];
 	int64_t ns;
@@ -73,7 +73,7 @@ believe_now(struct believe *b, int keepfd, const char *node, const struct manife
 	int64_t wall = clock_wall_ns() / 1000000000, end_ns, known;
 	int64_t passed = b->start_wall_s + (int64_t)(boot_s() - b->start_boot_s);
 	int64_t now = wall < passed ? wall : passed;
-	bool there = read_file(keepfd, node, &known);
+	bool there = read_believed_file(keepfd, node, &known);
 
 	if (!there)
 		known = newest && !clock_parse(newest->end, strlen(newest->end), &end_ns)

@@ -14,7 +14,7 @@ struct keep_io keep_io = { unlinkat, fstatvfs };
 uint64_t files_reserve = 1u << 20; /* commits that are under way, twice */
 
 static int
-failed(const char *what, struct buf *why)
+file_failed(const char *what, struct buf *why)
 {
 	int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
 
@@ -26,9 +26,9 @@ int
 files_folder(const char *path, struct buf *why)
 {
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return failed(path, why);
+		return file_failed(path, why);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? failed(path, why) : fd;
+	return fd < 0 ? file_failed(path, why) : fd;
 }
 
 bool
@@ -51,7 +51,7 @@ files_write(int fd, struct span s, struct buf *why)
 
 	if (!files_room(fd, s.n, files_reserve)) {
 		errno = ENOSPC;
-		return failed("what is left is the journal's", why);
+		return file_failed("what is left is the journal's", why);
 	}
 	int err = replace_write(fd, "write", s, why);
 	/* Little is left for the sync at the end, which a commit's would wait for. */
@@ -81,7 +81,7 @@ int
 files_remove(int dirfd, const char *name, struct buf *why)
 {
 	if (keep_io.unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-		return failed(name, why);
+		return file_failed(name, why);
 	return replace_sync_folder(dirfd, name, why);
 }
 
@@ -99,7 +99,7 @@ files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES], ui
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return failed("read", why);
+			return file_failed("read", why);
 		if (stop && atomic_load(stop))
 			return ERR_CLOSED;
 		sha256_add(&h, span_of(piece, (size_t)n));
@@ -118,7 +118,7 @@ files_copy(int fd, int dirfd, const char *name, const atomic_bool *stop, struct 
 
 	for (off_t at = 0; !err && (n = pread(fd, piece, sizeof(piece), at)) != 0;) {
 		if (n < 0)
-			err = failed("read", why);
+			err = file_failed("read", why);
 		else if (stop && atomic_load(stop))
 			err = ERR_CLOSED;
 		else

@@ -60,7 +60,7 @@ struct keep {
 /* ---- telling ---- */
 
 static void
-tell(struct keep *k)
+tell_keep(struct keep *k)
 {
 	pthread_mutex_lock(&k->lock);
 	k->told = k->now;
@@ -77,7 +77,7 @@ keep_state(struct keep *k, struct keep_state *out)
 
 /* Said in the log once, until something else is wrong. */
 static void
-fail(struct keep *k, const char *what, const char *segment, int err, const struct buf *why)
+fail_keep(struct keep *k, const char *what, const char *segment, int err, const struct buf *why)
 {
 	if (err == ERR_CLOSED)
 		return;
@@ -112,7 +112,7 @@ on_durable(struct audit_entry *e, int err UNUSED)
 
 /* Durable on return, or an error. */
 static int
-record(struct keep *k, const struct buf *fields)
+record_kept(struct keep *k, const struct buf *fields)
 {
 	struct waiting w = { .entry = { .done = on_durable } };
 
@@ -286,7 +286,7 @@ try_archive(struct keep *k, const struct manifest *m)
 		if (k->archive_wait_us > AGAIN_MAX_US)
 			k->archive_wait_us = AGAIN_MAX_US;
 		k->archive_us = clock_mono_us() + k->archive_wait_us;
-		fail(k, "archive", m->segment, err, &why);
+		fail_keep(k, "archive", m->segment, err, &why);
 	}
 	buf_free(&why);
 }
@@ -329,7 +329,7 @@ compress(struct keep *k, const char *name, bool plain, struct manifest *m, struc
 /* Both forms are there and the plain one is about to go: it is the last that is known to be
  * right. Where the other is not that, it is made again. */
 static int
-compare(struct keep *k, const char *name, struct manifest *m, struct buf *why)
+compare_packed(struct keep *k, const char *name, struct manifest *m, struct buf *why)
 {
 	int err = pack_compare(k->journalfd, k->keepfd, m, &k->stopping, why);
 
@@ -354,16 +354,16 @@ keep_segment(struct keep *k, const char *name, bool plain_stays)
 	if (!is_packed(k, name, &m))
 		err = compress(k, name, plain, &m, &why);
 	else
-		err = plain && !plain_stays ? compare(k, name, &m, &why) : 0;
+		err = plain && !plain_stays ? compare_packed(k, name, &m, &why) : 0;
 	if (err)
-		fail(k, "compress", name, err, &why);
+		fail_keep(k, "compress", name, err, &why);
 	else
 		k->before = m;
 	if (!err && k->archive.place && !archived(k, name))
 		try_archive(k, &m);
 	stop_at("plain-remove");
 	if (!err && plain && !plain_stays && (err = files_remove(k->journalfd, name, &why)))
-		fail(k, "remove", name, err, &why);
+		fail_keep(k, "remove", name, err, &why);
 	stop_at("plain-removed");
 	buf_free(&why);
 	return err != ERR_FULL && !stopped(k);
@@ -379,7 +379,7 @@ alarm_once(struct keep *k, unsigned which, const struct buf *fields)
 {
 	uint64_t *at = &k->alarmed_us[which];
 
-	if ((*at && clock_mono_us() < *at + DAY_US) || record(k, fields))
+	if ((*at && clock_mono_us() < *at + DAY_US) || record_kept(k, fields))
 		return false;
 	*at = clock_mono_us();
 	return true;
@@ -454,7 +454,7 @@ may_go(struct keep *k, const struct manifest *m)
 	int err = archive_check(&k->archive, packed, m->packed_sha256, &k->stopping, &why);
 	if (err) {
 		hold(k, m->segment, "the archive does not have it any more");
-		fail(k, "trim", m->segment, err, &why);
+		fail_keep(k, "trim", m->segment, err, &why);
 		/* Put there again. */
 		char mark[JOURNAL_NAME_MAX + 16];
 		mark_name(m->segment, mark);
@@ -554,7 +554,7 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 		trim_fields(&fields, m, n, due, k->archive.place);
 		stop_at("trim-record");
 		err = can_remove(k, &why) ? 0 : ERR_IO;
-		if (!err && m[n - 1].last > k->named && (err = record(k, &fields)) == 0)
+		if (!err && m[n - 1].last > k->named && (err = record_kept(k, &fields)) == 0)
 			k->named = m[n - 1].last;
 		stop_at("trim-recorded");
 		for (size_t i = 0; i < n && !err; i++) {
@@ -574,7 +574,7 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 		at += n;
 	}
 	if (err)
-		fail(k, "trim", m[0].segment, err, &why);
+		fail_keep(k, "trim", m[0].segment, err, &why);
 	buf_free(&why);
 	buf_free(&fields);
 	free(m);
@@ -583,7 +583,7 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 /* ---- the thread ---- */
 
 static void
-count(struct keep *k, const struct journal_list *l, size_t closed)
+count_segments(struct keep *k, const struct journal_list *l, size_t closed)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const char *name = l->seg[i].name;
@@ -617,7 +617,7 @@ open_folders(struct keep *k, struct buf *why)
 }
 
 static void
-pass(struct keep *k)
+keep_turn(struct keep *k)
 {
 	struct journal_list l;
 	struct buf why;
@@ -630,7 +630,7 @@ pass(struct keep *k)
 	if (!err)
 		err = journal_list_all(k->cfg->journal, k->cfg->node, false, &l, &why);
 	if (err) {
-		fail(k, k->keepfd < 0 ? "open" : "list", k->cfg->journal, err, &why);
+		fail_keep(k, k->keepfd < 0 ? "open" : "list", k->cfg->journal, err, &why);
 		buf_free(&why);
 		return;
 	}
@@ -644,7 +644,7 @@ pass(struct keep *k)
 	for (size_t i = 0; i < l.n; i++)
 		if (l.seg[i].form == JOURNAL_PLAIN)
 			closed = i;
-	count(k, &l, closed);
+	count_segments(k, &l, closed);
 	for (size_t i = 0; i < closed; i++)
 		if (!keep_segment(k, l.seg[i].name, i + KEEP_PLAIN_SEGMENTS >= closed))
 			break; /* no room, or the end: one that is not whole holds up none */
@@ -666,14 +666,14 @@ lowest_priority(void)
 }
 
 static void *
-run(void *arg)
+archive_keep_run(void *arg)
 {
 	struct keep *k = arg;
 
 	lowest_priority();
 	while (!stopped(k)) {
-		pass(k);
-		tell(k);
+		keep_turn(k);
+		tell_keep(k);
 		struct timespec at =
 			clock_timespec(clock_mono_us() + k->cfg->retention_every_us);
 		while (!stopped(k) && sem_clockwait(&k->wake, CLOCK_MONOTONIC, &at) < 0 &&
@@ -684,7 +684,7 @@ run(void *arg)
 }
 
 static void
-destroy(struct keep **kp)
+keep_destroy(struct keep **kp)
 {
 	struct keep *k = *kp;
 
@@ -735,10 +735,10 @@ keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct 
 	int err = keep_wrong(cfg) ? ERR_SYNTAX : 0;
 	if (err)
 		buf_printf(why, "retention.archive: %s", keep_wrong(cfg));
-	if (!err && (err = thread_start(&k->thread, "tg-keep", run, k)))
+	if (!err && (err = thread_start(&k->thread, "tg-keep", archive_keep_run, k)))
 		buf_str(why, err_str(err));
 	if (err)
-		destroy(&k);
+		keep_destroy(&k);
 	return k;
 }
 
@@ -752,5 +752,5 @@ keep_stop(struct keep **kp)
 	atomic_store(&k->stopping, true);
 	sem_post(&k->wake);
 	pthread_join(k->thread, NULL);
-	destroy(kp);
+	keep_destroy(kp);
 }

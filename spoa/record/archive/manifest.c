@@ -55,7 +55,7 @@ manifest_write(const struct manifest *m, struct buf *out)
 }
 
 static bool
-read_hash(const char *hex, unsigned char out[CHAIN_HASH_BYTES])
+read_manifest_hash(const char *hex, unsigned char out[CHAIN_HASH_BYTES])
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -88,7 +88,7 @@ read_members(const json_t *o, struct manifest *m)
 			(uint64_t)json_integer_value(n);
 	}
 	for (size_t i = 0; i < NHASHES; i++)
-		if (!read_hash(json_string_value(json_object_get(o, hashes[i].key)),
+		if (!read_manifest_hash(json_string_value(json_object_get(o, hashes[i].key)),
 			    (unsigned char *)m + hashes[i].at))
 			return false;
 	return true;

@@ -60,7 +60,7 @@ take_first(struct survey *s, const struct chain_line *l, struct buf *why)
 }
 
 static int
-take_line(struct survey *s, struct span line, struct buf *why)
+take_packed_line(struct survey *s, struct span line, struct buf *why)
 {
 	struct chain_line l;
 	struct manifest *m = s->m;
@@ -133,7 +133,8 @@ pack_survey(int fd, const struct manifest *before, const struct pack_to *to,
 		buf_span(&s.frame, line);
 		buf_putc(&s.frame, '\n');
 		if (!err)
-			err = stop && atomic_load(stop) ? ERR_CLOSED : take_line(&s, line, why);
+			err = stop && atomic_load(stop) ? ERR_CLOSED
+							: take_packed_line(&s, line, why);
 	}
 	if (!err && got < 0)
 		err = got == ERR_SYNTAX ? unsound(&s, "a damaged frame", why) : got;
@@ -177,7 +178,7 @@ make_frame(void *arg, struct span text, struct buf *why)
 }
 
 static int
-make(struct maker *k, int fd, const struct manifest *before, const atomic_bool *stop,
+make_packed(struct maker *k, int fd, const struct manifest *before, const atomic_bool *stop,
 	struct manifest *m, struct buf *why)
 {
 	const struct pack_to to = { make_frame, k, NULL };
@@ -345,7 +346,7 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 	}
 	manifest_names(segment, manifest, packed);
 	k.fd = replace_begin(keepfd, packed, 0600, why);
-	err = k.fd < 0 ? k.fd : make(&k, fd, before, stop, m, why);
+	err = k.fd < 0 ? k.fd : make_packed(&k, fd, before, stop, m, why);
 	stop_at("pack-synced");
 	/* What is read back comes from the disk. */
 	if (!err)

@@ -132,7 +132,7 @@ header(struct call *c, const char *fmt, ...)
 
 /* Access key, secret, and a session's token where there is one: words of the file. */
 static int
-sign(struct call *c, const struct archive_options *o)
+sign_s3(struct call *c, const struct archive_options *o)
 {
 	char aws[128];
 	struct buf text, user;
@@ -176,7 +176,7 @@ global_once(void)
 }
 
 static int
-begin(struct call *c, const struct archive_options *o, const char *name)
+begin_s3(struct call *c, const struct archive_options *o, const char *name)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char url[1400], host[128];
@@ -205,7 +205,7 @@ begin(struct call *c, const struct archive_options *o, const char *name)
 	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, c);
 	header(c, "Expect:");
-	return sign(c, o);
+	return sign_s3(c, o);
 }
 
 /* The code in an error's XML: <Code>NoSuchKey</Code>. */
@@ -247,7 +247,7 @@ perform(struct call *c, const char *name)
 }
 
 static void
-end(struct call *c)
+end_s3(struct call *c)
 {
 	if (c->curl)
 		curl_easy_cleanup(c->curl);
@@ -265,7 +265,7 @@ s3_put(const struct archive_options *o, const char *name, int fd,
 	struct call c = { .why = why, .stop = stop, .from = fd, .to = -1 };
 	char hex[2 * SHA256_BYTES + 1], base64[64], until[CLOCK_RFC3339_LEN];
 	struct stat st;
-	int err = fstat(fd, &st) < 0 ? ERR_IO : begin(&c, o, name);
+	int err = fstat(fd, &st) < 0 ? ERR_IO : begin_s3(&c, o, name);
 
 	if (!err) {
 		sodium_bin2hex(hex, sizeof(hex), sha256, SHA256_BYTES);
@@ -287,24 +287,24 @@ s3_put(const struct archive_options *o, const char *name, int fd,
 		curl_easy_setopt(c.curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)st.st_size);
 		err = perform(&c, name);
 	}
-	end(&c);
+	end_s3(&c);
 	return err;
 }
 
 static int
-get(const struct archive_options *o, const char *name, int to, struct sha256 *hash,
+get_from_s3(const struct archive_options *o, const char *name, int to, struct sha256 *hash,
 	const atomic_bool *stop, struct buf *why)
 {
 	static const char empty[] =
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 	struct call c = { .why = why, .stop = stop, .from = -1, .to = to, .hash = hash };
-	int err = begin(&c, o, name);
+	int err = begin_s3(&c, o, name);
 
 	if (!err) {
 		header(&c, "x-amz-content-sha256: %s", empty);
 		err = perform(&c, name);
 	}
-	end(&c);
+	end_s3(&c);
 	return err;
 }
 
@@ -312,7 +312,7 @@ int
 s3_get(const struct archive_options *o, const char *name, int fd, const atomic_bool *stop,
 	struct buf *why)
 {
-	return get(o, name, fd, NULL, stop, why);
+	return get_from_s3(o, name, fd, NULL, stop, why);
 }
 
 int
@@ -322,7 +322,7 @@ s3_hash(const struct archive_options *o, const char *name, unsigned char sha256[
 	struct sha256 h;
 
 	sha256_begin(&h);
-	int err = get(o, name, -1, &h, stop, why);
+	int err = get_from_s3(o, name, -1, &h, stop, why);
 	sha256_end(&h, sha256);
 	return err;
 }

@@ -159,7 +159,7 @@ refuse_all(struct audit *a, int err)
 }
 
 static void
-wake(void *arg)
+wake_audit(void *arg)
 {
 	struct audit *a = arg;
 
@@ -527,7 +527,7 @@ worth_waiting(const struct audit *a, uint64_t now)
 /* Lets entries gather where more are on their way. Whoever sends meanwhile wakes nobody
  * but the one that makes it enough. */
 static void
-gather(struct audit *a)
+gather_batch(struct audit *a)
 {
 	uint64_t until = clock_mono_us();
 	size_t want = worth_waiting(a, until);
@@ -550,7 +550,7 @@ write_commits(void *arg)
 	for (;;) {
 		if (!wait_for_work(a))
 			look_at_journal(a);
-		gather(a);
+		gather_batch(a);
 		/* Cleared before the drain: who sends after this wakes us again. */
 		atomic_exchange(&a->woken, false);
 		bool stop = atomic_load(&a->stopping);
@@ -636,7 +636,7 @@ open_journal(struct audit *a, const struct config *cfg, struct buf *why)
 }
 
 static void
-destroy(struct audit **ap)
+audit_destroy(struct audit **ap)
 {
 	struct audit *a = *ap;
 
@@ -669,7 +669,7 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	}
 	a->metrics = m;
 	a->journal.dirfd = a->journal.fd = -1;
-	mailbox_init(&a->in, wake, a);
+	mailbox_init(&a->in, wake_audit, a);
 	sem_init(&a->wake, 0, 0);
 	atomic_store(&a->want, SIZE_MAX);
 	buf_init(&a->out, 0);
@@ -721,7 +721,7 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 		err = start_thread(a);
 	buf_free(&found.learned);
 	if (err)
-		destroy(&a);
+		audit_destroy(&a);
 	return a;
 }
 
@@ -736,5 +736,5 @@ audit_stop(struct audit **ap)
 	/* Not wake(): a wake-up that is already under way may precede the store. */
 	sem_post(&a->wake);
 	pthread_join(a->thread, NULL);
-	destroy(ap);
+	audit_destroy(ap);
 }

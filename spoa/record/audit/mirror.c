@@ -74,7 +74,7 @@ struct mirror {
 };
 
 static void
-enter(struct mirror *m, enum mirror_state s, const char *why)
+enter_state(struct mirror *m, enum mirror_state s, const char *why)
 {
 	if (s != MIRROR_FOLLOWING)
 		m->next_us = clock_mono_us() + (s == MIRROR_CONFLICT ? CONFLICT_US : IDLE_US);
@@ -92,9 +92,9 @@ enter(struct mirror *m, enum mirror_state s, const char *why)
 }
 
 static void
-hang_up(struct mirror *m, enum mirror_state s, const char *why)
+hang_up_mirror(struct mirror *m, enum mirror_state s, const char *why)
 {
-	enter(m, s, why);
+	enter_state(m, s, why);
 	if (m->redis)
 		redisFree(m->redis);
 	m->redis = NULL;
@@ -141,7 +141,7 @@ ask_last(struct mirror *m)
 		  redisGetReply(m->redis, (void **)&r) == REDIS_OK &&
 		  watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
 	if (!ok)
-		hang_up(m, MIRROR_AWAY,
+		hang_up_mirror(m, MIRROR_AWAY,
 			redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
 	if (watch)
 		freeReplyObject(watch);
@@ -185,7 +185,7 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 
 	if (last_entry(r, &boot, &seq, &record)) {
 		if (seq > pub->seq) {
-			enter(m, MIRROR_CONFLICT,
+			enter_state(m, MIRROR_CONFLICT,
 				"the stream is ahead of the journal: records were cut from the "
 				"journal, or another daemon has this name");
 			return false;
@@ -202,14 +202,14 @@ resume(struct mirror *m, const struct follow_end *pub, const redisReply *r)
 		seq = boot = 0;
 	}
 	if (err == ERR_AUTH)
-		enter(m, MIRROR_CONFLICT,
+		enter_state(m, MIRROR_CONFLICT,
 			"its last record is not the journal's: another daemon has this name, "
 			"or one of the two was changed");
 	else if (err == ERR_NOTFOUND)
-		enter(m, MIRROR_CONFLICT,
+		enter_state(m, MIRROR_CONFLICT,
 			"the journal no longer holds the record after the stream's last");
 	else if (err)
-		enter(m, MIRROR_AWAY, "the journal cannot be read");
+		enter_state(m, MIRROR_AWAY, "the journal cannot be read");
 	m->boot = boot;
 	m->seq = seq;
 	m->copied = seq;
@@ -278,7 +278,7 @@ leave_gap(struct mirror *m, struct batch *b)
 
 /* Takes a line of the journal: what was held goes into the batch, a record is held. */
 static int
-take_line(struct mirror *m, struct batch *b, struct span line)
+take_mirror_line(struct mirror *m, struct batch *b, struct span line)
 {
 	struct chain_line l;
 
@@ -359,7 +359,7 @@ queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
 	}
 	while (!err && b->n < BATCH_RECORDS && b->bytes < BATCH_BYTES &&
 		(got = follow_line(&m->follow, pub, &line)) > 0)
-		err = take_line(m, b, line);
+		err = take_mirror_line(m, b, line);
 	return err ? err : got < 0 ? got : 0;
 }
 
@@ -403,18 +403,18 @@ execute(struct mirror *m, const struct batch *b)
 			break;
 	}
 	if (!r || r->type == REDIS_REPLY_ERROR) {
-		hang_up(m, MIRROR_AWAY, redis_why(m, r));
+		hang_up_mirror(m, MIRROR_AWAY, redis_why(m, r));
 	} else if (r->type == REDIS_REPLY_NIL) {
 		m->placed = false; /* someone touched the stream: look again */
 	} else if (!all_added(r, &why)) {
 		m->placed = false;
-		enter(m, MIRROR_CONFLICT, why);
+		enter_state(m, MIRROR_CONFLICT, why);
 	} else {
 		m->boot = b->boot;
 		m->seq = b->seq;
 		m->copied = b->seq;
 		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
-		enter(m, MIRROR_FOLLOWING, "");
+		enter_state(m, MIRROR_FOLLOWING, "");
 	}
 	if (r)
 		freeReplyObject(r);
@@ -436,7 +436,7 @@ read_id(const redisReply *r, struct entry_id *out)
 }
 
 static const redisReply *
-member(const redisReply *r, const char *name)
+reply_member(const redisReply *r, const char *name)
 {
 	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i + 1 < r->elements; i += 2)
 		if (r->element[i]->type == REDIS_REPLY_STRING &&
@@ -450,8 +450,9 @@ member(const redisReply *r, const char *name)
 static bool
 group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 {
-	const redisReply *name = member(group, "name"), *pending = member(group, "pending"),
-			 *last = member(group, "last-delivered-id");
+	const redisReply *name = reply_member(group, "name"),
+			 *pending = reply_member(group, "pending"),
+			 *last = reply_member(group, "last-delivered-id");
 
 	if (!name || name->type != REDIS_REPLY_STRING || !pending ||
 		pending->type != REDIS_REPLY_INTEGER || !last || !read_id(last, out))
@@ -514,12 +515,12 @@ trim_consumed(struct mirror *m)
 	if (groups)
 		freeReplyObject(groups);
 	if (m->redis->err)
-		hang_up(m, MIRROR_AWAY, redis_why(m, NULL));
+		hang_up_mirror(m, MIRROR_AWAY, redis_why(m, NULL));
 }
 
 /* One batch, or a look at an idle stream. True: there may be more to do at once. */
 static bool
-step(struct mirror *m, const struct follow_end *pub)
+step_mirror(struct mirror *m, const struct follow_end *pub)
 {
 	uint64_t boot, seq;
 	struct span record;
@@ -530,7 +531,7 @@ step(struct mirror *m, const struct follow_end *pub)
 		m->redis = redis_dial(&m->options, span_str(m->key), COMMAND_US, &why);
 		buf_putc(&why, '\0');
 		if (!m->redis)
-			enter(m, MIRROR_AWAY, buf_view(&why).p);
+			enter_state(m, MIRROR_AWAY, buf_view(&why).p);
 		buf_free(&why);
 		if (!m->redis)
 			return false;
@@ -550,14 +551,14 @@ step(struct mirror *m, const struct follow_end *pub)
 	if (err) {
 		/* What was queued for Redis is not sent. */
 		if (err == ERR_AUTH)
-			hang_up(m, MIRROR_CONFLICT,
+			hang_up_mirror(m, MIRROR_CONFLICT,
 				"the journal is damaged, and no alarm in it says so");
 		else
-			hang_up(m, MIRROR_AWAY, "the journal cannot be read");
+			hang_up_mirror(m, MIRROR_AWAY, "the journal cannot be read");
 		return false;
 	}
 	if (b.n == 0) {
-		enter(m, MIRROR_FOLLOWING, "");
+		enter_state(m, MIRROR_FOLLOWING, "");
 		trim_consumed(m);
 		return false;
 	}
@@ -598,7 +599,7 @@ wait_for_work(struct mirror *m, bool more, struct follow_end *pub)
 /* After a batch: two round trips and three threads' wake-ups a commit would cost
  * more than the commit. */
 static void
-gather(struct mirror *m)
+gather_mirror(struct mirror *m)
 {
 	struct timespec at = clock_timespec(clock_mono_us() + GATHER_US);
 
@@ -620,9 +621,9 @@ mirror_loop(void *arg)
 
 	while (wait_for_work(m, more, &pub)) {
 		uint64_t was = m->seq;
-		more = pub.name[0] && step(m, &pub) && m->seq < pub.seq;
+		more = pub.name[0] && step_mirror(m, &pub) && m->seq < pub.seq;
 		if (m->state == MIRROR_FOLLOWING && m->seq != was)
-			gather(m);
+			gather_mirror(m);
 	}
 	return NULL;
 }
@@ -674,7 +675,7 @@ mirror_state(const struct mirror *m)
 }
 
 static void
-destroy(struct mirror **mp)
+mirror_destroy(struct mirror **mp)
 {
 	struct mirror *m = *mp;
 
@@ -721,7 +722,7 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
 	if (thread_start(&m->thread, "tg-mirror", mirror_loop, m)) {
 		buf_str(why, err_str(ERR_NOMEM));
-		destroy(&m);
+		mirror_destroy(&m);
 	}
 	return m;
 }
@@ -739,5 +740,5 @@ mirror_stop(struct mirror **mp, uint64_t timeout_us)
 	pthread_cond_signal(&m->changed);
 	pthread_mutex_unlock(&m->lock);
 	pthread_join(m->thread, NULL);
-	destroy(mp);
+	mirror_destroy(mp);
 }

@@ -87,7 +87,7 @@ static uint64_t version;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static struct node *
-member_of(struct node *n, struct span name)
+term_member_of(struct node *n, struct span name)
 {
 	if (!name.n || !(n->lengths >> (name.n & 63) & n->begins >> (name.p[0] & 63) & 1))
 		return NULL;
@@ -108,7 +108,7 @@ add_path(enum record_term t, struct span path)
 			n->names |= 1ull << t;
 			return;
 		}
-		struct node *m = member_of(n, name);
+		struct node *m = term_member_of(n, name);
 		if (!m) {
 			INVARIANT(nnodes < NODES);
 			m = &nodes[nnodes];
@@ -172,7 +172,7 @@ string(struct walk *w, struct span *raw)
 }
 
 static void
-tell(struct walk *w, uint64_t terms, struct span v)
+tell_term(struct walk *w, uint64_t terms, struct span v)
 {
 	for (; terms; terms &= terms - 1) {
 		enum record_term t = (enum record_term)__builtin_ctzll(terms);
@@ -207,7 +207,7 @@ static void
 tell_string(struct walk *w, uint64_t terms, struct span raw)
 {
 	if (!memchr(raw.p, '\\', raw.n)) {
-		tell(w, terms, raw);
+		tell_term(w, terms, raw);
 		return;
 	}
 	json_t *j = json_loadb(raw.p - 1, raw.n + 2, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -222,7 +222,7 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 		v.p = w->text[slot];
 	}
 	if (j && (v.n < sizeof(w->text[0]) || !(terms >> RT_SEARCHED)))
-		tell(w, terms, v);
+		tell_term(w, terms, v);
 	json_decref(j);
 }
 
@@ -234,7 +234,7 @@ blanks(struct walk *w)
 }
 
 static bool
-take(struct walk *w, char c)
+take_json_char(struct walk *w, char c)
 {
 	blanks(w);
 	if (w->p == w->end || *w->p != c)
@@ -282,19 +282,21 @@ walk_members(struct walk *w, const struct node *n, unsigned depth)
 	struct span name;
 
 	w->p++;
-	if (take(w, '}'))
+	if (take_json_char(w, '}'))
 		return true;
 	do {
 		blanks(w);
-		if (w->p == w->end || *w->p != '"' || !string(w, &name) || !take(w, ':'))
+		if (w->p == w->end || *w->p != '"' || !string(w, &name) ||
+			!take_json_char(w, ':'))
 			return false;
 		if (n->names)
 			tell_string(w, n->names, name);
 		blanks(w);
-		if (!walk_value(w, member_of((struct node *)(uintptr_t)n, name), depth + 1))
+		if (!walk_value(
+			    w, term_member_of((struct node *)(uintptr_t)n, name), depth + 1))
 			return false;
-	} while (take(w, ','));
-	return take(w, '}');
+	} while (take_json_char(w, ','));
+	return take_json_char(w, '}');
 }
 
 /* p is at the value. Lists are looked through. */
@@ -312,13 +314,13 @@ walk_value(struct walk *w, const struct node *n, unsigned depth)
 	case '{': return walk_members(w, n, depth);
 	case '[':
 		w->p++;
-		if (take(w, ']'))
+		if (take_json_char(w, ']'))
 			return true;
 		do
 			if (!walk_value(w, n, depth + 1))
 				return false;
-		while (take(w, ','));
-		return take(w, ']');
+		while (take_json_char(w, ','));
+		return take_json_char(w, ']');
 	case '"':
 		if (!string(w, &raw))
 			return false;
@@ -331,7 +333,7 @@ walk_value(struct walk *w, const struct node *n, unsigned depth)
 		return false;
 	raw.n = (size_t)(w->p - raw.p);
 	if (n->values)
-		tell(w, n->values, raw);
+		tell_term(w, n->values, raw);
 	return true;
 }
 
@@ -418,8 +420,8 @@ hash_value(void *arg, enum record_term t, struct span v)
 }
 
 static bool
-read_line(struct span line, struct index_record *out, void (*term)(void *arg, uint64_t hash),
-	void *arg)
+read_record_terms(struct span line, struct index_record *out,
+	void (*term)(void *arg, uint64_t hash), void *arg)
 {
 	struct hashed h = { out, term, arg };
 	struct walk w = { .value = hash_value, .arg = &h, .record = out };
@@ -453,4 +455,4 @@ terms_version(void)
 	return version;
 }
 
-const struct index_terms record_index_terms = { terms_version, read_line, id_hash };
+const struct index_terms record_index_terms = { terms_version, read_record_terms, id_hash };

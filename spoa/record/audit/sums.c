@@ -108,7 +108,7 @@ struct summing {
 };
 
 static int
-by_key(const void *x, const void *y)
+sums_by_key(const void *x, const void *y)
 {
 	const struct usage_group *a = x, *b = y;
 
@@ -118,7 +118,7 @@ by_key(const void *x, const void *y)
 /* A row: how much of its key is that of the row before, the rest of it, which sums are not 0
  * and these, how long before the block's last its last record was. */
 static void
-put_row(struct buf *b, const struct usage_group *g, const struct usage_group *before,
+put_sum_row(struct buf *b, const struct usage_group *g, const struct usage_group *before,
 	int64_t last_ns)
 {
 	size_t same = 0;
@@ -149,9 +149,9 @@ put_section(struct summing *s, size_t i)
 	to->rows = NO_SECTION;
 	s->failed |= t->no_memory;
 	if (t->ngroups - 1 <= SUMS_ROWS && !t->full) {
-		qsort(t->group + 1, t->ngroups - 1, sizeof(*t->group), by_key);
+		qsort(t->group + 1, t->ngroups - 1, sizeof(*t->group), sums_by_key);
 		for (size_t k = 1; k < t->ngroups; k++)
-			put_row(&s->rows, &t->group[k], k > 1 ? &t->group[k - 1] : NULL,
+			put_sum_row(&s->rows, &t->group[k], k > 1 ? &t->group[k - 1] : NULL,
 				s->now.last_ns);
 		to->rows = (uint32_t)(t->ngroups - 1);
 	}
@@ -265,7 +265,7 @@ image_of(const struct index_segment *seg, const bool *stop, struct buf *out, str
 
 /* The same but for the time of the segment's file, and what comes of it. */
 static bool
-is_same(const struct sums *had, const char *path, struct span made)
+is_same_sum(const struct sums *had, const char *path, struct span made)
 {
 	struct sums_header h;
 	struct buf file;
@@ -305,7 +305,7 @@ make_sums(const struct index_segment *s, const char *dir, const void *how, const
 	}
 	buf_init(&image, FILE_MAX);
 	int err = image_of(s, stop, &image, why);
-	if (!err && !(had && is_same(had, path, buf_view(&image)))) {
+	if (!err && !(had && is_same_sum(had, path, buf_view(&image)))) {
 		err = index_write(dir, path, buf_view(&image), why);
 		if (!err && check)
 			err = had ? ERR_AUTH : ERR_NOTFOUND;
@@ -444,7 +444,7 @@ section_for(const struct usage_table *t)
 
 /* False: it does not end, or is too long. */
 static bool
-number(struct span *s, uint64_t *v)
+sums_number(struct span *s, uint64_t *v)
 {
 	*v = 0;
 	for (unsigned shift = 0; shift < 64 && s->n; shift += 7) {
@@ -464,17 +464,18 @@ add_row(struct sums *s, size_t section, int64_t block_last_ns, struct span *rest
 	uint64_t same, more, has, before, sum[SUMS] = { 0 };
 	struct span value[BY_DIMS] = { { NULL, 0 } };
 
-	if (!number(rest, &same) || !number(rest, &more) || same > s->key.n || more > rest->n)
+	if (!sums_number(rest, &same) || !sums_number(rest, &more) || same > s->key.n ||
+		more > rest->n)
 		return false;
 	s->key.n = (size_t)same;
 	buf_span(&s->key, span_cut(*rest, 0, (size_t)more));
 	*rest = span_cut(*rest, (size_t)more, rest->n);
-	if (!number(rest, &has) || has >> SUMS)
+	if (!sums_number(rest, &has) || has >> SUMS)
 		return false;
 	for (size_t i = 0; i < SUMS; i++)
-		if (has >> i & 1 && !number(rest, &sum[i]))
+		if (has >> i & 1 && !sums_number(rest, &sum[i]))
 			return false;
-	if (!number(rest, &before))
+	if (!sums_number(rest, &before))
 		return false;
 	struct span key = buf_view(&s->key);
 	for (size_t i = 0; i < sections[section].n; i++) {

@@ -61,7 +61,7 @@ flush(struct tree *t, struct leaves *b)
 
 /* The line after record `from`, or the oldest that there is where `oldest` allows for it. */
 static int
-place(struct tree *t, uint64_t from, bool oldest)
+place_tree(struct tree *t, uint64_t from, bool oldest)
 {
 	const struct span any = { NULL, 0 };
 
@@ -78,14 +78,14 @@ place(struct tree *t, uint64_t from, bool oldest)
 /* Reads records from+1..to. ERR_NOTFOUND: they are not all there; ERR_AUTH: they do not
  * link. */
 static int
-read_lines(struct tree *t, uint64_t from, uint64_t to, bool put, bool oldest)
+read_tree_lines(struct tree *t, uint64_t from, uint64_t to, bool put, bool oldest)
 {
 	struct leaves b = { .first = from, .put = put };
 	unsigned char last[CHAIN_HASH_BYTES];
 	struct chain_line l;
 	struct span line;
 	bool linked = false;
-	int got = 0, err = place(t, from, oldest);
+	int got = 0, err = place_tree(t, from, oldest);
 
 	while (!err && b.first + b.n < to && !stopping(t) &&
 		(got = follow_line(&t->follow, &t->upto, &line)) > 0) {
@@ -121,7 +121,7 @@ read_lines(struct tree *t, uint64_t from, uint64_t to, bool put, bool oldest)
 static int
 catch_up(struct tree *t, uint64_t to)
 {
-	return t->tiles.n < to ? read_lines(t, t->tiles.n, to, false, false) : 0;
+	return t->tiles.n < to ? read_tree_lines(t, t->tiles.n, to, false, false) : 0;
 }
 
 /* ---- at the start ---- */
@@ -139,7 +139,7 @@ count_error(struct tree *t, const char *event, uint64_t leaf)
 static int
 mend(struct tree *t, uint64_t from, uint64_t to, bool oldest)
 {
-	int err = read_lines(t, from, to, true, oldest);
+	int err = read_tree_lines(t, from, to, true, oldest);
 
 	count_error(t, err ? "audit.tree_wrong" : "audit.tree_mended", from);
 	return err;

@@ -135,7 +135,7 @@ usage_table_clear(struct usage_table *t)
 }
 
 static struct usage_slot *
-slot_of(struct usage_table *t, struct span key, uint64_t hash)
+usage_slot_of(struct usage_table *t, struct span key, uint64_t hash)
 {
 	size_t at = (size_t)hash & (t->index_size - 1);
 
@@ -149,7 +149,7 @@ slot_of(struct usage_table *t, struct span key, uint64_t hash)
 }
 
 static bool
-grow(struct usage_table *t)
+grow_usage(struct usage_table *t)
 {
 	struct usage_group *g = reallocarray(t->group, 2 * t->size, sizeof(*g));
 	struct usage_slot *index = calloc(2 * t->index_size, sizeof(*index));
@@ -167,7 +167,7 @@ grow(struct usage_table *t)
 	for (size_t i = 1; i < t->ngroups; i++) {
 		struct span key = span_of(t->group[i].key, t->group[i].n);
 		uint64_t hash = span_hash(key);
-		*slot_of(t, key, hash) =
+		*usage_slot_of(t, key, hash) =
 			(struct usage_slot){ (uint32_t)(hash >> 32), (uint32_t)(i + 1) };
 	}
 	return true;
@@ -177,7 +177,7 @@ static struct usage_group *
 group_of(struct usage_table *t, struct span key)
 {
 	uint64_t hash = span_hash(key);
-	struct usage_slot *slot = slot_of(t, key, hash);
+	struct usage_slot *slot = usage_slot_of(t, key, hash);
 
 	if (slot->place)
 		return &t->group[slot->place - 1];
@@ -186,11 +186,11 @@ group_of(struct usage_table *t, struct span key)
 		return &t->group[0];
 	}
 	if (t->ngroups == t->size) {
-		if (!grow(t)) {
+		if (!grow_usage(t)) {
 			t->no_memory = true;
 			return &t->group[0];
 		}
-		slot = slot_of(t, key, hash);
+		slot = usage_slot_of(t, key, hash);
 	}
 	struct usage_group *g = &t->group[t->ngroups];
 	*g = (struct usage_group){ .key = malloc(key.n + 1), .n = key.n };
@@ -227,7 +227,7 @@ static const enum record_field members[MEMBERS] = {
 static const enum record_field who_members[] = { RF_IDENTITY_PERSON, RF_IDENTITY_TEAM };
 
 static uint64_t
-number_of(struct span s)
+usage_number_of(struct span s)
 {
 	uint64_t v = 0;
 
@@ -239,7 +239,7 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 {
 	struct span used[SUMS];
 
-	sum[SUM_COST] = number_of(m[M_COST_NANOUSD]);
+	sum[SUM_COST] = usage_number_of(m[M_COST_NANOUSD]);
 	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
 	sum[SUM_RULED] = span_is(m[M_OUTCOME], "\"haproxy_answered\"");
 	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
@@ -248,18 +248,18 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 		if (!m[i].n)
 			continue;
 		fields_in(m[i], &cost, 1, used);
-		sum[SUM_ESTIMATE] = number_of(used[0]);
+		sum[SUM_ESTIMATE] = usage_number_of(used[0]);
 	}
 	if (!m[M_USAGE].n)
 		return;
 	fields_in(m[M_USAGE], sum_fields, SUMS, used);
 	for (size_t i = 0; i < SUMS; i++)
 		if (sum_fields[i] < RECORD_FIELDS_COUNT)
-			sum[i] = number_of(used[i]);
+			sum[i] = usage_number_of(used[i]);
 }
 
 static void
-put_value(struct buf *key, struct span v)
+put_usage_value(struct buf *key, struct span v)
 {
 	buf_span(key, v);
 	buf_putc(key, '\0');
@@ -272,7 +272,7 @@ add_to(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t s
 {
 	buf_clear(key);
 	for (size_t i = 0; i < t->nby; i++)
-		put_value(key, value[t->by[i]]);
+		put_usage_value(key, value[t->by[i]]);
 	if (buf_failed(key)) {
 		t->no_memory = true;
 		return;
@@ -426,7 +426,7 @@ add_attempts(struct usage_table *t, struct place *p)
 		if (end + 1 >= list.n)
 			return;
 		fields_in(span_cut(list, at, end), fields, COUNT_OF(fields), got);
-		sum[SUM_ESTIMATE] = number_of(got[1]);
+		sum[SUM_ESTIMATE] = usage_number_of(got[1]);
 		if (!sum[SUM_ESTIMATE] || got[0].n < 2)
 			continue;
 		struct place one = *p;

@@ -177,7 +177,7 @@ index_whose_not(const struct index_whose *w, const struct index_segment *s)
 
 /* The tables lie one after the other, as long as their counts say. */
 static bool
-fits(const struct header *h, uint64_t bytes)
+header_fits(const struct header *h, uint64_t bytes)
 {
 	return h->bytes == bytes && bytes <= INDEX_MAX && h->sums <= bytes &&
 	       h->posting <= h->sums && h->term <= h->posting && h->more <= h->term &&
@@ -197,7 +197,7 @@ check(struct index *ix, const struct index_segment *s, const struct index_terms 
 	if (fstat(ix->fd, &st) < 0 || pread(ix->fd, &ix->h, sizeof(*h), 0) != sizeof(*h) ||
 		memcmp(h->magic, "tgindex1", 8) != 0)
 		return "not an index";
-	if (!fits(h, (uint64_t)st.st_size))
+	if (!header_fits(h, (uint64_t)st.st_size))
 		return "cut or damaged";
 	size_t words = blocks_of(h) / 64 + 1;
 	if (!(ix->image = malloc((size_t)h->bytes)) || !(ix->there = calloc(words, 8)))

@@ -114,7 +114,7 @@ index_same(struct index *a, struct index *b)
 
 /* A number at *at, before `end`. */
 static uint64_t
-number(struct index *ix, uint64_t *at, uint64_t end)
+index_number(struct index *ix, uint64_t *at, uint64_t end)
 {
 	uint64_t v = 0;
 
@@ -184,9 +184,9 @@ each_hit(struct index *ix, uint64_t term, bool (*each)(void *arg, uint32_t hit),
 		return !ix->bad && each(arg, place);
 	}
 	uint64_t at = ix->h.posting + place, hit = 0;
-	uint64_t n = number(ix, &at, ix->h.sums);
+	uint64_t n = index_number(ix, &at, ix->h.sums);
 	for (uint64_t i = 0; i < n && !ix->bad; i++) {
-		uint64_t step = number(ix, &at, ix->h.sums);
+		uint64_t step = index_number(ix, &at, ix->h.sums);
 		hit += step;
 		if (hit >= ix->h.hits || step >= ix->h.hits || (i && !step))
 			ix->bad = true;
@@ -243,10 +243,10 @@ index_hit(struct index *ix, uint32_t hit, struct index_hit *out)
 	uint32_t place = (uint32_t)get(p + 16, 4);
 	if (place == NO_MORE)
 		return true;
-	uint64_t at = ix->h.more + place, n = number(ix, &at, ix->h.term),
+	uint64_t at = ix->h.more + place, n = index_number(ix, &at, ix->h.term),
 		 offset = out->offset[0];
 	for (uint64_t i = 0; i < n && !ix->bad; i++) {
-		offset += number(ix, &at, ix->h.term);
+		offset += index_number(ix, &at, ix->h.term);
 		if (out->n < COUNT_OF(out->offset))
 			out->offset[out->n++] = offset;
 	}

@@ -67,8 +67,8 @@ stopped(const struct index_thread *t)
 /* What has no files yet. `name`: of the segment, or of the part. False: one could not be made.
  */
 static bool
-make(struct index_thread *t, const struct journal_segment *s, const char *name, uint64_t begin,
-	uint64_t bytes)
+make_index(struct index_thread *t, const struct journal_segment *s, const char *name,
+	uint64_t begin, uint64_t bytes)
 {
 	struct buf why;
 	bool ok = true;
@@ -127,7 +127,7 @@ make_parts(struct index_thread *t, const struct journal_segment *s)
 		if (!bytes)
 			break;
 		index_part_name(name, s->name, begin);
-		ok = make(t, s, name, begin, bytes);
+		ok = make_index(t, s, name, begin, bytes);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -135,7 +135,7 @@ make_parts(struct index_thread *t, const struct journal_segment *s)
 }
 
 static int
-by_name(const void *key, const void *of)
+segment_by_name(const void *key, const void *of)
 {
 	return strcmp(key, ((const struct journal_segment *)of)->name);
 }
@@ -162,7 +162,8 @@ tidy(const struct index_thread *t, const struct journal_list *all)
 		bool part = at < stem.n;
 		/* That of a part is NAME.jsonl@BEGIN, of the whole NAME. */
 		snprintf(name, sizeof(name), "%.*s%s", (int)at, stem.p, part ? "" : ".jsonl");
-		bool gone = !bsearch(name, all->seg, all->n, sizeof(*all->seg), by_name);
+		bool gone =
+			!bsearch(name, all->seg, all->n, sizeof(*all->seg), segment_by_name);
 		if (gone || (part && there(t, name, m)))
 			unlinkat(dirfd(d), e->d_name, 0);
 	}
@@ -173,7 +174,7 @@ tidy(const struct index_thread *t, const struct journal_list *all)
 /* Closed segments, the newest first, and parts of open ones. False: something could not be
  * made. */
 static bool
-pass(struct index_thread *t)
+index_turn(struct index_thread *t)
 {
 	struct journal_list all;
 	struct buf why;
@@ -192,7 +193,7 @@ pass(struct index_thread *t)
 			if (next == all.n || strcmp(all.seg[next].node, s->node) != 0)
 				ok = make_parts(t, s);
 			else if (s->bytes <= CAP_INDEX_SEGMENT)
-				ok = make(t, s, s->name, 0, 0);
+				ok = make_index(t, s, s->name, 0, 0);
 		}
 		if (ok && all.n && !stopped(t))
 			tidy(t, &all);
@@ -203,7 +204,7 @@ pass(struct index_thread *t)
 }
 
 static void *
-run(void *arg)
+index_run(void *arg)
 {
 	struct index_thread *t = arg;
 
@@ -211,7 +212,7 @@ run(void *arg)
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
 	syscall(SYS_ioprio_set, 1, 0, 3 << 13);
 	for (unsigned next = LOOK_S; wait_s(t, next);)
-		next = pass(t) ? LOOK_S : FAILED_S;
+		next = index_turn(t) ? LOOK_S : FAILED_S;
 	return NULL;
 }
 
@@ -221,7 +222,7 @@ index_once(const char *journal, const struct index_maker *m, size_t n)
 	struct index_thread t = { .journal = journal, .maker = m, .nmakers = n };
 
 	snprintf(t.dir, sizeof(t.dir), "%s" INDEX_SUFFIX, journal);
-	return pass(&t);
+	return index_turn(&t);
 }
 
 struct index_thread *
@@ -237,7 +238,7 @@ index_start(const char *journal, const struct index_maker *m, size_t n)
 	snprintf(t->dir, sizeof(t->dir), "%s" INDEX_SUFFIX, journal);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
-	if (thread_start(&t->thread, "tg-index", run, t) == 0)
+	if (thread_start(&t->thread, "tg-index", index_run, t) == 0)
 		return t;
 	free(t);
 	return NULL;

@@ -40,7 +40,7 @@ lit(struct rd *r, const char *text)
 
 /* number = "0" / digit1-9 *DIGIT, below 2^63 */
 static uint64_t
-number(struct rd *r)
+chain_number(struct rd *r)
 {
 	uint64_t v = 0;
 	const char *from = r->p;
@@ -130,9 +130,9 @@ parse_record(struct rd *r, struct chain_line *out)
 {
 	stamp_node(r, &out->node);
 	lit(r, ",\"boot\":");
-	out->boot = number(r);
+	out->boot = chain_number(r);
 	lit(r, ",\"seq\":");
-	out->seq = number(r);
+	out->seq = chain_number(r);
 	lit(r, ",\"prev\":\"");
 	hash(r, out->prev);
 	lit(r, "\",\"time\":\"");
@@ -154,11 +154,11 @@ parse_commit(struct rd *r, struct chain_line *out)
 	lit(r, "{");
 	stamp_node(r, &out->node);
 	lit(r, ",\"boot\":");
-	out->boot = number(r);
+	out->boot = chain_number(r);
 	lit(r, ",\"first\":");
-	out->first = number(r);
+	out->first = chain_number(r);
 	lit(r, ",\"seq\":");
-	out->seq = number(r);
+	out->seq = chain_number(r);
 	lit(r, ",\"head\":\"");
 	hash(r, out->head);
 	lit(r, "\",\"time\":\"");

@@ -62,7 +62,7 @@ journal_name_read(const char *name, struct journal_segment *out)
 }
 
 static int
-by_name(const void *a, const void *b)
+journal_by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct journal_segment *)a)->name,
 		((const struct journal_segment *)b)->name);
@@ -108,7 +108,7 @@ scan(const char *dir, const char *node, enum journal_form form, struct journal_l
 	if (err)
 		journal_list_free(out);
 	else if (out->n)
-		qsort(out->seg, out->n, sizeof(*out->seg), by_name);
+		qsort(out->seg, out->n, sizeof(*out->seg), journal_by_name);
 	return err;
 }
 
@@ -126,7 +126,8 @@ journal_list(const char *dir, const char *node, struct journal_list *out, struct
 	if (err || first.n == 0)
 		return err;
 	err = scan(dir, node, JOURNAL_PLAIN, out, why);
-	while (!err && out->n && by_name(&out->seg[out->n - 1], &first.seg[first.n - 1]) > 0)
+	while (!err && out->n &&
+		journal_by_name(&out->seg[out->n - 1], &first.seg[first.n - 1]) > 0)
 		out->n--;
 	journal_list_free(&first);
 	return err;
@@ -177,7 +178,7 @@ add_packed(const char *dir, const char *node, enum journal_form form, struct jou
 static int
 by_name_and_form(const void *a, const void *b)
 {
-	int by = by_name(a, b);
+	int by = journal_by_name(a, b);
 
 	return by ? by
 		  : (int)((const struct journal_segment *)a)->form -
@@ -207,7 +208,8 @@ journal_list_all(const char *dir, const char *node, bool restored, struct journa
 		/* Of a folder of compressed segments they are listed once, as such. */
 		bool twice = !out->seg[i].form &&
 			     span_ends(name, SPAN_LIT(".jsonl" JOURNAL_PACKED_SUFFIX));
-		if (!twice && (!kept || by_name(&out->seg[kept - 1], &out->seg[i]) != 0))
+		if (!twice &&
+			(!kept || journal_by_name(&out->seg[kept - 1], &out->seg[i]) != 0))
 			out->seg[kept++] = out->seg[i];
 	}
 	out->n = kept;
@@ -554,7 +556,7 @@ write_ahead(struct journal *j, uint64_t end)
 }
 
 static int
-append(struct journal *j, struct span commit)
+append_commit(struct journal *j, struct span commit)
 {
 	uint64_t end = j->good + commit.n;
 	struct stat wrote, st;
@@ -590,7 +592,7 @@ journal_append(struct journal *j, struct span commit)
 	struct stat st;
 
 	INVARIANT(j->fd >= 0 && !j->suspect);
-	int err = append(j, commit);
+	int err = append_commit(j, commit);
 	if (err && err != ERR_BAD_STATE && !j->suspect) {
 		/* No room, or no write: what there was stays. Synced, for a file system that
 		 * dates files at a sync would date this one later. */

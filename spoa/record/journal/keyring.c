@@ -112,7 +112,7 @@ key_statement_fields(struct buf *out, const struct key_statement *s)
 
 /* What follows " NAME=" up to the next blank; empty: it is not there. */
 static struct span
-member(struct span *rest, const char *name)
+key_line_member(struct span *rest, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -152,7 +152,7 @@ id_of(struct span text, char out[SIGNKEY_ID_LEN + 1])
 
 /* A key whose id is that of its bytes. */
 static bool
-key_of(struct span id, struct span public, struct pubkey *out)
+public_key_of(struct span id, struct span public, struct pubkey *out)
 {
 	char named[SIGNKEY_ID_LEN + 1];
 
@@ -180,24 +180,24 @@ parse(struct span line, struct key_statement *s)
 			s->says = (enum key_says)i;
 	if (s->says == KEY_SAYS)
 		return ERR_SYNTAX;
-	struct span node = member(&rest, "node"), id = member(&rest, "key");
+	struct span node = key_line_member(&rest, "node"), id = key_line_member(&rest, "key");
 	bool good = chain_node_valid(node);
 	if (good)
 		memcpy(s->node, node.p, node.n);
 	if (s->says == KEY_REVOKE)
 		good = good && id_of(id, s->key.id);
 	else
-		good = good && key_of(id, member(&rest, "public"), &s->key);
-	good = good && span_u64(member(&rest, "from"), &s->from) == 0 && s->from > 0 &&
+		good = good && public_key_of(id, key_line_member(&rest, "public"), &s->key);
+	good = good && span_u64(key_line_member(&rest, "from"), &s->from) == 0 && s->from > 0 &&
 	       s->from < INT64_MAX;
-	struct span time = good ? member(&rest, "time") : (struct span){ NULL, 0 };
+	struct span time = good ? key_line_member(&rest, "time") : (struct span){ NULL, 0 };
 	good = good && time.n < sizeof(s->time) &&
 	       clock_parse(time.p, time.n, &s->time_ns) == 0;
 	if (good)
 		memcpy(s->time, time.p, time.n);
 	if (good && s->says == KEY_ROTATE) {
-		id = member(&rest, "was");
-		good = key_of(id, member(&rest, "was_public"), &s->was);
+		id = key_line_member(&rest, "was");
+		good = public_key_of(id, key_line_member(&rest, "was_public"), &s->was);
 	}
 	/* It stands in a JSON string as it is. */
 	for (size_t i = 0; i < line.n && good; i++)
@@ -299,7 +299,7 @@ key_statement_signed(const struct key_statement *s, const struct pubkey *key)
 
 /* Its place; CAP_KEYRING: it is not there. */
 static size_t
-find_key(const struct keyring *k, const struct pubkey *key)
+find_public_key(const struct keyring *k, const struct pubkey *key)
 {
 	size_t i = 0;
 
@@ -311,7 +311,7 @@ find_key(const struct keyring *k, const struct pubkey *key)
 static int
 add_event(struct keyring *k, const struct pubkey *key, const char *node, uint64_t from, bool on)
 {
-	size_t at = find_key(k, key);
+	size_t at = find_public_key(k, key);
 
 	if (at == CAP_KEYRING) {
 		if (k->nkeys == CAP_KEYRING)
@@ -392,7 +392,7 @@ said_last(const struct keyring *k, size_t key, const char *node, uint64_t seq)
 static bool
 may_sign(const struct keyring *k, const struct pubkey *key, const char *node, uint64_t seq)
 {
-	size_t at = find_key(k, key);
+	size_t at = find_public_key(k, key);
 	const struct keyring_event *e = at < CAP_KEYRING ? said_last(k, at, node, seq) : NULL;
 	uint64_t revoked = keyring_revoked(k, key->id, node);
 
@@ -468,7 +468,7 @@ static enum keyring_verdict
 take_rotation(struct keyring *k, const struct key_statement *s)
 {
 	bool forward = may_sign(k, &s->was, s->node, s->from);
-	bool backward = !forward && find_key(k, &s->was) == CAP_KEYRING &&
+	bool backward = !forward && find_public_key(k, &s->was) == CAP_KEYRING &&
 			may_sign(k, &s->key, s->node, s->from + 1);
 
 	if ((s->record && s->record != s->from) || !key_statement_signed(s, &s->was) ||

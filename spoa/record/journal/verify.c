@@ -128,7 +128,7 @@ check_jobs(void *arg)
 	return NULL;
 }
 
-__attribute__((format(printf, 3, 4))) static void fail(
+__attribute__((format(printf, 3, 4))) static void fail_verify(
 	struct verifier *v, uint64_t seq, const char *fmt, ...);
 
 static void
@@ -162,16 +162,16 @@ flush_sigs(struct verifier *v)
 	v->r = j->before;
 	v->missing = 0;
 	if (j->first == j->seq)
-		fail(v, j->first, "bad signature on its commit");
+		fail_verify(v, j->first, "bad signature on its commit");
 	else
-		fail(v, j->first,
+		fail_verify(v, j->first,
 			"bad signature on the commit of records %" PRIu64 " to %" PRIu64,
 			j->first, j->seq);
 }
 
 /* The first error counts: signatures still unchecked are of earlier records. */
 static void
-fail(struct verifier *v, uint64_t seq, const char *fmt, ...)
+fail_verify(struct verifier *v, uint64_t seq, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -188,7 +188,7 @@ fail(struct verifier *v, uint64_t seq, const char *fmt, ...)
 /* ---- which record is it ---- */
 
 static bool
-same(const unsigned char *a, const unsigned char *b)
+is_same_hash(const unsigned char *a, const unsigned char *b)
 {
 	return memcmp(a, b, CHAIN_HASH_BYTES) == 0;
 }
@@ -197,7 +197,7 @@ same(const unsigned char *a, const unsigned char *b)
 static bool
 linked(const struct verifier *v, size_t i)
 {
-	return same(v->pend[i].prev, i ? v->pend[i - 1].hash : v->r.head);
+	return is_same_hash(v->pend[i].prev, i ? v->pend[i - 1].hash : v->r.head);
 }
 
 /* Names the changed record among pend. `head` is signed, or NULL where no commit
@@ -208,12 +208,12 @@ diagnose(struct verifier *v, const unsigned char *head)
 	size_t n = v->npend, broke = 0, sound = n; /* pend[sound..] are vouched for */
 
 	for (const unsigned char *want = head;
-		want && sound > 0 && same(v->pend[sound - 1].hash, want);)
+		want && sound > 0 && is_same_hash(v->pend[sound - 1].hash, want);)
 		want = v->pend[--sound].prev;
 	while (broke < n && linked(v, broke))
 		broke++;
 	if (head && sound == 0) {
-		fail(v, v->pend[0].seq,
+		fail_verify(v, v->pend[0].seq,
 			"replaced: signed, but it does not follow the record before it");
 		return;
 	}
@@ -223,18 +223,19 @@ diagnose(struct verifier *v, const unsigned char *head)
 	else if (broke > 0) {
 		/* Either pend[broke] lies about its predecessor, or that was changed.
 		 * The former breaks the link after it too. */
-		bool next_broken = broke + 1 < n ? !linked(v, broke + 1)
-						 : head && !same(v->pend[broke].hash, head);
+		bool next_broken = broke + 1 < n
+					   ? !linked(v, broke + 1)
+					   : head && !is_same_hash(v->pend[broke].hash, head);
 		bad = sound <= broke || !next_broken ? broke - 1 : broke;
 	}
-	fail(v, v->pend[bad].seq, "changed: its bytes do not have the hash that %s",
+	fail_verify(v, v->pend[bad].seq, "changed: its bytes do not have the hash that %s",
 		bad + 1 < n ? "the next record names"
 		: head	    ? "is signed"
 			    : "its neighbours name");
 }
 
 /* An error that shows before the commit came: a broken link before it is earlier. */
-#define fail_structure(v, ...) ((v)->broken ? diagnose(v, NULL) : fail(v, __VA_ARGS__))
+#define fail_structure(v, ...) ((v)->broken ? diagnose(v, NULL) : fail_verify(v, __VA_ARGS__))
 
 static void
 fail_missing(struct verifier *v, uint64_t seq, uint64_t found)
@@ -265,12 +266,12 @@ look_for_missing(struct verifier *v, struct span line)
 /* Room for one more element after n. False: out of memory, which is no verdict on
  * the chain and must not look like one that is good. */
 static bool
-grow(struct verifier *v, void *array, size_t *room, size_t n, size_t size)
+grow_verifier(struct verifier *v, void *array, size_t *room, size_t n, size_t size)
 {
 	bool grown = mem_room(array, room, n + 1, size);
 
 	if (!grown)
-		fail(v, v->at.seq + 1, "unknown: out of memory");
+		fail_verify(v, v->at.seq + 1, "unknown: out of memory");
 	return grown;
 }
 
@@ -289,15 +290,15 @@ may_begin(struct verifier *v, const struct chain_line *l)
 
 	if (v->o.from ? l->seq != v->o.from : l->seq != 1 && !v->o.trimmed) {
 		uint64_t want = v->o.from ? v->o.from : 1;
-		if (l->seq > want && !same(l->prev, zeros))
+		if (l->seq > want && !is_same_hash(l->prev, zeros))
 			fail_missing(v, want, l->seq);
 		else
-			fail(v, want, "changed: it says it is record %" PRIu64, l->seq);
+			fail_verify(v, want, "changed: it says it is record %" PRIu64, l->seq);
 		return false;
 	}
 	if (l->seq == 1 &&
-		(l->boot != 1 || !same(l->prev, zeros) || !span_is(l->type, "boot"))) {
-		fail(v, 1, "changed: no first record of a chain looks like this");
+		(l->boot != 1 || !is_same_hash(l->prev, zeros) || !span_is(l->type, "boot"))) {
+		fail_verify(v, 1, "changed: no first record of a chain looks like this");
 		return false;
 	}
 	v->at.boot = l->boot;
@@ -320,7 +321,7 @@ in_sequence(struct verifier *v, const struct chain_line *l)
 {
 	uint64_t want = v->at.seq + 1;
 
-	if (l->seq != want && same(l->prev, v->at.head))
+	if (l->seq != want && is_same_hash(l->prev, v->at.head))
 		fail_structure(v, want, "changed: it says it is record %" PRIu64, l->seq);
 	else if (l->seq < want)
 		fail_structure(v, l->seq, "doubled: it stands behind record %" PRIu64 " again",
@@ -347,7 +348,7 @@ take_statement(struct verifier *v, struct span line, uint64_t seq)
 	if (said == KEYRING_FALSE)
 		fail_structure(v, seq, "false: what it says of a key is not signed by who may");
 	else if (said == KEYRING_FULL)
-		fail(v, seq, "unknown: more keys than are kept");
+		fail_verify(v, seq, "unknown: more keys than are kept");
 	return !v->failed;
 }
 
@@ -369,7 +370,7 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 			CHAIN_COMMIT_RECORDS);
 		return;
 	}
-	if (!grow(v, &v->pend, &v->room, v->npend, sizeof(*v->pend)) ||
+	if (!grow_verifier(v, &v->pend, &v->room, v->npend, sizeof(*v->pend)) ||
 		(span_is(l->type, "key") && !take_statement(v, line, l->seq)))
 		return;
 	struct pending *p = &v->pend[v->npend++];
@@ -381,7 +382,7 @@ take_record(struct verifier *v, struct span line, const struct chain_line *l)
 	sha256(line, p->hash);
 	if (v->o.record)
 		v->o.record(v->o.arg, l, line);
-	if (!same(p->prev, v->at.head))
+	if (!is_same_hash(p->prev, v->at.head))
 		v->broken = true;
 	memcpy(v->at.head, p->hash, CHAIN_HASH_BYTES);
 	v->at.seq = l->seq;
@@ -400,7 +401,7 @@ signature_holds(
 
 	*key = keyring_signer(&v->ring, v->at.node, l->key, l->first, l->seq, why);
 	if (!*key)
-		fail(v, seq, "wrong key: its commit is signed by %s", why);
+		fail_verify(v, seq, "wrong key: its commit is signed by %s", why);
 	return *key != NULL;
 }
 
@@ -412,21 +413,21 @@ commit_misfits(struct verifier *v, const struct chain_line *l)
 	bool head_trimmed = v->o.trimmed && !v->r.commits;
 
 	if (v->npend == 0 && l->seq <= last)
-		fail(v, l->seq, "doubled: its commit stands here again");
+		fail_verify(v, l->seq, "doubled: its commit stands here again");
 	else if (v->npend == 0 || (l->first > first && l->first > last))
 		fail_missing(v, v->npend ? first : last + 1, l->first);
 	else if (l->first > first)
-		fail(v, first, "unsigned: its commit is missing");
+		fail_verify(v, first, "unsigned: its commit is missing");
 	else if (l->first < first && !head_trimmed)
-		fail(v, first, "doubled: a commit of record %" PRIu64 " stands behind it",
-			l->first);
+		fail_verify(v, first,
+			"doubled: a commit of record %" PRIu64 " stands behind it", l->first);
 	else if (l->seq > last)
-		fail(v, last + 1, "missing: a commit covers it");
+		fail_verify(v, last + 1, "missing: a commit covers it");
 	else if (l->seq < last)
-		fail(v, l->seq + 1, "swapped: it stands before the commit of record %" PRIu64,
-			l->seq);
+		fail_verify(v, l->seq + 1,
+			"swapped: it stands before the commit of record %" PRIu64, l->seq);
 	else
-		fail(v, last, "changed: its commit names another boot");
+		fail_verify(v, last, "changed: its commit names another boot");
 }
 
 static void
@@ -440,12 +441,12 @@ accept_commit(struct verifier *v, const struct chain_line *l, const struct pubke
 		return;
 	if (v->rejected) {
 		if (!pubkey_verify(key, l->signed_text, l->sig))
-			fail(v, v->pend[0].seq, "bad signature on its commit");
+			fail_verify(v, v->pend[0].seq, "bad signature on its commit");
 		else
-			fail(v, v->rejected, "%s", v->rejected_why);
+			fail_verify(v, v->rejected, "%s", v->rejected_why);
 		return;
 	}
-	if (!grow(v, &v->jobs, &v->jobs_room, v->njobs, sizeof(*v->jobs)))
+	if (!grow_verifier(v, &v->jobs, &v->jobs_room, v->njobs, sizeof(*v->jobs)))
 		return;
 	struct sig_job *j = &v->jobs[v->njobs++];
 	j->first = v->pend[0].seq;
@@ -487,13 +488,13 @@ take_commit(struct verifier *v, const struct chain_line *l)
 		return;
 	bool fits = v->npend && begins == first && l->seq == v->at.seq &&
 		    l->boot == v->at.boot && l->signed_text.n <= SIGNED_MAX;
-	bool agrees = fits && !v->broken && same(l->head, v->pend[v->npend - 1].hash);
+	bool agrees = fits && !v->broken && is_same_hash(l->head, v->pend[v->npend - 1].hash);
 	if (agrees) {
 		accept_commit(v, l, key);
 		return;
 	}
 	if (!pubkey_verify(key, l->signed_text, l->sig))
-		fail(v, first, "bad signature on its commit");
+		fail_verify(v, first, "bad signature on its commit");
 	else if (fits)
 		diagnose(v, l->head);
 	else if (v->broken)
@@ -612,14 +613,14 @@ verifier_end(struct verifier *v, struct verify_result *out)
 	if (!v->failed && v->broken)
 		diagnose(v, NULL);
 	if (!v->failed && v->npend && !v->o.live)
-		fail(v, v->pend[0].seq, "unsigned: no commit follows");
+		fail_verify(v, v->pend[0].seq, "unsigned: no commit follows");
 	if (!v->failed)
 		flush_sigs(v);
 	/* A trim record counts where it is signed. */
 	if (!v->failed && v->cut[0] && (!v->r.trim_seq || v->r.trim_seq > v->r.last)) {
 		uint64_t first = v->r.first ? v->r.first : v->at.seq;
 		v->r = (struct verify_result){ .records = 0 };
-		fail(v, 1, "missing: record %" PRIu64 " stands in its place", first);
+		fail_verify(v, 1, "missing: record %" PRIu64 " stands in its place", first);
 	}
 	v->r.ok = !v->failed;
 	v->r.unsigned_records = v->failed ? 0 : v->npend;

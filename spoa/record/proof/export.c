@@ -31,7 +31,7 @@ static const struct member of_chain[] = { { "node", NODE }, { "first", NUMBER },
 
 /* A name of a file, without a folder; nothing that a terminal obeys. */
 static bool
-is_name(const json_t *v)
+is_export_name(const json_t *v)
 {
 	struct span s = json_span(v);
 	bool dots = span_is(s, ".") || span_is(s, "..");
@@ -67,7 +67,7 @@ is_kind(const json_t *v, enum kind k)
 	const char *why;
 
 	switch (k) {
-	case NAME: return is_name(v);
+	case NAME: return is_export_name(v);
 	case TIME_OR_NULL: return json_is_null(v) || is_time(v);
 	case TIME: return is_time(v);
 	case COUNT: return json_is_integer(v) && json_integer_value(v) >= 0;
@@ -83,7 +83,7 @@ is_kind(const json_t *v, enum kind k)
 }
 
 static bool
-has(const json_t *o, const char *of, const struct member *m, size_t n, struct buf *why)
+has_member(const json_t *o, const char *of, const struct member *m, size_t n, struct buf *why)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!is_kind(json_object_get(o, m[i].name), m[i].kind)) {
@@ -102,8 +102,9 @@ has_all(const json_t *o, struct buf *why)
 	const char *name;
 	size_t i;
 
-	if (!has(o, "", of_object, COUNT_OF(of_object), why) ||
-		!has(json_object_get(o, "file"), "file.", of_file, COUNT_OF(of_file), why))
+	if (!has_member(o, "", of_object, COUNT_OF(of_object), why) ||
+		!has_member(
+			json_object_get(o, "file"), "file.", of_file, COUNT_OF(of_file), why))
 		return false;
 	if (!json_is_array(chains) || json_array_size(chains) > EXPORT_CHAINS_MAX) {
 		buf_str(why, "chains is missing, or too long");
@@ -111,7 +112,7 @@ has_all(const json_t *o, struct buf *why)
 	}
 	json_array_foreach(chains, i, v)
 	{
-		if (!has(v, "chains.", of_chain, COUNT_OF(of_chain), why))
+		if (!has_member(v, "chains.", of_chain, COUNT_OF(of_chain), why))
 			return false;
 		json_int_t n = json_int_in(v, "records"), first = json_int_in(v, "first");
 		if (n > records - sum || json_int_in(v, "last") - first < n - 1) {

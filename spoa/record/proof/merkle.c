@@ -11,7 +11,7 @@
 /* Not base/sha256.h's: hashes of the tree are no secret that must be wiped, and a record may
  * cost half a microsecond. */
 static void
-hash_of(unsigned char prefix, const struct merkle_hash *a, const struct merkle_hash *b,
+node_hash(unsigned char prefix, const struct merkle_hash *a, const struct merkle_hash *b,
 	struct merkle_hash *out)
 {
 	unsigned char text[1 + 2 * MERKLE_BYTES] = { prefix };
@@ -33,18 +33,18 @@ merkle_leaf(const unsigned char record[MERKLE_BYTES], struct merkle_hash *out)
 	struct merkle_hash h;
 
 	memcpy(h.b, record, MERKLE_BYTES);
-	hash_of(0, &h, NULL, out);
+	node_hash(0, &h, NULL, out);
 }
 
 void
 merkle_node(const struct merkle_hash *left, const struct merkle_hash *right,
 	struct merkle_hash *out)
 {
-	hash_of(1, left, right, out);
+	node_hash(1, left, right, out);
 }
 
 static bool
-same(const struct merkle_hash *a, const struct merkle_hash *b)
+is_same_merkle(const struct merkle_hash *a, const struct merkle_hash *b)
 {
 	return memcmp(a->b, b->b, MERKLE_BYTES) == 0;
 }
@@ -136,7 +136,7 @@ root_between(const struct merkle_source *s, uint64_t lo, uint64_t hi, struct mer
 
 /* How many of n leaves, at least two, are on the left: the largest power of two below n. */
 static uint64_t
-split(uint64_t n)
+split_leaves(uint64_t n)
 {
 	return UINT64_C(1) << (63 - __builtin_clzll(n - 1));
 }
@@ -162,7 +162,7 @@ merkle_inclusion(const struct merkle_source *s, uint64_t index, uint64_t size,
 	if (index >= size)
 		return ERR_LIMIT;
 	while (!err && hi - lo > 1) {
-		uint64_t mid = lo + split(hi - lo);
+		uint64_t mid = lo + split_leaves(hi - lo);
 		if (index < mid) {
 			err = root_between(s, mid, hi, &proof[(*n)++]);
 			hi = mid;
@@ -188,7 +188,7 @@ merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 	if (old == 0)
 		return 0;
 	while (!err && old < hi) {
-		uint64_t mid = lo + split(hi - lo);
+		uint64_t mid = lo + split_leaves(hi - lo);
 		if (old <= mid) {
 			err = root_between(s, mid, hi, &proof[(*n)++]);
 			hi = mid;
@@ -229,7 +229,7 @@ merkle_included(const struct merkle_hash *leaf, uint64_t index, uint64_t size,
 		fn >>= 1;
 		sn >>= 1;
 	}
-	return sn == 0 && same(&h, root);
+	return sn == 0 && is_same_merkle(&h, root);
 }
 
 /* RFC 9162 2.1.4.2 */
@@ -242,7 +242,7 @@ merkle_consistent(uint64_t old, const struct merkle_hash *old_root, uint64_t siz
 	size_t i = 0;
 
 	if (old == 0 || old == size)
-		return n == 0 && (old == 0 || same(old_root, root));
+		return n == 0 && (old == 0 || is_same_merkle(old_root, root));
 	if (old > size || n == 0)
 		return false;
 	fr = old & (old - 1) ? proof[i++] : *old_root;
@@ -267,5 +267,5 @@ merkle_consistent(uint64_t old, const struct merkle_hash *old_root, uint64_t siz
 		fn >>= 1;
 		sn >>= 1;
 	}
-	return sn == 0 && same(&fr, old_root) && same(&sr, root);
+	return sn == 0 && is_same_merkle(&fr, old_root) && is_same_merkle(&sr, root);
 }

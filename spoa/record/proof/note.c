@@ -97,7 +97,7 @@ note_signature_next(struct span *lines, struct note_signature *out)
 }
 
 static void
-put_line(struct buf *out, struct span name, const unsigned char *value, size_t n)
+put_note_line(struct buf *out, struct span name, const unsigned char *value, size_t n)
 {
 	buf_str(out, DASH);
 	buf_span(out, name);
@@ -113,7 +113,7 @@ note_sign(struct buf *out, struct span text, struct span name, const struct sign
 
 	note_key_id(NOTE_ED25519, name, &key->pub, value);
 	signkey_sign(key, text, value + 4);
-	put_line(out, name, value, sizeof(value));
+	put_note_line(out, name, value, sizeof(value));
 }
 
 /* What a cosigner signs. */
@@ -140,7 +140,7 @@ note_cosign(struct buf *out, struct span text, struct span name, uint64_t time,
 	if (buf_failed(&signed_text))
 		out->failed = true;
 	else
-		put_line(out, name, value, sizeof(value));
+		put_note_line(out, name, value, sizeof(value));
 	buf_free(&signed_text);
 }
 

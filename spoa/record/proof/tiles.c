@@ -51,7 +51,7 @@ open_level(struct tiles *t, unsigned level, struct buf *why)
 
 /* Whole hashes in a level's file; 0: it is not there. */
 static uint64_t
-count(struct tiles *t, unsigned level)
+count_tiles(struct tiles *t, unsigned level)
 {
 	struct stat st;
 
@@ -178,7 +178,7 @@ cut_files(struct tiles *t, uint64_t n, struct buf *why)
 
 	for (unsigned level = 0; level < TILES_LEVELS; level++) {
 		uint64_t want = n >> 8 * level;
-		if (t->fd[level] >= 0 && count(t, level) >= want &&
+		if (t->fd[level] >= 0 && count_tiles(t, level) >= want &&
 			ftruncate(t->fd[level], (off_t)(want * MERKLE_BYTES)) < 0)
 			err = failure(t, level, why);
 	}
@@ -275,10 +275,10 @@ tiles_mend(struct tiles *t, struct buf *why)
 static uint64_t
 leaves_in_all(struct tiles *t)
 {
-	uint64_t n = count(t, 0);
+	uint64_t n = count_tiles(t, 0);
 
 	for (unsigned level = 1; level < TILES_LEVELS && n >> 8 * level; level++) {
-		uint64_t has = count(t, level);
+		uint64_t has = count_tiles(t, level);
 		if (has < n >> 8 * level)
 			n = ((has + 1) << 8 * level) - 1;
 	}
@@ -297,11 +297,11 @@ open_to_write(struct tiles *t, uint64_t most, struct buf *why)
 		if (level == 0 || access(path, F_OK) == 0)
 			err = open_level(t, level, why);
 	}
-	uint64_t n = err ? 0 : count(t, 0);
+	uint64_t n = err ? 0 : count_tiles(t, 0);
 	if (n > most)
 		n = most;
 	for (unsigned level = 1; !err && level < TILES_LEVELS && n >> 8 * level; level++) {
-		uint64_t has = count(t, level), want = n >> 8 * level;
+		uint64_t has = count_tiles(t, level), want = n >> 8 * level;
 		if (has < want)
 			err = make_level(t, level, has, want, why);
 	}

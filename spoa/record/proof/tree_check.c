@@ -14,7 +14,7 @@
 /* ---- what a record says ---- */
 
 static bool
-read_hash(const json_t *v, struct merkle_hash *out)
+read_tree_hash(const json_t *v, struct merkle_hash *out)
 {
 	struct span hex = json_span(v);
 	const char *end = NULL;
@@ -36,7 +36,7 @@ read_range(const json_t *v, uint64_t size, struct tree_said *out)
 		return false;
 	out->range.n = size;
 	for (size_t i = 0; i < json_array_size(v); i++)
-		if (!read_hash(json_array_get(v, i), &out->range.hash[i]))
+		if (!read_tree_hash(json_array_get(v, i), &out->range.hash[i]))
 			return false;
 	return true;
 }
@@ -47,7 +47,7 @@ read_note(const json_t *record, const struct pubkey *keys, size_t nkeys, struct 
 	struct checkpoint c;
 	const char *why;
 
-	if (!read_hash(json_object_get(record, "root"), &out->root))
+	if (!read_tree_hash(json_object_get(record, "root"), &out->root))
 		return "its root cannot be read";
 	if (checkpoint_parse(json_span(json_object_get(record, "note")), &c, &why))
 		return "its note cannot be read";

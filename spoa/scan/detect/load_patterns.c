@@ -55,7 +55,7 @@ expand(struct loader *l, const struct yaml_node *n)
 
 /* set = { byte | byte "-" byte }; "high" is 0x80-0xFF. */
 static void
-set_of(struct loader *l, const struct yaml_node *n, uint64_t set[4])
+read_byte_set(struct loader *l, const struct yaml_node *n, uint64_t set[4])
 {
 	struct span s = load_text(l, n, "a set of bytes");
 
@@ -182,9 +182,9 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 			set_kind(l, c, p, START_BYTE);
 			add_bytes(l, load_text(l, c, "bytes"), p);
 		} else if (span_is(k, "back")) {
-			set_of(l, c, p->back_set);
+			read_byte_set(l, c, p->back_set);
 		} else if (span_is(k, "then")) {
-			set_of(l, c, p->then);
+			read_byte_set(l, c, p->then);
 			p->has_then = true;
 		} else if (span_is(k, "clear")) {
 			p->clear = load_bool(l, c, "clear");

@@ -32,7 +32,7 @@ has_separator(const uint64_t set[4])
 
 /* The bytes up to the first separator inside; 0: there is none. */
 static size_t
-word_of(const struct literal *l)
+literal_word_of(const struct literal *l)
 {
 	for (size_t i = 0; i + 1 < l->text.n; i++)
 		if (open_separates(l->text.p[i]))
@@ -42,7 +42,7 @@ word_of(const struct literal *l)
 
 /* Of the last two bytes before p. */
 static unsigned
-slot_of(const char *p)
+opener_slot(const char *p)
 {
 	return ((unsigned)(unsigned char)to_lower(p[-1]) * 37 +
 		       (unsigned char)to_lower(p[-2])) %
@@ -58,7 +58,7 @@ all_begins(struct detect_rules *r, each_begin *each)
 {
 	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
 		for (const struct literal *l = r->prefilter.literals[h]; l; l = l->next)
-			for (size_t n = word_of(l); n && n < l->text.n; n++)
+			for (size_t n = literal_word_of(l); n && n < l->text.n; n++)
 				if (n > 1)
 					each(&r->open,
 						(struct literal_begin){ l, (uint16_t)n });
@@ -69,14 +69,14 @@ all_begins(struct detect_rules *r, each_begin *each)
 static void
 count_begin(struct open_index *x, struct literal_begin b)
 {
-	x->begins[slot_of(b.literal->text.p + b.n) + 1]++;
+	x->begins[opener_slot(b.literal->text.p + b.n) + 1]++;
 }
 
 /* begins[h] is where the next of h goes; afterwards where those of h + 1 begin. */
 static void
 add_begin(struct open_index *x, struct literal_begin b)
 {
-	x->v[x->begins[slot_of(b.literal->text.p + b.n)]++] = b;
+	x->v[x->begins[opener_slot(b.literal->text.p + b.n)]++] = b;
 }
 
 int
@@ -129,7 +129,7 @@ static size_t
 begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span t,
 	const struct detect_options *opt)
 {
-	unsigned slot = t.n > 1 ? slot_of(t.p + t.n) : 0;
+	unsigned slot = t.n > 1 ? opener_slot(t.p + t.n) : 0;
 	size_t from = set_has(r->open.alone, t.p[t.n - 1]) ? t.n - 1 : t.n;
 
 	for (size_t i = r->open.begins[slot]; t.n > 1 && i < r->open.begins[slot + 1]; i++) {

@@ -13,7 +13,7 @@
 enum { KEEP_BYTES = 4 }; /* shorter remains of a secret say nothing */
 
 static int
-by_start(const void *a, const void *b)
+finding_by_start(const void *a, const void *b)
 {
 	const struct finding *x = a, *y = b;
 
@@ -66,7 +66,7 @@ run_end(const struct finding *v, size_t from, size_t n)
 {
 	size_t to = from + 1;
 
-	while (to < n && by_start(&v[to - 1], &v[to]) <= 0)
+	while (to < n && finding_by_start(&v[to - 1], &v[to]) <= 0)
 		to++;
 	return to;
 }
@@ -79,7 +79,7 @@ merge_runs(struct finding *v, size_t mid, size_t n, struct finding *spare)
 
 	memcpy(spare, v, mid * sizeof(*v));
 	while (a < mid && b < n)
-		v[to++] = by_start(&spare[a], &v[b]) <= 0 ? spare[a++] : v[b++];
+		v[to++] = finding_by_start(&spare[a], &v[b]) <= 0 ? spare[a++] : v[b++];
 	memcpy(v + to, spare + a, (mid - a) * sizeof(*v));
 }
 
@@ -222,7 +222,7 @@ resolve_cluster(struct placing *p, struct finding *v, size_t n, size_t start, si
 		p->own |= p->r->entities[v[i].entity].own;
 	for (size_t i = 0; i < n && !err; i++)
 		err = place_free_parts(p, v[i]);
-	sort_cluster(p->v + from, p->n - from, by_start);
+	sort_cluster(p->v + from, p->n - from, finding_by_start);
 	if (p->taken != small)
 		free(p->taken);
 	return err;

@@ -8,7 +8,7 @@
 #include "scan/detect/engine.h"
 
 static inline bool
-has(const uint64_t *entities, size_t e)
+has_entity(const uint64_t *entities, size_t e)
 {
 	return entities[e / 64] >> (e % 64) & 1;
 }
@@ -59,7 +59,7 @@ copy_patterns(struct detect_rules *to, const struct detect_rules *r, const uint6
 {
 	for (size_t i = 0; i < r->npatterns; i++) {
 		const struct pattern *p = &r->patterns[i];
-		if (!has(entities, p->entity))
+		if (!has_entity(entities, p->entity))
 			continue;
 		struct pattern *copy = &to->patterns[to->npatterns];
 		*copy = *p;
@@ -95,7 +95,7 @@ rules_of(const struct detect_rules *r, const uint64_t *entities)
 	copy_bytes(to, r, number);
 	to->custom = r->custom; /* thresholds say which of it */
 	for (size_t f = 0; f < FINDERS; f++)
-		if (r->finders[f] && has(entities, r->finders[f] - 1u)) {
+		if (r->finders[f] && has_entity(entities, r->finders[f] - 1u)) {
 			to->finders[f] = r->finders[f];
 			to->names = r->names;
 		}
@@ -114,7 +114,7 @@ most(const struct detect_rules *r, const uint64_t *entities)
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->npatterns; i++)
-		n += has(entities, r->patterns[i].entity);
+		n += has_entity(entities, r->patterns[i].entity);
 	return 4 * n > 3 * r->npatterns;
 }
 
@@ -131,7 +131,7 @@ detect_used_new(const struct detect_rules *r, const uint64_t *entities, const fl
 	u->thresholds = calloc(r->nentities + 1, sizeof(*u->thresholds));
 	for (size_t e = 0; u->thresholds && e < r->nentities; e++) {
 		float t = thresholds ? thresholds[e] : r->entities[e].threshold;
-		u->thresholds[e] = has(entities, e) ? t : 2.0f;
+		u->thresholds[e] = has_entity(entities, e) ? t : 2.0f;
 	}
 	u->rules = u->thresholds ? rules_of(r, entities) : NULL;
 	if (!u->rules)
@@ -159,7 +159,7 @@ used_filter(const struct detect_used *u, struct findings *f)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < f->n; i++)
-		if (has(u->entities, f->v[i].entity))
+		if (has_entity(u->entities, f->v[i].entity))
 			f->v[kept++] = f->v[i];
 	f->n = kept;
 }

@@ -97,7 +97,7 @@ static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 static void
-error(struct buf *out, const struct error *e)
+anthropic_error(struct buf *out, const struct error *e)
 {
 	buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", e->type);
 	buf_json_str(out, e->message);
@@ -115,6 +115,6 @@ const struct dialect dialect_anthropic = {
 	.other = &other,
 	.usage = usage_anthropic,
 	.types = TYPES_ANTHROPIC,
-	.error = error,
+	.error = anthropic_error,
 	.stream_event = "error",
 };

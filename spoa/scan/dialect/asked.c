@@ -48,7 +48,7 @@ leads_on(struct span path)
 /* Two that differ, or no word: the provider's choice. Kept, as the body goes away before the
  * answer. */
 static void
-note(struct price_asked *out, struct arena *a, struct span path, struct span v)
+note_asked(struct price_asked *out, struct arena *a, struct span path, struct span v)
 {
 	for (size_t i = 0; v.n && i < COUNT_OF(places); i++) {
 		struct span *to = &out->v[places[i].ask];
@@ -62,18 +62,18 @@ note(struct price_asked *out, struct arena *a, struct span path, struct span v)
 /* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
  * where no place leads on. */
 static int
-read_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev)
+read_asked_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev)
 {
 	struct json_event in;
 	int err = 0;
 
 	if (tok == JSON_STRING) {
-		note(r->out, r->a, span_of(r->path, n), json_text(r->a, r->in, ev));
+		note_asked(r->out, r->a, span_of(r->path, n), json_text(r->a, r->in, ev));
 	} else if (tok == JSON_ARRAY && n && leads_on(span_of(r->path, n))) {
 		while (!err && (tok = json_next(r->j, &in)) != JSON_ARRAY_END &&
 			tok != JSON_ERROR)
 			if (tok == JSON_OBJECT)
-				err = read_value(r, n, tok, &in);
+				err = read_asked_value(r, n, tok, &in);
 			else
 				json_skip(r->j, &in);
 		return err ? err : json_error(r->j, NULL, NULL);
@@ -90,7 +90,7 @@ read_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev
 			}
 			r->path[n] = '.';
 			memcpy(r->path + at, key.p, key.n);
-			err = read_value(r, to, tok, &in);
+			err = read_asked_value(r, to, tok, &in);
 		}
 		return err ? err : json_error(r->j, NULL, NULL);
 	}
@@ -102,7 +102,7 @@ dialect_asked(const struct body *b, struct span raw, struct arena *a, struct pri
 {
 	for (size_t i = 0; i < b->nparams; i++) /* of a form too */
 		if (b->params[i].kind == PARAM_STRING)
-			note(out, a, b->params[i].name, b->params[i].text);
+			note_asked(out, a, b->params[i].name, b->params[i].text);
 	for (size_t i = 0; i < b->marks.nrequests; i++) {
 		size_t top = b->marks.request[i].top;
 		struct json_event ev;
@@ -111,7 +111,7 @@ dialect_asked(const struct body *b, struct span raw, struct arena *a, struct pri
 		struct reading r = { .in = span_cut(raw, top - 1, raw.n), .a = a, .out = out };
 		if (!(r.j = json_open(a, r.in)))
 			return ERR_NOMEM;
-		int err = read_value(&r, 0, json_next(r.j, &ev), &ev);
+		int err = read_asked_value(&r, 0, json_next(r.j, &ev), &ev);
 		if (err)
 			return err;
 	}

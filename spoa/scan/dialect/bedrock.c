@@ -215,7 +215,7 @@ static const char *const bases[] = { "", NULL };
  * member may be called "code", which would be it. HAProxy and dialect_error_type() read __type.
  */
 static void
-error(struct buf *out, const struct error *e)
+bedrock_error(struct buf *out, const struct error *e)
 {
 	buf_str(out, "{\"message\":");
 	buf_json_str(out, e->message);
@@ -234,6 +234,6 @@ const struct dialect dialect_bedrock = {
 	.other = &other,
 	.types = TYPES_BEDROCK,
 	.usage = usage_bedrock,
-	.error = error,
+	.error = bedrock_error,
 	.stream = STREAM_FRAMES,
 };

@@ -148,7 +148,7 @@ static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 static void
-error(struct buf *out, const struct error *e)
+cohere_error(struct buf *out, const struct error *e)
 {
 	buf_str(out, "{\"message\":");
 	buf_json_str(out, e->message);
@@ -165,6 +165,6 @@ const struct dialect dialect_cohere = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_cohere,
-	.error = error,
+	.error = cohere_error,
 	.stream = STREAM_COHERE,
 };

@@ -16,7 +16,7 @@ static char names[256];
 static struct endpoint_index endpoints[COUNT_OF(all)];
 
 static void
-prepare(void)
+prepare_tables(void)
 {
 	size_t n = 0;
 
@@ -34,7 +34,7 @@ find_row(const struct dialect *d, struct span method, struct span path, bool who
 {
 	size_t i = 0;
 
-	pthread_once(&once, prepare);
+	pthread_once(&once, prepare_tables);
 	while (all[i] != d)
 		i++;
 	return endpoint_row_find(d, &endpoints[i], method, path, whole, model);
@@ -58,7 +58,7 @@ dialect_name(const struct dialect *d)
 const char *
 dialect_names(void)
 {
-	pthread_once(&once, prepare);
+	pthread_once(&once, prepare_tables);
 	return names;
 }
 
@@ -219,7 +219,7 @@ endpoint_check_path(const struct endpoint *e, struct span path, struct body_refu
 }
 
 static struct span
-bare(struct span model)
+bare_model(struct span model)
 {
 	size_t at = model.n;
 
@@ -231,18 +231,18 @@ bare(struct span model)
 static bool
 is_same_model(const struct endpoint *e, struct span x, struct span y)
 {
-	return span_eq(x, y) || (e->bare_models && span_eq(bare(x), bare(y)));
+	return span_eq(x, y) || (e->bare_models && span_eq(bare_model(x), bare_model(y)));
 }
 
 /* As paths have it: "projects/p/…/models/x" is x, and "…/tunedModels/x" is tunedModels/x. */
 static struct span
 short_name(struct span model)
 {
-	struct span name = bare(model), two;
+	struct span name = bare_model(model), two;
 
 	if (name.n == model.n)
 		return model;
-	two = bare(span_cut(model, 0, model.n - name.n - 1));
+	two = bare_model(span_cut(model, 0, model.n - name.n - 1));
 	if (span_is(two, "models"))
 		return name;
 	if (span_is(two, "tunedModels") || span_is(two, "endpoints"))

@@ -256,7 +256,7 @@ static const char *const bases[] = {
 
 /* google.rpc.Status, as REST shows it. */
 static void
-error(struct buf *out, const struct error *e)
+gemini_error(struct buf *out, const struct error *e)
 {
 	buf_printf(out, "{\"error\":{\"code\":%d,\"message\":", e->status);
 	buf_json_str(out, e->message);
@@ -278,5 +278,5 @@ const struct dialect dialect_gemini = {
 	.bare_models = true,
 	.types = TYPES_GOOGLE,
 	.usage = usage_gemini,
-	.error = error,
+	.error = gemini_error,
 };

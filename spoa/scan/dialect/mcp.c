@@ -47,7 +47,7 @@ const struct table table_mcp = {
 /* A client that waits for an answer is told with its id: scan/mcp/refusal.h. Here is what has none.
  */
 static void
-error(struct buf *out, const struct error *e)
+mcp_error_body(struct buf *out, const struct error *e)
 {
 	enum mcp_code code = e->status == 400  ? MCP_CODE_REQUEST
 			     : e->status < 500 ? MCP_CODE_DENIED
@@ -62,6 +62,6 @@ const struct dialect dialect_mcp = {
 	.name = "mcp",
 	.main = &table_mcp,
 	.other = &table_mcp,
-	.error = error,
+	.error = mcp_error_body,
 	.stream_event = "message",
 };

@@ -227,7 +227,7 @@ static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 static void
-error(struct buf *out, const struct error *e)
+mistral_error(struct buf *out, const struct error *e)
 {
 	buf_str(out, "{\"object\":\"error\",\"message\":");
 	buf_json_str(out, e->message);
@@ -245,6 +245,6 @@ const struct dialect dialect_mistral = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_openai,
-	.error = error,
+	.error = mistral_error,
 	.stream = STREAM_SSE,
 };

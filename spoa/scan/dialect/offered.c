@@ -50,7 +50,8 @@ kind_of(const struct offers *o, struct span name, enum price_kind *kind)
 }
 
 static bool
-number(const struct offers *o, enum json_tok tok, const struct json_event *ev, uint64_t *n)
+offered_number(
+	const struct offers *o, enum json_tok tok, const struct json_event *ev, uint64_t *n)
 {
 	if (tok != JSON_NUMBER || span_u64(span_cut(o->in, ev->start, ev->end), n) != 0)
 		return false;
@@ -79,7 +80,7 @@ read_tool(struct offers *o, enum price_kind kind)
 				return ERR_NOMEM;
 			kind_of(o, type, &kind);
 		} else if (SPAN_IN(key, bounds)) {
-			says = number(o, tok, &ev, &uses);
+			says = offered_number(o, tok, &ev, &uses);
 		} else if (tok == JSON_OBJECT) {
 			kind_of(o, key, &kind);
 		}
@@ -130,7 +131,7 @@ read_request(struct offers *o)
 			err = read_tool(o, kind);
 		else {
 			if (span_is(key, "max_tool_calls"))
-				o->capped = number(o, tok, &ev, &o->cap);
+				o->capped = offered_number(o, tok, &ev, &o->cap);
 			json_skip(o->j, &ev);
 		}
 		if (err)

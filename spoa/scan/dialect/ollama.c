@@ -102,7 +102,7 @@ static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 static void
-error(struct buf *out, const struct error *e)
+ollama_error(struct buf *out, const struct error *e)
 {
 	buf_str(out, "{\"error\":");
 	buf_json_str(out, e->message);
@@ -119,6 +119,6 @@ const struct dialect dialect_ollama = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_ollama,
-	.error = error,
+	.error = ollama_error,
 	.stream = STREAM_LINES,
 };

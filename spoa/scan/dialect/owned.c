@@ -69,7 +69,7 @@ static const struct json_place places[] = {
 /* clang-format on */
 
 static const struct segment *
-key_of(const struct body *b, const struct segment *s)
+owned_key_of(const struct body *b, const struct segment *s)
 {
 	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
 }
@@ -78,7 +78,7 @@ key_of(const struct body *b, const struct segment *s)
 static bool
 names_one(const struct body *b, const struct segment *s)
 {
-	const struct segment *key = key_of(b, s), *holder = key_of(b, key);
+	const struct segment *key = owned_key_of(b, s), *holder = owned_key_of(b, key);
 
 	if (!key || s->role == ROLE_KEY || s->role == ROLE_TOOL_CALL || !s->text.n)
 		return false;
@@ -129,7 +129,7 @@ struct making {
 
 /* Text in these places is no name; and each event of some streams says the same again. */
 static void
-note(void *arg, int what, struct span text)
+note_owned(void *arg, int what, struct span text)
 {
 	struct making *m = arg;
 
@@ -154,7 +154,7 @@ dialect_makes(struct span document, struct arena *a, struct file_name v[OWNED_MA
 	struct making m = { made, &k };
 
 	memcpy(made, v, *n * sizeof(*made));
-	if (!json_strings(document, places, COUNT_OF(places), a, note, &m))
+	if (!json_strings(document, places, COUNT_OF(places), a, note_owned, &m))
 		return;
 	memcpy(v, made, k * sizeof(*made));
 	*n = k;

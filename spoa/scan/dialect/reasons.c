@@ -59,18 +59,20 @@ asked(const struct body *b)
 
 /* After the last dot that a letter follows: "us.anthropic.claude-3-5", not "gemini-1.5". */
 static struct span
-bare(struct span model)
+bare_reason_model(struct span model)
 {
 	for (size_t i = 0; i + 1 < model.n; i++)
 		if (model.p[i] == '.' && model.p[i + 1] >= 'a' && model.p[i + 1] <= 'z')
-			return bare(span_cut(model, i + 1, model.n));
+			return bare_reason_model(span_cut(model, i + 1, model.n));
 	return model;
 }
 
 bool
 dialect_may_reason(const struct dialect *d, struct span model, const struct body *b)
 {
-	struct span name = span_is(span_str(dialect_name(d)), "bedrock") ? bare(model) : model;
+	struct span name = span_is(span_str(dialect_name(d)), "bedrock")
+				   ? bare_reason_model(model)
+				   : model;
 
 	for (size_t i = 0; i < COUNT_OF(tells); i++)
 		if (model.n && memmem(model.p, model.n, tells[i], strlen(tells[i])))

@@ -92,7 +92,7 @@ leads_on(struct span path)
 }
 
 static const struct place *
-place_of(struct span path)
+result_place(struct span path)
 {
 	for (size_t i = 0; i < COUNT_OF(places); i++)
 		if (span_is(path, places[i].path))
@@ -144,7 +144,7 @@ name_add(struct reading *r, struct span name)
 
 /* What an object is, once it was read. */
 static int
-settle(struct reading *r, const struct place *at, const struct said *s)
+settle_result(struct reading *r, const struct place *at, const struct said *s)
 {
 	bool call = at->is == CALL ||
 		    (at->is == BY_TYPE && ends_as(s->type, calls, COUNT_OF(calls)));
@@ -165,7 +165,7 @@ settle(struct reading *r, const struct place *at, const struct said *s)
 }
 
 static int
-keep(struct reading *r, struct span *to, const struct json_event *ev)
+keep_result(struct reading *r, struct span *to, const struct json_event *ev)
 {
 	*to = json_text(r->a, r->in, ev);
 	return to->p ? 0 : ERR_NOMEM;
@@ -183,14 +183,14 @@ read_holder(struct reading *r, struct said *s)
 		if (!key.p)
 			return ERR_NOMEM;
 		if (json_next(r->j, &ev) == JSON_STRING && span_is(key, "name"))
-			err = keep(r, &s->name, &ev);
+			err = keep_result(r, &s->name, &ev);
 		json_skip(r->j, &ev);
 	}
 	return err ? err : json_error(r->j, NULL, NULL);
 }
 
 static int
-note(struct reading *r, struct said *s, struct span key, const struct json_event *ev)
+note_result(struct reading *r, struct said *s, struct span key, const struct json_event *ev)
 {
 	struct span *to = span_is(key, "type")	 ? &s->type
 			  : span_is(key, "role") ? &s->role
@@ -200,15 +200,15 @@ note(struct reading *r, struct said *s, struct span key, const struct json_event
 						 : NULL;
 
 	/* an empty one says nothing: of two names the other counts */
-	return to && ev->start < ev->end ? keep(r, to, ev) : 0;
+	return to && ev->start < ev->end ? keep_result(r, to, ev) : 0;
 }
 
 /* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
  * where no place leads on. */
 static int
-read_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev)
+read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev)
 {
-	const struct place *at = place_of(span_of(r->path, n));
+	const struct place *at = result_place(span_of(r->path, n));
 	struct said s = { 0 };
 	struct json_event in;
 	int err = 0;
@@ -217,7 +217,7 @@ read_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev
 		while (!err && (tok = json_next(r->j, &in)) != JSON_ARRAY_END &&
 			tok != JSON_ERROR)
 			if (tok == JSON_OBJECT)
-				err = read_value(r, n, tok, &in);
+				err = read_result_value(r, n, tok, &in);
 			else
 				json_skip(r->j, &in);
 		return err ? err : json_error(r->j, NULL, NULL);
@@ -234,19 +234,19 @@ read_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev
 		if (at && tok == JSON_OBJECT && at->is != BY_TYPE && SPAN_IN(key, holders)) {
 			err = read_holder(r, &s);
 		} else if (at && tok == JSON_STRING) {
-			err = note(r, &s, key, &in);
+			err = note_result(r, &s, key, &in);
 		} else if (to >= sizeof(r->path)) {
 			json_skip(r->j, &in);
 		} else {
 			if (n)
 				r->path[n] = '.';
 			memcpy(r->path + from, key.p, key.n);
-			err = read_value(r, to, tok, &in);
+			err = read_result_value(r, to, tok, &in);
 		}
 	}
 	if (!err)
 		err = json_error(r->j, NULL, NULL);
-	return err || !at ? err : settle(r, at, &s);
+	return err || !at ? err : settle_result(r, at, &s);
 }
 
 static int
@@ -256,7 +256,7 @@ by_id(const void *a, const void *b)
 }
 
 static int
-by_name(const void *a, const void *b)
+result_by_name(const void *a, const void *b)
 {
 	return span_order(*(const struct span *)a, *(const struct span *)b);
 }
@@ -315,7 +315,7 @@ dialect_results(
 		r.in = span_cut(raw, top - 1, raw.n);
 		if (!(r.j = json_open(a, r.in)))
 			return ERR_NOMEM;
-		err = read_value(&r, 0, json_next(r.j, &ev), &ev);
+		err = read_result_value(&r, 0, json_next(r.j, &ev), &ev);
 		if (!err)
 			err = name_results(&r);
 	}
@@ -324,7 +324,7 @@ dialect_results(
 	if (err)
 		return err;
 	if (r.nnames)
-		qsort(r.names, r.nnames, sizeof(*r.names), by_name);
+		qsort(r.names, r.nnames, sizeof(*r.names), result_by_name);
 	for (size_t i = 0; i < r.nnames; i++)
 		if (i == 0 || !span_eq(r.names[i], r.names[*n - 1]))
 			r.names[(*n)++] = r.names[i];

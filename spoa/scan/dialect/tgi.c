@@ -55,7 +55,7 @@ static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 static void
-error(struct buf *out, const struct error *e)
+tgi_error(struct buf *out, const struct error *e)
 {
 	buf_str(out, "{\"error\":");
 	buf_json_str(out, e->message);
@@ -73,6 +73,6 @@ const struct dialect dialect_tgi = {
 	.other = &other,
 	.types = TYPES_TGI,
 	.usage = usage_tgi,
-	.error = error,
+	.error = tgi_error,
 	.stream = STREAM_SSE,
 };

@@ -222,7 +222,7 @@ plain_letters(uint64_t x)
 
 /* Adds so many of them to the word under way. */
 static size_t
-go_on(struct inject_walk *w, struct plain c)
+go_on_walking(struct inject_walk *w, struct plain c)
 {
 	if (w->word_n == INJECT_WORD)
 		end_word(w);
@@ -325,7 +325,7 @@ inject_walk_text(struct inject_walk *w, struct span text)
 				continue;
 			}
 		}
-		len = len ? go_on(w, c) : walk_separators(w, p + i, n - i);
+		len = len ? go_on_walking(w, c) : walk_separators(w, p + i, n - i);
 	}
 }
 

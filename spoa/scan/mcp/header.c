@@ -16,7 +16,7 @@ static const struct span begins = { "=?base64?", 9 }, ends = { "?=", 2 };
 static const struct span param_prefix = { "mcp-param-", 10 };
 
 static int
-refuse(struct mcp_error *why, enum mcp_code code, const char *what)
+refuse_header(struct mcp_error *why, enum mcp_code code, const char *what)
 {
 	*why = (struct mcp_error){ 400, code, what, 0 };
 	return ERR_SYNTAX;
@@ -41,7 +41,7 @@ mcp_header_text(struct span value, struct arena *a, struct span *out)
 
 /* Visible ASCII and blanks inside it, and nothing that looks like base64's form. */
 static bool
-is_plain(struct span text)
+is_plain_header(struct span text)
 {
 	for (size_t i = 0; i < text.n; i++)
 		if (text.p[i] < ' ' || text.p[i] > '~')
@@ -52,7 +52,7 @@ is_plain(struct span text)
 struct span
 mcp_header_value(struct span text, struct arena *a)
 {
-	if (is_plain(text))
+	if (is_plain_header(text))
 		return text;
 	size_t room = sodium_base64_ENCODED_LEN(text.n, sodium_base64_VARIANT_ORIGINAL);
 	char *p = arena_alloc(a, begins.n + room + ends.n);
@@ -171,16 +171,16 @@ mcp_param_sent(
 
 /* 1: it is there, in *out; 0: not; or refused. */
 static int
-text_of(const struct http_head *h, const char *name, struct arena *a, struct span *out,
+header_text(const struct http_head *h, const char *name, struct arena *a, struct span *out,
 	struct mcp_error *why)
 {
 	struct span raw;
 	int n = http_field_one(h, name, &raw);
 
 	if (n < 0)
-		return refuse(why, MCP_CODE_HEADER, "a header of MCP is given twice");
+		return refuse_header(why, MCP_CODE_HEADER, "a header of MCP is given twice");
 	if (n > 0 && !mcp_header_text(raw, a, out))
-		return refuse(why, MCP_CODE_HEADER, "a header of MCP is no base64");
+		return refuse_header(why, MCP_CODE_HEADER, "a header of MCP is no base64");
 	return n;
 }
 
@@ -192,22 +192,24 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 
 	said = span_trim(said, " \t");
 	if (n < 0)
-		return refuse(why, MCP_CODE_HEADER, "MCP-Protocol-Version is given twice");
+		return refuse_header(
+			why, MCP_CODE_HEADER, "MCP-Protocol-Version is given twice");
 	if (n > 0 && m->version.p && !span_eq(said, m->version))
-		return refuse(why, MCP_CODE_HEADER,
+		return refuse_header(why, MCP_CODE_HEADER,
 			"MCP-Protocol-Version is another than the body's");
 	/* what the server speaks is for it to say: the method asks for nothing else */
 	bool asks = span_is(m->method, "server/discover");
 	if (!asks && ((n > 0 && !mcp_version_known(said)) ||
 			     (m->version.p && !mcp_version_known(m->version)))) {
 		m->version = n > 0 ? said : m->version;
-		return refuse(why, MCP_CODE_VERSION, "this revision of MCP is not spoken here");
+		return refuse_header(
+			why, MCP_CODE_VERSION, "this revision of MCP is not spoken here");
 	}
 	bool stateless = mcp_version_stateless(n > 0 ? said : m->version);
 	if (stateless && n == 0)
-		return refuse(why, MCP_CODE_HEADER, "MCP-Protocol-Version is missing");
+		return refuse_header(why, MCP_CODE_HEADER, "MCP-Protocol-Version is missing");
 	if (stateless && m->kind == MCP_REQUEST && !m->version.p)
-		return refuse(why, MCP_CODE_PARAMS,
+		return refuse_header(why, MCP_CODE_PARAMS,
 			"MCP-Protocol-Version says a revision, and params._meta none");
 	m->era = stateless ? MCP_STATELESS : MCP_SESSIONS;
 	return 0;
@@ -238,7 +240,7 @@ check_param(const struct http_field *f, const struct mcp_message *m, struct mcp_
 		wrong = "a header Mcp-Param- is no argument of the body";
 	bool failed = arena_failed(&own);
 	arena_reset(&own);
-	return failed ? ERR_NOMEM : wrong ? refuse(why, MCP_CODE_HEADER, wrong) : 0;
+	return failed ? ERR_NOMEM : wrong ? refuse_header(why, MCP_CODE_HEADER, wrong) : 0;
 }
 
 static int
@@ -253,10 +255,10 @@ check_params(const struct http_head *h, const struct mcp_message *m, struct mcp_
 			continue;
 		for (size_t k = 0; k < i; k++)
 			if (span_ieq(h->fields[k].name, f->name))
-				return refuse(why, MCP_CODE_HEADER,
+				return refuse_header(why, MCP_CODE_HEADER,
 					"a header Mcp-Param- is given twice");
 		if ((read += m->arguments.n) > PARAMS_BYTES)
-			return refuse(why, MCP_CODE_HEADER,
+			return refuse_header(why, MCP_CODE_HEADER,
 				"too many headers Mcp-Param- for arguments so long");
 		err = check_param(f, m, why);
 	}
@@ -273,21 +275,22 @@ mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 	if (err)
 		return err;
 	bool needed = m->era == MCP_STATELESS && m->kind != MCP_RESPONSE;
-	int n = text_of(h, "mcp-method", a, &said, why);
+	int n = header_text(h, "mcp-method", a, &said, why);
 	if (n < 0)
 		return n;
 	if (n == 0 && needed)
-		return refuse(why, MCP_CODE_HEADER, "Mcp-Method is missing");
+		return refuse_header(why, MCP_CODE_HEADER, "Mcp-Method is missing");
 	if (n > 0 && !span_eq(said, m->method))
-		return refuse(
+		return refuse_header(
 			why, MCP_CODE_HEADER, "Mcp-Method is another than the body's method");
-	n = text_of(h, "mcp-name", a, &said, why);
+	n = header_text(h, "mcp-name", a, &said, why);
 	if (n < 0)
 		return n;
 	if (n == 0 && needed && m->name.p && !m->refers)
-		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is missing");
+		return refuse_header(why, MCP_CODE_HEADER, "Mcp-Name is missing");
 	if (n > 0 && !span_eq(said, m->name))
-		return refuse(why, MCP_CODE_HEADER, "Mcp-Name is another than the body's name");
+		return refuse_header(
+			why, MCP_CODE_HEADER, "Mcp-Name is another than the body's name");
 	err = check_params(h, m, why);
 	return err ? err : arena_failed(a) ? ERR_NOMEM : 0;
 }

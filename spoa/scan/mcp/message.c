@@ -101,7 +101,7 @@ struct reader {
 };
 
 static int
-refuse(struct reader *r, enum mcp_code code, size_t at, const char *why)
+refuse_mcp(struct reader *r, enum mcp_code code, size_t at, const char *why)
 {
 	*r->why = (struct mcp_error){ 400, code, why, at };
 	return ERR_SYNTAX;
@@ -118,10 +118,10 @@ broken(struct reader *r)
 	if (err == ERR_NOMEM || err == 0)
 		return ERR_NOMEM;
 	if (err == ERR_DUPLICATE)
-		return refuse(r, MCP_CODE_REQUEST, at, "a key is given twice");
+		return refuse_mcp(r, MCP_CODE_REQUEST, at, "a key is given twice");
 	if (err == ERR_LIMIT || err == ERR_RANGE)
-		return refuse(r, MCP_CODE_REQUEST, at, "the message has too many parts");
-	return refuse(r, MCP_CODE_PARSE, at, "the message is no JSON");
+		return refuse_mcp(r, MCP_CODE_REQUEST, at, "the message has too many parts");
+	return refuse_mcp(r, MCP_CODE_PARSE, at, "the message is no JSON");
 }
 
 /* The value after a key, with all that is in it: its bytes in *out. */
@@ -160,7 +160,7 @@ text_value(struct reader *r, enum mcp_code code, const char *what, struct span *
 	if (err)
 		return err;
 	if (ev.tok != JSON_STRING)
-		return refuse(r, code, ev.start, what);
+		return refuse_mcp(r, code, ev.start, what);
 	*out = json_text(r->a, r->in, &ev);
 	return out->p ? 0 : ERR_NOMEM;
 }
@@ -172,7 +172,7 @@ object_value(struct reader *r, const char *what, struct span *out)
 	int err = value(r, &ev, out);
 
 	if (!err && ev.tok != JSON_OBJECT)
-		return refuse(r, MCP_CODE_PARAMS, ev.start, what);
+		return refuse_mcp(r, MCP_CODE_PARAMS, ev.start, what);
 	return err;
 }
 
@@ -196,7 +196,7 @@ read_id(struct reader *r)
 	bool whole = ev.tok == JSON_NUMBER && span_is_digits(digits) &&
 		     digits.n <= DIGITS_MAX && !span_is(raw, "-0");
 	if ((ev.tok != JSON_STRING && !whole) || raw.n > ID_MAX)
-		return refuse(r, MCP_CODE_REQUEST, ev.start,
+		return refuse_mcp(r, MCP_CODE_REQUEST, ev.start,
 			"the id is no string of at most 254 bytes, and no integer");
 	r->has_id = true;
 	r->out->id = raw;
@@ -212,7 +212,7 @@ read_meta(struct reader *r)
 	if (json_next(r->j, &ev) == JSON_ERROR)
 		return broken(r);
 	if (ev.tok != JSON_OBJECT)
-		return refuse(r, MCP_CODE_PARAMS, ev.start, "params._meta is no object");
+		return refuse_mcp(r, MCP_CODE_PARAMS, ev.start, "params._meta is no object");
 	while (json_next(r->j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->in, &ev), raw;
 		if (span_is(key, "io.modelcontextprotocol/protocolVersion"))
@@ -246,7 +246,7 @@ read_param(struct reader *r, struct span key)
 	struct span raw;
 
 	if (looks_like(key, names, COUNT_OF(names)))
-		return refuse(
+		return refuse_mcp(
 			r, MCP_CODE_REQUEST, 0, "a key differs only by case from one of MCP");
 	if (span_is(key, "_meta"))
 		return read_meta(r);
@@ -276,7 +276,7 @@ read_params(struct reader *r)
 		return broken(r);
 	size_t start = ev.start;
 	if (ev.tok != JSON_OBJECT)
-		return refuse(r, MCP_CODE_PARAMS, ev.start, "params is no object");
+		return refuse_mcp(r, MCP_CODE_PARAMS, ev.start, "params is no object");
 	while (json_next(r->j, &ev) == JSON_KEY) {
 		int err = read_param(r, json_text(r->a, r->in, &ev));
 		if (err)
@@ -298,7 +298,7 @@ read_member(struct reader *r, struct span key)
 	int err;
 
 	if (looks_like(key, names, COUNT_OF(names)))
-		return refuse(
+		return refuse_mcp(
 			r, MCP_CODE_REQUEST, 0, "a key differs only by case from one of MCP");
 	if (span_is(key, "id"))
 		return read_id(r);
@@ -312,7 +312,8 @@ read_member(struct reader *r, struct span key)
 		r->is_rpc =
 			ev.tok == JSON_STRING && span_is(json_text(r->a, r->in, &ev), "2.0");
 		if (!r->is_rpc)
-			return refuse(r, MCP_CODE_REQUEST, ev.start, "jsonrpc is not \"2.0\"");
+			return refuse_mcp(
+				r, MCP_CODE_REQUEST, ev.start, "jsonrpc is not \"2.0\"");
 	} else if (!err && span_is(key, "result")) {
 		r->has_result = true;
 		r->out->result = raw;
@@ -329,10 +330,10 @@ static int
 settle_response(struct reader *r)
 {
 	if (r->out->method.p || r->has_result == r->has_error || r->out->params.n)
-		return refuse(r, MCP_CODE_REQUEST, 0,
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0,
 			"a response has one of result and error, and no method");
 	if (!r->has_id && r->has_result)
-		return refuse(r, MCP_CODE_REQUEST, 0, "a response has no id");
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "a response has no id");
 	r->out->kind = MCP_RESPONSE;
 	r->out->about = MCP_ABOUT_NOTHING;
 	return 0;
@@ -349,14 +350,14 @@ settle_ref(struct reader *r)
 
 	r->name = r->uri = (struct span){ NULL, 0 };
 	if (!r->ref.n)
-		return refuse(r, MCP_CODE_PARAMS, 0, "params.ref is missing, or no object");
+		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "params.ref is missing, or no object");
 	in.in = r->ref;
 	if (!(in.j = json_open(r->a, r->ref)) || json_next(in.j, &ev) != JSON_OBJECT)
 		return ERR_NOMEM;
 	while (!err && json_next(in.j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->ref, &ev), raw;
 		if (looks_like(key, names, COUNT_OF(names)))
-			return refuse(r, MCP_CODE_REQUEST, 0,
+			return refuse_mcp(r, MCP_CODE_REQUEST, 0,
 				"a key differs only by case from one of MCP");
 		bool is_name = span_is(key, "name");
 		err = is_name || span_is(key, "uri")
@@ -366,7 +367,7 @@ settle_ref(struct reader *r)
 			      : value(&in, &ev, &raw);
 	}
 	if (!err && !r->name.p == !r->uri.p)
-		return refuse(r, MCP_CODE_PARAMS, 0, "params.ref has one of name and uri");
+		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "params.ref has one of name and uri");
 	r->out->about = r->uri.p ? MCP_ABOUT_RESOURCE : MCP_ABOUT_PROMPT;
 	r->out->refers = true;
 	return err;
@@ -381,13 +382,14 @@ read_uris(struct reader *in)
 
 	if (!v || json_next(in->j, &ev) != JSON_ARRAY)
 		return !v ? ERR_NOMEM
-			  : refuse(in, MCP_CODE_PARAMS, 0, "resourceSubscriptions is no list");
+			  : refuse_mcp(
+				    in, MCP_CODE_PARAMS, 0, "resourceSubscriptions is no list");
 	while (json_next(in->j, &ev) == JSON_STRING) {
 		v[n] = json_text(in->a, in->in, &ev);
 		if (!v[n].p)
 			return ERR_NOMEM;
 		if (n == URIS_MAX - 1 || v[n].n > URI_MAX_BYTES)
-			return refuse(in, MCP_CODE_PARAMS, 0,
+			return refuse_mcp(in, MCP_CODE_PARAMS, 0,
 				"resourceSubscriptions are too many, or too long");
 		n++;
 	}
@@ -395,7 +397,7 @@ read_uris(struct reader *in)
 	in->out->nuris = n;
 	return ev.tok == JSON_ARRAY_END
 		       ? 0
-		       : refuse(in, MCP_CODE_PARAMS, 0, "a resource's URI is no string");
+		       : refuse_mcp(in, MCP_CODE_PARAMS, 0, "a resource's URI is no string");
 }
 
 /* Revision 2026-07-28 has one stream for all that a client is told of: each resource is named
@@ -416,7 +418,7 @@ settle_filter(struct reader *r)
 	while (!err && json_next(in.j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->filter, &ev), raw;
 		if (looks_like(key, names, COUNT_OF(names)))
-			return refuse(r, MCP_CODE_REQUEST, 0,
+			return refuse_mcp(r, MCP_CODE_REQUEST, 0,
 				"a key differs only by case from one of MCP");
 		err = span_is(key, names[0]) ? read_uris(&in) : value(&in, &ev, &raw);
 	}
@@ -437,30 +439,30 @@ settle_name(struct reader *r, const struct method *m)
 		return err;
 
 	if (!name.p || !name.n)
-		return refuse(r, MCP_CODE_PARAMS, 0,
+		return refuse_mcp(r, MCP_CODE_PARAMS, 0,
 			by_uri ? "params.uri is missing, or no string"
 			       : "params.name is missing, or no string");
 	if (name.n > URI_MAX_BYTES)
-		return refuse(r, MCP_CODE_PARAMS, 0, "the name is too long");
+		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "the name is too long");
 	out->name = name;
 	out->plain_name = by_uri || mcp_name_is_plain(name);
 	return 0;
 }
 
 static int
-settle(struct reader *r)
+settle_message(struct reader *r)
 {
 	struct mcp_message *out = r->out;
 	bool notifies = span_starts(out->method, SPAN_LIT("notifications/"));
 
 	if (!r->is_rpc)
-		return refuse(r, MCP_CODE_REQUEST, 0, "it has no member jsonrpc");
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "it has no member jsonrpc");
 	if (r->has_result || r->has_error)
 		return settle_response(r);
 	if (!out->method.n)
-		return refuse(r, MCP_CODE_REQUEST, 0, "it has no method");
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0, "it has no method");
 	if (r->null_id || r->has_id == notifies)
-		return refuse(r, MCP_CODE_REQUEST, 0,
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0,
 			notifies ? "a notification has an id" : "a request has no id");
 	out->kind = notifies ? MCP_NOTIFICATION : MCP_REQUEST;
 	out->era = mcp_version_stateless(out->version) ? MCP_STATELESS : MCP_SESSIONS;
@@ -482,7 +484,7 @@ read_message(struct reader *r)
 	if (tok == JSON_ERROR)
 		return broken(r);
 	if (tok != JSON_OBJECT)
-		return refuse(r, MCP_CODE_REQUEST, 0,
+		return refuse_mcp(r, MCP_CODE_REQUEST, 0,
 			tok == JSON_ARRAY ? "batches are not spoken: one message a request"
 					  : "the message is no object");
 	while (json_next(r->j, &ev) == JSON_KEY) {
@@ -492,7 +494,7 @@ read_message(struct reader *r)
 	}
 	if (ev.tok != JSON_OBJECT_END || json_next(r->j, &ev) != JSON_END)
 		return broken(r);
-	return arena_failed(r->a) ? ERR_NOMEM : settle(r);
+	return arena_failed(r->a) ? ERR_NOMEM : settle_message(r);
 }
 
 int

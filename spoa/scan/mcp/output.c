@@ -19,7 +19,8 @@ struct walk {
 	size_t steps;
 };
 
-static bool fits(struct walk *w, const json_t *schema, const json_t *was, const json_t *now);
+static bool output_fits(
+	struct walk *w, const json_t *schema, const json_t *was, const json_t *now);
 
 /* ---- texts ---- */
 
@@ -108,7 +109,7 @@ members_fit(struct walk *w, const json_t *schema, const json_t *was, const json_
 			     *of = json_object_get(named, key);
 		if (closed && !of && !before)
 			return false; /* a key that was replaced */
-		if (!fits(w, of ? of : others, before, v))
+		if (!output_fits(w, of ? of : others, before, v))
 			return false;
 	}
 	json_array_foreach(required, i, v)
@@ -130,7 +131,7 @@ items_fit(struct walk *w, const json_t *schema, const json_t *was, const json_t 
 	json_array_foreach(now, i, v)
 	{
 		const json_t *of = json_array_get(first, i);
-		if (!fits(w, of ? of : rest, json_array_get(was, i), v))
+		if (!output_fits(w, of ? of : rest, json_array_get(was, i), v))
 			return false;
 	}
 	return true;
@@ -140,7 +141,7 @@ items_fit(struct walk *w, const json_t *schema, const json_t *was, const json_t 
 
 /* What json_equal() says, counted. */
 static bool
-is_same(struct walk *w, const json_t *a, const json_t *b)
+is_same_value(struct walk *w, const json_t *a, const json_t *b)
 {
 	const json_t *v;
 	const char *key;
@@ -151,7 +152,7 @@ is_same(struct walk *w, const json_t *a, const json_t *b)
 	if (json_is_object(a)) {
 		json_object_foreach((json_t *)(uintptr_t)a, key, v)
 		{
-			if (!is_same(w, v, json_object_get(b, key)))
+			if (!is_same_value(w, v, json_object_get(b, key)))
 				return false;
 		}
 		return json_object_size(a) == json_object_size(b);
@@ -160,7 +161,7 @@ is_same(struct walk *w, const json_t *a, const json_t *b)
 		return json_equal(a, b);
 	json_array_foreach(a, i, v)
 	{
-		if (!is_same(w, v, json_array_get(b, i)))
+		if (!is_same_value(w, v, json_array_get(b, i)))
 			return false;
 	}
 	return json_array_size(a) == json_array_size(b);
@@ -196,7 +197,7 @@ branches_fit(struct walk *w, const json_t *schema, const json_t *was, const json
 		bool all = k == 2, any = !json_array_size(list);
 		json_array_foreach(list, i, one)
 		{
-			bool fit = fits(w, one, was, now);
+			bool fit = output_fits(w, one, was, now);
 			any |= fit;
 			if (all && !fit)
 				return false;
@@ -208,18 +209,18 @@ branches_fit(struct walk *w, const json_t *schema, const json_t *was, const json
 }
 
 static bool
-fits(struct walk *w, const json_t *schema, const json_t *was, const json_t *now)
+output_fits(struct walk *w, const json_t *schema, const json_t *was, const json_t *now)
 {
 	const char *to = json_string_value(json_object_get(schema, "$ref"));
 	bool fit = true;
 
-	if (!json_is_object(schema) || is_same(w, was, now) || w->depth == DEPTH)
+	if (!json_is_object(schema) || is_same_value(w, was, now) || w->depth == DEPTH)
 		return true;
 	if (w->steps > STEPS)
 		return false;
 	w->depth++;
 	if (to)
-		fit = fits(w, referred(w, to), was, now);
+		fit = output_fits(w, referred(w, to), was, now);
 	fit = fit && branches_fit(w, schema, was, now);
 	if (fit && json_is_string(now))
 		fit = text_fits(schema, now);
@@ -256,7 +257,7 @@ mcp_output_fits(struct span tool, struct span was, struct span now)
 		json_t *b = json_loadb(now.p, now.n, flags, NULL);
 		const json_t *content = content_of(b);
 		if (content && content_of(a))
-			fit = fits(&w, schema, content_of(a), content);
+			fit = output_fits(&w, schema, content_of(a), content);
 		json_decref(a);
 		json_decref(b);
 	}

@@ -138,7 +138,7 @@ add_segment(struct walk *w, enum seg_role role, enum seg_form form, const struct
 }
 
 static int
-read_key(struct walk *w, const struct json_event *ev)
+read_body_key(struct walk *w, const struct json_event *ev)
 {
 	struct frame *f = &w->frames[w->depth];
 	const struct node *clash;
@@ -240,7 +240,7 @@ type_of(enum json_tok tok)
 /* Among so many numbers with long fractions one is a measurement (scores, embeddings), not
  * somebody's number in disguise: what is after the points is no reading of any. */
 static struct span
-read_number(struct walk *w, struct span literal)
+read_literal_number(struct walk *w, struct span literal)
 {
 	bool fraction;
 	struct span text =
@@ -264,7 +264,7 @@ read_number(struct walk *w, struct span literal)
 
 /* What the member or element is called, as far as that says that it is a model. */
 static enum model_key
-named(const struct walk *w, const struct row *row)
+named_model(const struct walk *w, const struct row *row)
 {
 	const struct frame *f = &w->frames[w->depth];
 
@@ -294,13 +294,13 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		err = add_segment(w, role, SEG_JSON, ev, text, key);
 		if (!err && (w->frames[w->depth].anyone || (row && (row->flags & F_ANYONE))))
 			w->segs.v[w->segs.n - 1].unattributed = true;
-		bool names = !err && named(w, row);
+		bool names = !err && named_model(w, row);
 		w->frames[w->depth].told |= names;
 		if (names && (!row || row->read != READ_MODEL) &&
 			model_add_other(w->out, text, w->a))
 			return walk_no_memory(w);
 	} else if (ev->tok == JSON_NUMBER && number_is_long(text)) {
-		struct span number = read_number(w, text);
+		struct span number = read_literal_number(w, text);
 		if (!number.p)
 			return walk_no_memory(w);
 		err = add_segment(w, role, SEG_NUMBER, ev, number, key);
@@ -345,7 +345,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 	struct span called = around->object ? around->name : SPAN_LIT("");
 	bool none = around->no_models || (row && (row->flags & F_NONE)) || model_key_own(called) ||
 		    (around->schema && model_schema_keyword(called));
-	enum model_key names = named(w, row);
+	enum model_key names = named_model(w, row);
 	/* each says what it is, by members of its own */
 	if (object && (!around->object || names == KEY_MODEL))
 		names = names ? KEY_MODEL : KEY_ELSE;
@@ -519,7 +519,7 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 			out->nreasoning = w->reasoning.n;
 			return 0;
 		case JSON_ERROR: err = refuse_json(w, j); break;
-		case JSON_KEY: err = read_key(w, &ev); break;
+		case JSON_KEY: err = read_body_key(w, &ev); break;
 		case JSON_OBJECT_END:
 		case JSON_ARRAY_END: err = pop(w, &ev); break;
 		default: err = read_any(w, &ev);

@@ -23,7 +23,7 @@ next_id(struct span *rest, const struct ranks *ranks, uint32_t *id)
 
 /* 1: *text is what the list spells; 0: nobody knows; ERR_NOMEM. */
 static int
-decode(struct span list, const struct ranks *ranks, size_t most, struct arena *a,
+ids_to_text(struct span list, const struct ranks *ranks, size_t most, struct arena *a,
 	struct span *text)
 {
 	struct span inside = span_cut(list, 1, list.n - 1), rest = inside;
@@ -60,7 +60,7 @@ body_decode_ids(struct body *b, struct span raw, const struct ranks *ranks, stru
 		struct span text;
 		if (s->form != SEG_TOKENS)
 			continue;
-		err = decode(span_cut(raw, s->start, s->end), ranks, left, a, &text);
+		err = ids_to_text(span_cut(raw, s->start, s->end), ranks, left, a, &text);
 		if (err <= 0) {
 			unread++;
 			continue;

@@ -175,7 +175,7 @@ url_of(struct span line, struct arena *a)
 
 /* What is kept of a line: its memory goes. */
 static bool
-keep(struct span *text, struct span raw, struct arena *a)
+keep_text_line(struct span *text, struct span raw, struct arena *a)
 {
 	if (!text->p || (text->p >= raw.p && text->p <= raw.p + raw.n))
 		return true;
@@ -184,7 +184,7 @@ keep(struct span *text, struct span raw, struct arena *a)
 }
 
 static int
-read_line(const struct table *t, struct span line, struct arena *scratch, struct merge *m,
+read_batch_line(const struct table *t, struct span line, struct arena *scratch, struct merge *m,
 	size_t base, struct body_refusal *why)
 {
 	const struct table *by = t->line ? t->line(url_of(line, scratch)) : t;
@@ -198,11 +198,11 @@ read_line(const struct table *t, struct span line, struct arena *scratch, struct
 		return err;
 	}
 	for (size_t i = 0; i < sub.nsegments && kept; i++)
-		kept = keep(&sub.segments[i].text, line, m->a);
+		kept = keep_text_line(&sub.segments[i].text, line, m->a);
 	for (size_t i = 0; i < sub.marks.nmodels && kept; i++)
-		kept = keep(&sub.marks.model[i].name, line, m->a);
+		kept = keep_text_line(&sub.marks.model[i].name, line, m->a);
 	for (size_t i = 0; i < sub.nothers && kept; i++)
-		kept = keep(&sub.others[i], line, m->a);
+		kept = keep_text_line(&sub.others[i], line, m->a);
 	err = kept ? merge_add(m, &sub, base, SEGMENT_NO_KEY) : ERR_NOMEM;
 	if (err)
 		refuse(why, 413, "request_too_complex", base, "the body has too many lines");
@@ -227,7 +227,7 @@ body_lines(const struct table *t, struct span raw, struct arena *a, struct body 
 		struct span line = span_next(&rest, '\n');
 		if (!span_trim(line, " \t\r").n)
 			continue;
-		err = read_line(t, line, &scratch, &m, (size_t)(line.p - raw.p), why);
+		err = read_batch_line(t, line, &scratch, &m, (size_t)(line.p - raw.p), why);
 		arena_reset(&scratch);
 	}
 	arena_reset(&scratch);

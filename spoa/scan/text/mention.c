@@ -355,7 +355,7 @@ child_of(const struct automaton *a, uint32_t factor, uint32_t node, unsigned cha
 }
 
 static void
-insert(struct mention_set *s, size_t number)
+insert_mention(struct mention_set *s, size_t number)
 {
 	const struct value *v = &s->values[number];
 	struct automaton *a = &s->automata[v->automaton];
@@ -384,7 +384,7 @@ insert(struct mention_set *s, size_t number)
 }
 
 static uint32_t
-step(const struct automaton *a, uint32_t factor, uint32_t node, unsigned char c)
+step_automaton(const struct automaton *a, uint32_t factor, uint32_t node, unsigned char c)
 {
 	uint32_t child;
 
@@ -402,7 +402,8 @@ link_children(struct automaton *a, uint32_t factor)
 	for (uint32_t n = a->nodes[parent].first; n != ROOT; n = a->nodes[n].sibling) {
 		struct node *node = &a->nodes[n];
 		if (parent != ROOT)
-			node->suffix = step(a, factor, a->nodes[parent].suffix, node->symbol);
+			node->suffix = step_automaton(
+				a, factor, a->nodes[parent].suffix, node->symbol);
 		const struct node *suffix = &a->nodes[node->suffix];
 		node->shorter = suffix->value ? node->suffix : suffix->shorter;
 		a->queue[++a->queued] = n;
@@ -419,7 +420,7 @@ mention_build(struct mention_set *s, size_t steps)
 			return ERR_NOMEM;
 	while (s->inserted < s->nvalues) {
 		size_t n = s->values[s->inserted].text.n;
-		insert(s, s->inserted++);
+		insert_mention(s, s->inserted++);
 		if (n >= steps)
 			return 1;
 		steps -= n;
@@ -489,7 +490,7 @@ report(struct mention_scan *s, size_t start, size_t end, uint32_t tag)
 
 /* The longest value that ends with the byte before `end`. */
 static int
-matched(struct mention_scan *s, const struct automaton *a, int automaton, size_t end)
+matched_mention(struct mention_scan *s, const struct automaton *a, int automaton, size_t end)
 {
 	bool whole = ends_token(s->text, end);
 	uint32_t n = s->node[automaton];
@@ -510,12 +511,12 @@ static int
 feed(struct mention_scan *s, int automaton, int c, size_t at)
 {
 	const struct automaton *a = &s->set->automata[automaton];
-	uint32_t n = step(a, s->set->factor, s->node[automaton], (unsigned char)c);
+	uint32_t n = step_automaton(a, s->set->factor, s->node[automaton], (unsigned char)c);
 
 	s->node[automaton] = n;
 	if (n == ROOT || (!a->nodes[n].value && !a->nodes[n].shorter))
 		return 0;
-	return matched(s, a, automaton, at + 1);
+	return matched_mention(s, a, automaton, at + 1);
 }
 
 /* A few separators between letters and digits count as nothing, other bytes part. */

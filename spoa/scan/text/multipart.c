@@ -43,7 +43,7 @@ bad(struct reader *r, const char *at, const char *what)
 }
 
 static struct segment *
-add(struct reader *r, enum seg_role role, uint32_t key, struct span text)
+add_part_segment(struct reader *r, enum seg_role role, uint32_t key, struct span text)
 {
 	struct segment *s = r->segs.n < CAP_SEGMENTS ? seglist_add(&r->segs) : NULL;
 
@@ -121,7 +121,7 @@ read_disposition(struct reader *r, struct span value, struct part *p)
 			p->has_filename = true;
 			p->filename = (uint32_t)r->segs.n;
 		}
-		struct segment *s = add(r, is_name ? ROLE_KEY : ROLE_OTHER,
+		struct segment *s = add_part_segment(r, is_name ? ROLE_KEY : ROLE_OTHER,
 			is_name ? SEGMENT_NO_KEY : p->name, v);
 		if (!s)
 			return ERR_NOMEM;
@@ -158,7 +158,8 @@ read_field(struct reader *r, struct span line, struct part *p)
 		     span_ieq(name, SPAN_LIT("content-md5")) ||
 		     span_ieq(name, SPAN_LIT("content-digest"));
 	/* Any other text: what is found in it is not replaced, but denied. */
-	struct segment *s = value.n ? add(r, ROLE_OTHER, SEGMENT_NO_KEY, value) : NULL;
+	struct segment *s =
+		value.n ? add_part_segment(r, ROLE_OTHER, SEGMENT_NO_KEY, value) : NULL;
 	if (value.n && !s)
 		return ERR_NOMEM;
 	if (s)
@@ -266,7 +267,7 @@ read_known(struct reader *r, const struct node *n, struct segment *s, const stru
 
 /* What the table says of the part's name; NULL: nothing. */
 static const struct node *
-known(struct reader *r, const struct part *p, struct body_refusal *why)
+known_part(struct reader *r, const struct part *p, struct body_refusal *why)
 {
 	const struct table *t = r->out->table;
 	const struct node *root = t->rows && p->has_name ? table_tree(t) : NULL, *clash, *n;
@@ -377,7 +378,7 @@ read_content(struct reader *r, struct span text, struct part *p)
 {
 	enum media_kind media = media_kind(p->type);
 	struct span inner = span_trim(text, " \t\r\n");
-	const struct node *field = known(r, p, r->why);
+	const struct node *field = known_part(r, p, r->why);
 
 	if (r->why->status)
 		return ERR_SYNTAX;
@@ -426,9 +427,10 @@ read_content(struct reader *r, struct span text, struct part *p)
 	struct span begin = skip_blanks(text);
 	if (piece && begin.n && begin.p[0] == '{')
 		return bad_piece(r, text);
-	struct segment *s = text.n ? add(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
-					     p->has_name ? p->name : SEGMENT_NO_KEY, text)
-				   : NULL;
+	struct segment *s =
+		text.n ? add_part_segment(r, p->has_filename ? ROLE_DOCUMENT : ROLE_OTHER,
+				 p->has_name ? p->name : SEGMENT_NO_KEY, text)
+		       : NULL;
 	if (text.n && !s)
 		return ERR_NOMEM;
 	if (!s)
@@ -445,7 +447,7 @@ read_content(struct reader *r, struct span text, struct part *p)
 
 /* part = *( field CRLF ) CRLF content */
 static int
-read_part(struct reader *r, struct span part)
+read_multipart_part(struct reader *r, struct span part)
 {
 	struct part p = { .name = SEGMENT_NO_KEY };
 	int err = 0;
@@ -493,7 +495,7 @@ read_parts(struct reader *r)
 		if (!next || next - head < 2 || memcmp(next - 2, "\r\n", 2) != 0)
 			return bad(r, next ? next : end,
 				next ? "the boundary within a part" : "it has no end");
-		int err = read_part(r, span_of(head, (size_t)(next - 2 - head)));
+		int err = read_multipart_part(r, span_of(head, (size_t)(next - 2 - head)));
 		if (err)
 			return err;
 		at = next;

@@ -12,7 +12,7 @@ struct place {
 };
 
 static struct place
-place_of(const char *p)
+needle_place(const char *p)
 {
 	enum { MASK = (1u << NEEDLE_BITS) - 1 };
 	uint32_t piece;
@@ -23,9 +23,9 @@ place_of(const char *p)
 }
 
 static bool
-has(const struct pieces *p, const char *piece)
+has_piece(const struct pieces *p, const char *piece)
 {
-	struct place at = place_of(piece);
+	struct place at = needle_place(piece);
 
 	return (p->bits[at.a / 64] >> (at.a % 64) & p->bits[at.b / 64] >> (at.b % 64)) & 1;
 }
@@ -34,7 +34,7 @@ void
 pieces_add(struct pieces *p, struct span text)
 {
 	for (size_t i = 0; i + PIECE_BYTES <= text.n; i++) {
-		struct place at = place_of(text.p + i);
+		struct place at = needle_place(text.p + i);
 		p->bits[at.a / 64] |= UINT64_C(1) << (at.a % 64);
 		p->bits[at.b / 64] |= UINT64_C(1) << (at.b % 64);
 	}
@@ -44,7 +44,7 @@ bool
 pieces_meet(const struct pieces *p, struct span text)
 {
 	for (size_t i = 0; i + PIECE_BYTES <= text.n; i++)
-		if (has(p, text.p + i))
+		if (has_piece(p, text.p + i))
 			return true;
 	return false;
 }
@@ -99,7 +99,7 @@ int
 needles_each(const struct needles *ns, struct span text, needle_fn *take, void *arg)
 {
 	for (size_t i = 0; ns->n && i + PIECE_BYTES <= text.n; i += ns->stride) {
-		if (!has(&ns->pieces, text.p + i))
+		if (!has_piece(&ns->pieces, text.p + i))
 			continue;
 		for (const struct needle *v = ns->v; v < ns->v + ns->n; v++)
 			for (size_t of = 0; of < ns->stride && of <= i; of++) {

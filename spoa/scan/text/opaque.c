@@ -263,7 +263,7 @@ is_edge(struct span t, size_t from, size_t to)
 }
 
 static bool
-is_whole(const struct opaque_reader *r, const struct blob_run *run)
+is_whole_run(const struct opaque_reader *r, const struct blob_run *run)
 {
 	struct span t = r->text;
 	size_t n;
@@ -277,7 +277,7 @@ is_whole(const struct opaque_reader *r, const struct blob_run *run)
 static bool
 run_is_opaque(const struct opaque_reader *r, const struct blob_run *run)
 {
-	if (run->digits < OPAQUE_INSIDE && !is_whole(r, run))
+	if (run->digits < OPAQUE_INSIDE && !is_whole_run(r, run))
 		return false;
 	if (run->digits < OPAQUE_WHOLE &&
 		!kind_of_file(r->text, run, r->form, run->in == IN16 ? MAGIC_HEX : MAGIC_SURE))

@@ -48,7 +48,7 @@ path_open(struct arena *a, const struct body *b, struct span raw)
 
 /* A step that does not fit is left out, whole. */
 static void
-append(struct path_reader *r, struct span s)
+append_path(struct path_reader *r, struct span s)
 {
 	if (s.n <= sizeof(r->path) - r->n) {
 		memcpy(r->path + r->n, s.p, s.n);
@@ -74,7 +74,7 @@ append_key(struct path_reader *r, struct span key)
 		buf_str(&step, "\xe2\x80\xa6");
 	if (!word)
 		buf_str(&step, "\"]");
-	append(r, buf_view(&step));
+	append_path(r, buf_view(&step));
 	buf_free(&step);
 }
 
@@ -89,12 +89,12 @@ value_path(struct path_reader *r)
 	r->n = l->n;
 	size_t n = 1 + span_decimal(index + 1, l->index++);
 	index[n++] = ']';
-	append(r, span_of(index, n));
+	append_path(r, span_of(index, n));
 }
 
 /* Reads a token; false at the end. */
 static bool
-step(struct path_reader *r)
+step_path(struct path_reader *r)
 {
 	struct level *l = &r->levels[r->depth];
 
@@ -132,7 +132,7 @@ path_at(struct path_reader *r, size_t segment)
 	}
 	enum json_tok within = s->form == SEG_TOKENS ? JSON_OBJECT_END : JSON_ARRAY_END;
 	while (r->ev.start < s->start || r->ev.tok <= within)
-		if (!step(r))
+		if (!step_path(r))
 			break;
 	return span_of(r->path, r->n);
 }

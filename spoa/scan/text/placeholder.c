@@ -61,7 +61,7 @@ placeholders_new(struct arena *a)
 }
 
 static struct slot *
-slot_of(const struct placeholders *p, struct slot *slots, size_t size, struct span key)
+placeholder_slot(const struct placeholders *p, struct slot *slots, size_t size, struct span key)
 {
 	unsigned char h[crypto_shorthash_BYTES];
 	uint64_t at;
@@ -75,7 +75,7 @@ slot_of(const struct placeholders *p, struct slot *slots, size_t size, struct sp
 }
 
 static bool
-grow(struct placeholders *p)
+grow_placeholders(struct placeholders *p)
 {
 	struct slot *slots = arena_array(p->arena, p->size * 2, sizeof(struct slot));
 
@@ -83,7 +83,7 @@ grow(struct placeholders *p)
 		return false;
 	for (size_t i = 0; i < p->size; i++)
 		if (p->slots[i].key.p)
-			*slot_of(p, slots, p->size * 2, p->slots[i].key) = p->slots[i];
+			*placeholder_slot(p, slots, p->size * 2, p->slots[i].key) = p->slots[i];
 	p->slots = slots;
 	p->size *= 2;
 	return true;
@@ -119,16 +119,16 @@ next_text(struct placeholders *p, struct span entity)
 		return text;
 	do
 		text = arena_printf(p->arena, "<%.*s_%zu>", SPAN_ARG(entity), ++c->last);
-	while (text.p && slot_of(p, p->slots, p->size, text)->key.p);
+	while (text.p && placeholder_slot(p, p->slots, p->size, text)->key.p);
 	return text;
 }
 
 static bool
-add(struct placeholders *p, struct span key, struct span text)
+add_placeholder(struct placeholders *p, struct span key, struct span text)
 {
-	if (p->used * 2 >= p->size && !grow(p))
+	if (p->used * 2 >= p->size && !grow_placeholders(p))
 		return false;
-	*slot_of(p, p->slots, p->size, key) = (struct slot){ key, text };
+	*placeholder_slot(p, p->slots, p->size, key) = (struct slot){ key, text };
 	p->used++;
 	return true;
 }
@@ -178,12 +178,12 @@ take_one(struct placeholders *p, const struct spelling *s)
 	as_ours[0] = '<';
 	memcpy(as_ours + 1, s->name, n);
 	as_ours[n + 1] = '>';
-	if (slot_of(p, p->slots, p->size, own)->key.p)
+	if (placeholder_slot(p, p->slots, p->size, own)->key.p)
 		return true;
 	if (p->taken < TAKEN_MAX) {
 		own = arena_dup(p->arena, own);
 		p->taken++;
-		return own.p && add(p, own, own);
+		return own.p && add_placeholder(p, own, own);
 	}
 	while (is_digit(s->name[digits - 1]))
 		digits--;
@@ -264,13 +264,13 @@ placeholder_get(struct placeholders *p, struct span entity, struct span value, b
 
 	if (!own.p)
 		return none;
-	const struct slot *s = slot_of(p, p->slots, p->size, own);
+	const struct slot *s = placeholder_slot(p, p->slots, p->size, own);
 	if (s->key.p)
 		return s->text;
 	struct span text = next_text(p, entity);
 	/* With `fold` the key holds less than the value. */
 	value = fold ? arena_dup(p->arena, value) : span_cut(own, entity.n + 1, own.n);
-	bool given = text.p && add(p, own, text) && give(p, text, value);
+	bool given = text.p && add_placeholder(p, own, text) && give(p, text, value);
 	return given && !arena_failed(p->arena) ? text : none;
 }
 
@@ -278,6 +278,6 @@ void
 placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg)
 {
 	for (const struct given *g = p->given; g; g = g->next)
-		if (!slot_of(p, p->slots, p->size, g->text)->key.p)
+		if (!placeholder_slot(p, p->slots, p->size, g->text)->key.p)
 			seen(arg, g->text, g->value);
 }

@@ -79,7 +79,7 @@ struct reader {
 
 /* The next character without taking it; -2: there is none, or it would be too long. */
 static int
-peek(struct reader *r, size_t *raw)
+peek_spelled(struct reader *r, size_t *raw)
 {
 	int c = -2;
 
@@ -94,13 +94,13 @@ peek(struct reader *r, size_t *raw)
 
 /* Takes a word, letters in any case. */
 static bool
-take(struct reader *r, const char *word)
+take_spelled_word(struct reader *r, const char *word)
 {
 	struct reader ahead = *r;
 	size_t raw;
 
 	for (; *word; word++) {
-		int c = peek(&ahead, &raw);
+		int c = peek_spelled(&ahead, &raw);
 		if (c < 0 || c > 0xff || to_lower((char)c) != *word) {
 			r->more = r->more || ahead.more;
 			return false;
@@ -115,11 +115,11 @@ static const struct bracket *
 take_bracket(struct reader *r, bool close)
 {
 	size_t raw;
-	int first = peek(r, &raw);
+	int first = peek_spelled(r, &raw);
 
 	for (size_t i = 0; first >= 0 && i < COUNT_OF(brackets); i++) {
 		const char *word = close ? brackets[i].close : brackets[i].open;
-		if (first == (unsigned char)word[0] && take(r, word))
+		if (first == (unsigned char)word[0] && take_spelled_word(r, word))
 			return &brackets[i];
 	}
 	return NULL;
@@ -132,7 +132,7 @@ take_decor(struct reader *r)
 	size_t raw;
 
 	for (int i = 0; i < DECOR_MOST; i++) {
-		int c = peek(r, &raw);
+		int c = peek_spelled(r, &raw);
 		if (c < 0 || c > 0x7f || !is_one_of((char)c, "*_`~ "))
 			return;
 		r->at += raw;
@@ -150,11 +150,11 @@ take_name(struct reader *r, const struct spelling_names *names, struct spelling 
 	out->node = 1;
 	for (;;) {
 		struct reader before = *r;
-		int c = peek(r, &raw);
+		int c = peek_spelled(r, &raw);
 		bool escaped = c == '\\';
 		if (escaped) {
 			r->at += raw;
-			c = peek(r, &raw);
+			c = peek_spelled(r, &raw);
 		}
 		if (c < 0 || c > 0x7f || (escaped && c != '_')) {
 			bool more = r->more;

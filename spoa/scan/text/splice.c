@@ -153,7 +153,7 @@ segment_splices(const struct segment *s, struct span raw, const struct text_edit
 }
 
 static int
-by_start(const void *a, const void *b)
+edit_by_start(const void *a, const void *b)
 {
 	const struct splice *x = a, *y = b;
 
@@ -168,7 +168,7 @@ splice_apply(struct span raw, struct splice *edits, size_t n, struct buf *out)
 	size_t at = 0, size = raw.n;
 
 	if (n > 1)
-		qsort(edits, n, sizeof(*edits), by_start);
+		qsort(edits, n, sizeof(*edits), edit_by_start);
 	for (size_t i = 0; i < n; i++) {
 		if (edits[i].start < at || edits[i].end < edits[i].start ||
 			edits[i].end > raw.n)

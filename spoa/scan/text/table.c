@@ -56,22 +56,22 @@ snake_of(struct maker *m, struct span key)
 
 /* The tree is not const while it is made. */
 static struct node *
-made(const struct node *n)
+made_row_node(const struct node *n)
 {
 	return (struct node *)(uintptr_t)n;
 }
 
 static struct node *
-member(struct maker *m, struct node *n, struct span key)
+row_member(struct maker *m, struct node *n, struct span key)
 {
 	if (span_is(key, "*")) {
 		if (!n->any)
 			n->any = new_node(m, key);
-		return made(n->any);
+		return made_row_node(n->any);
 	}
 	for (const struct node *c = n->members; c; c = c->next)
 		if (span_eq(c->key, key))
-			return made(c);
+			return made_row_node(c);
 	struct node *c = new_node(m, key);
 	if (!c)
 		return NULL;
@@ -88,7 +88,7 @@ element(struct maker *m, struct node *n)
 {
 	if (!n->element)
 		n->element = new_node(m, (struct span){ NULL, 0 });
-	return made(n->element);
+	return made_row_node(n->element);
 }
 
 /* path = step { "." step }; step = key { "[*]" } */
@@ -102,7 +102,7 @@ node_of(struct maker *m, struct node *root, const char *path)
 		struct span step = span_next(&rest, '.');
 		size_t key = span_chr(step, '[');
 		if (key)
-			n = member(m, n, span_cut(step, 0, key));
+			n = row_member(m, n, span_cut(step, 0, key));
 		for (size_t at = key; at < step.n && n; at += 3)
 			n = element(m, n);
 	}
@@ -118,7 +118,7 @@ free_nodes(const struct node *n)
 		free_nodes(n->element);
 		free_nodes(n->any);
 		free((void *)(uintptr_t)n->snake.p);
-		free(made(n));
+		free(made_row_node(n));
 		n = next;
 	}
 }

@@ -59,8 +59,8 @@ check_path(struct span path, bool separators, struct body_refusal *why)
 }
 
 static int
-add(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key, size_t start,
-	struct span piece, struct body_refusal *why)
+add_target_segment(struct seglist *l, enum seg_role role, enum seg_form form, uint32_t key,
+	size_t start, struct span piece, struct body_refusal *why)
 {
 	int err = seglist_piece(l, role, form, key, start, piece);
 
@@ -91,7 +91,8 @@ read_path(struct span path, struct seglist *l, struct body_refusal *why)
 		struct span name = span_cut(one, 0, span_chr(one, ';'));
 		if (span_is(name, ".") || span_is(name, ".."))
 			return bad_path(why, at, "a dot segment");
-		err = add(l, ROLE_PATH, SEG_PERCENT, SEGMENT_NO_KEY, at, one, why);
+		err = add_target_segment(
+			l, ROLE_PATH, SEG_PERCENT, SEGMENT_NO_KEY, at, one, why);
 	}
 	return err;
 }
@@ -122,10 +123,11 @@ read_query(size_t base, struct span query, const char *const *left_out, struct s
 	while (!err && uri_pair_next(&rest, &pair)) {
 		uint32_t name = (uint32_t)l->n;
 		size_t at = base + (size_t)(pair.name.p - query.p);
-		err = add(l, ROLE_KEY, SEG_FORM, SEGMENT_NO_KEY, at, pair.name, why);
+		err = add_target_segment(
+			l, ROLE_KEY, SEG_FORM, SEGMENT_NO_KEY, at, pair.name, why);
 		if (!err && pair.has_value && !is_left_out(left_out, l, &pair))
-			err = add(l, ROLE_QUERY, SEG_FORM, name, at + pair.name.n + 1,
-				pair.value, why);
+			err = add_target_segment(l, ROLE_QUERY, SEG_FORM, name,
+				at + pair.name.n + 1, pair.value, why);
 	}
 	return err;
 }

@@ -305,7 +305,7 @@ say_begun(struct quota *qt, struct redis *node, const struct life *l)
 
 /* This worker's name with the time, into a sorted set. */
 static void
-sign(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
+sign_life(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
 	int64_t ms)
 {
 	char score[SPAN_DECIMAL], id[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
@@ -373,7 +373,7 @@ say_member(struct quota *qt, struct redis_pipe *p, const struct redis_life *life
 	size_t kn = life_key(key, "members", life, l->epoch),
 	       sn = span_decimal(since, now_ms - MEMBER_MS);
 
-	sign(p, qt->lives, key, kn, now_ms);
+	sign_life(p, qt->lives, key, kn, now_ms);
 	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
 		(const size_t[]){ 16, kn, 4, sn });
 	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });
@@ -395,7 +395,7 @@ lives_leave(struct quota *qt)
 			continue;
 		size_t kn = life_key(key, "members", life, life->epoch);
 		struct redis_pipe *p = redis_begin(qt->redis, 2, NULL, NULL, 0);
-		sign(p, qt->lives, key, kn, 0);
+		sign_life(p, qt->lives, key, kn, 0);
 		redis_send(p);
 	}
 }
@@ -505,7 +505,7 @@ beat_every(const struct quota *qt, const struct life *l)
 }
 
 static void
-go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	uint64_t since = now_us - l->beat_us;
 
@@ -534,7 +534,7 @@ go_on(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 /* Where there is one server: a master that was a replica meanwhile still has the name of its
  * life, and nothing in it of what was let go at the other one. Another life begins. */
 static void
-enter(struct quota_lives *all, struct life *l)
+enter_life(struct quota_lives *all, struct life *l)
 {
 	struct life *was = lives_find(all, all->in);
 
@@ -573,10 +573,10 @@ lives_turn(struct quota *qt, uint64_t now_us)
 		if (!l)
 			l = begin_life(qt, epoch, now_us);
 		if (node[i] == qt->redis)
-			enter(all, l);
+			enter_life(all, l);
 		if (doubts)
 			l->beat_us = 0;
-		go_on(qt, node[i], l, now_us);
+		go_on_publishing(qt, node[i], l, now_us);
 	}
 	redis_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
 			       : goes_on_watching(all, now_us)	  ? WATCH_MS

@@ -29,7 +29,7 @@ on_published(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 
 /* Adds a counter's sum where nothing of it is counted. */
 static void
-publish(struct redis_pipe *p, const struct life *l, const struct ledger_entry *e,
+publish_entry(struct redis_pipe *p, const struct life *l, const struct ledger_entry *e,
 	int64_t now_ms)
 {
 	struct quota_dim d = { .span.calendar = e->calendar };
@@ -140,7 +140,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			if (e->cell.kind == CELL_LONG && !longs)
 				say_longs(qt, node, l, now_ms);
 			longs |= e->cell.kind == CELL_LONG;
-			publish(p, l, e, now_ms);
+			publish_entry(p, l, e, now_ms);
 			e->epoch = l->epoch;
 			e->recalled = false;
 			n++;

@@ -75,7 +75,7 @@ char_at(CEL_ARGS)
 }
 
 static void
-index_of(CEL_ARGS)
+fn_index_of(CEL_ARGS)
 {
 	struct span s = v[0].s, part = v[1].s;
 	size_t from = 0, at;
@@ -132,7 +132,7 @@ substring(CEL_ARGS)
 
 /* A copy of s for changing; NULL: *out is an error. */
 static char *
-copy(struct cel_ctx *c, struct span s, struct cel_value *out)
+copy_cel_text(struct cel_ctx *c, struct span s, struct cel_value *out)
 {
 	char *p = charge_text(c, s, out) ? cel_take(c, s.n, out) : NULL;
 
@@ -144,7 +144,7 @@ copy(struct cel_ctx *c, struct span s, struct cel_value *out)
 static void
 recase(struct cel_ctx *c, struct span s, char first, struct cel_value *out)
 {
-	char *p = copy(c, s, out);
+	char *p = copy_cel_text(c, s, out);
 
 	if (!p)
 		return;
@@ -170,7 +170,7 @@ static void
 reverse(CEL_ARGS)
 {
 	struct span s = v->s;
-	char *p = copy(c, s, out);
+	char *p = copy_cel_text(c, s, out);
 
 	for (size_t at = 0; p && at < s.n;) {
 		size_t len = utf8_step(s, at);
@@ -227,7 +227,7 @@ replace(CEL_ARGS)
 }
 
 static void
-split(CEL_ARGS)
+fn_split(CEL_ARGS)
 {
 	struct span s = v[0].s, sep = v[1].s;
 	int64_t most = n == 3 && v[2].i >= 0 ? v[2].i : INT64_MAX;
@@ -260,7 +260,7 @@ split(CEL_ARGS)
 }
 
 static void
-join(CEL_ARGS)
+fn_join(CEL_ARGS)
 {
 	struct span sep = n == 2 ? v[1].s : span_of("", 0);
 	size_t total = 0, count = v[0].list.n;
@@ -408,8 +408,8 @@ base64_decode(CEL_ARGS)
 /* clang-format off */
 const struct cel_fn cel_fns_string[] = {
 	{ "charAt",        true,  "si",   's', char_at,       NULL },
-	{ "indexOf",       true,  "ss",   'i', index_of,      NULL },
-	{ "indexOf",       true,  "ssi",  'i', index_of,      NULL },
+	{ "indexOf",       true,  "ss",   'i', fn_index_of,      NULL },
+	{ "indexOf",       true,  "ssi",  'i', fn_index_of,      NULL },
 	{ "lastIndexOf",   true,  "ss",   'i', last_index_of, NULL },
 	{ "lastIndexOf",   true,  "ssi",  'i', last_index_of, NULL },
 	{ "substring",     true,  "si",   's', substring,     NULL },
@@ -419,10 +419,10 @@ const struct cel_fn cel_fns_string[] = {
 	{ "reverse",       true,  "s",    's', reverse,       NULL },
 	{ "replace",       true,  "sss",  's', replace,       NULL },
 	{ "replace",       true,  "sssi", 's', replace,       NULL },
-	{ "split",         true,  "ss",   'l', split,         NULL },
-	{ "split",         true,  "ssi",  'l', split,         NULL },
-	{ "join",          true,  "l",    's', join,          NULL },
-	{ "join",          true,  "ls",   's', join,          NULL },
+	{ "split",         true,  "ss",   'l', fn_split,         NULL },
+	{ "split",         true,  "ssi",  'l', fn_split,         NULL },
+	{ "join",          true,  "l",    's', fn_join,          NULL },
+	{ "join",          true,  "ls",   's', fn_join,          NULL },
 	{ "trim",          true,  "s",    's', trim,          NULL },
 	{ "format",        true,  "sl",   's', cel_format,    NULL },
 	{ "strings.quote", false, "s",    's', quote,         NULL },

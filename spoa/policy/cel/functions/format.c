@@ -23,7 +23,7 @@ struct text {
 };
 
 static void
-put(struct text *t, const char *p, size_t n)
+put_formatted(struct text *t, const char *p, size_t n)
 {
 	if (t->failed || !n)
 		return;
@@ -47,11 +47,11 @@ put(struct text *t, const char *p, size_t n)
 static void
 put_str(struct text *t, const char *s)
 {
-	put(t, s, strlen(s));
+	put_formatted(t, s, strlen(s));
 }
 
 static void
-fail(struct text *t, const char *why)
+fail_format(struct text *t, const char *why)
 {
 	if (!t->failed)
 		cel_raise_lit(t->out, why);
@@ -60,7 +60,7 @@ fail(struct text *t, const char *why)
 
 /* --- %s --- */
 
-static void put_value(struct text *t, const struct cel_value *v, unsigned depth);
+static void put_format_value(struct text *t, const struct cel_value *v, unsigned depth);
 
 struct key {
 	struct span text;
@@ -68,7 +68,7 @@ struct key {
 };
 
 static int
-by_text(const void *a, const void *b)
+format_by_text(const void *a, const void *b)
 {
 	const struct key *x = a, *y = b;
 	struct cel_value vx = cel_string(x->text), vy = cel_string(y->text);
@@ -90,17 +90,17 @@ put_map(struct text *t, const struct cel_value *v, unsigned depth)
 	}
 	for (size_t i = 0; i < v->list.n; i++) {
 		struct text one = { .c = t->c, .out = t->out };
-		put_value(&one, &v->list.v[2 * i], depth + 1);
+		put_format_value(&one, &v->list.v[2 * i], depth + 1);
 		t->failed |= one.failed;
 		keys[i] = (struct key){ { one.p, one.n }, &v->list.v[2 * i + 1] };
 	}
-	qsort(keys, v->list.n, sizeof(*keys), by_text);
+	qsort(keys, v->list.n, sizeof(*keys), format_by_text);
 	put_str(t, "{");
 	for (size_t i = 0; i < v->list.n; i++) {
 		put_str(t, i ? ", " : "");
-		put(t, keys[i].text.p, keys[i].text.n);
+		put_formatted(t, keys[i].text.p, keys[i].text.n);
 		put_str(t, ": ");
-		put_value(t, keys[i].value, depth + 1);
+		put_format_value(t, keys[i].value, depth + 1);
 	}
 	put_str(t, "}");
 }
@@ -111,35 +111,35 @@ put_list(struct text *t, const struct cel_value *v, unsigned depth)
 	put_str(t, "[");
 	for (size_t i = 0; i < v->list.n && !t->failed; i++) {
 		put_str(t, i ? ", " : "");
-		put_value(t, &v->list.v[i], depth + 1);
+		put_format_value(t, &v->list.v[i], depth + 1);
 	}
 	put_str(t, "]");
 }
 
 static void
-put_value(struct text *t, const struct cel_value *v, unsigned depth)
+put_format_value(struct text *t, const struct cel_value *v, unsigned depth)
 {
 	char text[CEL_TEXT];
 
 	if (t->failed)
 		return;
 	if (depth > DEPTH_MAX || !cel_charge(t->c, 1, t->out)) {
-		fail(t, "format(): nested too deeply");
+		fail_format(t, "format(): nested too deeply");
 		return;
 	}
 	switch (v->type) {
 	case CEL_STRING:
-	case CEL_TYPE: put(t, v->s.p, v->s.n); break;
+	case CEL_TYPE: put_formatted(t, v->s.p, v->s.n); break;
 	case CEL_BYTES:
 		if (!utf8_valid(v->s))
-			fail(t, "format(): the bytes are not UTF-8");
-		put(t, v->s.p, v->s.n);
+			fail_format(t, "format(): the bytes are not UTF-8");
+		put_formatted(t, v->s.p, v->s.n);
 		break;
 	case CEL_LIST: put_list(t, v, depth); break;
 	case CEL_MAP: put_map(t, v, depth); break;
 	case CEL_DYN:
-	case CEL_ERROR: fail(t, "format(): not a value"); break;
-	default: put(t, text, cel_write(v, text));
+	case CEL_ERROR: fail_format(t, "format(): not a value"); break;
+	default: put_formatted(t, text, cel_write(v, text));
 	}
 }
 
@@ -153,7 +153,7 @@ put_radix(struct text *t, const struct cel_value *v, unsigned shift, bool upper)
 	uint64_t u = negative ? 0 - v->u : v->u; /* the bits are there for an int too */
 
 	if (v->type != CEL_INT && v->type != CEL_UINT) {
-		fail(t, "format(): an integer is due");
+		fail_format(t, "format(): an integer is due");
 		return;
 	}
 	do {
@@ -163,7 +163,7 @@ put_radix(struct text *t, const struct cel_value *v, unsigned shift, bool upper)
 	} while (u);
 	if (negative)
 		put_str(t, "-");
-	put(t, p, (size_t)(text + sizeof(text) - p));
+	put_formatted(t, p, (size_t)(text + sizeof(text) - p));
 }
 
 static void
@@ -177,7 +177,7 @@ put_hex(struct text *t, const struct cel_value *v, bool upper)
 	}
 	for (size_t i = 0; i < v->s.n && !t->failed; i++) {
 		snprintf(two, sizeof(two), upper ? "%02X" : "%02x", (unsigned char)v->s.p[i]);
-		put(t, two, 2);
+		put_formatted(t, two, 2);
 	}
 }
 
@@ -188,9 +188,9 @@ put_decimal(struct text *t, const struct cel_value *v)
 		      (v->type == CEL_DOUBLE && !isfinite(v->d));
 
 	if (number)
-		put_value(t, v, 0);
+		put_format_value(t, v, 0);
 	else
-		fail(t, "format(): %d needs an integer");
+		fail_format(t, "format(): %d needs an integer");
 }
 
 /* %f and %e */
@@ -201,24 +201,24 @@ put_double(struct text *t, const struct cel_value *v, int precision, bool expone
 	double d = cel_as_double(v);
 
 	if (!cel_is_number(v->type)) {
-		fail(t, "format(): a number is due");
+		fail_format(t, "format(): a number is due");
 		return;
 	}
 	if (!isfinite(d)) {
-		put(t, text, cel_double_write(d, text));
+		put_formatted(t, text, cel_double_write(d, text));
 		return;
 	}
 	precision = precision < 0 ? 6 : precision;
 	int n = exponent ? snprintf(text, sizeof(text), "%.*e", precision, d)
 			 : snprintf(text, sizeof(text), "%.*f", precision, d);
-	put(t, text, (size_t)n);
+	put_formatted(t, text, (size_t)n);
 }
 
 static void
 put_clause(struct text *t, char verb, int precision, const struct cel_value *v)
 {
 	switch (verb) {
-	case 's': put_value(t, v, 0); break;
+	case 's': put_format_value(t, v, 0); break;
 	case 'd': put_decimal(t, v); break;
 	case 'f':
 	case 'e': put_double(t, v, precision, verb == 'e'); break;
@@ -231,7 +231,7 @@ put_clause(struct text *t, char verb, int precision, const struct cel_value *v)
 		else
 			put_radix(t, v, 1, false);
 		break;
-	default: fail(t, "format(): no such clause");
+	default: fail_format(t, "format(): no such clause");
 	}
 }
 
@@ -244,7 +244,7 @@ cel_format(CEL_ARGS)
 
 	for (size_t at = 0; at < f.n && !t.failed;) {
 		size_t run = span_chr(span_cut(f, at, f.n), '%');
-		put(&t, f.p + at, run);
+		put_formatted(&t, f.p + at, run);
 		at += run;
 		if (at == f.n)
 			break;
@@ -260,11 +260,11 @@ cel_format(CEL_ARGS)
 				at++)
 				precision = precision * 10 + (f.p[at] - '0');
 		if (precision > PRECISION_MAX)
-			fail(&t, "format(): the precision is over 100");
+			fail_format(&t, "format(): the precision is over 100");
 		else if (at == f.n)
-			fail(&t, "format(): a % at the end");
+			fail_format(&t, "format(): a % at the end");
 		else if (used == v[1].list.n)
-			fail(&t, "format(): too few arguments");
+			fail_format(&t, "format(): too few arguments");
 		else
 			put_clause(&t, f.p[at++], precision, &v[1].list.v[used++]);
 	}

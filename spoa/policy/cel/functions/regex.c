@@ -55,7 +55,7 @@ from_scratch(PCRE2_SIZE n, void *arg)
 }
 
 static void
-keep(void *p UNUSED, void *arg UNUSED)
+keep_regex(void *p UNUSED, void *arg UNUSED)
 {
 }
 
@@ -63,7 +63,7 @@ const struct cel_regex *
 cel_regex_compile(struct arena *a, struct span pattern, const char **why)
 {
 	struct cel_regex *re = arena_new(a, struct cel_regex);
-	pcre2_general_context *gc = pcre2_general_context_create(from_arena, keep, a);
+	pcre2_general_context *gc = pcre2_general_context_create(from_arena, keep_regex, a);
 	pcre2_compile_context *cc = gc ? pcre2_compile_context_create(gc) : NULL;
 	struct arena tmp;
 	struct buf text;
@@ -109,7 +109,8 @@ cel_regex_match(
 	scratch.a = a;
 	scratch.used = 0;
 	scratch.spilled = 0;
-	pcre2_general_context *gc = pcre2_general_context_create(from_scratch, keep, &scratch);
+	pcre2_general_context *gc =
+		pcre2_general_context_create(from_scratch, keep_regex, &scratch);
 	pcre2_match_data *md = gc ? pcre2_match_data_create(1, gc) : NULL;
 	pcre2_match_context *limits = gc ? pcre2_match_context_create(gc) : NULL;
 	if (!md || !limits)

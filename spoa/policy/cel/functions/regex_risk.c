@@ -246,7 +246,7 @@ find_cycles(const struct risk *r, struct places *reach, struct places *cyclic)
 }
 
 static const char *
-judge(struct risk *r)
+judge_risk(struct risk *r)
 {
 	size_t n = r->n, states = n <= TRIPLES_MAX && n > 2 ? n * n * n : 2 * n * n;
 	uint8_t *seen = malloc(states + 1);
@@ -286,7 +286,9 @@ cel_regex_risk(struct span pattern)
 	arena_init(&a, 0, false);
 	if (r && regex_read(&a, pattern, REGEX_RE2, true, &re)) {
 		alternatives(r, re.root, 1);
-		why = r->loops && r->too_large ? TOO_LARGE : r->loops && r->n ? judge(r) : NULL;
+		why = r->loops && r->too_large ? TOO_LARGE
+		      : r->loops && r->n       ? judge_risk(r)
+					       : NULL;
 	}
 	arena_reset(&a);
 	free(r);

@@ -62,7 +62,7 @@ semver_parse(struct span s, struct semver *v)
 }
 
 static int
-sign(bool less, bool more)
+sign_of_order(bool less, bool more)
 {
 	return more - less;
 }
@@ -72,17 +72,17 @@ static int
 compare_pre(struct span a, struct span b)
 {
 	if (!a.n || !b.n)
-		return sign(a.n > b.n, a.n < b.n);
+		return sign_of_order(a.n > b.n, a.n < b.n);
 	for (;;) {
 		struct span x = span_next(&a, '.'), y = span_next(&b, '.');
 		bool nx = span_is_digits(x), ny = span_is_digits(y);
-		int order = nx != ny	       ? sign(nx, ny)
-			    : nx && x.n != y.n ? sign(x.n<y.n, x.n> y.n)
+		int order = nx != ny	       ? sign_of_order(nx, ny)
+			    : nx && x.n != y.n ? sign_of_order(x.n<y.n, x.n> y.n)
 					       : span_order(x, y);
 		if (order)
 			return order;
 		if (!a.p || !b.p)
-			return sign(!a.p && b.p, a.p && !b.p);
+			return sign_of_order(!a.p && b.p, a.p && !b.p);
 	}
 }
 
@@ -91,7 +91,7 @@ semver_compare(const struct semver *a, const struct semver *b)
 {
 	for (int i = 0; i < PARTS; i++)
 		if (a->part[i] != b->part[i])
-			return sign(a->part[i]<b->part[i], a->part[i]> b->part[i]);
+			return sign_of_order(a->part[i]<b->part[i], a->part[i]> b->part[i]);
 	return compare_pre(a->pre, b->pre);
 }
 
@@ -149,7 +149,7 @@ between(const struct semver *v, const struct semver *low, int same)
 }
 
 static bool
-holds(const struct semver *v, enum op op, const struct semver *w, int n)
+semver_holds(const struct semver *v, enum op op, const struct semver *w, int n)
 {
 	struct semver top;
 	bool over = after(w, n, &top) && semver_compare(v, &top) >= 0;
@@ -198,7 +198,7 @@ in_set(const struct semver *v, struct span set)
 			return ERR_SYNTAX;
 		any = true;
 		named |= w.pre.n && !memcmp(w.part, v->part, sizeof(w.part));
-		all &= holds(v, (enum op)op, &w, n);
+		all &= semver_holds(v, (enum op)op, &w, n);
 	}
 	return any ? all && named : ERR_SYNTAX;
 }

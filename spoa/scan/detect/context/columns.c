@@ -220,7 +220,7 @@ enum { NAME_BLANKS = 4 };
 
 /* A name as headers have them: short, few words, hardly a digit, no sentence. */
 static bool
-is_name(struct span s)
+is_column_name(struct span s)
 {
 	size_t digits = 0, blanks = 0;
 
@@ -247,7 +247,7 @@ are_names(struct span line, char cut)
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
 		struct span s = without_quotes(span_cut(line, i, end));
-		if (is_name(s))
+		if (is_column_name(s))
 			names++;
 		else if (s.n || (i > 0 && end < line.n))
 			return false;

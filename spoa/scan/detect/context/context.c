@@ -115,7 +115,7 @@ word_matches(struct span t, size_t at, struct span word)
 
 /* The word of the list that begins at i, or NULL. */
 static inline const struct span *
-word_of(const struct words *w, struct span t, size_t i)
+context_word_of(const struct words *w, struct span t, size_t i)
 {
 	unsigned char c = (unsigned char)t.p[i],
 		      next = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
@@ -176,7 +176,7 @@ nearest(const struct words *w, struct span t, bool ahead, size_t bytes)
 			size_t i = from + k;
 			if ((ahead ? i : t.n - 1 - i) >= bytes)
 				return SIZE_MAX;
-			const struct span *word = word_of(w, t, i);
+			const struct span *word = context_word_of(w, t, i);
 			if (word)
 				return ahead ? i : word->n < t.n - i ? t.n - i - word->n : 0;
 			todo &= ~(UINT64_C(1) << k);

@@ -157,7 +157,7 @@ look_at_block(const struct context_index *x, struct span text, size_t from, size
 }
 
 static void
-look_at(const struct context_index *x, struct span text, struct list_set *out)
+look_at_context(const struct context_index *x, struct span text, struct list_set *out)
 {
 	for (size_t i = 0; i < text.n; i += BLOCK)
 		look_at_block(x, text, i, text.n - i < BLOCK ? text.n : i + BLOCK, out);
@@ -203,7 +203,7 @@ read_header(struct context_state *s)
 	for (unsigned k = 0; k < c->names; k++) {
 		struct context_view *of = &names->of[k];
 		of->set = (struct list_set){ { 0 } };
-		look_at(s->index, c->name[k], &of->set);
+		look_at_context(s->index, c->name[k], &of->set);
 		fill_patterns(s, of);
 		for (size_t b = 0; b < CONTEXT_LISTS / 64; b++)
 			names->any |= of->set.v[b] != 0;
@@ -323,7 +323,7 @@ context_begin(struct context_state *s, const struct context_index *x,
 	s->names.header = 0;
 	s->block = 0;
 	s->before = (struct list_set){ { 0 } };
-	look_at(x, before, &s->before);
+	look_at_context(x, before, &s->before);
 	s->all.set = s->before;
 	fill_patterns(s, &s->all);
 	s->seen.blocks = 0;

@@ -66,7 +66,7 @@ custom_of(struct detect_rules *r)
 
 /* The place of a node, for remarks after the policy's nodes are gone. */
 static struct yaml_node *
-place_of(struct arena *a, const struct yaml_node *at)
+yaml_place(struct arena *a, const struct yaml_node *at)
 {
 	struct yaml_node *n = arena_new(a, struct yaml_node);
 
@@ -119,7 +119,7 @@ custom_pattern(struct detect_rules *r, const struct yaml_node *n, unsigned index
 	if (v) {
 		c->costs = v;
 		v[c->ncosts++] =
-			(struct own_cost){ place_of(&r->arena, n), f->regex, index, f->utf };
+			(struct own_cost){ yaml_place(&r->arena, n), f->regex, index, f->utf };
 	}
 	return true;
 }
@@ -162,7 +162,7 @@ add_fingerprints(
 	}
 	*l = (struct own_list){ .entity = entity, .least = own->shingles };
 	l->prints = fingerprints_load(own->fingerprints, own->fingerprints_at, d);
-	l->at = place_of(&r->arena, own->fingerprints_at);
+	l->at = yaml_place(&r->arena, own->fingerprints_at);
 	c->nlists += l->prints != NULL;
 }
 
@@ -184,7 +184,7 @@ custom_attach(
 		add_words(c, own, entity, d);
 	}
 	if (own->dictionary)
-		c->words_at = place_of(&r->arena, own->dictionary_at);
+		c->words_at = yaml_place(&r->arena, own->dictionary_at);
 	if (own->fingerprints)
 		add_fingerprints(r, own, entity, d);
 }

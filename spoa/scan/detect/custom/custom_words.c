@@ -25,7 +25,7 @@ hash_mix(uint64_t a, uint64_t b)
 
 /* Up to eight bytes; the others are zero. */
 static uint64_t
-load(const char *p, size_t n)
+load_bytes(const char *p, size_t n)
 {
 	uint64_t v = 0;
 
@@ -42,12 +42,12 @@ hash_bytes(const char *p, size_t n, size_t room, uint64_t fold)
 
 	if (n <= 8) {
 		uint64_t only = n == 0 ? 0 : UINT64_MAX >> (64 - 8 * n);
-		uint64_t v = room >= 8 ? load(p, 8) : load(p, n);
+		uint64_t v = room >= 8 ? load_bytes(p, 8) : load_bytes(p, n);
 		return hash_mix((v | fold) & only, h);
 	}
 	for (size_t i = 0; i + 8 < n; i += 8)
-		h = hash_mix(load(p + i, 8) | fold, h);
-	last = load(p + n - 8, 8) | fold;
+		h = hash_mix(load_bytes(p + i, 8) | fold, h);
+	last = load_bytes(p + n - 8, 8) | fold;
 	return hash_mix(last, h);
 }
 

@@ -111,7 +111,7 @@ fingerprints_free(struct fingerprints **fp)
 }
 
 static uint64_t *
-slot_of(const struct fingerprints *f, uint64_t shingle)
+shingle_slot(const struct fingerprints *f, uint64_t shingle)
 {
 	size_t i = shingle & (f->nslots - 1);
 
@@ -139,7 +139,7 @@ with_room(size_t n)
 static void
 shingle_add(struct fingerprints *f, uint64_t shingle)
 {
-	uint64_t *slot = slot_of(f, shingle);
+	uint64_t *slot = shingle_slot(f, shingle);
 
 	if (*slot)
 		return;
@@ -151,7 +151,7 @@ shingle_add(struct fingerprints *f, uint64_t shingle)
 }
 
 static bool
-read_hash(struct span line, uint64_t *out)
+read_shingle_hash(struct span line, uint64_t *out)
 {
 	*out = 0;
 	for (size_t i = 0; i < line.n; i++) {
@@ -163,7 +163,7 @@ read_hash(struct span line, uint64_t *out)
 }
 
 static void
-read_lines(struct fingerprints *f, struct span rest, const char *file,
+read_fingerprint_lines(struct fingerprints *f, struct span rest, const char *file,
 	const struct yaml_node *at, struct diag *diag)
 {
 	struct yaml_node here = { .file = file, .column = 1 };
@@ -180,7 +180,7 @@ read_lines(struct fingerprints *f, struct span rest, const char *file,
 		}
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
-		if (!read_hash(line, &h)) {
+		if (!read_shingle_hash(line, &h)) {
 			diag_at(diag, &here, "16 hexadecimal digits are expected, found %.*s",
 				SPAN_ARG(span_cut(line, 0, 40)));
 			return;
@@ -211,7 +211,7 @@ fingerprints_load(const char *file, const struct yaml_node *at, struct diag *dia
 	else if (!(f = with_room(text.n / ONE_LINE + 1)))
 		diag_at(diag, at, "fingerprints: %s: %s", file, err_str(ERR_NOMEM));
 	else
-		read_lines(f, buf_view(&text), file, at, diag);
+		read_fingerprint_lines(f, buf_view(&text), file, at, diag);
 	buf_free(&text);
 	if (diag->errors != errors)
 		fingerprints_free(&f);
@@ -256,7 +256,7 @@ fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64
 	size_t last = s->n, first = last - SHINGLE_WORDS;
 	bool closed = false;
 
-	if (!hash_bits_may(f->bits, shingle) || !*slot_of(f, shingle))
+	if (!hash_bits_may(f->bits, shingle) || !*shingle_slot(f, shingle))
 		return false;
 	if (run->shingles && first > run->last + RUN_GAP) {
 		*over = *run;

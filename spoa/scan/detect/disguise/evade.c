@@ -111,7 +111,7 @@ level_new(unsigned depth)
 }
 
 static struct level *
-level_of(struct evade *e)
+evade_level_of(struct evade *e)
 {
 	if (!e->levels[e->depth])
 		e->levels[e->depth] = level_new(e->depth);
@@ -136,7 +136,7 @@ may_be_guess(const struct evade *e, const struct finding *f)
 }
 
 static bool
-is_named(const struct evade *e, const struct view *v, const struct finding *f)
+is_named_finding(const struct evade *e, const struct view *v, const struct finding *f)
 {
 	return context_score(&e->r->entities[f->entity].context, span_of(v->text, v->n),
 		       v->starts && e->opt ? e->opt->before : SPAN_LIT(""), f->start, f->end,
@@ -158,7 +158,7 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuris
 	if (flags & EDIT_GUESS && !may_be_guess(e, f))
 		return false;
 	/* Where the text goes on, its name may come. */
-	if (flags & EDIT_NAMED && !e->s->open.of && !is_named(e, v, &seen))
+	if (flags & EDIT_NAMED && !e->s->open.of && !is_named_finding(e, v, &seen))
 		return false;
 	/* What is only set off by an edit is not hidden by it. */
 	if (flags)
@@ -180,7 +180,7 @@ static int blobs_of(
 	struct evade *e, const struct chunk *c, struct searched *s, const struct view *v);
 
 static void
-look_at(struct chunk *c, struct span text, size_t from)
+look_at_chunk(struct chunk *c, struct span text, size_t from)
 {
 	size_t to = from + EVADE_CHUNK < text.n ? from + EVADE_CHUNK : text.n;
 
@@ -228,7 +228,7 @@ read_view_blobs(struct evade *e, const struct view *v)
 	int err = 0;
 
 	for (size_t at = 0; at < v->n && !err; at += EVADE_CHUNK) {
-		look_at(c, span_of(v->text, v->n), at);
+		look_at_chunk(c, span_of(v->text, v->n), at);
 		err = blobs_of(e, c, &done, v);
 	}
 	for (size_t i = from; i < s->n; i++)
@@ -281,7 +281,7 @@ scan_again(struct evade *e, struct view *v, unsigned pass, bool heuristic, int *
 
 	l->inner.named = v->starts && e->opt && e->opt->before.n;
 	for (size_t at = 0; at < v->n; at += EVADE_CHUNK) {
-		look_at(&l->inner, ed.src, at);
+		look_at_chunk(&l->inner, ed.src, at);
 		if (heuristic)
 			heuristics_edit(&l->inner, &ed);
 		else
@@ -387,7 +387,7 @@ read_piece(struct evade *e, const struct blob *b, const struct detect_options *o
 static int
 read_blob(struct evade *e, struct span text, const struct blob *b)
 {
-	struct level *l = level_of(e);
+	struct level *l = evade_level_of(e);
 	struct detect_options opt = e->opt ? *e->opt : (struct detect_options){ 0 };
 	struct decoding d;
 	size_t have = 0;
@@ -656,7 +656,7 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 static int
 scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 {
-	struct level *l = level_of(e);
+	struct level *l = evade_level_of(e);
 	struct searched done = { 0 };
 	int err = 0;
 
@@ -669,7 +669,7 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 			.src = text, .out = &l->view[0], .done = plain_done, .ctx = &p
 		};
 		l->chunk.named = e->opt && e->opt->before.n;
-		look_at(&l->chunk, text, at);
+		look_at_chunk(&l->chunk, text, at);
 		normalise_edit(&l->chunk, &ed, &e->s->evasion);
 		err = view_close(&ed);
 		e->sequences |= ed.sequences && e->depth == 0;

@@ -171,7 +171,7 @@ read_groups(const struct heuristic *l, size_t i, bool letters, struct groups *g)
 
 /* A separator that the rules read themselves. */
 static bool
-is_plain(char sep, struct span gap)
+is_plain_gap(char sep, struct span gap)
 {
 	if (memchr(gap.p, '\n', gap.n))
 		return false;
@@ -217,7 +217,7 @@ cut_groups(const struct heuristic *l, struct groups *g)
 		g->digits += group_len(g, k);
 	for (size_t k = 0; k + 1 < n; k++) {
 		struct span gap = span_cut(l->t, g->end[k], g->start[k + 1]);
-		g->odd |= !is_plain(g->sep[k], gap);
+		g->odd |= !is_plain_gap(g->sep[k], gap);
 		g->column |= g->sep[k] == '|';
 		for (size_t i = 0; i < gap.n; i++)
 			g->column |= groups_columns[(unsigned char)gap.p[i]];

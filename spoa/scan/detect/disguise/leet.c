@@ -50,7 +50,7 @@ leet_put(struct number *m, size_t i, char c, bool fold)
 /* Groups of digits and letters like them, with one blank, dash or dot in between. Letters
  * alone are a group only where they are as long as the first one. Most end too soon. */
 static bool
-read_number(const struct heuristic *l, size_t i, struct number *m)
+read_leet_number(const struct heuristic *l, size_t i, struct number *m)
 {
 	size_t digits = 0, first = 0, n = 0, stop = i;
 
@@ -111,7 +111,7 @@ heuristic_leet(struct heuristic *l, size_t i)
 {
 	struct number m;
 
-	if (!read_number(l, i, &m))
+	if (!read_leet_number(l, i, &m))
 		return;
 	bool card = m.n >= CARD_MIN && strchr("3456", m.digit[0]) && luhn_valid(m.digit, m.n);
 	bool sure = card && !m.wild && m.sure && m.letters * 2 < m.n;

@@ -130,7 +130,7 @@ read_word(const struct heuristic *l, size_t i, char *with)
 }
 
 static void
-read_number(const struct heuristic *l, size_t i, struct number *m)
+read_numeral(const struct heuristic *l, size_t i, struct number *m)
 {
 	m->n = m->digits = m->words = 0;
 	for (size_t k = i; m->digits < DIGITS_MAX - 4 && m->n < DIGITS_MAX;
@@ -234,7 +234,7 @@ heuristic_number(struct heuristic *l, size_t i)
 	for (size_t k = 0, first; k < DIGITS_MAX && (first = numeral_before(l, from)) < from;
 		k++)
 		from = first;
-	read_number(l, from, &m);
+	read_numeral(l, from, &m);
 	l->number_end = m.n ? m.end[m.n - 1] : end;
 	if (m.digits < DIGITS_MIN || m.words < WORDS_MIN)
 		return;

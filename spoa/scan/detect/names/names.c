@@ -47,7 +47,7 @@ names_keep(struct names_sweep *w, enum finder f, size_t start, size_t end, float
 /* Ordinary words only: what comes before can make a street of them, nothing else can make a
  * name of them. */
 static bool
-is_plain(const struct run *run)
+is_plain_run(const struct run *run)
 {
 	const uint32_t alone = W_NAME | W_PLACE | W_NATION | W_STREET;
 	const uint32_t beside = W_ORG | W_FACILITY | W_FACILITY_START | W_TITLE;
@@ -57,11 +57,11 @@ is_plain(const struct run *run)
 }
 
 static void
-look_at(struct names_sweep *w, struct run *run)
+look_at_name(struct names_sweep *w, struct run *run)
 {
 	if (run->w[0].code && run->n == 1)
 		return;
-	if (is_plain(run)) {
+	if (is_plain_run(run)) {
 		if (w->threshold[FIND_STREET] < 1.0f)
 			find_street_start(w, run);
 		return;
@@ -106,7 +106,7 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 	effort_add(WORK_RUN + 8 * (run.w[run.n - 1].end - from));
 	if (effort_over())
 		w->err = effort_err();
-	look_at(w, &run);
+	look_at_name(w, &run);
 	return run.w[run.n - 1].end;
 }
 

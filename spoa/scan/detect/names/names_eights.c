@@ -55,7 +55,7 @@ eight_bit(uint64_t letters)
 }
 
 static bool
-has(const struct eights *s, uint64_t letters)
+has_letters(const struct eights *s, uint64_t letters)
 {
 	unsigned i = eight_bit(letters);
 
@@ -95,7 +95,7 @@ eights_end(const struct eights *s, struct span text)
 	/* a capital after a small letter begins the word inside a longer one */
 	uint64_t all = SMALL >> (64 - 8 * n), small = v & all;
 	bool mixed = small && (small | 0x20) != all;
-	return unsaid(v) || mixed || has(s, v);
+	return unsaid(v) || mixed || has_letters(s, v);
 }
 
 bool
@@ -107,5 +107,5 @@ eights_begin(const struct eights *s, struct span text)
 		return false;
 	if (others)
 		v &= ((others & -others) >> 7) - 1;
-	return unsaid(v) || has(s, v);
+	return unsaid(v) || has_letters(s, v);
 }

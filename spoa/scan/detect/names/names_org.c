@@ -22,7 +22,7 @@ name_begins(const struct names_sweep *w, struct run *run, size_t end)
 
 /* Of [from, to): words that are capitalised, and such as no dictionary has. */
 static void
-count(const struct names_sweep *w, struct run *run, size_t from, size_t to, size_t *caps,
+count_caps(const struct names_sweep *w, struct run *run, size_t from, size_t to, size_t *caps,
 	size_t *proper)
 {
 	*caps = *proper = 0;
@@ -46,7 +46,7 @@ organisation_worth(
 	bool legal = !(x->flags & (W_COMMON | W_NAME)) || s.n <= 4 || n > 1 ||
 		     span_chr(s, '.') < s.n;
 
-	count(w, run, from, at, &caps, &proper);
+	count_caps(w, run, from, at, &caps, &proper);
 	if (caps == 0)
 		return 0;
 	if (x->caps && s.n <= 3 && (!proper || (x[-1].caps && x[-1].end - x[-1].start <= 3)))
@@ -67,7 +67,7 @@ facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t
 		"Radiology", "Diagnostics", "Orthopedics", "Pediatrics", "Dermatology",
 		"Practice" };
 
-	count(w, run, from, at, &caps, &proper);
+	count_caps(w, run, from, at, &caps, &proper);
 	if (caps == 0)
 		return n > 1 ? 0.25f : 0.1f;
 	if (n == 1 && SPAN_IN(s, weak))
@@ -133,7 +133,7 @@ by_prefix(struct names_sweep *w, struct run *run)
 			continue;
 		for (end = i + n; end < run->n && !run->w[end - 1].comma;)
 			end++;
-		count(w, run, i + n, end, &caps, &proper);
+		count_caps(w, run, i + n, end, &caps, &proper);
 		bool saint = run->w[i].end - run->w[i].start <= 5 && !all;
 		if (!proper || saint)
 			continue;

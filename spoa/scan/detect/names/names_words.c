@@ -74,7 +74,7 @@ static const struct {
 
 /* The list of a file's name, or -1. */
 static int
-list_of(const char *name)
+word_list_of(const char *name)
 {
 	const char *slash = strrchr(name, '/');
 
@@ -87,7 +87,7 @@ list_of(const char *name)
 /* ---- the table ---- */
 
 static uint64_t *
-slot_of(const struct slots *t, uint64_t hash)
+word_slot(const struct slots *t, uint64_t hash)
 {
 	size_t i = (size_t)(hash >> 16) & t->mask;
 	uint64_t print = hash << FLAG_BITS;
@@ -100,7 +100,7 @@ slot_of(const struct slots *t, uint64_t hash)
 static uint32_t
 flags_in(const struct slots *t, uint64_t hash)
 {
-	return t->v ? (uint32_t)(*slot_of(t, hash) & ((1u << FLAG_BITS) - 1)) : 0;
+	return t->v ? (uint32_t)(*word_slot(t, hash) & ((1u << FLAG_BITS) - 1)) : 0;
 }
 
 uint32_t
@@ -151,7 +151,7 @@ slots_grow(struct slots *t, size_t first)
 	/* The slot is chosen by bits that the fingerprint keeps. */
 	for (size_t i = 0; t->v && i <= t->mask; i++)
 		if (t->v[i])
-			*slot_of(&wider, t->v[i] >> FLAG_BITS) = t->v[i];
+			*word_slot(&wider, t->v[i] >> FLAG_BITS) = t->v[i];
 	free(t->v);
 	*t = wider;
 	return true;
@@ -162,7 +162,7 @@ put_in(struct slots *s, uint64_t hash, uint32_t flags, size_t first)
 {
 	if ((!s->v || s->used * 4 >= s->mask * 3) && !slots_grow(s, first))
 		return false;
-	uint64_t *slot = slot_of(s, hash);
+	uint64_t *slot = word_slot(s, hash);
 	s->used += *slot == 0;
 	*slot |= hash << FLAG_BITS | flags;
 	return true;
@@ -460,7 +460,7 @@ static void
 load_file(struct names_table *t, const char *path, struct arena *a, struct diag *d,
 	crypto_hash_sha256_state *h)
 {
-	int list = list_of(path);
+	int list = word_list_of(path);
 	struct buf b;
 
 	if (list < 0) {

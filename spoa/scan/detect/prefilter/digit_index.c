@@ -130,7 +130,7 @@ struct walker {
 };
 
 static const struct pattern_set *
-set_of(struct walker *w, uint16_t state)
+pattern_set_of(struct walker *w, uint16_t state)
 {
 	struct pattern_set *s = &w->of_state[state];
 	const struct automaton_list *l = &w->o->lists[state];
@@ -158,7 +158,8 @@ ended_of(struct walker *w, uint16_t state)
 	if (!w->has_ended[state])
 		for (unsigned k = 0; k <= AUTOMATON_END; k++)
 			if (k != digit)
-				pattern_set_join(s, set_of(w, state_step(w->o, state, k)));
+				pattern_set_join(
+					s, pattern_set_of(w, state_step(w->o, state, k)));
 	w->has_ended[state] = true;
 	return s;
 }
@@ -174,7 +175,7 @@ walk_second(struct walker *w, uint16_t state, struct pattern_set second[DIGIT_RU
 		pattern_set_join(&second[n], ended_of(w, state));
 	}
 	/* Longer ones: whatever the digits so far leave. */
-	pattern_set_join(&second[DIGIT_RUN_MAX], set_of(w, state));
+	pattern_set_join(&second[DIGIT_RUN_MAX], pattern_set_of(w, state));
 }
 
 /* Joins what the state leaves, by the kind of byte that follows. */
@@ -184,7 +185,8 @@ walk_kinds(struct walker *w, uint16_t state, struct pattern_set after[RUN_KINDS]
 	for (unsigned kind = 0; kind < RUN_KINDS; kind++)
 		for (uint32_t c = w->kinds[kind]; c; c &= c - 1)
 			pattern_set_join(&after[kind],
-				set_of(w, state_step(w->o, state, (unsigned)__builtin_ctz(c))));
+				pattern_set_of(w,
+					state_step(w->o, state, (unsigned)__builtin_ctz(c))));
 }
 
 /* Adds to `after` what runs of n digits and a byte of the class leave. */
@@ -202,7 +204,8 @@ walk_first(struct walker *w, unsigned class, unsigned n, struct pattern_set afte
 		if (n < DIGIT_RUN_MAX)
 			walk_kinds(w, state_step(o, s, class), after);
 		for (unsigned k = 0; n == DIGIT_RUN_MAX && k < RUN_KINDS; k++)
-			pattern_set_join(&after[k], set_of(w, s)); /* any number of digits */
+			pattern_set_join(
+				&after[k], pattern_set_of(w, s)); /* any number of digits */
 	}
 }
 
@@ -233,7 +236,8 @@ walk_runs(struct walker *w, struct digit_index *to)
 	}
 	for (uint16_t s = 0; s < w->o->states; s++)
 		for (unsigned k = 0; k <= AUTOMATON_END && w->has_ended[s]; k++)
-			pattern_set_join(&to->third[k], set_of(w, state_step(w->o, s, k)));
+			pattern_set_join(
+				&to->third[k], pattern_set_of(w, state_step(w->o, s, k)));
 }
 
 /* Cuts a part of the index: of the automaton's patterns only what it said is kept. */

@@ -82,7 +82,7 @@ finder_of(const struct detect_rules *r, size_t e)
 }
 
 static bool
-is_name(const struct detect_rules *r, size_t e)
+is_entity_name(const struct detect_rules *r, size_t e)
 {
 	return finder_of(r, e) < FINDERS;
 }
@@ -246,7 +246,7 @@ right_of(const struct detect_stream *s, const struct finding *f)
 
 	if (c->words.n + c->against.n)
 		return RIGHT;
-	return is_name(s->rules, f->entity) ? NAME_RIGHT : 0;
+	return is_entity_name(s->rules, f->entity) ? NAME_RIGHT : 0;
 }
 
 /* Back to where the candidates begin that are open, or that reach into what is. */
@@ -260,7 +260,8 @@ candidates_open(
 			const struct finding *f = &scratch->v[i];
 			if (f->start >= open || f->end <= s->done)
 				continue;
-			bool joins = is_name(s->rules, f->entity) && f->end + NAME_LIST > open;
+			bool joins = is_entity_name(s->rules, f->entity) &&
+				     f->end + NAME_LIST > open;
 			if (f->end > open || f->end + right_of(s, f) > s->n || joins) {
 				open = f->start;
 				moved = true;
@@ -690,7 +691,7 @@ take_word(struct detect_stream *s, struct span *delta, bool quiet)
 
 /* What is held, and all that comes after it, is unread. */
 static int
-give_up(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o)
+give_stream_up(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o)
 {
 	scratch->overworked = effort.over;
 	return hand_finding(s, o, NULL, s->n);
@@ -730,7 +731,7 @@ detect_stream_feed(struct detect_stream *s, struct detect_scratch *scratch, stru
 			s->err = decide(s, scratch, &o, false);
 		}
 		if (s->lost && s->err == ERR_LIMIT)
-			s->err = give_up(s, scratch, &o);
+			s->err = give_stream_up(s, scratch, &o);
 	}
 	if (opened)
 		close_account(s);
@@ -751,7 +752,7 @@ detect_stream_finish(struct detect_stream *s, struct detect_scratch *scratch,
 	if (!s->err && s->n > s->done)
 		s->err = decide(s, scratch, &o, true);
 	if (s->lost && s->err == ERR_LIMIT)
-		s->err = give_up(s, scratch, &o);
+		s->err = give_stream_up(s, scratch, &o);
 	if (opened)
 		close_account(s);
 	return s->err;

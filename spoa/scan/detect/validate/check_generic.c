@@ -36,7 +36,7 @@ in_list(const struct word_list *l, struct span w)
 /* ---- the key ---- */
 
 static bool
-is_name(char c)
+is_key_name_char(char c)
 {
 	return is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
 }
@@ -47,9 +47,9 @@ key_name(const struct candidate *c)
 {
 	size_t from = c->match, to = c->match;
 
-	while (from > 0 && c->match - from < 64 && is_name(c->text.p[from - 1]))
+	while (from > 0 && c->match - from < 64 && is_key_name_char(c->text.p[from - 1]))
 		from--;
-	while (to < c->start && is_name(c->text.p[to]))
+	while (to < c->start && is_key_name_char(c->text.p[to]))
 		to++;
 	/* "API key" as people write it */
 	if (to + 4 <= c->start && c->text.p[to] == ' ' &&
@@ -100,7 +100,7 @@ enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
 
 /* What the key promises. A bare "key" may be anything that is looked up. */
 static enum key_kind
-read_key(struct span name)
+key_kind_of(struct span name)
 {
 	enum key_kind kind = KEY_NO;
 	bool last = true, key = false, key_last = false;
@@ -404,7 +404,7 @@ check_generic(struct candidate *c)
 	if (bits < 3.5f && !(s.n >= 32 && bits >= 3.0f)) /* hex has 4 bits at most */
 		return CHECK_NO;
 	struct span name = key_name(c);
-	enum key_kind key = read_key(name);
+	enum key_kind key = key_kind_of(name);
 	if (key == KEY_NO || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
 		looks_like_a_name(s) || value_is_words(s))
 		return CHECK_NO;
@@ -457,8 +457,8 @@ check_password(struct candidate *c)
 	if (s.n < 6 || m.lower + m.upper == 0 || classes < 2 || (m.digit == 0 && classes < 3))
 		return CHECK_NO;
 	struct span name = key_name(c);
-	if (read_key(name) != KEY_PASSWORD || !key_fits(c, &v, name) || is_no_secret(c, &v) ||
-		is_file_name(s))
+	if (key_kind_of(name) != KEY_PASSWORD || !key_fits(c, &v, name) ||
+		is_no_secret(c, &v) || is_file_name(s))
 		return CHECK_NO;
 	/* A name, and a cipher's: PSK-AES256-GCM-SHA384 */
 	if (m.other && looks_like_a_name(s) &&

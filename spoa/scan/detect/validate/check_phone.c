@@ -25,7 +25,7 @@ struct number {
 };
 
 static struct number
-read_number(struct span s)
+read_phone_number(struct span s)
 {
 	struct number r = { .plus = span_chr(s, '+') < 3 && span_chr(s, '+') < s.n };
 	size_t run = 0;
@@ -127,7 +127,7 @@ weak_phone(struct candidate *c, float score)
 enum check_result
 check_phone(struct candidate *c)
 {
-	struct number r = read_number(span_cut(c->text, c->start, c->end));
+	struct number r = read_phone_number(span_cut(c->text, c->start, c->end));
 	const char *d = r.digits;
 	size_t n = r.n;
 
