@@ -158,7 +158,8 @@ place_viewer(struct viewer *v)
 
 	v->placed = true;
 	v->at = d->count;
-	v->told = d->upto;
+	if (v->foreign || v->after > d->upto)
+		v->told = d->upto; /* the gap says it */
 	if (v->foreign) {
 		say_gap(v, d->node, 0, d->upto, "the place is another node's");
 		return;
@@ -359,10 +360,10 @@ decisions_run(void *arg)
 		pthread_mutex_unlock(&d->lock);
 		if (!lines)
 			lines = read_on(d, &caught_up);
-		uint64_t now_us = clock_mono_us();
+		pthread_mutex_lock(&d->lock);
+		uint64_t now_us = clock_mono_us(); /* no viewer took anything later */
 		bool ask = now_us - asked_us >= SECOND_US;
 		asked_us = ask ? now_us : asked_us;
-		pthread_mutex_lock(&d->lock);
 		for (struct viewer *v = d->viewers; v; v = v->next) {
 			if (ask && v->calls.stays && !v->calls.stays(v->arg))
 				end_viewer(v, false);
@@ -516,6 +517,8 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 		d->o.end(d->o.arg, &upto);
 		v->after = upto.seq;
 		v->last = asked->last;
+	} else {
+		v->told = v->after; /* its own word; one that named none is told where it began */
 	}
 	/* What its reader's connection is kept for until the first event: its head is sent. */
 	buf_printf(&v->say, ": tollgate %s\nretry: 2000\n\n", d->node);
