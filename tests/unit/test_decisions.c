@@ -604,26 +604,34 @@ a_session_that_ends_ends_it(void **state)
 	leave(&l);
 }
 
+/* Comments, until one says that place or a later one: a checkpoint's. */
+static void
+until_told(struct looker *l, uint64_t seq)
+{
+	static const char mark[] = ": here\nid: gw-1/";
+
+	for (uint64_t told = 0; told < seq; buf_clear(&l->got)) {
+		assert_true(until(l, mark, 4096));
+		buf_putc(&l->got, '\0');
+		told = strtoull(strstr(buf_view(&l->got).p, mark) + strlen(mark), NULL, 10);
+	}
+}
+
 /* A comment now and then, with the place where it would go on: filters may hide all else. */
 static void
 a_quiet_one_is_told_its_place(void **state)
 {
 	struct looker l;
-	static const char mark[] = ": here\nid: gw-1/";
 
 	(void)state;
 	assert_started();
 	begin(0, 200000);
+	uint64_t before = decide("before", "deny", "alice");
 	assert_int_equal(look(&l, (struct viewer_asked){ .after = SPAN_LIT("0"),
 					  .person = SPAN_LIT("nobody") }),
 		200);
-	uint64_t seq = decide("unseen", "deny", "alice"), told = 0;
-	while (told < seq) { /* or a record after it: a checkpoint */
-		assert_true(until(&l, mark, 4096));
-		buf_putc(&l.got, '\0');
-		told = strtoull(strstr(buf_view(&l.got).p, mark) + strlen(mark), NULL, 10);
-		buf_clear(&l.got);
-	}
+	until_told(&l, before);
+	until_told(&l, decide("unseen", "deny", "alice"));
 	assert_int_equal(leave(&l), 0);
 }
 
