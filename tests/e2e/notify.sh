@@ -51,7 +51,7 @@ json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"my secret plan"}]}'; }
 list() { curl -s -o /dev/null -m 20 -H "$auth" -H "$json" -H 'accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' "$EDGE/mcp"; }
 told() { grep -q "^signed msg_[0-9a-f]* $1 " "$W/got"; }
-told_within() { wait_for told "$1" || wait_for told "$1"; }
+told_within() { wait_for told "$1" || wait_for told "$1" || wait_for told "$1"; } # one a minute: another part may be before it
 
 # ---- each begins ----
 list

@@ -143,7 +143,7 @@ async function storm(row) {
 	final(check(`${row}: ${sum(again)} requests were asked again, the budget is ${most}`, sum(again) <= most));
 	check(`${row}: some were asked again`, again[1] + again[2] > 0);
 	// of its four fifths of all four in ten fail: more than may be asked again, by far
-	if (row !== "storm") check(`${row}: and some were not, for the budget was used up`, all.some((a) => a.status === 500) && sum(again) > 0.1 * sum(first));
+	if (row !== "storm") check(`${row}: and some were not, for the budget was used up`, all.some((a) => a.status === 500) && sum(again) > 0.1 * sum(first), `${all.filter((a) => a.status === 500).length} of ${all.length} were 500, ${sum(again)} again after ${sum(first)}, in ${windows} windows`);
 	if (row === "storm") check(`${row}: who fails is left alone: it had ${first[0] + again[0]} of ${list.length}`, first[0] + again[0] < list.length / 4);
 	check(`${row}: most are answered`, all.filter((a) => a.status === 200).length > all.length / 2);
 }

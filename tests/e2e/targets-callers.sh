@@ -40,6 +40,7 @@ both() { fault 1 "$1" && fault 2 "$1"; }
 while IFS='|' read -r name what; do
 	row "$name"
 	both "$what"
+	send "$bob" hello "$D/good" && wait # nobody is alone there
 	crowd 5 "$mallory"
 	is "$name: the others have their answers" "$answered" 20/20
 	is "$name: from the first target" "$(state a)" closed

@@ -92,7 +92,7 @@ is "and is asked" "$from" a
 
 # ---- one after the other, at the two daemons: what is said last holds, of a provider or of one of its models ----
 row soon
-settle_soon() { sleep 2.2; in_both soon "$1"; }
+settle_soon() { sleep 2.2; wait_for in_both soon "$1" && sleep 1.1 && in_both soon "$1"; } # two turns at least, and it stays
 for pause in 0 0.3 0.9; do
 	for names in 'soon soon' 'soon soon/say:from-a' 'soon/say:from-a soon' 'soon/say:from-a soon/say:from-a'; do
 		read -r first then <<<"$names"
