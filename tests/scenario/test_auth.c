@@ -6,28 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-/* The clocks, with what the test adds to them; threads read them. */
-#include <stdatomic.h>
-
-#define clock_mono_us real_mono_us
-#define clock_wall_ns real_wall_ns
-#include "base/clock.c"
-#undef clock_mono_us
-#undef clock_wall_ns
-static _Atomic uint64_t passed_us;
-static _Atomic int64_t wall_off_ns;
-uint64_t clock_mono_us(void);
-int64_t clock_wall_ns(void);
-uint64_t
-clock_mono_us(void)
-{
-	return real_mono_us() + atomic_load(&passed_us);
-}
-int64_t
-clock_wall_ns(void)
-{
-	return real_wall_ns() + atomic_load(&wall_off_ns);
-}
+#include "support/moved_clock.h"
 
 #include <sys/stat.h>
 

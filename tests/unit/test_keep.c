@@ -229,7 +229,7 @@ what_is_too_old_is_trimmed_and_the_rest_verifies(void **state)
 	assert_true(rig_start(&r));
 	put(60);
 	audit_stop(&r.audit);
-	usleep(1100000);
+	grow_old();
 	r.cfg.retention_age_us = 1000000;
 	start();
 	until(rig_count(&r, M_KEEP_TRIMMED) > 5 && plain_files() == 3 && packed_files() == 2);
@@ -282,7 +282,7 @@ a_clock_that_is_far_ahead_makes_nothing_old(void **state)
 	start();
 	until(settled());
 	stop();
-	usleep(1100000);
+	grow_old();
 	r.cfg.retention_age_us = 1000000;
 	write_clock("2020-01-01T00:00:00Z\n");
 	start();
@@ -364,7 +364,7 @@ what_cannot_be_removed_is_named_by_one_record(void **state)
 	start();
 	until(settled());
 	stop();
-	usleep(1100000);
+	grow_old();
 	r.cfg.retention_age_us = 1000000;
 	keep_io.unlinkat = no_unlink;
 	start();
@@ -546,7 +546,7 @@ nothing_is_trimmed_that_is_not_archived(void **state)
 	assert_true(rig_start(&r));
 	put(60);
 	audit_stop(&r.audit);
-	usleep(1100000);
+	grow_old();
 	start();
 	struct keep_state s;
 	/* It is not mounted: commits go on, all stays. */
@@ -583,7 +583,7 @@ an_archive_that_lost_or_changed_a_segment_holds_its_trim(void **state)
 	snprintf(path, sizeof(path), "%s/%s.zst", archive, l.seg[0].name);
 	journal_list_free(&l);
 	damage(path);
-	usleep(1100000);
+	grow_old();
 	r.cfg.retention_age_us = 1000000;
 	uint64_t failed = rig_count(&r, M_KEEP_FAILED);
 	start();

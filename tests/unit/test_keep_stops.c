@@ -31,6 +31,7 @@ a_kill_at_any_step_loses_nothing(void **state)
 		assert_true(rig_start(&r));
 		put(12);
 		audit_stop(&r.audit);
+		grow_old();
 		pid_t pid = fork();
 		if (pid == 0) {
 			stops_hook = stops_kill;
@@ -121,8 +122,7 @@ a_full_disk_at_any_write_loses_nothing(void **state)
 		assert_true(rig_start(&r));
 		put(12);
 		audit_stop(&r.audit);
-		if (!fails)
-			usleep(1100000);
+		grow_old();
 		writes_left = fails % 3 == 0 ? fails : 1 << 20;
 		syncs_left = fails % 3 == 1 ? fails : 1 << 20;
 		unlinks_left = fails % 3 == 2 ? fails / 3 : 1 << 20;
@@ -139,7 +139,7 @@ a_full_disk_at_any_write_loses_nothing(void **state)
 		if (code || !strstr(said, "ok node=gw-1"))
 			fail_msg("%d: %s", fails, said);
 	}
-	usleep(1100000);
+	grow_old();
 	start();
 	until(plain_files() == 3 && packed_files() == 2);
 	stop();
