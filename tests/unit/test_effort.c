@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "base/attr.h"
 #include "base/caps.h"
@@ -70,6 +72,14 @@ grows_with_length(uint64_t less, uint64_t more, uint64_t times)
 	return more <= times * less + times * less * 3 / 10 + 100000;
 }
 
+/* What grows too fast shows from 16 to 64 KB, mostly: 256 KB are asked of a fourth of the
+ * shapes, another one each day, and of all by EFFORT_ALL=1 (make check-long). */
+static bool
+asks_large(uint32_t i)
+{
+	return getenv("EFFORT_ALL") || i % 4 == (uint32_t)(time(NULL) / 86400 % 4);
+}
+
 static void
 work_grows_with_a_texts_length(void **state)
 {
@@ -82,7 +92,7 @@ work_grows_with_a_texts_length(void **state)
 		shape_fill(&s, room, LARGE);
 		uint64_t small = units_of(f, span_of(room, LARGE / 16)),
 			 middle = units_of(f, span_of(room, LARGE / 4)),
-			 large = units_of(f, span_of(room, LARGE));
+			 large = asks_large(i) ? units_of(f, span_of(room, LARGE)) : 0;
 		if (grows_with_length(small, middle, 4) &&
 			grows_with_length(middle, large, 4) &&
 			grows_with_length(small, large, 16))
