@@ -389,11 +389,13 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 			t->recent++;
 		}
 	}
-	if (t->life >= DEGRADED_AWAY && !t->told)
+	/* what failed first may say why a moment later */
+	bool known = why.n || !p->away || now_us - t->since_us >= 2 * SECOND_US;
+	if (t->life >= DEGRADED_AWAY && !t->told && known)
 		notice(name, recogniser, t, true);
 	if (t->life == DEGRADED_CALM && t->told && now_us - t->until_us >= calm)
 		notice(name, recogniser, t, false);
-	if (t->life >= DEGRADED_AWAY && !t->begun)
+	if (t->life >= DEGRADED_AWAY && !t->begun && known)
 		t->begun = tell_degraded(s, name, recogniser, p, t, true);
 	if (t->life == DEGRADED_CALM && t->begun && now_us - t->until_us >= calm &&
 		tell_degraded(s, name, recogniser, p, t, false)) {
