@@ -289,8 +289,8 @@ only_attempt_over(struct exchange *x)
 		cause = res->status < 400 ? cause_of_answer(x) : cause_of(&e, &says);
 	if (says.no_model)
 		request_lacks_model(x->r);
-	request_attempt_over(
-		x->r, cause, res->status, says.our_key && !x->credential.mended, res->asked_us);
+	x->r->attempt.quiet |= x->credential.mended;
+	request_attempt_over(x->r, cause, res->status, says.our_key, res->asked_us);
 }
 
 void
@@ -655,8 +655,8 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	/* Which is mended already says nothing of the target. */
 	t->v[t->n - 1].our_key = last.our_key && !mended;
 	t->v[t->n - 1].asked_us = last.asked_us;
-	request_attempt_over(
-		r, last.cause, last.status, last.our_key && !mended, last.asked_us);
+	r->attempt.quiet |= mended;
+	request_attempt_over(r, last.cause, last.status, last.our_key, last.asked_us);
 	t->free = is_free(x, last.cause);
 	struct next n = next_attempt_of(x, last);
 	t->free = t->free && n.what == NEXT_TARGET;

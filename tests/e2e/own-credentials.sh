@@ -93,6 +93,13 @@ converse
 is "a clock that is an hour off is put right" "$status $(($(count) - n))" "200 2"
 converse
 is "once" "$status $(($(count) - n))" "200 3"
+statuses=
+for seconds in 0 7200 0 3600 0 7200 0 3600 0 7200 0 3600; do
+	echo $seconds >"$D/clock"
+	converse
+	statuses+=" $status"
+done
+is "however often: what is put right is no failure of the target" "$statuses" "$(printf ' 200%.0s' {1..12})"
 rm "$D/clock"
 
 # ---- tokens ----

@@ -74,7 +74,8 @@ struct target_attempt {
 	uint64_t probe_us;	 /* it is a probe, whose lease ends then; 0: it is none */
 	uint32_t caller;
 	bool heard, breaks; /* its content came; its target has a breaker */
-	bool quiet; /* tells nothing of the model (counts tokens, lists), whatever its end */
+	bool quiet; /* tells nothing of the model, whatever its end: counts tokens, lists, was sent
+		       with what of ours is mended since */
 	unsigned failures;
 	uint64_t open_us;
 };
