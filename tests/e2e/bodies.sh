@@ -71,7 +71,11 @@ for enc in gzip deflate br; do
 done
 # over the cap
 head -c 33600000 /dev/zero | tr '\0' 'x' | sed 's/^/"/; s/$/"/' >"$D/body"
-send length /api/direct/large
+# HAProxy closes while the body still comes: the reset may reach a client before it has read the answer
+for _ in 1 2 3; do
+	send length /api/direct/large
+	[ "$status" = 100 ] || [ "$status" = 000 ] || break
+done
 is "a length over 32 MB is refused from the head" "$status" 413
 send chunked /api/direct/large
 is "32 MB in chunks are refused where they are passed" "$status" 413
