@@ -82,9 +82,6 @@ enum { CMD_FIX_BYTES = 2 * 4096 + 64 };
  * such file. */
 bool cmd_user_cannot(
 	const char *name, const char *file, unsigned rights, char *fix, size_t size);
-/* A time of the command line in UTC: RFC 3339, a date, 11:47 (today), today, yesterday, or how
- * long ago: 7d. False: none of these. */
-bool cmd_time(const char *s, int64_t *wall_ns);
 enum { CMD_END_LEN = 64 };
 /* When something ends: a date, which is its first second in UTC, or a time with its zone; as RFC
  * 3339 in `full` too. False after a message that names --until. */

@@ -141,43 +141,6 @@ cmd_each_line(int (*each)(void *arg, struct span line, size_t number), void *arg
 	return code;
 }
 
-/* Midnight UTC, `days` ago. */
-static int64_t
-day_ns(int64_t days)
-{
-	const int64_t day = INT64_C(86400) * 1000000000;
-
-	return (clock_wall_ns() / day - days) * day;
-}
-
-bool
-cmd_time(const char *s, int64_t *ns)
-{
-	char full[40];
-	uint64_t us;
-
-	if (clock_parse(s, strlen(s), ns) == 0)
-		return true;
-	if (!strcmp(s, "today") || !strcmp(s, "yesterday")) {
-		*ns = day_ns(*s == 'y');
-		return true;
-	}
-	if (strlen(s) == 10) {
-		snprintf(full, sizeof(full), "%sT00:00:00Z", s);
-		return clock_parse(full, strlen(full), ns) == 0;
-	}
-	if (strlen(s) == 5 && s[2] == ':') {
-		char now[CLOCK_RFC3339_LEN];
-		clock_rfc3339(clock_wall_ns(), now);
-		snprintf(full, sizeof(full), "%.10sT%s:00Z", now, s);
-		return clock_parse(full, strlen(full), ns) == 0;
-	}
-	if (duration_parse(span_str(s), &us) || us > INT64_MAX / 1000)
-		return false;
-	*ns = clock_wall_ns() - (int64_t)us * 1000;
-	return true;
-}
-
 bool
 cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *ns)
 {

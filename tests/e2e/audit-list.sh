@@ -84,6 +84,8 @@ list --journal "$J"
 is "all of it, a node after the other" "$(ids "$D/out")" "a1 a2 a3 a4 b1 skipped b3 b4 b5 c1 "
 list --journal "$J" --since 1h
 is "of each node only segments since then are read" "$(ids "$D/out")" "a4 b4 b5 c1 "
+list --journal "$J" --since 'last 60 minutes' --until now
+is "times are said as in audit search" "$(ids "$D/out")" "a4 b4 b5 c1 "
 list --journal "$J" --since 3h --until 1h
 is "and until" "$(ids "$D/out")" "a1 a2 a3 b1 b3 "
 follow all --journal "$J" --since 10m

@@ -47,8 +47,8 @@ tg audit list --until 1h
 is "nothing an hour ago" "$(grep -c . "$D/out")" 0
 tg audit list --json --decision deny
 like "records" "$(cat "$D/out")" '^\{"v":1,.*"decision":"deny"'
-tg audit list --since noon
-is "no time" "$? $(cut -d: -f1-3 "$D/err")" "2 tollgate: audit list: noon"
+tg audit list --since soon
+is "no time" "$? $(cut -d: -f1-3 "$D/err")" "2 tollgate: audit list: --since"
 "$B/tollgate" audit list -c "$D/tollgate.yaml" --since 0s --follow >"$D/follow" 2>&1 &
 follower=$!
 shown() { ask 'and another'; sleep 0.2; [ -s "$D/follow" ]; } # it may not have begun

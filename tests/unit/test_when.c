@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "cmd/search/when.h"
+#include "cmd/when.h"
 
 /* A Sunday. */
 #define NOW "2026-11-22T15:03:16.5Z"

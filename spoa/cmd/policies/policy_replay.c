@@ -12,6 +12,7 @@
 #include "cmd/policies/policy_tally.h"
 #include "cmd/records/audit.h"
 #include "cmd/records/recorded.h"
+#include "cmd/when.h"
 #include "record/audit/record_fields.h"
 
 enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
@@ -383,10 +384,10 @@ policy_replay(int argc, char **argv)
 	char **operands;
 
 	if (cmd_options(argc, argv, options, &operands) != 0 ||
-		(since && !cmd_time(since, &re.since_ns)) ||
-		(until && !cmd_time(until, &re.until_ns)) ||
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
+	if (when_period(from.what, since, until, NULL, &re.since_ns, &re.until_ns))
+		return EXIT_CANNOT;
 	reading_begin(from.what, from.config, options, NULL, 0);
 	reading_window(since ? re.since_ns : 0, until ? re.until_ns : 0);
 	arena_init(&re.a, 0, false);

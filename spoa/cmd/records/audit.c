@@ -6,6 +6,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
+#include "cmd/when.h"
 #include "policy/config/config.h"
 
 static const struct {
@@ -41,15 +42,10 @@ int
 audit_period(struct audit_args *a, const char *since, const char *until,
 	char since_text[CLOCK_RFC3339_LEN], char until_text[CLOCK_RFC3339_LEN])
 {
-	const char *bad = since && !cmd_time(since, &a->since_ns)   ? since
-			  : until && !cmd_time(until, &a->until_ns) ? until
-								    : NULL;
+	int code = when_period(a->what, since, until, NULL, &a->since_ns, &a->until_ns);
 
-	if (bad)
-		return cmd_fail(a->what,
-			"%s: no time: 2026-11-20T11:47:00Z, 2026-11-20, 11:47, "
-			"today, yesterday or 2h",
-			bad);
+	if (code)
+		return code;
 	since_text[0] = until_text[0] = '\0';
 	if (since)
 		clock_rfc3339(a->since_ns, since_text);

@@ -12,7 +12,7 @@
 #include "cmd/eval.h"
 #include "cmd/plain.h"
 #include "cmd/search/search.h"
-#include "cmd/search/when.h"
+#include "cmd/when.h"
 #include "policy/cel/cel.h"
 
 enum { LIMIT = 100, COUNTS_MAX = 1000000 };
@@ -360,19 +360,10 @@ search_read_times(
 	}
 	q->from_ns = w.from_ns;
 	q->until_ns = w.until_ns;
-	bool twice = w.twice;
-	if (ok && t->since) {
-		option = "--since";
-		ok = when_read(span_str(t->since), z, now, &w, &why);
-		q->from_ns = w.from_ns;
-	}
-	if (ok && t->until) {
-		option = "--until";
-		ok = when_read(span_str(t->until), z, now, &w, &why);
-		q->until_ns = w.from_ns;
-	}
+	int code = ok ? when_period(what, t->since, t->until, z, &q->from_ns, &q->until_ns)
+		      : cmd_fail(what, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
 	arena_reset(&a);
-	if (ok && twice)
+	if (ok && w.twice)
 		fprintf(stderr,
 			"tollgate: %s: the clock showed this time twice: both are searched\n",
 			what);
@@ -382,7 +373,6 @@ search_read_times(
 		clock_second(q->until_ns, until);
 		fprintf(stderr, "from %s to %s\n", from, until);
 	}
-	int code = ok ? 0 : cmd_fail(what, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
 	return code;
 }

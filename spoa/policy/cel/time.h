@@ -33,7 +33,7 @@ int64_t cel_days(int64_t year, int month, int day);
  * database, or an offset "+02:00", "02:00", "-09:30". NULL with *why. */
 struct cel_zone;
 const struct cel_zone *cel_zone_load(struct arena *a, struct span name, const char **why);
-/* Seconds east of UTC at that time. */
+/* Seconds east of UTC at that time; z NULL: UTC. */
 int32_t cel_zone_offset(const struct cel_zone *z, int64_t s);
 
 #endif

@@ -333,6 +333,8 @@ cel_zone_load(struct arena *a, struct span name, const char **why)
 int32_t
 cel_zone_offset(const struct cel_zone *z, int64_t s)
 {
+	if (!z)
+		return 0;
 	if (z->n == 0 || s < z->at[0])
 		return z->n == 0 && z->posix ? footer_offset(z, s) : z->first;
 	if (s >= z->at[z->n - 1] && z->posix)

@@ -1,11 +1,12 @@
 /* Reads times as people say them. Words in any order that makes sense: a day, and a time of
  * day; or a length of time that ends now. */
-#include "cmd/search/when.h"
+#include "cmd/when.h"
 
 #include <string.h>
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "cmd/cmd.h"
 
 #define SECOND_NS 1000000000ll
 enum { WORDS = 8, MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400 };
@@ -555,4 +556,32 @@ when_read(struct span said, const struct cel_zone *zone, int64_t now_ns, struct 
 	if (!span_trim(until, " ").n)
 		until = SPAN_LIT("now");
 	return when_between(from, until, zone, now_ns, out, why);
+}
+
+static int
+begin_of(const char *what, const char *option, const char *said, const struct cel_zone *zone,
+	int64_t *ns)
+{
+	struct when w;
+	struct buf why;
+	int code = EXIT_DONE;
+
+	if (!said)
+		return code;
+	buf_init(&why, 8192);
+	if (when_read(span_str(said), zone, clock_wall_ns(), &w, &why))
+		*ns = w.from_ns;
+	else
+		code = cmd_fail(what, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return code;
+}
+
+int
+when_period(const char *what, const char *since, const char *until, const struct cel_zone *zone,
+	int64_t *since_ns, int64_t *until_ns)
+{
+	int code = begin_of(what, "--since", since, zone, since_ns);
+
+	return code ? code : begin_of(what, "--until", until, zone, until_ns);
 }

@@ -1,6 +1,6 @@
 /* Times as people say them: "last tuesday 11:47", "3 days ago", "2026-11-20". */
-#ifndef CMD_SEARCH_WHEN_H
-#define CMD_SEARCH_WHEN_H
+#ifndef CMD_WHEN_H
+#define CMD_WHEN_H
 
 #include "base/buf.h"
 #include "policy/cel/time.h"
@@ -25,5 +25,9 @@ bool when_read(struct span said, const struct cel_zone *zone, int64_t now_ns, st
 /* The same of two. */
 bool when_between(struct span from, struct span until, const struct cel_zone *zone,
 	int64_t now_ns, struct when *out, struct buf *why);
+/* --since and --until: the begin of what each names; zone NULL: UTC. What is NULL leaves its time as
+ * it is. EXIT_DONE, or EXIT_CANNOT after a message that names the option. */
+int when_period(const char *what, const char *since, const char *until,
+	const struct cel_zone *zone, int64_t *since_ns, int64_t *until_ns);
 
 #endif
