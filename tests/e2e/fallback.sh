@@ -11,10 +11,12 @@ one() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
 two() { curl -s "$PROVIDER_2/_control" -d "$1" >/dev/null; }
 asked_one() { curl -s "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l; }
 asked_two() { curl -s "$PROVIDER_2/_seen?last=200" | grep -o '"ended"' | wc -l; }
-# Nothing was seen, nothing fails, and there is budget for another attempt at the second one.
+# Nothing was seen, nothing fails, and there is budget for another attempt at the second one. More than half
+# of what the first one is asked is answered: its breaker stays closed however quick the machine is.
 fresh() {
 	one '{}'
 	two '{}'
+	for _ in {1..3}; do host="" path="" text="" ask; done
 	for _ in {1..12}; do path=/fund/v1/chat/completions ask; done
 	curl -s -X DELETE "$PROVIDER/_seen" >/dev/null
 	curl -s -X DELETE "$PROVIDER_2/_seen" >/dev/null

@@ -9,6 +9,7 @@ root=$(cd "$here/../.." && pwd)
 build=${B:-$root/build}
 case $build in /*) ;; *) build=$root/$build ;; esac
 export B=$build
+. "$root/tests/support/cheap.bash"
 D=$(mktemp -d /tmp/tge2e.XXXXXX)
 failed=0
 finish() {
@@ -45,8 +46,8 @@ check() {
 # is NAME GOT WANT
 is() { if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  ${2:0:300}" "want: ${3:0:300}"; fi; }
 # like NAME TEXT REGEX / unlike
-like() { if grep -qE -- "$3" <<<"$2"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
-unlike() { if grep -qE -- "$3" <<<"$2"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
+like() { if matches "$2" "$3"; then ok "$1"; else not_ok "$1" "no match of $3 in:" "${2:0:400}"; fi; }
+unlike() { if matches "$2" "$3"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; else ok "$1"; fi; }
 
 # wait_for COMMAND…: until it succeeds, a minute at most. What takes time is waited for, never
 # slept for: how long it takes is the machine's affair.
@@ -54,7 +55,7 @@ wait_for() {
 	local end=$((EPOCHSECONDS + 60))
 	until "$@"; do
 		[ $EPOCHSECONDS -lt $end ] || return 1
-		sleep 0.05
+		nap 0.05
 	done
 }
 # clear_of day|hour SECONDS: that many at least are left of it, by UTC. For limits of a calendar, which
@@ -66,19 +67,23 @@ clear_of() {
 	[ $left -gt "$2" ] || sleep $((left + 1))
 }
 # says REGEX COMMAND…: what it prints matches; for wait_for
-says() { grep -qE -- "$1" <<<"$("${@:2}" 2>&1)"; }
+says() { matches "$("${@:2}" 2>&1)" "$1"; }
 # gone PID: it has ended, though its parent may not have asked yet
 gone() {
-	case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1) in
-	'') ;;
+	local state since tasks
+	stat_of "$1" || return 0
+	[ "$state" = Z ] || return
 	# the last of its threads may still give its memory back, and its locks after that
-	Z) [ "$(ls "/proc/$1/task" 2>/dev/null | wc -l)" -le 1 ] ;;
-	*) false ;;
-	esac
+	tasks=("/proc/$1/task"/*)
+	[ ${#tasks[@]} -le 1 ]
 }
 pid_of() { awk -v n="$1" '$3 == n { p = $1 } END { print p }' "$D/.pids"; }
 # note_pid PID NAME: `finish` ends it
-note_pid() { echo "$1 $(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20) $2" >>"$D/.pids"; }
+note_pid() {
+	local state since
+	stat_of "$1"
+	echo "$1 $since $2" >>"$D/.pids"
+}
 # killed NAME: the last one of that name, by SIGKILL; nobody takes it for a crash
 killed() {
 	local pid
@@ -130,11 +135,26 @@ req() {
 	: >"$into.head" >"$into.body"
 	status=$(curl -s -m "${TIMEOUT:-90}" -o "$into.body" -D "$into.head" -w '%{http_code}' -X "$method" \
 		--path-as-is "$@" "$EDGE$path")
-	head=$(tr -d '\r' <"$into.head" | sed 's/^[^:]*:/\L&/')
-	body=$(tr -d '\0' <"$into.body")
-	rm -f "$into.head" "$into.body"
+	local line name parts
+	head=''
+	while IFS= read -r line; do
+		line=${line//$'\r'/}
+		name=${line%%:*}
+		[ "$name" = "$line" ] || line=${name,,}${line:${#name}}
+		head+=$line$'\n'
+	done <"$into.head"
+	mapfile -d '' parts <"$into.body"
+	printf -v body %s "${parts[@]}"
+	: >"$into.head" >"$into.body"
+	while [[ $head = *$'\n' ]]; do head=${head%$'\n'}; done
+	while [[ $body = *$'\n' ]]; do body=${body%$'\n'}; done
 }
-header() { sed -n "s/^$1: *//p" <<<"$head" | head -1; }
+header() { # its first value
+	local line
+	while IFS= read -r line; do
+		[[ $line != "$1:"* ]] || { line=${line#*:}; echo "${line#"${line%%[! ]*}"}"; break; }
+	done <<<"$head"
+}
 seen() { curl -s "$PROVIDER/_seen?last=${1:-1}"; }
 forget() { curl -s -X DELETE "$PROVIDER/_seen" >/dev/null; }
 # What the provider has and has not answered yet; under_way N: soon so many. release: it answers.
