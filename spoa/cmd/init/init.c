@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cmd/init.h"
+#include "cmd/init/init.h"
 #include "operator/edge/shipped.h"
 #include "scan/dialect/dialect.h"
 

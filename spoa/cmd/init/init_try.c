@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cmd/init.h"
+#include "cmd/init/init.h"
 #include "operator/edge/judge.h"
 #include "operator/edge/shipped.h"
 

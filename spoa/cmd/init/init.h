@@ -1,7 +1,7 @@
 /* Between the files of tollgate init: what it knows, how it writes, and how it tries the result
  * before anything is written. */
-#ifndef CMD_INIT_H
-#define CMD_INIT_H
+#ifndef CMD_INIT_INIT_H
+#define CMD_INIT_INIT_H
 
 #include "cmd/cmd.h"
 #include "operator/edge/lay.h"

@@ -13,7 +13,7 @@
 
 #include "base/keyfile.h"
 #include "base/replace.h"
-#include "cmd/init.h"
+#include "cmd/init/init.h"
 #include "record/journal/signkey.h"
 
 #define KEEP ".before-tollgate"
