@@ -430,7 +430,7 @@ is_in(struct span out, const char *name)
 	char quoted[64];
 
 	snprintf(quoted, sizeof(quoted), "\"%s\"", name);
-	return memmem(out.p, out.n, quoted, strlen(quoted));
+	return out.n && memmem(out.p, out.n, quoted, strlen(quoted));
 }
 
 static size_t
