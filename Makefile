@@ -687,6 +687,7 @@ contributing-test: deps ## the examples of CONTRIBUTING.md, applied to a copy, b
 
 .PHONY: format
 format: ## clang-format over the C sources
+	@tests/support/deps clang-format:clang-format git:git
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 .PHONY: help

@@ -83,7 +83,7 @@ static struct node {
 	uint8_t child, next;	  /* 0: none */
 } nodes[NODES];
 static size_t nnodes = 1;
-static uint64_t version;
+static uint64_t version, seeds[RT_COUNT]; /* of a term's hashes */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static struct node *
@@ -128,15 +128,16 @@ make_tree(void)
 	version = 1;
 	for (enum record_term t = 0; t < RT_COUNT; t++) {
 		struct span paths = span_str(record_terms[t].paths);
-		version =
-			version * 31 + span_hash(paths) +
-			(record_terms[t].name ? span_hash(span_str(record_terms[t].name)) : 0);
+		seeds[t] = record_terms[t].name ? span_hash(span_str(record_terms[t].name)) : 0;
+		version = version * 31 + span_hash(paths) + seeds[t];
 		while (paths.n)
 			add_path(t, span_next(&paths, ' '));
 	}
 }
 
 /* ---- one pass ---- */
+
+enum { TEXTS = 4, TEXT_BYTES = 512 };
 
 struct walk {
 	const char *p, *end;
@@ -145,7 +146,8 @@ struct walk {
 	struct record_end how;
 	struct span provider, sent;
 	struct index_record *record; /* NULL: not wanted */
-	char text[4][512]; /* what `how`, provider and sent are where it was escaped */
+	char (*text)[TEXT_BYTES]; /* TEXTS of them: what `how`, provider and sent are where it
+				     was escaped */
 };
 
 /* The text between the quotes at p, which moves past them; false: it does not end. */
@@ -217,11 +219,11 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 			: terms & 1ull << RT_WHY   ? 1
 			: terms & 1ull << RT_ASKED ? 2
 						   : 3;
-	if (v.n && v.n < sizeof(w->text[0]) && terms >> RT_SEARCHED) {
+	if (v.n && v.n < TEXT_BYTES && terms >> RT_SEARCHED) {
 		memcpy(w->text[slot], v.p, v.n);
 		v.p = w->text[slot];
 	}
-	if (j && (v.n < sizeof(w->text[0]) || !(terms >> RT_SEARCHED)))
+	if (j && (v.n < TEXT_BYTES || !(terms >> RT_SEARCHED)))
 		tell_term(w, terms, v);
 	json_decref(j);
 }
@@ -340,14 +342,14 @@ walk_value(struct walk *w, const struct node *n, unsigned depth)
 static void
 tell_derived(struct walk *w)
 {
-	char both[512];
-	int n;
+	char both[TEXT_BYTES];
+	size_t n = w->provider.n + 1 + w->sent.n;
 
-	if (w->provider.n && w->sent.n) {
-		n = snprintf(both, sizeof(both), "%.*s/%.*s", SPAN_ARG(w->provider),
-			SPAN_ARG(w->sent));
-		if (n > 0 && (size_t)n < sizeof(both))
-			w->value(w->arg, RT_TARGET, span_of(both, (size_t)n));
+	if (w->provider.n && w->sent.n && n < sizeof(both)) {
+		memcpy(both, w->provider.p, w->provider.n);
+		both[w->provider.n] = '/';
+		memcpy(both + w->provider.n + 1, w->sent.p, w->sent.n);
+		w->value(w->arg, RT_TARGET, span_of(both, n));
 	}
 	if (!w->how.outcome.n)
 		return;
@@ -361,7 +363,7 @@ tell_derived(struct walk *w)
 	}
 	if (record_ended_so(&w->how, span_str(failed)))
 		w->value(w->arg, RT_OUTCOME, span_str(failed));
-	for (size_t i = 0; i < COUNT_OF(failures); i++)
+	for (size_t i = 0; i < COUNT_OF(failures) && (w->how.why.n || w->how.said_error); i++)
 		if (record_ended_so(&w->how, span_str(failures[i].word)))
 			w->value(w->arg, RT_OUTCOME, span_str(failures[i].word));
 }
@@ -369,7 +371,10 @@ tell_derived(struct walk *w)
 static bool
 walk_line(struct walk *w, struct span line)
 {
+	char text[TEXTS][TEXT_BYTES];
+
 	pthread_once(&once, make_tree);
+	w->text = text;
 	w->p = line.p;
 	w->end = line.p + line.n;
 	if (!line.n || *line.p != '{')
@@ -393,7 +398,8 @@ record_values(struct span line, void (*value)(void *arg, enum record_term t, str
 uint64_t
 record_term_hash(enum record_term t, struct span v)
 {
-	uint64_t h = span_hash(span_str(record_terms[t].name)) * 1099511628211u;
+	pthread_once(&once, make_tree);
+	uint64_t h = seeds[t] * 1099511628211u;
 
 	for (size_t i = 0; i < v.n; i++)
 		h = (h ^ (unsigned char)v.p[i]) * 1099511628211u;

@@ -69,18 +69,21 @@ after_value(struct span s, size_t at)
 void
 usage_members(struct span o, const char *const *names, struct span *out)
 {
+	uint64_t begins = 0; /* bits of the names' first letters: most others end there */
 	size_t at = 1;
 
-	for (size_t k = 0; names[k]; k++)
+	for (size_t k = 0; names[k]; k++) {
 		out[k] = (struct span){ NULL, 0 };
+		begins |= 1ull << (names[k][0] & 63);
+	}
 	while (at < o.n && o.p[at] == '"') {
 		size_t to = after_string(o, at);
 		struct span name = span_cut(o, at + 1, to ? to - 1 : 0);
 		if (to >= o.n || o.p[to] != ':')
 			return;
 		size_t end = after_value(o, to + 1);
-		for (size_t k = 0; names[k]; k++)
-			if (span_is(name, names[k]))
+		for (size_t k = 0; begins >> (*name.p & 63) & 1 && names[k]; k++)
+			if (names[k][0] == *name.p && span_is(name, names[k]))
 				out[k] = span_cut(o, to + 1, end);
 		at = end + 1; /* the comma, or the brace that ends it */
 	}
