@@ -587,7 +587,7 @@ read_redis(struct tool_pins_sync *s)
 static bool
 pins_turn(struct tool_pins_sync *s, bool *kept, bool *done)
 {
-	static _Thread_local struct pin *all[BATCH];
+	struct pin *all[BATCH];
 	bool up = !s->shared || read_redis(s);
 
 	*done = take_batch(s);

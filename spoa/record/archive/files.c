@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-#define PIECE (256u << 10)
+#define PIECE (64u << 10)
 
 struct keep_io keep_io = { unlinkat, fstatvfs };
 uint64_t files_reserve = 1u << 20; /* commits that are under way, twice */
@@ -55,7 +55,7 @@ files_write(int fd, struct span s, struct buf *why)
 	}
 	int err = replace_write(fd, "write", s, why);
 	/* Little is left for the sync at the end, which a commit's would wait for. */
-	if (!err && s.n >= PIECE / 4)
+	if (!err && s.n >= PIECE)
 		sync_file_range(fd, from, (off_t)s.n,
 			SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 	return err;
@@ -89,7 +89,7 @@ int
 files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES], uint64_t *bytes,
 	struct buf *why)
 {
-	static _Thread_local char piece[PIECE];
+	char piece[PIECE]; /* on the stack: what is a thread's own, each thread has */
 	struct sha256 h;
 	ssize_t n;
 
@@ -112,7 +112,7 @@ files_hash(int fd, const atomic_bool *stop, unsigned char hash[SHA256_BYTES], ui
 int
 files_copy(int fd, int dirfd, const char *name, const atomic_bool *stop, struct buf *why)
 {
-	static _Thread_local char piece[PIECE];
+	char piece[PIECE];
 	int to = replace_begin(dirfd, name, 0600, why), err = to < 0 ? to : 0;
 	ssize_t n = 0;
 
