@@ -421,8 +421,8 @@ test: deps ## every ring but the long ones, from a fresh machine
 check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
 	@tests/support/rings asan
 
-check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, a minimal Debian, a smoke of what runs for long
-	@tests/support/rings warnings effort examples fresh smoke
+check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, a minimal Debian, a smoke of what runs for long
+	@tests/support/rings warnings effort examples clients fresh smoke
 
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml (640 MB of npm packages)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # LangChain and the Vercel AI SDK: what docs/clients.md says of them. Claude Code and Codex
 # are large: agents/agents.sh, `make agents-test`.
-# Once: no version of HAProxy differs here.
+# Clients: as their users install them.
 . "$(dirname "$0")/lib.sh"
 what="@langchain/openai, @langchain/anthropic, ai, @ai-sdk/openai, @ai-sdk/anthropic"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

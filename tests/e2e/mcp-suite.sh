@@ -1,6 +1,6 @@
 # The official MCP conformance suite through the gateway: what it passes without, it passes with, in
 # both eras. The suite needs Node 22, which comes with it from npm.
-# Once: no version of HAProxy differs here.
+# Clients: as their users install them.
 . "$(dirname "$0")/lib.sh"
 what="@modelcontextprotocol/conformance"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

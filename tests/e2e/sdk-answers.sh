@@ -1,4 +1,4 @@
-# Once: clients are what is tried here.
+# Clients: as their users install them.
 # Each real SDK gets its answers inspected, redacted, put back and metered, in its own dialect.
 # Long: nine SDKs start.
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,6 @@
 # openai, @anthropic-ai/sdk, @google/genai and the AWS SDK, as their users install them, while a provider
 # fails: whole and streamed they have one answer, of the next target, and ask once.
-# Once: clients are what is tried here.
+# Clients: as their users install them.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime"

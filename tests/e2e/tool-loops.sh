@@ -1,5 +1,5 @@
 # The agents' loops of real SDKs, whole and streamed, where some of the calls in an answer are denied.
-# Once: clients are what is tried here.
+# Clients: as their users install them.
 # Long: eight SDKs start.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime, cohere-ai, @mistralai/mistralai, ollama, ai, langchain"
