@@ -22,8 +22,12 @@ esac
 EOF
 cat >"$D/bin/dpkg-query" <<'EOF'
 #!/bin/sh
-for last; do :; done
-case " $HAVE " in *" $last "*) printf installed ;; *) exit 1 ;; esac
+# -W -f FORMAT NAME…
+case $3 in *Package*) named=1 ;; *) named= ;; esac
+shift 3
+for p; do
+	case " $HAVE " in *" $p "*) if [ "$named" ]; then echo "$p installed"; else printf installed; fi ;; esac
+done
 EOF
 printf '#!/bin/sh\necho 0\n' >"$D/bin/id"
 for f in tee chmod rm; do # nothing is laid into /usr/sbin
