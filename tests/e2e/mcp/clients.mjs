@@ -73,7 +73,7 @@ async function all(version, c) {
 	});
 	await attempt(named('a result that is denied is one too'), async () => {
 		const r = await c.callTool({ name: 'leak', arguments: {} });
-		check(named('a result that is denied is one too'), r.isError === true && !/536/.test(JSON.stringify(r)), r);
+		check(named('a result that is denied is one too'), r.isError === true && !/536-/.test(JSON.stringify(r)), r);
 	});
 	await attempt(named('a hidden tool is denied'), async () => {
 		const r = await c.callTool({ name: 'wipe', arguments: {} });
