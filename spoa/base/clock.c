@@ -102,6 +102,19 @@ take_char(const char **s, const char *end, const char *accept)
 }
 
 /* date-time = date "T" time [ "." 1*9DIGIT ] ( "Z" / ("+" / "-") hh ":" mm ) */
+/* Days since 1970-01-01, in eras of 400 years that begin on March 1. */
+int64_t
+clock_days(int64_t year, int month, int day)
+{
+	int64_t y = month <= 2 ? year - 1 : year;
+	int64_t era = (y >= 0 ? y : y - 399) / 400;
+	int64_t year_of_era = y - era * 400;
+	int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
+	       day_of_year - 719468;
+}
+
 int
 clock_parse(const char *s, size_t n, int64_t *wall_ns)
 {
@@ -139,16 +152,10 @@ clock_parse(const char *s, size_t n, int64_t *wall_ns)
 		return ERR_SYNTAX;
 	if (s != end || oh > 23 || om > 59)
 		return ERR_SYNTAX;
-	struct tm tm = { .tm_year = y - 1900,
-		.tm_mon = mo - 1,
-		.tm_mday = d,
-		.tm_hour = h,
-		.tm_min = mi,
-		.tm_sec = sec };
-	struct tm norm = tm;
-	int64_t t = (int64_t)timegm(&norm);
-	if (norm.tm_mday != d && sec != 60)
+	int64_t days = clock_days(y, mo, d);
+	if (days >= clock_days(y, mo + 1, 1) && sec != 60)
 		return ERR_SYNTAX;
+	int64_t t = days * 86400 + h * 3600 + mi * 60 + sec;
 	t -= (int64_t)sign * (oh * 3600 + om * 60);
 	if (__builtin_mul_overflow(t, (int64_t)1000000000, wall_ns) ||
 		__builtin_add_overflow(*wall_ns, frac, wall_ns))

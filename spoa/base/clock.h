@@ -25,6 +25,9 @@ void clock_rfc3339(int64_t wall_ns, char out[CLOCK_RFC3339_LEN]);
 /* The same to the second below, 20 characters and a NUL. */
 #define CLOCK_SECOND_LEN 21
 void clock_second(int64_t wall_ns, char out[CLOCK_SECOND_LEN]);
+/* Days since 1970-01-01 in the proleptic Gregorian calendar; month 13 is January of the next
+ * year. */
+int64_t clock_days(int64_t year, int month, int day);
 /* Parses RFC 3339 (any offset, 0-9 fractional digits): 0 or ERR_SYNTAX. */
 int clock_parse(const char *s, size_t n, int64_t *wall_ns);
 

@@ -148,7 +148,8 @@ set_time(struct said *s, int64_t second, int64_t seconds)
 static bool
 set_civil(struct said *s, int64_t year, int64_t month, int64_t day)
 {
-	int64_t first = cel_days(year, (int)month, 1), next = cel_days(year, (int)month + 1, 1);
+	int64_t first = clock_days(year, (int)month, 1),
+		next = clock_days(year, (int)month + 1, 1);
 
 	if (!day)
 		return set_day(s, first, next - first);
@@ -295,8 +296,8 @@ months_before(int64_t day, int64_t n)
 
 	cel_civil(day * DAY_S, &c);
 	int64_t m = c.year * 12 + c.month - 1 - n, year = m / 12;
-	int64_t first = cel_days(year, (int)(m % 12) + 1, 1),
-		next = cel_days(year, (int)(m % 12) + 2, 1);
+	int64_t first = clock_days(year, (int)(m % 12) + 1, 1),
+		next = clock_days(year, (int)(m % 12) + 2, 1);
 	return first + c.day - 1 < next ? first + c.day - 1 : next - 1;
 }
 
@@ -360,8 +361,8 @@ last_words(struct said *s)
 			int64_t m = c.year * 12 + c.month - 1 - !this;
 			return set_civil(s, m / 12, m % 12 + 1, 0);
 		}
-		int64_t first = cel_days(c.year - !this, 1, 1);
-		return set_day(s, first, cel_days(c.year - !this + 1, 1, 1) - first);
+		int64_t first = clock_days(c.year - !this, 1, 1);
+		return set_day(s, first, clock_days(c.year - !this + 1, 1, 1) - first);
 	}
 	if (this && u->seconds == DAY_S)
 		return set_day(s, day, 1);
@@ -395,7 +396,7 @@ month_words(struct said *s)
 	if (year)
 		return set_civil(s, year, (int64_t)month + 1, day);
 	cel_civil(today(s) * DAY_S, &c);
-	bool ahead = cel_days(c.year, (int)month + 1, 1) + day - 1 > today(s);
+	bool ahead = clock_days(c.year, (int)month + 1, 1) + day - 1 > today(s);
 	return set_civil(s, c.year - ahead, (int64_t)month + 1, day);
 }
 

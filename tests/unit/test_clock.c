@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 
 static void
 check(int64_t wall_ns)
@@ -53,6 +54,28 @@ a_time_is_read_back_from_its_text(void **state)
 		x ^= x << 17;
 		check((int64_t)(x >> 1));
 	}
+}
+
+static void
+a_day_that_does_not_exist_is_no_time(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+	} rows[] = { { "2026-02-28T00:00:00Z", 0 }, { "2026-02-29T00:00:00Z", ERR_SYNTAX },
+		{ "2024-02-29T00:00:00Z", 0 }, { "2000-02-29T00:00:00Z", 0 },
+		{ "1900-02-29T00:00:00Z", ERR_SYNTAX }, { "2026-04-31T00:00:00Z", ERR_SYNTAX },
+		{ "2026-12-31T23:59:60Z", 0 }, { "2026-12-32T00:00:00Z", ERR_SYNTAX },
+		{ "2026-13-01T00:00:00Z", ERR_SYNTAX },
+		{ "2026-00-01T00:00:00Z", ERR_SYNTAX } };
+	int64_t ns;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (clock_parse(rows[i].text, strlen(rows[i].text), &ns) != rows[i].err)
+			fail_msg("%s", rows[i].text);
+	assert_int_equal(clock_parse("2026-12-31T23:59:60Z", 20, &ns), 0);
+	assert_int_equal(ns, INT64_C(1798761600) * 1000000000);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "budget/quota/quota_calendar.h"
 #include "policy/cel/time.h"
 
@@ -32,7 +33,7 @@ span_in(const char *zone, enum quota_calendar calendar)
 static int64_t
 utc(int64_t year, int month, int day, int hour, int minute)
 {
-	return cel_days(year, month, day) * DAY + hour * HOUR + minute * 60;
+	return clock_days(year, month, day) * DAY + hour * HOUR + minute * 60;
 }
 
 static void

@@ -1,5 +1,7 @@
 /* Windows of the calendar: where a day of a zone begins, in seconds since 1970. */
 #include "budget/quota/quota_calendar.h"
+
+#include "base/clock.h"
 #include "policy/cel/time.h"
 
 enum { HOUR_S = 3600, DAY_S = 86400 };
@@ -50,8 +52,8 @@ calendar_window(const struct quota_span *span, int64_t s, int64_t *begin, int64_
 		break;
 	case QUOTA_MONTH:
 		cel_civil(local, &c);
-		day = cel_days(c.year, c.month, 1);
-		*end = day_begins(span->zone, cel_days(c.year, c.month + 1, 1));
+		day = clock_days(c.year, c.month, 1);
+		*end = day_begins(span->zone, clock_days(c.year, c.month + 1, 1));
 		break;
 	default: *end = day_begins(span->zone, day + 1); break;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "policy/cel/eval.h"
 #include "policy/cel/value.h"
@@ -14,19 +15,6 @@
 #define MAX_S 253402300799   /* 9999-12-31T23:59:59Z */
 
 /* --- the calendar --- */
-
-/* Days since 1970-01-01, in eras of 400 years that begin on March 1. */
-int64_t
-cel_days(int64_t year, int month, int day)
-{
-	int64_t y = month <= 2 ? year - 1 : year;
-	int64_t era = (y >= 0 ? y : y - 399) / 400;
-	int64_t year_of_era = y - era * 400;
-	int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
-	       day_of_year - 719468;
-}
 
 void
 cel_civil(int64_t s, struct cel_civil *out)
@@ -54,7 +42,7 @@ cel_civil(int64_t s, struct cel_civil *out)
 	out->minute = (int)(rest / 60 % 60);
 	out->second = (int)(rest % 60);
 	out->weekday = (int)(((days + 4) % 7 + 7) % 7);
-	out->yearday = (int)(days - cel_days(out->year, 1, 1));
+	out->yearday = (int)(days - clock_days(out->year, 1, 1));
 }
 
 /* --- text --- */
@@ -125,10 +113,10 @@ cel_timestamp_parse(struct span s, struct cel_value *out)
 	if (!read_offset(&s, &offset) || s.n)
 		return ERR_SYNTAX;
 	if (month < 1 || month > 12 || day < 1 ||
-		day > cel_days(year, month + 1, 1) - cel_days(year, month, 1) || hour > 23 ||
-		minute > 59 || second > 59)
+		day > clock_days(year, month + 1, 1) - clock_days(year, month, 1) ||
+		hour > 23 || minute > 59 || second > 59)
 		return ERR_RANGE;
-	int64_t t = cel_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -
+	int64_t t = clock_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -
 		    offset;
 	if (t < MIN_S || t > MAX_S)
 		return ERR_RANGE;

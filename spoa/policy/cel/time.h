@@ -24,10 +24,8 @@ struct cel_civil {
 	int weekday;			      /* 0: Sunday */
 	int yearday;			      /* 0: January 1 */
 };
-/* Seconds since 1970 to the proleptic Gregorian calendar and back; month 13 is January of
- * the next year. */
+/* Seconds since 1970 to the proleptic Gregorian calendar; clock_days() goes back. */
 void cel_civil(int64_t s, struct cel_civil *out);
-int64_t cel_days(int64_t year, int month, int day);
 
 /* A zone's rules, in memory of the arena; immutable. Names as in the IANA
  * database, or an offset "+02:00", "02:00", "-09:30". NULL with *why. */

@@ -3,6 +3,7 @@
  * transition its footer, a POSIX TZ string, is applied. Separate from libc's
  * localtime, whose zone is the process's own. */
 #include "base/ascii.h"
+#include "base/clock.h"
 #include "policy/cel/time.h"
 
 #define ZONE_BYTES (64 << 10)
@@ -118,8 +119,8 @@ read_footer(struct cel_zone *z, struct span text)
 static int64_t
 rule_time(const struct rule *rule, int64_t year)
 {
-	int64_t day = cel_days(year, 1, 1);
-	bool leap = cel_days(year + 1, 1, 1) - day == 366;
+	int64_t day = clock_days(year, 1, 1);
+	bool leap = clock_days(year + 1, 1, 1) - day == 366;
 
 	switch (rule->kind) {
 	case JULIAN: /* 1-365, February 29 never counted */
@@ -127,8 +128,8 @@ rule_time(const struct rule *rule, int64_t year)
 		break;
 	case DAY_OF_YEAR: day += rule->day; break;
 	case MONTH_WEEK_DAY: {
-		int64_t first = cel_days(year, rule->month, 1);
-		int64_t next = cel_days(year, rule->month + 1, 1);
+		int64_t first = clock_days(year, rule->month, 1);
+		int64_t next = clock_days(year, rule->month + 1, 1);
 		int64_t weekday = ((first + 4) % 7 + 7) % 7;
 		day = first + (rule->day - weekday + 7) % 7 + (rule->week - 1) * 7;
 		if (day >= next)

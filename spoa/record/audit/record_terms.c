@@ -231,7 +231,8 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 static void
 blanks(struct walk *w)
 {
-	while (w->p < w->end && (*w->p == ' ' || *w->p == '\t' || *w->p == '\r'))
+	while (w->p < w->end && *w->p <= ' ' &&
+		(*w->p == ' ' || *w->p == '\t' || *w->p == '\r'))
 		w->p++;
 }
 
