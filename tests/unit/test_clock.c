@@ -81,8 +81,8 @@ a_day_that_does_not_exist_is_no_time(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(
-		a_time_is_read_back_from_its_text) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(a_time_is_read_back_from_its_text),
+		cmocka_unit_test(a_day_that_does_not_exist_is_no_time) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
