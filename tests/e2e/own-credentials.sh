@@ -87,6 +87,7 @@ is "and in one piece" "$status" 200
 keys 2 TopSecretSession/2==
 check "a file that is rotated is read again" wait_for passes converse
 like "with its session's token" "$(last)" '"x-amz-security-token":"TopSecretSession/2=="'
+for _ in 1 2 3; do wait_for passes converse; done # what the old keys failed at has opened its breaker, perhaps: that closes
 echo 3600 >"$D/clock"
 n=$(count)
 converse
