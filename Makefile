@@ -602,8 +602,7 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-# Of a test program only what it tests is compiled as it is shipped. (No -O0 where nothing is
-# sanitized: _FORTIFY_SOURCE wants more.)
+# Of a test program only what it tests is compiled as it is shipped.
 # What it is linked with keeps its lines where a sanitizer says them; for gdb: make TEST_OPT="-O1 -g" TEST_LINK=
 TEST_OPT  ?= $(if $(SAN),-O0,-O1 -g0)
 TEST_LINK ?= $(if $(SAN),,-Wl$(comma)--strip-debug)
@@ -616,6 +615,7 @@ $(B)/tests/%: $(B)/tests/%.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(TEST_LINK) -o $@ $(filter %.o %.a,$^) $(LIB) -lcmocka $(ALL_LIBS)
 
 .SECONDARY: $(UNIT_BIN:%=%.o) $(FUZZ_RUN:%=%.o)
+$(UNIT_BIN:%=%.o): private TEST_OPT = -O0 $(if $(SAN),,-g0 -U_FORTIFY_SOURCE)
 
 # A test program loads the shipped detectors once, see there.
 $(UNIT_BIN): $(B)/libshipped.a

@@ -9,8 +9,8 @@ stack_up --policy "$D/policy.yaml" --providers 2
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "host: ${host:-ai.example.com}" -H "${who:-$auth}" -H "$json" "${@:3}" -d "{\"model\":\"$1\"${2:-},\"messages\":[{\"role\":\"user\",\"content\":\"${text:-hello}\"}]}"; }
-one() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
-sent() { curl -s "$1/_seen?last=1" | sed 's/\\"/"/g' | grep -o '"model":"[^"]*"' | head -1; }
+one() { fetch POST "$PROVIDER/_control" "$1" >/dev/null; }
+sent() { fetch GET "$1/_seen?last=1" | sed 's/\\"/"/g' | grep -o '"model":"[^"]*"' | head -1; }
 last() { cat "$D"/journal/*.jsonl 2>/dev/null | tr -d '\0' | grep "\"type\":\"$1\"" | tail -1; }
 said() { grep -oE '"(model|modelVersion)": ?"[^"]*"' <<<"$body" | sort -u | tr '\n' ' '; }
 

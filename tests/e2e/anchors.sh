@@ -123,7 +123,7 @@ stopped() {
 stopped
 mkdir "$D/old" && cp -a "$D"/journal "$D"/journal.* "$D/old/"
 daemon_start
-wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+wait_for is_ready
 seen_by_witness() { cut -d' ' -f1 "$D/w-journal.witness" | tail -1; }
 before=$(seen_by_witness)
 ask 30
@@ -133,7 +133,7 @@ stopped
 mkdir "$D/true" && mv "$D"/journal "$D"/journal.* "$D/true/"
 cp -a "$D"/old/. "$D/"
 daemon_start
-wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+wait_for is_ready
 check "an old copy that is put back is refused by the witness" wait_for recorded anchor '.kind=="witness" and .result=="refused"'
 check "and shown as what it is" wait_for says '^anchor witness unix:.*: refused for [0-9]+ s: it has seen [0-9]+ records of this log, which has [0-9]+ now: a cut tail, a restored old copy' status
 like "in the log too" "$(cat "$D/tollgate.log")" 'event=anchor.refused kind=witness .*a restored old copy'

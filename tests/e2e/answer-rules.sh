@@ -76,7 +76,7 @@ is "a route that no rule may reach goes direct" "$status $via" '200 direct'
 
 # Two choices: what was said when the first one ended is not forgotten at the second one's end.
 chunk() { printf 'data: {"id":"c","choices":[{"index":%s,"delta":{%s},"finish_reason":%s}]}\n\n' "$1" "$2" "$3"; }
-curl -s "$PROVIDER/_control" -d "$(jq -cn --arg b "$(chunk 0 '"content":"a"' null; chunk 0 '' '"length"'; chunk 1 '"content":"b"' null; chunk 1 '' '"stop"'; printf 'data: [DONE]\n\nx')" '{body:($b|rtrimstr("x")),content_type:"text/event-stream",times:1}')" >/dev/null
+fetch POST "$PROVIDER/_control" "$(jq -cn --arg b "$(chunk 0 '"content":"a"' null; chunk 0 '' '"length"'; chunk 1 '"content":"b"' null; chunk 1 '' '"stop"'; printf 'data: [DONE]\n\nx')" '{body:($b|rtrimstr("x")),content_type:"text/event-stream",times:1}')" >/dev/null
 post "$alice" '{"model":"say:fine","stream":true,"n":2,"messages":[{"role":"user","content":"mail jane@example.com"}]}'
 is "the tags are those of all of a stream" "$(last '[.answer.tags,.answer.verdict.tags,.answer.finish_reason]')" '[["cut","told"],["told"],"stop"]'
 

@@ -334,11 +334,11 @@ ask m 300
 is "spent: no rate, a budget" "$status $(code) $(header x-should-retry)" "429 insufficient_quota false"
 after=$(header retry-after)
 check "until midnight in Berlin" test "$after" -ge $(($(until_midnight) - 2)) -a "$after" -le $((most + 2))
-warnings() { curl -s "$ADMIN/metrics" | sed -n "s/^tollgate_limit_warnings_total{limit=\"day\",level=\"$1\"} //p"; }
+warnings() { fetch GET "$ADMIN/metrics" | sed -n "s/^tollgate_limit_warnings_total{limit=\"day\",level=\"$1\"} //p"; }
 ask m 300
 is "one warning a level, however often" "$(warnings 80) $(warnings 90) $(warnings 100)" "1 0 1"
 is "and a line of the log" "$(grep -c 'event=limit.near.* limit=day' "$D/tollgate.log")" 2
-like "the share is a metric" "$(curl -s "$ADMIN/metrics")" '^tollgate_limit_used_ratio\{limit="day"\} 1\.0'
+like "the share is a metric" "$(fetch GET "$ADMIN/metrics")" '^tollgate_limit_used_ratio\{limit="day"\} 1\.0'
 as '{"sub":"don","team":"day"}'
 ask m 300
 is "another person has a day of their own" "$status" 200

@@ -160,7 +160,7 @@ post /v1/chat/completions "$(chat gpt-4o ',"stream":true,"max_tokens":50')"
 is "a stream that is cut: the most that it may have cost" "$(completion '[.usage_unknown, .cost_nanousd, .estimated_usage.cost_nanousd > 0 and .estimated_usage.cost_nanousd == .estimated_usage.input_tokens * 2000 + .estimated_usage.output_tokens * 20000]')" '[true,null,true]'
 
 sum=$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | jq -s 'map(.cost_nanousd // 0) | add')
-curl -s "$ADMIN/metrics" >"$D/metrics"
+fetch GET "$ADMIN/metrics" >"$D/metrics"
 is "metrics add up to the records" "$(awk '/^tollgate_cost_nanousd_total[{]/ { a += $NF } END { printf "%d\n", a }' "$D/metrics")" "$sum"
 like "by route, provider and model" "$(cat "$D/metrics")" '^tollgate_cost_nanousd_total\{route="anthropic",provider="anthropic",model="cached"\} [0-9]+$'
 like "what has no price" "$(cat "$D/metrics")" '^tollgate_unpriced_answers_total\{route="openai",provider="openai",model="gpt-none"\} 1$'

@@ -9,7 +9,7 @@ stack_up --config "$D/config.yaml"
 # one permitted, so that there is a series of each
 req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hi"}]}'
 settled
-curl -s "$ADMIN/metrics" >"$D/metrics"
+fetch GET "$ADMIN/metrics" >"$D/metrics"
 # of traffic that this stack has not (a price, a second target), as tollgate(8) lists them
 cat >>"$D/metrics" <<'EOF'
 tollgate_cost_nanousd_total{route="r",provider="p",model="m"} 0

@@ -145,7 +145,7 @@ for round in 1 2 3 4 5 6; do
 	if [ $((round % 2)) = 0 ]; then
 		killed tollgate
 		daemon_start
-		wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+		wait_for is_ready
 	fi
 	kill -KILL $follower
 	wait $follower 2>/dev/null

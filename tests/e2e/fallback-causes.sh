@@ -97,7 +97,7 @@ fault 1 '{"delay_ms":3600000}'
 ask
 is "a provider that never answers" "$status $from $(said)" "200 b b 2"
 like "may have billed" "$(attempts)" '^a perhaps_billed [^,]*, b done 200$'
-curl -s -X POST "$PROVIDER/_release" >/dev/null
+release
 row ahead
 fault 1 '{"at_head":true,"status":429}'
 ask ",\"user\":\"$(printf '%300000s' x)\""

@@ -74,7 +74,7 @@ while IFS='|' read -r id _ cause; do
 	is "$id: the next one answers" "$status $from $(said)" "200 b b 2"
 	like "$id: as $cause" "$(attempts)" "^(a $cause [-0-9]+, ){1,2}b done 200$"
 	[ $cause = perhaps_billed ] || is "$id: it was not asked" "$(asked | cut -d ' ' -f1)" "$before"
-	curl -s -X POST "$PROVIDER/_release" >/dev/null
+	release
 done <<<"$rows"
 wait $(jobs -p | grep -v "$(pid_of servers)") 2>/dev/null
 row unknown

@@ -80,7 +80,7 @@ for what in cut eof silent; do
 	silent) fault 1 '{"delay_ms":3600000}' ;;
 	esac
 	if [ $what = cut ]; then ask_stream ',"max_tokens":50'; else ask ',"max_tokens":50'; fi
-	curl -s -X POST "$PROVIDER/_release" >/dev/null
+	release
 	settled
 	is "$what: the next one answers" "$status $from" "200 b"
 	like "$what: each attempt that may have been billed says so" "$(costs)" '^(a [0-9]+ [0-9.]+ maybe, )+b 120 '
@@ -134,7 +134,7 @@ spent "all fail: nothing but the request" 0 0
 begins aborted
 fault 1 '{"delay_ms":3600000}'
 TIMEOUT=0.5 ask ',"max_tokens":50'
-curl -s -X POST "$PROVIDER/_release" >/dev/null
+release
 settled
 is "its caller leaves: no other is asked" "$(asked)" "1 0 0"
 like "recorded" "$(attempts)" '^a aborted'

@@ -89,7 +89,7 @@ for d in $dialects; do
 	fault 1 '{"hold_after_content":0}'
 	ask_stream
 	answered "its first content does not come" "$d"
-	curl -s -X POST "$PROVIDER/_release" >/dev/null
+	release
 
 	row "$d-late"
 	fault 1 '{"error_after_content":1,"fault":"overloaded"}'
@@ -111,7 +111,7 @@ for d in $dialects; do
 	ask_stream
 	is "$d: it stalls after its content: no other is asked" "$from $times $(asked)" "a 1 1 0 0"
 	unlike "$d: nor does it end well" "$body" "$(end_of "$d")"
-	curl -s -X POST "$PROVIDER/_release" >/dev/null
+	release
 
 	row "$d-byte"
 	fault 1 '{"delay_ms":700}'
@@ -179,7 +179,7 @@ row head
 fault 1 '{"hold_after_events":0}'
 ask_stream
 answered "a head and then nothing" openai
-curl -s -X POST "$PROVIDER/_release" >/dev/null
+release
 
 # ---- Bedrock's exceptions are what they say ----
 row bedrock-throttled

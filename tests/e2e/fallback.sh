@@ -7,10 +7,10 @@ stack_up --policy "$D/mine.yaml" --providers 2
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ask() { req POST "${path:-/v1/chat/completions}" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"${text:-hello}\"}]${1:-}}"; }
-one() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
-two() { curl -s "$PROVIDER_2/_control" -d "$1" >/dev/null; }
-asked_one() { curl -s "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l; }
-asked_two() { curl -s "$PROVIDER_2/_seen?last=200" | grep -o '"ended"' | wc -l; }
+one() { fetch POST "$PROVIDER/_control" "$1" >/dev/null; }
+two() { fetch POST "$PROVIDER_2/_control" "$1" >/dev/null; }
+asked_one() { fetch GET "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l; }
+asked_two() { fetch GET "$PROVIDER_2/_seen?last=200" | grep -o '"ended"' | wc -l; }
 # Nothing was seen, nothing fails, and there is budget for another attempt at the second one. More than half
 # of what the first one is asked is answered: its breaker stays closed however quick the machine is.
 fresh() {
@@ -18,8 +18,8 @@ fresh() {
 	two '{}'
 	for _ in {1..3}; do host="" path="" text="" ask; done
 	for _ in {1..12}; do path=/fund/v1/chat/completions ask; done
-	curl -s -X DELETE "$PROVIDER/_seen" >/dev/null
-	curl -s -X DELETE "$PROVIDER_2/_seen" >/dev/null
+	fetch DELETE "$PROVIDER/_seen" >/dev/null
+	fetch DELETE "$PROVIDER_2/_seen" >/dev/null
 }
 # The last record of that type, once there is one more.
 last() { cat "$D"/journal/*.jsonl 2>/dev/null | tr -d '\0' | grep "\"type\":\"$1\"" | tail -1; }
@@ -70,7 +70,7 @@ while IFS='|' read -r name how; do
 	# shellcheck disable=SC2086
 	req POST /v1/chat/completions -H "$auth" -H "$json" $how
 	is "$name: the second one answers" "$status $(asked_one) $(asked_two)" "200 1 1"
-	is "$name: it had all of it" "$(curl -s "$PROVIDER_2/_seen?last=1" | grep -o ' bye\\*"' | wc -l)" 1
+	is "$name: it had all of it" "$(fetch GET "$PROVIDER_2/_seen?last=1" | grep -o ' bye\\*"' | wc -l)" 1
 done <<T
 2 MB|--data-binary @$big
 2 MB in chunks|-H transfer-encoding:chunked --data-binary @$big
@@ -87,7 +87,7 @@ head -c 400000 /dev/zero | tr '\0' 'y' >"$D/filler"
 jq -n --rawfile t "$D/filler" '{body: ({id: "c", object: "chat.completion", created: 1, model: "m2", choices: [{index: 0, finish_reason: "stop", message: {role: "assistant", content: $t}}]} | tojson)}' >"$D/long.json"
 for _ in 1 2 3; do
 	fresh
-	one "@$D/long.json"
+	one "$(<"$D/long.json")"
 	text='write to alice@example.com' ask
 	is "a long answer comes" "$status $(asked_one) $(($(wc -c <<<"$body") > 400000))" "200 1 1"
 	one '{}'
@@ -114,9 +114,9 @@ text='write to alice@example.com'
 one '{"status":503}'
 ask
 is "each target gets the body that was decided for it" "$status" 200
-like "redacted for the one outside" "$(curl -s "$PROVIDER/_seen?last=1")" '<EMAIL_ADDRESS_1>'
-like "as it came for the one in the house" "$(curl -s "$PROVIDER_2/_seen?last=1")" 'alice@example.com'
-unlike "and the key of the one" "$(curl -s "$PROVIDER_2/_seen?last=1")" 'sk-provider-local"'
+like "redacted for the one outside" "$(fetch GET "$PROVIDER/_seen?last=1")" '<EMAIL_ADDRESS_1>'
+like "as it came for the one in the house" "$(fetch GET "$PROVIDER_2/_seen?last=1")" 'alice@example.com'
+unlike "and the key of the one" "$(fetch GET "$PROVIDER_2/_seen?last=1")" 'sk-provider-local"'
 text=
 
 fresh

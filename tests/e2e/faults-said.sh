@@ -29,7 +29,6 @@ stack_up --policy "$D/mine.yaml" --config "$D/over.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}'; }
-control() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
 if [ "$browser" ]; then
 	mkfifo "$D/to" "$D/from"
 	CONSOLE=https://localhost:$tls ALL=$ALL timeout 300 node "$build/console/said.mjs" <"$D/to" >"$D/from" 2>&1 &
@@ -38,9 +37,9 @@ fi
 
 # ---- the places ----
 in_status() { "$build/tollgate" status -c "$D/tollgate.yaml"; }
-in_readyz() { curl -s "$ADMIN/readyz"; }
+in_readyz() { fetch GET "$ADMIN/readyz"; }
 in_now() { curl -sk -H "authorization: Bearer $ALL" "https://localhost:$tls/now" | jq -c .degraded; }
-in_metrics() { curl -s "$ADMIN/metrics" | grep ^tollgate_degraded; }
+in_metrics() { fetch GET "$ADMIN/metrics" | grep ^tollgate_degraded; }
 in_log() { cat "$D/tollgate.log"; }
 # cells FAULT PART WHY [FIRST]: it is said everywhere, by the part's name, with the reason; the log has what it was at first
 cells() {

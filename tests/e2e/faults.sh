@@ -38,7 +38,7 @@ so_many 200 100
 killed tollgate
 so_many 503 16
 daemon_start
-wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+wait_for is_ready
 so_many 200 100
 load_end
 only "the daemon killed under load: 200, 403 and 503, save connections that were cut" '200|403|503|cut|refused'
@@ -62,7 +62,7 @@ final is "nothing passed unread" "$(leaks)" 0
 check "the journal verifies after the stop" verifies "$JOURNAL" "$AUDIT_KEY"
 
 # nobody there
-wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+wait_for is_ready
 killed tollgate
 wait_for gone "$(pid_of tollgate)"
 req POST /api/direct/dead -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{}'

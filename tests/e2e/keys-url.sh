@@ -65,7 +65,6 @@ P
 fetched=$EPOCHSECONDS # or later
 stack_up --policy "$idp/policy.yaml"
 ask() { req POST /api/x -H "authorization: Bearer $1" -H 'content-type: application/json' -d '{}'; }
-ready() { curl -s "$ADMIN/readyz"; }
 check "the keys are fetched at start" wait_for says 'keys: https://localhost:[0-9]+/keys: answered' ready
 ask "$(idp '/token')"
 is "a token of its key" "$status" 200

@@ -155,18 +155,20 @@ header() { # its first value
 		[[ $line != "$1:"* ]] || { line=${line#*:}; echo "${line#"${line%%[! ]*}"}"; break; }
 	done <<<"$head"
 }
-seen() { curl -s "$PROVIDER/_seen?last=${1:-1}"; }
-forget() { curl -s -X DELETE "$PROVIDER/_seen" >/dev/null; }
+seen() { fetch GET "$PROVIDER/_seen?last=${1:-1}"; }
+forget() { fetch DELETE "$PROVIDER/_seen" >/dev/null; }
 # What the provider has and has not answered yet; under_way N: soon so many. release: it answers.
 at_provider() { [ "$(seen 200 | grep -o '"ended":"pending"' | wc -l)" = "$1" ]; }
 under_way() { wait_for at_provider "$1"; }
-release() { curl -s -X POST "$PROVIDER/_release" >/dev/null; }
-control() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
+release() { fetch POST "$PROVIDER/_release" >/dev/null; }
+control() { fetch POST "$PROVIDER/_control" "$1" >/dev/null; }
+ready() { fetch GET "$ADMIN/readyz"; }
+is_ready() { ready >/dev/null; }
 # metric NAME [LABEL]: its value, summed over the daemon's threads
 metric() {
 	local name=tollgate_$1
 	[ -n "${2:-}" ] && name="$name{$2}"
-	curl -s "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
+	fetch GET "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
 }
 # Each request that the relay took has its completion in the journal; settled: soon.
 all_settled() {
@@ -211,7 +213,7 @@ again_with() {
 	echo "$1" >"$D/.over.yaml"
 	"$build/stackhelp" merge "$D/tollgate.yaml" "$D/.over.yaml" >"$D/.whole.yaml" && mv "$D/.whole.yaml" "$D/tollgate.yaml"
 	daemon_start
-	wait_for curl -sf -o /dev/null "$ADMIN/readyz"
+	wait_for is_ready
 }
 # Redis out of reach, with all that it has; and back. Nobody waits for it: its socket has another name.
 redis_away() {

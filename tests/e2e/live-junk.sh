@@ -7,7 +7,6 @@ cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"
 "$build/tollgate" key new --person filed --keys "$D/p/keys.yaml" >/dev/null 2>&1
 stack_up --policy "$D/p/policy.yaml" --second
 live='tollgate:{live}'
-ready() { curl -s "$ADMIN/readyz"; }
 revoked_at_b() { grep -q "^$1 .* revoked$" <<<"$(key_b list)"; }
 gets_through() { # NAME: a key that is revoked here is revoked there
 	local id

@@ -11,7 +11,6 @@ ended() { # PID: told to end, and it did
 	kill -TERM "$1"
 	wait_for gone "$1"
 }
-ready() { curl -s "$ADMIN/readyz"; }
 again() { # the first daemon once more
 	"$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >"$D/again.log" 2>&1 &
 	pid_a=$!

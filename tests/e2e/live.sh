@@ -6,7 +6,7 @@ printf 'workers: 2\naudit: {segment: 64k}\n' >"$D/live.yaml"
 stack_up --config "$D/live.yaml"
 sock=$(sed -n 's/.*listen: "unix@\([^"]*admin[^"]*\)".*/\1/p' "$D/tollgate.yaml")
 by_socket() { curl -s -m 60 --unix-socket "$sock" "$@"; }
-metric() { curl -s "$ADMIN/metrics" | sed -n "s/^tollgate_$1 //p"; }
+metric() { fetch GET "$ADMIN/metrics" | sed -n "s/^tollgate_$1 //p"; }
 ask() { req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' \
 	-d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
 

@@ -10,7 +10,7 @@ stack_up --policy "$D/mine.yaml" --config "$D/one.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"$1\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
-scrape() { curl -s "$ADMIN/metrics" >"$D/metrics"; }
+scrape() { fetch GET "$ADMIN/metrics" >"$D/metrics"; }
 is "a scraper may call admin.tcp by any name, where there are no tokens" "$(curl -s -o /dev/null -w '%{http_code}' -H 'host: gw.example.com:9464' "$ADMIN/metrics")" 200
 value() { awk -v n="tollgate_$1" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }' "$D/metrics"; }
 decisions() { value "route_decisions_total{route=\"$1\",provider=\"$2\",model=\"$3\",decision=\"$4\"}"; }

@@ -27,7 +27,7 @@ record() { tail -n 200 "$JOURNAL"/*.jsonl | tr -d '\0' | grep "\"id\":\"$(header
 came() { seen 1 | node -e 'let s="";process.stdin.on("data",d=>s+=d).on("end",()=>{const r=JSON.parse(s)[0]||{};process.stdout.write(process.argv[1]==="body"?r.body:process.argv[1]==="path"?r.path:String(r.headers[process.argv[1]]))})' "$1"; }
 
 like "start says it" "$(cat "$D/tollgate.log")" 'observe.*old.example.com: who has no key of ours goes to old, nothing refused, until'
-like "readiness says it" "$(curl -s "$ADMIN/readyz")" '^observe: old.example.com: who has no key of ours goes to old.*29 days left'
+like "readiness says it" "$(fetch GET "$ADMIN/readyz")" '^observe: old.example.com: who has no key of ours goes to old.*29 days left'
 is "so does a metric" "$(metric observing)" 1
 
 # ---- an old client ----
@@ -165,7 +165,7 @@ wait_for decided
 is "after it, without a reload: decided as any" "$status $(header x-tollgate-decision)" "403 deny"
 unlike "and recorded so" "$(record)" '"observing"'
 check "the log says so" wait_for grep -q 'observe\.over.*requests are decided as any' "$D/tollgate.log"
-like "readiness too" "$(curl -s "$ADMIN/readyz")" '^observe: ended at .*: requests are decided as any$'
+like "readiness too" "$(fetch GET "$ADMIN/readyz")" '^observe: ended at .*: requests are decided as any$'
 check "and the metric" wait_for says '^0$' metric observing
 
 # ---- no daemon ----

@@ -6,7 +6,7 @@
 cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"
 stack_up --policy "$D/mine.yaml"
 tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>"$D/err"; }
-strangers() { curl -s "$ADMIN/metrics" | sed -n 's/^tollgate_audit_strangers //p'; }
+strangers() { fetch GET "$ADMIN/metrics" | sed -n 's/^tollgate_audit_strangers //p'; }
 tg_status() { tg status; cat "$D/out"; }
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
@@ -104,7 +104,7 @@ for fault in 'config set maxmemory 1|config set maxmemory 0|it is full' 'config 
 	check "status says it: $says" wait_for says "^redis: refuses writes: .*$says" tg_status
 	is "and that it is not ready" "$(tg status; echo "$? $(tail -1 "$D/out")")" "1 not ready"
 	is "so does /readyz" "$(curl -s -o /dev/null -w '%{http_code}' "$ADMIN/readyz")" 503
-	is "and the metric" "$(curl -s "$ADMIN/metrics" | grep -E '^tollgate_(redis_up|redis_writable|ready) ' | tr '\n' ' ')" "tollgate_redis_up 1 tollgate_redis_writable 0 tollgate_ready 0 "
+	is "and the metric" "$(fetch GET "$ADMIN/metrics" | grep -E '^tollgate_(redis_up|redis_writable|ready) ' | tr '\n' ' ')" "tollgate_redis_up 1 tollgate_redis_writable 0 tollgate_ready 0 "
 	check "the log says it, with Redis' words" wait_for grep -q "event=redis.refuses .*$says" "$D/tollgate.log"
 	is "once" "$(grep -c "event=redis.refuses .*$says" "$D/tollgate.log")" 1
 	ask hello
@@ -114,7 +114,7 @@ for fault in 'config set maxmemory 1|config set maxmemory 0|it is full' 'config 
 	check "and again it is up by itself" wait_for says '^redis: up$' tg_status
 done
 is "which the log says too" "$(grep -c 'event=redis.takes' "$D/tollgate.log")" 3
-clock=$(curl -s "$ADMIN/metrics" | sed -n 's/^tollgate_clock_ahead_seconds //p')
+clock=$(fetch GET "$ADMIN/metrics" | sed -n 's/^tollgate_clock_ahead_seconds //p')
 check "the clock is that of Redis" awk -v s="$clock" 'BEGIN { exit !(s != "" && s < 5 && s > -5) }'
 tg status
 unlike "so that nothing is said of it" "$(cat "$D/out")" '^clock:'
@@ -133,7 +133,7 @@ for name in notes.txt "$(basename "$(find "$JOURNAL" -name '*.jsonl' | sort | ta
 	tg audit verify
 	like "verify too" "$(cat "$D/err")" "^tollgate: audit verify: .*/$name: not a segment of node a: the daemon does not start with it here; move it away\$"
 	check "and status" wait_for says '^audit: a file in the journal.s folder is no segment' tg_status
-	is "and the log" "$(grep -c "event=audit.stranger .*/$name: not a segment" "$D/tollgate.log") $(curl -s "$ADMIN/metrics" | sed -n 's/^tollgate_audit_strangers //p')" "1 1"
+	is "and the log" "$(grep -c "event=audit.stranger .*/$name: not a segment" "$D/tollgate.log") $(fetch GET "$ADMIN/metrics" | sed -n 's/^tollgate_audit_strangers //p')" "1 1"
 	rm "$JOURNAL/$name"
 	check "until it is gone" wait_for says '^0$' strangers
 done

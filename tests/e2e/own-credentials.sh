@@ -168,7 +168,7 @@ for what in "$D"/*.log "$D"/journal/*; do
 	unlike "nothing of ours is in ${what##*/}" "$(tr -d '\0' <"$what")" 'TopSecret|issued-[0-9]|PRIVATE KEY|AWS4-HMAC|AKIDROTATION'
 done
 auth_admin="authorization: Bearer $(cat "$D/admin.token" 2>/dev/null)"
-unlike "nor in what the daemon says of itself" "$(curl -s -H "$auth_admin" "$ADMIN/status"; curl -s "$ADMIN/metrics"; curl -s -H "$auth_admin" "$ADMIN/recent")" 'TopSecret|issued-[0-9]|AWS4-HMAC|AKIDROTATION'
+unlike "nor in what the daemon says of itself" "$(curl -s -H "$auth_admin" "$ADMIN/status"; fetch GET "$ADMIN/metrics"; curl -s -H "$auth_admin" "$ADMIN/recent")" 'TopSecret|issued-[0-9]|AWS4-HMAC|AKIDROTATION'
 # the value in force is in one place, and what was before it nowhere
 sleep 2
 memory() { node "$here/own-credentials.mjs" memory "$pid" "$@"; }

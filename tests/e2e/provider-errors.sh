@@ -11,8 +11,6 @@ auth="authorization: Bearer $(token)"
 errors=0
 json='content-type: application/json'
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]${1:-}}"; }
-control() { curl -s "$PROVIDER/_control" -d "$1" >/dev/null; }
-metric() { curl -s "$ADMIN/metrics" | awk -v n="tollgate_$1" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'; }
 answers() { metric "provider_answers_total{provider=\"openai\",status=\"$1\"}"; }
 
 ask

@@ -41,7 +41,7 @@ cat >"$D/config.yaml" <<-YAML
 YAML
 incident_policy 'has(data.incidents.level) && identity.person == "g"'
 stack_up --no-redis --policy "$D/policy.yaml" --config "$D/config.yaml"
-is_up() { curl -s "$ADMIN/readyz" | grep -q '^redis: up'; }
+is_up() { fetch GET "$ADMIN/readyz" | grep -q '^redis: up'; }
 check "every node is up" wait_for is_up
 wrong=
 for who in a b c d e f; do

@@ -26,7 +26,6 @@ user tollgate $rule %R~acme:*
 user admin on >admin ~* &* +@all"
 admin() { redis-cli --no-auth-warning -p "$1" --user admin -a admin "${@:2}"; }
 incident_policy 'has(data.incidents.level)'
-ready() { curl -s "$ADMIN/readyz"; }
 is_up() { ready | grep -q '^redis: up'; }
 mirrored() { # PORT: the stream there holds every record
 	[ "$(metric audit_stream_behind_records)" = 0 ] && [ "$(admin "$1" xlen "tollgate:audit:$node")" -gt 3 ]

@@ -33,7 +33,7 @@ ended() {
 	killed tollgate
 	wait_for gone "$(pid_of tollgate)"
 }
-started() { wait_for curl -sf -o /dev/null "$ADMIN/readyz"; }
+started() { wait_for is_ready; }
 # stopped POINT[:N] [COMMAND…]: a daemon that is up meanwhile ends there, for the N-th time; the command
 # is run once it is ready
 stopped() {

@@ -10,7 +10,7 @@ asked() {
 	local url n=''
 	for url in "$PROVIDER" "$PROVIDER_2"; do
 		n+=$(curl -s "$url/_seen?last=200" | grep -o '"ended"' | wc -l)' '
-		curl -s -X DELETE "$url/_seen" >/dev/null
+		fetch DELETE "$url/_seen" >/dev/null
 	done
 	echo "${n% }"
 }
@@ -31,12 +31,12 @@ tg status
 like "status says it" "$(cat "$D/out")" $'^target one/m1: ejected, 0 under way|^target one/m1: ejected since [^,]*, 0 under way'
 unlike "and nothing of those that are well" "$(cat "$D/out")" '^target two'
 like "top says it" "$("$B/tollgate" top -c "$D/tollgate.yaml" --json)" '"target": ?"one/m1", ?"state": ?"ejected"'
-like "the metric says it" "$(curl -s "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 0$'
+like "the metric says it" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 0$'
 tg target admit one/m1
 is "it is let in again" "$? $(cat "$D/err")" "0 tollgate: target one/m1 is in again."
 ask
 is "and asked" "$status $(asked)" "200 1 0"
-like "the metric says that too" "$(curl -s "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 1$'
+like "the metric says that too" "$(fetch GET "$ADMIN/metrics")" '^tollgate_target_up\{target="one/m1"\} 1$'
 
 tg target eject two
 is "a provider: all of its models" "$? $("$B/tollgate" target list -c "$D/tollgate.yaml" | grep -cE '^two(/m2)? +ejected')" "0 2"
@@ -50,7 +50,7 @@ tg target eject
 is "no name: usage" "$?" 2
 
 # ---- a request that went to both ----
-curl -s "$PROVIDER/_control" -d '{"status":503}' >/dev/null
+fetch POST "$PROVIDER/_control" '{"status":503}' >/dev/null
 ask
 is "what the first one refuses the second one answers" "$status $(asked)" "200 1 1"
 settled

@@ -22,7 +22,7 @@ json='content-type: application/json'
 trace=4bf92f3577b34da6a3ce929d0e0e4736
 ask() { req POST /v1/chat/completions -H "$auth" -H "$json" "${@:2}" -d "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
 mode() { echo "$1" >"$C/mode"; }
-scrape() { curl -s "$ADMIN/metrics" >"$D/metrics"; }
+scrape() { fetch GET "$ADMIN/metrics" >"$D/metrics"; }
 value() { awk -v n="tollgate_telemetry_$1_total{result=\"$2\"}" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }' "$D/metrics"; }
 counted() { scrape; [ "$(value "$1" "$2")" -ge "$3" ]; }
 spans() { cat "$C"/traces.[0-9]* 2>/dev/null | jq -c '.resourceSpans[].scopeSpans[].spans[]'; }

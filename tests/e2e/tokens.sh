@@ -98,7 +98,6 @@ chat() { req POST /v1/chat/completions -H "$auth" -H "$json" -d "{\"model\":\"gp
 claude() { req POST /v1/messages -H "$auth" -H "$json" -d "{\"model\":\"claude-3-5-haiku\",\"max_tokens\":$1,\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}"; }
 last() { "$tollgate" audit list --journal "$JOURNAL" --json | grep "\"$1\"" | tail -1 | node -e "
 	const r = JSON.parse(require('fs').readFileSync(0)); console.log(JSON.stringify($2))"; }
-metric() { curl -s "$ADMIN/metrics" | awk -v n="tollgate_$1" '$1 == n { print $2 }'; }
 
 # (3 + system + 9) + (3 + user + hi) + 3: the published formula for chats
 chat 'one two three four five six seven eight nine'
@@ -113,7 +112,7 @@ ended() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 |
 settled
 is "an answer without usage: 121 tokens of text and 16" "$(ended)" '[520,137]'
 control '{}'
-unlike "/readyz says nothing of estimates" "$(curl -s "$ADMIN/readyz")" "tokens: estimated"
+unlike "/readyz says nothing of estimates" "$(fetch GET "$ADMIN/readyz")" "tokens: estimated"
 claude 900 "$(printf 'word %.0s' $(seq 20))"
 is "a limit of tokens: within" "$status" 200
 claude 975 hi
