@@ -441,7 +441,7 @@ has_marks(struct span term)
 static void
 each_writing(const struct names_table *t, struct span term, uint32_t flag)
 {
-	char text[256];
+	char text[256] = "";
 	struct span s = span_of(text, 0);
 
 	for (int kind = 0; kind < 4; kind++) {
