@@ -137,7 +137,7 @@ long() { for _ in $(seq 22000); do printf 'a mat and another number %s ' 10; don
 long_event() { printf 'data: {"choices":[{"index":0,"delta":{"content":"to jane.doe@example.org, %sand jane.doe@example.org again."}}]}\n\ndata: [DONE]\n\n' "$(long)"; }
 long_event >"$D/long"
 jq -cRs '{body:.,content_type:"text/event-stream",times:2,chunk_bytes:30000}' "$D/long" >"$D/long.json"
-control "$(<"$D/long.json")"
+control "@$D/long.json"
 is "a long event of a stream is read from its beginning to its end" "$(asked ',"stream":true' | text | md5sum)" "$(printf %s "to <EMAIL_ADDRESS>, $(long)and <EMAIL_ADDRESS> again." | md5sum)"
 asked ',"stream":true' | head -c 10 >"$D/.said"
 check "nothing of it is held after it" wait_for says '^0$' metric held_bytes

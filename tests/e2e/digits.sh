@@ -30,7 +30,7 @@ body = "".join(map(event, texts)) + 'data: {"choices":[{"index":0,"delta":{},"fi
 json.dump({"body": body, "content_type": "text/event-stream", "chunk_bytes": 30000}, open(where + "/digits.json", "w"))
 open(where + "/want", "w").write("".join(texts).replace("jane.doe@example.org", "<EMAIL_ADDRESS>"))
 EOT
-control "$(<"$D/digits.json")"
+control "@$D/digits.json"
 said() { sed -n 's/^data: //p' "$1" | grep -v '^\[DONE\]$' | jq -rj '.choices[0].delta.content // empty'; }
 
 while :; do metric held_bytes; done >"$D/held" &

@@ -87,7 +87,7 @@ head -c 400000 /dev/zero | tr '\0' 'y' >"$D/filler"
 jq -n --rawfile t "$D/filler" '{body: ({id: "c", object: "chat.completion", created: 1, model: "m2", choices: [{index: 0, finish_reason: "stop", message: {role: "assistant", content: $t}}]} | tojson)}' >"$D/long.json"
 for _ in 1 2 3; do
 	fresh
-	one "$(<"$D/long.json")"
+	one "@$D/long.json"
 	text='write to alice@example.com' ask
 	is "a long answer comes" "$status $(asked_one) $(($(wc -c <<<"$body") > 400000))" "200 1 1"
 	one '{}'

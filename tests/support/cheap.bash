@@ -22,11 +22,12 @@ stat_of() {
 	set -- ${line##*) }
 	state=$1 since=${20}
 }
-# fetch METHOD URL [BODY]: what a server of this machine answers, its body; false: nobody is there, or it says anything but 2xx.
+# fetch METHOD URL [BODY|@FILE]: what a server of this machine answers, its body; false: nobody is there, or it says anything but 2xx.
 # Of HTTP/1.0, whose answers end with the connection. curl loads forty libraries first.
 fetch() {
 	local LC_ALL=C at=${2#http://} body=${3:-} line='' io
 	local host=${at%%/*}
+	[[ $body != @* ]] || body=$(<"${body#@}")
 	{ exec {io}<>"/dev/tcp/${host%:*}/${host#*:}"; } 2>/dev/null || return
 	printf '%s /%s HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s' "$1" "${at#*/}" "$host" ${#body} "$body" >&"$io"
 	IFS= read -rt 60 line <&"$io"
