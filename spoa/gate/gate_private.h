@@ -7,7 +7,7 @@
 #include "base/tokens/estimate.h"
 #include "budget/tally/tally.h"
 #include "gate/changes/live.h"
-#include "gate/gate.h"
+#include "gate/plan.h"
 #include "gate/hold.h"
 #include "gate/request.h"
 #include "gate/sources/data.h"
@@ -37,7 +37,7 @@ struct gate_shared {
 	struct nonce_window *nonces;   /* of signed headers */
 	/* callers near a limit that were warned of: gate/limits/warn.c */
 	_Atomic uint64_t warned[WARNED], warned_lines;
-	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/used.c */
+	_Atomic uint64_t provider_lines[PROVIDER_LINES]; /* gate/engine/used.c */
 	struct token_learned learned;			 /* how far estimates were off */
 	struct target_table *targets;			 /* how each of them does */
 	struct pin_table *pins;				 /* what belongs to which */
@@ -49,6 +49,7 @@ struct gate_shared {
 
 struct gate {
 	struct tag tag;
+	const struct request_calls *calls;
 	struct ev_loop *loop;
 	unsigned worker;
 	struct gate_shared *shared;
@@ -69,18 +70,8 @@ struct gate {
 	struct tallies tally; /* what it decided, for /metrics and top */
 };
 
-/* used.c: counts for the rule that decided, and for one in shadow that would have. */
-void gate_rules_did(const struct request *r, const char *rule);
-
-/* Something waits that has a deadline: a request, a ticket, or what a recogniser is asked. */
-void gate_tick(struct gate *g);
-/* Runs the steps from r->run.step until one waits or the decision is made. */
-void gate_run(struct request *r);
 /* Tokens that the provider reported, by route, provider and model. */
 struct guard_report;
-struct span request_provider(const struct request *r);
-void gate_count_answer(struct request *r, const struct guard_report *a);
-void gate_count_tokens(struct request *r, const struct usage *u);
 /* The time of the stages counts from now: the relay brought the body. */
 static inline void
 gate_stages_begin(struct request *r)
@@ -96,23 +87,12 @@ gate_exemplar(const struct request *r, struct exemplars *e, uint64_t us_or_ms)
 		exemplar_put(e, us_or_ms, r->found.trace + TRACE_ID_AT, r->id,
 			r->now_wall_ns / 1000000);
 }
-/* The step under way ended so: a denial skips what is left but the record. */
-void gate_advance(struct request *r, enum step_result s);
-/* Who took up the ticket waits for the decision's record, no longer than the agent would. */
-void gate_await_record(struct request *r);
-/* It came back after the ACK. */
-void gate_recorded(struct request *r, int err);
-/* One that was pending is back: the step goes on, or, after the verdict, what it brought
- * is put right. The request may be gone then. */
-void request_back(struct request *r);
-/* gate/offload.c: the next step is for a helper thread; and there it goes: nothing of the
- * request may be touched after that. */
-bool offload_wanted(const struct request *r);
-void offload_step(struct request *r);
 /* A NOTIFY's compressed body is the relay's to bring again where it is long. */
 bool offload_leaves(const struct request *r);
 /* On a helper thread: nobody waits for what the step finds out. */
 bool offload_pointless(const struct request *r);
+/* `request`: or the daemon stops, and gave it a last tenth of a second. For effort_watch(). */
+bool offload_over(const void *request);
 /* A step's turn is over after 10 ms, looked at every 32 KB of work; the step goes on
  * in a later turn of the loop. On a helper thread it is over when the work is pointless. */
 struct turn {
@@ -123,19 +103,12 @@ struct turn turn_begin(const struct request *r);
 bool turn_over(const struct request *r, struct turn *t, size_t work);
 enum step_result turn_next(struct request *r);
 void turn_due(struct ev_loop *loop, ev_timer *w, int revents);
-/* Frees a request whose verdict was given and whose entries came back. */
-void gate_request_end(struct request *r);
 static inline const struct config *
 gate_cfg(const struct gate *g)
 {
 	return g->shared->cfg;
 }
 
-/* Nobody waits for the verdict any more, or another was given: what the steps
- * still bring is undone. `why`: a fixed phrase for the record. */
-void request_withdraw(struct request *r, const char *why);
-/* A pending answer came after the verdict. */
-void request_late(struct request *r);
 /* Bytes held for this request; false: over a cap. */
 bool request_hold(struct request *r, size_t n);
 void request_unhold(struct request *r, size_t n);
@@ -147,27 +120,5 @@ enum step_result request_hold_identity(struct request *r);
  * keys, may need far more than its own size. Decides a 503 where that is too much. */
 enum step_result request_hold_work(struct request *r);
 void request_unhold_work(struct request *r);
-/* The denial as status, document and header lines, in the caller's dialect. */
-void request_denial(struct request *r, struct exchange_denial *out);
-/* "x-tollgate-…: …\r\n" lines for the edge to turn into variables. */
-struct span request_fields(struct request *r);
-/* Of them those that say which attempt answered. */
-struct span request_attempt_fields(struct request *r);
-
-/* vars.c: the variables of a verdict (prefix txn.tollgate.), one table for both ways they
- * travel: SPOP actions, and response header fields from the relay. */
-enum { VARS_MAX = 33 };
-
-struct var {
-	const char *name;  /* of the variable */
-	const char *field; /* x-tollgate-FIELD; NULL: not sent that way */
-	bool is_int;
-	int64_t i;
-	struct span s; /* printable, within CAP_VAR_BYTES; `error` and `challenge` within their
-			  own caps */
-};
-
-/* In order of importance: what does not fit an ACK is dropped from the end. */
-size_t request_vars(struct request *r, struct var out[VARS_MAX]);
 
 #endif

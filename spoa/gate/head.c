@@ -18,6 +18,46 @@ listed(struct span name, const char *const *list)
 	return false;
 }
 
+/* An earlier rule set it. */
+static bool
+set_before(const struct policy_changes *c, size_t rule, const char *name)
+{
+	for (size_t i = 0; i < rule; i++) {
+		const struct rule_change *x = c->rules[i]->change;
+		for (size_t k = 0; k < x->nheaders; k++)
+			if (!strcmp(x->headers[k].name, name))
+				return true;
+	}
+	return false;
+}
+
+const struct header *
+request_header(const struct request *r, size_t *rule, size_t *at)
+{
+	const struct policy_changes *c = &r->found.verdict.changes;
+
+	for (; *rule < c->nrules; ++*rule, *at = 0) {
+		const struct rule_change *x = c->rules[*rule]->change;
+		while (*at < x->nheaders) {
+			const struct header *h = &x->headers[(*at)++];
+			if (!set_before(c, *rule, h->name))
+				return h;
+		}
+	}
+	return NULL;
+}
+
+bool
+request_sets_header(const struct request *r, struct span name)
+{
+	const struct header *h;
+
+	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
+		if (span_ieq(name, span_str(h->name)))
+			return true;
+	return false;
+}
+
 static const char *const hop_by_hop[] = { "connection", "keep-alive", "proxy-connection", "te",
 	"trailer", "transfer-encoding", "upgrade", "content-length", "expect", NULL };
 /* RFC 9530, RFC 3230, RFC 1864: digests of a body that is no longer sent. */
@@ -193,15 +233,6 @@ add_credential(struct request *r, struct arena *a, struct http_head *out)
 	for (size_t i = 0; i < fields.n && !err; i++)
 		out->fields[out->nfields++] = fields.field[i];
 	return err;
-}
-
-void
-gate_refused(struct exchange *x, const struct http_head *h)
-{
-	struct auth *auth = request_auth(x->r, request_target(x->r));
-
-	if (auth && auth_refused(auth, x->credential.generation, h))
-		x->credential.mended = true;
 }
 
 int

@@ -82,12 +82,6 @@ request_read_message(struct request *r)
 
 /* ---- pins ---- */
 
-void
-gate_shared_tool_pins(struct gate_shared *s, struct tool_pins *pins)
-{
-	s->tool_pins = pins;
-}
-
 bool
 request_is_pinned(const struct request *r)
 {
@@ -401,12 +395,6 @@ request_messages(struct request *r, const struct answer_request *asked, struct a
 /* ---- sessions ---- */
 
 void
-gate_shared_sessions(struct gate_shared *s, const unsigned char key[32])
-{
-	memcpy(s->session_key, key, sizeof(s->session_key));
-}
-
-void
 request_session_key(const struct request *r, unsigned char out[SHA256_BYTES])
 {
 	const struct target *to = request_target(r);
@@ -419,8 +407,8 @@ request_session_key(const struct request *r, unsigned char out[SHA256_BYTES])
 }
 
 /* Its id is a credential: records have a keyed hash of it. */
-static void
-note_session(struct request *r, struct span id)
+void
+request_note_session(struct request *r, struct span id)
 {
 	hmac_sha256(r->gate->shared->prompt_key, id, r->found.session_hmac);
 	r->found.has_session = true;
@@ -447,7 +435,7 @@ request_read_session(struct request *r)
 	bool own = mcp_session_check(key, span_trim(given, " \t"), &id);
 	explicit_bzero(key, sizeof(key));
 	if (own) {
-		note_session(r, id);
+		request_note_session(r, id);
 		r->found.session = arena_dup(&r->arena, id);
 		return r->found.session.n ? STEP_NEXT : request_overload(r);
 	}
@@ -467,13 +455,6 @@ bool
 request_is_session(const struct request *r, struct span field)
 {
 	return r->found.session.n && span_ieq(field, span_str(session_field));
-}
-
-struct span
-gate_session(struct exchange *x, struct span id)
-{
-	note_session(x->r, span_trim(id, " \t"));
-	return mcp_session_bind(x->session_key, span_trim(id, " \t"), &x->r->arena);
 }
 
 /* ---- header fields ---- */

@@ -53,13 +53,14 @@ request_quota(struct request *r)
 }
 
 struct request *
-request_new(struct snapshot *snap, unsigned worker)
+request_new(struct snapshot *snap, unsigned worker, const struct request_calls *calls)
 {
 	struct request *r = mem_get_zeroed(sizeof(*r));
 
 	if (!r)
 		return NULL;
 	TAG(request, r);
+	r->calls = calls;
 	r->snap = snapshot_ref(snap);
 	r->worker = worker;
 	arena_init(&r->arena, CAP_REQUEST_ARENA, true);
@@ -80,8 +81,6 @@ request_new(struct snapshot *snap, unsigned worker)
 static void
 drop_scan(struct request *r)
 {
-	request_drop_job(r);
-	request_drop_mentions(r);
 	free(r->scan.hits);
 	free(r->scan.extra);
 	free((void *)r->scan.failed);
@@ -96,15 +95,13 @@ request_free(struct request **rp)
 	*rp = NULL;
 	if (!r)
 		return;
-	request_unqueue(r);
-	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
+	r->calls->ends(r);
 	buf_free(&r->out.decoded);
 	buf_free(&r->out.rewritten);
 	buf_free(&r->out.new_target);
 	request_drop_kept(r);
 	buf_free(&r->run.completion.fields);
 	drop_scan(r);
-	request_drop_data(r);
 	for (size_t i = 0; i < COUNT_OF(r->found.quota); i++) {
 		struct quota_request *q = r->found.quota[i];
 		size_t written = QUOTA_DIMS_MAX;
@@ -114,7 +111,6 @@ request_free(struct request **rp)
 			mem_put_used(q, sizeof(*q),
 				offsetof(struct quota_request, dim) + written * sizeof(q->dim[0]));
 	}
-	limits_free_calls(r);
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
 	mem_put(r, sizeof(*r));
@@ -324,7 +320,6 @@ request_let_go(struct request *r, struct arena *own)
 
 	request_path_state(r); /* the findings it follows from go */
 	request_trace(r);      /* so do the fields of the head */
-	drop_scan(r);
 	r->found.identity = (struct identity){ .method = id->method,
 		.person = arena_dup(own, id->person),
 		.agent = arena_dup(own, id->agent),
@@ -347,7 +342,8 @@ request_let_go(struct request *r, struct arena *own)
 	r->found.conversation = (struct span){ NULL, 0 };
 	r->found.limits = (struct found_limits){ 0 };
 	r->found.ranks = NULL;
-	request_keep_texts(r, own);
+	r->calls->let_go(r, own);
+	drop_scan(r);
 	r->found.priced_model = arena_dup(own, r->found.priced_model);
 	for (size_t i = 0; i < PRICE_ASKS; i++)
 		r->found.asked.v[i] = arena_dup(own, r->found.asked.v[i]);

@@ -10,10 +10,12 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "base/codec/spop.h"
+#include "base/mailbox.h"
 #include "base/pool.h"
 #include "base/tag.h"
 #include "budget/tally/tally.h"
-#include "gate/gate.h"
+#include "gate/plan.h"
 #include "gate/request_found.h"
 #include "gate/request_in.h"
 #include "gate/snapshot.h"
@@ -63,8 +65,30 @@ struct record {
 	struct gate *gate; /* of `undone`; NULL: there is none */
 };
 
+/* What those above are asked: steps and limits, which keep things for a request, and the
+ * engine, which goes on with it. Handed down with each request, since nobody calls who is
+ * above; engine/calls.c has the table. */
+struct request_calls {
+	void (*let_go)(struct request *r, struct arena *own); /* in request_let_go() */
+	void (*ends)(struct request *r);		      /* in request_free() */
+	/* What it found for one target is found anew, for another. */
+	void (*forget)(struct request *r);
+	/* One that was pending is back: the step goes on, or, after the verdict, what it
+	 * brought is put right. The request may be gone then. */
+	void (*back)(struct request *r);
+	/* Its decision's record came back after the ACK. */
+	void (*recorded)(struct request *r, int err);
+	/* The completion record came back (err: its last byte must not be sent); later: from
+	 * the worker's mailbox, where no audit is configured. */
+	void (*completed)(struct request *r, int err);
+	void (*completed_later)(struct request *r);
+	/* Frees a request whose verdict was given and whose entries came back. */
+	void (*over)(struct request *r);
+};
+
 struct request {
 	struct tag tag;
+	const struct request_calls *calls;
 	struct gate *gate; /* NULL in `tollgate decide` */
 	unsigned worker;
 	struct snapshot *snap;
@@ -150,74 +174,28 @@ struct request {
 	} run;
 };
 
-/* gate/limits/pins.c: what its answer made belongs to its target from now on. */
-void request_pin_made(struct request *r);
-
-/* gate/limits/tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */
-void request_keep_texts(struct request *r, struct arena *own);
-bool request_count_kept(struct request *r);
-
-/* ---- the steps: steps/ ---- */
+/* What a step says. */
 /* REWRITES, REROUTES: on with the rewrite step, or that of the policy, which were before. */
 enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED, STEP_REWRITES, STEP_REROUTES };
-struct step {
-	const char *name;
-	enum step_result (*run)(struct request *r);
-	bool looks_at_all; /* of the body: a helper thread's, where it is long */
-	uint8_t stage;	   /* enum tally_stage (budget/tally/tally.h) that its time counts for */
-};
-extern const struct step steps[];
-/* How many; where a deferred request resumes, one whose target failed, and one that goes as
- * another than it asked for. */
-extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 
-/* What they hold for a request goes: calls that are out are over by then. */
-void request_drop_job(struct request *r);
-void request_drop_mentions(struct request *r);
-void request_drop_data(struct request *r);
-/* Limits that the caller is near, and how much of them is used: "team 93%"; empty: none. */
-struct span request_limit_warning(struct request *r);
 /* Where this run counts; NULL: out of memory. */
 struct quota_request *request_quota(struct request *r);
-/* Releases what an unfinished request still holds in the quota. */
-void request_release(struct request *r);
-/* The model's name is copied, and hidden where something was found in it: after the rules read
- * it, and before a record or a variable says it. */
-void request_hide_model(struct request *r);
-/* Hands the decision's record to the audit thread, of a request that waits for it or no
- * longer does. 0 or ERR_NOMEM. */
-int request_record(struct request *r);
-/* The record is written without the request, which goes on at once and may move
- * to another worker: nothing of it is touched when the disk answers. `undone`: why it is not let
- * go; NULL: it is. Once the record is durable a completion says that it was abandoned, and nothing
- * else of the request is recorded. */
-void request_record_leave(struct request *r, const char *undone);
 /* Another decision of it would be the second under one id. */
 static inline bool
 request_on_record(const struct request *r)
 {
 	return r->run.recorded || r->run.left;
 }
-/* gate/used.c: what telemetry is told of it next to its record, the caller's to free; NULL: nothing. */
+/* notes.c: what telemetry is told of it next to its record, the caller's to free; NULL:
+ * nothing. */
 struct audit_note *request_note(struct request *r);
 struct audit_note *request_end_note(
 	struct request *r, const struct exchange_result *res, const char *outcome);
-/* Writes the completion record; the request ends once it is durable. */
-void request_complete(
-	struct request *r, const struct exchange_result *res, const char *outcome);
-/* How findings of this entity were replaced: a style's name, or NULL where they were
- * not. */
-const char *request_redacted_with(const struct request *r, size_t entity);
 /* What conditions read, as known so far. */
 void request_facts(struct request *r, struct policy_facts *f);
 /* What they read, once the body may have been changed; `body` is the caller's, and lives as
  * long as the facts do. */
 void request_asked_facts(struct request *r, struct policy_facts *f, struct body *body);
-/* Turns the facts that rules on answers read into those of the shadow policy's: its route and
- * target, and what was brought of its data, in data[CAP_DATA] that is all NULL. False: it has
- * no such rules, or no such route. */
-bool request_shadow_facts(
-	const struct request *r, struct policy_facts *f, const struct cel_value **data);
 
 /* An entity was found in a text of these roles. False: out of memory. */
 bool request_add_entity(struct request *r, size_t entity, unsigned roles);
@@ -232,6 +210,8 @@ bool request_is_pinned(const struct request *r);
 bool request_stays(const struct request *r);
 /* Only the relay can answer what it says: it waits for that. */
 bool request_message_waits(const struct request *r);
+/* Whose session it is, as records say it: a keyed hash of that id. */
+void request_note_session(struct request *r, struct span id);
 /* The session that it names is its caller's: found.session. STEP_NEXT, 404 or 400. */
 enum step_result request_read_session(struct request *r);
 /* found.no_session: the 404, after the rules where its caller is nobody. */
@@ -295,7 +275,8 @@ void request_let_go(struct request *r, struct arena *own);
 /* Where it goes, as HAProxy names it; NULL: HAProxy's own routing decides. */
 const char *request_backend(const struct request *r);
 /* NULL: out of memory. */
-struct request *request_new(struct snapshot *snap, unsigned worker);
+struct request *request_new(
+	struct snapshot *snap, unsigned worker, const struct request_calls *calls);
 /* With everything it holds. */
 void request_free(struct request **r);
 /* Looks for findings in the target since; what it said once holds. */
@@ -311,6 +292,8 @@ bool request_is_method(struct span m);
 void request_classes(const struct request *r, struct buf *out);
 /* Where it goes; NULL: no route. */
 const struct target *request_target(const struct request *r);
+/* Its provider as metrics name it; empty: none. */
+struct span request_provider(const struct request *r);
 /* The credential of ours that goes there; NULL: HAProxy has it. */
 struct auth *request_auth(const struct request *r, const struct target *to);
 /* By whose price an answer's usage is charged: the model that the answer names where that has a
@@ -330,28 +313,20 @@ bool request_price_at(const struct request *r, const struct target *to, struct s
 struct priced;
 bool request_cost(const struct request *r, const struct usage *u, struct priced *out);
 
-/* ---- gate/limits/targets.c ---- */
-/* What the target is told of the attempt: its first content, so long after the request's last
- * byte; and its end, once, whoever says it first. */
-/* Who would ask that target, and what for; *beside is what it points to. */
-struct target_asks request_asks(
-	const struct request *r, const struct target *to, struct target_load *beside);
-/* The provider says that it does not have the model that was sent. */
-void request_lacks_model(const struct request *r);
-void request_first_content(struct request *r, uint64_t took_us);
-/* In which time its route wants the head of this one's answer; 0: it does not say. */
-uint64_t request_head_within(const struct request *r);
-void request_attempt_over(struct request *r, enum attempt_cause cause, int status,
-	bool our_key, uint64_t asked_us);
-/* It waits for room at a provider, or for a target that is out: there may be some now, or
- * waiting is in vain. */
-bool request_has_room(const struct request *r);
-/* It waits no more. */
-void request_unqueue(struct request *r);
-/* The refusal where the rules leave targets and none of them is in. */
-enum step_result request_none_in(struct request *r);
+/* ---- head.c ---- */
+/* The head to send upstream. 0 or ERR_NOMEM. */
+int exchange_head(struct request *r, struct arena *a, struct http_head *out);
+/* True where a header that is not of the list holds the credential that verified, or a key of
+ * ours, or names another method or path: HAProxy's rules do not look for these. */
+bool head_must_change(struct request *r);
+/* Path and query as the provider gets them: redacted where something was, without parameters
+ * that carry credentials. A view, or of the request's arena; empty where that failed. */
+struct span request_target_sent(struct request *r);
+/* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
+const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
+bool request_sets_header(const struct request *r, struct span name);
 
-/* ---- attempts.c ---- */
+/* ---- tried.c ---- */
 /* It may go to a provider more than once, and takes the relay for that. */
 bool request_repeats(const struct request *r);
 /* The first attempt was made: it is decided once more, for another target. */
@@ -370,54 +345,24 @@ request_asked_model(const struct request *r)
 	return r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
 }
 
-/* ---- answer.c ---- */
+/* ---- facts.c ---- */
 /* The route has it read, it says the name that was asked for, or it is a message of MCP. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
 	return r->found.route->response || r->found.route->alias || request_is_mcp(r);
 }
-struct vault;
-struct guard_plan;
-struct answer_request;
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about
  * each, and what they deny is taken out of the answer. */
 bool request_lists_models(const struct request *r);
+/* A GET of the list of models, or of one. */
+bool request_asks_of_models(const struct request *r);
 /* A rule reads model.name. */
 bool request_model_matters(const struct request *r);
-/* What is put back into its answer, in place of what *out was; NULL: nothing. 0 or
- * ERR_NOMEM. */
-int request_vault(struct request *r, struct vault **out);
-/* How its answer is read, all of it but what the exchange knows; `path` is the one that was
- * sent. What it points to is borrowed. 0 or ERR_NOMEM. */
-int request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
-	const struct vault *vault, struct guard_plan *out);
-
-/* ---- gate/limits/changes.c ---- */
-/* What is to be changed in the body; false: nothing. */
-bool request_amendment(const struct request *r, struct amendment *am);
-/* What an answer of `model` may take where no cap is stated; empty: of those that the body
- * names the most, or the least. */
-uint64_t request_output_default(const struct request *r, struct span model, bool most);
-/* gate/limits/fit.c: what its answers may be asked to be at most, where the body states more; 0.
- * `model`: that is sent instead of the body's; empty: none. */
-uint64_t request_output_ceiling(const struct request *r, struct span model);
-/* Its target says that it is longer than the model reads: so it is for all of no larger window.
- * Where a window is not known it may fit. */
-void request_was_too_long(struct request *r);
-bool request_is_too_long(const struct request *r, const struct target *t);
-/* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
-const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
-bool request_sets_header(const struct request *r, struct span name);
 
 /* ---- message.c ---- */
 /* One with a URI of several spellings: M_URI_REFUSED, M_URI_PASSED. */
 void request_count_uri(struct request *r, enum metric result);
-
-/* ---- head.c ---- */
-/* Path and query as the provider gets them: redacted where something was, without parameters
- * that carry credentials. A view, or of the request's arena; empty where that failed. */
-struct span request_target_sent(struct request *r);
 
 /* ---- credential.c ---- */
 /* Keeps the credential that verified, and how it reads in base64 and hexadecimal. */

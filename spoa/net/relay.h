@@ -7,9 +7,9 @@
 #include <ev.h>
 
 #include "base/metrics.h"
-#include "gate/gate.h"
+#include "gate/engine/gate.h"
 
-/* What the relay asks of the gate; see gate/gate.h for each. A table, so that a
+/* What the relay asks of the gate; see gate/engine/gate.h for each. A table, so that a
  * scenario can play the gate. */
 struct relay_gate_ops {
 	void (*claim)(struct gate *g, struct gate_claim *c);
@@ -36,7 +36,7 @@ struct relay_gate_ops {
 	void (*finish)(struct exchange *x, const struct exchange_result *r,
 		void (*done)(void *arg, int err), void *arg);
 };
-/* The functions of gate/gate.h. */
+/* The functions of gate/engine/gate.h. */
 extern const struct relay_gate_ops relay_gate_ops;
 
 struct relay_options {

@@ -10,7 +10,7 @@
 #include "base/metrics.h"
 #include "base/redis/redis.h"
 #include "base/tag.h"
-#include "gate/gate.h"
+#include "gate/engine/gate.h"
 #include "gate/snapshot.h"
 #include "net/agent.h"
 #include "net/relay.h"

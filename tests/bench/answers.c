@@ -34,7 +34,7 @@ static struct detect_used *used;
 static struct answer_request asked;
 static struct arena life;
 
-/* What the gate makes of a route (gate/answer.c). */
+/* What the gate makes of a route (gate/engine/answer.c). */
 static struct guard *
 guard_of(bool inspects, const char *type)
 {

@@ -19,7 +19,7 @@
 #include "base/random.h"
 #include "base/redis/redis_find.h"
 #include "bench/count_redis.h"
-#include "gate/gate_private.h"
+#include "gate/engine/engine.h"
 #include "net/worker.h"
 #include "operator/telemetry/otlp.h"
 #include "support/fake_clock.h"

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "budget/quota/quota_table.h"
-#include "gate/gate_private.h"
+#include "gate/engine/engine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #define SCENARIO_AGAIN_STAGE_H
 
 #include "scenario/gate_stage.h"
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 
 #define HELLO	  "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"to a@example.com\"}]}"
 #define PROVIDERS                                                                              \

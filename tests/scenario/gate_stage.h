@@ -24,8 +24,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "budget/quota/quota_table.h"
-#include "gate/exchange.h"
-#include "gate/gate_private.h"
+#include "gate/engine/engine.h"
 #include "policy/identity/apikeys.h"
 
 /* ---- the disk ---- */

@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "budget/quota/quota_table.h"
-#include "gate/gate_private.h"
+#include "gate/engine/engine.h"
 
 enum { REQUESTS = 1200, FLIGHT = 24 };
 

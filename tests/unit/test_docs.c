@@ -379,7 +379,7 @@ static void
 every_variable_of_haproxy(void **state)
 {
 	(void)state;
-	none_missing(each_source("spoa/gate/vars.c", look_for_variables), 12);
+	none_missing(each_source("spoa/gate/engine/vars.c", look_for_variables), 12);
 }
 
 static size_t

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 #include "support/replay.h"
 
 #define HELLO                                                                                  \

@@ -15,7 +15,7 @@
 #include "cmd/eval.h"
 #include "cmd/given.h"
 #include "cmd/policies/decide.h"
-#include "gate/steps/steps.h"
+#include "gate/engine/engine.h"
 #include "policy/config/read.h"
 #include "policy/data.h"
 #include "policy/identity/claims.h"
@@ -333,7 +333,7 @@ struct request *
 decide_run(struct snapshot *snap, json_t *in, const char **why)
 {
 	struct given answers = { .by_name = json_object_get(in, "classifier") };
-	struct request *r = request_new(snap, 0);
+	struct request *r = request_new(snap, 0, &gate_calls);
 
 	if (!r) {
 		*why = "out of memory";

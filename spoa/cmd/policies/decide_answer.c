@@ -7,6 +7,7 @@
 #include "base/codec/http.h"
 #include "base/codec/json_text.h"
 #include "cmd/policies/decide.h"
+#include "gate/engine/engine.h"
 #include "policy/config/read.h"
 #include "policy/verdict/explain.h"
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cmd/policies/decide.h"
+#include "gate/engine/engine.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
 

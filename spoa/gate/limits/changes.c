@@ -1,6 +1,6 @@
 /* What rules change about a request that may go: model, cap on the output, headers
  * toward the provider. */
-#include "gate/request.h"
+#include "gate/limits/limits.h"
 #include "scan/text/table.h"
 
 uint64_t
@@ -48,44 +48,4 @@ request_amendment(const struct request *r, struct amendment *am)
 	if (capped && r->found.sends_default)
 		am->missing_tokens = request_output_default(r, am->model, false);
 	return am->model.n || am->cap_tokens || am->missing_tokens || am->ceiling_tokens;
-}
-
-/* An earlier rule set it. */
-static bool
-set_before(const struct policy_changes *c, size_t rule, const char *name)
-{
-	for (size_t i = 0; i < rule; i++) {
-		const struct rule_change *x = c->rules[i]->change;
-		for (size_t k = 0; k < x->nheaders; k++)
-			if (!strcmp(x->headers[k].name, name))
-				return true;
-	}
-	return false;
-}
-
-const struct header *
-request_header(const struct request *r, size_t *rule, size_t *at)
-{
-	const struct policy_changes *c = &r->found.verdict.changes;
-
-	for (; *rule < c->nrules; ++*rule, *at = 0) {
-		const struct rule_change *x = c->rules[*rule]->change;
-		while (*at < x->nheaders) {
-			const struct header *h = &x->headers[(*at)++];
-			if (!set_before(c, *rule, h->name))
-				return h;
-		}
-	}
-	return NULL;
-}
-
-bool
-request_sets_header(const struct request *r, struct span name)
-{
-	const struct header *h;
-
-	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
-		if (span_ieq(name, span_str(h->name)))
-			return true;
-	return false;
 }

@@ -91,7 +91,7 @@ request_forget_target(struct request *r)
 	struct request_found *f = &r->found;
 
 	limits_forget_rewrite(r);
-	request_drop_mentions(r);
+	r->calls->forget(r);
 	if (r->in.have_body)
 		forget_marks(&r->in.body);
 	r->in.body.model = r->in.read_model;

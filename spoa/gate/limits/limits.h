@@ -172,4 +172,70 @@ enum step_result request_filter_offered(struct request *r);
  * cut go. How many. */
 size_t request_cut_offered(struct request *r, struct splice *edits, size_t n);
 
+/* ---- for steps and the engine ---- */
+struct attempt;
+struct change;
+
+/* settle.c: what was reserved becomes what was used. How many corrections of the
+ * counters that takes, CORRECTIONS_MAX at most: they are sent after the completion was handed
+ * to the audit thread. */
+size_t exchange_settle(struct request *r, struct change *out);
+/* calls.c */
+/* An attempt's answer begins: what the one before it let go is not made. */
+void limits_answer_begins(struct request *r);
+/* `arg` is found.calls: the call goes, and takes one of what was left (NULL), or why it does
+ * not. On any thread, one at a time. */
+const char *limits_may_call(void *arg, struct span name);
+/* One that goes unasked. */
+void limits_called(struct request *r, struct span name);
+/* What was let go counts, at the answer's end. */
+void limits_count_calls(struct request *r);
+void limits_free_calls(struct request *r);
+/* settle.c: what the attempt took of limits of tokens and money, by x->used_by, and the
+ * charge as text to *said; what counts requests stays. How many corrections, as above. */
+size_t exchange_settle_attempt(struct request *r, struct buf *said, struct change *out);
+/* settle.c: tokens and dollars that x->used_by means. */
+void exchange_took(struct request *r, struct attempt *a);
+/* fall.c: what the steps made for one target is made anew, for another. */
+void request_forget_target(struct request *r);
+/* pins.c: what its answer made belongs to its target from now on. */
+void request_pin_made(struct request *r);
+/* tokens.c: keeps found.texts, in `own`; and counts them, if there are any. */
+void request_keep_texts(struct request *r, struct arena *own);
+bool request_count_kept(struct request *r);
+/* Limits that the caller is near, and how much of them is used: "team 93%"; empty: none. */
+struct span request_limit_warning(struct request *r);
+/* targets.c: what the target is told of the attempt: its first content, so long after the
+ * request's last byte; and its end, once, whoever says it first. */
+/* Who would ask that target, and what for; *beside is what it points to. */
+struct target_asks request_asks(
+	const struct request *r, const struct target *to, struct target_load *beside);
+/* The provider says that it does not have the model that was sent. */
+void request_lacks_model(const struct request *r);
+void request_first_content(struct request *r, uint64_t took_us);
+/* In which time its route wants the head of this one's answer; 0: it does not say. */
+uint64_t request_head_within(const struct request *r);
+void request_attempt_over(struct request *r, enum attempt_cause cause, int status, bool our_key,
+	uint64_t asked_us);
+/* It waits for room at a provider, or for a target that is out: there may be some now, or
+ * waiting is in vain. */
+bool request_has_room(const struct request *r);
+/* It waits no more. */
+void request_unqueue(struct request *r);
+/* The refusal where the rules leave targets and none of them is in. */
+enum step_result request_none_in(struct request *r);
+/* changes.c */
+/* What is to be changed in the body; false: nothing. */
+bool request_amendment(const struct request *r, struct amendment *am);
+/* What an answer of `model` may take where no cap is stated; empty: of those that the body
+ * names the most, or the least. */
+uint64_t request_output_default(const struct request *r, struct span model, bool most);
+/* fit.c: what its answers may be asked to be at most, where the body states more; 0.
+ * `model`: that is sent instead of the body's; empty: none. */
+uint64_t request_output_ceiling(const struct request *r, struct span model);
+/* Its target says that it is longer than the model reads: so it is for all of no larger window.
+ * Where a window is not known it may fit. */
+void request_was_too_long(struct request *r);
+bool request_is_too_long(const struct request *r, const struct target *t);
+
 #endif

@@ -213,7 +213,7 @@ limits_look(struct gate *g, struct look *l)
 	bool found = !l->route.n;
 
 	TAG(look, l);
-	l->r = request_new(g->snap, g->worker);
+	l->r = request_new(g->snap, g->worker, g->calls);
 	l->rows = arena_array(&l->arena, LOOK_ROWS_MAX, sizeof(*l->rows));
 	if (!l->r || !l->rows) {
 		end_look(l, ERR_NOMEM, NULL, (struct span){ NULL, 0 });

@@ -97,7 +97,9 @@ settle_pins(struct request *r)
 static void
 came(struct pin_wait *w)
 {
-	request_back(TAGGED(pins_asked, w->arg)->r);
+	struct request *r = TAGGED(pins_asked, w->arg)->r;
+
+	r->calls->back(r);
 }
 
 /* Names and seals of this request as keys; none: nothing to ask. */

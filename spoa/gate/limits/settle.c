@@ -60,7 +60,7 @@ took(const struct request *r, const struct took *t, const struct quota_dim *d)
 }
 
 size_t
-exchange_settle(struct request *r, struct change out[CORRECTIONS_MAX])
+exchange_settle(struct request *r, struct change *out)
 {
 	struct exchange *x = r->x;
 	size_t n = 0;
@@ -107,8 +107,7 @@ is_of_request(const struct quota_dim *d)
 }
 
 size_t
-exchange_settle_attempt(
-	struct request *r, struct buf *said, struct change out[CORRECTIONS_MAX])
+exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 {
 	const struct exchange *x = r->x;
 	const struct took t = { (uint64_t)x->used.input_tokens,

@@ -81,7 +81,7 @@ decision_recorded(struct audit_entry *e, int err)
 		if (err)
 			metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 		r->run.pending--;
-		gate_recorded(r, err);
+		r->calls->recorded(r, err);
 		return;
 	}
 	if (r->run.life == LIFE_STEPS) {
@@ -90,7 +90,7 @@ decision_recorded(struct audit_entry *e, int err)
 		r->run.wait = WAIT_NONE;
 		r->run.step = nsteps;
 	}
-	request_back(r);
+	r->calls->back(r);
 }
 
 /* Whether the relay can take it is known before the record says it did. */
@@ -204,9 +204,9 @@ completed(struct audit_entry *e, int err)
 	e->note = NULL;
 	if (err)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
-	exchange_completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
+	r->calls->completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
 	if (r->run.life == LIFE_ENDED)
-		gate_request_end(r);
+		r->calls->over(r);
 }
 
 void
@@ -225,5 +225,5 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 		audit_append(g->shared->audit, &r->run.completion);
 		return;
 	}
-	exchange_completed_later(r);
+	r->calls->completed_later(r);
 }

@@ -354,20 +354,6 @@ step_target(struct request *r)
 	return s;
 }
 
-bool
-request_may_hold(struct request *r, struct span text)
-{
-	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
-	struct detect_options opt = policy_detect_options(r->snap->policy);
-	struct findings found = { 0 };
-
-	if (!mine)
-		return true;
-	int err = detect_scan(r->snap->rules, mine->scratch, text, &opt, &r->arena, &found);
-	detect_scratch_wipe(mine->scratch);
-	return err < 0 || found.n;
-}
-
 enum step_result
 step_classify(struct request *r)
 {

@@ -10,7 +10,7 @@ came(struct data_wait *w)
 	if (w->value)
 		r->found.data[w->i] = &w->value->v;
 	if (--r->run.data_waits == 0 || r->run.life != LIFE_STEPS)
-		request_back(r);
+		r->calls->back(r);
 	else
 		r->run.pending--;
 }

@@ -143,7 +143,7 @@ ask_done(struct ask *a)
 		}
 	if (--j->outstanding)
 		return;
-	request_back(r);
+	r->calls->back(r);
 }
 
 /* Nobody waits for what it says. */

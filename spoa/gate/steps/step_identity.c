@@ -22,7 +22,7 @@ keys_came(struct mail *m, void *consumer UNUSED)
 	struct request *r = TAGGED_OF(request, run.keys_waiter.mail, m);
 
 	r->run.wait = WAIT_NONE;
-	request_back(r);
+	r->calls->back(r);
 }
 
 /* The token's key is not known, or no key of its issuer: what the issuer says now decides,

@@ -5,50 +5,6 @@
 #include "gate/limits/limits.h"
 #include "scan/text/table.h"
 
-void
-request_facts(struct request *r, struct policy_facts *f)
-{
-	*f = (struct policy_facts){
-		.identity = &r->found.identity,
-		.route = r->found.route,
-		.target = request_target(r),
-		.ranks = r->found.ranks,
-		.at = r->found.at,
-		.method = r->in.head.method,
-		.host = r->in.host,
-		.path = r->in.head.path,
-		.conversation = r->found.conversation,
-		.tags = r->found.tags,
-		.ntags = r->found.ntags,
-		.now_wall_ns = r->now_wall_ns,
-		.whole = r->in.body_state != BODY_STATE_PARTIAL,
-		.body = r->in.have_body ? &r->in.body : NULL,
-		.raw = r->in.raw,
-		.model = r->in.body.model,
-		.unread = &r->in.unread,
-		.entities = &r->found.entities,
-		.roles = r->found.roles,
-		.rules = r->snap->rules,
-		.tokens = r->found.prompt_tokens,
-		.bytes = (int64_t)r->in.raw.n,
-		.injection = r->found.injection,
-		.evasion = r->found.evasion,
-		.data = r->found.data,
-		.call = r->found.message ? &r->found.message->call : NULL,
-		.told = &r->found.offer.told,
-	};
-}
-
-void
-request_asked_facts(struct request *r, struct policy_facts *f, struct body *body)
-{
-	request_facts(r, f);
-	*body = r->in.body;
-	body->model = request_asked_model(r);
-	if (f->body)
-		f->body = body;
-}
-
 /* A line of a file that a batch takes as a request; not one of examples to train by. */
 static bool
 is_answered(const struct request_mark *q)

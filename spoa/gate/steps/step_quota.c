@@ -173,7 +173,7 @@ quota_done(struct quota_request *q)
 {
 	struct request *r = TAGGED(request, q->arg);
 
-	request_back(r);
+	r->calls->back(r);
 }
 
 static enum step_result

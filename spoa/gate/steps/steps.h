@@ -6,6 +6,17 @@
 
 #include "gate/gate_private.h"
 
+struct step {
+	const char *name;
+	enum step_result (*run)(struct request *r);
+	bool looks_at_all; /* of the body: a helper thread's, where it is long */
+	uint8_t stage; /* enum tally_stage (budget/tally/tally.h) that its time counts for */
+};
+extern const struct step steps[];
+/* How many; where a deferred request resumes, one whose target failed, and one that goes as
+ * another than it asked for. */
+extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
+
 enum step_result step_framing(struct request *r);
 enum step_result step_target(struct request *r); /* step_classify.c */
 enum step_result step_declared(struct request *r);
@@ -72,5 +83,37 @@ void record_completion(struct request *r, const struct exchange_result *res,
 
 /* record_calls.c: what the request calls, for /metrics, once it is decided. */
 void request_count_call(struct request *r);
+
+/* ---- for the engine ---- */
+struct exchange_result;
+
+/* What they hold for a request goes: calls that are out are over by then. */
+void request_drop_job(struct request *r);
+void request_drop_mentions(struct request *r);
+void request_drop_data(struct request *r);
+/* Releases what an unfinished request still holds in the quota. */
+void request_release(struct request *r);
+/* The model's name is copied, and hidden where something was found in it: after the rules read
+ * it, and before a record or a variable says it. */
+void request_hide_model(struct request *r);
+/* Hands the decision's record to the audit thread, of a request that waits for it or no
+ * longer does. 0 or ERR_NOMEM. */
+int request_record(struct request *r);
+/* The record is written without the request, which goes on at once and may move
+ * to another worker: nothing of it is touched when the disk answers. `undone`: why it is not
+ * let go; NULL: it is. Once the record is durable a completion says that it was abandoned, and
+ * nothing else of the request is recorded. */
+void request_record_leave(struct request *r, const char *undone);
+/* Writes the completion record; the request ends once it is durable. */
+void request_complete(
+	struct request *r, const struct exchange_result *res, const char *outcome);
+/* How findings of this entity were replaced: a style's name, or NULL where they were
+ * not. */
+const char *request_redacted_with(const struct request *r, size_t entity);
+/* Turns the facts that rules on answers read into those of the shadow policy's: its route and
+ * target, and what was brought of its data, in data[CAP_DATA] that is all NULL. False: it has
+ * no such rules, or no such route. */
+bool request_shadow_facts(
+	const struct request *r, struct policy_facts *f, const struct cel_value **data);
 
 #endif

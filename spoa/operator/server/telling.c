@@ -2,7 +2,7 @@
 #include "operator/server/telling.h"
 
 #include "base/err.h"
-#include "gate/gate.h"
+#include "gate/engine/gate.h"
 #include "operator/server/server.h"
 #include "operator/telemetry/notify.h"
 #include "operator/telemetry/otlp.h"

@@ -5,7 +5,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 
 static struct span
 text_arg(const struct spop_message *m, const char *name)
@@ -233,7 +233,7 @@ gate_notify(struct gate *g, const struct spop_message *messages, size_t n, size_
 		if (span_is(messages[i].name, "tollgate-request") ||
 			span_is(messages[i].name, "tollgate-certificate"))
 			m = &messages[i];
-	struct request *r = m ? request_new(g->snap, g->worker) : NULL;
+	struct request *r = m ? request_new(g->snap, g->worker, g->calls) : NULL;
 	if (!r) { /* no decision: HAProxy answers 503 */
 		cb(arg, NULL, 0);
 		return NULL;

@@ -1,7 +1,7 @@
 /* From a request to the guard of its answer: what the rules of answers read of it, what is put
  * back, and how its texts are searched. */
 #include "base/err.h"
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 #include "policy/prices.h"
 
 struct filling {
@@ -159,33 +159,6 @@ may_use(void *arg, struct span model, struct arena *a)
 	return policy_decide(r->snap->policy, &f, a, &v) == 0 && v.ruled.effect != RULE_DENY;
 }
 
-bool
-request_model_matters(const struct request *r)
-{
-	const struct policy *p = r->snap->policy;
-
-	for (size_t i = 0; i < p->nrules; i++)
-		if (p->rules[i].when && cel_reads(p->rules[i].when, V_MODEL_NAME))
-			return true;
-	return false;
-}
-
-static bool
-asks_of_models(const struct request *r)
-{
-	const char *name = r->found.endpoint.name;
-
-	return name && !strcmp(name, "models") && span_is(r->in.head.method, "GET");
-}
-
-bool
-request_lists_models(const struct request *r)
-{
-	return asks_of_models(r) && !r->found.endpoint.model_end &&
-	       (r->found.identity.nmodels || request_model_matters(r) ||
-		       r->found.route->naliases);
-}
-
 /* It asks for what comes after, or before, what it knows. */
 static bool
 is_next_page(struct span query)
@@ -227,7 +200,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		plan.may_call_arg = x->r->found.calls;
 	}
 	plan.alias = route->alias;
-	plan.card = route->alias && asks_of_models(x->r) && x->r->found.endpoint.model_end;
+	plan.card =
+		route->alias && request_asks_of_models(x->r) && x->r->found.endpoint.model_end;
 	plan.rpc_ids = x->rpc_ids;
 	plan.mcp = x->plan.mcp;
 	plan.messages = x->messages;

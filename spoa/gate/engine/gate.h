@@ -3,21 +3,15 @@
  *
  * A request that must pass the relay becomes an `exchange`: it waits under its
  * ticket until the relay claims it, and ends with exactly one gate_finish. */
-#ifndef GATE_GATE_H
-#define GATE_GATE_H
+#ifndef GATE_ENGINE_GATE_H
+#define GATE_ENGINE_GATE_H
 
 #include <ev.h>
 
-#include "base/codec/http.h"
 #include "base/codec/spop.h"
 #include "base/mailbox.h"
 #include "base/tag.h"
-#include "scan/dialect/dialect.h"
-#include "scan/mcp/refusal.h"
-
-/* Messages of denials that more than one place says. */
-#define WHY_NOT_RECORDED "the decision cannot be recorded"
-#define WHY_QUOTA_SILENT "the quota store does not answer, or takes no writes"
+#include "gate/plan.h"
 
 struct gate;
 struct exchange;
@@ -37,64 +31,6 @@ struct request *gate_notify(struct gate *g, const struct spop_message *messages,
 void gate_forget(struct request *r);
 
 /* ---- the relay's side ---- */
-
-enum exchange_body {
-	BODY_NONE, /* the request has no body */
-	BODY_COPY, /* forward what arrives, as it arrives; report it with gate_body_bytes */
-	BODY_SWAP, /* read and discard what arrives (its length is checked), send `body` instead
-		    */
-	BODY_DEFER, /* read it whole, then gate_body */
-};
-
-/* What the relay sends upstream. Views live as long as the exchange. */
-struct exchange_plan {
-	/* The head to send: caller's credentials, x-tollgate-*, hop-by-hop and
-	 * framing fields are gone, x-tollgate-backend and the like are set. The
-	 * relay adds Content-Length or Transfer-Encoding, nothing else. */
-	struct http_head head;
-	enum exchange_body body_mode;
-	struct span body;	 /* BODY_SWAP */
-	int64_t content_length;	 /* of the client's request as decided; -1: none declared */
-	uint64_t body_cap_bytes; /* over it: gate_body_refused(413) */
-	uint64_t deadline_us;	 /* monotonic: the whole exchange */
-	bool reads_answer;	 /* gate_answer() is to be asked */
-	/* of MCP: gate_session() makes the ids of answers, and what a server says of logging in
-	 * goes no further */
-	bool sessions;
-	/* An event stream in answer has no end of its own: neither deadline_us nor the
-	 * provider's silence ends it, and nothing of it waits for content. */
-	bool stays;
-	bool credential; /* the head has one of ours: gate_refused() is to be told */
-	/* Another attempt may follow: gate_again() is asked of what fails before its first
-	 * content; `holds`: until then nothing goes to the caller. Both end with gate_stands().
-	 */
-	bool asks, holds;
-	bool doubts; /* `holds`: an error document is a failure whatever its status is */
-	bool timed;  /* `waits` and overall_us may bound it, before and after that */
-	struct plan_waits {
-		/* for the answer's head and a stream's first content, since the request's last
-		 * byte went; between bytes of a stream; 0: no bound of its own */
-		uint64_t head_us, first_content_us, idle_us;
-	} waits;
-	uint64_t overall_us;	/* monotonic: until the first content; 0: none */
-	unsigned retry_after_s; /* a target is back then, of AGAIN_UNAVAILABLE; 0: nobody knows
-				 */
-	bool unrecorded;	/* the decision could not be recorded: gate_refuse(503) */
-	const struct dialect *dialect;
-	const char *endpoint; /* its name in the dialect, or NULL */
-	struct span id;	      /* the decision's public id, for errors of the relay's own */
-	struct span document; /* of ours, the answer: nothing is sent upstream; empty: none */
-	const struct mcp_refusal
-		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
-	bool listens; /* to MCP's subscriptions: its answer lasts */
-};
-
-/* What to answer instead of forwarding. */
-struct exchange_denial {
-	int status;
-	struct span body;   /* one JSON document */
-	struct span fields; /* further header lines, each "name: value\r\n" */
-};
 
 /* Claiming a ticket moves the request here from the worker that decided it: the
  * answer comes later, never inside the call. Embedded in the relay's connection; the relay
@@ -140,14 +76,6 @@ void gate_body(struct exchange *x, struct span body,
 void gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
 
-struct exchange_result;
-/* How an attempt ended that another may follow. All of it lasts for the call. */
-struct attempt_end;
-enum again {
-	AGAIN_GOES,	  /* the plan is another: send that */
-	AGAIN_STAYS,	  /* this is the last one: what it answered, or the relay's own error */
-	AGAIN_UNAVAILABLE /* likewise, and its answer is nobody's but ours: 503 */
-};
 /* plan->asks: settles the attempt and makes the plan of the next. next() is never run inside,
  * and not after gate_finish(). */
 void gate_again(struct exchange *x, const struct attempt_end *e,
@@ -185,40 +113,6 @@ void gate_heard(struct exchange *x, bool streamed);
 /* run(arg) on a helper thread, then back(arg) here: in between guard and exchange are the
  * helper's, and gate_finish() must wait. False: there are no helpers, and nothing runs. */
 bool gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg);
-
-enum exchange_end {
-	END_COMPLETE, /* the provider's answer ended whole */
-	END_CLIENT_ABORT,
-	END_PROVIDER_ABORT, /* cut, timeout or protocol error after it was sent */
-	END_NEVER_SENT,	    /* no byte of it reached the provider */
-	END_DENIED,	    /* after gate_body or gate_refuse denied */
-	END_ANSWER_DENIED,  /* by a rule, or since it could not be read */
-	END_RULED,	  /* HAProxy answered by itself, by a person's rule: nothing was sent */
-	END_ANSWER_RULED, /* the same, in place of the provider's answer */
-};
-
-struct exchange_result {
-	enum exchange_end end;
-	int status;	   /* the provider's; 0: none */
-	bool output_begun; /* body bytes of a 2xx were seen */
-	uint64_t response_bytes;
-	struct usage usage;
-	const char *why;  /* a fixed phrase for aborts; NULL */
-	const char *code; /* of the relay's error that was answered, or would have been; NULL */
-	uint64_t asked_us; /* the wait that an error of the provider's asks for; 0: none */
-};
-
-struct attempt_end {
-	struct exchange_result result;
-	enum attempt_said {
-		ATTEMPT_ANSWERED,   /* by the provider */
-		ATTEMPT_NEVER_SENT, /* no byte of it can have reached the provider */
-		ATTEMPT_CUT, /* by no one, or HAProxy in its place: it may have been billed */
-	} said;
-	/* the answer's error, as far as it came: dialect_refusal() */
-	struct span type, document;
-	bool broke_early; /* a kept connection, right after the request */
-};
 
 /* May be called at any time after the claim, also while gate_body or gate_refuse
  * is under way: then their callback does not run any more, and the body must live

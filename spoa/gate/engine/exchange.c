@@ -1,6 +1,6 @@
 /* The relay's side of the gate: tickets, hand-over between workers, bodies that
  * come late, and the end of an exchange. */
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 
 #include <stdlib.h>
 
@@ -8,6 +8,9 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "gate/auth/auth.h"
+#include "gate/exchange.h"
+#include "scan/mcp/session.h"
 
 /* ---- opening ---- */
 
@@ -614,4 +617,20 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 		request_withdraw(r, "the client went away");
 	}
 	finish_now(r);
+}
+
+struct span
+gate_session(struct exchange *x, struct span id)
+{
+	request_note_session(x->r, span_trim(id, " \t"));
+	return mcp_session_bind(x->session_key, span_trim(id, " \t"), &x->r->arena);
+}
+
+void
+gate_refused(struct exchange *x, const struct http_head *h)
+{
+	struct auth *auth = request_auth(x->r, request_target(x->r));
+
+	if (auth && auth_refused(auth, x->credential.generation, h))
+		x->credential.mended = true;
 }

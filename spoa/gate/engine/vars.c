@@ -3,7 +3,7 @@
  * denial and x-tollgate-* fields, which HAProxy turns into the same variables. */
 #include "base/caps.h"
 #include "base/clock.h"
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 
 /* ASCII, no controls, at most max bytes. */
 static struct span

@@ -1,6 +1,6 @@
 /* The attempts of one request: what a plan is made of and kept for, why one ended, and the
  * next. Apart from exchange.c, which knows one. */
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 
 #include <stdlib.h>
 
@@ -13,45 +13,6 @@
 #include "scan/dialect/refusal.h"
 
 enum { FETCH_ANEW_US = 300000 };
-
-bool
-request_repeats(const struct request *r)
-{
-	const struct route *route = r->found.route;
-
-	return route && route->retry.attempts > 1 && !r->found.observed &&
-	       !r->found.document.n && (!r->gate || gate_cfg(r->gate)->relay) &&
-	       !request_lists_models(r);
-}
-
-bool
-request_tried(const struct request *r)
-{
-	return r->x && r->x->tries && r->x->tries->n;
-}
-
-bool
-request_settled(const struct request *r)
-{
-	return request_tried(r) && (r->x->tries->n > 1 || r->x->tries->settled);
-}
-
-struct span
-request_settled_charges(const struct request *r)
-{
-	return request_tried(r) ? buf_view(&r->x->tries->charges) : (struct span){ NULL, 0 };
-}
-
-unsigned
-request_attempts(const struct request *r, const char **target)
-{
-	const struct attempts *t = r->x ? r->x->tries : NULL;
-
-	if (!t || !t->n)
-		return 0;
-	*target = t->v[t->n - 1].target;
-	return t->n;
-}
 
 /* ---- a plan ---- */
 

@@ -7,7 +7,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/effort.h"
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 
 enum { STOP_WORK_US = 100000 };
 
@@ -23,31 +23,6 @@ offload_wanted(const struct request *r)
 	/* How long a compressed body is shows when it is decoded. */
 	return r->run.resumed && steps[r->run.step].looks_at_all && r->gate->shared->helpers &&
 	       (r->in.body_raw.n > CAP_INLINE_BODY || r->in.coding.n);
-}
-
-bool
-offload_leaves(const struct request *r)
-{
-	return r->gate && !r->run.resumed && r->gate->shared->helpers &&
-	       gate_cfg(r->gate)->relay;
-}
-
-bool
-offload_pointless(const struct request *r)
-{
-	return atomic_load_explicit(&r->run.offload.pointless, memory_order_relaxed) ||
-	       pool_stopping(r->gate->shared->helpers);
-}
-
-/* Nobody waits for it, or the daemon stops and gave it a last tenth of a second. */
-static bool
-offload_over(const void *request)
-{
-	const struct request *r = request;
-	uint64_t until_us =
-		atomic_load_explicit(&r->gate->shared->work_until_us, memory_order_relaxed);
-
-	return offload_pointless(r) || (until_us && clock_mono_us() > until_us);
 }
 
 static void
@@ -128,65 +103,4 @@ gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), 
 	x->aside.work.run = aside_run;
 	pool_submit(helpers, &x->aside.work);
 	return true;
-}
-
-/* ---- turns: steps that work long on a worker let the loop's other requests in between ---- */
-
-enum { TURN_US = 10000, TURN_CHECK_BYTES = 32 << 10 };
-
-static void
-arm_turn(struct gate *g)
-{
-	if (g->turns && !ev_is_active(&g->turn)) {
-		ev_timer_set(&g->turn, 0., 0.);
-		ev_timer_start(g->loop, &g->turn);
-	}
-}
-
-void
-turn_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
-{
-	struct gate *g = TAGGED(gate, w->data);
-	struct request *r = g->turns;
-
-	g->turns = r->run.turn_next;
-	if (!g->turns)
-		g->turns_end = &g->turns;
-	r->run.wait = WAIT_NONE;
-	request_back(r);
-	arm_turn(g);
-}
-
-struct turn
-turn_begin(const struct request *r)
-{
-	return (struct turn){ r->gate ? clock_mono_us() : 0, 0 };
-}
-
-bool
-turn_over(const struct request *r, struct turn *t, size_t work)
-{
-	t->work += work;
-	if (!r->gate || t->work < TURN_CHECK_BYTES)
-		return false;
-	t->work = 0;
-	if (r->run.wait == WAIT_HELPER)
-		return offload_over(r);
-	return clock_mono_us() - t->began_us > TURN_US;
-}
-
-enum step_result
-turn_next(struct request *r)
-{
-	struct gate *g = r->gate;
-
-	if (r->run.wait == WAIT_HELPER)
-		return STEP_WAIT;
-	r->run.wait = WAIT_TURN;
-	r->run.pending++;
-	r->run.turn_next = NULL;
-	*g->turns_end = r;
-	g->turns_end = &r->run.turn_next;
-	arm_turn(g);
-	return STEP_WAIT;
 }

@@ -1,7 +1,7 @@
 /* The gate's engine: runs requests through the steps, parks those that wait,
  * gives up at the deadline, and ends them when nothing holds them any more. */
 #include "answer/guard/guard.h"
-#include "gate/gate_private.h"
+#include "gate/engine/engine.h"
 
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/random.h"
-#include "gate/exchange.h"
+#include "gate/engine/engine.h"
 #include "policy/identity/nonce.h"
 #include "policy/prices.h"
 
@@ -199,15 +199,6 @@ model_label(struct request *r, bool permitted, bool *room)
 	if (!*room || request_may_hold(r, model) || request_credential_in(r, model))
 		return SERIES_OTHER;
 	return series_add_model(s, model) ? model : SERIES_OTHER;
-}
-
-/* Of an observed request the old backend is none of the route's. */
-struct span
-request_provider(const struct request *r)
-{
-	const struct target *to = r->out.decision.kind == D_OBSERVED ? NULL : request_target(r);
-
-	return span_str(to ? to->known : NULL);
 }
 
 static void
@@ -436,77 +427,6 @@ request_back(struct request *r)
 		request_late(r);
 }
 
-/* ---- holding memory ---- */
-
-bool
-request_hold(struct request *r, size_t n)
-{
-	if (!hold_take(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n)) {
-		metric_inc(r->gate->metrics, M_HELD_REFUSED);
-		return false;
-	}
-	r->run.held_bytes += n;
-	return true;
-}
-
-void
-request_unhold(struct request *r, size_t n)
-{
-	hold_give(&r->gate->shared->holds, r->run.held_slot, r->run.held_bytes, n);
-	r->run.held_bytes -= n;
-}
-
-enum step_result
-request_hold_identity(struct request *r)
-{
-	struct holds *holds = &r->gate->shared->holds;
-	size_t n = r->run.held_bytes;
-
-	if (r->run.held_slot < HOLD_SLOTS)
-		return STEP_NEXT;
-	request_unhold(r, r->run.held_bytes);
-	/* Who is observed has no name of its own, and a cutover's callers are many. */
-	struct span who = r->found.observed	       ? r->in.src
-			  : r->found.identity.person.n ? r->found.identity.person
-						       : r->found.identity.agent;
-	uint64_t now_us = clock_mono_us(), refused_us;
-	r->run.held_slot = hold_join(holds, who, now_us);
-	refused_us = hold_refused_us(holds, r->run.held_slot, now_us);
-	if (refused_us)
-		metric_inc(r->gate->metrics, M_HELD_REFUSED);
-	if (refused_us || !request_hold(r, n)) {
-		request_overheld(r);
-		if (refused_us) {
-			r->out.decision.message =
-				SPAN_LIT("too many requests of this caller wait, or were given "
-					 "up before they were read");
-			r->out.decision.retry_after_s = 1 + refused_us / 1000000;
-		}
-		return STEP_DECIDED;
-	}
-	return STEP_NEXT;
-}
-
-enum step_result
-request_hold_work(struct request *r)
-{
-	size_t n = r->out.decoded.size + r->out.rewritten.size + r->arena.used_bytes;
-
-	if (!r->gate || n <= r->run.held_work)
-		return STEP_NEXT;
-	if (!request_hold(r, n - r->run.held_work))
-		return request_overheld(r);
-	r->run.held_work = n;
-	return STEP_NEXT;
-}
-
-void
-request_unhold_work(struct request *r)
-{
-	request_unhold(r, r->run.held_work);
-	r->run.held_work = 0;
-}
-
 /* ---- ending ---- */
 
 void
@@ -699,6 +619,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	if (!g)
 		return NULL;
 	TAG(gate, g);
+	g->calls = &gate_calls;
 	g->loop = loop;
 	g->shared = shared;
 	g->worker = worker;
@@ -796,4 +717,16 @@ gate_free(struct gate **gp)
 	snapshot_unref(&g->snap);
 	free(g);
 	*gp = NULL;
+}
+
+void
+gate_shared_tool_pins(struct gate_shared *s, struct tool_pins *pins)
+{
+	s->tool_pins = pins;
+}
+
+void
+gate_shared_sessions(struct gate_shared *s, const unsigned char key[32])
+{
+	memcpy(s->session_key, key, sizeof(s->session_key));
 }

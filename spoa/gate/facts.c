@@ -1,0 +1,96 @@
+/* What conditions read of a request, and what of it decides how its answer is read. */
+#include "gate/request.h"
+
+void
+request_facts(struct request *r, struct policy_facts *f)
+{
+	*f = (struct policy_facts){
+		.identity = &r->found.identity,
+		.route = r->found.route,
+		.target = request_target(r),
+		.ranks = r->found.ranks,
+		.at = r->found.at,
+		.method = r->in.head.method,
+		.host = r->in.host,
+		.path = r->in.head.path,
+		.conversation = r->found.conversation,
+		.tags = r->found.tags,
+		.ntags = r->found.ntags,
+		.now_wall_ns = r->now_wall_ns,
+		.whole = r->in.body_state != BODY_STATE_PARTIAL,
+		.body = r->in.have_body ? &r->in.body : NULL,
+		.raw = r->in.raw,
+		.model = r->in.body.model,
+		.unread = &r->in.unread,
+		.entities = &r->found.entities,
+		.roles = r->found.roles,
+		.rules = r->snap->rules,
+		.tokens = r->found.prompt_tokens,
+		.bytes = (int64_t)r->in.raw.n,
+		.injection = r->found.injection,
+		.evasion = r->found.evasion,
+		.data = r->found.data,
+		.call = r->found.message ? &r->found.message->call : NULL,
+		.told = &r->found.offer.told,
+	};
+}
+
+void
+request_asked_facts(struct request *r, struct policy_facts *f, struct body *body)
+{
+	request_facts(r, f);
+	*body = r->in.body;
+	body->model = request_asked_model(r);
+	if (f->body)
+		f->body = body;
+}
+
+bool
+request_model_matters(const struct request *r)
+{
+	const struct policy *p = r->snap->policy;
+
+	for (size_t i = 0; i < p->nrules; i++)
+		if (p->rules[i].when && cel_reads(p->rules[i].when, V_MODEL_NAME))
+			return true;
+	return false;
+}
+
+bool
+request_asks_of_models(const struct request *r)
+{
+	const char *name = r->found.endpoint.name;
+
+	return name && !strcmp(name, "models") && span_is(r->in.head.method, "GET");
+}
+
+bool
+request_lists_models(const struct request *r)
+{
+	return request_asks_of_models(r) && !r->found.endpoint.model_end &&
+	       (r->found.identity.nmodels || request_model_matters(r) ||
+		       r->found.route->naliases);
+}
+
+bool
+request_may_hold(struct request *r, struct span text)
+{
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct findings found = { 0 };
+
+	if (!mine)
+		return true;
+	int err = detect_scan(r->snap->rules, mine->scratch, text, &opt, &r->arena, &found);
+	detect_scratch_wipe(mine->scratch);
+	return err < 0 || found.n;
+}
+
+/* Of an observed request the old backend is none of the route's. */
+struct span
+request_provider(const struct request *r)
+{
+	const struct target *to = r->out.decision.kind == D_OBSERVED ? NULL : request_target(r);
+
+	return span_str(to ? to->known : NULL);
+}
