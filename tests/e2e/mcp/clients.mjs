@@ -1,8 +1,11 @@
 // The official clients, 1.x and 2.x, through the gateway: a line a check.
+import { webcrypto } from 'node:crypto';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import * as two from '@modelcontextprotocol/client';
+
+globalThis.crypto ??= webcrypto; // Debian 12's Node 18 has it only there; the SDK reads the global
 
 const { EDGE, TOKEN } = process.env;
 const url = new URL(`${EDGE}/mcp`);

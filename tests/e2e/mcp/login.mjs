@@ -3,10 +3,12 @@
 //   login.mjs                 the clients; EDGE, ISSUER
 import http from 'node:http';
 import { writeFileSync } from 'node:fs';
-import { createHash, createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createHash, createSign, generateKeyPairSync, randomUUID, webcrypto } from 'node:crypto';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import * as two from '@modelcontextprotocol/client';
+
+globalThis.crypto ??= webcrypto; // Debian 12's Node 18 has it only there; the SDK reads the global
 
 const b64 = (x) => Buffer.from(typeof x === 'string' ? x : JSON.stringify(x)).toString('base64url');
 

@@ -1,11 +1,13 @@
 // Two MCP servers: the official SDK's, with sessions; and one of our own, of both eras, that notes
 // what reaches it (GET /seen on its port) and answers as a header x-do says.
 import http from 'node:http';
-import { randomUUID } from 'node:crypto';
+import { randomUUID, webcrypto } from 'node:crypto';
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
+
+globalThis.crypto ??= webcrypto; // Debian 12's Node 18 has it only there; the SDK reads the global
 
 const read = async (req) => {
 	const parts = [];
