@@ -126,7 +126,7 @@ buf_str(struct buf *b, const char *s)
 	buf_put(b, s, strlen(s));
 }
 
-__attribute__((format(printf, 2, 0))) static void
+void
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;

@@ -34,6 +34,8 @@ void buf_putc(struct buf *b, char c);
 void buf_span(struct buf *b, struct span s);
 void buf_str(struct buf *b, const char *s);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
+__attribute__((format(printf, 2, 0))) void buf_vprintf(
+	struct buf *b, const char *fmt, va_list ap);
 /* Appends what is in `from`, which is empty then: where `to` was, it takes over the memory. */
 void buf_move(struct buf *to, struct buf *from);
 /* In decimal. */
@@ -45,8 +47,8 @@ void buf_consume(struct buf *b, size_t n);
 int buf_fd(struct buf *b, int fd);
 /* Appends what is in the file; false: it cannot be read, and errno says why. */
 bool buf_file(struct buf *b, const char *file);
-/* The same of a regular file alone, for who may not wait: a pipe that nobody writes, or a device,
- * is EINVAL. */
+/* The same of a regular file alone, for who may not wait: a pipe that nobody writes, or a
+ * device, is EINVAL. */
 bool buf_regular_file(struct buf *b, const char *file);
 /* Appends s as the inside of a JSON string (RFC 8259 section 7): quotes,
  * backslash and control characters escaped, the rest as it is. */

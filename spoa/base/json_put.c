@@ -1,0 +1,104 @@
+/* JSON written into a buffer. */
+#include "base/json_put.h"
+
+#include "base/ascii.h"
+
+/* Where a value ends the text: a string, an object, an array, a number, or one of three words.
+ */
+static bool
+ends_with_value(const struct buf *b)
+{
+	if (!b->n)
+		return false;
+	char last = b->p[b->start + b->n - 1];
+	return last == '"' || last == '}' || last == ']' || is_alnum(last);
+}
+
+void
+json_put_name(struct buf *b, const char *name)
+{
+	if (ends_with_value(b))
+		buf_putc(b, ',');
+	if (!name)
+		return;
+	buf_putc(b, '"');
+	buf_str(b, name);
+	buf_put(b, "\":", 2);
+}
+
+void
+json_put_member(struct buf *b, struct span name)
+{
+	json_put_name(b, NULL);
+	buf_json_str(b, name);
+	buf_putc(b, ':');
+}
+
+void
+json_put_open(struct buf *b, const char *name, char bracket)
+{
+	json_put_name(b, name);
+	buf_putc(b, bracket);
+}
+
+void
+json_put_close(struct buf *b, char bracket)
+{
+	buf_putc(b, bracket);
+}
+
+void
+json_put_raw(struct buf *b, const char *name, struct span json)
+{
+	json_put_name(b, name);
+	buf_span(b, json);
+}
+
+void
+json_put_text(struct buf *b, const char *name, struct span value)
+{
+	json_put_name(b, name);
+	buf_json_str(b, value);
+}
+
+void
+json_put_str(struct buf *b, const char *name, const char *value)
+{
+	json_put_text(b, name, span_str(value));
+}
+
+void
+json_put_int(struct buf *b, const char *name, int64_t value)
+{
+	json_put_name(b, name);
+	buf_int(b, value);
+}
+
+void
+json_put_uint(struct buf *b, const char *name, uint64_t value)
+{
+	json_put_printf(b, name, "%llu", (unsigned long long)value);
+}
+
+void
+json_put_bool(struct buf *b, const char *name, bool value)
+{
+	json_put_raw(b, name, value ? SPAN_LIT("true") : SPAN_LIT("false"));
+}
+
+void
+json_put_null(struct buf *b, const char *name)
+{
+	json_put_raw(b, name, SPAN_LIT("null"));
+}
+
+void
+json_put_printf(struct buf *b, const char *name, const char *fmt, ...)
+{
+	va_list args;
+
+	json_put_name(b, name);
+	va_start(args, fmt);
+	buf_vprintf(b, fmt, args);
+	va_end(args);
+}
