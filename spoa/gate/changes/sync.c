@@ -5,7 +5,6 @@
 #include "gate/changes/sync.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +13,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
-#include "base/redis/redis_sync.h"
+#include "base/redis/turns.h"
 
-#define POLL_US	   300000u
-#define FULL_US	   10000000u
-#define AGAIN_US   1000000u /* where Redis is away */
-#define COMMAND_US 500000u
-#define RIGHT_US   600000000u /* what was put right is said so long */
-#define REMOVE_US  600000000u /* by another's clock it may not be over yet: not at each pass */
+#define POLL_US	  300000u
+#define FULL_US	  10000000u
+#define AGAIN_US  1000000u   /* where Redis is away */
+#define RIGHT_US  600000000u /* what was put right is said so long */
+#define REMOVE_US 600000000u /* by another's clock it may not be over yet: not at each pass */
 
 enum { SCAN_COUNT = 2048, DROP_MAX = 512, FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_GONE) };
 /* What a foreign writer can make us read. */
@@ -30,21 +27,13 @@ enum { SCAN_COUNT = 2048, DROP_MAX = 512, FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + C
 
 struct live_sync {
 	struct live *live;
-	struct redis_options options;
-	pthread_t thread;
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t changed;
-	bool stopping, up, tried;
-	uint64_t asked; /* live_changes() that somebody waits for */
-	uint64_t known; /* of which Redis has all */
+	struct turns turns;
+	/* under the turns' lock */
 	enum live_past past;
 	size_t believed;
-	char why[200];	    /* it is not up */
-	uint64_t right_us;  /* a key was put right; 0: never */
+	uint64_t right_us;   /* a key was put right; 0: never */
 	const char *righted; /* which */
 	/* the thread's own */
-	redisContext *redis;
-	bool said;	   /* that it is away */
 	long long version; /* -1: not read */
 	uint64_t read_us;
 	uint64_t removed_us; /* 0: never */
@@ -54,56 +43,28 @@ struct live_sync {
 
 /* ---- what Redis says ---- */
 
-static void
-hang_up_live(struct live_sync *s, const char *why)
-{
-	if (!s->said)
-		log_event(LOG_WARN, "live.away", LS("why", why));
-	s->said = true;
-	pthread_mutex_lock(&s->lock);
-	snprintf(s->why, sizeof(s->why), "%s", why);
-	pthread_mutex_unlock(&s->lock);
-	if (s->redis)
-		redisFree(s->redis);
-	s->redis = NULL;
-}
-
-/* The reply, or NULL: out of touch, or Redis refuses. */
-static redisReply *
-try(struct live_sync *s, int argc, const char **argv, const size_t *lens, char why[160])
-{
-	redisReply *r = redisCommandArgv(s->redis, argc, argv, lens);
-
-	if (r && r->type != REDIS_REPLY_ERROR)
-		return r;
-	snprintf(why, 160, "%s", r ? r->str : redis_sync_error(s->redis));
-	if (r)
-		freeReplyObject(r);
-	return NULL;
-}
-
 /* Somebody else wrote one of our keys, and nothing of ours can be read from it or written to
  * it: it goes, and whoever knows entries writes them anew. The version goes on where no daemon
  * has been, so that all read. */
 static bool
-put_right(struct live_sync *s, const char *key, char why[160])
+put_right(struct live_sync *s, const char *key, char why[TURNS_WHY])
 {
 	char next[24];
-	bool version = !strcmp(key, LIVE_VERSION_KEY);
+	bool version = !strcmp(key, LIVE_VERSION_KEY), wrong;
 	const char *argv[] = { version ? "SET" : "DEL", key, next };
 	uint64_t now = clock_mono_us();
 
 	snprintf(next, sizeof(next), "%" PRId64, clock_wall_ns() / 1000000);
-	redisReply *r = try(s, version ? 3 : 2, argv, NULL, why);
+	redisReply *r = turns_try(&s->turns, version ? 3 : 2, argv, NULL, why, &wrong);
 	if (!r)
 		return false;
 	freeReplyObject(r);
 	s->version = -1;
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->turns.lock);
 	bool said = s->right_us && now - s->right_us < RIGHT_US;
 	s->right_us = now;
 	s->righted = key;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->turns.lock);
 	if (!said)
 		live_junk(s->live, 1, span_str(key),
 			"somebody else wrote this key: it is written anew");
@@ -114,17 +75,15 @@ put_right(struct live_sync *s, const char *key, char why[160])
 static redisReply *
 ask_live_redis(struct live_sync *s, int argc, const char **argv, const size_t *lens)
 {
-	char why[160], all[260];
-	redisReply *r = try(s, argc, argv, lens, why);
+	char why[TURNS_WHY];
+	bool wrong;
+	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
 
-	if (!r && !strncmp(why, "WRONGTYPE", 9) && put_right(s, argv[1], why))
-		r = try(s, argc, argv, lens, why);
-	if (r)
-		return r;
-	snprintf(all, sizeof(all), "%s%s%s", s->redis->err ? "" : argv[1],
-		s->redis->err ? "" : ": ", why);
-	hang_up_live(s, all);
-	return NULL;
+	if (!r && wrong && put_right(s, argv[1], why))
+		r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
+	if (!r)
+		turns_lost(&s->turns, why);
+	return r;
 }
 
 /* A number that INCR takes and that was not read yet; 0: there is none. */
@@ -133,7 +92,7 @@ read_version(struct live_sync *s, long long *version)
 {
 	const char *argv[] = { "GET", LIVE_VERSION_KEY };
 	redisReply *r = ask_live_redis(s, 2, argv, NULL);
-	char why[160];
+	char why[TURNS_WHY];
 	uint64_t n = 0;
 
 	if (!r)
@@ -144,7 +103,7 @@ read_version(struct live_sync *s, long long *version)
 	*version = (long long)n;
 	if (ok || put_right(s, LIVE_VERSION_KEY, why))
 		return true;
-	hang_up_live(s, why);
+	turns_lost(&s->turns, why);
 	return false;
 }
 
@@ -300,7 +259,7 @@ make_room(struct live_sync *s, const struct found *f)
 /* ---- what it is told ---- */
 
 struct told {
-	redisContext *redis;
+	struct turns *turns;
 	size_t n;
 	bool failed;
 };
@@ -309,8 +268,7 @@ static void
 append_live_command(struct told *t, int argc, const char **argv, const size_t *lens)
 {
 	t->n++;
-	if (redisAppendCommandArgv(t->redis, argc, argv, lens) != REDIS_OK)
-		t->failed = true;
+	t->failed |= !turns_append(t->turns, argc, argv, lens);
 }
 
 static void
@@ -357,46 +315,31 @@ static bool
 tell_live(struct live_sync *s, const struct found *f, long long *version)
 {
 	const char *incr[] = { "INCR", LIVE_VERSION_KEY }, *exec[] = { "EXEC" };
-	struct told t = { .redis = s->redis };
-	redisReply *r = NULL;
+	struct told t = { .turns = &s->turns };
 
 	if (f)
 		live_missing(s->live, f->items, f->n, tell_entry, &t);
 	else
-		live_put_since(s->live, s->known, tell_entry, &t);
+		live_put_since(s->live, s->turns.known, tell_entry, &t);
 	if (f)
 		remove_stale(s, f, &t);
 	if (t.n == 0)
 		return true;
 	append_live_command(&t, 2, incr, NULL);
 	append_live_command(&t, 1, exec, NULL);
-	for (size_t i = 0; i < t.n && !t.failed; i++) {
-		if (r)
-			freeReplyObject(r);
-		r = NULL;
-		t.failed = redisGetReply(s->redis, (void **)&r) != REDIS_OK || !r ||
-			   r->type == REDIS_REPLY_ERROR;
-	}
-	/* EXEC goes on after a command that fails: one of the keys is not ours any more, and
-	 * the next pass puts it right. */
-	const char *refused = NULL;
-	for (size_t i = 0; !t.failed && !refused && i < r->elements; i++)
-		if (r->element[i]->type == REDIS_REPLY_ERROR)
-			refused = r->element[i]->str;
+	redisReply *r = t.failed ? NULL : turns_replies(&s->turns, t.n);
+	/* One of the keys is not ours any more, and the next pass puts it right. */
+	const char *refused = r ? turns_exec_error(r) : NULL;
 	if (refused && !s->second) {
 		freeReplyObject(r);
 		s->again = true;
 		return false;
 	}
-	t.failed |= refused != NULL;
 	/* A list, the last of it what INCR says. */
-	t.failed = t.failed || r->type != REDIS_REPLY_ARRAY || !r->elements ||
+	t.failed = !r || refused || r->type != REDIS_REPLY_ARRAY || !r->elements ||
 		   r->element[r->elements - 1]->type != REDIS_REPLY_INTEGER;
 	if (t.failed) {
-		hang_up_live(s, refused ? refused
-				: r && r->type == REDIS_REPLY_ERROR
-					? r->str
-					: redis_sync_error(s->redis));
+		turns_lost(&s->turns, refused ? refused : turns_why(&s->turns, r));
 	} else {
 		long long now = r->element[r->elements - 1]->integer;
 		*version = now == *version + 1 ? now : -1; /* somebody else wrote too */
@@ -421,10 +364,10 @@ say_past(struct live_sync *s, bool known)
 		LS("why", known ? "state_file was not there, and this node had one: what was "
 				  "revoked may live again where Redis is of old"
 				: "state_file was not there: a new node believes Redis"));
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->turns.lock);
 	s->past = past;
 	s->believed = n;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->turns.lock);
 }
 
 /* After what Redis has was read: that this node has a file from now on. */
@@ -448,23 +391,6 @@ mark(struct live_sync *s)
 
 /* ---- passes ---- */
 
-static bool
-dial_live(struct live_sync *s)
-{
-	struct buf why;
-
-	if (s->redis)
-		return true;
-	buf_init(&why, 4096);
-	s->version = -1;
-	s->redis = redis_dial(&s->options, span_str(LIVE_VERSION_KEY), COMMAND_US, &why);
-	buf_putc(&why, '\0');
-	if (!s->redis)
-		hang_up_live(s, buf_view(&why).p);
-	buf_free(&why);
-	return s->redis != NULL;
-}
-
 /* False: Redis is away. */
 static bool
 live_turn(struct live_sync *s, uint64_t changes)
@@ -474,11 +400,13 @@ live_turn(struct live_sync *s, uint64_t changes)
 	long long version;
 	size_t older;
 
-	if (!dial_live(s) || !read_version(s, &version))
+	if (!s->turns.redis)
+		s->version = -1;
+	if (!turns_dial(&s->turns, SPAN_LIT(LIVE_VERSION_KEY)) || !read_version(s, &version))
 		return false;
 	/* Redis has what it had as it was read: only what is new here is told. */
 	if (version == s->version && now - s->read_us < FULL_US) {
-		bool told = changes == s->known || tell_live(s, NULL, &s->version);
+		bool told = changes == s->turns.known || tell_live(s, NULL, &s->version);
 		s->version = told ? s->version : -1;
 		return told;
 	}
@@ -495,130 +423,89 @@ live_turn(struct live_sync *s, uint64_t changes)
 	return ok;
 }
 
-/* With the lock. Until the next pass is due: or at once, where somebody waits for it. */
-static void
-rest(struct live_sync *s)
-{
-	struct timespec until = clock_timespec(clock_mono_us() + (s->up ? POLL_US : AGAIN_US));
-	int late = 0;
-
-	while (!late && !s->stopping && !(s->up && s->asked > s->known))
-		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-}
-
-static void *
-live_sync_run(void *arg)
+static enum turn
+live_pass(void *arg, uint64_t changes)
 {
 	struct live_sync *s = arg;
 
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		pthread_mutex_unlock(&s->lock);
-		uint64_t changes = live_changes(s->live);
-		s->again = s->second = false;
-		bool up = live_turn(s, changes);
-		if (s->again) {
-			s->version = -1;
-			s->second = true;
-			up = live_turn(s, changes);
-		}
-		pthread_mutex_lock(&s->lock);
-		if (up && !s->up)
-			log_event(LOG_INFO, "live.up", LI("entries", live_count(s->live)));
-		s->up = up;
-		s->tried = true;
-		s->said = s->said && !up;
-		if (up)
-			s->known = changes;
-		pthread_cond_broadcast(&s->changed);
-		rest(s);
+	s->again = s->second = false;
+	bool up = live_turn(s, changes);
+	if (s->again) {
+		s->version = -1;
+		s->second = true;
+		up = live_turn(s, changes);
 	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
+	return up ? TURN_DONE : TURN_AWAY;
 }
+
+static uint64_t
+live_puts(void *arg)
+{
+	const struct live_sync *s = arg;
+
+	return live_changes(s->live);
+}
+
+static void
+live_back(void *arg)
+{
+	const struct live_sync *s = arg;
+
+	log_event(LOG_INFO, "live.up", LI("entries", live_count(s->live)));
+}
+
+static const struct turns_kind live_turns = { .thread = "tg-live",
+	.away = "live.away",
+	.every_us = POLL_US,
+	.again_us = AGAIN_US,
+	.puts = live_puts,
+	.turn = live_pass,
+	.back = live_back };
+
+/* ---- others ---- */
 
 bool
 live_sync_wait(struct live_sync *s, uint64_t most_us)
 {
-	struct timespec until = clock_timespec(clock_mono_us() + most_us);
-	uint64_t mine = live_changes(s->live);
-	int late = 0;
-
-	pthread_mutex_lock(&s->lock);
-	if (mine > s->asked)
-		s->asked = mine;
-	pthread_cond_broadcast(&s->changed);
-	while (s->known < mine && !s->stopping && !late)
-		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	bool has = s->known >= mine;
-	pthread_mutex_unlock(&s->lock);
-	return has;
+	return turns_wait(&s->turns, most_us);
 }
 
 void
 live_sync_first(struct live_sync *s, uint64_t most_us)
 {
-	struct timespec until = clock_timespec(clock_mono_us() + most_us);
-	int late = 0;
-
-	pthread_mutex_lock(&s->lock);
-	while (!s->tried && !late)
-		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	pthread_mutex_unlock(&s->lock);
+	turns_first(&s->turns, most_us);
 }
 
 bool
 live_sync_up(struct live_sync *s, struct buf *why)
 {
-	pthread_mutex_lock(&s->lock);
-	bool up = s->up;
-	if (!up)
-		buf_str(why, s->why[0] ? s->why : "Redis does not answer");
-	pthread_mutex_unlock(&s->lock);
-	return up;
+	return turns_up(&s->turns, why);
 }
 
 const char *
 live_sync_righted(struct live_sync *s)
 {
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->turns.lock);
 	bool late = s->right_us && clock_mono_us() - s->right_us < RIGHT_US;
 	const char *key = late ? s->righted : NULL;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->turns.lock);
 	return key;
 }
 
 enum live_past
 live_sync_past(struct live_sync *s, size_t *entries)
 {
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->turns.lock);
 	enum live_past past = s->past;
 	*entries = s->believed;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->turns.lock);
 	return past;
-}
-
-/* ---- life ---- */
-
-static void
-live_sync_destroy(struct live_sync **sp)
-{
-	struct live_sync *s = *sp;
-
-	if (s->redis)
-		redisFree(s->redis);
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
-	explicit_bzero(&s->options, sizeof(s->options));
-	free(s);
-	*sp = NULL;
 }
 
 struct live_sync *
 live_sync_start(struct live *l, const struct redis_options *redis, struct buf *why)
 {
 	struct live_sync *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (!s) {
 		buf_str(why, err_str(ERR_NOMEM));
@@ -626,31 +513,18 @@ live_sync_start(struct live *l, const struct redis_options *redis, struct buf *w
 	}
 	s->live = l;
 	s->version = -1;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
-	s->options = *redis;
-	if (thread_start(&s->thread, "tg-live", live_sync_run, s))
-		buf_str(why, err_str(ERR_NOMEM));
-	else
-		return s;
-	live_sync_destroy(&s);
-	return NULL;
+	turns_init(&s->turns, &live_turns, s, redis);
+	if (turns_start(&s->turns, why))
+		live_sync_stop(&s);
+	return s;
 }
 
 void
 live_sync_stop(struct live_sync **sp)
 {
-	struct live_sync *s = *sp;
-
-	if (!s)
+	if (!*sp)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	live_sync_destroy(sp);
+	turns_stop(&(*sp)->turns, 0);
+	free(*sp);
+	*sp = NULL;
 }

@@ -5,21 +5,19 @@
 #include "gate/targets/sync.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
-#include "base/redis/redis_sync.h"
+#include "base/redis/turns.h"
 #include "gate/targets/entry.h"
 #include "gate/targets/share.h"
 
-#define COMMAND_US   500000u
 #define ALONE_US     2000000u /* after the last answer: each daemon probes for itself */
 #define LEASE_MARGIN 1000000u
 #define KEEP_S	     "2678400" /* 31 days: what is ejected stays so */
@@ -28,16 +26,9 @@
 struct target_sync {
 	struct target_table *table;
 	const char *node;
-	struct redis_options options;
+	struct turns turns;
 	struct metrics *metrics;
-	pthread_t thread;
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t changed;
-	bool stopping, tried, soon;
 	/* the thread's own */
-	redisContext *redis;
-	bool said; /* that it is away */
-	bool up;
 	int64_t offset_us; /* Redis' clock less ours */
 	struct target_known known[CAP_TARGETS + 1];
 	/* what a turn writes: of which entry; its replies come in this order */
@@ -50,43 +41,6 @@ struct target_sync {
 	} wrote[4 * (CAP_TARGETS + 1)];
 };
 
-static void
-hang_up_targets(struct target_sync *s, const char *why)
-{
-	if (!s->said)
-		log_event(LOG_WARN, "target.alone", LS("why", why));
-	s->said = true;
-	s->up = false;
-	if (s->redis)
-		redisFree(s->redis);
-	s->redis = NULL;
-}
-
-static bool
-dial_targets(struct target_sync *s)
-{
-	struct buf why;
-
-	if (s->redis)
-		return true;
-	buf_init(&why, 4096);
-	s->redis = redis_dial(&s->options, SPAN_LIT(TARGET_FACTS_KEY), COMMAND_US, &why);
-	buf_putc(&why, '\0');
-	if (!s->redis)
-		hang_up_targets(s, buf_view(&why).p);
-	buf_free(&why);
-	return s->redis != NULL;
-}
-
-static bool
-append_target_command(struct target_sync *s, int argc, const char **argv)
-{
-	if (redisAppendCommandArgv(s->redis, argc, argv, NULL) == REDIS_OK)
-		return true;
-	hang_up_targets(s, redis_sync_error(s->redis));
-	return false;
-}
-
 /* The next reply; NULL: hung up. An error that names the key's type is one of that key alone.
  */
 static redisReply *
@@ -94,10 +48,10 @@ reply(struct target_sync *s)
 {
 	redisReply *r = NULL;
 
-	if (redisGetReply(s->redis, (void **)&r) == REDIS_OK && r &&
+	if (redisGetReply(s->turns.redis, (void **)&r) == REDIS_OK && r &&
 		(r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
 		return r;
-	hang_up_targets(s, r ? r->str : redis_sync_error(s->redis));
+	turns_lost(&s->turns, turns_why(&s->turns, r));
 	if (r)
 		freeReplyObject(r);
 	return NULL;
@@ -131,7 +85,7 @@ read_clock(struct target_sync *s, uint64_t sent_us)
 		s->offset_us = (int64_t)(second * 1000000 + us) -
 			       (int64_t)(sent_us + (now - sent_us) / 2);
 	else
-		hang_up_targets(s, "TIME is no time");
+		turns_lost(&s->turns, "TIME is no time");
 	return ok;
 }
 
@@ -186,6 +140,15 @@ read_callers_of(struct target_sync *s, struct target_state *e, const struct targ
 }
 
 /* ---- writing ---- */
+
+static bool
+append_target_command(struct target_sync *s, int argc, const char **argv)
+{
+	if (turns_append(&s->turns, argc, argv, NULL))
+		return true;
+	turns_lost(&s->turns, redis_sync_error(s->turns.redis));
+	return false;
+}
 
 static bool
 wrote(struct target_sync *s, size_t entry, bool lease, int argc, const char **argv)
@@ -270,7 +233,8 @@ ask_target_redis(struct target_sync *s, size_t n)
 
 	snprintf(last, sizeof(last), "%d", FACTS_TEXT_BYTES);
 	snprintf(last_caller, sizeof(last_caller), "%d", CALLERS_TEXT_BYTES);
-	if (!dial_targets(s) || !append_target_command(s, 1, time))
+	if (!turns_dial(&s->turns, SPAN_LIT(TARGET_FACTS_KEY)) ||
+		!append_target_command(s, 1, time))
 		return false;
 	for (size_t i = 1; i < n; i++) {
 		const char *argv[] = { "GETRANGE",
@@ -333,71 +297,63 @@ alone(struct target_sync *s, size_t n)
 	}
 }
 
-static void *
-target_sync_run(void *arg)
+static enum turn
+target_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct target_sync *s = arg;
+	size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
 
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		s->soon = false;
-		pthread_mutex_unlock(&s->lock);
-		size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
-		bool up = turn(s, n);
-		if (!up)
-			alone(s, n);
-		else if (!s->up)
-			log_event(LOG_INFO, "target.together", LS("node", s->node));
-		s->up = up;
-		s->said = s->said && !up;
-		pthread_mutex_lock(&s->lock);
-		s->tried = true;
-		pthread_cond_broadcast(&s->changed);
-		struct timespec until = clock_timespec(clock_mono_us() + TARGET_SHARE_US);
-		int late = 0;
-		while (!late && !s->stopping && !s->soon)
-			late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
+	if (turn(s, n))
+		return TURN_DONE;
+	alone(s, n);
+	return TURN_AWAY;
 }
+
+static void
+target_back(void *arg)
+{
+	const struct target_sync *s = arg;
+
+	log_event(LOG_INFO, "target.together", LS("node", s->node));
+}
+
+/* What it leased is given back. */
+static void
+target_last(void *arg)
+{
+	struct target_sync *s = arg;
+	size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
+
+	s->n = 0;
+	for (size_t i = 1; s->turns.redis && i < n; i++) {
+		atomic_store(&s->table->entry[i].wanted_us, 0);
+		atomic_store(&s->table->entry[i].probe_until, 0);
+		lease(s, i, clock_mono_us());
+	}
+	if (s->turns.redis)
+		settle_targets(s);
+}
+
+static const struct turns_kind target_turns = { .thread = "tg-targets",
+	.away = "target.alone",
+	.every_us = TARGET_SHARE_US,
+	.again_us = TARGET_SHARE_US,
+	.hurries = true,
+	.turn = target_turn,
+	.back = target_back,
+	.last = target_last };
 
 void
 target_sync_first(struct target_sync *s, uint64_t most_us)
 {
-	struct timespec until = clock_timespec(clock_mono_us() + most_us);
-	int late = 0;
-
-	pthread_mutex_lock(&s->lock);
-	while (!s->tried && !late)
-		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	pthread_mutex_unlock(&s->lock);
+	turns_first(&s->turns, most_us);
 }
 
 void
 target_sync_soon(struct target_sync *s)
 {
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->soon = true;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void
-target_sync_destroy(struct target_sync **sp)
-{
-	struct target_sync *s = *sp;
-
-	if (s->redis)
-		redisFree(s->redis);
-	buf_free(&s->text);
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
-	explicit_bzero(&s->options, sizeof(s->options));
-	free(s);
-	*sp = NULL;
+	if (s)
+		turns_soon(&s->turns);
 }
 
 struct target_sync *
@@ -405,7 +361,6 @@ target_sync_start(struct target_table *t, const char *node, const struct redis_o
 	struct metrics *m, struct buf *why)
 {
 	struct target_sync *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (!s) {
 		buf_str(why, err_str(ERR_NOMEM));
@@ -415,34 +370,11 @@ target_sync_start(struct target_table *t, const char *node, const struct redis_o
 	buf_init(&s->text, CALLERS_TEXT_BYTES);
 	s->node = node;
 	s->metrics = m;
-	s->options = *redis;
 	s->offset_us = clock_wall_ns() / 1000 - (int64_t)clock_mono_us();
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
-	if (thread_start(&s->thread, "tg-targets", target_sync_run, s) == 0)
-		return s;
-	buf_str(why, err_str(ERR_NOMEM));
-	target_sync_destroy(&s);
-	return NULL;
-}
-
-/* What it leased is given back. */
-static void
-give_back(struct target_sync *s)
-{
-	size_t n = atomic_load_explicit(&s->table->n, memory_order_acquire);
-
-	s->n = 0;
-	for (size_t i = 1; s->redis && i < n; i++) {
-		atomic_store(&s->table->entry[i].wanted_us, 0);
-		atomic_store(&s->table->entry[i].probe_until, 0);
-		lease(s, i, clock_mono_us());
-	}
-	if (s->redis)
-		settle_targets(s);
+	turns_init(&s->turns, &target_turns, s, redis);
+	if (turns_start(&s->turns, why))
+		target_sync_stop(&s);
+	return s;
 }
 
 void
@@ -452,11 +384,8 @@ target_sync_stop(struct target_sync **sp)
 
 	if (!s)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	give_back(s);
-	target_sync_destroy(sp);
+	turns_stop(&s->turns, 0);
+	buf_free(&s->text);
+	free(s);
+	*sp = NULL;
 }

@@ -7,19 +7,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
-#include "base/redis/redis_sync.h"
+#include "base/redis/turns.h"
 #include "gate/changes/file.h"
 #include "gate/toolpins/private.h"
 
-#define POLL_US	   300000u
-#define AGAIN_US   1000000u /* where Redis is away */
-#define COMMAND_US 500000u
-#define FULL_US	   600000000u
-#define RIGHT_US   600000000u /* what was refused is said once in so long */
+#define POLL_US	 300000u
+#define AGAIN_US 1000000u /* where Redis is away, or the disk full */
+#define FULL_US	 600000000u
+#define RIGHT_US 600000000u /* what was refused is said once in so long */
 #define CALM_US                                                                                \
 	10000000u /* a text that goes to and fro is written HURRIED_MAX times, then no         \
 		     more often */
@@ -35,22 +34,14 @@ enum {
 
 struct tool_pins_sync {
 	struct tool_pins *pins;
-	struct redis_options options;
+	struct turns turns;
 	bool shared; /* there is a Redis */
 	char *name;  /* of the file; NULL: none */
 	unsigned char key[SHA256_BYTES];
-	pthread_t thread;
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t changed;
-	bool stopping, soon, tried, up, kept;
-	uint64_t known; /* tool_pins.puts of which disk and Redis have all */
-	uint64_t passes;
-	char why[200];
+	bool kept; /* on disk; the thread's, written under the turns' lock */
 	/* the thread's own */
 	struct live_file *file;
 	size_t lines;
-	redisContext *redis;
-	bool said;
 	bool full; /* all of the hash is to be read */
 	uint64_t full_us, refused_us;
 	char last[64];	 /* of the stream */
@@ -148,61 +139,21 @@ keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept
 
 /* ---- Redis ---- */
 
-static void
-hang_up_pins(struct tool_pins_sync *s, const char *why)
-{
-	if (!s->said)
-		log_event(LOG_WARN, "pin.away", LS("why", why));
-	s->said = true;
-	pthread_mutex_lock(&s->lock);
-	snprintf(s->why, sizeof(s->why), "%s", why);
-	pthread_mutex_unlock(&s->lock);
-	if (s->redis)
-		redisFree(s->redis);
-	s->redis = NULL;
-	s->full = true;
-}
-
-static bool
-dial_pins(struct tool_pins_sync *s)
-{
-	struct buf why;
-
-	if (s->redis)
-		return true;
-	buf_init(&why, 4096);
-	s->full = true;
-	s->redis = redis_dial(&s->options, SPAN_LIT(TOOL_PINS_ENTRIES_KEY), COMMAND_US, &why);
-	buf_putc(&why, '\0');
-	if (!s->redis)
-		hang_up_pins(s, buf_view(&why).p);
-	buf_free(&why);
-	return s->redis != NULL;
-}
-
-/* The reply of that type, or nil; NULL after a failure: hung up. A key of another type somebody
- * else wrote: it goes, and what is known here is written anew. */
+/* The reply; NULL after a failure: hung up. A key of another type somebody else wrote: it goes,
+ * and what is known here is written anew. argv[1] is the key. */
 static redisReply *
-checked(struct tool_pins_sync *s, redisReply *r, const char *key)
+ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
 {
-	if (r && r->type != REDIS_REPLY_ERROR)
-		return r;
-	bool wrong = r && !strncmp(r->str, "WRONGTYPE", 9);
-	char why[200];
-	snprintf(why, sizeof(why), "%s%s%s", r ? key : "", r ? ": " : "",
-		r ? r->str : redis_sync_error(s->redis));
+	char why[TURNS_WHY];
+	bool wrong;
+	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong), *gone = NULL;
+
 	if (r)
-		freeReplyObject(r);
-	if (wrong && (r = redisCommand(s->redis, "DEL %s", key)))
-		freeReplyObject(r);
-	hang_up_pins(s, why);
+		return r;
+	if (wrong && (gone = redisCommand(s->turns.redis, "DEL %s", argv[1])))
+		freeReplyObject(gone);
+	turns_lost(&s->turns, why);
 	return NULL;
-}
-
-static redisReply *
-ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const char *key)
-{
-	return checked(s, redisCommandArgv(s->redis, argc, argv, NULL), key);
 }
 
 static void
@@ -236,7 +187,7 @@ static bool
 read_last(struct tool_pins_sync *s)
 {
 	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
-	redisReply *r = ask_pins_redis(s, 6, argv, TOOL_PINS_LOG_KEY);
+	redisReply *r = ask_pins_redis(s, 6, argv, NULL);
 
 	if (!r)
 		return false;
@@ -254,7 +205,7 @@ static bool
 count_fields(struct tool_pins_sync *s, uint64_t *n)
 {
 	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
-	redisReply *r = ask_pins_redis(s, 2, argv, TOOL_PINS_ENTRIES_KEY);
+	redisReply *r = ask_pins_redis(s, 2, argv, NULL);
 
 	if (!r)
 		return false;
@@ -294,7 +245,7 @@ read_all(struct tool_pins_sync *s)
 	all_are_due(s);
 	snprintf(count, sizeof(count), "%d", READ);
 	do {
-		redisReply *r = ask_pins_redis(s, 5, argv, TOOL_PINS_ENTRIES_KEY);
+		redisReply *r = ask_pins_redis(s, 5, argv, NULL);
 		if (!r)
 			return false;
 		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
@@ -315,12 +266,10 @@ read_all(struct tool_pins_sync *s)
 static bool
 read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 {
-	redisReply *r = n ? redisCommandArgv(s->redis, (int)n + 2, argv, lens) : NULL;
+	redisReply *r = n ? ask_pins_redis(s, (int)n + 2, argv, lens) : NULL;
 
-	if (!n)
-		return true;
-	if (!(r = checked(s, r, TOOL_PINS_ENTRIES_KEY)))
-		return false;
+	if (!r)
+		return !n;
 	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < r->elements && i < n; i++) {
 		redisReply field = { .str = (char *)(uintptr_t)argv[i + 2],
 			.len = lens[i + 2] };
@@ -368,7 +317,7 @@ read_log(struct tool_pins_sync *s)
 
 	snprintf(count, sizeof(count), "%d", READ);
 	while (more) {
-		redisReply *r = ask_pins_redis(s, 6, argv, TOOL_PINS_LOG_KEY);
+		redisReply *r = ask_pins_redis(s, 6, argv, NULL);
 		if (!r)
 			return false;
 		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
@@ -386,12 +335,6 @@ read_log(struct tool_pins_sync *s)
 }
 
 /* ---- telling ---- */
-
-static bool
-append_pins_command(struct tool_pins_sync *s, int argc, const char **argv, const size_t *lens)
-{
-	return redisAppendCommandArgv(s->redis, argc, argv, lens) == REDIS_OK;
-}
 
 static bool
 is_due(struct tool_pins_sync *s, struct pin *pin)
@@ -418,8 +361,8 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 	const size_t lens[] = { strlen(set[0]), strlen(set[1]), strlen(set[2]), v.n };
 	const char *add[] = { "XADD", TOOL_PINS_LOG_KEY, "MAXLEN", "~", LOG_MAX, "*", "f",
 		pin->field };
-	bool ok = !buf_failed(&line) && append_pins_command(s, 4, set, lens) &&
-		  append_pins_command(s, 8, add, NULL);
+	bool ok = !buf_failed(&line) && turns_append(&s->turns, 4, set, lens) &&
+		  turns_append(&s->turns, 8, add, NULL);
 	buf_free(&line);
 	return ok;
 }
@@ -479,7 +422,7 @@ tell_pins(struct tool_pins_sync *s)
 		if (!is_due(s, pin))
 			continue;
 		if (n == 0)
-			ok = append_pins_command(s, 1, multi, NULL);
+			ok = turns_append(&s->turns, 1, multi, NULL);
 		bool fresh = s->fresh[i];
 		s->batch[n] = pin;
 		s->fresh[n] = fresh;
@@ -489,24 +432,15 @@ tell_pins(struct tool_pins_sync *s)
 	s->n = n;
 	if (!n)
 		return true;
-	ok = ok && append_pins_command(s, 1, exec, NULL);
-	for (size_t i = 0; i < 2 * n + 2 && ok; i++) {
-		if (r)
-			freeReplyObject(r);
-		r = NULL;
-		ok = redisGetReply(s->redis, (void **)&r) == REDIS_OK && r &&
-		     r->type != REDIS_REPLY_ERROR;
-	}
-	ok = ok && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n;
-	for (size_t i = 0; ok && i < r->elements; i++)
-		if (r->element[i]->type == REDIS_REPLY_ERROR)
-			ok = false;
+	ok = ok && turns_append(&s->turns, 1, exec, NULL);
+	if (ok)
+		r = turns_replies(&s->turns, 2 * n + 2);
+	ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n && !turns_exec_error(r);
 	for (size_t i = 0; ok && i < n; i++)
 		settle_pin(s, s->batch[i], s->fresh[i], r->element[2 * i]);
 	ok = ok && read_taken(s, r, which, n);
-	if (!ok && s->redis)
-		hang_up_pins(s, r && r->type == REDIS_REPLY_ERROR ? r->str
-								  : redis_sync_error(s->redis));
+	if (!ok && s->turns.redis)
+		turns_lost(&s->turns, turns_why(&s->turns, r));
 	if (r)
 		freeReplyObject(r);
 	return ok;
@@ -574,7 +508,8 @@ read_redis(struct tool_pins_sync *s)
 {
 	uint64_t n;
 
-	if (!dial_pins(s) || !count_fields(s, &n))
+	s->full |= !s->turns.redis;
+	if (!turns_dial(&s->turns, SPAN_LIT(TOOL_PINS_ENTRIES_KEY)) || !count_fields(s, &n))
 		return false;
 	bool lost = n < s->fields;
 	s->fields = n;
@@ -583,20 +518,20 @@ read_redis(struct tool_pins_sync *s)
 	return read_log(s);
 }
 
-/* *done: nothing that somebody waits for is left. False: Redis is away. */
-static bool
-pins_turn(struct tool_pins_sync *s, bool *kept, bool *done)
+static enum turn
+pins_turn(void *arg, uint64_t puts UNUSED)
 {
+	struct tool_pins_sync *s = arg;
 	struct pin *all[BATCH];
 	bool up = !s->shared || read_redis(s);
 
-	*done = take_batch(s);
+	bool done = take_batch(s);
 	size_t n = s->n;
 	memcpy(all, s->batch, n * sizeof(*all));
 	/* Redis first: a line on disk says whether it took the first text. */
 	if (s->shared && up)
 		up = tell_pins(s);
-	bool now = keep_pins(s, all, n, *kept);
+	bool now = keep_pins(s, all, n, s->kept);
 	if (!s->shared) {
 		pthread_mutex_lock(&s->pins->lock);
 		for (size_t i = 0; i < n; i++) {
@@ -607,128 +542,95 @@ pins_turn(struct tool_pins_sync *s, bool *kept, bool *done)
 	}
 	if (!up || !now)
 		put_back(s, all, n, !now && s->name, !up);
-	*kept = now;
-	return up;
+	pthread_mutex_lock(&s->turns.lock);
+	s->kept = now;
+	pthread_mutex_unlock(&s->turns.lock);
+	if (!now)
+		s->turns.next_us = clock_mono_us() + AGAIN_US;
+	return !up ? TURN_AWAY : now && done ? TURN_DONE : TURN_PART;
 }
 
-static void *
-pins_sync_run(void *arg)
+static uint64_t
+pins_puts(void *arg)
 {
-	struct tool_pins_sync *s = arg;
-	bool kept = true, done;
+	struct tool_pins *p = ((struct tool_pins_sync *)arg)->pins;
 
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		s->soon = false;
-		pthread_mutex_unlock(&s->lock);
-		pthread_mutex_lock(&s->pins->lock);
-		uint64_t puts = s->pins->puts;
-		pthread_mutex_unlock(&s->pins->lock);
-		bool up = pins_turn(s, &kept, &done);
-		pthread_mutex_lock(&s->lock);
-		if (up && !s->up && s->shared)
-			log_event(LOG_INFO, "pin.up", LI("pins", tool_pins_count(s->pins)));
-		s->up = up;
-		s->kept = kept;
-		s->said = s->said && !up;
-		s->tried = true;
-		s->passes++;
-		if (up && kept && done)
-			s->known = puts;
-		pthread_cond_broadcast(&s->changed);
-		struct timespec until =
-			clock_timespec(clock_mono_us() + (up && kept ? POLL_US : AGAIN_US));
-		int late = 0;
-		while (!late && !s->stopping && !(s->soon && up))
-			late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	}
-	pthread_mutex_unlock(&s->lock);
-	/* what came last */
-	pins_turn(s, &kept, &done);
-	return NULL;
+	pthread_mutex_lock(&p->lock);
+	uint64_t puts = p->puts;
+	pthread_mutex_unlock(&p->lock);
+	return puts;
 }
+
+static void
+pins_back(void *arg)
+{
+	const struct tool_pins_sync *s = arg;
+
+	if (s->shared)
+		log_event(LOG_INFO, "pin.up", LI("pins", tool_pins_count(s->pins)));
+}
+
+/* What came last. */
+static void
+pins_last(void *arg)
+{
+	pins_turn(arg, 0);
+}
+
+static const struct turns_kind pins_turns = { .thread = "tg-pins",
+	.away = "pin.away",
+	.every_us = POLL_US,
+	.again_us = AGAIN_US,
+	.puts = pins_puts,
+	.turn = pins_turn,
+	.back = pins_back,
+	.last = pins_last };
 
 /* ---- others ---- */
 
 void
 tool_pins_sync_first(struct tool_pins_sync *s, uint64_t most_us)
 {
-	struct timespec until = clock_timespec(clock_mono_us() + most_us);
-	int late = 0;
-
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->lock);
-	while (!s->tried && !late)
-		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	pthread_mutex_unlock(&s->lock);
+	if (s)
+		turns_first(&s->turns, most_us);
 }
 
-/* With the lock. */
-static void
-say_why(const struct tool_pins_sync *s, struct buf *why)
+static bool
+pins_well(struct tool_pins_sync *s, struct buf *why)
 {
-	if (s->tried && !s->kept)
+	pthread_mutex_lock(&s->turns.lock);
+	bool kept = s->kept;
+	pthread_mutex_unlock(&s->turns.lock);
+	if (!kept)
 		buf_printf(why, "%s cannot be written", s->name);
-	else if (!s->up)
-		buf_str(why, s->why[0] ? s->why : "Redis does not answer");
+	return kept && turns_up(&s->turns, why);
 }
 
 bool
 tool_pins_sync_wait(struct tool_pins_sync *s, uint64_t most_us, struct buf *why)
 {
-	struct timespec until = clock_timespec(clock_mono_us() + most_us);
-	int late = 0;
+	bool has = turns_wait(&s->turns, most_us);
 
-	pthread_mutex_lock(&s->pins->lock);
-	uint64_t mine = s->pins->puts;
-	pthread_mutex_unlock(&s->pins->lock);
-	pthread_mutex_lock(&s->lock);
-	s->soon = true;
-	pthread_cond_broadcast(&s->changed);
-	while (s->known < mine && !s->stopping && !late)
-		late = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-	bool has = s->known >= mine;
 	if (!has)
-		say_why(s, why);
-	pthread_mutex_unlock(&s->lock);
+		pins_well(s, why);
 	return has;
 }
 
 bool
 tool_pins_sync_up(struct tool_pins_sync *s, struct buf *why)
 {
-	pthread_mutex_lock(&s->lock);
-	bool ok = !s->tried || (s->up && s->kept);
-	if (!ok)
-		say_why(s, why);
-	pthread_mutex_unlock(&s->lock);
-	return ok;
+	pthread_mutex_lock(&s->turns.lock);
+	bool tried = s->turns.tried;
+	pthread_mutex_unlock(&s->turns.lock);
+	return !tried || pins_well(s, why);
 }
 
 /* ---- life ---- */
-
-static void
-pins_sync_destroy(struct tool_pins_sync **sp)
-{
-	struct tool_pins_sync *s = *sp;
-
-	if (s->redis)
-		redisFree(s->redis);
-	live_file_close(&s->file);
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
-	free(s->name);
-	explicit_bzero(s, sizeof(*s));
-	free(s);
-	*sp = NULL;
-}
 
 struct tool_pins_sync *
 tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, struct buf *why)
 {
 	struct tool_pins_sync *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
 
 	if (!s) {
 		buf_str(why, err_str(ERR_NOMEM));
@@ -736,24 +638,16 @@ tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, s
 	}
 	s->pins = p;
 	s->kept = true;
-	s->full = true;
+	s->shared = place->redis != NULL;
 	memcpy(s->key, place->key, sizeof(s->key));
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attr);
-	pthread_condattr_destroy(&attr);
-	if ((s->shared = place->redis != NULL))
-		s->options = *place->redis;
+	turns_init(&s->turns, &pins_turns, s, place->redis);
 	if (place->file && !(s->name = strdup(place->file)))
 		buf_str(why, err_str(ERR_NOMEM));
 	else if (place->file && access(place->file, F_OK) == 0 && !open_pins_file(s, why))
 		;
-	else if (thread_start(&s->thread, "tg-pins", pins_sync_run, s))
-		buf_str(why, err_str(ERR_NOMEM));
-	else
+	else if (turns_start(&s->turns, why) == 0)
 		return s;
-	pins_sync_destroy(&s);
+	tool_pins_sync_stop(&s);
 	return NULL;
 }
 
@@ -764,10 +658,10 @@ tool_pins_sync_stop(struct tool_pins_sync **sp)
 
 	if (!s)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	pins_sync_destroy(sp);
+	turns_stop(&s->turns, 0);
+	live_file_close(&s->file);
+	free(s->name);
+	explicit_bzero(s, sizeof(*s));
+	free(s);
+	*sp = NULL;
 }

@@ -6,20 +6,18 @@
  * added, and a batch is added whole or not at all. */
 #include "record/audit/mirror.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/pool.h"
-#include "base/redis/redis_sync.h"
+#include "base/redis/turns.h"
 #include "record/journal/chain.h"
 #include "record/journal/follow.h"
 
@@ -29,7 +27,6 @@
 #define IDLE_US	      1000000 /* how often an idle stream is looked at, Redis called again */
 #define GATHER_US     20000   /* between batches, so that a busy daemon's are large */
 #define CONFLICT_US   5000000
-#define COMMAND_US    500000
 #define CONSUMED_US   5000000 /* how often consumer groups are asked how far they are */
 #define GROUPS_MAX    1000
 
@@ -41,22 +38,19 @@ struct feed {
 };
 
 struct mirror {
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t changed;
+	struct turns turns;
+	/* under the turns' lock */
 	struct follow_end pub;
 	struct feed feed;
-	bool stopping, gathering;
-	uint64_t stop_us;
+	bool gathering;
 
 	/* owner: the mirror's thread */
 	char dir[JOURNAL_DIR_MAX], node[CHAIN_NODE_MAX + 1], key[96];
-	struct redis_options options;
 	uint64_t maxlen;
 	bool consumed;
 	uint64_t consumed_us; /* when the groups were asked last; 0: not yet */
 	bool consumed_said;   /* that this cannot be done */
 	struct metrics *metrics;
-	redisContext *redis;
 	_Atomic enum mirror_state state;    /* any thread reads it */
 	_Atomic uint64_t published, copied; /* records, for mirror_behind() */
 	uint64_t next_us;		    /* not before this, while away or in conflict */
@@ -70,7 +64,6 @@ struct mirror {
 	bool past;	  /* a gap was left, and nothing read since */
 	struct buf held;  /* a record that waits for the line after it */
 	struct chain_line held_is;
-	pthread_t thread;
 };
 
 static void
@@ -95,18 +88,8 @@ static void
 hang_up_mirror(struct mirror *m, enum mirror_state s, const char *why)
 {
 	enter_state(m, s, why);
-	if (m->redis)
-		redisFree(m->redis);
-	m->redis = NULL;
+	turns_hang_up(&m->turns);
 	m->placed = false;
-}
-
-static const char *
-redis_why(const struct mirror *m, const redisReply *r)
-{
-	return r && r->type == REDIS_REPLY_ERROR ? r->str
-	       : m->redis && m->redis->err	 ? redis_sync_error(m->redis)
-						 : "no answer";
 }
 
 /* ---- asking the stream ---- */
@@ -135,14 +118,14 @@ ask_last(struct mirror *m)
 {
 	redisReply *watch = NULL, *r = NULL;
 
-	redisAppendCommand(m->redis, "WATCH %s", m->key);
-	redisAppendCommand(m->redis, "XREVRANGE %s + - COUNT 1", m->key);
-	bool ok = redisGetReply(m->redis, (void **)&watch) == REDIS_OK &&
-		  redisGetReply(m->redis, (void **)&r) == REDIS_OK &&
+	redisAppendCommand(m->turns.redis, "WATCH %s", m->key);
+	redisAppendCommand(m->turns.redis, "XREVRANGE %s + - COUNT 1", m->key);
+	bool ok = redisGetReply(m->turns.redis, (void **)&watch) == REDIS_OK &&
+		  redisGetReply(m->turns.redis, (void **)&r) == REDIS_OK &&
 		  watch->type != REDIS_REPLY_ERROR && r->type == REDIS_REPLY_ARRAY;
 	if (!ok)
 		hang_up_mirror(m, MIRROR_AWAY,
-			redis_why(m, r && r->type == REDIS_REPLY_ERROR ? r : watch));
+			turns_why(&m->turns, r && r->type == REDIS_REPLY_ERROR ? r : watch));
 	if (watch)
 		freeReplyObject(watch);
 	if (!ok && r)
@@ -232,7 +215,7 @@ static void
 begin_entry(struct mirror *m, struct batch *b, uint64_t boot, uint64_t seq)
 {
 	if (b->n++ == 0)
-		redisAppendCommand(m->redis, "MULTI");
+		redisAppendCommand(m->turns.redis, "MULTI");
 	b->boot = boot;
 	b->seq = seq;
 }
@@ -246,7 +229,7 @@ add_entry(struct mirror *m, const struct batch *b, struct span record, struct sp
 	const char *argv[] = { "XADD", m->key, id, "r", record.p, "c", commit.p };
 	const size_t lens[] = { 4, strlen(m->key), (size_t)n, 1, record.n, 1, commit.n };
 
-	redisAppendCommandArgv(m->redis, commit.n ? 7 : 5, argv, lens);
+	redisAppendCommandArgv(m->turns.redis, commit.n ? 7 : 5, argv, lens);
 }
 
 /* The journal does not hold the record that must come now. Where an alarm vouches
@@ -269,7 +252,7 @@ leave_gap(struct mirror *m, struct batch *b)
 	log_event(LOG_WARN, "audit.stream_gap", LS("stream", m->key), LI("first", gap.first),
 		LI("last", gap.last), LS("segment", gap.segment), LS("how", gap.how));
 	begin_entry(m, b, gap.boot, gap.last);
-	redisAppendCommand(m->redis,
+	redisAppendCommand(m->turns.redis,
 		"XADD %s %" PRIu64 "-%" PRIu64 " g {\"first\":%" PRIu64 ",\"last\":%" PRIu64
 		",\"segment\":\"%s\",\"how\":\"%s\"}",
 		m->key, gap.boot, gap.last, gap.first, gap.last, gap.segment, gap.how);
@@ -307,7 +290,7 @@ static bool
 take_feed(struct mirror *m)
 {
 	buf_clear(&m->mine.bytes);
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->turns.lock);
 	bool fits = m->next && m->feed.first <= m->next && m->next < m->feed.next &&
 		    !m->held_is.seq;
 	if (fits) {
@@ -318,7 +301,7 @@ take_feed(struct mirror *m)
 		m->mine = taken;
 		m->past = false;
 	}
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->turns.lock);
 	return fits;
 }
 
@@ -363,52 +346,29 @@ queue_batch(struct mirror *m, const struct follow_end *pub, struct batch *b)
 	return err ? err : got < 0 ? got : 0;
 }
 
-/* EXEC's reply: an error inside it is an XADD that the stream refused. */
-static bool
-all_added(const redisReply *r, const char **why)
-{
-	*why = "";
-	if (r->type != REDIS_REPLY_ARRAY)
-		return false;
-	for (size_t i = 0; i < r->elements; i++)
-		if (r->element[i]->type == REDIS_REPLY_ERROR) {
-			*why = r->element[i]->str;
-			return false;
-		}
-	return true;
-}
-
 /* Ends the transaction of a batch. Its last reply says what became of all of it: added, refused
  * as a whole, or nothing because somebody else wrote to the stream meanwhile. */
 static void
 execute(struct mirror *m, const struct batch *b)
 {
-	redisReply *r = NULL;
-	const char *why;
 	int replies = b->n + 2; /* MULTI, XADDs, EXEC */
 
 	if (m->maxlen) {
-		redisAppendCommand(m->redis, "XTRIM %s MAXLEN ~ %llu", m->key,
+		redisAppendCommand(m->turns.redis, "XTRIM %s MAXLEN ~ %llu", m->key,
 			(unsigned long long)m->maxlen);
 		replies++;
 	}
-	redisAppendCommand(m->redis, "EXEC");
-	for (int i = 0; i < replies; i++) {
-		if (r)
-			freeReplyObject(r);
-		r = NULL;
-		/* Of what EXEC would say "EXECABORT" to only the command knows why. */
-		if (redisGetReply(m->redis, (void **)&r) != REDIS_OK ||
-			r->type == REDIS_REPLY_ERROR)
-			break;
-	}
+	redisAppendCommand(m->turns.redis, "EXEC");
+	redisReply *r = turns_replies(&m->turns, (size_t)replies);
+	/* What the stream refused, of all that was added. */
+	const char *why = r ? turns_exec_error(r) : NULL;
 	if (!r || r->type == REDIS_REPLY_ERROR) {
-		hang_up_mirror(m, MIRROR_AWAY, redis_why(m, r));
+		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, r));
 	} else if (r->type == REDIS_REPLY_NIL) {
 		m->placed = false; /* someone touched the stream: look again */
-	} else if (!all_added(r, &why)) {
+	} else if (why || r->type != REDIS_REPLY_ARRAY) {
 		m->placed = false;
-		enter_state(m, MIRROR_CONFLICT, why);
+		enter_state(m, MIRROR_CONFLICT, why ? why : "");
 	} else {
 		m->boot = b->boot;
 		m->seq = b->seq;
@@ -461,7 +421,7 @@ group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 		return true;
 	const char *argv[] = { "XPENDING", m->key, name->str };
 	const size_t lens[] = { 8, strlen(m->key), (size_t)name->len };
-	redisReply *r = redisCommandArgv(m->redis, 3, argv, lens);
+	redisReply *r = redisCommandArgv(m->turns.redis, 3, argv, lens);
 	/* Acknowledged meanwhile: what it was given last holds. */
 	bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements >= 2 &&
 		  (r->element[1]->type == REDIS_REPLY_NIL || read_id(r->element[1], out));
@@ -495,15 +455,16 @@ trim_consumed(struct mirror *m)
 	struct entry_id from = { 0, 0 };
 	uint64_t now = clock_mono_us();
 
-	if (!m->consumed || !m->redis || (m->consumed_us && now < m->consumed_us + CONSUMED_US))
+	if (!m->consumed || !m->turns.redis ||
+		(m->consumed_us && now < m->consumed_us + CONSUMED_US))
 		return;
 	m->consumed_us = now;
-	redisReply *r = redisCommand(m->redis, "UNWATCH");
+	redisReply *r = redisCommand(m->turns.redis, "UNWATCH");
 	if (r)
 		freeReplyObject(r);
-	redisReply *groups = r ? redisCommand(m->redis, "XINFO GROUPS %s", m->key) : NULL;
+	redisReply *groups = r ? redisCommand(m->turns.redis, "XINFO GROUPS %s", m->key) : NULL;
 	bool any = groups && slowest_group(m, groups, &from);
-	r = any ? redisCommand(m->redis, "XTRIM %s MINID %llu-%llu", m->key,
+	r = any ? redisCommand(m->turns.redis, "XTRIM %s MINID %llu-%llu", m->key,
 			  (unsigned long long)from.boot, (unsigned long long)from.seq)
 		: NULL;
 	if (r && r->type == REDIS_REPLY_ERROR && !m->consumed_said)
@@ -514,8 +475,8 @@ trim_consumed(struct mirror *m)
 		freeReplyObject(r);
 	if (groups)
 		freeReplyObject(groups);
-	if (m->redis->err)
-		hang_up_mirror(m, MIRROR_AWAY, redis_why(m, NULL));
+	if (m->turns.redis->err)
+		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, NULL));
 }
 
 /* One batch, or a look at an idle stream. True: there may be more to do at once. */
@@ -524,20 +485,9 @@ step_mirror(struct mirror *m, const struct follow_end *pub)
 {
 	uint64_t boot, seq;
 	struct span record;
-	struct buf why;
+	redisReply *r;
 
-	if (!m->redis) {
-		buf_init(&why, 4096);
-		m->redis = redis_dial(&m->options, span_str(m->key), COMMAND_US, &why);
-		buf_putc(&why, '\0');
-		if (!m->redis)
-			enter_state(m, MIRROR_AWAY, buf_view(&why).p);
-		buf_free(&why);
-		if (!m->redis)
-			return false;
-	}
-	redisReply *r = ask_last(m);
-	if (!r)
+	if (!turns_dial(&m->turns, span_str(m->key)) || !(r = ask_last(m)))
 		return false;
 	last_entry(r, &boot, &seq, &record);
 	if (m->placed && (boot != m->boot || seq != m->seq))
@@ -570,63 +520,74 @@ step_mirror(struct mirror *m, const struct follow_end *pub)
 
 /* ---- the thread ---- */
 
-/* Waits until there is something to do. False: end. */
 static bool
-wait_for_work(struct mirror *m, bool more, struct follow_end *pub)
+held_off(const struct mirror *m)
 {
-	uint64_t now = clock_mono_us(), until = now + IDLE_US;
-	bool held_off = m->state == MIRROR_AWAY || m->state == MIRROR_CONFLICT;
-
-	if (held_off)
-		until = m->next_us;
-	pthread_mutex_lock(&m->lock);
-	while (!more && !m->stopping && clock_mono_us() < until &&
-		(held_off || !m->pub.name[0] || m->pub.seq == m->seq)) {
-		struct timespec at = clock_timespec(until);
-		if (pthread_cond_timedwait(&m->changed, &m->lock, &at) == ETIMEDOUT &&
-			m->pub.name[0])
-			break;
-		if (!m->pub.name[0])
-			until = clock_mono_us() + IDLE_US;
-	}
-	*pub = m->pub;
-	bool go = !m->stopping || (!held_off && pub->name[0] && pub->seq > m->seq &&
-					  clock_mono_us() < m->stop_us);
-	pthread_mutex_unlock(&m->lock);
-	return go;
+	return m->state == MIRROR_AWAY || m->state == MIRROR_CONFLICT;
 }
 
-/* After a batch: two round trips and three threads' wake-ups a commit would cost
- * more than the commit. */
-static void
-gather_mirror(struct mirror *m)
+/* After a batch others are gathered: two round trips and three threads' wake-ups a commit would
+ * cost more than the commit. */
+static enum turn
+mirror_turn(void *arg, uint64_t puts UNUSED)
 {
-	struct timespec at = clock_timespec(clock_mono_us() + GATHER_US);
+	struct mirror *m = arg;
+	uint64_t was = m->seq;
 
-	pthread_mutex_lock(&m->lock);
-	m->gathering = true;
-	while (!m->stopping && m->pub.seq - m->seq < BATCH_RECORDS &&
-		pthread_cond_timedwait(&m->changed, &m->lock, &at) != ETIMEDOUT)
-		;
+	pthread_mutex_lock(&m->turns.lock);
+	struct follow_end pub = m->pub;
+	bool idle = !pub.name[0] || (m->gathering && pub.seq == m->seq);
 	m->gathering = false;
-	pthread_mutex_unlock(&m->lock);
+	pthread_mutex_unlock(&m->turns.lock);
+	if (idle)
+		return TURN_DONE;
+	if (step_mirror(m, &pub) && m->seq < pub.seq)
+		m->turns.next_us = clock_mono_us();
+	if (held_off(m)) {
+		m->turns.next_us = m->next_us;
+		return TURN_AWAY;
+	}
+	if (m->seq == was)
+		return TURN_DONE;
+	pthread_mutex_lock(&m->turns.lock);
+	m->gathering = true;
+	m->turns.soon = m->pub.seq - m->seq >= BATCH_RECORDS;
+	pthread_mutex_unlock(&m->turns.lock);
+	m->turns.next_us = clock_mono_us() + GATHER_US;
+	return TURN_DONE;
 }
 
-static void *
-mirror_loop(void *arg)
+/* What is left at the end, while Redis answers and there is time. */
+static void
+mirror_last(void *arg)
 {
 	struct mirror *m = arg;
 	struct follow_end pub;
-	bool more = false;
 
-	while (wait_for_work(m, more, &pub)) {
-		uint64_t was = m->seq;
-		more = pub.name[0] && step_mirror(m, &pub) && m->seq < pub.seq;
-		if (m->state == MIRROR_FOLLOWING && m->seq != was)
-			gather_mirror(m);
+	for (;;) {
+		pthread_mutex_lock(&m->turns.lock);
+		pub = m->pub;
+		pthread_mutex_unlock(&m->turns.lock);
+		if (pub.seq <= m->seq || held_off(m) || clock_mono_us() >= m->turns.stop_us)
+			return;
+		step_mirror(m, &pub);
 	}
-	return NULL;
 }
+
+static void
+mirror_lost(void *arg, const char *why)
+{
+	struct mirror *m = arg;
+
+	enter_state(m, MIRROR_AWAY, why);
+}
+
+static const struct turns_kind mirror_turns = { .thread = "tg-mirror",
+	.every_us = IDLE_US,
+	.again_us = IDLE_US,
+	.turn = mirror_turn,
+	.lost = mirror_lost,
+	.last = mirror_last };
 
 void
 mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct chain *end,
@@ -634,7 +595,7 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 {
 	uint64_t seq = end->seq;
 
-	pthread_mutex_lock(&m->lock);
+	pthread_mutex_lock(&m->turns.lock);
 	struct feed *f = &m->feed;
 	if (f->next != first || f->boot != end->boot || f->bytes.n + commit.n > FEED_BYTES) {
 		buf_clear(&f->bytes);
@@ -649,9 +610,11 @@ mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct 
 	m->pub.bytes = bytes;
 	m->pub.seq = seq;
 	m->published = seq;
-	if (!m->gathering || seq - m->seq >= BATCH_RECORDS)
-		pthread_cond_signal(&m->changed);
-	pthread_mutex_unlock(&m->lock);
+	if (!m->gathering || seq - m->copied >= BATCH_RECORDS) {
+		m->turns.soon = true;
+		pthread_cond_signal(&m->turns.changed);
+	}
+	pthread_mutex_unlock(&m->turns.lock);
 }
 
 uint64_t
@@ -674,39 +637,15 @@ mirror_state(const struct mirror *m)
 	return atomic_load_explicit(&m->state, memory_order_relaxed);
 }
 
-static void
-mirror_destroy(struct mirror **mp)
-{
-	struct mirror *m = *mp;
-
-	if (m->redis)
-		redisFree(m->redis);
-	follow_close(&m->follow);
-	buf_free(&m->held);
-	buf_free(&m->feed.bytes);
-	buf_free(&m->mine.bytes);
-	pthread_cond_destroy(&m->changed);
-	pthread_mutex_destroy(&m->lock);
-	explicit_bzero(&m->options, sizeof(m->options));
-	free(m);
-	*mp = NULL;
-}
-
 struct mirror *
 mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf *why)
 {
 	struct mirror *m = calloc(1, sizeof(*m));
-	pthread_condattr_t attr;
 
 	if (!m) {
 		buf_str(why, err_str(ERR_NOMEM));
 		return NULL;
 	}
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&m->changed, &attr);
-	pthread_condattr_destroy(&attr);
 	snprintf(m->dir, sizeof(m->dir), "%s", o->journal);
 	snprintf(m->node, sizeof(m->node), "%s", o->node);
 	m->follow.dir = m->dir;
@@ -718,12 +657,9 @@ mirror_start(const struct mirror_options *o, struct metrics *metrics, struct buf
 	buf_init(&m->held, CHAIN_LINE_MAX);
 	buf_init(&m->feed.bytes, FEED_BYTES);
 	buf_init(&m->mine.bytes, FEED_BYTES);
-	m->options = *o->redis;
-	/* No SIGPIPE either: a write to a Redis that went away is an error, not an end. */
-	if (thread_start(&m->thread, "tg-mirror", mirror_loop, m)) {
-		buf_str(why, err_str(ERR_NOMEM));
-		mirror_destroy(&m);
-	}
+	turns_init(&m->turns, &mirror_turns, m, o->redis);
+	if (turns_start(&m->turns, why))
+		mirror_stop(&m, 0);
 	return m;
 }
 
@@ -734,11 +670,11 @@ mirror_stop(struct mirror **mp, uint64_t timeout_us)
 
 	if (!m)
 		return;
-	pthread_mutex_lock(&m->lock);
-	m->stopping = true;
-	m->stop_us = clock_mono_us() + timeout_us;
-	pthread_cond_signal(&m->changed);
-	pthread_mutex_unlock(&m->lock);
-	pthread_join(m->thread, NULL);
-	mirror_destroy(mp);
+	turns_stop(&m->turns, timeout_us);
+	follow_close(&m->follow);
+	buf_free(&m->held);
+	buf_free(&m->feed.bytes);
+	buf_free(&m->mine.bytes);
+	free(m);
+	*mp = NULL;
 }
