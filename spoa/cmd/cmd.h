@@ -86,6 +86,14 @@ enum { CMD_END_LEN = 64 };
 /* When something ends: a date, which is its first second in UTC, or a time with its zone; as RFC
  * 3339 in `full` too. False after a message that names --until. */
 bool cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *wall_ns);
+/* A duration that an option gives, from `least_us` to 36500 days; as it was where it is not
+ * given (NULL). False after a message. */
+bool cmd_ttl(const char *what, const char *option, const char *text, uint64_t least_us,
+	uint64_t *us);
+/* When something ends by --ttl or --until, either of which may be NULL and --until a duration
+ * too; as it was where neither is given. False after a message. */
+bool cmd_end_given(
+	const char *what, const char *ttl, const char *until, int64_t now_ns, int64_t *end_ns);
 /* The whole number that an option gives; false after a message. */
 bool cmd_whole(const char *what, const char *option, const char *s, int64_t *out);
 struct diag;

@@ -15,6 +15,8 @@
 #include "policy/config/config.h"
 #include "policy/config/read.h"
 
+#define TTL_MAX_US (36500ull * 86400 * SECOND_US)
+
 int
 cmd_fail(const char *what, const char *fmt, ...)
 {
@@ -152,6 +154,41 @@ cmd_end(const char *what, const char *s, char full[CMD_END_LEN], int64_t *ns)
 		"such as 7d",
 		s);
 	return false;
+}
+
+bool
+cmd_ttl(const char *what, const char *option, const char *text, uint64_t least_us, uint64_t *us)
+{
+	if (!text || (duration_parse(span_str(text), us) == 0 && *us >= least_us &&
+			     *us <= TTL_MAX_US))
+		return true;
+	cmd_fail(what, "--%s %s: give a duration up to 36500d, such as 90d", option, text);
+	return false;
+}
+
+bool
+cmd_end_given(
+	const char *what, const char *ttl, const char *until, int64_t now_ns, int64_t *end_ns)
+{
+	char full[CMD_END_LEN];
+	uint64_t us = 0;
+	int64_t ns;
+
+	if (!until || duration_parse(span_str(until), &us) == 0) {
+		if (!cmd_ttl(
+			    what, until ? "until" : "ttl", until ? until : ttl, SECOND_US, &us))
+			return false;
+		if (us)
+			*end_ns = now_ns + (int64_t)us * 1000;
+		return true;
+	}
+	if (!cmd_end(what, until, full, &ns))
+		return false;
+	if (ns > now_ns)
+		*end_ns = ns;
+	else
+		cmd_fail(what, "--until %s: is over", until);
+	return ns > now_ns;
 }
 
 bool

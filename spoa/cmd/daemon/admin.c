@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/price/price.h"
 #include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "policy/config/config.h"
+#include "policy/config/read.h"
 
 enum { ANSWER_S = 120, BUSY_S = 30 };
 
@@ -225,18 +227,6 @@ admin_changed(const char *what, const json_t *answer, const char *done)
 	return EXIT_DONE;
 }
 
-void
-admin_cell(struct buf *b, const json_t *o, const char *name, int width, const char *otherwise)
-{
-	const char *text = json_str_in(o, name);
-	struct buf cell;
-
-	buf_init(&cell, 1024);
-	plain_lines(&cell, span_str(text ? text : otherwise));
-	buf_printf(b, "%-*.*s ", width, SPAN_ARG(span_trim(buf_view(&cell), "\n")));
-	buf_free(&cell);
-}
-
 bool
 admin_target(struct buf *b, const json_t *t)
 {
@@ -295,19 +285,150 @@ admin_print_json(const char *what, const json_t *o)
 	return code;
 }
 
+/* ---- a command ---- */
+
+void
+admin_give(struct admin_cmd *c, const char *name, json_t *value)
+{
+	if (!c->in)
+		c->in = json_object();
+	if (json_object_set_new(c->in, name, value) == 0 || c->wrong)
+		return;
+	cmd_fail(c->what, "a name is not UTF-8");
+	c->wrong = true;
+}
+
+void
+admin_give_text(struct admin_cmd *c, const char *name, const char *text)
+{
+	if (text)
+		admin_give(c, name, json_string(text));
+}
+
+void
+admin_give_end(struct admin_cmd *c, const char *name, const char *text)
+{
+	char full[CMD_END_LEN];
+	uint64_t us;
+	int64_t ns;
+
+	if (!text || c->wrong)
+		return;
+	if (duration_parse(span_str(text), &us) == 0)
+		admin_give_text(c, "ttl", text);
+	else if (cmd_end(c->what, text, full, &ns))
+		admin_give_text(c, name, full);
+	else
+		c->wrong = true;
+}
+
+json_t *
+admin_texts(const char *text)
+{
+	struct span rest = span_str(text);
+	json_t *list = json_array();
+
+	while (rest.n && list) {
+		struct span one = span_trim(span_next(&rest, ','), " ");
+		if (one.n && json_array_append_new(list, json_stringn(one.p, one.n)) < 0) {
+			json_decref(list);
+			list = NULL;
+		}
+	}
+	return list;
+}
+
+json_t *
+admin_answer(struct admin_cmd *c, const char *page)
+{
+	json_t *answer = NULL;
+
+	if (c->in) {
+		admin_give_text(c, "by", c->by);
+		admin_give_text(c, "reason", c->reason);
+	}
+	c->code = EXIT_CANNOT;
+	if (!c->wrong)
+		answer = admin_call_json(c->what, c->config, page, c->in, &c->code);
+	json_decref(c->in);
+	c->in = NULL;
+	return answer;
+}
+
 int
-admin_print_rows(const char *what, const json_t *list, bool as_json, const char *head,
-	void (*put_row)(struct buf *b, const json_t *row))
+admin_change(struct admin_cmd *c, const char *page, const char *done)
+{
+	json_t *answer = admin_answer(c, page);
+
+	if (answer)
+		c->code = c->json ? admin_print_json(c->what, answer)
+				  : admin_changed(c->what, answer, done);
+	json_decref(answer);
+	return c->code;
+}
+
+/* ---- tables ---- */
+
+void
+admin_put_amount(struct buf *cell, const json_t *row, const char *name)
+{
+	const json_t *v = json_object_get(row, name);
+	char usd[PRICE_TEXT_MAX];
+
+	if (v && str_same(json_str_in(row, "counts"), "nanousd")) {
+		price_text((uint64_t)json_integer_value(v), usd);
+		buf_str(cell, usd);
+	} else if (v) {
+		buf_int(cell, json_integer_value(v));
+	}
+}
+
+static void
+put_admin_cell(struct buf *b, const struct admin_column *c, const json_t *row)
+{
+	const json_t *v = c->name ? json_object_get(row, c->name) : NULL;
+	struct buf raw, cell;
+
+	buf_init(&raw, 4096);
+	buf_init(&cell, 4096);
+	if (c->put)
+		c->put(&raw, row, c->name);
+	else if (json_is_integer(v))
+		buf_int(&raw, json_integer_value(v));
+	else
+		buf_span(&raw, json_span(v));
+	if (!raw.n && (c->put || !json_is_string(v)) && c->none)
+		buf_str(&raw, c->none);
+	plain_lines(&cell, buf_view(&raw));
+	buf_printf(b, "%*.*s%s", -c->width, SPAN_ARG(span_trim(buf_view(&cell), "\n")),
+		c->bare ? "" : " ");
+	buf_free(&cell);
+	buf_free(&raw);
+}
+
+int
+admin_print_table(
+	const char *what, const struct admin_column *columns, const json_t *list, bool as_json)
 {
 	json_t *none = json_array();
+	const struct admin_column *c;
 	const json_t *row;
 	struct buf b;
 	size_t i;
 	int code;
 
 	buf_init(&b, 0);
-	buf_str(&b, head);
-	json_array_foreach(list, i, row) put_row(&b, row);
+	for (c = columns; c->heading; c++)
+		if (c[1].heading)
+			buf_printf(&b, "%*s ", -c->width, c->heading);
+		else
+			buf_printf(&b, "%*s\n", c->width < 0 ? -c->width : 0, c->heading);
+	json_array_foreach(list, i, row)
+	{
+		for (c = columns; c->heading; c++)
+			put_admin_cell(&b, c, row);
+		buf_putc(&b, '\n');
+	}
 	if (as_json)
 		code = admin_print_json(what, list ? list : none);
 	else
@@ -317,11 +438,17 @@ admin_print_rows(const char *what, const json_t *list, bool as_json, const char 
 	return code;
 }
 
-bool
-admin_set_text(const char *what, json_t *o, const char *name, const char *text)
+int
+admin_list(struct admin_cmd *c, const struct admin_list *l)
 {
-	if (!text || json_object_set_new(o, name, json_string(text)) == 0)
-		return true;
-	cmd_fail(what, "a name is not UTF-8");
-	return false;
+	json_t *answer = admin_answer(c, l->page);
+
+	if (answer && l->without && !json_is_true(json_object_get(answer, "state_key")))
+		c->code = cmd_fail(
+			c->what, "the daemon has no state_key: %s at run time", l->without);
+	else if (answer)
+		c->code = admin_print_table(
+			c->what, l->columns, json_object_get(answer, l->member), c->json);
+	json_decref(answer);
+	return c->code;
 }

@@ -21,8 +21,6 @@
 #include "policy/config/config.h"
 #include "policy/config/read.h"
 
-#define TTL_MAX_US (36500ull * 86400 * SECOND_US)
-
 struct token_file {
 	char name[4096];
 	int lock;
@@ -117,34 +115,6 @@ save(const struct token_file *f)
 
 /* ---- commands ---- */
 
-static bool
-read_end(const char *ttl, const char *until, int64_t now_ns, int64_t *end_ns)
-{
-	char full[CMD_END_LEN];
-	uint64_t us;
-
-	*end_ns = 0;
-	if (ttl && until) {
-		cmd_fail("admin-token new", "--ttl and --until are given: one is enough");
-		return false;
-	}
-	if (until && !cmd_end("admin-token new", until, full, end_ns))
-		return false;
-	if (until && *end_ns <= now_ns) {
-		cmd_fail("admin-token new", "--until %s: is over", until);
-		return false;
-	}
-	if (!ttl)
-		return true;
-	if (duration_parse(span_str(ttl), &us) < 0 || us < SECOND_US || us > TTL_MAX_US) {
-		cmd_fail("admin-token new",
-			"--ttl %s: give a duration up to 36500d, such as 90d", ttl);
-		return false;
-	}
-	*end_ns = now_ns + (int64_t)us * 1000;
-	return true;
-}
-
 static int
 token_new(struct token_file *f, const char *name, const char *roles, const char *ttl,
 	const char *until)
@@ -160,7 +130,11 @@ token_new(struct token_file *f, const char *name, const char *roles, const char 
 	if (!roles || !(one.roles = roles_parse(span_str(roles))))
 		return cmd_fail("admin-token new",
 			"--roles: viewer, operator, auditor, with commas between, is expected");
-	if (!read_end(ttl, until, one.created_ns, &one.end_ns) || !open_token_file(f, true))
+	if (ttl && until)
+		return cmd_fail(
+			"admin-token new", "--ttl and --until are given: one is enough");
+	if (!cmd_end_given("admin-token new", ttl, until, one.created_ns, &one.end_ns) ||
+		!open_token_file(f, true))
 		return EXIT_CANNOT;
 	if (admin_tokens_named(f->tokens, name))
 		return cmd_fail("admin-token new",
@@ -208,15 +182,16 @@ token_revoke(struct token_file *f, const char *name)
 	return EXIT_DONE;
 }
 
-static void
-put_token_row(struct buf *b, const json_t *row)
-{
-	admin_cell(b, row, "name", 24, "");
-	admin_cell(b, row, "roles", 18, "");
-	admin_cell(b, row, "state", 8, "");
-	admin_cell(b, row, "created", 20, "");
-	buf_printf(b, "%s\n", json_str_in(row, "end") ? json_str_in(row, "end") : "never");
-}
+/* clang-format off */
+static const struct admin_column token_columns[] = {
+	{ "NAME",    24, .name = "name" },
+	{ "ROLES",   18, .name = "roles" },
+	{ "STATE",    8, .name = "state" },
+	{ "CREATED", 20, .name = "created" },
+	{ "END",      0, "end", .none = "never", .bare = true },
+	{ .heading = NULL },
+};
+/* clang-format on */
 
 static int
 token_list(struct token_file *f, bool as_json)
@@ -242,10 +217,7 @@ token_list(struct token_file *f, bool as_json)
 		json_object_set_new(o, "end", t->end_ns ? json_string(when) : json_null());
 		json_array_append_new(list, o);
 	}
-	int code = admin_print_rows("admin-token list", list, as_json,
-		"NAME                     ROLES              STATE    CREATED              "
-		"END\n",
-		put_token_row);
+	int code = admin_print_table("admin-token list", token_columns, list, as_json);
 	json_decref(list);
 	return code;
 }

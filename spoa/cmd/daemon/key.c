@@ -18,14 +18,13 @@
 #include "policy/identity/keylimits.h"
 
 enum { ROLES_MAX = 64, ID_MAX = 32 };
-#define TTL_MIN_US 1000000ull
 /* A daemon that reads this file watches it. */
-#define IN_FORCE   "In force within a second; with policy_watch: false at the next reload."
-#define TTL_MAX_US (36500ull * 86400 * 1000000)
+#define IN_FORCE "In force within a second; with policy_watch: false at the next reload."
 
 struct key_args {
-	const char *file, *roles, *scopes, *models, *limits, *ttl, *until, *clearance, *overlap;
+	const char *file;
 	struct apikey key; /* its texts, for `new` */
+	struct key_live o;
 };
 
 /* What a listing, a record and a header can show on one line; or not given. */
@@ -72,43 +71,6 @@ split_key_list(struct arena *a, const char *what, const char *text, const char *
 	if (rest.n)
 		cmd_fail("key", "--%s: more than %d", what, ROLES_MAX);
 	return rest.n == 0;
-}
-
-static bool
-read_ttl(const char *what, const char *text, uint64_t min_us, uint64_t *us)
-{
-	if (!text ||
-		(duration_parse(span_str(text), us) == 0 && *us >= min_us && *us <= TTL_MAX_US))
-		return true;
-	cmd_fail("key", "--%s %s: give a duration up to 36500d, such as 90d", what, text);
-	return false;
-}
-
-/* When a key ends by --ttl or --until; as it was where neither is given. False after a message.
- */
-static bool
-read_end(const struct key_args *args, int64_t now, int64_t *end_ns)
-{
-	char full[CMD_END_LEN];
-	uint64_t us = 0;
-	int64_t ns;
-
-	if (!args->until || duration_parse(span_str(args->until), &us) == 0) {
-		if (!read_ttl(args->until ? "until" : "ttl",
-			    args->until ? args->until : args->ttl, TTL_MIN_US, &us))
-			return false;
-		if (us)
-			*end_ns = now + (int64_t)us * 1000;
-		return true;
-	}
-	if (!cmd_end("key", args->until, full, &ns))
-		return false;
-	if (ns <= now) {
-		cmd_fail("key", "--until %s: is over", args->until);
-		return false;
-	}
-	*end_ns = ns;
-	return true;
 }
 
 bool
@@ -190,42 +152,38 @@ static int
 key_new(const struct key_args *args)
 {
 	struct apikey k = args->key;
-	const char *roles[ROLES_MAX], *scopes[ROLES_MAX], *models[ROLES_MAX],
-		*limits[ROLES_MAX];
+	const char *names[APIKEY_LISTS][ROLES_MAX];
 	struct arena a;
+	bool named = true, fits = true;
 
 	if (!k.person)
 		return cmd_fail("key new", "--person is missing: whose key is it?");
-	bool named = is_key_name(args->roles) && is_key_name(args->scopes) &&
-		     is_key_name(args->models) && is_key_name(args->limits);
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		named = named && is_key_name(args->o.lists[i]);
 	for (size_t i = 0; i < APIKEY_TEXTS; i++)
 		named = named && is_key_name(*apikey_text(&k, i));
 	if (!named)
 		return cmd_fail(
 			"key new", "a name is empty, not UTF-8 or holds control characters");
 	k.created_ns = clock_wall_ns();
-	if (!read_end(args, k.created_ns, &k.expires_ns))
+	if (!cmd_end_given("key", args->o.ttl, args->o.until, k.created_ns, &k.expires_ns))
 		return EXIT_CANNOT;
-	if (args->clearance &&
-		!cmd_whole("key new", "clearance", args->clearance, &k.clearance))
+	if (args->o.clearance &&
+		!cmd_whole("key new", "clearance", args->o.clearance, &k.clearance))
 		return EXIT_CANNOT;
 	arena_init(&a, 0, false);
-	k.roles = roles;
-	k.scopes = scopes;
-	k.models = models;
-	k.limits = limits;
-	if (!split_key_list(&a, "roles", args->roles, roles, &k.nroles) ||
-		!split_key_list(&a, "scopes", args->scopes, scopes, &k.nscopes) ||
-		!split_key_list(&a, "models", args->models, models, &k.nmodels) ||
-		!split_key_list(&a, "limits", args->limits, limits, &k.nlimits) ||
-		!limits_fit(&k)) {
-		arena_reset(&a);
-		return EXIT_CANNOT;
+	for (size_t i = 0; i < APIKEY_LISTS; i++) {
+		*apikey_list(&k, i) = names[i];
+		fits = fits && split_key_list(&a, apikey_lists[i].name, args->o.lists[i],
+				       names[i], apikey_count(&k, i));
 	}
-	struct key_file f;
-	int code = key_file_open(&f, args->file, true) ? add_key(args->file, f.keys, &k)
-						       : EXIT_CANNOT;
-	key_file_close(&f);
+	int code = EXIT_CANNOT;
+	if (fits && limits_fit(&k)) {
+		struct key_file f;
+		if (key_file_open(&f, args->file, true))
+			code = add_key(args->file, f.keys, &k);
+		key_file_close(&f);
+	}
 	arena_reset(&a);
 	return code;
 }
@@ -238,7 +196,8 @@ key_rotate(const struct key_args *args, const char *id)
 	uint64_t overlap_us = 24ull * 3600 * 1000000;
 	int64_t now = clock_wall_ns(), given = 0;
 
-	if (!read_ttl("overlap", args->overlap, 0, &overlap_us) || !read_end(args, now, &given))
+	if (!cmd_ttl("key", "overlap", args->o.overlap, 0, &overlap_us) ||
+		!cmd_end_given("key", args->o.ttl, args->o.until, now, &given))
 		return EXIT_CANNOT;
 	struct key_file f;
 	int code;
@@ -269,7 +228,8 @@ key_list(const struct key_args *args)
 
 	if (!keys)
 		return EXIT_CANNOT;
-	fputs(KEY_LIST_HEAD, stdout);
+	printf("%-10s %-24s %-16s %-22s %-22s %s\n", "ID", "PERSON", "TEAM", "CREATED",
+		"EXPIRES", "STATE");
 	for (size_t i = 0; i < keys->n; i++) {
 		const struct apikey *k = &keys->keys[i];
 		char created[CLOCK_SECOND_LEN] = "-", expires[CLOCK_SECOND_LEN] = "never";
@@ -346,14 +306,13 @@ warn_unpriced(const char *limits, const char *config, struct policy_alone *polic
 
 /* -1: no such verb. */
 static int
-in_file(struct key_args *args, const char *config, struct policy_alone *policy, int n,
-	char **operands)
+in_file(struct key_args *args, struct policy_alone *policy, int n, char **operands)
 {
 	const char *verb = operands[0];
 
 	if (sodium_init() < 0)
 		return cmd_fail("key", "libsodium does not start");
-	int code = args->file ? EXIT_DONE : file_of_policy(args, config, policy);
+	int code = args->file ? EXIT_DONE : file_of_policy(args, args->o.c.config, policy);
 	if (code != EXIT_DONE)
 		return code;
 	if (!strcmp(verb, "new") && n == 1)
@@ -367,51 +326,30 @@ in_file(struct key_args *args, const char *config, struct policy_alone *policy, 
 	return -1;
 }
 
-static int
-in_daemon(struct key_live *live, struct key_args *args, int n, char **operands)
-{
-	if (args->file)
-		return cmd_fail("key", "--live has no file: --keys is for one");
-	live->ttl = args->ttl;
-	live->until = args->until;
-	live->overlap = args->overlap;
-	live->clearance = args->clearance;
-	live->key = &args->key;
-	live->lists[0] = args->roles;
-	live->lists[1] = args->scopes;
-	live->lists[2] = args->models;
-	live->lists[3] = args->limits;
-	return key_at_run_time(live, n, operands);
-}
-
 int
 cmd_key(int argc, char **argv)
 {
 	struct key_args args = { .file = NULL };
-	struct key_live live = { .json = false };
-	const char *config = NULL;
+	struct key_live *o = &args.o;
 	bool at_run_time = false;
 	const struct cmd_option options[] = {
+		ADMIN_OPTIONS(&o->c),
 		{ "keys", .text = &args.file },
-		{ "c", .text = &config },
 		{ "person", .text = &args.key.person },
 		{ "owner", .text = &args.key.owner },
-		{ "scopes", .text = &args.scopes },
-		{ "models", .text = &args.models },
-		{ "limits", .text = &args.limits },
+		{ "roles", .text = &o->lists[0] }, /* as apikey_lists has them */
+		{ "scopes", .text = &o->lists[1] },
+		{ "models", .text = &o->lists[2] },
+		{ "limits", .text = &o->lists[3] },
 		{ "live", .flag = &at_run_time },
-		{ "by", .text = &live.by },
-		{ "reason", .text = &live.reason },
-		{ "json", .flag = &live.json },
-		{ "overlap", .text = &args.overlap },
+		{ "overlap", .text = &o->overlap },
 		{ "team", .text = &args.key.team },
 		{ "department", .text = &args.key.department },
 		{ "tier", .text = &args.key.tier },
 		{ "agent", .text = &args.key.agent },
-		{ "roles", .text = &args.roles },
-		{ "clearance", .text = &args.clearance },
-		{ "ttl", .text = &args.ttl },
-		{ "until", .text = &args.until },
+		{ "clearance", .text = &o->clearance },
+		{ "ttl", .text = &o->ttl },
+		{ "until", .text = &o->until },
 		{ .name = NULL },
 	};
 	char **operands;
@@ -422,17 +360,19 @@ cmd_key(int argc, char **argv)
 	for (int i = 1; i < n; i++)
 		if (!key_id_given("key", operands[i]))
 			return EXIT_CANNOT;
-	if (args.ttl && args.until)
+	if (o->ttl && o->until)
 		return cmd_fail("key", "--ttl and --until: one of them says when the key ends");
 	if (!at_run_time &&
-		(live.by || live.reason || live.json || !strcmp(operands[0], "change")))
+		(o->c.by || o->c.reason || o->c.json || !strcmp(operands[0], "change")))
 		return cmd_fail("key", "change, --by, --reason and --json need --live");
-	live.config = config;
+	if (at_run_time && args.file)
+		return cmd_fail("key", "--live has no file: --keys is for one");
+	o->key = &args.key;
 	struct policy_alone policy = { .p = NULL };
-	int code = at_run_time ? in_daemon(&live, &args, n, operands)
-			       : in_file(&args, config, &policy, n, operands);
+	int code = at_run_time ? key_at_run_time(o, n, operands)
+			       : in_file(&args, &policy, n, operands);
 	if (code == EXIT_DONE)
-		warn_unpriced(args.limits, config, &policy);
+		warn_unpriced(o->lists[3], o->c.config, &policy);
 	policy_alone_free(&policy);
 	return code < 0 ? cmd_usage(argv[0]) : code;
 }

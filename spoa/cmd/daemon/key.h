@@ -2,13 +2,13 @@
 #ifndef CMD_DAEMON_KEY_H
 #define CMD_DAEMON_KEY_H
 
+#include "cmd/daemon/admin.h"
 #include "policy/identity/apikeys.h"
 
 struct key_live {
-	const char *config;
+	struct admin_cmd c;
 	const struct apikey *key; /* its texts; NULL: not given, "": none any more */
-	const char *lists[APIKEY_LISTS], *ttl, *until, *clearance, *overlap, *by, *reason;
-	bool json;
+	const char *lists[APIKEY_LISTS], *ttl, *until, *clearance, *overlap;
 };
 
 /* Whether no name of the list is missing ("a,"); false after a message. */
@@ -17,11 +17,7 @@ bool key_list_whole(const char *what, const char *text);
  * a whole key, or its secret. */
 bool key_id_given(const char *what, const char *id);
 
-#define KEY_LIST_HEAD                                                                          \
-	"ID         PERSON                   TEAM             CREATED                EXPIRES " \
-	"               STATE\n"
-
 /* new, list, change ID, rotate ID, revoke ID: an exit code; -1: no such verb. */
-int key_at_run_time(const struct key_live *k, int n, char **operands);
+int key_at_run_time(struct key_live *k, int n, char **operands);
 
 #endif

@@ -21,33 +21,22 @@ print_log_level(const json_t *o)
 int
 cmd_log(int argc, char **argv)
 {
-	const char *config = NULL, *lasts = NULL, *by = NULL, *reason = NULL;
-	bool as_json = false;
-	const struct cmd_option options[] = {
-		{ "c", .text = &config },
-		{ "for", .text = &lasts },
-		{ "by", .text = &by },
-		{ "reason", .text = &reason },
-		{ "json", .flag = &as_json },
-		{ .name = NULL },
-	};
+	struct admin_cmd c = { .what = "log" };
+	const char *lasts = NULL;
+	const struct cmd_option options[] = { ADMIN_OPTIONS(&c), { "for", .text = &lasts },
+		{ .name = NULL } };
 	char **operands;
-	int n = cmd_options(argc, argv, options, &operands), code = EXIT_CANNOT;
+	int n = cmd_options(argc, argv, options, &operands);
 
-	if (n < 0 || n > 1 || (n == 0 && (lasts || by || reason)))
+	if (n < 0 || n > 1 || (n == 0 && (lasts || c.by || c.reason)))
 		return cmd_usage(argv[0]);
-	json_t *in = json_object(), *answer = NULL;
-	if (n == 0)
-		answer = admin_call_json("log", config, "/log", NULL, &code);
-	else if (admin_set_text("log", in, "level", operands[0]) &&
-		 admin_set_text("log", in, "for", lasts) && admin_set_text("log", in, "by", by) &&
-		 admin_set_text("log", in, "reason", reason))
-		answer = admin_call_json("log", config, "/log", in, &code);
-	if (answer && as_json)
-		code = admin_print_json("log", answer);
+	admin_give_text(&c, "level", n ? operands[0] : NULL);
+	admin_give_text(&c, "for", lasts);
+	json_t *answer = admin_answer(&c, "/log");
+	if (answer && c.json)
+		c.code = admin_print_json("log", answer);
 	else if (answer)
 		print_log_level(answer);
 	json_decref(answer);
-	json_decref(in);
-	return code;
+	return c.code;
 }

@@ -1,11 +1,8 @@
 /* tollgate quota get: what limits have left for somebody, by the running daemon's counters. */
-#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/price/price.h"
+#include "base/attr.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
@@ -15,64 +12,40 @@ enum { TEXTS = 5 };
 static const char *const texts[TEXTS] = { "person", "agent", "department", "team", "tier" };
 
 struct quota_args {
-	const char *config, *text[TEXTS], *roles, *key, *identity, *route, *model;
-	bool json;
+	struct admin_cmd c;
+	const char *text[TEXTS], *roles, *key, *identity, *route, *model;
 };
 
-/* The identity that the options give; NULL after a message. */
-static json_t *
-identity_of(const struct quota_args *a)
+/* The identity that the options say. */
+static void
+give_identity(struct quota_args *a)
 {
 	json_t *id = a->identity ? json_loads(a->identity, JSON_REJECT_DUPLICATES, NULL)
 				 : json_object();
-	struct span rest = span_str(a->roles);
-	json_t *roles = a->roles ? json_array() : NULL;
 	bool utf8 = true;
 
 	if (!json_is_object(id)) {
 		cmd_fail("quota", "--identity: a JSON object such as {\"person\":\"alice\"} is "
 				  "expected");
 		json_decref(id);
-		return NULL;
+		a->c.wrong = true;
+		return;
 	}
 	for (size_t i = 0; i < TEXTS; i++)
 		if (a->text[i])
 			utf8 &= json_object_set_new(id, texts[i], json_string(a->text[i])) == 0;
-	while (rest.n) {
-		struct span one = span_trim(span_next(&rest, ','), " ");
-		if (one.n)
-			utf8 &= json_array_append_new(roles, json_stringn(one.p, one.n)) == 0;
-	}
-	if (roles)
-		json_object_set_new(id, "roles", roles);
+	if (a->roles)
+		utf8 &= json_object_set_new(id, "roles", admin_texts(a->roles)) == 0;
 	if (!utf8) {
-		cmd_fail("quota", "a name is not UTF-8");
 		json_decref(id);
-		return NULL;
+		id = NULL;
 	}
-	return id;
+	admin_give(&a->c, "identity", id);
 }
-
-/* Of what it counts: dollars as such. */
-static void
-put_amount(struct buf *b, const json_t *row, const char *name)
-{
-	const json_t *v = json_object_get(row, name);
-	bool usd = str_same(json_str_in(row, "counts"), "nanousd");
-	char text[PRICE_TEXT_MAX];
-
-	if (usd && v)
-		price_text((uint64_t)json_integer_value(v), text);
-	else
-		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-	buf_printf(b, "%14s ", v ? text : "-");
-}
-
-enum { TIME_TEXT = 48 };
 
 /* The two largest units that are not zero: 9d8h, 7h14m, 1m, 42s. */
 static void
-time_text(int64_t s, char out[TIME_TEXT])
+put_time_left(struct buf *cell, int64_t s)
 {
 	static const struct {
 		char name;
@@ -82,72 +55,69 @@ time_text(int64_t s, char out[TIME_TEXT])
 
 	while (i < COUNT_OF(units) - 1 && s < units[i].s)
 		i++;
-	int n = snprintf(out, TIME_TEXT, "%" PRId64 "%c", s / units[i].s, units[i].name);
+	buf_printf(cell, "%" PRId64 "%c", s / units[i].s, units[i].name);
 	s %= units[i].s;
 	if (i + 1 < COUNT_OF(units) && s / units[i + 1].s > 0)
-		snprintf(out + n, TIME_TEXT - (size_t)n, "%" PRId64 "%c", s / units[i + 1].s,
-			units[i + 1].name);
+		buf_printf(cell, "%" PRId64 "%c", s / units[i + 1].s, units[i + 1].name);
 }
 
 static void
-put_quota_row(struct buf *b, const json_t *row)
+put_quota_limit(struct buf *cell, const json_t *row, const char *name)
+{
+	buf_printf(cell, "%s%s", json_str_in(row, name) ? json_str_in(row, name) : "?",
+		json_object_get(row, "burst") ? " (burst)" : "");
+}
+
+static void
+put_quota_counts(struct buf *cell, const json_t *row, const char *name)
+{
+	const char *counts = json_text_in(row, name);
+
+	buf_str(cell, strcmp(counts, "nanousd") ? counts : "usd");
+}
+
+/* Of the calendar by its name. */
+static void
+put_quota_window(struct buf *cell, const json_t *row, const char *name)
 {
 	const json_t *seconds = json_object_get(row, "window_s");
-	const json_t *reset = json_object_get(row, "reset_ms");
-	const char *calendar = json_str_in(row, "window");
-	const char *counts = json_str_in(row, "counts");
-	char window[TIME_TEXT] = "-", when[TIME_TEXT] = "-";
 
-	if (seconds)
-		time_text(json_integer_value(seconds), window);
-	if (reset)
-		time_text((json_integer_value(reset) + 999) / 1000, when);
-	admin_cell(b, row, "limit", json_object_get(row, "burst") ? 0 : 24, "?");
-	if (json_object_get(row, "burst"))
-		buf_printf(b, "%-*s",
-			24 - (int)json_string_length(json_object_get(row, "limit")), "(burst)");
-	buf_printf(b, "%-18s %-10s ",
-		str_same(counts, "nanousd") ? "usd"
-		: counts		    ? counts
-					    : "?",
-		calendar ? calendar : window);
-	put_amount(b, row, "of");
-	put_amount(b, row, "used");
-	put_amount(b, row, "held");
-	put_amount(b, row, "left");
-	buf_printf(b, "%10s\n", when);
+	if (json_str_in(row, name))
+		buf_str(cell, json_str_in(row, name));
+	else if (seconds)
+		put_time_left(cell, json_integer_value(seconds));
 }
 
-static int
-get_quota(const struct quota_args *a)
+static void
+put_quota_reset(struct buf *cell, const json_t *row, const char *name)
 {
-	json_t *id = identity_of(a), *answer = NULL;
-	int code = EXIT_CANNOT;
-	char head[160];
+	const json_t *ms = json_object_get(row, name);
 
-	if (!id)
-		return EXIT_CANNOT;
-	json_t *in = json_pack("{s:o}", "identity", id);
-	if (admin_set_text("quota", in, "key", a->key) &&
-		admin_set_text("quota", in, "route", a->route) &&
-		admin_set_text("quota", in, "model", a->model))
-		answer = admin_call_json("quota", a->config, "/quota", in, &code);
-	snprintf(head, sizeof(head), "%-24s %-18s %-10s %14s %14s %14s %14s %10s\n", "LIMIT",
-		"COUNTS", "WINDOW", "OF", "USED", "HELD", "LEFT", "RESET");
-	if (answer)
-		code = admin_print_rows("quota", json_object_get(answer, "limits"), a->json,
-			head, put_quota_row);
-	json_decref(answer);
-	json_decref(in);
-	return code;
+	if (ms)
+		put_time_left(cell, (json_integer_value(ms) + 999) / 1000);
 }
+
+/* clang-format off */
+static const struct admin_column quota_columns[] = {
+	{ "LIMIT",   24, "limit",    .put = put_quota_limit },
+	{ "COUNTS",  18, "counts",   "?", .put = put_quota_counts },
+	{ "WINDOW",  10, "window",   "-", .put = put_quota_window },
+	{ "OF",     -14, "of",       "-", .put = admin_put_amount },
+	{ "USED",   -14, "used",     "-", .put = admin_put_amount },
+	{ "HELD",   -14, "held",     "-", .put = admin_put_amount },
+	{ "LEFT",   -14, "left",     "-", .put = admin_put_amount },
+	{ "RESET",  -10, "reset_ms", "-", .put = put_quota_reset, .bare = true },
+	{ .heading = NULL },
+};
+/* clang-format on */
 
 int
 cmd_quota(int argc, char **argv)
 {
-	struct quota_args a = { .config = NULL };
+	static const struct admin_list list = { "/quota", "limits", .columns = quota_columns };
+	struct quota_args a = { .c = { .what = "quota" } };
 	const struct cmd_option options[] = {
-		{ "c", .text = &a.config },
+		{ "c", .text = &a.c.config },
 		{ "person", .text = &a.text[0] },
 		{ "agent", .text = &a.text[1] },
 		{ "department", .text = &a.text[2] },
@@ -158,7 +128,7 @@ cmd_quota(int argc, char **argv)
 		{ "identity", .text = &a.identity },
 		{ "route", .text = &a.route },
 		{ "model", .text = &a.model },
-		{ "json", .flag = &a.json },
+		{ "json", .flag = &a.c.json },
 		{ .name = NULL },
 	};
 	char **operands;
@@ -171,5 +141,9 @@ cmd_quota(int argc, char **argv)
 		return EXIT_CANNOT;
 	if (n != 1 || strcmp(operands[0], "get") != 0 || !whom)
 		return cmd_usage(argv[0]);
-	return get_quota(&a);
+	give_identity(&a);
+	admin_give_text(&a.c, "key", a.key);
+	admin_give_text(&a.c, "route", a.route);
+	admin_give_text(&a.c, "model", a.model);
+	return admin_list(&a.c, &list);
 }

@@ -1,92 +1,62 @@
 /* tollgate target: how each target of the running daemon does; takes one out, lets one in. */
-#include <stdio.h>
-
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
-#include "cmd/plain.h"
 
-struct target_args {
-	const char *config, *by, *reason;
-	bool json;
-};
-
-static int
-ask_target_change(
-	const struct target_args *a, const char *name, const char *page, const char *done)
+static void
+put_error_share(struct buf *cell, const json_t *one, const char *name)
 {
-	json_t *o = json_object(), *answer = NULL;
-	int code = EXIT_CANNOT;
-
-	if (admin_set_text("target", o, "target", name) &&
-		admin_set_text("target", o, "by", a->by) &&
-		admin_set_text("target", o, "reason", a->reason))
-		answer = admin_call_json("target", a->config, page, o, &code);
-	if (answer && a->json)
-		code = admin_print_json("target", answer);
-	else if (answer)
-		code = admin_changed("target", answer, done);
-	json_decref(answer);
-	json_decref(o);
-	return code;
+	buf_printf(cell, "%.0f%%", 100 * json_number_value(json_object_get(one, name)));
 }
 
 static void
-put_target_row(struct buf *b, const json_t *one)
+put_back_in(struct buf *cell, const json_t *one, const char *name)
 {
-	const json_t *content = json_object_get(one, "first_content_ms"), *back;
+	const json_t *back = json_object_get(one, name);
+
+	if (back)
+		buf_printf(cell, "%.1fs", json_number_value(back));
+}
+
+static void
+put_first_content(struct buf *cell, const json_t *one, const char *name)
+{
 	const char *size;
 	json_t *ms;
 
-	admin_cell(b, one, "target", 32, "?");
-	admin_cell(b, one, "state", 10, "?");
-	buf_printf(b, "%9lld %6.0f%% ", json_int_in(one, "under_way"),
-		100 * json_number_value(json_object_get(one, "errors")));
-	if ((back = json_object_get(one, "back_in_s")))
-		buf_printf(b, "%7.1fs ", json_number_value(back));
-	else
-		buf_printf(b, "%8s ", "-");
-	admin_cell(b, one, "last_failure", 14, "-");
-	json_object_foreach((json_t *)(uintptr_t)content, size, ms)
-		buf_printf(b, "%s:%lldms ", size, json_integer_value(ms));
-	buf_putc(b, '\n');
+	json_object_foreach(json_object_get(one, name), size, ms)
+		buf_printf(cell, "%s:%lldms ", size, json_integer_value(ms));
 }
 
-static int
-list_targets(const struct target_args *a)
-{
-	int code;
-	json_t *answer = admin_call_json("target", a->config, "/targets", NULL, &code);
-	char head[160];
-
-	snprintf(head, sizeof(head), "%-32s %-10s %9s %7s %8s %-14s %s\n", "TARGET", "STATE",
-		"UNDER_WAY", "ERRORS", "BACK", "LAST_FAILURE", "FIRST_CONTENT");
-	if (answer)
-		code = admin_print_rows("target", json_object_get(answer, "targets"), a->json,
-			head, put_target_row);
-	json_decref(answer);
-	return code;
-}
+/* clang-format off */
+static const struct admin_column target_columns[] = {
+	{ "TARGET",        32, "target", .none = "?" },
+	{ "STATE",         10, "state", .none = "?" },
+	{ "UNDER_WAY",     -9, "under_way", .none = "0" },
+	{ "ERRORS",        -7, "errors", .put = put_error_share },
+	{ "BACK",          -8, "back_in_s", "-", .put = put_back_in },
+	{ "LAST_FAILURE",  14, "last_failure", .none = "-" },
+	{ "FIRST_CONTENT",  0, "first_content_ms", .put = put_first_content, .bare = true },
+	{ .heading = NULL },
+};
+/* clang-format on */
 
 int
 cmd_target(int argc, char **argv)
 {
-	struct target_args a = { .config = NULL };
-	const struct cmd_option options[] = {
-		{ "c", .text = &a.config },
-		{ "by", .text = &a.by },
-		{ "reason", .text = &a.reason },
-		{ "json", .flag = &a.json },
-		{ .name = NULL },
-	};
+	struct admin_cmd c = { .what = "target" };
+	const struct cmd_option options[] = { ADMIN_OPTIONS(&c), { .name = NULL } };
 	char **operands;
 	int n = cmd_options(argc, argv, options, &operands);
 
-	if (n == 1 && !strcmp(operands[0], "list") && !a.by && !a.reason)
-		return list_targets(&a);
-	if (n == 2 && !strcmp(operands[0], "eject"))
-		return ask_target_change(&a, operands[1], "/targets/eject",
-			"is out until it is admitted, or the daemon starts anew");
-	if (n == 2 && !strcmp(operands[0], "admit"))
-		return ask_target_change(&a, operands[1], "/targets/admit", "is in again");
-	return cmd_usage(argv[0]);
+	if (n == 1 && !strcmp(operands[0], "list") && !c.by && !c.reason)
+		return admin_list(&c, &(struct admin_list){ "/targets", "targets",
+					      .columns = target_columns });
+	if (n != 2)
+		return cmd_usage(argv[0]);
+	bool out = !strcmp(operands[0], "eject");
+	if (!out && strcmp(operands[0], "admit") != 0)
+		return cmd_usage(argv[0]);
+	admin_give_text(&c, "target", operands[1]);
+	return admin_change(&c, out ? "/targets/eject" : "/targets/admit",
+		out ? "is out until it is admitted, or the daemon starts anew" : "is in again");
 }

@@ -8,44 +8,49 @@
 #include "cmd/plain.h"
 
 struct tools_args {
-	const char *config, *by, *reason, *kind, *server, *state;
-	bool json, only, none, all;
+	struct admin_cmd c;
+	const char *kind, *server, *state;
+	bool only, none, all;
 };
 
-/* SERVER/NAME, or SERVER of its instructions. False: said. */
-static bool
-set_place(json_t *o, const struct tools_args *a, const char *operand)
+/* SERVER/NAME, or SERVER of its instructions. */
+static void
+give_place(struct tools_args *a, const char *operand)
 {
 	size_t n = span_chr(span_str(operand), '/');
-	char *server = strndup(operand, n);
-	bool ok = server && admin_set_text("tools", o, "server", server) &&
-		  admin_set_text("tools", o, "name", operand[n] ? operand + n + 1 : NULL) &&
-		  admin_set_text("tools", o, "kind", a->kind);
 
-	free(server);
-	return ok;
+	admin_give(&a->c, "server", json_stringn(operand, n));
+	admin_give_text(&a->c, "name", operand[n] ? operand + n + 1 : NULL);
+	admin_give_text(&a->c, "kind", a->kind);
 }
 
 /* ---- list ---- */
 
 static void
-put_tool_row(struct buf *b, const json_t *one)
+put_tool(struct buf *cell, const json_t *one, const char *member)
 {
-	const char *name = json_text_in(one, "name"), *hash = json_text_in(one, "hash");
-	json_t *row = json_object();
+	const char *name = json_text_in(one, member);
 
-	json_object_set_new(row, "tool",
-		json_sprintf("%s%s%s", json_text_in(one, "server"), *name ? "/" : "", name));
-	json_object_set_new(row, "hash", json_sprintf("%.32s", hash));
-	admin_cell(b, row, "tool", 40, "?");
-	admin_cell(b, one, "kind", 12, "?");
-	admin_cell(b, one, "state", 8, "?");
-	admin_cell(b, row, "hash", 32, "?");
-	admin_cell(b, one, "seen", 20, "-");
-	admin_cell(b, one, "by", 16, "-");
-	buf_putc(b, '\n');
-	json_decref(row);
+	buf_printf(cell, "%s%s%s", json_text_in(one, "server"), *name ? "/" : "", name);
 }
+
+static void
+put_tool_hash(struct buf *cell, const json_t *one, const char *member)
+{
+	buf_printf(cell, "%.32s", json_text_in(one, member));
+}
+
+/* clang-format off */
+static const struct admin_column tool_columns[] = {
+	{ "TOOL",        40, "name", .put = put_tool },
+	{ "KIND",        12, "kind", .none = "?" },
+	{ "STATE",        8, "state", .none = "?" },
+	{ "HASH",        32, "hash", .put = put_tool_hash },
+	{ "SEEN",        20, "seen", .none = "-" },
+	{ "APPROVED_BY", 16, "by", .none = "-" },
+	{ .heading = NULL },
+};
+/* clang-format on */
 
 static bool
 is_asked(const struct tools_args *a, const json_t *row)
@@ -88,13 +93,12 @@ is_one_of(const char *given, const char *const *names)
 }
 
 static int
-list_tools(const struct tools_args *a)
+list_tools(struct tools_args *a)
 {
 	static const char *const states[] = { "new", "approved", "changed", NULL };
 	static const char *const kinds[] = { "tool", "prompt", "instructions", NULL };
-	char head[160];
+	json_t *one;
 	size_t i;
-	int code;
 
 	if (!is_one_of(a->state, states))
 		return cmd_fail(
@@ -102,14 +106,12 @@ list_tools(const struct tools_args *a)
 	if (!is_one_of(a->kind, kinds))
 		return cmd_fail("tools", "--kind: %s: tool, prompt or instructions is expected",
 			a->kind);
-	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
+	json_t *answer = admin_answer(&a->c, "/tools");
 	if (!answer)
-		return code;
-	snprintf(head, sizeof(head), "%-40s %-12s %-8s %-32s %-20s %s\n", "TOOL", "KIND",
-		"STATE", "HASH", "SEEN", "APPROVED_BY");
+		return a->c.code;
 	json_t *rows = rows_of(a, answer);
-	code = admin_print_rows("tools", rows, a->json, head, put_tool_row);
-	if (!a->json && code == EXIT_DONE)
+	int code = admin_print_table("tools", tool_columns, rows, a->c.json);
+	if (!a->c.json && code == EXIT_DONE)
 		say_look(a, rows);
 	json_array_foreach(json_object_get(answer, "full"), i, one) fprintf(stderr,
 		"tollgate: tools: %s lists more than is kept: what found no room is "
@@ -123,19 +125,14 @@ list_tools(const struct tools_args *a)
 /* ---- show, diff ---- */
 
 static json_t *
-get_tool(const struct tools_args *a, const char *operand, int *code)
+get_tool(struct tools_args *a, const char *operand)
 {
-	json_t *o = json_object(), *answer = NULL;
-
-	*code = EXIT_CANNOT;
-	if (set_place(o, a, operand))
-		answer = admin_call_json("tools", a->config, "/tools/show", o, code);
-	json_decref(o);
-	return answer;
+	give_place(a, operand);
+	return admin_answer(&a->c, "/tools/show");
 }
 
 static void
-put_tool_text(const json_t *pin, const char *what, const char *hash, const char *text)
+put_tool_text(const char *what, const char *hash, const char *text)
 {
 	struct buf b;
 
@@ -145,7 +142,6 @@ put_tool_text(const json_t *pin, const char *what, const char *hash, const char 
 		       "over 4 MB)\n");
 		return;
 	}
-	(void)pin;
 	buf_init(&b, 0);
 	plain_tree(&b, span_str(text));
 	printf("%.*s", SPAN_ARG(buf_view(&b)));
@@ -153,18 +149,17 @@ put_tool_text(const json_t *pin, const char *what, const char *hash, const char 
 }
 
 static int
-show_tool(const struct tools_args *a, const char *operand)
+show_tool(struct tools_args *a, const char *operand)
 {
-	int code;
-	json_t *pin = get_tool(a, operand, &code);
+	json_t *pin = get_tool(a, operand);
 	const json_t *approved = json_object_get(pin, "approved_hashes");
 	size_t n = json_array_size(approved);
 	struct buf b;
 
 	if (!pin)
-		return code;
-	if (a->json) {
-		code = admin_print_json("tools", pin);
+		return a->c.code;
+	if (a->c.json) {
+		int code = admin_print_json("tools", pin);
 		json_decref(pin);
 		return code;
 	}
@@ -173,9 +168,9 @@ show_tool(const struct tools_args *a, const char *operand)
 	printf("%.*s: %s, %s\n", SPAN_ARG(span_trim(buf_view(&b), "\n")),
 		json_text_in(pin, "kind"), json_text_in(pin, "state"));
 	buf_free(&b);
-	put_tool_text(pin, "listed last", json_text_in(pin, "hash"), json_str_in(pin, "text"));
+	put_tool_text("listed last", json_text_in(pin, "hash"), json_str_in(pin, "text"));
 	if (!str_same(json_str_in(pin, "hash"), json_str_in(pin, "first_hash")))
-		put_tool_text(pin, "listed first", json_text_in(pin, "first_hash"),
+		put_tool_text("listed first", json_text_in(pin, "first_hash"),
 			json_str_in(pin, "first_text"));
 	for (size_t i = 0; i < n; i++)
 		printf("%sapproved %s\n", i ? "" : "\n",
@@ -231,17 +226,16 @@ print_diff(const struct span *x, size_t nx, const struct span *y, size_t ny)
 
 /* 0: the text listed last is the approved one, or, where none is, the first. */
 static int
-diff(const struct tools_args *a, const char *operand)
+diff(struct tools_args *a, const char *operand)
 {
-	int code;
-	json_t *pin = get_tool(a, operand, &code);
+	json_t *pin = get_tool(a, operand);
 	struct span *x = calloc(2 * DIFF_LINES, sizeof(*x));
 	struct buf was, now;
 
 	if (!pin || !x) {
 		json_decref(pin);
 		free(x);
-		return pin ? EXIT_CANNOT : code;
+		return pin ? EXIT_CANNOT : a->c.code;
 	}
 	bool approved = json_array_size(json_object_get(pin, "approved_hashes")) > 0;
 	const char *old = json_str_in(pin, approved ? "approved_text" : "first_text"),
@@ -249,7 +243,7 @@ diff(const struct tools_args *a, const char *operand)
 	bool same = str_same(json_str_in(pin, "state"), approved ? "approved" : "new");
 	buf_init(&was, 0);
 	buf_init(&now, 0);
-	code = same ? EXIT_DONE : EXIT_NO;
+	int code = same ? EXIT_DONE : EXIT_NO;
 	if (!same && (!old || !text)) {
 		code = cmd_fail("tools",
 			"%s: it differs, and its texts are not kept: over 16 KB, or the "
@@ -274,43 +268,32 @@ diff(const struct tools_args *a, const char *operand)
 /* ---- approve ---- */
 
 static int
-approve_one(const struct tools_args *a, json_t *o, const char *hash, bool says)
+approve_one(struct tools_args *a, const char *hash)
 {
-	json_t *answer = NULL;
-	int code = EXIT_CANNOT;
-
 	if (a->only)
-		json_object_set_new(o, "only", json_true());
+		admin_give(&a->c, "only", json_true());
 	if (a->none)
-		json_object_set_new(o, "none", json_true());
-	if (admin_set_text("tools", o, "hash", hash) &&
-		admin_set_text("tools", o, "by", a->by) &&
-		admin_set_text("tools", o, "reason", a->reason))
-		answer = admin_call_json("tools", a->config, "/tools/approve", o, &code);
-	if (answer && a->json && says)
-		code = admin_print_json("tools", answer);
-	else if (answer)
-		code = admin_changed("tools", answer,
-			a->none	  ? "has no approved text"
-			: a->only ? "has this text approved, and no other"
-				  : "is approved");
-	json_decref(answer);
-	return code;
+		admin_give(&a->c, "none", json_true());
+	admin_give_text(&a->c, "hash", hash);
+	return admin_change(&a->c, "/tools/approve",
+		a->none	  ? "has no approved text"
+		: a->only ? "has this text approved, and no other"
+			  : "is approved");
 }
 
 /* Each as it was when that look was shown. */
 static int
-approve_all(const struct tools_args *a, const char *server, const char *look)
+approve_all(struct tools_args *a, const char *server, const char *look)
 {
-	struct tools_args asked = { .server = server };
-	int code;
-	json_t *answer = admin_call_json("tools", a->config, "/tools", NULL, &code), *one;
+	const struct tools_args asked = { .server = server };
+	json_t *answer = admin_answer(&a->c, "/tools"), *one;
 	size_t i;
 
 	if (!answer)
-		return code;
+		return a->c.code;
 	json_t *rows = rows_of(&asked, answer);
 	const char *now = json_text_in(json_array_get(rows, 0), "look");
+	int code = EXIT_DONE;
 	if (!*now || strcmp(now, look) != 0) {
 		fprintf(stderr,
 			*now ? "tollgate: tools: %s is not how %s is now: look again: tollgate "
@@ -320,17 +303,16 @@ approve_all(const struct tools_args *a, const char *server, const char *look)
 		code = EXIT_NO;
 		goto out;
 	}
-	code = EXIT_DONE;
+	a->c.json = false;
 	json_array_foreach(rows, i, one)
 	{
 		if (str_same(json_str_in(one, "state"), "approved"))
 			continue;
-		json_t *o = json_pack("{s:O s:O s:O}", "server", json_object_get(one, "server"),
+		a->c.in = json_pack("{s:O s:O s:O}", "server", json_object_get(one, "server"),
 			"kind", json_object_get(one, "kind"), "name",
 			json_object_get(one, "name"));
-		int got = approve_one(a, o, json_str_in(one, "hash"), false);
+		int got = approve_one(a, json_str_in(one, "hash"));
 		code = got > code ? got : code;
-		json_decref(o);
 	}
 out:
 	json_decref(rows);
@@ -338,32 +320,15 @@ out:
 	return code;
 }
 
-static int
-approve(const struct tools_args *a, const char *operand, const char *hash)
-{
-	json_t *o = json_object();
-	int code = EXIT_CANNOT;
-
-	if (a->all)
-		code = approve_all(a, operand, hash);
-	else if (set_place(o, a, operand))
-		code = approve_one(a, o, hash, true);
-	json_decref(o);
-	return code;
-}
-
 int
 cmd_tools(int argc, char **argv)
 {
-	struct tools_args a = { .config = NULL };
+	struct tools_args a = { .c = { .what = "tools" } };
 	const struct cmd_option options[] = {
-		{ "c", .text = &a.config },
-		{ "by", .text = &a.by },
-		{ "reason", .text = &a.reason },
+		ADMIN_OPTIONS(&a.c),
 		{ "kind", .text = &a.kind },
 		{ "server", .text = &a.server },
 		{ "state", .text = &a.state },
-		{ "json", .flag = &a.json },
 		{ "only", .flag = &a.only },
 		{ "none", .flag = &a.none },
 		{ "all", .flag = &a.all },
@@ -371,17 +336,22 @@ cmd_tools(int argc, char **argv)
 	};
 	char **operands;
 	int n = cmd_options(argc, argv, options, &operands);
-	bool changes = a.by || a.reason || a.only || a.none || a.all;
+	bool changes = a.c.by || a.c.reason || a.only || a.none || a.all;
 	bool lists = a.server || a.state;
 
 	if (n == 1 && !strcmp(operands[0], "list") && !changes)
 		return list_tools(&a);
 	if (n == 2 && !strcmp(operands[0], "show") && !changes && !lists)
 		return show_tool(&a, operands[1]);
-	if (n == 2 && !strcmp(operands[0], "diff") && !changes && !lists && !a.json)
+	if (n == 2 && !strcmp(operands[0], "diff") && !changes && !lists && !a.c.json)
 		return diff(&a, operands[1]);
 	if (n == (a.none ? 2 : 3) && !strcmp(operands[0], "approve") && !lists &&
-		a.only + a.none + a.all <= 1 && !(a.all && a.kind))
-		return approve(&a, operands[1], a.none ? NULL : operands[2]);
+		a.only + a.none + a.all <= 1 && !(a.all && a.kind)) {
+		const char *hash = a.none ? NULL : operands[2];
+		if (a.all)
+			return approve_all(&a, operands[1], hash);
+		give_place(&a, operands[1]);
+		return approve_one(&a, hash);
+	}
 	return cmd_usage(argv[0]);
 }
