@@ -305,7 +305,8 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 		struct buf why;
 		buf_init(&why, 0);
 		count_otlp = otlp_new(
-			s->snap->cfg, outbound_new(), &s->metrics, count_no_text, NULL, &why);
+			s->snap->cfg, http_thread_new(NULL, NULL), &s->metrics, count_no_text, NULL,
+			&why);
 		INVARIANT(count_otlp);
 		gate_shared_tell(s->shared);
 	}

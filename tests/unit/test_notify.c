@@ -63,7 +63,7 @@ receive(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
 
 static struct config cfg;
 static struct metrics metrics;
-static struct outbound *out;
+static struct http_thread *out;
 static struct notify *notify;
 static struct http_rig *rig;
 static char url[128];
@@ -88,7 +88,7 @@ begin(int mode)
 	}
 	cfg = (struct config){ .notify_url = url, .notify_events = 15, .node = "gw-1" };
 	buf_init(&why, 1024);
-	out = outbound_new();
+	out = http_thread_new(NULL, NULL);
 	assert_non_null(out);
 }
 
@@ -101,16 +101,16 @@ run(void)
 	notify = notify_new(&cfg, out, &metrics, &why);
 	if (!notify)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
-	assert_int_equal(outbound_start(out), 0);
+	assert_int_equal(http_thread_start(out, "tg-outbound"), 0);
 	buf_free(&why);
 }
 
 static void
 end(void)
 {
-	outbound_stop(out);
+	http_thread_stop(out);
 	notify_free(&notify);
-	outbound_free(&out);
+	http_thread_free(&out);
 	if (rig)
 		rig_stop(&rig);
 }
@@ -532,7 +532,7 @@ one_that_is_away_costs_nothing_but_the_queue_which_is_capped(void **state UNUSED
 		say(NOTICE_BUDGET, false, "l", "line");
 	wait_until(retried, 2);
 	assert_int_equal(counted(M_NOTIFY_SENT), 0);
-	outbound_stop(out); /* nobody takes them away any more */
+	http_thread_stop(out); /* nobody takes them away any more */
 	uint64_t before = notice_dropped();
 	for (int i = 0; i < CAP_NOTICES + 100; i++)
 		say(NOTICE_BUDGET, false, "l", "line");

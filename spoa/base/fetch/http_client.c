@@ -14,6 +14,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/tag.h"
+#include "base/timer.h"
 
 struct http_socket {
 	struct tag tag;
@@ -125,16 +126,6 @@ want_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *of_s
 	return 0;
 }
 
-/* A worker's turn may be long: a timer counts from now, not from its beginning. */
-static void
-arm(struct ev_loop *loop, ev_timer *t, double after_s)
-{
-	ev_timer_stop(loop, t);
-	ev_now_update(loop);
-	ev_timer_set(t, after_s, 0.);
-	ev_timer_start(loop, t);
-}
-
 /* CURLMOPT_TIMERFUNCTION */
 static int
 want_timer(CURLM *multi UNUSED, long ms, void *arg)
@@ -144,7 +135,7 @@ want_timer(CURLM *multi UNUSED, long ms, void *arg)
 	if (ms < 0)
 		ev_timer_stop(c->loop, &c->timer);
 	else
-		arm(c->loop, &c->timer, (double)ms / 1000.);
+		timer_after(c->loop, &c->timer, (uint64_t)ms * 1000);
 	return 0;
 }
 
@@ -382,7 +373,7 @@ fail_soon(struct http_call *call, int err, const char *why)
 {
 	call->err = err;
 	call->why = why;
-	arm(call->c->loop, &call->deadline, 0.);
+	timer_after(call->c->loop, &call->deadline, 0);
 }
 
 struct http_call *
@@ -411,7 +402,7 @@ http_call(struct http_client *c, const struct http_call_options *o, http_cb *cb,
 		fail_soon(call, ERR_NOMEM, "out of memory");
 		return call;
 	}
-	arm(c->loop, &call->deadline, (double)o->deadline_us / 1e6);
+	timer_after(c->loop, &call->deadline, o->deadline_us);
 	if (curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
 		fail_soon(call, ERR_NOMEM, "out of memory");
 	return call;

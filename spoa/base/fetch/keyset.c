@@ -1,7 +1,6 @@
 /* Fetching and publishing key sets. */
 #include "base/fetch/keyset.h"
 
-#include <ev.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +8,9 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/fetch/http_client.h"
+#include "base/fetch/http_thread.h"
 #include "base/log.h"
-#include "base/pool.h"
-#include "base/tag.h"
+#include "base/timer.h"
 
 /* A set that was replaced is freed when so many others were: verifying takes a
  * millisecond, replacing happens at most every KEYSET_AGAIN_US. */
@@ -47,13 +45,8 @@ struct keysets {
 	struct tag tag;
 	pthread_mutex_t lock; /* the list and its references */
 	struct keyset *first;
-	pthread_t thread;
-	struct ev_loop *loop;
-	ev_async wake;
-	struct http_client *client;
+	struct http_thread *http;
 	struct metrics *metrics, own;
-	_Atomic bool stopping;
-	bool running;
 };
 
 /* ---- publishing ---- */
@@ -83,16 +76,6 @@ wake_waiters(struct keyset *k)
 
 /* ---- fetching ---- */
 
-static void fetch(struct keyset *k);
-
-static void
-again_after(struct keyset *k, uint64_t us)
-{
-	ev_timer_stop(k->all->loop, &k->timer);
-	ev_timer_set(&k->timer, (double)us / 1e6, 0.);
-	ev_timer_start(k->all->loop, &k->timer);
-}
-
 /* Cache-Control: max-age=N (RFC 9111 5.2.2.1) may shorten the time, never below
  * FRESH_MIN_US. */
 static uint64_t
@@ -120,10 +103,8 @@ keyset_refused(struct keyset *k, const char *why, struct span detail)
 		log_event(LOG_WARN, "keys.fetch_failed", LS("url", k->o.url), LS("why", why),
 			LSP("detail", detail));
 	k->failing = true;
-	k->backoff_us = k->backoff_us ? 2 * k->backoff_us : RETRY_US;
-	if (k->backoff_us > k->o.refresh_us)
-		k->backoff_us = k->o.refresh_us;
-	again_after(k, k->backoff_us);
+	k->backoff_us = wait_doubled(k->backoff_us, RETRY_US, k->o.refresh_us);
+	timer_after(k->all->http->loop, &k->timer, k->backoff_us);
 }
 
 static void
@@ -135,7 +116,8 @@ accepted(struct keyset *k, const struct http_answer *a)
 	k->backoff_us = 0;
 	metric_inc(k->all->metrics, M_KEYS_FETCHED);
 	atomic_store(&k->answered_us, clock_mono_us());
-	again_after(k, fresh_for(k, http_answer_field(a, "cache-control")));
+	timer_after(k->all->http->loop, &k->timer,
+		fresh_for(k, http_answer_field(a, "cache-control")));
 }
 
 static void
@@ -203,7 +185,7 @@ fetch(struct keyset *k)
 		fields[o.nfields++] = match;
 	}
 	atomic_store(&k->busy, true);
-	k->call = http_call(k->all->client, &o, on_keyset_answer, k);
+	k->call = http_call(k->all->http->client, &o, on_keyset_answer, k);
 	if (k->call)
 		return;
 	keyset_refused(k, "out of memory", (struct span){ NULL, 0 });
@@ -229,7 +211,7 @@ too_soon(struct keyset *k)
 static void
 keyset_destroy(struct keyset *k)
 {
-	ev_timer_stop(k->all->loop, &k->timer);
+	ev_timer_stop(k->all->http->loop, &k->timer);
 	http_call_cancel(&k->call);
 	wake_waiters(k);
 	for (unsigned i = 0; i < SLOTS; i++)
@@ -240,10 +222,10 @@ keyset_destroy(struct keyset *k)
 }
 
 /* Those that nobody names any more leave; new ones begin; who waits is served. */
-static void
-on_keyset_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+static bool
+keysets_woken(void *arg, bool stopping UNUSED)
 {
-	struct keysets *s = TAGGED(keysets, w->data);
+	struct keysets *s = TAGGED(keysets, arg);
 
 	pthread_mutex_lock(&s->lock);
 	for (struct keyset **at = &s->first; *at;) {
@@ -262,17 +244,7 @@ on_keyset_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 		at = &k->next;
 	}
 	pthread_mutex_unlock(&s->lock);
-	if (atomic_load(&s->stopping))
-		ev_break(loop, EVBREAK_ALL);
-}
-
-static void *
-keysets_run(void *arg)
-{
-	struct keysets *s = TAGGED(keysets, arg);
-
-	ev_run(s->loop, 0);
-	return NULL;
+	return true;
 }
 
 struct keysets *
@@ -285,15 +257,8 @@ keysets_new(struct metrics *m)
 	TAG(keysets, s);
 	pthread_mutex_init(&s->lock, NULL);
 	s->metrics = m ? m : &s->own;
-	s->loop = ev_loop_new(0);
-	s->client = s->loop ? http_client_new(s->loop, 4) : NULL;
-	if (s->client) {
-		ev_async_init(&s->wake, on_keyset_wake);
-		s->wake.data = s;
-		ev_async_start(s->loop, &s->wake);
-		s->running = thread_start(&s->thread, "tg-keys", keysets_run, s) == 0;
-	}
-	if (!s->running)
+	s->http = http_thread_new(keysets_woken, s);
+	if (!s->http || http_thread_start(s->http, "tg-keys"))
 		keysets_free(&s);
 	return s;
 }
@@ -301,12 +266,9 @@ keysets_new(struct metrics *m)
 void
 keysets_stop(struct keysets *s)
 {
-	if (!s || !s->running)
+	if (!s)
 		return;
-	atomic_store(&s->stopping, true);
-	ev_async_send(s->loop, &s->wake);
-	pthread_join(s->thread, NULL);
-	s->running = false;
+	http_thread_stop(s->http);
 	pthread_mutex_lock(&s->lock);
 	for (struct keyset *k = s->first; k; k = k->next) {
 		http_call_cancel(&k->call);
@@ -328,11 +290,7 @@ keysets_free(struct keysets **sp)
 		next = k->next;
 		keyset_destroy(k);
 	}
-	http_client_free(&s->client);
-	if (s->loop) {
-		ev_async_stop(s->loop, &s->wake);
-		ev_loop_destroy(s->loop);
-	}
+	http_thread_free(&s->http);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	*sp = NULL;
@@ -377,7 +335,7 @@ keyset_open(struct keysets *s, const struct keyset_options *o)
 		k->refs++;
 	pthread_mutex_unlock(&s->lock);
 	if (k)
-		ev_async_send(s->loop, &s->wake);
+		http_thread_wake(s->http);
 	return k;
 }
 
@@ -393,7 +351,7 @@ keyset_close(struct keyset **kp)
 	pthread_mutex_lock(&s->lock);
 	k->refs--;
 	pthread_mutex_unlock(&s->lock);
-	ev_async_send(s->loop, &s->wake);
+	http_thread_wake(s->http);
 }
 
 /* ---- any thread ---- */
@@ -426,16 +384,16 @@ keyset_wait(struct keyset *k, struct keyset_waiter *w)
 	bool idle = !atomic_load(&k->busy);
 	bool news = w->since_us && atomic_load(&k->tried_us) >= w->since_us;
 
-	if (atomic_load(&k->all->stopping) || (idle && !news && too_soon(k)))
+	if (atomic_load(&k->all->http->stopping) || (idle && !news && too_soon(k)))
 		return false;
 	w->next = atomic_load(&k->waiters);
 	while (!atomic_compare_exchange_weak(&k->waiters, &w->next, w))
 		;
 	/* The thread may have ended since: then nobody else looks at them. */
-	if (atomic_load(&k->all->stopping))
+	if (atomic_load(&k->all->http->stopping))
 		wake_waiters(k);
 	else
-		ev_async_send(k->all->loop, &k->all->wake);
+		http_thread_wake(k->all->http);
 	return true;
 }
 

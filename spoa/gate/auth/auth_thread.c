@@ -10,9 +10,9 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/fetch/http_client.h"
+#include "base/fetch/http_thread.h"
 #include "base/log.h"
-#include "base/pool.h"
+#include "base/timer.h"
 #include "base/watch.h"
 #include "gate/auth/auth_private.h"
 #include "gate/auth/token.h"
@@ -32,14 +32,10 @@ struct auths {
 	struct tag tag;
 	pthread_mutex_t lock; /* the list and its references */
 	struct auth *first;
-	pthread_t thread;
-	struct ev_loop *loop;
-	ev_async wake;
-	struct http_client *client;
+	struct http_thread *http; /* begun with the first credential */
+	bool running;
 	struct watch *watch;
 	struct metrics *metrics, own;
-	_Atomic bool stopping;
-	bool running;
 	void *told_arg; /* there before `told` is */
 	void (*_Atomic told)(void *arg, const char *provider);
 };
@@ -88,14 +84,10 @@ auths_tell(struct auths *s, void (*told)(void *arg, const char *provider), void 
 
 /* ---- fetching ---- */
 
-static void fetch(struct auth *a);
-
 static void
 again_after(struct auth *a, uint64_t us)
 {
-	ev_timer_stop(a->all->loop, &a->timer);
-	ev_timer_set(&a->timer, (double)us / 1e6, 0.);
-	ev_timer_start(a->all->loop, &a->timer);
+	timer_after(a->all->http->loop, &a->timer, us);
 }
 
 /* Said once, when requests begin to be refused for it. */
@@ -119,9 +111,7 @@ auth_failed(struct auth *a, const char *why, int status)
 		log_event(LOG_WARN, "credential.fetch_failed", LS("provider", a->c->provider),
 			LS("url", a->c->url), LS("why", why), LI("status", status));
 	a->failing = true;
-	a->backoff_us = a->backoff_us ? 2 * a->backoff_us : RETRY_US;
-	if (a->backoff_us > RETRY_MOST_US)
-		a->backoff_us = RETRY_MOST_US;
+	a->backoff_us = wait_doubled(a->backoff_us, RETRY_US, RETRY_MOST_US);
 	/* The end of the one in force is noticed as it comes. */
 	bool before = until > now && until - now < a->backoff_us;
 	again_after(a, before ? until - now : a->backoff_us);
@@ -134,7 +124,7 @@ token_refused(struct auth *a, const char *code, int status)
 {
 	metric_inc(a->all->metrics, M_CREDENTIALS_FAILED);
 	a->final = true;
-	ev_timer_stop(a->all->loop, &a->timer);
+	ev_timer_stop(a->all->http->loop, &a->timer);
 	log_event(LOG_ERROR, "credential.refused", LS("provider", a->c->provider),
 		LS("url", a->c->url), LS("code", code), LI("status", status),
 		LS("note", "not asked again until its file changes or a reload"));
@@ -231,7 +221,7 @@ fetch(struct auth *a)
 	if (!err) {
 		memcpy(a->hash, m.hash, sizeof(a->hash));
 		a->asked_us = clock_mono_us();
-		a->call = http_call(a->all->client, &o, on_auth_answer, a);
+		a->call = http_call(a->all->http->client, &o, on_auth_answer, a);
 	}
 	if (!a->call) {
 		buf_putc(&why, '\0');
@@ -257,7 +247,7 @@ void
 auth_fetch_soon(struct auth *a)
 {
 	atomic_store(&a->asked, true);
-	ev_async_send(a->all->loop, &a->all->wake);
+	http_thread_wake(a->all->http);
 }
 
 /* ---- files ---- */
@@ -335,8 +325,7 @@ watch_all(struct auths *s)
 static void
 auth_destroy(struct auth *a)
 {
-	if (a->all->loop)
-		ev_timer_stop(a->all->loop, &a->timer);
+	ev_timer_stop(a->all->http->loop, &a->timer);
 	http_call_cancel(&a->call);
 	cell_wipe(&a->cell);
 	arena_reset(&a->a);
@@ -344,10 +333,10 @@ auth_destroy(struct auth *a)
 	free(a);
 }
 
-static void
-on_auth_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
+static bool
+auths_woken(void *arg, bool stopping UNUSED)
 {
-	struct auths *s = TAGGED(auths, w->data);
+	struct auths *s = TAGGED(auths, arg);
 	bool changed = false;
 
 	pthread_mutex_lock(&s->lock);
@@ -372,17 +361,7 @@ on_auth_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
 	if (changed)
 		watch_all(s);
 	pthread_mutex_unlock(&s->lock);
-	if (atomic_load(&s->stopping))
-		ev_break(loop, EVBREAK_ALL);
-}
-
-static void *
-auths_run(void *arg)
-{
-	struct auths *s = TAGGED(auths, arg);
-
-	ev_run(s->loop, 0);
-	return NULL;
+	return true;
 }
 
 struct auths *
@@ -404,16 +383,11 @@ start(struct auths *s)
 {
 	if (s->running)
 		return true;
-	if (!s->loop && (s->loop = ev_loop_new(0))) {
-		ev_async_init(&s->wake, on_auth_wake);
-		s->wake.data = s;
-		ev_async_start(s->loop, &s->wake);
-	}
-	if (s->loop && !s->client)
-		s->client = http_client_new(s->loop, 4);
-	if (s->client && !s->watch)
-		s->watch = watch_new(s->loop, on_change, s);
-	s->running = s->watch && thread_start(&s->thread, "tg-credentials", auths_run, s) == 0;
+	if (!s->http)
+		s->http = http_thread_new(auths_woken, s);
+	if (s->http && !s->watch)
+		s->watch = watch_new(s->http->loop, on_change, s);
+	s->running = s->watch && http_thread_start(s->http, "tg-credentials") == 0;
 	return s->running;
 }
 
@@ -422,9 +396,7 @@ auths_stop(struct auths *s)
 {
 	if (!s || !s->running)
 		return;
-	atomic_store(&s->stopping, true);
-	ev_async_send(s->loop, &s->wake);
-	pthread_join(s->thread, NULL);
+	http_thread_stop(s->http);
 	s->running = false;
 	for (struct auth *a = s->first; a; a = a->next)
 		http_call_cancel(&a->call);
@@ -443,11 +415,7 @@ auths_free(struct auths **sp)
 		auth_destroy(a);
 	}
 	watch_free(&s->watch);
-	http_client_free(&s->client);
-	if (s->loop) {
-		ev_async_stop(s->loop, &s->wake);
-		ev_loop_destroy(s->loop);
-	}
+	http_thread_free(&s->http);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	*sp = NULL;
@@ -523,7 +491,7 @@ auth_open(struct auths *s, const struct provider_credential *c, struct buf *why)
 		a->refs++;
 	pthread_mutex_unlock(&s->lock);
 	if (a)
-		ev_async_send(s->loop, &s->wake);
+		http_thread_wake(s->http);
 	else if (!why->n)
 		buf_str(why, "out of memory, threads or descriptors");
 	return a;
@@ -541,5 +509,5 @@ auth_close(struct auth **ap)
 	pthread_mutex_lock(&s->lock);
 	a->refs--;
 	pthread_mutex_unlock(&s->lock);
-	ev_async_send(s->loop, &s->wake);
+	http_thread_wake(s->http);
 }

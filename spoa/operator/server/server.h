@@ -38,7 +38,7 @@ struct server {
 	struct index_thread *indexing; /* NULL: no records */
 	struct witnessing *witnessing; /* NULL: no witness */
 	struct keep *keep;	       /* NULL: no retention */
-	struct outbound *outbound;     /* NULL: nobody is told */
+	struct http_thread *outbound;  /* NULL: nobody is told */
 	struct notify *notify;	       /* NULL: no webhook */
 	struct live *live;	     /* NULL: no state_key */
 	struct live_sync *live_sync; /* NULL: no Redis */

@@ -20,7 +20,7 @@ telling_start(struct server *s, const struct config *cfg, struct buf *why)
 {
 	if (!cfg->otlp.url && !cfg->notify_url)
 		return 0;
-	s->outbound = outbound_new();
+	s->outbound = http_thread_new(NULL, NULL);
 	if (!s->outbound)
 		return ERR_NOMEM;
 	if (cfg->notify_url && !(s->notify = notify_new(cfg, s->outbound, &s->metrics, why)))
@@ -42,7 +42,7 @@ telling_run(struct server *s, struct buf *why)
 {
 	if (!s->outbound)
 		return 0;
-	s->telling = outbound_start(s->outbound) == 0;
+	s->telling = http_thread_start(s->outbound, "tg-outbound") == 0;
 	if (s->telling)
 		return 0;
 	buf_str(why, "telemetry: no thread");
@@ -54,8 +54,8 @@ telling_stop(struct server *s)
 {
 	if (s->telling && s->otlp)
 		otlp_flush(s->otlp, STOP_US);
-	outbound_stop(s->outbound);
+	http_thread_stop(s->outbound);
 	notify_free(&s->notify);
 	otlp_free(&s->otlp);
-	outbound_free(&s->outbound);
+	http_thread_free(&s->outbound);
 }

@@ -16,6 +16,7 @@
 #include "base/notice.h"
 #include "base/random.h"
 #include "base/tag.h"
+#include "base/timer.h"
 #include "operator/telemetry/webhook.h"
 
 enum { ID_LEN = 32, WHY = 256, ENDS = 64, RETRY_AFTER_MOST_S = 600 };
@@ -42,7 +43,7 @@ struct channel {
 	struct http_call *call;
 	struct buf body;
 	char id[ID_LEN], line[NOTICE_TEXT]; /* of what is sent */
-	uint64_t first_us, tries;
+	uint64_t first_us, wait_us;
 	/* guarded by notify.lock; the state is written by outbound alone */
 	enum channel_state { IDLE, WAITS, SENDS, RETRIES } state;
 	uint64_t sent, failed, suppressed;
@@ -60,7 +61,7 @@ struct end {
 struct notify {
 	struct tag tag;
 	const struct config *cfg;
-	struct outbound *outbound;
+	struct http_thread *outbound;
 	struct metrics *metrics;
 	struct mailbox mail;
 	ev_async wake;
@@ -138,17 +139,6 @@ static void plan(struct channel *c);
 static void post(struct channel *c);
 
 static void
-after(struct channel *c, uint64_t us)
-{
-	struct ev_loop *loop = outbound_loop(c->all->outbound);
-
-	ev_timer_stop(loop, &c->timer);
-	ev_now_update(loop);
-	ev_timer_set(&c->timer, (double)us / 1e6, 0.);
-	ev_timer_start(loop, &c->timer);
-}
-
-static void
 say_failing(struct channel *c, const char *why, bool for_good)
 {
 	struct notify *n = c->all;
@@ -189,12 +179,8 @@ sending_over(struct channel *c, bool sent, const char *why)
 static void
 notify_again(struct channel *c, const char *why, uint64_t asked_us)
 {
-	uint64_t us = notify_times.retry_us;
-
-	for (uint64_t i = 1; i < c->tries && us < notify_times.most_us; i++)
-		us *= 2;
-	us = us < notify_times.most_us ? us : notify_times.most_us;
-	us = us > asked_us ? us : asked_us;
+	c->wait_us = wait_doubled(c->wait_us, notify_times.retry_us, notify_times.most_us);
+	uint64_t us = c->wait_us > asked_us ? c->wait_us : asked_us;
 	if (clock_mono_us() + us - c->first_us > notify_times.give_up_us) {
 		sending_over(c, false, why);
 		return;
@@ -205,7 +191,7 @@ notify_again(struct channel *c, const char *why, uint64_t asked_us)
 	c->state = RETRIES;
 	pthread_mutex_unlock(&c->all->lock);
 	metric_inc(c->all->metrics, M_NOTIFY_RETRIED);
-	after(c, us);
+	timer_after(c->all->outbound->loop, &c->timer, us);
 }
 
 static uint64_t
@@ -269,7 +255,6 @@ post(struct channel *c)
 		.deadline_us = notify_times.deadline_us,
 		.answer_bytes = CAP_NOTIFY_ANSWER };
 
-	c->tries++;
 	buf_init(&why, WHY - 1);
 	for (size_t i = 0; i < COUNT_OF(field); i++)
 		buf_init(&field[i], 0);
@@ -286,7 +271,7 @@ post(struct channel *c)
 		fields[i + 1] = buf_view(&field[i]).p;
 	if (ok) {
 		set_state(c, SENDS);
-		c->call = http_call(outbound_client(c->all->outbound), &o, on_notify_answer, c);
+		c->call = http_call(c->all->outbound->client, &o, on_notify_answer, c);
 	}
 	if (!c->call) {
 		char text[WHY];
@@ -312,7 +297,7 @@ begin_sending(struct channel *c)
 	c->next = NULL;
 	c->free_us = clock_mono_us() + notify_times.apart_us;
 	c->first_us = clock_mono_us();
-	c->tries = 0;
+	c->wait_us = 0;
 	unsigned char random[12];
 	random_bytes(random, sizeof(random));
 	snprintf(c->id, sizeof(c->id), "msg_");
@@ -346,7 +331,8 @@ plan(struct channel *c)
 	uint64_t now = clock_mono_us();
 
 	set_state(c, WAITS);
-	after(c, c->kind != NOTICE_TEST && c->free_us > now ? c->free_us - now : 0);
+	timer_after(c->all->outbound->loop, &c->timer,
+		c->kind != NOTICE_TEST && c->free_us > now ? c->free_us - now : 0);
 }
 
 static void
@@ -372,18 +358,17 @@ take_notice(struct channel *c, struct notice *m)
 static void
 ends_again(struct notify *n)
 {
-	struct ev_loop *loop = outbound_loop(n->outbound);
+	struct ev_loop *loop = n->outbound->loop;
 	int64_t now = clock_wall_ns(), first = 0;
 
 	for (size_t i = 0; i < ENDS; i++)
 		if (n->ends[i].at_ns && (!first || n->ends[i].at_ns < first))
 			first = n->ends[i].at_ns;
-	ev_timer_stop(loop, &n->ends_timer);
-	if (!first)
-		return;
-	ev_now_update(loop);
-	ev_timer_set(&n->ends_timer, first > now ? (double)(first - now) / 1e9 : 0., 0.);
-	ev_timer_start(loop, &n->ends_timer);
+	if (first)
+		timer_after(loop, &n->ends_timer,
+			first > now ? ((uint64_t)(first - now) + 999) / 1000 : 0);
+	else
+		ev_timer_stop(loop, &n->ends_timer);
 }
 
 /* The last end of each name counts. */
@@ -456,7 +441,7 @@ wake_notify(void *arg)
 {
 	struct notify *n = TAGGED(notify, arg);
 
-	ev_async_send(outbound_loop(n->outbound), &n->wake);
+	ev_async_send(n->outbound->loop, &n->wake);
 }
 
 bool
@@ -501,7 +486,7 @@ secret_usable(const char *file, struct buf *why)
 }
 
 struct notify *
-notify_new(const struct config *cfg, struct outbound *o, struct metrics *m, struct buf *why)
+notify_new(const struct config *cfg, struct http_thread *o, struct metrics *m, struct buf *why)
 {
 	unsigned kinds = 1u << NOTICE_TEST | cfg->notify_events;
 	struct notify *n;
@@ -532,7 +517,7 @@ notify_new(const struct config *cfg, struct outbound *o, struct metrics *m, stru
 	n->ends_timer.data = n;
 	ev_async_init(&n->wake, on_notify_wake);
 	n->wake.data = n;
-	ev_async_start(outbound_loop(o), &n->wake);
+	ev_async_start(o->loop, &n->wake);
 	mailbox_init(&n->mail, wake_notify, n);
 	notice_take(&n->mail, kinds, on_notice);
 	return n;
@@ -552,7 +537,7 @@ notify_free(struct notify **np)
 		struct channel *c = &n->channel[k];
 		lost += c->next ? 1 : 0;
 		lost += c->state == SENDS || c->state == RETRIES ? 1 : 0;
-		ev_timer_stop(outbound_loop(n->outbound), &c->timer);
+		ev_timer_stop(n->outbound->loop, &c->timer);
 		free(c->next);
 		buf_free(&c->body);
 	}
@@ -561,8 +546,8 @@ notify_free(struct notify **np)
 		log_event(LOG_WARN, "notify.failed", LS("to", n->host), LI("messages", lost),
 			LS("why", "the daemon stops"));
 	}
-	ev_timer_stop(outbound_loop(n->outbound), &n->ends_timer);
-	ev_async_stop(outbound_loop(n->outbound), &n->wake);
+	ev_timer_stop(n->outbound->loop, &n->ends_timer);
+	ev_async_stop(n->outbound->loop, &n->wake);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
 	*np = NULL;

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/metrics.h"
-#include "operator/telemetry/outbound.h"
+#include "base/fetch/http_thread.h"
 #include "policy/config/config.h"
 
 struct notify;
@@ -29,8 +29,8 @@ extern struct notify_times notify_times;
 /* On an outbound that does not run yet. Config and metrics outlive it. NULL with a message in
  * *why: out of memory, or a secret_file that cannot be used. */
 struct notify *notify_new(
-	const struct config *cfg, struct outbound *o, struct metrics *m, struct buf *why);
-/* After outbound_stop(), once no thread sends notices. What was not sent is counted as failed.
+	const struct config *cfg, struct http_thread *o, struct metrics *m, struct buf *why);
+/* After http_thread_stop(), once no thread sends notices. What was not sent is counted as failed.
  * Takes NULL. */
 void notify_free(struct notify **n);
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/tag.h"
+#include "base/timer.h"
 #include "operator/telemetry/headers.h"
 #include "operator/telemetry/otlp_answer.h"
 #include "operator/telemetry/otlp_metrics.h"
@@ -67,7 +68,7 @@ struct told {
 struct otlp {
 	struct tag tag;
 	const struct otlp_config *cfg;
-	struct outbound *out;
+	struct http_thread *out;
 	struct metrics *metrics;
 	otlp_text_fn *text;
 	void *arg;
@@ -193,9 +194,7 @@ wait_again(struct signal *s, const struct otlp_answer *a)
 		idle(s);
 		return;
 	}
-	s->wait_us = s->wait_us ? 2 * s->wait_us : AGAIN_FIRST_US;
-	if (s->wait_us > AGAIN_MOST_US)
-		s->wait_us = AGAIN_MOST_US;
+	s->wait_us = wait_doubled(s->wait_us, AGAIN_FIRST_US, AGAIN_MOST_US);
 	random_bytes(&chance, 1);
 	uint64_t us = s->wait_us / 2 + s->wait_us * chance / 512;
 	if (a->after_us > us) {
@@ -203,9 +202,7 @@ wait_again(struct signal *s, const struct otlp_answer *a)
 		s->held_us = clock_mono_us() + us;
 	}
 	s->life = WAITS;
-	ev_now_update(outbound_loop(t->out));
-	ev_timer_set(&s->again, (double)us / 1e6, 0.);
-	ev_timer_start(outbound_loop(t->out), &s->again);
+	timer_after(t->out->loop, &s->again, us);
 }
 
 static void
@@ -258,7 +255,7 @@ send_it(struct signal *s)
 		.deadline_us = DEADLINE_US,
 		.answer_bytes = CAP_TELEMETRY_ANSWER };
 	s->life = UNDER_WAY;
-	s->call = http_call(outbound_client(t->out), &o, on_otlp_answer, s);
+	s->call = http_call(t->out->client, &o, on_otlp_answer, s);
 	if (!s->call)
 		wait_again(s, &(const struct otlp_answer){ .end = OTLP_AGAIN });
 }
@@ -321,7 +318,7 @@ send_metrics(struct otlp *t)
 	if (s->life == UNDER_WAY || (s->life == WAITS && clock_mono_us() < s->held_us))
 		return;
 	if (s->life == WAITS) {
-		ev_timer_stop(outbound_loop(t->out), &s->again);
+		ev_timer_stop(t->out->loop, &s->again);
 		buf_free(&s->body);
 		buf_init(&s->body, CAP_TELEMETRY_BODY);
 	}
@@ -367,7 +364,7 @@ on_stop(struct mail *m, void *consumer UNUSED)
 	t->stopping = true;
 	for (int i = 0; i < SIGNALS; i++)
 		if (t->signal[i].life == WAITS) { /* one last time, now */
-			ev_timer_stop(outbound_loop(t->out), &t->signal[i].again);
+			ev_timer_stop(t->out->loop, &t->signal[i].again);
 			send_it(&t->signal[i]);
 		}
 	next_batch(t);
@@ -381,7 +378,7 @@ otlp_flush(struct otlp *t, uint64_t most_us)
 	if (!t)
 		return;
 	t->stop.run = on_stop;
-	mailbox_send(outbound_mail(t->out), &t->stop);
+	mailbox_send(&t->out->mail, &t->stop);
 	while (!atomic_load(&t->gone) && clock_mono_us() < until)
 		usleep(5000);
 }
@@ -417,7 +414,7 @@ set_signal(struct otlp *t, int kind, const char *path)
 }
 
 struct otlp *
-otlp_new(const struct config *cfg, struct outbound *o, struct metrics *m, otlp_text_fn *text,
+otlp_new(const struct config *cfg, struct http_thread *o, struct metrics *m, otlp_text_fn *text,
 	void *arg, struct buf *why)
 {
 	struct otlp *t = calloc(1, sizeof(*t));
@@ -446,8 +443,8 @@ otlp_new(const struct config *cfg, struct outbound *o, struct metrics *m, otlp_t
 	ev_timer_init(&t->flush, on_flush, FLUSH_S, FLUSH_S);
 	ev_timer_init(&t->scrape, on_scrape, every, every);
 	t->flush.data = t->scrape.data = t;
-	ev_timer_start(outbound_loop(o), &t->flush);
-	ev_timer_start(outbound_loop(o), &t->scrape);
+	ev_timer_start(o->loop, &t->flush);
+	ev_timer_start(o->loop, &t->scrape);
 	return t;
 }
 

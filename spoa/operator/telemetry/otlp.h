@@ -9,7 +9,7 @@
 #define OPERATOR_TELEMETRY_OTLP_H
 
 #include "base/metrics.h"
-#include "operator/telemetry/outbound.h"
+#include "base/fetch/http_thread.h"
 #include "policy/config/config.h"
 #include "record/audit/audit.h"
 
@@ -20,14 +20,14 @@ typedef void otlp_text_fn(void *arg, struct buf *out);
 
 /* On the loop of an outbound that does not run yet. NULL with a message in *why: a file that cannot
  * be used, or no memory. `cfg` outlives it. */
-struct otlp *otlp_new(const struct config *cfg, struct outbound *o, struct metrics *m,
+struct otlp *otlp_new(const struct config *cfg, struct http_thread *o, struct metrics *m,
 	otlp_text_fn *text, void *arg, struct buf *why);
 /* audit_tell()'s, arg the otlp. */
 audit_told_fn otlp_told;
 /* What is queued, and the last metrics, go now; returns once they are gone, at the latest after
- * `most_us`. Before outbound_stop(). */
+ * `most_us`. Before http_thread_stop(). */
 void otlp_flush(struct otlp *t, uint64_t most_us);
-/* After outbound_stop(). */
+/* After http_thread_stop(). */
 void otlp_free(struct otlp **t);
 
 /* The files that cfg names, as otlp_new() reads them. 0, or negative with *why. */

@@ -10,7 +10,9 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fetch/http_thread.h"
 #include "base/log.h"
+#include "base/timer.h"
 #include "record/anchors/place.h"
 #include "record/proof/base64.h"
 
@@ -28,15 +30,9 @@ struct anchors {
 	const struct config *cfg;
 	struct anchors_audit audit;
 	struct metrics *metrics;
-	struct ev_loop *loop;
-	ev_async wake;
+	struct http_thread *http;
 	ev_timer stop;
-	struct mailbox mail;
-	struct http_client *client;
 	struct pool *aside; /* NULL: no file, no syslog */
-	pthread_t thread;
-	_Atomic bool stopping;
-	bool running;
 	uint64_t started_us;
 	pthread_mutex_t lock; /* what is shown */
 	size_t n;
@@ -71,12 +67,8 @@ static void
 next_turn(struct place *p, uint64_t after_us)
 {
 	p->state = PLACE_WAITS;
-	if (atomic_load(&p->all->stopping))
-		return;
-	ev_now_update(p->all->loop);
-	ev_timer_stop(p->all->loop, &p->due);
-	ev_timer_set(&p->due, (double)after_us / 1e6, 0.);
-	ev_timer_start(p->all->loop, &p->due);
+	if (!atomic_load(&p->all->http->stopping))
+		timer_after(p->all->http->loop, &p->due, after_us);
 }
 
 /* After the turn that just ended. */
@@ -84,13 +76,8 @@ static void
 next_after(struct place *p)
 {
 	uint64_t gone = clock_mono_us() - p->began_us, every = p->at->every_us;
-	unsigned doubled = p->failures < 7 ? p->failures : 7;
-	uint64_t retry = ((uint64_t)RETRY_US << doubled) / 2;
 
-	if (p->failures)
-		next_turn(p, retry < MOST_US ? retry : MOST_US);
-	else
-		next_turn(p, every > gone ? every - gone : 0);
+	next_turn(p, p->wait_us ? p->wait_us : every > gone ? every - gone : 0);
 }
 
 static void
@@ -175,7 +162,7 @@ anchor_recorded(struct audit_entry *e, int err)
 
 	buf_clear(&e->fields);
 	if (err) /* while the disk refuses, and audit says so */
-		p->failures++;
+		p->wait_us = wait_doubled(p->wait_us, RETRY_US, MOST_US);
 	next_after(p);
 }
 
@@ -209,7 +196,7 @@ record_anchor(
 		buf_json_str(b, span_str(why));
 	}
 	buf_printf(b, ",\"duration_us\":%" PRIu64, clock_mono_us() - p->began_us);
-	e->reply_to = &p->all->mail;
+	e->reply_to = &p->all->http->mail;
 	e->done = anchor_recorded;
 	e->arg = p;
 	p->state = PLACE_RECORDS;
@@ -228,14 +215,14 @@ place_over(struct place *p, enum anchor_end end, struct span answer, bool base64
 		vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	p->state = PLACE_WAITS;
-	if (atomic_load(&p->all->stopping))
+	if (atomic_load(&p->all->http->stopping))
 		return;
 	metric_inc(p->all->metrics,
 		M_ANCHOR_FILE_TAKEN + (unsigned)p->at->kind * ANCHOR_ENDS + (unsigned)end);
 	bool other = show_anchor(p, end, why);
 	if (other)
 		say_anchor(p, end, why);
-	p->failures = end == ANCHOR_TAKEN ? 0 : p->failures + 1;
+	p->wait_us = end == ANCHOR_TAKEN ? 0 : wait_doubled(p->wait_us, RETRY_US, MOST_US);
 	/* A refusal is an answer too: once, not at each attempt. */
 	if (end == ANCHOR_TAKEN || (end == ANCHOR_REFUSED && other))
 		record_anchor(p, end, answer, base64, why);
@@ -269,7 +256,7 @@ place_post(struct place *p, const char *suffix, const char *type, struct span bo
 		.deadline_us = ANCHOR_DEADLINE_US,
 		.answer_bytes = answer_bytes };
 	bool whole = !buf_failed(&url) && !buf_failed(&field) && body.p;
-	p->call = whole ? http_call(p->all->client, &o, cb, p) : NULL;
+	p->call = whole ? http_call(p->all->http->client, &o, cb, p) : NULL;
 	if (!p->call)
 		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "out of memory");
 	buf_free(&url);
@@ -369,7 +356,7 @@ place_take_aside(struct place *p)
 		return;
 	}
 	e->place = p;
-	e->to = &p->all->mail;
+	e->to = &p->all->http->mail;
 	e->kind = p->at->kind;
 	snprintf(e->where, sizeof(e->where), "%s", p->at->place);
 	snprintf(e->tls_ca, sizeof(e->tls_ca), "%s", p->at->tls_ca ? p->at->tls_ca : "");
@@ -396,40 +383,20 @@ on_stop(struct ev_loop *loop, ev_timer *w UNUSED, int revents UNUSED)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-static void
-on_anchors_wake(struct ev_loop *loop, ev_async *w, int revents UNUSED)
-{
-	struct anchors *a = TAGGED(anchors, w->data);
-
-	mailbox_drain(&a->mail, a);
-	if (!atomic_load(&a->stopping))
-		return;
-	http_client_abort(a->client);
-	for (size_t i = 0; i < a->n; i++)
-		ev_timer_stop(loop, &a->place[i].due);
-	if (!busy(a))
-		ev_break(loop, EVBREAK_ALL);
-	else if (!ev_is_active(&a->stop))
-		ev_timer_start(loop, &a->stop);
-}
-
-static void
-wake_anchors(void *arg)
+static bool
+anchors_woken(void *arg, bool stopping)
 {
 	struct anchors *a = TAGGED(anchors, arg);
 
-	ev_async_send(a->loop, &a->wake);
-}
-
-static void *
-anchors_run(void *arg)
-{
-	struct anchors *a = TAGGED(anchors, arg);
-
+	if (!stopping)
+		return true;
+	http_client_abort(a->http->client);
 	for (size_t i = 0; i < a->n; i++)
-		next_turn(&a->place[i], 0);
-	ev_run(a->loop, 0);
-	return NULL;
+		ev_timer_stop(a->http->loop, &a->place[i].due);
+	bool ends = !busy(a);
+	if (!ends && !ev_is_active(&a->stop))
+		ev_timer_start(a->http->loop, &a->stop);
+	return ends;
 }
 
 static void
@@ -438,16 +405,12 @@ anchors_destroy(struct anchors **ap)
 	struct anchors *a = *ap;
 
 	pool_free(&a->aside);
-	http_client_free(&a->client);
+	http_thread_free(&a->http);
 	for (size_t i = 0; i < a->n; i++) {
 		struct place *p = &a->place[i];
 		buf_free(&p->note);
 		buf_free(&p->entry.fields);
 		TS_REQ_free(p->query);
-	}
-	if (a->loop) {
-		ev_async_stop(a->loop, &a->wake);
-		ev_loop_destroy(a->loop);
 	}
 	pthread_mutex_destroy(&a->lock);
 	free(a);
@@ -461,15 +424,8 @@ anchors_stop(struct anchors **ap)
 
 	if (!a)
 		return;
-	if (a->running) {
-		atomic_store(&a->stopping, true);
-		ev_async_send(a->loop, &a->wake);
-		pthread_join(a->thread, NULL);
-	}
-	bool stuck = false;
-	for (size_t i = 0; i < a->n; i++)
-		stuck |= a->place[i].errand || a->place[i].state == PLACE_RECORDS;
-	if (stuck) /* on a disk that hangs: whoever is there still may come back */
+	http_thread_stop(a->http);
+	if (busy(a)) /* on a disk that hangs: whoever is there still may come back */
 		*ap = NULL;
 	else
 		anchors_destroy(ap);
@@ -540,20 +496,15 @@ anchors_start(const struct config *cfg, const struct anchors_audit *audit, struc
 			return NULL;
 		}
 	}
-	if ((a->loop = ev_loop_new(0))) {
-		ev_async_init(&a->wake, on_anchors_wake);
-		a->wake.data = a;
-		ev_async_start(a->loop, &a->wake);
-		ev_timer_init(&a->stop, on_stop, STOP_US / 1e6, 0.);
-		mailbox_init(&a->mail, wake_anchors, a);
-		a->client = http_client_new(a->loop, 4);
-	}
-	if (a->client && aside)
+	a->http = http_thread_new(anchors_woken, a);
+	if (a->http && aside)
 		a->aside = pool_new(aside);
-	if (a->client && (a->aside || !aside) &&
-		thread_start(&a->thread, "tg-anchors", anchors_run, a) == 0) {
-		a->running = true;
-		return a;
+	if (a->http && (a->aside || !aside)) {
+		ev_timer_init(&a->stop, on_stop, STOP_US / 1e6, 0.);
+		for (size_t i = 0; i < a->n; i++)
+			next_turn(&a->place[i], 0);
+		if (http_thread_start(a->http, "tg-anchors") == 0)
+			return a;
 	}
 	buf_str(why, "anchors: out of memory, threads or descriptors");
 	anchors_destroy(&a);

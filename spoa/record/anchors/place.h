@@ -36,7 +36,7 @@ struct place {
 	struct http_call *call;
 	bool errand; /* one is under way */
 	uint64_t began_us;
-	unsigned failures;
+	uint64_t wait_us; /* after a failure; 0: there was none */
 	struct buf note;
 	struct checkpoint checkpoint; /* views into it */
 	struct audit_entry entry;

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/stops.h"
+#include "base/timer.h"
 #include "record/archive/archive.h"
 #include "record/archive/believe.h"
 #include "record/archive/pack.h"
@@ -282,9 +283,7 @@ try_archive(struct keep *k, const struct manifest *m)
 			LI("bytes", m->packed_bytes));
 	} else if (err != ERR_CLOSED) {
 		k->now.archive_away = true;
-		k->archive_wait_us = k->archive_wait_us ? 2 * k->archive_wait_us : AGAIN_US;
-		if (k->archive_wait_us > AGAIN_MAX_US)
-			k->archive_wait_us = AGAIN_MAX_US;
+		k->archive_wait_us = wait_doubled(k->archive_wait_us, AGAIN_US, AGAIN_MAX_US);
 		k->archive_us = clock_mono_us() + k->archive_wait_us;
 		fail_keep(k, "archive", m->segment, err, &why);
 	}

@@ -7,7 +7,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "operator/telemetry/outbound.h"
+#include "base/fetch/http_thread.h"
 #include "support/http_rig.h"
 
 static _Atomic unsigned ran, answers;
@@ -33,7 +33,7 @@ ask(struct mail *m, void *consumer)
 		.url = l->url, .deadline_us = 60000000, .answer_bytes = 4096
 	};
 
-	http_call(outbound_client(consumer), &o, on_answer, NULL);
+	http_call(((struct http_thread *)consumer)->client, &o, on_answer, NULL);
 	atomic_fetch_add(&ran, 1);
 }
 
@@ -65,7 +65,7 @@ mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it(void **state UNUSED)
 
 	for (int row = 0; row < 2; row++) {
 		struct http_rig *rig = rig_start(handlers[row], NULL, NULL, NULL);
-		struct outbound *o = outbound_new();
+		struct http_thread *o = http_thread_new(NULL, NULL);
 		struct letter l = { .mail.run = ask };
 
 		assert_non_null(rig);
@@ -73,14 +73,14 @@ mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it(void **state UNUSED)
 		atomic_store(&ran, 0);
 		atomic_store(&answers, 0);
 		snprintf(l.url, sizeof(l.url), "http://127.0.0.1:%u/", rig->port);
-		assert_int_equal(outbound_start(o), 0);
-		mailbox_send(outbound_mail(o), &l.mail);
+		assert_int_equal(http_thread_start(o, "tg-outbound"), 0);
+		mailbox_send(&o->mail, &l.mail);
 		wait_for(&ran, 1);
 		wait_for(row ? &rig->requests : &answers, 1);
-		outbound_stop(o);
+		http_thread_stop(o);
 		assert_int_equal(atomic_load(&answers), 1);
 		assert_int_equal(atomic_load(&last_err), row ? ERR_CLOSED : 0);
-		outbound_free(&o);
+		http_thread_free(&o);
 		assert_null(o);
 		rig_stop(&rig);
 	}
@@ -89,12 +89,12 @@ mail_is_run_on_the_thread_and_a_call_in_flight_ends_with_it(void **state UNUSED)
 static void
 one_that_never_ran_is_freed(void **state UNUSED)
 {
-	struct outbound *o = outbound_new();
+	struct http_thread *o = http_thread_new(NULL, NULL);
 
 	assert_non_null(o);
-	outbound_stop(o);
-	outbound_stop(NULL);
-	outbound_free(&o);
+	http_thread_stop(o);
+	http_thread_stop(NULL);
+	http_thread_free(&o);
 }
 
 int
