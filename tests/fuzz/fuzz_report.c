@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static char *
 report(struct span text)
 {
-	static struct audit_args a = { .what = "audit report" };
+	static struct audit_args a = { .q = { .what = "audit report" } };
 	struct report r = { .a = &a, .o = json_object(), .open = json_object() };
 
 	r.chain = calloc(REPORT_NODES, sizeof(*r.chain));

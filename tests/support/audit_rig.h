@@ -144,17 +144,28 @@ rig_verifier_torn(void *v, size_t n)
 	verifier_torn(v, n);
 }
 
-/* The whole journal, as `audit verify --journal` sees it. */
+/* The whole journal, as `audit verify --journal` reads it. */
+static inline struct query
+rig_verified_by(struct rig *r, struct verifier *v)
+{
+	return (struct query){ .journal = r->journal,
+		.without_restored = true,
+		.evidence = true,
+		.arg = v,
+		.line = rig_verifier_line,
+		.torn = rig_verifier_torn };
+}
+
 static inline struct verify_result
 rig_verify(struct rig *r)
 {
 	struct verify_options o = { .keys = &r->pub, .nkeys = 1, .node = "gw-1", .live = true };
 	struct verifier *v = verifier_new(&o);
-	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	const struct query q = rig_verified_by(r, v);
 	struct verify_result result;
 
 	buf_clear(&r->why);
-	INVARIANT(audit_read_journal(r->journal, "", false, &to, &r->why) == 0);
+	INVARIANT(query_read(&q, &r->why) == 0);
 	verifier_end(v, &result);
 	verifier_free(&v);
 	return result;
@@ -172,10 +183,14 @@ static inline struct buf
 rig_text(struct rig *r)
 {
 	struct buf b;
-	struct audit_sink to = { &b, rig_collect, NULL, NULL };
+	const struct query q = { .journal = r->journal,
+		.without_restored = true,
+		.evidence = true,
+		.arg = &b,
+		.line = rig_collect };
 
 	buf_init(&b, 0);
-	INVARIANT(audit_read_journal(r->journal, "", false, &to, &r->why) == 0);
+	INVARIANT(query_read(&q, &r->why) == 0);
 	buf_putc(&b, '\0');
 	return b;
 }

@@ -73,10 +73,10 @@ verify_with(const struct keyring *ring)
 		.keys = &first, .nkeys = 1, .node = "gw-1", .live = true, .ring = ring
 	};
 	struct verifier *v = verifier_new(&o);
-	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	const struct query q = rig_verified_by(&r, v);
 	struct verify_result result;
 
-	assert_int_equal(audit_read_journal(r.journal, "", false, &to, &r.why), 0);
+	assert_int_equal(query_read(&q, &r.why), 0);
 	verifier_end(v, &result);
 	verifier_free(&v);
 	return result;
@@ -733,9 +733,9 @@ a_key_that_the_root_certified_needs_nobody_else(void **state)
 	ring.given_root = true;
 	struct verify_options o = { .node = "gw-1", .ring = &ring, .live = true };
 	struct verifier *v = verifier_new(&o);
-	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, NULL };
+	const struct query q = rig_verified_by(&r, v);
 	struct verify_result result;
-	assert_int_equal(audit_read_journal(r.journal, "", false, &to, &r.why), 0);
+	assert_int_equal(query_read(&q, &r.why), 0);
 	verifier_end(v, &result);
 	verifier_free(&v);
 	if (!result.ok)

@@ -113,10 +113,10 @@ static struct buf
 stream_text(void)
 {
 	struct buf b;
-	struct audit_sink to = { &b, rig_collect, NULL, NULL };
+	const struct query q = { .arg = &b, .line = rig_collect };
 
 	buf_init(&b, 0);
-	assert_int_equal(audit_read_stream(redis.c, KEY, &to, &r.why), 0);
+	assert_int_equal(query_stream(redis.c, KEY, &q, &r.why), 0);
 	buf_putc(&b, '\0');
 	return b;
 }
@@ -148,10 +148,12 @@ verify_stream(void)
 		.keys = &r.pub, .nkeys = 1, .node = "gw-1", .trimmed = true, .live = true
 	};
 	struct verifier *v = verifier_new(&o);
-	struct audit_sink to = { v, rig_verifier_line, rig_verifier_torn, reject };
+	const struct query q = {
+		.arg = v, .line = rig_verifier_line, .torn = rig_verifier_torn, .reject = reject
+	};
 	struct verify_result result;
 
-	assert_int_equal(audit_read_stream(redis.c, KEY, &to, &r.why), 0);
+	assert_int_equal(query_stream(redis.c, KEY, &q, &r.why), 0);
 	verifier_end(v, &result);
 	verifier_free(&v);
 	return result;

@@ -29,7 +29,8 @@ fail_export(struct export *e, int code)
 bool
 export_wanted(const struct export *e, struct span line)
 {
-	if ((e->since[0] || e->until[0]) && !audit_time_within(line, e->since, e->until))
+	if ((e->from.since[0] || e->from.until[0]) &&
+		!audit_time_within(line, e->from.since, e->from.until))
 		return false;
 	return !e->filtered || search_fits(&e->q, &line, 1);
 }
@@ -116,7 +117,7 @@ put_export_line(struct export *e, struct span line)
 static bool
 whole(const struct export *e)
 {
-	return !e->format->json && !e->filtered && !e->since[0] && !e->until[0];
+	return !e->format->json && !e->filtered && !e->from.since[0] && !e->from.until[0];
 }
 
 static void
@@ -222,14 +223,13 @@ export_place(struct export *e)
 static int
 run_export(struct export *e)
 {
-	struct audit_sink to = { e, take_export_line, NULL, NULL };
 	int code = e->path ? export_signer_there(e) : 0;
 
 	code = code ? code : export_out_open(&e->out, e->path);
 	if (!code && e->format->begin)
 		e->format->begin(&e->out.text);
 	if (!code)
-		code = audit_read(&e->a, &to);
+		code = query_run(&e->from);
 	code = code ? code : e->code;
 	if (!code && buf_failed(&e->pending))
 		code = cmd_fail(EXPORT_WHAT, "no commit for too long: not a chain of records");
@@ -273,9 +273,9 @@ choose_format(struct export *e, const char *name)
 static int
 together(const struct export *e, bool follow)
 {
-	if ((follow || e->position) && (e->a.redis || e->a.file))
+	if ((follow || e->position) && (e->from.redis || e->from.file))
 		return cmd_fail(EXPORT_WHAT, "--follow and --position read a journal");
-	if (follow && e->until[0])
+	if (follow && e->from.until[0])
 		return cmd_fail(EXPORT_WHAT, "--follow goes without an end");
 	if (follow && e->path && !e->position)
 		return cmd_fail(EXPORT_WHAT,
@@ -287,7 +287,7 @@ together(const struct export *e, bool follow)
 		return cmd_fail(EXPORT_WHAT, "--skip-missing goes with --position");
 	if (e->key && !e->path)
 		return cmd_fail(EXPORT_WHAT, "--sign-key signs the manifest of --out");
-	if (e->a.file && (e->a.journal || e->a.redis))
+	if (e->from.file && (e->from.journal || e->from.redis))
 		return cmd_fail(EXPORT_WHAT, "--file goes without --journal and --redis");
 	return 0;
 }
@@ -317,7 +317,7 @@ places(const struct export *e)
 		close(fd);
 		if (!known)
 			return cmd_fail(EXPORT_WHAT, "%s: %s", files[i], strerror(errno));
-		if (e->a.journal && stat(e->a.journal, &journal) == 0 &&
+		if (e->from.journal && stat(e->from.journal, &journal) == 0 &&
 			is_one(&folder[i], &journal))
 			return cmd_fail(EXPORT_WHAT,
 				"--%s %s: the journal's folder holds segments only", options[i],
@@ -331,25 +331,28 @@ places(const struct export *e)
 int
 audit_export(int argc, char **argv)
 {
-	struct export e = { .a = { .what = EXPORT_WHAT }, .types = json_object() };
+	struct export e = {
+		.from = { .what = EXPORT_WHAT,
+			/* Segments are left out by their first times: clocks are set. */
+			.slack_ns = SLACK_NS,
+			.evidence = true,
+			.arg = &e,
+			.line = take_export_line }
+	};
+	struct query *q = &e.from;
 	struct search_given given = { .n = { 0 } };
-	struct search_times t = { 0 };
 	const char *format = NULL, *keys[SIGNKEYS_MAX];
 	size_t nkeys = 0;
 	bool follow = false;
-	struct cmd_option options[RT_SEARCHED + 20] = {
-		{ "journal", .text = &e.a.journal },
-		{ "redis", .text = &e.a.redis },
-		{ "file", .text = &e.a.file },
-		{ "config", .text = &e.a.config },
-		{ "c", .text = &e.a.config },
+	enum { OWN = 18 };
+	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
+		QUERY_SOURCE(q),
 		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
 		{ "format", .text = &format },
 		{ "octets", .flag = &e.octets },
-		{ "between", .text = &t.between },
-		{ "since", .text = &t.since },
-		{ "until", .text = &t.until },
-		{ "zone", .text = &t.zone },
+		{ "between", .text = &q->said_between },
+		QUERY_TIMES(q),
+		{ "zone", .text = &q->said_zone },
 		{ "out", .text = &e.path },
 		{ "sign-key", .text = &e.key },
 		{ "passphrase-file", .text = &e.passphrase },
@@ -359,37 +362,23 @@ audit_export(int argc, char **argv)
 	};
 	char **operands;
 
-	for (enum record_term i = 0; i < RT_SEARCHED; i++)
-		options[18 + i] = (struct cmd_option){ record_terms[i].name,
-			.text = given.value[i], .count = &given.n[i], .most = SEARCH_VALUES };
-	int rest = cmd_options(argc, argv, options, &operands), code = 0;
-	if (rest < 0 || rest > (t.between && !strstr(t.between, ".."))) {
-		json_decref(e.types);
+	search_options(options + OWN, &given);
+	int rest = cmd_options(argc, argv, options, &operands), code;
+	if (rest < 0 || rest > (q->said_between && !strstr(q->said_between, "..")))
 		return cmd_usage("audit export");
-	}
-	arena_init(&e.a.arena, 16u << 20, false);
+	q->said_end = rest ? operands[0] : NULL;
+	code = query_times(q);
 	buf_init(&e.pending, PENDING_BYTES);
+	e.types = json_object();
 	e.chain = calloc(EXPORT_CHAINS_MAX, sizeof(*e.chain));
 	if (!e.chain || !e.types)
 		code = cmd_fail(EXPORT_WHAT, "out of memory");
 	code = code ? code : choose_format(&e, format);
-	code = code ? code
-		    : search_read_times(EXPORT_WHAT, &t, rest ? operands[0] : NULL, &e.q);
-	code = code ? code : search_read_wants(EXPORT_WHAT, &e.a.arena, &e.q, &given);
+	code = code ? code : search_read_wants(q, &e.q, &given);
 	for (enum record_term i = 0; i < RT_SEARCHED; i++)
 		e.filtered |= e.q.want[i].n > 0;
-	/* Segments are left out by their first times: clocks are set. */
-	e.a.since_ns = e.q.from_ns > SLACK_NS ? e.q.from_ns - SLACK_NS : 0;
-	if (e.q.from_ns)
-		clock_rfc3339(e.q.from_ns, e.since);
-	if (e.q.until_ns)
-		clock_rfc3339(e.q.until_ns, e.until);
 	code = code ? code : together(&e, follow);
-	if (!code) {
-		reading_begin(EXPORT_WHAT, e.a.config, options, operands, rest);
-		reading_window(e.q.from_ns, e.q.until_ns);
-	}
-	code = code ? code : audit_source(&e.a, false);
+	code = code ? code : query_begin(q, options, operands, rest);
 	code = code ? code : places(&e);
 	if (!code)
 		code = follow || e.position ? export_follow(&e, follow) : run_export(&e);
@@ -398,6 +387,5 @@ audit_export(int argc, char **argv)
 	free(e.chain);
 	json_decref(e.types);
 	buf_free(&e.pending);
-	arena_reset(&e.a.arena);
-	return reading_end(code);
+	return query_end(q, code);
 }

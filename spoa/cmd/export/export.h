@@ -68,12 +68,11 @@ struct export_chain {
 
 struct export
 {
-	struct audit_args a;
+	struct query from;
 	const struct export_format *format;
 	bool octets;
-	struct search q; /* terms and times */
+	struct search q; /* terms */
 	bool filtered;	 /* there are terms */
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
 	const char *path;	      /* --out */
 	const char *key, *passphrase; /* that signs the manifest; NULL: the daemon */
 	const char *position;

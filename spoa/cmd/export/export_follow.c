@@ -30,7 +30,7 @@ uint64_t export_save_bytes = 1u << 20;
 
 struct follow {
 	struct export *e;
-	struct audit_feeds feeds;
+	struct query_feeds feeds;
 	struct export_position p;
 	bool moved; /* the position, since it was saved */
 	/* the position's file */
@@ -245,7 +245,7 @@ missing(struct follow *f, const char *node, uint64_t from, uint64_t to, const ch
 
 /* Whether this record comes next; false: it went out before, or one before it is missing. */
 static bool
-is_next(struct follow *f, struct audit_feed *feed, struct export_reached *r,
+is_next(struct follow *f, struct query_feed *feed, struct export_reached *r,
 	const struct chain_line *l)
 {
 	if (l->seq <= r->seq)
@@ -271,7 +271,7 @@ is_next(struct follow *f, struct audit_feed *feed, struct export_reached *r,
 
 /* The record with the number of the one written last is here, and is another one. */
 static bool
-is_another(struct follow *f, struct audit_feed *feed, const struct export_reached *r,
+is_another(struct follow *f, struct query_feed *feed, const struct export_reached *r,
 	const struct chain_line *l, struct span line)
 {
 	unsigned char hash[SHA256_BYTES];
@@ -297,7 +297,7 @@ look_for_last(struct follow *f)
 }
 
 static void
-commit(struct follow *f, struct audit_feed *feed, const struct chain_line *by,
+commit(struct follow *f, struct query_feed *feed, const struct chain_line *by,
 	struct span commit_line)
 {
 	struct export *e = f->e;
@@ -340,7 +340,7 @@ commit(struct follow *f, struct audit_feed *feed, const struct chain_line *by,
 }
 
 static void
-take_fed_line(void *arg, struct audit_feed *feed, struct span line)
+take_fed_line(void *arg, struct query_feed *feed, struct span line)
 {
 	struct follow *f = arg;
 	struct chain_line l;
@@ -361,7 +361,7 @@ take_fed_line(void *arg, struct audit_feed *feed, struct span line)
 
 /* What no commit covers yet is read again: a start may cut it off, and write other records. */
 static void
-at_end(void *arg, struct audit_feed *feed)
+at_end(void *arg, struct query_feed *feed)
 {
 	struct follow *f = arg;
 
@@ -376,14 +376,9 @@ may_hold_next(void *arg, const struct journal_segment *s)
 {
 	struct follow *f = arg;
 	const struct export_reached *r = reached(f, span_str(s->node), false);
-	char when[CLOCK_RFC3339_LEN], since[CLOCK_RFC3339_LEN];
 
-	if (r && r->seq)
-		return s->first <= r->seq + 1;
-	if (!f->e->a.since_ns)
-		return false;
-	clock_rfc3339(f->e->a.since_ns, since);
-	return audit_first_time(f->feeds.dir, s, 0, when) && strcmp(when, since) < 0;
+	return r && r->seq ? s->first <= r->seq + 1
+			   : query_began_before(&f->e->from, f->feeds.dir, s);
 }
 
 /* ---- turns ---- */
@@ -404,7 +399,7 @@ turn(struct follow *f)
 	f->gap.now = false;
 	int code = look_after_file(f);
 
-	code = code ? code : audit_feeds_turn(&f->feeds);
+	code = code ? code : query_feeds_turn(&f->feeds);
 	look_for_last(f);
 	code = code ? code : f->e->code;
 	code = code ? code : export_out_write(&f->e->out, true);
@@ -421,7 +416,7 @@ turn(struct follow *f)
 int
 export_follow(struct export *e, bool follow)
 {
-	const struct timespec pause = { 0, AUDIT_POLL_NS };
+	const struct timespec pause = { 0, QUERY_POLL_NS };
 	struct follow *f = calloc(1, sizeof(*f));
 	int code = 0;
 
@@ -429,7 +424,7 @@ export_follow(struct export *e, bool follow)
 		return cmd_fail(EXPORT_WHAT, "out of memory");
 	*f = (struct follow){ .e = e,
 		.feeds = { .what = EXPORT_WHAT,
-			.dir = e->a.journal,
+			.dir = e->from.journal,
 			.follow = follow,
 			.arg = f,
 			.line = take_fed_line,
@@ -462,7 +457,7 @@ export_follow(struct export *e, bool follow)
 			e->strange);
 		code = EXIT_NO;
 	}
-	audit_feeds_free(&f->feeds);
+	query_feeds_free(&f->feeds);
 	if (f->dirfd >= 0)
 		close(f->dirfd);
 	if (f->lock >= 0)

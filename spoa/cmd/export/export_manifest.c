@@ -60,8 +60,8 @@ object_of(const struct export *e, const unsigned char hash[SHA256_BYTES])
 	chain_hex(hash, hex);
 	clock_rfc3339(clock_wall_ns(), made);
 	json_t *o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:{s:s,s:I,s:s},s:I,s:O,s:o}", "format",
-		e->format->name, "made", made, "since", time_or_null(e->since), "until",
-		time_or_null(e->until), "terms", terms_of(e), "file", "name", e->out.name,
+		e->format->name, "made", made, "since", time_or_null(e->from.since), "until",
+		time_or_null(e->from.until), "terms", terms_of(e), "file", "name", e->out.name,
 		"bytes", (json_int_t)e->out.bytes, "sha256", hex, "records",
 		(json_int_t)e->records, "types", e->types, "chains", chains_of(e));
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
@@ -94,7 +94,7 @@ export_signer_there(struct export *e)
 		signkey_wipe(&key);
 		return code;
 	}
-	const char *socket = admin_socket(EXPORT_WHAT, e->a.config, &e->a.arena);
+	const char *socket = admin_socket(EXPORT_WHAT, e->from.config, &e->from.arena);
 	const struct admin_call call = { .socket = socket, .page = "/healthz" };
 	buf_init(&answer, ADMIN_ANSWER_BYTES);
 	code = socket && admin_ask_or_say(EXPORT_WHAT, &call, &answer) == 200 ? 0 : EXIT_CANNOT;
@@ -111,7 +111,7 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 	json_t *in = json_pack("{s:s}", "object", object);
 	int code = EXIT_CANNOT;
 	json_t *answer =
-		in ? admin_call_json(EXPORT_WHAT, e->a.config, "/audit/export", in, &code)
+		in ? admin_call_json(EXPORT_WHAT, e->from.config, "/audit/export", in, &code)
 		   : NULL;
 
 	if (answer) {

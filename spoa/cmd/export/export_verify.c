@@ -86,13 +86,13 @@ count_line(void *arg, struct span line)
 static bool
 lines_agree(struct look *k, const char *path)
 {
-	struct audit_sink to = { k, count_line, NULL, NULL };
+	const struct query q = { .file = path, .arg = k, .line = count_line };
 	json_t *chains = json_object_get(k->object, "chains"), *c;
 	char head[2 * CHAIN_HASH_BYTES + 1];
 	size_t i;
 
 	json_array_foreach(chains, i, c) k->seen[i].node = json_text_in(c, "node");
-	if (audit_read_file(path, &to, k->why))
+	if (query_read(&q, k->why))
 		return false;
 	if (k->records != (uint64_t)json_int_in(k->object, "records")) {
 		buf_printf(k->why, "the file has %" PRIu64 " records, the manifest says %lld",
@@ -128,8 +128,8 @@ path_of(const struct look *k, char *out, size_t size)
 	const char *slash = strrchr(k->a->manifest, '/');
 	int dir = slash ? (int)(slash - k->a->manifest) + 1 : 0;
 
-	if (k->a->file)
-		snprintf(out, size, "%s", k->a->file);
+	if (k->a->q.file)
+		snprintf(out, size, "%s", k->a->q.file);
 	else
 		snprintf(out, size, "%.*s%s", dir, k->a->manifest, name);
 }
@@ -252,10 +252,10 @@ audit_verify_manifest(struct audit_args *a)
 	buf_init(&shown, 0);
 	int err = audit_ring(a, &why);
 	if (err)
-		code = cmd_fail(a->what, "%.*s",
+		code = cmd_fail(a->q.what, "%.*s",
 			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
 	else if (cmd_read_file(a->manifest, &file) && !buf_failed(&file))
-		code = cmd_fail(a->what, "%s: %s", a->manifest, strerror(errno));
+		code = cmd_fail(a->q.what, "%s: %s", a->manifest, strerror(errno));
 	else if (!buf_failed(&file) && !export_manifest_parse(buf_view(&file), &m, &why) &&
 		 export_holds(&k, &m, path, sizeof(path)))
 		code = EXIT_DONE;

@@ -10,10 +10,9 @@
 #include "cmd/given.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
-#include "cmd/records/audit.h"
+#include "cmd/records/query.h"
 #include "cmd/records/recorded.h"
-#include "cmd/when.h"
-#include "record/audit/record_fields.h"
+#include "record/journal/chain.h"
 
 enum { AWAITED_MAX = 65536 }; /* decisions whose completion has not come */
 
@@ -21,9 +20,15 @@ struct replay {
 	struct policy_alone policy;
 	struct tally tally, attempts, answers;
 	json_t *awaited; /* what went through the relay last, by id */
-	int64_t since_ns, until_ns;
+	const struct query *q;
 	struct arena a; /* of one record */
 };
+
+static bool
+of_that_time(const struct replay *re, int64_t ns)
+{
+	return ns >= re->q->since_ns && (!re->q->until[0] || ns < re->q->until_ns);
+}
 
 /* Those that a record has under the field's name, as they are. */
 static void
@@ -162,7 +167,7 @@ one_record(struct replay *re, json_t *record)
 		tally_cannot(tally, "the record cannot be read back");
 		return;
 	}
-	if (r->facts.now_wall_ns < re->since_ns || r->facts.now_wall_ns >= re->until_ns)
+	if (!of_that_time(re, r->facts.now_wall_ns))
 		return;
 	tally->observed += !strcmp(r->decision, "observed");
 	if (r->before_rules) {
@@ -263,8 +268,7 @@ judge_answer(struct replay *re, json_t *completion, json_t *decision)
 		return;
 	}
 	const struct route *route = request->facts.route;
-	if (request->facts.now_wall_ns < re->since_ns ||
-		request->facts.now_wall_ns >= re->until_ns)
+	if (!of_that_time(re, request->facts.now_wall_ns))
 		return;
 	if (!route || (!r->judged && !route->uses.any))
 		return; /* nothing was or would be said of it */
@@ -339,24 +343,28 @@ print_replay(const struct replay *re, bool as_json)
 }
 
 static int
-replay(struct replay *re, struct audit_args *from, const char *policy)
+replay(struct replay *re, const struct query *q, const char *policy, bool as_json)
 {
-	struct audit_sink to = { re, one_line, NULL, NULL };
 	static struct buf given; /* --policy - */
+	struct query all = *q;
 
 	if (policy && !strcmp(policy, "-")) {
 		buf_init(&given, CAP_YAML_BYTES);
 		if (cmd_read_stdin(&given))
-			return cmd_fail(from->what, "standard input: over %u bytes, or unread",
+			return cmd_fail(q->what, "standard input: over %u bytes, or unread",
 				CAP_YAML_BYTES);
-		policy = given_policy(from->what, from->config, buf_view(&given));
+		policy = given_policy(q->what, q->config, buf_view(&given));
 		if (!policy)
 			return EXIT_CANNOT;
 	}
-	if (!policy_alone_load(&re->policy, from->what, from->config, policy) ||
-		audit_source(from, false) || audit_read(from, &to))
+	/* What came before the time says what decisions were searched for. */
+	all.since_ns = 0;
+	all.arg = re;
+	all.line = one_line;
+	if (!policy_alone_load(&re->policy, q->what, q->config, policy) || query_source(&all) ||
+		query_run(&all))
 		return EXIT_CANNOT;
-	print_replay(re, from->as_json);
+	print_replay(re, as_json);
 	return re->tally.different || re->attempts.different || re->answers.different
 		       ? EXIT_NO
 		       : EXIT_DONE;
@@ -365,19 +373,16 @@ replay(struct replay *re, struct audit_args *from, const char *policy)
 int
 policy_replay(int argc, char **argv)
 {
-	struct replay re = { .since_ns = INT64_MIN, .until_ns = INT64_MAX };
-	struct audit_args from = { .what = "policy replay" };
-	const char *policy = NULL, *since = NULL, *until = NULL, *most = NULL;
+	struct query q = { .what = "policy replay" };
+	struct replay re = { .q = &q };
+	const char *policy = NULL, *most = NULL;
+	bool as_json = false;
 	const struct cmd_option options[] = {
+		QUERY_SOURCE(&q),
+		QUERY_TIMES(&q),
 		{ "policy", .text = &policy },
-		{ "since", .text = &since },
-		{ "until", .text = &until },
-		{ "journal", .text = &from.journal },
-		{ "redis", .text = &from.redis },
-		{ "file", .text = &from.file },
 		{ "examples", .text = &most },
-		{ "json", .flag = &from.as_json },
-		{ "c", .text = &from.config },
+		{ "json", .flag = &as_json },
 		{ .name = NULL },
 	};
 	uint64_t examples = 5;
@@ -386,23 +391,21 @@ policy_replay(int argc, char **argv)
 	if (cmd_options(argc, argv, options, &operands) != 0 ||
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
-	if (when_period(from.what, since, until, NULL, &re.since_ns, &re.until_ns))
+	if (query_times(&q))
 		return EXIT_CANNOT;
-	reading_begin(from.what, from.config, options, NULL, 0);
-	reading_window(since ? re.since_ns : 0, until ? re.until_ns : 0);
+	reading_begin(q.what, q.config, options, NULL, 0);
+	reading_window(q.since_ns, q.until_ns);
 	arena_init(&re.a, 0, false);
-	arena_init(&from.arena, 0, false);
 	tally_init(&re.tally, (size_t)examples);
 	tally_init(&re.attempts, (size_t)examples);
 	tally_init(&re.answers, (size_t)examples);
 	re.awaited = json_object();
-	int code = replay(&re, &from, policy);
+	int code = replay(&re, &q, policy, as_json);
 	tally_free(&re.tally);
 	tally_free(&re.attempts);
 	tally_free(&re.answers);
 	json_decref(re.awaited);
 	policy_alone_free(&re.policy);
-	arena_reset(&from.arena);
 	arena_reset(&re.a);
-	return reading_end(code);
+	return query_end(&q, code);
 }

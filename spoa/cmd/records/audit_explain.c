@@ -134,23 +134,23 @@ static json_t *
 answer_told(struct audit_args *a, const struct wanted *w, int *exit_code)
 {
 	json_t *record = asked_last(w);
-	struct recorded *request = arena_new(&a->arena, struct recorded);
-	struct recorded_answer *r = arena_new(&a->arena, struct recorded_answer);
-	struct answer_verdict *v = arena_new(&a->arena, struct answer_verdict);
+	struct recorded *request = arena_new(&a->q.arena, struct recorded);
+	struct recorded_answer *r = arena_new(&a->q.arena, struct recorded_answer);
+	struct answer_verdict *v = arena_new(&a->q.arena, struct answer_verdict);
 	const struct policy *p = w->policy.p;
 	const char *unsure;
 
 	if (!record_get(w->completion, RF_ANSWER_VERDICT) || !request || !r || !v ||
-		!recorded_read(request, record, &w->policy, &a->arena) ||
+		!recorded_read(request, record, &w->policy, &a->q.arena) ||
 		!recorded_answer_read(
-			r, w->completion, record, request, &w->policy, &a->arena) ||
-		recorded_answer_decide(r, &w->policy, &a->arena, v, &unsure))
+			r, w->completion, record, request, &w->policy, &a->q.arena) ||
+		recorded_answer_decide(r, &w->policy, &a->q.arena, v, &unsure))
 		return NULL;
 	json_t *basis = answer_basis(r, p, v, unsure, exit_code);
 	return json_pack("{ss ss ss so so}", "decision", r->effect, "rule",
 		r->rule[0] ? r->rule : "none", "asked", answer_when_names[r->when], "basis",
 		basis, "explain",
-		policy_answer_explain(p, &r->asked, &r->facts, v, &r->missing, &a->arena));
+		policy_answer_explain(p, &r->asked, &r->facts, v, &r->missing, &a->q.arena));
 }
 
 /* ---- its calls ---- */
@@ -409,12 +409,12 @@ static json_t *
 decision_told(
 	struct audit_args *a, const struct policy_alone *p, json_t *record, int *exit_code)
 {
-	struct recorded *r = arena_new(&a->arena, struct recorded);
-	struct policy_verdict *v = arena_new(&a->arena, struct policy_verdict);
+	struct recorded *r = arena_new(&a->q.arena, struct recorded);
+	struct policy_verdict *v = arena_new(&a->q.arena, struct policy_verdict);
 	const char *unsure = NULL;
 
-	if (!r || !v || !recorded_read(r, record, p, &a->arena) ||
-		recorded_decide(r, p, &a->arena, v, &unsure))
+	if (!r || !v || !recorded_read(r, record, p, &a->q.arena) ||
+		recorded_decide(r, p, &a->q.arena, v, &unsure))
 		return NULL;
 	json_t *o = json_object();
 	if (r->attempt) {
@@ -435,7 +435,7 @@ decision_told(
 	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, exit_code));
 	json_object_set_new(o, "explain",
 		policy_explain(
-			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->arena));
+			p->p, &r->facts, r->before_rules ? NULL : v, &r->missing, &a->q.arena));
 	return o;
 }
 
@@ -453,7 +453,7 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 	if (!o || json_array_size(later) != json_array_size(w->later)) {
 		json_decref(o);
 		json_decref(later);
-		return cmd_fail(a->what, "%s: the record cannot be read back", a->id);
+		return cmd_fail(a->q.what, "%s: the record cannot be read back", a->id);
 	}
 	if (json_array_size(later))
 		json_object_set(o, "later_attempts", later);
@@ -487,37 +487,25 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 	return code;
 }
 
-/* Those of its id, and of policies that came into force. */
-static int
-read_records(struct audit_args *a, const struct audit_sink *to)
-{
-	const uint64_t terms[] = { record_term_hash(RT_ID, span_str(a->id)),
-		record_term_hash(RT_TYPE, SPAN_LIT("policy")) };
-	struct buf why;
-
-	if (!a->journal || a->file || a->redis || a->no_index)
-		return audit_read(a, to);
-	buf_init(&why, 8192);
-	int code = audit_find(a->journal, terms, COUNT_OF(terms), to, &why)
-			   ? cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)))
-			   : 0;
-	buf_free(&why);
-	return code;
-}
-
 int
 audit_explain(struct audit_args *a)
 {
 	struct wanted w = { .id = a->id, .later = json_array() };
-	struct audit_sink to = { &w, look_at_record, NULL, NULL };
+	/* Those of its id, and of policies that came into force. */
+	const uint64_t terms[] = { record_term_hash(RT_ID, span_str(a->id)),
+		record_term_hash(RT_TYPE, SPAN_LIT("policy")) };
 	int code = EXIT_CANNOT;
 
-	if (policy_alone_load(&w.policy, a->what, a->config, a->policy))
-		code = read_records(a, &to);
+	a->q.arg = &w;
+	a->q.line = look_at_record;
+	a->q.term = terms;
+	a->q.nterms = a->q.no_index ? 0 : COUNT_OF(terms);
+	if (policy_alone_load(&w.policy, a->q.what, a->q.config, a->policy))
+		code = query_run(&a->q);
 	if (!code && w.record) {
 		code = tell_explained(a, &w);
 	} else if (!code) {
-		cmd_fail(a->what,
+		cmd_fail(a->q.what,
 			"%s: no such decision here; an old one may be archived: tollgate audit "
 			"restore",
 			a->id);

@@ -69,17 +69,15 @@ audit_key(int argc, char **argv)
 static bool
 keys_file(struct audit_args *a, char *out, size_t size)
 {
-	const char *journal = a->journal, *file = journal ? NULL : config_find(a->config);
+	const char *journal = a->q.journal, *file = journal ? NULL : config_find(a->q.config);
 	struct diag d = { 0 };
-	const struct config *cfg = file ? config_load(&a->arena, file, &d) : NULL;
+	const struct config *cfg = file ? config_load(&a->q.arena, file, &d) : NULL;
 
 	diag_free(&d);
 	if (cfg)
 		journal = cfg->journal;
-	size_t n = journal ? strlen(journal) : 0;
-	while (n > 1 && journal[n - 1] == '/')
-		n--;
-	return journal && snprintf(out, size, "%.*s.keys", (int)n, journal) < (int)size;
+	return journal &&
+	       snprintf(out, size, "%.*s.keys", SPAN_ARG(query_folder(journal))) < (int)size;
 }
 
 /* A statement that nobody vouches for is no reason to stop, and none to be silent. */
@@ -98,7 +96,7 @@ say_strangers(const struct audit_args *a, const char *file)
 			fprintf(stderr,
 				"tollgate: %s: %s: statement %d (%s of key %s) is signed by "
 				"none of the keys that are known: it counts for nothing\n",
-				a->what, file, at, key_says_name(s.says), s.key.id);
+				a->q.what, file, at, key_says_name(s.says), s.key.id);
 	buf_free(&text);
 	buf_free(&none);
 }
@@ -127,7 +125,7 @@ audit_ring(struct audit_args *a, struct buf *why)
 			err = keyring_file(k, a->statements[i], false, NULL, why);
 		/* It is next to the journal, for anybody to write: what holds was taken. */
 		if (!err && here && keyring_file(k, file, true, NULL, why)) {
-			fprintf(stderr, "tollgate: %s: %.*s\n", a->what,
+			fprintf(stderr, "tollgate: %s: %.*s\n", a->q.what,
 				SPAN_ARG(buf_view(why)));
 			buf_clear(why);
 			here = false;

@@ -1,9 +1,6 @@
-/* tollgate audit list: a line a decision, for a person who asks what happened when. Segments
- * that end before --since are not read; --follow goes on where the journal grows. */
+/* tollgate audit list: a line a decision, for a person who asks what happened when. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "cmd/cmd.h"
@@ -13,13 +10,6 @@
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
 #include "record/journal/journal.h"
-
-static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
-
-struct list {
-	const struct audit_args *a;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* as audit_time_within() */
-};
 
 /* What a line of a decision shows, and of a completion. */
 static const struct audit_column of_decisions[] = { { RF_DECIDED_AT, 0, false },
@@ -169,17 +159,15 @@ of_call(const json_t *call, enum record_field f)
 
 /* A line a call is wanted. */
 static bool
-lists_calls(const struct list *l)
+lists_calls(const char *const *want)
 {
-	const char *const *want = l->a->want;
-
 	return want[AUDIT_OPERATION] || want[AUDIT_SERVER] || want[AUDIT_TOOL];
 }
 
 /* It is one of those, and of the decision that is asked for. A completion has that of its own
  * request once more, which has its line. */
 static bool
-call_fits(const struct list *l, const json_t *call, bool completion)
+call_fits(const char *const *want, const json_t *call, bool completion)
 {
 	static const struct {
 		int filter;
@@ -189,8 +177,8 @@ call_fits(const struct list *l, const json_t *call, bool completion)
 	bool fits = completion == span_is(of_call(call, RF_CALLS_BY), "answer");
 
 	for (size_t i = 0; fits && i < COUNT_OF(by); i++)
-		fits = !l->a->want[by[i].filter] ||
-		       span_is(of_call(call, by[i].field), l->a->want[by[i].filter]);
+		fits = !want[by[i].filter] ||
+		       span_is(of_call(call, by[i].field), want[by[i].filter]);
 	return fits;
 }
 
@@ -229,16 +217,16 @@ print_call(const json_t *r, const json_t *call, bool completion)
 
 /* How many lines; 0: none of its calls fits. */
 static size_t
-print_calls(const struct list *l, const json_t *r, bool completion)
+print_calls(const struct audit_args *a, const json_t *r, bool completion)
 {
 	const json_t *one;
 	size_t i, n = 0;
 
 	json_array_foreach(record_get(r, RF_CALLS), i, one)
 	{
-		if (!call_fits(l, one, completion))
+		if (!call_fits(a->want, one, completion))
 			continue;
-		if (!l->a->as_json)
+		if (!a->as_json)
 			print_call(r, one, completion);
 		n++;
 	}
@@ -282,10 +270,10 @@ of_calls(size_t filter)
 }
 
 static bool
-holds_all(const struct list *l, const json_t *r)
+holds_all(const struct audit_args *a, const json_t *r)
 {
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		if (l->a->want[i] && !record_holds(r, audit_filters[i], l->a->want[i]))
+		if (a->want[i] && !record_holds(r, audit_filters[i], a->want[i]))
 			return false;
 	return true;
 }
@@ -293,16 +281,15 @@ holds_all(const struct list *l, const json_t *r)
 static void
 list_line(void *arg, struct span line)
 {
-	const struct list *l = arg;
-	const char *const *want = l->a->want;
-	bool outcome = want[AUDIT_OUTCOME] != NULL, calls = lists_calls(l) && !outcome, shown;
+	const struct audit_args *a = arg;
+	const char *const *want = a->want;
+	bool outcome = want[AUDIT_OUTCOME] != NULL, calls = lists_calls(want) && !outcome,
+	     shown;
 	struct span type = chain_member(line, record_rows[RF_TYPE].name);
 	bool completion = span_is(type, "\"completion\"");
 
 	/* Most of a long journal ends here. */
-	if (!audit_time_within(line, l->since, l->until) ||
-		!(outcome ? completion
-			  : span_is(type, "\"decision\"") || (calls && completion)))
+	if (!(outcome ? completion : span_is(type, "\"decision\"") || (calls && completion)))
 		return;
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
 		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]))
@@ -314,10 +301,10 @@ list_line(void *arg, struct span line)
 		shown = !want[i] || (calls && of_calls(i)) ||
 			record_holds(r, audit_filters[i], want[i]);
 	if (shown && calls) {
-		size_t n = print_calls(l, r, completion);
+		size_t n = print_calls(a, r, completion);
 		/* A route's operation, of a request that is no call. */
-		shown = n || (!completion && !record_get(r, RF_CALLS) && holds_all(l, r));
-		if (n && !l->a->as_json) {
+		shown = n || (!completion && !record_get(r, RF_CALLS) && holds_all(a, r));
+		if (n && !a->as_json) {
 			reading_add(1);
 			json_decref(r);
 			return;
@@ -325,7 +312,7 @@ list_line(void *arg, struct span line)
 	}
 	if (shown)
 		reading_add(1);
-	if (shown && l->a->as_json)
+	if (shown && a->as_json)
 		print_json(line);
 	else if (shown && outcome)
 		audit_print_columns(r, of_completions, COUNT_OF(of_completions));
@@ -334,86 +321,36 @@ list_line(void *arg, struct span line)
 	json_decref(r);
 }
 
-/* ---- a journal ---- */
-
-static void
-feed_line(void *arg, struct audit_feed *f, struct span line)
-{
-	(void)f;
-	list_line(arg, line);
-}
-
-/* Of the node's segments the newest that began before --since is the first: what is older is
- * not opened. */
-static bool
-began_before(void *arg, const struct journal_segment *s)
-{
-	const struct list *l = arg;
-	char when[CLOCK_RFC3339_LEN];
-
-	return audit_first_time(l->a->journal, s, 0, when) && strcmp(when, l->since) < 0;
-}
-
-static int
-list_journal(struct list *l)
-{
-	const struct timespec pause = { 0, AUDIT_POLL_NS };
-	struct audit_feeds feeds = { .what = "audit list",
-		.dir = l->a->journal,
-		.follow = l->a->follow,
-		.arg = l,
-		.line = feed_line,
-		.before = l->a->since_ns ? began_before : NULL };
-	int code;
-
-	do
-		code = audit_feeds_turn(&feeds);
-	while (code == EXIT_DONE && l->a->follow && fflush(stdout) != EOF &&
-		nanosleep(&pause, NULL) == 0);
-	audit_feeds_free(&feeds);
-	return code;
-}
-
 /* A word that no record can have would show nothing for good. */
 static int
 words_known(const struct audit_args *a)
 {
-	struct span rest = span_str(a->want[AUDIT_OUTCOME]);
+	const char *const *want = a->want;
+	struct span rest = span_str(want[AUDIT_OUTCOME]);
+	int code = 0;
 
-	if (a->want[AUDIT_DECISION] && span_find(span_str(a->want[AUDIT_DECISION]), decisions,
-					       COUNT_OF(decisions)) == COUNT_OF(decisions))
-		return cmd_fail("audit list",
-			"--decision: %s: permit, redact, deny or observed is expected",
-			a->want[AUDIT_DECISION]);
-	if (a->want[AUDIT_OUTCOME] && (a->want[AUDIT_DECISION] || a->want[AUDIT_CLASS]))
-		return cmd_fail("audit list",
+	if (want[AUDIT_DECISION])
+		code = query_word(a->q.what, RT_DECISION, span_str(want[AUDIT_DECISION]));
+	if (!code && want[AUDIT_OUTCOME] && (want[AUDIT_DECISION] || want[AUDIT_CLASS]))
+		return cmd_fail(a->q.what,
 			"--outcome is of answers: --decision and --class are of decisions");
-	while (a->want[AUDIT_OUTCOME]) {
-		struct span word = span_next(&rest, ',');
-		if (!record_outcome_known(word))
-			return cmd_fail("audit list",
-				"--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected",
-				SPAN_ARG(word));
-		if (!rest.n && word.p + word.n ==
-				       a->want[AUDIT_OUTCOME] + strlen(a->want[AUDIT_OUTCOME]))
-			break;
-	}
-	return 0;
+	while (!code && rest.p)
+		code = query_word(a->q.what, RT_OUTCOME, span_next(&rest, ','));
+	return code;
 }
 
 int
 audit_list(struct audit_args *a)
 {
-	struct list l = { .a = a };
-	struct audit_sink to = { &l, list_line, NULL, NULL };
+	struct query *q = &a->q;
 
 	if (words_known(a))
 		return EXIT_CANNOT;
-	if (a->since_ns)
-		clock_rfc3339(a->since_ns, l.since);
-	if (a->until_ns)
-		clock_rfc3339(a->until_ns, l.until);
-	if (a->follow)
-		reading_follows();
-	return a->journal && !a->redis && !a->file ? list_journal(&l) : audit_read(a, &to);
+	q->within = true;
+	q->arg = a;
+	q->line = list_line;
+	if (!a->follow)
+		return query_run(q);
+	reading_follows();
+	return query_follow(q);
 }

@@ -179,8 +179,8 @@ tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char
 	bool found = false;
 
 	buf_init(&none, 4096);
-	if (range && a->journal && !a->file &&
-		tiles_open(tiles, a->journal, node, false, &none) == 0) {
+	if (range && a->q.journal && !a->q.file &&
+		tiles_open(tiles, a->q.journal, node, false, &none) == 0) {
 		struct merkle_source s = tiles_source(tiles);
 		if (tiles->n >= c->size && merkle_range_at(&s, c->size, range) == 0) {
 			merkle_root(range, &root);
@@ -235,8 +235,12 @@ first_other(
 		return 0;
 	buf_init(&none, 4096);
 	cmp.s = tiles_source(&tiles);
-	struct audit_sink to = { &cmp, compare_line, NULL, NULL };
-	audit_read_journal_from(a->journal, node, 0, &to, &cmp.done, &none);
+	const struct query q = { .journal = a->q.journal,
+		.node = node,
+		.enough = &cmp.done,
+		.arg = &cmp,
+		.line = compare_line };
+	query_read(&q, &none);
 	buf_free(&none);
 	tiles_close(&tiles);
 	*boot = cmp.boot;

@@ -148,12 +148,19 @@ range_hash(void *arg, unsigned level, uint64_t index, struct merkle_hash *out)
 	return 0;
 }
 
+/* The lines of the node (NULL: every) from that record's segment on. */
 static int
-read_proof_lines(struct audit_args *a, const char *node, uint64_t from, struct audit_sink *to,
-	const bool *enough, struct buf *why)
+read_proof_lines(struct audit_args *a, const char *node, uint64_t from,
+	void (*line)(void *arg, struct span line), struct prove *p, struct buf *why)
 {
-	return a->file ? audit_read_file(a->file, to, why)
-		       : audit_read_journal_from(a->journal, node, from, to, enough, why);
+	struct query q = a->q;
+
+	q.arg = p;
+	q.line = line;
+	q.node = node;
+	q.from = from;
+	q.enough = &p->enough;
+	return query_read(&q, why);
 }
 
 /* Makes p->path whole. `have`: how many leaves `s` knows. 0, ERR_NOTFOUND: lines are missing,
@@ -162,14 +169,13 @@ static int
 gather_proof(struct audit_args *a, struct prove *p, uint64_t size,
 	const struct merkle_source *s, uint64_t have, struct buf *why)
 {
-	struct audit_sink to = { p, hash_line, NULL, NULL };
 	int err = path_begin(&p->path, p->seq - 1, size);
 
 	if (!err && have)
 		err = path_take(&p->path, s, have);
 	p->enough = p->gap = false;
 	if (!err && p->path.next < size)
-		err = read_proof_lines(a, p->node, p->path.next + 1, &to, &p->enough, why);
+		err = read_proof_lines(a, p->node, p->path.next + 1, hash_line, p, why);
 	return err ? err : p->gap || p->path.next < size ? ERR_NOTFOUND : 0;
 }
 
@@ -192,10 +198,10 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 	} else {
 		err = gather_proof(a, p, size, NULL, 0, why);
 	}
-	if (err != ERR_NOTFOUND || a->file)
+	if (err != ERR_NOTFOUND || a->q.file)
 		return err;
 	buf_init(&none, 4096);
-	if (tiles_open(&tiles, a->journal, p->node, false, &none) == 0) {
+	if (tiles_open(&tiles, a->q.journal, p->node, false, &none) == 0) {
 		struct merkle_source s = tiles_source(&tiles);
 		err = gather_proof(
 			a, p, size, &s, tiles.n < p->seq - 1 ? tiles.n : p->seq - 1, why);
@@ -215,13 +221,14 @@ not_found(struct audit_args *a, const struct prove *p)
 	const char *what = a->receipt ? a->receipt : a->seq ? a->seq : a->id;
 
 	if (p->other)
-		cmd_fail(a->what,
+		cmd_fail(a->q.what,
 			"%s: the record there has another hash: the receipt is not of this log",
 			what);
 	else if (p->types[0])
-		cmd_fail(a->what, "%s: no %s of this id; there is%s", what, p->type, p->types);
+		cmd_fail(
+			a->q.what, "%s: no %s of this id; there is%s", what, p->type, p->types);
 	else
-		cmd_fail(a->what,
+		cmd_fail(a->q.what,
 			"%s: no such record here; an old one may be archived: tollgate audit "
 			"restore",
 			what);
@@ -231,7 +238,7 @@ not_found(struct audit_args *a, const struct prove *p)
 static int
 not_covered(struct audit_args *a, const struct prove *p)
 {
-	cmd_fail(a->what,
+	cmd_fail(a->q.what,
 		"record %" PRIu64 " of %s: %s. A running daemon writes a checkpoint within a "
 		"second of a record, and one when it ends: try again then; after a crash the "
 		"next start covers it; of a restored segment, the one after it may: restore "
@@ -259,18 +266,18 @@ print_proof(struct audit_args *a, struct prove *p)
 			  ? ERR_SYNTAX
 			  : gather_somehow(a, p, said.size, &why);
 	if (err == ERR_SYNTAX) {
-		cmd_fail(a->what, "checkpoint in record %" PRIu64 ": %s", p->after_seq,
+		cmd_fail(a->q.what, "checkpoint in record %" PRIu64 ": %s", p->after_seq,
 			said.bad ? said.bad : "it does not cover the records before it");
 		code = EXIT_NO;
 	} else if (err == ERR_NOTFOUND) {
-		cmd_fail(a->what,
+		cmd_fail(a->q.what,
 			"record %" PRIu64
 			" of %s: lines between it and the checkpoints around it "
 			"are missing here%s, and JOURNAL.tree does not have their hashes: "
 			"`tollgate audit restore` brings back what is archived",
-			p->seq, p->node, a->file ? " (a file is read alone)" : "");
+			p->seq, p->node, a->q.file ? " (a file is read alone)" : "");
 	} else if (err) {
-		cmd_fail(a->what, "%.*s",
+		cmd_fail(a->q.what, "%.*s",
 			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
 	} else {
 		size_t n = path_proof(&p->path, proof, &whole);
@@ -278,7 +285,7 @@ print_proof(struct audit_args *a, struct prove *p)
 		merkle_leaf(hash, &leaf);
 		if (!whole ||
 			!merkle_included(&leaf, p->seq - 1, said.size, proof, n, &said.root)) {
-			cmd_fail(a->what,
+			cmd_fail(a->q.what,
 				"the records around %" PRIu64 " do not have the root of the "
 				"checkpoint in record %" PRIu64
 				": `tollgate audit verify` names "
@@ -290,7 +297,7 @@ print_proof(struct audit_args *a, struct prove *p)
 				buf_view(&note));
 			reading_add(1);
 			code = cmd_write(&out) ? EXIT_DONE
-					       : cmd_fail(a->what, "cannot write the output");
+					       : cmd_fail(a->q.what, "cannot write the output");
 		}
 	}
 	buf_free(&note);
@@ -306,23 +313,23 @@ audit_prove(struct audit_args *a, const struct audit_wanted *w)
 	struct buf why;
 	int code;
 
-	if (!a->file && !a->journal)
-		return cmd_fail(a->what, "a proof is made from a journal, or an exported file");
-	if (a->file && !strcmp(a->file, "-"))
-		return cmd_fail(a->what, "--proof reads a file twice: not standard input");
+	if (!a->q.file && !a->q.journal)
+		return cmd_fail(
+			a->q.what, "a proof is made from a journal, or an exported file");
+	if (a->q.file && !strcmp(a->q.file, "-"))
+		return cmd_fail(a->q.what, "--proof reads a file twice: not standard input");
 	p = calloc(1, sizeof(*p));
 	if (!p)
-		return cmd_fail(a->what, "%s", err_str(ERR_NOMEM));
+		return cmd_fail(a->q.what, "%s", err_str(ERR_NOMEM));
 	p->w = w;
 	p->type = a->proof_of ? a->proof_of : w->seq ? NULL : "decision";
 	buf_init(&p->record, 0);
 	buf_init(&p->before, 0);
 	buf_init(&p->after, 0);
 	buf_init(&why, 8192);
-	struct audit_sink to = { p, look_for, NULL, NULL };
 	uint64_t from = w->seq > RECORDS_BEFORE ? w->seq - RECORDS_BEFORE : 0;
-	if (read_proof_lines(a, w->node[0] ? w->node : NULL, from, &to, &p->enough, &why))
-		code = cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)));
+	if (read_proof_lines(a, w->node[0] ? w->node : NULL, from, look_for, p, &why))
+		code = cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!p->seq)
 		code = not_found(a, p);
 	else if (!p->enough)

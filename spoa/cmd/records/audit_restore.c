@@ -30,7 +30,6 @@
 struct restore {
 	struct audit_args a;
 	struct archive_options archive;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
 	char **asked; /* operands */
 	int nasked;
 	char (*name)[JOURNAL_NAME_MAX];
@@ -65,6 +64,7 @@ is_asked(const struct restore *r, const char *segment)
 static int
 take_manifest(struct restore *r, int dirfd, const char *file)
 {
+	const struct query *q = &r->a.q;
 	char segment[JOURNAL_NAME_MAX];
 	struct manifest m;
 
@@ -81,8 +81,8 @@ take_manifest(struct restore *r, int dirfd, const char *file)
 		k->first = m.first;
 		k->last = m.last;
 	}
-	if (!is_asked(r, segment) || (r->since[0] && strcmp(m.end, r->since) < 0) ||
-		(r->until[0] && strcmp(m.begin, r->until) >= 0))
+	if (!is_asked(r, segment) || (q->since[0] && strcmp(m.end, q->since) < 0) ||
+		(q->until[0] && strcmp(m.begin, q->until) >= 0))
 		return 0;
 	for (size_t i = 0; i < r->n; i++)
 		if (!strcmp(r->name[i], segment))
@@ -332,7 +332,7 @@ restore_all(struct restore *r)
 	int err;
 
 	buf_init(&why, 8192);
-	err = journal_list_all(r->a.journal, NULL, true, &l, &why);
+	err = journal_list_all(r->a.q.journal, NULL, true, &l, &why);
 	for (size_t i = 0; i < r->n && !err; i++) {
 		struct manifest m;
 		const char *name = r->name[i];
@@ -356,10 +356,7 @@ restore_all(struct restore *r)
 			err = 0;
 		}
 	}
-	if (err)
-		cmd_fail(WHAT, "%.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
-	else
+	if (!query_failed(WHAT, err, &why))
 		say_missing(r, &l);
 	journal_list_free(&l);
 	buf_free(&why);
@@ -374,13 +371,10 @@ static int
 bring_keys(struct restore *r, struct buf *why)
 {
 	char path[JOURNAL_DIR_MAX + 8], name[CHAIN_NODE_MAX + 8], last[CHAIN_NODE_MAX + 1] = "";
-	struct span journal = span_str(r->a.journal);
 	struct buf text;
 	int err = 0;
 
-	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-		journal.n--;
-	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal));
+	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(query_folder(r->a.q.journal)));
 	if (access(path, F_OK) == 0)
 		return 0;
 	buf_init(&text, 4u << 20);
@@ -455,7 +449,7 @@ give_tree(const struct restore *r, struct tiles *t)
 {
 	struct stat st;
 
-	if (geteuid() || stat(r->a.journal, &st) < 0)
+	if (geteuid() || stat(r->a.q.journal, &st) < 0)
 		return;
 	int failed = chown(t->dir, st.st_uid, st.st_gid) < 0;
 	for (unsigned i = 0; i < TILES_LEVELS; i++)
@@ -474,12 +468,12 @@ make_tree(struct restore *r, const struct known *k, size_t n)
 	int err;
 
 	buf_init(&why, 4096);
-	if (tiles_open(&t, r->a.journal, k->node, false, &why) != ERR_NOTFOUND) {
+	if (tiles_open(&t, r->a.q.journal, k->node, false, &why) != ERR_NOTFOUND) {
 		tiles_close(&t);
 		goto out;
 	}
 	buf_clear(&why);
-	err = tiles_open(&t, r->a.journal, k->node, true, &why);
+	err = tiles_open(&t, r->a.q.journal, k->node, true, &why);
 	if (err) {
 		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
 		goto out;
@@ -517,13 +511,11 @@ static int
 open_folders(struct restore *r)
 {
 	char path[JOURNAL_DIR_MAX + 32];
-	struct span journal = span_str(r->a.journal);
+	struct span journal = query_folder(r->a.q.journal);
 	struct buf why;
 
-	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-		journal.n--;
 	if (journal.n > JOURNAL_DIR_MAX)
-		return cmd_fail(WHAT, "%s: name too long", r->a.journal);
+		return cmd_fail(WHAT, "%s: name too long", r->a.q.journal);
 	snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX, SPAN_ARG(journal));
 	r->keepfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = take_folder(r, path);
@@ -547,11 +539,12 @@ open_folders(struct restore *r)
 static int
 find_all(struct restore *r, const char *archive)
 {
-	const char *file = config_find(r->a.config);
+	const char *file = config_find(r->a.q.config);
 	struct diag d = { 0 };
-	const struct config *cfg = file ? config_load(&r->a.arena, file, &d) : NULL;
-	int code = audit_source(&r->a, !r->a.root);
+	const struct config *cfg = file ? config_load(&r->a.q.arena, file, &d) : NULL;
+	int code = query_source(&r->a.q);
 
+	code = code ? code : audit_signers(&r->a, true);
 	diag_free(&d);
 	if (code)
 		return code;
@@ -574,29 +567,32 @@ find_all(struct restore *r, const char *archive)
 static int
 run_restore(struct restore *r, const char *archive)
 {
-	struct audit_sink to = { &r->trims, collect_trim, NULL, NULL };
+	struct query trims = { .without_restored = true,
+		.evidence = true,
+		.arg = &r->trims,
+		.line = collect_trim };
 	struct buf why;
 	int code = find_all(r, archive);
 
-	if (!code && !r->a.journal)
+	if (!code && !r->a.q.journal)
 		code = cmd_fail(WHAT, "no journal");
 	if (!code)
 		code = open_folders(r);
 	if (code)
 		return code;
 	buf_init(&why, 8192);
-	int err = audit_read_journal(r->a.journal, "", false, &to, &why);
-	if (err)
-		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	if (!err && r->n == 0)
+	trims.journal = r->a.q.journal;
+	int err = query_read(&trims, &why);
+	if (!err && r->n == 0) {
+		buf_free(&why);
 		return cmd_fail(
 			WHAT, "no segment of that time is known here or in the archive");
+	}
 	if (r->nknown)
 		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
-	buf_init(&why, 8192);
-	if (!err && ((err = bring_keys(r, &why)) || (err = audit_ring(&r->a, &why))))
-		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	err = err ? err : bring_keys(r, &why);
+	err = err ? err : audit_ring(&r->a, &why);
+	query_failed(WHAT, err, &why);
 	buf_free(&why);
 	if (!err)
 		err = restore_all(r);
@@ -614,38 +610,33 @@ run_restore(struct restore *r, const char *archive)
 int
 audit_restore(int argc, char **argv)
 {
-	struct restore r = { .a = { .what = WHAT }, .keepfd = -1, .tofd = -1 };
-	const char *since = NULL, *until = NULL, *archive = NULL, *keys[SIGNKEYS_MAX];
-	size_t nkeys = 0;
+	struct restore r = { .a = { .q = { .what = WHAT } }, .keepfd = -1, .tofd = -1 };
+	const char *archive = NULL;
 	const struct cmd_option options[] = {
-		{ "journal", .text = &r.a.journal },
+		{ "journal", .text = &r.a.q.journal },
+		{ "config", .text = &r.a.q.config },
+		{ "c", .text = &r.a.q.config },
+		QUERY_TIMES(&r.a.q),
+		AUDIT_KEYS(&r.a),
 		{ "archive", .text = &archive },
-		{ "since", .text = &since },
-		{ "until", .text = &until },
-		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
 		{ "root", .text = &r.a.root },
 		{ "statement", .text = r.a.statements, .count = &r.a.nstatements,
 			.most = AUDIT_STATEMENTS },
-		{ "config", .text = &r.a.config },
-		{ "c", .text = &r.a.config },
 		{ .name = NULL },
 	};
 
 	r.nasked = cmd_options(argc, argv, options, &r.asked);
-	if (r.nasked < 0 || (r.nasked == 0 && !since && !until))
+	if (r.nasked < 0 || (r.nasked == 0 && !r.a.q.said_since && !r.a.q.said_until))
 		return cmd_usage(WHAT);
-	int code = audit_period(&r.a, since, until, r.since, r.until);
+	int code = query_times(&r.a.q);
 	for (int i = 0; i < r.nasked && !code; i++)
 		if (strchr(r.asked[i], '/'))
 			code = cmd_fail(WHAT, "%s: not a segment's name", r.asked[i]);
-	for (size_t i = 0; i < nkeys && !code; i++)
-		code = audit_add_keys(&r.a, keys[i]);
 	if (code)
 		return code;
 	files_reserve = RESERVE;
-	reading_begin(WHAT, r.a.config, options, NULL, 0);
-	reading_window(r.a.since_ns, r.a.until_ns);
-	arena_init(&r.a.arena, 16u << 20, false);
+	reading_begin(WHAT, r.a.q.config, options, NULL, 0);
+	reading_window(r.a.q.since_ns, r.a.q.until_ns);
 	buf_init(&r.trims, 256u << 20);
 	r.name = calloc(NAMES_MAX, sizeof(r.name[0]));
 	r.known = calloc(NAMES_MAX, sizeof(*r.known));
@@ -661,6 +652,6 @@ audit_restore(int argc, char **argv)
 	free(r.name);
 	free(r.known);
 	buf_free(&r.trims);
-	arena_reset(&r.a.arena);
+	arena_reset(&r.a.q.arena);
 	return r.restored ? reading_end(code) : code;
 }

@@ -115,30 +115,24 @@ show_line(void *arg, struct span line)
 static int
 show_record(struct audit_args *a, const struct audit_wanted *w)
 {
+	const uint64_t id = record_term_hash(RT_ID, span_str(a->id));
 	struct show s = { .w = w };
-	struct audit_sink to = { &s, show_line, NULL, NULL };
-	struct buf why;
-	int code;
+	struct query q = a->q;
 
-	buf_init(&why, 8192);
-	if (w->seq && a->journal && !a->file) {
-		code = audit_read_journal_from(a->journal, w->node[0] ? w->node : NULL, w->seq,
-			       &to, &s.enough, &why)
-			       ? cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)))
-			       : 0;
-	} else if (a->journal && !a->file && !a->redis && !a->no_index) {
-		uint64_t id = record_term_hash(RT_ID, span_str(a->id));
-		code = audit_find(a->journal, &id, 1, &to, &why)
-			       ? cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&why)))
-			       : 0;
-	} else {
-		code = audit_read(a, &to);
+	q.arg = &s;
+	q.line = show_line;
+	q.node = w->node[0] ? w->node : NULL;
+	q.from = w->seq;
+	q.enough = &s.enough;
+	if (!w->seq && !q.no_index) {
+		q.term = &id;
+		q.nterms = 1;
 	}
-	buf_free(&why);
+	int code = query_run(&q);
 	if (s.found)
 		puts("\n]");
 	if (!code && !s.found) {
-		cmd_fail(a->what,
+		cmd_fail(a->q.what,
 			s.other ? "%s: the record there has another hash: the receipt is not "
 				  "of this log"
 				: "%s: no such record here; an old one may be archived: "
@@ -161,9 +155,9 @@ audit_show(struct audit_args *a)
 	if (a->id)
 		buf_json_str(&w.id, span_str(a->id));
 	if (a->seq && !read_place(span_str(a->seq), false, &w))
-		code = cmd_fail(a->what, "--seq: %s: not [NODE/]NUMBER", a->seq);
+		code = cmd_fail(a->q.what, "--seq: %s: not [NODE/]NUMBER", a->seq);
 	else if (a->receipt && !read_place(span_str(a->receipt), true, &w))
-		code = cmd_fail(a->what, "--receipt: %s: not NODE/SEQ/HASH", a->receipt);
+		code = cmd_fail(a->q.what, "--receipt: %s: not NODE/SEQ/HASH", a->receipt);
 	else
 		code = a->proof ? audit_prove(a, &w) : show_record(a, &w);
 	buf_free(&w.id);

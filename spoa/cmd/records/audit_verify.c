@@ -244,9 +244,15 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 		struct verifier *v = watch_begin(w, a, *o);
 		if (!v)
 			return ERR_NOMEM;
-		struct audit_sink to = { v, line_to, torn_to, reject_to };
-		err = key ? audit_read_stream(c, key, &to, why)
-			  : audit_read_journal(a->journal, "", a->restored, &to, why);
+		const struct query q = { .journal = a->q.journal,
+			.without_restored = true,
+			.restored = a->q.restored,
+			.evidence = true,
+			.arg = v,
+			.line = line_to,
+			.torn = torn_to,
+			.reject = reject_to };
+		err = key ? query_stream(c, key, &q, why) : query_read(&q, why);
 		if (!err)
 			end_verify(v, r);
 		if (!err && w->tree.failed)
@@ -264,13 +270,13 @@ journal_node(
 	struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first, struct buf *why)
 {
 	struct journal_list list;
-	int err = journal_list_all(a->journal, NULL, a->restored, &list, why);
+	int err = journal_list_all(a->q.journal, NULL, a->q.restored, &list, why);
 
 	node[0] = '\0';
 	*first = 0;
-	if (!err && !list.n && !a->restored) {
-		a->restored = true;
-		err = journal_list_all(a->journal, NULL, true, &list, why);
+	if (!err && !list.n && !a->q.restored) {
+		a->q.restored = true;
+		err = journal_list_all(a->q.journal, NULL, true, &list, why);
 	}
 	if (err)
 		return err;
@@ -292,7 +298,7 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	char node[CHAIN_NODE_MAX + 1];
 	uint64_t first;
 	int err = journal_node(a, node, &first, why);
-	bool by_trim = !a->from && first > 1 && !a->restored;
+	bool by_trim = !a->from && first > 1 && !a->q.restored;
 	struct verify_options o = { .ring = a->ring,
 		.from = a->from	    ? a->from
 			: first > 1 ? first
@@ -305,14 +311,14 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 		w->prints = p;
 		w->print = print_compare;
 	}
-	struct stored_tree stored = { a->journal, node };
+	struct stored_tree stored = { a->q.journal, node };
 	w->tree.against.stored = audit_note_stored;
 	w->tree.against.arg = &stored;
 	struct buf stranger;
 	buf_init(&stranger, 8192);
-	*clean = err || !journal_has_stranger(a->journal, node[0] ? node : "?", &stranger);
+	*clean = err || !journal_has_stranger(a->q.journal, node[0] ? node : "?", &stranger);
 	if (!*clean)
-		cmd_fail(a->what, "%.*s", SPAN_ARG(buf_view(&stranger)));
+		cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&stranger)));
 	buf_free(&stranger);
 	return err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
 }
@@ -321,7 +327,7 @@ static int
 verify_stream(struct audit_args *a, redisContext *c, const char *key, struct prints *p,
 	struct watch *w, struct verify_result *r, struct buf *why)
 {
-	const char *node = key + strlen(AUDIT_STREAM_PREFIX);
+	const char *node = key + strlen(QUERY_STREAM_PREFIX);
 	struct verify_options o = {
 		.ring = a->ring, .trimmed = true, .live = true, .node = node
 	};
@@ -471,8 +477,11 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 			.a = a, .every_signature = tries > 0, .note = n ? &n->checkpoint : NULL
 		};
 		buf_init(&c->bundle, BUNDLE_MAX);
-		struct audit_sink to = { c, line_to_chains, torn_to_chains, NULL };
-		err = audit_read_file(a->file, &to, why);
+		const struct query q = { .file = a->q.file,
+			.arg = c,
+			.line = line_to_chains,
+			.torn = torn_to_chains };
+		err = query_read(&q, why);
 		if (err || c->proof)
 			break;
 		if (c->n == 0)
@@ -486,11 +495,11 @@ verify_file(struct audit_args *a, struct audit_note *n, bool *ok, struct buf *wh
 			err = c->w[i]->tree.failed ? ERR_NOMEM : 0;
 		}
 		/* With every signature, so that the first bad record is named. */
-		sound = sound || !vouched || !strcmp(a->file, "-");
+		sound = sound || !vouched || !strcmp(a->q.file, "-");
 	}
 	if (!err && c->proof && n)
-		*ok = cmd_fail(a->what, "--note is held against a log, not against a proof") ==
-		      0;
+		*ok = cmd_fail(a->q.what,
+			      "--note is held against a log, not against a proof") == 0;
 	else if (!err && c->proof)
 		*ok = audit_verify_bundle(a, &c->bundle, c->cut);
 	for (size_t i = 0; !err && i < c->n; i++) {
@@ -533,27 +542,23 @@ static int
 verify_streams(struct audit_args *a, const char *journal_node, const struct audit_note *n,
 	struct prints *p, struct verify_result *mine, bool *ok, struct buf *why)
 {
-	struct audit_streams s = { NULL, 0 };
-	struct audit_redis redis;
+	struct query_redis redis;
 	struct verify_result r;
 	struct watch w = { .prints = NULL,
 		.learned = n ? calloc(1, sizeof(*w.learned)) : NULL,
 		.tree = { .against = { .note = n ? &n->checkpoint : NULL } } };
 	bool held = !n;
-	int err = audit_dial(a->redis, a->config, &redis, why);
+	int err = query_dial(&a->q, &redis, why);
 
-	if (!err)
-		err = audit_streams(&redis, &s, why);
-	if (!err && s.n == 0) {
+	if (!err && redis.nstreams == 0) {
 		print_bad("", "stream", 1, "missing: no stream", 0);
 		*ok = false;
 	}
-	for (size_t i = 0; !err && i < s.n; i++) {
-		bool ours =
-			!strcmp(s.stream[i].key + strlen(AUDIT_STREAM_PREFIX), journal_node);
+	for (size_t i = 0; !err && i < redis.nstreams; i++) {
+		const struct query_stream *s = &redis.stream[i];
+		bool ours = !strcmp(s->key + strlen(QUERY_STREAM_PREFIX), journal_node);
 		w.prints = NULL;
-		err = verify_stream(
-			a, s.stream[i].c, s.stream[i].key, ours ? p : NULL, &w, &r, why);
+		err = verify_stream(a, s->c, s->key, ours ? p : NULL, &w, &r, why);
 		if (err)
 			break;
 		print_result(&r, &w, "stream");
@@ -561,7 +566,7 @@ verify_streams(struct audit_args *a, const char *journal_node, const struct audi
 		if (ours)
 			*mine = r;
 		if (n && w.learned &&
-			(s.n == 1 || span_is(n->checkpoint.origin, w.tree.origin))) {
+			(redis.nstreams == 1 || span_is(n->checkpoint.origin, w.tree.origin))) {
 			*ok = audit_note_print(a, n, &w.tree, w.learned, &r) && *ok;
 			held = true;
 		}
@@ -574,8 +579,7 @@ verify_streams(struct audit_args *a, const char *journal_node, const struct audi
 	}
 	free(w.learned);
 	tree_check_free(&w.tree);
-	audit_streams_free(&s);
-	audit_hang_up(&redis);
+	query_hang_up(&redis);
 	return err;
 }
 
@@ -592,7 +596,7 @@ audit_verify(struct audit_args *a)
 	int err = 0;
 
 	if (a->as_json && (a->note || a->manifest))
-		return cmd_fail(a->what, "--json goes without --note and --manifest");
+		return cmd_fail(a->q.what, "--json goes without --note and --manifest");
 	as_json = a->as_json;
 	if (a->manifest)
 		return audit_verify_manifest(a);
@@ -609,18 +613,18 @@ audit_verify(struct audit_args *a)
 		w.learned = calloc(1, sizeof(*w.learned));
 		err = err ? err : w.learned ? 0 : ERR_NOMEM;
 	}
-	if (!err && a->file)
+	if (!err && a->q.file)
 		err = verify_file(a, a->note ? &note : NULL, &ok, &why);
-	if (!err && a->journal && a->redis)
+	if (!err && a->q.journal && a->q.redis)
 		err = journal_node(a, p.node, &(uint64_t){ 0 }, &why);
 	/* The stream first: what it holds is in the journal by then. */
-	if (!err && a->redis) {
+	if (!err && a->q.redis) {
 		char node[CHAIN_NODE_MAX + 1];
 		memcpy(node, p.node, sizeof(node));
-		err = verify_streams(
-			a, node, a->note && !a->journal ? &note : NULL, &p, &stream, &ok, &why);
+		err = verify_streams(a, node, a->note && !a->q.journal ? &note : NULL, &p,
+			&stream, &ok, &why);
 	}
-	if (!err && a->journal) {
+	if (!err && a->q.journal) {
 		bool clean;
 		err = verify_journal(a, p.n ? &p : NULL, &w, &journal, &clean, &why);
 		if (!err) {
@@ -634,12 +638,10 @@ audit_verify(struct audit_args *a)
 	}
 	if (!err && p.full)
 		err = ERR_NOMEM;
-	if (err)
-		cmd_fail(a->what, "%.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	query_failed(a->q.what, err, &why);
 	if (!err) {
 		reading_asked("holds", json_boolean(ok));
-		reading_add(journal.records + (a->journal ? 0 : stream.records));
+		reading_add(journal.records + (a->q.journal ? 0 : stream.records));
 	}
 	if (a->note)
 		audit_note_free(&note);

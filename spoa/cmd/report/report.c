@@ -9,9 +9,7 @@
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
-#include "policy/config/config.h"
 
 #define WHAT "audit report"
 
@@ -134,6 +132,7 @@ put_section(struct buf *b, const char *title, const json_t *o)
 static int
 print_section(struct report *r, unsigned bits, int article, const char *says)
 {
+	const struct query *q = &r->a->q;
 	json_t *head = json_object_get(r->o, "report");
 	struct buf b;
 	int code = EXIT_DONE;
@@ -156,8 +155,8 @@ print_section(struct report *r, unsigned bits, int article, const char *says)
 		    "docs/compliance.md\n");
 	if (article)
 		buf_printf(&b, "Regulation (EU) 2024/1689, article %d: %s\n", article, says);
-	buf_printf(&b, "from %s to %s, made %s\n", r->since[0] ? r->since : "the first record",
-		r->until[0] ? r->until : "now", json_str_in(head, "made"));
+	buf_printf(&b, "from %s to %s, made %s\n", q->since[0] ? q->since : "the first record",
+		q->until[0] ? q->until : "now", json_str_in(head, "made"));
 	for (size_t i = 0; i < COUNT_OF(sections); i++)
 		if (sections[i].articles & bits)
 			put_section(
@@ -170,48 +169,31 @@ print_section(struct report *r, unsigned bits, int article, const char *says)
 
 /* ---- the command ---- */
 
-/* Of the configuration, where none is given; without one the report says so. */
-static int
-find_report_key(struct audit_args *a)
-{
-	const char *file = config_find(a->config);
-	struct diag d = { 0 };
-	const struct config *cfg = !a->nkeys && file ? config_load(&a->arena, file, &d) : NULL;
-	char pub[4096];
-	struct buf why;
-	int err = 0;
-
-	diag_free(&d);
-	if (cfg && cfg->audit_key) {
-		snprintf(pub, sizeof(pub), "%s.pub", cfg->audit_key);
-		if (audit_add_keys(a, pub))
-			return EXIT_CANNOT;
-	}
-	buf_init(&why, 8192);
-	if (a->nkeys && (err = audit_ring(a, &why)))
-		cmd_fail(WHAT, "%.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
-	buf_free(&why);
-	return err ? EXIT_CANNOT : 0;
-}
-
 static int
 run_report(struct report *r, unsigned bits, int article, const char *says)
 {
-	struct audit_sink to = { r, report_line, report_torn, NULL };
+	struct query *q = &r->a->q;
 	char made[CLOCK_RFC3339_LEN];
-	int code = audit_source(r->a, false);
+	struct buf why;
+	/* Without a key the report says so. */
+	int code = audit_signers(r->a, false);
 
-	if (!code)
-		code = find_report_key(r->a);
+	buf_init(&why, 8192);
+	if (!code && r->a->nkeys)
+		code = query_failed(WHAT, audit_ring(r->a, &why), &why);
+	buf_free(&why);
 	if (code)
 		return code;
 	clock_rfc3339(clock_wall_ns(), made);
 	json_object_set_new(r->o, "report",
-		json_pack("{s:s?,s:s?,s:s,s:o}", "since", r->since[0] ? r->since : NULL,
-			"until", r->until[0] ? r->until : NULL, "made", made, "article",
+		json_pack("{s:s?,s:s?,s:s,s:o}", "since", q->since[0] ? q->since : NULL,
+			"until", q->until[0] ? q->until : NULL, "made", made, "article",
 			article ? json_integer(article) : json_null()));
-	code = audit_read(r->a, &to);
+	q->evidence = true;
+	q->arg = r;
+	q->line = report_line;
+	q->torn = report_torn;
+	code = query_run(q);
 	report_end(r);
 	if (!code && r->no_memory)
 		code = cmd_fail(WHAT, "out of memory");
@@ -226,47 +208,39 @@ run_report(struct report *r, unsigned bits, int article, const char *says)
 int
 audit_report(int argc, char **argv)
 {
-	struct audit_args a = { .what = WHAT };
+	struct audit_args a = { .q = { .what = WHAT } };
+	struct query *q = &a.q;
 	struct report r = { .a = &a };
-	const char *since = NULL, *until = NULL, *article = NULL, *keys[SIGNKEYS_MAX];
-	size_t nkeys = 0, row = COUNT_OF(articles);
-	const struct cmd_option options[] = { { "since", .text = &since },
-		{ "until", .text = &until }, { "article", .text = &article },
-		{ "json", .flag = &a.as_json }, { "journal", .text = &a.journal },
-		{ "redis", .text = &a.redis }, { "file", .text = &a.file },
-		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
-		{ "config", .text = &a.config }, { "c", .text = &a.config }, { .name = NULL } };
-	char **operands;
-	int code = 0;
+	const char *article = NULL;
+	size_t row = COUNT_OF(articles);
+	const struct cmd_option options[] = { QUERY_SOURCE(q), QUERY_TIMES(q), AUDIT_KEYS(&a),
+		{ "article", .text = &article }, { "json", .flag = &a.as_json },
+		{ .name = NULL } };
+	char **operands, number[8];
 
 	if (cmd_options(argc, argv, options, &operands) != 0 ||
-		!!a.journal + !!a.redis + !!a.file > 1)
+		!!q->journal + !!q->redis + !!q->file > 1)
 		return cmd_usage("audit report");
-	for (size_t i = 0; article && i < COUNT_OF(articles); i++)
-		if (span_is(span_str(article), articles[i].article == 12   ? "12"
-					       : articles[i].article == 14 ? "14"
-					       : articles[i].article == 19 ? "19"
-									   : "26"))
+	for (size_t i = 0; article && i < COUNT_OF(articles); i++) {
+		snprintf(number, sizeof(number), "%d", articles[i].article);
+		if (!strcmp(article, number))
 			row = i;
+	}
 	if (article && row == COUNT_OF(articles))
 		return cmd_fail(WHAT, "--article %s: 12, 14, 19 or 26 is expected", article);
-	if ((code = audit_period(&a, since, until, r.since, r.until)))
+	int code = query_times(q);
+	if (code)
 		return code;
-	for (size_t i = 0; i < nkeys; i++)
-		if (audit_add_keys(&a, keys[i]))
-			return EXIT_CANNOT;
-	reading_begin(WHAT, a.config, options, NULL, 0);
-	reading_window(a.since_ns, a.until_ns);
-	arena_init(&a.arena, 16u << 20, false);
 	r.o = json_object();
 	r.open = json_object();
 	r.chain = calloc(REPORT_NODES, sizeof(*r.chain));
+	code = query_begin(q, options, NULL, 0);
 	if (!r.o || !r.open || !r.chain)
 		code = cmd_fail(WHAT, "out of memory");
-	else if (row < COUNT_OF(articles))
+	else if (!code && row < COUNT_OF(articles))
 		code = run_report(
 			&r, articles[row].bit, articles[row].article, articles[row].says);
-	else
+	else if (!code)
 		code = run_report(&r, A12 | A14 | A19 | A26, 0, NULL);
 	for (size_t i = 0; i < r.nchains; i++) {
 		verifier_free(&r.chain[i].verifier);
@@ -276,6 +250,5 @@ audit_report(int argc, char **argv)
 	free(a.ring);
 	json_decref(r.open);
 	json_decref(r.o);
-	arena_reset(&a.arena);
-	return reading_end(code);
+	return query_end(q, code);
 }

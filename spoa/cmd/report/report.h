@@ -28,8 +28,7 @@ struct report_chain {
 
 struct report {
 	struct audit_args *a;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* "" none */
-	json_t *o;						 /* a member a section */
+	json_t *o;    /* a member a section */
 	json_t *open; /* degraded times without an end */
 	struct report_chain *chain;
 	size_t nchains;

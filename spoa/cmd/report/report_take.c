@@ -421,7 +421,7 @@ static void
 count_reported_decision(struct report *r, struct span line, struct report_chain *c)
 {
 	struct span type = bare_raw(chain_member(line, "type")), time = audit_time_of(line);
-	bool within = audit_time_within(line, r->since, r->until);
+	bool within = audit_time_within(line, r->a->q.since, r->a->q.until);
 
 	if (within) {
 		r->records++;
@@ -549,7 +549,7 @@ report_end(struct report *r)
 		struct report_chain *c = &r->chain[i];
 		verify_end(r, c);
 		holds = holds && !c->bad;
-		if (c->first > 1 && !r->since[0] && c->trimmed < c->first - 1)
+		if (c->first > 1 && !r->a->q.since[0] && c->trimmed < c->first - 1)
 			list_reported(object_in(r->o, "gaps"), "missing",
 				json_pack("{s:s,s:I,s:I,s:s}", "node", c->node, "from",
 					(json_int_t)1, "to", (json_int_t)c->first - 1, "why",
@@ -572,7 +572,7 @@ report_end(struct report *r)
 	p = object_in(r->o, "records");
 	json_object_set_new(p, "total", json_integer((json_int_t)r->records));
 	json_object_set_new(p, "nodes", nodes);
-	if (oldest[0] && !r->since[0])
+	if (oldest[0] && !r->a->q.since[0])
 		json_object_set_new(
 			object_in(r->o, "retention"), "oldest_record", json_string(oldest));
 	json_object_set_new(v, "done", json_boolean(r->a->ring != NULL));

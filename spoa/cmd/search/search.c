@@ -12,7 +12,6 @@
 #include "cmd/eval.h"
 #include "cmd/plain.h"
 #include "cmd/search/search.h"
-#include "cmd/when.h"
 #include "policy/cel/cel.h"
 
 enum { LIMIT = 100, COUNTS_MAX = 1000000 };
@@ -323,109 +322,42 @@ finish(const struct printing *p)
 /* ---- the command line ---- */
 
 int
-search_read_times(
-	const char *what, const struct search_times *t, const char *second, struct search *q)
-{
-	struct when w = { 0 };
-	struct arena a;
-	struct buf why;
-	const char *bad = NULL, *option = NULL;
-	int64_t now = clock_wall_ns();
-	bool ok = true;
-
-	if (!!t->at + !!t->between + (t->since || t->until) > 1)
-		return cmd_fail(
-			what, "give one of --at, --between, and --since with --until");
-	arena_init(&a, 4u << 20, false);
-	buf_init(&why, 8192);
-	const struct cel_zone *z = cel_zone_load(&a, span_str(t->zone ? t->zone : "UTC"), &bad);
-	if (!z) {
-		arena_reset(&a);
-		buf_free(&why);
-		return cmd_fail(what, "--zone %s: %s", t->zone, bad);
-	}
-	if (t->at) {
-		option = "--at";
-		ok = when_read(span_str(t->at), z, now, &w, &why);
-	} else if (t->between) {
-		option = "--between";
-		if (second)
-			ok = when_between(
-				span_str(t->between), span_str(second), z, now, &w, &why);
-		else if (strstr(t->between, ".."))
-			ok = when_read(span_str(t->between), z, now, &w, &why);
-		else
-			ok = (buf_str(&why, "two times are expected: --between A B, or A..B"),
-				false);
-	}
-	q->from_ns = w.from_ns;
-	q->until_ns = w.until_ns;
-	int code = ok ? when_period(what, t->since, t->until, z, &q->from_ns, &q->until_ns)
-		      : cmd_fail(what, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
-	arena_reset(&a);
-	if (ok && w.twice)
-		fprintf(stderr,
-			"tollgate: %s: the clock showed this time twice: both are searched\n",
-			what);
-	if (ok && (t->at || t->between)) {
-		char from[CLOCK_SECOND_LEN], until[CLOCK_SECOND_LEN];
-		clock_second(q->from_ns, from);
-		clock_second(q->until_ns, until);
-		fprintf(stderr, "from %s to %s\n", from, until);
-	}
-	buf_free(&why);
-	return code;
-}
-
-/* Words of terms that have a list: one that no record has would find nothing for good. */
-static int
-check_words(const char *what, enum record_term t, struct span word)
-{
-	static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
-
-	if (t == RT_OUTCOME && !record_outcome_known(word) && !span_is(word, "-"))
-		return cmd_fail(what,
-			"--outcome: %.*s: " RECORD_OUTCOME_WORDS " is expected",
-			SPAN_ARG(word));
-	if (t == RT_DECISION &&
-		span_find(word, decisions, COUNT_OF(decisions)) == COUNT_OF(decisions) &&
-		!span_is(word, "-"))
-		return cmd_fail(what,
-			"--decision: %.*s: permit, redact, deny or observed is expected",
-			SPAN_ARG(word));
-	return 0;
-}
-
-int
-search_read_wants(
-	const char *what, struct arena *a, struct search *q, const struct search_given *given)
+search_read_wants(struct query *q, struct search *s, const struct search_given *given)
 {
 	for (enum record_term t = 0; t < RT_SEARCHED; t++) {
-		struct search_want *w = &q->want[t];
+		struct search_want *w = &s->want[t];
 		for (size_t i = 0; i < given->n[t]; i++) {
 			struct span rest = span_str(given->value[t][i]);
 			bool words = record_terms[t].flags & TERM_WORDS;
 			do {
 				struct span one = words ? span_next(&rest, ',') : rest;
-				struct span kept = arena_printf(a, "%.*s", SPAN_ARG(one));
+				struct span kept =
+					arena_printf(&q->arena, "%.*s", SPAN_ARG(one));
 				if (!words)
 					rest.n = 0;
 				if (!one.n)
-					return cmd_fail(what,
+					return cmd_fail(q->what,
 						"--%s: nothing is named ('-' finds what has "
 						"none)",
 						record_terms[t].name);
 				if (w->n == SEARCH_VALUES || !kept.p)
-					return cmd_fail(what,
-						"--%s: more than %d values",
+					return cmd_fail(q->what, "--%s: more than %d values",
 						record_terms[t].name, SEARCH_VALUES);
-				if (check_words(what, t, one))
+				if (!span_is(one, "-") && query_word(q->what, t, one))
 					return EXIT_CANNOT;
 				w->value[w->n++] = kept.p;
 			} while (rest.n);
 		}
 	}
 	return 0;
+}
+
+void
+search_options(struct cmd_option *to, struct search_given *given)
+{
+	for (enum record_term t = 0; t < RT_SEARCHED; t++)
+		to[t] = (struct cmd_option){ record_terms[t].name, .text = given->value[t],
+			.count = &given->n[t], .most = SEARCH_VALUES };
 }
 
 static int
@@ -468,66 +400,66 @@ read_where(const char *where, struct printing *p)
 }
 
 static int
-add_sources(struct search_sources *all, struct audit_args *a, const char **journals, size_t n)
+add_sources(struct search_sources *all, const char **journals, size_t n)
 {
+	struct query *q = all->q;
 	int code = 0;
 
-	if (!n && !a->redis && !a->file) {
-		code = audit_source(a, false);
-		journals[0] = a->journal;
+	if (!n && !q->redis && !q->file) {
+		code = query_source(q);
+		journals[0] = q->journal;
 		n = 1;
 	}
 	for (size_t i = 0; i < n && !code; i++) {
 		reading_of(journals[i], NULL, NULL);
 		code = search_add_journal(all, journals[i]);
 	}
-	a->journal = NULL;
-	if (!code && a->file)
-		reading_of(NULL, NULL, a->file);
-	if (!code && a->redis)
-		reading_of(NULL, a->redis, NULL);
-	if (!code && a->file)
-		code = strcmp(a->file, "-") ? search_add_file(all, a->file)
-					    : search_add_streams(all, a);
-	a->file = NULL;
-	if (!code && a->redis)
-		code = search_add_streams(all, a);
+	q->journal = NULL;
+	if (!code && q->file)
+		reading_of(NULL, NULL, q->file);
+	if (!code && q->redis)
+		reading_of(NULL, q->redis, NULL);
+	if (!code && q->file)
+		code = strcmp(q->file, "-") ? search_add_file(all, q->file)
+					    : search_add_streams(all);
+	q->file = NULL;
+	if (!code && q->redis)
+		code = search_add_streams(all);
 	return code;
 }
 
 int
 audit_search(int argc, char **argv)
 {
-	struct audit_args a = { .what = SEARCH_WHAT };
+	struct query q = { .what = SEARCH_WHAT };
 	struct printing p = { .by = RT_SEARCHED };
-	struct search q = { .hit = on_hit, .arg = &p };
-	struct search_sources all = { 0 };
+	struct search s = { .hit = on_hit, .arg = &p };
+	struct search_sources all = { .q = &q };
 	struct search_texts x = { .ntexts = 0 };
-	struct search_times t = { 0 };
 	struct search_given given = { .n = { 0 } };
 	const char *journals[SEARCH_SOURCES];
 	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL;
 	size_t njournals = 0;
 	bool check = false;
-	struct cmd_option options[RT_SEARCHED + 23] = {
+	enum { OWN = 22 };
+	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
 		{ "journal", .text = journals, .count = &njournals, .most = SEARCH_SOURCES },
-		{ "redis", .text = &a.redis },
-		{ "file", .text = &a.file },
-		{ "config", .text = &a.config },
-		{ "c", .text = &a.config },
-		{ "at", .text = &t.at },
-		{ "between", .text = &t.between },
-		{ "since", .text = &t.since },
-		{ "until", .text = &t.until },
-		{ "zone", .text = &t.zone },
+		{ "redis", .text = &q.redis },
+		{ "file", .text = &q.file },
+		{ "config", .text = &q.config },
+		{ "c", .text = &q.config },
+		{ "at", .text = &q.said_at },
+		{ "between", .text = &q.said_between },
+		QUERY_TIMES(&q),
+		{ "zone", .text = &q.said_zone },
 		{ "where", .text = &where },
 		{ "limit", .text = &limit },
 		{ "after", .text = &after },
-		{ "oldest", .flag = &q.oldest },
+		{ "oldest", .flag = &s.oldest },
 		{ "json", .flag = &p.json },
 		{ "count", .flag = &p.count },
 		{ "by", .text = &by },
-		{ "no-index", .flag = &all.no_index },
+		{ "no-index", .flag = &q.no_index },
 		{ "check-index", .flag = &check },
 		{ "text", .text = x.text, .count = &x.ntexts, .most = SEARCH_VALUES },
 		{ "text-file", .text = x.file, .count = &x.nfiles, .most = SEARCH_VALUES },
@@ -535,52 +467,43 @@ audit_search(int argc, char **argv)
 	};
 	char **operands;
 
-	for (enum record_term i = 0; i < RT_SEARCHED; i++)
-		options[22 + i] = (struct cmd_option){ record_terms[i].name, .text = given.value[i],
-			.count = &given.n[i],
-			.most = SEARCH_VALUES };
-	int rest = cmd_options(argc, argv, options, &operands), code = 0;
-	if (rest < 0 || rest > (t.between && !strstr(t.between, "..")))
+	search_options(options + OWN, &given);
+	int rest = cmd_options(argc, argv, options, &operands);
+	if (rest < 0 || rest > (q.said_between && !strstr(q.said_between, "..")))
 		return cmd_usage("audit search");
-	arena_init(&a.arena, 16u << 20, false);
+	q.said_end = rest ? operands[0] : NULL;
+	int code = query_times(&q);
 	arena_init(&p.program, 16u << 20, false);
 	p.limit = LIMIT;
-	if (limit && span_u64(span_str(limit), &p.limit))
+	if (!code && limit && span_u64(span_str(limit), &p.limit))
 		code = cmd_fail(SEARCH_WHAT, "--limit %s: give a whole number; 0: all", limit);
-	if (!code && after && !search_place_read(span_str(after), &q.after))
+	if (!code && after && !search_place_read(span_str(after), &s.after))
 		code = cmd_fail(SEARCH_WHAT,
 			"--after %s: give what the page before printed at its end", after);
-	if (!code)
-		code = search_read_times(SEARCH_WHAT, &t, rest ? operands[0] : NULL, &q);
-	if (!code)
-		code = search_read_wants(SEARCH_WHAT, &a.arena, &q, &given);
-	if (!code)
-		code = read_by(by, &p);
-	if (!code)
-		code = read_where(where, &p);
-	q.alone = q.want[RT_CHANGED_BY].n + q.want[RT_USER].n > 0;
-	q.no_index = all.no_index;
-	q.anew = p.count ? on_anew : NULL;
+	code = code ? code : search_read_wants(&q, &s, &given);
+	code = code ? code : read_by(by, &p);
+	code = code ? code : read_where(where, &p);
+	s.from_ns = q.since_ns;
+	s.until_ns = q.until_ns;
+	s.alone = s.want[RT_CHANGED_BY].n + s.want[RT_USER].n > 0;
+	s.anew = p.count ? on_anew : NULL;
 	if (!code && !check) {
-		reading_begin(SEARCH_WHAT, a.config, options, operands, rest);
-		reading_window(q.from_ns, q.until_ns);
+		reading_begin(SEARCH_WHAT, q.config, options, operands, rest);
+		reading_window(q.since_ns, q.until_ns);
 	}
-	if (!code)
-		code = add_sources(&all, &a, journals, njournals);
-	if (!code)
-		code = search_texts(&a, &q, &x);
+	code = code ? code : add_sources(&all, journals, njournals);
+	code = code ? code : search_texts(&q, &s, &x);
 	if (!code && check) {
 		code = search_check(&all); /* shows no record */
 	} else if (!code) {
-		code = search_run(&q, &all);
+		code = search_run(&s, &all);
 		if (!code)
-			search_texts_untried(&q, &all, &x);
+			search_texts_untried(&s, &all, &x);
 		if (!code)
 			code = finish(&p);
 	}
 	search_sources_free(&all);
 	json_decref(p.counts);
 	arena_reset(&p.program);
-	arena_reset(&a.arena);
-	return reading_end(code);
+	return query_end(&q, code);
 }

@@ -6,7 +6,6 @@
 
 #include "base/keyfile.h"
 #include "cmd/records/audit.h"
-#include "record/audit/record_terms.h"
 
 #define SEARCH_WHAT    "audit search"
 #define SEARCH_VALUES  64 /* of one term */
@@ -41,7 +40,6 @@ struct search {
 	struct search_want want[RT_SEARCHED];
 	int64_t from_ns, until_ns; /* until 0: no end */
 	bool oldest;		   /* first */
-	bool no_index;
 	bool alone; /* records of other types than requests' too */
 	struct search_place after;
 	/* A hit that has all that is wanted; false: enough. */
@@ -52,19 +50,14 @@ struct search {
 	void (*anew)(void *arg);
 };
 
-/* The command line's times, as people say them, and values of terms. Each: 0, or an exit code
- * after a message. `second`: what comes after --between's first time, or NULL. */
-struct search_times {
-	const char *at, *between, *since, *until, *zone;
-};
+/* Values of terms, as the command line has them. 0, or an exit code after a message. */
 struct search_given {
 	const char *value[RT_SEARCHED][SEARCH_VALUES];
 	size_t n[RT_SEARCHED];
 };
-int search_read_times(
-	const char *what, const struct search_times *t, const char *second, struct search *q);
-int search_read_wants(
-	const char *what, struct arena *a, struct search *q, const struct search_given *given);
+int search_read_wants(struct query *q, struct search *s, const struct search_given *given);
+/* Their rows of options, after the command's own. */
+void search_options(struct cmd_option *to, struct search_given *given);
 /* Whether the records, taken together, have all terms that are wanted. */
 bool search_fits(const struct search *q, const struct span *line, size_t n);
 
@@ -77,21 +70,19 @@ struct search_texts {
 	size_t ntried;
 };
 /* Adds them to what is wanted. 0, or an exit code after a message. */
-int search_texts(struct audit_args *a, struct search *q, struct search_texts *t);
+int search_texts(struct query *from, struct search *q, struct search_texts *t);
 
 /* ---- where ---- */
 
 /* A segment, or a file of lines. */
 struct search_source {
 	struct index_segment s;
-	struct index *ix;	    /* NULL: not yet */
-	char *path, *journal;	    /* journal NULL: has no index file */
-	struct journal_segment seg; /* of the journal; node "": several, or not known */
-	uint64_t begin, bytes;	    /* a part of it; bytes 0: to its end */
-	bool closed;		    /* nothing more is written to it */
-	bool lied;		    /* its index file is not used */
-	bool empty;		    /* nothing in it, or it is gone */
-	int64_t from_ns, to_ns;	    /* about when, until ix says it */
+	struct index *ix;	/* NULL: not yet */
+	const char *path;	/* as messages name it */
+	struct query_piece p;	/* journal NULL: has no index file, and no node */
+	bool lied;		/* its index file is not used */
+	bool empty;		/* nothing in it, or it is gone */
+	int64_t from_ns, to_ns; /* about when, until ix says it */
 	/* Hits that may have all that is wanted, by time, and the next of them. */
 	struct search_candidate {
 		int64_t time_ns;
@@ -102,17 +93,18 @@ struct search_source {
 };
 
 struct search_sources {
+	struct query *q; /* in whose arena names are */
 	struct search_source *source;
 	size_t n, room;
-	bool no_index, said; /* that indexes cannot be written */
+	bool said; /* that indexes cannot be written */
 	size_t made;
 };
 
-/* The segments of a journal's folder; a file; what else the arguments name. 0, or an exit code
+/* The segments of a journal's folder; a file; what else the query names. 0, or an exit code
  * after a message. */
 int search_add_journal(struct search_sources *all, const char *dir);
 int search_add_file(struct search_sources *all, const char *file);
-int search_add_streams(struct search_sources *all, const struct audit_args *a);
+int search_add_streams(struct search_sources *all);
 /* About when the records of each are, for a search; in the order of nodes and numbers. */
 void search_bounds(const struct search *q, struct search_sources *all);
 /* When its first record was written; INT64_MIN: nobody knows. */

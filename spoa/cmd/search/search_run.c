@@ -330,10 +330,10 @@ join_later(struct run *r, struct reading *g, size_t of)
 	bool found = false, late = false;
 
 	for (size_t i = of + 1; i < r->all->n && !g->end; i++) {
-		if (strcmp(all[i].seg.node, all[of].seg.node) != 0)
+		if (strcmp(all[i].p.segment.node, all[of].p.segment.node) != 0)
 			break;
-		bool restart = all[i].seg.boot != all[i - 1].seg.boot &&
-			       all[i - 1].seg.boot == all[of].seg.boot;
+		bool restart = all[i].p.segment.boot != all[i - 1].p.segment.boot &&
+			       all[i - 1].p.segment.boot == all[of].p.segment.boot;
 		late = late || search_began(&all[i]) > g->h->at.time_ns + ENDS_WITHIN_NS;
 		if (late && !restart)
 			continue;
@@ -350,7 +350,7 @@ has_decision(struct run *r, struct reading *g, size_t of, bool *found)
 	int64_t ns = id_time_ns(g->id), slack = 3600ll * 1000000000;
 
 	for (size_t i = of; i-- > 0 && !*found;) {
-		if (strcmp(all[i].seg.node, all[of].seg.node) != 0)
+		if (strcmp(all[i].p.segment.node, all[of].p.segment.node) != 0)
 			break;
 		/* An id says when it was; the segments just before are looked into anyway. */
 		int64_t from = ns ? search_began(&all[i]) : INT64_MIN;
@@ -458,8 +458,8 @@ next_source(struct run *r)
 			return best;
 		struct search_source *s = &all[soon];
 		/* Every segment is read where indexes are not trusted at all. */
-		if (!r->all->no_index && ((r->q->until_ns && s->from_ns >= r->q->until_ns) ||
-						 s->to_ns < r->q->from_ns))
+		if (!r->all->q->no_index && ((r->q->until_ns && s->from_ns >= r->q->until_ns) ||
+						    s->to_ns < r->q->from_ns))
 			s->searched = true;
 		else if (!look_into(r, s))
 			return r->all->n;
@@ -494,9 +494,10 @@ static int
 source_by_name(const void *a, const void *b)
 {
 	const struct search_source *x = a, *y = b;
-	int node = strcmp(x->seg.node, y->seg.node);
-	bool same = x->seg.first == y->seg.first;
-	uint64_t p = same ? x->begin : x->seg.first, q = same ? y->begin : y->seg.first;
+	int node = strcmp(x->p.segment.node, y->p.segment.node);
+	bool same = x->p.segment.first == y->p.segment.first;
+	uint64_t p = same ? x->p.begin : x->p.segment.first,
+		 q = same ? y->p.begin : y->p.segment.first;
 
 	return node ? node : p < q ? -1 : p > q;
 }

@@ -17,22 +17,17 @@
 #define LOOKED	 24 /* segments whose first lines are read to know when they are */
 #define SLACK_NS (3600ll * 1000000000) /* clocks are set: what is near is looked into */
 
+/* Both names are the arena's, or NULL where it is out of memory. */
 static struct search_source *
-add_search_source(struct search_sources *all, const char *path, const char *journal)
+add_search_source(struct search_sources *all, const char *path)
 {
-	if (!mem_room(&all->source, &all->room, all->n + 1, sizeof(*all->source))) {
+	if (!path || !mem_room(&all->source, &all->room, all->n + 1, sizeof(*all->source))) {
 		cmd_fail(SEARCH_WHAT, "out of memory");
 		return NULL;
 	}
 	struct search_source *s = &all->source[all->n++];
-	*s = (struct search_source){ .path = strdup(path),
-		.journal = journal ? strdup(journal) : NULL,
-		.from_ns = INT64_MIN,
-		.to_ns = INT64_MAX };
-	if (s->path && (s->journal || !journal))
-		return s;
-	cmd_fail(SEARCH_WHAT, "out of memory");
-	return NULL;
+	*s = (struct search_source){ .path = path, .from_ns = INT64_MIN, .to_ns = INT64_MAX };
+	return s;
 }
 
 int64_t
@@ -41,7 +36,9 @@ search_began(const struct search_source *s)
 	char when[CLOCK_RFC3339_LEN];
 	int64_t ns;
 
-	return s->journal && audit_first_time(s->journal, &s->seg, s->begin, when) &&
+	return s->p.journal &&
+			       query_first_time(
+				       s->p.journal, &s->p.segment, s->p.begin, when) &&
 			       !clock_parse(when, strlen(when), &ns)
 		       ? ns
 		       : INT64_MIN;
@@ -119,91 +116,64 @@ search_bounds(const struct search *q, struct search_sources *all)
 {
 	for (size_t i = 0, k; i < all->n; i = k) {
 		struct search_source *s = &all->source[i];
-		for (k = i + 1; k < all->n && !strcmp(all->source[k].seg.node, s->seg.node) &&
-				s->journal && all->source[k].journal &&
-				!strcmp(all->source[k].journal, s->journal);)
+		for (k = i + 1; k < all->n && s->p.journal == all->source[k].p.journal &&
+				!strcmp(all->source[k].p.segment.node, s->p.segment.node);)
 			k++;
-		if (s->journal && !all->no_index)
+		if (s->p.journal && !all->q->no_index)
 			bound_node(q, s, k - i);
 	}
 }
 
-/* What is written to has indexes of its parts: each is searched as a segment. */
-static int
-add_parts(struct search_sources *all, size_t i)
-{
-	const struct journal_segment seg = all->source[i].seg;
-	char dir[JOURNAL_DIR_MAX + 16], path[JOURNAL_PATH_MAX], journal[JOURNAL_DIR_MAX];
-	uint64_t begin = 0, bytes;
+struct adding {
+	struct search_sources *all;
+	const char *journal;
+};
 
-	snprintf(journal, sizeof(journal), "%s", all->source[i].journal);
-	snprintf(path, sizeof(path), "%s", all->source[i].path);
-	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
-	for (; (bytes = index_part_bytes(dir, seg.name, begin)) != 0; begin += bytes) {
-		struct search_source *s = add_search_source(all, path, journal);
-		if (!s)
-			return EXIT_CANNOT;
-		s->seg = seg;
-		s->begin = begin;
-		s->bytes = bytes;
-		s->closed = true;
+/* What is written to comes in the parts that have indexes: each is searched as a segment. */
+static int
+add_piece(void *arg, const struct query_piece *p, struct buf *why)
+{
+	const struct adding *a = arg;
+	char path[JOURNAL_PATH_MAX];
+
+	(void)why;
+	if (!p->segment.ours) {
+		fprintf(stderr,
+			"tollgate: " SEARCH_WHAT
+			": %s/%s: not searched: it has no segment's name\n",
+			a->journal, p->segment.name);
+		return 0;
 	}
-	all->source[i].begin = begin;
-	return 0;
+	journal_segment_path(p->journal, &p->segment, path);
+	struct search_source *s =
+		add_search_source(a->all, arena_strdup(&a->all->q->arena, path));
+	if (s)
+		s->p = *p;
+	if (s)
+		s->p.journal = a->journal;
+	return s ? 0 : ERR_NOMEM;
 }
 
 int
 search_add_journal(struct search_sources *all, const char *dir)
 {
-	struct journal_list list;
-	struct buf why;
-	size_t first = all->n;
-	char path[JOURNAL_PATH_MAX], journal[JOURNAL_DIR_MAX];
+	struct query q = *all->q;
+	struct adding a = { all,
+		arena_printf(&all->q->arena, "%.*s", SPAN_ARG(query_folder(dir))).p };
 
-	buf_init(&why, 4096);
-	int err = journal_list_all(dir, NULL, true, &list, &why);
-	if (err) {
-		err = cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
-		buf_free(&why);
-		return err;
-	}
-	buf_free(&why);
-	size_t n = strlen(dir);
-	while (n > 1 && dir[n - 1] == '/')
-		n--;
-	snprintf(journal, sizeof(journal), "%.*s", (int)n, dir);
-	for (size_t i = 0; i < list.n && !err; i++) {
-		const struct journal_segment *seg = &list.seg[i];
-		if (!seg->ours) {
-			if (strstr(seg->name, ".jsonl"))
-				fprintf(stderr,
-					"tollgate: " SEARCH_WHAT
-					": %s/%s: not searched: it has "
-					"no segment's name\n",
-					dir, seg->name);
-			continue;
-		}
-		journal_segment_path(journal, seg, path);
-		struct search_source *s = add_search_source(all, path, journal);
-		if (!s) {
-			err = EXIT_CANNOT;
-			break;
-		}
-		s->seg = *seg;
-		if (all->n > first + 1 && !strcmp(s[-1].seg.node, s->seg.node))
-			s[-1].closed = true;
-	}
-	for (size_t i = first, end = all->n; i < end && !err; i++)
-		if (!all->source[i].closed && !all->no_index)
-			err = add_parts(all, i);
-	journal_list_free(&list);
-	return err;
+	if (!a.journal)
+		return cmd_fail(SEARCH_WHAT, "out of memory");
+	q.journal = dir;
+	q.redis = q.file = NULL;
+	q.arg = &a;
+	q.piece = add_piece;
+	return query_run(&q);
 }
 
 int
 search_add_file(struct search_sources *all, const char *file)
 {
-	return add_search_source(all, file, NULL) ? 0 : EXIT_CANNOT;
+	return add_search_source(all, file) ? 0 : EXIT_CANNOT;
 }
 
 static void
@@ -217,20 +187,22 @@ spool(void *arg, struct span line)
 
 /* Streams and standard input become a file without a name. */
 int
-search_add_streams(struct search_sources *all, const struct audit_args *a)
+search_add_streams(struct search_sources *all)
 {
 	FILE *to = tmpfile();
-	struct audit_sink sink = { to, spool, NULL, NULL };
-	char path[64];
+	struct query q = *all->q;
 
 	if (!to)
 		return cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
-	int code = audit_read(a, &sink);
+	q.arg = to;
+	q.line = spool;
+	int code = query_run(&q);
 	if (!code && (fflush(to) == EOF || ferror(to)))
 		code = cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(to));
 	if (!code) {
-		struct search_source *s = add_search_source(all, path, NULL);
+		const char *path =
+			arena_printf(&all->q->arena, "/proc/self/fd/%d", fileno(to)).p;
+		struct search_source *s = add_search_source(all, path);
 		int fd = s ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 		if (fd < 0 || index_segment_open(&s->s, fd, "a stream"))
 			code = cmd_fail(SEARCH_WHAT, "a temporary file: %s", strerror(errno));
@@ -243,17 +215,15 @@ search_add_streams(struct search_sources *all, const struct audit_args *a)
 static void
 keep_index(struct search_sources *all, struct search_source *s)
 {
-	char dir[JOURNAL_DIR_MAX + 16];
+	char dir[QUERY_INDEX_MAX], end = 0;
 	struct buf why;
-	char end = 0;
 
-	if (!s->journal || !s->closed || all->no_index ||
+	if (!s->p.journal || !s->p.closed || all->q->no_index ||
 		s->s.read(s->s.arg, s->s.bytes - 1, &end, 1) != 1 || end != '\n')
 		return;
 	buf_init(&why, 8192);
 	all->made++;
-	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, s->journal);
-	if (index_save(s->ix, dir, &why) && !all->said) {
+	if (index_save(s->ix, query_index(s->p.journal, dir), &why) && !all->said) {
 		fprintf(stderr,
 			"tollgate: " SEARCH_WHAT ": %.*s: segments without an index are read "
 			"whole each time\n",
@@ -261,6 +231,17 @@ keep_index(struct search_sources *all, struct search_source *s)
 		all->said = true;
 	}
 	buf_free(&why);
+}
+
+static int
+open_file(struct search_source *s, struct buf *why)
+{
+	int fd = open(s->path, O_RDONLY | O_CLOEXEC);
+	int err = fd < 0 ? ERR_IO : index_segment_open(&s->s, fd, "a file");
+
+	if (err)
+		buf_printf(why, "%s: %s", s->path, fd < 0 ? strerror(errno) : err_str(err));
+	return err;
 }
 
 bool
@@ -274,28 +255,21 @@ search_open(struct search_sources *all, struct search_source *s)
 		return s->ix != NULL;
 	buf_init(&why, 8192);
 	if (!s->s.read) {
-		int fd = s->journal ? journal_segment_open(s->journal, &s->seg)
-				    : open(s->path, O_RDONLY | O_CLOEXEC);
-		int err = fd < 0 ? ERR_IO
-				 : index_segment_open(
-					   &s->s, fd, s->journal ? s->seg.name : "a file");
-		/* A daemon that starts removes a segment that nothing was written to. */
-		s->empty = fd < 0 && errno == ENOENT && s->journal;
+		int err = s->p.journal ? query_open_piece(&s->p, &s->s, &why)
+				       : open_file(s, &why);
+		s->empty = err == ERR_NOTFOUND;
 		if (err && !s->empty)
-			cmd_fail(SEARCH_WHAT, "%s: %s", s->path,
-				fd < 0 ? strerror(errno) : err_str(err));
+			query_failed(SEARCH_WHAT, err, &why);
 		if (err) {
 			s->s.read = NULL;
 			buf_free(&why);
 			return false;
 		}
-		if (s->begin || s->bytes)
-			index_part(&s->s, s->begin, s->bytes);
 	}
-	if (s->journal && s->closed && !s->lied && !all->no_index) {
-		char dir[JOURNAL_DIR_MAX + 16];
-		snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, s->journal);
-		s->ix = index_open(dir, &s->s, &record_index_terms, &why);
+	if (s->p.journal && s->p.closed && !s->lied && !all->q->no_index) {
+		char dir[QUERY_INDEX_MAX];
+		s->ix = index_open(
+			query_index(s->p.journal, dir), &s->s, &record_index_terms, &why);
 	}
 	if (!s->ix && why.n)
 		fprintf(stderr, "tollgate: " SEARCH_WHAT ": %.*s: made again\n",
@@ -329,14 +303,14 @@ search_check(const struct search_sources *all)
 	buf_init(&why, 8192);
 	for (size_t i = 0; i < all->n && !failed; i++) {
 		const struct search_source *s = &all->source[i];
-		if (!s->journal || !s->closed)
+		if (!s->p.journal || !s->p.closed)
 			continue;
 		buf_clear(&why);
 		int err = 0;
 		/* Indexes are counted; of sums those that were wrong. */
 		for (size_t k = 0; k < RECORD_MAKERS; k++) {
-			int one = index_beside(s->journal, &s->seg, s->begin, s->bytes,
-				&record_makers[k], NULL, true, &why);
+			int one = index_beside(s->p.journal, &s->p.segment, s->p.begin,
+				s->p.bytes, &record_makers[k], NULL, true, &why);
 			if (!k || (one && one != ERR_NOTFOUND))
 				err = one;
 		}
@@ -366,10 +340,7 @@ search_sources_free(struct search_sources *all)
 		if (s->s.read)
 			index_segment_close(&s->s);
 		index_free(&s->ix);
-		free(s->path);
-		free(s->journal);
 		free(s->hit);
 	}
 	free(all->source);
-	*all = (struct search_sources){ 0 };
 }

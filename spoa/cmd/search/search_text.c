@@ -20,10 +20,10 @@
 
 /* A value of the term, in the arena. */
 static int
-want(struct audit_args *a, struct search *q, struct span hex)
+want(struct query *from, struct search *q, struct span hex)
 {
 	struct search_want *w = &q->want[RT_TEXT_HASH];
-	struct span kept = arena_printf(&a->arena, "%.*s", SPAN_ARG(hex));
+	struct span kept = arena_printf(&from->arena, "%.*s", SPAN_ARG(hex));
 
 	if (!kept.p || w->n == SEARCH_VALUES)
 		return cmd_fail(
@@ -40,7 +40,7 @@ note_tried(struct search_texts *t, const char *id)
 }
 
 static int
-hash_with(struct audit_args *a, struct search *q, const struct hashkey *key, struct span text,
+hash_with(struct query *from, struct search *q, const struct hashkey *key, struct span text,
 	struct search_texts *t)
 {
 	unsigned char hash[SHA256_BYTES];
@@ -49,14 +49,14 @@ hash_with(struct audit_args *a, struct search *q, const struct hashkey *key, str
 	hmac_sha256(key->key, text, hash);
 	buf_init(&hex, 256);
 	buf_hex(&hex, hash, sizeof(hash));
-	int code = want(a, q, buf_view(&hex));
+	int code = want(from, q, buf_view(&hex));
 	note_tried(t, key->id);
 	buf_free(&hex);
 	return code;
 }
 
 static int
-by_files(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
+by_files(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
 	struct hashkey keys[HASHKEYS_MAX];
 	struct buf why;
@@ -69,7 +69,7 @@ by_files(struct audit_args *a, struct search *q, struct span text, struct search
 			code = cmd_fail(
 				SEARCH_WHAT, "--hash-key: %.*s", SPAN_ARG(buf_view(&why)));
 		for (int k = 0; k < n && !code; k++)
-			code = hash_with(a, q, &keys[k], text, t);
+			code = hash_with(from, q, &keys[k], text, t);
 	}
 	explicit_bzero(keys, sizeof(keys));
 	buf_free(&why);
@@ -77,21 +77,21 @@ by_files(struct audit_args *a, struct search *q, struct span text, struct search
 }
 
 static int
-by_daemon(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
+by_daemon(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
 	json_t *in = json_pack("{s:s%}", "text", text.p ? text.p : "", text.n);
 	int code = 0;
 
 	if (!in)
 		return cmd_fail(SEARCH_WHAT, "the daemon takes texts in UTF-8 only");
-	json_t *answer = admin_call_json(SEARCH_WHAT, a->config, "/audit/text", in, &code);
+	json_t *answer = admin_call_json(SEARCH_WHAT, from->config, "/audit/text", in, &code);
 	const json_t *hashes = json_object_get(answer, "hashes");
 	/* A daemon of an older release knows its own key only, and not its name. */
 	if (answer && !json_array_size(hashes))
-		code = want(a, q, span_str(json_text_in(answer, "id")));
+		code = want(from, q, span_str(json_text_in(answer, "id")));
 	for (size_t i = 0; i < json_array_size(hashes) && !code; i++) {
 		const json_t *h = json_array_get(hashes, i);
-		code = want(a, q, span_str(json_text_in(h, "id")));
+		code = want(from, q, span_str(json_text_in(h, "id")));
 		note_tried(t, json_text_in(h, "hash_key"));
 	}
 	json_decref(answer);
@@ -101,18 +101,18 @@ by_daemon(struct audit_args *a, struct search *q, struct span text, struct searc
 
 /* The configured keys, which the daemon's user may read, and root. */
 static int
-by_configured(struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
+by_configured(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
-	const char *file = config_find(a->config);
+	const char *file = config_find(from->config);
 	struct diag d = { 0 };
-	const struct config *cfg = file ? config_load(&a->arena, file, &d) : NULL;
+	const struct config *cfg = file ? config_load(&from->arena, file, &d) : NULL;
 	struct hashkey keys[AUDIT_HASH_KEYS];
 	size_t n = cfg ? audit_hash_keys(cfg, keys) : 0;
 	int code = n ? 0 : EXIT_CANNOT;
 
 	diag_free(&d);
 	for (size_t i = 0; i < n && !code; i++)
-		code = hash_with(a, q, &keys[i], text, t);
+		code = hash_with(from, q, &keys[i], text, t);
 	explicit_bzero(keys, sizeof(keys));
 	if (!n)
 		cmd_fail(SEARCH_WHAT,
@@ -124,22 +124,21 @@ by_configured(struct audit_args *a, struct search *q, struct span text, struct s
 }
 
 static int
-search_one_text(
-	struct audit_args *a, struct search *q, struct span text, struct search_texts *t)
+search_one_text(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
 	t->ntried = 0; /* the same keys each time */
 	if (t->nkeys)
-		return by_files(a, q, text, t);
-	return by_daemon(a, q, text, t) ? by_configured(a, q, text, t) : 0;
+		return by_files(from, q, text, t);
+	return by_daemon(from, q, text, t) ? by_configured(from, q, text, t) : 0;
 }
 
 int
-search_texts(struct audit_args *a, struct search *q, struct search_texts *t)
+search_texts(struct query *from, struct search *q, struct search_texts *t)
 {
 	int code = 0;
 
 	for (size_t i = 0; i < t->ntexts && !code; i++)
-		code = search_one_text(a, q, span_str(t->text[i]), t);
+		code = search_one_text(from, q, span_str(t->text[i]), t);
 	for (size_t i = 0; i < t->nfiles && !code; i++) {
 		struct buf b;
 		buf_init(&b, TEXT_MAX);
@@ -148,7 +147,7 @@ search_texts(struct audit_args *a, struct search *q, struct search_texts *t)
 			code = cmd_fail(SEARCH_WHAT, "--text-file %s: %s", t->file[i],
 				buf_failed(&b) ? "too long" : strerror(errno));
 		else
-			code = search_one_text(a, q, buf_view(&b), t);
+			code = search_one_text(from, q, buf_view(&b), t);
 		buf_free(&b);
 	}
 	return code;
@@ -164,7 +163,7 @@ hash_key_of(const struct search_source *s, char out[HASHKEY_ID_LEN + 1])
 {
 	static const char member[] = "\"hash_key\":{\"id\":\"";
 	char head[BOOT_BYTES];
-	int fd = journal_segment_open(s->journal, &s->seg);
+	int fd = journal_segment_open(s->p.journal, &s->p.segment);
 	ssize_t n = fd < 0 ? -1 : lines_head(fd, head, sizeof(head));
 
 	out[0] = '\0';
@@ -195,8 +194,9 @@ was_tried(const struct search_texts *t, const char *id)
 static bool
 is_boot_of(const struct search_source *s, const struct search_source *other)
 {
-	return s->seg.boot == other->seg.boot && !strcmp(s->seg.node, other->seg.node) &&
-	       !strcmp(s->journal, other->journal);
+	return s->p.segment.boot == other->p.segment.boot &&
+	       !strcmp(s->p.segment.node, other->p.segment.node) &&
+	       !strcmp(s->p.journal, other->p.journal);
 }
 
 static void
@@ -204,12 +204,13 @@ say_untried(const struct search_source *s, uint64_t to, const char *key)
 {
 	char boots[64];
 
-	snprintf(boots, sizeof(boots), to > s->seg.boot ? "boots %llu to %llu" : "boot %llu",
-		(unsigned long long)s->seg.boot, (unsigned long long)to);
+	snprintf(boots, sizeof(boots),
+		to > s->p.segment.boot ? "boots %llu to %llu" : "boot %llu",
+		(unsigned long long)s->p.segment.boot, (unsigned long long)to);
 	fprintf(stderr,
 		"tollgate: " SEARCH_WHAT ": not searched for the text: node %s, %s: %s%s%s\n",
-		s->seg.node, boots, key[0] ? "hash key " : "which hash key is not known", key,
-		key[0] ? " is not here (--hash-key FILE)" : "");
+		s->p.segment.node, boots, key[0] ? "hash key " : "which hash key is not known",
+		key, key[0] ? " is not here (--hash-key FILE)" : "");
 }
 
 void
@@ -225,7 +226,7 @@ search_texts_untried(
 		return;
 	for (size_t i = 0; i < all->n; i++) {
 		const struct search_source *s = &all->source[i];
-		if (!s->journal) {
+		if (!s->p.journal) {
 			fprintf(stderr,
 				"tollgate: " SEARCH_WHAT
 				": %s: which hash keys its boots had is not looked at\n",
@@ -245,16 +246,16 @@ search_texts_untried(
 		hash_key_of(boot, key);
 		if (was_tried(t, key))
 			continue;
-		if (run && !strcmp(run_key, key) && s->seg.boot == to + 1 &&
-			!strcmp(run->seg.node, s->seg.node) &&
-			!strcmp(run->journal, s->journal)) {
-			to = s->seg.boot;
+		if (run && !strcmp(run_key, key) && s->p.segment.boot == to + 1 &&
+			!strcmp(run->p.segment.node, s->p.segment.node) &&
+			!strcmp(run->p.journal, s->p.journal)) {
+			to = s->p.segment.boot;
 			continue;
 		}
 		if (run)
 			say_untried(run, to, run_key);
 		run = s;
-		to = s->seg.boot;
+		to = s->p.segment.boot;
 		memcpy(run_key, key, sizeof(key));
 	}
 	if (run)

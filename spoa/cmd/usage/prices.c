@@ -6,8 +6,6 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
-#include "cmd/records/audit.h"
-#include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "cmd/usage/prices.h"
 #include "cmd/records/recorded.h"
@@ -17,7 +15,6 @@
 struct check {
 	struct usage_table used;
 	struct policy_alone policy;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN];
 	size_t models, missing;
 };
 
@@ -33,8 +30,7 @@ read_price_record(void *arg, struct span line)
 {
 	struct check *c = arg;
 
-	if (audit_time_within(line, c->since, c->until))
-		usage_add(&c->used, line, (struct span){ NULL, 0 });
+	usage_add(&c->used, line, (struct span){ NULL, 0 });
 }
 
 /* A raw string of a record. */
@@ -166,43 +162,35 @@ check_all(struct check *c)
 static int
 check_prices(int argc, char **argv)
 {
-	const char *since = NULL, *until = NULL, *policy = NULL;
-	struct audit_args a = { .what = "prices check" };
+	const char *policy = NULL;
 	struct check c = { .used = { .by = { BY_ROUTE, BY_PROVIDER, BY_MODEL }, .nby = 3 } };
-	const struct cmd_option options[] = { { "since", .text = &since },
-		{ "until", .text = &until }, { "policy", .text = &policy },
-		{ "journal", .text = &a.journal }, { "redis", .text = &a.redis },
-		{ "file", .text = &a.file }, { "config", .text = &a.config },
-		{ "c", .text = &a.config }, { .name = NULL } };
-	struct audit_sink to = { &c, read_price_record, NULL, NULL };
+	struct query q = {
+		.what = "prices check", .within = true, .arg = &c, .line = read_price_record
+	};
+	const struct cmd_option options[] = { QUERY_SOURCE(&q), QUERY_TIMES(&q),
+		{ "policy", .text = &policy }, { .name = NULL } };
 	char **operands;
-	int code;
 
 	if (cmd_options(argc, argv, options, &operands) != 0 ||
-		!!a.journal + !!a.redis + !!a.file > 1)
+		!!q.journal + !!q.redis + !!q.file > 1)
 		return cmd_usage("prices");
-	if ((code = audit_period(&a, since, until, c.since, c.until)))
+	int code = query_times(&q);
+	if (code)
 		return code;
-	arena_init(&a.arena, 16u << 20, false);
-	code = EXIT_CANNOT;
-	if (!policy_alone_load(&c.policy, "prices check", a.config, policy))
-		goto out;
-	if (!c.policy.p->prices) {
-		cmd_fail("prices check", "%s: names no prices", c.policy.p->file);
-		goto out;
-	}
-	warn_of_stars(c.policy.p->prices);
-	code = usage_table_init(&c.used) ? cmd_fail("prices check", "out of memory")
-					 : audit_source(&a, false);
-	if (!code)
-		code = audit_read(&a, &to);
-	if (!code)
-		code = check_all(&c);
-out:
+	if (!policy_alone_load(&c.policy, q.what, q.config, policy))
+		code = EXIT_CANNOT;
+	else if (!c.policy.p->prices)
+		code = cmd_fail(q.what, "%s: names no prices", c.policy.p->file);
+	else
+		warn_of_stars(c.policy.p->prices);
+	if (!code && usage_table_init(&c.used))
+		code = cmd_fail(q.what, "out of memory");
+	code = code ? code : query_source(&q);
+	code = code ? code : query_run(&q);
+	code = code ? code : check_all(&c);
 	policy_alone_free(&c.policy);
 	usage_table_free(&c.used);
-	arena_reset(&a.arena);
-	return code;
+	return query_end(&q, code);
 }
 
 int

@@ -4,30 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
-#include "cmd/records/audit.h"
-#include "cmd/cmd.h"
-#include "cmd/daemon/reading.h"
 #include "cmd/usage/usage.h"
 
-struct reading {
+struct asked {
 	struct usage_table table;
 	struct usage_page page;
-	char since[CLOCK_RFC3339_LEN],
-		until[CLOCK_RFC3339_LEN]; /* "" for none; compare as text */
 };
-
-static void
-read_usage_record(void *arg, struct span line)
-{
-	struct reading *r = arg;
-
-	if (!audit_time_within(line, r->since, r->until))
-		return;
-	reading_add(1);
-	usage_add(&r->table, line, span_cut(audit_time_of(line), 0, 10));
-}
 
 /* 0, or an exit code after a message. */
 static int
@@ -60,7 +43,7 @@ read_by(struct usage_table *t, const char *by)
 }
 
 static int
-print_usage(struct reading *r, enum usage_form form)
+print_usage(struct asked *r, const struct query *q, enum usage_form form)
 {
 	struct buf out;
 
@@ -75,8 +58,8 @@ print_usage(struct reading *r, enum usage_form form)
 					 : ": give what the page before printed at its end");
 	buf_init(&out, 0);
 	int code = EXIT_DONE;
-	if (!usage_print(&r->table, &r->page, form, r->since[0] ? r->since : NULL,
-		    r->until[0] ? r->until : NULL, &out))
+	if (!usage_print(&r->table, &r->page, form, q->since[0] ? q->since : NULL,
+		    q->until[0] ? q->until : NULL, &out))
 		code = cmd_fail("usage", "out of memory");
 	else if (!cmd_write(&out))
 		code = EXIT_CANNOT;
@@ -109,41 +92,31 @@ read_page(struct usage_page *p, const char *sort, const char *limit)
 int
 cmd_usage_sums(int argc, char **argv)
 {
-	const char *by = NULL, *since = NULL, *until = NULL, *sort = NULL, *limit = NULL;
-	bool csv = false, json = false, no_index = false;
-	struct audit_args a = { .what = "usage" };
-	struct reading r = { .since = "" };
-	const struct cmd_option options[] = { { "by", .text = &by },
-		{ "since", .text = &since }, { "until", .text = &until },
-		{ "csv", .flag = &csv }, { "json", .flag = &json }, { "sort", .text = &sort },
-		{ "limit", .text = &limit }, { "after", .text = &r.page.after },
-		{ "match", .text = &r.page.match }, { "no-index", .flag = &no_index },
-		{ "journal", .text = &a.journal }, { "redis", .text = &a.redis },
-		{ "file", .text = &a.file }, { "config", .text = &a.config },
-		{ "c", .text = &a.config }, { .name = NULL } };
-	struct audit_sink to = { &r, read_usage_record, NULL, NULL };
+	const char *by = NULL, *sort = NULL, *limit = NULL;
+	bool csv = false, json = false;
+	struct query q = { .what = "usage" };
+	struct asked r = { .page = { .limit = 0 } };
+	const struct cmd_option options[] = { QUERY_SOURCE(&q), QUERY_TIMES(&q),
+		{ "by", .text = &by }, { "csv", .flag = &csv }, { "json", .flag = &json },
+		{ "sort", .text = &sort }, { "limit", .text = &limit },
+		{ "after", .text = &r.page.after }, { "match", .text = &r.page.match },
+		{ "no-index", .flag = &q.no_index }, { .name = NULL } };
 	char **operands;
 	int code;
 
 	if (cmd_options(argc, argv, options, &operands) != 0 || !by || (csv && json) ||
-		!!a.journal + !!a.redis + !!a.file > 1)
+		!!q.journal + !!q.redis + !!q.file > 1)
 		return cmd_usage("usage");
-	if ((code = audit_period(&a, since, until, r.since, r.until)) ||
-		(code = read_by(&r.table, by)) || (code = read_page(&r.page, sort, limit)))
+	if ((code = query_times(&q)) || (code = read_by(&r.table, by)) ||
+		(code = read_page(&r.page, sort, limit)))
 		return code;
-	reading_begin(a.what, a.config, options, operands, 0);
-	reading_window(a.since_ns, a.until_ns);
-	arena_init(&a.arena, 16u << 20, false);
-	code = usage_table_init(&r.table) ? cmd_fail("usage", "out of memory")
-					  : audit_source(&a, false);
-	if (!code && a.journal && !a.redis && !a.file)
-		code = usage_read(&r.table, a.journal, r.since, r.until, no_index);
-	else if (!code)
-		code = audit_read(&a, &to);
+	code = query_begin(&q, options, operands, 0);
+	if (!code && usage_table_init(&r.table))
+		code = cmd_fail("usage", "out of memory");
+	code = code ? code : usage_read(&r.table, &q);
 	if (!code)
-		code = print_usage(&r, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
+		code = print_usage(&r, &q, csv ? FORM_CSV : json ? FORM_JSON : FORM_TEXT);
 	free(r.page.row);
 	usage_table_free(&r.table);
-	arena_reset(&a.arena);
-	return reading_end(code);
+	return query_end(&q, code);
 }

@@ -2,6 +2,7 @@
 #ifndef CMD_USAGE_USAGE_H
 #define CMD_USAGE_USAGE_H
 
+#include "cmd/records/query.h"
 #include "record/audit/usage.h"
 
 /* ---- order and pages ---- */
@@ -38,11 +39,9 @@ void usage_cursor(const struct usage_page *p, struct buf *out);
 
 /* ---- reading ---- */
 
-/* Adds what the journal has from `since` on and before `until`, as audit_time_within() takes
- * them: of whole blocks from the files beside segments, the rest of the lines. `lines`: of
- * lines alone. 0, or an exit code after a message. */
-int usage_read(struct usage_table *t, const char *journal, const char *since, const char *until,
-	bool lines);
+/* Adds what the query asks for: of whole blocks of a journal from the files beside segments,
+ * the rest of the lines. 0, or an exit code after a message. */
+int usage_read(struct usage_table *t, struct query *q);
 
 /* ---- what is shown ---- */
 

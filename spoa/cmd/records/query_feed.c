@@ -1,18 +1,20 @@
 /* Reading a journal while it grows: of each node one segment after the other, the last one
- * again and again. For `audit list`, and for `audit export --follow`. */
+ * again and again. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "cmd/cmd.h"
-#include "cmd/records/audit.h"
+#include "cmd/records/query.h"
 
 enum { NODES_MAX = 256 }; /* in one folder */
 
 static void
-feed_close(struct audit_feed *f)
+feed_close(struct query_feed *f)
 {
 	if (f->fd < 0)
 		return;
@@ -22,7 +24,7 @@ feed_close(struct audit_feed *f)
 }
 
 static int
-feed_open(const struct audit_feeds *all, struct audit_feed *f, const struct journal_segment *s)
+feed_open(const struct query_feeds *all, struct query_feed *f, const struct journal_segment *s)
 {
 	char path[JOURNAL_PATH_MAX];
 
@@ -43,7 +45,7 @@ feed_open(const struct audit_feeds *all, struct audit_feed *f, const struct jour
 
 /* Up to its end as it is now. */
 static int
-feed_read(const struct audit_feeds *all, struct audit_feed *f)
+feed_read(const struct query_feeds *all, struct query_feed *f)
 {
 	struct span line;
 	int got = 0;
@@ -62,7 +64,7 @@ feed_read(const struct audit_feeds *all, struct audit_feed *f)
 /* From the open segment over all that are after it to the node's last one, which stays open.
  * Whoever makes a segment has left the one before: that is read once more first. */
 static int
-feed_on(const struct audit_feeds *all, struct audit_feed *f, const struct journal_list *list)
+feed_on(const struct query_feeds *all, struct query_feed *f, const struct journal_list *list)
 {
 	int code = feed_read(all, f);
 
@@ -82,7 +84,7 @@ feed_on(const struct audit_feeds *all, struct audit_feed *f, const struct journa
 
 /* The node's newest segment that is to be read first, or its first one. */
 static size_t
-begin_at(const struct audit_feeds *all, const struct journal_list *list, size_t first)
+begin_at(const struct query_feeds *all, const struct journal_list *list, size_t first)
 {
 	for (size_t i = list->n; all->before && i-- > first;)
 		if (list->seg[i].ours && !strcmp(list->seg[i].node, list->seg[first].node) &&
@@ -93,7 +95,7 @@ begin_at(const struct audit_feeds *all, const struct journal_list *list, size_t 
 
 /* Feeds for nodes that have none yet, read to their end. */
 static int
-add_nodes(struct audit_feeds *all, const struct journal_list *list)
+add_nodes(struct query_feeds *all, const struct journal_list *list)
 {
 	int code = EXIT_DONE;
 
@@ -106,8 +108,8 @@ add_nodes(struct audit_feeds *all, const struct journal_list *list)
 		if (all->n == NODES_MAX)
 			return cmd_fail(
 				all->what, "%s: more than %d nodes", all->dir, NODES_MAX);
-		struct audit_feed *f = &all->feed[all->n];
-		*f = (struct audit_feed){ .fd = -1 };
+		struct query_feed *f = &all->feed[all->n];
+		*f = (struct query_feed){ .fd = -1 };
 		code = feed_open(all, f, &list->seg[begin_at(all, list, i)]);
 		all->n++;
 		if (code == EXIT_DONE)
@@ -120,7 +122,7 @@ add_nodes(struct audit_feeds *all, const struct journal_list *list)
 }
 
 int
-audit_feeds_turn(struct audit_feeds *all)
+query_feeds_turn(struct query_feeds *all)
 {
 	struct journal_list list;
 	struct buf why;
@@ -147,11 +149,45 @@ audit_feeds_turn(struct audit_feeds *all)
 }
 
 void
-audit_feeds_free(struct audit_feeds *all)
+query_feeds_free(struct query_feeds *all)
 {
 	for (size_t i = 0; i < all->n; i++)
 		feed_close(&all->feed[i]);
 	free(all->feed);
 	all->feed = NULL;
 	all->n = 0;
+}
+
+static void
+give_fed_line(void *arg, struct query_feed *f, struct span line)
+{
+	(void)f;
+	query_give(arg, line);
+}
+
+static bool
+is_first_read(void *arg, const struct journal_segment *s)
+{
+	const struct query *q = arg;
+
+	return query_began_before(q, q->journal, s);
+}
+
+int
+query_follow(const struct query *q)
+{
+	const struct timespec pause = { 0, QUERY_POLL_NS };
+	struct query_feeds feeds = { .what = q->what,
+		.dir = q->journal,
+		.follow = true,
+		.arg = (void *)(uintptr_t)q,
+		.line = give_fed_line,
+		.before = q->since_ns ? is_first_read : NULL };
+	int code;
+
+	do
+		code = query_feeds_turn(&feeds);
+	while (code == EXIT_DONE && fflush(stdout) != EOF && nanosleep(&pause, NULL) == 0);
+	query_feeds_free(&feeds);
+	return code;
 }
