@@ -68,6 +68,15 @@ json_put_str(struct buf *b, const char *name, const char *value)
 }
 
 void
+json_put_opt(struct buf *b, const char *name, const char *value)
+{
+	if (value)
+		json_put_str(b, name, value);
+	else
+		json_put_null(b, name);
+}
+
+void
 json_put_int(struct buf *b, const char *name, int64_t value)
 {
 	json_put_name(b, name);

@@ -19,6 +19,8 @@ void json_put_name(struct buf *b, const char *name);
 void json_put_member(struct buf *b, struct span name);
 void json_put_text(struct buf *b, const char *name, struct span value);
 void json_put_str(struct buf *b, const char *name, const char *value);
+/* null where there is no text (NULL). */
+void json_put_opt(struct buf *b, const char *name, const char *value);
 void json_put_int(struct buf *b, const char *name, int64_t value);
 void json_put_uint(struct buf *b, const char *name, uint64_t value);
 void json_put_bool(struct buf *b, const char *name, bool value);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "gate/changes/sync.h"
 #include "operator/admin/shares.h"
@@ -205,7 +206,7 @@ put_object(struct buf *out, const char *name, const json_t *entry)
 	json_t *shown = entry ? change_shown(entry) : NULL;
 	char *text = shown ? json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
-	buf_printf(out, ",\"%s\":%s", name, text ? text : "null");
+	json_put_raw(out, name, text ? span_str(text) : SPAN_LIT("null"));
 	free(text);
 	json_decref(shown);
 }
@@ -213,11 +214,7 @@ put_object(struct buf *out, const char *name, const json_t *entry)
 static void
 put_change_text(struct buf *out, const char *name, const char *text)
 {
-	buf_printf(out, ",\"%s\":", name);
-	if (text && text[0])
-		buf_json_str(out, span_str(text));
-	else
-		buf_str(out, "null");
+	json_put_opt(out, name, text && text[0] ? text : NULL);
 }
 
 /* The user that the kernel names, the token or the certificate; and by which door. */
@@ -228,12 +225,13 @@ put_peer(struct buf *out, const struct admin_peer *p)
 
 	if (p->uid == (uid_t)-1 && p->by == BY_NOBODY)
 		return;
-	buf_str(out, ",\"peer\":{");
+	json_put_open(out, "peer", '{');
 	if (p->uid != (uid_t)-1) { /* none but the unix socket has users */
-		buf_printf(out, "\"uid\":%u,\"pid\":%d", (unsigned)p->uid, (int)p->pid);
+		json_put_uint(out, "uid", p->uid);
+		json_put_int(out, "pid", p->pid);
 		put_change_text(out, "user", p->user);
 	} else {
-		buf_printf(out, "\"door\":\"%s\"", doors[p->door]);
+		json_put_str(out, "door", doors[p->door]);
 	}
 	if (p->by == BY_TOKEN || p->by == BY_SESSION)
 		put_change_text(out, "token", p->name);
@@ -241,7 +239,7 @@ put_peer(struct buf *out, const struct admin_peer *p)
 		put_change_text(out, "certificate", p->name);
 	if (p->from[0])
 		put_change_text(out, "from", p->from);
-	buf_putc(out, '}');
+	json_put_close(out, '}');
 }
 
 static void
@@ -251,8 +249,9 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 	char by[CHANGE_WHO_LEN];
 
 	change_who(c->peer, by);
-	buf_printf(out, "\"type\":\"%s\",\"what\":\"%s\",\"%s\":\"%s\"",
-		c->reads ? "read" : "change", c->what, c->reads ? "read" : "change", c->verb);
+	json_put_str(out, "type", c->reads ? "read" : "change");
+	json_put_str(out, "what", c->what);
+	json_put_str(out, c->reads ? "read" : "change", c->verb);
 	put_change_text(out, "id", json_string_value(json_object_get(after, "id")));
 	put_change_text(out, "by", by);
 	if (claimed(c, by)[0])

@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/json_put.h"
 #include "operator/admin/admin.h"
 #include "operator/admin/endpoint.h"
 
@@ -32,43 +33,37 @@ put_schema(struct buf *out, const struct param *p)
 			(long long)p->max);
 	if (p->kind == PARAM_TEXT)
 		buf_printf(out, ",\"maxLength\":%lld", (long long)(p->max ? p->max : 256));
-	for (bool first = true; words.n; first = false) {
-		buf_str(out, first ? ",\"enum\":[" : ",");
-		buf_json_str(out, span_next(&words, ' '));
-	}
+	if (p->words)
+		json_put_open(out, "enum", '[');
+	while (words.n)
+		json_put_text(out, NULL, span_next(&words, ' '));
 	buf_str(out, p->words ? "]}" : "}");
 	if (p->flags & PARAM_MANY)
 		buf_putc(out, '}');
-}
-
-static void
-put_described(struct buf *out, const struct param *p)
-{
-	buf_str(out, "\"description\":");
-	buf_json_str(out, span_str(p->text));
 }
 
 /* Of a GET or DELETE. */
 static void
 put_query(struct buf *out, const struct param *params)
 {
-	buf_str(out, ",\"parameters\":[");
+	json_put_open(out, "parameters", '[');
 	for (const struct param *p = params; p->name; p++) {
-		buf_printf(out, "%s{\"name\":\"%s\",\"in\":\"query\",\"required\":%s,",
-			p == params ? "" : ",", p->name,
-			p->flags & PARAM_NEEDED ? "true" : "false");
-		put_described(out, p);
-		buf_str(out, ",\"schema\":");
+		json_put_open(out, NULL, '{');
+		json_put_str(out, "name", p->name);
+		json_put_str(out, "in", "query");
+		json_put_bool(out, "required", p->flags & PARAM_NEEDED);
+		json_put_str(out, "description", p->text);
+		json_put_name(out, "schema");
 		put_schema(out, p);
-		buf_putc(out, '}');
+		json_put_close(out, '}');
 	}
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 }
 
 static void
 put_body(struct buf *out, const struct param *params)
 {
-	bool open = false, first = true;
+	bool open = false;
 
 	buf_str(out, ",\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{"
 		     "\"schema\":{\"type\":\"object\",\"properties\":{");
@@ -77,20 +72,17 @@ put_body(struct buf *out, const struct param *params)
 			open = true;
 			continue;
 		}
-		buf_printf(out, "%s\"%s\":{\"allOf\":[", first ? "" : ",", p->name);
+		json_put_open(out, p->name, '{');
+		json_put_open(out, "allOf", '[');
 		put_schema(out, p);
-		buf_str(out, "],");
-		put_described(out, p);
-		buf_putc(out, '}');
-		first = false;
+		json_put_close(out, ']');
+		json_put_str(out, "description", p->text);
+		json_put_close(out, '}');
 	}
 	buf_str(out, "},\"required\":[");
-	first = true;
 	for (const struct param *p = params; p->name; p++)
-		if (p->flags & PARAM_NEEDED) {
-			buf_printf(out, "%s\"%s\"", first ? "" : ",", p->name);
-			first = false;
-		}
+		if (p->flags & PARAM_NEEDED)
+			json_put_str(out, NULL, p->name);
 	buf_printf(out, "],\"additionalProperties\":%s}}}}", open ? "true" : "false");
 }
 
@@ -99,21 +91,20 @@ static void
 put_shape(struct buf *out, const char *shape)
 {
 	struct span rest = span_str(shape), all = rest;
-	bool first = true;
 
 	buf_str(out, "{\"type\":\"object\",\"properties\":{");
 	while (rest.n) {
-		struct span type = span_next(&rest, ' '), name = span_next(&type, ':');
-		buf_printf(out, "%s\"%.*s\":{", first ? "" : ",", SPAN_ARG(name));
+		struct span type = span_next(&rest, ' ');
+		json_put_member(out, span_next(&type, ':'));
+		json_put_open(out, NULL, '{');
 		if (!span_is(type, "any"))
-			buf_printf(out, "\"type\":\"%.*s\"", SPAN_ARG(type));
-		buf_putc(out, '}');
-		first = false;
+			json_put_text(out, "type", type);
+		json_put_close(out, '}');
 	}
 	buf_str(out, "},\"required\":[");
-	for (first = true; all.n; first = false) {
-		struct span type = span_next(&all, ' '), name = span_next(&type, ':');
-		buf_printf(out, "%s\"%.*s\"", first ? "" : ",", SPAN_ARG(name));
+	while (all.n) {
+		struct span type = span_next(&all, ' ');
+		json_put_text(out, NULL, span_next(&type, ':'));
 	}
 	buf_str(out, "]}");
 }

@@ -7,20 +7,11 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "operator/server/server.h"
 #include "policy/verdict/explain.h"
 
 enum { TEXT_MAX = 1 << 20 };
-
-static void
-put_policy_name(struct buf *out, const char *before, const char *text)
-{
-	buf_str(out, before);
-	if (text)
-		buf_json_str(out, span_str(text));
-	else
-		buf_str(out, "null");
-}
 
 static void
 put_rules(struct buf *out, const struct policy *p)
@@ -28,21 +19,23 @@ put_rules(struct buf *out, const struct policy *p)
 	static const char *const phases[] = { "request", "response", "tool" };
 	const size_t n = p->nrules + p->nanswer_rules + p->ntool_rules;
 
-	buf_str(out, ",\"rules\":[");
+	json_put_open(out, "rules", '[');
 	for (size_t i = 0; i < n; i++) {
 		const struct rule *r =
 			i < p->nrules ? &p->rules[i]
 			: i < p->nrules + p->nanswer_rules
 				? &p->answer_rules[i - p->nrules]
 				: &p->tool_rules[i - p->nrules - p->nanswer_rules];
-		put_policy_name(out, i ? ",{\"name\":" : "{\"name\":", r->name);
-		buf_printf(out, ",\"phase\":\"%s\",\"effect\":\"%s\",\"shadow\":%s",
-			phases[r->phase], rule_effect_name(r->effect),
-			r->shadow ? "true" : "false");
-		put_policy_name(out, ",\"when\":", r->when_text);
-		buf_printf(out, ",\"line\":%u}", r->at ? r->at->line : 0);
+		json_put_open(out, NULL, '{');
+		json_put_opt(out, "name", r->name);
+		json_put_str(out, "phase", phases[r->phase]);
+		json_put_str(out, "effect", rule_effect_name(r->effect));
+		json_put_bool(out, "shadow", r->shadow);
+		json_put_opt(out, "when", r->when_text);
+		json_put_uint(out, "line", r->at ? r->at->line : 0);
+		json_put_close(out, '}');
 	}
-	buf_str(out, "]");
+	json_put_close(out, ']');
 }
 
 /* The policy's own file as it is now: *newer, it was written after what is in force was read.
@@ -54,17 +47,16 @@ put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 	struct stat st;
 
 	buf_init(&text, TEXT_MAX);
-	put_policy_name(out, ",\"file\":", p->file);
+	json_put_opt(out, "file", p->file);
 	bool is = stat(p->file, &st) == 0;
-	buf_printf(out, ",\"text_is_newer\":%s",
-		is && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec > in_force_ns
-			? "true"
-			: "false");
+	json_put_bool(out, "text_is_newer",
+		is && (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec >
+				in_force_ns);
 	if (buf_regular_file(&text, p->file) && !buf_failed(&text)) {
-		buf_str(out, ",\"text\":");
-		buf_json_str(out, buf_view(&text));
+		json_put_text(out, "text", buf_view(&text));
 	} else {
-		put_policy_name(out, ",\"text\":null,\"text_why\":",
+		json_put_null(out, "text");
+		json_put_str(out, "text_why",
 			buf_failed(&text) ? "longer than 1 MB" : strerror(errno));
 	}
 	buf_free(&text);
@@ -81,21 +73,23 @@ admin_policy(struct server *s, struct buf *out)
 	int64_t since_ns = s->reloading.in_force_ns;
 	pthread_mutex_unlock(&s->reloading.lock);
 	clock_rfc3339(since_ns, when);
-	put_policy_name(out, "{\"policy\":", p->label);
-	put_policy_name(out, ",\"name\":", p->name);
-	put_policy_name(out, ",\"version\":", p->version);
-	put_policy_name(out, ",\"since\":", when);
-	put_policy_name(out, ",\"mode\":", p->shadow ? "shadow" : "enforce");
-	put_policy_name(out, ",\"default\":", p->default_permit ? "permit" : "deny");
-	put_policy_name(out,
-		",\"shadow_policy\":", snap->shadow_policy ? snap->shadow_policy->label : NULL);
-	buf_str(out, ",\"routes\":[");
+	json_put_open(out, NULL, '{');
+	json_put_opt(out, "policy", p->label);
+	json_put_opt(out, "name", p->name);
+	json_put_opt(out, "version", p->version);
+	json_put_str(out, "since", when);
+	json_put_str(out, "mode", p->shadow ? "shadow" : "enforce");
+	json_put_str(out, "default", p->default_permit ? "permit" : "deny");
+	json_put_opt(
+		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);
+	json_put_open(out, "routes", '[');
 	for (size_t i = 0; i < p->nroutes; i++)
-		put_policy_name(out, i ? "," : "", p->routes[i].name);
-	buf_str(out, "],\"limits\":[");
+		json_put_opt(out, NULL, p->routes[i].name);
+	json_put_close(out, ']');
+	json_put_open(out, "limits", '[');
 	for (size_t i = 0; i < p->nlimits; i++)
-		put_policy_name(out, i ? "," : "", p->limits[i].name);
-	buf_str(out, "]");
+		json_put_opt(out, NULL, p->limits[i].name);
+	json_put_close(out, ']');
 	put_rules(out, p);
 	put_policy_text(out, p, since_ns);
 	buf_str(out, "}\n");

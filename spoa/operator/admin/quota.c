@@ -1,11 +1,11 @@
 /* POST /quota: what limits have left for somebody. The counters are a worker's to read. */
-#include <inttypes.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "gate/limits/look.h"
 #include "operator/admin/calls.h"
 #include "operator/server/server.h"
@@ -62,39 +62,33 @@ look_now(struct mail *m, void *consumer)
 /* ---- the answer ---- */
 
 static void
-put_window(struct buf *out, const struct quota_dim *d)
-{
-	if (d->span.kind == QUOTA_CALENDAR)
-		buf_printf(out, ",\"window\":\"%s\"", limits_calendar(d));
-	else if (d->span.kind == QUOTA_ROLLING && d->span.window_s)
-		buf_printf(out, ",\"window_s\":%" PRIu64, d->span.window_s);
-}
-
-static void
 put_look_row(struct buf *out, const struct look_row *r)
 {
 	const struct quota_dim *d = &r->dim;
 	uint64_t taken = d->used + d->held;
 
-	buf_str(out, "{\"limit\":");
-	buf_json_str(out, span_str(d->name));
-	buf_printf(out, ",\"counts\":\"%s\",\"of\":%" PRIu64, limits_kinds[r->of], r->amount);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "limit", d->name);
+	json_put_str(out, "counts", limits_kinds[r->of]);
+	json_put_uint(out, "of", r->amount);
 	if (r->policy_amount && r->amount != r->policy_amount)
-		buf_printf(out, ",\"in_policy\":%" PRIu64, r->policy_amount);
-	put_window(out, d);
-	if (r->counted)
-		buf_printf(out,
-			",\"used\":%" PRIu64 ",\"held\":%" PRIu64 ",\"left\":%" PRIu64
-			",\"reset_ms\":%" PRIu64,
-			d->used, d->held, taken < r->amount ? r->amount - taken : 0,
-			d->reset_ms);
+		json_put_uint(out, "in_policy", r->policy_amount);
+	if (d->span.kind == QUOTA_CALENDAR)
+		json_put_str(out, "window", limits_calendar(d));
+	else if (d->span.kind == QUOTA_ROLLING && d->span.window_s)
+		json_put_uint(out, "window_s", d->span.window_s);
+	if (r->counted) {
+		json_put_uint(out, "used", d->used);
+		json_put_uint(out, "held", d->held);
+		json_put_uint(out, "left", taken < r->amount ? r->amount - taken : 0);
+		json_put_uint(out, "reset_ms", d->reset_ms);
+	}
 	if (r->burst)
-		buf_str(out, ",\"burst\":true");
+		json_put_bool(out, "burst", true);
 	if (!r->policy_amount)
-		buf_str(out, ",\"own\":true");
-	buf_str(out, ",\"route\":");
-	buf_json_str(out, span_str(r->route));
-	buf_putc(out, '}');
+		json_put_bool(out, "own", true);
+	json_put_str(out, "route", r->route);
+	json_put_close(out, '}');
 }
 
 static unsigned
@@ -119,11 +113,8 @@ answer_look(const struct look *l, struct buf *out)
 			l->why.n ? l->why : span_str(err_str(l->err)));
 	}
 	buf_str(out, "{\"limits\":[");
-	for (size_t i = 0; i < l->nrows; i++) {
-		if (i)
-			buf_putc(out, ',');
+	for (size_t i = 0; i < l->nrows; i++)
 		put_look_row(out, &l->rows[i]);
-	}
 	buf_str(out, "]}\n");
 	return MHD_HTTP_OK;
 }

@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/notice.h"
 #include "gate/changes/sync.h"
@@ -265,30 +266,28 @@ put_degraded_time(struct buf *b, const char *name, int64_t ns)
 	char when[CLOCK_RFC3339_LEN];
 
 	clock_rfc3339(ns, when);
-	buf_printf(b, ",\"%s\":\"%s\"", name, when);
+	json_put_str(b, name, when);
 }
 
 static void
 put_meanwhile(
 	struct server *s, struct buf *b, const struct part *p, const struct degraded_time *t)
 {
+	const char *const names[DEGRADED_COUNTS] = { "permit", "redact", "deny", "deny_503",
+		p->failed_name, p->other_name };
 	uint64_t now[DEGRADED_COUNTS];
 
 	count_part(s, p, now);
 	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
 		now[i] -= t->at_begin[i];
 	put_degraded_time(b, "until", t->until_ns);
-	buf_printf(b,
-		",\"seconds\":%" PRIu64 ",\"times\":%" PRIu64
-		",\"meanwhile\":{\"permit\":%" PRIu64 ",\"redact\":%" PRIu64
-		",\"deny\":%" PRIu64 ",\"deny_503\":%" PRIu64,
-		(uint64_t)((t->until_us - t->since_us + SECOND_US / 2) / SECOND_US), t->times,
-		now[0], now[1], now[2], now[3]);
-	if (p->failed_name)
-		buf_printf(b, ",\"%s\":%" PRIu64, p->failed_name, now[4]);
-	if (p->other_name)
-		buf_printf(b, ",\"%s\":%" PRIu64, p->other_name, now[5]);
-	buf_putc(b, '}');
+	json_put_uint(b, "seconds", (t->until_us - t->since_us + SECOND_US / 2) / SECOND_US);
+	json_put_uint(b, "times", t->times);
+	json_put_open(b, "meanwhile", '{');
+	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
+		if (names[i])
+			json_put_uint(b, names[i], now[i]);
+	json_put_close(b, '}');
 }
 
 /* While the disk refuses nothing is handed over: the times wait here. */
@@ -301,20 +300,16 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 
 	if (!e)
 		return false;
-	buf_printf(&e->fields,
-		"\"type\":\"degraded\",\"what\":\"%s\",\"dependency\":\"%s\",\"name\":",
-		begin ? "begin" : "end", name);
-	if (recogniser)
-		buf_json_str(&e->fields, span_str(recogniser));
-	else
-		buf_str(&e->fields, "null");
+	json_put_str(&e->fields, "type", "degraded");
+	json_put_str(&e->fields, "what", begin ? "begin" : "end");
+	json_put_str(&e->fields, "dependency", name);
+	json_put_opt(&e->fields, "name", recogniser);
 	put_degraded_time(&e->fields, "since", t->since_ns);
-	buf_str(&e->fields, ",\"why\":");
-	buf_json_str(&e->fields, span_str(t->why));
+	json_put_str(&e->fields, "why", t->why);
 	if (p->mode) {
 		struct snapshot *snap = server_snapshot(s);
-		buf_printf(&e->fields, ",\"on_failure\":\"%s\"",
-			modes[p->mode(&snap->policy->on_failure)]);
+		json_put_str(
+			&e->fields, "on_failure", modes[p->mode(&snap->policy->on_failure)]);
 		snapshot_unref(&snap);
 	}
 	if (!begin)
@@ -513,25 +508,17 @@ degraded_stop(struct degraded *d)
 static void
 put_degraded(struct buf *out, const char *what, const char *name, const struct degraded_time *t)
 {
-	char since[CLOCK_RFC3339_LEN];
-
 	if (t->life < DEGRADED_AWAY)
 		return;
-	clock_rfc3339(t->since_ns, since);
-	buf_printf(out,
-		"%s{\"what\":\"%s\",\"name\":", buf_view(out).p[out->n - 1] == '[' ? "" : ",",
-		what);
-	if (name)
-		buf_json_str(out, span_str(name));
-	else
-		buf_str(out, "null");
-	buf_printf(out,
-		",\"state\":\"%s\",\"since\":\"%s\",\"seconds\":%" PRIu64 ",\"times\":%" PRIu64
-		",\"why\":",
-		t->life == DEGRADED_AWAY ? "away" : "calm", since,
-		(uint64_t)((clock_mono_us() - t->since_us) / SECOND_US), t->times);
-	buf_json_str(out, span_str(t->why));
-	buf_putc(out, '}');
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "what", what);
+	json_put_opt(out, "name", name);
+	json_put_str(out, "state", t->life == DEGRADED_AWAY ? "away" : "calm");
+	put_degraded_time(out, "since", t->since_ns);
+	json_put_uint(out, "seconds", (clock_mono_us() - t->since_us) / SECOND_US);
+	json_put_uint(out, "times", t->times);
+	json_put_str(out, "why", t->why);
+	json_put_close(out, '}');
 }
 
 static void
@@ -589,7 +576,7 @@ degraded_metrics(struct degraded *d, struct buf *out)
 void
 degraded_json(struct degraded *d, struct buf *out)
 {
-	buf_putc(out, '[');
+	json_put_open(out, NULL, '[');
 	each_degraded(d, out, put_degraded);
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 }

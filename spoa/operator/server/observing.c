@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "operator/server/server.h"
 
@@ -87,12 +88,13 @@ observing_status(const struct policy *p, struct buf *out)
 		return;
 	}
 	clock_rfc3339(o->until_ns, when);
-	buf_printf(out, "{\"state\":\"%s\",\"until\":\"%s\",\"backend\":",
-		words[observe_state(p, clock_wall_ns(), &days)], when);
-	buf_json_str(out, span_str(o->backend));
-	for (size_t i = 0; i < o->nhosts; i++) {
-		buf_str(out, i ? "," : ",\"hosts\":[");
-		buf_json_str(out, span_str(o->hosts[i]));
-	}
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "state", words[observe_state(p, clock_wall_ns(), &days)]);
+	json_put_str(out, "until", when);
+	json_put_str(out, "backend", o->backend);
+	if (o->nhosts)
+		json_put_open(out, "hosts", '[');
+	for (size_t i = 0; i < o->nhosts; i++)
+		json_put_str(out, NULL, o->hosts[i]);
 	buf_str(out, o->nhosts ? "]}" : "}");
 }

@@ -9,6 +9,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/watch.h"
 #include "gate/targets/state.h"
@@ -60,24 +61,23 @@ status(struct reloading *r, struct buf *out)
 {
 	struct span rest = buf_view(&r->errors);
 	char when[CLOCK_RFC3339_LEN];
-	size_t n = 0;
 
 	if (r->at_ns == 0) {
 		buf_str(out, "null");
 		return;
 	}
 	clock_rfc3339(r->at_ns, when);
-	buf_printf(out, "{\"time\":\"%s\",\"by\":", when);
-	buf_json_str(out, span_str(r->by));
-	buf_printf(out, ",\"result\":\"%s\",\"errors_total\":%u,\"errors\":[",
-		r->refused ? "refused" : "done", r->nerrors);
-	while (rest.n) {
-		buf_str(out, n++ ? "," : "");
-		buf_json_str(out, span_next(&rest, '\n'));
-	}
-	buf_str(out, "],\"at_restart\":");
-	buf_json_str(out, buf_view(&r->at_restart));
-	buf_putc(out, '}');
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "time", when);
+	json_put_str(out, "by", r->by);
+	json_put_str(out, "result", r->refused ? "refused" : "done");
+	json_put_uint(out, "errors_total", r->nerrors);
+	json_put_open(out, "errors", '[');
+	while (rest.n)
+		json_put_text(out, NULL, span_next(&rest, '\n'));
+	json_put_close(out, ']');
+	json_put_text(out, "at_restart", buf_view(&r->at_restart));
+	json_put_close(out, '}');
 }
 
 void

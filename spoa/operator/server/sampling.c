@@ -1,13 +1,13 @@
 /* When a sample is due, and of which tables. */
 #include "operator/server/sampling.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "operator/server/server.h"
 #include "policy/verdict/explain.h"
@@ -82,11 +82,10 @@ put_hits(struct buf *out, const char *name, const struct rule_sum *now,
 {
 	static const char *const names[RULE_DIDS] = { "permit", "redact", "deny", "would" };
 
-	buf_printf(out, ",\"%s\":{", name);
+	json_put_open(out, name, '{');
 	for (size_t d = 0; d < RULE_DIDS; d++)
-		buf_printf(out, "%s\"%s\":%" PRIu64, d ? "," : "", names[d],
-			now->v[d] - (before ? before->v[d] : 0));
-	buf_putc(out, '}');
+		json_put_uint(out, names[d], now->v[d] - (before ? before->v[d] : 0));
+	json_put_close(out, '}');
 }
 
 static void
@@ -99,23 +98,18 @@ put_rule(struct server *s, const struct rule *rule, const struct rule_sum *base,
 	struct rule_sum now;
 
 	sum_rule(s, rule, &now);
-	buf_str(out, "{\"name\":");
-	buf_json_str(out, span_str(rule->name));
-	buf_printf(out, ",\"phase\":\"%s\",\"effect\":\"%s\",\"shadow\":%s,\"when\":",
-		phases[rule->phase], rule->redacts ? "redact" : rule_effect_name(rule->effect),
-		rule->shadow ? "true" : "false");
-	if (rule->when_text)
-		buf_json_str(out, span_str(rule->when_text));
-	else
-		buf_str(out, "null");
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "name", rule->name);
+	json_put_str(out, "phase", phases[rule->phase]);
+	json_put_str(out, "effect", rule->redacts ? "redact" : rule_effect_name(rule->effect));
+	json_put_bool(out, "shadow", rule->shadow);
+	json_put_opt(out, "when", rule->when_text);
 	put_hits(out, "since_start", &now, NULL);
 	put_hits(out, "since_version", &now, base);
-	if (now.last_ms) {
+	if (now.last_ms)
 		clock_rfc3339((int64_t)now.last_ms * 1000000, last);
-		buf_printf(out, ",\"last\":\"%s\"}", last);
-	} else {
-		buf_str(out, ",\"last\":null}");
-	}
+	json_put_opt(out, "last", now.last_ms ? last : NULL);
+	json_put_close(out, '}');
 }
 
 void
@@ -131,23 +125,18 @@ sampling_rules(struct server *s, struct buf *out)
 	bool same = !strcmp(g->version, p->version);
 	clock_rfc3339(s->started_wall_ns, started);
 	clock_rfc3339(same ? g->version_ns : clock_wall_ns(), came);
-	buf_str(out, "{\"policy\":");
-	buf_json_str(out, span_str(p->label));
-	buf_printf(out,
-		",\"version\":\"%s\",\"mode\":\"%s\",\"started\":\"%s\",\"version_since\":\"%s\","
-		"\"default\":\"%s\",\"shadow_policy\":",
-		p->version, p->shadow ? "shadow" : "enforce", started, came,
-		p->default_permit ? "permit" : "deny");
-	if (snap->shadow_policy)
-		buf_json_str(out, span_str(snap->shadow_policy->label));
-	else
-		buf_str(out, "null");
-	buf_str(out, ",\"rules\":[");
-	for (size_t i = 0; (rule = rule_at(p, i)); i++) {
-		if (i)
-			buf_putc(out, ',');
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "policy", p->label);
+	json_put_str(out, "version", p->version);
+	json_put_str(out, "mode", p->shadow ? "shadow" : "enforce");
+	json_put_str(out, "started", started);
+	json_put_str(out, "version_since", came);
+	json_put_str(out, "default", p->default_permit ? "permit" : "deny");
+	json_put_opt(
+		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);
+	json_put_open(out, "rules", '[');
+	for (size_t i = 0; (rule = rule_at(p, i)); i++)
 		put_rule(s, rule, same && i < g->nbase ? &g->base[i] : NULL, out);
-	}
 	buf_str(out, "]}\n");
 	pthread_mutex_unlock(&g->lock);
 	snapshot_unref(&snap);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/notice.h"
 #include "budget/tally/tally.h"
@@ -257,9 +258,10 @@ work_says(struct server *s, struct buf *out)
 		t[i] = &gate_tally(s->workers[i].gate)->providers;
 		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
 	}
-	buf_printf(out, ",\"requests_in_flight\":%" PRIu64 ",\"providers\":", alive);
+	json_put_uint(out, "requests_in_flight", alive);
+	json_put_name(out, "providers");
 	provider_tally_json(out, t, s->nworkers);
-	buf_str(out, ",\"targets\":");
+	json_put_name(out, "targets");
 	server_targets(s, out, NULL);
 }
 
@@ -270,21 +272,33 @@ tree_says(struct server *s, struct buf *out)
 	static const char *const states[] = { "building", "ready", "stuck" };
 	struct tree_status t;
 
+	json_put_name(out, "anchors");
+	anchors_status(s->anchors, out);
 	if (!s->audit) {
-		buf_str(out, "null");
+		json_put_null(out, "audit");
 		return;
 	}
 	audit_tree(s->audit, &t);
-	buf_printf(out,
-		"{\"records\":%" PRIu64 ",\"tree\":\"%s\",\"tree_records\":%" PRIu64
-		",\"tree_errors\":%" PRIu64 ",\"checkpoint\":",
-		t.records, states[t.state], t.files, t.errors);
-	if (t.size)
-		buf_printf(out, "{\"size\":%" PRIu64 ",\"age_s\":%" PRIu64 "}", t.size,
-			t.age_us / 1000000);
-	else
-		buf_str(out, "null");
-	buf_putc(out, '}');
+	json_put_open(out, "audit", '{');
+	json_put_uint(out, "records", t.records);
+	json_put_str(out, "tree", states[t.state]);
+	json_put_uint(out, "tree_records", t.files);
+	json_put_uint(out, "tree_errors", t.errors);
+	if (t.size) {
+		json_put_open(out, "checkpoint", '{');
+		json_put_uint(out, "size", t.size);
+		json_put_uint(out, "age_s", t.age_us / 1000000);
+		json_put_close(out, '}');
+	} else {
+		json_put_null(out, "checkpoint");
+	}
+	json_put_close(out, '}');
+}
+
+static const char *
+mode_of(const struct policy *p)
+{
+	return p->shadow ? "shadow" : "enforce";
 }
 
 void
@@ -295,43 +309,41 @@ server_status(struct server *s, struct buf *out)
 
 	bool ok = is_ready(s);
 	struct snapshot *snap = server_snapshot(s);
+	const struct policy *p = snap->policy;
 	clock_rfc3339(s->started_wall_ns, when);
-	buf_printf(out,
-		"{\"version\":\"%s\",\"node\":\"%s\",\"started\":\"%s\",\"workers\":%u,",
-		TG_VERSION, s->shared_cfg->node, when, s->nworkers);
-	buf_str(out, "\"policy\":");
-	buf_json_str(out, span_str(snap->policy->label));
-	buf_printf(out,
-		",\"policy_version\":\"%s\",\"mode\":\"%s\",\"routes\":%zu,\"rules\":%zu,"
-		"\"jit\":%s,\"ready\":%s,\"recognisers\":",
-		snap->policy->version, snap->policy->shadow ? "shadow" : "enforce",
-		snap->policy->nroutes,
-		snap->policy->nrules + snap->policy->nanswer_rules + snap->policy->ntool_rules,
-		detect_jit(snap->rules) ? "true" : "false", ok ? "true" : "false");
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "version", TG_VERSION);
+	json_put_str(out, "node", s->shared_cfg->node);
+	json_put_str(out, "started", when);
+	json_put_uint(out, "workers", s->nworkers);
+	json_put_str(out, "policy", p->label);
+	json_put_str(out, "policy_version", p->version);
+	json_put_str(out, "mode", mode_of(p));
+	json_put_uint(out, "routes", p->nroutes);
+	json_put_uint(out, "rules", p->nrules + p->nanswer_rules + p->ntool_rules);
+	json_put_bool(out, "jit", detect_jit(snap->rules));
+	json_put_bool(out, "ready", ok);
+	json_put_name(out, "recognisers");
 	recognisers_status(out, asked, all_recognisers(s, asked));
-	buf_str(out, ",\"shadow_policy\":");
-	if (snap->shadow_policy)
-		buf_json_str(out, span_str(snap->shadow_policy->label));
-	else
-		buf_str(out, "null");
-	buf_str(out, ",\"observe\":");
-	observing_status(snap->policy, out);
+	json_put_opt(
+		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);
+	json_put_name(out, "observe");
+	observing_status(p, out);
 	const struct company c = company_of(s);
-	buf_printf(out,
-		",\"daemons\":{\"more_than_known\":%s,\"workers\":%" PRIu64
-		",\"known\":%" PRIu64 "}",
-		c.workers ? "true" : "false", c.workers ? c.workers : c.known, c.known);
+	json_put_open(out, "daemons", '{');
+	json_put_bool(out, "more_than_known", c.workers);
+	json_put_uint(out, "workers", c.workers ? c.workers : c.known);
+	json_put_uint(out, "known", c.known);
+	json_put_close(out, '}');
 	work_says(s, out);
-	buf_str(out, ",\"anchors\":");
-	anchors_status(s->anchors, out);
-	buf_str(out, ",\"audit\":");
 	tree_says(s, out);
-	buf_str(out, ",\"audit_key\":");
-	if (s->audit)
+	if (s->audit) {
+		json_put_name(out, "audit_key");
 		audit_keys_status(audit_keys(s->audit), out);
-	else
-		buf_str(out, "null");
-	buf_str(out, ",\"last_reload\":");
+	} else {
+		json_put_null(out, "audit_key");
+	}
+	json_put_name(out, "last_reload");
 	reload_status(&s->reloading, out);
 	buf_str(out, "}\n");
 	snapshot_unref(&snap);
@@ -342,14 +354,14 @@ server_recent(struct server *s, struct buf *out)
 {
 	struct snapshot *snap = server_snapshot(s);
 
-	buf_printf(out, "{\"node\":\"%s\",\"policy\":", s->shared_cfg->node);
-	buf_json_str(out, span_str(snap->policy->label));
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "node", s->shared_cfg->node);
+	json_put_str(out, "policy", snap->policy->label);
 	snapshot_unref(&snap);
 	work_says(s, out);
-	buf_str(out, ",\"workers\":[");
+	json_put_open(out, "workers", '[');
 	for (unsigned i = 0; i < s->nworkers; i++) {
-		if (i)
-			buf_putc(out, ',');
+		json_put_name(out, NULL);
 		recent_write(&gate_tally(s->workers[i].gate)->recent, out);
 	}
 	buf_str(out, "]}\n");
@@ -360,23 +372,20 @@ static void
 parts_say(struct server *s, struct buf *out)
 {
 	struct buf text;
-	bool first = true;
 
 	buf_init(&text, 0);
-	bool ok = server_ready(s, &text);
-	buf_printf(out, "\"ready\":%s,\"parts\":[", ok ? "true" : "false");
+	json_put_bool(out, "ready", server_ready(s, &text));
+	json_put_open(out, "parts", '[');
 	for (struct span rest = buf_view(&text); rest.n;) {
 		struct span says = span_next(&rest, '\n'), part = span_next(&says, ':');
 		if (!says.n)
 			continue; /* "ready", "draining" */
-		buf_str(out, first ? "{\"part\":" : ",{\"part\":");
-		first = false;
-		buf_json_str(out, part);
-		buf_str(out, ",\"says\":");
-		buf_json_str(out, span_trim(says, " "));
-		buf_putc(out, '}');
+		json_put_open(out, NULL, '{');
+		json_put_text(out, "part", part);
+		json_put_text(out, "says", span_trim(says, " "));
+		json_put_close(out, '}');
 	}
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 	buf_free(&text);
 }
 
@@ -388,40 +397,35 @@ server_now(struct server *s, struct buf *out)
 
 	clock_rfc3339(clock_wall_ns(), when);
 	struct snapshot *snap = server_snapshot(s);
-	buf_printf(
-		out, "{\"time\":\"%s\",\"node\":\"%s\",\"policy\":", when, s->shared_cfg->node);
-	buf_json_str(out, span_str(snap->policy->label));
-	buf_printf(out, ",\"policy_version\":\"%s\",\"mode\":\"%s\",", snap->policy->version,
-		snap->policy->shadow ? "shadow" : "enforce");
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "time", when);
+	json_put_str(out, "node", s->shared_cfg->node);
+	json_put_str(out, "policy", snap->policy->label);
+	json_put_str(out, "policy_version", snap->policy->version);
+	json_put_str(out, "mode", mode_of(snap->policy));
 	snapshot_unref(&snap);
 	parts_say(s, out);
-	buf_str(out, ",\"degraded\":");
+	json_put_name(out, "degraded");
 	degraded_json(&s->degraded, out);
-	buf_str(out, ",\"now\":");
+	json_put_name(out, "now");
 	sampling_now(s, out);
 	work_says(s, out);
-	buf_printf(out, ",\"held_bytes\":%" PRIu64 ",\"log_dropped\":%" PRIu64 ",\"redis\":",
-		(uint64_t)gate_held_bytes(s->shared), log_dropped());
+	json_put_uint(out, "held_bytes", gate_held_bytes(s->shared));
+	json_put_uint(out, "log_dropped", log_dropped());
 	if (s->shared_cfg->redis_url) {
-		buf_printf(out,
-			"{\"up\":%s,\"counting\":%s,\"refuses\":", c.up ? "true" : "false",
-			c.counting ? "true" : "false");
-		if (c.refusal)
-			buf_json_str(out, span_str(redis_refusal_texts[c.refusal]));
-		else
-			buf_str(out, "null");
-		buf_printf(out, ",\"clock_ahead_s\":%.3f}", (double)c.skew_us / 1e6);
+		json_put_open(out, "redis", '{');
+		json_put_bool(out, "up", c.up);
+		json_put_bool(out, "counting", c.counting);
+		json_put_opt(out, "refuses", c.refusal ? redis_refusal_texts[c.refusal] : NULL);
+		json_put_printf(out, "clock_ahead_s", "%.3f", (double)c.skew_us / 1e6);
+		json_put_close(out, '}');
 	} else {
-		buf_str(out, "null");
+		json_put_null(out, "redis");
 	}
-	buf_str(out, ",\"mirror_behind\":");
 	if (s->shared_cfg->redis_url && s->audit)
-		buf_printf(out, "%" PRIu64, audit_stream_behind(s->audit));
+		json_put_uint(out, "mirror_behind", audit_stream_behind(s->audit));
 	else
-		buf_str(out, "null");
-	buf_str(out, ",\"anchors\":");
-	anchors_status(s->anchors, out);
-	buf_str(out, ",\"audit\":");
+		json_put_null(out, "mirror_behind");
 	tree_says(s, out);
 	buf_str(out, "}\n");
 }
@@ -470,7 +474,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	struct snapshot *snap = server_snapshot(s);
 	metrics_head(out, "info", "gauge", "build and policy in force");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
-		TG_VERSION, snap->policy->label, snap->policy->shadow ? "shadow" : "enforce");
+		TG_VERSION, snap->policy->label, mode_of(snap->policy));
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
