@@ -19,7 +19,6 @@
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
 
-#define EVERY_S		   1.
 #define CALM_US		   (3 * SECOND_US)  /* well for so long: it is over */
 #define CALM_MOST_US	   (60 * SECOND_US) /* of one that was away often of late */
 #define OFTEN		   5		    /* times; one is forgotten every ten minutes */
@@ -140,7 +139,7 @@ reload_away(struct server *s, struct buf *why)
 static bool
 folder_away(struct server *s, struct buf *why)
 {
-	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
+	if (atomic_load_explicit(&s->stranger_there, memory_order_relaxed))
 		buf_str(why,
 			"a file in the journal's folder is no segment of it: the next start "
 			"would be refused (tollgate audit verify names it)");
@@ -468,29 +467,24 @@ look_at_parts(struct degraded *d)
 	}
 }
 
-static void
-on_degraded_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+void
+degraded_look(struct server *s)
 {
-	struct degraded *d = TAGGED(degraded, w->data);
-
-	pthread_mutex_lock(&d->lock);
-	look_at_parts(d);
-	pthread_mutex_unlock(&d->lock);
+	if (!s->degraded.s)
+		return;
+	pthread_mutex_lock(&s->degraded.lock);
+	look_at_parts(&s->degraded);
+	pthread_mutex_unlock(&s->degraded.lock);
 }
 
 void
-degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop)
+degraded_start(struct degraded *d, struct server *s)
 {
 	if (!s->audit)
 		return;
 	pthread_mutex_lock(&d->lock);
 	d->s = s;
 	pthread_mutex_unlock(&d->lock);
-	d->loop = loop;
-	TAG(degraded, d);
-	ev_timer_init(&d->timer, on_degraded_timer, EVERY_S, EVERY_S);
-	d->timer.data = d;
-	ev_timer_start(loop, &d->timer);
 	look_at_clock(d);
 	d->looks = 1;
 }
@@ -498,8 +492,6 @@ degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop)
 void
 degraded_stop(struct degraded *d)
 {
-	if (d->s)
-		ev_timer_stop(d->loop, &d->timer);
 	pthread_mutex_lock(&d->lock);
 	d->s = NULL;
 	pthread_mutex_unlock(&d->lock);

@@ -5,11 +5,9 @@
 #ifndef OPERATOR_SERVER_DEGRADED_H
 #define OPERATOR_SERVER_DEGRADED_H
 
-#include <ev.h>
 #include <pthread.h>
 
 #include "base/buf.h"
-#include "base/tag.h"
 
 struct server;
 
@@ -34,17 +32,15 @@ struct degraded_time {
 
 /* owner: main */
 struct degraded {
-	struct tag tag;
-	struct server *s; /* NULL: not started */
-	struct ev_loop *loop;
-	ev_timer timer;
+	struct server *s;     /* NULL: not started */
 	pthread_mutex_t lock; /* of what others ask: held for a look each second */
 	struct degraded_time part[DEGRADED_PARTS], recogniser[DEGRADED_RECOGNISERS];
 	unsigned looks;
 	char clock[192]; /* what was recorded of the clock last; "": nothing */
 };
 
-void degraded_start(struct degraded *d, struct server *s, struct ev_loop *loop);
+void degraded_start(struct degraded *d, struct server *s);
+void degraded_look(struct server *s);
 void degraded_stop(struct degraded *d);
 
 /* [{"what","name","since","seconds","why","times","state"}], of what is away or not calm yet.

@@ -2,26 +2,25 @@
  * second, and said where what is to be said changes. */
 #include "operator/server/observing.h"
 
-#include "base/attr.h"
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "operator/server/server.h"
 
-static void
-look_at_observed(struct observing *o)
+void
+observing_look(struct server *s)
 {
 	static const char *const events[] = { [OBSERVE_ON] = "observe",
 		[OBSERVE_NEAR] = "observe.near",
 		[OBSERVE_OVER] = "observe.over" };
-	const struct policy *p = o->s->snap->policy;
+	const struct policy *p = s->snap->policy;
 	int64_t now = clock_wall_ns(), days;
 	enum observe_state state = observe_state(p, now, &days);
 	struct buf says;
 
-	if (state == o->said)
+	if (state == s->observe_said)
 		return;
-	o->said = state;
+	s->observe_said = state;
 	if (state == OBSERVE_NONE)
 		return;
 	buf_init(&says, 4096);
@@ -30,39 +29,11 @@ look_at_observed(struct observing *o)
 	buf_free(&says);
 }
 
-static void
-on_observing_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
-{
-	look_at_observed(TAGGED(observing, w->data));
-}
-
 void
-observing_start(struct observing *o, struct server *s, struct ev_loop *loop)
+observing_again(struct server *s)
 {
-	o->s = s;
-	o->loop = loop;
-	TAG(observing, o);
-	ev_timer_init(&o->timer, on_observing_timer, 1., 1.);
-	o->timer.data = o;
-	ev_timer_start(loop, &o->timer);
-	look_at_observed(o);
-}
-
-void
-observing_again(struct observing *o)
-{
-	if (!o->s)
-		return;
-	o->said = OBSERVE_NONE;
-	look_at_observed(o);
-}
-
-void
-observing_stop(struct observing *o)
-{
-	if (o->s)
-		ev_timer_stop(o->loop, &o->timer);
-	o->s = NULL;
+	s->observe_said = OBSERVE_NONE;
+	observing_look(s);
 }
 
 void

@@ -3,25 +3,14 @@
 #ifndef OPERATOR_SERVER_OBSERVING_H
 #define OPERATOR_SERVER_OBSERVING_H
 
-#include <ev.h>
-
-#include "base/tag.h"
 #include "policy/identity/observe.h"
 
 struct server;
 
-struct observing {
-	struct tag tag;
-	struct server *s;
-	struct ev_loop *loop;
-	ev_timer timer;
-	enum observe_state said;
-};
-
-void observing_start(struct observing *o, struct server *s, struct ev_loop *loop);
-/* Another policy is in force: it is said anew. */
-void observing_again(struct observing *o);
-void observing_stop(struct observing *o);
+/* Says it where what is to be said has changed. */
+void observing_look(struct server *s);
+/* Another policy is in force, or the first: it is said anew. */
+void observing_again(struct server *s);
 
 /* For the admin thread: a line of /readyz, or nothing; a value of /status. */
 void observing_ready(const struct policy *p, struct buf *out);

@@ -13,7 +13,6 @@
 #include "record/audit/audit.h"
 
 enum { AT_ONCE = 256 }; /* whose names fit into a record */
-#define EVERY_S 10.
 
 static void
 purge_recorded(struct audit_entry *e, int err UNUSED)
@@ -40,13 +39,13 @@ record_of(size_t n, struct span fields)
 	return e;
 }
 
-static void
-purge(struct server *s)
+void
+purging_look(struct server *s)
 {
 	struct audit_entry *e = NULL;
 	struct buf fields;
 
-	if (s->audit && !audit_ready(s->audit))
+	if (!s->live || (s->audit && !audit_ready(s->audit)))
 		return;
 	buf_init(&fields, 0);
 	size_t n = live_purge(s->live, clock_wall_ns(), AT_ONCE, &fields);
@@ -57,33 +56,4 @@ purge(struct server *s)
 	if (e)
 		audit_append(s->audit, e);
 	buf_free(&fields);
-}
-
-static void
-on_purging_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
-{
-	struct purging *p = TAGGED(purging, w->data);
-
-	purge(p->s);
-}
-
-void
-purging_start(struct purging *p, struct server *s, struct ev_loop *loop)
-{
-	if (!s->live)
-		return;
-	p->s = s;
-	p->loop = loop;
-	TAG(purging, p);
-	ev_timer_init(&p->timer, on_purging_timer, EVERY_S, EVERY_S);
-	p->timer.data = p;
-	ev_timer_start(loop, &p->timer);
-}
-
-void
-purging_stop(struct purging *p)
-{
-	if (p->s)
-		ev_timer_stop(p->loop, &p->timer);
-	p->s = NULL;
 }

@@ -3,21 +3,8 @@
 #ifndef OPERATOR_SERVER_PURGING_H
 #define OPERATOR_SERVER_PURGING_H
 
-#include <ev.h>
-
-#include "base/tag.h"
-
 struct server;
 
-/* owner: main */
-struct purging {
-	struct tag tag;
-	struct server *s; /* NULL: not started */
-	struct ev_loop *loop;
-	ev_timer timer;
-};
-
-void purging_start(struct purging *p, struct server *s, struct ev_loop *loop);
-void purging_stop(struct purging *p);
+void purging_look(struct server *s);
 
 #endif

@@ -154,7 +154,7 @@ publish_snapshot(struct reloading *r, struct snapshot *snap, const char *by)
 	snapshot_unref(&old);
 	server_targets(s, NULL, NULL);
 	target_reloaded(gate_targets(s->shared), NULL);
-	observing_again(&s->observing);
+	observing_again(s);
 	if (s->front)
 		s->front_of->reloaded(s->front, snap->cfg);
 	metric_inc(&s->metrics, M_RELOADS);

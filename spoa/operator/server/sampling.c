@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
@@ -18,15 +17,6 @@ tables(struct server *s, const struct tallies *out[WORKERS_MAX])
 	for (unsigned i = 0; i < s->nworkers; i++)
 		out[i] = gate_tally(s->workers[i].gate);
 	return s->nworkers;
-}
-
-static void
-sample(struct sampling *g)
-{
-	const struct tallies *t[WORKERS_MAX];
-	size_t n = tables(g->s, t);
-
-	rates_sample(g->rates, t, n, clock_wall_ns(), clock_mono_us());
 }
 
 /* ---- rules ---- */
@@ -55,16 +45,17 @@ sum_rule(struct server *s, const struct rule *rule, struct rule_sum *out)
 
 /* Another policy is in force: counts of its rules are told from here on, too. */
 static void
-look_at_rules(struct sampling *g)
+look_at_rules(struct server *s)
 {
-	struct snapshot *snap = server_snapshot(g->s);
+	struct sampling *g = &s->sampling;
+	struct snapshot *snap = server_snapshot(s);
 	const struct policy *p = snap->policy;
 
 	if (strcmp(g->version, p->version) != 0) {
 		size_t n = p->nrules + p->nanswer_rules + p->ntool_rules;
 		struct rule_sum *base = calloc(n + 1, sizeof(*base));
 		for (size_t i = 0; base && i < n; i++)
-			sum_rule(g->s, rule_at(p, i), &base[i]);
+			sum_rule(s, rule_at(p, i), &base[i]);
 		pthread_mutex_lock(&g->lock);
 		free(g->base);
 		g->base = base;
@@ -152,51 +143,39 @@ sampling_near(struct server *s, size_t from, size_t count, struct buf *out)
 	near_json(out, near, s->nworkers, from, count, clock_wall_ns());
 }
 
-/* ---- the timer ---- */
+/* ---- each second ---- */
 
-static void
-on_sampling_timer(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+void
+sampling_look(struct server *s)
 {
-	struct sampling *g = TAGGED(sampling, w->data);
-	int64_t until_ns = atomic_load(&g->s->log_until_ns);
+	const struct tallies *t[WORKERS_MAX];
+	int64_t until_ns = atomic_load(&s->log_until_ns);
 
+	if (!s->sampling.rates)
+		return;
 	if (until_ns && clock_wall_ns() >= until_ns &&
-		atomic_compare_exchange_strong(&g->s->log_until_ns, &until_ns, 0)) {
-		log_set_level(g->s->shared_cfg->log_level);
+		atomic_compare_exchange_strong(&s->log_until_ns, &until_ns, 0)) {
+		log_set_level(s->shared_cfg->log_level);
 		log_event(LOG_INFO, "log.level", LS("level", log_level_names[log_level()]),
 			LS("why", "the time that another one was set for is over"));
 	}
-	look_at_rules(g);
-	if (++g->looks % RATES_STEP_S == 0)
-		sample(g);
+	look_at_rules(s);
+	if (s->sampling.looks++ % RATES_STEP_S == 0)
+		rates_sample(
+			s->sampling.rates, t, tables(s, t), clock_wall_ns(), clock_mono_us());
 }
 
 int
-sampling_start(struct sampling *g, struct server *s, struct ev_loop *loop)
+sampling_start(struct server *s)
 {
 	if (!s->shared_cfg->has_admin && !s->shared_cfg->has_admin_tcp)
 		return 0;
-	g->rates = rates_new();
-	if (!g->rates)
+	s->sampling.rates = rates_new();
+	if (!s->sampling.rates)
 		return ERR_NOMEM;
-	pthread_mutex_init(&g->lock, NULL);
-	g->s = s;
-	g->loop = loop;
-	TAG(sampling, g);
-	ev_timer_init(&g->timer, on_sampling_timer, 1., 1.);
-	g->timer.data = g;
-	ev_timer_start(loop, &g->timer);
-	sample(g);
-	look_at_rules(g);
+	pthread_mutex_init(&s->sampling.lock, NULL);
+	sampling_look(s);
 	return 0;
-}
-
-void
-sampling_stop(struct sampling *g)
-{
-	if (g->s)
-		ev_timer_stop(g->loop, &g->timer);
-	g->s = NULL;
 }
 
 void

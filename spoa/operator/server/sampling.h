@@ -4,21 +4,15 @@
 #ifndef OPERATOR_SERVER_SAMPLING_H
 #define OPERATOR_SERVER_SAMPLING_H
 
-#include <ev.h>
 #include <pthread.h>
 
 #include "base/buf.h"
-#include "base/tag.h"
 #include "budget/tally/rates.h"
 
 struct server;
 
 /* owner: main */
 struct sampling {
-	struct tag tag;
-	struct server *s;
-	struct ev_loop *loop;
-	ev_timer timer;
 	unsigned looks;
 	struct rates *rates; /* NULL: there is none */
 	/* what rules had done when the policy in force came; of its rules, phase after phase */
@@ -30,8 +24,8 @@ struct sampling {
 };
 
 /* 0 or ERR_NOMEM. The rates are there until sampling_free(). */
-int sampling_start(struct sampling *g, struct server *s, struct ev_loop *loop);
-void sampling_stop(struct sampling *g);
+int sampling_start(struct server *s);
+void sampling_look(struct server *s);
 void sampling_free(struct sampling *g);
 /* What each rule of the policy in force did since the start and since that policy came, and when
  * last. JSON; any thread. */

@@ -542,28 +542,24 @@ server_run(const char *config_file, const struct server_front *front)
 		goto stop;
 	if (reload_init(&s.reloading, &s, run.loop, &d, s.started_wall_ns) < 0)
 		goto stop;
-	if (sampling_start(&s.sampling, &s, run.loop) < 0)
+	if (sampling_start(&s) < 0)
 		goto stop;
 	s.front = front->start(cfg, &s, &why);
 	if (!s.front)
 		goto stop;
 	auths_first(s.auths, AUTHS_FIRST_US);
 	say_started(&s, cfg);
-	observing_start(&s.observing, &s, run.loop);
-	purging_start(&s.purging, &s, run.loop);
-	degraded_start(&s.degraded, &s, run.loop);
-	strangers_start(&s.strangers, cfg, run.loop);
+	observing_again(&s);
+	degraded_start(&s.degraded, &s);
+	looks_begin(&s.looks, &s, run.loop);
 	server_notify("READY=1\nSTATUS=");
 	ev_run(run.loop, 0);
 	code = 0;
 stop:
 	sodium_memzero(&hash, sizeof(hash));
 	reload_stop(&s.reloading);
-	observing_stop(&s.observing);
-	purging_stop(&s.purging);
+	looks_end(&s.looks);
 	degraded_stop(&s.degraded);
-	sampling_stop(&s.sampling);
-	strangers_stop(&s.strangers);
 	front->stop(s.front);
 	s.front = NULL;
 	reload_free(&s.reloading);

@@ -6,6 +6,7 @@
 #include "budget/quota/quota.h"
 #include "net/worker.h"
 #include "operator/server/degraded.h"
+#include "operator/server/looks.h"
 #include "operator/server/observing.h"
 #include "operator/server/pinning.h"
 #include "operator/server/purging.h"
@@ -24,10 +25,10 @@ struct server {
 	const struct config *shared_cfg; /* of start-up */
 	struct gate_shared *shared;
 	struct reloading reloading;
-	struct observing observing;
-	struct purging purging;
+	struct looks looks;
+	enum observe_state observe_said;
 	struct degraded degraded;
-	struct strangers strangers;
+	_Atomic bool stranger_there;	   /* any thread reads */
 	_Atomic int64_t certificate_end_s; /* of admin.tls; 0: none */
 	struct auths *auths;
 	struct keysets *keysets; /* of issuers at URLs */

@@ -205,7 +205,7 @@ server_ready(struct server *s, struct buf *out)
 	else if (tree.state == TREE_STUCK)
 		buf_str(out, "audit tree: its hash files cannot be written or made again, see "
 			     "the log (audit.tree_failed); records go on\n");
-	if (atomic_load_explicit(&s->strangers.there, memory_order_relaxed))
+	if (atomic_load_explicit(&s->stranger_there, memory_order_relaxed))
 		buf_str(out,
 			"audit: a file in the journal's folder is no segment of it: the next "
 			"start would be refused (tollgate audit verify names it)\n");
@@ -501,7 +501,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	gauge(out, "audit_up", "the journal can be written", s->audit && audit_ready(s->audit));
 	gauge(out, "audit_strangers",
 		"the journal's folder has a file with which the next start would be refused",
-		atomic_load_explicit(&s->strangers.there, memory_order_relaxed));
+		atomic_load_explicit(&s->stranger_there, memory_order_relaxed));
 	if (s->audit) {
 		struct tree_status t;
 		audit_tree(s->audit, &t);

@@ -3,24 +3,9 @@
 #ifndef OPERATOR_SERVER_STRANGERS_H
 #define OPERATOR_SERVER_STRANGERS_H
 
-#include <ev.h>
-#include <stdatomic.h>
-#include <stdbool.h>
+struct server;
 
-#include "base/tag.h"
-
-struct config;
-
-/* owner: main */
-struct strangers {
-	struct tag tag;
-	const struct config *cfg; /* NULL: not started */
-	struct ev_loop *loop;
-	ev_timer timer;
-	_Atomic bool there; /* any thread reads */
-};
-
-void strangers_start(struct strangers *s, const struct config *cfg, struct ev_loop *loop);
-void strangers_stop(struct strangers *s);
+/* What is found is s->stranger_there. */
+void strangers_look(struct server *s);
 
 #endif

@@ -1,0 +1,48 @@
+/* The timers of the server's own life. What has nothing to look at says so by itself. */
+#include "operator/server/looks.h"
+
+#include "base/attr.h"
+#include "operator/server/server.h"
+
+/* clang-format off */
+static const struct {
+	double first_s, every_s;
+	void (*look)(struct server *s);
+} rows[LOOKS] = {
+	{ 1.,  1.,  sampling_look },
+	{ 1.,  1.,  observing_look },
+	{ 10., 10., purging_look },
+	{ 1.,  1.,  degraded_look },
+	{ 1.,  2.,  strangers_look },
+};
+/* clang-format on */
+
+static void
+on_look_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
+{
+	const struct looks *l = TAGGED(looks, w->data);
+
+	rows[w - l->timer].look(l->s);
+}
+
+void
+looks_begin(struct looks *l, struct server *s, struct ev_loop *loop)
+{
+	TAG(looks, l);
+	l->s = s;
+	l->loop = loop;
+	for (size_t i = 0; i < LOOKS; i++) {
+		ev_timer_init(
+			&l->timer[i], on_look_due, rows[i].first_s, rows[i].every_s);
+		l->timer[i].data = l;
+		ev_timer_start(loop, &l->timer[i]);
+	}
+}
+
+void
+looks_end(struct looks *l)
+{
+	for (size_t i = 0; l->s && i < LOOKS; i++)
+		ev_timer_stop(l->loop, &l->timer[i]);
+	l->s = NULL;
+}
