@@ -145,14 +145,6 @@ asking_answer(struct asking *q, unsigned status, const struct buf *b)
 	return queue_answer(q, status, type, b);
 }
 
-static void
-put_error(struct buf *b, struct span text)
-{
-	buf_str(b, "{\"error\":");
-	buf_json_str(b, text);
-	buf_str(b, "}\n");
-}
-
 enum MHD_Result
 asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
 {
@@ -164,7 +156,7 @@ asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	buf_init(&b, 0);
-	put_error(&b, span_str(line));
+	calls_error(&b, "%s", line);
 	enum MHD_Result ok = queue_answer(q, status, JSON_TYPE, &b);
 	buf_free(&b);
 	return ok;

@@ -36,6 +36,8 @@ struct admin_peer {
 	pid_t child;	/* of ours, that reads on his behalf: 0: he asks himself */
 };
 
+/* {"error": …} in the place of what *out has. */
+void calls_error(struct buf *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Returns the HTTP status. */
 typedef unsigned admin_call_fn(
 	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);

@@ -31,18 +31,13 @@
 bool
 change_refuse(struct change *c, unsigned status, const char *fmt, ...)
 {
-	struct buf text;
 	va_list ap;
 	char line[1024];
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	buf_init(&text, 0);
-	buf_json_str(&text, span_str(line));
-	buf_clear(c->out);
-	buf_printf(c->out, "{\"error\":%.*s}\n", SPAN_ARG(buf_view(&text)));
-	buf_free(&text);
+	calls_error(c->out, "%s", line);
 	c->status = status;
 	return false;
 }

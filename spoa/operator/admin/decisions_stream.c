@@ -121,9 +121,7 @@ later(struct asking *q, struct span why)
 	struct buf b;
 
 	buf_init(&b, 0);
-	buf_str(&b, "{\"error\":");
-	buf_json_str(&b, why);
-	buf_str(&b, "}\n");
+	calls_error(&b, "%.*s", SPAN_ARG(why));
 	struct MHD_Response *r = MHD_create_response_from_buffer(
 		b.n, (void *)(uintptr_t)buf_view(&b).p, MHD_RESPMEM_MUST_COPY);
 	buf_free(&b);

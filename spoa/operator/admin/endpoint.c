@@ -7,9 +7,27 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "policy/config/read.h"
 
 enum { TEXT_MAX = 256, QUERY_MAX = 64 /* parameters of a query */, MANY_MAX = 64 };
+
+/* ---- answers ---- */
+
+void
+calls_error(struct buf *out, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_clear(out);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "error", line);
+	buf_str(out, "}\n");
+}
 
 /* ---- rows ---- */
 

@@ -58,9 +58,7 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, 
 
 	if (wait_s) {
 		metric_inc(&s->metrics, M_ADMIN_SHARE);
-		buf_printf(out,
-			"{\"error\":\"too many of yours at once: try again in %u s\"}\n",
-			wait_s);
+		calls_error(out, "too many of yours at once: try again in %u s", wait_s);
 		return MHD_HTTP_TOO_MANY_REQUESTS;
 	}
 	char by[CHANGE_WHO_LEN];

@@ -94,10 +94,7 @@ put_look_row(struct buf *out, const struct look_row *r)
 static unsigned
 refuse_look(struct buf *out, unsigned status, struct span why)
 {
-	buf_clear(out);
-	buf_str(out, "{\"error\":");
-	buf_json_str(out, why);
-	buf_str(out, "}\n");
+	calls_error(out, "%.*s", SPAN_ARG(why));
 	return status;
 }
 

@@ -385,7 +385,7 @@ refuse_for_now(struct asked *a, const char *why)
 	char text[16];
 
 	buf_init(&b, 1024);
-	buf_printf(&b, "{\"error\":\"%s\"}\n", why);
+	calls_error(&b, "%s", why);
 	struct span s = buf_view(&b);
 	struct MHD_Response *r = MHD_create_response_from_buffer(
 		s.n, (void *)(uintptr_t)s.p, MHD_RESPMEM_MUST_COPY);

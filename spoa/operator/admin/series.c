@@ -21,11 +21,11 @@ admin_series(
 		kind++;
 	if (window && (duration_parse(span_str(window), &us) < 0 || us > HOUR_S * SECOND_US ||
 			      us < RATES_STEP_S * SECOND_US)) {
-		buf_str(out, "{\"error\":\"window: a duration of 10s to 1h is expected\"}\n");
+		calls_error(out, "window: a duration of 10s to 1h is expected");
 		return MHD_HTTP_BAD_REQUEST;
 	}
 	if (!s->sampling.rates) {
-		buf_str(out, "{\"error\":\"no samples are taken\"}\n");
+		calls_error(out, "no samples are taken");
 		return MHD_HTTP_CONFLICT;
 	}
 	rates_series(
@@ -37,7 +37,7 @@ unsigned
 admin_policy_rules(struct server *s, struct buf *out)
 {
 	if (!s->sampling.rates) {
-		buf_str(out, "{\"error\":\"no samples are taken\"}\n");
+		calls_error(out, "no samples are taken");
 		return MHD_HTTP_CONFLICT;
 	}
 	sampling_rules(s, out);

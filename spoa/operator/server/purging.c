@@ -1,6 +1,6 @@
 /* Each purge is a record with the names of what went. Nothing that is in force changes by it,
  * so nobody waits for the record. */
-#include "operator/server/purging.h"
+#include "operator/server/looks.h"
 
 #include <stdlib.h>
 

@@ -9,10 +9,8 @@
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
 #include "operator/server/pinning.h"
-#include "operator/server/purging.h"
 #include "operator/server/reload.h"
 #include "operator/server/sampling.h"
-#include "operator/server/strangers.h"
 
 enum { WORKERS_MAX = 64 };
 

@@ -1,5 +1,5 @@
 /* Said once when it is there, and once when it has gone. */
-#include "operator/server/strangers.h"
+#include "operator/server/looks.h"
 
 #include "base/log.h"
 #include "operator/server/server.h"
