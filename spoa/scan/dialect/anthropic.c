@@ -96,16 +96,6 @@ static const char *const tells[] = { "/v1/messages", "/v1/messages/count_tokens"
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
-static void
-anthropic_error(struct buf *out, const struct error *e)
-{
-	buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", e->type);
-	buf_json_str(out, e->message);
-	buf_printf(out, ",\"code\":\"%s\"},\"request_id\":", e->code);
-	buf_json_str(out, e->id);
-	buf_putc(out, '}');
-}
-
 const struct dialect dialect_anthropic = {
 	.name = "anthropic",
 	.endpoints = endpoints,
@@ -115,6 +105,7 @@ const struct dialect dialect_anthropic = {
 	.other = &other,
 	.usage = usage_anthropic,
 	.types = TYPES_ANTHROPIC,
-	.error = anthropic_error,
+	.error = "{'type':'error','error':{'type':'%t','message':%m,'code':'%c'},'request_id':%"
+		 "i}",
 	.stream_event = "error",
 };

@@ -211,20 +211,6 @@ static const char *const tells[] = {
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
-/* AWS restJson1: the exception's name is in the header x-amzn-errortype and in __type; no
- * member may be called "code", which would be it. HAProxy and dialect_error_type() read __type.
- */
-static void
-bedrock_error(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"message\":");
-	buf_json_str(out, e->message);
-	buf_printf(
-		out, ",\"__type\":\"%s\",\"reason\":\"%s\",\"request_id\":", e->type, e->code);
-	buf_json_str(out, e->id);
-	buf_putc(out, '}');
-}
-
 const struct dialect dialect_bedrock = {
 	.name = "bedrock",
 	.endpoints = endpoints,
@@ -234,6 +220,9 @@ const struct dialect dialect_bedrock = {
 	.other = &other,
 	.types = TYPES_BEDROCK,
 	.usage = usage_bedrock,
-	.error = bedrock_error,
+	/* AWS restJson1: the exception's name is in the header x-amzn-errortype and in
+	 * __type; no member may be called "code", which would be it. HAProxy and
+	 * dialect_error_type() read __type. */
+	.error = "{'message':%m,'__type':'%t','reason':'%c','request_id':%i}",
 	.stream = STREAM_FRAMES,
 };

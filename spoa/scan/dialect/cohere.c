@@ -147,16 +147,6 @@ static const char *const tells[] = { "/v2/chat", "/v2/embed", NULL };
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
-static void
-cohere_error(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"message\":");
-	buf_json_str(out, e->message);
-	buf_str(out, ",\"id\":");
-	buf_json_str(out, e->id);
-	buf_putc(out, '}');
-}
-
 const struct dialect dialect_cohere = {
 	.name = "cohere",
 	.endpoints = endpoints,
@@ -165,6 +155,9 @@ const struct dialect dialect_cohere = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_cohere,
-	.error = cohere_error,
-	.stream = STREAM_COHERE,
+	.error = "{'message':%m,'id':%i}",
+	.stream_error = "{'type':'message-end','delta':{'finish_reason':'ERROR','error':%m}}",
+	/* v1's clients look at other members */
+	.line_error = "{'is_finished':true,'event_type':'stream-end','finish_reason':'ERROR',"
+		      "'type':'message-end','delta':{'finish_reason':'ERROR','error':%m}}",
 };

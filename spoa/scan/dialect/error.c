@@ -1,8 +1,7 @@
 /* Error documents in the caller's dialect, and the event that ends a stream. One line,
  * capped, never with prompt text: what cannot be written as it is, is left out. */
-#include "base/caps.h"
+#include "base/codec/error_form.h"
 #include "base/codec/eventstream.h"
-#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "scan/dialect/family.h"
 
@@ -63,40 +62,23 @@ row_of(int status)
 	return status < 500 ? statuses : last;
 }
 
-/* Writes the document of "MESSAGE (ID)", the message cut until the document fits. */
+/* By a form of the family's. */
 static void
-write_capped(error_writer *writer, struct error e, struct buf *out)
+write_form(const struct dialect *d, const char *form, int status, const char *type,
+	const char *code, struct span message, struct span id, struct buf *out)
 {
-	struct buf text, doc;
-	struct span message = span_cut(e.message, 0, CAP_ERROR_BYTES);
+	int number = d != &dialect_mcp ? status
+		     : status == 400   ? MCP_CODE_REQUEST
+		     : status < 500    ? MCP_CODE_DENIED
+				       : MCP_CODE_INTERNAL;
 
-	buf_init(&text, 0);
-	buf_init(&doc, 0);
-	e.id = span_cut(e.id, 0, 64);
-	e.id.n = utf8_prefix(e.id);
-	for (;;) {
-		message.n = utf8_prefix(message);
-		buf_clear(&text);
-		buf_clear(&doc);
-		buf_span(&text, message);
-		if (e.id.n) {
-			buf_str(&text, " (decision ");
-			buf_span(&text, e.id);
-			buf_putc(&text, ')');
-		}
-		e.message = buf_view(&text);
-		writer(&doc, &e);
-		if (doc.n <= CAP_ERROR_BYTES || !message.n)
-			break;
-		size_t over = doc.n - CAP_ERROR_BYTES;
-		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
-	}
-	/* type, code and id are our own words; of the message nothing need be left */
-	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
-	buf_span(out, buf_view(&doc));
-	out->failed |= doc.failed || text.failed;
-	buf_free(&text);
-	buf_free(&doc);
+	error_write(form,
+		(struct error_words){ .number = number,
+			.type = type,
+			.code = code,
+			.message = message,
+			.decision = id },
+		out);
 }
 
 void
@@ -104,17 +86,15 @@ dialect_error(const struct dialect *d, int status, const char *code, struct span
 	struct span id, struct buf *out)
 {
 	const struct status_row *r = row_of(status);
-	struct error e = { .status = status,
-		.type = r->type[d->types],
-		.code = code ? code : r->code,
-		.message = message,
-		.id = id };
+	const char *type = r->type[d->types];
 
-	if (!strcmp(e.code, "insufficient_quota"))
-		e.type = d->types == TYPES_OPENAI    ? e.code
-			 : d->types == TYPES_BEDROCK ? "ServiceQuotaExceededException"
-						     : e.type;
-	write_capped(d->error, e, out);
+	if (!code)
+		code = r->code;
+	if (!strcmp(code, "insufficient_quota"))
+		type = d->types == TYPES_OPENAI	   ? code
+		       : d->types == TYPES_BEDROCK ? "ServiceQuotaExceededException"
+						   : type;
+	write_form(d, d->error, status, type, code, message, id, out);
 }
 
 struct span
@@ -180,50 +160,17 @@ dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
 	return said;
 }
 
-/* {"type":"error","code","message","param":null,"sequence_number"} as OpenAI's responses say
- * it, and "error", without which their SDK does not throw. */
-static void
-responses_error(struct buf *out, const struct error *e)
-{
-	buf_printf(out, "{\"type\":\"error\",\"code\":\"%s\",\"message\":", e->code);
-	buf_json_str(out, e->message);
-	buf_printf(out, ",\"param\":null,\"sequence_number\":0,\"error\":{\"type\":\"%s\",",
-		e->type);
-	buf_printf(out, "\"code\":\"%s\",\"param\":null,\"message\":", e->code);
-	buf_json_str(out, e->message);
-	buf_str(out, "}}");
-}
-
-/* A stream of Cohere's ends so when it fails. */
-static void
-cohere_end(struct buf *out, const struct error *e)
-{
-	buf_str(out,
-		"{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\",\"error\":");
-	buf_json_str(out, e->message);
-	buf_str(out, "}}");
-}
-
-/* The same of v1's, whose clients look at other members. */
-static void
-cohere_line(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"is_finished\":true,\"event_type\":\"stream-end\",\"finish_reason\":"
-		     "\"ERROR\",\"type\":\"message-end\",\"delta\":{\"finish_reason\":"
-		     "\"ERROR\",\"error\":");
-	buf_json_str(out, e->message);
-	buf_str(out, "}}");
-}
+/* As OpenAI's responses say it, and "error", without which their SDK does not throw. */
+static const char responses_error[] =
+	"{'type':'error','code':'%c','message':%m,'param':null,'sequence_number':0,"
+	"'error':{'type':'%t','code':'%c','param':null,'message':%m}}";
 
 void
 dialect_line_error(const struct dialect *d, const char *code, struct span message,
 	struct span id, struct buf *out)
 {
-	if (d->stream == STREAM_COHERE)
-		write_capped(cohere_line,
-			(struct error){
-				.status = 503, .code = code, .message = message, .id = id },
-			out);
+	if (d->line_error)
+		write_form(d, d->line_error, 503, NULL, code, message, id, out);
 	else
 		dialect_error(d, 403, code, message, id, out);
 }
@@ -233,7 +180,7 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 	struct span message, struct span id, struct buf *out)
 {
 	const char *type = NULL, *event = d->stream_event;
-	error_writer *writer = d->error;
+	const char *form = d->stream_error ? d->stream_error : d->error;
 	int status = 503;
 
 	if (!code)
@@ -248,19 +195,11 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 		type = row_of(status)->type[d->types];
 	if (d->types == TYPES_BEDROCK)
 		event = stream_exception(status);
-	if (d->stream == STREAM_COHERE)
-		writer = cohere_end;
 	if (d == &dialect_openai && endpoint && !strcmp(endpoint, "responses")) {
-		writer = responses_error;
+		form = responses_error;
 		event = "error";
 	}
-	write_capped(writer,
-		(struct error){ .status = status,
-			.type = type,
-			.code = code,
-			.message = message,
-			.id = id },
-		out);
+	write_form(d, form, status, type, code, message, id, out);
 	return event ? event : "";
 }
 
@@ -275,7 +214,7 @@ write_exception(struct buf *out, const char *type, struct span data)
 	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
 	eventstream_header(&headers, ":message-type", SPAN_LIT("exception"));
 	int err = eventstream_write(out, buf_view(&headers), data);
-	/* write_capped() made both */
+	/* both are short: error_write() */
 	INVARIANT(err == 0 || buf_failed(out));
 	out->failed |= headers.failed;
 	buf_free(&headers);

@@ -36,17 +36,9 @@ enum error_types {
 	TYPES_TGI,
 	TYPES
 };
-struct error {
-	int status;
-	const char *type, *code;
-	struct span message, id; /* the message names the id */
-};
-/* One line. */
-typedef void error_writer(struct buf *out, const struct error *e);
 
-/* How answers stream: events of SSE, lines, frames of Amazon's. Cohere's end with an event of
- * their own when they fail. */
-enum stream_kind { STREAM_SSE, STREAM_COHERE, STREAM_LINES, STREAM_FRAMES };
+/* How answers stream: events of SSE, lines, frames of Amazon's. */
+enum stream_kind { STREAM_SSE, STREAM_LINES, STREAM_FRAMES };
 
 struct dialect {
 	const char *name;
@@ -58,7 +50,9 @@ struct dialect {
 	const struct usage_row *usage;	  /* of a whole response; path NULL last */
 	bool bare_models;		  /* "models/x" in a body is the x of a path */
 	enum error_types types;
-	error_writer *error;
+	/* Forms of base/codec/error_form.h: a document; what ends a stream, and one of lines,
+	 * where that is no such document (NULL: it is). */
+	const char *error, *stream_error, *line_error;
 	enum stream_kind stream;
 	const char
 		*stream_event; /* of an error in it; NULL: none. No normal end comes after it */
@@ -86,7 +80,7 @@ extern const struct dialect dialect_openai, dialect_anthropic, dialect_gemini, d
 /* Tables that more than one family reads by. */
 extern const struct table table_rest, table_any, table_mcp, table_chat, table_messages,
 	table_messages_no_model, table_kept, gemini_interactions;
-error_writer error_openai;
+extern const char error_openai[]; /* a form */
 
 /* Members below the top that say which conversation it is: conversation.c. */
 #define CONVERSATION_PARAMS                                                                    \

@@ -254,20 +254,6 @@ static const char *const bases[] = {
 };
 /* clang-format on */
 
-/* google.rpc.Status, as REST shows it. */
-static void
-gemini_error(struct buf *out, const struct error *e)
-{
-	buf_printf(out, "{\"error\":{\"code\":%d,\"message\":", e->status);
-	buf_json_str(out, e->message);
-	buf_printf(out,
-		",\"status\":\"%s\",\"details\":[{\"@type\":\"type.googleapis.com/"
-		"google.rpc.ErrorInfo\",\"reason\":\"%s\",\"metadata\":{\"decision\":",
-		e->type, e->code);
-	buf_json_str(out, e->id);
-	buf_str(out, "}}]}}");
-}
-
 const struct dialect dialect_gemini = {
 	.name = "gemini",
 	.endpoints = endpoints,
@@ -278,5 +264,8 @@ const struct dialect dialect_gemini = {
 	.bare_models = true,
 	.types = TYPES_GOOGLE,
 	.usage = usage_gemini,
-	.error = gemini_error,
+	/* google.rpc.Status, as REST shows it. */
+	.error = "{'error':{'code':%n,'message':%m,'status':'%t','details':[{"
+		 "'@type':'type.googleapis.com/google.rpc.ErrorInfo','reason':'%c',"
+		 "'metadata':{'decision':%i}}]}}",
 };

@@ -44,24 +44,13 @@ const struct table table_mcp = {
 	.json = true, .no_models = true, .rows = rows, .seals = seals, .tree = TREE
 };
 
-/* A client that waits for an answer is told with its id: scan/mcp/refusal.h. Here is what has none.
- */
-static void
-mcp_error_body(struct buf *out, const struct error *e)
-{
-	enum mcp_code code = e->status == 400  ? MCP_CODE_REQUEST
-			     : e->status < 500 ? MCP_CODE_DENIED
-					       : MCP_CODE_INTERNAL;
-
-	mcp_refuse(
-		&(struct mcp_refusal){ .code = code, .reason = e->code, .message = e->message },
-		out);
-}
-
 const struct dialect dialect_mcp = {
 	.name = "mcp",
 	.main = &table_mcp,
 	.other = &table_mcp,
-	.error = mcp_error_body,
+	/* A client that waits for an answer is told with its id: scan/mcp/refusal.h. Here is
+	 * what has none. */
+	.error = "{'jsonrpc':'2.0','id':null,'error':{'code':%n,'message':%m,"
+		 "'data':{'code':'%c'}}}",
 	.stream_event = "message",
 };

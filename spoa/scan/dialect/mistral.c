@@ -226,18 +226,6 @@ static const struct endpoint_row endpoints[] = {
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
-static void
-mistral_error(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"object\":\"error\",\"message\":");
-	buf_json_str(out, e->message);
-	buf_printf(out,
-		",\"type\":\"%s\",\"param\":null,\"code\":\"%s\",\"request_id\":", e->type,
-		e->code);
-	buf_json_str(out, e->id);
-	buf_putc(out, '}');
-}
-
 const struct dialect dialect_mistral = {
 	.name = "mistral",
 	.endpoints = endpoints,
@@ -245,6 +233,7 @@ const struct dialect dialect_mistral = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_openai,
-	.error = mistral_error,
+	.error = "{'object':'error','message':%m,'type':'%t','param':null,'code':'%c','request_"
+		 "id':%i}",
 	.stream = STREAM_SSE,
 };

@@ -101,16 +101,6 @@ static const char *const hints[] = {
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
-static void
-ollama_error(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"error\":");
-	buf_json_str(out, e->message);
-	buf_printf(out, ",\"type\":\"%s\",\"code\":\"%s\",\"request_id\":", e->type, e->code);
-	buf_json_str(out, e->id);
-	buf_putc(out, '}');
-}
-
 const struct dialect dialect_ollama = {
 	.name = "ollama",
 	.endpoints = endpoints,
@@ -119,6 +109,6 @@ const struct dialect dialect_ollama = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_ollama,
-	.error = ollama_error,
+	.error = "{'error':%m,'type':'%t','code':'%c','request_id':%i}",
 	.stream = STREAM_LINES,
 };

@@ -201,17 +201,8 @@ static const char *const tells[] = {
 static const char *const bases[] = { "", "/v1", "/openai/v1", "/openai", NULL };
 /* clang-format on */
 
-void
-error_openai(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"error\":{\"message\":");
-	buf_json_str(out, e->message);
-	buf_printf(out,
-		",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"},\"request_id\":", e->type,
-		e->code);
-	buf_json_str(out, e->id);
-	buf_putc(out, '}');
-}
+const char error_openai[] = "{'error':{'message':%m,'type':'%t','param':null,'code':'%c'},"
+			    "'request_id':%i}";
 
 const struct dialect dialect_openai = {
 	.name = "openai",

@@ -54,17 +54,6 @@ static const struct endpoint_row endpoints[] = {
 static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
-static void
-tgi_error(struct buf *out, const struct error *e)
-{
-	buf_str(out, "{\"error\":");
-	buf_json_str(out, e->message);
-	buf_printf(out, ",\"error_type\":\"%s\",\"code\":\"%s\",\"request_id\":", e->type,
-		e->code);
-	buf_json_str(out, e->id);
-	buf_putc(out, '}');
-}
-
 const struct dialect dialect_tgi = {
 	.name = "tgi",
 	.endpoints = endpoints,
@@ -73,6 +62,6 @@ const struct dialect dialect_tgi = {
 	.other = &other,
 	.types = TYPES_TGI,
 	.usage = usage_tgi,
-	.error = tgi_error,
+	.error = "{'error':%m,'error_type':'%t','code':'%c','request_id':%i}",
 	.stream = STREAM_SSE,
 };

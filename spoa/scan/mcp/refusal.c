@@ -3,8 +3,8 @@
 #include "scan/mcp/refusal.h"
 
 #include "base/caps.h"
+#include "base/codec/error_form.h"
 #include "base/codec/utf8.h"
-#include "base/err.h"
 
 void
 mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status)
@@ -32,64 +32,31 @@ write_versions(const struct mcp_refusal *r, struct buf *out)
 	buf_putc(out, '}');
 }
 
-/* The inside: result or error. */
-static void
-write_rest(const struct mcp_refusal *r, struct span message, struct buf *out)
-{
-	struct buf text;
-
-	buf_init(&text, 0);
-	buf_span(&text, message);
-	if (r->decision.n) {
-		buf_str(&text, " (decision ");
-		buf_span(&text, span_cut(r->decision, 0, 64));
-		buf_putc(&text, ')');
-	}
-	if (r->result) {
-		buf_str(out, "\"result\":{\"content\":[{\"type\":\"text\",\"text\":");
-		buf_json_str(out, buf_view(&text));
-		buf_str(out, "}],\"isError\":true");
-		if (r->era == MCP_STATELESS)
-			buf_str(out, ",\"resultType\":\"complete\"");
-		buf_str(out, "}}");
-	} else {
-		buf_printf(out, "\"error\":{\"code\":%d,\"message\":", (int)r->code);
-		buf_json_str(out, buf_view(&text));
-		if (r->reason)
-			buf_printf(out, ",\"data\":{\"code\":\"%s\"}", r->reason);
-		else if (r->code == MCP_CODE_VERSION)
-			write_versions(r, out);
-		buf_str(out, "}}");
-	}
-	out->failed |= text.failed;
-	buf_free(&text);
-}
-
 void
 mcp_refuse(const struct mcp_refusal *r, struct buf *out)
 {
-	static const char begins[] = "{\"jsonrpc\":\"2.0\",\"id\":";
 	/* who reads ids takes none as long */
 	bool has_id = r->id.n && r->id.n <= CAP_ERROR_BYTES / 2;
-	struct span id = has_id ? r->id : SPAN_LIT("null");
-	struct span message = span_cut(r->message, 0, CAP_ERROR_BYTES);
-	size_t most = CAP_ERROR_BYTES - sizeof(begins) - id.n;
-	struct buf rest;
+	struct buf more;
 
-	buf_init(&rest, 0);
-	for (;;) {
-		message.n = utf8_prefix(message);
-		buf_clear(&rest);
-		write_rest(r, message, &rest);
-		if (rest.n <= most || !message.n)
-			break;
-		size_t over = rest.n - most;
-		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
-	}
-	buf_printf(out, "%s%.*s,", begins, SPAN_ARG(id));
-	buf_span(out, buf_view(&rest));
-	out->failed |= rest.failed;
-	buf_free(&rest);
+	buf_init(&more, 0);
+	if (r->result && r->era == MCP_STATELESS)
+		buf_str(&more, ",\"resultType\":\"complete\"");
+	else if (!r->result && r->reason)
+		buf_printf(&more, ",\"data\":{\"code\":\"%s\"}", r->reason);
+	else if (!r->result && r->code == MCP_CODE_VERSION)
+		write_versions(r, &more);
+	error_write(r->result ? "{'jsonrpc':'2.0','id':%r,'result':{'content':[{'type':'text',"
+				"'text':%m}],'isError':true%x}}"
+			      : "{'jsonrpc':'2.0','id':%r,'error':{'code':%n,'message':%m%x}}",
+		(struct error_words){ .number = r->code,
+			.message = r->message,
+			.decision = r->decision,
+			.request = has_id ? r->id : SPAN_LIT("null"),
+			.more = buf_view(&more) },
+		out);
+	out->failed |= more.failed;
+	buf_free(&more);
 }
 
 void

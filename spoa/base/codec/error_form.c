@@ -1,0 +1,62 @@
+/* One line, capped: of the message nothing need be left. */
+#include "base/codec/error_form.h"
+
+#include "base/caps.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+
+static void
+fill_form(const char *form, const struct error_words *e, struct buf *out)
+{
+	for (const char *p = form; *p; p++) {
+		if (*p != '%') {
+			buf_putc(out, *p == '\'' ? '"' : *p);
+			continue;
+		}
+		switch (*++p) {
+		case 't': buf_str(out, e->type); break;
+		case 'c': buf_str(out, e->code); break;
+		case 'n': buf_int(out, e->number); break;
+		case 'm': buf_json_str(out, e->message); break;
+		case 'i': buf_json_str(out, e->decision); break;
+		case 'r': buf_span(out, e->request); break;
+		case 'x': buf_span(out, e->more); break;
+		default: INVARIANT(!"a place of the form that nothing fills");
+		}
+	}
+}
+
+void
+error_write(const char *form, struct error_words e, struct buf *out)
+{
+	struct buf text, doc;
+	struct span message = span_cut(e.message, 0, CAP_ERROR_BYTES);
+
+	buf_init(&text, 0);
+	buf_init(&doc, 0);
+	e.decision = span_cut(e.decision, 0, 64);
+	e.decision.n = utf8_prefix(e.decision);
+	for (;;) {
+		message.n = utf8_prefix(message);
+		buf_clear(&text);
+		buf_clear(&doc);
+		buf_span(&text, message);
+		if (e.decision.n) {
+			buf_str(&text, " (decision ");
+			buf_span(&text, e.decision);
+			buf_putc(&text, ')');
+		}
+		e.message = buf_view(&text);
+		fill_form(form, &e, &doc);
+		if (doc.n <= CAP_ERROR_BYTES || !message.n)
+			break;
+		size_t over = doc.n - CAP_ERROR_BYTES;
+		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
+	}
+	/* type, code and id are our own words, and who fills the rest caps it */
+	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
+	buf_span(out, buf_view(&doc));
+	out->failed |= doc.failed || text.failed;
+	buf_free(&text);
+	buf_free(&doc);
+}
