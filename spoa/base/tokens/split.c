@@ -47,6 +47,8 @@ split_find(struct span name)
 static inline unsigned
 class_of(uint32_t cp)
 {
+	if (cp >= CLASSES_END)
+		return cp >= VARIANTS && cp <= VARIANTS_LAST ? MARK : OTHER;
 	unsigned block = class_index[cp >> 7],
 		 pair = class_pairs[block * 64 + ((cp & 127) >> 1)];
 
