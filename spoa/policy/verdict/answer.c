@@ -105,7 +105,7 @@ struct judging {
 	const struct answer_facts *f;
 	enum answer_when when;
 	struct facts_view view;
-	struct track enforced, full;
+	struct tracks k;
 };
 
 static bool
@@ -118,43 +118,13 @@ waits(const struct judging *j, const struct rule *r)
 }
 
 static void
-matched_answer_rule(struct judging *j, const struct rule *r)
-{
-	bool lifted = (r->shadow || j->p->shadow) && j->asked->verified;
-
-	if (r->redacts) {
-		track_redact(&j->full, r, &j->f->entities);
-		if (!lifted)
-			track_redact(&j->enforced, r, &j->f->entities);
-	}
-	if (r->effect != RULE_DENY)
-		return;
-	track_end(&j->full, r, RULE_DENY, false);
-	if (!lifted)
-		track_end(&j->enforced, r, RULE_DENY, false);
-}
-
-static void
 judge_answer_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
 {
-	if (waits(j, r)) {
+	if (waits(j, r))
 		t->fate = RULE_WAITS;
-		return;
-	}
-	int hit = facts_test(&j->view, r->when, &t->error);
-	if (hit > 0) {
-		t->fate = RULE_MATCHED;
-		matched_answer_rule(j, r);
-	} else if (hit == 0) {
-		t->fate = RULE_NO_MATCH;
-	} else {
-		t->fate = RULE_ERROR;
-		if (r->skip_on_error)
-			return;
-		/* It did not match, so shadow does not lift it. */
-		track_end(&j->full, r, RULE_DENY, true);
-		track_end(&j->enforced, r, RULE_DENY, true);
-	}
+	else
+		tracks_rule(&j->k, j->p, j->asked->verified, r,
+			facts_test(&j->view, r->when, &t->error), &j->f->entities, t);
 }
 
 static enum rule_effect
@@ -177,23 +147,17 @@ deny_answer(struct answer_verdict *v)
 static void
 fill_answer_verdict(struct judging *j, struct answer_verdict *v)
 {
-	const struct track *t = &j->enforced, *full = &j->full;
+	const struct track *t = &j->k.enforced, *full = &j->k.full;
 
 	v->ruled.effect = conclude(t, &v->ruled.rule);
 	v->ruled.shadow_effect = conclude(full, &v->ruled.shadow_rule);
-	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
-			    v->ruled.shadow_rule != v->ruled.rule ||
-			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
-			    memcmp(full->with, t->with, sizeof(t->with)) != 0;
+	tracks_fill(t, full, &v->ruled);
 	v->classes_hit = j->view.answer_classes;
-	v->ruled.failed = t->failed;
 	if (v->ruled.effect == RULE_DENY)
 		deny_answer(v);
 	v->redact = t->redact;
 	memcpy(v->with, t->with, sizeof(v->with));
-	for (size_t i = 0; i < j->p->nanswer_rules; i++)
-		if (v->ruled.trace[i].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, v->ruled.trace[i].rule);
+	tags_add(v->tags, &v->ntags, v->ruled.trace, j->p->nanswer_rules);
 }
 
 /* ---- its calls ---- */
@@ -208,12 +172,10 @@ one_call(struct judging *j, size_t i, struct arena *a, struct answer_verdict *v)
 		return ERR_NOMEM;
 	v->of_tools[i] = got;
 	if (got->ruled.shadow_effect == RULE_DENY)
-		track_end(&j->full, got->ruled.shadow_rule, RULE_DENY, got->ruled.failed);
+		track_end(&j->k.full, got->ruled.shadow_rule, RULE_DENY, got->ruled.failed);
 	if (got->ruled.effect == RULE_DENY)
-		track_end(&j->enforced, got->ruled.rule, RULE_DENY, got->ruled.failed);
-	for (size_t k = 0; k < j->p->ntool_rules; k++)
-		if (got->ruled.trace[k].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, got->ruled.trace[k].rule);
+		track_end(&j->k.enforced, got->ruled.rule, RULE_DENY, got->ruled.failed);
+	tags_add(v->tags, &v->ntags, got->ruled.trace, j->p->ntool_rules);
 	return 0;
 }
 
@@ -229,7 +191,7 @@ calls(struct judging *j, struct arena *a, struct answer_verdict *v)
 	v->of_tools = arena_array(a, j->f->ntools, sizeof(*v->of_tools));
 	if (!v->of_tools)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < j->f->ntools && !err && !j->enforced.over; i++)
+	for (size_t i = 0; i < j->f->ntools && !err && !j->k.enforced.over; i++)
 		if (!j->f->tools[i].let_go || j->f->asks_all)
 			err = one_call(j, i, a, v);
 	return err;
@@ -241,26 +203,19 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 	struct answer_verdict *out)
 {
 	struct judging *j = arena_new(a, struct judging);
-	size_t ntags = 0;
 
 	memset(out, 0, sizeof(*out));
-	out->ruled.effect = out->ruled.shadow_effect = RULE_PERMIT;
-	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
-		ntags += p->answer_rules[i].change ? p->answer_rules[i].change->ntags : 0;
-	out->ruled.trace = arena_array(a, p->nanswer_rules, sizeof(*out->ruled.trace));
-	out->tags = arena_array(a, ntags, sizeof(*out->tags));
-	if (!j || !out->ruled.trace || !out->tags)
+	if (outcome_begin(&out->ruled, p->answer_rules, p->nanswer_rules,
+		    p->nanswer_rules + p->ntool_rules, a, &out->tags) ||
+		!j)
 		return ERR_NOMEM;
 	j->p = p;
 	j->asked = asked;
 	j->f = f;
 	j->when = when;
 	facts_answer(&j->view, p, asked, f, a);
-	for (size_t i = 0; i < p->nanswer_rules; i++) {
-		out->ruled.trace[i].rule = &p->answer_rules[i];
-		if (!j->enforced.over)
-			judge_answer_rule(j, &p->answer_rules[i], &out->ruled.trace[i]);
-	}
+	for (size_t i = 0; i < p->nanswer_rules && !j->k.enforced.over; i++)
+		judge_answer_rule(j, &p->answer_rules[i], &out->ruled.trace[i]);
 	int err = calls(j, a, out);
 	fill_answer_verdict(j, out);
 	return arena_failed(a) ? ERR_NOMEM : err;

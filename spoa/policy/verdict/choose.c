@@ -28,7 +28,7 @@ change_of_rule(const struct pass *ps, const struct evaluation *e, size_t i, bool
 static size_t
 rules_until(const struct pass *ps, const struct evaluation *e, bool full)
 {
-	const struct rule *end = full ? e->full.ended : NULL;
+	const struct rule *end = full ? e->k.full.ended : NULL;
 
 	return end ? (size_t)(end - ps->p->rules) + 1 : ps->p->nrules;
 }
@@ -80,7 +80,7 @@ changes(const struct pass *ps, size_t at, bool full, struct policy_changes *c)
 		const struct rule_change *x = r->change;
 		if (!x || e->trace[i].fate != RULE_MATCHED)
 			continue;
-		if (full || !pass_lifted(ps, r))
+		if (full || !rule_lifted(ps->p, ps->verified, r))
 			c->require |= x->require;
 		if (!full && pass_unchanged(ps, r))
 			continue;
@@ -160,23 +160,11 @@ pass_waits(const struct pass *ps, const struct policy_candidate *candidates)
 	for (size_t i = 0; i < ps->ntargets; i++) {
 		const struct evaluation *e = evaluation(ps, i);
 		bool out = candidates[i].fate == CANDIDATE_ROUTED ||
-			   (candidates[i].fate == CANDIDATE_DENIED && e->enforced.over);
+			   (candidates[i].fate == CANDIDATE_DENIED && e->k.enforced.over);
 		if (out ? e->waiting_end : e->waiting_any)
 			return true;
 	}
 	return false;
-}
-
-void
-tags_add(const char **tags, size_t *n, const struct rule *r)
-{
-	for (size_t k = 0; r->change && k < r->change->ntags; k++) {
-		size_t i = 0;
-		while (i < *n && strcmp(tags[i], r->change->tags[k]) != 0)
-			i++;
-		if (i == *n)
-			tags[(*n)++] = r->change->tags[k];
-	}
 }
 
 int
@@ -192,15 +180,13 @@ pass_collect(const struct pass *ps)
 		bool matched = false;
 		for (size_t k = 0; k < (ps->each ? ps->ntargets : 1); k++)
 			matched |= ps->e[k].trace[i].fate == RULE_MATCHED;
-		if (r->change && matched && !pass_lifted(ps, r))
+		if (r->change && matched && !rule_lifted(ps->p, ps->verified, r))
 			v->may_require |= r->change->require;
 		n += r->change ? r->change->ntags : 0;
 	}
 	v->tags = arena_array(ps->view.a, n, sizeof(*v->tags));
 	if (!v->tags)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < ps->p->nrules; i++)
-		if (v->ruled.trace[i].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, &ps->p->rules[i]);
+	tags_add(v->tags, &v->ntags, v->ruled.trace, ps->p->nrules);
 	return 0;
 }

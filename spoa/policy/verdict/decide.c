@@ -6,88 +6,10 @@
 #include "base/err.h"
 #include "policy/verdict/pass.h"
 
-bool
-pass_lifted(const struct pass *ps, const struct rule *r)
-{
-	return (r->shadow || ps->p->shadow) && ps->f->identity && ps->f->identity->verified;
-}
-
-/* The same of what a rule ends the evaluation with. */
-static bool
-end_lifted(const struct pass *ps, const struct rule *r)
-{
-	return r->effect == RULE_PERMIT ? r->shadow : pass_lifted(ps, r);
-}
-
 static bool
 ends(const struct rule *r)
 {
 	return r->effect == RULE_DENY || r->effect == RULE_PERMIT;
-}
-
-void
-track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed)
-{
-	if (t->over)
-		return;
-	t->over = true;
-	t->ended = r;
-	t->effect = effect;
-	t->failed = failed;
-}
-
-void
-track_redact(struct track *t, const struct rule *r, const struct entity_set *found)
-{
-	bool any = false;
-
-	if (t->over)
-		return;
-	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
-		uint64_t hit = found ? r->redact.bit[i] & found->bit[i] : 0;
-		any |= hit != 0;
-		for (uint64_t more = hit & ~t->redact.bit[i]; more; more &= more - 1)
-			t->with[64 * i + (size_t)__builtin_ctzll(more)] = (uint8_t)r->with;
-		t->redact.bit[i] |= hit;
-	}
-	if (any && !t->first_redact)
-		t->first_redact = r;
-}
-
-/* What a rule changes follows from its fate: choose.c. */
-static void
-apply(struct pass *ps, struct evaluation *e, const struct rule *r)
-{
-	if (r->redacts) {
-		e->waiting_any |= !ps->f->whole;
-		track_redact(&e->full, r, ps->f->entities);
-		if (!pass_lifted(ps, r) && !(r->effect == RULE_PERMIT && r->shadow))
-			track_redact(&e->enforced, r, ps->f->entities);
-	}
-	if (!ends(r))
-		return;
-	track_end(&e->full, r, r->effect, false);
-	if (!end_lifted(ps, r))
-		track_end(&e->enforced, r, r->effect, false);
-}
-
-static void
-matched_rule(struct pass *ps, struct evaluation *e, const struct rule *r, int hit,
-	struct rule_trace *t)
-{
-	if (hit == 0) {
-		t->fate = RULE_NO_MATCH;
-	} else if (hit > 0) {
-		t->fate = RULE_MATCHED;
-		apply(ps, e, r);
-	} else {
-		t->fate = RULE_ERROR;
-		if (r->skip_on_error)
-			return;
-		/* It did not match, so shadow does not lift it. */
-		track_end(&e->full, r, RULE_DENY, true);
-		track_end(&e->enforced, r, RULE_DENY, true);
-	}
 }
 
 /* What a rule that does not read the target said with the one before: 2 it was not
@@ -120,12 +42,16 @@ decide_rule(struct pass *ps, size_t at, size_t i)
 	if (!ps->f->whole && r->reads_body) {
 		t->fate = RULE_WAITS;
 		e->waiting_any = true;
-		if (ends(r) && !end_lifted(ps, r))
+		if (ends(r) && !rule_end_lifted(ps->p, ps->verified, r))
 			e->waiting_end = true;
 		return;
 	}
 	int hit = at ? known_rule(ps, at, i, &t->error) : 2;
-	matched_rule(ps, e, r, hit == 2 ? facts_test(&ps->view, r->when, &t->error) : hit, t);
+	if (hit == 2)
+		hit = facts_test(&ps->view, r->when, &t->error);
+	e->waiting_any |= hit > 0 && r->redacts && !ps->f->whole;
+	/* what it changes follows from its fate: choose.c */
+	tracks_rule(&e->k, ps->p, ps->verified, r, hit, ps->f->entities, t);
 }
 
 static int
@@ -140,7 +66,7 @@ evaluate(struct pass *ps, size_t at)
 		facts_target(&ps->view, &ps->targets[at]);
 	for (size_t i = 0; i < ps->p->nrules; i++) {
 		e->trace[i].rule = &ps->p->rules[i];
-		if (!e->enforced.over)
+		if (!e->k.enforced.over)
 			decide_rule(ps, at, i);
 	}
 	return 0;
@@ -192,8 +118,8 @@ fill_pass(struct pass *ps)
 	if (!v->candidates || pass_choose(ps, false, v->candidates, &now) < 0 ||
 		pass_choose(ps, true, v->candidates + ps->ntargets, &would) < 0)
 		return ERR_NOMEM;
-	const struct track *t = &ps->e[ps->each ? now.at : 0].enforced,
-			   *full = &ps->e[ps->each ? would.at : 0].full;
+	const struct track *t = &ps->e[ps->each ? now.at : 0].k.enforced,
+			   *full = &ps->e[ps->each ? would.at : 0].k.full;
 	v->ruled.trace = v->candidates[now.at].trace;
 	v->ruled.effect = now.effect;
 	v->ruled.rule = now.rule;
@@ -201,15 +127,12 @@ fill_pass(struct pass *ps)
 	v->none_in = now.none_in;
 	v->ruled.shadow_effect = would.effect;
 	v->ruled.shadow_rule = would.rule;
-	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
-			    v->ruled.shadow_rule != v->ruled.rule ||
-			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
-			    memcmp(full->with, t->with, sizeof(t->with)) != 0 ||
-			    !same_changes(&now.changes, &would.changes);
+	tracks_fill(t, full, &v->ruled);
+	v->ruled.shadowed |= !same_changes(&now.changes, &would.changes);
 	if (v->ruled.shadowed)
 		v->shadow_changes = would.changes;
 	v->classes_hit = ps->view.classes_hit;
-	v->ruled.failed = !now.routed && t->failed;
+	v->ruled.failed &= !now.routed;
 	if (v->ruled.effect == RULE_DENY) {
 		deny_request(v, now.routed);
 	} else {
@@ -240,6 +163,7 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 	ps->out = out;
 	ps->targets = f->route ? f->route->targets : &nowhere;
 	ps->ntargets = f->route ? f->route->ntargets : 1;
+	ps->verified = f->identity && f->identity->verified;
 	ps->each = ps->ntargets > 1 && p->rules_read_target;
 	size_t n = ps->each ? ps->ntargets : 1;
 	ps->e = arena_array(a, n, sizeof(*ps->e));

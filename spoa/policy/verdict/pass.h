@@ -19,14 +19,35 @@ struct track {
  * NULL. */
 void track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed);
 void track_redact(struct track *t, const struct rule *r, const struct entity_set *found);
-/* Those of a rule that matched; none twice. */
-void tags_add(const char **tags, size_t *n, const struct rule *r);
+
+/* What is enforced, and what would be if nothing were shadowed. */
+struct tracks {
+	struct track enforced, full;
+};
+
+/* Whether a match of this rule is recorded only: its denial or redaction. Of a permit: what it
+ * redacts. */
+bool rule_lifted(const struct policy *p, bool verified, const struct rule *r);
+/* The same of what a rule ends the evaluation with. */
+bool rule_end_lifted(const struct policy *p, bool verified, const struct rule *r);
+/* What a rule came to, into its trace and both tracks: `hit` as of facts_test(). A failure
+ * denies, unless the rule skips. */
+void tracks_rule(struct tracks *k, const struct policy *p, bool verified, const struct rule *r,
+	int hit, const struct entity_set *found, struct rule_trace *t);
+/* With both effects and rules in *o: the rest of it. */
+void tracks_fill(
+	const struct track *enforced, const struct track *full, struct rule_outcome *o);
+/* Room for the fates of n rules, and for all tags of the first `tagging`. */
+int outcome_begin(struct rule_outcome *o, const struct rule *rules, size_t n, size_t tagging,
+	struct arena *a, const char ***tags);
+/* Adds those of the rules that matched; none twice. */
+void tags_add(const char **tags, size_t *n, const struct rule_trace *trace, size_t nrules);
 
 /* The rules with one target; where none reads it, with all of them. */
 struct evaluation {
-	struct track enforced, full; /* full: as if nothing were shadowed */
-	bool waiting_end;	     /* a waiting rule may end the enforced outcome */
-	bool waiting_any;	     /* a rule waits, or one redacts what is not read yet */
+	struct tracks k;
+	bool waiting_end; /* a waiting rule may end the enforced outcome */
+	bool waiting_any; /* a rule waits, or one redacts what is not read yet */
 	struct rule_trace *trace;
 };
 
@@ -38,18 +59,17 @@ struct pass {
 	size_t ntargets;
 	struct evaluation *e; /* one, or one a target */
 	bool each;
+	bool verified; /* the caller's identity: what shadow may lift */
 	struct policy_verdict *out;
 };
 
 static inline const struct track *
 pass_track(const struct evaluation *e, bool full)
 {
-	return full ? &e->full : &e->enforced;
+	return full ? &e->k.full : &e->k.enforced;
 }
 
-/* Whether a match of this rule is recorded only: its denial or redaction, and what a
- * rule that only changes does. */
-bool pass_lifted(const struct pass *ps, const struct rule *r);
+/* What a rule that only changes does is recorded only. */
 static inline bool
 pass_unchanged(const struct pass *ps, const struct rule *r)
 {

@@ -14,7 +14,7 @@ struct judging {
 	const struct answer_request *asked;
 	const struct tool_call *c;
 	struct facts_view view;
-	struct track enforced, full;
+	struct tracks k;
 };
 
 static bool
@@ -23,48 +23,7 @@ call_fits_rule(const struct rule *r, const struct tool_call *c)
 	return r->reads_method || tool_is_call(c);
 }
 
-/* Whether a match is recorded only. */
-static bool
-lifted(const struct policy *p, const struct answer_request *asked, const struct rule *r)
-{
-	return r->effect == RULE_PERMIT ? r->shadow
-					: (r->shadow || p->shadow) && asked->verified;
-}
-
 /* ---- a call ---- */
-
-static void
-matched_tool_rule(struct judging *j, const struct rule *r)
-{
-	bool off = lifted(j->p, j->asked, r);
-
-	/* of what is found in arguments and results, whatever that is */
-	if (r->redacts) {
-		track_redact(&j->full, r, &r->redact);
-		if (!off && !(j->p->shadow && j->asked->verified))
-			track_redact(&j->enforced, r, &r->redact);
-	}
-	if (r->effect != RULE_DENY && r->effect != RULE_PERMIT)
-		return;
-	track_end(&j->full, r, r->effect, false);
-	if (!off)
-		track_end(&j->enforced, r, r->effect, false);
-}
-
-static void
-tool_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
-{
-	int hit = call_fits_rule(r, j->c) ? facts_test(&j->view, r->when, &t->error) : 0;
-
-	t->fate = hit > 0 ? RULE_MATCHED : hit == 0 ? RULE_NO_MATCH : RULE_ERROR;
-	if (hit > 0)
-		matched_tool_rule(j, r);
-	if (hit >= 0 || r->skip_on_error)
-		return;
-	/* It did not match, so shadow does not lift it. */
-	track_end(&j->full, r, RULE_DENY, true);
-	track_end(&j->enforced, r, RULE_DENY, true);
-}
 
 /* No rule has a say in it but a permit that knows of pins. */
 static bool
@@ -111,26 +70,20 @@ deny_call(struct tool_verdict *v)
 static void
 fill_tool_verdict(struct judging *j, struct tool_verdict *v)
 {
-	const struct track *t = &j->enforced, *full = &j->full;
+	const struct track *t = &j->k.enforced, *full = &j->k.full;
 	bool pin, uri;
 
 	v->ruled.effect = conclude(j, t, &v->ruled.rule, &v->changed, &v->odd_uri);
 	v->ruled.shadow_effect = conclude(j, full, &v->ruled.shadow_rule, &pin, &uri);
-	v->ruled.shadowed = v->ruled.shadow_effect != v->ruled.effect ||
-			    v->ruled.shadow_rule != v->ruled.rule ||
-			    memcmp(&full->redact, &t->redact, sizeof(t->redact)) != 0 ||
-			    memcmp(full->with, t->with, sizeof(t->with)) != 0;
+	tracks_fill(t, full, &v->ruled);
 	v->permitted = v->ruled.effect != RULE_DENY && t->over;
-	v->ruled.failed = t->failed;
 	if (v->ruled.effect == RULE_DENY) {
 		deny_call(v);
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));
 	}
-	for (size_t i = 0; i < j->p->ntool_rules; i++)
-		if (v->ruled.trace[i].fate == RULE_MATCHED)
-			tags_add(v->tags, &v->ntags, v->ruled.trace[i].rule);
+	tags_add(v->tags, &v->ntags, v->ruled.trace, j->p->ntool_rules);
 }
 
 int
@@ -138,24 +91,22 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 	const struct tool_call *c, struct arena *a, struct tool_verdict *out)
 {
 	struct judging *j = arena_new(a, struct judging);
-	size_t ntags = 0;
 
 	memset(out, 0, sizeof(*out));
-	out->ruled.effect = out->ruled.shadow_effect = RULE_PERMIT;
-	for (size_t i = 0; i < p->ntool_rules; i++)
-		ntags += p->tool_rules[i].change ? p->tool_rules[i].change->ntags : 0;
-	out->ruled.trace = arena_array(a, p->ntool_rules, sizeof(*out->ruled.trace));
-	out->tags = arena_array(a, ntags, sizeof(*out->tags));
-	if (!j || !out->ruled.trace || !out->tags)
+	if (outcome_begin(&out->ruled, p->tool_rules, p->ntool_rules, p->ntool_rules, a,
+		    &out->tags) ||
+		!j)
 		return ERR_NOMEM;
 	j->p = p;
 	j->asked = asked;
 	j->c = c;
 	facts_tool(&j->view, p, asked, c, a);
-	for (size_t i = 0; i < p->ntool_rules; i++) {
-		out->ruled.trace[i].rule = &p->tool_rules[i];
-		if (!j->enforced.over)
-			tool_rule(j, &p->tool_rules[i], &out->ruled.trace[i]);
+	for (size_t i = 0; i < p->ntool_rules && !j->k.enforced.over; i++) {
+		const struct rule *r = &p->tool_rules[i];
+		struct rule_trace *t = &out->ruled.trace[i];
+		int hit = call_fits_rule(r, c) ? facts_test(&j->view, r->when, &t->error) : 0;
+		/* it redacts whatever is found in arguments and results */
+		tracks_rule(&j->k, p, asked->verified, r, hit, &r->redact, t);
 	}
 	fill_tool_verdict(j, out);
 	return arena_failed(a) ? ERR_NOMEM : 0;
@@ -227,7 +178,7 @@ policy_tool_unknown(const struct policy *p, const struct answer_request *asked,
 	facts_tool(view, p, asked, &c, a);
 	for (size_t i = 0; i < p->ntool_rules; i++) {
 		const struct rule *r = &p->tool_rules[i];
-		if (r->redacts && !((r->shadow || p->shadow) && asked->verified) &&
+		if (r->redacts && !rule_lifted(p, asked->verified, r) &&
 			(!r->when || cel_partial(r->when, &act, known_of_all, a) != 0))
 			track_redact(&t, r, &r->redact);
 	}
@@ -306,7 +257,8 @@ judge_entry(struct tool_list *l, const struct tool_call *c, struct entry *e)
 	for (size_t i = 0; i < l->p->ntool_rules && !e->permit && !e->denial; i++) {
 		const struct rule *r = &l->p->tool_rules[i];
 		bool ends = r->effect == RULE_DENY || r->effect == RULE_PERMIT;
-		if (!ends || !call_fits_rule(r, c) || lifted(l->p, l->asked, r))
+		if (!ends || !call_fits_rule(r, c) ||
+			rule_end_lifted(l->p, l->asked->verified, r))
 			continue;
 		int hit = r->when ? cel_partial(r->when, &act, is_known_slot, l->view.a) : 1;
 		if (r->effect == RULE_PERMIT && hit < 0) {

@@ -1,0 +1,116 @@
+/* What rules come to, for requests, answers and calls alike: two outcomes in one pass, what is
+ * enforced and what would be without shadow, so that a shadow period shows what enforcing will
+ * do. */
+#include "base/err.h"
+#include "policy/verdict/pass.h"
+
+bool
+rule_lifted(const struct policy *p, bool verified, const struct rule *r)
+{
+	return (r->shadow || p->shadow) && verified;
+}
+
+bool
+rule_end_lifted(const struct policy *p, bool verified, const struct rule *r)
+{
+	return r->effect == RULE_PERMIT ? r->shadow : rule_lifted(p, verified, r);
+}
+
+void
+track_end(struct track *t, const struct rule *r, enum rule_effect effect, bool failed)
+{
+	if (t->over)
+		return;
+	t->over = true;
+	t->ended = r;
+	t->effect = effect;
+	t->failed = failed;
+}
+
+void
+track_redact(struct track *t, const struct rule *r, const struct entity_set *found)
+{
+	bool any = false;
+
+	if (t->over)
+		return;
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
+		uint64_t hit = found ? r->redact.bit[i] & found->bit[i] : 0;
+		any |= hit != 0;
+		for (uint64_t more = hit & ~t->redact.bit[i]; more; more &= more - 1)
+			t->with[64 * i + (size_t)__builtin_ctzll(more)] = (uint8_t)r->with;
+		t->redact.bit[i] |= hit;
+	}
+	if (any && !t->first_redact)
+		t->first_redact = r;
+}
+
+static void
+rule_matched(struct tracks *k, const struct policy *p, bool verified, const struct rule *r,
+	const struct entity_set *found)
+{
+	if (r->redacts) {
+		track_redact(&k->full, r, found);
+		if (!rule_lifted(p, verified, r) && !(r->effect == RULE_PERMIT && r->shadow))
+			track_redact(&k->enforced, r, found);
+	}
+	if (r->effect != RULE_DENY && r->effect != RULE_PERMIT)
+		return;
+	track_end(&k->full, r, r->effect, false);
+	if (!rule_end_lifted(p, verified, r))
+		track_end(&k->enforced, r, r->effect, false);
+}
+
+void
+tracks_rule(struct tracks *k, const struct policy *p, bool verified, const struct rule *r,
+	int hit, const struct entity_set *found, struct rule_trace *t)
+{
+	t->fate = hit > 0 ? RULE_MATCHED : hit == 0 ? RULE_NO_MATCH : RULE_ERROR;
+	if (hit > 0)
+		rule_matched(k, p, verified, r, found);
+	if (hit >= 0 || r->skip_on_error)
+		return;
+	/* It did not match, so shadow does not lift it. */
+	track_end(&k->full, r, RULE_DENY, true);
+	track_end(&k->enforced, r, RULE_DENY, true);
+}
+
+void
+tracks_fill(const struct track *enforced, const struct track *full, struct rule_outcome *o)
+{
+	o->failed = enforced->failed;
+	o->shadowed = o->shadow_effect != o->effect || o->shadow_rule != o->rule ||
+		      memcmp(&full->redact, &enforced->redact, sizeof(full->redact)) != 0 ||
+		      memcmp(full->with, enforced->with, sizeof(full->with)) != 0;
+}
+
+int
+outcome_begin(struct rule_outcome *o, const struct rule *rules, size_t n, size_t tagging,
+	struct arena *a, const char ***tags)
+{
+	size_t ntags = 0;
+
+	o->effect = o->shadow_effect = RULE_PERMIT;
+	o->trace = arena_array(a, n, sizeof(*o->trace));
+	for (size_t i = 0; o->trace && i < n; i++)
+		o->trace[i].rule = &rules[i];
+	for (size_t i = 0; i < tagging; i++)
+		ntags += rules[i].change ? rules[i].change->ntags : 0;
+	*tags = arena_array(a, ntags, sizeof(**tags));
+	return o->trace && *tags ? 0 : ERR_NOMEM;
+}
+
+void
+tags_add(const char **tags, size_t *n, const struct rule_trace *trace, size_t nrules)
+{
+	for (size_t t = 0; t < nrules; t++) {
+		const struct rule_change *x = trace[t].rule->change;
+		for (size_t k = 0; trace[t].fate == RULE_MATCHED && x && k < x->ntags; k++) {
+			size_t i = 0;
+			while (i < *n && strcmp(tags[i], x->tags[k]) != 0)
+				i++;
+			if (i == *n)
+				tags[(*n)++] = x->tags[k];
+		}
+	}
+}
