@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/json_put.h"
 #include "policy/config/options.h"
 #include "policy/section.h"
 
@@ -23,28 +24,19 @@ static const struct { const char *name, *json; } others[] = {
 enum { NOTHERS = COUNT_OF(others) };
 
 static void
-put_words(struct buf *out, const char *const *words)
-{
-	buf_str(out, "\"enum\":[");
-	for (size_t i = 0; words[i]; i++) {
-		buf_str(out, i ? "," : "");
-		buf_json_str(out, span_str(words[i]));
-	}
-	buf_putc(out, ']');
-}
-
-static void
 put_property(struct buf *out, const char *key, const char *help, const char *type,
 	const char *const *words, bool first)
 {
 	buf_str(out, first ? "\n      " : ",\n      ");
 	buf_json_str(out, span_str(key));
-	buf_str(out, ": {\"description\":");
-	buf_json_str(out, span_str(help));
+	buf_str(out, ": {");
+	json_put_str(out, "description", help);
 	/* Next to $ref draft-07 ignores what else there is. */
 	if (!type) {
-		buf_putc(out, ',');
-		put_words(out, words);
+		json_put_open(out, "enum", '[');
+		for (size_t i = 0; words[i]; i++)
+			json_put_str(out, NULL, words[i]);
+		json_put_close(out, ']');
 	} else if (type[0]) {
 		bool ref = !strncmp(type, "\"$ref\"", 6);
 		buf_printf(out, ref ? ",\"allOf\":[{%s}]" : ",%s", type);
@@ -71,8 +63,8 @@ put_identity(struct buf *out)
 	buf_str(out, "\"type\":\"object\",\"minProperties\":1,\"maxProperties\":1,"
 		     "\"additionalProperties\":false,\"properties\":{");
 	for (size_t i = 0; identity_words[i]; i++)
-		buf_printf(out, "%s\"%s\":{\"$ref\":\"#/$defs/%s\"}", i ? "," : "",
-			identity_words[i], identity_words[i]);
+		json_put_printf(
+			out, identity_words[i], "{\"$ref\":\"#/$defs/%s\"}", identity_words[i]);
 	buf_putc(out, '}');
 }
 
@@ -142,11 +134,8 @@ type_of(enum option_kind k)
 		[OPT_ADDRS] = TEXTS,
 		[OPT_UNIX] = TEXT,
 		[OPT_TCP] = TEXT,
-		[OPT_FORMAT] = ONE("\"logfmt\",\"json\""),
-		[OPT_LEVEL] = ONE("\"error\",\"warn\",\"info\",\"debug\""),
 		[OPT_WEBHOOK] = TEXT,
 		[OPT_EVENTS] = LIST(ONE("\"budget\",\"breaker\",\"degraded\",\"pin\"")),
-		[OPT_LOG_TO] = ONE("\"stderr\",\"syslog\",\"journald\""),
 		[OPT_ANCHORS] = LIST(
 			"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
 			"\"file\":{" TEXT "},\"syslog\":{" TEXT "},\"url\":{" TEXT
@@ -206,8 +195,8 @@ schema_config(struct buf *out)
 		}
 		section = o->name;
 		len = n;
-		put_property(
-			out, dot ? dot + 1 : o->name, o->help, type_of(o->kind), NULL, first);
+		put_property(out, dot ? dot + 1 : o->name, o->help, type_of(o->kind), o->words,
+			first);
 		first = false;
 	}
 	buf_str(out, len ? "}}" : "");

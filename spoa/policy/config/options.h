@@ -20,9 +20,7 @@ enum option_kind {
 	OPT_ADDRS,
 	OPT_UNIX,
 	OPT_TCP,
-	OPT_FORMAT,
-	OPT_LEVEL,
-	OPT_LOG_TO,
+	OPT_WORD, /* its index among the words */
 	OPT_CREDENTIALS,
 	OPT_ANCHORS,
 	OPT_WITNESS_LOGS,
@@ -40,6 +38,7 @@ struct config_option {
 	const char *fallback; /* as written in the file; NULL: unset */
 	uint64_t min, max;    /* durations in microseconds, sizes in bytes */
 	size_t aux;	      /* offset of the count or of the "is set" flag; 0: none */
+	const char *const *words; /* of OPT_WORD; NULL ends them */
 	const char *help;
 };
 

@@ -12,8 +12,6 @@
 #include "policy/config/options.h"
 #include "policy/config/read.h"
 
-static const char *const log_formats[] = { "logfmt", "json", NULL };
-
 /* ---- addresses ---- */
 
 enum address_kind { ADDR_UNIX = 1, ADDR_TCP = 2 };
@@ -225,9 +223,7 @@ config_option_read(
 			o->aux)
 			*(bool *)aux = true;
 		break;
-	case OPT_FORMAT: read_word(r->d, n, log_formats, at); break;
-	case OPT_LEVEL: read_word(r->d, n, log_level_names, at); break;
-	case OPT_LOG_TO: read_word(r->d, n, log_to_names, at); break;
+	case OPT_WORD: read_word(r->d, n, o->words, at); break;
 	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
 	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
 	case OPT_WEBHOOK: read_webhook(r, n, at); break;
@@ -268,10 +264,8 @@ config_option_same(
 	case OPT_U64: return *(const uint64_t *)a == *(const uint64_t *)b;
 	case OPT_UNSIGNED:
 	case OPT_WORKERS:
-	case OPT_FORMAT:
-	case OPT_LEVEL:
-	case OPT_EVENTS:
-	case OPT_LOG_TO: return *(const unsigned *)a == *(const unsigned *)b;
+	case OPT_WORD:
+	case OPT_EVENTS: return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_NAMES:
 	case OPT_ADMIN_USERS:
 	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
