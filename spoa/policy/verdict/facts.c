@@ -11,8 +11,8 @@
 #include "scan/text/body.h"
 
 /* A member was found, where the class has roles in a text of one of them. */
-bool
-facts_has_member(
+static bool
+class_member_found(
 	const struct policy_class *k, const struct entity_set *found, const uint16_t *roles)
 {
 	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
@@ -30,17 +30,17 @@ static bool
 class_found(const struct policy_class *k, const struct entity_set *found, const uint16_t *roles,
 	double injection)
 {
-	return (found && facts_has_member(k, found, roles)) ||
+	return (found && class_member_found(k, found, roles)) ||
 	       (k->injection > 0 && injection >= k->injection);
 }
 
-static void
-find_classes(struct facts_view *v)
+void
+facts_find_classes(const struct policy *p, const struct entity_set *found,
+	const uint16_t *roles, double injection, struct entity_set *hit)
 {
-	for (size_t k = 0; k < v->p->nclasses; k++)
-		if (class_found(&v->p->classes[k], v->f->entities, v->f->roles,
-			    v->f->injection))
-			entity_add(&v->classes_hit, k);
+	for (size_t k = 0; k < p->nclasses; k++)
+		if (class_found(&p->classes[k], found, roles, injection))
+			entity_add(hit, k);
 }
 
 enum outcome
@@ -77,7 +77,7 @@ facts_init(struct facts_view *v, const struct policy *p, const struct policy_fac
 	v->call = f->call;
 	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
 	memset(v->known, 0, sizeof(v->known));
-	find_classes(v);
+	facts_find_classes(p, f->entities, f->roles, f->injection, &v->classes_hit);
 }
 
 void
@@ -115,25 +115,14 @@ facts_entities(
 	return cel_list(list, n);
 }
 
-static struct cel_value
-media(struct facts_view *v)
+struct cel_value
+facts_texts(struct facts_view *v, const struct span *text, size_t n)
 {
-	size_t n = v->f->unread ? v->f->unread->nmedia : 0;
 	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
 
 	for (size_t i = 0; list && i < n; i++)
-		list[i] = cel_string(v->f->unread->media[i]);
+		list[i] = cel_string(text[i]);
 	return cel_list(list, list ? n : 0);
-}
-
-static struct cel_value
-tags(struct facts_view *v)
-{
-	struct cel_value *list = arena_array(v->a, v->f->ntags, sizeof(*list));
-
-	for (size_t i = 0; list && i < v->f->ntags; i++)
-		list[i] = cel_string(v->f->tags[i]);
-	return cel_list(list, list ? v->f->ntags : 0);
 }
 
 /* Kinds, each once. */
@@ -299,7 +288,9 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	switch (slot) {
 	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
-	case V_PROMPT_MEDIA: return media(v);
+	case V_PROMPT_MEDIA:
+		return facts_texts(v, f->unread ? f->unread->media : NULL,
+			f->unread ? f->unread->nmedia : 0);
 	case V_PROMPT_REFERENCES: return references(v);
 	case V_PROMPT_TOOL_RESULTS: return tool_results(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
@@ -313,7 +304,7 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_REQUEST_HOST: return cel_string(f->host);
 	case V_REQUEST_PATH: return cel_string(f->path);
 	case V_REQUEST_CONVERSATION: return cel_string(f->conversation);
-	case V_REQUEST_TAGS: return tags(v);
+	case V_REQUEST_TAGS: return facts_texts(v, f->tags, f->ntags);
 	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
 	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
 	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);

@@ -36,10 +36,12 @@ struct cel_value facts_of_tool(struct facts_view *v, enum policy_slot slot, bool
 struct cel_value facts_arguments(struct facts_view *v, struct span text);
 /* The value of a field of the answer. */
 struct cel_value facts_of_answer(struct facts_view *v, enum policy_slot slot);
-/* Something of the class is among what was found, in a text of its roles. */
-bool facts_has_member(
-	const struct policy_class *k, const struct entity_set *found, const uint16_t *roles);
-/* Lists of names. */
+/* Adds the classes of which something is among what was found (NULL: nothing), in a text of
+ * their roles, or that the injection score reaches. */
+void facts_find_classes(const struct policy *p, const struct entity_set *found,
+	const uint16_t *roles, double injection, struct entity_set *hit);
+/* Lists of texts, of names. */
+struct cel_value facts_texts(struct facts_view *v, const struct span *text, size_t n);
 struct cel_value facts_classes(struct facts_view *v, const struct entity_set *hit);
 struct cel_value facts_entities(
 	struct facts_view *v, const struct detect_rules *rules, const struct entity_set *found);

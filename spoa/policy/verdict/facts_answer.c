@@ -5,17 +5,6 @@
 #include "policy/verdict/facts.h"
 
 static void
-find_classes(struct facts_view *v)
-{
-	for (size_t k = 0; k < v->p->nclasses; k++) {
-		const struct policy_class *c = &v->p->classes[k];
-		if (facts_has_member(c, &v->answer->entities, v->answer->roles) ||
-			(c->injection > 0 && v->answer->injection >= c->injection))
-			entity_add(&v->answer_classes, k);
-	}
-}
-
-static void
 kept(struct facts_view *v, const struct policy *p, const struct answer_request *asked,
 	struct arena *a)
 {
@@ -44,7 +33,7 @@ facts_answer(struct facts_view *v, const struct policy *p, const struct answer_r
 {
 	kept(v, p, asked, a);
 	v->answer = f;
-	find_classes(v);
+	facts_find_classes(p, &f->entities, f->roles, f->injection, &v->answer_classes);
 }
 
 void
@@ -60,17 +49,6 @@ facts_call(struct facts_view *v, const struct tool_call *c)
 {
 	memset(&v->known[V_TOOL_NAME], 0, (V_MCP_METHOD + 1 - V_TOOL_NAME) * sizeof(*v->known));
 	v->call = c;
-}
-
-static struct cel_value
-media(struct facts_view *v)
-{
-	size_t n = v->answer->nmedia;
-	struct cel_value *list = arena_array(v->a, n, sizeof(*list));
-
-	for (size_t i = 0; list && i < n; i++)
-		list[i] = cel_string(v->answer->media[i]);
-	return cel_list(list, list ? n : 0);
 }
 
 /* Of more values than that nobody makes a call; each takes a hundred bytes where it is read. */
@@ -141,7 +119,7 @@ facts_of_answer(struct facts_view *v, enum policy_slot slot)
 	switch (slot) {
 	case V_RESPONSE_CLASSES: return facts_classes(v, &v->answer_classes);
 	case V_RESPONSE_ENTITIES: return facts_entities(v, f->rules, &f->entities);
-	case V_RESPONSE_MEDIA: return media(v);
+	case V_RESPONSE_MEDIA: return facts_texts(v, f->media, f->nmedia);
 	case V_RESPONSE_INJECTION: return cel_double(f->injection);
 	case V_RESPONSE_BYTES: return cel_int(f->bytes);
 	case V_RESPONSE_TOKENS: return cel_int(f->tokens);

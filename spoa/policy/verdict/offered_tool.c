@@ -103,23 +103,6 @@ read_names(struct offered *o, struct tool *t, enum listed_as as, struct json_eve
 	return err ? err : json_error(o->c.j, NULL, NULL);
 }
 
-/* OpenAI's require_approval: those that are never asked about, by name. */
-static int
-read_approval(struct offered *o, struct tool *t, struct json_event *ev)
-{
-	int err = 0;
-
-	while (!err && json_next(o->c.j, ev) == JSON_KEY) {
-		struct span key = json_text(o->c.a, o->c.in, ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		json_next(o->c.j, ev);
-		err = span_is(key, "never") ? read_names(o, t, LISTED_UNASKED, ev)
-					    : cut_pass(&o->c, ev);
-	}
-	return err ? err : json_error(o->c.j, NULL, NULL);
-}
-
 /* Anthropic's: an object of tools by their names; what all of them are unless it says so. */
 static int
 read_configs(struct offered *o, struct tool *t, bool each, struct json_event *ev)
@@ -163,9 +146,10 @@ read_place(struct offered *o, struct tool *t, struct span key, struct json_event
 	return err;
 }
 
-/* Its old spelling; and where a server of Gemini's is. */
+/* OpenAI's require_approval: those that are never asked about, by name. Else the old spelling
+ * of what is allowed; and where a server of Gemini's is. */
 static int
-read_within(struct offered *o, struct tool *t, struct json_event *ev)
+read_within(struct offered *o, struct tool *t, bool approval, struct json_event *ev)
 {
 	int err = 0;
 
@@ -174,9 +158,12 @@ read_within(struct offered *o, struct tool *t, struct json_event *ev)
 		if (!key.p)
 			return ERR_NOMEM;
 		json_next(o->c.j, ev);
-		err = span_is(key, "allowed_tools") ? read_names(o, t, LISTED_ALLOWED, ev)
-		      : SPAN_IN(key, places)	    ? read_place(o, t, key, ev)
-						    : cut_pass(&o->c, ev);
+		if (span_is(key, approval ? "never" : "allowed_tools"))
+			err = read_names(o, t, approval ? LISTED_UNASKED : LISTED_ALLOWED, ev);
+		else if (!approval && SPAN_IN(key, places))
+			err = read_place(o, t, key, ev);
+		else
+			err = cut_pass(&o->c, ev);
 	}
 	return err ? err : json_error(o->c.j, NULL, NULL);
 }
@@ -230,11 +217,11 @@ tool_member(struct offered *o, struct tool *t, struct tool_member *m, bool inner
 	if (span_is(m->key, "allowed_tools"))
 		return read_names(o, t, LISTED_ALLOWED, ev);
 	if (object && span_is(m->key, "require_approval"))
-		return read_approval(o, t, ev);
+		return read_within(o, t, true, ev);
 	if (object && (span_is(m->key, "configs") || span_is(m->key, "default_config")))
 		return read_configs(o, t, span_is(m->key, "configs"), ev);
 	if (object && (span_is(m->key, "tool_configuration") || SPAN_IN(m->key, transports)))
-		return read_within(o, t, ev);
+		return read_within(o, t, false, ev);
 	m->is = SPAN_IN(m->key, fillers) ? MEMBER_FILLER
 		: ev->tok == JSON_NULL	 ? MEMBER_OTHER
 					 : MEMBER_TOOL;
