@@ -87,8 +87,7 @@ own_numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own
 		if (read_uint(r->d, c, 1, SHINGLES_LEAST, &shingles) &&
 			!yaml_get(n, "fingerprints"))
 			diag_at(r->d, c->key,
-				"shingles: counts those of fingerprints, and there "
-				"are none");
+				"shingles: counts those of fingerprints, and there are none");
 	}
 	own->shingles = (unsigned)shingles;
 }
@@ -128,8 +127,7 @@ own_class(struct reading *r, const struct yaml_node *n, struct detect_own *own)
 			!yaml_get(n, "without") && r->d->errors == errors)
 			diag_at(r->d, n,
 				"%s: one of entities, classes, without, words, patterns, "
-				"dictionary, "
-				"fingerprints is expected",
+				"dictionary, fingerprints is expected",
 				n->key->s.p);
 		for (const struct yaml_node *c = n->child; c && r->d->errors == errors;
 			c = c->next)

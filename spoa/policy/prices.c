@@ -114,9 +114,8 @@ read_shared(struct diag *d, const struct yaml_node *n, struct price_row *row)
 		else
 			diag_at(d, c,
 				"shared: what is counted by the piece is expected (image, "
-				"search, "
-				"maps, session, file_search, tool_image, second, character, "
-				"cache_storage, request), found %s",
+				"search, maps, session, file_search, tool_image, second, "
+				"character, cache_storage, request), found %s",
 				yaml_found(c));
 	}
 }
@@ -207,8 +206,7 @@ read_where(struct reader *r, const struct yaml_node *n, struct price_row *row)
 		else if (!w->rates.has && !share)
 			diag_at(r->d, c,
 				"where: a share, or a price of what is counted by the piece, "
-				"is "
-				"expected");
+				"is expected");
 	}
 }
 
@@ -477,8 +475,7 @@ build_prices(struct builder *b, const struct yaml_node *root)
 		else
 			diag_at(b->d, n,
 				"prices: %s: %s: a copy of the shipped policies/prices.yaml, "
-				"with "
-				"what you pay, is expected there",
+				"with what you pay, is expected there",
 				file, strerror(errno));
 	}
 	if (!unknown || (unknown->kind == YAML_SCALAR && span_is(unknown->s, "deny")))

@@ -80,12 +80,6 @@ is_token(struct span s)
 }
 
 static bool
-is_value(struct span s)
-{
-	return span_past(s, 0, is_field_char) == s.n;
-}
-
-static bool
 is_target(struct span s)
 {
 	return span_past(s, 0, is_visible) == s.n;
@@ -101,7 +95,7 @@ http_put_fields(struct buf *out, const struct http_head *h, struct span drop)
 		if (is_hop_name(f->name) || (drop.n && span_istarts(f->name, drop)) ||
 			(connection && is_named_hop(h, f->name)))
 			continue;
-		if (!is_token(f->name) || !is_value(f->value))
+		if (!is_token(f->name) || span_past(f->value, 0, is_field_char) != f->value.n)
 			return ERR_SYNTAX;
 		char *to = buf_reserve(out, f->name.n + f->value.n + 4);
 		if (!to)

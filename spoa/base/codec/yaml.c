@@ -386,8 +386,7 @@ syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
 	else if (p->error == YAML_PARSER_ERROR && quotes_end(text, &m))
 		refuse(l, &m,
 			"a value that begins with a quote ends with it: put the whole value "
-			"into "
-			"quotes, '…'");
+			"into quotes, '…'");
 	else if (p->context && p->error != YAML_READER_ERROR && p->context_mark.line < m.line)
 		refuse(l, &m, "%s that begins at %zu:%zu: %s", p->context,
 			p->context_mark.line + 1, p->context_mark.column + 1, why);

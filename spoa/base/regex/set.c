@@ -286,8 +286,7 @@ regex_escaped(struct regex_reader *r)
 		return regex_refuse(r, at,
 			is_digit(c) ? "references to what matched before are not supported"
 				    : "this escape is not supported; \\b \\B \\A \\z \\Z \\d "
-				      "\\w \\s "
-				      "\\h \\p{…} \\n \\t \\r \\f \\a \\e \\xHH are");
+				      "\\w \\s \\h \\p{…} \\n \\t \\r \\f \\a \\e \\xHH are");
 	return finish_set(r, n);
 }
 

@@ -82,12 +82,6 @@ crossed(const struct ranks *r, const char *p, size_t n, size_t m)
 	return n == 3 && m == 3 ? crossed_by(r->cross, p, 3, 3) : crossed_by(r->cross, p, n, m);
 }
 
-static inline bool
-is_whole_rank(const struct ranks *r, const char *p, size_t n)
-{
-	return (n == 2 || n == 3) && bit_of(r->whole, utf8_value(p, n));
-}
-
 size_t
 ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start)
 {
@@ -111,7 +105,8 @@ ranks_parts(const struct ranks *r, const char *p, size_t n, uint32_t *start)
 		size_t next = i + len < n ? sequence_bytes(p[i + len]) : 0;
 		bool edge = clean;
 		clean = !next || next > n - i - len || !crossed(r, p + i + len, len, next);
-		if (len > 1 && edge && clean && is_whole_rank(r, p + i, len))
+		if (len > 1 && edge && clean && (len == 2 || len == 3) &&
+			bit_of(r->whole, utf8_value(p + i, len)))
 			start[parts++] = (uint32_t)i;
 		else
 			for (size_t k = 0; k < len; k++)

@@ -145,8 +145,7 @@ answers(struct remarks *r)
 		if (r->p->answer_rules[i].reads_late)
 			note_say(&r->to, r->p->answer_rules[i].at,
 				"rule %s: in a stream it is asked when a block has ended (%s), "
-				"and "
-				"what has gone until then is not called back",
+				"and what has gone until then is not called back",
 				r->p->answer_rules[i].name,
 				r->p->answer_rules[i].reads_finish
 					? "once there is a finish reason"
@@ -168,10 +167,8 @@ odd_uris(struct remarks *r)
 		if (r->p->routes[i].uses.uris)
 			note_say(&r->to, r->p->routes[i].at,
 				"route %s: a rule reads resource.uri or tool.server: a URI "
-				"that "
-				"is not in its normal form is refused, and such a resource is "
-				"in "
-				"no list",
+				"that is not in its normal form is refused, and such a "
+				"resource is in no list",
 				r->p->routes[i].name);
 }
 
@@ -298,8 +295,7 @@ one_external(struct remarks *r, const struct external *x)
 	if (r->cfg && x->timeout_us > r->cfg->agent_deadline_us / 4 * 3)
 		note_say(&r->to, x->at,
 			"external %s: timeout is over three quarters of agent.deadline, and is "
-			"cut to "
-			"that",
+			"cut to that",
 			name);
 	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++)
 		redacts |= may_redact(&r->p->routes[i].on_failure);
@@ -312,20 +308,12 @@ one_external(struct remarks *r, const struct external *x)
 			name);
 }
 
-static void
-externals(struct remarks *r)
-{
-	for (size_t i = 0; i < r->p->nexternals; i++)
-		one_external(r, &r->p->externals[i]);
-}
-
 /* Conditions that search for more than is named. */
 static void
 searches(struct remarks *r)
 {
 	static const char says[] = "%s %s: may depend on any entity (\"NAME\" in %s.entities "
-				   "or in %s.classes names "
-				   "one): all are searched";
+				   "or in %s.classes names one): all are searched";
 	struct entity_set named = { { 0 } };
 
 	for (size_t i = 0; i < r->p->nrules; i++)
@@ -385,19 +373,11 @@ numbers_of(struct remarks *r, const struct rule *rules, size_t n)
 		if (rules[i].when && cel_lets_nan(rules[i].when, !permits))
 			note_say(&r->to, rules[i].at,
 				"rule %s: double() makes a number of the text \"NaN\", for "
-				"which "
-				"%s: %s",
+				"which %s: %s",
 				rules[i].name, permits ? "it permits" : "it does not match",
 				permits ? "compare without a negation, as in double(x) <= 100.0"
 					: "write !(double(x) <= 100.0) for double(x) > 100.0");
 	}
-}
-
-static void
-remark_on_numbers(struct remarks *r)
-{
-	numbers_of(r, r->p->rules, r->p->nrules);
-	numbers_of(r, r->p->answer_rules, r->p->nanswer_rules + r->p->ntool_rules);
 }
 
 /* What providers run themselves, as requests offer it: its call has been made when it is seen.
@@ -420,8 +400,7 @@ too_late(void *arg, struct span name)
 		note_say(&of->r->to, of->rule->at,
 			"rule %s: reads tool.arguments, which of a %.*s that the provider runs "
 			"itself come after the call: a rule on its name alone reaches what a "
-			"request "
-			"offers",
+			"request offers",
 			of->rule->name, SPAN_ARG(name));
 }
 
@@ -513,11 +492,13 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	stranded(&r);
 	policy_target_notes(p, cfg, &r.to);
 	policy_limit_notes(p, cfg, &r.to);
-	externals(&r);
+	for (size_t i = 0; i < p->nexternals; i++)
+		one_external(&r, &p->externals[i]);
 	routes(&r);
 	unreached(&r);
 	run_elsewhere(&r);
-	remark_on_numbers(&r);
+	numbers_of(&r, p->rules, p->nrules);
+	numbers_of(&r, p->answer_rules, p->nanswer_rules + p->ntool_rules);
 	policy_literals(p, at_place, &r);
 	policy_price_notes(p, clock_wall_ns(), &r.to);
 	searches(&r);

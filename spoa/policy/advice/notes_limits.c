@@ -65,8 +65,7 @@ remark_on_change(
 	if (in_dollars(r->p) && (none = unpriced(r, l, x->model)))
 		note_say(r->to, l->at,
 			"limit %s: %s: %s has no price at %s: where a limit in dollars applies "
-			"it "
-			"is refused",
+			"it is refused",
 			l->name, key, x->model, none->name[0] ? none->name : "its target");
 	if (!soft && !x->up_to)
 		note_say(r->to, l->at,
@@ -104,8 +103,8 @@ remark_on_limit(struct limit_remarks *r, const struct limit *l)
 	if (soft_is_meant_as_share(l))
 		note_say(r->to, l->at,
 			"limit %s: soft: %" PRIu64
-			" is a count, less than 1 %% of the limit: a share "
-			"is written %" PRIu64 "%%",
+			" is a count, less than 1 %% of the limit: a share is written %" PRIu64
+			"%%",
 			l->name, l->soft, l->soft);
 	remark_on_change(r, l, l->at_limit, false);
 	remark_on_change(r, l, l->at_soft, true);
@@ -173,8 +172,7 @@ estimated(struct limit_remarks *r)
 			if ((counts_tokens(l) || l->of == LIMIT_USD) && may_reach(l, t))
 				note_say(r->to, says ? yaml_get(t->at, "reserve") : t->at,
 					"route %s: %s: answers to requests that state no cap "
-					"may "
-					"pass limit %s",
+					"may pass limit %s",
 					t->name, says ? "reserve: estimate" : "no relay",
 					l->name);
 		}
@@ -193,8 +191,7 @@ conversations(struct limit_remarks *r)
 		!r->cfg->redact_key_file)
 		note_say(r->to, NULL,
 			"conversation: hash: no redact.key_file: daemons that share limits do "
-			"not "
-			"agree on conversations without a name");
+			"not agree on conversations without a name");
 }
 
 /* A share of as many daemons as nobody counted. */

@@ -17,8 +17,7 @@ attempts(const struct policy *p, const struct config *cfg, const struct noting *
 		else if (r->ntargets > 1)
 			note_say(to, r->at,
 				"route %s: %zu targets and one attempt%s: where the one that "
-				"is "
-				"chosen fails, no other is asked",
+				"is chosen fails, no other is asked",
 				r->name, r->ntargets,
 				r->direct		   ? ", by via: direct"
 				: yaml_get(r->at, "retry") ? ""
@@ -68,8 +67,7 @@ choosing(const struct policy *p, const struct noting *to, const char *what, cons
 	if (n > 1 && choose.by == CHOOSE_PRICE && !p->prices)
 		note_say(to, v->at,
 			"%s %s: choose: by price: the policy names no file of prices: targets "
-			"go "
-			"in their order",
+			"go in their order",
 			what, name);
 	if (n > 1 && !drawn && choose.sticky)
 		note_say(to, v->at, "%s %s: sticky: does nothing where targets go by %s", what,
@@ -117,8 +115,7 @@ names(const struct policy *p, const struct config *cfg, const struct noting *to)
 			if (cfg && !cfg->relay)
 				note_say(to, p->routes[i].at,
 					"route %s: model %s: what is sent is another name, and "
-					"the "
-					"configuration has no relay: 503",
+					"the configuration has no relay: 503",
 					p->routes[i].name, a->alias);
 		}
 }
@@ -127,8 +124,8 @@ names(const struct policy *p, const struct config *cfg, const struct noting *to)
 static void
 sent(const struct policy *p, const struct noting *to)
 {
-	static const char says[] = "%s %s: %s is one of `models`: what it sends is that name "
-				   "itself";
+	static const char says[] =
+		"%s %s: %s is one of `models`: what it sends is that name itself";
 
 	for (size_t i = 0; i < p->nrules; i++) {
 		const struct rule_change *x = p->rules[i].change;
@@ -178,8 +175,7 @@ orders(const struct policy *p, const struct noting *to)
 		if (other && !by_order)
 			note_say(to, p->rules[i].at,
 				"rule %s: route: targets: their order counts for nothing: "
-				"route "
-				"%s does not choose by order",
+				"route %s does not choose by order",
 				p->rules[i].name, other->name);
 	}
 }

@@ -46,12 +46,6 @@ compared_to(struct nan_walk *w, const struct cel_node *of, bool comes, int under
 	w->seen[w->n++].held = under && (under > 0) == (comes == w->wants);
 }
 
-static bool
-is_comparison(enum cel_op op)
-{
-	return op >= OP_EQ && op <= OP_IN;
-}
-
 static void
 find_comparisons(struct nan_walk *w, const struct cel_node *n, int under)
 {
@@ -60,7 +54,7 @@ find_comparisons(struct nan_walk *w, const struct cel_node *n, int under)
 
 	if (n->op == OP_AND || n->op == OP_OR || n->op == OP_COND || macro)
 		of_kids = n->op == OP_EXISTS_ONE ? 0 : under;
-	for (uint32_t i = 0; is_comparison(n->op) && i < n->nkids; i++)
+	for (uint32_t i = 0; n->op >= OP_EQ && n->op <= OP_IN && i < n->nkids; i++)
 		compared_to(w, conversion_in(w, n->kid[i]), n->op == OP_NE, under);
 	if (n->op == OP_CALL && n->nkids == 1 && span_is(n->call.name, "math.isNaN"))
 		compared_to(w, conversion_in(w, n->kid[0]), true, under);

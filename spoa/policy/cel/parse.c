@@ -118,12 +118,6 @@ node(struct parser *p, enum cel_op op, size_t at, struct cel_node *const *kids, 
 }
 
 static struct cel_node *
-node2(struct parser *p, enum cel_op op, size_t at, struct cel_node *x, struct cel_node *y)
-{
-	return node(p, op, at, (struct cel_node *[]){ x, y }, 2);
-}
-
-static struct cel_node *
 constant(struct parser *p, size_t at, struct cel_value v)
 {
 	struct cel_node *n = node(p, OP_CONST, at, NULL, 0);
@@ -288,7 +282,7 @@ parse_members(struct parser *p, struct cel_node *n)
 			struct cel_node *index = advance(p) ? parse_expr(p) : NULL;
 			if (!index || !expect(p, ']', "']'"))
 				return NULL;
-			n = node2(p, OP_INDEX, at, n, index);
+			n = node(p, OP_INDEX, at, (struct cel_node *[]){ n, index }, 2);
 			continue;
 		}
 		if (!at_punct(p, '.'))

@@ -61,25 +61,11 @@ static const struct {
 		0 },
 };
 
-static const char **
-anchor_text(const struct anchor_place *p, size_t place)
-{
-	return (const char **)(uintptr_t)((const char *)p + place);
-}
-
 static void
 check_long(struct diag *d, const struct yaml_node *n, const char *what, const char *text)
 {
 	if (text && strlen(text) > PLACE_MAX)
 		diag_at(d, n, "anchors: %s: longer than %d bytes", what, PLACE_MAX);
-}
-
-static void
-read_anchor_file(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
-	const char **out)
-{
-	if (read_path(a, d, n, out))
-		check_long(d, n, what, *out);
 }
 
 static void
@@ -89,13 +75,13 @@ read_files(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 
 	for (size_t i = 0; i < COUNT_OF(files); i++) {
 		const struct yaml_node *v = yaml_get(n, files[i].name);
+		const char **out = (const char **)(uintptr_t)((const char *)p + files[i].place);
 		if (v && !(files[i].kinds >> p->kind & 1))
 			diag_at(d, v->key, "anchors: %s: has no meaning for %s", files[i].name,
 				kind);
-		else if (v)
-			read_anchor_file(
-				a, d, v, files[i].name, anchor_text(p, files[i].place));
-		else if (files[i].needed >> p->kind & 1)
+		else if (v && read_path(a, d, v, out))
+			check_long(d, v, files[i].name, *out);
+		else if (!v && files[i].needed >> p->kind & 1)
 			diag_at(d, n, "anchors: %s: %s is missing", kind, files[i].name);
 	}
 }

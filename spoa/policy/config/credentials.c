@@ -114,18 +114,12 @@ static const struct kind {
 };
 /* clang-format on */
 
-static const char **
-credential_text(struct provider_credential *c, const struct field *f)
-{
-	return (const char **)(void *)((char *)c + f->place);
-}
-
 static void
 read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
 	struct provider_credential *c)
 {
 	const struct yaml_node *v = yaml_get(n, f->name);
-	const char **out = credential_text(c, f), *why = NULL;
+	const char **out = (const char **)(void *)((char *)c + f->place), *why = NULL;
 
 	*out = f->fallback;
 	if (!v) {

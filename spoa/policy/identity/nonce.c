@@ -62,12 +62,6 @@ live(uint64_t word, uint64_t now)
 	return word && ahead > 0 && ahead < UNTIL_MASK / 2;
 }
 
-static bool
-is_same_word(uint64_t a, uint64_t b)
-{
-	return a >> UNTIL_BITS == b >> UNTIL_BITS;
-}
-
 /* How many live words of the bucket hold that hash. */
 static unsigned
 count_nonce(_Atomic uint64_t *bucket, uint64_t word, uint64_t now)
@@ -76,7 +70,7 @@ count_nonce(_Atomic uint64_t *bucket, uint64_t word, uint64_t now)
 
 	for (int i = 0; i < BUCKET; i++) {
 		uint64_t v = atomic_load(&bucket[i]);
-		n += live(v, now) && is_same_word(v, word);
+		n += live(v, now) && v >> UNTIL_BITS == word >> UNTIL_BITS;
 	}
 	return n;
 }

@@ -266,8 +266,7 @@ observe_says(const struct policy *p, int64_t now_wall_ns, struct buf *out)
 	for (size_t i = 0; i < o->nhosts; i++)
 		buf_printf(out, "%s%s", i ? ", " : "", o->hosts[i]);
 	buf_printf(out,
-		": who has no key of ours goes to %s, nothing refused, until %s (%lld "
-		"day%s "
+		": who has no key of ours goes to %s, nothing refused, until %s (%lld day%s "
 		"left)",
 		o->backend, when, (long long)days, days == 1 ? "" : "s");
 	if (state == OBSERVE_NEAR)

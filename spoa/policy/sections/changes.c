@@ -25,8 +25,7 @@ build_model(struct builder *b, const struct yaml_node *n, const char **out)
 	if (!ok)
 		diag_at(b->d, n,
 			"model: the name of a model, at most %d printable bytes without "
-			"blanks, "
-			"is expected",
+			"blanks, is expected",
 			MODEL_BYTES);
 	return ok;
 }
@@ -167,8 +166,7 @@ header_value(struct builder *b, const struct yaml_node *n, const char **out)
 	if (!ok)
 		diag_at(b->d, n,
 			"%s: one line of printable ASCII, at most %d bytes, without blanks "
-			"around "
-			"it, is expected",
+			"around it, is expected",
 			n->key->s.p, HEADER_BYTES);
 	return ok;
 }

@@ -370,9 +370,7 @@ build_identity(struct builder *b, const struct yaml_node *n)
 		if (c->count != 1) {
 			diag_at(b->d, c,
 				"identity: one of jwt, signed_headers, client_certificate, "
-				"api_key, none an "
-				"entry is expected, "
-				"found %zu",
+				"api_key, none an entry is expected, found %zu",
 				c->count);
 			continue;
 		}

@@ -173,8 +173,7 @@ moderation(struct making *m, const struct yaml_node *list)
 			r->flagged = entity(m, c, "MODERATION_FLAGGED");
 		if (!known)
 			diag_at(m->b->d, c,
-				"entities: no category of moderations is %s%s; name it in "
-				"map",
+				"entities: no category of moderations is %s%s; name it in map",
 				c->s.p, nearest_hint(&near));
 	}
 }

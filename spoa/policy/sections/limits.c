@@ -103,8 +103,7 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 			continue;
 		if (what) {
 			diag_at(b->d, c->key,
-				"%s: the limit counts %s already; give %s a limit of their "
-				"own",
+				"%s: the limit counts %s already; give %s a limit of their own",
 				counted[i].key, what->key, counted[i].key);
 			continue;
 		}
@@ -215,8 +214,7 @@ learning(struct builder *b)
 		if (r->reserve == RESERVE_LEARNED && !(r->response & RESP_METER))
 			diag_at(b->d, yaml_get(r->at, "reserve"),
 				"reserve: learned: the route does not meter: response: [meter] "
-				"is "
-				"missing");
+				"is missing");
 	}
 }
 

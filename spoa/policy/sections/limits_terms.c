@@ -108,8 +108,7 @@ limit_window(struct builder *b, const struct yaml_node *n, struct limit *l)
 		l->window_s < SECOND_US || l->window_s > 31 * 86400 * SECOND_US) {
 		diag_at(b->d, n,
 			"window: a duration with its unit (30s, 10m, 2h, 1d) from 1s to 31d, "
-			"or "
-			"{calendar: hour}, day, week or month, is expected, found %s",
+			"or {calendar: hour}, day, week or month, is expected, found %s",
 			yaml_found(n));
 		return;
 	}
@@ -148,13 +147,6 @@ burst(struct builder *b, const struct yaml_node *n, struct limit *l)
 
 enum { USD_ONE = 1000000000 }; /* in nano-dollars */
 
-/* 0.8 for four fifths: of 500 dollars it would be 80 cents. */
-static bool
-fraction(const struct yaml_node *n)
-{
-	return n->kind == YAML_SCALAR && span_starts(n->s, span_str("0."));
-}
-
 static void
 soft(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
@@ -164,7 +156,9 @@ soft(struct builder *b, const struct yaml_node *n, struct limit *l)
 		if (limit_share(b, n, &part))
 			l->soft = (uint64_t)((unsigned __int128)l->amount * part / SHARE_WHOLE);
 		l->soft += l->soft == 0;
-	} else if (fraction(n) && (l->of != LIMIT_USD || l->amount > USD_ONE)) {
+	} else if (n->kind == YAML_SCALAR && span_starts(n->s, SPAN_LIT("0.")) &&
+		   (l->of != LIMIT_USD || l->amount > USD_ONE)) {
+		/* 0.8 for four fifths: of 500 dollars it would be 80 cents */
 		diag_at(b->d, n, "soft: a share is written as 80%%, found %s", yaml_found(n));
 	} else {
 		limit_amount(b, n, l->of, &l->soft);

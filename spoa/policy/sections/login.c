@@ -29,8 +29,7 @@ build_scope(struct builder *b, const struct yaml_node *n)
 		return n->s.p;
 	diag_at(b->d, n,
 		"scope: words of printable letters with one space between, at most %d bytes, "
-		"are "
-		"expected, found %s",
+		"are expected, found %s",
 		CAP_SCOPE_BYTES, yaml_found(n));
 	return NULL;
 }
@@ -100,8 +99,7 @@ usual(struct builder *b, const struct yaml_node *n, const struct route *r)
 		return arena_printf(b->a, "https://%s%s", r->hosts[0], r->paths[0]).p;
 	diag_at(b->d, n->key,
 		"login: resource is missing: the URL that clients dial, where the route has "
-		"not "
-		"one host and one path");
+		"not one host and one path");
 	return NULL;
 }
 

@@ -39,8 +39,7 @@ by_model(struct builder *b, const struct yaml_node *n)
 		if (c->key->s.n == 0 || c->key->s.n > PRICE_PATTERN_MAX) {
 			diag_at(b->d, c->key,
 				"output_default: a model or a pattern such as gpt-5*, of at "
-				"most "
-				"%d bytes, is expected",
+				"most %d bytes, is expected",
 				PRICE_PATTERN_MAX);
 			continue;
 		}

@@ -92,8 +92,8 @@ build_hosts(struct builder *b, const struct yaml_node *n, const char *what, cons
 		ascii_lower(lower, span_str(lower).n);
 		if (!lower || !build_host_ok(span_str(lower)))
 			diag_at(b->d, c,
-				"%s: a host name without port, or *.example.com, is "
-				"expected, found %s",
+				"%s: a host name without port, or *.example.com, is expected, "
+				"found %s",
 				what, c->s.p);
 		else
 			(*out)[i++] = lower;
@@ -227,8 +227,7 @@ restore(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (!(r->response & RESP_RESTORE))
 		diag_at(b->d, n->key,
 			"restore: nothing is put back into the answers of this route: "
-			"response: "
-			"[restore] is missing");
+			"response: [restore] is missing");
 }
 
 static void

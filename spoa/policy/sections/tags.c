@@ -20,8 +20,7 @@ metadata(struct builder *b, const struct yaml_node *n, struct tag_source *out)
 	if (!len || len > TAG_NAME_MAX || strspn(out->metadata, accepted) != len)
 		diag_at(b->d, yaml_get(n, "metadata"),
 			"metadata: a name of at most %d letters, digits, _, - and . is "
-			"expected, "
-			"found %.80s",
+			"expected, found %.80s",
 			TAG_NAME_MAX, out->metadata);
 	else
 		out->metadata = arena_strdup(b->a, out->metadata);

@@ -166,12 +166,6 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	return v;
 }
 
-static bool
-same_model(const struct target *x, const struct target *y)
-{
-	return x->model && y->model ? !strcmp(x->model, y->model) : x->model == y->model;
-}
-
 /* Bodies go as they came: what the route speaks all its targets speak. */
 static void
 speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
@@ -221,7 +215,7 @@ targets_list(struct builder *b, const struct yaml_node *n, size_t *out)
 		if (!target(b, c, t))
 			continue;
 		for (size_t i = 0; i < *out; i++)
-			if (!strcmp(v[i].name, t->name) && same_model(&v[i], t))
+			if (!strcmp(v[i].name, t->name) && str_same(v[i].model, t->model))
 				diag_at(b->d, c, "targets: %s is given twice", t->name);
 		++*out;
 	}
@@ -338,8 +332,7 @@ retry(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (said && r->dialect && dialect_is_of_mcp(r->dialect) && r->retry.attempts > 1)
 		diag_at(b->d, said,
 			"attempts: a call that failed may have been made: a route in the "
-			"dialect "
-			"mcp has one");
+			"dialect mcp has one");
 	attempts(b, r);
 }
 

@@ -36,13 +36,6 @@ copied(struct arena *a, const struct cel_value *v)
 	}
 }
 
-/* A file of the policy stays as long as the policy does. */
-static bool
-is_the_policys(const struct policy *p, size_t slot)
-{
-	return slot >= V_COUNT && p->data[slot - V_COUNT].kind == DATA_FILE;
-}
-
 static bool
 reads_description(const struct policy *p)
 {
@@ -90,7 +83,11 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 	for (size_t i = 0; v && i < p->nanswer_slots; i++) {
 		size_t slot = p->answer_slots[i];
 		struct cel_value got = facts_lookup(v, slot, &out->kept[i].present);
-		out->kept[i].value = is_the_policys(p, slot) ? got : copied(a, &got);
+		/* A file of the policy stays as long as the policy does. */
+		out->kept[i].value =
+			slot >= V_COUNT && p->data[slot - V_COUNT].kind == DATA_FILE
+				? got
+				: copied(a, &got);
 	}
 	int err = arena_failed(&own) || arena_failed(a) ? ERR_NOMEM : 0;
 	arena_reset(&own);

@@ -6,12 +6,6 @@
 #include "base/err.h"
 #include "policy/verdict/pass.h"
 
-static bool
-ends(const struct rule *r)
-{
-	return r->effect == RULE_DENY || r->effect == RULE_PERMIT;
-}
-
 /* What a rule that does not read the target said with the one before: 2 it was not
  * asked. */
 static int
@@ -42,7 +36,8 @@ decide_rule(struct pass *ps, size_t at, size_t i)
 	if (!ps->f->whole && r->reads_body) {
 		t->fate = RULE_WAITS;
 		e->waiting_any = true;
-		if (ends(r) && !rule_end_lifted(ps->p, ps->verified, r))
+		if ((r->effect == RULE_DENY || r->effect == RULE_PERMIT) &&
+			!rule_end_lifted(ps->p, ps->verified, r))
 			e->waiting_end = true;
 		return;
 	}

@@ -90,13 +90,6 @@ whole_characters(struct span t, size_t *start, size_t *end)
 		++*end;
 }
 
-/* The column that a place of the text is in; NULL: none. */
-static const struct column *
-column_of(struct sweep *w, size_t i, struct column *out)
-{
-	return !w->keyed && columns_at(&w->s->columns, i, out) ? out : NULL;
-}
-
 static inline const struct context_view *
 context_of(struct sweep *w, size_t i)
 {
@@ -127,7 +120,8 @@ verdict_of(struct sweep *w, uint16_t entity, size_t start, size_t end, struct sp
 	if (v->end == end && v->start == start && v->entity == entity)
 		return v->says;
 	effort_add(WORK_CONTEXT);
-	const struct column *in = column_of(w, start, &col);
+	const struct column *in =
+		!w->keyed && columns_at(&w->s->columns, start, &col) ? &col : NULL;
 	bool indexed = !in && end - start <= CONTEXT_AHEAD - CONTEXT_BYTES - CONTEXT_BACK &&
 		       !context_touches(w->text, start, end);
 	const struct context_view *near =

@@ -20,12 +20,6 @@ last_segment(struct span *path, struct span *segment)
 	return true;
 }
 
-static bool
-ends_blind(struct span s, struct span suffix)
-{
-	return s.n > suffix.n && span_ends(s, suffix);
-}
-
 /* One segment of a path against one of a row. *model: where it names one. */
 static bool
 segment_matches(struct span segment, struct span pattern, struct span *model)
@@ -37,7 +31,7 @@ segment_matches(struct span segment, struct span pattern, struct span *model)
 	if (!span_starts(pattern, placeholder))
 		return span_eq(segment, pattern);
 	struct span verb = span_cut(pattern, placeholder.n, pattern.n);
-	if (!ends_blind(segment, verb))
+	if (segment.n <= verb.n || !span_ends(segment, verb))
 		return false;
 	*model = span_cut(segment, 0, segment.n - verb.n);
 	return true;
@@ -74,12 +68,6 @@ is_base(const struct dialect *d, const struct endpoint_row *r, struct span base)
 			return true;
 	}
 	return false;
-}
-
-static bool
-is_open(const struct endpoint_row *r)
-{
-	return span_ends(span_str(r->path), SPAN_LIT(OPEN));
 }
 
 static bool
@@ -125,7 +113,7 @@ endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *rows)
 	while (n--) {
 		struct span rest = span_str(rows[n].path), segment;
 		size_t behind = 0;
-		if (is_open(&rows[n])) {
+		if (span_ends(span_str(rows[n].path), SPAN_LIT(OPEN))) {
 			x->next[n] = x->open;
 			x->open = (uint16_t)(n + 1);
 			continue;

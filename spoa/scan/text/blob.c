@@ -315,12 +315,6 @@ struct bits {
 	unsigned nbits;
 };
 
-static int
-digit_value(unsigned in, char c)
-{
-	return in == IN64 ? value64(c) : in == IN32 ? value32(c) : hex_value(c);
-}
-
 static size_t
 decode_bytes(struct bits *d, char *out, size_t room)
 {
@@ -336,7 +330,10 @@ decode_bytes(struct bits *d, char *out, size_t room)
 			if (d->form && c == ' ')
 				c = '+';
 		}
-		int v = d->quoted ? -1 : digit_value(in, c);
+		int v = d->quoted    ? -1
+			: in == IN64 ? value64(c)
+			: in == IN32 ? value32(c)
+				     : hex_value(c);
 		if (v < 0)
 			continue;
 		d->bits = d->bits << width | (uint32_t)v;

@@ -157,13 +157,6 @@ add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 	return 0;
 }
 
-/* What the byte after a backslash spells, for the ends of a text. */
-static char
-letter_spelled(char c)
-{
-	return is_one_of(c, "bfnrt") ? ' ' : c;
-}
-
 /* text[from, to), which is read at level - 1, is a document: its strings, which are read at
  * `level`, and the documents in those. */
 static int
@@ -179,7 +172,8 @@ read_document(struct inner *in, size_t from, size_t to, unsigned level, struct a
 		raw = spelled_deep(span_cut(in->text, at, to), level - 1, c, &n);
 		if (string && escape) {
 			escape = false;
-			ends_add(&e, letter_spelled(c[0]));
+			/* what the byte after a backslash spells, for the ends of a text */
+			ends_add(&e, is_one_of(c[0], "bfnrt") ? ' ' : c[0]);
 		} else if (string && c[0] == '\\') {
 			escape = true;
 		} else if (c[0] != '"') {

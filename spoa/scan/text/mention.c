@@ -464,12 +464,6 @@ begins_token(struct span t, size_t at)
 	return at == 0 || !is_alnum(t.p[at]) || !is_alnum(t.p[at - 1]) || after_escape(t, at);
 }
 
-static bool
-ends_token(struct span t, size_t end)
-{
-	return end == t.n || !is_alnum(t.p[end - 1]) || !is_alnum(t.p[end]);
-}
-
 /* What ends inside or before the new one, and begins in it, is part of it. */
 static int
 report(struct mention_scan *s, size_t start, size_t end, uint32_t tag)
@@ -492,7 +486,8 @@ report(struct mention_scan *s, size_t start, size_t end, uint32_t tag)
 static int
 matched_mention(struct mention_scan *s, const struct automaton *a, int automaton, size_t end)
 {
-	bool whole = ends_token(s->text, end);
+	bool whole =
+		end == s->text.n || !is_alnum(s->text.p[end - 1]) || !is_alnum(s->text.p[end]);
 	uint32_t n = s->node[automaton];
 
 	for (n = a->nodes[n].value ? n : a->nodes[n].shorter; n != ROOT;

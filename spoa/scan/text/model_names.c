@@ -66,61 +66,28 @@ static const struct {
 	ENDS("inferenceprofileidentifier", KEY_MODEL),
 };
 
+/* clang-format off */
+#define W SPAN_LIT
 static const struct span schemas[] = {
-	SPAN_LIT("schema"),
-	SPAN_LIT("parameters"),
-	SPAN_LIT("format"),
-	SPAN_LIT("grammar"),
-	SPAN_LIT("guidedjson"),
-	SPAN_LIT("structuredoutputs"),
-	SPAN_LIT("function"),
-	SPAN_LIT("functions"),
-	SPAN_LIT("functiondeclarations"),
-	SPAN_LIT("toolspec"),
+	W("schema"), W("parameters"), W("format"), W("grammar"), W("guidedjson"),
+	W("structuredoutputs"), W("function"), W("functions"), W("functiondeclarations"),
+	W("toolspec"),
 };
 static const struct span keywords[] = {
-	SPAN_LIT("properties"),
-	SPAN_LIT("definitions"),
-	SPAN_LIT("defs"),
-	SPAN_LIT("default"),
-	SPAN_LIT("example"),
-	SPAN_LIT("examples"),
-	SPAN_LIT("enum"),
-	SPAN_LIT("const"),
-	SPAN_LIT("required"),
-	SPAN_LIT("dependentschemas"),
+	W("properties"), W("definitions"), W("defs"), W("default"), W("example"), W("examples"),
+	W("enum"), W("const"), W("required"), W("dependentschemas"),
 };
 static const struct span asides[] = {
-	SPAN_LIT("type"),
-	SPAN_LIT("object"),
-	SPAN_LIT("provider"),
-	SPAN_LIT("version"),
-	SPAN_LIT("speed"),
-	SPAN_LIT("effort"),
-	SPAN_LIT("strategy"),
-	SPAN_LIT("method"),
-	SPAN_LIT("mode"),
-	SPAN_LIT("region"),
-	SPAN_LIT("note"),
-	SPAN_LIT("title"),
-	SPAN_LIT("label"),
-	SPAN_LIT("description"),
-	SPAN_LIT("prompt"),
-	SPAN_LIT("messages"),
-	SPAN_LIT("instructions"),
-	SPAN_LIT("tools"),
-	SPAN_LIT("tags"),
-	SPAN_LIT("metadata"),
-	SPAN_LIT("params"),
-	SPAN_LIT("parameters"),
-	SPAN_LIT("options"),
-	SPAN_LIT("settings"),
-	SPAN_LIT("config"),
+	W("type"), W("object"), W("provider"), W("version"), W("speed"), W("effort"),
+	W("strategy"), W("method"), W("mode"), W("region"), W("note"), W("title"), W("label"),
+	W("description"), W("prompt"), W("messages"), W("instructions"), W("tools"), W("tags"),
+	W("metadata"), W("params"), W("parameters"), W("options"), W("settings"), W("config"),
 };
 static const struct span own[] = {
-	SPAN_LIT("chattemplatekwargs"),
-	SPAN_LIT("inputexamples"),
+	W("chattemplatekwargs"), W("inputexamples"),
 };
+#undef W
+/* clang-format on */
 
 static bool
 separates(char c)

@@ -177,12 +177,6 @@ take_name(struct reader *r, const struct spelling_names *names, struct spelling 
 	}
 }
 
-static bool
-whole(const struct spelling_names *names, const struct spelling *s)
-{
-	return names->whole(names->of, s->node, span_of(s->name, s->name_n));
-}
-
 /* 1, or 0 where none is here or reader.more says why. */
 static int
 read_spelling(struct reader *r, const struct spelling_names *names, struct spelling *out)
@@ -196,7 +190,7 @@ read_spelling(struct reader *r, const struct spelling_names *names, struct spell
 	if (r->more)
 		return 0;
 	take_name(r, names, out, &markdown);
-	if (r->more || !whole(names, out))
+	if (r->more || !names->whole(names->of, out->node, span_of(out->name, out->name_n)))
 		return 0;
 	take_decor(r);
 	if (r->more || !(close = take_bracket(r, true)))

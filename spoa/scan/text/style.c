@@ -67,12 +67,6 @@ style_keeps_last4(struct span entity)
 	return SPAN_IN(entity, names);
 }
 
-static bool
-continues_character(char c)
-{
-	return ((unsigned char)c & 0xC0) == 0x80;
-}
-
 static struct span
 mask(struct redactor *r, struct span v)
 {
@@ -82,7 +76,7 @@ mask(struct redactor *r, struct span v)
 	if (!to)
 		return (struct span){ NULL, 0 };
 	for (size_t i = 0; i < v.n; i++)
-		if (i == 0 || !continues_character(v.p[i]))
+		if (i == 0 || ((unsigned char)v.p[i] & 0xC0) != 0x80)
 			to[n++] = '*';
 	return span_of(to, n);
 }

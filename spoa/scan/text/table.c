@@ -192,12 +192,6 @@ folds_to(struct span key, struct span want)
 	return i == key.n && k == want.n;
 }
 
-static bool
-spells(const struct node *n, struct span key)
-{
-	return span_eq(n->key, key) || (n->snake.n && span_eq(n->snake, key));
-}
-
 const struct node *
 node_member(const struct node *n, struct span key, const struct node **clash)
 {
@@ -205,7 +199,7 @@ node_member(const struct node *n, struct span key, const struct node **clash)
 	if (!n)
 		return NULL;
 	for (const struct node *m = n->members; m; m = m->next)
-		if (spells(m, key))
+		if (span_eq(m->key, key) || (m->snake.n && span_eq(m->snake, key)))
 			return m;
 	for (const struct node *m = n->members; m; m = m->next)
 		if (folds_to(key, m->key) || (m->snake.n && folds_to(key, m->snake)))

@@ -14,13 +14,6 @@ is_path_byte(char c)
 	return uri_unreserved(c) || c == '/' || is_one_of(c, "!$&'()*+,;=:@");
 }
 
-/* What may be in a query raw: browsers leave more than RFC 3986 3.4 allows. */
-static bool
-is_query_byte(char c)
-{
-	return is_visible(c) && c != '#';
-}
-
 static int
 bad_path(struct body_refusal *why, size_t at, const char *what)
 {
@@ -117,7 +110,7 @@ read_query(size_t base, struct span query, const char *const *left_out, struct s
 	int err = 0;
 
 	for (size_t i = 0; i < query.n; i++)
-		if (!is_query_byte(query.p[i]))
+		if (!is_visible(query.p[i]) || query.p[i] == '#')
 			return refuse(why, 400, "invalid_query", base + i,
 				"the query has a byte that must be percent-encoded");
 	while (!err && uri_pair_next(&rest, &pair)) {

@@ -267,8 +267,7 @@ judge_risk(struct risk *r)
 			if (p != q && place_in(&cyclic, p) && place_in(&cyclic, q) &&
 				cycle_after(r, p, q, seen, queue))
 				why = "two repetitions that can take the same text: a long "
-				      "text "
-				      "can make it take time squared";
+				      "text can make it take time squared";
 	free(seen);
 	free(queue);
 	free(reach);

@@ -114,13 +114,6 @@ stray_byte(unsigned char c)
 	return (struct folded){ FOLD_DROP, 0, "" };
 }
 
-static bool
-is_tag(struct span t, size_t at)
-{
-	return t.n - at >= 4 && !memcmp(t.p + at, "\xF3\xA0", 2) &&
-	       ((unsigned char)t.p[at + 2] & 0xFE) == 0x80;
-}
-
 /* What the row of tags that begins at p->at is. A flag of a region of a country is
  * written with at most six; three or fewer inside a word are there to break it. */
 static enum tags
@@ -129,7 +122,8 @@ judge_tags(struct normaliser *p)
 	enum { FLAG_MOST = 6, NOISE_MOST = 3 };
 	size_t at = p->at, end = at;
 
-	while (end < p->t.n && is_tag(p->t, end))
+	while (end < p->t.n && p->t.n - end >= 4 && !memcmp(p->t.p + end, "\xF3\xA0", 2) &&
+		((unsigned char)p->t.p[end + 2] & 0xFE) == 0x80)
 		end += 4;
 	p->tags_end = end;
 	effort_add(end - at);

@@ -99,12 +99,6 @@ past_glyph(struct span t, size_t i)
 	return i + n;
 }
 
-static bool
-inside_word(struct span t, size_t i)
-{
-	return i > 0 && in_word(t.p[i - 1]);
-}
-
 /* Han after ASCII is a part of that word if a letter which could have begun a name
  * is in it, from `from` on. */
 static bool
@@ -133,7 +127,8 @@ begins_beyond(struct names_sweep *w, size_t from, size_t *at)
 			i += n;
 			continue;
 		}
-		bool inside = k == LETTER_HAN ? han_in_word(w, from, i) : inside_word(t, i);
+		bool inside = k == LETTER_HAN ? han_in_word(w, from, i)
+					      : (i > 0 && in_word(t.p[i - 1]));
 		if (!inside && (k != LETTER_LOWER || w->lower))
 			return k;
 		i = past_word(t, i);

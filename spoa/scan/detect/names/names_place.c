@@ -8,10 +8,8 @@ is_state(struct span t, const struct word *x)
 {
 	static const char states[] =
 		"AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT "
-		"NE "
-		"NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR VI "
-		"GU "
-		"ON QC BC AB MB SK NS NB NL PE YT NT NU NSW VIC QLD TAS ACT";
+		"NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR "
+		"VI GU ON QC BC AB MB SK NS NB NL PE YT NT NU NSW VIC QLD TAS ACT";
 	size_t n = x->end - x->start;
 
 	for (const char *p = states; x->caps && n >= 2 && n <= 3 && *p;

@@ -664,13 +664,6 @@ take_much(struct detect_stream *s, struct detect_scratch *scratch, const struct 
 
 /* ---- the stream ---- */
 
-/* The first byte of a word: mostly it says that what is held before it is nothing. */
-static bool
-begins_after_held(const struct detect_stream *s)
-{
-	return s->n > s->done + 1 && open_separates(s->buf[s->n - 2]);
-}
-
 /* Takes off *delta what comes up to the next place where something may be handed out; true:
  * there it is. `quiet`: nothing is before its last bytes. */
 static bool
@@ -682,8 +675,11 @@ take_word(struct detect_stream *s, struct span *delta, bool quiet)
 
 	while (i < delta->n && s->n < full && !ends) {
 		s->buf[s->n++] = delta->p[i++];
+		/* the first byte of a word, too: mostly it says that what is held before it is
+		 * nothing */
 		ends = s->n >= s->look && i >= from &&
-		       (stream_word_ends(span_of(s->buf, s->n)) || begins_after_held(s));
+		       (stream_word_ends(span_of(s->buf, s->n)) ||
+			       (s->n > s->done + 1 && open_separates(s->buf[s->n - 2])));
 	}
 	*delta = span_cut(*delta, i, delta->n);
 	return ends || s->n == full;
