@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/caps.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "scan/mcp/header.h"
 #include "scan/mcp/output.h"
@@ -49,6 +50,7 @@ tell(const struct mcp_message *m, const struct mcp_error *why, int err, struct b
 }
 
 #define RPC	     "{\"jsonrpc\":\"2.0\","
+#define CALL_BEGIN   RPC "\"id\":1,\"method\":\"tools/call\",\"params\":{"
 #define CALL(params) RPC "\"id\":1,\"method\":\"tools/call\",\"params\":{" params "}}"
 #define NEW	     "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\"}"
 #define K1	     "\xcf\x81m" /* a Greek rho */
@@ -127,6 +129,7 @@ static const struct row {
 	{ "no method", RPC "\"id\":1,\"params\":{}}", "400 -32600" },
 	{ "an empty method", RPC "\"id\":1,\"method\":\"\"}", "400 -32600" },
 	{ "an answer with a method", RPC "\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"},\"result\":{}}", "400 -32600" },
+	{ "with a method of no params", RPC "\"id\":1,\"method\":\"ping\",\"result\":{}}", "400 -32600" },
 	{ "an answer with params", RPC "\"id\":1,\"params\":{\"name\":\"t\"},\"result\":{}}", "400 -32600" },
 	{ "an answer of both kinds", RPC "\"id\":1,\"error\":{},\"result\":{}}", "400 -32600" },
 	{ "an answer to nothing", RPC "\"result\":{}}", "400 -32600" },
@@ -195,6 +198,97 @@ no_cut_of_a_message_is_one(void **state)
 		}
 }
 
+/* The code of its refusal, or 0; what the `%s` of a body is, is `n` letters. */
+static int
+code_of(const char *before, size_t n, const char *after)
+{
+	struct mcp_message m;
+	struct mcp_error why;
+	struct arena a;
+	struct buf b;
+
+	arena_init(&a, 0, false);
+	buf_init(&b, 0);
+	buf_str(&b, before);
+	for (size_t i = 0; i < n; i++)
+		buf_putc(&b, '1');
+	buf_str(&b, after);
+	int err = mcp_read(buf_view(&b), &a, &m, &why);
+	arena_reset(&a);
+	buf_free(&b);
+	return err ? (int)why.code : 0;
+}
+
+#define LISTEN                                                                                 \
+	RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{"     \
+	    "\"resourceSubscriptions\":["
+
+static void
+what_is_too_long_by_a_byte_is_refused(void **state)
+{
+	static const struct {
+		const char *name, *before, *after;
+		size_t most;
+		int code;
+	} lengths[] = {
+		{ "an id", RPC "\"id\":\"", "\",\"method\":\"ping\"}", 254, -32600 },
+		{ "an id in digits", RPC "\"id\":", ",\"method\":\"ping\"}", 15, -32600 },
+		{ "a URI", RPC "\"id\":1,\"method\":\"resources/read\",\"params\":{\"uri\":\"",
+			"\"}}", 8192, -32602 },
+		{ "a URI that is subscribed to", LISTEN "\"", "\"]}}}", 8192, -32602 },
+	};
+	struct buf uris;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lengths); i++)
+		for (size_t over = 0; over < 2; over++) {
+			int code = code_of(
+				lengths[i].before, lengths[i].most + over, lengths[i].after);
+			if (code != (over ? lengths[i].code : 0))
+				fail_msg("%s, %zu over: %d", lengths[i].name, over, code);
+		}
+	buf_init(&uris, 0);
+	buf_str(&uris, LISTEN);
+	for (size_t n = 1; n <= 256; n++) {
+		buf_str(&uris, n > 1 ? ",\"a:b\"" : "\"a:b\"");
+		if (n < 255)
+			continue;
+		struct buf one;
+		buf_init(&one, 0);
+		buf_span(&one, buf_view(&uris));
+		buf_putc(&one, '\0');
+		assert_int_equal(code_of(buf_view(&one).p, 0, "]}}}"), n > 255 ? -32602 : 0);
+		buf_free(&one);
+	}
+	buf_free(&uris);
+}
+
+/* Another reader may take it for the member that we read. */
+static void
+a_member_in_other_letters_is_refused_whichever_it_is(void **state)
+{
+	static const char *const of_message[] = { "jsonrpc", "id", "method", "params", "result",
+		"error" };
+	static const char *const of_params[] = { "name", "uri", "arguments", "inputResponses",
+		"_meta", "ref", "notifications" };
+	static const char *const before[] = { RPC "\"id\":1,\"method\":\"ping\",\"",
+		CALL_BEGIN "\"name\":\"t\",\"" };
+	static const char *const after[] = { "\":{}}", "\":{}}}" };
+	char text[256], key[32];
+
+	(void)state;
+	for (size_t in = 0; in < 2; in++)
+		for (size_t i = 0; i < (in ? COUNT_OF(of_params) : COUNT_OF(of_message)); i++) {
+			const char *name = in ? of_params[i] : of_message[i];
+			size_t n = strlen(name);
+			snprintf(key, sizeof(key), "%s", name);
+			key[n - 1] = (char)(key[n - 1] & ~0x20);
+			snprintf(text, sizeof(text), "%s%s", before[in], key);
+			if (code_of(text, 0, after[in]) != -32600)
+				fail_msg("%s is taken beside %s", key, name);
+		}
+}
+
 /* ---- header fields ---- */
 
 #define OLD_CALL                                                                               \
@@ -202,6 +296,7 @@ no_cut_of_a_message_is_one(void **state)
 	     "\"note\":\"h\xc3\xa9\"}}")
 #define NEW_CALL CALL("\"name\":\"t\",\"arguments\":{\"region\":\"eu\"}," NEW)
 #define V26	 "mcp-protocol-version: 2026-07-28\n"
+#define Z60	 "000000000000000000000000000000000000000000000000000000000000"
 
 /* clang-format off */
 static const struct {
@@ -212,6 +307,7 @@ static const struct {
 	{ "none, before 2026", OLD_CALL, "", 0, MCP_SESSIONS },
 	{ "a revision", OLD_CALL, "MCP-Protocol-Version: 2025-06-18\n", 0, MCP_SESSIONS },
 	{ "one that nobody speaks", OLD_CALL, "mcp-protocol-version: 2031-01-01\n", -32022, 0 },
+	{ "nor does the body's count", CALL("\"name\":\"t\",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2031-01-01\"}"), "", -32022, 0 },
 	{ "asked what is spoken", RPC "\"id\":1,\"method\":\"server/discover\"}", "mcp-protocol-version: v9\n", 0, MCP_SESSIONS },
 	{ "given twice", OLD_CALL, "mcp-protocol-version: 2025-06-18\nmcp-protocol-version: 2025-06-18\n", -32020, 0 },
 	{ "those that are there are equal", OLD_CALL, "mcp-method: tools/call\nmcp-name: t\n", 0, MCP_SESSIONS },
@@ -221,6 +317,7 @@ static const struct {
 	{ "2026 with all", NEW_CALL, V26 "mcp-method: tools/call\nmcp-name: t\n", 0, MCP_STATELESS },
 	{ "2026 without a method", NEW_CALL, V26 "mcp-name: t\n", -32020, 0 },
 	{ "2026 without a name", NEW_CALL, V26 "mcp-method: tools/call\n", -32020, 0 },
+	{ "2026 without the name that a completion refers to", RPC "\"id\":1,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"name\":\"p\"}," NEW "}}", V26 "mcp-method: completion/complete\n", 0, MCP_STATELESS },
 	{ "2026 without a revision", NEW_CALL, "mcp-method: tools/call\nmcp-name: t\n", -32020, 0 },
 	{ "2026 in the body alone", NEW_CALL, "mcp-protocol-version: 2025-11-25\nmcp-method: tools/call\nmcp-name: t\n", -32020, 0 },
 	{ "2026 in the header alone", OLD_CALL, V26 "mcp-method: tools/call\nmcp-name: t\n", -32602, 0 },
@@ -233,9 +330,13 @@ static const struct {
 	{ "an argument", OLD_CALL, "mcp-param-region: eu\n", 0, MCP_SESSIONS },
 	{ "another", OLD_CALL, "mcp-param-region: us\n", -32020, 0 },
 	{ "another one's value", OLD_CALL, "mcp-param-region: 5\n", -32020, 0 },
+	{ "the value of one of that name inside another", CALL("\"name\":\"t\",\"arguments\":{\"in\":{\"region\":\"us\"},\"region\":\"eu\"}"), "mcp-param-region: us\n", -32020, 0 },
 	{ "a number", OLD_CALL, "mcp-param-N: 5\n", 0, MCP_SESSIONS },
 	{ "a number written otherwise", OLD_CALL, "mcp-param-n: 5.0\n", 0, MCP_SESSIONS },
 	{ "a number in hexadecimal", OLD_CALL, "mcp-param-n: 0x5\n", -32020, 0 },
+	{ "a number with something after it", OLD_CALL, "mcp-param-n: 5-3\n", -32020, 0 },
+	{ "a number as long as is compared", OLD_CALL, "mcp-param-n: 5." Z60 "00\n", 0, MCP_SESSIONS },
+	{ "a longer one", OLD_CALL, "mcp-param-n: 5." Z60 "000\n", -32020, 0 },
 	{ "a truth value", OLD_CALL, "mcp-param-on: true\n", 0, MCP_SESSIONS },
 	{ "an argument inside, by another name", OLD_CALL, "mcp-param-x: =?base64?aMOp?=\n", 0, MCP_SESSIONS },
 	{ "what no argument says", OLD_CALL, "mcp-param-x: secret\n", -32020, 0 },
@@ -292,6 +393,8 @@ a_replaced_argument_is_replaced_in_its_field(void **state)
 		{ "mcp-param-to", "Ann", "{\"to\":\"Ann\"}", "{\"to\":\"h\xc3\xa9\"}", "=?base64?aMOp?=" },
 		{ "mcp-param-to", "=?base64?aMOp?=", "{\"to\":\"h\xc3\xa9\"}", "{\"to\":\"=?base64?x\"}", "=?base64?PT9iYXNlNjQ/eA==?=" },
 		{ "mcp-param-to", "Bob", "{\"to\":\"Ann\"}", "{\"to\":\"x\"}", "" },
+		{ "mcp-param-to", "Ann", "{\"to\":\"Ann\"}", "{\"to\":\"a\\nb\"}", "=?base64?YQpi?=" },
+		{ "mcp-param-to", "Ann", "{\"to\":\"Ann\"}", "{\"to\":\"x \"}", "=?base64?eCA=?=" },
 	};
 	/* clang-format on */
 	struct arena a;
@@ -408,6 +511,22 @@ a_refusal_is_cut_until_it_fits(void **state)
 		mcp_refuse(&r, &out);
 		assert_true(out.n <= CAP_ERROR_BYTES && out.n > CAP_ERROR_BYTES / 3);
 	}
+	/* Never inside of a letter, whichever byte it would be cut at. */
+	for (size_t i = 1; i + 1 < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xa9", 2);
+	for (size_t odd = 0; odd < 2; odd++) {
+		buf_clear(&out);
+		r.message = span_of(text + 1 - odd, sizeof(text) - 2);
+		mcp_refuse(&r, &out);
+		assert_true(out.n <= CAP_ERROR_BYTES && utf8_valid(buf_view(&out)));
+		assert_null(memmem(buf_view(&out).p, out.n, "fffd", 4));
+	}
+	/* An id that leaves no room is none. */
+	r.id = span_of(text, sizeof(text));
+	buf_clear(&out);
+	mcp_refuse(&r, &out);
+	assert_true(out.n <= CAP_ERROR_BYTES &&
+		    span_starts(buf_view(&out), SPAN_LIT("{\"jsonrpc\":\"2.0\",\"id\":null,")));
 	buf_free(&out);
 }
 
@@ -422,6 +541,61 @@ a_refusal_in_a_stream_says_its_event(void **state)
 	assert_true(span_is(buf_view(&out),
 		"event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":null,"
 		"\"error\":{\"code\":-32700,\"message\":\"\"}}\n\n"));
+	buf_free(&out);
+}
+
+/* Of a revision that is not spoken what was asked for is said again, where it is one. */
+static void
+a_refusal_says_no_revision_that_is_none(void **state)
+{
+	static const struct {
+		const char *requested;
+		bool said;
+	} t[] = { { "2031-01-01", true }, { Z60 "0000", true }, { Z60 "00000", false },
+		{ "2031\xff", false }, { "", false } };
+	struct mcp_refusal r = { .code = MCP_CODE_VERSION, .message = SPAN_LIT("no") };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		buf_clear(&out);
+		r.requested = span_str(t[i].requested);
+		mcp_refuse(&r, &out);
+		bool said = memmem(buf_view(&out).p, out.n, "\"requested\"", 11) != NULL;
+		if (said != t[i].said || !memmem(buf_view(&out).p, out.n, "\"supported\"", 11))
+			fail_msg("%s: %.*s", t[i].requested, SPAN_ARG(buf_view(&out)));
+	}
+	buf_free(&out);
+}
+
+/* A tool's result says that a rule decided so; an outage is an error. */
+static void
+an_answer_that_is_refused_is_a_denial_or_an_outage(void **state)
+{
+	static const struct {
+		const char *code;
+		bool denied;
+	} t[] = { { "content_policy_violation", true }, { "permission_denied", true },
+		{ "unreadable_content", true }, { "quota_exceeded", false }, { NULL, false } };
+	const struct mcp_refusal of = {
+		.id = SPAN_LIT("1"), .result = true, .code = MCP_CODE_DENIED
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 0);
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		buf_clear(&out);
+		mcp_answer_refused(&of, t[i].code, SPAN_LIT("no"), SPAN_LIT("D"), i % 2, &out);
+		struct span s = buf_view(&out);
+		bool event = span_starts(s, SPAN_LIT("event: message\ndata: {"));
+		bool result = memmem(s.p, s.n, "\"isError\":true", 14) != NULL;
+		bool outage = memmem(s.p, s.n, "\"code\":-32603", 13) != NULL;
+		if (event != i % 2 || result != t[i].denied || outage == result)
+			fail_msg("%s: %.*s", t[i].code ? t[i].code : "none", SPAN_ARG(s));
+	}
+	assert_non_null(memmem(buf_view(&out).p, out.n, "service_unavailable", 19));
 	buf_free(&out);
 }
 
@@ -459,6 +633,15 @@ a_session_is_of_whom_it_was_given_to(void **state)
 			fail_msg("%s", t[i].name);
 		assert_true(!t[i].own || span_is(id, "s-1"));
 	}
+	/* whatever signs are in names */
+	const struct mcp_session_of left = { SPAN_LIT("a,:b"), SPAN_LIT("c"), SPAN_LIT("d"),
+		SPAN_LIT("e") },
+				    right = { SPAN_LIT("a"), SPAN_LIT("b,:c"), SPAN_LIT("d"),
+					    SPAN_LIT("e") };
+	unsigned char one[32], other[32];
+	mcp_session_key(keys[0], &left, one);
+	mcp_session_key(keys[0], &right, other);
+	assert_memory_not_equal(one, other, sizeof(one));
 	mcp_session_key(keys[0], &ann, of);
 	/* no other id, and no part of one */
 	for (size_t i = 0; i < bound.n; i++) {
@@ -475,6 +658,19 @@ a_session_is_of_whom_it_was_given_to(void **state)
 	assert_int_equal(mcp_session_bind(of, SPAN_LIT("a b"), &a).n, 0);
 	assert_int_equal(mcp_session_bind(of, SPAN_LIT("a\r\nb"), &a).n, 0);
 	assert_int_equal(mcp_session_bind(of, SPAN_LIT("\xc3\xa9"), &a).n, 0);
+	/* of at most 1024 bytes, from the server and from a client that can make the tag */
+	static char text[1025 + 1 + 32 + 1];
+	unsigned char all[32];
+	memset(text, 'x', sizeof(text));
+	bound = mcp_session_bind(of, span_of(text, 1024), &a);
+	assert_int_equal(bound.n, 1024 + 1 + 32);
+	assert_true(mcp_session_check(of, bound, &id));
+	assert_int_equal(mcp_session_bind(of, span_of(text, 1025), &a).n, 0);
+	hmac_sha256(of, span_of(text, 1025), all);
+	text[1025] = '.';
+	for (size_t i = 0; i < 16; i++)
+		snprintf(text + 1026 + 2 * i, 3, "%02x", all[i]);
+	assert_false(mcp_session_check(of, span_of(text, 1025 + 1 + 32), &id));
 	arena_reset(&a);
 }
 
@@ -500,6 +696,8 @@ static const struct {
 	{ "longer than it may be", "{\"properties\":{\"m\":{\"maxLength\":14}}}", "{\"m\":\"" MAIL "\"}", false },
 	{ "not longer", "{\"properties\":{\"m\":{\"maxLength\":15}}}", "{\"m\":\"" MAIL "\"}", true },
 	{ "shorter", "{\"properties\":{\"m\":{\"minLength\":16}}}", "{\"m\":\"" MAIL "\"}", false },
+	{ "measured in letters", "{\"properties\":{\"m\":{\"maxLength\":17}}}", "{\"m\":\"\xc3\xa9\xc3\xa9" MAIL "\"}", true },
+	{ "beside a NUL", "{\"properties\":{\"m\":{\"format\":\"email\"}}}", "{\"m\":\"" MAIL "\",\"n\":\"\\u0000\"}", false },
 	{ "in a list", "{\"properties\":{\"m\":{\"items\":{\"format\":\"email\"}}}}", "{\"m\":[\"x\",\"" MAIL "\"]}", false },
 	{ "at its place in one", "{\"properties\":{\"m\":{\"prefixItems\":[{\"format\":\"email\"},{}]}}}", "{\"m\":[\"x\",\"" MAIL "\"]}", true },
 	{ "of members that have no name", "{\"additionalProperties\":{\"format\":\"email\"}}", "{\"m\":\"" MAIL "\"}", false },
@@ -545,6 +743,10 @@ what_is_replaced_keeps_the_form_of_its_tool(void **state)
 		buf_free(&now);
 	}
 	assert_true(mcp_output_fits(SPAN_LIT("{"), SPAN_LIT("{}"), SPAN_LIT("{}")));
+	/* What says that it failed is promised no form. */
+#define FAILED(m) SPAN_LIT("{\"result\":{\"isError\":true,\"structuredContent\":\"" m "\"}}")
+	assert_true(mcp_output_fits(SPAN_LIT("{\"outputSchema\":{\"format\":\"email\"}}"),
+		FAILED(MAIL), FAILED(GONE)));
 }
 
 int
@@ -554,11 +756,15 @@ main(void)
 		cmocka_unit_test(what_is_replaced_keeps_the_form_of_its_tool),
 		cmocka_unit_test(a_message_is_read_or_refused),
 		cmocka_unit_test(no_cut_of_a_message_is_one),
+		cmocka_unit_test(what_is_too_long_by_a_byte_is_refused),
+		cmocka_unit_test(a_member_in_other_letters_is_refused_whichever_it_is),
 		cmocka_unit_test(header_fields_say_what_the_body_says),
 		cmocka_unit_test(a_replaced_argument_is_replaced_in_its_field),
 		cmocka_unit_test(many_fields_do_not_hold_more_than_one),
 		cmocka_unit_test(a_denial_is_what_the_message_waits_for),
 		cmocka_unit_test(a_refusal_is_cut_until_it_fits),
+		cmocka_unit_test(a_refusal_says_no_revision_that_is_none),
+		cmocka_unit_test(an_answer_that_is_refused_is_a_denial_or_an_outage),
 		{ .name = "agentgateway#2644: a refusal in a stream says its event",
 			.test_func = a_refusal_in_a_stream_says_its_event },
 		cmocka_unit_test(a_session_is_of_whom_it_was_given_to),
