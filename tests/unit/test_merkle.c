@@ -190,6 +190,8 @@ every_proof_of_small_trees_holds_and_no_other(void **state)
 		}
 	}
 	merkle_root(&r, &roots[SMALL]);
+	/* The only leaf of a tree is its root: no proof makes it a part of a larger one. */
+	assert_false(merkle_included(&leaves[1], 0, 1, &leaves[0], 1, &roots[2]));
 	for (uint64_t size = 1; size <= SMALL; size += size < 40 ? 1 : 37) {
 		struct merkle_source s = { small_hash, &size };
 		struct merkle_hash want = mth(0, size), got;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -252,6 +253,78 @@ one_of_several_keys_has_signed(void **state)
 	assert_ptr_equal(checkpoint_signer(&c, SPAN_LIT("EnochRoot"), keys, 2), &keys[0]);
 }
 
+/* The value of a signature line as another line: of `name`, with `more` bytes after it. */
+static void
+put_line(struct buf *out, const char *name, const char *line, size_t more)
+{
+	unsigned char value[4 + 8 + SIGNKEY_SIG_BYTES + 1] = { 0 };
+	struct span rest = span_str(line);
+	size_t n;
+
+	span_next(&rest, ' ');
+	span_next(&rest, ' ');
+	assert_int_equal(base64_get(span_next(&rest, '\n'), value, sizeof(value), &n), 0);
+	buf_printf(out, "\xe2\x80\x94 %s ", name);
+	base64_put(out, value, n + more);
+	buf_putc(out, '\n');
+}
+
+static void
+a_signature_is_of_its_name_and_length(void **state)
+{
+	struct pubkey k = key_of(PETER);
+	struct span name = SPAN_LIT("PeterNeumann");
+	struct buf lines;
+	(void)state;
+
+	buf_init(&lines, 0);
+	put_line(&lines, "PeterNeumann", SOFA_PETER, 0);
+	struct checkpoint c = { .text = SPAN_LIT(SOFA), .signatures = buf_view(&lines) };
+	assert_ptr_equal(checkpoint_signer(&c, name, &k, 1), &k);
+	buf_clear(&lines);
+	put_line(&lines, "PeterNeuman", SOFA_PETER, 0);
+	c.signatures = buf_view(&lines);
+	assert_null(checkpoint_signer(&c, name, &k, 1));
+	buf_clear(&lines);
+	put_line(&lines, "PeterNeumann", SOFA_PETER, 1);
+	c.signatures = buf_view(&lines);
+	assert_null(checkpoint_signer(&c, name, &k, 1));
+	buf_clear(&lines);
+	put_line(&lines, "PeterNeumann", SOFA_PETER_COSIGNS, 0);
+	c.signatures = buf_view(&lines);
+	assert_int_equal(checkpoint_cosigned(&c, name, &k), 1679315147);
+	buf_clear(&lines);
+	put_line(&lines, "PeterNeumann", SOFA_PETER_COSIGNS, 1);
+	c.signatures = buf_view(&lines);
+	assert_int_equal(checkpoint_cosigned(&c, name, &k), 0);
+	buf_free(&lines);
+}
+
+/* One that says it is the witness's must hold, beside one that does too; and be of a time. */
+static void
+a_witness_signs_at_a_time_and_every_line_of_its_holds(void **state)
+{
+	struct signkey k = peter();
+	struct span name = SPAN_LIT("PeterNeumann");
+	char broken[] = SOFA_PETER_COSIGNS SOFA_PETER_COSIGNS;
+	struct checkpoint c = { .text = SPAN_LIT(SOFA), .signatures = span_str(broken) };
+	struct buf line;
+	(void)state;
+
+	assert_int_equal(checkpoint_cosigned(&c, name, &k.pub), 1679315147);
+	broken[60] = broken[60] == 'A' ? 'B' : 'A';
+	assert_int_equal(checkpoint_cosigned(&c, name, &k.pub), 0);
+	buf_init(&line, 0);
+	for (uint64_t late = 0; late < 2; late++) {
+		buf_clear(&line);
+		note_cosign(&line, c.text, name, (uint64_t)INT64_MAX + late, &k);
+		c.signatures = buf_view(&line);
+		assert_int_equal(
+			checkpoint_cosigned(&c, name, &k.pub), late ? 0 : (uint64_t)INT64_MAX);
+	}
+	buf_free(&line);
+}
+
 static void
 a_checkpoint_is_read(void **state)
 {
@@ -403,6 +476,27 @@ sixteen_signatures_are_read_and_a_thousand_are_not(void **state)
 }
 
 static void
+a_note_of_64_kb_is_read_and_no_longer_one(void **state)
+{
+	struct checkpoint c;
+	const char *why;
+	struct buf note;
+	(void)state;
+
+	for (size_t over = 0; over < 2; over++) {
+		buf_init(&note, 0);
+		buf_str(&note, SOFA);
+		while (note.n + strlen("\n\n" SOFA_SIG) < NOTE_MAX + over)
+			buf_putc(&note, 'x'); /* an extension line */
+		buf_str(&note, "\n\n" SOFA_SIG);
+		assert_int_equal(note.n, NOTE_MAX + over);
+		assert_int_equal(
+			checkpoint_parse(buf_view(&note), &c, &why), over ? ERR_LIMIT : 0);
+		buf_free(&note);
+	}
+}
+
+static void
 a_checkpoint_is_read_at_the_end_of_memory_and_cut_anywhere(void **state)
 {
 	const char *text = SOFA "\n" SOFA_PETER;
@@ -484,6 +578,7 @@ a_mistake_in_a_bundle_is_named_by_its_line(void **state)
 		{ "{\"v\":1}\n", "line 1: not 'record" },
 		{ "record \n", "line 1: the record is not base64" },
 		{ "record eA=\n", "line 1: the record is not base64" },
+		{ "record eA==!\n", "line 1: the record is not base64" },
 		{ "record eA==\n", "line 2" },
 		{ "record eA==\nc2sp.org/tlog-proof@v2\n", "line 2" },
 		{ BEGIN "index\n", "line 3" },
@@ -521,6 +616,45 @@ a_mistake_in_a_bundle_is_named_by_its_line(void **state)
 #undef HASH
 }
 
+/* The largest record of a journal, and a file that has one. */
+static void
+a_bundle_has_room_for_so_much(void **state)
+{
+	struct bundle b = { .index = 0 };
+	const size_t most = CHAIN_LINE_MAX / 3 * 3;
+	struct buf file, why;
+	char *record = calloc(1, most + 3);
+	(void)state;
+
+	assert_non_null(record);
+	buf_init(&why, 0);
+	buf_init(&b.record, 0);
+	for (size_t over = 0; over < 2; over++) {
+		buf_init(&file, 0);
+		bundle_write(&file, span_of(record, most + 3 * over), 0, NULL, 0,
+			SPAN_LIT(SOFA "\n" SOFA_SIG));
+		assert_int_equal(read_bundle(buf_view(&file), &b, &why), over ? ERR_LIMIT : 0);
+		buf_free(&file);
+	}
+	for (size_t over = 0; over < 2; over++) {
+		static const char end[] = "\nindex 0\n\n" SOFA "\n" SOFA_SIG;
+		buf_init(&file, 0);
+		buf_str(&file, "record eA==\nc2sp.org/tlog-proof@v1\nextra ");
+		size_t fill = BUNDLE_MAX + over - file.n - strlen(end);
+		char *to = buf_reserve(&file, fill);
+		assert_non_null(to);
+		memset(to, 'A', fill);
+		buf_commit(&file, fill);
+		buf_str(&file, end);
+		assert_int_equal(file.n, BUNDLE_MAX + over);
+		assert_int_equal(read_bundle(buf_view(&file), &b, &why), over ? ERR_LIMIT : 0);
+		buf_free(&file);
+	}
+	buf_free(&b.record);
+	buf_free(&why);
+	free(record);
+}
+
 static void
 a_bundle_is_read_at_the_end_of_memory_and_cut_anywhere(void **state)
 {
@@ -550,14 +684,18 @@ main(void)
 		cmocka_unit_test(a_signature_is_the_one_that_others_make),
 		cmocka_unit_test(the_signatures_of_others_hold),
 		cmocka_unit_test(one_of_several_keys_has_signed),
+		cmocka_unit_test(a_signature_is_of_its_name_and_length),
+		cmocka_unit_test(a_witness_signs_at_a_time_and_every_line_of_its_holds),
 		cmocka_unit_test(a_checkpoint_is_read),
 		cmocka_unit_test(a_cosignature_holds_for_its_time_name_and_text),
 		cmocka_unit_test(what_is_no_checkpoint_is_refused_with_its_line),
 		cmocka_unit_test(extension_lines_are_signed_text),
 		cmocka_unit_test(sixteen_signatures_are_read_and_a_thousand_are_not),
+		cmocka_unit_test(a_note_of_64_kb_is_read_and_no_longer_one),
 		cmocka_unit_test(a_checkpoint_is_read_at_the_end_of_memory_and_cut_anywhere),
 		cmocka_unit_test(a_bundle_is_read_and_written),
 		cmocka_unit_test(a_mistake_in_a_bundle_is_named_by_its_line),
+		cmocka_unit_test(a_bundle_has_room_for_so_much),
 		cmocka_unit_test(a_bundle_is_read_at_the_end_of_memory_and_cut_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

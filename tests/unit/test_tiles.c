@@ -139,6 +139,57 @@ what_is_not_there_is_not_found(void **state)
 	assert_int_equal(tiles_open(&t, path("one"), "gw-3", true, &why), ERR_IO);
 	assert_int_equal(mkfifo(path("one.tree/gw-4.0"), 0600), 0);
 	assert_int_equal(tiles_open(&t, path("one"), "gw-4", true, &why), ERR_IO);
+	assert_int_equal(tiles_open(&t, path("one"), "gw-4", false, &why), ERR_IO);
+}
+
+/* A link would have them written, or cut, in another file. */
+static void
+a_link_is_not_followed(void **state)
+{
+	static const char text[] = "of somebody else";
+	struct tiles t;
+
+	(void)state;
+	put_all("linked");
+	put("victim", text);
+	for (const char *level = "01"; *level; level++) {
+		char name[32];
+		snprintf(name, sizeof(name), "linked.tree/gw-1.%c", *level);
+		assert_int_equal(unlink(path(name)), 0);
+		assert_int_equal(symlink(path("victim"), path(name)), 0);
+		buf_clear(&why);
+		int err = tiles_open(&t, path("linked"), "gw-1", true, &why);
+		assert_int_equal(err, ERR_IO);
+		assert_int_equal(size_of("victim"), sizeof(text) - 1);
+		assert_int_equal(unlink(path(name)), 0);
+		put(name, "");
+	}
+}
+
+/* The journal's end is behind them: what is more was never committed. */
+static void
+leaves_beyond_the_journal_are_cut_off(void **state)
+{
+	struct tiles t;
+
+	(void)state;
+	put_all("beyond");
+	buf_clear(&why);
+	assert_int_equal(
+		tiles_open_most(&t, path("beyond"), "gw-1", 65535, NULL, NULL, &why), 0);
+	assert_int_equal(t.n, 65535);
+	assert_int_equal(size_of("beyond.tree/gw-1.0"), 65535 * 32);
+	assert_int_equal(size_of("beyond.tree/gw-1.1"), 255 * 32);
+	struct merkle_source s = tiles_source(&t);
+	struct merkle_hash h;
+	assert_int_equal(s.hash(s.arg, 0, 65534, &h), 0);
+	assert_int_equal(s.hash(s.arg, 0, 65535, &h), ERR_NOTFOUND);
+	assert_int_equal(s.hash(s.arg, 8, 255, &h), ERR_NOTFOUND);
+	/* Of a leaf at the end there is none after it to be written. */
+	assert_int_equal(tiles_put(&t, 65535, leaf + 65535, 1, &why), ERR_LIMIT);
+	assert_int_equal(tiles_append(&t, leaf + 65535, LEAVES - 65535, &why), 0);
+	check_whole(&t);
+	tiles_close(&t);
 }
 
 static bool
@@ -324,6 +375,8 @@ main(void)
 		cmocka_unit_test(level_files_hold_whole_subtrees),
 		cmocka_unit_test(what_is_not_there_is_not_found),
 		cmocka_unit_test(files_of_any_length_are_opened_to_their_sound_leaves),
+		cmocka_unit_test(a_link_is_not_followed),
+		cmocka_unit_test(leaves_beyond_the_journal_are_cut_off),
 		cmocka_unit_test(a_long_look_is_ended),
 		cmocka_unit_test(flipped_hashes_are_found_and_mended),
 		cmocka_unit_test(tiles_of_another_node_differ_in_their_range),

@@ -140,6 +140,7 @@ a_checkpoint_that_does_not_fit_is_named(void **state)
 		{ "its range is too short", "its range cannot be read", 7 },
 		{ "its range is another's", "its range is not that", 8 },
 		{ "its origin is not the note's", "something else than the record", 9 },
+		{ "its note is of another size", "something else than the record", 10 },
 	};
 	(void)state;
 
@@ -163,7 +164,9 @@ a_checkpoint_that_does_not_fit_is_named(void **state)
 			signkey_from_seed(
 				(const unsigned char *)"another seed, not in any key set",
 				&said.key);
+		said.chain.seq += kind == 10;
 		chain_build_note(&said, &note);
+		said.chain.seq -= kind == 10;
 		merkle_root(&said.tree, &root);
 		if (kind == 2)
 			root.b[5] ^= 1;
@@ -332,6 +335,42 @@ an_old_note_is_continued_or_forked(void **state)
 		buf_free(&at[i]);
 }
 
+/* Of records that nobody read nothing is said: not by a record that says the range before it.
+ */
+static void
+a_note_of_records_that_are_not_read_is_unread(void **state)
+{
+	struct checkpoint note;
+	struct buf at[2];
+	const char *why;
+	(void)state;
+
+	chain_build_boot(&b);
+	for (size_t i = 0; i < COUNT_OF(at); i++) {
+		chain_build_add(&b, 6);
+		buf_init(&at[i], 0);
+		chain_build_note(&b, &at[i]); /* of 7 and 13 records */
+	}
+	chain_build_checkpoint(&b);
+	chain_build_add(&b, 20);
+	for (uint64_t from = 8; from <= 9; from++) {
+		assert_int_equal(checkpoint_parse(buf_view(&at[0]), &note, &why), 0);
+		assert_true(verify_with(
+			(struct verify_options){ .trimmed = true }, from_record(from), &note)
+				    .ok);
+		assert_int_equal(t.note_is, from == 8 ? NOTE_NOT_REACHED : NOTE_UNREAD);
+		assert_int_equal(t.against.unread, 7);
+		assert_int_equal(checkpoint_parse(buf_view(&at[1]), &note, &why), 0);
+		assert_true(verify_with(
+			(struct verify_options){ .trimmed = true }, from_record(from), &note)
+				    .ok);
+		assert_int_equal(t.note_is, NOTE_NOT_REACHED);
+		assert_int_equal(t.against.unread, from - 1);
+	}
+	for (size_t i = 0; i < COUNT_OF(at); i++)
+		buf_free(&at[i]);
+}
+
 /* Commits that a checkpoint covers are vouched for, but for the first ones: a flipped bit in
  * such a signature is not looked at, in a record it is found as ever. */
 static void
@@ -456,6 +495,7 @@ main(void)
 		T(a_trimmed_chain_has_a_tree_from_its_first_range_on),
 		T(a_boot_says_the_range_that_stands_before_it),
 		T(an_old_note_is_continued_or_forked),
+		T(a_note_of_records_that_are_not_read_is_unread),
 		T(a_long_chain_is_vouched_for_by_its_checkpoints),
 		T(a_rotated_key_signs_the_notes_from_its_record_on),
 		T(a_trimmed_chain_vouches_only_for_what_was_hashed),
