@@ -31,7 +31,7 @@ static struct {
 	char head[SEEN][2048], body[SEEN][CAP_NOTIFY_BODY + 1];
 	pthread_mutex_t lock;
 } got = { .lock = PTHREAD_MUTEX_INITIALIZER };
-enum { HANGS = 1, HUGE_ANSWER, NOT_HTTP, AGAIN_LATER };
+enum { HANGS = 1, HUGE_ANSWER, NOT_HTTP, AGAIN_LATER, IN_A_SECOND, IN_A_YEAR };
 
 static bool
 receive(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
@@ -55,6 +55,8 @@ receive(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
 		return rig_answer(c, 200, "", span_of(much, sizeof(much)));
 	}
 	case AGAIN_LATER: return rig_answer(c, 429, "Retry-After: 0\r\n", SPAN_LIT(""));
+	case IN_A_SECOND: return rig_answer(c, 503, "Retry-After: 1\r\n", SPAN_LIT(""));
+	case IN_A_YEAR: return rig_answer(c, 503, "Retry-After: 31536000\r\n", SPAN_LIT(""));
 	case 302:
 		return rig_answer(c, 302, "Location: http://127.0.0.1:1/else\r\n", SPAN_LIT(""));
 	default: return rig_answer(c, mode, "", SPAN_LIT("ok"));
@@ -306,6 +308,7 @@ the_signature_of_the_published_example(void **state UNUSED)
 static void
 a_secret_that_cannot_be_used_is_refused_at_the_start(void **state UNUSED)
 {
+#define W "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"
 	static const struct {
 		const char *name, *text;
 		unsigned mode;
@@ -315,6 +318,7 @@ a_secret_that_cannot_be_used_is_refused_at_the_start(void **state UNUSED)
 		{ "too short", "whsec_MfKQ9r8G\n", 0600, "24 to 64" },
 		{ "no base64", "whsec_????????????????????????????????\n", 0600, "base64" },
 		{ "empty", "\n", 0600, "no secret" },
+		{ "five of them", W W W W W, 0600, "line 5: more than 4" },
 		{ "others may read it", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0644, "" },
 		{ "not there", NULL, 0, "" },
 	};
@@ -355,7 +359,10 @@ texts_of_others_are_no_mark_up_mentions_or_links(void **state UNUSED)
 		{ "[a](http://evil.example)", "?a?(http:/?evil.example)" },
 		{ "`*~|#&\\", "???????" },
 		{ "Zo\xc3\xab", "Zo\xc3\xab" },
-		{ "\xe2\x80\xae" "abc\x1b[31m\n\x7f", "?abc??31m??" },
+		{ "\xe2\x80\xae"
+		  "abc\x1b[31m\n\x7f",
+			"?abc??31m??" },
+		{ "\xd7\x90\xd8\xa7\xcd\x8f", "???" }, /* read from the right, or joined */
 		{ "\xff\xc3", "??" },
 	};
 
@@ -428,6 +435,127 @@ only_the_events_that_are_asked_for_are_sent_and_a_test_always(void **state UNUSE
 	say(NOTICE_DEGRADED, false, "redis", "lost");
 }
 
+/* Lines of others are the same text in what was not sent by itself. */
+static void
+what_is_told_with_another_is_no_mark_up_either(void **state UNUSED)
+{
+	begin(200);
+	notify_times.apart_us = 300000;
+	run();
+	say(NOTICE_PIN, false, "a", "first");
+	wait_until(sent, 1);
+	say(NOTICE_PIN, false, "b", "<!channel> second");
+	say(NOTICE_PIN, false, "c", "third");
+	wait_until(sent, 2);
+	json_t *j = body(1);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "also"), 0)),
+		"??channel? second");
+	json_decref(j);
+	end();
+}
+
+/* Somebody waits for a test; others of a kind wait for their minute. */
+static void
+a_test_does_not_wait_for_the_one_before(void **state UNUSED)
+{
+	begin(200);
+	notify_times.apart_us = 3600000000;
+	run();
+	notify_test("root");
+	wait_until(sent, 1);
+	for (int i = 0; i < 1000 && notify_testing(notify); i++)
+		usleep(1000);
+	notify_test("root");
+	wait_until(sent, 2);
+	end();
+}
+
+/* Of what is asked for, and where it goes; the rest of the URL may be a secret. */
+static void
+the_status_tells_no_secret_and_no_kind_that_nobody_wants(void **state UNUSED)
+{
+	static const struct {
+		const char *url, *want;
+	} rows[] = {
+		{ "https://chat.example/hook/SECRET", "{\"to\":\"chat.example\"," },
+		{ "https://chat.example:8443?token=SECRET", "{\"to\":\"chat.example:8443\"," },
+		{ "unix:/run/hook.sock:/SECRET", "{\"to\":\"unix:/run/hook.sock\"," },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf b;
+		begin(200);
+		cfg.notify_url = rows[i].url;
+		cfg.notify_events = 1u << NOTICE_PIN;
+		run();
+		buf_init(&b, 4096);
+		notify_status(notify, &b);
+		buf_putc(&b, '\0');
+		if (!strstr(buf_view(&b).p, rows[i].want) || strstr(buf_view(&b).p, "SECRET"))
+			fail_msg("%s", buf_view(&b).p);
+		assert_non_null(strstr(buf_view(&b).p, "\"kind\":\"pin\""));
+		assert_null(strstr(buf_view(&b).p, "\"kind\":\"budget\""));
+		buf_free(&b);
+		end();
+	}
+}
+
+/* A limit that was spent again before its window ended is renewed once, at the later end. */
+static void
+a_budget_that_is_spent_twice_ends_once(void **state UNUSED)
+{
+	begin(200);
+	notify_times.apart_us = 1000;
+	run();
+	int64_t now = clock_wall_ns();
+	for (int i = 0; i < 2; i++) {
+		const struct notice_of of = { .kind = NOTICE_BUDGET,
+			.what = "limit_spent",
+			.name = span_str("team-day"),
+			.until_ns = now + 300000000 + 400000000 * i };
+		notice_send(&of, NULL, 0, "limit team-day is spent");
+		wait_until(sent, (uint64_t)i + 1);
+	}
+	wait_until(sent, 3);
+	assert_true(clock_wall_ns() - now >= 700000000);
+	usleep(200000);
+	assert_int_equal(atomic_load(&got.n), 3);
+	/* Of more names than are remembered the last ones are not, and no other's is lost. */
+	char name[16];
+	for (int i = 0; i < 65; i++) {
+		snprintf(name, sizeof(name), "limit-%d", i);
+		const struct notice_of of = { .kind = NOTICE_BUDGET,
+			.what = "limit_spent",
+			.name = span_str(name),
+			.until_ns = clock_wall_ns() + 86400000000000 + i };
+		notice_send(&of, NULL, 0, "limit %s is spent", name);
+	}
+	const struct notice_of soon = { .kind = NOTICE_BUDGET,
+		.what = "limit_spent",
+		.name = span_str("limit-0"),
+		.until_ns = clock_wall_ns() };
+	notice_send(&soon, NULL, 0, "limit limit-0 is spent");
+	usleep(500000);
+	for (unsigned i = 3; i < atomic_load(&got.n); i++)
+		assert_null(strstr(got.body[i], "limit_renewed"));
+	end();
+}
+
+static void
+what_waits_at_the_stop_is_counted(void **state UNUSED)
+{
+	begin(200);
+	notify_times.apart_us = 3600000000;
+	run();
+	say(NOTICE_PIN, false, "a", "first");
+	wait_until(sent, 1);
+	say(NOTICE_PIN, false, "b", "second");
+	outbound_stop(out);
+	notify_free(&notify);
+	assert_int_equal(counted(M_NOTIFY_FAILED), 1);
+	end();
+}
+
 static void
 the_end_of_a_budget_is_told_when_its_window_ends(void **state UNUSED)
 {
@@ -475,6 +603,35 @@ one_that_fails_is_tried_again_until_it_takes_it(void **state UNUSED)
 		assert_int_equal(counted(M_NOTIFY_FAILED), 0);
 		end();
 	}
+}
+
+/* Each attempt waits twice as long, up to some time; and as long as it asks for, if that is no
+ * more than ten minutes. */
+static void
+one_that_asks_for_quiet_gets_it_within_reason(void **state UNUSED)
+{
+	begin(IN_A_SECOND);
+	run();
+	uint64_t began = clock_mono_us();
+	say(NOTICE_DEGRADED, false, "redis", "redis is away");
+	wait_until(received, 2);
+	assert_true(clock_mono_us() - began >= 1000000);
+	end();
+	begin(IN_A_YEAR);
+	notify_times.give_up_us = 3600000000;
+	run();
+	say(NOTICE_DEGRADED, false, "redis", "redis is away");
+	wait_until(retried, 1);
+	assert_int_equal(counted(M_NOTIFY_FAILED), 0);
+	end();
+	begin(500);
+	notify_times.most_us = 2000;
+	run();
+	began = clock_mono_us();
+	say(NOTICE_DEGRADED, false, "redis", "redis is away");
+	wait_until(retried, 20);
+	assert_true(clock_mono_us() - began < 20000000);
+	end();
 }
 
 static void
@@ -579,8 +736,14 @@ main(void)
 		cmocka_unit_test(
 			of_a_kind_one_at_a_time_goes_and_the_others_are_counted_into_the_next),
 		cmocka_unit_test(only_the_events_that_are_asked_for_are_sent_and_a_test_always),
+		cmocka_unit_test(what_is_told_with_another_is_no_mark_up_either),
+		cmocka_unit_test(a_test_does_not_wait_for_the_one_before),
+		cmocka_unit_test(the_status_tells_no_secret_and_no_kind_that_nobody_wants),
+		cmocka_unit_test(a_budget_that_is_spent_twice_ends_once),
+		cmocka_unit_test(what_waits_at_the_stop_is_counted),
 		cmocka_unit_test(the_end_of_a_budget_is_told_when_its_window_ends),
 		cmocka_unit_test(one_that_fails_is_tried_again_until_it_takes_it),
+		cmocka_unit_test(one_that_asks_for_quiet_gets_it_within_reason),
 		cmocka_unit_test(
 			one_that_refuses_redirects_or_says_too_much_is_not_asked_again),
 		cmocka_unit_test(one_that_hangs_is_given_up_and_holds_up_no_other_kind),

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,50 @@ decision(void **state)
 	json_decref(list);
 }
 
+/* A name is sent where it is one, of 128 bytes at most. */
+static void
+names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool sent;
+	} rows[] = {
+		{ "crm/find-all_2@v1:x+y.z", true },
+		{ "the customer is Ann", false },
+		{ "a\nb", false },
+		{ "h\xc3\xa9", false },
+		{ "", false },
+	};
+	char text[200];
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if ((otlp_plain(span_str(rows[i].name)).n > 0) != rows[i].sent)
+			fail_msg("%s", rows[i].name);
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(otlp_plain(span_of(text, 128)).n, 128);
+	assert_int_equal(otlp_plain(span_of(text, 129)).n, 0);
+}
+
+/* A call whose time is longer than all that is known began when it ended. */
+static void
+call_times(void **state)
+{
+	(void)state;
+	struct audit_note n = note("");
+	n.completion = true;
+	n.ended_us = 1900000;
+	json_t *list =
+		spans(&n, "\"type\":\"completion\",\"calls\":[{\"tool\":\"a\",\"duration_us\":"
+			  "500000},{\"tool\":\"b\",\"duration_us\":9000000000}]");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(
+		text(json_array_get(list, 0), "startTimeUnixNano"), "1790000000400000000");
+	assert_string_equal(
+		text(json_array_get(list, 1), "startTimeUnixNano"), "1790000000900000000");
+	json_decref(list);
+}
+
 static void
 attempts(void **state)
 {
@@ -203,6 +248,9 @@ attempts(void **state)
 	n.output_tokens = 22;
 	json_t *list = spans(&n, "\"type\":\"completion\",\"route\":\"chat\",\"target\":\"a\","
 				 "\"cost_nanousd\":5,\"answer\":{\"model\":\"gpt-4o-x\"}");
+	json_t *odd = spans(&n, "\"type\":\"completion\",\"answer\":{\"model\":\"I am Ann\"}");
+	assert_string_equal(text(json_array_get(odd, 0), "gen_ai.response.model"), "");
+	json_decref(odd);
 	const json_t *s = json_array_get(list, 0);
 	assert_int_equal(json_array_size(list), 1);
 	assert_string_equal(text(s, "name"), "chat gpt-4o");
@@ -327,11 +375,67 @@ exposition(void **state)
 	gen_ai_free(&g);
 }
 
+/* Of our own: a label that is longer than a kilobyte is cut, a bucket too many left out. */
+static void
+large_exposition(void **state)
+{
+	(void)state;
+	struct gen_ai *g = gen_ai_new();
+	struct buf given, b;
+
+	buf_init(&given, 0);
+	buf_init(&b, 0);
+	buf_str(&given, "# HELP tollgate_g g\n# TYPE tollgate_g gauge\ntollgate_g{x=\"");
+	for (int i = 0; i < 1500; i++)
+		buf_putc(&given, 'y');
+	buf_str(&given, "\"} 1\n");
+	size_t points = otlp_metrics_write(
+		&b, &(struct otlp_resource){ "n", "1" }, buf_view(&given), g, 1, 2);
+	assert_int_equal(points, 1);
+	json_t *root = json_loadb(b.p + b.start, b.n, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(root);
+	json_decref(root);
+	const char *at = memmem(b.p + b.start, b.n, "\"yyy", 4);
+	assert_non_null(at);
+	assert_int_equal(strspn(at + 1, "y"), 1024);
+	buf_free(&given);
+	buf_free(&b);
+	gen_ai_free(&g);
+}
+
+/* Of one model with and without errors the tokens are one point, the durations two. */
+static void
+series_join(void **state)
+{
+	(void)state;
+	struct gen_ai *g = gen_ai_new();
+	struct audit_note n = note("");
+	size_t points = 0;
+	struct buf b;
+
+	n.completion = true;
+	n.sent_us = 1000000;
+	n.ended_us = 2000000;
+	n.used = true;
+	n.input_tokens = n.output_tokens = 3;
+	for (int i = 0; i < 2; i++) {
+		gen_ai_add(g, &n);
+		n.status = 500;
+	}
+	buf_init(&b, 0);
+	gen_ai_write(g, &b, 1, 2, &points);
+	assert_int_equal(points, 2 + 1 + 1);
+	buf_free(&b);
+	gen_ai_free(&g);
+}
+
 static void
 fields(void **state)
 {
 	(void)state;
 	/* clang-format off */
+#define A "Authorization: Bearer x\n"
+#define B "x-a:b\n"
 	static const struct { const char *text; mode_t mode; int n; const char *why; } rows[] = {
 		{ "# a comment\n\nAuthorization: Bearer x\r\nx-a:b", 0600, 2, NULL },
 		{ "Authorization: Bearer x\n", 0644, -1, "644" },
@@ -340,6 +444,14 @@ fields(void **state)
 		{ "a:\n", 0600, -1, ":1: " },
 		{ "a: b\033\n", 0600, -1, ":1: " },
 		{ "\n", 0600, -1, "no header field" },
+		{ A B A B A B A B A B A B A B A B, 0600, 16, NULL },
+		{ A B A B A B A B A B A B A B A B A, 0600, -1, ":17: more than 16" },
+		{ "Content-Length: 1\n", 0600, -1, ":1: this field is ours" },
+		{ "content-type: x\n", 0600, -1, ":1: this field is ours" },
+		{ "content-encoding: x\n", 0600, -1, ":1: this field is ours" },
+		{ "transfer-Encoding: chunked\n", 0600, -1, ":1: this field is ours" },
+		{ "connection: close\n", 0600, -1, ":1: this field is ours" },
+		{ "EXPECT: 100-continue\n", 0600, -1, ":1: this field is ours" },
 	};
 	/* clang-format on */
 	char file[] = "/tmp/tollgate-headers-XXXXXX";
@@ -369,9 +481,33 @@ fields(void **state)
 			fputs("nothing\n", f);
 			fclose(f);
 			headers_again(&h);
-			assert_int_equal(h.n, 2);
+			assert_int_equal(h.n, rows[i].n);
+			assert_string_equal(h.line[1], "x-a:b");
+			/* one that can is taken */
+			f = fopen(file, "w");
+			fputs("x-new: c\n", f);
+			fclose(f);
+			struct timespec late[2] = { { .tv_sec = 4000000000 },
+				{ .tv_sec = 4000000000 + (time_t)i } };
+			assert_int_equal(utimensat(AT_FDCWD, file, late, 0), 0);
+			headers_again(&h);
+			assert_int_equal(h.n, 1);
+			assert_string_equal(h.line[0], "x-new: c");
 			headers_close(&h);
 		}
+	}
+	/* Of 16 KB and a byte nothing is taken, not what there is room for. */
+	for (size_t over = 0; over < 2; over++) {
+		FILE *f = fopen(file, "w");
+		fputs("x-a:b\n#", f);
+		for (size_t n = 7; n < HEADERS_BYTES - 1 + over; n++)
+			fputc('x', f);
+		fclose(f);
+		chmod(file, 0600);
+		buf_clear(&why);
+		assert_int_equal(headers_open(&h, file, &why), over ? ERR_LIMIT : 0);
+		if (!over)
+			headers_close(&h);
 	}
 	unlink(file);
 	buf_free(&why);
@@ -429,9 +565,13 @@ main(void)
 		cmocka_unit_test(answers),
 		cmocka_unit_test(sampled),
 		cmocka_unit_test(decision),
+		cmocka_unit_test(names),
+		cmocka_unit_test(call_times),
 		cmocka_unit_test(attempts),
 		cmocka_unit_test(storm),
 		cmocka_unit_test(exposition),
+		cmocka_unit_test(large_exposition),
+		cmocka_unit_test(series_join),
 		cmocka_unit_test(fields),
 		cmocka_unit_test(zipped),
 		cmocka_unit_test(documented),

@@ -1,0 +1,317 @@
+/* What is sent to a collector, when and how often: queue, retries, quiet that it asks for, what
+ * it rejects, credentials, and a stop. A collector of the test's own, and its clock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "operator/telemetry/otlp.h"
+#include "record/audit/note.h"
+#include "support/fake_clock.h"
+#include "support/http_rig.h"
+#include "support/temp_dir.h"
+
+#define ID "01J9ZQ4T5N8E2B7C6D5F4G3H2A"
+
+enum { TRACES, METRICS, SIGNALS, PATIENT_MS = 30000 };
+
+/* The collector: what it answers each signal with, and what it got. */
+static struct {
+	pthread_mutex_t lock;
+	_Atomic int status[SIGNALS];
+	const char *fields, *said;
+	_Atomic unsigned n[SIGNALS];
+	char head[SIGNALS][4096]; /* the last */
+	size_t bytes[SIGNALS];
+} got = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static bool
+collect(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
+{
+	int signal = span_is(q->path, "/v1/traces") ? TRACES : METRICS;
+	int status = atomic_load(&got.status[signal]);
+
+	pthread_mutex_lock(&got.lock);
+	snprintf(got.head[signal], sizeof(got.head[signal]), "%.*s", SPAN_ARG(q->head));
+	got.bytes[signal] = q->body.n;
+	atomic_fetch_add(&got.n[signal], 1);
+	pthread_mutex_unlock(&got.lock);
+	return rig_answer(c, status, status == 200 ? "" : got.fields,
+		span_str(status == 200 && signal == TRACES ? got.said : "{}"));
+}
+
+static struct config cfg;
+static struct metrics metrics;
+static struct outbound *out;
+static struct otlp *otlp;
+static struct http_rig *rig;
+static char url[64];
+static struct audit_note note;
+
+static void
+text(void *arg UNUSED, struct buf *b)
+{
+	buf_str(b, "# HELP tollgate_g g\n# TYPE tollgate_g gauge\ntollgate_g 1\n");
+}
+
+static void
+begin(int traces, int points)
+{
+	struct buf why;
+
+	memset(&metrics, 0, sizeof(metrics));
+	memset(&got.n, 0, sizeof(got.n));
+	atomic_store(&got.status[TRACES], traces);
+	atomic_store(&got.status[METRICS], points);
+	got.fields = "";
+	got.said = "{}";
+	rig = rig_start(collect, NULL, NULL, NULL);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", rig->port);
+	cfg.node = "gw-1";
+	cfg.otlp.url = url;
+	cfg.otlp.ratio = 1;
+	if (!cfg.otlp.metrics_every_us)
+		cfg.otlp.metrics_every_us = 3600000000;
+	note = (struct audit_note){ .id = ID, .format = "openai", .endpoint = "chat" };
+	buf_init(&why, 1024);
+	out = outbound_new();
+	otlp = otlp_new(&cfg, out, &metrics, text, NULL, &why);
+	if (!otlp)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+}
+
+static void
+run(void)
+{
+	assert_int_equal(outbound_start(out), 0);
+}
+
+static void
+end(void)
+{
+	outbound_stop(out);
+	otlp_free(&otlp);
+	outbound_free(&out);
+	rig_stop(&rig);
+	cfg = (struct config){ .node = NULL };
+}
+
+/* A record of a request: a span. */
+static void
+tell(size_t bytes)
+{
+	struct audit_entry e = { .note = &note, .seq = 7 };
+
+	buf_init(&e.fields, 0);
+	buf_str(&e.fields, "\"type\":\"decision\",\"decision\":\"permit\",\"x\":\"");
+	while (e.fields.n + 1 < bytes)
+		buf_putc(&e.fields, 'x');
+	buf_putc(&e.fields, '"');
+	otlp_told(otlp, &e);
+	buf_free(&e.fields);
+}
+
+static uint64_t
+counted(enum metric m)
+{
+	return atomic_load(&metrics.v[m]);
+}
+
+static void
+until_sent(int signal, unsigned n)
+{
+	for (int i = 0; i < PATIENT_MS && atomic_load(&got.n[signal]) < n; i++)
+		usleep(1000);
+	assert_true(atomic_load(&got.n[signal]) >= n);
+	pthread_mutex_lock(&got.lock);
+	pthread_mutex_unlock(&got.lock);
+}
+
+static void
+until_counted(enum metric m, uint64_t n)
+{
+	for (int i = 0; i < PATIENT_MS && counted(m) < n; i++)
+		usleep(1000);
+	assert_int_equal(counted(m), n);
+}
+
+/* ---- rows ---- */
+
+/* Nobody waits for the collector: what does not fit is dropped and counted, by number and
+ * bytes. */
+static void
+the_queue_has_an_end(void **state UNUSED)
+{
+	begin(200, 200);
+	for (size_t i = 0; i < CAP_TELEMETRY_RECORDS + 3; i++)
+		tell(0);
+	assert_int_equal(counted(M_TELEMETRY_SPANS_FULL), 3);
+	run();
+	until_counted(M_TELEMETRY_SPANS_SENT, CAP_TELEMETRY_RECORDS);
+	tell(0); /* there is room again */
+	until_counted(M_TELEMETRY_SPANS_SENT, CAP_TELEMETRY_RECORDS + 1);
+	end();
+	begin(200, 200);
+	for (size_t i = 0; i < 12; i++)
+		tell(1 << 20);
+	assert_int_equal(
+		counted(M_TELEMETRY_SPANS_FULL), 12 - CAP_TELEMETRY_BYTES / (1 << 20) + 1);
+	end();
+}
+
+/* Of a batch that was taken what was not is rejected: never more than it had. */
+static void
+what_a_collector_rejects_is_counted(void **state UNUSED)
+{
+	static const struct {
+		const char *said;
+		uint64_t sent, rejected, unread;
+	} rows[] = {
+		{ "{}", 3, 0, 0 },
+		{ "{\"partialSuccess\":{\"rejectedSpans\":\"2\"}}", 1, 2, 0 },
+		{ "{\"partialSuccess\":{\"rejectedSpans\":\"99\"}}", 0, 3, 0 },
+		{ "<html>", 0, 0, 3 },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		begin(200, 200);
+		got.said = rows[i].said;
+		for (int k = 0; k < 3; k++)
+			tell(0);
+		run();
+		otlp_flush(otlp, 20000000);
+		assert_int_equal(counted(M_TELEMETRY_SPANS_SENT), rows[i].sent);
+		assert_int_equal(counted(M_TELEMETRY_SPANS_REJECTED), rows[i].rejected);
+		assert_int_equal(counted(M_TELEMETRY_SPANS_UNREAD), rows[i].unread);
+		end();
+	}
+}
+
+static void
+a_batch_that_is_refused_is_not_sent_again(void **state UNUSED)
+{
+	begin(400, 200);
+	tell(0);
+	run();
+	until_counted(M_TELEMETRY_SPANS_REFUSED, 1);
+	otlp_flush(otlp, 20000000);
+	assert_int_equal(atomic_load(&got.n[TRACES]), 1);
+	end();
+}
+
+/* Five minutes after it was made a batch is given up; before, it goes again. */
+static void
+a_batch_is_tried_for_five_minutes(void **state UNUSED)
+{
+	begin(503, 200);
+	tell(0);
+	run();
+	until_sent(TRACES, 2);
+	assert_int_equal(counted(M_TELEMETRY_SPANS_AWAY), 0);
+	fake_pass_us(300000001);
+	until_counted(M_TELEMETRY_SPANS_AWAY, 1);
+	end();
+}
+
+/* Neither what waits, nor newer metrics in its place, goes before. */
+static void
+a_collector_that_asks_for_quiet_gets_it(void **state UNUSED)
+{
+	cfg.otlp.metrics_every_us = 100000;
+	begin(503, 503);
+	got.fields = "Retry-After: 30\r\n";
+	tell(0);
+	run();
+	until_sent(TRACES, 1);
+	until_sent(METRICS, 1);
+	usleep(2500000); /* without that: half a second to one, and each tenth of one */
+	assert_int_equal(atomic_load(&got.n[TRACES]), 1);
+	assert_int_equal(atomic_load(&got.n[METRICS]), 1);
+	fake_pass_us(30000001);
+	until_sent(METRICS, 2);
+	end();
+}
+
+/* From its file, and from the one that took its place. */
+static void
+credentials_go_with_each_batch(void **state UNUSED)
+{
+	struct timespec late[2] = { { .tv_sec = 4000000000 }, { .tv_sec = 4000000000 } };
+	char file[256];
+
+	snprintf(file, sizeof(file), "%s", path("headers"));
+	put("headers", "authorization: Bearer first\n");
+	assert_int_equal(chmod(file, 0600), 0);
+	cfg.otlp.headers_file = file;
+	begin(200, 200);
+	tell(0);
+	run();
+	until_sent(TRACES, 1);
+	assert_non_null(strstr(got.head[TRACES], "authorization: Bearer first\r\n"));
+	assert_non_null(strstr(got.head[TRACES], "Content-Type: application/json\r\n"));
+	put("headers", "authorization: Bearer second\n");
+	assert_int_equal(utimensat(AT_FDCWD, file, late, 0), 0);
+	tell(0);
+	until_sent(TRACES, 2);
+	assert_non_null(strstr(got.head[TRACES], "authorization: Bearer second\r\n"));
+	end();
+}
+
+/* What is queued goes, and the last metrics, before a stop ends the thread. */
+static void
+a_stop_sends_what_is_there(void **state UNUSED)
+{
+	begin(200, 200);
+	for (int i = 0; i < 600; i++) /* more than a batch */
+		tell(0);
+	run();
+	otlp_flush(otlp, UINT64_MAX / 2);
+	assert_int_equal(counted(M_TELEMETRY_SPANS_SENT), 600);
+	assert_int_equal(atomic_load(&got.n[TRACES]), 2);
+	assert_int_equal(atomic_load(&got.n[METRICS]), 1);
+	assert_int_equal(counted(M_TELEMETRY_POINTS_SENT), 1);
+	end();
+}
+
+/* What a caller does not want traced is told to nobody. */
+static void
+what_is_not_sampled_is_not_sent(void **state UNUSED)
+{
+	static const char not_sampled[] =
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+	begin(200, 200);
+	memcpy(note.trace, not_sampled, NOTE_TRACE);
+	tell(0);
+	run();
+	otlp_flush(otlp, UINT64_MAX / 2);
+	assert_int_equal(atomic_load(&got.n[TRACES]), 0);
+	end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_queue_has_an_end),
+		cmocka_unit_test(what_a_collector_rejects_is_counted),
+		cmocka_unit_test(a_batch_that_is_refused_is_not_sent_again),
+		cmocka_unit_test(a_batch_is_tried_for_five_minutes),
+		cmocka_unit_test(a_collector_that_asks_for_quiet_gets_it),
+		cmocka_unit_test(credentials_go_with_each_batch),
+		cmocka_unit_test(a_stop_sends_what_is_there),
+		cmocka_unit_test(what_is_not_sampled_is_not_sent),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	log_setup(LOG_LOGFMT, LOG_ERROR);
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+}
