@@ -189,13 +189,14 @@ take_query(void *cls, enum MHD_ValueKind kind UNUSED, const char *name, size_t n
 	const char *value, size_t n)
 {
 	struct query *q = cls;
-	const struct param *p = strlen(name) == name_n ? param_named(q->e, name) : NULL;
+	const struct param *p = param_named(q->e, name);
 	json_t *v = value ? value_of_query(
 				    p ? p : &(struct param){ .kind = PARAM_ANY }, value, n)
 			  : json_true(),
 	       *list;
 
-	if (!v || ++q->n > QUERY_MAX || (value && strlen(value) != n)) {
+	if (!v || ++q->n > QUERY_MAX || strlen(name) != name_n ||
+		(value && strlen(value) != n)) {
 		buf_printf(q->why,
 			v ? "%.64s: too many parameters, or a NUL" : "%.64s: is no UTF-8",
 			name);
