@@ -6,14 +6,30 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sys/un.h>
+
 #include "support/admin_rig.h"
+
+/* An object of so many bytes. */
+static const char *
+body_of(size_t n)
+{
+	static char text[2][(64 << 10) + 2];
+	static unsigned turn;
+	char *p = text[turn++ % 2];
+
+	memset(p, 'x', n);
+	memcpy(p, "{\"token\":\"", 10);
+	memcpy(p + n - 2, "\"}", 3);
+	return p;
+}
 
 /* ---- rows ---- */
 
 static void
 each_comes_in_as_far_as_his_role(void **state)
 {
-	static const struct {
+	const struct {
 		const char *name;
 		struct ask a;
 		long want;
@@ -94,6 +110,19 @@ each_comes_in_as_far_as_his_role(void **state)
 			"\"accepted\":[\"/metrics\"" },
 		{ "another method", { .door = DOOR_UNIX, .path = "/keys/new" }, 405,
 			"{\"error\":\"POST only\"}" },
+		{ "a body of 64 KB",
+			{ .door = DOOR_UNIX, .path = "/session", .body = body_of(64 << 10) },
+			400, "token: a text of 0 to 256 bytes" },
+		{ "and a byte",
+			{ .door = DOOR_UNIX,
+				.path = "/session",
+				.body = body_of((64 << 10) + 1) },
+			413, "longer than 64 KB" },
+		{ "a member twice",
+			{ .door = DOOR_UNIX,
+				.path = "/session",
+				.body = "{\"token\":\"x\",\"token\":\"x\"}" },
+			400, "a JSON object is expected" },
 		{ "a member that is none",
 			{ .door = DOOR_UNIX, .path = "/session", .body = "{\"tokn\":\"x\"}" },
 			400, "tokn: there is no such parameter; accepted: token" },
@@ -383,6 +412,50 @@ who_did_it_is_on_record(void **state)
 	assert_null(strstr(journal, operator_));
 }
 
+/* A stream is closed within seconds of what its token may no more; who looked is on record. */
+static void
+a_viewer_who_is_revoked_sees_nothing_more(void **state)
+{
+	static char watcher[TOKEN_TEXT], journal[1 << 20];
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[4096];
+	ssize_t n;
+
+	(void)state;
+	new_token("watcher", "auditor", watcher);
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path("admin.sock"));
+	assert_int_equal(connect(fd, (void *)&un, sizeof(un)), 0);
+	int all = snprintf(text, sizeof(text),
+		"GET /decisions/live HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer "
+		"%s\r\n\r\n",
+		watcher);
+	assert_int_equal(send(fd, text, (size_t)all, MSG_NOSIGNAL), all);
+	n = recv(fd, text, 12, MSG_WAITALL);
+	assert_int_equal(n, 12);
+	assert_memory_equal(text, "HTTP/1.1 200", 12);
+	assert_int_equal(tollgate("", "admin-token", "revoke", "watcher", "--tokens",
+				 path("tokens"), NULL),
+		0);
+	struct timeval most = { .tv_sec = 14 }; /* a comment comes after 15 */
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+	while ((n = recv(fd, text, sizeof(text), 0)) > 0)
+		;
+	assert_int_equal(n, 0);
+	close(fd);
+	for (int i = 0; i < 100; i++) {
+		snprintf(cmd_err, sizeof(cmd_err), "cat %s/j/* >%s", dir, path("all"));
+		assert_int_equal(system(cmd_err), 0);
+		cmd_slurp("all", journal, sizeof(journal));
+		if (strstr(journal, "\"follow\":\"end\""))
+			break;
+		usleep(50000);
+	}
+	assert_non_null(strstr(journal, "\"read\":\"decisions live\""));
+	assert_non_null(strstr(journal, "\"follow\":\"begin\""));
+	assert_non_null(strstr(journal, "\"follow\":\"end\""));
+}
+
 static void
 a_certificate_near_its_end_is_said(void **state)
 {
@@ -565,6 +638,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_browser_is_held_to_its_page),
 		cmocka_unit_test(a_token_that_ends_takes_its_sessions_with_it),
 		cmocka_unit_test(who_did_it_is_on_record),
+		cmocka_unit_test(a_viewer_who_is_revoked_sees_nothing_more),
 		cmocka_unit_test(a_certificate_near_its_end_is_said),
 		cmocka_unit_test(the_daemon_answers_as_openapi_says),
 		cmocka_unit_test(every_answer_has_the_fields_that_keep_a_browser_safe),

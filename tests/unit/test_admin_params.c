@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/attr.h"
-#include "operator/admin/endpoint.h"
+#include "operator/admin/reader.h"
 
 /* The query: name, value, and how many bytes both are where there is a NUL in one. */
 static struct {
@@ -181,6 +181,49 @@ a_body_is_held_against_its_row(void **state UNUSED)
 	}
 }
 
+/* A child's arguments: each one value of a named option, or what stands after "--". */
+static void
+nothing_of_a_caller_is_an_option_of_a_command(void **state UNUSED)
+{
+	static const struct reader reads = { .step = { { .command = { "audit", "show" } } },
+		.operand = "must" };
+	static const struct {
+		const char *in, *args; /* from the third on, each with a bar; NULL: refused */
+	} rows[] = {
+		{ "{\"must\":\"x\"}", "-c|t.yaml|--|x|" },
+		{ "{\"must\":\"--help\",\"text\":\"--x\"}", "-c|t.yaml|--text=--x|--|--help|" },
+		{ "{\"must\":\"x\",\"count\":7,\"yes\":true}",
+			"-c|t.yaml|--count=7|--yes|--|x|" },
+		{ "{\"must\":\"x\",\"yes\":false}", "-c|t.yaml|--|x|" },
+		{ "{\"must\":\"x\",\"many\":[\"a\",\"b\"]}",
+			"-c|t.yaml|--many=a|--many=b|--|x|" },
+		{ "{\"must\":\"x\",\"text\":\"a\\nb\"}", NULL },
+		{ "{\"must\":\"x\",\"text\":\"a\\u007f\"}", NULL },
+		{ "{\"must\":\"x\",\"text\":\"a\\u0000b\"}", NULL },
+		{ "{\"must\":\"x\",\"many\":[\"a\",\"\\u001b\"]}", NULL },
+		{ "{\"must\":\"a\\tb\"}", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reading r = { .nargs = 0 };
+		struct buf args;
+		json_t *in = json_loads(rows[i].in, JSON_ALLOW_NUL, NULL);
+		assert_non_null(in);
+		buf_init(&args, 0);
+		buf_clear(&why);
+		bool ok = reading_args(&r, &reads, 0, params, in, "t.yaml", &why);
+		for (size_t k = 2; k < r.nargs; k++)
+			buf_printf(&args, "%s|", r.args[k]);
+		if (ok != (rows[i].args != NULL) ||
+			(ok && !span_is(buf_view(&args), rows[i].args)))
+			fail_msg("%s: %.*s", rows[i].in, SPAN_ARG(buf_view(&args)));
+		assert_int_equal(ok, why.n == 0);
+		reading_args_free(&r);
+		buf_free(&args);
+		json_decref(in);
+	}
+}
+
 static void
 a_path_is_found_by_its_method(void **state UNUSED)
 {
@@ -225,6 +268,7 @@ main(void)
 		cmocka_unit_test(a_query_is_held_against_its_row),
 		cmocka_unit_test(a_parameter_is_given_once_or_as_often_as_its_row_says),
 		cmocka_unit_test(a_body_is_held_against_its_row),
+		cmocka_unit_test(nothing_of_a_caller_is_an_option_of_a_command),
 		cmocka_unit_test(a_path_is_found_by_its_method),
 	};
 

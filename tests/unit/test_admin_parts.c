@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/caps.h"
 #include "base/err.h"
 #include "operator/admin/guesses.h"
 #include "operator/admin/sessions.h"
@@ -22,6 +23,7 @@ static void
 a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
 {
 #define H "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define ALIKE "00112233445566778899aabbccddeeff00112233445566778899aabbccddee00"
 #define T "2026-11-01T00:00:00Z"
 	static const struct {
 		const char *in, *why; /* NULL: as it was written */
@@ -39,6 +41,13 @@ a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
 		{ "a/b viewer " H " " T " never\n", "1: a name is" },
 		{ "a viewer " H " " T " never\nb viewer " H " " T " never\n",
 			"2: this is another" },
+		{ "a viewer " H " " T " never\nb viewer " ALIKE " " T " never\n", NULL },
+		{ "a viewer " H " " T " never\na viewer " ALIKE " " T " never\n",
+			"2: this name has a token" },
+		/* A time that is written as none would be no end. */
+		{ "a viewer " H " " T " 1970-01-01T00:00:00Z\n", "1: its end" },
+		{ "a viewer " H " " T " never revoked 1970-01-01T00:00:00Z\n",
+			"1: after the end" },
 	};
 
 	(void)state;
@@ -62,6 +71,30 @@ a_file_of_tokens_is_read_whole_or_not_at_all(void **state)
 		buf_free(&why);
 		buf_free(&out);
 	}
+}
+
+/* 1024 are taken, and not one more. */
+static void
+a_file_of_tokens_has_room_for_so_many(void **state)
+{
+	struct buf text, why;
+
+	(void)state;
+	buf_init(&text, 0);
+	buf_init(&why, 0);
+	for (unsigned i = 0; i <= CAP_ADMIN_TOKENS; i++) {
+		if (i == CAP_ADMIN_TOKENS) {
+			struct admin_tokens *all = admin_tokens_parse(buf_view(&text), &why);
+			assert_non_null(all);
+			assert_int_equal(all->n, CAP_ADMIN_TOKENS);
+			free(all);
+		}
+		buf_printf(&text, "t%u viewer %064x " T " never\n", i, i);
+	}
+	assert_null(admin_tokens_parse(buf_view(&text), &why));
+	assert_true(span_starts(buf_view(&why), SPAN_LIT("1025: there are more tokens")));
+	buf_free(&text);
+	buf_free(&why);
 }
 
 static void
@@ -94,6 +127,48 @@ a_session_is_over_when_nobody_used_it(void **state)
 	sessions_end(s, id);
 	assert_false(sessions_find(s, id, 3 * idle + 20, false, found));
 	sessions_free(&s);
+}
+
+/* Where all are taken the one that was not used for the longest goes. */
+static void
+sessions_of_many_tokens_take_the_place_of_the_longest_unused(void **state)
+{
+	unsigned char token[SHA256_BYTES] = { 0 }, id[2][SHA256_BYTES], found[SHA256_BYTES];
+	struct sessions *s = sessions_new();
+	char text[SESSION_TEXT];
+
+	(void)state;
+	for (unsigned i = 0; i <= CAP_ADMIN_SESSIONS; i++) {
+		token[0] = (unsigned char)(i / 16);
+		token[1] = i == CAP_ADMIN_SESSIONS;
+		sessions_begin(s, token, 1000 + i, text);
+		if (i < 2)
+			sha256(span_str(text), id[i]);
+		if (i == 1) /* the first is used again */
+			assert_true(sessions_find(s, id[0], 2000, true, found));
+	}
+	assert_int_equal(sessions_count(s, 3000), CAP_ADMIN_SESSIONS);
+	assert_true(sessions_find(s, id[0], 3000, false, found));
+	assert_false(sessions_find(s, id[1], 3000, false, found));
+	sessions_free(&s);
+}
+
+/* Nobody makes his own guesses be forgotten by some from many other addresses. */
+static void
+one_who_guessed_much_is_remembered_longest(void **state)
+{
+	struct source much = { { 1 } }, other = { { 2 } };
+	struct guesses *g = guesses_new();
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		guesses_wrong(g, &much, 1000000);
+	for (unsigned i = 0; i < 3 * CAP_ADMIN_SOURCES; i++) {
+		memcpy(other.bytes + 4, &i, sizeof(i));
+		guesses_wrong(g, &other, 1000000);
+	}
+	assert_int_equal(guesses_wait(g, &much, 1000000), 6);
+	guesses_free(&g);
 }
 
 static void
@@ -137,6 +212,12 @@ a_key_that_others_may_read_is_none(void **state)
 		buf_clear(&why);
 	}
 	assert_int_equal(chmod(key, 0600), 0);
+	/* Nor is one of another certificate. */
+	write_pem("stranger.key", NULL, EVP_EC_gen("P-256"));
+	snprintf(key, sizeof(key), "%s", path("stranger.key"));
+	assert_int_equal(tls_look(&files, &why), 0);
+	buf_putc(&why, '\0');
+	assert_non_null(strstr(buf_view(&why).p, "is not the key of "));
 	buf_free(&why);
 }
 
@@ -145,7 +226,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_of_tokens_is_read_whole_or_not_at_all),
+		cmocka_unit_test(a_file_of_tokens_has_room_for_so_many),
 		cmocka_unit_test(a_session_is_over_when_nobody_used_it),
+		cmocka_unit_test(sessions_of_many_tokens_take_the_place_of_the_longest_unused),
+		cmocka_unit_test(one_who_guessed_much_is_remembered_longest),
 		cmocka_unit_test(wrong_tokens_are_counted_by_source_and_forgotten_with_time),
 		cmocka_unit_test(a_key_that_others_may_read_is_none),
 	};
