@@ -550,7 +550,7 @@ what_waits_at_the_stop_is_counted(void **state UNUSED)
 	say(NOTICE_PIN, false, "a", "first");
 	wait_until(sent, 1);
 	say(NOTICE_PIN, false, "b", "second");
-	outbound_stop(out);
+	http_thread_stop(out);
 	notify_free(&notify);
 	assert_int_equal(counted(M_NOTIFY_FAILED), 1);
 	end();

@@ -49,7 +49,7 @@ collect(void *arg UNUSED, struct rig_conn *c, const struct rig_request *q)
 
 static struct config cfg;
 static struct metrics metrics;
-static struct outbound *out;
+static struct http_thread *out;
 static struct otlp *otlp;
 static struct http_rig *rig;
 static char url[64];
@@ -81,7 +81,7 @@ begin(int traces, int points)
 		cfg.otlp.metrics_every_us = 3600000000;
 	note = (struct audit_note){ .id = ID, .format = "openai", .endpoint = "chat" };
 	buf_init(&why, 1024);
-	out = outbound_new();
+	out = http_thread_new(NULL, NULL);
 	otlp = otlp_new(&cfg, out, &metrics, text, NULL, &why);
 	if (!otlp)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
@@ -91,15 +91,15 @@ begin(int traces, int points)
 static void
 run(void)
 {
-	assert_int_equal(outbound_start(out), 0);
+	assert_int_equal(http_thread_start(out, "tg-outbound"), 0);
 }
 
 static void
 end(void)
 {
-	outbound_stop(out);
+	http_thread_stop(out);
 	otlp_free(&otlp);
-	outbound_free(&out);
+	http_thread_free(&out);
 	rig_stop(&rig);
 	cfg = (struct config){ .node = NULL };
 }
