@@ -129,7 +129,7 @@ spans(const struct audit_note *n, const char *fields)
 	buf_init(&b, 0);
 	buf_putc(&b, '[');
 	size_t count =
-		spans_write(&b, true, n, 42, span_str(fields), n->begun_us + 5000, &ids);
+		spans_write(&b, n, 42, span_str(fields), n->begun_us + 5000, &ids);
 	buf_putc(&b, ']');
 	json_t *list = json_loadb(b.p + b.start, b.n, JSON_REJECT_DUPLICATES, NULL);
 	if (!list || json_array_size(list) != count)

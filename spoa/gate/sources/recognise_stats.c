@@ -2,6 +2,7 @@
  * and numbers. Read while the workers count. */
 #include <inttypes.h>
 
+#include "base/json_put.h"
 #include "base/metrics.h"
 #include "gate/sources/recognise.h"
 
@@ -106,14 +107,15 @@ recognisers_status(struct buf *out, const struct recognisers *const *r, size_t n
 		uint64_t failed = 0;
 		for (size_t i = ASK_ANSWERED + 1; i < ASK_OUTCOMES; i++)
 			failed += t[k].outcomes[i];
-		buf_printf(out, "%s{\"name\":", k ? "," : "");
-		buf_json_str(out, span_str(t[k].name));
-		buf_printf(out,
-			",\"answered\":%" PRIu64 ",\"failed\":%" PRIu64
-			",\"open\":%u,\"opened\":%" PRIu64 ",\"cache_hits\":%" PRIu64
-			",\"cache_misses\":%" PRIu64 "}",
-			t[k].outcomes[ASK_ANSWERED], failed, t[k].open, t[k].opened, t[k].hits,
-			t[k].misses);
+		json_put_open(out, NULL, '{');
+		json_put_str(out, "name", t[k].name);
+		json_put_uint(out, "answered", t[k].outcomes[ASK_ANSWERED]);
+		json_put_uint(out, "failed", failed);
+		json_put_uint(out, "open", t[k].open);
+		json_put_uint(out, "opened", t[k].opened);
+		json_put_uint(out, "cache_hits", t[k].hits);
+		json_put_uint(out, "cache_misses", t[k].misses);
+		json_put_close(out, '}');
 	}
 	buf_putc(out, ']');
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/json_put.h"
 #include "operator/telemetry/otlp_json.h"
 
 enum { BOUNDS_MOST = 16, ERROR_BYTES = 24 };
@@ -148,14 +149,13 @@ gen_ai_add(struct gen_ai *g, const struct audit_note *n)
 static void
 put_point(struct buf *out, const struct series *s, enum measure m, int64_t start_ns, int64_t now_ns)
 {
-	size_t n = 0;
-
-	buf_str(out, "{\"attributes\":[");
-	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_OPERATION], span_str(s->key.operation));
-	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_PROVIDER], span_str(s->key.provider));
-	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_MODEL], span_str(s->key.model));
-	otlp_text(out, &n, telemetry_names[NAME_GEN_AI_TOKEN_TYPE], span_str(bounds[m].type));
-	otlp_text(out, &n, telemetry_names[NAME_ERROR_TYPE],
+	json_put_open(out, NULL, '{');
+	json_put_open(out, "attributes", '[');
+	otlp_text(out, telemetry_names[NAME_GEN_AI_OPERATION], span_str(s->key.operation));
+	otlp_text(out, telemetry_names[NAME_GEN_AI_PROVIDER], span_str(s->key.provider));
+	otlp_text(out, telemetry_names[NAME_GEN_AI_MODEL], span_str(s->key.model));
+	otlp_text(out, telemetry_names[NAME_GEN_AI_TOKEN_TYPE], span_str(bounds[m].type));
+	otlp_text(out, telemetry_names[NAME_ERROR_TYPE],
 		m == DURATION ? span_str(s->key.error) : SPAN_LIT(""));
 	buf_str(out, "],");
 	otlp_time(out, "startTimeUnixNano", start_ns);
@@ -164,10 +164,10 @@ put_point(struct buf *out, const struct series *s, enum measure m, int64_t start
 	buf_printf(out, ",\"count\":\"%" PRIu64 "\",\"sum\":%.9g,\"bucketCounts\":[",
 		s->of[m].count, s->of[m].sum);
 	for (size_t i = 0; i <= bounds[m].n; i++)
-		buf_printf(out, "%s\"%" PRIu64 "\"", i ? "," : "", s->of[m].bucket[i]);
+		json_put_printf(out, NULL, "\"%" PRIu64 "\"", s->of[m].bucket[i]);
 	buf_str(out, "],\"explicitBounds\":[");
 	for (size_t i = 0; i < bounds[m].n; i++)
-		buf_printf(out, "%s%.9g", i ? "," : "", bounds[m].most[i]);
+		json_put_printf(out, NULL, "%.9g", bounds[m].most[i]);
 	buf_str(out, "]}");
 }
 
@@ -230,8 +230,6 @@ gen_ai_write(struct gen_ai *g, struct buf *out, int64_t start_ns, int64_t now_ns
 				"\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":[",
 				open == NAMES_COUNT ? "" : "]}}", telemetry_names[bounds[m].name],
 				bounds[m].unit, bounds[m].help);
-		else
-			buf_putc(out, ',');
 		open = bounds[m].name;
 		put_point(out, &s, m, start_ns, now_ns);
 		(*points)++;

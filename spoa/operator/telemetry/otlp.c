@@ -295,7 +295,7 @@ send_spans(struct otlp *t)
 	while (records < BATCH_RECORDS && s->body.n < BATCH_BYTES && (r = take_for_otlp(t))) {
 		if (records++ == 0)
 			otlp_open(&s->body, &t->resource, "resourceSpans", "scopeSpans", "spans");
-		spans += spans_write(&s->body, spans == 0, &r->note, r->seq,
+		spans += spans_write(&s->body, &r->note, r->seq,
 			span_of(r->fields, r->n), r->told_us, &r->ids);
 		free(r);
 	}

@@ -7,46 +7,49 @@
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/json_put.h"
 
 enum { PLAIN_MAX = 128 };
 
 static void
-put_key(struct buf *b, size_t *n, const char *name)
+put_key(struct buf *b, const char *name)
 {
-	buf_printf(b, "%s{\"key\":\"%s\",\"value\":", (*n)++ ? "," : "", name);
+	json_put_open(b, NULL, '{');
+	json_put_str(b, "key", name);
+	json_put_name(b, "value");
 }
 
 void
-otlp_text(struct buf *b, size_t *n, const char *name, struct span value)
+otlp_text(struct buf *b, const char *name, struct span value)
 {
 	if (!value.n || !utf8_valid(value))
 		return;
-	put_key(b, n, name);
+	put_key(b, name);
 	buf_str(b, "{\"stringValue\":");
 	buf_json_str(b, value);
 	buf_str(b, "}}");
 }
 
 void
-otlp_int(struct buf *b, size_t *n, const char *name, int64_t value)
+otlp_int(struct buf *b, const char *name, int64_t value)
 {
-	put_key(b, n, name);
+	put_key(b, name);
 	buf_printf(b, "{\"intValue\":\"%" PRId64 "\"}}", value);
 }
 
 void
-otlp_double(struct buf *b, size_t *n, const char *name, double value)
+otlp_double(struct buf *b, const char *name, double value)
 {
-	put_key(b, n, name);
+	put_key(b, name);
 	buf_printf(b, "{\"doubleValue\":%.9g}}", value);
 }
 
 void
-otlp_list(struct buf *b, size_t *n, const char *name, struct span value)
+otlp_list(struct buf *b, const char *name, struct span value)
 {
 	if (!value.n)
 		return;
-	put_key(b, n, name);
+	put_key(b, name);
 	buf_str(b, "{\"arrayValue\":{\"values\":[{\"stringValue\":");
 	buf_json_str(b, value);
 	buf_str(b, "}]}}}");
@@ -62,12 +65,10 @@ void
 otlp_open(struct buf *b, const struct otlp_resource *r, const char *outer, const char *scope,
 	const char *inner)
 {
-	size_t n = 0;
-
 	buf_printf(b, "{\"%s\":[{\"resource\":{\"attributes\":[", outer);
-	otlp_text(b, &n, telemetry_names[NAME_SERVICE_NAME], SPAN_LIT("tollgate"));
-	otlp_text(b, &n, telemetry_names[NAME_SERVICE_INSTANCE], span_str(r->node));
-	otlp_text(b, &n, telemetry_names[NAME_SERVICE_VERSION], span_str(r->version));
+	otlp_text(b, telemetry_names[NAME_SERVICE_NAME], SPAN_LIT("tollgate"));
+	otlp_text(b, telemetry_names[NAME_SERVICE_INSTANCE], span_str(r->node));
+	otlp_text(b, telemetry_names[NAME_SERVICE_VERSION], span_str(r->version));
 	buf_printf(b, "]},\"schemaUrl\":\"" NAMES_SCHEMA "\",\"%s\":[{\"scope\":{\"name\":\"tollgate\","
 		      "\"version\":",
 		scope);

@@ -13,11 +13,11 @@ struct otlp_resource {
 
 /* ,"attributes":[…] is begun and ended by the caller; *n counts those in it. An empty text is left
  * out, and one that is no UTF-8. */
-void otlp_text(struct buf *b, size_t *n, const char *name, struct span value);
-void otlp_int(struct buf *b, size_t *n, const char *name, int64_t value);
-void otlp_double(struct buf *b, size_t *n, const char *name, double value);
+void otlp_text(struct buf *b, const char *name, struct span value);
+void otlp_int(struct buf *b, const char *name, int64_t value);
+void otlp_double(struct buf *b, const char *name, double value);
 /* A list of one text. */
-void otlp_list(struct buf *b, size_t *n, const char *name, struct span value);
+void otlp_list(struct buf *b, const char *name, struct span value);
 /* "name":"nanoseconds" */
 void otlp_time(struct buf *b, const char *name, int64_t ns);
 /* {"resource":…,"scopeKEY":[{"scope":…,"KEY":[ and its end. */

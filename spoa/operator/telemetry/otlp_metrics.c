@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_put.h"
 #include "operator/telemetry/exposition.h"
 
 enum { BUCKETS_MOST = 64 };
@@ -12,7 +13,7 @@ enum { BUCKETS_MOST = 64 };
 struct metrics_out {
 	struct buf *b;
 	int64_t start_ns, now_ns;
-	size_t metrics, points, of_metric;
+	size_t points;
 	bool open; /* the metric under way has begun */
 	struct span help, family, type;
 	/* of the histogram's point under way */
@@ -42,7 +43,7 @@ whole(struct span s)
 
 /* A value of a label without its escapes. */
 static void
-put_label(struct metrics_out *m, size_t *n, struct span name, struct span value)
+put_label(struct metrics_out *m, struct span name, struct span value)
 {
 	char key[64], text[1024];
 	size_t k = 0;
@@ -54,20 +55,19 @@ put_label(struct metrics_out *m, size_t *n, struct span name, struct span value)
 		text[k++] = c;
 	}
 	snprintf(key, sizeof(key), "%.*s", SPAN_ARG(name));
-	otlp_text(m->b, n, key, span_of(text, k));
+	otlp_text(m->b, key, span_of(text, k));
 }
 
 static void
 open_point(struct metrics_out *m, struct span labels)
 {
 	struct span name, value;
-	size_t n = 0;
 
-	buf_str(m->b, m->of_metric++ ? ",{" : "{");
-	buf_str(m->b, "\"attributes\":[");
+	json_put_open(m->b, NULL, '{');
+	json_put_open(m->b, "attributes", '[');
 	while (exposition_label(&labels, &name, &value))
 		if (!span_is(name, "le"))
-			put_label(m, &n, name, value);
+			put_label(m, name, value);
 	buf_str(m->b, "],");
 	if (!span_is(m->type, "gauge")) {
 		otlp_time(m->b, "startTimeUnixNano", m->start_ns);
@@ -79,11 +79,10 @@ open_point(struct metrics_out *m, struct span labels)
 
 /* {trace_id="…",decision_id="…"} VALUE SECONDS.MILLISECONDS */
 static void
-put_exemplar(struct metrics_out *m, bool first, struct span e)
+put_exemplar(struct metrics_out *m, struct span e)
 {
 	struct exposition x = { .rest = e };
 	struct span name, value, trace = { "", 0 }, id = { "", 0 }, rest = e;
-	size_t n = 0;
 
 	if (exposition_next(&x) != LINE_SAMPLE)
 		return;
@@ -92,9 +91,10 @@ put_exemplar(struct metrics_out *m, bool first, struct span e)
 	while (rest.n && rest.p[rest.n - 1] != ' ')
 		rest.n--;
 	double at = sample_number(span_cut(e, rest.n, e.n));
-	buf_printf(m->b, "%s{\"traceId\":\"%.*s\",\"filteredAttributes\":[", first ? "" : ",",
-		SPAN_ARG(trace));
-	otlp_text(m->b, &n, telemetry_names[NAME_ID], id);
+	json_put_open(m->b, NULL, '{');
+	json_put_printf(m->b, "traceId", "\"%.*s\"", SPAN_ARG(trace));
+	json_put_open(m->b, "filteredAttributes", '[');
+	otlp_text(m->b, telemetry_names[NAME_ID], id);
 	buf_str(m->b, "],");
 	otlp_time(m->b, "timeUnixNano", (int64_t)(at * 1000 + 0.5) * 1000000);
 	buf_printf(m->b, ",\"asDouble\":%.9g}", sample_number(x.value));
@@ -104,23 +104,22 @@ static void
 put_histogram(struct metrics_out *m, struct span labels, struct span count)
 {
 	uint64_t before = 0;
-	size_t shown = 0;
 
 	open_point(m, labels);
 	buf_printf(m->b, ",\"count\":\"%.*s\",\"sum\":%.*s,\"bucketCounts\":[", SPAN_ARG(count),
 		SPAN_ARG(m->sum));
 	for (size_t i = 0; i < m->nbuckets; i++) {
 		uint64_t n = whole(m->bucket[i].count);
-		buf_printf(m->b, "%s\"%" PRIu64 "\"", i ? "," : "", n - before);
+		json_put_printf(m->b, NULL, "\"%" PRIu64 "\"", n - before);
 		before = n;
 	}
 	buf_str(m->b, "],\"explicitBounds\":[");
 	for (size_t i = 0; i + 1 < m->nbuckets; i++)
-		buf_printf(m->b, "%s%.9g", i ? "," : "", sample_number(m->bucket[i].le));
+		json_put_printf(m->b, NULL, "%.9g", sample_number(m->bucket[i].le));
 	buf_str(m->b, "],\"exemplars\":[");
 	for (size_t i = 0; i < m->nbuckets; i++)
 		if (m->bucket[i].exemplar.n)
-			put_exemplar(m, shown++ == 0, m->bucket[i].exemplar);
+			put_exemplar(m, m->bucket[i].exemplar);
 	buf_str(m->b, "]}");
 	m->nbuckets = 0;
 }
@@ -155,7 +154,6 @@ end_metric(struct metrics_out *m)
 	if (m->open)
 		buf_str(m->b, "]}}");
 	m->open = false;
-	m->of_metric = 0;
 }
 
 /* A metric begins with its first point: OTLP has none without. */
@@ -177,9 +175,10 @@ open_metric(struct metrics_out *m)
 		name.n -= unit.n + 1;
 	if (span_starts(name, SPAN_LIT("tollgate_")))
 		name = span_cut(name, strlen("tollgate_"), name.n);
-	buf_printf(m->b, "%s{\"name\":\"tollgate.%.*s\",\"unit\":\"%s\",\"description\":",
-		m->metrics++ ? "," : "", SPAN_ARG(name), unit.n || counter ? ucum : "");
-	buf_json_str(m->b, m->help);
+	json_put_open(m->b, NULL, '{');
+	json_put_printf(m->b, "name", "\"tollgate.%.*s\"", SPAN_ARG(name));
+	json_put_str(m->b, "unit", unit.n || counter ? ucum : "");
+	json_put_text(m->b, "description", m->help);
 	buf_printf(m->b, ",\"%s\":{%s%s\"dataPoints\":[", counter ? "sum" : gauge ? "gauge" : "histogram",
 		gauge ? "" : "\"aggregationTemporality\":2,",
 		counter ? "\"isMonotonic\":true," : "");

@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/trace.h"
+#include "base/json_put.h"
 #include "base/sha256.h"
 #include "budget/tally/tally.h"
 #include "operator/telemetry/otlp_json.h"
@@ -86,7 +87,7 @@ struct span_out {
 	struct buf *b;
 	const struct audit_note *note;
 	const struct span_ids *ids;
-	size_t n; /* spans so far, with those of other records */
+	size_t n; /* spans so far */
 };
 
 static void
@@ -124,7 +125,8 @@ open_span(struct span_out *o, const unsigned char *parent, const char *what, siz
 		sha256_add(&h, span_str(text));
 		sha256_end(&h, id);
 	}
-	buf_str(o->b, o->n++ ? ",{" : "{");
+	json_put_open(o->b, NULL, '{');
+	o->n++;
 	put_id(o->b, "traceId", o->ids->trace, sizeof(o->ids->trace));
 	put_id(o->b, "spanId", id, 8);
 	if (parent)
@@ -171,14 +173,10 @@ int_of(const json_t *object, enum record_field f)
 #define NAME(id) telemetry_names[NAME_##id]
 
 /* What every span says: which decision, and of what model it is about. */
-static size_t
+static void
 put_common(struct span_out *o)
 {
-	const struct audit_note *n = o->note;
-	size_t k = 0;
-
-	otlp_text(o->b, &k, NAME(ID), span_str(n->id));
-	return k;
+	otlp_text(o->b, NAME(ID), span_str(o->note->id));
 }
 
 static const char *
@@ -197,14 +195,14 @@ model_of(const struct audit_note *n)
 }
 
 static void
-put_gen_ai(struct span_out *o, size_t *k)
+put_gen_ai(struct span_out *o)
 {
 	const struct audit_note *n = o->note;
 
-	otlp_text(o->b, k, NAME(GEN_AI_PROVIDER), span_str(names_provider(n->format)));
-	otlp_text(o->b, k, NAME(GEN_AI_OPERATION), span_str(operation_of(n)));
+	otlp_text(o->b, NAME(GEN_AI_PROVIDER), span_str(names_provider(n->format)));
+	otlp_text(o->b, NAME(GEN_AI_OPERATION), span_str(operation_of(n)));
 	if (operation_of(n))
-		otlp_text(o->b, k, NAME(GEN_AI_MODEL), model_of(n));
+		otlp_text(o->b, NAME(GEN_AI_MODEL), model_of(n));
 }
 
 /* ---- calls ---- */
@@ -232,18 +230,18 @@ put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
 			mcp ? method.p : "execute_tool");
 		open_span(o, o->ids->own, n->completion ? "call" : "denied call", i, name, tool,
 			mcp ? KIND_CLIENT : KIND_INTERNAL, from, end_us);
-		size_t k = put_common(o);
+		put_common(o);
 		if (tool.n)
-			otlp_text(o->b, &k, NAME(GEN_AI_OPERATION), SPAN_LIT("execute_tool"));
-		otlp_text(o->b, &k, NAME(GEN_AI_TOOL), tool);
-		otlp_text(o->b, &k, NAME(MCP_METHOD), method);
-		otlp_text(o->b, &k, NAME(CALL_BY), span_text_of(c, RF_CALLS_BY));
-		otlp_text(o->b, &k, NAME(CALL_SERVER), span_text_of(c, RF_CALLS_SERVER));
-		otlp_text(o->b, &k, NAME(CALL_OPERATION), span_text_of(c, RF_CALLS_OPERATION));
-		otlp_text(o->b, &k, NAME(DECISION), decision);
-		otlp_text(o->b, &k, NAME(RULE), span_text_of(c, RF_CALLS_RULE));
+			otlp_text(o->b, NAME(GEN_AI_OPERATION), SPAN_LIT("execute_tool"));
+		otlp_text(o->b, NAME(GEN_AI_TOOL), tool);
+		otlp_text(o->b, NAME(MCP_METHOD), method);
+		otlp_text(o->b, NAME(CALL_BY), span_text_of(c, RF_CALLS_BY));
+		otlp_text(o->b, NAME(CALL_SERVER), span_text_of(c, RF_CALLS_SERVER));
+		otlp_text(o->b, NAME(CALL_OPERATION), span_text_of(c, RF_CALLS_OPERATION));
+		otlp_text(o->b, NAME(DECISION), decision);
+		otlp_text(o->b, NAME(RULE), span_text_of(c, RF_CALLS_RULE));
 		if (span_is(decision, "deny"))
-			otlp_text(o->b, &k, NAME(ERROR_TYPE), SPAN_LIT("denied"));
+			otlp_text(o->b, NAME(ERROR_TYPE), SPAN_LIT("denied"));
 		close_span(o, false);
 	}
 }
@@ -260,21 +258,19 @@ put_stages(struct span_out *o, uint64_t told_us)
 	};
 	const struct audit_note *n = o->note;
 	uint64_t at = n->begun_us;
-	size_t count = 0;
 
 	buf_str(o->b, "],\"events\":[");
 	for (size_t i = 0; i < STAGE_TOTAL; i++) {
 		uint64_t took = n->stage_us[i];
-		size_t k = 0;
 		if (i == STAGE_AUDIT)
 			took = told_us > at ? told_us - at : 0;
 		else if (!took)
 			continue;
 		at += took;
-		buf_str(o->b, count++ ? ",{" : "{");
+		json_put_open(o->b, NULL, '{');
 		otlp_time(o->b, "timeUnixNano", wall_ns(n, at));
 		buf_printf(o->b, ",\"name\":\"stage %s\",\"attributes\":[", names[i]);
-		otlp_int(o->b, &k, NAME(STAGE_US), (int64_t)took);
+		otlp_int(o->b, NAME(STAGE_US), (int64_t)took);
 		buf_str(o->b, "]}");
 	}
 }
@@ -287,21 +283,21 @@ put_decision(struct span_out *o, const json_t *record, uint64_t seq, uint64_t to
 
 	open_span(o, o->ids->has_parent ? o->ids->parent : NULL, NULL, 0, "decide", route,
 		KIND_SERVER, o->note->begun_us, told_us);
-	size_t k = put_common(o);
-	otlp_text(o->b, &k, NAME(DECISION), record_span(record, RF_DECISION));
-	otlp_text(o->b, &k, NAME(VIA), record_span(record, RF_VIA));
-	otlp_text(o->b, &k, NAME(RULE), record_span(record, RF_RULE));
-	otlp_text(o->b, &k, NAME(ROUTE), route);
-	otlp_text(o->b, &k, NAME(TARGET), record_span(record, RF_TARGET));
-	otlp_text(o->b, &k, NAME(POLICY), record_span(record, RF_POLICY));
-	otlp_int(o->b, &k, NAME(RECORD_SEQ), (int64_t)seq);
-	put_gen_ai(o, &k);
+	put_common(o);
+	otlp_text(o->b, NAME(DECISION), record_span(record, RF_DECISION));
+	otlp_text(o->b, NAME(VIA), record_span(record, RF_VIA));
+	otlp_text(o->b, NAME(RULE), record_span(record, RF_RULE));
+	otlp_text(o->b, NAME(ROUTE), route);
+	otlp_text(o->b, NAME(TARGET), record_span(record, RF_TARGET));
+	otlp_text(o->b, NAME(POLICY), record_span(record, RF_POLICY));
+	otlp_int(o->b, NAME(RECORD_SEQ), (int64_t)seq);
+	put_gen_ai(o);
 	if (status)
-		otlp_int(o->b, &k, NAME(HTTP_STATUS), status);
+		otlp_int(o->b, NAME(HTTP_STATUS), status);
 	if (record_is(record, RF_DECISION, "deny")) {
 		char text[16];
 		snprintf(text, sizeof(text), "%d", (int)status);
-		otlp_text(o->b, &k, NAME(ERROR_TYPE), code.n ? code : span_str(text));
+		otlp_text(o->b, NAME(ERROR_TYPE), code.n ? code : span_str(text));
 	}
 	put_stages(o, told_us);
 	/* Of a server's span an error is what the server did wrong. */
@@ -338,33 +334,33 @@ put_attempt(struct span_out *o, const json_t *record, const struct attempt_said 
 
 	open_span(o, o->ids->own, "attempt", a->i, operation ? operation : "attempt",
 		operation ? model_of(n) : a->target, KIND_CLIENT, a->from_us, a->to_us);
-	size_t k = put_common(o);
-	put_gen_ai(o, &k);
-	otlp_text(o->b, &k, NAME(ROUTE), record_span(record, RF_ROUTE));
-	otlp_text(o->b, &k, NAME(TARGET), a->target);
-	otlp_int(o->b, &k, NAME(ATTEMPT), (int64_t)a->i + 1);
-	otlp_text(o->b, &k, NAME(CAUSE), a->cause);
+	put_common(o);
+	put_gen_ai(o);
+	otlp_text(o->b, NAME(ROUTE), record_span(record, RF_ROUTE));
+	otlp_text(o->b, NAME(TARGET), a->target);
+	otlp_int(o->b, NAME(ATTEMPT), (int64_t)a->i + 1);
+	otlp_text(o->b, NAME(CAUSE), a->cause);
 	if (a->status)
-		otlp_int(o->b, &k, NAME(HTTP_STATUS), a->status);
+		otlp_int(o->b, NAME(HTTP_STATUS), a->status);
 	if (a->tokens)
-		otlp_int(o->b, &k, NAME(TOKENS), a->tokens);
+		otlp_int(o->b, NAME(TOKENS), a->tokens);
 	if (a->priced)
-		otlp_int(o->b, &k, NAME(COST), a->cost);
+		otlp_int(o->b, NAME(COST), a->cost);
 	snprintf(text, sizeof(text), "%d", (int)a->status);
 	if (failed)
-		otlp_text(o->b, &k, NAME(ERROR_TYPE), a->status >= 400 ? span_str(text) : a->cause);
+		otlp_text(o->b, NAME(ERROR_TYPE), a->status >= 400 ? span_str(text) : a->cause);
 	if (a->last) {
-		otlp_text(o->b, &k, NAME(OUTCOME), span_str(n->outcome));
-		otlp_text(o->b, &k, NAME(GEN_AI_ANSWERED_BY),
+		otlp_text(o->b, NAME(OUTCOME), span_str(n->outcome));
+		otlp_text(o->b, NAME(GEN_AI_ANSWERED_BY),
 			otlp_plain(json_span(record_in(answer, RF_ANSWER_MODEL))));
-		otlp_list(o->b, &k, NAME(GEN_AI_FINISH),
+		otlp_list(o->b, NAME(GEN_AI_FINISH),
 			otlp_plain(json_span(record_in(answer, RF_ANSWER_FINISH_REASON))));
 		if (n->used) {
-			otlp_int(o->b, &k, NAME(GEN_AI_INPUT), n->input_tokens);
-			otlp_int(o->b, &k, NAME(GEN_AI_OUTPUT), n->output_tokens);
+			otlp_int(o->b, NAME(GEN_AI_INPUT), n->input_tokens);
+			otlp_int(o->b, NAME(GEN_AI_OUTPUT), n->output_tokens);
 		}
 		if (n->first_us > a->from_us)
-			otlp_double(o->b, &k, NAME(GEN_AI_FIRST_CHUNK),
+			otlp_double(o->b, NAME(GEN_AI_FIRST_CHUNK),
 				(double)(n->first_us - a->from_us) / 1e6);
 	}
 	close_span(o, failed);
@@ -406,11 +402,10 @@ put_span_attempts(struct span_out *o, const json_t *record)
 }
 
 size_t
-spans_write(struct buf *out, bool first, const struct audit_note *n, uint64_t seq,
+spans_write(struct buf *out, const struct audit_note *n, uint64_t seq,
 	struct span fields, uint64_t told_us, const struct span_ids *ids)
 {
-	struct span_out o = { .b = out, .note = n, .ids = ids, .n = first ? 0 : 1 };
-	size_t before = o.n;
+	struct span_out o = { .b = out, .note = n, .ids = ids };
 	struct buf line;
 
 	buf_init(&line, 0);
@@ -431,5 +426,5 @@ spans_write(struct buf *out, bool first, const struct audit_note *n, uint64_t se
 		put_decision(&o, record, seq, told_us);
 	}
 	json_decref(record);
-	return o.n - before;
+	return o.n;
 }

@@ -22,7 +22,7 @@ uint64_t span_least(double ratio);
 
 /* Its spans as JSON objects with commas between, appended; `told_ns`: when it was durable, and
  * told_us by the monotonic clock. How many; 0: the record is not of a kind that has any. */
-size_t spans_write(struct buf *out, bool first, const struct audit_note *n, uint64_t seq,
+size_t spans_write(struct buf *out, const struct audit_note *n, uint64_t seq,
 	struct span fields, uint64_t told_us, const struct span_ids *ids);
 
 #endif

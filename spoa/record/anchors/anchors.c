@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fetch/http_thread.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/timer.h"
 #include "record/anchors/place.h"
@@ -174,28 +175,29 @@ record_anchor(
 	struct buf *b = &e->fields;
 
 	buf_clear(b);
-	buf_printf(
-		b, "\"type\":\"anchor\",\"kind\":\"%s\",\"place\":", anchor_words[p->at->kind]);
-	buf_json_str(b, span_str(p->name));
-	buf_printf(b, ",\"result\":\"%s\",\"origin\":", end_words[end]);
-	buf_json_str(b, p->checkpoint.origin);
-	buf_printf(b, ",\"size\":%" PRIu64 ",\"root\":\"", p->checkpoint.size);
+	json_put_str(b, "type", "anchor");
+	json_put_str(b, "kind", anchor_words[p->at->kind]);
+	json_put_str(b, "place", p->name);
+	json_put_str(b, "result", end_words[end]);
+	json_put_text(b, "origin", p->checkpoint.origin);
+	json_put_uint(b, "size", p->checkpoint.size);
+	json_put_name(b, "root");
+	buf_putc(b, '"');
 	buf_hex(b, p->checkpoint.root.b, sizeof(p->checkpoint.root.b));
-	buf_str(b, "\",\"answer\":");
+	buf_putc(b, '"');
 	if (answer.n && base64) {
+		json_put_name(b, "answer");
 		buf_putc(b, '"');
 		base64_put(b, answer.p, answer.n);
 		buf_putc(b, '"');
 	} else if (answer.n) {
-		buf_json_str(b, answer);
+		json_put_text(b, "answer", answer);
 	} else {
-		buf_str(b, "null");
+		json_put_null(b, "answer");
 	}
-	if (end == ANCHOR_REFUSED) {
-		buf_str(b, ",\"why\":");
-		buf_json_str(b, span_str(why));
-	}
-	buf_printf(b, ",\"duration_us\":%" PRIu64, clock_mono_us() - p->began_us);
+	if (end == ANCHOR_REFUSED)
+		json_put_str(b, "why", why);
+	json_put_uint(b, "duration_us", clock_mono_us() - p->began_us);
 	e->reply_to = &p->all->http->mail;
 	e->done = anchor_recorded;
 	e->arg = p;
@@ -534,23 +536,21 @@ anchors_status(struct anchors *a, struct buf *out)
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct place *p = &a->place[i];
 		pthread_mutex_lock(&a->lock);
-		buf_printf(out, "%s{\"kind\":\"%s\",\"place\":", i ? "," : "",
-			anchor_words[p->at->kind]);
-		buf_json_str(out, span_str(p->name));
 		bool hangs = hangs_since(p) != 0;
-		buf_printf(out, ",\"state\":\"%s\"",
+		json_put_open(out, NULL, '{');
+		json_put_str(out, "kind", anchor_words[p->at->kind]);
+		json_put_str(out, "place", p->name);
+		json_put_str(out, "state",
 			hangs		 ? end_words[ANCHOR_AWAY]
 			: p->shown.tried ? end_words[p->shown.end]
 					 : "waiting");
 		if (p->shown.taken) {
 			clock_second(p->shown.taken_ns, when);
-			buf_printf(out, ",\"size\":%" PRIu64 ",\"taken\":\"%s\"", p->shown.size,
-				when);
+			json_put_uint(out, "size", p->shown.size);
+			json_put_str(out, "taken", when);
 		}
-		if (hangs || p->shown.why[0]) {
-			buf_str(out, ",\"why\":");
-			buf_json_str(out, span_str(hangs ? NO_ANSWER_YET : p->shown.why));
-		}
+		if (hangs || p->shown.why[0])
+			json_put_str(out, "why", hangs ? NO_ANSWER_YET : p->shown.why);
 		buf_putc(out, '}');
 		pthread_mutex_unlock(&a->lock);
 	}
