@@ -27,6 +27,8 @@ enum answer_read {
 	READ_WITHHELD, /* the text once more, cut to tokens: null where answers are read */
 	READ_ERROR,    /* where it is, the provider failed */
 	READ_OBJECT,   /* a READ_WORD; where it says "error", the provider failed */
+	READ_CALL,     /* an object that is a call, or a part of one: rows below it say its name
+			* and arguments. For calls/ alone: it may have rows of its own, too */
 };
 
 enum answer_kind {
@@ -54,6 +56,10 @@ struct answer_row {
 	unsigned slot;
 	const char *media; /* READ_OPAQUE: "image", "audio"; NULL: as the READ_MEDIA next to it
 			      says */
+	const char *type;  /* READ_CALL: it is one if its member `type` says so, "!x": unless it
+			      says x; NULL: whatever it says */
+	enum answer_part { IN_ANY, IN_WHOLE, IN_EVENT } part; /* READ_CALL: of answers; where
+			      another one has it clients differ, and `event` is as exact */
 	const char *event; /* in events of this type only, "*x": with x in it; NULL: in any.
 			      Rows of one path stand together, those with an event first */
 	bool piece;	   /* READ_TEXT: its channel ends with it, but for a READ_MORE */

@@ -4,7 +4,8 @@
 
 /* clang-format off */
 /* `text`: where clients join a block's beginning and what it grows by. */
-#define BLOCK(at, text) \
+#define BLOCK(at, text, part) \
+	CALL(at,                     part, "tool_use"), \
 	ROW(at ".type",              READ_WORD), \
 	ROW(at ".id",                READ_WORD), \
 	ROW(at ".tool_use_id",       READ_WORD), \
@@ -27,7 +28,7 @@
 	ROW(at "usage",              READ_MARK), \
 	ROW(at "usage.service_tier", READ_WORD), \
 	ROW(at "usage.inference_geo", READ_WORD), \
-	BLOCK(at "content[*]", 0)
+	BLOCK(at "content[*]", 0, WHOLE)
 
 #define MESSAGES \
 	ROW("type",                  READ_WORD), \
@@ -35,7 +36,7 @@
 	MESSAGE(""), \
 	ROW("message.type",          READ_WORD), \
 	MESSAGE("message."), \
-	BLOCK("content_block", 1), \
+	BLOCK("content_block", 1, EVENT), \
 	ROW("delta.type",            READ_WORD), \
 	JOINED("delta.text",         READ_TEXT, KIND_TEXT, 1), \
 	JOINED("delta.thinking",     READ_TEXT, KIND_SIGNED, 1), \

@@ -52,6 +52,7 @@ const struct answer_format answer_interactions = {
 	OF(at ".reasoningContent.reasoningText.text",  READ_TEXT, KIND_SIGNED), \
 	ROW(at ".reasoningContent.reasoningText.signature", READ_SEALED), \
 	ROW(at ".reasoningContent.redactedContent",     READ_SEALED), \
+	CALL(at ".toolUse",                             WHOLE, "!server_tool_use"), \
 	ROW(at ".toolUse.toolUseId",                    READ_WORD), \
 	ROW(at ".toolUse.name",                         READ_TOOL), \
 	ROW(at ".toolUse.input",                        READ_INPUT), \
@@ -64,8 +65,10 @@ static const struct answer_row bedrock_rows[] = {
 	ROW("metrics",                                  READ_MARK),
 	ROW("stopReason",                               READ_FINISH),
 	SLOT("contentBlockIndex",                        READ_INDEX, 0),
+	CALL("start.toolUse",                           EVENT, "!server_tool_use"),
 	ROW("start.toolUse.toolUseId",                  READ_WORD),
 	ROW("start.toolUse.name",                       READ_TOOL),
+	ROW("start.toolUse.input",                      READ_INPUT),
 	ROW("delta.text",                               READ_TEXT),
 	OF("delta.toolUse.input",                      READ_TEXT, KIND_ARGUMENTS),
 	ROW("start.toolResult.toolUseId",               READ_WORD),
@@ -96,6 +99,7 @@ static const struct answer_row cohere_rows[] = {
 	ROW("message.content[*].text",                  READ_TEXT),
 	OF("message.content[*].thinking",              READ_TEXT, KIND_REASONING),
 	OF("message.tool_plan",                        READ_TEXT, KIND_REASONING),
+	CALL("message.tool_calls[*]",                   WHOLE, NULL),
 	ROW("message.tool_calls[*].id",                 READ_WORD),
 	ROW("message.tool_calls[*].type",               READ_WORD),
 	ROW("message.tool_calls[*].function.name",      READ_TOOL),
@@ -109,6 +113,7 @@ static const struct answer_row cohere_rows[] = {
 	ROW("delta.message.content.text",               READ_TEXT),
 	OF("delta.message.content.thinking",           READ_TEXT, KIND_REASONING),
 	OF("delta.message.tool_plan",                  READ_TEXT, KIND_REASONING),
+	CALL("delta.message.tool_calls",                EVENT, NULL),
 	ROW("delta.message.tool_calls.id",              READ_MARK),
 	ROW("delta.message.tool_calls.type",            READ_WORD),
 	ROW("delta.message.tool_calls.function.name",   READ_TOOL),
@@ -144,6 +149,7 @@ static const struct answer_row ollama_rows[] = {
 	ROW("message.role",                             READ_WORD),
 	ROW("message.content",                          READ_TEXT),
 	OF("message.thinking",                         READ_TEXT, KIND_REASONING),
+	CALL("message.tool_calls[*]",                   ANY, NULL),
 	ROW("message.tool_calls[*].function.name",      READ_TOOL),
 	ROW("message.tool_calls[*].function.arguments", READ_INPUT),
 	ROW("response",                                 READ_TEXT),

@@ -6,7 +6,7 @@
 
 /* clang-format off */
 /* What a message and its pieces in a stream have alike. */
-#define MESSAGE(at, text) \
+#define MESSAGE(at, text, part) \
 	ROW(at ".role",                        READ_MARK), \
 	JOINED(at ".content",                  READ_TEXT, KIND_TEXT, text), \
 	JOINED(at ".content[+].text",          READ_TEXT, KIND_TEXT, text), /* clients join parts */ \
@@ -22,13 +22,15 @@
 	OF(at ".reasoning_details[*].summary", READ_TEXT, KIND_REASONING), \
 	ROW(at ".reasoning_details[*].data",   READ_SEALED), \
 	ROW(at ".reasoning_details[*].signature", READ_SEALED), \
+	CALL(at ".tool_calls[*]",             part, NULL), \
 	SLOT(at ".tool_calls[*].index",         READ_INDEX, 1), \
 	ROW(at ".tool_calls[*].id",            READ_MARK), \
 	ROW(at ".tool_calls[*].type",          READ_WORD), \
 	ROW(at ".tool_calls[*].function.name", READ_TOOL), \
 	OF(at ".tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS), \
-	ROW(at ".tool_calls[*].custom.name",   READ_TOOL), \
+	OF(at ".tool_calls[*].custom.name",   READ_TOOL, KIND_INPUT), \
 	OF(at ".tool_calls[*].custom.input",  READ_TEXT, KIND_INPUT), \
+	CALL(at ".function_call",             part, NULL), \
 	ROW(at ".function_call.name",          READ_TOOL), \
 	OF(at ".function_call.arguments",     READ_TEXT, KIND_ARGUMENTS), \
 	ROW(at ".audio.id",                    READ_MARK), \
@@ -61,8 +63,8 @@ static const struct answer_row rows[] = {
 	ROW("choices[*].text",                 READ_TEXT),
 	ROW("choices[*].logprobs",             READ_WITHHELD),
 	ROW("choices[*].stop_reason",          READ_WORD),
-	MESSAGE("choices[*].message", 1),
-	MESSAGE("choices[*].delta", 2),
+	MESSAGE("choices[*].message", 1, WHOLE),
+	MESSAGE("choices[*].delta", 2, EVENT),
 	/* assistants: a run that waits for outputs, by itself, in a list and in an event; and
 	 * its steps, which grow before that */
 	ENDS("required_action.type",           READ_WORD),

@@ -1,6 +1,6 @@
 /* Turns the rows of a format ("choices[*].delta.content") into a tree: one step a key. Built
- * when it is first asked for, and never freed. scan/text/table.c does the same for requests, whose
- * rows say other things. */
+ * when it is first asked for, and never freed. scan/text/table.c does the same for requests,
+ * whose rows say other things. */
 #include "answer/format_tree.h"
 
 #include <pthread.h>
@@ -81,6 +81,22 @@ node_of(struct maker *m, const char *path)
 	return n;
 }
 
+/* Whether a call, its name or its arguments are there, or below. */
+static bool
+mark_calls(struct answer_node *n)
+{
+	const struct answer_row *r = n->rows;
+
+	n->calls =
+		n->call || (r && (r->read == READ_TOOL || r->read == READ_INPUT ||
+					 r->kind == KIND_ARGUMENTS || r->kind == KIND_INPUT));
+	if (n->element)
+		n->calls |= mark_calls(made_answer_node(n->element));
+	for (const struct answer_node *m = n->members; m; m = m->next)
+		n->calls |= mark_calls(made_answer_node(m));
+	return n->calls;
+}
+
 static const struct answer_node *
 build(const struct answer_format *f)
 {
@@ -94,6 +110,10 @@ build(const struct answer_format *f)
 		return NULL;
 	for (const struct answer_row *r = f->rows; r->path; r++) {
 		struct answer_node *n = node_of(&m, r->path);
+		if (r->read == READ_CALL) {
+			n->call = r;
+			continue;
+		}
 		if (!n->rows)
 			n->rows = r;
 		/* of our own tables: rows of one path are next to each other */
@@ -103,6 +123,7 @@ build(const struct answer_format *f)
 	if (f->type)
 		node_of(&m, f->type)->is_type = true;
 	INVARIANT(m.n <= room);
+	mark_calls(m.v);
 	return m.v;
 }
 

@@ -11,9 +11,11 @@ struct answer_node {
 	const struct answer_row
 		*rows; /* of this path, the first; NULL: only a step on the way */
 	size_t nrows;
-	bool is_type; /* format.type's */
-	bool joined;  /* an array whose elements are one text: [+] */
-	bool counts;  /* usage_key_counts() */
+	const struct answer_row *call; /* its READ_CALL, which is none of them */
+	bool calls;		       /* it is a part of a call, or one is in it */
+	bool is_type;		       /* format.type's */
+	bool joined;		       /* an array whose elements are one text: [+] */
+	bool counts;		       /* usage_key_counts() */
 	const struct answer_node *members, *next;
 	const struct answer_node *element; /* of an array */
 };

@@ -20,6 +20,11 @@
 	{                                                                                      \
 		.path = at_, .read = read_, .ends = true                                       \
 	}
+/* `part_`: WHOLE, EVENT, ANY */
+#define CALL(at_, part_, type_)                                                                \
+	{                                                                                      \
+		.path = at_, .read = READ_CALL, .part = IN_##part_, .type = type_              \
+	}
 #define MEDIA(at_, media_)	      { .path = at_, .read = READ_OPAQUE, .media = media_ }
 /* One text with those of the same number. */
 #define JOINED(at_, read_, kind_, slot_)                                                       \

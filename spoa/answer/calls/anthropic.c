@@ -5,12 +5,7 @@
  * https://docs.anthropic.com/en/api/messages-streaming */
 #include "answer/calls/calls_private.h"
 #include "base/err.h"
-
-static bool
-is_call(const struct tree *t, const struct node *block)
-{
-	return tree_is(t, tree_member(block, "type"), "tool_use");
-}
+#include "base/json_put.h"
 
 static uint32_t
 anthropic_index_of(const struct tree *t)
@@ -20,84 +15,52 @@ anthropic_index_of(const struct tree *t)
 
 /* ---- read ---- */
 
-static int
-read_block(struct calls *c, const struct tree *t, const struct node *block, uint32_t index)
-{
-	bool is_new;
-	struct held_call *h = calls_at(c, 0, index, &is_new);
-	struct span name, input;
-
-	if (!h)
-		return calls_failed(c);
-	int r = calls_text(t, tree_member(block, "name"), &name);
-	if (!r)
-		r = calls_arguments(t, tree_member(block, "input"), &input);
-	if (r)
-		return r;
-	/* a stream's begins with an empty one, which is no part of what comes */
-	if (!c->whole && span_is(input, "{}"))
-		input = SPAN_LIT("");
-	h->begun_with = input.n > 0;
-	r = calls_note(h, name, input);
-	return r ? r : calls_piece(c, h, c->whole ? block : t->root);
-}
-
 /* The SDKs count blocks as they begin, and look one up by what an event says: both are the same
  * here. */
 static int
-read_start(struct calls *c, const struct tree *t, const struct node *block,
-	const struct held_call *h)
+read_start(struct calls *c, const struct tree *t, const struct node *call,
+	const struct held_call *before)
 {
-	struct call_choice *of = calls_choice(c, 0);
-	unsigned place = of->blocks++;
+	unsigned place = calls_choice(c, 0)->blocks++;
 
-	if (!is_call(t, block))
-		return h ? CALLS_AGAIN : 0;
-	return place == anthropic_index_of(t) ? read_block(c, t, block, place) : CALLS_UNSOUND;
+	if (!call)
+		return before ? CALLS_AGAIN : 0;
+	if (place != anthropic_index_of(t))
+		return CALLS_UNSOUND;
+	struct held_call *h = calls_at(c, 0, place);
+	int r = calls_read(c, t, h, call, t->root);
+	if (!r)
+		h->begun_with = h->begun;
+	return r;
 }
 
 static int
 read_delta(struct calls *c, const struct tree *t, struct held_call *h)
 {
 	const struct node *delta = tree_member(t->root, "delta");
-	const struct node *partial = tree_member(delta, "partial_json");
 	struct span part;
 
-	int r = calls_text(t, partial, &part);
+	int r = calls_text(t, calls_parts(delta).arguments[0], &part);
 	if (r || (!h && anthropic_index_of(t) <= INT32_MAX))
 		return r;
 	if (part.n && (!h || h->begun_with ||
 			      !tree_is(t, tree_member(delta, "type"), "input_json_delta")))
 		return CALLS_UNSOUND;
-	if (!h)
-		return 0;
-	r = calls_note(h, SPAN_LIT(""), part);
-	return r ? r : calls_piece(c, h, t->root);
+	return h ? calls_read(c, t, h, delta, t->root) : 0;
 }
 
 static int
 anthropic_read(struct calls *c, const struct tree *t)
 {
-	const struct node *type = tree_member(t->root, "type");
-	const struct node *block = tree_member(t->root, "content_block");
-	const struct node *list = tree_member(t->root, "content");
+	const struct node *type = tree_member(t->root, "type"), *call;
 	struct held_call *h = calls_find(c, 0, anthropic_index_of(t));
-	uint32_t place = 0;
-	int r = 0;
 
-	if (c->whole) {
-		for (const struct node *n = tree_list(list); n && !r; n = n->next, place++)
-			r = is_call(t, n) ? read_block(c, t, n, place) : 0;
-		return r;
-	}
-	/* what is said before it begins */
-	list = tree_member(tree_member(t->root, "message"), "content");
-	for (const struct node *n = tree_list(list); n; n = n->next)
-		if (is_call(t, n))
-			return CALLS_UNSOUND;
+	if (c->whole)
+		return calls_read_whole(c, t);
+	call = calls_next(c, t->root, t->root);
 	if (tree_is(t, type, "content_block_start"))
-		return read_start(c, t, block, h);
-	if (is_call(t, block))
+		return read_start(c, t, call, h);
+	if (call)
 		return CALLS_UNSOUND;
 	if (tree_is(t, type, "content_block_delta"))
 		return read_delta(c, t, h);
@@ -112,49 +75,20 @@ anthropic_read(struct calls *c, const struct tree *t)
 
 /* ---- said ---- */
 
-/* A block of text in its place. */
-static int
-put_text_block(const struct tree *t, struct node *block, struct span text)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	buf_str(&b, "{\"type\":\"text\",\"text\":");
-	buf_json_str(&b, text);
-	buf_putc(&b, '}');
-	return tree_put_made(t, block, &b) ? 0 : ERR_NOMEM;
-}
-
-static int
-put_input(const struct tree *t, struct node *block, struct held_call *h)
-{
-	struct node *input = tree_member(block, "input");
-	struct buf b;
-
-	if (!input)
-		return 0;
-	buf_init(&b, 0);
-	buf_span(&b, buf_view(&h->text));
-	h->said = true;
-	return tree_put_made(t, input, &b) ? 0 : ERR_NOMEM;
-}
-
 static int
 say_reason(struct calls *c, struct held_call *h)
 {
 	struct buf b;
 
 	buf_init(&b, 0);
-	buf_printf(&b,
-		"{\"type\":\"content_block_delta\",\"index\":%u,\"delta\":{\"type\":\"text_"
-		"delta\",\"text\":",
-		h->index);
-	buf_json_str(&b, buf_view(&h->text));
+	json_put_open(&b, NULL, '{');
+	json_put_str(&b, "type", "content_block_delta");
+	json_put_uint(&b, "index", h->index);
+	json_put_open(&b, "delta", '{');
+	json_put_str(&b, "type", "text_delta");
+	json_put_text(&b, "text", buf_view(&h->text));
 	buf_str(&b, "}}");
-	int r = buf_failed(&b) ? ERR_NOMEM
-			       : calls_say(c, SPAN_LIT("content_block_delta"), buf_view(&b));
-	buf_free(&b);
-	return r;
+	return calls_say(c, SPAN_LIT("content_block_delta"), &b);
 }
 
 /* An event of a call's block. */
@@ -163,53 +97,38 @@ say_anthropic_part(struct calls *c, const struct tree *t, struct held_call *h, b
 {
 	struct node *block = tree_member(t->root, "content_block");
 	struct node *delta = tree_member(t->root, "delta");
-	struct node *partial = tree_member(delta, "partial_json");
 
+	if (h->is == CALL_DENIED && !block && !delta)
+		return say_reason(c, h);
 	if (h->is == CALL_DENIED) {
 		*drop = delta != NULL;
-		return block   ? put_text_block(t, block, SPAN_LIT(""))
-		       : delta ? 0
-			       : say_reason(c, h);
+		return !block || tree_put_with(t, block, c->d->in_place, SPAN_LIT(""), "}")
+			       ? 0
+			       : ERR_NOMEM;
 	}
-	if (h->is != CALL_EDITED || !(block || partial))
+	if (h->is != CALL_EDITED)
 		return 0;
-	if (block) {
-		struct node *input = tree_member(block, "input");
-		return input && input->first ? put_input(t, block, h) : 0;
-	}
-	*drop = h->said;
-	h->said = true;
-	return *drop || tree_put_text(t, partial, calls_first(h)) ? 0 : ERR_NOMEM;
-}
-
-static int
-say_stop(struct calls *c, const struct tree *t, struct node *reason)
-{
-	return calls_end(calls_choice(c, 0), t, reason, "tool_use", SPAN_LIT("end_turn"));
+	if (block)
+		return calls_put_arguments(t, block, h);
+	*drop = h->said && calls_parts(delta).arguments[0];
+	return *drop ? 0 : calls_put_arguments(t, delta, h);
 }
 
 static int
 anthropic_say(struct calls *c, const struct tree *t, bool *drop)
 {
-	struct node *of = c->whole ? t->root : tree_member(t->root, "delta");
-	int r = 0;
-
-	for (struct node *n = tree_elements(tree_member(t->root, "content"));
-		c->whole && n && !r; n = n->next) {
-		struct held_call *h = calls_of(c, n);
-		r = !h			   ? 0
-		    : h->is == CALL_DENIED ? put_text_block(t, n, buf_view(&h->text))
-		    : h->is == CALL_EDITED ? put_input(t, n, h)
-					   : 0;
-	}
 	struct held_call *part = c->whole ? NULL : calls_of(c, t->root);
-	if (part)
-		return say_anthropic_part(c, t, part, drop);
-	return r ? r : say_stop(c, t, tree_member(of, "stop_reason"));
+	int r = c->whole ? calls_say_whole(c, t)
+		: part	 ? say_anthropic_part(c, t, part, drop)
+			 : 0;
+
+	return r ? r : calls_say_end(c, t, t->root, calls_choice(c, 0));
 }
 
 static const struct answer_format *const formats[] = { &answer_anthropic, &answer_invoke,
 	NULL };
 
 const struct calls_dialect calls_anthropic = { formats, anthropic_read, anthropic_say,
-	.keeps = false };
+	.texts = true, .begins_empty = true,
+	.in_place = "{\"type\":\"text\",\"text\":", .finish = { "tool_use" },
+	.none = "end_turn" };

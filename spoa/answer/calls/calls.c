@@ -23,14 +23,16 @@ calls_dialect_of(const struct answer_format *f)
 }
 
 struct calls *
-calls_new(const struct calls_dialect *d, enum frames_kind kind, bool wrap,
+calls_new(const struct answer_format *f, enum frames_kind kind, bool wrap,
 	const struct calls_user *user)
 {
-	struct calls *c = calloc(1, sizeof(*c));
+	const struct calls_dialect *d = calls_dialect_of(f);
+	struct calls *c = d ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c)
 		return NULL;
 	c->d = d;
+	c->format = f;
 	c->kept = d->keeps;
 	c->user = *user;
 	c->kind = kind;
@@ -152,11 +154,10 @@ call_new(struct calls *c, uint32_t choice, uint32_t index)
 }
 
 struct held_call *
-calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new)
+calls_at(struct calls *c, uint32_t choice, uint32_t index)
 {
 	struct held_call *h = calls_find(c, choice, index);
 
-	*is_new = !h;
 	c->odd |= choice == NO_NUMBER || index == NO_NUMBER;
 	return h || c->odd ? h : call_new(c, choice, index);
 }
@@ -358,16 +359,6 @@ calls_choice(struct calls *c, uint32_t number)
 	return &c->choices[c->nchoices++];
 }
 
-int
-calls_end(const struct call_choice *of, const struct tree *t, struct node *finish,
-	const char *calls, struct span none)
-{
-	if (tree_is(t, finish, calls) && of->denied && !of->kept &&
-		!tree_put_text(t, finish, none))
-		return ERR_NOMEM;
-	return 0;
-}
-
 /* ---- what becomes of them ---- */
 
 static int
@@ -553,18 +544,21 @@ pass_made(struct calls *c)
 }
 
 int
-calls_say(struct calls *c, struct span type, struct span json)
+calls_say(struct calls *c, struct span type, struct buf *b)
 {
 	struct frame_writer w;
+	int r = buf_failed(b) ? ERR_NOMEM : 0;
 
 	frame_writer_init(&w, c->kind);
 	w.wrap = c->wrap;
 	buf_clear(&c->made);
-	if (c->kind == FRAMES_ARRAY)
-		buf_span(&c->made, json);
-	else if (frame_write(&w, c->wrap ? c->now->frame.type : type, json, &c->made))
-		return ERR_NOMEM;
-	return pass_made(c);
+	if (!r && c->kind == FRAMES_ARRAY)
+		buf_span(&c->made, buf_view(b));
+	else if (!r &&
+		 frame_write(&w, c->wrap ? c->now->frame.type : type, buf_view(b), &c->made))
+		r = ERR_NOMEM;
+	buf_free(b);
+	return r ? r : pass_made(c);
 }
 
 /* The tree, in a frame like this. */
@@ -631,7 +625,7 @@ calls_say_event(struct calls *c, struct held_event *e, const struct frame *as)
 
 	c->now = e;
 	c->piece = 0;
-	int r = tree_read(&t, &c->work, e->frame.data);
+	int r = tree_read_as(&t, &c->work, e->frame.data, c->format);
 	if (!r)
 		r = c->d->say(c, &t, &drop);
 	r = over_room(c, r ? r : all_said(e));
@@ -708,7 +702,7 @@ read_event(struct calls *c, struct held_event *e, bool *folded)
 
 	c->now = e;
 	*folded = false;
-	int r = tree_read(&t, &c->work, e->frame.data);
+	int r = tree_read_as(&t, &c->work, e->frame.data, c->format);
 	if (r && r != ERR_NOMEM)
 		r = c->held || c->touched ? CALLS_NO_JSON : 0; /* others say what it is */
 	else if (!r)
@@ -773,7 +767,7 @@ calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
 	c->now = &e;
 	c->whole = true;
 	c->piece = 0;
-	int r = tree_read(&t, &c->work, raw);
+	int r = tree_read_as(&t, &c->work, raw, c->format);
 	if (!r)
 		r = read_tree(c, &t);
 	r = over_room(c, r);

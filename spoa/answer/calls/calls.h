@@ -55,8 +55,9 @@ struct calls_user {
 
 struct calls; /* opaque */
 
-/* `kind`, `wrap`: of a stream's frames (frame_write.h). NULL: out of memory. */
-struct calls *calls_new(const struct calls_dialect *d, enum frames_kind kind, bool wrap,
+/* `f`: one that has a dialect. `kind`, `wrap`: of a stream's frames (frame_write.h). NULL: out
+ * of memory. */
+struct calls *calls_new(const struct answer_format *f, enum frames_kind kind, bool wrap,
 	const struct calls_user *user);
 void calls_free(struct calls **c);
 /* Bytes that wait for the end of a call: of frames, and of arguments. */

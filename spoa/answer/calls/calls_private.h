@@ -94,6 +94,7 @@ enum { CALL_CHOICES = 128 };
 
 struct calls {
 	const struct calls_dialect *d;
+	const struct answer_format *format;
 	struct calls_user user;
 	enum frames_kind kind;
 	bool wrap, whole;
@@ -119,9 +120,15 @@ struct calls_dialect {
 	int (*read)(struct calls *c, const struct tree *t);
 	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
 	int (*say)(struct calls *c, const struct tree *t, bool *drop);
-	bool keeps;	  /* it does, where nothing says that it does not */
-	bool joins_names; /* some of its clients join the names that pieces say */
-	bool renumbers;	  /* calls after one that is taken out have one less */
+	bool keeps;	   /* it does, where nothing says that it does not */
+	bool joins_names;  /* some of its clients join the names that pieces say */
+	bool renumbers;	   /* calls after one that is taken out have one less */
+	bool by_id;	   /* one index may be that of several calls: calls_by_id() */
+	bool texts;	   /* arguments that its rows have as a text are nothing else */
+	bool begins_empty; /* a stream's call, with an object that is no part of what comes */
+	const char *in_place;  /* of a block that is a call: JSON up to the reason */
+	const char *finish[2]; /* what it ended for, */
+	const char *none;      /* and what for where no call is left */
 };
 
 extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,
@@ -129,15 +136,16 @@ extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, 
 
 /* ---- while an event is read ---- */
 
+enum { CALL_OLDER = UINT32_MAX }; /* the index of chat's function_call */
 /* The call of these numbers, made where it is new; NULL: there are too many, or no memory: the
  * caller returns calls_failed(). */
-struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index, bool *is_new);
+struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index);
 struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
+int calls_failed(const struct calls *c);
 /* The event that is read has this id and this name for it: another id with a name, after
  * arguments that are whole, is another call of the same index. NULL: as calls_at(). */
 struct held_call *calls_by_id(
 	struct calls *c, struct held_call *h, struct span id, struct span name);
-int calls_failed(const struct calls *c);
 /* What it says is its number; `otherwise`: it says none. What is no number is none's. */
 uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t otherwise);
 /* All of its arguments said again, after it was settled: whether they are those that rules
@@ -164,14 +172,41 @@ void calls_all_over(struct calls *c);
 struct held_call *calls_of(struct calls *c, const struct node *n);
 /* NULL: there are too many. */
 struct call_choice *calls_choice(struct calls *c, uint32_t number);
-/* What an answer says of its end, the word that it was for calls, is true of what is left:
- * another one where all of the choice's were denied. 0, or ERR_NOMEM. */
-int calls_end(const struct call_choice *of, const struct tree *t, struct node *finish,
-	const char *calls, struct span none);
-/* Our own event goes before it, as this JSON. */
-int calls_say(struct calls *c, struct span type, struct span json);
+/* Our own event goes before it, as the JSON in *b, which is freed. */
+int calls_say(struct calls *c, struct span type, struct buf *b);
 /* Of edited arguments what goes where the first piece has its place. */
 struct span calls_first(const struct held_call *h);
+
+/* ---- parts.c: where things are, by the rows of the format ---- */
+
+/* Where an object says a call's name and arguments: of a tool that has a schema, and of one
+ * that takes any text. NULL: it does not. */
+struct call_parts {
+	struct node *name[2], *arguments[2];
+};
+struct call_parts calls_parts(const struct node *of);
+/* The first call below `within` after it, or after the last one, `n`; NULL: there is none. One
+ * that is in a place for the other kind of answer, whole or streamed, is odd. */
+struct node *calls_next(const struct calls *c, const struct node *within, const struct node *n);
+/* The element of a list that it is, or is in; else the event. */
+struct node *calls_element(struct node *n);
+/* Of how many elements it comes after. */
+uint32_t calls_place(const struct node *n);
+/* What the node says of the call; `piece` is one of it. h NULL: it could not be made. */
+int calls_read(struct calls *c, const struct tree *t, struct held_call *h,
+	const struct node *of, const struct node *piece);
+/* A whole answer's: each is, or is in, an element of a list. */
+int calls_read_whole(struct calls *c, const struct tree *t);
+/* The new arguments where the first piece has its place, and nothing in the others. */
+int calls_put_arguments(const struct tree *t, const struct node *of, struct held_call *h);
+/* The reason, as text of the message after what it says. Once a call. */
+int calls_put_reason(const struct tree *t, struct node *message, struct call_choice *of,
+	struct held_call *h);
+/* A whole answer's blocks, with the reason in the place of a call. */
+int calls_say_whole(struct calls *c, const struct tree *t);
+/* What it says of the choice's end, that it was for calls, is true of what is left. */
+int calls_say_end(const struct calls *c, const struct tree *t, const struct node *within,
+	const struct call_choice *of);
 
 /* ---- calls.c, for folded.c ---- */
 

@@ -67,12 +67,11 @@ static int
 read_code(struct calls *c, const struct tree *t, const struct node *part, uint32_t choice)
 {
 	uint32_t n;
-	bool is_new;
 
 	if (call_of(part))
 		return CALLS_UNSOUND;
 	last_of(c, choice, &n);
-	struct held_call *h = calls_at(c, choice, n, &is_new);
+	struct held_call *h = calls_at(c, choice, n);
 	if (!h)
 		return calls_failed(c);
 	h->over = h->apart = true;
@@ -89,7 +88,7 @@ read_gemini_call(
 	const struct node *partial = either(call, "partialArgs", "partial_args");
 	const struct node *signature = either(part, "thoughtSignature", "thought_signature");
 	struct span name, args;
-	bool is_new, is_signed;
+	bool is_signed;
 	uint32_t n;
 	struct held_call *h = last_of(c, choice, &n);
 
@@ -105,7 +104,7 @@ read_gemini_call(
 	if (!h || h->over || name.n) {
 		calls_over(c, choice, NULL);
 		struct held_call *first = calls_find(c, choice, 0);
-		h = calls_at(c, choice, n, &is_new);
+		h = calls_at(c, choice, n);
 		if (!h)
 			return calls_failed(c);
 		h->is_signed = is_signed;
@@ -157,27 +156,6 @@ gemini_read(struct calls *c, const struct tree *t)
 
 /* ---- said ---- */
 
-static bool
-put_made(const struct tree *t, struct node *n, const char *before, struct span text,
-	bool quoted, const char *after)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	buf_str(&b, before);
-	if (quoted)
-		buf_json_str(&b, text);
-	else
-		buf_span(&b, text);
-	buf_str(&b, after);
-	struct span json = arena_dup(t->a, buf_view(&b));
-	bool ok = !buf_failed(&b) && json.p;
-	buf_free(&b);
-	if (ok)
-		tree_put(n, json);
-	return ok;
-}
-
 /* One part in the place of all of its pieces. */
 static int
 say_call(const struct tree *t, struct node *part, struct held_call *h)
@@ -188,15 +166,13 @@ say_call(const struct tree *t, struct node *part, struct held_call *h)
 	if (!h || h->is == CALL_GOES)
 		return 0;
 	if (h->is == CALL_EDITED)
-		return !args || put_made(t, args, "", buf_view(&h->text), false, "")
-			       ? 0
-			       : ERR_NOMEM;
+		return !args || tree_put_json(t, args, buf_view(&h->text)) ? 0 : ERR_NOMEM;
 	if (h->said) {
 		tree_cut(part);
 		return 0;
 	}
 	h->said = true;
-	return put_made(t, part, "{\"text\":", buf_view(&h->text), true, "}") ? 0 : ERR_NOMEM;
+	return tree_put_with(t, part, "{\"text\":", buf_view(&h->text), "}") ? 0 : ERR_NOMEM;
 }
 
 /* *empty: nothing is left of what it said. */
@@ -211,9 +187,8 @@ say_candidate(struct calls *c, const struct tree *t, struct node *candidate, boo
 		r = say_call(t, p, calls_of(c, p));
 	*empty = !r && parts && parts->changed && tree_is_empty(parts) && !finish;
 	/* an end without parts is one that the SDK's chats do not keep */
-	if (!r && parts && parts->changed && tree_is_empty(parts) && finish &&
-		!put_made(t, parts, "[{\"text\":\"\"}]", SPAN_LIT(""), false, ""))
-		r = ERR_NOMEM;
+	if (!r && parts && parts->changed && tree_is_empty(parts) && finish)
+		tree_put(parts, SPAN_LIT("[{\"text\":\"\"}]"));
 	return r;
 }
 

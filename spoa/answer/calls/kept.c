@@ -46,8 +46,7 @@ static int
 read_kept_call(struct calls *c, const struct tree *t, const struct node *n, uint32_t index)
 {
 	struct span name, said;
-	bool is_new;
-	struct held_call *h = calls_at(c, 0, index, &is_new);
+	struct held_call *h = calls_at(c, 0, index);
 
 	if (!h)
 		return calls_failed(c);
@@ -126,11 +125,9 @@ say_call(struct calls *c, const struct tree *t, const struct node *n, bool again
 				       : calls_first(h))
 			       ? 0
 			       : ERR_NOMEM;
-	struct span json = arena_dup(t->a, first ? buf_view(&h->text) : SPAN_LIT("{}"));
-	if (!json.p)
-		return ERR_NOMEM;
-	tree_put(arguments, json);
-	return 0;
+	return tree_put_json(t, arguments, first ? buf_view(&h->text) : SPAN_LIT("{}"))
+		       ? 0
+		       : ERR_NOMEM;
 }
 
 static int

@@ -7,6 +7,7 @@
  * https://platform.openai.com/docs/api-reference/responses-streaming */
 #include "answer/calls/calls_private.h"
 #include "base/err.h"
+#include "base/json_put.h"
 
 /* The first two are said in pieces. The others are whole in their item: what it says when it is
  * done is what counts, and events between are for display. docs/tools.md lists them. */
@@ -155,11 +156,10 @@ static int
 read_item(struct calls *c, const struct tree *t, struct node *item, uint32_t index)
 {
 	size_t kind = item_kind(t, item);
-	bool is_new;
 
 	if (kind == NO_KIND)
 		return 0;
-	struct held_call *h = calls_at(c, 0, index, &is_new);
+	struct held_call *h = calls_at(c, 0, index);
 	if (!h)
 		return calls_failed(c);
 	struct span name, said;
@@ -180,8 +180,7 @@ read_item(struct calls *c, const struct tree *t, struct node *item, uint32_t ind
 static int
 read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 {
-	bool is_new;
-	struct held_call *h = calls_at(c, 0, responses_index_of(t), &is_new);
+	struct held_call *h = calls_at(c, 0, responses_index_of(t));
 	struct span name, said;
 
 	if (!h)
@@ -273,9 +272,10 @@ put_id(const struct tree *t, const struct node *item, struct buf *out)
 static void
 put_part(struct span text, struct buf *out)
 {
-	buf_str(out, "{\"type\":\"output_text\",\"text\":");
-	buf_json_str(out, text);
-	buf_str(out, ",\"annotations\":[]}");
+	buf_str(out, "{\"type\":\"output_text\"");
+	json_put_text(out, "text", text);
+	json_put_raw(out, "annotations", SPAN_LIT("[]"));
+	buf_putc(out, '}');
 }
 
 static int
@@ -293,16 +293,6 @@ put_message(const struct tree *t, struct node *item, struct span text, bool done
 		put_part(text, &b);
 	buf_str(&b, "]}");
 	return tree_put_made(t, item, &b) ? 0 : ERR_NOMEM;
-}
-
-static int
-put_responses_json(const struct tree *t, struct node *n, struct span json)
-{
-	struct span kept = arena_dup(t->a, json);
-
-	if (kept.p)
-		tree_put(n, kept);
-	return kept.p ? 0 : ERR_NOMEM;
 }
 
 static int
@@ -325,7 +315,7 @@ say_item(const struct tree *t, struct node *item, struct held_call *h, bool done
 		return 0;
 	struct node *n = item_arguments(item, kind);
 	if (n && n->tok != JSON_STRING)
-		return put_responses_json(t, n, buf_view(&h->text));
+		return tree_put_json(t, n, buf_view(&h->text)) ? 0 : ERR_NOMEM;
 	return put_responses_arguments(t, n, buf_view(&h->text));
 }
 
@@ -335,12 +325,14 @@ put_event(struct calls *c, const struct tree *t, const char *type, struct buf *o
 {
 	const struct node *number = tree_member(t->root, "sequence_number");
 
-	buf_printf(out, "{\"type\":\"%s\",", type);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "type", type);
 	if (number)
-		buf_printf(out, "\"sequence_number\":%llu,", (unsigned long long)c->number++);
-	buf_str(out, "\"item_id\":");
+		json_put_uint(out, "sequence_number", c->number++);
+	json_put_name(out, "item_id");
 	put_id(t, tree_member(t->root, "item"), out);
-	buf_printf(out, ",\"output_index\":%u,\"content_index\":0,", responses_index_of(t));
+	json_put_uint(out, "output_index", responses_index_of(t));
+	json_put_uint(out, "content_index", 0);
 }
 
 /* The message's text, before its item is done. */
@@ -351,32 +343,21 @@ say_text(struct calls *c, const struct tree *t, const struct held_call *h)
 		"response.output_text.delta", "response.output_text.done",
 		"response.content_part.done" };
 	struct span text = buf_view(&h->text);
-	struct buf b;
 	int r = 0;
 
-	buf_init(&b, 0);
 	for (size_t i = 0; i < COUNT_OF(own) && !r; i++) {
-		buf_clear(&b);
+		struct buf b;
+		buf_init(&b, 0);
 		put_event(c, t, own[i], &b);
-		switch (i) {
-		case 0:
-			buf_str(&b, "\"part\":");
-			put_part(SPAN_LIT(""), &b);
-			break;
-		case 1:
-			buf_str(&b, "\"delta\":");
-			buf_json_str(&b, text);
-			break;
-		case 2:
-			buf_str(&b, "\"text\":");
-			buf_json_str(&b, text);
-			break;
-		default: buf_str(&b, "\"part\":"); put_part(text, &b);
+		if (i == 0 || i == 3) {
+			json_put_name(&b, "part");
+			put_part(i ? text : SPAN_LIT(""), &b);
+		} else {
+			json_put_text(&b, i == 1 ? "delta" : "text", text);
 		}
 		buf_putc(&b, '}');
-		r = buf_failed(&b) ? ERR_NOMEM : calls_say(c, span_str(own[i]), buf_view(&b));
+		r = calls_say(c, span_str(own[i]), &b);
 	}
-	buf_free(&b);
 	return r;
 }
 

@@ -17,16 +17,77 @@ is_cased(struct span key)
 	return false;
 }
 
+/* As Go's encoding/json folds: the long s and the sign of Kelvin, too. */
+static bool
+folds_to(struct span key, struct span word)
+{
+	static const char *const more[] = { "\xc5\xbf", "\xe2\x84\xaa" };
+
+	while (key.n && word.n) {
+		size_t n = 1;
+		char c = to_lower(key.p[0]);
+		for (size_t i = 0; i < COUNT_OF(more); i++)
+			if (span_starts(key, span_str(more[i]))) {
+				n = strlen(more[i]);
+				c = "sk"[i];
+			}
+		if (c != to_lower(word.p[0]))
+			return false;
+		key = span_cut(key, n, key.n);
+		word = span_cut(word, 1, word.n);
+	}
+	return !key.n && !word.n;
+}
+
+/* A call may be in it, or it is one's name or arguments: others differ at no cost. */
+static bool
+matters(const struct node *n)
+{
+	static const char *const texts[] = { "name", "arguments", "input", "partial_json" };
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (folds_to(n->key, span_str(texts[i])))
+			return true;
+	return n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
+}
+
+static bool
+is_odd_key(const struct answer_node *of, const struct node *n)
+{
+	for (const struct answer_node *m = of->members; m; m = m->next)
+		if (m->calls && folds_to(n->key, m->key) && matters(n))
+			return true;
+	return false;
+}
+
+/* Where the node's rows lead to a call, and it is not what they have there. */
+static bool
+is_odd_shape(const struct node *n)
+{
+	const struct answer_node *at = n->rows;
+
+	return at && at->calls && !at->rows &&
+	       ((n->tok == JSON_OBJECT && at->element && !at->members) ||
+		       (n->tok == JSON_ARRAY && n->first && at->members && !at->element));
+}
+
 int
 tree_read(struct tree *t, struct arena *a, struct span raw)
 {
+	return tree_read_as(t, a, raw, NULL);
+}
+
+int
+tree_read_as(struct tree *t, struct arena *a, struct span raw, const struct answer_format *f)
+{
+	const struct answer_node *rows = f ? answer_tree(f) : NULL;
 	struct json *j = json_open(a, raw);
 	struct span key = { NULL, 0 }, written = key;
 	struct node *at = NULL;
 	struct json_event ev;
 
 	*t = (struct tree){ .a = a, .raw = raw };
-	if (!j)
+	if (!j || (f && !rows))
 		return ERR_NOMEM;
 	json_take_halves(j);
 	for (;;) {
@@ -44,6 +105,7 @@ tree_read(struct tree *t, struct arena *a, struct span raw)
 		}
 		if (tok == JSON_OBJECT_END || tok == JSON_ARRAY_END) {
 			at->end = ev.end;
+			t->odd |= is_odd_shape(at);
 			at = at->up;
 			continue;
 		}
@@ -58,7 +120,12 @@ tree_read(struct tree *t, struct arena *a, struct span raw)
 			.written = written,
 			.of = t,
 			.up = at,
+			.rows = !at			? rows
+				: !at->rows		? NULL
+				: at->tok == JSON_ARRAY ? at->rows->element
+							: answer_member(at->rows, key),
 			.escaped = ev.escaped };
+		t->odd |= n->cased && !n->rows && at && at->rows && is_odd_key(at->rows, n);
 		key = written = (struct span){ NULL, 0 };
 		if (!at)
 			t->root = n;
@@ -73,37 +140,14 @@ tree_read(struct tree *t, struct arena *a, struct span raw)
 	}
 }
 
-/* As Go's encoding/json folds: the long s and the sign of Kelvin, too. */
-static bool
-folds_to(struct span key, const char *word)
+struct node *
+tree_next(const struct node *n, const struct node *within)
 {
-	static const char *const more[] = { "\xc5\xbf", "\xe2\x84\xaa" };
-
-	while (key.n && *word) {
-		size_t n = 1;
-		char c = to_lower(key.p[0]);
-		for (size_t i = 0; i < COUNT_OF(more); i++)
-			if (span_starts(key, span_str(more[i]))) {
-				n = strlen(more[i]);
-				c = "sk"[i];
-			}
-		if (c != to_lower(*word++))
-			return false;
-		key = span_cut(key, n, key.n);
-	}
-	return !key.n && !*word;
-}
-
-/* A call may be in it, or it is one's name or arguments: others differ at no cost. */
-static bool
-matters(const struct node *n)
-{
-	static const char *const texts[] = { "name", "arguments", "input", "partial_json" };
-
-	for (size_t i = 0; i < COUNT_OF(texts); i++)
-		if (folds_to(n->key, texts[i]))
-			return true;
-	return n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
+	if (n->first)
+		return n->first;
+	while (n != within && !n->next)
+		n = n->up;
+	return n == within ? NULL : n->next;
 }
 
 struct node *
@@ -116,7 +160,7 @@ tree_member(const struct node *object, const char *key)
 	for (struct node *n = object->first; n; n = n->next)
 		if (span_is(n->key, key))
 			found = n;
-		else if (n->cased && folds_to(n->key, key) && matters(n))
+		else if (n->cased && folds_to(n->key, span_str(key)) && matters(n))
 			object->of->odd = true;
 	return found;
 }
@@ -198,13 +242,32 @@ tree_put_made(const struct tree *t, struct node *n, struct buf *b)
 }
 
 bool
-tree_put_text(const struct tree *t, struct node *n, struct span text)
+tree_put_json(const struct tree *t, struct node *n, struct span json)
+{
+	struct span kept = arena_dup(t->a, json);
+
+	if (kept.p)
+		tree_put(n, kept);
+	return kept.p;
+}
+
+bool
+tree_put_with(const struct tree *t, struct node *n, const char *before, struct span text,
+	const char *after)
 {
 	struct buf b;
 
 	buf_init(&b, 0);
+	buf_str(&b, before);
 	buf_json_str(&b, text);
+	buf_str(&b, after);
 	return tree_put_made(t, n, &b);
+}
+
+bool
+tree_put_text(const struct tree *t, struct node *n, struct span text)
+{
+	return tree_put_with(t, n, "", text, "");
 }
 
 bool

@@ -3,6 +3,7 @@
 #ifndef ANSWER_CALLS_TREE_H
 #define ANSWER_CALLS_TREE_H
 
+#include "answer/format_tree.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/codec/json.h"
@@ -14,11 +15,12 @@ struct node {
 	struct span written; /* the same with its quotes, as it came; p NULL: it is ours */
 	struct tree *of;
 	struct node *up, *first, *last, *next;
-	struct span with; /* takes its place; p NULL: nothing does */
-	bool escaped;	  /* a string with escapes */
-	bool cased;	  /* its key has a capital, or is not all ASCII */
-	bool gone;	  /* it is taken out */
-	bool changed;	  /* something in it is */
+	const struct answer_node *rows; /* of its format, that name it; NULL: none do */
+	struct span with;		/* takes its place; p NULL: nothing does */
+	bool escaped;			/* a string with escapes */
+	bool cased;			/* its key has a capital, or is not all ASCII */
+	bool gone;			/* it is taken out */
+	bool changed;			/* something in it is */
 };
 
 struct tree {
@@ -30,6 +32,12 @@ struct tree {
 
 /* Views of `raw`. Halves of surrogate pairs pass. 0, ERR_NOMEM or the parser's error. */
 int tree_read(struct tree *t, struct arena *a, struct span raw);
+/* The same with the rows of its format. Where those lead to a call, a key that is one of theirs
+ * but for case, a list where they have an object, or the other way round, is odd. */
+int tree_read_as(
+	struct tree *t, struct arena *a, struct span raw, const struct answer_format *f);
+/* All nodes below `within`, in the order of the bytes: the first one after it, and the next. */
+struct node *tree_next(const struct node *n, const struct node *within);
 /* The member of an object; NULL: it has none, or is none. One that is it but for case, as Go's
  * encoding/json takes it, is none, and the tree is odd. */
 struct node *tree_member(const struct node *object, const char *key);
@@ -50,9 +58,14 @@ uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherw
 /* In its place goes JSON, which outlives the tree; or a string that spells this. False: out of
  * memory. */
 void tree_put(struct node *n, struct span json);
+/* A copy of it. */
+bool tree_put_json(const struct tree *t, struct node *n, struct span json);
 bool tree_put_text(const struct tree *t, struct node *n, struct span text);
 /* What was made in *b, which is freed. */
 bool tree_put_made(const struct tree *t, struct node *n, struct buf *b);
+/* A string that spells this, between two pieces of JSON. */
+bool tree_put_with(const struct tree *t, struct node *n, const char *before, struct span text,
+	const char *after);
 bool tree_put_number(const struct tree *t, struct node *n, uint64_t number);
 /* The string goes on with this. */
 bool tree_append_text(const struct tree *t, struct node *n, struct span text);

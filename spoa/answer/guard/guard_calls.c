@@ -242,17 +242,16 @@ guard_calls_new(struct guard *g)
 {
 	const struct guard_plan *p = &g->plan;
 	struct calls_user user = { judge_held_call, more, pass_frame, g, .names_only = false };
-	const struct calls_dialect *d;
 
 	if (!p->inspects || !p->asked || !p->asked->route || !p->asked->route->uses.calls ||
-		!(d = calls_dialect_of(g->format)))
+		!calls_dialect_of(g->format))
 		return 0;
 	user.names_only = !p->asked->route->uses.arguments;
 	arena_init(&g->asking, 0, true);
 	buf_init(&g->call_text, 0);
 	if (g->way == WAY_STREAM)
 		frames_init(&g->frames, g->frames.kind, CAP_CALL_EVENT);
-	g->held = calls_new(d, g->frames.kind, g->writer.wrap, &user);
+	g->held = calls_new(g->format, g->frames.kind, g->writer.wrap, &user);
 	g->report.holds_calls = true;
 	return g->held ? 0 : ERR_NOMEM;
 }
