@@ -1,9 +1,9 @@
 /* How far a follower is: a small file, written whole. Anybody may have written it. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "cmd/export/export.h"
 
 /* The whole number of a member, 0 or more. */
@@ -79,18 +79,26 @@ export_position_write(const struct export_position *p, struct buf *out)
 {
 	char hex[2 * SHA256_BYTES + 1];
 
-	buf_printf(out, "{\"v\":1,\"format\":\"%s\",\"nodes\":{", p->format);
+	json_put_open(out, NULL, '{');
+	json_put_int(out, "v", 1);
+	json_put_str(out, "format", p->format);
+	json_put_open(out, "nodes", '{');
 	for (size_t i = 0; i < p->n; i++) {
 		chain_hex(p->at[i].hash, hex);
-		buf_printf(out, "%s\"%s\":{\"seq\":%" PRIu64 ",\"hash\":\"%s\"}", i ? "," : "",
-			p->at[i].node, p->at[i].seq, hex);
+		json_put_open(out, p->at[i].node, '{');
+		json_put_uint(out, "seq", p->at[i].seq);
+		json_put_str(out, "hash", hex);
+		json_put_close(out, '}');
 	}
-	buf_str(out, "},\"file\":");
-	if (p->file)
-		buf_printf(out,
-			"{\"device\":%" PRIu64 ",\"inode\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
-			p->device, p->inode, p->bytes);
-	else
-		buf_str(out, "null");
+	json_put_close(out, '}');
+	if (p->file) {
+		json_put_open(out, "file", '{');
+		json_put_uint(out, "device", p->device);
+		json_put_uint(out, "inode", p->inode);
+		json_put_uint(out, "bytes", p->bytes);
+		json_put_close(out, '}');
+	} else {
+		json_put_null(out, "file");
+	}
 	buf_str(out, "}\n");
 }

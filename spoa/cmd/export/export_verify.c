@@ -33,13 +33,6 @@ struct look {
 
 /* ---- who signed ---- */
 
-/* The keys of --public-key, of the configuration, and whom they introduced (audit_ring). */
-static const struct pubkey *
-signed_by(const struct look *k, const struct export_manifest *m)
-{
-	return export_signer(m, k->a->ring->key, k->a->ring->nkeys);
-}
-
 /* A revoked key signs no manifest any more: when it was made is only what it says. */
 static bool
 revoked(const struct look *k, const struct pubkey *key)
@@ -191,7 +184,8 @@ notes_agree(struct look *k)
 static bool
 export_holds(struct look *k, const struct export_manifest *m, char *path, size_t size)
 {
-	const struct pubkey *key = signed_by(k, m);
+	/* The keys of --public-key, of the configuration, and whom they introduced. */
+	const struct pubkey *key = export_signer(m, k->a->ring->key, k->a->ring->nkeys);
 
 	if (!key) {
 		bool known = false;

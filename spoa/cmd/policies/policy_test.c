@@ -37,12 +37,6 @@ rules_of(const struct policy *p)
 	return p->nrules + p->nanswer_rules + p->ntool_rules;
 }
 
-static const char *
-rule_name(const struct policy *p, size_t i)
-{
-	return i < p->nrules ? p->rules[i].name : p->answer_rules[i - p->nrules].name;
-}
-
 static struct tested *
 tested_of(struct run *t, const char *file)
 {
@@ -188,7 +182,9 @@ coverage(struct run *t, const struct tested *p)
 		n < all ? "; not matched:" : "");
 	for (size_t i = 0; i < all; i++)
 		if (!p->matched[i])
-			printf(" %s", rule_name(policy, i));
+			printf(" %s", i < policy->nrules
+					      ? policy->rules[i].name
+					      : policy->answer_rules[i - policy->nrules].name);
 	putchar('\n');
 }
 

@@ -157,13 +157,6 @@ of_call(const json_t *call, enum record_field f)
 	return json_span(record_in(call, f));
 }
 
-/* A line a call is wanted. */
-static bool
-lists_calls(const char *const *want)
-{
-	return want[AUDIT_OPERATION] || want[AUDIT_SERVER] || want[AUDIT_TOOL];
-}
-
 /* It is one of those, and of the decision that is asked for. A completion has that of its own
  * request once more, which has its line. */
 static bool
@@ -283,8 +276,10 @@ list_line(void *arg, struct span line)
 {
 	const struct audit_args *a = arg;
 	const char *const *want = a->want;
-	bool outcome = want[AUDIT_OUTCOME] != NULL, calls = lists_calls(want) && !outcome,
-	     shown;
+	bool outcome = want[AUDIT_OUTCOME] != NULL, shown;
+	/* A line a call is wanted. */
+	bool calls = !outcome &&
+		     (want[AUDIT_OPERATION] || want[AUDIT_SERVER] || want[AUDIT_TOOL]);
 	struct span type = chain_member(line, record_rows[RF_TYPE].name);
 	bool completion = span_is(type, "\"completion\"");
 

@@ -207,15 +207,6 @@ recorded_searched(const struct policy_alone *p, const char *hash, struct entity_
 	}
 }
 
-/* A record without the member is of a version that searched for all. */
-static void
-read_searched(struct recorded *out, json_t *record, const struct policy_alone *p)
-{
-	out->all_searched =
-		!record_get(record, RF_SEARCHED) || record_is(record, RF_SEARCHED, "all");
-	recorded_searched(p, record_text(record, RF_SEARCHED), &out->searched);
-}
-
 /* ---- what is missing ---- */
 
 /* By the names of p: a source that the record does not hold is missing. */
@@ -392,7 +383,10 @@ recorded_read(
 		!read_identity(out, record, a) || !read_recorded_body(out, record, a))
 		return false;
 	read_entities(out, record, p);
-	read_searched(out, record, p);
+	/* A record without the member is of a version that searched for all. */
+	out->all_searched =
+		!record_get(record, RF_SEARCHED) || record_is(record, RF_SEARCHED, "all");
+	recorded_searched(p, record_text(record, RF_SEARCHED), &out->searched);
 	read_missing(out, record, p);
 	read_data(out, record, p->p, a);
 	read_route(out, record, p->p);

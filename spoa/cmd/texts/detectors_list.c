@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/json_put.h"
 #include "cmd/cmd.h"
 #include "scan/detect/info.h"
 
@@ -35,24 +36,19 @@ checks_of(const struct detect_rules *r, size_t entity, struct buf *out)
 static void
 list_json(const struct detect_info *e, struct span checks, struct buf *out)
 {
-	bool first = true;
-
-	buf_str(out, "{\"entity\":");
-	buf_json_str(out, span_str(e->name));
-	buf_str(out, ",\"class\":");
-	buf_json_str(out, span_str(e->class));
-	buf_printf(out,
-		",\"threshold\":%.2f,\"patterns\":%zu,\"examples\":%zu,\"validators\":[",
-		(double)e->threshold, e->patterns, e->examples);
-	while (checks.n) {
-		if (!first)
-			buf_putc(out, ',');
-		first = false;
-		buf_json_str(out, span_next(&checks, ','));
-	}
-	buf_str(out, "],\"source\":");
-	buf_json_str(out, span_str(e->source));
-	buf_printf(out, ",\"own\":%s}\n", e->own ? "true" : "false");
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "entity", e->name);
+	json_put_str(out, "class", e->class);
+	json_put_printf(out, "threshold", "%.2f", (double)e->threshold);
+	json_put_uint(out, "patterns", e->patterns);
+	json_put_uint(out, "examples", e->examples);
+	json_put_open(out, "validators", '[');
+	while (checks.n)
+		json_put_text(out, NULL, span_next(&checks, ','));
+	json_put_close(out, ']');
+	json_put_str(out, "source", e->source);
+	json_put_bool(out, "own", e->own);
+	buf_str(out, "}\n");
 }
 
 /* ---- list --markdown ---- */

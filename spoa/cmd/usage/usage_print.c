@@ -1,6 +1,7 @@
 /* How tollgate usage shows its sums: lines, CSV (RFC 4180), JSON. */
 #include <jansson.h>
 
+#include "base/json_put.h"
 #include "base/price/price.h"
 #include "cmd/plain.h"
 #include "cmd/usage/usage.h"
@@ -164,11 +165,19 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 /* ---- JSON ---- */
 
 static void
-put_json_sums(struct buf *out, const uint64_t sum[SUMS], bool first)
+put_json_sums(struct buf *out, const uint64_t sum[SUMS])
 {
 	for (size_t i = 0; i < SUMS; i++)
-		buf_printf(out, "%s\"%s\":%llu", first && i == 0 ? "" : ",", usage_sum_names[i],
-			(unsigned long long)sum[i]);
+		json_put_uint(out, usage_sum_names[i], sum[i]);
+}
+
+static void
+put_or_null(struct buf *out, const char *name, const char *text)
+{
+	if (text)
+		json_put_str(out, name, text);
+	else
+		json_put_null(out, name);
 }
 
 static void
@@ -176,42 +185,45 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 	const char *until, struct buf *out)
 {
 	size_t other = with_other(t, p);
+	char last[CLOCK_RFC3339_LEN];
+	struct buf after;
 
-	buf_printf(out, "{\"since\":%s%s%s,\"until\":%s%s%s,\"rows\":[", since ? "\"" : "",
-		since ? since : "null", since ? "\"" : "", until ? "\"" : "",
-		until ? until : "null", until ? "\"" : "");
+	json_put_open(out, NULL, '{');
+	put_or_null(out, "since", since);
+	put_or_null(out, "until", until);
+	json_put_open(out, "rows", '[');
 	for (size_t g = 0; g < p->n + other; g++) {
 		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
 		struct span key = span_of(u->key, u->n);
 		buf_str(out, g ? ",\n{" : "\n{");
 		for (size_t i = 0; i < t->nby; i++) {
+			const char *name = usage_dim_names[t->by[i]];
 			struct span v = g >= other ? next_value(&key) : SPAN_LIT("\"(other)\"");
-			buf_printf(out, "%s\"%s\":", i ? "," : "", usage_dim_names[t->by[i]]);
 			if (!v.n)
-				buf_str(out, "null");
+				json_put_null(out, name);
 			else if (v.p[0] == '"')
-				buf_span(out, v);
+				json_put_raw(out, name, v);
 			else
-				buf_json_str(out, v);
+				json_put_text(out, name, v);
 		}
-		put_json_sums(out, u->sum, false);
+		put_json_sums(out, u->sum);
 		if (u->last_ns) {
-			char last[CLOCK_RFC3339_LEN];
 			clock_rfc3339(u->last_ns, last);
-			buf_printf(out, ",\"last_seen\":\"%s\"", last);
+			json_put_str(out, "last_seen", last);
 		}
 		buf_putc(out, '}');
 	}
-	buf_str(out, "\n],\"total\":{");
-	put_json_sums(out, t->total, true);
-	buf_printf(out, "},\"groups\":%zu,\"after\":", p->groups);
-	struct buf after;
+	buf_str(out, "\n]");
+	json_put_open(out, "total", '{');
+	put_json_sums(out, t->total);
+	json_put_close(out, '}');
+	json_put_uint(out, "groups", p->groups);
 	buf_init(&after, 0);
 	usage_cursor(p, &after);
 	if (after.n)
-		buf_json_str(out, buf_view(&after));
+		json_put_text(out, "after", buf_view(&after));
 	else
-		buf_str(out, "null");
+		json_put_null(out, "after");
 	buf_free(&after);
 	buf_str(out, "}\n");
 }
