@@ -170,6 +170,53 @@ calls_have_a_cap(void **state)
 	buf_free(&in);
 }
 
+/* What comes between the pieces of a call waits for its end. */
+static void
+what_waits_for_a_call_has_a_cap(void **state)
+{
+	struct guard_rig r;
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	buf_str(&in, "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"");
+	for (unsigned i = 0; i < 1 << 20; i++)
+		buf_putc(&in, '.');
+	buf_str(&in, "\"}}]}\n\n");
+	guard_rig_open(&r, &chat);
+	guard_rig_feed(&r, SPAN_LIT(CALL("0", "list", "{")));
+	/* a third of it goes on, all of it does not; with what is kept of each event besides */
+	for (size_t i = 0; i < CAP_CALLS_HELD / 3 / in.n; i++)
+		guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_PASS);
+	for (size_t i = 0; i < CAP_CALLS_HELD / in.n; i++)
+		guard_rig_feed(&r, buf_view(&in));
+	assert_int_equal(r.got, GUARD_UNREAD);
+	assert_int_equal(r.out.n, 0);
+	guard_rig_close(&r);
+	buf_free(&in);
+}
+
+static void
+choices_have_a_cap(void **state)
+{
+	struct guard_rig r;
+	struct buf in;
+
+	(void)state;
+	buf_init(&in, 0);
+	guard_rig_open(&r, &chat);
+	for (unsigned i = 0; i <= 128; i++) {
+		assert_int_equal(r.got, GUARD_PASS);
+		buf_clear(&in);
+		buf_printf(&in, "data: {\"choices\":[{\"index\":%u,\"delta\":{}}]}\n\n", i);
+		guard_rig_feed(&r, buf_view(&in));
+	}
+	assert_int_equal(r.got, GUARD_UNREAD);
+	guard_rig_close(&r);
+	buf_free(&in);
+}
+
 static void
 placeholders_are_put_back_into_what_goes(void **state)
 {
@@ -268,6 +315,8 @@ main(void)
 		cmocka_unit_test(what_is_held_is_content),
 		cmocka_unit_test(long_calls_have_caps),
 		cmocka_unit_test(calls_have_a_cap),
+		cmocka_unit_test(what_waits_for_a_call_has_a_cap),
+		cmocka_unit_test(choices_have_a_cap),
 		cmocka_unit_test(placeholders_are_put_back_into_what_goes),
 		cmocka_unit_test(frames_around_frames),
 	};

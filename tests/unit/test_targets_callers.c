@@ -262,6 +262,55 @@ no_flood_of_names_makes_the_failures_of_a_few_the_half(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
 }
 
+/* All that there are slots for wait for an answer; then others come, and fail. */
+static void
+no_flood_of_names_takes_the_slots_of_those_who_wait(void **state)
+{
+	struct target_attempt a;
+
+	(void)state;
+	for (uint32_t i = 0; i < 64; i++)
+		assert_int_equal(target_begin(&a, a_target(), &the_target,
+					 &(struct target_asks){ .caller = GOOD + i }, now),
+			TARGET_BEGUN);
+	for (uint32_t i = 0; i < 500; i++)
+		asks(5000 + i, &is_500);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	assert_int_equal(target_load(a_target(), GOOD, now).first, 1);
+}
+
+/* 255 are counted, and that he failed stays known. */
+static void
+who_fails_more_often_than_is_counted_has_failed(void **state)
+{
+	static const struct target_end asks_to_wait = {
+		.cause = CAUSE_THROTTLED, .status = 429, .asked_us = 20 * S
+	};
+	struct target_attempt a[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(a); i++)
+		target_begin(&a[i], a_target(), &the_target,
+			&(struct target_asks){ .caller = BAD }, now);
+	for (size_t i = 0; i < COUNT_OF(a); i++) {
+		target_over(&a[i], &asks_to_wait, now);
+		assert_int_equal(for_caller(BAD), TARGET_THROTTLED);
+		assert_int_equal(for_caller(BAD + 1), TARGET_CLOSED);
+	}
+}
+
+/* More in a second than are counted in one: they stay as many as are. */
+static void
+a_second_of_very_many_attempts_is_one_of_many(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 70000; i++)
+		asks(GOOD, &well);
+	assert_int_equal(target_load(a_target(), GOOD, now).first, 65535);
+	assert_int_equal(target_load(a_target(), GOOD, now).repeats, 0);
+	assert_true(target_errors(a_target(), now) == 0.0);
+}
+
 static void
 the_probe_is_of_who_failed_least_among_those_who_ask(void **state)
 {
@@ -324,6 +373,26 @@ where_no_other_is_left_it_is_asked_before_its_time(void **state)
 	assert_int_equal(for_caller(GOOD), TARGET_RAMP);
 }
 
+/* It is open, and what was under way when it opened is told to come back later. */
+static void
+who_asked_to_be_left_alone_is_not_tried_before_its_time(void **state)
+{
+	struct target_attempt a[2];
+	uint32_t well_s;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++)
+		target_begin(&a[i], a_target(), &the_target,
+			&(struct target_asks){ .caller = GOOD + i }, now);
+	for (int i = 0; i < 5; i++)
+		asks(BAD, &never);
+	assert_true(target_may_early(a_target(), GOOD + 2, now, &well_s));
+	for (uint32_t i = 0; i < 2; i++)
+		target_over(&a[i], &is_429_20s, now);
+	assert_int_equal(for_caller(GOOD + 2), TARGET_OPEN);
+	assert_false(target_may_early(a_target(), GOOD + 2, now, &well_s));
+}
+
 /* ---- repeats ---- */
 
 static void
@@ -366,6 +435,35 @@ repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it(void **state)
 	now += 10 * S;
 	assert_true(target_may_repeat(a_target(), &the_target, &alone, now));
 	assert_int_equal(target_load(a_target(), 0, now).first, 0);
+}
+
+static void
+what_is_refused_for_want_of_budget_takes_nothing(void **state)
+{
+	static const struct target_load none;
+	struct target one = the_target;
+	struct target_asks again = { .caller = GOOD, .beside = &none };
+	struct target_attempt a;
+	uint64_t back;
+
+	(void)state;
+	one.concurrent = 1;
+	while (asks_as(&again, &well) == TARGET_BEGUN)
+		;
+	for (int i = 0; i < 5; i++)
+		asks(BAD, &never);
+	/* its probe is due: no repeat is one, and the place at the provider and that of the
+	   probe are there for who comes next */
+	target_condition(a_target(), true, now, &back, NULL);
+	assert_true(back - now < 7 * S);
+	now = back;
+	assert_int_equal(target_begin(&a, a_target(), &one, &again, now), TARGET_NO_BUDGET);
+	assert_int_equal(for_caller(GOOD), TARGET_PROBE_DUE);
+	assert_true(target_has_room(a_target(), &one));
+	assert_int_equal(target_begin(&a, a_target(), &one,
+				 &(struct target_asks){ .caller = GOOD }, now),
+		TARGET_BEGUN);
+	target_over(&a, &well, now);
 }
 
 static void
@@ -513,6 +611,21 @@ as_many_models_as_there_are_places_and_those_are_free_again(void **state)
 		}
 }
 
+/* They share one entry, which tells nothing of any. */
+static void
+targets_that_have_no_entry_lack_no_model(void **state)
+{
+	char name[2 * TARGET_NAME_BYTES];
+	struct target_state *s;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = 0;
+	s = target_state(table, name, NULL);
+	target_lacks(table, s, SPAN_LIT("m1"), GOOD, now);
+	assert_false(target_is_without(table, s, SPAN_LIT("m1"), GOOD, now));
+}
+
 static void
 it_is_the_last_choice_and_asked_where_there_is_no_other(void **state)
 {
@@ -627,6 +740,46 @@ what_no_daemon_wrote_of_callers_is_refused(void **state)
 	shared[0] = 0;
 }
 
+static void
+as_many_callers_as_there_are_slots_are_read_and_no_more(void **state)
+{
+	(void)state;
+	for (int n = 64; n <= 65; n++) {
+		int at = snprintf(shared, sizeof(shared), "1");
+		for (int i = 1; i <= n; i++)
+			at += snprintf(
+				shared + at, sizeof(shared) - (size_t)at, " %d:6000:1", i);
+		assert_int_equal(tell(table) == 0, n == 64);
+		assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	}
+	shared[0] = 0;
+}
+
+/* A caller who failed there a minute ago is no second one whom it fails for. */
+static void
+what_failed_elsewhere_long_ago_is_nobodys_failure_now(void **state)
+{
+	(void)state;
+	snprintf(shared, sizeof(shared), "1 5:5940:200 7:6000:1");
+	assert_int_equal(tell(table), 0);
+	fails(BAD, 5);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	fresh(state);
+	snprintf(shared, sizeof(shared), "1 5:5999:200 7:6000:1");
+	assert_int_equal(tell(table), 0);
+	fails(BAD, 5);
+	assert_int_equal(for_caller(GOOD), TARGET_OPEN);
+	/* nor does an older end take the place of a newer one */
+	fresh(state);
+	asks(5, &well);
+	asks(6, &well);
+	snprintf(shared, sizeof(shared), "1 5:5995:200 7:6000:1");
+	assert_int_equal(tell(table), 0);
+	fails(BAD, 5);
+	assert_int_equal(for_caller(GOOD), TARGET_CLOSED);
+	shared[0] = 0;
+}
+
 int
 main(void)
 {
@@ -641,9 +794,14 @@ main(void)
 		T(a_429_of_one_is_his_and_of_two_everybodys),
 		T(what_no_caller_can_cause_counts_at_once),
 		T(no_flood_of_names_makes_the_failures_of_a_few_the_half),
+		T(no_flood_of_names_takes_the_slots_of_those_who_wait),
+		T(who_fails_more_often_than_is_counted_has_failed),
+		T(a_second_of_very_many_attempts_is_one_of_many),
 		T(the_probe_is_of_who_failed_least_among_those_who_ask),
 		T(where_no_other_is_left_it_is_asked_before_its_time),
+		T(who_asked_to_be_left_alone_is_not_tried_before_its_time),
 		T(repeats_are_a_fifth_of_first_attempts_or_a_few_more_than_open_it),
+		T(what_is_refused_for_want_of_budget_takes_nothing),
 		T(the_repeats_of_one_are_not_those_of_others),
 		T(what_cost_nothing_draws_on_no_budget_at_a_target_that_is_well),
 		T(a_model_that_is_not_there_is_not_asked_for_there_for_five_minutes),
@@ -651,9 +809,12 @@ main(void)
 		T(a_connection_that_fails_now_and_then_opens_it_for_nobody),
 		T(it_is_shown_and_admitted),
 		T(as_many_models_as_there_are_places_and_those_are_free_again),
+		T(targets_that_have_no_entry_lack_no_model),
 		T(it_is_the_last_choice_and_asked_where_there_is_no_other),
 		T(daemons_count_their_callers_together),
 		T(what_no_daemon_wrote_of_callers_is_refused),
+		T(as_many_callers_as_there_are_slots_are_read_and_no_more),
+		T(what_failed_elsewhere_long_ago_is_nobodys_failure_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

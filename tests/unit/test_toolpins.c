@@ -150,6 +150,125 @@ what_cannot_be_pinned(void **t)
 	tool_pins_free(&p);
 }
 
+/* A description of so many bytes, which is the text but for its braces and name. */
+static const char *
+text_of(size_t bytes, char with)
+{
+	static char text[CAP_TOOL_PIN_ENTRY + 64];
+	const char *const begin = "{\"description\":\"";
+	size_t n = strlen(begin);
+
+	memset(text, with, sizeof(text));
+	memcpy(text, begin, n);
+	strcpy(text + bytes - 2, "\"}");
+	assert_int_equal(strlen(text), bytes);
+	return text;
+}
+
+static size_t
+kept(struct tool_pins *p, const struct tool_pin_of *o)
+{
+	struct arena a;
+
+	arena_init(&a, 0, false);
+	size_t n = tool_pins_text(p, o, &a).n;
+	arena_reset(&a);
+	return n;
+}
+
+static void
+a_text_is_hashed_up_to_a_length_and_kept_up_to_another(void **t)
+{
+	struct tool_pins *p = tool_pins_new();
+	struct tool_pin_of o = of(PIN_TOOL, "s", "a");
+
+	(void)t;
+	assert_string_equal(see(p, "a", text_of(CAP_TOOL_PIN_TEXT, 'x')), "new");
+	assert_int_equal(kept(p, &o), CAP_TOOL_PIN_TEXT);
+	assert_string_equal(see(p, "b", text_of(CAP_TOOL_PIN_TEXT + 1, 'x')), "new");
+	o = of(PIN_TOOL, "s", "b");
+	assert_int_equal(kept(p, &o), 0);
+	assert_string_equal(see(p, "c", text_of(CAP_TOOL_PIN_ENTRY, 'x')), "new");
+	assert_string_equal(see(p, "d", text_of(CAP_TOOL_PIN_ENTRY + 1, 'x')), "changed");
+	tool_pins_free(&p);
+}
+
+static void
+the_texts_of_a_server_have_their_share_of_memory(void **t)
+{
+	struct tool_pins *p = tool_pins_new();
+	char name[32];
+
+	(void)t;
+	/* one that changes often takes no more for it */
+	for (unsigned i = 0; i < 3 * CAP_TOOL_PIN_TEXTS / CAP_TOOL_PIN_TEXT; i++)
+		see(p, "a", text_of(CAP_TOOL_PIN_TEXT, i & 1 ? 'x' : 'y'));
+	struct tool_pin_of o = of(PIN_TOOL, "s", "a");
+	assert_int_equal(kept(p, &o), CAP_TOOL_PIN_TEXT);
+	for (unsigned i = 2; i <= CAP_TOOL_PIN_TEXTS / CAP_TOOL_PIN_TEXT; i++) {
+		snprintf(name, sizeof(name), "t%u", i);
+		assert_string_equal(see(p, name, text_of(CAP_TOOL_PIN_TEXT, 'x')), "new");
+		o = of(PIN_TOOL, "s", name);
+		/* the first and the present text of `a` are two */
+		assert_int_equal(kept(p, &o),
+			i == CAP_TOOL_PIN_TEXTS / CAP_TOOL_PIN_TEXT ? 0 : CAP_TOOL_PIN_TEXT);
+	}
+	assert_string_equal(see(p, "last", "{}"), "new");
+	o = of(PIN_TOOL, "s", "last");
+	assert_int_equal(kept(p, &o), 0);
+	o = of(PIN_TOOL, "s2", "a");
+	assert_int_equal(tool_pins_see(p, &o, SPAN_LIT("{}")), TOOL_NEW);
+	assert_int_equal(kept(p, &o), 2);
+	tool_pins_free(&p);
+}
+
+static void
+all_that_a_prompt_says_is_its_text(void **t)
+{
+	struct tool_pins *p = tool_pins_new();
+	struct tool_pin_of o = of(PIN_PROMPT, "s", "a");
+
+	(void)t;
+	assert_int_equal(tool_pins_see(p, &o, SPAN_LIT("{\"_meta\":{\"a\":1}}")), TOOL_NEW);
+	assert_int_equal(tool_pins_see(p, &o, SPAN_LIT("{\"_meta\":{\"a\":2}}")), TOOL_CHANGED);
+	tool_pins_free(&p);
+}
+
+static void
+the_longest_name_is_pinned_and_none_with_an_end_in_it(void **t)
+{
+	struct tool_pins *p = tool_pins_new();
+	static char name[140];
+
+	(void)t;
+	memset(name, 'n', 128);
+	assert_string_equal(see(p, name, "{}"), "new");
+	struct tool_pin_of o = { PIN_TOOL, SPAN_LIT("s"), { "a\0b", 3 } };
+	assert_int_equal(tool_pins_see(p, &o, SPAN_LIT("{}")), TOOL_CHANGED);
+	assert_int_equal(tool_pins_count(p), 1);
+	tool_pins_free(&p);
+}
+
+static void
+a_server_more_than_the_cap_has_no_pins(void **t)
+{
+	struct tool_pins *p = tool_pins_new();
+	char server[32];
+
+	(void)t;
+	for (int i = 0; i <= CAP_TOOL_PIN_SERVERS; i++) {
+		snprintf(server, sizeof(server), "s%d", i);
+		struct tool_pin_of o = of(PIN_TOOL, server, "a");
+		assert_int_equal(tool_pins_see(p, &o, SPAN_LIT("{}")),
+			i < CAP_TOOL_PIN_SERVERS ? TOOL_NEW : TOOL_CHANGED);
+		/* nor may what it listed be called as if it had not */
+		assert_int_equal(tool_pins_state(p, &o),
+			i < CAP_TOOL_PIN_SERVERS ? TOOL_NEW : TOOL_CHANGED);
+	}
+	assert_int_equal(tool_pins_count(p), CAP_TOOL_PIN_SERVERS);
+	tool_pins_free(&p);
+}
+
 static void
 a_flood_of_one_server(void **t)
 {
@@ -190,6 +309,10 @@ sixteen_floods_fill_the_table(void **t)
 	struct tool_pin_of late = of(PIN_TOOL, "late", "a");
 	assert_int_equal(tool_pins_see(p, &late, SPAN_LIT("{}")), TOOL_CHANGED);
 	assert_int_equal(tool_pins_state(p, &late), TOOL_CHANGED);
+	/* what found no room may be of any server */
+	struct tool_pin_of never = of(PIN_TOOL, "s3", "never");
+	assert_int_equal(tool_pins_state(p, &never), TOOL_CHANGED);
+	assert_int_equal(tool_pins_count(p), CAP_TOOL_PINS);
 	struct tool_pin_of known = of(PIN_TOOL, "s3", "t12288");
 	assert_int_equal(tool_pins_state(p, &known), TOOL_NEW);
 	tool_pins_free(&p);
@@ -209,6 +332,8 @@ a_description_is_of_the_text_listed_last(void **t)
 	assert_true(span_is(tool_pins_description(p, &o, &a), "adds"));
 	see(p, "add", "{\"description\":\"a\\nb\",\"inputSchema\":{\"description\":\"no\"}}");
 	assert_true(span_is(tool_pins_description(p, &o, &a), "a\nb"));
+	see(p, "add", "{\"annotations\":{\"description\":\"no\"},\"description\":\"yes\"}");
+	assert_true(span_is(tool_pins_description(p, &o, &a), "yes"));
 	see(p, "add", "{\"inputSchema\":{\"description\":\"no\"}}");
 	assert_true(span_is(tool_pins_description(p, &o, &a), ""));
 	arena_reset(&a);
@@ -255,6 +380,11 @@ main(void)
 		cmocka_unit_test(canonical_texts),
 		cmocka_unit_test(states_of_a_tool),
 		cmocka_unit_test(what_cannot_be_pinned),
+		cmocka_unit_test(a_text_is_hashed_up_to_a_length_and_kept_up_to_another),
+		cmocka_unit_test(the_texts_of_a_server_have_their_share_of_memory),
+		cmocka_unit_test(all_that_a_prompt_says_is_its_text),
+		cmocka_unit_test(the_longest_name_is_pinned_and_none_with_an_end_in_it),
+		cmocka_unit_test(a_server_more_than_the_cap_has_no_pins),
 		cmocka_unit_test(a_flood_of_one_server),
 		cmocka_unit_test(sixteen_floods_fill_the_table),
 		cmocka_unit_test(a_description_is_of_the_text_listed_last),

@@ -169,6 +169,11 @@ eight_are_approved_and_no_ninth(void **t)
 	memset(hash, 'k', sizeof(hash));
 	assert_int_equal(tool_pins_approve(p, &add, PIN_ADD, hash, SPAN_LIT("ann")), 0);
 	assert_int_equal(pin_find(p, &add)->v.napproved, 2);
+	/* at once, also for calls of what is listed already */
+	memset(hash, 's', sizeof(hash));
+	assert_int_equal(tool_pins_state(p, &add), TOOL_CHANGED);
+	assert_int_equal(tool_pins_approve(p, &add, PIN_ADD, hash, SPAN_LIT("ann")), 0);
+	assert_int_equal(tool_pins_state(p, &add), TOOL_APPROVED);
 	assert_int_equal(tool_pins_approve(p, &add, PIN_NONE, hash, SPAN_LIT("ann")), 0);
 	assert_int_equal(pin_find(p, &add)->v.napproved, 0);
 	const struct tool_pin_of none = { PIN_TOOL, SPAN_LIT("s"), SPAN_LIT("nobody") };
@@ -232,6 +237,72 @@ of_two_lines_the_same_holds(void **t)
 		}
 }
 
+/* Who approves has seen all that was approved before: he is later than it, whatever clocks say.
+ */
+static void
+an_approval_holds_against_what_it_was_made_on(void **t)
+{
+	unsigned char hash[SHA256_BYTES];
+	struct tool_pins *p = tool_pins_new();
+	json_t *ahead = said("a");
+
+	(void)t;
+	json_object_set_new(ahead, "approved_at", json_integer(INT64_C(8000000000000000000)));
+	assert_true(takes(p, json_deep_copy(ahead), "", key));
+	memset(hash, 'k', sizeof(hash));
+	assert_int_equal(tool_pins_approve(p, &add, PIN_ONLY, hash, SPAN_LIT("eve")), 0);
+	assert_true(takes(p, ahead, "", key));
+	assert_true(span_is(member(p, "by"), "\"eve\""));
+	assert_int_equal(pin_find(p, &add)->v.approved[0][0], 'k');
+	tool_pins_free(&p);
+}
+
+static void
+the_longest_name_of_who_approves_has_its_end(void **t)
+{
+	unsigned char hash[SHA256_BYTES];
+	struct tool_pins *p = tool_pins_new();
+	char name[PIN_BY_MAX];
+
+	(void)t;
+	memset(name, 'n', sizeof(name));
+	memset(hash, 'k', sizeof(hash));
+	assert_true(takes(p, said("a"), "", key));
+	for (size_t n = PIN_BY_MAX - 1; n <= PIN_BY_MAX; n++) {
+		assert_int_equal(
+			tool_pins_approve(p, &add, PIN_ONLY, hash, span_of(name, n)), 0);
+		const struct pin_value *v = &pin_find(p, &add)->v;
+		assert_int_equal(strnlen(v->by, sizeof(v->by)), n == PIN_BY_MAX ? 0 : n);
+	}
+	tool_pins_free(&p);
+}
+
+/* A line has the three texts of a pin at most: a fourth is not read. */
+static void
+a_line_has_no_fourth_text(void **t)
+{
+	static const char *const all[] = { "{}", "[]", "\"\"", "0", "1" };
+	char text[2 * SHA256_BYTES + 1];
+	unsigned char hash[SHA256_BYTES];
+
+	(void)t;
+	for (size_t i = 2; i < COUNT_OF(all); i++) {
+		struct tool_pins *p = tool_pins_new();
+		json_t *o = said("a"), *list = json_array();
+		for (size_t k = 0; k < COUNT_OF(all); k++)
+			json_array_append_new(list, json_string(all[k]));
+		json_object_set_new(o, "texts", list);
+		sha256(span_str(all[i]), hash);
+		sodium_bin2hex(text, sizeof(text), hash, sizeof(hash));
+		json_object_set_new(o, "seen", json_string(text));
+		assert_true(takes(p, o, "", key));
+		assert_int_equal(pin_find(p, &add)->v.seen_text != NULL, i == 2);
+		/* nor is one shown for a hash that is none of theirs */
+		assert_null(pin_find(p, &add)->v.first_text);
+		tool_pins_free(&p);
+	}
+}
+
 static void
 a_pin_is_the_line_that_it_writes(void **t)
 {
@@ -273,6 +344,9 @@ main(void)
 		cmocka_unit_test(it_is_of_who_has_the_key_and_of_its_place),
 		cmocka_unit_test(eight_are_approved_and_no_ninth),
 		cmocka_unit_test(of_two_lines_the_same_holds),
+		cmocka_unit_test(an_approval_holds_against_what_it_was_made_on),
+		cmocka_unit_test(the_longest_name_of_who_approves_has_its_end),
+		cmocka_unit_test(a_line_has_no_fourth_text),
 		cmocka_unit_test(a_pin_is_the_line_that_it_writes),
 	};
 

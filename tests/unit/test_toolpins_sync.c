@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "gate/toolpins/sync.h"
@@ -197,12 +198,59 @@ a_file_of_another_key_is_refused(void **state)
 	down(&d);
 }
 
+/* Two replicas of a server that say different texts are no reason to write at each list. */
+static void
+a_text_that_goes_to_and_fro_is_written_a_few_times(void **state)
+{
+	struct daemon d = up("fro", false);
+	char line[4096];
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 24; i++) {
+		see(&d, "add", i & 1 ? V2 : V1);
+		written(&d);
+	}
+	FILE *f = fopen(path("fro"), "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n++;
+	fclose(f);
+	assert_in_range(n, 1, 6);
+	down(&d);
+	d = up("fro", false);
+	assert_string_equal(see(&d, "add", V1), "new");
+	down(&d);
+}
+
+/* What a disk does not take is written when it does. */
+static void
+what_cannot_be_written_is_kept_for_later(void **state)
+{
+	struct daemon d;
+	struct buf why;
+
+	(void)state;
+	buf_init(&why, 1024);
+	d = up("gone/pins", false);
+	see(&d, "add", V1);
+	assert_false(tool_pins_sync_wait(d.sync, 300000, &why));
+	assert_non_null(memmem(why.p, why.n, "cannot be written", 17));
+	assert_int_equal(mkdir(path("gone"), 0700), 0);
+	written(&d);
+	down(&d);
+	d = up("gone/pins", false);
+	assert_string_equal(state_of(&d, "add"), "new");
+	down(&d);
+	buf_free(&why);
+}
+
 static void
 what_one_daemon_learns_the_other_knows(void **state)
 {
 	(void)state;
 	NEEDS_REDIS;
-	struct daemon a = up("a1", true), b = up("b1", true);
+	struct daemon a = up("a1", true), b = up("b1", true), c = up("c1", true);
 	assert_string_equal(see(&a, "add", V1), "new");
 	becomes(&b, "add", "new");
 	/* the first text is the other's, too */
@@ -222,6 +270,13 @@ what_one_daemon_learns_the_other_knows(void **state)
 	becomes(&a, "add", "new");
 	down(&a);
 	down(&b);
+	/* and on the disk of who was told and saw nothing himself */
+	becomes(&c, "add", "new");
+	written(&c);
+	down(&c);
+	c = up("c1", false);
+	assert_string_equal(see(&c, "add", V2), "changed");
+	down(&c);
 }
 
 /* Whoever Redis takes is first; the other's text is changed from then on. */
@@ -402,6 +457,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restart_forgets_nothing),
 		cmocka_unit_test(a_file_of_another_key_is_refused),
+		cmocka_unit_test(a_text_that_goes_to_and_fro_is_written_a_few_times),
+		cmocka_unit_test(what_cannot_be_written_is_kept_for_later),
 		cmocka_unit_test(what_one_daemon_learns_the_other_knows),
 		cmocka_unit_test(two_see_it_first_at_the_same_moment),
 		cmocka_unit_test(redis_decides_which_text_is_first),
