@@ -236,6 +236,7 @@ mistakes_of_the_options_are_named(void **state)
 	} rows[] = {
 		{ { .place = "archive" }, "absolute path" },
 		{ { .place = "/archive", .credentials_file = "x" }, "is a folder" },
+		{ { .place = "/archive", .retain_s = 1 }, "is a folder" },
 		{ { .place = "s3://", .region = "r", .credentials_file = "x" }, "BUCKET" },
 		{ { .place = "s3://b/../c", .region = "r", .credentials_file = "x" },
 			"BUCKET" },
@@ -250,6 +251,11 @@ mistakes_of_the_options_are_named(void **state)
 			  .region = "r",
 			  .credentials_file = "x",
 			  .endpoint = "https://h/path" },
+			"host and port only" },
+		{ { .place = "s3://b",
+			  .region = "r",
+			  .credentials_file = "x",
+			  .endpoint = "https://h@elsewhere" },
 			"host and port only" },
 		{ { .place = "s3://b", .region = "a/b", .credentials_file = "x" }, "region" },
 	};

@@ -140,38 +140,6 @@ a_name_that_does_not_fit_has_no_entry_of_its_own(void **state)
 	assert_false(target_eject(table, span_str(name)));
 }
 
-static void
-each_of_as_many_targets_as_the_cap_has_its_own_entry(void **state)
-{
-	char name[32];
-	size_t n = 0;
-
-	(void)state;
-	for (int i = 0; i < CAP_TARGETS + 20; i++) {
-		snprintf(name, sizeof(name), "p%d", i);
-		assert_int_equal(!strcmp(target_name(target_state(table, name, NULL)), name),
-			i < CAP_TARGETS);
-	}
-	while (target_at(table, n))
-		n++;
-	assert_int_equal(n, CAP_TARGETS);
-}
-
-static void
-the_longest_name_has_an_entry_and_one_byte_more_none(void **state)
-{
-	char name[TARGET_NAME_BYTES];
-
-	(void)state;
-	memset(name, 'x', sizeof(name));
-	name[sizeof(name) - 1] = 0;
-	/* "a" and a slash before it */
-	assert_string_equal(target_name(target_state(table, "a", name + 1)), "other");
-	const char *longest = target_name(target_state(table, "a", name + 2));
-	assert_int_equal(strlen(longest), TARGET_NAME_BYTES - 1);
-	assert_string_equal(longest + 2, name + 2);
-}
-
 /* ---- the breaker ---- */
 
 static void
@@ -366,26 +334,6 @@ a_probe_of_which_nothing_is_heard_gives_its_place_to_another(void **state)
 	assert_int_equal(condition(), TARGET_PROBE_DUE);
 }
 
-/* Whatever keeps a probe from being sent keeps it from nobody else. */
-static void
-a_probe_that_finds_no_room_leaves_its_place(void **state)
-{
-	struct target t = with_breaker, other = with_breaker;
-	struct target_attempt full, probe;
-
-	(void)state;
-	t.concurrent = other.concurrent = 1;
-	other.model = "n";
-	fails(5);
-	now = back();
-	assert_int_equal(target_begin(&full, target_state_of(table, &other), &other, NULL, now),
-		TARGET_BEGUN);
-	assert_int_equal(target_begin(&probe, a_target(), &t, NULL, now), TARGET_NO_ROOM);
-	assert_int_equal(condition(), TARGET_PROBE_DUE);
-	target_over(&full, &(struct target_end){ .cause = CAUSE_DONE }, now);
-	assert_int_equal(target_begin(&probe, a_target(), &t, NULL, now), TARGET_BEGUN);
-}
-
 static void
 what_was_under_way_when_it_opened_changes_nothing(void **state)
 {
@@ -517,9 +465,6 @@ what_was_ejected_by_hand_stays_out_until_it_is_admitted(void **state)
 	assert_false(target_admit(table, SPAN_LIT("nobody/m")));
 	assert_false(target_eject(table, SPAN_LIT("")));
 	assert_false(target_eject(table, SPAN_LIT("/m")));
-	/* nor does a name go on after its end */
-	assert_false(target_eject(table, SPAN_LIT("a/m\0n")));
-	assert_false(target_any_ejected(table));
 }
 
 static void
@@ -791,8 +736,6 @@ main(void)
 		T(an_entry_is_found_again_by_provider_and_model),
 		T(beyond_the_cap_all_are_one_entry_that_is_never_out),
 		T(a_name_that_does_not_fit_has_no_entry_of_its_own),
-		T(each_of_as_many_targets_as_the_cap_has_its_own_entry),
-		T(the_longest_name_has_an_entry_and_one_byte_more_none),
 		T(five_failures_in_a_row_open_it_and_a_success_between_begins_anew),
 		T(what_feeds_the_breaker),
 		T(half_of_twenty_in_ten_seconds_open_it_but_not_of_nineteen),
@@ -802,7 +745,6 @@ main(void)
 		T(a_target_that_fails_again_in_its_ramp_is_left_alone_for_longer),
 		T(old_failures_do_not_open_it_again_after_it_closed),
 		T(a_probe_of_which_nothing_is_heard_gives_its_place_to_another),
-		T(a_probe_that_finds_no_room_leaves_its_place),
 		T(what_was_under_way_when_it_opened_changes_nothing),
 		T(without_a_breaker_nothing_is_out),
 		T(a_throttled_target_is_skipped_as_long_as_it_asked_a_minute_at_most),

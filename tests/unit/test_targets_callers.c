@@ -299,18 +299,6 @@ who_fails_more_often_than_is_counted_has_failed(void **state)
 	}
 }
 
-/* More in a second than are counted in one: they stay as many as are. */
-static void
-a_second_of_very_many_attempts_is_one_of_many(void **state)
-{
-	(void)state;
-	for (int i = 0; i < 70000; i++)
-		asks(GOOD, &well);
-	assert_int_equal(target_load(a_target(), GOOD, now).first, 65535);
-	assert_int_equal(target_load(a_target(), GOOD, now).repeats, 0);
-	assert_true(target_errors(a_target(), now) == 0.0);
-}
-
 static void
 the_probe_is_of_who_failed_least_among_those_who_ask(void **state)
 {
@@ -611,21 +599,6 @@ as_many_models_as_there_are_places_and_those_are_free_again(void **state)
 		}
 }
 
-/* They share one entry, which tells nothing of any. */
-static void
-targets_that_have_no_entry_lack_no_model(void **state)
-{
-	char name[2 * TARGET_NAME_BYTES];
-	struct target_state *s;
-
-	(void)state;
-	memset(name, 'x', sizeof(name));
-	name[sizeof(name) - 1] = 0;
-	s = target_state(table, name, NULL);
-	target_lacks(table, s, SPAN_LIT("m1"), GOOD, now);
-	assert_false(target_is_without(table, s, SPAN_LIT("m1"), GOOD, now));
-}
-
 static void
 it_is_the_last_choice_and_asked_where_there_is_no_other(void **state)
 {
@@ -796,7 +769,6 @@ main(void)
 		T(no_flood_of_names_makes_the_failures_of_a_few_the_half),
 		T(no_flood_of_names_takes_the_slots_of_those_who_wait),
 		T(who_fails_more_often_than_is_counted_has_failed),
-		T(a_second_of_very_many_attempts_is_one_of_many),
 		T(the_probe_is_of_who_failed_least_among_those_who_ask),
 		T(where_no_other_is_left_it_is_asked_before_its_time),
 		T(who_asked_to_be_left_alone_is_not_tried_before_its_time),
@@ -809,7 +781,6 @@ main(void)
 		T(a_connection_that_fails_now_and_then_opens_it_for_nobody),
 		T(it_is_shown_and_admitted),
 		T(as_many_models_as_there_are_places_and_those_are_free_again),
-		T(targets_that_have_no_entry_lack_no_model),
 		T(it_is_the_last_choice_and_asked_where_there_is_no_other),
 		T(daemons_count_their_callers_together),
 		T(what_no_daemon_wrote_of_callers_is_refused),
