@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/hash.h"
 #include "base/metrics.h"
 
 static const struct {
@@ -45,33 +46,6 @@ set_label(char *label, struct span s)
 	label[s.n] = '\0';
 }
 
-/* Eight bytes at a time: some 40 of them a decision. */
-static uint64_t
-hash_more(uint64_t h, struct span s)
-{
-	uint64_t word;
-
-	for (; s.n >= sizeof(word); s.p += sizeof(word), s.n -= sizeof(word)) {
-		memcpy(&word, s.p, sizeof(word));
-		h = (h ^ word) * 0x9E3779B97F4A7C15u;
-		h ^= h >> 32;
-	}
-	word = 0;
-	memcpy(&word, s.p, s.n);
-	h = (h ^ word ^ (uint64_t)s.n << 56) * 0x9E3779B97F4A7C15u;
-	return h ^ h >> 32;
-}
-
-static uint64_t
-hash_labels(const struct span label[SERIES_LABELS])
-{
-	uint64_t h = 0;
-
-	for (size_t i = 0; i < SERIES_LABELS; i++)
-		h = hash_more(h, label[i]);
-	return h;
-}
-
 static bool
 key_is(const struct series_key *k, const struct span label[SERIES_LABELS])
 {
@@ -94,7 +68,7 @@ set_key(struct series_key *k, const struct span label[SERIES_LABELS])
 static size_t
 model_slot(const struct series *s, struct span model)
 {
-	size_t at = hash_more(0, model) % COUNT_OF(s->model_index);
+	size_t at = hash_words(0, model) % COUNT_OF(s->model_index);
 
 	while (s->model_index[at] && !label_is(s->model[s->model_index[at] - 1], model))
 		at = (at + 1) % COUNT_OF(s->model_index);
@@ -139,9 +113,12 @@ find_entry(struct series *s, const struct span label[SERIES_LABELS])
 {
 	static const struct span all_other[SERIES_LABELS] = { { "other", 5 }, { "other", 5 },
 		{ "other", 5 } };
-	size_t at = hash_labels(label) % COUNT_OF(s->index);
+	uint64_t hash = 0;
 	size_t n = atomic_load_explicit(&s->n, memory_order_relaxed);
 
+	for (size_t i = 0; i < SERIES_LABELS; i++)
+		hash = hash_words(hash, label[i]);
+	size_t at = hash % COUNT_OF(s->index);
 	if (n == 0)
 		set_key(&s->entry[n++].key, all_other);
 	while (s->index[at] && !key_is(&s->entry[s->index[at]].key, label))

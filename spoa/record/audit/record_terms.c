@@ -7,10 +7,10 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
-#include "base/clock.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "record/journal/chain.h"
+#include "record/journal/line.h"
 
 const struct record_term_row record_terms[RT_COUNT] = {
 #define X(id, name, paths, flags, what) { name, paths, flags, what },
@@ -140,38 +140,15 @@ make_tree(void)
 enum { TEXTS = 4, TEXT_BYTES = 512 };
 
 struct walk {
-	const char *p, *end;
+	struct line_rd r;
 	void (*value)(void *arg, enum record_term t, struct span value);
 	void *arg;
 	struct record_end how;
 	struct span provider, sent;
 	struct index_record *record; /* NULL: not wanted */
-	char (*text)[TEXT_BYTES]; /* TEXTS of them: what `how`, provider and sent are where it
-				     was escaped */
+	/* What `how`, provider and sent are where it was escaped. */
+	char text[TEXTS][TEXT_BYTES];
 };
-
-/* The text between the quotes at p, which moves past them; false: it does not end. */
-static bool
-string(struct walk *w, struct span *raw)
-{
-	const char *from = ++w->p;
-
-	for (;;) {
-		const char *q = memchr(w->p, '"', (size_t)(w->end - w->p));
-		if (!q) {
-			w->p = w->end;
-			return false;
-		}
-		const char *b = q;
-		while (b > from && b[-1] == '\\')
-			b--;
-		w->p = q + 1;
-		if ((q - b) % 2 == 0) {
-			*raw = span_of(from, (size_t)(q - from));
-			return true;
-		}
-	}
-}
 
 static void
 tell_term(struct walk *w, uint64_t terms, struct span v)
@@ -228,116 +205,40 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 	json_decref(j);
 }
 
+/* The value that r is at, by the node of its name, NULL for none. Lists are looked through. */
 static void
-blanks(struct walk *w)
-{
-	while (w->p < w->end && *w->p <= ' ' &&
-		(*w->p == ' ' || *w->p == '\t' || *w->p == '\r'))
-		w->p++;
-}
-
-static bool
-take_json_char(struct walk *w, char c)
-{
-	blanks(w);
-	if (w->p == w->end || *w->p != c)
-		return false;
-	w->p++;
-	return true;
-}
-
-static bool walk_value(struct walk *w, const struct node *n, unsigned depth);
-
-/* What no term is in. */
-static bool
-walk_past(struct walk *w)
-{
-	struct span raw;
-	int open = 0;
-
-	do {
-		blanks(w);
-		if (w->p == w->end)
-			return false;
-		char c = *w->p;
-		if (c == '"') {
-			if (!string(w, &raw))
-				return false;
-		} else if (c == '{' || c == '[') {
-			open++;
-			w->p++;
-		} else if (c == '}' || c == ']') {
-			open--;
-			w->p++;
-		} else if (c == ',' || c == ':') {
-			w->p++;
-		} else {
-			while (w->p < w->end && !memchr(",:{}[] \"", *w->p, 8))
-				w->p++;
-		}
-	} while (open > 0);
-	return open == 0;
-}
-
-static bool
-walk_members(struct walk *w, const struct node *n, unsigned depth)
-{
-	struct span name;
-
-	w->p++;
-	if (take_json_char(w, '}'))
-		return true;
-	do {
-		blanks(w);
-		if (w->p == w->end || *w->p != '"' || !string(w, &name) ||
-			!take_json_char(w, ':'))
-			return false;
-		if (n->names)
-			tell_string(w, n->names, name);
-		blanks(w);
-		if (!walk_value(
-			    w, term_member_of((struct node *)(uintptr_t)n, name), depth + 1))
-			return false;
-	} while (take_json_char(w, ','));
-	return take_json_char(w, '}');
-}
-
-/* p is at the value. Lists are looked through. */
-static bool
 walk_value(struct walk *w, const struct node *n, unsigned depth)
 {
-	struct span raw;
+	struct line_rd *r = &w->r;
+	struct span v = { r->p, 0 };
 
-	blanks(w);
-	if (w->p == w->end)
-		return false;
-	if (!n || depth > DEPTH)
-		return walk_past(w);
-	switch (*w->p) {
-	case '{': return walk_members(w, n, depth);
-	case '[':
-		w->p++;
-		if (take_json_char(w, ']'))
-			return true;
-		do
-			if (!walk_value(w, n, depth + 1))
-				return false;
-		while (take_json_char(w, ','));
-		return take_json_char(w, ']');
-	case '"':
-		if (!string(w, &raw))
-			return false;
-		if (n->values)
-			tell_string(w, n->values, raw);
-		return true;
-	default: raw.p = w->p;
+	if (!n || depth > DEPTH || r->p == r->end) {
+		line_skip(r);
+		return;
 	}
-	if (!walk_past(w))
-		return false;
-	raw.n = (size_t)(w->p - raw.p);
-	if (n->values)
-		tell_term(w, n->values, raw);
-	return true;
+	switch (*r->p) {
+	case '{':
+		while (line_member(r, &v)) {
+			if (n->names)
+				tell_string(w, n->names, v);
+			walk_value(
+				w, term_member_of((struct node *)(uintptr_t)n, v), depth + 1);
+		}
+		break;
+	case '[':
+		while (line_item(r))
+			walk_value(w, n, depth + 1);
+		break;
+	case '"':
+		if (line_string(r, &v) && n->values)
+			tell_string(w, n->values, v);
+		break;
+	default:
+		line_skip(r);
+		v.n = (size_t)(r->p - v.p);
+		if (n->values)
+			tell_term(w, n->values, v);
+	}
 }
 
 static void
@@ -369,29 +270,27 @@ tell_derived(struct walk *w)
 			w->value(w->arg, RT_OUTCOME, span_str(failures[i].word));
 }
 
-static bool
-walk_line(struct walk *w, struct span line)
+static void
+walk_line(struct span line, void (*value)(void *arg, enum record_term t, struct span value),
+	void *arg, struct index_record *record)
 {
-	char text[TEXTS][TEXT_BYTES];
+	struct walk w;
 
 	pthread_once(&once, make_tree);
-	w->text = text;
-	w->p = line.p;
-	w->end = line.p + line.n;
-	if (!line.n || *line.p != '{')
-		return false;
-	bool whole = walk_value(w, &nodes[0], 0) && w->p == w->end;
-	tell_derived(w);
-	return whole;
+	memset(&w, 0, offsetof(struct walk, text));
+	w.r = line_rd_over(line);
+	w.value = value;
+	w.arg = arg;
+	w.record = record;
+	walk_value(&w, &nodes[0], 0);
+	tell_derived(&w);
 }
 
-bool
+void
 record_values(struct span line, void (*value)(void *arg, enum record_term t, struct span value),
 	void *arg)
 {
-	struct walk w = { .value = value, .arg = arg };
-
-	return walk_line(&w, line);
+	walk_line(line, value, arg, NULL);
 }
 
 /* ---- for indexes ---- */
@@ -420,10 +319,11 @@ static void
 hash_value(void *arg, enum record_term t, struct span v)
 {
 	struct hashed *h = arg;
+	uint64_t hash = record_term_hash(t, v);
 
-	if (t == RT_ID && v.n && !h->out->id.n)
-		h->out->id = v;
-	h->term(h->arg, record_term_hash(t, v));
+	if (t == RT_ID && v.n && !h->out->id)
+		h->out->id = hash;
+	h->term(h->arg, hash);
 }
 
 static bool
@@ -431,28 +331,19 @@ read_record_terms(struct span line, struct index_record *out,
 	void (*term)(void *arg, uint64_t hash), void *arg)
 {
 	struct hashed h = { out, term, arg };
-	struct walk w = { .value = hash_value, .arg = &h, .record = out };
 	struct chain_line l;
 
 	*out = (struct index_record){ .expects = true };
-	if (chain_parse(line, &l) || l.commit || clock_parse(l.time.p, l.time.n, &out->time_ns))
+	if (chain_parse(line, &l) || l.commit)
 		return false;
 	out->seq = l.seq;
-	walk_line(&w, line);
+	out->time_ns = l.time_ns;
+	walk_line(line, hash_value, &h, out);
 	out->first = span_is(l.type, "decision");
 	out->ends = span_is(l.type, "completion");
 	if (!out->first && !out->ends && !span_is(l.type, "attempt"))
-		out->id = (struct span){ NULL, 0 };
-	/* An id with escapes would not outlive the walk; ours have none. */
-	if (out->id.n && (out->id.p < line.p || out->id.p >= line.p + line.n))
-		out->id = (struct span){ NULL, 0 };
+		out->id = 0;
 	return true;
-}
-
-static uint64_t
-id_hash(struct span id)
-{
-	return record_term_hash(RT_ID, id);
 }
 
 static uint64_t
@@ -462,4 +353,4 @@ terms_version(void)
 	return version;
 }
 
-const struct index_terms record_index_terms = { terms_version, read_record_terms, id_hash };
+const struct index_terms record_index_terms = { terms_version, read_record_terms };

@@ -74,8 +74,8 @@ extern const struct record_term_row {
 
 /* Calls value() for each value that a record of the daemon's has for a term with an option:
  * lists one by one, the words of --outcome that fit, a target with its model too. A view, valid
- * in the call. False: not such a line; what was called until then holds. */
-bool record_values(struct span line,
+ * in the call. */
+void record_values(struct span line,
 	void (*value)(void *arg, enum record_term t, struct span value), void *arg);
 
 /* How a request ended, and whether one of the words of --outcome says so: an outcome, a status,

@@ -217,7 +217,7 @@ sum_line(void *arg, struct span line, uint64_t offset)
 	if (!s->now.records || memcmp(time.p, s->now.to, time.n) > 0)
 		memcpy(s->now.to, time.p, time.n);
 	s->now.records++;
-	usage_add_each(s->table, SECTIONS, line, span_cut(time, 0, 10));
+	usage_add_each(s->table, SECTIONS, line, span_cut(time, 0, 10), time);
 	return true;
 }
 

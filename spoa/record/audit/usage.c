@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
+#include "record/journal/line.h"
 
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag",
 	"provider", "target", "tool", "day" };
@@ -22,83 +24,34 @@ static const enum record_field sum_fields[SUMS] = {
 
 /* ---- lines ---- */
 
-/* After the string whose opening quote is at `at`. */
-static size_t
-after_string(struct span s, size_t at)
-{
-	for (size_t i = at + 1; i < s.n;) {
-		const char *quote = memchr(s.p + i, '"', s.n - i);
-		size_t end, slashes = 0;
-		if (!quote)
-			return s.n;
-		end = (size_t)(quote - s.p);
-		while (end - slashes > i && s.p[end - slashes - 1] == '\\')
-			slashes++;
-		i = end + 1;
-		if (slashes % 2 == 0)
-			return i;
-	}
-	return s.n;
-}
-
-/* After the value that begins at `at`. */
-static size_t
-after_value(struct span s, size_t at)
-{
-	size_t depth = 0;
-
-	for (size_t i = at; i < s.n;) {
-		char c = s.p[i];
-		if (c == '"') {
-			i = after_string(s, i);
-			if (!depth)
-				return i;
-			continue;
-		}
-		if (depth == 0 && (c == ',' || c == '}' || c == ']'))
-			return i;
-		if (c == '{' || c == '[')
-			depth++;
-		else if ((c == '}' || c == ']') && --depth == 0)
-			return i + 1;
-		i++;
-	}
-	return s.n;
-}
+enum { MOST_MEMBERS = 32 }; /* that are wanted of one object */
 
 void
-usage_members(struct span o, const char *const *names, struct span *out)
+usage_members(struct span object, const char *const *names, struct span *out)
 {
-	uint64_t begins = 0; /* bits of the names' first letters: most others end there */
-	size_t at = 1;
+	struct span name[MOST_MEMBERS];
+	size_t n = 0;
 
-	for (size_t k = 0; names[k]; k++) {
-		out[k] = (struct span){ NULL, 0 };
-		begins |= 1ull << (names[k][0] & 63);
+	for (; names[n]; n++) {
+		INVARIANT(n < MOST_MEMBERS);
+		name[n] = span_str(names[n]);
 	}
-	while (at < o.n && o.p[at] == '"') {
-		size_t to = after_string(o, at);
-		struct span name = span_cut(o, at + 1, to ? to - 1 : 0);
-		if (to >= o.n || o.p[to] != ':')
-			return;
-		size_t end = after_value(o, to + 1);
-		for (size_t k = 0; begins >> (*name.p & 63) & 1 && names[k]; k++)
-			if (names[k][0] == *name.p && span_is(name, names[k]))
-				out[k] = span_cut(o, to + 1, end);
-		at = end + 1; /* the comma, or the brace that ends it */
-	}
+	line_members(object, name, n, out);
 }
 
 /* The same of fields, RECORD_FIELDS_COUNT for none. */
 static void
 fields_in(struct span object, const enum record_field *fields, size_t n, struct span *out)
 {
-	const char *names[SUMS + 1];
+	struct span name[MOST_MEMBERS];
 
-	for (size_t i = 0; i < n; i++)
-		names[i] = fields[i] < RECORD_FIELDS_COUNT ? record_rows[fields[i]].name : "";
-	names[n] = NULL;
-	usage_members(object, names, out);
+	for (size_t i = 0; i < n; i++) {
+		const struct record_row *row = &record_rows[fields[i]];
+		name[i] = fields[i] < RECORD_FIELDS_COUNT
+				  ? span_of(row->name, row->key_bytes - 4u) /* ,"NAME": */
+				  : (struct span){ NULL, 0 };
+	}
+	line_members(object, name, n, out);
 }
 
 /* ---- groups ---- */
@@ -111,7 +64,9 @@ usage_table_init(struct usage_table *t)
 	t->group = calloc(t->size, sizeof(*t->group));
 	t->index = calloc(t->index_size, sizeof(*t->index));
 	t->ngroups = 1;
-	buf_init(&t->scratch, 1 << 20);
+	buf_init(&t->key, 1 << 20);
+	buf_init(&t->target, 1 << 20);
+	buf_init(&t->tool, 1 << 20);
 	return t->group && t->index ? 0 : ERR_NOMEM;
 }
 
@@ -122,7 +77,9 @@ usage_table_free(struct usage_table *t)
 		free(t->group[i].key);
 	free(t->group);
 	free(t->index);
-	buf_free(&t->scratch);
+	buf_free(&t->key);
+	buf_free(&t->target);
+	buf_free(&t->tool);
 	*t = (struct usage_table){ .nby = 0 };
 }
 
@@ -169,7 +126,7 @@ grow_usage(struct usage_table *t)
 	t->index_size *= 2;
 	for (size_t i = 1; i < t->ngroups; i++) {
 		struct span key = span_of(t->group[i].key, t->group[i].n);
-		uint64_t hash = span_hash(key);
+		uint64_t hash = hash_words(0, key);
 		*usage_slot_of(t, key, hash) =
 			(struct usage_slot){ (uint32_t)(hash >> 32), (uint32_t)(i + 1) };
 	}
@@ -179,7 +136,7 @@ grow_usage(struct usage_table *t)
 static struct usage_group *
 group_of(struct usage_table *t, struct span key)
 {
-	uint64_t hash = span_hash(key);
+	uint64_t hash = hash_words(0, key);
 	struct usage_slot *slot = usage_slot_of(t, key, hash);
 
 	if (slot->place)
@@ -261,38 +218,24 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 			sum[i] = usage_number_of(used[i]);
 }
 
-static void
-put_usage_value(struct buf *key, struct span v)
-{
-	buf_span(key, v);
-	buf_putc(key, '\0');
-}
-
-/* With one of its tags; empty: it has none. */
-static void
-add_to(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t sum[SUMS],
-	int64_t last_ns, struct buf *key)
-{
-	buf_clear(key);
-	for (size_t i = 0; i < t->nby; i++)
-		put_usage_value(key, value[t->by[i]]);
-	if (buf_failed(key)) {
-		t->no_memory = true;
-		return;
-	}
-	struct usage_group *g = group_of(t, buf_view(key));
-	for (size_t i = 0; i < SUMS; i++)
-		if (sum[i])
-			g->sum[i] += sum[i];
-	if (last_ns > g->last_ns)
-		g->last_ns = last_ns;
-}
-
 void
 usage_merge(struct usage_table *t, const struct span value[BY_DIMS], const uint64_t sum[SUMS],
 	int64_t last_ns)
 {
-	add_to(t, value, sum, last_ns, &t->scratch);
+	buf_clear(&t->key);
+	for (size_t i = 0; i < t->nby; i++) {
+		buf_span(&t->key, value[t->by[i]]);
+		buf_putc(&t->key, '\0');
+	}
+	if (buf_failed(&t->key)) {
+		t->no_memory = true;
+		return;
+	}
+	struct usage_group *g = group_of(t, buf_view(&t->key));
+	for (size_t i = 0; i < SUMS; i++)
+		g->sum[i] += sum[i];
+	if (last_ns > g->last_ns)
+		g->last_ns = last_ns;
 }
 
 static bool
@@ -315,65 +258,76 @@ usage_count_attempts(struct usage_table *t)
 
 /* What a record is summed by. */
 struct place {
-	const struct span *m;
-	struct span value[BY_DIMS];
-	struct buf key, target, tool;
+	struct span m[MEMBERS], value[BY_DIMS];
 	bool decision;
 	int64_t last_ns; /* when it was written */
 };
 
+/* The next value of a list, where it begins so. */
+static bool
+next_usage_item(struct line_rd *r, char begins, struct span *out)
+{
+	if (!line_item(r) || *r->p != begins)
+		return false;
+	const char *from = r->p;
+	line_skip(r);
+	*out = span_of(from, (size_t)(r->p - from));
+	return r->p < r->end;
+}
+
 /* With each tag of a list, but those that are in `but`; how many these are. */
 static size_t
-add_tags(struct usage_table *t, struct span tags, const struct span *but, struct place *p,
+add_tags(struct usage_table *t, struct span tags, struct span but, struct place *p,
 	const uint64_t sum[SUMS])
 {
+	struct line_rd r = line_rd_over(tags);
 	size_t n = 0;
 
-	for (size_t at = 1; at < tags.n && tags.p[at] == '"';) {
-		size_t end = after_string(tags, at);
-		p->value[BY_TAG] = span_cut(tags, at, end);
-		at = end + 1;
-		if (but && but->n &&
-			memmem(but->p, but->n, p->value[BY_TAG].p, p->value[BY_TAG].n))
+	for (struct span tag; next_usage_item(&r, '"', &tag);) {
+		if (but.n && memmem(but.p, but.n, tag.p, tag.n))
 			continue;
-		add_to(t, p->value, sum, p->last_ns, &p->key);
+		p->value[BY_TAG] = tag;
+		usage_merge(t, p->value, sum, p->last_ns);
 		n++;
 	}
 	return n;
 }
 
+/* "ONE/TWO" of two JSON strings, either of which may be empty. */
+static struct span
+both_names(struct buf *b, struct span one, struct span two)
+{
+	buf_clear(b);
+	buf_putc(b, '"');
+	buf_span(b, span_cut(one, 1, one.n ? one.n - 1 : 0));
+	buf_putc(b, '/');
+	buf_span(b, span_cut(two, 1, two.n ? two.n - 1 : 0));
+	buf_putc(b, '"');
+	return buf_view(b);
+}
+
 /* With each of its calls: a request is one, and so is each that an answer makes, which has the
  * tokens and the cost of that answer as each of several tags has. */
 static size_t
-add_calls(struct usage_table *t, struct place *p, bool decision, const uint64_t sum[SUMS])
+add_calls(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 {
 	static const enum record_field fields[] = { RF_CALLS_BY, RF_CALLS_SERVER, RF_CALLS_TOOL,
 		RF_CALLS_METHOD, RF_CALLS_DECISION };
-	struct span list = p->m[M_CALLS], got[COUNT_OF(fields)];
+	struct line_rd r = line_rd_over(p->m[M_CALLS]);
+	struct span call, got[COUNT_OF(fields)];
 	size_t n = 0;
 
-	for (size_t at = 1, end; at < list.n && list.p[at] == '{'; at = end + 1, n++) {
+	for (; next_usage_item(&r, '{', &call); n++) {
 		uint64_t one[SUMS];
-		end = after_value(list, at);
-		if (end + 1 > list.n)
-			break;
-		fields_in(span_cut(list, at, end), fields, COUNT_OF(fields), got);
-		struct span server = got[1], tool = got[2].n > 2 ? got[2] : got[3];
+		fields_in(call, fields, COUNT_OF(fields), got);
 		memcpy(one, sum, sizeof(one));
-		if (!decision && span_is(got[0], "\"answer\"")) {
+		if (!p->decision && span_is(got[0], "\"answer\"")) {
 			one[SUM_REQUESTS] = 1;
 			one[SUM_REFUSED] = span_is(got[4], "\"deny\"");
 		}
-		buf_clear(&p->tool);
-		buf_putc(&p->tool, '"');
-		if (server.n > 2)
-			buf_span(&p->tool, span_cut(server, 1, server.n - 1));
-		buf_putc(&p->tool, '/');
-		if (tool.n > 2)
-			buf_span(&p->tool, span_cut(tool, 1, tool.n - 1));
-		buf_putc(&p->tool, '"');
-		p->value[BY_TOOL] = buf_view(&p->tool);
-		add_to(t, p->value, one, p->last_ns, &p->key);
+		p->value[BY_TOOL] =
+			both_names(&t->tool, got[1], got[2].n > 2 ? got[2] : got[3]);
+		usage_merge(t, p->value, one, p->last_ns);
 	}
 	p->value[BY_TOOL] = (struct span){ NULL, 0 };
 	return n;
@@ -383,52 +337,34 @@ add_calls(struct usage_table *t, struct place *p, bool decision, const uint64_t 
 static void
 add_all(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 {
+	const struct span none = { NULL, 0 };
 	size_t n = 0;
 
 	for (size_t i = 0; i < SUMS; i++)
 		t->total[i] += sum[i];
 	if (groups_by(t, BY_TOOL) && p->m[M_CALLS].n) {
-		n = add_calls(t, p, p->decision, sum);
+		n = add_calls(t, p, sum);
 	} else if (groups_by(t, BY_TAG)) {
-		n = add_tags(t, p->m[M_TAGS], NULL, p, sum);
-		n += add_tags(t, p->m[M_REQUEST_TAGS], &p->m[M_TAGS], p, sum);
-		p->value[BY_TAG] = (struct span){ NULL, 0 };
+		n = add_tags(t, p->m[M_TAGS], none, p, sum);
+		n += add_tags(t, p->m[M_REQUEST_TAGS], p->m[M_TAGS], p, sum);
+		p->value[BY_TAG] = none;
 	}
 	if (!n)
-		add_to(t, p->value, sum, p->last_ns, &p->key);
-}
-
-/* "PROVIDER/MODEL" of the record's own two texts. */
-static void
-name_target(struct place *p)
-{
-	struct span provider = p->m[M_TARGET], model = p->m[M_MODEL];
-
-	if (provider.n < 2)
-		return;
-	buf_span(&p->target, span_cut(provider, 0, provider.n - 1));
-	if (model.n > 2) {
-		buf_putc(&p->target, '/');
-		buf_span(&p->target, span_cut(model, 1, model.n - 1));
-	}
-	buf_putc(&p->target, '"');
-	p->value[BY_TARGET] = buf_view(&p->target);
+		usage_merge(t, p->value, sum, p->last_ns);
 }
 
 /* Attempts before the last one: what each is charged is its own target's. Nobody says what they
  * used, so that it is an estimate. */
 static void
-add_attempts(struct usage_table *t, struct place *p)
+add_attempts(struct usage_table *t, const struct place *p)
 {
 	static const enum record_field fields[] = { RF_ATTEMPTS_TARGET, RF_ATTEMPTS_COST };
-	struct span list = p->m[M_ATTEMPTS], got[COUNT_OF(fields)];
+	struct line_rd r = line_rd_over(p->m[M_ATTEMPTS]);
+	struct span attempt, got[COUNT_OF(fields)];
 
-	for (size_t at = 1, end; at < list.n && list.p[at] == '{'; at = end + 1) {
+	while (next_usage_item(&r, '{', &attempt) && *r.p == ',') {
 		uint64_t sum[SUMS] = { 0 };
-		end = after_value(list, at);
-		if (end + 1 >= list.n)
-			return;
-		fields_in(span_cut(list, at, end), fields, COUNT_OF(fields), got);
+		fields_in(attempt, fields, COUNT_OF(fields), got);
 		sum[SUM_ESTIMATE] = usage_number_of(got[1]);
 		if (!sum[SUM_ESTIMATE] || got[0].n < 2)
 			continue;
@@ -436,39 +372,40 @@ add_attempts(struct usage_table *t, struct place *p)
 		one.value[BY_TARGET] = got[0];
 		struct span model = span_cut(got[0], 1, got[0].n - 1);
 		struct span provider = span_next(&model, '/');
-		buf_clear(&p->target);
-		buf_printf(&p->target, "\"%.*s\"", SPAN_ARG(provider));
-		size_t n = p->target.n;
+		buf_clear(&t->target);
+		buf_printf(&t->target, "\"%.*s\"", SPAN_ARG(provider));
+		size_t n = t->target.n;
 		if (model.n)
-			buf_printf(&p->target, "\"%.*s\"", SPAN_ARG(model));
-		one.value[BY_PROVIDER] = span_cut(buf_view(&p->target), 0, n);
-		one.value[BY_MODEL] = span_cut(buf_view(&p->target), n, p->target.n);
+			buf_printf(&t->target, "\"%.*s\"", SPAN_ARG(model));
+		one.value[BY_PROVIDER] = span_cut(buf_view(&t->target), 0, n);
+		one.value[BY_MODEL] = span_cut(buf_view(&t->target), n, t->target.n);
 		add_all(t, &one, sum);
-		p->key = one.key;
 	}
 }
 
 void
 usage_add(struct usage_table *t, struct span line, struct span day)
 {
-	usage_add_each(t, 1, line, day);
+	usage_add_each(t, 1, line, day, audit_time_of(line));
 }
 
 void
-usage_add_each(struct usage_table *t, size_t n, struct span line, struct span day)
+usage_add_each(
+	struct usage_table *t, size_t n, struct span line, struct span day, struct span time)
 {
-	struct span m[MEMBERS], who[2];
-	struct place p = { .m = m };
+	struct span who[2];
+	struct place p;
 	uint64_t sum[SUMS] = { 0 };
 
-	fields_in(line, members, MEMBERS, m);
-	bool decision = span_is(m[M_TYPE], "\"decision\""),
-	     further = span_is(m[M_TYPE], "\"attempt\"") && !span_is(m[M_DECISION], "\"deny\"");
-	if (!decision && !further && !span_is(m[M_TYPE], "\"completion\""))
+	fields_in(line, members, MEMBERS, p.m);
+	const struct span *m = p.m;
+	p.decision = span_is(m[M_TYPE], "\"decision\"");
+	bool further = span_is(m[M_TYPE], "\"attempt\"") && !span_is(m[M_DECISION], "\"deny\"");
+	if (!p.decision && !further && !span_is(m[M_TYPE], "\"completion\""))
 		return;
 	if (further) {
 		sum[SUM_FURTHER] = 1;
-	} else if (decision) {
+	} else if (p.decision) {
 		sum[SUM_REQUESTS] = 1;
 		sum[SUM_REFUSED] = span_is(m[M_DECISION], "\"deny\"");
 		sum[SUM_NO_PRICE] = sum[SUM_REFUSED] && span_is(m[M_CODE], "\"price_unknown\"");
@@ -476,29 +413,22 @@ usage_add_each(struct usage_table *t, size_t n, struct span line, struct span da
 		sum_completion(m, sum);
 	}
 	fields_in(m[M_IDENTITY], who_members, COUNT_OF(who_members), who);
+	memset(p.value, 0, sizeof(p.value));
 	p.value[BY_PERSON] = who[0];
 	p.value[BY_TEAM] = who[1];
 	p.value[BY_MODEL] = m[M_MODEL];
 	p.value[BY_ROUTE] = m[M_ROUTE];
 	p.value[BY_PROVIDER] = m[M_TARGET];
 	p.value[BY_DAY] = day;
-	buf_init(&p.key, 65536);
-	buf_init(&p.target, 65536);
-	buf_init(&p.tool, 65536);
-	p.decision = decision;
-	struct span time = audit_time_of(line);
 	if (!time.n || clock_parse(time.p, time.n, &p.last_ns))
 		p.last_ns = 0;
 	for (size_t i = 0; i < n; i++) {
-		p.value[BY_TARGET] = (struct span){ NULL, 0 };
-		buf_clear(&p.target);
-		if (groups_by(&t[i], BY_TARGET))
-			name_target(&p);
+		struct span provider = m[M_TARGET];
+		p.value[BY_TARGET] = m[M_MODEL].n > 2 && provider.n > 1
+					     ? both_names(&t[i].target, provider, m[M_MODEL])
+					     : provider;
 		add_all(&t[i], &p, sum);
 		if (m[M_ATTEMPTS].n && !further)
 			add_attempts(&t[i], &p);
 	}
-	buf_free(&p.key);
-	buf_free(&p.target);
-	buf_free(&p.tool);
 }

@@ -74,7 +74,7 @@ struct usage_table {
 	size_t index_size;
 	uint64_t total[SUMS];
 	bool full, no_memory;
-	struct buf scratch;
+	struct buf key, target, tool; /* of the record that is added */
 };
 
 /* Groups in one table, after which further ones are "other". */
@@ -90,8 +90,9 @@ void usage_table_free(struct usage_table *t);
 int usage_table_clear(struct usage_table *t);
 /* Adds a record's line, of which nothing is kept; `day`: the first ten bytes of its time. */
 void usage_add(struct usage_table *t, struct span line, struct span day);
-/* The same to each of n tables. */
-void usage_add_each(struct usage_table *t, size_t n, struct span line, struct span day);
+/* The same to each of n tables; `time`: as audit_time_of() has it. */
+void usage_add_each(
+	struct usage_table *t, size_t n, struct span line, struct span day, struct span time);
 /* Adds what was summed up: a value for each that the table groups by, raw. Not to the total. */
 void usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
 	const uint64_t sum[SUMS], int64_t last_ns);

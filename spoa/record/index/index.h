@@ -26,7 +26,7 @@
 
 /* What the index has to know of a line. */
 struct index_record {
-	struct span id; /* empty: a hit of its own */
+	uint64_t id; /* the term that its id is; 0: a hit of its own */
 	uint64_t seq;
 	int64_t time_ns;
 	bool first;   /* a decision: where its hit begins */
@@ -40,7 +40,6 @@ struct index_terms {
 	/* False: no record. Calls term() with the hash of each term. */
 	bool (*read)(struct span line, struct index_record *out,
 		void (*term)(void *arg, uint64_t hash), void *arg);
-	uint64_t (*id)(struct span id); /* the term that an id is */
 };
 
 /* A segment, a part of one, or another file of lines, open for reading. Offsets are from its

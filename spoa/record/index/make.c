@@ -1,5 +1,5 @@
-/* Makes an index of a segment's lines, in memory: terms and hits as numbers in the order of
- * lines, which are then sorted by counting. */
+/* Makes an index of a segment's lines, in memory. The table of terms goes by the upper bits of
+ * their hashes, so that it is almost sorted when all are in; what hits have is in lists. */
 #include <errno.h>
 #include <string.h>
 
@@ -11,26 +11,29 @@
 struct hit {
 	int64_t time_ns;
 	uint64_t offset;
-	unsigned flags;
+	uint32_t flags;
+	uint32_t uses; /* its last; 0: none */
+	uint32_t further,
+		last; /* its first and last record after the one at `offset`; 0: none */
 };
 
 struct making {
 	const struct index_terms *t;
 	struct hit *hit;
 	size_t nhits, hits_room;
-	struct term { /* open addressing by hash; `times` 0: free */
+	struct term { /* open addressing; `times` 0: free */
 		uint64_t hash;
-		uint32_t times, first; /* first: where its postings begin, later */
+		uint32_t times,
+			first; /* first: 1 + its last hit; where its postings begin, later */
 	} * term;
-	size_t nterms, terms_size;
+	size_t nterms, terms_bits;
 	struct use {
-		uint32_t hit, term; /* which slot: set once the table grows no more */
-		uint64_t hash;
+		uint32_t term, next; /* which slot; of the same hit, 0: the last */
 	} * use;
 	size_t nuses, uses_room;
 	struct further {
 		uint64_t offset;
-		uint32_t hit;
+		uint32_t next;
 	} * further;
 	size_t nfurther, further_room;
 	uint64_t *hash; /* of the line that is read */
@@ -39,53 +42,65 @@ struct making {
 	bool failed;
 };
 
-static struct term *
-term_slot(struct term *table, size_t size, uint64_t hash)
+static size_t
+term_slot(const struct making *m, uint64_t hash)
 {
-	size_t i = (size_t)hash & (size - 1);
+	size_t i = (size_t)(hash >> (64 - m->terms_bits));
 
-	while (table[i].times && table[i].hash != hash)
-		i = (i + 1) & (size - 1);
-	return &table[i];
+	while (m->term[i].times && m->term[i].hash != hash)
+		i = (i + 1) & ((1u << m->terms_bits) - 1);
+	return i;
 }
 
 static bool
 terms_grow(struct making *m)
 {
-	size_t size = m->terms_size ? m->terms_size * 2 : 1 << 14;
-	struct term *table = calloc(size, sizeof(*table));
+	size_t had = m->term ? (size_t)1 << m->terms_bits : 0;
+	struct term *was = m->term, *table;
+	uint32_t *moved = malloc((had + 1) * sizeof(*moved));
 
-	for (size_t i = 0; table && i < m->terms_size; i++)
-		if (m->term[i].times)
-			*term_slot(table, size, m->term[i].hash) = m->term[i];
-	if (!table)
-		return false;
-	free(m->term);
-	m->term = table;
-	m->terms_size = size;
-	return true;
+	m->terms_bits = had ? m->terms_bits + 1 : 14;
+	table = calloc((size_t)1 << m->terms_bits, sizeof(*table));
+	if (table && moved) {
+		m->term = table;
+		for (size_t i = 0; i < had; i++) {
+			if (!was[i].times)
+				continue;
+			moved[i] = (uint32_t)term_slot(m, was[i].hash);
+			table[moved[i]] = was[i];
+		}
+		for (size_t i = 1; i <= m->nuses; i++)
+			m->use[i].term = moved[m->use[i].term];
+	}
+	bool grew = m->term == table && table;
+	free(grew ? was : table);
+	free(moved);
+	return grew;
 }
 
 static void
 add_use(struct making *m, uint64_t hash, uint32_t hit)
 {
-	if ((m->nterms + 1) * 2 > m->terms_size && !terms_grow(m)) {
+	struct hit *h = &m->hit[hit];
+
+	/* use[0] is none */
+	if (m->nuses == UINT32_MAX - 1 ||
+		!mem_room(&m->use, &m->uses_room, m->nuses + 2, sizeof(*m->use)) ||
+		((m->nterms + 1) * 2 > (m->term ? (size_t)1 << m->terms_bits : 0) &&
+			!terms_grow(m))) {
 		m->failed = true;
 		return;
 	}
-	struct term *t = term_slot(m->term, m->terms_size, hash);
+	size_t slot = term_slot(m, hash);
+	struct term *t = &m->term[slot];
 	if (t->times && t->first == hit + 1)
 		return; /* twice in one record */
-	if (!mem_room(&m->use, &m->uses_room, m->nuses + 1, sizeof(*m->use)) ||
-		m->nuses == UINT32_MAX - 1) {
-		m->failed = true;
-		return;
-	}
 	m->nterms += t->times == 0;
 	t->hash = hash;
 	t->times++;
 	t->first = hit + 1;
-	m->use[m->nuses++] = (struct use){ .hit = hit, .hash = hash };
+	m->use[++m->nuses] = (struct use){ .term = (uint32_t)slot, .next = h->uses };
+	h->uses = (uint32_t)m->nuses;
 }
 
 static void
@@ -103,23 +118,22 @@ on_term(void *arg, uint64_t hash)
 static uint32_t
 hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 {
-	const struct term *t = NULL;
-	uint64_t id = r->id.n ? m->t->id(r->id) : 0;
+	const struct term *t = r->id && m->term ? &m->term[term_slot(m, r->id)] : NULL;
 
-	if (r->id.n && m->terms_size)
-		t = term_slot(m->term, m->terms_size, id);
 	/* A second decision of one id is a hit of its own: nothing hides behind another. */
 	if (t && t->times && !r->first && !(m->hit[t->first - 1].flags & INDEX_ALONE)) {
 		uint32_t hit = t->first - 1;
 		struct hit *h = &m->hit[hit];
-		if (!mem_room(&m->further, &m->further_room, m->nfurther + 1,
+		if (!mem_room(&m->further, &m->further_room, m->nfurther + 2,
 			    sizeof(*m->further))) {
 			m->failed = true;
 			return hit;
 		}
-		m->further[m->nfurther++] = (struct further){ offset, hit };
+		m->further[++m->nfurther] = (struct further){ offset, 0 };
+		*(h->last ? &m->further[h->last].next : &h->further) = (uint32_t)m->nfurther;
+		h->last = (uint32_t)m->nfurther;
 		if (r->ends)
-			h->flags &= ~(unsigned)INDEX_OPEN;
+			h->flags &= ~(uint32_t)INDEX_OPEN;
 		return hit;
 	}
 	if (m->nhits == HITS_MAX ||
@@ -127,9 +141,9 @@ hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 		m->failed = true;
 		return 0;
 	}
-	unsigned flags = r->first  ? INDEX_FIRST | (r->expects ? INDEX_OPEN : 0u)
-			 : r->id.n ? 0
-				   : INDEX_ALONE;
+	uint32_t flags = r->first ? INDEX_FIRST | (r->expects ? INDEX_OPEN : 0u)
+			 : r->id  ? 0
+				  : INDEX_ALONE;
 	m->hit[m->nhits] =
 		(struct hit){ .time_ns = r->time_ns, .offset = offset, .flags = flags };
 	return (uint32_t)m->nhits++;
@@ -162,14 +176,6 @@ add_line(void *arg, struct span line, uint64_t offset)
 
 /* ---- the image ---- */
 
-static int
-by_hash(const void *a, const void *b)
-{
-	uint64_t x = ((const struct term *)a)->hash, y = ((const struct term *)b)->hash;
-
-	return x < y ? -1 : x > y;
-}
-
 void
 index_put_number(struct buf *b, uint64_t v)
 {
@@ -183,66 +189,54 @@ index_put_number(struct buf *b, uint64_t v)
 }
 
 static void
-put_hits(struct making *m, struct buf *b, struct buf *more)
+put_hits(const struct making *m, struct buf *b, struct buf *more)
 {
-	uint32_t *from = calloc(m->nhits + 1, sizeof(*from)), *sorted = NULL;
-
-	/* Further records by hit, each hit's in their order. */
-	sorted = malloc((m->nfurther + 1) * sizeof(*sorted));
-	if (!from || !sorted) {
-		m->failed = true;
-		goto out;
-	}
-	for (size_t i = 0; i < m->nfurther; i++)
-		from[m->further[i].hit + 1]++;
-	for (size_t i = 0; i < m->nhits; i++)
-		from[i + 1] += from[i];
-	for (size_t i = 0; i < m->nfurther; i++)
-		sorted[from[m->further[i].hit]++] = (uint32_t)i;
-	/* from[i] is now the end of hit i. */
-	for (size_t i = 0, k = 0; i < m->nhits; i++) {
-		struct hit *h = &m->hit[i];
-		uint32_t place = k < from[i] ? (uint32_t)more->n : NO_MORE;
-		uint64_t before = h->offset;
+	for (size_t i = 0; i < m->nhits; i++) {
+		const struct hit *h = &m->hit[i];
+		uint32_t place = h->further ? (uint32_t)more->n : NO_MORE;
+		uint64_t before = h->offset, n = 0;
 		buf_put(b, &h->time_ns, 8);
 		buf_put(b, &h->offset, 6);
 		buf_put(b, &h->flags, 2);
 		buf_put(b, &place, 4);
-		if (k < from[i])
-			index_put_number(more, from[i] - k);
-		for (; k < from[i]; k++) {
-			uint64_t at = m->further[sorted[k]].offset;
-			index_put_number(more, at - before);
-			before = at;
+		for (uint32_t k = h->further; k; k = m->further[k].next)
+			n++;
+		if (n)
+			index_put_number(more, n);
+		for (uint32_t k = h->further; k; k = m->further[k].next) {
+			index_put_number(more, m->further[k].offset - before);
+			before = m->further[k].offset;
 		}
 	}
-out:
-	free(from);
-	free(sorted);
 }
 
-/* The uses by hit, then of each term: in the order of hits, equal ones side by side. */
-static bool
-sort_uses(struct making *m)
+/* Each term's hits in their order, from `first` on; the terms sorted. */
+static void
+sort_terms(struct making *m, uint32_t *hits, struct term *sorted)
 {
-	uint32_t *from = calloc(m->nhits + 1, sizeof(*from));
-	struct use *to = malloc((m->nuses + 1) * sizeof(*to));
+	uint32_t at = 0;
+	size_t n = 0;
 
-	if (!from || !to) {
-		free(from);
-		free(to);
-		return false;
+	for (size_t i = 0; m->term && i >> m->terms_bits == 0; i++) {
+		m->term[i].first = at;
+		at += m->term[i].times;
+		m->term[i].times = 0; /* from here on: how many are in */
 	}
-	for (size_t i = 0; i < m->nuses; i++)
-		from[m->use[i].hit + 1]++;
 	for (size_t i = 0; i < m->nhits; i++)
-		from[i + 1] += from[i];
-	for (size_t i = 0; i < m->nuses; i++)
-		to[from[m->use[i].hit]++] = m->use[i];
-	free(from);
-	free(m->use);
-	m->use = to;
-	return true;
+		for (uint32_t k = m->hit[i].uses; k; k = m->use[k].next) {
+			struct term *t = &m->term[m->use[k].term];
+			/* equal ones are side by side */
+			if (!t->times || hits[t->first + t->times - 1] != i)
+				hits[t->first + t->times++] = (uint32_t)i;
+		}
+	for (size_t i = 0; m->term && i >> m->terms_bits == 0; i++) {
+		if (!m->term[i].times)
+			continue;
+		size_t to = n++;
+		for (; to && sorted[to - 1].hash > m->term[i].hash; to--)
+			sorted[to] = sorted[to - 1];
+		sorted[to] = m->term[i];
+	}
 }
 
 static void
@@ -250,32 +244,13 @@ put_terms(struct making *m, struct buf *b, struct buf *postings)
 {
 	struct term *sorted = malloc((m->nterms + 1) * sizeof(*sorted));
 	uint32_t *hits = malloc((m->nuses + 1) * sizeof(*hits));
-	uint32_t at = 0;
 
-	if (!sorted || !hits || !sort_uses(m)) {
+	if (sorted && hits)
+		sort_terms(m, hits, sorted);
+	else
 		m->failed = true;
-		goto out;
-	}
-	for (size_t i = 0; i < m->terms_size; i++) {
-		if (!m->term[i].times)
-			continue;
-		m->term[i].first = at;
-		at += m->term[i].times;
-		m->term[i].times = 1; /* from here on: how many are in, and one */
-	}
-	for (size_t i = 0; i < m->nuses; i++) {
-		struct term *t = term_slot(m->term, m->terms_size, m->use[i].hash);
-		if (t->times > 1 && hits[t->first + t->times - 2] == m->use[i].hit)
-			continue;
-		hits[t->first + t->times++ - 1] = m->use[i].hit;
-	}
-	size_t n = 0;
-	for (size_t i = 0; i < m->terms_size; i++)
-		if (m->term[i].times)
-			sorted[n++] = m->term[i];
-	qsort(sorted, n, sizeof(*sorted), by_hash);
-	for (size_t i = 0; i < n; i++) {
-		uint32_t count = sorted[i].times - 1, *of = hits + sorted[i].first, before = 0;
+	for (size_t i = 0; i < m->nterms && !m->failed; i++) {
+		uint32_t count = sorted[i].times, *of = hits + sorted[i].first, before = 0;
 		uint32_t place = count == 1 ? ONLY_HIT | of[0] : (uint32_t)postings->n;
 		buf_put(b, &sorted[i].hash, 8);
 		buf_put(b, &place, 4);
@@ -287,7 +262,6 @@ put_terms(struct making *m, struct buf *b, struct buf *postings)
 			before = of[k];
 		}
 	}
-out:
 	free(sorted);
 	free(hits);
 }

@@ -12,6 +12,7 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/sha256.h"
+#include "record/journal/line.h"
 
 void
 chain_hex(const unsigned char hash[CHAIN_HASH_BYTES], char out[2 * CHAIN_HASH_BYTES + 1])
@@ -106,12 +107,10 @@ hash(struct rd *r, unsigned char out[CHAIN_HASH_BYTES])
 }
 
 static void
-stamp_time(struct rd *r, struct span *out)
+stamp_time(struct rd *r, struct chain_line *out)
 {
-	int64_t ns;
-
-	*out = text(r, CLOCK_RFC3339_LEN - 1);
-	if (!r->bad && clock_parse(out->p, out->n, &ns))
+	out->time = text(r, CLOCK_RFC3339_LEN - 1);
+	if (!r->bad && clock_parse(out->time.p, out->time.n, &out->time_ns))
 		r->bad = true;
 }
 
@@ -136,7 +135,7 @@ parse_record(struct rd *r, struct chain_line *out)
 	lit(r, ",\"prev\":\"");
 	hash(r, out->prev);
 	lit(r, "\",\"time\":\"");
-	stamp_time(r, &out->time);
+	stamp_time(r, out);
 	lit(r, "\",\"type\":\"");
 	out->type = text(r, 64);
 	lit(r, "\"");
@@ -162,7 +161,7 @@ parse_commit(struct rd *r, struct chain_line *out)
 	lit(r, ",\"head\":\"");
 	hash(r, out->head);
 	lit(r, "\",\"time\":\"");
-	stamp_time(r, &out->time);
+	stamp_time(r, out);
 	lit(r, "\"}");
 	out->signed_text = span_of(from, (size_t)(r->p - from));
 	lit(r, ",\"key\":\"");
@@ -198,64 +197,17 @@ chain_parse(struct span line, struct chain_line *out)
 	return r.bad || out->seq == 0 || out->boot == 0 ? ERR_SYNTAX : 0;
 }
 
-/* ---- a member of the top level ---- */
-
-/* After the string that begins at from (on its quote), or line.n. */
-static size_t
-behind_string(struct span line, size_t from)
-{
-	size_t at = from, escapes;
-
-	do {
-		const char *quote = memchr(line.p + at + 1, '"', line.n - at - 1);
-		if (!quote)
-			return line.n;
-		at = (size_t)(quote - line.p);
-		for (escapes = 0; line.p[at - 1 - escapes] == '\\';)
-			escapes++; /* no further than the string's own quote */
-	} while (escapes % 2);
-	return at + 1;
-}
-
 struct span
 chain_member(struct span line, const char *key)
 {
-	unsigned depth = 0;
-	bool at_key = false;
-	size_t n = strlen(key);
+	struct line_rd r = line_rd_over(line);
+	struct span name, wanted = span_str(key);
 
-	for (size_t i = 0; i < line.n; i++) {
-		char c = line.p[i];
-		if (c >= '0' && c <= ':') /* most of what is no string */
-			continue;
-		if (c == '{' || c == '[') {
-			at_key = ++depth == 1;
-		} else if (c == '}' || c == ']') {
-			depth = depth ? depth - 1 : 0;
-		} else if (c == ',') {
-			at_key = depth == 1;
-		} else if (c == '"') {
-			size_t to = behind_string(line, i);
-			if (at_key && to - i == n + 2 && memcmp(line.p + i + 1, key, n) == 0 &&
-				to < line.n && line.p[to] == ':') {
-				size_t from = to + 1, end = from;
-				for (depth = 0; end < line.n; end++) {
-					c = line.p[end];
-					if (c == '"')
-						end = behind_string(line, end) - 1;
-					else if (c == '{' || c == '[')
-						depth++;
-					else if (depth == 0 &&
-						 (c == ',' || c == '}' || c == ']'))
-						break;
-					else if (c == '}' || c == ']')
-						depth--;
-				}
-				return span_cut(line, from, end);
-			}
-			at_key = false;
-			i = to - 1;
-		}
+	while (line_member(&r, &name)) {
+		const char *from = r.p;
+		line_skip(&r);
+		if (span_eq(name, wanted))
+			return span_of(from, (size_t)(r.p - from));
 	}
 	return (struct span){ NULL, 0 };
 }

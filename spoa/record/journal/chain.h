@@ -28,6 +28,7 @@ struct chain_line {
 	struct span node;
 	uint64_t boot, seq;
 	struct span time;
+	int64_t time_ns;
 	/* a record's */
 	unsigned char prev[CHAIN_HASH_BYTES];
 	struct span type;
