@@ -231,8 +231,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span in = span_of(data + 3, size - 3);
 	struct came one = run(format, framing, in, in.n + 1, true);
 	struct came two = run(format, framing, in, 1 + data[2] % 64, true);
-	/* cut anywhere it is the same */
-	if (one.result != two.result || !span_eq(buf_view(&one.out), buf_view(&two.out)))
+	/* cut anywhere it is the same; before an answer that is none blanks may have gone, or
+	 * not */
+	const char *but = one.result ? " \t\r\n" : "";
+	if (one.result != two.result || !span_eq(span_trim(buf_view(&one.out), but),
+						span_trim(buf_view(&two.out), but)))
 		abort();
 	if (!one.result)
 		check(format, framing, in, &one);
