@@ -41,7 +41,7 @@ function ask(agent, row, team, stream, user) {
 async function load(row, team, seconds, meddle, pause = 0, enough = null) {
 	const agent = new http.Agent({ keepAlive: true, maxSockets: CONNS }), all = [], until = Date.now() + seconds * 1000;
 	let over = false, asked = 0;
-	const meddling = (async () => { for (let turn = 0; !over; turn++) await meddle(turn); })();
+	const meddling = (async () => { for (let turn = 0; !over; turn++) await meddle(turn, all); })();
 	await Promise.all(Array.from({ length: CONNS }, async (_, i) => {
 		for (let n = i; Date.now() < until || (enough && !enough(all) && Date.now() < until + 20000); n++) {
 			all.push(await ask(agent, row, team, n % 2 === 1, asked++ % 10 < 4 ? "unlucky" : "lucky"));
@@ -128,8 +128,12 @@ async function storm(row) {
 	await forget();
 	const began = Date.now();
 	// what fails is said sooner than what is answered: of `some` enough is answered first for the breaker's half
-	const begins = row === "storm" ? 0 : 20;
-	const all = await load(row, "storm", seconds, async (turn) => { if (turn === begins) await control(0, row === "storm" ? { status: 503 } : { status: 500, only: "unlucky" }); await sleep(50); }, 20, enough);
+	const first_well = row === "storm" ? 0 : 200;
+	let fails = false;
+	const all = await load(row, "storm", seconds, async (_, answered) => {
+		if (!fails && answered.length >= first_well) await control(0, row === "storm" ? { status: 503 } : { status: 500, only: "unlucky" }), fails = true;
+		await sleep(50);
+	}, 20, enough);
 	const windows = Math.ceil((Date.now() - began) / 1000 / W) + 1;
 	await control(0, ok);
 	const list = await completions(row, all.filter((a) => a.attempts > 0).length), got = await counts();
