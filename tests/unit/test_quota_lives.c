@@ -150,17 +150,21 @@ a_charge_that_comes_too_late_is_counted_once_more(void **state)
 	NEEDS_REDIS;
 	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
-	kill(server.pid, SIGSTOP);
-	a = (struct ask){ .q.ndims = 1 };
-	dim_set(&a.q.dim[0], "r", 10, 1, 1); /* a second: buckets of 100 ms */
-	a.q.done = asked;
-	a.q.arg = &a;
-	quota_reserve(l.quota, &a.q);
-	run_for(250000);
-	assert_false(a.done);
-	struct quota_place was = a.q.dim[0].at;
-	kill(server.pid, SIGCONT);
-	asked_out(&a);
+	struct quota_place was;
+	int turns = 0;
+	do { /* a machine that is away for a bucket at each try has it fail: again */
+		kill(server.pid, SIGSTOP);
+		a = (struct ask){ .q.ndims = 1 };
+		dim_set(&a.q.dim[0], "r", 10, 1, 1); /* a second: buckets of 100 ms */
+		a.q.done = asked;
+		a.q.arg = &a;
+		quota_reserve(l.quota, &a.q);
+		run_for(250000);
+		assert_false(a.done);
+		was = a.q.dim[0].at;
+		kill(server.pid, SIGCONT);
+		asked_out(&a);
+	} while (a.q.result == QUOTA_FAILED && ++turns < 10);
 	assert_int_equal(a.q.result, QUOTA_ADMITTED);
 	for (int i = 0; i < 10000 && count_at(&a.q.dim[0], was) != 0; i++)
 		run_for(3000); /* it is given back there */
