@@ -73,8 +73,11 @@ CFLAGS   ?= $(OPT)
 # The folder of the sources is in no object: the same sources are the same bytes (make repro).
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) -ffile-prefix-map=$(CURDIR)=. $(ALL_WARN) -fno-strict-aliasing -pthread \
 	-fstack-protector-strong -MMD -MP $(HARDEN) $(SANFLAGS) \
-	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm -pthread
+	$(pkg_cflags)
+ALL_LIBS = $(HARDEN_LINK) $(LLHTTP_LIBS) $(pkg_libs) -lev -lm -pthread
+# Asked once, when the first command needs it: what a target installs is there then.
+pkg_cflags = $(eval pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(pkg_cflags)
+pkg_libs = $(eval pkg_libs := $(shell pkg-config --libs $(PKGS) 2>/dev/null))$(pkg_libs)
 
 # Everything but main() goes into one archive; the program, the unit tests and
 # the fuzz targets link against it.
@@ -303,8 +306,10 @@ uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgat
 	rm -rf $(SHARE)/tollgate $(SHARE)/doc/tollgate
 
 # What is in the program beside our sources and the libraries it is linked with: "NAME VERSION PURL LICENSE", a line each.
+# In the environment of every command, so it is asked once.
+llhttp_row = $(eval llhttp_row := $(shell dpkg-query -W -f '$${Version} pkg:deb/debian/node-llhttp@$${Version}' node-llhttp 2>/dev/null))$(llhttp_row)
 define EMBEDDED
-$(if $(LLHTTP_SRC),llhttp $(shell dpkg-query -W -f '$${Version} pkg:deb/debian/node-llhttp@$${Version}' node-llhttp 2>/dev/null) MIT)
+$(if $(LLHTTP_SRC),llhttp $(llhttp_row) MIT)
 $(if $(wildcard $(CHARTS)/LICENSE.uPlot),uplot 1.6.32 pkg:npm/uplot@1.6.32 MIT)
 endef
 export EMBEDDED
