@@ -713,6 +713,6 @@ print-embedded:
 print-deps-build:
 	@echo $(DEPS_BUILD)
 print-cppflags:
-	@echo $(CPPFLAGS) $(shell pkg-config --cflags $(PKGS))
+	@echo $(CPPFLAGS) $(pkg_cflags)
 print-warn:
 	@echo $(filter-out -Wnull-dereference,$(WARN))

@@ -530,6 +530,29 @@ a_refusal_is_cut_until_it_fits(void **state)
 	buf_free(&out);
 }
 
+/* The longest id that is kept, with a revision of which each byte takes six. */
+static void
+what_leaves_no_room_in_a_refusal_is_left_out(void **state)
+{
+	static char id[CAP_ERROR_BYTES / 2], revision[64];
+	struct mcp_refusal r = { .code = MCP_CODE_VERSION,
+		.id = span_of(id, sizeof(id)),
+		.message = SPAN_LIT("no"),
+		.requested = span_of(revision, sizeof(revision)),
+		.decision = SPAN_LIT("0123456789abcdef-0123456789") };
+	struct buf out;
+
+	(void)state;
+	memset(id, '1', sizeof(id));
+	memset(revision, 1, sizeof(revision));
+	buf_init(&out, 0);
+	mcp_refuse(&r, &out);
+	assert_true(out.n <= CAP_ERROR_BYTES && span_ends(buf_view(&out), SPAN_LIT("}}")));
+	assert_non_null(memmem(buf_view(&out).p, out.n, id, sizeof(id)));
+	assert_null(memmem(buf_view(&out).p, out.n, "requested", 9));
+	buf_free(&out);
+}
+
 static void
 a_refusal_in_a_stream_says_its_event(void **state)
 {
@@ -763,6 +786,7 @@ main(void)
 		cmocka_unit_test(many_fields_do_not_hold_more_than_one),
 		cmocka_unit_test(a_denial_is_what_the_message_waits_for),
 		cmocka_unit_test(a_refusal_is_cut_until_it_fits),
+		cmocka_unit_test(what_leaves_no_room_in_a_refusal_is_left_out),
 		cmocka_unit_test(a_refusal_says_no_revision_that_is_none),
 		cmocka_unit_test(an_answer_that_is_refused_is_a_denial_or_an_outage),
 		{ .name = "agentgateway#2644: a refusal in a stream says its event",

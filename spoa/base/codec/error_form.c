@@ -30,7 +30,7 @@ void
 error_write(const char *form, struct error_words e, struct buf *out)
 {
 	struct buf text, doc;
-	struct span message = span_cut(e.message, 0, CAP_ERROR_BYTES);
+	struct span all = span_cut(e.message, 0, CAP_ERROR_BYTES), message = all;
 
 	buf_init(&text, 0);
 	buf_init(&doc, 0);
@@ -48,12 +48,17 @@ error_write(const char *form, struct error_words e, struct buf *out)
 		}
 		e.message = buf_view(&text);
 		fill_form(form, &e, &doc);
-		if (doc.n <= CAP_ERROR_BYTES || !message.n)
+		if (doc.n <= CAP_ERROR_BYTES || !(message.n || e.more.n))
 			break;
+		if (!message.n) { /* what comes from outside is too long by itself */
+			e.more = SPAN_LIT("");
+			message = all;
+			continue;
+		}
 		size_t over = doc.n - CAP_ERROR_BYTES;
 		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
 	}
-	/* type, code and id are our own words, and who fills the rest caps it */
+	/* type, code and id are our own words; who gives the request's id has half of it at most */
 	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
 	buf_span(out, buf_view(&doc));
 	out->failed |= doc.failed || text.failed;

@@ -10,8 +10,8 @@ struct error_words {
 	int number;		 /* %n: a status, or a code of JSON-RPC */
 	struct span message;	 /* %m: with the decision's id after it */
 	struct span decision;	 /* %i: that id, 64 bytes of it at most; may be empty */
-	struct span request;	 /* %r: JSON as it is */
-	struct span more;	 /* %x: likewise */
+	struct span request;	 /* %r: JSON as it is, CAP_ERROR_BYTES / 2 at most */
+	struct span more;	 /* %x: JSON as it is; left out where it leaves no room */
 };
 
 /* Appends one line, at most CAP_ERROR_BYTES: the message is cut until it fits. */
