@@ -65,6 +65,17 @@ pool_thread_main(void *arg)
 	return NULL;
 }
 
+void
+cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 int
 thread_start(pthread_t *id, const char *name, void *(*run)(void *), void *arg)
 {

@@ -20,6 +20,9 @@ struct work {
 /* A thread that gets no signals: those are main's. `name` may be NULL. 0 or ERR_NOMEM. */
 int thread_start(pthread_t *id, const char *name, void *(*run)(void *), void *arg);
 
+/* A condition whose waits end by clock_timespec()'s monotonic time. */
+void cond_init(pthread_cond_t *c);
+
 /* NULL: out of memory, or no thread could be made. */
 struct pool *pool_new(unsigned threads);
 /* Any thread. Oldest first. */

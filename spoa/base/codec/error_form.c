@@ -58,7 +58,8 @@ error_write(const char *form, struct error_words e, struct buf *out)
 		size_t over = doc.n - CAP_ERROR_BYTES;
 		message.n = over < message.n / 2 ? message.n - over : message.n / 2;
 	}
-	/* type, code and id are our own words; who gives the request's id has half of it at most */
+	/* type, code and id are our own words; who gives the request's id has half of it at
+	 * most */
 	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
 	buf_span(out, buf_view(&doc));
 	out->failed |= doc.failed || text.failed;

@@ -371,7 +371,6 @@ struct redis_finder *
 redis_finder_new(const struct redis_options *o)
 {
 	struct redis_finder *f = calloc(1, sizeof(*f));
-	pthread_condattr_t attr;
 	pthread_t thread;
 
 	if (!f)
@@ -379,10 +378,7 @@ redis_finder_new(const struct redis_options *o)
 	f->o = *o;
 	redis_url_text(&o->url, f->text);
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&f->changed);
 	f->users = 1;
 	LIST_INIT(&f->ears);
 	if (fixed(o, &f->map.place[0])) {

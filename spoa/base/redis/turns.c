@@ -145,16 +145,12 @@ void
 turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 	const struct redis_options *redis)
 {
-	pthread_condattr_t attr;
 
 	*t = (struct turns){ .kind = kind, .arg = arg };
 	if (redis)
 		t->options = *redis;
 	pthread_mutex_init(&t->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&t->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&t->changed);
 }
 
 int

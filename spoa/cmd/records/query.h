@@ -21,7 +21,7 @@ struct query_piece {
 	const char *journal; /* its folder, without a slash at its end; a view, of the call */
 	struct journal_segment segment;
 	uint64_t begin, bytes; /* bytes 0: to its end */
-	bool closed;	       /* nothing more is written to it: files may be beside it */
+	bool closed;	       /* nothing more is written to it: files may be next to it */
 	bool last;	       /* of the journal: its end may be under way */
 };
 
@@ -42,7 +42,7 @@ struct query {
 	 * indexes; what has no sound index comes line by line: who gets them compares */
 	const uint64_t *term;
 	size_t nterms;
-	bool no_index;	    /* line by line, whatever is beside segments */
+	bool no_index;	    /* line by line, whatever is next to segments */
 	const char *node;   /* NULL: of every node */
 	uint64_t from;	    /* without the segments that end before this record */
 	const bool *enough; /* until that is true; NULL: to the end */
@@ -100,7 +100,7 @@ int query_read(const struct query *q, struct buf *why);
 void query_give(const struct query *q, struct span line);
 /* The lines of a part of a journal. The same. */
 int query_lines(const struct query *q, const struct query_piece *p, struct buf *why);
-/* Opens a piece with what is beside it. ERR_NOTFOUND: it is gone. */
+/* Opens a piece with what is next to it. ERR_NOTFOUND: it is gone. */
 int query_open_piece(const struct query_piece *p, struct index_segment *s, struct buf *why);
 enum { QUERY_INDEX_MAX = JOURNAL_DIR_MAX + 16 };
 /* JOURNAL.index; returns `out`. */

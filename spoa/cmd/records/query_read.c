@@ -1,5 +1,5 @@
 /* Records from where they are: a file, or a journal (live or not) piece by piece, each by the
- * index beside it or else by its lines. Streams are query_stream.c's. */
+ * index next to it or else by its lines. Streams are query_stream.c's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -292,7 +292,7 @@ take_journal_piece(struct walk *w, size_t i, const struct query_piece *p, struct
 						      : query_lines(q, p, why);
 }
 
-/* What is written to has files beside parts of it: each is a piece, and what is after them. */
+/* What is written to has files next to parts of it: each is a piece, and what is after them. */
 static int
 take_journal_segment(struct walk *w, size_t i, struct buf *why)
 {

@@ -1,5 +1,5 @@
 /* Where tollgate usage gets its sums: of blocks that are whole in the window from the files
- * beside segments (record/audit/sums.h), of the others from their lines. */
+ * next to segments (record/audit/sums.h), of the others from their lines. */
 #include <stdio.h>
 #include <string.h>
 

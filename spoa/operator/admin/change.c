@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "gate/changes/sync.h"
 #include "operator/admin/shares.h"
 #include "operator/admin/tokens.h"
@@ -320,16 +321,12 @@ record_change(struct change *c, const json_t *before, const json_t *after, const
 	struct audit *audit = c->s->audit;
 	struct recording *r = audit ? calloc(1, sizeof(*r)) : NULL;
 	struct timespec until = clock_timespec(clock_mono_us() + RECORD_US);
-	pthread_condattr_t attr;
 	int late = 0;
 
 	if (!r)
 		return audit ? ERR_NOMEM : 0;
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->answered, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&r->answered);
 	r->holders = 2;
 	buf_init(&r->e.fields, CAP_RECORD_BYTES);
 	write_record(c, before, after, failed, &r->e.fields);

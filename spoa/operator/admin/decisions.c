@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "operator/admin/decisions_event.h"
 #include "record/journal/chain.h"
 
@@ -382,7 +383,6 @@ struct decisions *
 decisions_new(const struct decisions_options *o)
 {
 	struct decisions *d = calloc(1, sizeof(*d));
-	pthread_condattr_t attr;
 
 	if (!d)
 		return NULL;
@@ -393,10 +393,7 @@ decisions_new(const struct decisions_options *o)
 	snprintf(d->node, sizeof(d->node), "%s", o->node);
 	d->follow = (struct follow){ .dir = d->journal, .node = d->node };
 	pthread_mutex_init(&d->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&d->changed);
 	return d;
 }
 

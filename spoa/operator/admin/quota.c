@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/pool.h"
 #include "gate/limits/look.h"
 #include "operator/admin/calls.h"
 #include "operator/server/server.h"
@@ -136,7 +137,6 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 	struct asking *a = calloc(1, sizeof(*a));
 	struct timespec until = clock_timespec(clock_mono_us() + ANSWER_US);
 	json_t *identity = json_object_get(in, "identity");
-	pthread_condattr_t attr;
 	unsigned status;
 	int late = 0;
 
@@ -146,10 +146,7 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 			out, MHD_HTTP_SERVICE_UNAVAILABLE, span_str(err_str(ERR_NOMEM)));
 	TAG(asking, a);
 	pthread_mutex_init(&a->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&a->answered, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&a->answered);
 	arena_init(&a->look.arena, 16 << 20, true);
 	a->look.identity = identity ? json_deep_copy(identity) : json_object();
 	a->look.done = looked;
