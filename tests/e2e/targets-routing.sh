@@ -62,12 +62,12 @@ ask
 is "both are left alone then, not the first alone" "$status $from $(asked)" "200 c 1 1 2"
 
 row longer # BerriAI/litellm#40130
-fault 1 "[$(rate_for 1 | sed 's/^{/{"times":1,"delay_ms":200,/'),$(rate_for 60 | sed 's/^{/{"times":1,"delay_ms":500,/')]"
+fault 1 "[$(rate_for 1 | sed 's/^{/{"times":1,"delay_ms":1000,/'),$(rate_for 60 | sed 's/^{/{"times":1,"delay_ms":1300,/')]"
 ask & ask & wait
 is "two were there at the same time" "$(asked)" "2 2 0"
 row_began=$EPOCHSECONDS
 row shorter
-fault 1 "[$(rate_for 60 | sed 's/^{/{"times":1,"delay_ms":200,/'),$(rate_for 1 | sed 's/^{/{"times":1,"delay_ms":500,/')]"
+fault 1 "[$(rate_for 60 | sed 's/^{/{"times":1,"delay_ms":1000,/'),$(rate_for 1 | sed 's/^{/{"times":1,"delay_ms":1300,/')]"
 ask & ask & wait
 sleep 1.6 # a second that the first or the second asked for is over
 id=shorter

@@ -2,6 +2,7 @@
 # what runs on it. A run of the end-to-end files starts a hundred thousand programs; each is three milliseconds.
 # shellcheck shell=bash disable=SC2034
 exec {napping}<> <(:)
+trap : PIPE # of a server that ends while `fetch` writes to it: a failed write, not the end of the file's run
 # nap SECONDS: as sleep
 nap() { read -rt "$1" -u "$napping" || :; }
 # matches TEXT REGEX: as grep -E. One short line by bash, whose ^, $ and . know no lines.
@@ -29,7 +30,7 @@ fetch() {
 	local host=${at%%/*}
 	[[ $body != @* ]] || body=$(<"${body#@}")
 	{ exec {io}<>"/dev/tcp/${host%:*}/${host#*:}"; } 2>/dev/null || return
-	printf '%s /%s HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s' "$1" "${at#*/}" "$host" ${#body} "$body" >&"$io"
+	printf '%s /%s HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s' "$1" "${at#*/}" "$host" ${#body} "$body" >&"$io" 2>/dev/null
 	IFS= read -rt 60 line <&"$io"
 	sed '1,/^\r$/d' <&"$io"
 	exec {io}>&-
