@@ -394,6 +394,12 @@ $(B)/traffic: tests/support/traffic.c $(LIB)
 $(B)/stackhelp: $(B)/tests/support/stackhelp.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
+# The end-to-end files' curl; static, where llhttp comes as sources, so that there is nothing to load.
+QUICK_OBJ := $(patsubst /usr/share/llhttp/%.c,$(B)/llhttp/%.o,$(LLHTTP_SRC))
+$(B)/quick/curl: tests/support/curl.c $(QUICK_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(QUICK_OBJ),$(if $(SAN),,-static)) -MF $@.d -o $@ $< $(QUICK_OBJ) $(LLHTTP_LIBS)
+
 $(MOCK_OBJ) $(B)/tests/support/stackhelp.o: # Which commit this is: of the tree here, or as it is given (COMMIT=…) where there is no git.
 COMMIT ?= $(shell git -C $(CURDIR) describe --always --abbrev=12 --exclude '*' --dirty=+changed 2>/dev/null || echo unknown)
 .PHONY: commit
@@ -415,7 +421,7 @@ $(B)/stops/tollgate: $(B)/spoa/cmd/main.o $(B)/stops/stops.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 .PHONY: support
-support: $(B)/mockllm $(B)/stackhelp $(B)/traffic $(B)/stops/tollgate
+support: $(B)/mockllm $(B)/stackhelp $(B)/traffic $(B)/quick/curl $(B)/stops/tollgate
 all: support
 
 # What a newcomer types: demo, test, e2e.

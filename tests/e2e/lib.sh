@@ -9,6 +9,7 @@ root=$(cd "$here/../.." && pwd)
 build=${B:-$root/build}
 case $build in /*) ;; *) build=$root/$build ;; esac
 export B=$build
+PATH=$B/quick:$PATH # curl, for what is plain (tests/support/curl.c)
 . "$root/tests/support/cheap.bash"
 D=$(mktemp -d /tmp/tge2e.XXXXXX)
 failed=0
