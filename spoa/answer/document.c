@@ -60,18 +60,23 @@ static const char *const word_keys[] = { "id", "type", "object", "role", "status
 	"timestamp", "provider", "region", "service", "language", "lang", "locale", "currency",
 	"format", "encoding", "mime", "version", "severity", "level", "seq", "sequence",
 	"index", "p", "padding", "nonce", "system_fingerprint", "channel", "author" };
-static const char *const word_key_ends[] = { "_id", "Id", "_ids", "_at", "At", "_type", "Type",
-	"_reason", "Reason", "_tier", "_time", "Time", "_version", "Version", "_status",
-	"Status", "_index", "_number", "_code", "_hash" };
+#define W SPAN_LIT
+static const struct span word_key_ends[] = { W("_id"), W("Id"), W("_ids"), W("_at"), W("At"),
+	W("_type"), W("Type"), W("_reason"), W("Reason"), W("_tier"), W("_time"), W("Time"),
+	W("_version"), W("Version"), W("_status"), W("Status"), W("_index"), W("_number"),
+	W("_code"), W("_hash") };
+#undef W
 
 static bool
 is_word_key(struct span key)
 {
 	if (SPAN_IN(key, word_keys))
 		return true;
-	for (size_t i = 0; i < COUNT_OF(word_key_ends); i++)
-		if (span_ends(key, span_str(word_key_ends[i])))
+	for (size_t i = 0; key.n && i < COUNT_OF(word_key_ends); i++) {
+		const struct span *end = &word_key_ends[i];
+		if (key.p[key.n - 1] == end->p[end->n - 1] && span_ends(key, *end))
 			return true;
+	}
 	return false;
 }
 

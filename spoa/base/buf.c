@@ -180,21 +180,29 @@ is_plain_char(char c)
 	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
-/* The first byte from i on that is not plain, eight at a time; n where all are. */
+/* Eight bytes; false: perhaps not, for a borrow may run into the next byte. */
+static bool
+are_plain(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t w;
+
+	memcpy(&w, p, 8);
+	uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+	uint64_t hit = (w - ones * 0x20) & ~w; /* below a blank */
+	hit |= (quote - ones) & ~quote;
+	hit |= (slash - ones) & ~slash;
+	return !(hit & high);
+}
+
+/* The first byte from i on that is not plain; n where all are. */
 static size_t
 past_plain(const char *p, size_t i, size_t n)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-
-	for (uint64_t w; n - i >= 8; i += 8) {
-		memcpy(&w, p + i, 8);
-		uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
-		uint64_t hit = (w - ones * 0x20) & ~w; /* below a blank */
-		hit |= (quote - ones) & ~quote;
-		hit |= (slash - ones) & ~slash;
-		if (hit & high) /* perhaps: a borrow may run into the next byte */
-			break;
-	}
+	while (n - i >= 8 && are_plain(p + i))
+		i += 8;
+	if (n >= 8 && n - i < 8 && are_plain(p + n - 8))
+		return n;
 	while (i < n && is_plain_char(p[i]))
 		i++;
 	return i;
@@ -227,15 +235,12 @@ buf_json_str(struct buf *b, struct span s)
 	char *to = buf_reserve(b, s.n + 2);
 
 	/* Mostly nothing needs escaping. */
-	if (to) {
-		size_t i = 0;
-		for (; i < s.n && is_plain_char(s.p[i]); i++)
-			to[1 + i] = s.p[i];
-		if (i == s.n) {
-			to[0] = to[1 + i] = '"';
-			b->n += s.n + 2;
-			return;
-		}
+	if (to && past_plain(s.p, 0, s.n) == s.n) {
+		if (s.n)
+			memcpy(to + 1, s.p, s.n);
+		to[0] = to[1 + s.n] = '"';
+		b->n += s.n + 2;
+		return;
 	}
 	buf_putc(b, '"');
 	buf_json(b, s);

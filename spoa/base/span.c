@@ -29,7 +29,8 @@ span_find(struct span s, const char *const *list, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && !span_is(s, list[i]))
+	/* Most others begin otherwise. */
+	while (i < n && ((s.n && *s.p != *list[i]) || !span_is(s, list[i])))
 		i++;
 	return i;
 }
@@ -130,14 +131,21 @@ span_u64(struct span s, uint64_t *out)
 size_t
 span_decimal(char out[SPAN_DECIMAL], int64_t v)
 {
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 	char digits[SPAN_DECIMAL];
 	size_t at = sizeof(digits);
 	uint64_t u = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
-	do {
-		digits[--at] = (char)('0' + u % 10);
-		u /= 10;
-	} while (u);
+	for (; u >= 100; u /= 100) {
+		at -= 2;
+		memcpy(digits + at, pairs + 2 * (u % 100), 2);
+	}
+	digits[--at] = pairs[2 * u + 1];
+	if (u >= 10)
+		digits[--at] = pairs[2 * u];
 	if (v < 0)
 		digits[--at] = '-';
 	memcpy(out, digits + at, sizeof(digits) - at);

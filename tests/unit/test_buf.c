@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include <stdlib.h>
@@ -47,6 +48,18 @@ numbers_are_written_as_they_are(void **state)
 		check(&b, rows[i].want);
 		buf_free(&b);
 	}
+	/* around each power of ten */
+	for (int64_t ten = 1; ten <= INT64_MAX / 10; ten *= 10)
+		for (int64_t v = ten - 1; v <= ten + 1; v++) {
+			char want[32];
+			struct buf b;
+			snprintf(want, sizeof(want), "%" PRId64 "%" PRId64, v, -v);
+			buf_init(&b, 0);
+			buf_int(&b, v);
+			buf_int(&b, -v);
+			check(&b, want);
+			buf_free(&b);
+		}
 }
 
 /* The buffer's first memory is 256 bytes: text that fits to the byte, all but its
@@ -147,6 +160,10 @@ each_byte_of_a_json_text_is_escaped(void **state)
 				buf_put(&want, one, (size_t)n);
 				buf_put(&want, text + at + 1, sizeof(text) - at - 1);
 				assert_true(span_eq(buf_view(&got), buf_view(&want)));
+				buf_clear(&got);
+				buf_json_str(&got, span_of(text, sizeof(text)));
+				assert_true(span_eq(span_cut(buf_view(&got), 1, got.n - 1),
+					buf_view(&want)));
 				buf_free(&got);
 				buf_free(&want);
 			}

@@ -33,19 +33,24 @@ digits_disguised(size_t n, size_t way)
 	return way == DISGUISE_HEX ? 2 * n : (8 * n - (n ? shared_bits(way) : 0)) / 6;
 }
 
-char
-digits_disguise_at(struct span value, size_t way, size_t i)
+void
+digits_disguise_part(struct span value, size_t way, size_t from, size_t n, char *out)
 {
 	static const char hex[] = "0123456789abcdef",
 			  digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				     "0123456789+/";
 	const unsigned char *v = (const unsigned char *)value.p;
 
+	for (size_t i = from; way == DISGUISE_HEX && i < from + n; i++)
+		out[i - from] = hex[v[i / 2] >> (i % 2 ? 0 : 4) & 15];
 	if (way == DISGUISE_HEX)
-		return hex[v[i / 2] >> (i % 2 ? 0 : 4) & 15];
-	size_t bit = shared_bits(way) + 6 * i, at = bit / 8;
-	unsigned two = (unsigned)v[at] << 8 | (at + 1 < value.n ? v[at + 1] : 0);
-	return digits[two >> (10 - bit % 8) & 63];
+		return;
+	size_t bit = shared_bits(way) + 6 * from;
+	for (size_t i = 0; i < n; i++, bit += 6) {
+		size_t at = bit / 8;
+		unsigned two = (unsigned)v[at] << 8 | (at + 1 < value.n ? v[at + 1] : 0);
+		out[i] = digits[two >> (10 - bit % 8) & 63];
+	}
 }
 
 size_t
@@ -53,7 +58,6 @@ digits_disguise(struct span value, size_t way, char *out)
 {
 	size_t n = digits_disguised(value.n, way);
 
-	for (size_t i = 0; i < n; i++)
-		out[i] = digits_disguise_at(value, way, i);
+	digits_disguise_part(value, way, 0, n, out);
 	return n;
 }

@@ -23,9 +23,9 @@ extern const unsigned char digits_in[256];
 /* Ways to disguise a value inside a longer text: base64 with 0, 1 or 2 other bytes before it
  * in its group, and hexadecimal; without the digits that it shares with other bytes. */
 enum { DISGUISE_HEX = 3, DISGUISES };
-/* How many digits n bytes have, twice n at most, and the i-th of a value's. */
+/* How many digits n bytes have, twice n at most, and n of a value's, from that one on. */
 size_t digits_disguised(size_t n, size_t way);
-char digits_disguise_at(struct span value, size_t way, size_t i);
+void digits_disguise_part(struct span value, size_t way, size_t from, size_t n, char *out);
 /* Writes all of them; how many. */
 size_t digits_disguise(struct span value, size_t way, char *out);
 

@@ -19,10 +19,11 @@ size_t
 life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
 	uint64_t epoch)
 {
-	int n = snprintf(out, CELL_KEY_TEXT, "tollgate:%s:%s%s", name, life->tag,
-		life->tag[0] ? ":" : "");
+	char *end = stpcpy(stpcpy(stpcpy(out, "tollgate:"), name), ":");
 
-	return (size_t)n + span_decimal(out + n, (int64_t)epoch);
+	if (life->tag[0])
+		end = stpcpy(stpcpy(end, life->tag), ":");
+	return (size_t)(end - out) + span_decimal(end, (int64_t)epoch);
 }
 
 /* A key is never without TTL: who has not yet counted in it makes it with one, and lets it

@@ -88,7 +88,10 @@ reset_text(struct request *r, const struct quota_dim *d)
 			d < r->found.quota[i]->dim + r->found.quota[i]->ndims)
 			since_us = clock_mono_us() - r->found.quota[i]->queued_us;
 	ms = d->reset_ms > since_us / 1000 ? d->reset_ms - since_us / 1000 : 0;
-	return arena_printf(&r->arena, "%llus", (unsigned long long)(ms + 999) / 1000);
+	char text[SPAN_DECIMAL + 1];
+	size_t n = span_decimal(text, (int64_t)(ms + 999) / 1000);
+	text[n] = 's';
+	return arena_dup(&r->arena, span_of(text, n + 1));
 }
 
 static void

@@ -87,7 +87,7 @@ keep_parameters(struct body *b)
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->nparams; i++)
-		for (size_t slot = 0; slot < V_COUNT; slot++) {
+		for (size_t slot = V_REQ_TEMPERATURE; slot < V_COUNT; slot++) {
 			const char *name = policy_slot_parameter(slot);
 			if (!name || !span_is(b->params[i].name, name))
 				continue;

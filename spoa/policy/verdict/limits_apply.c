@@ -59,7 +59,7 @@ evaluate(struct facts_view *v, const struct cel_program *prog, struct dimension 
 	return 0;
 }
 
-/* Not by printf: a claim may hold NUL. */
+/* Each with its length before it: "3:abc". */
 static struct span
 joined(struct arena *a, const struct dimension *d, const size_t *at, size_t n)
 {
@@ -70,7 +70,8 @@ joined(struct arena *a, const struct dimension *d, const size_t *at, size_t n)
 	char *out = arena_alloc(a, total);
 	for (size_t i = 0; out && i < n; i++) {
 		struct span s = d[i].v[at[i]];
-		used += (size_t)snprintf(out + used, 24, "%zu:", s.n);
+		used += span_decimal(out + used, (int64_t)s.n);
+		out[used++] = ':';
 		if (s.n)
 			memcpy(out + used, s.p, s.n);
 		used += s.n;

@@ -78,9 +78,11 @@ usage_begin(struct usage_reader *r, const struct dialect *d, struct span json, s
 	*r = (struct usage_reader){ .d = d, .json = json, .a = a };
 	if (!d || !d->usage)
 		return (struct usage_place){ 0 };
-	while (d->usage[n].path)
-		n++;
+	for (; d->usage[n].path; n++)
+		r->begins[d->usage[n].path[0] & USAGE_LETTER] |= UINT64_C(1) << n;
 	INVARIANT(n <= SAID); /* rows of our own tables */
+	for (unsigned i = 0; i < COUNT_OF(said_rows); i++)
+		r->begins[said_rows[i].path[0] & USAGE_LETTER] |= UINT64_C(1) << (SAID + i);
 	return (struct usage_place){ .part = USAGE_ROWS,
 		.top = true,
 		.below = ((UINT64_C(1) << n) - 1) | ((UINT64_C(1) << COUNT_OF(said_rows)) - 1)
@@ -149,7 +151,10 @@ usage_member(const struct usage_reader *r, struct usage_place at, struct span ke
 		return (struct usage_place){ .part = USAGE_ID };
 	if (at.top && SPAN_IN(key, holders))
 		return (struct usage_place){ .part = USAGE_ROWS, .below = at.below };
-	for (uint64_t left = at.below; left; left &= left - 1) {
+	uint64_t left = at.below;
+	if (!at.at && key.n)
+		left &= r->begins[*key.p & USAGE_LETTER];
+	for (; left; left &= left - 1) {
 		const char *path = path_of(r, (unsigned)__builtin_ctzll(left)) + at.at;
 		uint64_t row = left & -left;
 		if (!key.n || *path != *key.p || !begins(path, key))

@@ -92,7 +92,7 @@ static const struct span own[] = {
 static bool
 separates(char c)
 {
-	return is_one_of(c, "_-. \t\\");
+	return c == '_' || c == '-' || c == '.' || c == ' ' || c == '\t' || c == '\\';
 }
 
 static bool

@@ -49,12 +49,6 @@ pieces_meet(const struct pieces *p, struct span text)
 	return false;
 }
 
-static char
-byte_of(const struct needle *v, size_t i)
-{
-	return v->way < DISGUISES ? digits_disguise_at(v->value, v->way, i) : v->value.p[i];
-}
-
 static size_t
 tail_bytes(const struct needle *v)
 {
@@ -73,8 +67,10 @@ needles_add(struct needles *ns, struct span value, size_t way)
 	if (v->n < PIECE_BYTES)
 		return;
 	size_t tail = tail_bytes(v), stride = tail - PIECE_BYTES + 1;
-	for (size_t i = 0; i < tail; i++)
-		v->tail[i] = byte_of(v, v->n - tail + i);
+	if (way < DISGUISES)
+		digits_disguise_part(value, way, v->n - tail, tail, v->tail);
+	else
+		memcpy(v->tail, value.p + value.n - tail, tail);
 	pieces_add(&ns->pieces, span_of(v->tail, tail));
 	ns->stride = ns->n++ == 0 || stride < ns->stride ? stride : ns->stride;
 }
@@ -89,9 +85,12 @@ is_at(const struct needle *v, struct span text, size_t at)
 		return false;
 	if (v->way == DISGUISES)
 		return memcmp(text.p + at - head, v->value.p, head) == 0;
-	for (size_t i = 0; i < head; i++)
-		if (text.p[at - head + i] != byte_of(v, i))
+	for (size_t i = 0; i < head; i++) {
+		char digit;
+		digits_disguise_part(v->value, v->way, i, 1, &digit);
+		if (text.p[at - head + i] != digit)
 			return false;
+	}
 	return true;
 }
 
