@@ -51,7 +51,7 @@ numbers_are_written_as_they_are(void **state)
 	/* around each power of ten */
 	for (int64_t ten = 1; ten <= INT64_MAX / 10; ten *= 10)
 		for (int64_t v = ten - 1; v <= ten + 1; v++) {
-			char want[32];
+			char want[64];
 			struct buf b;
 			snprintf(want, sizeof(want), "%" PRId64 "%" PRId64, v, -v);
 			buf_init(&b, 0);
