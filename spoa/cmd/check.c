@@ -54,6 +54,7 @@ struct check {
 	struct haproxy h; /* HAProxy's files, where they could be read */
 	bool read;
 	struct judged judged;
+	struct buf why;	   /* of what is looked at now: add_wrong() */
 	struct buf unread; /* what of HAProxy's files could not be read */
 	struct buf notes;
 	const char *no_ranks; /* why tokens are estimated; NULL: they are not */
@@ -89,6 +90,14 @@ add_lack(struct check *c, const struct yaml_node *at, const char *fmt, ...)
 			at->file, at->line, at->column, why);
 }
 
+/* What c->why says is wrong with an option. */
+static void
+add_wrong(struct check *c, const struct yaml_node *at, const char *option)
+{
+	diag_at(&c->d, at, "%s: %.*s", option, SPAN_ARG(buf_view(&c->why)));
+	buf_clear(&c->why);
+}
+
 static void
 put_check_text(const struct buf *text, FILE *to)
 {
@@ -97,22 +106,8 @@ put_check_text(const struct buf *text, FILE *to)
 
 /* ---- HAProxy's files ---- */
 
-/* Reports a backend of the configuration that HAProxy's files do not have. */
-static void
-check_backend(const struct haproxy *h, const struct yaml_node *n, struct diag *d)
-{
-	struct nearest near = nearest_to(n->s);
-
-	for (size_t i = 0; i < h->n; i++)
-		if ((h->section[i].kind == HAPROXY_BACKEND ||
-			    h->section[i].kind == HAPROXY_LISTEN) &&
-			nearest_is(&near, h->section[i].name.p))
-			return;
-	diag_at(d, n, "backends: HAProxy's files have no backend %s%s", n->s.p,
-		nearest_hint(&near));
-}
-
-/* Once more for the positions; what is wrong in the configuration was said before. */
+/* Backends of the configuration that HAProxy's files do not have. It is read once more for the
+ * positions; what is wrong in it was said before. */
 static void
 check_backends(struct check *c, const struct haproxy *h)
 {
@@ -122,9 +117,17 @@ check_backends(struct check *c, const struct haproxy *h)
 	const struct yaml_node *root = yaml_load_file(&c->a, c->config_file, &again);
 	const struct yaml_node *list = yaml_get(root, "backends");
 	for (const struct yaml_node *n = list ? yaml_first(list) : NULL; n;
-		n = yaml_next(list, n))
-		if (n->kind == YAML_SCALAR)
-			check_backend(h, n, &c->d);
+		n = yaml_next(list, n)) {
+		struct nearest near = nearest_to(n->s);
+		bool is = n->kind != YAML_SCALAR;
+		for (size_t i = 0; i < h->n && !is; i++)
+			is = (h->section[i].kind == HAPROXY_BACKEND ||
+				     h->section[i].kind == HAPROXY_LISTEN) &&
+			     nearest_is(&near, h->section[i].name.p);
+		if (!is)
+			diag_at(&c->d, n, "backends: HAProxy's files have no backend %s%s",
+				n->s.p, nearest_hint(&near));
+	}
 	diag_free(&again);
 }
 
@@ -235,18 +238,14 @@ static void
 check_hash_key(struct check *c, const struct policy *p)
 {
 	unsigned char key[KEYFILE_BYTES];
-	struct buf why;
 
 	if (p->hashes && !c->cfg)
 		add_note(c, "with: hash needs redact.key_file in the daemon's tollgate.yaml");
 	if (!c->cfg || !c->cfg->redact_key_file)
 		return;
-	buf_init(&why, 4096);
-	if (keyfile_load(c->cfg->redact_key_file, key, &why))
-		diag_at(&c->d, c->cfg->redact_key_at, "redact.key_file: %.*s",
-			SPAN_ARG(buf_view(&why)));
+	if (keyfile_load(c->cfg->redact_key_file, key, &c->why))
+		add_wrong(c, c->cfg->redact_key_at, "redact.key_file");
 	explicit_bzero(key, sizeof(key));
-	buf_free(&why);
 }
 
 /* Of another user's file nothing is known. */
@@ -257,29 +256,25 @@ not_ours(const char *file)
 }
 
 static void
-check_redis_password(struct check *c, const char *file, const struct yaml_node *at,
-	bool sentinel, struct buf *why)
+check_redis_password(
+	struct check *c, const char *file, const struct yaml_node *at, bool sentinel)
 {
 	struct redis_options options;
 	struct redis_login login;
 
 	if (not_ours(file) || config_redis(c->cfg, &options) < 0)
 		return;
-	if (redis_login(&options, sentinel, &login, why) < 0)
-		diag_at(&c->d, at, "redis.%spassword_file: %.*s", sentinel ? "sentinel_" : "",
-			SPAN_ARG(buf_view(why)));
+	if (redis_login(&options, sentinel, &login, &c->why) < 0)
+		add_wrong(c, at,
+			sentinel ? "redis.sentinel_password_file" : "redis.password_file");
 	explicit_bzero(&login, sizeof(login));
 	explicit_bzero(&options, sizeof(options));
-	buf_clear(why);
 }
 
 /* As serve reads them; on another machine they may not be there. */
 static void
 check_credentials(struct check *c)
 {
-	struct buf why;
-
-	buf_init(&why, 4096);
 	for (size_t i = 0; i < c->cfg->ncredentials; i++) {
 		const struct provider_credential *x = &c->cfg->credentials[i];
 		if (!x->file || not_ours(x->file))
@@ -287,12 +282,10 @@ check_credentials(struct check *c)
 		if (access(x->file, F_OK) < 0)
 			add_lack(c, x->at, "%s does not exist", x->file);
 		else
-			auth_open(NULL, x, &why);
-		if (why.n)
-			diag_at(&c->d, x->at, "credentials: %.*s", SPAN_ARG(buf_view(&why)));
-		buf_clear(&why);
+			auth_open(NULL, x, &c->why);
+		if (c->why.n)
+			add_wrong(c, x->at, "credentials");
 	}
-	buf_free(&why);
 }
 
 /* True: there to be read. Said where it is not there at all. */
@@ -311,32 +304,27 @@ there(struct check *c, const struct yaml_node *at, const char *file)
 static void
 check_anchors(struct check *c, const struct config *cfg)
 {
-	struct buf why;
 	bool all = cfg->witness_key && there(c, cfg->witness_key_at, cfg->witness_key);
 
-	buf_init(&why, 4096);
 	for (size_t i = 0; i < cfg->nanchors; i++) {
 		const struct anchor_place *p = &cfg->anchors[i];
 		const char *const files[] = { p->ca, p->tls_ca, p->key };
 		bool any = true;
 		for (size_t k = 0; k < COUNT_OF(files); k++)
 			any &= !files[k] || there(c, p->at, files[k]);
-		if (any && anchors_files(p, &why) < 0)
-			diag_at(&c->d, p->at, "anchors: %.*s", SPAN_ARG(buf_view(&why)));
-		buf_clear(&why);
+		if (any && anchors_files(p, &c->why) < 0)
+			add_wrong(c, p->at, "anchors");
 	}
 	if (cfg->otlp.url &&
 		(!cfg->otlp.headers_file || there(c, cfg->otlp.at, cfg->otlp.headers_file)) &&
 		(!cfg->otlp.ca || there(c, cfg->otlp.at, cfg->otlp.ca)) &&
-		otlp_files(&cfg->otlp, &why) < 0)
-		diag_at(&c->d, cfg->otlp.at, "telemetry.otlp: %.*s", SPAN_ARG(buf_view(&why)));
-	buf_clear(&why);
+		otlp_files(&cfg->otlp, &c->why) < 0)
+		add_wrong(c, cfg->otlp.at, "telemetry.otlp");
 	for (size_t i = 0; i < cfg->nwitness_logs; i++)
 		all &= cfg->witness_logs[i].key &&
 		       there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
-	if (all && witness_files(cfg, &why) < 0)
-		diag_at(&c->d, cfg->witness_key_at, "witness: %.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
+	if (all && witness_files(cfg, &c->why) < 0)
+		add_wrong(c, cfg->witness_key_at, "witness");
 }
 
 /* What serve needs of this machine, and another one that checks the file may lack. */
@@ -360,7 +348,6 @@ check_redis(struct check *c, const struct policy *p)
 	redisContext *all[REDIS_NODES_MAX];
 	struct redis_options options;
 	bool refuses = p->nlimits && p->on_failure.quota == OUT_DENY;
-	struct buf why;
 
 	const char *const secrets[] = { c->cfg->redis_password_file,
 		c->cfg->redis_sentinel_password_file };
@@ -369,80 +356,73 @@ check_redis(struct check *c, const struct policy *p)
 			return;
 	if (!c->cfg->redis_url || config_redis(c->cfg, &options) < 0)
 		return;
-	buf_init(&why, 4096);
-	int n = redis_dial_all(&options, REDIS_WAIT_US, all, &why);
+	int n = redis_dial_all(&options, REDIS_WAIT_US, all, &c->why);
 	for (int i = 0; i < n; i++)
 		redisFree(all[i]);
 	if (n < 0 && refuses)
 		diag_at(&c->d, c->cfg->redis_at,
 			"redis.url: %.*s: each request with a limit would be a 503 "
 			"(on_failure.quota: deny)",
-			SPAN_ARG(buf_view(&why)));
+			SPAN_ARG(buf_view(&c->why)));
 	else if (n < 0)
 		buf_printf(&c->notes, "note: %s:%u:%u: redis.url: %.*s\n",
 			c->cfg->redis_at->file, c->cfg->redis_at->line,
-			c->cfg->redis_at->column, SPAN_ARG(buf_view(&why)));
+			c->cfg->redis_at->column, SPAN_ARG(buf_view(&c->why)));
+	buf_clear(&c->why);
 	explicit_bzero(&options, sizeof(options));
-	buf_free(&why);
 }
 
 /* What is next to the signing key: the one before it, and what the root stated. */
 static void
 check_around(struct check *c, const struct config *cfg, const struct pubkey *signs,
-	const struct pubkey *root, struct buf *why)
+	const struct pubkey *root)
 {
 	struct signkey before = { .pub = { .id = "" } };
 	struct key_statement *stated = NULL;
 	size_t n;
 
-	buf_clear(why);
 	if (!not_ours(cfg->audit_previous_key) &&
 		signkey_open(cfg->audit_previous_key, cfg->audit_passphrase_file, false,
-			&before, why))
-		diag_at(&c->d, cfg->audit_key_at, "audit.previous_key: %.*s",
-			SPAN_ARG(buf_view(why)));
+			&before, &c->why))
+		add_wrong(c, cfg->audit_key_at, "audit.previous_key");
 	else if (before.pub.id[0] && !strcmp(before.pub.id, signs->id))
 		diag_at(&c->d, cfg->audit_key_at,
 			"audit.previous_key: %s: is the key of audit.key itself: name the one "
 			"before it",
 			cfg->audit_previous_key);
 	signkey_wipe(&before);
-	buf_clear(why);
 	if (root->id[0] && cfg->node && !not_ours(cfg->audit_statements) &&
-		audit_keys_stated(cfg, cfg->node, root, &stated, &n, why))
-		diag_at(&c->d, cfg->audit_key_at, "audit.key_statements: %.*s",
-			SPAN_ARG(buf_view(why)));
+		audit_keys_stated(cfg, cfg->node, root, &stated, &n, &c->why))
+		add_wrong(c, cfg->audit_key_at, "audit.key_statements");
 	free(stated);
 }
 
 /* The signing key with its passphrase, and the root, which is another. */
 static void
-check_signing(struct check *c, const struct config *cfg, struct buf *why)
+check_signing(struct check *c, const struct config *cfg)
 {
 	struct signkey key = { .pub = { .id = "" } };
 	struct pubkey root = { .id = "" };
 
 	if (cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		!not_ours(cfg->audit_passphrase_file) &&
-		signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &key, why))
-		diag_at(&c->d, cfg->audit_key_at, "audit.key: %.*s", SPAN_ARG(buf_view(why)));
-	else if (!cfg->audit_passphrase_file && !not_ours(cfg->audit_key))
-		signkey_load(cfg->audit_key, &key, why); /* serve names what is wrong with it */
-	buf_clear(why);
-	if (cfg->audit_root && pubkeys_load(cfg->audit_root, &root, 1, why) < 0)
-		diag_at(&c->d, cfg->audit_key_at, "audit.root: %.*s", SPAN_ARG(buf_view(why)));
+		signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &key, &c->why))
+		add_wrong(c, cfg->audit_key_at, "audit.key");
+	else if (!cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
+		 signkey_load(cfg->audit_key, &key, &c->why))
+		buf_clear(&c->why); /* serve names what is wrong with it */
+	if (cfg->audit_root && pubkeys_load(cfg->audit_root, &root, 1, &c->why) < 0)
+		add_wrong(c, cfg->audit_key_at, "audit.root");
 	else if (cfg->audit_root && !strcmp(root.id, key.pub.id))
 		diag_at(&c->d, cfg->audit_key_at,
 			"audit.root: %s: is the signing key itself: a root is another key, "
-			"kept "
-			"offline",
+			"kept offline",
 			cfg->audit_root);
 	if (cfg->audit_statements && !cfg->audit_root)
 		diag_at(&c->d, cfg->audit_key_at,
 			"audit.key_statements: needs audit.root, whose statements they are");
-	check_around(c, cfg, &key.pub, &root, why);
+	check_around(c, cfg, &key.pub, &root);
 	signkey_wipe(&key);
-	buf_clear(why);
 }
 
 /* The certificate of admin.tls, its key and the clients' authorities, as serve reads them. */
@@ -451,22 +431,19 @@ check_admin_tls(struct check *c, const struct config *cfg)
 {
 	const struct admin_tls *t = &cfg->admin_tls_section;
 	int64_t end_s, now_s = clock_wall_ns() / 1000000000;
-	struct buf why;
 
 	if (!cfg->has_admin_tls || not_ours(t->certificate) || not_ours(t->key) ||
 		(t->clients && not_ours(t->clients)))
 		return;
-	buf_init(&why, 4096);
-	end_s = tls_look(t, &why);
-	if (why.n)
-		diag_at(&c->d, t->listen, "admin.tls: %.*s", SPAN_ARG(buf_view(&why)));
+	end_s = tls_look(t, &c->why);
+	if (c->why.n)
+		add_wrong(c, t->listen, "admin.tls");
 	else if (end_s && end_s <= now_s)
 		diag_at(&c->d, t->listen, "admin.tls: %s: it has ended", t->certificate);
 	else if (end_s && end_s - now_s < 14 * 86400)
 		buf_printf(&c->notes, "note: %s:%u:%u: admin.tls: %s ends in %d days\n",
 			t->listen->file, t->listen->line, t->listen->column, t->certificate,
 			(int)((end_s - now_s) / 86400));
-	buf_free(&why);
 }
 
 /* Secrets and state: whoever may not read a file sees its mode. */
@@ -481,34 +458,25 @@ check_secrets(struct check *c, const struct config *cfg)
 			cfg->state_file_at ? cfg->state_file_at : cfg->state_key_at } };
 	unsigned char key[KEYFILE_BYTES];
 	struct hashkey hash;
-	struct buf why;
 	struct stat st;
 
-	buf_init(&why, 8192);
-	for (size_t i = 0; i < COUNT_OF(files); i++) {
+	for (size_t i = 0; i < COUNT_OF(files); i++)
 		if (files[i].file && stat(files[i].file, &st) == 0 &&
-			keyfile_wide(files[i].file, st.st_mode, files[i].what, &why))
-			diag_at(&c->d, files[i].at, "%s: %.*s", files[i].option,
-				SPAN_ARG(buf_view(&why)));
-		buf_clear(&why);
-	}
-	if (!not_ours(cfg->state_key) && keyfile_derive(cfg->state_key, "check", key, &why))
-		diag_at(&c->d, cfg->state_key_at, "state_key: %.*s", SPAN_ARG(buf_view(&why)));
+			keyfile_wide(files[i].file, st.st_mode, files[i].what, &c->why))
+			add_wrong(c, files[i].at, files[i].option);
+	if (!not_ours(cfg->state_key) && keyfile_derive(cfg->state_key, "check", key, &c->why))
+		add_wrong(c, cfg->state_key_at, "state_key");
 	explicit_bzero(key, sizeof(key));
-	buf_clear(&why);
-	if (!not_ours(cfg->audit_hash_key) && hashkey_load(cfg->audit_hash_key, &hash, &why))
-		diag_at(&c->d, cfg->audit_hash_key_at, "audit.hash_key: %.*s",
-			SPAN_ARG(buf_view(&why)));
+	if (!not_ours(cfg->audit_hash_key) && hashkey_load(cfg->audit_hash_key, &hash, &c->why))
+		add_wrong(c, cfg->audit_hash_key_at, "audit.hash_key");
 	explicit_bzero(&hash, sizeof(hash));
-	buf_clear(&why);
-	check_signing(c, cfg, &why);
+	check_signing(c, cfg);
 	if (cfg->redis_url) {
 		check_redis_password(
-			c, cfg->redis_password_file, cfg->redis_password_at, false, &why);
+			c, cfg->redis_password_file, cfg->redis_password_at, false);
 		check_redis_password(c, cfg->redis_sentinel_password_file,
-			cfg->redis_sentinel_password_at, true, &why);
+			cfg->redis_sentinel_password_at, true);
 	}
-	buf_free(&why);
 }
 
 /* What the daemon's user needs of a file that an option names: more than to read it. */
@@ -572,17 +540,12 @@ check_rights(struct check *c, const struct config *cfg)
 static void
 check_journal(struct check *c, const struct config *cfg)
 {
-	struct buf why;
-
-	buf_init(&why, 8192);
 	if (cfg->journal && cfg->journal_at &&
-		journal_has_stranger(cfg->journal, cfg->node, &why))
-		diag_at(&c->d, cfg->journal_at, "audit.journal: %.*s",
-			SPAN_ARG(buf_view(&why)));
+		journal_has_stranger(cfg->journal, cfg->node, &c->why))
+		add_wrong(c, cfg->journal_at, "audit.journal");
 	if (keep_wrong(cfg))
 		diag_at(&c->d, cfg->retention_archive_at, "retention.archive: %s",
 			keep_wrong(cfg));
-	buf_free(&why);
 }
 
 static void
@@ -601,19 +564,17 @@ add_lines(struct diag *d, struct span text)
 static void
 check_policy(struct check *c)
 {
-	struct buf errors;
 	const char *file = c->policy_file ? c->policy_file : c->cfg ? c->cfg->policy : NULL;
 
 	if (!file)
 		return; /* the configuration's mistakes include it */
-	buf_init(&errors, 1 << 20);
+	SCOPED_BUF(errors, 1 << 20);
 	struct detect_rules *rules = NULL;
 	const struct policy *p = c->policy = policy_open(
 		&c->a, file, c->cfg, c->cfg ? c->cfg->detectors : NULL, &rules, &c->d);
 	if (rules && detect_self_test(rules, &errors) && errors.n == 0)
 		buf_str(&errors, "detectors: an example of the rules fails");
 	add_lines(&c->d, buf_view(&errors));
-	buf_free(&errors);
 	if (p)
 		check_keys(c, p);
 	if (c->cfg && !c->is_given) {
@@ -706,6 +667,7 @@ cmd_check(int argc, char **argv)
 
 	arena_init(&c.a, 0, false);
 	diag_init(&c.d);
+	buf_init(&c.why, 8192);
 	buf_init(&c.unread, NOTES_BYTES);
 	buf_init(&c.notes, NOTES_BYTES);
 	if (c.config_file)
@@ -738,6 +700,7 @@ cmd_check(int argc, char **argv)
 	buf_free(&c.given);
 	buf_free(&c.notes);
 	buf_free(&c.unread);
+	buf_free(&c.why);
 	judged_free(&c.judged);
 	if (c.read)
 		haproxy_free(&c.h);

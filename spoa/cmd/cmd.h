@@ -3,7 +3,7 @@
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
-#include "base/buf.h"
+#include "base/scoped.h"
 
 /* Exit codes (every command): done; the answer is no (invalid, mismatch,
  * denied); could not do it (usage, file, connection). */
@@ -57,6 +57,13 @@ int cmd_usage(const char *name);
  * its place, after a comma, or "". EXIT_CANNOT. */
 int cmd_no_config(const char *what, const char *named, const char * or);
 __attribute__((format(printf, 2, 3))) int cmd_fail(const char *what, const char *fmt, ...);
+/* After a message where err is not 0: why, or else what the error is called. 0 or EXIT_CANNOT.
+ */
+int cmd_failed(const char *what, int err, const struct buf *why);
+struct config;
+/* The configuration of -c, or the usual one, in the arena; NULL, and nothing is said: there is
+ * none, or it is not valid. */
+const struct config *cmd_config(struct arena *a, const char *named);
 /* A row a command has: `--name VALUE` or `--name=VALUE`; a name of one letter is -c. Rows end
  * with a name NULL. */
 struct cmd_option {
@@ -73,6 +80,8 @@ int cmd_options(int argc, char **argv, const struct cmd_option *options, char **
 /* Writes all of it to standard output; false: it had failed, or the output does, and errno says
  * why. */
 bool cmd_write(const struct buf *out);
+/* The same; EXIT_DONE, or EXIT_CANNOT after a message. */
+int cmd_print(const char *what, const struct buf *out);
 /* All of standard input (fd 0) or of a file, up to the buffer's cap. 0 or ERR_IO, ERR_LIMIT. */
 int cmd_read_stdin(struct buf *out);
 int cmd_read_file(const char *file, struct buf *out);

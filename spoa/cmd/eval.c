@@ -74,23 +74,18 @@ static int
 eval_one(const char *expr, const char *bindings, bool typed)
 {
 	char why[256];
-	json_t *j = bindings ? parse(bindings, strlen(bindings), "--bindings", why) : NULL;
-	struct arena a;
-	struct buf out;
+	json_auto_t *j = bindings ? parse(bindings, strlen(bindings), "--bindings", why) : NULL;
 
 	if (bindings && !j)
 		return cmd_fail("eval", "%s", why);
-	arena_init(&a, 0, false);
-	buf_init(&out, 0);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(out, 0);
 	bool ok = evaluate(&a, span_str(expr), j, typed, &out);
 	fprintf(ok ? stdout : stderr, "%s%.*s\n",
 		ok ? "" : "error: ", SPAN_ARG(buf_view(&out)));
 	int code = ok ? EXIT_DONE : EXIT_NO;
 	if (buf_failed(&out) || fflush(stdout))
 		code = cmd_fail("eval", "%s", err_str(buf_failed(&out) ? ERR_NOMEM : ERR_IO));
-	buf_free(&out);
-	arena_reset(&a);
-	json_decref(j);
 	return code;
 }
 
@@ -100,13 +95,12 @@ eval_line(struct arena *a, json_t *line, bool typed, struct buf *out)
 {
 	json_t *expr = json_object_get(line, "expr"),
 	       *bindings = json_object_get(line, "bindings");
-	struct buf value;
 
 	if (!json_is_string(expr))
 		return "\"expr\" is not a string";
 	if (bindings && !json_is_object(bindings))
 		return "\"bindings\" is not an object";
-	buf_init(&value, 0);
+	SCOPED_BUF(value, 0);
 	bool ok = evaluate(a, json_span(expr), bindings, typed, &value);
 	buf_str(out, ok ? "{\"value\":" : "{\"error\":");
 	if (ok)
@@ -115,7 +109,6 @@ eval_line(struct arena *a, json_t *line, bool typed, struct buf *out)
 		buf_json_str(out, buf_view(&value));
 	buf_str(out, "}\n");
 	bool failed = buf_failed(&value);
-	buf_free(&value);
 	return failed ? err_str(ERR_NOMEM) : NULL;
 }
 
@@ -125,20 +118,17 @@ answer_line(void *arg, struct span line, size_t number)
 	const bool *typed = arg;
 	char why[256];
 	struct arena a;
-	struct buf out;
 	int code = EXIT_DONE;
 
-	json_t *j = parse(line.p, line.n, "not a line of eval", why);
+	json_auto_t *j = parse(line.p, line.n, "not a line of eval", why);
 	arena_init(&a, 0, false);
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	const char *bad = j ? eval_line(&a, j, *typed, &out) : why;
 	if (bad || buf_failed(&out))
 		code = cmd_fail("eval", "line %zu: %s", number, bad ? bad : err_str(ERR_NOMEM));
 	else if (!cmd_write(&out))
 		code = cmd_fail("stdout", "%s", strerror(errno));
-	buf_free(&out);
 	arena_reset(&a);
-	json_decref(j);
 	return code;
 }
 

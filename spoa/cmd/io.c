@@ -31,6 +31,25 @@ cmd_fail(const char *what, const char *fmt, ...)
 }
 
 int
+cmd_failed(const char *what, int err, const struct buf *why)
+{
+	return err ? cmd_fail(what, "%.*s",
+			     SPAN_ARG(why->n ? buf_view(why) : span_str(err_str(err))))
+		   : 0;
+}
+
+const struct config *
+cmd_config(struct arena *a, const char *named)
+{
+	const char *file = config_find(named);
+	struct diag d = { 0 };
+	const struct config *cfg = file ? config_load(a, file, &d) : NULL;
+
+	diag_free(&d);
+	return cfg;
+}
+
+int
 cmd_no_config(const char *what, const char *named, const char * or)
 {
 	const char *const places[] = { named ? named : "tollgate.yaml", config_installed };
@@ -110,6 +129,12 @@ cmd_write(const struct buf *out)
 	return !buf_failed(out) &&
 	       fwrite(out->n ? buf_view(out).p : "", 1, out->n, stdout) == out->n &&
 	       fflush(stdout) == 0;
+}
+
+int
+cmd_print(const char *what, const struct buf *out)
+{
+	return cmd_write(out) ? EXIT_DONE : cmd_fail(what, "%s", strerror(errno));
 }
 
 int

@@ -21,7 +21,6 @@ cmd_keygen(int argc, char **argv)
 		{ "root", .flag = &root }, { "rotate", .flag = &rotate }, { .name = NULL } };
 	struct hashkey made;
 	struct pubkey pub;
-	struct buf why;
 	char **operands;
 	int n = cmd_options(argc, argv, options, &operands), err;
 
@@ -32,7 +31,7 @@ cmd_keygen(int argc, char **argv)
 	file = file ? file : operands[0];
 	if (!file[0])
 		return cmd_usage(argv[0]);
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	if (hash && rotate)
 		err = hashkey_replace(file, &made, &why);
 	else if (hash)
@@ -54,6 +53,5 @@ cmd_keygen(int argc, char **argv)
 			pub.id);
 	if (!err && rotate && !hash)
 		printf("before %s.old\n", file);
-	buf_free(&why);
 	return err ? EXIT_CANNOT : EXIT_DONE;
 }

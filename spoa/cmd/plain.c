@@ -2,6 +2,7 @@
  * know them. */
 #include "cmd/plain.h"
 
+#include "base/scoped.h"
 #include "base/codec/letters.h"
 #include "base/codec/utf8.h"
 
@@ -153,4 +154,20 @@ plain_lines(struct buf *out, struct span s)
 		plain_put(out, span_next(&s, '\n'), SIZE_MAX);
 		buf_putc(out, '\n');
 	}
+}
+
+void
+plain_print(FILE *to, struct span lines)
+{
+	SCOPED_BUF(shown, 0);
+	plain_lines(&shown, lines);
+	fprintf(to, "%.*s", SPAN_ARG(buf_view(&shown)));
+}
+
+void
+plain_print_json(struct span s)
+{
+	SCOPED_BUF(shown, 0);
+	plain_json(&shown, s);
+	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
 }

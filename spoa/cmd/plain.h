@@ -3,6 +3,8 @@
 #ifndef CMD_PLAIN_H
 #define CMD_PLAIN_H
 
+#include <stdio.h>
+
 #include "base/buf.h"
 
 /* Appends at most `columns` columns of s: ASCII and letters as they are, a '?' for each
@@ -19,5 +21,8 @@ void plain_json(struct buf *out, struct span s);
 void plain_tree(struct buf *out, struct span s);
 /* Lines as plain_put() shows them, each ended by a newline. */
 void plain_lines(struct buf *out, struct span s);
+/* The same, printed; a JSON text as plain_json() shows it, as a line. */
+void plain_print(FILE *to, struct span lines);
+void plain_print_json(struct span s);
 
 #endif

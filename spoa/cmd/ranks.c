@@ -14,15 +14,14 @@ static int
 pack(const char *from, const char *to, const char *name, const char *pattern)
 {
 	const struct split_pattern *p = split_find(span_str(pattern));
-	struct buf lines, out, known, failed;
 	const char *why;
 	size_t line;
 	int code = EXIT_DONE;
 
-	buf_init(&lines, RANKS_LINES_MAX);
-	buf_init(&out, 0);
-	buf_init(&known, 0);
-	buf_init(&failed, 8192);
+	SCOPED_BUF(lines, RANKS_LINES_MAX);
+	SCOPED_BUF(out, 0);
+	SCOPED_BUF(known, 0);
+	SCOPED_BUF(failed, 8192);
 	int err = p ? cmd_read_file(from, &lines) : 0;
 	for (const struct split_pattern *k = split_patterns; !p && k->name; k++)
 		buf_printf(&known, "%s%s (%s)", k == split_patterns ? "" : ", ", k->name,
@@ -38,10 +37,6 @@ pack(const char *from, const char *to, const char *name, const char *pattern)
 		code = cmd_fail(from, "%s", why);
 	else if (replace_file(AT_FDCWD, to, 0644, buf_view(&out), &failed))
 		code = cmd_fail("ranks", "%.*s", SPAN_ARG(buf_view(&failed)));
-	buf_free(&lines);
-	buf_free(&out);
-	buf_free(&known);
-	buf_free(&failed);
 	return code;
 }
 

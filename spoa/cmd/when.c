@@ -231,13 +231,11 @@ iso_word(struct said *s, struct span w)
 	bool minutes = w.p[16] != ':';
 	if (n > sizeof(full) - 4)
 		return false;
-	struct buf b;
-	buf_init(&b, 128);
+	SCOPED_BUF(b, 128);
 	buf_span(&b, span_cut(w, 0, 16));
 	buf_str(&b, minutes ? ":00" : "");
 	buf_span(&b, span_cut(w, 16, n));
 	bool ok = clock_parse(buf_view(&b).p, b.n, &s->at_ns) == 0;
-	buf_free(&b);
 	s->for_ns = minutes ? MINUTE_S * SECOND_NS : SECOND_NS;
 	size_t dot = span_chr(w, '.');
 	for (size_t i = dot + 1; dot < n && i < n && is_digit(w.p[i]) && s->for_ns > 1; i++)
@@ -564,17 +562,15 @@ begin_of(const char *what, const char *option, const char *said, const struct ce
 	int64_t *ns)
 {
 	struct when w;
-	struct buf why;
 	int code = EXIT_DONE;
 
 	if (!said)
 		return code;
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	if (when_read(span_str(said), zone, clock_wall_ns(), &w, &why))
 		*ns = w.from_ns;
 	else
 		code = cmd_fail(what, "%s: %.*s", option, SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return code;
 }
 

@@ -129,13 +129,10 @@ admin_ask(const struct admin_call *call, struct buf *out, struct buf *why)
 long
 admin_ask_or_say(const char *what, const struct admin_call *call, struct buf *out)
 {
-	struct buf why;
-
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	long status = admin_ask(call, out, &why);
 	if (!status)
 		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return status;
 }
 
@@ -143,7 +140,6 @@ const char *
 admin_socket(const char *what, const char *named, struct arena *a)
 {
 	const char *file = config_find(named);
-	const struct config *cfg;
 	struct diag d;
 
 	if (!file) {
@@ -151,7 +147,7 @@ admin_socket(const char *what, const char *named, struct arena *a)
 		return NULL;
 	}
 	diag_init(&d);
-	cfg = config_read(a, file, &d);
+	const struct config *cfg = config_read(a, file, &d);
 	if (!cfg)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);
@@ -167,12 +163,10 @@ admin_call_json(
 	const char *what, const char *config, const char *page, const json_t *in, int *code)
 {
 	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
-	struct buf answer, why;
-	struct arena a;
 
-	arena_init(&a, 0, false);
-	buf_init(&answer, ADMIN_ANSWER_BYTES);
-	buf_init(&why, 4096);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
+	SCOPED_BUF(why, 4096);
 	*code = EXIT_CANNOT;
 	const char *socket = admin_socket(what, config, &a);
 	const struct admin_call call = {
@@ -197,9 +191,6 @@ admin_call_json(
 	if (o)
 		*code = EXIT_DONE;
 	free(body);
-	buf_free(&why);
-	buf_free(&answer);
-	arena_reset(&a);
 	return o;
 }
 
@@ -358,12 +349,11 @@ admin_answer(struct admin_cmd *c, const char *page)
 int
 admin_change(struct admin_cmd *c, const char *page, const char *done)
 {
-	json_t *answer = admin_answer(c, page);
+	json_auto_t *answer = admin_answer(c, page);
 
 	if (answer)
 		c->code = c->json ? admin_print_json(c->what, answer)
 				  : admin_changed(c->what, answer, done);
-	json_decref(answer);
 	return c->code;
 }
 
@@ -387,10 +377,9 @@ static void
 put_admin_cell(struct buf *b, const struct admin_column *c, const json_t *row)
 {
 	const json_t *v = c->name ? json_object_get(row, c->name) : NULL;
-	struct buf raw, cell;
 
-	buf_init(&raw, 4096);
-	buf_init(&cell, 4096);
+	SCOPED_BUF(raw, 4096);
+	SCOPED_BUF(cell, 4096);
 	if (c->put)
 		c->put(&raw, row, c->name);
 	else if (json_is_integer(v))
@@ -402,22 +391,18 @@ put_admin_cell(struct buf *b, const struct admin_column *c, const json_t *row)
 	plain_lines(&cell, buf_view(&raw));
 	buf_printf(b, "%*.*s%s", -c->width, SPAN_ARG(span_trim(buf_view(&cell), "\n")),
 		c->bare ? "" : " ");
-	buf_free(&cell);
-	buf_free(&raw);
 }
 
 int
 admin_print_table(
 	const char *what, const struct admin_column *columns, const json_t *list, bool as_json)
 {
-	json_t *none = json_array();
+	json_auto_t *none = json_array();
 	const struct admin_column *c;
 	const json_t *row;
-	struct buf b;
 	size_t i;
-	int code;
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	for (c = columns; c->heading; c++)
 		if (c[1].heading)
 			buf_printf(&b, "%*s ", -c->width, c->heading);
@@ -429,19 +414,13 @@ admin_print_table(
 			put_admin_cell(&b, c, row);
 		buf_putc(&b, '\n');
 	}
-	if (as_json)
-		code = admin_print_json(what, list ? list : none);
-	else
-		code = cmd_write(&b) ? EXIT_DONE : cmd_fail(what, "%s", strerror(errno));
-	buf_free(&b);
-	json_decref(none);
-	return code;
+	return as_json ? admin_print_json(what, list ? list : none) : cmd_print(what, &b);
 }
 
 int
 admin_list(struct admin_cmd *c, const struct admin_list *l)
 {
-	json_t *answer = admin_answer(c, l->page);
+	json_auto_t *answer = admin_answer(c, l->page);
 
 	if (answer && l->without && !json_is_true(json_object_get(answer, "state_key")))
 		c->code = cmd_fail(
@@ -449,6 +428,5 @@ admin_list(struct admin_cmd *c, const struct admin_list *l)
 	else if (answer)
 		c->code = admin_print_table(
 			c->what, l->columns, json_object_get(answer, l->member), c->json);
-	json_decref(answer);
 	return c->code;
 }

@@ -33,8 +33,6 @@ static bool
 find_file(const char *config, const char *named, char file[4096])
 {
 	const char *where = config_find(config);
-	const struct config *cfg;
-	struct arena a;
 	struct diag d;
 
 	if (named) {
@@ -45,9 +43,9 @@ find_file(const char *config, const char *named, char file[4096])
 		cmd_no_config("admin-token", config, ", or --tokens FILE");
 		return false;
 	}
-	arena_init(&a, 0, false);
+	SCOPED_ARENA(a, 0, false);
 	diag_init(&d);
-	cfg = config_read(&a, where, &d);
+	const struct config *cfg = config_read(&a, where, &d);
 	bool found = cfg && cfg->admin_tokens;
 	if (found)
 		snprintf(file, 4096, "%s", cfg->admin_tokens);
@@ -57,7 +55,6 @@ find_file(const char *config, const char *named, char file[4096])
 			    : "%s: cannot be used",
 			where);
 	diag_free(&d);
-	arena_reset(&a);
 	return found;
 }
 
@@ -66,7 +63,6 @@ static bool
 open_token_file(struct token_file *f, bool to_write)
 {
 	char lock[4200];
-	struct buf why;
 	struct stat st;
 
 	f->lock = -1;
@@ -79,38 +75,22 @@ open_token_file(struct token_file *f, bool to_write)
 	}
 	if (stat(f->name, &st) < 0 && errno == ENOENT)
 		return (f->tokens = admin_tokens_new()) != NULL;
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	f->tokens = admin_tokens_load(f->name, &why);
 	if (!f->tokens)
 		cmd_fail("admin-token", "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return f->tokens != NULL;
-}
-
-static void
-close_file(struct token_file *f)
-{
-	free(f->tokens);
-	if (f->lock >= 0)
-		close(f->lock);
 }
 
 static int
 save(const struct token_file *f)
 {
-	struct buf b, why;
-
-	buf_init(&b, TOKEN_FILE_MAX);
-	buf_init(&why, 8192);
+	SCOPED_BUF(b, TOKEN_FILE_MAX);
+	SCOPED_BUF(why, 8192);
 	admin_tokens_write(f->tokens, &b);
 	int err = buf_failed(&b) ? ERR_LIMIT
 				 : replace_file(AT_FDCWD, f->name, 0640, buf_view(&b), &why);
-	if (err)
-		cmd_fail("admin-token", "%.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
-	buf_free(&why);
-	buf_free(&b);
-	return err ? EXIT_CANNOT : EXIT_DONE;
+	return cmd_failed("admin-token", err, &why);
 }
 
 /* ---- commands ---- */
@@ -196,13 +176,11 @@ static const struct admin_column token_columns[] = {
 static int
 token_list(struct token_file *f, bool as_json)
 {
-	json_t *list = json_array();
+	json_auto_t *list = json_array();
 	char roles[ROLES_TEXT], when[CLOCK_SECOND_LEN];
 
-	if (!open_token_file(f, false)) {
-		json_decref(list);
+	if (!open_token_file(f, false))
 		return EXIT_CANNOT;
-	}
 	for (size_t i = 0; i < f->tokens->n; i++) {
 		const struct admin_token *t = &f->tokens->row[i];
 		json_t *o = json_pack("{s:s,s:s,s:s}", "name", t->name, "roles",
@@ -217,9 +195,7 @@ token_list(struct token_file *f, bool as_json)
 		json_object_set_new(o, "end", t->end_ns ? json_string(when) : json_null());
 		json_array_append_new(list, o);
 	}
-	int code = admin_print_table("admin-token list", token_columns, list, as_json);
-	json_decref(list);
-	return code;
+	return admin_print_table("admin-token list", token_columns, list, as_json);
 }
 
 int
@@ -246,6 +222,8 @@ cmd_admin_token(int argc, char **argv)
 		code = is_new	 ? token_new(&f, operands[1], roles, ttl, until)
 		       : is_list ? token_list(&f, as_json)
 				 : token_revoke(&f, operands[1]);
-	close_file(&f);
+	free(f.tokens);
+	if (f.lock >= 0)
+		close(f.lock);
 	return code;
 }

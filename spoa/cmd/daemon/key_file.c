@@ -109,10 +109,9 @@ key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra
 {
 	char made[PATH_MAX + sizeof(REPLACE_SUFFIX)];
 	struct apikeys *again = NULL;
-	struct buf b, why;
 
-	buf_init(&b, 0);
-	buf_init(&why, 8192);
+	SCOPED_BUF(b, 0);
+	SCOPED_BUF(why, 8192);
 	buf_str(&b, "# API keys of tollgate, hashed. Written by `tollgate key`; the daemon "
 		    "reads it at\n"
 		    "# start and when it changes.\nkeys:\n");
@@ -133,11 +132,7 @@ key_file_save(const char *file, const struct apikeys *keys, struct apikey *extra
 		replace_drop(AT_FDCWD, file);
 	if (fd >= 0)
 		close(fd);
-	if (err && err != ERR_SYNTAX)
-		cmd_fail("key", "%.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	cmd_failed("key", err == ERR_SYNTAX ? 0 : err, &why); /* that was said */
 	apikeys_free(&again);
-	buf_free(&why);
-	buf_free(&b);
 	return err ? EXIT_CANNOT : EXIT_DONE;
 }

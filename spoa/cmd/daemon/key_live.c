@@ -14,19 +14,6 @@ give_key_text(struct admin_cmd *c, const char *name, const char *text)
 		admin_give(c, name, *text ? json_string(text) : json_null());
 }
 
-/* "a, b"; "" as null. */
-static void
-give_key_list(struct admin_cmd *c, const char *name, const char *text)
-{
-	json_t *list = text ? admin_texts(text) : NULL;
-	bool none = list && json_array_size(list) == 0;
-
-	if (none)
-		json_decref(list);
-	if (text)
-		admin_give(c, name, none ? json_null() : list);
-}
-
 static void
 give_key(struct key_live *k, const char *id)
 {
@@ -40,8 +27,12 @@ give_key(struct key_live *k, const char *id)
 		return;
 	for (size_t i = 1; i < APIKEY_TEXTS; i++)
 		give_key_text(c, apikey_texts[i].name, *apikey_text(&key, i));
-	for (size_t i = 0; i < APIKEY_LISTS; i++)
-		give_key_list(c, apikey_lists[i].name, k->lists[i]);
+	for (size_t i = 0; i < APIKEY_LISTS; i++) /* "a, b"; "" as null */
+		if (k->lists[i])
+			admin_give(c, apikey_lists[i].name,
+				span_trim(span_str(k->lists[i]), ", ").n
+					? admin_texts(k->lists[i])
+					: json_null());
 	give_key_text(c, "id", id);
 	give_key_text(c, "ttl", k->ttl);
 	give_key_text(c, "overlap", k->overlap);
@@ -57,7 +48,7 @@ change_key(struct key_live *k, const char *page, const char *id, const char *don
 {
 	k->c.in = json_object();
 	give_key(k, id);
-	json_t *answer = admin_answer(&k->c, page);
+	json_auto_t *answer = admin_answer(&k->c, page);
 	if (answer) {
 		k->c.code = admin_changed("key", answer, done);
 		const char *text = json_str_in(answer, "key");
@@ -69,7 +60,6 @@ change_key(struct key_live *k, const char *page, const char *id, const char *don
 			printf("%s\n", text);
 		}
 	}
-	json_decref(answer);
 	return k->c.code;
 }
 

@@ -46,13 +46,12 @@ give_pairs(struct limit_args *a)
 static int
 limit_change(struct limit_args *a, const char *page, const char *done)
 {
-	json_t *answer = admin_answer(&a->c, page);
+	json_auto_t *answer = admin_answer(&a->c, page);
 
 	if (answer && a->c.json)
 		printf("{\"id\":\"%s\"}\n", json_str_in(answer, "id"));
 	if (answer)
 		a->c.code = admin_changed("limit", answer, done);
-	json_decref(answer);
 	return a->c.code;
 }
 

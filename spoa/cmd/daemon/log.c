@@ -32,11 +32,10 @@ cmd_log(int argc, char **argv)
 		return cmd_usage(argv[0]);
 	admin_give_text(&c, "level", n ? operands[0] : NULL);
 	admin_give_text(&c, "for", lasts);
-	json_t *answer = admin_answer(&c, "/log");
+	json_auto_t *answer = admin_answer(&c, "/log");
 	if (answer && c.json)
 		c.code = admin_print_json("log", answer);
 	else if (answer)
 		print_log_level(answer);
-	json_decref(answer);
 	return c.code;
 }

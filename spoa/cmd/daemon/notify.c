@@ -23,7 +23,7 @@ static const struct admin_column notify_columns[] = {
 static int
 status(struct admin_cmd *c)
 {
-	json_t *answer = admin_answer(c, "/notify");
+	json_auto_t *answer = admin_answer(c, "/notify");
 
 	if (answer && c->json)
 		c->code = admin_print_json("notify", answer);
@@ -32,7 +32,6 @@ status(struct admin_cmd *c)
 	else if (answer)
 		c->code = admin_print_table(
 			"notify", notify_columns, json_object_get(answer, "kinds"), false);
-	json_decref(answer);
 	return c->code;
 }
 
@@ -52,7 +51,7 @@ static int
 wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 {
 	for (int i = 0; i < LOOKS; i++) {
-		json_t *answer = admin_answer(c, "/notify");
+		json_auto_t *answer = admin_answer(c, "/notify");
 		if (!answer)
 			return c->code;
 		const json_t *t = test_of(answer);
@@ -65,7 +64,6 @@ wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 		else if (fails)
 			cmd_fail("notify", "%s: %s%s", to, json_text_in(t, "why"),
 				retries ? "; it is tried again" : "");
-		json_decref(answer);
 		if (took || fails)
 			return took ? EXIT_DONE : EXIT_NO;
 		usleep(LOOK_US);
@@ -77,11 +75,10 @@ wait_for_notices(struct admin_cmd *c, long long sent, long long failed)
 static int
 test(struct admin_cmd *c)
 {
-	json_t *before = admin_answer(c, "/notify");
+	json_auto_t *before = admin_answer(c, "/notify");
 	const json_t *t = test_of(before);
 	long long sent = json_int_in(t, "sent"), failed = json_int_in(t, "failed");
 
-	json_decref(before);
 	if (!before)
 		return EXIT_CANNOT;
 	c->in = json_object();

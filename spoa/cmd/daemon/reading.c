@@ -41,16 +41,9 @@ static const int ends[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
 /* ---- what is asked for ---- */
 
 /* What may hold a prompt's text or a secret, or says where and not what. */
-static bool
-is_kept_back(const char *option)
-{
-	static const char *const names[] = { "config", "c", "journal", "redis", "file", "text",
-		"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy",
-		"root", "statement", "note", "manifest", "out", "position", "sign-key",
-		"passphrase-file" };
-
-	return SPAN_IN(span_str(option), names);
-}
+static const char *const kept_back[] = { "config", "c", "journal", "redis", "file", "text",
+	"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy", "root",
+	"statement", "note", "manifest", "out", "position", "sign-key", "passphrase-file" };
 
 static json_t *
 reading_text(const char *s)
@@ -65,7 +58,7 @@ add_option(const struct cmd_option *o)
 {
 	json_t *v = NULL;
 
-	if (is_kept_back(o->name))
+	if (SPAN_IN(span_str(o->name), kept_back))
 		return;
 	if (o->count && *o->count) {
 		v = json_array();
@@ -110,7 +103,6 @@ static void
 find_daemon(const char *named)
 {
 	const char *file = config_find(named);
-	struct arena a;
 	struct diag d;
 
 	if (!file) {
@@ -119,7 +111,7 @@ find_daemon(const char *named)
 		return;
 	}
 	snprintf(now.config, sizeof(now.config), "%s", file);
-	arena_init(&a, 0, false);
+	SCOPED_ARENA(a, 0, false);
 	diag_init(&d);
 	const struct config *cfg = config_read(&a, file, &d);
 	if (!cfg)
@@ -136,7 +128,6 @@ find_daemon(const char *named)
 	if (cfg && cfg->redis_url)
 		snprintf(now.redis, sizeof(now.redis), "%s", cfg->redis_url);
 	diag_free(&d);
-	arena_reset(&a);
 }
 
 void
@@ -246,9 +237,8 @@ static void
 tell_reading(void)
 {
 	int status = 0, err = 0;
-	bool own = now.own || !now.other;
 
-	if (!own)
+	if (!now.own && now.other)
 		return; /* it was said */
 	write_count();
 	if (!now.why[0]) {

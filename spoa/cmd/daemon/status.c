@@ -17,18 +17,6 @@ ask_page(const char *what, const char *socket, const char *page, bool post, stru
 	return admin_ask_or_say(what, &call, out);
 }
 
-/* The daemon's own text, with names of others in it. */
-static void
-print_lines(FILE *to, struct span text)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	plain_lines(&b, text);
-	fprintf(to, "%.*s", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
-}
-
 static int
 show_status(json_t *s, struct span ready, bool ok)
 {
@@ -39,8 +27,7 @@ show_status(json_t *s, struct span ready, bool ok)
 			  &node, "started", &started, "workers", &workers, "routes", &routes,
 			  "rules", &rules) != 0)
 		return cmd_fail("status", "the daemon's answer is not understood");
-	struct buf text;
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	buf_printf(&text,
 		"tollgate %s, node %s, %lld workers, since %.19sZ\n%lld routes, %lld rules\n",
 		version, node, (long long)workers, started, (long long)routes,
@@ -68,8 +55,7 @@ show_status(json_t *s, struct span ready, bool ok)
 			text.n = before;
 	}
 	buf_span(&text, ready);
-	print_lines(stdout, buf_view(&text));
-	buf_free(&text);
+	plain_print(stdout, buf_view(&text));
 	return ok ? EXIT_DONE : EXIT_NO;
 }
 
@@ -80,20 +66,18 @@ cmd_status(int argc, char **argv)
 	bool as_json = false;
 	const struct cmd_option options[] = { { "c", .text = &config },
 		{ "json", .flag = &as_json }, { .name = NULL } };
-	struct buf status, ready;
-	struct arena a;
 	char **operands;
 	int code = EXIT_CANNOT;
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
-	arena_init(&a, 0, false);
-	buf_init(&status, ADMIN_ANSWER_BYTES);
-	buf_init(&ready, ADMIN_ANSWER_BYTES);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(status, ADMIN_ANSWER_BYTES);
+	SCOPED_BUF(ready, ADMIN_ANSWER_BYTES);
 	const char *socket = admin_socket("status", config, &a);
 	long page = socket ? ask_page("status", socket, "/status", false, &status) : 0;
 	long is_ready = page == 200 ? ask_page("status", socket, "/readyz", false, &ready) : 0;
-	json_t *s = is_ready ? json_loadb(buf_view(&status).p, status.n, 0, NULL) : NULL;
+	json_auto_t *s = is_ready ? json_loadb(buf_view(&status).p, status.n, 0, NULL) : NULL;
 	if (is_ready && as_json) {
 		code = admin_print_json("status", s);
 		if (code == EXIT_DONE && is_ready != 200)
@@ -101,10 +85,6 @@ cmd_status(int argc, char **argv)
 	} else if (is_ready) {
 		code = show_status(s, buf_view(&ready), is_ready == 200);
 	}
-	json_decref(s);
-	buf_free(&ready);
-	buf_free(&status);
-	arena_reset(&a);
 	return code;
 }
 
@@ -112,14 +92,14 @@ cmd_status(int argc, char **argv)
 static int
 show_reload(struct span answer, struct span status, bool ok)
 {
-	json_t *o = json_loadb(answer.p, answer.n, 0, NULL), *one;
-	json_t *now = json_loadb(status.p, status.n, 0, NULL);
+	json_auto_t *o = json_loadb(answer.p, answer.n, 0, NULL);
+	json_auto_t *now = json_loadb(status.p, status.n, 0, NULL);
 	const char *policy = json_str_in(now, "policy");
 	const char *at_restart = json_str_in(o, "at_restart");
-	struct buf text;
+	const json_t *one;
 	size_t i;
 
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	buf_printf(&text,
 		ok ? "reloaded: policy %s\n"
 		   : "tollgate: reload: refused, policy %s stays in force\n",
@@ -129,10 +109,7 @@ show_reload(struct span answer, struct span status, bool ok)
 			at_restart);
 	json_array_foreach(json_object_get(o, "errors"), i, one) buf_printf(
 		&text, "%s\n", json_string_value(one) ? json_string_value(one) : "?");
-	print_lines(ok ? stdout : stderr, buf_view(&text));
-	buf_free(&text);
-	json_decref(now);
-	json_decref(o);
+	plain_print(ok ? stdout : stderr, buf_view(&text));
 	return ok ? EXIT_DONE : EXIT_NO;
 }
 
@@ -141,22 +118,17 @@ cmd_reload(int argc, char **argv)
 {
 	const char *config = NULL;
 	const struct cmd_option options[] = { { "c", .text = &config }, { .name = NULL } };
-	struct buf answer, status;
-	struct arena a;
 	char **operands;
 	int code = EXIT_CANNOT;
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
-	arena_init(&a, 0, false);
-	buf_init(&answer, ADMIN_ANSWER_BYTES);
-	buf_init(&status, ADMIN_ANSWER_BYTES);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
+	SCOPED_BUF(status, ADMIN_ANSWER_BYTES);
 	const char *socket = admin_socket("reload", config, &a);
 	long done = socket ? ask_page("reload", socket, "/reload", true, &answer) : 0;
 	if (done && ask_page("reload", socket, "/status", false, &status))
 		code = show_reload(buf_view(&answer), buf_view(&status), done == 200);
-	buf_free(&status);
-	buf_free(&answer);
-	arena_reset(&a);
 	return code;
 }

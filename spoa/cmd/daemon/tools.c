@@ -52,25 +52,6 @@ static const struct admin_column tool_columns[] = {
 };
 /* clang-format on */
 
-static bool
-is_asked(const struct tools_args *a, const json_t *row)
-{
-	return (!a->server || str_same(a->server, json_str_in(row, "server"))) &&
-	       (!a->state || str_same(a->state, json_str_in(row, "state"))) &&
-	       (!a->kind || str_same(a->kind, json_str_in(row, "kind")));
-}
-
-/* What is to be read before all of a server is approved. */
-static void
-say_look(const struct tools_args *a, const json_t *rows)
-{
-	const json_t *first = json_array_get(rows, 0);
-
-	if (a->server && !a->state && !a->kind && first)
-		printf("\nall of them: tollgate tools approve %s --all %s\n", a->server,
-			json_text_in(first, "look"));
-}
-
 /* The rows that are asked for, a new list. */
 static json_t *
 rows_of(const struct tools_args *a, const json_t *answer)
@@ -78,9 +59,13 @@ rows_of(const struct tools_args *a, const json_t *answer)
 	const json_t *list = json_object_get(answer, "tools");
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (is_asked(a, json_array_get(list, i)))
-			json_array_append(rows, json_array_get(list, i));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *row = json_array_get(list, i);
+		if ((!a->server || str_same(a->server, json_str_in(row, "server"))) &&
+			(!a->state || str_same(a->state, json_str_in(row, "state"))) &&
+			(!a->kind || str_same(a->kind, json_str_in(row, "kind"))))
+			json_array_append(rows, row);
+	}
 	return rows;
 }
 
@@ -106,19 +91,20 @@ list_tools(struct tools_args *a)
 	if (!is_one_of(a->kind, kinds))
 		return cmd_fail("tools", "--kind: %s: tool, prompt or instructions is expected",
 			a->kind);
-	json_t *answer = admin_answer(&a->c, "/tools");
+	json_auto_t *answer = admin_answer(&a->c, "/tools");
 	if (!answer)
 		return a->c.code;
-	json_t *rows = rows_of(a, answer);
+	json_auto_t *rows = rows_of(a, answer);
 	int code = admin_print_table("tools", tool_columns, rows, a->c.json);
-	if (!a->c.json && code == EXIT_DONE)
-		say_look(a, rows);
+	/* What is to be read before all of a server is approved. */
+	if (!a->c.json && code == EXIT_DONE && a->server && !a->state && !a->kind &&
+		json_array_size(rows))
+		printf("\nall of them: tollgate tools approve %s --all %s\n", a->server,
+			json_text_in(json_array_get(rows, 0), "look"));
 	json_array_foreach(json_object_get(answer, "full"), i, one) fprintf(stderr,
 		"tollgate: tools: %s lists more than is kept: what found no room is "
 		"hidden and denied\n",
 		json_string_value(one));
-	json_decref(rows);
-	json_decref(answer);
 	return code;
 }
 
@@ -134,40 +120,32 @@ get_tool(struct tools_args *a, const char *operand)
 static void
 put_tool_text(const char *what, const char *hash, const char *text)
 {
-	struct buf b;
-
 	printf("\n%s %s\n", what, hash);
 	if (!text) {
 		printf("(its text is not kept: it is over 16 KB, or the server's texts are "
 		       "over 4 MB)\n");
 		return;
 	}
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	plain_tree(&b, span_str(text));
 	printf("%.*s", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
 }
 
 static int
 show_tool(struct tools_args *a, const char *operand)
 {
-	json_t *pin = get_tool(a, operand);
+	json_auto_t *pin = get_tool(a, operand);
 	const json_t *approved = json_object_get(pin, "approved_hashes");
 	size_t n = json_array_size(approved);
-	struct buf b;
 
 	if (!pin)
 		return a->c.code;
-	if (a->c.json) {
-		int code = admin_print_json("tools", pin);
-		json_decref(pin);
-		return code;
-	}
-	buf_init(&b, 0);
+	if (a->c.json)
+		return admin_print_json("tools", pin);
+	SCOPED_BUF(b, 0);
 	plain_lines(&b, span_str(operand));
 	printf("%.*s: %s, %s\n", SPAN_ARG(span_trim(buf_view(&b), "\n")),
 		json_text_in(pin, "kind"), json_text_in(pin, "state"));
-	buf_free(&b);
 	put_tool_text("listed last", json_text_in(pin, "hash"), json_str_in(pin, "text"));
 	if (!str_same(json_str_in(pin, "hash"), json_str_in(pin, "first_hash")))
 		put_tool_text("listed first", json_text_in(pin, "first_hash"),
@@ -175,7 +153,6 @@ show_tool(struct tools_args *a, const char *operand)
 	for (size_t i = 0; i < n; i++)
 		printf("%sapproved %s\n", i ? "" : "\n",
 			json_string_value(json_array_get(approved, i)));
-	json_decref(pin);
 	return EXIT_DONE;
 }
 
@@ -228,12 +205,10 @@ print_diff(const struct span *x, size_t nx, const struct span *y, size_t ny)
 static int
 diff(struct tools_args *a, const char *operand)
 {
-	json_t *pin = get_tool(a, operand);
+	json_auto_t *pin = get_tool(a, operand);
 	struct span *x = calloc(2 * DIFF_LINES, sizeof(*x));
-	struct buf was, now;
 
 	if (!pin || !x) {
-		json_decref(pin);
 		free(x);
 		return pin ? EXIT_CANNOT : a->c.code;
 	}
@@ -241,8 +216,8 @@ diff(struct tools_args *a, const char *operand)
 	const char *old = json_str_in(pin, approved ? "approved_text" : "first_text"),
 		   *text = json_str_in(pin, "text");
 	bool same = str_same(json_str_in(pin, "state"), approved ? "approved" : "new");
-	buf_init(&was, 0);
-	buf_init(&now, 0);
+	SCOPED_BUF(was, 0);
+	SCOPED_BUF(now, 0);
 	int code = same ? EXIT_DONE : EXIT_NO;
 	if (!same && (!old || !text)) {
 		code = cmd_fail("tools",
@@ -258,10 +233,7 @@ diff(struct tools_args *a, const char *operand)
 		print_diff(x, nx, x + DIFF_LINES,
 			split_text_lines(buf_view(&now), x + DIFF_LINES));
 	}
-	buf_free(&was);
-	buf_free(&now);
 	free(x);
-	json_decref(pin);
 	return code;
 }
 
@@ -286,22 +258,22 @@ static int
 approve_all(struct tools_args *a, const char *server, const char *look)
 {
 	const struct tools_args asked = { .server = server };
-	json_t *answer = admin_answer(&a->c, "/tools"), *one;
+	json_auto_t *answer = admin_answer(&a->c, "/tools");
+	int code = EXIT_DONE;
+	json_t *one;
 	size_t i;
 
 	if (!answer)
 		return a->c.code;
-	json_t *rows = rows_of(&asked, answer);
+	json_auto_t *rows = rows_of(&asked, answer);
 	const char *now = json_text_in(json_array_get(rows, 0), "look");
-	int code = EXIT_DONE;
 	if (!*now || strcmp(now, look) != 0) {
 		fprintf(stderr,
 			*now ? "tollgate: tools: %s is not how %s is now: look again: tollgate "
 			       "tools list --server %s\n"
 			     : "tollgate: tools: %s: no tool of %s was listed%.0s\n",
 			look, server, server);
-		code = EXIT_NO;
-		goto out;
+		return EXIT_NO;
 	}
 	a->c.json = false;
 	json_array_foreach(rows, i, one)
@@ -314,9 +286,6 @@ approve_all(struct tools_args *a, const char *server, const char *look)
 		int got = approve_one(a, json_str_in(one, "hash"));
 		code = got > code ? got : code;
 	}
-out:
-	json_decref(rows);
-	json_decref(answer);
 	return code;
 }
 

@@ -169,15 +169,11 @@ put_top_line(struct buf *out, const struct row *r)
 static int
 print_once(struct answer *a)
 {
-	struct buf out;
-
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	qsort(a->row, a->n, sizeof(*a->row), by_time);
 	for (size_t i = 0; i < a->n; i++)
 		put_top_line(&out, &a->row[i]);
-	int code = cmd_write(&out) ? EXIT_DONE : cmd_fail("top", "%s", strerror(errno));
-	buf_free(&out);
-	return code;
+	return cmd_print("top", &out);
 }
 
 /* ---- the terminal ---- */
@@ -237,10 +233,9 @@ static void
 put_head(struct buf *out, const struct answer *a, double rate, size_t width, struct span errors)
 {
 	struct span titles[COUNT_OF(columns)];
-	struct buf line;
 	char now[CLOCK_RFC3339_LEN];
 
-	buf_init(&line, 0);
+	SCOPED_BUF(line, 0);
 	clock_rfc3339(clock_wall_ns(), now);
 	buf_printf(&line,
 		"tollgate %.40s  %.80s  %zu worker%s  %lld decisions  %.1f/s  %lld under way  "
@@ -249,7 +244,6 @@ put_head(struct buf *out, const struct answer *a, double rate, size_t width, str
 		a->workers == 1 ? "" : "s", (long long)a->decisions, rate,
 		json_int_in(a->doc, "requests_in_flight"), now + 11);
 	plain_put(out, buf_view(&line), width);
-	buf_free(&line);
 	buf_span(out, errors);
 	buf_str(out, "\n\033[2K\033[7m");
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
@@ -264,7 +258,6 @@ put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 {
 	static const char *const lists[] = { "targets", "providers" };
 	char since[CLOCK_RFC3339_LEN];
-	struct buf line;
 	size_t i, n = 0;
 	json_t *p;
 
@@ -273,7 +266,7 @@ put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 		json_array_foreach(json_object_get(a->doc, lists[k]), i, p)
 		{
 			bool ill = true;
-			buf_init(&line, 0);
+			SCOPED_BUF(line, 0);
 			buf_printf(&line, "%.160s: ", json_text_in(p, k ? "provider" : "target"));
 			if (k == 0)
 				ill = admin_target(&line, p);
@@ -284,7 +277,6 @@ put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 				plain_put(out, buf_view(&line), width);
 				n++;
 			}
-			buf_free(&line);
 		}
 	return n;
 }
@@ -296,23 +288,20 @@ draw(struct answer *a, double rate, struct span trouble)
 	struct winsize ws = { 0 };
 	struct span cell[COUNT_OF(columns)];
 	char number[3][32];
-	struct buf out;
 
 	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
 	size_t rows = ws.ws_row ? ws.ws_row : ROWS, width = ws.ws_col ? ws.ws_col : COLUMNS;
 	size_t room = rows > HEAD_ROWS ? rows - HEAD_ROWS : 0;
 	room -= trouble.n && room;
-	struct buf errors;
-	buf_init(&errors, 0);
+	SCOPED_BUF(errors, 0);
 	room -= put_errors(&errors, a, room < ERROR_ROWS ? room : ERROR_ROWS, width);
 	size_t n = a->n < room ? a->n : room;
 	qsort(a->row, a->n, sizeof(*a->row), by_age);
 	qsort(a->row, n, sizeof(*a->row), by_time);
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	buf_str(&out, "\033[H\033[2K"); /* a line is cleared before: after its last column that
 					   is lost */
 	put_head(&out, a, rate, width, buf_view(&errors));
-	buf_free(&errors);
 	for (size_t i = n; i-- > 0;) {
 		buf_str(&out, "\n\033[2K");
 		cells_of(&a->row[i], number, cell);
@@ -326,7 +315,6 @@ draw(struct answer *a, double rate, struct span trouble)
 		buf_str(&out, "\n\033[J");
 	buf_str(&out, "\033[0m");
 	cmd_write(&out);
-	buf_free(&out);
 }
 
 /* Until it is time to ask again; false: it is time to go. */
@@ -373,10 +361,9 @@ watch(struct admin_call *call, struct answer *a)
 	uint64_t asked_us = clock_mono_us();
 	double rate = 0;
 	sigset_t unblocked;
-	struct buf out, why;
 
-	buf_init(&out, ANSWER_BYTES);
-	buf_init(&why, 4096);
+	SCOPED_BUF(out, ANSWER_BYTES);
+	SCOPED_BUF(why, 4096);
 	call->given_up = given_up;
 	catch_signals(&unblocked);
 	enter_screen();
@@ -404,8 +391,6 @@ watch(struct admin_call *call, struct answer *a)
 			buf_str(&why, "the daemon's answer is not understood");
 	}
 	leave();
-	buf_free(&why);
-	buf_free(&out);
 	return EXIT_DONE;
 }
 
@@ -418,16 +403,14 @@ cmd_top(int argc, char **argv)
 		{ "json", .flag = &as_json }, { .name = NULL } };
 	struct admin_call call = { .page = "/recent", .most_s = ANSWER_S };
 	struct answer first = { 0 };
-	struct buf out, why;
-	struct arena a;
 	char **operands;
 	int code = EXIT_CANNOT;
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
-	arena_init(&a, 0, false);
-	buf_init(&out, ANSWER_BYTES);
-	buf_init(&why, 4096);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(out, ANSWER_BYTES);
+	SCOPED_BUF(why, 4096);
 	call.socket = admin_socket("top", config, &a);
 	long status = call.socket ? admin_ask(&call, &out, &why) : 0;
 	if (why.n)
@@ -442,8 +425,5 @@ cmd_top(int argc, char **argv)
 	else if (status)
 		code = watch(&call, &first);
 	answer_free(&first);
-	buf_free(&why);
-	buf_free(&out);
-	arena_reset(&a);
 	return code;
 }

@@ -76,7 +76,7 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 {
 	struct export_record r = { .line = line, .l = l };
 	unsigned char hash[SHA256_BYTES];
-	json_t *json = NULL;
+	json_auto_t *json = NULL;
 	struct buf one;
 
 	sha256(line, hash);
@@ -97,7 +97,6 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 		e->format->record(&e->out.text, &r);
 		buf_str(&e->out.text, e->format->end);
 	}
-	json_decref(json);
 	reading_add(1);
 	count_exported(e, l, hash);
 	fail_export(e, export_out_write(&e->out, false));
@@ -187,10 +186,9 @@ export_place(struct export *e)
 	unsigned char hash[SHA256_BYTES];
 	char name[EXPORT_NAME_MAX + 16], hex[2 * SHA256_BYTES + 1];
 	struct export_manifest parsed;
-	struct buf line, why;
 
-	buf_init(&line, EXPORT_MANIFEST_MAX);
-	buf_init(&why, 4096);
+	SCOPED_BUF(line, EXPORT_MANIFEST_MAX);
+	SCOPED_BUF(why, 4096);
 	sha256_end(&e->out.hash, hash);
 	chain_hex(hash, hex);
 	snprintf(name, sizeof(name), "%s.manifest", e->out.name);
@@ -215,8 +213,6 @@ export_place(struct export *e)
 		printf("exported file=%s records=%" PRIu64 " bytes=%" PRIu64
 		       " sha256=%s manifest=%s.manifest key=%.*s\n",
 			e->path, e->records, e->out.bytes, hex, e->path, SPAN_ARG(parsed.key));
-	buf_free(&line);
-	buf_free(&why);
 	return code;
 }
 

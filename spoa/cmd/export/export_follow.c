@@ -94,11 +94,10 @@ static int
 load_position(struct follow *f)
 {
 	const char *format = f->e->format->name;
-	struct buf text, why;
 	int code = 0;
 
-	buf_init(&text, EXPORT_POSITION_MAX);
-	buf_init(&why, 4096);
+	SCOPED_BUF(text, EXPORT_POSITION_MAX);
+	SCOPED_BUF(why, 4096);
 	snprintf(f->p.format, sizeof(f->p.format), "%s", format);
 	if (cmd_read_file(f->e->position, &text) == 0) {
 		if (export_position_read(buf_view(&text), &f->p, &why))
@@ -112,8 +111,6 @@ load_position(struct follow *f)
 		code = cmd_fail(EXPORT_WHAT, "%s: %s", f->e->position,
 			buf_failed(&text) ? "too long" : strerror(errno));
 	}
-	buf_free(&text);
-	buf_free(&why);
 	return code;
 }
 
@@ -122,7 +119,6 @@ static int
 save(struct follow *f)
 {
 	struct export_out *o = &f->e->out;
-	struct buf text, why;
 	uint64_t was = f->p.bytes;
 	int code = export_out_write(o, true), err = 0;
 
@@ -130,8 +126,8 @@ save(struct follow *f)
 	f->saved_bytes = o->bytes;
 	if (code || !f->e->position)
 		return code;
-	buf_init(&text, 0);
-	buf_init(&why, 4096);
+	SCOPED_BUF(text, 0);
+	SCOPED_BUF(why, 4096);
 	if (f->p.file) {
 		err = replace_sync(o->fd, o->name, &why);
 		f->p.bytes = (uint64_t)lseek(o->fd, 0, SEEK_CUR);
@@ -144,8 +140,6 @@ save(struct follow *f)
 			EXPORT_WHAT, "%s: %.*s", f->e->position, SPAN_ARG(buf_view(&why)));
 	f->p.bytes = code ? was : f->p.bytes;
 	f->moved = code != 0;
-	buf_free(&text);
-	buf_free(&why);
 	return code;
 }
 

@@ -100,7 +100,6 @@ export_cell(struct buf *out, struct span text)
 static void
 put_export_value(struct buf *out, const json_t *v)
 {
-	struct buf joined;
 	const char *name;
 	json_t *one;
 	size_t i;
@@ -117,7 +116,7 @@ put_export_value(struct buf *out, const json_t *v)
 		buf_str(out, json_is_true(v) ? "true" : "false");
 		return;
 	}
-	buf_init(&joined, 0);
+	SCOPED_BUF(joined, 0);
 	json_array_foreach(v, i, one)
 	{
 		buf_str(&joined, i ? "," : "");
@@ -131,7 +130,6 @@ put_export_value(struct buf *out, const json_t *v)
 	if (json_is_string(v))
 		buf_span(&joined, json_span(v));
 	export_cell(out, buf_view(&joined));
-	buf_free(&joined);
 }
 
 static void
@@ -166,12 +164,10 @@ put_csv(struct buf *out, const struct export_record *r)
 	if (!request) {
 		const char *type = memmem(r->line.p, r->line.n, ",\"type\":\"", 9);
 		size_t skip = type ? (size_t)(type - r->line.p) + 1 : 0;
-		struct buf details;
-		buf_init(&details, 0);
+		SCOPED_BUF(details, 0);
 		buf_putc(&details, '{');
 		buf_span(&details, span_cut(r->line, skip, r->line.n));
 		export_cell(out, buf_view(&details));
-		buf_free(&details);
 	}
 	buf_printf(out, ",%s", r->hash);
 }

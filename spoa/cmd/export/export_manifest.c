@@ -72,21 +72,16 @@ object_of(const struct export *e, const unsigned char hash[SHA256_BYTES])
 static int
 open_key(const struct export *e, struct signkey *key)
 {
-	struct buf why;
-
-	buf_init(&why, 8192);
-	int code = signkey_open(e->key, e->passphrase, false, key, &why)
-			   ? cmd_fail(EXPORT_WHAT, "--sign-key: %.*s", SPAN_ARG(buf_view(&why)))
-			   : 0;
-	buf_free(&why);
-	return code;
+	SCOPED_BUF(why, 8192);
+	return signkey_open(e->key, e->passphrase, false, key, &why)
+		       ? cmd_fail(EXPORT_WHAT, "--sign-key: %.*s", SPAN_ARG(buf_view(&why)))
+		       : 0;
 }
 
 int
 export_signer_there(struct export *e)
 {
 	struct signkey key = { .pub = { .id = "" } };
-	struct buf answer;
 	int code;
 
 	if (e->key) {
@@ -96,19 +91,18 @@ export_signer_there(struct export *e)
 	}
 	const char *socket = admin_socket(EXPORT_WHAT, e->from.config, &e->from.arena);
 	const struct admin_call call = { .socket = socket, .page = "/healthz" };
-	buf_init(&answer, ADMIN_ANSWER_BYTES);
+	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
 	code = socket && admin_ask_or_say(EXPORT_WHAT, &call, &answer) == 200 ? 0 : EXIT_CANNOT;
 	if (code)
 		cmd_fail(EXPORT_WHAT, "the running daemon signs the manifest of --out, and is "
 				      "not there to do it; or give a key: --sign-key FILE");
-	buf_free(&answer);
 	return code;
 }
 
 static int
 ask_daemon(struct export *e, const char *object, struct buf *out)
 {
-	json_t *in = json_pack("{s:s}", "object", object);
+	json_auto_t *in = json_pack("{s:s}", "object", object);
 	int code = EXIT_CANNOT;
 	json_t *answer =
 		in ? admin_call_json(EXPORT_WHAT, e->from.config, "/audit/export", in, &code)
@@ -120,7 +114,6 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 			      : cmd_fail(EXPORT_WHAT, "the daemon's answer has no manifest");
 	}
 	json_decref(answer);
-	json_decref(in);
 	return code;
 }
 
@@ -129,11 +122,10 @@ export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct
 {
 	char *object = object_of(e, hash);
 	struct signkey key = { .pub = { .id = "" } };
-	struct buf why;
 	int code = 0;
 
-	buf_init(&why, 4096);
-	json_t *o = object ? export_object(span_str(object), &why) : NULL;
+	SCOPED_BUF(why, 4096);
+	json_auto_t *o = object ? export_object(span_str(object), &why) : NULL;
 	if (!o)
 		code = cmd_fail(EXPORT_WHAT, "the manifest cannot be made: %.*s",
 			SPAN_ARG(
@@ -145,8 +137,6 @@ export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct
 		export_sign(out, span_str(object), &key);
 	if (e->key)
 		signkey_wipe(&key);
-	json_decref(o);
 	free(object);
-	buf_free(&why);
 	return code;
 }

@@ -200,15 +200,13 @@ put_request(json_t *o, const struct export_record *r)
 		    route = record_span(r->json, RF_ROUTE);
 	json_t *model = record_get(r->json, RF_MODEL), *target = record_get(r->json, RF_TARGET);
 	json_t *usage = json_object_get(o, "message_context");
-	struct buf op;
 
 	put_fields(o, r->json);
-	buf_init(&op, 0);
+	SCOPED_BUF(op, 0);
 	buf_span(&op, method.n ? method : r->l->type);
 	buf_putc(&op, ' ');
 	buf_span(&op, method.n && path.n ? path : route.n ? route : SPAN_LIT("-"));
 	put_ocsf_text(o, "api.operation", buf_view(&op));
-	buf_free(&op);
 	if (SPAN_IN(method, methods))
 		put_ocsf_text(o, "http_request.http_method", method);
 	if (!json_object_get(json_object_get(o, "actor"), "user") &&
@@ -251,14 +249,12 @@ put_admin(json_t *o, const struct export_record *r)
 {
 	const json_t *peer = json_object_get(r->json, "peer");
 	const char *by = json_text_in(r->json, "by"), *user = json_text_in(peer, "user");
-	struct buf op;
 
 	put_ocsf_text(o, "actor.user.name", span_str(by[0] ? by : user[0] ? user : "-"));
 	put_ocsf_text(o, "src_endpoint.svc_name", SPAN_LIT("admin socket"));
-	buf_init(&op, 0);
+	SCOPED_BUF(op, 0);
 	buf_printf(&op, "%.*s %s", SPAN_ARG(r->l->type), json_text_in(r->json, "what"));
 	put_ocsf_text(o, "api.operation", buf_view(&op));
-	buf_free(&op);
 }
 
 /* A finding: what it is, and the request as its evidence. */
@@ -298,13 +294,12 @@ void
 export_ocsf(struct buf *out, const struct export_record *r)
 {
 	const struct class *c = class_of(r);
-	json_t *o = json_object();
+	json_auto_t *o = json_object();
 	int64_t ns = 0;
 	char *text;
-	struct buf uid;
 
 	clock_parse(r->l->time.p, r->l->time.n, &ns);
-	buf_init(&uid, 0);
+	SCOPED_BUF(uid, 0);
 	buf_printf(&uid, "%.*s/%" PRIu64, SPAN_ARG(r->l->node), r->l->seq);
 	put_ocsf(o, "class_uid", json_integer(c->class_uid));
 	put_ocsf(o, "category_uid", json_integer(c->class_uid / 1000));
@@ -344,6 +339,4 @@ export_ocsf(struct buf *out, const struct export_record *r)
 	text = json_dumps(o, JSON_COMPACT);
 	buf_str(out, text ? text : "{}");
 	free(text);
-	buf_free(&uid);
-	json_decref(o);
 }

@@ -38,7 +38,6 @@ int
 export_out_open(struct export_out *o, const char *path)
 {
 	char manifest[EXPORT_NAME_MAX + 16];
-	struct buf why;
 	int code = 0;
 
 	*o = (struct export_out){ .fd = STDOUT_FILENO, .dirfd = -1, .path = path };
@@ -56,12 +55,11 @@ export_out_open(struct export_out *o, const char *path)
 		return cmd_fail(EXPORT_WHAT,
 			"%s: it or its manifest is there already: nothing is overwritten",
 			path);
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	o->fd = replace_begin(o->dirfd, o->name, 0600, &why);
 	if (o->fd < 0)
 		code = cmd_fail(EXPORT_WHAT, "%s: %.*s", path, SPAN_ARG(buf_view(&why)));
 	o->begun = o->fd >= 0;
-	buf_free(&why);
 	return code;
 }
 
@@ -69,14 +67,13 @@ int
 export_out_write(struct export_out *o, bool all)
 {
 	struct span s = buf_view(&o->text);
-	struct buf why;
 	int code = 0;
 
 	if (buf_failed(&o->text))
 		return cmd_fail(EXPORT_WHAT, "out of memory");
 	if (!s.n || (!all && s.n < MUCH))
 		return 0;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	sha256_add(&o->hash, s);
 	o->bytes += s.n;
 	if (o->dirfd >= 0 && files_write(o->fd, s, &why))
@@ -89,7 +86,6 @@ export_out_write(struct export_out *o, bool all)
 		s = span_cut(s, n > 0 ? (size_t)n : 0, s.n);
 	}
 	buf_clear(&o->text);
-	buf_free(&why);
 	return code;
 }
 

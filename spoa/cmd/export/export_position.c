@@ -4,6 +4,7 @@
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/why.h"
 #include "cmd/export/export.h"
 
 /* The whole number of a member, 0 or more. */
@@ -31,36 +32,34 @@ position_hash(const json_t *v, unsigned char out[SHA256_BYTES])
 }
 
 static int
-bad(json_t *o, struct buf *why, const char *what)
+bad(struct buf *why, const char *what)
 {
-	buf_str(why, what);
-	json_decref(o);
-	return ERR_SYNTAX;
+	return why_err(why, ERR_SYNTAX, "%s", what);
 }
 
 int
 export_position_read(struct span text, struct export_position *out, struct buf *why)
 {
-	json_t *o = text.n <= EXPORT_POSITION_MAX
-			    ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL)
-			    : NULL;
+	json_auto_t *o = text.n <= EXPORT_POSITION_MAX
+				 ? json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL)
+				 : NULL;
 	json_t *nodes = json_object_get(o, "nodes"), *file = json_object_get(o, "file"), *v;
 	const char *format = json_text_in(o, "format"), *node;
 
 	*out = (struct export_position){ .n = 0 };
 	if (!json_is_object(o) || json_int_in(o, "v") != 1)
-		return bad(o, why, "not a position of an export");
+		return bad(why, "not a position of an export");
 	if (!format[0] || strlen(format) >= sizeof(out->format))
-		return bad(o, why, "format is missing");
+		return bad(why, "format is missing");
 	memcpy(out->format, format, strlen(format) + 1);
 	if (!json_is_object(nodes) || json_object_size(nodes) > EXPORT_NODES_MAX)
-		return bad(o, why, "nodes is missing, or has too many");
+		return bad(why, "nodes is missing, or has too many");
 	json_object_foreach(nodes, node, v)
 	{
 		struct export_reached *r = &out->at[out->n];
 		if (!chain_node_valid(span_str(node)) || !position_number(v, "seq", &r->seq) ||
 			!r->seq || !position_hash(json_object_get(v, "hash"), r->hash))
-			return bad(o, why, "nodes: a name, seq or hash is none");
+			return bad(why, "nodes: a name, seq or hash is none");
 		memcpy(r->node, node, strlen(node) + 1);
 		out->n++;
 	}
@@ -69,8 +68,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 				!position_number(file, "inode", &out->inode) ||
 				!position_number(file, "bytes", &out->bytes)
 		      : !json_is_null(file))
-		return bad(o, why, "file is missing, or not what it has to be");
-	json_decref(o);
+		return bad(why, "file is missing, or not what it has to be");
 	return 0;
 }
 

@@ -213,20 +213,17 @@ export_holds(struct look *k, const struct export_manifest *m, char *path, size_t
 static void
 print_held(const struct look *k, const struct export_manifest *m, const char *path)
 {
-	struct buf name, format;
 	json_t *c;
 	size_t i;
 
 	/* What others named: one word, of which a terminal obeys nothing. */
-	buf_init(&name, 0);
-	buf_init(&format, 0);
+	SCOPED_BUF(name, 0);
+	SCOPED_BUF(format, 0);
 	plain_word(&name, span_str(path));
 	plain_word(&format, json_span(json_object_get(k->object, "format")));
 	printf("ok manifest=%s file=%.*s format=%.*s records=%lld", k->a->manifest,
 		SPAN_ARG(buf_view(&name)), SPAN_ARG(buf_view(&format)),
 		json_int_in(k->object, "records"));
-	buf_free(&name);
-	buf_free(&format);
 	json_array_foreach(json_object_get(k->object, "chains"), i, c) printf(" %s=%lld-%lld",
 		json_text_in(c, "node"), json_int_in(c, "first"), json_int_in(c, "last"));
 	printf(" made=%s key=%.*s\n", json_text_in(k->object, "made"), SPAN_ARG(m->key));
@@ -235,19 +232,16 @@ print_held(const struct look *k, const struct export_manifest *m, const char *pa
 int
 audit_verify_manifest(struct audit_args *a)
 {
-	struct buf file, why, shown;
+	SCOPED_BUF(why, 16384);
 	struct look k = { .a = a, .why = &why, .types = json_object() };
 	struct export_manifest m;
 	char path[8192] = "";
 	int code = EXIT_NO;
 
-	buf_init(&file, EXPORT_MANIFEST_MAX);
-	buf_init(&why, 16384);
-	buf_init(&shown, 0);
-	int err = audit_ring(a, &why);
-	if (err)
-		code = cmd_fail(a->q.what, "%.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
+	SCOPED_BUF(file, EXPORT_MANIFEST_MAX);
+	SCOPED_BUF(shown, 0);
+	if (cmd_failed(a->q.what, audit_ring(a, &why), &why))
+		code = EXIT_CANNOT;
 	else if (cmd_read_file(a->manifest, &file) && !buf_failed(&file))
 		code = cmd_fail(a->q.what, "%s: %s", a->manifest, strerror(errno));
 	else if (!buf_failed(&file) && !export_manifest_parse(buf_view(&file), &m, &why) &&
@@ -267,8 +261,5 @@ audit_verify_manifest(struct audit_args *a)
 	json_decref(k.types);
 	free(a->ring);
 	a->ring = NULL;
-	buf_free(&file);
-	buf_free(&why);
-	buf_free(&shown);
 	return code;
 }

@@ -91,10 +91,8 @@ put_schema(struct init *in, struct buf *text)
 static void
 plan_file(struct init *in, const struct made *m)
 {
-	struct buf want, have;
-
-	buf_init(&want, INIT_TEXT_BYTES);
-	buf_init(&have, INIT_TEXT_BYTES);
+	SCOPED_BUF(want, INIT_TEXT_BYTES);
+	SCOPED_BUF(have, INIT_TEXT_BYTES);
 	if (m->shipped)
 		buf_span(&want, shipped(m->shipped));
 	else
@@ -114,8 +112,6 @@ plan_file(struct init *in, const struct made *m)
 	} else {
 		printf("left   %s: it is yours\n", m->path);
 	}
-	buf_free(&want);
-	buf_free(&have);
 }
 
 static void
@@ -170,11 +166,10 @@ plan_extraopts(struct init *in)
 {
 	static const char ours[] = OURS "tollgate.cfg";
 	struct span value = { NULL, 0 };
-	struct buf text, line;
 	unsigned n = 0, at = 0;
 
-	buf_init(&text, INIT_TEXT_BYTES);
-	buf_init(&line, 8192);
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
+	SCOPED_BUF(line, 8192);
 	buf_file(&text, rooted(in, EXTRAOPTS));
 	for (struct span rest = buf_view(&text); rest.n;) {
 		struct span l = span_trim(span_next(&rest, '\n'), " \t\r");
@@ -202,23 +197,18 @@ plan_extraopts(struct init *in)
 					  .after = at ? at - 1 : n,
 					  .drop = at != 0,
 					  .text = buf_view(&line) });
-	buf_free(&text);
-	buf_free(&line);
 }
 
 void
 result_of(struct init *in, const char *file, struct buf *out)
 {
-	struct buf text;
-
-	buf_init(&text, INIT_TEXT_BYTES);
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
 	buf_init(out, INIT_TEXT_BYTES);
 	buf_file(&text, rooted(in, file));
 	lay_apply(in->lay.edit, in->lay.nedit, file, buf_view(&text), out);
 	if (buf_failed(&text) || buf_failed(out))
 		in->code = cmd_fail("init", "%s: with the stanza it is longer than %d MB", file,
 			INIT_TEXT_BYTES >> 20);
-	buf_free(&text);
 }
 
 static void
@@ -228,28 +218,23 @@ each_edited(struct init *in, void (*each)(struct init *in, const char *file, str
 
 	for (size_t i = 0; i < l->nedit && in->code == EXIT_DONE; i++) {
 		const char *file = l->edit[i].file;
-		struct buf text;
 		size_t k = 0;
 		while (strcmp(l->edit[k].file, file) != 0)
 			k++;
 		if (k < i)
 			continue; /* it had its turn */
-		buf_init(&text, INIT_TEXT_BYTES);
+		SCOPED_BUF(text, INIT_TEXT_BYTES);
 		buf_file(&text, rooted(in, file));
 		each(in, file, buf_view(&text));
-		buf_free(&text);
 	}
 }
 
 static void
 show_difference(struct init *in, const char *file, struct span text)
 {
-	struct buf out;
-
-	buf_init(&out, INIT_TEXT_BYTES);
+	SCOPED_BUF(out, INIT_TEXT_BYTES);
 	lay_diff(in->lay.edit, in->lay.nedit, file, text, &out);
 	fwrite(buf_view(&out).p, 1, out.n, stdout);
-	buf_free(&out);
 }
 
 /* ---- the command ---- */
@@ -361,13 +346,11 @@ init_read(struct init *in)
 	haproxy_environment(&in->h, rooted(in, EXTRAOPTS));
 	list_files(in);
 	for (size_t i = 0; i < in->nfile; i++) {
-		struct buf text;
-		buf_init(&text, INIT_TEXT_BYTES);
+		SCOPED_BUF(text, INIT_TEXT_BYTES);
 		if (!buf_file(&text, rooted(in, in->file[i])))
 			failed(in, in->file[i], "cannot read");
 		else if (haproxy_read_text(&in->h, in->file[i], buf_view(&text)) != 0)
 			in->code = cmd_fail("init", "%s: too large", in->file[i]);
-		buf_free(&text);
 	}
 	haproxy_resolve(&in->h);
 	return in->code;

@@ -35,17 +35,15 @@ static void
 put_staged(struct init *in, const struct stage *s, const char *name, struct span text)
 {
 	char path[PATH_BYTES];
-	struct buf out;
 
 	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-	buf_init(&out, INIT_TEXT_BYTES);
+	SCOPED_BUF(out, INIT_TEXT_BYTES);
 	stage_text(s, text, &out);
 	FILE *f = fopen(path, "we");
 	if (!f || fwrite(buf_view(&out).p, 1, out.n, f) != out.n)
 		failed(in, path, "cannot write");
 	if (f && fclose(f) != 0)
 		failed(in, path, "cannot write");
-	buf_free(&out);
 }
 
 /* The judges' word on the result, with tollgate's own files as they will be. */
@@ -59,12 +57,11 @@ judge_result(struct init *in, const struct stage *s)
 	haproxy_init(&h);
 	memcpy(h.version, in->h.version, sizeof(h.version));
 	for (size_t i = 0; i < in->nfile; i++) {
-		struct buf out, staged;
+		struct buf out;
 		result_of(in, in->file[i], &out);
-		buf_init(&staged, INIT_TEXT_BYTES);
+		SCOPED_BUF(staged, INIT_TEXT_BYTES);
 		stage_text(s, buf_view(&out), &staged);
 		haproxy_read_text(&h, in->file[i], buf_view(&staged));
-		buf_free(&staged);
 		buf_free(&out);
 	}
 	snprintf(path, sizeof(path), "%s/tollgate.cfg", s->dir);
@@ -97,8 +94,7 @@ ask_haproxy(struct init *in, struct stage *s)
 	buf_putc(&s->command, 0);
 	fflush(stdout);
 	FILE *f = popen(s->command.p, "re");
-	struct buf said;
-	buf_init(&said, 64 << 10);
+	SCOPED_BUF(said, 64 << 10);
 	while (f && fgets(line, sizeof(line), f))
 		buf_str(&said, line);
 	int status = f ? pclose(f) : -1;
@@ -117,7 +113,6 @@ ask_haproxy(struct init *in, struct stage *s)
 				"again\n");
 		in->code = EXIT_NO;
 	}
-	buf_free(&said);
 }
 
 void

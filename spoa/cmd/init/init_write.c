@@ -41,13 +41,11 @@ int
 write_file(struct init *in, const char *path, struct span text)
 {
 	char *file = arena_strdup(&in->a, rooted(in, path));
-	struct buf why;
 
 	make_folders(file);
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	if (replace_file(AT_FDCWD, file, 0644, text, &why))
 		cannot_write(in, &why);
-	buf_free(&why);
 	return in->code;
 }
 
@@ -56,12 +54,8 @@ write_file(struct init *in, const char *path, struct span text)
 static bool
 holds_text(const char *file, struct span text)
 {
-	struct buf have;
-
-	buf_init(&have, INIT_TEXT_BYTES);
-	bool same = buf_file(&have, file) && span_eq(buf_view(&have), text);
-	buf_free(&have);
-	return same;
+	SCOPED_BUF(have, INIT_TEXT_BYTES);
+	return buf_file(&have, file) && span_eq(buf_view(&have), text);
 }
 
 /* The name under which this text is kept or will be: what an earlier run kept stays. */
@@ -84,9 +78,8 @@ static void
 keep_file(struct init *in, const char *kept, const char *file, struct span text)
 {
 	char *name = arena_strdup(&in->a, rooted(in, kept));
-	struct buf why;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	int fd = replace_begin(AT_FDCWD, name, 0600, &why);
 	if (fd < 0 || replace_as(fd, file, &why) || replace_write(fd, name, text, &why) ||
 		replace_place(AT_FDCWD, name, fd, &why))
@@ -95,7 +88,6 @@ keep_file(struct init *in, const char *kept, const char *file, struct span text)
 		replace_drop(AT_FDCWD, name);
 	if (fd >= 0)
 		close(fd);
-	buf_free(&why);
 }
 
 void
@@ -129,9 +121,7 @@ write_edited(struct init *in, const char *path, struct span text)
 void
 edits_take_place(struct init *in)
 {
-	struct buf why;
-
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	for (size_t i = 0; i < in->nnew && in->code == EXIT_DONE; i++) {
 		struct init_new *n = &in->new[i];
 		if (replace_place(AT_FDCWD, n->file, n->fd, &why))
@@ -140,7 +130,6 @@ edits_take_place(struct init *in)
 			printf("edited %s%s%s\n", n->path, n->kept ? "; as it was: " : "",
 				n->kept ? n->kept : "");
 	}
-	buf_free(&why);
 }
 
 void
@@ -168,9 +157,8 @@ give_and_place(struct init *in, const char *path, const char *file)
 {
 	const struct passwd *user = getpwnam("tollgate");
 	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, file).p;
-	struct buf why;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	int fd = open(aside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		failed(in, path, "cannot write");
@@ -180,7 +168,6 @@ give_and_place(struct init *in, const char *path, const char *file)
 		cannot_write(in, &why);
 	if (fd >= 0)
 		close(fd);
-	buf_free(&why);
 }
 
 /* The public half comes last, and where it is missing the next run puts it there. */
@@ -191,10 +178,9 @@ make_audit_key(struct init *in, const char *path)
 	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
 	const char *aside_pub = arena_printf(&in->a, "%s.pub", aside).p;
 	struct pubkey made;
-	struct buf why, text;
 
-	buf_init(&why, 8192);
-	buf_init(&text, INIT_TEXT_BYTES);
+	SCOPED_BUF(why, 8192);
+	SCOPED_BUF(text, INIT_TEXT_BYTES);
 	if (!exists(in, path)) {
 		unlink(aside);
 		unlink(aside_pub);
@@ -209,8 +195,6 @@ make_audit_key(struct init *in, const char *path)
 		else
 			unlink(aside_pub);
 	}
-	buf_free(&text);
-	buf_free(&why);
 }
 
 void
@@ -218,15 +202,13 @@ make_state_key(struct init *in, const char *path)
 {
 	const char *key = rooted(in, path);
 	const char *aside = arena_printf(&in->a, "%s" REPLACE_SUFFIX, key).p;
-	struct buf why;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	unlink(aside);
 	if (keyfile_create(aside, &why) != 0)
 		in->code = cmd_fail("init", "%.*s", SPAN_ARG(buf_view(&why)));
 	else
 		give_and_place(in, path, key);
-	buf_free(&why);
 }
 
 void

@@ -3,15 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/scoped.h"
 #include "scan/detect/names/names.h"
 
 int
 main(int argc, char **argv)
 {
 	struct names_table *t = NULL;
-	struct arena a;
 	struct diag d;
-	struct buf out;
 	FILE *f = NULL;
 	bool good = false;
 
@@ -19,9 +18,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: names_pack DIR FILE\n");
 		return 2;
 	}
-	arena_init(&a, 0, false);
+	SCOPED_ARENA(a, 0, false);
 	diag_init(&d);
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	t = names_load(argv[1], &a, &d);
 	if (t && !d.errors) {
 		names_pack(t, &out);
@@ -35,8 +34,6 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s: cannot be packed\n%.*s", argv[1],
 			SPAN_ARG(buf_view(&d.text)));
 	names_free(&t);
-	buf_free(&out);
 	diag_free(&d);
-	arena_reset(&a);
 	return good ? 0 : 1;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "cmd/makers/train_report.h"
 
 enum { PAIRS_SHOWN = 100 };
@@ -126,15 +127,13 @@ calibrate(struct inject_model *m, double suspect, double block)
 static bool
 write_model(const struct inject_model *m, const char *file)
 {
-	struct buf b;
 	FILE *f = fopen(file, "wb");
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	inject_model_write(m, &b);
 	bool good = f && !buf_failed(&b) && fwrite(buf_view(&b).p, 1, b.n, f) == b.n;
 	if (f && fclose(f))
 		good = false;
-	buf_free(&b);
 	return good;
 }
 
@@ -167,17 +166,15 @@ train(struct training *t, const char *out)
 static int
 read_all(struct training *t, int argc, char **argv, const enum train_use *use)
 {
-	struct buf errors;
 	int err = 0;
 
-	buf_init(&errors, 1 << 16);
+	SCOPED_BUF(errors, 1 << 16);
 	for (int u = TRAIN_DATA; u <= TRAIN_TEST; u++)
 		for (int i = 0; i < argc && err == 0; i++)
 			if (use[i] == (enum train_use)u)
 				err = train_read(&t->set, argv[i], use[i], &errors);
 	if (err)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&errors)));
-	buf_free(&errors);
 	return err;
 }
 

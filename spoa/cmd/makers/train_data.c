@@ -112,7 +112,7 @@ read_train_file(struct train_set *s, const char *path, enum train_use use, struc
 		number++;
 		if (line[strspn(line, " \t\r\n")] == 0)
 			continue;
-		json_t *j = json_loads(line, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
+		json_auto_t *j = json_loads(line, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &e);
 		const char *why = j ? read_train_line(s, j, file, base) : e.text;
 		if (why) {
 			buf_printf(errors, "%s:%u: %s\n", path, number, why);
@@ -126,7 +126,6 @@ read_train_file(struct train_set *s, const char *path, enum train_use use, struc
 						.p;
 			s->doc[s->n - 1].use = use;
 		}
-		json_decref(j);
 	}
 	free(line);
 	if (f)

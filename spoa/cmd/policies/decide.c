@@ -93,11 +93,26 @@ read_headers(struct request *r, json_t *in)
 	return NULL;
 }
 
+const char *
+decide_base64(struct arena *a, struct span b64, const char *ignored, const char *bad,
+	struct span *out)
+{
+	unsigned char *to = arena_alloc(a, b64.n + 1);
+	size_t n = 0;
+
+	if (!to)
+		return "out of memory";
+	if (sodium_base642bin(to, b64.n + 1, b64.p, b64.n, ignored, &n, NULL,
+		    sodium_base64_VARIANT_ORIGINAL))
+		return bad;
+	*out = span_of(to, n);
+	return NULL;
+}
+
 static const char *
 read_decided_body(struct request *r, json_t *in)
 {
 	struct span text, b64;
-	size_t n = 0;
 
 	if (!decide_member(in, "body", &text))
 		return "body must be a string";
@@ -107,15 +122,11 @@ read_decided_body(struct request *r, json_t *in)
 		return "body and body_base64 are both given";
 	if (!text.p && !b64.p)
 		return NULL;
-	if (b64.p) {
-		unsigned char *out = arena_alloc(&r->arena, b64.n + 1);
-		if (!out)
-			return "out of memory";
-		if (sodium_base642bin(out, b64.n + 1, b64.p, b64.n, "\r\n", &n, NULL,
-			    sodium_base64_VARIANT_ORIGINAL))
-			return "body_base64 is not base64";
-		text = span_of(out, n);
-	}
+	const char *bad = b64.p ? decide_base64(&r->arena, b64, "\r\n",
+					  "body_base64 is not base64", &text)
+				: NULL;
+	if (bad)
+		return bad;
 	r->in.body_raw = text;
 	r->in.body_state = BODY_STATE_WHOLE;
 	return NULL;
@@ -127,7 +138,6 @@ read_certificate(struct request *r, json_t *in)
 {
 	static const struct span begin = { "-----BEGIN CERTIFICATE-----", 27 };
 	struct span text;
-	size_t n = 0;
 
 	if (!decide_member(in, "client_certificate", &text))
 		return "client_certificate must be a string";
@@ -137,14 +147,8 @@ read_certificate(struct request *r, json_t *in)
 	if (span_starts(text, begin))
 		text = span_cut(text, begin.n, text.n);
 	text = span_cut(text, 0, span_chr(text, '-'));
-	unsigned char *out = arena_alloc(&r->arena, text.n + 1);
-	if (!out)
-		return "out of memory";
-	if (sodium_base642bin(out, text.n + 1, text.p, text.n, " \t\r\n", &n, NULL,
-		    sodium_base64_VARIANT_ORIGINAL))
-		return "client_certificate is no PEM";
-	r->in.certificate = span_of(out, n);
-	return NULL;
+	return decide_base64(&r->arena, text, " \t\r\n", "client_certificate is no PEM",
+		&r->in.certificate);
 }
 
 static const char *
@@ -435,7 +439,7 @@ static int
 decide_given(const char *config, bool explain)
 {
 	json_error_t err;
-	json_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
+	json_auto_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
 	json_t *text = json_object_get(in, "policy"), *request = json_object_get(in, "request");
 	struct snapshot *snap = NULL;
 	int code = EXIT_CANNOT;
@@ -449,7 +453,6 @@ decide_given(const char *config, bool explain)
 	if (snap)
 		code = decide(snap, request, explain);
 	snapshot_unref(&snap);
-	json_decref(in);
 	return code;
 }
 
@@ -477,11 +480,10 @@ cmd_decide(int argc, char **argv)
 	if (!config)
 		say_missing_keys(snap->policy);
 	json_error_t err;
-	json_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
+	json_auto_t *in = json_loadf(stdin, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
 	int code = in && json_is_object(in) ? decide(snap, in, explain)
 					    : cmd_fail("decide", "standard input: %s",
 						      in ? "must be a JSON object" : err.text);
-	json_decref(in);
 	snapshot_unref(&snap);
 	return code;
 }

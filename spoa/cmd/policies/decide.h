@@ -16,6 +16,12 @@ struct snapshot *decide_load(const char *what, const char *config, const char *p
 struct request *decide_run(struct snapshot *snap, json_t *in, const char **why);
 /* s as a JSON string, the caller's; "" where it is no UTF-8. */
 json_t *decide_text(struct span s);
+/* A list of texts. */
+json_t *decide_names(const char *const *v, size_t n);
+/* What base64 says, blanks of `ignored` aside, in the arena. NULL; or why not: `bad`, or out of
+ * memory. */
+const char *decide_base64(struct arena *a, struct span b64, const char *ignored,
+	const char *bad, struct span *out);
 /* NULL in place of what holds nothing. */
 json_t *decide_unless_empty(json_t *v);
 /* The answer of `tollgate decide`, and its member "explain"; the caller's. */

@@ -1,8 +1,6 @@
 /* The answer to a request that was decided offline, by the daemon's own guard: "response":
  * {"status", "headers", "body"} of the input, and what comes of it. */
 #include <jansson.h>
-#include <sodium.h>
-
 #include "answer/guard/guard.h"
 #include "base/codec/http.h"
 #include "base/codec/json_text.h"
@@ -48,9 +46,6 @@ static const char *
 read_decided_answer(struct request *r, json_t *in, struct given *out)
 {
 	json_t *text = json_object_get(in, "body"), *b64 = json_object_get(in, "body_base64");
-	struct span s = json_span(b64);
-	size_t n = 0;
-
 	if (text && b64)
 		return "response: body and body_base64 are both given";
 	if (text && !json_is_string(text))
@@ -58,16 +53,9 @@ read_decided_answer(struct request *r, json_t *in, struct given *out)
 	if (b64 && !json_is_string(b64))
 		return "response.body_base64 must be a string";
 	out->body = json_span(text);
-	if (!b64)
-		return NULL;
-	unsigned char *to = arena_alloc(&r->arena, s.n + 1);
-	if (!to)
-		return "out of memory";
-	if (sodium_base642bin(
-		    to, s.n + 1, s.p, s.n, "\r\n", &n, NULL, sodium_base64_VARIANT_ORIGINAL))
-		return "response.body_base64 is not base64";
-	out->body = span_of(to, n);
-	return NULL;
+	return b64 ? decide_base64(&r->arena, json_span(b64), "\r\n",
+			     "response.body_base64 is not base64", &out->body)
+		   : NULL;
 }
 
 static const char *
@@ -127,16 +115,6 @@ findings_json(const struct request *r, const struct guard_report *a)
 				      "count", (json_int_t)a->found[i].n, "with",
 				      replaced ? style_names[v->with[e]] : NULL));
 	}
-	return list;
-}
-
-static json_t *
-names_json(const char *const *names, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_string(names[i]));
 	return list;
 }
 
@@ -204,11 +182,12 @@ result_json(const struct request *r, const struct given *g, const struct answere
 		o, json_pack("{sb sb so so so* so* so* so* so*}", "inspected", a->inspected,
 			   "streamed", a->streamed, "classes", classes_json(r, v), "findings",
 			   findings_json(r, a), "tags",
-			   decide_unless_empty(names_json(v->tags, v->ntags)), "redactions",
+			   decide_unless_empty(decide_names(v->tags, v->ntags)), "redactions",
 			   unless_0(a->redactions), "restorations", unless_0(a->restorations),
 			   "injection",
 			   r->found.route->uses.injection ? json_real(a->injection) : NULL,
-			   "tool_calls", decide_unless_empty(names_json(a->tools, a->ntools))));
+			   "tool_calls",
+			   decide_unless_empty(decide_names(a->tools, a->ntools))));
 	json_object_update_new(
 		o, json_pack("{ss* ss* so* so* ss* ss* so*}", "model",
 			   a->model[0] ? a->model : NULL, "finish_reason",

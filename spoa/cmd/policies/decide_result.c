@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "cmd/policies/decide.h"
 #include "gate/engine/engine.h"
 #include "policy/section.h"
@@ -13,6 +14,16 @@ decide_text(struct span s)
 	json_t *v = json_stringn(s.p ? s.p : "", s.n);
 
 	return v ? v : json_string("");
+}
+
+json_t *
+decide_names(const char *const *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(v[i]));
+	return list;
 }
 
 json_t *
@@ -143,14 +154,12 @@ static json_t *
 classes_json(struct request *r)
 {
 	json_t *list = json_array();
-	struct buf b;
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	request_classes(r, &b);
 	struct span rest = buf_view(&b);
 	while (rest.n)
 		json_array_append_new(list, decide_text(span_next(&rest, ',')));
-	buf_free(&b);
 	return list;
 }
 
@@ -179,18 +188,17 @@ changes_json(struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 	bool sent = r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED;
-	json_t *tags = json_array(), *said = json_array(), *headers = json_object();
+	json_t *said = json_array(), *headers = json_object();
 	const struct header *h;
 
-	for (size_t i = 0; i < v->ntags; i++)
-		json_array_append_new(tags, json_string(v->tags[i]));
 	for (size_t i = 0; i < r->found.ntags; i++)
 		json_array_append_new(said, decide_text(r->found.tags[i]));
 	for (size_t rule = 0, at = 0; sent && (h = request_header(r, &rule, &at));)
 		json_object_set_new(headers, h->name, json_string(h->value));
 	return json_pack("{so* so* so* so* so* so*}", "candidates",
 		v->ncandidates > 1 ? candidates_json(r) : NULL, "tags",
-		decide_unless_empty(tags), "request_tags", decide_unless_empty(said),
+		decide_unless_empty(decide_names(v->tags, v->ntags)), "request_tags",
+		decide_unless_empty(said),
 		"requested_model",
 		sent && r->in.asked_model.n ? decide_text(r->in.asked_model) : NULL,
 		"max_output_tokens",
@@ -214,14 +222,6 @@ observed_json(const struct request *r)
 	return json_pack("{so ss}", "would", would, "backend", request_backend(r));
 }
 
-/* Of how reasoning under a provider's signature was treated. */
-static json_t *
-reasoning_json(const struct request *r)
-{
-	return json_pack("{si si si}", "blocks", (int)r->in.body.nreasoning, "dropped",
-		(int)r->found.reasoning_dropped, "left", (int)r->found.reasoning_left);
-}
-
 json_t *
 decide_result(struct request *r)
 {
@@ -231,6 +231,13 @@ decide_result(struct request *r)
 	const struct policy_verdict *v = r->found.have_verdict ? &r->found.verdict : NULL;
 	const char *pattern = r->found.injection_pattern, *shadow = NULL;
 	bool sent = d->kind != D_DENY;
+	/* Of how reasoning under a provider's signature was treated. */
+	json_t *reasoning = r->in.body.nreasoning
+				    ? json_pack("{si si si}", "blocks",
+					      (int)r->in.body.nreasoning, "dropped",
+					      (int)r->found.reasoning_dropped, "left",
+					      (int)r->found.reasoning_left)
+				    : NULL;
 
 	if (v && v->ruled.shadowed)
 		shadow = v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "default";
@@ -248,7 +255,7 @@ decide_result(struct request *r)
 	json_object_update_new(o,
 		json_pack("{so so so* so* so* so* so* so* so* ss* so* so*}", "classes",
 			classes_json(r), "findings", findings_json(r), "signed_reasoning",
-			r->in.body.nreasoning ? reasoning_json(r) : NULL, "hidden_tools",
+			reasoning, "hidden_tools",
 			r->found.offer.hidden ? json_integer((json_int_t)r->found.offer.hidden)
 					      : NULL,
 			"mentions",

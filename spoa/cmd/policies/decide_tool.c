@@ -82,11 +82,8 @@ redactions(const struct request *r, const struct tool_verdict *v)
 static json_t *
 result_json(const struct request *r, const struct tool_verdict *v, bool hidden)
 {
-	json_t *tags = json_array();
 	bool denied = v->ruled.effect == RULE_DENY;
 
-	for (size_t i = 0; i < v->ntags; i++)
-		json_array_append_new(tags, json_string(v->tags[i]));
 	return json_pack("{ss ss ss* ss* sb so* so* ss*}", "decision",
 		rule_effect_name(v->ruled.effect), "rule",
 		v->ruled.rule ? v->ruled.rule->name : "", "as",
@@ -94,8 +91,8 @@ result_json(const struct request *r, const struct tool_verdict *v, bool hidden)
 		: v->error ? "error"
 			   : "result",
 		"reason", denied ? v->reason : NULL, "hidden", hidden, "redacts",
-		decide_unless_empty(redactions(r, v)), "tags", decide_unless_empty(tags),
-		"shadow",
+		decide_unless_empty(redactions(r, v)), "tags",
+		decide_unless_empty(decide_names(v->tags, v->ntags)), "shadow",
 		!v->ruled.shadowed     ? NULL
 		: v->ruled.shadow_rule ? v->ruled.shadow_rule->name
 				       : "none");

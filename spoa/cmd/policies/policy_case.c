@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/scoped.h"
 #include "base/codec/json_text.h"
 #include "cmd/policies/policy.h"
 #include "policy/config/read.h"
@@ -56,7 +57,7 @@ static json_t *
 merged(const struct yaml_node *base, const struct yaml_node *over, const char *deep)
 {
 	json_t *o = base && base->kind == YAML_MAPPING ? json_of(base) : json_object();
-	json_t *more = over && over->kind == YAML_MAPPING ? json_of(over) : json_object();
+	json_auto_t *more = over && over->kind == YAML_MAPPING ? json_of(over) : json_object();
 	json_t *inner = deep ? json_object_get(o, deep) : NULL;
 	json_t *inner_more = deep ? json_object_get(more, deep) : NULL;
 
@@ -65,7 +66,6 @@ merged(const struct yaml_node *base, const struct yaml_node *over, const char *d
 		json_object_del(more, deep);
 	}
 	json_object_update(o, more);
-	json_decref(more);
 	return o;
 }
 
@@ -330,8 +330,6 @@ static void
 compare_within(json_t *came, const struct yaml_node *n, json_t *answer,
 	const struct expectation *x, struct buf *out)
 {
-	struct buf b;
-
 	if (!answer) {
 		buf_printf(out,
 			"%s: none was judged: the case gives none, or the request was "
@@ -339,14 +337,13 @@ compare_within(json_t *came, const struct yaml_node *n, json_t *answer,
 			x->key);
 		return;
 	}
-	buf_init(&b, 1u << 20);
+	SCOPED_BUF(b, 1u << 20);
 	compare_all(json_object_get(came, x->key), n, answer, within(x), &b);
 	struct span lines = buf_view(&b);
 	while (lines.n) {
 		struct span line = span_next(&lines, '\n');
 		buf_printf(out, "%s.%.*s\n", x->key, SPAN_ARG(line));
 	}
-	buf_free(&b);
 }
 
 /* Writes to out how one expectation of the case differs from what came; nothing: it does not.

@@ -70,7 +70,8 @@ decided(struct snapshot *snap, json_t *in, const char **why, char **says)
 
 	if (!r)
 		return NULL;
-	json_t *answer = decide_result(r), *o = NULL, *e = says ? decide_explain(r) : NULL;
+	json_auto_t *answer = decide_result(r), *e = says ? decide_explain(r) : NULL;
+	json_t *o = NULL;
 	*why = decide_answer(r, in, answer, e, NULL);
 	if (!*why)
 		o = outcome(answer, false);
@@ -79,22 +80,8 @@ decided(struct snapshot *snap, json_t *in, const char **why, char **says)
 			o, "response", outcome(json_object_get(answer, "response"), true));
 	if (o && says)
 		*says = sentence(e);
-	json_decref(e);
-	json_decref(answer);
 	request_free(&r);
 	return o;
-}
-
-/* Both decide at the same time, in both senses. */
-static void
-settle_time(json_t *in)
-{
-	char now[CLOCK_RFC3339_LEN];
-
-	if (json_object_get(in, "time"))
-		return;
-	clock_rfc3339(clock_wall_ns(), now);
-	json_object_set_new(in, "time", json_string(now));
 }
 
 struct comparison {
@@ -109,28 +96,26 @@ one_line(void *arg, struct span line, size_t number)
 	struct comparison *c = arg;
 	json_error_t err;
 	const char *why = NULL;
-	char *says = NULL;
-	json_t *in = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
+	char now[CLOCK_RFC3339_LEN], *says = NULL;
+	json_auto_t *in =
+		json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
 
+	clock_rfc3339(clock_wall_ns(), now);
 	if (!json_is_object(in))
 		why = in ? "must be a JSON object" : err.text;
-	else
-		settle_time(in);
-	json_t *was = why ? NULL : decided(c->a, in, &why, NULL),
-	       *is = was ? decided(c->b, in, &why, &says) : NULL;
+	else if (!json_object_get(in, "time")) /* both decide at one time */
+		json_object_set_new(in, "time", json_string(now));
+	json_auto_t *was = why ? NULL : decided(c->a, in, &why, NULL);
+	json_auto_t *is = was ? decided(c->b, in, &why, &says) : NULL;
 	if (is) {
-		json_t *where = json_pack("{s:I}", "line", (json_int_t)number);
+		json_auto_t *where = json_pack("{s:I}", "line", (json_int_t)number);
 		tally_compare(&c->tally, was, is, where, says);
-		json_decref(where);
 	}
 	if (why) {
 		cmd_fail("policy diff", "standard input:%zu: %s", number, why);
 		c->partial = true;
 	}
 	free(says);
-	json_decref(was);
-	json_decref(is);
-	json_decref(in);
 	return EXIT_DONE;
 }
 

@@ -8,6 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/given.h"
+#include "cmd/policies/decide.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
 #include "cmd/records/query.h"
@@ -62,16 +63,6 @@ redactions_now(const struct replay *re, const struct entity_set *redact, const u
 }
 
 static json_t *
-tags_now(const char *const *v, size_t n)
-{
-	json_t *tags = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(tags, json_string(v[i]));
-	return tags;
-}
-
-static json_t *
 tags_then(json_t *tags)
 {
 	return tags ? json_incref(tags) : json_array();
@@ -109,7 +100,7 @@ add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 	const struct target *target = v->changes.target;
 	struct span model = r->facts.body ? r->facts.body->model : (struct span){ NULL, 0 };
 
-	json_object_set_new(o, "tags", tags_now(v->tags, v->ntags));
+	json_object_set_new(o, "tags", decide_names(v->tags, v->ntags));
 	if (v->ruled.effect == RULE_DENY)
 		return;
 	if (target)
@@ -145,10 +136,9 @@ why_now(const struct replay *re, struct recorded *r, const struct policy_verdict
 
 	if (r->no_route)
 		return strdup("no route of the policy matches");
-	json_t *o = policy_explain(re->policy.p, &r->facts, v, &r->missing, a);
+	json_auto_t *o = policy_explain(re->policy.p, &r->facts, v, &r->missing, a);
 	if (o)
 		says = strdup(json_str_in(o, "says"));
-	json_decref(o);
 	return says;
 }
 
@@ -188,17 +178,15 @@ one_record(struct replay *re, json_t *record)
 			tally, "the route has other targets: which were tried is not known");
 		return;
 	}
-	json_t *was = outcome_then(r, record), *is = outcome_now(re, r, v);
-	json_t *where = json_pack("{s:s}", "id", r->id);
+	json_auto_t *was = outcome_then(r, record);
+	json_auto_t *is = outcome_now(re, r, v);
+	json_auto_t *where = json_pack("{s:s}", "id", r->id);
 	if (r->attempt)
 		json_object_set_new(where, "attempt", json_integer(r->attempt));
 	bool example = json_array_size(tally->examples) < tally->examples_max;
 	char *says = example ? why_now(re, r, v, &re->a) : NULL;
 	tally_compare(tally, was, is, where, says);
 	free(says);
-	json_decref(where);
-	json_decref(was);
-	json_decref(is);
 }
 
 /* ---- answers ---- */
@@ -216,40 +204,26 @@ await(struct replay *re, json_t *decision)
 	json_object_set(re->awaited, record_text(decision, RF_ID), decision);
 }
 
-static json_t *
-answer_then(const struct recorded_answer *r, json_t *completion)
-{
-	return json_pack("{ss ss sO* so so}", "decision", r->effect, "rule", r->rule, "status",
-		record_get(completion, RF_ANSWER_DENIED_WITH), "tags", tags_then(r->tags),
-		"redactions",
-		redactions_then(record_get(completion, RF_ANSWER_VERDICT_ENTITIES)));
-}
-
-static json_t *
-answer_now(const struct replay *re, const struct answer_verdict *v)
-{
-	return json_pack("{ss ss so* so so}", "decision", rule_effect_name(v->ruled.effect),
-		"rule", v->ruled.rule ? v->ruled.rule->name : "", "status",
-		v->ruled.effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
-		tags_now(v->tags, v->ntags), "redactions",
-		redactions_now(
-			re, v->ruled.effect == RULE_REDACT ? &v->redact : NULL, v->with));
-}
-
 static void
 compare_answer(struct replay *re, const struct recorded_answer *r,
 	const struct answer_verdict *v, json_t *completion)
 {
-	json_t *where = json_pack("{ss}", "id", r->request->id),
-	       *was = answer_then(r, completion), *is = answer_now(re, v),
-	       *told = policy_answer_explain(
-		       re->policy.p, &r->asked, &r->facts, v, &r->missing, &re->a);
+	json_auto_t *where = json_pack("{ss}", "id", r->request->id);
+	json_auto_t *was = json_pack("{ss ss sO* so so}", "decision", r->effect, "rule",
+		r->rule, "status", record_get(completion, RF_ANSWER_DENIED_WITH), "tags",
+		tags_then(r->tags), "redactions",
+		redactions_then(record_get(completion, RF_ANSWER_VERDICT_ENTITIES)));
+	json_auto_t *is = json_pack("{ss ss so* so so}", "decision",
+		rule_effect_name(v->ruled.effect), "rule",
+		v->ruled.rule ? v->ruled.rule->name : "", "status",
+		v->ruled.effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
+		decide_names(v->tags, v->ntags), "redactions",
+		redactions_now(
+			re, v->ruled.effect == RULE_REDACT ? &v->redact : NULL, v->with));
+	json_auto_t *told = policy_answer_explain(
+		re->policy.p, &r->asked, &r->facts, v, &r->missing, &re->a);
 
 	tally_compare(&re->answers, was, is, where, json_str_in(told, "says"));
-	json_decref(told);
-	json_decref(is);
-	json_decref(was);
-	json_decref(where);
 }
 
 static void
@@ -308,7 +282,7 @@ one_line(void *arg, struct span line)
 		COUNT_OF(types))
 		return;
 	reading_add(1);
-	json_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	json_auto_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	if (!record_get(record, RF_TYPE)) {
 		tally_cannot(&re->tally, "the record is no JSON");
 	} else if (record_is(record, RF_TYPE, "policy")) {
@@ -319,7 +293,6 @@ one_line(void *arg, struct span line)
 		one_record(re, record);
 		await(re, record);
 	}
-	json_decref(record);
 	arena_reset(&re->a);
 }
 
@@ -334,12 +307,11 @@ print_replay(const struct replay *re, bool as_json)
 			tally_print(&re->answers, "answers", false);
 		return;
 	}
-	json_t *o = tally_json(&re->tally);
+	json_auto_t *o = tally_json(&re->tally);
 	json_object_set_new(o, "attempts", tally_json(&re->attempts));
 	json_object_set_new(o, "answers", tally_json(&re->answers));
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	putchar('\n');
-	json_decref(o);
 }
 
 static int

@@ -15,19 +15,17 @@ policy_schema(int argc, char **argv)
 		bool (*write)(struct buf *out);
 	} files[] = { { "policy", schema_policy }, { "config", schema_config },
 		{ "prices", schema_prices } };
-	struct buf out;
 	size_t i = 0;
 
 	while (argc == 2 && i < COUNT_OF(files) && strcmp(argv[1], files[i].name) != 0)
 		i++;
 	if (argc > 2 || i == COUNT_OF(files))
 		return cmd_usage("policy");
-	buf_init(&out, 1 << 20);
+	SCOPED_BUF(out, 1 << 20);
 	bool ok = files[i].write(&out);
 	if (ok)
 		ok = cmd_write(&out);
 	else
 		cmd_fail("policy schema", "out of memory");
-	buf_free(&out);
 	return ok ? EXIT_DONE : EXIT_CANNOT;
 }

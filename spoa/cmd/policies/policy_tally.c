@@ -26,7 +26,7 @@ tally_free(struct tally *t)
 void
 tally_compare(struct tally *t, json_t *was, json_t *is, json_t *where, const char *says)
 {
-	json_t *old = json_object(), *new = json_object();
+	json_auto_t *old = json_object(), *new = json_object();
 
 	t->total++;
 	for (size_t i = 0; i < TALLY_FIELDS; i++) {
@@ -49,8 +49,6 @@ tally_compare(struct tally *t, json_t *was, json_t *is, json_t *where, const cha
 			json_array_append_new(t->examples, e);
 		}
 	}
-	json_decref(old);
-	json_decref(new);
 }
 
 void
@@ -154,8 +152,7 @@ tally_print(const struct tally *t, const char *what, bool as_json)
 		print_words(t, what);
 		return;
 	}
-	json_t *o = tally_json(t);
+	json_auto_t *o = tally_json(t);
 	json_dumpf(o, stdout, JSON_INDENT(2));
 	putchar('\n');
-	json_decref(o);
 }

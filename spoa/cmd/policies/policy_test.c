@@ -97,24 +97,12 @@ say_rules(json_t *e)
 	say_lines(span_str(json_str_in(e, "refused")));
 }
 
-/* Where the case is, and what differs. */
-static void
-say_failure(const struct policy_case *c, struct span why, json_t *explain)
-{
-	printf("#   %s:%u:%u\n", c->at->file, c->at->line, c->at->column);
-	say_lines(why);
-	say_rules(explain);
-	say_rules(json_object_get(explain, "response"));
-	say_rules(json_object_get(explain, "tool"));
-}
-
 static void
 one_case(struct run *t, struct tested *p, const struct policy_case *c)
 {
 	const struct policy *policy = p->snap->policy;
 	const char *why;
 	struct request *r = decide_run(p->snap, c->request, &why);
-	struct buf diff;
 
 	p->cases++;
 	if (!r) {
@@ -123,8 +111,8 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 			c->at->column, why);
 		return;
 	}
-	json_t *answer = decide_result(r), *explain = decide_explain(r);
-	buf_init(&diff, 1u << 20);
+	json_auto_t *answer = decide_result(r), *explain = decide_explain(r);
+	SCOPED_BUF(diff, 1u << 20);
 	why = decide_answer(r, c->request, answer, explain, p->matched + policy->nrules);
 	if (!why)
 		why = decide_tool(r, c->request, answer, explain,
@@ -133,15 +121,17 @@ one_case(struct run *t, struct tested *p, const struct policy_case *c)
 		buf_printf(&diff, "%s\n", why);
 	policy_case_compare(c, answer, &diff);
 	result(t, diff.n == 0 && !buf_failed(&diff), policy, c->name);
-	if (diff.n)
-		say_failure(c, buf_view(&diff), explain);
+	if (diff.n) { /* where the case is, and what differs */
+		printf("#   %s:%u:%u\n", c->at->file, c->at->line, c->at->column);
+		say_lines(buf_view(&diff));
+		say_rules(explain);
+		say_rules(json_object_get(explain, "response"));
+		say_rules(json_object_get(explain, "tool"));
+	}
 	for (size_t i = 0;
 		r->found.have_verdict && r->found.verdict.ruled.trace && i < policy->nrules;
 		i++)
 		p->matched[i] |= r->found.verdict.ruled.trace[i].fate == RULE_MATCHED;
-	buf_free(&diff);
-	json_decref(explain);
-	json_decref(answer);
 	request_free(&r);
 }
 
@@ -239,20 +229,19 @@ policy_test(int argc, char **argv)
 		return cmd_fail("policy test", "out of memory");
 	const struct cmd_option options[] = { { "policy", .text = &t->policy },
 		{ "require-coverage", .flag = &t->require }, { .name = NULL } };
-	int n = cmd_options(argc, argv, options, &paths), code = EXIT_CANNOT;
+	int n = cmd_options(argc, argv, options, &paths), code;
 	arena_init(&t->a, 0, false);
 	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of cases */
-	if (n <= 0) {
-		cmd_usage("policy");
-		goto out;
-	}
 	for (int i = 0; i < n; i++)
 		one_path(t, paths[i]);
 	for (size_t i = 0; i < t->ntested; i++)
 		coverage(t, &t->tested[i]);
-	printf("1..%zu\n", t->n);
-	code = t->broken || t->n == 0 ? EXIT_CANNOT : t->failed ? EXIT_NO : EXIT_DONE;
-out:
+	if (n <= 0) {
+		code = cmd_usage("policy");
+	} else {
+		printf("1..%zu\n", t->n);
+		code = t->broken || t->n == 0 ? EXIT_CANNOT : t->failed ? EXIT_NO : EXIT_DONE;
+	}
 	for (size_t i = 0; i < t->ntested; i++)
 		snapshot_unref(&t->tested[i].snap);
 	arena_reset(&t->a);

@@ -24,13 +24,10 @@ const enum record_field audit_filters[] = { RF_IDENTITY_PERSON, RF_DECISION, RF_
 static int
 add_keys(struct audit_args *a, const char *file)
 {
-	struct buf why;
-
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	int n = pubkeys_load(file, a->keys + a->nkeys, SIGNKEYS_MAX - a->nkeys, &why);
-	int code = query_failed(a->q.what, n < 0 ? n : 0, &why);
+	int code = cmd_failed(a->q.what, n < 0 ? n : 0, &why);
 	a->nkeys += n > 0 ? (size_t)n : 0;
-	buf_free(&why);
 	return code;
 }
 
@@ -38,7 +35,6 @@ int
 audit_signers(struct audit_args *a, bool need)
 {
 	const char *file = config_find(a->q.config), *what = a->q.what;
-	struct diag d = { 0 };
 	int code = 0;
 
 	for (size_t i = 0; i < a->nkey_files && !code; i++)
@@ -47,8 +43,7 @@ audit_signers(struct audit_args *a, bool need)
 		return code;
 	if (!file)
 		return cmd_no_config(what, a->q.config, ", or the key with --public-key");
-	const struct config *cfg = config_load(&a->q.arena, file, &d);
-	diag_free(&d);
+	const struct config *cfg = cmd_config(&a->q.arena, a->q.config);
 	if (cfg && cfg->audit_key)
 		return add_keys(a, arena_printf(&a->q.arena, "%s.pub", cfg->audit_key).p);
 	return !need ? 0

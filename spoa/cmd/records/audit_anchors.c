@@ -34,9 +34,8 @@ static void
 remember(struct anchors_check *c, const struct chain_line *l, struct span line)
 {
 	struct tree_said said;
-	struct buf note;
 
-	buf_init(&note, NOTE_MAX);
+	SCOPED_BUF(note, NOTE_MAX);
 	if (tree_said_read(line, l->type, NULL, 0, &said, &note) && said.checkpoint &&
 		!said.bad && !buf_failed(&note)) {
 		struct anchored *to = &c->back[c->next];
@@ -46,7 +45,6 @@ remember(struct anchors_check *c, const struct chain_line *l, struct span line)
 		c->next = (c->next + 1) % ANCHORS_BACK;
 		c->n += c->n < ANCHORS_BACK;
 	}
-	buf_free(&note);
 }
 
 static const struct anchored *
@@ -62,15 +60,13 @@ static const char *
 time_stamp(struct anchors_check *c, const struct anchored *of, struct span answer)
 {
 	static unsigned char token[TOKEN_MAX];
-	struct buf why;
 	size_t n;
 
-	buf_init(&why, 512);
+	SCOPED_BUF(why, 512);
 	bool read = base64_get(answer, token, sizeof(token), &n) == 0;
 	int err = !read ? -1
 			: tsa_token_check(span_of((const char *)token, n), of->note,
 				  c->keys->tsa_ca, &why);
-	buf_free(&why);
 	if (!err && c->keys->tsa_ca)
 		c->verified++;
 	return err ? "anchor: its time stamp is not over the checkpoint's note, or does not "
@@ -86,10 +82,9 @@ cosignature(struct anchors_check *c, const struct anchored *of, struct span orig
 	struct note_signature s;
 	struct checkpoint held = { .size = 0 };
 	const char *why, *bad = NULL;
-	struct buf note;
 	unsigned char id[4];
 
-	buf_init(&note, NOTE_MAX);
+	SCOPED_BUF(note, NOTE_MAX);
 	checkpoint_text(&note, origin, of->size, &of->root);
 	buf_putc(&note, '\n');
 	buf_span(&note, answer);
@@ -106,7 +101,6 @@ cosignature(struct anchors_check *c, const struct anchored *of, struct span orig
 			else
 				bad = "anchor: its cosignature does not verify";
 		}
-	buf_free(&note);
 	return bad;
 }
 
@@ -143,14 +137,13 @@ anchors_check_record(struct anchors_check *c, const struct chain_line *l, struct
 		remember(c, l, line);
 	if (c->bad_seq || !span_is(l->type, "anchor"))
 		return;
-	json_t *o = json_loadb(line.p, line.n, 0, NULL);
+	json_auto_t *o = json_loadb(line.p, line.n, 0, NULL);
 	const char *result = json_str_in(o, "result");
 	if (result && !strcmp(result, "taken")) {
 		c->seen++;
 		c->bad = look_at_anchor(c, o);
 		c->bad_seq = c->bad ? l->seq : 0;
 	}
-	json_decref(o);
 }
 
 void

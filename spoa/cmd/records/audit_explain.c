@@ -27,7 +27,7 @@ look_at_record(void *arg, struct span line)
 	if (!memmem(line.p, line.n, w->id, strlen(w->id)) &&
 		(w->record || !memmem(line.p, line.n, policy, sizeof(policy) - 1)))
 		return;
-	json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	json_auto_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	bool its = record_is(o, RF_ID, w->id);
 	if (its && !w->record && record_is(o, RF_TYPE, "decision"))
 		w->record = json_incref(o);
@@ -37,7 +37,6 @@ look_at_record(void *arg, struct span line)
 		json_array_append(w->later, o);
 	else if (!w->record)
 		recorded_policy(&w->policy, o);
-	json_decref(o);
 }
 
 /* Fates of rules that could not be evaluated again are those of the record. */
@@ -474,14 +473,9 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 			o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6) | JSON_ENSURE_ASCII);
 		putchar('\n');
 	} else {
-		struct buf words, shown;
-		buf_init(&words, 0);
-		buf_init(&shown, 0);
+		SCOPED_BUF(words, 0);
 		print_words(&words, o);
-		plain_lines(&shown, buf_view(&words));
-		printf("%.*s", SPAN_ARG(buf_view(&shown)));
-		buf_free(&shown);
-		buf_free(&words);
+		plain_print(stdout, buf_view(&words));
 	}
 	json_decref(o);
 	return code;

@@ -15,15 +15,6 @@
 #include "policy/config/config.h"
 #include "record/journal/keyring.h"
 
-static bool
-read_id(const char *s, struct pubkey *out)
-{
-	if (strlen(s) != SIGNKEY_ID_LEN || strspn(s, "0123456789abcdef") != SIGNKEY_ID_LEN)
-		return false;
-	memcpy(out->id, s, SIGNKEY_ID_LEN + 1);
-	return true;
-}
-
 int
 audit_key(int argc, char **argv)
 {
@@ -34,7 +25,6 @@ audit_key(int argc, char **argv)
 	struct pubkey key = { .id = "" };
 	struct key_statement s;
 	struct signkey signs;
-	struct buf b;
 	char **operands;
 	uint64_t seq = 1;
 	int n = cmd_options(argc, argv, options, &operands);
@@ -45,9 +35,12 @@ audit_key(int argc, char **argv)
 		return cmd_usage("audit key");
 	if (from && (span_u64(span_str(from), &seq) || seq == 0))
 		return cmd_fail("audit key", "--from: %s: not a sequence number", from);
-	buf_init(&b, 8192);
-	bool good = (revoke && read_id(operands[1], &key)) ||
-		    pubkeys_load(operands[1], &key, 1, &b) == 1;
+	SCOPED_BUF(b, 8192);
+	bool is_id = revoke && strlen(operands[1]) == SIGNKEY_ID_LEN &&
+		     strspn(operands[1], "0123456789abcdef") == SIGNKEY_ID_LEN;
+	if (is_id)
+		memcpy(key.id, operands[1], sizeof(key.id));
+	bool good = is_id || pubkeys_load(operands[1], &key, 1, &b) == 1;
 	good = good && signkey_open(root, passphrase, true, &signs, &b) == 0;
 	if (good) {
 		key_statement_make(&s, revoke ? KEY_REVOKE : KEY_CERTIFY, node, &key, NULL, seq,
@@ -59,7 +52,6 @@ audit_key(int argc, char **argv)
 	} else {
 		cmd_fail("audit key", "%.*s", SPAN_ARG(buf_view(&b)));
 	}
-	buf_free(&b);
 	return good ? EXIT_DONE : EXIT_CANNOT;
 }
 
@@ -69,11 +61,9 @@ audit_key(int argc, char **argv)
 static bool
 keys_file(struct audit_args *a, char *out, size_t size)
 {
-	const char *journal = a->q.journal, *file = journal ? NULL : config_find(a->q.config);
-	struct diag d = { 0 };
-	const struct config *cfg = file ? config_load(&a->q.arena, file, &d) : NULL;
+	const char *journal = a->q.journal;
+	const struct config *cfg = journal ? NULL : cmd_config(&a->q.arena, a->q.config);
 
-	diag_free(&d);
 	if (cfg)
 		journal = cfg->journal;
 	return journal &&
@@ -85,11 +75,10 @@ static void
 say_strangers(const struct audit_args *a, const char *file)
 {
 	struct key_statement s;
-	struct buf text, none;
 	int at = 0;
 
-	buf_init(&text, 4u << 20);
-	buf_init(&none, 4096);
+	SCOPED_BUF(text, 4u << 20);
+	SCOPED_BUF(none, 4096);
 	keyfile_text(file, NULL, &text, &none);
 	for (struct span rest = buf_view(&text); key_statement_next(&rest, &s) > 0;)
 		if (++at && keyring_take(a->ring, &s) == KEYRING_STRANGER)
@@ -97,8 +86,6 @@ say_strangers(const struct audit_args *a, const char *file)
 				"tollgate: %s: %s: statement %d (%s of key %s) is signed by "
 				"none of the keys that are known: it counts for nothing\n",
 				a->q.what, file, at, key_says_name(s.says), s.key.id);
-	buf_free(&text);
-	buf_free(&none);
 }
 
 int

@@ -59,17 +59,6 @@ put_listed_attempts(struct buf *b, const json_t *r)
 	}
 }
 
-/* The rule or what else decided, of an observed request what would have. */
-static void
-put_listed_reason(struct buf *b, const json_t *r)
-{
-	bool would = record_get(r, RF_WOULD) != NULL;
-	struct span rule = record_span(r, would ? RF_WOULD_RULE : RF_RULE),
-		    reason = record_span(r, would ? RF_WOULD_REASON : RF_REASON);
-
-	plain_put(b, rule.n ? rule : reason.n ? reason : SPAN_LIT("-"), SIZE_MAX);
-}
-
 static void
 put_column(struct buf *b, const json_t *r, const struct audit_column *c)
 {
@@ -83,7 +72,11 @@ put_column(struct buf *b, const json_t *r, const struct audit_column *c)
 			buf_printf(b, " %lld", (long long)record_int(r, RF_WOULD_STATUS));
 		buf_putc(b, ')');
 	} else if (c->field == RF_RULE) {
-		put_listed_reason(b, r);
+		/* Or what else decided, of an observed request what would have. */
+		bool would = record_get(r, RF_WOULD) != NULL;
+		struct span rule = record_span(r, would ? RF_WOULD_RULE : RF_RULE),
+			    reason = record_span(r, would ? RF_WOULD_REASON : RF_REASON);
+		plain_put(b, rule.n ? rule : reason.n ? reason : SPAN_LIT("-"), SIZE_MAX);
 	} else if (c->field == RF_ATTEMPTS) {
 		put_listed_attempts(b, r);
 	} else if (record_rows[c->field].type == RECORD_TEXTS) {
@@ -103,9 +96,7 @@ put_column(struct buf *b, const json_t *r, const struct audit_column *c)
 void
 audit_print_columns(const json_t *r, const struct audit_column *c, size_t n)
 {
-	struct buf b;
-
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	for (size_t i = 0; i < n; i++) {
 		if (c[i].may_lack && !record_get(r, c[i].field))
 			continue;
@@ -117,19 +108,6 @@ audit_print_columns(const json_t *r, const struct audit_column *c, size_t n)
 		put_column(&b, r, &c[i]);
 	}
 	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
-}
-
-/* The record, of which a terminal obeys nothing. */
-static void
-print_json(struct span line)
-{
-	struct buf shown;
-
-	buf_init(&shown, 0);
-	plain_json(&shown, line);
-	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
-	buf_free(&shown);
 }
 
 /* ---- how requests ended ---- */
@@ -187,9 +165,8 @@ static void
 print_call(const json_t *r, const json_t *call, bool completion)
 {
 	struct span tool = of_call(call, RF_CALLS_TOOL);
-	struct buf b;
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	plain_word(&b, span_cut(record_span(r, completion ? RF_TIME : RF_DECIDED_AT), 0, 23));
 	buf_str(&b, "Z");
 	put_word(&b, of_call(call, RF_CALLS_DECISION));
@@ -205,7 +182,6 @@ print_call(const json_t *r, const json_t *call, bool completion)
 	put_word(&b, of_call(call, RF_CALLS_RULE));
 	put_word(&b, record_span(r, RF_ID));
 	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
 }
 
 /* How many lines; 0: none of its calls fits. */
@@ -254,13 +230,11 @@ record_holds(const json_t *record, enum record_field f, const char *want)
 	return found;
 }
 
-/* What is asked of each call. */
-static bool
-of_calls(size_t filter)
-{
-	return filter == AUDIT_OPERATION || filter == AUDIT_SERVER || filter == AUDIT_TOOL ||
-	       filter == AUDIT_DECISION;
-}
+/* What is asked of each call, by the option. */
+static const bool of_calls[AUDIT_FILTERS] = { [AUDIT_OPERATION] = true,
+	[AUDIT_SERVER] = true,
+	[AUDIT_TOOL] = true,
+	[AUDIT_DECISION] = true };
 
 static bool
 holds_all(const struct audit_args *a, const json_t *r)
@@ -290,10 +264,10 @@ list_line(void *arg, struct span line)
 		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]))
 			return;
 	/* A path may hold NUL. */
-	json_t *r = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	json_auto_t *r = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	shown = r != NULL;
 	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
-		shown = !want[i] || (calls && of_calls(i)) ||
+		shown = !want[i] || (calls && of_calls[i]) ||
 			record_holds(r, audit_filters[i], want[i]);
 	if (shown && calls) {
 		size_t n = print_calls(a, r, completion);
@@ -301,19 +275,17 @@ list_line(void *arg, struct span line)
 		shown = n || (!completion && !record_get(r, RF_CALLS) && holds_all(a, r));
 		if (n && !a->as_json) {
 			reading_add(1);
-			json_decref(r);
 			return;
 		}
 	}
 	if (shown)
 		reading_add(1);
 	if (shown && a->as_json)
-		print_json(line);
+		plain_print_json(line);
 	else if (shown && outcome)
 		audit_print_columns(r, of_completions, COUNT_OF(of_completions));
 	else if (shown)
 		audit_print_columns(r, of_decisions, COUNT_OF(of_decisions));
-	json_decref(r);
 }
 
 /* A word that no record can have would show nothing for good. */

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/sha256.h"
+#include "base/why.h"
 #include "cmd/cmd.h"
 #include "record/proof/tiles.h"
 
@@ -98,9 +99,8 @@ audit_verify_bundle(const struct audit_args *a, const struct buf *file, bool cut
 	const char *fault = "out of memory";
 	char says[VERIFY_WHY_MAX];
 	char origin[NOTE_NAME_MAX + 1] = "";
-	struct buf why;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (b) {
 		buf_init(&b->record, 0);
 		if (buf_failed(file))
@@ -127,7 +127,6 @@ audit_verify_bundle(const struct audit_args *a, const struct buf *file, bool cut
 	if (b)
 		buf_free(&b->record);
 	free(b);
-	buf_free(&why);
 	return !fault;
 }
 
@@ -141,10 +140,8 @@ audit_note_read(const struct audit_args *a, struct audit_note *n, struct buf *wh
 	int err = b ? 0 : ERR_NOMEM;
 
 	buf_init(&n->file, BUNDLE_MAX);
-	if (!err && !buf_file(&n->file, a->note)) {
-		buf_printf(why, "%s: %s", a->note, strerror(errno));
-		err = ERR_IO;
-	}
+	if (!err && !buf_file(&n->file, a->note))
+		err = why_err(why, ERR_IO, "%s: %s", a->note, strerror(errno));
 	if (!err && span_starts(buf_view(&n->file), SPAN_LIT(BUNDLE_BEGIN))) {
 		buf_printf(why, "%s: ", a->note);
 		buf_init(&b->record, 0);
@@ -175,10 +172,9 @@ tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char
 {
 	struct merkle_range *range = calloc(1, sizeof(*range));
 	struct merkle_hash root;
-	struct buf none;
 	bool found = false;
 
-	buf_init(&none, 4096);
+	SCOPED_BUF(none, 4096);
 	if (range && a->q.journal && !a->q.file &&
 		tiles_open(tiles, a->q.journal, node, false, &none) == 0) {
 		struct merkle_source s = tiles_source(tiles);
@@ -190,7 +186,6 @@ tiles_of_note(const struct audit_args *a, const struct checkpoint *c, const char
 			tiles_close(tiles);
 	}
 	free(range);
-	buf_free(&none);
 	return found;
 }
 
@@ -228,12 +223,11 @@ first_other(
 {
 	struct compare cmp = { .node = node, .to = c->size };
 	struct tiles tiles;
-	struct buf none;
 
 	*boot = false;
 	if (!tiles_of_note(a, c, node, &tiles))
 		return 0;
-	buf_init(&none, 4096);
+	SCOPED_BUF(none, 4096);
 	cmp.s = tiles_source(&tiles);
 	const struct query q = { .journal = a->q.journal,
 		.node = node,
@@ -241,7 +235,6 @@ first_other(
 		.arg = &cmp,
 		.line = compare_line };
 	query_read(&q, &none);
-	buf_free(&none);
 	tiles_close(&tiles);
 	*boot = cmp.boot;
 	return cmp.first;
@@ -254,13 +247,11 @@ audit_note_stored(void *arg, const struct checkpoint *note, uint64_t n,
 	const struct stored_tree *of = arg;
 	struct merkle_hash proof[MERKLE_PROOF_MAX], root;
 	struct tiles tiles;
-	struct buf none;
 	size_t nproof = 0;
 
 	*led = false;
-	buf_init(&none, 4096);
+	SCOPED_BUF(none, 4096);
 	int err = tiles_open(&tiles, of->journal, of->node, false, &none);
-	buf_free(&none);
 	if (err)
 		return err;
 	struct merkle_source s = tiles_source(&tiles);

@@ -41,12 +41,6 @@ struct prove {
 	bool gap;
 };
 
-static bool
-says_range(const struct chain_line *l)
-{
-	return span_is(l->type, "checkpoint") || span_is(l->type, "boot");
-}
-
 static void
 keep_proof_line(struct buf *to, struct span line)
 {
@@ -55,22 +49,16 @@ keep_proof_line(struct buf *to, struct span line)
 }
 
 static void
-note_type(struct prove *p, struct span type)
-{
-	char with[72];
-
-	snprintf(with, sizeof(with), " --proof=%.*s", SPAN_ARG(type));
-	if (!strstr(p->types, with) && strlen(p->types) + strlen(with) < sizeof(p->types))
-		strcat(p->types, with);
-}
-
-static void
 take_record(struct prove *p, struct span line, const struct chain_line *l)
 {
 	unsigned char hash[CHAIN_HASH_BYTES];
+	char with[72];
 
 	if (p->type && !span_is(l->type, p->type)) {
-		note_type(p, l->type);
+		snprintf(with, sizeof(with), " --proof=%.*s", SPAN_ARG(l->type));
+		if (!strstr(p->types, with) &&
+			strlen(p->types) + strlen(with) < sizeof(p->types))
+			strcat(p->types, with);
 		return;
 	}
 	sha256(line, hash);
@@ -100,7 +88,8 @@ look_for(void *arg, struct span line)
 		return;
 	if (p->seq && !span_is(l.node, p->node))
 		return;
-	if (!p->seq && !l.commit && says_range(&l)) {
+	bool says_range = span_is(l.type, "checkpoint") || span_is(l.type, "boot");
+	if (!p->seq && !l.commit && says_range) {
 		keep_proof_line(&p->before, line);
 		snprintf(p->before_node, sizeof(p->before_node), "%.*s", SPAN_ARG(l.node));
 	}
@@ -187,7 +176,6 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 	struct tree_said said = { .ranged = false };
 	struct chain_line l;
 	struct tiles tiles;
-	struct buf none;
 	int err;
 
 	if (p->before.n && chain_parse(buf_view(&p->before), &l) == 0 &&
@@ -200,7 +188,7 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 	}
 	if (err != ERR_NOTFOUND || a->q.file)
 		return err;
-	buf_init(&none, 4096);
+	SCOPED_BUF(none, 4096);
 	if (tiles_open(&tiles, a->q.journal, p->node, false, &none) == 0) {
 		struct merkle_source s = tiles_source(&tiles);
 		err = gather_proof(
@@ -209,7 +197,6 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 			err = gather_proof(a, p, size, &s, size, why);
 		tiles_close(&tiles);
 	}
-	buf_free(&none);
 	return err;
 }
 
@@ -254,13 +241,12 @@ print_proof(struct audit_args *a, struct prove *p)
 	struct merkle_hash proof[MERKLE_LEVELS], leaf;
 	unsigned char hash[CHAIN_HASH_BYTES];
 	struct tree_said said = { .bad = "it is none" };
-	struct buf note, out, why;
 	int code = EXIT_CANNOT;
 	bool whole;
 
-	buf_init(&note, NOTE_MAX);
-	buf_init(&out, 0);
-	buf_init(&why, 8192);
+	SCOPED_BUF(note, NOTE_MAX);
+	SCOPED_BUF(out, 0);
+	SCOPED_BUF(why, 8192);
 	tree_said_read(buf_view(&p->after), SPAN_LIT("checkpoint"), NULL, 0, &said, &note);
 	int err = said.bad || said.size < p->seq || buf_failed(&note)
 			  ? ERR_SYNTAX
@@ -276,10 +262,7 @@ print_proof(struct audit_args *a, struct prove *p)
 			"are missing here%s, and JOURNAL.tree does not have their hashes: "
 			"`tollgate audit restore` brings back what is archived",
 			p->seq, p->node, a->q.file ? " (a file is read alone)" : "");
-	} else if (err) {
-		cmd_fail(a->q.what, "%.*s",
-			SPAN_ARG(why.n ? buf_view(&why) : span_str(err_str(err))));
-	} else {
+	} else if (!cmd_failed(a->q.what, err, &why)) {
 		size_t n = path_proof(&p->path, proof, &whole);
 		sha256(buf_view(&p->record), hash);
 		merkle_leaf(hash, &leaf);
@@ -300,9 +283,6 @@ print_proof(struct audit_args *a, struct prove *p)
 					       : cmd_fail(a->q.what, "cannot write the output");
 		}
 	}
-	buf_free(&note);
-	buf_free(&out);
-	buf_free(&why);
 	return code;
 }
 
@@ -310,7 +290,6 @@ int
 audit_prove(struct audit_args *a, const struct audit_wanted *w)
 {
 	struct prove *p;
-	struct buf why;
 	int code;
 
 	if (!a->q.file && !a->q.journal)
@@ -326,7 +305,7 @@ audit_prove(struct audit_args *a, const struct audit_wanted *w)
 	buf_init(&p->record, 0);
 	buf_init(&p->before, 0);
 	buf_init(&p->after, 0);
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	uint64_t from = w->seq > RECORDS_BEFORE ? w->seq - RECORDS_BEFORE : 0;
 	if (read_proof_lines(a, w->node[0] ? w->node : NULL, from, look_for, p, &why))
 		code = cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&why)));
@@ -339,7 +318,6 @@ audit_prove(struct audit_args *a, const struct audit_wanted *w)
 	buf_free(&p->record);
 	buf_free(&p->before);
 	buf_free(&p->after);
-	buf_free(&why);
 	free(p);
 	return code;
 }

@@ -13,6 +13,7 @@
 
 #include "base/codec/lines.h"
 #include "base/err.h"
+#include "base/why.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/records/audit.h"
@@ -121,7 +122,7 @@ by_records(const void *a, const void *b)
 	return node ? node : x->first < y->first ? -1 : x->first > y->first;
 }
 
-static int
+static void
 add_asked(struct restore *r)
 {
 	for (int i = 0; i < r->nasked; i++) {
@@ -136,7 +137,6 @@ add_asked(struct restore *r)
 		if (!known && r->n < NAMES_MAX)
 			memcpy(r->name[r->n++], segment, sizeof(segment));
 	}
-	return 0;
 }
 
 static void
@@ -208,16 +208,6 @@ signed_by_us(const struct restore *r, int fd, const struct manifest *m, struct b
 	return why->n ? ERR_AUTH : 0;
 }
 
-/* What a manifest says of itself must be what its segment is called. */
-static bool
-is_of_its_name(const struct manifest *m)
-{
-	struct journal_segment s;
-
-	return journal_name_read(m->segment, &s) && !strcmp(s.node, m->node) &&
-	       s.first == m->first;
-}
-
 /* Our own where it is there, else the archive's, which signatures and trim records vouch for.
  */
 static int
@@ -236,10 +226,8 @@ get_manifest(struct restore *r, const char *segment, struct manifest *m, struct 
 	close(fd);
 	replace_drop(r->tofd, name);
 	err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), m);
-	if (err || strcmp(m->segment, segment) != 0) {
-		buf_str(why, "its manifest in the archive is none of it");
-		return ERR_AUTH;
-	}
+	if (err || strcmp(m->segment, segment) != 0)
+		return why_err(why, ERR_AUTH, "its manifest in the archive is none of it");
 	return 0;
 }
 
@@ -247,15 +235,14 @@ static int
 restore_one(struct restore *r, const char *segment, struct manifest *m, struct buf *why)
 {
 	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
-	struct buf text;
+	struct journal_segment s;
 	int err = get_manifest(r, segment, m, why);
 
-	if (!err && !is_of_its_name(m)) {
-		buf_str(why, "its manifest is that of another segment");
-		err = ERR_AUTH;
-	}
 	if (err)
 		return err;
+	if (!journal_name_read(m->segment, &s) || strcmp(s.node, m->node) != 0 ||
+		s.first != m->first)
+		return why_err(why, ERR_AUTH, "its manifest is that of another segment");
 	manifest_names(segment, name, packed);
 	int fd = archive_get(&r->archive, packed, r->tofd, NULL, why);
 	if (fd < 0)
@@ -265,26 +252,16 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 		err = agrees_with_trims(r, m, why);
 	if (!err)
 		err = signed_by_us(r, fd, m, why);
-	buf_init(&text, MANIFEST_BYTES);
+	SCOPED_BUF(text, MANIFEST_BYTES);
 	manifest_write(m, &text);
 	if (!err)
 		err = files_put(r->tofd, name, buf_view(&text), why);
 	if (!err)
 		err = replace_place(r->tofd, packed, fd, why);
 	close(fd);
-	buf_free(&text);
 	if (err)
 		replace_drop(r->tofd, packed);
 	return err;
-}
-
-static bool
-is_here(const struct journal_list *l, const char *segment)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->seg[i].name, segment))
-			return true;
-	return false;
 }
 
 /* Which segment of a node begins with this record, whatever its times: it is here, or known. */
@@ -328,15 +305,17 @@ static int
 restore_all(struct restore *r)
 {
 	struct journal_list l;
-	struct buf why;
 	int err;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	err = journal_list_all(r->a.q.journal, NULL, true, &l, &why);
 	for (size_t i = 0; i < r->n && !err; i++) {
 		struct manifest m;
 		const char *name = r->name[i];
-		if (is_here(&l, name)) {
+		bool here = false;
+		for (size_t k = 0; k < l.n && !here; k++)
+			here = !strcmp(l.seg[k].name, name);
+		if (here) {
 			r->here++;
 			printf("here %s\n", name);
 			continue;
@@ -356,10 +335,9 @@ restore_all(struct restore *r)
 			err = 0;
 		}
 	}
-	if (!query_failed(WHAT, err, &why))
+	if (!cmd_failed(WHAT, err, &why))
 		say_missing(r, &l);
 	journal_list_free(&l);
-	buf_free(&why);
 	return err;
 }
 
@@ -371,13 +349,12 @@ static int
 bring_keys(struct restore *r, struct buf *why)
 {
 	char path[JOURNAL_DIR_MAX + 8], name[CHAIN_NODE_MAX + 8], last[CHAIN_NODE_MAX + 1] = "";
-	struct buf text;
 	int err = 0;
 
 	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(query_folder(r->a.q.journal)));
 	if (access(path, F_OK) == 0)
 		return 0;
-	buf_init(&text, 4u << 20);
+	SCOPED_BUF(text, 4u << 20);
 	for (size_t i = 0; i < r->n && !err; i++) {
 		struct journal_segment s;
 		if (!journal_name_read(r->name[i], &s) || !strcmp(s.node, last))
@@ -409,7 +386,6 @@ bring_keys(struct restore *r, struct buf *why)
 			buf_printf(why, "%s: %s", path, strerror(errno));
 		err = err ? err : ERR_IO;
 	}
-	buf_free(&text);
 	return err;
 }
 
@@ -464,24 +440,19 @@ static void
 make_tree(struct restore *r, const struct known *k, size_t n)
 {
 	struct tiles t;
-	struct buf why;
-	int err;
+	SCOPED_BUF(why, 4096);
 
-	buf_init(&why, 4096);
 	if (tiles_open(&t, r->a.q.journal, k->node, false, &why) != ERR_NOTFOUND) {
 		tiles_close(&t);
-		goto out;
+		return;
 	}
 	buf_clear(&why);
-	err = tiles_open(&t, r->a.q.journal, k->node, true, &why);
-	if (err) {
-		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
-		goto out;
-	}
+	int err = tiles_open(&t, r->a.q.journal, k->node, true, &why);
+	if (cmd_failed(WHAT, err, &why))
+		return;
 	for (size_t i = 0; i < n && !err && k[i].first <= t.n + 1; i++)
 		err = k[i].first == t.n + 1 ? append_hashes(r, &t, &k[i], &why) : 0;
-	if (err && err != ERR_NOTFOUND)
-		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
+	cmd_failed(WHAT, err == ERR_NOTFOUND ? 0 : err, &why);
 	if (t.n) {
 		printf("tree node=%s hashes=%" PRIu64 "\n", k->node, t.n);
 		give_tree(r, &t);
@@ -492,8 +463,6 @@ make_tree(struct restore *r, const struct known *k, size_t n)
 		unlink(path);
 	}
 	tiles_close(&t);
-out:
-	buf_free(&why);
 }
 
 static void
@@ -512,7 +481,6 @@ open_folders(struct restore *r)
 {
 	char path[JOURNAL_DIR_MAX + 32];
 	struct span journal = query_folder(r->a.q.journal);
-	struct buf why;
 
 	if (journal.n > JOURNAL_DIR_MAX)
 		return cmd_fail(WHAT, "%s: name too long", r->a.q.journal);
@@ -521,31 +489,24 @@ open_folders(struct restore *r)
 	int err = take_folder(r, path);
 	if (!err && r->archive.place[0] == '/')
 		err = take_folder(r, r->archive.place);
-	if (!err)
-		err = add_asked(r);
 	if (err)
 		return cmd_fail(WHAT, "%s", err_str(err));
+	add_asked(r);
 	qsort(r->name, r->n, sizeof(r->name[0]), archive_by_text);
 	snprintf(path, sizeof(path), "%.*s" JOURNAL_RESTORED_SUFFIX, SPAN_ARG(journal));
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	r->tofd = files_folder(path, &why);
-	if (r->tofd < 0)
-		cmd_fail(WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	return r->tofd < 0 ? EXIT_CANNOT : 0;
+	return cmd_failed(WHAT, r->tofd < 0 ? r->tofd : 0, &why);
 }
 
 /* Journal, key and archive: of the command line, else of the configuration. */
 static int
 find_all(struct restore *r, const char *archive)
 {
-	const char *file = config_find(r->a.q.config);
-	struct diag d = { 0 };
-	const struct config *cfg = file ? config_load(&r->a.q.arena, file, &d) : NULL;
+	const struct config *cfg = cmd_config(&r->a.q.arena, r->a.q.config);
 	int code = query_source(&r->a.q);
 
 	code = code ? code : audit_signers(&r->a, true);
-	diag_free(&d);
 	if (code)
 		return code;
 	if (cfg)
@@ -571,7 +532,6 @@ run_restore(struct restore *r, const char *archive)
 		.evidence = true,
 		.arg = &r->trims,
 		.line = collect_trim };
-	struct buf why;
 	int code = find_all(r, archive);
 
 	if (!code && !r->a.q.journal)
@@ -580,11 +540,10 @@ run_restore(struct restore *r, const char *archive)
 		code = open_folders(r);
 	if (code)
 		return code;
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	trims.journal = r->a.q.journal;
 	int err = query_read(&trims, &why);
 	if (!err && r->n == 0) {
-		buf_free(&why);
 		return cmd_fail(
 			WHAT, "no segment of that time is known here or in the archive");
 	}
@@ -592,8 +551,7 @@ run_restore(struct restore *r, const char *archive)
 		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
 	err = err ? err : bring_keys(r, &why);
 	err = err ? err : audit_ring(&r->a, &why);
-	query_failed(WHAT, err, &why);
-	buf_free(&why);
+	cmd_failed(WHAT, err, &why);
 	if (!err)
 		err = restore_all(r);
 	if (!err && r->restored)

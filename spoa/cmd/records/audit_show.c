@@ -103,13 +103,11 @@ show_line(void *arg, struct span line)
 		return;
 	}
 	s->enough = s->w->seq && s->w->node[0];
-	struct buf shown;
 	reading_add(1);
-	buf_init(&shown, 0);
+	SCOPED_BUF(shown, 0);
 	plain_json(&shown, line);
 	fputs(s->found++ ? ",\n  " : "[\n  ", stdout);
 	put_pretty(buf_view(&shown), 2);
-	buf_free(&shown);
 }
 
 static int

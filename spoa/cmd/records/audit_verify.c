@@ -314,12 +314,10 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	struct stored_tree stored = { a->q.journal, node };
 	w->tree.against.stored = audit_note_stored;
 	w->tree.against.arg = &stored;
-	struct buf stranger;
-	buf_init(&stranger, 8192);
+	SCOPED_BUF(stranger, 8192);
 	*clean = err || !journal_has_stranger(a->q.journal, node[0] ? node : "?", &stranger);
 	if (!*clean)
 		cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&stranger)));
-	buf_free(&stranger);
 	return err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
 }
 
@@ -591,7 +589,6 @@ audit_verify(struct audit_args *a)
 	struct watch w = { .prints = NULL };
 	struct anchor_keys outside;
 	struct audit_note note;
-	struct buf why;
 	bool ok = true;
 	int err = 0;
 
@@ -600,7 +597,7 @@ audit_verify(struct audit_args *a)
 	as_json = a->as_json;
 	if (a->manifest)
 		return audit_verify_manifest(a);
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	a->outside = &outside;
 	err = anchor_keys_read(a, &outside, &why);
 	if (err)
@@ -638,7 +635,7 @@ audit_verify(struct audit_args *a)
 	}
 	if (!err && p.full)
 		err = ERR_NOMEM;
-	query_failed(a->q.what, err, &why);
+	cmd_failed(a->q.what, err, &why);
 	if (!err) {
 		reading_asked("holds", json_boolean(ok));
 		reading_add(journal.records + (a->q.journal ? 0 : stream.records));
@@ -649,7 +646,6 @@ audit_verify(struct audit_args *a)
 	free(w.learned);
 	free(a->ring);
 	free(p.hash);
-	buf_free(&why);
 	if (fflush(stdout) == EOF)
 		err = ERR_IO;
 	return err ? EXIT_CANNOT : ok ? EXIT_DONE : EXIT_NO;

@@ -10,14 +10,6 @@
 #include "policy/config/config.h"
 
 int
-query_failed(const char *what, int err, const struct buf *why)
-{
-	return err ? cmd_fail(what, "%.*s",
-			     SPAN_ARG(why->n ? buf_view(why) : span_str(err_str(err))))
-		   : 0;
-}
-
-int
 query_word(const char *what, enum record_term t, struct span word)
 {
 	static const char *const decisions[] = { "permit", "redact", "deny", "observed" };
@@ -56,8 +48,6 @@ query_times(struct query *q)
 	const struct cel_zone *z = NULL;
 	struct when w = { 0 };
 	const char *bad = NULL;
-	struct buf why;
-	int code = 0;
 
 	arena_init(&q->arena, 16u << 20, false);
 	if (!!q->said_at + !!q->said_between + (q->said_since || q->said_until) > 1)
@@ -67,13 +57,10 @@ query_times(struct query *q)
 		return cmd_fail(q->what, "--zone %s: %s", q->said_zone, bad);
 	if (q->said_at || q->said_between) {
 		char from[CLOCK_SECOND_LEN], until[CLOCK_SECOND_LEN];
-		buf_init(&why, 8192);
+		SCOPED_BUF(why, 8192);
 		if (!read_between(q, z, &w, &why))
-			code = cmd_fail(q->what, "--%s: %.*s", q->said_at ? "at" : "between",
+			return cmd_fail(q->what, "--%s: %.*s", q->said_at ? "at" : "between",
 				SPAN_ARG(buf_view(&why)));
-		buf_free(&why);
-		if (code)
-			return code;
 		if (w.twice)
 			fprintf(stderr,
 				"tollgate: %s: the clock showed this time twice: both are "
@@ -83,7 +70,7 @@ query_times(struct query *q)
 		clock_second(q->until_ns = w.until_ns, until);
 		fprintf(stderr, "from %s to %s\n", from, until);
 	}
-	code = when_period(
+	int code = when_period(
 		q->what, q->said_since, q->said_until, z, &q->since_ns, &q->until_ns);
 	if (q->since_ns || q->said_since)
 		clock_rfc3339(q->since_ns, q->since);
@@ -97,7 +84,6 @@ query_source(struct query *q)
 {
 	struct span journal = span_str(q->journal);
 	const char *file = config_find(q->config);
-	struct diag d = { 0 };
 
 	if (span_ends(journal, SPAN_LIT(JOURNAL_RESTORED_SUFFIX))) {
 		journal.n -= sizeof(JOURNAL_RESTORED_SUFFIX) - 1;
@@ -110,8 +96,7 @@ query_source(struct query *q)
 		if (!file)
 			return cmd_no_config(q->what, q->config,
 				", or the records with --journal, --redis or --file");
-		const struct config *cfg = config_load(&q->arena, file, &d);
-		diag_free(&d);
+		const struct config *cfg = cmd_config(&q->arena, q->config);
 		if (!cfg)
 			return cmd_fail(q->what,
 				"%s: not a valid configuration; see tollgate check", file);

@@ -88,9 +88,6 @@ int query_end(struct query *q, int code);
 /* Of a term that has a list of words: 0, or an exit code after a message where this is none of
  * them. One that no record has would find nothing for good. */
 int query_word(const char *what, enum record_term t, struct span word);
-/* After a message where err is not 0: why, or else what the error is called. 0 or EXIT_CANNOT.
- */
-int query_failed(const char *what, int err, const struct buf *why);
 
 /* Gives all that is asked for. 0, or an exit code after a message. */
 int query_run(const struct query *q);

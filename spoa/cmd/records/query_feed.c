@@ -125,7 +125,6 @@ int
 query_feeds_turn(struct query_feeds *all)
 {
 	struct journal_list list;
-	struct buf why;
 	int code;
 
 	if (!all->feed && !(all->feed = calloc(NODES_MAX, sizeof(*all->feed))))
@@ -135,11 +134,8 @@ query_feeds_turn(struct query_feeds *all)
 			feed_close(&all->feed[i]);
 			all->feed[i] = all->feed[--all->n];
 		}
-	buf_init(&why, 4096);
-	code = journal_list_all(all->dir, NULL, true, &list, &why)
-		       ? cmd_fail(all->what, "%.*s", SPAN_ARG(buf_view(&why)))
-		       : EXIT_DONE;
-	buf_free(&why);
+	SCOPED_BUF(why, 4096);
+	code = cmd_failed(all->what, journal_list_all(all->dir, NULL, true, &list, &why), &why);
 	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++)
 		code = feed_on(all, &all->feed[i], &list);
 	if (code == EXIT_DONE)

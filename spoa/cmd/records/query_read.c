@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/why.h"
 #include "cmd/records/query.h"
 #include "record/audit/record_terms.h"
 #include "record/journal/recover.h"
@@ -65,10 +66,8 @@ read_file(const struct query *q, struct buf *why)
 	bool in = !strcmp(q->file, "-");
 	int fd = in ? STDIN_FILENO : open(q->file, O_RDONLY | O_CLOEXEC), err;
 
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", q->file, strerror(errno));
-		return ERR_IO;
-	}
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", q->file, strerror(errno));
 	err = give_lines(q, fd, in ? "standard input" : q->file, 0, UINT64_MAX, true, why);
 	if (!in)
 		close(fd);
@@ -86,10 +85,8 @@ query_lines(const struct query *q, const struct query_piece *p, struct buf *why)
 	/* A daemon that starts removes a segment that nothing was written to. */
 	if (fd < 0 && errno == ENOENT && (!s->bytes || !q->evidence))
 		return 0;
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		return ERR_IO;
-	}
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
 	int err = give_lines(q, fd, path, p->begin, p->bytes ? p->begin + p->bytes : UINT64_MAX,
 		p->last, why);
 	close(fd);
@@ -170,14 +167,13 @@ give_found(const struct query *q, const struct query_piece *p, struct buf *why)
 {
 	struct found f = { NULL, 0, 0 };
 	struct index_segment s;
-	struct buf line, unused;
 	char dir[QUERY_INDEX_MAX];
 	int err = p->closed ? query_open_piece(p, &s, why) : ERR_NOTFOUND;
 
 	if (err)
 		return err;
-	buf_init(&unused, 8192);
-	buf_init(&line, CHAIN_LINE_MAX * 5);
+	SCOPED_BUF(unused, 8192);
+	SCOPED_BUF(line, CHAIN_LINE_MAX * 5);
 	struct index *ix =
 		index_open(query_index(p->journal, dir), &s, &record_index_terms, &unused);
 	if (!ix || !collect_found(q, ix, &f))
@@ -197,8 +193,6 @@ give_found(const struct query *q, const struct query_piece *p, struct buf *why)
 		buf_printf(why, "%s/%s: %s", p->journal, p->segment.name,
 			errno ? strerror(errno) : err_str(err));
 	free(f.offset);
-	buf_free(&line);
-	buf_free(&unused);
 	index_free(&ix);
 	index_segment_close(&s);
 	return err;
@@ -369,10 +363,6 @@ query_read(const struct query *q, struct buf *why)
 int
 query_run(const struct query *q)
 {
-	struct buf why;
-
-	buf_init(&why, 8192);
-	int code = query_failed(q->what, query_read(q, &why), &why);
-	buf_free(&why);
-	return code;
+	SCOPED_BUF(why, 8192);
+	return cmd_failed(q->what, query_read(q, &why), &why);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/why.h"
 #include "base/redis/redis_sync.h"
 #include "cmd/records/query.h"
 #include "policy/config/config.h"
@@ -181,21 +182,11 @@ scan(redisContext *c, struct query_redis *out, struct buf *why)
 static bool
 configured(const struct query *q, struct redis_options *out)
 {
-	const char *file = config_find(q->config);
-	struct arena a;
-	struct diag d;
-	bool same = false;
+	SCOPED_ARENA(a, 0, false);
+	const struct config *cfg = cmd_config(&a, q->config);
 
-	if (!file)
-		return false;
-	arena_init(&a, 0, false);
-	diag_init(&d);
-	const struct config *cfg = config_load(&a, file, &d);
-	if (cfg && cfg->redis_url && !strcmp(cfg->redis_url, q->redis))
-		same = config_redis(cfg, out) == 0;
-	diag_free(&d);
-	arena_reset(&a);
-	return same;
+	return cfg && cfg->redis_url && !strcmp(cfg->redis_url, q->redis) &&
+	       config_redis(cfg, out) == 0;
 }
 
 int
@@ -206,20 +197,16 @@ query_dial(const struct query *q, struct query_redis *out, struct buf *why)
 	int err = 0;
 
 	*out = (struct query_redis){ .n = 0 };
-	if (!configured(q, &o) && redis_options_url(&o, q->redis)) {
-		buf_str(why, "--redis: none of " REDIS_URL_FORMS);
-		return ERR_SYNTAX;
-	}
+	if (!configured(q, &o) && redis_options_url(&o, q->redis))
+		return why_err(why, ERR_SYNTAX, "--redis: none of " REDIS_URL_FORMS);
 	int n = redis_dial_all(&o, TIMEOUT_US, out->c, why);
 	explicit_bzero(&o, sizeof(o));
 	if (n < 0)
 		return n;
 	out->n = (size_t)n;
 	out->stream = calloc(QUERY_STREAMS_MAX, sizeof(*out->stream));
-	if (!out->stream) {
-		buf_str(why, err_str(ERR_NOMEM));
-		return ERR_NOMEM;
-	}
+	if (!out->stream)
+		return why_err(why, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
 	for (size_t i = 0; i < out->n && !err; i++)
 		err = scan(out->c[i], out, why);
 	qsort(out->stream, out->nstreams, sizeof(*out->stream), by_stream_key);

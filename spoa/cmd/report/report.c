@@ -134,7 +134,6 @@ print_section(struct report *r, unsigned bits, int article, const char *says)
 {
 	const struct query *q = &r->a->q;
 	json_t *head = json_object_get(r->o, "report");
-	struct buf b;
 	int code = EXIT_DONE;
 
 	for (size_t i = 0; i < COUNT_OF(sections); i++) {
@@ -150,7 +149,7 @@ print_section(struct report *r, unsigned bits, int article, const char *says)
 		free(text);
 		return code;
 	}
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	buf_str(&b, "Evidence from the record. What the law asks for beyond it: "
 		    "docs/compliance.md\n");
 	if (article)
@@ -163,7 +162,6 @@ print_section(struct report *r, unsigned bits, int article, const char *says)
 				&b, sections[i].title, json_object_get(r->o, sections[i].name));
 	if (!cmd_write(&b))
 		code = cmd_fail(WHAT, "%s", strerror(errno));
-	buf_free(&b);
 	return code;
 }
 
@@ -174,14 +172,12 @@ run_report(struct report *r, unsigned bits, int article, const char *says)
 {
 	struct query *q = &r->a->q;
 	char made[CLOCK_RFC3339_LEN];
-	struct buf why;
 	/* Without a key the report says so. */
 	int code = audit_signers(r->a, false);
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	if (!code && r->a->nkeys)
-		code = query_failed(WHAT, audit_ring(r->a, &why), &why);
-	buf_free(&why);
+		code = cmd_failed(WHAT, audit_ring(r->a, &why), &why);
 	if (code)
 		return code;
 	clock_rfc3339(clock_wall_ns(), made);

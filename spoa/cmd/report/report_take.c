@@ -44,9 +44,8 @@ name_among(const json_t *counts, struct span value, size_t most, char out[256])
 
 	while (cut.n && cut.n < value.n && ((unsigned char)cut.p[cut.n] & 0xc0) == 0x80)
 		cut.n--; /* not in the midst of a letter */
-	json_t *text = json_stringn(cut.p, cut.n);
+	json_auto_t *text = json_stringn(cut.p, cut.n);
 	snprintf(out, 256, "%.*s", SPAN_ARG(text ? cut : SPAN_LIT("(not UTF-8)")));
-	json_decref(text);
 	if (!json_object_get(counts, out) && json_object_size(counts) >= most)
 		snprintf(out, 256, "(other)");
 }
@@ -388,7 +387,7 @@ static void
 take_other(struct report *r, struct span line, struct span type, struct report_chain *c,
 	bool within)
 {
-	json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+	json_auto_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 
 	if (!o)
 		return;
@@ -398,10 +397,8 @@ take_other(struct report *r, struct span line, struct span type, struct report_c
 	}
 	if (span_is(type, "trim") && (uint64_t)json_int_in(o, "last") > c->trimmed)
 		c->trimmed = (uint64_t)json_int_in(o, "last");
-	if (!within) {
-		json_decref(o);
+	if (!within)
 		return;
-	}
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		if (span_is(type, lists[i].type))
 			list_reported(object_in(r->o, lists[i].section), lists[i].list,
@@ -414,7 +411,6 @@ take_other(struct report *r, struct span line, struct span type, struct report_c
 		take_anchor(r, o);
 	else if (span_is(type, "boot"))
 		take_boot(r, o, c);
-	json_decref(o);
 }
 
 static void

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/err.h"
+#include "base/json_put.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/reading.h"
@@ -56,14 +56,13 @@ lookup_name(void *ctx, struct span name, struct cel_value *out)
 static bool
 printed_holds(struct printing *p, json_t *record)
 {
-	struct arena a;
+	SCOPED_ARENA(a, 64u << 20, false);
 	struct judged j = { &a, record, p };
 	const struct cel_activation act = { .ctx = &j, .lookup_name = lookup_name };
 	struct cel_value v;
 	const char *why = NULL;
 	struct span said = { NULL, 0 };
 
-	arena_init(&a, 64u << 20, false);
 	if (cel_eval(p->where, &act, &a, &v))
 		said = v.s;
 	else if (v.type != CEL_BOOL)
@@ -71,7 +70,6 @@ printed_holds(struct printing *p, json_t *record)
 	bool yes = !said.n && !why && v.b;
 	if ((said.n || why) && !p->not_judged++)
 		snprintf(p->why, sizeof(p->why), "%.*s", SPAN_ARG(why ? span_str(why) : said));
-	arena_reset(&a);
 	return yes;
 }
 
@@ -80,9 +78,7 @@ printed_holds(struct printing *p, json_t *record)
 static void
 count_printed(struct printing *p, struct span value)
 {
-	struct buf name;
-
-	buf_init(&name, 0);
+	SCOPED_BUF(name, 0);
 	plain_put(&name, value.n ? value : SPAN_LIT("-"), SIZE_MAX);
 	buf_putc(&name, '\0');
 	const char *key = buf_view(&name).p;
@@ -93,7 +89,6 @@ count_printed(struct printing *p, struct span value)
 		json_object_set_new(p->counts, key, json_integer(1));
 	else
 		p->too_many = true;
-	buf_free(&name);
 }
 
 struct distinct {
@@ -105,18 +100,16 @@ static void
 count_value(void *arg, enum record_term t, struct span v)
 {
 	struct distinct *d = arg;
-	struct buf name;
 
 	if (t != d->p->by)
 		return;
-	buf_init(&name, 0);
+	SCOPED_BUF(name, 0);
 	buf_span(&name, v);
 	buf_putc(&name, '\0');
 	if (!json_object_get(d->seen, buf_view(&name).p)) {
 		json_object_set_new(d->seen, buf_view(&name).p, json_true());
 		count_printed(d->p, v);
 	}
-	buf_free(&name);
 }
 
 static void
@@ -183,17 +176,16 @@ print_counts(const struct printing *p)
 	qsort(list, n, sizeof(*list), by_count);
 	const char *by = p->by == RT_COUNT ? "day" : record_terms[p->by].name;
 	for (size_t i = 0; i < n; i++) {
-		struct buf b;
-		buf_init(&b, 0);
+		SCOPED_BUF(b, 0);
 		if (p->json) {
-			buf_printf(&b, "{\"%s\":", by);
-			buf_json_str(&b, span_str(list[i].value));
-			buf_printf(&b, ",\"hits\":%lld}", (long long)list[i].n);
+			json_put_open(&b, NULL, '{');
+			json_put_str(&b, by, list[i].value);
+			json_put_int(&b, "hits", list[i].n);
+			json_put_close(&b, '}');
 		} else {
 			buf_printf(&b, "%lld %s", (long long)list[i].n, list[i].value);
 		}
 		printf("%.*s\n", SPAN_ARG(buf_view(&b)));
-		buf_free(&b);
 	}
 	free(list);
 	return p->too_many ? cmd_fail(SEARCH_WHAT,
@@ -217,9 +209,8 @@ print_other(const json_t *o, const struct search_hit *h)
 {
 	struct span line = h->line[0];
 	const char *rest = memmem(line.p, line.n, ",\"type\":\"", 9);
-	struct buf b;
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	plain_word(&b, span_cut(record_span(o, RF_TIME), 0, 23));
 	buf_str(&b, "Z ");
 	plain_word(&b, record_span(o, RF_TYPE));
@@ -228,7 +219,6 @@ print_other(const json_t *o, const struct search_hit *h)
 	struct span said = span_cut(line, skip, line.n - 1);
 	plain_put(&b, span_take(&said, ',') ? said : said, 200);
 	printf("%.*s\n", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
 }
 
 static void
@@ -236,11 +226,7 @@ print_hit(const struct printing *p, json_t *o, const struct search_hit *h)
 {
 	if (p->json) {
 		char *text = json_dumps(o, JSON_COMPACT);
-		struct buf b;
-		buf_init(&b, 0);
-		plain_json(&b, span_str(text ? text : "{}"));
-		printf("%.*s\n", SPAN_ARG(buf_view(&b)));
-		buf_free(&b);
+		plain_print_json(span_str(text ? text : "{}"));
 		free(text);
 	} else if (record_get(o, RF_DECIDED_AT)) {
 		audit_print_columns(o, columns, COUNT_OF(columns));
@@ -259,12 +245,11 @@ on_hit(void *arg, const struct search_hit *h)
 {
 	struct printing *p = arg;
 	bool need = p->where || !p->count;
-	json_t *o = need ? search_object(h) : NULL;
+	json_auto_t *o = need ? search_object(h) : NULL;
 
 	if (!p->where || printed_holds(p, o)) {
 		if (!p->count && p->limit && p->shown == p->limit) {
 			p->more = true;
-			json_decref(o);
 			return false;
 		}
 		p->shown++;
@@ -275,7 +260,6 @@ on_hit(void *arg, const struct search_hit *h)
 		else if (!p->count)
 			print_hit(p, o, h);
 	}
-	json_decref(o);
 	return !p->unknown[0];
 }
 
@@ -292,7 +276,6 @@ on_anew(void *arg)
 static int
 finish(const struct printing *p)
 {
-	struct buf b;
 	int code = EXIT_DONE;
 
 	if (p->unknown[0])
@@ -302,11 +285,10 @@ finish(const struct printing *p)
 	else if (p->count)
 		printf(p->json ? "{\"hits\":%" PRIu64 "}\n" : "%" PRIu64 "\n", p->shown);
 	if (p->more) {
-		buf_init(&b, 0);
+		SCOPED_BUF(b, 0);
 		search_place_write(&p->last, &b);
 		printf(p->json ? "{\"after\":\"%.*s\"}\n" : "more: --after %.*s\n",
 			SPAN_ARG(buf_view(&b)));
-		buf_free(&b);
 	}
 	if (p->not_judged)
 		fprintf(stderr,
@@ -363,8 +345,6 @@ search_options(struct cmd_option *to, struct search_given *given)
 static int
 read_by(const char *by, struct printing *p)
 {
-	struct buf all;
-
 	p->by = RT_SEARCHED;
 	if (!by)
 		return 0;
@@ -377,26 +357,11 @@ read_by(const char *by, struct printing *p)
 	p->count = true;
 	if (p->by != RT_SEARCHED)
 		return 0;
-	buf_init(&all, 0);
+	SCOPED_BUF(all, 0);
 	for (enum record_term t = 0; t < RT_SEARCHED; t++)
 		buf_printf(&all, "%s, ", record_terms[t].name);
-	int code = cmd_fail(
+	return cmd_fail(
 		SEARCH_WHAT, "--by %s: %.*sor day is expected", by, SPAN_ARG(buf_view(&all)));
-	buf_free(&all);
-	return code;
-}
-
-static int
-read_where(const char *where, struct printing *p)
-{
-	struct cel_error e;
-
-	if (!where)
-		return 0;
-	p->where = cel_compile(&p->program, NULL, span_str(where), CEL_DYN, &e);
-	return p->where ? 0
-			: cmd_fail(SEARCH_WHAT, "--where:%u:%u: %s", e.line, e.column,
-				  e.message);
 }
 
 static int
@@ -441,6 +406,7 @@ audit_search(int argc, char **argv)
 	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL;
 	size_t njournals = 0;
 	bool check = false;
+	struct cel_error e;
 	enum { OWN = 22 };
 	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
 		{ "journal", .text = journals, .count = &njournals, .most = SEARCH_SOURCES },
@@ -482,7 +448,9 @@ audit_search(int argc, char **argv)
 			"--after %s: give what the page before printed at its end", after);
 	code = code ? code : search_read_wants(&q, &s, &given);
 	code = code ? code : read_by(by, &p);
-	code = code ? code : read_where(where, &p);
+	if (!code && where &&
+		!(p.where = cel_compile(&p.program, NULL, span_str(where), CEL_DYN, &e)))
+		code = cmd_fail(SEARCH_WHAT, "--where:%u:%u: %s", e.line, e.column, e.message);
 	s.from_ns = q.since_ns;
 	s.until_ns = q.until_ns;
 	s.alone = s.want[RT_CHANGED_BY].n + s.want[RT_USER].n > 0;

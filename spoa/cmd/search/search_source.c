@@ -216,12 +216,11 @@ static void
 keep_index(struct search_sources *all, struct search_source *s)
 {
 	char dir[QUERY_INDEX_MAX], end = 0;
-	struct buf why;
 
 	if (!s->p.journal || !s->p.closed || all->q->no_index ||
 		s->s.read(s->s.arg, s->s.bytes - 1, &end, 1) != 1 || end != '\n')
 		return;
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	all->made++;
 	if (index_save(s->ix, query_index(s->p.journal, dir), &why) && !all->said) {
 		fprintf(stderr,
@@ -230,7 +229,6 @@ keep_index(struct search_sources *all, struct search_source *s)
 			SPAN_ARG(buf_view(&why)));
 		all->said = true;
 	}
-	buf_free(&why);
 }
 
 static int
@@ -248,21 +246,19 @@ bool
 search_open(struct search_sources *all, struct search_source *s)
 {
 	struct index_facts facts;
-	struct buf why;
 	bool ok = true;
 
 	if (s->ix || s->empty)
 		return s->ix != NULL;
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	if (!s->s.read) {
 		int err = s->p.journal ? query_open_piece(&s->p, &s->s, &why)
 				       : open_file(s, &why);
 		s->empty = err == ERR_NOTFOUND;
 		if (err && !s->empty)
-			query_failed(SEARCH_WHAT, err, &why);
+			cmd_failed(SEARCH_WHAT, err, &why);
 		if (err) {
 			s->s.read = NULL;
-			buf_free(&why);
 			return false;
 		}
 	}
@@ -289,7 +285,6 @@ search_open(struct search_sources *all, struct search_source *s)
 		s->from_ns = facts.from_ns;
 		s->to_ns = facts.to_ns;
 	}
-	buf_free(&why);
 	return ok;
 }
 
@@ -297,10 +292,9 @@ int
 search_check(const struct search_sources *all)
 {
 	size_t same = 0, made = 0, lied = 0;
-	struct buf why;
 	int failed = 0;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	for (size_t i = 0; i < all->n && !failed; i++) {
 		const struct search_source *s = &all->source[i];
 		if (!s->p.journal || !s->p.closed)
@@ -324,7 +318,6 @@ search_check(const struct search_sources *all)
 		else if (err && err != ERR_NOTFOUND)
 			failed = cmd_fail(SEARCH_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
 	}
-	buf_free(&why);
 	if (failed)
 		return EXIT_CANNOT;
 	printf("%s indexes: same=%zu made=%zu wrong=%zu\n", lied ? "bad" : "ok", same, made,

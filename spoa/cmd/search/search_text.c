@@ -44,14 +44,12 @@ hash_with(struct query *from, struct search *q, const struct hashkey *key, struc
 	struct search_texts *t)
 {
 	unsigned char hash[SHA256_BYTES];
-	struct buf hex;
 
 	hmac_sha256(key->key, text, hash);
-	buf_init(&hex, 256);
+	SCOPED_BUF(hex, 256);
 	buf_hex(&hex, hash, sizeof(hash));
 	int code = want(from, q, buf_view(&hex));
 	note_tried(t, key->id);
-	buf_free(&hex);
 	return code;
 }
 
@@ -59,10 +57,9 @@ static int
 by_files(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
 	struct hashkey keys[HASHKEYS_MAX];
-	struct buf why;
 	int code = 0;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	for (size_t i = 0; i < t->nkeys && !code; i++) {
 		int n = hashkeys_load(t->key[i], keys, &why);
 		if (n < 0)
@@ -72,19 +69,19 @@ by_files(struct query *from, struct search *q, struct span text, struct search_t
 			code = hash_with(from, q, &keys[k], text, t);
 	}
 	explicit_bzero(keys, sizeof(keys));
-	buf_free(&why);
 	return code;
 }
 
 static int
 by_daemon(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
-	json_t *in = json_pack("{s:s%}", "text", text.p ? text.p : "", text.n);
+	json_auto_t *in = json_pack("{s:s%}", "text", text.p ? text.p : "", text.n);
 	int code = 0;
 
 	if (!in)
 		return cmd_fail(SEARCH_WHAT, "the daemon takes texts in UTF-8 only");
-	json_t *answer = admin_call_json(SEARCH_WHAT, from->config, "/audit/text", in, &code);
+	json_auto_t *answer =
+		admin_call_json(SEARCH_WHAT, from->config, "/audit/text", in, &code);
 	const json_t *hashes = json_object_get(answer, "hashes");
 	/* A daemon of an older release knows its own key only, and not its name. */
 	if (answer && !json_array_size(hashes))
@@ -94,8 +91,6 @@ by_daemon(struct query *from, struct search *q, struct span text, struct search_
 		code = want(from, q, span_str(json_text_in(h, "id")));
 		note_tried(t, json_text_in(h, "hash_key"));
 	}
-	json_decref(answer);
-	json_decref(in);
 	return code;
 }
 
@@ -103,14 +98,11 @@ by_daemon(struct query *from, struct search *q, struct span text, struct search_
 static int
 by_configured(struct query *from, struct search *q, struct span text, struct search_texts *t)
 {
-	const char *file = config_find(from->config);
-	struct diag d = { 0 };
-	const struct config *cfg = file ? config_load(&from->arena, file, &d) : NULL;
+	const struct config *cfg = cmd_config(&from->arena, from->config);
 	struct hashkey keys[AUDIT_HASH_KEYS];
 	size_t n = cfg ? audit_hash_keys(cfg, keys) : 0;
 	int code = n ? 0 : EXIT_CANNOT;
 
-	diag_free(&d);
 	for (size_t i = 0; i < n && !code; i++)
 		code = hash_with(from, q, &keys[i], text, t);
 	explicit_bzero(keys, sizeof(keys));
@@ -140,15 +132,13 @@ search_texts(struct query *from, struct search *q, struct search_texts *t)
 	for (size_t i = 0; i < t->ntexts && !code; i++)
 		code = search_one_text(from, q, span_str(t->text[i]), t);
 	for (size_t i = 0; i < t->nfiles && !code; i++) {
-		struct buf b;
-		buf_init(&b, TEXT_MAX);
+		SCOPED_BUF(b, TEXT_MAX);
 		if (strcmp(t->file[i], "-") ? cmd_read_file(t->file[i], &b)
 					    : cmd_read_stdin(&b))
 			code = cmd_fail(SEARCH_WHAT, "--text-file %s: %s", t->file[i],
 				buf_failed(&b) ? "too long" : strerror(errno));
 		else
 			code = search_one_text(from, q, buf_view(&b), t);
-		buf_free(&b);
 	}
 	return code;
 }

@@ -104,8 +104,6 @@ cmd_body(int argc, char **argv)
 	const struct cmd_option options[] = { { "dialect", .text = &dialect },
 		{ "content-type", .text = &type }, { "path", .text = &path },
 		{ "method", .text = &method }, { .name = NULL } };
-	struct buf raw;
-	struct arena a;
 	char **operands;
 	int status;
 
@@ -118,8 +116,8 @@ cmd_body(int argc, char **argv)
 	struct endpoint e = { .dialect = d, .table = dialect_table(d) };
 	if (path)
 		e = dialect_endpoint(d, span_str(method), span_str(path));
-	buf_init(&raw, CAP_BODY_BYTES);
-	arena_init(&a, 0, true);
+	SCOPED_BUF(raw, CAP_BODY_BYTES);
+	SCOPED_ARENA(a, 0, true);
 	int err = cmd_read_stdin(&raw);
 	if (err == ERR_LIMIT) {
 		cmd_fail("body", "refused: over %u bytes (413 request_too_large)",
@@ -130,7 +128,5 @@ cmd_body(int argc, char **argv)
 			     : read_and_print(
 				       &e, span_str(path), span_str(type), buf_view(&raw), &a);
 	}
-	buf_free(&raw);
-	arena_reset(&a);
 	return status;
 }

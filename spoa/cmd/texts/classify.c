@@ -156,15 +156,10 @@ cmd_classify(int argc, char **argv)
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
-	struct arena a;
-	struct buf why;
-	arena_init(&a, 0, false);
-	buf_init(&why, 0);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(why, 0);
 	const struct inject *j = inject_load(&a, NULL, &why);
-	int code = j ? scan_input("classify", policy, jsonl,
-			       json ? put_classified_json : put_underlined, j)
-		     : cmd_fail("classify", "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
-	arena_reset(&a);
-	return code;
+	return j ? scan_input("classify", policy, jsonl,
+			   json ? put_classified_json : put_underlined, j)
+		 : cmd_fail("classify", "%.*s", SPAN_ARG(buf_view(&why)));
 }

@@ -115,10 +115,9 @@ list_detectors(const struct scan_rules *s, const struct args *a)
 static size_t
 test_rules(const struct detect_rules *r, size_t *number)
 {
-	struct buf errors;
 	size_t failed = 0;
 
-	buf_init(&errors, 0);
+	SCOPED_BUF(errors, 0);
 	detect_self_test(r, &errors);
 	for (size_t i = 0; i < detect_entity_count(r); i++) {
 		struct detect_info e;
@@ -141,7 +140,6 @@ test_rules(const struct detect_rules *r, size_t *number)
 		}
 		failed += bad;
 	}
-	buf_free(&errors);
 	return failed;
 }
 
@@ -185,14 +183,12 @@ time_scan(const struct detect_rules *r, struct detect_scratch *scratch, struct s
 	double best = -1;
 
 	for (int i = 0; i < TIME_TRIES; i++) {
-		struct arena a;
 		struct findings f;
-		arena_init(&a, 0, false);
+		SCOPED_ARENA(a, 0, false);
 		uint64_t from = clock_cpu_ns();
 		int err = detect_scan(r, scratch, text, &opt, &a, &f);
 		double us = (double)(clock_cpu_ns() - from) * 1.024 / (double)text.n;
 		*hits = f.n;
-		arena_reset(&a);
 		if (err)
 			return -1;
 		best = best < 0 || us < best ? us : best;
@@ -280,14 +276,12 @@ time_all(const struct scan_rules *s, const struct args *a, struct span text)
 static int
 time_each(const struct scan_rules *s, const struct args *a)
 {
-	struct buf text;
 	int code;
 
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	sample_text(&text, a->bytes);
 	code = buf_failed(&text) ? cmd_fail("detectors", "out of memory")
 				 : time_all(s, a, buf_view(&text));
-	buf_free(&text);
 	return code;
 }
 
@@ -296,11 +290,11 @@ time_each(const struct scan_rules *s, const struct args *a)
 static int
 fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 {
-	struct buf out, text;
+	struct buf text;
 	int code = EXIT_DONE;
 	size_t all = 0;
 
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	buf_str(&out, FINGERPRINT_HEAD "\n");
 	for (size_t i = 0; i < a->noperands && !code; i++) {
 		buf_init(&text, DOCUMENT_BYTES);
@@ -323,7 +317,6 @@ fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 			all, SHINGLES_MAX);
 	else if (!code && !cmd_write(&out))
 		code = cmd_fail("stdout", "%s", strerror(errno));
-	buf_free(&out);
 	return code ? code : all ? EXIT_DONE : EXIT_NO;
 }
 

@@ -113,11 +113,10 @@ markdown_row(
 {
 	struct literals literals = { .n = 0 };
 	struct detect_pattern_info p;
-	struct buf starts, proof;
 	float low = 1, high = 0;
 
-	buf_init(&starts, 0);
-	buf_init(&proof, 0);
+	SCOPED_BUF(starts, 0);
+	SCOPED_BUF(proof, 0);
 	detect_literals(s->rules, entity, keep_literal, &literals);
 	for (size_t i = 0; detect_pattern_info(s->rules, entity, i, &p); i++) {
 		low = p.score < low ? p.score : low;
@@ -153,8 +152,6 @@ markdown_row(
 	buf_str(out, " | ");
 	put_cell(out, span_str(e->source));
 	buf_str(out, " |\n");
-	buf_free(&starts);
-	buf_free(&proof);
 }
 
 /* A table a class, for a page. */
@@ -190,10 +187,9 @@ int
 detectors_list(const struct scan_rules *s, enum list_form form)
 {
 	const float *thresholds = scan_rules_thresholds(s);
-	struct buf out, checks;
 
-	buf_init(&out, 0);
-	buf_init(&checks, 0);
+	SCOPED_BUF(out, 0);
+	SCOPED_BUF(checks, 0);
 	if (form == LIST_MARKDOWN)
 		list_markdown(s, thresholds, &out);
 	else if (form == LIST_TABLE)
@@ -213,7 +209,5 @@ detectors_list(const struct scan_rules *s, enum list_form form)
 				SPAN_ARG(buf_view(&checks)));
 	}
 	bool ok = cmd_write(&out);
-	buf_free(&checks);
-	buf_free(&out);
 	return ok ? EXIT_DONE : cmd_fail("stdout", "%s", strerror(errno));
 }

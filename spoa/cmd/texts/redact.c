@@ -42,14 +42,11 @@ go_to(const struct scan_text *t, struct place at, size_t text)
 static int
 set_value(struct scan *s, const struct scan_text *t, struct hit *h)
 {
-	struct buf b;
-
 	if (!t->inner.n || !inner_escaped(hit_value(h)))
 		return 0;
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	inner_said(&t->inner, h->f.start, h->f.end, &b);
 	h->value = buf_failed(&b) ? h->value : arena_dup(s->arena, buf_view(&b));
-	buf_free(&b);
 	return h->value.p ? 0 : ERR_NOMEM;
 }
 
@@ -201,14 +198,13 @@ redact_stream(const struct how *how)
 	struct detect_scratch *scratch = NULL;
 	struct detect_stream *in = NULL;
 	struct scan_rules with;
-	struct arena arena;
 	int code = scan_rules_load(&with, "redact", NULL, how->policy);
 
 	if (code)
 		return code;
 	struct detect_options opt = scan_rules_options(&with);
 	buf_init(&s.out, 0);
-	arena_init(&arena, 0, true);
+	SCOPED_ARENA(arena, 0, true);
 	s.rules = with.rules;
 	s.redactor = redactor_new(&arena, how->key_file ? how->key : NULL);
 	scratch = detect_scratch_new(with.rules);
@@ -220,7 +216,6 @@ redact_stream(const struct how *how)
 	detect_stream_free(&in);
 	detect_scratch_free(&scratch);
 	scan_rules_free(&with);
-	arena_reset(&arena);
 	buf_free(&s.out);
 	return code;
 }
@@ -257,21 +252,19 @@ int
 cmd_redact(int argc, char **argv)
 {
 	struct how how = { 0 };
-	struct buf why;
 	int code = read_options(argc, argv, &how);
 
 	if (code)
 		return code;
 	if (sodium_init() < 0)
 		return cmd_fail("redact", "libsodium does not start");
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (how.key_file && keyfile_load(how.key_file, how.key, &why))
 		code = cmd_fail("redact", "%.*s", SPAN_ARG(buf_view(&why)));
 	else
 		code = how.stream ? redact_stream(&how)
 				  : scan_input("redact", how.policy, how.jsonl, put_redacted,
 					    &how);
-	buf_free(&why);
 	sodium_memzero(&how, sizeof(how));
 	return code;
 }

@@ -50,9 +50,8 @@ find_in_text(struct session *s, struct scan_text *t)
 {
 	struct detect_options opt = scan_rules_options(s->s.with);
 	struct span said = t->text;
-	struct buf b;
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	int err = inner_open(&t->inner, t->text, false, s->s.arena);
 	if (t->inner.n && inner_escaped(t->text)) {
 		inner_said(&t->inner, 0, t->text.n, &b);
@@ -67,7 +66,6 @@ find_in_text(struct session *s, struct scan_text *t)
 		f->start = inner_start(&at, f->start);
 		f->end = inner_end(&at, f->end);
 	}
-	buf_free(&b);
 	return err;
 }
 
@@ -141,14 +139,12 @@ json_line(void *arg, struct span line, size_t number)
 static int
 whole_input(struct session *s)
 {
-	struct buf in;
 	int code;
 
-	buf_init(&in, CAP_INPUT_BYTES);
+	SCOPED_BUF(in, CAP_INPUT_BYTES);
 	int err = cmd_read_stdin(&in);
 	struct scan_text t = { .text = buf_view(&in) };
 	code = err ? cmd_fail("stdin", "%s", err_str(err)) : one_text(s, &t);
-	buf_free(&in);
 	return code;
 }
 
@@ -157,14 +153,12 @@ scan_input(const char *command, const char *policy, bool jsonl,
 	int (*each)(struct scan *s, const struct scan_text *t), const void *arg)
 {
 	struct scan_rules with;
-	struct buf out;
-	struct arena arena;
 	int code = scan_rules_load(&with, command, NULL, policy);
 
 	if (code)
 		return code;
-	buf_init(&out, 0);
-	arena_init(&arena, 0, true);
+	SCOPED_BUF(out, 0);
+	SCOPED_ARENA(arena, 0, true);
 	struct session s = {
 		.s = { with.rules, &with, &arena, &out, arg }, .command = command, .each = each
 	};
@@ -175,7 +169,5 @@ scan_input(const char *command, const char *policy, bool jsonl,
 		code = jsonl ? cmd_each_line(json_line, &s) : whole_input(&s);
 	detect_scratch_free(&s.scratch);
 	scan_rules_free(&with);
-	arena_reset(&arena);
-	buf_free(&out);
 	return code;
 }

@@ -45,10 +45,9 @@ static int
 count_json(const struct counting *c, struct span text, struct buf *out)
 {
 	struct bpe_count n = { 0 };
-	struct buf ids;
 	int err;
 
-	buf_init(&ids, 0);
+	SCOPED_BUF(ids, 0);
 	if (c->ids) {
 		buf_putc(&ids, '[');
 		err = bpe_encode(c->ranks, text, put_id, &ids);
@@ -69,7 +68,6 @@ count_json(const struct counting *c, struct span text, struct buf *out)
 	}
 	buf_str(out, "}\n");
 	err = err ? err : buf_failed(&ids) || buf_failed(out) ? ERR_NOMEM : 0;
-	buf_free(&ids);
 	return err;
 }
 
@@ -79,10 +77,9 @@ count_line(void *arg, struct span line, size_t number)
 	json_error_t e;
 	json_t *j = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e),
 	       *text = json_object_get(j, "text");
-	struct buf out;
 	int code = EXIT_DONE;
 
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	if (!json_is_string(text))
 		code = cmd_fail("tokens", "line %zu: %s", number,
 			!j		    ? e.text
@@ -93,7 +90,6 @@ count_line(void *arg, struct span line, size_t number)
 		code = cmd_fail("tokens", "line %zu: %s", number, err_str(ERR_NOMEM));
 	else if (!cmd_write(&out))
 		code = cmd_fail("stdout", "%s", strerror(errno));
-	buf_free(&out);
 	json_decref(j);
 	return code;
 }
@@ -102,11 +98,10 @@ static int
 count_text(const struct counting *c)
 {
 	struct bpe_count n;
-	struct buf in, out;
 	int err, code = EXIT_DONE;
 
-	buf_init(&in, 0);
-	buf_init(&out, 0);
+	SCOPED_BUF(in, 0);
+	SCOPED_BUF(out, 0);
 	err = cmd_read_stdin(&in);
 	if (err)
 		code = cmd_fail("stdin", "%s", err == ERR_IO ? strerror(errno) : err_str(err));
@@ -124,26 +119,20 @@ count_text(const struct counting *c)
 				? "an estimate: the model's own tokenizer is not known, or not "
 				  "here"
 				: "an upper bound: a run of over 16 KB has no break");
-	buf_free(&in);
-	buf_free(&out);
 	return code;
 }
 
 static int
 no_encoding(const struct encodings *e, const char *name, const struct buf *why)
 {
-	struct buf known;
-
 	if (!e || !e->n)
 		return cmd_fail("tokens", "no file of ranks (make ranks brings them):\n%.*s",
 			SPAN_ARG(buf_view(why)));
-	buf_init(&known, 0);
+	SCOPED_BUF(known, 0);
 	for (size_t i = 0; i < e->n; i++)
 		buf_printf(&known, "%s%s", i ? ", " : "", e->v[i]->head->name);
-	int code = cmd_fail("tokens", "%s: no such encoding in %s, which has %.*s", name,
-		e->dir, SPAN_ARG(buf_view(&known)));
-	buf_free(&known);
-	return code;
+	return cmd_fail("tokens", "%s: no such encoding in %s, which has %.*s", name, e->dir,
+		SPAN_ARG(buf_view(&known)));
 }
 
 /* The model's vocabulary, or the one that stands for it. False: said so. */

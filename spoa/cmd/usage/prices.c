@@ -37,12 +37,11 @@ read_price_record(void *arg, struct span line)
 static struct span
 usage_price_text(struct span raw, struct arena *a)
 {
-	json_t *v = raw.n ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL) : NULL;
+	json_auto_t *v = raw.n ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL) : NULL;
 	struct span s = { NULL, 0 };
 
 	if (json_is_string(v))
 		s = arena_dup(a, span_of(json_string_value(v), json_string_length(v)));
-	json_decref(v);
 	return s;
 }
 
@@ -66,20 +65,16 @@ static void
 say_price(struct check *c, struct span route, struct span provider, struct span model,
 	const struct usage_group *g, const char *what)
 {
-	struct buf raw, shown;
-
-	buf_init(&raw, 0);
+	SCOPED_BUF(raw, 0);
 	buf_printf(&raw, "%.*s%s%.*s: %s: %llu requests by route %.*s", SPAN_ARG(provider),
 		provider.n ? " " : "", SPAN_ARG(model), what,
 		(unsigned long long)g->sum[SUM_REQUESTS], SPAN_ARG(route));
 	if (g->sum[SUM_NO_PRICE])
 		buf_printf(&raw, ", %llu of them refused for it",
 			(unsigned long long)g->sum[SUM_NO_PRICE]);
-	buf_init(&shown, 0);
+	SCOPED_BUF(shown, 0);
 	plain_put(&shown, buf_view(&raw), SIZE_MAX);
 	printf("%.*s\n", SPAN_ARG(buf_view(&shown)));
-	buf_free(&raw);
-	buf_free(&shown);
 	c->missing++;
 }
 

@@ -190,10 +190,8 @@ static void
 say_own(const struct price_row *own, const char *provider, struct span name,
 	const struct kind *kinds, size_t nkinds, const json_t *prices)
 {
-	struct buf yours, theirs;
-
-	buf_init(&yours, 0);
-	buf_init(&theirs, 0);
+	SCOPED_BUF(yours, 0);
+	SCOPED_BUF(theirs, 0);
 	for (size_t i = 0; i < nkinds; i++) {
 		const json_t *v = json_object_get(prices, kinds[i].theirs);
 		bool each = is_each(kinds[i].ours);
@@ -211,8 +209,6 @@ say_own(const struct price_row *own, const char *provider, struct span name,
 		printf("= %s %.*s: your row has %.*s; the list %.*s\n", provider,
 			SPAN_ARG(name), SPAN_ARG(span_cut(buf_view(&yours), 2, yours.n)),
 			SPAN_ARG(span_cut(buf_view(&theirs), 2, theirs.n)));
-	buf_free(&yours);
-	buf_free(&theirs);
 }
 
 /* Names of which another one is the model without its version; and those that a row of the
@@ -263,12 +259,9 @@ begin_row(struct import *m, const char *provider, const struct names *names, con
 static void
 say_skipped(struct import *m, const char *provider, struct span name, const char *why)
 {
-	struct buf shown;
-
-	buf_init(&shown, 0);
+	SCOPED_BUF(shown, 0);
 	plain_put(&shown, name, 80);
 	printf("? %s %.*s: %s\n", provider, SPAN_ARG(buf_view(&shown)), why);
-	buf_free(&shown);
 	m->skipped++;
 }
 
@@ -550,9 +543,8 @@ compose(const struct import *m, struct buf *out)
 {
 	struct span text = buf_view(&m->own), list = { NULL, 0 };
 	bool *done = calloc(m->nrows + 1, sizeof(*done)), within = false;
-	struct buf wait;
 
-	buf_init(&wait, 0);
+	SCOPED_BUF(wait, 0);
 	char now[CLOCK_SECOND_LEN];
 	clock_second(clock_wall_ns(), now);
 	buf_printf(out, HEAD "from %s, %.10s\n", m->source, now);
@@ -579,7 +571,6 @@ compose(const struct import *m, struct buf *out)
 	if (done && within)
 		end_list(m, list, true, done, out);
 	buf_span(out, buf_view(&wait));
-	buf_free(&wait);
 	free(done);
 }
 
@@ -620,15 +611,13 @@ static void
 print_changes(const struct import *m, bool write)
 {
 	size_t gone = 0, added = 0;
-	struct buf now;
 
-	buf_init(&now, 0);
+	SCOPED_BUF(now, 0);
 	for (size_t i = 0; i < m->nrows; i++)
 		buf_printf(&now, "%s\t%.*s", m->rows[i].provider,
 			SPAN_ARG(buf_view(&m->rows[i].line)));
 	print_other('-', buf_view(&m->old), buf_view(&now), &gone);
 	size_t n = print_other('+', buf_view(&now), buf_view(&m->old), &added);
-	buf_free(&now);
 	fprintf(stderr,
 		"tollgate: prices import: %zu row%s, of them new %zu, changed %zu; rows of an "
 		"earlier import that go: %zu; names that a row of your own has: %zu; left out: "
@@ -643,10 +632,9 @@ load_text(struct arena *a, const char *file, struct span text, int *fd)
 {
 	char made[PATH_MAX + sizeof(REPLACE_SUFFIX)];
 	const struct prices *p = NULL;
-	struct buf why;
 	struct diag d;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	diag_init(&d);
 	snprintf(made, sizeof(made), "%s" REPLACE_SUFFIX, file);
 	*fd = replace_begin(AT_FDCWD, file, 0644, &why);
@@ -656,27 +644,22 @@ load_text(struct arena *a, const char *file, struct span text, int *fd)
 		cmd_fail("prices import", "what it would be is no price list:\n%.*s",
 			SPAN_ARG(buf_view(&d.text)));
 	diag_free(&d);
-	buf_free(&why);
 	return p;
 }
 
 static int
 import_place(const struct import *m, int fd)
 {
-	struct buf why;
-
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	int err = replace_place(AT_FDCWD, m->file, fd, &why);
 	if (err)
 		cmd_fail("prices import", "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return err ? EXIT_CANNOT : EXIT_DONE;
 }
 
 static int
 lay(struct import *m, json_t *list, bool write, int *fd)
 {
-	struct arena checked;
 	struct buf out;
 
 	if (m->lists && !(m->prices = load_text(&m->a, m->file, buf_view(&m->own), fd)))
@@ -698,9 +681,8 @@ lay(struct import *m, json_t *list, bool write, int *fd)
 			m->skipped, m->file);
 	buf_init(&out, 0);
 	compose(m, &out);
-	arena_init(&checked, 64u << 20, false);
+	SCOPED_ARENA(checked, 64u << 20, false);
 	int code = load_text(&checked, m->file, buf_view(&out), fd) ? EXIT_DONE : EXIT_CANNOT;
-	arena_reset(&checked);
 	if (code == EXIT_DONE)
 		print_changes(m, write);
 	if (code == EXIT_DONE && write)
@@ -717,21 +699,20 @@ prices_import(int argc, char **argv)
 	const struct cmd_option options[] = { { "into", .text = &into },
 		{ "source", .text = &source }, { "write", .flag = &write }, { .name = NULL } };
 	struct import m = { .seen = json_object() };
-	struct buf text;
 	char **operands;
 	json_error_t why;
 	int code = EXIT_CANNOT, fd = -1;
 
 	if (cmd_options(argc, argv, options, &operands) != 1)
 		return cmd_usage("prices");
-	json_t *list = json_load_file(operands[0], JSON_REJECT_DUPLICATES, &why);
+	json_auto_t *list = json_load_file(operands[0], JSON_REJECT_DUPLICATES, &why);
 	m.file = into;
 	m.source = source ? source : operands[0];
 	m.rows = calloc(ROWS_MAX, sizeof(*m.rows));
 	arena_init(&m.a, 64u << 20, false);
 	buf_init(&m.own, 0);
 	buf_init(&m.old, 0);
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	if (!list || (!json_is_array(list) && !json_is_object(list)))
 		cmd_fail("prices import", "%s:%d: %s", operands[0], why.line,
 			list ? "a list of providers, or an object of models, is expected"
@@ -750,11 +731,9 @@ prices_import(int argc, char **argv)
 	for (size_t i = 0; i < m.nrows; i++)
 		buf_free(&m.rows[i].line);
 	free(m.rows);
-	buf_free(&text);
 	buf_free(&m.own);
 	buf_free(&m.old);
 	arena_reset(&m.a);
 	json_decref(m.seen);
-	json_decref(list);
 	return code;
 }

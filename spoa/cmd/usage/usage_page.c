@@ -96,13 +96,12 @@ matches(const struct usage_group *g, struct span what)
 
 	while (key.p && key.n && !found) {
 		struct span raw = span_next(&key, '\0');
-		json_t *v = raw.n && memchr(raw.p, '\\', raw.n)
-				    ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL)
-				    : NULL;
+		json_auto_t *v = raw.n && memchr(raw.p, '\\', raw.n)
+					 ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL)
+					 : NULL;
 		if (!v && raw.n > 1 && raw.p[0] == '"')
 			raw = span_cut(raw, 1, raw.n - 1);
 		found = page_holds(v ? json_span(v) : raw, what);
-		json_decref(v);
 	}
 	return found;
 }
@@ -162,11 +161,10 @@ usage_paged(const struct usage_table *t, struct usage_page *p)
 {
 	bool paged = p->limit && p->limit <= PAGE_MAX;
 	struct place after, at;
-	struct buf key;
 	size_t left = 0;
 	int err = 0;
 
-	buf_init(&key, 1 << 20);
+	SCOPED_BUF(key, 1 << 20);
 	if (p->after && !read_cursor(p->after, &key, &after))
 		err = ERR_SYNTAX;
 	p->row = err ? NULL
@@ -192,7 +190,6 @@ usage_paged(const struct usage_table *t, struct usage_page *p)
 	if (!err && p->limit && p->n > p->limit)
 		p->n = (size_t)p->limit;
 	p->more = left > p->n;
-	buf_free(&key);
 	return err;
 }
 

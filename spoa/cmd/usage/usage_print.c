@@ -10,13 +10,12 @@
 static void
 put_usage_text(struct buf *out, struct span raw)
 {
-	json_t *v = raw.n ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL) : NULL;
+	json_auto_t *v = raw.n ? json_loadb(raw.p, raw.n, JSON_DECODE_ANY, NULL) : NULL;
 
 	if (json_is_string(v))
 		buf_put(out, json_string_value(v), json_string_length(v));
 	else
 		buf_span(out, raw);
-	json_decref(v);
 }
 
 static struct span
@@ -72,14 +71,12 @@ put_usage_name(struct buf *out, struct span name)
 static void
 print_text(const struct usage_table *t, const struct usage_page *p, struct buf *out)
 {
-	struct buf name;
-
 	for (size_t i = 0; i < t->nby; i++)
 		put_usage_name(out, span_str(usage_dim_names[t->by[i]]));
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
 	buf_printf(out, "%18s\n", "US dollars");
-	buf_init(&name, 1 << 20);
+	SCOPED_BUF(name, 1 << 20);
 	for (size_t g = 0; g < p->n + with_other(t, p); g++) {
 		const struct usage_group *u = g == p->n ? &t->group[0] : p->row[g];
 		struct span key = span_of(u->key, u->n);
@@ -111,7 +108,6 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 	usage_cursor(p, &name);
 	if (name.n)
 		buf_printf(out, "more: --after %.*s\n", SPAN_ARG(buf_view(&name)));
-	buf_free(&name);
 }
 
 /* ---- CSV ---- */
@@ -134,14 +130,12 @@ put_cell(struct buf *out, struct span s)
 static void
 print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *out)
 {
-	struct buf name;
-
 	for (size_t i = 0; i < t->nby; i++)
 		buf_printf(out, "%s%s", i ? "," : "", usage_dim_names[t->by[i]]);
 	for (size_t i = 0; i < SUMS; i++)
 		buf_printf(out, ",%s", usage_sum_names[i]);
 	buf_str(out, "\r\n");
-	buf_init(&name, 1 << 20);
+	SCOPED_BUF(name, 1 << 20);
 	size_t other = with_other(t, p);
 	for (size_t g = 0; g < p->n + other; g++) {
 		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
@@ -159,7 +153,6 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 			buf_printf(out, ",%llu", (unsigned long long)u->sum[i]);
 		buf_str(out, "\r\n");
 	}
-	buf_free(&name);
 }
 
 /* ---- JSON ---- */
@@ -186,7 +179,6 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 {
 	size_t other = with_other(t, p);
 	char last[CLOCK_RFC3339_LEN];
-	struct buf after;
 
 	json_put_open(out, NULL, '{');
 	put_or_null(out, "since", since);
@@ -218,13 +210,12 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 	put_json_sums(out, t->total);
 	json_put_close(out, '}');
 	json_put_uint(out, "groups", p->groups);
-	buf_init(&after, 0);
+	SCOPED_BUF(after, 0);
 	usage_cursor(p, &after);
 	if (after.n)
 		json_put_text(out, "after", buf_view(&after));
 	else
 		json_put_null(out, "after");
-	buf_free(&after);
 	buf_str(out, "}\n");
 }
 

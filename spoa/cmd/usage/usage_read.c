@@ -58,16 +58,14 @@ sum_piece(void *arg, const struct query_piece *p, struct buf *why)
 	struct summing *r = arg;
 	struct index_segment s;
 	char dir[QUERY_INDEX_MAX];
-	struct buf unused;
 
 	if (r->lied)
 		return 0;
 	int err = p->closed ? query_open_piece(p, &s, why) : ERR_NOTFOUND;
 	if (err)
 		return err;
-	buf_init(&unused, 8192);
+	SCOPED_BUF(unused, 8192);
 	struct sums *sums = sums_open(query_index(p->journal, dir), &s, &unused);
-	buf_free(&unused);
 	index_segment_close(&s);
 	err = sums ? read_sums(r, p, sums, why) : ERR_NOTFOUND;
 	sums_free(&sums);

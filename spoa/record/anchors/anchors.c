@@ -13,7 +13,9 @@
 #include "base/fetch/http_thread.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "base/timer.h"
+#include "base/why.h"
 #include "record/anchors/place.h"
 #include "record/proof/base64.h"
 
@@ -239,12 +241,11 @@ place_post(struct place *p, const char *suffix, const char *type, struct span bo
 	size_t answer_bytes, http_cb *cb)
 {
 	struct span base = span_str(p->at->place);
-	struct buf url, field;
 
 	while (*suffix && base.n && base.p[base.n - 1] == '/')
 		base.n--;
-	buf_init(&url, 0);
-	buf_init(&field, 0);
+	SCOPED_BUF(url, 0);
+	SCOPED_BUF(field, 0);
 	buf_printf(&url, "%.*s%s", SPAN_ARG(base), suffix);
 	buf_putc(&url, '\0');
 	buf_printf(&field, "Content-Type: %s", type);
@@ -261,8 +262,6 @@ place_post(struct place *p, const char *suffix, const char *type, struct span bo
 	p->call = whole ? http_call(p->all->http->client, &o, cb, p) : NULL;
 	if (!p->call)
 		place_over(p, ANCHOR_AWAY, (struct span){ NULL, 0 }, false, "out of memory");
-	buf_free(&url);
-	buf_free(&field);
 }
 
 bool
@@ -449,10 +448,9 @@ anchors_files(const struct anchor_place *p, struct buf *why)
 		X509_STORE *s = pem[i] ? X509_STORE_new() : NULL;
 		bool ok = !pem[i] || (s && X509_STORE_load_file(s, pem[i]));
 		X509_STORE_free(s);
-		if (!ok) {
-			buf_printf(why, "%s: holds no certificate that can be read", pem[i]);
-			return ERR_SYNTAX;
-		}
+		if (!ok)
+			return why_err(why, ERR_SYNTAX,
+				"%s: holds no certificate that can be read", pem[i]);
 	}
 	return 0;
 }

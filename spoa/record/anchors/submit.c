@@ -4,6 +4,8 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/scoped.h"
+#include "base/why.h"
 #include "record/anchors/place.h"
 #include "record/anchors/witness.h"
 #include "record/proof/base64.h"
@@ -16,10 +18,9 @@ static const struct span nothing = { NULL, 0 };
 int
 witness_keys(const char *file, struct pubkey *out, size_t max, struct buf *why)
 {
-	struct buf text;
 	size_t n = 0;
 
-	buf_init(&text, 64 << 10);
+	SCOPED_BUF(text, 64 << 10);
 	int pem = pubkeys_load(file, out, max, why);
 	if (pem == ERR_SYNTAX && buf_file(&text, file))
 		for (struct span rest = buf_view(&text), name; rest.n && n < max;) {
@@ -28,7 +29,6 @@ witness_keys(const char *file, struct pubkey *out, size_t max, struct buf *why)
 				     0 &&
 			     type == NOTE_COSIGNATURE;
 		}
-	buf_free(&text);
 	if (n)
 		buf_clear(why);
 	return n ? (int)n : pem;
@@ -42,9 +42,8 @@ witness_cosignature(struct span note, struct span answer, const struct pubkey *k
 	struct note_signature one;
 	struct checkpoint c;
 	const char *why;
-	struct buf whole;
 
-	buf_init(&whole, NOTE_MAX);
+	SCOPED_BUF(whole, NOTE_MAX);
 	buf_span(&whole, note);
 	buf_span(&whole, answer);
 	bool read = !buf_failed(&whole) && checkpoint_parse(buf_view(&whole), &c, &why) == 0;
@@ -52,7 +51,6 @@ witness_cosignature(struct span note, struct span answer, const struct pubkey *k
 		for (size_t i = 0; i < nkeys && !found.n; i++)
 			if ((*time = checkpoint_cosigned(&c, one.name, &keys[i])))
 				found = one.line;
-	buf_free(&whole);
 	return found;
 }
 
@@ -70,10 +68,9 @@ static void
 cosigned(struct place *p, struct span answer)
 {
 	struct pubkey keys[SIGNKEYS_MAX];
-	struct buf why;
 	uint64_t time = 0;
 
-	buf_init(&why, PLACE_WHY);
+	SCOPED_BUF(why, PLACE_WHY);
 	int n = witness_keys(p->at->key, keys, SIGNKEYS_MAX, &why);
 	struct span line =
 		n > 0 ? witness_cosignature(buf_view(&p->note), answer, keys, (size_t)n, &time)
@@ -86,7 +83,6 @@ cosigned(struct place *p, struct span answer)
 		place_over(p, ANCHOR_TAKEN, line, false, " ");
 	if (line.n)
 		p->witness.old = p->checkpoint.size;
-	buf_free(&why);
 }
 
 /* 409: it has seen another size than we said. */
@@ -175,17 +171,17 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 	if (err)
 		return err;
 	if (t.n < p->checkpoint.size) {
-		buf_str(why, "the tree's files do not reach the checkpoint yet");
-		err = ERR_NOTFOUND;
+		err = why_err(
+			why, ERR_NOTFOUND, "the tree's files do not reach the checkpoint yet");
 	} else {
 		struct merkle_source s = tiles_source(&t);
 		err = merkle_consistency(&s, old, p->checkpoint.size, proof, &n);
 		if (err || n > WITNESS_PROOF_MAX) {
 			buf_str(why, "the tree's files give no proof");
 		} else if (!is_of_checkpoint(p, &s, old, proof, n)) {
-			buf_str(why, "the tree's files are not those of our checkpoint: a "
-				     "restart mends them");
-			err = ERR_AUTH;
+			err = why_err(why, ERR_AUTH,
+				"the tree's files are not those of our checkpoint: a "
+				"restart mends them");
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -199,12 +195,10 @@ put_proof(struct place *p, uint64_t old, struct buf *body, struct buf *why)
 static void
 ask_submit(struct place *p, uint64_t old)
 {
-	struct buf body, why;
-
 	/* We have less than it has: it may say more itself. */
 	p->witness.old = old = old > p->checkpoint.size ? 0 : old;
-	buf_init(&body, 0);
-	buf_init(&why, PLACE_WHY);
+	SCOPED_BUF(body, 0);
+	SCOPED_BUF(why, PLACE_WHY);
 	buf_printf(&body, "old %" PRIu64 "\n", old);
 	int err = put_proof(p, old, &body, &why);
 	buf_putc(&body, '\n');
@@ -215,8 +209,6 @@ ask_submit(struct place *p, uint64_t old)
 	else
 		place_post(p, "/add-checkpoint", "text/plain; charset=utf-8", buf_view(&body),
 			CAP_ANCHOR_ANSWER, on_submit_answer);
-	buf_free(&body);
-	buf_free(&why);
 }
 
 void

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "record/anchors/place.h"
 
 #define PRI	109	/* facility log audit, severity notice */
@@ -242,14 +243,13 @@ int
 anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span note,
 	char why[PLACE_WHY])
 {
-	struct buf m, framed;
 	struct span host = span_str(to);
 	bool tls = span_starts(host, SPAN_LIT("tls://"));
 	uint64_t until_us = clock_mono_us() + anchor_syslog_us;
 	int err = 0, fd = -1;
 
-	buf_init(&m, 0);
-	buf_init(&framed, 0);
+	SCOPED_BUF(m, 0);
+	SCOPED_BUF(framed, 0);
 	message(&m, node, note);
 	buf_printf(&framed, "%zu ", m.n);
 	buf_span(&framed, buf_view(&m));
@@ -269,7 +269,5 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 	}
 	if (fd >= 0)
 		close(fd);
-	buf_free(&m);
-	buf_free(&framed);
 	return err;
 }

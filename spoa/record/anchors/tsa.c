@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "base/scoped.h"
 #include "record/anchors/place.h"
 
 #if OPENSSL_VERSION_NUMBER < 0x30400000L /* which names it by what it does: it owns the store */
@@ -220,7 +221,6 @@ static void
 on_token(void *arg, const struct http_answer *a)
 {
 	struct place *p = TAGGED(place, arg);
-	struct buf why;
 
 	if (place_unanswered(p, a))
 		return;
@@ -230,12 +230,11 @@ on_token(void *arg, const struct http_answer *a)
 			a->status);
 		return;
 	}
-	buf_init(&why, PLACE_WHY);
+	SCOPED_BUF(why, PLACE_WHY);
 	bool ok = tsa_verify(p->query, a->body, p->at->ca, &why) == 0;
 	/* A lie is evidence too. */
 	place_over(p, ok ? ANCHOR_TAKEN : ANCHOR_REFUSED, a->body, true, "%.*s",
 		SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 }
 
 void

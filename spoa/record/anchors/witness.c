@@ -17,6 +17,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/replace.h"
+#include "base/scoped.h"
+#include "base/why.h"
 #include "record/proof/base64.h"
 
 #define STATE_HEAD "tollgate witness 1\n"
@@ -127,14 +129,12 @@ static int
 read_state(struct witness *w, struct buf *why)
 {
 	const char *file = w->cfg->witness_state;
-	struct buf text;
 	int err = 0;
 
-	buf_init(&text, STATE_MAX);
+	SCOPED_BUF(text, STATE_MAX);
 	if (!buf_file(&text, file)) {
 		if (errno != ENOENT) {
-			buf_printf(why, "%s: %s", file, strerror(errno));
-			err = ERR_IO;
+			err = why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
 		} else {
 			log_event(LOG_WARN, "witness.new", LS("file", file),
 				LS("note", "it knows nothing of any log: what it cosigns first "
@@ -150,22 +150,17 @@ read_state(struct witness *w, struct buf *why)
 			line++;
 			err = read_witness_line(w, span_next(&rest, '\n'));
 		}
-		if (!whole || err) {
-			buf_printf(why, "%s:%u: is no state of a witness: put it back", file,
-				line);
-			err = ERR_SYNTAX;
-		}
+		if (!whole || err)
+			err = why_err(why, ERR_SYNTAX,
+				"%s:%u: is no state of a witness: put it back", file, line);
 	}
-	buf_free(&text);
 	return err;
 }
 
 static int
 write_state(struct witness *w, struct buf *why)
 {
-	struct buf text;
-
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	buf_str(&text, STATE_HEAD);
 	for (size_t i = 0; i < w->cfg->nwitness_logs; i++) {
 		if (!w->seen[i].known)
@@ -175,11 +170,9 @@ write_state(struct witness *w, struct buf *why)
 		buf_printf(&text, " %s\n", w->cfg->witness_logs[i].origin);
 	}
 	buf_span(&text, buf_view(&w->others));
-	int err = buf_failed(&text) ? ERR_NOMEM
-				    : replace_file(AT_FDCWD, w->cfg->witness_state, 0600,
-					      buf_view(&text), why);
-	buf_free(&text);
-	return err;
+	return buf_failed(&text) ? ERR_NOMEM
+				 : replace_file(AT_FDCWD, w->cfg->witness_state, 0600,
+					   buf_view(&text), why);
 }
 
 /* ---- a checkpoint ---- */
@@ -206,14 +199,12 @@ static const struct pubkey *
 signer_of(const struct witness_log *log, const struct checkpoint *c)
 {
 	static _Thread_local struct pubkey keys[SIGNKEYS_MAX];
-	struct buf why;
 
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	int n = pubkeys_load(log->key, keys, SIGNKEYS_MAX, &why);
 	if (n < 0)
 		log_event(LOG_ERROR, "witness.key", LS("origin", log->origin),
 			LSP("why", buf_view(&why)));
-	buf_free(&why);
 	return n > 0 ? checkpoint_signer(c, c->origin, keys, (size_t)n) : NULL;
 }
 
@@ -280,15 +271,13 @@ judge_witness(struct witness *w, const struct witness_request *r, const struct c
 	};
 	if (was.known && was.size == s->size)
 		return &cosigned;
-	struct buf why;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	int err = write_state(w, &why);
 	if (err) {
 		log_event(LOG_ERROR, "witness.state", LS("file", w->cfg->witness_state),
 			LSP("why", buf_view(&why)));
 		*s = was;
 	}
-	buf_free(&why);
 	if (err)
 		return &not_kept;
 	log_event(LOG_INFO, "witness.cosigned", LS("origin", log->origin), LI("size", c->size));
@@ -342,11 +331,10 @@ witness_files(const struct config *cfg, struct buf *why)
 		int n = pubkeys_load(cfg->witness_logs[i].key, keys, SIGNKEYS_MAX, why);
 		err = n < 0 ? n : 0;
 		for (int k = 0; k < n && !err; k++)
-			if (same_key(&keys[k], &own.pub)) {
-				buf_printf(why, "%s: is the key of a log that it witnesses",
+			if (same_key(&keys[k], &own.pub))
+				err = why_err(why, ERR_DUPLICATE,
+					"%s: is the key of a log that it witnesses",
 					cfg->witness_key);
-				err = ERR_DUPLICATE;
-			}
 	}
 	signkey_wipe(&own);
 	return err;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/stops.h"
+#include "base/why.h"
 #include "record/archive/s3.h"
 
 static bool
@@ -34,8 +35,7 @@ compare_digest(const unsigned char is[SHA256_BYTES], const unsigned char want[SH
 {
 	if (!memcmp(is, want, SHA256_BYTES))
 		return 0;
-	buf_printf(why, "%s: the archive holds other bytes", name);
-	return ERR_AUTH;
+	return why_err(why, ERR_AUTH, "%s: the archive holds other bytes", name);
 }
 
 /* The folder is not made: an archive that is not mounted is not an empty one. */

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/scoped.h"
 #include "record/archive/files.h"
 
 #define WRITE_S 3600 /* the file is so old at most, while the daemon runs */
@@ -56,15 +57,13 @@ static void
 write_file(int keepfd, const char *node, int64_t s)
 {
 	char name[CHAIN_NODE_MAX + 8], text[CLOCK_RFC3339_LEN + 1];
-	struct buf why;
 
 	file_name(node, name);
 	clock_rfc3339(s * 1000000000, text);
 	size_t n = strlen(text);
 	text[n++] = '\n';
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	files_put(keepfd, name, span_of(text, n), &why);
-	buf_free(&why);
 }
 
 int64_t

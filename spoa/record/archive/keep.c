@@ -21,8 +21,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 #include "base/timer.h"
+#include "base/why.h"
 #include "record/archive/archive.h"
 #include "record/archive/believe.h"
 #include "record/archive/pack.h"
@@ -154,15 +156,11 @@ put_one(struct keep *k, const char *name, const unsigned char *want, struct buf 
 	uint64_t bytes;
 	int fd = openat(k->keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", name, strerror(errno));
-		return ERR_IO;
-	}
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", name, strerror(errno));
 	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
-	if (!err && want && memcmp(hash, want, sizeof(hash)) != 0) {
-		buf_printf(why, "%s: changed since it was compressed", name);
-		err = ERR_AUTH;
-	}
+	if (!err && want && memcmp(hash, want, sizeof(hash)) != 0)
+		err = why_err(why, ERR_AUTH, "%s: changed since it was compressed", name);
 	if (!err)
 		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
 	close(fd);
@@ -205,10 +203,8 @@ put_keys(struct keep *k, struct buf *why)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return 0; /* none was ever replaced */
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		return ERR_IO;
-	}
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
 	manifest_keys_name(k->cfg->node, name);
 	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
 	if (!err && memcmp(hash, k->keys_put, sizeof(hash)) != 0)
@@ -225,7 +221,6 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 {
 	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8],
 		mark[JOURNAL_NAME_MAX + 16];
-	struct buf text;
 
 	manifest_names(m->segment, manifest, packed);
 	mark_name(m->segment, mark);
@@ -239,12 +234,11 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 	if (!err)
 		err = put_one(k, manifest, NULL, why);
 	stop_at("archive-manifest");
-	buf_init(&text, 4096);
+	SCOPED_BUF(text, 4096);
 	buf_printf(&text, "%s\n", k->archive.place);
 	if (!err)
 		err = files_put(k->keepfd, mark, buf_view(&text), why);
 	stop_at("archive-marked");
-	buf_free(&text);
 	return err;
 }
 
@@ -266,13 +260,11 @@ archived(struct keep *k, const char *segment)
 static void
 try_archive(struct keep *k, const struct manifest *m)
 {
-	struct buf why;
-
 	if (clock_mono_us() < k->archive_us) {
 		k->now.archive_away = true;
 		return;
 	}
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	int err = archive_segment(k, m, &why);
 	if (!err) {
 		k->archive_wait_us = 0;
@@ -287,7 +279,6 @@ try_archive(struct keep *k, const struct manifest *m)
 		k->archive_us = clock_mono_us() + k->archive_wait_us;
 		fail_keep(k, "archive", m->segment, err, &why);
 	}
-	buf_free(&why);
 }
 
 /* Whether the kept form is there and is this manifest's. */
@@ -308,10 +299,8 @@ compress(struct keep *k, const char *name, bool plain, struct manifest *m, struc
 {
 	char mark[JOURNAL_NAME_MAX + 16];
 
-	if (!plain) {
-		buf_str(why, "its manifest is not there, or not its own");
-		return ERR_NOTFOUND;
-	}
+	if (!plain)
+		return why_err(why, ERR_NOTFOUND, "its manifest is not there, or not its own");
 	mark_name(name, mark);
 	int err = exists(k->keepfd, mark, NULL) ? files_remove(k->keepfd, mark, why) : 0;
 	if (!err)
@@ -345,11 +334,10 @@ static bool
 keep_segment(struct keep *k, const char *name, bool plain_stays)
 {
 	struct manifest m;
-	struct buf why;
 	bool plain = exists(k->journalfd, name, NULL);
 	int err;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (!is_packed(k, name, &m))
 		err = compress(k, name, plain, &m, &why);
 	else
@@ -364,7 +352,6 @@ keep_segment(struct keep *k, const char *name, bool plain_stays)
 	if (!err && plain && !plain_stays && (err = files_remove(k->journalfd, name, &why)))
 		fail_keep(k, "remove", name, err, &why);
 	stop_at("plain-removed");
-	buf_free(&why);
 	return err != ERR_FULL && !stopped(k);
 }
 
@@ -387,10 +374,8 @@ alarm_once(struct keep *k, unsigned which, const struct buf *fields)
 static void
 alarm_size(struct keep *k, uint64_t bytes)
 {
-	struct buf fields;
-
 	k->now.below_six_months = true;
-	buf_init(&fields, 1024);
+	SCOPED_BUF(fields, 1024);
 	buf_printf(&fields,
 		"\"type\":\"alarm\",\"how\":\"retention_size\",\"bytes\":%" PRIu64
 		",\"size\":%" PRIu64,
@@ -398,7 +383,6 @@ alarm_size(struct keep *k, uint64_t bytes)
 	if (alarm_once(k, ALARM_SIZE, &fields))
 		log_event(LOG_WARN, "retention.size", LI("bytes", bytes),
 			LI("size", k->cfg->retention_size));
-	buf_free(&fields);
 }
 
 /* What the clock says is years off, or nobody was here for long: someone has to say which. */
@@ -406,7 +390,6 @@ static void
 alarm_clock(struct keep *k, int64_t believed_s)
 {
 	char believed[CLOCK_RFC3339_LEN], is[CLOCK_RFC3339_LEN];
-	struct buf fields;
 
 	clock_rfc3339(believed_s * 1000000000, believed);
 	clock_rfc3339(k->clock.clock_s * 1000000000, is);
@@ -414,7 +397,7 @@ alarm_clock(struct keep *k, int64_t believed_s)
 		"by the clock, which is far after %.19sZ: write the right time into "
 		"%.64s.clock of JOURNAL" JOURNAL_KEEP_SUFFIX,
 		believed, k->cfg->node);
-	buf_init(&fields, 1024);
+	SCOPED_BUF(fields, 1024);
 	buf_printf(&fields,
 		"\"type\":\"alarm\",\"how\":\"retention_clock\",\"clock\":\"%s\","
 		"\"believed\":\"%s\"",
@@ -422,7 +405,6 @@ alarm_clock(struct keep *k, int64_t believed_s)
 	if (alarm_once(k, ALARM_CLOCK, &fields))
 		log_event(
 			LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
-	buf_free(&fields);
 }
 
 static void
@@ -436,7 +418,6 @@ static bool
 may_go(struct keep *k, const struct manifest *m)
 {
 	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
-	struct buf why;
 
 	if (audit_copied(k->audit) < m->last) {
 		hold(k, m->segment, "the Redis Stream does not have it yet");
@@ -449,7 +430,7 @@ may_go(struct keep *k, const struct manifest *m)
 		return false;
 	}
 	manifest_names(m->segment, manifest, packed);
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	int err = archive_check(&k->archive, packed, m->packed_sha256, &k->stopping, &why);
 	if (err) {
 		hold(k, m->segment, "the archive does not have it any more");
@@ -460,7 +441,6 @@ may_go(struct keep *k, const struct manifest *m)
 		if (err == ERR_NOTFOUND || err == ERR_AUTH)
 			files_remove(k->keepfd, mark, &why);
 	}
-	buf_free(&why);
 	return err == 0;
 }
 
@@ -539,12 +519,11 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 		&k->clock, k->keepfd, k->cfg->node, k->before.first ? &k->before : NULL);
 	struct manifest *m = calloc(TRIM_AT_ONCE, sizeof(*m));
 	enum trim_due due;
-	struct buf fields, why;
 	size_t n, at = 0;
 	int err = 0;
 
-	buf_init(&fields, CAP_RECORD_BYTES);
-	buf_init(&why, 4096);
+	SCOPED_BUF(fields, CAP_RECORD_BYTES);
+	SCOPED_BUF(why, 4096);
 	if (k->clock.ahead && (k->cfg->retention_age_us || k->cfg->retention_size))
 		alarm_clock(k, now_s);
 	while (m && !err && !stopped(k) &&
@@ -574,8 +553,6 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 	}
 	if (err)
 		fail_keep(k, "trim", m[0].segment, err, &why);
-	buf_free(&why);
-	buf_free(&fields);
 	free(m);
 }
 
@@ -619,10 +596,9 @@ static void
 keep_turn(struct keep *k)
 {
 	struct journal_list l;
-	struct buf why;
 	uint64_t trimmed = k->now.trimmed;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	k->now = (struct keep_state){ .trimmed = trimmed };
 	k->before.first = 0;
 	int err = open_folders(k, &why);
@@ -630,7 +606,6 @@ keep_turn(struct keep *k)
 		err = journal_list_all(k->cfg->journal, k->cfg->node, false, &l, &why);
 	if (err) {
 		fail_keep(k, k->keepfd < 0 ? "open" : "list", k->cfg->journal, err, &why);
-		buf_free(&why);
 		return;
 	}
 	size_t n = 0, closed = 0;
@@ -652,7 +627,6 @@ keep_turn(struct keep *k)
 	if (!k->now.failed[0])
 		k->said[0] = '\0';
 	journal_list_free(&l);
-	buf_free(&why);
 }
 
 static void

@@ -99,11 +99,10 @@ manifest_read(struct span text, struct manifest *out)
 {
 	char name[JOURNAL_NAME_MAX];
 	int64_t ns;
-	json_t *o = text.n <= MANIFEST_BYTES ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+	json_auto_t *o = text.n <= MANIFEST_BYTES ? json_loadb(text.p, text.n, 0, NULL) : NULL;
 
 	*out = (struct manifest){ 0 };
 	bool ok = o && json_integer_value(json_object_get(o, "v")) == 1 && read_members(o, out);
-	json_decref(o);
 	if (!ok || !chain_node_valid(span_str(out->node)) || out->first == 0 ||
 		out->last < out->first || clock_parse(out->end, strlen(out->end), &ns) ||
 		clock_parse(out->begin, strlen(out->begin), &ns))

@@ -12,7 +12,9 @@
 #include "base/codec/lines.h"
 #include "base/codec/seekable.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/stops.h"
+#include "base/why.h"
 #include "record/proof/merkle.h"
 
 #define PAUSE_MAX_US 50000
@@ -30,8 +32,7 @@ struct survey {
 static int
 unsound(struct survey *s, const char *what, struct buf *why)
 {
-	buf_printf(why, "record %" PRIu64 ": %s", s->at.seq + 1, what);
-	return ERR_AUTH;
+	return why_err(why, ERR_AUTH, "record %" PRIu64 ": %s", s->at.seq + 1, what);
 }
 
 static void
@@ -220,15 +221,11 @@ pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct bu
 
 	if (err)
 		return err;
-	if (bytes != m->packed_bytes || memcmp(hash, m->packed_sha256, sizeof(hash)) != 0) {
-		buf_str(why, "changed: its SHA-256 is not the manifest's");
-		return ERR_AUTH;
-	}
+	if (bytes != m->packed_bytes || memcmp(hash, m->packed_sha256, sizeof(hash)) != 0)
+		return why_err(why, ERR_AUTH, "changed: its SHA-256 is not the manifest's");
 	err = pack_survey(fd, NULL, NULL, stop, &is, why);
-	if (!err && !same_text(&is, m)) {
-		buf_str(why, "its records are not those of the manifest");
-		err = ERR_AUTH;
-	}
+	if (!err && !same_text(&is, m))
+		err = why_err(why, ERR_AUTH, "its records are not those of the manifest");
 	return err;
 }
 
@@ -239,10 +236,8 @@ compare_forms(int plain, int packed, const struct manifest *m, const atomic_bool
 	struct manifest is;
 	int err = pack_survey(plain, NULL, NULL, stop, &is, why);
 
-	if (!err && !same_text(&is, m)) {
-		buf_str(why, "its records are not those that were compressed");
-		err = ERR_AUTH;
-	}
+	if (!err && !same_text(&is, m))
+		err = why_err(why, ERR_AUTH, "its records are not those that were compressed");
 	if (!err) {
 		posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
 		err = pack_verify(packed, m, stop, why);
@@ -309,19 +304,15 @@ pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struc
 	manifest_names(m->segment, manifest, packed);
 	manifest_hashes_name(m->segment, name);
 	int fd = openat(keepfd, packed, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", packed, strerror(errno));
-		return ERR_IO;
-	}
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", packed, strerror(errno));
 	buf_init(&k.out, 0);
 	k.fd = replace_begin(keepfd, name, 0600, why);
 	err = k.fd < 0 ? k.fd : pack_survey(fd, NULL, &to, stop, &is, why);
 	if (!err)
 		err = flush_leaves(&k, why);
-	if (!err && !same_text(&is, m)) {
-		buf_str(why, "its records are not those of the manifest");
-		err = ERR_AUTH;
-	}
+	if (!err && !same_text(&is, m))
+		err = why_err(why, ERR_AUTH, "its records are not those of the manifest");
 	buf_free(&k.out);
 	close(fd);
 	if (err && k.fd >= 0) {
@@ -337,13 +328,10 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 {
 	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
 	struct maker k = { .fd = -1 };
-	struct buf text;
 	int fd = openat(journalfd, segment, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
 
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", segment, strerror(errno));
-		return ERR_IO;
-	}
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s: %s", segment, strerror(errno));
 	manifest_names(segment, manifest, packed);
 	k.fd = replace_begin(keepfd, packed, 0600, why);
 	err = k.fd < 0 ? k.fd : make_packed(&k, fd, before, stop, m, why);
@@ -357,16 +345,13 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 	if (!err)
 		err = pack_verify(k.fd, m, stop, why);
 	stop_at("pack-verified");
-	buf_init(&text, MANIFEST_BYTES);
+	SCOPED_BUF(text, MANIFEST_BYTES);
 	manifest_write(m, &text);
 	struct manifest again;
-	if (!err && manifest_read(buf_view(&text), &again)) {
-		buf_str(why, "its name is not that of its first record");
-		err = ERR_AUTH;
-	}
+	if (!err && manifest_read(buf_view(&text), &again))
+		err = why_err(why, ERR_AUTH, "its name is not that of its first record");
 	if (!err)
 		err = files_put(keepfd, manifest, buf_view(&text), why);
-	buf_free(&text);
 	stop_at("pack-manifest");
 	if (!err)
 		err = replace_place(keepfd, packed, k.fd, why);

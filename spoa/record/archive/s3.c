@@ -17,6 +17,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/keyfile.h"
+#include "base/scoped.h"
+#include "base/why.h"
 
 #define CONNECT_S    10l
 #define ANSWER_BYTES 2048 /* of an error's text */
@@ -135,10 +137,9 @@ static int
 sign_s3(struct call *c, const struct archive_options *o)
 {
 	char aws[128];
-	struct buf text, user;
 
-	buf_init(&text, SECRET_BYTES);
-	buf_init(&user, SECRET_BYTES);
+	SCOPED_BUF(text, SECRET_BYTES);
+	SCOPED_BUF(user, SECRET_BYTES);
 	int err = keyfile_text(o->credentials_file, "the store's secret", &text, c->why);
 	struct span word[3] = { { NULL, 0 }, { NULL, 0 }, { NULL, 0 } }, rest = buf_view(&text);
 	size_t words = 0;
@@ -150,11 +151,10 @@ sign_s3(struct call *c, const struct archive_options *o)
 			word[words++] = span_cut(rest, 0, n);
 		rest = span_cut(rest, n < rest.n ? n + 1 : n, rest.n);
 	}
-	if (!err && words < 2) {
-		buf_printf(c->why, "%s: an access key and its secret are expected, a line each",
+	if (!err && words < 2)
+		err = why_err(c->why, ERR_SYNTAX,
+			"%s: an access key and its secret are expected, a line each",
 			o->credentials_file);
-		err = ERR_SYNTAX;
-	}
 	if (!err) {
 		buf_printf(&user, "%.*s:%.*s", SPAN_ARG(word[0]), SPAN_ARG(word[1]));
 		buf_putc(&user, '\0');
@@ -164,8 +164,6 @@ sign_s3(struct call *c, const struct archive_options *o)
 	}
 	if (!err && words == 3)
 		header(c, "x-amz-security-token: %.*s", SPAN_ARG(word[2]));
-	buf_free(&text);
-	buf_free(&user);
 	return err;
 }
 

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/stops.h"
+#include "base/why.h"
 #include "record/audit/keys.h"
 #include "record/audit/mirror.h"
 #include "record/audit/tree.h"
@@ -675,14 +676,11 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	buf_init(&a->out, 0);
 	buf_init(&a->boot, CAP_RECORD_BYTES);
 	buf_init(&a->checkpoint, CAP_RECORD_BYTES);
-	if (!cfg->journal || !cfg->audit_key) {
-		buf_printf(why, "audit.%s: not configured", cfg->journal ? "key" : "journal");
-		err = ERR_NOTFOUND;
-	}
-	if (!err && !chain_node_valid(span_str(cfg->node))) {
-		buf_printf(why, "node: not of [A-Za-z0-9_.-]{1,64}");
-		err = ERR_SYNTAX;
-	}
+	if (!cfg->journal || !cfg->audit_key)
+		err = why_err(why, ERR_NOTFOUND, "audit.%s: not configured",
+			cfg->journal ? "key" : "journal");
+	if (!err && !chain_node_valid(span_str(cfg->node)))
+		err = why_err(why, ERR_SYNTAX, "node: not of [A-Za-z0-9_.-]{1,64}");
 	if (!err)
 		err = audit_keys_load(&a->keys, cfg, hash, why);
 	if (!err)

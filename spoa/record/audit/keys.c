@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/replace.h"
+#include "base/scoped.h"
 #include "base/stops.h"
+#include "base/why.h"
 #include "record/proof/export.h"
 #include "record/proof/note.h"
 
@@ -26,7 +28,6 @@ int
 audit_keys_stated(const struct config *cfg, const char *node, const struct pubkey *root,
 	struct key_statement **out, size_t *n, struct buf *why)
 {
-	struct buf text;
 	struct key_statement s;
 	size_t room = 0, at = 0;
 	int got = 0;
@@ -35,17 +36,16 @@ audit_keys_stated(const struct config *cfg, const char *node, const struct pubke
 	*n = 0;
 	if (!cfg->audit_statements)
 		return 0;
-	buf_init(&text, STATED_MAX);
+	SCOPED_BUF(text, STATED_MAX);
 	int err = keyfile_text(cfg->audit_statements, NULL, &text, why);
 	struct span rest = buf_view(&text);
 	while (!err && (got = key_statement_next(&rest, &s)) > 0) {
 		at++;
 		if (s.says == KEY_ROTATE || s.says == KEY_ROOT ||
 			!key_statement_signed(&s, root)) {
-			buf_printf(why,
+			err = why_err(why, ERR_AUTH,
 				"%s: statement %zu is not signed by the key of audit.root",
 				cfg->audit_statements, at);
-			err = ERR_AUTH;
 		} else if (strcmp(s.node, node) != 0) {
 			continue;
 		} else if (!mem_room(out, &room, *n + 1, sizeof(s))) {
@@ -60,7 +60,6 @@ audit_keys_stated(const struct config *cfg, const char *node, const struct pubke
 			why, "%s: statement %zu cannot be read", cfg->audit_statements, at + 1);
 		err = got;
 	}
-	buf_free(&text);
 	return err;
 }
 
@@ -69,11 +68,9 @@ read_root(const struct config *cfg, const struct pubkey *signs, struct pubkey *r
 	struct buf *why)
 {
 	*has = cfg->audit_root != NULL;
-	if (cfg->audit_statements && !cfg->audit_root) {
-		buf_str(why,
+	if (cfg->audit_statements && !cfg->audit_root)
+		return why_err(why, ERR_NOTFOUND,
 			"audit.key_statements: needs audit.root, whose statements they are");
-		return ERR_NOTFOUND;
-	}
 	if (!*has)
 		return 0;
 	int n = pubkeys_load(cfg->audit_root, root, 1, why);
@@ -92,17 +89,15 @@ static bool
 read_previous(const struct config *cfg, struct signkey *out)
 {
 	char file[1088];
-	struct buf why;
 
 	snprintf(file, sizeof(file), "%s.old", cfg->audit_key);
 	const char *named = cfg->audit_previous_key ? cfg->audit_previous_key : file;
 	if (!cfg->audit_previous_key && access(file, F_OK) < 0)
 		return false;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	int err = signkey_open(named, cfg->audit_passphrase_file, false, out, &why);
 	if (err)
 		log_event(LOG_WARN, "audit.previous_key", LSP("why", buf_view(&why)));
-	buf_free(&why);
 	return err == 0;
 }
 
@@ -111,10 +106,9 @@ audit_hash_keys(const struct config *cfg, struct hashkey *out)
 {
 	char old[1088] = "";
 	const char *from[] = { cfg->audit_key, cfg->audit_previous_key };
-	struct buf why;
 	int n = 0;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (cfg->audit_hash_key)
 		n = hashkeys_load(cfg->audit_hash_key, out, &why);
 	n = n < 0 ? 0 : n;
@@ -130,7 +124,6 @@ audit_hash_keys(const struct config *cfg, struct hashkey *out)
 			same++;
 		n += same == n;
 	}
-	buf_free(&why);
 	return (size_t)n;
 }
 
@@ -323,14 +316,12 @@ audit_keys_begin(struct audit_keys *k, const struct recovery *found, struct buf 
 		note_due(k);
 		return 0;
 	}
-	if (!keyring_signer(&k->ring, k->node, span_str(k->now.pub.id), seq, seq, whose)) {
-		buf_printf(why,
+	if (!keyring_signer(&k->ring, k->node, span_str(k->now.pub.id), seq, seq, whose))
+		return why_err(why, ERR_AUTH,
 			"audit.key is %s: the last record is signed by %s; name the file of "
 			"that "
 			"key, or put it in audit.previous_key, so that it can hand over",
 			whose, in_force);
-		return ERR_AUTH;
-	}
 	k->unannounced = in_force[0] && strcmp(in_force, k->now.pub.id) != 0;
 	if (k->unannounced)
 		log_event(LOG_WARN, "audit.key_unannounced", LS("key", k->now.pub.id),
@@ -349,12 +340,9 @@ static void
 make_record(struct audit_keys *k, const struct key_statement *s, struct chain *c,
 	int64_t now_ns, audit_keys_put *put, void *arg)
 {
-	struct buf fields;
-
-	buf_init(&fields, 4096);
+	SCOPED_BUF(fields, 4096);
 	key_statement_fields(&fields, s);
 	put(arg, c, now_ns, buf_view(&fields));
-	buf_free(&fields);
 	k->made[k->nmade] = *s;
 	k->made[k->nmade++].record = c->seq;
 }
@@ -485,8 +473,8 @@ keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *w
 {
 	struct hashkey hash;
 
-	if (!cfg->audit_hash_key) {
-		buf_printf(why,
+	if (!cfg->audit_hash_key)
+		return why_err(why, ERR_NOTFOUND,
 			"audit.key: another key, and no audit.hash_key: the keyed hashes of "
 			"texts "
 			"follow from the file of the key that signs now and would all change. "
@@ -494,21 +482,18 @@ keeps_hashes(const struct audit_keys *k, const struct config *cfg, struct buf *w
 			"the key that signs now, such as %s.old; audit.hash_key: hash.key; and "
 			"reload. Key %s goes on signing",
 			cfg->audit_key, k->now.pub.id);
-		return ERR_NOTFOUND;
-	}
 	if (hashkey_load(cfg->audit_hash_key, &hash, why))
 		return ERR_IO;
 	explicit_bzero(hash.key, sizeof(hash.key));
 	if (!strcmp(hash.id, k->hash.id))
 		return 0;
-	buf_printf(why,
+	return why_err(why, ERR_DUPLICATE,
 		"audit.key: another key, and audit.hash_key is not the hash key in force (%s, "
 		"not "
 		"%s): tollgate keygen --hash-key FILE --from OLDKEY keeps it, a restart takes "
 		"the "
 		"other. Key %s goes on signing",
 		hash.id, k->hash.id, k->now.pub.id);
-	return ERR_DUPLICATE;
 }
 
 struct audit_keys_order *
@@ -547,11 +532,10 @@ audit_keys_prepare(struct audit_keys *k, const struct config *cfg, struct buf *w
 			buf_printf(why, "audit.key: key %s is revoked; key %s goes on signing",
 				o->next.pub.id, k->now.pub.id);
 		if (!err && (k->ring.nkeys + 1 > CAP_KEYRING ||
-				    k->ring.nevents + 2 > COUNT_OF(k->ring.event))) {
-			buf_printf(why, "audit.key: more than %d signing keys of one journal",
+				    k->ring.nevents + 2 > COUNT_OF(k->ring.event)))
+			err = why_err(why, ERR_LIMIT,
+				"audit.key: more than %d signing keys of one journal",
 				CAP_KEYRING);
-			err = ERR_LIMIT;
-		}
 	}
 	pthread_mutex_unlock(&k->lock);
 	if (err && !why->n)

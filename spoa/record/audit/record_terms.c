@@ -189,7 +189,8 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 		tell_term(w, terms, raw);
 		return;
 	}
-	json_t *j = json_loadb(raw.p - 1, raw.n + 2, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_auto_t *j =
+		json_loadb(raw.p - 1, raw.n + 2, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	struct span v = json_span(j);
 	/* What is read at the end outlives this call. */
 	unsigned slot = terms & 1ull << RT_OUTCOME ? 0
@@ -202,7 +203,6 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 	}
 	if (j && (v.n < TEXT_BYTES || !(terms >> RT_SEARCHED)))
 		tell_term(w, terms, v);
-	json_decref(j);
 }
 
 /* The value that r is at, by the node of its name, NULL for none. Lists are looked through. */

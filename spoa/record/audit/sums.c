@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "record/audit/record_terms.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are as the file has them");
@@ -268,11 +269,10 @@ static bool
 is_same_sum(const struct sums *had, const char *path, struct span made)
 {
 	struct sums_header h;
-	struct buf file;
 	bool same = false;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	buf_init(&file, FILE_MAX);
+	SCOPED_BUF(file, FILE_MAX);
 	char *to = fd >= 0 && had->h.bytes == made.n ? buf_reserve(&file, made.n) : NULL;
 	if (to && pread(fd, to, made.n, 0) == (ssize_t)made.n) {
 		memcpy(&h, to, sizeof(h));
@@ -284,7 +284,6 @@ is_same_sum(const struct sums *had, const char *path, struct span made)
 	}
 	if (fd >= 0)
 		close(fd);
-	buf_free(&file);
 	return same;
 }
 
@@ -293,24 +292,21 @@ make_sums(const struct index_segment *s, const char *dir, const void *how, const
 	bool check, struct buf *why)
 {
 	char path[4096];
-	struct buf image, unused;
 
 	(void)how;
-	buf_init(&unused, 8192);
+	SCOPED_BUF(unused, 8192);
 	struct sums *had = sums_open(dir, s, &unused);
-	buf_free(&unused);
 	if ((had && !check) || !index_path(path, sizeof(path), dir, s->name, SUMS_FILES)) {
 		sums_free(&had);
 		return 0;
 	}
-	buf_init(&image, FILE_MAX);
+	SCOPED_BUF(image, FILE_MAX);
 	int err = image_of(s, stop, &image, why);
 	if (!err && !(had && is_same_sum(had, path, buf_view(&image)))) {
 		err = index_write(dir, path, buf_view(&image), why);
 		if (!err && check)
 			err = had ? ERR_AUTH : ERR_NOTFOUND;
 	}
-	buf_free(&image);
 	sums_free(&had);
 	return err;
 }

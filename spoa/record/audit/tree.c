@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/scoped.h"
 #include "record/audit/keys.h"
 #include "record/audit/tree_private.h"
 #include "record/proof/range.h"
@@ -108,14 +109,13 @@ bool
 tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 {
 	struct merkle_hash root;
-	struct buf text;
 
 	t->commit.n = 0;
 	t->commit.since_us = 0;
 	t->commit.checkpoint = false;
 	if (!keys || clock_mono_us() < tree_due_us(t))
 		return false;
-	buf_init(&text, 1024);
+	SCOPED_BUF(text, 1024);
 	merkle_root(&t->range, &root);
 	checkpoint_text(&text, span_str(t->origin), t->range.n, &root);
 	buf_clear(&t->made);
@@ -134,7 +134,6 @@ tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields)
 	range_write(fields, &t->range);
 	t->commit.checkpoint =
 		!buf_failed(fields) && !buf_failed(&t->made) && !buf_failed(&text);
-	buf_free(&text);
 	return t->commit.checkpoint;
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "record/audit/tree_private.h"
 
 #define BATCH	     1024
@@ -194,16 +195,14 @@ static bool
 begins_at_one(struct tree *t)
 {
 	struct journal_list list;
-	struct buf why;
 	bool is = false;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (journal_list_all(t->dir, t->node, true, &list, &why) == 0) {
 		for (size_t i = 0; i < list.n && !is; i++)
 			is = list.seg[i].ours && list.seg[i].first == 1;
 		journal_list_free(&list);
 	}
-	buf_free(&why);
 	return is;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "record/audit/tree_private.h"
 #include "record/proof/range.h"
 
@@ -119,14 +120,12 @@ tree_range_find(
 	unsigned char last[CHAIN_HASH_BYTES] = { 0 };
 	struct journal_list list;
 	struct base b;
-	struct buf why;
 
 	*out = (struct merkle_range){ 0 };
 	if (at->seq == 0)
 		return true;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	bool ok = journal_list_all(dir, node, false, &list, &why) == 0;
-	buf_free(&why);
 	if (!ok)
 		return false;
 	ok = find_base(dir, &list, at->seq, &b);

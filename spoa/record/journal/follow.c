@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "record/journal/chain.h"
 
 void
@@ -49,10 +50,9 @@ static bool
 find_segment(struct follow *f, uint64_t seq, const char *after, char out[JOURNAL_NAME_MAX])
 {
 	struct journal_list list;
-	struct buf why;
 	bool found = false;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (journal_list_all(f->dir, f->node, f->restored, &list, &why) == 0) {
 		for (size_t i = 0; i < list.n; i++) {
 			const struct journal_segment *s = &list.seg[i];
@@ -65,7 +65,6 @@ find_segment(struct follow *f, uint64_t seq, const char *after, char out[JOURNAL
 		}
 		journal_list_free(&list);
 	}
-	buf_free(&why);
 	return found;
 }
 
@@ -159,13 +158,11 @@ int
 follow_past(struct follow *f, uint64_t seq, struct follow_gap *out)
 {
 	struct journal_list list;
-	struct buf why;
 	const struct journal_segment *at = NULL;
 	int err, dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	err = dirfd < 0 ? ERR_IO : journal_list(f->dir, f->node, &list, &why);
-	buf_free(&why);
 	if (err) {
 		if (dirfd >= 0)
 			close(dirfd);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/replace.h"
 #include "base/stops.h"
+#include "base/why.h"
 
 struct journal_io journal_io = { pwrite, fdatasync, ftruncate };
 
@@ -94,8 +95,7 @@ scan(const char *dir, const char *node, enum journal_form form, struct journal_l
 			continue;
 		if (out->n == JOURNAL_SEGMENTS ||
 			!mem_room(&out->seg, &room, out->n + 1, sizeof(*out->seg))) {
-			buf_printf(why, "%s: too many segments", dir);
-			err = ERR_LIMIT;
+			err = why_err(why, ERR_LIMIT, "%s: too many segments", dir);
 			break;
 		}
 		struct journal_segment *s = &out->seg[out->n++];
@@ -165,8 +165,7 @@ add_packed(const char *dir, const char *node, enum journal_form form, struct jou
 		return err;
 	if (all->n + more.n > JOURNAL_SEGMENTS ||
 		!mem_room(&all->seg, &room, all->n + more.n, sizeof(*all->seg))) {
-		buf_printf(why, "%s: too many segments", folder);
-		err = ERR_LIMIT;
+		err = why_err(why, ERR_LIMIT, "%s: too many segments", folder);
 	} else {
 		memcpy(all->seg + all->n, more.seg, more.n * sizeof(*more.seg));
 		all->n += more.n;
@@ -254,24 +253,18 @@ journal_open(struct journal *j, const char *dir, const char *node, uint64_t segm
 	struct buf *why)
 {
 	*j = (struct journal){ .dirfd = -1, .fd = -1, .segment_bytes = segment_bytes };
-	if ((size_t)snprintf(j->dir, sizeof(j->dir), "%s", dir) >= sizeof(j->dir)) {
-		buf_printf(why, "%s: name too long", dir);
-		return ERR_LIMIT;
-	}
+	if ((size_t)snprintf(j->dir, sizeof(j->dir), "%s", dir) >= sizeof(j->dir))
+		return why_err(why, ERR_LIMIT, "%s: name too long", dir);
 	snprintf(j->node, sizeof(j->node), "%s", node);
 	struct stat st;
 	if (stat(dir, &st) < 0 && errno == ENOENT &&
 		journal_note_check(dir, node, false, 0, why))
 		return ERR_AUTH;
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
-		buf_printf(why, "%s: %s", dir, strerror(errno));
-		return ERR_IO;
-	}
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
 	j->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (j->dirfd < 0) {
-		buf_printf(why, "%s: %s", dir, strerror(errno));
-		return ERR_IO;
-	}
+	if (j->dirfd < 0)
+		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
 	if (fstat(j->dirfd, &st) < 0 || (st.st_mode & 02)) {
 		buf_printf(why, "%s: everybody may write to it (mode %04o)", dir,
 			(unsigned)st.st_mode & 07777u);
@@ -465,12 +458,11 @@ journal_note_check(const char *dir, const char *node, bool any, uint64_t seq, st
 		buf_printf(why, "%s: ends at record %" PRIu64, dir, seq);
 	else
 		buf_printf(why, "%s: holds no record", dir);
-	buf_printf(why,
+	return why_err(why, ERR_AUTH,
 		", and %s.head says that node %s was at %" PRIu64 " in boot %" PRIu64
 		": was the folder moved, emptied or restored? Put it back; or, to go on "
 		"from here, remove %s.head",
 		dir, node, note.seq, note.boot, dir);
-	return ERR_AUTH;
 }
 
 static bool

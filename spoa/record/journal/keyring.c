@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/keyfile.h"
+#include "base/scoped.h"
 #include "record/journal/chain.h"
 
 #define B64_LEN(n) sodium_base64_ENCODED_LEN(n, sodium_base64_VARIANT_ORIGINAL)
@@ -545,13 +546,12 @@ keyring_take(struct keyring *k, const struct key_statement *s)
 int
 keyring_file(struct keyring *k, const char *file, bool maybe, size_t *n, struct buf *why)
 {
-	struct buf text;
 	struct key_statement s;
 	bool news = true;
 	size_t all = 0;
 	int err = 0;
 
-	buf_init(&text, FILE_MAX);
+	SCOPED_BUF(text, FILE_MAX);
 	if (maybe && access(file, F_OK) < 0 && errno == ENOENT)
 		news = false;
 	else
@@ -580,7 +580,6 @@ keyring_file(struct keyring *k, const char *file, bool maybe, size_t *n, struct 
 			err = got;
 		}
 	}
-	buf_free(&text);
 	if (n)
 		*n = all;
 	return err;

@@ -13,6 +13,8 @@
 #include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/scoped.h"
+#include "base/why.h"
 #include "record/journal/chain.h"
 #include "record/journal/follow.h"
 #include "record/journal/verify.h"
@@ -75,13 +77,11 @@ end_of(struct journal *j, const char *name, const struct keyring *ring, struct c
 			keyring_signer(ring, j->node, l.key, l.first, l.seq, whose);
 		ok = key && pubkey_verify(key, l.signed_text, l.sig);
 	}
-	if (!ok) {
-		buf_printf(why,
+	if (!ok)
+		return why_err(why, ERR_AUTH,
 			"%s/%s: does not end with a commit that verifies; after a change of "
 			"audit.key the old public key must stand in the new key's .pub too",
 			j->dir, name);
-		return ERR_AUTH;
-	}
 	*out = (struct chain){ .boot = l.boot, .seq = l.seq };
 	memcpy(out->node, j->node, sizeof(out->node));
 	memcpy(out->head, l.head, CHAIN_HASH_BYTES);
@@ -127,11 +127,9 @@ check(struct journal *j, const struct journal_segment *seg, int fd, const struct
 		verifier_torn(v, lines_rest(&l).n);
 		*text = l.offset + lines_rest(&l).n;
 		verifier_end(v, r);
-		if (!r->ok) {
-			buf_printf(why, "%s/%s: record %" PRIu64 ": %s", j->dir, seg->name,
-				r->bad_seq, r->why);
-			err = ERR_AUTH;
-		}
+		if (!r->ok)
+			err = why_err(why, ERR_AUTH, "%s/%s: record %" PRIu64 ": %s", j->dir,
+				seg->name, r->bad_seq, r->why);
 	} else {
 		buf_printf(why, "%s/%s: %s", j->dir, seg->name, err_str(err));
 	}
@@ -184,10 +182,8 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	int fd = openat(j->dirfd, seg->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	*empty = false;
-	if (fd < 0) {
-		buf_printf(why, "%s/%s: %s", j->dir, seg->name, strerror(errno));
-		return ERR_IO;
-	}
+	if (fd < 0)
+		return why_err(why, ERR_IO, "%s/%s: %s", j->dir, seg->name, strerror(errno));
 	int err = check(j, seg, fd, before, &o, &r, &good, &text, why);
 	if (err)
 		goto out;
@@ -196,9 +192,9 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	out->cut_bytes += cut;
 	*empty = r.commits == 0;
 	if (*empty && !before && seg->first > 1) {
-		buf_printf(why, "%s/%s: holds no commit, and the segment before it is not here",
-			j->dir, seg->name);
-		err = ERR_AUTH;
+		err = why_err(why, ERR_AUTH,
+			"%s/%s: holds no commit, and the segment before it is not here", j->dir,
+			seg->name);
 		goto out;
 	}
 	if (*empty)
@@ -244,13 +240,11 @@ link_of(struct journal *j, const struct journal_list *list, size_t i,
 	if (k == 0)
 		return 0;
 	int err = end_of(j, list->seg[k - 1].name, ring, before, why);
-	if (!err && before->seq + 1 != from) {
-		buf_printf(why,
+	if (!err && before->seq + 1 != from)
+		err = why_err(why, ERR_AUTH,
 			"%s/%s: record %" PRIu64
 			": missing: the segment before ends at %" PRIu64,
 			j->dir, s->name, before->seq + 1, before->seq);
-		err = ERR_AUTH;
-	}
 	*known = !err && !alarm;
 	if (!err && alarm)
 		log_event(LOG_WARN, "audit.gap", LI("first", from), LI("last", s->first - 1),
@@ -321,12 +315,11 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct journal_list list;
-	struct buf unread;
 	bool has = false;
 
 	if (fd < 0)
 		return false;
-	buf_init(&unread, 4096);
+	SCOPED_BUF(unread, 4096);
 	if (journal_list(dir, node, &list, &unread) == 0) {
 		size_t n;
 		const char *name = journal_stranger(fd, &list, &n);
@@ -335,7 +328,6 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 			say_strangers(why, dir, name, node, n);
 		journal_list_free(&list);
 	}
-	buf_free(&unread);
 	close(fd);
 	return has;
 }
@@ -344,11 +336,10 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 static int
 keep_committed(struct keyring *ring, struct recovery *out)
 {
-	struct buf kept;
 	struct span rest = buf_view(&out->learned);
 	struct key_statement s;
 
-	buf_init(&kept, 0);
+	SCOPED_BUF(kept, 0);
 	while (key_statement_next(&rest, &s) > 0)
 		if (s.record <= out->at.seq) {
 			keyring_take(ring, &s);
@@ -357,7 +348,6 @@ keep_committed(struct keyring *ring, struct recovery *out)
 	int err = buf_failed(&kept) || buf_failed(&out->learned) ? ERR_NOMEM : 0;
 	buf_clear(&out->learned);
 	buf_move(&out->learned, &kept);
-	buf_free(&kept);
 	return err;
 }
 
@@ -380,11 +370,10 @@ journal_recover(struct journal *j, struct keyring *ring, struct recovery *out, s
 	*known_keys = *ring;
 	err = without_strangers(j, &list, why);
 	for (size_t i = 1; i < list.n && !err; i++)
-		if (list.seg[i].first <= list.seg[i - 1].first) {
-			buf_printf(why, "%s/%s: begins before the segment that is older",
-				j->dir, list.seg[i].name);
-			err = ERR_AUTH;
-		}
+		if (list.seg[i].first <= list.seg[i - 1].first)
+			err = why_err(why, ERR_AUTH,
+				"%s/%s: begins before the segment that is older", j->dir,
+				list.seg[i].name);
 	for (size_t i = list.n; i > 0 && empty && !err; i--) {
 		const struct journal_segment *s = &list.seg[i - 1];
 		err = learn(j, s, known_keys, out, why);

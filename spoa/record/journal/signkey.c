@@ -22,6 +22,7 @@
 #include "base/keyfile.h"
 #include "base/replace.h"
 #include "base/stops.h"
+#include "base/why.h"
 
 #define FILE_BYTES_MAX (256 * 1024)
 #define PASSPHRASE_MAX 1024
@@ -106,10 +107,9 @@ read_passphrase(const char *file, struct passphrase *out, struct buf *why)
 
 	if (n && s.p[n - 1] == '\r')
 		n--;
-	if (!err && n == 0) {
-		buf_printf(why, "%s: its first line, the passphrase, is empty", file);
-		err = ERR_SYNTAX;
-	}
+	if (!err && n == 0)
+		err = why_err(
+			why, ERR_SYNTAX, "%s: its first line, the passphrase, is empty", file);
 	out->text.n = err ? out->text.n : n;
 	return err;
 }
@@ -164,13 +164,12 @@ signkey_open(const char *file, const char *passphrase, bool encrypted, struct si
 		goto out;
 	}
 	if (passphrase && encrypted && !pass.asked) {
-		buf_printf(why,
+		err = why_err(why, ERR_BAD_STATE,
 			"%s: is not encrypted, and a passphrase is given "
 			"(audit.key_passphrase_file): tollgate keygen --passphrase-file %s "
 			"makes "
 			"one that is",
 			file, passphrase);
-		err = ERR_BAD_STATE;
 		goto out;
 	}
 	signkey_from_seed(seed, out);
@@ -218,8 +217,7 @@ pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why)
 	else if (err)
 		buf_printf(why, "%s: key %zu is not an Ed25519 public key", file, n + 1);
 	else if (n == 0) {
-		buf_printf(why, "%s: no public key in PEM form", file);
-		err = ERR_SYNTAX;
+		err = why_err(why, ERR_SYNTAX, "%s: no public key in PEM form", file);
 	}
 out:
 	BIO_free(bio);
@@ -288,10 +286,8 @@ pair_make(const char *file, const char *passphrase, struct pair *p, struct buf *
 	p->public = BIO_new(BIO_s_mem());
 	if (!key || !p->secret || !p->public ||
 		!write_private(p->secret, key, buf_view(&pass.text)) ||
-		!PEM_write_bio_PUBKEY(p->public, key)) {
-		buf_printf(why, "%s: could not make a key", file);
-		err = ERR_NOMEM;
-	}
+		!PEM_write_bio_PUBKEY(p->public, key))
+		err = why_err(why, ERR_NOMEM, "%s: could not make a key", file);
 	EVP_PKEY_free(key);
 	sodium_memzero(seed, sizeof(seed));
 	signkey_wipe(&k);
@@ -313,14 +309,11 @@ signkey_create_locked(
 	struct pair made = { .secret = NULL };
 	char pub[PATH_MAX];
 
-	if ((size_t)snprintf(pub, sizeof(pub), "%s.pub", file) >= sizeof(pub)) {
-		buf_printf(why, "%s: name too long", file);
-		return ERR_LIMIT;
-	}
-	if (access(pub, F_OK) == 0) {
-		buf_printf(why, "%s: exists already and is not overwritten", pub);
-		return ERR_DUPLICATE;
-	}
+	if ((size_t)snprintf(pub, sizeof(pub), "%s.pub", file) >= sizeof(pub))
+		return why_err(why, ERR_LIMIT, "%s: name too long", file);
+	if (access(pub, F_OK) == 0)
+		return why_err(
+			why, ERR_DUPLICATE, "%s: exists already and is not overwritten", pub);
 	int err = pair_make(file, passphrase, &made, why);
 	if (!err)
 		err = keyfile_new(file, 0600, bio_text(made.secret), why);
@@ -384,15 +377,11 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 	struct buf keys;
 	int err, fd = -1;
 
-	if (strlen(file) + 32 > PATH_MAX) {
-		buf_printf(why, "%s: name too long", file);
-		return ERR_LIMIT;
-	}
+	if (strlen(file) + 32 > PATH_MAX)
+		return why_err(why, ERR_LIMIT, "%s: name too long", file);
 	snprintf(pub, sizeof(pub), "%s.pub", file);
-	if (access(file, F_OK) < 0) {
-		buf_printf(why, "%s: %s", file, strerror(errno));
-		return ERR_IO;
-	}
+	if (access(file, F_OK) < 0)
+		return why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
 	buf_init(&keys, FILE_BYTES_MAX);
 	if ((err = pair_make(file, passphrase, &made, why)))
 		goto out;

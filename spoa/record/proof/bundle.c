@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/err.h"
+#include "base/why.h"
 #include "record/proof/base64.h"
 
 #define MAGIC "c2sp.org/tlog-proof@v1"
@@ -33,8 +34,7 @@ struct reader {
 static int
 bad(struct reader *r, int err, const char *what)
 {
-	buf_printf(r->why, "line %u: %s", r->at, what);
-	return err;
+	return why_err(r->why, err, "line %u: %s", r->at, what);
 }
 
 /* False: the file ends before a newline. */
@@ -119,7 +119,5 @@ bundle_read(struct span file, struct bundle *out, struct buf *why)
 		return err;
 	out->note = r.rest;
 	err = checkpoint_parse(out->note, &out->checkpoint, &said);
-	if (err)
-		buf_printf(why, "checkpoint at line %u: %s", r.at + 1, said);
-	return err;
+	return err ? why_err(why, err, "checkpoint at line %u: %s", r.at + 1, said) : 0;
 }

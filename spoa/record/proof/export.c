@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/why.h"
 #include "record/journal/chain.h"
 #include "record/proof/base64.h"
 #include "record/proof/note.h"
@@ -177,20 +178,17 @@ export_manifest_parse(struct span file, struct export_manifest *out, struct buf 
 	if (file.n && file.p[file.n - 1] == '\n')
 		file.n--;
 	if (file.n > EXPORT_MANIFEST_MAX || file.n < sizeof(BEGIN) + TAIL ||
-		!span_starts(file, SPAN_LIT(BEGIN))) {
-		buf_str(why, "not the manifest of an export");
-		return ERR_SYNTAX;
-	}
+		!span_starts(file, SPAN_LIT(BEGIN)))
+		return why_err(why, ERR_SYNTAX, "not the manifest of an export");
 	struct span tail = span_cut(file, file.n - TAIL, file.n);
 	struct span id = span_cut(tail, sizeof(KEY) - 1, sizeof(KEY) - 1 + SIGNKEY_ID_LEN);
 	struct span mid = span_cut(tail, sizeof(KEY) - 1 + id.n, TAIL);
 	struct span b64 = span_cut(mid, sizeof(SIG) - 1, sizeof(SIG) - 1 + B64);
 	if (!span_starts(tail, SPAN_LIT(KEY)) || !span_starts(mid, SPAN_LIT(SIG)) ||
 		!span_ends(tail, SPAN_LIT(END)) ||
-		base64_get(b64, out->sig, sizeof(out->sig), &n) || n != sizeof(out->sig)) {
-		buf_str(why, "it does not end with a key and a signature: it was cut");
-		return ERR_SYNTAX;
-	}
+		base64_get(b64, out->sig, sizeof(out->sig), &n) || n != sizeof(out->sig))
+		return why_err(why, ERR_SYNTAX,
+			"it does not end with a key and a signature: it was cut");
 	out->key = id;
 	out->object = span_cut(file, sizeof(BEGIN) - 1, file.n - TAIL);
 	return 0;

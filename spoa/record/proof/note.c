@@ -7,6 +7,7 @@
 
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "record/proof/base64.h"
 
 #define DASH "\xe2\x80\x94 " /* an em dash, a blank */
@@ -129,9 +130,8 @@ note_cosign(struct buf *out, struct span text, struct span name, uint64_t time,
 	const struct signkey *key)
 {
 	unsigned char value[4 + 8 + SIGNKEY_SIG_BYTES];
-	struct buf signed_text;
 
-	buf_init(&signed_text, 0);
+	SCOPED_BUF(signed_text, 0);
 	cosigned_text(&signed_text, text, time);
 	note_key_id(NOTE_COSIGNATURE, name, &key->pub, value);
 	for (int i = 0; i < 8; i++)
@@ -141,7 +141,6 @@ note_cosign(struct buf *out, struct span text, struct span name, uint64_t time,
 		out->failed = true;
 	else
 		put_note_line(out, name, value, sizeof(value));
-	buf_free(&signed_text);
 }
 
 /* ---- checkpoints ---- */
@@ -246,18 +245,16 @@ checkpoint_cosigned(const struct checkpoint *c, struct span name, const struct p
 
 	note_key_id(NOTE_COSIGNATURE, name, key, id);
 	while (note_signature_next(&lines, &s) > 0) {
-		struct buf text;
 		uint64_t time = 0;
 		if (!span_eq(s.name, name) || memcmp(id, s.id, sizeof(id)) != 0)
 			continue;
 		for (int i = 0; i < 8; i++)
 			time = time << 8 | s.value[i];
-		buf_init(&text, 0);
+		SCOPED_BUF(text, 0);
 		cosigned_text(&text, c->text, time);
 		bool holds = s.n == sizeof(s.value) && time <= INT64_MAX &&
 			     !buf_failed(&text) &&
 			     pubkey_verify(key, buf_view(&text), s.value + 8);
-		buf_free(&text);
 		if (!holds)
 			return 0;
 		found = time;

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/stops.h"
+#include "base/why.h"
 
 #define TILE 256 /* hashes of a tile */
 
@@ -194,10 +195,8 @@ tiles_cut(struct tiles *t, uint64_t n, struct buf *why)
 		return err;
 	t->n = n;
 	struct merkle_source s = tiles_source(t);
-	if (merkle_range_at(&s, n, &t->range)) {
-		buf_printf(why, "%s/%s.0: cannot be read", t->dir, t->node);
-		err = ERR_IO;
-	}
+	if (merkle_range_at(&s, n, &t->range))
+		err = why_err(why, ERR_IO, "%s/%s.0: cannot be read", t->dir, t->node);
 	return err;
 }
 
@@ -319,10 +318,8 @@ name_files(struct tiles *t, const char *journal, const char *node, struct buf *w
 		n--;
 	if ((size_t)snprintf(t->dir, sizeof(t->dir), "%.*s" TILES_DIR_SUFFIX, (int)n,
 		    journal) >= sizeof(t->dir) ||
-		(size_t)snprintf(t->node, sizeof(t->node), "%s", node) >= sizeof(t->node)) {
-		buf_printf(why, "%s: name too long", journal);
-		return ERR_LIMIT;
-	}
+		(size_t)snprintf(t->node, sizeof(t->node), "%s", node) >= sizeof(t->node))
+		return why_err(why, ERR_LIMIT, "%s: name too long", journal);
 	return 0;
 }
 

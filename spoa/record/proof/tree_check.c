@@ -67,12 +67,10 @@ tree_said_read(struct span line, struct span type, const struct pubkey *keys, si
 
 	if (!checkpoint && !span_is(type, "boot"))
 		return false;
-	json_t *record = json_loadb(line.p, line.n, 0, NULL);
+	json_auto_t *record = json_loadb(line.p, line.n, 0, NULL);
 	const json_t *at = checkpoint ? record : json_object_get(record, "tree");
-	if (!checkpoint && !at) {
-		json_decref(record);
+	if (!checkpoint && !at)
 		return false;
-	}
 	const json_t *size = json_object_get(at, "size");
 	out->checkpoint = checkpoint;
 	out->origin[0] = '\0';
@@ -87,7 +85,6 @@ tree_said_read(struct span line, struct span type, const struct pubkey *keys, si
 		out->bad = read_note(record, keys, nkeys, out);
 	if (note)
 		buf_span(note, json_span(json_object_get(record, "note")));
-	json_decref(record);
 	return true;
 }
 

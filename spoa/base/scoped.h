@@ -1,0 +1,17 @@
+/* Locals that are freed where their scope ends, on each way out of it, the last one first: what
+ * a function needs while it runs and gives to nobody. No goto may pass one. */
+#ifndef BASE_SCOPED_H
+#define BASE_SCOPED_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+/* As buf_init() and buf_free(). */
+#define SCOPED_BUF(name, cap_bytes_)                                                           \
+	__attribute__((cleanup(buf_free))) struct buf name = { .cap = (cap_bytes_) }
+/* As arena_init() and arena_reset(). */
+#define SCOPED_ARENA(name, cap_bytes_, wipe_)                                                  \
+	__attribute__((cleanup(arena_reset))) struct arena name = { .cap_bytes = (cap_bytes_), \
+		.wipe = (wipe_) }
+
+#endif
