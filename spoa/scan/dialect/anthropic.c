@@ -14,53 +14,25 @@ static const struct row batch_rows[] = {
 };
 static const struct row complete_rows[] = {
 	{ "model",                T_STRING,        ROLE_OTHER, F_RESERVED, READ_MODEL },
-	{ "stream",               T_BOOL|T_NULL,   ROLE_OTHER, F_RESERVED, READ_STREAM },
-	{ "prompt",               T_STRING,        ROLE_USER, 0, 0 },
-	{ "max_tokens_to_sample", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	ROW_STREAM("stream"), ROW_STRING("prompt", ROLE_USER), ROW_CAP("max_tokens_to_sample"),
 	{ 0 },
 };
 static const struct part_row parts[] = { MESSAGES_PARTS, { 0 } };
 static const struct seal_row seals[] = { MESSAGES_SEALS(""), { 0 } };
 static const struct seal_row batch_seals[] = { MESSAGES_SEALS(PARAMS "."), { 0 } };
-static const struct param_row params[] = {
-	CONVERSATION_PARAMS,
-	{ "metadata.user_id", "metadata.user_id" },
-	{ 0 },
-};
+static const struct param_row params[] = { CONVERSATION_PARAMS, { "metadata.user_id", "metadata.user_id" }, { 0 } };
 static const struct ref_row refs[] = { MESSAGES_REFS(""), { 0 } };
 static const struct ref_row batch_refs[] = { MESSAGES_REFS(PARAMS "."), { 0 } };
 
-/* clang-format on */
+#define MESSAGES(named, capped) \
+	.rows = rows, .parts = parts, .seals = seals, .refs = refs, .params = params, .model = named, .cap = capped, .tree = TREE
+const struct table table_messages          = { .json = true, MESSAGES("model", "max_tokens") };
+const struct table table_messages_no_model = { .json = true, MESSAGES(NULL, "max_tokens") };
+static const struct table count    = { .json = true, MESSAGES("model", NULL) };
+static const struct table other    = { .lenient = true, MESSAGES("model", "max_tokens") };
+static const struct table batch    = { .json = true, .batch = true, .rows = batch_rows, .parts = parts, .seals = batch_seals, .refs = batch_refs, .cap = "max_tokens", .tree = TREE };
+static const struct table complete = { .json = true, .rows = complete_rows, .model = "model", .cap = "max_tokens_to_sample", .tree = TREE };
 
-#define MESSAGES(named, capped)                                                                \
-	.rows = rows, .parts = parts, .seals = seals, .refs = refs, .params = params,          \
-	.model = named, .cap = capped
-const struct table table_messages = {
-	.json = true, MESSAGES("model", "max_tokens"), .tree = TREE
-};
-const struct table table_messages_no_model = {
-	.json = true, MESSAGES(NULL, "max_tokens"), .tree = TREE
-};
-static const struct table count = { .json = true, MESSAGES("model", NULL), .tree = TREE };
-static const struct table other = {
-	.lenient = true, MESSAGES("model", "max_tokens"), .tree = TREE
-};
-
-static const struct table batch = { .json = true,
-	.batch = true,
-	.rows = batch_rows,
-	.parts = parts,
-	.seals = batch_seals,
-	.refs = batch_refs,
-	.cap = "max_tokens",
-	.tree = TREE };
-static const struct table complete = { .json = true,
-	.rows = complete_rows,
-	.model = "model",
-	.cap = "max_tokens_to_sample",
-	.tree = TREE };
-
-/* clang-format off */
 static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/messages",              "messages", &table_messages, 0 },
 	{ "POST", "/v1/messages/count_tokens", "count",    &count, E_FREE },
@@ -76,31 +48,23 @@ static const struct endpoint_row endpoints[] = {
 	{ NULL,   "/v1/files/{id}",            "files",    NULL, 0 },
 	{ "GET",  "/v1/files/{id}/content",    "file",     NULL, E_STORED },
 	/* agents that Anthropic runs */
-	RUNS("/v1/sessions",                   "sessions"),
-	RUNS("/v1/sessions/{id}/events",       "sessions"),
-	RUNS("/v1/deployments",                "deployments"),
-	RUNS("/v1/deployments/{id}/run",       "deployments"),
-	RUNS("/v1/deployments/{id}/unpause",   "deployments"),
-	RUNS("/v1/dreams",                     "dreams"),
-	KEPT("/v1/agents",          "agents"),
-	KEPT("/v1/environments",    "environments"),
-	KEPT("/v1/sessions",        "sessions"),
-	KEPT("/v1/deployments",     "deployments"),
-	KEPT("/v1/deployment_runs", "deployments"),
-	KEPT("/v1/dreams",          "dreams"),
-	KEPT("/v1/memory_stores",   "memory_stores"),
-	KEPT("/v1/skills",          "skills"),
+	RUNS("/v1/sessions", "sessions"), RUNS("/v1/sessions/{id}/events", "sessions"),
+	RUNS("/v1/deployments", "deployments"), RUNS("/v1/deployments/{id}/run", "deployments"),
+	RUNS("/v1/deployments/{id}/unpause", "deployments"), RUNS("/v1/dreams", "dreams"),
+	KEPT("/v1/agents", "agents"), KEPT("/v1/environments", "environments"),
+	KEPT("/v1/sessions", "sessions"), KEPT("/v1/deployments", "deployments"),
+	KEPT("/v1/deployment_runs", "deployments"), KEPT("/v1/dreams", "dreams"),
+	KEPT("/v1/memory_stores", "memory_stores"), KEPT("/v1/skills", "skills"),
 	{ 0 },
 };
 static const char *const tells[] = { "/v1/messages", "/v1/messages/count_tokens", NULL };
-static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 const struct dialect dialect_anthropic = {
 	.name = "anthropic",
 	.endpoints = endpoints,
 	.tells = tells,
-	.bases = bases,
+	.bases = no_base,
 	.main = &table_messages,
 	.other = &other,
 	.usage = usage_anthropic,

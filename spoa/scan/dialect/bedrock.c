@@ -30,30 +30,29 @@
 #define TALK(at) \
 	{ at "messages",                T_ARRAY|T_NULL, ROLE_OTHER, 0, 0 }, \
 	{ at "messages[*]",             T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE }, \
-	{ at "messages[*].role",        T_STRING, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
+	ROW_ROLE(at "messages[*].role"), \
 	{ at "messages[*].content",     T_ARRAY, ROLE_BY_MESSAGE, 0, 0 }, \
 	{ BLOCK(at),                    T_OBJECT, ROLE_BY_MESSAGE, 0, READ_PART }, \
-	{ BLOCK(at) ".text",            T_STRING, ROLE_BY_MESSAGE, 0, 0 }, \
+	ROW_STRING(BLOCK(at) ".text", ROLE_BY_MESSAGE), \
 	MEDIA(BLOCK(at), ROLE_BY_MESSAGE), \
 	{ BLOCK(at) ".guardContent",    T_OBJECT, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
 	{ BLOCK(at) ".citationsContent", T_OBJECT, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
-	{ BLOCK(at) ".reasoningContent.reasoningText.text", T_STRING, ROLE_BY_MESSAGE, 0, 0 }, \
+	ROW_STRING(BLOCK(at) ".reasoningContent.reasoningText.text", ROLE_BY_MESSAGE), \
 	{ BLOCK(at) ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DATA, 0 }, \
-	{ BLOCK(at) ".toolUse.name",    T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ BLOCK(at) ".toolUse.input",   T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	ROW_TOOL(BLOCK(at) ".toolUse.name"), ROW_DATA(BLOCK(at) ".toolUse.input", ROLE_TOOL_CALL), \
 	{ BLOCK(at) ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ BLOCK(at) ".toolResult.content", T_ARRAY, ROLE_TOOL_RESULT, F_DEEP, 0 }, \
 	{ IN_RESULT(at),                T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
-	{ IN_RESULT(at) ".text",        T_STRING, ROLE_TOOL_RESULT, 0, 0 }, \
+	ROW_STRING(IN_RESULT(at) ".text", ROLE_TOOL_RESULT), \
 	MEDIA(IN_RESULT(at), ROLE_TOOL_RESULT)
 
 #define SYSTEM(at) \
 	{ at "system",                  T_ARRAY|T_NULL, ROLE_SYSTEM, F_DEEP, 0 }, \
 	{ at "system[*]",               T_OBJECT, ROLE_SYSTEM, F_DEEP, READ_PART }, \
-	{ at "system[*].text",          T_STRING, ROLE_SYSTEM, 0, 0 }, \
+	ROW_STRING(at "system[*].text", ROLE_SYSTEM), \
 	{ at "toolConfig",              T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "requestMetadata",         T_ANY, ROLE_OTHER, F_DATA, 0 }
+	ROW_DEEP(at "toolConfig.tools[*].toolSpec", ROLE_TOOL_DEFINITION), \
+	ROW_DATA(at "requestMetadata", ROLE_OTHER)
 
 #define SEALS(at) \
 	{ BLOCK(at) ".reasoningContent.reasoningText.signature", NULL, 3, ALONE_TEXT }, \
@@ -62,26 +61,22 @@
 static const struct row converse_rows[] = {
 	TALK(""), SYSTEM(""),
 	{ "inferenceConfig",            T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
-	{ "inferenceConfig.maxTokens",  T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	ROW_CAP("inferenceConfig.maxTokens"),
 	/* the model's own names: what is said twice, the largest counts */
-	{ "additionalModelRequestFields.max_tokens",            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.maxTokens",             T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.max_completion_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.max_tokens_to_sample",  T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.max_new_tokens",        T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.max_gen_len",           T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.maxTokenCount",         T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.inferenceConfig.maxTokens",      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.inferenceConfig.max_new_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "additionalModelRequestFields.textGenerationConfig.maxTokenCount", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	ROW_CAP("additionalModelRequestFields.max_tokens"), ROW_CAP("additionalModelRequestFields.maxTokens"),
+	ROW_CAP("additionalModelRequestFields.max_completion_tokens"),
+	ROW_CAP("additionalModelRequestFields.max_tokens_to_sample"),
+	ROW_CAP("additionalModelRequestFields.max_new_tokens"),
+	ROW_CAP("additionalModelRequestFields.max_gen_len"),
+	ROW_CAP("additionalModelRequestFields.maxTokenCount"),
+	ROW_CAP("additionalModelRequestFields.inferenceConfig.maxTokens"),
+	ROW_CAP("additionalModelRequestFields.inferenceConfig.max_new_tokens"),
+	ROW_CAP("additionalModelRequestFields.textGenerationConfig.maxTokenCount"),
 	{ "promptVariables",            T_OBJECT|T_NULL, ROLE_USER, F_DATA, 0 },
 	{ "outputConfig",               T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
 	{ 0 },
 };
-static const struct row async_rows[] = {
-	{ "modelId", T_STRING, ROLE_OTHER, F_RESERVED, READ_MODEL },
-	{ 0 },
-};
+static const struct row async_rows[] = { { "modelId", T_STRING, ROLE_OTHER, F_RESERVED, READ_MODEL }, { 0 } };
 static const struct row count_rows[] = { TALK("input.converse."), SYSTEM("input.converse."), { 0 } };
 
 /* Claude's body, Nova's with the same names, and what others call a prompt. */
@@ -89,50 +84,32 @@ static const struct row invoke_rows[] = {
 	MESSAGES_ROWS(""),
 	MEDIA(BLOCK(""), ROLE_BY_MESSAGE),
 	{ BLOCK("") ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DATA, 0 },
-	{ BLOCK("") ".toolUse.name",    T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL },
+	ROW_TOOL(BLOCK("") ".toolUse.name"),
 	{ BLOCK("") ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DATA, 0 },
-	{ "toolConfig",                 T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "toolConfig.tools[*].toolSpec", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "tools[*].parameter_definitions", T_ANY, ROLE_TOOL_DEFINITION, F_DATA, 0 },
-	{ "tools[*].function",          T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
+	ROW_DEEP("toolConfig", ROLE_TOOL_DEFINITION),
+	ROW_DEEP("toolConfig.tools[*].toolSpec", ROLE_TOOL_DEFINITION),
+	ROW_DATA("tools[*].parameter_definitions", ROLE_TOOL_DEFINITION),
+	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION),
 	{ "inferenceConfig.maxTokens",      T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "inferenceConfig.max_new_tokens", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "textGenerationConfig.maxTokenCount", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "max_gen_len",                T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "max_tokens_to_sample",       T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "max_completion_tokens",      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "prompt",                     T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "inputText",                  T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "message",                    T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "preamble",                   T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
+	ROW_CAP("max_gen_len"), ROW_CAP("max_tokens_to_sample"), ROW_CAP("max_completion_tokens"),
+	ROW_DEEP("prompt", ROLE_USER), ROW_DEEP("inputText", ROLE_USER), ROW_DEEP("message", ROLE_USER),
+	ROW_DEEP("preamble", ROLE_SYSTEM),
 	{ "chat_history",               T_ANY, ROLE_OTHER, 0, 0 },
 	{ "chat_history[*]",            T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE },
-	{ "chat_history[*].role",       T_STRING, ROLE_OTHER, F_RESERVED, READ_ROLE },
-	{ "chat_history[*].message",    T_ANY, ROLE_BY_MESSAGE, F_DEEP, 0 },
-	{ "documents",                  T_ANY, ROLE_DOCUMENT, F_DATA, 0 },
-	{ "texts",                      T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "query",                      T_ANY, ROLE_USER, F_DEEP, 0 },
+	ROW_ROLE("chat_history[*].role"), ROW_DEEP("chat_history[*].message", ROLE_BY_MESSAGE),
+	ROW_DATA("documents", ROLE_DOCUMENT), ROW_DEEP("texts", ROLE_USER), ROW_DEEP("query", ROLE_USER),
 	{ 0 },
 };
 
 static const struct part_row types[] = { MESSAGES_PARTS, { 0 } };
 static const struct part_row keyed[] = {
-	{ "text",             NULL,    false },
-	{ "json",             NULL,    false },
-	{ "toolUse",          NULL,    false },
-	{ "toolResult",       NULL,    false },
-	{ "reasoningContent", NULL,    false },
-	{ "citationsContent", NULL,    false },
-	{ "searchResult",     NULL,    false },
-	{ "guardContent",     NULL,    false },
-	{ "cachePoint",       NULL,    false },
-	{ "toolAddition",     NULL,    false },
-	{ "toolRemoval",      NULL,    false },
-	{ "image",            "image", false },
-	{ "video",            "video", false },
-	{ "audio",            "audio", false },
-	{ "document",         "file",  true },
-	{ 0 },
+	{ PART_TYPES("text", "json", "toolUse", "toolResult", "reasoningContent",
+		"citationsContent", "searchResult", "guardContent", "cachePoint",
+		"toolAddition", "toolRemoval"), NULL, false },
+	{ PART_TYPES("image"), "image", false }, { PART_TYPES("video"), "video", false },
+	{ PART_TYPES("audio"), "audio", false }, { PART_TYPES("document"), "file", true }, { 0 },
 };
 
 static const struct seal_row seals[] = { SEALS(""), { 0 } };
@@ -140,57 +117,35 @@ static const struct seal_row count_seals[] = { SEALS("input.converse."), { 0 } }
 static const struct seal_row invoke_seals[] = { MESSAGES_SEALS(""), SEALS(""), { 0 } };
 
 static const struct param_row params[] = {
-	{ "inferenceConfig.maxTokens",   "max_tokens" },
-	{ "inferenceConfig.temperature", "temperature" },
-	{ "inferenceConfig.topP",        "top_p" },
-	{ "serviceTier.type",            "service_tier" },
-	{ 0 },
+	{ "inferenceConfig.maxTokens", "max_tokens" },
+	{ "inferenceConfig.temperature", "temperature" }, { "inferenceConfig.topP", "top_p" },
+	{ "serviceTier.type", "service_tier" }, { 0 },
 };
 static const struct param_row invoke_params[] = {
-	{ "inferenceConfig.maxTokens",         "max_tokens" },
-	{ "inferenceConfig.temperature",       "temperature" },
-	{ "inferenceConfig.topP",              "top_p" },
-	{ "inferenceConfig.topK",              "top_k" },
-	{ "serviceTier.type",                  "service_tier" },
-	{ "textGenerationConfig.temperature",  "temperature" },
-	{ "textGenerationConfig.topP",         "top_p" },
-	{ 0 },
+	{ "inferenceConfig.maxTokens", "max_tokens" },
+	{ "inferenceConfig.temperature", "temperature" }, { "inferenceConfig.topP", "top_p" },
+	{ "inferenceConfig.topK", "top_k" }, { "serviceTier.type", "service_tier" },
+	{ "textGenerationConfig.temperature", "temperature" },
+	{ "textGenerationConfig.topP", "top_p" }, { 0 },
 };
-static const struct ref_row refs[] = {
-	MEDIA_REFS(BLOCK("")), MEDIA_REFS(IN_RESULT("")), { 0 },
-};
-static const struct ref_row invoke_refs[] = {
-	MESSAGES_REFS(""), MEDIA_REFS(BLOCK("")), { 0 },
-};
+static const struct ref_row refs[] = { MEDIA_REFS(BLOCK("")), MEDIA_REFS(IN_RESULT("")), { 0 } };
+static const struct ref_row invoke_refs[] = { MESSAGES_REFS(""), MEDIA_REFS(BLOCK("")), { 0 } };
 static const struct ref_row count_refs[] = {
 	MEDIA_REFS(BLOCK("input.converse.")), MEDIA_REFS(IN_RESULT("input.converse.")), { 0 },
 };
-/* clang-format on */
-
-#define CONVERSE                                                                               \
+#define CONVERSE \
 	.rows = converse_rows, .keyed = keyed, .seals = seals, .params = params, .refs = refs, \
 	.cap = "inferenceConfig.maxTokens", .tree = TREE
 static const struct table converse = { .json = true, CONVERSE };
-static const struct table other = { .lenient = true, CONVERSE };
-static const struct table count = { .json = true,
-	.rows = count_rows,
-	.keyed = keyed,
-	.seals = count_seals,
-	.refs = count_refs,
-	.tree = TREE };
-static const struct table async = { .json = true, .rows = async_rows, .tree = TREE };
+static const struct table other    = { .lenient = true, CONVERSE };
+static const struct table count    = { .json = true, .rows = count_rows, .keyed = keyed, .seals = count_seals, .refs = count_refs, .tree = TREE };
+static const struct table async    = { .json = true, .rows = async_rows, .tree = TREE };
 /* Of a cap that is missing nobody knows the name: the model is not known from the path. */
-static const struct table invoke = { .lenient = true,
-	.rows = invoke_rows,
-	.parts = types,
-	.keyed = keyed,
-	.seals = invoke_seals,
-	.params = invoke_params,
-	.refs = invoke_refs,
-	.cap = "",
-	.tree = TREE };
+static const struct table invoke = {
+	.lenient = true, .rows = invoke_rows, .parts = types, .keyed = keyed, .seals = invoke_seals, .params = invoke_params,
+	.refs = invoke_refs, .cap = "", .tree = TREE
+};
 
-/* clang-format off */
 static const struct endpoint_row endpoints[] = {
 	{ "POST", "/model/{model}/converse",        "converse", &converse, 0 },
 	{ "POST", "/model/{model}/converse-stream", "converse", &converse, E_STREAMS },
@@ -208,14 +163,13 @@ static const char *const tells[] = {
 	"/model/{model}/converse", "/model/{model}/converse-stream", "/model/{model}/invoke",
 	"/model/{model}/invoke-with-response-stream", NULL,
 };
-static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 const struct dialect dialect_bedrock = {
 	.name = "bedrock",
 	.endpoints = endpoints,
 	.tells = tells,
-	.bases = bases,
+	.bases = no_base,
 	.main = &converse,
 	.other = &other,
 	.types = TYPES_BEDROCK,

@@ -92,23 +92,26 @@ static const struct {
 	{ &table_messages_no_model, &dialect_anthropic },
 };
 
-const struct dialect *
-dialect_for_path(struct span path)
+static const struct dialect *
+family_told_by(struct span path, bool hints)
 {
 	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (endpoint_is_among(all[i]->tells, path))
+		if (endpoint_is_among(all[i]->tells, path) ||
+			(hints && endpoint_is_among(all[i]->hints, path)))
 			return all[i];
 	return &dialect_rest;
 }
 
 const struct dialect *
+dialect_for_path(struct span path)
+{
+	return family_told_by(path, false);
+}
+
+const struct dialect *
 dialect_for_refusal(struct span path)
 {
-	for (size_t i = 0; i < COUNT_OF(all); i++)
-		if (endpoint_is_among(all[i]->tells, path) ||
-			endpoint_is_among(all[i]->hints, path))
-			return all[i];
-	return &dialect_rest;
+	return family_told_by(path, true);
 }
 
 bool

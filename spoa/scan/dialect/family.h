@@ -71,6 +71,8 @@ void endpoint_index_make(struct endpoint_index *x, const struct endpoint_row *ro
 const struct endpoint_row *endpoint_row_find(const struct dialect *d,
 	const struct endpoint_index *x, struct span method, struct span path, bool whole,
 	struct span *model);
+/* The bases of a family that has none. */
+extern const char *const no_base[];
 /* Whether the path ends as one of them. */
 bool endpoint_is_among(const char *const *paths, struct span path);
 
@@ -102,6 +104,21 @@ extern const char error_openai[]; /* a form */
 	{                                                                                      \
 		"POST", path, name, &table_kept, E_UNSEEN                                      \
 	}
+
+/* Where clients send back what an OpenAI-like provider sealed. */
+/* clang-format off */
+/* Items of POST /responses, and what gateways to models that reason put into messages of
+ * this shape. */
+#define SEALS_OPENAI \
+	{ "input[*].encrypted_content",                    NULL, 0, NULL }, \
+	{ "input[*].content[*].encrypted_content",                    NULL, 0, NULL }, \
+	{ "messages[*].reasoning_details[*].data",         "reasoning.encrypted", 1, NULL }, \
+	{ "messages[*].reasoning_details[*].signature",    NULL, 1, NULL }, \
+	{ "messages[*].thinking_blocks[*].signature",      "thinking", 1, NULL }, \
+	{ "messages[*].thinking_blocks[*].data",           "redacted_thinking", 1, NULL }, \
+	{ "messages[*].extra_content.google.thought_signature", NULL, 0, NULL }, \
+	{ "messages[*].tool_calls[*].extra_content.google.thought_signature", NULL, 0, NULL }
+/* clang-format on */
 
 /* A const table's memory for its tree. */
 #define TREE (&(struct tree){ NULL })

@@ -5,22 +5,21 @@
 #include "scan/dialect/family.h"
 
 /* clang-format off */
-#define OPT(types) (types) | T_NULL
 #define LIST T_ARRAY|T_OBJECT|T_NULL
 
 /* What a part holds, whoever wrote it. */
 #define DATA(at, role) \
-	{ at ".inlineData",                 OPT(T_OBJECT), role, F_DEEP, 0 }, \
-	{ at ".inlineData.mimeType",        OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_SOURCE_TYPE }, \
-	{ at ".inlineData.data",            OPT(T_STRING), role, F_OPAQUE, 0 }, \
-	{ at ".fileData",                   OPT(T_OBJECT), role, F_DEEP, 0 }, \
-	{ at ".fileData.mimeType",          OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_SOURCE_TYPE }, \
-	{ at ".fileData.fileUri",           OPT(T_STRING), role, 0, 0 }
+	{ at ".inlineData",                 T_OBJECT|T_NULL, role, F_DEEP, 0 }, \
+	{ at ".inlineData.mimeType",        T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_SOURCE_TYPE }, \
+	{ at ".inlineData.data",            T_STRING|T_NULL, role, F_OPAQUE, 0 }, \
+	{ at ".fileData",                   T_OBJECT|T_NULL, role, F_DEEP, 0 }, \
+	{ at ".fileData.mimeType",          T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_SOURCE_TYPE }, \
+	ROW_TEXT(at ".fileData.fileUri", role)
 
 #define PARTS(at, role) \
 	{ at ".parts",                      LIST, role, F_ONE, 0 }, \
 	{ at ".parts[*]",                   T_OBJECT, role, 0, READ_PART }, \
-	{ at ".parts[*].text",              OPT(T_STRING), role, 0, 0 }, \
+	ROW_TEXT(at ".parts[*].text", role), \
 	DATA(at ".parts[*]", role)
 
 
@@ -28,38 +27,37 @@
 #define CONTENTS(at) \
 	{ at ".contents",                   LIST|T_STRING, ROLE_USER, F_ONE, 0 }, \
 	{ at ".contents[*]",                T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE }, \
-	{ at ".contents[*].role",           OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_ROLE }, \
+	{ at ".contents[*].role",           T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
 	PARTS(at ".contents[*]", ROLE_BY_MESSAGE), \
-	{ at ".contents[*].parts[*].functionCall",         OPT(T_OBJECT), ROLE_TOOL_CALL, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].functionCall.name",    OPT(T_STRING), ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ at ".contents[*].parts[*].functionCall.args",    T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].functionResponse",     OPT(T_OBJECT), ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].functionResponse.name", OPT(T_STRING), ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
-	{ at ".contents[*].parts[*].functionResponse.response", T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionCall",         T_OBJECT|T_NULL, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionCall.name",    T_STRING|T_NULL, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
+	ROW_DATA(at ".contents[*].parts[*].functionCall.args", ROLE_TOOL_CALL), \
+	{ at ".contents[*].parts[*].functionResponse",     T_OBJECT|T_NULL, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at ".contents[*].parts[*].functionResponse.name", T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
+	ROW_DATA(at ".contents[*].parts[*].functionResponse.response", ROLE_TOOL_RESULT), \
 	{ at ".contents[*].parts[*].functionResponse.parts", LIST, ROLE_TOOL_RESULT, F_DEEP|F_ONE, 0 }, \
 	{ at ".contents[*].parts[*].functionResponse.parts[*]", T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
 	DATA(at ".contents[*].parts[*].functionResponse.parts[*]", ROLE_TOOL_RESULT), \
-	{ at ".contents[*].parts[*].executableCode",       T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].codeExecutionResult",  T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].toolCall",             T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].toolResponse",         T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }
+	ROW_DATA(at ".contents[*].parts[*].executableCode", ROLE_TOOL_CALL), \
+	ROW_DATA(at ".contents[*].parts[*].codeExecutionResult", ROLE_TOOL_RESULT), \
+	ROW_DATA(at ".contents[*].parts[*].toolCall", ROLE_TOOL_CALL), \
+	ROW_DATA(at ".contents[*].parts[*].toolResponse", ROLE_TOOL_RESULT)
 
 /* A request to generate; `at` ends without a dot, "" for the document. */
 #define GENERATE(at) \
-	{ at ".model",                      OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_MODEL }, \
+	ROW_MODEL(at ".model"), \
 	CONTENTS(at), \
-	{ at ".systemInstruction",          OPT(T_OBJECT|T_STRING), ROLE_SYSTEM, F_DEEP, 0 }, \
-	{ at ".systemInstruction.role",     OPT(T_STRING), ROLE_OTHER, F_RESERVED, 0 }, \
+	{ at ".systemInstruction",          T_OBJECT|T_STRING|T_NULL, ROLE_SYSTEM, F_DEEP, 0 }, \
+	{ at ".systemInstruction.role",     T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, 0 }, \
 	PARTS(at ".systemInstruction", ROLE_SYSTEM), \
 	{ at ".tools",                      LIST, ROLE_TOOL_DEFINITION, F_DEEP|F_ONE, 0 }, \
-	{ at ".tools[*].functionDeclarations", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at ".labels",                     T_ANY, ROLE_OTHER, F_DATA, 0 }, \
-	{ at ".toolConfig",                 OPT(T_OBJECT), ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at ".generationConfig",           OPT(T_OBJECT), ROLE_OTHER, 0, READ_CAP_HOLDER }, \
-	{ at ".generationConfig.maxOutputTokens", OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CAP }, \
-	{ at ".generationConfig.candidateCount",  OPT(T_NUMBER|T_STRING), ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
-	{ at ".generationConfig.responseSchema",  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at ".generationConfig.responseJsonSchema", T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+	ROW_DEEP(at ".tools[*].functionDeclarations", ROLE_TOOL_DEFINITION), ROW_DATA(at ".labels", ROLE_OTHER), \
+	{ at ".toolConfig",                 T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
+	{ at ".generationConfig",           T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER }, \
+	{ at ".generationConfig.maxOutputTokens", T_NUMBER|T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP }, \
+	{ at ".generationConfig.candidateCount",  T_NUMBER|T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
+	ROW_DEEP(at ".generationConfig.responseSchema", ROLE_TOOL_DEFINITION), \
+	ROW_DEEP(at ".generationConfig.responseJsonSchema", ROLE_TOOL_DEFINITION)
 
 #define SEALS(at) \
 	{ at ".contents[*].parts[*].thoughtSignature", NULL, 0, NULL }
@@ -73,7 +71,7 @@ static const struct row generate_rows[] = { GENERATE(""), { 0 } };
 static const struct row count_rows[] = { GENERATE(""), GENERATE("generateContentRequest"), { 0 } };
 #define IN_BATCH "batch.inputConfig.requests.requests[*].request"
 static const struct row batch_rows[] = {
-	{ IN_BATCH, OPT(T_OBJECT), ROLE_OTHER, 0, READ_REQUEST },
+	{ IN_BATCH, T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_REQUEST },
 	GENERATE(IN_BATCH),
 	{ 0 },
 };
@@ -81,35 +79,24 @@ static const struct row batch_rows[] = {
  * knows yet. */
 static const struct row line_rows[] = { GENERATE("request"), { 0 } };
 static const struct row embed_rows[] = {
-	{ "model",                      OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_MODEL },
-	{ "content",                    OPT(T_OBJECT), ROLE_USER, F_DEEP, 0 },
+	ROW_MODEL("model"),
+	{ "content",                    T_OBJECT|T_NULL, ROLE_USER, F_DEEP, 0 },
 	PARTS("content", ROLE_USER),
-	{ "title",                      OPT(T_STRING), ROLE_DOCUMENT, 0, 0 },
+	ROW_TEXT("title", ROLE_DOCUMENT),
 	{ "requests",                   LIST, ROLE_USER, F_DEEP|F_ONE, 0 },
-	{ "requests[*].model",          OPT(T_STRING), ROLE_OTHER, F_RESERVED, READ_MODEL },
+	ROW_MODEL("requests[*].model"),
 	PARTS("requests[*].content", ROLE_USER),
-	{ "requests[*].title",          OPT(T_STRING), ROLE_DOCUMENT, 0, 0 },
+	ROW_TEXT("requests[*].title", ROLE_DOCUMENT),
 	{ 0 },
 };
 /* Embeddings and images of Vertex, and whatever else a model takes. */
-static const struct row predict_rows[] = {
-	{ "instances",                  LIST|T_STRING, ROLE_USER, F_DATA|F_ONE, 0 },
-	{ 0 },
-};
+static const struct row predict_rows[] = { { "instances", LIST|T_STRING, ROLE_USER, F_DATA|F_ONE, 0 }, { 0 } };
 
 /* By their keys: a part has one of them. */
 static const struct part_row keyed[] = {
-	{ "text",                NULL,   false },
-	{ "functionCall",        NULL,   false },
-	{ "functionResponse",    NULL,   false },
-	{ "executableCode",      NULL,   false },
-	{ "codeExecutionResult", NULL,   false },
-	{ "toolCall",            NULL,   false },
-	{ "toolResponse",        NULL,   false },
-	{ "thoughtSignature",    NULL,   false },
-	{ "inlineData",          "file", true },
-	{ "fileData",            "file", true },
-	{ 0 },
+	{ PART_TYPES("text", "functionCall", "functionResponse", "executableCode",
+		"codeExecutionResult", "toolCall", "toolResponse", "thoughtSignature"), NULL, false },
+	{ PART_TYPES("inlineData", "fileData"), "file", true }, { 0 },
 };
 
 static const struct seal_row generate_seals[] = { SEALS(""), { 0 } };
@@ -118,50 +105,28 @@ static const struct seal_row line_seals[] = { SEALS("request"), SEALS(""), { 0 }
 static const struct seal_row batch_seals[] = { SEALS(IN_BATCH), { 0 } };
 
 static const struct param_row params[] = {
-	{ "generationConfig.temperature",      "temperature" },
-	{ "generationConfig.topP",             "top_p" },
-	{ "generationConfig.topK",             "top_k" },
-	{ "generationConfig.maxOutputTokens",  "max_tokens" },
-	{ "generationConfig.candidateCount",   "n" },
-	{ "generationConfig.seed",             "seed" },
-	{ "generationConfig.presencePenalty",  "presence_penalty" },
+	{ "generationConfig.temperature", "temperature" }, { "generationConfig.topP", "top_p" },
+	{ "generationConfig.topK", "top_k" }, { "generationConfig.maxOutputTokens", "max_tokens" },
+	{ "generationConfig.candidateCount", "n" }, { "generationConfig.seed", "seed" },
+	{ "generationConfig.presencePenalty", "presence_penalty" },
 	{ "generationConfig.frequencyPenalty", "frequency_penalty" },
 	{ "generationConfig.responseLogprobs", "logprobs" },
-	{ "generationConfig.logprobs",         "top_logprobs" },
-	{ 0 },
+	{ "generationConfig.logprobs", "top_logprobs" }, { 0 },
 };
 static const struct ref_row refs[] = { REFS(""), { 0 } };
 static const struct ref_row count_refs[] = { REFS(""), REFS("generateContentRequest"), { 0 } };
 static const struct ref_row line_refs[] = { REFS("request"), { 0 } };
-static const struct ref_row batch_refs[] = {
-	REFS(IN_BATCH),
-	{ "batch.inputConfig.fileName", "file" },
-	{ 0 },
-};
-/* clang-format on */
-
+static const struct ref_row batch_refs[] = { REFS(IN_BATCH), { "batch.inputConfig.fileName", "file" }, { 0 } };
 #define PROTO .snake = true, .speaker = ROLE_USER, .keyed = keyed, .tree = TREE
-#define BODY                                                                                   \
-	.rows = generate_rows, .seals = generate_seals, .params = params, .refs = refs,        \
+#define BODY \
+	.rows = generate_rows, .seals = generate_seals, .params = params, .refs = refs, \
 	.cap = "generationConfig.maxOutputTokens"
 static const struct table generate = { .json = true, BODY, PROTO };
-static const struct table other = { .lenient = true, BODY, PROTO };
-static const struct table count = {
-	.json = true, .rows = count_rows, .seals = count_seals, .refs = count_refs, PROTO
-};
-static const struct table batch = { .json = true,
-	.batch = true,
-	.rows = batch_rows,
-	.seals = batch_seals,
-	.refs = batch_refs,
-	.cap = "generationConfig.maxOutputTokens",
-	PROTO };
-static const struct table line = { .lenient = true,
-	.batch = true,
-	.rows = line_rows,
-	.seals = line_seals,
-	.refs = line_refs,
-	PROTO };
+static const struct table other    = { .lenient = true, BODY, PROTO };
+static const struct table count    = { .json = true, .rows = count_rows, .seals = count_seals, .refs = count_refs, PROTO };
+static const struct table batch    = { .json = true, .batch = true, .rows = batch_rows, .seals = batch_seals, .refs = batch_refs, .cap = "generationConfig.maxOutputTokens", PROTO };
+static const struct table line     = { .lenient = true, .batch = true, .rows = line_rows, .seals = line_seals, .refs = line_refs, PROTO };
+/* clang-format on */
 
 static const struct table *
 line_table(struct span url UNUSED)
@@ -191,10 +156,8 @@ static const struct table predict = { .json = true, .rows = predict_rows, PROTO 
 
 static const struct endpoint_row endpoints[] = {
 	{ "POST", "/interactions",                "interactions", &gemini_interactions, 0 },
-	KEPT("/interactions",     "interactions"),
-	MODEL("/models/{model}", 0),
-	MODEL("/tunedModels/{model}", E_TWO),
-	MODEL("/endpoints/{model}", E_TWO),
+	KEPT("/interactions", "interactions"), MODEL("/models/{model}", 0),
+	MODEL("/tunedModels/{model}", E_TWO), MODEL("/endpoints/{model}", E_TWO),
 	{ "POST", "/publishers/anthropic/models/count-tokens:rawPredict",   "count", &table_messages, E_FREE },
 	{ "POST", "/publishers/anthropic/models/{model}:rawPredict",        "messages", &table_messages_no_model, 0 },
 	{ "POST", "/publishers/anthropic/models/{model}:streamRawPredict",  "messages", &table_messages_no_model, E_STREAMS },
@@ -221,19 +184,16 @@ static const struct endpoint_row endpoints[] = {
 	{ NULL,   "/cachedContents",                  "cached", &other, 0 },
 	{ "GET",  "/cachedContents/{id}",             "cached", NULL, E_STORED },
 	{ NULL,   "/cachedContents/{id}",             "cached", &other, 0 },
-	RUNS("/tunedModels",         "tuning"),
-	RUNS("/tuningJobs",          "tuning"),
+	RUNS("/tunedModels", "tuning"), RUNS("/tuningJobs", "tuning"),
 	RUNS("/batchPredictionJobs", "batch"),
-	RUNS("/auth_tokens",         "live"), /* what is said with one is said elsewhere */
+	RUNS("/auth_tokens", "live"), /* what is said with one is said elsewhere */
 	/* each document is embedded */
 	RUNS("/fileSearchStores/{id}", "file_search_stores"),
 	{ "POST", "/upload/v1beta/fileSearchStores/{id}", "file_search_stores", &table_kept, E_ROOT | E_UNSEEN },
-	KEPT("/tuningJobs",          "tuning"),
-	KEPT("/batchPredictionJobs", "batch"),
-	KEPT("/operations",          "operations"),
-	KEPT("/fileSearchStores",    "file_search_stores"),
+	KEPT("/tuningJobs", "tuning"), KEPT("/batchPredictionJobs", "batch"),
+	KEPT("/operations", "operations"), KEPT("/fileSearchStores", "file_search_stores"),
 	KEPT_AT("/upload/v1beta/fileSearchStores", "file_search_stores", E_ROOT),
-	KEPT_AT("/v1beta/agents",    "agents", E_ROOT), /* others have it below /v1 */
+	KEPT_AT("/v1beta/agents", "agents", E_ROOT), /* others have it below /v1 */
 	{ "GET",  "/models/{id}/operations/{id}",      "operations", NULL, E_STORED },
 	{ "GET",  "/tunedModels/{id}/operations/{id}", "operations", NULL, E_STORED },
 	{ 0 },

@@ -10,18 +10,17 @@
 /* clang-format off */
 #define MODELS(at) \
 	{ at,       T_STRING|T_NULL|T_OBJECT, ROLE_OTHER, F_RESERVED, READ_MODEL }, \
-	{ at ".id", T_STRING|T_NULL,          ROLE_OTHER, F_RESERVED, READ_MODEL }
+	ROW_MODEL(at ".id")
 
 #define MESSAGES(at) \
-	{ at,                                 T_ANY, ROLE_USER, F_DEEP, 0 }, \
+	ROW_DEEP(at, ROLE_USER), \
 	{ at "[*]",                           T_ANY, ROLE_USER, F_DEEP, READ_MESSAGE }, \
-	{ at "[*].role",                      T_STRING, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
-	{ at "[*].content",                   T_ANY, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
+	ROW_ROLE(at "[*].role"), ROW_DEEP(at "[*].content", ROLE_BY_MESSAGE), \
 	{ at "[*].content[*]",                T_ANY, ROLE_BY_MESSAGE, F_DEEP, READ_PART }, \
-	{ at "[*].content[*].type",           T_STRING, ROLE_OTHER, F_RESERVED, 0 }, \
+	ROW_WORD(at "[*].content[*].type", ROLE_OTHER), \
 	{ at "[*].content[*].image_url",      T_ANY, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
-	{ at "[*].content[*].image_url.url",  T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
-	{ at "[*].content[*].source.data",    T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 }
+	ROW_OPAQUE(at "[*].content[*].image_url.url", ROLE_BY_MESSAGE), \
+	ROW_OPAQUE(at "[*].content[*].source.data", ROLE_BY_MESSAGE)
 
 #define MESSAGE_REFS(at) \
 	{ at "[*].content[*].image_url",          "url" }, \
@@ -30,78 +29,43 @@
 	{ at "[*].attachments[*].file_id",        "file" }
 
 #define TOOLS(at) \
-	{ at,                     T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].function",      T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].parameters",    T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "[*].input_schema",  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+	ROW_DEEP(at, ROLE_TOOL_DEFINITION), ROW_DEEP(at "[*].function", ROLE_TOOL_DEFINITION), \
+	ROW_DEEP(at "[*].parameters", ROLE_TOOL_DEFINITION), \
+	ROW_DEEP(at "[*].input_schema", ROLE_TOOL_DEFINITION)
 
 static const struct row rows[] = {
-	MODELS("model"),
-	MODELS("session.model"),
-	MODELS("grader.model"),
-	MODELS("data_source.model"),
+	MODELS("model"), MODELS("session.model"), MODELS("grader.model"), MODELS("data_source.model"),
 	MODELS("testing_criteria[*].model"),
-	{ "stream",                  T_BOOL|T_NULL, ROLE_OTHER, F_RESERVED, READ_STREAM },
-	{ "instructions",            T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
-	{ "additional_instructions", T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
-	{ "system",                  T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
-	{ "session.instructions",    T_ANY, ROLE_SYSTEM, F_DEEP, 0 },
-	TOOLS("tools"),
-	TOOLS("session.tools"),
-	{ "metadata",                T_ANY, ROLE_OTHER, F_DATA, 0 },
-	{ "attributes",              T_ANY, ROLE_OTHER, F_DATA, 0 },
-	{ "filters",                 T_ANY, ROLE_OTHER, F_DATA, 0 },
-	{ "data_source_config",      T_ANY, ROLE_OTHER, F_DATA, 0 }, /* a schema */
-	{ "data_source.source.content", T_ANY, ROLE_OTHER, F_DATA, 0 },
-	{ "item",                    T_ANY, ROLE_OTHER, F_DATA, 0 },
-	{ "tool_outputs",            T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 },
-	{ "prompt",                  T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "query",                   T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "content",                 T_ANY, ROLE_USER, F_DEEP, 0 }, /* of a message of its own */
+	ROW_STREAM("stream"), ROW_DEEP("instructions", ROLE_SYSTEM),
+	ROW_DEEP("additional_instructions", ROLE_SYSTEM), ROW_DEEP("system", ROLE_SYSTEM),
+	ROW_DEEP("session.instructions", ROLE_SYSTEM),
+	TOOLS("tools"), TOOLS("session.tools"),
+	ROW_DATA("metadata", ROLE_OTHER), ROW_DATA("attributes", ROLE_OTHER), ROW_DATA("filters", ROLE_OTHER),
+	ROW_DATA("data_source_config", ROLE_OTHER), /* a schema */
+	ROW_DATA("data_source.source.content", ROLE_OTHER), ROW_DATA("item", ROLE_OTHER),
+	ROW_DATA("tool_outputs", ROLE_TOOL_RESULT), ROW_DEEP("prompt", ROLE_USER), ROW_DEEP("query", ROLE_USER),
+	ROW_DEEP("content", ROLE_USER), /* of a message of its own */
 	{ "input_reference.image_url", T_STRING, ROLE_USER, F_OPAQUE, READ_IMAGE },
-	MESSAGES("messages"),
-	MESSAGES("additional_messages"),
-	MESSAGES("thread.messages"),
+	MESSAGES("messages"), MESSAGES("additional_messages"), MESSAGES("thread.messages"),
 	MESSAGES("events"),
 	{ 0 },
 };
 static const struct part_row parts[] = {
-	{ "text",        NULL,    false },
-	{ "input_text",  NULL,    false },
-	{ "output_text", NULL,    false },
-	{ "image_url",   "image", false },
-	{ "image_file",  "image", false },
-	{ "image",       "image", false },
-	{ "document",    "file",  true },
-	{ 0 },
+	{ PART_TYPES("text", "input_text", "output_text"), NULL, false },
+	{ PART_TYPES("image_url", "image_file", "image"), "image", false },
+	{ PART_TYPES("document"), "file", true }, { 0 },
 };
 static const struct ref_row refs[] = {
-	MESSAGE_REFS("messages"),
-	MESSAGE_REFS("additional_messages"),
-	MESSAGE_REFS("thread.messages"),
-	{ "content[*].image_url.url",      "url" },
-	{ "content[*].image_file.file_id", "file" },
-	{ "attachments[*].file_id",        "file" },
-	{ "input_reference.image_url",     "url" },
-	{ "input_reference.file_id",       "file" },
-	{ "assistant_id",                  "prompt" },
-	{ "file_id",                       "file" },
-	{ "file_ids",                      "file" },
-	{ "training_file",                 "file" },
-	{ "validation_file",               "file" },
-	{ "data_source.source.id",         "file" },
-	{ "vector_store_ids",              "vector_store" },
-	{ "tool_resources.file_search.vector_store_ids",  "vector_store" },
-	{ "tool_resources.code_interpreter.file_ids",     "file" },
-	{ 0 },
+	MESSAGE_REFS("messages"), MESSAGE_REFS("additional_messages"),
+	MESSAGE_REFS("thread.messages"), { "content[*].image_url.url", "url" },
+	{ "content[*].image_file.file_id", "file" }, { "attachments[*].file_id", "file" },
+	{ "input_reference.image_url", "url" }, { "input_reference.file_id", "file" },
+	{ "assistant_id", "prompt" }, { "file_id", "file" }, { "file_ids", "file" },
+	{ "training_file", "file" }, { "validation_file", "file" },
+	{ "data_source.source.id", "file" }, { "vector_store_ids", "vector_store" },
+	{ "tool_resources.file_search.vector_store_ids", "vector_store" },
+	{ "tool_resources.code_interpreter.file_ids", "file" }, { 0 },
 };
-/* clang-format on */
 
-const struct table table_kept = {
-	.lenient = true,
-	.rows = rows,
-	.parts = parts,
-	.refs = refs,
-	.speaker = ROLE_USER,
-	.tree = TREE,
-};
+const struct table table_kept = { .lenient = true, .rows = rows, .parts = parts, .refs = refs, .speaker = ROLE_USER, .tree = TREE };
+/* clang-format on */

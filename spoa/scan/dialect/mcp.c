@@ -5,27 +5,24 @@
 
 /* clang-format off */
 static const struct row rows[] = {
-	{ "jsonrpc",               T_STRING,          ROLE_OTHER, F_RESERVED, 0 },
+	ROW_WORD("jsonrpc", ROLE_OTHER),
 	{ "id",                    T_STRING|T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, 0 },
-	{ "method",                T_STRING,          ROLE_OTHER, F_RESERVED, 0 },
+	ROW_WORD("method", ROLE_OTHER),
 	{ "params",                T_OBJECT,          ROLE_OTHER, F_NONE, 0 },
 	{ "params._meta.progressToken", T_ANY,        ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.protocolVersion", T_ANY,            ROLE_OTHER, F_RESERVED, 0 },
 	/* tools/call, prompts/get; resources/read, subscribe */
 	{ "params.name",           T_ANY,             ROLE_TOOL_CALL, F_RESERVED, 0 },
 	{ "params.uri",            T_ANY,             ROLE_TOOL_CALL, F_RESERVED, 0 },
-	{ "params.arguments",      T_ANY,             ROLE_TOOL_CALL, F_DATA, 0 },
+	ROW_DATA("params.arguments", ROLE_TOOL_CALL),
 	/* completion/complete */
-	{ "params.ref",            T_ANY,             ROLE_OTHER, F_DATA, 0 },
+	ROW_DATA("params.ref", ROLE_OTHER),
 	{ "params.ref.type",       T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.ref.name",       T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.ref.uri",        T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
-	{ "params.argument",       T_ANY,             ROLE_USER, F_DATA, 0 },
-	{ "params.context",        T_ANY,             ROLE_USER, F_DATA, 0 },
+	ROW_DATA("params.argument", ROLE_USER), ROW_DATA("params.context", ROLE_USER),
 	/* What the server asked for: a sampled message, a person's form, the roots. */
-	{ "params.inputResponses", T_ANY,             ROLE_USER, F_DATA, 0 },
-	{ "result",                T_ANY,             ROLE_USER, F_DATA, 0 },
-	{ "error",                 T_ANY,             ROLE_USER, F_DATA, 0 },
+	ROW_DATA("params.inputResponses", ROLE_USER), ROW_DATA("result", ROLE_USER), ROW_DATA("error", ROLE_USER),
 	/* notifications/cancelled, notifications/progress */
 	{ "params.requestId",      T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.progressToken",  T_ANY,             ROLE_OTHER, F_RESERVED, 0 },

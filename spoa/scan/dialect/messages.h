@@ -13,55 +13,44 @@
 
 #define MESSAGES_ROWS(at) \
 	{ at "model",                              T_STRING,           ROLE_OTHER, F_RESERVED, READ_MODEL }, \
-	{ at "stream",                             T_BOOL|T_NULL,      ROLE_OTHER, F_RESERVED, READ_STREAM }, \
-	{ at "max_tokens",                         T_NUMBER|T_NULL,    ROLE_OTHER, F_RESERVED, READ_CAP }, \
+	ROW_STREAM(at "stream"), ROW_CAP(at "max_tokens"), \
 	{ at "system",                             T_STRING|T_ARRAY|T_NULL, ROLE_SYSTEM, 0, 0 }, \
-	{ at "fallbacks[*].model",                 T_STRING|T_NULL,    ROLE_OTHER, F_RESERVED, READ_MODEL }, \
+	ROW_MODEL(at "fallbacks[*].model"), \
 	{ at "system[*]",                          T_OBJECT|T_STRING,  ROLE_SYSTEM, 0, READ_PART }, \
-	{ at "system[*].type",                     T_STRING,           ROLE_SYSTEM, F_RESERVED, 0 }, \
-	{ at "system[*].text",                     T_STRING,           ROLE_SYSTEM, 0, 0 }, \
+	ROW_WORD(at "system[*].type", ROLE_SYSTEM), ROW_STRING(at "system[*].text", ROLE_SYSTEM), \
 	{ at "messages",                           T_ARRAY,            ROLE_OTHER, 0, 0 }, \
 	{ AT_M(at),                                T_OBJECT,           ROLE_OTHER, 0, READ_MESSAGE }, \
-	{ AT_M(at) ".role",                        T_STRING,           ROLE_OTHER, F_RESERVED, READ_ROLE }, \
+	ROW_ROLE(AT_M(at) ".role"), \
 	{ AT_M(at) ".content",                     T_STRING|T_ARRAY,   ROLE_BY_MESSAGE, 0, 0 }, \
 	{ AT_B(at),                                T_OBJECT|T_STRING,  ROLE_BY_MESSAGE, 0, READ_PART }, \
-	{ AT_B(at) ".type",                        T_STRING,           ROLE_OTHER, F_RESERVED, 0 }, \
-	{ AT_B(at) ".text",                        T_STRING,           ROLE_BY_MESSAGE, 0, 0 }, \
-	{ AT_B(at) ".thinking",                    T_STRING,           ROLE_BY_MESSAGE, 0, 0 }, \
-	{ AT_B(at) ".name",                        T_STRING,           ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ AT_B(at) ".input",                       T_ANY,              ROLE_TOOL_CALL, F_DATA, 0 }, \
-	{ AT_B(at) ".id",                          T_STRING,           ROLE_TOOL_CALL, 0, 0 }, \
-	{ AT_B(at) ".tool_use_id",                 T_STRING,           ROLE_TOOL_RESULT, 0, 0 }, \
-	{ AT_B(at) ".content",                     T_ANY,              ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	ROW_WORD(AT_B(at) ".type", ROLE_OTHER), ROW_STRING(AT_B(at) ".text", ROLE_BY_MESSAGE), \
+	ROW_STRING(AT_B(at) ".thinking", ROLE_BY_MESSAGE), ROW_TOOL(AT_B(at) ".name"), \
+	ROW_DATA(AT_B(at) ".input", ROLE_TOOL_CALL), ROW_STRING(AT_B(at) ".id", ROLE_TOOL_CALL), \
+	ROW_STRING(AT_B(at) ".tool_use_id", ROLE_TOOL_RESULT), ROW_DATA(AT_B(at) ".content", ROLE_TOOL_RESULT), \
 	{ AT_R(at),                                T_OBJECT|T_STRING,  ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
-	{ AT_R(at) ".type",                        T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
-	{ AT_R(at) ".text",                        T_STRING,           ROLE_TOOL_RESULT, 0, 0 }, \
-	{ AT_R(at) ".source",                      T_ANY,              ROLE_TOOL_RESULT, F_DEEP, 0 }, \
+	ROW_WORD(AT_R(at) ".type", ROLE_TOOL_RESULT), ROW_STRING(AT_R(at) ".text", ROLE_TOOL_RESULT), \
+	ROW_DEEP(AT_R(at) ".source", ROLE_TOOL_RESULT), \
 	{ AT_R(at) ".source.type",                 T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, READ_SOURCE_TYPE }, \
-	{ AT_R(at) ".source.data",                 T_STRING,           ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
+	ROW_OPAQUE(AT_R(at) ".source.data", ROLE_TOOL_RESULT), \
 	{ AT_N(at),                                T_OBJECT|T_STRING,  ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
-	{ AT_N(at) ".type",                        T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
-	{ AT_N(at) ".text",                        T_STRING,           ROLE_TOOL_RESULT, 0, 0 }, \
+	ROW_WORD(AT_N(at) ".type", ROLE_TOOL_RESULT), ROW_STRING(AT_N(at) ".text", ROLE_TOOL_RESULT), \
 	{ AT_N(at) ".source.type",                 T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, READ_SOURCE_TYPE }, \
-	{ AT_N(at) ".source.data",                 T_STRING,           ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
-	{ AT_B(at) ".title",                       T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 }, \
-	{ AT_B(at) ".context",                     T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 }, \
-	{ AT_B(at) ".citations",                   T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 }, \
-	{ AT_B(at) ".source",                      T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 }, \
+	ROW_OPAQUE(AT_N(at) ".source.data", ROLE_TOOL_RESULT), ROW_DEEP(AT_B(at) ".title", ROLE_DOCUMENT), \
+	ROW_DEEP(AT_B(at) ".context", ROLE_DOCUMENT), ROW_DEEP(AT_B(at) ".citations", ROLE_DOCUMENT), \
+	ROW_DEEP(AT_B(at) ".source", ROLE_DOCUMENT), \
 	{ AT_B(at) ".source.type",                 T_STRING,           ROLE_DOCUMENT, F_RESERVED, READ_SOURCE_TYPE }, \
-	{ AT_B(at) ".source.data",                 T_STRING,           ROLE_DOCUMENT, F_OPAQUE, 0 }, \
+	ROW_OPAQUE(AT_B(at) ".source.data", ROLE_DOCUMENT), \
 	{ AT_B(at) ".source.content",              T_STRING|T_ARRAY,  ROLE_DOCUMENT, F_DEEP, 0 }, \
 	{ AT_D(at),                                T_OBJECT|T_STRING,  ROLE_DOCUMENT, F_DEEP, READ_PART }, \
-	{ AT_D(at) ".type",                        T_STRING,           ROLE_DOCUMENT, F_RESERVED, 0 }, \
-	{ AT_D(at) ".text",                        T_STRING,           ROLE_DOCUMENT, 0, 0 }, \
-	{ AT_D(at) ".source",                      T_ANY,              ROLE_DOCUMENT, F_DEEP, 0 }, \
+	ROW_WORD(AT_D(at) ".type", ROLE_DOCUMENT), ROW_STRING(AT_D(at) ".text", ROLE_DOCUMENT), \
+	ROW_DEEP(AT_D(at) ".source", ROLE_DOCUMENT), \
 	{ AT_D(at) ".source.type",                 T_STRING,           ROLE_DOCUMENT, F_RESERVED, READ_SOURCE_TYPE }, \
-	{ AT_D(at) ".source.data",                 T_STRING,           ROLE_DOCUMENT, F_OPAQUE, 0 }, \
+	ROW_OPAQUE(AT_D(at) ".source.data", ROLE_DOCUMENT), \
 	{ at "tools",                              T_ARRAY|T_NULL,     ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at "tools[*]",                           T_OBJECT,           ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at "tools[*].type",                      T_STRING|T_NULL,    ROLE_TOOL_DEFINITION, F_RESERVED, 0 }, \
-	{ at "tools[*].input_schema",              T_ANY,              ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ at "metadata",                           T_ANY,              ROLE_OTHER, F_DATA, 0 }
+	ROW_DEEP(at "tools[*].input_schema", ROLE_TOOL_DEFINITION), \
+	ROW_DATA(at "metadata", ROLE_OTHER)
 
 #define MESSAGES_SEALS(at) \
 	{ AT_B(at) ".signature",                   "thinking",          1, ALONE_BLOCK }, \
@@ -84,25 +73,15 @@
 	{ at "thread.previous_message_id", "thread" }
 
 #define MESSAGES_PARTS \
-	{ "text",                                   NULL,    false }, \
-	{ "thinking",                               NULL,    false }, \
-	{ "redacted_thinking",                      NULL,    false }, \
-	{ "tool_use",                               NULL,    false }, \
-	{ "tool_result",                            NULL,    false }, \
-	{ "tool_reference",                         NULL,    false }, \
-	{ "server_tool_use",                        NULL,    false }, \
-	{ "mcp_tool_use",                           NULL,    false }, \
-	{ "mcp_tool_result",                        NULL,    false }, \
-	{ "web_search_tool_result",                 NULL,    false }, \
-	{ "web_search_result",                      NULL,    false }, \
-	{ "web_fetch_tool_result",                  NULL,    false }, \
-	{ "code_execution_tool_result",             NULL,    false }, \
-	{ "bash_code_execution_tool_result",        NULL,    false }, \
-	{ "text_editor_code_execution_tool_result", NULL,    false }, \
-	{ "search_result",                          NULL,    false }, \
-	{ "image",                                  "image", false }, \
-	{ "document",                               "file",  true }, \
-	{ "container_upload",                       "file",  false }
+	{ PART_TYPES("text", "thinking", "redacted_thinking", "tool_use", \
+		"tool_result", "tool_reference", "server_tool_use", "mcp_tool_use", \
+		"mcp_tool_result", "web_search_tool_result", "web_search_result", \
+		"web_fetch_tool_result", "code_execution_tool_result", \
+		"bash_code_execution_tool_result", \
+		"text_editor_code_execution_tool_result", "search_result"), NULL, false }, \
+	{ PART_TYPES("image"), "image", false }, \
+	{ PART_TYPES("document"), "file", true }, \
+	{ PART_TYPES("container_upload"), "file", false }
 /* clang-format on */
 
 #endif

@@ -1,22 +1,23 @@
 /* Mistral: OpenAI's chat with parts and members of its own, completions in the middle,
  * agents, conversations, OCR. https://docs.mistral.ai/api/ */
+#include "base/attr.h"
 #include "scan/dialect/openai.h"
 
 /* clang-format off */
 /* An agent is a model with instructions: it is decided for by its id. */
 #define MODEL \
-	{ "model",                    T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }, \
+	ROW_MODEL("model"), \
 	{ "agent_id",                 T_STRING|T_NULL, ROLE_OTHER, F_NAMES, 0 }
 
 /* A chunk of content, of whomever. */
 #define CHUNK(at, role) \
 	{ at,                         T_OBJECT|T_STRING, role, F_DEEP, READ_PART }, \
-	{ at ".type",                 T_STRING,          ROLE_OTHER, F_RESERVED, 0 }, \
+	ROW_WORD(at ".type", ROLE_OTHER), \
 	{ at ".image_url",            T_OBJECT|T_STRING, role, F_OPAQUE, 0 }, \
-	{ at ".image_url.url",        T_STRING,          role, F_OPAQUE, 0 }, \
+	ROW_OPAQUE(at ".image_url.url", role), \
 	{ at ".document_url",         T_STRING|T_NULL,   ROLE_DOCUMENT, F_OPAQUE, 0 }, \
 	{ at ".input_audio",          T_OBJECT|T_STRING, role, F_DEEP|F_OPAQUE, 0 }, \
-	{ at ".input_audio.data",     T_STRING,          role, F_OPAQUE, 0 }
+	ROW_OPAQUE(at ".input_audio.data", role)
 #define CHUNK_REFS(at) \
 	{ at ".image_url",            "url" }, \
 	{ at ".image_url.url",        "url" }, \
@@ -30,48 +31,39 @@
 	{ at "[*].type",              T_STRING|T_NULL,         ROLE_OTHER, F_RESERVED, READ_ITEM_TYPE }, \
 	{ at "[*].content",           T_STRING|T_ARRAY|T_NULL, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
 	CHUNK(at "[*].content[*]", ROLE_BY_MESSAGE), \
-	{ at "[*].tool_call_id",      T_STRING|T_NULL,         ROLE_TOOL_RESULT, 0, 0 }, \
-	{ at "[*].name",              T_STRING|T_NULL,         ROLE_BY_MESSAGE, 0, 0 }, \
-	{ at "[*].arguments",         T_ANY,                   ROLE_BY_MESSAGE, F_DATA, 0 }, \
-	{ at "[*].result",            T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].info",              T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].output",            T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].outputs",           T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].error",             T_ANY,                   ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	ROW_TEXT(at "[*].tool_call_id", ROLE_TOOL_RESULT), ROW_TEXT(at "[*].name", ROLE_BY_MESSAGE), \
+	ROW_DATA(at "[*].arguments", ROLE_BY_MESSAGE), ROW_DATA(at "[*].result", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].info", ROLE_TOOL_RESULT), ROW_DATA(at "[*].output", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].outputs", ROLE_TOOL_RESULT), ROW_DATA(at "[*].error", ROLE_TOOL_RESULT), \
 	{ at "[*].tool_calls",        T_ARRAY|T_NULL,          ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ at "[*].tool_calls[*]",     T_OBJECT,                ROLE_TOOL_CALL, F_DEEP, 0 }, \
 	{ at "[*].tool_calls[*].type", T_STRING|T_NULL,        ROLE_TOOL_CALL, F_RESERVED, 0 }, \
-	{ at "[*].tool_calls[*].function.name", T_STRING,      ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ at "[*].tool_calls[*].function.arguments", T_ANY,    ROLE_TOOL_CALL, F_DATA, 0 }
+	ROW_TOOL(at "[*].tool_calls[*].function.name"), \
+	ROW_DATA(at "[*].tool_calls[*].function.arguments", ROLE_TOOL_CALL)
 
 #define COMMON \
 	MODEL, \
-	{ "stream",                   T_BOOL|T_NULL,           ROLE_OTHER, F_RESERVED, READ_STREAM }, \
-	{ "max_tokens",               T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CAP }, \
-	{ "n",                        T_NUMBER|T_NULL,         ROLE_OTHER, F_RESERVED, READ_CHOICES }, \
+	ROW_STREAM("stream"), ROW_CAP("max_tokens"), ROW_CHOICES("n"), \
 	{ "tools",                    T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ "tools[*].function",        T_ANY,                   ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ "metadata",                 T_ANY,                   ROLE_OTHER, F_DATA, 0 }, \
+	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION), ROW_DATA("metadata", ROLE_OTHER), \
 	{ "response_format",          T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ "prediction",               T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DATA, 0 }
 
 static const struct row chat_rows[] = { COMMON, MESSAGES("messages"), { 0 } };
 static const struct row fim_rows[] = {
 	COMMON,
-	{ "prompt",                   T_STRING|T_NULL, ROLE_USER, 0, 0 },
-	{ "suffix",                   T_STRING|T_NULL, ROLE_USER, 0, 0 },
+	ROW_TEXT("prompt", ROLE_USER), ROW_TEXT("suffix", ROLE_USER),
 	{ 0 },
 };
 static const struct row conversation_rows[] = {
 	MODEL,
-	{ "stream",                   T_BOOL|T_NULL,   ROLE_OTHER, F_RESERVED, READ_STREAM },
+	ROW_STREAM("stream"),
 	MESSAGES("inputs"),
-	{ "instructions",             T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
+	ROW_TEXT("instructions", ROLE_SYSTEM),
 	{ "tools",                    T_ARRAY|T_NULL,  ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "tools[*].function",        T_ANY,           ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "metadata",                 T_ANY,           ROLE_OTHER, F_DATA, 0 },
+	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION), ROW_DATA("metadata", ROLE_OTHER),
 	{ "completion_args",          T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
-	{ "completion_args.max_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	ROW_CAP("completion_args.max_tokens"),
 	{ 0 },
 };
 static const struct row ocr_rows[] = {
@@ -82,28 +74,21 @@ static const struct row ocr_rows[] = {
 /* Embeddings and moderations: a text, texts, or conversations. */
 static const struct row input_rows[] = {
 	MODEL,
-	{ "input",                    T_ANY, ROLE_USER, F_DEEP, 0 },
+	ROW_DEEP("input", ROLE_USER),
 	{ "input[*]",                 T_ANY, ROLE_USER, F_DEEP, READ_MESSAGE },
 	{ "input[*].role",            T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE },
-	{ "input[*].content",         T_ANY, ROLE_BY_MESSAGE, F_DEEP, 0 },
+	ROW_DEEP("input[*].content", ROLE_BY_MESSAGE),
 	{ "input[*][*]",              T_ANY, ROLE_USER, F_DEEP, READ_MESSAGE },
 	{ "input[*][*].role",         T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE },
-	{ "input[*][*].content",      T_ANY, ROLE_BY_MESSAGE, F_DEEP, 0 },
+	ROW_DEEP("input[*][*].content", ROLE_BY_MESSAGE),
 	{ 0 },
 };
 static const struct row job_rows[] = { MODEL, { 0 } };
 
 static const struct part_row parts[] = {
-	{ "text",           NULL,    false },
-	{ "thinking",       NULL,    false },
-	{ "reference",      NULL,    false },
-	{ "tool_reference", NULL,    false },
-	{ "image_url",      "image", false },
-	{ "input_audio",    "audio", false },
-	{ "document_url",   "file",  false },
-	{ "file",           "file",  false },
-	{ "tool_file",      "file",  false },
-	{ 0 },
+	{ PART_TYPES("text", "thinking", "reference", "tool_reference"), NULL, false },
+	{ PART_TYPES("image_url"), "image", false }, { PART_TYPES("input_audio"), "audio", false },
+	{ PART_TYPES("document_url", "file", "tool_file"), "file", false }, { 0 },
 };
 static const struct ref_row chat_refs[] = {
 	CHUNK_REFS("messages[*].content[*]"),
@@ -119,64 +104,32 @@ static const struct ref_row ocr_refs[] = { CHUNK_REFS("document"), { 0 } };
 static const struct ref_row job_refs[] = { { "input_files", "file" }, { "agent_id", "agent" }, { 0 } };
 static const struct param_row chat_params[] = { { "random_seed", "seed" }, { 0 } };
 static const struct param_row conversation_params[] = {
-	{ "completion_args.temperature", "temperature" },
-	{ "completion_args.top_p",       "top_p" },
-	{ "completion_args.max_tokens",  "max_tokens" },
-	{ "completion_args.random_seed", "seed" },
+	{ "completion_args.temperature", "temperature" }, { "completion_args.top_p", "top_p" },
+	{ "completion_args.max_tokens", "max_tokens" }, { "completion_args.random_seed", "seed" },
 	{ 0 },
 };
-/* clang-format on */
-
-#define CHAT                                                                                   \
-	.rows = chat_rows, .parts = parts, .refs = chat_refs, .params = chat_params,           \
-	.speaker = ROLE_USER, .cap = "max_tokens", .tree = TREE
-static const struct table chat = { .json = true, .model = "model", CHAT };
-static const struct table agent = { .json = true, CHAT };
-static const struct table other = { .lenient = true, .model = "model", CHAT };
-static const struct table fim = { .json = true,
-	.rows = fim_rows,
-	.params = chat_params,
-	.model = "model",
-	.cap = "max_tokens",
-	.tree = TREE };
+#define NAMED .model = "model", .tree = TREE
+#define CHAT .rows = chat_rows, .parts = parts, .refs = chat_refs, .params = chat_params, .speaker = ROLE_USER, .cap = "max_tokens"
+static const struct table chat  = { .json = true, CHAT, NAMED };
+static const struct table agent = { .json = true, CHAT, .tree = TREE };
+static const struct table other = { .lenient = true, CHAT, NAMED };
+static const struct table fim   = { .json = true, .rows = fim_rows, .params = chat_params, .cap = "max_tokens", NAMED };
 /* An agent has its own model: none is put in. */
-static const struct table conversation = { .json = true,
-	.rows = conversation_rows,
-	.parts = parts,
-	.refs = conversation_refs,
-	.params = conversation_params,
-	.speaker = ROLE_USER,
-	.cap = "completion_args.max_tokens",
-	.tree = TREE };
-static const struct table ocr = { .json = true,
-	.rows = ocr_rows,
-	.parts = parts,
-	.refs = ocr_refs,
-	.model = "model",
-	.tree = TREE };
-static const struct table input = {
-	.json = true, .rows = input_rows, .speaker = ROLE_USER, .model = "model", .tree = TREE
+static const struct table conversation = {
+	.json = true, .rows = conversation_rows, .parts = parts, .refs = conversation_refs, .params = conversation_params,
+	.speaker = ROLE_USER, .cap = "completion_args.max_tokens", .tree = TREE
 };
-static const struct table job = {
-	.json = true, .rows = job_rows, .refs = job_refs, .tree = TREE
-};
+static const struct table ocr   = { .json = true, .rows = ocr_rows, .parts = parts, .refs = ocr_refs, NAMED };
+static const struct table input = { .json = true, .rows = input_rows, .speaker = ROLE_USER, NAMED };
+static const struct table job   = { .json = true, .rows = job_rows, .refs = job_refs, .tree = TREE };
 
 /* A line of a batch's file, {"custom_id","body"}; the job says where it goes. */
-static const struct row line_rows[] = {
-	{ "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST },
-	{ 0 },
-};
-static const struct table line = { .json = true,
-	.batch = true,
-	.rows = line_rows,
-	.parts = parts,
-	.speaker = ROLE_USER,
-	.inner = &chat,
-	.tree = TREE };
+static const struct row line_rows[] = { { "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST }, { 0 } };
+static const struct table line = { .json = true, .batch = true, .rows = line_rows, .parts = parts, .speaker = ROLE_USER, .inner = &chat, .tree = TREE };
+/* clang-format on */
 static const struct table *
-line_table(struct span url)
+line_table(struct span url UNUSED)
 {
-	(void)url;
 	return &line;
 }
 static const struct table files = { .lenient = true, .line = line_table, .tree = TREE };
@@ -212,24 +165,20 @@ static const struct endpoint_row endpoints[] = {
 	{ NULL,   "/v1/batch/jobs/{id}",       "batches",     NULL, 0 },
 	{ "POST", "/v1/batch/jobs/{id}/cancel", "batches",    NULL, 0 },
 	{ "POST", "/v1/audio/speech",          "speech",      &table_input, 0 },
-	RUNS("/v1/fine_tuning/jobs",           "fine_tuning"),
+	RUNS("/v1/fine_tuning/jobs", "fine_tuning"),
 	RUNS("/v1/fine_tuning/jobs/{id}/start", "fine_tuning"),
-	RUNS("/v1/libraries/{id}/documents",   "libraries"), /* each is read by a model */
-	RUNS("/v1/libraries/{id}/documents/{id}/reprocess", "libraries"),
-	KEPT("/v1/agents",       "agents"),
-	KEPT("/v1/libraries",    "libraries"),
-	KEPT("/v1/fine_tuning",  "fine_tuning"),
-	KEPT("/v1/connectors",   "connectors"),
-	KEPT("/v1/audio/voices", "voices"),
+	RUNS("/v1/libraries/{id}/documents", "libraries"), /* each is read by a model */
+	RUNS("/v1/libraries/{id}/documents/{id}/reprocess", "libraries"), KEPT("/v1/agents", "agents"),
+	KEPT("/v1/libraries", "libraries"), KEPT("/v1/fine_tuning", "fine_tuning"),
+	KEPT("/v1/connectors", "connectors"), KEPT("/v1/audio/voices", "voices"),
 	{ 0 },
 };
-static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 const struct dialect dialect_mistral = {
 	.name = "mistral",
 	.endpoints = endpoints,
-	.bases = bases,
+	.bases = no_base,
 	.main = &chat,
 	.other = &other,
 	.usage = usage_openai,

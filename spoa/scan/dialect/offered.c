@@ -9,14 +9,11 @@
 /* Where the price list has no `tools`. */
 /* clang-format off */
 static const struct price_tool usual[] = {
-	{ "web_search*",           PRICE_SEARCHES }, /* _preview, _20250305, _options, … */
-	{ "code_interpreter",      PRICE_SESSIONS },
-	{ "googleSearch*",         PRICE_SEARCHES }, /* …Retrieval */
-	{ "google_search*",        PRICE_SEARCHES },
-	{ "googleMaps*",           PRICE_MAPS },
-	{ "google_maps*",          PRICE_MAPS },
-	{ "enterpriseWebSearch",   PRICE_SEARCHES },
-	{ "enterprise_web_search", PRICE_SEARCHES },
+	{ "web_search*", PRICE_SEARCHES }, /* _preview, _20250305, _options, … */
+	{ "code_interpreter", PRICE_SESSIONS },
+	{ "googleSearch*", PRICE_SEARCHES }, /* …Retrieval */ { "google_search*", PRICE_SEARCHES },
+	{ "googleMaps*", PRICE_MAPS }, { "google_maps*", PRICE_MAPS },
+	{ "enterpriseWebSearch", PRICE_SEARCHES }, { "enterprise_web_search", PRICE_SEARCHES },
 };
 /* clang-format on */
 
@@ -140,18 +137,6 @@ read_request(struct offers *o)
 	return json_error(o->j, NULL, NULL);
 }
 
-/* A text, or a name, that is such a tool's: nearly no body has one, and is read again. */
-static bool
-may_offer(const struct offers *o, const struct body *b)
-{
-	enum price_kind kind;
-
-	for (size_t i = 0; i < b->nsegments; i++)
-		if (b->segments[i].text.n < 64 && kind_of(o, b->segments[i].text, &kind))
-			return true;
-	return false;
-}
-
 int
 dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools, size_t n,
 	uint64_t otherwise, struct arena *a, struct price_usage *out)
@@ -160,8 +145,13 @@ dialect_offered(const struct body *b, struct span raw, const struct price_tool *
 		.a = a, .tools = n ? tools : usual, .ntools = n ? n : COUNT_OF(usual)
 	};
 	uint64_t choices = b->choices > 1 ? (uint64_t)b->choices : 1;
-	bool any = may_offer(&none, b);
+	enum price_kind kind;
+	bool any = false;
 
+	/* A text, or a name, that is such a tool's: nearly no body has one, and is read again.
+	 */
+	for (size_t i = 0; i < b->nsegments && !any; i++)
+		any = b->segments[i].text.n < 64 && kind_of(&none, b->segments[i].text, &kind);
 	for (size_t i = 0; any && i < b->marks.nrequests; i++) {
 		size_t top = b->marks.request[i].top;
 		if (!top || top > raw.n)

@@ -5,34 +5,31 @@
 /* clang-format off */
 #define OPTIONS \
 	{ "model",                 T_STRING,           ROLE_OTHER, F_RESERVED, READ_MODEL }, \
-	{ "stream",                T_BOOL|T_NULL,      ROLE_OTHER, F_RESERVED, READ_STREAM }, \
+	ROW_STREAM("stream"), \
 	{ "options",               T_OBJECT|T_NULL,    ROLE_OTHER, 0, READ_CAP_HOLDER }, \
 	{ "options.num_predict",   T_NUMBER|T_NULL,    ROLE_OTHER, F_RESERVED|F_SIGNED|F_ZERO, READ_CAP }, \
-	{ "format",                T_ANY,              ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+	ROW_DEEP("format", ROLE_TOOL_DEFINITION)
 
 #define CHAT \
 	{ "messages",              T_ARRAY|T_NULL,     ROLE_OTHER, 0, 0 }, \
 	{ "messages[*]",           T_OBJECT,           ROLE_OTHER, 0, READ_MESSAGE }, \
-	{ "messages[*].role",      T_STRING,           ROLE_OTHER, F_RESERVED, READ_ROLE }, \
-	{ "messages[*].content",   T_STRING|T_NULL,    ROLE_BY_MESSAGE, 0, 0 }, \
-	{ "messages[*].thinking",  T_STRING|T_NULL,    ROLE_BY_MESSAGE, 0, 0 }, \
+	ROW_ROLE("messages[*].role"), ROW_TEXT("messages[*].content", ROLE_BY_MESSAGE), \
+	ROW_TEXT("messages[*].thinking", ROLE_BY_MESSAGE), \
 	{ "messages[*].images",    T_ARRAY|T_NULL,     ROLE_BY_MESSAGE, 0, 0 }, \
 	{ "messages[*].images[*]", T_STRING,           ROLE_BY_MESSAGE, F_OPAQUE, READ_IMAGE }, \
-	{ "messages[*].tool_name", T_STRING|T_NULL,    ROLE_TOOL_RESULT, 0, 0 }, \
+	ROW_TEXT("messages[*].tool_name", ROLE_TOOL_RESULT), \
 	{ "messages[*].tool_calls", T_ARRAY|T_NULL,    ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ "messages[*].tool_calls[*]", T_OBJECT,       ROLE_TOOL_CALL, F_DEEP, 0 }, \
-	{ "messages[*].tool_calls[*].function.name", T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	{ "messages[*].tool_calls[*].function.arguments", T_ANY, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	ROW_TOOL("messages[*].tool_calls[*].function.name"), \
+	ROW_DATA("messages[*].tool_calls[*].function.arguments", ROLE_TOOL_CALL), \
 	{ "tools",                 T_ARRAY|T_NULL,     ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	{ "tools[*].function",     T_ANY,              ROLE_TOOL_DEFINITION, F_DEEP, 0 }
+	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION)
 
 static const struct row chat_rows[] = { OPTIONS, CHAT, { 0 } };
 static const struct row generate_rows[] = {
 	OPTIONS,
-	{ "prompt",                T_STRING|T_NULL,    ROLE_USER, 0, 0 },
-	{ "suffix",                T_STRING|T_NULL,    ROLE_USER, 0, 0 },
-	{ "system",                T_STRING|T_NULL,    ROLE_SYSTEM, 0, 0 },
-	{ "template",              T_STRING|T_NULL,    ROLE_SYSTEM, 0, 0 },
+	ROW_TEXT("prompt", ROLE_USER), ROW_TEXT("suffix", ROLE_USER), ROW_TEXT("system", ROLE_SYSTEM),
+	ROW_TEXT("template", ROLE_SYSTEM),
 	{ "images",                T_ARRAY|T_NULL,     ROLE_USER, 0, 0 },
 	{ "images[*]",             T_STRING,           ROLE_USER, F_OPAQUE, READ_IMAGE },
 	/* Token ids of an earlier conversation. */
@@ -43,28 +40,21 @@ static const struct row generate_rows[] = {
 /* Making, copying, fetching, showing a model: what it is made of or called, wherever. */
 static const struct row other_rows[] = {
 	OPTIONS, CHAT,
-	{ "name",                  T_ANY,              ROLE_OTHER, F_NAMES, 0 },
-	{ "from",                  T_ANY,              ROLE_OTHER, F_NAMES, 0 },
-	{ "source",                T_ANY,              ROLE_OTHER, F_NAMES, 0 },
-	{ "destination",           T_ANY,              ROLE_OTHER, F_NAMES, 0 },
+	ROW_NAMES("name"), ROW_NAMES("from"), ROW_NAMES("source"), ROW_NAMES("destination"),
 	{ 0 },
 };
 static const struct row embed_rows[] = {
 	{ "model",                 T_STRING,           ROLE_OTHER, F_RESERVED, READ_MODEL },
 	{ "input",                 T_STRING|T_ARRAY|T_NULL, ROLE_USER, F_DEEP, 0 },
-	{ "prompt",                T_STRING|T_NULL,    ROLE_USER, 0, 0 },
+	ROW_TEXT("prompt", ROLE_USER),
 	{ 0 },
 };
 
 static const struct param_row params[] = {
-	{ "options.temperature",       "temperature" },
-	{ "options.top_p",             "top_p" },
-	{ "options.top_k",             "top_k" },
-	{ "options.seed",              "seed" },
-	{ "options.num_predict",       "max_tokens" },
-	{ "options.presence_penalty",  "presence_penalty" },
-	{ "options.frequency_penalty", "frequency_penalty" },
-	{ 0 },
+	{ "options.temperature", "temperature" }, { "options.top_p", "top_p" },
+	{ "options.top_k", "top_k" }, { "options.seed", "seed" },
+	{ "options.num_predict", "max_tokens" }, { "options.presence_penalty", "presence_penalty" },
+	{ "options.frequency_penalty", "frequency_penalty" }, { 0 },
 };
 /* clang-format on */
 
@@ -98,14 +88,13 @@ static const char *const hints[] = {
 	"/api/show", "/api/version", "/api/pull", "/api/push", "/api/create", "/api/copy",
 	"/api/delete", NULL,
 };
-static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 const struct dialect dialect_ollama = {
 	.name = "ollama",
 	.endpoints = endpoints,
 	.hints = hints,
-	.bases = bases,
+	.bases = no_base,
 	.main = &chat,
 	.other = &other,
 	.usage = usage_ollama,

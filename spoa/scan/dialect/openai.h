@@ -17,8 +17,8 @@ extern const struct table table_chat_other, table_responses, table_responses_cou
 /* clang-format off */
 /* What names a model next to `model`: of engines and deployments, and OpenRouter's presets. */
 #define MODEL_ELSEWHERE \
-	{ "engine", T_ANY, ROLE_OTHER, F_NAMES, 0 }, \
-	{ "preset", T_ANY, ROLE_OTHER, F_NAMES, 0 }
+	ROW_NAMES("engine"), \
+	ROW_NAMES("preset")
 
 /* Rows of paths below /v1 that most servers have. */
 #define OPENAI_ENDPOINTS(base) \

@@ -5,7 +5,7 @@
 
 /* clang-format off */
 #define MODEL \
-	{ "model", T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }, \
+	ROW_MODEL("model"), \
 	MODEL_ELSEWHERE
 #define STREAM { "stream", T_BOOL|T_NULL, ROLE_OTHER, F_RESERVED, READ_STREAM }
 #define ASKED \
@@ -14,7 +14,7 @@
 
 /* Text, texts, or ids of tokens. */
 #define INPUTS(name, role, element) \
-	{ name,          T_ANY, role, F_DEEP, 0 }, \
+	ROW_DEEP(name, role), \
 	{ name "[*]",    T_ANY, role, F_DEEP, element }, \
 	{ name "[*][*]", T_ANY, role, F_DEEP, READ_IDS }
 #define INPUT(name, role) INPUTS(name, role, READ_IDS)
@@ -24,15 +24,11 @@
 /* Tools: what describes a caller's own is no more than that. */
 #define TOOLS(at, types, role) \
 	{ at,                             types, role, F_DEEP, 0 }, \
-	{ at "[*].parameters",            T_ANY, role, F_DEEP, 0 }, \
-	{ at "[*].input_schema",          T_ANY, role, F_DEEP, 0 }, \
-	{ at "[*].function",              T_ANY, role, F_DEEP, 0 }, \
-	{ at "[*].format",                T_ANY, role, F_DEEP, 0 }, \
-	{ at "[*].annotations",           T_ANY, role, F_DATA, 0 }, \
-	{ at "[*].filters",               T_ANY, role, F_DATA, 0 }, \
-	{ at "[*].headers",               T_ANY, role, F_DATA, 0 }, \
-	{ at "[*].tools[*].parameters",   T_ANY, role, F_DEEP, 0 }, \
-	{ at "[*].tools[*].input_schema", T_ANY, role, F_DEEP, 0 }
+	ROW_DEEP(at "[*].parameters", role), ROW_DEEP(at "[*].input_schema", role), \
+	ROW_DEEP(at "[*].function", role), ROW_DEEP(at "[*].format", role), \
+	ROW_DATA(at "[*].annotations", role), ROW_DATA(at "[*].filters", role), \
+	ROW_DATA(at "[*].headers", role), ROW_DEEP(at "[*].tools[*].parameters", role), \
+	ROW_DEEP(at "[*].tools[*].input_schema", role)
 
 /* Items of a conversation; what an item's type says of its role counts where it has none. */
 #define ITEMS(at) \
@@ -40,13 +36,13 @@
 	{ at "[*]",                       T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_DEEP, READ_MESSAGE }, \
 	{ at "[*].type",                  T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ITEM_TYPE }, \
 	{ at "[*].role",                  T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
-	{ at "[*].content",               T_ANY, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
+	ROW_DEEP(at "[*].content", ROLE_BY_MESSAGE), \
 	{ at "[*].content[*]",            T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_DEEP, READ_PART }, \
-	{ at "[*].content[*].type",       T_STRING, ROLE_OTHER, F_RESERVED, 0 }, \
+	ROW_WORD(at "[*].content[*].type", ROLE_OTHER), \
 	{ at "[*].content[*].image_url",  T_STRING|T_NULL, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
 	{ at "[*].content[*].file_data",  T_STRING|T_NULL, ROLE_DOCUMENT, F_OPAQUE, 0 }, \
-	{ at "[*].content[*].filename",   T_STRING|T_NULL, ROLE_DOCUMENT, 0, 0 }, \
-	{ at "[*].content[*].input_audio.data", T_STRING, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
+	ROW_TEXT(at "[*].content[*].filename", ROLE_DOCUMENT), \
+	ROW_OPAQUE(at "[*].content[*].input_audio.data", ROLE_BY_MESSAGE), \
 	{ at "[*].name",                  T_STRING|T_NULL, ROLE_BY_MESSAGE, F_RESERVED, READ_TOOL }, \
 	{ at "[*].output",                T_ANY, ROLE_TOOL_RESULT, F_DATA, READ_PART }, \
 	{ at "[*].output.type",           T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
@@ -56,15 +52,11 @@
 	{ at "[*].output[*].image_url",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].output[*].file_data",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].result",                T_ANY, ROLE_TOOL_RESULT, F_DATA|F_OPAQUE, READ_IMAGE }, \
-	{ at "[*].revised_prompt",        T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].arguments",             T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
-	{ at "[*].action",                T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
-	{ at "[*].action.sources",        T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].operation",             T_ANY, ROLE_BY_MESSAGE, F_DATA, 0 }, \
-	{ at "[*].results",               T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].outputs",               T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].logs",                  T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at "[*].error",                 T_ANY, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	ROW_DATA(at "[*].revised_prompt", ROLE_TOOL_RESULT), ROW_DATA(at "[*].arguments", ROLE_BY_MESSAGE), \
+	ROW_DATA(at "[*].action", ROLE_BY_MESSAGE), ROW_DATA(at "[*].action.sources", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].operation", ROLE_BY_MESSAGE), ROW_DATA(at "[*].results", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].outputs", ROLE_TOOL_RESULT), ROW_DATA(at "[*].logs", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].error", ROLE_TOOL_RESULT), \
 	TOOLS(at "[*].tools", T_ANY, ROLE_BY_MESSAGE)
 
 #define ITEM_REFS(at) \
@@ -88,131 +80,88 @@ static const struct row responses_rows[] = {
 	{ "prompt",                       T_OBJECT|T_NULL, ROLE_OTHER, 0, 0 },
 	{ "prompt.variables",             T_OBJECT|T_NULL, ROLE_USER, F_DATA, 0 },
 	TOOLS("tools", T_ARRAY|T_NULL, ROLE_TOOL_DEFINITION),
-	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
+	ROW_DATA("metadata", ROLE_OTHER),
 	{ "tools[*]",                     T_OBJECT, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "tools[*].type",                T_STRING, ROLE_TOOL_DEFINITION, F_RESERVED, 0 },
+	ROW_WORD("tools[*].type", ROLE_TOOL_DEFINITION),
 	{ "text",                         T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "max_output_tokens",            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
+	ROW_CAP("max_output_tokens"),
 	{ 0 },
 };
 static const struct part_row responses_parts[] = {
-	{ "input_text",          NULL,    false },
-	{ "output_text",         NULL,    false },
-	{ "text",                NULL,    false },
-	{ "summary_text",        NULL,    false },
-	{ "reasoning_text",      NULL,    false },
-	{ "refusal",             NULL,    false },
-	{ "encrypted_content",   NULL,    false },
-	{ "input_image",         "image", false },
-	{ "computer_screenshot", "image", false },
-	{ "input_audio",         "audio", false },
-	{ "input_file",          "file",  false },
+	{ PART_TYPES("input_text", "output_text", "text", "summary_text",
+		"reasoning_text", "refusal", "encrypted_content"), NULL, false },
+	{ PART_TYPES("input_image", "computer_screenshot"), "image", false },
+	{ PART_TYPES("input_audio"), "audio", false }, { PART_TYPES("input_file"), "file", false },
 	{ 0 },
 };
 /* What a shell said. */
 static const struct part_row responses_keyed[] = {
-	{ "stdout", NULL, false }, { "stderr", NULL, false }, { "outcome", NULL, false }, { 0 },
+	{ PART_TYPES("stdout", "stderr", "outcome"), NULL, false }, { 0 },
 };
 static const struct seal_row responses_seals[] = { ITEM_SEALS("input"), { 0 } };
 static const struct param_row responses_params[] = {
-	{ "reasoning.effort",  "reasoning_effort" },
-	{ "text.verbosity",    "verbosity" },
-	{ "max_output_tokens", "max_tokens" },
-	{ "conversation.id",   "conversation.id" },
+	{ "reasoning.effort", "reasoning_effort" }, { "text.verbosity", "verbosity" },
+	{ "max_output_tokens", "max_tokens" }, { "conversation.id", "conversation.id" },
 	CONVERSATION_PARAMS,
 	{ 0 },
 };
 static const struct ref_row responses_refs[] = {
-	ITEM_REFS("input"),
-	{ "previous_response_id",                  "response" },
-	{ "conversation",                          "conversation" },
-	{ "conversation.id",                       "conversation" },
-	{ "prompt.id",                             "prompt" },
-	{ "tools[*].vector_store_ids",             "vector_store" },
-	{ "tools[*].container.file_ids",           "file" },
-	{ 0 },
+	ITEM_REFS("input"), { "previous_response_id", "response" },
+	{ "conversation", "conversation" }, { "conversation.id", "conversation" },
+	{ "prompt.id", "prompt" }, { "tools[*].vector_store_ids", "vector_store" },
+	{ "tools[*].container.file_ids", "file" }, { 0 },
 };
 static const struct row items_rows[] = {
 	ITEMS("items"),
-	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
+	ROW_DATA("metadata", ROLE_OTHER),
 	{ 0 },
 };
 static const struct seal_row items_seals[] = { ITEM_SEALS("items"), { 0 } };
 static const struct ref_row items_refs[] = { ITEM_REFS("items"), { 0 } };
-/* clang-format on */
-
-#define RESPONSES                                                                              \
-	.json = true, .rows = responses_rows, .parts = responses_parts,                        \
-	.keyed = responses_keyed, .seals = responses_seals, .params = responses_params,        \
-	.refs = responses_refs, .speaker = ROLE_USER, .model = "model", .tree = TREE
+#define RESPONSES \
+	.json = true, .rows = responses_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = responses_seals, \
+	.params = responses_params, .refs = responses_refs, .speaker = ROLE_USER, .model = "model", .tree = TREE
 const struct table table_responses = { .cap = "max_output_tokens", RESPONSES };
 const struct table table_responses_count = { RESPONSES };
-const struct table table_items = { .json = true,
-	.rows = items_rows,
-	.parts = responses_parts,
-	.keyed = responses_keyed,
-	.seals = items_seals,
-	.refs = items_refs,
-	.speaker = ROLE_USER,
-	.tree = TREE };
-
-/* clang-format off */
+const struct table table_items = {
+	.json = true, .rows = items_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = items_seals,
+	.refs = items_refs, .speaker = ROLE_USER, .tree = TREE
+};
 
 /* ---- completions, and llama.cpp's own ---- */
 
 static const struct row completions_rows[] = {
 	MODEL, STREAM, ASKED,
 	INPUTS("prompt", ROLE_USER, READ_PROMPT),
-	{ "suffix",                       T_STRING|T_NULL, ROLE_USER, 0, 0 },
+	ROW_TEXT("suffix", ROLE_USER),
 	{ "max_tokens",                   T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED|F_SIGNED, READ_CAP },
 	{ "n_predict",                    T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED|F_SIGNED, READ_CAP },
-	{ "n",                            T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
-	{ "best_of",                      T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
-	{ "grammar",                      T_STRING|T_NULL, ROLE_TOOL_DEFINITION, 0, 0 },
-	{ "json_schema",                  T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "response_format",              T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "structured_outputs",           T_ANY, ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "input_prefix",                 T_STRING|T_NULL, ROLE_USER, 0, 0 },
-	{ "input_suffix",                 T_STRING|T_NULL, ROLE_USER, 0, 0 },
+	ROW_CHOICES("n"), ROW_CHOICES("best_of"), ROW_TEXT("grammar", ROLE_TOOL_DEFINITION),
+	ROW_DEEP("json_schema", ROLE_TOOL_DEFINITION), ROW_DEEP("response_format", ROLE_TOOL_DEFINITION),
+	ROW_DEEP("structured_outputs", ROLE_TOOL_DEFINITION), ROW_TEXT("input_prefix", ROLE_USER),
+	ROW_TEXT("input_suffix", ROLE_USER),
 	{ "input_extra",                  T_ARRAY|T_NULL, ROLE_DOCUMENT, F_DATA, 0 },
 	{ 0 },
 };
 static const struct param_row native_params[] = { { "n_predict", "max_tokens" }, { 0 } };
-/* clang-format on */
 
-const struct table table_completions = { .json = true,
-	.asks_usage = true,
-	.rows = completions_rows,
-	.model = "model",
-	.cap = "max_tokens",
-	.tree = TREE };
-const struct table table_completion = { .json = true,
-	.rows = completions_rows,
-	.params = native_params,
-	.cap = "n_predict",
-	.tree = TREE };
-
-/* clang-format off */
+const struct table table_completions = { .json = true, .asks_usage = true, .rows = completions_rows, .model = "model", .cap = "max_tokens", .tree = TREE };
+const struct table table_completion = { .json = true, .rows = completions_rows, .params = native_params, .cap = "n_predict", .tree = TREE };
 
 /* ---- what makes no text ---- */
 
 static const struct row input_rows[] = {
 	MODEL, STREAM,
 	INPUT("input", ROLE_USER),
-	{ "input[*].type",                T_STRING, ROLE_OTHER, F_RESERVED, 0 },
-	{ "input[*].image_url.url",       T_STRING, ROLE_USER, F_OPAQUE, 0 },
+	ROW_WORD("input[*].type", ROLE_OTHER), ROW_OPAQUE("input[*].image_url.url", ROLE_USER),
 	INPUT("content", ROLE_USER),
 	INPUT("prompt", ROLE_USER),
 	INPUT("tokens", ROLE_USER),
-	{ "instructions",                 T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
-	{ "query",                        T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "text_1",                       T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "text_2",                       T_ANY, ROLE_USER, F_DEEP, 0 },
-	{ "documents",                    T_ANY, ROLE_DOCUMENT, F_DATA, 0 },
+	ROW_TEXT("instructions", ROLE_SYSTEM), ROW_DEEP("query", ROLE_USER), ROW_DEEP("text_1", ROLE_USER),
+	ROW_DEEP("text_2", ROLE_USER), ROW_DATA("documents", ROLE_DOCUMENT),
 	{ "messages",                     T_ARRAY|T_NULL, ROLE_OTHER, 0, 0 },
 	{ "messages[*]",                  T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE },
-	{ "messages[*].role",             T_STRING, ROLE_OTHER, F_RESERVED, READ_ROLE },
-	{ "messages[*].content",          T_ANY, ROLE_BY_MESSAGE, F_DEEP, 0 },
+	ROW_ROLE("messages[*].role"), ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
 	{ 0 },
 };
 static const struct ref_row input_refs[] = { { "input[*].image_url.url", "url" }, { 0 } };
@@ -221,78 +170,49 @@ static const struct ref_row input_refs[] = { { "input[*].image_url.url", "url" }
 static const struct row form_rows[] = {
 	MODEL, STREAM,
 	{ "n",                            T_NUMBER|T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
-	{ "prompt",                       T_STRING|T_NULL, ROLE_USER, 0, 0 },
+	ROW_TEXT("prompt", ROLE_USER),
 	{ "images",                       T_ARRAY|T_NULL, ROLE_USER, F_DEEP, 0 },
 	{ "images[*].image_url",          T_STRING|T_NULL, ROLE_USER, F_OPAQUE, READ_IMAGE },
 	{ "mask.image_url",               T_STRING|T_NULL, ROLE_USER, F_OPAQUE, READ_IMAGE },
 	{ 0 },
 };
 static const struct ref_row form_refs[] = {
-	{ "images[*].image_url",          "url" },
-	{ "images[*].file_id",            "file" },
-	{ "mask.image_url",               "url" },
-	{ "mask.file_id",                 "file" },
-	{ 0 },
+	{ "images[*].image_url", "url" }, { "images[*].file_id", "file" },
+	{ "mask.image_url", "url" }, { "mask.file_id", "file" }, { 0 },
 };
-static const struct row batch_rows[] = {
-	MODEL,
-	{ "metadata",                     T_ANY, ROLE_OTHER, F_DATA, 0 },
-	{ 0 },
-};
+static const struct row batch_rows[] = { MODEL, { "metadata", T_ANY, ROLE_OTHER, F_DATA, 0 }, { 0 } };
 static const struct ref_row batch_refs[] = { { "input_file_id", "file" }, { 0 } };
-/* clang-format on */
 
-const struct table table_input = {
-	.json = true, .rows = input_rows, .refs = input_refs, .model = "model", .tree = TREE
-};
-const struct table table_form = {
-	.lenient = true, .rows = form_rows, .refs = form_refs, .model = "model", .tree = TREE
-};
-const struct table table_batch_job = {
-	.json = true, .rows = batch_rows, .refs = batch_refs, .tree = TREE
-};
+const struct table table_input     = { .json = true, .rows = input_rows, .refs = input_refs, .model = "model", .tree = TREE };
+const struct table table_form      = { .lenient = true, .rows = form_rows, .refs = form_refs, .model = "model", .tree = TREE };
+const struct table table_batch_job = { .json = true, .rows = batch_rows, .refs = batch_refs, .tree = TREE };
 
 /* ---- sessions that go on elsewhere ---- */
 
-/* clang-format off */
 static const struct row session_rows[] = {
 	MODEL,
-	{ "instructions",         T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
+	ROW_TEXT("instructions", ROLE_SYSTEM),
 	TOOLS("tools", T_ANY, ROLE_TOOL_DEFINITION),
-	{ "session.model",        T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
-	{ "session.instructions", T_STRING|T_NULL, ROLE_SYSTEM, 0, 0 },
+	ROW_MODEL("session.model"), ROW_TEXT("session.instructions", ROLE_SYSTEM),
 	TOOLS("session.tools", T_ANY, ROLE_TOOL_DEFINITION),
-	{ "session.prompt.variables", T_ANY, ROLE_USER, F_DATA, 0 },
-	{ "session.tracing.metadata", T_ANY, ROLE_OTHER, F_DATA, 0 },
+	ROW_DATA("session.prompt.variables", ROLE_USER), ROW_DATA("session.tracing.metadata", ROLE_OTHER),
 	{ 0 },
 };
-/* clang-format on */
 const struct table table_session = { .lenient = true, .rows = session_rows, .tree = TREE };
 
 /* ---- files of JSON lines ---- */
 
 /* A request of a batch: {"custom_id","method","url","body"}. */
-/* clang-format off */
-static const struct row line_rows[] = {
-	{ "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST },
-	{ 0 },
-};
+static const struct row line_rows[] = { { "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST }, { 0 } };
 static const struct row no_rows[] = { { "purpose", T_STRING, ROLE_OTHER, F_RESERVED, 0 }, { 0 } };
-/* clang-format on */
 
-#define LINE(name, by, part_rows, keyed_rows, wrote)                                           \
-	static const struct table name = { .json = true,                                       \
-		.batch = true,                                                                 \
-		.rows = line_rows,                                                             \
-		.parts = part_rows,                                                            \
-		.keyed = keyed_rows,                                                           \
-		.speaker = wrote,                                                              \
-		.inner = by,                                                                   \
-		.tree = TREE }
-LINE(line_chat, &table_chat, chat_parts, NULL, ROLE_OTHER);
-LINE(line_responses, &table_responses, responses_parts, responses_keyed, ROLE_USER);
-LINE(line_completions, &table_completions, NULL, NULL, ROLE_OTHER);
-LINE(line_input, &table_input, NULL, NULL, ROLE_OTHER);
+#define LINE(by, part_rows, keyed_rows, wrote) { \
+	.json = true, .batch = true, .rows = line_rows, .parts = part_rows, .keyed = keyed_rows, .speaker = wrote, .inner = by, .tree = TREE }
+static const struct table line_chat        = LINE(&table_chat, chat_parts, NULL, ROLE_OTHER);
+static const struct table line_responses   = LINE(&table_responses, responses_parts, responses_keyed, ROLE_USER);
+static const struct table line_completions = LINE(&table_completions, NULL, NULL, ROLE_OTHER);
+static const struct table line_input       = LINE(&table_input, NULL, NULL, ROLE_OTHER);
+/* clang-format on */
 
 /* Examples to train a model by look like chats. */
 static const struct table *

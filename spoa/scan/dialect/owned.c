@@ -3,7 +3,7 @@
  * nothing. */
 #include "scan/dialect/owned.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/codec/json_strings.h"
 #include "scan/dialect/family.h"
 
@@ -90,15 +90,14 @@ names_one(const struct body *b, const struct segment *s)
 static bool
 may_name(const struct endpoint *e, const struct segment *s)
 {
-	bool mark = false,
-	     version = s->text.n > 1 && s->text.p[0] == 'v' && is_digit(s->text.p[1]);
+	struct span t = s->text;
+	bool version = t.n > 1 && t.p[0] == 'v' && is_digit(t.p[1]);
 
 	if (s->role != ROLE_PATH ||
 		(e->model_end && s->start < e->model_end && s->end > e->model))
 		return false;
-	for (size_t i = 0; i < s->text.n; i++)
-		mark |= is_digit(s->text.p[i]) || s->text.p[i] == '_' || s->text.p[i] == '-';
-	return mark && !version;
+	return !version &&
+	       (span_some(t, is_digit) || span_chr(t, '_') < t.n || span_chr(t, '-') < t.n);
 }
 
 size_t
@@ -166,8 +165,5 @@ dialect_may_make(struct span event)
 	static const char *const tells[] = { "ignature", "encrypted_content", "container",
 		"redacted" };
 
-	for (size_t i = 0; i < COUNT_OF(tells); i++)
-		if (memmem(event.p, event.n, tells[i], strlen(tells[i])))
-			return true;
-	return false;
+	return SPAN_AMONG(event, tells, span_holds);
 }

@@ -5,6 +5,8 @@
 
 #define OPEN "/{more}"
 
+const char *const no_base[] = { "", NULL };
+
 /* Cuts the last segment off *path, without its slash; false: there is none. */
 static bool
 last_segment(struct span *path, struct span *segment)

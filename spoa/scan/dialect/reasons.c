@@ -1,5 +1,6 @@
 /* Whether a model may reason where nobody sees it: tokens that are charged and stand in no
  * answer. Of most models that are not named here nothing is known, and so they may. */
+#include "base/among.h"
 #include "base/sha256.h"
 #include "scan/dialect/family.h"
 
@@ -7,40 +8,23 @@
  * dialect. OpenAI's o series and GPT-5 reason behind the answer; Claude since version 4 tells a
  * summary, where it was asked to think; Gemini since 2.5 likewise. Servers of open models say
  * all that was made. */
+/* clang-format off */
 static const struct {
-	const char *dialect, *prefix;
+	const char *dialect, *prefixes[14];
 } open[] = {
-	{ "openai", "gpt-3.5" },
-	{ "openai", "gpt-4" },
-	{ "openai", "chatgpt-4o" },
-	{ "openai", "davinci" },
-	{ "openai", "babbage" },
-	{ "anthropic", "claude-2" },
-	{ "anthropic", "claude-3" },
-	{ "anthropic", "claude-opus-4" },
-	{ "anthropic", "claude-sonnet-4" },
-	{ "anthropic", "claude-haiku-4" },
-	{ "bedrock", "claude-3" },
-	{ "bedrock", "claude-opus-4" },
-	{ "bedrock", "claude-sonnet-4" },
-	{ "bedrock", "claude-haiku-4" },
-	{ "bedrock", "nova-micro" },
-	{ "bedrock", "nova-lite" },
-	{ "bedrock", "nova-pro" },
-	{ "bedrock", "titan" },
-	{ "bedrock", "llama3" },
-	{ "bedrock", "llama4" },
-	{ "bedrock", "mistral" },
-	{ "bedrock", "mixtral" },
-	{ "bedrock", "command" },
-	{ "gemini", "gemini-1." },
-	{ "gemini", "gemini-2.0" },
-	{ "gemini", "gemma" },
-	{ "cohere", "command" },
-	{ "mistral", "" },
-	{ "ollama", "" },
-	{ "tgi", "" },
+	{ "openai", { "gpt-3.5", "gpt-4", "chatgpt-4o", "davinci", "babbage" } },
+	{ "anthropic", { "claude-2", "claude-3", "claude-opus-4", "claude-sonnet-4",
+		"claude-haiku-4" } },
+	{ "bedrock", { "claude-3", "claude-opus-4", "claude-sonnet-4", "claude-haiku-4",
+		"nova-micro", "nova-lite", "nova-pro", "titan", "llama3", "llama4",
+		"mistral", "mixtral", "command" } },
+	{ "gemini", { "gemini-1.", "gemini-2.0", "gemma" } },
+	{ "cohere", { "command" } },
+	{ "mistral", { "" } },
+	{ "ollama", { "" } },
+	{ "tgi", { "" } },
 };
+/* clang-format on */
 
 /* Members of requests that ask for it, wherever they stand, and words of names that tell it. */
 static const char *const asks[] = { "thinking", "thinkingConfig", "thinking_config",
@@ -70,17 +54,15 @@ bare_reason_model(struct span model)
 bool
 dialect_may_reason(const struct dialect *d, struct span model, const struct body *b)
 {
-	struct span name = span_is(span_str(dialect_name(d)), "bedrock")
-				   ? bare_reason_model(model)
-				   : model;
+	struct span name = d == &dialect_bedrock ? bare_reason_model(model) : model;
 
-	for (size_t i = 0; i < COUNT_OF(tells); i++)
-		if (model.n && memmem(model.p, model.n, tells[i], strlen(tells[i])))
-			return true;
+	if (SPAN_AMONG(model, tells, span_holds))
+		return true;
 	for (size_t i = 0; i < COUNT_OF(open); i++)
-		if (!strcmp(open[i].dialect, dialect_name(d)) &&
-			span_starts(name, span_str(open[i].prefix)))
-			return asked(b);
+		for (const char *const *p = open[i].prefixes; *p; p++)
+			if (!strcmp(open[i].dialect, d->name) &&
+				span_starts(name, span_str(*p)))
+				return asked(b);
 	return true;
 }
 
@@ -91,7 +73,7 @@ dialect_takes_on(const struct endpoint *e, const struct body *b)
 		if (b->segments[i].role == ROLE_KEY &&
 			span_is(b->segments[i].text, "background"))
 			return true;
-	return e->table && (e->table->batch || e->table->line);
+	return dialect_batches(e);
 }
 
 /* ---- batches whose requests are in a file ----
@@ -145,31 +127,23 @@ dialect_batch_file(const struct endpoint *e, const struct body *b)
 	return false;
 }
 
-/* Gemini's says its requests or the file that has them. */
-static bool
-names_files(const struct body *b, const struct segment *s, bool inner)
-{
-	static const char *const outer[] = { "input_file_id", "input_files" };
-	static const char *const either[] = { "fileName", "file_name" };
-
-	for (size_t i = 0; i < 2; i++)
-		if (is_under(b, s, inner ? either[i] : outer[i]))
-			return true;
-	return false;
-}
-
 size_t
 dialect_job_files(
 	const struct endpoint *e, const struct body *b, struct file_name *out, size_t max)
 {
+	static const char *const files[][2] = {
+		[false] = { "input_file_id", "input_files" },
+		[true] = { "fileName", "file_name" }, /* Gemini's has requests, or the file */
+	};
 	size_t n = 0;
 
 	bool jobs = e->name && (!strcmp(e->name, "batches") || !strcmp(e->name, "batch"));
 	if (!jobs || !e->table)
 		return 0;
+	const char *const *names = files[e->table->batch];
 	for (size_t i = 0; i < b->nsegments; i++) {
 		const struct segment *s = &b->segments[i];
-		if (!names_files(b, s, e->table->batch))
+		if (!is_under(b, s, names[0]) && !is_under(b, s, names[1]))
 			continue;
 		if (n < max)
 			out[n] = file_name_of(s->text);

@@ -18,15 +18,9 @@ static const struct {
 	int status;
 	enum refusal kind;
 } statuses[] = {
-	{ 401, REFUSAL_KEY },
-	{ 402, REFUSAL_CREDIT },
-	{ 403, REFUSAL_ACCESS },
-	{ 408, REFUSAL_SERVER },
-	{ 409, REFUSAL_SERVER },
-	{ 425, REFUSAL_SERVER },
-	{ 429, REFUSAL_RATE },
-	{ 503, REFUSAL_OVERLOADED },
-	{ 529, REFUSAL_OVERLOADED },
+	{ 401, REFUSAL_KEY }, { 402, REFUSAL_CREDIT }, { 403, REFUSAL_ACCESS },
+	{ 408, REFUSAL_SERVER }, { 409, REFUSAL_SERVER }, { 425, REFUSAL_SERVER },
+	{ 429, REFUSAL_RATE }, { 503, REFUSAL_OVERLOADED }, { 529, REFUSAL_OVERLOADED },
 };
 
 /* Where words and sentences are. Arrays are passed through. */
@@ -52,91 +46,36 @@ static const struct json_place places[] = {
 	{ "delta.error",              SENTENCE },  /* Cohere's stream */
 };
 
-/* Of any case. */
-static const struct {
-	const char *word;
-	enum refusal kind;
-} words[] = {
-	{ "context_length_exceeded",             REFUSAL_CONTEXT },
-	{ "exceed_context_size_error",           REFUSAL_CONTEXT }, /* llama.cpp */
-	{ "model_context_window_exceeded",       REFUSAL_CONTEXT },
-	{ "model_max_prompt_tokens_exceeded",    REFUSAL_CONTEXT }, /* GitHub Copilot */
-
-	{ "model_not_found",                     REFUSAL_MODEL },
-	{ "DeploymentNotFound",                  REFUSAL_MODEL }, /* Azure */
-	{ "invalid_model",                       REFUSAL_MODEL }, /* Mistral */
-	{ "ResourceNotFoundException",           REFUSAL_MODEL }, /* Bedrock */
-
-	{ "invalid_api_key",                     REFUSAL_KEY },
-	{ "authentication_error",                REFUSAL_KEY },
-	{ "account_deactivated",                 REFUSAL_KEY },
-	{ "UNAUTHENTICATED",                     REFUSAL_KEY },
-	{ "API_KEY_INVALID",                     REFUSAL_KEY },
-	{ "ACCESS_TOKEN_EXPIRED",                REFUSAL_KEY },
-	{ "UnrecognizedClientException",         REFUSAL_KEY },
-	{ "ExpiredTokenException",               REFUSAL_KEY },
-	{ "InvalidClientTokenId",                REFUSAL_KEY },
-	{ "MissingAuthenticationTokenException", REFUSAL_KEY },
-	{ "IncompleteSignature",                 REFUSAL_KEY },
-
-	{ "InvalidSignatureException",           REFUSAL_SIGNATURE },
-	{ "SignatureDoesNotMatch",               REFUSAL_SIGNATURE },
-	{ "RequestExpired",                      REFUSAL_SIGNATURE },
-	{ "RequestTimeTooSkewed",                REFUSAL_SIGNATURE },
-
-	{ "insufficient_quota",                  REFUSAL_CREDIT },
-	{ "billing_hard_limit_reached",          REFUSAL_CREDIT },
-	{ "billing_not_active",                  REFUSAL_CREDIT },
-	{ "billing_error",                       REFUSAL_CREDIT },
-	{ "enforced_spend_limit_reached",        REFUSAL_CREDIT },
-	{ "BILLING_DISABLED",                    REFUSAL_CREDIT },
-
-	{ "permission_error",                    REFUSAL_ACCESS },
-	{ "PERMISSION_DENIED",                   REFUSAL_ACCESS },
-	{ "AccessDeniedException",               REFUSAL_ACCESS },
-
-	{ "rate_limit_error",                    REFUSAL_RATE },
-	{ "rate_limit_exceeded",                 REFUSAL_RATE },
-	{ "RESOURCE_EXHAUSTED",                  REFUSAL_RATE },
-	{ "ThrottlingException",                 REFUSAL_RATE },
-	{ "TooManyRequestsException",            REFUSAL_RATE },
-	{ "ServiceQuotaExceededException",       REFUSAL_RATE },
-	{ "service_tier_capacity_exceeded",      REFUSAL_RATE }, /* Mistral */
-
-	{ "overloaded_error",                    REFUSAL_OVERLOADED },
-	{ "overloaded",                          REFUSAL_OVERLOADED }, /* TGI */
-	{ "server_is_overloaded",                REFUSAL_OVERLOADED },
-	{ "slow_down",                           REFUSAL_OVERLOADED },
-	{ "UNAVAILABLE",                         REFUSAL_OVERLOADED },
-	{ "unavailable_error",                   REFUSAL_OVERLOADED }, /* llama.cpp */
-	{ "service_unavailable",                 REFUSAL_OVERLOADED },
-	{ "service_unavailable_error",           REFUSAL_OVERLOADED },
-	{ "ServiceUnavailableException",         REFUSAL_OVERLOADED },
-	{ "ModelNotReadyException",              REFUSAL_OVERLOADED },
-
-	{ "api_error",                           REFUSAL_SERVER },
-	{ "server_error",                        REFUSAL_SERVER },
-	{ "internal_server_error",               REFUSAL_SERVER },
-	{ "timeout_error",                       REFUSAL_SERVER },
-	{ "INTERNAL",                            REFUSAL_SERVER },
-	{ "DEADLINE_EXCEEDED",                   REFUSAL_SERVER },
-	{ "InternalServerException",             REFUSAL_SERVER },
-	{ "ModelErrorException",                 REFUSAL_SERVER },
-	{ "ModelStreamErrorException",           REFUSAL_SERVER },
-	{ "ModelTimeoutException",               REFUSAL_SERVER },
-	{ "generation",                          REFUSAL_SERVER }, /* TGI */
-	{ "incomplete_generation",               REFUSAL_SERVER },
-
-	{ "invalid_request_error",               REFUSAL_CALLER },
-	{ "INVALID_ARGUMENT",                    REFUSAL_CALLER },
-	{ "FAILED_PRECONDITION",                 REFUSAL_CALLER },
-	{ "NOT_FOUND",                           REFUSAL_CALLER },
-	{ "not_found_error",                     REFUSAL_CALLER },
-	{ "request_too_large",                   REFUSAL_CALLER },
-	{ "ValidationException",                 REFUSAL_CALLER },
-	{ "validation",                          REFUSAL_CALLER }, /* TGI */
-	{ "content_filter",                      REFUSAL_CALLER },
-	{ "invalid_prompt",                      REFUSAL_CALLER },
+/* Of any case, by what they say. */
+#define WORDS_MOST 12
+static const char *const words[REFUSALS][WORDS_MOST + 1] = {
+	[REFUSAL_CONTEXT] = { "context_length_exceeded", "exceed_context_size_error", /* llama.cpp */
+		"model_context_window_exceeded",
+		"model_max_prompt_tokens_exceeded", /* GitHub Copilot */ },
+	[REFUSAL_MODEL] = { "model_not_found", "DeploymentNotFound", /* Azure */
+		"invalid_model", /* Mistral */ "ResourceNotFoundException", /* Bedrock */ },
+	[REFUSAL_KEY] = { "invalid_api_key", "authentication_error", "account_deactivated",
+		"UNAUTHENTICATED", "API_KEY_INVALID", "ACCESS_TOKEN_EXPIRED",
+		"UnrecognizedClientException", "ExpiredTokenException", "InvalidClientTokenId",
+		"MissingAuthenticationTokenException", "IncompleteSignature", },
+	[REFUSAL_SIGNATURE] = { "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired",
+		"RequestTimeTooSkewed", },
+	[REFUSAL_CREDIT] = { "insufficient_quota", "billing_hard_limit_reached", "billing_not_active",
+		"billing_error", "enforced_spend_limit_reached", "BILLING_DISABLED", },
+	[REFUSAL_ACCESS] = { "permission_error", "PERMISSION_DENIED", "AccessDeniedException", },
+	[REFUSAL_RATE] = { "rate_limit_error", "rate_limit_exceeded", "RESOURCE_EXHAUSTED",
+		"ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException",
+		"service_tier_capacity_exceeded", /* Mistral */ },
+	[REFUSAL_OVERLOADED] = { "overloaded_error", "overloaded", /* TGI */ "server_is_overloaded",
+		"slow_down", "UNAVAILABLE", "unavailable_error", /* llama.cpp */ "service_unavailable",
+		"service_unavailable_error", "ServiceUnavailableException", "ModelNotReadyException", },
+	[REFUSAL_SERVER] = { "api_error", "server_error", "internal_server_error", "timeout_error",
+		"INTERNAL", "DEADLINE_EXCEEDED", "InternalServerException", "ModelErrorException",
+		"ModelStreamErrorException", "ModelTimeoutException", "generation", /* TGI */
+		"incomplete_generation", },
+	[REFUSAL_CALLER] = { "invalid_request_error", "INVALID_ARGUMENT", "FAILED_PRECONDITION",
+		"NOT_FOUND", "not_found_error", "request_too_large", "ValidationException",
+		"validation", /* TGI */ "content_filter", "invalid_prompt", },
 };
 
 /* How a sentence reads in small letters; * is any text. Where no word says it. Those that take a
@@ -214,9 +153,10 @@ hear_word(struct span word, enum refusal *kind)
 	if (hash < word.n)
 		word = span_cut(word, hash + 1, word.n);
 	word = span_cut(word, 0, span_chr(word, ':'));
-	for (size_t i = 0; i < COUNT_OF(words); i++)
-		if (span_ieq(word, span_str(words[i].word)))
-			raise_to(kind, words[i].kind);
+	for (enum refusal k = 0; k < REFUSALS; k++)
+		for (const char *const *w = words[k]; *w; w++)
+			if (span_ieq(word, span_str(*w)))
+				raise_to(kind, k);
 }
 
 /* An error of Anthropic's that says nothing but "model: x" is one only with its status. */

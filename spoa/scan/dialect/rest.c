@@ -1,7 +1,6 @@
 /* Any other JSON, form or text: no roles, nothing that must be so, errors in the shape
  * that most clients know. */
 #include "scan/dialect/family.h"
-#include "scan/dialect/seals.h"
 
 /* clang-format off */
 /* Where clients of APIs that have no table of their own yet send back what the provider

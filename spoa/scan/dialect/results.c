@@ -8,9 +8,11 @@
  * https://docs.ollama.com/api (tool_name) */
 #include <stdlib.h>
 
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/dialect/family.h"
 
 enum { PATH_MAX_BYTES = 96 };
@@ -100,57 +102,29 @@ result_place(struct span path)
 	return NULL;
 }
 
-static bool
-ends_as(struct span s, const char *const *suffixes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (span_ends(s, span_str(suffixes[i])))
-			return true;
-	return false;
-}
-
-static bool
-is_tools(struct span role)
-{
-	for (size_t i = 0; i < COUNT_OF(roles); i++)
-		if (span_ieq(role, span_str(roles[i])))
-			return true;
-	return false;
-}
-
 static int
 link_add(struct reading *r, struct links *to, struct span id, struct span name)
 {
-	struct link *v = arena_grow(r->a, to->v, to->n, &to->room, sizeof(*v), 16);
+	struct link l = { id, name };
 
-	if (!v)
-		return ERR_NOMEM;
-	to->v = v;
-	v[to->n++] = (struct link){ id, name };
-	return 0;
+	return ARENA_PUSH(r->a, to->v, to->n, to->room, 16, l) ? 0 : ERR_NOMEM;
 }
 
 static int
 name_add(struct reading *r, struct span name)
 {
-	struct span *v = arena_grow(r->a, r->names, r->nnames, &r->room, sizeof(*v), 16);
-
-	if (!v)
-		return ERR_NOMEM;
-	r->names = v;
-	v[r->nnames++] = name;
-	return 0;
+	return ARENA_PUSH(r->a, r->names, r->nnames, r->room, 16, name) ? 0 : ERR_NOMEM;
 }
 
 /* What an object is, once it was read. */
 static int
 settle_result(struct reading *r, const struct place *at, const struct said *s)
 {
-	bool call = at->is == CALL ||
-		    (at->is == BY_TYPE && ends_as(s->type, calls, COUNT_OF(calls)));
-	bool result =
-		at->is == RESULT || (!call && (ends_as(s->type, results, COUNT_OF(results)) ||
-						      s->ref.n || is_tools(s->role)));
+	bool call =
+		at->is == CALL || (at->is == BY_TYPE && SPAN_AMONG(s->type, calls, span_ends));
+	bool result = at->is == RESULT ||
+		      (!call && (SPAN_AMONG(s->type, results, span_ends) || s->ref.n ||
+					SPAN_AMONG(s->role, roles, span_ieq)));
 	struct span name = s->name;
 
 	if (result)

@@ -4,27 +4,19 @@
 
 /* clang-format off */
 static const struct row generate_rows[] = {
-	{ "inputs",                    T_STRING|T_NULL, ROLE_USER, 0, 0 },
-	{ "stream",                    T_BOOL|T_NULL,   ROLE_OTHER, F_RESERVED, READ_STREAM },
+	ROW_TEXT("inputs", ROLE_USER), ROW_STREAM("stream"),
 	{ "parameters",                T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
-	{ "parameters.max_new_tokens", T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP },
-	{ "parameters.best_of",        T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES },
-	{ "parameters.grammar",        T_ANY,           ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	{ "parameters.adapter_id",     T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL },
+	ROW_CAP("parameters.max_new_tokens"), ROW_CHOICES("parameters.best_of"),
+	ROW_DEEP("parameters.grammar", ROLE_TOOL_DEFINITION), ROW_MODEL("parameters.adapter_id"),
 	{ "messages",                  T_ARRAY|T_NULL,  ROLE_OTHER, 0, 0 },
 	{ "messages[*]",               T_OBJECT,        ROLE_OTHER, 0, READ_MESSAGE },
-	{ "messages[*].role",          T_STRING,        ROLE_OTHER, F_RESERVED, READ_ROLE },
-	{ "messages[*].content",       T_ANY,           ROLE_BY_MESSAGE, F_DEEP, 0 },
+	ROW_ROLE("messages[*].role"), ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
 	{ 0 },
 };
 static const struct param_row params[] = {
-	{ "parameters.temperature",    "temperature" },
-	{ "parameters.top_p",          "top_p" },
-	{ "parameters.top_k",          "top_k" },
-	{ "parameters.seed",           "seed" },
-	{ "parameters.max_new_tokens", "max_tokens" },
-	{ "parameters.best_of",        "n" },
-	{ 0 },
+	{ "parameters.temperature", "temperature" }, { "parameters.top_p", "top_p" },
+	{ "parameters.top_k", "top_k" }, { "parameters.seed", "seed" },
+	{ "parameters.max_new_tokens", "max_tokens" }, { "parameters.best_of", "n" }, { 0 },
 };
 /* clang-format on */
 
@@ -51,13 +43,12 @@ static const struct endpoint_row endpoints[] = {
 	{ "GET",  "/v1/models",       "models",   NULL, 0 },
 	{ 0 },
 };
-static const char *const bases[] = { "", NULL };
 /* clang-format on */
 
 const struct dialect dialect_tgi = {
 	.name = "tgi",
 	.endpoints = endpoints,
-	.bases = bases,
+	.bases = no_base,
 	.main = &generate,
 	.other = &other,
 	.types = TYPES_TGI,

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/push.h"
+
 static const char *const keys[] = { "id", "about", "words", "gap", "suspect", "weak", "command",
 	"alone", "address", "report", "unquoted", "match", "no_match" };
 
@@ -52,15 +54,11 @@ add_word(struct reader *r, const struct yaml_node *n, size_t pattern, size_t ste
 		diag_at(r->d, n, "words: %s is not one word", n->s.p);
 		return;
 	}
-	struct pattern_word *v =
-		arena_grow(r->a, r->p->word, r->p->nwords, &r->room, sizeof(*v), 256);
-	if (!v) {
+	struct pattern_word word = { h.hash, (uint8_t)pattern, (uint8_t)step };
+	if (!ARENA_PUSH(r->a, r->p->word, r->p->nwords, r->room, 256, word)) {
 		diag_at(r->d, n, "out of memory");
 		return;
 	}
-	r->p->word = v;
-	r->p->word[r->p->nwords++] =
-		(struct pattern_word){ h.hash, (uint8_t)pattern, (uint8_t)step };
 	r->p->watch[h.hash % INJECT_WATCH / 64] |= UINT64_C(1) << (h.hash % 64);
 }
 

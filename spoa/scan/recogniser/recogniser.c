@@ -8,37 +8,34 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/json_put.h"
+#include "base/push.h"
 
 /* ---- asking ---- */
 
 static void
-put_texts(const struct span *texts, size_t n, bool list, struct buf *out)
+put_texts(const char *name, const struct span *texts, size_t n, bool list, struct buf *out)
 {
 	if (list)
-		buf_putc(out, '[');
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_putc(out, ',');
-		buf_json_str(out, texts[i]);
-	}
+		json_put_open(out, name, '[');
+	for (size_t i = 0; i < n; i++)
+		json_put_text(out, list ? NULL : name, texts[i]);
 	if (list)
-		buf_putc(out, ']');
+		json_put_close(out, ']');
 }
 
 static void
 ask_presidio(const struct recogniser *r, const struct span *texts, size_t n, struct buf *out)
 {
-	buf_str(out, "{\"text\":");
-	put_texts(texts, n, r->batch, out);
-	buf_str(out, ",\"language\":");
-	buf_json_str(out, span_str(r->language));
-	buf_str(out, ",\"entities\":[");
-	for (size_t i = 0; i < r->nlabels; i++) {
-		if (i)
-			buf_putc(out, ',');
-		buf_json_str(out, span_str(r->labels[i].theirs));
-	}
-	buf_printf(out, "],\"score_threshold\":%.4g}", r->score_threshold);
+	json_put_open(out, NULL, '{');
+	put_texts("text", texts, n, r->batch, out);
+	json_put_str(out, "language", r->language);
+	json_put_open(out, "entities", '[');
+	for (size_t i = 0; i < r->nlabels; i++)
+		json_put_str(out, NULL, r->labels[i].theirs);
+	json_put_close(out, ']');
+	json_put_printf(out, "score_threshold", "%.4g", r->score_threshold);
+	json_put_close(out, '}');
 }
 
 void
@@ -49,17 +46,15 @@ recogniser_ask(const struct recogniser *r, const struct span *texts, size_t n, s
 	case SHAPE_PRESIDIO: ask_presidio(r, texts, n, out); break;
 	case SHAPE_JSON:
 		buf_span(out, r->before);
-		put_texts(texts, n, r->batch, out);
+		put_texts(NULL, texts, n, r->batch, out);
 		buf_span(out, r->after);
 		break;
 	case SHAPE_MODERATION:
-		buf_str(out, "{\"input\":");
-		put_texts(texts, n, r->batch, out);
-		if (r->model) {
-			buf_str(out, ",\"model\":");
-			buf_json_str(out, span_str(r->model));
-		}
-		buf_putc(out, '}');
+		json_put_open(out, NULL, '{');
+		put_texts("input", texts, n, r->batch, out);
+		if (r->model)
+			json_put_str(out, "model", r->model);
+		json_put_close(out, '}');
 		break;
 	}
 }
@@ -138,16 +133,11 @@ add_finding(struct reading *g, uint16_t entity, double score, size_t start, size
 {
 	if (g->n == CAP_RECOGNISED)
 		return refuse_answer(g, ERR_LIMIT, "too many findings");
-	struct finding *v = arena_grow(g->a, g->v, g->n, &g->room, sizeof(*v), 8);
-	if (!v)
-		return ERR_NOMEM;
-	g->v = v;
-	g->v[g->n++] = (struct finding){ .entity = entity,
-		.flags = (uint16_t)(g->r->source << FINDING_SOURCE_SHIFT),
-		.score = (float)score,
-		.start = start,
-		.end = end };
-	return 0;
+	struct finding f = {
+		.entity = entity, .score = (float)score, .start = start, .end = end
+	};
+	f.flags = (uint16_t)(g->r->source << FINDING_SOURCE_SHIFT);
+	return ARENA_PUSH(g->a, g->v, g->n, g->room, 8, f) ? 0 : ERR_NOMEM;
 }
 
 static const struct recogniser_label *

@@ -394,9 +394,8 @@ all_text(struct span s)
 	return true;
 }
 
-/* Every other byte of the first ones is zero. */
-static bool
-is_utf16(struct span s)
+bool
+blob_is_utf16(struct span s)
 {
 	size_t zeros[2] = { 0, 0 };
 
@@ -423,7 +422,7 @@ reads_from(struct span text, const struct blob_run *r, bool form, unsigned skip,
 	char piece[PIECE];
 	struct bits d = decode_from(text, r, form, skip);
 	size_t n = decode_bytes(&d, piece, WINDOW_MIN);
-	bool utf16 = is_utf16(span_of(piece, n));
+	bool utf16 = blob_is_utf16(span_of(piece, n));
 
 	d = decode_from(text, r, form, skip);
 	d.utf16 = utf16;

@@ -33,6 +33,8 @@ bool blob_reads(struct span text, const struct blob_run *r, bool form, bool anyw
 	unsigned depth);
 /* Most of at most BLOB_WINDOW bytes is UTF-8 that can be printed; of a few all of it. */
 bool blob_is_text(struct span bytes);
+/* Every other byte of the first ones is zero. */
+bool blob_is_utf16(struct span s);
 /* The first bytes that it stands for; how many. */
 size_t blob_head(struct span text, const struct blob_run *r, bool form, char *out, size_t room);
 /* The same few characters over and over: padding, not an encoding. */

@@ -14,19 +14,15 @@
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
+/* clang-format off */
 static const char *const role_names[ROLE_COUNT] = {
-	[ROLE_OTHER] = "other",
-	[ROLE_SYSTEM] = "system",
-	[ROLE_USER] = "user",
-	[ROLE_ASSISTANT] = "assistant",
-	[ROLE_TOOL_CALL] = "tool_call",
-	[ROLE_TOOL_RESULT] = "tool_result",
-	[ROLE_TOOL_DEFINITION] = "tool_definition",
-	[ROLE_DOCUMENT] = "document",
-	[ROLE_KEY] = "key",
-	[ROLE_PATH] = "path",
+	[ROLE_OTHER] = "other", [ROLE_SYSTEM] = "system", [ROLE_USER] = "user",
+	[ROLE_ASSISTANT] = "assistant", [ROLE_TOOL_CALL] = "tool_call",
+	[ROLE_TOOL_RESULT] = "tool_result", [ROLE_TOOL_DEFINITION] = "tool_definition",
+	[ROLE_DOCUMENT] = "document", [ROLE_KEY] = "key", [ROLE_PATH] = "path",
 	[ROLE_QUERY] = "query",
 };
+/* clang-format on */
 
 const char *
 role_name(enum seg_role role)
@@ -46,14 +42,19 @@ refuse(struct body_refusal *why, int status, const char *code, size_t at, const 
 	return ERR_SYNTAX;
 }
 
-/* What URLs may hold raw, more than browsers write: with anything else in it, a
- * body that nobody declared a form is text. */
+int
+refuse_room(struct body_refusal *why, const char *what)
+{
+	refuse(why, 413, "request_too_complex", 0, "%s", what);
+	return ERR_NOMEM;
+}
+
+/* What is between names and values, and what URLs may hold raw, more than browsers write: with
+ * anything else in it, a body that nobody declared a form is text. */
 static bool
 is_form_byte(char c)
 {
-	static const char marks[] = "%+*-._~!$'(),:;/?@[]";
-
-	return uri_unreserved(c) || is_one_of(c, marks);
+	return uri_unreserved(c) || is_one_of(c, "&=%+*-._~!$'(),:;/?@[]");
 }
 
 static bool
@@ -64,9 +65,8 @@ looks_like_form(struct span raw)
 	/* A file's last newline belongs to the last value. */
 	while (raw.n && (raw.p[raw.n - 1] == '\n' || raw.p[raw.n - 1] == '\r'))
 		raw.n--;
-	for (size_t i = 0; i < raw.n; i++)
-		if (!is_form_byte(raw.p[i]) && raw.p[i] != '&' && raw.p[i] != '=')
-			return false;
+	if (span_past(raw, 0, is_form_byte) < raw.n)
+		return false;
 	while (uri_pair_next(&raw, &pair))
 		if (!pair.has_value || !pair.name.n)
 			return false;
@@ -225,10 +225,8 @@ body_text(struct span raw, struct arena *a, struct body *out, struct body_refusa
 		return ERR_UNSUPPORTED;
 	}
 	struct segment *s = arena_new(a, struct segment);
-	if (!s) {
-		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
-		return ERR_NOMEM;
-	}
+	if (!s)
+		return refuse_room(why, "no memory to read the body");
 	*s = (struct segment){
 		.role = ROLE_OTHER,
 		.form = SEG_TEXT,
@@ -319,16 +317,11 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 {
 	int err = read_any_format(t, content_type, raw, a, out, why);
 
-	if (!err && opaque_count(out->segments, out->nsegments, a, &out->unread,
-			    &out->inspected_bytes)) {
-		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
-		return ERR_NOMEM;
-	}
-	if (!err && out->nids &&
-		opaque_add(&out->unread, a, SPAN_LIT("unknown"), out->ids_bytes)) {
-		refuse(why, 413, "request_too_complex", 0, "no memory to read the body");
-		return ERR_NOMEM;
-	}
+	if (!err && (opaque_count(out->segments, out->nsegments, a, &out->unread,
+			     &out->inspected_bytes) ||
+			    (out->nids && opaque_add(&out->unread, a, SPAN_LIT("unknown"),
+						  out->ids_bytes))))
+		return refuse_room(why, "no memory to read the body");
 	return err;
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
-#include "scan/text/number.h"
+#include "base/push.h"
 #include "scan/text/walk.h"
 
 /* ---- refusals ---- */
@@ -14,8 +14,7 @@
 int
 walk_no_memory(struct walk *w)
 {
-	refuse(w->why, 413, "request_too_complex", 0, "the body has too many parts to be read");
-	return ERR_NOMEM;
+	return refuse_room(w->why, "the body has too many parts to be read");
 }
 
 static int
@@ -173,22 +172,15 @@ static int
 add_param(struct walk *w, struct span name, const struct json_event *ev, struct span text)
 {
 	struct body *b = w->out;
-	struct body_param *v =
-		arena_grow(w->a, b->params, b->nparams, &w->params_room, sizeof(*v), 8);
+	struct body_param param = { name, PARAM_BOOL, text };
 
-	if (!v)
-		return walk_no_memory(w);
-	b->params = v;
-	v += b->nparams++;
-	v->name = name;
-	v->text = text;
-	switch (ev->tok) {
-	case JSON_STRING: v->kind = PARAM_STRING; break;
-	case JSON_NUMBER: v->kind = PARAM_NUMBER; break;
-	case JSON_NULL: v->kind = PARAM_NULL; break;
-	default: v->kind = PARAM_BOOL;
-	}
-	return 0;
+	if (ev->tok == JSON_STRING || ev->tok == JSON_NUMBER || ev->tok == JSON_NULL)
+		param.kind = ev->tok == JSON_STRING   ? PARAM_STRING
+			     : ev->tok == JSON_NUMBER ? PARAM_NUMBER
+						      : PARAM_NULL;
+	return ARENA_PUSH(w->a, b->params, b->nparams, w->params_room, 8, param)
+		       ? 0
+		       : walk_no_memory(w);
 }
 
 /* The format has this parameter at another place: the member here means nothing to it. */
@@ -215,12 +207,9 @@ add_ref(struct walk *w, const char *kind, struct span text)
 			b->refs[i].n++;
 			return 0;
 		}
-	struct body_ref *v = arena_grow(w->a, b->refs, b->nrefs, &w->refs_room, sizeof(*v), 4);
-	if (!v)
-		return walk_no_memory(w);
-	b->refs = v;
-	v[b->nrefs++] = (struct body_ref){ kind, 1 };
-	return 0;
+	struct body_ref one = { kind, 1 };
+	return ARENA_PUSH(w->a, b->refs, b->nrefs, w->refs_room, 4, one) ? 0
+									 : walk_no_memory(w);
 }
 
 static unsigned

@@ -3,8 +3,9 @@
  * somebody's tool all the same. */
 #include "scan/text/inner.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/text/spelled.h"
 
 /* ---- the cursor ---- */
@@ -134,27 +135,19 @@ static bool
 is_json(struct span text, bool call)
 {
 	struct ends e = { 0 };
-	size_t from = 0, to = text.n;
 
-	while (from < to && is_space(text.p[from]))
-		from++;
-	while (to > from && is_space(text.p[to - 1]))
-		to--;
-	if (from < to)
-		e = (struct ends){ text.p[from], text.p[to - 1], to - from };
+	text = span_trim(text, " \t\r\n");
+	if (text.n)
+		e = (struct ends){ text.p[0], text.p[text.n - 1], text.n };
 	return ends_are_json(&e, call);
 }
 
 static int
 add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 {
-	struct inner_change *v = arena_grow(a, in->v, in->n, &in->room, sizeof(*v), 8);
+	struct inner_change change = { at, level };
 
-	if (!v)
-		return ERR_NOMEM;
-	in->v = v;
-	v[in->n++] = (struct inner_change){ at, level };
-	return 0;
+	return ARENA_PUSH(a, in->v, in->n, in->room, 8, change) ? 0 : ERR_NOMEM;
 }
 
 /* text[from, to), which is read at level - 1, is a document: its strings, which are read at
@@ -271,16 +264,13 @@ whole_number(struct span t, size_t *from, size_t *to)
 {
 	size_t a = *from, b = *to;
 
-	for (size_t i = a; i < b; i++)
-		if (!in_number(t.p[i]))
-			return false;
+	if (!span_all(span_cut(t, a, b), in_number))
+		return false;
 	while (a > 0 && *from - a < NUMBER_MOST && in_number(t.p[a - 1]))
 		a--;
 	while (b < t.n && b - *to < NUMBER_MOST && in_number(t.p[b]))
 		b++;
-	size_t before = before_blanks(t, a), after = b;
-	while (after < t.n && is_space(t.p[after]))
-		after++;
+	size_t before = before_blanks(t, a), after = span_past(t, b, is_space);
 	if (before == 0 || !is_one_of(t.p[before - 1], ":[,") ||
 		(after < t.n && !is_one_of(t.p[after], ",]}\\")))
 		return false;

@@ -3,6 +3,7 @@
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/text/model_names.h"
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
@@ -19,39 +20,24 @@ add_ref(struct merge *m, const struct body_ref *r)
 			b->refs[i].n += r->n;
 			return 0;
 		}
-	struct body_ref *v = arena_grow(m->a, b->refs, b->nrefs, &m->refs_room, sizeof(*v), 4);
-	if (!v)
-		return ERR_NOMEM;
-	b->refs = v;
-	v[b->nrefs++] = *r;
-	return 0;
+	return ARENA_PUSH(m->a, b->refs, b->nrefs, m->refs_room, 4, *r) ? 0 : ERR_NOMEM;
 }
 
 int
 merge_param(struct merge *m, const struct body_param *p)
 {
 	struct body *b = m->out;
-	struct body_param *v =
-		arena_grow(m->a, b->params, b->nparams, &m->params_room, sizeof(*v), 8);
 
-	if (!v)
-		return ERR_NOMEM;
-	b->params = v;
-	v[b->nparams++] = *p;
-	return 0;
+	return ARENA_PUSH(m->a, b->params, b->nparams, m->params_room, 8, *p) ? 0 : ERR_NOMEM;
 }
 
 int
 merge_model(struct merge *m, const struct model_mark *mark)
 {
 	struct body_marks *k = &m->out->marks;
-	struct model_mark *v =
-		arena_grow(m->a, k->model, k->nmodels, &m->models_room, sizeof(*v), 4);
 
-	if (!v)
+	if (!ARENA_PUSH(m->a, k->model, k->nmodels, m->models_room, 4, *mark))
 		return ERR_NOMEM;
-	k->model = v;
-	v[k->nmodels++] = *mark;
 	if (!m->out->model.p && !mark->null)
 		m->out->model = mark->name;
 	return 0;
@@ -62,13 +48,10 @@ add_request(struct merge *m, const struct request_mark *q, size_t base)
 {
 	struct body_marks *k = &m->out->marks;
 	struct request_mark *v =
-		arena_grow(m->a, k->request, k->nrequests, &m->requests_room, sizeof(*v), 4);
+		ARENA_PUSH(m->a, k->request, k->nrequests, m->requests_room, 4, *q);
 
 	if (!v)
 		return ERR_NOMEM;
-	k->request = v;
-	v += k->nrequests++;
-	*v = *q;
 	v->top += base;
 	if (q->holder) {
 		v->holder += base;
@@ -82,13 +65,10 @@ static int
 add_cap(struct merge *m, const struct cap_mark *c, size_t base, size_t requests)
 {
 	struct body_marks *k = &m->out->marks;
-	struct cap_mark *v = arena_grow(m->a, k->cap, k->ncaps, &m->caps_room, sizeof(*v), 4);
+	struct cap_mark *v = ARENA_PUSH(m->a, k->cap, k->ncaps, m->caps_room, 4, *c);
 
 	if (!v)
 		return ERR_NOMEM;
-	k->cap = v;
-	v += k->ncaps++;
-	*v = *c;
 	v->start += base;
 	v->end += base;
 	v->request += (uint32_t)requests;

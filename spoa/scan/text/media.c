@@ -3,7 +3,7 @@
  * understand is not understood otherwise here. */
 #include "scan/text/media.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 
 /* The bytes up to the next ; outside quotes; *bad: a comma outside them, or
  * quotes that stay open. */
@@ -37,14 +37,6 @@ charset_is_utf8(struct span value)
 	return span_ieq(value, SPAN_LIT("utf-8")) || span_ieq(value, SPAN_LIT("utf8"));
 }
 
-static bool
-ends_in_json(struct span type)
-{
-	struct span tail = span_cut(type, type.n > 5 ? type.n - 5 : type.n, type.n);
-
-	return span_chr(type, '/') < type.n && span_ieq(tail, SPAN_LIT("+json"));
-}
-
 bool
 media_is_lines(struct span type)
 {
@@ -52,10 +44,7 @@ media_is_lines(struct span type)
 		"application/x-jsonl", "application/x-jsonlines", "text/jsonl",
 		"application/x-ndjson", "application/ndjson" };
 
-	for (size_t i = 0; i < COUNT_OF(lines); i++)
-		if (span_ieq(type, span_str(lines[i])))
-			return true;
-	return false;
+	return SPAN_AMONG(type, lines, span_ieq);
 }
 
 enum media_kind
@@ -75,7 +64,8 @@ media_kind(struct span ct)
 	if (charset)
 		return MEDIA_CHARSET;
 	if (span_ieq(type, SPAN_LIT("application/json")) ||
-		span_ieq(type, SPAN_LIT("text/json")) || ends_in_json(type))
+		span_ieq(type, SPAN_LIT("text/json")) ||
+		(span_chr(type, '/') < type.n && span_iends(type, SPAN_LIT("+json"))))
 		return MEDIA_JSON;
 	if (span_ieq(type, SPAN_LIT("application/x-www-form-urlencoded")))
 		return MEDIA_FORM;

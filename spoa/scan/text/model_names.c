@@ -6,67 +6,30 @@
 #include "base/caps.h"
 #include "base/err.h"
 
+/* clang-format off */
 /* How they end, in small letters without separators. */
-#define ENDS(end, is)                                                                          \
-	{                                                                                      \
-		SPAN_LIT(end), is                                                              \
-	}
+#define ONE(end)  { SPAN_LIT(end), KEY_MODEL }
+#define MANY(end) { SPAN_LIT(end), KEY_MODELS }
 /* What each server calls it: OpenRouter, LiteLLM, Azure, Bedrock, Vertex; adapters are models
  * of vLLM, SGLang, TGI and LoRAX. */
 static const struct {
 	struct span end;
 	enum model_key is;
 } ends[] = {
-	ENDS("model", KEY_MODEL),
-	ENDS("models", KEY_MODELS),
-	ENDS("modelid", KEY_MODEL),
-	ENDS("modelids", KEY_MODELS),
-	ENDS("modelname", KEY_MODEL),
-	ENDS("modelnames", KEY_MODELS),
-	ENDS("modelarn", KEY_MODEL),
-	ENDS("modelarns", KEY_MODELS),
-	ENDS("modelidentifier", KEY_MODEL),
-	ENDS("modelidentifiers", KEY_MODELS),
-	ENDS("modelslug", KEY_MODEL),
-	ENDS("modeluri", KEY_MODEL),
-	ENDS("modelurl", KEY_MODEL),
-	ENDS("modelpath", KEY_MODEL),
-	ENDS("modelresourcename", KEY_MODEL),
-	ENDS("modelfallback", KEY_MODEL),
-	ENDS("fallbacks", KEY_MODELS),
-	ENDS("modelslist", KEY_MODELS),
-	ENDS("modellist", KEY_MODELS),
-	ENDS("modelalias", KEY_MODEL),
-	ENDS("modelversion", KEY_MODEL),
-	ENDS("modelgroup", KEY_MODEL),
-	ENDS("modelgroupalias", KEY_MODELS),
-	ENDS("fallback", KEY_MODEL),
-	ENDS("fallbackdict", KEY_MODELS),
-	ENDS("engineid", KEY_MODEL),
-	ENDS("deployment", KEY_MODEL),
-	ENDS("deployments", KEY_MODELS),
-	ENDS("deploymentid", KEY_MODEL),
-	ENDS("deploymentname", KEY_MODEL),
-	ENDS("lora", KEY_MODEL),
-	ENDS("loras", KEY_MODELS),
-	ENDS("loraid", KEY_MODEL),
-	ENDS("loraname", KEY_MODEL),
-	ENDS("lorapath", KEY_MODEL),
-	ENDS("loraweights", KEY_MODELS),
-	ENDS("adapter", KEY_MODEL),
-	ENDS("mergedadapters", KEY_MODEL),
-	ENDS("adapters", KEY_MODELS),
-	ENDS("adapterid", KEY_MODEL),
-	ENDS("adapterids", KEY_MODELS),
-	ENDS("adaptername", KEY_MODEL),
-	ENDS("adapterpath", KEY_MODEL),
-	ENDS("inferenceprofile", KEY_MODEL),
-	ENDS("inferenceprofilearn", KEY_MODEL),
-	ENDS("inferenceprofileid", KEY_MODEL),
-	ENDS("inferenceprofileidentifier", KEY_MODEL),
+	ONE("model"), MANY("models"), ONE("modelid"), MANY("modelids"), ONE("modelname"),
+	MANY("modelnames"), ONE("modelarn"), MANY("modelarns"), ONE("modelidentifier"),
+	MANY("modelidentifiers"), ONE("modelslug"), ONE("modeluri"), ONE("modelurl"),
+	ONE("modelpath"), ONE("modelresourcename"), ONE("modelfallback"), MANY("fallbacks"),
+	MANY("modelslist"), MANY("modellist"), ONE("modelalias"), ONE("modelversion"),
+	ONE("modelgroup"), MANY("modelgroupalias"), ONE("fallback"), MANY("fallbackdict"),
+	ONE("engineid"), ONE("deployment"), MANY("deployments"), ONE("deploymentid"),
+	ONE("deploymentname"), ONE("lora"), MANY("loras"), ONE("loraid"), ONE("loraname"),
+	ONE("lorapath"), MANY("loraweights"), ONE("adapter"), ONE("mergedadapters"),
+	MANY("adapters"), ONE("adapterid"), MANY("adapterids"), ONE("adaptername"),
+	ONE("adapterpath"), ONE("inferenceprofile"), ONE("inferenceprofilearn"),
+	ONE("inferenceprofileid"), ONE("inferenceprofileidentifier"),
 };
 
-/* clang-format off */
 #define W SPAN_LIT
 static const struct span schemas[] = {
 	W("schema"), W("parameters"), W("format"), W("grammar"), W("guidedjson"),

@@ -2,7 +2,7 @@
  * opaque parts. Only what every parser divides alike is taken: no text around the parts, the
  * boundary at line starts alone, fields on one line each, no encodings, no charset for all
  * parts (RFC 7578 4.6) but UTF-8. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/codec/utf8.h"
@@ -48,7 +48,7 @@ add_part_segment(struct reader *r, enum seg_role role, uint32_t key, struct span
 	struct segment *s = r->segs.n < CAP_SEGMENTS ? seglist_add(&r->segs) : NULL;
 
 	if (!s) {
-		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
+		refuse_room(r->why, "the body has too many parts");
 		return NULL;
 	}
 	*s = (struct segment){
@@ -205,10 +205,8 @@ read_json(struct reader *r, struct span text, const struct part *p)
 		if (err)
 			*r->why = as_lines;
 	}
-	if (!err && merge_add(&r->merge, &sub, base, p->has_name ? p->name : SEGMENT_NO_KEY)) {
-		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
-		return ERR_NOMEM;
-	}
+	if (!err && merge_add(&r->merge, &sub, base, p->has_name ? p->name : SEGMENT_NO_KEY))
+		return refuse_room(r->why, "the body has too many parts");
 	for (size_t i = first; i < r->segs.n && !err; i++)
 		r->segs.v[i].reserved |= p->counted;
 	r->why->at += err ? base : 0;
@@ -288,10 +286,9 @@ names_lines(const struct reader *r, const struct part *p)
 {
 	struct span name = p->has_filename ? r->segs.v[p->filename].text : SPAN_LIT("");
 
-	return r->out->table->line && name.n > 6 &&
-	       (span_ieq(span_cut(name, name.n - 6, name.n), SPAN_LIT(".jsonl")) ||
-		       (name.n > 7 && span_ieq(span_cut(name, name.n - 7, name.n),
-					      SPAN_LIT(".ndjson"))));
+	return r->out->table->line &&
+	       ((name.n > 6 && span_iends(name, SPAN_LIT(".jsonl"))) ||
+		       (name.n > 7 && span_iends(name, SPAN_LIT(".ndjson"))));
 }
 
 /* Lines of a batch are requests: read, or refused. */
@@ -400,10 +397,9 @@ read_content(struct reader *r, struct span text, struct part *p)
 	if (!body_is_text(text) || media == MEDIA_CHARSET) {
 		const char *kind = opaque_kind(p->type, text);
 		r->unread_file |= is_file(r, p);
-		if (!opaque_add(&r->out->unread, r->a, span_str(kind), text.n))
-			return 0;
-		refuse(r->why, 413, "request_too_complex", 0, "the body has too many parts");
-		return ERR_NOMEM;
+		return opaque_add(&r->out->unread, r->a, span_str(kind), text.n)
+			       ? refuse_room(r->why, "the body has too many parts")
+			       : 0;
 	}
 	/* Some parsers read "model" for a JSON string, and some the quotes, too. */
 	if (read && inner.n && inner.p[0] == '"')

@@ -1,7 +1,7 @@
 /* Readings of a number (RFC 8259 section 6): number = [ "-" ] int [ "." frac ] [ exp ]. A
  * double keeps about sixteen digits, so that a card's number survives as 0.N, N.5 or NeX,
  * and who reads it undoes that with one multiplication. */
-#include "scan/text/number.h"
+#include "scan/text/walk.h"
 
 #include "base/ascii.h"
 

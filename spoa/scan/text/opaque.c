@@ -5,6 +5,7 @@
 
 #include "base/codec/digits.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/text/blob.h"
 
 enum {
@@ -24,51 +25,29 @@ static const struct {
 	size_t at;
 	struct span bytes;
 	const char *kind;
+	/* clang-format off */
 } magics[] = {
-	{ 0, SPAN_LIT("\x89PNG"), "image" },
-	{ 0, SPAN_LIT("\xff\xd8\xff"), "image" },
-	{ 0, SPAN_LIT("GIF8"), "image" },
-	{ 8, SPAN_LIT("WEBP"), "image" },
-	{ 0, SPAN_LIT("II*\0"), "image" },
-	{ 0, SPAN_LIT("MM\0*"), "image" },
-	{ 0, SPAN_LIT("\0\0\1\0"), "image" },
-	{ 0, SPAN_LIT("8BPS"), "image" },
-	{ 4, SPAN_LIT("ftypheic"), "image" },
-	{ 4, SPAN_LIT("ftypmif1"), "image" },
-	{ 4, SPAN_LIT("ftypavif"), "image" },
-	{ 4, SPAN_LIT("ftypM4A"), "audio" },
-	{ 4, SPAN_LIT("ftyp"), "video" },
-	{ 8, SPAN_LIT("WAVE"), "audio" },
-	{ 8, SPAN_LIT("AVI "), "video" },
-	{ 0, SPAN_LIT("\x1a\x45\xdf\xa3"), "video" },
-	{ 0, SPAN_LIT("OggS"), "audio" },
-	{ 0, SPAN_LIT("fLaC"), "audio" },
-	{ 0, SPAN_LIT("ID3"), "audio" },
-	{ 0, SPAN_LIT("\xff\xfb"), "audio" },
-	{ 0, SPAN_LIT("\xff\xf3"), "audio" },
-	{ 0, SPAN_LIT("%PDF"), "file" },
-	{ 0, SPAN_LIT("PK\3\4"), "file" },
-	{ 0, SPAN_LIT("\x1f\x8b\x08"), "file" },
-	{ 0, SPAN_LIT("\x78\x01"), "file" },
-	{ 0, SPAN_LIT("\x78\x9c"), "file" },
-	{ 0, SPAN_LIT("\x78\xda"), "file" },
-	{ 0, SPAN_LIT("BZh"), "file" },
-	{ 0,
-		SPAN_LIT("\xfd"
-			 "7zXZ"),
-		"file" },
-	{ 0, SPAN_LIT("\x28\xb5\x2f\xfd"), "file" },
-	{ 0, SPAN_LIT("7z\xbc\xaf"), "file" },
-	{ 0, SPAN_LIT("Rar!"), "file" },
-	{ 0,
-		SPAN_LIT("\x7f"
-			 "ELF"),
-		"file" },
-	{ 0, SPAN_LIT("\xd0\xcf\x11\xe0"), "file" },
-	{ 0, SPAN_LIT("SQLite format"), "file" },
-	{ 0, SPAN_LIT("wOF"), "file" },
+	{ 0, SPAN_LIT("\x89PNG"), "image" }, { 0, SPAN_LIT("\xff\xd8\xff"), "image" },
+	{ 0, SPAN_LIT("GIF8"), "image" }, { 8, SPAN_LIT("WEBP"), "image" },
+	{ 0, SPAN_LIT("II*\0"), "image" }, { 0, SPAN_LIT("MM\0*"), "image" },
+	{ 0, SPAN_LIT("\0\0\1\0"), "image" }, { 0, SPAN_LIT("8BPS"), "image" },
+	{ 4, SPAN_LIT("ftypheic"), "image" }, { 4, SPAN_LIT("ftypmif1"), "image" },
+	{ 4, SPAN_LIT("ftypavif"), "image" }, { 4, SPAN_LIT("ftypM4A"), "audio" },
+	{ 4, SPAN_LIT("ftyp"), "video" }, { 8, SPAN_LIT("WAVE"), "audio" },
+	{ 8, SPAN_LIT("AVI "), "video" }, { 0, SPAN_LIT("\x1a\x45\xdf\xa3"), "video" },
+	{ 0, SPAN_LIT("OggS"), "audio" }, { 0, SPAN_LIT("fLaC"), "audio" },
+	{ 0, SPAN_LIT("ID3"), "audio" }, { 0, SPAN_LIT("\xff\xfb"), "audio" },
+	{ 0, SPAN_LIT("\xff\xf3"), "audio" }, { 0, SPAN_LIT("%PDF"), "file" },
+	{ 0, SPAN_LIT("PK\3\4"), "file" }, { 0, SPAN_LIT("\x1f\x8b\x08"), "file" },
+	{ 0, SPAN_LIT("\x78\x01"), "file" }, { 0, SPAN_LIT("\x78\x9c"), "file" },
+	{ 0, SPAN_LIT("\x78\xda"), "file" }, { 0, SPAN_LIT("BZh"), "file" },
+	{ 0, SPAN_LIT("\3757zXZ"), "file" }, { 0, SPAN_LIT("\x28\xb5\x2f\xfd"), "file" },
+	{ 0, SPAN_LIT("7z\xbc\xaf"), "file" }, { 0, SPAN_LIT("Rar!"), "file" },
+	{ 0, SPAN_LIT("\177ELF"), "file" }, { 0, SPAN_LIT("\xd0\xcf\x11\xe0"), "file" },
+	{ 0, SPAN_LIT("SQLite format"), "file" }, { 0, SPAN_LIT("wOF"), "file" },
 	{ 0, SPAN_LIT("\0asm"), "file" },
 };
+/* clang-format on */
 
 /* NULL: no file whose first bytes, `least` of them, are known. */
 static const char *
@@ -344,12 +323,8 @@ opaque_is_noise(struct span t)
 int
 opaque_add(struct unread *u, struct arena *a, struct span kind, size_t bytes)
 {
-	struct span *more = arena_grow(a, u->media, u->nmedia, &u->room, sizeof(*more), 8);
-
-	if (!more)
+	if (!ARENA_PUSH(a, u->media, u->nmedia, u->room, 8, kind))
 		return ERR_NOMEM;
-	u->media = more;
-	u->media[u->nmedia++] = kind;
 	u->bytes += bytes;
 	return 0;
 }

@@ -109,12 +109,23 @@ row_kind(const struct part_row *p, struct span source)
 	return span_chr(source, '/') < source.n ? media_type_kind(source) : p->kind;
 }
 
+const struct part_row *
+walk_part_row(const struct part_row *rows, struct span name)
+{
+	for (const struct part_row *p = rows; p && p->types; p++)
+		for (const char *const *type = p->types; *type; type++)
+			if (span_is(name, *type))
+				return p;
+	return NULL;
+}
+
 static const char *
 part_kind(const struct walk *w, const struct frame *f)
 {
-	for (const struct part_row *p = w->t->parts; p && f->type.p && p->type; p++)
-		if (span_is(f->type, p->type))
-			return row_kind(p, f->source);
+	const struct part_row *p = f->type.p ? walk_part_row(w->t->parts, f->type) : NULL;
+
+	if (p)
+		return row_kind(p, f->source);
 	return f->keyed ? row_kind(f->keyed, f->source) : "unknown";
 }
 
@@ -122,9 +133,10 @@ part_kind(const struct walk *w, const struct frame *f)
 void
 walk_part_key(const struct walk *w, struct frame *f, struct span key)
 {
-	for (const struct part_row *p = w->t->keyed; p && p->type; p++)
-		if (span_is(key, p->type) && (!f->keyed || p->kind))
-			f->keyed = p;
+	const struct part_row *p = walk_part_row(w->t->keyed, key);
+
+	if (p && (!f->keyed || p->kind))
+		f->keyed = p;
 }
 
 /* A part that only says where its image is has nothing to be read: it is a reference. */

@@ -215,28 +215,19 @@ placeholders_taken(struct placeholders *p, struct span text)
 			c->last = p->floor;
 }
 
-/* Letters and digits of v only, letters in upper case; a value without any stays. */
-static size_t
-fold_value(char *to, struct span v)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < v.n; i++)
-		if (is_alnum(v.p[i]))
-			to[n++] = to_upper(v.p[i]);
-	return n;
-}
-
 struct span
 placeholder_key(struct arena *a, struct span entity, struct span value, bool fold)
 {
 	char *key = arena_alloc(a, entity.n + 1 + value.n);
-	size_t n = entity.n + 1, folded;
+	size_t n = entity.n + 1, folded = 0;
 
 	if (!key)
 		return (struct span){ NULL, 0 };
 	memcpy(key, entity.p, entity.n);
-	folded = fold ? fold_value(key + n, value) : 0;
+	/* Letters and digits only, letters in upper case; a value without any stays. */
+	for (size_t i = 0; fold && i < value.n; i++)
+		if (is_alnum(value.p[i]))
+			key[n + folded++] = to_upper(value.p[i]);
 	if (!folded && value.n)
 		memcpy(key + n, value.p, value.n);
 	return span_of(key, n + (folded ? folded : value.n));

@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "base/push.h"
 
 struct reasoning_frame
 reasoning_open(const struct reasoning_frame *around, bool object, bool around_is_list,
@@ -70,13 +71,11 @@ reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_f
 	const struct signed_block *block, struct arena *a)
 {
 	if (f->signs) {
-		struct signed_block *v = arena_grow(a, r->v, r->n, &r->room, sizeof(*v), 8);
+		struct signed_block *v = ARENA_PUSH(a, r->v, r->n, r->room, 8, *block);
 		if (!v)
 			return ERR_NOMEM;
-		r->v = v;
-		r->v[r->n] = *block;
-		r->v[r->n].turn = r->turn;
-		r->v[r->n++].alone = f->signs->alone;
+		v->turn = r->turn;
+		v->alone = f->signs->alone;
 	}
 	if (f->list)
 		list_end(r);
@@ -92,16 +91,8 @@ reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_f
 
 /* ---- taking blocks out ---- */
 
-/* The next byte from `at` on that is no blank; from `at` back to the last one before it. The
- * document is valid JSON, and these are inside a list. */
-static size_t
-ahead(struct span raw, size_t at)
-{
-	while (is_space(raw.p[at]))
-		at++;
-	return at;
-}
-
+/* Back from `at` to the last byte before it that is no blank. The document is valid JSON, and
+ * this is inside a list. */
 static size_t
 back(struct span raw, size_t at)
 {
@@ -121,15 +112,15 @@ body_drop_reasoning(const struct body *b, struct span raw, struct splice *out)
 		if (!v[i].dropped)
 			continue;
 		/* Neighbours go together. */
-		size_t end = ahead(raw, v[i].end);
+		size_t end = span_past(raw, v[i].end, is_space);
 		while (raw.p[end] == ',' && last + 1 < b->nreasoning && v[last + 1].dropped &&
-			ahead(raw, end + 1) == v[last + 1].start)
-			end = ahead(raw, v[++last].end);
+			span_past(raw, end + 1, is_space) == v[last + 1].start)
+			end = span_past(raw, v[++last].end, is_space);
 		size_t before = back(raw, v[i].start);
 		struct splice *s = &out[n++];
 		*s = (struct splice){ v[i].start, v[last].end, SPAN_LIT("") };
 		if (raw.p[end] == ',')
-			s->end = ahead(raw, end + 1);
+			s->end = span_past(raw, end + 1, is_space);
 		else if (raw.p[before] == ',')
 			s->start = before;
 		else if (v[i].alone)

@@ -140,19 +140,6 @@ hash(struct redactor *r, struct span entity, struct span v, bool fold)
 	return arena_printf(r->arena, "<%.*s:%s>", SPAN_ARG(entity), text);
 }
 
-static struct span
-bracketed(struct arena *a, struct span entity)
-{
-	char *to = arena_alloc(a, entity.n + 2);
-
-	if (!to)
-		return (struct span){ NULL, 0 };
-	to[0] = '<';
-	memcpy(to + 1, entity.p, entity.n);
-	to[entity.n + 1] = '>';
-	return span_of(to, entity.n + 2);
-}
-
 struct span
 redactor_get(struct redactor *r, enum redact_style style, struct span entity, struct span value,
 	bool fold, bool named)
@@ -177,6 +164,6 @@ redactor_get(struct redactor *r, enum redact_style style, struct span entity, st
 	case STYLE_COUNT: break;
 	}
 	if (!r->placeholders)
-		return bracketed(r->arena, entity);
+		return arena_printf(r->arena, "<%.*s>", SPAN_ARG(entity));
 	return placeholder_get(r->placeholders, entity, value, fold);
 }

@@ -67,6 +67,24 @@ struct row {
 	enum row_read read;
 };
 
+/* clang-format off */
+/* The rows that tables have many of: a caller's own data, whatever it is; anything, read to the
+ * bottom; a text, or null; one that must be there; base64; what the dialect reads. */
+#define ROW_DATA(path, role)   { path, T_ANY, role, F_DATA, 0 }
+#define ROW_DEEP(path, role)   { path, T_ANY, role, F_DEEP, 0 }
+#define ROW_TEXT(path, role)   { path, T_STRING | T_NULL, role, 0, 0 }
+#define ROW_STRING(path, role) { path, T_STRING, role, 0, 0 }
+#define ROW_OPAQUE(path, role) { path, T_STRING, role, F_OPAQUE, 0 }
+#define ROW_WORD(path, role)   { path, T_STRING, role, F_RESERVED, 0 }
+#define ROW_NAMES(path)        { path, T_ANY, ROLE_OTHER, F_NAMES, 0 }
+#define ROW_MODEL(path)        { path, T_STRING | T_NULL, ROLE_OTHER, F_RESERVED, READ_MODEL }
+#define ROW_STREAM(path)       { path, T_BOOL | T_NULL, ROLE_OTHER, F_RESERVED, READ_STREAM }
+#define ROW_CAP(path)          { path, T_NUMBER | T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP }
+#define ROW_CHOICES(path)      { path, T_NUMBER | T_NULL, ROLE_OTHER, F_RESERVED, READ_CHOICES }
+#define ROW_ROLE(path)         { path, T_STRING, ROLE_OTHER, F_RESERVED, READ_ROLE }
+#define ROW_TOOL(path)         { path, T_STRING, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }
+/* clang-format on */
+
 /* A string that the provider sealed and clients send back: passes where it is no text. */
 struct seal_row {
 	const char *path;
@@ -82,11 +100,17 @@ struct seal_row {
 
 /* Types of content parts: kind is NULL where its text is all there is. */
 struct part_row {
-	const char *type; /* or the key that only such a part has */
+	const char *const *types; /* or the keys that only such parts have; NULL last */
 	const char *kind;
 	bool by_source; /* opaque unless its source's type is "text" or "content"; where that
 			   is a media type it names the kind */
 };
+
+#define PART_TYPES(...)                                                                        \
+	(const char *const[])                                                                  \
+	{                                                                                      \
+		__VA_ARGS__, NULL                                                              \
+	}
 
 /* A scalar parameter that is no top-level member, and its name in conditions. */
 struct param_row {
@@ -149,6 +173,9 @@ const struct node *node_member(
 /* Fills *why; returns ERR_SYNTAX. `what` never holds body text. */
 __attribute__((format(printf, 5, 6))) int refuse(struct body_refusal *why, int status,
 	const char *code, size_t at, const char *what, ...);
+
+/* The same of what needs more room than there is: 413. Returns ERR_NOMEM. */
+int refuse_room(struct body_refusal *why, const char *what);
 
 /* The readers of the formats. 0, or negative with *why filled. */
 int body_json(const struct table *t, struct span raw, struct arena *a, struct body *out,

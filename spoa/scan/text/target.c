@@ -146,10 +146,8 @@ target_read(const struct http_head *h, const char *const *left_out, bool separat
 		err = read_query(h->path.n + 1, h->query, left_out, &l, why);
 	if (err)
 		return err;
-	if (opaque_count(l.v, l.n, a, unread, &inspected)) {
-		refuse(why, 413, "request_too_complex", 0, "no memory to read the target");
-		return ERR_NOMEM;
-	}
+	if (opaque_count(l.v, l.n, a, unread, &inspected))
+		return refuse_room(why, "no memory to read the target");
 	*segments = l.v;
 	*n = l.n;
 	return 0;

@@ -2,21 +2,10 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
-#include "scan/text/number.h"
+#include "base/push.h"
 #include "scan/text/opaque.h"
 #include "scan/text/walk.h"
 
-static int
-add_span(struct walk *w, struct span **v, size_t *n, size_t *room, struct span s)
-{
-	struct span *more = arena_grow(w->a, *v, *n, room, sizeof(*more), 8);
-
-	if (!more)
-		return walk_no_memory(w);
-	*v = more;
-	more[(*n)++] = s;
-	return 0;
-}
 /* Digits only, as T_NUMBER says; a string of them where a row allows both. */
 static int
 read_count(struct walk *w, const struct row *row, const struct json_event *ev, int64_t least,
@@ -44,16 +33,14 @@ message_role(struct span role)
 	static const struct {
 		const char *name;
 		enum seg_role role;
+		/* clang-format off */
 	} roles[] = {
-		{ "system", ROLE_SYSTEM },
-		{ "developer", ROLE_SYSTEM },
-		{ "user", ROLE_USER },
-		{ "assistant", ROLE_ASSISTANT },
-		{ "tool", ROLE_TOOL_RESULT },
-		{ "function", ROLE_TOOL_RESULT },
-		{ "model", ROLE_ASSISTANT },
+		{ "system", ROLE_SYSTEM }, { "developer", ROLE_SYSTEM }, { "user", ROLE_USER },
+		{ "assistant", ROLE_ASSISTANT }, { "tool", ROLE_TOOL_RESULT },
+		{ "function", ROLE_TOOL_RESULT }, { "model", ROLE_ASSISTANT },
 		{ "chatbot", ROLE_ASSISTANT },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < COUNT_OF(roles); i++)
 		if (span_ieq(role, span_str(roles[i].name)))
@@ -69,24 +56,20 @@ item_role(struct walk *w, struct frame *f, struct span type)
 	static const struct {
 		const char *suffix;
 		enum seg_role role;
+		/* clang-format off */
 	} types[] = {
 		{ "model_output", ROLE_ASSISTANT }, /* Gemini's interactions */
-		{ "user_input", ROLE_USER },
-		{ "thought", ROLE_ASSISTANT },
-		{ "_result", ROLE_TOOL_RESULT },
-		{ "_output", ROLE_TOOL_RESULT },
-		{ "_call", ROLE_TOOL_CALL },
-		{ "function.result", ROLE_TOOL_RESULT },
-		{ "function.call", ROLE_TOOL_CALL },
-		{ "tool.execution", ROLE_TOOL_RESULT },
+		{ "user_input", ROLE_USER }, { "thought", ROLE_ASSISTANT },
+		{ "_result", ROLE_TOOL_RESULT }, { "_output", ROLE_TOOL_RESULT },
+		{ "_call", ROLE_TOOL_CALL }, { "function.result", ROLE_TOOL_RESULT },
+		{ "function.call", ROLE_TOOL_CALL }, { "tool.execution", ROLE_TOOL_RESULT },
 		{ "message.output", ROLE_ASSISTANT },
-		{ "mcp_approval_request", ROLE_TOOL_CALL },
-		{ "program", ROLE_TOOL_CALL },
+		{ "mcp_approval_request", ROLE_TOOL_CALL }, { "program", ROLE_TOOL_CALL },
 		{ "mcp_list_tools", ROLE_TOOL_DEFINITION },
-		{ "additional_tools", ROLE_TOOL_DEFINITION },
-		{ "reasoning", ROLE_ASSISTANT },
+		{ "additional_tools", ROLE_TOOL_DEFINITION }, { "reasoning", ROLE_ASSISTANT },
 		{ "compaction", ROLE_ASSISTANT },
 	};
+	/* clang-format on */
 
 	static const char *const messages[] = { "message", "message.input", "item_reference" };
 
@@ -95,9 +78,7 @@ item_role(struct walk *w, struct frame *f, struct span type)
 			f->role = types[i].role;
 			return;
 		}
-	f->item = !SPAN_IN(type, messages);
-	for (const struct part_row *p = w->t->parts; p && p->type; p++)
-		f->item = f->item && !span_is(type, p->type);
+	f->item = !SPAN_IN(type, messages) && !walk_part_row(w->t->parts, type);
 }
 
 /* Ids of tokens spell a text that no detector sees. */
@@ -164,30 +145,23 @@ int
 walk_begin_request(struct walk *w, size_t top)
 {
 	struct body_marks *m = &w->out->marks;
-	struct request_mark *v =
-		arena_grow(w->a, m->request, m->nrequests, &w->requests_room, sizeof(*v), 1);
+	struct request_mark mark = { .table = w->t->inner ? w->t->inner : w->t, .top = top };
 
-	if (!v)
-		return walk_no_memory(w);
-	m->request = v;
-	v[m->nrequests++] =
-		(struct request_mark){ .table = w->t->inner ? w->t->inner : w->t, .top = top };
-	return 0;
+	return ARENA_PUSH(w->a, m->request, m->nrequests, w->requests_room, 1, mark)
+		       ? 0
+		       : walk_no_memory(w);
 }
 
 static int
 add_model(struct walk *w, const struct json_event *ev, struct span text)
 {
 	struct body_marks *m = &w->out->marks;
-	struct model_mark *v =
-		arena_grow(w->a, m->model, m->nmodels, &w->models_room, sizeof(*v), 1);
-
-	if (!v)
-		return walk_no_memory(w);
-	m->model = v;
 	bool null = ev->tok != JSON_STRING;
-	v[m->nmodels++] = (struct model_mark){ ev->start, ev->end, null ? SPAN_LIT("") : text,
-		null, SEG_JSON };
+	struct model_mark mark = { ev->start, ev->end, null ? SPAN_LIT("") : text, null,
+		SEG_JSON };
+
+	if (!ARENA_PUSH(w->a, m->model, m->nmodels, w->models_room, 1, mark))
+		return walk_no_memory(w);
 	if (!w->out->model.p && !null)
 		w->out->model = text;
 	struct request_mark *q = walk_request(w);
@@ -204,12 +178,10 @@ add_cap(struct walk *w, const struct row *row, const struct json_event *ev)
 
 	if (ev->tok != JSON_NULL && read_count(w, row, ev, 0, &count))
 		return ERR_SYNTAX;
-	struct cap_mark *v = arena_grow(w->a, m->cap, m->ncaps, &w->caps_room, sizeof(*v), 2);
-	if (!v)
-		return walk_no_memory(w);
-	m->cap = v;
-	v[m->ncaps++] = (struct cap_mark){ ev->start, ev->end, count, ev->tok == JSON_NULL,
+	struct cap_mark mark = { ev->start, ev->end, count, ev->tok == JSON_NULL,
 		(uint32_t)(m->nrequests ? m->nrequests - 1 : 0) };
+	if (!ARENA_PUSH(w->a, m->cap, m->ncaps, w->caps_room, 2, mark))
+		return walk_no_memory(w);
 	struct request_mark *q = walk_request(w);
 	if (q)
 		q->capped = true;
@@ -282,7 +254,10 @@ walk_value(struct walk *w, const struct row *row, const struct json_event *ev, s
 		/* fall through */
 	case READ_IDS: return ev->tok == JSON_NUMBER ? add_id(w, row, ev) : 0;
 	case READ_TOKENS: return ev->tok == JSON_NUMBER ? count_tokens(w, ev) : 0;
-	case READ_TOOL: return add_span(w, &b->tools, &b->ntools, &w->tools_room, text);
+	case READ_TOOL:
+		return ARENA_PUSH(w->a, b->tools, b->ntools, w->tools_room, 8, text)
+			       ? 0
+			       : walk_no_memory(w);
 	default: return 0;
 	}
 }

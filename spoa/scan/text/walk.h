@@ -81,6 +81,17 @@ bool walk_is_request(const struct walk *w, const struct frame *f);
 /* 0 or ERR_NOMEM. */
 int walk_begin_request(struct walk *w, size_t top);
 
+/* ---- number.c: a number literal as the texts that it may stand for ---- */
+/* Seven digits or more: shorter numbers are no text. */
+bool number_is_long(struct span literal);
+/* The literal where it is plain digits. A whole number in another spelling (41.11e2,
+ * 4111.0) is its digits: what the receiver's parser makes of it. Where digits could be
+ * read in more than one way, all of them follow with " or " between: the whole part, with
+ * and without the exponent, and where `fractions` the digits without the point, those
+ * after it, and both without the zeros at their end. *fraction: there are such digits.
+ * p is NULL: no memory. */
+struct span number_text(struct span literal, bool fractions, struct arena *a, bool *fraction);
+
 /* ---- parts.c ---- */
 /* However a URL's reader spells it. */
 bool walk_is_data_uri(struct span text);
@@ -88,6 +99,8 @@ bool walk_is_data_uri(struct span text);
 bool walk_may_be_opaque(struct span text);
 /* The segment just added is an image, where it can be. 0 or ERR_NOMEM. */
 int walk_image(struct walk *w);
+/* The row of a part's type or key; NULL: none. `rows` may be NULL. */
+const struct part_row *walk_part_row(const struct part_row *rows, struct span name);
 /* A key of a part. */
 void walk_part_key(const struct walk *w, struct frame *f, struct span key);
 /* The part ends. 0 or ERR_NOMEM. */

@@ -9,6 +9,7 @@
 #include "base/codec/digits.h"
 #include "base/codec/utf8.h"
 #include "base/effort.h"
+#include "scan/text/blob.h"
 
 enum {
 	TRY_BYTES = 24, /* decoded to see whether it is text */
@@ -206,16 +207,6 @@ decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
-static bool
-is_utf16(const char *p, size_t n)
-{
-	size_t zeros[2] = { 0, 0 };
-
-	for (size_t i = 0; i < n; i++)
-		zeros[i & 1] += p[i] == 0;
-	return n >= 8 && (zeros[0] + zeros[1]) * 5 >= n * 2 && (!zeros[0] || !zeros[1]);
-}
-
 /* Three of four bytes are zero, and one of them, in its place, never. */
 static bool
 is_utf32(const char *p, size_t n)
@@ -304,7 +295,7 @@ find_text(struct span text, struct blob *b)
 		size_t n = decode_some(&d, out, where, sizeof(out));
 		if (n < TRY_LEAST)
 			break;
-		b->utf16 = is_utf16(out, n) || is_utf32(out, n);
+		b->utf16 = blob_is_utf16(span_of(out, n)) || is_utf32(out, n);
 		if (b->utf16 || reads_on(out, n))
 			return true;
 	}

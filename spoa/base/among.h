@@ -1,0 +1,87 @@
+/* A text against each of a list of texts, and its bytes against a class of them. */
+#ifndef BASE_AMONG_H
+#define BASE_AMONG_H
+
+#include "base/ascii.h"
+
+/* ---- relations of two texts, besides those of span.h ---- */
+
+static inline bool
+span_iends(struct span s, struct span suffix)
+{
+	return s.n >= suffix.n && span_ieq(span_of(s.p + s.n - suffix.n, suffix.n), suffix);
+}
+
+static inline bool
+span_holds(struct span s, struct span piece)
+{
+	return s.n && memmem(s.p, s.n, piece.p, piece.n);
+}
+
+static inline bool
+span_iholds(struct span s, struct span piece)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (span_ieq(span_cut(s, i, i + piece.n), piece))
+			return true;
+	return false;
+}
+
+/* ---- lists ---- */
+
+/* Whether the relation is true of s and one of n texts. */
+static inline bool
+span_among(
+	struct span s, const char *const *list, size_t n, bool (*is)(struct span, struct span))
+{
+	for (size_t i = 0; i < n; i++)
+		if (is(s, span_str(list[i])))
+			return true;
+	return false;
+}
+#define SPAN_AMONG(s, list, is) span_among(s, list, COUNT_OF(list), is)
+
+/* ---- bytes ---- */
+
+static inline bool
+span_all(struct span s, bool (*is)(char))
+{
+	return span_past(s, 0, is) == s.n;
+}
+
+static inline bool
+span_some(struct span s, bool (*is)(char))
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (is(s.p[i]))
+			return true;
+	return false;
+}
+
+/* As span_past, of the bytes in a set. */
+static inline size_t
+span_past_set(struct span s, size_t at, const char *set)
+{
+	while (at < s.n && is_one_of(s.p[at], set))
+		at++;
+	return at;
+}
+
+/* The first byte of the run of a class that ends before `at`, `floor` at the least. */
+static inline size_t
+span_back(struct span s, size_t at, size_t floor, bool (*is)(char))
+{
+	while (at > floor && is(s.p[at - 1]))
+		at--;
+	return at;
+}
+
+static inline size_t
+span_back_set(struct span s, size_t at, size_t floor, const char *set)
+{
+	while (at > floor && is_one_of(s.p[at - 1], set))
+		at--;
+	return at;
+}
+
+#endif
