@@ -34,6 +34,24 @@ bool rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, str
 /* After the prefilter. 0 or ERR_NOMEM. */
 int open_finish(struct detect_rules *r);
 
+/* For stream/: what of a text that goes on may be the beginning of something. Tokens are what
+ * separators part: after one, a word, a number or a key is over. */
+
+/* Blanks " ( ) , ; > [ ] { | } */
+bool open_separates(char c);
+
+/* Scans `text`, which goes on, for whatever may be or become a candidate of the rules `r`;
+ * opt->used is not looked at. The candidates are left in the scratch. *from: where, at `at` or
+ * after, the first match begins that the end cuts off; text.n: none is. 0 or negative. */
+int open_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,
+	const struct detect_options *opt, size_t at, size_t *from);
+
+/* Early reject: whether no pattern begins at `at` or after, up to *open, which is moved back
+ * to where one could with what comes. For plain words in small letters, of which no other
+ * stage makes anything. */
+bool open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
+	const struct detect_options *opt, struct span text, size_t at, size_t *open);
+
 /* ---- used.c ---- */
 
 struct detect_used {

@@ -281,18 +281,6 @@ rule_of(struct loader *l, const struct yaml_node *root)
 
 /* ---- all files ---- */
 
-static void
-load_builtin(struct loader *l)
-{
-	for (size_t i = 0; i < detect_builtin_count; i++) {
-		const struct detect_file *f = &detect_builtin[i];
-		const struct yaml_node *root =
-			yaml_load(l->a, f->name, span_of(f->text, f->n), l->d);
-		if (root)
-			rule_of(l, root);
-	}
-}
-
 static int
 is_rule_file(const struct dirent *e)
 {
@@ -412,8 +400,13 @@ detect_load_with(const char *dir, const struct detect_extra *extra, struct buf *
 	if (!arena_failed(l.a)) {
 		if (dir)
 			load_dir(&l, dir);
-		else
-			load_builtin(&l);
+		for (size_t i = 0; !dir && i < detect_builtin_count; i++) {
+			const struct detect_file *f = &detect_builtin[i];
+			const struct yaml_node *root =
+				yaml_load(l.a, f->name, span_of(f->text, f->n), l.d);
+			if (root)
+				rule_of(&l, root);
+		}
 		load_own(&l, extra);
 		load_names(&l, dir);
 	}

@@ -1,8 +1,6 @@
 /* A text that goes on: matches that its end cuts off, as PCRE2's partial matching tells
  * them (scan.c), and those whose start condition has not come. Apart from the scan, which
  * knows what is there. */
-#include "scan/detect/open.h"
-
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/err.h"

@@ -100,18 +100,6 @@ scratch_shrink(struct detect_scratch *s)
 	s->room = s->n = 0;
 }
 
-/* What is found in their place is a sample too: the best of what overlaps has been chosen. */
-static void
-drop_samples(struct findings *f)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < f->n; i++)
-		if (!(f->v[i].flags & FINDING_SAMPLE))
-			f->v[kept++] = f->v[i];
-	f->n = kept;
-}
-
 int
 scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
@@ -177,8 +165,15 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	scratch_shrink(s);
 	if (err)
 		return err;
-	if (opt && opt->skip_samples)
-		drop_samples(out);
+	/* What is found in their place is a sample too: the best of what overlaps has been
+	 * chosen. */
+	if (opt && opt->skip_samples) {
+		size_t kept = 0;
+		for (size_t i = 0; i < out->n; i++)
+			if (!(out->v[i].flags & FINDING_SAMPLE))
+				out->v[kept++] = out->v[i];
+		out->n = kept;
+	}
 	if (used)
 		used_filter(used, out);
 	out->evasion = s->evasion;

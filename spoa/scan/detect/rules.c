@@ -106,20 +106,6 @@ hash_spans(crypto_hash_sha256_state *h, const struct span *v, size_t n)
 }
 
 static void
-hash_pattern(crypto_hash_sha256_state *h, const struct pattern *p)
-{
-	const unsigned numbers[] = { p->entity, p->keyed, p->needs_context, p->clear, p->kind,
-		p->runs, p->alone, p->has_then, p->back_max };
-
-	hash_str(h, p->regex);
-	hash_str(h, p->check ? p->check->name : "");
-	hash_bytes(h, numbers, sizeof(numbers));
-	hash_bytes(h, p->back_set, sizeof(p->back_set));
-	hash_bytes(h, p->then, sizeof(p->then));
-	hash_bytes(h, &p->score, sizeof(p->score));
-}
-
-static void
 hash_rules(struct detect_rules *r)
 {
 	const struct prefilter *f = &r->prefilter;
@@ -140,8 +126,17 @@ hash_rules(struct detect_rules *r)
 		hash_spans(&h, e->context.against.v, e->context.against.n);
 		hash_spans(&h, e->samples, e->nsamples);
 	}
-	for (size_t i = 0; i < r->npatterns; i++)
-		hash_pattern(&h, &r->patterns[i]);
+	for (size_t i = 0; i < r->npatterns; i++) {
+		const struct pattern *p = &r->patterns[i];
+		const unsigned numbers[] = { p->entity, p->keyed, p->needs_context, p->clear,
+			p->kind, p->runs, p->alone, p->has_then, p->back_max };
+		hash_str(&h, p->regex);
+		hash_str(&h, p->check ? p->check->name : "");
+		hash_bytes(&h, numbers, sizeof(numbers));
+		hash_bytes(&h, p->back_set, sizeof(p->back_set));
+		hash_bytes(&h, p->then, sizeof(p->then));
+		hash_bytes(&h, &p->score, sizeof(p->score));
+	}
 	for (size_t i = 0; i < 1u << LITERAL_BITS; i++)
 		for (const struct literal *l = f->literals[i]; l; l = l->next) {
 			hash_bytes(&h, &l->pattern, sizeof(l->pattern));

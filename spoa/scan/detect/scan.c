@@ -80,16 +80,6 @@ is_sample(const struct entity_rule *e, struct span value)
 	return false;
 }
 
-/* Widens [start, end) to whole UTF-8 characters, by at most three bytes. */
-static void
-whole_characters(struct span t, size_t *start, size_t *end)
-{
-	for (int i = 0; i < 3 && *start > 0 && (t.p[*start] & 0xC0) == 0x80; i++)
-		--*start;
-	for (int i = 0; i < 3 && *end < t.n && (t.p[*end] & 0xC0) == 0x80; i++)
-		++*end;
-}
-
 static inline const struct context_view *
 context_of(struct sweep *w, size_t i)
 {
@@ -244,7 +234,11 @@ consider_match(struct sweep *w, const struct pattern *p, struct candidate *m)
 		f.flags |= FINDING_NAMED;
 	if (is_sample(e, span_cut(w->text, f.start, f.end)))
 		f.flags |= FINDING_SAMPLE;
-	whole_characters(w->text, &f.start, &f.end);
+	/* whole characters of UTF-8: at most three bytes more at each end */
+	for (int i = 0; i < 3 && f.start > 0 && (w->text.p[f.start] & 0xC0) == 0x80; i++)
+		f.start--;
+	for (int i = 0; i < 3 && f.end < w->text.n && (w->text.p[f.end] & 0xC0) == 0x80; i++)
+		f.end++;
 	/* A text that begins inside a character does not reach into its key. */
 	f.start = w->base + (f.start > w->shift ? f.start - w->shift : 0);
 	f.end = w->base + f.end - w->shift;
@@ -414,19 +408,6 @@ try_literals(struct sweep *w, size_t i, bool begins)
 	}
 }
 
-static void
-sweep_begin(struct sweep *w)
-{
-	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
-
-	if (!w->keyed)
-		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
-	if (before.n > CONTEXT_BYTES)
-		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
-	context_begin(
-		&w->s->near_by, &w->r->context_index, &w->f->digits, &w->s->columns, before);
-}
-
 /* Tries the patterns that an automaton left at i, of those in `only` where it is not
  * NULL. */
 static void
@@ -554,15 +535,6 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 	}
 }
 
-static void
-try_byte(struct sweep *w, size_t i)
-{
-	const struct automaton *o = w->f->byte_automata[(unsigned char)w->text.p[i]];
-
-	if (o)
-		try_list(w, o, automaton_walk(o, w->text, i, 0, w->more), i, NULL);
-}
-
 /* The next block; b holds the one before. */
 static void
 block_read(const struct sweep *w, struct block *b, size_t from)
@@ -615,8 +587,13 @@ sweep_block(struct sweep *w, const struct block *b, uint64_t within)
 		size_t i = b->from + k;
 		if (literal >> k & 1)
 			try_literals(w, i, b->begins >> k & 1);
-		if (b->byte >> k & 1)
-			try_byte(w, i);
+		if (b->byte >> k & 1) {
+			const struct automaton *o =
+				w->f->byte_automata[(unsigned char)w->text.p[i]];
+			if (o)
+				try_list(w, o, automaton_walk(o, w->text, i, 0, w->more), i,
+					NULL);
+		}
 		if (b->runs >> k & 1)
 			try_digits(w, b, i);
 	}
@@ -646,7 +623,13 @@ sweep_text(struct sweep *w, size_t to)
 	size_t next = 0;
 
 	effort_add(to);
-	sweep_begin(w);
+	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
+	if (!w->keyed)
+		columns_begin(&w->s->columns, w->text, w->opt && w->opt->inside);
+	if (before.n > CONTEXT_BYTES)
+		before = span_cut(before, before.n - CONTEXT_BYTES, before.n);
+	context_begin(
+		&w->s->near_by, &w->r->context_index, &w->f->digits, &w->s->columns, before);
 	w->word = NULL;
 	for (size_t from = 0; from < to && !w->err; from += BLOCK) {
 		block_read(w, &b, from);

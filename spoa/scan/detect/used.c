@@ -107,26 +107,18 @@ out:
 	return to;
 }
 
-/* Whether so many patterns are theirs that a search for them alone saves little. */
-static bool
-most(const struct detect_rules *r, const uint64_t *entities)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->npatterns; i++)
-		n += has_entity(entities, r->patterns[i].entity);
-	return 4 * n > 3 * r->npatterns;
-}
-
 struct detect_used *
 detect_used_new(const struct detect_rules *r, const uint64_t *entities, const float *thresholds)
 {
 	struct detect_used *u = calloc(1, sizeof(*u));
+	size_t theirs = 0;
 
 	if (!u)
 		return NULL;
 	memcpy(u->entities, entities, sizeof(u->entities));
-	if (most(r, entities))
+	for (size_t i = 0; i < r->npatterns; i++)
+		theirs += has_entity(entities, r->patterns[i].entity);
+	if (4 * theirs > 3 * r->npatterns) /* a search for them alone saves little */
 		return u;
 	u->thresholds = calloc(r->nentities + 1, sizeof(*u->thresholds));
 	for (size_t e = 0; u->thresholds && e < r->nentities; e++) {

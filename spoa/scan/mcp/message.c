@@ -227,14 +227,16 @@ read_meta(struct reader *r)
 	return ev.tok == JSON_OBJECT_END ? 0 : broken(r);
 }
 
-/* One of the members that are read, in other letters: another reader may take it for that. */
-static bool
-looks_like(struct span key, const char *const *names, size_t n)
+/* A member in other letters than one of those that are read: another reader may take it for
+ * that. */
+static int
+check_case(struct reader *r, struct span key, const char *const *names, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (span_ieq(key, span_str(names[i])) && !span_is(key, names[i]))
-			return true;
-	return false;
+			return refuse_mcp(r, MCP_CODE_REQUEST, 0,
+				"a key differs only by case from one of MCP");
+	return 0;
 }
 
 static int
@@ -245,9 +247,10 @@ read_param(struct reader *r, struct span key)
 	struct json_event ev;
 	struct span raw;
 
-	if (looks_like(key, names, COUNT_OF(names)))
-		return refuse_mcp(
-			r, MCP_CODE_REQUEST, 0, "a key differs only by case from one of MCP");
+	int err = check_case(r, key, names, COUNT_OF(names));
+
+	if (err)
+		return err;
 	if (span_is(key, "_meta"))
 		return read_meta(r);
 	if (span_is(key, "arguments"))
@@ -255,7 +258,7 @@ read_param(struct reader *r, struct span key)
 	if (span_is(key, "inputResponses"))
 		return object_value(
 			r, "params.inputResponses is no object", &r->out->input_responses);
-	int err = value(r, &ev, &raw);
+	err = value(r, &ev, &raw);
 	if (!err && ev.tok == JSON_STRING && span_is(key, "name"))
 		r->name = json_text(r->a, r->in, &ev);
 	else if (!err && ev.tok == JSON_STRING && span_is(key, "uri"))
@@ -295,11 +298,10 @@ read_member(struct reader *r, struct span key)
 		"error" };
 	struct json_event ev;
 	struct span raw;
-	int err;
+	int err = check_case(r, key, names, COUNT_OF(names));
 
-	if (looks_like(key, names, COUNT_OF(names)))
-		return refuse_mcp(
-			r, MCP_CODE_REQUEST, 0, "a key differs only by case from one of MCP");
+	if (err)
+		return err;
 	if (span_is(key, "id"))
 		return read_id(r);
 	if (span_is(key, "params"))
@@ -356,9 +358,8 @@ settle_ref(struct reader *r)
 		return ERR_NOMEM;
 	while (!err && json_next(in.j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->ref, &ev), raw;
-		if (looks_like(key, names, COUNT_OF(names)))
-			return refuse_mcp(r, MCP_CODE_REQUEST, 0,
-				"a key differs only by case from one of MCP");
+		if ((err = check_case(r, key, names, COUNT_OF(names))))
+			return err;
 		bool is_name = span_is(key, "name");
 		err = is_name || span_is(key, "uri")
 			      ? text_value(&in, MCP_CODE_PARAMS,
@@ -380,10 +381,10 @@ read_uris(struct reader *in)
 	struct json_event ev;
 	size_t n = 0;
 
-	if (!v || json_next(in->j, &ev) != JSON_ARRAY)
-		return !v ? ERR_NOMEM
-			  : refuse_mcp(
-				    in, MCP_CODE_PARAMS, 0, "resourceSubscriptions is no list");
+	if (!v)
+		return ERR_NOMEM;
+	if (json_next(in->j, &ev) != JSON_ARRAY)
+		return refuse_mcp(in, MCP_CODE_PARAMS, 0, "resourceSubscriptions is no list");
 	while (json_next(in->j, &ev) == JSON_STRING) {
 		v[n] = json_text(in->a, in->in, &ev);
 		if (!v[n].p)
@@ -417,10 +418,9 @@ settle_filter(struct reader *r)
 		return ERR_NOMEM;
 	while (!err && json_next(in.j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->filter, &ev), raw;
-		if (looks_like(key, names, COUNT_OF(names)))
-			return refuse_mcp(r, MCP_CODE_REQUEST, 0,
-				"a key differs only by case from one of MCP");
-		err = span_is(key, names[0]) ? read_uris(&in) : value(&in, &ev, &raw);
+		err = check_case(r, key, names, COUNT_OF(names));
+		if (!err)
+			err = span_is(key, names[0]) ? read_uris(&in) : value(&in, &ev, &raw);
 	}
 	return err;
 }
@@ -429,6 +429,7 @@ static int
 settle_name(struct reader *r, const struct method *m)
 {
 	struct mcp_message *out = r->out;
+
 	if (!strcmp(m->named_by, "notifications"))
 		return settle_filter(r);
 	int err = !strcmp(m->named_by, "ref") ? settle_ref(r) : 0;
@@ -437,8 +438,7 @@ settle_name(struct reader *r, const struct method *m)
 
 	if (err)
 		return err;
-
-	if (!name.p || !name.n)
+	if (!name.n)
 		return refuse_mcp(r, MCP_CODE_PARAMS, 0,
 			by_uri ? "params.uri is missing, or no string"
 			       : "params.name is missing, or no string");

@@ -6,7 +6,7 @@
  * header above a value comes first (columns.c). */
 #include "scan/detect/context/context.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/bits.h"
 #include "scan/detect/prefilter/starts.h"
 
@@ -46,17 +46,6 @@ context_word_begins(struct span t, size_t at)
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* homePhone */
 }
 
-/* Whether the letter that ends at `at` is of an alphabet with case: Latin, Greek, Cyrillic,
- * Armenian (U+00C0 to U+058F). Others put no break between words, or write what follows on to
- * them. */
-static bool
-cased_before(struct span t, size_t at)
-{
-	unsigned char lead = at > 1 ? (unsigned char)t.p[at - 2] : 0;
-
-	return lead >= 0xC3 && lead <= 0xD6;
-}
-
 /* A word of n bytes that ends at `at`. Longer ones beyond ASCII may be inflected. */
 static bool
 ends_word(struct span t, size_t at, size_t n)
@@ -65,15 +54,13 @@ ends_word(struct span t, size_t at, size_t n)
 
 	if (at >= t.n || !letter_at(t, at))
 		return true;
-	if (is_high(t.p[at - 1]))
-		return n >= STEM || !cased_before(t, at);
+	if (is_high(t.p[at - 1])) {
+		/* Latin, Greek, Cyrillic and Armenian (U+00C0 to U+058F) have case. Others put
+		 * no break between words, or write what follows on to them. */
+		unsigned char lead = at > 1 ? (unsigned char)t.p[at - 2] : 0;
+		return n >= STEM || lead < 0xC3 || lead > 0xD6;
+	}
 	return is_lower(t.p[at - 1]) && is_upper(t.p[at]); /* phoneNumber */
-}
-
-static bool
-parts_words(char c)
-{
-	return is_space(c) || c == '_' || c == '-';
 }
 
 /* Bytes of t at `at` that spell the word, a space in it standing for any run of blanks, '_'
@@ -86,7 +73,8 @@ word_at(struct span t, size_t at, struct span word)
 	for (size_t k = 0; k < word.n; k++) {
 		if (word.p[k] == ' ') {
 			size_t from = i;
-			while (i < t.n && i - from < 4 && parts_words(t.p[i]))
+			while (i < t.n && i - from < 4 &&
+				(is_space(t.p[i]) || t.p[i] == '_' || t.p[i] == '-'))
 				i++;
 			/* camelCase: creditCard */
 			if (i == from && !(i < t.n && is_upper(t.p[i])))
@@ -285,10 +273,8 @@ has_label(struct span line)
 		from--;
 	if (from) /* "Order number:" */
 		return true;
-	for (size_t i = 0; i < COUNT_OF(vague); i++)
-		if (span_ieq(word, span_str(vague[i])))
-			return false;
-	return word.n > 1 && !is_digit(word.p[word.n - 1]);
+	return !SPAN_AMONG(word, vague, span_ieq) && word.n > 1 &&
+	       !is_digit(word.p[word.n - 1]);
 }
 
 /* What is around a value, by whole words, and of a form or a table's row its own line. */

@@ -279,12 +279,6 @@ dictionary_why(const struct dictionary *d, int err)
 	return err == ERR_NOMEM ? err_str(err) : d->why;
 }
 
-static struct yaml_node
-line_of(const char *file, size_t line)
-{
-	return (struct yaml_node){ .file = file, .line = (unsigned)line, .column = 1 };
-}
-
 void
 dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *at,
 	uint16_t owner, bool exact_case, struct diag *diag)
@@ -294,14 +288,13 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 	unsigned mistakes = 0;
 
 	buf_init(&text, DICTIONARY_FILE);
-	if (!buf_file_as(FILE_OF_WORDS, &text, file)) {
+	bool there = buf_file_as(FILE_OF_WORDS, &text, file);
+	if (!there)
 		diag_at(diag, at, "dictionary: %s: %s", file, strerror(errno));
-		buf_free(&text);
-		return;
-	}
-	if (buf_failed(&text)) {
+	else if (buf_failed(&text))
 		diag_at(diag, at, "dictionary: %s: larger than %d MB", file,
 			DICTIONARY_FILE >> 20);
+	if (!there || buf_failed(&text)) {
 		buf_free(&text);
 		return;
 	}
@@ -310,7 +303,7 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 		rest = span_cut(rest, 3, rest.n);
 	while (rest.n && mistakes < DICTIONARY_MISTAKES) {
 		struct span term = span_trim(span_next(&rest, '\n'), " \t\r");
-		struct yaml_node here = line_of(file, ++line);
+		struct yaml_node here = { .file = file, .line = (unsigned)++line, .column = 1 };
 		if (term.n == 0 || term.p[0] == '#')
 			continue;
 		terms++;

@@ -127,12 +127,10 @@ may_be_guess(const struct evade *e, const struct finding *f)
 	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS",
 		"CRYPTO" };
 
-	if (f->flags & FINDING_VALIDATED || !strcmp(e->r->entities[f->entity].class, "secret"))
-		return true;
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (!strcmp(e->r->entities[f->entity].name, names[i]))
-			return true;
-	return false;
+	const struct entity_rule *rule = &e->r->entities[f->entity];
+
+	return f->flags & FINDING_VALIDATED || !strcmp(rule->class, "secret") ||
+	       SPAN_IN(span_str(rule->name), names);
 }
 
 static bool
@@ -691,17 +689,6 @@ scan_text(struct evade *e, struct span text, const struct detect_options *opt)
 	return err;
 }
 
-/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the "m" is
- * no part. */
-static void
-mark_cut(struct detect_scratch *s, size_t n, struct span text)
-{
-	effort_add(64 * n);
-	for (size_t i = 0; i < n; i++)
-		if (terminal_cuts(text, s->v[i].start) || terminal_cuts(text, s->v[i].end))
-			s->v[i].flags |= FINDING_CUT;
-}
-
 int
 evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch *s,
 	struct span text, const struct detect_options *opt)
@@ -720,8 +707,15 @@ evade_scan(rules_fn *rules, const struct detect_rules *r, struct detect_scratch 
 	e->budget = CAP_DECODE_RATIO * text.n + PIECE;
 	size_t plain = s->n;
 	int err = scan_text(e, text, opt);
-	if (e->sequences)
-		mark_cut(s, plain, text);
+	/* The candidates of the text itself that a sequence cuts: ESC[31malice@…, of which the
+	 * "m" is no part. */
+	if (e->sequences) {
+		effort_add(64 * plain);
+		for (size_t i = 0; i < plain; i++)
+			if (terminal_cuts(text, s->v[i].start) ||
+				terminal_cuts(text, s->v[i].end))
+				s->v[i].flags |= FINDING_CUT;
+	}
 	for (size_t i = 1; i < LEVELS; i++)
 		level_free(&e->levels[i]);
 	return err;

@@ -311,13 +311,6 @@ in_prose(const struct heuristic *l, const struct groups *g)
 	       (l->t.p[i - 1] == ' ' && (is_alpha(l->t.p[i - 2]) || l->t.p[i - 2] == ':'));
 }
 
-static bool
-may_be_card(const struct heuristic *l, const struct groups *g)
-{
-	return g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
-	       groups_luhn(l, g, g->n);
-}
-
 static void
 edit_groups(struct heuristic *l, const struct groups *g)
 {
@@ -325,7 +318,8 @@ edit_groups(struct heuristic *l, const struct groups *g)
 
 	if (g->n < 2)
 		return;
-	if (may_be_card(l, g)) {
+	if (g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
+		groups_luhn(l, g, g->n)) {
 		bool printed = printed_groups(g);
 		if (!g->odd && printed && group_len(g, 0) == 4)
 			return; /* the rules see it */

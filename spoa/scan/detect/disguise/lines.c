@@ -5,42 +5,22 @@
 #include "base/effort.h"
 #include "scan/detect/disguise/heuristics.h"
 
+/* clang-format off */
 const struct heuristic_key heuristic_keys[] = {
-	{ "AKIA", 20, false },
-	{ "ASIA", 20, false },
-	{ "ghp_", 40, false },
-	{ "gho_", 40, false },
-	{ "ghu_", 40, false },
-	{ "ghs_", 40, false },
-	{ "ghr_", 40, false },
-	{ "github_pat_", 93, false },
-	{ "glpat-", 26, false },
-	{ "AIza", 39, false },
-	{ "npm_", 40, false },
-	{ "hf_", 37, false },
-	{ "sk_live_", 32, true },
-	{ "rk_live_", 32, true },
-	{ "sk-", 51, true },
-	{ "gsk_", 56, false },
-	{ "xai-", 84, false },
-	{ "xoxb-", 50, true },
-	{ "xoxp-", 70, true },
-	{ "SG.", 69, false },
-	{ "pypi-", 80, true },
-	{ "dop_v1_", 71, false },
-	{ "dckr_pat_", 36, false },
-	{ "dapi", 36, false },
-	{ "eyJ", 60, true },
-	{ "shpat_", 38, false },
-	{ "nvapi-", 70, false },
-	{ "hvs.", 95, true },
-	{ "ya29.", 60, true },
-	{ "key-", 36, false },
-	{ "AGE-SECRET-KEY-", 74, false },
-	{ "bc1", 42, false },
-	{ "0x", 42, false },
+	{ "AKIA", 20, false }, { "ASIA", 20, false }, { "ghp_", 40, false },
+	{ "gho_", 40, false }, { "ghu_", 40, false }, { "ghs_", 40, false },
+	{ "ghr_", 40, false }, { "github_pat_", 93, false }, { "glpat-", 26, false },
+	{ "AIza", 39, false }, { "npm_", 40, false }, { "hf_", 37, false },
+	{ "sk_live_", 32, true }, { "rk_live_", 32, true }, { "sk-", 51, true },
+	{ "gsk_", 56, false }, { "xai-", 84, false }, { "xoxb-", 50, true },
+	{ "xoxp-", 70, true }, { "SG.", 69, false }, { "pypi-", 80, true },
+	{ "dop_v1_", 71, false }, { "dckr_pat_", 36, false }, { "dapi", 36, false },
+	{ "eyJ", 60, true }, { "shpat_", 38, false }, { "nvapi-", 70, false },
+	{ "hvs.", 95, true }, { "ya29.", 60, true }, { "key-", 36, false },
+	{ "AGE-SECRET-KEY-", 74, false }, { "bc1", 42, false }, { "0x", 42, false },
 	{ NULL, 0, false },
 };
+/* clang-format on */
 
 /* ---- a token that goes on ---- */
 

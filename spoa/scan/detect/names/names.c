@@ -110,15 +110,6 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 	return run.w[run.n - 1].end;
 }
 
-static void
-first_pass(struct names_sweep *w)
-{
-	enum letter k;
-
-	for (size_t i = 0; !w->err && (k = word_begins(w, &i)) != LETTER_NONE;)
-		i = k == LETTER_HAN ? find_han(w, i) : look_from(w, i, k);
-}
-
 /* Where known people are named again: with a capital. */
 static void
 second_pass(struct names_sweep *w)
@@ -180,15 +171,6 @@ is_person_key(const struct names_sweep *w, struct span key)
 	       memchr(text + start, ' ', key.n - start);
 }
 
-/* People of the parts of a text before this one. */
-static void
-known_before(struct names_sweep *w, const struct known_names *k)
-{
-	*w->known = *k;
-	for (size_t i = 0; i < k->n; i++)
-		known_mark(w, k->v[i]);
-}
-
 static void
 known_after(const struct names_sweep *w, struct known_names *k)
 {
@@ -223,9 +205,15 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	w.person_key = opt && is_person_key(&w, opt->before);
 	w.lower = !(opt && opt->part) && text_without_capitals(text);
 	w.rejects = words_rejectable(&w);
-	if (s->known)
-		known_before(&w, s->known);
-	first_pass(&w);
+	/* People of the parts of a text before this one. */
+	if (s->known) {
+		*w.known = *s->known;
+		for (size_t i = 0; i < s->known->n; i++)
+			known_mark(&w, s->known->v[i]);
+	}
+	enum letter k;
+	for (size_t i = 0; !w.err && (k = word_begins(&w, &i)) != LETTER_NONE;)
+		i = k == LETTER_HAN ? find_han(&w, i) : look_from(&w, i, k);
 	if (s->known)
 		known_after(&w, s->known);
 	if (known.n && w.threshold[FIND_PERSON] < 1.0f)

@@ -75,13 +75,6 @@ facility_worth(const struct names_sweep *w, struct run *run, size_t from, size_t
 	return proper ? 0.75f : 0.6f;
 }
 
-static bool
-followed_by_of(const struct names_sweep *w, struct run *run, size_t at)
-{
-	return at + 2 < run->n && !word_stands_out(w, &run->w[at + 1]) && !run->w[at].comma &&
-	       run->w[at + 1].first != LETTER_NONE && run->w[at + 2].first == LETTER_UPPER;
-}
-
 /* A name of words from.. up to what ends it, `kind`. */
 static void
 by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
@@ -106,7 +99,10 @@ by_suffix(struct names_sweep *w, struct run *run, uint32_t kind)
 		if (comma && score < 0.7f)
 			continue;
 		size_t last = i + n - 1, end = run->w[last].end;
-		if (kind == W_FACILITY && followed_by_of(w, run, last)) {
+		if (kind == W_FACILITY && last + 2 < run->n &&
+			!word_stands_out(w, &run->w[last + 1]) && !run->w[last].comma &&
+			run->w[last + 1].first != LETTER_NONE &&
+			run->w[last + 2].first == LETTER_UPPER) {
 			last += 2;
 			end = run->w[last].end;
 		}

@@ -2,6 +2,7 @@
  * family name of the lists in their order, initials, what people do after it ("said"),
  * a list of other names. What speaks against it: ordinary words, months, products,
  * "disease" after it. */
+#include "base/among.h"
 #include "scan/detect/names/names_run.h"
 
 enum { NAME_WORDS = 6 };
@@ -152,17 +153,10 @@ eponym_follows(const struct names_sweep *w, const struct word *last)
 static bool
 list_gap(struct span gap)
 {
-	static const struct span gaps[] = { SPAN_LIT(", "), SPAN_LIT(" and "),
-		SPAN_LIT(", and "), SPAN_LIT(" & "), SPAN_LIT(" y "), SPAN_LIT(" und "),
-		SPAN_LIT(" et "), SPAN_LIT(" e "), SPAN_LIT(" en "), SPAN_LIT(" ve "),
-		SPAN_LIT(" i "), SPAN_LIT("; ") };
+	static const char *const gaps[] = { ", ", " and ", ", and ", " & ", " y ", " und ",
+		" et ", " e ", " en ", " ve ", " i ", "; " };
 
-	if (gap.n < 2 || (gap.p[0] != ' ' && gap.p[0] != ',' && gap.p[0] != ';'))
-		return false;
-	for (size_t i = 0; i < COUNT_OF(gaps); i++)
-		if (gap.n == gaps[i].n && !memcmp(gap.p, gaps[i].p, gap.n))
-			return true;
-	return false;
+	return gap.n >= 2 && is_one_of(gap.p[0], " ,;") && SPAN_IN(gap, gaps);
 }
 
 static void
@@ -260,8 +254,7 @@ evidence_at(struct names_sweep *w, struct run *run, size_t i)
 static bool
 own_line(struct span t, size_t start, size_t end)
 {
-	while (start > 0 && (t.p[start - 1] == ' ' || t.p[start - 1] == '>'))
-		start--;
+	start = span_back_set(t, start, 0, " >");
 	return (start == 0 || t.p[start - 1] == '\n') && end < t.n && t.p[end] == '\n';
 }
 

@@ -1,6 +1,6 @@
 /* Places and nationalities: terms of the lists, more certain after "in" or "from" and
  * before the name of a larger place. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "scan/detect/names/names_run.h"
 
 static bool
@@ -23,10 +23,8 @@ is_state(struct span t, const struct word *x)
 static bool
 postcode_before(struct span t, size_t at)
 {
-	size_t i = at, digits = 0;
+	size_t i = span_back_set(t, at, at > 2 ? at - 2 : 0, " ,"), digits = 0;
 
-	while (i > 0 && at - i < 2 && (t.p[i - 1] == ' ' || t.p[i - 1] == ','))
-		i--;
 	if (i == at)
 		return false;
 	for (; i > 0 && digits < 7 && is_digit(t.p[i - 1]); i--)
@@ -37,13 +35,9 @@ postcode_before(struct span t, size_t at)
 static bool
 zip_after(struct span t, size_t at)
 {
-	size_t i = at, n = 0;
+	size_t i = span_past_set(span_cut(t, 0, at + 2), at, " ,");
 
-	while (i < t.n && i - at < 2 && (t.p[i] == ' ' || t.p[i] == ','))
-		i++;
-	while (i + n < t.n && n < 6 && is_digit(t.p[i + n]))
-		n++;
-	return i > at && n == 5;
+	return i > at && span_past(span_cut(t, 0, i + 6), i, is_digit) == i + 5;
 }
 
 struct place {
@@ -89,16 +83,14 @@ said_of_people(const struct names_sweep *w, size_t from, const struct word *x)
 
 	if (!(x->flags & W_GIVEN) || x->flags & (W_COMMON | W_COUNTRY))
 		return false;
-	return cue.n < 2 || !(span_ieq(span_cut(cue, cue.n - 2, cue.n), SPAN_LIT("in")) ||
-				    memchr(cue.p, ' ', cue.n));
+	return cue.n < 2 || !(span_iends(cue, SPAN_LIT("in")) || memchr(cue.p, ' ', cue.n));
 }
 
 /* A line of its own, as in an address. */
 static bool
 own_line(struct span t, size_t start, size_t end)
 {
-	while (start > 0 && (t.p[start - 1] == ' ' || t.p[start - 1] == '>'))
-		start--;
+	start = span_back_set(t, start, 0, " >");
 	while (end < t.n && (t.p[end] == ' ' || is_digit(t.p[end])))
 		end++;
 	return start > 0 && t.p[start - 1] == '\n' && (end == t.n || t.p[end] == '\n');

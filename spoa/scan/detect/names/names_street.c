@@ -1,6 +1,6 @@
 /* Street addresses: "418 Sycamore Lane, Apt 4B", "Hauptstraße 5", "12 rue de Rivoli",
  * "Calle Mayor 3", "ul. Długa 7". A number next to the street makes it an address. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "scan/detect/names/names_run.h"
 
 enum { NUMBER_BACK = 16, UNIT_MAX = 24 };
@@ -42,12 +42,7 @@ number_ahead(struct span t, size_t at)
 static bool
 word_ends_at(struct span t, size_t at, const char *const *words, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct span word = span_str(words[i]);
-		if (at >= word.n && span_ieq(span_cut(t, at - word.n, at), word))
-			return true;
-	}
-	return false;
+	return span_among(span_cut(t, 0, at), words, n, span_iends);
 }
 
 /* "in 2019": a year. */
@@ -66,8 +61,7 @@ number_back(struct span t, size_t at)
 {
 	size_t i = at, digits = 0;
 
-	while (i > 0 && at - i < 2 && (t.p[i - 1] == ' ' || t.p[i - 1] == ','))
-		i--;
+	i = span_back_set(t, at, at > 2 ? at - 2 : 0, " ,");
 	if (i == at)
 		return at;
 	size_t end = i;
@@ -137,21 +131,14 @@ is_counted(struct span t, size_t at)
 	return word_ends_at(t, at, words, COUNT_OF(words));
 }
 
-/* Of the suffixes that are a whole word, those that are little else. */
-static bool
-is_sure(struct span word)
-{
-	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
-		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
-		"Terrace", "Crescent" };
-
-	return SPAN_IN(word, sure);
-}
-
 /* The suffix that is a whole word: "Lane", "Ave". Short ones are much else too. */
 static void
 by_suffix(struct names_sweep *w, struct run *run)
 {
+	/* Of the suffixes that are a whole word, those that are little else. */
+	static const char *const sure[] = { "Street", "Avenue", "Road", "Lane", "Boulevard",
+		"Drive", "Ave", "Blvd", "Rd", "Ln", "Parkway", "Pkwy", "Highway", "Hwy",
+		"Terrace", "Crescent" };
 	size_t from = 0;
 
 	for (size_t i = 0; i < run->n; i++) {
@@ -161,7 +148,7 @@ by_suffix(struct names_sweep *w, struct run *run)
 			from = i;
 		if (!(x->flags & W_STREET))
 			continue;
-		bool certain = is_sure(s);
+		bool certain = SPAN_IN(s, sure);
 		/* the number comes before the run, or the words between are numbers: "5th
 		 * Street" */
 		size_t first = run->w[from].start, at = number_back(w->text, first);

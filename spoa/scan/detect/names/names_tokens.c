@@ -1,6 +1,6 @@
 /* Words and runs of words, as the finders of names see them. A run is what a name is
  * made of: capitalised words one blank apart, initials, and the small words between. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "scan/detect/names/names_run.h"
 
 enum { WORD_MAX = 64, BACK_GAP = 8 };
@@ -189,10 +189,7 @@ has_hump(struct span word)
 	for (size_t i = 1; word.n > 5 && i < word.n; i++) {
 		if (!is_upper(word.p[i]) || !is_lower(word.p[i - 1]))
 			continue;
-		for (size_t k = 0; k < COUNT_OF(parts); k++)
-			if (span_ieq(span_cut(word, 0, i), span_str(parts[k])))
-				return false;
-		return true;
+		return !SPAN_AMONG(span_cut(word, 0, i), parts, span_ieq);
 	}
 	return false;
 }
@@ -249,12 +246,6 @@ static bool
 is_small(struct span s)
 {
 	return s.n < 4 && SPAN_IN(s, names_small);
-}
-
-static bool
-joins_words(const struct names_sweep *w, const struct word *word)
-{
-	return word->flags & W_PARTICLE || is_small(span_cut(w->text, word->start, word->end));
 }
 
 /* The place of the next word of a run after `last`, 0: the run ends. */
@@ -412,7 +403,9 @@ run_read(const struct names_sweep *w, struct run *run)
 			break;
 		if (word_stands_out(w, next))
 			solid = run->n + 1;
-		else if (last->comma || small >= SMALL_WORDS || !joins_words(w, next))
+		else if (last->comma || small >= SMALL_WORDS ||
+			 !(next->flags & W_PARTICLE ||
+				 is_small(span_cut(w->text, next->start, next->end))))
 			break;
 		run->n++;
 	}

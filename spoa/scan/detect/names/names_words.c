@@ -46,31 +46,19 @@ struct names_table {
 static const struct {
 	const char *file;
 	uint32_t flag;
+	/* clang-format off */
 } lists[] = {
-	{ "after.txt", W_AFTER },
-	{ "before.txt", W_BEFORE },
-	{ "city.txt", W_CITY },
-	{ "common.txt", W_COMMON },
-	{ "country.txt", W_COUNTRY },
-	{ "cue.txt", W_CUE },
-	{ "eponym.txt", W_EPONYM },
-	{ "facility.txt", W_FACILITY },
-	{ "facility_start.txt", W_FACILITY_START },
-	{ "given.txt", W_GIVEN },
-	{ "honorific.txt", W_HONORIFIC },
-	{ "key.txt", W_KEY },
-	{ "nationality.txt", W_NATION },
-	{ "never.txt", W_NEVER },
-	{ "organisation.txt", W_ORG },
-	{ "particle.txt", W_PARTICLE },
-	{ "region.txt", W_REGION },
-	{ "street.txt", W_STREET },
-	{ "street_end.txt", W_STREET_END },
-	{ "street_start.txt", W_STREET_START },
-	{ "surname.txt", W_SURNAME },
-	{ "surname_end.txt", 0 },
-	{ "title.txt", W_TITLE },
+	{ "after.txt", W_AFTER }, { "before.txt", W_BEFORE }, { "city.txt", W_CITY },
+	{ "common.txt", W_COMMON }, { "country.txt", W_COUNTRY }, { "cue.txt", W_CUE },
+	{ "eponym.txt", W_EPONYM }, { "facility.txt", W_FACILITY },
+	{ "facility_start.txt", W_FACILITY_START }, { "given.txt", W_GIVEN },
+	{ "honorific.txt", W_HONORIFIC }, { "key.txt", W_KEY }, { "nationality.txt", W_NATION },
+	{ "never.txt", W_NEVER }, { "organisation.txt", W_ORG }, { "particle.txt", W_PARTICLE },
+	{ "region.txt", W_REGION }, { "street.txt", W_STREET },
+	{ "street_end.txt", W_STREET_END }, { "street_start.txt", W_STREET_START },
+	{ "surname.txt", W_SURNAME }, { "surname_end.txt", 0 }, { "title.txt", W_TITLE },
 };
+/* clang-format on */
 
 /* The list of a file's name, or -1. */
 static int
@@ -240,17 +228,6 @@ put_han(struct names_table *t, struct span term, uint32_t flag)
 		put_han_bit(t, flag & W_GIVEN ? HAN_GIVEN : HAN_SURNAME, h);
 }
 
-/* The first character of what follows a name. */
-static void
-put_honour(struct names_table *t, struct span term)
-{
-	uint64_t folded;
-	unsigned n;
-
-	if (term.n && glyph_at(term, 0, &n, &folded) == LETTER_HAN)
-		put_han_bit(t, HAN_HONOUR, hash_step(HASH_SEED, folded));
-}
-
 /* ---- the early reject ---- */
 
 const char *const names_small[NAMES_SMALL] = { "of", "and", "for", "the", "und", "et", "at",
@@ -268,18 +245,13 @@ names_after_begins(const struct names_table *t, struct span text)
 	return eights_begin(&t->follows, text);
 }
 
-/* "u.d": dots between single letters are left out. */
-static bool
-is_dotted(struct span text)
-{
-	return text.n > 2 && text.p[1] == '.' && is_letter(text.p[2]) &&
-	       (text.n == 3 || !is_alpha(text.p[3]));
-}
-
 bool
 names_particle_begins(const struct names_table *t, struct span text)
 {
-	return is_dotted(text) || eights_begin(&t->particle, text);
+	/* "u.d": dots between single letters are left out. */
+	return (text.n > 2 && text.p[1] == '.' && is_letter(text.p[2]) &&
+		       (text.n == 3 || !is_alpha(text.p[3]))) ||
+	       eights_begin(&t->particle, text);
 }
 
 static void
@@ -422,8 +394,13 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 		t->particle_max = term.n;
 	if (flag & (W_BIG & ~(uint32_t)W_COMMON))
 		put_han(t, term, flag);
-	if (flag == W_HONORIFIC)
-		put_honour(t, term);
+	/* The first character of what follows a name. */
+	if (flag == W_HONORIFIC) {
+		uint64_t folded;
+		unsigned n;
+		if (term.n && glyph_at(term, 0, &n, &folded) == LETTER_HAN)
+			put_han_bit(t, HAN_HONOUR, hash_step(HASH_SEED, folded));
+	}
 	put_eights(t, term, flag);
 	return slots_put(t, h, flag, flag & W_BIG) && put_parts(t, term, flag) &&
 	       (flag != W_STREET_END || put_end(&t->streets, term));
@@ -439,13 +416,6 @@ read_list(struct names_table *t, struct span text, uint32_t flag)
 			return line;
 	}
 	return 0;
-}
-
-static void
-digest_list(crypto_hash_sha256_state *h, uint32_t flag, struct span text)
-{
-	crypto_hash_sha256_update(h, (const unsigned char *)&flag, sizeof(flag));
-	crypto_hash_sha256_update(h, (const unsigned char *)text.p, text.n);
 }
 
 static int
@@ -484,7 +454,9 @@ load_file(struct names_table *t, const char *path, struct arena *a, struct diag 
 			"a term has letters and at most %d bytes; a list at most %d terms",
 			TERM_MAX, 1 << TABLE_BITS_MAX);
 	}
-	digest_list(h, lists[list].flag, text);
+	crypto_hash_sha256_update(
+		h, (const unsigned char *)&lists[list].flag, sizeof(lists[list].flag));
+	crypto_hash_sha256_update(h, (const unsigned char *)text.p, text.n);
 	buf_free(&b);
 }
 

@@ -404,19 +404,6 @@ add_members(struct builder *b, uint16_t at, uint32_t round)
 	}
 }
 
-/* Resolves the forks after every node at once, since that takes rounds of its own. */
-static void
-resolve_all(struct builder *b)
-{
-	uint16_t n;
-
-	for (size_t i = 1; i < b->nnodes && !b->overflow; i++)
-		if (b->nodes[i].classes)
-			reach_of(b, b->nodes[i].a, &n);
-	for (size_t i = 0; i < b->nin && !b->overflow; i++)
-		reach_of(b, b->start[i], &n);
-}
-
 static uint16_t
 follow_class(struct builder *b, uint16_t state, unsigned class)
 {
@@ -536,18 +523,6 @@ patterns_of(struct builder *b, const struct state *s, struct list *l, struct aut
 	return 0;
 }
 
-/* Where runs of 0, 1, 2… digits lead. */
-static void
-skip_digits(struct automaton *o, int digit, unsigned class)
-{
-	uint16_t s = o->initial[digit][class];
-
-	for (unsigned n = 0; n < AUTOMATON_RUNS; n++) {
-		o->after[digit][class][n] = s;
-		s = s < o->live ? o->next[s][o->class_of['0']] : s;
-	}
-}
-
 /* States that go on first, then those that end; `row` is filled for `expanded`. */
 static int
 number_states(struct builder *b, uint16_t (*rows)[AUTOMATON_CLASSES], uint32_t expanded)
@@ -579,9 +554,15 @@ number_states(struct builder *b, uint16_t (*rows)[AUTOMATON_CLASSES], uint32_t e
 	for (int d = 0; d < 2; d++)
 		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++)
 			o->initial[d][c] = number[o->initial[d][c]];
+	/* Where runs of 0, 1, 2… digits lead. */
 	for (int d = 0; d < 2; d++)
-		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++)
-			skip_digits(o, d, c);
+		for (unsigned c = 0; c < AUTOMATON_CLASSES; c++) {
+			uint16_t s = o->initial[d][c];
+			for (unsigned n = 0; n < AUTOMATON_RUNS; n++) {
+				o->after[d][c][n] = s;
+				s = s < o->live ? o->next[s][o->class_of['0']] : s;
+			}
+		}
 	o->patterns = err ? NULL : arena_array(b->a, l.n + 1, sizeof(uint16_t));
 	if (o->patterns && l.n)
 		memcpy(o->patterns, l.v, l.n * sizeof(uint16_t));
@@ -637,7 +618,13 @@ automaton_build(
 		add_pattern(&b, (uint16_t)i);
 	/* Where there are too many nodes, the last patterns are in every list. */
 	b.overflow = false;
-	resolve_all(&b);
+	/* Resolves the forks after every node at once, since that takes rounds of its own. */
+	uint16_t many;
+	for (size_t i = 1; i < b.nnodes && !b.overflow; i++)
+		if (b.nodes[i].classes)
+			reach_of(&b, b.nodes[i].a, &many);
+	for (size_t i = 0; i < b.nin && !b.overflow; i++)
+		reach_of(&b, b.start[i], &many);
 	err = b.overflow || arena_failed(&b.tmp) ? ERR_NOMEM : build_states(&b);
 out:
 	free(b.reach.v);

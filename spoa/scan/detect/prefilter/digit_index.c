@@ -301,15 +301,6 @@ first_words(uint64_t *to, const struct pattern_set *from, size_t n)
 	first_words((uint64_t *)(x)->alone.part, (const struct pattern_set *)(x)->part,        \
 		sizeof((x)->alone.part) / sizeof(uint64_t))
 
-static void
-copy_far(struct digit_index *x)
-{
-	FIRST_WORDS(x, before);
-	FIRST_WORDS(x, before_2);
-	FIRST_WORDS(x, first_digit);
-	FIRST_WORDS(x, after);
-}
-
 int
 digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v, size_t n)
 {
@@ -353,7 +344,10 @@ digit_index_build(struct prefilter *f, struct arena *a, const struct pattern *v,
 		if (k != AUTOMATON_WORD) /* whose walk begins before the run */
 			err = index_automaton(f, o, said);
 	}
-	copy_far(x);
+	FIRST_WORDS(x, before);
+	FIRST_WORDS(x, before_2);
+	FIRST_WORDS(x, first_digit);
+	FIRST_WORDS(x, after);
 	free(said);
 	return err;
 }

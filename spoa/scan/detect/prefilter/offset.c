@@ -22,12 +22,6 @@ width_of(const struct regex_node *n)
 	return w;
 }
 
-static bool
-only_digits(const uint64_t set[4])
-{
-	return !(set[0] & ~(UINT64_C(0x3FF) << '0')) && !(set[1] | set[2] | set[3]);
-}
-
 /* Bytes up to the first digit that every match of n, or what it looks ahead at, has; 0:
  * there is none. */
 static size_t
@@ -36,7 +30,9 @@ digit_in(const struct regex_node *n)
 	size_t w = 0, digit;
 
 	switch (n->kind) {
-	case REGEX_SET: return only_digits(n->set);
+	case REGEX_SET:
+		return !(n->set[0] & ~(UINT64_C(0x3FF) << '0')) &&
+		       !(n->set[1] | n->set[2] | n->set[3]);
 	case REGEX_LOOK: return n->negative || n->behind ? 0 : digit_in(n->child);
 	case REGEX_REPEAT: return n->min ? digit_in(n->child) : 0;
 	case REGEX_ALT:

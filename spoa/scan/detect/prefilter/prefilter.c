@@ -116,17 +116,6 @@ build_byte_automata(struct prefilter *f, struct arena *a, const struct pattern *
 	return err;
 }
 
-/* What the classifier looks for. */
-static void
-index_bytes(struct prefilter *f)
-{
-	block_sets_fill(
-		&f->bytes, (bool (*const[])(char)){ is_digit, is_upper, is_lower, NULL });
-	for (unsigned c = 0; c < 256; c++)
-		if (f->nbyte_patterns[c])
-			block_sets_add(&f->bytes, BYTES_PATTERN, (unsigned char)c);
-}
-
 /* Whether a literal is looked for only where no letter comes before it, or as in
  * homePhone. */
 static bool
@@ -203,7 +192,12 @@ int
 prefilter_build(
 	struct prefilter *f, struct arena *a, struct pattern *v, size_t n, size_t entities)
 {
-	index_bytes(f);
+	/* What the classifier looks for. */
+	block_sets_fill(
+		&f->bytes, (bool (*const[])(char)){ is_digit, is_upper, is_lower, NULL });
+	for (unsigned c = 0; c < 256; c++)
+		if (f->nbyte_patterns[c])
+			block_sets_add(&f->bytes, BYTES_PATTERN, (unsigned char)c);
 	for (size_t i = 0; i < n; i++)
 		read_tree(&v[i]);
 	index_literals(f, a, v);

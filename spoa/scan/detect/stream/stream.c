@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/engine.h"
-#include "scan/detect/open.h"
 #include "scan/detect/stream/stream_long.h"
 #include "scan/detect/stream/stream_open.h"
 #include "scan/detect/stream/stream_words.h"
@@ -403,16 +402,6 @@ begin_swallowing(struct detect_stream *s, const struct finding *f, size_t width)
 		span_cut(span_of(s->buf, s->n), f ? f->start : s->n, s->n), line, width);
 }
 
-/* Of a run in which nothing is under way but what it may spell in base64: that is read window
- * by window, wherever a group begins. */
-static size_t
-run_limit(const struct detect_stream *s, const struct findings *f)
-{
-	size_t to = s->n - RUN_REACH;
-
-	return limit_of(s, f, s->begun < to ? s->begun : to);
-}
-
 /* The window is as large as it may be, and all of it is open. */
 static int
 too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
@@ -430,8 +419,11 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 		return hand_finding(s, o, x, s->swallowing ? s->n : x->end);
 	}
 	if (run.start < s->n - WORDS_REACH) {
+		/* Of a run in which nothing is under way but what it may spell in base64: that
+		 * is read window by window, wherever a group begins. */
+		size_t to = s->begun < s->n - RUN_REACH ? s->begun : s->n - RUN_REACH;
 		if (s->begun > s->done && stream_open_armour(t, s->done) > s->done)
-			return hand_out(s, o, f, run_limit(s, f));
+			return hand_out(s, o, f, limit_of(s, f, to));
 		begin_swallowing(s, NULL, run.width);
 		return hand_finding(s, o, NULL, s->n);
 	}

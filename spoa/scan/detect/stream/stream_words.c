@@ -5,7 +5,7 @@
 
 #include "base/ascii.h"
 #include "scan/detect/disguise/evade.h"
-#include "scan/detect/open.h"
+#include "scan/detect/engine.h"
 
 enum {
 	LONG_WORD = 16, /* letters: may be a blob */
@@ -136,17 +136,6 @@ letters_of(struct span t, size_t from, size_t to)
 	return l;
 }
 
-/* Of a word in small letters: rue and calle belong to the name after them. */
-static enum shape
-small_shape(struct span word, const struct names_table *names)
-{
-	uint32_t f = names_flags_small(names, names_hash(word));
-
-	return f & W_STREET_START			      ? SHAPE_SPELL
-	       : f & W_PARTICLE || SPAN_IN(word, names_small) ? SHAPE_JOINT
-							      : SHAPE_WORD;
-}
-
 /* Of a capitalised word: an ordinary one, which begins no name of several words either. */
 static bool
 begins_sentence(struct span word, const struct names_table *names)
@@ -154,14 +143,6 @@ begins_sentence(struct span word, const struct names_table *names)
 	uint32_t f = names_flags(names, names_hash(word));
 
 	return f & W_COMMON && !(f & ~(uint32_t)(W_COMMON | W_NEVER));
-}
-
-/* Whether the word up to `to`, of a token up to `end`, may be a piece of one: alice(at),
- * "alice." + "w@example.org". */
-static bool
-may_be_piece(struct span t, size_t to, size_t end)
-{
-	return end < t.n && (is_one_of(t.p[end], "([{<|") || (end > to && t.p[end] == '"'));
 }
 
 /* two, twenty-one */
@@ -190,8 +171,13 @@ word_shape(struct span word, const struct letters *l, const struct stream_asked 
 		return SHAPE_WORD;
 	if (l->other)
 		return SHAPE_OTHER;
-	if (!l->upper)
-		return small_shape(word, asked->names);
+	/* Of a word in small letters: rue and calle belong to the name after them. */
+	if (!l->upper) {
+		uint32_t f = names_flags_small(asked->names, names_hash(word));
+		return f & W_STREET_START			      ? SHAPE_SPELL
+		       : f & W_PARTICLE || SPAN_IN(word, names_small) ? SHAPE_JOINT
+								      : SHAPE_WORD;
+	}
 	return begins_sentence(word, asked->names) ? SHAPE_BEGINS : SHAPE_NAME;
 }
 
@@ -208,7 +194,10 @@ shape_of(struct span t, size_t from, size_t to, const struct stream_asked *asked
 	if (l.strange && l.number ? asked->numbers
 				  : (l.strange || l.n > LONG_WORD * l.parts) && asked->values)
 		return SHAPE_OPEN;
-	if (may_be_piece(t, to, end) && asked->values)
+	/* Whether the word up to `to`, of a token up to `end`, may be a piece of one:
+	 * alice(at), "alice." + "w@example.org". */
+	if (end < t.n && (is_one_of(t.p[end], "([{<|") || (end > to && t.p[end] == '"')) &&
+		asked->values)
 		return SHAPE_SPELL;
 	return word_shape(span_cut(t, from, to), &l, asked);
 }

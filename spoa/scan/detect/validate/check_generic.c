@@ -2,7 +2,7 @@
  * value looks random. What keeps this from finding every identifier in source
  * code: entropy, mixed classes, words of the key that say what it really names
  * (public, id, url), and values that are code, paths, versions or placeholders. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/codec/digits.h"
 #include "base/effort.h"
 #include "base/search.h"
@@ -47,10 +47,8 @@ key_name(const struct candidate *c)
 {
 	size_t from = c->match, to = c->match;
 
-	while (from > 0 && c->match - from < 64 && is_key_name_char(c->text.p[from - 1]))
-		from--;
-	while (to < c->start && is_key_name_char(c->text.p[to]))
-		to++;
+	from = span_back(c->text, from, from > 64 ? from - 64 : 0, is_key_name_char);
+	to = span_past(span_cut(c->text, 0, c->start), to, is_key_name_char);
 	/* "API key" as people write it */
 	if (to + 4 <= c->start && c->text.p[to] == ' ' &&
 		span_ieq(span_of(c->text.p + to + 1, 3), SPAN_LIT("key")))
@@ -88,12 +86,7 @@ last_word(struct span *name)
 static bool
 ends_in_list(const struct word_list *l, struct span w)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		size_t n = strlen(l->v[i]);
-		if (w.n > n && span_ieq(span_cut(w, w.n - n, w.n), span_str(l->v[i])))
-			return true;
-	}
-	return false;
+	return w.n && span_among(span_cut(w, 1, w.n), l->v, l->n, span_iends);
 }
 
 enum key_kind { KEY_NO, KEY_WEAK, KEY_SECRET, KEY_PASSWORD };
@@ -109,10 +102,7 @@ key_kind_of(struct span name)
 		return KEY_NO;
 
 	effort_add(32 + 4 * name.n);
-	while (name.n) {
-		struct span w = last_word(&name);
-		if (w.n == 0)
-			break;
+	for (struct span w; (w = last_word(&name)).n; last = false) {
 		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
 			return KEY_NO;
 		if (in_list(&passwords, w) || ends_in_list(&password_ends, w))
@@ -123,7 +113,6 @@ key_kind_of(struct span name)
 			key = true, key_last |= last;
 		else if (key && in_list(&qualifies, w) && kind < KEY_SECRET)
 			kind = KEY_SECRET;
-		last = false;
 	}
 	return kind == KEY_NO && key_last ? KEY_WEAK : kind;
 }
@@ -222,9 +211,8 @@ is_file_name(struct span s)
 		".properties", ".xml", ".p12", ".gpg", ".sh", ".com", ".org", ".net", ".io" };
 	struct mix m = mix_of(s);
 
-	for (size_t i = 0; i < COUNT_OF(ends); i++)
-		if (s.n > strlen(ends[i]) && span_ends(s, span_str(ends[i])))
-			return true;
+	if (SPAN_AMONG(span_cut(s, 1, s.n), ends, span_ends))
+		return true;
 	if (m.lower + m.upper <= 1 && span_chr(s, '.') < s.n) /* v1.2.3 */
 		return true;
 	if (span_chr(s, '/') == s.n)
@@ -315,10 +303,7 @@ key_says_more(struct span name)
 {
 	bool qualified = false, secret = false, word = false, held = false, owned = false;
 
-	while (name.n) {
-		struct span w = last_word(&name);
-		if (w.n == 0)
-			break;
+	for (struct span w; (w = last_word(&name)).n;) {
 		if (span_ieq(w, SPAN_LIT("session")))
 			return false;
 		secret |= span_ieq(w, SPAN_LIT("secret")) || in_list(&passwords, w) ||
@@ -342,13 +327,9 @@ told_as_harmless(const struct candidate *c, const struct value *v)
 
 	if (v->sep != 's' || c->whole)
 		return false;
-	while (words.n) {
-		struct span w = last_word(&words);
-		if (w.n == 0)
-			break;
+	for (struct span w; (w = last_word(&words)).n;)
 		if (in_list(&harmless, w))
 			return true;
-	}
 	return false;
 }
 
@@ -365,10 +346,10 @@ strpbrk_in(struct span s, const char *set)
 static bool
 is_pattern(struct span s)
 {
+	static const char *const signs[] = { "[a-", "[^", "(?", "\\x" };
 	size_t first = span_chr(s, '\\');
 
-	return memmem(s.p, s.n, "[a-", 3) || memmem(s.p, s.n, "[^", 2) ||
-	       memmem(s.p, s.n, "(?", 2) || memmem(s.p, s.n, "\\x", 2) ||
+	return SPAN_AMONG(s, signs, span_holds) ||
 	       (first < s.n && span_chr(span_cut(s, first + 1, s.n), '\\') < s.n - first - 1);
 }
 
@@ -381,11 +362,9 @@ is_public_key(struct span s)
 		"MIGfMA0GCSqGSIb3", "MFkwEwYHKoZIzj0", "MCowBQYDK2Vw", "ssh-rsa",
 		"ssh-ed25519" };
 
-	for (size_t i = 0; i < COUNT_OF(begins); i++)
-		if (span_starts(s, span_str(begins[i])))
-			return true;
 	/* the scope of an AWS signature: ID/20260101/us-east-1/s3/aws4_request */
-	return value_is_public_pem(s) || span_ends(s, SPAN_LIT("4_request"));
+	return SPAN_AMONG(s, begins, span_starts) || value_is_public_pem(s) ||
+	       span_ends(s, SPAN_LIT("4_request"));
 }
 
 enum check_result
@@ -428,14 +407,9 @@ check_vendor(struct candidate *c)
 	struct span s = span_cut(c->text, c->start, c->end), name = key_name(c);
 	bool last = true;
 
-	while (name.n) {
-		struct span w = last_word(&name);
-		if (w.n == 0)
-			break;
+	for (struct span w; (w = last_word(&name)).n; last = false)
 		if (in_list(&harmless, w) || (last && in_list(&not_the_secret, w)))
 			return CHECK_NO;
-		last = false;
-	}
 	/* Names have no digits: searchConfluenceUsingCql. */
 	if (mix_of(s).digit == 0)
 		return CHECK_NO;

@@ -30,11 +30,9 @@ check_fr_nir(struct candidate *c)
 		v[5] = '1';
 		v[6] = v[6] == 'A' ? '9' : '8';
 	}
-	for (size_t i = 0; i < 15; i++)
-		if (!is_digit(v[i]))
-			return CHECK_NO;
 	unsigned month = sum_two(v + 3);
-	if (month == 0 || (month > 12 && month < 20) || (month > 42 && month < 50))
+	if (!span_is_digits(span_of(v, 15)) || month == 0 || (month > 12 && month < 20) ||
+		(month > 42 && month < 50))
 		return CHECK_NO;
 	return valid_if(97 - sum_number(v, 13) % 97 == sum_two(v + 13));
 }

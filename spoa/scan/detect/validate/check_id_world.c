@@ -23,10 +23,8 @@ check_vin(struct candidate *c)
 		sum += (unsigned)(x - '0') * weights[i];
 	}
 	/* Below 30 or so letters and digits mix; the last four places are digits. */
-	for (size_t i = 13; i < 17; i++)
-		if (!is_digit(v[i]))
-			return CHECK_NO;
-	return valid_if(letters >= 3 && digits >= 5 && v[8] == "0123456789X"[sum % 11]);
+	return valid_if(letters >= 3 && digits >= 5 && span_is_digits(span_of(v + 13, 4)) &&
+			v[8] == "0123456789X"[sum % 11]);
 }
 
 /* RENAPO, instructivo normativo CURP: 0-9, A-N, Ñ, O-Z count 0 to 36. */

@@ -58,9 +58,8 @@ check_mrn(struct candidate *c)
 {
 	struct counts n = count_kinds(c);
 
-	if (n.same || n.digits < (n.letters ? 3 : 5) || is_date(c, &n))
-		return CHECK_NO;
-	return CHECK_SHAPE;
+	return n.same || n.digits < (n.letters ? 3 : 5) || is_date(c, &n) ? CHECK_NO
+									  : CHECK_SHAPE;
 }
 
 enum check_result

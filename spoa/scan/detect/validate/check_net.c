@@ -151,16 +151,6 @@ check_ip_special(struct candidate *c)
 
 enum { LOCAL_MAX = 64 };
 
-/* Whether the UTF-8 character at s[i] is a letter that e-mail names are written
- * with: Latin, Greek, Cyrillic and their neighbours (U+00C0 to U+1FFF), as
- * opposed to Han, kana, Hangul and punctuation, which are next to a name without
- * a space. */
-static bool
-alphabetic_lead(char c)
-{
-	return (unsigned char)c >= 0xC3 && (unsigned char)c <= 0xE1;
-}
-
 /* Where the local part begins that ends at `at`: the last place before it where
  * the script changes from one that needs no spaces. */
 static size_t
@@ -205,15 +195,18 @@ shrink_domain(struct span *s)
 			tld.n--;
 		bool letters = true,
 		     ace = tld.n > 4 && span_ieq(span_cut(tld, 0, 4), SPAN_LIT("xn--"));
-		size_t plain;
 		for (size_t i = 0; i < tld.n; i++)
 			letters = letters &&
 				  (is_alpha(tld.p[i]) || is_high(tld.p[i]) ||
 					  (ace && (is_digit(tld.p[i]) || tld.p[i] == '-')));
-		/* "mail@example.com请回复": the name ends where ASCII ends */
-		plain = span_past(tld, 0, is_alpha);
+		/* "mail@example.com请回复": the name ends where ASCII ends, unless it goes on
+		 * in an alphabet that names are written with, Latin, Greek, Cyrillic and their
+		 * neighbours (U+00C0 to U+1FFF). Han, kana, Hangul and punctuation are next to
+		 * a name without a space. */
+		size_t plain = span_past(tld, 0, is_alpha);
+		unsigned char lead = plain < tld.n ? (unsigned char)tld.p[plain] : 0;
 		if (letters && plain >= 2 && plain < tld.n && is_high(tld.p[plain]) &&
-			!alphabetic_lead(tld.p[plain]))
+			(lead < 0xC3 || lead > 0xE1))
 			tld.n = plain;
 		if (letters && tld.n >= 2) {
 			s->n = n + tld.n;

@@ -1,7 +1,7 @@
 /* What is written where a value would be: placeholders, the passwords of examples and
  * defaults, identifiers, and what is public. Apart from check_value.c, which reads where a
  * value ends and whether it is code. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/validate/check_value.h"
 
@@ -71,11 +71,8 @@ letter_of(char c)
 static bool
 is_counted(struct span s)
 {
-	size_t i = 0;
+	size_t from = span_past_set(s, 0, "_-@#.="), i = from;
 
-	while (i < s.n && is_one_of(s.p[i], "_-@#.="))
-		i++;
-	size_t from = i;
 	while (i < s.n && is_digit(s.p[i])) {
 		if (i > from && s.p[i] != s.p[i - 1] + 1)
 			return false;
@@ -83,9 +80,7 @@ is_counted(struct span s)
 	}
 	if (i > from && s.p[from] > '1')
 		return i == from + 1 && i == s.n;
-	while (i < s.n && is_one_of(s.p[i], "!$#.*:="))
-		i++;
-	return i == s.n;
+	return span_past_set(s, i, "!$#.*:=") == s.n;
 }
 
 bool

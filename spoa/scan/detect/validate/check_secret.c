@@ -1,6 +1,6 @@
 /* Secrets with a format of their own: JSON web tokens, PEM private keys, tokens
  * with a vendor's prefix, credentials in URLs. What has none is check_generic.c's. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/codec/digits.h"
 #include "scan/detect/validate/check_value.h"
 
@@ -13,9 +13,8 @@ check_jwt(struct candidate *c)
 	unsigned char json[512];
 	size_t n = decode64(head, json, sizeof(json));
 
-	if (n < 2 || json[0] != '{' || !memmem(json, n, "\"alg\"", 5))
-		return CHECK_NO;
-	return CHECK_VALID;
+	return n >= 2 && json[0] == '{' && memmem(json, n, "\"alg\"", 5) ? CHECK_VALID
+									 : CHECK_NO;
 }
 
 /* ---- PRIVATE_KEY ---- */
@@ -51,14 +50,6 @@ skip_gaps(struct span t, size_t i)
 	return i;
 }
 
-static size_t
-token_end(struct span t, size_t i)
-{
-	while (i < t.n && is_base64(t.p[i]))
-		i++;
-	return i;
-}
-
 /* "Proc-Type: 4,ENCRYPTED" (RFC 1421 4.6) or "Comment: x" (PuTTY, OpenPGP). */
 static size_t
 skip_header_line(struct span t, size_t i)
@@ -81,7 +72,7 @@ body_end(struct span t, size_t i)
 	size_t end = i, stop = i + PEM_MAX < t.n ? i + PEM_MAX : t.n;
 
 	while (i < stop) {
-		size_t at = skip_gaps(t, i), to = token_end(t, at);
+		size_t at = skip_gaps(t, i), to = span_past(t, at, is_base64);
 		bool line = at > i && memchr(t.p + i, '\n', at - i);
 		/* Words of prose are base64 too: a short piece is the key's last line or none.
 		 */
@@ -157,7 +148,7 @@ check_pem(struct candidate *c)
 	while ((header = skip_header_line(c->text, at)) > at)
 		at = skip_gaps(c->text, header);
 	/* The line alone, as in "look for BEGIN PRIVATE KEY", is no key. */
-	if (token_end(c->text, at) - at < 16)
+	if (span_past(c->text, at, is_base64) - at < 16)
 		return CHECK_NO;
 	c->end = body_end(c->text, at);
 	return CHECK_VALID;
@@ -180,10 +171,8 @@ check_ppk(struct candidate *c)
 	if (!mac)
 		return CHECK_NO;
 	size_t at = (size_t)(mac - c->text.p) + 12, from;
-	while (at < c->text.n && (c->text.p[at] == ':' || c->text.p[at] == ' '))
-		at++;
-	for (from = at; at < c->text.n && at - from < 64 && is_hex(c->text.p[at]);)
-		at++;
+	from = span_past_set(c->text, at, ": ");
+	at = span_past(span_cut(c->text, 0, from + 64), from, is_hex);
 	if (at - from < 40)
 		return CHECK_NO;
 	c->end = at;
@@ -233,8 +222,7 @@ check_userinfo(struct candidate *c)
 	if (memmem(lead.p, lead.n, "${", 2) || memmem(lead.p, lead.n, "{{", 2))
 		return CHECK_NO;
 	/* postgres:postgres@ */
-	while (from > c->match && is_alnum(c->text.p[from - 1]))
-		from--;
+	from = span_back(c->text, from, c->match, is_alnum);
 	if (c->start > 0 && c->text.p[at] == ':' && at > from &&
 		span_ieq(s, span_cut(c->text, from, at)))
 		return CHECK_NO;
@@ -292,25 +280,16 @@ names_credential(struct span lead)
 	static const char *const words[] = { "authorization", "bearer", "api", "access",
 		"secret", "vault-token", "private-token", "://" };
 
-	for (size_t i = 0; i < lead.n; i++)
-		for (size_t k = 0; k < COUNT_OF(words); k++)
-			if (span_ieq(span_cut(lead, i, i + strlen(words[k])),
-				    span_str(words[k])))
-				return true;
-	return false;
+	return SPAN_AMONG(lead, words, span_iholds);
 }
 
 enum check_result
 check_bearer(struct candidate *c)
 {
 	struct span s = span_cut(c->text, c->start, c->end);
-	bool digit = false, low = false, high = false;
+	bool digit = span_some(s, is_digit), low = span_some(s, is_lower),
+	     high = span_some(s, is_upper);
 
-	for (size_t i = 0; i < s.n; i++) {
-		digit |= is_digit(s.p[i]);
-		low |= is_lower(s.p[i]);
-		high |= is_upper(s.p[i]);
-	}
 	if (is_scheme(c, s) || (after_basic(c) && basic_is_nobody(s)))
 		return CHECK_NO;
 	/* A sentence goes on after the word; a credential has digits or both cases inside. */
@@ -357,11 +336,8 @@ check_curl(struct candidate *c)
 	struct span password = span_trim(span_cut(s, colon + 1, s.n), "\"'{}");
 	if (user.n && value_is_template(user))
 		return CHECK_NO;
-	bool digit = false;
-	for (size_t i = 0; i < user.n; i++)
-		digit |= is_digit(user.p[i]);
 	/* "token:": all of it is the user. */
-	if (password.n == 0 && !(user.n >= 8 && digit))
+	if (password.n == 0 && !(user.n >= 8 && span_some(user, is_digit)))
 		return CHECK_NO;
 	if (password.n && (password.n < 6 || no_password(password)))
 		return CHECK_NO;

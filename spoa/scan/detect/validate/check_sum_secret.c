@@ -34,15 +34,6 @@ crc_of(struct span s)
 
 /* ---- CRC-32 in base 62, six digits: GitHub, npm ---- */
 
-static int
-base62_value(char c)
-{
-	return is_digit(c)   ? c - '0'
-	       : is_upper(c) ? c - 'A' + 10
-	       : is_lower(c) ? c - 'a' + 36
-			     : -1;
-}
-
 /* github.blog, "Behind GitHub's new authentication token formats", 2021-04-05: the
  * last six characters are a CRC-32 of the rest. Of which rest is published for the
  * classic tokens (what follows the underscore) and not for github_pat_, whose rest
@@ -50,6 +41,8 @@ base62_value(char c)
 enum check_result
 check_crc62(struct candidate *c)
 {
+	static const char base62[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	enum { DIGITS = 6 };
 	struct span s = span_cut(c->text, c->start, c->end);
 	uint64_t want = 0;
@@ -58,10 +51,10 @@ check_crc62(struct candidate *c)
 	if (s.n < 2 * DIGITS)
 		return CHECK_NO;
 	for (size_t i = s.n - DIGITS; i < s.n; i++) {
-		int v = base62_value(s.p[i]);
-		if (v < 0)
+		const char *v = memchr(base62, s.p[i], 62);
+		if (!v)
 			return proven_if(c, false);
-		want = want * 62 + (unsigned)v;
+		want = want * 62 + (unsigned)(v - base62);
 	}
 	for (size_t i = 0; i < s.n - DIGITS && !proven; i++)
 		if (i == 0 || s.p[i - 1] == '_')
@@ -230,10 +223,7 @@ check_discord(struct candidate *c)
 	unsigned char id[24];
 	size_t n = decode64(span_cut(s, 0, span_chr(s, '.')), id, sizeof(id));
 
-	for (size_t i = 0; i < n; i++)
-		if (!is_digit((char)id[i]))
-			return CHECK_NO;
-	return n >= 17 && n <= 20 ? CHECK_VALID : CHECK_NO;
+	return valid_if(n >= 17 && n <= 20 && span_is_digits(span_of(id, n)));
 }
 
 /* AWS IAM user guide, "Unique identifiers": four letters, then base32. Bits 1 to 40

@@ -3,7 +3,7 @@
  * read here and not by a pattern: a part of a password left over is a leak. */
 #include "scan/detect/validate/check_value.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/effort.h"
 
 /* ---- small questions ---- */
@@ -11,7 +11,7 @@
 static bool
 is_blank_or_end(struct span t, size_t i)
 {
-	return i >= t.n || is_one_of(t.p[i], " \t\r\n");
+	return i >= t.n || is_space(t.p[i]);
 }
 
 static bool
@@ -48,33 +48,18 @@ tag_at(struct span t, size_t i)
 		return false;
 	if (t.p[i + 1] == '!' || (t.p[i + 1] == '/' && is_alpha(t.p[i + 2])))
 		return true;
-	size_t from = i + 1, to = from;
-	while (to < t.n && to - from < 8 && is_alpha(t.p[to]))
-		to++;
-	if (to >= t.n || !is_one_of(t.p[to], "> /"))
-		return false;
-	for (size_t k = 0; k < COUNT_OF(tags); k++)
-		if (span_ieq(span_cut(t, from, to), span_str(tags[k])))
-			return true;
-	return false;
+	size_t from = i + 1, to = span_past(span_cut(t, 0, from + 8), from, is_alpha);
+	return to < t.n && is_one_of(t.p[to], "> /") &&
+	       SPAN_AMONG(span_cut(t, from, to), tags, span_ieq);
 }
 
 /* The first blank in [from, to), or `to`. */
 static size_t
 blank_in(struct span t, size_t from, size_t to)
 {
-	while (from < to && !is_one_of(t.p[from], " \t\r\n"))
+	while (from < to && !is_space(t.p[from]))
 		from++;
 	return from;
-}
-
-/* After the blanks at i. */
-static size_t
-blank_end(struct span t, size_t i)
-{
-	while (i < t.n && is_one_of(t.p[i], " \t\r\n"))
-		i++;
-	return i;
 }
 
 static bool
@@ -82,12 +67,8 @@ entity_at(struct span t, size_t i)
 {
 	static const char *const names[] = { "&quot;", "&#34;", "&#39;", "&apos;", "&lt;",
 		"&gt;", "&nbsp;" };
-	struct span rest = span_cut(t, i, t.n);
 
-	for (size_t k = 0; k < COUNT_OF(names); k++)
-		if (span_starts(rest, span_str(names[k])))
-			return true;
-	return false;
+	return SPAN_AMONG(span_cut(t, i, t.n), names, span_starts);
 }
 
 /* ---- the end ---- */
@@ -181,10 +162,8 @@ begins_line(const struct candidate *c)
 static bool
 in_braces(const struct candidate *c)
 {
-	size_t i = c->match;
+	size_t i = span_back(c->text, c->match, c->match > 64 ? c->match - 64 : 0, is_word);
 
-	while (i > 0 && c->match - i < 64 && is_word(c->text.p[i - 1]))
-		i--;
 	return i > 1 && c->text.p[i - 1] == '{' && c->text.p[i - 2] == '$';
 }
 
@@ -203,8 +182,7 @@ value_begins(const struct candidate *c)
 	}
 	if (in_braces(c)) /* ${NAME:-default} */
 		return i + (c->text.p[i] == '-' || c->text.p[i] == '=');
-	while (i > c->match + 1 && is_one_of(c->text.p[i - 1], "*=_["))
-		i--;
+	i = span_back_set(c->text, i, c->match + 1, "*=_[");
 	return i < c->start && c->text.p[i] == '=' ? i + 1 : i;
 }
 
@@ -214,17 +192,13 @@ static void
 read_separator(const struct candidate *c, struct value *v)
 {
 	struct span t = c->text;
-	size_t i = c->start;
+	size_t i = span_back_set(t, c->start, c->match, " \t\r\n\"'`\\*_");
 
-	while (i > c->match && is_one_of(t.p[i - 1], " \t\r\n\"'`\\*_"))
-		i--;
 	if (i > c->match && i < c->start && is_quote(t.p[i]) && is_one_of(t.p[i - 1], "bru@"))
 		i--; /* r"…" */
-	while (i > c->match && is_one_of(t.p[i - 1], " \t\r\n"))
-		i--;
+	i = span_back(t, i, c->match, is_space);
 	v->sep = i > c->match ? t.p[i - 1] : 0;
-	while (i > c->match && is_one_of(t.p[i - 1], "=:"))
-		i--;
+	i = span_back_set(t, i, c->match, "=:");
 	if (v->sep != '=' && v->sep != ':' && i > c->match)
 		i--;
 	v->spaced = i > c->match && is_one_of(t.p[i - 1], " \t");
@@ -271,15 +245,13 @@ value_is_prose(const struct candidate *c)
 
 	if (c->whole || at == 0 || !is_one_of(t.p[at - 1], " \t\n"))
 		return false;
-	while (at < t.n && is_alpha(t.p[at]))
-		at++;
+	at = span_past(t, at, is_alpha);
 	if (at == c->start || at - c->start >= LONG)
 		return false;
-	while (at < t.n && is_one_of(t.p[at], ".,:;"))
-		at++;
+	at = span_past_set(t, at, ".,:;");
 	/* "secret: string = …": what comes next may say that it is a type. */
 	while (at < t.n && is_blank_or_end(t, at)) {
-		at = blank_end(t, at);
+		at = span_past(t, at, is_space);
 		size_t end = blank_in(t, at, t.n);
 		if (end == at || end == t.n)
 			return false;
@@ -310,7 +282,7 @@ tag_parts(const struct candidate *c)
 	for (size_t k = c->end; k < t.n && k - c->end < 16; k++) {
 		if (t.p[k] == '<')
 			return k + 1 < t.n && t.p[k + 1] == '/';
-		if (!is_one_of(t.p[k], " \t\r\n"))
+		if (!is_space(t.p[k]))
 			return false;
 	}
 	return false;
@@ -324,8 +296,7 @@ is_table_row(const struct candidate *c)
 
 	while (i > 0 && c->match - i < 256 && c->text.p[i - 1] != '\n')
 		i--;
-	while (i < c->match && is_one_of(c->text.p[i], " \t>"))
-		i++;
+	i = span_past_set(span_cut(c->text, 0, c->match), i, " \t>");
 	return c->text.p[i] == '|';
 }
 
@@ -337,16 +308,12 @@ is_first_literal(const struct candidate *c)
 	const char *comma = memrchr(t.p + c->match, ',', c->start - c->match);
 	size_t i = comma ? (size_t)(comma - t.p) : c->match;
 
-	while (i > c->match && is_one_of(t.p[i - 1], " \t"))
-		i--;
+	i = span_back_set(t, i, c->match, " \t");
 	if (i == c->match || !is_quote(t.p[i - 1]))
 		return false;
 	for (i = c->match; i > 0 && c->match - i < 64 && !is_quote(t.p[i - 1]);)
 		i--;
-	if (i > 0)
-		i--;
-	while (i > 0 && is_one_of(t.p[i - 1], " \t\r\n"))
-		i--;
+	i = span_back(t, i > 0 ? i - 1 : 0, 0, is_space);
 	return i > 0 && is_one_of(t.p[i - 1], "([{");
 }
 
@@ -380,11 +347,7 @@ value_names_secret(struct span s)
 {
 	static const char *const words[] = { "pass", "pwd", "secret", "token", "key", "cred" };
 
-	for (size_t i = 0; i < s.n; i++)
-		for (size_t k = 0; k < COUNT_OF(words); k++)
-			if (span_ieq(span_cut(s, i, i + strlen(words[k])), span_str(words[k])))
-				return true;
-	return false;
+	return SPAN_AMONG(s, words, span_iholds);
 }
 
 /* A name inside the brackets of a template, blanks, filters and defaults included. */
@@ -398,10 +361,7 @@ encloses(struct span s, const char *open, const char *close)
 static bool
 is_plain_name(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "-. :/"))
-			return false;
-	return s.n > 0;
+	return s.n > 0 && span_is_alnum(s, "_-. :/");
 }
 
 bool
@@ -529,10 +489,7 @@ value_is_words(struct span s)
 static bool
 is_plain_word(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_alpha(s.p[i]) && !is_one_of(s.p[i], "-_"))
-			return false;
-	return s.n > 0 && s.n <= 24;
+	return s.n > 0 && s.n <= 24 && span_is_alnum(s, "-_") && !span_some(s, is_digit);
 }
 
 /* a.b.c, a->b, a::b: identifiers, and how many. */
@@ -617,12 +574,8 @@ is_generic_type(struct span s)
 	size_t open = span_chr(s, '<');
 	struct span name = span_cut(s, 0, open);
 
-	if (open == s.n || open < 3 || !(value_is_identifier(name) || is_chain(name)))
-		return false;
-	for (size_t i = open; i < s.n; i++)
-		if (!is_word(s.p[i]) && !is_one_of(s.p[i], "<>,:.?&*()[]"))
-			return false;
-	return true;
+	return open < s.n && open >= 3 && (value_is_identifier(name) || is_chain(name)) &&
+	       span_is_alnum(span_cut(s, open, s.n), "_<>,:.?&*()[]");
 }
 
 /* Letters of another alphabet, written as properties files have them. */
@@ -681,9 +634,7 @@ value_is_code(const struct candidate *c, const struct value *v)
 	/* In quotes, and in PASSWORD=Blue.Horse9, two parts may well be a password. */
 	size_t parts =
 		chain_length(s.p[0] == '*' && !v->quoted ? span_cut(s, 1, s.n) : s); /* *a.b */
-	bool digit = false;
-	for (size_t i = 0; i < s.n; i++)
-		digit |= is_digit(s.p[i]);
+	bool digit = span_some(s, is_digit);
 	if (parts > 2 || has_escaped_letters(s) ||
 		(parts == 2 && (!digit || (!v->quoted && (v->spaced || v->sep != '=')))))
 		return true;
@@ -696,15 +647,11 @@ value_is_code(const struct candidate *c, const struct value *v)
 		return value_is_identifier(inner) || is_chain(inner) || callee(inner) ||
 		       is_expression(s);
 	}
-	if (!c->whole && opens_literal(s))
+	if ((!c->whole && opens_literal(s)) || is_generic_type(s))
 		return true;
-	if (is_generic_type(s))
-		return true;
-	if (c->whole) {
-		size_t end = callee(s);
-		return end && is_one_of(s.p[s.n - 1], ")]([{}");
-	}
 	size_t call = callee(s);
+	if (c->whole)
+		return call && is_one_of(s.p[s.n - 1], ")]([{}");
 	if (call && (is_one_of(s.p[s.n - 1], ")]([{}") || is_one_of(next, ",(") || v->spaced ||
 			    (call + 1 < s.n && is_one_of(s.p[call + 1], "@$\"'")) ||
 			    span_chr(span_cut(s, call + 1, s.n), '(') + call + 1 < s.n))
