@@ -74,27 +74,41 @@ record_ended_so(const struct record_end *e, struct span word)
 
 /* ---- the fields of all terms as one tree of names ---- */
 
-enum { NODES = 128, DEPTH = 12 };
+enum { NODES = 128, DEPTH = 12, PLACES = 1024 };
 
 static struct node {
 	struct span name;
-	uint64_t values, names;	  /* terms that its values, and its members' names, are of */
-	uint64_t lengths, begins; /* bits of its members' names: most others end there */
-	uint8_t child, next;	  /* 0: none */
+	uint64_t values, names; /* terms that its values, and its members' names, are of */
+	uint8_t parent;
+	bool has_members;
 } nodes[NODES];
+static uint8_t places[PLACES]; /* of nodes, by parent and name, open addressing; 0: none */
 static size_t nnodes = 1;
 static uint64_t version, seeds[RT_COUNT]; /* of a term's hashes */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static struct node *
-term_member_of(struct node *n, struct span name)
+/* Where the member of that name is, or would be. */
+static uint8_t *
+term_place_of(const struct node *n, struct span name)
 {
-	if (!name.n || !(n->lengths >> (name.n & 63) & n->begins >> (name.p[0] & 63) & 1))
-		return NULL;
-	for (uint8_t i = n->child; i; i = nodes[i].next)
-		if (span_eq(nodes[i].name, name))
-			return &nodes[i];
-	return NULL;
+	size_t parent = (size_t)(n - nodes);
+	size_t at = parent * 37 + name.n * 64 + (unsigned char)name.p[0] * 5u +
+		    (unsigned char)name.p[name.n - 1];
+
+	for (;; at++) {
+		uint8_t *place = &places[at % PLACES];
+		const struct node *is = &nodes[*place];
+		if (!*place || (is->parent == parent && span_eq(is->name, name)))
+			return place;
+	}
+}
+
+static struct node *
+term_member_of(const struct node *n, struct span name)
+{
+	uint8_t i = n->has_members && name.n ? *term_place_of(n, name) : 0;
+
+	return i ? &nodes[i] : NULL;
 }
 
 static void
@@ -112,10 +126,9 @@ add_path(enum record_term t, struct span path)
 		if (!m) {
 			INVARIANT(nnodes < NODES);
 			m = &nodes[nnodes];
-			*m = (struct node){ .name = name, .next = n->child };
-			n->child = (uint8_t)nnodes++;
-			n->lengths |= 1ull << (name.n & 63);
-			n->begins |= 1ull << (name.p[0] & 63);
+			*m = (struct node){ .name = name, .parent = (uint8_t)(n - nodes) };
+			*term_place_of(n, name) = (uint8_t)nnodes++;
+			n->has_members = true;
 		}
 		n = m;
 	}
@@ -221,8 +234,7 @@ walk_value(struct walk *w, const struct node *n, unsigned depth)
 		while (line_member(r, &v)) {
 			if (n->names)
 				tell_string(w, n->names, v);
-			walk_value(
-				w, term_member_of((struct node *)(uintptr_t)n, v), depth + 1);
+			walk_value(w, term_member_of(n, v), depth + 1);
 		}
 		break;
 	case '[':

@@ -25,10 +25,17 @@ line_string(struct line_rd *r, struct span *raw)
 void
 line_skip(struct line_rd *r)
 {
+	/* what ends, begins or parts values; all else is passed over */
+	static const bool tells[256] = { ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
+		[']'] = true, [','] = true, [' '] = true, ['\t'] = true, ['\r'] = true };
 	struct span raw;
 	size_t depth = 0;
 
-	while (r->p < r->end) {
+	for (;;) {
+		while (r->p < r->end && !tells[(unsigned char)*r->p])
+			r->p++;
+		if (r->p == r->end)
+			return;
 		char c = *r->p;
 		if (c == '"') {
 			line_string(r, &raw);
@@ -44,7 +51,7 @@ line_skip(struct line_rd *r)
 				return;
 			}
 			depth--;
-		} else if (!depth && (c == ',' || c == ' ' || c == '\t' || c == '\r')) {
+		} else if (!depth) {
 			return;
 		}
 		r->p++;
