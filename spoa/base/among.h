@@ -44,6 +44,12 @@ span_among(
 /* ---- bytes ---- */
 
 static inline bool
+is_quote(char c)
+{
+	return c == '"' || c == '\'' || c == '`';
+}
+
+static inline bool
 span_all(struct span s, bool (*is)(char))
 {
 	return span_past(s, 0, is) == s.n;

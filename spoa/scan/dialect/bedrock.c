@@ -18,9 +18,9 @@
 	{ at ".searchResult",       T_OBJECT|T_NULL, ROLE_DOCUMENT, F_DEEP, 0 }
 
 #define MEDIA_REFS(at) \
-	{ at ".image.source.s3Location.uri",    "s3" }, \
-	{ at ".video.source.s3Location.uri",    "s3" }, \
-	{ at ".audio.source.s3Location.uri",    "s3" }, \
+	{ at ".image.source.s3Location.uri", "s3" }, \
+	{ at ".video.source.s3Location.uri", "s3" }, \
+	{ at ".audio.source.s3Location.uri", "s3" }, \
 	{ at ".document.source.s3Location.uri", "s3" }
 
 #define BLOCK(at) at "messages[*].content[*]"

@@ -41,15 +41,6 @@ static const struct {
 };
 /* clang-format on */
 
-/* Bedrock's streams have exceptions of their own names, by the status. */
-static const char *
-stream_exception(int status)
-{
-	return status == 429   ? "throttlingException"
-	       : status >= 500 ? "serviceUnavailableException"
-			       : "validationException";
-}
-
 /* The row of a status; of another one that of 400 or 503. */
 static const struct status_row *
 row_of(int status)
@@ -126,7 +117,8 @@ static const struct {
 		"too many tokens: total number of tokens in the prompt cannot exceed @ - "
 		"received #. Try using a shorter prompt." },
 	{ &dialect_mistral, NULL,
-		"Prompt contains # tokens and 0 draft tokens, too large for model with @ maximum "
+		"Prompt contains # tokens and 0 draft tokens, too large for model with @ "
+		"maximum "
 		"context length" },
 	{ &dialect_ollama, NULL, "prompt too long; exceeded max context length by ^ tokens" },
 	{ &dialect_tgi, NULL,
@@ -144,8 +136,9 @@ dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
 	struct buf out;
 	size_t i = 0;
 
-	while (too_long[i].d && (too_long[i].d != d || (too_long[i].endpoint &&
-							       !str_same(too_long[i].endpoint, endpoint))))
+	while (too_long[i].d &&
+		(too_long[i].d != d ||
+			(too_long[i].endpoint && !str_same(too_long[i].endpoint, endpoint))))
 		i++;
 	buf_init(&out, 512);
 	for (const char *p = too_long[i].says; *p; p++) {
@@ -194,7 +187,10 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 	if (!type || d->types != TYPES_OPENAI)
 		type = row_of(status)->type[d->types];
 	if (d->types == TYPES_BEDROCK)
-		event = stream_exception(status);
+		/* Bedrock's streams have exceptions of their own names, by the status. */
+		event = status == 429	? "throttlingException"
+			: status >= 500 ? "serviceUnavailableException"
+					: "validationException";
 	if (d == &dialect_openai && endpoint && !strcmp(endpoint, "responses")) {
 		form = responses_error;
 		event = "error";
@@ -221,8 +217,8 @@ write_exception(struct buf *out, const char *type, struct span data)
 }
 
 void
-dialect_rpc_error(struct span ids, const char *code, struct span message, struct span id,
-	struct buf *out)
+dialect_rpc_error(
+	struct span ids, const char *code, struct span message, struct span id, struct buf *out)
 {
 	struct mcp_refusal r = { .code = MCP_CODE_DENIED,
 		.reason = code ? code : "service_unavailable",

@@ -23,10 +23,9 @@
 	ROW_OPAQUE(at "[*].content[*].source.data", ROLE_BY_MESSAGE)
 
 #define MESSAGE_REFS(at) \
-	{ at "[*].content[*].image_url",          "url" }, \
-	{ at "[*].content[*].image_url.url",      "url" }, \
+	{ at "[*].content[*].image_url", "url" }, { at "[*].content[*].image_url.url", "url" }, \
 	{ at "[*].content[*].image_file.file_id", "file" }, \
-	{ at "[*].attachments[*].file_id",        "file" }
+	{ at "[*].attachments[*].file_id", "file" }
 
 #define TOOLS(at) \
 	ROW_DEEP(at, ROLE_TOOL_DEFINITION), ROW_DEEP(at "[*].function", ROLE_TOOL_DEFINITION), \

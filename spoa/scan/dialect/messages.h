@@ -60,16 +60,11 @@
 	{ AT_B(at) ".content.encrypted_stdout",    "encrypted_code_execution_result", 0, NULL }
 
 #define MESSAGES_REFS(at) \
-	{ AT_B(at) ".source.url",      "url" }, \
-	{ AT_B(at) ".source.file_id",  "file" }, \
-	{ AT_B(at) ".file_id",         "file" }, \
-	{ AT_R(at) ".source.url",      "url" }, \
-	{ AT_R(at) ".source.file_id",  "file" }, \
-	{ AT_D(at) ".source.url",      "url" }, \
-	{ AT_D(at) ".source.file_id",  "file" }, \
-	{ at "container",              "container" }, \
-	{ at "container.id",           "container" }, \
-	{ at "thread.continue",        "thread" }, \
+	{ AT_B(at) ".source.url", "url" }, { AT_B(at) ".source.file_id", "file" }, \
+	{ AT_B(at) ".file_id", "file" }, { AT_R(at) ".source.url", "url" }, \
+	{ AT_R(at) ".source.file_id", "file" }, { AT_D(at) ".source.url", "url" }, \
+	{ AT_D(at) ".source.file_id", "file" }, { at "container", "container" }, \
+	{ at "container.id", "container" }, { at "thread.continue", "thread" }, \
 	{ at "thread.previous_message_id", "thread" }
 
 #define MESSAGES_PARTS \

@@ -19,10 +19,8 @@
 	{ at ".input_audio",          T_OBJECT|T_STRING, role, F_DEEP|F_OPAQUE, 0 }, \
 	ROW_OPAQUE(at ".input_audio.data", role)
 #define CHUNK_REFS(at) \
-	{ at ".image_url",            "url" }, \
-	{ at ".image_url.url",        "url" }, \
-	{ at ".document_url",         "url" }, \
-	{ at ".file_id",              "file" }
+	{ at ".image_url", "url" }, { at ".image_url.url", "url" }, \
+	{ at ".document_url", "url" }, { at ".file_id", "file" }
 
 #define MESSAGES(at) \
 	{ at,                         T_STRING|T_ARRAY|T_NULL, ROLE_USER, 0, 0 }, \

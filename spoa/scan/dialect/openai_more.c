@@ -60,14 +60,10 @@
 	TOOLS(at "[*].tools", T_ANY, ROLE_BY_MESSAGE)
 
 #define ITEM_REFS(at) \
-	{ at "[*].content[*].image_url",  "url" }, \
-	{ at "[*].content[*].file_url",   "url" }, \
-	{ at "[*].content[*].file_id",    "file" }, \
-	{ at "[*].output.image_url",      "url" }, \
-	{ at "[*].output.file_id",        "file" }, \
-	{ at "[*].output[*].image_url",   "url" }, \
-	{ at "[*].output[*].file_url",    "url" }, \
-	{ at "[*].output[*].file_id",     "file" }
+	{ at "[*].content[*].image_url", "url" }, { at "[*].content[*].file_url", "url" }, \
+	{ at "[*].content[*].file_id", "file" }, { at "[*].output.image_url", "url" }, \
+	{ at "[*].output.file_id", "file" }, { at "[*].output[*].image_url", "url" }, \
+	{ at "[*].output[*].file_url", "url" }, { at "[*].output[*].file_id", "file" }
 
 #define ITEM_SEALS(at) \
 	{ at "[*].encrypted_content",            NULL, 0, NULL }, \

@@ -26,24 +26,15 @@ static const struct {
 /* Where words and sentences are. Arrays are passed through. */
 enum { WORD, SENTENCE };
 static const struct json_place places[] = {
-	{ "__type",                   WORD }, /* Bedrock */
-	{ "type",                     WORD }, /* vLLM, Mistral */
-	{ "code",                     WORD },
-	{ "status",                   WORD },
-	{ "error_type",               WORD }, /* TGI */
-	{ "error.type",               WORD }, /* OpenAI, Anthropic */
-	{ "error.code",               WORD },
-	{ "error.status",             WORD }, /* Google */
-	{ "error.details.reason",     WORD },
+	{ "__type", WORD }, /* Bedrock */ { "type", WORD }, /* vLLM, Mistral */ { "code", WORD },
+	{ "status", WORD }, { "error_type", WORD }, /* TGI */
+	{ "error.type", WORD }, /* OpenAI, Anthropic */ { "error.code", WORD },
+	{ "error.status", WORD }, /* Google */ { "error.details.reason", WORD },
 	{ "error.details.error_code", WORD }, /* Anthropic */
-	{ "response.error.code",      WORD }, /* a response that failed in its stream */
-	{ "message",                  SENTENCE },  /* Bedrock, Cohere, Mistral */
-	{ "Message",                  SENTENCE },
-	{ "error",                    SENTENCE },  /* Ollama, TGI */
-	{ "detail",                   SENTENCE },
-	{ "error.message",            SENTENCE },
-	{ "response.error.message",   SENTENCE },
-	{ "delta.error",              SENTENCE },  /* Cohere's stream */
+	{ "response.error.code", WORD }, /* a response that failed in its stream */
+	{ "message", SENTENCE }, /* Bedrock, Cohere, Mistral */ { "Message", SENTENCE },
+	{ "error", SENTENCE }, /* Ollama, TGI */ { "detail", SENTENCE }, { "error.message", SENTENCE },
+	{ "response.error.message", SENTENCE }, { "delta.error", SENTENCE }, /* Cohere's stream */
 };
 
 /* Of any case, by what they say. */

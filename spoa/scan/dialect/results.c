@@ -23,29 +23,19 @@ static const struct place {
 	const char *path;
 	enum { BY_TYPE, CALL, RESULT } is;
 } places[] = {
-	{ "messages",                            BY_TYPE }, /* chat: role tool */
-	{ "messages.tool_calls",                 CALL },
-	{ "messages.content",                    BY_TYPE }, /* Anthropic */
-	{ "messages.content.toolUse",            CALL },    /* Bedrock */
-	{ "messages.content.toolResult",         RESULT },
-	{ "input",                               BY_TYPE }, /* Responses, Gemini's interactions */
-	{ "input.content",                       BY_TYPE },
-	{ "items",                               BY_TYPE },
-	{ "inputs",                              BY_TYPE }, /* Mistral's conversations */
-	{ "inputs.tool_calls",                   CALL },
-	{ "contents.parts.functionCall",         CALL },    /* Gemini */
-	{ "contents.parts.function_call",        CALL },
-	{ "contents.parts.toolCall",             CALL },
-	{ "contents.parts.tool_call",            CALL },
-	{ "contents.parts.functionResponse",     RESULT },
-	{ "contents.parts.function_response",    RESULT },
-	{ "contents.parts.toolResponse",         RESULT },
-	{ "contents.parts.tool_response",        RESULT },
-	{ "contents.parts.codeExecutionResult",  RESULT },
+	{ "messages", BY_TYPE }, /* chat: role tool */ { "messages.tool_calls", CALL },
+	{ "messages.content", BY_TYPE }, /* Anthropic */
+	{ "messages.content.toolUse", CALL }, /* Bedrock */ { "messages.content.toolResult", RESULT },
+	{ "input", BY_TYPE }, /* Responses, Gemini's interactions */ { "input.content", BY_TYPE },
+	{ "items", BY_TYPE }, { "inputs", BY_TYPE }, /* Mistral's conversations */
+	{ "inputs.tool_calls", CALL }, { "contents.parts.functionCall", CALL }, /* Gemini */
+	{ "contents.parts.function_call", CALL }, { "contents.parts.toolCall", CALL },
+	{ "contents.parts.tool_call", CALL }, { "contents.parts.functionResponse", RESULT },
+	{ "contents.parts.function_response", RESULT }, { "contents.parts.toolResponse", RESULT },
+	{ "contents.parts.tool_response", RESULT }, { "contents.parts.codeExecutionResult", RESULT },
 	{ "contents.parts.code_execution_result", RESULT },
-	{ "tool_results",                        RESULT },  /* Cohere's v1 */
-	{ "chat_history.tool_results",           RESULT },
-	{ "tool_outputs",                        RESULT },  /* OpenAI's assistants */
+	{ "tool_results", RESULT }, /* Cohere's v1 */ { "chat_history.tool_results", RESULT },
+	{ "tool_outputs", RESULT }, /* OpenAI's assistants */
 };
 /* What an object says of itself. */
 static const char *const ids[] = { "id" };
@@ -263,16 +253,6 @@ name_results(struct reading *r)
 	return err;
 }
 
-/* Some results are in places that this does not know. */
-static bool
-has_results(const struct body *b)
-{
-	for (size_t i = 0; i < b->nsegments; i++)
-		if (b->segments[i].role == ROLE_TOOL_RESULT)
-			return true;
-	return false;
-}
-
 int
 dialect_results(
 	const struct body *b, struct span raw, struct arena *a, struct span **out, size_t *n)
@@ -293,8 +273,10 @@ dialect_results(
 		if (!err)
 			err = name_results(&r);
 	}
-	if (!err && !r.nnames && has_results(b))
-		err = name_add(&r, SPAN_LIT(""));
+	/* Some results are in places that this does not know. */
+	for (size_t i = 0; i < b->nsegments && !err && !r.nnames; i++)
+		if (b->segments[i].role == ROLE_TOOL_RESULT)
+			err = name_add(&r, SPAN_LIT(""));
 	if (err)
 		return err;
 	if (r.nnames)

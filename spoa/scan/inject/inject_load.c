@@ -147,20 +147,6 @@ load_patterns(struct inject *j, struct arena *a, struct buf *errors)
 	return good;
 }
 
-static void
-set_version(struct inject *j)
-{
-	unsigned char sum[SHA256_BYTES];
-	struct sha256 h;
-
-	sha256_begin(&h);
-	sha256_add(&h, span_str(j->model.version));
-	sha256_add(&h, patterns_text());
-	sha256_add(&h, mentions_text());
-	sha256_end(&h, sum);
-	sodium_bin2hex(j->version, sizeof(j->version), sum, sizeof(sum));
-}
-
 const struct inject *
 inject_load(struct arena *a, const char *file, struct buf *errors)
 {
@@ -172,7 +158,14 @@ inject_load(struct arena *a, const char *file, struct buf *errors)
 	}
 	if (!load_model(&j->model, file, errors) || !load_patterns(j, a, errors))
 		return NULL;
-	set_version(j);
+	unsigned char sum[SHA256_BYTES];
+	struct sha256 h;
+	sha256_begin(&h);
+	sha256_add(&h, span_str(j->model.version));
+	sha256_add(&h, patterns_text());
+	sha256_add(&h, mentions_text());
+	sha256_end(&h, sum);
+	sodium_bin2hex(j->version, sizeof(j->version), sum, sizeof(sum));
 	return j;
 }
 

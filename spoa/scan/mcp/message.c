@@ -54,15 +54,6 @@ static const struct method {
 };
 /* clang-format on */
 
-static const struct method *
-method_find(struct span name)
-{
-	for (size_t i = 0; i < COUNT_OF(methods); i++)
-		if (span_is(name, methods[i].name))
-			return &methods[i];
-	return NULL;
-}
-
 static const char *const versions[] = { "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25",
 	"2026-07-28" };
 const char mcp_versions[] =
@@ -466,7 +457,10 @@ settle_message(struct reader *r)
 			notifies ? "a notification has an id" : "a request has no id");
 	out->kind = notifies ? MCP_NOTIFICATION : MCP_REQUEST;
 	out->era = mcp_version_stateless(out->version) ? MCP_STATELESS : MCP_SESSIONS;
-	const struct method *m = method_find(out->method);
+	const struct method *m = NULL;
+	for (size_t i = 0; i < COUNT_OF(methods) && !m; i++)
+		if (span_is(out->method, methods[i].name))
+			m = &methods[i];
 	if (!m || (m->sessions && out->era == MCP_STATELESS))
 		return 0;
 	out->about = m->about;

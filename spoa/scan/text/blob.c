@@ -3,7 +3,7 @@
  * costs no more than its digits' classes; text is looked at to its end. */
 #include "scan/text/blob.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/digits.h"
 #include "base/codec/utf8.h"
@@ -101,12 +101,6 @@ blob_char(struct span t, size_t at, size_t *n)
 	return (unsigned char)c;
 }
 
-static bool
-is_quote(int c)
-{
-	return c == '"' || c == '\'' || c == '`';
-}
-
 /* ---- runs ---- */
 
 struct classes {
@@ -155,9 +149,9 @@ gap_end(struct span t, size_t at)
 	while (i < end) {
 		int c = blob_char(t, i, &n);
 		line |= c == '\n' || c == '\r';
-		quotes += is_quote(c);
+		quotes += is_quote((char)c);
 		bool joint = quotes == 1 && (c == '+' || c == '.' || c == '&' || c == '_');
-		if (!joint && !is_quote(c) &&
+		if (!joint && !is_quote((char)c) &&
 			(c == 0 || c > 127 || !strchr(" \t\r\n>|#*\\", c)))
 			break;
 		i += n;
@@ -196,7 +190,7 @@ ends_line(struct span t, size_t at)
 	size_t n;
 	int c = at < t.n ? blob_char(t, at, &n) : '\n';
 
-	return c == '\n' || c == '\r' || c == '=' || c == '<' || c == ')' || is_quote(c);
+	return c == '\n' || c == '\r' || c == '=' || c == '<' || c == ')' || is_quote((char)c);
 }
 
 struct blob_run

@@ -8,7 +8,7 @@
 
 #include <sodium.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/digits.h"
 #include "base/codec/uri.h"
@@ -250,16 +250,6 @@ spell_url(struct buf *out, struct span value)
 	uri_encode(out, value, false);
 }
 
-/* A word in other capitals is another word. */
-static bool
-is_words(struct span v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if (is_digit(v.p[i]) || v.p[i] == '@')
-			return false;
-	return true;
-}
-
 static int
 add_spellings(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag)
 {
@@ -309,7 +299,9 @@ mention_add(struct mention_set *s, struct span value, enum mention_how how, uint
 	bool address = how == MENTION_CASELESS && span_chr(value, '@') < value.n;
 	if (address && s->symbols > ADDRESS_SYMBOLS)
 		return 0;
-	if (how != MENTION_ANYWHERE && is_words(value))
+	/* A word in other capitals is another word. */
+	if (how != MENTION_ANYWHERE && !span_some(value, is_digit) &&
+		span_chr(value, '@') == value.n)
 		how = MENTION_EXACT;
 	int err = add_spellings(s, value, how, tag);
 	if (err || !secret)
@@ -439,14 +431,6 @@ mention_build(struct mention_set *s, size_t steps)
 
 /* ---- a text ---- */
 
-static bool
-all_hex(const char *p, size_t n)
-{
-	while (n && is_hex(p[n - 1]))
-		n--;
-	return n == 0;
-}
-
 /* An escape ends right before it: \n, \u0022 or %22. */
 static bool
 after_escape(struct span t, size_t at)
@@ -454,8 +438,9 @@ after_escape(struct span t, size_t at)
 	const char *p = t.p + at;
 
 	return (at >= 2 && p[-2] == '\\' && memchr("nrtbfv", p[-1], 6)) ||
-	       (at >= 3 && p[-3] == '%' && all_hex(p - 2, 2)) ||
-	       (at >= 6 && p[-6] == '\\' && p[-5] == 'u' && all_hex(p - 4, 4));
+	       (at >= 3 && p[-3] == '%' && span_all(span_of(p - 2, 2), is_hex)) ||
+	       (at >= 6 && p[-6] == '\\' && p[-5] == 'u' &&
+		       span_all(span_of(p - 4, 4), is_hex));
 }
 
 static bool

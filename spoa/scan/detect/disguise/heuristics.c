@@ -4,7 +4,7 @@
  * words have files of their own (heuristics.h). */
 #include "scan/detect/disguise/heuristics.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/effort.h"
 
 enum { WORK_GUESS = 16 }; /* units of a place that is looked at */
@@ -279,12 +279,6 @@ string_joint(const struct heuristic *l, size_t i, bool *comma)
 		return k;
 	}
 	return k;
-}
-
-static bool
-is_quote(char c)
-{
-	return c == '"' || c == '\'' || c == '`';
 }
 
 /* A blank next to a digit: a piece of a number. */

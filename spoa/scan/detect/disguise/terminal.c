@@ -156,10 +156,8 @@ sequence_at(struct span t, size_t i)
 
 	if (c == TERMINAL_ESCAPE)
 		return terminal_sequence(t, i + 1).end;
-	if (c == '[') {
-		struct terminal s = terminal_bracket(t, i, false, &from);
-		return s.end;
-	}
+	if (c == '[')
+		return terminal_bracket(t, i, false, &from).end;
 	if (c == '\x9B' && (i == 0 || t.p[i - 1] == '\xC2' || !is_high(t.p[i - 1])))
 		return terminal_control(t, i + 1).end;
 	if (!is_one_of(c, "\\&%^"))

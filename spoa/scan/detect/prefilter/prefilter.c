@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/bits.h"
 #include "base/err.h"
 #include "scan/detect/prefilter/offset.h"
@@ -129,15 +129,6 @@ begins_words(const struct pattern *p, const struct literal *l)
 	return p->back_max == 0;
 }
 
-static bool
-only_letters(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_alpha(s.p[i]))
-			return false;
-	return true;
-}
-
 static void
 index_literals(struct prefilter *f, struct arena *a, const struct pattern *v)
 {
@@ -159,7 +150,7 @@ index_literals(struct prefilter *f, struct arena *a, const struct pattern *v)
 			x->literal = l;
 			x->begins = begins_words(&v[l->pattern], l);
 			x->whole = l->caseless && l->text.n == len && (x->begins || !l->name) &&
-				   only_letters(l->text);
+				   span_all(l->text, is_alpha);
 			if (!x->begins)
 				f->inner[h / 64] |= UINT64_C(1) << (h % 64);
 		}

@@ -13,10 +13,7 @@ check_bic(struct candidate *c)
 
 	if (!sum_chars(c, v, 8) && !sum_chars(c, v, 11))
 		return CHECK_NO;
-	for (size_t i = 0; i < COUNT_OF(countries); i++)
-		if (!memcmp(countries[i], v + 4, 2))
-			return CHECK_SHAPE;
-	return CHECK_NO;
+	return SPAN_IN(span_of(v + 4, 2), countries) ? CHECK_SHAPE : CHECK_NO;
 }
 
 /* A date of the calendar in any order, between 1900 and 2099 where the year has four

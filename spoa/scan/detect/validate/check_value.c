@@ -14,12 +14,6 @@ is_blank_or_end(struct span t, size_t i)
 	return i >= t.n || is_space(t.p[i]);
 }
 
-static bool
-is_quote(char c)
-{
-	return c == '"' || c == '\'' || c == '`';
-}
-
 /* Whether a key and its separator begin at i, as in "&user=", "; Encrypt=", ", port:". */
 static bool
 next_key_at(struct span t, size_t i)
