@@ -232,23 +232,19 @@ say_words(const char *args, size_t n, char **words)
 		}
 }
 
-static int
-words_after(size_t n, char **words)
-{
-	for (size_t i = 0; i < COUNT_OF(forms); i++) {
-		if (n < 2)
-			printf("%s\n", forms[i].name);
-		else if (!strcmp(forms[i].name, words[0]))
-			say_words(forms[i].args, n, words);
-	}
-	return EXIT_DONE;
-}
-
 int
 cmd_completion(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "words"))
-		return words_after((size_t)argc - 2, argv + 2);
+	bool words = argc > 1 && !strcmp(argv[1], "words");
+
+	for (size_t i = 0; words && i < COUNT_OF(forms); i++) {
+		if (argc < 4)
+			printf("%s\n", forms[i].name);
+		else if (!strcmp(forms[i].name, argv[2]))
+			say_words(forms[i].args, (size_t)argc - 2, argv + 2);
+	}
+	if (words)
+		return EXIT_DONE;
 	for (size_t i = 0; argc == 2 && i < COUNT_OF(scripts); i++)
 		if (!strcmp(argv[1], scripts[i].shell)) {
 			fputs(scripts[i].script, stdout);

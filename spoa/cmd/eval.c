@@ -108,8 +108,7 @@ eval_line(struct arena *a, json_t *line, bool typed, struct buf *out)
 	else
 		buf_json_str(out, buf_view(&value));
 	buf_str(out, "}\n");
-	bool failed = buf_failed(&value);
-	return failed ? err_str(ERR_NOMEM) : NULL;
+	return buf_failed(&value) ? err_str(ERR_NOMEM) : NULL;
 }
 
 static int
@@ -117,19 +116,14 @@ answer_line(void *arg, struct span line, size_t number)
 {
 	const bool *typed = arg;
 	char why[256];
-	struct arena a;
-	int code = EXIT_DONE;
-
 	json_auto_t *j = parse(line.p, line.n, "not a line of eval", why);
-	arena_init(&a, 0, false);
+
+	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(out, 0);
 	const char *bad = j ? eval_line(&a, j, *typed, &out) : why;
 	if (bad || buf_failed(&out))
-		code = cmd_fail("eval", "line %zu: %s", number, bad ? bad : err_str(ERR_NOMEM));
-	else if (!cmd_write(&out))
-		code = cmd_fail("stdout", "%s", strerror(errno));
-	arena_reset(&a);
-	return code;
+		return cmd_fail("eval", "line %zu: %s", number, bad ? bad : err_str(ERR_NOMEM));
+	return cmd_print("stdout", &out);
 }
 
 int

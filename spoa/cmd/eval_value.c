@@ -31,20 +31,6 @@ refuse_value(struct reader *r, const char *type, const char *what)
 
 static bool read_cel_value(struct reader *r, json_t *j, struct cel_value *out);
 
-static bool
-read_items(struct reader *r, json_t *j, struct cel_value *out)
-{
-	size_t n = json_array_size(j), i;
-	struct cel_value *v = arena_array(r->a, n + 1, sizeof(*v));
-	json_t *item;
-
-	if (!v)
-		return false;
-	json_array_foreach(j, i, item) if (!read_cel_value(r, item, &v[i])) return false;
-	*out = cel_list(v, n);
-	return true;
-}
-
 /* ---- typed: each reads the member's value ---- */
 
 static bool
@@ -148,9 +134,17 @@ typed_null(struct reader *r, json_t *j, struct cel_value *out)
 static bool
 typed_list(struct reader *r, json_t *j, struct cel_value *out)
 {
+	size_t n = json_array_size(j), i;
+	struct cel_value *v = arena_array(r->a, n + 1, sizeof(*v));
+	json_t *item;
+
 	if (!json_is_array(j))
 		return refuse_value(r, "list", "an array of typed values");
-	return read_items(r, j, out);
+	if (!v)
+		return false;
+	json_array_foreach(j, i, item) if (!read_cel_value(r, item, &v[i])) return false;
+	*out = cel_list(v, n);
+	return true;
 }
 
 static bool

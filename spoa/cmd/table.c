@@ -94,15 +94,6 @@ help_of(size_t i, const char *verb)
 	return EXIT_DONE;
 }
 
-static int
-run_row(size_t i, int argc, char **argv)
-{
-	if (asks_for_help(argc, argv))
-		return help_of(i, argv[1]);
-	opterr = 0; /* what is wrong is said in our own form */
-	return commands[i].run(argc, argv);
-}
-
 /* "-c FILE COMMAND …" is "COMMAND -c FILE …". */
 static int
 config_first(int argc, char **argv)
@@ -132,10 +123,13 @@ cmd_main(int argc, char **argv)
 	if (!strcmp(argv[1], "-c") && argc > 3 && argv[3][0] != '-')
 		return config_first(argc, argv);
 	const char *name = help ? argv[2] : !strcmp(argv[1], "--version") ? "version" : argv[1];
+	opterr = 0; /* what is wrong is said in our own form */
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (!strcmp(name, commands[i].name))
 			return help ? help_of(i, argc > 3 ? argv[3] : NULL)
-				    : run_row(i, argc - 1, argv + 1);
+			       : asks_for_help(argc - 1, argv + 1)
+				       ? help_of(i, argv[2])
+				       : commands[i].run(argc - 1, argv + 1);
 	fprintf(stderr, "tollgate: %s: no such command; see tollgate --help\n", name);
 	return EXIT_CANNOT;
 }

@@ -63,17 +63,11 @@ fail_when(struct said *s, struct span word)
 /* ---- the calendar ---- */
 
 static int64_t
-local_s(const struct said *s)
+today(const struct said *s)
 {
 	int64_t now = s->now_ns / SECOND_NS;
 
-	return now + cel_zone_offset(s->zone, now);
-}
-
-static int64_t
-today(const struct said *s)
-{
-	return local_s(s) / DAY_S;
+	return (now + cel_zone_offset(s->zone, now)) / DAY_S;
 }
 
 /* When it was that local second, the first and the last time; false: it never was, and both are

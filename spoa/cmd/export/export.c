@@ -77,7 +77,6 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 	struct export_record r = { .line = line, .l = l };
 	unsigned char hash[SHA256_BYTES];
 	json_auto_t *json = NULL;
-	struct buf one;
 
 	sha256(line, hash);
 	chain_hex(hash, r.hash);
@@ -88,11 +87,10 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 	}
 	r.json = json;
 	if (e->octets) {
-		buf_init(&one, 0);
+		SCOPED_BUF(one, 0);
 		e->format->record(&one, &r);
 		buf_printf(&e->out.text, "%zu ", one.n);
 		buf_span(&e->out.text, buf_view(&one));
-		buf_free(&one);
 	} else {
 		e->format->record(&e->out.text, &r);
 		buf_str(&e->out.text, e->format->end);
@@ -119,18 +117,6 @@ whole(const struct export *e)
 	return !e->format->json && !e->filtered && !e->from.since[0] && !e->from.until[0];
 }
 
-static void
-take_note(struct export *e, const struct chain_line *l, struct span line)
-{
-	struct span note = chain_member(line, "note");
-	struct export_chain *c = note.n ? chain_of(e, l->node) : NULL;
-
-	if (!c)
-		return;
-	buf_clear(&c->note);
-	buf_span(&c->note, note);
-}
-
 /* The records of a commit, and whatever else is between its lines. */
 static void
 commit(struct export *e, const struct chain_line *by, struct span commit_line)
@@ -144,8 +130,14 @@ commit(struct export *e, const struct chain_line *by, struct span commit_line)
 		bool ours = chain_parse(line, &l) == 0 && !l.commit &&
 			    span_eq(l.node, by->node) && l.seq >= by->first && l.seq <= by->seq;
 		last_out = false;
-		if (ours && span_is(l.type, "checkpoint"))
-			take_note(e, &l, line);
+		struct span note = ours && span_is(l.type, "checkpoint")
+					   ? chain_member(line, "note")
+					   : (struct span){ NULL, 0 };
+		struct export_chain *c = note.n ? chain_of(e, l.node) : NULL;
+		if (c) {
+			buf_clear(&c->note);
+			buf_span(&c->note, note);
+		}
 		if (ours && export_wanted(e, line)) {
 			export_put(e, line, &l);
 			last_out = l.seq == by->seq;
@@ -337,13 +329,11 @@ audit_export(int argc, char **argv)
 	};
 	struct query *q = &e.from;
 	struct search_given given = { .n = { 0 } };
-	const char *format = NULL, *keys[SIGNKEYS_MAX];
-	size_t nkeys = 0;
+	const char *format = NULL;
 	bool follow = false;
-	enum { OWN = 18 };
+	enum { OWN = 17 };
 	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
 		QUERY_SOURCE(q),
-		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
 		{ "format", .text = &format },
 		{ "octets", .flag = &e.octets },
 		{ "between", .text = &q->said_between },

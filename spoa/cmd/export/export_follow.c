@@ -280,16 +280,6 @@ is_another(struct follow *f, struct query_feed *feed, const struct export_reache
 	return true;
 }
 
-/* An older copy of the journal was brought back: what comes has numbers that went out. */
-static void
-look_for_last(struct follow *f)
-{
-	for (size_t i = 0; i < f->p.n && !f->e->skip_missing; i++)
-		if (f->seen[i] && f->seen[i] < f->p.at[i].seq)
-			missing(f, f->p.at[i].node, f->seen[i] + 1, f->p.at[i].seq,
-				"went out and are not here: an older copy of the journal");
-}
-
 static void
 commit(struct follow *f, struct query_feed *feed, const struct chain_line *by,
 	struct span commit_line)
@@ -378,23 +368,18 @@ may_hold_next(void *arg, const struct journal_segment *s)
 /* ---- turns ---- */
 
 static int
-say_missing(struct follow *f)
-{
-	return cmd_fail(EXPORT_WHAT,
-		"%s: records %" PRIu64 " to %" PRIu64
-		" %s. Were they trimmed: tollgate audit restore; to go on without them: "
-		"--skip-missing",
-		f->gap.node, f->gap.from, f->gap.to, f->gap.how);
-}
-
-static int
 turn(struct follow *f)
 {
 	f->gap.now = false;
 	int code = look_after_file(f);
 
 	code = code ? code : query_feeds_turn(&f->feeds);
-	look_for_last(f);
+	/* An older copy of the journal was brought back: what comes has numbers that went out.
+	 */
+	for (size_t i = 0; i < f->p.n && !f->e->skip_missing; i++)
+		if (f->seen[i] && f->seen[i] < f->p.at[i].seq)
+			missing(f, f->p.at[i].node, f->seen[i] + 1, f->p.at[i].seq,
+				"went out and are not here: an older copy of the journal");
 	code = code ? code : f->e->code;
 	code = code ? code : export_out_write(&f->e->out, true);
 	bool over = !f->feeds.follow || f->gap.tries == export_tries;
@@ -403,7 +388,11 @@ turn(struct follow *f)
 	if (!f->gap.now)
 		f->gap.tries = 0;
 	else if (++f->gap.tries > export_tries && !code)
-		code = say_missing(f);
+		code = cmd_fail(EXPORT_WHAT,
+			"%s: records %" PRIu64 " to %" PRIu64
+			" %s. Were they trimmed: tollgate audit restore; to go on without "
+			"them: --skip-missing",
+			f->gap.node, f->gap.from, f->gap.to, f->gap.how);
 	return code;
 }
 

@@ -104,19 +104,15 @@ put_export_value(struct buf *out, const json_t *v)
 	json_t *one;
 	size_t i;
 
-	if (json_is_integer(v)) {
-		buf_int(out, json_integer_value(v));
-		return;
-	}
-	if (json_is_real(v)) {
-		buf_printf(out, "%.17g", json_real_value(v));
-		return;
-	}
-	if (json_is_boolean(v)) {
-		buf_str(out, json_is_true(v) ? "true" : "false");
-		return;
-	}
 	SCOPED_BUF(joined, 0);
+	if (json_is_integer(v))
+		buf_int(out, json_integer_value(v));
+	else if (json_is_real(v))
+		buf_printf(out, "%.17g", json_real_value(v));
+	else if (json_is_boolean(v))
+		buf_str(out, json_is_true(v) ? "true" : "false");
+	if (json_is_number(v) || json_is_boolean(v))
+		return;
 	json_array_foreach(v, i, one)
 	{
 		buf_str(&joined, i ? "," : "");
@@ -140,18 +136,12 @@ begin_csv(struct buf *out)
 	buf_str(out, ",details,hash\r\n");
 }
 
-static bool
-is_request(struct span type)
-{
-	return span_is(type, "decision") || span_is(type, "attempt") ||
-	       span_is(type, "completion");
-}
-
 /* A request's fields are cells; what another record says after its type is the last but one. */
 static void
 put_csv(struct buf *out, const struct export_record *r)
 {
-	bool request = is_request(r->l->type);
+	static const char *const requests[] = { "decision", "attempt", "completion" };
+	bool request = SPAN_IN(r->l->type, requests);
 
 	for (size_t i = 0; i < COUNT_OF(columns); i++) {
 		const json_t *v =

@@ -17,20 +17,6 @@ position_number(const json_t *o, const char *name, uint64_t *out)
 	return json_is_integer(v) && json_integer_value(v) >= 0;
 }
 
-static bool
-position_hash(const json_t *v, unsigned char out[SHA256_BYTES])
-{
-	static const char digits[] = "0123456789abcdef";
-	struct span s = json_span(v);
-
-	if (s.n != (size_t)2 * SHA256_BYTES || span_trim(s, digits).n)
-		return false;
-	for (size_t i = 0; i < SHA256_BYTES; i++)
-		out[i] = (unsigned char)((strchr(digits, s.p[2 * i]) - digits) << 4 |
-					 (strchr(digits, s.p[2 * i + 1]) - digits));
-	return true;
-}
-
 static int
 bad(struct buf *why, const char *what)
 {
@@ -58,7 +44,7 @@ export_position_read(struct span text, struct export_position *out, struct buf *
 	{
 		struct export_reached *r = &out->at[out->n];
 		if (!chain_node_valid(span_str(node)) || !position_number(v, "seq", &r->seq) ||
-			!r->seq || !position_hash(json_object_get(v, "hash"), r->hash))
+			!r->seq || !chain_unhex(json_span(json_object_get(v, "hash")), r->hash))
 			return bad(why, "nodes: a name, seq or hash is none");
 		memcpy(r->node, node, strlen(node) + 1);
 		out->n++;

@@ -31,6 +31,18 @@ struct look {
 	bool stranger;
 };
 
+/* False, and why. */
+__attribute__((format(printf, 2, 3))) static bool
+disagree(const struct look *k, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(k->why, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
 /* ---- who signed ---- */
 
 /* A revoked key signs no manifest any more: when it was made is only what it says. */
@@ -87,15 +99,11 @@ lines_agree(struct look *k, const char *path)
 	json_array_foreach(chains, i, c) k->seen[i].node = json_text_in(c, "node");
 	if (query_read(&q, k->why))
 		return false;
-	if (k->records != (uint64_t)json_int_in(k->object, "records")) {
-		buf_printf(k->why, "the file has %" PRIu64 " records, the manifest says %lld",
+	if (k->records != (uint64_t)json_int_in(k->object, "records"))
+		return disagree(k, "the file has %" PRIu64 " records, the manifest says %lld",
 			k->records, json_int_in(k->object, "records"));
-		return false;
-	}
-	if (!json_equal(k->types, json_object_get(k->object, "types"))) {
-		buf_str(k->why, "types: the file has other records than the manifest says");
-		return false;
-	}
+	if (!json_equal(k->types, json_object_get(k->object, "types")))
+		return disagree(k, "types: the file has other records than the manifest says");
 	json_array_foreach(chains, i, c)
 	{
 		const struct seen *s = &k->seen[i];
@@ -103,12 +111,10 @@ lines_agree(struct look *k, const char *path)
 		if (s->records != (uint64_t)json_int_in(c, "records") ||
 			s->first != (uint64_t)json_int_in(c, "first") ||
 			s->last != (uint64_t)json_int_in(c, "last") ||
-			strcmp(head, json_text_in(c, "head")) != 0) {
-			buf_printf(k->why,
+			strcmp(head, json_text_in(c, "head")) != 0)
+			return disagree(k,
 				"%s: the file has other records than the manifest says",
 				s->node);
-			return false;
-		}
 	}
 	return true;
 }
@@ -136,26 +142,18 @@ bytes_agree(struct look *k, const char *path)
 	uint64_t bytes = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0) {
-		buf_printf(k->why, "missing: %s: %s", path, strerror(errno));
-		return false;
-	}
+	if (fd < 0)
+		return disagree(k, "missing: %s: %s", path, strerror(errno));
 	int err = files_hash(fd, NULL, hash, &bytes, k->why);
 	close(fd);
 	if (err)
 		return false;
 	chain_hex(hash, hex);
-	if (bytes != (uint64_t)json_int_in(file, "bytes")) {
-		buf_printf(k->why, "changed: %s has %" PRIu64 " bytes, the manifest says %lld",
+	if (bytes != (uint64_t)json_int_in(file, "bytes"))
+		return disagree(k, "changed: %s has %" PRIu64 " bytes, the manifest says %lld",
 			path, bytes, json_int_in(file, "bytes"));
-		return false;
-	}
-	if (strcmp(hex, json_text_in(file, "sha256")) != 0) {
-		buf_printf(
-			k->why, "changed: %s has another SHA-256 than the manifest says", path);
-		return false;
-	}
-	return true;
+	return !strcmp(hex, json_text_in(file, "sha256")) ||
+	       disagree(k, "changed: %s has another SHA-256 than the manifest says", path);
 }
 
 /* Each checkpoint that the manifest holds is signed by one of the keys, too. */
@@ -172,11 +170,9 @@ notes_agree(struct look *k)
 		const char *bad;
 		if (note.n && (checkpoint_parse(note, &p, &bad) ||
 				      !checkpoint_signer(&p, p.origin, k->a->ring->key,
-					      k->a->ring->nkeys))) {
-			buf_printf(k->why, "%s: its checkpoint is signed by none of the keys",
+					      k->a->ring->nkeys)))
+			return disagree(k, "%s: its checkpoint is signed by none of the keys",
 				json_text_in(c, "node"));
-			return false;
-		}
 	}
 	return true;
 }
@@ -191,16 +187,13 @@ export_holds(struct look *k, const struct export_manifest *m, char *path, size_t
 		bool known = false;
 		for (size_t i = 0; i < k->a->ring->nkeys; i++)
 			known |= span_is(m->key, k->a->ring->key[i].id);
-		buf_printf(k->why,
+		return disagree(k,
 			known ? "bad signature: the manifest was changed"
 			      : "wrong key: none of the keys is %.*s",
 			SPAN_ARG(m->key));
-		return false;
 	}
-	if (revoked(k, key)) {
-		buf_printf(k->why, "wrong key: %s is revoked", key->id);
-		return false;
-	}
+	if (revoked(k, key))
+		return disagree(k, "wrong key: %s is revoked", key->id);
 	k->object = export_object(m->object, k->why);
 	if (!k->object)
 		return false;

@@ -203,7 +203,6 @@ void
 result_of(struct init *in, const char *file, struct buf *out)
 {
 	SCOPED_BUF(text, INIT_TEXT_BYTES);
-	buf_init(out, INIT_TEXT_BYTES);
 	buf_file(&text, rooted(in, file));
 	lay_apply(in->lay.edit, in->lay.nedit, file, buf_view(&text), out);
 	if (buf_failed(&text) || buf_failed(out))

@@ -57,12 +57,11 @@ judge_result(struct init *in, const struct stage *s)
 	haproxy_init(&h);
 	memcpy(h.version, in->h.version, sizeof(h.version));
 	for (size_t i = 0; i < in->nfile; i++) {
-		struct buf out;
-		result_of(in, in->file[i], &out);
+		SCOPED_BUF(out, INIT_TEXT_BYTES);
 		SCOPED_BUF(staged, INIT_TEXT_BYTES);
+		result_of(in, in->file[i], &out);
 		stage_text(s, buf_view(&out), &staged);
 		haproxy_read_text(&h, in->file[i], buf_view(&staged));
-		buf_free(&out);
 	}
 	snprintf(path, sizeof(path), "%s/tollgate.cfg", s->dir);
 	haproxy_read(&h, path);
@@ -141,13 +140,12 @@ try_result(struct init *in)
 	for (size_t i = 0; i < COUNT_OF(files); i++)
 		put_staged(in, &s, strchr(files[i], '/') + 1, shipped(files[i]));
 	for (size_t i = 0; i < in->nfile; i++) {
-		struct buf out;
+		SCOPED_BUF(out, INIT_TEXT_BYTES);
 		char name[32];
 		result_of(in, in->file[i], &out);
 		snprintf(name, sizeof(name), "%zu.cfg", i);
 		put_staged(in, &s, name, buf_view(&out));
 		buf_printf(&s.command, " -f %s/%s", s.dir, name);
-		buf_free(&out);
 	}
 	buf_printf(&s.command, " -f %s/tollgate.cfg", s.dir);
 	if (in->code == EXIT_DONE)

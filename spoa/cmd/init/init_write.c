@@ -96,26 +96,24 @@ write_edited(struct init *in, const char *path, struct span text)
 	char *file = arena_strdup(&in->a, rooted(in, path)), behind[PATH_MAX];
 	bool there = exists(in, path);
 	const char *kept = there ? kept_name(in, path, text) : NULL;
-	struct buf out, why;
 
 	if (in->code != EXIT_DONE)
 		return;
 	make_folders(file);
 	if (realpath(file, behind)) /* a link stays one: what it names is replaced */
 		file = arena_strdup(&in->a, behind);
+	SCOPED_BUF(out, INIT_TEXT_BYTES);
 	result_of(in, path, &out);
 	if (in->code == EXIT_DONE && kept && !exists(in, kept))
 		keep_file(in, kept, file, text);
 	if (in->code == EXIT_DONE) {
-		buf_init(&why, 8192);
+		SCOPED_BUF(why, 8192);
 		int fd = replace_begin(AT_FDCWD, file, 0644, &why);
 		if (fd >= 0)
 			in->new[in->nnew++] = (struct init_new){ path, file, kept, fd };
 		if (fd < 0 || replace_write(fd, file, buf_view(&out), &why))
 			cannot_write(in, &why);
-		buf_free(&why);
 	}
-	buf_free(&out);
 }
 
 void

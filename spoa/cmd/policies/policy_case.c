@@ -71,26 +71,19 @@ merged(const struct yaml_node *base, const struct yaml_node *over, const char *d
 
 /* ---- the request ---- */
 
-/* prompt and model stand for the body of a chat with one turn. */
-static json_t *
-chat_body(json_t *request)
-{
-	json_t *prompt = json_object_get(request, "prompt"),
-	       *model = json_object_get(request, "model");
-	json_t *turn = json_pack("{s:s,s:O}", "role", "user", "content", prompt);
-	json_t *name = model ? json_incref(model) : json_string("a-model");
-
-	return json_pack("{s:o,s:[o]}", "model", name, "messages", turn);
-}
-
-/* A body that is no text goes as JSON. */
+/* prompt and model stand for the body of a chat with one turn; a body that is no text goes as
+ * JSON. */
 static void
 settle_body(json_t *request)
 {
-	json_t *body = json_object_get(request, "body");
-	bool given = body || json_object_get(request, "body_base64");
-	json_t *made = json_object_get(request, "prompt") && !given ? chat_body(request) : NULL;
+	json_t *body = json_object_get(request, "body"),
+	       *prompt = json_object_get(request, "prompt"),
+	       *model = json_object_get(request, "model"), *made = NULL;
 
+	if (prompt && !body && !json_object_get(request, "body_base64"))
+		made = json_pack("{s:o,s:[{s:s,s:O}]}", "model",
+			model ? json_incref(model) : json_string("a-model"), "messages", "role",
+			"user", "content", prompt);
 	json_object_del(request, "prompt");
 	json_object_del(request, "model");
 	if (!made && body && !json_is_string(body))
@@ -135,7 +128,7 @@ of_either(const struct yaml_node *c, const struct yaml_node *defaults, const cha
 {
 	const struct yaml_node *n = yaml_get(c, name);
 
-	return n || !defaults ? n : yaml_get(defaults, name);
+	return n ? n : yaml_get(defaults, name);
 }
 
 static json_t *
@@ -143,13 +136,12 @@ request_of(const struct yaml_node *c, const struct yaml_node *defaults)
 {
 	static const char *const others[] = { "time", "data", "classifier", "tool", NULL };
 	const struct yaml_node *identity = yaml_get(c, "identity"),
-			       *usual = defaults ? yaml_get(defaults, "identity") : NULL;
-	json_t *r = merged(defaults ? yaml_get(defaults, "request") : NULL,
-		yaml_get(c, "request"), "headers");
+			       *usual = yaml_get(defaults, "identity");
+	json_t *r = merged(yaml_get(defaults, "request"), yaml_get(c, "request"), "headers");
 
 	settle_body(r);
 	const struct yaml_node *answer = yaml_get(c, "response"),
-			       *usual_answer = defaults ? yaml_get(defaults, "response") : NULL;
+			       *usual_answer = yaml_get(defaults, "response");
 	if (answer || usual_answer)
 		json_object_set_new(r, "response", response_of(usual_answer, answer));
 	if (!(identity && identity->kind == YAML_SCALAR) && (identity || usual))
@@ -292,8 +284,9 @@ static void
 compare_names(
 	const struct yaml_node *n, json_t *answer, const struct expectation *x, struct buf *out)
 {
-	json_t *got = names_in(answer, x), *value;
+	json_auto_t *got = names_in(answer, x);
 	const char *name;
+	json_t *value;
 
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		if (!json_object_get(got, c->s.p))
@@ -303,7 +296,6 @@ compare_names(
 	if (x->kind == SAME_SET)
 		json_object_foreach(got, name, value)
 			buf_printf(out, "%s: %s was not expected\n", x->key, name);
-	json_decref(got);
 }
 
 /* The text that goes on: the rewritten body, or the one that came. */

@@ -403,6 +403,13 @@ static const struct {
 	{ RF_CODE, NULL }, { RF_REASON, NULL }, { RF_RULE, "none" }, { RF_WOULD, NULL },
 	{ RF_POLICY, "" }, { RF_ABOUT, NULL }, { RF_REGION, NULL } };
 
+/* As the record has it; where it has none, nothing is told. */
+static void
+tell_member(json_t *o, const json_t *record, enum record_field f)
+{
+	json_object_set(o, record_rows[f].name, record_get(record, f));
+}
+
 /* Decides what the record is of again, and tells both. NULL: it cannot be read back. */
 static json_t *
 decision_told(
@@ -417,9 +424,8 @@ decision_told(
 		return NULL;
 	json_t *o = json_object();
 	if (r->attempt) {
-		json_object_set(
-			o, record_rows[RF_ATTEMPT].name, record_get(record, RF_ATTEMPT));
-		json_object_set(o, record_rows[RF_TARGET].name, record_get(record, RF_TARGET));
+		tell_member(o, record, RF_ATTEMPT);
+		tell_member(o, record, RF_TARGET);
 	}
 	for (size_t i = 0; i < COUNT_OF(told); i++) {
 		json_t *said = record_get(record, told[i].field);
@@ -428,9 +434,7 @@ decision_told(
 				said ? json_incref(said) : json_string(told[i].otherwise));
 	}
 	json_object_set_new(o, "same_version", json_boolean(r->same_version));
-	if (record_get(record, RF_NOT_HELD))
-		json_object_set(
-			o, record_rows[RF_NOT_HELD].name, record_get(record, RF_NOT_HELD));
+	tell_member(o, record, RF_NOT_HELD);
 	json_object_set_new(o, "basis", basis(r, p->p, v, unsure, exit_code));
 	json_object_set_new(o, "explain",
 		policy_explain(
@@ -442,27 +446,20 @@ decision_told(
 static int
 tell_explained(struct audit_args *a, const struct wanted *w)
 {
-	json_t *o, *answer, *calls, *one, *later = json_array();
+	json_t *answer, *calls, *one;
+	json_auto_t *later = json_array();
 	int code = EXIT_DONE;
 	size_t i;
 
-	o = decision_told(a, &w->policy, w->record, &code);
+	json_auto_t *o = decision_told(a, &w->policy, w->record, &code);
 	json_array_foreach(w->later, i, one)
 		json_array_append_new(later, decision_told(a, &w->policy, one, &code));
-	if (!o || json_array_size(later) != json_array_size(w->later)) {
-		json_decref(o);
-		json_decref(later);
+	if (!o || json_array_size(later) != json_array_size(w->later))
 		return cmd_fail(a->q.what, "%s: the record cannot be read back", a->id);
-	}
 	if (json_array_size(later))
 		json_object_set(o, "later_attempts", later);
-	json_decref(later);
-	if (record_get(w->completion, RF_ATTEMPTS))
-		json_object_set(o, record_rows[RF_ATTEMPTS].name,
-			record_get(w->completion, RF_ATTEMPTS));
-	if (record_get(w->completion, RF_NO_FURTHER))
-		json_object_set(o, record_rows[RF_NO_FURTHER].name,
-			record_get(w->completion, RF_NO_FURTHER));
+	tell_member(o, w->completion, RF_ATTEMPTS);
+	tell_member(o, w->completion, RF_NO_FURTHER);
 	if ((calls = calls_told(w, json_is_true(json_object_get(o, "same_version")))))
 		json_object_set_new(o, record_rows[RF_CALLS].name, calls);
 	if ((answer = answer_told(a, w, &code)))
@@ -477,7 +474,6 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 		print_words(&words, o);
 		plain_print(stdout, buf_view(&words));
 	}
-	json_decref(o);
 	return code;
 }
 

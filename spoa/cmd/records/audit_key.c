@@ -67,7 +67,7 @@ keys_file(struct audit_args *a, char *out, size_t size)
 	if (cfg)
 		journal = cfg->journal;
 	return journal &&
-	       snprintf(out, size, "%.*s.keys", SPAN_ARG(query_folder(journal))) < (int)size;
+	       snprintf(out, size, "%.*s.keys", SPAN_ARG(journal_folder(journal))) < (int)size;
 }
 
 /* A statement that nobody vouches for is no reason to stop, and none to be silent. */

@@ -351,7 +351,7 @@ bring_keys(struct restore *r, struct buf *why)
 	char path[JOURNAL_DIR_MAX + 8], name[CHAIN_NODE_MAX + 8], last[CHAIN_NODE_MAX + 1] = "";
 	int err = 0;
 
-	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(query_folder(r->a.q.journal)));
+	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal_folder(r->a.q.journal)));
 	if (access(path, F_OK) == 0)
 		return 0;
 	SCOPED_BUF(text, 4u << 20);
@@ -480,7 +480,7 @@ static int
 open_folders(struct restore *r)
 {
 	char path[JOURNAL_DIR_MAX + 32];
-	struct span journal = query_folder(r->a.q.journal);
+	struct span journal = journal_folder(r->a.q.journal);
 
 	if (journal.n > JOURNAL_DIR_MAX)
 		return cmd_fail(WHAT, "%s: name too long", r->a.q.journal);

@@ -131,9 +131,10 @@ print_bad(const char *node, const char *source, uint64_t seq, const char *why, u
 }
 
 static void
-print_sound(const struct verify_result *r, const struct watch *w, const char *source,
-	const char *head)
+print_result(const struct verify_result *r, const struct watch *w, const char *source)
 {
+	/* Of a line: the first seven, and how many are covered where it is 0 too. */
+	enum { COVERED = 1, LINE = 7 };
 	const struct tree_check *t = &w->tree;
 	const struct {
 		const char *name;
@@ -143,22 +144,6 @@ print_sound(const struct verify_result *r, const struct watch *w, const char *so
 		{ "vouched", r->vouched }, { "trimmed", r->first > 1 ? r->first - 1 : 0 },
 		{ "trim_record", r->trim_seq }, { "unsigned_records", r->unsigned_records },
 		{ "torn_bytes", r->torn_bytes } };
-	json_t *o = json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:s}", "ok", 1, "node", r->node,
-		"source", source, "records", (json_int_t)r->records, "seq", (json_int_t)r->last,
-		"boots", (json_int_t)r->boots, "commits", (json_int_t)r->commits, "head", head,
-		"time", r->time);
-
-	for (size_t i = 0; i < COUNT_OF(more); i++)
-		if (more[i].n)
-			json_object_set_new(
-				o, more[i].name, json_integer((json_int_t)more[i].n));
-	print_json(o);
-}
-
-static void
-print_result(const struct verify_result *r, const struct watch *w, const char *source)
-{
-	const struct tree_check *t = &w->tree;
 	char head[2 * CHAIN_HASH_BYTES + 1];
 
 	if (!r->ok) {
@@ -167,24 +152,23 @@ print_result(const struct verify_result *r, const struct watch *w, const char *s
 	}
 	chain_hex(r->head, head);
 	if (as_json) {
-		print_sound(r, w, source, head);
+		json_t *o = json_pack("{s:b,s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:s}", "ok", 1, "node",
+			r->node, "source", source, "records", (json_int_t)r->records, "seq",
+			(json_int_t)r->last, "boots", (json_int_t)r->boots, "commits",
+			(json_int_t)r->commits, "head", head, "time", r->time);
+		for (size_t i = 0; i < COUNT_OF(more); i++)
+			if (more[i].n)
+				json_object_set_new(
+					o, more[i].name, json_integer((json_int_t)more[i].n));
+		print_json(o);
 		return;
 	}
 	printf("ok node=%s source=%s records=%" PRIu64 " seq=%" PRIu64 " boots=%" PRIu64
 	       " commits=%" PRIu64 " head=%s time=%s",
 		r->node, source, r->records, r->last, r->boots, r->commits, head, r->time);
-	if (t->checkpoints)
-		printf(" checkpoints=%" PRIu64 " covered=%" PRIu64, t->checkpoints, t->covered);
-	if (w->anchors.seen)
-		printf(" anchors=%" PRIu64, w->anchors.seen);
-	if (w->anchors.verified)
-		printf(" verified_anchors=%" PRIu64, w->anchors.verified);
-	if (r->vouched)
-		printf(" vouched=%" PRIu64, r->vouched);
-	if (r->first > 1)
-		printf(" trimmed=%" PRIu64, r->first - 1);
-	if (r->trim_seq)
-		printf(" trim_record=%" PRIu64, r->trim_seq);
+	for (size_t i = 0; i < LINE; i++)
+		if (i == COVERED ? t->checkpoints : more[i].n)
+			printf(" %s=%" PRIu64, more[i].name, more[i].n);
 	if (r->unsigned_records || r->torn_bytes)
 		printf(" unfinished=\"last commit: %" PRIu64 " records and %" PRIu64
 		       " bytes behind it are not signed yet\"",

@@ -102,8 +102,6 @@ int query_open_piece(const struct query_piece *p, struct index_segment *s, struc
 enum { QUERY_INDEX_MAX = JOURNAL_DIR_MAX + 16 };
 /* JOURNAL.index; returns `out`. */
 const char *query_index(const char *journal, char out[QUERY_INDEX_MAX]);
-/* A path without slashes at its end. */
-struct span query_folder(const char *dir);
 /* When a segment's first record was written, or the first one from `begin` on, where a line
  * begins; false: it has none yet. */
 bool query_first_time(const char *dir, const struct journal_segment *s, uint64_t begin,

@@ -95,16 +95,6 @@ query_lines(const struct query *q, const struct query_piece *p, struct buf *why)
 
 /* ---- by an index ---- */
 
-struct span
-query_folder(const char *dir)
-{
-	struct span s = span_str(dir);
-
-	while (s.n > 1 && s.p[s.n - 1] == '/')
-		s.n--;
-	return s;
-}
-
 const char *
 query_index(const char *journal, char out[QUERY_INDEX_MAX])
 {
@@ -326,7 +316,7 @@ read_journal(const struct query *q, struct buf *why)
 
 	if (err)
 		return err;
-	snprintf(w.dir, sizeof(w.dir), "%.*s", SPAN_ARG(query_folder(q->journal)));
+	snprintf(w.dir, sizeof(w.dir), "%.*s", SPAN_ARG(journal_folder(q->journal)));
 	/* One that somebody renamed is read too; in other files is no record. */
 	for (size_t i = 0; i < w.list.n; i++)
 		if (w.list.seg[i].ours || strstr(w.list.seg[i].name, ".jsonl"))

@@ -19,16 +19,6 @@
 
 /* ---- members ---- */
 
-static struct cel_value *
-strings(json_t *list, struct arena *a)
-{
-	struct cel_value *v = arena_array(a, json_array_size(list), sizeof(*v));
-
-	for (size_t i = 0; v && i < json_array_size(list); i++)
-		v[i] = cel_string(json_span(json_array_get(list, i)));
-	return v;
-}
-
 struct span *
 recorded_spans(json_t *list, struct arena *a, size_t *n)
 {
@@ -40,16 +30,6 @@ recorded_spans(json_t *list, struct arena *a, size_t *n)
 	return v;
 }
 
-static const char *
-method_of(const char *name)
-{
-	size_t i = 0;
-
-	while (i < ID_NONE && strcmp(identity_words[i], name) != 0)
-		i++;
-	return identity_words[i];
-}
-
 static bool
 read_identity(struct recorded *out, json_t *record, struct arena *a)
 {
@@ -58,14 +38,21 @@ read_identity(struct recorded *out, json_t *record, struct arena *a)
 	struct identity *id = &out->identity;
 	struct cel_value v;
 	const char *why;
+	size_t method = 0;
 
-	id->method = method_of(record_text(record, RF_IDENTITY_METHOD));
+	while (method < ID_NONE &&
+		!record_is(record, RF_IDENTITY_METHOD, identity_words[method]))
+		method++;
+	id->method = identity_words[method];
 	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
 		*identity_text(id, i) = json_span(json_object_get(
 			record_get(record, RF_IDENTITY), identity_texts[i].name));
 	id->clearance = record_int(record, RF_IDENTITY_CLEARANCE);
-	id->roles = strings(roles, a);
 	id->nroles = json_array_size(roles);
+	struct cel_value *names = arena_array(a, id->nroles, sizeof(*names));
+	for (size_t i = 0; names && i < id->nroles; i++)
+		names[i] = cel_string(json_span(json_array_get(roles, i)));
+	id->roles = names;
 	id->verified = !record_get(record, RF_ATTRIBUTED);
 	if (!attributes)
 		return true;

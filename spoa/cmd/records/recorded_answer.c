@@ -49,19 +49,6 @@ read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a
 	out->facts.ntools = json_array_size(calls);
 }
 
-/* As the rules on answers read it: with the target that it went to. */
-static bool
-read_request(struct recorded_answer *out, json_t *decision, const struct recorded *request,
-	const struct policy *p, struct arena *a)
-{
-	struct policy_facts f = request->facts;
-
-	for (size_t i = 0; f.route && i < f.route->ntargets; i++)
-		if (record_is(decision, RF_TARGET, f.route->targets[i].name))
-			f.target = &f.route->targets[i];
-	return policy_answer_request(p, &f, a, &out->asked) == 0;
-}
-
 bool
 recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decision,
 	const struct recorded *request, const struct policy_alone *p, struct arena *a)
@@ -107,7 +94,12 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;
 	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
 	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
-	return read_request(out, decision, request, p->p, a) && !arena_failed(a);
+	/* As the rules on answers read it: with the target that it went to. */
+	struct policy_facts f = request->facts;
+	for (size_t i = 0; f.route && i < f.route->ntargets; i++)
+		if (record_is(decision, RF_TARGET, f.route->targets[i].name))
+			f.target = &f.route->targets[i];
+	return policy_answer_request(p->p, &f, a, &out->asked) == 0 && !arena_failed(a);
 }
 
 int

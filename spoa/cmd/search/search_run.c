@@ -267,24 +267,20 @@ read_record(struct reading *g, const struct search_source *s, uint64_t offset)
 	return 1;
 }
 
-static uint64_t
-id_term(const struct reading *g)
-{
-	return g->id.n < 3 ? 0 : record_term_hash(RT_ID, span_cut(g->id, 1, g->id.n - 1));
-}
-
 /* What that segment has of the hit: attempts and its end, or (`first`) whether it has its
  * decision. False: the search cannot go on as it is. */
 static bool
 join_source(struct run *r, struct reading *g, struct search_source *s, bool first, bool *found)
 {
 	struct index_hit ih;
+	uint64_t id =
+		g->id.n < 3 ? 0 : record_term_hash(RT_ID, span_cut(g->id, 1, g->id.n - 1));
 
 	if (!search_open(r->all, s)) {
 		r->failed |= !s->empty;
 		return !r->failed;
 	}
-	for (uint32_t hit = 0; index_find(s->ix, id_term(g), &hit); hit++) {
+	for (uint32_t hit = 0; index_find(s->ix, id, &hit); hit++) {
 		if (!index_hit(s->ix, hit, &ih))
 			break;
 		if (ih.flags & INDEX_ALONE || first != !!(ih.flags & INDEX_FIRST))

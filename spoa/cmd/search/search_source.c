@@ -159,7 +159,7 @@ search_add_journal(struct search_sources *all, const char *dir)
 {
 	struct query q = *all->q;
 	struct adding a = { all,
-		arena_printf(&all->q->arena, "%.*s", SPAN_ARG(query_folder(dir))).p };
+		arena_printf(&all->q->arena, "%.*s", SPAN_ARG(journal_folder(dir))).p };
 
 	if (!a.journal)
 		return cmd_fail(SEARCH_WHAT, "out of memory");

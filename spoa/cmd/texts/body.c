@@ -28,11 +28,9 @@ static int
 print_segments(const struct body *b, struct span raw, struct arena *a)
 {
 	struct path_reader *r = path_open(a, b, raw);
-	struct buf out;
-
 	if (!r)
 		return cmd_fail("body", "out of memory");
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	buf_putc(&out, '[');
 	for (size_t i = 0; i < b->nsegments && !buf_failed(&out); i++) {
 		buf_str(&out, i ? ",\n" : "\n");
@@ -43,9 +41,8 @@ print_segments(const struct body *b, struct span raw, struct arena *a)
 		}
 	}
 	buf_str(&out, b->nsegments ? "\n]\n" : "]\n");
-	bool failed = !cmd_write(&out) || ferror(stdout);
-	buf_free(&out);
-	return failed ? cmd_fail("body", "cannot write") : EXIT_DONE;
+	return !cmd_write(&out) || ferror(stdout) ? cmd_fail("body", "cannot write")
+						  : EXIT_DONE;
 }
 
 /* Ids of tokens, as a gate reads them that has no configuration. */
@@ -105,7 +102,6 @@ cmd_body(int argc, char **argv)
 		{ "content-type", .text = &type }, { "path", .text = &path },
 		{ "method", .text = &method }, { .name = NULL } };
 	char **operands;
-	int status;
 
 	if (cmd_options(argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
@@ -122,11 +118,8 @@ cmd_body(int argc, char **argv)
 	if (err == ERR_LIMIT) {
 		cmd_fail("body", "refused: over %u bytes (413 request_too_large)",
 			CAP_BODY_BYTES);
-		status = EXIT_NO;
-	} else {
-		status = err ? cmd_fail("body", "%s", err_str(err))
-			     : read_and_print(
-				       &e, span_str(path), span_str(type), buf_view(&raw), &a);
+		return EXIT_NO;
 	}
-	return status;
+	return err ? cmd_fail("body", "%s", err_str(err))
+		   : read_and_print(&e, span_str(path), span_str(type), buf_view(&raw), &a);
 }

@@ -276,13 +276,10 @@ time_all(const struct scan_rules *s, const struct args *a, struct span text)
 static int
 time_each(const struct scan_rules *s, const struct args *a)
 {
-	int code;
-
 	SCOPED_BUF(text, 0);
 	sample_text(&text, a->bytes);
-	code = buf_failed(&text) ? cmd_fail("detectors", "out of memory")
+	return buf_failed(&text) ? cmd_fail("detectors", "out of memory")
 				 : time_all(s, a, buf_view(&text));
-	return code;
 }
 
 /* ---- fingerprint ---- */
@@ -290,14 +287,13 @@ time_each(const struct scan_rules *s, const struct args *a)
 static int
 fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 {
-	struct buf text;
 	int code = EXIT_DONE;
 	size_t all = 0;
 
 	SCOPED_BUF(out, 0);
 	buf_str(&out, FINGERPRINT_HEAD "\n");
 	for (size_t i = 0; i < a->noperands && !code; i++) {
-		buf_init(&text, DOCUMENT_BYTES);
+		SCOPED_BUF(text, DOCUMENT_BYTES);
 		if (cmd_read_file(a->operands[i], &text) < 0) {
 			code = cmd_fail(a->operands[i], "cannot read: %s",
 				buf_failed(&text) ? "too large" : strerror(errno));
@@ -310,13 +306,12 @@ fingerprint(const struct scan_rules *unused UNUSED, const struct args *a)
 					"nothing to know it by\n",
 					a->operands[i]);
 		}
-		buf_free(&text);
 	}
 	if (!code && all > SHINGLES_MAX)
 		code = cmd_fail("detectors", "%zu fingerprints, a list takes %d: make several",
 			all, SHINGLES_MAX);
-	else if (!code && !cmd_write(&out))
-		code = cmd_fail("stdout", "%s", strerror(errno));
+	else if (!code)
+		code = cmd_print("stdout", &out);
 	return code ? code : all ? EXIT_DONE : EXIT_NO;
 }
 

@@ -24,16 +24,6 @@ add_once(struct buf *out, char between, const char *what)
 }
 
 static void
-checks_of(const struct detect_rules *r, size_t entity, struct buf *out)
-{
-	struct detect_pattern_info p;
-
-	buf_clear(out);
-	for (size_t i = 0; detect_pattern_info(r, entity, i, &p); i++)
-		add_once(out, ',', p.check);
-}
-
-static void
 list_json(const struct detect_info *e, struct span checks, struct buf *out)
 {
 	json_put_open(out, NULL, '{');
@@ -196,11 +186,14 @@ detectors_list(const struct scan_rules *s, enum list_form form)
 		buf_printf(&out, "%-26s %-8s %9s %8s %8s %s\n", "ENTITY", "CLASS", "THRESHOLD",
 			"PATTERNS", "EXAMPLES", "VALIDATORS");
 	for (size_t i = 0; form != LIST_MARKDOWN && i < detect_entity_count(s->rules); i++) {
+		struct detect_pattern_info p;
 		struct detect_info e;
 		detect_info(s->rules, i, &e);
 		if (thresholds)
 			e.threshold = thresholds[i];
-		checks_of(s->rules, i, &checks);
+		buf_clear(&checks);
+		for (size_t k = 0; detect_pattern_info(s->rules, i, k, &p); k++)
+			add_once(&checks, ',', p.check);
 		if (form == LIST_JSON)
 			list_json(&e, buf_view(&checks), &out);
 		else
@@ -208,6 +201,5 @@ detectors_list(const struct scan_rules *s, enum list_form form)
 				(double)e.threshold, e.patterns, e.examples,
 				SPAN_ARG(buf_view(&checks)));
 	}
-	bool ok = cmd_write(&out);
-	return ok ? EXIT_DONE : cmd_fail("stdout", "%s", strerror(errno));
+	return cmd_print("stdout", &out);
 }

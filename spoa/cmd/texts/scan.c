@@ -139,13 +139,10 @@ json_line(void *arg, struct span line, size_t number)
 static int
 whole_input(struct session *s)
 {
-	int code;
-
 	SCOPED_BUF(in, CAP_INPUT_BYTES);
 	int err = cmd_read_stdin(&in);
 	struct scan_text t = { .text = buf_view(&in) };
-	code = err ? cmd_fail("stdin", "%s", err_str(err)) : one_text(s, &t);
-	return code;
+	return err ? cmd_fail("stdin", "%s", err_str(err)) : one_text(s, &t);
 }
 
 int

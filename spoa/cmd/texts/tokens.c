@@ -67,31 +67,26 @@ count_json(const struct counting *c, struct span text, struct buf *out)
 		buf_span(out, buf_view(&ids));
 	}
 	buf_str(out, "}\n");
-	err = err ? err : buf_failed(&ids) || buf_failed(out) ? ERR_NOMEM : 0;
-	return err;
+	return err ? err : buf_failed(&ids) || buf_failed(out) ? ERR_NOMEM : 0;
 }
 
 static int
 count_line(void *arg, struct span line, size_t number)
 {
 	json_error_t e;
-	json_t *j = json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e),
-	       *text = json_object_get(j, "text");
-	int code = EXIT_DONE;
+	json_auto_t *j =
+		json_loadb(line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+	json_t *text = json_object_get(j, "text");
 
 	SCOPED_BUF(out, 0);
 	if (!json_is_string(text))
-		code = cmd_fail("tokens", "line %zu: %s", number,
+		return cmd_fail("tokens", "line %zu: %s", number,
 			!j		    ? e.text
 			: json_is_object(j) ? "\"text\" is not a string"
 					    : "a JSON object is expected");
-	else if (count_json(
-			 arg, span_of(json_string_value(text), json_string_length(text)), &out))
-		code = cmd_fail("tokens", "line %zu: %s", number, err_str(ERR_NOMEM));
-	else if (!cmd_write(&out))
-		code = cmd_fail("stdout", "%s", strerror(errno));
-	json_decref(j);
-	return code;
+	if (count_json(arg, span_of(json_string_value(text), json_string_length(text)), &out))
+		return cmd_fail("tokens", "line %zu: %s", number, err_str(ERR_NOMEM));
+	return cmd_print("stdout", &out);
 }
 
 static int
@@ -111,8 +106,8 @@ count_text(const struct counting *c)
 		buf_printf(&out, "%llu\n", (unsigned long long)n.tokens);
 	if (!code && err)
 		code = cmd_fail("tokens", "%s", err_str(err));
-	else if (!code && !cmd_write(&out))
-		code = cmd_fail("stdout", "%s", strerror(errno));
+	else if (!code)
+		code = cmd_print("stdout", &out);
 	if (!code && !c->ids && n.bounded)
 		fprintf(stderr, "tollgate: tokens: %s\n",
 			c->meter.family && !c->meter.own
@@ -174,31 +169,25 @@ cmd_tokens(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct encodings *e = NULL;
-	struct arena a;
-	struct buf why;
 	char **operands;
 	int code = EXIT_CANNOT;
 
 	if (cmd_options(argc, argv, options, &operands) != 0 || (encoding && model))
 		return cmd_usage(argv[0]);
-	arena_init(&a, 0, false);
-	buf_init(&why, 0);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(why, 0);
 	encodings_open(dir, &e, &why);
 	if (e && e->refused)
 		fprintf(stderr, "tollgate: tokens: %.*s", SPAN_ARG(buf_view(&why)));
 	if (!encoding)
 		encoding = "o200k_base";
 	c.ranks = encodings_find(e, span_str(encoding));
-	if (model && !use_model(&c, &a, e, model))
-		goto out;
-	if (!c.ranks)
-		code = no_encoding(
-			e, c.meter.family ? c.meter.family->encoding : encoding, &why);
-	else
-		code = jsonl ? cmd_each_line(count_line, &c) : count_text(&c);
-out:
-	buf_free(&why);
+	if (!model || use_model(&c, &a, e, model))
+		code = !c.ranks ? no_encoding(e,
+					  c.meter.family ? c.meter.family->encoding : encoding,
+					  &why)
+		       : jsonl	? cmd_each_line(count_line, &c)
+				: count_text(&c);
 	encodings_close(&e);
-	arena_reset(&a);
 	return code;
 }

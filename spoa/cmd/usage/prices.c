@@ -132,7 +132,6 @@ static int
 check_all(struct check *c)
 {
 	const struct policy *p = c->policy.p;
-	struct arena a;
 
 	if (c->used.no_memory)
 		return cmd_fail("prices check", "out of memory");
@@ -140,13 +139,10 @@ check_all(struct check *c)
 		return cmd_fail("prices check", "more than %u models: narrow it by --since",
 			CAP_USAGE_GROUPS);
 	usage_sort(&c->used);
-	arena_init(&a, 16u << 20, false);
 	for (size_t i = 1; i < c->used.ngroups; i++) {
+		SCOPED_ARENA(a, 16u << 20, false);
 		check_group(c, &c->used.group[i], &a);
-		arena_reset(&a);
-		arena_init(&a, 16u << 20, false);
 	}
-	arena_reset(&a);
 	if (!c->missing)
 		printf("all %zu models in %llu requests have a price in %s%s%s\n", c->models,
 			(unsigned long long)c->used.total[SUM_REQUESTS], p->prices->file,

@@ -136,12 +136,6 @@ stem_of(struct span s)
 	return s;
 }
 
-static bool
-is_price_name(struct span s)
-{
-	return s.n > 0 && s.n <= PRICE_PATTERN_MAX && span_is_alnum(s, "-._:/@");
-}
-
 struct names {
 	struct span v[NAMES_MAX];
 	size_t n;
@@ -153,7 +147,8 @@ add_name(struct import *m, struct names *names, const char *provider, struct spa
 {
 	char key[PRICE_PATTERN_MAX + 32];
 
-	if (!is_price_name(s) || names->n == NAMES_MAX)
+	if (!s.n || s.n > PRICE_PATTERN_MAX || !span_is_alnum(s, "-._:/@") ||
+		names->n == NAMES_MAX)
 		return;
 	for (size_t i = 0; i < names->n; i++)
 		if (span_eq(names->v[i], s))
@@ -648,20 +643,8 @@ load_text(struct arena *a, const char *file, struct span text, int *fd)
 }
 
 static int
-import_place(const struct import *m, int fd)
-{
-	SCOPED_BUF(why, 8192);
-	int err = replace_place(AT_FDCWD, m->file, fd, &why);
-	if (err)
-		cmd_fail("prices import", "%.*s", SPAN_ARG(buf_view(&why)));
-	return err ? EXIT_CANNOT : EXIT_DONE;
-}
-
-static int
 lay(struct import *m, json_t *list, bool write, int *fd)
 {
-	struct buf out;
-
 	if (m->lists && !(m->prices = load_text(&m->a, m->file, buf_view(&m->own), fd)))
 		return EXIT_CANNOT;
 	if (m->lists) {
@@ -679,15 +662,16 @@ lay(struct import *m, json_t *list, bool write, int *fd)
 			"prices? "
 			"%s stays as it is",
 			m->skipped, m->file);
-	buf_init(&out, 0);
+	SCOPED_BUF(why, 8192);
+	SCOPED_BUF(out, 0);
 	compose(m, &out);
 	SCOPED_ARENA(checked, 64u << 20, false);
 	int code = load_text(&checked, m->file, buf_view(&out), fd) ? EXIT_DONE : EXIT_CANNOT;
 	if (code == EXIT_DONE)
 		print_changes(m, write);
 	if (code == EXIT_DONE && write)
-		code = import_place(m, *fd);
-	buf_free(&out);
+		code = cmd_failed(
+			"prices import", replace_place(AT_FDCWD, m->file, *fd, &why), &why);
 	return code;
 }
 

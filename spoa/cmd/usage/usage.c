@@ -45,8 +45,6 @@ read_by(struct usage_table *t, const char *by)
 static int
 print_usage(struct asked *r, const struct query *q, enum usage_form form)
 {
-	struct buf out;
-
 	if (r->table.no_memory)
 		return cmd_fail("usage", "out of memory");
 	usage_count_attempts(&r->table);
@@ -56,14 +54,13 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 			err == ERR_NOMEM ? "out of memory" : r->page.after,
 			err == ERR_NOMEM ? ""
 					 : ": give what the page before printed at its end");
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	int code = EXIT_DONE;
 	if (!usage_print(&r->table, &r->page, form, q->since[0] ? q->since : NULL,
 		    q->until[0] ? q->until : NULL, &out))
 		code = cmd_fail("usage", "out of memory");
 	else if (!cmd_write(&out))
 		code = EXIT_CANNOT;
-	buf_free(&out);
 	if (r->table.full)
 		fprintf(stderr,
 			"tollgate: usage: more than %u groups: the others are one, (other)\n",

@@ -18,12 +18,6 @@ put_usage_text(struct buf *out, struct span raw)
 		buf_span(out, raw);
 }
 
-static struct span
-next_value(struct span *key)
-{
-	return span_next(key, '\0');
-}
-
 /* ---- lines ---- */
 
 /* The columns that people read. */
@@ -85,7 +79,7 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 			if (g == p->n)
 				buf_str(&name, "(other)");
 			else
-				put_usage_text(&name, next_value(&key));
+				put_usage_text(&name, span_next(&key, '\0'));
 			put_usage_name(out, buf_view(&name));
 		}
 		put_sums(out, u->sum);
@@ -145,7 +139,7 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 			if (g < other)
 				buf_str(&name, "(other)");
 			else
-				put_usage_text(&name, next_value(&key));
+				put_usage_text(&name, span_next(&key, '\0'));
 			buf_str(out, i ? "," : "");
 			put_cell(out, buf_view(&name));
 		}
@@ -165,15 +159,6 @@ put_json_sums(struct buf *out, const uint64_t sum[SUMS])
 }
 
 static void
-put_or_null(struct buf *out, const char *name, const char *text)
-{
-	if (text)
-		json_put_str(out, name, text);
-	else
-		json_put_null(out, name);
-}
-
-static void
 print_json(const struct usage_table *t, const struct usage_page *p, const char *since,
 	const char *until, struct buf *out)
 {
@@ -181,8 +166,8 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 	char last[CLOCK_RFC3339_LEN];
 
 	json_put_open(out, NULL, '{');
-	put_or_null(out, "since", since);
-	put_or_null(out, "until", until);
+	json_put_opt(out, "since", since);
+	json_put_opt(out, "until", until);
 	json_put_open(out, "rows", '[');
 	for (size_t g = 0; g < p->n + other; g++) {
 		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
@@ -190,7 +175,8 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 		buf_str(out, g ? ",\n{" : "\n{");
 		for (size_t i = 0; i < t->nby; i++) {
 			const char *name = usage_dim_names[t->by[i]];
-			struct span v = g >= other ? next_value(&key) : SPAN_LIT("\"(other)\"");
+			struct span v =
+				g >= other ? span_next(&key, '\0') : SPAN_LIT("\"(other)\"");
 			if (!v.n)
 				json_put_null(out, name);
 			else if (v.p[0] == '"')

@@ -29,15 +29,6 @@ archive_wrong(const struct archive_options *o)
 		       : NULL;
 }
 
-static int
-compare_digest(const unsigned char is[SHA256_BYTES], const unsigned char want[SHA256_BYTES],
-	const char *name, struct buf *why)
-{
-	if (!memcmp(is, want, SHA256_BYTES))
-		return 0;
-	return why_err(why, ERR_AUTH, "%s: the archive holds other bytes", name);
-}
-
 /* The folder is not made: an archive that is not mounted is not an empty one. */
 static int
 open_folder(const struct archive_options *o, struct buf *why)
@@ -81,7 +72,9 @@ archive_check(const struct archive_options *o, const char *name,
 		err = files_hash(fd, stop, is, &bytes, why);
 		close(fd);
 	}
-	return err ? err : compare_digest(is, sha256, name, why);
+	if (!err && memcmp(is, sha256, SHA256_BYTES) != 0)
+		err = why_err(why, ERR_AUTH, "%s: the archive holds other bytes", name);
+	return err;
 }
 
 static int

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/why.h"
 
 #define PIECE (64u << 10)
 
@@ -16,10 +17,17 @@ uint64_t files_reserve = 1u << 20; /* commits that are under way, twice */
 static int
 file_failed(const char *what, struct buf *why)
 {
-	int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+	bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
 
-	buf_printf(why, "%s: %s", what, strerror(errno));
-	return full ? ERR_FULL : ERR_IO;
+	return why_err(why, full ? ERR_FULL : ERR_IO, "%s: %s", what, strerror(errno));
+}
+
+int
+files_open(int dirfd, const char *name, struct buf *why)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? why_err(why, ERR_IO, "%s: %s", name, strerror(errno)) : fd;
 }
 
 int

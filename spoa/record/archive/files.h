@@ -12,6 +12,8 @@
 
 /* FOLDER of this path, made (0700) where it is missing. A descriptor, or ERR_IO with *why. */
 int files_folder(const char *path, struct buf *why);
+/* Opened to read, a link not followed; ERR_IO with *why. */
+int files_open(int dirfd, const char *name, struct buf *why);
 /* 0, ERR_FULL, ERR_IO with *why. Full is before the last bytes: files_reserve, or a twentieth
  * of a small disk, which the journal's commits are to have. */
 extern uint64_t files_reserve;

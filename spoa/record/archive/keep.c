@@ -62,14 +62,6 @@ struct keep {
 
 /* ---- telling ---- */
 
-static void
-tell_keep(struct keep *k)
-{
-	pthread_mutex_lock(&k->lock);
-	k->told = k->now;
-	pthread_mutex_unlock(&k->lock);
-}
-
 void
 keep_state(struct keep *k, struct keep_state *out)
 {
@@ -154,10 +146,10 @@ put_one(struct keep *k, const char *name, const unsigned char *want, struct buf 
 {
 	unsigned char hash[SHA256_BYTES];
 	uint64_t bytes;
-	int fd = openat(k->keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = files_open(k->keepfd, name, why);
 
 	if (fd < 0)
-		return why_err(why, ERR_IO, "%s: %s", name, strerror(errno));
+		return fd;
 	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
 	if (!err && want && memcmp(hash, want, sizeof(hash)) != 0)
 		err = why_err(why, ERR_AUTH, "%s: changed since it was compressed", name);
@@ -193,13 +185,10 @@ static int
 put_keys(struct keep *k, struct buf *why)
 {
 	char path[JOURNAL_DIR_MAX + 8], name[CHAIN_NODE_MAX + 8];
-	struct span journal = span_str(k->cfg->journal);
 	unsigned char hash[SHA256_BYTES];
 	uint64_t bytes;
 
-	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-		journal.n--;
-	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal));
+	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal_folder(k->cfg->journal)));
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return 0; /* none was ever replaced */
@@ -501,17 +490,6 @@ gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t clo
 	return n;
 }
 
-/* A record says what goes: none is written where it would stay, and none twice. */
-static bool
-can_remove(struct keep *k, struct buf *why)
-{
-	if (faccessat(k->journalfd, ".", W_OK, AT_EACCESS) == 0 &&
-		faccessat(k->keepfd, ".", W_OK, AT_EACCESS) == 0)
-		return true;
-	buf_printf(why, "its folder: %s", strerror(errno));
-	return false;
-}
-
 static void
 trim(struct keep *k, const struct journal_list *l, size_t closed)
 {
@@ -531,7 +509,11 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 		buf_clear(&fields);
 		trim_fields(&fields, m, n, due, k->archive.place);
 		stop_at("trim-record");
-		err = can_remove(k, &why) ? 0 : ERR_IO;
+		/* A record says what goes: none is written where it would stay, and none
+		 * twice. */
+		if (faccessat(k->journalfd, ".", W_OK, AT_EACCESS) < 0 ||
+			faccessat(k->keepfd, ".", W_OK, AT_EACCESS) < 0)
+			err = why_err(&why, ERR_IO, "its folder: %s", strerror(errno));
 		if (!err && m[n - 1].last > k->named && (err = record_kept(k, &fields)) == 0)
 			k->named = m[n - 1].last;
 		stop_at("trim-recorded");
@@ -558,35 +540,20 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 
 /* ---- the thread ---- */
 
-static void
-count_segments(struct keep *k, const struct journal_list *l, size_t closed)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		const char *name = l->seg[i].name;
-		k->now.bytes += segment_bytes(k, name);
-		k->now.plain += l->seg[i].form == JOURNAL_PLAIN;
-		k->now.packed += l->seg[i].form != JOURNAL_PLAIN;
-		k->now.unarchived += k->archive.place && i < closed && !archived(k, name);
-	}
-}
-
 /* In the first pass that can: a folder that cannot be made refuses no start. */
 static int
 open_folders(struct keep *k, struct buf *why)
 {
 	char path[JOURNAL_DIR_MAX + 16];
-	struct span journal = span_str(k->cfg->journal);
 
 	if (k->keepfd >= 0)
 		return 0;
-	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-		journal.n--;
 	if (k->journalfd < 0)
 		k->journalfd = open(k->cfg->journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->journalfd < 0)
-		buf_printf(why, "%s: %s", k->cfg->journal, strerror(errno));
-	if (k->journalfd < 0 || snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX,
-					SPAN_ARG(journal)) >= (int)sizeof(path))
+		return why_err(why, ERR_IO, "%s: %s", k->cfg->journal, strerror(errno));
+	if (snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX,
+		    SPAN_ARG(journal_folder(k->cfg->journal))) >= (int)sizeof(path))
 		return ERR_IO;
 	k->keepfd = files_folder(path, why);
 	return k->keepfd < 0 ? k->keepfd : 0;
@@ -618,7 +585,13 @@ keep_turn(struct keep *k)
 	for (size_t i = 0; i < l.n; i++)
 		if (l.seg[i].form == JOURNAL_PLAIN)
 			closed = i;
-	count_segments(k, &l, closed);
+	for (size_t i = 0; i < l.n; i++) {
+		const char *name = l.seg[i].name;
+		k->now.bytes += segment_bytes(k, name);
+		k->now.plain += l.seg[i].form == JOURNAL_PLAIN;
+		k->now.packed += l.seg[i].form != JOURNAL_PLAIN;
+		k->now.unarchived += k->archive.place && i < closed && !archived(k, name);
+	}
 	for (size_t i = 0; i < closed; i++)
 		if (!keep_segment(k, l.seg[i].name, i + KEEP_PLAIN_SEGMENTS >= closed))
 			break; /* no room, or the end: one that is not whole holds up none */
@@ -629,24 +602,19 @@ keep_turn(struct keep *k)
 	journal_list_free(&l);
 }
 
-static void
-lowest_priority(void)
-{
-	enum { WHO_THREAD = 1, CLASS_IDLE = 3 << 13 };
-
-	setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
-	syscall(SYS_ioprio_set, WHO_THREAD, 0, CLASS_IDLE);
-}
-
 static void *
 archive_keep_run(void *arg)
 {
+	enum { WHO_THREAD = 1, CLASS_IDLE = 3 << 13 };
 	struct keep *k = arg;
 
-	lowest_priority();
+	setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+	syscall(SYS_ioprio_set, WHO_THREAD, 0, CLASS_IDLE);
 	while (!stopped(k)) {
 		keep_turn(k);
-		tell_keep(k);
+		pthread_mutex_lock(&k->lock);
+		k->told = k->now;
+		pthread_mutex_unlock(&k->lock);
 		struct timespec at =
 			clock_timespec(clock_mono_us() + k->cfg->retention_every_us);
 		while (!stopped(k) && sem_clockwait(&k->wake, CLOCK_MONOTONIC, &at) < 0 &&

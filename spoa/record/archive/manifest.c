@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/json_put.h"
 
 enum { NTEXTS = 4, NHASHES = 4, NNUMBERS = 5 };
 
@@ -41,34 +43,18 @@ manifest_write(const struct manifest *m, struct buf *out)
 {
 	char hex[2 * CHAIN_HASH_BYTES + 1];
 
-	buf_str(out, "{\"v\":1");
+	json_put_open(out, NULL, '{');
+	json_put_int(out, "v", 1);
 	for (size_t i = 0; i < NTEXTS; i++)
-		buf_printf(out, ",\"%s\":\"%s\"", texts[i].key, (const char *)m + texts[i].at);
+		json_put_str(out, texts[i].key, (const char *)m + texts[i].at);
 	for (size_t i = 0; i < NNUMBERS; i++)
-		buf_printf(out, ",\"%s\":%" PRIu64, numbers[i].key,
+		json_put_uint(out, numbers[i].key,
 			*(const uint64_t *)(const void *)((const char *)m + numbers[i].at));
 	for (size_t i = 0; i < NHASHES; i++) {
 		chain_hex((const unsigned char *)m + hashes[i].at, hex);
-		buf_printf(out, ",\"%s\":\"%s\"", hashes[i].key, hex);
+		json_put_str(out, hashes[i].key, hex);
 	}
 	buf_str(out, "}\n");
-}
-
-static bool
-read_manifest_hash(const char *hex, unsigned char out[CHAIN_HASH_BYTES])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	if (!hex || strlen(hex) != 2 * CHAIN_HASH_BYTES)
-		return false;
-	for (size_t i = 0; i < CHAIN_HASH_BYTES; i++) {
-		const char *hi = strchr(digits, hex[2 * i]),
-			   *lo = strchr(digits, hex[2 * i + 1]);
-		if (!hi || !lo)
-			return false;
-		out[i] = (unsigned char)((hi - digits) << 4 | (lo - digits));
-	}
-	return true;
 }
 
 static bool
@@ -88,7 +74,7 @@ read_members(const json_t *o, struct manifest *m)
 			(uint64_t)json_integer_value(n);
 	}
 	for (size_t i = 0; i < NHASHES; i++)
-		if (!read_manifest_hash(json_string_value(json_object_get(o, hashes[i].key)),
+		if (!chain_unhex(json_span(json_object_get(o, hashes[i].key)),
 			    (unsigned char *)m + hashes[i].at))
 			return false;
 	return true;

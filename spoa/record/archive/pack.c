@@ -229,12 +229,17 @@ pack_verify(int fd, const struct manifest *m, const atomic_bool *stop, struct bu
 	return err;
 }
 
-static int
-compare_forms(int plain, int packed, const struct manifest *m, const atomic_bool *stop,
+int
+pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_bool *stop,
 	struct buf *why)
 {
+	char manifest[JOURNAL_NAME_MAX + 8], name[JOURNAL_NAME_MAX + 8];
 	struct manifest is;
-	int err = pack_survey(plain, NULL, NULL, stop, &is, why);
+
+	manifest_names(m->segment, manifest, name);
+	int plain = files_open(journalfd, m->segment, why),
+	    packed = plain < 0 ? plain : files_open(keepfd, name, why),
+	    err = packed < 0 ? packed : pack_survey(plain, NULL, NULL, stop, &is, why);
 
 	if (!err && !same_text(&is, m))
 		err = why_err(why, ERR_AUTH, "its records are not those that were compressed");
@@ -242,23 +247,6 @@ compare_forms(int plain, int packed, const struct manifest *m, const atomic_bool
 		posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
 		err = pack_verify(packed, m, stop, why);
 	}
-	return err;
-}
-
-int
-pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_bool *stop,
-	struct buf *why)
-{
-	char manifest[JOURNAL_NAME_MAX + 8], name[JOURNAL_NAME_MAX + 8];
-
-	manifest_names(m->segment, manifest, name);
-	int plain = openat(journalfd, m->segment, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
-	    packed = openat(keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = ERR_IO;
-
-	if (plain < 0 || packed < 0)
-		buf_printf(why, "%s: %s", plain < 0 ? m->segment : name, strerror(errno));
-	else
-		err = compare_forms(plain, packed, m, stop, why);
 	if (plain >= 0)
 		close(plain);
 	if (packed >= 0)
@@ -303,12 +291,12 @@ pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struc
 
 	manifest_names(m->segment, manifest, packed);
 	manifest_hashes_name(m->segment, name);
-	int fd = openat(keepfd, packed, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	int fd = files_open(keepfd, packed, why);
 	if (fd < 0)
-		return why_err(why, ERR_IO, "%s: %s", packed, strerror(errno));
+		return fd;
 	buf_init(&k.out, 0);
 	k.fd = replace_begin(keepfd, name, 0600, why);
-	err = k.fd < 0 ? k.fd : pack_survey(fd, NULL, &to, stop, &is, why);
+	int err = k.fd < 0 ? k.fd : pack_survey(fd, NULL, &to, stop, &is, why);
 	if (!err)
 		err = flush_leaves(&k, why);
 	if (!err && !same_text(&is, m))
@@ -328,13 +316,13 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 {
 	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
 	struct maker k = { .fd = -1 };
-	int fd = openat(journalfd, segment, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	int fd = files_open(journalfd, segment, why);
 
 	if (fd < 0)
-		return why_err(why, ERR_IO, "%s: %s", segment, strerror(errno));
+		return fd;
 	manifest_names(segment, manifest, packed);
 	k.fd = replace_begin(keepfd, packed, 0600, why);
-	err = k.fd < 0 ? k.fd : make_packed(&k, fd, before, stop, m, why);
+	int err = k.fd < 0 ? k.fd : make_packed(&k, fd, before, stop, m, why);
 	stop_at("pack-synced");
 	/* What is read back comes from the disk. */
 	if (!err)

@@ -500,15 +500,6 @@ look_at_journal(struct audit *a)
 		tree_look(a->tree);
 }
 
-static void
-note_recent(struct audit *a)
-{
-	a->recent[a->next_recent].us = clock_mono_us();
-	a->recent[a->next_recent].took = a->took;
-	a->recent[a->next_recent].at_once = a->took + atomic_load(&a->queued);
-	a->next_recent = (a->next_recent + 1) % RECENT_COMMITS;
-}
-
 /* How many entries are worth waiting for; 0: none. */
 static size_t
 worth_waiting(const struct audit *a, uint64_t now)
@@ -562,7 +553,10 @@ write_commits(void *arg)
 		}
 		if (a->waiting.first || a->kept.first || a->failing || a->keys.due) {
 			commit(a, NULL);
-			note_recent(a);
+			a->recent[a->next_recent].us = clock_mono_us();
+			a->recent[a->next_recent].took = a->took;
+			a->recent[a->next_recent].at_once = a->took + atomic_load(&a->queued);
+			a->next_recent = (a->next_recent + 1) % RECENT_COMMITS;
 		}
 		if (stop && (!a->waiting.first || a->failing))
 			break;

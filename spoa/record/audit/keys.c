@@ -11,12 +11,14 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/replace.h"
 #include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
+#include "record/journal/journal.h"
 #include "record/proof/export.h"
 #include "record/proof/note.h"
 
@@ -155,7 +157,6 @@ audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct has
 {
 	struct pubkey keys[SIGNKEYS_MAX];
 	char pub[1088];
-	struct span journal = span_str(cfg->journal);
 	int n = 0;
 
 	pthread_mutex_init(&k->lock, NULL);
@@ -163,9 +164,7 @@ audit_keys_load(struct audit_keys *k, const struct config *cfg, const struct has
 	memcpy(k->hash.id, hash->id, sizeof(k->hash.id));
 	k->hash.derived = hash->derived;
 	snprintf(k->node, sizeof(k->node), "%s", cfg->node);
-	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
-		journal.n--;
-	snprintf(k->file, sizeof(k->file), "%.*s.keys", SPAN_ARG(journal));
+	snprintf(k->file, sizeof(k->file), "%.*s.keys", SPAN_ARG(journal_folder(cfg->journal)));
 	int err = signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &k->now, why);
 	if (err)
 		return err;
@@ -202,15 +201,6 @@ audit_keys_free(struct audit_keys *k)
 	buf_free(&k->log);
 }
 
-static void
-say_notes(const struct audit_keys *k, const char *was)
-{
-	if (!k->has_previous)
-		log_event(LOG_WARN, "audit.previous_key", LS("key", was),
-			LS("why", "its secret is not here: checkpoints have the new key's "
-				  "signature only"));
-}
-
 /* The key before signs no more checkpoints: who has only that one believes none from now on. */
 static void
 drop_previous(struct audit_keys *k)
@@ -236,8 +226,10 @@ keep_previous(struct audit_keys *k)
 		(!wanted || revoked || strcmp(k->previous.pub.id, last.was.id) != 0))
 		drop_previous(k);
 	k->previous_until_ns = last.time_ns + AUDIT_KEYS_NOTES_NS;
-	if (wanted && !revoked)
-		say_notes(k, last.was.id);
+	if (wanted && !revoked && !k->has_previous)
+		log_event(LOG_WARN, "audit.previous_key", LS("key", last.was.id),
+			LS("why", "its secret is not here: checkpoints have the new key's "
+				  "signature only"));
 }
 
 /* Of the root's statements the next that can be recorded; NULL: none. */
@@ -553,13 +545,14 @@ audit_keys_status(struct audit_keys *k, struct buf *out)
 	for (size_t i = 0; i < k->nstated; i++)
 		revoked |= k->stated[i].says == KEY_REVOKE &&
 			   !strcmp(k->stated[i].key.id, k->now.pub.id);
-	buf_printf(out, "{\"signs\":\"%s\",\"next\":", k->now.pub.id);
-	if (k->rotates)
-		buf_printf(out, "\"%s\"", k->next.pub.id);
-	else
-		buf_str(out, "null");
-	buf_printf(out, ",\"revoked\":%s,\"hash_key\":{\"id\":\"%s\",\"from\":\"%s\"}}",
-		revoked ? "true" : "false", k->hash.id, k->hash.derived ? "derived" : "file");
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "signs", k->now.pub.id);
+	json_put_opt(out, "next", k->rotates ? k->next.pub.id : NULL);
+	json_put_bool(out, "revoked", revoked);
+	json_put_open(out, "hash_key", '{');
+	json_put_str(out, "id", k->hash.id);
+	json_put_str(out, "from", k->hash.derived ? "derived" : "file");
+	buf_str(out, "}}");
 	pthread_mutex_unlock(&k->lock);
 }
 

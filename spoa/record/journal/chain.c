@@ -106,6 +106,15 @@ hash(struct rd *r, unsigned char out[CHAIN_HASH_BYTES])
 	r->p += 2 * CHAIN_HASH_BYTES;
 }
 
+bool
+chain_unhex(struct span hex, unsigned char out[CHAIN_HASH_BYTES])
+{
+	struct rd r = { hex.p, hex.p + hex.n, hex.n != 2 * CHAIN_HASH_BYTES };
+
+	hash(&r, out);
+	return !r.bad;
+}
+
 static void
 stamp_time(struct rd *r, struct chain_line *out)
 {

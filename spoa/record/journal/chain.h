@@ -69,5 +69,7 @@ void chain_commit(struct buf *out, const struct chain *c, uint64_t first, int64_
 struct span chain_member(struct span line, const char *key);
 bool chain_node_valid(struct span node); /* [A-Za-z0-9_.-]{1,64} */
 void chain_hex(const unsigned char hash[CHAIN_HASH_BYTES], char out[2 * CHAIN_HASH_BYTES + 1]);
+/* The other way; false: it is no hash in lower-case hexadecimal. */
+bool chain_unhex(struct span hex, unsigned char out[CHAIN_HASH_BYTES]);
 
 #endif

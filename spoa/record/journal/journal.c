@@ -133,14 +133,14 @@ journal_list(const char *dir, const char *node, struct journal_list *out, struct
 	return err;
 }
 
-static size_t
-folder_length(const char *dir)
+struct span
+journal_folder(const char *dir)
 {
-	size_t n = strlen(dir);
+	struct span s = span_str(dir);
 
-	while (n > 1 && dir[n - 1] == '/')
-		n--;
-	return n;
+	while (s.n > 1 && s.p[s.n - 1] == '/')
+		s.n--;
+	return s;
 }
 
 static const char *const form_suffix[] = { "", "", JOURNAL_KEEP_SUFFIX,
@@ -153,11 +153,12 @@ add_packed(const char *dir, const char *node, enum journal_form form, struct jou
 {
 	char folder[JOURNAL_DIR_MAX + 16];
 	struct journal_list more;
-	size_t room = all->n, n = folder_length(dir);
+	struct span base = journal_folder(dir);
+	size_t room = all->n;
 
-	if (n >= JOURNAL_DIR_MAX)
+	if (base.n >= JOURNAL_DIR_MAX)
 		return 0;
-	snprintf(folder, sizeof(folder), "%.*s%s", (int)n, dir, form_suffix[form]);
+	snprintf(folder, sizeof(folder), "%.*s%s", SPAN_ARG(base), form_suffix[form]);
 	if (access(folder, F_OK) < 0)
 		return 0;
 	int err = scan(folder, node, form, &more, why);
@@ -219,10 +220,9 @@ void
 journal_segment_path(
 	const char *dir, const struct journal_segment *s, char out[JOURNAL_PATH_MAX])
 {
-	size_t n = folder_length(dir);
+	struct span folder = span_cut(journal_folder(dir), 0, JOURNAL_DIR_MAX);
 
-	snprintf(out, JOURNAL_PATH_MAX, "%.*s%s/%s%s",
-		(int)(n < JOURNAL_DIR_MAX ? n : JOURNAL_DIR_MAX), dir, form_suffix[s->form],
+	snprintf(out, JOURNAL_PATH_MAX, "%.*s%s/%s%s", SPAN_ARG(folder), form_suffix[s->form],
 		s->name, s->form ? JOURNAL_PACKED_SUFFIX : "");
 }
 
@@ -402,12 +402,10 @@ journal_ready(struct journal *j, bool *begin)
 static bool
 note_path(const char *dir, const char *ending, char out[JOURNAL_DIR_MAX + 16])
 {
-	size_t n = strlen(dir);
+	struct span base = journal_folder(dir);
 
-	while (n > 1 && dir[n - 1] == '/')
-		n--;
-	return n < JOURNAL_DIR_MAX &&
-	       snprintf(out, JOURNAL_DIR_MAX + 16, "%.*s%s", (int)n, dir, ending) > 0;
+	return base.n < JOURNAL_DIR_MAX &&
+	       snprintf(out, JOURNAL_DIR_MAX + 16, "%.*s%s", SPAN_ARG(base), ending) > 0;
 }
 
 int

@@ -43,6 +43,8 @@ struct journal_list {
 
 /* A segment's name, NODE-BOOT-SEQ.jsonl: node, boot and first of *out. */
 bool journal_name_read(const char *name, struct journal_segment *out);
+/* A folder's path without slashes at its end. */
+struct span journal_folder(const char *dir);
 /* Every regular file of the directory, oldest first (by name); hidden files and
  * folders are left out. `node` NULL: any node's. 0, or an error and *why. */
 int journal_list(const char *dir, const char *node, struct journal_list *out, struct buf *why);

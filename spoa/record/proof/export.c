@@ -53,17 +53,9 @@ is_time(const json_t *v)
 }
 
 static bool
-is_hash(const json_t *v)
-{
-	struct span s = json_span(v);
-
-	return json_is_string(v) && s.n == 2 * CHAIN_HASH_BYTES &&
-	       span_trim(s, "0123456789abcdef").n == 0;
-}
-
-static bool
 is_kind(const json_t *v, enum kind k)
 {
+	unsigned char hash[CHAIN_HASH_BYTES];
 	struct checkpoint c;
 	const char *why;
 
@@ -73,7 +65,7 @@ is_kind(const json_t *v, enum kind k)
 	case TIME: return is_time(v);
 	case COUNT: return json_is_integer(v) && json_integer_value(v) >= 0;
 	case NUMBER: return json_is_integer(v) && json_integer_value(v) > 0;
-	case HASH: return is_hash(v);
+	case HASH: return chain_unhex(json_span(v), hash);
 	case NODE: return json_is_string(v) && chain_node_valid(json_span(v));
 	case NOTE:
 		return json_is_null(v) ||

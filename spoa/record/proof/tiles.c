@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/stops.h"
 #include "base/why.h"
+#include "record/journal/journal.h"
 
 #define TILE 256 /* hashes of a tile */
 
@@ -310,14 +311,10 @@ open_to_write(struct tiles *t, uint64_t most, struct buf *why)
 static int
 name_files(struct tiles *t, const char *journal, const char *node, struct buf *why)
 {
-	size_t n = strlen(journal);
-
 	for (unsigned level = 0; level < TILES_LEVELS; level++)
 		t->fd[level] = -1;
-	while (n > 1 && journal[n - 1] == '/')
-		n--;
-	if ((size_t)snprintf(t->dir, sizeof(t->dir), "%.*s" TILES_DIR_SUFFIX, (int)n,
-		    journal) >= sizeof(t->dir) ||
+	if ((size_t)snprintf(t->dir, sizeof(t->dir), "%.*s" TILES_DIR_SUFFIX,
+		    SPAN_ARG(journal_folder(journal))) >= sizeof(t->dir) ||
 		(size_t)snprintf(t->node, sizeof(t->node), "%s", node) >= sizeof(t->node))
 		return why_err(why, ERR_LIMIT, "%s: name too long", journal);
 	return 0;

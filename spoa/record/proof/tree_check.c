@@ -113,13 +113,6 @@ tree_check_record(void *arg, const struct chain_line *l, struct span line)
 	}
 }
 
-static bool
-same_range(const struct merkle_range *a, const struct merkle_range *b)
-{
-	return a->n == b->n &&
-	       memcmp(a->hash, b->hash, merkle_range_hashes(a->n) * sizeof(*a->hash)) == 0;
-}
-
 /* Why what record s->seq says of the records before it is not so; NULL. */
 static const char *
 misfit(struct tree_check *t, const struct tree_said *s)
@@ -138,7 +131,10 @@ misfit(struct tree_check *t, const struct tree_said *s)
 	}
 	if (!t->known)
 		return NULL;
-	if (s->ranged && !taken && !same_range(&t->range, &s->range))
+	if (s->ranged && !taken &&
+		(t->range.n != s->range.n ||
+			memcmp(t->range.hash, s->range.hash,
+				merkle_range_hashes(s->range.n) * sizeof(*s->range.hash)) != 0))
 		return "its range is not that of the records before it";
 	merkle_root(&t->range, &root);
 	if (!s->checkpoint || memcmp(root.b, s->root.b, sizeof(root.b)) == 0)
