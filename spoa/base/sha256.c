@@ -5,6 +5,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/sha256.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -39,6 +40,16 @@ sha256(struct span s, unsigned char out[SHA256_BYTES])
 	sha256_begin(&h);
 	sha256_add(&h, s);
 	sha256_end(&h, out);
+}
+
+bool
+sha256_read(struct span hex, unsigned char out[SHA256_BYTES])
+{
+	size_t n = 0;
+
+	return hex.n == 2 * SHA256_BYTES &&
+	       sodium_hex2bin(out, SHA256_BYTES, hex.p, hex.n, NULL, &n, NULL) == 0 &&
+	       n == SHA256_BYTES;
 }
 
 /* HMAC = H((K ^ opad) H((K ^ ipad) text)), K of no more than a block. */

@@ -19,6 +19,8 @@ void sha256_add(struct sha256 *h, struct span s);
 void sha256_end(struct sha256 *h, unsigned char out[SHA256_BYTES]);
 
 void sha256(struct span s, unsigned char out[SHA256_BYTES]);
+/* From its 64 hexadecimal digits; false: they are none. */
+bool sha256_read(struct span hex, unsigned char out[SHA256_BYTES]);
 /* The text goes in between by sha256_add; hmac_end wipes *h. */
 void hmac_begin(struct sha256 *h, const unsigned char key[SHA256_BYTES]);
 void hmac_end(

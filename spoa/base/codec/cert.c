@@ -62,20 +62,11 @@ struct reader {
 	int err;
 };
 
-/* A NUL or a line break in a name would read as another name elsewhere. */
-static bool
-is_printable_field(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return false;
-	return s.n > 0 && utf8_valid(s);
-}
-
 static void
 add_cert_field(struct reader *r, const char *field, struct span text)
 {
-	if (!is_printable_field(text) || r->out->n == CERT_VALUES_MAX) {
+	/* A NUL or a line break in a name would read as another name elsewhere. */
+	if (!utf8_line(text) || r->out->n == CERT_VALUES_MAX) {
 		r->err = ERR_SYNTAX;
 		return;
 	}

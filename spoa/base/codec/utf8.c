@@ -28,6 +28,15 @@ utf8_valid(struct span s)
 	return utf8_prefix(s) == s.n;
 }
 
+bool
+utf8_line(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	return s.n > 0 && utf8_valid(s);
+}
+
 size_t
 utf8_count(struct span s)
 {

@@ -36,8 +36,19 @@ utf8_value(const char *p, size_t len)
 	return cp;
 }
 /* Length of the longest valid prefix: s.n where all of s is UTF-8. */
+/* Back to where the character at that place begins. */
+static inline size_t
+utf8_begin(struct span s, size_t at)
+{
+	while (at > 0 && at < s.n && ((unsigned char)s.p[at] & 0xC0) == 0x80)
+		at--;
+	return at;
+}
 size_t utf8_prefix(struct span s);
 bool utf8_valid(struct span s);
+/* One line that a listing, a record and a header can show: valid, not empty, without control
+ * characters. */
+bool utf8_line(struct span s);
 /* Characters of s, which is valid. */
 size_t utf8_count(struct span s);
 /* Line and column, both from 1, the column in characters, of the byte at `at`. */
