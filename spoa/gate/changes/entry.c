@@ -37,22 +37,12 @@ wrong(struct reader *r, const char *name, const char *what)
 		buf_printf(r->why, "%s: %s", name, what);
 }
 
-/* One line that a listing, a record and a header can show. */
-static bool
-is_plain_entry(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return false;
-	return s.n > 0 && utf8_valid(s);
-}
-
 static const char *
 entry_text(struct reader *r, const char *name, json_t *v)
 {
 	struct span s = json_span(v);
 
-	if (!json_is_string(v) || !is_plain_entry(s)) {
+	if (!json_is_string(v) || !utf8_line(s)) {
 		wrong(r, name, "a text without control characters is expected");
 		return "";
 	}
@@ -66,6 +56,15 @@ read_text_of(struct reader *r, const char *name)
 	json_t *v = json_object_get(r->object, name);
 
 	return v ? entry_text(r, name, v) : "";
+}
+
+void
+live_put_time(json_t *object, const char *name, int64_t ns)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(ns, when);
+	json_object_set_new(object, name, json_string(when));
 }
 
 static int64_t
@@ -118,10 +117,16 @@ first_of(int64_t x, int64_t y)
 /* ---- the kinds ---- */
 
 static void
-check_limits(struct reader *r, const struct apikey *k)
+read_entry_key(struct reader *r)
 {
+	struct apikey *k = &r->e->key;
+	struct span hash = json_span(json_object_get(r->object, "sha256"));
 	struct limit l;
 
+	for (size_t i = 0; i < APIKEY_TEXTS; i++)
+		*apikey_text(k, i) = read_text_of(r, apikey_texts[i].name);
+	for (size_t i = 0; i < APIKEY_LISTS; i++)
+		read_list_of(r, apikey_lists[i].name, apikey_list(k, i), apikey_count(k, i));
 	if (k->nlimits > KEY_LIMITS_MAX)
 		wrong(r, "limits", "more than 8");
 	for (size_t i = 0; i < k->nlimits; i++) {
@@ -129,20 +134,6 @@ check_limits(struct reader *r, const struct apikey *k)
 		if (what)
 			wrong(r, "limits", what);
 	}
-}
-
-static void
-read_entry_key(struct reader *r)
-{
-	struct apikey *k = &r->e->key;
-	struct span hash = json_span(json_object_get(r->object, "sha256"));
-	size_t got = 0;
-
-	for (size_t i = 0; i < APIKEY_TEXTS; i++)
-		*apikey_text(k, i) = read_text_of(r, apikey_texts[i].name);
-	for (size_t i = 0; i < APIKEY_LISTS; i++)
-		read_list_of(r, apikey_lists[i].name, apikey_list(k, i), apikey_count(k, i));
-	check_limits(r, k);
 	k->clearance = read_whole(r, "clearance", INT64_MIN);
 	k->created_ns = read_time_of(r, "created");
 	k->expires_ns = read_time_of(r, "expires");
@@ -155,10 +146,7 @@ read_entry_key(struct reader *r)
 		return; /* one of a file */
 	if (!k->person[0])
 		wrong(r, "person", "is missing: whose key is it?");
-	if (hash.n != MAC_HEX ||
-		sodium_hex2bin(
-			k->sha256, sizeof(k->sha256), hash.p, hash.n, NULL, &got, NULL) ||
-		got != sizeof(k->sha256))
+	if (!sha256_read(hash, k->sha256))
 		wrong(r, "sha256", "64 hexadecimal digits are expected");
 }
 
@@ -182,9 +170,9 @@ read_limit(struct reader *r)
 	json_object_foreach(pairs, name, v)
 	{
 		if (l->npairs == LIVE_PAIRS_MAX || !SPAN_IN(span_str(name), live_pair_names)) {
-			wrong(r, is_plain_entry(span_str(name)) ? name : "for",
-				"person, agent, department, team, tier, key, model "
-				"and route are accepted");
+			wrong(r, utf8_line(span_str(name)) ? name : "for",
+				"person, agent, department, team, tier, key, model and route "
+				"are accepted");
 			break;
 		}
 		l->pairs[l->npairs++] =
@@ -283,7 +271,6 @@ live_verify_most(struct span text, size_t most, const unsigned char key[SHA256_B
 	struct buf *why)
 {
 	unsigned char mac[SHA256_BYTES], given[SHA256_BYTES];
-	size_t got = 0;
 
 	if (text.n < MAC_HEX + 2 || text.n > most) {
 		buf_str(why, "it is no entry");
@@ -291,10 +278,8 @@ live_verify_most(struct span text, size_t most, const unsigned char key[SHA256_B
 	}
 	struct span json = span_cut(text, 0, text.n - MAC_HEX - 1);
 	hmac_sha256(key, json, mac);
-	if (text.p[json.n] != ' ' ||
-		sodium_hex2bin(
-			given, sizeof(given), text.p + json.n + 1, MAC_HEX, NULL, &got, NULL) ||
-		got != sizeof(given) || sodium_memcmp(mac, given, sizeof(mac)) != 0) {
+	if (text.p[json.n] != ' ' || !sha256_read(span_cut(text, json.n + 1, text.n), given) ||
+		sodium_memcmp(mac, given, sizeof(mac)) != 0) {
 		buf_str(why, "it was not made with this state_key");
 		return NULL;
 	}

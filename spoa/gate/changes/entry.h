@@ -44,7 +44,7 @@ struct live_override {
 struct live_entry {
 	/* under the lock of its struct live */
 	unsigned refs;
-	uint64_t put; /* live_changes() with it, of one that was put here; 0: it was read */
+	uint64_t put; /* live.changes with it, of one that was put here; 0: it was read */
 	struct arena arena;
 	struct span text;
 	const char *id;
@@ -93,5 +93,8 @@ size_t field_place(const void *list, size_t n, const char *(*of)(const void *lis
 /* The id of an override: of the limit's name and what it is for. */
 enum { LIVE_LIMIT_ID = 10 };
 void live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1]);
+
+/* A member that is a time. */
+void live_put_time(json_t *object, const char *name, int64_t ns);
 
 #endif

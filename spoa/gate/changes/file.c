@@ -73,15 +73,6 @@ read_live_lines(struct live_file *f, struct span text,
 	return ok;
 }
 
-static int
-open_or_begin(const char *name, bool *begun)
-{
-	int fd = open(name, O_RDWR | O_CLOEXEC | O_NOCTTY);
-
-	*begun = fd < 0 && errno == ENOENT;
-	return *begun ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600) : fd;
-}
-
 struct live_file *
 live_file_open(const char *name, bool (*each)(void *arg, struct span line, struct buf *why),
 	void *arg, size_t *lines, bool *begun, struct buf *why)
@@ -95,7 +86,10 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 		return NULL;
 	buf_init(&text, FILE_BYTES);
 	f->name = strdup(name);
-	f->fd = f->name ? open_or_begin(name, begun) : -1;
+	f->fd = f->name ? open(name, O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
+	*begun = f->name && f->fd < 0 && errno == ENOENT;
+	if (*begun)
+		f->fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
 		buf_printf(why, "%s: %s", name, strerror(errno));
 	else if (keyfile_wide(name, st.st_mode, "state", why))
@@ -131,11 +125,10 @@ live_file_close(struct live_file **fp)
 int
 live_file_append(struct live_file *f, struct span lines)
 {
-	if (!write_all(f->fd, lines, f->size) || fsync(f->fd) < 0)
-		goto cut;
-	f->size += (off_t)lines.n;
-	return 0;
-cut:
+	if (write_all(f->fd, lines, f->size) && fsync(f->fd) == 0) {
+		f->size += (off_t)lines.n;
+		return 0;
+	}
 	if (ftruncate(f->fd, f->size) < 0)
 		log_event(LOG_ERROR, "live.failed", LS("file", f->name),
 			LS("why", strerror(errno)));

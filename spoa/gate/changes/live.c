@@ -16,22 +16,16 @@
 
 /* ---- views ---- */
 
-static bool
-is_read(struct live *l, const struct live_view *v)
-{
-	for (size_t i = 0; i < LIVE_READERS; i++)
-		if (atomic_load(&l->reads[i]) == v)
-			return true;
-	return false;
-}
-
 /* With the lock. */
 void
 live_drop_old(struct live *l)
 {
 	for (struct live_view **at = &l->old; *at;) {
 		struct live_view *v = *at;
-		if (is_read(l, v)) {
+		bool read = false;
+		for (size_t i = 0; i < LIVE_READERS; i++)
+			read |= atomic_load(&l->reads[i]) == v;
+		if (read) {
 			at = &v->next;
 			continue;
 		}
@@ -110,9 +104,8 @@ live_set(struct live *l, struct live_entry *e)
 		l->v[at] = e;
 		return true;
 	}
-	if (is_full(l, e))
-		return false;
-	if (!mem_room((void *)&l->v, &l->room, l->n + 1, sizeof(struct live_entry *)))
+	if (is_full(l, e) ||
+		!mem_room((void *)&l->v, &l->room, l->n + 1, sizeof(struct live_entry *)))
 		return false;
 	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(struct live_entry *));
 	l->v[at] = e;
@@ -174,35 +167,6 @@ live_list(struct live *l, enum live_kind kind)
 			json_array_append_new(list, live_entry_object(l->v[i]));
 	pthread_mutex_unlock(&l->lock);
 	return list;
-}
-
-/* Later than the clock where the last change says so: no clock that was put back makes an
- * entry old. */
-static void
-stamp(struct live *l, enum live_kind kind, json_t *o, int64_t was)
-{
-	int64_t now = clock_wall_ns();
-	char when[CLOCK_RFC3339_LEN];
-
-	clock_rfc3339(now, when);
-	json_object_set_new(o, "kind", json_string(live_kinds[kind]));
-	json_object_set_new(
-		o, "serial", json_integer(now / 1000000 > was ? now / 1000000 : was + 1));
-	json_object_set_new(o, "time", json_string(when));
-	json_object_set_new(o, "node", json_string(l->node));
-}
-
-/* Without the lock: the member "latest". */
-static void
-live_put_latest(json_t *o, int64_t ns)
-{
-	char when[CLOCK_RFC3339_LEN];
-
-	json_object_del(o, "latest");
-	if (ns == LIVE_NEVER)
-		return;
-	clock_rfc3339(ns, when);
-	json_object_set_new(o, "latest", json_string(when));
 }
 
 static int
@@ -267,15 +231,25 @@ set_latest(struct live *l, enum live_kind kind, json_t *o)
 		serial = found ? l->v[at]->serial : g->serial;
 	}
 	pthread_mutex_unlock(&l->lock);
-	live_put_latest(o, was > latest ? was : latest);
+	latest = was > latest ? was : latest;
+	json_object_del(o, "latest");
+	if (latest != LIVE_NEVER)
+		live_put_time(o, "latest", latest);
 	return serial;
 }
 
 int
 live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why)
 {
-	int64_t was = set_latest(l, kind, object);
-	stamp(l, kind, object, was > serial ? was : serial);
+	int64_t was = set_latest(l, kind, object), now = clock_wall_ns(), ms = now / 1000000;
+
+	was = was > serial ? was : serial;
+	json_object_set_new(object, "kind", json_string(live_kinds[kind]));
+	/* Later than the clock where the last change says so: no clock that was put back makes
+	 * an entry old. */
+	json_object_set_new(object, "serial", json_integer(ms > was ? ms : was + 1));
+	live_put_time(object, "time", now);
+	json_object_set_new(object, "node", json_string(l->node));
 	struct live_entry *e = live_entry_make(object, l->key, why);
 	if (!e)
 		return ERR_SYNTAX;
@@ -302,24 +276,6 @@ live_kept(struct live *l)
 	bool kept = l->kept;
 	pthread_mutex_unlock(&l->lock);
 	return kept;
-}
-
-const char *
-live_node(const struct live *l)
-{
-	return l->node;
-}
-
-bool
-live_begun(const struct live *l)
-{
-	return l->begun;
-}
-
-uint64_t
-live_changes(struct live *l)
-{
-	return atomic_load(&l->changes);
 }
 
 /* ---- life ---- */

@@ -59,9 +59,6 @@ int live_put(
 /* How many entries there are, and whether all are on disk. */
 size_t live_count(struct live *l);
 bool live_kept(struct live *l);
-/* The file was not there: all that is known is what Redis says. */
-bool live_begun(const struct live *l);
-const char *live_node(const struct live *l);
 
 /* Purges at most so many of those that are over since a day: no copy of them can come into
  * force again, or a name and a number stay here that keep it out. Their fields to *fields, as
@@ -82,10 +79,8 @@ void live_junk(struct live *l, size_t n, struct span first, const char *why);
 /* Calls with each entry of which `items`, sorted by field, has no equal. */
 void live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg);
-/* Calls with each entry that was put after live_changes() was `since`. */
+/* Calls with each entry that was put after `changes` was `since`. */
 void live_put_since(struct live *l, uint64_t since,
 	void (*each)(void *arg, struct live_item item), void *arg);
-/* Counts up with each entry that was put. */
-uint64_t live_changes(struct live *l);
 
 #endif

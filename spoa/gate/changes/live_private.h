@@ -1,4 +1,4 @@
-/* What live.c and merge.c share. */
+/* What live.c, merge.c and sync.c share. */
 #ifndef GATE_CHANGES_LIVE_PRIVATE_H
 #define GATE_CHANGES_LIVE_PRIVATE_H
 
@@ -17,8 +17,8 @@ struct live {
 	size_t n, room;
 	struct gone_list gone;
 	bool kept;  /* all of them are on disk */
-	bool begun; /* the file was not there */
-	_Atomic uint64_t changes;
+	bool begun; /* the file was not there: all that is known is what Redis says */
+	_Atomic uint64_t changes; /* counts up with each entry that was put */
 	uint64_t *refused; /* hashes of what the last merge refused, sorted */
 	size_t nrefused;
 	struct live_view *old; /* views that a worker may still read */

@@ -43,19 +43,6 @@ refuse_item(const struct live *l, struct refusals *r, struct live_item *item, st
 	}
 }
 
-/* Redis is read again and again: what was there last time was said. */
-static void
-say_refused(struct live *l, struct refusals *r)
-{
-	if (r->fresh)
-		live_junk(l, r->fresh, r->field, r->why);
-	if (r->n)
-		qsort(r->hash, r->n, sizeof(*r->hash), by_hash);
-	free(l->refused);
-	l->refused = r->hash;
-	l->nrefused = r->n;
-}
-
 void
 live_junk(struct live *l, size_t n, struct span first, const char *why)
 {
@@ -71,6 +58,14 @@ say_older(struct live *l, const struct live_entry *e, int64_t ours, size_t *olde
 	metric_inc(l->metrics, M_LIVE_OLDER);
 	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
 		LI("ours", ours));
+}
+
+static bool
+no_room(struct live *l, const char *field)
+{
+	metric_inc(l->metrics, M_LIVE_FULL);
+	log_event(LOG_ERROR, "live.failed", LS("field", field), LS("why", err_str(ERR_FULL)));
+	return false;
 }
 
 /* Of an entry that is not here: itself; NULL where it was purged, or is nothing that has to be
@@ -116,12 +111,8 @@ merge_gone(struct live *l, const struct gone *one, struct live_item *item)
 			next.latest_ns == was->latest_ns)
 			return false;
 	}
-	if (gone_add(&l->gone, &next)) {
-		metric_inc(l->metrics, M_LIVE_FULL);
-		log_event(LOG_ERROR, "live.failed", LS("field", one->field),
-			LS("why", err_str(ERR_FULL)));
-		return false;
-	}
+	if (gone_add(&l->gone, &next))
+		return no_room(l, one->field);
 	if (found)
 		live_take_out(l, at);
 	return true;
@@ -184,9 +175,7 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	buf_putc(lines, '\n');
 	if (live_set(l, e))
 		return true;
-	metric_inc(l->metrics, M_LIVE_FULL);
-	log_event(
-		LOG_ERROR, "live.failed", LS("field", e->field), LS("why", err_str(ERR_FULL)));
+	no_room(l, e->field);
 	live_entry_unref(&e);
 	return false;
 }
@@ -203,7 +192,14 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < n; i++)
 		taken += merge_one(l, &items[i], &lines, &refused, older);
-	say_refused(l, &refused);
+	/* Redis is read again and again: what was there last time was said. */
+	if (refused.fresh)
+		live_junk(l, refused.fresh, refused.field, refused.why);
+	if (refused.n)
+		qsort(refused.hash, refused.n, sizeof(*refused.hash), by_hash);
+	free(l->refused);
+	l->refused = refused.hash;
+	l->nrefused = refused.n;
 	/* In force whether the disk takes them or not: one of them may revoke. */
 	if (taken)
 		live_publish(l);
@@ -215,48 +211,44 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	buf_free(&lines);
 }
 
-/* A daemon that was down may have on its disk what was purged here: Redis has its name. */
-static void
-missing_gone(struct live *l, const struct live_item *items, size_t n,
-	void (*each)(void *arg, struct live_item item), void *arg)
+/* Whether the items have it; *i: how many of them are before it. */
+static bool
+items_have(const struct live_item *items, size_t n, struct live_item item, size_t *i)
 {
-	struct buf text;
-	size_t i = 0;
-
-	buf_init(&text, 0);
-	for (size_t g = 0; g < l->gone.n; g++) {
-		struct span field = span_str(l->gone.v[g].field);
-		buf_clear(&text);
-		gone_write(&l->gone.v[g], l->key, &text);
-		struct span line = span_cut(buf_view(&text), 0, text.n ? text.n - 1 : 0);
-		while (i < n && span_order(items[i].field, field) < 0)
-			i++;
-		if (buf_failed(&text) || (i < n && span_eq(items[i].field, field) &&
-						 span_eq(items[i].text, line)))
-			continue;
-		each(arg, (struct live_item){ .field = field, .text = line });
-	}
-	buf_free(&text);
+	while (*i < n && span_order(items[*i].field, item.field) < 0)
+		++*i;
+	return *i < n && span_eq(items[*i].field, item.field) &&
+	       span_eq(items[*i].text, item.text);
 }
 
 void
 live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg)
 {
+	struct buf text;
 	size_t i = 0;
 
+	buf_init(&text, 0);
 	pthread_mutex_lock(&l->lock);
 	for (size_t e = 0; e < l->n; e++) {
-		struct span field = span_str(l->v[e]->field);
-		while (i < n && span_order(items[i].field, field) < 0)
-			i++;
-		if (i < n && span_eq(items[i].field, field) &&
-			span_eq(items[i].text, l->v[e]->text))
-			continue;
-		each(arg, (struct live_item){ .field = field, .text = l->v[e]->text });
+		struct live_item item = { .field = span_str(l->v[e]->field),
+			.text = l->v[e]->text };
+		if (!items_have(items, n, item, &i))
+			each(arg, item);
 	}
-	missing_gone(l, items, n, each, arg);
+	/* A daemon that was down may have on its disk what was purged here: Redis has its name.
+	 */
+	i = 0;
+	for (size_t g = 0; g < l->gone.n; g++) {
+		buf_clear(&text);
+		gone_write(&l->gone.v[g], l->key, &text);
+		struct live_item item = { .field = span_str(l->gone.v[g].field),
+			.text = span_cut(buf_view(&text), 0, text.n ? text.n - 1 : 0) };
+		if (!buf_failed(&text) && !items_have(items, n, item, &i))
+			each(arg, item);
+	}
 	pthread_mutex_unlock(&l->lock);
+	buf_free(&text);
 }
 
 void
@@ -273,16 +265,6 @@ live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct li
 
 /* ---- what is over ---- */
 
-/* With the lock. False: it has to stay. */
-static bool
-purge_one(struct live *l, const struct live_entry *e, int64_t now_ns)
-{
-	struct gone one = gone_of(e);
-
-	return live_entry_is_over(e, now_ns) &&
-	       (live_day_after(e->latest_ns, now_ns) || gone_add(&l->gone, &one) == 0);
-}
-
 /* A disk that does not take it has them all yet, and the next write tries again. */
 size_t
 live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
@@ -292,7 +274,10 @@ live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
 	pthread_mutex_lock(&l->lock);
 	gone_forget(&l->gone, now_ns);
 	for (size_t i = 0; i < l->n; i++) {
-		if (n == most || !purge_one(l, l->v[i], now_ns)) {
+		const struct live_entry *e = l->v[i];
+		struct gone one = gone_of(e);
+		if (n == most || !live_entry_is_over(e, now_ns) ||
+			(!live_day_after(e->latest_ns, now_ns) && gone_add(&l->gone, &one))) {
 			l->v[kept++] = l->v[i];
 			continue;
 		}

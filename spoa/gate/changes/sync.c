@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/redis/turns.h"
+#include "gate/changes/live_private.h"
 
 #define POLL_US	  300000u
 #define FULL_US	  10000000u
@@ -120,8 +120,9 @@ struct found {
 static int
 by_field(const void *x, const void *y)
 {
-	return span_order(
-		((const struct live_item *)x)->field, ((const struct live_item *)y)->field);
+	const struct live_item *a = x, *b = y;
+
+	return span_order(a->field, b->field);
 }
 
 static void
@@ -145,6 +146,8 @@ struct drop {
 	const char *argv[2 + DROP_MAX];
 	size_t lens[2 + DROP_MAX];
 };
+static const struct drop drop_none = { 2, { "HDEL", LIVE_ENTRIES_KEY },
+	{ 4, sizeof(LIVE_ENTRIES_KEY) - 1 } };
 
 /* False: Redis is away. */
 static bool
@@ -162,12 +165,6 @@ drop_flush(struct live_sync *s, struct drop *d)
 static bool
 drop_field(struct live_sync *s, struct drop *d, struct span field)
 {
-	if (d->argc == 0) {
-		d->argv[d->argc++] = "HDEL";
-		d->argv[d->argc++] = LIVE_ENTRIES_KEY;
-		d->lens[0] = 4;
-		d->lens[1] = strlen(LIVE_ENTRIES_KEY);
-	}
 	d->argv[d->argc] = field.p;
 	d->lens[d->argc++] = field.n;
 	return d->argc < 2 + DROP_MAX || drop_flush(s, d);
@@ -178,7 +175,7 @@ drop_field(struct live_sync *s, struct drop *d, struct span field)
 static bool
 take_part(struct live_sync *s, struct found *f, const redisReply *list)
 {
-	struct drop d = { .argc = 0 };
+	struct drop d = drop_none;
 	bool up = true;
 
 	for (size_t i = 0; up && i + 1 < list->elements; i += 2) {
@@ -196,24 +193,12 @@ take_part(struct live_sync *s, struct found *f, const redisReply *list)
 	return up && drop_flush(s, &d);
 }
 
-static void
-sort_fields(struct found *f)
-{
-	size_t kept = 0;
-
-	if (f->n)
-		qsort(f->items, f->n, sizeof(*f->items), by_field);
-	for (size_t i = 0; i < f->n; i++)
-		if (i + 1 == f->n || !span_eq(f->items[i].field, f->items[i + 1].field))
-			f->items[kept++] = f->items[i];
-	f->n = kept;
-}
-
 static bool
 read_entries(struct live_sync *s, struct found *f)
 {
 	char cursor[32] = "0", count[16];
 	const char *argv[] = { "HSCAN", LIVE_ENTRIES_KEY, cursor, "COUNT", count };
+	size_t kept = 0;
 	bool up = true;
 
 	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
@@ -230,7 +215,12 @@ read_entries(struct live_sync *s, struct found *f)
 	} while (up && !f->over && strcmp(cursor, "0") != 0);
 	if (f->junk)
 		live_junk(s->live, f->junk, span_str(f->first), "it is no entry: removed");
-	sort_fields(f);
+	if (f->n)
+		qsort(f->items, f->n, sizeof(*f->items), by_field);
+	for (size_t i = 0; i < f->n; i++)
+		if (i + 1 == f->n || !span_eq(f->items[i].field, f->items[i + 1].field))
+			f->items[kept++] = f->items[i];
+	f->n = kept;
 	return up;
 }
 
@@ -239,7 +229,7 @@ read_entries(struct live_sync *s, struct found *f)
 static bool
 make_room(struct live_sync *s, const struct found *f)
 {
-	struct drop d = { .argc = 0 };
+	struct drop d = drop_none;
 	size_t gone = 0;
 	bool up = true;
 
@@ -355,9 +345,8 @@ static void
 say_past(struct live_sync *s, bool known)
 {
 	size_t n = live_count(s->live);
-	enum live_past past = known ? LIVE_PAST_LOST : LIVE_PAST_NEW;
 
-	if (!live_begun(s->live) || !n)
+	if (!s->live->begun || !n)
 		return;
 	log_event(known ? LOG_ERROR : LOG_WARN, known ? "live.lost" : "live.believed",
 		LI("entries", n),
@@ -365,7 +354,7 @@ say_past(struct live_sync *s, bool known)
 				  "revoked may live again where Redis is of old"
 				: "state_file was not there: a new node believes Redis"));
 	pthread_mutex_lock(&s->turns.lock);
-	s->past = past;
+	s->past = known ? LIVE_PAST_LOST : LIVE_PAST_NEW;
 	s->believed = n;
 	pthread_mutex_unlock(&s->turns.lock);
 }
@@ -375,8 +364,7 @@ static bool
 mark(struct live_sync *s)
 {
 	char when[CLOCK_RFC3339_LEN];
-	const char *node = live_node(s->live);
-	const char *set[] = { "HSETNX", LIVE_NODES_KEY, node, when };
+	const char *set[] = { "HSETNX", LIVE_NODES_KEY, s->live->node, when };
 
 	clock_rfc3339(clock_wall_ns(), when);
 	redisReply *r = ask_live_redis(s, 4, set, NULL);
@@ -443,7 +431,7 @@ live_puts(void *arg)
 {
 	const struct live_sync *s = arg;
 
-	return live_changes(s->live);
+	return atomic_load(&s->live->changes);
 }
 
 static void
@@ -464,22 +452,10 @@ static const struct turns_kind live_turns = { .thread = "tg-live",
 
 /* ---- others ---- */
 
-bool
-live_sync_wait(struct live_sync *s, uint64_t most_us)
+struct turns *
+live_sync_turns(struct live_sync *s)
 {
-	return turns_wait(&s->turns, most_us);
-}
-
-void
-live_sync_first(struct live_sync *s, uint64_t most_us)
-{
-	turns_first(&s->turns, most_us);
-}
-
-bool
-live_sync_up(struct live_sync *s, struct buf *why)
-{
-	return turns_up(&s->turns, why);
+	return &s->turns;
 }
 
 const char *

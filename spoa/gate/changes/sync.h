@@ -6,7 +6,7 @@
 #ifndef GATE_CHANGES_SYNC_H
 #define GATE_CHANGES_SYNC_H
 
-#include "base/redis/redis_options.h"
+#include "base/redis/turns.h"
 #include "gate/changes/live.h"
 
 struct live_sync;
@@ -14,15 +14,10 @@ struct live_sync;
 /* Starts the thread. The options are copied. Redis may be away. NULL with *why. */
 struct live_sync *live_sync_start(
 	struct live *l, const struct redis_options *redis, struct buf *why);
-/* Waits until it has looked once, at most so long: what was revoked while this daemon was down
- * is known then, or Redis is away. */
-void live_sync_first(struct live_sync *s, uint64_t most_us);
 void live_sync_stop(struct live_sync **s);
-/* Waits until Redis has all that was put before the call, at most so long; false: it has not.
- */
-bool live_sync_wait(struct live_sync *s, uint64_t most_us);
-/* Redis has been read within the last seconds; else *why not. Any thread. */
-bool live_sync_up(struct live_sync *s, struct buf *why);
+/* For turns_first(), after which is known what was revoked while this daemon was down,
+ * turns_wait() and turns_up(). Any thread. */
+struct turns *live_sync_turns(struct live_sync *s);
 /* The key that somebody else wrote and that was written anew within ten minutes; NULL: none. */
 const char *live_sync_righted(struct live_sync *s);
 

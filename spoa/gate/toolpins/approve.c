@@ -9,15 +9,6 @@
 #include "gate/toolpins/private.h"
 
 static void
-set_hash(json_t *o, const char *name, const unsigned char hash[SHA256_BYTES])
-{
-	char text[2 * SHA256_BYTES + 1];
-
-	sodium_bin2hex(text, sizeof(text), hash, SHA256_BYTES);
-	json_object_set_new(o, name, json_string(text));
-}
-
-static void
 set_time(json_t *o, const char *name, int64_t ns)
 {
 	char when[CLOCK_RFC3339_LEN + 1];
@@ -45,16 +36,12 @@ shown(const struct tool_pins *p, const struct pin *pin, bool texts)
 		tool_states[pin_value_state(v)]);
 	json_t *approved = json_array();
 
-	set_hash(o, "hash", v->seen);
+	json_object_set_new(o, "hash", pin_hex(v->seen));
 	set_time(o, "seen", atomic_load(&pin->seen_ns));
-	set_hash(o, "first_hash", v->first);
+	json_object_set_new(o, "first_hash", pin_hex(v->first));
 	set_time(o, "first", v->first_ns);
-	for (size_t i = 0; i < v->napproved; i++) {
-		json_t *one = json_object();
-		set_hash(one, "hash", v->approved[i]);
-		json_array_append(approved, json_object_get(one, "hash"));
-		json_decref(one);
-	}
+	for (size_t i = 0; i < v->napproved; i++)
+		json_array_append_new(approved, pin_hex(v->approved[i]));
 	json_object_set_new(o, "approved_hashes", approved);
 	set_time(o, "approved", v->approved_ns);
 	if (v->by[0])
@@ -126,15 +113,6 @@ tool_pins_full(struct tool_pins *p)
 	return list;
 }
 
-static bool
-has_hash(const struct pin_value *v, const unsigned char hash[SHA256_BYTES])
-{
-	for (size_t i = 0; i < v->napproved; i++)
-		if (!memcmp(v->approved[i], hash, SHA256_BYTES))
-			return true;
-	return false;
-}
-
 /* With the lock. */
 static void
 change_set(struct tool_pins *p, struct pin *pin, enum tool_pin_change change,
@@ -168,7 +146,7 @@ tool_pins_approve(struct tool_pins *p, const struct tool_pin_of *of,
 	if (!pin)
 		return ERR_BAD_STATE;
 	pthread_mutex_lock(&p->lock);
-	if (change == PIN_ADD && has_hash(&pin->v, hash))
+	if (change == PIN_ADD && pin_approves(&pin->v, hash))
 		err = 0; /* so it is */
 	else if (change == PIN_ADD && pin->v.napproved == CAP_TOOL_PIN_HASHES)
 		err = ERR_FULL;

@@ -17,8 +17,8 @@ enum { TEXTS = 3 };
 
 /* ---- writing ---- */
 
-static json_t *
-hex(const unsigned char hash[SHA256_BYTES])
+json_t *
+pin_hex(const unsigned char hash[SHA256_BYTES])
 {
 	char text[2 * SHA256_BYTES + 1];
 
@@ -50,13 +50,13 @@ pin_write(const struct tool_pins *p, const struct pin *pin, bool settled,
 	json_t *approved = json_array();
 
 	for (size_t i = 0; i < v->napproved; i++)
-		json_array_append_new(approved, hex(v->approved[i]));
+		json_array_append_new(approved, pin_hex(v->approved[i]));
 	json_t *o = json_pack("{s:s s:s s:s s:s% s:o s:I s:b s:o s:I s:I s:s s:o s:I}", "kind",
 		"pin", "pin", tool_pin_kinds[pin->kind], "server", p->server[pin->server].name,
-		"name", pin->name, pin->nname, "first", hex(v->first), "first_at",
+		"name", pin->name, pin->nname, "first", pin_hex(v->first), "first_at",
 		(json_int_t)v->first_ns, "settled", (int)settled, "approved", approved,
 		"serial", (json_int_t)v->serial, "approved_at", (json_int_t)v->approved_ns,
-		"by", v->by, "seen", hex(v->seen), "seen_at",
+		"by", v->by, "seen", pin_hex(v->seen), "seen_at",
 		(json_int_t)atomic_load(&pin->seen_ns));
 	if (!o) {
 		out->failed = true;
@@ -77,17 +77,6 @@ struct said {
 };
 
 static bool
-read_pin_hash(const json_t *v, unsigned char out[SHA256_BYTES])
-{
-	struct span s = json_span(v);
-	size_t n = 0;
-
-	return s.n == 2 * SHA256_BYTES &&
-	       sodium_hex2bin(out, SHA256_BYTES, s.p, s.n, NULL, &n, NULL) == 0 &&
-	       n == SHA256_BYTES;
-}
-
-static bool
 read_approved(const json_t *list, struct pin_value *v)
 {
 	size_t n = json_array_size(list);
@@ -95,8 +84,8 @@ read_approved(const json_t *list, struct pin_value *v)
 	if (!json_is_array(list) || n > CAP_TOOL_PIN_HASHES)
 		return false;
 	for (v->napproved = 0; v->napproved < n; v->napproved++)
-		if (!read_pin_hash(
-			    json_array_get(list, v->napproved), v->approved[v->napproved]))
+		if (!sha256_read(json_span(json_array_get(list, v->napproved)),
+			    v->approved[v->napproved]))
 			return false;
 	return true;
 }
@@ -123,8 +112,8 @@ read_said(const json_t *o, struct said *out)
 	return span_is(json_span(json_object_get(o, "kind")), "pin") && k < PIN_KINDS &&
 	       out->of.server.n && out->of.name.n <= PIN_NAME_MAX && v->first_ns > 0 &&
 	       v->seen_ns > 0 && v->serial >= 0 &&
-	       read_pin_hash(json_object_get(o, "first"), v->first) &&
-	       read_pin_hash(json_object_get(o, "seen"), v->seen) &&
+	       sha256_read(json_span(json_object_get(o, "first")), v->first) &&
+	       sha256_read(json_span(json_object_get(o, "seen")), v->seen) &&
 	       read_approved(json_object_get(o, "approved"), v);
 }
 
@@ -157,16 +146,6 @@ order_approved(const struct pin_value *x, const struct pin_value *y)
 	return n ? n : memcmp(x->approved, y->approved, sizeof(x->approved));
 }
 
-static void
-take_approved(struct pin_value *to, const struct pin_value *v)
-{
-	memcpy(to->approved, v->approved, sizeof(to->approved));
-	to->napproved = v->napproved;
-	to->serial = v->serial;
-	to->approved_ns = v->approved_ns;
-	memcpy(to->by, v->by, sizeof(to->by));
-}
-
 /* True: what is here says more than the line. *learnt: it says more than was here. */
 static bool
 join_pin(struct pin *pin, const struct pin_value *v, bool *learnt)
@@ -181,8 +160,13 @@ join_pin(struct pin *pin, const struct pin_value *v, bool *learnt)
 		to->first_ns = v->first_ns;
 		to->settled = v->settled;
 	}
-	if (approved > 0)
-		take_approved(to, v);
+	if (approved > 0) {
+		memcpy(to->approved, v->approved, sizeof(to->approved));
+		to->napproved = v->napproved;
+		to->serial = v->serial;
+		to->approved_ns = v->approved_ns;
+		memcpy(to->by, v->by, sizeof(to->by));
+	}
 	if (seen > 0) {
 		memcpy(to->seen, v->seen, SHA256_BYTES);
 		to->seen_ns = v->seen_ns;

@@ -115,8 +115,12 @@ struct pin_text *pin_text_new(
 struct pin_text *pin_text_ref(struct pin_text *t);
 void pin_text_drop(struct tool_pins *p, unsigned server, struct pin_text **t);
 enum tool_state pin_value_state(const struct pin_value *v);
+bool pin_approves(const struct pin_value *v, const unsigned char hash[SHA256_BYTES]);
 
 /* ---- lines (line.c) ---- */
+
+/* A hash as a text of JSON. */
+struct json_t *pin_hex(const unsigned char hash[SHA256_BYTES]);
 
 /* Appends the pin's line, without newline: JSON and HMAC. `settled`: as Redis is to have it.
  * With the lock. */

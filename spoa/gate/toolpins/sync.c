@@ -337,16 +337,6 @@ read_log(struct tool_pins_sync *s)
 /* ---- telling ---- */
 
 static bool
-is_due(struct tool_pins_sync *s, struct pin *pin)
-{
-	pthread_mutex_lock(&s->pins->lock);
-	bool due = pin->redis_due;
-	pin->redis_due = false;
-	pthread_mutex_unlock(&s->pins->lock);
-	return due;
-}
-
-static bool
 append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 {
 	struct buf line;
@@ -365,18 +355,6 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 		  turns_append(&s->turns, 8, add, NULL);
 	buf_free(&line);
 	return ok;
-}
-
-/* Redis took ours, or has another's first: that is read with the log. */
-static void
-settle_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh, const redisReply *said)
-{
-	if (!fresh || said->type != REDIS_REPLY_INTEGER)
-		return;
-	pthread_mutex_lock(&s->pins->lock);
-	if (said->integer == 1)
-		pin->v.settled = true;
-	pthread_mutex_unlock(&s->pins->lock);
 }
 
 /* Of those whose field somebody has: what is in it. One that no daemon wrote is written over.
@@ -419,7 +397,11 @@ tell_pins(struct tool_pins_sync *s)
 
 	for (size_t i = 0; i < s->n && ok; i++) {
 		struct pin *pin = s->batch[i];
-		if (!is_due(s, pin))
+		pthread_mutex_lock(&s->pins->lock);
+		bool due = pin->redis_due;
+		pin->redis_due = false;
+		pthread_mutex_unlock(&s->pins->lock);
+		if (!due)
 			continue;
 		if (n == 0)
 			ok = turns_append(&s->turns, 1, multi, NULL);
@@ -436,8 +418,13 @@ tell_pins(struct tool_pins_sync *s)
 	if (ok)
 		r = turns_replies(&s->turns, 2 * n + 2);
 	ok = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 * n && !turns_exec_error(r);
+	/* Redis took ours, or has another's first: that is read with the log. */
+	pthread_mutex_lock(&s->pins->lock);
 	for (size_t i = 0; ok && i < n; i++)
-		settle_pin(s, s->batch[i], s->fresh[i], r->element[2 * i]);
+		s->batch[i]->v.settled |= s->fresh[i] &&
+					  r->element[2 * i]->type == REDIS_REPLY_INTEGER &&
+					  r->element[2 * i]->integer == 1;
+	pthread_mutex_unlock(&s->pins->lock);
 	ok = ok && read_taken(s, r, which, n);
 	if (!ok && s->turns.redis)
 		turns_lost(&s->turns, turns_why(&s->turns, r));

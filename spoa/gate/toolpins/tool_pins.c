@@ -238,12 +238,20 @@ pin_text_drop(struct tool_pins *p, unsigned server, struct pin_text **tp)
 
 /* ---- states ---- */
 
+bool
+pin_approves(const struct pin_value *v, const unsigned char hash[SHA256_BYTES])
+{
+	for (size_t i = 0; i < v->napproved; i++)
+		if (!memcmp(hash, v->approved[i], SHA256_BYTES))
+			return true;
+	return false;
+}
+
 enum tool_state
 pin_value_state(const struct pin_value *v)
 {
-	for (size_t i = 0; i < v->napproved; i++)
-		if (!memcmp(v->seen, v->approved[i], SHA256_BYTES))
-			return TOOL_APPROVED;
+	if (pin_approves(v, v->seen))
+		return TOOL_APPROVED;
 	return memcmp(v->seen, v->first, SHA256_BYTES) ? TOOL_CHANGED : TOOL_NEW;
 }
 
@@ -332,15 +340,6 @@ as_before(struct pin *pin, const uint64_t raw[2], enum tool_state *state)
 	       seq == atomic_load(&pin->seq);
 }
 
-static void
-seen_now(struct pin *pin)
-{
-	int64_t now = clock_wall_ns();
-
-	if (now - atomic_load_explicit(&pin->seen_ns, memory_order_relaxed) > SEEN_STEP_NS)
-		atomic_store_explicit(&pin->seen_ns, now, memory_order_relaxed);
-}
-
 /* With the lock. */
 static void
 take_seen(struct tool_pins *p, struct pin *pin, bool made, struct span text,
@@ -369,18 +368,6 @@ take_seen(struct tool_pins *p, struct pin *pin, bool made, struct span text,
 	pin_enqueue(p, pin, made);
 }
 
-/* Its calls are of another text than the one that was listed last: until that can be read again
- * they are so on this daemon. */
-static void
-see_unreadable(struct tool_pins *p, const struct tool_pin_of *of, const uint64_t raw[2])
-{
-	pthread_mutex_lock(&p->lock);
-	struct pin *pin = pin_find(p, of);
-	if (pin)
-		publish_pin(p, pin, raw, TOOL_CHANGED);
-	pthread_mutex_unlock(&p->lock);
-}
-
 static enum tool_state
 see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 	const uint64_t raw[2])
@@ -393,22 +380,24 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 
 	arena_init(&a, ARENA_BYTES, false);
 	buf_init(&text, 2 * CAP_TOOL_PIN_ENTRY);
-	if (json.n > CAP_TOOL_PIN_ENTRY ||
-		canonical_write(&a, json, of->kind == PIN_TOOL ? "_meta" : NULL, &text)) {
+	bool unreadable =
+		json.n > CAP_TOOL_PIN_ENTRY ||
+		canonical_write(&a, json, of->kind == PIN_TOOL ? "_meta" : NULL, &text);
+	if (unreadable)
 		atomic_fetch_add(&p->refused, 1);
-		see_unreadable(p, of, raw);
-		goto out;
-	}
-	sha256(buf_view(&text), hash);
+	else
+		sha256(buf_view(&text), hash);
 	pthread_mutex_lock(&p->lock);
-	struct pin *pin = pin_make(p, of, &made);
-	if (pin) {
+	struct pin *pin = unreadable ? pin_find(p, of) : pin_make(p, of, &made);
+	if (pin && !unreadable) {
 		take_seen(p, pin, made, buf_view(&text), hash);
-		publish_pin(p, pin, raw, pin_value_state(&pin->v));
-		state = atomic_load(&pin->state);
+		state = pin_value_state(&pin->v);
 	}
+	/* Calls of what cannot be read are of another text than the one that was listed last:
+	 * until that can be read again they are so on this daemon. */
+	if (pin)
+		publish_pin(p, pin, raw, state);
 	pthread_mutex_unlock(&p->lock);
-out:
 	buf_free(&text);
 	arena_reset(&a);
 	return state;
@@ -438,7 +427,9 @@ tool_pins_see(struct tool_pins *p, const struct tool_pin_of *of, struct span jso
 	struct pin *pin = pin_find(p, of);
 	if (!pin || !as_before(pin, raw, &state))
 		return see_other(p, of, json, raw);
-	seen_now(pin);
+	int64_t now = clock_wall_ns();
+	if (now - atomic_load_explicit(&pin->seen_ns, memory_order_relaxed) > SEEN_STEP_NS)
+		atomic_store_explicit(&pin->seen_ns, now, memory_order_relaxed);
 	return state;
 }
 
@@ -470,14 +461,10 @@ description_in(struct span text, struct arena *a)
 	if (!j || json_next(j, &ev) != JSON_OBJECT)
 		return SPAN_LIT("");
 	while (json_next(j, &ev) == JSON_KEY) {
-		bool is =
-			!ev.escaped && span_is(span_cut(text, ev.start, ev.end), "description");
-		if (!is) {
-			json_skip(j, &ev);
-			continue;
-		}
-		return json_next(j, &ev) == JSON_STRING ? json_text(a, text, &ev)
-							: SPAN_LIT("");
+		if (!ev.escaped && span_is(span_cut(text, ev.start, ev.end), "description"))
+			return json_next(j, &ev) == JSON_STRING ? json_text(a, text, &ev)
+								: SPAN_LIT("");
+		json_skip(j, &ev);
 	}
 	return SPAN_LIT("");
 }

@@ -464,9 +464,9 @@ end_change(struct change *c)
 	if (c->status == MHD_HTTP_OK) {
 		struct buf why;
 		buf_init(&why, 1024);
-		bool told = c->s->live_sync && live_sync_up(c->s->live_sync, &why) &&
-			    live_sync_wait(c->s->live_sync, REDIS_US);
-		if (c->s->live_sync && !told && (why.n || !live_sync_up(c->s->live_sync, &why)))
+		struct turns *turns = c->s->live_sync ? live_sync_turns(c->s->live_sync) : NULL;
+		bool told = turns && turns_up(turns, &why) && turns_wait(turns, REDIS_US);
+		if (turns && !told && (why.n || !turns_up(turns, &why)))
 			json_object_set_new(c->answer, "why",
 				json_stringn(buf_view(&why).p, buf_view(&why).n));
 		buf_free(&why);

@@ -83,7 +83,7 @@ live_away(struct server *s, struct buf *why)
 	if (s->live && !live_kept(s->live))
 		buf_str(why, "state_file cannot be written");
 	else if (s->live_sync)
-		return !live_sync_up(s->live_sync, why);
+		return !turns_up(live_sync_turns(s->live_sync), why);
 	return why->n > 0;
 }
 

@@ -272,7 +272,7 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 		sodium_memzero(&redis, sizeof(redis));
 	}
 	if (s->live_sync)
-		live_sync_first(s->live_sync, LIVE_FIRST_US);
+		turns_first(live_sync_turns(s->live_sync), LIVE_FIRST_US);
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 

@@ -74,7 +74,7 @@ sync_says(struct server *s, struct buf *out)
 			"pins of tools: down: %.*s: this daemon goes by what it saw itself\n",
 			SPAN_ARG(buf_view(&why)));
 	buf_clear(&why);
-	bool up = live_sync_up(s->live_sync, &why);
+	bool up = turns_up(live_sync_turns(s->live_sync), &why);
 	if (!up)
 		buf_printf(out,
 			"keys and limits: down: %.*s: what is revoked here other daemons do "
