@@ -288,14 +288,6 @@ struct signs {
 	size_t percent, slash;
 };
 
-static size_t
-percent_after(struct span t, size_t at)
-{
-	const char *p = memchr(t.p + at, '%', t.n - at);
-
-	return p ? (size_t)(p - t.p) : t.n;
-}
-
 /* Of a run of backslashes, or one before what may go on as an escape: \n and \" are most. */
 static size_t
 slash_after(struct span t, size_t at)
@@ -320,7 +312,7 @@ escape_after(struct signs *s, size_t at)
 
 	for (; at < t.n; at++) {
 		if (s->percent < at || !at)
-			s->percent = percent_after(t, at);
+			s->percent = at + span_chr(span_cut(t, at, t.n), '%');
 		if (s->slash < at || !at)
 			s->slash = slash_after(t, at);
 		at = s->percent < s->slash ? s->percent : s->slash;

@@ -148,15 +148,10 @@ keep_field(struct request *r, struct span name, struct span value)
 	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);
 	if (credential || field_holds_credential(r, name, value))
 		return false;
-	if (auth_drops(request_auth(r, request_target(r)), name))
-		return false;
-	if (r->out.swap_body && listed(name, of_the_body))
-		return false;
-	if (request_sets_header(r, name))
-		return false;
-	if (asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")))
-		return false;
-	return true;
+	return !auth_drops(request_auth(r, request_target(r)), name) &&
+	       !(r->out.swap_body && listed(name, of_the_body)) &&
+	       !request_sets_header(r, name) &&
+	       !(asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")));
 }
 
 static void
@@ -201,33 +196,24 @@ request_target_sent(struct request *r)
 
 /* ---- our own credential ---- */
 
-/* Of the bytes that are sent: what is copied is what was decided, byte by byte. */
-static void
-hash_body(const struct request *r, unsigned char out[SHA256_BYTES])
-{
-	const struct exchange_plan *plan = &r->x->plan;
-	struct span sent = { NULL, 0 };
-
-	if (plan->body_mode == BODY_SWAP)
-		sent = plan->body;
-	else if (plan->body_mode == BODY_COPY)
-		sent = r->in.body_raw;
-	sha256(sent, out);
-}
-
 /* Last: it may be a signature of all that was made before. */
 static int
 add_credential(struct request *r, struct arena *a, struct http_head *out)
 {
 	struct auth *auth = request_auth(r, request_target(r));
+	struct exchange_plan *plan = &r->x->plan;
 	unsigned char body[SHA256_BYTES] = { 0 };
 	struct auth_fields fields;
 
-	r->x->plan.credential = auth != NULL && r->out.decision.kind != D_DEFER;
-	if (!r->x->plan.credential)
+	plan->credential = auth != NULL && r->out.decision.kind != D_DEFER;
+	if (!plan->credential)
 		return 0;
+	/* Of the bytes that are sent: what is copied is what was decided, byte by byte. */
 	if (auth_signs_body(auth))
-		hash_body(r, body);
+		sha256(plan->body_mode == BODY_SWAP    ? plan->body
+			: plan->body_mode == BODY_COPY ? r->in.body_raw
+						       : SPAN_LIT(""),
+			body);
 	int err = auth_fields(auth, a, out, body, &fields);
 	r->x->credential.generation = fields.generation;
 	for (size_t i = 0; i < fields.n && !err; i++)

@@ -135,12 +135,10 @@ static bool
 add_to_verdict(struct request *r, const struct entity_set *found, const struct tool_verdict *t)
 {
 	struct policy_verdict *v = &r->found.verdict;
-	const char **tags = arena_array(&r->arena, v->ntags + t->ntags, sizeof(*tags));
-	size_t n = v->ntags;
-
-	if (!tags)
-		return false;
 	bool redacts = found && entities_any(&t->redact);
+
+	if (!request_add_tags(r, t->tags, t->ntags))
+		return false;
 	for (size_t e = 0; redacts && e < DETECT_ENTITIES_MAX; e++) {
 		if (!entity_in(&t->redact, e) || !entity_in(found, e) ||
 			entity_in(&v->redact, e))
@@ -152,17 +150,6 @@ add_to_verdict(struct request *r, const struct entity_set *found, const struct t
 		v->redacts = true;
 		v->ruled.effect = RULE_REDACT;
 	}
-	for (size_t i = 0; i < v->ntags; i++)
-		tags[i] = v->tags[i];
-	for (size_t i = 0; i < t->ntags; i++) {
-		size_t k = 0;
-		while (k < n && strcmp(tags[k], t->tags[i]) != 0)
-			k++;
-		if (k == n)
-			tags[n++] = t->tags[i];
-	}
-	v->tags = tags;
-	v->ntags = n;
 	return true;
 }
 
@@ -244,8 +231,7 @@ request_message_passes(struct request *r)
 	if (!f->said.plain_name && f->said.name.n)
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("the name is not of letters, digits and _ . / - alone, or it "
-				 "is "
-				 "longer than 128 bytes"));
+				 "is longer than 128 bytes"));
 	return STEP_NEXT;
 }
 
@@ -332,35 +318,15 @@ own_redacts(const struct found_message *f, struct arena *own, const struct tool_
 	return 0;
 }
 
-static bool
-rules_redact(const struct policy *p)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < p->ntool_rules; i++)
-		any |= p->tool_rules[i].redacts;
-	return any;
-}
-
-/* Of which a result that is redacted must keep the form. */
-static struct span
-listed_tool(struct request *r, const struct found_message *f, struct arena *own)
-{
-	const struct tool_pin_of of = {
-		.kind = PIN_TOOL, .server = f->call.server, .name = f->said.name
-	};
-
-	return request_is_pinned(r) ? tool_pins_text(r->gate->shared->tool_pins, &of, own)
-				    : SPAN_LIT("");
-}
-
 int
 request_messages(struct request *r, const struct answer_request *asked, struct arena *own,
 	struct guard_messages *out)
 {
 	const struct found_message *f = r->found.message;
 	const struct target *to = request_target(r);
+	const struct policy *p = r->snap->policy;
 	struct tool_redacts *others;
+	bool redacts = false;
 	int err;
 
 	*out = (struct guard_messages){ .is = request_is_mcp(r) };
@@ -375,15 +341,19 @@ request_messages(struct request *r, const struct answer_request *asked, struct a
 	}
 	if (f && f->said.kind == MCP_REQUEST)
 		out->id = arena_dup(own, f->said.id);
-	if (f && f->said.about == MCP_ABOUT_TOOL && r->found.route->response & RESP_INSPECT)
-		out->tool = listed_tool(r, f, own);
-	if (!r->found.route->uses.calls || !rules_redact(r->snap->policy))
+	/* Of which a result that is redacted must keep the form. */
+	if (f && f->said.about == MCP_ABOUT_TOOL && r->found.route->response & RESP_INSPECT &&
+		request_is_pinned(r))
+		out->tool = tool_pins_text(r->gate->shared->tool_pins,
+			&(struct tool_pin_of){ PIN_TOOL, f->call.server, f->said.name }, own);
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		redacts |= p->tool_rules[i].redacts;
+	if (!r->found.route->uses.calls || !redacts)
 		return 0;
 	if ((err = own_redacts(f, own, &out->own)))
 		return err;
 	others = arena_new(own, struct tool_redacts);
-	err = others ? policy_tool_unknown(r->snap->policy, asked, out->server, own, others)
-		     : ERR_NOMEM;
+	err = others ? policy_tool_unknown(p, asked, out->server, own, others) : ERR_NOMEM;
 	if (!err && others->rule)
 		out->others = others;
 	/* what a task came to is what its call did, and which that was is not said */

@@ -162,6 +162,13 @@ request_deny(
 }
 
 enum step_result
+request_refuse(struct request *r, const struct body_refusal *why)
+{
+	return request_deny(
+		r, why->status, why->code, "", arena_dup(&r->arena, span_str(why->why)));
+}
+
+enum step_result
 request_overload(struct request *r)
 {
 	return request_deny(r, 503, "overloaded", "",
@@ -473,17 +480,6 @@ request_auth(const struct request *r, const struct target *to)
 						      : NULL;
 }
 
-/* What a provider bills is the model that answered: of a list's, of a router's, of what a
- * deployment is called. Only where the list names it: not by the row of any model. */
-static bool
-has_own_price(const struct request *r, struct span model)
-{
-	const struct target *to = request_target(r);
-	const struct price_row *row = to ? price_find(to->prices, model, r->now_wall_ns) : NULL;
-
-	return row && strcmp(row->model, "*") != 0;
-}
-
 struct span
 request_priced_model(const struct request *r)
 {
@@ -495,7 +491,34 @@ request_priced_model(const struct request *r)
 	/* An ARN, a region or a vendor in front of it: the same model, said in short. */
 	if (!said.n || (asked.n && memmem(asked.p, asked.n, said.p, said.n)))
 		return asked;
-	return has_own_price(r, said) ? said : asked;
+	/* What a provider bills is the model that answered: of a list's, of a router's, of what
+	 * a deployment is called. Only where the list names it: not by the row of any model. */
+	const struct target *to = request_target(r);
+	const struct price_row *row = to ? price_find(to->prices, said, r->now_wall_ns) : NULL;
+	return row && strcmp(row->model, "*") != 0 ? said : asked;
+}
+
+bool
+request_add_tags(struct request *r, const char *const *more, size_t nmore)
+{
+	struct policy_verdict *v = &r->found.verdict;
+	const char **tags = arena_array(&r->arena, v->ntags + nmore, sizeof(*tags));
+	size_t n = v->ntags;
+
+	if (!tags)
+		return false;
+	if (n)
+		memcpy(tags, v->tags, n * sizeof(*tags));
+	for (size_t i = 0; i < nmore; i++) {
+		size_t k = 0;
+		while (k < n && strcmp(tags[k], more[i]) != 0)
+			k++;
+		if (k == n)
+			tags[n++] = more[i];
+	}
+	v->tags = tags;
+	v->ntags = n;
+	return true;
 }
 
 void

@@ -250,6 +250,8 @@ bool request_params_may_go(struct request *r);
  * again after a second. */
 enum step_result request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message);
+/* As what reads a body or a path says. */
+enum step_result request_refuse(struct request *r, const struct body_refusal *why);
 /* Out of memory or over the arena's cap: a 503. */
 enum step_result request_overload(struct request *r);
 /* Over a cap of held bytes: a 503 too. */
@@ -257,6 +259,8 @@ enum step_result request_overheld(struct request *r);
 /* The 400 of request_read_length(), and that of a head over CAP_HEADERS. */
 enum step_result request_bad_length(struct request *r);
 enum step_result request_many_fields(struct request *r);
+/* Tags of a rule or a limit, each once, for the verdict's. False: no memory. */
+bool request_add_tags(struct request *r, const char *const *more, size_t nmore);
 const struct on_failure *request_on_failure(const struct request *r);
 /* Sets path and query, copied as one run of bytes, as the offsets of target
  * segments count. */

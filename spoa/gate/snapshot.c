@@ -8,6 +8,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/keyfile.h"
 #include "gate/auth/auth.h"
 #include "policy/config/models.h"
@@ -80,12 +81,6 @@ load_shadow(struct snapshot *s, struct diag *d)
 	return s->shadow_policy && d->errors == errors;
 }
 
-static bool
-load_tokens(struct snapshot *s, struct diag *d)
-{
-	return tokens_load(&s->arena, s->cfg, &s->models, &s->encodings, &s->no_ranks, d);
-}
-
 struct snapshot *
 snapshot_load(const char *config_file, const char *policy_file, unsigned workers,
 	struct keysets *sets, struct diag *d)
@@ -111,11 +106,8 @@ snapshot_load(const char *config_file, const char *policy_file, unsigned workers
 		goto fail;
 	s->policy = policy_open(&s->arena, policy_file, s->cfg,
 		s->cfg ? s->cfg->detectors : NULL, &s->rules, d);
-	if (!s->policy)
-		goto fail;
-	if (!load_shadow(s, d))
-		goto fail;
-	if (!load_tokens(s, d))
+	if (!s->policy || !load_shadow(s, d) ||
+		!tokens_load(&s->arena, s->cfg, &s->models, &s->encodings, &s->no_ranks, d))
 		goto fail;
 	s->keys = identity_keys_load(s->policy, config_file == NULL, sets, d);
 	if (!s->keys)
@@ -255,18 +247,14 @@ snapshot_use(struct snapshot *s)
 }
 
 static void
-put_names(const struct snapshot *s, const struct entity_set *set, struct buf *b)
+put_searched(
+	const struct snapshot *s, const char *name, const struct entity_set *set, struct buf *b)
 {
-	const char *comma = "";
-
-	buf_putc(b, '[');
+	json_put_open(b, name, '[');
 	for (size_t e = 0; e < detect_entity_count(s->rules); e++)
-		if (entity_in(set, e)) {
-			buf_str(b, comma);
-			buf_json_str(b, span_str(detect_entity_name(s->rules, e)));
-			comma = ",";
-		}
-	buf_putc(b, ']');
+		if (entity_in(set, e))
+			json_put_str(b, NULL, detect_entity_name(s->rules, e));
+	json_put_close(b, ']');
 }
 
 /* By the hash that records of answers say. */
@@ -283,27 +271,12 @@ put_answers(const struct snapshot *s, struct buf *b)
 			said = !strcmp(p->routes[k].uses.searched, u->searched);
 		if (said)
 			continue;
-		buf_str(b, n++ ? "," : ",\"answers\":{");
-		buf_json_str(b, span_str(u->searched));
-		buf_putc(b, ':');
-		put_names(s, &u->entities, b);
+		if (n++ == 0)
+			json_put_open(b, "answers", '{');
+		put_searched(s, u->searched, &u->entities, b);
 	}
 	if (n)
-		buf_putc(b, '}');
-}
-
-static void
-put_searched(const struct snapshot *s, struct buf *b)
-{
-	struct entity_set used;
-
-	buf_str(b, ",\"searched\":");
-	buf_json_str(b, span_str(s->searched));
-	if (!s->used)
-		return;
-	used_of(s, &used);
-	buf_str(b, ",\"entities\":");
-	put_names(s, &used, b);
+		json_put_close(b, '}');
 }
 
 /* Whose records say observed, and until when. */
@@ -315,13 +288,16 @@ put_observe(const struct observe *o, struct buf *b)
 	if (!o->backend)
 		return;
 	clock_rfc3339(o->until_ns, when);
-	buf_printf(b, ",\"observe\":{\"until\":\"%s\",\"backend\":", when);
-	buf_json_str(b, span_str(o->backend));
-	for (size_t i = 0; i < o->nhosts; i++) {
-		buf_str(b, i ? "," : ",\"hosts\":[");
-		buf_json_str(b, span_str(o->hosts[i]));
-	}
-	buf_str(b, o->nhosts ? "]}" : "}");
+	json_put_open(b, "observe", '{');
+	json_put_str(b, "until", when);
+	json_put_str(b, "backend", o->backend);
+	if (o->nhosts)
+		json_put_open(b, "hosts", '[');
+	for (size_t i = 0; i < o->nhosts; i++)
+		json_put_str(b, NULL, o->hosts[i]);
+	if (o->nhosts)
+		json_put_close(b, ']');
+	json_put_close(b, '}');
 }
 
 static void
@@ -336,15 +312,19 @@ void
 snapshot_announce(const struct snapshot *s, struct audit *audit)
 {
 	struct audit_entry *e = audit ? calloc(1, sizeof(*e)) : NULL;
+	struct entity_set used;
 
 	if (!e)
 		return;
 	buf_init(&e->fields, CAP_RECORD_BYTES);
-	buf_str(&e->fields, "\"type\":\"policy\",\"policy\":");
-	buf_json_str(&e->fields, span_str(s->policy->label));
-	buf_str(&e->fields, ",\"policy_version\":");
-	buf_json_str(&e->fields, span_str(s->policy->version));
-	put_searched(s, &e->fields);
+	json_put_str(&e->fields, "type", "policy");
+	json_put_str(&e->fields, "policy", s->policy->label);
+	json_put_str(&e->fields, "policy_version", s->policy->version);
+	json_put_str(&e->fields, "searched", s->searched);
+	if (s->used) {
+		used_of(s, &used);
+		put_searched(s, "entities", &used, &e->fields);
+	}
 	put_answers(s, &e->fields);
 	put_observe(&s->policy->observe, &e->fields);
 	e->keep = true;

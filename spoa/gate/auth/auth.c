@@ -99,18 +99,6 @@ auth_fields(struct auth *a, struct arena *arena, const struct http_head *head,
 
 /* ---- what a provider says of them ---- */
 
-/* True where the error is one of those; its type may have ":URL" after it. */
-static bool
-clock_may_be_why(const struct http_head *head)
-{
-	struct span type;
-
-	if (http_field_one(head, "x-amzn-errortype", &type) != 1)
-		return false;
-	type = span_trim(span_next(&type, ':'), " \t");
-	return SPAN_IN(type, clock_errors);
-}
-
 bool
 auth_clock(struct auth *a, struct span date, const char *by)
 {
@@ -145,10 +133,13 @@ drop_auth(struct auth *a, unsigned generation)
 bool
 auth_refused(struct auth *a, unsigned generation, const struct http_head *head)
 {
-	struct span date;
+	struct span date, type;
 
+	/* the type of an error may have ":URL" after it */
 	if (a->c->kind == BY_SIGV4)
-		return head->status == 403 && clock_may_be_why(head) &&
+		return head->status == 403 &&
+		       http_field_one(head, "x-amzn-errortype", &type) == 1 &&
+		       SPAN_IN(span_trim(span_next(&type, ':'), " \t"), clock_errors) &&
 		       http_field_one(head, "date", &date) == 1 &&
 		       auth_clock(a, date, "provider");
 	return head->status == 401 && auth_fetches(a) && drop_auth(a, generation);

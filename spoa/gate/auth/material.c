@@ -188,10 +188,9 @@ account_fits(const struct provider_credential *c, const struct material *m)
 
 	if (c->token_uri ? span_is(m->token_uri, c->token_uri) : SPAN_IN(m->token_uri, known))
 		return NULL;
-	return c->token_uri
-		       ? "its token_uri is not the one of the configuration"
-		       : "its token_uri is none of Google's: token_uri of the configuration "
-			 "allows another";
+	return c->token_uri ? "its token_uri is not the one of the configuration"
+			    : "its token_uri is none of Google's: token_uri of the "
+			      "configuration allows another";
 }
 
 /* ---- a line ---- */

@@ -104,12 +104,6 @@ put_query(struct buf *b, struct arena *a, struct span query)
 	return 0;
 }
 
-static char
-lower(char c)
-{
-	return is_upper(c) ? (char)(c | 0x20) : c;
-}
-
 /* Of fields of one name the order stays: it is part of what is signed. */
 struct place {
 	const struct http_field *f;
@@ -123,7 +117,7 @@ place_order(const void *x, const void *y)
 	size_t n = a->f->name.n < b->f->name.n ? a->f->name.n : b->f->name.n;
 
 	for (size_t i = 0; i < n; i++) {
-		int d = lower(a->f->name.p[i]) - lower(b->f->name.p[i]);
+		int d = to_lower(a->f->name.p[i]) - to_lower(b->f->name.p[i]);
 		if (d)
 			return d;
 	}
@@ -136,7 +130,7 @@ static void
 put_sigv4_name(struct buf *b, struct span name)
 {
 	for (size_t i = 0; i < name.n; i++)
-		buf_putc(b, lower(name.p[i]));
+		buf_putc(b, to_lower(name.p[i]));
 }
 
 /* Trimmed, and of blanks in a row one. */
@@ -288,9 +282,8 @@ sigv4_headers(struct arena *a, const struct sigv4_keys *keys, const struct sigv4
 	int err = sigv4_signature(a, keys, scope, &q, signature, &names);
 	if (!err)
 		out->authorization = arena_printf(a,
-			ALGORITHM
-			" Credential=%.*s/%.8s/%s/%s/aws4_request, SignedHeaders=%.*s, "
-			"Signature=%s",
+			ALGORITHM " Credential=%.*s/%.8s/%s/%s/aws4_request, "
+				  "SignedHeaders=%.*s, Signature=%s",
 			SPAN_ARG(keys->id), date, scope->region, scope->service,
 			SPAN_ARG(names), signature);
 	return err ? err : arena_failed(a) ? ERR_NOMEM : 0;

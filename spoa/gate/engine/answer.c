@@ -92,23 +92,13 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 			     : err;
 }
 
-/* Searched for what the rules that reach the route can use. */
-static struct detect_options
-options_of(const struct snapshot *s, const struct route *route)
-{
-	struct detect_options o = policy_detect_options(s->policy);
-
-	const struct route *own = route->of ? route->of : route;
-	o.used = route->find_all || !s->answers ? NULL : s->answers[own - s->policy->routes];
-	return o;
-}
-
 int
 request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
 	const struct vault *vault, struct guard_plan *out)
 {
 	const struct route *route = r->found.route;
 	const struct dialect *d = r->found.endpoint.dialect;
+	const struct snapshot *s = r->snap;
 	struct snapshot_local *own = snapshot_mine(r->snap, r->worker);
 
 	if (!own)
@@ -130,8 +120,12 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 	};
 	if (route->response & RESP_INSPECT) {
 		out->inspects = true;
-		out->policy = r->snap->policy;
-		out->options = options_of(r->snap, route);
+		out->policy = s->policy;
+		out->options = policy_detect_options(s->policy);
+		/* what the rules that reach the route can use */
+		if (!route->find_all && s->answers)
+			out->options.used =
+				s->answers[(route->of ? route->of : route) - s->policy->routes];
 		out->asked = asked;
 		out->scores = route->uses.injection;
 		out->reads_calls = route->uses.tool_calls;

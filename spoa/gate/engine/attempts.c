@@ -39,14 +39,6 @@ name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
 	buf_free(&b);
 }
 
-static struct span
-body_to_send(const struct request *r)
-{
-	if (r->out.edited)
-		return buf_view(&r->out.rewritten);
-	return r->out.swap_body ? buf_view(&r->out.decoded) : r->in.body_raw;
-}
-
 /* Head and expectations live in an arena of their own: what reads the answer borrows from them
  * after the request was let go. Where it fails, all is as it was: the answer of the attempt
  * before may still go to the caller, through its own guard. */
@@ -64,7 +56,7 @@ make_plan(struct request *r, struct exchange *x)
 	x->hide_usage = r->out.ask_usage;
 	x->said = ATTEMPT_ANSWERED;
 	x->plan.body_mode = r->in.body_state == BODY_STATE_NONE ? BODY_NONE : BODY_SWAP;
-	x->plan.body = body_to_send(r);
+	x->plan.body = exchange_body_sent(r);
 	int err = exchange_head(r, &x->own, &x->plan.head);
 	if (!err)
 		err = exchange_expect(r, x, &x->own);
@@ -503,34 +495,11 @@ said_verdict(struct request *r)
 }
 
 static void
-begin_steps(struct mail *m, void *worker UNUSED)
-{
-	struct exchange *x = TAGGED_OF(exchange, later, m);
-
-	request_back(x->r);
-}
-
-/* The steps run for the target that is next. */
-static void
-go_on_attempting(struct exchange *x)
-{
-	struct request *r = x->r;
-
-	r->run.step = step_policy_at;
-	r->run.life = LIFE_STEPS;
-	r->run.resumed = true;
-	r->run.done = said_verdict;
-	gate_stages_begin(r);
-	x->later.run = begin_steps;
-	mailbox_send(r->gate->mail, &x->later);
-}
-
-static void
 on_pause(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 {
 	struct attempts *t = TAGGED(attempts, w->data);
 
-	go_on_attempting(t->x);
+	exchange_run_steps(t->x, step_policy_at, said_verdict);
 }
 
 static void
@@ -639,8 +608,9 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	t->life = ATTEMPTS_BETWEEN;
 	x->plan.body = (struct span){ NULL, 0 }; /* it goes, whether there is another or not */
 	request_forget_target(r);
+	/* the steps run for the target that is next */
 	if (!n.wait_us) {
-		go_on_attempting(x);
+		exchange_run_steps(x, step_policy_at, said_verdict);
 		return;
 	}
 	ev_timer_init(&t->pause, on_pause, (double)n.wait_us / 1e6, 0.);

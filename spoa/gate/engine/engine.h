@@ -22,6 +22,10 @@ void gate_count_answer(struct request *r, const struct guard_report *a);
 void gate_count_tokens(struct request *r, const struct usage *u);
 /* The step under way ended so: a denial skips what is left but the record. */
 void gate_advance(struct request *r, enum step_result s);
+/* The steps run again, from that one: as soon as the mailbox is read. */
+void exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request *r));
+/* The body as it goes upstream. */
+struct span exchange_body_sent(const struct request *r);
 /* Who took up the ticket waits for the decision's record, no longer than the agent would. */
 void gate_await_record(struct request *r);
 /* It came back after the ACK. */
@@ -74,8 +78,8 @@ void exchange_uncollected(struct ticket *t, uint64_t now_us);
 void exchange_completed(struct request *r, int err);
 /* The same from the worker's mailbox, where no audit is configured. */
 void exchange_completed_later(struct request *r);
-/* gate_finish came while a step was pending: true where it goes on from here. */
-bool exchange_finish_late(struct request *r);
+/* gate_finish came, and no step is pending any more. */
+void exchange_finish(struct request *r);
 /* answer.c: what is known of the request when its answer is read, in the arena that stays.
  * 0 or ERR_NOMEM. */
 int exchange_expect(struct request *r, struct exchange *x, struct arena *own);

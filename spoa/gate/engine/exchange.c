@@ -64,10 +64,12 @@ body_mode(const struct request *r)
 	return r->out.swap_body ? BODY_SWAP : BODY_COPY;
 }
 
-static struct span
-swapped(const struct request *r)
+struct span
+exchange_body_sent(const struct request *r)
 {
-	return r->out.edited ? buf_view(&r->out.rewritten) : buf_view(&r->out.decoded);
+	if (r->out.edited)
+		return buf_view(&r->out.rewritten);
+	return r->out.swap_body ? buf_view(&r->out.decoded) : r->in.body_raw;
 }
 
 static void
@@ -112,7 +114,7 @@ exchange_open(struct request *r)
 		hmac_begin(&x->hmac, g->shared->prompt_key);
 	bool repeats = r->out.decision.kind != D_DEFER && request_repeats(r);
 	if (x->plan.body_mode == BODY_SWAP && !repeats)
-		x->plan.body = swapped(r);
+		x->plan.body = exchange_body_sent(r);
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
@@ -228,16 +230,6 @@ exchange_recorded(struct request *r, int err)
 		mailbox_send(c->from->mail, &c->mail);
 }
 
-static void
-claimed(struct mail *m, void *worker UNUSED)
-{
-	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
-
-	if (!c->x)
-		metric_inc(c->from->metrics, M_TICKET_WRONG);
-	c->done(c, c->err, c->x);
-}
-
 /* The request moves to the worker that claims it, whether its claim is good or
  * not: a ticket is for one request. */
 static void
@@ -263,13 +255,15 @@ move(struct gate_claim *c, struct gate *was, struct ticket *t)
 
 /* On the claiming worker: the request is its own by now. */
 static void
-take_over(struct mail *m, void *worker)
+take_over(struct mail *m, void *worker UNUSED)
 {
 	struct gate_claim *c = TAGGED_OF(gate_claim, mail, m);
 
 	if (c->ticket_taken)
 		move(c, c->was, c->ticket_taken);
-	claimed(m, worker);
+	if (!c->x)
+		metric_inc(c->from->metrics, M_TICKET_WRONG);
+	c->done(c, c->err, c->x);
 }
 
 /* On the worker that issued the ticket. */
@@ -354,7 +348,7 @@ relay_verdict(struct request *r)
 	}
 	bool repeats = request_repeats(r);
 	x->plan.body_mode = BODY_SWAP;
-	x->plan.body = r->out.swap_body ? swapped(r) : r->in.body_raw;
+	x->plan.body = exchange_body_sent(r);
 	x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
@@ -383,22 +377,28 @@ run_later(struct mail *m, void *worker UNUSED)
 	request_back(x->r);
 }
 
+void
+exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request *r))
+{
+	struct request *r = x->r;
+
+	r->run.step = step;
+	r->run.life = LIFE_STEPS;
+	r->run.resumed = true;
+	r->run.done = done;
+	gate_stages_begin(r);
+	x->later.run = run_later;
+	mailbox_send(r->gate->mail, &x->later);
+}
+
 static void
 resume_at(struct exchange *x, size_t step,
 	void (*verdict)(void *, const struct exchange_denial *), void *arg)
 {
-	struct request *r = x->r;
-
 	x->verdict = verdict;
 	x->verdict_arg = arg;
-	r->run.step = step;
-	r->run.life = LIFE_STEPS;
-	r->run.resumed = true;
-	r->run.done = relay_verdict;
-	gate_stages_begin(r);
-	r->run.pending++;
-	x->later.run = run_later;
-	mailbox_send(r->gate->mail, &x->later);
+	x->r->run.pending++;
+	exchange_run_steps(x, step, relay_verdict);
 }
 
 void
@@ -429,28 +429,22 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	resume_at(x, request_on_record(r) ? nsteps : nsteps - 1, verdict, arg);
 }
 
-/* The fields of an answer that its rules deny: the decision is theirs now. */
-static struct span
-denied_fields(struct request *r, const struct answer_verdict *v)
-{
-	struct decision was = r->out.decision;
-
-	r->out.decision.kind = D_DENY;
-	r->out.decision.status = v->status;
-	r->out.decision.rule = v->ruled.rule ? v->ruled.rule->name : "";
-	struct span fields = request_fields(r);
-	r->out.decision = was;
-	return fields;
-}
-
 struct span
 gate_response_fields(struct exchange *x)
 {
 	struct request *r = x->r;
 	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
 
-	if (a && a->judged && a->verdict.ruled.effect == RULE_DENY)
-		return denied_fields(r, &a->verdict);
+	/* Of an answer that its rules deny the decision is theirs now. */
+	if (a && a->judged && a->verdict.ruled.effect == RULE_DENY) {
+		struct decision was = r->out.decision;
+		r->out.decision.kind = D_DENY;
+		r->out.decision.status = a->verdict.status;
+		r->out.decision.rule = a->verdict.ruled.rule ? a->verdict.ruled.rule->name : "";
+		struct span fields = request_fields(r);
+		r->out.decision = was;
+		return fields;
+	}
 	/* What the ACK said has not changed: HAProxy still has it. */
 	if (r->out.told && !r->run.resumed)
 		return request_attempt_fields(r);
@@ -549,8 +543,8 @@ count_calls(struct request *r, const struct exchange_result *res)
 	limits_count_calls(r);
 }
 
-static void
-finish_now(struct request *r)
+void
+exchange_finish(struct request *r)
 {
 	struct change corrections[CORRECTIONS_MAX];
 	struct exchange *x = r->x;
@@ -561,9 +555,6 @@ finish_now(struct request *r)
 	exchange_answered(x);
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
-	if (x->guard)
-		metric_add(
-			r->gate->metrics, M_TOOLS_HIDDEN, guard_report(x->guard)->tools_hidden);
 	request_pin_made(r);
 	n = settle_exchange(r, &x->result, corrections);
 	bool withdrawn =
@@ -582,15 +573,6 @@ finish_now(struct request *r)
 	/* After the record is on its way: its caller waits for that, nobody for these. */
 	for (size_t i = 0; i < n; i++)
 		quota_change(r->gate->quota, &corrections[i], clock_mono_us());
-}
-
-bool
-exchange_finish_late(struct request *r)
-{
-	if (r->run.life != LIFE_FINISH)
-		return false;
-	finish_now(r);
-	return true;
 }
 
 void
@@ -616,7 +598,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 		r->run.wait = WAIT_NONE;
 		request_withdraw(r, "the client went away");
 	}
-	finish_now(r);
+	exchange_finish(r);
 }
 
 struct span

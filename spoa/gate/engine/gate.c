@@ -1,16 +1,16 @@
 /* The gate's engine: runs requests through the steps, parks those that wait,
  * gives up at the deadline, and ends them when nothing holds them any more. */
-#include "answer/guard/guard.h"
 #include "gate/engine/engine.h"
 
 #include <stdlib.h>
+
+#include "answer/guard/guard.h"
 
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/random.h"
-#include "gate/engine/engine.h"
 #include "policy/identity/nonce.h"
 #include "policy/prices.h"
 
@@ -133,20 +133,6 @@ park(struct request *r)
 }
 
 static void
-count_observed(struct request *r)
-{
-	static const enum metric would[] = { [D_PERMIT] = M_OBSERVED_PERMIT,
-		[D_REDACT] = M_OBSERVED_REDACT,
-		[D_DENY] = M_OBSERVED_DENY,
-		[D_DEFER] = M_OBSERVED_UNKNOWN };
-	struct metrics *m = r->gate->metrics;
-
-	metric_inc(m, M_DECIDE_OBSERVED);
-	metric_inc(m, M_VIA_OBSERVE);
-	metric_inc(m, would[r->out.would.kind]);
-}
-
-static void
 count_decision(struct request *r)
 {
 	/* clang-format off */
@@ -156,26 +142,32 @@ count_decision(struct request *r)
 		{ 413, M_DENY_413 }, { 415, M_DENY_415 }, { 429, M_DENY_429 }, { 451, M_DENY_451 },
 		{ 501, M_DENY_501 }, { 503, M_DENY_503 },
 	};
+	static const struct { enum metric is, would; } by_kind[] = {
+		[D_PERMIT] = { M_DECIDE_PERMIT, M_OBSERVED_PERMIT },
+		[D_REDACT] = { M_DECIDE_REDACT, M_OBSERVED_REDACT },
+		[D_DENY] = { M_DECIDE_DENY, M_OBSERVED_DENY },
+		[D_DEFER] = { M_DECIDE_DEFER, M_OBSERVED_UNKNOWN },
+		[D_OBSERVED] = { .is = M_DECIDE_OBSERVED },
+	};
 	/* clang-format on */
 	struct metrics *m = r->gate->metrics;
+	const struct decision *d = &r->out.decision;
 
-	switch (r->out.decision.kind) {
-	case D_PERMIT: metric_inc(m, M_DECIDE_PERMIT); break;
-	case D_REDACT: metric_inc(m, M_DECIDE_REDACT); break;
-	case D_DEFER: metric_inc(m, M_DECIDE_DEFER); break;
-	case D_DENY: metric_inc(m, M_DECIDE_DENY); break;
-	case D_OBSERVED: count_observed(r); break;
-	case D_NONE: break;
+	if (d->kind != D_NONE)
+		metric_inc(m, by_kind[d->kind].is);
+	if (d->kind == D_OBSERVED) {
+		metric_inc(m, M_VIA_OBSERVE);
+		metric_inc(m, by_kind[r->out.would.kind].would);
 	}
-	if (r->out.decision.kind == D_PERMIT || r->out.decision.kind == D_REDACT) {
-		metric_inc(m, r->out.decision.via == VIA_DIRECT ? M_VIA_DIRECT : M_VIA_RELAY);
+	if (d->kind == D_PERMIT || d->kind == D_REDACT) {
+		metric_inc(m, d->via == VIA_DIRECT ? M_VIA_DIRECT : M_VIA_RELAY);
 		if (r->found.have_verdict && r->found.verdict.ruled.shadowed)
 			metric_inc(m, M_SHADOWED);
 	}
-	for (size_t i = 0; r->out.decision.kind == D_DENY && i < COUNT_OF(by_status); i++)
-		if (by_status[i].status == r->out.decision.status)
+	for (size_t i = 0; d->kind == D_DENY && i < COUNT_OF(by_status); i++)
+		if (by_status[i].status == d->status)
 			metric_inc(m, by_status[i].m);
-	if (r->out.decision.kind == D_DENY && r->out.decision.status == 401)
+	if (d->kind == D_DENY && d->status == 401)
 		metric_inc(m, M_AUTH_FAILED);
 }
 
@@ -226,6 +218,7 @@ gate_count_answer(struct request *r, const struct guard_report *a)
 	metric_add(r->gate->metrics, M_ANSWERS_REDACTED, a->redactions);
 	metric_add(r->gate->metrics, M_ANSWERS_RESTORED, a->restorations);
 	metric_add(r->gate->metrics, M_OVERWORKED, a->overworked);
+	metric_add(r->gate->metrics, M_TOOLS_HIDDEN, a->tools_hidden);
 	if (a->streamed) {
 		metric_add(r->gate->metrics, M_STREAM_TEXT, a->held_of_bytes);
 		metric_add(r->gate->metrics, M_STREAM_HELD, a->held_byte_us / 1000);
@@ -316,13 +309,6 @@ show_decision(struct request *r)
 	}
 }
 
-/* Where nobody is asked, no clock is. */
-static bool
-asks_outside(const struct policy *p)
-{
-	return p->ndata || p->nexternals;
-}
-
 /* That of the step under way. Of a body that the relay has yet to bring nothing is looked at:
  * that takes no time, and is not counted. */
 static void
@@ -372,8 +358,10 @@ gate_advance(struct request *r, enum step_result s)
 
 	if (s == STEP_DECIDED && next < nsteps)
 		next = nsteps - 1;
+	/* where nobody is asked, no clock is */
+	const struct policy *p = r->snap->policy;
 	if (next < nsteps && steps[next].stage != steps[r->run.step].stage &&
-		(steps[r->run.step].stage != STAGE_OUTSIDE || asks_outside(r->snap->policy)))
+		(steps[r->run.step].stage != STAGE_OUTSIDE || p->ndata || p->nexternals))
 		stage_ends(r, clock_mono_us());
 	r->run.step = next;
 }
@@ -452,8 +440,10 @@ request_late(struct request *r)
 	r->run.wait = WAIT_NONE;
 	if (r->run.withdrawn)
 		request_release(r);
-	if (exchange_finish_late(r))
+	if (r->run.life == LIFE_FINISH) {
+		exchange_finish(r);
 		return;
+	}
 	/* The record of a permit is durable, but the request was not let go. What the relay has
 	 * is completed at its end. */
 	struct exchange_result res = { .end = END_NEVER_SENT, .why = r->run.withdrawn };
@@ -633,11 +623,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->data = data_cache_new(loop, redis, m);
 	g->pins = (struct pins){ shared->pins, redis };
 	if (!g->quota || !g->recognisers || !g->data) {
-		data_cache_free(&g->data);
-		quota_free(&g->quota);
-		recognisers_free(&g->recognisers);
-		snapshot_unref(&g->snap);
-		free(g);
+		gate_free(&g);
 		return NULL;
 	}
 	show_providers(g);

@@ -132,14 +132,6 @@ read_framing(struct request *r, const struct spop_message *m)
 
 /* ---- the verdict ---- */
 
-static struct spop_value
-spop_value_of(const struct var *v)
-{
-	if (v->is_int)
-		return (struct spop_value){ .type = SPOP_INT64, .i = v->i };
-	return (struct spop_value){ .type = SPOP_STRING, .s = v->s };
-}
-
 /* As many as fit, in order of importance. */
 static size_t
 actions_within(struct request *r, struct spop_action *out, size_t max)
@@ -148,8 +140,11 @@ actions_within(struct request *r, struct spop_action *out, size_t max)
 	size_t n = request_vars(r, vars), k = 0, used = 0;
 
 	for (size_t i = 0; i < n && k < max; i++) {
-		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, vars[i].name,
-			spop_value_of(&vars[i]) };
+		const struct var *v = &vars[i];
+		out[k] = (struct spop_action){ SPOP_SCOPE_TXN, v->name,
+			{ .type = SPOP_STRING, .s = v->s } };
+		if (v->is_int)
+			out[k].value = (struct spop_value){ .type = SPOP_INT64, .i = v->i };
 		size_t need = spop_actions_bytes(&out[k], 1);
 		if (used + need <= r->run.ack_room) {
 			used += need;

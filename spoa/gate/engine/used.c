@@ -14,13 +14,6 @@ enum {
 	TEXT_OVERHEAD = 16 /* more than a turn, or a call of a tool, takes besides its text */
 };
 
-/* A success by its status that is an error document: nothing was made. */
-static bool
-provider_error(const struct guard_report *a)
-{
-	return a->provider_error && !a->finish[0] && !a->events;
-}
-
 /* All that was made can be in what was read: text, of a stream as far as it came, or of an
  * answer that is whole. */
 static bool
@@ -71,16 +64,6 @@ counted_tokens(const struct request *r, const struct guard_report *a)
 	return token_sum_tokens(sum.most);
 }
 
-/* What the bytes allow; less where the tokens of these texts are known. */
-static int64_t
-output_of(const struct request *r, const struct usage *u, const struct guard_report *a)
-{
-	uint64_t bytes = a->output_bytes - (said(u) ? a->counted_bytes : 0);
-	int64_t by_bytes = most(r, said(u), bytes), n = counted_tokens(r, a);
-
-	return n >= 0 && n < by_bytes ? n : by_bytes;
-}
-
 /* The provider, or HAProxy before it, closed before the head of an answer: on a connection of
  * its own HAProxy says so with a status, on one that was used before it closes likewise. */
 static bool
@@ -109,8 +92,9 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 		return USED_SAID;
 	if (res->end == END_ANSWER_RULED)
 		return USED_RESERVED;
+	/* or a success by its status is an error document: nothing was made */
 	if ((res->status >= 400 && !res->output_begun) || closed_unheard(res) ||
-		(a && provider_error(a)))
+		(a && a->provider_error && !a->finish[0] && !a->events))
 		return USED_NOTHING;
 	if (!a || !res->status || x->made_later)
 		return USED_RESERVED;
@@ -118,7 +102,11 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 		return USED_RESERVED;
 	if (u->spoilt || u->input_tokens < r->found.input_tokens)
 		u->input_tokens = r->found.input_tokens;
-	u->output_tokens = output_of(r, &res->usage, a);
+	/* What the bytes allow; less where the tokens of these texts are known. */
+	int64_t before = said(&res->usage), n = counted_tokens(r, a);
+	u->output_tokens = most(r, before, a->output_bytes - (before ? a->counted_bytes : 0));
+	if (n >= 0 && n < u->output_tokens)
+		u->output_tokens = n;
 	return USED_SEEN;
 }
 

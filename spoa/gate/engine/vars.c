@@ -5,18 +5,6 @@
 #include "base/clock.h"
 #include "gate/engine/engine.h"
 
-/* ASCII, no controls, at most max bytes. */
-static struct span
-printable_part(struct request *r, struct span s, size_t max)
-{
-	s = span_cut(s, 0, max);
-	struct span out = arena_dup(&r->arena, s);
-	for (size_t i = 0; i < out.n; i++)
-		if (out.p[i] < ' ' || out.p[i] > '~')
-			((char *)out.p)[i] = '?';
-	return out;
-}
-
 struct vars {
 	struct request *r;
 	struct var *v;
@@ -24,11 +12,22 @@ struct vars {
 };
 
 static void
-put_var(struct vars *vs, const char *name, const char *field, struct span s)
+put_as_is(struct vars *vs, const char *name, const char *field, struct span s)
 {
 	if (s.n && vs->n < VARS_MAX)
-		vs->v[vs->n++] = (struct var){ name, field, false, 0,
-			printable_part(vs->r, s, CAP_VAR_BYTES) };
+		vs->v[vs->n++] = (struct var){ name, field, false, 0, s };
+}
+
+/* ASCII, no controls, and no more than fits. */
+static void
+put_var(struct vars *vs, const char *name, const char *field, struct span s)
+{
+	struct span out = s.n ? arena_dup(&vs->r->arena, span_cut(s, 0, CAP_VAR_BYTES)) : s;
+
+	for (size_t i = 0; i < out.n; i++)
+		if (out.p[i] < ' ' || out.p[i] > '~')
+			((char *)out.p)[i] = '?';
+	put_as_is(vs, name, field, out);
 }
 
 static void
@@ -139,16 +138,6 @@ error_document(struct request *r, int *status)
 	return s;
 }
 
-static void
-put_error(struct vars *vs)
-{
-	int status;
-	struct span s = error_document(vs->r, &status);
-
-	if (s.n && s.n <= CAP_ERROR_BYTES && vs->n < VARS_MAX)
-		vs->v[vs->n++] = (struct var){ "error", NULL, false, 0, s };
-}
-
 /* ---- www-authenticate: RFC 6750 3, RFC 9728 5.1 ---- */
 
 static bool
@@ -241,24 +230,19 @@ put_challenge(struct vars *vs)
 	struct span s =
 		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
 	buf_free(&b);
-	if (s.n && vs->n < VARS_MAX)
-		vs->v[vs->n++] = (struct var){ "challenge", "challenge", false, 0, s };
+	put_as_is(vs, "challenge", "challenge", s);
 }
 
-/* Known once the record is durable: what goes through the relay may be told before. */
+/* The receipt is known once the record is durable: what goes through the relay may be told
+ * before. Attempts, of a request that may go to several, once one answered, so never in an ACK.
+ */
 static void
-put_receipt(struct vars *vs)
-{
-	put_var(vs, "receipt", "receipt", vs->r->out.receipt);
-}
-
-/* Of a request that may go to several: known once one answered, so never in an ACK. */
-static void
-put_attempts_var(struct vars *vs)
+put_known_late(struct vars *vs)
 {
 	const char *target;
 	unsigned n = vs->r->out.decision.kind == D_DENY ? 0 : request_attempts(vs->r, &target);
 
+	put_var(vs, "receipt", "receipt", vs->r->out.receipt);
 	if (!n || vs->r->x->ticket.live)
 		return;
 	put_var(vs, "target", "target", span_str(target));
@@ -270,6 +254,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 {
 	struct vars vs = { r, out, 0 };
 	const struct decision *d = &r->out.decision;
+	int status;
 
 	put_var(&vs, "decision", "decision", span_str(decision_names[d->kind]));
 	put_var(&vs, "via", NULL, span_str(via_names[d->via]));
@@ -278,7 +263,9 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 		put_var(&vs, "ticket", NULL, span_str(r->x->ticket_text));
 	if (d->kind == D_DENY) {
 		put_int(&vs, "status", "status", d->status);
-		put_error(&vs);
+		struct span error = error_document(r, &status);
+		if (error.n <= CAP_ERROR_BYTES)
+			put_as_is(&vs, "error", NULL, error);
 		put_challenge(&vs);
 		if (d->retry_after_s)
 			put_int(&vs, "retry_after", "retry-after", (int64_t)d->retry_after_s);
@@ -304,8 +291,7 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put_var(&vs, "path", NULL, request_path_shown(r));
 	put_var(&vs, "traceparent", NULL, request_trace(r));
 	put_int(&vs, "took_us", "took-us", (int64_t)r->out.took_us);
-	put_receipt(&vs);
-	put_attempts_var(&vs);
+	put_known_late(&vs);
 	return vs.n;
 }
 
@@ -355,7 +341,6 @@ request_attempt_fields(struct request *r)
 	struct var vars[VARS_MAX];
 	struct vars vs = { r, vars, 0 };
 
-	put_receipt(&vs);
-	put_attempts_var(&vs);
+	put_known_late(&vs);
 	return vs.n ? fields_of(r, vars, vs.n) : (struct span){ NULL, 0 };
 }

@@ -11,8 +11,6 @@
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 
-/* Over any count: what is read decides nothing. */
-#define NO_BOUND (INT64_MAX / 8)
 enum {
 	KINDS = 3, /* input, output, dollars */
 	FILES_MAX = QUOTA_DIMS_MAX / KINDS,
@@ -34,7 +32,7 @@ kept(struct quota_dim *d, const struct file_name *file, int kind, uint64_t n)
 	sodium_bin2hex(hex, sizeof(hex), file->hash, sizeof(file->hash));
 	*d = (struct quota_dim){ .unit = kinds[kind].unit,
 		.span = { .kind = QUOTA_ROLLING, .window_s = KEPT_S },
-		.limit = NO_BOUND,
+		.limit = LIMITS_NO_BOUND,
 		.n = n,
 		.name = kinds[kind].name,
 		.counts = kinds[kind].of };

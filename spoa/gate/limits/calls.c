@@ -9,8 +9,6 @@
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
-/* Over any count: what is read decides nothing. */
-#define NO_BOUND (INT64_MAX / 8)
 enum { TOOLS_MAX = 256, COUNTERS_MAX = 512, COUNTERS_A_TOOL = 8 };
 
 struct call_limits {
@@ -34,18 +32,12 @@ struct call_limits {
 
 /* ---- what the request offers ---- */
 
-static const struct segment *
-call_key_of(const struct body *b, const struct segment *s)
-{
-	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
-}
-
 bool
 limits_names_tool(const struct body *b, const struct segment *s)
 {
 	static const char *const of[] = { "tools", "function", "functions",
 		"functionDeclarations", "function_declarations", "toolSpec" };
-	const struct segment *k = call_key_of(b, s), *in = call_key_of(b, k);
+	const struct segment *k = limits_key_of(b, s), *in = limits_key_of(b, k);
 
 	if (s->role != ROLE_TOOL_DEFINITION || !k || !in)
 		return false;
@@ -166,7 +158,7 @@ next_look(struct call_limits *c)
 	for (; c->asked < c->ncounters && q->ndims < QUOTA_DIMS_MAX; c->asked++) {
 		struct quota_dim *d = &q->dim[q->ndims++];
 		*d = c->counter[c->asked].dim;
-		d->limit = NO_BOUND;
+		d->limit = LIMITS_NO_BOUND;
 	}
 	c->asking = q->ndims > 0;
 	return c->asking ? q : NULL;
@@ -190,8 +182,7 @@ heard(struct call_limits *c, struct counter *k, const struct quota_dim *d)
 	uint64_t used = d->used + d->held, bound = k->bound;
 
 	if (q->result != QUOTA_ADMITTED) {
-		bool goes = k->dim.away == QUOTA_AWAY_ALLOW;
-		k->left = goes ? UINT64_MAX : 0;
+		k->left = k->dim.away == QUOTA_AWAY_ALLOW ? UINT64_MAX : 0;
 		k->why = "the counts of a limit cannot be read";
 		return;
 	}

@@ -9,16 +9,6 @@
 
 enum { HEADER_MAX = 256, HASH_SHOWN = 16 };
 
-static struct span
-by_header(struct request *r, const char *name)
-{
-	struct span v;
-
-	if (http_field_one(&r->in.head, name, &v) <= 0 || v.n > HEADER_MAX)
-		return (struct span){ NULL, 0 };
-	return v;
-}
-
 static void
 hash_turn(struct sha256 *h, struct span s)
 {
@@ -89,12 +79,14 @@ request_conversation(struct request *r)
 		return;
 	for (size_t i = 0; i < p->nconversation && !r->found.conversation.n; i++) {
 		const struct conversation_source *c = &p->conversation[i];
-		if (c->kind == CONVERSATION_HEADER)
-			r->found.conversation = by_header(r, c->header);
-		else if (c->kind == CONVERSATION_DIALECT)
-			r->found.conversation = r->in.conversation;
-		else
-			r->found.conversation = hashed(r);
+		struct span v = SPAN_LIT("");
+		if (c->kind == CONVERSATION_DIALECT)
+			v = r->in.conversation;
+		else if (c->kind != CONVERSATION_HEADER)
+			v = hashed(r);
+		else if (http_field_one(&r->in.head, c->header, &v) <= 0 || v.n > HEADER_MAX)
+			continue;
+		r->found.conversation = v;
 	}
 	r->found.conversation = arena_dup(&r->arena, r->found.conversation);
 }

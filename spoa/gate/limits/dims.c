@@ -114,18 +114,6 @@ service(const struct request *r)
 	return most;
 }
 
-/* What says nothing goes where its account has it go. */
-static bool
-may_be_us_only(const struct request *r)
-{
-	for (size_t i = 0; r->in.have_body && i < r->in.body.nparams; i++) {
-		const struct body_param *p = &r->in.body.params[i];
-		if (p->kind == PARAM_STRING && span_is(p->name, "inference_geo"))
-			return !span_is(p->text, "global");
-	}
-	return true;
-}
-
 /* The parameter as a text; empty: it is not there. */
 static struct span
 param(const struct request *r, const char *name)
@@ -196,7 +184,9 @@ offered(struct request *r)
 
 	if (r->found.offered_known)
 		return;
-	*most = (struct price_usage){ .service = service(r), .us_only = may_be_us_only(r) };
+	/* What says nothing goes where its account has it go. */
+	bool global = r->in.have_body && span_is(param(r, "inference_geo"), "global");
+	*most = (struct price_usage){ .service = service(r), .us_only = !global };
 	r->found.offered_known = !r->in.have_body;
 	if (!r->in.have_body)
 		return;

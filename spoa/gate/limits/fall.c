@@ -2,29 +2,6 @@
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 
-static bool
-add_tags(struct request *r, const struct limit_change *x)
-{
-	struct policy_verdict *v = &r->found.verdict;
-	const char **tags = arena_array(&r->arena, v->ntags + x->ntags, sizeof(*tags));
-
-	if (!tags)
-		return false;
-	size_t n = v->ntags;
-	if (n)
-		memcpy(tags, v->tags, n * sizeof(*tags));
-	for (size_t i = 0; i < x->ntags; i++) {
-		bool twice = false;
-		for (size_t k = 0; k < n; k++)
-			twice |= !strcmp(tags[k], x->tags[i]);
-		if (!twice)
-			tags[n++] = x->tags[i];
-	}
-	v->tags = tags;
-	v->ntags = n;
-	return true;
-}
-
 /* What was written for the first try is written anew. */
 void
 limits_forget_rewrite(struct request *r)
@@ -44,9 +21,8 @@ limits_fall(struct request *r, const struct limit *l, bool soft)
 	const struct limit_change *x = soft ? l->at_soft : l->at_limit;
 	bool changes = x && (x->model || x->max_output_tokens);
 
-	if (!changes || r->found.fell.change || r->in.body_state == BODY_STATE_PARTIAL)
-		return false;
-	if (!add_tags(r, x))
+	if (!changes || r->found.fell.change || r->in.body_state == BODY_STATE_PARTIAL ||
+		!request_add_tags(r, x->tags, x->ntags))
 		return false;
 	/* with another amount at run time it is a copy, which goes before the request does */
 	const struct limit *of = limits_of(r, l->name);
@@ -64,7 +40,7 @@ limits_admitted(struct request *r, struct quota_request *q)
 		struct quota_dim *d = &q->dim[i];
 		const struct limit *l = d->of;
 		if (l && d->soft_reached && l->at_soft)
-			add_tags(r, l->at_soft);
+			request_add_tags(r, l->at_soft->tags, l->at_soft->ntags);
 		if (l && l == r->found.fell.limit && r->found.fell.amount) {
 			d->limit = r->found.fell.amount;
 			d->remaining = 0;
@@ -74,27 +50,21 @@ limits_admitted(struct request *r, struct quota_request *q)
 
 /* ---- another target: rules, edits and limits are made anew for it; what was read and found stays ---- */
 
-/* Marks that edits left in the body. */
-static void
-forget_marks(struct body *b)
-{
-	for (size_t i = 0; i < b->nreasoning; i++)
-		b->reasoning[i].dropped = false;
-	for (size_t i = 0; b->nids && i < b->nsegments; i++)
-		if (b->segments[i].form == SEG_TOKENS)
-			b->segments[i].candidate = false;
-}
-
 void
 request_forget_target(struct request *r)
 {
 	struct request_found *f = &r->found;
+	struct body *b = &r->in.body;
 
 	limits_forget_rewrite(r);
 	r->calls->forget(r);
-	if (r->in.have_body)
-		forget_marks(&r->in.body);
-	r->in.body.model = r->in.read_model;
+	/* marks that edits left in the body */
+	for (size_t i = 0; r->in.have_body && i < b->nreasoning; i++)
+		b->reasoning[i].dropped = false;
+	for (size_t i = 0; r->in.have_body && b->nids && i < b->nsegments; i++)
+		if (b->segments[i].form == SEG_TOKENS)
+			b->segments[i].candidate = false;
+	b->model = r->in.read_model;
 	r->in.asked_model = (struct span){ NULL, 0 };
 	r->out.redactor = NULL;
 	r->out.redacted = false;

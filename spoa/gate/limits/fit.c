@@ -46,31 +46,25 @@ is_cut_there(const struct body *b)
 
 /* ---- the least that a prompt can be ---- */
 
-/* A piece is a token at least: cut where all known vocabularies cut. */
-static uint64_t
-pieces(struct span text)
-{
-	static const struct split_pattern all = { .name = "", .kind = SPLIT_PLAIN };
-	uint64_t n = 0;
-
-	for (size_t at = 0; at < text.n; at = split_next(&all, text, at))
-		n++;
-	return n;
-}
-
 static uint64_t
 tokens_of(const struct ranks *ranks, struct span text)
 {
+	static const struct split_pattern all = { .name = "", .kind = SPLIT_PLAIN };
 	struct bpe_count n = { 0 };
+	uint64_t pieces = 0;
 
-	return ranks && bpe_count(ranks, text, &n) == 0 && !n.bounded ? n.tokens : pieces(text);
+	if (ranks && bpe_count(ranks, text, &n) == 0 && !n.bounded)
+		return n.tokens;
+	/* A piece is a token at least: cut where all known vocabularies cut. */
+	for (size_t at = 0; at < text.n; at = split_next(&all, text, at))
+		pieces++;
+	return pieces;
 }
 
 static bool
 is_prompt(const struct body *b, const struct segment *s)
 {
-	const struct segment *key =
-		s->key != SEGMENT_NO_KEY && s->key < b->nsegments ? &b->segments[s->key] : NULL;
+	const struct segment *key = limits_key_of(b, s);
 
 	if (s->opaque || s->counted || s->sealed || s->reserved)
 		return false;

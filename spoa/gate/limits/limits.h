@@ -6,6 +6,16 @@
 
 #include "gate/request.h"
 
+/* Over any count: what is read decides nothing. */
+#define LIMITS_NO_BOUND (INT64_MAX / 8)
+
+/* The key that it is the value of, or that it is a key below; NULL: there is none. */
+static inline const struct segment *
+limits_key_of(const struct body *b, const struct segment *s)
+{
+	return s && s->key < b->nsegments ? &b->segments[s->key] : NULL;
+}
+
 /* tokens.c: whether a condition reads prompt.tokens of a body that is there. */
 bool request_tokens_needed(const struct request *r);
 /* The model's own vocabulary; NULL: it is not known exactly, or not here. */

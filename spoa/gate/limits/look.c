@@ -12,8 +12,6 @@
 #include "policy/identity/claims.h"
 #include "policy/identity/keylimits.h"
 
-/* Over any count: what is read decides nothing. */
-#define NO_BOUND (INT64_MAX / 8)
 enum { LOOK_HOLD_S = 60 };
 
 static void
@@ -106,15 +104,6 @@ find_looked_key(struct gate *g, struct look *l, struct identity *id)
 
 /* ---- which limits ---- */
 
-static bool
-has_row(const struct look *l, const char *key)
-{
-	for (size_t i = 0; i < l->nrows; i++)
-		if (!strcmp(l->rows[i].dim.key, key))
-			return true;
-	return false;
-}
-
 static int
 add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
 {
@@ -128,8 +117,9 @@ add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
 	limits_dim(limit, hit->values, burst, &row.dim);
 	if (of)
 		row.policy_amount = burst ? of->burst.amount : of->amount;
-	if (has_row(l, row.dim.key))
-		return 0;
+	for (size_t i = 0; i < l->nrows; i++)
+		if (!strcmp(l->rows[i].dim.key, row.dim.key))
+			return 0;
 	if (l->nrows == LOOK_ROWS_MAX)
 		return ERR_LIMIT;
 	l->rows[l->nrows++] = row;
@@ -197,7 +187,7 @@ ask_look(struct look *l)
 			continue;
 		struct quota_dim *d = &q->dim[q->ndims++];
 		*d = row->dim;
-		d->limit = NO_BOUND;
+		d->limit = LIMITS_NO_BOUND;
 		d->hold_s = LOOK_HOLD_S;
 	}
 	if (q->ndims)

@@ -8,15 +8,6 @@
 #include "base/err.h"
 #include "policy/verdict/tool_filter.h"
 
-/* Such a rule may reach what it offers, and there is something to look at. */
-static bool
-may_offer(const struct request *r)
-{
-	return r->snap->policy->ntool_rules && r->found.route->uses.offered &&
-	       r->in.have_body && r->in.body.marks.nrequests && !r->found.message &&
-	       dialect_has_model(r->found.endpoint.family);
-}
-
 /* The cuts of one request, which begins at `from`. */
 static bool
 keep_cuts(struct request *r, const struct tool_cuts *cuts, size_t from)
@@ -80,7 +71,10 @@ request_filter_offered(struct request *r)
 	struct body body;
 
 	r->found.offer = (struct found_offer){ 0 };
-	if (!may_offer(r))
+	/* No such rule may reach what it offers, or there is nothing to look at. */
+	if (!r->snap->policy->ntool_rules || !r->found.route->uses.offered ||
+		!r->in.have_body || !m->nrequests || r->found.message ||
+		!dialect_has_model(r->found.endpoint.family))
 		return STEP_NEXT;
 	request_asked_facts(r, &facts, &body);
 	if (policy_answer_request(r->snap->policy, &facts, &r->arena, &asked))
@@ -101,16 +95,6 @@ offered_by_start(const void *x, const void *y)
 				    : (a->end > b->end) - (a->end < b->end);
 }
 
-/* What is put in where a cut begins becomes the cut's. */
-static bool
-joins(struct request *r, struct splice *cut, const struct splice *e)
-{
-	if (e->start != e->end || e->start != cut->start)
-		return false;
-	cut->with = arena_printf(&r->arena, "%.*s%.*s", SPAN_ARG(cut->with), SPAN_ARG(e->with));
-	return true;
-}
-
 size_t
 request_cut_offered(struct request *r, struct splice *edits, size_t n)
 {
@@ -127,11 +111,13 @@ request_cut_offered(struct request *r, struct splice *edits, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		while (k < f->ncuts && cut[k].end <= edits[i].start)
 			k++;
-		bool inside = k < f->ncuts && cut[k].start <= edits[i].start;
-		if (inside)
-			joins(r, &cut[k], &edits[i]);
-		else
-			edits[kept++] = edits[i];
+		const struct splice *e = &edits[i];
+		if (k == f->ncuts || cut[k].start > e->start)
+			edits[kept++] = *e;
+		else if (e->start == e->end && e->start == cut[k].start)
+			/* what is put in where a cut begins becomes the cut's */
+			cut[k].with = arena_printf(&r->arena, "%.*s%.*s", SPAN_ARG(cut[k].with),
+				SPAN_ARG(e->with));
 	}
 	memcpy(edits + kept, cut, f->ncuts * sizeof(*cut));
 	return kept + f->ncuts;

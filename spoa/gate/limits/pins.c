@@ -81,19 +81,6 @@ target_of(const struct route *route, uint64_t pin)
 	return same;
 }
 
-/* The last name that is known, else the last seal: of a conversation that went from one target
- * to another the other has it now. */
-static void
-settle_pins(struct request *r)
-{
-	const struct pins_asked *p = r->run.pins;
-
-	for (size_t i = 0; i < p->wait.n && !r->found.pin.to; i++) {
-		r->found.pin.to = target_of(r->found.route, p->wait.target[i]);
-		r->found.pin.seals = i >= p->nnames;
-	}
-}
-
 static void
 came(struct pin_wait *w)
 {
@@ -145,7 +132,13 @@ step_pins(struct request *r)
 		}
 	}
 	r->run.wait = WAIT_NONE;
-	settle_pins(r);
+	/* The last name that is known, else the last seal: of a conversation that went from one
+	 * target to another the other has it now. */
+	const struct pins_asked *p = r->run.pins;
+	for (size_t i = 0; i < p->wait.n && !r->found.pin.to; i++) {
+		r->found.pin.to = target_of(route, p->wait.target[i]);
+		r->found.pin.seals = i >= p->nnames;
+	}
 	return STEP_NEXT;
 }
 

@@ -66,14 +66,6 @@ override_of(const struct request *r, const struct live_view *v, const struct lim
 	return best;
 }
 
-/* What is warned of at a share of it still is. */
-static void
-set_amount(struct limit *l, uint64_t to)
-{
-	l->soft = (uint64_t)((unsigned __int128)l->soft * to / l->amount);
-	l->amount = to;
-}
-
 /* A limit with another amount has the same name, and so the same counter. */
 static void
 apply_overrides(struct request *r, const struct policy_facts *f, struct policy_limit_hit *hits,
@@ -93,7 +85,9 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 		if (!l)
 			continue;
 		*l = *hits[i].of;
-		set_amount(l, o->to);
+		/* What is warned of at a share of it still is. */
+		l->soft = (uint64_t)((unsigned __int128)l->soft * o->to / l->amount);
+		l->amount = o->to;
 		hits[i].limit = l;
 	}
 	if (live)

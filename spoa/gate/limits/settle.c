@@ -1,6 +1,7 @@
 /* What an exchange really took of each limit (design rule 8): nothing where nothing was used,
  * what was used where that is known, else what was reserved. */
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
 #include "policy/prices.h"
@@ -90,28 +91,13 @@ exchange_settle(struct request *r, struct change *out)
 	return n;
 }
 
-static void
-put_charge(struct buf *b, const struct quota_dim *d)
-{
-	char text[QUOTA_TEXT_MAX];
-
-	if (b->n)
-		buf_putc(b, ',');
-	buf_json_str(b, span_of(text, quota_write(d, text)));
-}
-
-static bool
-is_of_request(const struct quota_dim *d)
-{
-	return d->unit == QUOTA_REQUESTS || d->unit == QUOTA_CONCURRENT;
-}
-
 size_t
 exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 {
 	const struct exchange *x = r->x;
 	const struct took t = { (uint64_t)x->used.input_tokens,
 		(uint64_t)x->used.output_tokens };
+	char text[QUOTA_TEXT_MAX];
 	size_t n = 0, kept = 0;
 
 	if (x->used_by == USED_SAID)
@@ -127,7 +113,9 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 		size_t ndims = q->ndims;
 		for (size_t k = 0; k < ndims; k++) {
 			struct quota_dim d = q->dim[k];
-			if (is_of_request(&d) && kept < QUOTA_DIMS_MAX) {
+			bool of_request =
+				d.unit == QUOTA_REQUESTS || d.unit == QUOTA_CONCURRENT;
+			if (of_request && kept < QUOTA_DIMS_MAX) {
 				once->dim[kept++] = d;
 				continue;
 			}
@@ -136,7 +124,7 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 			d.actual = took(r, &t, &d);
 			out[n++] = cell_settle(&d);
 			if (d.n)
-				put_charge(said, &d);
+				json_put_text(said, NULL, span_of(text, quota_write(&d, text)));
 		}
 		if (ndims)
 			q->ndims = 0;

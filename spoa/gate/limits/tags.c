@@ -41,27 +41,6 @@ find_tag_segment(const struct body *b, const char *object, const char *name)
 	return NULL;
 }
 
-static const struct segment *
-tag_source_segment(const struct body *b, const struct tag_source *t)
-{
-	const struct segment *s = NULL;
-
-	for (size_t i = 0; !t->metadata && i < COUNT_OF(users) && !s; i++)
-		s = find_tag_segment(b, users[i].object, users[i].name);
-	for (size_t i = 0; t->metadata && i < COUNT_OF(holders) && !s; i++)
-		s = find_tag_segment(b, holders[i], t->metadata);
-	return s;
-}
-
-static bool
-is_plain_tag(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return s.n && s.n <= TAG_VALUE_MAX && utf8_valid(s);
-}
-
 /* What was found there, or elsewhere and stands there again. */
 static bool
 found_in(const struct request *r, const struct segment *s)
@@ -86,11 +65,16 @@ request_tags(struct request *r)
 		return;
 	r->found.tags = arena_array(&r->arena, p->ntags, sizeof(*r->found.tags));
 	for (size_t i = 0; r->found.tags && i < p->ntags; i++) {
-		const struct segment *s = tag_source_segment(&r->in.body, &p->tags[i]);
-		if (!s || !is_plain_tag(s->text) || found_in(r, s) ||
+		const char *metadata = p->tags[i].metadata,
+			   *name = metadata ? metadata : users[0].name;
+		const struct segment *s = NULL;
+		for (size_t k = 0; !metadata && k < COUNT_OF(users) && !s; k++)
+			s = find_tag_segment(&r->in.body, users[k].object, users[k].name);
+		for (size_t k = 0; metadata && k < COUNT_OF(holders) && !s; k++)
+			s = find_tag_segment(&r->in.body, holders[k], metadata);
+		if (!s || s->text.n > TAG_VALUE_MAX || !utf8_line(s->text) || found_in(r, s) ||
 			request_credential_in(r, s->text) || request_may_hold(r, s->text))
 			continue;
-		const char *name = p->tags[i].metadata ? p->tags[i].metadata : users[0].name;
 		char text[TAG_NAME_MAX + 1 + TAG_VALUE_MAX + 1];
 		int n = snprintf(
 			text, sizeof(text), "%s:%.*s", name, (int)s->text.n, s->text.p);

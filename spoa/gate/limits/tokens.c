@@ -29,14 +29,6 @@ add_text(struct count *c, struct span text)
 		c->nkept++;
 }
 
-static const struct segment *
-token_key_of(const struct count *c, const struct segment *s)
-{
-	return s && s->key != SEGMENT_NO_KEY && s->key < c->b->nsegments
-		       ? &c->b->segments[s->key]
-		       : NULL;
-}
-
 static bool
 is_named_key(const struct segment *key, const char *name)
 {
@@ -49,8 +41,8 @@ is_under(const struct count *c, const struct segment *s, const char *name)
 {
 	const struct segment *top = s;
 
-	for (int depth = 0; depth < 64 && token_key_of(c, top); depth++)
-		top = token_key_of(c, top);
+	for (int depth = 0; depth < 64 && limits_key_of(c->b, top); depth++)
+		top = limits_key_of(c->b, top);
 	return is_named_key(top, name);
 }
 
@@ -62,7 +54,7 @@ add_tool_key(struct count *c, const struct segment *s)
 
 	if (is_named_key(s, "properties")) {
 		token_sum_plain(&c->sum, f->properties);
-	} else if (is_named_key(token_key_of(c, s), "properties")) {
+	} else if (is_named_key(limits_key_of(c->b, s), "properties")) {
 		token_sum_plain(&c->sum, f->property);
 		add_text(c, s->text);
 	} else if (is_named_key(s, "enum")) {
@@ -79,7 +71,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 		token_sum_plain(&c->sum, f->tools);
 	c->tools = true;
 	/* a parameter may be called so too */
-	if (is_named_key(key, "name") && !is_named_key(token_key_of(c, key), "properties"))
+	if (is_named_key(key, "name") && !is_named_key(limits_key_of(c->b, key), "properties"))
 		token_sum_plain(&c->sum, f->function);
 	else if (is_named_key(key, "enum"))
 		token_sum_plain(&c->sum, f->enum_item);
@@ -91,7 +83,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 static void
 add_segment(struct count *c, const struct segment *s)
 {
-	const struct segment *key = token_key_of(c, s);
+	const struct segment *key = limits_key_of(c->b, s);
 
 	if (s->role == ROLE_KEY) {
 		if (is_under(c, s, "tools") || is_under(c, s, "functions"))

@@ -80,8 +80,7 @@ limits_why_never(struct request *r, const struct quota_dim *d)
 
 	return arena_printf(&r->arena,
 		"this request needs %.*s (estimated input and the output cap) and the limit %s "
-		"is "
-		"%.*s%s%.*s: it can never pass; lower max_tokens",
+		"is %.*s%s%.*s: it can never pass; lower max_tokens",
 		SPAN_ARG(needs), d->name, SPAN_ARG(many), when.n ? " " : "", SPAN_ARG(when));
 }
 

@@ -195,7 +195,7 @@ recogniser_failed(struct ask *a, const char *why, int status)
 }
 
 static void
-succeeded(struct peer *e)
+recogniser_succeeded(struct peer *e)
 {
 	e->failures = 0;
 	if (!e->open)
@@ -239,7 +239,7 @@ judge_recogniser(struct ask *a, const struct http_answer *h)
 	}
 	count_recogniser(&a->peer->stats->outcomes[a->outcome], 1);
 	if (a->outcome == ASK_ANSWERED)
-		succeeded(a->peer);
+		recogniser_succeeded(a->peer);
 	else
 		recogniser_failed(a, why, h->status);
 	if (a->outcome != ASK_ANSWERED || a->over(a) || !a->peer->answers)
@@ -296,11 +296,13 @@ send_now(struct ask *a, uint64_t now)
 	return true;
 }
 
-static void
+/* False: it is not under way. */
+static bool
 end_ask(struct ask *a, enum ask_outcome outcome)
 {
 	a->outcome = outcome;
 	count_recogniser(&a->peer->stats->outcomes[outcome], 1);
+	return false;
 }
 
 /* Whether the circuit lets this one through. */
@@ -310,18 +312,6 @@ admitted(const struct peer *e, uint64_t now)
 	return !e->open || (!e->probing && now >= e->retry_us);
 }
 
-static struct ask *
-dequeue(struct peer *e)
-{
-	struct ask *a = e->first;
-
-	e->first = a->next;
-	if (!e->first)
-		e->last = &e->first;
-	e->waiting--;
-	return a;
-}
-
 /* Sends what waits as far as calls are free. Asks that end here are told. */
 static void
 pump(struct peer *e)
@@ -329,7 +319,11 @@ pump(struct peer *e)
 	uint64_t now = clock_mono_us();
 
 	while (e->first && (e->calls < e->first->x->concurrency || e->open)) {
-		struct ask *a = dequeue(e);
+		struct ask *a = e->first;
+		e->first = a->next;
+		if (!e->first)
+			e->last = &e->first;
+		e->waiting--;
 		if (a->over(a) || now >= a->deadline_us)
 			end_ask(a, ASK_BUSY);
 		else if (!admitted(e, now))
@@ -354,24 +348,17 @@ recognise_ask(struct recognisers *r, struct ask *a)
 		a->outcome = ASK_NOMEM;
 		return false;
 	}
-	if (!admitted(e, now)) {
-		end_ask(a, ASK_BREAKER);
-		return false;
-	}
-	if (now >= a->deadline_us || e->waiting == CAP_RECOGNISER_QUEUE) {
-		end_ask(a, ASK_BUSY);
-		return false;
-	}
+	if (!admitted(e, now))
+		return end_ask(a, ASK_BREAKER);
+	if (now >= a->deadline_us || e->waiting == CAP_RECOGNISER_QUEUE)
+		return end_ask(a, ASK_BUSY);
 	if (e->calls >= a->x->concurrency) {
 		*e->last = a;
 		e->last = &a->next;
 		e->waiting++;
 		return true;
 	}
-	if (send_now(a, now))
-		return true;
-	end_ask(a, ASK_NOMEM);
-	return false;
+	return send_now(a, now) || end_ask(a, ASK_NOMEM);
 }
 
 bool

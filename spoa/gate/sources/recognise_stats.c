@@ -19,18 +19,6 @@ read_count(const _Atomic uint64_t *c)
 	return atomic_load_explicit(c, memory_order_relaxed);
 }
 
-static void
-add_up(struct total *t, const struct recogniser_stats *s)
-{
-	for (size_t i = 0; i < ASK_OUTCOMES; i++)
-		t->outcomes[i] += read_count(&s->outcomes[i]);
-	t->hits += read_count(&s->hits);
-	t->misses += read_count(&s->misses);
-	t->latency_us += read_count(&s->latency_us);
-	t->opened += read_count(&s->opened);
-	t->open += atomic_load_explicit(&s->open, memory_order_relaxed);
-}
-
 static size_t
 totals(const struct recognisers *const *r, size_t n, struct total out[RECOGNISER_STATS])
 {
@@ -48,7 +36,14 @@ totals(const struct recognisers *const *r, size_t n, struct total out[RECOGNISER
 				continue;
 			if (k == made)
 				out[made++] = (struct total){ .name = s->name };
-			add_up(&out[k], s);
+			struct total *t = &out[k];
+			for (size_t o = 0; o < ASK_OUTCOMES; o++)
+				t->outcomes[o] += read_count(&s->outcomes[o]);
+			t->hits += read_count(&s->hits);
+			t->misses += read_count(&s->misses);
+			t->latency_us += read_count(&s->latency_us);
+			t->opened += read_count(&s->opened);
+			t->open += atomic_load_explicit(&s->open, memory_order_relaxed);
 		}
 	return made;
 }

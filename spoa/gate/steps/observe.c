@@ -29,22 +29,18 @@ request_observe(struct request *r)
 	return STEP_NEXT;
 }
 
-/* What is refused all the same: no room, and no record (rules 9 and 14). What cannot be framed,
- * and CONNECT, TRACE and Upgrade, are refused before it is known to be a cutover's. */
-static bool
-stays(const struct decision *d)
-{
-	static const char *const codes[] = { "overloaded", "audit_unavailable" };
-
-	return d->kind == D_DENY && d->code && SPAN_IN(span_str(d->code), codes);
-}
-
 void
 request_observed(struct request *r)
 {
-	if (!r->found.observed || r->out.decision.kind == D_OBSERVED || stays(&r->out.decision))
+	/* What is refused all the same: no room, and no record (rules 9 and 14). What cannot be
+	 * framed, and CONNECT, TRACE and Upgrade, are refused before it is known to be a
+	 * cutover's. */
+	static const char *const refused[] = { "overloaded", "audit_unavailable" };
+	struct decision *d = &r->out.decision;
+
+	if (!r->found.observed || d->kind == D_OBSERVED ||
+		(d->kind == D_DENY && d->code && SPAN_IN(span_str(d->code), refused)))
 		return;
-	r->out.would = r->out.decision;
-	r->out.decision =
-		(struct decision){ .kind = D_OBSERVED, .via = VIA_OBSERVE, .rule = "" };
+	r->out.would = *d;
+	*d = (struct decision){ .kind = D_OBSERVED, .via = VIA_OBSERVE, .rule = "" };
 }

@@ -51,14 +51,6 @@ request_goes(const struct request *r, const struct hit *h)
 	       (r->found.verdict.redacts && entity_in(&r->found.verdict.redact, h->f.entity));
 }
 
-static void
-add_whole(struct overlay *o, const struct hit *h)
-{
-	if (o->nwholes && o->wholes[o->nwholes - 1].segment == h->segment)
-		return;
-	o->wholes[o->nwholes++] = *h;
-}
-
 /* Texts that go whole: by a finding of the text, or unknown, or failed. */
 static int
 wholes(struct request *r, bool failed, struct overlay *o)
@@ -81,7 +73,8 @@ wholes(struct request *r, bool failed, struct overlay *o)
 	}
 	qsort_r(v, n, sizeof(*v), request_order_hits, r);
 	for (size_t i = 0; i < n; i++)
-		add_whole(o, &v[i]);
+		if (!o->nwholes || v[o->nwholes - 1].segment != v[i].segment)
+			v[o->nwholes++] = v[i];
 	return 0;
 }
 

@@ -33,19 +33,6 @@ record_free(struct record *rec)
 	free(rec);
 }
 
-/* NODE/SEQ/HASH of the decision's record. */
-static void
-give_receipt(struct request *r, const struct audit_entry *e)
-{
-	char hex[2 * CHAIN_HASH_BYTES + 1];
-
-	if (!r->found.route || !r->found.route->receipt)
-		return;
-	chain_hex(e->hash, hex);
-	r->out.receipt = arena_printf(&r->arena, "%s/%llu/%s", gate_cfg(r->gate)->node,
-		(unsigned long long)e->seq, hex);
-}
-
 static void
 undone_recorded(struct audit_entry *e, int err)
 {
@@ -62,6 +49,7 @@ decision_recorded(struct audit_entry *e, int err)
 {
 	struct record *rec = TAGGED_OF(record, entry, e);
 	struct request *r = rec->r;
+	char hex[2 * CHAIN_HASH_BYTES + 1];
 
 	if (rec->gate && !err) {
 		audit_append(rec->gate->shared->audit, &rec->undone);
@@ -69,8 +57,12 @@ decision_recorded(struct audit_entry *e, int err)
 	}
 	if (rec->gate)
 		rec->gate->alive--;
-	if (r && !err)
-		give_receipt(r, e);
+	if (r && !err && r->found.route && r->found.route->receipt) {
+		/* NODE/SEQ/HASH of the decision's record */
+		chain_hex(e->hash, hex);
+		r->out.receipt = arena_printf(&r->arena, "%s/%llu/%s", gate_cfg(r->gate)->node,
+			(unsigned long long)e->seq, hex);
+	}
 	record_free(rec);
 	if (!r)
 		return;
@@ -91,15 +83,6 @@ decision_recorded(struct audit_entry *e, int err)
 		r->run.step = nsteps;
 	}
 	r->calls->back(r);
-}
-
-/* Whether the relay can take it is known before the record says it did. */
-static bool
-relay_has_room(struct request *r)
-{
-	const struct gate *g = r->gate;
-
-	return gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
 }
 
 /* Hands the decision's record to the audit thread. 0 or ERR_NOMEM. */
@@ -157,16 +140,6 @@ request_record_leave(struct request *r, const char *undone)
 	r->run.wait = WAIT_NONE;
 }
 
-/* What is permitted through the relay comes back to us before anything of it is sent: on that
- * way the disk works. Whoever takes the ticket up waits for the record, not the ACK. While
- * the disk refuses, the ACK says so. */
-static bool
-goes_ahead(const struct request *r)
-{
-	return r->out.decision.via == VIA_RELAY && r->out.decision.kind != D_DENY &&
-	       !r->run.resumed && audit_ready(r->gate->shared->audit);
-}
-
 enum step_result
 step_audit(struct request *r)
 {
@@ -175,7 +148,9 @@ step_audit(struct request *r)
 	request_observed(r);
 	if (!g)
 		return STEP_NEXT;
-	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !relay_has_room(r)) {
+	/* Whether the relay can take it is known before the record says it did. */
+	bool has_room = gate_cfg(g)->relay && g->tickets.n < g->tickets.cap;
+	if (r->out.decision.via == VIA_RELAY && !r->run.resumed && !has_room) {
 		request_release(r);
 		request_overload(r);
 		r->out.decision.message =
@@ -188,7 +163,11 @@ step_audit(struct request *r)
 		record_failed(r);
 		return STEP_NEXT;
 	}
-	if (goes_ahead(r))
+	/* What is permitted through the relay comes back to us before anything of it is sent:
+	 * on that way the disk works. Whoever takes the ticket up waits for the record, not the
+	 * ACK. While the disk refuses, the ACK says so. */
+	if (r->out.decision.via == VIA_RELAY && r->out.decision.kind != D_DENY &&
+		!r->run.resumed && audit_ready(g->shared->audit))
 		return STEP_NEXT;
 	r->run.wait = WAIT_AUDIT;
 	return STEP_WAIT;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/caps.h"
+#include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "scan/text/mention.h"
@@ -24,30 +25,11 @@ add_hit(struct request *r, const struct segment *s, bool in_target, const struct
 	return request_add_entity(r, f->entity, segment_roles(s));
 }
 
-static bool
-add_failed(struct request *r, const struct segment *s)
-{
-	if (!mem_room((void *)&r->scan.failed, &r->scan.failed_size, r->scan.nfailed + 1,
-		    sizeof(*r->scan.failed)))
-		return false;
-	r->scan.failed[r->scan.nfailed++] = s;
-	return true;
-}
-
 /* Long segments are scanned in windows that overlap; each finding counts in the window in whose
  * half of the overlap it begins, so that it is seen whole with its context. One that reaches
  * the window's end, a private key, is where the next window begins; one that ends after the
  * window before counts wherever it begins. */
 enum { WINDOW = 256 << 10, OVERLAP = 32 << 10, LEFT = 256, TO_THE_END = 64 };
-
-/* Back to the beginning of a UTF-8 character. */
-static size_t
-char_at(struct span text, size_t at)
-{
-	while (at > 0 && at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80)
-		at--;
-	return at;
-}
 
 struct window {
 	struct span text;
@@ -69,7 +51,7 @@ next_window(struct request *r, struct span text)
 		w.until = text.n;
 		r->scan.from = 0;
 	} else {
-		r->scan.from = char_at(text, w.base + WINDOW - OVERLAP);
+		r->scan.from = utf8_begin(text, w.base + WINDOW - OVERLAP);
 		w.until = r->scan.from + OVERLAP / 2;
 	}
 	r->scan.keep = w.until;
@@ -86,7 +68,7 @@ begin_with(
 	if (r->scan.from == 0 || end + TO_THE_END < r->scan.seen || start >= r->scan.from ||
 		start < w->base + WINDOW / 2)
 		return;
-	r->scan.from = char_at(text, start - LEFT);
+	r->scan.from = utf8_begin(text, start - LEFT);
 	r->scan.keep = end;
 }
 
@@ -302,7 +284,10 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 		r->scan.from = 0;
 		r->found.classifier_failed = true;
 		r->found.overworked |= detect_overworked(mine->scratch);
-		return add_failed(r, s) ? 0 : ERR_NOMEM;
+		if (!mem_room((void *)&r->scan.failed, &r->scan.failed_size,
+			    r->scan.nfailed + 1, sizeof(*r->scan.failed)))
+			return ERR_NOMEM;
+		r->scan.failed[r->scan.nfailed++] = s;
 	}
 	return 0;
 }

@@ -155,17 +155,6 @@ ask_over(const struct ask *a)
 	return j->r->run.life != LIFE_STEPS;
 }
 
-/* No later than leaves time for what the policy says of silence. */
-static uint64_t
-deadline(const struct request *r, const struct external *x, uint64_t now)
-{
-	uint64_t room = gate_cfg(r->gate)->agent_deadline_us,
-		 gone = r->run.resumed ? 0 : now - r->begun_us;
-
-	room = gone < room ? (room - gone) / 4 * 3 : 0;
-	return now + (x->timeout_us < room ? x->timeout_us : room);
-}
-
 /* Cuts what must be asked into calls. */
 static void
 cut_calls(struct external_job *j, struct part *p, size_t nasked)
@@ -258,9 +247,14 @@ read_given(struct part *p, struct request *r)
 static void
 send_part(struct external_job *j, struct part *p, uint64_t now)
 {
+	/* No later than leaves time for what the policy says of silence. */
+	uint64_t room = gate_cfg(j->r->gate)->agent_deadline_us,
+		 gone = j->r->run.resumed ? 0 : now - j->r->begun_us;
+
+	room = gone < room ? (room - gone) / 4 * 3 : 0;
 	for (size_t i = 0; i < p->nasks; i++) {
 		struct ask *a = &p->asks[i];
-		a->deadline_us = deadline(j->r, p->x, now);
+		a->deadline_us = now + (p->x->timeout_us < room ? p->x->timeout_us : room);
 		if (recognise_ask(j->r->gate->recognisers, a))
 			j->outstanding++;
 		else
@@ -469,29 +463,19 @@ search(struct external_job *j)
 
 /* ---- the step ---- */
 
-static struct external_job *
-job_new(struct request *r)
-{
-	struct external_job *j = calloc(1, sizeof(*j));
-
-	if (!j)
-		return NULL;
-	TAG(external_job, j);
-	j->r = r;
-	j->began_us = clock_mono_us();
-	arena_init(&j->arena, CAP_REQUEST_ARENA, true);
-	return j;
-}
-
 static int
 begin_external(struct request *r)
 {
 	const struct policy *p = r->snap->policy;
-	struct external_job *j = r->scan.job = job_new(r);
+	struct external_job *j = r->scan.job = calloc(1, sizeof(*j));
 	struct policy_facts f;
 
 	if (!j)
 		return ERR_NOMEM;
+	TAG(external_job, j);
+	j->r = r;
+	j->began_us = clock_mono_us();
+	arena_init(&j->arena, CAP_REQUEST_ARENA, true);
 	request_estimate_tokens(r);
 	request_facts(r, &f);
 	if (policy_requires(p, &f, &r->arena, &r->found.required) < 0)
@@ -544,17 +528,6 @@ merge(struct external_job *j)
 	return err;
 }
 
-/* The job is over: its memory is nobody's. */
-static void
-finish(struct request *r)
-{
-	struct external_job *j = r->scan.job;
-
-	if (j && j->held)
-		request_unhold(r, j->held);
-	request_drop_job(r);
-}
-
 enum step_result
 step_external(struct request *r)
 {
@@ -579,7 +552,10 @@ step_external(struct request *r)
 		err = search(r->scan.job);
 	if (err == 1)
 		return turn_next(r);
-	finish(r);
+	/* The job is over: its memory is nobody's. */
+	if (r->scan.job && r->scan.job->held)
+		request_unhold(r, r->scan.job->held);
+	request_drop_job(r);
 	if (err == ERR_FULL)
 		return request_overheld(r);
 	if (err)

@@ -84,9 +84,7 @@ step_framing(struct request *r)
 		return bad_request(r, "target_too_long", "the path and query are too long");
 	if (target_read(&r->in.head, r->snap->policy->credential_parameters, true, &r->arena,
 		    &r->in.target, &r->in.ntarget, &unread, &why) < 0)
-		return why.status ? request_deny(r, why.status, why.code, "",
-					    arena_dup(&r->arena, span_str(why.why)))
-				  : request_overload(r);
+		return why.status ? request_refuse(r, &why) : request_overload(r);
 	if (!request_unread(r, &unread))
 		return request_overload(r);
 	return arena_failed(&r->arena) ? request_overload(r) : STEP_NEXT;

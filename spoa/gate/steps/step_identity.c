@@ -27,27 +27,22 @@ keys_came(struct mail *m, void *consumer UNUSED)
 
 /* The token's key is not known, or no key of its issuer: what the issuer says now decides,
  * once. */
-static enum step_result
-without_key(struct request *r, const struct credentials *given, int missing)
+static bool
+waits_for_keys(struct request *r, const struct credentials *given)
 {
-	r->found.identity = (struct identity){ .method = "none" };
-	if (r->gate && !r->run.waited_for_keys) {
-		r->run.waited_for_keys = true;
-		r->run.keys_waiter.mail.run = keys_came;
-		r->run.keys_waiter.to = r->gate->mail;
-		r->run.keys_waiter.since_us = r->begun_us;
-		r->run.pending++;
-		r->run.wait = WAIT_KEYS;
-		if (keyset_wait(given->missed, &r->run.keys_waiter))
-			return STEP_WAIT;
-		r->run.pending--;
-		r->run.wait = WAIT_NONE;
-	}
-	if (missing == IDENTITY_MISSED)
-		return request_deny(
-			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
-	return request_deny(r, 503, "identity_unavailable", "",
-		SPAN_LIT("the issuer's keys are not known"));
+	if (!r->gate || r->run.waited_for_keys)
+		return false;
+	r->run.waited_for_keys = true;
+	r->run.keys_waiter.mail.run = keys_came;
+	r->run.keys_waiter.to = r->gate->mail;
+	r->run.keys_waiter.since_us = r->begun_us;
+	r->run.pending++;
+	r->run.wait = WAIT_KEYS;
+	if (keyset_wait(given->missed, &r->run.keys_waiter))
+		return true;
+	r->run.pending--;
+	r->run.wait = WAIT_NONE;
+	return false;
 }
 
 /* The caller showed a credential, whatever it is worth. */
@@ -89,13 +84,14 @@ step_identity(struct request *r)
 		&given, r->now_wall_ns, &r->arena, &r->found.identity, &why, &hit);
 	if (live)
 		live_leave(live, r->worker);
-	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS) {
-		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
-		return without_key(r, &given, err);
-	}
-	if (err == ERR_AUTH) {
+	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS || err == ERR_AUTH) {
 		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
 		r->found.identity = (struct identity){ .method = "none" };
+		if (err != ERR_AUTH && waits_for_keys(r, &given))
+			return STEP_WAIT;
+		if (err == IDENTITY_KEYLESS)
+			return request_deny(r, 503, "identity_unavailable", "",
+				SPAN_LIT("the issuer's keys are not known"));
 		return request_deny(
 			r, 401, NULL, "", SPAN_LIT("the credential does not verify"));
 	}

@@ -3,8 +3,15 @@
  * "Authorization", and its section on DNS rebinding. */
 #include "gate/steps/steps.h"
 
+bool
+request_names_model(const struct request *r, const struct segment *s)
+{
+	return s->role == ROLE_PATH && s->start < r->found.endpoint.model_end &&
+	       s->end > r->found.endpoint.model;
+}
+
 /* A path segment that chose the route is read by routing: a finding in it is
- * denied, not rewritten. */
+ * denied, not rewritten. So is the model's name. */
 static void
 reserve_matched(struct request *r)
 {
@@ -18,32 +25,11 @@ reserve_matched(struct request *r)
 	for (size_t i = 0; i < r->found.route->nprefixes && matched == 0; i++)
 		if (span_starts(r->in.head.path, span_str(r->found.route->prefixes[i])))
 			matched = strlen(r->found.route->prefixes[i]);
-	for (size_t i = 0; i < r->in.ntarget; i++)
-		if (r->in.target[i].role == ROLE_PATH && r->in.target[i].start < matched)
-			r->in.target[i].reserved = true;
-}
-
-bool
-request_names_model(const struct request *r, const struct segment *s)
-{
-	return s->role == ROLE_PATH && s->start < r->found.endpoint.model_end &&
-	       s->end > r->found.endpoint.model;
-}
-
-/* So is the model's name. */
-static void
-reserve_model(struct request *r)
-{
-	for (size_t i = 0; i < r->in.ntarget; i++)
-		if (request_names_model(r, &r->in.target[i]))
-			r->in.target[i].reserved = true;
-}
-
-static enum step_result
-refuse_path(struct request *r, const struct body_refusal *why)
-{
-	return request_deny(
-		r, why->status, why->code, "", arena_dup(&r->arena, span_str(why->why)));
+	for (size_t i = 0; i < r->in.ntarget; i++) {
+		struct segment *s = &r->in.target[i];
+		if ((s->role == ROLE_PATH && s->start < matched) || request_names_model(r, s))
+			s->reserved = true;
+	}
 }
 
 /* ---- routes to MCP servers ---- */
@@ -86,9 +72,8 @@ not_by_page(struct request *r)
 	return request_deny(r, 403, "origin_not_listed", "",
 		r->in.origin_told
 			? SPAN_LIT("the page that asks is of no origin in origins.lst")
-			: SPAN_LIT(
-				  "HAProxy does not say whether this origin is in origins.lst: "
-				  "its spoe.cfg is of an older version"));
+			: SPAN_LIT("HAProxy does not say whether this origin is in "
+				   "origins.lst: its spoe.cfg is of an older version"));
 }
 
 /* The path is an MCP server's, and the name it was asked by is another's. */
@@ -102,9 +87,8 @@ not_elsewhere(struct request *r)
 		return STEP_NEXT;
 	r->found.endpoint.dialect = other->dialect;
 	return request_deny(r, 403, "wrong_host", "",
-		SPAN_LIT(
-			"the Host is none of the route's: it may be a page's own name for this "
-			"address"));
+		SPAN_LIT("the Host is none of the route's: it may be a page's own name for "
+			 "this address"));
 }
 
 enum step_result
@@ -121,7 +105,7 @@ step_match(struct request *r)
 		*e = dialect_endpoint(
 			r->found.route->dialect, r->in.head.method, r->in.head.path);
 	if (endpoint_check_path(e, r->in.head.path, &why) < 0)
-		return refuse_path(r, &why);
+		return request_refuse(r, &why);
 	if (!r->found.route && not_elsewhere(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	if (!r->found.route) {
@@ -130,6 +114,5 @@ step_match(struct request *r)
 			SPAN_LIT("no route of the policy matches this method, host and path"));
 	}
 	reserve_matched(r);
-	reserve_model(r);
 	return not_by_page(r);
 }

@@ -60,18 +60,6 @@ add_needle(void *arg, const struct needle *which, struct span at)
 	return known ? 0 : add_credential(j, at);
 }
 
-static int
-seek_keys(struct request *r, struct span text)
-{
-	struct mention_job *j = r->scan.mentions;
-	struct span rest = text, key;
-	int err = needles_each(&r->in.credentials, text, add_needle, j);
-
-	while (!err && apikey_next(&rest, &key))
-		err = add_credential(j, key);
-	return err ? err : request_credentials_hidden(r, text, add_credential, j);
-}
-
 /* ---- values ---- */
 
 static const struct hit *
@@ -234,7 +222,11 @@ seek_all_keys(struct request *r)
 	const struct segment *s;
 
 	for (; (s = request_segment(r, j->at)); j->at++) {
-		int err = seek_keys(r, s->text);
+		struct span rest = s->text, key;
+		int err = needles_each(&r->in.credentials, s->text, add_needle, j);
+		while (!err && apikey_next(&rest, &key))
+			err = add_credential(j, key);
+		err = err ? err : request_credentials_hidden(r, s->text, add_credential, j);
 		if (err)
 			return err;
 		if (turn_over(r, &j->turn, s->text.n / 16 + SEGMENT_COST)) {

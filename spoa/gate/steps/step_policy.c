@@ -212,8 +212,8 @@ decide_each_model(struct request *r, struct policy_facts *f)
 		r->in.body.model = first;
 		if (!same_verdict(&v, &r->found.verdict))
 			return request_deny(r, 400, "ambiguous_model", "",
-				SPAN_LIT("the body names models that different rules apply "
-					 "to: send them apart"));
+				SPAN_LIT("the body names models that different rules apply to: "
+					 "send them apart"));
 	}
 	return STEP_NEXT;
 }

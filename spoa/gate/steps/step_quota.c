@@ -94,16 +94,6 @@ is_counted_dim(struct request *r, const struct quota_dim *d)
 }
 
 static enum step_result
-over_quota(struct request *r, struct quota_request *q)
-{
-	const struct limit *l = q->dim[q->refused_by].of;
-
-	if (is_counted_dim(r, &q->dim[q->refused_by]))
-		return ask_quota_again(r);
-	return l && limits_fall(r, l, false) ? ask_quota_again(r) : quota_refused(r, q);
-}
-
-static enum step_result
 admitted(struct request *r, struct quota_request *q)
 {
 	for (size_t i = 0; i < q->ndims; i++) {
@@ -124,12 +114,15 @@ admitted(struct request *r, struct quota_request *q)
 static enum step_result
 answer_quota(struct request *r, struct quota_request *q)
 {
-	switch (q->result) {
-	case QUOTA_ADMITTED: return admitted(r, q);
-	case QUOTA_REFUSED:
-	case QUOTA_UNREACHABLE: return over_quota(r, q);
-	default: return quota_is_away(r, q);
-	}
+	struct quota_dim *d = &q->dim[q->refused_by];
+
+	if (q->result == QUOTA_ADMITTED)
+		return admitted(r, q);
+	if (q->result != QUOTA_REFUSED && q->result != QUOTA_UNREACHABLE)
+		return quota_is_away(r, q);
+	return is_counted_dim(r, d) || (d->of && limits_fall(r, d->of, false))
+		       ? ask_quota_again(r)
+		       : quota_refused(r, q);
 }
 
 /* What no store has to be asked about. STEP_NEXT: nothing. */
@@ -187,12 +180,6 @@ send(struct request *r, struct quota_request *q)
 	return STEP_WAIT;
 }
 
-static enum step_result
-reserve(struct request *r)
-{
-	return send(r, r->found.quota[r->run.resumed]);
-}
-
 /* It goes: of limits that count calls what is left is asked for, for those of the answer. */
 static enum step_result
 look_at_quota(struct request *r)
@@ -211,7 +198,7 @@ look_at_quota(struct request *r)
 enum step_result
 step_quota(struct request *r)
 {
-	const struct quota_request *q;
+	struct quota_request *q;
 
 	if (!r->gate)
 		return STEP_NEXT;
@@ -229,7 +216,7 @@ step_quota(struct request *r)
 		limits_files(r, got);
 	}
 	if (limits_ask_files(r))
-		return reserve(r);
+		return send(r, r->found.quota[r->run.resumed]);
 	if (limits_learned(r)) {
 		limits_forget_rewrite(r);
 		return ask_quota_again(r);
@@ -257,7 +244,7 @@ step_quota(struct request *r)
 	for (size_t i = 0; i < q->ndims; i++)
 		if (q->dim[i].unit == QUOTA_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
-	return reserve(r);
+	return send(r, q);
 }
 
 void

@@ -53,17 +53,6 @@ decode_request(struct request *r)
 	}
 }
 
-/* A request that declares a type is held to it even where it has no body at all
- * (HTTP/2 may leave the length out); one that declares none has none. */
-static bool
-empty_is_fine(const struct request *r)
-{
-	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
-	const struct http_field *ct = http_field_nth(&r->in.head, "content-type", 0);
-
-	return SPAN_IN(r->in.head.method, bodyless) || !ct || ct->value.n == 0;
-}
-
 bool
 request_unread(struct request *r, const struct unread *u)
 {
@@ -148,11 +137,17 @@ ranks_of_ids(const struct request *r)
 	return ranks;
 }
 
-/* Of MCP every POST brings a message. */
+/* A request that declares a type is held to it even where it has no body at all
+ * (HTTP/2 may leave the length out); one that declares none has none. Of MCP every POST brings
+ * a message. */
 static bool
 needs_none(const struct request *r)
 {
-	return empty_is_fine(r) && !(request_is_mcp(r) && span_is(r->in.head.method, "POST"));
+	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
+	const struct http_field *ct = http_field_nth(&r->in.head, "content-type", 0);
+
+	return (SPAN_IN(r->in.head.method, bodyless) || !ct || ct->value.n == 0) &&
+	       !(request_is_mcp(r) && span_is(r->in.head.method, "POST"));
 }
 
 static enum step_result
@@ -212,8 +207,7 @@ read_request_body(struct request *r)
 		r->in.body = (struct body){ 0 };
 		return STEP_NEXT;
 	}
-	return request_deny(
-		r, why.status, why.code, "", arena_dup(&r->arena, span_str(why.why)));
+	return request_refuse(r, &why);
 }
 
 /* Some servers take the model from the query. */

@@ -349,21 +349,20 @@ amended(struct request *r)
 enum step_result
 step_rewrite(struct request *r)
 {
+	const struct rule *rule = r->found.verdict.ruled.rule;
+
 	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
 	if (request_settle_reasoning(r) < 0)
-		return request_deny(r, 403, "signed_content",
-			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
+		return request_deny(r, 403, "signed_content", rule ? rule->name : "",
 			SPAN_LIT("reasoning that the provider signed holds data that must not "
-				 "pass, "
-				 "and it can neither be changed nor left out"));
+				 "pass, and it can neither be changed nor left out"));
 	if (request_filter_offered(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	limits_expect(r);
 	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
-		return request_deny(r, 403, "content_policy_violation",
-			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
+		return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "",
 			SPAN_LIT("data that must be redacted stands where it cannot be (a key, "
 				 "the model's name, the path)"));
 	if (err == ERR_UNSUPPORTED)
@@ -383,19 +382,16 @@ step_rewrite(struct request *r)
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential stands where it cannot be replaced"));
 	if (!request_params_may_go(r))
-		return request_deny(r, 403, "content_policy_violation",
-			r->found.verdict.ruled.rule ? r->found.verdict.ruled.rule->name : "",
+		return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "",
 			SPAN_LIT("data that must be redacted stands where it cannot be (a "
-				 "header "
-				 "Mcp-Param-)"));
+				 "header Mcp-Param-)"));
 	amended(r);
 	bool redacts = r->found.verdict.redacts && r->found.verdict.ruled.effect == RULE_REDACT;
 	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
 		(r->out.redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
 	bool changed = redacts || r->found.ncredentials || r->found.reasoning_dropped;
-	const struct rule *rule = r->found.verdict.ruled.rule,
-			  *hides = changed ? NULL : r->found.offer.by;
+	const struct rule *hides = changed ? NULL : r->found.offer.by;
 	r->out.decision.kind = changed || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
 	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";
 	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;

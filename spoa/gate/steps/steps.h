@@ -17,20 +17,30 @@ extern const struct step steps[];
  * another than it asked for. */
 extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 
-enum step_result step_framing(struct request *r);
-enum step_result step_target(struct request *r); /* step_classify.c */
-enum step_result step_declared(struct request *r);
-enum step_result step_match(struct request *r);
-enum step_result step_identity(struct request *r);
-enum step_result step_read(struct request *r);
-enum step_result step_classify(struct request *r);
-enum step_result step_data(struct request *r);
-enum step_result step_external(struct request *r);
-enum step_result step_policy(struct request *r);
-enum step_result step_mentions(struct request *r);
-enum step_result step_rewrite(struct request *r);
-enum step_result step_quota(struct request *r);
-enum step_result step_audit(struct request *r);
+/* The steps of a decision, in the order of the path: the list to read first.
+ * X(name, looks at all of the body, stage of the tallies) */
+/* clang-format off */
+#define STEPS(X) \
+	X(framing,  false, MATCH)    /* what is ambiguous: 400, 501 */ \
+	X(target,   false, MATCH)    /* what data is in path and query (step_classify.c) */ \
+	X(declared, false, MATCH)    /* the body as the head describes it: 413, 415 */ \
+	X(match,    false, MATCH)    /* which route: 404 */ \
+	X(identity, false, IDENTITY) /* who is asking; may wait for an issuer's keys: 401, 403, 503 */ \
+	X(read,     true,  READ)     /* the body's segments; skipped while it is not whole */ \
+	X(classify, true,  CLASSIFY) /* what data is inside */ \
+	X(data,     false, OUTSIDE)  /* what conditions read from outside; may wait for it: 503 */ \
+	X(external, false, OUTSIDE)  /* what others find in it; may wait for them */ \
+	X(pins,     false, OUTSIDE)  /* to which target it belongs; may wait for Redis (limits/) */ \
+	X(policy,   true,  POLICY)   /* what the policy in force says */ \
+	X(mentions, true,  REWRITE)  /* where else what is redacted is, and credentials */ \
+	X(rewrite,  true,  REWRITE)  /* the body and the target to send */ \
+	X(tokens,   true,  QUOTA)    /* how many, where a limit of them applies (limits/) */ \
+	X(quota,    false, QUOTA)    /* reserve; may wait for Redis */ \
+	X(audit,    false, AUDIT)    /* the record is durable; waits for the disk */
+
+#define STEP_FUNCTION(name, all, stage) enum step_result step_##name(struct request *r);
+/* clang-format on */
+STEPS(STEP_FUNCTION)
 
 /* observe.c: whether it is a cutover's, once its host is known; a body that came whole, by
  * whatever framing, is read. And what becomes of such a request, once it is decided. */

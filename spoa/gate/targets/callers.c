@@ -8,12 +8,6 @@
 #define SECOND_MASK  UINT32_C(0xffffff)
 #define FAILURES_MAX 0xffu
 
-static uint64_t
-word(const _Atomic uint64_t *v)
-{
-	return atomic_load_explicit(v, memory_order_relaxed);
-}
-
 static uint32_t
 caller_of(uint64_t w)
 {
@@ -50,7 +44,7 @@ sum_without(const struct target_window *w, uint32_t now_s, uint32_t since_s, uin
 	struct target_counts c = { 0, 0 };
 
 	for (size_t i = 0; i < TARGET_WINDOW_S; i++) {
-		uint64_t v = word(&w->second[i]);
+		uint64_t v = target_word(&w->second[i]);
 		uint32_t s = (uint32_t)(v >> 32);
 		if (s > now_s || now_s - s >= TARGET_WINDOW_S || s < since_s || s == without)
 			continue;
@@ -85,7 +79,7 @@ target_window_add(struct target_window *w, uint32_t now_s, struct target_counts 
 	const struct target_load *beside)
 {
 	_Atomic uint64_t *at = &w->second[now_s % TARGET_WINDOW_S];
-	uint64_t v = word(at), next;
+	uint64_t v = target_word(at), next;
 
 	do {
 		uint64_t one = v >> 16 & 0xffff, other = v & 0xffff;
@@ -117,7 +111,7 @@ find_slot(const struct target_callers *c, uint32_t caller, uint32_t now_s, bool 
 
 	*is_his = false;
 	for (size_t i = 0; i < TARGET_CALLERS; i++, at = (at + 1) % TARGET_CALLERS) {
-		uint64_t w = word(&c->ended[at]);
+		uint64_t w = target_word(&c->ended[at]);
 		if (caller_of(w) == caller) {
 			*is_his = true;
 			return at;
@@ -171,7 +165,7 @@ callers_failures(const struct target_callers *c, uint32_t caller)
 {
 	size_t at = caller_slot_of(c, caller);
 
-	return at < TARGET_CALLERS ? failures_of(word(&c->ended[at])) : 0;
+	return at < TARGET_CALLERS ? failures_of(target_word(&c->ended[at])) : 0;
 }
 
 static uint64_t
@@ -188,7 +182,7 @@ callers_ended(struct target_callers *c, uint32_t caller, bool failed, uint32_t n
 
 	if (at == TARGET_CALLERS)
 		return 0;
-	uint64_t w = word(&c->ended[at]), next;
+	uint64_t w = target_word(&c->ended[at]), next;
 	do {
 		if (caller_of(w) != caller)
 			return 0;
@@ -210,7 +204,7 @@ callers_told(struct target_callers *c, uint32_t caller, unsigned failures, uint3
 	if (at == TARGET_CALLERS)
 		return;
 	if (is_his)
-		w = word(&c->ended[at]);
+		w = target_word(&c->ended[at]);
 	/* what is known here is as new */
 	if (is_his && (caller_of(w) != caller || age_of(w, now_s) <= now_s - at_s))
 		return;
@@ -222,7 +216,7 @@ callers_list(const struct target_callers *c, uint32_t now_s, struct callers_know
 {
 	out->n = 0;
 	for (size_t i = 0; i < TARGET_CALLERS; i++) {
-		uint64_t w = word(&c->ended[i]);
+		uint64_t w = target_word(&c->ended[i]);
 		uint32_t age = age_of(w, now_s);
 		if (age < TARGET_WINDOW_S)
 			out->of[out->n++] =
@@ -236,7 +230,7 @@ callers_most(const struct target_callers *c)
 	uint64_t most = 0;
 
 	for (size_t i = 0; i < TARGET_CALLERS; i++) {
-		uint64_t w = word(&c->ended[i]);
+		uint64_t w = target_word(&c->ended[i]);
 		if (failures_of(w) > failures_of(most))
 			most = w;
 	}
@@ -249,7 +243,7 @@ callers_first_to_probe(const struct target_callers *c, uint32_t caller, uint32_t
 	unsigned own = callers_failures(c, caller);
 
 	for (size_t i = 0; own && i < TARGET_CALLERS; i++) {
-		uint64_t w = word(&c->ended[i]);
+		uint64_t w = target_word(&c->ended[i]);
 		if (w && failures_of(w) < own && asked_lately(c, i, now_s))
 			return false;
 	}
@@ -270,7 +264,7 @@ callers_blame(const struct target_callers *c, uint32_t now_s, uint32_t since_s, 
 	struct callers_blame b = { 0 };
 
 	for (size_t i = 0; i < TARGET_CALLERS; i++) {
-		uint64_t w = word(&c->ended[i]);
+		uint64_t w = target_word(&c->ended[i]);
 		uint32_t age = age_of(w, now_s);
 		unsigned n = failures_of(w);
 		ended += age < TARGET_WINDOW_S;

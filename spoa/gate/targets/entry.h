@@ -7,6 +7,21 @@
 
 #include "gate/targets/state.h"
 
+static inline uint64_t
+target_word(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+/* SplitMix64's last step. */
+static inline uint64_t
+target_mixed(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
 /* Ten seconds of two counts, a second each: the second << 32 | one << 16 | other. */
 struct target_window {
 	_Atomic uint64_t second[TARGET_WINDOW_S];
@@ -92,8 +107,7 @@ static inline const struct target_state *
 target_ejected(const struct target_state *s)
 {
 	const struct target_state *of = s->provider;
-	uint64_t own = atomic_load_explicit(&s->by_hand, memory_order_relaxed),
-		 all = atomic_load_explicit(&of->by_hand, memory_order_relaxed);
+	uint64_t own = target_word(&s->by_hand), all = target_word(&of->by_hand);
 
 	return !((own > all ? own : all) & 1) ? NULL : own > all ? s : of;
 }

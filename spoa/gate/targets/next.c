@@ -3,21 +3,17 @@
 
 #include "base/codec/http.h"
 
-static bool
-refused_by_key(const struct next_attempt *a)
-{
-	return a->cause == CAUSE_REFUSED_US &&
-	       (a->our_key || a->status == 401 || a->status == 402 || a->status == 403);
-}
-
 /* What the caller gets if nothing comes after the last one. */
 static void
 say_last(const struct next_plan *p, struct next *n)
 {
 	const struct next_attempt *last = &p->tried[p->ntried - 1];
 	uint64_t soonest = UINT64_MAX;
+	bool by_key = last->cause == CAUSE_REFUSED_US &&
+		      (last->our_key || last->status == 401 || last->status == 402 ||
+			      last->status == 403);
 
-	if (last->cause != CAUSE_NEVER_SENT && !refused_by_key(last))
+	if (last->cause != CAUSE_NEVER_SENT && !by_key)
 		return;
 	n->says = NEXT_UNAVAILABLE;
 	for (size_t i = 0; i < p->ncandidates; i++)
@@ -157,19 +153,6 @@ decimal(struct span s, uint64_t unit)
 	return n * unit + part;
 }
 
-/* RFC 9110 5.6.7, the form that is written today. */
-static uint64_t
-date(struct span s, int64_t now_s)
-{
-	int64_t at;
-
-	if (http_date(s, &at) < 0)
-		return 0;
-	if (at - now_s >= 86400 * 1000)
-		return ASKED_MOST_US;
-	return at > now_s ? (uint64_t)(at - now_s) * 1000000 : 0;
-}
-
 uint64_t
 next_asked_us(const struct http_head *h, int64_t now_s)
 {
@@ -185,8 +168,11 @@ next_asked_us(const struct http_head *h, int64_t now_s)
 			continue;
 		v = span_trim(v, " \t");
 		uint64_t us = decimal(v, names[i].unit);
-		if (!us && names[i].unit == 1000000)
-			us = date(v, now_s);
+		int64_t at;
+		/* RFC 9110 5.6.7, the form that is written today */
+		if (!us && names[i].unit == 1000000 && http_date(v, &at) == 0 && at > now_s)
+			us = at - now_s >= 86400 * 1000 ? ASKED_MOST_US
+							: (uint64_t)(at - now_s) * 1000000;
 		if (us)
 			return us;
 	}

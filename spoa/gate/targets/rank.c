@@ -12,11 +12,7 @@
 static uint64_t
 rank_number(uint64_t seed, uint64_t x)
 {
-	uint64_t z = seed + (x + 1) * UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
+	return target_mixed(seed + (x + 1) * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 /* Within (0, 1]. */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/targets/entry.h"
@@ -18,24 +19,21 @@ static const struct {
 	char letter;
 	uint64_t most_us; /* over Redis' clock; 0: no time, but 0 or 1 */
 	uint64_t more;
-} kinds[FACTS] = { [FACT_HAND] = { 'h', 0, 0 },
-	[FACT_OPEN] = { 'o', TARGET_OPEN_MOST_US, 63 },
-	[FACT_THROTTLED] = { 't', TARGET_THROTTLED_US, 0 },
-	[FACT_KEY] = { 'k', TARGET_KEY_PROBE_US, 0 } };
+	size_t word; /* of struct target_state */
+} kinds[FACTS] = { [FACT_HAND] = { 'h', 0, 0, offsetof(struct target_state, by_hand) },
+	[FACT_OPEN] = { 'o', TARGET_OPEN_MOST_US, 63, offsetof(struct target_state, open) },
+	[FACT_THROTTLED] = { 't', TARGET_THROTTLED_US, 0,
+		offsetof(struct target_state, throttled_until) },
+	[FACT_KEY] = {
+		'k', TARGET_KEY_PROBE_US, 0, offsetof(struct target_state, key_probe) } };
 
 /* ---- texts ---- */
 
 static bool
 read_node(struct span node, char out[FACT_NODE_BYTES])
 {
-	if (!node.n || node.n >= FACT_NODE_BYTES)
+	if (!node.n || node.n >= FACT_NODE_BYTES || !span_is_alnum(node, ".-_"))
 		return false;
-	for (size_t i = 0; i < node.n; i++) {
-		char c = node.p[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			    (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_'))
-			return false;
-	}
 	memcpy(out, node.p, node.n);
 	out[node.n] = 0;
 	return true;
@@ -91,13 +89,7 @@ target_facts_write(const struct target_facts *f, struct buf *out)
 static _Atomic uint64_t *
 fact_word_of(struct target_state *s, enum target_fact_kind kind)
 {
-	switch (kind) {
-	case FACT_HAND: return &s->by_hand;
-	case FACT_OPEN: return &s->open;
-	case FACT_THROTTLED: return &s->throttled_until;
-	case FACT_KEY: return &s->key_probe;
-	default: return NULL;
-	}
+	return (_Atomic uint64_t *)(void *)((char *)s + kinds[kind].word);
 }
 
 /* A time of ours as Redis' clock has it, or the other way; never 0. */
@@ -338,26 +330,20 @@ target_share_callers(const struct target_sharing *w, struct target_state *s, str
 
 /* ---- one probe of all daemons ---- */
 
-static uint64_t
-share_load(const _Atomic uint64_t *v)
-{
-	return atomic_load_explicit(v, memory_order_relaxed);
-}
-
 /* It may be tried by then: it is or will be half open. */
 static bool
 is_due(const struct target_state *s, uint64_t by_us)
 {
-	uint64_t open = share_load(&s->open), key = share_load(&s->key_probe);
+	uint64_t open = target_word(&s->open), key = target_word(&s->key_probe);
 
 	return (open || key) && open >> OPEN_BITS <= by_us && key <= by_us &&
-	       share_load(&s->throttled_until) <= by_us;
+	       target_word(&s->throttled_until) <= by_us;
 }
 
 static bool
 was_wanted(const struct target_state *s, uint64_t now_us)
 {
-	uint64_t us = share_load(&s->wanted_us);
+	uint64_t us = target_word(&s->wanted_us);
 
 	return us && now_us < us + WANT_US;
 }
@@ -369,7 +355,7 @@ target_wanted(const struct target_state *s, uint32_t caller, uint64_t now_us)
 	struct target_state *mark = (struct target_state *)(uintptr_t)s;
 
 	callers_slot(&mark->callers, caller ? caller : 1, target_second(now_us));
-	if (now_us >= share_load(&s->wanted_us) + WANT_US / 10)
+	if (now_us >= target_word(&s->wanted_us) + WANT_US / 10)
 		atomic_store_explicit(&mark->wanted_us, now_us, memory_order_relaxed);
 }
 
@@ -382,7 +368,7 @@ target_leases(struct target_state *s, uint64_t until_us)
 bool
 target_wants_lease(const struct target_state *s, uint64_t now_us)
 {
-	return share_load(&s->lease_until) <= now_us && was_wanted(s, now_us) &&
+	return target_word(&s->lease_until) <= now_us && was_wanted(s, now_us) &&
 	       is_due(s, now_us + TARGET_SHARE_US);
 }
 
@@ -395,9 +381,9 @@ target_leased(struct target_state *s, uint64_t until_us)
 bool
 target_lease_over(struct target_state *s, uint64_t now_us)
 {
-	if (share_load(&s->lease_until) <= now_us ||
+	if (target_word(&s->lease_until) <= now_us ||
 		(is_due(s, now_us + TARGET_SHARE_US) &&
-			(was_wanted(s, now_us) || share_load(&s->probe_until) > now_us)))
+			(was_wanted(s, now_us) || target_word(&s->probe_until) > now_us)))
 		return false;
 	atomic_store(&s->lease_until, 0);
 	return true;

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/metrics.h"
 #include "gate/targets/entry.h"
 
@@ -9,17 +10,6 @@ static bool
 keyless(const struct target_state *s)
 {
 	return atomic_load_explicit(&s->keyless, memory_order_relaxed);
-}
-
-/* Since when it is in a state that no request likes; 0: it is well, or nobody knows. */
-static int64_t
-since_ns(const struct target_state *s, enum target_condition c)
-{
-	if (c == TARGET_BY_HAND) {
-		const struct target_state *by = target_ejected(s);
-		return by ? atomic_load(&by->ejected_ns) : 0;
-	}
-	return c == TARGET_CLOSED || c == TARGET_RAMP ? 0 : atomic_load(&s->ill_ns);
 }
 
 /* One that does not have its model gets nothing, as one that is away. */
@@ -46,30 +36,36 @@ put_target(struct buf *out, const struct target_table *t, const struct target_st
 	uint64_t back;
 	enum target_condition c = target_condition(s, true, now_us, &back, NULL);
 	unsigned why = atomic_load_explicit(&s->why, memory_order_relaxed);
+	int64_t since =
+		0; /* in a state that no request likes; 0: it is well, or nobody knows */
+	const struct target_state *by = target_ejected(s);
 
-	buf_str(out, "{\"target\":");
-	buf_json_str(out, span_str(s->name));
-	buf_printf(out, ",\"state\":\"%s\",\"under_way\":%" PRId64 ",\"errors\":%.3f",
-		state_shown(t, s, c, now_us), target_under_way(s), target_errors(s, now_us));
-	int64_t since = since_ns(s, c);
+	if (c == TARGET_BY_HAND)
+		since = by ? atomic_load(&by->ejected_ns) : 0;
+	else if (c != TARGET_CLOSED && c != TARGET_RAMP)
+		since = atomic_load(&s->ill_ns);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "target", s->name);
+	json_put_str(out, "state", state_shown(t, s, c, now_us));
+	json_put_int(out, "under_way", target_under_way(s));
+	json_put_printf(out, "errors", "%.3f", target_errors(s, now_us));
 	if (since) {
 		char at[CLOCK_RFC3339_LEN];
 		clock_rfc3339(since, at);
-		buf_printf(out, ",\"since\":\"%s\"", at);
+		json_put_str(out, "since", at);
 	}
 	if (back && back != UINT64_MAX)
-		buf_printf(out, ",\"back_in_s\":%.1f", (double)(back - now_us) / 1e6);
-	if (why) {
-		buf_printf(out, ",\"last_failure\":\"%s\"", attempt_causes[why & 0xff]);
-		if (why >> 8)
-			buf_printf(out, ",\"last_status\":%u", why >> 8);
-	}
-	buf_str(out, ",\"first_content_ms\":{");
-	uint64_t ms;
-	for (int i = 0, any = 0; i < TARGET_SIZES; i++)
-		if ((ms = atomic_load_explicit(&s->content_ms[i], memory_order_relaxed)))
-			buf_printf(out, "%s\"%s\":%" PRIu64, any++ ? "," : "", sizes[i], ms);
-	buf_str(out, "}}");
+		json_put_printf(out, "back_in_s", "%.1f", (double)(back - now_us) / 1e6);
+	if (why)
+		json_put_str(out, "last_failure", attempt_causes[why & 0xff]);
+	if (why >> 8)
+		json_put_uint(out, "last_status", why >> 8);
+	json_put_open(out, "first_content_ms", '{');
+	for (int i = 0; i < TARGET_SIZES; i++)
+		if (target_word(&s->content_ms[i]))
+			json_put_uint(out, sizes[i], target_word(&s->content_ms[i]));
+	json_put_close(out, '}');
+	json_put_close(out, '}');
 }
 
 /* Not one that is only there for its models. */
@@ -90,14 +86,10 @@ target_table_json(struct buf *out, const struct target_table *t, uint64_t now_us
 	const struct target_state *s;
 
 	buf_putc(out, '[');
-	for (size_t i = 0, any = 0; (s = target_at(t, i)); i++) {
-		if (!is_target(s))
-			continue;
-		if (any++)
-			buf_putc(out, ',');
-		put_target(out, t, s, now_us);
-	}
-	buf_putc(out, ']');
+	for (size_t i = 0; (s = target_at(t, i)); i++)
+		if (is_target(s))
+			put_target(out, t, s, now_us);
+	json_put_close(out, ']');
 }
 
 /* A line for each target, with its label. */

@@ -7,12 +7,6 @@
 #include "base/notice.h"
 #include "gate/targets/entry.h"
 
-static uint64_t
-state_load(const _Atomic uint64_t *v)
-{
-	return atomic_load_explicit(v, memory_order_relaxed);
-}
-
 /* ---- repeats ---- */
 
 static uint32_t
@@ -103,7 +97,7 @@ aged(uint64_t packed, uint32_t now_ms)
 uint64_t
 target_latency_us(const struct target_state *s, enum target_size size, uint64_t now_us)
 {
-	uint64_t v = state_load(&s->latency[size]);
+	uint64_t v = target_word(&s->latency[size]);
 
 	return v ? aged(v, (uint32_t)(now_us / 1000)) : TARGET_UNKNOWN_US;
 }
@@ -113,7 +107,7 @@ static void
 latency_add(struct target_state *s, enum target_size size, uint64_t us, uint64_t now_us)
 {
 	uint32_t now_ms = (uint32_t)(now_us / 1000);
-	uint64_t v = state_load(&s->latency[size]), next;
+	uint64_t v = target_word(&s->latency[size]), next;
 
 	us = us < 1 ? 1 : us > UINT32_MAX ? UINT32_MAX : us;
 	do {
@@ -127,15 +121,6 @@ latency_add(struct target_state *s, enum target_size size, uint64_t us, uint64_t
 }
 
 /* ---- the breaker ---- */
-
-/* SplitMix64's last step. */
-static uint64_t
-mixed(uint64_t x)
-{
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
 
 /* Doubled each time, give or take a fifth. */
 static uint64_t
@@ -185,10 +170,10 @@ target_notice(struct target_state *s, enum target_told told, bool over, const ch
 static void
 trip(struct target_state *s, const struct target_attempt *a, uint64_t bits, uint64_t now_us)
 {
-	uint64_t was = state_load(&s->open);
+	uint64_t was = target_word(&s->open);
 	bool by_share = bits & OPEN_BY_SHARE, widens = was & ~bits & OPEN_FOR_ONE;
 	unsigned opens = atomic_load(&s->opens);
-	uint64_t us = open_for(a->open_us, opens, mixed(now_us ^ s->hash));
+	uint64_t us = open_for(a->open_us, opens, target_mixed(now_us ^ s->hash));
 
 	target_falls_ill(s, now_us);
 	if (was >> OPEN_BITS <= now_us || widens)
@@ -234,7 +219,7 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 {
 	bool probe = a->probe_us != 0;
 	uint32_t now_s = target_second(now_us);
-	uint64_t open = state_load(&s->open);
+	uint64_t open = target_word(&s->open);
 
 	target_window_add(&s->tries, now_s, (struct target_counts){ 1, 0 }, NULL);
 	callers_ended(&s->callers, a->caller, false, now_s);
@@ -257,7 +242,7 @@ came_through(struct target_state *s, struct target_attempt *a, uint64_t now_us)
 	}
 	probe_given_back(s, a);
 	if (!open && atomic_load_explicit(&s->opens, memory_order_relaxed) &&
-		now_us - state_load(&s->closed_us) > TARGET_RAMP_US)
+		now_us - target_word(&s->closed_us) > TARGET_RAMP_US)
 		atomic_store(&s->opens, 0);
 }
 
@@ -267,7 +252,7 @@ feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cau
 	const struct callers_blame *b, uint64_t now_us)
 {
 	uint32_t now_s = target_second(now_us);
-	uint64_t closed = state_load(&s->closed_us);
+	uint64_t closed = target_word(&s->closed_us);
 	struct target_counts c =
 		target_window_sum(&s->tries, now_s, closed ? target_second(closed) + 1 : 0);
 
@@ -277,7 +262,7 @@ feeds_breaker(struct target_state *s, struct target_attempt *a, enum attempt_cau
 		return;
 	else if (!b->one && b->weight >= a->failures)
 		trip(s, a, b->some ? OPEN_BY_SHARE : 0, now_us);
-	else if (state_load(&s->open) || !b->single)
+	else if (target_word(&s->open) || !b->single)
 		return;
 	else if (callers_failures(&s->callers, a->caller) >= a->failures)
 		trip(s, a, OPEN_FOR_ONE, now_us);
@@ -289,14 +274,14 @@ static void
 target_failed(struct target_state *s, struct target_attempt *a, enum attempt_cause cause,
 	const struct callers_blame *b, uint64_t now_us)
 {
-	uint64_t open = state_load(&s->open);
+	uint64_t open = target_word(&s->open);
 	bool its_own = b->half || cause == CAUSE_NEVER_SENT;
 
 	target_window_add(&s->tries, target_second(now_us),
 		(struct target_counts){ a->heard ? 0 : 1, its_own }, NULL);
 	if (!a->breaks)
 		return;
-	if (a->probe_us && state_load(&s->key_probe)) {
+	if (a->probe_us && target_word(&s->key_probe)) {
 		atomic_store(&s->key_probe, now_us + TARGET_KEY_PROBE_US);
 	} else if (a->probe_us) {
 		atomic_store(&s->early_us, now_us + TARGET_EARLY_US);
@@ -314,7 +299,7 @@ throttled(struct target_state *s, uint64_t asked_us, const struct callers_blame 
 {
 	uint64_t most = asked_us < TARGET_THROTTLED_US ? asked_us : TARGET_THROTTLED_US,
 		 one = b->one ? THROTTLED_FOR_ONE : 0, until = (now_us + most) & ~UINT64_C(1);
-	uint64_t was = state_load(&s->throttled_until), next;
+	uint64_t was = target_word(&s->throttled_until), next;
 
 	if (!b->half)
 		return;
@@ -355,35 +340,21 @@ target_clear(struct target_state *s)
 		atomic_store(&s->tries.second[i], 0);
 }
 
-/* What holds back another alone is nothing to him. Told by another daemon it may not be known
- * whom: then it is who failed here. */
-static bool
-is_open_for_another(const struct target_state *s, uint32_t caller)
-{
-	uint32_t whom = atomic_load_explicit(&s->open_for, memory_order_relaxed);
-
-	return caller && (whom ? whom != caller : !callers_failures(&s->callers, caller));
-}
-
-static bool
-is_ramp_of_another(const struct target_state *s, uint32_t caller)
-{
-	uint32_t whom = atomic_load_explicit(&s->open_for, memory_order_relaxed);
-
-	return caller && whom && whom != caller;
-}
-
 enum target_condition
 target_condition_for(const struct target_state *s, uint32_t caller, bool breaker,
 	uint64_t now_us, uint64_t *back_us, double *ramp)
 {
-	uint64_t key = state_load(&s->key_probe), open = state_load(&s->open),
-		 throttle = state_load(&s->throttled_until),
-		 probe = state_load(&s->probe_until), closed = state_load(&s->closed_us),
+	uint64_t key = target_word(&s->key_probe), open = target_word(&s->open),
+		 throttle = target_word(&s->throttled_until),
+		 probe = target_word(&s->probe_until), closed = target_word(&s->closed_us),
 		 back = 0;
+	uint32_t whom = atomic_load_explicit(&s->open_for, memory_order_relaxed);
 	enum target_condition c = TARGET_CLOSED;
 
-	if (open & OPEN_FOR_ONE && is_open_for_another(s, caller))
+	/* What holds back another alone is nothing to him. Told by another daemon it may not be
+	 * known whom: then it is who failed here. */
+	if (open & OPEN_FOR_ONE && caller &&
+		(whom ? whom != caller : !callers_failures(&s->callers, caller)))
 		open = 0;
 	if (throttle & THROTTLED_FOR_ONE && caller && !callers_failures(&s->callers, caller))
 		throttle = 0;
@@ -408,15 +379,15 @@ target_condition_for(const struct target_state *s, uint32_t caller, bool breaker
 		c = TARGET_THROTTLED;
 		back = throttle & ~THROTTLED_FOR_ONE;
 	} else if (key || open) {
-		bool ours = state_load(&s->leases_until) <= now_us ||
-			    state_load(&s->lease_until) > now_us;
+		bool ours = target_word(&s->leases_until) <= now_us ||
+			    target_word(&s->lease_until) > now_us;
 		/* one who failed there leaves it to those who did not */
 		ours = ours && (!caller || callers_first_to_probe(
 						   &s->callers, caller, target_second(now_us)));
 		c = probe > now_us || !ours ? TARGET_PROBED : TARGET_PROBE_DUE;
 		back = probe > now_us ? probe : ours ? 0 : now_us + TARGET_SHARE_US;
 	} else if (closed && now_us - closed < TARGET_RAMP_US &&
-		   !is_ramp_of_another(s, caller)) {
+		   !(caller && whom && whom != caller)) {
 		c = TARGET_RAMP;
 		if (ramp)
 			*ramp = (double)(now_us - closed) / TARGET_RAMP_US;
@@ -432,8 +403,8 @@ target_may_early(
 {
 	*well_s = atomic_load_explicit(&s->well_s, memory_order_relaxed);
 	return target_condition_for(s, caller, true, now_us, NULL, NULL) == TARGET_OPEN &&
-	       state_load(&s->throttled_until) <= now_us &&
-	       state_load(&s->early_us) <= now_us &&
+	       target_word(&s->throttled_until) <= now_us &&
+	       target_word(&s->early_us) <= now_us &&
 	       callers_first_to_probe(&s->callers, caller, target_second(now_us));
 }
 
@@ -477,7 +448,7 @@ target_begin(struct target_attempt *a, struct target_state *s, const struct targ
 	enum target_condition c =
 		target_condition_for(s, caller, t->breaker.on, now_us, NULL, NULL);
 	uint32_t now_s = target_second(now_us), well_s;
-	uint64_t probe = state_load(&s->probe_until);
+	uint64_t probe = target_word(&s->probe_until);
 
 	if (c == TARGET_OPEN && asks && asks->early &&
 		target_may_early(s, caller, now_us, &well_s))
@@ -517,7 +488,7 @@ target_first_content(
 {
 	if (!a->of || a->heard || a->quiet)
 		return;
-	uint64_t had = state_load(&a->of->content_ms[size]), ms = took_us / 1000 + 1;
+	uint64_t had = target_word(&a->of->content_ms[size]), ms = took_us / 1000 + 1;
 
 	atomic_store_explicit(
 		&a->of->content_ms[size], had ? (3 * had + ms) / 4 : ms, memory_order_relaxed);
