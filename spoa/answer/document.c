@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/push.h"
 
 enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
 enum { ROWS_FROM = 64 }; /* numbers of members: below it those that rows name */
@@ -171,13 +172,10 @@ read_object(struct reader *r, const struct place *at, size_t start)
 	struct place in = *at;
 	size_t last = 0; /* where the member before ended */
 	if (r->f) {
-		struct answer_range *all = arena_grow(
-			r->a, r->objects, r->nobjects, &r->objects_room, sizeof(*all), 16);
-		if (!all)
+		in.object = r->nobjects;
+		struct answer_range all = { .start = start };
+		if (!ARENA_PUSH(r->a, r->objects, r->nobjects, r->objects_room, 16, all))
 			return ERR_NOMEM;
-		r->objects = all;
-		in.object = r->nobjects++;
-		all[in.object].start = start;
 	}
 	while (json_next(r->j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->in, &ev);
@@ -383,13 +381,6 @@ settle_numbers(struct reader *r)
 	}
 }
 
-/* The rows that say one text: two members of one event may say the same, each for itself. */
-static uint32_t
-row_member_of(const struct answer_format *f, const struct answer_row *row)
-{
-	return row->slot ? row->slot : ROWS_FROM + (uint32_t)(row - f->rows);
-}
-
 static int
 add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 {
@@ -413,8 +404,11 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 	if (n->deep)
 		t->kind = KIND_ARGUMENTS;
 	memcpy(t->slot, n->slot, sizeof(t->slot));
+	/* The rows that say one text: two members of one event may say the same, each for
+	 * itself. */
 	if (row)
-		t->slot[ANSWER_NUMBERS] += row_member_of(r->f, row);
+		t->slot[ANSWER_NUMBERS] +=
+			row->slot ? row->slot : ROWS_FROM + (uint32_t)(row - r->f->rows);
 	t->so_far =
 		row && r->f->so_far && span_starts(span_str(row->path), span_str(r->f->so_far));
 	return 0;
@@ -493,16 +487,11 @@ static int
 add_call(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
-	struct answer_call *c =
-		arena_grow(r->a, d->calls, d->ncalls, &d->calls_room, sizeof(*c), 4);
+	struct answer_call c = { .name = n->text, .object = n->object };
 
-	if (!c)
+	memcpy(c.slot, n->slot, sizeof(c.slot));
+	if (!ARENA_PUSH(r->a, d->calls, d->ncalls, d->calls_room, 4, c))
 		return ERR_NOMEM;
-	d->calls = c;
-	c = &c[d->ncalls++];
-	c->name = n->text;
-	c->object = n->object;
-	memcpy(c->slot, n->slot, sizeof(c->slot));
 	d->marked = true;
 	return add_aside(r, n);
 }
@@ -511,47 +500,30 @@ static int
 add_input(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
-	struct answer_input *v =
-		arena_grow(r->a, d->inputs, d->ninputs, &d->inputs_room, sizeof(*v), 4);
+	struct answer_input in = { .json = n->text, .object = n->object };
 
-	if (!v)
-		return ERR_NOMEM;
-	d->inputs = v;
-	v = &v[d->ninputs++];
-	v->json = n->text;
-	v->object = n->object;
-	memcpy(v->slot, n->slot, sizeof(v->slot));
-	return 0;
+	memcpy(in.slot, n->slot, sizeof(in.slot));
+	return ARENA_PUSH(r->a, d->inputs, d->ninputs, d->inputs_room, 4, in) ? 0 : ERR_NOMEM;
 }
 
 static int
 add_withheld(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
-	struct answer_range *w =
-		arena_grow(r->a, d->withheld, d->nwithheld, &d->withheld_room, sizeof(*w), 4);
+	struct answer_range at = { n->start, n->end };
 
-	if (!w)
-		return ERR_NOMEM;
-	d->withheld = w;
-	w[d->nwithheld++] = (struct answer_range){ n->start, n->end };
-	return 0;
+	return ARENA_PUSH(r->a, d->withheld, d->nwithheld, d->withheld_room, 4, at) ? 0
+										    : ERR_NOMEM;
 }
 
 static int
 add_seal(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
-	struct answer_seal *s =
-		arena_grow(r->a, d->seals, d->nseals, &d->seals_room, sizeof(*s), 4);
+	struct answer_seal s = { .at = { n->start, n->end } };
 
-	if (!s)
-		return ERR_NOMEM;
-	d->seals = s;
-	s = &s[d->nseals++];
-	s->at = (struct answer_range){ n->start, n->end };
-	memcpy(s->slot, n->slot, sizeof(s->slot));
-	return 0;
+	memcpy(s.slot, n->slot, sizeof(s.slot));
+	return ARENA_PUSH(r->a, d->seals, d->nseals, d->seals_room, 4, s) ? 0 : ERR_NOMEM;
 }
 
 /* Said of a choice, or of all of the answer. */
@@ -710,17 +682,6 @@ settle_type(struct reader *r, struct span event)
 		r->out->ends.any |= type_is(r->out->type, *e);
 }
 
-/* An event that ends what has its numbers, or all where it has none. */
-static void
-settle_end(struct answer_ends *e)
-{
-	bool numbered = false;
-
-	for (size_t i = 0; i < ANSWER_SLOTS; i++)
-		numbered |= e->numbered[i];
-	e->all |= e->any && !numbered && !e->choices;
-}
-
 bool
 answer_ends(const struct answer_document *d, const uint32_t slot[ANSWER_SLOTS])
 {
@@ -769,6 +730,10 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 	settle_numbers(&r);
 	for (size_t i = 0; i < r.nnotes && !err; i++)
 		err = settle_note(&r, &r.notes[i]);
-	settle_end(&out->ends);
+	/* An event that ends what has its numbers, or all where it has none. */
+	bool numbered = false;
+	for (size_t i = 0; i < ANSWER_SLOTS; i++)
+		numbered |= out->ends.numbered[i];
+	out->ends.all |= out->ends.any && !numbered && !out->ends.choices;
 	return err;
 }

@@ -135,14 +135,6 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 
 /* ---- the last event ---- */
 
-/* A string of which nothing but itself is made: not one that is a text for what is in it, or
- * that says what the event is. */
-static bool
-may_differ(const struct answer_document *d, const struct answer_text *t)
-{
-	return !t->number && !t->key && !t->deep && !t->aside && d->type.p != t->text.p;
-}
-
 /* Of texts and what is skipped, each in its order. */
 static void
 find_gaps(struct event_template *t, const struct answer_document *d)
@@ -156,9 +148,12 @@ find_gaps(struct event_template *t, const struct answer_document *d)
 			t->gaps[t->ngaps++] =
 				(struct gap){ d->skipped[s].number ? GAP_NUMBER : GAP_WORD,
 					d->skipped[s].at, 0 };
-		if (i < d->ntexts && may_differ(d, &d->texts[i]))
-			t->gaps[t->ngaps++] = (struct gap){ GAP_TEXT,
-				{ d->texts[i].start, d->texts[i].end }, i };
+		/* A string of which nothing but itself is made: not one that is a text for what
+		 * is in it, or that says what the event is. */
+		const struct answer_text *x = &d->texts[i];
+		if (i < d->ntexts && !x->number && !x->key && !x->deep && !x->aside &&
+			d->type.p != x->text.p)
+			t->gaps[t->ngaps++] = (struct gap){ GAP_TEXT, { x->start, x->end }, i };
 	}
 }
 
@@ -204,21 +199,12 @@ string_bytes(struct span s, bool *plain)
 	return i < s.n ? i : s.n;
 }
 
-static size_t
-count_digits(struct span s)
-{
-	size_t n = 0;
-
-	while (n < s.n && is_digit(s.p[n]))
-		n++;
-	return n;
-}
-
 /* What is in the gap, from the first byte of it on. False: not what may be. */
 static bool
 fills(enum gap_kind kind, struct span from, struct span was, struct filling *now)
 {
-	size_t n = kind == GAP_NUMBER ? count_digits(from) : string_bytes(from, &now->plain);
+	size_t n = kind == GAP_NUMBER ? span_past(from, 0, is_digit)
+				      : string_bytes(from, &now->plain);
 
 	now->s = span_cut(from, 0, n);
 	switch (kind) {

@@ -16,21 +16,15 @@ frame_writer_init(struct frame_writer *w, enum frames_kind kind)
 
 /* ---- arrays ---- */
 
-static void
-open_array(struct frame_writer *w, struct buf *out)
-{
-	if (!w->begun)
-		buf_putc(out, '[');
-	w->begun = true;
-}
-
 /* What is before an element: `lead` as the reader saw it. */
 static void
 separate(struct frame_writer *w, struct span lead, struct buf *out)
 {
 	size_t comma = span_chr(lead, ',');
 
-	open_array(w, out);
+	if (!w->begun)
+		buf_putc(out, '[');
+	w->begun = true;
 	if (w->any && comma == lead.n)
 		buf_putc(out, ',');
 	if (w->any)

@@ -59,13 +59,6 @@ restorer_arguments(struct restorer *r, bool kept, size_t most)
 	r->waits.most = most;
 }
 
-/* Whether all of a string is looked at before anything is put back into it. */
-static bool
-waits_for_end(const struct restorer *r)
-{
-	return r->url.mode == URL_CALL && !vault_urls(r->vault);
-}
-
 void
 restorer_goes_on(struct restorer *r, const struct url_place *from)
 {
@@ -288,7 +281,8 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 		}
 		if (found > 0) {
 			pass_text(r, span_cut(in, from, at), out);
-			r->waits.on |= waits_for_end(r);
+			/* all of a string of a call's is looked at before */
+			r->waits.on |= r->url.mode == URL_CALL && !vault_urls(r->vault);
 			put_back(r, &s, span_cut(rest, 0, s.raw), out);
 			from = at += s.raw;
 			continue;

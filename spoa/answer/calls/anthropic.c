@@ -102,9 +102,7 @@ say_anthropic_part(struct calls *c, const struct tree *t, struct held_call *h, b
 		return say_reason(c, h);
 	if (h->is == CALL_DENIED) {
 		*drop = delta != NULL;
-		return !block || tree_put_with(t, block, c->d->in_place, SPAN_LIT(""), "}")
-			       ? 0
-			       : ERR_NOMEM;
+		return block ? tree_put_with(t, block, c->d->in_place, SPAN_LIT(""), "}") : 0;
 	}
 	if (h->is != CALL_EDITED)
 		return 0;

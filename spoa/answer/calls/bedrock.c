@@ -67,26 +67,20 @@ say_reason(struct calls *c, struct held_call *h)
 	return calls_say(c, SPAN_LIT("contentBlockDelta"), &b);
 }
 
-/* An event of a call's block. */
-static int
-say_bedrock_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
-{
-	if (h->is == CALL_DENIED) {
-		*drop = tree_member(t->root, "delta") || tree_member(t->root, "start");
-		return h->said ? 0 : say_reason(c, h);
-	}
-	if (h->is != CALL_EDITED || !calls_parts(t->root).arguments[0])
-		return 0;
-	*drop = h->said;
-	return *drop ? 0 : calls_put_arguments(t, t->root, h);
-}
-
 static int
 bedrock_say(struct calls *c, const struct tree *t, bool *drop)
 {
 	struct held_call *h = c->whole ? NULL : calls_of(c, t->root);
-	int r = c->whole ? calls_say_whole(c, t) : h ? say_bedrock_part(c, t, h, drop) : 0;
+	int r = c->whole ? calls_say_whole(c, t) : 0;
 
+	/* an event of a call's block */
+	if (h && h->is == CALL_DENIED) {
+		*drop = tree_member(t->root, "delta") || tree_member(t->root, "start");
+		r = h->said ? 0 : say_reason(c, h);
+	} else if (h && h->is == CALL_EDITED && calls_parts(t->root).arguments[0]) {
+		*drop = h->said;
+		r = *drop ? 0 : calls_put_arguments(t, t->root, h);
+	}
 	return r ? r : calls_say_end(c, t, t->root, calls_choice(c, 0));
 }
 

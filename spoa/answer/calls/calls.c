@@ -416,13 +416,6 @@ count_less(const struct calls *c, struct held_call *h)
 	return 0;
 }
 
-/* It is over, or its name is, and rules read no more of it. */
-static bool
-is_known(const struct calls *c, const struct held_call *h)
-{
-	return h->over || (c->user.names_only && h->begun && h->nnames);
-}
-
 /* Those that are known, in their order. */
 static int
 settle_calls(struct calls *c)
@@ -432,7 +425,9 @@ settle_calls(struct calls *c)
 	TAILQ_FOREACH (h, &c->calls, all) {
 		struct call_answer got = { .is = CALL_GOES };
 		struct call_choice *of;
-		if (h->settled || !is_known(c, h))
+		/* it is over, or its name is, and rules read no more of it */
+		bool known = h->over || (c->user.names_only && h->begun && h->nnames);
+		if (h->settled || !known)
 			continue;
 		of = calls_choice(c, h->choice);
 		if (!of)
@@ -676,16 +671,6 @@ drain(struct calls *c)
 	return r ? r : calls_held(c) > CAP_CALLS_HELD ? CALLS_OVER : 0;
 }
 
-/* The provider failed: what was under way never was. */
-static bool
-is_error(const struct frame *f, const struct tree *t)
-{
-	const struct node *error = tree_member(t->root, "error");
-
-	return f->exception || tree_is(t, tree_member(t->root, "type"), "error") ||
-	       (error && error->tok != JSON_NULL);
-}
-
 /* What clients do not all read alike is judged by nobody. */
 static int
 read_tree(struct calls *c, const struct tree *t)
@@ -707,7 +692,10 @@ read_event(struct calls *c, struct held_event *e, bool *folded)
 		r = c->held || c->touched ? CALLS_NO_JSON : 0; /* others say what it is */
 	else if (!r)
 		r = read_tree(c, &t);
-	if (!r && is_error(&e->frame, &t)) {
+	/* The provider failed: what was under way never was. */
+	const struct node *error = r ? NULL : tree_member(t.root, "error");
+	if (!r && (e->frame.exception || tree_is(&t, tree_member(t.root, "type"), "error") ||
+			  (error && error->tok != JSON_NULL))) {
 		drop_events(c);
 		c->failed = true;
 	}

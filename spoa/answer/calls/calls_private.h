@@ -202,6 +202,10 @@ int calls_put_arguments(const struct tree *t, const struct node *of, struct held
 /* The reason, as text of the message after what it says. Once a call. */
 int calls_put_reason(const struct tree *t, struct node *message, struct call_choice *of,
 	struct held_call *h);
+/* Of elements of a message's list those go that are denied, and the reason into the message. */
+int calls_say_listed(struct calls *c, const struct tree *t,
+	int (*put_reason)(struct calls *c, const struct tree *t, struct node *message,
+		struct held_call *h));
 /* A whole answer's blocks, with the reason in the place of a call. */
 int calls_say_whole(struct calls *c, const struct tree *t);
 /* What it says of the choice's end, that it was for calls, is true of what is left. */

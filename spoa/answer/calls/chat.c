@@ -87,9 +87,9 @@ say_call(struct calls *c, const struct tree *t, struct node *call, struct call_c
 		return calls_put_reason(t, up->tok == JSON_ARRAY ? up->up : up, of, h);
 	}
 	if (h->place - h->less != h->index && h->index != CALL_OLDER) {
-		if (!index && !c->whole && tree_add(t, call, "index", SPAN_LIT("0")))
+		if (!index && !c->whole && !tree_add(t, call, "index", SPAN_LIT("0")))
 			index = call->last;
-		if (index && !tree_put_number(t, index, h->place - h->less))
+		if (index && tree_put_number(t, index, h->place - h->less))
 			return ERR_NOMEM;
 	}
 	return h->is == CALL_EDITED ? calls_put_arguments(t, call, h) : 0;

@@ -3,6 +3,7 @@
  * of the answer, in a block after those that it has.
  * https://docs.cohere.com/reference/chat-stream */
 #include "answer/calls/calls_private.h"
+#include "base/attr.h"
 #include "base/err.h"
 #include "base/json_put.h"
 
@@ -57,13 +58,14 @@ cohere_read(struct calls *c, const struct tree *t)
 
 /* A block of text more; its content may be missing or null. */
 static int
-put_cohere_reason(const struct tree *t, const struct held_call *h)
+put_cohere_reason(
+	struct calls *c UNUSED, const struct tree *t, struct node *message, struct held_call *h)
 {
-	struct node *message = message_of(t), *content = tree_member(message, "content");
+	struct node *content = tree_member(message, "content");
 
 	if (content && content->tok == JSON_STRING)
-		return tree_append_text(t, content, buf_view(&h->text)) ? 0 : ERR_NOMEM;
-	if (!content && tree_add(t, message, "content", SPAN_LIT("null")))
+		return tree_append_text(t, content, buf_view(&h->text));
+	if (!content && !tree_add(t, message, "content", SPAN_LIT("null")))
 		content = message->last;
 	if (!content)
 		return ERR_NOMEM;
@@ -71,31 +73,8 @@ put_cohere_reason(const struct tree *t, const struct held_call *h)
 		content->tok = JSON_ARRAY;
 		content->with = (struct span){ NULL, 0 };
 	}
-	return tree_add(t, content, "", SPAN_LIT("null")) &&
-			       tree_put_with(t, content->last,
-				       "{\"type\":\"text\",\"text\":", buf_view(&h->text), "}")
-		       ? 0
-		       : ERR_NOMEM;
-}
-
-static int
-say_whole(struct calls *c, const struct tree *t)
-{
-	int r = 0;
-
-	for (struct node *n = calls_next(c, t->root, t->root); n && !r;
-		n = calls_next(c, t->root, n)) {
-		struct held_call *h = calls_of(c, n);
-		if (h && h->is == CALL_DENIED) {
-			tree_cut(n);
-			if (tree_is_empty(n->up))
-				tree_cut(n->up);
-			r = put_cohere_reason(t, h);
-		} else if (h && h->is == CALL_EDITED) {
-			r = calls_put_arguments(t, n, h);
-		}
-	}
-	return r;
+	return tree_add_with(
+		t, content, "{\"type\":\"text\",\"text\":", buf_view(&h->text), "}");
 }
 
 /* A block of its own. */
@@ -142,7 +121,7 @@ say_cohere_part(struct calls *c, const struct tree *t, struct held_call *h, bool
 		*drop = true;
 		return h->said ? 0 : say_reason(c, h);
 	}
-	if (h->less && index && !tree_put_number(t, index, h->index - h->less))
+	if (h->less && index && tree_put_number(t, index, h->index - h->less))
 		return ERR_NOMEM;
 	if (h->is != CALL_EDITED || !arguments)
 		return 0;
@@ -150,14 +129,16 @@ say_cohere_part(struct calls *c, const struct tree *t, struct held_call *h, bool
 	*drop = delta && h->said;
 	if (delta && !*drop)
 		return calls_put_arguments(t, call, h);
-	return tree_put_text(t, arguments, SPAN_LIT("")) ? 0 : ERR_NOMEM;
+	return tree_put_text(t, arguments, SPAN_LIT(""));
 }
 
 static int
 cohere_say(struct calls *c, const struct tree *t, bool *drop)
 {
 	struct held_call *h = c->whole ? NULL : calls_of(c, t->root);
-	int r = c->whole ? say_whole(c, t) : h ? say_cohere_part(c, t, h, drop) : 0;
+	int r = c->whole ? calls_say_listed(c, t, put_cohere_reason)
+		: h	 ? say_cohere_part(c, t, h, drop)
+			 : 0;
 
 	return r ? r : calls_say_end(c, t, t->root, calls_choice(c, 0));
 }

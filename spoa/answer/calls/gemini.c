@@ -23,27 +23,17 @@ parts_of(const struct node *candidate)
 	return tree_list(tree_member(tree_member(candidate, "content"), "parts"));
 }
 
+enum part_kind { PART_CALL, PART_CODE }; /* code: that the model wrote to be run */
+
+/* The object that the part has; NULL: it is of another kind. */
 static struct node *
-call_of(const struct node *part)
+part_object(const struct node *part, enum part_kind kind)
 {
-	struct node *n = either(part, "functionCall", "function_call");
+	static const char *const keys[][2] = { { "functionCall", "function_call" },
+		{ "executableCode", "executable_code" } };
+	struct node *n = either(part, keys[kind][0], keys[kind][1]);
 
 	return n && n->tok == JSON_OBJECT ? n : NULL;
-}
-
-/* Code that the model wrote to be run. */
-static struct node *
-code_of(const struct node *part)
-{
-	struct node *n = either(part, "executableCode", "executable_code");
-
-	return n && n->tok == JSON_OBJECT ? n : NULL;
-}
-
-static bool
-is_true(const struct node *n)
-{
-	return n && n->tok == JSON_TRUE;
 }
 
 /* ---- read ---- */
@@ -68,7 +58,7 @@ read_code(struct calls *c, const struct tree *t, const struct node *part, uint32
 {
 	uint32_t n;
 
-	if (call_of(part))
+	if (part_object(part, PART_CALL))
 		return CALLS_UNSOUND;
 	last_of(c, choice, &n);
 	struct held_call *h = calls_at(c, choice, n);
@@ -76,7 +66,8 @@ read_code(struct calls *c, const struct tree *t, const struct node *part, uint32
 		return calls_failed(c);
 	h->over = h->apart = true;
 	h->also = "codeExecution";
-	int r = calls_note(h, SPAN_LIT("code_execution"), tree_raw(t, code_of(part)));
+	struct span code = tree_raw(t, part_object(part, PART_CODE));
+	int r = calls_note(h, SPAN_LIT("code_execution"), code);
 	return r ? r : calls_piece(c, h, part);
 }
 
@@ -84,7 +75,7 @@ static int
 read_gemini_call(
 	struct calls *c, const struct tree *t, const struct node *part, uint32_t choice)
 {
-	const struct node *call = call_of(part);
+	const struct node *call = part_object(part, PART_CALL);
 	const struct node *partial = either(call, "partialArgs", "partial_args");
 	const struct node *signature = either(part, "thoughtSignature", "thought_signature");
 	struct span name, args;
@@ -118,7 +109,8 @@ read_gemini_call(
 	for (const struct node *v = tree_elements(partial); v && !r; v = v->next)
 		r = calls_note(h, SPAN_LIT(""),
 			tree_text(t, either(v, "stringValue", "string_value")));
-	h->over |= !is_true(either(call, "willContinue", "will_continue"));
+	const struct node *more = either(call, "willContinue", "will_continue");
+	h->over |= !more || more->tok != JSON_TRUE;
 	return r ? r : calls_piece(c, h, part);
 }
 
@@ -131,9 +123,9 @@ read_candidate(
 	int r = 0;
 
 	for (const struct node *p = parts_of(candidate); p && !r; p = p->next)
-		if (code_of(p))
+		if (part_object(p, PART_CODE))
 			r = read_code(c, t, p, number);
-		else if (call_of(p))
+		else if (part_object(p, PART_CALL))
 			r = read_gemini_call(c, t, p, number);
 	/* Vertex may say one in each event, also while a call goes on */
 	struct held_call *last = last_of(c, number, &n);
@@ -160,19 +152,19 @@ gemini_read(struct calls *c, const struct tree *t)
 static int
 say_call(const struct tree *t, struct node *part, struct held_call *h)
 {
-	struct node *code = code_of(part);
-	struct node *args = code ? code : tree_member(call_of(part), "args");
+	struct node *code = part_object(part, PART_CODE);
+	struct node *args = code ? code : tree_member(part_object(part, PART_CALL), "args");
 
 	if (!h || h->is == CALL_GOES)
 		return 0;
 	if (h->is == CALL_EDITED)
-		return !args || tree_put_json(t, args, buf_view(&h->text)) ? 0 : ERR_NOMEM;
+		return args ? tree_put_json(t, args, buf_view(&h->text)) : 0;
 	if (h->said) {
 		tree_cut(part);
 		return 0;
 	}
 	h->said = true;
-	return tree_put_with(t, part, "{\"text\":", buf_view(&h->text), "}") ? 0 : ERR_NOMEM;
+	return tree_put_with(t, part, "{\"text\":", buf_view(&h->text), "}");
 }
 
 /* *empty: nothing is left of what it said. */

@@ -8,24 +8,13 @@
 
 static const char *const lists[] = { "steps", "outputs" };
 static const char *const types[] = { "function_call", "function.call" };
-/* Where an event says what it is, where the items that it says are, and responses. */
-static const char *const event_types[] = { "event_type", "type" };
+/* Where the items that an event says are, and responses. */
 static const char *const items[] = { "step", "content" };
 static const char *const responses[] = { "interaction", "response" };
 static const char *const ends[] = { "interaction.complete", "interaction.completed",
 	"conversation.response.done" };
 
 enum { OF_LIST = 1 << 16 }; /* items of one list and of the next are not the same */
-
-static struct span
-kept_word_of(const struct tree *t, const struct node *n, const char *const *names, size_t count)
-{
-	struct span s = SPAN_LIT("");
-
-	for (size_t i = 0; i < count && !s.n; i++)
-		s = tree_text(t, tree_member(n, names[i]));
-	return s;
-}
 
 static bool
 is_call(const struct tree *t, const struct node *item)
@@ -79,11 +68,13 @@ read_kept_lists(struct calls *c, const struct tree *t, const struct node *of)
 static int
 kept_read(struct calls *c, const struct tree *t)
 {
-	struct span type = kept_word_of(t, t->root, event_types, COUNT_OF(event_types));
+	struct span type = tree_text(t, tree_member(t->root, "event_type"));
 	const struct node *delta = tree_member(t->root, "delta");
 	struct held_call *h = calls_find(c, 0, kept_index_of(t));
 	int r = 0;
 
+	if (!type.n)
+		type = tree_text(t, tree_member(t->root, "type"));
 	if (c->whole)
 		return read_kept_lists(c, t, t->root);
 	for (size_t i = 0; i < COUNT_OF(responses) && !r; i++)
@@ -120,14 +111,10 @@ say_call(struct calls *c, const struct tree *t, const struct node *n, bool again
 	h->said |= !again;
 	if (arguments->tok == JSON_STRING)
 		return tree_put_text(t, arguments,
-			       !first  ? SPAN_LIT("")
-			       : again ? buf_view(&h->text)
-				       : calls_first(h))
-			       ? 0
-			       : ERR_NOMEM;
-	return tree_put_json(t, arguments, first ? buf_view(&h->text) : SPAN_LIT("{}"))
-		       ? 0
-		       : ERR_NOMEM;
+			!first	? SPAN_LIT("")
+			: again ? buf_view(&h->text)
+				: calls_first(h));
+	return tree_put_json(t, arguments, first ? buf_view(&h->text) : SPAN_LIT("{}"));
 }
 
 static int

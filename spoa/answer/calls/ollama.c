@@ -1,6 +1,7 @@
 /* Calls of Ollama's chat: elements of a line's tool_calls, each whole. The reason is text of
  * the same line's message. https://github.com/ollama/ollama/blob/main/docs/api.md */
 #include "answer/calls/calls_private.h"
+#include "base/attr.h"
 
 static int
 ollama_read(struct calls *c, const struct tree *t)
@@ -21,24 +22,16 @@ ollama_read(struct calls *c, const struct tree *t)
 }
 
 static int
-ollama_say(struct calls *c, const struct tree *t, bool *drop)
+put_ollama_reason(
+	struct calls *c, const struct tree *t, struct node *message, struct held_call *h)
 {
-	int r = 0;
+	return calls_put_reason(t, message, calls_choice(c, 0), h);
+}
 
-	(void)drop;
-	for (struct node *n = calls_next(c, t->root, t->root); n && !r;
-		n = calls_next(c, t->root, n)) {
-		struct held_call *h = calls_of(c, n);
-		if (h && h->is == CALL_DENIED) {
-			tree_cut(n);
-			if (tree_is_empty(n->up))
-				tree_cut(n->up);
-			r = calls_put_reason(t, n->up->up, calls_choice(c, 0), h);
-		} else if (h && h->is == CALL_EDITED) {
-			r = calls_put_arguments(t, n, h);
-		}
-	}
-	return r;
+static int
+ollama_say(struct calls *c, const struct tree *t, bool *drop UNUSED)
+{
+	return calls_say_listed(c, t, put_ollama_reason);
 }
 
 static const struct answer_format *const formats[] = { &answer_ollama, NULL };

@@ -137,19 +137,19 @@ int
 calls_put_arguments(const struct tree *t, const struct node *of, struct held_call *h)
 {
 	struct call_parts p = calls_parts(of);
-	bool ok = true;
+	int r = 0;
 
-	for (int i = 0; i < 2 && ok; i++) {
+	for (int i = 0; i < 2 && !r; i++) {
 		struct node *n = p.arguments[i];
 		/* an empty object is where a stream begins */
 		if (!n || n->tok == JSON_NULL || (n->tok == JSON_OBJECT && !n->first))
 			continue;
 		struct span now = h->said ? SPAN_LIT("") : calls_first(h);
 		h->said = true;
-		ok = n->tok != JSON_STRING && !h->any_text && now.n ? tree_put_json(t, n, now)
-								    : tree_put_text(t, n, now);
+		r = n->tok != JSON_STRING && !h->any_text && now.n ? tree_put_json(t, n, now)
+								   : tree_put_text(t, n, now);
 	}
-	return ok ? 0 : ERR_NOMEM;
+	return r;
 }
 
 int
@@ -158,7 +158,7 @@ calls_put_reason(
 {
 	struct node *content = tree_member(message, "content");
 	struct buf b;
-	bool ok;
+	int r;
 
 	if (h->said)
 		return 0;
@@ -166,16 +166,38 @@ calls_put_reason(
 	buf_str(&b, of->said ? "\n\n" : "");
 	buf_span(&b, buf_view(&h->text));
 	if (content && content->tok == JSON_ARRAY)
-		ok = tree_add(t, content, "", SPAN_LIT("null")) &&
-		     tree_put_with(t, content->last,
-			     "{\"type\":\"text\",\"text\":", buf_view(&b), "}");
+		r = tree_add_with(
+			t, content, "{\"type\":\"text\",\"text\":", buf_view(&b), "}");
 	else
-		ok = content ? tree_append_text(t, content, buf_view(&b))
-			     : tree_add_text(t, message, "content", buf_view(&b));
-	ok &= !buf_failed(&b);
+		r = content ? tree_append_text(t, content, buf_view(&b))
+			    : tree_add_text(t, message, "content", buf_view(&b));
+	if (buf_failed(&b))
+		r = ERR_NOMEM;
 	buf_free(&b);
 	of->said = h->said = true;
-	return ok ? 0 : ERR_NOMEM;
+	return r;
+}
+
+int
+calls_say_listed(struct calls *c, const struct tree *t,
+	int (*put_reason)(struct calls *c, const struct tree *t, struct node *message,
+		struct held_call *h))
+{
+	int r = 0;
+
+	for (struct node *n = calls_next(c, t->root, t->root); n && !r;
+		n = calls_next(c, t->root, n)) {
+		struct held_call *h = calls_of(c, n);
+		if (h && h->is == CALL_DENIED) {
+			tree_cut(n);
+			if (tree_is_empty(n->up))
+				tree_cut(n->up);
+			r = put_reason(c, t, n->up->up, h);
+		} else if (h && h->is == CALL_EDITED) {
+			r = calls_put_arguments(t, n, h);
+		}
+	}
+	return r;
 }
 
 int
@@ -188,9 +210,7 @@ calls_say_whole(struct calls *c, const struct tree *t)
 		struct node *at = calls_element(n);
 		struct held_call *h = calls_of(c, at);
 		if (h && h->is == CALL_DENIED)
-			r = tree_put_with(t, at, c->d->in_place, buf_view(&h->text), "}")
-				    ? 0
-				    : ERR_NOMEM;
+			r = tree_put_with(t, at, c->d->in_place, buf_view(&h->text), "}");
 		else if (h && h->is == CALL_EDITED)
 			r = calls_put_arguments(t, n, h);
 	}
@@ -208,7 +228,7 @@ calls_say_end(const struct calls *c, const struct tree *t, const struct node *wi
 		bool was = false;
 		for (size_t i = 0; row && row->read == READ_FINISH && i < 2; i++)
 			was |= c->d->finish[i] && tree_is(t, n, c->d->finish[i]);
-		if (was && !tree_put_text(t, n, span_str(c->d->none)))
+		if (was && tree_put_text(t, n, span_str(c->d->none)))
 			return ERR_NOMEM;
 	}
 	return 0;

@@ -196,50 +196,36 @@ read_piece(struct calls *c, const struct tree *t, size_t kind, bool all)
 	return r ? r : calls_piece(c, h, t->root);
 }
 
-/* An event of a call that is for display. */
-static int
-read_other(struct calls *c, const struct tree *t)
-{
-	bool item = tree_member(t->root, "item"), number = tree_member(t->root, "output_index");
-	struct held_call *h = number && !item ? calls_find(c, 0, responses_index_of(t)) : NULL;
-
-	return h ? calls_piece(c, h, t->root) : 0;
-}
-
-static void
-read_store(struct calls *c, const struct node *response)
-{
-	const struct node *store = tree_member(response, "store");
-	const struct node *conversation = tree_member(response, "conversation");
-
-	if (store)
-		c->kept = store->tok != JSON_FALSE ||
-			  (conversation && conversation->tok != JSON_NULL);
-}
-
 static int
 responses_read(struct calls *c, const struct tree *t)
 {
 	const struct node *type = event_type(t), *response = response_of(c, t);
-	const struct node *number = tree_member(t->root, "sequence_number");
+	const struct node *number = tree_member(t->root, "sequence_number"),
+			  *store = tree_member(response, "store"),
+			  *conversation = tree_member(response, "conversation");
+	struct node *item = c->whole ? NULL : tree_member(t->root, "item");
+	struct held_call *h;
 	uint32_t place = 0;
 	size_t kind;
 	int r = 0;
 
 	c->now->number = tree_number(t, number, UINT64_MAX) + 1;
-	read_store(c, response);
+	if (store)
+		c->kept = store->tok != JSON_FALSE ||
+			  (conversation && conversation->tok != JSON_NULL);
 	if (!c->whole && (kind = kind_of(t, type, deltas)) < PIECES)
 		r = read_piece(c, t, kind, false);
 	else if (!c->whole && (kind = kind_of(t, type, dones)) < PIECES)
 		r = read_piece(c, t, kind, true);
-	else if (!c->whole)
-		r = read_other(c, t);
+	else if (!c->whole && !item && tree_member(t->root, "output_index") &&
+		 (h = calls_find(c, 0, responses_index_of(t))))
+		r = calls_piece(c, h, t->root); /* it is for display */
 	for (struct node *n = tree_list(tree_member(response, "output")); n && !r;
 		n = n->next, place++)
 		r = read_item(c, t, n, place);
-	if (!r && !c->whole && tree_member(t->root, "item")) {
-		r = read_item(c, t, tree_member(t->root, "item"), responses_index_of(t));
-		struct held_call *h = calls_find(c, 0, responses_index_of(t));
+	if (!r && item) {
+		r = read_item(c, t, item, responses_index_of(t));
+		h = calls_find(c, 0, responses_index_of(t));
 		if (h && tree_is(t, type, "response.output_item.done"))
 			h->over = true;
 	}
@@ -292,7 +278,7 @@ put_message(const struct tree *t, struct node *item, struct span text, bool done
 	if (done)
 		put_part(text, &b);
 	buf_str(&b, "]}");
-	return tree_put_made(t, item, &b) ? 0 : ERR_NOMEM;
+	return tree_put_made(t, item, &b);
 }
 
 static int
@@ -301,7 +287,7 @@ put_responses_arguments(const struct tree *t, struct node *n, struct span text)
 	/* what begins says none of them yet */
 	if (!n || n->tok != JSON_STRING || n->end == n->start + 2)
 		return 0;
-	return tree_put_text(t, n, text) ? 0 : ERR_NOMEM;
+	return tree_put_text(t, n, text);
 }
 
 /* An item, wherever it is. `done`: it says all of it. */
@@ -315,7 +301,7 @@ say_item(const struct tree *t, struct node *item, struct held_call *h, bool done
 		return 0;
 	struct node *n = item_arguments(item, kind);
 	if (n && n->tok != JSON_STRING)
-		return tree_put_json(t, n, buf_view(&h->text)) ? 0 : ERR_NOMEM;
+		return tree_put_json(t, n, buf_view(&h->text));
 	return put_responses_arguments(t, n, buf_view(&h->text));
 }
 
@@ -390,7 +376,7 @@ say_number(struct calls *c, const struct tree *t)
 	if (!said)
 		return 0;
 	c->number = c->number ? c->number + 1 : said;
-	return c->number == said || tree_put_number(t, number, c->number - 1) ? 0 : ERR_NOMEM;
+	return c->number == said ? 0 : tree_put_number(t, number, c->number - 1);
 }
 
 static int

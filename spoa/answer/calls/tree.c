@@ -229,29 +229,27 @@ tree_put(struct node *n, struct span json)
 	touch(n);
 }
 
-bool
-tree_put_made(const struct tree *t, struct node *n, struct buf *b)
-{
-	struct span made = arena_dup(t->a, buf_view(b));
-	bool ok = !buf_failed(b) && made.p;
-
-	buf_free(b);
-	if (ok)
-		tree_put(n, made);
-	return ok;
-}
-
-bool
+int
 tree_put_json(const struct tree *t, struct node *n, struct span json)
 {
 	struct span kept = arena_dup(t->a, json);
 
-	if (kept.p)
-		tree_put(n, kept);
-	return kept.p;
+	if (!kept.p)
+		return ERR_NOMEM;
+	tree_put(n, kept);
+	return 0;
 }
 
-bool
+int
+tree_put_made(const struct tree *t, struct node *n, struct buf *b)
+{
+	int r = buf_failed(b) ? ERR_NOMEM : tree_put_json(t, n, buf_view(b));
+
+	buf_free(b);
+	return r;
+}
+
+int
 tree_put_with(const struct tree *t, struct node *n, const char *before, struct span text,
 	const char *after)
 {
@@ -264,13 +262,13 @@ tree_put_with(const struct tree *t, struct node *n, const char *before, struct s
 	return tree_put_made(t, n, &b);
 }
 
-bool
+int
 tree_put_text(const struct tree *t, struct node *n, struct span text)
 {
 	return tree_put_with(t, n, "", text, "");
 }
 
-bool
+int
 tree_put_number(const struct tree *t, struct node *n, uint64_t number)
 {
 	struct buf b;
@@ -280,7 +278,7 @@ tree_put_number(const struct tree *t, struct node *n, uint64_t number)
 	return tree_put_made(t, n, &b);
 }
 
-bool
+int
 tree_append_text(const struct tree *t, struct node *n, struct span text)
 {
 	struct span now = n->with.p ? n->with : tree_raw(t, n);
@@ -295,13 +293,13 @@ tree_append_text(const struct tree *t, struct node *n, struct span text)
 	return tree_put_made(t, n, &b);
 }
 
-bool
+int
 tree_add(const struct tree *t, struct node *object, const char *key, struct span json)
 {
 	struct node *n = arena_new(t->a, struct node);
 
 	if (!n)
-		return false;
+		return ERR_NOMEM;
 	*n = (struct node){
 		.tok = JSON_NULL, .key = span_str(key), .of = object->of, .up = object
 	};
@@ -311,14 +309,24 @@ tree_add(const struct tree *t, struct node *object, const char *key, struct span
 		object->first = n;
 	object->last = n;
 	tree_put(n, json);
-	return true;
+	return 0;
 }
 
-bool
+int
 tree_add_text(const struct tree *t, struct node *object, const char *key, struct span text)
 {
-	return tree_add(t, object, key, SPAN_LIT("null")) &&
-	       tree_put_text(t, object->last, text);
+	int r = tree_add(t, object, key, SPAN_LIT("null"));
+
+	return r ? r : tree_put_text(t, object->last, text);
+}
+
+int
+tree_add_with(const struct tree *t, struct node *array, const char *before, struct span text,
+	const char *after)
+{
+	int r = tree_add(t, array, "", SPAN_LIT("null"));
+
+	return r ? r : tree_put_with(t, array->last, before, text, after);
 }
 
 void

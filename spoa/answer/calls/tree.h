@@ -55,24 +55,25 @@ struct node *tree_list(const struct node *array);
 /* A number without sign and fraction; `otherwise`: it is none. */
 uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherwise);
 
-/* In its place goes JSON, which outlives the tree; or a string that spells this. False: out of
- * memory. */
+/* In its place goes JSON, which outlives the tree; or a string that spells this. 0 or
+ * ERR_NOMEM. */
 void tree_put(struct node *n, struct span json);
 /* A copy of it. */
-bool tree_put_json(const struct tree *t, struct node *n, struct span json);
-bool tree_put_text(const struct tree *t, struct node *n, struct span text);
+int tree_put_json(const struct tree *t, struct node *n, struct span json);
+int tree_put_text(const struct tree *t, struct node *n, struct span text);
 /* What was made in *b, which is freed. */
-bool tree_put_made(const struct tree *t, struct node *n, struct buf *b);
+int tree_put_made(const struct tree *t, struct node *n, struct buf *b);
 /* A string that spells this, between two pieces of JSON. */
-bool tree_put_with(const struct tree *t, struct node *n, const char *before, struct span text,
+int tree_put_with(const struct tree *t, struct node *n, const char *before, struct span text,
 	const char *after);
-bool tree_put_number(const struct tree *t, struct node *n, uint64_t number);
+int tree_put_number(const struct tree *t, struct node *n, uint64_t number);
 /* The string goes on with this. */
-bool tree_append_text(const struct tree *t, struct node *n, struct span text);
-/* A member of JSON more. */
-bool tree_add(const struct tree *t, struct node *object, const char *key, struct span json);
-bool tree_add_text(
-	const struct tree *t, struct node *object, const char *key, struct span text);
+int tree_append_text(const struct tree *t, struct node *n, struct span text);
+/* A member of JSON more; an element, as tree_put_with(). */
+int tree_add(const struct tree *t, struct node *object, const char *key, struct span json);
+int tree_add_text(const struct tree *t, struct node *object, const char *key, struct span text);
+int tree_add_with(const struct tree *t, struct node *array, const char *before,
+	struct span text, const char *after);
 /* It is taken out of its array or object. */
 void tree_cut(struct node *n);
 /* Whether anything is left in it. */

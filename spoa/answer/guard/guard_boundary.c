@@ -7,6 +7,7 @@
 
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/detect/stream/stream.h"
 
 static bool
@@ -27,12 +28,10 @@ add_crossing(struct guard *g, const struct stream_piece *p, size_t start)
 		return guard_unread(g, p->text.n, "more values over blocks' ends than are kept")
 			       ? ERR_BAD_STATE
 			       : 0;
-	struct crossing *x = arena_grow(
-		&g->life, s->crossings, s->ncrossings, &s->crossings_room, sizeof(*x), 8);
+	struct crossing *x = ARENA_PUSH(&g->life, s->crossings, s->ncrossings,
+		s->crossings_room, 8, (struct crossing){ .start = start });
 	if (!x)
 		return ERR_NOMEM;
-	s->crossings = x;
-	x += s->ncrossings++;
 	*x = (struct crossing){ .of = split_new(p->finding.entity, s->kind, p->text),
 		.start = start,
 		.end = start + p->text.n,
@@ -105,11 +104,8 @@ add_edge(struct guard *g)
 	s->nedges -= known;
 	if (known)
 		memmove(s->edges, s->edges + known, s->nedges * sizeof(*s->edges));
-	size_t *v = arena_grow(&g->life, s->edges, s->nedges, &s->edges_room, sizeof(*v), 8);
-	if (!v)
+	if (!ARENA_PUSH(&g->life, s->edges, s->nedges, s->edges_room, 8, s->fed))
 		return guard_no_memory(g);
-	s->edges = v;
-	v[s->nedges++] = s->fed;
 	s->between = true;
 	return g->failed;
 }

@@ -3,6 +3,7 @@
  * what rules read and as long as they do: an entry stays to the end, and is made where nothing
  * is inspected, too. */
 #include "answer/guard/guard_private.h"
+#include "base/push.h"
 #include "policy/verdict/tool.h"
 
 enum { NAMED_MAX = 4 * GUARD_NAME_BYTES };
@@ -52,14 +53,13 @@ add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 		}
 	if (r->ncalled == GUARD_CALLS)
 		return NULL;
-	v = arena_grow(&g->life, v, r->ncalled, &g->called_room, sizeof(*v), 4);
-	if (!v) {
+	c = ARENA_PUSH(&g->life, g->called, r->ncalled, g->called_room, 4,
+		(struct guard_called){ .whole = false });
+	if (!c) {
 		guard_no_memory(g);
 		return NULL;
 	}
-	r->called = g->called = v;
-	c = &v[r->ncalled++];
-	*c = (struct guard_called){ .whole = false };
+	r->called = g->called;
 	begin_call(g, c, slot);
 	return c;
 }
@@ -155,18 +155,13 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 
 /* ---- what rules said ---- */
 
-static int
-strength(enum rule_effect e)
-{
-	return e == RULE_DENY ? 2 : e == RULE_REDACT ? 1 : 0;
-}
-
 static void
 judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bool piece)
 {
 	size_t n = g->plan.policy->ntool_rules;
 
-	if (c->judged && strength(c->ruled.effect) + piece > strength(v->ruled.effect))
+	if (c->judged &&
+		effect_strength(c->ruled.effect) + piece > effect_strength(v->ruled.effect))
 		return;
 	if (!c->outcomes && !(c->outcomes = arena_alloc(&g->life, n + 1))) {
 		guard_no_memory(g);

@@ -14,22 +14,13 @@ enum { NAME_SHOWN = 128 };
 
 /* ---- the reason ---- */
 
-/* A name that says nothing but itself. */
-static bool
-is_plain_tool_name(struct span name)
-{
-	for (size_t i = 0; i < name.n; i++)
-		if (!is_alnum(name.p[i]) && !memchr("_-./:", name.p[i], 5))
-			return false;
-	return name.n && name.n <= NAME_SHOWN;
-}
-
 /* The text instead of it, for the agent to read. */
 static void
 put_tool_reason(struct span name, const char *reason, struct buf *out)
 {
 	buf_str(out, "The call of ");
-	if (is_plain_tool_name(name))
+	/* a name that says nothing but itself */
+	if (name.n && name.n <= NAME_SHOWN && span_is_alnum(name, "_-./:"))
 		buf_printf(out, "the tool %.*s", SPAN_ARG(name));
 	else
 		buf_str(out, "a tool");
@@ -115,24 +106,13 @@ edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct
 	return (int)g->failed;
 }
 
-/* A limit is reached; no rule says so. */
-static void
-deny_by_limit(struct guard *g, const char *why)
-{
-	struct guard_report *r = &g->report;
-
-	r->verdict.ruled.effect = r->sum.effect = RULE_DENY;
-	r->verdict.ruled.rule = r->sum.rule = NULL;
-	r->verdict.status = 403;
-	r->verdict.reason = why;
-	r->sum.any = true;
-}
-
 /* The answer ends by this call: said by those who say it of any answer. `limit`: NULL, or why.
  */
 static int
 deny_turn(struct guard *g, const struct call *c, const char *limit)
 {
+	struct guard_report *r = &g->report;
+
 	g->denied_call = (struct answer_tool){
 		.name = c->names[0], .arguments = c->arguments, .lost = c->lost
 	};
@@ -140,8 +120,13 @@ deny_turn(struct guard *g, const struct call *c, const char *limit)
 		g->denied_call.name = c->names[i];
 		guard_judge(g, ANSWER_BLOCK);
 	}
-	if (limit && !g->failed)
-		deny_by_limit(g, limit);
+	if (limit && !g->failed) { /* no rule says so */
+		r->verdict.ruled.effect = r->sum.effect = RULE_DENY;
+		r->verdict.ruled.rule = r->sum.rule = NULL;
+		r->verdict.status = 403;
+		r->verdict.reason = limit;
+		r->sum.any = true;
+	}
 	return (int)guard_fail(g, GUARD_DENIED,
 		limit ? "a limit denies a call of it" : "a rule on tools denies a call of it");
 }

@@ -124,34 +124,15 @@ is_said(const struct channel *c, const struct answer_document *d)
 	return false;
 }
 
-/* Blocks come one after the other, and some have no end of their own. */
+/* A call of that choice; or of any. */
 static bool
-is_one_turn(const struct guard *g, uint32_t one, uint32_t other)
-{
-	return one == other || g->format->blocks;
-}
-
-static bool
-another_calls(const struct guard *g, const struct answer_document *d, uint32_t choice)
+has_call(const struct answer_document *d, uint32_t choice, bool any)
 {
 	for (size_t i = 0; i < d->ncalls; i++)
-		if (is_one_turn(g, d->calls[i].slot[0], choice))
+		if (any || d->calls[i].slot[0] == choice)
 			return true;
 	for (size_t i = 0; i < d->ninputs; i++)
-		if (is_one_turn(g, d->inputs[i].slot[0], choice))
-			return true;
-	return false;
-}
-
-/* An event with a call is said once: who says it again makes the call again. */
-static bool
-has_call(const struct answer_document *d, uint32_t choice)
-{
-	for (size_t i = 0; i < d->ncalls; i++)
-		if (d->calls[i].slot[0] == choice)
-			return true;
-	for (size_t i = 0; i < d->ninputs; i++)
-		if (d->inputs[i].slot[0] == choice)
+		if (any || d->inputs[i].slot[0] == choice)
 			return true;
 	return false;
 }
@@ -161,12 +142,15 @@ has_call(const struct answer_document *d, uint32_t choice)
 static bool
 another_begins(struct guard *g, const struct channel *c, const struct answer_document *d)
 {
-	if (another_calls(g, d, c->of.slot[0]))
+	/* blocks come one after the other, and some have no end of their own */
+	bool one_turn = g->format->blocks;
+
+	if (has_call(d, c->of.slot[0], one_turn))
 		return true;
 	for (size_t i = 0; i < d->ntexts; i++) {
 		const struct answer_text *t = &d->texts[i];
 		if (!text_grows(t) || !t->text.n ||
-			!is_one_turn(g, t->slot[0], c->of.slot[0]) ||
+			!(one_turn || t->slot[0] == c->of.slot[0]) ||
 			(t->kind == c->of.kind && t->slot[0] == c->of.slot[0] &&
 				t->slot[1] == c->of.slot[1]))
 			continue;
@@ -221,12 +205,13 @@ guard_end_channels(struct guard *g, const struct answer_document *d, struct buf 
 
 /* ---- one event ---- */
 
-/* It is the last of its channel in an event with a call: nothing of it is held beyond that. */
+/* It is the last of its channel in an event with a call: nothing of it is held beyond that,
+ * since who says the event again makes the call again. */
 static bool
 goes_with_call(
 	const struct channel *c, const struct answer_document *d, const struct answer_text *t)
 {
-	if (!kind_is_shown(c->of.kind) || c->so_far.is || !has_call(d, t->slot[0]))
+	if (!kind_is_shown(c->of.kind) || c->so_far.is || !has_call(d, t->slot[0], false))
 		return false;
 	while (++t < d->texts + d->ntexts)
 		if (is_of(c, t))

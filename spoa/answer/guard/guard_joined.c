@@ -7,19 +7,13 @@
 
 /* ---- which ones are joined ---- */
 
-/* Where the numbers begin that tell texts of this kind apart. In formats whose answers are
- * blocks only a call's arguments are told apart by their place. */
-static unsigned
-first_slot(const struct answer_format *f, enum answer_kind kind)
-{
-	return f->blocks && kind != KIND_ARGUMENTS && kind != KIND_INPUT ? ANSWER_SLOTS - 1 : 0;
-}
-
 /* 0: a client joins them. */
 static int
 apart(const struct guard *g, const struct answer_text *a, const struct answer_text *b)
 {
-	unsigned from = first_slot(g->format, a->kind);
+	/* In formats whose answers are blocks only a call's arguments are told apart by their
+	 * place. */
+	unsigned from = g->format->blocks && !kind_is_call(a->kind) ? ANSWER_SLOTS - 1 : 0;
 
 	if (a->kind != b->kind || a->copy != b->copy)
 		return (int)(a->kind * 2 + a->copy) - (int)(b->kind * 2 + b->copy);
@@ -119,19 +113,6 @@ merge(struct guard *g, enum answer_kind kind, const struct part *cut,
 	return true;
 }
 
-static enum guard_result
-join_texts(struct guard *g, const struct answer_document *d, const size_t *at, size_t n,
-	struct answer_text *all)
-{
-	struct buf b;
-
-	*all = d->texts[at[0]];
-	buf_init(&b, 0);
-	for (size_t i = 0; i < n; i++)
-		buf_span(&b, d->texts[at[i]].text);
-	return guard_take(g, &b, &all->text);
-}
-
 /* Texts at[n], which a client joins. */
 static enum guard_result
 scan_joined(struct guard *g, const struct answer_document *d, const size_t *at, size_t n,
@@ -139,13 +120,17 @@ scan_joined(struct guard *g, const struct answer_document *d, const size_t *at, 
 {
 	struct findings joined, alone;
 	struct part cut, both;
-	struct answer_text all;
+	struct answer_text all = d->texts[at[0]];
 	size_t first = 0;
+	struct buf b;
 	bool is_new;
 
 	if (n == 1)
 		return guard_scan(g, &d->texts[at[0]], &v[at[0]], &is_new);
-	if (join_texts(g, d, at, n, &all) || guard_scan(g, &all, &joined, &is_new))
+	buf_init(&b, 0);
+	for (size_t i = 0; i < n; i++)
+		buf_span(&b, d->texts[at[i]].text);
+	if (guard_take(g, &b, &all.text) || guard_scan(g, &all, &joined, &is_new))
 		return g->failed;
 	for (size_t i = 0, from = 0, to; i < n; i++, from = to) {
 		const struct answer_text *t = &d->texts[at[i]];

@@ -143,24 +143,17 @@ facts(struct guard *g)
 	return f;
 }
 
-/* Deny, redact, permit. */
-static int
-strength(enum rule_effect e)
-{
-	return e == RULE_DENY ? 2 : e == RULE_REDACT ? 1 : 0;
-}
-
 /* `effect`: what became of the answer. */
 static void
 sum_outcome(struct guard_sum *s, const struct rule_outcome *o, enum rule_effect effect,
 	const char **tags, size_t ntags)
 {
-	if (!s->any || strength(effect) > strength(s->effect)) {
+	if (!s->any || effect_strength(effect) > effect_strength(s->effect)) {
 		s->effect = effect;
 		s->rule = o->rule;
 	}
-	if (o->shadowed &&
-		(!s->shadowed || strength(o->shadow_effect) > strength(s->shadow_effect))) {
+	if (o->shadowed && (!s->shadowed || effect_strength(o->shadow_effect) >
+						    effect_strength(s->shadow_effect))) {
 		s->shadowed = true;
 		s->shadow_effect = o->shadow_effect;
 		s->shadow_rule = o->shadow_rule;

@@ -7,6 +7,7 @@
 #include "answer/guard/guard_private.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/text/model_names.h"
 
 struct list {
@@ -47,13 +48,9 @@ may_use(struct list *l, struct span name)
 static int
 cut(struct list *l, size_t start, size_t end, struct span with)
 {
-	struct splice *v = arena_grow(&l->g->work, l->v, l->n, &l->room, sizeof(*v), 64);
+	struct splice one = { l->base + start, l->base + end, with };
 
-	if (!v)
-		return ERR_NOMEM;
-	l->v = v;
-	v[l->n++] = (struct splice){ l->base + start, l->base + end, with };
-	return 0;
+	return ARENA_PUSH(&l->g->work, l->v, l->n, l->room, 64, one) ? 0 : ERR_NOMEM;
 }
 
 static int
@@ -68,10 +65,11 @@ listed_by_start(const void *a, const void *b)
 static const struct {
 	const char *dialect, *element;
 } elements[] = {
-	{ "anthropic", "{\"type\":\"model\",\"id\":\"$\",\"display_name\":\"$\","
-		       "\"created_at\":\"1970-01-01T00:00:00Z\"}" },
-	{ "gemini", "{\"name\":\"models/$\",\"displayName\":\"$\","
-		    "\"supportedGenerationMethods\":[\"generateContent\"]}" },
+	{ "anthropic", "{\"type\":\"model\",\"id\":\"$\",\"display_name\":\"$\",\"created_at\":"
+		       "\"1970-01-01T00:00:00Z\"}" },
+	{ "gemini", "{\"name\":\"models/"
+		    "$\",\"displayName\":\"$\",\"supportedGenerationMethods\":["
+		    "\"generateContent\"]}" },
 	{ "ollama", "{\"name\":\"$\",\"model\":\"$\"}" },
 	{ "cohere", "{\"name\":\"$\",\"endpoints\":[\"chat\"]}" },
 	{ "", "{\"id\":\"$\",\"object\":\"model\",\"created\":0,\"owned_by\":\"tollgate\"}" },
@@ -107,12 +105,6 @@ add_aliases(struct list *l, size_t end, bool any, bool texts)
 	buf_free(&b);
 	l->added = true;
 	return err;
-}
-
-static bool
-is_list(struct span key)
-{
-	return SPAN_IN(key, lists) || model_key(key) == KEY_MODELS;
 }
 
 /* Neighbours that are hidden go together, with the comma before them or, of the first ones,
@@ -187,7 +179,7 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 		bool gone = false;
 		if (!key.p)
 			return ERR_NOMEM;
-		bool list = is_list(key);
+		bool list = SPAN_IN(key, lists) || model_key(key) == KEY_MODELS;
 		switch (json_next(l->j, ev)) {
 		case JSON_STRING:
 			if (!(text = json_text(&l->g->work, l->raw, ev)).p)

@@ -58,9 +58,8 @@ is_time(struct span s)
 static bool
 looks_like_text(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_alnum(s.p[i]) && !memchr("-_.:/+=|", s.p[i], 8))
-			return !is_time(s);
+	if (!span_is_alnum(s, "-_.:/+=|"))
+		return !is_time(s);
 	return is_edge(s.p[0]) || is_edge(s.p[s.n - 1]);
 }
 
@@ -267,24 +266,15 @@ member_feed(struct member *w, struct event *in, size_t text, struct span all, si
 	return guard_scanned(g, err);
 }
 
-/* Back to where a character begins. */
-static size_t
-character(struct span s, size_t at)
-{
-	while (at && at < s.n && (s.p[at] & 0xc0) == 0x80)
-		at--;
-	return at;
-}
-
 /* A long one is read in its event, as any is: its ends alone may be a part of others. */
 static enum guard_result
 member_take(struct member *w, struct event *in, size_t text, struct span s)
 {
 	if (s.n <= PIECE_MAX)
 		return member_feed(w, in, text, s, 0, s.n);
-	if (member_feed(w, in, text, s, 0, character(s, PIECE_END)) || member_end(w))
+	if (member_feed(w, in, text, s, 0, utf8_begin(s, PIECE_END)) || member_end(w))
 		return w->g->failed;
-	return member_feed(w, in, text, s, character(s, s.n - PIECE_END), s.n);
+	return member_feed(w, in, text, s, utf8_begin(s, s.n - PIECE_END), s.n);
 }
 
 /* ---- events ---- */

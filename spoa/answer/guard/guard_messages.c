@@ -2,11 +2,11 @@
  * not the request: a stream answers several. */
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/mcp/output.h"
 
 static const char older[] = "the server speaks the older HTTP+SSE (its stream begins with an "
-			    "`endpoint` event): this "
-			    "route is for streamable HTTP";
+			    "`endpoint` event): this route is for streamable HTTP";
 static const char unread_list[] = "lists of tools may be in what cannot be read";
 
 enum guard_result
@@ -50,21 +50,6 @@ guard_message_judged(struct guard *g, struct answer_verdict *v)
 		add_redacts(g, m->others, v);
 }
 
-/* From an answer to another request on, the whole answer is that of any: its rules are not
- * known here. */
-static enum guard_result
-note_answer(struct guard *g, const struct tool_cuts *said)
-{
-	const struct guard_messages *m = &g->plan.messages;
-
-	bool own = m->id.n && (!said->answers || span_eq(said->id, m->id));
-
-	if (g->others_answered || !m->others || own)
-		return g->failed;
-	g->others_answered = true;
-	return g->report.judged ? guard_judge(g, ANSWER_NEW) : g->failed;
-}
-
 enum guard_result
 guard_message_fits(
 	struct guard *g, struct span raw, struct splice *v, size_t n, struct buf *out)
@@ -96,29 +81,24 @@ filter(struct guard *g, struct span raw, struct span *out)
 		.state = m->state,
 		.arg = m->arg };
 	struct tool_cuts cuts;
-	struct buf b;
 
 	*out = raw;
 	int err = f.judge ? tool_filter_list(&f, raw, &g->work, &cuts) : ERR_NOMEM;
 	if (err)
-		return err == ERR_NOMEM
-			       ? guard_no_memory(g)
-			       : guard_fail(g, GUARD_BROKEN,
-					 "the server's message is no strict JSON, or a "
-					 "list in it is none");
+		return err == ERR_NOMEM ? guard_no_memory(g)
+					: guard_fail(g, GUARD_BROKEN,
+						  "the server's message is no strict JSON, or "
+						  "a list in it is none");
 	g->report.tools_hidden += cuts.hidden;
-	if (note_answer(g, &cuts) || !cuts.n)
-		return g->failed;
-	buf_init(&b, 0);
-	if (splice_apply(raw, cuts.v, cuts.n, &b))
-		guard_no_memory(g);
-	return guard_take(g, &b, out);
-}
-
-static bool
-words_may_go(const struct guard *g)
-{
-	return g->status / 100 != 2 || g->status == 202 || !g->plan.messages.awaited;
+	/* From an answer to another request on, the whole answer is that of any: its rules are
+	 * not known here. */
+	bool own = m->id.n && (!cuts.answers || span_eq(cuts.id, m->id));
+	if (!g->others_answered && m->others && !own) {
+		g->others_answered = true;
+		if (g->report.judged)
+			guard_judge(g, ANSWER_NEW);
+	}
+	return g->failed || !cuts.n ? g->failed : guard_spliced(g, raw, cuts.v, cuts.n, out);
 }
 
 enum guard_result
@@ -130,10 +110,11 @@ guard_message_whole(struct guard *g)
 		return g->failed;
 	/* in words a server says why it does not answer, or that there is nothing to say */
 	if (!guard_begins_json(raw) && !guard_looks_like_events(g, raw))
-		return words_may_go(g) ? g->failed
-				       : guard_fail(g, GUARD_FOREIGN,
-						 "the server answered with a page or a text, "
-						 "which is no message of MCP");
+		return g->status / 100 != 2 || g->status == 202 || !g->plan.messages.awaited
+			       ? g->failed
+			       : guard_fail(g, GUARD_FOREIGN,
+					 "the server answered with a page or a text, which is "
+					 "no message of MCP");
 	if (!g->plan.messages.filters)
 		return g->failed;
 	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
@@ -160,24 +141,17 @@ plain_lines(struct guard *g, struct frame *f)
 {
 	struct splice *v = NULL;
 	size_t n = 0, room = 0;
-	struct buf b;
 
 	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
 		end = at + sse_line(span_cut(f->raw, at, f->raw.n));
 		struct span line = span_cut(f->raw, at, end);
 		if (span_starts(line, SPAN_LIT("data:")) || span_chr(line, '{') == line.n)
 			continue;
-		v = arena_grow(&g->work, v, n, &room, sizeof(*v), 8);
-		if (!v)
+		struct splice one = { at, end, SPAN_LIT(":") };
+		if (!ARENA_PUSH(&g->work, v, n, room, 8, one))
 			return guard_no_memory(g);
-		v[n++] = (struct splice){ at, end, SPAN_LIT(":") };
 	}
-	if (!n)
-		return g->failed;
-	buf_init(&b, 0);
-	if (splice_apply(f->raw, v, n, &b))
-		guard_no_memory(g);
-	return guard_take(g, &b, &f->raw);
+	return n ? guard_spliced(g, f->raw, v, n, &f->raw) : g->failed;
 }
 
 enum guard_result

@@ -9,6 +9,7 @@
 #include "base/codec/http.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/push.h"
 
 /* ---- frames ---- */
 
@@ -58,18 +59,11 @@ lines(struct guard *g, struct frame *f)
 			return g->failed;
 		if (span_eq(now, line))
 			continue;
-		v = arena_grow(&g->work, v, n, &room, sizeof(*v), 8);
-		if (!v)
+		struct splice one = { at, end, now };
+		if (!ARENA_PUSH(&g->work, v, n, room, 8, one))
 			return guard_no_memory(g);
-		v[n++] = (struct splice){ at, end, now };
 	}
-	if (!n)
-		return g->failed;
-	struct buf b;
-	buf_init(&b, 0);
-	if (splice_apply(f->raw, v, n, &b))
-		guard_no_memory(g);
-	return guard_take(g, &b, &f->raw);
+	return n ? guard_spliced(g, f->raw, v, n, &f->raw) : g->failed;
 }
 
 /* ---- AWS' headers ---- */
@@ -202,12 +196,9 @@ enum guard_result
 guard_fields(struct guard *g, struct http_field *v, size_t n)
 {
 	for (size_t i = 0; i < n && guard_inspects(g) && !g->failed; i++) {
-		struct answer_text t = {
-			.kind = KIND_OTHER, .copy = true, .aside = true, .text = v[i].value
-		};
 		struct span now;
 		if (!v[i].value.n || passes(v[i].name, v[i].value) ||
-			guard_edit_alone(g, &t, &now) || span_eq(now, v[i].value))
+			edit(g, v[i].value, &now) || span_eq(now, v[i].value))
 			continue;
 		v[i].value = arena_dup(&g->life, now);
 		if (!v[i].value.p)

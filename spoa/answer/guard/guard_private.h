@@ -283,6 +283,9 @@ enum guard_result guard_no_memory(struct guard *g);
 enum guard_result guard_scanned(struct guard *g, int err);
 /* What was written into *b, in g->work, which it leaves. */
 enum guard_result guard_take(struct guard *g, struct buf *b, struct span *out);
+/* Likewise what the edits make of `raw`. */
+enum guard_result guard_spliced(
+	struct guard *g, struct span raw, struct splice *v, size_t n, struct span *out);
 /* g->failed, also where nobody waits for it: asked at every text. */
 enum guard_result guard_over(struct guard *g);
 /* So many bytes go out unread: what the policy says of that. */
@@ -358,6 +361,12 @@ static inline bool
 kind_is_call(enum answer_kind kind)
 {
 	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
+}
+/* Of a rule's word: deny, redact, permit. */
+static inline int
+effect_strength(enum rule_effect e)
+{
+	return e == RULE_DENY ? 2 : e == RULE_REDACT ? 1 : 0;
 }
 /* Before the answer is read: one that does not go is in no document. Which entry it is. */
 size_t guard_called_asked(struct guard *g, const struct call *c, const struct tool_verdict *v,

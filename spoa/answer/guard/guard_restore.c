@@ -3,12 +3,7 @@
 #include "answer/guard/guard_private.h"
 #include "base/caps.h"
 #include "base/err.h"
-
-static bool
-is_call(enum answer_kind kind)
-{
-	return kind == KIND_ARGUMENTS || kind == KIND_INPUT;
-}
+#include "base/push.h"
 
 /* ---- calls by their names ---- */
 
@@ -31,13 +26,9 @@ guard_restore_call(struct guard *g, const struct answer_call *c)
 
 	if (!g->plan.nkeeping || !c->name.n)
 		return;
-	if (!n && g->ncalls < CAP_ANSWER_CHANNELS) {
-		n = arena_grow(&g->life, g->calls, g->ncalls, &g->calls_room, sizeof(*n), 16);
-		if (n) {
-			g->calls = n;
-			n += g->ncalls++;
-		}
-	}
+	if (!n && g->ncalls < CAP_ANSWER_CHANNELS)
+		n = ARENA_PUSH(&g->life, g->calls, g->ncalls, g->calls_room, 16,
+			(struct named_call){ .over = true });
 	if (!n)
 		return; /* it is none of them */
 	while (i < g->plan.nkeeping && !span_is(c->name, g->plan.keeping[i]))
@@ -52,7 +43,7 @@ guard_restore_call(struct guard *g, const struct answer_call *c)
 void
 guard_restore_over(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
 {
-	struct named_call *n = is_call(kind) ? call_at(g, slot) : NULL;
+	struct named_call *n = kind_is_call(kind) ? call_at(g, slot) : NULL;
 
 	if (n)
 		n->over = true;
@@ -90,18 +81,6 @@ guard_place_event(struct guard *g)
 									       : URL_OUT };
 }
 
-static void
-place_begin(struct guard *g, const struct answer_text *t, struct restorer *r)
-{
-	const struct url_place *at = url_place_of(g, t, false);
-
-	if (!at)
-		return;
-	restorer_goes_on(r, at);
-	if (at->at != URL_OUT && !t->copy)
-		g->places->split |= 1u << t->kind;
-}
-
 void
 guard_place_note(struct guard *g, const struct answer_text *t, const struct restorer *r)
 {
@@ -118,17 +97,21 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 {
 	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
 	struct restorer *r = restorer_new(g->plan.vault, json ? RESTORE_JSON : RESTORE_TEXT);
-	const struct named_call *n = is_call(t->kind) ? call_at(g, t->slot) : NULL;
+	const struct named_call *n = kind_is_call(t->kind) ? call_at(g, t->slot) : NULL;
 
 	if (!r) {
 		guard_no_memory(g);
 		return NULL;
 	}
 	/* What a stream says again is as it was said. */
-	if (is_call(t->kind) || t->strict)
+	if (kind_is_call(t->kind) || t->strict)
 		restorer_arguments(r, n && n->keeping < g->plan.nkeeping,
 			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);
-	place_begin(g, t, r);
+	const struct url_place *at = url_place_of(g, t, false);
+	if (at)
+		restorer_goes_on(r, at);
+	if (at && at->at != URL_OUT && !t->copy)
+		g->places->split |= 1u << t->kind;
 	return r;
 }
 

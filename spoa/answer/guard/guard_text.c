@@ -3,6 +3,7 @@
 #include "answer/guard/guard_stream.h"
 #include "base/ascii.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "scan/text/style.h"
 
 enum guard_result
@@ -60,6 +61,17 @@ guard_take(struct guard *g, struct buf *b, struct span *out)
 		guard_no_memory(g);
 	buf_free(b);
 	return g->failed;
+}
+
+enum guard_result
+guard_spliced(struct guard *g, struct span raw, struct splice *v, size_t n, struct span *out)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	if (splice_apply(raw, v, n, &b))
+		guard_no_memory(g);
+	return guard_take(g, &b, out);
 }
 
 enum guard_result
@@ -184,20 +196,6 @@ was_clean(const struct guard *g, struct span text)
 	return false;
 }
 
-static void
-note_clean(struct guard *g, struct span text)
-{
-	if (g->nclean == CLEAN_MAX || text.n > CLEAN_BYTES)
-		return;
-	struct span *v = arena_grow(
-		&g->life, g->clean, g->nclean, &g->clean_room, sizeof(*v), CLEAN_MAX / 4);
-	struct span copy = v ? arena_dup(&g->life, text) : text;
-	if (!v || !copy.p)
-		return;
-	g->clean = v;
-	v[g->nclean++] = copy;
-}
-
 enum guard_result
 guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
 {
@@ -216,8 +214,10 @@ guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
 		return guard_no_memory(g);
 	guard_unspell(t, out);
 	g->evasion |= out->evasion;
-	if (t->aside && !err && !out->n)
-		note_clean(g, text);
+	if (t->aside && !err && !out->n && g->nclean < CLEAN_MAX && text.n <= CLEAN_BYTES) {
+		struct span copy = arena_dup(&g->life, text);
+		ARENA_PUSH(&g->life, g->clean, g->nclean, g->clean_room, CLEAN_MAX / 4, copy);
+	}
 	return err ? guard_gave_up(g, text.n, err) : g->failed;
 }
 
@@ -242,8 +242,8 @@ guard_cuts_signed(struct guard *g, size_t entity)
 		return false;
 	if (g->plan.signed_reasoning == SIGNED_DENY)
 		guard_fail(g, GUARD_UNREAD,
-			"reasoning under the provider's signature holds what "
-			"would be replaced");
+			"reasoning under the provider's signature holds what would be "
+			"replaced");
 	return g->plan.signed_reasoning == SIGNED_DROP;
 }
 
@@ -377,14 +377,6 @@ guard_edit(struct guard *g, const struct answer_text *t, const struct findings *
 						    : g->failed;
 }
 
-/* True where nothing but the findings changes, and each of them is written like any string. */
-static bool
-edits_in_place(const struct guard *g, const struct answer_text *t)
-{
-	return !t->number && t->kind != KIND_SIGNED && (t->kind != KIND_ARGUMENTS || t->deep) &&
-	       !g->plan.vault && SLIST_EMPTY(&g->known) && g->plan.keeps != GUARD_KEEPS_TEXT;
-}
-
 /* A long text with few findings is not written anew. */
 static enum guard_result
 splice_findings(struct guard *g, const struct answer_text *t, const struct findings *found,
@@ -422,7 +414,9 @@ guard_edit_whole(struct guard *g, const struct answer_text *t, const struct find
 
 	*n = 0;
 	*gone = false;
-	if (edits_in_place(g, t))
+	/* nothing but the findings changes, and each of them is written like any string */
+	if (!t->number && t->kind != KIND_SIGNED && (t->kind != KIND_ARGUMENTS || t->deep) &&
+		!g->plan.vault && SLIST_EMPTY(&g->known) && g->plan.keeps != GUARD_KEEPS_TEXT)
 		return found->n ? splice_findings(g, t, found, raw, out, n) : g->failed;
 	if (guard_edit(g, t, found, &now) || span_eq(now, t->text))
 		return g->failed;

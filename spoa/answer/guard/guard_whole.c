@@ -122,28 +122,25 @@ not_read(struct guard *g, int err)
 				: guard_fail(g, GUARD_BROKEN, "the answer is no strict JSON");
 }
 
-static enum guard_result
-whole_line(struct guard *g, struct span line, struct buf *out)
-{
-	struct answer_document d;
-	const char *why;
-	int err = answer_read(&answer_any, NULL, SPAN_LIT(""), line, &g->work, &d, &why);
-
-	return err ? not_read(g, err) : guard_document(g, line, &d, ANSWER_WHOLE, out);
-}
-
 /* A document a line, each an answer of its own: what a batch came to, as a file. */
 static enum guard_result
 whole_lines(struct guard *g, struct span raw, struct buf *out)
 {
+	struct answer_document d;
+	const char *why;
 	struct buf read;
 
 	buf_init(&read, 0);
 	while (raw.n && !g->failed) {
 		bool ended = span_chr(raw, '\n') < raw.n;
-		struct span line = span_next(&raw, '\n');
+		struct span line = span_next(&raw, '\n'), none = SPAN_LIT("");
+		int err = 0;
 		if (span_trim(line, GUARD_BLANKS).n)
-			whole_line(g, line, &read);
+			err = answer_read(&answer_any, NULL, none, line, &g->work, &d, &why);
+		if (err)
+			not_read(g, err);
+		else if (span_trim(line, GUARD_BLANKS).n)
+			guard_document(g, line, &d, ANSWER_WHOLE, &read);
 		buf_str(&read, ended ? "\n" : "");
 	}
 	if (buf_failed(&read) && !g->failed)
