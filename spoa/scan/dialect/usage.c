@@ -26,16 +26,19 @@ enum said { SAID_SERVICE, SAID_SPEED, SAID_REGION, SAID_MADE, SAID_CHANGED, SAID
 static const struct {
 	const char *path;
 	enum said what;
-	/* clang-format off */
 } said_rows[] = {
-	{ "service_tier", SAID_SERVICE }, { "usage.service_tier", SAID_SERVICE },
-	{ "serviceTier", SAID_SERVICE }, { "serviceTier.type", SAID_SERVICE },
+	{ "service_tier", SAID_SERVICE },
+	{ "usage.service_tier", SAID_SERVICE },
+	{ "serviceTier", SAID_SERVICE },
+	{ "serviceTier.type", SAID_SERVICE },
 	{ "usageMetadata.serviceTier", SAID_SERVICE },
-	{ "usageMetadata.trafficType", SAID_SERVICE }, { "usage.speed", SAID_SPEED },
-	{ "usage.inference_geo", SAID_REGION }, { "createTime", SAID_MADE },
-	{ "updateTime", SAID_CHANGED }, { "expireTime", SAID_UNTIL },
+	{ "usageMetadata.trafficType", SAID_SERVICE },
+	{ "usage.speed", SAID_SPEED },
+	{ "usage.inference_geo", SAID_REGION },
+	{ "createTime", SAID_MADE },
+	{ "updateTime", SAID_CHANGED },
+	{ "expireTime", SAID_UNTIL },
 };
-/* clang-format on */
 
 struct usage_counts {
 	const struct usage_row *rows;
@@ -93,18 +96,24 @@ element_member(struct usage_place at, struct span key)
 	static const struct {
 		const char *key;
 		enum usage_part part;
-		/* clang-format off */
 	} parts[] = {
-		{ "modality", USAGE_NAME }, { "ttl", USAGE_NAME }, { "type", USAGE_NAME },
-		{ "tokenCount", USAGE_COUNT }, { "inputTokens", USAGE_COUNT },
-		{ "tokens", USAGE_COUNT }, { "count", USAGE_COUNT },
-		{ "token_count", USAGE_NAMED_COUNT }, { "b64_json", USAGE_IMAGE },
-		{ "url", USAGE_IMAGE }, { "bytesBase64Encoded", USAGE_IMAGE },
+		{ "modality", USAGE_NAME },
+		{ "ttl", USAGE_NAME },
+		{ "type", USAGE_NAME },
+		{ "tokenCount", USAGE_COUNT },
+		{ "inputTokens", USAGE_COUNT },
+		{ "tokens", USAGE_COUNT },
+		{ "count", USAGE_COUNT },
+		{ "token_count", USAGE_NAMED_COUNT },
+		{ "b64_json", USAGE_IMAGE },
+		{ "url", USAGE_IMAGE },
+		{ "bytesBase64Encoded", USAGE_IMAGE },
 		{ "groundingMetadata", USAGE_ELEMENT }, /* Gemini */
-		{ "webSearchQueries", USAGE_QUERIES }, { "groundingChunks", USAGE_CHUNKS },
-		{ "embeddings", USAGE_ELEMENT }, /* Vertex */ { "statistics", USAGE_ELEMENT },
+		{ "webSearchQueries", USAGE_QUERIES },
+		{ "groundingChunks", USAGE_CHUNKS },
+		{ "embeddings", USAGE_ELEMENT }, /* Vertex */
+		{ "statistics", USAGE_ELEMENT },
 	};
-	/* clang-format on */
 
 	for (size_t i = 0; i < COUNT_OF(parts); i++)
 		if (span_is(key, parts[i].key))
@@ -373,16 +382,23 @@ count_pieces(const struct usage_counts *c, struct totals *t)
 }
 
 /* By kind the field that says it. */
-/* clang-format off */
 static const enum usage_field field_of[PRICE_KINDS] = {
-	[PRICE_CACHED] = USAGE_CACHED, [PRICE_WRITE] = USAGE_WRITE, [PRICE_WRITE_1H] = USAGE_WRITE_1H,
-	[PRICE_AUDIO_IN] = USAGE_AUDIO_IN, [PRICE_IMAGE_IN] = USAGE_IMAGE_IN,
-	[PRICE_REASONING] = USAGE_REASONING, [PRICE_AUDIO_OUT] = USAGE_AUDIO_OUT,
-	[PRICE_IMAGE_OUT] = USAGE_IMAGE_OUT, [PRICE_IMAGES] = USAGE_IMAGES,
-	[PRICE_SEARCHES] = USAGE_SEARCHES, [PRICE_MAPS] = USAGE_MAPS, [PRICE_SESSIONS] = USAGE_SESSIONS,
-	[PRICE_FILES] = USAGE_FILES, [PRICE_DRAWN] = USAGE_DRAWN, [PRICE_SECONDS] = USAGE_SECONDS,
+	[PRICE_CACHED] = USAGE_CACHED,
+	[PRICE_WRITE] = USAGE_WRITE,
+	[PRICE_WRITE_1H] = USAGE_WRITE_1H,
+	[PRICE_AUDIO_IN] = USAGE_AUDIO_IN,
+	[PRICE_IMAGE_IN] = USAGE_IMAGE_IN,
+	[PRICE_REASONING] = USAGE_REASONING,
+	[PRICE_AUDIO_OUT] = USAGE_AUDIO_OUT,
+	[PRICE_IMAGE_OUT] = USAGE_IMAGE_OUT,
+	[PRICE_IMAGES] = USAGE_IMAGES,
+	[PRICE_SEARCHES] = USAGE_SEARCHES,
+	[PRICE_MAPS] = USAGE_MAPS,
+	[PRICE_SESSIONS] = USAGE_SESSIONS,
+	[PRICE_FILES] = USAGE_FILES,
+	[PRICE_DRAWN] = USAGE_DRAWN,
+	[PRICE_SECONDS] = USAGE_SECONDS,
 };
-/* clang-format on */
 
 /* The details' part; counts of a stream are totals so far. */
 static void

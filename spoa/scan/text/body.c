@@ -14,15 +14,19 @@
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
-/* clang-format off */
 static const char *const role_names[ROLE_COUNT] = {
-	[ROLE_OTHER] = "other", [ROLE_SYSTEM] = "system", [ROLE_USER] = "user",
-	[ROLE_ASSISTANT] = "assistant", [ROLE_TOOL_CALL] = "tool_call",
-	[ROLE_TOOL_RESULT] = "tool_result", [ROLE_TOOL_DEFINITION] = "tool_definition",
-	[ROLE_DOCUMENT] = "document", [ROLE_KEY] = "key", [ROLE_PATH] = "path",
+	[ROLE_OTHER] = "other",
+	[ROLE_SYSTEM] = "system",
+	[ROLE_USER] = "user",
+	[ROLE_ASSISTANT] = "assistant",
+	[ROLE_TOOL_CALL] = "tool_call",
+	[ROLE_TOOL_RESULT] = "tool_result",
+	[ROLE_TOOL_DEFINITION] = "tool_definition",
+	[ROLE_DOCUMENT] = "document",
+	[ROLE_KEY] = "key",
+	[ROLE_PATH] = "path",
 	[ROLE_QUERY] = "query",
 };
-/* clang-format on */
 
 const char *
 role_name(enum seg_role role)

@@ -33,14 +33,16 @@ message_role(struct span role)
 	static const struct {
 		const char *name;
 		enum seg_role role;
-		/* clang-format off */
 	} roles[] = {
-		{ "system", ROLE_SYSTEM }, { "developer", ROLE_SYSTEM }, { "user", ROLE_USER },
-		{ "assistant", ROLE_ASSISTANT }, { "tool", ROLE_TOOL_RESULT },
-		{ "function", ROLE_TOOL_RESULT }, { "model", ROLE_ASSISTANT },
+		{ "system", ROLE_SYSTEM },
+		{ "developer", ROLE_SYSTEM },
+		{ "user", ROLE_USER },
+		{ "assistant", ROLE_ASSISTANT },
+		{ "tool", ROLE_TOOL_RESULT },
+		{ "function", ROLE_TOOL_RESULT },
+		{ "model", ROLE_ASSISTANT },
 		{ "chatbot", ROLE_ASSISTANT },
 	};
-	/* clang-format on */
 
 	for (size_t i = 0; i < COUNT_OF(roles); i++)
 		if (span_ieq(role, span_str(roles[i].name)))
@@ -56,20 +58,24 @@ item_role(struct walk *w, struct frame *f, struct span type)
 	static const struct {
 		const char *suffix;
 		enum seg_role role;
-		/* clang-format off */
 	} types[] = {
 		{ "model_output", ROLE_ASSISTANT }, /* Gemini's interactions */
-		{ "user_input", ROLE_USER }, { "thought", ROLE_ASSISTANT },
-		{ "_result", ROLE_TOOL_RESULT }, { "_output", ROLE_TOOL_RESULT },
-		{ "_call", ROLE_TOOL_CALL }, { "function.result", ROLE_TOOL_RESULT },
-		{ "function.call", ROLE_TOOL_CALL }, { "tool.execution", ROLE_TOOL_RESULT },
+		{ "user_input", ROLE_USER },
+		{ "thought", ROLE_ASSISTANT },
+		{ "_result", ROLE_TOOL_RESULT },
+		{ "_output", ROLE_TOOL_RESULT },
+		{ "_call", ROLE_TOOL_CALL },
+		{ "function.result", ROLE_TOOL_RESULT },
+		{ "function.call", ROLE_TOOL_CALL },
+		{ "tool.execution", ROLE_TOOL_RESULT },
 		{ "message.output", ROLE_ASSISTANT },
-		{ "mcp_approval_request", ROLE_TOOL_CALL }, { "program", ROLE_TOOL_CALL },
+		{ "mcp_approval_request", ROLE_TOOL_CALL },
+		{ "program", ROLE_TOOL_CALL },
 		{ "mcp_list_tools", ROLE_TOOL_DEFINITION },
-		{ "additional_tools", ROLE_TOOL_DEFINITION }, { "reasoning", ROLE_ASSISTANT },
+		{ "additional_tools", ROLE_TOOL_DEFINITION },
+		{ "reasoning", ROLE_ASSISTANT },
 		{ "compaction", ROLE_ASSISTANT },
 	};
-	/* clang-format on */
 
 	static const char *const messages[] = { "message", "message.input", "item_reference" };
 

@@ -168,12 +168,17 @@ name_ends(const struct heuristic *l, size_t left, size_t line, size_t to)
 static const bool ends_line[256] = {
 	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
 };
-/* clang-format off */
 static const bool begins_line[256] = {
-	[' '] = 1, ['\t'] = 1, ['>'] = 1, ['#'] = 1, ['*'] = 1, ['|'] = 1, ['`'] = 1,
-	['\r'] = 1, ['\n'] = 1,
+	[' '] = 1,
+	['\t'] = 1,
+	['>'] = 1,
+	['#'] = 1,
+	['*'] = 1,
+	['|'] = 1,
+	['`'] = 1,
+	['\r'] = 1,
+	['\n'] = 1,
 };
-/* clang-format on */
 
 static void
 token_end(struct heuristic *l, size_t i)

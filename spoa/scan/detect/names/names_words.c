@@ -46,19 +46,31 @@ struct names_table {
 static const struct {
 	const char *file;
 	uint32_t flag;
-	/* clang-format off */
 } lists[] = {
-	{ "after.txt", W_AFTER }, { "before.txt", W_BEFORE }, { "city.txt", W_CITY },
-	{ "common.txt", W_COMMON }, { "country.txt", W_COUNTRY }, { "cue.txt", W_CUE },
-	{ "eponym.txt", W_EPONYM }, { "facility.txt", W_FACILITY },
-	{ "facility_start.txt", W_FACILITY_START }, { "given.txt", W_GIVEN },
-	{ "honorific.txt", W_HONORIFIC }, { "key.txt", W_KEY }, { "nationality.txt", W_NATION },
-	{ "never.txt", W_NEVER }, { "organisation.txt", W_ORG }, { "particle.txt", W_PARTICLE },
-	{ "region.txt", W_REGION }, { "street.txt", W_STREET },
-	{ "street_end.txt", W_STREET_END }, { "street_start.txt", W_STREET_START },
-	{ "surname.txt", W_SURNAME }, { "surname_end.txt", 0 }, { "title.txt", W_TITLE },
+	{ "after.txt", W_AFTER },
+	{ "before.txt", W_BEFORE },
+	{ "city.txt", W_CITY },
+	{ "common.txt", W_COMMON },
+	{ "country.txt", W_COUNTRY },
+	{ "cue.txt", W_CUE },
+	{ "eponym.txt", W_EPONYM },
+	{ "facility.txt", W_FACILITY },
+	{ "facility_start.txt", W_FACILITY_START },
+	{ "given.txt", W_GIVEN },
+	{ "honorific.txt", W_HONORIFIC },
+	{ "key.txt", W_KEY },
+	{ "nationality.txt", W_NATION },
+	{ "never.txt", W_NEVER },
+	{ "organisation.txt", W_ORG },
+	{ "particle.txt", W_PARTICLE },
+	{ "region.txt", W_REGION },
+	{ "street.txt", W_STREET },
+	{ "street_end.txt", W_STREET_END },
+	{ "street_start.txt", W_STREET_START },
+	{ "surname.txt", W_SURNAME },
+	{ "surname_end.txt", 0 },
+	{ "title.txt", W_TITLE },
 };
-/* clang-format on */
 
 /* The list of a file's name, or -1. */
 static int
