@@ -14,7 +14,9 @@ static const struct row batch_rows[] = {
 };
 static const struct row complete_rows[] = {
 	{ "model",                T_STRING,        ROLE_OTHER, F_RESERVED, READ_MODEL },
-	ROW_STREAM("stream"), ROW_STRING("prompt", ROLE_USER), ROW_CAP("max_tokens_to_sample"),
+	ROW_STREAM("stream"),
+	ROW_STRING("prompt", ROLE_USER),
+	ROW_CAP("max_tokens_to_sample"),
 	{ 0 },
 };
 static const struct part_row parts[] = { MESSAGES_PARTS, { 0 } };
@@ -48,13 +50,20 @@ static const struct endpoint_row endpoints[] = {
 	{ NULL,   "/v1/files/{id}",            "files",    NULL, 0 },
 	{ "GET",  "/v1/files/{id}/content",    "file",     NULL, E_STORED },
 	/* agents that Anthropic runs */
-	RUNS("/v1/sessions", "sessions"), RUNS("/v1/sessions/{id}/events", "sessions"),
-	RUNS("/v1/deployments", "deployments"), RUNS("/v1/deployments/{id}/run", "deployments"),
-	RUNS("/v1/deployments/{id}/unpause", "deployments"), RUNS("/v1/dreams", "dreams"),
-	KEPT("/v1/agents", "agents"), KEPT("/v1/environments", "environments"),
-	KEPT("/v1/sessions", "sessions"), KEPT("/v1/deployments", "deployments"),
-	KEPT("/v1/deployment_runs", "deployments"), KEPT("/v1/dreams", "dreams"),
-	KEPT("/v1/memory_stores", "memory_stores"), KEPT("/v1/skills", "skills"),
+	RUNS("/v1/sessions", "sessions"),
+	RUNS("/v1/sessions/{id}/events", "sessions"),
+	RUNS("/v1/deployments", "deployments"),
+	RUNS("/v1/deployments/{id}/run", "deployments"),
+	RUNS("/v1/deployments/{id}/unpause", "deployments"),
+	RUNS("/v1/dreams", "dreams"),
+	KEPT("/v1/agents", "agents"),
+	KEPT("/v1/environments", "environments"),
+	KEPT("/v1/sessions", "sessions"),
+	KEPT("/v1/deployments", "deployments"),
+	KEPT("/v1/deployment_runs", "deployments"),
+	KEPT("/v1/dreams", "dreams"),
+	KEPT("/v1/memory_stores", "memory_stores"),
+	KEPT("/v1/skills", "skills"),
 	{ 0 },
 };
 static const char *const tells[] = { "/v1/messages", "/v1/messages/count_tokens", NULL };

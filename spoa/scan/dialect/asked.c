@@ -15,8 +15,11 @@ static const struct {
 	const char *path;
 	enum price_ask ask;
 } places[] = {
-	{ "size", ASKED_SIZE }, { "quality", ASKED_QUALITY }, { "tools.size", ASKED_SIZE },
-	{ "tools.quality", ASKED_QUALITY }, { "tools.search_context_size", ASKED_CONTEXT },
+	{ "size", ASKED_SIZE },
+	{ "quality", ASKED_QUALITY },
+	{ "tools.size", ASKED_SIZE },
+	{ "tools.quality", ASKED_QUALITY },
+	{ "tools.search_context_size", ASKED_CONTEXT },
 	{ "web_search_options.search_context_size", ASKED_CONTEXT },
 	{ "parameters.sampleImageSize", ASKED_SIZE },
 	{ "generationConfig.imageConfig.imageSize", ASKED_SIZE },

@@ -39,7 +39,8 @@
 	{ BLOCK(at) ".citationsContent", T_OBJECT, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
 	ROW_STRING(BLOCK(at) ".reasoningContent.reasoningText.text", ROLE_BY_MESSAGE), \
 	{ BLOCK(at) ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DATA, 0 }, \
-	ROW_TOOL(BLOCK(at) ".toolUse.name"), ROW_DATA(BLOCK(at) ".toolUse.input", ROLE_TOOL_CALL), \
+	ROW_TOOL(BLOCK(at) ".toolUse.name"), \
+	ROW_DATA(BLOCK(at) ".toolUse.input", ROLE_TOOL_CALL), \
 	{ BLOCK(at) ".toolResult",      T_OBJECT, ROLE_TOOL_RESULT, F_DATA, 0 }, \
 	{ BLOCK(at) ".toolResult.content", T_ARRAY, ROLE_TOOL_RESULT, F_DEEP, 0 }, \
 	{ IN_RESULT(at),                T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
@@ -63,7 +64,8 @@ static const struct row converse_rows[] = {
 	{ "inferenceConfig",            T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
 	ROW_CAP("inferenceConfig.maxTokens"),
 	/* the model's own names: what is said twice, the largest counts */
-	ROW_CAP("additionalModelRequestFields.max_tokens"), ROW_CAP("additionalModelRequestFields.maxTokens"),
+	ROW_CAP("additionalModelRequestFields.max_tokens"),
+	ROW_CAP("additionalModelRequestFields.maxTokens"),
 	ROW_CAP("additionalModelRequestFields.max_completion_tokens"),
 	ROW_CAP("additionalModelRequestFields.max_tokens_to_sample"),
 	ROW_CAP("additionalModelRequestFields.max_new_tokens"),
@@ -93,13 +95,20 @@ static const struct row invoke_rows[] = {
 	{ "inferenceConfig.maxTokens",      T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "inferenceConfig.max_new_tokens", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
 	{ "textGenerationConfig.maxTokenCount", T_ANY, ROLE_OTHER, F_RESERVED, READ_CAP },
-	ROW_CAP("max_gen_len"), ROW_CAP("max_tokens_to_sample"), ROW_CAP("max_completion_tokens"),
-	ROW_DEEP("prompt", ROLE_USER), ROW_DEEP("inputText", ROLE_USER), ROW_DEEP("message", ROLE_USER),
+	ROW_CAP("max_gen_len"),
+	ROW_CAP("max_tokens_to_sample"),
+	ROW_CAP("max_completion_tokens"),
+	ROW_DEEP("prompt", ROLE_USER),
+	ROW_DEEP("inputText", ROLE_USER),
+	ROW_DEEP("message", ROLE_USER),
 	ROW_DEEP("preamble", ROLE_SYSTEM),
 	{ "chat_history",               T_ANY, ROLE_OTHER, 0, 0 },
 	{ "chat_history[*]",            T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE },
-	ROW_ROLE("chat_history[*].role"), ROW_DEEP("chat_history[*].message", ROLE_BY_MESSAGE),
-	ROW_DATA("documents", ROLE_DOCUMENT), ROW_DEEP("texts", ROLE_USER), ROW_DEEP("query", ROLE_USER),
+	ROW_ROLE("chat_history[*].role"),
+	ROW_DEEP("chat_history[*].message", ROLE_BY_MESSAGE),
+	ROW_DATA("documents", ROLE_DOCUMENT),
+	ROW_DEEP("texts", ROLE_USER),
+	ROW_DEEP("query", ROLE_USER),
 	{ 0 },
 };
 
@@ -108,8 +117,11 @@ static const struct part_row keyed[] = {
 	{ PART_TYPES("text", "json", "toolUse", "toolResult", "reasoningContent",
 		"citationsContent", "searchResult", "guardContent", "cachePoint",
 		"toolAddition", "toolRemoval"), NULL, false },
-	{ PART_TYPES("image"), "image", false }, { PART_TYPES("video"), "video", false },
-	{ PART_TYPES("audio"), "audio", false }, { PART_TYPES("document"), "file", true }, { 0 },
+	{ PART_TYPES("image"), "image", false },
+	{ PART_TYPES("video"), "video", false },
+	{ PART_TYPES("audio"), "audio", false },
+	{ PART_TYPES("document"), "file", true },
+	{ 0 },
 };
 
 static const struct seal_row seals[] = { SEALS(""), { 0 } };
@@ -118,15 +130,20 @@ static const struct seal_row invoke_seals[] = { MESSAGES_SEALS(""), SEALS(""), {
 
 static const struct param_row params[] = {
 	{ "inferenceConfig.maxTokens", "max_tokens" },
-	{ "inferenceConfig.temperature", "temperature" }, { "inferenceConfig.topP", "top_p" },
-	{ "serviceTier.type", "service_tier" }, { 0 },
+	{ "inferenceConfig.temperature", "temperature" },
+	{ "inferenceConfig.topP", "top_p" },
+	{ "serviceTier.type", "service_tier" },
+	{ 0 },
 };
 static const struct param_row invoke_params[] = {
 	{ "inferenceConfig.maxTokens", "max_tokens" },
-	{ "inferenceConfig.temperature", "temperature" }, { "inferenceConfig.topP", "top_p" },
-	{ "inferenceConfig.topK", "top_k" }, { "serviceTier.type", "service_tier" },
+	{ "inferenceConfig.temperature", "temperature" },
+	{ "inferenceConfig.topP", "top_p" },
+	{ "inferenceConfig.topK", "top_k" },
+	{ "serviceTier.type", "service_tier" },
 	{ "textGenerationConfig.temperature", "temperature" },
-	{ "textGenerationConfig.topP", "top_p" }, { 0 },
+	{ "textGenerationConfig.topP", "top_p" },
+	{ 0 },
 };
 static const struct ref_row refs[] = { MEDIA_REFS(BLOCK("")), MEDIA_REFS(IN_RESULT("")), { 0 } };
 static const struct ref_row invoke_refs[] = { MESSAGES_REFS(""), MEDIA_REFS(BLOCK("")), { 0 } };

@@ -6,7 +6,8 @@
 
 static const struct row chat_rows[] = {
 	MODEL,
-	ROW_STREAM("stream"), ROW_CAP("max_tokens"),
+	ROW_STREAM("stream"),
+	ROW_CAP("max_tokens"),
 	{ "messages",                    T_ARRAY|T_NULL,  ROLE_OTHER, 0, 0 },
 	{ "messages[*]",                 T_OBJECT,        ROLE_OTHER, 0, READ_MESSAGE },
 	ROW_ROLE("messages[*].role"),
@@ -17,7 +18,8 @@ static const struct row chat_rows[] = {
 	ROW_STRING("messages[*].content[*].thinking", ROLE_BY_MESSAGE),
 	ROW_OPAQUE("messages[*].content[*].image_url.url", ROLE_BY_MESSAGE),
 	ROW_DEEP("messages[*].content[*].document", ROLE_BY_MESSAGE),
-	ROW_TEXT("messages[*].tool_plan", ROLE_BY_MESSAGE), ROW_DEEP("messages[*].citations", ROLE_DOCUMENT),
+	ROW_TEXT("messages[*].tool_plan", ROLE_BY_MESSAGE),
+	ROW_DEEP("messages[*].citations", ROLE_DOCUMENT),
 	ROW_TEXT("messages[*].tool_call_id", ROLE_TOOL_RESULT),
 	{ "messages[*].tool_calls",      T_ARRAY|T_NULL,  ROLE_TOOL_CALL, F_DATA, 0 },
 	{ "messages[*].tool_calls[*]",   T_OBJECT,        ROLE_TOOL_CALL, F_DEEP, 0 },
@@ -32,7 +34,8 @@ static const struct row chat_rows[] = {
 };
 static const struct part_row parts[] = {
 	{ PART_TYPES("text", "thinking", "document"), NULL, false },
-	{ PART_TYPES("image_url"), "image", false }, { 0 },
+	{ PART_TYPES("image_url"), "image", false },
+	{ 0 },
 };
 static const struct ref_row chat_refs[] = { { "messages[*].content[*].image_url.url", "url" }, { 0 } };
 static const struct param_row params[] = { { "p", "top_p" }, { "k", "top_k" }, { 0 } };
@@ -40,15 +43,21 @@ static const struct param_row params[] = { { "p", "top_p" }, { "k", "top_k" }, {
 /* v1: what the caller says now, and the turns before. */
 static const struct row v1_rows[] = {
 	MODEL,
-	ROW_STREAM("stream"), ROW_CAP("max_tokens"), ROW_STRING("message", ROLE_USER),
+	ROW_STREAM("stream"),
+	ROW_CAP("max_tokens"),
+	ROW_STRING("message", ROLE_USER),
 	ROW_TEXT("preamble", ROLE_SYSTEM),
 	{ "chat_history",                T_ARRAY|T_NULL,  ROLE_OTHER, 0, 0 },
 	{ "chat_history[*]",             T_OBJECT,        ROLE_OTHER, 0, READ_MESSAGE },
-	ROW_ROLE("chat_history[*].role"), ROW_TEXT("chat_history[*].message", ROLE_BY_MESSAGE),
+	ROW_ROLE("chat_history[*].role"),
+	ROW_TEXT("chat_history[*].message", ROLE_BY_MESSAGE),
 	ROW_DATA("chat_history[*].tool_calls", ROLE_TOOL_CALL),
-	ROW_DATA("chat_history[*].tool_results", ROLE_TOOL_RESULT), ROW_DATA("tool_results", ROLE_TOOL_RESULT),
-	ROW_DATA("documents", ROLE_DOCUMENT), ROW_DEEP("tools", ROLE_TOOL_DEFINITION),
-	ROW_DATA("tools[*].parameter_definitions", ROLE_TOOL_DEFINITION), ROW_TEXT("prompt", ROLE_USER),
+	ROW_DATA("chat_history[*].tool_results", ROLE_TOOL_RESULT),
+	ROW_DATA("tool_results", ROLE_TOOL_RESULT),
+	ROW_DATA("documents", ROLE_DOCUMENT),
+	ROW_DEEP("tools", ROLE_TOOL_DEFINITION),
+	ROW_DATA("tools[*].parameter_definitions", ROLE_TOOL_DEFINITION),
+	ROW_TEXT("prompt", ROLE_USER),
 	{ 0 },
 };
 static const struct ref_row v1_refs[] = { { "conversation_id", "conversation" }, { 0 } };
@@ -73,7 +82,9 @@ static const struct row rerank_rows[] = {
 };
 static const struct row text_rows[] = {
 	MODEL,
-	ROW_TEXT("text", ROLE_USER), ROW_DEEP("inputs", ROLE_USER), ROW_DATA("examples", ROLE_DOCUMENT),
+	ROW_TEXT("text", ROLE_USER),
+	ROW_DEEP("inputs", ROLE_USER),
+	ROW_DATA("examples", ROLE_DOCUMENT),
 	{ 0 },
 };
 #define NAMED .model = "model", .tree = TREE
@@ -99,10 +110,14 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/v1/summarize",  "chat_v1",  &v1, 0 },
 	{ "POST", "/v2/audio/transcriptions", "transcriptions", &table_form, 0 },
 	{ "POST", "/v1/check-api-key", "key",   NULL, E_FREE },
-	RUNS("/v1/embed-jobs", "embed_jobs"), RUNS("/v1/finetuning/finetuned-models", "fine_tuning"),
-	RUNS("/v2/batches", "batches"), KEPT("/v1/embed-jobs", "embed_jobs"),
-	KEPT("/v1/finetuning", "fine_tuning"), KEPT("/v1/datasets", "datasets"),
-	KEPT("/v1/connectors", "connectors"), KEPT("/v2/batches", "batches"),
+	RUNS("/v1/embed-jobs", "embed_jobs"),
+	RUNS("/v1/finetuning/finetuned-models", "fine_tuning"),
+	RUNS("/v2/batches", "batches"),
+	KEPT("/v1/embed-jobs", "embed_jobs"),
+	KEPT("/v1/finetuning", "fine_tuning"),
+	KEPT("/v1/datasets", "datasets"),
+	KEPT("/v1/connectors", "connectors"),
+	KEPT("/v2/batches", "batches"),
 	{ "GET",  "/v1/models",     "models",   NULL, 0 },
 	{ "GET",  "/v1/models/{model}", "models", NULL, 0 },
 	{ 0 },

@@ -51,7 +51,8 @@
 	{ at ".systemInstruction.role",     T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, 0 }, \
 	PARTS(at ".systemInstruction", ROLE_SYSTEM), \
 	{ at ".tools",                      LIST, ROLE_TOOL_DEFINITION, F_DEEP|F_ONE, 0 }, \
-	ROW_DEEP(at ".tools[*].functionDeclarations", ROLE_TOOL_DEFINITION), ROW_DATA(at ".labels", ROLE_OTHER), \
+	ROW_DEEP(at ".tools[*].functionDeclarations", ROLE_TOOL_DEFINITION), \
+	ROW_DATA(at ".labels", ROLE_OTHER), \
 	{ at ".toolConfig",                 T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ at ".generationConfig",           T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER }, \
 	{ at ".generationConfig.maxOutputTokens", T_NUMBER|T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_CAP }, \
@@ -96,7 +97,8 @@ static const struct row predict_rows[] = { { "instances", LIST|T_STRING, ROLE_US
 static const struct part_row keyed[] = {
 	{ PART_TYPES("text", "functionCall", "functionResponse", "executableCode",
 		"codeExecutionResult", "toolCall", "toolResponse", "thoughtSignature"), NULL, false },
-	{ PART_TYPES("inlineData", "fileData"), "file", true }, { 0 },
+	{ PART_TYPES("inlineData", "fileData"), "file", true },
+	{ 0 },
 };
 
 static const struct seal_row generate_seals[] = { SEALS(""), { 0 } };
@@ -105,13 +107,17 @@ static const struct seal_row line_seals[] = { SEALS("request"), SEALS(""), { 0 }
 static const struct seal_row batch_seals[] = { SEALS(IN_BATCH), { 0 } };
 
 static const struct param_row params[] = {
-	{ "generationConfig.temperature", "temperature" }, { "generationConfig.topP", "top_p" },
-	{ "generationConfig.topK", "top_k" }, { "generationConfig.maxOutputTokens", "max_tokens" },
-	{ "generationConfig.candidateCount", "n" }, { "generationConfig.seed", "seed" },
+	{ "generationConfig.temperature", "temperature" },
+	{ "generationConfig.topP", "top_p" },
+	{ "generationConfig.topK", "top_k" },
+	{ "generationConfig.maxOutputTokens", "max_tokens" },
+	{ "generationConfig.candidateCount", "n" },
+	{ "generationConfig.seed", "seed" },
 	{ "generationConfig.presencePenalty", "presence_penalty" },
 	{ "generationConfig.frequencyPenalty", "frequency_penalty" },
 	{ "generationConfig.responseLogprobs", "logprobs" },
-	{ "generationConfig.logprobs", "top_logprobs" }, { 0 },
+	{ "generationConfig.logprobs", "top_logprobs" },
+	{ 0 },
 };
 static const struct ref_row refs[] = { REFS(""), { 0 } };
 static const struct ref_row count_refs[] = { REFS(""), REFS("generateContentRequest"), { 0 } };
@@ -156,8 +162,10 @@ static const struct table predict = { .json = true, .rows = predict_rows, PROTO 
 
 static const struct endpoint_row endpoints[] = {
 	{ "POST", "/interactions",                "interactions", &gemini_interactions, 0 },
-	KEPT("/interactions", "interactions"), MODEL("/models/{model}", 0),
-	MODEL("/tunedModels/{model}", E_TWO), MODEL("/endpoints/{model}", E_TWO),
+	KEPT("/interactions", "interactions"),
+	MODEL("/models/{model}", 0),
+	MODEL("/tunedModels/{model}", E_TWO),
+	MODEL("/endpoints/{model}", E_TWO),
 	{ "POST", "/publishers/anthropic/models/count-tokens:rawPredict",   "count", &table_messages, E_FREE },
 	{ "POST", "/publishers/anthropic/models/{model}:rawPredict",        "messages", &table_messages_no_model, 0 },
 	{ "POST", "/publishers/anthropic/models/{model}:streamRawPredict",  "messages", &table_messages_no_model, E_STREAMS },
@@ -184,14 +192,17 @@ static const struct endpoint_row endpoints[] = {
 	{ NULL,   "/cachedContents",                  "cached", &other, 0 },
 	{ "GET",  "/cachedContents/{id}",             "cached", NULL, E_STORED },
 	{ NULL,   "/cachedContents/{id}",             "cached", &other, 0 },
-	RUNS("/tunedModels", "tuning"), RUNS("/tuningJobs", "tuning"),
+	RUNS("/tunedModels", "tuning"),
+	RUNS("/tuningJobs", "tuning"),
 	RUNS("/batchPredictionJobs", "batch"),
 	RUNS("/auth_tokens", "live"), /* what is said with one is said elsewhere */
 	/* each document is embedded */
 	RUNS("/fileSearchStores/{id}", "file_search_stores"),
 	{ "POST", "/upload/v1beta/fileSearchStores/{id}", "file_search_stores", &table_kept, E_ROOT | E_UNSEEN },
-	KEPT("/tuningJobs", "tuning"), KEPT("/batchPredictionJobs", "batch"),
-	KEPT("/operations", "operations"), KEPT("/fileSearchStores", "file_search_stores"),
+	KEPT("/tuningJobs", "tuning"),
+	KEPT("/batchPredictionJobs", "batch"),
+	KEPT("/operations", "operations"),
+	KEPT("/fileSearchStores", "file_search_stores"),
 	KEPT_AT("/upload/v1beta/fileSearchStores", "file_search_stores", E_ROOT),
 	KEPT_AT("/v1beta/agents", "agents", E_ROOT), /* others have it below /v1 */
 	{ "GET",  "/models/{id}/operations/{id}",      "operations", NULL, E_STORED },

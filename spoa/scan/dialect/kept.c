@@ -15,7 +15,8 @@
 #define MESSAGES(at) \
 	ROW_DEEP(at, ROLE_USER), \
 	{ at "[*]",                           T_ANY, ROLE_USER, F_DEEP, READ_MESSAGE }, \
-	ROW_ROLE(at "[*].role"), ROW_DEEP(at "[*].content", ROLE_BY_MESSAGE), \
+	ROW_ROLE(at "[*].role"), \
+	ROW_DEEP(at "[*].content", ROLE_BY_MESSAGE), \
 	{ at "[*].content[*]",                T_ANY, ROLE_BY_MESSAGE, F_DEEP, READ_PART }, \
 	ROW_WORD(at "[*].content[*].type", ROLE_OTHER), \
 	{ at "[*].content[*].image_url",      T_ANY, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
@@ -23,47 +24,72 @@
 	ROW_OPAQUE(at "[*].content[*].source.data", ROLE_BY_MESSAGE)
 
 #define MESSAGE_REFS(at) \
-	{ at "[*].content[*].image_url", "url" }, { at "[*].content[*].image_url.url", "url" }, \
+	{ at "[*].content[*].image_url", "url" }, \
+	{ at "[*].content[*].image_url.url", "url" }, \
 	{ at "[*].content[*].image_file.file_id", "file" }, \
 	{ at "[*].attachments[*].file_id", "file" }
 
 #define TOOLS(at) \
-	ROW_DEEP(at, ROLE_TOOL_DEFINITION), ROW_DEEP(at "[*].function", ROLE_TOOL_DEFINITION), \
+	ROW_DEEP(at, ROLE_TOOL_DEFINITION), \
+	ROW_DEEP(at "[*].function", ROLE_TOOL_DEFINITION), \
 	ROW_DEEP(at "[*].parameters", ROLE_TOOL_DEFINITION), \
 	ROW_DEEP(at "[*].input_schema", ROLE_TOOL_DEFINITION)
 
 static const struct row rows[] = {
-	MODELS("model"), MODELS("session.model"), MODELS("grader.model"), MODELS("data_source.model"),
+	MODELS("model"),
+	MODELS("session.model"),
+	MODELS("grader.model"),
+	MODELS("data_source.model"),
 	MODELS("testing_criteria[*].model"),
-	ROW_STREAM("stream"), ROW_DEEP("instructions", ROLE_SYSTEM),
-	ROW_DEEP("additional_instructions", ROLE_SYSTEM), ROW_DEEP("system", ROLE_SYSTEM),
+	ROW_STREAM("stream"),
+	ROW_DEEP("instructions", ROLE_SYSTEM),
+	ROW_DEEP("additional_instructions", ROLE_SYSTEM),
+	ROW_DEEP("system", ROLE_SYSTEM),
 	ROW_DEEP("session.instructions", ROLE_SYSTEM),
-	TOOLS("tools"), TOOLS("session.tools"),
-	ROW_DATA("metadata", ROLE_OTHER), ROW_DATA("attributes", ROLE_OTHER), ROW_DATA("filters", ROLE_OTHER),
+	TOOLS("tools"),
+	TOOLS("session.tools"),
+	ROW_DATA("metadata", ROLE_OTHER),
+	ROW_DATA("attributes", ROLE_OTHER),
+	ROW_DATA("filters", ROLE_OTHER),
 	ROW_DATA("data_source_config", ROLE_OTHER), /* a schema */
-	ROW_DATA("data_source.source.content", ROLE_OTHER), ROW_DATA("item", ROLE_OTHER),
-	ROW_DATA("tool_outputs", ROLE_TOOL_RESULT), ROW_DEEP("prompt", ROLE_USER), ROW_DEEP("query", ROLE_USER),
+	ROW_DATA("data_source.source.content", ROLE_OTHER),
+	ROW_DATA("item", ROLE_OTHER),
+	ROW_DATA("tool_outputs", ROLE_TOOL_RESULT),
+	ROW_DEEP("prompt", ROLE_USER),
+	ROW_DEEP("query", ROLE_USER),
 	ROW_DEEP("content", ROLE_USER), /* of a message of its own */
 	{ "input_reference.image_url", T_STRING, ROLE_USER, F_OPAQUE, READ_IMAGE },
-	MESSAGES("messages"), MESSAGES("additional_messages"), MESSAGES("thread.messages"),
+	MESSAGES("messages"),
+	MESSAGES("additional_messages"),
+	MESSAGES("thread.messages"),
 	MESSAGES("events"),
 	{ 0 },
 };
 static const struct part_row parts[] = {
 	{ PART_TYPES("text", "input_text", "output_text"), NULL, false },
 	{ PART_TYPES("image_url", "image_file", "image"), "image", false },
-	{ PART_TYPES("document"), "file", true }, { 0 },
+	{ PART_TYPES("document"), "file", true },
+	{ 0 },
 };
 static const struct ref_row refs[] = {
-	MESSAGE_REFS("messages"), MESSAGE_REFS("additional_messages"),
-	MESSAGE_REFS("thread.messages"), { "content[*].image_url.url", "url" },
-	{ "content[*].image_file.file_id", "file" }, { "attachments[*].file_id", "file" },
-	{ "input_reference.image_url", "url" }, { "input_reference.file_id", "file" },
-	{ "assistant_id", "prompt" }, { "file_id", "file" }, { "file_ids", "file" },
-	{ "training_file", "file" }, { "validation_file", "file" },
-	{ "data_source.source.id", "file" }, { "vector_store_ids", "vector_store" },
+	MESSAGE_REFS("messages"),
+	MESSAGE_REFS("additional_messages"),
+	MESSAGE_REFS("thread.messages"),
+	{ "content[*].image_url.url", "url" },
+	{ "content[*].image_file.file_id", "file" },
+	{ "attachments[*].file_id", "file" },
+	{ "input_reference.image_url", "url" },
+	{ "input_reference.file_id", "file" },
+	{ "assistant_id", "prompt" },
+	{ "file_id", "file" },
+	{ "file_ids", "file" },
+	{ "training_file", "file" },
+	{ "validation_file", "file" },
+	{ "data_source.source.id", "file" },
+	{ "vector_store_ids", "vector_store" },
 	{ "tool_resources.file_search.vector_store_ids", "vector_store" },
-	{ "tool_resources.code_interpreter.file_ids", "file" }, { 0 },
+	{ "tool_resources.code_interpreter.file_ids", "file" },
+	{ 0 },
 };
 
 const struct table table_kept = { .lenient = true, .rows = rows, .parts = parts, .refs = refs, .speaker = ROLE_USER, .tree = TREE };

@@ -20,9 +20,12 @@ static const struct row rows[] = {
 	{ "params.ref.type",       T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.ref.name",       T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.ref.uri",        T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
-	ROW_DATA("params.argument", ROLE_USER), ROW_DATA("params.context", ROLE_USER),
+	ROW_DATA("params.argument", ROLE_USER),
+	ROW_DATA("params.context", ROLE_USER),
 	/* What the server asked for: a sampled message, a person's form, the roots. */
-	ROW_DATA("params.inputResponses", ROLE_USER), ROW_DATA("result", ROLE_USER), ROW_DATA("error", ROLE_USER),
+	ROW_DATA("params.inputResponses", ROLE_USER),
+	ROW_DATA("result", ROLE_USER),
+	ROW_DATA("error", ROLE_USER),
 	/* notifications/cancelled, notifications/progress */
 	{ "params.requestId",      T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ "params.progressToken",  T_ANY,             ROLE_OTHER, F_RESERVED, 0 },

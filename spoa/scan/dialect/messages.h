@@ -13,36 +13,47 @@
 
 #define MESSAGES_ROWS(at) \
 	{ at "model",                              T_STRING,           ROLE_OTHER, F_RESERVED, READ_MODEL }, \
-	ROW_STREAM(at "stream"), ROW_CAP(at "max_tokens"), \
+	ROW_STREAM(at "stream"), \
+	ROW_CAP(at "max_tokens"), \
 	{ at "system",                             T_STRING|T_ARRAY|T_NULL, ROLE_SYSTEM, 0, 0 }, \
 	ROW_MODEL(at "fallbacks[*].model"), \
 	{ at "system[*]",                          T_OBJECT|T_STRING,  ROLE_SYSTEM, 0, READ_PART }, \
-	ROW_WORD(at "system[*].type", ROLE_SYSTEM), ROW_STRING(at "system[*].text", ROLE_SYSTEM), \
+	ROW_WORD(at "system[*].type", ROLE_SYSTEM), \
+	ROW_STRING(at "system[*].text", ROLE_SYSTEM), \
 	{ at "messages",                           T_ARRAY,            ROLE_OTHER, 0, 0 }, \
 	{ AT_M(at),                                T_OBJECT,           ROLE_OTHER, 0, READ_MESSAGE }, \
 	ROW_ROLE(AT_M(at) ".role"), \
 	{ AT_M(at) ".content",                     T_STRING|T_ARRAY,   ROLE_BY_MESSAGE, 0, 0 }, \
 	{ AT_B(at),                                T_OBJECT|T_STRING,  ROLE_BY_MESSAGE, 0, READ_PART }, \
-	ROW_WORD(AT_B(at) ".type", ROLE_OTHER), ROW_STRING(AT_B(at) ".text", ROLE_BY_MESSAGE), \
-	ROW_STRING(AT_B(at) ".thinking", ROLE_BY_MESSAGE), ROW_TOOL(AT_B(at) ".name"), \
-	ROW_DATA(AT_B(at) ".input", ROLE_TOOL_CALL), ROW_STRING(AT_B(at) ".id", ROLE_TOOL_CALL), \
-	ROW_STRING(AT_B(at) ".tool_use_id", ROLE_TOOL_RESULT), ROW_DATA(AT_B(at) ".content", ROLE_TOOL_RESULT), \
+	ROW_WORD(AT_B(at) ".type", ROLE_OTHER), \
+	ROW_STRING(AT_B(at) ".text", ROLE_BY_MESSAGE), \
+	ROW_STRING(AT_B(at) ".thinking", ROLE_BY_MESSAGE), \
+	ROW_TOOL(AT_B(at) ".name"), \
+	ROW_DATA(AT_B(at) ".input", ROLE_TOOL_CALL), \
+	ROW_STRING(AT_B(at) ".id", ROLE_TOOL_CALL), \
+	ROW_STRING(AT_B(at) ".tool_use_id", ROLE_TOOL_RESULT), \
+	ROW_DATA(AT_B(at) ".content", ROLE_TOOL_RESULT), \
 	{ AT_R(at),                                T_OBJECT|T_STRING,  ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
-	ROW_WORD(AT_R(at) ".type", ROLE_TOOL_RESULT), ROW_STRING(AT_R(at) ".text", ROLE_TOOL_RESULT), \
+	ROW_WORD(AT_R(at) ".type", ROLE_TOOL_RESULT), \
+	ROW_STRING(AT_R(at) ".text", ROLE_TOOL_RESULT), \
 	ROW_DEEP(AT_R(at) ".source", ROLE_TOOL_RESULT), \
 	{ AT_R(at) ".source.type",                 T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, READ_SOURCE_TYPE }, \
 	ROW_OPAQUE(AT_R(at) ".source.data", ROLE_TOOL_RESULT), \
 	{ AT_N(at),                                T_OBJECT|T_STRING,  ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
-	ROW_WORD(AT_N(at) ".type", ROLE_TOOL_RESULT), ROW_STRING(AT_N(at) ".text", ROLE_TOOL_RESULT), \
+	ROW_WORD(AT_N(at) ".type", ROLE_TOOL_RESULT), \
+	ROW_STRING(AT_N(at) ".text", ROLE_TOOL_RESULT), \
 	{ AT_N(at) ".source.type",                 T_STRING,           ROLE_TOOL_RESULT, F_RESERVED, READ_SOURCE_TYPE }, \
-	ROW_OPAQUE(AT_N(at) ".source.data", ROLE_TOOL_RESULT), ROW_DEEP(AT_B(at) ".title", ROLE_DOCUMENT), \
-	ROW_DEEP(AT_B(at) ".context", ROLE_DOCUMENT), ROW_DEEP(AT_B(at) ".citations", ROLE_DOCUMENT), \
+	ROW_OPAQUE(AT_N(at) ".source.data", ROLE_TOOL_RESULT), \
+	ROW_DEEP(AT_B(at) ".title", ROLE_DOCUMENT), \
+	ROW_DEEP(AT_B(at) ".context", ROLE_DOCUMENT), \
+	ROW_DEEP(AT_B(at) ".citations", ROLE_DOCUMENT), \
 	ROW_DEEP(AT_B(at) ".source", ROLE_DOCUMENT), \
 	{ AT_B(at) ".source.type",                 T_STRING,           ROLE_DOCUMENT, F_RESERVED, READ_SOURCE_TYPE }, \
 	ROW_OPAQUE(AT_B(at) ".source.data", ROLE_DOCUMENT), \
 	{ AT_B(at) ".source.content",              T_STRING|T_ARRAY,  ROLE_DOCUMENT, F_DEEP, 0 }, \
 	{ AT_D(at),                                T_OBJECT|T_STRING,  ROLE_DOCUMENT, F_DEEP, READ_PART }, \
-	ROW_WORD(AT_D(at) ".type", ROLE_DOCUMENT), ROW_STRING(AT_D(at) ".text", ROLE_DOCUMENT), \
+	ROW_WORD(AT_D(at) ".type", ROLE_DOCUMENT), \
+	ROW_STRING(AT_D(at) ".text", ROLE_DOCUMENT), \
 	ROW_DEEP(AT_D(at) ".source", ROLE_DOCUMENT), \
 	{ AT_D(at) ".source.type",                 T_STRING,           ROLE_DOCUMENT, F_RESERVED, READ_SOURCE_TYPE }, \
 	ROW_OPAQUE(AT_D(at) ".source.data", ROLE_DOCUMENT), \
@@ -60,11 +71,16 @@
 	{ AT_B(at) ".content.encrypted_stdout",    "encrypted_code_execution_result", 0, NULL }
 
 #define MESSAGES_REFS(at) \
-	{ AT_B(at) ".source.url", "url" }, { AT_B(at) ".source.file_id", "file" }, \
-	{ AT_B(at) ".file_id", "file" }, { AT_R(at) ".source.url", "url" }, \
-	{ AT_R(at) ".source.file_id", "file" }, { AT_D(at) ".source.url", "url" }, \
-	{ AT_D(at) ".source.file_id", "file" }, { at "container", "container" }, \
-	{ at "container.id", "container" }, { at "thread.continue", "thread" }, \
+	{ AT_B(at) ".source.url", "url" }, \
+	{ AT_B(at) ".source.file_id", "file" }, \
+	{ AT_B(at) ".file_id", "file" }, \
+	{ AT_R(at) ".source.url", "url" }, \
+	{ AT_R(at) ".source.file_id", "file" }, \
+	{ AT_D(at) ".source.url", "url" }, \
+	{ AT_D(at) ".source.file_id", "file" }, \
+	{ at "container", "container" }, \
+	{ at "container.id", "container" }, \
+	{ at "thread.continue", "thread" }, \
 	{ at "thread.previous_message_id", "thread" }
 
 #define MESSAGES_PARTS \

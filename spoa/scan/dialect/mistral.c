@@ -19,8 +19,10 @@
 	{ at ".input_audio",          T_OBJECT|T_STRING, role, F_DEEP|F_OPAQUE, 0 }, \
 	ROW_OPAQUE(at ".input_audio.data", role)
 #define CHUNK_REFS(at) \
-	{ at ".image_url", "url" }, { at ".image_url.url", "url" }, \
-	{ at ".document_url", "url" }, { at ".file_id", "file" }
+	{ at ".image_url", "url" }, \
+	{ at ".image_url.url", "url" }, \
+	{ at ".document_url", "url" }, \
+	{ at ".file_id", "file" }
 
 #define MESSAGES(at) \
 	{ at,                         T_STRING|T_ARRAY|T_NULL, ROLE_USER, 0, 0 }, \
@@ -29,10 +31,14 @@
 	{ at "[*].type",              T_STRING|T_NULL,         ROLE_OTHER, F_RESERVED, READ_ITEM_TYPE }, \
 	{ at "[*].content",           T_STRING|T_ARRAY|T_NULL, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
 	CHUNK(at "[*].content[*]", ROLE_BY_MESSAGE), \
-	ROW_TEXT(at "[*].tool_call_id", ROLE_TOOL_RESULT), ROW_TEXT(at "[*].name", ROLE_BY_MESSAGE), \
-	ROW_DATA(at "[*].arguments", ROLE_BY_MESSAGE), ROW_DATA(at "[*].result", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].info", ROLE_TOOL_RESULT), ROW_DATA(at "[*].output", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].outputs", ROLE_TOOL_RESULT), ROW_DATA(at "[*].error", ROLE_TOOL_RESULT), \
+	ROW_TEXT(at "[*].tool_call_id", ROLE_TOOL_RESULT), \
+	ROW_TEXT(at "[*].name", ROLE_BY_MESSAGE), \
+	ROW_DATA(at "[*].arguments", ROLE_BY_MESSAGE), \
+	ROW_DATA(at "[*].result", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].info", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].output", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].outputs", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].error", ROLE_TOOL_RESULT), \
 	{ at "[*].tool_calls",        T_ARRAY|T_NULL,          ROLE_TOOL_CALL, F_DATA, 0 }, \
 	{ at "[*].tool_calls[*]",     T_OBJECT,                ROLE_TOOL_CALL, F_DEEP, 0 }, \
 	{ at "[*].tool_calls[*].type", T_STRING|T_NULL,        ROLE_TOOL_CALL, F_RESERVED, 0 }, \
@@ -41,16 +47,20 @@
 
 #define COMMON \
 	MODEL, \
-	ROW_STREAM("stream"), ROW_CAP("max_tokens"), ROW_CHOICES("n"), \
+	ROW_STREAM("stream"), \
+	ROW_CAP("max_tokens"), \
+	ROW_CHOICES("n"), \
 	{ "tools",                    T_ARRAY|T_NULL,          ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
-	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION), ROW_DATA("metadata", ROLE_OTHER), \
+	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION), \
+	ROW_DATA("metadata", ROLE_OTHER), \
 	{ "response_format",          T_OBJECT|T_NULL,         ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	{ "prediction",               T_OBJECT|T_NULL,         ROLE_ASSISTANT, F_DATA, 0 }
 
 static const struct row chat_rows[] = { COMMON, MESSAGES("messages"), { 0 } };
 static const struct row fim_rows[] = {
 	COMMON,
-	ROW_TEXT("prompt", ROLE_USER), ROW_TEXT("suffix", ROLE_USER),
+	ROW_TEXT("prompt", ROLE_USER),
+	ROW_TEXT("suffix", ROLE_USER),
 	{ 0 },
 };
 static const struct row conversation_rows[] = {
@@ -59,7 +69,8 @@ static const struct row conversation_rows[] = {
 	MESSAGES("inputs"),
 	ROW_TEXT("instructions", ROLE_SYSTEM),
 	{ "tools",                    T_ARRAY|T_NULL,  ROLE_TOOL_DEFINITION, F_DEEP, 0 },
-	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION), ROW_DATA("metadata", ROLE_OTHER),
+	ROW_DEEP("tools[*].function", ROLE_TOOL_DEFINITION),
+	ROW_DATA("metadata", ROLE_OTHER),
 	{ "completion_args",          T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
 	ROW_CAP("completion_args.max_tokens"),
 	{ 0 },
@@ -85,8 +96,10 @@ static const struct row job_rows[] = { MODEL, { 0 } };
 
 static const struct part_row parts[] = {
 	{ PART_TYPES("text", "thinking", "reference", "tool_reference"), NULL, false },
-	{ PART_TYPES("image_url"), "image", false }, { PART_TYPES("input_audio"), "audio", false },
-	{ PART_TYPES("document_url", "file", "tool_file"), "file", false }, { 0 },
+	{ PART_TYPES("image_url"), "image", false },
+	{ PART_TYPES("input_audio"), "audio", false },
+	{ PART_TYPES("document_url", "file", "tool_file"), "file", false },
+	{ 0 },
 };
 static const struct ref_row chat_refs[] = {
 	CHUNK_REFS("messages[*].content[*]"),
@@ -102,8 +115,10 @@ static const struct ref_row ocr_refs[] = { CHUNK_REFS("document"), { 0 } };
 static const struct ref_row job_refs[] = { { "input_files", "file" }, { "agent_id", "agent" }, { 0 } };
 static const struct param_row chat_params[] = { { "random_seed", "seed" }, { 0 } };
 static const struct param_row conversation_params[] = {
-	{ "completion_args.temperature", "temperature" }, { "completion_args.top_p", "top_p" },
-	{ "completion_args.max_tokens", "max_tokens" }, { "completion_args.random_seed", "seed" },
+	{ "completion_args.temperature", "temperature" },
+	{ "completion_args.top_p", "top_p" },
+	{ "completion_args.max_tokens", "max_tokens" },
+	{ "completion_args.random_seed", "seed" },
 	{ 0 },
 };
 #define NAMED .model = "model", .tree = TREE
@@ -166,9 +181,12 @@ static const struct endpoint_row endpoints[] = {
 	RUNS("/v1/fine_tuning/jobs", "fine_tuning"),
 	RUNS("/v1/fine_tuning/jobs/{id}/start", "fine_tuning"),
 	RUNS("/v1/libraries/{id}/documents", "libraries"), /* each is read by a model */
-	RUNS("/v1/libraries/{id}/documents/{id}/reprocess", "libraries"), KEPT("/v1/agents", "agents"),
-	KEPT("/v1/libraries", "libraries"), KEPT("/v1/fine_tuning", "fine_tuning"),
-	KEPT("/v1/connectors", "connectors"), KEPT("/v1/audio/voices", "voices"),
+	RUNS("/v1/libraries/{id}/documents/{id}/reprocess", "libraries"),
+	KEPT("/v1/agents", "agents"),
+	KEPT("/v1/libraries", "libraries"),
+	KEPT("/v1/fine_tuning", "fine_tuning"),
+	KEPT("/v1/connectors", "connectors"),
+	KEPT("/v1/audio/voices", "voices"),
 	{ 0 },
 };
 /* clang-format on */

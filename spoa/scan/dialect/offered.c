@@ -12,8 +12,10 @@ static const struct price_tool usual[] = {
 	{ "web_search*", PRICE_SEARCHES }, /* _preview, _20250305, _options, … */
 	{ "code_interpreter", PRICE_SESSIONS },
 	{ "googleSearch*", PRICE_SEARCHES }, /* …Retrieval */ { "google_search*", PRICE_SEARCHES },
-	{ "googleMaps*", PRICE_MAPS }, { "google_maps*", PRICE_MAPS },
-	{ "enterpriseWebSearch", PRICE_SEARCHES }, { "enterprise_web_search", PRICE_SEARCHES },
+	{ "googleMaps*", PRICE_MAPS },
+	{ "google_maps*", PRICE_MAPS },
+	{ "enterpriseWebSearch", PRICE_SEARCHES },
+	{ "enterprise_web_search", PRICE_SEARCHES },
 };
 /* clang-format on */
 

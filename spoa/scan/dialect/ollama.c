@@ -13,7 +13,8 @@
 #define CHAT \
 	{ "messages",              T_ARRAY|T_NULL,     ROLE_OTHER, 0, 0 }, \
 	{ "messages[*]",           T_OBJECT,           ROLE_OTHER, 0, READ_MESSAGE }, \
-	ROW_ROLE("messages[*].role"), ROW_TEXT("messages[*].content", ROLE_BY_MESSAGE), \
+	ROW_ROLE("messages[*].role"), \
+	ROW_TEXT("messages[*].content", ROLE_BY_MESSAGE), \
 	ROW_TEXT("messages[*].thinking", ROLE_BY_MESSAGE), \
 	{ "messages[*].images",    T_ARRAY|T_NULL,     ROLE_BY_MESSAGE, 0, 0 }, \
 	{ "messages[*].images[*]", T_STRING,           ROLE_BY_MESSAGE, F_OPAQUE, READ_IMAGE }, \
@@ -28,7 +29,9 @@
 static const struct row chat_rows[] = { OPTIONS, CHAT, { 0 } };
 static const struct row generate_rows[] = {
 	OPTIONS,
-	ROW_TEXT("prompt", ROLE_USER), ROW_TEXT("suffix", ROLE_USER), ROW_TEXT("system", ROLE_SYSTEM),
+	ROW_TEXT("prompt", ROLE_USER),
+	ROW_TEXT("suffix", ROLE_USER),
+	ROW_TEXT("system", ROLE_SYSTEM),
 	ROW_TEXT("template", ROLE_SYSTEM),
 	{ "images",                T_ARRAY|T_NULL,     ROLE_USER, 0, 0 },
 	{ "images[*]",             T_STRING,           ROLE_USER, F_OPAQUE, READ_IMAGE },
@@ -40,7 +43,10 @@ static const struct row generate_rows[] = {
 /* Making, copying, fetching, showing a model: what it is made of or called, wherever. */
 static const struct row other_rows[] = {
 	OPTIONS, CHAT,
-	ROW_NAMES("name"), ROW_NAMES("from"), ROW_NAMES("source"), ROW_NAMES("destination"),
+	ROW_NAMES("name"),
+	ROW_NAMES("from"),
+	ROW_NAMES("source"),
+	ROW_NAMES("destination"),
 	{ 0 },
 };
 static const struct row embed_rows[] = {
@@ -51,10 +57,14 @@ static const struct row embed_rows[] = {
 };
 
 static const struct param_row params[] = {
-	{ "options.temperature", "temperature" }, { "options.top_p", "top_p" },
-	{ "options.top_k", "top_k" }, { "options.seed", "seed" },
-	{ "options.num_predict", "max_tokens" }, { "options.presence_penalty", "presence_penalty" },
-	{ "options.frequency_penalty", "frequency_penalty" }, { 0 },
+	{ "options.temperature", "temperature" },
+	{ "options.top_p", "top_p" },
+	{ "options.top_k", "top_k" },
+	{ "options.seed", "seed" },
+	{ "options.num_predict", "max_tokens" },
+	{ "options.presence_penalty", "presence_penalty" },
+	{ "options.frequency_penalty", "frequency_penalty" },
+	{ 0 },
 };
 /* clang-format on */
 

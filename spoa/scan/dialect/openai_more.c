@@ -24,10 +24,14 @@
 /* Tools: what describes a caller's own is no more than that. */
 #define TOOLS(at, types, role) \
 	{ at,                             types, role, F_DEEP, 0 }, \
-	ROW_DEEP(at "[*].parameters", role), ROW_DEEP(at "[*].input_schema", role), \
-	ROW_DEEP(at "[*].function", role), ROW_DEEP(at "[*].format", role), \
-	ROW_DATA(at "[*].annotations", role), ROW_DATA(at "[*].filters", role), \
-	ROW_DATA(at "[*].headers", role), ROW_DEEP(at "[*].tools[*].parameters", role), \
+	ROW_DEEP(at "[*].parameters", role), \
+	ROW_DEEP(at "[*].input_schema", role), \
+	ROW_DEEP(at "[*].function", role), \
+	ROW_DEEP(at "[*].format", role), \
+	ROW_DATA(at "[*].annotations", role), \
+	ROW_DATA(at "[*].filters", role), \
+	ROW_DATA(at "[*].headers", role), \
+	ROW_DEEP(at "[*].tools[*].parameters", role), \
 	ROW_DEEP(at "[*].tools[*].input_schema", role)
 
 /* Items of a conversation; what an item's type says of its role counts where it has none. */
@@ -52,18 +56,26 @@
 	{ at "[*].output[*].image_url",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].output[*].file_data",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
 	{ at "[*].result",                T_ANY, ROLE_TOOL_RESULT, F_DATA|F_OPAQUE, READ_IMAGE }, \
-	ROW_DATA(at "[*].revised_prompt", ROLE_TOOL_RESULT), ROW_DATA(at "[*].arguments", ROLE_BY_MESSAGE), \
-	ROW_DATA(at "[*].action", ROLE_BY_MESSAGE), ROW_DATA(at "[*].action.sources", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].operation", ROLE_BY_MESSAGE), ROW_DATA(at "[*].results", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].outputs", ROLE_TOOL_RESULT), ROW_DATA(at "[*].logs", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].revised_prompt", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].arguments", ROLE_BY_MESSAGE), \
+	ROW_DATA(at "[*].action", ROLE_BY_MESSAGE), \
+	ROW_DATA(at "[*].action.sources", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].operation", ROLE_BY_MESSAGE), \
+	ROW_DATA(at "[*].results", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].outputs", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].logs", ROLE_TOOL_RESULT), \
 	ROW_DATA(at "[*].error", ROLE_TOOL_RESULT), \
 	TOOLS(at "[*].tools", T_ANY, ROLE_BY_MESSAGE)
 
 #define ITEM_REFS(at) \
-	{ at "[*].content[*].image_url", "url" }, { at "[*].content[*].file_url", "url" }, \
-	{ at "[*].content[*].file_id", "file" }, { at "[*].output.image_url", "url" }, \
-	{ at "[*].output.file_id", "file" }, { at "[*].output[*].image_url", "url" }, \
-	{ at "[*].output[*].file_url", "url" }, { at "[*].output[*].file_id", "file" }
+	{ at "[*].content[*].image_url", "url" }, \
+	{ at "[*].content[*].file_url", "url" }, \
+	{ at "[*].content[*].file_id", "file" }, \
+	{ at "[*].output.image_url", "url" }, \
+	{ at "[*].output.file_id", "file" }, \
+	{ at "[*].output[*].image_url", "url" }, \
+	{ at "[*].output[*].file_url", "url" }, \
+	{ at "[*].output[*].file_id", "file" }
 
 #define ITEM_SEALS(at) \
 	{ at "[*].encrypted_content",            NULL, 0, NULL }, \
@@ -87,25 +99,33 @@ static const struct part_row responses_parts[] = {
 	{ PART_TYPES("input_text", "output_text", "text", "summary_text",
 		"reasoning_text", "refusal", "encrypted_content"), NULL, false },
 	{ PART_TYPES("input_image", "computer_screenshot"), "image", false },
-	{ PART_TYPES("input_audio"), "audio", false }, { PART_TYPES("input_file"), "file", false },
+	{ PART_TYPES("input_audio"), "audio", false },
+	{ PART_TYPES("input_file"), "file", false },
 	{ 0 },
 };
 /* What a shell said. */
 static const struct part_row responses_keyed[] = {
-	{ PART_TYPES("stdout", "stderr", "outcome"), NULL, false }, { 0 },
+	{ PART_TYPES("stdout", "stderr", "outcome"), NULL, false },
+	{ 0 },
 };
 static const struct seal_row responses_seals[] = { ITEM_SEALS("input"), { 0 } };
 static const struct param_row responses_params[] = {
-	{ "reasoning.effort", "reasoning_effort" }, { "text.verbosity", "verbosity" },
-	{ "max_output_tokens", "max_tokens" }, { "conversation.id", "conversation.id" },
+	{ "reasoning.effort", "reasoning_effort" },
+	{ "text.verbosity", "verbosity" },
+	{ "max_output_tokens", "max_tokens" },
+	{ "conversation.id", "conversation.id" },
 	CONVERSATION_PARAMS,
 	{ 0 },
 };
 static const struct ref_row responses_refs[] = {
-	ITEM_REFS("input"), { "previous_response_id", "response" },
-	{ "conversation", "conversation" }, { "conversation.id", "conversation" },
-	{ "prompt.id", "prompt" }, { "tools[*].vector_store_ids", "vector_store" },
-	{ "tools[*].container.file_ids", "file" }, { 0 },
+	ITEM_REFS("input"),
+	{ "previous_response_id", "response" },
+	{ "conversation", "conversation" },
+	{ "conversation.id", "conversation" },
+	{ "prompt.id", "prompt" },
+	{ "tools[*].vector_store_ids", "vector_store" },
+	{ "tools[*].container.file_ids", "file" },
+	{ 0 },
 };
 static const struct row items_rows[] = {
 	ITEMS("items"),
@@ -132,9 +152,13 @@ static const struct row completions_rows[] = {
 	ROW_TEXT("suffix", ROLE_USER),
 	{ "max_tokens",                   T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED|F_SIGNED, READ_CAP },
 	{ "n_predict",                    T_NUMBER|T_NULL, ROLE_OTHER, F_RESERVED|F_SIGNED, READ_CAP },
-	ROW_CHOICES("n"), ROW_CHOICES("best_of"), ROW_TEXT("grammar", ROLE_TOOL_DEFINITION),
-	ROW_DEEP("json_schema", ROLE_TOOL_DEFINITION), ROW_DEEP("response_format", ROLE_TOOL_DEFINITION),
-	ROW_DEEP("structured_outputs", ROLE_TOOL_DEFINITION), ROW_TEXT("input_prefix", ROLE_USER),
+	ROW_CHOICES("n"),
+	ROW_CHOICES("best_of"),
+	ROW_TEXT("grammar", ROLE_TOOL_DEFINITION),
+	ROW_DEEP("json_schema", ROLE_TOOL_DEFINITION),
+	ROW_DEEP("response_format", ROLE_TOOL_DEFINITION),
+	ROW_DEEP("structured_outputs", ROLE_TOOL_DEFINITION),
+	ROW_TEXT("input_prefix", ROLE_USER),
 	ROW_TEXT("input_suffix", ROLE_USER),
 	{ "input_extra",                  T_ARRAY|T_NULL, ROLE_DOCUMENT, F_DATA, 0 },
 	{ 0 },
@@ -149,15 +173,20 @@ const struct table table_completion = { .json = true, .rows = completions_rows, 
 static const struct row input_rows[] = {
 	MODEL, STREAM,
 	INPUT("input", ROLE_USER),
-	ROW_WORD("input[*].type", ROLE_OTHER), ROW_OPAQUE("input[*].image_url.url", ROLE_USER),
+	ROW_WORD("input[*].type", ROLE_OTHER),
+	ROW_OPAQUE("input[*].image_url.url", ROLE_USER),
 	INPUT("content", ROLE_USER),
 	INPUT("prompt", ROLE_USER),
 	INPUT("tokens", ROLE_USER),
-	ROW_TEXT("instructions", ROLE_SYSTEM), ROW_DEEP("query", ROLE_USER), ROW_DEEP("text_1", ROLE_USER),
-	ROW_DEEP("text_2", ROLE_USER), ROW_DATA("documents", ROLE_DOCUMENT),
+	ROW_TEXT("instructions", ROLE_SYSTEM),
+	ROW_DEEP("query", ROLE_USER),
+	ROW_DEEP("text_1", ROLE_USER),
+	ROW_DEEP("text_2", ROLE_USER),
+	ROW_DATA("documents", ROLE_DOCUMENT),
 	{ "messages",                     T_ARRAY|T_NULL, ROLE_OTHER, 0, 0 },
 	{ "messages[*]",                  T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE },
-	ROW_ROLE("messages[*].role"), ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
+	ROW_ROLE("messages[*].role"),
+	ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
 	{ 0 },
 };
 static const struct ref_row input_refs[] = { { "input[*].image_url.url", "url" }, { 0 } };
@@ -173,8 +202,11 @@ static const struct row form_rows[] = {
 	{ 0 },
 };
 static const struct ref_row form_refs[] = {
-	{ "images[*].image_url", "url" }, { "images[*].file_id", "file" },
-	{ "mask.image_url", "url" }, { "mask.file_id", "file" }, { 0 },
+	{ "images[*].image_url", "url" },
+	{ "images[*].file_id", "file" },
+	{ "mask.image_url", "url" },
+	{ "mask.file_id", "file" },
+	{ 0 },
 };
 static const struct row batch_rows[] = { MODEL, { "metadata", T_ANY, ROLE_OTHER, F_DATA, 0 }, { 0 } };
 static const struct ref_row batch_refs[] = { { "input_file_id", "file" }, { 0 } };
@@ -189,9 +221,11 @@ static const struct row session_rows[] = {
 	MODEL,
 	ROW_TEXT("instructions", ROLE_SYSTEM),
 	TOOLS("tools", T_ANY, ROLE_TOOL_DEFINITION),
-	ROW_MODEL("session.model"), ROW_TEXT("session.instructions", ROLE_SYSTEM),
+	ROW_MODEL("session.model"),
+	ROW_TEXT("session.instructions", ROLE_SYSTEM),
 	TOOLS("session.tools", T_ANY, ROLE_TOOL_DEFINITION),
-	ROW_DATA("session.prompt.variables", ROLE_USER), ROW_DATA("session.tracing.metadata", ROLE_OTHER),
+	ROW_DATA("session.prompt.variables", ROLE_USER),
+	ROW_DATA("session.tracing.metadata", ROLE_OTHER),
 	{ 0 },
 };
 const struct table table_session = { .lenient = true, .rows = session_rows, .tree = TREE };

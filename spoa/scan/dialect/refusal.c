@@ -18,9 +18,15 @@ static const struct {
 	int status;
 	enum refusal kind;
 } statuses[] = {
-	{ 401, REFUSAL_KEY }, { 402, REFUSAL_CREDIT }, { 403, REFUSAL_ACCESS },
-	{ 408, REFUSAL_SERVER }, { 409, REFUSAL_SERVER }, { 425, REFUSAL_SERVER },
-	{ 429, REFUSAL_RATE }, { 503, REFUSAL_OVERLOADED }, { 529, REFUSAL_OVERLOADED },
+	{ 401, REFUSAL_KEY },
+	{ 402, REFUSAL_CREDIT },
+	{ 403, REFUSAL_ACCESS },
+	{ 408, REFUSAL_SERVER },
+	{ 409, REFUSAL_SERVER },
+	{ 425, REFUSAL_SERVER },
+	{ 429, REFUSAL_RATE },
+	{ 503, REFUSAL_OVERLOADED },
+	{ 529, REFUSAL_OVERLOADED },
 };
 
 /* Where words and sentences are. Arrays are passed through. */

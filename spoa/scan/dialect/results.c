@@ -29,10 +29,14 @@ static const struct place {
 	{ "input", BY_TYPE }, /* Responses, Gemini's interactions */ { "input.content", BY_TYPE },
 	{ "items", BY_TYPE }, { "inputs", BY_TYPE }, /* Mistral's conversations */
 	{ "inputs.tool_calls", CALL }, { "contents.parts.functionCall", CALL }, /* Gemini */
-	{ "contents.parts.function_call", CALL }, { "contents.parts.toolCall", CALL },
-	{ "contents.parts.tool_call", CALL }, { "contents.parts.functionResponse", RESULT },
-	{ "contents.parts.function_response", RESULT }, { "contents.parts.toolResponse", RESULT },
-	{ "contents.parts.tool_response", RESULT }, { "contents.parts.codeExecutionResult", RESULT },
+	{ "contents.parts.function_call", CALL },
+	{ "contents.parts.toolCall", CALL },
+	{ "contents.parts.tool_call", CALL },
+	{ "contents.parts.functionResponse", RESULT },
+	{ "contents.parts.function_response", RESULT },
+	{ "contents.parts.toolResponse", RESULT },
+	{ "contents.parts.tool_response", RESULT },
+	{ "contents.parts.codeExecutionResult", RESULT },
 	{ "contents.parts.code_execution_result", RESULT },
 	{ "tool_results", RESULT }, /* Cohere's v1 */ { "chat_history.tool_results", RESULT },
 	{ "tool_outputs", RESULT }, /* OpenAI's assistants */

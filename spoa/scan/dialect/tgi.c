@@ -4,19 +4,27 @@
 
 /* clang-format off */
 static const struct row generate_rows[] = {
-	ROW_TEXT("inputs", ROLE_USER), ROW_STREAM("stream"),
+	ROW_TEXT("inputs", ROLE_USER),
+	ROW_STREAM("stream"),
 	{ "parameters",                T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
-	ROW_CAP("parameters.max_new_tokens"), ROW_CHOICES("parameters.best_of"),
-	ROW_DEEP("parameters.grammar", ROLE_TOOL_DEFINITION), ROW_MODEL("parameters.adapter_id"),
+	ROW_CAP("parameters.max_new_tokens"),
+	ROW_CHOICES("parameters.best_of"),
+	ROW_DEEP("parameters.grammar", ROLE_TOOL_DEFINITION),
+	ROW_MODEL("parameters.adapter_id"),
 	{ "messages",                  T_ARRAY|T_NULL,  ROLE_OTHER, 0, 0 },
 	{ "messages[*]",               T_OBJECT,        ROLE_OTHER, 0, READ_MESSAGE },
-	ROW_ROLE("messages[*].role"), ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
+	ROW_ROLE("messages[*].role"),
+	ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
 	{ 0 },
 };
 static const struct param_row params[] = {
-	{ "parameters.temperature", "temperature" }, { "parameters.top_p", "top_p" },
-	{ "parameters.top_k", "top_k" }, { "parameters.seed", "seed" },
-	{ "parameters.max_new_tokens", "max_tokens" }, { "parameters.best_of", "n" }, { 0 },
+	{ "parameters.temperature", "temperature" },
+	{ "parameters.top_p", "top_p" },
+	{ "parameters.top_k", "top_k" },
+	{ "parameters.seed", "seed" },
+	{ "parameters.max_new_tokens", "max_tokens" },
+	{ "parameters.best_of", "n" },
+	{ 0 },
 };
 /* clang-format on */
 
