@@ -175,7 +175,12 @@ $(B)/gen/base/codec/provider_keys.inc: policies/provider_keys.txt spoa/scan/dete
 	@mkdir -p $(@D)
 	@LC_ALL=C awk -f spoa/scan/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
 
-$(LIB_OBJ): | $(B)/gen/base/codec/provider_keys.inc
+# Unicode's tables: each folder's list by its own awk.
+$(B)/gen/base/%.inc: spoa/base/%.awk spoa/base/%.txt
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f $^ >$@.tmp && mv $@.tmp $@
+
+$(LIB_OBJ): | $(addprefix $(B)/gen/base/,codec/provider_keys.inc codec/letters.inc tokens/classes.inc)
 
 # Numbers in words.
 LIB_OBJ += $(B)/gen/numerals.o

@@ -1,12 +1,39 @@
-/* The look-ups in the generated table. */
+/* The look-ups in the tables of letters.txt. */
 #include "base/codec/letters.h"
 
 #include <stddef.h>
 
 #include "base/ascii.h"
-#include "base/codec/letters_table.h"
 #include "base/codec/utf8.h"
 #include "base/search.h"
+
+/* `count` characters from `first` on. */
+struct fold_row {
+	uint32_t first;
+	uint16_t count;
+	uint8_t kind;
+	/* Of the first; the others' come after it, but for a class, which has one sign or none.
+	 * LETTERS_NUMBER and more: a number of two digits. */
+	uint8_t c;
+};
+enum { LETTERS_NUMBER = 128 };
+
+/* Capitals from..to, `step` apart, become small by adding `delta`. */
+struct lower_row {
+	uint16_t from, to;
+	uint8_t step;
+	int16_t delta;
+};
+
+/* Letters from..to, `step` apart, are written with the first that differs by case alone, which
+ * is `delta` from them. */
+struct caseless_row {
+	uint32_t from, to;
+	uint8_t step;
+	int32_t delta;
+};
+
+#include "base/codec/letters.inc"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 

@@ -1,5 +1,6 @@
-/* Letters beyond ASCII by one generated table (letters.py): without marks, without case, what
- * they may be written for, and what they are in a row of words. Unicode 15.0. */
+/* Letters beyond ASCII by the tables of letters.txt (made by letters.py): without marks,
+ * without case, what they may be written for, and what they are in a row of words.
+ * Unicode 15.0. */
 #ifndef BASE_CODEC_LETTERS_H
 #define BASE_CODEC_LETTERS_H
 

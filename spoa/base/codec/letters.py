@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""spoa/base/codec/letters_table.h: python3 spoa/base/codec/letters.py >spoa/base/codec/letters_table.h
+"""spoa/base/codec/letters.txt: python3 spoa/base/codec/letters.py >spoa/base/codec/letters.txt
 
 Facts of Unicode 15.0, by Python's unicodedata where it knows them, and what was chosen."""
 import unicodedata
@@ -114,7 +114,7 @@ def fold_rows(folds):
             rows[-1] = first, n + 1, kind, to - n * step
         else:
             rows.append((c, 1, kind, to))
-    return [f"{{0x{c:X},{n},{FOLD.index(kind)},{to}}}" for c, n, kind, to in rows]
+    return [f"0x{c:X} {n} {FOLD.index(kind)} {to}" for c, n, kind, to in rows]
 
 
 def lower_rows():
@@ -130,7 +130,7 @@ def lower_rows():
             rows[-1] = rows[-1][0], c, c - rows[-1][1], delta
         else:
             rows.append((c, c, 0, delta))
-    return [f"{{0x{a:X},0x{b:X},{max(step, 1)},{delta}}}" for a, b, step, delta in rows]
+    return [f"0x{a:X} 0x{b:X} {max(step, 1)} {delta}" for a, b, step, delta in rows]
 
 
 def caseless_rows():
@@ -155,7 +155,7 @@ def caseless_rows():
             rows[-1] = rows[-1][0], c, c - rows[-1][1], delta
         else:
             rows.append((c, c, 0, delta))
-    return [f"{{0x{a:X},0x{b:X},{max(step, 1)},{delta}}}" for a, b, step, delta in rows]
+    return [f"0x{a:X} 0x{b:X} {max(step, 1)} {delta}" for a, b, step, delta in rows]
 
 
 def greek(c):
@@ -171,61 +171,22 @@ def block_rows():
     for c in range(0x80, 0x110000):
         now = SCRIPT[script.get(c, "NONE")], WORD.index(word.get(c, "LETTER"))
         if now != before:
-            rows.append(f"{{0x{c:X},{now[0]},{now[1]}}}")
+            rows.append(f"0x{c:X} {now[0]} {now[1]}")
         before = now
-    return rows + ["{0x110000,0,0}"]
+    return rows + ["0x110000 0 0"]
+
+
+def table(declaration, rows, comment=None):
+    print(*[f"# {comment}"] * (comment is not None), f"table {declaration}", *rows, sep="\n")
 
 
 def latin(name, first, last):
     text = "".join(base(chr(c)).ljust(2, ".") for c in range(first, last + 1))
-    print(f"static const char {name}[] = /* U+{first:04X} to U+{last:04X} */")
-    print("\n".join(f'\t"{text[i:i + 80]}"' for i in range(0, len(text), 80)) + ";")
+    rows = [f'"{text[i:i + 80]}"' for i in range(0, len(text), 80)]
+    table(f"static const char {name}[]", rows, f"U+{first:04X} to U+{last:04X}")
 
 
-def table(head, rows):
-    line = "\t"
-    print(head + " = {")
-    for row in rows:
-        if len(line) + len(row) > 96:
-            print(line.rstrip())
-            line = "\t"
-        line += row + ", "
-    print(line.rstrip() + "\n};")
-
-
-print("""/* Made by spoa/base/codec/letters.py. Included by letters.c. */
-#ifndef CODEC_LETTERS_TABLE_H
-#define CODEC_LETTERS_TABLE_H
-
-#include "base/codec/letters.h"
-
-/* `count` characters from `first` on. */
-struct fold_row {
-	uint32_t first;
-	uint16_t count;
-	uint8_t kind;
-	/* Of the first; the others' come after it, but for a class, which has one sign or none.
-	 * LETTERS_NUMBER and more: a number of two digits. */
-	uint8_t c;
-};
-enum { LETTERS_NUMBER = 128 };
-
-/* Capitals from..to, `step` apart, become small by adding `delta`. */
-struct lower_row {
-	uint16_t from, to;
-	uint8_t step;
-	int16_t delta;
-};
-
-/* Letters from..to, `step` apart, are written with the first that differs by case alone, which is
- * `delta` from them. */
-struct caseless_row {
-	uint32_t from, to;
-	uint8_t step;
-	int32_t delta;
-};
-
-/* clang-format off */""")
+print("# Letters beyond ASCII, by Unicode 15.0: the tables of letters.c. Made by letters.py: not by hand.")
 latin("latin", 0xC0, 0x24F)
 latin("latin_more", 0x1E00, 0x1EFF)
 all_folds = folds()
@@ -234,6 +195,6 @@ cells = [sum(1 << (c // 16 % 64) for c in set(16 * (f // 16) for f in all_folds)
 table("const uint64_t letters_cells[]", [f"0x{c:016X}" for c in cells])
 table("static const struct lower_row lower_rows[]", lower_rows())
 table("static const struct caseless_row caseless_rows[]", caseless_rows())
-table("static const uint8_t greek[] /* U+0386 to U+03CE, the lower byte */", [f"0x{greek(c) & 0xFF:X}" for c in range(0x386, 0x3CF)])
+table("static const uint8_t greek[]", [f"0x{greek(c) & 0xFF:X}" for c in range(0x386, 0x3CF)],
+    "U+0386 to U+03CE, the lower byte")
 table("static const struct letters_block blocks[]", block_rows())
-print("/* clang-format on */\n\n#endif")

@@ -13,7 +13,10 @@
 
 enum split_class { OTHER, SPACE, NEWLINE, UPPER, LOWER, CASELESS, MARK, NUMBER };
 
-#include "base/tokens/classes_table.h"
+#include "base/tokens/classes.inc"
+
+/* From classes.txt's end on there are marks alone: the selectors of variants. */
+enum { VARIANTS = 0xE0100, VARIANTS_LAST = 0xE01EF };
 
 #define BIT(c)	 (1u << (c))
 #define LETTERS	 (BIT(UPPER) | BIT(LOWER) | BIT(CASELESS))
