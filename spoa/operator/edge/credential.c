@@ -80,19 +80,6 @@ next_run(struct span *rest)
 	return run;
 }
 
-/* The next text that a sample in it writes out: str(TEXT). False: there is none. */
-static bool
-next_constant(struct span *rest, struct span *text)
-{
-	const char *p = rest->n ? memmem(rest->p, rest->n, "str(", 4) : NULL;
-
-	if (!p)
-		return false;
-	*rest = span_cut(*rest, (size_t)(p - rest->p) + 4, rest->n);
-	*text = span_cut(*rest, 0, span_chr(*rest, ')'));
-	return true;
-}
-
 static size_t
 key_within(struct span text)
 {
@@ -172,13 +159,16 @@ has_long_run(struct span value)
 static bool
 is_written_out(struct span value)
 {
-	struct span rest = value, constant;
+	struct span rest = value;
+	const char *p;
 
 	if (has_long_run(value))
 		return true;
-	while (next_constant(&rest, &constant))
-		if (has_long_run(constant))
+	while (rest.n && (p = memmem(rest.p, rest.n, "str(", 4))) {
+		rest = span_cut(rest, (size_t)(p - rest.p) + 4, rest.n);
+		if (has_long_run(span_cut(rest, 0, span_chr(rest, ')'))))
 			return true;
+	}
 	return false;
 }
 

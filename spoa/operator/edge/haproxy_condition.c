@@ -17,7 +17,7 @@ struct condition {
 	unsigned depth;
 };
 
-static int read_or(struct condition *c);
+static int read_chain(struct condition *c, bool either);
 
 static void
 skip_blanks(struct condition *c)
@@ -83,7 +83,7 @@ read_term(struct condition *c)
 	if (take_condition_token(c, "(")) {
 		if (++c->depth > DEPTH_MAX)
 			return UNKNOWN;
-		int v = read_or(c);
+		int v = read_chain(c, true);
 		return take_condition_token(c, ")") ? v : UNKNOWN;
 	}
 	skip_blanks(c);
@@ -105,30 +105,19 @@ read_term(struct condition *c)
 	return call(c, name, arg);
 }
 
+/* either: chain = all { "||" all }, TRUE decides; else all = term { "&&" term }, FALSE decides.
+ */
 static int
-read_and(struct condition *c)
+read_chain(struct condition *c, bool either)
 {
-	int v = read_term(c);
+	const int decides = either ? TRUE : FALSE;
+	int v = either ? read_chain(c, false) : read_term(c);
 
-	while (take_condition_token(c, "&&")) {
-		int other = read_term(c);
-		v = v == FALSE || other == FALSE       ? FALSE
+	while (take_condition_token(c, either ? "||" : "&&")) {
+		int other = either ? read_chain(c, false) : read_term(c);
+		v = v == decides || other == decides   ? decides
 		    : v == UNKNOWN || other == UNKNOWN ? UNKNOWN
-						       : TRUE;
-	}
-	return v;
-}
-
-static int
-read_or(struct condition *c)
-{
-	int v = read_and(c);
-
-	while (take_condition_token(c, "||")) {
-		int other = read_and(c);
-		v = v == TRUE || other == TRUE	       ? TRUE
-		    : v == UNKNOWN || other == UNKNOWN ? UNKNOWN
-						       : FALSE;
+						       : negate(decides);
 	}
 	return v;
 }
@@ -141,7 +130,7 @@ haproxy_condition(struct haproxy *h, struct span text)
 	skip_blanks(&c);
 	if (c.in.n == 0)
 		return FALSE;
-	int v = read_or(&c);
+	int v = read_chain(&c, true);
 	skip_blanks(&c);
 	return c.in.n ? UNKNOWN : v;
 }

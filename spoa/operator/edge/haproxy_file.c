@@ -82,19 +82,10 @@ haproxy_note(struct haproxy *h, const char *file, unsigned line, const char *fmt
 /* ---- .if ---- */
 
 static bool
-skipping(const struct reading *r)
+in_branch(const struct reading *r, int which)
 {
 	for (size_t i = 0; i < r->depth; i++)
-		if (r->branch[i].now == SKIP)
-			return true;
-	return false;
-}
-
-static bool
-unsure(const struct reading *r)
-{
-	for (size_t i = 0; i < r->depth; i++)
-		if (r->branch[i].now == MAYBE)
+		if ((int)r->branch[i].now == which)
 			return true;
 	return false;
 }
@@ -122,8 +113,7 @@ branch_condition(struct reading *r, const struct haproxy_line *line)
 	if (value < 0)
 		haproxy_note(r->h, r->file, r->line,
 			"whether this holds cannot be known here: what follows is read as if "
-			"it "
-			"may");
+			"it may");
 	buf_free(&text);
 	return value;
 }
@@ -155,7 +145,7 @@ directive(struct reading *r, const struct haproxy_line *line)
 			r->ended = true;
 			return;
 		}
-		bool skip = skipping(r);
+		bool skip = in_branch(r, SKIP);
 		if (r->depth == 0)
 			r->from = r->line;
 		b = &r->branch[r->depth++];
@@ -196,17 +186,6 @@ section_begin(struct reading *r, enum haproxy_kind kind, const struct haproxy_li
 	h->line_room = 0;
 }
 
-/* setenv and presetenv of global are there for the lines after them. */
-static void
-global_environment(struct haproxy *h, const struct haproxy_line *l)
-{
-	bool preset = span_is(l->word[0], "presetenv");
-
-	if (l->n >= 2 && (span_is(l->word[0], "setenv") || preset) &&
-		(!preset || !haproxy_variable(h, l->word[1]).p))
-		haproxy_setenv(h, l->word[1], haproxy_word(l, 2));
-}
-
 static void
 section_add(struct reading *r, const struct haproxy_line *line)
 {
@@ -227,8 +206,12 @@ section_add(struct reading *r, const struct haproxy_line *line)
 		return;
 	s->line = l;
 	l[s->n++] = *line;
-	if (s->kind == HAPROXY_GLOBAL)
-		global_environment(h, line);
+	/* setenv and presetenv of global are there for the lines after them */
+	bool preset = span_is(line->word[0], "presetenv");
+	if (s->kind == HAPROXY_GLOBAL && line->n >= 2 &&
+		(preset ? !haproxy_variable(h, line->word[1]).p
+			: span_is(line->word[0], "setenv")))
+		haproxy_setenv(h, line->word[1], haproxy_word(line, 2));
 }
 
 static void
@@ -239,11 +222,11 @@ read_haproxy_line(struct reading *r, struct span source)
 
 	if (shown.n == 0 || *shown.p == '#')
 		return;
-	if (skipping(r) && *shown.p != '.')
+	if (in_branch(r, SKIP) && *shown.p != '.')
 		return; /* HAProxy does not look at it either */
 	if (!haproxy_words(r->h, &line) || line.n == 0)
 		return;
-	line.maybe = unsure(r);
+	line.maybe = in_branch(r, MAYBE);
 	if (*line.word[0].p == '.') {
 		directive(r, &line);
 		return;

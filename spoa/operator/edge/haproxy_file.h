@@ -125,16 +125,25 @@ struct haproxy_walk {
 };
 struct haproxy_walk haproxy_walk(const struct haproxy_section *s);
 const struct haproxy_line *haproxy_next(struct haproxy_walk *w);
-/* The line that turned `option NAME` on, NULL where it is off. */
-const struct haproxy_line *haproxy_option(const struct haproxy_section *s, const char *name);
-/* The last line that begins with these words ("timeout", "server"); b may be NULL. */
+/* The last line that begins with these words ("timeout", "server"; b may be NULL); NULL: none,
+ * or it says `no`. */
 const struct haproxy_line *haproxy_last(
 	const struct haproxy_section *s, const char *a, const char *b);
+/* The first of the section's own lines that begins with these words; NULL: none. */
+const struct haproxy_line *haproxy_own(
+	const struct haproxy_section *s, const char *a, const char *b);
+/* The word after this one, from word `from` on; empty: it is not there. */
+struct span value_after(const struct haproxy_line *l, size_t from, const char *word);
 /* The line's word i; empty: there are fewer. */
 static inline struct span
 haproxy_word(const struct haproxy_line *l, size_t i)
 {
 	return i < l->n ? l->word[i] : span_of("", 0);
+}
+static inline bool
+haproxy_begins(const struct haproxy_line *l, const char *a, const char *b)
+{
+	return span_is(l->word[0], a) && span_is(haproxy_word(l, 1), b);
 }
 
 #endif

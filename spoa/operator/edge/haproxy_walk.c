@@ -11,13 +11,12 @@ defaults_named(const struct haproxy *h, size_t before, struct span name)
 	return NULL;
 }
 
-/* The word after `from` in a section's head; empty: none. */
-static struct span
-head_from(const struct haproxy_line *head)
+struct span
+value_after(const struct haproxy_line *l, size_t from, const char *word)
 {
-	for (size_t i = 1; i + 1 < head->n; i++)
-		if (span_is(head->word[i], "from"))
-			return head->word[i + 1];
+	for (size_t i = from; i + 1 < l->n; i++)
+		if (span_is(l->word[i], word))
+			return l->word[i + 1];
 	return span_of("", 0);
 }
 
@@ -28,7 +27,7 @@ haproxy_resolve(struct haproxy *h)
 
 	for (size_t i = 0; i < h->n; i++) {
 		struct haproxy_section *s = &h->section[i];
-		struct span from = head_from(s->head);
+		struct span from = value_after(s->head, 1, "from");
 		if (span_is(s->name, "from"))
 			s->name = span_of("", 0);
 		if (s->kind != HAPROXY_GLOBAL && s->kind != HAPROXY_OTHER) {
@@ -70,15 +69,12 @@ haproxy_next(struct haproxy_walk *w)
 }
 
 const struct haproxy_line *
-haproxy_option(const struct haproxy_section *s, const char *name)
+haproxy_own(const struct haproxy_section *s, const char *a, const char *b)
 {
-	struct haproxy_walk w = haproxy_walk(s);
-	const struct haproxy_line *l, *on = NULL;
-
-	while ((l = haproxy_next(&w)))
-		if (span_is(l->word[0], "option") && span_is(haproxy_word(l, 1), name))
-			on = l->negated ? NULL : l;
-	return on;
+	for (size_t i = 0; i < s->n; i++)
+		if (haproxy_begins(&s->line[i], a, b))
+			return &s->line[i];
+	return NULL;
 }
 
 const struct haproxy_line *

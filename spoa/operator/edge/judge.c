@@ -61,22 +61,11 @@ const size_t judge_rules_count = COUNT_OF(judge_rules);
 
 /* ---- findings ---- */
 
-static void
-put_paste(struct buf *out, const char *paste)
-{
-	struct span rest = span_str(paste);
-
-	while (rest.p && rest.n) {
-		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
-		if (line.n && *line.p != '#')
-			buf_printf(out, "    %.*s\n", SPAN_ARG(line));
-	}
-}
-
 void
 found(struct judge *j, const struct haproxy_line *at, const char *paste, const char *fmt, ...)
 {
 	struct buf *out = j->rule->error ? &j->out->errors : &j->out->advice;
+	struct span rest = span_str(paste);
 	char why[1024];
 	va_list ap;
 
@@ -92,7 +81,11 @@ found(struct judge *j, const struct haproxy_line *at, const char *paste, const c
 	buf_printf(out, "%s%s:%u:1: %s: %s%s\n",
 		j->rule->error ? "" : "advice: ", at ? at->file : "haproxy.cfg",
 		at ? at->line : 1, j->rule->name, why, paste ? "; write:" : "");
-	put_paste(out, paste);
+	while (rest.p && rest.n) {
+		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
+		if (line.n && *line.p != '#')
+			buf_printf(out, "    %.*s\n", SPAN_ARG(line));
+	}
 }
 
 /* ---- lines ---- */
@@ -125,15 +118,6 @@ line_holds(const struct haproxy_line *l, const char *text)
 			memmem(l->word[i].p, l->word[i].n, text, strlen(text)) != NULL)
 			return true;
 	return false;
-}
-
-struct span
-value_after(const struct haproxy_line *l, size_t from, const char *word)
-{
-	for (size_t i = from; i + 1 < l->n; i++)
-		if (span_is(l->word[i], word))
-			return l->word[i + 1];
-	return span_of("", 0);
 }
 
 struct span
@@ -209,22 +193,20 @@ const struct haproxy_line *
 engine_of(const struct haproxy_section *s)
 {
 	for (size_t i = 0; is_front(s) && i < s->n; i++)
-		if (span_is(s->line[i].word[0], "filter") &&
-			span_is(haproxy_word(&s->line[i], 1), "spoe") &&
+		if (haproxy_begins(&s->line[i], "filter", "spoe") &&
 			span_is(last_value(&s->line[i], "engine"), "tollgate"))
 			return &s->line[i];
 	return NULL;
 }
 
-static void
-find_inner(struct judge *j, const struct haproxy_section *s)
+const struct haproxy_line *
+inner_bind_of(const struct haproxy_section *s)
 {
-	for (size_t i = 0; is_front(s) && i < s->n && !j->inner; i++)
+	for (size_t i = 0; is_front(s) && i < s->n; i++)
 		if (span_is(s->line[i].word[0], "bind") &&
-			span_is(last_value(&s->line[i], "name"), "tollgate-inner")) {
-			j->inner = s;
-			j->inner_bind = &s->line[i];
-		}
+			span_is(last_value(&s->line[i], "name"), "tollgate-inner"))
+			return &s->line[i];
+	return NULL;
 }
 
 static void
@@ -279,18 +261,13 @@ read_pieces(struct judge *j)
 const struct haproxy_section *
 shipped_of(const struct judge *j, const struct haproxy_section *s)
 {
-	bool named = j->bolt_on;
-
 	if (is_ours(s))
 		return backend_named(&j->pieces, s->name);
 	if (!engine_of(s))
 		return s == j->inner ? j->shipped_inner : NULL;
-	for (size_t i = 0; i < s->n; i++)
-		named |= span_is(s->line[i].word[0], "acl") &&
-			 span_is(haproxy_word(&s->line[i], 1), "tollgate");
-	return !named		 ? j->shipped_edge
-	       : older_stanza(s) ? j->shipped_older
-				 : j->shipped_stanza;
+	if (!j->bolt_on && !haproxy_own(s, "acl", "tollgate"))
+		return j->shipped_edge;
+	return older_stanza(s) ? j->shipped_older : j->shipped_stanza;
 }
 
 static void
@@ -330,7 +307,8 @@ judge(const struct haproxy *h, const struct config *cfg, const struct policy *po
 	for (size_t i = 0; i < h->n; i++) {
 		if (!first && engine_of(&h->section[i]))
 			first = &h->section[i];
-		find_inner(&j, &h->section[i]);
+		if (!j.inner && (j.inner_bind = inner_bind_of(&h->section[i])))
+			j.inner = &h->section[i];
 	}
 	j.bolt_on = !first || !j.inner || engine_of(j.inner);
 	read_pieces(&j);

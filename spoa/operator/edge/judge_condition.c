@@ -230,8 +230,7 @@ is_taken(const struct judge *j, struct span header)
 	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(header));
 	for (size_t i = 0; i < j->shipped_stanza->n && !taken; i++) {
 		const struct haproxy_line *l = &j->shipped_stanza->line[i];
-		if (!span_is(l->word[0], "http-request") ||
-			!span_is(l->word[1], "del-header") ||
+		if (!haproxy_begins(l, "http-request", "del-header") ||
 			!span_starts(l->word[2], SPAN_LIT(CREDENTIAL_BEGINS "(")) ||
 			regcomp(&re, l->word[2].p, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
 			continue;
@@ -249,8 +248,7 @@ src_is_set(struct asked a)
 	bool request = span_is(a.at->word[0], "http-request");
 
 	for (size_t i = 0; i < a.s->n && !span_is(a.at->word[0], "tcp-request"); i++)
-		if (span_is(a.s->line[i].word[0], "http-request") &&
-			span_is(haproxy_word(&a.s->line[i], 1), "set-src") &&
+		if (haproxy_begins(&a.s->line[i], "http-request", "set-src") &&
 			(!request || is_before(a.s, &a.s->line[i], a.at)))
 			return true;
 	return false;

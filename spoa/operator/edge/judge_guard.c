@@ -60,7 +60,7 @@ guard_of(const struct judge *j, const struct haproxy_section *s)
 	return g;
 }
 
-static bool
+bool
 speaks_http(const struct haproxy_section *s)
 {
 	const struct haproxy_line *mode = haproxy_last(s, "mode", NULL);
@@ -91,8 +91,7 @@ judge_backend(struct judge *j, const struct haproxy_section *s)
 	if (g.missing)
 		found(j, s->head, paste,
 			"%.*s holds a credential (line %u) and lacks the guard: any request "
-			"that "
-			"reaches it gets the provider's answer (it is no provider? say `# "
+			"that reaches it gets the provider's answer (it is no provider? say `# "
 			"tollgate: no guard` on this line)",
 			SPAN_ARG(s->name), credential->line);
 	else if (!speaks_http(s))
@@ -133,8 +132,7 @@ rule_credential_in_front(struct judge *j)
 		if (l && !unguarded_by_wish(s))
 			found(j, l, NULL,
 				"frontend %.*s sets a credential for every backend behind it: "
-				"set "
-				"it in the provider's backend, after the guard",
+				"set it in the provider's backend, after the guard",
 				SPAN_ARG(s->name));
 	}
 }
@@ -231,14 +229,10 @@ way_to(const struct haproxy_section *front, const struct haproxy_section *back)
 static bool
 gates_all(const struct haproxy_section *s)
 {
-	if (!engine_of(s))
-		return false;
-	for (size_t i = 0; i < s->n; i++)
-		if (span_is(s->line[i].word[0], "acl") &&
-			span_is(haproxy_word(&s->line[i], 1), "tollgate"))
-			return span_is(haproxy_word(&s->line[i], 2), "always_true") &&
-			       s->line[i].n == 3;
-	return true;
+	const struct haproxy_line *acl = haproxy_own(s, "acl", "tollgate");
+
+	return engine_of(s) &&
+	       (!acl || (acl->n == 3 && span_is(haproxy_word(acl, 2), "always_true")));
 }
 
 /* Each way from a frontend to this backend that is not the gate's. */
@@ -258,9 +252,8 @@ judge_ways(struct judge *j, const struct haproxy_section *back, bool guarded)
 		if (guarded)
 			found(j, l, NULL,
 				"%.*s has no stanza and leads to %.*s, whose guard answers "
-				"each "
-				"of its requests with a 503: `tollgate init --frontend %.*s` "
-				"lays it there too",
+				"each of its requests with a 503: `tollgate init --frontend "
+				"%.*s` lays it there too",
 				SPAN_ARG(front->name), SPAN_ARG(back->name),
 				SPAN_ARG(front->name));
 		else

@@ -21,21 +21,6 @@ is_shipped(const struct judge *j, const struct haproxy_section *s, const struct 
 	return false;
 }
 
-/* The last line of the gate that is the shipped one's and begins with this word; NULL: none. */
-static const struct haproxy_line *
-last_of_stanza(const struct judge *j, const char *word)
-{
-	const struct haproxy_line *last = NULL;
-
-	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
-		const struct haproxy_line *want = &j->shipped_gate->line[i];
-		const struct haproxy_line *l =
-			span_is(want->word[0], word) ? find_saying(j->gate, want) : NULL;
-		last = l && (!last || l > last) ? l : last;
-	}
-	return last;
-}
-
 /* ---- the line to write ---- */
 
 /* The next word as it is written, quotes and all; empty: no more. */
@@ -238,8 +223,8 @@ rule_own_rules_twice(struct judge *j)
 
 /* ---- rules that decide in the gate's place ---- */
 
-/* The line writes a variable that the gate obeys. The path is for logs alone: docs/haproxy.md has a
- * person set it for what is not the gate's. */
+/* The line writes a variable that the gate obeys. The path is for logs alone: docs/haproxy.md
+ * has a person set it for what is not the gate's. */
 static bool
 writes_verdict(const struct haproxy_line *l)
 {
@@ -304,8 +289,7 @@ engine_writes(struct judge *j, const struct haproxy *spoe, struct span engine)
 			found(j, &s->line[i], NULL,
 				"this line of the engine %.*s writes txn.tollgate.* "
 				"or " GATED_VARIABLE
-				", and the guards obey that: use a variable of "
-				"another name",
+				", and the guards obey that: use a variable of another name",
 				SPAN_ARG(engine));
 		if (first.n > 2 && *first.p == '[')
 			here = span_eq(span_cut(first, 1, first.n - 1), engine);
@@ -324,14 +308,13 @@ judge_engine(struct judge *j, const struct haproxy_line *l)
 	struct span engine = last_value(l, "engine");
 	struct haproxy spoe;
 
-	if (!span_is(l->word[0], "filter") || !span_is(haproxy_word(l, 1), "spoe"))
+	if (!haproxy_begins(l, "filter", "spoe"))
 		return;
 	if (read_engine(l, &spoe) && engine_writes(j, &spoe, engine) &&
 		!span_is(engine, "tollgate"))
 		found(j, l, NULL,
 			"the engine %.*s writes txn.tollgate.* (its var-prefix), and the "
-			"guards "
-			"obey that: give it a prefix of its own",
+			"guards obey that: give it a prefix of its own",
 			SPAN_ARG(engine));
 	haproxy_free(&spoe);
 }
@@ -383,16 +366,13 @@ rule_ends_before(struct judge *j)
 
 	while (last && (l = haproxy_next(&w)))
 		if (is_before(j->gate, l, last) && !l->negated &&
-			span_is(l->word[0], "http-request") &&
-			span_is(haproxy_word(l, 1), "allow") &&
+			haproxy_begins(l, "http-request", "allow") &&
 			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
 			found(j, l, sparing(j, l, line),
 				"`allow` ends the rules before the stanza's (line %u is its "
-				"last): "
-				"what it allows is not asked, keeps the caller's own "
-				"credentials "
-				"or loses its backend; move it after them, or leave the "
-				"gate's alone",
+				"last): what it allows is not asked, keeps the caller's own "
+				"credentials or loses its backend; move it after them, or "
+				"leave the gate's alone",
 				last->line);
 }
 
@@ -406,8 +386,7 @@ rule_cached_answers(struct judge *j)
 	char line[MENDED_BYTES];
 
 	while ((l = haproxy_next(&w)))
-		if (!l->negated && span_is(l->word[0], "http-request") &&
-			span_is(haproxy_word(l, 1), "cache-use") &&
+		if (!l->negated && haproxy_begins(l, "http-request", "cache-use") &&
 			!(spares_the_gate(j->gate, l) && spares_the_inner(j->gate, l)))
 			found(j, l, sparing(j, l, line),
 				"what this cache holds of a provider is answered to whoever "

@@ -45,8 +45,12 @@ const struct haproxy_section *shipped_of(
 	const struct judge *j, const struct haproxy_section *s);
 /* A backend of tollgate.cfg, by its name. */
 bool is_ours(const struct haproxy_section *s);
+/* Its mode, or that of its defaults, is http. */
+bool speaks_http(const struct haproxy_section *s);
 /* The line by which a frontend loads our engine; NULL: it does not. */
 const struct haproxy_line *engine_of(const struct haproxy_section *s);
+/* The frontend's bind that the relay connects to; NULL: none. */
+const struct haproxy_line *inner_bind_of(const struct haproxy_section *s);
 /* Whether a person's line says what a shipped one says, words that are his own aside. */
 bool line_says(const struct haproxy_line *l, const struct haproxy_line *shipped);
 const struct haproxy_line *find_saying(
@@ -81,6 +85,9 @@ bool always_on_inner(const struct judge *j, const struct haproxy_section *s,
 	const struct haproxy_line *l);
 /* A rule that answers the request, or ends it without an answer. */
 bool rule_answers(const struct haproxy_line *l);
+/* The last of the gate's lines that is the shipped one's and begins with this word, the
+ * person's own places aside; NULL: none. */
+const struct haproxy_line *last_of_stanza(const struct judge *j, const char *word);
 /* The line by which a frontend answers all that comes in; NULL: none. */
 const struct haproxy_line *answers_all(const struct haproxy_section *s);
 /* The line as it is written, its condition so that it leaves these out (b may be NULL): in each
@@ -119,8 +126,6 @@ const struct haproxy_line *find_line(
 	const struct haproxy_section *s, const struct haproxy_line *l);
 /* Whether a word of the line holds this text. */
 bool line_holds(const struct haproxy_line *l, const char *text);
-/* The word after this one, from word `from` on; empty: it is not there. */
-struct span value_after(const struct haproxy_line *l, size_t from, const char *word);
 /* The value of global's last line that begins with this word; empty: there is none. */
 struct span global_value(const struct haproxy *h, const char *word);
 /* "600s", "2m", a number of milliseconds: microseconds; false: no time. */

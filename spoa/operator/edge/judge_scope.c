@@ -10,11 +10,7 @@
 const struct haproxy_line *
 decided_once(const struct haproxy_section *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (span_is(s->line[i].word[0], "http-request") &&
-			span_is(haproxy_word(&s->line[i], 1), "set-var(" GATED_VARIABLE ")"))
-			return &s->line[i];
-	return NULL;
+	return haproxy_own(s, "http-request", "set-var(" GATED_VARIABLE ")");
 }
 
 bool
@@ -27,7 +23,7 @@ is_before(const struct haproxy_section *s, const struct haproxy_line *l,
 static bool
 is_scope(const struct haproxy_line *l)
 {
-	return span_is(l->word[0], "acl") && span_is(haproxy_word(l, 1), "tollgate");
+	return haproxy_begins(l, "acl", "tollgate");
 }
 
 bool
@@ -341,10 +337,15 @@ changes(const struct haproxy_line *l, const struct haproxy_line *acl)
 	       writes_header(l, header_read(criterion));
 }
 
-/* The first rule of the request that is the stanza's, by what only that names. */
+/* Where the stanza's rules of the request begin: the line that decides once, or the first by
+ * what only the stanza names. NULL: it has none. */
 static const struct haproxy_line *
 stanza_begins(const struct haproxy_section *s)
 {
+	const struct haproxy_line *once = decided_once(s);
+
+	if (once)
+		return once;
 	for (size_t i = 0; i < s->n; i++)
 		if (span_is(s->line[i].word[0], "http-request") &&
 			(line_holds(&s->line[i], "txn.tollgate") ||
@@ -372,19 +373,11 @@ changes_scope(const struct haproxy_section *s, const struct haproxy_line *l)
 	return changes_name(s, l) && !spares_the_named(s, l);
 }
 
-/* Where the stanza's rules of the request begin; NULL: it has none. */
-static const struct haproxy_line *
-scope_begins(const struct haproxy_section *s)
-{
-	const struct haproxy_line *once = decided_once(s);
-
-	return once ? once : stanza_begins(s);
-}
-
 static bool
 scope_differs_at(const struct haproxy_section *s, const struct haproxy_line *l, bool widened)
 {
-	const struct haproxy_line *begin = scope_begins(s), *k = begin ? begin : s->line + s->n;
+	const struct haproxy_line *begin = stanza_begins(s),
+				  *k = begin ? begin : s->line + s->n;
 	bool request = span_is(l->word[0], "http-request");
 
 	for (; k < s->line + s->n && (!request || k < l); k++)
@@ -415,8 +408,7 @@ hides_scope(const struct judge *j, const struct haproxy_line *l)
 	struct span value = haproxy_word(l, 3);
 	bool read = false;
 
-	if (l->negated || !span_is(l->word[0], "http-request") ||
-		!span_is(haproxy_word(l, 1), "set-header") ||
+	if (l->negated || !haproxy_begins(l, "http-request", "set-header") ||
 		!span_ieq(haproxy_word(l, 2), SPAN_LIT("host")) ||
 		memmem(value.p, value.n, "%[", 2) || spares_the_named(j->gate, l) ||
 		is_of_the_inner(j->gate, l))
@@ -437,7 +429,7 @@ hides_scope(const struct judge *j, const struct haproxy_line *l)
 static void
 judge_above(struct judge *j)
 {
-	const struct haproxy_line *begin = scope_begins(j->gate), *l;
+	const struct haproxy_line *begin = stanza_begins(j->gate), *l;
 	struct haproxy_walk w = haproxy_walk(j->gate);
 
 	while (begin && (l = haproxy_next(&w)))
@@ -445,8 +437,8 @@ judge_above(struct judge *j)
 			found(j, l, NULL,
 				"above the stanza this gives requests another host than `acl "
 				"tollgate` names: what it fits does not pass the gate, and "
-				"goes "
-				"where your own routes lead, unread. Move it below the stanza");
+				"goes where your own routes lead, unread. Move it below the "
+				"stanza");
 }
 
 /* An older stanza asks its ACL at each line. */
@@ -463,8 +455,7 @@ rule_scope_changed(struct judge *j)
 		if (changes_scope(j->gate, l) && !find_saying(j->shipped_gate, l))
 			found(j, l, NULL,
 				"this changes what `acl tollgate` tests, and each later line "
-				"of "
-				"this older stanza asks it anew: what was denied goes where "
+				"of this older stanza asks it anew: what was denied goes where "
 				"your own routes lead, unread. `tollgate init --write` renews "
 				"the stanza in place: it decides once");
 }
@@ -491,8 +482,7 @@ rule_variables_limit(struct judge *j)
 				!span_is(haproxy_word(l, 1), "0"))
 				found(j, l, NULL,
 					"what does not fit is not set, and nothing says so: "
-					"the "
-					"gate obeys variables, and what it cannot see it lets "
-					"your own routes have; take this line out");
+					"the gate obeys variables, and what it cannot see it "
+					"lets your own routes have; take this line out");
 		}
 }

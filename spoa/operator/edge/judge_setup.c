@@ -43,40 +43,25 @@ rule_deny_answers(struct judge *j)
 	const struct haproxy_line *l;
 
 	while (s && (l = haproxy_next(&w)))
-		if (SPAN_IN(l->word[0], ways) ||
-			(span_is(l->word[0], "option") &&
-				span_is(haproxy_word(l, 1), "transparent")) ||
+		if (SPAN_IN(l->word[0], ways) || haproxy_begins(l, "option", "transparent") ||
 			(span_is(l->word[0], "http-request") &&
 				SPAN_IN(haproxy_word(l, 1), open)))
 			found(j, l, NULL,
 				"what was denied comes to tollgate-deny, which answers it; "
-				"with "
-				"this line it goes on: take it out");
+				"with this line it goes on: take it out");
 }
 
-/* Lines that a person may write otherwise: where a daemon is. */
-static bool
-is_place(const struct haproxy_line *l)
+/* How the first of the wanted lines begins that the section lacks; where a daemon is, a person
+ * may write otherwise. Empty: it has them all. */
+static struct span
+lacks_line(const struct haproxy_section *s, const struct haproxy_section *want)
 {
-	return span_is(l->word[0], "server") || span_is(l->word[0], "use-server") ||
-	       span_is(l->word[0], "timeout") || span_is(l->word[0], "errorfile");
-}
+	static const char *const places[] = { "server", "use-server", "timeout", "errorfile" };
 
-static void
-compare_backend(
-	struct judge *j, const struct haproxy_section *s, const struct haproxy_section *want)
-{
 	for (size_t i = 0; i < want->n; i++)
-		if (!is_place(&want->line[i]) && !find_line(s, &want->line[i])) {
-			found(j, s->head, NULL,
-				"%.*s is not that of this version of tollgate (it lacks "
-				"`%.*s`): "
-				"copy share/tollgate/haproxy/tollgate.cfg anew",
-				SPAN_ARG(s->name),
-				SPAN_ARG(span_cut(
-					span_trim(want->line[i].source, " \t"), 0, 60)));
-			return;
-		}
+		if (!SPAN_IN(want->line[i].word[0], places) && !find_line(s, &want->line[i]))
+			return span_cut(span_trim(want->line[i].source, " \t"), 0, 60);
+	return span_of("", 0);
 }
 
 /* The engine's file as one section, comments aside: as the filter line names it, or next to the
@@ -114,17 +99,12 @@ compare_engine(struct judge *j)
 	if (!read_engine(j->engine, &mine))
 		found(j, j->engine, NULL, "%s cannot be read here",
 			last_value(j->engine, "config").p);
-	for (size_t i = 0; mine.section[0].n && i < ours.section[0].n; i++) {
-		const struct haproxy_line *l = &ours.section[0].line[i];
-		if (is_place(l) || find_line(&mine.section[0], l))
-			continue;
+	struct span lacks = lacks_line(&mine.section[0], &ours.section[0]);
+	if (mine.section[0].n && lacks.n)
 		found(j, &mine.section[0].line[0], NULL,
 			"this is not the SPOE file of this version of tollgate (it lacks "
-			"`%.*s`): "
-			"copy share/tollgate/haproxy/spoe.cfg anew",
-			SPAN_ARG(span_cut(span_trim(l->source, " \t"), 0, 60)));
-		break;
-	}
+			"`%.*s`): copy share/tollgate/haproxy/spoe.cfg anew",
+			SPAN_ARG(lacks));
 	haproxy_free(&mine);
 	haproxy_free(&ours);
 }
@@ -136,8 +116,12 @@ rule_shipped_differs(struct judge *j)
 		struct span name = span_str(our_backends[i]);
 		const struct haproxy_section *s = backend_named(j->h, name);
 		const struct haproxy_section *want = backend_named(&j->pieces, name);
-		if (s && want)
-			compare_backend(j, s, want);
+		struct span lacks = s && want ? lacks_line(s, want) : span_of("", 0);
+		if (lacks.n)
+			found(j, s->head, NULL,
+				"%.*s is not that of this version of tollgate (it lacks "
+				"`%.*s`): copy share/tollgate/haproxy/tollgate.cfg anew",
+				SPAN_ARG(s->name), SPAN_ARG(lacks));
 	}
 	compare_engine(j);
 }
@@ -197,8 +181,8 @@ judge_origin_told(struct judge *j, const struct route *r)
 	if (lacks)
 		found(j, lacks, "origin=var(txn.tollgate.origin)",
 			"these args do not say whether a page's origin is in origins.lst: each "
-			"page gets 403 from route %s. Copy "
-			"share/tollgate/haproxy/spoe.cfg anew, or add to the args",
+			"page gets 403 from route %s. Copy share/tollgate/haproxy/spoe.cfg "
+			"anew, or add to the args",
 			r->name);
 	haproxy_free(&mine);
 }
@@ -256,8 +240,7 @@ judge_namesakes(struct judge *j)
 			if (l != j->inner_bind && named)
 				found(j, l, NULL,
 					"a second bind of the name tollgate-inner: the guards "
-					"let "
-					"in whoever comes by it; give it another name");
+					"let in whoever comes by it; give it another name");
 		}
 }
 
@@ -307,8 +290,7 @@ rule_inner_bind(struct judge *j)
 		if (j->gate && (!j->cfg || j->cfg->relay))
 			found(j, j->gate->head, line,
 				"no bind is named tollgate-inner: the relay cannot hand a "
-				"request "
-				"back");
+				"request back");
 		return;
 	}
 	if (!unix_path(haproxy_word(l, 1), &path)) {
@@ -334,8 +316,7 @@ rule_inner_bind(struct judge *j)
 			       span_is(mode, "600") || span_is(mode, "0600")))
 		found(j, l, line,
 			"this bind skips inspection and its mode is %.*s: whoever can write to "
-			"it "
-			"reaches the provider unread; 660 at most",
+			"it reaches the provider unread; 660 at most",
 			SPAN_ARG(mode.n ? mode : SPAN_LIT("not said (the umask's)")));
 	if (j->cfg && j->cfg->relay && j->cfg->relay_egress.path &&
 		!span_is(path, j->cfg->relay_egress.path))
@@ -397,7 +378,6 @@ rule_socket_group(struct judge *j)
 		return;
 	found(j, NULL, "group haproxy",
 		"HAProxy runs in the group %.*s, and tollgate's sockets are for the group "
-		"haproxy: "
-		"every request is a 503 where nobody gave them to it (in `global`)",
+		"haproxy: every request is a 503 where nobody gave them to it (in `global`)",
 		SPAN_ARG(group.n ? group : SPAN_LIT("of root, without its rights")));
 }

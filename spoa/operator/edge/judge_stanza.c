@@ -38,7 +38,8 @@ before_own_word(const struct haproxy_line *want)
 	return NULL;
 }
 
-/* The expression of credentials as it was before MCP, which lacks its beginning: it deletes more.
+/* The expression of credentials as it was before MCP, which lacks its beginning: it deletes
+ * more.
  */
 static bool
 is_older_expression(struct span word, struct span want)
@@ -96,12 +97,6 @@ find_changed(const struct haproxy_section *s, const struct haproxy_line *want)
 	return NULL;
 }
 
-static void
-paste_line(char *out, size_t n, const struct haproxy_line *l)
-{
-	snprintf(out, n, "%.*s", SPAN_ARG(l->source));
-}
-
 void
 rule_stanza_absent(struct judge *j)
 {
@@ -115,10 +110,9 @@ rule_stanza_absent(struct judge *j)
 		if (is_front(&j->h->section[i])) {
 			found(j, j->h->section[i].head, paste,
 				"no frontend loads the SPOE engine of tollgate: nothing is "
-				"asked. "
-				"In the frontend whose requests pass the gate (this is the "
-				"first), "
-				"after its bind lines and before its first use_backend");
+				"asked. In the frontend whose requests pass the gate (this is "
+				"the first), after its bind lines and before its first "
+				"use_backend");
 			return;
 		}
 	found(j, NULL, paste,
@@ -147,13 +141,12 @@ judge_lines(
 		const struct haproxy_line *l = find_saying(s, want);
 		if (is_free(j, want) || (l && !l->maybe) || (!l && shipped_later(want->source)))
 			continue;
-		paste_line(paste, sizeof(paste), want);
+		snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(want->source));
 		const struct haproxy_line *changed = l ? NULL : find_changed(s, want);
 		if (l)
 			found(j, l, paste,
 				"whether this line is there depends on an .if that cannot be "
-				"known "
-				"here");
+				"known here");
 		else if (changed && condition_reads_path(changed) &&
 			 !condition_reads_path(want))
 			found(j, changed, paste,
@@ -209,8 +202,7 @@ rule_stanza_lines(struct judge *j)
 			SPAN_ARG(shipped_piece(PIECE_ROUTES)));
 		found(j, j->engine, paste,
 			"%.*s loads the SPOE engine of tollgate and never asks it: its "
-			"requests "
-			"are not read, and no guard lets them through",
+			"requests are not read, and no guard lets them through",
 			SPAN_ARG(j->gate->name));
 		return;
 	}
@@ -263,7 +255,7 @@ judge_order(
 		if (!l || (last && !span_eq(l->word[0], last->word[0])))
 			last = NULL;
 		if (l && last && l < last) {
-			paste_line(paste, sizeof(paste), want);
+			snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(want->source));
 			found(j, l, paste, "out of order: the stanza has this after line %u",
 				last->line);
 		}
@@ -288,30 +280,36 @@ rule_stanza_order(struct judge *j)
 	judge_order(j, j->gate, j->shipped_gate);
 }
 
+const struct haproxy_line *
+last_of_stanza(const struct judge *j, const char *word)
+{
+	const struct haproxy_line *last = NULL;
+
+	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
+		const struct haproxy_line *want = &j->shipped_gate->line[i];
+		const struct haproxy_line *l = span_is(want->word[0], word) && !is_free(j, want)
+						       ? find_saying(j->gate, want)
+						       : NULL;
+		last = l && (!last || l > last) ? l : last;
+	}
+	return last;
+}
+
 void
 rule_routes_after_own(struct judge *j)
 {
-	const struct haproxy_line *last = NULL;
+	const struct haproxy_line *last = last_of_stanza(j, "use_backend");
 	char paste[8192];
 
 	snprintf(paste, sizeof(paste), "%.*s", SPAN_ARG(shipped_piece(PIECE_ROUTES)));
-	for (size_t i = 0; j->gate && i < j->shipped_gate->n; i++) {
-		const struct haproxy_line *want = &j->shipped_gate->line[i];
-		const struct haproxy_line *l =
-			span_is(want->word[0], "use_backend") && !is_free(j, want)
-				? find_saying(j->gate, want)
-				: NULL;
-		last = l && (!last || l > last) ? l : last;
-	}
 	for (size_t i = 0; last && i < j->gate->n; i++) {
 		const struct haproxy_line *l = &j->gate->line[i];
 		if (l < last && span_is(l->word[0], "use_backend") &&
 			!spares_the_gate(j->gate, l) && !find_saying(j->shipped_gate, l))
 			found(j, l, paste,
 				"this use_backend comes before the stanza's last one (line "
-				"%u): "
-				"what it names does not pass the gate. Move the stanza's lines "
-				"above it",
+				"%u): what it names does not pass the gate. Move the stanza's "
+				"lines above it",
 				last->line);
 	}
 }

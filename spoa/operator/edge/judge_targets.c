@@ -86,7 +86,7 @@ servers_of(const struct haproxy_section *s)
 static bool
 redispatches(const struct haproxy_section *s, uint64_t retries)
 {
-	const struct haproxy_line *l = haproxy_option(s, "redispatch");
+	const struct haproxy_line *l = haproxy_last(s, "option", "redispatch");
 	struct span every = l ? haproxy_word(l, 2) : span_of("", 0);
 
 	/* without a number the last retry alone (configuration.txt 4.2) */

@@ -9,7 +9,8 @@ rule_http_no_delay(struct judge *j)
 {
 	for (size_t i = 0; i < j->h->n; i++) {
 		const struct haproxy_section *s = &j->h->section[i];
-		if ((engine_of(s) || s == j->inner) && !haproxy_option(s, "http-no-delay"))
+		if ((engine_of(s) || s == j->inner) &&
+			!haproxy_last(s, "option", "http-no-delay"))
 			found(j, s->head, "option http-no-delay",
 				"without it the tokens of a stream come in bursts of 300 ms");
 	}
@@ -56,8 +57,7 @@ rule_deadlines(struct judge *j)
 	if (timeout_of(relay, "queue", &us, &at) && us >= j->cfg->ticket_ttl_us)
 		found(j, at, "timeout queue 4s",
 			"a request that waits this long finds its decision gone: "
-			"relay.ticket_ttl "
-			"of %s is %llu s, and must be more",
+			"relay.ticket_ttl of %s is %llu s, and must be more",
 			j->cfg->file, (unsigned long long)(j->cfg->ticket_ttl_us / 1000000));
 	if (timeout_of(relay, "server", &us, &at) && us < j->cfg->relay_response_us)
 		found(j, at, "timeout server 15m",
@@ -101,8 +101,7 @@ rule_provider_timeouts(struct judge *j)
 			 !is_of_mcp(j, s))
 			found(j, at, "timeout server 10m",
 				"%.*s: the relay gives up sooner: relay.response_timeout of %s "
-				"is "
-				"%llu s",
+				"is %llu s",
 				SPAN_ARG(s->name), j->cfg->file,
 				(unsigned long long)(j->cfg->relay_response_us / 1000000));
 	}
@@ -215,10 +214,9 @@ rule_compression_overflow(struct judge *j)
 			continue;
 		found(j, l, paste,
 			"%.*s compresses with tune.bufsize %llu and tune.maxrewrite %llu: "
-			"before "
-			"HAProxy's fixes of April and July 2026 its compressor can write past "
-			"the "
-			"buffer (fixed in 3.2.22 and 3.5); a sixteenth is enough",
+			"before HAProxy's fixes of April and July 2026 its compressor can "
+			"write past the buffer (fixed in 3.2.22 and 3.5); a sixteenth is "
+			"enough",
 			SPAN_ARG(s->name), (unsigned long long)size,
 			(unsigned long long)reserve);
 		return;
@@ -295,8 +293,7 @@ rule_html_errors(struct judge *j)
 			"errorfile 503 /etc/haproxy/tollgate/503.http\n"
 			"errorfile 504 /etc/haproxy/tollgate/503.http",
 			"this server has no `check`: where it refuses, callers get HAProxy's "
-			"own "
-			"HTML page. In backend %.*s",
+			"own HTML page. In backend %.*s",
 			SPAN_ARG(s->name));
 	}
 }

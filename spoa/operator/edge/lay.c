@@ -175,19 +175,6 @@ lay_frontend(
 	buf_free(&out);
 }
 
-static bool
-page_of(const struct haproxy_section *s, const char *status)
-{
-	struct haproxy_walk w = { .chain = { s }, .depth = 1 };
-	const struct haproxy_line *line;
-
-	while ((line = haproxy_next(&w)))
-		if (span_is(line->word[0], "errorfile") &&
-			span_is(haproxy_word(line, 1), status))
-			return true;
-	return false;
-}
-
 /* The guard at the head; what a provider's answers need, where the person says nothing else. */
 static void
 lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
@@ -195,53 +182,24 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 	static const char *const pages[] = { "502", "503", "504" };
 	struct span indent = indent_of(s);
 	struct buf out;
-	bool slow = false;
 
 	buf_init(&out, 64 << 10);
 	piece_lines(l, s, shipped_piece(PIECE_GUARD), false, &out);
-	for (size_t i = 0; i < s->n; i++)
-		slow |= span_is(s->line[i].word[0], "timeout") &&
-			span_is(haproxy_word(&s->line[i], 1), "server");
-	if (provider && out.n && !slow)
+	if (provider && out.n && !haproxy_own(s, "timeout", "server"))
 		buf_printf(&out, "%.*stimeout server 10m\n", SPAN_ARG(indent));
 	for (size_t i = 0; provider && out.n && i < COUNT_OF(pages); i++)
-		if (!page_of(s, pages[i]))
+		if (!haproxy_own(s, "errorfile", pages[i]))
 			buf_printf(&out, "%.*serrorfile %s /etc/haproxy/tollgate/503.http\n",
 				SPAN_ARG(indent), pages[i]);
 	insert_text(l, s->head->file, s->head->line, &out);
 	buf_free(&out);
 }
 
-static bool
-is_chosen(const struct lay *l, const struct haproxy_section *s)
+bool
+lay_is_chosen(const struct lay *l, const struct haproxy_section *s)
 {
 	for (size_t i = 0; i < l->nbackend; i++)
 		if (l->backend[i].section == s)
-			return true;
-	return false;
-}
-
-/* The frontend that the relay comes in by; NULL: none. */
-static const struct haproxy_section *
-inner_of(const struct haproxy *h)
-{
-	for (size_t i = 0; i < h->n; i++)
-		for (size_t k = 0; k < h->section[i].n; k++)
-			if (span_is(h->section[i].line[k].word[0], "bind") &&
-				span_is(last_value(&h->section[i].line[k], "name"),
-					"tollgate-inner"))
-				return &h->section[i];
-	return NULL;
-}
-
-/* The complete example's frontend names no part of what comes in: its stanza is no bolt-on's.
- */
-static bool
-names_what_passes(const struct haproxy_section *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (span_is(s->line[i].word[0], "acl") &&
-			span_is(haproxy_word(&s->line[i], 1), "tollgate"))
 			return true;
 	return false;
 }
@@ -267,7 +225,7 @@ bind_into(const struct lay *l)
 	const struct haproxy_section *best = NULL;
 
 	for (size_t i = 0; i < l->nfront; i++)
-		if (!lay_is_laid(l->front[i]) && !answers_all(l->front[i]) &&
+		if (!engine_of(l->front[i]) && !answers_all(l->front[i]) &&
 			(!best || answers_of(l->front[i]) < answers_of(best)))
 			best = l->front[i];
 	return best;
@@ -276,14 +234,18 @@ bind_into(const struct lay *l)
 void
 lay_edits(struct lay *l, const struct haproxy *h)
 {
-	const struct haproxy_section *inner = inner_of(h), *to = inner ? NULL : bind_into(l);
+	const struct haproxy_section *inner = NULL, *to;
 	bool global = false;
 
-	if (inner && !lay_is_laid(inner))
+	for (size_t i = 0; i < h->n && !inner; i++)
+		inner = inner_bind_of(&h->section[i]) ? &h->section[i] : NULL;
+	to = inner ? NULL : bind_into(l);
+	if (inner && !engine_of(inner))
 		lay_renew(l, h, inner);
 	for (size_t i = 0; i < l->nfront; i++)
-		if (lay_is_laid(l->front[i])) {
-			if (names_what_passes(l->front[i]))
+		if (engine_of(l->front[i])) {
+			/* the complete example's names no part: its stanza is no bolt-on's */
+			if (haproxy_own(l->front[i], "acl", "tollgate"))
 				lay_renew(l, h, l->front[i]);
 		} else if (!answers_all(l->front[i])) {
 			if (!global)
@@ -293,9 +255,9 @@ lay_edits(struct lay *l, const struct haproxy *h)
 		}
 	for (size_t i = 0; i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];
-		bool back = s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
-		if (back && (is_chosen(l, s) || (credential_of(s) && !unguarded_by_wish(s))) &&
+		bool chosen = lay_is_chosen(l, s);
+		if (is_back(s) && (chosen || (credential_of(s) && !unguarded_by_wish(s))) &&
 			!span_starts(s->name, SPAN_LIT("tollgate-")))
-			lay_backend(l, s, is_chosen(l, s));
+			lay_backend(l, s, chosen);
 	}
 }

@@ -55,8 +55,8 @@ void lay_choose(
 /* After a choice without questions. */
 void lay_edits(struct lay *l, const struct haproxy *h);
 void lay_free(struct lay *l);
-/* The frontend loads the engine already. */
-bool lay_is_laid(const struct haproxy_section *s);
+/* The section is one of the chosen backends. */
+bool lay_is_chosen(const struct lay *l, const struct haproxy_section *s);
 /* The lines of an older stanza become this version's, each in its place; new ones go where they
  * belong. s: a frontend with the stanza, or the relay's own of the complete example. */
 void lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s);

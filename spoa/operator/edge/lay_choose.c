@@ -34,15 +34,6 @@ lay_holds(struct span s, const char *text)
 	return false;
 }
 
-static struct span
-line_value(const struct haproxy_line *l, const char *word)
-{
-	for (size_t i = 3; i + 1 < l->n; i++)
-		if (span_is(l->word[i], word))
-			return l->word[i + 1];
-	return span_of("", 0);
-}
-
 static bool
 servers_hold(const struct haproxy_section *s, const char *text)
 {
@@ -72,17 +63,9 @@ dialect_of(const struct haproxy_section *s)
 }
 
 static bool
-speaks_http(const struct haproxy_section *s)
+serves_http(const struct haproxy_section *s)
 {
-	const struct haproxy_line *mode = haproxy_last(s, "mode", NULL);
-
-	return mode && span_is(haproxy_word(mode, 1), "http");
-}
-
-bool
-lay_is_laid(const struct haproxy_section *s)
-{
-	return engine_of(s) != NULL;
+	return is_front(s) && speaks_http(s);
 }
 
 static void
@@ -99,20 +82,9 @@ static const struct haproxy_section *
 frontend_named(const struct haproxy *h, const char *name)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (is_front(&h->section[i]) && speaks_http(&h->section[i]) &&
-			span_is(h->section[i].name, name))
+		if (serves_http(&h->section[i]) && span_is(h->section[i].name, name))
 			return &h->section[i];
 	return NULL;
-}
-
-static void
-list_frontends(struct lay *l, const struct haproxy *h, const char *named)
-{
-	buf_printf(&l->choices, "--frontend %s%s; these speak HTTP:\n", named ? named : "NAME",
-		named ? ": there is none" : "");
-	for (size_t i = 0; i < h->n; i++)
-		if (is_front(&h->section[i]) && speaks_http(&h->section[i]))
-			buf_printf(&l->choices, "    --frontend %s\n", h->section[i].name.p);
 }
 
 /* Those that are named and those that have a stanza; the only one that speaks HTTP; or a
@@ -133,9 +105,9 @@ choose_frontends(struct lay *l, const struct haproxy *h, const struct lay_wish *
 	}
 	for (size_t i = 0; i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];
-		if (!is_front(s) || !speaks_http(s))
+		if (!serves_http(s))
 			continue;
-		if (lay_is_laid(s))
+		if (engine_of(s))
 			add_frontend(l, s);
 		only = s;
 		n++;
@@ -144,8 +116,13 @@ choose_frontends(struct lay *l, const struct haproxy *h, const struct lay_wish *
 		add_frontend(l, only);
 	else if (n == 0)
 		l->no_frontend = true;
-	else if (unknown || l->nfront == 0)
-		list_frontends(l, h, unknown);
+	if (n == 0 || (!unknown && l->nfront))
+		return;
+	buf_printf(&l->choices, "--frontend %s%s; these speak HTTP:\n",
+		unknown ? unknown : "NAME", unknown ? ": there is none" : "");
+	for (size_t i = 0; i < h->n; i++)
+		if (serves_http(&h->section[i]))
+			buf_printf(&l->choices, "    --frontend %s\n", h->section[i].name.p);
 }
 
 /* Of them, whether one has no stanza yet. */
@@ -153,7 +130,7 @@ static bool
 lays(const struct lay *l)
 {
 	for (size_t i = 0; i < l->nfront; i++)
-		if (!lay_is_laid(l->front[i]))
+		if (!engine_of(l->front[i]))
 			return true;
 	return false;
 }
@@ -179,7 +156,7 @@ hosts_of(const struct haproxy_section *s, struct span *host, size_t n, size_t mo
 		const struct haproxy_line *line = &s->line[i];
 		if (!span_is(line->word[0], "acl") ||
 			!lay_holds(haproxy_word(line, 2), "hdr(host)") ||
-			line_value(line, "-m").n || line_value(line, "-f").n)
+			value_after(line, 3, "-m").n || value_after(line, 3, "-f").n)
 			continue;
 		for (size_t k = 3; k < line->n; k++) {
 			struct span w = line->word[k];
@@ -201,8 +178,7 @@ choose_host(struct lay *l, const char *named)
 	if (named && !is_host(span_str(named))) {
 		buf_printf(&l->choices,
 			"--host %s: a host's name is expected, without port; *.example.com "
-			"names "
-			"all below that\n",
+			"names all below that\n",
 			named);
 		return;
 	}
@@ -211,7 +187,7 @@ choose_host(struct lay *l, const char *named)
 	if (named || !lays(l))
 		return;
 	for (size_t i = 0; i < l->nfront; i++)
-		if (!lay_is_laid(l->front[i]))
+		if (!engine_of(l->front[i]))
 			n = hosts_of(l->front[i], host, n, COUNT_OF(host));
 	if (n == 1) {
 		l->host = host[0].p;
@@ -247,15 +223,14 @@ add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
 	if (!is_lay_name(s->name))
 		buf_printf(&l->choices,
 			"--backend %s: tollgate takes names of 1 to 64 letters, digits, dots, "
-			"dashes "
-			"and underscores, null aside; give it another one\n",
+			"dashes and underscores, null aside; give it another one\n",
 			s->name.p);
 	if (l->nbackend == LAY_BACKENDS_MAX) {
 		buf_clear(&l->choices);
 		buf_printf(&l->choices,
-			"more than %d backends hold a credential: --backend NAME=DIALECT, "
-			"once for each that the policy may name, %d at most; the others get "
-			"the guard\n",
+			"more than %d backends hold a credential: --backend NAME=DIALECT, once "
+			"for each that the policy may name, %d at most; the others get the "
+			"guard\n",
 			LAY_BACKENDS_MAX, LAY_BACKENDS_MAX);
 		return false;
 	}
@@ -274,8 +249,7 @@ may_be_provider(const struct lay *l, const struct haproxy_section *s)
 			  span_is(s->line[i].word[0], "server-template");
 	for (size_t i = 0; i < l->nfront; i++)
 		server &= s != l->front[i];
-	return server && (s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN) &&
-	       !span_starts(s->name, SPAN_LIT("tollgate-"));
+	return server && is_back(s) && !span_starts(s->name, SPAN_LIT("tollgate-"));
 }
 
 static void
@@ -288,10 +262,8 @@ ask_backend(struct lay *l, const struct haproxy *h)
 			continue;
 		if (n++ == 0)
 			buf_str(&l->choices, "--backend NAME=DIALECT: no backend sets a "
-					     "provider's key; which "
-					     "of these lead to a model, and do they speak "
-					     "openai, anthropic or "
-					     "rest?\n");
+					     "provider's key; which of these lead to a model, "
+					     "and do they speak openai, anthropic or rest?\n");
 		buf_printf(&l->choices, "    --backend %s=openai\n", h->section[i].name.p);
 	}
 	if (n == 0)
@@ -314,8 +286,8 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 	}
 	for (size_t i = 0; wish->nbackend == 0 && i < h->n; i++) {
 		const struct haproxy_section *s = &h->section[i];
-		bool back = s->kind == HAPROXY_BACKEND || s->kind == HAPROXY_LISTEN;
-		if (!back || span_starts(s->name, SPAN_LIT("tollgate-")) || !credential_of(s))
+		if (!is_back(s) || span_starts(s->name, SPAN_LIT("tollgate-")) ||
+			!credential_of(s))
 			continue;
 		const char *dialect = dialect_of(s);
 		if (dialect && !add_backend(l, s, dialect))
@@ -323,13 +295,11 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 		if (!dialect)
 			buf_printf(&l->choices,
 				"--backend %s=DIALECT: it holds a credential (line %u), and "
-				"what "
-				"it speaks is not clear: openai, anthropic or rest\n",
+				"what it speaks is not clear: openai, anthropic or rest\n",
 				s->name.p, credential_of(s)->line);
 	}
-	if (l->nbackend || l->choices.n)
-		return;
-	ask_backend(l, h);
+	if (!l->nbackend && !l->choices.n)
+		ask_backend(l, h);
 }
 
 /* The guard of a backend and the stanza of a frontend cannot be one: the guard would come
@@ -338,11 +308,8 @@ static void
 refuse_both(struct lay *l, const struct haproxy_section *s)
 {
 	const struct haproxy_line *key = credential_of(s);
-	bool provider = false;
 
-	for (size_t i = 0; i < l->nbackend; i++)
-		provider |= l->backend[i].section == s;
-	if (lay_is_laid(s) || s->kind != HAPROXY_LISTEN || !(key || provider))
+	if (engine_of(s) || s->kind != HAPROXY_LISTEN || !(key || lay_is_chosen(l, s)))
 		return;
 	buf_printf(&l->choices, "listen %s is where clients come in and ", s->name.p);
 	if (key)
@@ -353,19 +320,8 @@ refuse_both(struct lay *l, const struct haproxy_section *s)
 		": make a frontend and a backend of it, with the key in the backend\n");
 }
 
-static void
-note_route(struct lay *l)
-{
-	if (lay_no_route(l))
-		buf_printf(&l->notes,
-			"/etc/tollgate/default.yaml: what may be called of %s is not known: "
-			"until you "
-			"write it into `routes`, every request is a 404\n",
-			l->backend[0].name);
-}
-
-/* A frontend that answers each request by itself (port 80 that redirects) asks nobody: nothing is
- * laid there, and its answers are in no record. Another one must be left. */
+/* A frontend that answers each request by itself (port 80 that redirects) asks nobody: nothing
+ * is laid there, and its answers are in no record. Another one must be left. */
 static void
 note_own_answers(struct lay *l)
 {
@@ -374,7 +330,7 @@ note_own_answers(struct lay *l)
 
 	for (size_t i = 0; i < l->nfront; i++) {
 		const struct haproxy_section *s = l->front[i];
-		const struct haproxy_line *own = lay_is_laid(s) ? NULL : answers_all(s);
+		const struct haproxy_line *own = engine_of(s) ? NULL : answers_all(s);
 		left |= !own;
 		by = own ? own : by;
 		if (own)
@@ -397,13 +353,13 @@ note_second_pass(struct lay *l)
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->nfront; i++)
-		n += lay_is_laid(l->front[i]) || !answers_all(l->front[i]);
+		n += engine_of(l->front[i]) || !answers_all(l->front[i]);
 	if (n > 1 && lays(l))
 		buf_printf(&l->notes,
-			"the relay's second pass comes by one frontend, the one with the bind "
-			"tollgate-inner: of your own rules below the stanza its are those that "
-			"reach the provider; backends that the policy does not name are chosen "
-			"there too\n");
+			"the relay's second pass comes by one frontend, the one "
+			"with the bind tollgate-inner: of your own rules below the "
+			"stanza its are those that reach the provider; backends "
+			"that the policy does not name are chosen there too\n");
 }
 
 /* The daemon's sockets are in Debian's chroot, or HAProxy has none and finds them there. */
@@ -419,9 +375,8 @@ note_chroot(struct lay *l, const struct haproxy *h)
 		buf_printf(&l->notes,
 			"HAProxy's chroot is %.*s: make %.*s/tollgate (owner tollgate, group "
 			"haproxy, mode 750), say in /etc/tollgate/tollgate.yaml `agent: "
-			"{listen: "
-			"unix@%.*s/tollgate/agent.sock}`, relay.listen likewise, and let the "
-			"service write there (systemctl edit tollgate: [Service] "
+			"{listen: unix@%.*s/tollgate/agent.sock}`, relay.listen likewise, and "
+			"let the service write there (systemctl edit tollgate: [Service] "
 			"ReadWritePaths=%.*s/tollgate)\n",
 			SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c), SPAN_ARG(c));
 }
@@ -434,9 +389,8 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	buf_init(&l->notes, 64 << 10);
 	choose_frontends(l, h, wish);
 	if (l->no_frontend) {
-		buf_str(&l->choices,
-			"no frontend speaks HTTP (mode http): docs/haproxy.md has a complete "
-			"example for a HAProxy without one\n");
+		buf_str(&l->choices, "no frontend speaks HTTP (mode http): docs/haproxy.md has "
+				     "a complete example for a HAProxy without one\n");
 		return;
 	}
 	choose_host(l, wish->host);
@@ -445,7 +399,11 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 		refuse_both(l, l->front[i]);
 	note_own_answers(l);
 	note_second_pass(l);
-	note_route(l);
+	if (lay_no_route(l))
+		buf_printf(&l->notes,
+			"/etc/tollgate/default.yaml: what may be called of %s is not known: "
+			"until you write it into `routes`, every request is a 404\n",
+			l->backend[0].name);
 	note_chroot(l, h);
 }
 

@@ -138,8 +138,7 @@ is_theirs(const struct haproxy_line *l)
 	static const char *const words[] = { "bind", "option", "filter",
 		"http-after-response" };
 
-	return SPAN_IN(l->word[0], words) ||
-	       (span_is(l->word[0], "acl") && span_is(l->word[1], "tollgate"));
+	return SPAN_IN(l->word[0], words) || haproxy_begins(l, "acl", "tollgate");
 }
 
 /* The stanza's lines of today, or of the complete example's second frontend. */

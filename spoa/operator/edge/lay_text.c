@@ -9,28 +9,10 @@
 enum { CONTEXT = 3 };
 
 static void
-put_lay_line(struct buf *out, const char *mark, struct span line)
+put_lay_line(struct buf *out, struct span line)
 {
-	buf_str(out, mark);
 	buf_span(out, line);
 	buf_putc(out, '\n');
-}
-
-static void
-put_lay_text(struct buf *out, const char *mark, struct span text)
-{
-	while (text.n)
-		put_lay_line(out, mark, span_next(&text, '\n'));
-}
-
-static size_t
-lines_of(struct span text)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.n; i++)
-		n += text.p[i] == '\n';
-	return n + (text.n && text.p[text.n - 1] != '\n');
 }
 
 /* The next edit of this file after line `after` and, at the same line, after edit `last`; NULL:
@@ -62,14 +44,15 @@ lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct span t
 
 	for (;;) {
 		for (; e && e->after == line; e = next_edit(edit, n, file, e)) {
-			put_lay_text(out, "", e->text);
+			for (struct span rest = e->text; rest.n;)
+				put_lay_line(out, span_next(&rest, '\n'));
 			drop |= e->drop;
 		}
 		if (!text.n)
 			return;
 		struct span l = span_next(&text, '\n');
 		if (!drop)
-			put_lay_line(out, "", l);
+			put_lay_line(out, l);
 		drop = false;
 		line++;
 	}
@@ -120,9 +103,9 @@ lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span te
 	for (;; line++) {
 		bool drop = false;
 		for (; e && e->after == line; last = e, e = next_edit(edit, n, file, e)) {
-			for (struct span rest = e->text; rest.n;)
+			for (struct span rest = e->text; rest.n; shift++)
 				hunk_line(&h, '+', span_next(&rest, '\n'));
-			shift += (long)lines_of(e->text) - e->drop;
+			shift -= e->drop;
 			drop |= e->drop;
 			until = line + CONTEXT + e->drop;
 		}
@@ -174,7 +157,7 @@ lay_config(const struct lay *l, struct buf *out)
 	while (text.n) {
 		struct span line = span_next(&text, '\n');
 		if (!span_starts(line, SPAN_LIT("backends:"))) {
-			put_lay_line(out, "", line);
+			put_lay_line(out, line);
 			continue;
 		}
 		buf_str(out, "backends: [");
@@ -232,16 +215,8 @@ put_route(struct span route, const struct lay_backend *b, struct buf *out)
 		if (span_starts(span_trim(line, " "), SPAN_LIT("targets:")))
 			buf_printf(out, "    targets: [%s]\n", b->name);
 		else
-			put_lay_line(out, "", line);
+			put_lay_line(out, line);
 	}
-}
-
-static void
-put_providers(const struct lay *l, struct buf *out)
-{
-	for (size_t i = 0; i < l->nbackend; i++)
-		buf_printf(out, "  %s: {backend: %s, dialect: %s, external: true}\n",
-			l->backend[i].name, l->backend[i].name, l->backend[i].dialect);
 }
 
 static void
@@ -291,15 +266,16 @@ lay_policy(const struct lay *l, struct buf *out)
 		struct span line = span_next(&text, '\n');
 		bool providers = span_starts(line, SPAN_LIT("providers:"));
 		bool routes = span_starts(line, SPAN_LIT("routes:"));
-		put_lay_line(out, "", line);
+		put_lay_line(out, line);
 		if (!providers && !routes)
 			continue;
 		size_t end = 0; /* of the block: the empty line after it */
 		while (end < text.n && text.p[end] != '\n')
 			end += span_chr(span_cut(text, end, text.n), '\n') + 1;
-		if (providers)
-			put_providers(l, out);
-		else
+		for (size_t i = 0; providers && i < l->nbackend; i++)
+			buf_printf(out, "  %s: {backend: %s, dialect: %s, external: true}\n",
+				l->backend[i].name, l->backend[i].name, l->backend[i].dialect);
+		if (routes)
 			put_routes(l, span_cut(text, 0, end), out);
 		text = span_cut(text, end, text.n);
 	}
