@@ -2,6 +2,7 @@
 #include "base/json_put.h"
 
 #include "base/ascii.h"
+#include "base/clock.h"
 
 /* Where a value ends the text: a string, an object, an array, a number, or one of three words.
  */
@@ -93,6 +94,15 @@ void
 json_put_bool(struct buf *b, const char *name, bool value)
 {
 	json_put_raw(b, name, value ? SPAN_LIT("true") : SPAN_LIT("false"));
+}
+
+void
+json_put_time(struct buf *b, const char *name, int64_t wall_ns)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	clock_rfc3339(wall_ns, when);
+	json_put_opt(b, name, wall_ns ? when : NULL);
 }
 
 void

@@ -24,6 +24,8 @@ void json_put_opt(struct buf *b, const char *name, const char *value);
 void json_put_int(struct buf *b, const char *name, int64_t value);
 void json_put_uint(struct buf *b, const char *name, uint64_t value);
 void json_put_bool(struct buf *b, const char *name, bool value);
+/* A wall time, as clock_rfc3339() writes it; null where there is none (0). */
+void json_put_time(struct buf *b, const char *name, int64_t wall_ns);
 void json_put_null(struct buf *b, const char *name);
 /* A value that is JSON already. */
 void json_put_raw(struct buf *b, const char *name, struct span json);

@@ -163,7 +163,6 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 	const char *until, struct buf *out)
 {
 	size_t other = with_other(t, p);
-	char last[CLOCK_RFC3339_LEN];
 
 	json_put_open(out, NULL, '{');
 	json_put_opt(out, "since", since);
@@ -186,8 +185,7 @@ print_json(const struct usage_table *t, const struct usage_page *p, const char *
 		}
 		put_json_sums(out, u->sum);
 		if (u->last_ns) {
-			clock_rfc3339(u->last_ns, last);
-			json_put_str(out, "last_seen", last);
+			json_put_time(out, "last_seen", u->last_ns);
 		}
 		buf_putc(out, '}');
 	}

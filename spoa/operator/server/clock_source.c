@@ -6,6 +6,7 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
 #include "operator/server/degraded.h"
 
 /* "tsc", "kvm-clock": what the kernel counts with. */
@@ -20,7 +21,7 @@ put_counter(struct buf *out)
 		name[0] = '\0';
 	if (f)
 		fclose(f);
-	buf_printf(out, name[0] ? ",\"counter\":\"%s\"" : ",\"counter\":null", name);
+	json_put_opt(out, "counter", name[0] ? name : NULL);
 }
 
 void
@@ -38,14 +39,12 @@ clock_says(struct buf *out)
 	for (size_t i = 0; i < COUNT_OF(services) && !source; i++)
 		if (access(services[i].file, F_OK) == 0)
 			source = services[i].source;
-	if (source)
-		buf_printf(out, "\"source\":\"%s\"", source);
-	else
-		buf_str(out, "\"source\":null");
+	json_put_opt(out, "source", source);
 	int state = adjtimex(&t);
-	buf_printf(out, ",\"synchronized\":%s",
-		state < 0				       ? "null"
-		: state == TIME_ERROR || t.status & STA_UNSYNC ? "false"
-							       : "true");
+	if (state < 0)
+		json_put_null(out, "synchronized");
+	else
+		json_put_bool(
+			out, "synchronized", state != TIME_ERROR && !(t.status & STA_UNSYNC));
 	put_counter(out);
 }

@@ -240,35 +240,6 @@ count_part(const struct server *s, const struct part *p, uint64_t out[DEGRADED_C
 /* ---- records ---- */
 
 static void
-degraded_recorded(struct audit_entry *e, int err UNUSED)
-{
-	buf_free(&e->fields);
-	free(e);
-}
-
-static struct audit_entry *
-entry(void)
-{
-	struct audit_entry *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return NULL;
-	buf_init(&e->fields, CAP_RECORD_BYTES);
-	e->done = degraded_recorded;
-	e->keep = true;
-	return e;
-}
-
-static void
-put_degraded_time(struct buf *b, const char *name, int64_t ns)
-{
-	char when[CLOCK_RFC3339_LEN];
-
-	clock_rfc3339(ns, when);
-	json_put_str(b, name, when);
-}
-
-static void
 put_meanwhile(
 	struct server *s, struct buf *b, const struct part *p, const struct degraded_time *t)
 {
@@ -279,7 +250,7 @@ put_meanwhile(
 	count_part(s, p, now);
 	for (size_t i = 0; i < DEGRADED_COUNTS; i++)
 		now[i] -= t->at_begin[i];
-	put_degraded_time(b, "until", t->until_ns);
+	json_put_time(b, "until", t->until_ns);
 	json_put_uint(b, "seconds", (t->until_us - t->since_us + SECOND_US / 2) / SECOND_US);
 	json_put_uint(b, "times", t->times);
 	json_put_open(b, "meanwhile", '{');
@@ -295,7 +266,7 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 	const struct degraded_time *t, bool begin)
 {
 	static const char *const modes[] = { "deny", "permit", "redact" };
-	struct audit_entry *e = audit_ready(s->audit) ? entry() : NULL;
+	struct audit_entry *e = audit_ready(s->audit) ? audit_entry_new() : NULL;
 
 	if (!e)
 		return false;
@@ -303,7 +274,7 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 	json_put_str(&e->fields, "what", begin ? "begin" : "end");
 	json_put_str(&e->fields, "dependency", name);
 	json_put_opt(&e->fields, "name", recogniser);
-	put_degraded_time(&e->fields, "since", t->since_ns);
+	json_put_time(&e->fields, "since", t->since_ns);
 	json_put_str(&e->fields, "why", t->why);
 	if (p->mode) {
 		struct snapshot *snap = server_snapshot(s);
@@ -434,9 +405,10 @@ look_at_clock(struct degraded *d)
 	buf_init(&says, sizeof(d->clock) - 1);
 	clock_says(&says);
 	struct span now = buf_view(&says);
-	if (!buf_failed(&says) && !span_is(now, d->clock) && (e = entry())) {
-		buf_printf(&e->fields, "\"type\":\"clock\",\"what\":\"%s\",%.*s",
-			d->clock[0] ? "change" : "boot", SPAN_ARG(now));
+	if (!buf_failed(&says) && !span_is(now, d->clock) && (e = audit_entry_new())) {
+		json_put_str(&e->fields, "type", "clock");
+		json_put_str(&e->fields, "what", d->clock[0] ? "change" : "boot");
+		json_put_raw(&e->fields, NULL, now);
 		snprintf(d->clock, sizeof(d->clock), "%.*s", SPAN_ARG(now));
 		audit_append(d->s->audit, e);
 	}
@@ -506,7 +478,7 @@ put_degraded(struct buf *out, const char *what, const char *name, const struct d
 	json_put_str(out, "what", what);
 	json_put_opt(out, "name", name);
 	json_put_str(out, "state", t->life == DEGRADED_AWAY ? "away" : "calm");
-	put_degraded_time(out, "since", t->since_ns);
+	json_put_time(out, "since", t->since_ns);
 	json_put_uint(out, "seconds", (clock_mono_us() - t->since_us) / SECOND_US);
 	json_put_uint(out, "times", t->times);
 	json_put_str(out, "why", t->why);

@@ -51,17 +51,15 @@ observing_status(const struct policy *p, struct buf *out)
 {
 	static const char *const words[] = { "", "on", "near its end", "over" };
 	const struct observe *o = &p->observe;
-	char when[CLOCK_RFC3339_LEN];
 	int64_t days;
 
 	if (!o->backend) {
 		buf_str(out, "null");
 		return;
 	}
-	clock_rfc3339(o->until_ns, when);
 	json_put_open(out, NULL, '{');
 	json_put_str(out, "state", words[observe_state(p, clock_wall_ns(), &days)]);
-	json_put_str(out, "until", when);
+	json_put_time(out, "until", o->until_ns);
 	json_put_str(out, "backend", o->backend);
 	if (o->nhosts)
 		json_put_open(out, "hosts", '[');

@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "record/audit/audit.h"
 #include "record/audit/usage.h"
@@ -34,9 +35,7 @@ take_over(struct buf *b, struct span object, const char *const *names)
 	usage_members(object, names, v);
 	for (size_t i = 0; names[i]; i++)
 		if (v[i].n)
-			buf_printf(b, "%s\"%s\":%.*s",
-				b->n && buf_view(b).p[b->n - 1] != '{' ? "," : "", names[i],
-				SPAN_ARG(v[i]));
+			json_put_raw(b, names[i], v[i]);
 }
 
 static uint64_t
@@ -71,15 +70,17 @@ static void
 put_orphan_attempts(struct buf *b, struct span before, struct span target, struct span model,
 	uint64_t tokens, uint64_t nanousd)
 {
-	buf_printf(b,
-		",\"attempts\":[%.*s%s{\"target\":\"%.*s%s%.*s\","
-		"\"cause\":\"perhaps_billed\",\"tokens\":%llu",
-		SPAN_ARG(bare_text(before)), before.n > 2 ? "," : "",
-		SPAN_ARG(bare_text(target)), model.n > 2 ? "/" : "", SPAN_ARG(bare_text(model)),
-		(unsigned long long)tokens);
+	json_put_open(b, "attempts", '[');
+	buf_span(b, bare_text(before));
+	json_put_open(b, NULL, '{');
+	json_put_printf(b, "target", "\"%.*s%s%.*s\"", SPAN_ARG(bare_text(target)),
+		model.n > 2 ? "/" : "", SPAN_ARG(bare_text(model)));
+	json_put_str(b, "cause", "perhaps_billed");
+	json_put_uint(b, "tokens", tokens);
 	if (nanousd)
-		buf_printf(b, ",\"cost\":%llu", (unsigned long long)nanousd);
-	buf_str(b, ",\"maybe_billed\":true}]");
+		json_put_uint(b, "cost", nanousd);
+	json_put_bool(b, "maybe_billed", true);
+	buf_str(b, "}]");
 }
 
 /* The names are those of record/audit/record_fields.h. */
@@ -103,13 +104,15 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 	uint64_t input = number_in(n[n[0].n ? 0 : 1]), output = number_in(n[2]),
 		 nanousd = v[NANOUSD].n ? number_in(v[NANOUSD]) : most_of_limits(o);
 	buf_init(b, SAID_MAX);
-	buf_str(b, "\"identity\":{");
+	json_put_open(b, "identity", '{');
 	take_over(b, v[IDENTITY], who);
-	buf_printf(b, "},\"reserved_usage\":{\"input_tokens\":%llu,\"output_tokens\":%llu",
-		(unsigned long long)input, (unsigned long long)output);
+	json_put_close(b, '}');
+	json_put_open(b, "reserved_usage", '{');
+	json_put_uint(b, "input_tokens", input);
+	json_put_uint(b, "output_tokens", output);
 	if (nanousd)
-		buf_printf(b, ",\"cost_nanousd\":%llu", (unsigned long long)nanousd);
-	buf_putc(b, '}');
+		json_put_uint(b, "cost_nanousd", nanousd);
+	json_put_close(b, '}');
 	take_over(b, line, same);
 	if (v[CANDIDATES].n)
 		put_orphan_attempts(
@@ -150,45 +153,29 @@ recall_read(struct recall **out, const struct config *cfg, struct quota_table *t
 
 /* ---- the record of it ---- */
 
-struct completion {
-	struct tag tag;
-	struct audit_entry entry;
-};
-
-static void
-written(struct audit_entry *e, int err UNUSED)
-{
-	struct completion *c = TAGGED_OF(completion, entry, e);
-
-	buf_free(&c->entry.fields);
-	free(c);
-}
-
 static void
 record_orphan(struct audit *audit, const struct quota_orphan_of *o)
 {
-	struct completion *c = calloc(1, sizeof(*c));
-	struct buf *b = c ? &c->entry.fields : NULL;
+	struct audit_entry *e = audit_entry_new();
+	struct buf *b = e ? &e->fields : NULL;
 
-	if (!c)
+	if (!e)
 		return;
-	TAG(completion, c);
-	buf_init(b, 2 * SAID_MAX);
-	buf_printf(b,
-		"\"type\":\"completion\",\"id\":\"%s\",\"outcome\":\"orphaned\","
-		"\"why\":\"the daemon ended before the answer did: settled at its "
-		"reservation\",%.*s%s\"usage_unknown\":true,\"settled\":[",
-		o->id, SPAN_ARG(buf_failed(&o->said) ? SPAN_LIT("") : buf_view(&o->said)),
-		o->said.n && !buf_failed(&o->said) ? "," : "");
+	json_put_str(b, "type", "completion");
+	json_put_str(b, "id", o->id);
+	json_put_str(b, "outcome", "orphaned");
+	json_put_str(
+		b, "why", "the daemon ended before the answer did: settled at its reservation");
+	if (o->said.n && !buf_failed(&o->said))
+		json_put_raw(b, NULL, buf_view(&o->said));
+	json_put_bool(b, "usage_unknown", true);
+	json_put_open(b, "settled", '[');
 	for (size_t k = 0; k < o->ndims; k++) {
 		char text[QUOTA_TEXT_MAX];
-		size_t n = quota_write(&o->dim[k], text);
-		buf_printf(b, "%s\"%.*s\"", k ? "," : "", (int)n, text);
+		json_put_text(b, NULL, span_of(text, quota_write(&o->dim[k], text)));
 	}
-	buf_str(b, "]");
-	c->entry.done = written;
-	c->entry.keep = true;
-	audit_append(audit, &c->entry);
+	json_put_close(b, ']');
+	audit_append(audit, e);
 }
 
 static void

@@ -60,15 +60,13 @@ static void
 status(struct reloading *r, struct buf *out)
 {
 	struct span rest = buf_view(&r->errors);
-	char when[CLOCK_RFC3339_LEN];
 
 	if (r->at_ns == 0) {
 		buf_str(out, "null");
 		return;
 	}
-	clock_rfc3339(r->at_ns, when);
 	json_put_open(out, NULL, '{');
-	json_put_str(out, "time", when);
+	json_put_time(out, "time", r->at_ns);
 	json_put_str(out, "by", r->by);
 	json_put_str(out, "result", r->refused ? "refused" : "done");
 	json_put_uint(out, "errors_total", r->nerrors);

@@ -85,7 +85,6 @@ put_rule(struct server *s, const struct rule *rule, const struct rule_sum *base,
 	static const char *const phases[] = { [PHASE_REQUEST] = "request",
 		[PHASE_RESPONSE] = "response",
 		[PHASE_TOOL] = "tool" };
-	char last[CLOCK_RFC3339_LEN];
 	struct rule_sum now;
 
 	sum_rule(s, rule, &now);
@@ -97,9 +96,7 @@ put_rule(struct server *s, const struct rule *rule, const struct rule_sum *base,
 	json_put_opt(out, "when", rule->when_text);
 	put_hits(out, "since_start", &now, NULL);
 	put_hits(out, "since_version", &now, base);
-	if (now.last_ms)
-		clock_rfc3339((int64_t)now.last_ms * 1000000, last);
-	json_put_opt(out, "last", now.last_ms ? last : NULL);
+	json_put_time(out, "last", (int64_t)now.last_ms * 1000000);
 	json_put_close(out, '}');
 }
 
@@ -109,19 +106,16 @@ sampling_rules(struct server *s, struct buf *out)
 	struct sampling *g = &s->sampling;
 	struct snapshot *snap = server_snapshot(s);
 	const struct policy *p = snap->policy;
-	char started[CLOCK_RFC3339_LEN], came[CLOCK_RFC3339_LEN];
 	const struct rule *rule;
 
 	pthread_mutex_lock(&g->lock);
 	bool same = !strcmp(g->version, p->version);
-	clock_rfc3339(s->started_wall_ns, started);
-	clock_rfc3339(same ? g->version_ns : clock_wall_ns(), came);
 	json_put_open(out, NULL, '{');
 	json_put_str(out, "policy", p->label);
 	json_put_str(out, "version", p->version);
 	json_put_str(out, "mode", p->shadow ? "shadow" : "enforce");
-	json_put_str(out, "started", started);
-	json_put_str(out, "version_since", came);
+	json_put_time(out, "started", s->started_wall_ns);
+	json_put_time(out, "version_since", same ? g->version_ns : clock_wall_ns());
 	json_put_str(out, "default", p->default_permit ? "permit" : "deny");
 	json_put_opt(
 		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);

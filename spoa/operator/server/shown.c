@@ -305,16 +305,13 @@ void
 server_status(struct server *s, struct buf *out)
 {
 	const struct recognisers *asked[WORKERS_MAX];
-	char when[CLOCK_RFC3339_LEN];
-
 	bool ok = is_ready(s);
 	struct snapshot *snap = server_snapshot(s);
 	const struct policy *p = snap->policy;
-	clock_rfc3339(s->started_wall_ns, when);
 	json_put_open(out, NULL, '{');
 	json_put_str(out, "version", TG_VERSION);
 	json_put_str(out, "node", s->shared_cfg->node);
-	json_put_str(out, "started", when);
+	json_put_time(out, "started", s->started_wall_ns);
 	json_put_uint(out, "workers", s->nworkers);
 	json_put_str(out, "policy", p->label);
 	json_put_str(out, "policy_version", p->version);
@@ -393,12 +390,10 @@ void
 server_now(struct server *s, struct buf *out)
 {
 	const struct company c = company_of(s);
-	char when[CLOCK_RFC3339_LEN];
-
-	clock_rfc3339(clock_wall_ns(), when);
 	struct snapshot *snap = server_snapshot(s);
+
 	json_put_open(out, NULL, '{');
-	json_put_str(out, "time", when);
+	json_put_time(out, "time", clock_wall_ns());
 	json_put_str(out, "node", s->shared_cfg->node);
 	json_put_str(out, "policy", snap->policy->label);
 	json_put_str(out, "policy_version", snap->policy->version);

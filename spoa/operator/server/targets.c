@@ -6,12 +6,6 @@
 #include "operator/server/server.h"
 #include "policy/config/read.h"
 
-static struct target_table *
-table_of(struct server *s)
-{
-	return gate_targets(s->shared);
-}
-
 static void
 look_at_target(struct target_table *table, const struct snapshot *snap,
 	const struct route *routes, size_t n, struct nearest *near, bool *found)
@@ -40,10 +34,10 @@ server_target_find(struct server *s, const char *name, struct nearest *near)
 	bool found = false;
 
 	*near = nearest_to(span_str(name));
-	look_at_target(table_of(s), snap, p->routes, p->nroutes, near, &found);
+	look_at_target(gate_targets(s->shared), snap, p->routes, p->nroutes, near, &found);
 	for (size_t i = 0; i < p->nroutes; i++)
-		look_at_target(table_of(s), snap, p->routes[i].aliases, p->routes[i].naliases,
-			near, &found);
+		look_at_target(gate_targets(s->shared), snap, p->routes[i].aliases,
+			p->routes[i].naliases, near, &found);
 	snapshot_unref(&snap);
 	return found;
 }
@@ -55,7 +49,7 @@ server_targets(struct server *s, struct buf *json, struct buf *metrics)
 
 	server_target_find(s, "", &near);
 	if (json)
-		target_table_json(json, table_of(s), clock_mono_us());
+		target_table_json(json, gate_targets(s->shared), clock_mono_us());
 	if (metrics)
-		target_table_metrics(metrics, table_of(s), clock_mono_us());
+		target_table_metrics(metrics, gate_targets(s->shared), clock_mono_us());
 }

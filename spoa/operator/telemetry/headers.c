@@ -9,15 +9,6 @@
 #include "base/log.h"
 
 static bool
-is_header_name(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_alnum(s.p[i]) && !memchr("!#$%&'*+-.^_`|~", s.p[i], 15))
-			return false;
-	return s.n > 0;
-}
-
-static bool
 is_value(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
@@ -62,11 +53,12 @@ read_header_lines(struct headers *h, const char *file, struct buf *why)
 			continue;
 		struct span name = span_next(&value, ':');
 		value = span_trim(value, " \t");
-		const char *wrong = h->n == HEADERS_MOST ? "more than 16 fields"
-				    : !is_header_name(name) || !is_value(value)
-					    ? "\"Name: value\" is expected"
-				    : is_ours(name) ? "this field is ours to set"
-						    : NULL;
+		const char *wrong =
+			h->n == HEADERS_MOST ? "more than 16 fields"
+			: !name.n || span_past(name, 0, is_tchar) < name.n || !is_value(value)
+				? "\"Name: value\" is expected"
+			: is_ours(name) ? "this field is ours to set"
+					: NULL;
 		if (wrong) {
 			buf_printf(why, "%s:%u: %s", file, line, wrong);
 			return ERR_SYNTAX;

@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "base/notice.h"
 #include "base/random.h"
@@ -88,47 +89,36 @@ put_channel(struct buf *out, const struct channel *c)
 {
 	char when[CLOCK_SECOND_LEN];
 
-	buf_printf(out,
-		"{\"kind\":\"%s\",\"state\":\"%s\",\"sent\":%" PRIu64 ",\"failed\":%" PRIu64
-		",\"suppressed\":%" PRIu64,
-		notice_words[c->kind], state_words[c->state], c->sent, c->failed,
-		c->suppressed);
-	if (c->sent_ns) {
-		clock_second(c->sent_ns, when);
-		buf_printf(out, ",\"last_sent\":\"%s\"", when);
-	}
-	if (c->why[0]) {
-		buf_str(out, ",\"why\":");
-		buf_json_str(out, span_str(c->why));
-	}
-	buf_putc(out, '}');
-}
-
-static bool
-wants(const struct config *cfg, enum notice_kind kind)
-{
-	return kind == NOTICE_TEST || cfg->notify_events >> kind & 1;
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "kind", notice_words[c->kind]);
+	json_put_str(out, "state", state_words[c->state]);
+	json_put_uint(out, "sent", c->sent);
+	json_put_uint(out, "failed", c->failed);
+	json_put_uint(out, "suppressed", c->suppressed);
+	clock_second(c->sent_ns, when);
+	if (c->sent_ns)
+		json_put_str(out, "last_sent", when);
+	if (c->why[0])
+		json_put_str(out, "why", c->why);
+	json_put_close(out, '}');
 }
 
 void
 notify_status(struct notify *n, struct buf *out)
 {
-	size_t shown = 0;
-
 	if (!n) {
 		buf_str(out, "{\"to\":null,\"signed\":false,\"dropped\":0,\"kinds\":[]}\n");
 		return;
 	}
-	buf_str(out, "{\"to\":");
-	buf_json_str(out, span_str(n->host));
-	buf_printf(out, ",\"signed\":%s,\"dropped\":%" PRIu64 ",\"kinds\":[",
-		n->cfg->notify_secret_file ? "true" : "false", notice_dropped());
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "to", n->host);
+	json_put_bool(out, "signed", n->cfg->notify_secret_file);
+	json_put_uint(out, "dropped", notice_dropped());
+	json_put_open(out, "kinds", '[');
 	pthread_mutex_lock(&n->lock);
 	for (unsigned k = 0; k < NOTICE_KINDS; k++)
-		if (wants(n->cfg, k)) {
-			buf_str(out, shown++ ? "," : "");
+		if (k == NOTICE_TEST || n->cfg->notify_events >> k & 1)
 			put_channel(out, &n->channel[k]);
-		}
 	pthread_mutex_unlock(&n->lock);
 	buf_str(out, "]}\n");
 }
@@ -477,21 +467,15 @@ set_host(struct notify *n)
 			(int)(scheme + strcspn(url + scheme, ":")), url);
 }
 
-static bool
-secret_usable(const char *file, struct buf *why)
-{
-	char signature[WEBHOOK_SIGNATURES];
-
-	return webhook_sign(file, "msg_0", 0, SPAN_LIT(""), signature, why) == 0;
-}
-
 struct notify *
 notify_new(const struct config *cfg, struct http_thread *o, struct metrics *m, struct buf *why)
 {
 	unsigned kinds = 1u << NOTICE_TEST | cfg->notify_events;
+	char signature[WEBHOOK_SIGNATURES]; /* none is sent: whether the secret can be used */
 	struct notify *n;
 
-	if (cfg->notify_secret_file && !secret_usable(cfg->notify_secret_file, why))
+	if (cfg->notify_secret_file &&
+		webhook_sign(cfg->notify_secret_file, "msg_0", 0, SPAN_LIT(""), signature, why))
 		return NULL;
 	n = calloc(1, sizeof(*n));
 	if (!n) {

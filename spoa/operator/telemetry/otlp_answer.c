@@ -19,12 +19,6 @@ say_otlp_text(struct otlp_answer *a, struct span text)
 	a->said[n] = '\0';
 }
 
-static bool
-is_worth_again(int status)
-{
-	return status == 429 || status == 502 || status == 503 || status == 504;
-}
-
 /* A count in a text or a number: 64-bit integers come as either. */
 static uint64_t
 otlp_count(const json_t *v)
@@ -71,6 +65,7 @@ void
 otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct span body,
 	struct span retry_after)
 {
+	bool worth_again = status == 429 || status == 502 || status == 503 || status == 504;
 	uint64_t s;
 
 	memset(a, 0, sizeof(*a));
@@ -84,7 +79,7 @@ otlp_answer(struct otlp_answer *a, int err, const char *why, int status, struct 
 	} else if (status >= 200 && status < 300) {
 		read_taken(a, body);
 	} else {
-		a->end = is_worth_again(status) ? OTLP_AGAIN : OTLP_NEVER;
+		a->end = worth_again ? OTLP_AGAIN : OTLP_NEVER;
 		snprintf(a->said, sizeof(a->said), "status %d%s", status,
 			status >= 300 && status < 400 ? ", a redirect: not followed" : "");
 		if (a->end == OTLP_AGAIN && span_u64(span_trim(retry_after, " \t"), &s) == 0)

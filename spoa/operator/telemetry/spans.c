@@ -317,19 +317,14 @@ struct attempt_said {
 	uint64_t from_us, to_us;
 };
 
-static bool
-cause_is_good(struct span cause)
-{
-	return span_is(cause, "done") || span_is(cause, "complete");
-}
-
 static void
 put_attempt(struct span_out *o, const json_t *record, const struct attempt_said *a)
 {
 	const struct audit_note *n = o->note;
 	const char *operation = operation_of(n);
 	const json_t *answer = record_get(record, RF_ANSWER);
-	bool failed = a->status >= 400 || !cause_is_good(a->cause);
+	bool failed = a->status >= 400 ||
+		      !(span_is(a->cause, "done") || span_is(a->cause, "complete"));
 	char text[16];
 
 	open_span(o, o->ids->own, "attempt", a->i, operation ? operation : "attempt",

@@ -11,6 +11,7 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/keyfile.h"
 #include "base/utf8.h"
 #include "record/proof/base64.h"
@@ -55,7 +56,7 @@ webhook_plain(char *text)
 static void
 put_webhook_text(struct buf *b, const char *name, const char *text)
 {
-	buf_printf(b, ",\"%s\":", name);
+	json_put_name(b, name);
 	buf_json_utf8(b, span_str(text));
 }
 
@@ -65,7 +66,7 @@ put_webhook_time(struct buf *b, const char *name, int64_t ns)
 	char when[CLOCK_SECOND_LEN];
 
 	clock_second(ns, when);
-	buf_printf(b, ",\"%s\":\"%s\"", name, when);
+	json_put_str(b, name, when);
 }
 
 static void
@@ -87,7 +88,8 @@ void
 webhook_body(struct buf *out, const struct notice *m, const struct webhook_also *also,
 	const char *node)
 {
-	buf_printf(out, "{\"type\":\"tollgate.%s\"", notice_words[m->kind]);
+	json_put_open(out, NULL, '{');
+	json_put_printf(out, "type", "\"tollgate.%s\"", notice_words[m->kind]);
 	put_webhook_time(out, "timestamp", m->at_ns);
 	put_webhook_text(out, "kind", notice_words[m->kind]);
 	put_webhook_text(out, "what", m->what);
@@ -97,18 +99,18 @@ webhook_body(struct buf *out, const struct notice *m, const struct webhook_also 
 	if (m->until_ns)
 		put_webhook_time(out, "until", m->until_ns);
 	put_webhook_text(out, "node", node);
-	buf_printf(out, ",\"numbers\":{%s},\"suppressed\":%" PRIu64 ",\"also\":[", m->numbers,
-		also->suppressed);
+	json_put_printf(out, "numbers", "{%s}", m->numbers);
+	json_put_uint(out, "suppressed", also->suppressed);
+	json_put_open(out, "also", '[');
 	for (size_t i = 0; i < also->n; i++) {
 		char line[NOTICE_TEXT];
 		snprintf(line, sizeof(line), "%s", also->line[i]);
 		webhook_plain(line);
-		buf_str(out, i ? "," : "");
-		buf_json_utf8(out, span_str(line));
+		put_webhook_text(out, NULL, line);
 	}
-	buf_putc(out, ']');
+	json_put_close(out, ']');
 	put_webhook_line(out, m, also, node);
-	buf_putc(out, '}');
+	json_put_close(out, '}');
 }
 
 /* ---- the signature ---- */

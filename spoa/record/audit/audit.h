@@ -44,6 +44,9 @@ struct audit_entry {
  * starts, not ready. */
 struct audit *audit_start(const struct config *cfg, const struct hashkey *hash,
 	struct metrics *m, struct buf *why);
+/* One that is kept, and that is freed with its fields once it is written or refused. NULL: out
+ * of memory. */
+struct audit_entry *audit_entry_new(void);
 /* Any thread. The entry belongs to audit until done() ran. */
 void audit_append(struct audit *a, struct audit_entry *e);
 /* Of each durable entry with a note, on the audit thread before done(). Before the first such
