@@ -168,6 +168,7 @@ enter(struct asking *q, enum admin_door by, const char *method, const char *at,
 	buf_init(&allow, 64);
 	fields_of = fields;
 	q->server = &server;
+	q->door = door;
 	q->method = method;
 	q->path = at;
 	q->peer.door = by;
@@ -196,10 +197,11 @@ log_in(const char *text, char cookie[512])
 	assert_int_equal(let_in(DOOR_TLS, "POST", "/session", NULL, NULL), 0);
 	memset(&q, 0, sizeof(q));
 	q.server = &server;
+	q.door = door;
 	q.peer.door = DOOR_TLS;
 	q.endpoint = &admin_endpoints[0];
 	q.in = json_pack("{s:s}", "token", text);
-	door_login(door, &q);
+	door_login(&q);
 	json_decref(q.in);
 	if (cookie && answered == 200)
 		snprintf(cookie, 512, "cookie: a=b; %.*s; c=d", (int)strcspn(cookie_set, ";"),
@@ -346,7 +348,7 @@ a_session_lives_as_long_as_it_is_used(void **state UNUSED)
 	assert_int_equal(log_in(token[VIEWER], cookie), 200);
 	const char *const out[] = { cookie, HOST, OURS, SAME, FIELD, NULL };
 	assert_int_equal(enter(&q, DOOR_TLS, "DELETE", "/session", out), 0);
-	door_logout(door, &q);
+	door_logout(&q);
 	assert_non_null(strstr(cookie_set, "Max-Age=0"));
 	assert_int_equal(let_in(DOOR_TLS, "GET", "/status", cookie, SAME), 401);
 }
@@ -384,7 +386,7 @@ who_may_no_more_may_not_go_on(void **state UNUSED)
 	const char *const out[] = { left, HOST, OURS, SAME, FIELD, NULL };
 	struct asking q;
 	assert_int_equal(enter(&q, DOOR_TLS, "DELETE", "/session", out), 0);
-	door_logout(door, &q);
+	door_logout(&q);
 	assert_false(door_still(door, &by_other));
 	assert_true(door_still(door, &by_session));
 	/* Other roles of the token, then none. */

@@ -13,6 +13,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "net/listen.h"
 #include "operator/admin/change.h"
@@ -156,7 +157,7 @@ asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	buf_init(&b, 0);
-	calls_error(&b, "%s", line);
+	calls_error(&b, status, "%s", line);
 	enum MHD_Result ok = queue_answer(q, status, JSON_TYPE, &b);
 	buf_free(&b);
 	return ok;
@@ -220,7 +221,9 @@ take_params(struct upload *u, enum MHD_Result *ok)
 	json_t *in = NULL;
 	struct buf why;
 
-	if (!e->params && !e->own) {
+	bool own = e->own || e->change;
+
+	if (!e->params && !own) {
 		u->q.in = json_object();
 		return true;
 	}
@@ -239,7 +242,7 @@ take_params(struct upload *u, enum MHD_Result *ok)
 		}
 	}
 	buf_init(&why, 2048);
-	u->q.in = in && e->own ? in : admin_endpoint_params(e, u->q.connection, in, &why);
+	u->q.in = in && own ? in : admin_endpoint_params(e, u->q.connection, in, &why);
 	if (!u->q.in)
 		*ok = asking_refuse(
 			&u->q, MHD_HTTP_BAD_REQUEST, "%.*s", SPAN_ARG(buf_view(&why)));
@@ -263,9 +266,11 @@ run_endpoint(struct upload *u)
 		buf_free(&b);
 		return ok;
 	}
-	unsigned status = e->call ? e->call(u->q.server, &u->q.peer, u->q.in, &b)
-				  : e->write(u->q.server, &b);
-	if (u->q.peer.child && e->call == admin_read && status == MHD_HTTP_OK)
+	unsigned status = e->change
+				  ? change_call(e->change, u->q.server, &u->q.peer, u->q.in, &b)
+			  : e->call ? e->call(u->q.server, &u->q.peer, u->q.in, &b)
+				    : e->write(u->q.server, &b);
+	if (u->q.peer.child && e->change == &admin_read && status == MHD_HTTP_OK)
 		reader_told(u->q.admin->children, &u->q.peer);
 	ok = asking_answer(&u->q, status, &b);
 	buf_free(&b);
@@ -278,26 +283,22 @@ nothing_there(struct upload *u, bool path_known)
 	const char *last = NULL;
 	struct buf b;
 
+	if (path_known)
+		return asking_refuse(&u->q, MHD_HTTP_METHOD_NOT_ALLOWED, "%s only", u->q.allow);
+	char line[256];
+	snprintf(line, sizeof(line), "%.128s: no such page", u->q.path);
 	buf_init(&b, 0);
-	buf_str(&b, "{\"error\":");
-	if (path_known) {
-		buf_printf(&b, "\"%s only\"", u->q.allow);
-	} else {
-		char line[256];
-		snprintf(line, sizeof(line), "%.128s: no such page", u->q.path);
-		buf_json_str(&b, span_str(line));
-		buf_str(&b, ",\"accepted\":[");
-		for (size_t i = 0; i < admin_endpoint_count; i++) {
-			const char *path = admin_endpoints[i].path;
-			if (!str_same(path, last))
-				buf_printf(&b, "%s\"%s\"", last ? "," : "", path);
-			last = path;
-		}
-		buf_putc(&b, ']');
+	json_put_open(&b, NULL, '{');
+	json_put_str(&b, "error", line);
+	json_put_open(&b, "accepted", '[');
+	for (size_t i = 0; i < admin_endpoint_count; i++) {
+		const char *path = admin_endpoints[i].path;
+		if (!str_same(path, last))
+			json_put_str(&b, NULL, path);
+		last = path;
 	}
-	buf_str(&b, "}\n");
-	enum MHD_Result ok = queue_answer(&u->q,
-		path_known ? MHD_HTTP_METHOD_NOT_ALLOWED : MHD_HTTP_NOT_FOUND, JSON_TYPE, &b);
+	buf_str(&b, "]}\n");
+	enum MHD_Result ok = queue_answer(&u->q, MHD_HTTP_NOT_FOUND, JSON_TYPE, &b);
 	buf_free(&b);
 	return ok;
 }
@@ -313,6 +314,7 @@ upload_new(const struct side *s, struct MHD_Connection *c, const char *url, cons
 	u->began_us = clock_mono_us();
 	u->q.server = s->admin->server;
 	u->q.admin = s->admin;
+	u->q.door = s->admin->door;
 	u->q.connection = c;
 	u->q.method = method;
 	u->q.path = url;
@@ -361,7 +363,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 			"not taken",
 			CAP_ADMIN_CONNS_EACH, CAP_ADMIN_HELD >> 20);
 	}
-	if ((u->q.endpoint->call || u->q.endpoint->begin) && !take_params(u, &ok))
+	if (!u->q.endpoint->write && !take_params(u, &ok))
 		return ok;
 	u->begun = u->q.endpoint->begin != NULL;
 	return run_endpoint(u);
@@ -543,22 +545,4 @@ admin_metrics(struct server *s, struct buf *out)
 
 	if (a)
 		door_metrics(a->door, out);
-}
-
-enum MHD_Result
-admin_login(struct asking *q)
-{
-	return door_login(q->admin->door, q);
-}
-
-enum MHD_Result
-admin_logout(struct asking *q)
-{
-	return door_logout(q->admin->door, q);
-}
-
-enum MHD_Result
-admin_who(struct asking *q)
-{
-	return door_who(q->admin->door, q);
 }

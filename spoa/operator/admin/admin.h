@@ -13,13 +13,9 @@ struct admin;
 struct decisions;
 /* Of GET /decisions/live; NULL where there are no records. */
 struct decisions *admin_decisions(struct admin *a);
-struct asking;
-/* Of the table: GET, POST, DELETE /session; and its own rows of /metrics. */
-enum MHD_Result admin_who(struct asking *q);
-enum MHD_Result admin_login(struct asking *q);
-enum MHD_Result admin_logout(struct asking *q);
 /* GET /openapi.json: the table as OpenAPI 3.1. */
 unsigned admin_openapi(struct server *s, struct buf *out);
+/* Its own rows of /metrics. */
 void admin_metrics(struct server *s, struct buf *out);
 
 #endif

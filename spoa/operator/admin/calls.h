@@ -36,60 +36,39 @@ struct admin_peer {
 	pid_t child;	/* of ours, that reads on his behalf: 0: he asks himself */
 };
 
-/* {"error": …} in the place of what *out has. */
-void calls_error(struct buf *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* {"error": …} in the place of what *out has; returns the status. */
+unsigned calls_error(struct buf *out, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The object in the place of what *out has; takes it (NULL: {}), and returns 200. */
+unsigned calls_json(struct buf *out, json_t *o);
 /* Returns the HTTP status. */
 typedef unsigned admin_call_fn(
 	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);
 
 /* {"keys": […]}: all, without their hashes, each with its state. */
 unsigned admin_keys(struct server *s, struct buf *out);
-/* Each takes by, reason. new: members of a key, ttl or expires; the answer holds its text,
- * once. change: id, and members that get another value, or none (null). rotate: id, overlap,
- * ttl. revoke: id, of a key of a file too. */
 
 /* {"overrides": […]}: those that were not cleared, each with its state. */
 unsigned admin_limits(struct server *s, struct buf *out);
-/* Each takes by, reason. set: limit, for (an object), to, until or ttl. clear: id, or limit and
- * for. */
 /* {"targets": […]}: of the policy in force, as target_table_json(). */
 unsigned admin_targets(struct server *s, struct buf *out);
-/* Each takes target (PROVIDER: all of its models, or PROVIDER/MODEL), by, reason. Until the
- * process ends. */
-admin_call_fn admin_target_eject, admin_target_admit;
 
 /* {"state_key": …, "full": [servers], "tools": […]}: pins, as tool_pins_list(), each with what
  * all of its server come to ("look"). */
 unsigned admin_tools(struct server *s, struct buf *out);
-/* Each takes server, kind, name. show: one with its texts. approve: hash, of at least 12
- * digits; only: no other is approved from then on; none, without a hash: no text is. */
-admin_call_fn admin_tool_show, admin_tool_approve;
+/* server, kind, name: one with its texts. */
+admin_call_fn admin_tool_show;
 /* notify_status(). */
 unsigned admin_notify(struct server *s, struct buf *out);
-/* Takes by, reason. 409: no webhook is configured, or a test is under way. Recorded. */
-admin_call_fn admin_notify_test;
-/* command ("audit list"), asked (an object: what it was asked for), records (how many it
- * showed), follow ("begin" or "end"), by, reason: somebody read records. Changes nothing: it is
- * recorded. */
-admin_call_fn admin_read;
-/* Takes text, by, reason: its keyed hash as id, for a search. Recorded. */
-admin_call_fn admin_text_hash;
-/* Takes object (record/proof/export.h): it is signed with the journal's key, as manifest. Recorded:
- * nothing is signed that is not. */
-admin_call_fn admin_export;
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
  * nothing. */
 admin_call_fn admin_quota;
 /* window, by: as rates_series(). */
 admin_call_fn admin_series;
-/* level, for, by, reason. */
-admin_call_fn admin_log_set;
 unsigned admin_log(struct server *s, struct buf *out);
 unsigned admin_policy_rules(struct server *s, struct buf *out);
 unsigned admin_models(struct server *s, struct buf *out);
 /* from, count: as near_json(). */
 admin_call_fn admin_limits_near;
-admin_call_fn admin_limit_set, admin_limit_clear;
-admin_call_fn admin_key_new, admin_key_change, admin_key_rotate, admin_key_revoke;
 
 #endif

@@ -38,8 +38,7 @@ change_refuse(struct change *c, unsigned status, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	calls_error(c->out, "%s", line);
-	c->status = status;
+	c->status = calls_error(c->out, status, "%s", line);
 	return false;
 }
 
@@ -260,16 +259,6 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 		put_change_text(out, "failed", failed);
 }
 
-/* Which one it left, as `tollgate audit show --seq` takes it. */
-static void
-say_record(struct change *c, uint64_t seq)
-{
-	char at[96];
-
-	snprintf(at, sizeof(at), "%s/%" PRIu64, c->s->shared_cfg->node, seq);
-	json_object_set_new(c->answer, "record", json_string(at));
-}
-
 /* What is left of a disk that is nearly full is the decisions'. */
 static bool
 disk_has_room(const struct server *s)
@@ -347,8 +336,9 @@ record_change(struct change *c, const json_t *before, const json_t *after, const
 	while (!c->unwaited && !r->over && !late && (!keep || audit_ready(audit)))
 		late = pthread_cond_timedwait(&r->answered, &r->lock, &until);
 	int err = r->over ? r->err : ERR_TIMEOUT;
-	if (err == 0 && !c->unwaited)
-		say_record(c, r->e.seq);
+	if (err == 0 && !c->unwaited) /* which one, as `tollgate audit show --seq` takes it */
+		json_object_set_new(c->answer, "record",
+			json_sprintf("%s/%" PRIu64, c->s->shared_cfg->node, r->e.seq));
 	let_recording_go(r);
 	return err;
 }
@@ -428,108 +418,77 @@ out:
 	return done;
 }
 
-/* False: it was answered, no state_key. */
-static bool
-begin_change(struct change *c)
+/* Waits for Redis, and says whether it has it. */
+static void
+say_written(struct change *c)
 {
-	if (!c->s->live)
-		return change_refuse(c, MHD_HTTP_CONFLICT,
-			"tollgate.yaml names no state_key: make one with tollgate keygen "
-			"--secret FILE, and restart");
-	c->answer = json_object();
-	return true;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	struct turns *turns = c->s->live_sync ? live_sync_turns(c->s->live_sync) : NULL;
+	bool told = turns && turns_up(turns, &why) && turns_wait(turns, REDIS_US);
+	if (turns && !told && (why.n || !turns_up(turns, &why)))
+		json_object_set_new(
+			c->answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
+	buf_free(&why);
+	json_object_set_new(c->answer, "redis",
+		json_string(!c->s->live_sync ? "none"
+			    : told	     ? "written"
+					     : "away"));
 }
 
-static unsigned
-answer_change(struct change *c)
+/* Of what is no entry. */
+static void
+record_and_do(struct change *c, const struct change_row *row, json_t *before, json_t *after)
 {
-	char *text = c->status == MHD_HTTP_OK ? json_dumps(c->answer, JSON_COMPACT) : NULL;
+	int err = record_change(c, before, after, NULL, false);
 
-	if (c->status == MHD_HTTP_OK) {
-		buf_clear(c->out);
-		buf_printf(c->out, "%s\n", text ? text : "{}");
+	if (err) {
+		refuse_unrecorded(c, err);
+		return;
 	}
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-	json_decref(c->answer);
-	c->answer = NULL;
-	return c->status;
-}
-
-/* Waits for Redis, answers, and returns the status. */
-static unsigned
-end_change(struct change *c)
-{
-	if (c->status == MHD_HTTP_OK) {
-		struct buf why;
-		buf_init(&why, 1024);
-		struct turns *turns = c->s->live_sync ? live_sync_turns(c->s->live_sync) : NULL;
-		bool told = turns && turns_up(turns, &why) && turns_wait(turns, REDIS_US);
-		if (turns && !told && (why.n || !turns_up(turns, &why)))
-			json_object_set_new(c->answer, "why",
-				json_stringn(buf_view(&why).p, buf_view(&why).n));
-		buf_free(&why);
-		json_object_set_new(c->answer, "redis",
-			json_string(!c->s->live_sync ? "none"
-				    : told	     ? "written"
-						     : "away"));
-	}
-	return answer_change(c);
+	json_object_set(c->answer, "id", json_object_get(after, "id"));
+	if (row->done)
+		row->done(c, after);
+	if (!c->reads)
+		say_changed(c, after);
 }
 
 unsigned
-change_run(enum live_kind kind, const char *verb, change_make_fn *make, struct server *s,
-	const struct admin_peer *peer, json_t *in, struct buf *out)
+change_call(const struct change_row *row, struct server *s, const struct admin_peer *peer,
+	json_t *in, struct buf *out)
 {
 	struct change c = { .s = s,
 		.peer = peer,
 		.in = in,
 		.out = out,
-		.kind = kind,
-		.what = live_kinds[kind],
-		.verb = verb,
+		.kind = row->kind,
+		.what = row->what ? row->what : live_kinds[row->kind],
+		.verb = row->verb,
 		.status = MHD_HTTP_OK };
 	json_t *before = NULL, *after = NULL;
 
-	if (begin_change(&c) && make(&c, &before, &after)) {
+	if (!row->what && !s->live)
+		return calls_error(out, MHD_HTTP_CONFLICT,
+			"tollgate.yaml names no state_key: make one with tollgate keygen "
+			"--secret FILE, and restart");
+	c.answer = json_object();
+	bool made = row->make(&c, &before, &after);
+	if (made && row->what) {
+		record_and_do(&c, row, before, after);
+	} else if (made) {
 		if (!json_object_get(c.answer, "id"))
 			json_object_set(c.answer, "id", json_object_get(after, "id"));
 		change_put(&c, before, after);
 	}
 	json_decref(before);
 	json_decref(after);
-	return end_change(&c);
-}
-
-unsigned
-change_note(const char *what, const char *verb, change_make_fn *make,
-	void (*done)(struct server *s, const json_t *after), struct server *s,
-	const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	struct change c = { .s = s,
-		.peer = peer,
-		.in = in,
-		.out = out,
-		.what = what,
-		.verb = verb,
-		.status = MHD_HTTP_OK,
-		.answer = json_object() };
-	json_t *before = NULL, *after = NULL;
-	int err = make(&c, &before, &after) ? record_change(&c, before, after, NULL, false) : 0;
-
-	if (err)
-		refuse_unrecorded(&c, err);
-	if (c.status == MHD_HTTP_OK && after) {
-		if (done)
-			done(s, after);
-		json_object_set(c.answer, "id", json_object_get(after, "id"));
-		if (!c.reads)
-			say_changed(&c, after);
-	}
-	json_decref(before);
-	json_decref(after);
-	return answer_change(&c);
+	if (!row->what && c.status == MHD_HTTP_OK)
+		say_written(&c);
+	if (c.status == MHD_HTTP_OK)
+		return calls_json(out, c.answer);
+	json_decref(c.answer);
+	return c.status;
 }
 
 unsigned

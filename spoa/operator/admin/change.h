@@ -31,13 +31,44 @@ struct change {
  * one) and as it is to be, both given away. False: nothing is put, it was answered or is so.
  * Returns the status. */
 typedef bool change_make_fn(struct change *c, json_t **before, json_t **after);
-unsigned change_run(enum live_kind kind, const char *verb, change_make_fn *make,
-	struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out);
-/* The same of what is no entry and ends with the process: recorded, and then `done` (NULL:
- * nothing) does it. */
-unsigned change_note(const char *what, const char *verb, change_make_fn *make,
-	void (*done)(struct server *s, const json_t *after), struct server *s,
+/* A call that changes something, as a row. */
+struct change_row {
+	const char *what; /* no entry is kept of it, it ends with the process; NULL: an entry */
+	enum live_kind kind;
+	const char *verb;
+	change_make_fn *make;
+	/* Does what was recorded of what is no entry; NULL: there is nothing to do. */
+	void (*done)(struct change *c, const json_t *after);
+};
+unsigned change_call(const struct change_row *row, struct server *s,
 	const struct admin_peer *peer, json_t *in, struct buf *out);
+
+/* Each takes by and reason. Of keys, new: members of a key, ttl or expires; the answer holds
+ * its text, once. change: id, and members that get another value, or none (null). rotate: id,
+ * overlap, ttl. revoke: id, of a key of a file too. */
+extern const struct change_row admin_key_new, admin_key_change, admin_key_rotate,
+	admin_key_revoke;
+/* set: limit, for (an object), to, until or ttl. clear: id, or limit and for. */
+extern const struct change_row admin_limit_set, admin_limit_clear;
+/* target (PROVIDER: all of its models, or PROVIDER/MODEL). Until the process ends. */
+extern const struct change_row admin_target_eject, admin_target_admit;
+/* server, kind, name; hash, of at least 12 digits; only: no other is approved from then on;
+ * none, without a hash: no text is. */
+extern const struct change_row admin_tool_approve;
+/* 409: no webhook is configured, or a test is under way. */
+extern const struct change_row admin_notify_test;
+/* command ("audit list"), asked (an object: what it was asked for), records (how many it
+ * showed), follow ("begin" or "end"): somebody read records. Changes nothing: it is recorded.
+ */
+extern const struct change_row admin_read;
+/* text: its keyed hash as id, for a search. */
+extern const struct change_row admin_text_hash;
+/* object (record/proof/export.h): it is signed with the journal's key, as manifest. Nothing is
+ * signed that is not recorded. */
+extern const struct change_row admin_export;
+/* level, for. */
+extern const struct change_row admin_log_set;
+
 /* Answers with all entries of a kind under `name`, each as it is shown, with its state; NULL:
  * it is left out. Returns the status. */
 unsigned change_list(struct server *s, enum live_kind kind, const char *name,

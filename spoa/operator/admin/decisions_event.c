@@ -82,15 +82,6 @@ shown(json_t *v, unsigned divide)
 	return list;
 }
 
-static enum event_decision
-decision_of(struct span name)
-{
-	for (unsigned i = 1; i < EVENT_DECISIONS; i++)
-		if (span_is(name, event_decisions[i]))
-			return (enum event_decision)i;
-	return EVENT_UNKNOWN;
-}
-
 /* FNV-1a; whoever makes ids that are alike here are we. */
 static uint64_t
 event_hash(struct span s)
@@ -166,10 +157,13 @@ event_of(struct span line)
 		if (as)
 			json_object_set_new(data, rows[i].name, as);
 	}
+	size_t decision =
+		span_find(record_span(record, RF_DECISION), event_decisions, EVENT_DECISIONS);
 	const struct event e = {
 		.seq = (uint64_t)json_integer_value(record_get(record, RF_SEQ)),
 		.kind = completion ? EVENT_COMPLETION : EVENT_DECISION,
-		.decision = decision_of(record_span(record, RF_DECISION)),
+		.decision = decision < EVENT_DECISIONS ? (enum event_decision)decision
+						       : EVENT_UNKNOWN,
 		.id = event_hash(record_span(record, RF_ID)),
 		.person = record_span(record, RF_IDENTITY_PERSON),
 		.route = record_span(record, RF_ROUTE),

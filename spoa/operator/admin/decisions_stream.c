@@ -11,6 +11,7 @@
 #include "base/codec/json_text.h"
 #include "base/tag.h"
 #include "operator/admin/admin.h"
+#include "operator/admin/change.h"
 #include "operator/admin/decisions.h"
 #include "operator/admin/endpoint.h"
 #include "record/audit/audit.h"
@@ -65,7 +66,7 @@ record_viewing(struct stream *s, const char *follow, uint64_t records, struct bu
 {
 	json_t *in = json_pack("{s:s,s:O,s:I,s:s}", "command", "decisions live", "asked",
 		s->q->in, "records", (json_int_t)records, "follow", follow);
-	unsigned status = in ? admin_read(s->q->server, &s->q->peer, in, out)
+	unsigned status = in ? change_call(&admin_read, s->q->server, &s->q->peer, in, out)
 			     : MHD_HTTP_SERVICE_UNAVAILABLE;
 
 	json_decref(in);
@@ -117,25 +118,9 @@ answer_stream(struct stream *s)
 static enum MHD_Result
 later(struct asking *q, struct span why)
 {
-	char seconds[12];
-	struct buf b;
-
-	buf_init(&b, 0);
-	calls_error(&b, "%.*s", SPAN_ARG(why));
-	struct MHD_Response *r = MHD_create_response_from_buffer(
-		b.n, (void *)(uintptr_t)buf_view(&b).p, MHD_RESPMEM_MUST_COPY);
-	buf_free(&b);
-	if (!r)
-		return MHD_NO;
-	snprintf(seconds, sizeof(seconds), "%d", LATER_S);
-	MHD_add_response_header(r, "content-type", "application/json");
-	MHD_add_response_header(r, "cache-control", "no-store");
-	MHD_add_response_header(r, "retry-after", seconds);
-	MHD_add_response_header(r, "connection", "close");
-	asking_fields(q, r);
-	enum MHD_Result ok = MHD_queue_response(q->connection, MHD_HTTP_SERVICE_UNAVAILABLE, r);
-	MHD_destroy_response(r);
-	return ok;
+	q->retry_after_s = LATER_S;
+	q->closes = true;
+	return asking_refuse(q, MHD_HTTP_SERVICE_UNAVAILABLE, "%.*s", SPAN_ARG(why));
 }
 
 static struct span

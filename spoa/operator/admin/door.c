@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "operator/admin/access.h"
 #include "operator/admin/change.h"
@@ -256,30 +258,6 @@ by_session(struct door *d, struct asking *q, struct span value)
 	return p->roles != 0;
 }
 
-/* A wrong cookie is mostly one that is over: it counts as no guess, of 256 bits nobody guesses
- * one. */
-static bool
-enter_session(struct door *d, struct asking *q, struct span value, enum MHD_Result *ok)
-{
-	if (value.n && by_session(d, q, value))
-		return true;
-	return refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
-		value.n ? "the session is over, or its token is: POST /session with a token"
-			: "a browser needs a session: POST /session with a token",
-		ok);
-}
-
-static bool
-enter_bearer(struct door *d, struct asking *q, const char *got, const struct source *from,
-	enum MHD_Result *ok)
-{
-	struct span token = bearer(got);
-	if (token.n && by_token(d, q, token))
-		return true;
-	return wrong_token(
-		d, q, from, "this token is none of admin.tokens, or it is over or revoked", ok);
-}
-
 static void
 enter_quietly(struct door *d, struct asking *q)
 {
@@ -298,13 +276,26 @@ enter_quietly(struct door *d, struct asking *q)
 static bool
 enter_somehow(struct door *d, struct asking *q, const struct source *from, enum MHD_Result *ok)
 {
-	const char *bearer = asking_field(q, "Authorization");
-	struct span value = cookie(q);
+	const char *got = asking_field(q, "Authorization");
+	struct span value = cookie(q), token = bearer(got);
 
-	if (is_browser(q) || (value.n && !bearer))
-		return from_our_page(d, q, ok) && enter_session(d, q, value, ok);
-	if (bearer)
-		return enter_bearer(d, q, bearer, from, ok);
+	if (is_browser(q) || (value.n && !got)) {
+		if (!from_our_page(d, q, ok))
+			return false;
+		/* A wrong cookie is mostly one that is over: it counts as no guess. */
+		return (value.n && by_session(d, q, value)) ||
+		       refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
+			       value.n ? "the session is over, or its token is: POST /session "
+					 "with a token"
+				       : "a browser needs a session: POST /session with a "
+					 "token",
+			       ok);
+	}
+	if (got)
+		return (token.n && by_token(d, q, token)) ||
+		       wrong_token(d, q, from,
+			       "this token is none of admin.tokens, or it is over or revoked",
+			       ok);
 	enter_quietly(d, q);
 	return q->peer.by != BY_NOBODY ||
 	       refuse_asking(d, q, M_ADMIN_TOKEN, MHD_HTTP_UNAUTHORIZED,
@@ -436,32 +427,27 @@ put_who(const struct asking *q, struct buf *b)
 	static const char *const doors[] = { "unix", "tcp", "tls" };
 	const struct admin_peer *p = &q->peer;
 	char end[CLOCK_SECOND_LEN];
-	bool first = true;
 
-	buf_str(b, "{\"name\":");
-	buf_json_str(b, span_str(p->name[0] ? p->name : p->user));
-	buf_str(b, ",\"roles\":[");
+	json_put_open(b, NULL, '{');
+	json_put_str(b, "name", p->name[0] ? p->name : p->user);
+	json_put_open(b, "roles", '[');
 	for (size_t i = 0; i < ROLES; i++)
-		if (p->roles >> i & 1) {
-			buf_printf(b, "%s\"%s\"", first ? "" : ",", role_names[i]);
-			first = false;
-		}
-	buf_printf(b, "],\"by\":\"%s\",\"door\":\"%s\",\"idle_s\":%d,\"ends\":", by[p->by],
-		doors[p->door], SESSION_IDLE_S);
-	if (p->end_ns) {
-		clock_second(p->end_ns, end);
-		buf_printf(b, "\"%s\"}\n", end);
-	} else {
-		buf_str(b, "null}\n");
-	}
+		if (p->roles >> i & 1)
+			json_put_str(b, NULL, role_names[i]);
+	json_put_close(b, ']');
+	json_put_str(b, "by", by[p->by]);
+	json_put_str(b, "door", doors[p->door]);
+	json_put_int(b, "idle_s", SESSION_IDLE_S);
+	clock_second(p->end_ns, end);
+	json_put_opt(b, "ends", p->end_ns ? end : NULL);
+	buf_str(b, "}\n");
 }
 
 enum MHD_Result
-door_who(struct door *d, struct asking *q)
+door_who(struct asking *q)
 {
 	struct buf b;
 
-	(void)d;
 	buf_init(&b, 1024);
 	put_who(q, &b);
 	enum MHD_Result ok = asking_answer(q, MHD_HTTP_OK, &b);
@@ -470,10 +456,10 @@ door_who(struct door *d, struct asking *q)
 }
 
 enum MHD_Result
-door_login(struct door *d, struct asking *q)
+door_login(struct asking *q)
 {
-	json_t *given = json_object_get(q->in, "token");
-	struct span token = span_of(json_string_value(given), json_string_length(given));
+	struct door *d = q->door;
+	struct span token = json_span(json_object_get(q->in, "token"));
 	char text[SESSION_TEXT];
 	struct source from;
 	enum MHD_Result ok = MHD_NO;
@@ -499,13 +485,13 @@ door_login(struct door *d, struct asking *q)
 	log_event(LOG_INFO, "admin.session", LS("token", q->peer.name),
 		LS("from", q->peer.from), LS("user", q->peer.user));
 	q->peer.by = BY_SESSION;
-	ok = door_who(d, q);
+	ok = door_who(q);
 	sodium_memzero(q->cookie, sizeof(q->cookie));
 	return ok;
 }
 
 enum MHD_Result
-door_logout(struct door *d, struct asking *q)
+door_logout(struct asking *q)
 {
 	unsigned char id[SHA256_BYTES];
 	struct span value = cookie(q);
@@ -513,7 +499,7 @@ door_logout(struct door *d, struct asking *q)
 
 	if (value.n) {
 		sha256(value, id);
-		sessions_end(d->sessions, id);
+		sessions_end(q->door->sessions, id);
 	}
 	snprintf(q->cookie, sizeof(q->cookie),
 		COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");

@@ -21,9 +21,7 @@ bool door_is_shared(const struct door *d);
 bool door_enter(struct door *d, struct asking *q, enum MHD_Result *ok);
 
 /* POST, DELETE, GET /session. */
-enum MHD_Result door_login(struct door *d, struct asking *q);
-enum MHD_Result door_logout(struct door *d, struct asking *q);
-enum MHD_Result door_who(struct door *d, struct asking *q);
+admin_begin_fn door_login, door_logout, door_who;
 /* Whether the caller has what the endpoint needs, still. */
 bool door_still(struct door *d, const struct asking *q);
 /* Rows of /metrics that are no counters. */

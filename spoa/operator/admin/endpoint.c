@@ -14,8 +14,8 @@ enum { TEXT_MAX = 256, QUERY_MAX = 64 /* parameters of a query */, MANY_MAX = 64
 
 /* ---- answers ---- */
 
-void
-calls_error(struct buf *out, const char *fmt, ...)
+unsigned
+calls_error(struct buf *out, unsigned status, const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;
@@ -27,6 +27,21 @@ calls_error(struct buf *out, const char *fmt, ...)
 	json_put_open(out, NULL, '{');
 	json_put_str(out, "error", line);
 	buf_str(out, "}\n");
+	return status;
+}
+
+unsigned
+calls_json(struct buf *out, json_t *o)
+{
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	buf_clear(out);
+	buf_printf(out, "%s\n", text ? text : "{}");
+	if (text)
+		explicit_bzero(text, strlen(text)); /* a key's may be in it */
+	free(text);
+	json_decref(o);
+	return MHD_HTTP_OK;
 }
 
 /* ---- rows ---- */
@@ -69,20 +84,6 @@ param_named(const struct admin_endpoint *e, const char *name)
 	while (p && p->name && strcmp(p->name, name) != 0 && strcmp(p->name, "*") != 0)
 		p++;
 	return p && p->name ? p : NULL;
-}
-
-static void
-list_accepted(const struct admin_endpoint *e, struct buf *why)
-{
-	const struct param *p = e->params;
-
-	if (!p || !p->name) {
-		buf_str(why, "; it takes none");
-		return;
-	}
-	buf_str(why, "; accepted: ");
-	for (; p->name; p++)
-		buf_printf(why, "%s%s", p == e->params ? "" : ", ", p->name);
 }
 
 static bool
@@ -224,11 +225,13 @@ member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, s
 	struct buf what;
 	json_t *one;
 	size_t i;
-	bool fits = true;
 
 	if (!p) {
 		buf_printf(why, "%.64s: there is no such parameter", name);
-		list_accepted(e, why);
+		p = e->params;
+		buf_str(why, p && p->name ? "; accepted: " : "; it takes none");
+		for (; p && p->name; p++)
+			buf_printf(why, "%s%s", p == e->params ? "" : ", ", p->name);
 		return false;
 	}
 	if (json_is_null(v) && !(p->flags & PARAM_NEEDED))
@@ -237,13 +240,13 @@ member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, s
 	if ((p->flags & PARAM_MANY) && json_is_array(v)) {
 		if (json_array_size(v) > MANY_MAX)
 			buf_printf(&what, "at most %d values are taken", MANY_MAX);
-		json_array_foreach(v, i, one) fits = fits && value_fits(p, one, &what);
+		json_array_foreach(v, i, one) if (!value_fits(p, one, &what)) break;
 	} else {
 		value_fits(p, v, &what);
 	}
 	if (what.n)
 		buf_printf(why, "%s: %.*s", name, SPAN_ARG(buf_view(&what)));
-	fits = what.n == 0;
+	bool fits = what.n == 0;
 	buf_free(&what);
 	return fits;
 }

@@ -13,6 +13,8 @@
 
 struct server;
 struct admin;
+struct door;
+struct change_row;
 
 /* ---- parameters: of a GET those of the query, of a POST the members of its object ---- */
 
@@ -45,6 +47,7 @@ struct param {
 struct asking {
 	struct server *server;
 	struct admin *admin;
+	struct door *door;
 	struct MHD_Connection *connection;
 	const struct admin_endpoint *endpoint;
 	const char *method,
@@ -92,12 +95,13 @@ struct admin_endpoint {
 	 */
 	const char *shape;
 	const char *type; /* content type; NULL: application/json */
-	/* One of these: writes an answer at once; takes an object (a POST's, or of a GET's
+	/* One of these five: writes an answer at once; takes an object (a POST's, or of a GET's
 	 * parameters) and answers at once; takes its time (reads records by a child, streams
 	 * events, sends a file). `arg` is for begin. */
 	admin_write_fn *write;
 	admin_write_fn *open; /* in its place, for who accepts OpenMetrics; else NULL */
 	admin_call_fn *call;
+	const struct change_row *change; /* the same as a row of change.h; checks its object */
 	admin_begin_fn *begin;
 	const void *arg;
 	bool own; /* the call checks its object itself, with texts that scripts know */

@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "operator/admin/admin.h"
 #include "operator/admin/change.h"
+#include "operator/admin/door.h"
 #include "operator/admin/page.h"
 #include "operator/server/server.h"
 #include "operator/telemetry/openmetrics.h"
@@ -58,8 +59,8 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, 
 
 	if (wait_s) {
 		metric_inc(&s->metrics, M_ADMIN_SHARE);
-		calls_error(out, "too many of yours at once: try again in %u s", wait_s);
-		return MHD_HTTP_TOO_MANY_REQUESTS;
+		return calls_error(out, MHD_HTTP_TOO_MANY_REQUESTS,
+			"too many of yours at once: try again in %u s", wait_s);
 	}
 	char by[CHANGE_WHO_LEN];
 
@@ -206,43 +207,43 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/keys", ROLE_VIEWER, "Keys made at run time.",
   .write = admin_keys, .shape = "state_key:boolean keys:array", .tcp = true },
 { "POST", "/keys/new", ROLE_OPERATOR, "Makes a key; the answer holds its text, once.",
-  .params = key_new, .call = admin_key_new, .own = true, .shape = "id:string key:string" },
+  .params = key_new, .change = &admin_key_new, .shape = "id:string key:string" },
 { "POST", "/keys/change", ROLE_OPERATOR, "Changes members of a key.",
-  .params = key_change, .call = admin_key_change, .own = true, .shape = "id:string" },
+  .params = key_change, .change = &admin_key_change, .shape = "id:string" },
 { "POST", "/keys/rotate", ROLE_OPERATOR, "Makes the next key and gives this one an end.",
-  .params = key_rotate, .call = admin_key_rotate, .own = true, .shape = "id:string key:string" },
+  .params = key_rotate, .change = &admin_key_rotate, .shape = "id:string key:string" },
 { "POST", "/keys/revoke", ROLE_OPERATOR, "Revokes a key, of a file too.",
-  .params = key_revoke, .call = admin_key_revoke, .own = true, .shape = "id:string" },
+  .params = key_revoke, .change = &admin_key_revoke, .shape = "id:string" },
 { "POST", "/quota", ROLE_VIEWER, "What limits have left for somebody.",
   .params = quota_asked, .call = admin_quota, .own = true, .shape = "limits:array" },
 { "GET", "/limits", ROLE_VIEWER, "Overrides of limits that were made at run time.",
   .write = admin_limits, .shape = "state_key:boolean overrides:array", .tcp = true },
 { "POST", "/limits/set", ROLE_OPERATOR, "Gives some callers another amount of a limit.",
-  .params = limit_set, .call = admin_limit_set, .own = true, .shape = "id:string" },
+  .params = limit_set, .change = &admin_limit_set, .shape = "id:string" },
 { "POST", "/limits/clear", ROLE_OPERATOR, "Ends an override.",
-  .params = limit_clear, .call = admin_limit_clear, .own = true, .shape = "id:string" },
+  .params = limit_clear, .change = &admin_limit_clear, .shape = "id:string" },
 
 /* -- targets, tools -- */
 { "GET", "/targets", ROLE_VIEWER, "How each target does.",
   .write = admin_targets, .shape = "targets:array", .tcp = true },
 { "POST", "/targets/eject", ROLE_OPERATOR, "Takes a target out.",
-  .params = target_named, .call = admin_target_eject, .own = true, .shape = "id:string" },
+  .params = target_named, .change = &admin_target_eject, .shape = "id:string" },
 { "POST", "/targets/admit", ROLE_OPERATOR, "Lets it in again.",
-  .params = target_named, .call = admin_target_admit, .own = true, .shape = "id:string" },
+  .params = target_named, .change = &admin_target_admit, .shape = "id:string" },
 { "GET", "/tools", ROLE_VIEWER, "Pins of tools, prompts and instructions of MCP servers.",
   .write = admin_tools, .shape = "state_key:boolean full:array tools:array", .tcp = true },
 { "POST", "/tools/show", ROLE_VIEWER, "One pin with its texts.",
   .params = tool_named, .call = admin_tool_show, .own = true, .shape = "server:string kind:string" },
 { "POST", "/tools/approve", ROLE_OPERATOR, "Approves a text of a tool.",
-  .params = tool_approve, .call = admin_tool_approve, .own = true, .shape = "id:string" },
+  .params = tool_approve, .change = &admin_tool_approve, .shape = "id:string" },
 
 /* -- records -- */
 { "POST", "/audit/read", ROLE_VIEWER, "Records that a command read records.",
-  .params = read_told, .call = admin_read, .own = true, .shape = "" },
+  .params = read_told, .change = &admin_read, .shape = "" },
 { "POST", "/audit/text", ROLE_AUDITOR, "The keyed hash of a text, for a search.",
-  .params = text_hashed, .call = admin_text_hash, .own = true, .shape = "id:string hashes:array" },
+  .params = text_hashed, .change = &admin_text_hash, .shape = "id:string hashes:array" },
 { "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
-  .params = export_signed, .call = admin_export, .own = true, .shape = "id:string manifest:string" },
+  .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
 { "GET", "/records/search", ROLE_AUDITOR, "Records by any of their terms, a page at a time.",
   .params = search_asked, .begin = reader_begin, .arg = &read_search, .shape = "records:array" },
 { "GET", "/records/show", ROLE_AUDITOR, "All records of one request, and the proof of its decision.",
@@ -260,7 +261,7 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/notify", ROLE_VIEWER, "What came of the webhooks of notify.url.",
   .write = admin_notify, .shape = "signed:boolean dropped:integer kinds:array", .tcp = true },
 { "POST", "/notify/test", ROLE_OPERATOR, "Sends one of kind test; GET /notify says what came of it.",
-  .params = signed_alone, .call = admin_notify_test, .own = true, .shape = "id:string" },
+  .params = signed_alone, .change = &admin_notify_test, .shape = "id:string" },
 
 /* -- people, usage -- */
 { "GET", "/usage", ROLE_VIEWER, "What was used and what it cost, summed over the records.",
@@ -286,7 +287,7 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/log", ROLE_VIEWER, "How much the log says.",
   .write = admin_log, .shape = "level:string configured:string" },
 { "POST", "/log", ROLE_OPERATOR, "Says more or less in the log, for a time.",
-  .params = log_set, .call = admin_log_set, .own = true, .shape = "level:string" },
+  .params = log_set, .change = &admin_log_set, .shape = "level:string" },
 { "GET", "/policy/rules", ROLE_VIEWER, "What each rule did, since the start and since the policy came, and when last.",
   .write = admin_policy_rules, .shape = "policy:string version:string rules:array" },
 { "GET", "/models", ROLE_VIEWER, "Models that were seen or are configured: targets, price, tokens, cost.",
@@ -300,11 +301,11 @@ const struct admin_endpoint admin_endpoints[] = {
 
 /* -- who asks -- */
 { "GET", "/session", ROLE_VIEWER, "Who I am here, and what I may.",
-  .begin = admin_who, .shape = "name:string roles:array by:string door:string" },
+  .begin = door_who, .shape = "name:string roles:array by:string door:string" },
 { "POST", "/session", 0, "Trades a token for a cookie, for a browser.",
-  .params = login, .begin = admin_login, .shape = "name:string roles:array by:string door:string" },
+  .params = login, .begin = door_login, .shape = "name:string roles:array by:string door:string" },
 { "DELETE", "/session", 0, "Ends the session of the cookie.",
-  .begin = admin_logout, .shape = "ended:boolean" },
+  .begin = door_logout, .shape = "ended:boolean" },
 { "GET", "/openapi.json", ROLE_VIEWER, "This table, as OpenAPI 3.1.",
   .write = admin_openapi, .shape = "openapi:string info:object paths:object" },
 

@@ -27,19 +27,11 @@ is_member(const char *name)
 	return !strcmp(name, "clearance");
 }
 
-/* What the call's own words are. */
-static bool
-is_word(const char *name)
-{
-	static const char *const words[] = { "id", "by", "reason", "ttl", "expires",
-		"overlap" };
-
-	return SPAN_IN(span_str(name), words);
-}
-
 static bool
 set_members(struct change *c, json_t *entry)
 {
+	static const char *const words[] = { "id", "by", "reason", "ttl", "expires",
+		"overlap" }; /* the call's own */
 	const char *name;
 	json_t *v;
 	int64_t ns;
@@ -47,7 +39,7 @@ set_members(struct change *c, json_t *entry)
 
 	json_object_foreach(c->in, name, v)
 	{
-		if (is_word(name))
+		if (SPAN_IN(span_str(name), words))
 			continue;
 		if (!is_member(name))
 			return change_refuse(c, MHD_HTTP_BAD_REQUEST,
@@ -81,12 +73,6 @@ set_fresh(struct change *c, json_t *entry)
 	sodium_memzero(text, sizeof(text));
 }
 
-static void
-field_of(const char *id, char field[LIVE_FIELD_MAX])
-{
-	snprintf(field, LIVE_FIELD_MAX, "key:%.32s", id);
-}
-
 /* The key that the call names; NULL: refused. */
 static json_t *
 named_key(struct change *c)
@@ -98,7 +84,7 @@ named_key(struct change *c)
 		change_refuse(c, MHD_HTTP_BAD_REQUEST, "id: is missing: of which key?");
 		return NULL;
 	}
-	field_of(id, field);
+	snprintf(field, sizeof(field), "key:%.32s", id);
 	json_t *entry = live_get(c->s->live, field);
 	if (!entry)
 		change_refuse(
@@ -129,11 +115,7 @@ make_new(struct change *c, json_t **before UNUSED, json_t **after)
 	return true;
 }
 
-unsigned
-admin_key_new(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_run(LIVE_KEY, "new", make_new, s, peer, in, out);
-}
+const struct change_row admin_key_new = { NULL, LIVE_KEY, "new", make_new, NULL };
 
 static bool
 make_change(struct change *c, json_t **before, json_t **after)
@@ -146,11 +128,7 @@ make_change(struct change *c, json_t **before, json_t **after)
 	return set_members(c, *after);
 }
 
-unsigned
-admin_key_change(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_run(LIVE_KEY, "change", make_change, s, peer, in, out);
-}
+const struct change_row admin_key_change = { NULL, LIVE_KEY, "change", make_change, NULL };
 
 /* The next one, and how long the one that is there passes besides. */
 static bool
@@ -194,11 +172,7 @@ make_rotation(struct change *c, json_t **before, json_t **after)
 	return change_sign(c, *after);
 }
 
-unsigned
-admin_key_rotate(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_run(LIVE_KEY, "rotate", make_rotation, s, peer, in, out);
-}
+const struct change_row admin_key_rotate = { NULL, LIVE_KEY, "rotate", make_rotation, NULL };
 
 /* Of a file's key there is no entry yet: one that says no more than that it is revoked. */
 static json_t *
@@ -228,11 +202,7 @@ make_revoked(struct change *c, json_t **before, json_t **after)
 	return true;
 }
 
-unsigned
-admin_key_revoke(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_run(LIVE_KEY, "revoke", make_revoked, s, peer, in, out);
-}
+const struct change_row admin_key_revoke = { NULL, LIVE_KEY, "revoke", make_revoked, NULL };
 
 static const char *
 state_of(const json_t *entry)

@@ -130,11 +130,7 @@ make_set(struct change *c, json_t **before, json_t **after)
 	return true;
 }
 
-unsigned
-admin_limit_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_run(LIVE_LIMIT, "set", make_set, s, peer, in, out);
-}
+const struct change_row admin_limit_set = { NULL, LIVE_LIMIT, "set", make_set, NULL };
 
 static bool
 make_clear(struct change *c, json_t **before, json_t **after)
@@ -154,11 +150,7 @@ make_clear(struct change *c, json_t **before, json_t **after)
 	return true;
 }
 
-unsigned
-admin_limit_clear(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_run(LIVE_LIMIT, "clear", make_clear, s, peer, in, out);
-}
+const struct change_row admin_limit_clear = { NULL, LIVE_LIMIT, "clear", make_clear, NULL };
 
 /* Those that ended are in no list: each is in the record. */
 static const char *

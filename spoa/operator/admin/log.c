@@ -3,6 +3,7 @@
 #include <microhttpd.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/log.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
@@ -13,14 +14,11 @@
 unsigned
 admin_log(struct server *s, struct buf *out)
 {
-	int64_t until_ns = atomic_load(&s->log_until_ns);
-	char until[CLOCK_RFC3339_LEN] = "";
-
-	if (until_ns)
-		clock_rfc3339(until_ns, until);
-	buf_printf(out, "{\"level\":\"%s\",\"configured\":\"%s\",\"until\":%s%s%s}\n",
-		log_level_names[log_level()], log_level_names[s->shared_cfg->log_level],
-		until_ns ? "\"" : "", until_ns ? until : "null", until_ns ? "\"" : "");
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "level", log_level_names[log_level()]);
+	json_put_str(out, "configured", log_level_names[s->shared_cfg->log_level]);
+	json_put_time(out, "until", atomic_load(&s->log_until_ns));
+	buf_str(out, "}\n");
 	return MHD_HTTP_OK;
 }
 
@@ -59,16 +57,12 @@ change_log_level(struct change *c, json_t **before, json_t **after)
 }
 
 static void
-set(struct server *s, const json_t *after)
+set(struct change *c, const json_t *after)
 {
 	int level = log_level_of(json_string_value(json_object_get(after, "level")));
 
-	atomic_store(&s->log_until_ns, change_time(after, "until"));
+	atomic_store(&c->s->log_until_ns, change_time(after, "until"));
 	log_set_level((enum log_level)level);
 }
 
-unsigned
-admin_log_set(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_note("log", "level", change_log_level, set, s, peer, in, out);
-}
+const struct change_row admin_log_set = { "log", 0, "level", change_log_level, set };

@@ -27,13 +27,6 @@ model_of(json_t *models, const char *name)
 }
 
 static void
-add_model_number(json_t *m, const char *name, uint64_t n)
-{
-	json_object_set_new(
-		m, name, json_integer(json_integer_value(json_object_get(m, name)) + (json_int_t)n));
-}
-
-static void
 add_seen(json_t *models, const struct series *s)
 {
 	static const struct {
@@ -51,9 +44,12 @@ add_seen(json_t *models, const struct series *s)
 		if (!strcmp(name, "-"))
 			continue; /* of no model */
 		json_t *m = model_of(models, name);
-		for (size_t k = 0; m && k < COUNT_OF(parts); k++)
-			add_model_number(m, parts[k].name,
-				atomic_load_explicit(&e->v[parts[k].of], memory_order_relaxed));
+		for (size_t k = 0; m && k < COUNT_OF(parts); k++) {
+			uint64_t more =
+				atomic_load_explicit(&e->v[parts[k].of], memory_order_relaxed);
+			json_object_set_new(m, parts[k].name,
+				json_integer(json_int_in(m, parts[k].name) + (json_int_t)more));
+		}
 	}
 }
 
@@ -122,11 +118,7 @@ admin_models(struct server *s, struct buf *out)
 	for (size_t i = 0; i < p->nroutes; i++)
 		add_targets(models, p, p->routes[i].aliases, p->routes[i].naliases, states);
 	json_object_foreach(models, name, m) json_array_append(list, m);
-	json_t *answer = json_pack("{s:o}", "models", list);
-	char *dump = json_dumps(answer, JSON_COMPACT);
-	buf_printf(out, "%s\n", dump ? dump : "{}");
-	free(dump);
-	json_decref(answer);
+	calls_json(out, json_pack("{s:o}", "models", list));
 	json_decref(models);
 	json_decref(states);
 	buf_free(&text);

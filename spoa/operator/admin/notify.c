@@ -16,9 +16,8 @@ admin_notify(struct server *s, struct buf *out)
 }
 
 static bool
-change_notify(struct change *c, json_t **before, json_t **after)
+change_notify(struct change *c, json_t **before UNUSED, json_t **after)
 {
-	(void)before;
 	if (!c->s->notify)
 		return change_refuse(c, MHD_HTTP_CONFLICT,
 			"notify.url is not configured: nobody would be told");
@@ -30,13 +29,9 @@ change_notify(struct change *c, json_t **before, json_t **after)
 }
 
 static void
-send_one(struct server *s UNUSED, const json_t *after)
+send_one(struct change *c UNUSED, const json_t *after)
 {
 	notify_test(json_text_in(after, "by"));
 }
 
-unsigned
-admin_notify_test(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_note("notify", "test", change_notify, send_one, s, peer, in, out);
-}
+const struct change_row admin_notify_test = { "notify", 0, "test", change_notify, send_one };

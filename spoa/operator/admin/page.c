@@ -10,12 +10,6 @@
 
 #define PAGE_PATH "/console/"
 
-static bool
-is_on(const struct asking *q)
-{
-	return q->server->shared_cfg->admin_console;
-}
-
 static enum MHD_Result
 is_off(struct asking *q)
 {
@@ -40,7 +34,7 @@ send_response(struct asking *q, unsigned status, struct MHD_Response *r, const c
 enum MHD_Result
 admin_page_redirect(struct asking *q)
 {
-	if (!is_on(q))
+	if (!q->server->shared_cfg->admin_console)
 		return is_off(q);
 	return send_response(q, MHD_HTTP_FOUND,
 		MHD_create_response_from_buffer(
@@ -64,7 +58,7 @@ admin_page(struct asking *q)
 {
 	struct console_asset a;
 
-	if (!is_on(q))
+	if (!q->server->shared_cfg->admin_console)
 		return is_off(q);
 	if (!console_asset(q->path + strlen(PAGE_PATH), &a))
 		return asking_refuse(q, MHD_HTTP_NOT_FOUND,

@@ -67,17 +67,15 @@ admin_policy(struct server *s, struct buf *out)
 {
 	struct snapshot *snap = server_snapshot(s);
 	const struct policy *p = snap->policy;
-	char when[CLOCK_RFC3339_LEN];
 
 	pthread_mutex_lock(&s->reloading.lock);
 	int64_t since_ns = s->reloading.in_force_ns;
 	pthread_mutex_unlock(&s->reloading.lock);
-	clock_rfc3339(since_ns, when);
 	json_put_open(out, NULL, '{');
 	json_put_opt(out, "policy", p->label);
 	json_put_opt(out, "name", p->name);
 	json_put_opt(out, "version", p->version);
-	json_put_str(out, "since", when);
+	json_put_time(out, "since", since_ns);
 	json_put_str(out, "mode", p->shadow ? "shadow" : "enforce");
 	json_put_str(out, "default", p->default_permit ? "permit" : "deny");
 	json_put_opt(

@@ -93,22 +93,17 @@ put_look_row(struct buf *out, const struct look_row *r)
 }
 
 static unsigned
-refuse_look(struct buf *out, unsigned status, struct span why)
-{
-	calls_error(out, "%.*s", SPAN_ARG(why));
-	return status;
-}
-
-static unsigned
 answer_look(const struct look *l, struct buf *out)
 {
 	switch (l->err) {
 	case 0: break;
-	case ERR_NOTFOUND: return refuse_look(out, MHD_HTTP_NOT_FOUND, l->why);
-	case ERR_SYNTAX: return refuse_look(out, MHD_HTTP_BAD_REQUEST, l->why);
+	case ERR_NOTFOUND:
+		return calls_error(out, MHD_HTTP_NOT_FOUND, "%.*s", SPAN_ARG(l->why));
+	case ERR_SYNTAX:
+		return calls_error(out, MHD_HTTP_BAD_REQUEST, "%.*s", SPAN_ARG(l->why));
 	default:
-		return refuse_look(out, MHD_HTTP_SERVICE_UNAVAILABLE,
-			l->why.n ? l->why : span_str(err_str(l->err)));
+		return calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE, "%.*s",
+			SPAN_ARG(l->why.n ? l->why : span_str(err_str(l->err))));
 	}
 	buf_str(out, "{\"limits\":[");
 	for (size_t i = 0; i < l->nrows; i++)
@@ -142,8 +137,7 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 
 	(void)peer;
 	if (!a)
-		return refuse_look(
-			out, MHD_HTTP_SERVICE_UNAVAILABLE, span_str(err_str(ERR_NOMEM)));
+		return calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", err_str(ERR_NOMEM));
 	TAG(asking, a);
 	pthread_mutex_init(&a->lock, NULL);
 	cond_init(&a->answered);
@@ -163,11 +157,11 @@ admin_quota(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 	while (fits && !a->over && !late)
 		late = pthread_cond_timedwait(&a->answered, &a->lock, &until);
 	if (!fits)
-		status = refuse_look(out, MHD_HTTP_BAD_REQUEST,
-			SPAN_LIT("identity is an object, key, route and model are texts"));
+		status = calls_error(out, MHD_HTTP_BAD_REQUEST,
+			"identity is an object, key, route and model are texts");
 	else if (!a->over)
-		status = refuse_look(out, MHD_HTTP_SERVICE_UNAVAILABLE,
-			SPAN_LIT("a worker does not answer"));
+		status = calls_error(
+			out, MHD_HTTP_SERVICE_UNAVAILABLE, "a worker does not answer");
 	else
 		status = answer_look(&a->look, out);
 	let_asking_go(a);

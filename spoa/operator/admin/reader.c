@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "operator/admin/change.h"
 #include "operator/server/server.h"
 
 enum { BLOCK = 32 << 10, TAIL = 512, TEXT_BYTES = 1 << 20, RETRY_S = 5 };
@@ -167,27 +168,20 @@ reader_told(struct children *all, const struct admin_peer *peer)
 	child_with(all, peer->child, set_told, NULL);
 }
 
-/* The words of the row's first command, without options. */
-static void
-command_name(const struct reader *row, char *out, size_t size)
-{
-	const char *const *word = row->step[0].command;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < READER_WORDS && word[i] && word[i][0] != '-'; i++)
-		snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? " " : "", word[i]);
-}
-
 /* Where the child could not tell: the daemon does. 0, or the status of the refusal in *out. */
 static unsigned
 record_read(struct asked *a, struct buf *out)
 {
-	char command[64];
+	const char *const *word = a->row->step[0].command;
+	char command[64] = "";
 
-	command_name(a->row, command, sizeof(command));
+	/* the words of its first command, without options */
+	for (size_t i = 0; i < READER_WORDS && word[i] && word[i][0] != '-'; i++)
+		snprintf(command + strlen(command), sizeof(command) - strlen(command), "%s%s",
+			i ? " " : "", word[i]);
 	json_t *in =
 		json_pack("{s:s,s:O,s:i}", "command", command, "asked", a->q->in, "records", 0);
-	unsigned status = in ? admin_read(a->q->server, &a->q->peer, in, out)
+	unsigned status = in ? change_call(&admin_read, a->q->server, &a->q->peer, in, out)
 			     : MHD_HTTP_INTERNAL_SERVER_ERROR;
 	json_decref(in);
 	return status == MHD_HTTP_OK || status == MHD_HTTP_CONFLICT ? 0 : status;
@@ -381,25 +375,8 @@ answer_reader(struct asked *a)
 static enum MHD_Result
 refuse_for_now(struct asked *a, const char *why)
 {
-	struct buf b;
-	char text[16];
-
-	buf_init(&b, 1024);
-	calls_error(&b, "%s", why);
-	struct span s = buf_view(&b);
-	struct MHD_Response *r = MHD_create_response_from_buffer(
-		s.n, (void *)(uintptr_t)s.p, MHD_RESPMEM_MUST_COPY);
-	enum MHD_Result ok = MHD_NO;
-	if (r) {
-		snprintf(text, sizeof(text), "%d", RETRY_S);
-		MHD_add_response_header(r, "content-type", "application/json");
-		MHD_add_response_header(r, "retry-after", text);
-		asking_fields(a->q, r);
-		ok = MHD_queue_response(a->q->connection, MHD_HTTP_SERVICE_UNAVAILABLE, r);
-		MHD_destroy_response(r);
-	}
-	buf_free(&b);
-	return ok;
+	a->q->retry_after_s = RETRY_S;
+	return asking_refuse(a->q, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", why);
 }
 
 /* What the child says of the caller's own words is his mistake: `--person: …`, or the forms of

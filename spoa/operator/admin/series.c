@@ -20,14 +20,11 @@ admin_series(
 	while (by && kind < RATES_BY && strcmp(by, rates_by_names[kind]) != 0)
 		kind++;
 	if (window && (duration_parse(span_str(window), &us) < 0 || us > HOUR_S * SECOND_US ||
-			      us < RATES_STEP_S * SECOND_US)) {
-		calls_error(out, "window: a duration of 10s to 1h is expected");
-		return MHD_HTTP_BAD_REQUEST;
-	}
-	if (!s->sampling.rates) {
-		calls_error(out, "no samples are taken");
-		return MHD_HTTP_CONFLICT;
-	}
+			      us < RATES_STEP_S * SECOND_US))
+		return calls_error(out, MHD_HTTP_BAD_REQUEST,
+			"window: a duration of 10s to 1h is expected");
+	if (!s->sampling.rates)
+		return calls_error(out, MHD_HTTP_CONFLICT, "no samples are taken");
 	rates_series(
 		s->sampling.rates, by ? (enum rates_by)kind : RATES_BY, us / SECOND_US, out);
 	return MHD_HTTP_OK;
@@ -36,10 +33,8 @@ admin_series(
 unsigned
 admin_policy_rules(struct server *s, struct buf *out)
 {
-	if (!s->sampling.rates) {
-		calls_error(out, "no samples are taken");
-		return MHD_HTTP_CONFLICT;
-	}
+	if (!s->sampling.rates)
+		return calls_error(out, MHD_HTTP_CONFLICT, "no samples are taken");
 	sampling_rules(s, out);
 	return MHD_HTTP_OK;
 }

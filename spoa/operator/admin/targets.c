@@ -1,17 +1,13 @@
 /* Targets by hand: how each does, one that is taken out, one that is let in again. */
 #include <microhttpd.h>
 
+#include "base/attr.h"
+#include "base/codec/json_text.h"
 #include "gate/snapshot.h"
 #include "gate/targets/sync.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
-
-static struct target_table *
-table_of(struct server *s)
-{
-	return gate_targets(s->shared);
-}
 
 unsigned
 admin_targets(struct server *s, struct buf *out)
@@ -23,12 +19,11 @@ admin_targets(struct server *s, struct buf *out)
 }
 
 static bool
-change_target(struct change *c, json_t **before, json_t **after)
+change_target(struct change *c, json_t **before UNUSED, json_t **after)
 {
 	const char *name = change_text(c, "target");
 	struct nearest near;
 
-	(void)before;
 	if (c->status != MHD_HTTP_OK)
 		return false;
 	if (!name || !name[0])
@@ -43,27 +38,19 @@ change_target(struct change *c, json_t **before, json_t **after)
 }
 
 static void
-eject(struct server *s, const json_t *after)
+eject(struct change *c, const json_t *after)
 {
-	target_eject(table_of(s), span_str(json_string_value(json_object_get(after, "id"))));
-	target_sync_soon(s->target_sync);
+	target_eject(gate_targets(c->s->shared), json_span(json_object_get(after, "id")));
+	target_sync_soon(c->s->target_sync);
 }
 
 static void
-admit(struct server *s, const json_t *after)
+admit(struct change *c, const json_t *after)
 {
-	target_admit(table_of(s), span_str(json_string_value(json_object_get(after, "id"))));
-	target_sync_soon(s->target_sync);
+	target_admit(gate_targets(c->s->shared), json_span(json_object_get(after, "id")));
+	target_sync_soon(c->s->target_sync);
 }
 
-unsigned
-admin_target_eject(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_note("target", "eject", change_target, eject, s, peer, in, out);
-}
+const struct change_row admin_target_eject = { "target", 0, "eject", change_target, eject };
 
-unsigned
-admin_target_admit(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	return change_note("target", "admit", change_target, admit, s, peer, in, out);
-}
+const struct change_row admin_target_admit = { "target", 0, "admit", change_target, admit };

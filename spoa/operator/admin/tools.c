@@ -61,13 +61,9 @@ admin_tools(struct server *s, struct buf *out)
 	json_t *full = tool_pins_full(s->pinning.pins);
 
 	set_looks(list);
-	json_t *all = json_pack("{s:b s:o s:o}", "state_key", s->shared_cfg->state_key != NULL,
-		"full", full, "tools", list);
-	char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
-	buf_printf(out, "%s\n", text ? text : "{}");
-	free(text);
-	json_decref(all);
-	return MHD_HTTP_OK;
+	return calls_json(
+		out, json_pack("{s:b s:o s:o}", "state_key", s->shared_cfg->state_key != NULL,
+			     "full", full, "tools", list));
 }
 
 /* ---- one ---- */
@@ -120,13 +116,7 @@ admin_tool_show(struct server *s, const struct admin_peer *peer, json_t *in, str
 	struct tool_pin_of of = { .server = SPAN_LIT("") };
 	json_t *pin = get_pin(&c, &of);
 
-	if (!pin)
-		return c.status;
-	char *text = json_dumps(pin, JSON_COMPACT);
-	buf_printf(out, "%s\n", text ? text : "{}");
-	free(text);
-	json_decref(pin);
-	return MHD_HTTP_OK;
+	return pin ? calls_json(out, pin) : c.status;
 }
 
 /* ---- approvals ---- */
@@ -225,9 +215,9 @@ change_tools(struct change *c, json_t **before, json_t **after)
 	return c->status == MHD_HTTP_OK && change_sign(c, *after);
 }
 
-/* Once it is on record. */
+/* Once it is on record. The answer says whether the other daemons have it. */
 static void
-apply(struct server *s, const json_t *after)
+apply(struct change *c, const json_t *after)
 {
 	const json_t *list = json_object_get(after, "approved");
 	size_t n = json_array_size(list), bytes;
@@ -238,41 +228,26 @@ apply(struct server *s, const json_t *after)
 		.name = json_span(json_object_get(after, "name")),
 	};
 	struct span by = json_span(json_object_get(after, "by"));
+	struct tool_pins *pins = c->s->pinning.pins;
+	struct tool_pins_sync *sync = pinning_sync(c->s);
+	bool shared = c->s->shared_cfg->state_key && c->s->shared_cfg->redis_url;
 	unsigned char hash[SHA256_BYTES];
-
-	if (n == 0)
-		tool_pins_approve(s->pinning.pins, &of, PIN_NONE, NULL, by);
-	else if (sodium_hex2bin(hash, sizeof(hash), json_text_in(after, "hash"),
-			 2 * SHA256_BYTES, NULL, &bytes, NULL) == 0)
-		tool_pins_approve(s->pinning.pins, &of, n == 1 ? PIN_ONLY : PIN_ADD, hash, by);
-}
-
-unsigned
-admin_tool_approve(struct server *s, const struct admin_peer *peer, json_t *in, struct buf *out)
-{
-	unsigned status = change_note("tool", "approve", change_tools, apply, s, peer, in, out);
-	struct tool_pins_sync *sync = pinning_sync(s);
-	json_t *answer =
-		status == MHD_HTTP_OK ? json_loadb(buf_view(out).p, out->n, 0, NULL) : NULL;
-	bool shared = s->shared_cfg->state_key && s->shared_cfg->redis_url;
 	struct buf why;
 
-	if (!answer)
-		return status;
+	if (n == 0)
+		tool_pins_approve(pins, &of, PIN_NONE, NULL, by);
+	else if (sodium_hex2bin(hash, sizeof(hash), json_text_in(after, "hash"),
+			 2 * SHA256_BYTES, NULL, &bytes, NULL) == 0)
+		tool_pins_approve(pins, &of, n == 1 ? PIN_ONLY : PIN_ADD, hash, by);
 	buf_init(&why, 1024);
 	bool told = sync && tool_pins_sync_wait(sync, WAIT_US, &why);
-	json_object_set_new(answer, "redis",
+	json_object_set_new(c->answer, "redis",
 		json_string(!shared ? "none"
 			    : told  ? "written"
 				    : "away"));
 	if (sync && !told)
 		json_object_set_new(
-			answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
-	char *text = json_dumps(answer, JSON_COMPACT);
-	buf_clear(out);
-	buf_printf(out, "%s\n", text ? text : "{}");
-	free(text);
-	json_decref(answer);
+			c->answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
 	buf_free(&why);
-	return status;
 }
+const struct change_row admin_tool_approve = { "tool", 0, "approve", change_tools, apply };

@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "operator/admin/reader.h"
 #include "operator/server/server.h"
 
@@ -30,15 +31,6 @@ static struct verifying {
 	char *last;	   /* JSON; NULL: none was */
 } now = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static void
-put_verify_time(struct buf *b, const char *name, int64_t wall_ns)
-{
-	char time[CLOCK_RFC3339_LEN];
-
-	clock_rfc3339(wall_ns, time);
-	buf_printf(b, "\"%s\":\"%s\"", name, time);
-}
-
 /* A line a chain, of what was said; how it ended where it did not come so far. */
 static void
 write_last(struct buf *b, const struct child *c, int64_t began_ns)
@@ -47,32 +39,28 @@ write_last(struct buf *b, const struct child *c, int64_t began_ns)
 	ssize_t n = said ? pread(c->out, said, SAID_BYTES, 0) : 0;
 	struct span rest = span_of(said, n > 0 ? (size_t)n : 0);
 	bool over = c->end == CHILD_EXITED && c->code <= 1;
-	const char *comma = "";
 
-	buf_putc(b, '{');
-	put_verify_time(b, "began", began_ns);
-	buf_putc(b, ',');
-	put_verify_time(b, "ended", clock_wall_ns());
-	buf_printf(b, ",\"holds\":%s,\"chains\":[",
-		!over	       ? "null"
-		: c->code == 0 ? "true"
-			       : "false");
+	json_put_open(b, NULL, '{');
+	json_put_time(b, "began", began_ns);
+	json_put_time(b, "ended", clock_wall_ns());
+	if (over)
+		json_put_bool(b, "holds", c->code == 0);
+	else
+		json_put_null(b, "holds");
+	json_put_open(b, "chains", '[');
 	while (over && rest.n) {
 		struct span line = span_next(&rest, '\n');
-		if (!span_starts(line, SPAN_LIT("{")))
-			continue;
-		buf_printf(b, "%s%.*s", comma, SPAN_ARG(line));
-		comma = ",";
+		if (span_starts(line, SPAN_LIT("{")))
+			json_put_raw(b, NULL, line);
 	}
-	buf_putc(b, ']');
-	if (!over || c->error[0]) {
-		buf_str(b, ",\"why\":");
-		buf_json_str(b, span_str(c->end == CHILD_LATE	   ? "not done within an hour"
-					 : c->end == CHILD_STOPPED ? "the daemon stops"
-					 : c->error[0]		   ? c->error
-								   : "the child ended"));
-	}
-	buf_putc(b, '}');
+	json_put_close(b, ']');
+	if (!over || c->error[0])
+		json_put_str(b, "why",
+			c->end == CHILD_LATE	  ? "not done within an hour"
+			: c->end == CHILD_STOPPED ? "the daemon stops"
+			: c->error[0]		  ? c->error
+						  : "the child ended");
+	json_put_close(b, '}');
 	free(said);
 }
 
@@ -169,12 +157,12 @@ unsigned
 admin_verifying(struct server *s, struct buf *out)
 {
 	pthread_mutex_lock(&now.lock);
-	buf_printf(out, "{\"running\":%s", now.running ? "true" : "false");
-	if (now.running) {
-		buf_putc(out, ',');
-		put_verify_time(out, "began", now.began_ns);
-	}
-	buf_printf(out, ",\"last\":%s,\"state\":", now.last ? now.last : "null");
+	json_put_open(out, NULL, '{');
+	json_put_bool(out, "running", now.running);
+	if (now.running)
+		json_put_time(out, "began", now.began_ns);
+	json_put_raw(out, "last", span_str(now.last ? now.last : "null"));
+	json_put_name(out, "state");
 	pthread_mutex_unlock(&now.lock);
 	put_state(s, out);
 	buf_str(out, "}\n");
