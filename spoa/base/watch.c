@@ -135,18 +135,12 @@ watch_new(struct ev_loop *loop, void (*changed)(void *, const char *), void *arg
 	return w;
 }
 
-static void
-forget(struct watch *w, size_t from)
-{
-	while (w->n > from)
-		free(w->v[--w->n].path);
-}
-
 void
 watch_nothing(struct watch *w)
 {
 	ev_timer_stop(w->loop, &w->timer);
-	forget(w, 0);
+	while (w->n)
+		free(w->v[--w->n].path);
 	free(w->v);
 	w->v = NULL;
 }

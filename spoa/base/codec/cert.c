@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <limits.h>
+#include <sodium.h>
 #include <time.h>
 
 #include "base/codec/utf8.h"
@@ -119,31 +120,6 @@ add_alternatives(struct reader *r, const X509 *x)
 	GENERAL_NAMES_free(names);
 }
 
-static void
-add_serial(struct reader *r, const X509 *x)
-{
-	BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
-	char *hex = n ? BN_bn2hex(n) : NULL;
-
-	add_cert_field(r, "serial", span_str(hex));
-	OPENSSL_free(hex);
-	BN_free(n);
-}
-
-static void
-add_fingerprint(struct reader *r, struct span der)
-{
-	static const char digits[] = "0123456789abcdef";
-	char hex[2 * SHA256_BYTES];
-
-	sha256(der, r->out->fingerprint);
-	for (size_t i = 0; i < SHA256_BYTES; i++) {
-		hex[2 * i] = digits[r->out->fingerprint[i] >> 4];
-		hex[2 * i + 1] = digits[r->out->fingerprint[i] & 15];
-	}
-	add_cert_field(r, "fingerprint", span_of(hex, sizeof(hex)));
-}
-
 static int64_t
 seconds(struct reader *r, const ASN1_TIME *t)
 {
@@ -169,11 +145,18 @@ cert_read(struct span der, struct arena *a, struct cert *out)
 		X509_free(x);
 		return ERR_SYNTAX;
 	}
-	add_fingerprint(&r, der);
+	char hex[2 * SHA256_BYTES + 1];
+	sha256(der, out->fingerprint);
+	sodium_bin2hex(hex, sizeof(hex), out->fingerprint, SHA256_BYTES);
+	add_cert_field(&r, "fingerprint", span_str(hex));
 	add_names(&r, X509_get_subject_name(x), subject_fields);
 	add_names(&r, X509_get_issuer_name(x), issuer_fields);
 	add_alternatives(&r, x);
-	add_serial(&r, x);
+	BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
+	char *digits = serial ? BN_bn2hex(serial) : NULL;
+	add_cert_field(&r, "serial", span_str(digits));
+	OPENSSL_free(digits);
+	BN_free(serial);
 	out->not_before_s = seconds(&r, X509_get0_notBefore(x));
 	out->not_after_s = seconds(&r, X509_get0_notAfter(x));
 	X509_free(x);

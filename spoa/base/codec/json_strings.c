@@ -24,14 +24,6 @@ leads_on(const struct reading *r, struct span path)
 	return false;
 }
 
-static void
-take_string(struct reading *r, struct span path, const struct json_event *ev)
-{
-	for (size_t i = 0; i < r->nplaces; i++)
-		if (span_is(path, r->places[i].path))
-			r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev));
-}
-
 /* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
  * where no place leads on. */
 static void
@@ -42,7 +34,9 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 	enum json_tok tok;
 
 	if (ev->tok == JSON_STRING) {
-		take_string(r, path, ev);
+		for (size_t i = 0; i < r->nplaces; i++)
+			if (span_is(path, r->places[i].path))
+				r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev));
 	} else if (ev->tok == JSON_ARRAY && !in_array) {
 		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
 			read_string_value(r, n, true, &in);

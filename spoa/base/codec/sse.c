@@ -167,17 +167,6 @@ interpret(struct sse *s, struct span raw, struct sse_event *ev)
 	return SSE_EVENT;
 }
 
-/* A long event's room is not kept for a stream's short ones. */
-static void
-drop_block(struct sse *s)
-{
-	s->done = false;
-	if (s->block.size > KEPT_BYTES)
-		buf_free(&s->block);
-	else
-		buf_clear(&s->block);
-}
-
 /* What nearly all events are: one line of data and a blank one, both ended by LF, here at once.
  * Its bytes; 0: it is read as any. */
 static size_t
@@ -203,8 +192,12 @@ sse_next(struct sse *s, struct span *in, struct sse_event *ev)
 {
 	bool ends;
 
-	if (s->done)
-		drop_block(s);
+	/* a long event's room is not kept for a stream's short ones */
+	if (s->done && s->block.size > KEPT_BYTES)
+		buf_free(&s->block);
+	else if (s->done)
+		buf_clear(&s->block);
+	s->done = false;
 	if (in->n == 0)
 		return SSE_MORE;
 	if (s->lead_lf) {

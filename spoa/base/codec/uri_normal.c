@@ -168,15 +168,6 @@ has_dot_segment(struct span path)
 	return false;
 }
 
-static bool
-has_empty_segment(struct span path)
-{
-	for (size_t i = 0; i + 1 < path.n; i++)
-		if (path.p[i] == '/' && path.p[i + 1] == '/')
-			return true;
-	return false;
-}
-
 /* URI = scheme ":" hier-part [ "?" query ] [ "#" fragment ] */
 bool
 uri_is_normal(struct span text)
@@ -199,7 +190,8 @@ uri_is_normal(struct span text)
 		if (!authority_is_normal(span_cut(all, 0, slash), special))
 			return false;
 	}
-	if (special && (!authority || !path.n || (!special->port && has_empty_segment(path))))
+	if (special &&
+		(!authority || !path.n || (!special->port && memmem(path.p, path.n, "//", 2))))
 		return false;
 	return has_only(path, "!$&'()*+,;=:@/") && !has_dot_segment(path) &&
 	       has_only(query, special ? "!$&()*+,;=:@/?" : "!$&'()*+,;=:@/?") &&

@@ -328,25 +328,11 @@ on_event(struct loader *l, const yaml_event_t *ev)
 	}
 }
 
-static bool
-tab_indents(struct span text, size_t line)
-{
-	const char *p = text.p, *end = text.p + text.n;
-
-	for (; line && p < end; line--) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		p = nl ? nl + 1 : end;
-	}
-	while (p < end && *p == ' ')
-		p++;
-	return p < end && *p == '\t';
-}
-
 /* The line of text that `line` counts from 0. */
 static struct span
 line_at(struct span text, size_t line)
 {
-	while (line--)
+	while (line-- && text.n)
 		span_next(&text, '\n');
 	return span_next(&text, '\n');
 }
@@ -380,7 +366,7 @@ syntax_error(struct loader *l, const yaml_parser_t *p, struct span text)
 		utf8_position(text, p->problem_offset, &line, &column);
 		m = (yaml_mark_t){ .line = line - 1, .column = column - 1 };
 	}
-	if (tab_indents(text, m.line))
+	if (span_starts(span_trim(line_at(text, m.line), " "), SPAN_LIT("\t")))
 		refuse(l, &m,
 			"a tab stands where the line is indented: YAML takes blanks only");
 	else if (p->error == YAML_PARSER_ERROR && quotes_end(text, &m))

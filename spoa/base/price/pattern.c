@@ -81,14 +81,6 @@ price_matches(const char *pattern, struct span name)
 	return *pattern == '\0';
 }
 
-static bool
-in_range(struct span two, uint64_t least, uint64_t most)
-{
-	uint64_t v;
-
-	return span_u64(two, &v) == 0 && v >= least && v <= most;
-}
-
 /* A 0 is any digit, MM and DD are a month and a day, all else is itself. */
 static bool
 has_shape(struct span s, const char *shape)
@@ -99,8 +91,10 @@ has_shape(struct span s, const char *shape)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		bool digit = s.p[i] >= '0' && s.p[i] <= '9';
+		uint64_t two;
 		if (shape[i] == 'M' || shape[i] == 'D') {
-			if (!digit || !in_range(span_cut(s, i, i + 2), 1, shape[i] == 'M' ? 12 : 31))
+			if (!digit || span_u64(span_cut(s, i, i + 2), &two) || two < 1 ||
+				two > (shape[i] == 'M' ? 12 : 31))
 				return false;
 			i++;
 		} else if (shape[i] == '0' ? !digit : s.p[i] != shape[i]) {

@@ -26,12 +26,6 @@ init_conn(struct redis *r, const struct redis *front, struct redis_front *f)
 	r->open = true;
 }
 
-static void
-place_text(const struct redis_place *p, char *out, size_t size)
-{
-	snprintf(out, size, "%s:%u", p->host, p->port);
-}
-
 static struct redis *
 find_node(struct redis_front *f, const struct redis_place *p)
 {
@@ -52,7 +46,7 @@ redis_node_at(struct redis *front, const struct redis_place *p)
 		return r;
 	init_conn(r, front, f);
 	r->node = true;
-	place_text(p, r->text, sizeof(r->text));
+	snprintf(r->text, sizeof(r->text), "%s:%u", p->host, p->port);
 	r->kept_us = clock_mono_us() + KEPT_MS * 1000;
 	/* A redirection names an address, or a name that the map will have. */
 	struct redis_place at = *p;
@@ -160,18 +154,6 @@ redis_slot_at(struct redis *front, unsigned slot, struct redis *node)
 		f->owner[slot] = node;
 }
 
-/* Where others of this process were redirected. */
-static void
-take_told(struct redis *r)
-{
-	struct redis_front *f = r->f;
-	struct redis_place place;
-	unsigned slot;
-
-	while (f->cluster && redis_finder_told(f->finder, &f->told, &slot, &place))
-		redis_slot_at(r, slot, redis_node_at(r, &place));
-}
-
 /* ---- all of it ---- */
 
 static void
@@ -224,17 +206,22 @@ static void
 on_flush(struct ev_loop *loop UNUSED, ev_prepare *w, int revents UNUSED)
 {
 	struct redis *r = TAGGED(redis, w->data);
+	struct redis_front *f = r->f;
+	struct redis_place place;
+	unsigned slot;
 
-	take_told(r);
-	if (r->f->before_write)
-		r->f->before_write(r->f->before_write_arg);
+	/* where others of this process were redirected */
+	while (f->cluster && redis_finder_told(f->finder, &f->told, &slot, &place))
+		redis_slot_at(r, slot, redis_node_at(r, &place));
+	if (f->before_write)
+		f->before_write(f->before_write_arg);
 	redis_conn_flush(r);
-	for (size_t i = 0; i < r->f->nodes; i++)
-		redis_conn_flush(r->f->node[i]);
+	for (size_t i = 0; i < f->nodes; i++)
+		redis_conn_flush(f->node[i]);
 	if (!waits(r))
-		ev_timer_stop(r->loop, &r->f->often);
-	else if (!ev_is_active(&r->f->often))
-		ev_timer_again(r->loop, &r->f->often);
+		ev_timer_stop(r->loop, &f->often);
+	else if (!ev_is_active(&f->often))
+		ev_timer_again(r->loop, &f->often);
 }
 
 static void
