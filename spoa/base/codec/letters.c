@@ -18,16 +18,9 @@ struct fold_row {
 };
 enum { LETTERS_NUMBER = 128 };
 
-/* Capitals from..to, `step` apart, become small by adding `delta`. */
-struct lower_row {
-	uint16_t from, to;
-	uint8_t step;
-	int16_t delta;
-};
-
-/* Letters from..to, `step` apart, are written with the first that differs by case alone, which
- * is `delta` from them. */
-struct caseless_row {
+/* Letters from..to, `step` apart, are written with another one that is `delta` from them: a
+ * capital with its small letter, or each with the first that differs by case alone. */
+struct case_row {
 	uint32_t from, to;
 	uint8_t step;
 	int32_t delta;
@@ -45,15 +38,20 @@ letters_latin(uint32_t cp)
 	return cp >= 0x1E00 && cp < 0x1F00 ? latin_more + 2 * (cp - 0x1E00) : NULL;
 }
 
+static uint32_t
+of_case(const struct case_row *rows, size_t n, uint32_t cp)
+{
+	size_t i = SEARCH_FIRST(n, mid, cp > rows[mid].to);
+
+	if (i == n || cp < rows[i].from || (cp - rows[i].from) % rows[i].step)
+		return cp;
+	return (uint32_t)((int32_t)cp + rows[i].delta);
+}
+
 uint32_t
 letters_lower(uint32_t cp)
 {
-	size_t i = SEARCH_FIRST(ROWS(lower_rows), mid, cp > lower_rows[mid].to);
-
-	if (i == ROWS(lower_rows) || cp < lower_rows[i].from ||
-		(cp - lower_rows[i].from) % lower_rows[i].step)
-		return cp;
-	return (uint32_t)((int32_t)cp + lower_rows[i].delta);
+	return of_case(lower_rows, ROWS(lower_rows), cp);
 }
 
 uint32_t
@@ -63,18 +61,6 @@ letters_plain(uint32_t cp)
 						       : letters_lower(cp);
 }
 
-/* The first of the letters that differ from it by case alone. */
-static uint32_t
-first_of_case(uint32_t cp)
-{
-	size_t i = SEARCH_FIRST(ROWS(caseless_rows), mid, cp > caseless_rows[mid].to);
-
-	if (i == ROWS(caseless_rows) || cp < caseless_rows[i].from ||
-		(cp - caseless_rows[i].from) % caseless_rows[i].step)
-		return cp;
-	return (uint32_t)((int32_t)cp + caseless_rows[i].delta);
-}
-
 static uint32_t
 next_of_case(struct span s, size_t *at)
 {
@@ -82,7 +68,7 @@ next_of_case(struct span s, size_t *at)
 		return (uint32_t)to_upper(s.p[(*at)++]);
 	size_t n = utf8_step(s, *at);
 	*at += n;
-	return first_of_case(utf8_value(s.p + *at - n, n));
+	return of_case(caseless_rows, ROWS(caseless_rows), utf8_value(s.p + *at - n, n));
 }
 
 bool

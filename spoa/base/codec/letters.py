@@ -193,8 +193,8 @@ all_folds = folds()
 table("static const struct fold_row fold_rows[]", fold_rows(all_folds))
 cells = [sum(1 << (c // 16 % 64) for c in set(16 * (f // 16) for f in all_folds) if c // 1024 == i) for i in range(13)]
 table("const uint64_t letters_cells[]", [f"0x{c:016X}" for c in cells])
-table("static const struct lower_row lower_rows[]", lower_rows())
-table("static const struct caseless_row caseless_rows[]", caseless_rows())
+table("static const struct case_row lower_rows[]", lower_rows())
+table("static const struct case_row caseless_rows[]", caseless_rows())
 table("static const uint8_t greek[]", [f"0x{greek(c) & 0xFF:X}" for c in range(0x386, 0x3CF)],
     "U+0386 to U+03CE, the lower byte")
 table("static const struct letters_block blocks[]", block_rows())

@@ -83,17 +83,6 @@ drop_first(struct decisions *d)
 	*e = NULL;
 }
 
-/* With the lock. */
-static void
-add_decision_event(struct decisions *d, struct event *e)
-{
-	while (d->count - d->first == CAP_DECISION_EVENTS ||
-		(d->count > d->first && d->bytes + e->bytes > CAP_DECISION_BYTES))
-		drop_first(d);
-	d->ring[d->count++ % CAP_DECISION_EVENTS] = e;
-	d->bytes += e->bytes;
-}
-
 static void
 let_ring_go(struct decisions *d)
 {
@@ -309,8 +298,14 @@ read_on(struct decisions *d, bool *caught_up)
 	pthread_mutex_lock(&d->lock);
 	if (from)
 		d->from = from;
-	for (size_t i = 0; i < n; i++)
-		add_decision_event(d, events[i]);
+	for (size_t i = 0; i < n; i++) {
+		while (d->count - d->first == CAP_DECISION_EVENTS ||
+			(d->count > d->first &&
+				d->bytes + events[i]->bytes > CAP_DECISION_BYTES))
+			drop_first(d);
+		d->ring[d->count++ % CAP_DECISION_EVENTS] = events[i];
+		d->bytes += events[i]->bytes;
+	}
 	if (d->next)
 		d->upto = d->next - 1;
 	*caught_up = got == 0;

@@ -17,15 +17,10 @@ static void
 put_rules(struct buf *out, const struct policy *p)
 {
 	static const char *const phases[] = { "request", "response", "tool" };
-	const size_t n = p->nrules + p->nanswer_rules + p->ntool_rules;
+	const struct rule *r;
 
 	json_put_open(out, "rules", '[');
-	for (size_t i = 0; i < n; i++) {
-		const struct rule *r =
-			i < p->nrules ? &p->rules[i]
-			: i < p->nrules + p->nanswer_rules
-				? &p->answer_rules[i - p->nrules]
-				: &p->tool_rules[i - p->nrules - p->nanswer_rules];
+	for (size_t i = 0; (r = sampling_rule(p, i)); i++) {
 		json_put_open(out, NULL, '{');
 		json_put_opt(out, "name", r->name);
 		json_put_str(out, "phase", phases[r->phase]);

@@ -90,7 +90,7 @@ found(struct judge *j, const struct haproxy_line *at, const char *paste, const c
 
 /* ---- lines ---- */
 
-bool
+static bool
 same_line(const struct haproxy_line *a, const struct haproxy_line *b)
 {
 	if (a->n != b->n || a->negated != b->negated)

@@ -119,8 +119,6 @@ bool is_before(const struct haproxy_section *s, const struct haproxy_line *l,
 	const struct haproxy_line *of);
 /* The file of a `filter spoe` line as one section, comments aside; false: it cannot be read. */
 bool read_engine(const struct haproxy_line *filter, struct haproxy *spoe);
-/* Whether two lines say the same. */
-bool same_line(const struct haproxy_line *a, const struct haproxy_line *b);
 /* The first line of s itself that says what l says; NULL: none. */
 const struct haproxy_line *find_line(
 	const struct haproxy_section *s, const struct haproxy_line *l);

@@ -83,18 +83,6 @@ pinning_again(struct server *s, const struct snapshot *next)
 	buf_free(&why);
 }
 
-void
-pinning_stop(struct server *s)
-{
-	tool_pins_sync_stop(&s->pinning.sync);
-}
-
-void
-pinning_free(struct server *s)
-{
-	tool_pins_free(&s->pinning.pins);
-}
-
 struct tool_pins_sync *
 pinning_sync(struct server *s)
 {
@@ -110,10 +98,4 @@ pinning_away(struct server *s, struct buf *why)
 	struct tool_pins_sync *sync = pinning_sync(s);
 
 	return sync && !tool_pins_sync_up(sync, why);
-}
-
-void
-pinning_metrics(struct server *s, struct buf *out)
-{
-	tool_pins_metrics(s->pinning.pins, out);
 }

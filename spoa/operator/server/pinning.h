@@ -1,5 +1,5 @@
 /* Pins of tools: begun where the policy in force has a provider of the dialect mcp, at the
- * start or at a reload, and from then on. On the main thread, but for the last three. */
+ * start or at a reload, and from then on. On the main thread, but for the last two. */
 #ifndef OPERATOR_SERVER_PINNING_H
 #define OPERATOR_SERVER_PINNING_H
 
@@ -24,14 +24,10 @@ struct pinning {
 int pinning_start(struct server *s, struct buf *why);
 /* Of a snapshot that comes into force. */
 void pinning_again(struct server *s, const struct snapshot *next);
-/* After the workers. */
-void pinning_stop(struct server *s);
-void pinning_free(struct server *s);
 
 /* NULL: nothing is kept or shared. As long as the server. */
 struct tool_pins_sync *pinning_sync(struct server *s);
 /* Whether disk or Redis does not take them: *why. */
 bool pinning_away(struct server *s, struct buf *why);
-void pinning_metrics(struct server *s, struct buf *out);
 
 #endif

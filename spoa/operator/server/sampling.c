@@ -21,8 +21,8 @@ tables(struct server *s, const struct tallies *out[WORKERS_MAX])
 
 /* ---- rules ---- */
 
-static const struct rule *
-rule_at(const struct policy *p, size_t i)
+const struct rule *
+sampling_rule(const struct policy *p, size_t i)
 {
 	if (i < p->nrules)
 		return &p->rules[i];
@@ -55,7 +55,7 @@ look_at_rules(struct server *s)
 		size_t n = p->nrules + p->nanswer_rules + p->ntool_rules;
 		struct rule_sum *base = calloc(n + 1, sizeof(*base));
 		for (size_t i = 0; base && i < n; i++)
-			sum_rule(s, rule_at(p, i), &base[i]);
+			sum_rule(s, sampling_rule(p, i), &base[i]);
 		pthread_mutex_lock(&g->lock);
 		free(g->base);
 		g->base = base;
@@ -120,7 +120,7 @@ sampling_rules(struct server *s, struct buf *out)
 	json_put_opt(
 		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);
 	json_put_open(out, "rules", '[');
-	for (size_t i = 0; (rule = rule_at(p, i)); i++)
+	for (size_t i = 0; (rule = sampling_rule(p, i)); i++)
 		put_rule(s, rule, same && i < g->nbase ? &g->base[i] : NULL, out);
 	buf_str(out, "]}\n");
 	pthread_mutex_unlock(&g->lock);

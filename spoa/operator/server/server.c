@@ -25,6 +25,7 @@
 #include "gate/changes/sync.h"
 #include "gate/sources/recognise.h"
 #include "gate/targets/sync.h"
+#include "gate/toolpins/sync.h"
 #include "net/listen.h"
 #include "operator/server/recall.h"
 #include "operator/server/telling.h"
@@ -567,7 +568,7 @@ stop:
 	stop_workers(&s);
 	auths_stop(s.auths);
 	live_sync_stop(&s.live_sync);
-	pinning_stop(&s);
+	tool_pins_sync_stop(&s.pinning.sync);
 	target_sync_stop(&s.target_sync);
 	gate_helpers_stop(s.shared);
 	witnessing_stop(&s.witnessing);
@@ -582,7 +583,7 @@ stop:
 	redis_finder_free(&s.finder);
 	gate_shared_free(&s.shared);
 	live_close(&s.live);
-	pinning_free(&s);
+	tool_pins_free(&s.pinning.pins);
 	free(s.workers);
 	series_sum_free(&s.series);
 	sampling_free(&s.sampling);

@@ -10,6 +10,7 @@
 #include "budget/tally/tally.h"
 #include "gate/changes/sync.h"
 #include "gate/sources/recognise.h"
+#include "gate/toolpins/tool_pins.h"
 #include "operator/server/server.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
@@ -465,7 +466,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	metrics_write(out, blocks, 1 + s->nworkers);
 	recognisers_metrics(out, asked, all_recognisers(s, asked));
 	server_targets(s, NULL, out);
-	pinning_metrics(s, out);
+	tool_pins_metrics(s->pinning.pins, out);
 	struct snapshot *snap = server_snapshot(s);
 	metrics_head(out, "info", "gauge", "build and policy in force");
 	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
