@@ -352,16 +352,6 @@ take_agent_bytes(struct agent_conn *c, struct span in)
 	}
 }
 
-static void
-ended(struct agent_conn *c)
-{
-	if (talking(c) && c->nlen) {
-		conn_disconnect(c, SPOP_E_INVALID); /* a truncated frame */
-		return;
-	}
-	c->state = CONN_BROKEN;
-}
-
 /* One read; false: there is no more for now. */
 static bool
 read_some(struct agent_conn *c)
@@ -377,7 +367,10 @@ read_some(struct agent_conn *c)
 	if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return false;
 	if (r <= 0) {
-		ended(c);
+		if (talking(c) && c->nlen)
+			conn_disconnect(c, SPOP_E_INVALID); /* a truncated frame */
+		else
+			c->state = CONN_BROKEN;
 		return false;
 	}
 	size_t got = (size_t)r, direct = got < need ? got : need;

@@ -38,20 +38,6 @@ answers(const struct sockaddr_un *sa)
 	return yes;
 }
 
-static int
-give_to_group(const struct address *a, const char *group, struct buf *why)
-{
-	struct group *g = getgrnam(group);
-
-	if (!g) {
-		buf_printf(why, "%s: group %s does not exist", a->text, group);
-		return ERR_NOTFOUND;
-	}
-	if (chown(a->path, (uid_t)-1, g->gr_gid) < 0)
-		return fail_listen(why, a, "chown", -1);
-	return 0;
-}
-
 /* A socket that nobody answers is a dead daemon's and makes room; its mode is as narrow as
  * `mode` from its first moment on. */
 static int
@@ -87,10 +73,14 @@ open_unix(const struct address *a, mode_t mode, const char *group, struct buf *w
 	errno = bind_errno;
 	if (r < 0)
 		return fail_listen(why, a, "bind", fd);
-	if (group && give_to_group(a, group, why) < 0) {
+	struct group *g = group ? getgrnam(group) : NULL;
+	if (group && !g) {
+		buf_printf(why, "%s: group %s does not exist", a->text, group);
 		close(fd);
 		return ERR_IO;
 	}
+	if (g && chown(a->path, (uid_t)-1, g->gr_gid) < 0)
+		return fail_listen(why, a, "chown", fd);
 	if (chmod(a->path, mode) < 0 || stat(a->path, &st) < 0)
 		return fail_listen(why, a, "chmod", fd);
 	if (st.st_mode & 0777 & ~mode) {

@@ -151,10 +151,8 @@ again_sent(struct edge *c)
 /* Right after the request: from 3.0 on HAProxy closes so where its connection to the provider
  * had waited, and broke as it was used. */
 static bool
-broke_early(const struct edge *c)
+broke_early(const struct upstream *u)
 {
-	const struct upstream *u = c->up;
-
 	return u && u->request.done_us && clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
 }
 
@@ -169,7 +167,7 @@ again_failed(struct edge *c, enum failure_kind kind, const char *why, const stru
 	switch (kind) {
 	case FAIL_NOT_REACHED: e.said = ATTEMPT_NEVER_SENT; break;
 	case FAIL_NOT_ANSWERED: e.said = c->attempt.said; break;
-	case FAIL_UNHEARD: e.broke_early = broke_early(c); break;
+	case FAIL_UNHEARD: e.broke_early = broke_early(c->up); break;
 	case FAIL_SILENT:
 	case FAIL_ABORTED:
 	case FAIL_ANSWER: break;
@@ -214,14 +212,6 @@ payload(const struct upstream *u, const struct http_message *m, size_t head, str
 	return body.done;
 }
 
-static struct span
-attempt_field(const struct http_head *h, const char *name)
-{
-	const struct http_field *f = http_field_nth(h, name, 0);
-
-	return f ? f->value : SPAN_LIT("");
-}
-
 static enum attempt_said
 said_of(enum relay_said said)
 {
@@ -244,8 +234,7 @@ again_unanswered(struct upstream *u, const struct http_message *m)
 	enum relay_said said = relay_said_in(&m->head);
 
 	a->said = said == SAID_NOTHING ? ATTEMPT_CUT : said_of(said);
-	a->broke_early = said == SAID_PERHAPS_BILLED && u->request.done_us &&
-			 clock_mono_us() - u->request.done_us < NEXT_POOLED_US;
+	a->broke_early = said == SAID_PERHAPS_BILLED && broke_early(u);
 }
 
 bool
@@ -272,7 +261,7 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
 			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
 	response_failed(c, &m->head);
-	e.type = attempt_field(&m->head, "x-amzn-errortype");
+	e.type = http_field_first(&m->head, "x-amzn-errortype");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
 	relay_asks_again(c, AGAIN_DOCUMENT, &e);
 	buf_free(&doc);
@@ -297,7 +286,7 @@ again_keeps(struct edge *c, const struct http_message *m, const struct guard *g)
 	bool is_short = m->framing == HTTP_CHUNKED ||
 			(m->framing == HTTP_LENGTH && m->length <= SUCCESS_MOST);
 	if (c->plan->doubts && is_short && m->head.status / 100 == 2 &&
-		span_ieq(http_media_type(attempt_field(&m->head, "content-type")),
+		span_ieq(http_media_type(http_field_first(&m->head, "content-type")),
 			SPAN_LIT("application/json")))
 		c->attempt.whole_us = clock_mono_us();
 	return c->attempt.whole_us != 0;

@@ -351,18 +351,6 @@ on_edge_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	edge_update(c);
 }
 
-/* Reads and drops: the answer is written, the peer still sends. */
-static void
-linger(struct edge *c)
-{
-	char drop[READ_MIN_BYTES];
-	ssize_t n = recv(c->fd, drop, sizeof(drop), 0);
-
-	explicit_bzero(drop, sizeof(drop));
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		edge_close(c);
-}
-
 static void
 on_edge_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 {
@@ -370,7 +358,12 @@ on_edge_readable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 	size_t room;
 
 	if (c->state == EDGE_LINGER) {
-		linger(c);
+		/* Reads and drops: the answer is written, the peer still sends. */
+		char drop[READ_MIN_BYTES];
+		ssize_t n = recv(c->fd, drop, sizeof(drop), 0);
+		explicit_bzero(drop, sizeof(drop));
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			edge_close(c);
 		return;
 	}
 	enum edge_state before = c->state;

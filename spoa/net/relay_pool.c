@@ -43,21 +43,13 @@ pool_put(struct upstream *u)
 		ev_timer_again(r->loop, &r->pool_sweep);
 }
 
-/* Open, and with nothing to read. */
-static bool
-is_quiet(const struct upstream *u)
-{
-	char byte;
-	ssize_t n = recv(u->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	return n < 0 && errno == EAGAIN;
-}
-
 struct upstream *
 pool_take(struct relay *r)
 {
 	for (struct upstream *u; (u = LIST_FIRST(&r->pool));) {
-		if (is_quiet(u)) {
+		char byte;
+		/* Open, and with nothing to read. */
+		if (recv(u->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN) {
 			unlink_pooled(u);
 			return u;
 		}

@@ -39,17 +39,6 @@ edge_claimed(struct gate_claim *claim, int err, struct exchange *x)
 	edge_update(c);
 }
 
-/* The one ticket, or an empty span. */
-static struct span
-ticket_of(const struct http_head *h)
-{
-	struct span ticket;
-
-	if (http_field_one(h, "x-tollgate-ticket", &ticket) != 1 || ticket.n > CAP_TICKET_BYTES)
-		return (struct span){ NULL, 0 };
-	return ticket;
-}
-
 static void
 read_request_head(struct edge *c)
 {
@@ -74,8 +63,9 @@ read_request_head(struct edge *c)
 	c->expects_continue = m.expects_continue;
 	c->last_request = c->last_request || m.close;
 	c->old_peer = m.old;
-	struct span ticket = ticket_of(&m.head);
-	if (!ticket.n || m.head.method.n >= sizeof(c->method)) {
+	struct span ticket;
+	if (http_field_one(&m.head, "x-tollgate-ticket", &ticket) != 1 || !ticket.n ||
+		ticket.n > CAP_TICKET_BYTES || m.head.method.n >= sizeof(c->method)) {
 		metric_inc(r->metrics, M_TICKET_WRONG);
 		buf_consume(&c->in, (size_t)n);
 		answer_error(c, 503, "no_decision", "the request carries no decision");

@@ -32,23 +32,17 @@ answer_refused(struct edge *c)
 
 /* ---- the head ---- */
 
-static struct span
-response_field(const struct http_head *h, const char *name)
-{
-	const struct http_field *f = http_field_nth(h, name, 0);
-
-	return f ? f->value : SPAN_LIT("");
-}
-
 /* What no longer says the truth of a body that is edited. */
-static void
-drop_body_fields(const struct http_message *m, struct http_field *fields)
-{
-	static const char *const names[] = { "content-encoding", "content-md5", "digest",
-		"content-digest", "repr-digest", "etag", "accept-ranges", "content-range" };
+static const char *const of_body[] = { "content-encoding", "content-md5", "digest",
+	"content-digest", "repr-digest", "etag", "accept-ranges", "content-range", NULL };
+static const char *const challenges[] = { "www-authenticate", "proxy-authenticate", NULL };
 
+/* What has the name of a field of ours does not go on. */
+static void
+drop_fields(const struct http_message *m, struct http_field *fields, const char *const *names)
+{
 	for (size_t i = 0; i < m->head.nfields; i++)
-		for (size_t k = 0; k < COUNT_OF(names); k++)
+		for (size_t k = 0; names[k]; k++)
 			if (span_ieq(fields[i].name, span_str(names[k])))
 				fields[i].name = SPAN_LIT("x-tollgate-");
 }
@@ -84,7 +78,7 @@ put_framing(struct edge *c, int64_t length)
 static bool
 is_encoded(const struct http_head *h)
 {
-	struct span coding = response_field(h, "content-encoding");
+	struct span coding = http_field_first(h, "content-encoding");
 
 	return coding.n && !span_ieq(coding, SPAN_LIT("identity"));
 }
@@ -96,12 +90,13 @@ static int
 guard_begin(struct edge *c, const struct http_message *m)
 {
 	struct guard_head h = { .status = m->head.status,
-		.content_type = response_field(&m->head, "content-type"),
-		.content_encoding = response_field(&m->head, "content-encoding"),
+		.content_type = http_field_first(&m->head, "content-type"),
+		.content_encoding = http_field_first(&m->head, "content-encoding"),
 		.bodyless = m->framing == HTTP_NO_BODY,
-		.input_tokens = response_field(&m->head, "x-amzn-bedrock-input-token-count"),
-		.output_tokens = response_field(&m->head, "x-amzn-bedrock-output-token-count"),
-		.service = response_field(&m->head, "x-gemini-service-tier") };
+		.input_tokens = http_field_first(&m->head, "x-amzn-bedrock-input-token-count"),
+		.output_tokens =
+			http_field_first(&m->head, "x-amzn-bedrock-output-token-count"),
+		.service = http_field_first(&m->head, "x-gemini-service-tier") };
 
 	c->guard = NULL;
 	if (!c->plan->reads_answer)
@@ -123,7 +118,7 @@ guard_begin(struct edge *c, const struct http_message *m)
 	if (guard_withholds(c->guard))
 		c->answer.life = RESPONSE_WITHHELD;
 	if (guard_edits(c->guard))
-		drop_body_fields(m, c->relay->fields);
+		drop_fields(m, c->relay->fields, of_body);
 	return 0;
 }
 
@@ -159,7 +154,7 @@ bind_sessions(struct edge *c, const struct http_message *m)
 {
 	struct http_field *f = c->relay->fields;
 
-	for (size_t i = 0; c->plan->sessions && i < m->head.nfields; i++) {
+	for (size_t i = 0; i < m->head.nfields; i++) {
 		if (!span_ieq(f[i].name, SPAN_LIT("mcp-session-id")))
 			continue;
 		f[i].value = c->relay->ops->session(c->x, f[i].value);
@@ -183,7 +178,7 @@ static bool
 leads_away(const struct edge *c, const struct http_head *h)
 {
 	static const char *const schemes[] = { "https://", "http://" };
-	struct span to = response_field(h, "location"), host = SPAN_LIT("");
+	struct span to = http_field_first(h, "location"), host = SPAN_LIT("");
 
 	if (!c->plan->sessions || h->status / 100 != 3 || !to.n)
 		return false;
@@ -197,17 +192,6 @@ leads_away(const struct edge *c, const struct http_head *h)
 			return !span_ieq(span_next(&rest, '/'), host);
 		}
 	return to.p[0] != '/' || span_starts(to, SPAN_LIT("//"));
-}
-
-static void
-drop_challenges(struct edge *c, const struct http_message *m)
-{
-	struct http_field *f = c->relay->fields;
-
-	for (size_t i = 0; c->plan->sessions && i < m->head.nfields; i++)
-		if (span_ieq(f[i].name, SPAN_LIT("www-authenticate")) ||
-			span_ieq(f[i].name, SPAN_LIT("proxy-authenticate")))
-			f[i].name = SPAN_LIT("x-tollgate-");
 }
 
 static void
@@ -230,14 +214,15 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 			c, FAIL_FOREIGN, "the MCP server sends clients to another host", true);
 		return;
 	}
-	c->answer.events = span_ieq(http_media_type(response_field(&m->head, "content-type")),
+	c->answer.events = span_ieq(http_media_type(http_field_first(&m->head, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	c->answer.streams = c->answer.events;
 	c->guard = NULL;
-	if (!ruled) {
+	if (!ruled)
 		err = guard_begin(c, m);
+	if (!ruled && c->plan->sessions) {
 		bind_sessions(c, m);
-		drop_challenges(c, m);
+		drop_fields(m, c->relay->fields, challenges);
 	}
 	c->answer.framing = m->framing;
 	bool edits = c->guard && guard_edits(c->guard);

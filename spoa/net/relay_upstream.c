@@ -41,16 +41,6 @@ upstream_close(struct upstream *u)
 	LIST_INSERT_HEAD(&r->dead_upstreams, u, idle);
 }
 
-/* As new, but for the connection. Two callers' bytes never share a buffer. */
-static void
-reset_upstream(struct upstream *u)
-{
-	buf_free(&u->in);
-	buf_free(&u->out);
-	memset(&u->request, 0, sizeof(u->request));
-	memset(&u->answer, 0, sizeof(u->answer));
-}
-
 void
 upstream_release(struct upstream *u, bool reusable)
 {
@@ -65,7 +55,11 @@ upstream_release(struct upstream *u, bool reusable)
 	}
 	ev_io_stop(u->relay->loop, &u->writable);
 	ev_io_start(u->relay->loop, &u->readable);
-	reset_upstream(u);
+	/* As new, but for the connection. Two callers' bytes never share a buffer. */
+	buf_free(&u->in);
+	buf_free(&u->out);
+	memset(&u->request, 0, sizeof(u->request));
+	memset(&u->answer, 0, sizeof(u->answer));
 	pool_put(u);
 }
 
@@ -196,18 +190,6 @@ upstream_begin(struct edge *c)
 	request_pump(c);
 	if (c->up == u)
 		upstream_flush(u);
-}
-
-/* The peer closed a reused connection without having read all of what we sent,
- * which a reset or EPIPE proves (a close after reading gives a plain end): the
- * provider cannot have had the request, so it may go out again, once. */
-static bool
-may_retry(const struct upstream *u, int err)
-{
-	const struct edge *c = u->edge;
-
-	return u->reused && !c->retried && !u->answer.heard && !u->request.dropped &&
-	       (err == ECONNRESET || err == EPIPE || (u->request.failed && !u->request.began));
 }
 
 static void
@@ -352,10 +334,14 @@ on_upstream_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 
 /* ---- receiving ---- */
 
+/* The peer closed a reused connection without having read all of what we sent,
+ * which a reset or EPIPE proves (a close after reading gives a plain end): the
+ * provider cannot have had the request, so it may go out again, once. */
 static void
 upstream_broken(struct upstream *u, int err)
 {
-	if (may_retry(u, err))
+	if (u->reused && !u->edge->retried && !u->answer.heard && !u->request.dropped &&
+		(err == ECONNRESET || err == EPIPE || (u->request.failed && !u->request.began)))
 		retry_upstream(u);
 	else
 		response_eof(u, err);

@@ -171,23 +171,6 @@ publish_flag(_Atomic bool *flag, bool value)
 }
 
 static void
-publish_company(struct worker *w)
-{
-	struct quota_company c;
-
-	quota_company(gate_quota(w->gate), &c);
-	publish_flag(&w->counting, c.counting);
-	atomic_store_explicit(&w->known, c.known, memory_order_relaxed);
-	atomic_store_explicit(&w->company, c.workers, memory_order_relaxed);
-}
-
-static bool
-is_off(int64_t skew_us)
-{
-	return llabs(skew_us) > CLOCK_OFF_US;
-}
-
-static void
 say_refusal(struct worker *w, enum redis_refusal now, const char *said)
 {
 	/* One that was not asked yet takes nothing. */
@@ -199,17 +182,6 @@ say_refusal(struct worker *w, enum redis_refusal now, const char *said)
 			LS("note", redis_refusal_texts[now]));
 	else
 		log_event(LOG_INFO, "redis.takes", LS("note", "it takes writes again"));
-}
-
-static void
-say_skew(struct worker *w, int64_t skew_us)
-{
-	if (is_off(skew_us) == w->said_skew)
-		return;
-	w->said_skew = is_off(skew_us);
-	log_event(w->said_skew ? LOG_WARN : LOG_INFO,
-		w->said_skew ? "clock.off" : "clock.right",
-		LI("ahead_of_redis_s", skew_us / 1000000));
 }
 
 /* What is wrong with a Redis that answers. */
@@ -225,10 +197,14 @@ publish_redis(struct worker *w)
 	publish_flag(&w->evicts, redis_evicts(w->redis));
 	atomic_store_explicit(&w->refusal, (int)refusal, memory_order_relaxed);
 	atomic_store_explicit(&w->skew_us, skew_us, memory_order_relaxed);
-	if (w->index == 0) {
-		say_refusal(w, refusal, said);
-		say_skew(w, skew_us);
-	}
+	if (w->index != 0)
+		return;
+	say_refusal(w, refusal, said);
+	bool off = llabs(skew_us) > CLOCK_OFF_US;
+	if (off != w->said_skew)
+		log_event(off ? LOG_WARN : LOG_INFO, off ? "clock.off" : "clock.right",
+			LI("ahead_of_redis_s", skew_us / 1000000));
+	w->said_skew = off;
 }
 
 /* Since the last pulse something was read, decided or sent. */
@@ -248,6 +224,7 @@ worked(struct worker *w)
 static void
 pulse(struct worker *w)
 {
+	struct quota_company company;
 	bool moved = worked(w);
 	double every_s = moved || w->draining ? PULSE_S : PULSE_IDLE_S;
 
@@ -260,7 +237,10 @@ pulse(struct worker *w)
 	}
 	publish_flag(&w->redis_ok, !w->redis || redis_ready(w->redis));
 	publish_redis(w);
-	publish_company(w);
+	quota_company(gate_quota(w->gate), &company);
+	publish_flag(&w->counting, company.counting);
+	atomic_store_explicit(&w->known, company.known, memory_order_relaxed);
+	atomic_store_explicit(&w->company, company.workers, memory_order_relaxed);
 	atomic_store_explicit(&w->alive, gate_alive(w->gate), memory_order_relaxed);
 	if (!w->draining)
 		return;
@@ -325,22 +305,16 @@ watch_turns(struct worker *w)
 /* limits.min_rate is asked for from a body's tenth second on. */
 #define RATE_AFTER_US 10000000u
 
-/* Redis must have failed before the decision's own deadline, or there would be no
- * time left for the outcome that the policy declares. */
-static uint64_t
-redis_deadline(const struct config *cfg)
-{
-	uint64_t most = cfg->agent_deadline_us / 4 * 3;
-
-	return cfg->redis_deadline_us < most ? cfg->redis_deadline_us : most;
-}
-
 int
 worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table,
 	struct redis_finder *finder)
 {
 	const struct agent_ops ops = { on_notify, on_gone, w };
+	/* Redis must have failed before the decision's own deadline, or there would be no
+	 * time left for the outcome that the policy declares. */
+	uint64_t most_us = cfg->agent_deadline_us / 4 * 3,
+		 redis_us = cfg->redis_deadline_us < most_us ? cfg->redis_deadline_us : most_us;
 
 	TAG(worker, w);
 	w->index = index;
@@ -358,7 +332,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	ev_timer_start(w->loop, &w->pulse);
 	watch_turns(w);
 	if (finder) {
-		w->redis = redis_new_at(w->loop, finder, redis_deadline(cfg), &w->metrics);
+		w->redis = redis_new_at(w->loop, finder, redis_us, &w->metrics);
 		if (!w->redis)
 			return ERR_NOMEM;
 	}

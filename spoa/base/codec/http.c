@@ -38,6 +38,14 @@ http_field_one(const struct http_head *h, const char *name, struct span *value)
 	return http_field_nth(h, name, 1) ? ERR_DUPLICATE : 1;
 }
 
+struct span
+http_field_first(const struct http_head *h, const char *name)
+{
+	const struct http_field *f = http_field_nth(h, name, 0);
+
+	return f ? f->value : SPAN_LIT("");
+}
+
 static bool
 is_hop_name(struct span name)
 {

@@ -33,6 +33,8 @@ const struct http_field *http_field_nth(
 /* The value of the only field of that name; empty where absent. More than one:
  * ERR_DUPLICATE. 0 or 1 = number found. */
 int http_field_one(const struct http_head *h, const char *name, struct span *value);
+/* The value of the first one, "" where absent. */
+struct span http_field_first(const struct http_head *h, const char *name);
 /* Whether a list with commas (RFC 9110 5.6.1) holds the token, in any case. */
 bool http_lists(struct span list, struct span token);
 
