@@ -207,8 +207,7 @@ quota_fail(struct quota *qt, struct quota_request *q, bool now)
 static void
 set_apart(const struct quota *qt, struct quota_request *q)
 {
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		if (d->away != QUOTA_AWAY_SHARE)
 			continue;
 		uint64_t most = lives_alone(qt->lives, d->apart, d->guessed);
@@ -424,8 +423,7 @@ quota_take_back(struct quota *qt, const struct quota_dim *d, uint64_t now_us)
 void
 quota_unmove(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		if (d->moves)
 			give_back(qt, d, &d->from, false, now_us);
 		d->moves = false;
@@ -456,8 +454,7 @@ quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us)
 void
 quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		if (d->charged)
 			give_back(qt, d, &d->at, false, now_us);
 		d->charged = false;

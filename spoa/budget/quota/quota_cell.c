@@ -7,12 +7,6 @@
 enum { SLACK_S = 60, HOLD_SHORT_MAX_S = 1800 };
 
 static int64_t
-positive(int64_t v)
-{
-	return v > 0 ? v : 0;
-}
-
-static int64_t
 hold_s(const struct quota_dim *d)
 {
 	return d->hold_s < CELL_HOLD_MAX_S ? (int64_t)d->hold_s : CELL_HOLD_MAX_S;
@@ -220,9 +214,9 @@ cell_sums(const struct quota_dim *d, bool looks, const int64_t *read, size_t n, 
 			*used = *own;
 		return;
 	}
-	*own = positive(*own);
+	*own = count_positive(*own);
 	for (; i < n; i++)
-		*own = count_sum(*own, positive(read[i]));
+		*own = count_sum(*own, count_positive(read[i]));
 }
 
 static bool
@@ -234,12 +228,12 @@ judge_cell(struct quota_dim *d, int64_t used, int64_t held, int64_t now_ms, int6
 
 	if (!fits) { /* without the own */
 		int64_t more = n > held ? n - held : 0;
-		held = positive(held - n);
-		used = positive(used - more);
+		held = count_positive(held - n);
+		used = count_positive(used - more);
 	}
 	d->used = (uint64_t)used;
 	d->held = (uint64_t)held;
-	d->remaining = (uint64_t)positive(limit - count_sum(used, held));
+	d->remaining = (uint64_t)count_positive(limit - count_sum(used, held));
 	d->reset_ms = (uint64_t)ends_ms;
 	d->soft_reached = d->soft && (uint64_t)count_sum(used, held) >= d->soft;
 	/* What is held may be given back at any moment. */
@@ -253,8 +247,8 @@ cell_judge(struct quota_dim *d, int64_t own, const int64_t *near, int64_t now_ms
 {
 	if (d->span.kind == QUOTA_ROLLING)
 		return window_judge(d, own, near, now_ms, retry_ms);
-	int64_t used = positive(near[0]);
-	own = positive(own);
+	int64_t used = count_positive(near[0]);
+	own = count_positive(own);
 	if (cell_expires(d))
 		return judge_cell(d, used, own, now_ms, retry_ms);
 	used = used < own ? used : own;

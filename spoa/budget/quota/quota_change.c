@@ -29,14 +29,13 @@ life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *lif
 /* A key is never without TTL: who has not yet counted in it makes it with one, and lets it
  * begin anew (it may have been made before its time). */
 void
-cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
-	struct cell c, int64_t delta, int64_t now_ms, enum add how)
+key_add(struct redis_pipe *p, const char *key, size_t kn, int64_t delta, int64_t ttl_s,
+	enum add how)
 {
-	char key[CELL_KEY_TEXT], by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	char by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
 	const char *make[] = { "SET", key, "0", "EX", ttl, "NX" },
 		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
-	size_t kn = cell_key(key, d, at->epoch, c),
-	       tn = how == ADD_ONLY ? 0 : span_decimal(ttl, cell_ttl_s(d, at, c, now_ms));
+	size_t tn = how == ADD_ONLY ? 0 : span_decimal(ttl, ttl_s);
 	const size_t ml[] = { 3, kn, 1, 2, tn, 2 }, il[] = { 6, kn, span_decimal(by, delta) },
 		     el[] = { 6, kn, tn };
 
@@ -45,6 +44,25 @@ cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_pla
 	redis_command(p, 3, incr, il);
 	if (how == ADD_WITH_TTL)
 		redis_command(p, 3, expire, el);
+}
+
+void
+cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
+	struct cell c, int64_t delta, int64_t now_ms, enum add how)
+{
+	char key[CELL_KEY_TEXT];
+	size_t kn = cell_key(key, d, at->epoch, c);
+
+	key_add(p, key, kn, delta, how == ADD_ONLY ? 0 : cell_ttl_s(d, at, c, now_ms), how);
+}
+
+void
+key_set(struct redis_pipe *p, const char *key, size_t kn, int64_t v, int64_t ttl_s)
+{
+	char value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+
+	redis_command(p, 5, (const char *[]){ "SET", key, value, "EX", ttl },
+		(const size_t[]){ 3, kn, span_decimal(value, v), 2, span_decimal(ttl, ttl_s) });
 }
 
 static int64_t
@@ -145,13 +163,10 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 void
 counts_revise(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch)
 {
-	char key[CELL_KEY_TEXT], value[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
-	const char *set[] = { "SET", key, value, "EX", ttl };
-	const size_t sl[] = { 3, life_key(key, "revision", life, epoch),
-		span_decimal(value, (int64_t)redis_life_draw()), 2,
-		span_decimal(ttl, REVISION_S) };
+	char key[CELL_KEY_TEXT];
+	size_t kn = life_key(key, "revision", life, epoch);
 
-	redis_command(p, 5, set, sl);
+	key_set(p, key, kn, (int64_t)redis_life_draw(), REVISION_S);
 }
 
 /* What was used is counted before what was held for it is given back: nobody sees

@@ -21,21 +21,6 @@ known_place_of(struct quota_known *k, const struct quota_dim *d, uint64_t epoch)
 	return NULL;
 }
 
-/* The one that nobody asked for the longest. */
-static struct known_place *
-place_take(struct quota_known *k, const struct quota_dim *d)
-{
-	size_t take = known_set_of(d);
-
-	for (size_t i = take + 1, end = take + KNOWN_WAYS; i < end; i++)
-		if (k->place[i].asked < k->place[take].asked)
-			take = i;
-	k->hash[take] = d->hash;
-	k->place[take] = (struct known_place){ .at = d->at };
-	memcpy(k->place[take].key, d->key, sizeof(d->key));
-	return &k->place[take];
-}
-
 void
 known_lives(struct quota_known *k, const struct known_life *l)
 {
@@ -139,8 +124,17 @@ known_sent(struct quota_known *k, const struct quota_dim *d, bool looks)
 {
 	struct known_place *p = known_place_of(k, d, d->at.epoch);
 
-	if (!p)
-		p = place_take(k, d);
+	if (!p) {
+		/* The one that nobody asked for the longest. */
+		size_t take = known_set_of(d);
+		for (size_t i = take + 1, end = take + KNOWN_WAYS; i < end; i++)
+			if (k->place[i].asked < k->place[take].asked)
+				take = i;
+		p = &k->place[take];
+		k->hash[take] = d->hash;
+		*p = (struct known_place){ .at = d->at };
+		memcpy(p->key, d->key, sizeof(d->key));
+	}
 	p->asked = ++k->asked;
 	if (!looks)
 		p->under_way = count_sum(p->under_way, (int64_t)d->n);

@@ -39,18 +39,6 @@ sweep(struct quota_ledger *l, int64_t now_ms)
 }
 
 static struct ledger_entry *
-find_ledger_entry(
-	struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
-{
-	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
-
-	while (e && (e->hash != d->hash || e->epoch != epoch || e->cell.kind != c.kind ||
-			    e->cell.id != c.id || strcmp(e->key, d->key)))
-		e = e->next;
-	return e;
-}
-
-static struct ledger_entry *
 make_ledger_entry(
 	struct quota_ledger *l, const struct quota_dim *d, struct cell c, uint64_t epoch)
 {
@@ -75,7 +63,10 @@ ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota
 	struct cell c, int64_t delta, uint64_t epoch, int64_t now_ms)
 {
 	sweep(l, now_ms);
-	struct ledger_entry *e = find_ledger_entry(l, d, c, epoch);
+	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
+	while (e && (e->hash != d->hash || e->epoch != epoch || e->cell.kind != c.kind ||
+			    e->cell.id != c.id || strcmp(e->key, d->key)))
+		e = e->next;
 	if (!e)
 		e = make_ledger_entry(l, d, c, epoch);
 	if (!e)

@@ -87,46 +87,25 @@ send_reads(struct redis_pipe *p, const struct part *t)
 	lists_end(&l);
 }
 
-static void
-send_charge(struct redis_pipe *p, const struct item *it, int64_t at_ms)
-{
-	struct quota_dim *d = item_dim(it);
-	enum add how = it->plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
-
-	if (it->plan & COUNTS)
-		cell_add(p, d, &d->at, cell_own(d, &d->at), (int64_t)d->n, at_ms, how);
-	if (it->plan & SPENDS)
-		cell_add(p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms, how);
-}
-
 void
 counts_longs(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch, int64_t now_s)
 {
-	char key[CELL_KEY_TEXT], until[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
-	const char *set[] = { "SET", key, until, "EX", ttl };
-	const size_t sl[] = { 3, life_key(key, "longs", life, epoch),
-		span_decimal(until, now_s + LONGS_S), 2, span_decimal(ttl, LONGS_S) };
+	char key[CELL_KEY_TEXT];
+	size_t kn = life_key(key, "longs", life, epoch);
 
-	redis_command(p, 5, set, sl);
-}
-
-/* The most commands that it takes. */
-static size_t
-commands_of(const struct part *t)
-{
-	size_t n = part_added(t) + PART_COMMANDS;
-
-	for (size_t i = 0; i < t->nitems; i++)
-		n += (t->item[i].plan & READS) != 0;
-	return n;
+	key_set(p, key, kn, now_s + LONGS_S, LONGS_S);
 }
 
 void
 part_send(struct quota *qt, struct part *t)
 {
 	const struct redis_life *life = redis_life(t->node);
-	struct redis_pipe *p = redis_begin(qt->redis, commands_of(t), part_answered, t,
-		sizeof(*t) + t->nitems * sizeof(t->item[0]));
+	size_t most = part_added(t) + PART_COMMANDS; /* commands */
+
+	for (size_t i = 0; i < t->nitems; i++)
+		most += (t->item[i].plan & READS) != 0;
+	struct redis_pipe *p = redis_begin(
+		qt->redis, most, part_answered, t, sizeof(*t) + t->nitems * sizeof(t->item[0]));
 	redis_late(p, part_late);
 	int64_t at_ms = redis_life_ms(life, t->sent_us);
 	char revision[CELL_KEY_TEXT], longs[CELL_KEY_TEXT];
@@ -137,8 +116,16 @@ part_send(struct quota *qt, struct part *t)
 
 	if (t->longs)
 		counts_longs(p, life, t->epoch, at_ms / 1000);
-	for (size_t i = 0; i < t->nitems; i++)
-		send_charge(p, &t->item[i], at_ms);
+	for (size_t i = 0; i < t->nitems; i++) {
+		const struct quota_dim *d = item_dim(&t->item[i]);
+		unsigned plan = t->item[i].plan;
+		enum add how = plan & MAKES ? ADD_WITH_TTL : ADD_ONLY;
+		if (plan & COUNTS)
+			cell_add(p, d, &d->at, cell_own(d, &d->at), (int64_t)d->n, at_ms, how);
+		if (plan & SPENDS)
+			cell_add(
+				p, d, &d->at, cell_spent(d, &d->at), (int64_t)d->n, at_ms, how);
+	}
 	/* Next to the new charges, so that nobody sees both for long. */
 	for (size_t i = 0; i < t->nitems; i++)
 		if (t->item[i].plan & COUNTS && t->item[i].k == 0)

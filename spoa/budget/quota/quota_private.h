@@ -65,6 +65,11 @@ void counts_longs(
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how);
+/* The same of any key, which lives so long where it is made. */
+void key_add(struct redis_pipe *p, const char *key, size_t kn, int64_t delta, int64_t ttl_s,
+	enum add how);
+/* SET key v EX ttl_s */
+void key_set(struct redis_pipe *p, const char *key, size_t kn, int64_t v, int64_t ttl_s);
 /* "tollgate:NAME:EPOCH": what is told of a life's counters. */
 size_t life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
 	uint64_t epoch);

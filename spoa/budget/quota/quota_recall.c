@@ -231,25 +231,21 @@ on_attempt(struct reader *r, struct span line)
 	*at = next;
 }
 
-/* What the relay refused after all (a body that is none, a record that was late) gave back what
- * the first decision of it reserved, and has no completion. */
-static bool
-is_refusal(struct span type, struct span line)
-{
-	return span_is(type, "decision") && span_is(recalled_text(line, "decision"), "deny");
-}
-
 static void
 on_line(struct reader *r, struct span line)
 {
 	struct span type = recalled_text(line, "type");
+	bool decision = span_is(type, "decision");
 
 	r->out->records++;
-	if (span_is(type, "completion") || is_refusal(type, line))
+	/* What the relay refused after all (a body that is none, a record that was late) gave
+	 * back what the first decision of it reserved, and has no completion. */
+	if (span_is(type, "completion") ||
+		(decision && span_is(recalled_text(line, "decision"), "deny")))
 		on_completion(r, line);
 	else if (span_is(type, "attempt"))
 		on_attempt(r, line);
-	else if (span_is(type, "decision"))
+	else if (decision)
 		on_decision(r, line);
 }
 
@@ -380,8 +376,7 @@ quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us
 	struct quota_request q;
 
 	memset(&q, 0, sizeof(q));
-	for (size_t k = 0; k < o->ndims; k++) {
-		struct quota_dim *d = &o->dim[k];
+	for (struct quota_dim *d = o->dim; d < o->dim + o->ndims; d++) {
 		/* What was charged for good is. Without Redis the counts were read back. */
 		if (d->at.hold == QUOTA_HOLD_NONE || d->at.epoch == 0)
 			continue;

@@ -16,15 +16,6 @@ struct replies {
 	bool bad;
 };
 
-static int64_t
-next_integer(struct replies *r)
-{
-	const struct redis_reply_ints *v = r->next++;
-
-	r->bad |= v->err != 0;
-	return v->i;
-}
-
 /* The next n of the lists that were packed by lists_fit(). */
 static const int64_t *
 next_listed(struct replies *r, size_t n)
@@ -88,7 +79,8 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 	*c = (struct known_counts){ 0 };
 	if (i->plan & COUNTS) {
 		add->next += (i->plan & MAKES) != 0;
-		c->own = *added = next_integer(add);
+		add->bad |= add->next->err != 0;
+		c->own = *added = (add->next++)->i;
 		add->next += (i->plan & MAKES) != 0;
 		if (i->plan & SPENDS)
 			add->next += item_added(i) / 2;
@@ -103,13 +95,6 @@ read_item(const struct item *i, struct replies *add, struct replies *read,
 	c->near = list;
 	if (looks)
 		c->own = list[WINDOW_NEIGHBOURS];
-}
-
-/* Redis lost the key, and made it anew. */
-static bool
-made_anew(const struct item *i, int64_t own)
-{
-	return (i->plan & (COUNTS | MAKES)) == COUNTS && own == (int64_t)item_dim(i)->n;
 }
 
 /* No hold is left out, neither by this one nor by others, who have to know of its own. */
@@ -144,7 +129,8 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 		known_lost(qt->known, d, looks);
 	if (i->plan & MAKES && lives)
 		known_makes(qt->known, d, &d->at, cell_own(d, &d->at));
-	if (made_anew(i, added))
+	/* Redis lost the key, and made it anew. */
+	if ((i->plan & (COUNTS | MAKES)) == COUNTS && added == (int64_t)d->n)
 		counts_make(qt, d);
 }
 
@@ -152,8 +138,7 @@ on_item(struct quota *qt, const struct item *i, struct known_counts *c, int64_t 
 static void
 note_replies(struct quota *qt, struct quota_request *q)
 {
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		int64_t n = (int64_t)d->n;
 		d->at.noted = quota_note(qt, d, &d->at, cell_own(d, &d->at), n, d->at.epoch);
 		if (d->at.noted && cell_spends(d, &d->at))
@@ -167,8 +152,7 @@ on_answered(struct quota *qt, struct quota_request *q)
 {
 	unsigned seen = 0;
 
-	for (size_t k = 0; k < q->ndims; k++) {
-		struct quota_dim *d = &q->dim[k];
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims; d++) {
 		/* While another node was waited for a new life began at this one. */
 		if (d->verdict == DIM_ADMITS && counts_life(qt, d)->epoch != d->at.epoch)
 			d->verdict = DIM_STALE;
@@ -310,8 +294,7 @@ part_answered(void *arg, int err, const struct redis_reply_ints *replies, size_t
 	}
 	if (good && t->revision)
 		revision = (read.next++)->list[0];
-	for (size_t i = 0; i < t->nitems; i++) {
-		const struct item *it = &t->item[i];
+	for (const struct item *it = t->item; it < t->item + t->nitems; it++) {
 		struct known_counts c;
 		int64_t added, near[WINDOW_NEIGHBOURS] = { 0 };
 		if (good)

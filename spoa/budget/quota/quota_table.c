@@ -112,18 +112,6 @@ find_or_make(struct quota_table *t, const struct quota_dim *d)
 	return e;
 }
 
-static int64_t *
-table_count(struct quota_entry *e, int64_t bucket)
-{
-	size_t i = (size_t)bucket % RING;
-
-	if (e->sub.id[i] != bucket) {
-		e->sub.id[i] = bucket;
-		e->sub.count[i] = 0;
-	}
-	return &e->sub.count[i];
-}
-
 static int64_t
 peek_bucket(const struct quota_entry *e, int64_t bucket)
 {
@@ -139,27 +127,18 @@ lives_until(struct quota_entry *e, int64_t ms)
 		e->dead_after_ms = ms;
 }
 
-/* The counts of that window; NULL: it is over, and another one has begun. */
-static struct quota_entry *
-in_window(struct quota_entry *e, const struct quota_place *at)
-{
-	if (at->bucket < e->window.begin)
-		return NULL;
-	if (at->bucket > e->window.begin) {
-		e->window.begin = at->bucket;
-		e->window.own = e->window.used = 0;
-	}
-	return e;
-}
-
 static void
 change_window(struct quota_table *t, const struct change *c, int64_t now_ms)
 {
 	bool more = c->spent > 0 || c->own > 0;
 	struct quota_entry *e = more ? find_or_make(t, &c->dim) : find_table_entry(t, &c->dim);
 
-	if (!e || !in_window(e, &c->at))
-		return;
+	if (!e || c->at.bucket < e->window.begin)
+		return; /* it is over, and another one has begun */
+	if (c->at.bucket > e->window.begin) {
+		e->window.begin = c->at.bucket;
+		e->window.own = e->window.used = 0;
+	}
 	e->window.used += c->spent;
 	*(cell_own(&c->dim, &c->at).kind == CELL_USED ? &e->window.used : &e->window.own) +=
 		c->own;
@@ -171,25 +150,23 @@ change_window(struct quota_table *t, const struct change *c, int64_t now_ms)
 		e->dead_after_ms = now_ms;
 }
 
-static void
-add_sub(struct quota_table *t, const struct quota_dim *d, int64_t bucket, int64_t delta)
-{
-	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find_table_entry(t, d);
-	size_t i = (size_t)bucket % RING;
-
-	if (!e || (e->sub.id[i] != bucket && (delta < 0 || e->sub.id[i] > bucket)))
-		return;
-	*table_count(e, bucket) += delta;
-	lives_until(e, (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000);
-}
-
 void
 table_change(struct quota_table *t, const struct change *c)
 {
-	if (c->dim.span.kind == QUOTA_ROLLING)
-		add_sub(t, &c->dim, c->at.bucket, c->own);
-	else
+	const struct quota_dim *d = &c->dim;
+	int64_t bucket = c->at.bucket, delta = c->own;
+	size_t i = (size_t)bucket % RING;
+
+	if (d->span.kind != QUOTA_ROLLING) {
 		change_window(t, c, table_ms(t, clock_mono_us()));
+		return;
+	}
+	struct quota_entry *e = delta > 0 ? find_or_make(t, d) : find_table_entry(t, d);
+	if (!e || (e->sub.id[i] != bucket && (delta < 0 || e->sub.id[i] > bucket)))
+		return;
+	e->sub.count[i] = e->sub.id[i] == bucket ? e->sub.count[i] + delta : delta;
+	e->sub.id[i] = bucket;
+	lives_until(e, (bucket + 1) * window_width_ms(d) + window_ttl_s(d) * 1000);
 }
 
 static bool
@@ -268,8 +245,8 @@ table_reserve(struct quota_table *t, struct quota_request *q, int64_t now_ms)
 		q->result = QUOTA_REFUSED;
 	}
 	q->retry_after_s = (uint64_t)(worst + 999) / 1000;
-	for (size_t k = 0; k < q->ndims && q->result != QUOTA_ADMITTED; k++) {
-		struct quota_dim *d = &q->dim[k];
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims && q->result != QUOTA_ADMITTED;
+		d++) {
 		struct change c = { .dim = *d, .at = d->at, .own = -(int64_t)d->n };
 		c.spent = cell_spends(d, &d->at) ? c.own : 0;
 		if (d->charged)

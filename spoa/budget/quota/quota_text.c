@@ -34,27 +34,22 @@ quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 	return n;
 }
 
-/* Numbers below a most, or the text is none of ours. */
-static bool
-quota_numbers(struct span s, uint64_t v[NUMBERS])
-{
-	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
-		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX,
-		INT64_MAX, INT64_MAX };
-
-	for (size_t i = 0; i < NUMBERS; i++)
-		if (span_u64(span_next(&s, ','), &v[i]) || v[i] > most[i])
-			return false;
-	return s.n == 0;
-}
-
 bool
 quota_read(struct span s, struct quota_dim *d)
 {
+	/* Numbers below a most, or the text is none of ours. */
+	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
+		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX,
+		INT64_MAX, INT64_MAX };
 	struct span key = span_next(&s, ',');
 	uint64_t v[NUMBERS];
 
-	if (key.n == 0 || key.n >= QUOTA_KEY_MAX || !quota_numbers(s, v))
+	if (key.n == 0 || key.n >= QUOTA_KEY_MAX)
+		return false;
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (span_u64(span_next(&s, ','), &v[i]) || v[i] > most[i])
+			return false;
+	if (s.n)
 		return false;
 	*d = (struct quota_dim){ .unit = (enum quota_unit)v[0],
 		.span.kind = (enum quota_window_kind)v[1],

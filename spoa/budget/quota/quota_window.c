@@ -27,12 +27,6 @@ window_ends_ms(const struct quota_dim *d, int64_t bucket)
 	return (bucket + QUOTA_SUB_BUCKETS + 2) * window_width_ms(d);
 }
 
-static int64_t
-positive(int64_t v)
-{
-	return v > 0 ? v : 0;
-}
-
 /* The newest bucket in which something of others, or of what was admitted, counts. False: there
  * is none. */
 static bool
@@ -54,16 +48,16 @@ window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGH
 	int64_t now_ms, int64_t *retry_ms)
 {
 	int64_t w = window_width_ms(d);
-	int64_t limit = (int64_t)d->limit, sum = positive(own), last;
+	int64_t limit = (int64_t)d->limit, sum = count_positive(own), last;
 
 	for (int i = 0; i < WINDOW_NEIGHBOURS; i++)
-		sum = count_sum(sum, positive(counts[i]));
+		sum = count_sum(sum, count_positive(counts[i]));
 	*retry_ms = 0;
 	/* Bucket j counts until the clock enters bucket j + 11. */
 	bool any =
 		newest(d->at.bucket, sum <= limit ? own : own - (int64_t)d->n, counts, &last);
 	d->reset_ms = any ? (uint64_t)((last + QUOTA_SUB_BUCKETS + 1) * w - now_ms) : 1;
-	d->used = (uint64_t)(sum <= limit ? sum : positive(sum - (int64_t)d->n));
+	d->used = (uint64_t)(sum <= limit ? sum : count_positive(sum - (int64_t)d->n));
 	d->held = 0;
 	d->soft_reached = d->soft && d->used >= d->soft;
 	if (sum <= limit) {
@@ -71,16 +65,16 @@ window_judge(struct quota_dim *d, int64_t own, const int64_t counts[WINDOW_NEIGH
 		d->remaining = (uint64_t)(limit - sum);
 		return true;
 	}
-	d->remaining = (uint64_t)positive(limit - (sum - (int64_t)d->n));
+	d->remaining = (uint64_t)count_positive(limit - (sum - (int64_t)d->n));
 	int64_t left = sum;
 	for (int i = 0; i < QUOTA_SUB_BUCKETS && left > limit; i++) {
-		left -= positive(counts[i]);
+		left -= count_positive(counts[i]);
 		*retry_ms = (d->at.bucket - QUOTA_SUB_BUCKETS + i + QUOTA_SUB_BUCKETS + 1) * w -
 			    now_ms;
 	}
 	/* What others charged in this bucket, then in the next one. */
 	if (left > limit) {
-		left -= positive(own - (int64_t)d->n);
+		left -= count_positive(own - (int64_t)d->n);
 		*retry_ms = (d->at.bucket + QUOTA_SUB_BUCKETS + 1) * w - now_ms;
 	}
 	if (left > limit)

@@ -23,6 +23,12 @@ count_sum(int64_t a, int64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? b > 0 ? INT64_MAX : INT64_MIN : sum;
 }
 
+static inline int64_t
+count_positive(int64_t v)
+{
+	return v > 0 ? v : 0;
+}
+
 /* now_ms is the time of where the counts live: Redis' own, or in process one that
  * follows the monotonic clock. */
 

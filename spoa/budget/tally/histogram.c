@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "budget/tally/names.h"
+
 /* clang-format off */
 static const struct { uint32_t most; const char *le[2]; } buckets[HISTOGRAM_BUCKETS] = {
 	{ 10,      { "0.00001",  "0.01" } },  { 25,      { "0.000025", "0.025" } },
@@ -17,14 +19,6 @@ static const struct { uint32_t most; const char *le[2]; } buckets[HISTOGRAM_BUCK
 	{ 1000000, { "1",        "1000" } },  { 2500000, { "2.5",      "2500" } },
 };
 /* clang-format on */
-
-/* One writer: no other thread's count is lost between load and store. */
-static inline void
-grow_bucket(_Atomic uint64_t *v, uint64_t n)
-{
-	atomic_store_explicit(
-		v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
-}
 
 /* The first bucket that a number of that many bits may be in: one or two comparisons are left.
  */
@@ -45,8 +39,8 @@ bucket_of(uint64_t v)
 void
 histogram_add(struct histogram *h, uint64_t v)
 {
-	grow_bucket(&h->bucket[bucket_of(v)], 1);
-	grow_bucket(&h->sum, v);
+	tally_grow(&h->bucket[bucket_of(v)], 1);
+	tally_grow(&h->sum, v);
 }
 
 void

@@ -85,8 +85,8 @@ sum_of(const struct limit_tally *const *t, size_t n, const char *name)
 
 	for (size_t w = 0; w < n; w++) {
 		size_t entries = atomic_load_explicit(&t[w]->n, memory_order_acquire);
-		for (size_t i = 0; i < entries; i++) {
-			const struct limit_entry *e = &t[w]->entry[i];
+		for (const struct limit_entry *e = t[w]->entry; e < t[w]->entry + entries;
+			e++) {
 			if (strcmp(e->name, name) != 0)
 				continue;
 			uint64_t share = highest(e, minute);

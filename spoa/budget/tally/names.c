@@ -1,5 +1,35 @@
-/* Finds a name, else takes a place, else "other". */
+/* Finds a name, else takes a place, else "other"; and the slots of rings. */
 #include "budget/tally/names.h"
+
+void
+slot_write(_Atomic uint64_t *turn, _Atomic uint64_t *word, uint64_t n, const void *from,
+	size_t bytes)
+{
+	const char *p = from;
+	uint64_t one;
+
+	atomic_store_explicit(turn, 2 * n + 1, memory_order_relaxed);
+	for (size_t i = 0; i < bytes / sizeof(one); i++) {
+		memcpy(&one, p + i * sizeof(one), sizeof(one));
+		atomic_store_explicit(&word[i], one, memory_order_release);
+	}
+	atomic_store_explicit(turn, 2 * n + 2, memory_order_release);
+}
+
+bool
+slot_read(const _Atomic uint64_t *turn, const _Atomic uint64_t *word, uint64_t n, void *to,
+	size_t bytes)
+{
+	uint64_t one;
+
+	if (atomic_load_explicit(turn, memory_order_acquire) != 2 * n + 2)
+		return false;
+	for (size_t i = 0; i < bytes / sizeof(one); i++) {
+		one = atomic_load_explicit(&word[i], memory_order_acquire);
+		memcpy((char *)to + i * sizeof(one), &one, sizeof(one));
+	}
+	return atomic_load_explicit(turn, memory_order_relaxed) == 2 * n + 2;
+}
 
 void *
 names_entry(const struct names *t, struct span name)

@@ -18,4 +18,21 @@ struct names {
 /* The entry of that name, made where there is room; else the first, which is all other. */
 void *names_entry(const struct names *t, struct span name);
 
+/* One writer: no other thread's count is lost between load and store. */
+static inline void
+tally_grow(_Atomic uint64_t *v, uint64_t n)
+{
+	atomic_store_explicit(
+		v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+/* Entry n of a ring, as words: readers take it only where it is the same before and after. Its
+ * turn is odd while it is written. Words are stored with release and loaded with acquire, in
+ * place of fences, which thread sanitizers do not see. */
+void slot_write(_Atomic uint64_t *turn, _Atomic uint64_t *word, uint64_t n, const void *from,
+	size_t bytes);
+/* False: it is another's by now. */
+bool slot_read(const _Atomic uint64_t *turn, const _Atomic uint64_t *word, uint64_t n, void *to,
+	size_t bytes);
+
 #endif

@@ -1,4 +1,4 @@
-/* Slots are sequence locks over words, as in recent.c. */
+/* Callers near a limit, in a ring of each worker. */
 #include "budget/tally/near.h"
 
 #include <inttypes.h>
@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "base/codec/utf8.h"
+#include "base/json_put.h"
+#include "budget/tally/names.h"
 
 enum { LIMIT, PERSON, TEAM, ROUTE, TEXTS };
 static const char *const names[TEXTS] = { "limit", "person", "team", "route" };
@@ -24,8 +26,7 @@ void
 near_add(struct near *near, const struct near_told *t)
 {
 	const struct span text[TEXTS] = { t->limit, t->person, t->team, t->route };
-	uint64_t n = atomic_load_explicit(&near->total, memory_order_relaxed),
-		 word[NEAR_WORDS] = { 0 };
+	uint64_t n = atomic_load_explicit(&near->total, memory_order_relaxed);
 	struct near_slot *slot = &near->slot[n % CAP_NEAR];
 	struct kept k = { .caller = t->caller,
 		.millionths = t->millionths,
@@ -38,26 +39,8 @@ near_add(struct near *near, const struct near_told *t)
 			memcpy(k.text[i], text[i].p, most);
 		k.n[i] = (uint8_t)most;
 	}
-	memcpy(word, &k, sizeof(k));
-	atomic_store_explicit(&slot->turn, 2 * n + 1, memory_order_relaxed);
-	for (size_t i = 0; i < NEAR_WORDS; i++)
-		atomic_store_explicit(&slot->word[i], word[i], memory_order_release);
-	atomic_store_explicit(&slot->turn, 2 * n + 2, memory_order_release);
+	slot_write(&slot->turn, slot->word, n, &k, sizeof(k));
 	atomic_store_explicit(&near->total, n + 1, memory_order_release);
-}
-
-static bool
-read_slot(const struct near *near, uint64_t n, struct kept *k)
-{
-	const struct near_slot *slot = &near->slot[n % CAP_NEAR];
-	uint64_t word[NEAR_WORDS];
-
-	if (atomic_load_explicit(&slot->turn, memory_order_acquire) != 2 * n + 2)
-		return false;
-	for (size_t i = 0; i < NEAR_WORDS; i++)
-		word[i] = atomic_load_explicit(&slot->word[i], memory_order_acquire);
-	memcpy(k, word, sizeof(*k));
-	return atomic_load_explicit(&slot->turn, memory_order_relaxed) == 2 * n + 2;
 }
 
 /* Those of one caller together, the last one first. */
@@ -87,17 +70,16 @@ put_one(struct buf *out, const struct kept *k)
 
 	clock_rfc3339(k->at_ns, at);
 	clock_rfc3339(k->reset_ns, reset);
-	buf_putc(out, '{');
+	json_put_open(out, NULL, '{');
 	for (size_t i = 0; i < TEXTS; i++) {
 		struct span text = span_of(k->text[i], k->n[i]);
-		if (!text.n)
-			continue;
-		buf_printf(out, "\"%s\":", names[i]);
-		buf_json_str(out, utf8_valid(text) ? text : SPAN_LIT("?"));
-		buf_putc(out, ',');
+		if (text.n)
+			json_put_text(out, names[i], utf8_valid(text) ? text : SPAN_LIT("?"));
 	}
-	buf_printf(out, "\"used_percent\":%" PRIu64 ",\"at\":\"%s\",\"resets_at\":\"%s\"}",
-		k->millionths / 10000, at, reset);
+	json_put_uint(out, "used_percent", k->millionths / 10000);
+	json_put_str(out, "at", at);
+	json_put_str(out, "resets_at", reset);
+	json_put_close(out, '}');
 }
 
 void
@@ -109,9 +91,12 @@ near_json(struct buf *out, const struct near *const *near, size_t n, size_t from
 
 	for (size_t i = 0; all && i < n; i++) {
 		uint64_t total = atomic_load_explicit(&near[i]->total, memory_order_acquire);
-		for (uint64_t k = total > CAP_NEAR ? total - CAP_NEAR : 0; k < total; k++)
-			nall += read_slot(near[i], k, &all[nall]) &&
+		for (uint64_t k = total > CAP_NEAR ? total - CAP_NEAR : 0; k < total; k++) {
+			const struct near_slot *slot = &near[i]->slot[k % CAP_NEAR];
+			nall += slot_read(
+					&slot->turn, slot->word, k, &all[nall], sizeof(*all)) &&
 				all[nall].reset_ns > now_ns;
+		}
 	}
 	if (nall)
 		qsort(all, nall, sizeof(*all), by_caller);
@@ -121,11 +106,8 @@ near_json(struct buf *out, const struct near *const *near, size_t n, size_t from
 	if (kept)
 		qsort(all, kept, sizeof(*all), by_fullness);
 	buf_printf(out, "{\"total\":%zu,\"near\":[", kept);
-	for (size_t i = from; i < kept && i - from < count; i++) {
-		if (i > from)
-			buf_putc(out, ',');
+	for (size_t i = from; i < kept && i - from < count; i++)
 		put_one(out, &all[i]);
-	}
 	buf_str(out, "]}\n");
 	free(all);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/metrics.h"
 #include "budget/tally/names.h"
 
@@ -64,13 +65,6 @@ provider_status_text(int status, char out[16])
 
 /* ---- the worker ---- */
 
-static void
-grow_sum(_Atomic uint64_t *v, uint64_t n)
-{
-	atomic_store_explicit(
-		v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
-}
-
 struct provider_entry *
 provider_entry(struct provider_tally *t, struct span name)
 {
@@ -104,8 +98,8 @@ provider_heard(struct provider_entry *e, bool streamed, uint64_t us)
 		atomic_store_explicit(&m->most_us, 0, memory_order_relaxed);
 		atomic_store_explicit(&m->minute, minute, memory_order_relaxed);
 	}
-	grow_sum(&m->n, 1);
-	grow_sum(&m->sum_us, us);
+	tally_grow(&m->n, 1);
+	tally_grow(&m->sum_us, us);
 	if (us > atomic_load_explicit(&m->most_us, memory_order_relaxed))
 		atomic_store_explicit(&m->most_us, us, memory_order_relaxed);
 }
@@ -125,7 +119,7 @@ provider_answered(struct provider_entry *e, int status, int64_t now_ms)
 			break;
 		}
 	}
-	grow_sum(&e->answer[i < PROVIDER_STATUSES ? i : 0].n, 1);
+	tally_grow(&e->answer[i < PROVIDER_STATUSES ? i : 0].n, 1);
 	if (provider_means(status))
 		atomic_store_explicit(&e->last_error, (uint64_t)now_ms << 16 | (uint64_t)status,
 			memory_order_relaxed);
@@ -321,7 +315,7 @@ put_provider_time(struct buf *out, const char *name, uint64_t ms)
 	char when[CLOCK_RFC3339_LEN];
 
 	clock_rfc3339((int64_t)ms * 1000000, when);
-	buf_printf(out, ",\"%s\":\"%.23sZ\"", name, when);
+	json_put_printf(out, name, "\"%.23sZ\"", when);
 }
 
 /* Answers that no caller caused, and none that was right since. */
@@ -342,25 +336,24 @@ put_sum_json(struct buf *out, const struct sum *s)
 
 	for (size_t i = 0; i < s->nanswers; i++)
 		answers += s->answer[i].n;
-	buf_printf(out, "%s{\"provider\":", buf_view(out).p[out->n - 1] == '[' ? "" : ",");
-	buf_json_str(out, span_str(s->name));
-	buf_printf(out,
-		",\"under_way\":%" PRId64 ",\"answers\":%" PRIu64 ",\"errors\":%" PRIu64,
-		s->under_way, answers, s->errors);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "provider", s->name);
+	json_put_int(out, "under_way", s->under_way);
+	json_put_uint(out, "answers", answers);
+	json_put_uint(out, "errors", s->errors);
 	if (s->last_error) {
-		buf_printf(out, ",\"last_error\":\"%s\",\"means\":\"%s\"",
-			provider_status_text(last, text), provider_means(last));
+		json_put_str(out, "last_error", provider_status_text(last, text));
+		json_put_str(out, "means", provider_means(last));
 		put_provider_time(out, "last_error_at", s->last_error >> 16);
-		buf_printf(out, ",\"failing\":%s", fails(s) ? "true" : "false");
+		json_put_bool(out, "failing", fails(s));
 	}
 	if (s->last_good)
 		put_provider_time(out, "last_success_at", s->last_good);
 	if (s->heard)
-		buf_printf(out,
-			",\"first_byte_ms\":{\"answers\":%" PRIu64 ",\"mean\":%" PRIu64
-			",\"most\":%" PRIu64 "}",
+		json_put_printf(out, "first_byte_ms",
+			"{\"answers\":%" PRIu64 ",\"mean\":%" PRIu64 ",\"most\":%" PRIu64 "}",
 			s->heard, s->sum_us / s->heard / 1000, s->most_us / 1000);
-	buf_putc(out, '}');
+	json_put_close(out, '}');
 }
 
 bool

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 
 /* What is counted, and grows; what is told of a step besides, as it is. */
 /* clang-format off */
@@ -324,8 +325,9 @@ rates_sample(
 static void
 put_rates_name(struct rates *r, enum rates_by by, size_t row, struct buf *out)
 {
-	buf_printf(out, "{\"by\":\"%s\",\"name\":", rates_by_names[by]);
-	buf_json_str(out, by ? span_str(r->name[row]) : SPAN_LIT(""));
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "by", rates_by_names[by]);
+	json_put_str(out, "name", by ? r->name[row] : "");
 }
 
 /* Whether anything is told of the row in the newest `slots`. */
@@ -345,20 +347,18 @@ put_series(struct rates *r, enum rates_by by, size_t row, uint64_t slots, struct
 	for (unsigned v = 0; v < VALUES; v++) {
 		if (!has_any(r, row, slots, v))
 			continue; /* all 0 */
-		buf_printf(out, ",\"%s\":[", names[v]);
+		json_put_open(out, names[v], '[');
 		for (uint64_t i = r->taken - slots; i < r->taken; i++)
-			buf_printf(out, "%s%" PRIu32, i == r->taken - slots ? "" : ",",
-				r->slot[i % RATES_SLOTS][row][v]);
-		buf_putc(out, ']');
+			json_put_uint(out, NULL, r->slot[i % RATES_SLOTS][row][v]);
+		json_put_close(out, ']');
 	}
-	buf_putc(out, '}');
+	json_put_close(out, '}');
 }
 
 void
 rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *out)
 {
 	char until[CLOCK_RFC3339_LEN] = "";
-	bool first = true;
 
 	pthread_mutex_lock(&r->lock);
 	uint64_t slots = window_s / RATES_STEP_S, has = r->taken;
@@ -375,11 +375,8 @@ rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *o
 			bool any = !b;
 			for (unsigned v = 0; v < VALUES && !any; v++)
 				any = has_any(r, k, slots, v);
-			if (!any)
-				continue;
-			buf_str(out, first ? "" : ",");
-			first = false;
-			put_series(r, b, k, slots, out);
+			if (any)
+				put_series(r, b, k, slots, out);
 		}
 	}
 	buf_str(out, "]}\n");
@@ -389,11 +386,11 @@ rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *o
 static void
 put_quantiles(struct buf *out, const char *name, const uint32_t q[3], size_t of)
 {
-	buf_printf(out, ",\"%s\":{\"p50\":%" PRIu32 ",\"p95\":%" PRIu32 ",\"p99\":%" PRIu32 "",
-		name, q[0], q[1], q[2]);
+	json_put_printf(out, name, "{\"p50\":%" PRIu32 ",\"p95\":%" PRIu32 ",\"p99\":%" PRIu32,
+		q[0], q[1], q[2]);
 	if (of)
-		buf_printf(out, ",\"of\":%zu", of);
-	buf_putc(out, '}');
+		json_put_uint(out, "of", of);
+	json_put_close(out, '}');
 }
 
 static void
@@ -435,7 +432,6 @@ rates_now(struct rates *r, const struct tallies *const *t, size_t n, int64_t wal
 	uint64_t us, struct buf *out)
 {
 	struct sampled s;
-	bool first = true;
 
 	pthread_mutex_lock(&r->lock);
 	sum_up(r, t, n);
@@ -446,11 +442,9 @@ rates_now(struct rates *r, const struct tallies *const *t, size_t n, int64_t wal
 	buf_printf(out, "{\"over_s\":%.3f,\"rates\":[", seconds);
 	for (unsigned by = 0; by < RATES_BY; by++)
 		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
-			if (by && !memcmp(r->now[k], r->before[b][k], sizeof(r->now[k])))
-				continue; /* nothing came */
-			buf_str(out, first ? "" : ",");
-			first = false;
-			put_now(r, &s, r->before[b], seconds, by, k, out);
+			/* else nothing came */
+			if (!by || memcmp(r->now[k], r->before[b][k], sizeof(r->now[k])))
+				put_now(r, &s, r->before[b], seconds, by, k, out);
 		}
 	buf_str(out, "]}");
 	pthread_mutex_unlock(&r->lock);

@@ -1,13 +1,12 @@
-/* The ring of last decisions. A slot is a sequence lock over words: the turn is odd while the
- * worker writes, and who reads takes what it has only where the turn is the same before and
- * after. Words are stored with release and loaded with acquire, in place of fences, which
- * thread sanitizers do not see. */
+/* The ring of last decisions. */
 #include "budget/tally/recent.h"
 
 #include <inttypes.h>
 
 #include "base/clock.h"
 #include "base/codec/utf8.h"
+#include "base/json_put.h"
+#include "budget/tally/names.h"
 #include "budget/tally/providers.h"
 
 enum shown_text {
@@ -61,7 +60,7 @@ set_shown_text(struct shown *s, enum shown_text t, struct span text)
 uint64_t
 recent_add(struct recent *rec, const struct decided *d)
 {
-	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed), word;
+	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed);
 	struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
 	struct shown s = { 0 }; /* nothing of the stack goes into the ring */
 
@@ -77,12 +76,7 @@ recent_add(struct recent *rec, const struct decided *d)
 	set_shown_text(&s, SHOWN_TARGET, d->target);
 	set_shown_text(&s, SHOWN_MODEL, d->model);
 	set_shown_text(&s, SHOWN_RULE, span_str(s.by_code ? d->code : d->rule));
-	atomic_store_explicit(&slot->turn, 2 * n + 1, memory_order_relaxed);
-	for (size_t i = 0; i < RECENT_WORDS; i++) {
-		memcpy(&word, (const char *)&s + i * sizeof(word), sizeof(word));
-		atomic_store_explicit(&slot->word[i], word, memory_order_release);
-	}
-	atomic_store_explicit(&slot->turn, 2 * n + 2, memory_order_release);
+	slot_write(&slot->turn, slot->word, n, &s, sizeof(s));
 	atomic_store_explicit(&rec->total, n + 1, memory_order_release);
 	return n;
 }
@@ -118,18 +112,11 @@ end_text(const struct recent *rec, uint64_t n, char out[16])
 
 /* Decision n; false: the slot is another's by now. */
 static bool
-read_slot(const struct recent *rec, uint64_t n, struct shown *s)
+read_recent(const struct recent *rec, uint64_t n, struct shown *s)
 {
 	const struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
-	uint64_t word;
 
-	if (atomic_load_explicit(&slot->turn, memory_order_acquire) != 2 * n + 2)
-		return false;
-	for (size_t i = 0; i < RECENT_WORDS; i++) {
-		word = atomic_load_explicit(&slot->word[i], memory_order_acquire);
-		memcpy((char *)s + i * sizeof(word), &word, sizeof(word));
-	}
-	return atomic_load_explicit(&slot->turn, memory_order_relaxed) == 2 * n + 2;
+	return slot_read(&slot->turn, slot->word, n, s, sizeof(*s));
 }
 
 static void
@@ -138,43 +125,38 @@ put_shown(const struct shown *s, const char *end, struct buf *out)
 	char when[CLOCK_RFC3339_LEN];
 
 	clock_rfc3339(s->at_ns, when);
-	buf_printf(out, "{\"decided_at\":\"%s\",\"decision\":\"%s\"", when, s->decision);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "decided_at", when);
+	json_put_str(out, "decision", s->decision);
 	if (s->status)
-		buf_printf(out, ",\"status\":%u", s->status);
+		json_put_uint(out, "status", s->status);
 	if (s->via[0])
-		buf_printf(out, ",\"via\":\"%s\"", s->via);
+		json_put_str(out, "via", s->via);
 	if (*end)
-		buf_printf(out, ",\"answer\":\"%s\"", end);
+		json_put_str(out, "answer", end);
 	for (size_t t = 0; t < SHOWN_TEXTS; t++) {
 		struct span text = span_of(s->text + texts[t].at, s->n[t]);
-		if (!text.n)
-			continue;
-		buf_printf(out,
-			",\"%s\":", t == SHOWN_RULE && s->by_code ? "code" : texts[t].name);
-		buf_json_str(out, utf8_valid(text) ? text : SPAN_LIT("?"));
+		if (text.n)
+			json_put_text(out,
+				t == SHOWN_RULE && s->by_code ? "code" : texts[t].name,
+				utf8_valid(text) ? text : SPAN_LIT("?"));
 	}
-	buf_printf(out, ",\"took_us\":%" PRIu32 ",\"id\":\"%.*s\"}", s->took_us,
-		(int)sizeof(s->id), s->id);
+	json_put_uint(out, "took_us", s->took_us);
+	json_put_printf(out, "id", "\"%.*s\"", (int)sizeof(s->id), s->id);
+	json_put_close(out, '}');
 }
 
 void
 recent_write(const struct recent *rec, struct buf *out)
 {
 	uint64_t total = atomic_load_explicit(&rec->total, memory_order_acquire);
-	uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0;
-	bool first = true;
 	struct shown s;
 	char end[16];
 
 	buf_printf(out, "{\"decisions\":%" PRIu64 ",\"recent\":[", total);
-	for (; n < total; n++) {
-		if (!read_slot(rec, n, &s))
-			continue;
-		if (!first)
-			buf_putc(out, ',');
-		put_shown(&s, end_text(rec, n, end), out);
-		first = false;
-	}
+	for (uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0; n < total; n++)
+		if (read_recent(rec, n, &s))
+			put_shown(&s, end_text(rec, n, end), out);
 	buf_str(out, "]}");
 }
 
@@ -186,7 +168,7 @@ recent_each(
 	struct shown s;
 
 	for (uint64_t n = total > CAP_RECENT ? total - CAP_RECENT : 0; n < total; n++) {
-		if (!read_slot(rec, n, &s))
+		if (!read_recent(rec, n, &s))
 			continue;
 		const struct recent_seen d = { s.at_ns, s.took_us,
 			span_of(s.text + texts[SHOWN_ROUTE].at, s.n[SHOWN_ROUTE]),

@@ -19,9 +19,7 @@ rule_tally_add(struct rule_tally *t, const char *name, enum rule_did did, int64_
 			span_str(name));
 		*known = (uint16_t)(e - t->entry);
 	}
-	atomic_store_explicit(&e->v[did],
-		atomic_load_explicit(&e->v[did], memory_order_relaxed) + 1,
-		memory_order_relaxed);
+	tally_grow(&e->v[did], 1);
 	atomic_store_explicit(&e->last_ms, (uint64_t)now_ms, memory_order_relaxed);
 }
 
@@ -32,8 +30,7 @@ rule_tally_sum(
 	*out = (struct rule_sum){ .last_ms = 0 };
 	for (size_t i = 0; i < n; i++) {
 		size_t entries = atomic_load_explicit(&t[i]->n, memory_order_acquire);
-		for (size_t k = 0; k < entries; k++) {
-			const struct rule_entry *e = &t[i]->entry[k];
+		for (const struct rule_entry *e = t[i]->entry; e < t[i]->entry + entries; e++) {
 			if (strcmp(e->name, name) != 0)
 				continue;
 			for (size_t d = 0; d < RULE_DIDS; d++)

@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "budget/tally/names.h"
 
 static const struct {
 	const char *name, *labels, *help;
@@ -140,12 +141,8 @@ series_count(struct series *s, const struct span given[SERIES_LABELS],
 	for (size_t i = 0; i < SERIES_LABELS; i++)
 		label[i] = given[i].n ? as_label(given[i]) : NONE;
 	size_t at = find_entry(s, label);
-	for (size_t i = 0; i < nparts; i++) {
-		_Atomic uint64_t *to = &s->entry[at].v[parts[i].v];
-		atomic_store_explicit(to,
-			atomic_load_explicit(to, memory_order_relaxed) + parts[i].n,
-			memory_order_relaxed);
-	}
+	for (size_t i = 0; i < nparts; i++)
+		tally_grow(&s->entry[at].v[parts[i].v], parts[i].n);
 	return at != 0;
 }
 

@@ -294,12 +294,11 @@ hear(struct quota_lives *all, uint64_t now_us)
 static void
 say_begun(struct quota *qt, struct redis *node, const struct life *l)
 {
-	char key[CELL_KEY_TEXT], ttl[SPAN_DECIMAL];
+	char key[CELL_KEY_TEXT];
 	size_t kn = life_key(key, "begun", redis_life(node), l->epoch);
 	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 
-	redis_command(p, 5, (const char *[]){ "SET", key, "1", "EX", ttl },
-		(const size_t[]){ 3, kn, 1, 2, span_decimal(ttl, BEGUN_S) });
+	key_set(p, key, kn, 1, BEGUN_S);
 	redis_send(p);
 }
 
@@ -317,11 +316,20 @@ sign_life(struct redis_pipe *p, const struct quota_lives *all, const char *key, 
 	redis_command(p, 3, expire, (const size_t[]){ 6, kn, span_decimal(ttl, KEY_S) });
 }
 
+/* Where it waits for the others: they came, or are waited for no longer. */
 static void
-settled(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
 	bool first = qt->lives->members == 0; /* of which nothing is to be said */
+	const struct life_facts f = { .added = true,
+		.expected = l->expected,
+		.came = l->came,
+		.guesses = qt->lives->guesses && first,
+		.begun = l->begun,
+		.waited_us = now_us - l->seen_us };
 
+	if (l->state != LIFE_SETTLES || life_next(l->state, &f) != LIFE_SETTLED)
+		return;
 	l->state = LIFE_SETTLED;
 	l->settled_us = l->came < l->expected ? now_us : 0;
 	if (first)
@@ -332,21 +340,6 @@ settled(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 		log_event(l->settled_us ? LOG_WARN : LOG_INFO, "quota.recounted",
 			LI("counters", l->published), LI("workers", l->came),
 			LI("expected", l->expected), LI("ms", (now_us - l->seen_us) / 1000));
-}
-
-/* Where it waits for the others: they came, or are waited for no longer. */
-static void
-go_further(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
-{
-	const struct life_facts f = { .added = true,
-		.expected = l->expected,
-		.came = l->came,
-		.guesses = qt->lives->guesses && !qt->lives->members,
-		.begun = l->begun,
-		.waited_us = now_us - l->seen_us };
-
-	if (l->state == LIFE_SETTLES && life_next(l->state, &f) == LIFE_SETTLED)
-		settled(qt, node, l, now_us);
 }
 
 static void
@@ -588,8 +581,7 @@ lives_turn(struct quota *qt, uint64_t now_us)
 void
 lives_share(const struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
-	for (size_t k = 0; k < q->ndims && !q->shared; k++) {
-		struct quota_dim *d = &q->dim[k];
+	for (struct quota_dim *d = q->dim; d < q->dim + q->ndims && !q->shared; d++) {
 		const struct life *l = lives_find(qt->lives, counts_life(qt, d)->epoch);
 		if (l && l->settled_us && d->span.kind == QUOTA_ROLLING &&
 			now_us - l->settled_us < d->span.window_s * 1000000)

@@ -33,17 +33,12 @@ publish_entry(struct redis_pipe *p, const struct life *l, const struct ledger_en
 	int64_t now_ms)
 {
 	struct quota_dim d = { .span.calendar = e->calendar };
-	char key[CELL_KEY_TEXT], by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
-	const char *make[] = { "SET", key, "0", "EX", ttl, "NX" },
-		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
+	char key[CELL_KEY_TEXT];
 
 	snprintf(d.key, sizeof(d.key), "%s", e->key);
 	int64_t left_s = (e->ends_ms - now_ms) / 1000 + SLACK_S;
-	size_t kn = cell_key(key, &d, l->epoch, e->cell),
-	       tn = span_decimal(ttl, e->cell.kind == CELL_SUB ? e->ttl_s : left_s);
-	redis_command(p, 6, make, (const size_t[]){ 3, kn, 1, 2, tn, 2 });
-	redis_command(p, 3, incr, (const size_t[]){ 6, kn, span_decimal(by, e->sum) });
-	redis_command(p, 3, expire, (const size_t[]){ 6, kn, tn });
+	size_t kn = cell_key(key, &d, l->epoch, e->cell);
+	key_add(p, key, kn, e->sum, e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
 }
 
 /* ---- what a daemon before this one let go ---- */
@@ -91,7 +86,7 @@ publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_u
 void
 publish_done(struct quota *qt, struct redis *node, struct life *l)
 {
-	char key[CELL_KEY_TEXT], ttl[SPAN_DECIMAL];
+	char key[CELL_KEY_TEXT];
 
 	if (!qt->ledger->node || ledger_lived(qt->ledger, l->epoch))
 		return;
@@ -99,8 +94,7 @@ publish_done(struct quota *qt, struct redis *node, struct life *l)
 	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 
 	ledger_live(qt->ledger, l->epoch);
-	redis_command(p, 5, (const char *[]){ "SET", key, "1", "EX", ttl },
-		(const size_t[]){ 3, kn, 1, 2, span_decimal(ttl, RECALLED_S) });
+	key_set(p, key, kn, 1, RECALLED_S);
 	redis_send(p);
 }
 
