@@ -329,16 +329,6 @@ check_call(struct cel_check *k, struct cel_node *n)
 	return true;
 }
 
-static bool
-push_var(struct cel_check *k, const struct cel_node *n, struct span name, struct cel_styp type)
-{
-	if (k->nscope == CAP_CEL_VARS)
-		return cel_error_at(k->err, k->src, n->at, "too many macros inside each other");
-	k->scope[k->nscope] = name;
-	k->scope_type[k->nscope++] = type;
-	return true;
-}
-
 /* Sets the type of a macro's result once its parts are known. */
 static bool
 macro_type(struct cel_check *k, struct cel_node *n)
@@ -388,9 +378,13 @@ check_macro(struct cel_check *k, struct cel_node *n)
 		var[0].t = range->type.elem;
 	if (t != CEL_DYN)
 		var[1].t = range->type.elem;
-	for (size_t i = 0; i < n->nvars; i++)
-		if (!push_var(k, n, n->var[i], var[i]))
-			return false;
+	for (size_t i = 0; i < n->nvars; i++) {
+		if (k->nscope == CAP_CEL_VARS)
+			return cel_error_at(
+				k->err, k->src, n->at, "too many macros inside each other");
+		k->scope[k->nscope] = n->var[i];
+		k->scope_type[k->nscope++] = var[i];
+	}
 	if (!check_kids(k, n, 1))
 		return false;
 	k->nscope = outer;

@@ -17,6 +17,29 @@
 	{ \
 		*out = (value); \
 	}
+/* One that first takes `cost` steps off the budget. */
+#define CEL_CHARGED(function, cost, value) \
+	static void function(CEL_ARGS) \
+	{ \
+		if (cel_charge(c, cost, out)) \
+			*out = (value); \
+	}
+/* One that fails with `message` where its arguments are `wrong`. */
+#define CEL_CHECKED(function, wrong, message, value) \
+	static void function(CEL_ARGS) \
+	{ \
+		if (wrong) \
+			cel_raise_lit(out, message); \
+		else \
+			*out = (value); \
+	}
+/* One that makes its value of a text, with a parser that gives 0 where it could. */
+#define CEL_PARSED(function, parse, message) \
+	static void function(CEL_ARGS) \
+	{ \
+		if (parse(v->s, out)) \
+			cel_raise_lit(out, message); \
+	}
 /* clang-format on */
 
 /* Types in `args` and `result`, a letter each: b bool, i int, u uint, d double,

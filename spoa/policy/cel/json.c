@@ -42,18 +42,6 @@ write_scalar(struct buf *out, const struct cel_value *v)
 
 static void write_value(struct buf *out, const struct cel_value *v, unsigned depth);
 
-static void
-write_key(struct buf *out, const struct cel_value *k, unsigned depth)
-{
-	if (k->type == CEL_STRING) {
-		buf_json_str(out, k->s);
-		return;
-	}
-	buf_putc(out, '"');
-	write_value(out, k, depth);
-	buf_putc(out, '"');
-}
-
 /* A list's elements, or a map's pairs. */
 static void
 write_items(struct buf *out, const struct cel_value *v, unsigned depth)
@@ -65,8 +53,11 @@ write_items(struct buf *out, const struct cel_value *v, unsigned depth)
 		if (i)
 			buf_putc(out, ',');
 		if (map) {
-			write_key(out, &v->list.v[2 * i], depth + 1);
-			buf_putc(out, ':');
+			const struct cel_value *key = &v->list.v[2 * i];
+			const char *quote = key->type == CEL_STRING ? "" : "\"";
+			buf_str(out, quote);
+			write_value(out, key, depth + 1);
+			buf_printf(out, "%s:", quote);
 		}
 		write_value(out, &v->list.v[map ? 2 * i + 1 : i], depth + 1);
 	}

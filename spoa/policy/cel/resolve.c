@@ -106,15 +106,6 @@ use_slot(struct cel_check *k, struct cel_node *n, int slot, bool present)
 	return true;
 }
 
-static void
-use_type(struct cel_node *n, enum cel_type type)
-{
-	n->op = OP_CONST;
-	n->nkids = 0;
-	n->value = (struct cel_value){ .type = CEL_TYPE, .s = cel_type_name(type) };
-	n->type = (struct cel_styp){ CEL_TYPE, CEL_DYN };
-}
-
 bool
 cel_resolve(struct cel_check *k, struct cel_node *n, struct span path, struct span blame)
 {
@@ -140,11 +131,13 @@ cel_resolve(struct cel_check *k, struct cel_node *n, struct span path, struct sp
 		path.n -= m->name.n + 1;
 	}
 	enum cel_type type = cel_type_named(blame);
-	if (type != CEL_ERROR) {
-		use_type(n, type);
-		return true;
-	}
-	return unknown_name(k, at, blame);
+	if (type == CEL_ERROR)
+		return unknown_name(k, at, blame);
+	n->op = OP_CONST;
+	n->nkids = 0;
+	n->value = (struct cel_value){ .type = CEL_TYPE, .s = cel_type_name(type) };
+	n->type = (struct cel_styp){ CEL_TYPE, CEL_DYN };
+	return true;
 }
 
 bool

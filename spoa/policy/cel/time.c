@@ -188,26 +188,16 @@ cel_duration_parse(struct span s, struct cel_value *out)
 	return 0;
 }
 
-/* ".5" without trailing zeros, "" for 0 */
-static void
-write_fraction(int32_t ns, char out[11])
-{
-	out[0] = 0;
-	if (ns == 0)
-		return;
-	snprintf(out, 11, ".%09u", (unsigned)ns % CEL_NS_PER_S);
-	for (size_t n = strlen(out); out[n - 1] == '0'; n--)
-		out[n - 1] = 0;
-}
-
 size_t
 cel_time_write(const struct cel_value *v, char out[CEL_TIME_TEXT])
 {
 	struct cel_civil c;
-	char frac[11];
-	int n;
+	char frac[11]; /* ".5" without trailing zeros, "" for 0 */
+	int n, ns = v->t.ns < 0 ? -v->t.ns : v->t.ns;
 
-	write_fraction(v->t.ns < 0 ? -v->t.ns : v->t.ns, frac);
+	n = snprintf(frac, sizeof(frac), ".%09u", (unsigned)ns % CEL_NS_PER_S);
+	while (n > 0 && (frac[n - 1] == '0' || !ns))
+		frac[--n] = '\0';
 	if (v->type == CEL_DURATION) {
 		bool negative = v->t.s < 0 || v->t.ns < 0;
 		uint64_t s = v->t.s < 0 ? 0 - (uint64_t)v->t.s : (uint64_t)v->t.s;

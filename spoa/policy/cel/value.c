@@ -52,12 +52,6 @@ cel_type_named(struct span name)
 	return i < NTYPES ? (enum cel_type)i : CEL_ERROR;
 }
 
-static int
-sign_of(bool less, bool more)
-{
-	return more - less;
-}
-
 /* An integer against a double is compared as a double, which rounds above 2^53:
  * the conformance suite wants 2^63 - 1 not to be less than 2.0^63. */
 static int
@@ -65,7 +59,7 @@ double_order(double a, double b)
 {
 	if (isnan(a) || isnan(b))
 		return CEL_UNORDERED;
-	return sign_of(a<b, a> b);
+	return (a > b) - (a < b);
 }
 
 static int
@@ -73,7 +67,7 @@ int_uint(int64_t i, uint64_t u)
 {
 	if (i < 0 || u > INT64_MAX)
 		return -1;
-	return sign_of(i<(int64_t)u, i>(int64_t) u);
+	return (i > (int64_t)u) - (i < (int64_t)u);
 }
 
 static int
@@ -87,9 +81,9 @@ number_order(const struct cel_value *a, const struct cel_value *b)
 {
 	if (a->type == b->type) {
 		if (a->type == CEL_INT)
-			return sign_of(a->i<b->i, a->i> b->i);
+			return (a->i > b->i) - (a->i < b->i);
 		if (a->type == CEL_UINT)
-			return sign_of(a->u<b->u, a->u> b->u);
+			return (a->u > b->u) - (a->u < b->u);
 		return double_order(a->d, b->d);
 	}
 	if (a->type == CEL_DOUBLE)
@@ -114,7 +108,7 @@ cel_order(const struct cel_value *a, const struct cel_value *b)
 	case CEL_DURATION:
 		if (a->t.s != b->t.s)
 			return a->t.s < b->t.s ? -1 : 1;
-		return sign_of(a->t.ns<b->t.ns, a->t.ns> b->t.ns);
+		return (a->t.ns > b->t.ns) - (a->t.ns < b->t.ns);
 	default: return CEL_NO_ORDER;
 	}
 }
@@ -221,6 +215,29 @@ bool
 cel_equal(const struct cel_value *a, const struct cel_value *b, int64_t *steps)
 {
 	return equal_to(a, b, steps, 0);
+}
+
+struct cel_value
+cel_copy(const struct cel_value *v, struct arena *a)
+{
+	struct cel_value to = *v, *list;
+	size_t n = v->type == CEL_MAP ? 2 * v->list.n : v->list.n;
+
+	switch (v->type) {
+	case CEL_STRING:
+	case CEL_BYTES:
+	case CEL_ERROR: to.s = arena_dup(a, v->s); break;
+	case CEL_LIST:
+	case CEL_MAP:
+		list = arena_array(a, n, sizeof(*list));
+		for (size_t i = 0; list && i < n; i++)
+			list[i] = cel_copy(&v->list.v[i], a);
+		to.list.v = list;
+		to.list.n = list ? v->list.n : 0;
+		break;
+	default: break;
+	}
+	return to;
 }
 
 size_t

@@ -24,6 +24,8 @@ cel_as_double(const struct cel_value *v)
 	return v->type == CEL_INT ? (double)v->i : v->type == CEL_UINT ? (double)v->u : v->d;
 }
 
+/* A deep copy in the arena, which the caller checks. */
+struct cel_value cel_copy(const struct cel_value *v, struct arena *a);
 /* Values of different types are unequal, numbers are compared by value. */
 bool cel_equal(const struct cel_value *a, const struct cel_value *b, int64_t *steps);
 /* -1, 0, 1, or CEL_UNORDERED (a NaN), or CEL_NO_ORDER (types without order). */

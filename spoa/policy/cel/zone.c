@@ -235,19 +235,6 @@ parse_file(struct arena *a, const unsigned char *p, size_t n)
 	return z;
 }
 
-static const struct cel_zone *
-read_zone_file(struct arena *a, const char *path)
-{
-	const struct cel_zone *z = NULL;
-	struct buf file;
-
-	buf_init(&file, ZONE_BYTES);
-	if (buf_file(&file, path) && !buf_failed(&file))
-		z = parse_file(a, (const unsigned char *)buf_view(&file).p, file.n);
-	buf_free(&file);
-	return z;
-}
-
 /* --- names --- */
 
 /* "+02:00", "-09:30", "02:00" */
@@ -312,14 +299,16 @@ current_name(struct span name)
 const struct cel_zone *
 cel_zone_load(struct arena *a, struct span name, const char **why)
 {
+	const struct cel_zone *z = NULL;
 	int32_t offset = 0;
+	struct buf file;
 
 	if (span_is(name, "UTC") || span_is(name, "GMT") || fixed_offset(name, &offset)) {
-		struct cel_zone *z = arena_new(a, struct cel_zone);
-		if (z)
-			z->first = offset;
+		struct cel_zone *fixed = arena_new(a, struct cel_zone);
+		if (fixed)
+			fixed->first = offset;
 		*why = "out of memory";
-		return z;
+		return fixed;
 	}
 	*why = "no such time zone (names are like Europe/Berlin or +02:00; Debian's package is "
 	       "tzdata)";
@@ -328,7 +317,11 @@ cel_zone_load(struct arena *a, struct span name, const char **why)
 	if (current_name(name))
 		name = span_str(current_name(name));
 	struct span path = arena_printf(a, "/usr/share/zoneinfo/%.*s", SPAN_ARG(name));
-	return path.p ? read_zone_file(a, path.p) : NULL;
+	buf_init(&file, ZONE_BYTES);
+	if (path.p && buf_file(&file, path.p) && !buf_failed(&file))
+		z = parse_file(a, (const unsigned char *)buf_view(&file).p, file.n);
+	buf_free(&file);
+	return z;
 }
 
 int32_t

@@ -6,6 +6,7 @@
 
 #include "base/codec/json_text.h"
 #include "base/codec/jws.h"
+#include "policy/cel/value.h"
 #include "policy/data.h"
 
 enum { DEPTH_MAX = 8 };
@@ -18,14 +19,14 @@ enum { DEPTH_MAX = 8 };
 const struct identity_text identity_texts[] = { TEXT(person), TEXT(agent), TEXT(department),
 	TEXT(team), TEXT(tier) };
 
-/* "act.sub": a member of that very name wins, then the path. NULL: absent. */
+/* "act.sub": a member of that very name wins, then the path. NULL: absent, or no path. */
 static json_t *
 claim(json_t *claims, const char *path)
 {
 	json_t *v = json_object_get(claims, path);
 	struct span rest = span_str(path);
 
-	if (v)
+	if (v || !path)
 		return v;
 	for (v = claims; v && rest.n;) {
 		struct span name = span_next(&rest, '.');
@@ -40,22 +41,9 @@ claim(json_t *claims, const char *path)
 }
 
 static int
-read_string(json_t *claims, const char *path, struct arena *a, struct span *out)
-{
-	json_t *v = path ? claim(claims, path) : NULL;
-
-	if (!v)
-		return 0;
-	if (!json_is_string(v))
-		return ERR_AUTH;
-	*out = arena_dup(a, json_span(v));
-	return 0;
-}
-
-static int
 read_roles(json_t *claims, const char *path, struct arena *a, struct identity *out)
 {
-	json_t *v = path ? claim(claims, path) : NULL, *one;
+	json_t *v = claim(claims, path), *one;
 	size_t i;
 
 	if (!v)
@@ -72,17 +60,6 @@ read_roles(json_t *claims, const char *path, struct arena *a, struct identity *o
 	}
 	out->roles = roles;
 	out->nroles = roles ? json_array_size(v) : 0;
-	return 0;
-}
-
-static int
-read_clearance(json_t *claims, const char *path, struct identity *out)
-{
-	json_t *v = path ? claim(claims, path) : NULL;
-
-	if (v && !json_is_integer(v))
-		return ERR_AUTH;
-	out->clearance = v ? (int64_t)json_integer_value(v) : 0;
 	return 0;
 }
 
@@ -149,13 +126,20 @@ int
 claims_read(const struct claim_map *map, json_t *claims, struct arena *a, struct identity *out,
 	const char **why)
 {
-	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
-		if (read_string(claims, claim_mapped(map, i), a, identity_text(out, i)) < 0)
+	json_t *clearance = claim(claims, map->clearance);
+
+	for (size_t i = 0; i < IDENTITY_TEXTS; i++) {
+		json_t *v = claim(claims, claim_mapped(map, i));
+		if (v && !json_is_string(v))
 			return auth_refused(why, identity_texts[i].wrong);
+		if (v)
+			*identity_text(out, i) = arena_dup(a, json_span(v));
+	}
 	if (read_roles(claims, map->roles, a, out) < 0)
 		return auth_refused(why, "the roles claim is no list of strings");
-	if (read_clearance(claims, map->clearance, out) < 0)
+	if (clearance && !json_is_integer(clearance))
 		return auth_refused(why, "the clearance claim is no integer");
+	out->clearance = clearance ? (int64_t)json_integer_value(clearance) : 0;
 	if (!out->person.n)
 		return auth_refused(why, "the token names no person");
 	if (!actors_fit(claims))
@@ -230,41 +214,18 @@ claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena
 
 /* ---- copying ---- */
 
-static struct cel_value copy_value(const struct cel_value *v, struct arena *a);
-
-static const struct cel_value *
-copy_values(const struct cel_value *v, size_t n, struct arena *a)
-{
-	struct cel_value *to = n ? arena_array(a, n, sizeof(*to)) : NULL;
-
-	for (size_t i = 0; to && i < n; i++)
-		to[i] = copy_value(&v[i], a);
-	return to;
-}
-
-static struct cel_value
-copy_value(const struct cel_value *v, struct arena *a)
-{
-	struct cel_value out = *v;
-
-	if (v->type == CEL_STRING)
-		out.s = arena_dup(a, v->s);
-	else if (v->type == CEL_LIST)
-		out.list.v = copy_values(v->list.v, v->list.n, a);
-	else if (v->type == CEL_MAP)
-		out.list.v = copy_values(v->list.v, 2 * v->list.n, a);
-	return out;
-}
-
 int
 identity_copy(const struct identity *from, struct arena *a, struct identity *to)
 {
+	const struct cel_value roles = cel_list(from->roles, from->nroles),
+			       pairs = cel_list(from->attributes, 2 * from->nattributes);
+
 	*to = *from;
 	for (size_t i = 0; i < IDENTITY_TEXTS; i++)
 		*identity_text(to, i) = arena_dup(a, *identity_text(to, i));
 	to->issuer = arena_dup(a, from->issuer);
 	to->key_id = arena_dup(a, from->key_id);
-	to->roles = copy_values(from->roles, from->nroles, a);
-	to->attributes = copy_values(from->attributes, 2 * from->nattributes, a);
+	to->roles = cel_copy(&roles, a).list.v;
+	to->attributes = cel_copy(&pairs, a).list.v;
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }

@@ -36,16 +36,6 @@ identity_has_model(const struct identity *id, struct span model)
 }
 
 static void
-open_keyset(const struct identity_entry *e, struct keysets *sets, struct entry_keys *k,
-	struct diag *d)
-{
-	struct keyset_options o = { e->jwks_url, e->ca_file, e->refresh_us, e->stale_us };
-
-	if (sets && !(k->keyset = keyset_open(sets, &o)))
-		diag_at(d, e->at, "out of memory");
-}
-
-static void
 load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *sets,
 	struct entry_keys *k, struct diag *d)
 {
@@ -61,7 +51,10 @@ load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *
 		if (!k->jwks)
 			diag_at(d, e->at, "secret: %.*s", SPAN_ARG(buf_view(&why)));
 	} else if (e->kind == ID_JWT && e->jwks_url) {
-		open_keyset(e, sets, k, d);
+		struct keyset_options o = { e->jwks_url, e->ca_file, e->refresh_us,
+			e->stale_us };
+		if (sets && !(k->keyset = keyset_open(sets, &o)))
+			diag_at(d, e->at, "out of memory");
 	} else if (e->kind == ID_JWT) {
 		k->jwks = jwks_load_file(e->jwks_file, &why);
 		if (!k->jwks)

@@ -196,14 +196,6 @@ signed_field(const struct policy *p, struct span name)
 }
 
 static bool
-field_shows(const struct policy *p, const struct http_field *f, struct arena *a)
-{
-	return signed_field(p, f->name) || holds_ours(p, f->name, a) ||
-	       holds_ours(p, f->value, a) ||
-	       (is_place(p, f->name, false) && begins_as_ours(f->value));
-}
-
-static bool
 query_shows(const struct policy *p, struct span query, struct arena *a)
 {
 	struct span name, value;
@@ -224,9 +216,13 @@ query_shows(const struct policy *p, struct span query, struct arena *a)
 bool
 observe_shows_ours(const struct policy *p, const struct credentials *c, struct arena *a)
 {
-	for (size_t i = 0; i < c->head->nfields; i++)
-		if (field_shows(p, &c->head->fields[i], a))
+	for (size_t i = 0; i < c->head->nfields; i++) {
+		const struct http_field *f = &c->head->fields[i];
+		if (signed_field(p, f->name) || holds_ours(p, f->name, a) ||
+			holds_ours(p, f->value, a) ||
+			(is_place(p, f->name, false) && begins_as_ours(f->value)))
 			return true;
+	}
 	for (size_t i = 0; i < p->nidentities; i++)
 		if (p->identities[i].kind == ID_CERTIFICATE && c->certificate.n)
 			return true;

@@ -123,16 +123,6 @@ struct reader {
 	const char *why;
 };
 
-static struct span
-lower_copy(struct span s, struct arena *a)
-{
-	struct span copy = arena_dup(a, s);
-
-	if (copy.p)
-		ascii_lower((char *)copy.p, copy.n);
-	return copy;
-}
-
 static int
 signed_by_name(const void *a, const void *b)
 {
@@ -163,8 +153,10 @@ collect_signed(struct reader *r, const struct http_head *h)
 		} else if (r->n == FIELDS_MAX) {
 			r->why = "too many signed headers";
 		} else {
-			r->v[r->n++] = (struct signed_field){ lower_copy(f->name, r->a),
-				arena_dup(r->a, value) };
+			struct span name = arena_dup(r->a, f->name);
+			if (name.p)
+				ascii_lower((char *)name.p, name.n);
+			r->v[r->n++] = (struct signed_field){ name, arena_dup(r->a, value) };
 		}
 	}
 	qsort(r->v, r->n, sizeof(r->v[0]), signed_by_name);
@@ -189,16 +181,6 @@ signed_value(const struct reader *r, const char *name)
 }
 
 /* ---- the signature ---- */
-
-static void
-canonical(const struct reader *r, const struct http_head *h, struct buf *out)
-{
-	buf_str(out, "tollgate-v1\n");
-	buf_printf(out, "%.*s\n%.*s%s%.*s\n", SPAN_ARG(h->method), SPAN_ARG(h->path),
-		h->has_query ? "?" : "", SPAN_ARG(h->query));
-	for (size_t i = 0; i < r->n; i++)
-		buf_printf(out, "%.*s:%.*s\n", SPAN_ARG(r->v[i].name), SPAN_ARG(r->v[i].value));
-}
 
 static bool
 decode_mac(struct span text, unsigned char mac[MAC_BYTES])
@@ -226,7 +208,11 @@ signature_fits(const struct reader *r, const struct hmac_key *key, const struct 
 	if (!decode_mac(r->signature, given))
 		return false;
 	buf_init(&text, 0);
-	canonical(r, h, &text);
+	buf_printf(&text, "tollgate-v1\n%.*s\n%.*s%s%.*s\n", SPAN_ARG(h->method),
+		SPAN_ARG(h->path), h->has_query ? "?" : "", SPAN_ARG(h->query));
+	for (size_t i = 0; i < r->n; i++)
+		buf_printf(
+			&text, "%.*s:%.*s\n", SPAN_ARG(r->v[i].name), SPAN_ARG(r->v[i].value));
 	struct span secret = buf_view(&key->secret), s = buf_view(&text);
 	bool ok = !buf_failed(&text) &&
 		  HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)s.p, s.n,

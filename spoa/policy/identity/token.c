@@ -177,21 +177,6 @@ verify_parsed(const struct attempt *t, const struct identity_entry *place, const
 	return claims_read(&e->claims, j->payload, t->a, t->out, t->why);
 }
 
-/* A token bound to a certificate is its holder's only over that connection. */
-static int
-check_binding(const struct identity *id, const struct credentials *c, const char **why)
-{
-	unsigned char thumbprint[SHA256_BYTES];
-
-	if (!id->bound)
-		return 0;
-	*why = "the token is bound to another client certificate";
-	if (!c->certificate.n || c->certificate_refused)
-		return ERR_AUTH;
-	sha256(c->certificate, thumbprint);
-	return sodium_memcmp(thumbprint, id->thumbprint, sizeof(thumbprint)) ? ERR_AUTH : 0;
-}
-
 static int
 verify_alone(const struct attempt *t, const struct identity_entry *place, struct span token)
 {
@@ -223,7 +208,16 @@ verify_alone(const struct attempt *t, const struct identity_entry *place, struct
 int
 verify_token(const struct attempt *t, const struct identity_entry *place, struct span token)
 {
+	const struct credentials *c = t->c;
+	unsigned char thumbprint[SHA256_BYTES];
 	int err = verify_alone(t, place, token);
 
-	return err ? err : check_binding(t->out, t->c, t->why);
+	if (err || !t->out->bound)
+		return err;
+	/* Bound to a certificate it is its holder's only over that connection. */
+	*t->why = "the token is bound to another client certificate";
+	if (!c->certificate.n || c->certificate_refused)
+		return ERR_AUTH;
+	sha256(c->certificate, thumbprint);
+	return sodium_memcmp(thumbprint, t->out->thumbprint, sizeof(thumbprint)) ? ERR_AUTH : 0;
 }

@@ -3,48 +3,13 @@
 #include "policy/verdict/answer.h"
 
 #include "base/err.h"
+#include "policy/cel/value.h"
 #include "policy/verdict/pass.h"
 #include "policy/verdict/tool.h"
 
 const char *const answer_when_names[] = { "whole", "new", "block", "end" };
 
 /* ---- what is kept of the request ---- */
-
-static struct cel_value
-copied(struct arena *a, const struct cel_value *v)
-{
-	size_t n = v->type == CEL_MAP ? 2 * v->list.n : v->list.n;
-	struct cel_value *list;
-
-	switch (v->type) {
-	case CEL_STRING:
-	case CEL_BYTES:
-	case CEL_ERROR: {
-		struct cel_value s = *v;
-		s.s = arena_dup(a, v->s);
-		return s;
-	}
-	case CEL_LIST:
-	case CEL_MAP:
-		list = arena_array(a, n, sizeof(*list));
-		for (size_t i = 0; list && i < n; i++)
-			list[i] = copied(a, &v->list.v[i]);
-		return (struct cel_value){ .type = v->type,
-			.caseless = v->caseless,
-			.list = { list, list ? v->list.n : 0 } };
-	default: return *v;
-	}
-}
-
-static bool
-reads_description(const struct policy *p)
-{
-	for (size_t i = 0; i < p->ntool_rules; i++)
-		if (p->tool_rules[i].when &&
-			cel_reads(p->tool_rules[i].when, V_TOOL_DESCRIPTION))
-			return true;
-	return false;
-}
 
 int
 tools_told_copy(const struct tools_told *from, struct arena *a, struct tools_told *to)
@@ -64,6 +29,7 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 	struct answer_request *out)
 {
 	struct arena own;
+	bool described = false;
 
 	*out = (struct answer_request){
 		.route = f->route,
@@ -72,7 +38,10 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 	};
 	if (!out->kept)
 		return ERR_NOMEM;
-	if (f->told && reads_description(p) && tools_told_copy(f->told, a, &out->told))
+	for (size_t i = 0; i < p->ntool_rules; i++)
+		described |= p->tool_rules[i].when &&
+			     cel_reads(p->tool_rules[i].when, V_TOOL_DESCRIPTION);
+	if (f->told && described && tools_told_copy(f->told, a, &out->told))
 		return ERR_NOMEM;
 	if (p->nanswer_slots == 0)
 		return 0;
@@ -87,7 +56,7 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 		out->kept[i].value =
 			slot >= V_COUNT && p->data[slot - V_COUNT].kind == DATA_FILE
 				? got
-				: copied(a, &got);
+				: cel_copy(&got, a);
 	}
 	int err = arena_failed(&own) || arena_failed(a) ? ERR_NOMEM : 0;
 	arena_reset(&own);
@@ -105,40 +74,11 @@ struct judging {
 	struct tracks k;
 };
 
-static bool
-waits(const struct judging *j, const struct rule *r)
-{
-	bool over = j->when == ANSWER_WHOLE || j->when == ANSWER_END;
-
-	return (r->reads_late && j->when == ANSWER_NEW) ||
-	       (r->reads_finish && !over && j->f->finish_reason.n == 0);
-}
-
-static void
-judge_answer_rule(struct judging *j, const struct rule *r, struct rule_trace *t)
-{
-	if (waits(j, r))
-		t->fate = RULE_WAITS;
-	else
-		tracks_rule(&j->k, j->p, j->asked->verified, r,
-			facts_test(&j->view, r->when, &t->error), &j->f->entities, t);
-}
-
 static enum rule_effect
 conclude(const struct track *t, const struct rule **rule)
 {
 	*rule = t->over ? t->ended : t->first_redact;
 	return t->over ? RULE_DENY : entities_any(&t->redact) ? RULE_REDACT : RULE_PERMIT;
-}
-
-static void
-deny_answer(struct answer_verdict *v)
-{
-	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
-
-	v->status = own ? v->ruled.rule->status : 403;
-	v->reason = v->ruled.failed ? "a rule of the policy could not be evaluated"
-				    : v->ruled.rule->reason;
 }
 
 static void
@@ -150,8 +90,12 @@ fill_answer_verdict(struct judging *j, struct answer_verdict *v)
 	v->ruled.shadow_effect = conclude(full, &v->ruled.shadow_rule);
 	tracks_fill(t, full, &v->ruled);
 	v->classes_hit = j->view.answer_classes;
-	if (v->ruled.effect == RULE_DENY)
-		deny_answer(v);
+	if (v->ruled.effect == RULE_DENY) {
+		const struct rule *r = v->ruled.rule;
+		v->status = r && r->effect == RULE_DENY ? r->status : 403;
+		v->reason = v->ruled.failed ? "a rule of the policy could not be evaluated"
+					    : r->reason;
+	}
 	v->redact = t->redact;
 	memcpy(v->with, t->with, sizeof(v->with));
 	tags_add(v->tags, &v->ntags, v->ruled.trace, j->p->nanswer_rules);
@@ -200,6 +144,7 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 	struct answer_verdict *out)
 {
 	struct judging *j = arena_new(a, struct judging);
+	bool over = when == ANSWER_WHOLE || when == ANSWER_END;
 
 	memset(out, 0, sizeof(*out));
 	if (outcome_begin(&out->ruled, p->answer_rules, p->nanswer_rules,
@@ -211,8 +156,16 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 	j->f = f;
 	j->when = when;
 	facts_answer(&j->view, p, asked, f, a);
-	for (size_t i = 0; i < p->nanswer_rules && !j->k.enforced.over; i++)
-		judge_answer_rule(j, &p->answer_rules[i], &out->ruled.trace[i]);
+	for (size_t i = 0; i < p->nanswer_rules && !j->k.enforced.over; i++) {
+		const struct rule *r = &p->answer_rules[i];
+		struct rule_trace *t = &out->ruled.trace[i];
+		if ((r->reads_late && when == ANSWER_NEW) ||
+			(r->reads_finish && !over && f->finish_reason.n == 0))
+			t->fate = RULE_WAITS;
+		else
+			tracks_rule(&j->k, p, asked->verified, r,
+				facts_test(&j->view, r->when, &t->error), &f->entities, t);
+	}
 	int err = calls(j, a, out);
 	fill_answer_verdict(j, out);
 	return arena_failed(a) ? ERR_NOMEM : err;

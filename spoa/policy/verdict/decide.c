@@ -90,18 +90,6 @@ same_changes(const struct policy_changes *x, const struct policy_changes *y)
 	       x->nrules == y->nrules;
 }
 
-static void
-deny_request(struct policy_verdict *v, bool routed)
-{
-	bool own = !routed && v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
-
-	v->status = own ? v->ruled.rule->status : 403;
-	v->reason = routed	      ? "the rules of the policy leave no target for it"
-		    : v->ruled.failed ? "a rule of the policy could not be evaluated"
-		    : own	      ? v->ruled.rule->reason
-				      : "no rule of the policy permits it";
-}
-
 static int
 fill_pass(struct pass *ps)
 {
@@ -129,7 +117,13 @@ fill_pass(struct pass *ps)
 	v->classes_hit = ps->view.classes_hit;
 	v->ruled.failed &= !now.routed;
 	if (v->ruled.effect == RULE_DENY) {
-		deny_request(v, now.routed);
+		const struct rule *r = v->ruled.rule;
+		bool own = !now.routed && r && r->effect == RULE_DENY;
+		v->status = own ? r->status : 403;
+		v->reason = now.routed	      ? "the rules of the policy leave no target for it"
+			    : v->ruled.failed ? "a rule of the policy could not be evaluated"
+			    : own	      ? r->reason
+					      : "no rule of the policy permits it";
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));

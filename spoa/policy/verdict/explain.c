@@ -267,31 +267,6 @@ in_shadow(const struct telling *t, const struct rule *r)
 }
 
 static void
-say_matched(struct telling *t, const struct rule *r)
-{
-	buf_printf(&t->says, "%s %s", r->name,
-		r->when ? "matched" : "has no condition and matched");
-	say_values(t, r);
-	buf_str(&t->says, "; ");
-	say_effect(t, r);
-	if (in_shadow(t, r))
-		buf_str(&t->says, "; in shadow: recorded, not enforced");
-}
-
-/* Who ended it before this rule. */
-static void
-say_unreached(struct telling *t, const struct rule *r)
-{
-	const struct rule *by = t->verdict ? t->verdict->rule : NULL;
-
-	buf_printf(&t->says, "%s was not reached", r->name);
-	if (!t->verdict || !t->verdict->trace)
-		buf_printf(&t->says, ": the %s was decided before the rules", t->it);
-	else if (by)
-		buf_printf(&t->says, ": %s ended the evaluation", by->name);
-}
-
-static void
 say_rule(struct telling *t, const struct rule_trace *x)
 {
 	const struct rule *r = x->rule;
@@ -302,7 +277,15 @@ say_rule(struct telling *t, const struct rule_trace *x)
 		buf_printf(&t->says, "%s did not match", r->name);
 		say_values(t, r);
 		break;
-	case RULE_MATCHED: say_matched(t, r); break;
+	case RULE_MATCHED:
+		buf_printf(&t->says, "%s %s", r->name,
+			r->when ? "matched" : "has no condition and matched");
+		say_values(t, r);
+		buf_str(&t->says, "; ");
+		say_effect(t, r);
+		if (in_shadow(t, r))
+			buf_str(&t->says, "; in shadow: recorded, not enforced");
+		break;
 	case RULE_ERROR:
 		buf_printf(&t->says, "%s could not be evaluated (%.*s)", r->name,
 			SPAN_ARG(x->error));
@@ -318,7 +301,14 @@ say_rule(struct telling *t, const struct rule_trace *x)
 			: r->reads_finish ? "the answer's finish reason"
 					  : "the end of a block");
 		break;
-	case RULE_NOT_REACHED: say_unreached(t, r); break;
+	case RULE_NOT_REACHED:
+		buf_printf(&t->says, "%s was not reached", r->name);
+		if (!t->verdict || !t->verdict->trace)
+			buf_printf(&t->says, ": the %s was decided before the rules", t->it);
+		else if (t->verdict->rule)
+			buf_printf(
+				&t->says, ": %s ended the evaluation", t->verdict->rule->name);
+		break;
 	}
 }
 

@@ -190,8 +190,7 @@ parameter(struct facts_view *v, size_t slot, bool *present)
 	case PARAM_NUMBER: break;
 	}
 	struct span literal = arena_dup(v->a, found->text);
-	return (struct cel_value){ .type = CEL_DOUBLE,
-		.d = literal.p ? strtod(literal.p, NULL) : 0.0 };
+	return cel_double(literal.p ? strtod(literal.p, NULL) : 0.0);
 }
 
 /* ---- every slot ---- */
@@ -247,15 +246,6 @@ data_value(struct facts_view *v, size_t i)
 	return found ? *found : (struct cel_value){ .type = CEL_MAP };
 }
 
-/* The one that is sent there: its own, else the request's. */
-static struct span
-target_model(const struct facts_view *v)
-{
-	if (v->target && v->target->model)
-		return span_str(v->target->model);
-	return v->f->body ? v->f->body->model : v->f->model;
-}
-
 static struct cel_value
 target_number(const struct facts_view *v, enum policy_slot slot)
 {
@@ -264,16 +254,16 @@ target_number(const struct facts_view *v, enum policy_slot slot)
 			? &v->f->at[v->target - v->f->route->targets]
 			: &(struct policy_target_facts){ 0 };
 
-	return (struct cel_value){ .type = CEL_DOUBLE,
-		.d = slot == V_TARGET_PRICE	? at->price
-		     : slot == V_TARGET_LATENCY ? at->latency
-						: at->errors };
+	return cel_double(slot == V_TARGET_PRICE     ? at->price
+			  : slot == V_TARGET_LATENCY ? at->latency
+						     : at->errors);
 }
 
 static struct cel_value
 fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 {
 	const struct policy_facts *f = v->f;
+	struct span model = f->body ? f->body->model : f->model;
 
 	if (slot <= V_IDENTITY_ATTRIBUTES)
 		return identity_value(f->identity, slot);
@@ -295,10 +285,9 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_TOOL_RESULTS: return tool_results(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);
 	case V_PROMPT_BYTES: return cel_int(f->bytes);
-	case V_PROMPT_INJECTION:
-		return (struct cel_value){ .type = CEL_DOUBLE, .d = f->injection };
+	case V_PROMPT_INJECTION: return cel_double(f->injection);
 	case V_PROMPT_EVASION: return cel_bool(f->evasion);
-	case V_MODEL_NAME: return cel_string(f->body ? f->body->model : f->model);
+	case V_MODEL_NAME: return cel_string(model);
 	case V_ROUTE_NAME: return cel_string(span_str(f->route ? f->route->name : NULL));
 	case V_REQUEST_METHOD: return cel_string(f->method);
 	case V_REQUEST_HOST: return cel_string(f->host);
@@ -308,7 +297,9 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_TARGET_NAME: return cel_string(span_str(v->target ? v->target->name : NULL));
 	case V_TARGET_REGION: return cel_string(span_str(v->target ? v->target->region : NULL));
 	case V_TARGET_EXTERNAL: return cel_bool(!v->target || v->target->external);
-	case V_TARGET_MODEL: return cel_string(target_model(v));
+	case V_TARGET_MODEL: /* that is sent there: its own, else the request's */
+		return cel_string(
+			v->target && v->target->model ? span_str(v->target->model) : model);
 	case V_TARGET_PRICE:
 	case V_TARGET_LATENCY:
 	case V_TARGET_ERRORS: return target_number(v, slot);

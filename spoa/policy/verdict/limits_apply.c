@@ -84,15 +84,6 @@ struct hits {
 	size_t n;
 };
 
-static int
-add_hit(struct facts_view *v, struct hits *h, const struct limit *l, struct span values)
-{
-	if (h->n == LIMIT_HITS_MAX)
-		return ERR_LIMIT;
-	h->v[h->n++] = (struct policy_limit_hit){ l, values, l };
-	return arena_failed(v->a) ? ERR_NOMEM : 0;
-}
-
 /* Every combination of the dimensions' values; none where one is an empty list. */
 static int
 apply(struct facts_view *v, const struct limit *l, struct hits *h)
@@ -107,7 +98,10 @@ apply(struct facts_view *v, const struct limit *l, struct hits *h)
 			return 0;
 	}
 	while (err == 0) {
-		err = add_hit(v, h, l, joined(v->a, d, at, l->nper));
+		if (h->n == LIMIT_HITS_MAX)
+			return ERR_LIMIT;
+		h->v[h->n++] = (struct policy_limit_hit){ l, joined(v->a, d, at, l->nper), l };
+		err = arena_failed(v->a) ? ERR_NOMEM : 0;
 		for (i = l->nper; i > 0 && ++at[i - 1] == d[i - 1].n; i--)
 			at[i - 1] = 0;
 		if (i == 0)

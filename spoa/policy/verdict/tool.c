@@ -55,19 +55,6 @@ conclude(const struct judging *j, const struct track *t, const struct rule **rul
 }
 
 static void
-deny_call(struct tool_verdict *v)
-{
-	bool own = v->ruled.rule && v->ruled.rule->effect == RULE_DENY;
-
-	v->hide = v->changed || v->odd_uri || (own && !v->ruled.failed && v->ruled.rule->hides);
-	v->error = own && v->ruled.rule->as_error;
-	v->reason = v->changed	      ? "what describes it is not what was approved"
-		    : v->odd_uri      ? tool_odd_uri
-		    : v->ruled.failed ? "a rule of the policy could not be evaluated"
-				      : v->ruled.rule->reason;
-}
-
-static void
 fill_tool_verdict(struct judging *j, struct tool_verdict *v)
 {
 	const struct track *t = &j->k.enforced, *full = &j->k.full;
@@ -78,7 +65,14 @@ fill_tool_verdict(struct judging *j, struct tool_verdict *v)
 	tracks_fill(t, full, &v->ruled);
 	v->permitted = v->ruled.effect != RULE_DENY && t->over;
 	if (v->ruled.effect == RULE_DENY) {
-		deny_call(v);
+		const struct rule *r = v->ruled.rule;
+		bool own = r && r->effect == RULE_DENY;
+		v->hide = v->changed || v->odd_uri || (own && !v->ruled.failed && r->hides);
+		v->error = own && r->as_error;
+		v->reason = v->changed	      ? "what describes it is not what was approved"
+			    : v->odd_uri      ? tool_odd_uri
+			    : v->ruled.failed ? "a rule of the policy could not be evaluated"
+					      : r->reason;
 	} else {
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));

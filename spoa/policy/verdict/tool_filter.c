@@ -98,19 +98,11 @@ cut_hides(struct cutting *c, const struct tool_call *call)
 
 /* ---- entries ---- */
 
-/* Some clients take a key in other letters, too: an entry that has one has no name. */
-static bool
-is_odd(struct span key, const struct list *l)
-{
-	const char *by = l->named_by ? l->named_by : "name";
-
-	return span_ieq(key, span_str(by)) && !span_is(key, by);
-}
-
 /* An object whose brace was read, to its end. */
 static int
 read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct json_event *ev)
 {
+	struct span by = span_str(l->named_by ? l->named_by : "name");
 	bool odd = false;
 	int err = 0;
 
@@ -118,7 +110,8 @@ read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct 
 		struct span key = json_text(r->a, r->in, ev), other;
 		if (!key.p)
 			return ERR_NOMEM;
-		odd |= is_odd(key, l);
+		/* Some clients take a key in other letters, too: then it has no name. */
+		odd |= span_ieq(key, by) && !span_eq(key, by);
 		struct span *to = l->named_by && span_is(key, l->named_by) ? &c->uri
 				  : !l->named_by && span_is(key, "name")   ? &c->name
 				  : span_is(key, "description")		   ? &c->description
@@ -170,18 +163,6 @@ read_list(struct cutting *r, const struct list *l)
 
 /* ---- a result ---- */
 
-static int
-cache_scope(struct reading *r)
-{
-	struct json_event ev;
-
-	r->scoped = true;
-	json_next(r->c.j, &ev);
-	size_t start = cut_start(&ev);
-	int err = cut_pass(&r->c, &ev);
-	return err ? err : cut(&r->c, start, cut_end(&ev), SPAN_LIT("\"private\""));
-}
-
 /* What a server says of itself, to be read by a model: an empty text is none. */
 static int
 read_instructions(struct reading *r)
@@ -220,13 +201,16 @@ read_member(struct reading *r, struct span key, bool *list)
 			*list = true;
 			return read_list(&r->c, &lists[i]);
 		}
-	if (span_is(key, "cacheScope"))
-		return cache_scope(r);
 	if (span_ieq(key, SPAN_LIT("instructions")))
 		return read_instructions(r);
 	r->timed |= span_is(key, "ttlMs");
 	json_next(r->c.j, &ev);
-	return cut_pass(&r->c, &ev);
+	size_t start = cut_start(&ev);
+	int err = cut_pass(&r->c, &ev);
+	if (err || !span_is(key, "cacheScope"))
+		return err;
+	r->scoped = true;
+	return cut(&r->c, start, cut_end(&ev), SPAN_LIT("\"private\""));
 }
 
 static int

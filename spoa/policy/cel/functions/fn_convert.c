@@ -9,24 +9,10 @@
 
 /* --- to int --- */
 
-static void
-int_uint(CEL_ARGS)
-{
-	if (v->u > INT64_MAX)
-		cel_raise_lit(out, "int(): out of range");
-	else
-		*out = cel_int((int64_t)v->u);
-}
-
-static void
-int_double(CEL_ARGS)
-{
-	/* Both ends are excluded: at 2^63 a double cannot tell what was meant. */
-	if (!(v->d > -0x1p63 && v->d < 0x1p63))
-		cel_raise_lit(out, "int(): out of range");
-	else
-		*out = cel_int((int64_t)v->d);
-}
+CEL_CHECKED(int_uint, v->u > INT64_MAX, "int(): out of range", cel_int((int64_t)v->u))
+/* Both ends are excluded: at 2^63 a double cannot tell what was meant. */
+CEL_CHECKED(int_double, !(v->d > -0x1p63 && v->d < 0x1p63), "int(): out of range",
+	cel_int((int64_t)v->d))
 
 static void
 int_string(CEL_ARGS)
@@ -47,23 +33,9 @@ CEL_VALUE(int_time, cel_int(v->t.s))
 
 /* --- to uint --- */
 
-static void
-uint_int(CEL_ARGS)
-{
-	if (v->i < 0)
-		cel_raise_lit(out, "uint(): out of range");
-	else
-		*out = cel_uint((uint64_t)v->i);
-}
-
-static void
-uint_double(CEL_ARGS)
-{
-	if (!(v->d > -1 && v->d < 0x1p64))
-		cel_raise_lit(out, "uint(): out of range");
-	else
-		*out = cel_uint(v->d < 0 ? 0 : (uint64_t)v->d);
-}
+CEL_CHECKED(uint_int, v->i < 0, "uint(): out of range", cel_uint((uint64_t)v->i))
+CEL_CHECKED(uint_double, !(v->d > -1 && v->d < 0x1p64), "uint(): out of range",
+	cel_uint(v->d < 0 ? 0 : (uint64_t)v->d))
 
 static void
 uint_string(CEL_ARGS)
@@ -132,12 +104,10 @@ bool_string(CEL_ARGS)
 
 /* --- to timestamp, duration --- */
 
-static void
-timestamp_string(CEL_ARGS)
-{
-	if (cel_timestamp_parse(v->s, out))
-		cel_raise_lit(out, "timestamp(): not an RFC 3339 time in the years 1 to 9999");
-}
+CEL_PARSED(timestamp_string, cel_timestamp_parse,
+	"timestamp(): not an RFC 3339 time in the years 1 to 9999")
+CEL_PARSED(duration_string, cel_duration_parse,
+	"duration(): not a duration such as 1h30m or 1.5s, or out of range")
 
 static void
 timestamp_int(CEL_ARGS)
@@ -146,14 +116,6 @@ timestamp_int(CEL_ARGS)
 	struct cel_value s = { .type = CEL_DURATION, .t = { v->i, 0 } };
 
 	cel_time_sum(CEL_TIMESTAMP, &epoch, &s, false, out);
-}
-
-static void
-duration_string(CEL_ARGS)
-{
-	if (cel_duration_parse(v->s, out))
-		cel_raise_lit(out,
-			"duration(): not a duration such as 1h30m or 1.5s, or out of range");
 }
 
 /* clang-format off */

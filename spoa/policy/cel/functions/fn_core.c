@@ -5,29 +5,11 @@
 #include "policy/cel/functions/regex.h"
 #include "policy/cel/value.h"
 
-static void
-size_string(CEL_ARGS)
-{
-	if (cel_charge(c, v->s.n / 64, out))
-		*out = cel_int((int64_t)utf8_count(v->s));
-}
-
+CEL_CHARGED(size_string, v->s.n / 64, cel_int((int64_t)utf8_count(v->s)))
 CEL_VALUE(size_bytes, cel_int((int64_t)v->s.n))
 CEL_VALUE(size_collection, cel_int((int64_t)v->list.n))
-
-static void
-starts_with(CEL_ARGS)
-{
-	if (cel_charge(c, v[1].s.n / 64, out))
-		*out = cel_bool(span_starts(v[0].s, v[1].s));
-}
-
-static void
-ends_with(CEL_ARGS)
-{
-	if (cel_charge(c, v[1].s.n / 64, out))
-		*out = cel_bool(span_ends(v[0].s, v[1].s));
-}
+CEL_CHARGED(starts_with, v[1].s.n / 64, cel_bool(span_starts(v[0].s, v[1].s)))
+CEL_CHARGED(ends_with, v[1].s.n / 64, cel_bool(span_ends(v[0].s, v[1].s)))
 
 static void
 contains(CEL_ARGS)

@@ -59,14 +59,7 @@ CEL_VALUE(is_inf,      cel_bool(isinf(v->d) != 0))
 CEL_VALUE(is_finite,   cel_bool(isfinite(v->d) != 0))
 /* clang-format on */
 
-static void
-abs_int(CEL_ARGS)
-{
-	if (v->i == INT64_MIN)
-		cel_raise_lit(out, "int overflow");
-	else
-		*out = cel_int(v->i < 0 ? -v->i : v->i);
-}
+CEL_CHECKED(abs_int, v->i == INT64_MIN, "int overflow", cel_int(v->i < 0 ? -v->i : v->i))
 
 /* --- bits: the same for int and uint, whose bits are v->u either way --- */
 
@@ -81,24 +74,11 @@ CEL_VALUE(bit_or, bits(v, v[0].u | v[1].u))
 CEL_VALUE(bit_xor, bits(v, v[0].u ^ v[1].u))
 CEL_VALUE(bit_not, bits(v, ~v->u))
 
-static void
-shift_left(CEL_ARGS)
-{
-	if (v[1].i < 0)
-		cel_raise_lit(out, "math.bitShiftLeft(): a negative number of bits");
-	else
-		*out = bits(v, v[1].i > 63 ? 0 : v->u << v[1].i);
-}
-
+CEL_CHECKED(shift_left, v[1].i < 0, "math.bitShiftLeft(): a negative number of bits",
+	bits(v, v[1].i > 63 ? 0 : v->u << v[1].i))
 /* Zeros come in at the left, for int too. */
-static void
-shift_right(CEL_ARGS)
-{
-	if (v[1].i < 0)
-		cel_raise_lit(out, "math.bitShiftRight(): a negative number of bits");
-	else
-		*out = bits(v, v[1].i > 63 ? 0 : v->u >> v[1].i);
-}
+CEL_CHECKED(shift_right, v[1].i < 0, "math.bitShiftRight(): a negative number of bits",
+	bits(v, v[1].i > 63 ? 0 : v->u >> v[1].i))
 
 /* clang-format off */
 const struct cel_fn cel_fns_math[] = {

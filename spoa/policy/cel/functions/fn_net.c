@@ -4,19 +4,8 @@
 #include "policy/cel/net.h"
 #include "policy/cel/value.h"
 
-static void
-ip_string(CEL_ARGS)
-{
-	if (cel_ip_parse(v->s, out))
-		cel_raise_lit(out, "ip(): not an IP address");
-}
-
-static void
-cidr_string(CEL_ARGS)
-{
-	if (cel_cidr_parse(v->s, out))
-		cel_raise_lit(out, "cidr(): not a network such as 10.0.0.0/8");
-}
+CEL_PARSED(ip_string, cel_ip_parse, "ip(): not an IP address")
+CEL_PARSED(cidr_string, cel_cidr_parse, "cidr(): not a network such as 10.0.0.0/8")
 
 /* Whether the text is an address, or a network. */
 static bool
@@ -65,20 +54,6 @@ loopback(const struct cel_value *v)
 }
 
 static bool
-multicast(const struct cel_value *v)
-{
-	return v->family == 4 ? v->ip[0] >> 4 == 14 : v->ip[0] == 0xff;
-}
-
-static bool
-link_local_multicast(const struct cel_value *v)
-{
-	if (v->family == 4)
-		return v->ip[0] == 224 && v->ip[1] == 0 && v->ip[2] == 0;
-	return v->ip[0] == 0xff && (v->ip[1] & 15) == 2;
-}
-
-static bool
 link_local_unicast(const struct cel_value *v)
 {
 	if (v->family == 4)
@@ -86,20 +61,22 @@ link_local_unicast(const struct cel_value *v)
 	return v->ip[0] == 0xfe && v->ip[1] >> 6 == 2;
 }
 
-static bool
-global_unicast(const struct cel_value *v)
+static void
+is_global_unicast(CEL_ARGS)
 {
 	bool broadcast = v->family == 4 && v->ip[0] == 255 && v->ip[1] == 255 &&
-			 v->ip[2] == 255 && v->ip[3] == 255;
+			 v->ip[2] == 255 && v->ip[3] == 255,
+	     multicast = v->family == 4 ? v->ip[0] >> 4 == 14 : v->ip[0] == 0xff;
 
-	return !unspecified(v) && !loopback(v) && !multicast(v) && !link_local_unicast(v) &&
-	       !broadcast;
+	*out = cel_bool(!unspecified(v) && !loopback(v) && !multicast &&
+			!link_local_unicast(v) && !broadcast);
 }
 
 CEL_VALUE(is_unspecified, cel_bool(unspecified(v)))
 CEL_VALUE(is_loopback, cel_bool(loopback(v)))
-CEL_VALUE(is_global_unicast, cel_bool(global_unicast(v)))
-CEL_VALUE(is_link_local_multicast, cel_bool(link_local_multicast(v)))
+CEL_VALUE(is_link_local_multicast,
+	cel_bool(v->family == 4 ? v->ip[0] == 224 && v->ip[1] == 0 && v->ip[2] == 0
+				: v->ip[0] == 0xff && (v->ip[1] & 15) == 2))
 CEL_VALUE(is_link_local_unicast, cel_bool(link_local_unicast(v)))
 CEL_VALUE(family, cel_int(v->family))
 

@@ -73,12 +73,7 @@ cel_glob(struct span p, struct span s)
 	}
 }
 
-static void
-glob(CEL_ARGS)
-{
-	if (cel_charge(c, (v[0].s.n / 16 + 1) * (v[1].s.n / 16 + 1), out))
-		*out = cel_bool(cel_glob(v[1].s, v[0].s));
-}
+CEL_CHARGED(glob, (v[0].s.n / 16 + 1) * (v[1].s.n / 16 + 1), cel_bool(cel_glob(v[1].s, v[0].s)))
 
 /* ---- semver ---- */
 

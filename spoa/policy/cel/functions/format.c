@@ -106,17 +106,6 @@ put_map(struct text *t, const struct cel_value *v, unsigned depth)
 }
 
 static void
-put_list(struct text *t, const struct cel_value *v, unsigned depth)
-{
-	put_str(t, "[");
-	for (size_t i = 0; i < v->list.n && !t->failed; i++) {
-		put_str(t, i ? ", " : "");
-		put_format_value(t, &v->list.v[i], depth + 1);
-	}
-	put_str(t, "]");
-}
-
-static void
 put_format_value(struct text *t, const struct cel_value *v, unsigned depth)
 {
 	char text[CEL_TEXT];
@@ -135,7 +124,14 @@ put_format_value(struct text *t, const struct cel_value *v, unsigned depth)
 			fail_format(t, "format(): the bytes are not UTF-8");
 		put_formatted(t, v->s.p, v->s.n);
 		break;
-	case CEL_LIST: put_list(t, v, depth); break;
+	case CEL_LIST:
+		put_str(t, "[");
+		for (size_t i = 0; i < v->list.n && !t->failed; i++) {
+			put_str(t, i ? ", " : "");
+			put_format_value(t, &v->list.v[i], depth + 1);
+		}
+		put_str(t, "]");
+		break;
 	case CEL_MAP: put_map(t, v, depth); break;
 	case CEL_DYN:
 	case CEL_ERROR: fail_format(t, "format(): not a value"); break;
@@ -181,18 +177,6 @@ put_hex(struct text *t, const struct cel_value *v, bool upper)
 	}
 }
 
-static void
-put_decimal(struct text *t, const struct cel_value *v)
-{
-	bool number = v->type == CEL_INT || v->type == CEL_UINT ||
-		      (v->type == CEL_DOUBLE && !isfinite(v->d));
-
-	if (number)
-		put_format_value(t, v, 0);
-	else
-		fail_format(t, "format(): %d needs an integer");
-}
-
 /* %f and %e */
 static void
 put_double(struct text *t, const struct cel_value *v, int precision, bool exponent)
@@ -219,7 +203,13 @@ put_clause(struct text *t, char verb, int precision, const struct cel_value *v)
 {
 	switch (verb) {
 	case 's': put_format_value(t, v, 0); break;
-	case 'd': put_decimal(t, v); break;
+	case 'd':
+		if (v->type == CEL_INT || v->type == CEL_UINT ||
+			(v->type == CEL_DOUBLE && !isfinite(v->d)))
+			put_format_value(t, v, 0);
+		else
+			fail_format(t, "format(): %d needs an integer");
+		break;
 	case 'f':
 	case 'e': put_double(t, v, precision, verb == 'e'); break;
 	case 'o': put_radix(t, v, 3, false); break;

@@ -61,28 +61,22 @@ semver_parse(struct span s, struct semver *v)
 	return suffix(&s, v);
 }
 
-static int
-sign_of_order(bool less, bool more)
-{
-	return more - less;
-}
-
 /* 11.4: numbers by value and below words, words by ASCII, more fields above fewer */
 static int
 compare_pre(struct span a, struct span b)
 {
 	if (!a.n || !b.n)
-		return sign_of_order(a.n > b.n, a.n < b.n);
+		return (a.n < b.n) - (a.n > b.n);
 	for (;;) {
 		struct span x = span_next(&a, '.'), y = span_next(&b, '.');
 		bool nx = span_is_digits(x), ny = span_is_digits(y);
-		int order = nx != ny	       ? sign_of_order(nx, ny)
-			    : nx && x.n != y.n ? sign_of_order(x.n<y.n, x.n> y.n)
+		int order = nx != ny	       ? ny - nx
+			    : nx && x.n != y.n ? (x.n > y.n) - (x.n < y.n)
 					       : span_order(x, y);
 		if (order)
 			return order;
 		if (!a.p || !b.p)
-			return sign_of_order(!a.p && b.p, a.p && !b.p);
+			return (a.p != NULL) - (b.p != NULL);
 	}
 }
 
@@ -91,7 +85,7 @@ semver_compare(const struct semver *a, const struct semver *b)
 {
 	for (int i = 0; i < PARTS; i++)
 		if (a->part[i] != b->part[i])
-			return sign_of_order(a->part[i]<b->part[i], a->part[i]> b->part[i]);
+			return a->part[i] < b->part[i] ? -1 : 1;
 	return compare_pre(a->pre, b->pre);
 }
 
