@@ -244,7 +244,7 @@ check_hash_key(struct check *c, const struct policy *p)
 	if (!c->cfg || !c->cfg->redact_key_file)
 		return;
 	if (keyfile_load(c->cfg->redact_key_file, key, &c->why))
-		add_wrong(c, c->cfg->redact_key_at, "redact.key_file");
+		add_wrong(c, config_at(c->cfg, "redact.key_file"), "redact.key_file");
 	explicit_bzero(key, sizeof(key));
 }
 
@@ -304,7 +304,8 @@ there(struct check *c, const struct yaml_node *at, const char *file)
 static void
 check_anchors(struct check *c, const struct config *cfg)
 {
-	bool all = cfg->witness_key && there(c, cfg->witness_key_at, cfg->witness_key);
+	bool all =
+		cfg->witness_key && there(c, config_at(cfg, "witness.key"), cfg->witness_key);
 
 	for (size_t i = 0; i < cfg->nanchors; i++) {
 		const struct anchor_place *p = &cfg->anchors[i];
@@ -324,7 +325,7 @@ check_anchors(struct check *c, const struct config *cfg)
 		all &= cfg->witness_logs[i].key &&
 		       there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
 	if (all && witness_files(cfg, &c->why) < 0)
-		add_wrong(c, cfg->witness_key_at, "witness");
+		add_wrong(c, config_at(cfg, "witness.key"), "witness");
 }
 
 /* What serve needs of this machine, and another one that checks the file may lack. */
@@ -332,11 +333,11 @@ static void
 check_machine(struct check *c, const struct config *cfg)
 {
 	if (cfg->audit_key && access(cfg->audit_key, F_OK) < 0 && errno == ENOENT)
-		add_lack(c, cfg->audit_key_at,
+		add_lack(c, config_at(cfg, "audit.key"),
 			"audit.key: %s does not exist (tollgate keygen makes it)",
 			cfg->audit_key);
 	if (cfg->socket_group && !getgrnam(cfg->socket_group))
-		add_lack(c, cfg->socket_group_at, "group: this machine has no group %s",
+		add_lack(c, config_at(cfg, "group"), "group: this machine has no group %s",
 			cfg->socket_group);
 }
 
@@ -359,15 +360,15 @@ check_redis(struct check *c, const struct policy *p)
 	int n = redis_dial_all(&options, REDIS_WAIT_US, all, &c->why);
 	for (int i = 0; i < n; i++)
 		redisFree(all[i]);
+	const struct yaml_node *at = config_at(c->cfg, "redis.url");
 	if (n < 0 && refuses)
-		diag_at(&c->d, c->cfg->redis_at,
+		diag_at(&c->d, at,
 			"redis.url: %.*s: each request with a limit would be a 503 "
 			"(on_failure.quota: deny)",
 			SPAN_ARG(buf_view(&c->why)));
 	else if (n < 0)
-		buf_printf(&c->notes, "note: %s:%u:%u: redis.url: %.*s\n",
-			c->cfg->redis_at->file, c->cfg->redis_at->line,
-			c->cfg->redis_at->column, SPAN_ARG(buf_view(&c->why)));
+		buf_printf(&c->notes, "note: %s:%u:%u: redis.url: %.*s\n", at->file, at->line,
+			at->column, SPAN_ARG(buf_view(&c->why)));
 	buf_clear(&c->why);
 	explicit_bzero(&options, sizeof(options));
 }
@@ -384,16 +385,16 @@ check_around(struct check *c, const struct config *cfg, const struct pubkey *sig
 	if (!not_ours(cfg->audit_previous_key) &&
 		signkey_open(cfg->audit_previous_key, cfg->audit_passphrase_file, false,
 			&before, &c->why))
-		add_wrong(c, cfg->audit_key_at, "audit.previous_key");
+		add_wrong(c, config_at(cfg, "audit.key"), "audit.previous_key");
 	else if (before.pub.id[0] && !strcmp(before.pub.id, signs->id))
-		diag_at(&c->d, cfg->audit_key_at,
+		diag_at(&c->d, config_at(cfg, "audit.key"),
 			"audit.previous_key: %s: is the key of audit.key itself: name the one "
 			"before it",
 			cfg->audit_previous_key);
 	signkey_wipe(&before);
 	if (root->id[0] && cfg->node && !not_ours(cfg->audit_statements) &&
 		audit_keys_stated(cfg, cfg->node, root, &stated, &n, &c->why))
-		add_wrong(c, cfg->audit_key_at, "audit.key_statements");
+		add_wrong(c, config_at(cfg, "audit.key"), "audit.key_statements");
 	free(stated);
 }
 
@@ -407,19 +408,19 @@ check_signing(struct check *c, const struct config *cfg)
 	if (cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		!not_ours(cfg->audit_passphrase_file) &&
 		signkey_open(cfg->audit_key, cfg->audit_passphrase_file, true, &key, &c->why))
-		add_wrong(c, cfg->audit_key_at, "audit.key");
+		add_wrong(c, config_at(cfg, "audit.key"), "audit.key");
 	else if (!cfg->audit_passphrase_file && !not_ours(cfg->audit_key) &&
 		 signkey_load(cfg->audit_key, &key, &c->why))
 		buf_clear(&c->why); /* serve names what is wrong with it */
 	if (cfg->audit_root && pubkeys_load(cfg->audit_root, &root, 1, &c->why) < 0)
-		add_wrong(c, cfg->audit_key_at, "audit.root");
+		add_wrong(c, config_at(cfg, "audit.key"), "audit.root");
 	else if (cfg->audit_root && !strcmp(root.id, key.pub.id))
-		diag_at(&c->d, cfg->audit_key_at,
+		diag_at(&c->d, config_at(cfg, "audit.key"),
 			"audit.root: %s: is the signing key itself: a root is another key, "
 			"kept offline",
 			cfg->audit_root);
 	if (cfg->audit_statements && !cfg->audit_root)
-		diag_at(&c->d, cfg->audit_key_at,
+		diag_at(&c->d, config_at(cfg, "audit.key"),
 			"audit.key_statements: needs audit.root, whose statements they are");
 	check_around(c, cfg, &key.pub, &root);
 	signkey_wipe(&key);
@@ -453,9 +454,11 @@ check_secrets(struct check *c, const struct config *cfg)
 	const struct {
 		const char *file, *option, *what;
 		const struct yaml_node *at;
-	} files[] = { { cfg->audit_key, "audit.key", "a private key", cfg->audit_key_at },
+	} files[] = { { cfg->audit_key, "audit.key", "a private key",
+			      config_at(cfg, "audit.key") },
 		{ cfg->state_key ? cfg->state_file : NULL, "state_file", "state",
-			cfg->state_file_at ? cfg->state_file_at : cfg->state_key_at } };
+			config_at(cfg, "state_file") ? config_at(cfg, "state_file")
+						     : config_at(cfg, "state_key") } };
 	unsigned char key[KEYFILE_BYTES];
 	struct hashkey hash;
 	struct stat st;
@@ -465,17 +468,17 @@ check_secrets(struct check *c, const struct config *cfg)
 			keyfile_wide(files[i].file, st.st_mode, files[i].what, &c->why))
 			add_wrong(c, files[i].at, files[i].option);
 	if (!not_ours(cfg->state_key) && keyfile_derive(cfg->state_key, "check", key, &c->why))
-		add_wrong(c, cfg->state_key_at, "state_key");
+		add_wrong(c, config_at(cfg, "state_key"), "state_key");
 	explicit_bzero(key, sizeof(key));
 	if (!not_ours(cfg->audit_hash_key) && hashkey_load(cfg->audit_hash_key, &hash, &c->why))
-		add_wrong(c, cfg->audit_hash_key_at, "audit.hash_key");
+		add_wrong(c, config_at(cfg, "audit.hash_key"), "audit.hash_key");
 	explicit_bzero(&hash, sizeof(hash));
 	check_signing(c, cfg);
 	if (cfg->redis_url) {
-		check_redis_password(
-			c, cfg->redis_password_file, cfg->redis_password_at, false);
+		check_redis_password(c, cfg->redis_password_file,
+			config_at(cfg, "redis.password_file"), false);
 		check_redis_password(c, cfg->redis_sentinel_password_file,
-			cfg->redis_sentinel_password_at, true);
+			config_at(cfg, "redis.sentinel_password_file"), true);
 	}
 }
 
@@ -540,11 +543,11 @@ check_rights(struct check *c, const struct config *cfg)
 static void
 check_journal(struct check *c, const struct config *cfg)
 {
-	if (cfg->journal && cfg->journal_at &&
+	if (cfg->journal && config_at(cfg, "audit.journal") &&
 		journal_has_stranger(cfg->journal, cfg->node, &c->why))
-		add_wrong(c, cfg->journal_at, "audit.journal");
+		add_wrong(c, config_at(cfg, "audit.journal"), "audit.journal");
 	if (keep_wrong(cfg))
-		diag_at(&c->d, cfg->retention_archive_at, "retention.archive: %s",
+		diag_at(&c->d, config_at(cfg, "retention.archive"), "retention.archive: %s",
 			keep_wrong(cfg));
 }
 
@@ -600,15 +603,12 @@ check_policy(struct check *c)
 	if (p && c->d.errors == 0 && !c->cannot && c->as_json) {
 		c->valid = json_pack("{s:s,s:s,s:I,s:I,s:I}", "policy", p->label, "version",
 			p->version, "routes", (json_int_t)p->nroutes, "rules",
-			(json_int_t)(p->nrules + p->nanswer_rules + p->ntool_rules), "limits",
-			(json_int_t)p->nlimits);
+			(json_int_t)p->nall_rules, "limits", (json_int_t)p->nlimits);
 		policy_notes(p, c->cfg, rules, add_note, c);
 	} else if (p && c->d.errors == 0 && !c->cannot) {
 		printf("policy %s: valid; %zu route%s, %zu rule%s, %zu limit%s\n", p->label,
-			p->nroutes, p->nroutes == 1 ? "" : "s",
-			p->nrules + p->nanswer_rules + p->ntool_rules,
-			p->nrules + p->nanswer_rules + p->ntool_rules == 1 ? "" : "s",
-			p->nlimits, p->nlimits == 1 ? "" : "s");
+			p->nroutes, p->nroutes == 1 ? "" : "s", p->nall_rules,
+			p->nall_rules == 1 ? "" : "s", p->nlimits, p->nlimits == 1 ? "" : "s");
 		policy_notes(p, c->cfg, rules, add_note, c);
 		if (c->no_ranks && p->counts_tokens)
 			buf_printf(&c->notes,

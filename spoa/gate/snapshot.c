@@ -57,7 +57,7 @@ load_hash_key(struct snapshot *s, struct diag *d)
 	buf_init(&why, 4096);
 	s->hash_key_set = keyfile_load(s->cfg->redact_key_file, s->hash_key, &why) == 0;
 	if (!s->hash_key_set)
-		diag_at(d, s->cfg->redact_key_at, "redact.key_file: %.*s",
+		diag_at(d, config_at(s->cfg, "redact.key_file"), "redact.key_file: %.*s",
 			SPAN_ARG(buf_view(&why)));
 	buf_free(&why);
 	return s->hash_key_set;

@@ -45,13 +45,16 @@ struct builder {
 	const struct yaml_node *prices_root; /* the price list's tree; NULL: there is none */
 };
 
-/* section_read() with the builder's arena. */
+/* section_read() with the builder's arena; false too where n is NULL: it is not given. */
 bool build_section(
 	struct builder *b, const struct yaml_node *n, enum section_name which, void *out);
 /* The node, or the beginning of the policy's file where there is none. */
 struct yaml_node build_at(const struct builder *b, const struct yaml_node *n);
 /* n zeroed elements of a type, or NULL with an error at `at`. */
 void *build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size);
+/* read_each() with the builder's arena. */
+const struct yaml_node *build_each(struct builder *b, const struct yaml_node *n,
+	const char *what, const char ***out, size_t *count);
 /* A zeroed element for each entry of the list; NULL where it is none or not given. */
 void *build_list(struct builder *b, const struct yaml_node *n, const char *what, size_t size);
 /* A name: 1 to max letters, digits and . _ - : / */
@@ -112,7 +115,8 @@ void build_rules(struct builder *b, const struct yaml_node *n);
 void build_limits(struct builder *b, const struct yaml_node *n);
 
 /* Adds the entities of the names in a scalar or list; unknown ones are reported. */
-void build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out);
+void build_entities(
+	struct builder *b, const struct yaml_node *n, const char *what, struct entity_set *out);
 /* The same by classes. */
 void build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out);
 /* roles.c: a role or a list of them, a bit each; one that is not in `may` has no score. */

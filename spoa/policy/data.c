@@ -67,9 +67,7 @@ json_value(json_t *v, unsigned depth, bool caseless, struct arena *a, struct cel
 	case JSON_ARRAY: return cel_list_of(v, depth - 1, caseless, a, out);
 	case JSON_STRING: *out = cel_string(arena_dup(a, json_span(v))); break;
 	case JSON_INTEGER: *out = cel_int((int64_t)json_integer_value(v)); break;
-	case JSON_REAL:
-		*out = (struct cel_value){ .type = CEL_DOUBLE, .d = json_real_value(v) };
-		break;
+	case JSON_REAL: *out = cel_double(json_real_value(v)); break;
 	case JSON_TRUE:
 	case JSON_FALSE: *out = cel_bool(json_is_true(v)); break;
 	case JSON_NULL: break;
@@ -107,7 +105,7 @@ of_yaml(const struct yaml_node *n, struct arena *a)
 		if (yaml_int(n, &i))
 			return cel_int(i);
 		if (yaml_double(n, &d))
-			return (struct cel_value){ .type = CEL_DOUBLE, .d = d };
+			return cel_double(d);
 		return cel_string(n->s);
 	}
 	v = arena_array(a, (map ? 2 : 1) * n->count, sizeof(*v));
@@ -185,9 +183,8 @@ from_file(struct builder *b, const struct yaml_node *n, struct data_source *s)
 	s->place = file;
 	if ((root = yaml_get(n, "key")))
 		row_key(b, root, s);
-	if (!(root = yaml_load_file(b->a, file, b->d)))
-		return;
-	if (!read_map(b->d, root, s->name, NULL, NULL))
+	root = yaml_load_file(b->a, file, b->d);
+	if (!root || !read_map(b->d, root, s->name, NULL, NULL))
 		return;
 	s->whole = of_yaml(root, b->a);
 	if (s->whole.list.n)
@@ -229,12 +226,6 @@ from_url(struct builder *b, const struct yaml_node *n, struct data_source *s)
 
 /* ---- all of them ---- */
 
-static bool
-identifier(struct span s)
-{
-	return s.n > 0 && s.n <= 64 && !is_digit(s.p[0]) && span_past(s, 0, is_word) == s.n;
-}
-
 static void
 read_data_source(struct builder *b, const struct yaml_node *n, struct data_source *s)
 {
@@ -242,7 +233,9 @@ read_data_source(struct builder *b, const struct yaml_node *n, struct data_sourc
 
 	s->at = n;
 	s->name = n->key->s.p;
-	if (!identifier(n->key->s))
+	struct span name = n->key->s;
+	if (!name.n || name.n > 64 || is_digit(name.p[0]) ||
+		span_past(name, 0, is_word) != name.n)
 		diag_at(b->d, n->key,
 			"%s: a name of 1 to 64 letters, digits and _ is expected, no digit "
 			"first",

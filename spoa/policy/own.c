@@ -77,10 +77,7 @@ own_numbers(struct reading *r, const struct yaml_node *n, struct detect_own *own
 	const struct yaml_node *c = yaml_get(n, "threshold");
 	double v;
 
-	if (c && (!yaml_double(c, &v) || !(v >= 0.0 && v <= 1.0)))
-		diag_at(r->d, c, "threshold: a score from 0.0 to 1.0 is expected, found %s",
-			yaml_found(c));
-	else if (c)
+	if (c && read_score(r->d, c, &v))
 		own->threshold = (float)v;
 	uint64_t shingles = OWN_SHINGLES;
 	if ((c = yaml_get(n, "shingles"))) {

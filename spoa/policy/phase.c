@@ -183,22 +183,6 @@ use(struct builder *b, const struct rule *r, struct answer_uses *u)
 	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
 }
 
-static bool
-reads_uri(const struct rule *r)
-{
-	return r->when && !r->shadow &&
-	       (cel_reads(r->when, V_RESOURCE_URI) || cel_reads(r->when, V_TOOL_SERVER));
-}
-
-/* Whether there are calls that a rule of that phase is asked about: a family that knows no
- * model's answers has none. */
-static bool
-has_calls(const struct route *route, const struct rule *r)
-{
-	return r->phase != PHASE_TOOL || !route->dialect || is_mcp(route) ||
-	       dialect_has_model(route->dialect);
-}
-
 /* Limits that read a call count those of the route's answers. Where `response: ignore` says
  * otherwise they do not. */
 static bool
@@ -219,16 +203,21 @@ static void
 one_route(struct builder *b, struct route *route)
 {
 	const struct rule *first = NULL;
+	/* A family that knows no model's answers has no calls. */
+	bool mcp = is_mcp(route),
+	     calls = !route->dialect || mcp || dialect_has_model(route->dialect);
 
 	/* those of phase: tool come after those of phase: response */
 	for (size_t i = 0; i < b->p->nanswer_rules + b->p->ntool_rules; i++) {
 		const struct rule *r = &b->p->answer_rules[i];
-		if (!has_calls(route, r))
+		if (r->phase == PHASE_TOOL && !calls)
 			continue;
-		if (r->phase == PHASE_TOOL && !is_mcp(route))
+		if (r->phase == PHASE_TOOL && !mcp)
 			route->uses.offered |= may_reach(b->a, r->when, route, true);
-		if (r->phase == PHASE_TOOL && may_reach(b->a, r->when, route, !is_mcp(route)))
-			route->uses.uris |= reads_uri(r);
+		if (r->phase == PHASE_TOOL && r->when && !r->shadow &&
+			may_reach(b->a, r->when, route, !mcp))
+			route->uses.uris |= cel_reads(r->when, V_RESOURCE_URI) ||
+					    cel_reads(r->when, V_TOOL_SERVER);
 		if (!policy_may_reach(b->a, r->when, route))
 			continue;
 		first = first ? first : r;
@@ -253,14 +242,16 @@ one_route(struct builder *b, struct route *route)
 		policy_entities_hash(b->rules, &route->uses.entities, route->uses.searched);
 }
 
-/* The request's fields that they read are kept for them. */
-static void
-kept_slots(struct builder *b)
+void
+build_answers(struct builder *b)
 {
 	struct policy *p = b->p;
 	uint16_t *slots = arena_array(b->a, p->env->n, sizeof(*slots));
 	size_t n = 0;
 
+	for (size_t i = 0; i < p->nroutes; i++)
+		one_route(b, &b->routes[i]);
+	/* The request's fields that they read are kept for them. */
 	for (size_t slot = 0; slots && slot < p->env->n; slot++) {
 		bool reads = false;
 		for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
@@ -271,12 +262,4 @@ kept_slots(struct builder *b)
 	}
 	p->answer_slots = slots;
 	p->nanswer_slots = slots ? n : 0;
-}
-
-void
-build_answers(struct builder *b)
-{
-	for (size_t i = 0; i < b->p->nroutes; i++)
-		one_route(b, &b->routes[i]);
-	kept_slots(b);
 }

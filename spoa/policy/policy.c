@@ -12,23 +12,26 @@
 bool
 build_section(struct builder *b, const struct yaml_node *n, enum section_name which, void *out)
 {
-	return section_read(b->a, b->d, n, which, out);
+	return n && section_read(b->a, b->d, n, which, out);
 }
 
 void *
 build_array(struct builder *b, const struct yaml_node *at, size_t n, size_t size)
 {
-	void *p = arena_array(b->a, n, size);
-
-	if (!p)
-		diag_at(b->d, at, "out of memory");
-	return p;
+	return read_array(b->a, b->d, at, n, size);
 }
 
 void *
 build_list(struct builder *b, const struct yaml_node *n, const char *what, size_t size)
 {
 	return n && read_list(b->d, n, what) ? build_array(b, n, n->count, size) : NULL;
+}
+
+const struct yaml_node *
+build_each(struct builder *b, const struct yaml_node *n, const char *what, const char ***out,
+	size_t *count)
+{
+	return read_each(b->a, b->d, n, what, out, count);
 }
 
 struct yaml_node
@@ -66,13 +69,9 @@ bool
 build_own_name(struct builder *b, const struct yaml_node *n, size_t max, const char **out,
 	const void *taken, size_t ntaken, size_t stride)
 {
-	const struct yaml_node *c = yaml_get(n, "name");
+	const struct yaml_node *c = read_needed(b->d, n, n, NULL, "name");
 
-	if (!c) {
-		diag_at(b->d, n, "name is missing");
-		return false;
-	}
-	if (!build_name(b, c, max, out))
+	if (!c || !build_name(b, c, max, out))
 		return false;
 	for (size_t i = 0; i < ntaken; i++) {
 		struct {
@@ -96,11 +95,9 @@ build_backend(struct builder *b, const struct yaml_node *n, const char **out)
 
 	if (!build_name(b, n, 128, out))
 		return false;
-	if (!b->cfg)
+	if (!b->cfg || nearest_find(&near, b->cfg->backends, b->cfg->nbackends,
+			       sizeof(char *)) < b->cfg->nbackends)
 		return true;
-	for (size_t i = 0; i < b->cfg->nbackends; i++)
-		if (nearest_is(&near, b->cfg->backends[i]))
-			return true;
 	diag_at(b->d, n, "backend: %s is not among the backends that %s lists%s", *out,
 		b->cfg->file, nearest_hint(&near));
 	return false;
@@ -126,16 +123,13 @@ classifier_failure(struct builder *b, const struct yaml_node *n, struct on_failu
 	out->by_class = v = build_array(b, n, n->count, sizeof(*v));
 	for (const struct yaml_node *c = n->child; c && v; c = c->next) {
 		struct nearest near = nearest_to(c->key->s);
-		size_t k = 0;
+		size_t k = nearest_find(
+			&near, b->p->classes, b->p->nclasses, sizeof(*b->p->classes));
 		if (!read_word(b->d, c, outcome_words, &word))
 			continue;
-		if (span_is(c->key->s, "default")) {
+		if (span_is(c->key->s, "default"))
 			out->classifier = (enum outcome)word;
-			continue;
-		}
-		while (k < b->p->nclasses && !nearest_is(&near, b->p->classes[k].name))
-			k++;
-		if (k < b->p->nclasses)
+		else if (k < b->p->nclasses)
 			v[out->nby_class++] = (struct class_outcome){ k, (enum outcome)word };
 		else
 			diag_at(b->d, c->key,
@@ -170,9 +164,7 @@ head(struct builder *b, const struct yaml_node *root)
 		diag_at(b->d, root, "tollgate: the language's version is missing: tollgate: 1");
 	else if (!yaml_int(c, &version) || version != 1)
 		diag_at(b->d, c, "tollgate: 1 is expected, found %s", yaml_found(c));
-	if (!(c = yaml_get(root, "name")))
-		diag_at(b->d, root, "name is missing");
-	else
+	if ((c = read_needed(b->d, root, root, NULL, "name")))
 		build_name(b, c, 64, &b->p->name);
 }
 
@@ -180,6 +172,9 @@ const struct policy *
 policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	const struct config *cfg, struct detect_rules *rules, struct diag *d)
 {
+	/* What the whole of it shows, where each part is good. */
+	static void (*const of_all[])(
+		struct builder *) = { build_names, build_used, build_answers, build_aliases };
 	unsigned errors = d->errors;
 	struct policy *p = arena_new(a, struct policy);
 	struct builder b = { .a = a, .d = d, .file = file, .cfg = cfg, .rules = rules, .p = p };
@@ -208,8 +203,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 		build_external(&b, yaml_get(c, "external"));
 	build_classes(&b, yaml_get(root, "classes"));
 	build_detectors(&b, yaml_get(root, "detectors"));
-	if ((c = yaml_get(root, "on_failure")))
-		build_on_failure(&b, c, &p->on_failure);
+	build_on_failure(&b, yaml_get(root, "on_failure"), &p->on_failure);
 	build_prices(&b, root);
 	build_providers(&b, yaml_get(root, "providers"));
 	build_credentials(&b);
@@ -221,14 +215,8 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_operations(&b, yaml_get(root, "operations"));
 	build_rules(&b, yaml_get(root, "rules"));
 	build_limits(&b, yaml_get(root, "limits"));
-	if (d->errors == errors)
-		build_names(&b);
-	if (d->errors == errors)
-		build_used(&b);
-	if (d->errors == errors)
-		build_answers(&b);
-	if (d->errors == errors)
-		build_aliases(&b);
+	for (size_t i = 0; i < COUNT_OF(of_all) && d->errors == errors; i++)
+		of_all[i](&b);
 	if (d->errors == errors && (!build_version(&b, root) || arena_failed(a)))
 		diag_at(d, root, "out of memory");
 	return d->errors == errors ? p : NULL;

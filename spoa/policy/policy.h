@@ -463,9 +463,9 @@ struct policy {
 	size_t nclasses;
 	const struct route *routes;
 	size_t nroutes;
-	const struct rule *rules; /* of phase: request */
-	size_t nrules;
-	/* in one array with the two that come next */
+	const struct rule
+		*rules; /* of phase: request; in one array with the two that come next */
+	size_t nrules, nall_rules;
 	const struct rule *answer_rules; /* of phase: response: policy/verdict/answer.h */
 	size_t nanswer_rules;
 	const struct rule *tool_rules; /* of phase: tool: policy/verdict/tool.h */
@@ -542,6 +542,15 @@ bool policy_limit_names_used(const struct policy *p, const struct detect_rules *
 /* The same of what it reads of the answer. */
 bool policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 	const struct cel_program *when, struct entity_set *out);
+/* One after the other all conditions of a policy: of rules, of limits and of recognisers; what
+ * a limit counts apart is one, too. Begins with a zeroed *c; false: there are no more. */
+struct policy_condition {
+	const char *what, *name; /* "rule", its name */
+	const struct yaml_node *at;
+	const struct cel_program *when; /* NULL: always */
+	size_t next, per;
+};
+bool policy_condition_next(const struct policy *p, struct policy_condition *c);
 /* 16 hexadecimal digits of the hash of their names. */
 void policy_entities_hash(
 	const struct detect_rules *r, const struct entity_set *set, char out[17]);

@@ -122,18 +122,6 @@ read_shared(struct diag *d, const struct yaml_node *n, struct price_row *row)
 
 /* ---- rows ---- */
 
-/* Both are there, 0 too: what is left out is not free of charge. */
-static void
-needs_both(struct diag *d, const struct yaml_node *n, const struct price_rates *r)
-{
-	static const enum price_kind needed[] = { PRICE_INPUT, PRICE_OUTPUT };
-
-	for (size_t i = 0; i < COUNT_OF(needed); i++)
-		if (!(r->has >> needed[i] & 1) && !yaml_get(n, price_names[needed[i]]))
-			diag_at(d, n, "%s is missing; 0 where nothing is charged",
-				price_names[needed[i]]);
-}
-
 /* A tier says all prices of tokens that the row says: none of the lower tier goes on. */
 static void
 read_tier(struct diag *d, const struct yaml_node *n, struct price_row *row)
@@ -183,10 +171,8 @@ read_where(struct reader *r, const struct yaml_node *n, struct price_row *row)
 		diag_at(r->d, n, "where: more than %d", PRICE_WHERE_MAX);
 		return;
 	}
-	if (!(v = arena_array(r->a, n->count, sizeof(*v)))) {
-		diag_at(r->d, n, "out of memory");
+	if (!(v = read_array(r->a, r->d, n, n->count, sizeof(*v))))
 		return;
-	}
 	row->where = v;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		struct price_where *w = &v[row->nwhere++];
@@ -214,13 +200,18 @@ read_where(struct reader *r, const struct yaml_node *n, struct price_row *row)
 static void
 read_row(struct reader *r, const struct yaml_node *n, struct price_row *row)
 {
+	/* 0 too: what is left out is not free of charge. */
+	static const enum price_kind needed[] = { PRICE_INPUT, PRICE_OUTPUT };
 	struct diag *d = r->d;
 	const struct yaml_node *c;
 
 	row->at = n;
 	read_rates(d, n, &row->rates);
 	row->rates.has |= 1u << PRICE_REQUESTS; /* nobody charges for them unless it says so */
-	needs_both(d, n, &row->rates);
+	for (size_t i = 0; i < COUNT_OF(needed); i++)
+		if (!(row->rates.has >> needed[i] & 1) && !yaml_get(n, price_names[needed[i]]))
+			diag_at(d, n, "%s is missing; 0 where nothing is charged",
+				price_names[needed[i]]);
 	if ((c = yaml_get(n, "from")))
 		read_day(d, c, "from", row->from, &row->from_s);
 	for (enum price_service s = PRICE_BATCH; s < PRICE_SERVICES; s++)
@@ -253,38 +244,27 @@ pattern_ok(struct diag *d, const struct yaml_node *n, const char *what)
 	return false;
 }
 
-/* A row for each pattern that the text means. */
-static void
-add_models(struct reader *r, const struct yaml_node *n, const struct price_row *row,
-	struct price_row *rows, size_t *count)
-{
-	const char **patterns;
-	size_t variants = read_patterns(r->a, r->d, n, &patterns);
-
-	for (size_t i = 0; i < variants; i++) {
-		rows[*count] = *row;
-		rows[*count].at = n;
-		price_row_names(&rows[(*count)++], patterns[i]);
-	}
-}
-
+/* A row for each pattern that the text of a model means. */
 static void
 add_rows(struct reader *r, const struct yaml_node *n, struct price_row *rows, size_t *count)
 {
 	struct price_row row = { .model = "" };
-	const struct yaml_node *models = yaml_get(n, "model");
+	const struct yaml_node *models, *c;
+	const char **patterns;
 
 	if (!section_read(r->a, r->d, n, SECTION_PRICE, NULL))
 		return;
 	read_row(r, n, &row);
-	if (!models) {
-		diag_at(r->d, n, "model is missing");
-		return;
+	models = read_needed(r->d, n, n, NULL, "model");
+	for (c = read_each(r->a, r->d, models, "model", NULL, NULL); c;
+		c = yaml_next(models, c)) {
+		size_t variants = read_patterns(r->a, r->d, c, &patterns);
+		row.at = c;
+		for (size_t i = 0; i < variants; i++) {
+			rows[*count] = row;
+			price_row_names(&rows[(*count)++], patterns[i]);
+		}
 	}
-	if (!read_texts(r->a, r->d, models, "model", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(models); c; c = yaml_next(models, c))
-		add_models(r, c, &row, rows, count);
 }
 
 static void
@@ -304,72 +284,49 @@ check_pair(struct diag *d, const char *what, const char *a, const struct yaml_no
 }
 
 static void
-check_rows(struct diag *d, const struct price_list *l)
-{
-	for (size_t i = 0; i < l->nrows; i++)
-		for (size_t k = i + 1; k < l->nrows; k++) {
-			const struct price_row *a = &l->rows[i], *b = &l->rows[k];
-			if (a->from_s != b->from_s && !strcmp(a->model, b->model))
-				continue; /* the newer one counts from its day on */
-			check_pair(d, "model", a->model, a->at, b->model, b->at);
-		}
-}
-
-/* The most rows that an entry of the list makes. */
-static size_t
-models_of(const struct yaml_node *n)
-{
-	const struct yaml_node *m = yaml_get(n, "model");
-	size_t count = 0;
-
-	if (!m)
-		return 0;
-	for (const struct yaml_node *c = yaml_first(m); c; c = yaml_next(m, c))
-		count += c->kind == YAML_SCALAR ? price_variants(c->s) : 0;
-	return count;
-}
-
-static void
 read_provider(struct reader *r, const struct yaml_node *n, struct price_list *l)
 {
 	struct price_row *rows;
-	size_t most = 0;
+	size_t most = 0; /* rows that the entries make */
 
 	l->name = n->key->s.p;
 	l->at = n->key;
 	if (!pattern_ok(r->d, n->key, "providers") || !read_list(r->d, n, n->key->s.p))
 		return;
-	for (const struct yaml_node *c = n->child; c; c = c->next)
-		most += models_of(c);
+	for (const struct yaml_node *c = n->child; c; c = c->next) {
+		const struct yaml_node *m = yaml_get(c, "model");
+		for (const struct yaml_node *x = m ? yaml_first(m) : NULL; x;
+			x = yaml_next(m, x))
+			most += x->kind == YAML_SCALAR ? price_variants(x->s) : 0;
+	}
 	if (most > CAP_PRICES) {
 		diag_at(r->d, n, "%s: more than %d models", l->name, CAP_PRICES);
 		return;
 	}
-	if (!(rows = arena_array(r->a, most, sizeof(*rows)))) {
-		diag_at(r->d, n, "out of memory");
+	if (!(rows = read_array(r->a, r->d, n, most, sizeof(*rows))))
 		return;
-	}
 	l->rows = rows;
 	for (const struct yaml_node *c = n->child; c; c = c->next)
 		add_rows(r, c, rows, &l->nrows);
-	check_rows(r->d, l);
+	for (size_t i = 0; i < l->nrows; i++)
+		for (size_t k = i + 1; k < l->nrows; k++) {
+			const struct price_row *a = &rows[i], *b = &rows[k];
+			if (a->from_s != b->from_s && !strcmp(a->model, b->model))
+				continue; /* the newer one counts from its day on */
+			check_pair(r->d, "model", a->model, a->at, b->model, b->at);
+		}
 }
 
 /* An element of that size for each member of a mapping; NULL where it is none, or too large. */
 static void *
 room_for(struct reader *r, const struct yaml_node *n, const char *what, size_t size)
 {
-	void *v;
-
 	if (!read_map(r->d, n, what, NULL, NULL))
 		return NULL;
-	if (n->count > CAP_PRICE_LISTS) {
-		diag_at(r->d, n, "%s: more than %d", what, CAP_PRICE_LISTS);
-		return NULL;
-	}
-	if (!(v = arena_array(r->a, n->count, size)))
-		diag_at(r->d, n, "out of memory");
-	return v;
+	if (n->count <= CAP_PRICE_LISTS)
+		return read_array(r->a, r->d, n, n->count, size);
+	diag_at(r->d, n, "%s: more than %d", what, CAP_PRICE_LISTS);
+	return NULL;
 }
 
 static void
@@ -439,10 +396,8 @@ prices_read(struct arena *a, const struct yaml_node *tree, const char *file, str
 		read_day(d, c, "as_of", p->as_of, &day);
 	if ((c = yaml_get(tree, "tools")))
 		read_tools(&r, c, p);
-	if ((c = yaml_get(tree, "providers")))
+	if ((c = read_needed(d, tree, tree, NULL, "providers")))
 		read_price_lists(&r, c, p);
-	else
-		diag_at(d, tree, "providers is missing");
 	return d->errors == errors ? p : NULL;
 }
 
@@ -501,8 +456,8 @@ build_prices_named(struct builder *b, const struct yaml_node *n)
 	const struct prices *p = b->p->prices;
 	struct nearest near = nearest_to(n->s);
 
-	for (size_t i = 0; p && i < p->nlists; i++)
-		nearest_try(&near, p->lists[i].name);
+	if (p)
+		nearest_find(&near, p->lists, p->nlists, sizeof(*p->lists));
 	if (!b->priced)
 		diag_at(b->d, n, "prices: the policy names no file of prices");
 	else if (p && !prices_list(p, n->s, (struct span){ NULL, 0 }))

@@ -45,30 +45,6 @@ put_property(struct buf *out, const char *key, const char *help, const char *typ
 }
 
 static void
-put_section(struct buf *out, const struct section *s)
-{
-	buf_str(out, "\"type\":\"object\",\"additionalProperties\":false");
-	if (s->required)
-		buf_printf(out, ",\"required\":%s", s->required);
-	buf_str(out, ",\"properties\":{");
-	for (const struct field *f = s->fields; f->key; f++)
-		put_property(out, f->key, f->help, f->schema, f->words, f == s->fields);
-	buf_putc(out, '}');
-}
-
-/* An entry of `identity`: one kind, and what it is given. */
-static void
-put_identity(struct buf *out)
-{
-	buf_str(out, "\"type\":\"object\",\"minProperties\":1,\"maxProperties\":1,"
-		     "\"additionalProperties\":false,\"properties\":{");
-	for (size_t i = 0; identity_words[i]; i++)
-		json_put_printf(
-			out, identity_words[i], "{\"$ref\":\"#/$defs/%s\"}", identity_words[i]);
-	buf_putc(out, '}');
-}
-
-static void
 head(struct buf *out, const char *title)
 {
 	buf_printf(out,
@@ -80,10 +56,16 @@ head(struct buf *out, const char *title)
 static void
 put_sections(struct buf *out, size_t from, size_t to)
 {
-	for (size_t i = from; i < to; i++) {
-		buf_printf(out, ",\n    \"%s\": {", sections[i].name);
-		put_section(out, &sections[i]);
-		buf_putc(out, '}');
+	for (const struct section *s = &sections[from]; s < &sections[to]; s++) {
+		buf_printf(out,
+			",\n    \"%s\": {\"type\":\"object\",\"additionalProperties\":false",
+			s->name);
+		if (s->required)
+			buf_printf(out, ",\"required\":%s", s->required);
+		buf_str(out, ",\"properties\":{");
+		for (const struct field *f = s->fields; f->key; f++)
+			put_property(out, f->key, f->help, f->schema, f->words, f == s->fields);
+		buf_str(out, "}}");
 	}
 }
 
@@ -91,9 +73,14 @@ bool
 schema_policy(struct buf *out)
 {
 	head(out, "tollgate: a policy, or a file that one includes");
-	buf_str(out, "  \"$ref\": \"#/$defs/policy\",\n  \"$defs\": {\n    \"identity\": {");
-	put_identity(out);
-	buf_putc(out, '}');
+	/* An entry of `identity`: one kind, and what it is given. */
+	buf_str(out, "  \"$ref\": \"#/$defs/policy\",\n  \"$defs\": {\n    \"identity\": {"
+		     "\"type\":\"object\",\"minProperties\":1,\"maxProperties\":1,"
+		     "\"additionalProperties\":false,\"properties\":{");
+	for (size_t i = 0; identity_words[i]; i++)
+		json_put_printf(
+			out, identity_words[i], "{\"$ref\":\"#/$defs/%s\"}", identity_words[i]);
+	buf_str(out, "}}");
 	for (size_t i = 0; i < NOTHERS; i++)
 		buf_printf(out, ",\n    \"%s\": {%s}", others[i].name, others[i].json);
 	put_sections(out, 0, SECTION_PRICES);
@@ -179,8 +166,8 @@ schema_config(struct buf *out)
 		"  \"$defs\": {\"texts\": {%s}},\n  \"type\": \"object\",\n"
 		"  \"additionalProperties\": false,\n  \"properties\": {",
 		others[0].json);
-	for (size_t i = 0; i < config_option_count; i++) {
-		const struct config_option *o = &config_options[i];
+	for (const struct config_option *o = config_options;
+		o < config_options + config_option_count; o++) {
 		const char *dot = strchr(o->name, '.');
 		size_t n = dot ? (size_t)(dot - o->name) : 0;
 		bool same = n == len && !strncmp(o->name, section, n);

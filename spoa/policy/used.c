@@ -71,6 +71,35 @@ policy_answer_names_used(const struct policy *p, const struct detect_rules *r,
 		&n, when, V_RESPONSE_ENTITIES, V_RESPONSE_CLASSES, V_RESPONSE_EVASION);
 }
 
+bool
+policy_condition_next(const struct policy *p, struct policy_condition *c)
+{
+	size_t i = c->next, per = c->per;
+
+	if (i < p->nall_rules) {
+		const struct rule *r = &p->rules[i];
+		*c = (struct policy_condition){ "rule", r->name, r->at, r->when, i + 1, 0 };
+		return true;
+	}
+	i -= p->nall_rules;
+	if (i < p->nlimits) {
+		const struct limit *l = &p->limits[i];
+		bool more = per < l->nper;
+		*c = (struct policy_condition){ "limit", l->name, l->at,
+			per ? l->per[per - 1] : l->when, more ? c->next : c->next + 1,
+			more ? per + 1 : 0 };
+		return true;
+	}
+	i -= p->nlimits;
+	if (i < p->nexternals) {
+		const struct external *x = &p->externals[i];
+		*c = (struct policy_condition){ "external", x->rec.name, x->at, x->when,
+			c->next + 1, 0 };
+		return true;
+	}
+	return false;
+}
+
 void
 policy_entities_hash(const struct detect_rules *r, const struct entity_set *set, char out[17])
 {
@@ -91,77 +120,39 @@ policy_entities_hash(const struct detect_rules *r, const struct entity_set *set,
 /* "NAME" in prompt.classes: a misspelt NAME is valid CEL and never matches. */
 struct named {
 	const struct builder *b;
-	const struct yaml_node *at;
-	const char *what, *name, *field; /* "rule", its name, "prompt.classes" */
+	const struct policy_condition *of;
+	enum policy_slot field;
 };
 
+/* Reports a class or an entity that nothing can find. */
 static void
-known_class(void *arg, struct span name)
+known_name(void *arg, struct span name)
 {
 	const struct named *m = arg;
 	const struct policy *p = m->b->p;
+	bool class = m->field == V_PROMPT_CLASSES || m->field == V_RESPONSE_CLASSES;
+	size_t n = class ? p->nclasses : detect_entity_count(m->b->rules);
 	struct nearest near = nearest_to(name);
 
-	for (size_t i = 0; i < p->nclasses; i++)
-		if (nearest_is(&near, p->classes[i].name))
+	for (size_t i = 0; i < n; i++)
+		if (nearest_is(&near,
+			    class ? p->classes[i].name : detect_entity_name(m->b->rules, i)))
 			return;
-	diag_at(m->b->d, m->at, "%s %s: no %s can be \"%.*s\"%s", m->what, m->name, m->field,
-		SPAN_ARG(name), nearest_hint(&near));
-}
-
-static void
-known_entity(void *arg, struct span name)
-{
-	const struct named *m = arg;
-	struct nearest near = nearest_to(name);
-
-	for (size_t i = 0; i < detect_entity_count(m->b->rules); i++)
-		if (nearest_is(&near, detect_entity_name(m->b->rules, i)))
-			return;
-	diag_at(m->b->d, m->at, "%s %s: no %s can be \"%.*s\"%s", m->what, m->name, m->field,
-		SPAN_ARG(name), nearest_hint(&near));
-}
-
-/* Reports the classes and entities that the condition names and nothing can find. */
-static void
-names_known(struct builder *b, const struct yaml_node *at, const char *what, const char *name,
-	const struct cel_program *when)
-{
-	static const struct {
-		enum policy_slot slot;
-		void (*known)(void *arg, struct span name);
-	} fields[] = {
-		{ V_PROMPT_CLASSES, known_class },
-		{ V_PROMPT_ENTITIES, known_entity },
-		{ V_RESPONSE_CLASSES, known_class },
-		{ V_RESPONSE_ENTITIES, known_entity },
-	};
-
-	for (size_t i = 0; when && i < COUNT_OF(fields); i++) {
-		struct named m = { b, at, what, name, policy_env.vars[fields[i].slot].path };
-		cel_names(when, fields[i].slot, fields[i].known, &m);
-	}
+	diag_at(m->b->d, m->of->at, "%s %s: no %s can be \"%.*s\"%s", m->of->what, m->of->name,
+		policy_env.vars[m->field].path, SPAN_ARG(name), nearest_hint(&near));
 }
 
 void
 build_names(struct builder *b)
 {
-	const struct policy *p = b->p;
+	static const enum policy_slot fields[] = { V_PROMPT_CLASSES, V_PROMPT_ENTITIES,
+		V_RESPONSE_CLASSES, V_RESPONSE_ENTITIES };
 
-	for (size_t i = 0; i < p->nrules; i++)
-		names_known(b, p->rules[i].at, "rule", p->rules[i].name, p->rules[i].when);
-	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
-		names_known(b, p->answer_rules[i].at, "rule", p->answer_rules[i].name,
-			p->answer_rules[i].when);
-	for (size_t i = 0; i < p->nlimits; i++) {
-		const struct limit *l = &p->limits[i];
-		names_known(b, l->at, "limit", l->name, l->when);
-		for (size_t k = 0; k < l->nper; k++)
-			names_known(b, l->at, "limit", l->name, l->per[k]);
-	}
-	for (size_t i = 0; i < p->nexternals; i++)
-		names_known(b, p->externals[i].at, "external", p->externals[i].rec.name,
-			p->externals[i].when);
+	for (struct policy_condition c = { 0 }; policy_condition_next(b->p, &c);)
+		for (size_t i = 0; c.when && i < COUNT_OF(fields); i++) {
+			struct named m = { b, &c, fields[i] };
+			cel_names(c.when, fields[i], known_name, &m);
+		}
 }
 
 /* Classes that decide what becomes of a request of which somebody is silent. */
@@ -178,20 +169,13 @@ build_used(struct builder *b)
 	struct policy *p = b->p;
 	bool all = false;
 
-	for (size_t i = 0; i < p->nrules; i++) {
-		all |= !policy_names_used(p, b->rules, p->rules[i].when, &p->used);
-		entities_join(&p->used, &p->rules[i].redact);
-	}
-	/* What they read of the request; of the answer: build_answers(). */
-	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
-		all |= !policy_names_used(p, b->rules, p->answer_rules[i].when, &p->used);
+	/* What is read of the request; of the answer: build_answers(). */
+	for (struct policy_condition c = { 0 }; policy_condition_next(p, &c);)
+		all |= !policy_names_used(p, b->rules, c.when, &p->used);
 	/* arguments are the request's */
-	for (size_t i = 0; i < p->ntool_rules; i++)
-		entities_join(&p->used, &p->tool_rules[i].redact);
-	for (size_t i = 0; i < p->nlimits; i++)
-		all |= !policy_limit_names_used(p, b->rules, &p->limits[i], &p->used);
-	for (size_t i = 0; i < p->nexternals; i++)
-		all |= !policy_names_used(p, b->rules, p->externals[i].when, &p->used);
+	for (size_t i = 0; i < p->nall_rules; i++)
+		if (p->rules[i].phase != PHASE_RESPONSE)
+			entities_join(&p->used, &p->rules[i].redact);
 	use_on_failure(p, &p->on_failure);
 	for (size_t i = 0; i < p->nroutes; i++)
 		use_on_failure(p, &p->routes[i].on_failure);

@@ -438,7 +438,7 @@ what_has_no_price_is_remarked(void **state)
 	if (!load(&f, text))
 		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
 	remarks[0] = '\0';
-	policy_price_notes(f.p, now, &(struct noting){ remark, NULL });
+	policy_price_notes(f.p, now, &(struct noting){ .note = remark });
 	const char *want[] = { "prices.yaml: as of 2026-03-02, 91 days ago: compare it with",
 		"\n7 target azure: model n has no price in ",
 		"\n11 rule bad: model o has no price in ",
@@ -452,7 +452,7 @@ what_has_no_price_is_remarked(void **state)
 			fail_msg("%s is not in: %s", want[i], remarks);
 	assert_null(strstr(remarks, "model m"));
 	remarks[0] = '\0';
-	policy_price_notes(f.p, now - 86400000000000, &(struct noting){ remark, NULL });
+	policy_price_notes(f.p, now - 86400000000000, &(struct noting){ .note = remark });
 	assert_null(strstr(remarks, "as of"));
 	fix_done(&f);
 }

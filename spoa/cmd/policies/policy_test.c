@@ -31,12 +31,6 @@ struct run {
 	bool broken; /* a file cannot be used */
 };
 
-static size_t
-rules_of(const struct policy *p)
-{
-	return p->nrules + p->nanswer_rules + p->ntool_rules;
-}
-
 static struct tested *
 tested_of(struct run *t, const char *file)
 {
@@ -49,7 +43,7 @@ tested_of(struct run *t, const char *file)
 	}
 	struct snapshot *snap = decide_load("policy test", NULL, file);
 	bool *matched =
-		snap ? arena_array(&t->a, rules_of(snap->policy), sizeof(*matched)) : NULL;
+		snap ? arena_array(&t->a, snap->policy->nall_rules, sizeof(*matched)) : NULL;
 	if (!matched) {
 		if (snap)
 			snapshot_unref(&snap);
@@ -162,7 +156,7 @@ static void
 coverage(struct run *t, const struct tested *p)
 {
 	const struct policy *policy = p->snap->policy;
-	size_t n = 0, all = rules_of(policy);
+	size_t n = 0, all = policy->nall_rules;
 
 	for (size_t i = 0; i < all; i++)
 		n += p->matched[i];
@@ -172,9 +166,7 @@ coverage(struct run *t, const struct tested *p)
 		n < all ? "; not matched:" : "");
 	for (size_t i = 0; i < all; i++)
 		if (!p->matched[i])
-			printf(" %s", i < policy->nrules
-					      ? policy->rules[i].name
-					      : policy->answer_rules[i - policy->nrules].name);
+			printf(" %s", policy->rules[i].name);
 	putchar('\n');
 }
 

@@ -17,10 +17,10 @@ static void
 put_rules(struct buf *out, const struct policy *p)
 {
 	static const char *const phases[] = { "request", "response", "tool" };
-	const struct rule *r;
 
 	json_put_open(out, "rules", '[');
-	for (size_t i = 0; (r = sampling_rule(p, i)); i++) {
+	for (size_t i = 0; i < p->nall_rules; i++) {
+		const struct rule *r = &p->rules[i];
 		json_put_open(out, NULL, '{');
 		json_put_opt(out, "name", r->name);
 		json_put_str(out, "phase", phases[r->phase]);

@@ -169,8 +169,8 @@ prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
 		cfg = s->shared_cfg;
 	buf_init(&why, 8192);
 	keys = audit_keys_prepare(audit_keys(s->audit), cfg, &why);
-	if (!keys && cfg->audit_key_at)
-		diag_at(d, cfg->audit_key_at, "%.*s", SPAN_ARG(buf_view(&why)));
+	if (!keys && config_at(cfg, "audit.key"))
+		diag_at(d, config_at(cfg, "audit.key"), "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!keys)
 		diag_file(d, s->config_file, "%.*s", SPAN_ARG(buf_view(&why)));
 	buf_free(&why);

@@ -21,18 +21,6 @@ tables(struct server *s, const struct tallies *out[WORKERS_MAX])
 
 /* ---- rules ---- */
 
-const struct rule *
-sampling_rule(const struct policy *p, size_t i)
-{
-	if (i < p->nrules)
-		return &p->rules[i];
-	i -= p->nrules;
-	if (i < p->nanswer_rules)
-		return &p->answer_rules[i];
-	i -= p->nanswer_rules;
-	return i < p->ntool_rules ? &p->tool_rules[i] : NULL;
-}
-
 static void
 sum_rule(struct server *s, const struct rule *rule, struct rule_sum *out)
 {
@@ -52,10 +40,10 @@ look_at_rules(struct server *s)
 	const struct policy *p = snap->policy;
 
 	if (strcmp(g->version, p->version) != 0) {
-		size_t n = p->nrules + p->nanswer_rules + p->ntool_rules;
+		size_t n = p->nall_rules;
 		struct rule_sum *base = calloc(n + 1, sizeof(*base));
 		for (size_t i = 0; base && i < n; i++)
-			sum_rule(s, sampling_rule(p, i), &base[i]);
+			sum_rule(s, &p->rules[i], &base[i]);
 		pthread_mutex_lock(&g->lock);
 		free(g->base);
 		g->base = base;
@@ -106,7 +94,6 @@ sampling_rules(struct server *s, struct buf *out)
 	struct sampling *g = &s->sampling;
 	struct snapshot *snap = server_snapshot(s);
 	const struct policy *p = snap->policy;
-	const struct rule *rule;
 
 	pthread_mutex_lock(&g->lock);
 	bool same = !strcmp(g->version, p->version);
@@ -120,8 +107,8 @@ sampling_rules(struct server *s, struct buf *out)
 	json_put_opt(
 		out, "shadow_policy", snap->shadow_policy ? snap->shadow_policy->label : NULL);
 	json_put_open(out, "rules", '[');
-	for (size_t i = 0; (rule = sampling_rule(p, i)); i++)
-		put_rule(s, rule, same && i < g->nbase ? &g->base[i] : NULL, out);
+	for (size_t i = 0; i < p->nall_rules; i++)
+		put_rule(s, &p->rules[i], same && i < g->nbase ? &g->base[i] : NULL, out);
 	buf_str(out, "]}\n");
 	pthread_mutex_unlock(&g->lock);
 	snapshot_unref(&snap);

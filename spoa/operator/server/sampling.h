@@ -9,8 +9,6 @@
 #include "base/buf.h"
 #include "budget/tally/rates.h"
 
-struct policy;
-struct rule;
 struct server;
 
 /* owner: main */
@@ -29,8 +27,6 @@ struct sampling {
 int sampling_start(struct server *s);
 void sampling_look(struct server *s);
 void sampling_free(struct sampling *g);
-/* The policy's rules, phase after phase; NULL: there are no more. */
-const struct rule *sampling_rule(const struct policy *p, size_t i);
 /* What each rule of the policy in force did since the start and since that policy came, and when
  * last. JSON; any thread. */
 void sampling_rules(struct server *s, struct buf *out);

@@ -403,8 +403,7 @@ say_started(const struct server *s, const struct config *cfg)
 
 	log_event(LOG_INFO, "started", LS("version", TG_VERSION), LS("node", cfg->node),
 		LS("policy", p->label), LS("mode", p->shadow ? "shadow" : "enforce"),
-		LI("routes", p->nroutes),
-		LI("rules", p->nrules + p->nanswer_rules + p->ntool_rules),
+		LI("routes", p->nroutes), LI("rules", p->nall_rules),
 		LI("workers", s->nworkers));
 	if (p->shadow)
 		log_event(LOG_WARN, "shadow",

@@ -318,7 +318,7 @@ server_status(struct server *s, struct buf *out)
 	json_put_str(out, "policy_version", p->version);
 	json_put_str(out, "mode", mode_of(p));
 	json_put_uint(out, "routes", p->nroutes);
-	json_put_uint(out, "rules", p->nrules + p->nanswer_rules + p->ntool_rules);
+	json_put_uint(out, "rules", p->nall_rules);
 	json_put_bool(out, "jit", detect_jit(snap->rules));
 	json_put_bool(out, "ready", ok);
 	json_put_name(out, "recognisers");

@@ -10,13 +10,10 @@
 #include "base/codec/uri_normal.h"
 #include "policy/section.h"
 
-/* A condition and where it stands. */
+/* A condition, and what of it is compared. */
 struct literals {
-	const struct policy *p;
-	const struct yaml_node *at;
-	const char *what, *name; /* "rule", its name */
-	void (*note)(void *arg, const struct yaml_node *at, const char *text);
-	void *arg;
+	const struct noting *to;
+	struct policy_condition of;
 	const struct slot *slot;
 };
 
@@ -26,30 +23,31 @@ typedef bool can_be(const struct policy *p, struct span value, struct nearest *n
 static bool
 a_route(const struct policy *p, struct span value UNUSED, struct nearest *near)
 {
+	return nearest_find(near, p->routes, p->nroutes, sizeof(*p->routes)) < p->nroutes;
+}
+
+static bool
+of_target(const struct policy *p, bool region, struct nearest *near)
+{
 	for (size_t i = 0; i < p->nroutes; i++)
-		if (nearest_is(near, p->routes[i].name))
-			return true;
+		for (size_t k = 0; k < p->routes[i].ntargets; k++) {
+			const struct target *t = &p->routes[i].targets[k];
+			if (nearest_is(near, region ? t->region : t->name))
+				return true;
+		}
 	return false;
 }
 
 static bool
 a_target(const struct policy *p, struct span value UNUSED, struct nearest *near)
 {
-	for (size_t i = 0; i < p->nroutes; i++)
-		for (size_t k = 0; k < p->routes[i].ntargets; k++)
-			if (nearest_is(near, p->routes[i].targets[k].name))
-				return true;
-	return false;
+	return of_target(p, false, near);
 }
 
 static bool
 a_region(const struct policy *p, struct span value UNUSED, struct nearest *near)
 {
-	for (size_t i = 0; i < p->nroutes; i++)
-		for (size_t k = 0; k < p->routes[i].ntargets; k++)
-			if (nearest_is(near, p->routes[i].targets[k].region))
-				return true;
-	return false;
+	return of_target(p, true, near);
 }
 
 /* The caller names it, where its body can. */
@@ -70,8 +68,7 @@ a_method(const struct policy *p, struct span value, struct nearest *near)
 
 	for (size_t i = 0; i < value.n; i++)
 		served = served && (is_upper(value.p[i]) || is_one_of(value.p[i], "-_"));
-	for (size_t i = 0; i < p->nroutes; i++) {
-		const struct route *r = &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		if (r->nmethods == 0 && served)
 			return true;
 		for (size_t k = 0; k < r->nmethods; k++)
@@ -84,8 +81,7 @@ a_method(const struct policy *p, struct span value, struct nearest *near)
 static bool
 a_host(const struct policy *p, struct span value, struct nearest *near)
 {
-	for (size_t i = 0; i < p->nroutes; i++) {
-		const struct route *r = &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		if (r->nhosts == 0 || policy_host_in(value, r->hosts, r->nhosts))
 			return true;
 		for (size_t k = 0; k < r->nhosts; k++)
@@ -97,8 +93,7 @@ a_host(const struct policy *p, struct span value, struct nearest *near)
 static bool
 a_path(const struct policy *p, struct span value, struct nearest *near)
 {
-	for (size_t i = 0; i < p->nroutes; i++) {
-		const struct route *r = &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		if (policy_route_has_path(r, SPAN_LIT(""), value))
 			return true;
 		for (size_t k = 0; k < r->npaths; k++)
@@ -122,10 +117,7 @@ a_tool_state(const struct policy *p UNUSED, struct span value UNUSED, struct nea
 {
 	static const char *const states[] = { "new", "approved", "changed", "unlisted" };
 
-	for (size_t i = 0; i < COUNT_OF(states); i++)
-		if (nearest_is(near, states[i]))
-			return true;
-	return false;
+	return nearest_find(near, states, COUNT_OF(states), sizeof(*states)) < COUNT_OF(states);
 }
 
 /* What else a route would refuse; connectors have ids. */
@@ -158,47 +150,21 @@ literal(void *arg, struct span value)
 {
 	const struct literals *l = arg;
 	struct nearest near = nearest_to(value);
-	char text[512];
 
-	if (!value.n || l->slot->can(l->p, value, &near))
-		return;
-	snprintf(text, sizeof(text), "%s %s: no %s can be \"%.*s\"%s", l->what, l->name,
-		l->slot->name, value.n > 100 ? 100 : (int)value.n, value.p,
-		nearest_hint(&near));
-	l->note(l->arg, l->at, text);
-}
-
-static void
-condition(struct literals *l, const char *what, const char *name, const struct yaml_node *at,
-	const struct cel_program *when)
-{
-	l->what = what;
-	l->name = name;
-	l->at = at;
-	for (size_t i = 0; when && i < COUNT_OF(slots); i++) {
-		l->slot = &slots[i];
-		cel_compared(when, slots[i].slot, literal, l);
-	}
+	if (value.n && !l->slot->can(l->to->p, value, &near))
+		note_say(l->to, l->of.at, "%s %s: no %s can be \"%.*s\"%s", l->of.what,
+			l->of.name, l->slot->name, value.n > 100 ? 100 : (int)value.n, value.p,
+			nearest_hint(&near));
 }
 
 void
-policy_literals(const struct policy *p,
-	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg)
+policy_literals(const struct noting *to)
 {
-	struct literals l = { .p = p, .note = note, .arg = arg };
+	struct literals l = { .to = to };
 
-	for (size_t i = 0; i < p->nrules; i++)
-		condition(&l, "rule", p->rules[i].name, p->rules[i].at, p->rules[i].when);
-	for (size_t i = 0; i < p->nanswer_rules + p->ntool_rules; i++)
-		condition(&l, "rule", p->answer_rules[i].name, p->answer_rules[i].at,
-			p->answer_rules[i].when);
-	for (size_t i = 0; i < p->nlimits; i++) {
-		const struct limit *x = &p->limits[i];
-		condition(&l, "limit", x->name, x->at, x->when);
-		for (size_t k = 0; k < x->nper; k++)
-			condition(&l, "limit", x->name, x->at, x->per[k]);
-	}
-	for (size_t i = 0; i < p->nexternals; i++)
-		condition(&l, "external", p->externals[i].rec.name, p->externals[i].at,
-			p->externals[i].when);
+	while (policy_condition_next(to->p, &l.of))
+		for (size_t i = 0; l.of.when && i < COUNT_OF(slots); i++) {
+			l.slot = &slots[i];
+			cel_compared(l.of.when, slots[i].slot, literal, &l);
+		}
 }

@@ -2,11 +2,10 @@
 #ifndef POLICY_ADVICE_LITERALS_H
 #define POLICY_ADVICE_LITERALS_H
 
+#include "policy/advice/notes.h"
 #include "policy/config/read.h"
-#include "policy/policy.h"
 
-/* Calls note() for each. */
-void policy_literals(const struct policy *p,
-	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg);
+/* A remark for each. */
+void policy_literals(const struct noting *to);
 
 #endif

@@ -14,13 +14,10 @@
 #include "scan/detect/custom/custom.h"
 #include "scan/dialect/dialect.h"
 
-struct remarks {
-	const struct policy *p;
-	const struct config *cfg;
-	const struct detect_rules *rules;
+/* Who gets them as one text each. */
+struct told {
 	void (*note)(void *arg, const char *text);
 	void *arg;
-	struct noting to; /* at_place() of these */
 };
 
 void
@@ -39,7 +36,7 @@ note_say(const struct noting *to, const struct yaml_node *at, const char *fmt, .
 static void
 at_place(void *arg, const struct yaml_node *at, const char *text)
 {
-	const struct remarks *r = arg;
+	const struct told *r = arg;
 	char line[1024];
 
 	if (at)
@@ -49,12 +46,12 @@ at_place(void *arg, const struct yaml_node *at, const char *text)
 }
 
 static void
-identities(struct remarks *r)
+identities(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nidentities; i++) {
 		const struct identity_entry *e = &r->p->identities[i];
 		if (e->header && !credential_header(span_str(e->header)))
-			note_say(&r->to, e->at,
+			note_say(r, e->at,
 				"header %s is none that the HAProxy files delete: every route "
 				"goes through the relay%s",
 				e->header,
@@ -63,29 +60,25 @@ identities(struct remarks *r)
 					: "");
 	}
 	if (r->cfg && r->cfg->demo_issuer)
-		note_say(&r->to, NULL, "demo_issuer is set: whoever holds its key is anybody");
+		note_say(r, NULL, "demo_issuer is set: whoever holds its key is anybody");
 }
 
 static void
-shadow(struct remarks *r)
+shadow(const struct noting *r)
 {
 	if (r->p->shadow)
-		note_say(&r->to, NULL,
+		note_say(r, NULL,
 			"mode: shadow: denials and redactions by rules are recorded, not "
 			"enforced, for verified callers");
-	for (size_t i = 0; i < r->p->nrules; i++)
+	for (size_t i = 0; i < r->p->nall_rules; i++)
 		if (r->p->rules[i].shadow)
-			note_say(&r->to, r->p->rules[i].at, "rule %s: in shadow",
+			note_say(r, r->p->rules[i].at, "rule %s: in shadow",
 				r->p->rules[i].name);
-	for (size_t i = 0; i < r->p->nanswer_rules + r->p->ntool_rules; i++)
-		if (r->p->answer_rules[i].shadow)
-			note_say(&r->to, r->p->answer_rules[i].at, "rule %s: in shadow",
-				r->p->answer_rules[i].name);
 }
 
 /* Whose backend is a provider's, too, is mostly one with a key. */
 static void
-observes(struct remarks *r)
+observes(const struct noting *r)
 {
 	const struct observe *o = &r->p->observe;
 	const char *shared = NULL;
@@ -94,7 +87,7 @@ observes(struct remarks *r)
 	buf_init(&says, 480);
 	observe_says(r->p, clock_wall_ns(), &says);
 	if (says.n)
-		note_say(&r->to, o->at, "observe: %.*s", SPAN_ARG(buf_view(&says)));
+		note_say(r, o->at, "observe: %.*s", SPAN_ARG(buf_view(&says)));
 	buf_free(&says);
 	for (size_t i = 0; o->backend && i < r->p->nroutes && !shared; i++)
 		for (size_t k = 0; k < r->p->routes[i].ntargets; k++) {
@@ -103,14 +96,14 @@ observes(struct remarks *r)
 				shared = r->p->routes[i].name;
 		}
 	if (shared)
-		note_say(&r->to, o->at,
+		note_say(r, o->at,
 			"observe: backend %s is where route %s goes, too: with the guard it is "
 			"a 503 for whom is observed, with a key check --haproxy refuses it",
 			o->backend, shared);
 }
 
 static void
-relay(struct remarks *r)
+relay(const struct noting *r)
 {
 	if (!r->cfg || r->cfg->relay)
 		return;
@@ -118,18 +111,17 @@ relay(struct remarks *r)
 		const struct rule_change *x = r->p->rules[i].change;
 		bool changes = x && (x->model || x->max_output_tokens || x->nheaders);
 		if (r->p->rules[i].redacts || changes)
-			note_say(&r->to, r->p->rules[i].at,
+			note_say(r, r->p->rules[i].at,
 				"rule %s: %s, and the configuration has no relay: 503",
 				r->p->rules[i].name,
 				changes ? "changes the request" : "redacts");
 	}
-	for (size_t i = 0; i < r->p->nroutes; i++) {
-		const struct route *t = &r->p->routes[i];
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		bool relayed = false;
 		for (size_t k = 0; k < t->ntargets; k++)
 			relayed |= t->targets[k].relay;
 		if (t->response || relayed)
-			note_say(&r->to, t->at,
+			note_say(r, t->at,
 				"route %s: %s, and the configuration has no relay: 503",
 				t->name,
 				t->response ? "reads the response"
@@ -139,11 +131,11 @@ relay(struct remarks *r)
 
 /* Rules on answers: what they bring with them. */
 static void
-answers(struct remarks *r)
+answers(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nanswer_rules; i++)
 		if (r->p->answer_rules[i].reads_late)
-			note_say(&r->to, r->p->answer_rules[i].at,
+			note_say(r, r->p->answer_rules[i].at,
 				"rule %s: in a stream it is asked when a block has ended (%s), "
 				"and what has gone until then is not called back",
 				r->p->answer_rules[i].name,
@@ -152,7 +144,7 @@ answers(struct remarks *r)
 					: "its totals and scores are known then");
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		if (r->p->routes[i].uses.any)
-			note_say(&r->to, r->p->routes[i].at,
+			note_say(r, r->p->routes[i].at,
 				"route %s: takes the relay: rules with phase: %s read its "
 				"answers",
 				r->p->routes[i].name,
@@ -161,11 +153,11 @@ answers(struct remarks *r)
 
 /* A URI that servers read in another way than a rule is refused where a rule reads one. */
 static void
-odd_uris(struct remarks *r)
+odd_uris(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		if (r->p->routes[i].uses.uris)
-			note_say(&r->to, r->p->routes[i].at,
+			note_say(r, r->p->routes[i].at,
 				"route %s: a rule reads resource.uri or tool.server: a URI "
 				"that is not in its normal form is refused, and such a "
 				"resource is in no list",
@@ -174,13 +166,13 @@ odd_uris(struct remarks *r)
 
 /* What servers of MCP say of their tools is compared with what they said first. */
 static void
-pins(struct remarks *r)
+pins(const struct noting *r)
 {
 	for (size_t i = 0; r->cfg && !r->cfg->state_key && i < r->p->nroutes; i++) {
 		const struct route *t = &r->p->routes[i];
 		if (!t->dialect || !dialect_is_of_mcp(t->dialect))
 			continue;
-		note_say(&r->to, t->at,
+		note_say(r, t->at,
 			"route %s: without state_key pins of its tools are %s: other daemons "
 			"see and approve their own",
 			t->name,
@@ -191,14 +183,14 @@ pins(struct remarks *r)
 
 /* A client of MCP logs in once it is answered 401. */
 static void
-logins(struct remarks *r)
+logins(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nrules; i++)
 		if (r->p->rules[i].effect == RULE_DENY && r->p->rules[i].status == 401)
 			return;
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		if (r->p->routes[i].login)
-			note_say(&r->to, r->p->routes[i].at,
+			note_say(r, r->p->routes[i].at,
 				"route %s: has login, and no rule denies with status 401: who "
 				"comes without a token is not asked for one (when: "
 				"'identity.method == \"none\"', deny: {status: 401})",
@@ -207,17 +199,16 @@ logins(struct remarks *r)
 
 /* HAProxy has no rule for interim heads, and for trailers only since 3.2. */
 static void
-direct(struct remarks *r)
+direct(const struct noting *r)
 {
-	for (size_t i = 0; i < r->p->nroutes; i++) {
-		const struct route *t = &r->p->routes[i];
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		const struct target *to = NULL;
 		for (size_t k = 0; k < t->ntargets && !to; k++)
 			if (t->targets[k].external && !t->targets[k].relay)
 				to = &t->targets[k];
 		if (!to || t->response || t->retry.attempts > 1 || r->p->unusual_credential)
 			continue;
-		note_say(&r->to, t->at,
+		note_say(r, t->at,
 			"route %s: goes direct to %s, which is external: 103 heads of its "
 			"answers, and before HAProxy 3.2 their trailers, pass unread; via: "
 			"relay of a provider keeps them out",
@@ -237,7 +228,7 @@ has_target(const struct route *t, const struct rule_change *x)
 
 /* Routes that a rule would leave without a target. */
 static void
-stranded(struct remarks *r)
+stranded(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nrules; i++) {
 		const struct rule *rule = &r->p->rules[i];
@@ -249,7 +240,7 @@ stranded(struct remarks *r)
 				n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s",
 					n ? ", " : "", r->p->routes[k].name);
 		if (n)
-			note_say(&r->to, rule->at,
+			note_say(r, rule->at,
 				"rule %s: of its targets these routes have none, and where it "
 				"matches there it denies: %s",
 				rule->name, names);
@@ -272,37 +263,31 @@ in_the_clear(const char *url)
 	return true;
 }
 
-static bool
-may_redact(const struct on_failure *of)
-{
-	bool may = of->classifier == OUT_REDACT;
-
-	for (size_t i = 0; i < of->nby_class; i++)
-		may |= of->by_class[i].outcome == OUT_REDACT;
-	return may;
-}
-
 static void
-one_external(struct remarks *r, const struct external *x)
+one_external(const struct noting *r, const struct external *x)
 {
 	const char *name = x->rec.name;
 	bool whole = recogniser_whole(&x->rec),
 	     redacts = x->own_outcome && x->outcome == OUT_REDACT;
 
 	if (in_the_clear(x->url))
-		note_say(&r->to, x->at, "external %s: texts go to another machine without TLS",
-			name);
+		note_say(
+			r, x->at, "external %s: texts go to another machine without TLS", name);
 	if (r->cfg && x->timeout_us > r->cfg->agent_deadline_us / 4 * 3)
-		note_say(&r->to, x->at,
+		note_say(r, x->at,
 			"external %s: timeout is over three quarters of agent.deadline, and is "
 			"cut to that",
 			name);
-	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++)
-		redacts |= may_redact(&r->p->routes[i].on_failure);
+	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++) {
+		const struct on_failure *of = &r->p->routes[i].on_failure;
+		redacts |= of->classifier == OUT_REDACT;
+		for (size_t k = 0; k < of->nby_class; k++)
+			redacts |= of->by_class[k].outcome == OUT_REDACT;
+	}
 	for (size_t e = 0; e < detect_entity_count(r->rules); e++)
 		whole |= entity_in(&x->entities, e) && !detect_entity_by_pattern(r->rules, e);
 	if (redacts && whole)
-		note_say(&r->to, x->at,
+		note_say(r, x->at,
 			"external %s: where it is silent and on_failure says redact, texts go "
 			"whole",
 			name);
@@ -310,36 +295,32 @@ one_external(struct remarks *r, const struct external *x)
 
 /* Conditions that search for more than is named. */
 static void
-searches(struct remarks *r)
+searches(const struct noting *r)
 {
 	static const char says[] = "%s %s: may depend on any entity (\"NAME\" in %s.entities "
 				   "or in %s.classes names one): all are searched";
 	struct entity_set named = { { 0 } };
 
-	for (size_t i = 0; i < r->p->nrules; i++)
-		if (!policy_names_used(r->p, r->rules, r->p->rules[i].when, &named))
-			note_say(&r->to, r->p->rules[i].at, says, "rule", r->p->rules[i].name,
-				"prompt", "prompt");
-	for (size_t i = 0; i < r->p->nanswer_rules + r->p->ntool_rules; i++) {
-		const struct rule *x = &r->p->answer_rules[i];
+	for (size_t i = 0; i < r->p->nall_rules; i++) {
+		const struct rule *x = &r->p->rules[i];
 		if (!policy_names_used(r->p, r->rules, x->when, &named))
-			note_say(&r->to, x->at, says, "rule", x->name, "prompt", "prompt");
+			note_say(r, x->at, says, "rule", x->name, "prompt", "prompt");
 		if (!policy_answer_names_used(r->p, r->rules, x->when, &named))
-			note_say(&r->to, x->at, says, "rule", x->name, "response", "response");
+			note_say(r, x->at, says, "rule", x->name, "response", "response");
 	}
 	for (size_t i = 0; i < r->p->nlimits; i++)
 		if (!policy_limit_names_used(r->p, r->rules, &r->p->limits[i], &named))
-			note_say(&r->to, r->p->limits[i].at, says, "limit",
-				r->p->limits[i].name, "prompt", "prompt");
+			note_say(r, r->p->limits[i].at, says, "limit", r->p->limits[i].name,
+				"prompt", "prompt");
 	for (size_t i = 0; i < r->p->nexternals; i++)
 		if (!policy_names_used(r->p, r->rules, r->p->externals[i].when, &named))
-			note_say(&r->to, r->p->externals[i].at, says, "external",
+			note_say(r, r->p->externals[i].at, says, "external",
 				r->p->externals[i].rec.name, "prompt", "prompt");
 }
 
 /* A rule after one that always ends is never asked. */
 static void
-unreached_of(struct remarks *r, const struct rule *rules, size_t n)
+unreached_of(const struct noting *r, const struct rule *rules, size_t n)
 {
 	const struct rule *end = NULL;
 
@@ -347,7 +328,7 @@ unreached_of(struct remarks *r, const struct rule *rules, size_t n)
 		const struct rule *x = &rules[i];
 		bool always = !x->when || !strcmp(x->when_text, "true");
 		if (end)
-			note_say(&r->to, x->at,
+			note_say(r, x->at,
 				"rule %s: is never asked: rule %s before it always ends",
 				x->name, end->name);
 		else if (always && !x->shadow &&
@@ -356,25 +337,18 @@ unreached_of(struct remarks *r, const struct rule *rules, size_t n)
 	}
 }
 
-static void
-unreached(struct remarks *r)
-{
-	unreached_of(r, r->p->rules, r->p->nrules);
-	unreached_of(r, r->p->answer_rules, r->p->nanswer_rules);
-	unreached_of(r, r->p->tool_rules, r->p->ntool_rules);
-}
-
 /* A caller says "NaN", and the comparison is false. */
 static void
-numbers_of(struct remarks *r, const struct rule *rules, size_t n)
+numbers(const struct noting *r)
 {
-	for (size_t i = 0; i < n; i++) {
-		bool permits = rules[i].effect == RULE_PERMIT;
-		if (rules[i].when && cel_lets_nan(rules[i].when, !permits))
-			note_say(&r->to, rules[i].at,
+	for (size_t i = 0; i < r->p->nall_rules; i++) {
+		const struct rule *x = &r->p->rules[i];
+		bool permits = x->effect == RULE_PERMIT;
+		if (x->when && cel_lets_nan(x->when, !permits))
+			note_say(r, x->at,
 				"rule %s: double() makes a number of the text \"NaN\", for "
 				"which %s: %s",
-				rules[i].name, permits ? "it permits" : "it does not match",
+				x->name, permits ? "it permits" : "it does not match",
 				permits ? "compare without a negation, as in double(x) <= 100.0"
 					: "write !(double(x) <= 100.0) for double(x) > 100.0");
 	}
@@ -387,7 +361,7 @@ static const char *const theirs[] = { "web_search", "web_search_preview", "web_f
 	"url_context", "urlContext", "google_maps", "googleMaps", "mcp" };
 
 struct too_late {
-	struct remarks *r;
+	const struct noting *r;
 	const struct rule *rule;
 };
 
@@ -397,7 +371,7 @@ too_late(void *arg, struct span name)
 	const struct too_late *of = arg;
 
 	if (SPAN_IN(name, theirs))
-		note_say(&of->r->to, of->rule->at,
+		note_say(of->r, of->rule->at,
 			"rule %s: reads tool.arguments, which of a %.*s that the provider runs "
 			"itself come after the call: a rule on its name alone reaches what a "
 			"request offers",
@@ -405,7 +379,7 @@ too_late(void *arg, struct span name)
 }
 
 static void
-run_elsewhere(struct remarks *r)
+run_elsewhere(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->ntool_rules; i++) {
 		struct too_late of = { r, &r->p->tool_rules[i] };
@@ -419,8 +393,7 @@ run_elsewhere(struct remarks *r)
 static const struct route *
 taken_by(const struct policy *p, size_t i, const char *method, const char *path)
 {
-	for (size_t k = 0; k < i; k++) {
-		const struct route *o = &p->routes[k];
+	for (const struct route *o = p->routes; o < p->routes + i; o++) {
 		bool has = o->nmethods == 0;
 		for (size_t m = 0; m < o->nmethods && method; m++)
 			has |= !strcmp(o->methods[m], method);
@@ -451,23 +424,23 @@ covered_by(const struct policy *p, size_t i)
 
 /* Routes that no request, or none that was meant, takes. */
 static void
-routes(struct remarks *r)
+routes(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nroutes; i++) {
 		const struct route *t = &r->p->routes[i], *by = covered_by(r->p, i);
 		if (by)
-			note_say(&r->to, t->at,
+			note_say(r, t->at,
 				"route %s: no request comes here: route %s before it takes "
 				"them",
 				t->name, by->name);
 		if (!t->targets->known[0])
-			note_say(&r->to, t->at,
+			note_say(r, t->at,
 				"route %s: names neither targets nor a backend: HAProxy's own "
 				"rules choose where it goes, and no record says where that was",
 				t->name);
 		for (size_t k = 0; k < t->npaths; k++)
 			if (strchr(t->paths[k], '*'))
-				note_say(&r->to, t->at,
+				note_say(r, t->at,
 					"route %s: path %s has a * that stands for itself: "
 					"path_prefix takes all that is below a path",
 					t->name, t->paths[k]);
@@ -478,7 +451,8 @@ void
 policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,
 	void (*note)(void *arg, const char *text), void *arg)
 {
-	struct remarks r = { p, cfg, rules, note, arg, { at_place, &r } };
+	struct told to = { note, arg };
+	const struct noting r = { at_place, &to, p, cfg, rules };
 
 	shadow(&r);
 	observes(&r);
@@ -490,17 +464,18 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	logins(&r);
 	direct(&r);
 	stranded(&r);
-	policy_target_notes(p, cfg, &r.to);
-	policy_limit_notes(p, cfg, &r.to);
+	policy_target_notes(p, cfg, &r);
+	policy_limit_notes(&r);
 	for (size_t i = 0; i < p->nexternals; i++)
 		one_external(&r, &p->externals[i]);
 	routes(&r);
-	unreached(&r);
+	unreached_of(&r, p->rules, p->nrules);
+	unreached_of(&r, p->answer_rules, p->nanswer_rules);
+	unreached_of(&r, p->tool_rules, p->ntool_rules);
 	run_elsewhere(&r);
-	numbers_of(&r, p->rules, p->nrules);
-	numbers_of(&r, p->answer_rules, p->nanswer_rules + p->ntool_rules);
-	policy_literals(p, at_place, &r);
-	policy_price_notes(p, clock_wall_ns(), &r.to);
+	numbers(&r);
+	policy_literals(&r);
+	policy_price_notes(p, clock_wall_ns(), &r);
 	searches(&r);
-	detect_own_costs(rules, at_place, &r);
+	detect_own_costs(rules, at_place, &to);
 }

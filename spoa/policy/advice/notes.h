@@ -5,10 +5,13 @@
 
 #include "policy/policy.h"
 
-/* Who gets remarks; `at` NULL: of no place. */
+/* What remarks are of, and who gets them; `at` NULL: of no place. */
 struct noting {
 	void (*note)(void *arg, const struct yaml_node *at, const char *text);
 	void *arg;
+	const struct policy *p;
+	const struct config *cfg; /* may be NULL */
+	const struct detect_rules *rules;
 };
 
 /* A remark of up to 511 bytes. */
@@ -20,8 +23,7 @@ void policy_notes(const struct policy *p, const struct config *cfg,
 	const struct detect_rules *rules, void (*note)(void *arg, const char *text), void *arg);
 
 /* notes_limits.c: those on limits. */
-void policy_limit_notes(
-	const struct policy *p, const struct config *cfg, const struct noting *to);
+void policy_limit_notes(const struct noting *r);
 
 /* notes_targets.c: those on several targets, attempts, aliases. */
 void policy_target_notes(

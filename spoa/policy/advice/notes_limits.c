@@ -6,12 +6,6 @@
 
 enum { LIMITS_A_REQUEST = 16 }; /* QUOTA_DIMS_MAX of budget/quota/quota.h */
 
-struct limit_remarks {
-	const struct policy *p;
-	const struct config *cfg;
-	const struct noting *to;
-};
-
 static bool
 counts_tokens(const struct limit *l)
 {
@@ -31,10 +25,9 @@ may_reach(const struct limit *l, const struct route *route)
 
 /* Whether a target that the limit may reach has no price for the model. */
 static const struct target *
-unpriced(struct limit_remarks *r, const struct limit *l, const char *model)
+unpriced(const struct noting *r, const struct limit *l, const char *model)
 {
-	for (size_t i = 0; i < r->p->nroutes; i++) {
-		const struct route *t = &r->p->routes[i];
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		if (!may_reach(l, t) || !t->dialect || !dialect_has_model(t->dialect))
 			continue;
 		for (size_t k = 0; k < t->ntargets; k++)
@@ -55,7 +48,7 @@ in_dollars(const struct policy *p)
 
 static void
 remark_on_change(
-	struct limit_remarks *r, const struct limit *l, const struct limit_change *x, bool soft)
+	const struct noting *r, const struct limit *l, const struct limit_change *x, bool soft)
 {
 	const char *key = soft ? "at_soft" : "at_limit";
 	const struct target *none;
@@ -63,12 +56,12 @@ remark_on_change(
 	if (!x || !x->model)
 		return;
 	if (in_dollars(r->p) && (none = unpriced(r, l, x->model)))
-		note_say(r->to, l->at,
+		note_say(r, l->at,
 			"limit %s: %s: %s has no price at %s: where a limit in dollars applies "
 			"it is refused",
 			l->name, key, x->model, none->name[0] ? none->name : "its target");
 	if (!soft && !x->up_to)
-		note_say(r->to, l->at,
+		note_say(r, l->at,
 			"limit %s: past it requests go on with %s, as far as other limits let "
 			"them: up_to is where it ends",
 			l->name, x->model);
@@ -85,23 +78,23 @@ soft_is_meant_as_share(const struct limit *l)
 }
 
 static void
-remark_on_limit(struct limit_remarks *r, const struct limit *l)
+remark_on_limit(const struct noting *r, const struct limit *l)
 {
 	bool reached = false;
 
 	for (size_t i = 0; i < r->p->nroutes; i++)
 		reached |= may_reach(l, &r->p->routes[i]);
 	if (!reached)
-		note_say(r->to, l->at,
+		note_say(r, l->at,
 			"limit %s: no route's requests can be such: it is never counted",
 			l->name);
 	if (counts_tokens(l) && l->amount <= policy_output_least(r->p))
-		note_say(r->to, l->at,
+		note_say(r, l->at,
 			"limit %s: a request that states no cap takes output_default, %" PRIu64
 			" tokens: it can never pass",
 			l->name, policy_output_least(r->p));
 	if (soft_is_meant_as_share(l))
-		note_say(r->to, l->at,
+		note_say(r, l->at,
 			"limit %s: soft: %" PRIu64
 			" is a count, less than 1 %% of the limit: a share is written %" PRIu64
 			"%%",
@@ -112,15 +105,14 @@ remark_on_limit(struct limit_remarks *r, const struct limit *l)
 
 /* Why a route takes the relay. */
 static void
-relayed(struct limit_remarks *r)
+relayed(const struct noting *r)
 {
-	for (size_t i = 0; i < r->p->nroutes; i++) {
-		const struct route *t = &r->p->routes[i];
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		const struct limit *l = t->told_of_end;
 		if (!l)
 			continue;
-		note_say(r->to, t->at, "route %s: takes the relay: limit %s counts %s%s",
-			t->name, l->name,
+		note_say(r, t->at, "route %s: takes the relay: limit %s counts %s%s", t->name,
+			l->name,
 			l->of == LIMIT_USD ? "dollars, and reads what its answers used"
 					   : "requests under way",
 			r->cfg && !r->cfg->relay ? ", and the configuration has none: 503"
@@ -140,10 +132,9 @@ takes_body(const struct route *t)
 }
 
 static void
-unmetered(struct limit_remarks *r)
+unmetered(const struct noting *r)
 {
-	for (size_t i = 0; i < r->p->nroutes; i++) {
-		const struct route *t = &r->p->routes[i];
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		const char *first = NULL;
 		for (size_t k = 0; k < r->p->nlimits && !first; k++)
 			if (r->p->limits[k].of != LIMIT_MESSAGE &&
@@ -151,7 +142,7 @@ unmetered(struct limit_remarks *r)
 					r->p->limits[k].of == LIMIT_INPUT_TOKENS))
 				first = r->p->limits[k].name;
 		if (first && !(t->response & RESP_METER) && takes_body(t))
-			note_say(r->to, t->at,
+			note_say(r, t->at,
 				"route %s: does not meter: limit %s settles at what was "
 				"reserved",
 				t->name, first);
@@ -160,17 +151,16 @@ unmetered(struct limit_remarks *r)
 
 /* Where a request that states no cap may be answered past a limit. */
 static void
-estimated(struct limit_remarks *r)
+estimated(const struct noting *r)
 {
-	for (size_t i = 0; i < r->p->nroutes; i++) {
-		const struct route *t = &r->p->routes[i];
+	for (const struct route *t = r->p->routes; t < r->p->routes + r->p->nroutes; t++) {
 		bool says = t->reserve == RESERVE_ESTIMATE;
 		if (!says && (!takes_body(t) || !r->cfg || r->cfg->relay))
 			continue;
 		for (size_t k = 0; k < r->p->nlimits; k++) {
 			const struct limit *l = &r->p->limits[k];
 			if ((counts_tokens(l) || l->of == LIMIT_USD) && may_reach(l, t))
-				note_say(r->to, says ? yaml_get(t->at, "reserve") : t->at,
+				note_say(r, says ? yaml_get(t->at, "reserve") : t->at,
 					"route %s: %s: answers to requests that state no cap "
 					"may pass limit %s",
 					t->name, says ? "reserve: estimate" : "no relay",
@@ -181,7 +171,7 @@ estimated(struct limit_remarks *r)
 
 /* Which requests belong together is a secret of each daemon's own without the file. */
 static void
-conversations(struct limit_remarks *r)
+conversations(const struct noting *r)
 {
 	const struct policy *p = r->p;
 	bool hashes = p->nconversation &&
@@ -189,14 +179,14 @@ conversations(struct limit_remarks *r)
 
 	if (p->reads_conversation && hashes && r->cfg && r->cfg->redis_url &&
 		!r->cfg->redact_key_file)
-		note_say(r->to, NULL,
+		note_say(r, NULL,
 			"conversation: hash: no redact.key_file: daemons that share limits do "
 			"not agree on conversations without a name");
 }
 
 /* A share of as many daemons as nobody counted. */
 static void
-uncounted(struct limit_remarks *r)
+uncounted(const struct noting *r)
 {
 	const struct policy *p = r->p;
 	bool routes = false;
@@ -212,7 +202,7 @@ uncounted(struct limit_remarks *r)
 		bool own = l->away == AWAY_SHARE && !l->peers;
 		if (!own && !(routes && l->away == AWAY_ROUTE))
 			continue;
-		note_say(r->to, l->at,
+		note_say(r, l->at,
 			"limit %s: tollgate.yaml has no redis.daemons: a daemon that starts "
 			"while Redis is away does not know its share, and spends none",
 			l->name);
@@ -220,21 +210,21 @@ uncounted(struct limit_remarks *r)
 }
 
 void
-policy_limit_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
+policy_limit_notes(const struct noting *r)
 {
-	struct limit_remarks r = { p, cfg, to };
+	const struct policy *p = r->p;
 
 	for (size_t i = 0; i < p->nlimits; i++)
-		remark_on_limit(&r, &p->limits[i]);
-	relayed(&r);
-	unmetered(&r);
-	estimated(&r);
-	conversations(&r);
-	uncounted(&r);
+		remark_on_limit(r, &p->limits[i]);
+	relayed(r);
+	unmetered(r);
+	estimated(r);
+	conversations(r);
+	uncounted(r);
 	if (p->nlimits > LIMITS_A_REQUEST)
-		note_say(to, p->limits[LIMITS_A_REQUEST].at,
+		note_say(r, p->limits[LIMITS_A_REQUEST].at,
 			"a request to which more than %d limits apply is a 503",
 			LIMITS_A_REQUEST);
-	if (p->nlimits && cfg && !cfg->redis_url)
-		note_say(to, NULL, "no redis: limits count in this process only");
+	if (p->nlimits && r->cfg && !r->cfg->redis_url)
+		note_say(r, NULL, "no redis: limits count in this process only");
 }

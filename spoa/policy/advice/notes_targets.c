@@ -5,8 +5,7 @@
 static void
 attempts(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
-	for (size_t i = 0; i < p->nroutes; i++) {
-		const struct route *r = &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		if (r->retry.attempts > 1)
 			note_say(to, r->at,
 				"route %s: takes the relay: a request of it may have %u "
@@ -29,8 +28,7 @@ attempts(const struct policy *p, const struct config *cfg, const struct noting *
 static void
 times(const struct policy *p, const struct noting *to)
 {
-	for (size_t i = 0; i < p->nroutes; i++) {
-		const struct route *r = &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		const struct retry *t = &r->retry;
 		const struct {
 			const char *name;
@@ -185,8 +183,7 @@ policy_target_notes(const struct policy *p, const struct config *cfg, const stru
 {
 	attempts(p, cfg, to);
 	times(p, to);
-	for (size_t i = 0; i < p->nroutes; i++) {
-		const struct route *r = &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		choosing(p, to, "route", r->name, r->choose, r->targets, r->ntargets);
 		both(p, to, "route", r->name, r->targets, r->ntargets);
 	}

@@ -104,11 +104,9 @@ admin_users_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 			"{alice: operator}");
 		return;
 	}
-	struct admin_user *list = arena_array(a, CAP_ADMIN_USERS, sizeof(*list));
-	if (!list) {
-		diag_at(d, n, "out of memory");
+	struct admin_user *list = read_array(a, d, n, CAP_ADMIN_USERS, sizeof(*list));
+	if (!list)
 		return;
-	}
 	*out = list;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		if (*count == CAP_ADMIN_USERS) {

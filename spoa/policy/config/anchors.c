@@ -138,9 +138,7 @@ make_room(struct arena *a, struct diag *d, const struct yaml_node *n, const char
 		diag_at(d, n, "%s: more than %zu", what, max);
 		return false;
 	}
-	*out = arena_array(a, n->count + 1, size);
-	if (!*out)
-		diag_at(d, n, "out of memory");
+	*out = read_array(a, d, n, n->count + 1, size);
 	return *out != NULL;
 }
 

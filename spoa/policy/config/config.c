@@ -123,40 +123,33 @@ const struct config_option config_options[] = {
 /* clang-format on */
 const size_t config_option_count = COUNT_OF(config_options);
 
-/* Read from each snapshot anew; all others are fixed at start. */
-static bool
-reloads(const char *name)
-{
-	static const char *const names[] = { "policy", "policy_watch", "shadow_policy",
-		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file",
-		"limits.body", "limits.inflate_ratio", "tokens.ranks", "tokens.models",
-		"audit.key", "audit.key_passphrase_file", "audit.previous_key", "audit.root",
-		"audit.key_statements", "admin.tokens", "admin.users", "admin.hosts", NULL };
-
-	return read_listed(names, span_str(name));
-}
-
 void
 config_fixed_changes(const struct config *now, const struct config *next, struct buf *out)
 {
-	for (size_t i = 0; i < config_option_count; i++) {
-		const struct config_option *o = &config_options[i];
-		if (!reloads(o->name) && !config_option_same(o, now, next))
+	/* Read from each snapshot anew; all others are fixed at start. */
+	static const char *const reloaded[] = { "policy", "policy_watch", "shadow_policy",
+		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file",
+		"limits.body", "limits.inflate_ratio", "tokens.ranks", "tokens.models",
+		"audit.key", "audit.key_passphrase_file", "audit.previous_key", "audit.root",
+		"audit.key_statements", "admin.tokens", "admin.users", "admin.hosts" };
+
+	for (const struct config_option *o = config_options;
+		o < config_options + config_option_count; o++) {
+		if (!SPAN_IN(span_str(o->name), reloaded) && !config_option_same(o, now, next))
 			buf_printf(out, "%s%s", out->n ? "," : "", o->name);
 	}
 }
 
-/* The value of "agent.listen" in the tree; NULL where it is not given. */
 const struct yaml_node *
-config_option_at(const struct yaml_node *root, const char *name)
+config_at(const struct config *cfg, const char *name)
 {
 	const char *dot = strchr(name, '.');
 	char section[32];
 
 	if (!dot)
-		return yaml_get(root, name);
+		return yaml_get(cfg->root, name);
 	snprintf(section, sizeof(section), "%.*s", (int)(dot - name), name);
-	return yaml_get(yaml_get(root, section), dot + 1);
+	return yaml_get(yaml_get(cfg->root, section), dot + 1);
 }
 
 /* The names accepted directly under `section` ("" for the top): options without
@@ -238,23 +231,19 @@ config_read(struct arena *a, const char *file, struct diag *d)
 		diag_file(d, file, "out of memory");
 		return NULL;
 	}
+	cfg->root = root;
 	check_keys(&r, root);
-	for (size_t i = 0; i < config_option_count; i++) {
-		const struct config_option *o = &config_options[i];
-		const struct yaml_node *n = config_option_at(root, o->name);
+	for (const struct config_option *o = config_options;
+		o < config_options + config_option_count; o++) {
+		const struct yaml_node *n = config_at(cfg, o->name);
 		struct yaml_node fallback = { .kind = YAML_SCALAR, .s = span_str(o->fallback) };
 		if (o->fallback)
 			config_option_read(&r, o, &fallback);
 		if (n)
 			config_option_read(&r, o, n);
 	}
-	cfg->redact_key_at = config_option_at(root, "redact.key_file");
-	cfg->audit_key_at = config_option_at(root, "audit.key");
-	cfg->audit_hash_key_at = config_option_at(root, "audit.hash_key");
-	cfg->journal_at = config_option_at(root, "audit.journal");
-	cfg->socket_group_at = config_option_at(root, "group");
 	if (root->kind == YAML_MAPPING)
-		config_check(&r, root);
+		config_check(&r);
 	if (arena_failed(a) && d->errors == errors)
 		diag_file(d, file, "out of memory");
 	return cfg;

@@ -24,6 +24,7 @@ struct address {
 
 struct config {
 	const char *file; /* where it was read */
+	const struct yaml_node *root; /* its tree, for config_at() */
 	const char *node; /* [A-Za-z0-9_.-]{1,64}; default: the host's name */
 	unsigned workers; /* 0 (auto): one a core */
 
@@ -89,7 +90,6 @@ struct config {
 	struct witness_log *witness_logs; /* witness.logs */
 	size_t nwitness_logs;
 	const char *witness_key, *witness_name, *witness_state; /* witness.* */
-	const struct yaml_node *witness_key_at;			/* for errors */
 	bool retention;		       /* there is a section retention */
 	uint64_t retention_age_us;     /* retention.age; 0: none */
 	uint64_t retention_size;       /* retention.size; 0: none */
@@ -100,10 +100,8 @@ struct config {
 	uint64_t retention_lock_us;  /* retention.lock: object lock of s3://; 0: none */
 	uint64_t retention_every_us; /* retention.every, default 60s */
 
-	const char *state_key; /* state_key: what entries made at run time are signed with;
-				  NULL: none can be made */
-	const struct yaml_node *state_key_at, *state_file_at;			/* for errors */
-	const struct yaml_node *redis_at, *redis_password_at, *redis_sentinel_password_at; /* likewise */
+	const char *state_key;	/* state_key: what entries made at run time are signed with;
+				   NULL: none can be made */
 	const char *state_file; /* state_file: where they are kept; default: audit.journal and
 				   ".live" */
 
@@ -130,9 +128,6 @@ struct config {
 	const char **backends;	 /* backends: HAProxy backends a policy may name */
 	size_t nbackends;
 	const char *redact_key_file; /* redact.key_file: what `with: hash` is keyed with */
-	const struct yaml_node *redact_key_at; /* for errors */
-	const struct yaml_node *audit_key_at, *audit_hash_key_at, *journal_at, *socket_group_at,
-		*retention_archive_at;
 	bool body_variable; /* body_variable: the redacted body as txn.tollgate.body where it
 			       fits, default false */
 
@@ -160,6 +155,8 @@ const struct config *config_load(struct arena *a, const char *file, struct diag 
 /* For check, which goes on to the policy: as config_load, but with mistakes what
  * could be read is returned too; NULL only where the file is no YAML at all. */
 const struct config *config_read(struct arena *a, const char *file, struct diag *d);
+/* Where the file gives "agent.listen", for errors; NULL: it does not. */
+const struct yaml_node *config_at(const struct config *cfg, const char *name);
 /* How Redis is reached, where redis_url is given: 0, or ERR_SYNTAX. The same for all who go
  * there. Secret: zero it after use. */
 struct redis_options;

@@ -211,11 +211,9 @@ credentials_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 		diag_at(d, n, "credentials: more than %d", CREDENTIALS_MAX);
 		return;
 	}
-	*out = arena_array(a, n->count + 1, sizeof(**out));
-	if (!*out) {
-		diag_at(d, n, "out of memory");
+	*out = read_array(a, d, n, n->count + 1, sizeof(**out));
+	if (!*out)
 		return;
-	}
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		struct provider_credential *one = &(*out)[*count];
 		one->provider = c->key->s.p;

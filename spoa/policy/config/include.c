@@ -235,8 +235,7 @@ enter_file(struct including *in, const char *path, const struct yaml_node *by)
 		refuse(in, by, path, "is no file");
 		return false;
 	}
-	for (size_t i = 0; i < in->nfiles; i++) {
-		const struct file *f = &in->files[i];
+	for (const struct file *f = in->files; f < in->files + in->nfiles; f++) {
 		if (f->dev != st.st_dev || f->ino != st.st_ino)
 			continue;
 		if (f->by)

@@ -13,9 +13,6 @@ struct config_reader {
 	struct config *cfg;
 };
 
-/* The value of "agent.listen" in the tree; NULL where it is not given. */
-const struct yaml_node *config_option_at(const struct yaml_node *root, const char *name);
-
 /* values.c: one option into its place of r->cfg; whether two configurations have the same. */
 void config_option_read(
 	struct config_reader *r, const struct config_option *o, const struct yaml_node *n);
@@ -25,7 +22,7 @@ bool config_option_same(
 bool config_name_ok(struct span s, size_t max);
 
 /* together.c, retention.c: when every option is read. */
-void config_check(struct config_reader *r, const struct yaml_node *root);
-void config_retention(struct config *cfg, const struct yaml_node *root, struct diag *d);
+void config_check(struct config_reader *r);
+void config_retention(struct config *cfg, struct diag *d);
 
 #endif

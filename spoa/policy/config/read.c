@@ -68,6 +68,20 @@ nearest_is(struct nearest *n, const char *name)
 	return span_is(n->word, name);
 }
 
+size_t
+nearest_find(struct nearest *n, const void *elements, size_t count, size_t stride)
+{
+	size_t i = 0;
+	const char *name;
+
+	for (; i < count; i++) {
+		memcpy(&name, (const char *)elements + i * stride, sizeof(name));
+		if (nearest_is(n, name))
+			break;
+	}
+	return i;
+}
+
 const char *
 nearest_hint(struct nearest *n)
 {
@@ -105,16 +119,6 @@ join_names(struct buf *b, const char *const *names)
 	buf_putc(b, 0);
 }
 
-/* What {tokens: 200,000} makes of a number. */
-static bool
-is_all_digits(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-	return s.n > 0;
-}
-
 static void
 unknown_key(struct diag *d, const struct yaml_node *key, const char *const *accepted)
 {
@@ -130,9 +134,11 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	bool cut = key->s.n > KEY_SHOWN;
 	while (cut && shown.n && ((unsigned char)key->s.p[shown.n] & 0xc0) == 0x80)
 		shown.n--;
+	/* What {tokens: 200,000} makes of a number. */
+	bool number = shown.n && span_past(shown, 0, is_digit) == shown.n;
 	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
 		cut ? "..." : "", nearest_hint(&near),
-		is_all_digits(shown) ? " (a number has no comma in it: 200000, 1.25)" : "",
+		number ? " (a number has no comma in it: 200000, 1.25)" : "",
 		buf_failed(&names) ? "" : buf_view(&names).p);
 	buf_free(&names);
 }
@@ -188,6 +194,27 @@ read_list(struct diag *d, const struct yaml_node *n, const char *what)
 	return false;
 }
 
+const struct yaml_node *
+read_needed(struct diag *d, const struct yaml_node *n, const struct yaml_node *at,
+	const char *what, const char *key)
+{
+	const struct yaml_node *c = yaml_get(n, key);
+
+	if (!c)
+		diag_at(d, at, "%s%s%s is missing", what ? what : "", what ? ": " : "", key);
+	return c;
+}
+
+void *
+read_array(struct arena *a, struct diag *d, const struct yaml_node *at, size_t n, size_t size)
+{
+	void *p = arena_array(a, n, size);
+
+	if (!p)
+		diag_at(d, at, "out of memory");
+	return p;
+}
+
 /* ---- scalars ---- */
 
 bool
@@ -210,6 +237,20 @@ read_bool(struct diag *d, const struct yaml_node *n, bool *out)
 		return true;
 	diag_at(d, n, "%.*s: true or false is expected, found %s",
 		SPAN_ARG(read_name(n, "value")), yaml_found(n));
+	return false;
+}
+
+bool
+read_score(struct diag *d, const struct yaml_node *n, double *out)
+{
+	double v;
+
+	if (yaml_double(n, &v) && v >= 0.0 && v <= 1.0) {
+		*out = v;
+		return true;
+	}
+	diag_at(d, n, "%.*s: a score from 0.0 to 1.0 is expected, found %s",
+		SPAN_ARG(read_name(n, "score")), yaml_found(n));
 	return false;
 }
 
@@ -378,11 +419,9 @@ read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const cha
 		diag_at(d, n, "%.*s: the list is empty", SPAN_ARG(read_name(n, what)));
 		return false;
 	}
-	texts = arena_array(a, single ? 1 : n->count, sizeof(*texts));
-	if (!texts) {
-		diag_at(d, n, "out of memory");
+	texts = read_array(a, d, n, single ? 1 : n->count, sizeof(*texts));
+	if (!texts)
 		return false;
-	}
 	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
 		bool twice = false;
 		struct span name = read_name(n, what);
@@ -406,6 +445,13 @@ read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const cha
 		*count = taken;
 	}
 	return ok;
+}
+
+const struct yaml_node *
+read_each(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
+	const char ***out, size_t *count)
+{
+	return n && read_texts(a, d, n, what, out, count) ? yaml_first(n) : NULL;
 }
 
 /* ---- paths ---- */

@@ -21,6 +21,9 @@ struct nearest nearest_to(struct span word);
 void nearest_try(struct nearest *n, const char *name);
 /* Whether it is the word itself; where not, it is tried. */
 bool nearest_is(struct nearest *n, const char *name);
+/* Of `count` elements, `stride` bytes apart, that begin with their const char *name, the first
+ * one that is the word: its index; `count`: none is, and all were tried. */
+size_t nearest_find(struct nearest *n, const void *elements, size_t count, size_t stride);
 /* ", did you mean NAME?", or "" where nothing tried is near. Lives in *n. */
 const char *nearest_hint(struct nearest *n);
 
@@ -35,11 +38,20 @@ bool read_listed(const char *const *names, struct span word);
 bool read_map(struct diag *d, const struct yaml_node *n, const char *what,
 	const char *const *accepted, const char *const *later);
 bool read_list(struct diag *d, const struct yaml_node *n, const char *what);
+/* The child under a key; NULL where there is none, of which `at` is told: "WHAT: KEY is
+ * missing", or without WHAT where that is NULL. */
+const struct yaml_node *read_needed(struct diag *d, const struct yaml_node *n,
+	const struct yaml_node *at, const char *what, const char *key);
+/* n zeroed elements; NULL with an error at `at`. */
+void *read_array(
+	struct arena *a, struct diag *d, const struct yaml_node *at, size_t n, size_t size);
 /* A scalar that says something; numbers are taken as written. */
 bool read_text(struct diag *d, const struct yaml_node *n, const char *what, const char **out);
 bool read_bool(struct diag *d, const struct yaml_node *n, bool *out);
 bool read_uint(
 	struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *out);
+/* From 0.0 to 1.0. */
+bool read_score(struct diag *d, const struct yaml_node *n, double *out);
 /* "800ms", "30s", "10m", "2h", "1d". */
 bool read_duration_us(struct diag *d, const struct yaml_node *n, uint64_t min_us,
 	uint64_t max_us, uint64_t *out);
@@ -53,6 +65,10 @@ bool read_word(
  * `count`: then n is only checked. */
 bool read_texts(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
 	const char ***out, size_t *count);
+/* The first text of read_texts(), for a loop over them: NULL where they cannot be used, and
+ * where n is NULL. for (c = read_each(…, n, …); c; c = yaml_next(n, c)) */
+const struct yaml_node *read_each(struct arena *a, struct diag *d, const struct yaml_node *n,
+	const char *what, const char ***out, size_t *count);
 /* A file's or folder's path; a relative one counts from the folder of the file that n
  * is in. */
 bool read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out);

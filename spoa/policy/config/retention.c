@@ -6,10 +6,10 @@
 #define SIX_MONTHS_US (183ull * 86400 * 1000000)
 
 void
-config_retention(struct config *cfg, const struct yaml_node *root, struct diag *d)
+config_retention(struct config *cfg, struct diag *d)
 {
 	static const char *const of_archive[] = { "endpoint", "credentials_file", "lock" };
-	const struct yaml_node *s = yaml_get(root, "retention");
+	const struct yaml_node *s = yaml_get(cfg->root, "retention");
 
 	cfg->retention = s != NULL;
 	if (!s)
@@ -18,7 +18,6 @@ config_retention(struct config *cfg, const struct yaml_node *root, struct diag *
 		diag_at(d, s->key ? s->key : s, "retention: needs audit.journal");
 	if (s->kind != YAML_MAPPING)
 		return;
-	cfg->retention_archive_at = yaml_get(s, "archive");
 	if (cfg->retention_age_us && cfg->retention_age_us < SIX_MONTHS_US &&
 		!cfg->below_six_months)
 		diag_at(d, yaml_get(s, "age"),

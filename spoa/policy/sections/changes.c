@@ -73,9 +73,8 @@ route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 		diag_at(b->d, n->key, "route: targets or model is missing");
 	if (model)
 		build_model(b, model, &x->model);
-	if (!to || !read_texts(b->a, b->d, to, "targets", &x->targets, &x->ntargets))
-		return;
-	for (const struct yaml_node *c = yaml_first(to); c; c = yaml_next(to, c))
+	const struct yaml_node *c = build_each(b, to, "targets", &x->targets, &x->ntargets);
+	for (; c; c = yaml_next(to, c))
 		known_target(b, c);
 }
 
@@ -84,13 +83,12 @@ route(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 void
 build_tags(struct builder *b, const struct yaml_node *n, const char ***tags, size_t *ntags)
 {
+	const struct yaml_node *c = build_each(b, n, "tag", tags, ntags);
 	const char *name;
 
-	if (!read_texts(b->a, b->d, n, "tag", tags, ntags))
-		return;
-	if (*ntags > TAGS_MAX)
+	if (c && *ntags > TAGS_MAX)
 		diag_at(b->d, n, "tag: more than %d", TAGS_MAX);
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+	for (; c; c = yaml_next(n, c))
 		build_name(b, c, 64, &name);
 }
 
@@ -101,46 +99,35 @@ tag(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 }
 
 static void
-required(struct builder *b, const struct yaml_node *n, struct rule_change *x)
-{
-	struct nearest near = nearest_to(n->s);
-
-	for (size_t i = 0; i < b->p->nexternals; i++)
-		if (nearest_is(&near, b->p->externals[i].rec.name)) {
-			x->require |= 1ull << i;
-			return;
-		}
-	diag_at(b->d, n, "require: %s is not among detectors.external%s", n->s.p,
-		nearest_hint(&near));
-}
-
-static void
 require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 {
-	if (!read_texts(b->a, b->d, n, "require", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
-		required(b, c, x);
+	const struct policy *p = b->p;
+	const struct yaml_node *c = build_each(b, n, "require", NULL, NULL);
+
+	for (; c; c = yaml_next(n, c)) {
+		struct nearest near = nearest_to(c->s);
+		size_t i =
+			nearest_find(&near, p->externals, p->nexternals, sizeof(*p->externals));
+		if (i < p->nexternals)
+			x->require |= 1ull << i;
+		else
+			diag_at(b->d, c, "require: %s is not among detectors.external%s",
+				c->s.p, nearest_hint(&near));
+	}
 }
 
 /* ---- set_headers ---- */
-
-static bool
-carries_credential(const struct policy *p, struct span name)
-{
-	if (span_find(name, p->credential_headers, p->ncredential_headers) <
-		p->ncredential_headers)
-		return true;
-	for (size_t i = 0; i < p->ncredential_prefixes; i++)
-		if (span_starts(name, span_str(p->credential_prefixes[i])))
-			return true;
-	return credential_header(name);
-}
 
 /* Why no rule may set this header, or NULL. `name` in lower case. */
 static const char *
 header_fault(const struct policy *p, struct span name)
 {
+	bool credential = credential_header(name) ||
+			  span_find(name, p->credential_headers, p->ncredential_headers) <
+				  p->ncredential_headers;
+
+	for (size_t i = 0; i < p->ncredential_prefixes; i++)
+		credential |= span_starts(name, span_str(p->credential_prefixes[i]));
 	if (name.n == 0 || name.n > 64 ||
 		strspn(name.p, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != name.n)
 		return "is no header's name: letters, digits and - _ . are expected, at most "
@@ -150,7 +137,7 @@ header_fault(const struct policy *p, struct span name)
 	for (size_t i = 0; fixed_headers[i]; i++)
 		if (span_is(name, fixed_headers[i]))
 			return "belongs to the connection or the body";
-	if (carries_credential(p, name))
+	if (credential)
 		return "carries credentials: HAProxy's backend sets those of the provider";
 	return NULL;
 }

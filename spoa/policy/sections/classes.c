@@ -30,42 +30,32 @@ entity_find(struct builder *b, const struct yaml_node *n, struct span name)
 	return -1;
 }
 
-/* The entities that a scalar or list names; false: it is neither. */
-static bool
-entities_of(
+void
+build_entities(
 	struct builder *b, const struct yaml_node *n, const char *what, struct entity_set *out)
 {
-	if (!read_texts(b->a, b->d, n, what, NULL, NULL))
-		return false;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	const struct yaml_node *c = build_each(b, n, what, NULL, NULL);
+
+	for (; c; c = yaml_next(n, c)) {
 		int e = entity_find(b, c, c->s);
 		if (e >= 0)
 			entity_add(out, (size_t)e);
 	}
-	return true;
-}
-
-void
-build_entities(struct builder *b, const struct yaml_node *n, struct entity_set *out)
-{
-	entities_of(b, n, "entities", out);
 }
 
 void
 build_class_members(struct builder *b, const struct yaml_node *n, struct entity_set *out)
 {
-	if (!read_texts(b->a, b->d, n, "classes", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
-		int k = class_find(b->p, c->s);
-		if (k >= 0) {
-			entities_join(out, &b->p->classes[k].entities);
-			continue;
-		}
+	const struct yaml_node *c = build_each(b, n, "classes", NULL, NULL);
+	const struct policy_class *all = b->p->classes;
+
+	for (; c; c = yaml_next(n, c)) {
 		struct nearest near = nearest_to(c->s);
-		for (size_t i = 0; i < b->p->nclasses; i++)
-			nearest_try(&near, b->p->classes[i].name);
-		diag_at(b->d, c, "%s: no such class%s", c->s.p, nearest_hint(&near));
+		size_t k = nearest_find(&near, all, b->p->nclasses, sizeof(*all));
+		if (k < b->p->nclasses)
+			entities_join(out, &all[k].entities);
+		else
+			diag_at(b->d, c, "%s: no such class%s", c->s.p, nearest_hint(&near));
 	}
 }
 
@@ -75,8 +65,9 @@ without(struct builder *b, const struct yaml_node *n, struct policy_class *k)
 {
 	struct entity_set *all = arena_new(b->a, struct entity_set);
 
-	if (!all || !entities_of(b, n, "without", all))
+	if (!all)
 		return;
+	build_entities(b, n, "without", all);
 	for (size_t i = 0; i < detect_entity_count(b->rules); i++) {
 		if (!entity_in(all, i))
 			continue;
@@ -104,7 +95,7 @@ own_class(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 	if (yaml_get(c, "roles"))
 		build_roles(b, yaml_get(c, "roles"), UINT16_MAX, &k->roles);
 	if (list && (list->kind != YAML_SEQUENCE || list->count))
-		build_entities(b, list, &k->entities);
+		build_entities(b, list, "entities", &k->entities);
 	for (size_t i = 0; !list && i < detect_entity_count(b->rules); i++)
 		if (!strcmp(detect_entity_class(b->rules, i), k->name))
 			entity_add(&k->entities, i);
@@ -151,7 +142,7 @@ listed_classes(struct builder *b, const struct yaml_node *n, struct policy_class
 		if (c->kind == YAML_MAPPING)
 			own_class(b, c, k);
 		else if (c->kind != YAML_SEQUENCE || c->count) /* []: an empty class */
-			build_entities(b, c, &k->entities);
+			build_entities(b, c, "entities", &k->entities);
 	}
 }
 
@@ -191,9 +182,11 @@ joined_classes(struct builder *b, const struct yaml_node *n, struct policy_class
 			c->kind == YAML_MAPPING ? yaml_get(c, "classes") : NULL;
 		int k = class_find(b->p, c->key->s);
 		unsigned before = b->d->errors;
-		if (!of || k < 0 || !read_texts(b->a, b->d, of, "classes", NULL, NULL))
+		const struct yaml_node *m =
+			k < 0 ? NULL : build_each(b, of, "classes", NULL, NULL);
+		if (!m)
 			continue;
-		for (const struct yaml_node *m = yaml_first(of); m; m = yaml_next(of, m)) {
+		for (; m; m = yaml_next(of, m)) {
 			const struct yaml_node *its = yaml_get(n, m->s.p);
 			if (its && its->kind == YAML_MAPPING &&
 				(yaml_get(its, "classes") || yaml_get(its, "roles")))
@@ -233,10 +226,7 @@ thresholds(struct builder *b, const struct yaml_node *n)
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		int e = entity_find(b, c->key, c->key->s);
 		double v;
-		if (!yaml_double(c, &v) || !(v >= 0.0 && v <= 1.0))
-			diag_at(b->d, c, "%s: a score from 0.0 to 1.0 is expected, found %s",
-				c->key->s.p, yaml_found(c));
-		else if (e >= 0)
+		if (read_score(b->d, c, &v) && e >= 0)
 			b->p->thresholds[e] = (float)v;
 	}
 }
@@ -253,9 +243,7 @@ build_detectors(struct builder *b, const struct yaml_node *n)
 	for (size_t e = 0; e < count; e++)
 		b->p->thresholds[e] = detect_entity_threshold(b->rules, e);
 	build_injection(b, n && n->kind == YAML_MAPPING ? yaml_get(n, "injection") : NULL);
-	if (!n || !build_section(b, n, SECTION_DETECTORS, b->p))
-		return;
-	if (yaml_get(n, "thresholds"))
+	if (n && build_section(b, n, SECTION_DETECTORS, b->p) && yaml_get(n, "thresholds"))
 		thresholds(b, yaml_get(n, "thresholds"));
 }
 

@@ -2,8 +2,6 @@
 #include "base/ascii.h"
 #include "policy/build.h"
 
-static const char *const words[] = { "dialect", "hash", NULL };
-
 static void
 header(struct builder *b, const struct yaml_node *n, struct conversation_source *out)
 {
@@ -28,23 +26,6 @@ header(struct builder *b, const struct yaml_node *n, struct conversation_source 
 	out->header = name;
 }
 
-static void
-read_conversation_source(
-	struct builder *b, const struct yaml_node *n, struct conversation_source *out)
-{
-	unsigned word;
-
-	if (n->kind == YAML_MAPPING)
-		header(b, n, out);
-	else if (n->kind == YAML_SCALAR && read_listed(words, n->s) &&
-		 read_word(b->d, n, words, &word))
-		out->kind = word ? CONVERSATION_HASH : CONVERSATION_DIALECT;
-	else
-		diag_at(b->d, n,
-			"conversation: dialect, hash or {header: NAME} is expected, found %s",
-			yaml_found(n));
-}
-
 void
 build_conversation(struct builder *b, const struct yaml_node *n)
 {
@@ -67,7 +48,18 @@ build_conversation(struct builder *b, const struct yaml_node *n)
 			diag_at(b->d, c,
 				"conversation: hash always gives one: nothing after it is "
 				"asked");
-		read_conversation_source(b, c, &p->conversation[p->nconversation++]);
+		struct conversation_source *s = &p->conversation[p->nconversation++];
+		if (c->kind == YAML_MAPPING)
+			header(b, c, s);
+		else if (c->kind == YAML_SCALAR && span_is(c->s, "dialect"))
+			s->kind = CONVERSATION_DIALECT;
+		else if (c->kind == YAML_SCALAR && span_is(c->s, "hash"))
+			s->kind = CONVERSATION_HASH;
+		else
+			diag_at(b->d, c,
+				"conversation: dialect, hash or {header: NAME} is expected, "
+				"found %s",
+				yaml_found(c));
 	}
 	if (n->count == 0)
 		diag_at(b->d, n, "conversation: the list is empty");

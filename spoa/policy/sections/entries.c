@@ -24,20 +24,14 @@ header_ok(struct span s)
 	return s.n > 0 && s.n <= 64 && span_past(s, 0, is_tchar) == s.n;
 }
 
-/* Fields that frame or route the request cannot be taken away from it. */
-static bool
-header_reserved(struct span lower)
-{
-	static const char *const names[] = { "host", "connection", "content-length",
-		"content-type", "content-encoding", "transfer-encoding", "te", "trailer",
-		"upgrade", "expect", "keep-alive", "proxy-connection" };
-
-	return SPAN_IN(lower, names) || span_starts(lower, SPAN_LIT("x-tollgate-"));
-}
-
 static void
 header_name(struct builder *b, const struct yaml_node *n, const char **out)
 {
+	/* Fields that frame or route the request cannot be taken away from it. */
+	static const char *const reserved[] = { "host", "connection", "content-length",
+		"content-type", "content-encoding", "transfer-encoding", "te", "trailer",
+		"upgrade", "expect", "keep-alive", "proxy-connection" };
+
 	if (n->kind != YAML_SCALAR || !header_ok(n->s)) {
 		diag_at(b->d, n, "%.*s: the name of a header is expected, found %s",
 			SPAN_ARG(read_name(n, "header")), yaml_found(n));
@@ -49,7 +43,8 @@ header_name(struct builder *b, const struct yaml_node *n, const char **out)
 		return;
 	}
 	ascii_lower(lower, strlen(lower));
-	if (header_reserved(span_str(lower)))
+	if (SPAN_IN(span_str(lower), reserved) ||
+		span_starts(span_str(lower), SPAN_LIT("x-tollgate-")))
 		diag_at(b->d, n, "%.*s: %s cannot carry a credential",
 			SPAN_ARG(read_name(n, "header")), lower);
 	*out = lower;
@@ -100,18 +95,6 @@ jwks(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 		e->jwks_url = arena_dup(b->a, n->s).p;
 }
 
-/* What goes with a URL only. */
-static void
-fetching(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
-{
-	static const char *const names[] = { "ca_file", "refresh", "max_stale" };
-	const struct yaml_node *c;
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if ((c = yaml_get(n, names[i])) && !e->jwks_url)
-			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", names[i]);
-}
-
 static void
 claim_path(struct builder *b, const struct yaml_node *c)
 {
@@ -145,10 +128,10 @@ claim_members(struct builder *b, const struct yaml_node *n, enum section_name wh
 static void
 algorithm_set(struct builder *b, const struct yaml_node *n, unsigned possible, unsigned *out)
 {
+	const struct yaml_node *c = build_each(b, n, "algorithms", NULL, NULL);
+
 	*out = 0;
-	if (!read_texts(b->a, b->d, n, "algorithms", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	for (; c; c = yaml_next(n, c)) {
 		enum jws_alg alg = jws_alg_find(c->s);
 		if (alg != JWS_ALGS && possible >> alg & 1)
 			*out |= 1u << alg;
@@ -169,20 +152,15 @@ static void
 issuer_from(struct builder *b, const struct yaml_node *n, const char *what,
 	struct identity_entry *e)
 {
-	const struct yaml_node *issuer = yaml_get(n, "issuer"), *aud = yaml_get(n, "audience"),
-			       *keys = yaml_get(n, "jwks");
+	const struct yaml_node *at = n->key ? n->key : n, *keys = yaml_get(n, "jwks"),
+			       *secret = yaml_get(n, "secret"), *c;
 
-	if (!issuer)
-		diag_at(b->d, n->key ? n->key : n, "%s: issuer is missing", what);
-	else
-		read_text(b->d, issuer, "issuer", &e->issuer);
-	if (!aud)
-		diag_at(b->d, n->key ? n->key : n, "%s: audience is missing", what);
-	else
-		read_texts(b->a, b->d, aud, "audience", &e->audiences, &e->naudiences);
-	const struct yaml_node *secret = yaml_get(n, "secret");
+	if ((c = read_needed(b->d, n, at, what, "issuer")))
+		read_text(b->d, c, "issuer", &e->issuer);
+	if ((c = read_needed(b->d, n, at, what, "audience")))
+		read_texts(b->a, b->d, c, "audience", &e->audiences, &e->naudiences);
 	if (!keys && !secret)
-		diag_at(b->d, n->key ? n->key : n, "%s: jwks is missing", what);
+		diag_at(b->d, at, "%s: jwks is missing", what);
 	else if (keys && secret)
 		diag_at(b->d, secret->key, "secret: the issuer has jwks already");
 	else if (keys)
@@ -215,6 +193,7 @@ demo(struct builder *b, const struct yaml_node *n, const struct yaml_node *flag,
 static void
 jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 {
+	static const char *const of_url[] = { "ca_file", "refresh", "max_stale" };
 	const struct yaml_node *c;
 	bool is_demo = false;
 
@@ -239,7 +218,9 @@ jwt(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 		demo(b, n, c, e);
 	else
 		issuer_from(b, n, "jwt", e);
-	fetching(b, n, e);
+	for (size_t i = 0; i < COUNT_OF(of_url) && !e->jwks_url; i++)
+		if ((c = yaml_get(n, of_url[i])))
+			diag_at(b->d, c->key, "%s: is for a jwks that is a URL", of_url[i]);
 	if ((c = yaml_get(n, "algorithms")))
 		algorithm_set(b, c, possible, &e->algorithms);
 	if (!(c = yaml_get(n, "claims")))
@@ -255,8 +236,7 @@ api_key(struct builder *b, const struct yaml_node *n, struct identity_entry *e)
 	if (!build_section(b, n, SECTION_API_KEY, e))
 		return;
 	header(b, yaml_get(n, "header"), &e->header);
-	if (!yaml_get(n, "keys"))
-		diag_at(b->d, n->key, "api_key: keys is missing");
+	read_needed(b->d, n, n->key, "api_key", "keys");
 }
 
 static void
@@ -281,8 +261,7 @@ signed_headers(struct builder *b, const struct yaml_node *n, struct identity_ent
 	}
 	if ((c = yaml_get(n, "signature")))
 		header_name(b, c, &e->header);
-	if (!yaml_get(n, "keys"))
-		diag_at(b->d, n->key, "signed_headers: keys is missing");
+	read_needed(b->d, n, n->key, "signed_headers", "keys");
 }
 
 static void

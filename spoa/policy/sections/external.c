@@ -106,23 +106,12 @@ mapped(const struct making *m, int e)
 static void
 listed(struct making *m, const struct yaml_node *n)
 {
-	if (!read_texts(m->b->a, m->b->d, n, "entities", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	const struct yaml_node *c = build_each(m->b, n, "entities", NULL, NULL);
+
+	for (; c; c = yaml_next(n, c)) {
 		int e = entity(m, c, c->s.p);
 		if (!mapped(m, e))
 			label(m, c, c->s.p, e);
-	}
-}
-
-/* What the map names and the list does not: nobody would ask for it. */
-static void
-map_within(struct making *m, const struct yaml_node *map_at, const struct entity_set *asked)
-{
-	for (const struct yaml_node *c = map_at->child; c; c = c->next) {
-		int e = c->kind == YAML_SCALAR ? detect_entity_find(m->b->rules, c->s) : -1;
-		if (e >= 0 && !entity_in(asked, (size_t)e))
-			diag_at(m->b->d, c, "map: %s is not among the entities", c->s.p);
 	}
 }
 
@@ -144,6 +133,7 @@ category_entity(struct making *m, const char *category)
 static void
 moderation(struct making *m, const struct yaml_node *list)
 {
+	const struct yaml_node *c = build_each(m->b, list, "entities", NULL, NULL);
 	struct recogniser *r = &m->x->rec;
 
 	r->flagged = -1;
@@ -157,11 +147,8 @@ moderation(struct making *m, const struct yaml_node *list)
 					entity(m, m->n, category_entity(m, categories[i])));
 		}
 		r->flagged = entity(m, m->n, "MODERATION_FLAGGED");
-		return;
 	}
-	if (!read_texts(m->b->a, m->b->d, list, "entities", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(list); c; c = yaml_next(list, c)) {
+	for (; c; c = yaml_next(list, c)) {
 		struct nearest near = nearest_to(c->s);
 		bool known = mapped(m, detect_entity_find(m->b->rules, c->s));
 		for (size_t i = 0; i < NCATEGORIES && !known; i++) {
@@ -204,8 +191,12 @@ entities(struct making *m)
 		return;
 	m->x->entities = (struct entity_set){ { 0 } };
 	listed(m, list);
-	if (names && names->kind == YAML_MAPPING)
-		map_within(m, names, &m->x->entities);
+	/* What the map names and the list does not: nobody would ask for it. */
+	for (c = names && names->kind == YAML_MAPPING ? names->child : NULL; c; c = c->next) {
+		int e = c->kind == YAML_SCALAR ? detect_entity_find(m->b->rules, c->s) : -1;
+		if (e >= 0 && !entity_in(&m->x->entities, (size_t)e))
+			diag_at(m->b->d, c, "map: %s is not among the entities", c->s.p);
+	}
 	entities_join(&m->x->entities, &of_map);
 }
 
@@ -294,28 +285,8 @@ shape(struct making *m)
 		request(m, asked);
 		read_answer(m, said);
 	}
-	if (!(c = yaml_get(m->n, "score_threshold")))
-		return;
-	if (!yaml_double(c, &r->score_threshold) ||
-		!(r->score_threshold >= 0.0 && r->score_threshold <= 1.0))
-		diag_at(m->b->d, c,
-			"score_threshold: a score from 0.0 to 1.0 is expected, found %s",
-			yaml_found(c));
-}
-
-/* ---- which texts ---- */
-
-static void
-roles(struct making *m)
-{
-	const struct yaml_node *n = yaml_get(m->n, "roles");
-
-	m->x->roles = ~(1u << ROLE_KEY | 1u << ROLE_PATH);
-	if (!n)
-		return;
-	uint16_t roles;
-	build_roles(m->b, n, UINT16_MAX, &roles);
-	m->x->roles = roles;
+	if ((c = yaml_get(m->n, "score_threshold")))
+		read_score(m->b->d, c, &r->score_threshold);
 }
 
 /* ---- the call ---- */
@@ -397,59 +368,27 @@ build_bearer(struct builder *b, const struct yaml_node *n)
 }
 
 static void
-token(struct making *m, const struct yaml_node *n)
-{
-	const char *line = build_bearer(m->b, n);
-
-	if (line)
-		add_field(m, n, span_str(line));
-}
-
-static void
-url(struct making *m)
-{
-	const struct yaml_node *n = yaml_get(m->n, "url");
-	const char *why;
-
-	m->x->url = "";
-	if (!n)
-		diag_at(m->b->d, m->n, "url is missing");
-	else if (read_text(m->b->d, n, "url", &m->x->url) &&
-		 (why = http_url_check(m->x->url)) != NULL)
-		diag_at(m->b->d, n, "url: %s", why);
-}
-
-static void
 connection(struct making *m)
 {
 	struct external *x = m->x;
-	const struct yaml_node *c, *h = yaml_get(m->n, "headers");
+	const struct yaml_node *c = read_needed(m->b->d, m->n, m->n, NULL, "url"),
+			       *h = yaml_get(m->n, "headers");
+	const char *why, *line;
 
-	url(m);
+	x->url = "";
+	if (c && read_text(m->b->d, c, "url", &x->url) && (why = http_url_check(x->url)))
+		diag_at(m->b->d, c, "url: %s", why);
 	x->fields = build_array(
 		m->b, m->n, 2 + (h && h->kind == YAML_MAPPING ? h->count : 0), sizeof(char *));
 	if (!x->fields || !add_field(m, m->n, SPAN_LIT("Content-Type: application/json")))
 		return;
 	if (h)
 		headers(m, h);
-	if ((c = yaml_get(m->n, "token_file")))
-		token(m, c);
+	if ((c = yaml_get(m->n, "token_file")) && (line = build_bearer(m->b, c)))
+		add_field(m, c, span_str(line));
 	if (x->ca_file && access(x->ca_file, R_OK) < 0)
 		diag_at(m->b->d, yaml_get(m->n, "ca_file"), "ca_file: %s: cannot be read",
 			x->ca_file);
-}
-
-static void
-defaults(struct external *x)
-{
-	x->timeout_us = 80 * MS;
-	x->concurrency = 8;
-	x->max_bytes = 64 << 10;
-	x->cache_entries = 10000;
-	x->cache_ttl_us = 600 * SECOND_US;
-	x->breaker_failures = 5;
-	x->breaker_open_us = 2 * SECOND_US;
-	x->rec.language = "en";
 }
 
 /* What is remembered of it, and when it is left in peace. */
@@ -465,8 +404,7 @@ bounds(struct making *m)
 	} else if (c) {
 		build_section(m->b, c, SECTION_CACHE, m->x);
 	}
-	if ((c = yaml_get(m->n, "breaker")))
-		build_section(m->b, c, SECTION_BREAKER, m->x);
+	build_section(m->b, yaml_get(m->n, "breaker"), SECTION_BREAKER, m->x);
 }
 
 /* ---- the whole ---- */
@@ -477,18 +415,29 @@ make_external(struct making *m, const struct external *before, size_t nbefore)
 	struct external *x = m->x;
 	const struct yaml_node *c;
 	bool reads_body = false;
+	uint16_t roles;
 
-	x->at = m->n;
-	x->name = x->rec.name = "";
-	defaults(x);
-	x->rec.source = (unsigned)nbefore + 1;
+	*x = (struct external){ .name = "",
+		.at = m->n,
+		.rec = { .name = "", .language = "en", .source = (unsigned)nbefore + 1 },
+		.timeout_us = 80 * MS,
+		.concurrency = 8,
+		.max_bytes = 64 << 10,
+		.cache_entries = 10000,
+		.cache_ttl_us = 600 * SECOND_US,
+		.breaker_failures = 5,
+		.breaker_open_us = 2 * SECOND_US,
+		.roles = ~(1u << ROLE_KEY | 1u << ROLE_PATH) };
 	if (!build_section(m->b, m->n, SECTION_EXTERNAL, x))
 		return;
 	build_own_name(m->b, m->n, 64, &x->name, before, nbefore, sizeof(*x));
 	x->rec.name = x->name;
 	shape(m);
 	entities(m);
-	roles(m);
+	if ((c = yaml_get(m->n, "roles"))) {
+		build_roles(m->b, c, UINT16_MAX, &roles);
+		x->roles = roles;
+	}
 	connection(m);
 	bounds(m);
 	if ((c = yaml_get(m->n, "when"))) {

@@ -52,24 +52,6 @@ build_injection(struct builder *b, const struct yaml_node *n)
 		patterns(b, c);
 }
 
-/* There is one score of a request: classes that begin at it have the same roles. */
-static void
-score_roles(struct builder *b, const struct yaml_node *c, struct policy_class *k)
-{
-	const struct yaml_node *n = yaml_get(c, "roles");
-	const struct policy *p = b->p;
-
-	if (n)
-		build_roles(b, n, INJECT_ROLES, &k->roles);
-	for (const struct policy_class *o = p->classes; o < k; o++)
-		if (o->injection > 0 && o->roles != k->roles)
-			diag_at(b->d, c->key,
-				"%s: its roles differ from those of %s: a request has one "
-				"score",
-				k->name, o->name);
-	b->p->inject_roles = k->roles;
-}
-
 void
 build_score(struct builder *b, const struct yaml_node *c, struct policy_class *k)
 {
@@ -82,7 +64,16 @@ build_score(struct builder *b, const struct yaml_node *c, struct policy_class *k
 			yaml_found(n));
 		return;
 	}
-	score_roles(b, c, k);
+	if ((n = yaml_get(c, "roles")))
+		build_roles(b, n, INJECT_ROLES, &k->roles);
+	/* There is one score of a request: classes that begin at it have the same roles. */
+	for (const struct policy_class *o = b->p->classes; o < k; o++)
+		if (o->injection > 0 && o->roles != k->roles)
+			diag_at(b->d, c->key,
+				"%s: its roles differ from those of %s: a request has one "
+				"score",
+				k->name, o->name);
+	b->p->inject_roles = k->roles;
 	k->injection = v;
 	b->p->scores = true;
 }

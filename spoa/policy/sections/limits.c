@@ -53,15 +53,6 @@ dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 		l->per[l->nper++] = prog;
 }
 
-static void
-per(struct builder *b, const struct yaml_node *n, struct limit *l)
-{
-	if (!read_texts(b->a, b->d, n, "per", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
-		dimension(b, c, l);
-}
-
 /* A conversation's counter is its own, and never another person's. */
 static void
 per_conversation(struct builder *b, const struct yaml_node *n, struct limit *l)
@@ -154,7 +145,7 @@ chosen_late(const struct builder *b, const struct limit *l)
 static void
 limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
-	const struct yaml_node *c;
+	const struct yaml_node *c, *per = yaml_get(n, "per");
 
 	l->at = n;
 	l->name = "";
@@ -167,8 +158,8 @@ limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 	b->phase = PHASE_TOOL;
 	if ((c = yaml_get(n, "when")))
 		l->when = build_condition(b, c, &l->reads_body);
-	if ((c = yaml_get(n, "per")))
-		per(b, c, l);
+	for (c = build_each(b, per, "per", NULL, NULL); c; c = yaml_next(per, c))
+		dimension(b, c, l);
 	b->phase = PHASE_REQUEST;
 	amount(b, n, l);
 	calls(b, n, l);
@@ -205,25 +196,19 @@ limit_told(struct builder *b, struct limit *l)
 	}
 }
 
-/* It learns from what answers used. */
-static void
-learning(struct builder *b)
-{
-	for (size_t i = 0; i < b->p->nroutes; i++) {
-		struct route *r = &b->routes[i];
-		if (r->reserve == RESERVE_LEARNED && !(r->response & RESP_METER))
-			diag_at(b->d, yaml_get(r->at, "reserve"),
-				"reserve: learned: the route does not meter: response: [meter] "
-				"is missing");
-	}
-}
-
 void
 build_limits(struct builder *b, const struct yaml_node *n)
 {
 	struct limit *limits = build_list(b, n, "limits", sizeof(*limits));
 
-	learning(b);
+	for (size_t i = 0; i < b->p->nroutes; i++) {
+		const struct route *r = &b->routes[i];
+		/* It learns from what answers used. */
+		if (r->reserve == RESERVE_LEARNED && !(r->response & RESP_METER))
+			diag_at(b->d, yaml_get(r->at, "reserve"),
+				"reserve: learned: the route does not meter: response: [meter] "
+				"is missing");
+	}
 	if (!limits)
 		return;
 	b->p->limits = limits;

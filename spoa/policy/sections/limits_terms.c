@@ -87,8 +87,7 @@ calendar(struct builder *b, const struct yaml_node *n, struct limit *l)
 
 	if (!build_section(b, n, SECTION_WINDOW, l))
 		return;
-	if (!yaml_get(n, "calendar"))
-		diag_at(b->d, n, "window: calendar is missing");
+	read_needed(b->d, n, n, "window", "calendar");
 	l->by_calendar = true;
 	if (!(zone = yaml_get(n, "zone")))
 		return;
@@ -214,9 +213,7 @@ away(struct builder *b, const struct yaml_node *n, struct limit *l)
 	l->away = AWAY_SHARE;
 	if (!build_section(b, n, SECTION_AWAY, l))
 		return;
-	if (!(part = yaml_get(n, "share")))
-		diag_at(b->d, n, "away: share is missing");
-	else
+	if ((part = read_needed(b->d, n, n, "away", "share")))
 		limit_share(b, part, &l->share);
 }
 
@@ -255,7 +252,7 @@ limit_terms(struct builder *b, const struct yaml_node *n, struct limit *l)
 void
 build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_failure *out)
 {
-	const struct yaml_node *part = yaml_get(n, "local"), *peers = yaml_get(n, "peers");
+	const struct yaml_node *c;
 	unsigned word;
 
 	out->quota_share = 0;
@@ -266,11 +263,9 @@ build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_fail
 	}
 	if (!build_section(b, n, SECTION_LOCAL, NULL))
 		return;
-	if (!part)
-		diag_at(b->d, n, "quota: local is missing");
-	else
-		limit_share(b, part, &out->quota_share);
-	if (peers)
-		read_uint(b->d, peers, 1, 1000, &out->quota_peers);
+	if ((c = read_needed(b->d, n, n, "quota", "local")))
+		limit_share(b, c, &out->quota_share);
+	if ((c = yaml_get(n, "peers")))
+		read_uint(b->d, c, 1, 1000, &out->quota_peers);
 	out->quota = OUT_DENY;
 }

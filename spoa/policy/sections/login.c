@@ -75,11 +75,10 @@ read_origin(struct span url, struct span *host, struct span *rest)
 static void
 servers(struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
 {
+	const struct yaml_node *c = build_each(b, n, "authorization_servers", out, count);
 	struct span host, rest;
 
-	if (!read_texts(b->a, b->d, n, "authorization_servers", out, count))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	for (; c; c = yaml_next(n, c)) {
 		const char *fault = read_origin(c->s, &host, &rest);
 		if (!fault && rest.n)
 			fault = build_path_fault(rest);
@@ -127,17 +126,6 @@ resource(struct builder *b, const struct yaml_node *n, const struct route *r, st
 	if (fault)
 		diag_at(b->d, at, "resource: %s %s", l->resource, fault);
 	return !fault;
-}
-
-/* RFC 9728 3.1: between host and path; nothing follows it for a resource without one. */
-static const char *
-metadata_url(struct arena *a, const struct login *l)
-{
-	size_t origin = strlen(l->resource) - l->path.n;
-
-	return arena_printf(a, "%.*s" WELL_KNOWN "%s", (int)origin, l->resource,
-		l->path.n > 1 ? l->path.p : "")
-		.p;
 }
 
 struct texts {
@@ -198,24 +186,15 @@ document(struct builder *b, const struct login *l, const struct texts *servers,
 	return out;
 }
 
-/* Where nothing else says which Host is the route's, this does. */
-static void
-own_host(struct builder *b, const struct yaml_node *n, struct route *r)
-{
-	if (r->nhosts || !(r->hosts = build_array(b, n, 1, sizeof(*r->hosts))))
-		return;
-	r->hosts[0] = arena_printf(b->a, "%.*s", SPAN_ARG(r->login->host)).p;
-	r->nhosts = r->hosts[0] != NULL;
-}
-
 void
 build_login(struct builder *b, const struct yaml_node *n, struct route *r)
 {
-	struct login *l = build_array(b, n, 1, sizeof(*l));
 	struct texts issuers = { NULL, 0 }, known = { NULL, 0 };
 	const struct yaml_node *c;
+	struct login *l;
 
-	if (!l || !build_section(b, n, SECTION_LOGIN, NULL))
+	if (!build_section(b, n, SECTION_LOGIN, NULL) ||
+		!(l = build_array(b, n, 1, sizeof(*l))))
 		return;
 	if (!r->dialect || !dialect_is_of_mcp(r->dialect)) {
 		diag_at(b->d, n->key,
@@ -232,10 +211,19 @@ build_login(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (!resource(b, n, r, l))
 		return;
 	l->document = document(b, l, &issuers, &known);
-	l->metadata = metadata_url(b->a, l);
+	/* RFC 9728 3.1: between host and path; nothing follows it for a resource without one.
+	 */
+	l->metadata = arena_printf(b->a, "%.*s" WELL_KNOWN "%s",
+		(int)(strlen(l->resource) - l->path.n), l->resource,
+		l->path.n > 1 ? l->path.p : "")
+			      .p;
 	r->login = l;
 	b->p->logs_in = true;
-	own_host(b, n, r);
+	/* Where nothing else says which Host is the route's, this does. */
+	if (r->nhosts || !(r->hosts = build_array(b, n, 1, sizeof(*r->hosts))))
+		return;
+	r->hosts[0] = arena_printf(b->a, "%.*s", SPAN_ARG(l->host)).p;
+	r->nhosts = r->hosts[0] != NULL;
 }
 
 /* ---- a request for it ---- */

@@ -84,10 +84,10 @@ build_operations(struct builder *b, const struct yaml_node *n)
 	b->p->operations = build_array(b, n, most, sizeof(*b->p->operations));
 	for (const struct yaml_node *c = n->child; c && b->p->operations; c = c->next) {
 		const char *name;
-		if (!build_name(b, c->key, 64, &name) ||
-			!read_texts(b->a, b->d, c, "operations", NULL, NULL))
+		if (!build_name(b, c->key, 64, &name))
 			continue;
-		for (const struct yaml_node *t = yaml_first(c); t; t = yaml_next(c, t))
+		const struct yaml_node *t = build_each(b, c, "operations", NULL, NULL);
+		for (; t; t = yaml_next(c, t))
 			operation_tool(b, t, name);
 	}
 }

@@ -7,10 +7,10 @@ void
 build_roles(struct builder *b, const struct yaml_node *n, uint16_t may, uint16_t *out)
 {
 	_Static_assert(ROLE_COUNT <= 16, "a bit each");
+	const struct yaml_node *c = build_each(b, n, "roles", NULL, NULL);
+
 	*out = 0;
-	if (!read_texts(b->a, b->d, n, "roles", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	for (; c; c = yaml_next(n, c)) {
 		struct nearest near = nearest_to(c->s);
 		uint16_t bit = 0;
 		for (unsigned k = 0; k < ROLE_COUNT && !bit; k++)

@@ -44,9 +44,9 @@ build_path_fault(struct span s)
 static void
 paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *count)
 {
-	if (!n || !read_texts(b->a, b->d, n, "path", out, count))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	const struct yaml_node *c = build_each(b, n, "path", out, count);
+
+	for (; c; c = yaml_next(n, c)) {
 		const char *fault = build_path_fault(c->s);
 		if (fault)
 			diag_at(b->d, c, "%s: %s %s", n->key->s.p, c->s.p, fault);
@@ -56,9 +56,9 @@ paths(struct builder *b, const struct yaml_node *n, const char ***out, size_t *c
 static void
 methods(struct builder *b, const struct yaml_node *n, struct route *r)
 {
-	if (!n || !read_texts(b->a, b->d, n, "methods", &r->methods, &r->nmethods))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	const struct yaml_node *c = build_each(b, n, "methods", &r->methods, &r->nmethods);
+
+	for (; c; c = yaml_next(n, c)) {
 		if (strspn(c->s.p, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != c->s.n)
 			diag_at(b->d, c,
 				"methods: a method in capital letters is expected, found %s",
@@ -83,11 +83,12 @@ void
 build_hosts(struct builder *b, const struct yaml_node *n, const char *what, const char ***out,
 	size_t *count)
 {
+	const struct yaml_node *c = build_each(b, n, what, out, count);
 	size_t i = 0;
 
-	if (!n || !read_texts(b->a, b->d, n, what, out, count))
+	if (!c)
 		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	for (; c; c = yaml_next(n, c)) {
 		char *lower = arena_strdup(b->a, c->s.p);
 		ascii_lower(lower, span_str(lower).n);
 		if (!lower || !build_host_ok(span_str(lower)))
@@ -119,13 +120,9 @@ api(struct builder *b, const struct yaml_node *n, struct route *r)
 static void
 match(struct builder *b, const struct yaml_node *route, struct route *r)
 {
-	const struct yaml_node *m = yaml_get(route, "match");
+	const struct yaml_node *m = read_needed(b->d, route, route, NULL, "match");
 
-	if (!m) {
-		diag_at(b->d, route, "match is missing");
-		return;
-	}
-	if (!build_section(b, m, SECTION_MATCH, NULL))
+	if (!m || !build_section(b, m, SECTION_MATCH, NULL))
 		return;
 	methods(b, yaml_get(m, "methods"), r);
 	paths(b, yaml_get(m, "path"), &r->paths, &r->npaths);
@@ -154,11 +151,8 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 		r->response_ignore = n;
 		return;
 	}
-	if (!n)
-		return;
-	if (!read_texts(b->a, b->d, n, "response", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	const struct yaml_node *c = build_each(b, n, "response", NULL, NULL);
+	for (; c; c = yaml_next(n, c)) {
 		size_t i = 0;
 		while (i < COUNT_OF(words) && !span_is(c->s, words[i].word))
 			i++;
@@ -252,16 +246,11 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 			"missing");
 	if (c && r->show_cost && !b->priced)
 		diag_at(b->d, c->key, "show_cost: the policy has no prices");
-	if ((c = yaml_get(n, "record")))
-		routes_record(b, c, r);
-	if ((c = yaml_get(n, "about")))
-		about(b, c, &r->about);
-	if ((c = yaml_get(n, "login")))
-		build_login(b, c, r);
-	if ((c = yaml_get(n, "restore")))
-		restore(b, c, r);
-	if ((c = yaml_get(n, "on_failure")))
-		build_on_failure(b, c, &r->on_failure);
+	routes_record(b, yaml_get(n, "record"), r);
+	about(b, yaml_get(n, "about"), &r->about);
+	build_login(b, yaml_get(n, "login"), r);
+	restore(b, yaml_get(n, "restore"), r);
+	build_on_failure(b, yaml_get(n, "on_failure"), &r->on_failure);
 }
 
 void
@@ -282,40 +271,24 @@ build_routes(struct builder *b, const struct yaml_node *n)
 
 /* ---- matching a request ---- */
 
-static bool
-host_matches(struct span host, const char *pattern)
-{
-	if (strncmp(pattern, "*.", 2))
-		return span_is(host, pattern);
-	struct span suffix = span_str(pattern + 1);
-	return host.n > suffix.n && span_ends(host, suffix);
-}
-
 bool
 policy_host_in(struct span host, const char *const *hosts, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (host_matches(host, hosts[i]))
+	for (size_t i = 0; i < n; i++) {
+		bool any = !strncmp(hosts[i], "*.", 2);
+		struct span suffix = span_str(hosts[i] + 1);
+		if (any ? host.n > suffix.n && span_ends(host, suffix)
+			: span_is(host, hosts[i]))
 			return true;
+	}
 	return false;
 }
 
 static bool
 prefix_matches(struct span path, struct span prefix)
 {
-	if (!span_starts(path, prefix))
-		return false;
-	return prefix.p[prefix.n - 1] == '/' || path.n == prefix.n || path.p[prefix.n] == '/';
-}
-
-static bool
-api_matches(const struct route *r, struct span method, struct span path)
-{
-	bool any = r->nprefixes == 0 && dialect_serves(r->api, method, path, SPAN_LIT(""));
-
-	for (size_t i = 0; i < r->nprefixes && !any; i++)
-		any = dialect_serves(r->api, method, path, span_str(r->prefixes[i]));
-	return any;
+	return span_starts(path, prefix) &&
+	       (prefix.p[prefix.n - 1] == '/' || path.n == prefix.n || path.p[prefix.n] == '/');
 }
 
 bool
@@ -323,30 +296,27 @@ policy_route_has_path(const struct route *r, struct span method, struct span pat
 {
 	if (span_find(path, r->paths, r->npaths) < r->npaths)
 		return true;
-	if (r->api)
-		return api_matches(r, method, path);
-	for (size_t i = 0; i < r->nprefixes; i++)
-		if (prefix_matches(path, span_str(r->prefixes[i])))
+	if (r->api && !r->nprefixes)
+		return dialect_serves(r->api, method, path, SPAN_LIT(""));
+	for (size_t i = 0; i < r->nprefixes; i++) {
+		struct span prefix = span_str(r->prefixes[i]);
+		if (r->api ? dialect_serves(r->api, method, path, prefix)
+			   : prefix_matches(path, prefix))
 			return true;
+	}
 	return false;
-}
-
-static bool
-route_matches(const struct route *r, struct span method, struct span host, struct span path)
-{
-	if (r->nmethods && span_find(method, r->methods, r->nmethods) == r->nmethods)
-		return false;
-	if (r->nhosts && !policy_host_in(host, r->hosts, r->nhosts))
-		return false;
-	return policy_route_has_path(r, method, path);
 }
 
 const struct route *
 policy_route(const struct policy *p, struct span method, struct span host, struct span path)
 {
-	for (size_t i = 0; i < p->nroutes; i++)
-		if (route_matches(&p->routes[i], method, host, path))
-			return &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
+		if ((!r->nmethods ||
+			    span_find(method, r->methods, r->nmethods) < r->nmethods) &&
+			(!r->nhosts || policy_host_in(host, r->hosts, r->nhosts)) &&
+			policy_route_has_path(r, method, path))
+			return r;
+	}
 	return NULL;
 }
 
@@ -354,8 +324,7 @@ const struct route *
 policy_route_elsewhere(
 	const struct policy *p, struct span method, struct span host, struct span path)
 {
-	for (size_t i = 0; i < p->nroutes; i++) {
-		const struct route *r = &p->routes[i];
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
 		if (r->nhosts && r->dialect && dialect_is_of_mcp(r->dialect) &&
 			!policy_host_in(host, r->hosts, r->nhosts) &&
 			policy_route_has_path(r, method, path))

@@ -137,15 +137,6 @@ read_deny(struct builder *b, const struct yaml_node *n, struct rule *r)
 		lacks_scope(b, n, r);
 }
 
-static void
-permit(struct builder *b, const struct yaml_node *n)
-{
-	bool yes;
-
-	if (read_bool(b->d, n, &yes) && !yes)
-		diag_at(b->d, n, "permit: true is expected, found false");
-}
-
 /* An entity that is named must be one whose last digits say little; of a class, one
  * such member is enough, and the others get placeholders. */
 static void
@@ -198,7 +189,7 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 		check_anywhere(b, classes);
 	}
 	if ((entities = yaml_get(n, "entities")))
-		build_entities(b, entities, &r->redact);
+		build_entities(b, entities, "entities", &r->redact);
 	if (!classes && !entities)
 		diag_at(b->d, n->key, "redact: classes or entities is missing");
 	if (!(with = yaml_get(n, "with")))
@@ -216,6 +207,7 @@ static void
 effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
 	const struct yaml_node *denied = yaml_get(n, "deny"), *c;
+	bool yes;
 
 	r->effect = RULE_CHANGE;
 	build_change(b, n, r);
@@ -226,7 +218,8 @@ effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 	}
 	if ((c = yaml_get(n, "permit"))) {
 		r->effect = RULE_PERMIT;
-		permit(b, c);
+		if (read_bool(b->d, c, &yes) && !yes)
+			diag_at(b->d, c, "permit: true is expected, found false");
 	}
 	if (denied) {
 		r->effect = RULE_DENY;
@@ -271,13 +264,22 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 	b->phase = PHASE_REQUEST;
 }
 
-/* Each phase its own list, in the order of the file. */
-static void
-by_phase(struct builder *b, const struct yaml_node *at, const struct rule *all, size_t n)
+void
+build_rules(struct builder *b, const struct yaml_node *at)
 {
-	struct rule *sorted = build_array(b, at, n, sizeof(*sorted));
-	size_t k = 0, ends[PHASE_TOOL + 1];
+	struct rule *all = build_list(b, at, "rules", sizeof(*all)), *sorted;
+	size_t n, k = 0, ends[PHASE_TOOL + 1];
 
+	if (!all)
+		return;
+	b->p->rules = all;
+	for (const struct yaml_node *c = at->child; c; c = c->next) {
+		rule(b, c, &all[b->p->nrules]);
+		b->p->nrules++;
+	}
+	n = b->p->nrules;
+	/* Each phase its own list, in the order of the file. */
+	sorted = build_array(b, at, n, sizeof(*sorted));
 	for (int phase = PHASE_REQUEST; sorted && phase <= PHASE_TOOL; phase++) {
 		for (size_t i = 0; i < n; i++)
 			if (all[i].phase == (enum rule_phase)phase)
@@ -287,24 +289,10 @@ by_phase(struct builder *b, const struct yaml_node *at, const struct rule *all, 
 	if (!sorted)
 		return;
 	b->p->rules = sorted;
+	b->p->nall_rules = n;
 	b->p->nrules = ends[PHASE_REQUEST];
 	b->p->answer_rules = sorted + ends[PHASE_REQUEST];
 	b->p->nanswer_rules = ends[PHASE_RESPONSE] - ends[PHASE_REQUEST];
 	b->p->tool_rules = sorted + ends[PHASE_RESPONSE];
 	b->p->ntool_rules = ends[PHASE_TOOL] - ends[PHASE_RESPONSE];
-}
-
-void
-build_rules(struct builder *b, const struct yaml_node *n)
-{
-	struct rule *rules = build_list(b, n, "rules", sizeof(*rules));
-
-	if (!rules)
-		return;
-	b->p->rules = rules;
-	for (const struct yaml_node *c = n->child; c; c = c->next) {
-		rule(b, c, &rules[b->p->nrules]);
-		b->p->nrules++;
-	}
-	by_phase(b, n, rules, b->p->nrules);
 }

@@ -1,7 +1,7 @@
 /* What callers say of a request that becomes a tag of it: `tags` of the policy. */
 #include "policy/build.h"
 
-static const char *const words[] = { "user", NULL };
+#define USER "user"
 
 /* A name of metadata that can be written before a colon. */
 static void
@@ -26,23 +26,10 @@ metadata(struct builder *b, const struct yaml_node *n, struct tag_source *out)
 		out->metadata = arena_strdup(b->a, out->metadata);
 }
 
-static void
-read_tag_source(struct builder *b, const struct yaml_node *n, struct tag_source *out)
-{
-	unsigned word;
-
-	if (n->kind == YAML_MAPPING)
-		metadata(b, n, out);
-	else if (n->kind != YAML_SCALAR || !read_listed(words, n->s) ||
-		 !read_word(b->d, n, words, &word))
-		diag_at(b->d, n, "tags: user or {metadata: NAME} is expected, found %s",
-			yaml_found(n));
-}
-
 static const char *
 tag_name(const struct tag_source *s)
 {
-	return s->metadata ? s->metadata : words[0];
+	return s->metadata ? s->metadata : USER;
 }
 
 void
@@ -58,7 +45,11 @@ build_tag_sources(struct builder *b, const struct yaml_node *n)
 			return;
 		}
 		struct tag_source *s = &p->tags[p->ntags++];
-		read_tag_source(b, c, s);
+		if (c->kind == YAML_MAPPING)
+			metadata(b, c, s);
+		else if (c->kind != YAML_SCALAR || !span_is(c->s, USER))
+			diag_at(b->d, c, "tags: user or {metadata: NAME} is expected, found %s",
+				yaml_found(c));
 		for (size_t i = 0; i + 1 < p->ntags; i++)
 			if (!strcmp(tag_name(&p->tags[i]), tag_name(s)))
 				diag_at(b->d, c, "tags: %s is there twice", tag_name(s));

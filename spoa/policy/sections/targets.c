@@ -48,28 +48,15 @@ build_providers(struct builder *b, const struct yaml_node *n)
 		b->nproviders++;
 		if (!build_section(b, c, SECTION_PROVIDER, v))
 			continue;
-		if (!(x = yaml_get(c, "backend")))
-			diag_at(b->d, c->key, "%s: backend is missing", v->name);
-		else
+		if ((x = read_needed(b->d, c, c->key, v->name, "backend")))
 			build_backend(b, x, &v->backend);
 		if ((x = yaml_get(c, "dialect")))
 			dialect(b, x, &v->dialect);
 		if ((x = yaml_get(c, "prices")) && v->prices)
 			build_prices_named(b, x);
-		if ((x = yaml_get(c, "breaker")))
-			v->breaker.on =
-				build_section(b, x, SECTION_TARGET_BREAKER, &v->breaker);
+		v->breaker.on = build_section(
+			b, yaml_get(c, "breaker"), SECTION_TARGET_BREAKER, &v->breaker);
 	}
-}
-
-/* Those of tollgate.yaml, by provider. */
-static const struct provider_credential *
-credential_of(const struct builder *b, const char *provider)
-{
-	for (size_t i = 0; b->cfg && i < b->cfg->ncredentials; i++)
-		if (!strcmp(b->cfg->credentials[i].provider, provider))
-			return &b->cfg->credentials[i];
-	return NULL;
 }
 
 /* What is meant, or what there is: of many as many as tell how they are named. */
@@ -103,29 +90,14 @@ build_credentials(struct builder *b)
 		const struct provider_credential *c = &cfg->credentials[i];
 		struct nearest near = nearest_to(span_str(c->provider));
 		char there[256];
-		bool known = false;
-		for (size_t k = 0; k < b->nproviders && !known; k++)
-			known = nearest_is(&near, b->providers[k].name);
-		if (!known)
+		if (nearest_find(&near, b->providers, b->nproviders, sizeof(*b->providers)) ==
+			b->nproviders)
 			diag_at(b->d, c->at, "credentials: the policy %s has no provider %s%s",
 				b->file, c->provider, providers_hint(b, &near, there));
 	}
 }
 
 /* ---- where it goes ---- */
-
-static const struct provider *
-provider_find(struct builder *b, const struct yaml_node *n)
-{
-	struct nearest near = nearest_to(n->s);
-	char there[256];
-
-	for (size_t i = 0; i < b->nproviders; i++)
-		if (nearest_is(&near, b->providers[i].name))
-			return &b->providers[i];
-	diag_at(b->d, n, "targets: no provider %s%s", n->s.p, providers_hint(b, &near, there));
-	return NULL;
-}
 
 /* One of the list: a provider's name, or {provider, model, weight, priority}. */
 static const struct provider *
@@ -137,12 +109,9 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	if (n->kind == YAML_MAPPING) {
 		if (!build_section(b, n, SECTION_TARGET, t))
 			return NULL;
-		name = yaml_get(n, "provider");
 		model = yaml_get(n, "model");
-		if (!name) {
-			diag_at(b->d, n, "targets: provider is missing");
+		if (!(name = read_needed(b->d, n, n, "targets", "provider")))
 			return NULL;
-		}
 	}
 	if (name->kind != YAML_SCALAR || name->s.n == 0) {
 		diag_at(b->d, name, "targets: the name of a provider is expected, found %s",
@@ -151,13 +120,21 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	}
 	if (model && !build_model(b, model, &t->model))
 		return NULL;
-	const struct provider *v = provider_find(b, name);
-	if (!v)
+	struct nearest near = nearest_to(name->s);
+	size_t k = nearest_find(&near, b->providers, b->nproviders, sizeof(*b->providers));
+	if (k == b->nproviders) {
+		char there[256];
+		diag_at(b->d, name, "targets: no provider %s%s", name->s.p,
+			providers_hint(b, &near, there));
 		return NULL;
+	}
+	const struct provider *v = &b->providers[k];
 	t->name = t->known = v->name;
 	t->region = t->known_region = v->region;
 	t->external = v->external;
-	t->credential = credential_of(b, v->name);
+	for (size_t i = 0; b->cfg && i < b->cfg->ncredentials && !t->credential; i++)
+		if (!strcmp(b->cfg->credentials[i].provider, v->name))
+			t->credential = &b->cfg->credentials[i];
 	t->relay = v->relay || t->credential;
 	t->backend = v->backend;
 	t->concurrent = v->concurrent;
@@ -286,10 +263,10 @@ choose(struct builder *b, const struct yaml_node *n, struct choose *out)
 static void
 causes(struct builder *b, const struct yaml_node *n, unsigned *on)
 {
-	if (!n || !read_texts(b->a, b->d, n, "on", NULL, NULL))
-		return;
-	*on = 0;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	const struct yaml_node *c = build_each(b, n, "on", NULL, NULL);
+
+	*on = c ? 0 : *on;
+	for (; c; c = yaml_next(n, c)) {
 		struct nearest near = nearest_to(c->s);
 		unsigned k = CAUSE_NEVER_SENT;
 		while (k <= CAUSE_PERHAPS_BILLED && !nearest_is(&near, attempt_causes[k]))
@@ -358,19 +335,6 @@ provider_with(const struct builder *b, const char *backend, const struct dialect
 	return n == 1 ? any : nspeak == 1 ? speaks : NULL;
 }
 
-/* No rule, price or state of that provider applies to it; records say where it went. */
-static void
-own_backend(
-	struct builder *b, const struct yaml_node *n, const struct route *r, struct target *own)
-{
-	if (!build_backend(b, n, &own->backend))
-		return;
-	const struct provider *v =
-		provider_with(b, own->backend, r->dialect ? r->dialect : r->api);
-	own->known = v ? v->name : own->backend;
-	own->known_region = v ? v->region : "";
-}
-
 void
 build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -388,8 +352,14 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 		own->prices = build_price_list(b, NULL, r->dialect ? r->dialect : r->api);
 		r->targets = own;
 	}
-	if (own && backend)
-		own_backend(b, backend, r, own);
+	if (own && backend && build_backend(b, backend, &own->backend)) {
+		/* No rule, price or state of that provider applies; records say where it went.
+		 */
+		const struct provider *v =
+			provider_with(b, own->backend, r->dialect ? r->dialect : r->api);
+		own->known = v ? v->name : own->backend;
+		own->known_region = v ? v->region : "";
+	}
 	if (to && backend)
 		diag_at(b->d, backend->key, "backend: stands in the target's provider already");
 	if (to)
@@ -407,15 +377,14 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 static void
 alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 {
-	const struct yaml_node *to = yaml_get(n, "targets"), *c = yaml_get(n, "choose");
+	const struct yaml_node *to, *c = yaml_get(n, "choose");
 	bool named = false;
 
 	x->at = n;
 	if (!build_name(b, n->key, 128, &x->name) || !build_section(b, n, SECTION_MODEL, NULL))
 		return;
 	x->chooses = c && choose(b, c, &x->choose);
-	if (!to)
-		diag_at(b->d, n->key, "%s: targets is missing", x->name);
+	to = read_needed(b->d, n, n->key, x->name, "targets");
 	if (!to || !(x->targets = targets_list(b, to, &x->ntargets)))
 		return;
 	for (size_t i = 0; i < x->ntargets; i++)
