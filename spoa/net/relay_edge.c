@@ -28,15 +28,6 @@ edge_full(const struct edge *c)
 }
 
 static void
-hup_watch(struct edge *c)
-{
-	struct epoll_event ev = { .events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c };
-
-	if (!c->hup_watched && epoll_ctl(c->relay->hup_fd, EPOLL_CTL_ADD, c->fd, &ev) == 0)
-		c->hup_watched = true;
-}
-
-static void
 hup_unwatch(struct edge *c)
 {
 	if (c->hup_watched)
@@ -149,8 +140,10 @@ edge_update(struct edge *c)
 		hup_unwatch(c);
 		ev_io_start(loop, &c->readable);
 	} else {
+		struct epoll_event ev = { .events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = c };
 		ev_io_stop(loop, &c->readable);
-		hup_watch(c);
+		c->hup_watched = c->hup_watched ||
+				 epoll_ctl(c->relay->hup_fd, EPOLL_CTL_ADD, c->fd, &ev) == 0;
 	}
 	uint64_t due = edge_due(c);
 	if (c->plan && c->plan->sessions)

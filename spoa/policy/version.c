@@ -10,8 +10,6 @@
 
 #include "policy/build.h"
 
-static bool tree(EVP_MD_CTX *h, const struct yaml_node *n);
-
 static bool
 piece(EVP_MD_CTX *h, char kind, struct span s)
 {
@@ -32,37 +30,27 @@ version_by_key(const void *x, const void *y)
 }
 
 static bool
-mapping(EVP_MD_CTX *h, const struct yaml_node *n)
-{
-	const struct yaml_node **c = calloc(n->count + 1, sizeof(const struct yaml_node *));
-	size_t count = 0;
-	bool ok = c != NULL && piece(h, '{', (struct span){ NULL, 0 });
-
-	for (const struct yaml_node *x = n->child; ok && x; x = x->next)
-		c[count++] = x;
-	if (ok)
-		qsort(c, count, sizeof(*c), version_by_key);
-	for (size_t i = 0; ok && i < count; i++)
-		ok = piece(h, 'k', c[i]->key->s) && tree(h, c[i]);
-	free(c);
-	return ok && piece(h, '}', (struct span){ NULL, 0 });
-}
-
-static bool
 tree(EVP_MD_CTX *h, const struct yaml_node *n)
 {
-	if (n->kind == YAML_MAPPING)
-		return mapping(h, n);
-	if (n->kind == YAML_SCALAR) {
-		if (yaml_is_null(n))
-			return piece(h, 'n', (struct span){ NULL, 0 });
-		/* A block scalar ends with a newline, the same text in quotes does not. */
+	static const struct span none = { NULL, 0 };
+	bool map = n->kind == YAML_MAPPING;
+	size_t count = 0;
+
+	if (n->kind == YAML_SCALAR && yaml_is_null(n))
+		return piece(h, 'n', none);
+	/* A block scalar ends with a newline, the same text in quotes does not. */
+	if (n->kind == YAML_SCALAR)
 		return piece(h, 's', span_trim(n->s, " \t\r\n"));
-	}
-	bool ok = piece(h, '[', (struct span){ NULL, 0 });
-	for (const struct yaml_node *c = n->child; ok && c; c = c->next)
-		ok = tree(h, c);
-	return ok && piece(h, ']', (struct span){ NULL, 0 });
+	const struct yaml_node **c = calloc(n->count + 1, sizeof(const struct yaml_node *));
+	bool ok = c != NULL && piece(h, map ? '{' : '[', none);
+	for (const struct yaml_node *x = n->child; ok && x; x = x->next)
+		c[count++] = x;
+	if (ok && map)
+		qsort(c, count, sizeof(*c), version_by_key);
+	for (size_t i = 0; ok && i < count; i++)
+		ok = (!map || piece(h, 'k', c[i]->key->s)) && tree(h, c[i]);
+	free(c);
+	return ok && piece(h, map ? '}' : ']', none);
 }
 
 bool

@@ -61,24 +61,15 @@ group(const struct cel_value *v, int i)
 	return (unsigned)v->ip[2 * i] << 8 | v->ip[2 * i + 1];
 }
 
-/* RFC 5952. What ends in an IPv4 address for libc has no dots here. */
-static size_t
-write_v6(const struct cel_value *v, char out[CEL_NET_TEXT])
-{
-	inet_ntop(AF_INET6, v->ip, out, CEL_NET_TEXT);
-	if (strchr(out, '.'))
-		sprintf(out, group(v, 5) ? "::ffff:%x:%x" : "::%x:%x", group(v, 6),
-			group(v, 7));
-	return strlen(out);
-}
-
 size_t
 cel_net_write(const struct cel_value *v, char out[CEL_NET_TEXT])
 {
-	size_t n = v->family == 4 ? (size_t)sprintf(out, "%u.%u.%u.%u", v->ip[0], v->ip[1],
-					    v->ip[2], v->ip[3])
-				  : write_v6(v, out);
-
+	inet_ntop(v->family == 4 ? AF_INET : AF_INET6, v->ip, out, CEL_NET_TEXT);
+	/* RFC 5952. What ends in an IPv4 address for libc has no dots here. */
+	if (v->family != 4 && strchr(out, '.'))
+		sprintf(out, group(v, 5) ? "::ffff:%x:%x" : "::%x:%x", group(v, 6),
+			group(v, 7));
+	size_t n = strlen(out);
 	if (v->type == CEL_CIDR)
 		n += (size_t)sprintf(out + n, "/%u", v->prefix);
 	return n;

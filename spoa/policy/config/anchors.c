@@ -168,16 +168,11 @@ read_log(struct arena *a, struct diag *d, const struct yaml_node *n, struct witn
 	if (!read_map(d, n, "witness.logs", accepted, NULL))
 		return;
 	l->at = n;
-	const struct yaml_node *origin = yaml_get(n, "origin"), *key = yaml_get(n, "key");
-	if (!origin)
-		diag_at(d, n, "witness.logs: origin is missing");
-	else if (read_text(d, origin, "witness.logs: origin", &l->origin) &&
-		 strlen(l->origin) > 255)
-		diag_at(d, origin, "witness.logs: origin: longer than 255 bytes");
-	if (!key)
-		diag_at(d, n, "witness.logs: key is missing");
-	else
-		read_path(a, d, key, &l->key);
+	const struct yaml_node *c = read_needed(d, n, n, "witness.logs", "origin");
+	if (c && read_text(d, c, "witness.logs: origin", &l->origin) && strlen(l->origin) > 255)
+		diag_at(d, c, "witness.logs: origin: longer than 255 bytes");
+	if ((c = read_needed(d, n, n, "witness.logs", "key")))
+		read_path(a, d, c, &l->key);
 }
 
 void

@@ -261,11 +261,10 @@ static void read_included_file(
 static void
 read_includes(struct including *in, const struct yaml_node *n, unsigned depth)
 {
+	const struct yaml_node *c = read_each(in->a, in->d, n, "include", NULL, NULL);
 	const char *path;
 
-	if (!read_texts(in->a, in->d, n, "include", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+	for (; c; c = yaml_next(n, c)) {
 		if (depth == CAP_INCLUDE_DEPTH) {
 			diag_at(in->d, c, "include: nested deeper than %d files",
 				CAP_INCLUDE_DEPTH);
@@ -293,9 +292,7 @@ read_included_file(
 	}
 	if (!read_map(in->d, n, "policy", NULL, NULL))
 		return;
-	const struct yaml_node *includes = yaml_get(n, "include");
-	if (includes)
-		read_includes(in, includes, depth);
+	read_includes(in, yaml_get(n, "include"), depth);
 	lay_file(in, n);
 }
 

@@ -257,11 +257,9 @@ models_load(struct arena *a, const char *file, struct diag *d)
 	r.families = arena_array(a, FAMILIES_MAX, sizeof(*r.families));
 	if (!tree || !m || !r.families || !read_map(d, tree, "models", top_keys, NULL))
 		return NULL;
-	if (!(c = yaml_get(tree, "families")) || !read_map(d, c, "families", NULL, NULL)) {
-		if (!c)
-			diag_at(d, tree, "families is missing");
+	c = read_needed(d, tree, tree, NULL, "families");
+	if (!c || !read_map(d, c, "families", NULL, NULL))
 		return NULL;
-	}
 	if (c->count > FAMILIES_MAX) {
 		diag_at(d, c, "families: more than %d", FAMILIES_MAX);
 		return NULL;

@@ -77,10 +77,8 @@ otlp_config_read(
 	out->metrics_every_us = 60 * SECOND_US;
 	if (!read_map(d, n, "telemetry.otlp", accepted, NULL))
 		return;
-	if ((v = yaml_get(n, "url")))
+	if ((v = read_needed(d, n, n, "telemetry.otlp", "url")))
 		read_url(a, d, v, &out->url);
-	else
-		diag_at(d, n, "telemetry.otlp: url is missing");
 	if ((v = yaml_get(n, "headers_file")))
 		read_path(a, d, v, &out->headers_file);
 	if ((v = yaml_get(n, "ca")))

@@ -111,24 +111,28 @@ read_listed(const char *const *names, struct span word)
 	return false;
 }
 
-static void
-join_names(struct buf *b, const char *const *names)
+enum { NAMES_TEXT = 4096 };
+
+/* With commas between; "" where there are too many. */
+static const char *
+join_names(char out[NAMES_TEXT], const char *const *names)
 {
-	for (size_t i = 0; names[i]; i++)
-		buf_printf(b, "%s%s", i ? ", " : "", names[i]);
-	buf_putc(b, 0);
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; names[i] && n < NAMES_TEXT; i++)
+		n += (size_t)snprintf(out + n, NAMES_TEXT - n, "%s%s", i ? ", " : "", names[i]);
+	return n < NAMES_TEXT ? out : "";
 }
 
 static void
 unknown_key(struct diag *d, const struct yaml_node *key, const char *const *accepted)
 {
 	struct nearest near = nearest_to(key->s);
-	struct buf names;
+	char names[NAMES_TEXT];
 
 	for (const char *const *name = accepted; *name; name++)
 		nearest_try(&near, *name);
-	buf_init(&names, 4096);
-	join_names(&names, accepted);
 	/* Enough to find it by: what is no policy may hold a secret. */
 	struct span shown = span_cut(key->s, 0, KEY_SHOWN);
 	bool cut = key->s.n > KEY_SHOWN;
@@ -139,8 +143,7 @@ unknown_key(struct diag *d, const struct yaml_node *key, const char *const *acce
 	diag_at(d, key, "%.*s%s: unknown key%s%s; accepted: %s", SPAN_ARG(shown),
 		cut ? "..." : "", nearest_hint(&near),
 		number ? " (a number has no comma in it: 200000, 1.25)" : "",
-		buf_failed(&names) ? "" : buf_view(&names).p);
-	buf_free(&names);
+		join_names(names, accepted));
 }
 
 /* One word where keys belong (`at_limit: MODEL`): it says which. */
@@ -148,16 +151,12 @@ static void
 not_a_map(struct diag *d, const struct yaml_node *n, const char *what,
 	const char *const *accepted)
 {
-	struct buf names;
+	char names[NAMES_TEXT] = "";
+	const char *list =
+		n->kind == YAML_SCALAR && accepted ? join_names(names, accepted) : "";
 
-	buf_init(&names, 4096);
-	if (n->kind == YAML_SCALAR && accepted)
-		join_names(&names, accepted);
-	bool listed = names.n && !buf_failed(&names);
 	diag_at(d, n, "%.*s: a mapping is expected, found %s%s%s", SPAN_ARG(read_name(n, what)),
-		yaml_type_name(n), listed ? "; accepted: " : "",
-		listed ? buf_view(&names).p : "");
-	buf_free(&names);
+		yaml_type_name(n), *list ? "; accepted: " : "", list);
 }
 
 bool
@@ -388,7 +387,7 @@ bool
 read_word(struct diag *d, const struct yaml_node *n, const char *const *words, unsigned *out)
 {
 	struct nearest near = nearest_to(n->s);
-	struct buf names;
+	char names[NAMES_TEXT];
 
 	if (n->kind == YAML_SCALAR)
 		for (unsigned i = 0; words[i]; i++)
@@ -396,12 +395,9 @@ read_word(struct diag *d, const struct yaml_node *n, const char *const *words, u
 				*out = i;
 				return true;
 			}
-	buf_init(&names, 4096);
-	join_names(&names, words);
 	diag_at(d, n, "%.*s: one of %s is expected, found %s%s",
-		SPAN_ARG(read_name(n, "value")), buf_failed(&names) ? "" : buf_view(&names).p,
-		yaml_found(n), nearest_hint(&near));
-	buf_free(&names);
+		SPAN_ARG(read_name(n, "value")), join_names(names, words), yaml_found(n),
+		nearest_hint(&near));
 	return false;
 }
 

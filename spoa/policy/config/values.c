@@ -134,9 +134,9 @@ static void
 read_names(struct config_reader *r, const struct yaml_node *n, const char *what,
 	const char ***out, size_t *count)
 {
-	if (!read_texts(r->a, r->d, n, what, out, count))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+	const struct yaml_node *c = read_each(r->a, r->d, n, what, out, count);
+
+	for (; c; c = yaml_next(n, c))
 		if (!config_name_ok(c->s, 128))
 			diag_at(r->d, c,
 				"%s: letters, digits, dots, dashes or underscores are "
@@ -180,11 +180,10 @@ static void
 read_events(struct config_reader *r, const struct yaml_node *n, unsigned *out)
 {
 	static const char *const accepted[] = { "budget", "breaker", "degraded", "pin", NULL };
+	const struct yaml_node *c = read_each(r->a, r->d, n, "notify.events", NULL, NULL);
 	unsigned word;
 
-	if (!read_texts(r->a, r->d, n, "notify.events", NULL, NULL))
-		return;
-	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+	for (; c; c = yaml_next(n, c))
 		if (read_word(r->d, c, accepted, &word))
 			*out |= 1u << word;
 }

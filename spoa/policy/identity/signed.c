@@ -68,9 +68,8 @@ hmac_keys_load(const char *file, struct diag *d)
 		return NULL;
 	arena_init(&k->arena, 0, false);
 	const struct yaml_node *root = yaml_load_file(&k->arena, file, d), *list = NULL;
-	if (root && read_map(d, root, "a file of HMAC keys", accepted, NULL) &&
-		!(list = yaml_get(root, "keys")))
-		diag_at(d, root, "keys is missing");
+	if (root && read_map(d, root, "a file of HMAC keys", accepted, NULL))
+		list = read_needed(d, root, root, NULL, "keys");
 	if (list && read_list(d, list, "keys")) {
 		if (list->count > KEYS_MAX)
 			diag_at(d, list, "more than %d keys", KEYS_MAX);

@@ -81,26 +81,6 @@ conclude(const struct track *t, const struct rule **rule)
 	return t->over ? RULE_DENY : entities_any(&t->redact) ? RULE_REDACT : RULE_PERMIT;
 }
 
-static void
-fill_answer_verdict(struct judging *j, struct answer_verdict *v)
-{
-	const struct track *t = &j->k.enforced, *full = &j->k.full;
-
-	v->ruled.effect = conclude(t, &v->ruled.rule);
-	v->ruled.shadow_effect = conclude(full, &v->ruled.shadow_rule);
-	tracks_fill(t, full, &v->ruled);
-	v->classes_hit = j->view.answer_classes;
-	if (v->ruled.effect == RULE_DENY) {
-		const struct rule *r = v->ruled.rule;
-		v->status = r && r->effect == RULE_DENY ? r->status : 403;
-		v->reason = v->ruled.failed ? "a rule of the policy could not be evaluated"
-					    : r->reason;
-	}
-	v->redact = t->redact;
-	memcpy(v->with, t->with, sizeof(v->with));
-	tags_add(v->tags, &v->ntags, v->ruled.trace, j->p->nanswer_rules);
-}
-
 /* ---- its calls ---- */
 
 static int
@@ -167,6 +147,19 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 				facts_test(&j->view, r->when, &t->error), &f->entities, t);
 	}
 	int err = calls(j, a, out);
-	fill_answer_verdict(j, out);
+	const struct track *t = &j->k.enforced;
+	out->ruled.effect = conclude(t, &out->ruled.rule);
+	out->ruled.shadow_effect = conclude(&j->k.full, &out->ruled.shadow_rule);
+	tracks_fill(t, &j->k.full, &out->ruled);
+	out->classes_hit = j->view.answer_classes;
+	if (out->ruled.effect == RULE_DENY) {
+		const struct rule *r = out->ruled.rule;
+		out->status = r && r->effect == RULE_DENY ? r->status : 403;
+		out->reason = out->ruled.failed ? "a rule of the policy could not be evaluated"
+						: r->reason;
+	}
+	out->redact = t->redact;
+	memcpy(out->with, t->with, sizeof(out->with));
+	tags_add(out->tags, &out->ntags, out->ruled.trace, p->nanswer_rules);
 	return arena_failed(a) ? ERR_NOMEM : err;
 }

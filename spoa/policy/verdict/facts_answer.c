@@ -10,15 +10,8 @@ kept(struct facts_view *v, const struct policy *p, const struct answer_request *
 {
 	static const struct policy_facts nothing;
 
-	v->p = p;
-	v->f = &nothing;
-	v->target = NULL;
-	v->a = a;
-	v->answer = NULL;
-	v->call = NULL;
-	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
+	facts_init(v, p, &nothing, a);
 	memset(&v->answer_classes, 0, sizeof(v->answer_classes));
-	memset(v->known, 0, sizeof(v->known));
 	for (size_t i = 0; i < p->nanswer_slots; i++) {
 		size_t slot = p->answer_slots[i];
 		v->known[slot] = true;

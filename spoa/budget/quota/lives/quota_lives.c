@@ -234,15 +234,6 @@ lives_ended(struct quota *qt, struct redis *node, uint64_t epoch)
 	redis_life_ended(node, epoch);
 }
 
-static void
-stop_watching(struct quota *qt)
-{
-	if (qt->lives->daemon && watches(qt->lives)) {
-		qt->lives->daemon->watcher = 0;
-		doubt(qt);
-	}
-}
-
 static uint64_t
 epoch_bits(uint64_t word)
 {
@@ -380,7 +371,10 @@ lives_leave(struct quota *qt)
 
 	if (!qt->lives)
 		return;
-	stop_watching(qt);
+	if (qt->lives->daemon && watches(qt->lives)) {
+		qt->lives->daemon->watcher = 0;
+		doubt(qt);
+	}
 	for (size_t i = redis_holders(qt->redis, node); i-- > 0;) {
 		const struct redis_life *life = redis_life(node[i]);
 		char key[CELL_KEY_TEXT];
