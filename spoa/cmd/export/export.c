@@ -329,11 +329,14 @@ audit_export(int argc, char **argv)
 	};
 	struct query *q = &e.from;
 	struct search_given given = { .n = { 0 } };
-	const char *format = NULL;
+	const char *format = NULL, *keys[SIGNKEYS_MAX];
+	size_t nkeys = 0;
 	bool follow = false;
-	enum { OWN = 17 };
+	enum { OWN = 18 };
 	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
 		QUERY_SOURCE(q),
+		/* of all of them; a record that goes out is not verified here */
+		{ "public-key", .text = keys, .count = &nkeys, .most = SIGNKEYS_MAX },
 		{ "format", .text = &format },
 		{ "octets", .flag = &e.octets },
 		{ "between", .text = &q->said_between },

@@ -12,22 +12,31 @@ struct vars {
 };
 
 static void
-put_as_is(struct vars *vs, const char *name, const char *field, struct span s)
+push_var(struct vars *vs, const char *name, const char *field, struct span s)
 {
-	if (s.n && vs->n < VARS_MAX)
+	if (vs->n < VARS_MAX)
 		vs->v[vs->n++] = (struct var){ name, field, false, 0, s };
 }
 
-/* ASCII, no controls, and no more than fits. */
+static void
+put_as_is(struct vars *vs, const char *name, const char *field, struct span s)
+{
+	if (s.n)
+		push_var(vs, name, field, s);
+}
+
+/* ASCII, no controls, and no more than fits. Without memory it is empty, but there: where
+ * HAProxy finds no backend it would choose one itself. */
 static void
 put_var(struct vars *vs, const char *name, const char *field, struct span s)
 {
-	struct span out = s.n ? arena_dup(&vs->r->arena, span_cut(s, 0, CAP_VAR_BYTES)) : s;
-
+	if (!s.n)
+		return;
+	struct span out = arena_dup(&vs->r->arena, span_cut(s, 0, CAP_VAR_BYTES));
 	for (size_t i = 0; i < out.n; i++)
 		if (out.p[i] < ' ' || out.p[i] > '~')
 			((char *)out.p)[i] = '?';
-	put_as_is(vs, name, field, out);
+	push_var(vs, name, field, out);
 }
 
 static void

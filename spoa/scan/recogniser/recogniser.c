@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/push.h"
+#include "base/scoped.h"
 
 /* ---- asking ---- */
 
@@ -44,11 +45,15 @@ recogniser_ask(const struct recogniser *r, const struct span *texts, size_t n, s
 	INVARIANT(n == 1 || (n > 0 && r->batch));
 	switch (r->shape) {
 	case SHAPE_PRESIDIO: ask_presidio(r, texts, n, out); break;
-	case SHAPE_JSON:
+	case SHAPE_JSON: {
+		/* apart: what is wrong before it gets no comma that would mend it */
+		SCOPED_BUF(said, 0);
+		put_texts(NULL, texts, n, r->batch, &said);
 		buf_span(out, r->before);
-		put_texts(NULL, texts, n, r->batch, out);
+		buf_span(out, buf_view(&said));
 		buf_span(out, r->after);
 		break;
+	}
 	case SHAPE_MODERATION:
 		json_put_open(out, NULL, '{');
 		put_texts("input", texts, n, r->batch, out);
