@@ -11,11 +11,11 @@ function print_row(head, list, n,    i) {
 		printf "%s%s", list[i], (i % 32 == 31 || i == n - 1 ? ",\n" : ", ")
 	print "};"
 }
-BEGIN { split("SPACE NEWLINE UPPER LOWER CASELESS MARK NUMBER", names) }
+BEGIN { n_names = split("SPACE NEWLINE UPPER LOWER CASELESS MARK NUMBER", names) }
 /^#/ { next }
 {
 	for (k = 1; names[k] != $1; k++) # the members of enum split_class
-		if (!(k in names)) {
+		if (k == n_names) {
 			print FILENAME ":" FNR ": " $1 " is no class" >"/dev/stderr"
 			exit bad = 1
 		}

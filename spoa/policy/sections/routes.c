@@ -276,9 +276,8 @@ policy_host_in(struct span host, const char *const *hosts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		bool any = !strncmp(hosts[i], "*.", 2);
-		struct span suffix = span_str(hosts[i] + 1);
-		if (any ? host.n > suffix.n && span_ends(host, suffix)
-			: span_is(host, hosts[i]))
+		struct span suffix = span_str(hosts[i] + any);
+		if (any ? host.n > suffix.n && span_ends(host, suffix) : span_eq(host, suffix))
 			return true;
 	}
 	return false;
