@@ -57,7 +57,8 @@ write_items(struct buf *out, const struct cel_value *v, unsigned depth)
 			const char *quote = key->type == CEL_STRING ? "" : "\"";
 			buf_str(out, quote);
 			write_value(out, key, depth + 1);
-			buf_printf(out, "%s:", quote);
+			buf_str(out, quote);
+			buf_putc(out, ':');
 		}
 		write_value(out, &v->list.v[map ? 2 * i + 1 : i], depth + 1);
 	}
