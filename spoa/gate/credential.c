@@ -311,8 +311,10 @@ escape_after(struct signs *s, size_t at)
 	size_t n;
 
 	for (; at < t.n; at++) {
-		if (s->percent < at || !at)
-			s->percent = at + span_chr(span_cut(t, at, t.n), '%');
+		if (s->percent < at || !at) {
+			const char *p = memchr(t.p + at, '%', t.n - at);
+			s->percent = p ? (size_t)(p - t.p) : t.n;
+		}
 		if (s->slash < at || !at)
 			s->slash = slash_after(t, at);
 		at = s->percent < s->slash ? s->percent : s->slash;

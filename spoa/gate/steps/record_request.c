@@ -107,7 +107,9 @@ put_params(struct request *r, struct buf *b)
 {
 	size_t n = 0;
 
-	for (size_t slot = 0; r->in.have_body && r->in.body.nparams && slot < V_COUNT; slot++) {
+	if (!r->in.have_body || !r->in.body.nparams)
+		return;
+	for (size_t slot = V_REQ_TEMPERATURE; slot < V_COUNT; slot++) {
 		const struct body_param *p =
 			policy_slot_parameter(slot) ? param_of(r, slot) : NULL;
 		if (!p)
