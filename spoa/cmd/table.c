@@ -124,12 +124,15 @@ cmd_main(int argc, char **argv)
 		return config_first(argc, argv);
 	const char *name = help ? argv[2] : !strcmp(argv[1], "--version") ? "version" : argv[1];
 	opterr = 0; /* what is wrong is said in our own form */
-	for (size_t i = 0; i < NCOMMANDS; i++)
-		if (!strcmp(name, commands[i].name))
-			return help ? help_of(i, argc > 3 ? argv[3] : NULL)
-			       : asks_for_help(argc - 1, argv + 1)
-				       ? help_of(i, argv[2])
-				       : commands[i].run(argc - 1, argv + 1);
+	for (size_t i = 0; i < NCOMMANDS; i++) {
+		if (strcmp(name, commands[i].name) != 0)
+			continue;
+		if (help)
+			return help_of(i, argc > 3 ? argv[3] : NULL);
+		if (asks_for_help(argc - 1, argv + 1))
+			return help_of(i, argv[2]);
+		return commands[i].run(argc - 1, argv + 1);
+	}
 	fprintf(stderr, "tollgate: %s: no such command; see tollgate --help\n", name);
 	return EXIT_CANNOT;
 }

@@ -71,8 +71,8 @@ merged(const struct yaml_node *base, const struct yaml_node *over, const char *d
 
 /* ---- the request ---- */
 
-/* prompt and model stand for the body of a chat with one turn; a body that is no text goes as
- * JSON. */
+/* Without a body, prompt and model are made one: a chat with one turn. A body that is not a string
+ * is written as JSON. */
 static void
 settle_body(json_t *request)
 {

@@ -70,23 +70,50 @@ path_of(const struct usage_reader *r, unsigned row)
 	return row < SAID ? r->d->usage[row].path : said_rows[row - SAID].path;
 }
 
+/* Of each family's rows and said_rows: all, and those by the first letters of their paths. */
+enum { LETTER = 31 };
+struct usage_index {
+	const struct usage_row *rows;
+	uint64_t all, begins[LETTER + 1];
+};
+static struct usage_index indexes[] = { { .rows = usage_openai }, { .rows = usage_anthropic },
+	{ .rows = usage_gemini }, { .rows = usage_bedrock }, { .rows = usage_cohere },
+	{ .rows = usage_ollama }, { .rows = usage_tgi } };
+
+static void
+index_row(struct usage_index *x, unsigned row, const char *path)
+{
+	x->all |= UINT64_C(1) << row;
+	x->begins[path[0] & LETTER] |= UINT64_C(1) << row;
+}
+
+__attribute__((constructor)) static void
+fill_indexes(void)
+{
+	for (size_t i = 0; i < COUNT_OF(indexes); i++) {
+		struct usage_index *x = &indexes[i];
+		for (unsigned n = 0; x->rows[n].path; n++) {
+			INVARIANT(n < SAID); /* rows of our own tables */
+			index_row(x, n, x->rows[n].path);
+		}
+		for (unsigned n = 0; n < COUNT_OF(said_rows); n++)
+			index_row(x, SAID + n, said_rows[n].path);
+	}
+}
+
 struct usage_place
 usage_begin(struct usage_reader *r, const struct dialect *d, struct span json, struct arena *a)
 {
-	unsigned n = 0;
+	size_t i = 0;
 
 	*r = (struct usage_reader){ .d = d, .json = json, .a = a };
 	if (!d || !d->usage)
 		return (struct usage_place){ 0 };
-	for (; d->usage[n].path; n++)
-		r->begins[d->usage[n].path[0] & USAGE_LETTER] |= UINT64_C(1) << n;
-	INVARIANT(n <= SAID); /* rows of our own tables */
-	for (unsigned i = 0; i < COUNT_OF(said_rows); i++)
-		r->begins[said_rows[i].path[0] & USAGE_LETTER] |= UINT64_C(1) << (SAID + i);
-	return (struct usage_place){ .part = USAGE_ROWS,
-		.top = true,
-		.below = ((UINT64_C(1) << n) - 1) | ((UINT64_C(1) << COUNT_OF(said_rows)) - 1)
-							    << SAID };
+	while (i < COUNT_OF(indexes) && indexes[i].rows != d->usage)
+		i++;
+	INVARIANT(i < COUNT_OF(indexes)); /* a family's rows are among ours */
+	r->index = &indexes[i];
+	return (struct usage_place){ .part = USAGE_ROWS, .top = true, .below = r->index->all };
 }
 
 /* Of an element of a list, or of an object in it that is known to count. */
@@ -153,7 +180,7 @@ usage_member(const struct usage_reader *r, struct usage_place at, struct span ke
 		return (struct usage_place){ .part = USAGE_ROWS, .below = at.below };
 	uint64_t left = at.below;
 	if (!at.at && key.n)
-		left &= r->begins[*key.p & USAGE_LETTER];
+		left &= r->index->begins[*key.p & LETTER];
 	for (; left; left &= left - 1) {
 		const char *path = path_of(r, (unsigned)__builtin_ctzll(left)) + at.at;
 		uint64_t row = left & -left;

@@ -48,15 +48,14 @@ extern const struct usage_row usage_openai[], usage_anthropic[], usage_gemini[],
 	usage_bedrock[], usage_cohere[], usage_ollama[], usage_tgi[];
 
 struct usage_counts; /* of a document; NULL: none */
-
-enum { USAGE_LETTER = 31 };
+struct usage_index;
 
 struct usage_reader {
 	const struct dialect *d;
 	struct span json;
 	struct arena *a;
 	struct usage_counts *counts; /* in the arena */
-	uint64_t begins[USAGE_LETTER + 1]; /* rows by the first letter of their paths */
+	const struct usage_index *index; /* of the family's rows */
 	bool failed;		     /* it had no memory */
 };
 

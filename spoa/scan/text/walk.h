@@ -81,7 +81,7 @@ bool walk_is_request(const struct walk *w, const struct frame *f);
 /* 0 or ERR_NOMEM. */
 int walk_begin_request(struct walk *w, size_t top);
 
-/* ---- number.c: a number literal as the texts that it may stand for ---- */
+/* ---- number.c: the ways in which a number literal may be read as text ---- */
 /* Seven digits or more: shorter numbers are no text. */
 bool number_is_long(struct span literal);
 /* The literal where it is plain digits. A whole number in another spelling (41.11e2,
