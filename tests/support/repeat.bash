@@ -1,5 +1,5 @@
-# A test that failed beside others runs once more, alone, when all have ended: tests/e2e/run and
-# tests/faults/run. Where it then passes it is unstable: said and counted, never hidden. What no
+# A test that failed beside others runs once more, when all have ended: tests/e2e/run, tests/faults/run
+# and the programs of tests/support/rings. Where it then passes it is unstable: said and counted, never hidden. What no
 # busy machine does is a failure at once: a crash, a sanitizer's report, a record that is lost. Checks of
 # that kind say so where they are made, and print "# final" after "not ok" (final in tests/e2e/lib.sh and
 # tests/faults/lib.mjs).
@@ -32,14 +32,15 @@ repeatable() {
 		done
 	done < <(sed -n 's/^# logs: //p' "$1")
 }
-said() { grep -c "^$2 - " "$1"; } # OUTPUT ok|skip
-# is_unstable FIRST AGAIN RING: where the second run passed, and left out nothing, the line that says so,
+# A line is "not ok - NAME", of cmocka "not ok 3 - NAME".
+said() { grep -cE "^$2 ([0-9]+ )?- " "$1"; } # OUTPUT ok|skip|not ok
+# is_unstable FIRST AGAIN RING [WHOSE]: where the second run passed, and left out nothing, the line that says so,
 # which is kept
 is_unstable() {
 	local line
-	! grep -q '^not ok - ' "$2" && [ "$(said "$2" ok)" -gt "$(said "$1" ok)" ] &&
+	[ "$(said "$2" 'not ok')" = 0 ] && [ "$(said "$2" ok)" -gt "$(said "$1" ok)" ] &&
 		[ "$(said "$2" skip)" -le "$(said "$1" skip)" ] || return 1
-	line=$(sed -n '/^not ok - /{s///p; q}' "$1")
+	line=${4-}$(sed -nE '/^not ok ([0-9]+ )?- /{s///p; q}' "$1")
 	echo "unstable - $line"
 	{
 		flock 9

@@ -8,6 +8,7 @@
 
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "support/admin_rig.h"
 
 /* An object of so many bytes. */
@@ -566,6 +567,16 @@ every_answer_has_the_fields_that_keep_a_browser_safe(void **state)
 	}
 }
 
+/* The machine may stand still for seconds, in which one more is let in. */
+static void
+asked_until_refused(const struct ask *wrong)
+{
+	for (int i = 0; i < 60; i++)
+		if (ask(wrong) == 429)
+			return;
+	fail_msg("%s %s: never refused", wrong->path, wrong->token);
+}
+
 /* A right one comes in whatever others sent from its address. */
 static void
 guesses_are_bounded_by_their_source(void **state)
@@ -574,27 +585,28 @@ guesses_are_bounded_by_their_source(void **state)
 			 right = { .door = DOOR_TLS, .path = "/status", .token = viewer },
 			 metrics = { .door = DOOR_TCP, .path = "/metrics" };
 	char cookie[SESSION_TEXT];
-	unsigned refused = 0;
+	unsigned let_in = 0;
+	uint64_t began_us;
 
 	(void)state;
 	log_in(DOOR_TLS, viewer, cookie);
+	began_us = clock_mono_us();
 	for (int i = 0; i < 40; i++) {
 		long status = ask(&wrong);
-		refused += status == 429;
+		let_in += status == 401;
 		if (status == 429)
 			assert_non_null(strstr(got.head, "retry-after: "));
 		else
 			assert_int_equal(status, 401);
 	}
-	assert_true(refused >= 25);
+	assert_in_range(let_in, 1, 11 + (clock_mono_us() - began_us) / 6000000);
+	asked_until_refused(&wrong);
 	assert_int_equal(ask(&right), 200);
-	assert_int_equal(ask(&wrong), 429);
+	asked_until_refused(&wrong);
 	log_in(DOOR_TLS, viewer, cookie);
 	const struct ask tcp = { .door = DOOR_TCP, .path = "/status", .token = "tcp-secret" },
 			 tcp_wrong = { .door = DOOR_TCP, .path = "/status", .token = "x" };
-	for (int i = 0; i < 20; i++)
-		ask(&tcp_wrong);
-	assert_int_equal(got.status, 429);
+	asked_until_refused(&tcp_wrong);
 	assert_int_equal(ask(&tcp), 200);
 	const struct ask session = { .door = DOOR_TLS, .path = "/status", .cookie = cookie },
 			 socket = { .door = DOOR_UNIX, .path = "/status" };
