@@ -198,3 +198,11 @@ mem_room(void *array, size_t *room, size_t n, size_t size)
 	*room = more;
 	return true;
 }
+
+void
+mem_give_back(void)
+{
+#if HEAP_ZEROES
+	malloc_trim(0);
+#endif
+}

@@ -28,4 +28,8 @@ void mem_put_used(void *p, size_t size, size_t used);
  * of its pointer, *room what it has room for. False: out of memory, and both are as they were. */
 bool mem_room(void *array, size_t *room, size_t n, size_t size);
 
+/* Free pages of the heap go back to the kernel: a burst needed them, and glibc alone keeps
+ * those that lie below one still in use. */
+void mem_give_back(void);
+
 #endif

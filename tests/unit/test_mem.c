@@ -233,6 +233,48 @@ a_large_piece_of_an_arena_is_apart(void **state)
 }
 #endif
 
+static size_t
+resident(void)
+{
+	size_t all = 0, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%zu %zu", &all, &pages), 2);
+	fclose(f);
+	return pages * 4096;
+}
+
+/* Every 64th block stays: glibc alone gives nothing back below the last of them. */
+static void
+what_a_burst_needed_goes_back(void **state)
+{
+	enum { BLOCKS = 8192, SIZE = 8000 };
+	static char *block[BLOCKS];
+
+	(void)state;
+#ifdef TG_SANITIZE
+	skip();
+#endif
+	for (size_t i = 0; i < BLOCKS; i++) {
+		block[i] = malloc(SIZE);
+		assert_non_null(block[i]);
+		memset(block[i], 1, SIZE);
+	}
+	for (size_t i = 0; i < BLOCKS; i++)
+		if (i % 64 != 63)
+			free(block[i]);
+	size_t before = resident();
+	mem_give_back();
+	size_t after = resident();
+	for (size_t i = 63; i < BLOCKS; i += 64) {
+		assert_int_equal(block[i][SIZE - 1], 1);
+		free(block[i]);
+	}
+	if (before < after + (size_t)BLOCKS * SIZE / 2)
+		fail_msg("%zu, then %zu", before, after);
+}
+
 int
 main(void)
 {
@@ -247,6 +289,7 @@ main(void)
 		cmocka_unit_test(the_heap_keeps_nothing),
 		cmocka_unit_test(libraries_leave_nothing_in_the_heap),
 		cmocka_unit_test(realloc_is_realloc),
+		cmocka_unit_test(what_a_burst_needed_goes_back),
 #endif
 	};
 

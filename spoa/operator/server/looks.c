@@ -2,7 +2,14 @@
 #include "operator/server/looks.h"
 
 #include "base/attr.h"
+#include "base/mem.h"
 #include "operator/server/server.h"
+
+static void
+memory_look(struct server *s UNUSED)
+{
+	mem_give_back();
+}
 
 /* clang-format off */
 static const struct {
@@ -14,6 +21,7 @@ static const struct {
 	{ 10., 10., purging_look },
 	{ 1.,  1.,  degraded_look },
 	{ 1.,  2.,  strangers_look },
+	{ 10., 30., memory_look },
 };
 /* clang-format on */
 

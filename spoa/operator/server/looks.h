@@ -8,7 +8,7 @@
 
 struct server;
 
-enum { LOOKS = 5 };
+enum { LOOKS = 6 };
 
 /* owner: main */
 struct looks {
