@@ -138,7 +138,7 @@ files(const char *pattern)
 static void
 make_files(void)
 {
-	assert_true(index_once(made.journal, record_makers, RECORD_MAKERS));
+	assert_true(index_once(made.journal, &record_makers));
 }
 
 static void

@@ -302,9 +302,9 @@ search_check(const struct search_sources *all)
 		buf_clear(&why);
 		int err = 0;
 		/* Indexes are counted; of sums those that were wrong. */
-		for (size_t k = 0; k < RECORD_MAKERS; k++) {
+		for (size_t k = 0; k < INDEX_MAKERS; k++) {
 			int one = index_beside(s->p.journal, &s->p.segment, s->p.begin,
-				s->p.bytes, &record_makers[k], NULL, true, &why);
+				s->p.bytes, &record_makers, 1u << k, NULL, true, &why);
 			if (!k || (one && one != ERR_NOTFOUND))
 				err = one;
 		}

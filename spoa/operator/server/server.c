@@ -335,8 +335,7 @@ start_witnesses(struct server *s, const struct config *cfg, struct buf *why)
 	if (cfg->witness_listen.path &&
 		!(s->witnessing = witnessing_start(cfg, &s->metrics, why)))
 		return ERR_IO;
-	if (s->audit &&
-		!(s->indexing = index_start(cfg->journal, record_makers, RECORD_MAKERS))) {
+	if (s->audit && !(s->indexing = index_start(cfg->journal, &record_makers))) {
 		buf_str(why, "no thread for indexes");
 		return ERR_NOMEM;
 	}

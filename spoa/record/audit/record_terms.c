@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "record/audit/record_fields.h"
 #include "record/journal/chain.h"
 #include "record/journal/line.h"
 
@@ -18,6 +19,11 @@ const struct record_term_row record_terms[RT_COUNT] = {
 #undef X
 };
 _Static_assert(RT_COUNT <= 64, "a bit each");
+static const enum record_field place_fields[RP_COUNT] = {
+#define X(id) RF_##id,
+	RECORD_PLACES(X)
+#undef X
+};
 
 /* ---- how requests ended ---- */
 
@@ -72,15 +78,15 @@ record_ended_so(const struct record_end *e, struct span word)
 	return false;
 }
 
-/* ---- the fields of all terms as one tree of names ---- */
+/* ---- the fields of all terms and places as one tree of names ---- */
 
 enum { NODES = 128, DEPTH = 12, PLACES = 1024 };
 
 static struct node {
 	struct span name;
 	uint64_t values, names; /* terms that its values, and its members' names, are of */
-	uint8_t parent;
-	bool has_members;
+	uint8_t parent, place;	/* place: 1 and more */
+	bool has_members, has_places;
 } nodes[NODES];
 static uint8_t places[PLACES]; /* of nodes, by parent and name, open addressing; 0: none */
 static size_t nnodes = 1;
@@ -111,17 +117,18 @@ term_member_of(const struct node *n, struct span name)
 	return i ? &nodes[i] : NULL;
 }
 
-static void
-add_path(enum record_term t, struct span path)
+/* Whose values are wanted; of "x.*" those of x, and *names. */
+static struct node *
+node_of(struct span path, bool *names, bool place)
 {
 	struct node *n = &nodes[0];
 
 	while (path.n) {
 		struct span name = span_next(&path, '.');
-		if (span_is(name, "*")) {
-			n->names |= 1ull << t;
-			return;
-		}
+		n->has_places |= place;
+		*names = span_is(name, "*");
+		if (*names)
+			break;
 		struct node *m = term_member_of(n, name);
 		if (!m) {
 			INVARIANT(nnodes < NODES);
@@ -132,19 +139,27 @@ add_path(enum record_term t, struct span path)
 		}
 		n = m;
 	}
-	n->values |= 1ull << t;
+	return n;
 }
 
 static void
 make_tree(void)
 {
+	bool names = false;
+
 	version = 1;
 	for (enum record_term t = 0; t < RT_COUNT; t++) {
 		struct span paths = span_str(record_terms[t].paths);
 		seeds[t] = record_terms[t].name ? span_hash(span_str(record_terms[t].name)) : 0;
 		version = version * 31 + span_hash(paths) + seeds[t];
-		while (paths.n)
-			add_path(t, span_next(&paths, ' '));
+		while (paths.n) {
+			struct node *n = node_of(span_next(&paths, ' '), &names, false);
+			*(names ? &n->names : &n->values) |= 1ull << t;
+		}
+	}
+	for (uint8_t i = 0; i < RP_COUNT; i++) {
+		struct span path = span_str(record_rows[place_fields[i]].path);
+		node_of(path, &names, true)->place = i + 1;
 	}
 }
 
@@ -154,8 +169,9 @@ enum { TEXTS = 4, TEXT_BYTES = 512 };
 
 struct walk {
 	struct line_rd r;
-	void (*value)(void *arg, enum record_term t, struct span value);
+	void (*value)(void *arg, enum record_term t, struct span value); /* NULL: places */
 	void *arg;
+	struct span *place; /* NULL: not wanted */
 	struct record_end how;
 	struct span provider, sent;
 	struct index_record *record; /* NULL: not wanted */
@@ -218,39 +234,43 @@ tell_string(struct walk *w, uint64_t terms, struct span raw)
 		tell_term(w, terms, v);
 }
 
-/* The value that r is at, by the node of its name, NULL for none. Lists are looked through. */
+/* The value that r is at, by the node of its name. Lists are looked through. */
 static void
 walk_value(struct walk *w, const struct node *n, unsigned depth)
 {
 	struct line_rd *r = &w->r;
-	struct span v = { r->p, 0 };
+	const char *from = r->p;
+	struct span v = { from, 0 };
 
-	if (!n || depth > DEPTH || r->p == r->end) {
-		line_skip(r);
+	if (r->p == r->end)
 		return;
-	}
-	switch (*r->p) {
-	case '{':
+	if (*r->p == '"') {
+		if (line_string(r, &v) && n->values && w->value)
+			tell_string(w, n->values, v);
+	} else if (depth > DEPTH ||
+		   !(w->value ? n->has_members || n->values || n->names : n->has_places)) {
+		line_skip(r);
+	} else if (*r->p == '{') {
 		while (line_member(r, &v)) {
-			if (n->names)
+			if (n->names && w->value)
 				tell_string(w, n->names, v);
-			walk_value(w, term_member_of(n, v), depth + 1);
+			const struct node *m = term_member_of(n, v);
+			if (m)
+				walk_value(w, m, depth + 1);
+			else
+				line_skip(r);
 		}
-		break;
-	case '[':
+	} else if (*r->p == '[') {
 		while (line_item(r))
 			walk_value(w, n, depth + 1);
-		break;
-	case '"':
-		if (line_string(r, &v) && n->values)
-			tell_string(w, n->values, v);
-		break;
-	default:
+	} else {
 		line_skip(r);
 		v.n = (size_t)(r->p - v.p);
-		if (n->values)
+		if (n->values && w->value)
 			tell_term(w, n->values, v);
 	}
+	if (n->place && w->place)
+		w->place[n->place - 1] = span_of(from, (size_t)(r->p - from));
 }
 
 static void
@@ -284,7 +304,7 @@ tell_derived(struct walk *w)
 
 static void
 walk_line(struct span line, void (*value)(void *arg, enum record_term t, struct span value),
-	void *arg, struct index_record *record)
+	void *arg, struct index_record *record, struct span *place)
 {
 	struct walk w;
 
@@ -294,15 +314,25 @@ walk_line(struct span line, void (*value)(void *arg, enum record_term t, struct 
 	w.value = value;
 	w.arg = arg;
 	w.record = record;
+	w.place = place;
+	if (place)
+		memset(place, 0, RP_COUNT * sizeof(*place));
 	walk_value(&w, &nodes[0], 0);
-	tell_derived(&w);
+	if (value)
+		tell_derived(&w);
 }
 
 void
 record_values(struct span line, void (*value)(void *arg, enum record_term t, struct span value),
 	void *arg)
 {
-	walk_line(line, value, arg, NULL);
+	walk_line(line, value, arg, NULL, NULL);
+}
+
+void
+record_places(struct span line, struct span place[RP_COUNT])
+{
+	walk_line(line, NULL, NULL, NULL, place);
 }
 
 /* ---- for indexes ---- */
@@ -321,41 +351,37 @@ record_term_hash(enum record_term t, struct span v)
 	return h ^ h >> 32;
 }
 
-struct hashed {
-	struct index_record *out;
-	void (*term)(void *arg, uint64_t hash);
-	void *arg;
-};
-
 static void
 hash_value(void *arg, enum record_term t, struct span v)
 {
-	struct hashed *h = arg;
+	struct index_line *l = arg;
 	uint64_t hash = record_term_hash(t, v);
 
-	if (t == RT_ID && v.n && !h->out->id)
-		h->out->id = hash;
-	h->term(h->arg, hash);
+	if (t == RT_ID && v.n && !l->record.id)
+		l->record.id = hash;
+	index_line_term(l, hash);
 }
 
-static bool
-read_record_terms(struct span line, struct index_record *out,
-	void (*term)(void *arg, uint64_t hash), void *arg)
+static void
+read_record_terms(struct index_line *out)
 {
-	struct hashed h = { out, term, arg };
 	struct chain_line l;
+	struct index_record *r = &out->record;
 
-	*out = (struct index_record){ .expects = true };
-	if (chain_parse(line, &l) || l.commit)
-		return false;
-	out->seq = l.seq;
-	out->time_ns = l.time_ns;
-	walk_line(line, hash_value, &h, out);
-	out->first = span_is(l.type, "decision");
-	out->ends = span_is(l.type, "completion");
-	if (!out->first && !out->ends && !span_is(l.type, "attempt"))
-		out->id = 0;
-	return true;
+	*r = (struct index_record){ .expects = true };
+	out->is_record = !chain_parse(out->line, &l) && !l.commit;
+	if (!out->is_record) {
+		record_places(out->line, out->place);
+		return;
+	}
+	out->time = l.time;
+	r->seq = l.seq;
+	r->time_ns = l.time_ns;
+	walk_line(out->line, hash_value, out, r, out->place);
+	r->first = span_is(l.type, "decision");
+	r->ends = span_is(l.type, "completion");
+	if (!r->first && !r->ends && !span_is(l.type, "attempt"))
+		r->id = 0;
 }
 
 static uint64_t

@@ -66,6 +66,26 @@ enum record_term {
 	RT_SEARCHED = RT_TIME, /* rows before this one have options */
 };
 
+/* Fields whose values are read from a line with the terms, raw, for what is summed up of it. Of
+ * lists the whole. */
+/* clang-format off */
+#define RECORD_PLACES(X) \
+  X(TYPE) X(DECISION) X(CODE) X(ROUTE) X(MODEL) X(TARGET) X(IDENTITY_PERSON) X(IDENTITY_TEAM) X(TAGS) X(REQUEST_TAGS) \
+  X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE) X(ATTEMPTS) \
+  X(CALLS) X(OUTCOME) X(USAGE_INPUT_TOKENS) X(USAGE_CACHED_TOKENS) X(USAGE_CACHE_WRITE_TOKENS) \
+  X(USAGE_CACHE_WRITE_1H_TOKENS) X(USAGE_OUTPUT_TOKENS) X(USAGE_REASONING_TOKENS) X(USAGE_AUDIO_INPUT_TOKENS) \
+  X(USAGE_AUDIO_OUTPUT_TOKENS) X(USAGE_IMAGES) X(USAGE_SEARCHES) X(USAGE_SESSIONS)
+/* clang-format on */
+enum record_place {
+#define X(id) RP_##id,
+	RECORD_PLACES(X)
+#undef X
+		RP_COUNT
+};
+_Static_assert((int)RP_COUNT <= (int)INDEX_PLACES, "index_line.place");
+/* Those of a line; empty where it has none. */
+void record_places(struct span line, struct span place[RP_COUNT]);
+
 extern const struct record_term_row {
 	const char *name, *paths;
 	unsigned flags;

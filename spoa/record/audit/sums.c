@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/why.h"
 #include "record/audit/record_terms.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are as the file has them");
@@ -199,49 +200,60 @@ end_block(struct summing *s, uint64_t end)
 }
 
 static bool
-sum_line(void *arg, struct span line, uint64_t offset)
+sum_line(void *making, const struct index_line *l)
 {
-	struct summing *s = arg;
-	struct span time = audit_time_of(line);
+	struct summing *s = making;
+	struct span time = l->time;
+	int64_t ns = l->record.time_ns;
 
-	s->last_line = offset;
-	if (offset - s->now.offset >= BLOCK_BYTES) {
-		end_block(s, offset);
-		begin_block(s, offset);
+	s->last_line = l->offset;
+	if (l->offset - s->now.offset >= BLOCK_BYTES) {
+		end_block(s, l->offset);
+		begin_block(s, l->offset);
 	}
 	if (s->failed)
 		return false;
-	if (!time.n)
-		return true;
+	if (!l->is_record || time.n != CLOCK_RFC3339_LEN - 1) {
+		time = audit_time_of(l->line);
+		if (!time.n)
+			return true;
+		if (clock_parse(time.p, time.n, &ns))
+			ns = 0;
+	}
 	if (!s->now.records || memcmp(time.p, s->now.from, time.n) < 0)
 		memcpy(s->now.from, time.p, time.n);
 	if (!s->now.records || memcmp(time.p, s->now.to, time.n) > 0)
 		memcpy(s->now.to, time.p, time.n);
 	s->now.records++;
-	usage_add_each(s->table, SECTIONS, line, span_cut(time, 0, 10), time);
+	usage_add_each(s->table, SECTIONS, l->place, span_cut(time, 0, 10), ns);
 	return true;
 }
 
-/* The file's bytes. */
-static int
-image_of(const struct index_segment *seg, const bool *stop, struct buf *out, struct buf *why)
+static void *
+begin_sums(const struct index_terms *t)
 {
 	struct summing *s = calloc(1, sizeof(*s));
-	struct sums_header h = { .magic = "tgsums01" };
 
+	(void)t;
 	if (!s)
-		return ERR_NOMEM;
+		return NULL;
 	pthread_once(&once, make_version);
 	buf_init(&s->rows, FILE_MAX);
 	begin_block(s, 0);
-	int err = index_each_line(seg, stop, sum_line, s);
+	return s;
+}
+
+/* The file's bytes; frees. */
+static int
+image_of_sums(struct summing *s, const struct index_segment *seg, int err, struct buf *out,
+	struct buf *why)
+{
+	struct sums_header h = { .magic = "tgsums01", .version = version };
+
 	if (!err)
 		end_block(s, seg->bytes);
 	free_tables(s);
-	if (!err && (s->failed || buf_failed(&s->rows)))
-		err = ERR_NOMEM;
-	if (!err) {
-		h.version = version;
+	if (!err && !s->failed) {
 		index_whose(seg, s->last_line, &h.whose);
 		h.blocks = s->nblocks;
 		uint64_t rows_at = sizeof(h) + s->nblocks * sizeof(*s->block);
@@ -253,11 +265,9 @@ image_of(const struct index_segment *seg, const bool *stop, struct buf *out, str
 		buf_put(out, &h, sizeof(h));
 		buf_put(out, s->block, s->nblocks * sizeof(*s->block));
 		buf_span(out, buf_view(&s->rows));
-		err = buf_failed(out) ? ERR_NOMEM : 0;
 	}
-	if (err)
-		buf_printf(why, "%s: %s", seg->name,
-			err == ERR_BAD_STATE ? "stopped" : err_str(err));
+	if (!err && (s->failed || buf_failed(&s->rows) || buf_failed(out)))
+		err = why_err(why, ERR_NOMEM, "%s: %s", seg->name, err_str(ERR_NOMEM));
 	buf_free(&s->rows);
 	free(s->block);
 	free(s);
@@ -287,22 +297,34 @@ is_same_sum(const struct sums *had, const char *path, struct span made)
 	return same;
 }
 
-static int
-make_sums(const struct index_segment *s, const char *dir, const void *how, const bool *stop,
-	bool check, struct buf *why)
+static bool
+is_sound_sum(const struct index_segment *s, const char *dir, const struct index_terms *t)
 {
-	char path[4096];
-
-	(void)how;
 	SCOPED_BUF(unused, 8192);
 	struct sums *had = sums_open(dir, s, &unused);
-	if ((had && !check) || !index_path(path, sizeof(path), dir, s->name, SUMS_FILES)) {
-		sums_free(&had);
-		return 0;
-	}
+	bool sound = had != NULL;
+
+	(void)t;
+	sums_free(&had);
+	return sound;
+}
+
+static int
+end_sums(void *making, const struct index_segment *s, const char *dir,
+	const struct index_terms *t, int err, bool check, struct buf *why)
+{
+	char path[4096];
+	struct sums *had = NULL;
+
+	(void)t;
+	SCOPED_BUF(unused, 8192);
 	SCOPED_BUF(image, FILE_MAX);
-	int err = image_of(s, stop, &image, why);
-	if (!err && !(had && is_same_sum(had, path, buf_view(&image)))) {
+	err = image_of_sums(making, s, err, &image, why);
+	if (err || !index_path(path, sizeof(path), dir, s->name, SUMS_FILES))
+		return err;
+	if (check)
+		had = sums_open(dir, s, &unused);
+	if (!(had && is_same_sum(had, path, buf_view(&image)))) {
 		err = index_write(dir, path, buf_view(&image), why);
 		if (!err && check)
 			err = had ? ERR_AUTH : ERR_NOTFOUND;
@@ -311,10 +333,10 @@ make_sums(const struct index_segment *s, const char *dir, const void *how, const
 	return err;
 }
 
-const struct index_maker record_makers[RECORD_MAKERS] = {
-	{ INDEX_FILES, &record_index_terms, index_maker_make },
-	{ SUMS_FILES, NULL, make_sums },
-};
+static const struct index_maker sums_maker = { SUMS_FILES, is_sound_sum, begin_sums, sum_line,
+	end_sums };
+const struct index_makers record_makers = { &record_index_terms,
+	{ &index_maker, &sums_maker } };
 
 /* ---- reading ---- */
 

@@ -18,8 +18,7 @@
 #define SUMS_ROWS  65536u /* groups of a block */
 
 /* All that is kept next to segments: indexes, then these. */
-#define RECORD_MAKERS 2
-extern const struct index_maker record_makers[RECORD_MAKERS];
+extern const struct index_makers record_makers;
 
 struct sums_block {
 	uint64_t offset, bytes; /* in the segment, or the part */

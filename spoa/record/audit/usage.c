@@ -16,8 +16,8 @@ const char *const usage_sum_names[SUMS] = {
 	USAGE_SUMS(X)
 #undef X
 };
-static const enum record_field sum_fields[SUMS] = {
-#define X(id, name, field) field,
+static const enum record_place sum_places[SUMS] = {
+#define X(id, name, place) place,
 	USAGE_SUMS(X)
 #undef X
 };
@@ -39,7 +39,7 @@ usage_members(struct span object, const char *const *names, struct span *out)
 	line_members(object, name, n, out);
 }
 
-/* The same of fields, RECORD_FIELDS_COUNT for none. */
+/* The same of fields. */
 static void
 fields_in(struct span object, const enum record_field *fields, size_t n, struct span *out)
 {
@@ -47,9 +47,7 @@ fields_in(struct span object, const enum record_field *fields, size_t n, struct 
 
 	for (size_t i = 0; i < n; i++) {
 		const struct record_row *row = &record_rows[fields[i]];
-		name[i] = fields[i] < RECORD_FIELDS_COUNT
-				  ? span_of(row->name, row->key_bytes - 4u) /* ,"NAME": */
-				  : (struct span){ NULL, 0 };
+		name[i] = span_of(row->name, row->key_bytes - 4u); /* ,"NAME": */
 	}
 	line_members(object, name, n, out);
 }
@@ -165,27 +163,6 @@ group_of(struct usage_table *t, struct span key)
 
 /* ---- records ---- */
 
-/* What of a record is read, by place in `members`. */
-/* clang-format off */
-#define MEMBERS_READ(X) \
-  X(TYPE) X(DECISION) X(CODE) X(ROUTE) X(MODEL) X(TARGET) X(IDENTITY) X(TAGS) X(REQUEST_TAGS) X(USAGE) \
-  X(COST_NANOUSD) X(PRICE_UNKNOWN) X(UNPRICED) X(USAGE_UNKNOWN) X(ESTIMATED_USAGE) X(RESERVED_USAGE) X(ATTEMPTS) \
-  X(CALLS) X(OUTCOME)
-/* clang-format on */
-enum {
-#define X(id) M_##id,
-	MEMBERS_READ(X)
-#undef X
-		MEMBERS
-};
-_Static_assert((int)MEMBERS <= (int)SUMS, "fields_in");
-static const enum record_field members[MEMBERS] = {
-#define X(id) RF_##id,
-	MEMBERS_READ(X)
-#undef X
-};
-static const enum record_field who_members[] = { RF_IDENTITY_PERSON, RF_IDENTITY_TEAM };
-
 static uint64_t
 usage_number_of(struct span s)
 {
@@ -197,25 +174,22 @@ usage_number_of(struct span s)
 static void
 sum_completion(const struct span *m, uint64_t sum[SUMS])
 {
-	struct span used[SUMS];
+	static const enum record_field cost = RF_ESTIMATED_USAGE_COST_NANOUSD;
 
-	sum[SUM_COST] = usage_number_of(m[M_COST_NANOUSD]);
-	sum[SUM_UNPRICED] = m[M_PRICE_UNKNOWN].n || m[M_UNPRICED].n;
-	sum[SUM_RULED] = span_is(m[M_OUTCOME], "\"haproxy_answered\"");
-	sum[SUM_UNKNOWN] = m[M_USAGE_UNKNOWN].n > 0;
-	for (int i = M_ESTIMATED_USAGE; i <= M_RESERVED_USAGE; i++) {
-		static const enum record_field cost = RF_ESTIMATED_USAGE_COST_NANOUSD;
+	for (size_t i = 0; i < SUMS; i++)
+		if (sum_places[i] < RP_COUNT && m[sum_places[i]].n)
+			sum[i] = usage_number_of(m[sum_places[i]]);
+	sum[SUM_COST] = usage_number_of(m[RP_COST_NANOUSD]);
+	sum[SUM_UNPRICED] = m[RP_PRICE_UNKNOWN].n || m[RP_UNPRICED].n;
+	sum[SUM_RULED] = span_is(m[RP_OUTCOME], "\"haproxy_answered\"");
+	sum[SUM_UNKNOWN] = m[RP_USAGE_UNKNOWN].n > 0;
+	for (int i = RP_ESTIMATED_USAGE; i <= RP_RESERVED_USAGE; i++) {
+		struct span used;
 		if (!m[i].n)
 			continue;
-		fields_in(m[i], &cost, 1, used);
-		sum[SUM_ESTIMATE] = usage_number_of(used[0]);
+		fields_in(m[i], &cost, 1, &used);
+		sum[SUM_ESTIMATE] = usage_number_of(used);
 	}
-	if (!m[M_USAGE].n)
-		return;
-	fields_in(m[M_USAGE], sum_fields, SUMS, used);
-	for (size_t i = 0; i < SUMS; i++)
-		if (sum_fields[i] < RECORD_FIELDS_COUNT)
-			sum[i] = usage_number_of(used[i]);
 }
 
 void
@@ -258,7 +232,8 @@ usage_count_attempts(struct usage_table *t)
 
 /* What a record is summed by. */
 struct place {
-	struct span m[MEMBERS], value[BY_DIMS];
+	const struct span *m; /* by enum record_place */
+	struct span value[BY_DIMS];
 	bool decision;
 	int64_t last_ns; /* when it was written */
 };
@@ -313,7 +288,7 @@ add_calls(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 {
 	static const enum record_field fields[] = { RF_CALLS_BY, RF_CALLS_SERVER, RF_CALLS_TOOL,
 		RF_CALLS_METHOD, RF_CALLS_DECISION };
-	struct line_rd r = line_rd_over(p->m[M_CALLS]);
+	struct line_rd r = line_rd_over(p->m[RP_CALLS]);
 	struct span call, got[COUNT_OF(fields)];
 	size_t n = 0;
 
@@ -342,11 +317,11 @@ add_all(struct usage_table *t, struct place *p, const uint64_t sum[SUMS])
 
 	for (size_t i = 0; i < SUMS; i++)
 		t->total[i] += sum[i];
-	if (groups_by(t, BY_TOOL) && p->m[M_CALLS].n) {
+	if (groups_by(t, BY_TOOL) && p->m[RP_CALLS].n) {
 		n = add_calls(t, p, sum);
 	} else if (groups_by(t, BY_TAG)) {
-		n = add_tags(t, p->m[M_TAGS], none, p, sum);
-		n += add_tags(t, p->m[M_REQUEST_TAGS], p->m[M_TAGS], p, sum);
+		n = add_tags(t, p->m[RP_TAGS], none, p, sum);
+		n += add_tags(t, p->m[RP_REQUEST_TAGS], p->m[RP_TAGS], p, sum);
 		p->value[BY_TAG] = none;
 	}
 	if (!n)
@@ -359,7 +334,7 @@ static void
 add_attempts(struct usage_table *t, const struct place *p)
 {
 	static const enum record_field fields[] = { RF_ATTEMPTS_TARGET, RF_ATTEMPTS_COST };
-	struct line_rd r = line_rd_over(p->m[M_ATTEMPTS]);
+	struct line_rd r = line_rd_over(p->m[RP_ATTEMPTS]);
 	struct span attempt, got[COUNT_OF(fields)];
 
 	while (next_usage_item(&r, '{', &attempt) && *r.p == ',') {
@@ -386,49 +361,50 @@ add_attempts(struct usage_table *t, const struct place *p)
 void
 usage_add(struct usage_table *t, struct span line, struct span day)
 {
-	usage_add_each(t, 1, line, day, audit_time_of(line));
+	struct span place[RP_COUNT], time = audit_time_of(line);
+	int64_t ns = 0;
+
+	if (!time.n || clock_parse(time.p, time.n, &ns))
+		ns = 0;
+	record_places(line, place);
+	usage_add_each(t, 1, place, day, ns);
 }
 
 void
 usage_add_each(
-	struct usage_table *t, size_t n, struct span line, struct span day, struct span time)
+	struct usage_table *t, size_t n, const struct span *m, struct span day, int64_t time_ns)
 {
-	struct span who[2];
-	struct place p;
+	struct place p = { .m = m, .last_ns = time_ns };
 	uint64_t sum[SUMS] = { 0 };
 
-	fields_in(line, members, MEMBERS, p.m);
-	const struct span *m = p.m;
-	p.decision = span_is(m[M_TYPE], "\"decision\"");
-	bool further = span_is(m[M_TYPE], "\"attempt\"") && !span_is(m[M_DECISION], "\"deny\"");
-	if (!p.decision && !further && !span_is(m[M_TYPE], "\"completion\""))
+	p.decision = span_is(m[RP_TYPE], "\"decision\"");
+	bool further =
+		span_is(m[RP_TYPE], "\"attempt\"") && !span_is(m[RP_DECISION], "\"deny\"");
+	if (!p.decision && !further && !span_is(m[RP_TYPE], "\"completion\""))
 		return;
 	if (further) {
 		sum[SUM_FURTHER] = 1;
 	} else if (p.decision) {
 		sum[SUM_REQUESTS] = 1;
-		sum[SUM_REFUSED] = span_is(m[M_DECISION], "\"deny\"");
-		sum[SUM_NO_PRICE] = sum[SUM_REFUSED] && span_is(m[M_CODE], "\"price_unknown\"");
+		sum[SUM_REFUSED] = span_is(m[RP_DECISION], "\"deny\"");
+		sum[SUM_NO_PRICE] =
+			sum[SUM_REFUSED] && span_is(m[RP_CODE], "\"price_unknown\"");
 	} else {
 		sum_completion(m, sum);
 	}
-	fields_in(m[M_IDENTITY], who_members, COUNT_OF(who_members), who);
-	memset(p.value, 0, sizeof(p.value));
-	p.value[BY_PERSON] = who[0];
-	p.value[BY_TEAM] = who[1];
-	p.value[BY_MODEL] = m[M_MODEL];
-	p.value[BY_ROUTE] = m[M_ROUTE];
-	p.value[BY_PROVIDER] = m[M_TARGET];
+	p.value[BY_PERSON] = m[RP_IDENTITY_PERSON];
+	p.value[BY_TEAM] = m[RP_IDENTITY_TEAM];
+	p.value[BY_MODEL] = m[RP_MODEL];
+	p.value[BY_ROUTE] = m[RP_ROUTE];
+	p.value[BY_PROVIDER] = m[RP_TARGET];
 	p.value[BY_DAY] = day;
-	if (!time.n || clock_parse(time.p, time.n, &p.last_ns))
-		p.last_ns = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct span provider = m[M_TARGET];
-		p.value[BY_TARGET] = m[M_MODEL].n > 2 && provider.n > 1
-					     ? both_names(&t[i].target, provider, m[M_MODEL])
-					     : provider;
+		struct span provider = m[RP_TARGET];
+		p.value[BY_TARGET] = provider;
+		if (m[RP_MODEL].n > 2 && provider.n > 1 && groups_by(&t[i], BY_TARGET))
+			p.value[BY_TARGET] = both_names(&t[i].target, provider, m[RP_MODEL]);
 		add_all(&t[i], &p, sum);
-		if (m[M_ATTEMPTS].n && !further)
+		if (m[RP_ATTEMPTS].n && !further)
 			add_attempts(&t[i], &p);
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "record/audit/record_fields.h"
+#include "record/audit/record_terms.h"
 
 /* BY_TARGET: PROVIDER/MODEL, each attempt of a request by its own. BY_TOOL: SERVER/TOOL, each
  * call by its own. */
@@ -22,29 +23,29 @@ enum usage_dim {
 };
 extern const char *const usage_dim_names[BY_DIMS];
 
-/* What is summed: that member of a completion's usage; RECORD_FIELDS_COUNT: something else. */
+/* What is summed: that place of a completion; RP_COUNT: something else. */
 /* clang-format off */
 #define USAGE_SUMS(X) \
-  X(SUM_REQUESTS,    "requests",               RECORD_FIELDS_COUNT) \
-  X(SUM_REFUSED,     "refused",                RECORD_FIELDS_COUNT) \
-  X(SUM_NO_PRICE,    "refused_unpriced",       RECORD_FIELDS_COUNT) \
-  X(SUM_INPUT,       "input_tokens",           RF_USAGE_INPUT_TOKENS) \
-  X(SUM_CACHED,      "cached_tokens",          RF_USAGE_CACHED_TOKENS) \
-  X(SUM_WRITE,       "cache_write_tokens",     RF_USAGE_CACHE_WRITE_TOKENS) \
-  X(SUM_WRITE_1H,    "cache_write_1h_tokens",  RF_USAGE_CACHE_WRITE_1H_TOKENS) \
-  X(SUM_OUTPUT,      "output_tokens",          RF_USAGE_OUTPUT_TOKENS) \
-  X(SUM_REASONING,   "reasoning_tokens",       RF_USAGE_REASONING_TOKENS) \
-  X(SUM_AUDIO_IN,    "audio_input_tokens",     RF_USAGE_AUDIO_INPUT_TOKENS) \
-  X(SUM_AUDIO_OUT,   "audio_output_tokens",    RF_USAGE_AUDIO_OUTPUT_TOKENS) \
-  X(SUM_IMAGES,      "images",                 RF_USAGE_IMAGES) \
-  X(SUM_SEARCHES,    "searches",               RF_USAGE_SEARCHES) \
-  X(SUM_SESSIONS,    "sessions",               RF_USAGE_SESSIONS) \
-  X(SUM_COST,        "cost_nanousd",           RECORD_FIELDS_COUNT) \
-  X(SUM_UNPRICED,    "unpriced_answers",       RECORD_FIELDS_COUNT) \
-  X(SUM_UNKNOWN,     "unknown_usage",          RECORD_FIELDS_COUNT) \
-  X(SUM_ESTIMATE,    "estimated_nanousd",      RECORD_FIELDS_COUNT) \
-  X(SUM_FURTHER,     "further_attempts",       RECORD_FIELDS_COUNT) \
-  X(SUM_RULED,       "haproxy_answered",       RECORD_FIELDS_COUNT)
+  X(SUM_REQUESTS,    "requests",               RP_COUNT) \
+  X(SUM_REFUSED,     "refused",                RP_COUNT) \
+  X(SUM_NO_PRICE,    "refused_unpriced",       RP_COUNT) \
+  X(SUM_INPUT,       "input_tokens",           RP_USAGE_INPUT_TOKENS) \
+  X(SUM_CACHED,      "cached_tokens",          RP_USAGE_CACHED_TOKENS) \
+  X(SUM_WRITE,       "cache_write_tokens",     RP_USAGE_CACHE_WRITE_TOKENS) \
+  X(SUM_WRITE_1H,    "cache_write_1h_tokens",  RP_USAGE_CACHE_WRITE_1H_TOKENS) \
+  X(SUM_OUTPUT,      "output_tokens",          RP_USAGE_OUTPUT_TOKENS) \
+  X(SUM_REASONING,   "reasoning_tokens",       RP_USAGE_REASONING_TOKENS) \
+  X(SUM_AUDIO_IN,    "audio_input_tokens",     RP_USAGE_AUDIO_INPUT_TOKENS) \
+  X(SUM_AUDIO_OUT,   "audio_output_tokens",    RP_USAGE_AUDIO_OUTPUT_TOKENS) \
+  X(SUM_IMAGES,      "images",                 RP_USAGE_IMAGES) \
+  X(SUM_SEARCHES,    "searches",               RP_USAGE_SEARCHES) \
+  X(SUM_SESSIONS,    "sessions",               RP_USAGE_SESSIONS) \
+  X(SUM_COST,        "cost_nanousd",           RP_COUNT) \
+  X(SUM_UNPRICED,    "unpriced_answers",       RP_COUNT) \
+  X(SUM_UNKNOWN,     "unknown_usage",          RP_COUNT) \
+  X(SUM_ESTIMATE,    "estimated_nanousd",      RP_COUNT) \
+  X(SUM_FURTHER,     "further_attempts",       RP_COUNT) \
+  X(SUM_RULED,       "haproxy_answered",       RP_COUNT)
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, field) id,
@@ -90,9 +91,9 @@ void usage_table_free(struct usage_table *t);
 int usage_table_clear(struct usage_table *t);
 /* Adds a record's line, of which nothing is kept; `day`: the first ten bytes of its time. */
 void usage_add(struct usage_table *t, struct span line, struct span day);
-/* The same to each of n tables; `time`: as audit_time_of() has it. */
-void usage_add_each(
-	struct usage_table *t, size_t n, struct span line, struct span day, struct span time);
+/* The same to each of n tables, by its record_places(), and when it was written. */
+void usage_add_each(struct usage_table *t, size_t n, const struct span *place, struct span day,
+	int64_t time_ns);
 /* Adds what was summed up: a value for each that the table groups by, raw. Not to the total. */
 void usage_merge(struct usage_table *t, const struct span value[BY_DIMS],
 	const uint64_t sum[SUMS], int64_t last_ns);

@@ -10,6 +10,8 @@
 #include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/replace.h"
+#include "base/scoped.h"
+#include "base/why.h"
 #include "record/index/private.h"
 #include "record/journal/chain.h"
 
@@ -126,14 +128,12 @@ index_line(const struct index_segment *s, uint64_t offset, struct buf *out)
 bool
 index_line_hash(const struct index_segment *s, uint64_t offset, unsigned char out[SHA256_BYTES])
 {
-	struct buf b;
+	SCOPED_BUF(b, CHAIN_LINE_MAX * 5);
+	bool there = index_line(s, offset, &b) > 0;
 
-	buf_init(&b, CHAIN_LINE_MAX * 5);
-	int got = index_line(s, offset, &b);
-	if (got > 0)
+	if (there)
 		sha256(buf_view(&b), out);
-	buf_free(&b);
-	return got > 0;
+	return there;
 }
 
 /* ---- indexes ---- */
@@ -280,10 +280,8 @@ make_folder(const char *dir)
 int
 index_write(const char *dir, const char *path, struct span bytes, struct buf *why)
 {
-	if (!make_folder(dir)) {
-		buf_printf(why, "%s: %s", dir, strerror(errno));
-		return ERR_IO;
-	}
+	if (!make_folder(dir))
+		return why_err(why, ERR_IO, "%s: %s", dir, strerror(errno));
 	int err = replace_file(AT_FDCWD, path, 0600, bytes, why);
 	return err == ERR_BAD_STATE ? 0 : err; /* another process makes it, of the same bytes */
 }
@@ -293,43 +291,40 @@ index_save(const struct index *ix, const char *dir, struct buf *why)
 {
 	char path[4096];
 
-	if (!index_path(path, sizeof(path), dir, ix->h.segment, INDEX_FILES)) {
-		buf_printf(why, "%s: name too long", dir);
-		return ERR_IO;
-	}
+	if (!index_path(path, sizeof(path), dir, ix->h.segment, INDEX_FILES))
+		return why_err(why, ERR_IO, "%s: name too long", dir);
 	return index_write(dir, path, span_of(ix->image, (size_t)ix->h.bytes), why);
 }
 
-int
-index_maker_make(const struct index_segment *s, const char *dir, const void *how,
-	const bool *stop, bool check, struct buf *why)
+/* Of an open one whose files are in dir. */
+static int
+make_all(const struct index_segment *s, const char *dir, const struct index_makers *m,
+	unsigned which, const bool *stop, bool check, struct buf *why)
 {
-	struct index *ix = NULL, *made = NULL;
-	struct buf unused;
+	void *making[INDEX_MAKERS] = { NULL };
+	bool some = false;
 	int err = 0;
 
-	buf_init(&unused, 8192);
-	ix = index_open(dir, s, how, &unused);
-	buf_free(&unused);
-	if (ix && !check)
-		goto out;
-	made = index_make(s, how, stop, why);
-	err = made ? 0 : ERR_IO;
-	if (made && !(ix && index_same(ix, made))) {
-		err = index_save(made, dir, why);
-		if (!err && check)
-			err = ix ? ERR_AUTH : ERR_NOTFOUND;
+	for (size_t i = 0; i < INDEX_MAKERS && !err; i++) {
+		if (!(which >> i & 1) || (!check && m->of[i]->sound(s, dir, m->terms)))
+			continue;
+		some = true;
+		making[i] = m->of[i]->begin(m->terms);
+		if (!making[i])
+			err = why_err(why, ERR_NOMEM, "%s: %s", s->name, err_str(ERR_NOMEM));
 	}
-out:
-	index_free(&ix);
-	index_free(&made);
+	if (some && !err)
+		err = index_read_lines(s, m, making, stop, why);
+	for (size_t i = 0; i < INDEX_MAKERS; i++)
+		if (making[i])
+			err = m->of[i]->end(making[i], s, dir, m->terms, err, check, why);
 	return err;
 }
 
 int
 index_beside(const char *journal, const struct journal_segment *segment, uint64_t begin,
-	uint64_t bytes, const struct index_maker *m, const bool *stop, bool check,
-	struct buf *why)
+	uint64_t bytes, const struct index_makers *m, unsigned which, const bool *stop,
+	bool check, struct buf *why)
 {
 	char dir[4096], end = 0;
 	struct index_segment s;
@@ -337,16 +332,14 @@ index_beside(const char *journal, const struct journal_segment *segment, uint64_
 	int err = fd < 0 ? ERR_IO : index_segment_open(&s, fd, segment->name);
 
 	snprintf(dir, sizeof(dir), "%s" INDEX_SUFFIX, journal);
-	if (err) {
-		buf_printf(why, "%s/%s: %s", journal, segment->name,
+	if (err)
+		return why_err(why, err, "%s/%s: %s", journal, segment->name,
 			fd < 0 ? strerror(errno) : err_str(err));
-		return err;
-	}
 	if (bytes)
 		index_part(&s, begin, bytes);
 	/* NUL bytes at its end: it is written to, or was when the daemon was killed. */
 	if (s.bytes && s.read(s.arg, s.bytes - 1, &end, 1) == 1 && end == '\n')
-		err = m->make(&s, dir, m->how, stop, check, why);
+		err = make_all(&s, dir, m, which, stop, check, why);
 	index_segment_close(&s);
 	return err;
 }

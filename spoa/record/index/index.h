@@ -34,12 +34,25 @@ struct index_record {
 	bool ends;    /* that end */
 };
 
+/* What is known of a line: read once for all that is made of it. */
+enum { INDEX_PLACES = 48 };
+struct index_line {
+	struct span line;
+	uint64_t offset;
+	bool is_record; /* else the next three say nothing */
+	struct index_record record;
+	struct span time;
+	uint64_t *hash; /* of each term that it has */
+	size_t nhash, hash_room;
+	struct span place[INDEX_PLACES]; /* of values, raw; which, only its readers know */
+	bool no_memory;
+};
+void index_line_term(struct index_line *l, uint64_t hash);
+
 /* How lines are read; the same for every index of a program. */
 struct index_terms {
 	uint64_t (*version)(void); /* an index of another one is stale */
-	/* False: no record. Calls term() with the hash of each term. */
-	bool (*read)(struct span line, struct index_record *out,
-		void (*term)(void *arg, uint64_t hash), void *arg);
+	void (*read)(struct index_line *l); /* `line`: what it says */
 };
 
 /* A segment, a part of one, or another file of lines, open for reading. Offsets are from its
@@ -104,24 +117,36 @@ bool index_hit(struct index *ix, uint32_t hit, struct index_hit *out);
 /* What is made of a segment and kept in JOURNAL.index: its index, and whatever is like it. */
 struct index_maker {
 	const char *suffix; /* ".idx" */
-	const void *how;    /* the same for all; of an index its terms */
-	/* 0 (also: there is a sound one), or an error with *why. With `check` it is made
-	 * whatever there is, and compared: 0: the file said the same; ERR_NOTFOUND: there was
-	 * no sound one; ERR_AUTH: it was sound and said what its segment does not, or kept
-	 * silent about what it does. In both cases the file is what was made now. */
-	int (*make)(const struct index_segment *s, const char *dir, const void *how,
-		const bool *stop, bool check, struct buf *why);
+	/* There is a sound file. */
+	bool (*sound)(
+		const struct index_segment *s, const char *dir, const struct index_terms *t);
+	void *(*begin)(const struct index_terms *t); /* NULL: no memory */
+	/* Each line, in order. False: no more of them. */
+	bool (*line)(void *making, const struct index_line *l);
+	/* Frees; writes the file unless there is an error already. As index_beside. */
+	int (*end)(void *making, const struct index_segment *s, const char *dir,
+		const struct index_terms *t, int err, bool check, struct buf *why);
 };
-/* That of indexes; `how`: their struct index_terms. */
+/* That of indexes. */
 #define INDEX_FILES ".idx"
-int index_maker_make(const struct index_segment *s, const char *dir, const void *how,
-	const bool *stop, bool check, struct buf *why);
+extern const struct index_maker index_maker;
+/* All of a program's, that of indexes first. */
+#define INDEX_MAKERS 2
+struct index_makers {
+	const struct index_terms *terms;
+	const struct index_maker *of[INDEX_MAKERS];
+};
 
-/* Of a segment that is open, plain or compressed: all of it (bytes 0), or that part. Nothing is
- * made, and 0, where its end is still written to. Any thread; `stop` as above. */
+/* Of a segment that is open, plain or compressed: all of it (bytes 0), or that part, what the
+ * makers in `which` (bits) make. Nothing is made, and 0, where its end is still written to.
+ * 0 (also: there is a sound one), or an error with *why. With `check` it is made
+ * whatever there is, and compared: 0: the file said the same; ERR_NOTFOUND: there was
+ * no sound one; ERR_AUTH: it was sound and said what its segment does not, or kept
+ * silent about what it does. In both cases the file is what was made now. Any thread; `stop` as
+ * above. */
 int index_beside(const char *journal, const struct journal_segment *segment, uint64_t begin,
-	uint64_t bytes, const struct index_maker *m, const bool *stop, bool check,
-	struct buf *why);
+	uint64_t bytes, const struct index_makers *m, unsigned which, const bool *stop,
+	bool check, struct buf *why);
 /* The file of a segment, or of a part by its name, in `dir`. False: the name is too long. */
 bool index_path(
 	char *out, size_t size, const char *dir, const char *segment, const char *suffix);
@@ -146,13 +171,13 @@ uint64_t index_part_bytes(const char *dir, const char *segment, uint64_t begin);
 
 /* A thread that gives every closed segment of the folder, and the parts of the open ones, what
  * the makers make, while nothing else is to be done: of the lowest priority, it looks every ten
- * seconds and takes nobody's lock. Files whose segment is gone go too. The first maker is that
- * of indexes. NULL: no thread. `journal` and the makers are borrowed. */
+ * seconds and takes nobody's lock. Files whose segment is gone go too. NULL: no thread.
+ * `journal` and the makers are borrowed. */
 struct index_thread;
-struct index_thread *index_start(const char *journal, const struct index_maker *m, size_t n);
+struct index_thread *index_start(const char *journal, const struct index_makers *m);
 void index_stop(struct index_thread **t);
 /* What it does each time. False: something could not be made, and the log says so. */
-bool index_once(const char *journal, const struct index_maker *m, size_t n);
+bool index_once(const char *journal, const struct index_makers *m);
 
 /* The text of a file that is open, which becomes its own; index_segment_close. 0 or an error:
  * then it is closed. */
@@ -162,11 +187,6 @@ void index_segment_close(struct index_segment *s);
 void index_soon(const struct index_segment *s, uint64_t offset);
 /* Appends the line at that offset, without its newline. 1; 0: no line ends there; ERR_IO. */
 int index_line(const struct index_segment *s, uint64_t offset, struct buf *out);
-
-/* Calls each() for every whole line, up to a NUL byte, until it says false. 0, ERR_IO,
- * ERR_BAD_STATE: stopped. */
-int index_each_line(const struct index_segment *s, const bool *stop,
-	bool (*each)(void *arg, struct span line, uint64_t offset), void *arg);
 
 /* How a file beside a segment says whose it is. */
 struct index_whose {

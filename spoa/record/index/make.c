@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
+#include "base/why.h"
 #include "record/index/private.h"
 #include "record/journal/chain.h"
 
@@ -18,7 +20,6 @@ struct hit {
 };
 
 struct making {
-	const struct index_terms *t;
 	struct hit *hit;
 	size_t nhits, hits_room;
 	struct term { /* open addressing; `times` 0: free */
@@ -36,8 +37,6 @@ struct making {
 		uint32_t next;
 	} * further;
 	size_t nfurther, further_room;
-	uint64_t *hash; /* of the line that is read */
-	size_t nhash, hash_room;
 	struct header h;
 	bool failed;
 };
@@ -85,7 +84,8 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 
 	/* use[0] is none */
 	if (m->nuses == UINT32_MAX - 1 ||
-		!mem_room(&m->use, &m->uses_room, m->nuses + 2, sizeof(*m->use)) ||
+		(m->nuses + 2 > m->uses_room &&
+			!mem_room(&m->use, &m->uses_room, m->nuses + 2, sizeof(*m->use))) ||
 		((m->nterms + 1) * 2 > (m->term ? (size_t)1 << m->terms_bits : 0) &&
 			!terms_grow(m))) {
 		m->failed = true;
@@ -101,17 +101,6 @@ add_use(struct making *m, uint64_t hash, uint32_t hit)
 	t->first = hit + 1;
 	m->use[++m->nuses] = (struct use){ .term = (uint32_t)slot, .next = h->uses };
 	h->uses = (uint32_t)m->nuses;
-}
-
-static void
-on_term(void *arg, uint64_t hash)
-{
-	struct making *m = arg;
-
-	if (mem_room(&m->hash, &m->hash_room, m->nhash + 1, sizeof(*m->hash)))
-		m->hash[m->nhash++] = hash;
-	else
-		m->failed = true;
 }
 
 /* The hit of a record: that of its id, or a new one. */
@@ -150,27 +139,26 @@ hit_of(struct making *m, const struct index_record *r, uint64_t offset)
 }
 
 static bool
-add_line(void *arg, struct span line, uint64_t offset)
+add_line(void *making, const struct index_line *l)
 {
-	struct making *m = arg;
-	struct index_record r;
+	struct making *m = making;
+	const struct index_record *r = &l->record;
 
-	m->h.last_line = offset;
-	m->nhash = 0;
-	if (!m->t->read(line, &r, on_term, m))
+	m->h.last_line = l->offset;
+	if (!l->is_record)
 		return true;
 	if (!m->h.records++) {
-		m->h.first_seq = r.seq;
-		m->h.from_ns = m->h.to_ns = r.time_ns;
+		m->h.first_seq = r->seq;
+		m->h.from_ns = m->h.to_ns = r->time_ns;
 	}
-	m->h.last_seq = r.seq;
-	if (r.time_ns < m->h.from_ns)
-		m->h.from_ns = r.time_ns;
-	if (r.time_ns > m->h.to_ns)
-		m->h.to_ns = r.time_ns;
-	uint32_t hit = hit_of(m, &r, offset);
-	for (size_t i = 0; i < m->nhash && !m->failed; i++)
-		add_use(m, m->hash[i], hit);
+	m->h.last_seq = r->seq;
+	if (r->time_ns < m->h.from_ns)
+		m->h.from_ns = r->time_ns;
+	if (r->time_ns > m->h.to_ns)
+		m->h.to_ns = r->time_ns;
+	uint32_t hit = hit_of(m, r, l->offset);
+	for (size_t i = 0; i < l->nhash && !m->failed; i++)
+		add_use(m, l->hash[i], hit);
 	return !m->failed;
 }
 
@@ -195,10 +183,12 @@ put_hits(const struct making *m, struct buf *b, struct buf *more)
 		const struct hit *h = &m->hit[i];
 		uint32_t place = h->further ? (uint32_t)more->n : NO_MORE;
 		uint64_t before = h->offset, n = 0;
-		buf_put(b, &h->time_ns, 8);
-		buf_put(b, &h->offset, 6);
-		buf_put(b, &h->flags, 2);
-		buf_put(b, &place, 4);
+		unsigned char row[HIT_BYTES];
+		memcpy(row, &h->time_ns, 8);
+		memcpy(row + 8, &h->offset, 6);
+		memcpy(row + 14, &h->flags, 2);
+		memcpy(row + 16, &place, 4);
+		buf_put(b, row, sizeof(row));
 		for (uint32_t k = h->further; k; k = m->further[k].next)
 			n++;
 		if (n)
@@ -252,8 +242,10 @@ put_terms(struct making *m, struct buf *b, struct buf *postings)
 	for (size_t i = 0; i < m->nterms && !m->failed; i++) {
 		uint32_t count = sorted[i].times, *of = hits + sorted[i].first, before = 0;
 		uint32_t place = count == 1 ? ONLY_HIT | of[0] : (uint32_t)postings->n;
-		buf_put(b, &sorted[i].hash, 8);
-		buf_put(b, &place, 4);
+		unsigned char row[TERM_BYTES];
+		memcpy(row, &sorted[i].hash, 8);
+		memcpy(row + 8, &place, 4);
+		buf_put(b, row, sizeof(row));
 		if (count == 1)
 			continue;
 		index_put_number(postings, count);
@@ -269,13 +261,10 @@ put_terms(struct making *m, struct buf *b, struct buf *postings)
 static struct index *
 image_of(struct making *m)
 {
-	struct index *ix = calloc(1, sizeof(*ix));
-	struct buf b, more, terms, postings;
-
-	buf_init(&b, INDEX_MAX);
-	buf_init(&more, ONLY_HIT);
-	buf_init(&terms, INDEX_MAX);
-	buf_init(&postings, ONLY_HIT);
+	SCOPED_BUF(b, INDEX_MAX);
+	SCOPED_BUF(more, ONLY_HIT);
+	SCOPED_BUF(terms, INDEX_MAX);
+	SCOPED_BUF(postings, ONLY_HIT);
 	m->h.hits = (uint32_t)m->nhits;
 	m->h.terms = (uint32_t)m->nterms;
 	buf_put(&b, &m->h, sizeof(m->h));
@@ -291,31 +280,24 @@ image_of(struct making *m)
 	m->h.bytes = b.n + blocks_of(&m->h) * SUM_BYTES;
 	for (size_t i = 0; i < blocks_of(&m->h) && !buf_failed(&b); i++) {
 		unsigned char sum[SUM_BYTES];
-		struct span block = span_cut(buf_view(&b), sizeof(m->h) + i * BLOCK_BYTES,
-			sizeof(m->h) + (i + 1) * BLOCK_BYTES);
-		if (block.p + block.n > buf_view(&b).p + m->h.sums)
-			block.n = (size_t)(buf_view(&b).p + m->h.sums - block.p);
+		struct span tables = span_cut(buf_view(&b), sizeof(m->h), m->h.sums);
+		struct span block = span_cut(tables, i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES);
 		index_sum(block.p, block.n, sum);
 		buf_put(&b, sum, SUM_BYTES);
 	}
-	bool ok = ix && !m->failed && !buf_failed(&b) && !buf_failed(&more) &&
-		  !buf_failed(&terms) && !buf_failed(&postings);
-	if (ok)
-		ok = (ix->image = malloc(b.n)) != NULL;
-	if (ok) {
-		memcpy(ix->image, buf_view(&b).p, b.n);
-		index_header_sum(&m->h, ix->image + m->h.sums, m->h.sum);
-		memcpy(ix->image, &m->h, sizeof(m->h));
-		ix->h = m->h;
-		ix->fd = -1;
-	} else {
+	if (m->failed || buf_failed(&b) || buf_failed(&more) || buf_failed(&terms) ||
+		buf_failed(&postings))
+		return NULL;
+	struct index *ix = calloc(1, sizeof(*ix));
+	if (!ix || !(ix->image = malloc(b.n))) {
 		free(ix);
-		ix = NULL;
+		return NULL;
 	}
-	buf_free(&b);
-	buf_free(&more);
-	buf_free(&terms);
-	buf_free(&postings);
+	memcpy(ix->image, buf_view(&b).p, b.n);
+	index_header_sum(&m->h, ix->image + m->h.sums, m->h.sum);
+	memcpy(ix->image, &m->h, sizeof(m->h));
+	ix->h = m->h;
+	ix->fd = -1;
 	return ix;
 }
 
@@ -323,38 +305,59 @@ image_of(struct making *m)
 
 enum { READ_BYTES = 1 << 20 };
 
-int
-index_each_line(const struct index_segment *s, const bool *stop,
-	bool (*each)(void *arg, struct span line, uint64_t offset), void *arg)
+void
+index_line_term(struct index_line *l, uint64_t hash)
 {
-	struct buf b;
+	if (l->nhash < l->hash_room ||
+		mem_room(&l->hash, &l->hash_room, l->nhash + 1, sizeof(*l->hash)))
+		l->hash[l->nhash++] = hash;
+	else
+		l->no_memory = true;
+}
+
+/* False: no more lines. */
+static bool
+read_line(struct index_line *l, const struct index_makers *m, void *const making[INDEX_MAKERS])
+{
+	bool more = true;
+
+	if (memchr(l->line.p, '\0', l->line.n))
+		return false;
+	l->nhash = 0;
+	m->terms->read(l);
+	for (size_t i = 0; i < INDEX_MAKERS && !l->no_memory; i++)
+		if (making[i])
+			more &= m->of[i]->line(making[i], l);
+	return more && !l->no_memory;
+}
+
+int
+index_read_lines(const struct index_segment *s, const struct index_makers *m,
+	void *const making[INDEX_MAKERS], const bool *stop, struct buf *why)
+{
+	struct index_line l = { .hash = NULL };
 	uint64_t at = 0; /* of the buffer's begin */
 	int err = 0;
 
-	buf_init(&b, READ_BYTES + CHAIN_LINE_MAX + READ_BYTES);
+	SCOPED_BUF(b, READ_BYTES + CHAIN_LINE_MAX + READ_BYTES);
 	for (bool more = true; more && !err;) {
 		char *to = buf_reserve(&b, READ_BYTES);
 		long n = to ? s->read(s->arg, at + b.n, to, READ_BYTES) : -1;
-		if (n < 0 || (stop && __atomic_load_n(stop, __ATOMIC_RELAXED))) {
-			err = n < 0 ? ERR_IO : ERR_BAD_STATE;
+		if (n < 0) {
+			err = why_err(why, ERR_IO, "%s: %s", s->name, strerror(errno));
+			break;
+		}
+		if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) {
+			err = why_err(why, ERR_BAD_STATE, "%s: stopped", s->name);
 			break;
 		}
 		more = n > 0;
 		buf_commit(&b, (size_t)n);
 		struct span rest = buf_view(&b);
-		for (;;) {
-			size_t end = span_chr(rest, '\n');
-			if (end == rest.n)
-				break;
-			struct span line = span_cut(rest, 0, end);
-			if (memchr(line.p, '\0', line.n)) {
-				more = false;
-				break;
-			}
-			if (!each(arg, line, at + b.n - rest.n)) {
-				more = false;
-				break;
-			}
+		for (size_t end; more && (end = span_chr(rest, '\n')) < rest.n;) {
+			l.line = span_cut(rest, 0, end);
+			l.offset = at + b.n - rest.n;
+			more = read_line(&l, m, making);
 			rest = span_cut(rest, end + 1, rest.n);
 		}
 		size_t used = b.n - rest.n;
@@ -364,42 +367,99 @@ index_each_line(const struct index_segment *s, const bool *stop,
 		buf_consume(&b, used);
 		at += used;
 	}
-	buf_free(&b);
+	if (!err && l.no_memory)
+		err = why_err(why, ERR_NOMEM, "%s: %s", s->name, err_str(ERR_NOMEM));
+	free(l.hash);
 	return err;
+}
+
+static void *
+begin_index(const struct index_terms *t)
+{
+	struct making *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	memcpy(m->h.magic, "tgindex1", 8);
+	m->h.version = t->version();
+	return m;
+}
+
+/* Frees what was made. NULL: there is an error already, or with *why. */
+static struct index *
+index_of(struct making *m, const struct index_segment *s, int err, struct buf *why)
+{
+	struct index_whose whose;
+	struct index *ix = NULL;
+
+	if (!err) {
+		index_whose(s, m->h.last_line, &whose);
+		m->h.segment_bytes = whose.segment_bytes;
+		m->h.segment_mtime = whose.segment_mtime;
+		memcpy(m->h.segment, whose.segment, sizeof(m->h.segment));
+		memcpy(m->h.first, whose.first, sizeof(m->h.first));
+		memcpy(m->h.last, whose.last, sizeof(m->h.last));
+		for (size_t i = 0; i < m->nhits && !m->failed; i++)
+			if (m->hit[i].flags & INDEX_OPEN)
+				add_use(m, INDEX_TERM_OPEN, (uint32_t)i);
+		ix = image_of(m);
+		if (!ix)
+			buf_printf(why, "%s: %s", s->name, err_str(ERR_NOMEM));
+	}
+	free(m->hit);
+	free(m->term);
+	free(m->use);
+	free(m->further);
+	free(m);
+	return ix;
 }
 
 struct index *
 index_make(const struct index_segment *s, const struct index_terms *t, const bool *stop,
 	struct buf *why)
 {
-	struct making m = { .t = t };
-	struct index *ix = NULL;
+	const struct index_makers makers = { t, { &index_maker } };
+	void *making[INDEX_MAKERS] = { begin_index(t) };
 
-	memcpy(m.h.magic, "tgindex1", 8);
-	m.h.version = t->version();
-	struct index_whose whose;
-	int err = index_each_line(s, stop, add_line, &m);
-	index_whose(s, m.h.last_line, &whose);
-	m.h.segment_bytes = whose.segment_bytes;
-	m.h.segment_mtime = whose.segment_mtime;
-	memcpy(m.h.segment, whose.segment, sizeof(m.h.segment));
-	memcpy(m.h.first, whose.first, sizeof(m.h.first));
-	memcpy(m.h.last, whose.last, sizeof(m.h.last));
-	for (size_t i = 0; i < m.nhits && !m.failed; i++)
-		if (m.hit[i].flags & INDEX_OPEN)
-			add_use(&m, INDEX_TERM_OPEN, (uint32_t)i);
-	if (!err)
-		ix = image_of(&m);
-	if (err == ERR_IO)
-		buf_printf(why, "%s: %s", s->name, strerror(errno));
-	else if (err)
-		buf_printf(why, "%s: stopped", s->name);
-	else if (!ix)
+	if (!making[0]) {
 		buf_printf(why, "%s: %s", s->name, err_str(ERR_NOMEM));
-	free(m.hit);
-	free(m.term);
-	free(m.use);
-	free(m.further);
-	free(m.hash);
-	return ix;
+		return NULL;
+	}
+	return index_of(making[0], s, index_read_lines(s, &makers, making, stop, why), why);
 }
+
+static bool
+is_sound_index(const struct index_segment *s, const char *dir, const struct index_terms *t)
+{
+	SCOPED_BUF(unused, 8192);
+	struct index *ix = index_open(dir, s, t, &unused);
+	bool sound = ix != NULL;
+
+	index_free(&ix);
+	return sound;
+}
+
+static int
+end_index(void *making, const struct index_segment *s, const char *dir,
+	const struct index_terms *t, int err, bool check, struct buf *why)
+{
+	struct index *made = index_of(making, s, err, why), *had = NULL;
+
+	if (!made)
+		return err ? err : ERR_IO;
+	if (check) {
+		SCOPED_BUF(unused, 8192);
+		had = index_open(dir, s, t, &unused);
+	}
+	if (!(had && index_same(had, made))) {
+		err = index_save(made, dir, why);
+		if (!err && check)
+			err = had ? ERR_AUTH : ERR_NOTFOUND;
+	}
+	index_free(&had);
+	index_free(&made);
+	return err;
+}
+
+const struct index_maker index_maker = { INDEX_FILES, is_sound_index, begin_index, add_line,
+	end_index };

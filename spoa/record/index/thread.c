@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/scoped.h"
 #include "record/index/index.h"
 
 #define LOOK_S	 10
@@ -25,8 +26,7 @@
 struct index_thread {
 	const char *journal;
 	char dir[4096];
-	const struct index_maker *maker;
-	size_t nmakers;
+	const struct index_makers *makers;
 	pthread_t thread;
 	pthread_mutex_t lock; /* of this thread and who stops it */
 	pthread_cond_t wake;
@@ -70,22 +70,18 @@ static bool
 make_index(struct index_thread *t, const struct journal_segment *s, const char *name,
 	uint64_t begin, uint64_t bytes)
 {
-	struct buf why;
-	bool ok = true;
+	unsigned which = 0;
 
-	buf_init(&why, 4096);
-	for (size_t i = 0; i < t->nmakers && ok && !stopped(t); i++) {
-		if (there(t, name, &t->maker[i]))
-			continue;
-		ok = !index_beside(t->journal, s, begin, bytes, &t->maker[i], &t->stop, false,
-			     &why) ||
-		     stopped(t);
-		if (!ok)
-			log_event(LOG_WARN, "index.failed", LS("segment", name),
-				LSP("why", buf_view(&why)));
-	}
-	buf_free(&why);
-	return ok;
+	for (size_t i = 0; i < INDEX_MAKERS; i++)
+		which |= (unsigned)!there(t, name, t->makers->of[i]) << i;
+	SCOPED_BUF(why, 4096);
+	if (!which ||
+		!index_beside(
+			t->journal, s, begin, bytes, t->makers, which, &t->stop, false, &why) ||
+		stopped(t))
+		return true;
+	log_event(LOG_WARN, "index.failed", LS("segment", name), LSP("why", buf_view(&why)));
+	return false;
 }
 
 /* The end of the part that begins there: of whole lines, after which something is written
@@ -152,9 +148,9 @@ tidy(const struct index_thread *t, const struct journal_list *all)
 		char name[sizeof(all->seg[0].name)];
 		struct span stem = span_str(e->d_name);
 		const struct index_maker *m = NULL;
-		for (size_t i = 0; i < t->nmakers; i++)
-			if (span_ends(stem, span_str(t->maker[i].suffix)))
-				m = &t->maker[i];
+		for (size_t i = 0; i < INDEX_MAKERS; i++)
+			if (span_ends(stem, span_str(t->makers->of[i]->suffix)))
+				m = t->makers->of[i];
 		if (!m)
 			continue;
 		stem.n -= strlen(m->suffix);
@@ -177,10 +173,9 @@ static bool
 index_turn(struct index_thread *t)
 {
 	struct journal_list all;
-	struct buf why;
 	bool ok = true;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (journal_list_all(t->journal, NULL, true, &all, &why) == 0) {
 		/* From the end: the last one of each node is open. */
 		for (size_t i = all.n; ok && i-- > 0 && !stopped(t);) {
@@ -199,7 +194,6 @@ index_turn(struct index_thread *t)
 			tidy(t, &all);
 		journal_list_free(&all);
 	}
-	buf_free(&why);
 	return ok;
 }
 
@@ -217,24 +211,23 @@ index_run(void *arg)
 }
 
 bool
-index_once(const char *journal, const struct index_maker *m, size_t n)
+index_once(const char *journal, const struct index_makers *m)
 {
-	struct index_thread t = { .journal = journal, .maker = m, .nmakers = n };
+	struct index_thread t = { .journal = journal, .makers = m };
 
 	snprintf(t.dir, sizeof(t.dir), "%s" INDEX_SUFFIX, journal);
 	return index_turn(&t);
 }
 
 struct index_thread *
-index_start(const char *journal, const struct index_maker *m, size_t n)
+index_start(const char *journal, const struct index_makers *m)
 {
 	struct index_thread *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->journal = journal;
-	t->maker = m;
-	t->nmakers = n;
+	t->makers = m;
 	snprintf(t->dir, sizeof(t->dir), "%s" INDEX_SUFFIX, journal);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);

@@ -1,61 +1,60 @@
 /* Steps over strings and values of a line. */
 #include "record/journal/line.h"
 
-bool
-line_string(struct line_rd *r, struct span *raw)
+const char *
+line_quote_escaped(const char *from, const char *quote, const char *end)
 {
-	const char *from = r->p + 1, *quote = r->p, *plain;
-
-	do {
-		quote++;
-		quote = quote < r->end ? memchr(quote, '"', (size_t)(r->end - quote)) : NULL;
-		if (!quote) {
-			*raw = span_of(from, (size_t)(r->end - from));
-			r->p = r->end;
-			return false;
-		}
-		for (plain = quote; plain > from && plain[-1] == '\\';)
+	for (; quote; quote = line_quote(quote + 1, end)) {
+		const char *plain = quote;
+		while (plain > from && plain[-1] == '\\')
 			plain--;
-	} while ((quote - plain) % 2);
-	*raw = span_of(from, (size_t)(quote - from));
-	r->p = quote + 1;
-	return true;
+		if ((quote - plain) % 2 == 0)
+			break;
+	}
+	return quote;
+}
+
+/* To after the object or the list that p is at. */
+static void
+skip_nested(struct line_rd *r)
+{
+	static const bool tells[256] = { ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
+		[']'] = true };
+	struct span raw;
+	size_t depth = 0;
+
+	while (r->p < r->end) {
+		char c = *r->p;
+		if (!tells[(unsigned char)c]) {
+			r->p++;
+		} else if (c == '"') {
+			line_string(r, &raw);
+		} else {
+			r->p++;
+			if (c == '{' || c == '[')
+				depth++;
+			else if (--depth == 0)
+				return;
+		}
+	}
 }
 
 void
 line_skip(struct line_rd *r)
 {
-	/* what ends, begins or parts values; all else is passed over */
+	/* what ends a number or a word */
 	static const bool tells[256] = { ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
 		[']'] = true, [','] = true, [' '] = true, ['\t'] = true, ['\r'] = true };
 	struct span raw;
-	size_t depth = 0;
 
-	for (;;) {
-		while (r->p < r->end && !tells[(unsigned char)*r->p])
-			r->p++;
-		if (r->p == r->end)
-			return;
-		char c = *r->p;
-		if (c == '"') {
-			line_string(r, &raw);
-			if (!depth)
-				return;
-			continue;
-		}
-		if (c == '{' || c == '[') {
-			depth++;
-		} else if (c == '}' || c == ']') {
-			if (depth <= 1) {
-				r->p += depth;
-				return;
-			}
-			depth--;
-		} else if (!depth) {
-			return;
-		}
+	while (r->p < r->end && !tells[(unsigned char)*r->p])
 		r->p++;
-	}
+	if (r->p == r->end)
+		return;
+	if (*r->p == '"')
+		line_string(r, &raw);
+	else if (*r->p == '{' || *r->p == '[')
+		skip_nested(r);
 }
 
 static void
@@ -92,7 +91,7 @@ line_goes_on(struct line_rd *r, char open, char close)
 }
 
 bool
-line_member(struct line_rd *r, struct span *name)
+line_member_spaced(struct line_rd *r, struct span *name)
 {
 	if (!line_goes_on(r, '{', '}') || *r->p != '"' || !line_string(r, name) ||
 		!line_takes(r, ':'))
