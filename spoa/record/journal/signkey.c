@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/replace.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
 
@@ -144,11 +145,10 @@ signkey_open(const char *file, const char *passphrase, bool encrypted, struct si
 	struct passphrase pass = { .asked = false };
 	unsigned char seed[32];
 	size_t n = sizeof(seed);
-	struct buf text;
 	BIO *bio = NULL;
 	EVP_PKEY *key = NULL;
 
-	buf_init(&text, FILE_BYTES_MAX);
+	SCOPED_BUF(text, FILE_BYTES_MAX);
 	buf_init(&pass.text, PASSPHRASE_MAX);
 	int err = keyfile_text(file, "a private key", &text, why);
 	if (!err && passphrase)
@@ -177,7 +177,6 @@ out:
 	sodium_memzero(seed, sizeof(seed));
 	EVP_PKEY_free(key);
 	BIO_free(bio);
-	buf_free(&text);
 	buf_free(&pass.text);
 	return err;
 }
@@ -185,15 +184,13 @@ out:
 int
 pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why)
 {
-	struct buf text;
-	BIO *bio = NULL;
 	size_t n = 0;
 
-	buf_init(&text, FILE_BYTES_MAX);
+	SCOPED_BUF(text, FILE_BYTES_MAX);
 	int err = keyfile_text(file, NULL, &text, why);
 	if (err)
-		goto out;
-	bio = BIO_new_mem_buf(buf_view(&text).p, (int)text.n);
+		return err;
+	BIO *bio = BIO_new_mem_buf(buf_view(&text).p, (int)text.n);
 	for (EVP_PKEY *key; bio && (key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL));
 		n++) {
 		size_t size = SIGNKEY_PUBLIC_BYTES;
@@ -216,12 +213,9 @@ pubkeys_load(const char *file, struct pubkey *out, size_t max, struct buf *why)
 				 : "");
 	else if (err)
 		buf_printf(why, "%s: key %zu is not an Ed25519 public key", file, n + 1);
-	else if (n == 0) {
+	else if (n == 0)
 		err = why_err(why, ERR_SYNTAX, "%s: no public key in PEM form", file);
-	}
-out:
 	BIO_free(bio);
-	buf_free(&text);
 	return err ? err : (int)n;
 }
 
@@ -374,7 +368,6 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 {
 	struct pair made = { .secret = NULL };
 	char pub[PATH_MAX];
-	struct buf keys;
 	int err, fd = -1;
 
 	if (strlen(file) + 32 > PATH_MAX)
@@ -382,7 +375,7 @@ signkey_replace(const char *file, const char *passphrase, struct pubkey *out, st
 	snprintf(pub, sizeof(pub), "%s.pub", file);
 	if (access(file, F_OK) < 0)
 		return why_err(why, ERR_IO, "%s: %s", file, strerror(errno));
-	buf_init(&keys, FILE_BYTES_MAX);
+	SCOPED_BUF(keys, FILE_BYTES_MAX);
 	if ((err = pair_make(file, passphrase, &made, why)))
 		goto out;
 	/* The public keys before, after the new one. */
@@ -411,6 +404,5 @@ out:
 	if (fd >= 0)
 		close(fd);
 	pair_free(&made);
-	buf_free(&keys);
 	return err;
 }
