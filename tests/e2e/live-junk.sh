@@ -67,10 +67,9 @@ few() { [ "$(redis HLEN "$live:entries")" -lt 100 ]; }
 check "they go" wait_for few
 like "counted" "$(($(metric live_refused_total 'reason="forged"') - forged)) $(metric live_refused_total 'reason="forged"' "$ADMIN_B")" '[1-9]'
 is "one line at each daemon" "$(($(lines) - before <= 2))" 1
-mac=$(printf 'a%.0s' $(seq 64))
+mac=$(printf 'a%.0s' $(seq 64)) before=$(lines)
 for i in $(seq 400); do echo "HSET $live:entries key:f0000$i '{} $mac'"; done | redis >/dev/null
 redis INCR "$live:version" >/dev/null
-before=$(lines)
 more() { [ "$(lines)" -gt "$before" ]; }
 check "what has another's signature is said" wait_for more
 gets_through "with what another signed"

@@ -356,8 +356,10 @@ step_degraded(struct server *s, const char *name, const char *recogniser, const 
 	}
 	/* what failed first may say why a moment later */
 	bool known = why.n || !p->away || now_us - t->since_us >= 2 * SECOND_US;
-	if (t->life >= DEGRADED_AWAY && !t->told && known)
+	if (t->life >= DEGRADED_AWAY && known && (!t->told || (t->vague && why.n))) {
+		t->vague = p->away && !why.n; /* what came later than that is told, too */
 		notice(name, recogniser, t, true);
+	}
 	if (t->life == DEGRADED_CALM && t->told && now_us - t->until_us >= calm)
 		notice(name, recogniser, t, false);
 	if (t->life >= DEGRADED_AWAY && !t->begun && known)

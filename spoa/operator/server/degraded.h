@@ -22,8 +22,9 @@ struct degraded_time {
 	enum { DEGRADED_WELL, DEGRADED_DOUBT, DEGRADED_AWAY, DEGRADED_CALM } life;
 	bool begun; /* its begin is recorded */
 	bool told;  /* and noticed (base/notice.h), which waits for no disk */
+	bool vague; /* then nobody had said why */
 	int64_t since_ns, until_ns;
-	uint64_t since_us, until_us, told_us;
+	uint64_t since_us, until_us;
 	uint64_t times, recent; /* away so often; begins of late */
 	uint64_t failures;	/* as counted when it was looked at last */
 	uint64_t at_begin[DEGRADED_COUNTS];
