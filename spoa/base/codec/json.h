@@ -57,6 +57,15 @@ int json_error(const struct json *j, const char **why, size_t *at);
 /* The decoded text of a key or string token: a view into `in` where nothing
  * was escaped, else a copy in the arena (p is NULL where that failed). */
 struct span json_text(struct arena *a, struct span in, const struct json_event *ev);
+/* The next member of the object under way. */
+struct json_member {
+	struct span key; /* as of json_text() */
+	size_t start;	 /* of its quote */
+};
+/* True: *ev is the first token of its value. False: the object has ended, or *err, which is 0
+ * before, is not: ERR_NOMEM, or json_error(). Nothing is read where it is already. */
+bool json_member(struct json *j, struct arena *a, struct span in, struct json_member *m,
+	struct json_event *ev, int *err);
 /* The first byte from `at` on that is a quote, a backslash, a control character or not ASCII;
  * in.n where there is none. */
 size_t json_special(struct span in, size_t at);

@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
+#include "base/err.h"
 
 static uint32_t
 unit4(const char *p)
@@ -97,4 +98,19 @@ json_raw_offset(struct span raw, size_t decoded_offset)
 		at += u.raw;
 	}
 	return at;
+}
+
+bool
+json_member(struct json *j, struct arena *a, struct span in, struct json_member *m,
+	struct json_event *ev, int *err)
+{
+	if (*err || json_next(j, ev) != JSON_KEY) {
+		*err = *err ? *err : json_error(j, NULL, NULL);
+		return false;
+	}
+	m->start = ev->start - 1;
+	m->key = json_text(a, in, ev);
+	*err = m->key.p ? 0 : ERR_NOMEM;
+	json_next(j, ev);
+	return *err == 0;
 }

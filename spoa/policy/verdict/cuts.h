@@ -16,6 +16,9 @@ struct cutting {
 /* [start, end) becomes `with`. 0, or ERR_NOMEM. */
 int cut(struct cutting *c, size_t start, size_t end, struct span with);
 
+/* Opens the document and reads the brace of its object. 0, ERR_NOMEM, or why it is none. */
+int cut_open(struct cutting *c, struct json_event *ev);
+
 /* Elements that go are cut in runs, with one comma for each: up to the next that stays, or from
  * the end of the last that did. */
 struct run {
@@ -25,6 +28,11 @@ struct run {
 int run_add(struct cutting *c, struct run *run, size_t start, size_t end, bool goes);
 int run_end(struct cutting *c, const struct run *run);
 
+static inline bool
+cut_member(struct cutting *c, struct json_member *m, struct json_event *ev, int *err)
+{
+	return json_member(c->j, c->a, c->in, m, ev, err);
+}
 /* To the end of the value whose first token was read; *ev is its last. */
 int cut_pass(struct cutting *c, struct json_event *ev);
 /* The same; of a text *to is what it says. */

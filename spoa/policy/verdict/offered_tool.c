@@ -6,9 +6,11 @@
  * https://docs.mistral.ai/agents/connectors, https://docs.cohere.com/v1/reference/chat. */
 #include "policy/verdict/offered.h"
 
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/uri_normal.h"
 #include "base/err.h"
+#include "base/push.h"
 
 /* clang-format off */
 /* Members of a tool: what holds its name, lists of further ones, of servers; the server, where it
@@ -66,14 +68,10 @@ static int read_tool(struct offered *o, struct tool *t, bool inner, struct json_
 static int
 list_name(struct offered *o, struct tool *t, const struct listed *name)
 {
-	struct listed *v = arena_grow(o->c.a, t->listed, t->nlisted, &t->room, sizeof(*v), 16);
-
-	if (!v || !name->name.p)
-		return ERR_NOMEM;
-	t->listed = v;
-	v[t->nlisted++] = *name;
 	t->allows |= name->as == LISTED_ALLOWED;
-	return 0;
+	return name->name.p && ARENA_PUSH(o->c.a, t->listed, t->nlisted, t->room, 16, *name)
+		       ? 0
+		       : ERR_NOMEM;
 }
 
 /* The texts of all lists in a value. */
@@ -108,21 +106,17 @@ static int
 read_configs(struct offered *o, struct tool *t, bool each, struct json_event *ev)
 {
 	unsigned list = t->nlists++;
+	struct json_member m;
 	int err = 0;
 
-	while (!err && json_next(o->c.j, ev) == JSON_KEY) {
-		size_t start = ev->start - 1;
-		struct span key = json_text(o->c.a, o->c.in, ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		json_next(o->c.j, ev);
-		t->off |= !each && span_is(key, "enabled") && ev->tok == JSON_FALSE;
+	while (cut_member(&o->c, &m, ev, &err)) {
+		t->off |= !each && span_is(m.key, "enabled") && ev->tok == JSON_FALSE;
 		err = cut_pass(&o->c, ev);
-		struct listed one = { key, start, cut_end(ev), list, LISTED_CONFIG };
+		struct listed one = { m.key, m.start, cut_end(ev), list, LISTED_CONFIG };
 		if (each && !err)
 			err = list_name(o, t, &one);
 	}
-	return err ? err : json_error(o->c.j, NULL, NULL);
+	return err;
 }
 
 /* Two members that say different things of the same are read by nobody here. */
@@ -151,21 +145,18 @@ read_place(struct offered *o, struct tool *t, struct span key, struct json_event
 static int
 read_within(struct offered *o, struct tool *t, bool approval, struct json_event *ev)
 {
+	struct json_member m;
 	int err = 0;
 
-	while (!err && json_next(o->c.j, ev) == JSON_KEY) {
-		struct span key = json_text(o->c.a, o->c.in, ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		json_next(o->c.j, ev);
-		if (span_is(key, approval ? "never" : "allowed_tools"))
+	while (cut_member(&o->c, &m, ev, &err)) {
+		if (span_is(m.key, approval ? "never" : "allowed_tools"))
 			err = read_names(o, t, approval ? LISTED_UNASKED : LISTED_ALLOWED, ev);
-		else if (!approval && SPAN_IN(key, places))
-			err = read_place(o, t, key, ev);
+		else if (!approval && SPAN_IN(m.key, places))
+			err = read_place(o, t, m.key, ev);
 		else
 			err = cut_pass(&o->c, ev);
 	}
-	return err ? err : json_error(o->c.j, NULL, NULL);
+	return err;
 }
 
 /* ---- its members ---- */
@@ -351,11 +342,8 @@ undated(struct span type)
 static bool
 is_callers(const struct tool *t)
 {
-	bool is = !t->type.n || SPAN_IN(t->type, callers);
-
-	for (size_t i = 0; t->name.n && i < COUNT_OF(dated) && !is; i++)
-		is = span_starts(t->type, span_str(dated[i]));
-	return is;
+	return !t->type.n || SPAN_IN(t->type, callers) ||
+	       (t->name.n && SPAN_AMONG(t->type, dated, span_starts));
 }
 
 /* Names that the provider may call: those that are hidden go. An empty list may mean all there
@@ -525,14 +513,11 @@ tell_offered_tool(struct offered *o, const struct tool *t)
 			to->cut = true;
 			continue;
 		}
-		struct tool_told *v =
-			arena_grow(o->c.a, to->v, to->n, &to->room, sizeof(*v), 16);
-		if (!v)
-			return ERR_NOMEM;
-		to->v = v;
-		to->bytes += bytes;
-		v[to->n++] = (struct tool_told){ name[i],
+		struct tool_told one = { name[i],
 			t->description.p ? t->description : SPAN_LIT("") };
+		if (!ARENA_PUSH(o->c.a, to->v, to->n, to->room, 16, one))
+			return ERR_NOMEM;
+		to->bytes += bytes;
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/codec/uri_normal.h"
 #include "base/err.h"
+#include "base/push.h"
 #include "policy/verdict/cuts.h"
 
 /* clang-format off */
@@ -30,13 +31,9 @@ int
 cut(struct cutting *c, size_t start, size_t end, struct span with)
 {
 	struct tool_cuts *o = c->out;
-	struct splice *v = arena_grow(c->a, o->v, o->n, &o->room, sizeof(*v), 16);
+	struct splice s = { start, end, with };
 
-	if (!v)
-		return ERR_NOMEM;
-	o->v = v;
-	v[o->n++] = (struct splice){ start, end, with };
-	return 0;
+	return ARENA_PUSH(c->a, o->v, o->n, o->room, 16, s) ? 0 : ERR_NOMEM;
 }
 
 int
@@ -62,6 +59,17 @@ run_end(struct cutting *c, const struct run *run)
 	if (!run->from)
 		return 0;
 	return cut(c, run->kept_end ? run->kept_end : run->from, run->to, SPAN_LIT(""));
+}
+
+int
+cut_open(struct cutting *c, struct json_event *ev)
+{
+	if (!(c->j = json_open(c->a, c->in)))
+		return ERR_NOMEM;
+	if (json_next(c->j, ev) == JSON_OBJECT)
+		return 0;
+	int err = json_error(c->j, NULL, NULL);
+	return err ? err : ERR_SYNTAX;
 }
 
 int
@@ -103,26 +111,22 @@ static int
 read_entry(struct cutting *r, const struct list *l, struct tool_call *c, struct json_event *ev)
 {
 	struct span by = span_str(l->named_by ? l->named_by : "name");
+	struct json_member m;
 	bool odd = false;
 	int err = 0;
 
-	while (!err && json_next(r->j, ev) == JSON_KEY) {
-		struct span key = json_text(r->a, r->in, ev), other;
-		if (!key.p)
-			return ERR_NOMEM;
+	while (cut_member(r, &m, ev, &err)) {
 		/* Some clients take a key in other letters, too: then it has no name. */
-		odd |= span_ieq(key, by) && !span_eq(key, by);
-		struct span *to = l->named_by && span_is(key, l->named_by) ? &c->uri
-				  : !l->named_by && span_is(key, "name")   ? &c->name
-				  : span_is(key, "description")		   ? &c->description
-									   : &other;
-		json_next(r->j, ev);
-		err = to == &other ? cut_pass(r, ev) : cut_text(r, ev, to);
+		odd |= span_ieq(m.key, by) && !span_eq(m.key, by);
+		struct span *to = span_eq(m.key, by) ? l->named_by ? &c->uri : &c->name
+				  : span_is(m.key, "description") ? &c->description
+								  : NULL;
+		err = to ? cut_text(r, ev, to) : cut_pass(r, ev);
 	}
 	if (odd)
 		c->name = c->uri = SPAN_LIT("");
 	c->odd_uri = c->uri.n && !l->is_normal(c->uri);
-	return err ? err : json_error(r->j, NULL, NULL);
+	return err;
 }
 
 static int
@@ -244,25 +248,17 @@ tool_filter_list(
 {
 	struct reading r = { .c = { .f = f, .in = json, .a = a, .out = out } };
 	struct json_event ev;
-	int err = 0;
+	struct json_member m;
 
 	*out = (struct tool_cuts){ 0 };
-	if (!(r.c.j = json_open(a, json)))
-		return ERR_NOMEM;
-	if (json_next(r.c.j, &ev) != JSON_OBJECT)
-		return json_error(r.c.j, NULL, NULL) ? json_error(r.c.j, NULL, NULL)
-						     : ERR_SYNTAX;
-	while (!err && json_next(r.c.j, &ev) == JSON_KEY) {
-		struct span key = json_text(a, json, &ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		json_next(r.c.j, &ev);
+	int err = cut_open(&r.c, &ev);
+	while (cut_member(&r.c, &m, &ev, &err)) {
 		size_t start = cut_start(&ev);
-		bool result = span_ieq(key, SPAN_LIT("result"));
+		bool result = span_ieq(m.key, SPAN_LIT("result"));
 		err = result && ev.tok == JSON_OBJECT ? read_result(&r, &ev)
 						      : cut_pass(&r.c, &ev);
-		out->answers |= result || span_ieq(key, SPAN_LIT("error"));
-		if (span_ieq(key, SPAN_LIT("id")))
+		out->answers |= result || span_ieq(m.key, SPAN_LIT("error"));
+		if (span_ieq(m.key, SPAN_LIT("id")))
 			out->id = span_cut(json, start, cut_end(&ev));
 	}
 	while (!err && ev.tok > JSON_ERROR)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/push.h"
 #include "policy/verdict/offered.h"
 
 /* clang-format off */
@@ -47,13 +48,7 @@ struct reading {
 int
 names_add(struct offered *o, struct names *to, struct span name)
 {
-	struct span *v = arena_grow(o->c.a, to->v, to->n, &to->room, sizeof(*v), 16);
-
-	if (!v)
-		return ERR_NOMEM;
-	to->v = v;
-	v[to->n++] = name;
-	return 0;
+	return ARENA_PUSH(o->c.a, to->v, to->n, to->room, 16, name) ? 0 : ERR_NOMEM;
 }
 
 bool
@@ -63,16 +58,6 @@ names_have(const struct names *v, struct span name)
 		if (span_eq(v->v[i], name))
 			return true;
 	return false;
-}
-
-static int
-open_request(struct cutting *c, struct json_event *ev)
-{
-	if (!(c->j = json_open(c->a, c->in)))
-		return ERR_NOMEM;
-	if (json_next(c->j, ev) == JSON_OBJECT)
-		return 0;
-	return json_error(c->j, NULL, NULL) ? json_error(c->j, NULL, NULL) : ERR_SYNTAX;
 }
 
 /* Where it is among them; their number: nowhere. */
@@ -107,6 +92,7 @@ static int
 read_items(struct reading *r, struct json_event *ev)
 {
 	struct cutting *c = &r->o.c;
+	struct json_member m;
 	bool gone = false;
 	int err = 0;
 
@@ -115,12 +101,8 @@ read_items(struct reading *r, struct json_event *ev)
 			err = cut_pass(c, ev);
 			continue;
 		}
-		while (!err && json_next(c->j, ev) == JSON_KEY) {
-			struct span key = json_text(c->a, c->in, ev);
-			if (!key.p)
-				return ERR_NOMEM;
-			json_next(c->j, ev);
-			bool tools = list_at(key) == 0;
+		while (cut_member(c, &m, ev, &err)) {
+			bool tools = list_at(m.key) == 0;
 			err = tools && ev->tok == JSON_OBJECT ? ERR_SYNTAX
 			      : tools && ev->tok == JSON_ARRAY
 				      ? offered_list(&r->o, OFFERED_TOOLS, &gone, ev)
@@ -136,20 +118,17 @@ static int
 read_offered_lists(struct reading *r, enum level level, struct json_event *ev)
 {
 	struct cutting *c = &r->o.c;
+	struct json_member m;
 	int err = 0;
 
-	while (!err && json_next(c->j, ev) == JSON_KEY) {
-		struct span key = json_text(c->a, c->in, ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		size_t i = list_at(key), s = level ? COUNT_OF(switches) : switch_at(key);
-		enum level in = level ? AT_TOP : offered_level_of(key);
-		json_next(c->j, ev);
+	while (cut_member(c, &m, ev, &err)) {
+		size_t i = list_at(m.key), s = level ? COUNT_OF(switches) : switch_at(m.key);
+		enum level in = level ? AT_TOP : offered_level_of(m.key);
 		if (i < COUNT_OF(lists) && (ev->tok == JSON_ARRAY || ev->tok == JSON_OBJECT))
 			err = offered_list(&r->o, lists[i].kind, &r->o.gone[level][i], ev);
 		else if (ev->tok == JSON_OBJECT && in)
 			err = read_offered_lists(r, in, ev);
-		else if (ev->tok == JSON_ARRAY && !level && SPAN_IN(key, items))
+		else if (ev->tok == JSON_ARRAY && !level && SPAN_IN(m.key, items))
 			err = read_items(r, ev);
 		else if (s < COUNT_OF(switches) && ev->tok != JSON_NULL &&
 			 ev->tok != JSON_FALSE)
@@ -158,7 +137,7 @@ read_offered_lists(struct reading *r, enum level level, struct json_event *ev)
 		if (!err && ev->tok != JSON_ARRAY_END && ev->tok != JSON_OBJECT_END)
 			err = cut_pass(c, ev);
 	}
-	return err ? err : json_error(c->j, NULL, NULL);
+	return err;
 }
 
 /* ---- then what says something of tools that are gone ---- */
@@ -233,20 +212,14 @@ read_rest(struct reading *r, enum level level, struct json_event *ev)
 {
 	struct cutting *c = &r->o.c;
 	struct run run = { 0 };
+	struct json_member m;
 	int err = 0;
 
-	while (!err && json_next(c->j, ev) == JSON_KEY) {
-		size_t start = ev->start - 1;
-		struct span key = json_text(c->a, c->in, ev);
+	while (cut_member(c, &m, ev, &err)) {
 		bool gone = false;
-		if (!key.p)
-			return ERR_NOMEM;
-		json_next(c->j, ev);
-		if (!(err = member_goes(r, key, level, &gone, ev)))
-			err = run_add(c, &run, start, cut_end(ev), gone);
+		if (!(err = member_goes(r, m.key, level, &gone, ev)))
+			err = run_add(c, &run, m.start, cut_end(ev), gone);
 	}
-	if (!err)
-		err = json_error(c->j, NULL, NULL);
 	return err ? err : run_end(c, &run);
 }
 
@@ -278,12 +251,12 @@ tool_filter_offered(const struct tool_filter *f, struct span request, struct are
 		r.o.hidden.n = 0;
 		if (pass == 1)
 			r.o.servers.n = 0;
-		if (!(err = open_request(&r.o.c, &ev)))
+		if (!(err = cut_open(&r.o.c, &ev)))
 			err = read_offered_lists(&r, AT_TOP, &ev);
 	}
 	if (err || (!out->n && !out->hidden))
 		return err;
-	if (!(err = open_request(&r.o.c, &ev)))
+	if (!(err = cut_open(&r.o.c, &ev)))
 		err = read_rest(&r, AT_TOP, &ev);
 	if (err)
 		return err;

@@ -3,18 +3,15 @@
  * https://platform.openai.com/docs/api-reference/images/create,
  * https://platform.openai.com/docs/guides/tools-web-search (search_context_size),
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api */
-#include "base/codec/json.h"
+#include "base/codec/json_strings.h"
 #include "base/err.h"
 #include "scan/dialect/family.h"
 
-enum { PATH_MAX_BYTES = 96, WORD_MAX_BYTES = 64 };
+enum { WORD_MAX_BYTES = 64 };
 
-/* Arrays are passed through: tools.size is that of each tool. */
+/* By enum price_ask. tools.size is that of each tool. */
 /* clang-format off */
-static const struct {
-	const char *path;
-	enum price_ask ask;
-} places[] = {
+static const struct json_place places[] = {
 	{ "size", ASKED_SIZE },
 	{ "quality", ASKED_QUALITY },
 	{ "tools.size", ASKED_SIZE },
@@ -28,94 +25,42 @@ static const struct {
 };
 /* clang-format on */
 
-struct reading {
-	struct json *j;
-	struct span in;
+struct asking {
 	struct arena *a;
 	struct price_asked *out;
-	char path[PATH_MAX_BYTES];
 };
-
-static bool
-leads_on(struct span path)
-{
-	for (size_t i = 0; i < COUNT_OF(places); i++)
-		if (span_starts(span_str(places[i].path), path))
-			return true;
-	return false;
-}
 
 /* Two that differ, or no word: the provider's choice. Kept, as the body goes away before the
  * answer. */
 static void
-note_asked(struct price_asked *out, struct arena *a, struct span path, struct span v)
+note_asked(void *arg, int ask, struct span v)
 {
-	for (size_t i = 0; v.n && i < COUNT_OF(places); i++) {
-		struct span *to = &out->v[places[i].ask];
-		if (span_is(path, places[i].path))
-			*to = v.n > WORD_MAX_BYTES || (to->n && !span_eq(*to, v))
-				      ? SPAN_LIT("auto")
-				      : arena_dup(a, v);
-	}
-}
+	const struct asking *r = arg;
+	struct span *to = &r->out->v[ask];
 
-/* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
- * where no place leads on. */
-static int
-read_asked_value(struct reading *r, size_t n, enum json_tok tok, struct json_event *ev)
-{
-	struct json_event in;
-	int err = 0;
-
-	if (tok == JSON_STRING) {
-		note_asked(r->out, r->a, span_of(r->path, n), json_text(r->a, r->in, ev));
-	} else if (tok == JSON_ARRAY && n && leads_on(span_of(r->path, n))) {
-		while (!err && (tok = json_next(r->j, &in)) != JSON_ARRAY_END &&
-			tok != JSON_ERROR)
-			if (tok == JSON_OBJECT)
-				err = read_asked_value(r, n, tok, &in);
-			else
-				json_skip(r->j, &in);
-		return err ? err : json_error(r->j, NULL, NULL);
-	} else if (tok == JSON_OBJECT && (!n || leads_on(span_of(r->path, n)))) {
-		while (!err && json_next(r->j, &in) == JSON_KEY) {
-			struct span key = json_text(r->a, r->in, &in);
-			if (!key.p)
-				return ERR_NOMEM;
-			size_t at = n + (n > 0), to = at + key.n;
-			tok = json_next(r->j, &in);
-			if (to >= sizeof(r->path)) {
-				json_skip(r->j, &in);
-				continue;
-			}
-			r->path[n] = '.';
-			memcpy(r->path + at, key.p, key.n);
-			err = read_asked_value(r, to, tok, &in);
-		}
-		return err ? err : json_error(r->j, NULL, NULL);
-	}
-	return json_skip(r->j, ev) == JSON_ERROR ? json_error(r->j, NULL, NULL) : 0;
+	if (v.n)
+		*to = v.n > WORD_MAX_BYTES || (to->n && !span_eq(*to, v)) ? SPAN_LIT("auto")
+									  : arena_dup(r->a, v);
 }
 
 int
 dialect_asked(const struct body *b, struct span raw, struct arena *a, struct price_asked *out)
 {
+	struct asking r = { a, out };
+
 	for (size_t i = 0; i < b->nparams; i++) /* of a form too */
-		if (b->params[i].kind == PARAM_STRING)
-			note_asked(out, a, b->params[i].name, b->params[i].text);
+		for (size_t k = 0; k < COUNT_OF(places); k++)
+			if (b->params[i].kind == PARAM_STRING &&
+				span_is(b->params[i].name, places[k].path))
+				note_asked(&r, places[k].what, b->params[i].text);
 	for (size_t i = 0; i < b->marks.nrequests; i++) {
 		size_t top = b->marks.request[i].top;
-		struct json_event ev;
-		if (!top || top > raw.n)
-			continue;
-		struct reading r = { .in = span_cut(raw, top - 1, raw.n), .a = a, .out = out };
-		if (!(r.j = json_open(a, r.in)))
-			return ERR_NOMEM;
-		int err = read_asked_value(&r, 0, json_next(r.j, &ev), &ev);
-		if (err)
-			return err;
+		/* What is after a request is of others. */
+		if (top && top <= raw.n)
+			json_strings(span_cut(raw, top - 1, raw.n), places, COUNT_OF(places), a,
+				note_asked, &r);
 	}
-	return 0;
+	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
 /* Of Bedrock's inference profiles: anthropic.x is in the account's own region. */

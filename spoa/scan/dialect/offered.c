@@ -49,10 +49,9 @@ kind_of(const struct offers *o, struct span name, enum price_kind *kind)
 }
 
 static bool
-offered_number(
-	const struct offers *o, enum json_tok tok, const struct json_event *ev, uint64_t *n)
+offered_number(const struct offers *o, const struct json_event *ev, uint64_t *n)
 {
-	if (tok != JSON_NUMBER || span_u64(span_cut(o->in, ev->start, ev->end), n) != 0)
+	if (ev->tok != JSON_NUMBER || span_u64(span_cut(o->in, ev->start, ev->end), n) != 0)
 		return false;
 	*n = *n > USES_MAX ? USES_MAX : *n;
 	return true;
@@ -65,31 +64,28 @@ read_tool(struct offers *o, enum price_kind kind)
 	static const char *const names[] = { "type", "id" }; /* id: of OpenRouter's plugins */
 	static const char *const bounds[] = { "max_uses", "max_search_results" }; /* xAI */
 	struct json_event ev;
+	struct json_member m;
 	uint64_t uses = 0;
 	bool says = false;
+	int err = 0;
 
-	while (json_next(o->j, &ev) == JSON_KEY) {
-		struct span key = json_text(o->a, o->in, &ev), type;
-		if (!key.p)
-			return ERR_NOMEM;
-		enum json_tok tok = json_next(o->j, &ev);
-		if (SPAN_IN(key, names) && tok == JSON_STRING) {
-			type = json_text(o->a, o->in, &ev);
+	for (; json_member(o->j, o->a, o->in, &m, &ev, &err); json_skip(o->j, &ev)) {
+		if (SPAN_IN(m.key, names) && ev.tok == JSON_STRING) {
+			struct span type = json_text(o->a, o->in, &ev);
 			if (!type.p)
 				return ERR_NOMEM;
 			kind_of(o, type, &kind);
-		} else if (SPAN_IN(key, bounds)) {
-			says = offered_number(o, tok, &ev, &uses);
-		} else if (tok == JSON_OBJECT) {
-			kind_of(o, key, &kind);
+		} else if (SPAN_IN(m.key, bounds)) {
+			says = offered_number(o, &ev, &uses);
+		} else if (ev.tok == JSON_OBJECT) {
+			kind_of(o, m.key, &kind);
 		}
-		json_skip(o->j, &ev);
 	}
 	if (kind != PRICE_KINDS) {
 		o->uses[kind] += says ? uses : 0;
 		o->open[kind] += !says;
 	}
-	return json_error(o->j, NULL, NULL);
+	return err;
 }
 
 static int
@@ -113,30 +109,25 @@ read_request(struct offers *o)
 {
 	static const char *const lists[] = { "tools", "plugins" };
 	struct json_event ev;
+	struct json_member m;
 	enum price_kind kind;
+	int err = 0;
 
 	if (!(o->j = json_open(o->a, o->in)))
 		return ERR_NOMEM;
 	json_next(o->j, &ev);
-	while (json_next(o->j, &ev) == JSON_KEY) {
-		struct span key = json_text(o->a, o->in, &ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		enum json_tok tok = json_next(o->j, &ev);
-		int err = 0;
-		if (SPAN_IN(key, lists) && tok == JSON_ARRAY)
+	while (json_member(o->j, o->a, o->in, &m, &ev, &err)) {
+		if (SPAN_IN(m.key, lists) && ev.tok == JSON_ARRAY) {
 			err = read_tools(o);
-		else if (tok == JSON_OBJECT && kind_of(o, key, &kind))
+		} else if (ev.tok == JSON_OBJECT && kind_of(o, m.key, &kind)) {
 			err = read_tool(o, kind);
-		else {
-			if (span_is(key, "max_tool_calls"))
-				o->capped = offered_number(o, tok, &ev, &o->cap);
+		} else {
+			if (span_is(m.key, "max_tool_calls"))
+				o->capped = offered_number(o, &ev, &o->cap);
 			json_skip(o->j, &ev);
 		}
-		if (err)
-			return err;
 	}
-	return json_error(o->j, NULL, NULL);
+	return err;
 }
 
 int

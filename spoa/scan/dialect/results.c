@@ -42,7 +42,6 @@ static const struct place {
 	{ "tool_outputs", RESULT }, /* OpenAI's assistants */
 };
 /* What an object says of itself. */
-static const char *const ids[] = { "id" };
 static const char *const refs[] = { "call_id", "tool_call_id", "tool_use_id", "toolUseId" };
 static const char *const names[] = { "name", "tool_name", "toolType", "tool_type" };
 static const char *const holders[] = { "function", "custom", "call" }; /* of the name */
@@ -144,31 +143,27 @@ static int
 read_holder(struct reading *r, struct said *s)
 {
 	struct json_event ev;
+	struct json_member m;
 	int err = 0;
 
-	while (!err && json_next(r->j, &ev) == JSON_KEY) {
-		struct span key = json_text(r->a, r->in, &ev);
-		if (!key.p)
-			return ERR_NOMEM;
-		if (json_next(r->j, &ev) == JSON_STRING && span_is(key, "name"))
+	while (json_member(r->j, r->a, r->in, &m, &ev, &err)) {
+		if (ev.tok == JSON_STRING && span_is(m.key, "name"))
 			err = keep_result(r, &s->name, &ev);
 		json_skip(r->j, &ev);
 	}
-	return err ? err : json_error(r->j, NULL, NULL);
+	return err;
 }
 
-static int
-note_result(struct reading *r, struct said *s, struct span key, const struct json_event *ev)
+/* The member of what an object says of itself; NULL: none. */
+static struct span *
+result_member(struct said *s, struct span key)
 {
-	struct span *to = span_is(key, "type")	 ? &s->type
-			  : span_is(key, "role") ? &s->role
-			  : SPAN_IN(key, ids)	 ? &s->id
-			  : SPAN_IN(key, refs)	 ? &s->ref
-			  : SPAN_IN(key, names)	 ? &s->name
-						 : NULL;
-
-	/* an empty one says nothing: of two names the other counts */
-	return to && ev->start < ev->end ? keep_result(r, to, ev) : 0;
+	return span_is(key, "type")   ? &s->type
+	       : span_is(key, "role") ? &s->role
+	       : span_is(key, "id")   ? &s->id
+	       : SPAN_IN(key, refs)   ? &s->ref
+	       : SPAN_IN(key, names)  ? &s->name
+				      : NULL;
 }
 
 /* A value whose first token was just read; `n` bytes of path lead to it. The recursion ends
@@ -178,6 +173,7 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 {
 	const struct place *at = result_place(span_of(r->path, n));
 	struct said s = { 0 };
+	struct json_member m;
 	struct json_event in;
 	int err = 0;
 
@@ -192,17 +188,18 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 	}
 	if (tok != JSON_OBJECT || (n && !leads_on(span_of(r->path, n))))
 		return json_skip(r->j, ev) == JSON_ERROR ? json_error(r->j, NULL, NULL) : 0;
-	while (!err && json_next(r->j, &in) == JSON_KEY) {
-		struct span key = json_text(r->a, r->in, &in);
-		if (!key.p)
-			return ERR_NOMEM;
+	while (json_member(r->j, r->a, r->in, &m, &in, &err)) {
+		struct span key = m.key;
 		size_t from = n + (n > 0), to = from + key.n;
-		tok = json_next(r->j, &in);
+		tok = in.tok;
 		s.output |= tok != JSON_NULL && SPAN_IN(key, outputs);
 		if (at && tok == JSON_OBJECT && at->is != BY_TYPE && SPAN_IN(key, holders)) {
 			err = read_holder(r, &s);
 		} else if (at && tok == JSON_STRING) {
-			err = note_result(r, &s, key, &in);
+			/* an empty one says nothing: of two names the other counts */
+			struct span *member = result_member(&s, key);
+			if (member && in.start < in.end)
+				err = keep_result(r, member, &in);
 		} else if (to >= sizeof(r->path)) {
 			json_skip(r->j, &in);
 		} else {
@@ -212,8 +209,6 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 			err = read_result_value(r, to, tok, &in);
 		}
 	}
-	if (!err)
-		err = json_error(r->j, NULL, NULL);
 	return err || !at ? err : settle_result(r, at, &s);
 }
 
