@@ -57,17 +57,13 @@ cel_type_named(struct span name)
 static int
 double_order(double a, double b)
 {
-	if (isnan(a) || isnan(b))
-		return CEL_UNORDERED;
-	return (a > b) - (a < b);
+	return isnan(a) || isnan(b) ? CEL_UNORDERED : (a > b) - (a < b);
 }
 
 static int
 int_uint(int64_t i, uint64_t u)
 {
-	if (i < 0 || u > INT64_MAX)
-		return -1;
-	return (i > (int64_t)u) - (i < (int64_t)u);
+	return i < 0 || u > INT64_MAX ? -1 : (i > (int64_t)u) - (i < (int64_t)u);
 }
 
 static int
@@ -116,18 +112,6 @@ cel_order(const struct cel_value *a, const struct cel_value *b)
 static bool equal_to(
 	const struct cel_value *a, const struct cel_value *b, int64_t *steps, unsigned depth);
 
-static const struct cel_value *
-find_map_key(const struct cel_value *map, const struct cel_value *key, int64_t *steps)
-{
-	for (size_t i = 0; i < map->list.n; i++) {
-		const struct cel_value *k = &map->list.v[2 * i];
-		if (k->type == CEL_STRING ? key->type == CEL_STRING && span_eq(k->s, key->s)
-					  : equal_to(k, key, steps, VALUE_DEPTH))
-			return k + 1;
-	}
-	return NULL;
-}
-
 /* Go's encoding/json, among others, takes the last of those that match. */
 static bool
 has_other_case(const struct cel_value *map, const struct cel_value *key)
@@ -148,8 +132,15 @@ cel_map_find(const struct cel_value *map, const struct cel_value *key, int64_t *
 		.s = { ANOTHER_CASE, sizeof(ANOTHER_CASE) - 1 } };
 
 	*steps -= (int64_t)(map->list.n / 8);
-	return map->caseless && has_other_case(map, key) ? &ambiguous
-							 : find_map_key(map, key, steps);
+	if (map->caseless && has_other_case(map, key))
+		return &ambiguous;
+	for (size_t i = 0; i < map->list.n; i++) {
+		const struct cel_value *k = &map->list.v[2 * i];
+		if (k->type == CEL_STRING ? key->type == CEL_STRING && span_eq(k->s, key->s)
+					  : equal_to(k, key, steps, VALUE_DEPTH))
+			return k + 1;
+	}
+	return NULL;
 }
 
 static bool

@@ -9,6 +9,7 @@
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/scoped.h"
 
 enum { PARAMS_BYTES = 64 << 20 }; /* of arguments, read once for each field */
 
@@ -22,7 +23,9 @@ refuse_header(struct mcp_error *why, enum mcp_code code, const char *what)
 	return ERR_SYNTAX;
 }
 
-bool
+/* "=?base64?…?=" where it is written so; else as it is. False: it is no base64, or no memory.
+ */
+static bool
 mcp_header_text(struct span value, struct arena *a, struct span *out)
 {
 	*out = value = span_trim(value, " \t");
@@ -49,7 +52,8 @@ is_plain_header(struct span text)
 	return span_trim(text, " ").n == text.n && !span_starts(text, begins);
 }
 
-struct span
+/* As a field may hold it. Empty: no memory. */
+static struct span
 mcp_header_value(struct span text, struct arena *a)
 {
 	if (is_plain_header(text))
@@ -153,9 +157,8 @@ mcp_param_sent(
 	struct span field, struct span value, struct span was, struct span now, struct arena *a)
 {
 	struct span text, sent = { NULL, 0 }, out = { NULL, 0 };
-	struct arena own;
+	SCOPED_ARENA(own, CAP_REQUEST_ARENA, true);
 
-	arena_init(&own, CAP_REQUEST_ARENA, true);
 	if (mcp_header_text(value, &own, &text)) {
 		int nth =
 			scalar_with(was, span_cut(field, param_prefix.n, field.n), text, &own);
@@ -163,7 +166,6 @@ mcp_param_sent(
 	}
 	if (sent.p)
 		out = span_eq(sent, text) ? value : mcp_header_value(arena_dup(a, sent), a);
-	arena_reset(&own);
 	return out;
 }
 
@@ -215,31 +217,19 @@ check_version(const struct http_head *h, struct mcp_message *m, struct mcp_error
 	return 0;
 }
 
-int
-mcp_headers_alone(const struct http_head *h, enum mcp_era *era, struct mcp_error *why)
-{
-	struct mcp_message m = { .kind = MCP_NOTIFICATION };
-	int err = check_version(h, &m, why);
-
-	*era = m.era;
-	return err;
-}
-
 /* What is read for one field is gone before the next. */
 static int
 check_param(const struct http_field *f, const struct mcp_message *m, struct mcp_error *why)
 {
 	struct span name = span_cut(f->name, param_prefix.n, f->name.n), text;
 	const char *wrong = NULL;
-	struct arena own;
+	SCOPED_ARENA(own, CAP_REQUEST_ARENA, true);
 
-	arena_init(&own, CAP_REQUEST_ARENA, true);
 	if (!mcp_header_text(f->value, &own, &text))
 		wrong = "a header of MCP is no base64";
 	else if (!m->arguments.n || scalar_with(m->arguments, name, text, &own) == NOWHERE)
 		wrong = "a header Mcp-Param- is no argument of the body";
 	bool failed = arena_failed(&own);
-	arena_reset(&own);
 	return failed ? ERR_NOMEM : wrong ? refuse_header(why, MCP_CODE_HEADER, wrong) : 0;
 }
 

@@ -14,8 +14,6 @@
  * ERR_SYNTAX with *why filled (-32020, -32022). */
 int mcp_headers(const struct http_head *h, struct mcp_message *m, struct arena *a,
 	struct mcp_error *why);
-/* The same of a request without a body (GET, DELETE): its revision. */
-int mcp_headers_alone(const struct http_head *h, enum mcp_era *era, struct mcp_error *why);
 
 bool mcp_is_param(struct span field);
 /* What goes in a Mcp-Param-* field whose arguments were `was` and are sent as `now`, the same
@@ -23,11 +21,5 @@ bool mcp_is_param(struct span field);
  * said. */
 struct span mcp_param_sent(struct span field, struct span value, struct span was,
 	struct span now, struct arena *a);
-
-/* "=?base64?…?=" where it is written so; else as it is. False: it is no base64, or no memory.
- */
-bool mcp_header_text(struct span value, struct arena *a, struct span *out);
-/* As a field may hold it. Empty: no memory. */
-struct span mcp_header_value(struct span text, struct arena *a);
 
 #endif

@@ -71,12 +71,6 @@ mcp_version_stateless(struct span version)
 	return version.n == 10 && span_order(version, SPAN_LIT("2026-07-28")) >= 0;
 }
 
-bool
-mcp_name_is_plain(struct span name)
-{
-	return name.n > 0 && name.n <= NAME_MAX_BYTES && span_is_alnum(name, "_./-");
-}
-
 /* ---- the members ---- */
 
 struct reader {
@@ -194,62 +188,71 @@ read_id(struct reader *r)
 	return 0;
 }
 
+/* Members until the object's end, which is *ev. In other letters than one of `names`, which end
+ * with NULL, another reader may take a member for that. */
 static int
-read_meta(struct reader *r)
+read_mcp_members(struct reader *r, const char *const *names,
+	int (*member)(struct reader *r, struct span key), struct json_event *ev)
 {
-	struct json_event ev;
-	int err;
-
-	if (json_next(r->j, &ev) == JSON_ERROR)
-		return broken(r);
-	if (ev.tok != JSON_OBJECT)
-		return refuse_mcp(r, MCP_CODE_PARAMS, ev.start, "params._meta is no object");
-	while (json_next(r->j, &ev) == JSON_KEY) {
-		struct span key = json_text(r->a, r->in, &ev), raw;
-		if (span_is(key, "io.modelcontextprotocol/protocolVersion"))
-			err = text_value(r, MCP_CODE_PARAMS,
-				"the protocol version of params._meta is no string",
-				&r->out->version);
-		else
-			err = value(r, &ev, &raw);
+	while (json_next(r->j, ev) == JSON_KEY) {
+		struct span key = json_text(r->a, r->in, ev);
+		for (const char *const *name = names; *name; name++)
+			if (span_ieq(key, span_str(*name)) && !span_is(key, *name))
+				return refuse_mcp(r, MCP_CODE_REQUEST, 0,
+					"a key differs only by case from one of MCP");
+		int err = member(r, key);
 		if (err)
 			return err;
 	}
-	return ev.tok == JSON_OBJECT_END ? 0 : broken(r);
+	return ev->tok == JSON_OBJECT_END ? 0 : broken(r);
 }
 
-/* A member in other letters than one of those that are read: another reader may take it for
- * that. */
+/* The value after a key: an object of such members, its bytes in *out. */
 static int
-check_case(struct reader *r, struct span key, const char *const *names, size_t n)
+read_mcp_object(struct reader *r, const char *what, const char *const *names,
+	int (*member)(struct reader *r, struct span key), struct span *out)
 {
-	for (size_t i = 0; i < n; i++)
-		if (span_ieq(key, span_str(names[i])) && !span_is(key, names[i]))
-			return refuse_mcp(r, MCP_CODE_REQUEST, 0,
-				"a key differs only by case from one of MCP");
-	return 0;
+	struct json_event ev;
+
+	if (json_next(r->j, &ev) == JSON_ERROR)
+		return broken(r);
+	size_t start = ev.start;
+	if (ev.tok != JSON_OBJECT)
+		return refuse_mcp(r, MCP_CODE_PARAMS, start, what);
+	int err = read_mcp_members(r, names, member, &ev);
+	*out = span_cut(r->in, start, ev.end);
+	return err;
+}
+
+static int
+read_meta_member(struct reader *r, struct span key)
+{
+	struct json_event ev;
+	struct span raw;
+
+	return span_is(key, "io.modelcontextprotocol/protocolVersion")
+		       ? text_value(r, MCP_CODE_PARAMS,
+				 "the protocol version of params._meta is no string",
+				 &r->out->version)
+		       : value(r, &ev, &raw);
 }
 
 static int
 read_param(struct reader *r, struct span key)
 {
-	static const char *const names[] = { "name", "uri", "arguments", "inputResponses",
-		"_meta", "ref", "notifications" };
+	static const char *const any[] = { NULL };
 	struct json_event ev;
 	struct span raw;
 
-	int err = check_case(r, key, names, COUNT_OF(names));
-
-	if (err)
-		return err;
 	if (span_is(key, "_meta"))
-		return read_meta(r);
+		return read_mcp_object(
+			r, "params._meta is no object", any, read_meta_member, &raw);
 	if (span_is(key, "arguments"))
 		return object_value(r, "params.arguments is no object", &r->out->arguments);
 	if (span_is(key, "inputResponses"))
 		return object_value(
 			r, "params.inputResponses is no object", &r->out->input_responses);
-	err = value(r, &ev, &raw);
+	int err = value(r, &ev, &raw);
 	if (!err && ev.tok == JSON_STRING && span_is(key, "name"))
 		r->name = json_text(r->a, r->in, &ev);
 	else if (!err && ev.tok == JSON_STRING && span_is(key, "uri"))
@@ -262,45 +265,22 @@ read_param(struct reader *r, struct span key)
 }
 
 static int
-read_params(struct reader *r)
-{
-	struct json_event ev;
-
-	if (json_next(r->j, &ev) == JSON_ERROR)
-		return broken(r);
-	size_t start = ev.start;
-	if (ev.tok != JSON_OBJECT)
-		return refuse_mcp(r, MCP_CODE_PARAMS, ev.start, "params is no object");
-	while (json_next(r->j, &ev) == JSON_KEY) {
-		int err = read_param(r, json_text(r->a, r->in, &ev));
-		if (err)
-			return err;
-	}
-	if (ev.tok != JSON_OBJECT_END)
-		return broken(r);
-	r->out->params = span_cut(r->in, start, ev.end);
-	return 0;
-}
-
-static int
 read_member(struct reader *r, struct span key)
 {
-	static const char *const names[] = { "jsonrpc", "id", "method", "params", "result",
-		"error" };
+	static const char *const params[] = { "name", "uri", "arguments", "inputResponses",
+		"_meta", "ref", "notifications", NULL };
 	struct json_event ev;
 	struct span raw;
-	int err = check_case(r, key, names, COUNT_OF(names));
 
-	if (err)
-		return err;
 	if (span_is(key, "id"))
 		return read_id(r);
 	if (span_is(key, "params"))
-		return read_params(r);
+		return read_mcp_object(
+			r, "params is no object", params, read_param, &r->out->params);
 	if (span_is(key, "method"))
 		return text_value(
 			r, MCP_CODE_REQUEST, "the method is no string", &r->out->method);
-	err = value(r, &ev, &raw);
+	int err = value(r, &ev, &raw);
 	if (!err && span_is(key, "jsonrpc")) {
 		r->is_rpc =
 			ev.tok == JSON_STRING && span_is(json_text(r->a, r->in, &ev), "2.0");
@@ -332,32 +312,46 @@ settle_response(struct reader *r)
 	return 0;
 }
 
+static int
+read_ref_member(struct reader *in, struct span key)
+{
+	bool is_name = span_is(key, "name");
+	struct json_event ev;
+	struct span raw;
+
+	return is_name || span_is(key, "uri")
+		       ? text_value(in, MCP_CODE_PARAMS,
+				 "the name or uri of params.ref is no string",
+				 is_name ? &in->name : &in->uri)
+		       : value(in, &ev, &raw);
+}
+
+/* What was found to be an object of params is read again. */
+static int
+reread_object(struct reader *in, struct span object, const char *const *names,
+	int (*member)(struct reader *r, struct span key))
+{
+	struct json_event ev;
+
+	in->in = object;
+	if (!(in->j = json_open(in->a, object)) || json_next(in->j, &ev) != JSON_OBJECT)
+		return ERR_NOMEM;
+	return read_mcp_members(in, names, member, &ev);
+}
+
 /* A completion is about the prompt, or the template of resources, that params.ref names. */
 static int
 settle_ref(struct reader *r)
 {
-	static const char *const names[] = { "name", "uri" };
+	static const char *const names[] = { "name", "uri", NULL };
 	struct reader in = *r;
-	struct json_event ev;
-	int err = 0;
 
-	r->name = r->uri = (struct span){ NULL, 0 };
 	if (!r->ref.n)
 		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "params.ref is missing, or no object");
-	in.in = r->ref;
-	if (!(in.j = json_open(r->a, r->ref)) || json_next(in.j, &ev) != JSON_OBJECT)
-		return ERR_NOMEM;
-	while (!err && json_next(in.j, &ev) == JSON_KEY) {
-		struct span key = json_text(r->a, r->ref, &ev), raw;
-		if ((err = check_case(r, key, names, COUNT_OF(names))))
-			return err;
-		bool is_name = span_is(key, "name");
-		err = is_name || span_is(key, "uri")
-			      ? text_value(&in, MCP_CODE_PARAMS,
-					"the name or uri of params.ref is no string",
-					is_name ? &r->name : &r->uri)
-			      : value(&in, &ev, &raw);
-	}
+	in.name = in.uri = (struct span){ NULL, 0 };
+	int err = reread_object(&in, r->ref, names, read_ref_member);
+	r->name = in.name;
+	r->uri = in.uri;
 	if (!err && !r->name.p == !r->uri.p)
 		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "params.ref has one of name and uri");
 	r->out->about = r->uri.p ? MCP_ABOUT_RESOURCE : MCP_ABOUT_PROMPT;
@@ -366,12 +360,14 @@ settle_ref(struct reader *r)
 }
 
 static int
-read_uris(struct reader *in)
+read_filter_member(struct reader *in, struct span key)
 {
-	struct span *v = arena_array(in->a, URIS_MAX, sizeof(*v));
+	struct span *v = arena_array(in->a, URIS_MAX, sizeof(*v)), raw;
 	struct json_event ev;
 	size_t n = 0;
 
+	if (!span_is(key, "resourceSubscriptions"))
+		return value(in, &ev, &raw);
 	if (!v)
 		return ERR_NOMEM;
 	if (json_next(in->j, &ev) != JSON_ARRAY)
@@ -397,23 +393,10 @@ read_uris(struct reader *in)
 static int
 settle_filter(struct reader *r)
 {
-	static const char *const names[] = { "resourceSubscriptions" };
+	static const char *const names[] = { "resourceSubscriptions", NULL };
 	struct reader in = *r;
-	struct json_event ev;
-	int err = 0;
 
-	in.in = r->filter;
-	if (!r->filter.n)
-		return 0;
-	if (!(in.j = json_open(r->a, r->filter)) || json_next(in.j, &ev) != JSON_OBJECT)
-		return ERR_NOMEM;
-	while (!err && json_next(in.j, &ev) == JSON_KEY) {
-		struct span key = json_text(r->a, r->filter, &ev), raw;
-		err = check_case(r, key, names, COUNT_OF(names));
-		if (!err)
-			err = span_is(key, names[0]) ? read_uris(&in) : value(&in, &ev, &raw);
-	}
-	return err;
+	return r->filter.n ? reread_object(&in, r->filter, names, read_filter_member) : 0;
 }
 
 static int
@@ -436,7 +419,8 @@ settle_name(struct reader *r, const struct method *m)
 	if (name.n > URI_MAX_BYTES)
 		return refuse_mcp(r, MCP_CODE_PARAMS, 0, "the name is too long");
 	out->name = name;
-	out->plain_name = by_uri || mcp_name_is_plain(name);
+	/* Letters as they are, no folding: what looks alike is another name. */
+	out->plain_name = by_uri || (name.n <= NAME_MAX_BYTES && span_is_alnum(name, "_./-"));
 	return 0;
 }
 
@@ -472,6 +456,8 @@ settle_message(struct reader *r)
 static int
 read_message(struct reader *r)
 {
+	static const char *const names[] = { "jsonrpc", "id", "method", "params", "result",
+		"error", NULL };
 	struct json_event ev;
 	enum json_tok tok = json_next(r->j, &ev);
 
@@ -481,12 +467,10 @@ read_message(struct reader *r)
 		return refuse_mcp(r, MCP_CODE_REQUEST, 0,
 			tok == JSON_ARRAY ? "batches are not spoken: one message a request"
 					  : "the message is no object");
-	while (json_next(r->j, &ev) == JSON_KEY) {
-		int err = read_member(r, json_text(r->a, r->in, &ev));
-		if (err)
-			return err;
-	}
-	if (ev.tok != JSON_OBJECT_END || json_next(r->j, &ev) != JSON_END)
+	int err = read_mcp_members(r, names, read_member, &ev);
+	if (err)
+		return err;
+	if (json_next(r->j, &ev) != JSON_END)
 		return broken(r);
 	return arena_failed(r->a) ? ERR_NOMEM : settle_message(r);
 }

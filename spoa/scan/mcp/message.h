@@ -77,9 +77,6 @@ struct mcp_error {
  * params that are no object, a name that is no string. */
 int mcp_read(struct span body, struct arena *a, struct mcp_message *out, struct mcp_error *why);
 
-/* Letters as they are, no folding: what looks alike is another name. */
-bool mcp_name_is_plain(struct span name);
-
 /* JSON-RPC's name of it, and whether a revision is one that is spoken here. */
 bool mcp_version_known(struct span version);
 bool mcp_version_stateless(struct span version);

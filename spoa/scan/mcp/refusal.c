@@ -5,6 +5,7 @@
 #include "base/caps.h"
 #include "base/codec/error_form.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 
 void
 mcp_denied(const struct mcp_message *m, struct mcp_refusal *out, int *status)
@@ -37,9 +38,8 @@ mcp_refuse(const struct mcp_refusal *r, struct buf *out)
 {
 	/* who reads ids takes none as long */
 	bool has_id = r->id.n && r->id.n <= CAP_ERROR_BYTES / 2;
-	struct buf more;
+	SCOPED_BUF(more, 0);
 
-	buf_init(&more, 0);
 	if (r->result && r->era == MCP_STATELESS)
 		buf_str(&more, ",\"resultType\":\"complete\"");
 	else if (!r->result && r->reason)
@@ -56,7 +56,6 @@ mcp_refuse(const struct mcp_refusal *r, struct buf *out)
 			.more = buf_view(&more) },
 		out);
 	out->failed |= more.failed;
-	buf_free(&more);
 }
 
 void
