@@ -46,17 +46,14 @@ admin_tls_read(
 	struct arena *a, struct diag *d, const struct yaml_node *n, struct admin_tls *out)
 {
 	static const char *const keys[] = { "listen", "certificate", "key", "clients", NULL };
-	const struct yaml_node *v;
+	const char **const files[] = { NULL, &out->certificate, &out->key, &out->clients };
 
 	if (!read_map(d, n, "admin.tls", keys, NULL))
 		return;
 	out->listen = yaml_get(n, "listen");
-	if ((v = yaml_get(n, "certificate")))
-		read_path(a, d, v, &out->certificate);
-	if ((v = yaml_get(n, "key")))
-		read_path(a, d, v, &out->key);
-	if ((v = yaml_get(n, "clients")))
-		read_path(a, d, v, &out->clients);
+	for (size_t i = 1; keys[i]; i++)
+		if (yaml_get(n, keys[i]))
+			read_path(a, d, yaml_get(n, keys[i]), files[i]);
 	for (size_t i = 0; i < 3; i++)
 		if (!yaml_get(n, keys[i]))
 			diag_at(d, n, "admin.tls.%s: is missing", keys[i]);

@@ -15,7 +15,9 @@
 const char *const anchor_words[ANCHOR_KINDS + 1] = { "file", "syslog", "url", "tsa", "witness",
 	NULL };
 
-const char *
+/* "tls://HOST:PORT", "tcp://HOST:PORT", "unix:/PATH" (datagrams). NULL where it will do, else
+ * what is wrong with it. */
+static const char *
 syslog_check(const char *text)
 {
 	struct span s = span_str(text), port;
@@ -128,29 +130,25 @@ read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 		diag_at(d, place, "anchors: %s: %s", anchor_words[p->kind], why);
 }
 
-static bool
+static void *
 make_room(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
-	size_t max, size_t size, void **out)
+	size_t max, size_t size)
 {
 	if (!read_list(d, n, what))
-		return false;
-	if (n->count > max) {
-		diag_at(d, n, "%s: more than %zu", what, max);
-		return false;
-	}
-	*out = read_array(a, d, n, n->count + 1, size);
-	return *out != NULL;
+		return NULL;
+	if (n->count <= max)
+		return read_array(a, d, n, n->count + 1, size);
+	diag_at(d, n, "%s: more than %zu", what, max);
+	return NULL;
 }
 
 void
 anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct anchor_place **out, size_t *count)
 {
-	void *list;
-
-	if (!make_room(a, d, n, "anchors", CAP_ANCHOR_PLACES, sizeof(**out), &list))
+	*out = make_room(a, d, n, "anchors", CAP_ANCHOR_PLACES, sizeof(**out));
+	if (!*out)
 		return;
-	*out = list;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		struct anchor_place *p = &(*out)[(*count)++];
 		read_place(a, d, c, p);
@@ -179,11 +177,9 @@ void
 witness_logs_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct witness_log **out, size_t *count)
 {
-	void *list;
-
-	if (!make_room(a, d, n, "witness.logs", CAP_WITNESS_LOGS, sizeof(**out), &list))
+	*out = make_room(a, d, n, "witness.logs", CAP_WITNESS_LOGS, sizeof(**out));
+	if (!*out)
 		return;
-	*out = list;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		struct witness_log *l = &(*out)[(*count)++];
 		read_log(a, d, c, l);

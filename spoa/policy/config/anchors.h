@@ -41,8 +41,4 @@ bool anchors_same(
 bool witness_logs_same(
 	const struct witness_log *x, size_t nx, const struct witness_log *y, size_t ny);
 
-/* "tls://HOST:PORT", "tcp://HOST:PORT", "unix:/PATH" (datagrams). NULL where it will do, else
- * what is wrong with it. */
-const char *syslog_check(const char *text);
-
 #endif

@@ -92,25 +92,37 @@ append_node(struct yaml_node *to, struct yaml_node **tail, struct yaml_node *n)
 	return n;
 }
 
+static bool append_copies(struct including *in, struct yaml_node *to,
+	const struct yaml_node *from, unsigned depth);
+
 /* A container of our own, whose children may be added to: those of the file's tree may be
  * shared by aliases. `depth`: so many levels of containers below it are ours too. */
 static struct yaml_node *
 own(struct including *in, const struct yaml_node *n, unsigned depth)
 {
-	struct yaml_node *c = copy_included(in, n), **tail = c ? &c->child : NULL;
+	struct yaml_node *c = copy_included(in, n);
 
 	if (!c || n->kind == YAML_SCALAR)
 		return c;
 	c->child = NULL;
 	c->count = 0;
-	for (const struct yaml_node *x = n->child; x; x = x->next) {
+	return append_copies(in, c, n, depth) ? c : NULL;
+}
+
+static bool
+append_copies(struct including *in, struct yaml_node *to, const struct yaml_node *from,
+	unsigned depth)
+{
+	struct yaml_node **tail = tail_of(to);
+
+	for (const struct yaml_node *c = from->child; c; c = c->next) {
 		struct yaml_node *last = append_node(
-			c, tail, depth ? own(in, x, depth - 1) : copy_included(in, x));
+			to, tail, depth ? own(in, c, depth - 1) : copy_included(in, c));
 		if (!last)
-			return NULL;
+			return false;
 		tail = &last->next;
 	}
-	return c;
+	return true;
 }
 
 static void
@@ -118,19 +130,6 @@ twice(struct including *in, const struct yaml_node *first, const struct yaml_nod
 {
 	diag_at(in->d, again->key, "%s: is given twice, first at %s:%u:%u", again->key->s.p,
 		first->key->file, first->key->line, first->key->column);
-}
-
-static void
-add_list(struct including *in, struct yaml_node *to, const struct yaml_node *from)
-{
-	struct yaml_node **tail = tail_of(to);
-
-	for (const struct yaml_node *c = from->child; c; c = c->next) {
-		struct yaml_node *last = append_node(to, tail, copy_included(in, c));
-		if (!last)
-			return;
-		tail = &last->next;
-	}
 }
 
 /* Keys are looked up one by one. */
@@ -158,7 +157,7 @@ lay(struct including *in, struct yaml_node *to, const struct yaml_node *n, enum 
 		   span_eq(old->s, n->s)) {
 		return;
 	} else if (how == MERGE_LIST && same && n->kind == YAML_SEQUENCE) {
-		add_list(in, old, n);
+		append_copies(in, old, n, 0);
 	} else if (how == MERGE_MAP && same && n->kind == YAML_MAPPING) {
 		/* classes: {pii: […]} is one class; detectors: {thresholds: {…}} are many. */
 		for (const struct yaml_node *c = n->child; c && few(in, n) && few(in, old);

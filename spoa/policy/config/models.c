@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/price/price.h"
+#include "base/scoped.h"
 #include "policy/config/read.h"
 
 enum { FAMILIES_MAX = 64, MODELS_MAX = 1024, TOKENS_MAX = 1000000, SIZE_MAX_TOKENS = 1000000000 };
@@ -284,11 +285,10 @@ tokens_load(struct arena *a, const struct config *cfg, const struct token_models
 	struct encodings **encodings, const char **no_ranks, struct diag *d)
 {
 	const char *dir = cfg ? cfg->tokens_ranks : NULL;
-	struct buf why;
 
 	*no_ranks = NULL;
 	*models = models_load(a, cfg ? cfg->tokens_models : NULL, d);
-	buf_init(&why, 16384);
+	SCOPED_BUF(why, 16384);
 	bool good = encodings_open(dir, encodings, &why) != ERR_NOMEM && *models;
 	struct span says = span_trim(buf_view(&why), "\n");
 	if (dir)
@@ -307,6 +307,5 @@ tokens_load(struct arena *a, const struct config *cfg, const struct token_models
 			*to = '\0';
 		*no_ranks = line ? line : err_str(ERR_NOMEM);
 	}
-	buf_free(&why);
 	return good;
 }

@@ -50,20 +50,6 @@ read_url(struct arena *a, struct diag *d, const struct yaml_node *n, const char 
 	*out = arena_dup(a, s).p;
 }
 
-static bool
-is_local(struct span host)
-{
-	static const char *const names[] = { "127.0.0.1", "[::1]", "localhost" };
-
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
-		size_t n = strlen(names[i]);
-		if (span_starts(host, span_str(names[i])) &&
-			(host.n == n || host.p[n] == ':' || host.p[n] == '/'))
-			return true;
-	}
-	return false;
-}
-
 void
 otlp_config_read(
 	struct arena *a, struct diag *d, const struct yaml_node *n, struct otlp_config *out)
@@ -89,8 +75,7 @@ otlp_config_read(
 		read_duration_us(d, v, SECOND_US, 3600 * SECOND_US, &out->metrics_every_us);
 	if ((v = yaml_get(n, "gzip")))
 		read_bool(d, v, &out->gzip);
-	if (out->headers_file && out->url && !strncmp(out->url, "http:", 5) &&
-		!is_local(span_cut(span_str(out->url), strlen("http://"), SIZE_MAX)))
+	if (out->headers_file && out->url && url_leaves_in_clear(out->url))
 		diag_at(d, yaml_get(n, "headers_file"),
 			"telemetry.otlp: headers_file: a secret goes by https:// or unix:, or to this machine");
 }

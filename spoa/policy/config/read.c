@@ -475,6 +475,24 @@ read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char
 	return *out != NULL;
 }
 
+bool
+url_leaves_in_clear(const char *url)
+{
+	static const char *const here[] = { "127.0.0.1", "[::1]", "localhost" };
+	struct span rest = span_str(url);
+
+	if (!span_starts(rest, SPAN_LIT("http:")))
+		return false;
+	rest = span_cut(rest, strlen("http://"), rest.n);
+	for (size_t i = 0; i < COUNT_OF(here); i++) {
+		size_t n = strlen(here[i]);
+		if (span_starts(rest, span_str(here[i])) &&
+			(rest.n == n || is_one_of(rest.p[n], ":/")))
+			return false;
+	}
+	return true;
+}
+
 size_t
 read_patterns(struct arena *a, struct diag *d, const struct yaml_node *n, const char ***out)
 {

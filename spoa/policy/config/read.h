@@ -73,6 +73,8 @@ const struct yaml_node *read_each(struct arena *a, struct diag *d, const struct 
  * is in. */
 bool read_path(struct arena *a, struct diag *d, const struct yaml_node *n, const char **out);
 const char *path_beside(struct arena *a, const char *file, const char *path);
+/* Whether what goes to the URL leaves this machine by http://. */
+bool url_leaves_in_clear(const char *url);
 
 /* Durations and sizes without a node: 0, or ERR_SYNTAX, ERR_RANGE. */
 int duration_parse(struct span s, uint64_t *us);

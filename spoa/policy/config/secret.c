@@ -7,6 +7,8 @@
 
 #include "base/ascii.h"
 #include "base/err.h"
+#include "base/scoped.h"
+#include "base/why.h"
 
 enum { SECRET_MAX = 64 << 10 };
 #define FILE_PREFIX "file:"
@@ -43,24 +45,17 @@ read_secret(struct arena *a, struct diag *d, const struct yaml_node *n, const ch
 static int
 from_file(const char *path, struct buf *out, struct buf *why)
 {
-	struct buf text;
-	int err = 0;
+	SCOPED_BUF(text, SECRET_MAX);
 
-	buf_init(&text, SECRET_MAX);
-	if (!buf_file(&text, path)) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		err = ERR_IO;
-	} else if (buf_failed(&text)) {
-		buf_printf(why, "%s: over %d bytes", path, SECRET_MAX);
-		err = ERR_LIMIT;
-	} else {
-		struct span s = buf_view(&text);
-		while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
-			s.n--;
-		buf_span(out, s);
-	}
-	buf_free(&text);
-	return err;
+	if (!buf_file(&text, path))
+		return why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
+	if (buf_failed(&text))
+		return why_err(why, ERR_LIMIT, "%s: over %d bytes", path, SECRET_MAX);
+	struct span s = buf_view(&text);
+	while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
+		s.n--;
+	buf_span(out, s);
+	return 0;
 }
 
 int
@@ -72,17 +67,12 @@ secret_load(const char *ref, struct buf *out, struct buf *why)
 		char name[256];
 		snprintf(name, sizeof(name), "%.*s", (int)strlen(ref) - 3, ref + 2);
 		const char *value = getenv(name);
-		if (value)
-			buf_str(out, value);
-		else
-			buf_printf(why, "%s is not set in the environment", name);
-		err = value ? 0 : ERR_NOTFOUND;
+		if (!value)
+			return why_err(
+				why, ERR_NOTFOUND, "%s is not set in the environment", name);
+		buf_str(out, value);
 	} else {
 		err = from_file(ref + strlen(FILE_PREFIX), out, why);
 	}
-	if (err == 0 && out->n == 0) {
-		buf_printf(why, "%s is empty", ref);
-		err = ERR_NOTFOUND;
-	}
-	return err;
+	return err || out->n ? err : why_err(why, ERR_NOTFOUND, "%s is empty", ref);
 }
