@@ -2,6 +2,7 @@
  * patterns and files compile into the rule set that the rest of the policy then speaks
  * of. What is wrong in them is reported here and once. */
 #include "base/ascii.h"
+#include "base/scoped.h"
 #include "policy/own.h"
 
 #include <stdlib.h>
@@ -188,18 +189,16 @@ names_only(struct arena *a, const struct detect_extra *extra, const char *detect
 	struct detect_own *v = arena_array(a, OWN_CLASSES, sizeof(*v));
 	struct detect_extra names = { v, extra ? extra->n : 0 };
 	struct detect_rules *rules;
-	struct buf errors;
 
 	for (size_t i = 0; v && i < names.n; i++)
 		v[i] = (struct detect_own){ .at = extra->v[i].at,
 			.class = extra->v[i].class,
 			.entity = extra->v[i].entity,
 			.threshold = 0.5f };
-	buf_init(&errors, 1 << 20);
+	SCOPED_BUF(errors, 1 << 20);
 	rules = v ? detect_load_with(detectors, &names, &errors) : NULL;
 	if (!rules)
 		rules = detect_load(detectors, &errors);
-	buf_free(&errors);
 	return rules;
 }
 
@@ -210,12 +209,11 @@ policy_open(struct arena *a, const char *file, const struct config *cfg, const c
 	const struct yaml_node *root = policy_tree(a, file, d);
 	const struct policy *p = NULL;
 	unsigned before = d->errors;
-	struct buf errors;
 
 	*rules = NULL;
 	if (!root)
 		return NULL;
-	buf_init(&errors, 1 << 20);
+	SCOPED_BUF(errors, 1 << 20);
 	if (detectors)
 		diag_reads(d, detectors);
 	const struct detect_extra *extra = policy_own(a, root, file, d);
@@ -223,7 +221,6 @@ policy_open(struct arena *a, const char *file, const struct config *cfg, const c
 	for (size_t i = 0; i < errors.n; i++)
 		d->errors += buf_view(&errors).p[i] == '\n';
 	buf_span(&d->text, buf_view(&errors));
-	buf_free(&errors);
 	if (!*rules && d->errors == before)
 		diag_file(d, file, "out of memory");
 	/* Its own mistakes do not hide the rest of the policy's. */

@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/among.h"
 #include "base/clock.h"
 #include "base/codec/credentials.h"
+#include "base/scoped.h"
 #include "policy/advice/literals.h"
 #include "policy/advice/price_notes.h"
 #include "policy/config/read.h"
@@ -82,13 +84,11 @@ observes(const struct noting *r)
 {
 	const struct observe *o = &r->p->observe;
 	const char *shared = NULL;
-	struct buf says;
+	SCOPED_BUF(says, 480);
 
-	buf_init(&says, 480);
 	observe_says(r->p, clock_wall_ns(), &says);
 	if (says.n)
 		note_say(r, o->at, "observe: %.*s", SPAN_ARG(buf_view(&says)));
-	buf_free(&says);
 	for (size_t i = 0; o->backend && i < r->p->nroutes && !shared; i++)
 		for (size_t k = 0; k < r->p->routes[i].ntargets; k++) {
 			const struct target *t = &r->p->routes[i].targets[k];
@@ -257,10 +257,7 @@ in_the_clear(const char *url)
 	if (!span_starts(host, SPAN_LIT("http://")))
 		return false;
 	host = span_cut(host, 7, host.n);
-	for (size_t i = 0; i < COUNT_OF(near); i++)
-		if (span_starts(host, span_str(near[i])))
-			return false;
-	return true;
+	return !SPAN_AMONG(host, near, span_starts);
 }
 
 static void

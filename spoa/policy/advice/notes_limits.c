@@ -1,6 +1,7 @@
 /* Remarks on limits: what a line of them brings with it that it does not say. */
 #include <inttypes.h>
 
+#include "base/scoped.h"
 #include "policy/advice/notes.h"
 #include "policy/prices.h"
 
@@ -15,12 +16,9 @@ counts_tokens(const struct limit *l)
 static bool
 may_reach(const struct limit *l, const struct route *route)
 {
-	struct arena a;
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 
-	arena_init(&a, CAP_REQUEST_ARENA, true);
-	bool may = policy_may_reach(&a, l->when, route);
-	arena_reset(&a);
-	return may;
+	return policy_may_reach(&a, l->when, route);
 }
 
 /* Whether a target that the limit may reach has no price for the model. */

@@ -4,6 +4,7 @@
  * localtime, whose zone is the process's own. */
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/scoped.h"
 #include "policy/cel/time.h"
 
 #define ZONE_BYTES (64 << 10)
@@ -301,7 +302,6 @@ cel_zone_load(struct arena *a, struct span name, const char **why)
 {
 	const struct cel_zone *z = NULL;
 	int32_t offset = 0;
-	struct buf file;
 
 	if (span_is(name, "UTC") || span_is(name, "GMT") || fixed_offset(name, &offset)) {
 		struct cel_zone *fixed = arena_new(a, struct cel_zone);
@@ -317,10 +317,9 @@ cel_zone_load(struct arena *a, struct span name, const char **why)
 	if (current_name(name))
 		name = span_str(current_name(name));
 	struct span path = arena_printf(a, "/usr/share/zoneinfo/%.*s", SPAN_ARG(name));
-	buf_init(&file, ZONE_BYTES);
+	SCOPED_BUF(file, ZONE_BYTES);
 	if (path.p && buf_file(&file, path.p) && !buf_failed(&file))
 		z = parse_file(a, (const unsigned char *)buf_view(&file).p, file.n);
-	buf_free(&file);
 	return z;
 }
 

@@ -14,6 +14,7 @@
 #include "base/codec/uri.h"
 #include "base/err.h"
 #include "base/fetch/jwks.h"
+#include "base/scoped.h"
 #include "policy/cel/functions/glob.h"
 #include "policy/config/secret.h"
 #include "policy/identity/apikeys.h"
@@ -39,15 +40,12 @@ static void
 load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *sets,
 	struct entry_keys *k, struct diag *d)
 {
-	struct buf why;
+	SCOPED_BUF(why, 1024);
 
-	buf_init(&why, 1024);
 	if (e->kind == ID_JWT && e->secret) {
-		struct buf secret;
-		buf_init(&secret, 0);
+		SCOPED_BUF(secret, 0);
 		if (secret_load(e->secret, &secret, &why) == 0)
 			k->jwks = jwks_secret(buf_view(&secret), &why);
-		buf_free(&secret);
 		if (!k->jwks)
 			diag_at(d, e->at, "secret: %.*s", SPAN_ARG(buf_view(&why)));
 	} else if (e->kind == ID_JWT && e->jwks_url) {
@@ -67,7 +65,6 @@ load_entry(const struct identity_entry *e, bool no_file_no_key, struct keysets *
 				     ? calloc(1, sizeof(*k->apikeys))
 				     : apikeys_load(e->keys_file, d);
 	}
-	buf_free(&why);
 }
 
 struct identity_keys *

@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "policy/config/secret.h"
 #include "policy/identity/claims.h"
 #include "policy/identity/nonce.h"
@@ -33,7 +34,6 @@ read_hmac_key(struct hmac_keys *k, const struct yaml_node *n, struct diag *d)
 	const struct yaml_node *id = yaml_get(n, "id"), *secret = yaml_get(n, "secret");
 	struct hmac_key *key = &k->v[k->n];
 	const char *ref = NULL;
-	struct buf why;
 
 	if (!read_map(d, n, "a key", accepted, NULL))
 		return;
@@ -47,14 +47,13 @@ read_hmac_key(struct hmac_keys *k, const struct yaml_node *n, struct diag *d)
 		if (!strcmp(k->v[i].id, key->id))
 			diag_at(d, id, "the id %s is given twice", key->id);
 	buf_init(&key->secret, 0);
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	k->n++;
 	if (secret_load(ref, &key->secret, &why))
 		diag_at(d, secret, "secret: %.*s", SPAN_ARG(buf_view(&why)));
 	else if (key->secret.n < SECRET_MIN)
 		diag_at(d, secret, "secret: at least %d bytes are expected, found %zu",
 			SECRET_MIN, key->secret.n);
-	buf_free(&why);
 }
 
 struct hmac_keys *
@@ -201,24 +200,21 @@ static bool
 signature_fits(const struct reader *r, const struct hmac_key *key, const struct http_head *h)
 {
 	unsigned char given[MAC_BYTES], mac[EVP_MAX_MD_SIZE];
-	struct buf text;
 	unsigned n = 0;
 
 	if (!decode_mac(r->signature, given))
 		return false;
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	buf_printf(&text, "tollgate-v1\n%.*s\n%.*s%s%.*s\n", SPAN_ARG(h->method),
 		SPAN_ARG(h->path), h->has_query ? "?" : "", SPAN_ARG(h->query));
 	for (size_t i = 0; i < r->n; i++)
 		buf_printf(
 			&text, "%.*s:%.*s\n", SPAN_ARG(r->v[i].name), SPAN_ARG(r->v[i].value));
 	struct span secret = buf_view(&key->secret), s = buf_view(&text);
-	bool ok = !buf_failed(&text) &&
-		  HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)s.p, s.n,
-			  mac, &n) &&
-		  sodium_memcmp(mac, given, MAC_BYTES) == 0;
-	buf_free(&text);
-	return ok;
+	return !buf_failed(&text) &&
+	       HMAC(EVP_sha256(), secret.p, (int)secret.n, (const unsigned char *)s.p, s.n, mac,
+		       &n) &&
+	       sodium_memcmp(mac, given, MAC_BYTES) == 0;
 }
 
 /* ---- what they say ---- */

@@ -2,6 +2,7 @@
  * other targets, another model, a cap on the output, tags, recognisers that must
  * answer, headers toward the provider. What one rule may not say at once is refused
  * in rules.c. */
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/credentials.h"
 #include "policy/build.h"
@@ -122,12 +123,11 @@ require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 static const char *
 header_fault(const struct policy *p, struct span name)
 {
-	bool credential = credential_header(name) ||
-			  span_find(name, p->credential_headers, p->ncredential_headers) <
-				  p->ncredential_headers;
-
-	for (size_t i = 0; i < p->ncredential_prefixes; i++)
-		credential |= span_starts(name, span_str(p->credential_prefixes[i]));
+	bool credential =
+		credential_header(name) ||
+		span_find(name, p->credential_headers, p->ncredential_headers) <
+			p->ncredential_headers ||
+		span_among(name, p->credential_prefixes, p->ncredential_prefixes, span_starts);
 	if (name.n == 0 || name.n > 64 ||
 		strspn(name.p, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != name.n)
 		return "is no header's name: letters, digits and - _ . are expected, at most "

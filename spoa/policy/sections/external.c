@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/fetch/http_client.h"
+#include "base/scoped.h"
 #include "policy/build.h"
 #include "scan/text/body.h"
 
@@ -209,7 +211,6 @@ request(struct making *m, const struct yaml_node *n)
 	struct recogniser *r = &m->x->rec;
 	const char *text = "{\"text\":$text}";
 	struct json_event ev;
-	struct buf sample;
 
 	if (n && !read_text(m->b->d, n, "request", &text))
 		return;
@@ -224,7 +225,7 @@ request(struct making *m, const struct yaml_node *n)
 	r->before = span_of(text, (size_t)(at - text));
 	r->after = span_str(at + (r->batch ? 6 : 5));
 	struct span x = SPAN_LIT("x");
-	buf_init(&sample, 0);
+	SCOPED_BUF(sample, 0);
 	recogniser_ask(r, &x, 1, &sample);
 	struct json *j = json_open(m->b->a, buf_view(&sample));
 	enum json_tok t = JSON_ERROR;
@@ -233,7 +234,6 @@ request(struct making *m, const struct yaml_node *n)
 	if (t != JSON_END)
 		diag_at(m->b->d, n,
 			"request: with a text in the place of $text it is no JSON document");
-	buf_free(&sample);
 }
 
 static void
@@ -307,13 +307,7 @@ header_ok(struct span s)
 {
 	static const char *const ours[] = { "host", "content-length", "content-type",
 		"transfer-encoding", "connection", "expect", "te", "upgrade", "authorization" };
-	bool ok = s.n > 0 && s.n <= 64 &&
-		  strspn(s.p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			      "0123456789-_") == s.n;
-
-	for (size_t i = 0; i < COUNT_OF(ours); i++)
-		ok = ok && !span_ieq(s, span_str(ours[i]));
-	return ok;
+	return s.n > 0 && s.n <= 64 && span_is_alnum(s, "-_") && !SPAN_AMONG(s, ours, span_ieq);
 }
 
 static bool
@@ -351,11 +345,10 @@ const char *
 build_bearer(struct builder *b, const struct yaml_node *n)
 {
 	const char *path, *line = NULL;
-	struct buf text;
 
 	if (!build_path(b, n, &path))
 		return NULL;
-	buf_init(&text, 4096);
+	SCOPED_BUF(text, 4096);
 	bool read = buf_file(&text, path);
 	struct span s = span_trim(buf_view(&text), " \r\n");
 	if (!read || s.n == 0 || buf_failed(&text) || !is_printable_name(s))
@@ -363,7 +356,6 @@ build_bearer(struct builder *b, const struct yaml_node *n)
 			read ? "one line of at most 4096 bytes is expected" : "cannot be read");
 	else
 		line = arena_printf(b->a, "Authorization: Bearer %.*s", SPAN_ARG(s)).p;
-	buf_free(&text);
 	return line;
 }
 

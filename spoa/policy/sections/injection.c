@@ -1,5 +1,6 @@
 /* The injection model in a policy: which model, which of its patterns, and classes that begin
  * at a score. */
+#include "base/scoped.h"
 #include "policy/build.h"
 
 #include "scan/text/body.h"
@@ -35,19 +36,17 @@ build_injection(struct builder *b, const struct yaml_node *n)
 {
 	const struct yaml_node *c = n && n->kind == YAML_MAPPING ? yaml_get(n, "model") : NULL;
 	const char *file = NULL;
-	struct buf why;
 
 	if (n && !build_section(b, n, SECTION_INJECTION, NULL))
 		n = NULL;
 	if (c && !build_path(b, c, &file))
 		c = NULL;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	b->p->inject = inject_load(b->a, file, &why);
 	if (!b->p->inject && c)
 		diag_at(b->d, c, "model: %.*s", SPAN_ARG(buf_view(&why)));
 	else if (!b->p->inject)
 		diag_file(b->d, b->file, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	if (b->p->inject && n && (c = yaml_get(n, "patterns")))
 		patterns(b, c);
 }

@@ -53,19 +53,6 @@ dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 		l->per[l->nper++] = prog;
 }
 
-/* A conversation's counter is its own, and never another person's. */
-static void
-per_conversation(struct builder *b, const struct yaml_node *n, struct limit *l)
-{
-	static const char *const each[] = { "identity.person", "request.conversation" };
-
-	for (size_t i = 0; i < COUNT_OF(each); i++) {
-		struct yaml_node own = *n;
-		own.s = span_str(each[i]);
-		dimension(b, &own, l);
-	}
-}
-
 static void
 window(struct builder *b, const struct yaml_node *n, const struct counted *what,
 	struct limit *l)
@@ -86,6 +73,8 @@ window(struct builder *b, const struct yaml_node *n, const struct counted *what,
 static void
 amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
+	/* A conversation's counter is its own, and never another person's. */
+	static const char *const each[] = { "identity.person", "request.conversation" };
 	const struct counted *what = NULL;
 	const struct yaml_node *c;
 
@@ -102,8 +91,11 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 		l->of = what->of;
 		limit_amount(b, c, l->of, &l->amount);
 		window(b, n, what, l);
-		if (what->per)
-			per_conversation(b, c, l);
+		for (size_t k = 0; what->per && k < COUNT_OF(each); k++) {
+			struct yaml_node own = *c;
+			own.s = span_str(each[k]);
+			dimension(b, &own, l);
+		}
 	}
 	if (what)
 		return;

@@ -2,6 +2,7 @@
  * challenge says (RFC 6750 3), both made once. All of it is the policy's: a Host that a request
  * names, and the address of the server inside, are in none. */
 #include "base/caps.h"
+#include "base/scoped.h"
 #include "policy/build.h"
 
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
@@ -139,7 +140,6 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 {
 	const struct yaml_node *list = yaml_get(n, "scopes_supported"),
 			       *first = yaml_get(n, "scope");
-	struct buf text;
 
 	if (list)
 		read_texts(b->a, b->d, list, "scopes_supported", &all->v, &all->n);
@@ -155,7 +155,7 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 		l->scope = build_scope(b, first);
 		return;
 	}
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	join_login(&text, all->v, all->n, false);
 	if (text.n > CAP_SCOPE_BYTES)
 		diag_at(b->d, n->key,
@@ -164,16 +164,14 @@ scopes(struct builder *b, const struct yaml_node *n, struct texts *all, struct l
 			CAP_SCOPE_BYTES);
 	else if (text.n)
 		l->scope = arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
-	buf_free(&text);
 }
 
 static const char *
 document(struct builder *b, const struct login *l, const struct texts *servers,
 	const struct texts *scopes)
 {
-	struct buf text;
+	SCOPED_BUF(text, 0);
 
-	buf_init(&text, 0);
 	buf_printf(&text, "{\"resource\":\"%s\",\"authorization_servers\":[", l->resource);
 	join_login(&text, servers->v, servers->n, true);
 	if (scopes->n) {
@@ -181,9 +179,7 @@ document(struct builder *b, const struct login *l, const struct texts *servers,
 		join_login(&text, scopes->v, scopes->n, true);
 	}
 	buf_str(&text, "],\"bearer_methods_supported\":[\"header\"]}");
-	const char *out = arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
-	buf_free(&text);
-	return out;
+	return arena_printf(b->a, "%.*s", SPAN_ARG(buf_view(&text))).p;
 }
 
 void

@@ -283,13 +283,6 @@ policy_host_in(struct span host, const char *const *hosts, size_t n)
 	return false;
 }
 
-static bool
-prefix_matches(struct span path, struct span prefix)
-{
-	return span_starts(path, prefix) &&
-	       (prefix.p[prefix.n - 1] == '/' || path.n == prefix.n || path.p[prefix.n] == '/');
-}
-
 bool
 policy_route_has_path(const struct route *r, struct span method, struct span path)
 {
@@ -300,7 +293,9 @@ policy_route_has_path(const struct route *r, struct span method, struct span pat
 	for (size_t i = 0; i < r->nprefixes; i++) {
 		struct span prefix = span_str(r->prefixes[i]);
 		if (r->api ? dialect_serves(r->api, method, path, prefix)
-			   : prefix_matches(path, prefix))
+			   : span_starts(path, prefix) &&
+					(prefix.p[prefix.n - 1] == '/' || path.n == prefix.n ||
+						path.p[prefix.n] == '/'))
 			return true;
 	}
 	return false;

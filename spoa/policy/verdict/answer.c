@@ -3,6 +3,7 @@
 #include "policy/verdict/answer.h"
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "policy/cel/value.h"
 #include "policy/verdict/pass.h"
 #include "policy/verdict/tool.h"
@@ -28,7 +29,6 @@ int
 policy_answer_request(const struct policy *p, const struct policy_facts *f, struct arena *a,
 	struct answer_request *out)
 {
-	struct arena own;
 	bool described = false;
 
 	*out = (struct answer_request){
@@ -45,7 +45,7 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 		return ERR_NOMEM;
 	if (p->nanswer_slots == 0)
 		return 0;
-	arena_init(&own, 0, true);
+	SCOPED_ARENA(own, 0, true);
 	struct facts_view *v = arena_new(&own, struct facts_view);
 	if (v)
 		facts_init(v, p, f, &own);
@@ -58,9 +58,7 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 				? got
 				: cel_copy(&got, a);
 	}
-	int err = arena_failed(&own) || arena_failed(a) ? ERR_NOMEM : 0;
-	arena_reset(&own);
-	return err;
+	return arena_failed(&own) || arena_failed(a) ? ERR_NOMEM : 0;
 }
 
 /* ---- the rules ---- */

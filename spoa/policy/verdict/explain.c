@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "policy/verdict/facts.h"
 
 enum { SAID_BYTES = 160 }; /* of one value in a sentence */
@@ -38,13 +39,11 @@ struct telling {
 
 /* ---- JSON ---- */
 
-/* What the buffer holds, which is freed. */
 static json_t *
-parsed(struct buf *b)
+parsed(const struct buf *b)
 {
 	json_t *v = json_loadb(buf_view(b).p, b->n, JSON_ALLOW_NUL | JSON_DECODE_ANY, NULL);
 
-	buf_free(b);
 	return v ? v : json_null();
 }
 
@@ -52,9 +51,8 @@ parsed(struct buf *b)
 static json_t *
 text(struct span s)
 {
-	struct buf b;
+	SCOPED_BUF(b, 0);
 
-	buf_init(&b, 0);
 	buf_json_str(&b, s);
 	return parsed(&b);
 }
@@ -78,7 +76,6 @@ static void
 say_value(struct telling *t, size_t slot)
 {
 	const char *path = t->view.p->env->vars[slot].path;
-	struct buf v;
 	bool present;
 
 	buf_str(&t->says, path);
@@ -91,7 +88,7 @@ say_value(struct telling *t, size_t slot)
 		buf_str(&t->says, " was not given");
 		return;
 	}
-	buf_init(&v, 1u << 20);
+	SCOPED_BUF(v, 1u << 20);
 	cel_json(&got, &v);
 	size_t n = v.n;
 	if (n > SAID_BYTES)
@@ -99,7 +96,6 @@ say_value(struct telling *t, size_t slot)
 			n--;
 	buf_printf(&t->says, " was %.*s%s", (int)n, n ? buf_view(&v).p : "",
 		n < v.n || buf_failed(&v) ? "…" : "");
-	buf_free(&v);
 }
 
 static void
@@ -119,13 +115,12 @@ say_values(struct telling *t, const struct rule *r)
 static json_t *
 value_json(struct telling *t, size_t slot)
 {
-	struct buf b;
+	SCOPED_BUF(b, 0);
 	bool present;
 
 	struct cel_value got = facts_lookup(&t->view, slot, &present);
 	if (got.type == CEL_ERROR)
 		return json_null();
-	buf_init(&b, 0);
 	cel_json(&got, &b);
 	return parsed(&b);
 }

@@ -6,6 +6,7 @@
 
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "policy/data.h"
 #include "scan/dialect/dialect.h"
 #include "scan/text/body.h"
@@ -144,20 +145,18 @@ tool_results(struct facts_view *v)
 	const struct policy_facts *f = v->f;
 	struct cel_value *list = NULL;
 	struct span *names = NULL;
-	struct arena own;
 	size_t n = f->nresults;
 	int err = 0;
 
 	if (!f->body)
 		return cel_list(NULL, 0);
-	arena_init(&own, CAP_REQUEST_ARENA, true);
+	SCOPED_ARENA(own, CAP_REQUEST_ARENA, true);
 	if (!f->results)
 		err = dialect_results(f->body, f->raw, &own, &names, &n);
 	if (!err && (list = arena_array(v->a, n, sizeof(*list))))
 		for (size_t i = 0; i < n; i++)
 			list[i] = cel_string(
 				arena_dup(v->a, (f->results ? f->results : names)[i]));
-	arena_reset(&own);
 	if (err == ERR_LIMIT)
 		return (struct cel_value){ .type = CEL_ERROR,
 			.s = SPAN_LIT("prompt.tool_results: results of too many tools") };

@@ -32,8 +32,6 @@ void facts_tool(struct facts_view *v, const struct policy *p,
 void facts_call(struct facts_view *v, const struct tool_call *c);
 /* The value of a field of the call. */
 struct cel_value facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present);
-/* What JSON says; text that is none, or that others may read otherwise, is the text. */
-struct cel_value facts_arguments(struct facts_view *v, struct span text);
 /* The value of a field of the answer. */
 struct cel_value facts_of_answer(struct facts_view *v, enum policy_slot slot);
 /* Adds the classes of which something is among what was found (NULL: nothing), in a text of

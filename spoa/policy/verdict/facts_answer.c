@@ -64,7 +64,7 @@ has_too_many(struct span text)
 
 /* What is no JSON, or JSON that others may read otherwise (equal keys, too deep), is the
  * text: what reads a member of it fails, which is the rule's on_error. */
-struct cel_value
+static struct cel_value
 facts_arguments(struct facts_view *v, struct span text)
 {
 	struct cel_value got = { .type = CEL_MAP };

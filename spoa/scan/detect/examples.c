@@ -1,6 +1,7 @@
 /* Every rule's own examples, as `check` and the tests run them. */
 #include "base/codec/yaml.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/detect/engine.h"
 
 static bool
@@ -29,12 +30,11 @@ detect_self_test(const struct detect_rules *r, struct buf *errors)
 {
 	struct detect_scratch *s = detect_scratch_new(r);
 	float thresholds[DETECT_ENTITIES_MAX];
-	struct arena a;
 	int failed = 0;
 
 	if (!s)
 		return ERR_NOMEM;
-	arena_init(&a, 0, false);
+	SCOPED_ARENA(a, 0, false);
 	/* A policy's own may take what an example holds: they are off. */
 	for (size_t e = 0; e < r->nentities; e++)
 		thresholds[e] = r->entities[e].own ? 2.0f : r->entities[e].threshold;
@@ -48,7 +48,6 @@ detect_self_test(const struct detect_rules *r, struct buf *errors)
 				x->at->line, x->at->column, r->entities[e].name,
 				x->find.p ? "match" : "not match");
 		}
-	arena_reset(&a);
 	detect_scratch_free(&s);
 	return failed;
 }

@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/caps.h"
+#include "base/scoped.h"
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/load.h"
 
@@ -25,9 +26,8 @@ definitions_of(struct loader *l, const struct yaml_node *map)
 static char *
 expand(struct loader *l, const struct yaml_node *n)
 {
-	struct buf b;
+	SCOPED_BUF(b, CAP_RULE_REGEX);
 
-	buf_init(&b, CAP_RULE_REGEX);
 	for (size_t i = 0; i < n->s.n; i++) {
 		struct span rest = span_cut(n->s, i, n->s.n);
 		size_t close = span_chr(rest, '}'), k = 0;
@@ -48,9 +48,7 @@ expand(struct loader *l, const struct yaml_node *n)
 		diag_at(l->d, n, "the pattern is over %u bytes, definitions included",
 			CAP_RULE_REGEX);
 	buf_putc(&b, '\0');
-	char *s = arena_strdup(l->a, buf_failed(&b) ? "" : buf_view(&b).p);
-	buf_free(&b);
-	return s;
+	return arena_strdup(l->a, buf_failed(&b) ? "" : buf_view(&b).p);
 }
 
 /* set = { byte | byte "-" byte }; "high" is 0x80-0xFF. */
@@ -284,12 +282,11 @@ static const struct check *
 check_of(struct loader *l, const struct yaml_node *at)
 {
 	const struct check *check = check_find(load_text(l, at, "check"));
-	struct buf names = { 0 };
+	SCOPED_BUF(names, 0);
 
 	if (!check) {
 		check_names(&names);
 		diag_at(l->d, at, "unknown check; there are %.*s", (int)names.n, names.p);
-		buf_free(&names);
 	}
 	return check;
 }

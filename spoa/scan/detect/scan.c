@@ -678,17 +678,6 @@ sweep_cell(void *arg, struct span name, size_t start, size_t end)
 	return w->err == 0;
 }
 
-/* Scans once more what has its key elsewhere: the value of a key, the cells under headers that
- * are keys. */
-static void
-sweep_values(struct sweep *w)
-{
-	if (w->opt && w->opt->before.n && w->text.n && !w->opt->inside && w->r->any_keyed)
-		sweep_keyed(w, w->opt->before, w->text, 0);
-	if (!w->err)
-		columns_cells(&w->s->columns, sweep_cell, w);
-}
-
 bool
 rules_may_go_on(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct pattern *p, size_t at)
@@ -708,7 +697,11 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	sweep_text(&w, text.n);
 	for (size_t k = 0; k < r->nanywhere && !w.err; k++)
 		search_everywhere(&w, &r->patterns[r->anywhere[k]]);
+	/* Once more what has its key elsewhere: the value of a key, the cells under headers
+	 * that are keys. */
+	if (!w.err && opt && opt->before.n && text.n && !opt->inside && r->any_keyed)
+		sweep_keyed(&w, opt->before, text, 0);
 	if (!w.err)
-		sweep_values(&w);
+		columns_cells(&s->columns, sweep_cell, &w);
 	return w.err ? w.err : custom_scan(r, s, text, opt);
 }

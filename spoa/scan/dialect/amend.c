@@ -2,6 +2,7 @@
  * it came, byte for byte. */
 #include "base/codec/uri.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/dialect/family.h"
 
 /* What is written: over a cap that says more, and as one that is missing. */
@@ -87,16 +88,14 @@ lower_caps(const struct body *b, const struct caps *w, struct splice *edits)
 static struct span
 spelled(struct arena *a, struct span text, enum seg_form form)
 {
-	struct buf out;
+	SCOPED_BUF(out, 6 * text.n + 2);
 
-	buf_init(&out, 6 * text.n + 2);
 	if (form == SEG_FORM)
 		uri_encode(&out, text, true);
 	else
 		buf_json_str(&out, text);
 	struct span made =
 		buf_failed(&out) ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(&out));
-	buf_free(&out);
 	return made;
 }
 

@@ -22,20 +22,17 @@ static const struct { const char *name; const char *holds; } names[] = {
 
 enum { ID_MAX = 256 };
 
-static struct span
-parameter(const struct body *b, const char *name)
-{
-	for (size_t i = 0; i < b->nparams; i++)
-		if (b->params[i].kind == PARAM_STRING && span_is(b->params[i].name, name))
-			return b->params[i].text;
-	return (struct span){ NULL, 0 };
-}
-
 struct span
 dialect_conversation(const struct body *b)
 {
 	for (size_t i = 0; i < COUNT_OF(names) && b->marks.nrequests <= 1; i++) {
-		struct span id = parameter(b, names[i].name);
+		size_t k = 0;
+		while (k < b->nparams && !(b->params[k].kind == PARAM_STRING &&
+						 span_is(b->params[k].name, names[i].name)))
+			k++;
+		if (k == b->nparams)
+			continue;
+		struct span id = b->params[k].text;
 		if (id.n == 0 || id.n > ID_MAX)
 			continue;
 		if (!names[i].holds ||

@@ -1,4 +1,5 @@
 /* The families, and what a method and path say in one of them. */
+#include "base/scoped.h"
 #include "scan/dialect/openai.h"
 
 #include <pthread.h>
@@ -307,11 +308,10 @@ endpoint_amend(const struct endpoint *e, struct span path, struct span model, st
 	struct splice *edit)
 {
 	struct span rest = model;
-	struct buf out;
 
 	if (!e->model_end || !model.n)
 		return 0;
-	buf_init(&out, 3 * model.n);
+	SCOPED_BUF(out, 3 * model.n);
 	/* The slash of tunedModels/x separates segments. */
 	bool two = memchr(path.p + e->model, '/', e->model_end - e->model);
 	while (rest.p) {
@@ -324,7 +324,6 @@ endpoint_amend(const struct endpoint *e, struct span path, struct span model, st
 	}
 	struct span with =
 		buf_failed(&out) ? (struct span){ NULL, 0 } : arena_dup(a, buf_view(&out));
-	buf_free(&out);
 	if (!with.p)
 		return ERR_NOMEM;
 	*edit = (struct splice){ e->model, e->model_end, with };

@@ -3,6 +3,7 @@
 #include "base/codec/error_form.h"
 #include "base/codec/eventstream.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/dialect/family.h"
 
 /* The code, and the types that OpenAI (https://platform.openai.com/docs/guides/error-codes),
@@ -133,14 +134,13 @@ dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
 	uint64_t window, struct arena *a)
 {
 	char number[SPAN_DECIMAL];
-	struct buf out;
 	size_t i = 0;
 
 	while (too_long[i].d &&
 		(too_long[i].d != d ||
 			(too_long[i].endpoint && !str_same(too_long[i].endpoint, endpoint))))
 		i++;
-	buf_init(&out, 512);
+	SCOPED_BUF(out, 512);
 	for (const char *p = too_long[i].says; *p; p++) {
 		uint64_t n = *p == '#' ? tokens : *p == '@' ? window : tokens - window;
 		if (*p == '#' || *p == '@' || *p == '^')
@@ -148,9 +148,7 @@ dialect_too_long(const struct dialect *d, const char *endpoint, uint64_t tokens,
 		else
 			buf_putc(&out, *p);
 	}
-	struct span said = arena_dup(a, buf_view(&out));
-	buf_free(&out);
-	return said;
+	return arena_dup(a, buf_view(&out));
 }
 
 /* As OpenAI's responses say it, and "error", without which their SDK does not throw. */
@@ -203,9 +201,8 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 static void
 write_exception(struct buf *out, const char *type, struct span data)
 {
-	struct buf headers;
+	SCOPED_BUF(headers, 0);
 
-	buf_init(&headers, 0);
 	eventstream_header(&headers, ":exception-type", span_str(type));
 	eventstream_header(&headers, ":content-type", SPAN_LIT("application/json"));
 	eventstream_header(&headers, ":message-type", SPAN_LIT("exception"));
@@ -213,7 +210,6 @@ write_exception(struct buf *out, const char *type, struct span data)
 	/* both are short: error_write() */
 	INVARIANT(err == 0 || buf_failed(out));
 	out->failed |= headers.failed;
-	buf_free(&headers);
 }
 
 void
@@ -235,9 +231,8 @@ void
 dialect_stream_error(const struct dialect *d, const char *endpoint, const char *code,
 	struct span message, struct span id, struct buf *out)
 {
-	struct buf data;
+	SCOPED_BUF(data, 0);
 
-	buf_init(&data, 0);
 	const char *event = dialect_stream_error_data(d, endpoint, code, message, id, &data);
 	out->failed |= data.failed;
 	if (d->stream == STREAM_FRAMES) {
@@ -252,5 +247,4 @@ dialect_stream_error(const struct dialect *d, const char *endpoint, const char *
 		buf_span(out, buf_view(&data));
 		buf_str(out, "\n\n");
 	}
-	buf_free(&data);
 }

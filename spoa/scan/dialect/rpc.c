@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/dialect/dialect.h"
 
 enum {
@@ -45,14 +46,12 @@ dialect_rpc_ids(struct span body, struct arena *keep, struct span *out)
 {
 	struct json_event ev;
 	struct span id;
-	struct arena a;
-	struct buf ids;
 
 	*out = (struct span){ NULL, 0 };
 	if (body.n > BODY_MAX)
 		return 0;
-	arena_init(&a, 0, true);
-	buf_init(&ids, IDS_MAX);
+	SCOPED_ARENA(a, 0, true);
+	SCOPED_BUF(ids, IDS_MAX);
 	struct json *j = json_open(&a, body);
 	enum json_tok tok = j ? json_next(j, &ev) : JSON_ERROR;
 	if (tok == JSON_ARRAY)
@@ -67,8 +66,5 @@ dialect_rpc_ids(struct span body, struct arena *keep, struct span *out)
 	}
 	if (ids.n)
 		*out = arena_dup(keep, buf_view(&ids));
-	int err = !j || buf_failed(&ids) || (ids.n && !out->p) ? ERR_NOMEM : 0;
-	buf_free(&ids);
-	arena_reset(&a);
-	return err;
+	return !j || buf_failed(&ids) || (ids.n && !out->p) ? ERR_NOMEM : 0;
 }

@@ -1,4 +1,5 @@
 /* The injection model from its file or the program, patterns and mentions from the program. */
+#include "base/scoped.h"
 #include "scan/inject/inject_model.h"
 
 #include <math.h>
@@ -116,17 +117,15 @@ load_model(struct inject_model *m, const char *file, struct buf *errors)
 {
 	struct span bytes =
 		span_of(inject_builtin, (size_t)(inject_builtin_end - inject_builtin));
-	struct buf text;
+	SCOPED_BUF(text, FILE_BYTES);
 	bool good = false;
 
-	buf_init(&text, FILE_BYTES);
 	if (file && !buf_file(&text, file))
 		buf_printf(errors, "%s: cannot be read", file);
 	else if (!(good = !buf_failed(&text) &&
 			  inject_model_read(m, file ? buf_view(&text) : bytes)))
 		buf_printf(errors, "%s: not a model of this version, or damaged",
 			file ? file : "the injection model");
-	buf_free(&text);
 	return good;
 }
 

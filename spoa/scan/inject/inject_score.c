@@ -199,18 +199,6 @@ is_report(const struct inject *j, struct span sentence)
 	       !(s.mentions.found & j->mentions.commands);
 }
 
-/* A mention that counts alone only does so in a sentence of few words. */
-static void
-go_through(struct scoring *s, struct span sentence)
-{
-	uint64_t before = s->mentions.found, alone = s->inject->mentions.alone;
-	uint32_t nwords = s->walk.nwords;
-
-	inject_walk_text(&s->walk, sentence);
-	if (s->walk.nwords - nwords > ALONE_WORDS)
-		s->mentions.found &= ~alone | before;
-}
-
 /* Goes on with what is outside quotations; how many sentences count as such. */
 static size_t
 go_around(struct scoring *s, struct span piece)
@@ -219,10 +207,16 @@ go_around(struct scoring *s, struct span piece)
 
 	while (piece.n) {
 		struct span sentence = next_sentence(&piece);
-		if (sentence.n >= REPORT_BYTES && is_report(s->inject, sentence))
+		if (sentence.n >= REPORT_BYTES && is_report(s->inject, sentence)) {
 			reported++;
-		else
-			go_through(s, sentence);
+			continue;
+		}
+		/* A mention that counts alone only does so in a sentence of few words. */
+		uint64_t before = s->mentions.found, alone = s->inject->mentions.alone;
+		uint32_t nwords = s->walk.nwords;
+		inject_walk_text(&s->walk, sentence);
+		if (s->walk.nwords - nwords > ALONE_WORDS)
+			s->mentions.found &= ~alone | before;
 	}
 	inject_walk_text(&s->walk, SPAN_LIT(" "));
 	return reported;
@@ -272,17 +266,6 @@ look_around(const struct inject *j, struct span text, double *score, uint64_t *f
 	return !(s.mentions.found & j->mentions.unquoted);
 }
 
-/* Of the patterns found, those that have a say where the model says `score`. */
-static uint64_t
-that_count(const struct inject_patterns *p, uint64_t found, double score)
-{
-	uint64_t strong = found & ~p->weak;
-
-	if (score < HARMLESS)
-		return found & p->suspects;
-	return strong ? strong : found;
-}
-
 struct inject_result
 inject_score(const struct inject *j, struct span text, enum inject_origin o, uint64_t off)
 {
@@ -298,10 +281,14 @@ inject_score(const struct inject *j, struct span text, enum inject_origin o, uin
 	uint64_t found = s.patterns.found & ~off;
 	if (o == INJECT_USER && (r.score >= INJECT_SUSPECT || found))
 		lifts = look_around(j, text, &r.score, &found);
-	found = lifts ? that_count(&j->patterns, found, r.score) : 0;
+	/* Of the patterns found, those that have a say where the model says this score. */
+	uint64_t strong = r.score < HARMLESS ? 0 : found & ~j->patterns.weak;
+	found = !lifts		     ? 0
+		: r.score < HARMLESS ? found & j->patterns.suspects
+		: strong	     ? strong
+				     : found;
 	if (found) {
-		bool sure = r.score >= HARMLESS && found & ~j->patterns.weak;
-		double floor = sure ? INJECT_BLOCK : INJECT_SUSPECT;
+		double floor = strong ? INJECT_BLOCK : INJECT_SUSPECT;
 		r.score = r.score < floor ? floor : r.score;
 		r.pattern = inject_pattern_id(j, (size_t)__builtin_ctzll(found));
 	}

@@ -65,14 +65,6 @@ fold_leet(struct inject_walk *w)
 }
 
 static void
-look_alikes(struct inject_walk *w)
-{
-	for (size_t i = 0; i < w->word_n; i++)
-		if (w->word[i] >= 0x80)
-			w->word[i] = inject_byte(inject_look_alike(w->wide[i]));
-}
-
-static void
 walk_single(struct inject_walk *w)
 {
 	if (w->nsingle == INJECT_WORD)
@@ -85,8 +77,11 @@ walk_single(struct inject_walk *w)
 static void
 fold_word(struct inject_walk *w)
 {
-	if ((w->scripts & SCRIPT_LIKE) && (w->scripts & SCRIPT_LATIN))
-		look_alikes(w);
+	bool alike = (w->scripts & SCRIPT_LIKE) && (w->scripts & SCRIPT_LATIN);
+
+	for (size_t i = 0; alike && i < w->word_n; i++)
+		if (w->word[i] >= 0x80)
+			w->word[i] = inject_byte(inject_look_alike(w->wide[i]));
 	if (w->scripts & SCRIPT_DIGIT)
 		fold_leet(w);
 	if (w->scripts & SCRIPT_BLOCK)

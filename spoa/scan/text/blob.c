@@ -96,9 +96,7 @@ blob_char(struct span t, size_t at, size_t *n)
 	*n = 1;
 	if (c == '%')
 		return percent_char(t, at, n);
-	if (c == '\\')
-		return backslash_char(t, at, n);
-	return (unsigned char)c;
+	return c == '\\' ? backslash_char(t, at, n) : (unsigned char)c;
 }
 
 /* ---- runs ---- */

@@ -131,17 +131,6 @@ ends_are_json(const struct ends *e, bool call)
 	return at && (call || (e->n > 1 && close[at - open] == e->last));
 }
 
-static bool
-is_json(struct span text, bool call)
-{
-	struct ends e = { 0 };
-
-	text = span_trim(text, " \t\r\n");
-	if (text.n)
-		e = (struct ends){ text.p[0], text.p[text.n - 1], text.n };
-	return ends_are_json(&e, call);
-}
-
 static int
 add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 {
@@ -190,8 +179,13 @@ read_document(struct inner *in, size_t from, size_t to, unsigned level, struct a
 int
 inner_open(struct inner *in, struct span text, bool call, struct arena *a)
 {
+	struct span s = span_trim(text, " \t\r\n");
+	struct ends e = { 0 };
+
 	*in = (struct inner){ .text = text };
-	return is_json(text, call) ? read_document(in, 0, text.n, 1, a) : 0;
+	if (s.n)
+		e = (struct ends){ s.p[0], s.p[s.n - 1], s.n };
+	return ends_are_json(&e, call) ? read_document(in, 0, text.n, 1, a) : 0;
 }
 
 /* ---- edits ---- */

@@ -4,6 +4,7 @@
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "base/scoped.h"
 #include "scan/text/model_names.h"
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
@@ -60,26 +61,12 @@ add_request(struct merge *m, const struct request_mark *q, size_t base)
 	return 0;
 }
 
-/* The cap of one of the file's requests, with its offsets in the whole file. */
-static int
-add_cap(struct merge *m, const struct cap_mark *c, size_t base, size_t requests)
-{
-	struct body_marks *k = &m->out->marks;
-	struct cap_mark *v = ARENA_PUSH(m->a, k->cap, k->ncaps, m->caps_room, 4, *c);
-
-	if (!v)
-		return ERR_NOMEM;
-	v->start += base;
-	v->end += base;
-	v->request += (uint32_t)requests;
-	return 0;
-}
-
 static int
 add_marks(struct merge *m, const struct body *sub, size_t base)
 {
 	const struct body_marks *k = &sub->marks;
-	size_t requests = m->out->marks.nrequests;
+	struct body_marks *to = &m->out->marks;
+	size_t requests = to->nrequests;
 	int err = 0;
 
 	for (size_t i = 0; i < k->nmodels && !err; i++) {
@@ -90,8 +77,14 @@ add_marks(struct merge *m, const struct body *sub, size_t base)
 	}
 	for (size_t i = 0; i < k->nrequests && !err; i++)
 		err = add_request(m, &k->request[i], base);
-	for (size_t i = 0; i < k->ncaps && !err; i++)
-		err = add_cap(m, &k->cap[i], base, requests);
+	for (size_t i = 0; i < k->ncaps && !err; i++) {
+		struct cap_mark cap = k->cap[i];
+		cap.start += base;
+		cap.end += base;
+		cap.request += (uint32_t)requests;
+		if (!ARENA_PUSH(m->a, to->cap, to->ncaps, m->caps_room, 4, cap))
+			err = ERR_NOMEM;
+	}
 	if (sub->output_cap_tokens > m->out->output_cap_tokens)
 		m->out->output_cap_tokens = sub->output_cap_tokens;
 	if (sub->choices > m->out->choices)
@@ -196,10 +189,9 @@ body_lines(const struct table *t, struct span raw, struct arena *a, struct body 
 	struct seglist segs = { .a = a };
 	struct merge m = { .a = a, .out = out, .segs = &segs };
 	struct span rest = raw;
-	struct arena scratch;
+	SCOPED_ARENA(scratch, CAP_REQUEST_ARENA, true);
 	int err = 0;
 
-	arena_init(&scratch, CAP_REQUEST_ARENA, true);
 	*out = (struct body){
 		.table = t, .format = BODY_LINES, .output_cap_tokens = -1, .choices = 1
 	};
@@ -210,7 +202,6 @@ body_lines(const struct table *t, struct span raw, struct arena *a, struct body 
 		err = read_batch_line(t, line, &scratch, &m, (size_t)(line.p - raw.p), why);
 		arena_reset(&scratch);
 	}
-	arena_reset(&scratch);
 	out->segments = segs.v;
 	out->nsegments = segs.n;
 	return err;

@@ -71,9 +71,7 @@ media_kind(struct span ct)
 		return MEDIA_FORM;
 	if (media_is_lines(type))
 		return MEDIA_LINES;
-	if (span_istarts(type, SPAN_LIT("multipart/")))
-		return MEDIA_PARTS;
-	return MEDIA_OTHER;
+	return span_istarts(type, SPAN_LIT("multipart/")) ? MEDIA_PARTS : MEDIA_OTHER;
 }
 
 bool

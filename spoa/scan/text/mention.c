@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/scoped.h"
 #include "scan/text/style.h"
 
 enum {
@@ -229,10 +230,9 @@ static int
 add_spelling(struct mention_set *s, struct span value, enum mention_how how, uint32_t tag,
 	void (*spell)(struct buf *, struct span))
 {
-	struct buf b;
+	SCOPED_BUF(b, 0);
 	int err = 0;
 
-	buf_init(&b, 0);
 	spell(&b, value);
 	if (buf_failed(&b)) {
 		err = ERR_NOMEM;
@@ -240,7 +240,6 @@ add_spelling(struct mention_set *s, struct span value, enum mention_how how, uin
 		struct span text = arena_dup(&s->arena, buf_view(&b));
 		err = text.p ? add_value(s, text, how, tag) : ERR_NOMEM;
 	}
-	buf_free(&b);
 	return err;
 }
 

@@ -67,17 +67,22 @@ static const struct {
 
 /* NULL: no file whose first bytes, `least` of them, are known. */
 static const char *
+kind_of_bytes(struct span bytes, size_t least)
+{
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
+		if (magics[i].bytes.n >= least &&
+			span_starts(span_cut(bytes, magics[i].at, bytes.n), magics[i].bytes))
+			return magics[i].kind;
+	return NULL;
+}
+
+static const char *
 kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least)
 {
 	char head[MAGIC_BYTES];
-	size_t n = blob_head(text, r, form, head, sizeof(head));
 
-	for (size_t i = 0; i < COUNT_OF(magics); i++)
-		if (magics[i].bytes.n >= least &&
-			span_starts(
-				span_cut(span_of(head, n), magics[i].at, n), magics[i].bytes))
-			return magics[i].kind;
-	return NULL;
+	return kind_of_bytes(
+		span_of(head, blob_head(text, r, form, head, sizeof(head))), least);
 }
 
 static const char *
@@ -92,11 +97,9 @@ kind_of_type(struct span type)
 const char *
 opaque_kind(struct span type, struct span bytes)
 {
-	for (size_t i = 0; i < COUNT_OF(magics); i++)
-		if (magics[i].bytes.n >= MAGIC_SURE &&
-			span_starts(span_cut(bytes, magics[i].at, bytes.n), magics[i].bytes))
-			return magics[i].kind;
-	return kind_of_type(type);
+	const char *kind = kind_of_bytes(bytes, MAGIC_SURE);
+
+	return kind ? kind : kind_of_type(type);
 }
 
 /* text/plain, image/svg+xml, application/x-yaml; no type is text/plain (RFC 2397). */

@@ -119,16 +119,6 @@ walk_part_row(const struct part_row *rows, struct span name)
 	return NULL;
 }
 
-static const char *
-part_kind(const struct walk *w, const struct frame *f)
-{
-	const struct part_row *p = f->type.p ? walk_part_row(w->t->parts, f->type) : NULL;
-
-	if (p)
-		return row_kind(p, f->source);
-	return f->keyed ? row_kind(f->keyed, f->source) : "unknown";
-}
-
 /* Of a part without a type: the key of one that cannot be read says more than another. */
 void
 walk_part_key(const struct walk *w, struct frame *f, struct span key)
@@ -154,7 +144,11 @@ is_elsewhere(const struct walk *w, const struct frame *f)
 int
 walk_part_end(struct walk *w, const struct frame *f, size_t end)
 {
-	const char *kind = part_kind(w, f);
+	const struct part_row *p = f->type.p ? walk_part_row(w->t->parts, f->type) : NULL;
+
+	if (!p)
+		p = f->keyed;
+	const char *kind = p ? row_kind(p, f->source) : "unknown";
 	bool known = kind && strcmp(kind, "unknown");
 
 	if (known && is_elsewhere(w, f))

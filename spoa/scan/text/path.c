@@ -1,6 +1,7 @@
 /* Where segments are, told by walking the document once more: keeping a path
  * for each of a million segments would cost more than the few that are asked
  * for. */
+#include "base/scoped.h"
 #include "scan/text/body.h"
 
 #include "base/ascii.h"
@@ -59,10 +60,9 @@ append_path(struct path_reader *r, struct span s)
 static void
 append_key(struct path_reader *r, struct span key)
 {
-	struct buf step;
+	SCOPED_BUF(step, 0);
 	bool word = key.n > 0 && span_is_alnum(key, "_-$"), cut = key.n > KEY_BYTES;
 
-	buf_init(&step, 0);
 	if (cut)
 		key.n = utf8_prefix(span_cut(key, 0, KEY_BYTES));
 	buf_str(&step, !word ? "[\"" : r->n ? "." : "");
@@ -75,7 +75,6 @@ append_key(struct path_reader *r, struct span key)
 	if (!word)
 		buf_str(&step, "\"]");
 	append_path(r, buf_view(&step));
-	buf_free(&step);
 }
 
 static void

@@ -233,20 +233,6 @@ placeholder_key(struct arena *a, struct span entity, struct span value, bool fol
 	return span_of(key, n + (folded ? folded : value.n));
 }
 
-/* Equal values are spelled as the first one was. */
-static bool
-give(struct placeholders *p, struct span text, struct span value)
-{
-	struct given *g = arena_new(p->arena, struct given);
-
-	if (!g || !value.p)
-		return false;
-	*g = (struct given){ .text = text, .value = value };
-	*p->given_end = g;
-	p->given_end = &g->next;
-	return true;
-}
-
 struct span
 placeholder_get(struct placeholders *p, struct span entity, struct span value, bool fold)
 {
@@ -261,8 +247,15 @@ placeholder_get(struct placeholders *p, struct span entity, struct span value, b
 	struct span text = next_text(p, entity);
 	/* With `fold` the key holds less than the value. */
 	value = fold ? arena_dup(p->arena, value) : span_cut(own, entity.n + 1, own.n);
-	bool given = text.p && add_placeholder(p, own, text) && give(p, text, value);
-	return given && !arena_failed(p->arena) ? text : none;
+	struct given *g = arena_new(p->arena, struct given);
+	if (!text.p || !add_placeholder(p, own, text) || !g || !value.p ||
+		arena_failed(p->arena))
+		return none;
+	/* Equal values are spelled as the first one was. */
+	*g = (struct given){ .text = text, .value = value };
+	*p->given_end = g;
+	p->given_end = &g->next;
+	return text;
 }
 
 void

@@ -5,6 +5,7 @@
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/text/body.h"
 
 /* Walks raw and decoded bytes in step. */
@@ -60,19 +61,17 @@ inside_character(struct span text, size_t at)
 static struct span
 escaped(enum seg_form form, struct span text, struct arena *a)
 {
-	struct buf out;
 	struct span copy = { NULL, 0 };
 
 	if (form == SEG_TEXT)
 		return arena_dup(a, text);
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	if (form == SEG_JSON)
 		buf_json(&out, text);
 	else
 		uri_encode(&out, text, form == SEG_FORM);
 	if (!buf_failed(&out))
 		copy = arena_dup(a, buf_view(&out));
-	buf_free(&out);
 	return copy;
 }
 
@@ -83,7 +82,6 @@ static int
 splice_value(const struct segment *s, struct span raw, const struct text_edit *edits, size_t n,
 	struct arena *a, struct splice *out)
 {
-	struct buf b;
 	size_t at = 0;
 	struct span text = s->form == SEG_TOKENS ? s->text : span_cut(raw, s->start, s->end);
 
@@ -91,7 +89,7 @@ splice_value(const struct segment *s, struct span raw, const struct text_edit *e
 		text = SPAN_LIT("");
 		n = 1;
 	}
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	buf_putc(&b, '"');
 	for (size_t i = 0; i < n; i++) {
 		buf_json(&b, span_cut(text, at, edits[i].from));
@@ -103,7 +101,6 @@ splice_value(const struct segment *s, struct span raw, const struct text_edit *e
 	*out = (struct splice){ s->start, s->end, { NULL, 0 } };
 	if (!buf_failed(&b))
 		out->with = arena_dup(a, buf_view(&b));
-	buf_free(&b);
 	return out->with.p ? 0 : ERR_NOMEM;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/regex/regex.h"
+#include "base/scoped.h"
 #include "policy/cel/functions/regex.h"
 
 enum { POSITIONS = 512, TRIPLES_MAX = 40, LOOP_LEAST = 10, DEPTH = 60 };
@@ -280,16 +281,14 @@ cel_regex_risk(struct span pattern)
 	struct risk *r = calloc(1, sizeof(*r));
 	const char *why = "out of memory";
 	struct regex re;
-	struct arena a;
+	SCOPED_ARENA(a, 0, false);
 
-	arena_init(&a, 0, false);
 	if (r && regex_read(&a, pattern, REGEX_RE2, true, &re)) {
 		alternatives(r, re.root, 1);
 		why = r->loops && r->too_large ? TOO_LARGE
 		      : r->loops && r->n       ? judge_risk(r)
 					       : NULL;
 	}
-	arena_reset(&a);
 	free(r);
 	return why;
 }

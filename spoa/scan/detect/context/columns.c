@@ -328,9 +328,7 @@ fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
 {
 	const struct column_parts *p = parts_at(c, from, line);
 
-	if (p->plain && p->n[cut])
-		return p->n[cut] + 1;
-	return count_fields(line, cuts[cut]);
+	return p->plain && p->n[cut] ? p->n[cut] + 1 : count_fields(line, cuts[cut]);
 }
 
 /* Notes what the lines of [from, to) are: of each number of fields the first. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/effort.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/detect/custom/dictionary.h"
 #include "scan/detect/custom/fingerprint.h"
 #include "scan/detect/custom/sample_text.h"
@@ -431,12 +432,11 @@ detect_own_costs(const struct detect_rules *r,
 	void (*note)(void *arg, const struct yaml_node *at, const char *text), void *arg)
 {
 	const struct custom *c = r->custom;
-	struct buf text;
 	char line[200];
 
 	if (!c)
 		return;
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	if (c->ncosts)
 		sample_text(&text, COST_BYTES);
 	for (size_t i = 0; i < c->ncosts && !buf_failed(&text); i++) {
@@ -446,7 +446,6 @@ detect_own_costs(const struct detect_rules *r,
 			c->costs[i].index, search_cost(&c->costs[i], buf_view(&text)));
 		note(arg, c->costs[i].at, line);
 	}
-	buf_free(&text);
 	if (c->words && c->words_at) {
 		snprintf(line, sizeof(line),
 			"words and dictionaries: %zu different terms, %.1f MB of memory",

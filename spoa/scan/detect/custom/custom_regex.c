@@ -8,6 +8,7 @@
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/regex/regex.h"
+#include "base/scoped.h"
 
 static void
 say_number(char why[200], const char *what, double n, const char *advice)
@@ -320,7 +321,6 @@ regex_study(
 	static const struct follow none;
 	const struct regex_node *items[ITEMS];
 	struct regex re;
-	struct arena tmp;
 
 	*out = (struct regex_facts){ .utf = needs_utf(regex) };
 	*at = 0;
@@ -328,7 +328,7 @@ regex_study(
 		strcpy(why, regex.n > REGEX_BYTES ? "longer than 1000 bytes" : "holds a NUL");
 		return false;
 	}
-	arena_init(&tmp, 0, false);
+	SCOPED_ARENA(tmp, 0, false);
 	bool good = regex_read(&tmp, regex, REGEX_OWN, out->utf, &re);
 	struct width w = good ? width_of(re.root) : (struct width){ 0, 0 };
 	double tried = good ? ways(re.root, &none) : 0;
@@ -353,6 +353,5 @@ regex_study(
 		if (n <= ITEMS && out->start == START_ANYWHERE)
 			find_digits(items, n, out);
 	}
-	arena_reset(&tmp);
 	return out->regex;
 }

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/instead.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 
 enum { FIRST_SLOTS = 1024, BITS_MAX = 22 };
 
@@ -283,21 +284,18 @@ void
 dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *at,
 	uint16_t owner, bool exact_case, struct diag *diag)
 {
-	struct buf text;
+	SCOPED_BUF(text, DICTIONARY_FILE);
 	size_t line = 0, terms = 0;
 	unsigned mistakes = 0;
 
-	buf_init(&text, DICTIONARY_FILE);
 	bool there = buf_file_as(FILE_OF_WORDS, &text, file);
 	if (!there)
 		diag_at(diag, at, "dictionary: %s: %s", file, strerror(errno));
 	else if (buf_failed(&text))
 		diag_at(diag, at, "dictionary: %s: larger than %d MB", file,
 			DICTIONARY_FILE >> 20);
-	if (!there || buf_failed(&text)) {
-		buf_free(&text);
+	if (!there || buf_failed(&text))
 		return;
-	}
 	struct span rest = buf_view(&text);
 	if (span_starts(rest, SPAN_LIT("\xEF\xBB\xBF")))
 		rest = span_cut(rest, 3, rest.n);
@@ -325,7 +323,6 @@ dictionary_file(struct dictionary *d, const char *file, const struct yaml_node *
 		diag_at(diag, at, "dictionary: %s: more mistakes are not reported", file);
 	if (terms == 0)
 		diag_at(diag, at, "dictionary: %s: no term is in it", file);
-	buf_free(&text);
 }
 
 int

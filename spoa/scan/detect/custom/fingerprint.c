@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "base/instead.h"
+#include "base/scoped.h"
 
 #define BASE UINT64_C(0x9E3779B97F4A7C15)
 
@@ -200,9 +201,8 @@ fingerprints_load(const char *file, const struct yaml_node *at, struct diag *dia
 {
 	struct fingerprints *f = NULL;
 	unsigned errors = diag->errors;
-	struct buf text;
+	SCOPED_BUF(text, SHINGLES_FILE);
 
-	buf_init(&text, SHINGLES_FILE);
 	if (!buf_file_as(FILE_OF_WORDS, &text, file))
 		diag_at(diag, at, "fingerprints: %s: %s", file, strerror(errno));
 	else if (buf_failed(&text))
@@ -212,7 +212,6 @@ fingerprints_load(const char *file, const struct yaml_node *at, struct diag *dia
 		diag_at(diag, at, "fingerprints: %s: %s", file, err_str(ERR_NOMEM));
 	else
 		read_fingerprint_lines(f, buf_view(&text), file, at, diag);
-	buf_free(&text);
 	if (diag->errors != errors)
 		fingerprints_free(&f);
 	return f;
@@ -238,17 +237,6 @@ fingerprints_sum(const struct fingerprints *f, unsigned which)
 
 /* ---- runs ---- */
 
-static void
-count_distinct(struct shingle_run *r, uint64_t shingle, size_t least)
-{
-	if (r->shingles >= least)
-		return;
-	for (size_t i = 0; i < r->shingles; i++)
-		if (r->seen[i] == shingle)
-			return;
-	r->seen[r->shingles++] = shingle;
-}
-
 bool
 fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64_t shingle,
 	size_t end, size_t least, struct shingle_run *run, struct shingle_run *over)
@@ -272,6 +260,11 @@ fingerprints_look(const struct fingerprints *f, const struct shingler *s, uint64
 	run->covered += last - (first > run->last ? first : run->last);
 	run->last = last;
 	run->end = end;
-	count_distinct(run, shingle, least);
+	if (run->shingles >= least)
+		return closed;
+	for (size_t i = 0; i < run->shingles; i++)
+		if (run->seen[i] == shingle)
+			return closed;
+	run->seen[run->shingles++] = shingle;
 	return closed;
 }

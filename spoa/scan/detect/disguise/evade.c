@@ -419,15 +419,6 @@ read_blob(struct evade *e, struct span text, const struct blob *b)
 	return err;
 }
 
-/* Whether an edit lies inside: the original shows the rest. */
-static bool
-only_in_view(const struct view *v, const struct blob *b)
-{
-	size_t start = b->start, end = b->end;
-
-	return view_back(v, &start, &end) != 0;
-}
-
 /* No blob that begins at `at` comes as far as an edit: the original showed it. */
 static bool
 plain_to_see(const struct view *v, size_t at, struct searched *s)
@@ -531,7 +522,10 @@ long_rows(uint64_t here, uint64_t next)
 static int
 found_blob(struct evade *e, struct span text, const struct view *v, const struct blob *b)
 {
-	return v && !only_in_view(v, b) ? 0 : read_blob(e, text, b);
+	size_t start = b->start, end = b->end;
+
+	/* Where no edit lies inside, the original shows it. */
+	return v && view_back(v, &start, &end) == 0 ? 0 : read_blob(e, text, b);
 }
 
 static int

@@ -507,15 +507,6 @@ edit_bracket(struct heuristic *l, size_t i)
 		braced_begin(l, i);
 }
 
-static void
-edit_markup(struct heuristic *l, size_t i)
-{
-	if (byte_at(l, i) == '<')
-		heuristic_address(l, i);
-	if (l->at <= i)
-		markup(l, i);
-}
-
 /* f"", rb"", L"": no word goes on after the quote at i. */
 static bool
 is_prefixed(const struct heuristic *l, size_t i)
@@ -703,7 +694,12 @@ edit_from(struct heuristic *l, size_t i)
 	case '*':
 	case '~':
 	case '<':
-	case '|': edit_markup(l, i); break;
+	case '|':
+		if (byte_at(l, i) == '<')
+			heuristic_address(l, i);
+		if (l->at <= i)
+			markup(l, i);
+		break;
 	case '(':
 	case '[':
 	case '{':

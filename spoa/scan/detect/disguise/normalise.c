@@ -136,13 +136,6 @@ judge_tags(struct normaliser *p)
 		       : TAGS_TEXT;
 }
 
-static void
-edit_drop(struct normaliser *p, size_t to, struct folded f)
-{
-	if (!is_spelling(p, p->at, to))
-		edit_as(p, to, f, EDIT_HIDE);
-}
-
 /* Text of its own, which nobody sees: it does not go on in the words next to it. */
 static void
 edit_tag(struct normaliser *p, size_t to, struct folded f)
@@ -280,7 +273,10 @@ edit_character(struct normaliser *p)
 			*p->signal = true;
 			edit_as(p, to, f, EDIT_HIDE);
 			break;
-		case FOLD_DROP: edit_drop(p, to, f); break;
+		case FOLD_DROP:
+			if (!is_spelling(p, at, to))
+				edit_as(p, to, f, EDIT_HIDE);
+			break;
 		case FOLD_TAG: edit_tag(p, to, f); break;
 		case FOLD_MARK:
 			if (prev_is(p, at, is_graphic) || p->ed->last == at)

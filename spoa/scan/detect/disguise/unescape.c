@@ -365,9 +365,7 @@ unescape_entity(struct span t, size_t at)
 	for (size_t n; (n = unescape_reference(t, i));)
 		i += n;
 	struct unescaped u = named_reference(t, i);
-	if (u.end || i == at + 1)
-		return u;
-	return one_byte(i, '&');
+	return u.end || i == at + 1 ? u : one_byte(i, '&');
 }
 
 /* "=XX" in capitals, as it is written in mail. */

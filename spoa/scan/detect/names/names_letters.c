@@ -118,9 +118,7 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 		return glyph_at_alpha(t, at, n, folded);
 	size_t len = three ? 3 : utf8_sequence(t.p + at, t.n - at);
 	*n = len ? (unsigned)len : 1;
-	if (len == 0)
-		return LETTER_NONE;
-	return of_more(utf8_value(t.p + at, len), folded);
+	return len == 0 ? LETTER_NONE : of_more(utf8_value(t.p + at, len), folded);
 }
 
 size_t

@@ -75,9 +75,7 @@ number_back(struct span t, size_t at)
 	if (digits == 0 || digits > 6 ||
 		(i > 0 && (is_alnum(t.p[i - 1]) || strchr("$.#:_", t.p[i - 1]))))
 		return at;
-	if (!is_digit(t.p[i]) || (end - i == 4 && year_before(t, i)))
-		return at;
-	return i;
+	return !is_digit(t.p[i]) || (end - i == 4 && year_before(t, i)) ? at : i;
 }
 
 /* unit = [","] (Apt | Suite | Unit | Floor | "#" …) number. The end of it, or at. */

@@ -5,18 +5,15 @@
 
 enum { WORD_MAX = 64, BACK_GAP = 8 };
 
-static bool
-is_mark(struct span t, size_t i, unsigned char last)
-{
-	return i + 2 < t.n && (unsigned char)t.p[i] == 0xe2 &&
-	       (unsigned char)t.p[i + 1] == 0x80 && (unsigned char)t.p[i + 2] == last;
-}
-
 /* The bytes of an apostrophe at i, or 0. */
 static unsigned
 apostrophe(struct span t, size_t i)
 {
-	return t.p[i] == '\'' ? 1 : is_mark(t, i, 0x99) ? 3 : 0;
+	if (t.p[i] == '\'')
+		return 1;
+	return i + 2 < t.n && t.p[i] == '\xe2' && t.p[i + 1] == '\x80' && t.p[i + 2] == '\x99'
+		       ? 3
+		       : 0;
 }
 
 static bool

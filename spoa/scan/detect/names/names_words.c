@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/scoped.h"
 #include "scan/detect/names/names.h"
 #include "scan/detect/names/names_eights.h"
 
@@ -418,18 +419,6 @@ put_term(struct names_table *t, struct span term, uint32_t flag)
 	       (flag != W_STREET_END || put_end(&t->streets, term));
 }
 
-/* list = { "#" comment | term "\n" }. 0: read; else the number of the line at fault. */
-static size_t
-read_list(struct names_table *t, struct span text, uint32_t flag)
-{
-	for (size_t line = 1; text.n; line++) {
-		struct span term = span_trim(span_next(&text, '\n'), " \t\r");
-		if (term.n && term.p[0] != '#' && !put_term(t, term, flag))
-			return line;
-	}
-	return 0;
-}
-
 static int
 is_list(const struct dirent *e)
 {
@@ -438,38 +427,37 @@ is_list(const struct dirent *e)
 	return name.n > 4 && name.p[0] != '.' && span_ends(name, SPAN_LIT(".txt"));
 }
 
+/* list = { "#" comment | term "\n" } */
 static void
 load_file(struct names_table *t, const char *path, struct arena *a, struct diag *d,
 	crypto_hash_sha256_state *h)
 {
 	int list = word_list_of(path);
-	struct buf b;
 
 	if (list < 0) {
 		diag_file(d, path,
 			"no list of words has this name; see policies/detectors/names");
 		return;
 	}
-	buf_init(&b, 64u << 20);
+	SCOPED_BUF(b, 64u << 20);
 	if (!buf_file(&b, path)) {
 		diag_file(d, path, "%s", strerror(errno));
-		buf_free(&b);
 		return;
 	}
-	struct span text = buf_view(&b);
-	size_t line = buf_failed(&b) ? 1 : read_list(t, text, lists[list].flag);
-	if (line) {
-		struct yaml_node at = {
-			.file = arena_strdup(a, path), .line = (unsigned)line, .column = 1
-		};
+	struct span text = buf_view(&b), rest = text;
+	struct yaml_node at = { .file = arena_strdup(a, path), .line = 1, .column = 1 };
+	bool good = !buf_failed(&b);
+	for (; good && rest.n; at.line += good) {
+		struct span term = span_trim(span_next(&rest, '\n'), " \t\r");
+		good = !term.n || term.p[0] == '#' || put_term(t, term, lists[list].flag);
+	}
+	if (!good)
 		diag_at(d, &at,
 			"a term has letters and at most %d bytes; a list at most %d terms",
 			TERM_MAX, 1 << TABLE_BITS_MAX);
-	}
 	crypto_hash_sha256_update(
 		h, (const unsigned char *)&lists[list].flag, sizeof(lists[list].flag));
 	crypto_hash_sha256_update(h, (const unsigned char *)text.p, text.n);
-	buf_free(&b);
 }
 
 struct names_table *

@@ -6,6 +6,7 @@
 #include "base/among.h"
 #include "base/bits.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/detect/prefilter/offset.h"
 
 /* Whether p begins where a word of letters and digits does, with a letter. */
@@ -163,16 +164,14 @@ index_literals(struct prefilter *f, struct arena *a, const struct pattern *v)
 static void
 read_tree(struct pattern *p)
 {
-	struct arena tmp;
+	SCOPED_ARENA(tmp, 0, false);
 	struct regex re;
 
-	arena_init(&tmp, 0, false);
 	if (regex_read(&tmp, span_str(p->regex), REGEX_RULE, p->utf, &re)) {
 		automaton_edges_of(re.root, &p->edges);
 		if (p->kind == START_LITERAL && p->back_max == 0)
 			p->digit_offset = pattern_digit_offset(re.root);
 	}
-	arena_reset(&tmp);
 	if (p->clear)
 		for (unsigned c = '0'; c <= 'z'; c++)
 			if (is_alnum((char)c) || c == '_')

@@ -12,6 +12,7 @@
 #include "base/effort.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/engine.h"
 #include "scan/detect/stream/stream_long.h"
@@ -283,16 +284,6 @@ runs_open(const struct detect_stream *s, size_t open)
 	return armour < open ? armour : open;
 }
 
-/* Whether a candidate is in what is decided: otherwise no finding is. */
-static bool
-any_candidate(const struct detect_stream *s, const struct detect_scratch *scratch, size_t open)
-{
-	for (size_t i = 0; i < scratch->n; i++)
-		if (scratch->v[i].start < open && scratch->v[i].end > s->done)
-			return true;
-	return false;
-}
-
 /* What of the text begins at *open or after it may go on. *found: something before it may be
  * a finding. */
 static int
@@ -325,7 +316,9 @@ look_for_open(
 		s->begun = from;
 	*open = candidates_open(s, scratch, from < *open ? from : *open);
 	*open = candidates_open(s, scratch, runs_open(s, *open));
-	*found = any_candidate(s, scratch, *open);
+	/* Where no candidate is in what is decided no finding is. */
+	for (size_t i = 0; i < scratch->n && !*found; i++)
+		*found = scratch->v[i].start < *open && scratch->v[i].end > s->done;
 	return 0;
 }
 
@@ -479,7 +472,6 @@ static int
 decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
 {
 	struct findings f = { 0 };
-	struct arena a;
 	size_t was = s->base + s->done, open = s->n, known = s->known.n;
 	bool full = s->n - s->done >= CAP_STREAM_HELD, found = last;
 	int err = last ? 0 : look_for_open(s, scratch, &open, &found);
@@ -491,7 +483,7 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 		found |= cut > open;
 		open = cut > open ? cut : open;
 	}
-	arena_init(&a, 0, true);
+	SCOPED_ARENA(a, 0, true);
 	if (!err && (found || (full && open <= s->done)))
 		err = scan_held(s, scratch, &a, last, &f);
 	s->lost = err == ERR_LIMIT;
@@ -510,7 +502,6 @@ decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out
 	s->look = s->n + (s->n - s->done) / AGAIN;
 	if (s->look > s->done + CAP_STREAM_HELD)
 		s->look = s->done + CAP_STREAM_HELD;
-	arena_reset(&a);
 	return err;
 }
 
@@ -607,13 +598,12 @@ look_at_much(struct detect_stream *s, struct detect_scratch *scratch, const stru
 	size_t came)
 {
 	struct findings f = { 0 };
-	struct arena a;
 	size_t was = s->base + s->done, known = s->known.n,
 	       cut = cut_before(s, s->n - CAP_STREAM_HELD);
 
 	if (cut <= came)
 		return 0;
-	arena_init(&a, 0, true);
+	SCOPED_ARENA(a, 0, true);
 	int err = scan_held(s, scratch, &a, false, &f);
 	s->lost = err == ERR_LIMIT;
 	cut = err ? 0 : limit_of(s, &f, cut);
@@ -624,7 +614,6 @@ look_at_much(struct detect_stream *s, struct detect_scratch *scratch, const stru
 		move_on(s, &f);
 		s->begun = s->look = s->n = s->done;
 	}
-	arena_reset(&a);
 	return err;
 }
 
