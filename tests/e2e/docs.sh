@@ -66,16 +66,17 @@ restored() {
 	for _ in $(seq 300); do tollgate status >/dev/null && return; sleep 0.1; done
 }
 ask
+mapfile -t rows_of < <(grep -v '^#' "$rows")
 n=0
 page='' work='' live_id=
 while IFS=$'\t' read -r file command; do
 	command=${command//$'\x01'/$'\n'}
 	action=
-	while read -r row; do
+	for row in "${rows_of[@]}"; do
 		glob=${row%% | *} pattern=${row#* | } pattern=${pattern% | *}
 		# shellcheck disable=SC2053
 		if [[ $file = $glob ]] && [[ $command =~ $pattern ]]; then action=${row##* | }; break; fi
-	done < <(grep -v '^#' "$rows")
+	done
 	case $action in by\ *) continue ;; esac
 	if [ "$page" != "$file" ]; then
 		[ -z "$page" ] || { restored && ask; }
@@ -91,7 +92,10 @@ while IFS=$'\t' read -r file command; do
 	want=0
 	case $action in
 	exit\ *) want=${action#exit } ;;
-	make) command="make -n -C $root ${command#make }" ;;
+	make)
+		# targets alone: all of them in one run below
+		[[ $command =~ ^make\ [a-z-]+$ ]] && { printf '%s\t%s\n' "$file" "$command" >>"$D/targets"; continue; }
+		command="make -n -C $root ${command#make }" ;;
 	follows) command="timeout 3 $command" want=124 ;;
 	with\ *) command=$(sed -E "${action#with }" <<<"$command") ;;
 	esac
@@ -105,6 +109,14 @@ while IFS=$'\t' read -r file command; do
 	[[ $command = *'key new --live'* ]] && live_id=$(sed -n 's/^tg_\([0-9a-z]*\)_.*/\1/p' "$D/out" | head -1)
 	printf '%s\t%s\t%s\t%s\t%s\n' "$code" "$want" "$file" "${command//$'\n'/ }" "$(tail -qn 9 "$D/out" "$D/err" | tr '\n\t' '  ' | cut -c1-600)" >>"$D/said"
 done <"$D/commands"
+# shellcheck disable=SC2046
+make -n -C "$root" $(cut -f2 "$D/targets" | sed 's/^make //' | sort -u) >"$D/out" 2>&1
+all=$?
+while IFS=$'\t' read -r file command; do
+	code=$all
+	[ $all = 0 ] || { make -n -C "$root" ${command#make } >"$D/out" 2>&1; code=$?; }
+	printf '%s\t0\t%s\t%s\t%s\n' $code "$file" "$command" "$(tail -n 3 "$D/out" | tr '\n\t' '  ')" >>"$D/said"
+done <"$D/targets"
 machine_leave
 EOF
 tests=$(cd "$root" && tests/support/doc-commands ${DOCS:-} >"$D/commands" 2>"$D/extract.err"; echo $?)
