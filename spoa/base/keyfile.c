@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/replace.h"
+#include "base/scoped.h"
 
 enum { TEXT_MIN = 32, TEXT_MAX = 4096 };
 
@@ -55,9 +56,7 @@ int
 keyfile_derive(const char *file, const char *context, unsigned char key[KEYFILE_BYTES],
 	struct buf *why)
 {
-	struct buf text;
-
-	buf_init(&text, TEXT_MAX + 2048);
+	SCOPED_BUF(text, TEXT_MAX + 2048);
 	int err = keyfile_text(file, "a key", &text, why);
 	struct span s = span_trim(buf_view(&text), " \t\r\n");
 	if (!err && (s.n < TEXT_MIN || s.n > TEXT_MAX)) {
@@ -68,7 +67,6 @@ keyfile_derive(const char *file, const char *context, unsigned char key[KEYFILE_
 	if (!err)
 		crypto_generichash(key, KEYFILE_BYTES, (const unsigned char *)s.p, s.n,
 			(const unsigned char *)context, strlen(context));
-	buf_free(&text);
 	return err;
 }
 
@@ -154,10 +152,9 @@ parse_hashkey(struct span s, struct hashkey *out)
 int
 hashkeys_load(const char *file, struct hashkey *out, struct buf *why)
 {
-	struct buf text;
 	int n = 0;
 
-	buf_init(&text, TEXT_MAX);
+	SCOPED_BUF(text, TEXT_MAX);
 	int err = keyfile_text(file, "a key", &text, why);
 	struct span rest = span_trim(buf_view(&text), " \t\r\n");
 	do {
@@ -175,7 +172,6 @@ hashkeys_load(const char *file, struct hashkey *out, struct buf *why)
 			err = ERR_SYNTAX;
 		}
 	} while (!err && rest.n);
-	buf_free(&text);
 	if (err)
 		sodium_memzero(out, (size_t)n * sizeof(*out));
 	return err ? err : n;
@@ -198,19 +194,16 @@ int
 hashkey_derive(const char *signing, struct hashkey *out, struct buf *why)
 {
 	static const char context[] = "tollgate-prompt-hash-v1";
-	struct buf file;
 
 	*out = (struct hashkey){ .derived = true };
-	buf_init(&file, 65536);
+	SCOPED_BUF(file, 65536);
 	if (!buf_file(&file, signing)) {
 		buf_printf(why, "%s: %s", signing, strerror(errno));
-		buf_free(&file);
 		return ERR_IO;
 	}
 	struct span s = buf_view(&file);
 	crypto_generichash(out->key, sizeof(out->key), (const unsigned char *)s.p, s.n,
 		(const unsigned char *)context, sizeof(context) - 1);
-	buf_free(&file);
 	name_hashkey(out);
 	return 0;
 }
@@ -237,7 +230,6 @@ int
 hashkey_replace(const char *file, struct hashkey *out, struct buf *why)
 {
 	struct hashkey all[HASHKEYS_MAX + 1];
-	struct buf text;
 	int n = hashkeys_load(file, all + 1, why), err = n < 0 ? n : 0;
 
 	*out = (struct hashkey){ .derived = false };
@@ -247,7 +239,7 @@ hashkey_replace(const char *file, struct hashkey *out, struct buf *why)
 	}
 	if (!err) {
 		randombytes_buf(all[0].key, sizeof(all[0].key));
-		buf_init(&text, 0);
+		SCOPED_BUF(text, 0);
 		for (int i = 0; i <= n; i++) {
 			buf_hex(&text, all[i].key, KEYFILE_BYTES);
 			buf_putc(&text, '\n');
@@ -255,7 +247,6 @@ hashkey_replace(const char *file, struct hashkey *out, struct buf *why)
 		err = buf_failed(&text)
 			      ? ERR_NOMEM
 			      : replace_file(AT_FDCWD, file, 0600, buf_view(&text), why);
-		buf_free(&text);
 	}
 	if (!err) {
 		memcpy(out->key, all[0].key, sizeof(out->key));

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/keyfile.h"
+#include "base/scoped.h"
 #include "gate/auth/auth.h"
 #include "policy/config/models.h"
 #include "policy/own.h"
@@ -48,18 +49,15 @@ snapshot_destroy(struct snapshot *s)
 static bool
 load_hash_key(struct snapshot *s, struct diag *d)
 {
-	struct buf why;
-
 	s->hash_key_set = !s->cfg;
 	if (!s->cfg || !s->cfg->redact_key_file)
 		return true;
 	diag_reads(d, s->cfg->redact_key_file);
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	s->hash_key_set = keyfile_load(s->cfg->redact_key_file, s->hash_key, &why) == 0;
 	if (!s->hash_key_set)
 		diag_at(d, config_at(s->cfg, "redact.key_file"), "redact.key_file: %.*s",
 			SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return s->hash_key_set;
 }
 
@@ -124,14 +122,13 @@ snapshot_credentials(struct snapshot *s, struct auths *auths, struct diag *d)
 {
 	size_t n = s->cfg ? s->cfg->ncredentials : 0;
 	unsigned errors = d->errors;
-	struct buf why;
 
 	if (!n)
 		return 0;
 	s->auths = arena_array(&s->arena, n, sizeof(*s->auths));
 	if (!s->auths)
 		diag_file(d, s->cfg->file, "out of memory");
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	for (size_t i = 0; s->auths && i < n; i++) {
 		s->auths[i] = auth_open(auths, &s->cfg->credentials[i], &why);
 		if (!s->auths[i])
@@ -139,7 +136,6 @@ snapshot_credentials(struct snapshot *s, struct auths *auths, struct diag *d)
 				SPAN_ARG(buf_view(&why)));
 		buf_clear(&why);
 	}
-	buf_free(&why);
 	return d->errors == errors ? 0 : ERR_AUTH;
 }
 

@@ -3,6 +3,7 @@
  * Apart from relay_response.c, which knows one answer. */
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "gate/targets/next.h"
 #include "net/relay_conn.h"
 #include "net/relay_said.h"
@@ -242,20 +243,17 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 {
 	struct edge *c = u->edge;
 	struct attempt_end e = { .said = said_of(relay_said_in(&m->head)) };
-	struct buf doc;
 
 	if (!again_may(c) || m->head.status < 400)
 		return false;
 	if (!c->attempt.head_us)
 		c->attempt.head_us = clock_mono_us();
-	buf_init(&doc, 0);
+	SCOPED_BUF(doc, 0);
 	bool more = false;
 	int whole = payload(u, m, head, &doc, &more);
 	bool enough = whole || doc.n >= DOCUMENT_MOST || c->attempt.eof || c->attempt.late;
-	if (!enough) {
-		buf_free(&doc);
+	if (!enough)
 		return true; /* more of it is read */
-	}
 	c->result.status = m->head.status;
 	c->result.end = END_COMPLETE;
 	c->attempt.poolable = whole > 0 && !more && upstream_sent(u) && !u->request.failed &&
@@ -264,7 +262,6 @@ again_head(struct upstream *u, const struct http_message *m, size_t head)
 	e.type = http_field_first(&m->head, "x-amzn-errortype");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
 	relay_asks_again(c, AGAIN_DOCUMENT, &e);
-	buf_free(&doc);
 	return true;
 }
 
@@ -305,14 +302,12 @@ whole_event(struct upstream *u)
 	struct edge *c = u->edge;
 	bool done = u->answer.body.done;
 	struct attempt_end e = { .said = ATTEMPT_ANSWERED };
-	struct buf nowhere;
 
 	if (!done && c->result.response_bytes <= SUCCESS_MOST)
 		return true;
-	buf_init(&nowhere, 0);
+	SCOPED_BUF(nowhere, 0);
 	if (done && c->attempt.watch && guard_end(c->attempt.watch, &nowhere))
 		c->attempt.watch = NULL;
-	buf_free(&nowhere);
 	const struct guard *g = c->guard ? c->guard : c->attempt.watch;
 	const struct guard_report *r = g ? guard_report(g) : NULL;
 	if (!done || !r || !r->provider_error || r->finish[0]) {

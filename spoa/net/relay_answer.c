@@ -1,6 +1,7 @@
 /* Answers of the relay's own, and the end of every exchange: the response's last
  * bytes wait here until the gate has its completion on record (design rule 9). */
 #include "base/err.h"
+#include "base/scoped.h"
 #include "net/relay_conn.h"
 
 #define UNCOUNTED ((enum metric) - 1)
@@ -44,9 +45,7 @@ compose(struct edge *c, int status, struct span fields, struct span body)
 static void
 compose_error(struct edge *c, int status, const char *code, const char *message)
 {
-	struct buf body;
-
-	buf_init(&body, 4 * CAP_ERROR_BYTES);
+	SCOPED_BUF(body, 4 * CAP_ERROR_BYTES);
 	if (!c->body.done)
 		c->last_request = true;
 	if (c->plan && c->plan->mcp) {
@@ -60,7 +59,6 @@ compose_error(struct edge *c, int status, const char *code, const char *message)
 	}
 	compose(c, status, c->x ? c->relay->ops->response_fields(c->x) : span_str(""),
 		buf_view(&body));
-	buf_free(&body);
 }
 
 void
@@ -159,7 +157,6 @@ answer_document(struct edge *c)
 static void
 cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 {
-	struct buf event;
 	char line[HTTP_CHUNK_MAX];
 
 	c->answer.cut = true;
@@ -169,7 +166,7 @@ cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 	bool chunks = c->answer.framing == HTTP_CHUNKED;
 	if (!c->answer.streams || !(chunks || c->answer.framing == HTTP_UNTIL_CLOSE))
 		return;
-	buf_init(&event, 4 * CAP_ERROR_BYTES);
+	SCOPED_BUF(event, 4 * CAP_ERROR_BYTES);
 	bool half = c->answer.last != '\n' && !(c->guard && guard_edits(c->guard));
 	if (c->guard) {
 		guard_say_error(c->guard, code, span_str(why), id_of_edge(c), half, &event);
@@ -183,7 +180,6 @@ cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 	buf_span(&c->out, buf_view(&event));
 	if (chunks)
 		buf_str(&c->out, "\r\n");
-	buf_free(&event);
 	c->answer.terminator = denied && chunks;
 	c->answer.cut = !c->answer.terminator;
 }

@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "gate/targets/next.h"
 #include "net/relay_conn.h"
 
@@ -363,14 +364,11 @@ heard(struct edge *c)
 static int
 watch(struct edge *c, struct span payload)
 {
-	struct buf nowhere;
-
 	if (!c->attempt.watch)
 		return 0;
-	buf_init(&nowhere, 0);
+	SCOPED_BUF(nowhere, 0);
 	if (guard_feed(c->attempt.watch, payload, &nowhere))
 		c->attempt.watch = NULL; /* nothing that can be read: it is as it is */
-	buf_free(&nowhere);
 	return 0;
 }
 

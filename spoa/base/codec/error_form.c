@@ -4,6 +4,7 @@
 #include "base/caps.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/scoped.h"
 
 static void
 fill_form(const char *form, const struct error_words *e, struct buf *out)
@@ -29,11 +30,10 @@ fill_form(const char *form, const struct error_words *e, struct buf *out)
 void
 error_write(const char *form, struct error_words e, struct buf *out)
 {
-	struct buf text, doc;
 	struct span all = span_cut(e.message, 0, CAP_ERROR_BYTES), message = all;
 
-	buf_init(&text, 0);
-	buf_init(&doc, 0);
+	SCOPED_BUF(text, 0);
+	SCOPED_BUF(doc, 0);
 	e.decision = span_cut(e.decision, 0, 64);
 	e.decision.n = utf8_prefix(e.decision);
 	for (;;) {
@@ -63,6 +63,4 @@ error_write(const char *form, struct error_words e, struct buf *out)
 	INVARIANT(buf_failed(&doc) || doc.n <= CAP_ERROR_BYTES);
 	buf_span(out, buf_view(&doc));
 	out->failed |= doc.failed || text.failed;
-	buf_free(&text);
-	buf_free(&doc);
 }

@@ -12,6 +12,7 @@
 
 #include "base/caps.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 
 enum { CAP_ANCHORS = 4096 };
 
@@ -423,17 +424,15 @@ struct yaml_node *
 yaml_load_file(struct arena *a, const char *file, struct diag *d)
 {
 	struct yaml_node *root = NULL;
-	struct buf text;
 
 	diag_reads(d, file);
-	buf_init(&text, CAP_YAML_BYTES + 65536);
+	SCOPED_BUF(text, CAP_YAML_BYTES + 65536);
 	if (!buf_file(&text, file))
 		diag_file(d, file, "cannot open: %s", strerror(errno));
 	else if (buf_failed(&text))
 		diag_file(d, file, "cannot read: too large");
 	else
 		root = yaml_load(a, file, buf_view(&text), d);
-	buf_free(&text);
 	return root;
 }
 

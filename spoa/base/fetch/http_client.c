@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/tag.h"
 #include "base/timer.h"
 
@@ -274,14 +275,13 @@ static bool
 set_url(CURL *easy, const char *url)
 {
 	struct span rest = span_str(url), path;
-	struct buf b;
 	bool ok;
 
 	if (!span_starts(rest, SPAN_LIT("unix:")))
 		return curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK;
 	rest = span_cut(rest, 5, rest.n);
 	path = span_next(&rest, ':');
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	buf_span(&b, path);
 	buf_putc(&b, '\0');
 	ok = !buf_failed(&b) &&
@@ -290,9 +290,7 @@ set_url(CURL *easy, const char *url)
 	buf_str(&b, "http://localhost");
 	buf_span(&b, rest);
 	buf_putc(&b, '\0');
-	ok = ok && !buf_failed(&b) && curl_easy_setopt(easy, CURLOPT_URL, b.p) == CURLE_OK;
-	buf_free(&b);
-	return ok;
+	return ok && !buf_failed(&b) && curl_easy_setopt(easy, CURLOPT_URL, b.p) == CURLE_OK;
 }
 
 static bool

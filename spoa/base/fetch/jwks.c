@@ -19,6 +19,7 @@
 #include "base/caps.h"
 #include "base/codec/jws.h"
 #include "base/err.h"
+#include "base/scoped.h"
 
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, EC_BYTES_MAX = 66, JWKS_BYTES_MAX = 4 << 20 };
 
@@ -275,13 +276,12 @@ struct jwks *
 jwks_load(struct span text, struct buf *why)
 {
 	json_error_t err;
-	struct arena a;
 	json_t *doc = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &err);
 	json_t *keys = json_object_get(doc, "keys");
 	struct jwks *k = calloc(1, sizeof(*k));
 	const char *bad = NULL, *passed = NULL;
 
-	arena_init(&a, JWKS_BYTES_MAX, false);
+	SCOPED_ARENA(a, JWKS_BYTES_MAX, false);
 	if (!doc) /* where, and not what: who tries a policy may name a key here */
 		buf_printf(why, "line %d: no JSON", err.line);
 	else if (!json_is_array(keys))
@@ -301,24 +301,21 @@ jwks_load(struct span text, struct buf *why)
 	if (!k || !k->keys || bad)
 		jwks_free(&k);
 	json_decref(doc);
-	arena_reset(&a);
 	return k;
 }
 
 struct jwks *
 jwks_load_file(const char *file, struct buf *why)
 {
-	struct buf text;
 	struct jwks *k = NULL;
 
-	buf_init(&text, JWKS_BYTES_MAX);
+	SCOPED_BUF(text, JWKS_BYTES_MAX);
 	if (!buf_file(&text, file))
 		buf_printf(why, "%s", strerror(errno));
 	else if (buf_failed(&text))
 		buf_printf(why, "over %d bytes", JWKS_BYTES_MAX);
 	else
 		k = jwks_load(buf_view(&text), why);
-	buf_free(&text);
 	return k;
 }
 

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/fetch/http_thread.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "base/timer.h"
 
 /* A set that was replaced is freed when so many others were: verifying takes a
@@ -123,9 +124,7 @@ accepted(struct keyset *k, const struct http_answer *a)
 static void
 take_set(struct keyset *k, const struct http_answer *a)
 {
-	struct buf why;
-
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	struct jwks *set = jwks_load(a->body, &why);
 	if (set) {
 		struct span etag = http_answer_field(a, "etag");
@@ -138,7 +137,6 @@ take_set(struct keyset *k, const struct http_answer *a)
 	} else {
 		keyset_refused(k, "not a key set that can be used", buf_view(&why));
 	}
-	buf_free(&why);
 }
 
 static void

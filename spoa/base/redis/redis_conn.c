@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_private.h"
+#include "base/scoped.h"
 
 enum {
 	PROBE_MS = 1000,
@@ -256,9 +257,8 @@ static bool
 log_in(struct redis *r)
 {
 	struct redis_login l;
-	struct buf why;
 
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	bool ok = redis_login(r->o, false, &l, &why) == 0;
 	buf_putc(&why, '\0');
 	if (!ok)
@@ -268,7 +268,6 @@ log_in(struct redis *r)
 	else if (l.asked)
 		redisAsyncCommand(r->ac, on_setup, NULL, "AUTH %s", l.password);
 	sodium_memzero(&l, sizeof(l));
-	buf_free(&why);
 	return ok;
 }
 
@@ -444,16 +443,13 @@ probe(struct redis *r, uint64_t now)
 static bool
 begin_tls(struct redis *r)
 {
-	struct buf why;
-
 	if (!r->o->url.tls)
 		return true;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	bool ok = redis_tls_begin(r->f->tls, &r->ac->c, r->place.host, &why) == 0;
 	buf_putc(&why, '\0');
 	if (!ok)
 		say_down(r, buf_view(&why).p);
-	buf_free(&why);
 	return ok;
 }
 

@@ -18,6 +18,7 @@
 #include "base/pool.h"
 #include "base/redis/redis_replies.h"
 #include "base/redis/redis_sync.h"
+#include "base/scoped.h"
 
 enum {
 	ASK_MS = 1000,	    /* each server */
@@ -336,9 +337,8 @@ finder_run(void *arg)
 	struct redis_map *found = calloc(1, sizeof(*found));
 	struct redis_tls *tls = redis_tls_new(&f->o);
 	bool said = false, good = false;
-	struct buf why;
 
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	if (!found || !tls)
 		abort(); /* some kilobytes: nothing sensible is left to do */
 	do {
@@ -351,7 +351,6 @@ finder_run(void *arg)
 		said = !good;
 		buf_clear(&why);
 	} while (wait_turn(f, good));
-	buf_free(&why);
 	redis_tls_free(&tls);
 	free(found);
 	drop_finder(f, true);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/keyfile.h"
+#include "base/scoped.h"
 
 int
 redis_options_url(struct redis_options *o, const char *url)
@@ -18,9 +19,7 @@ redis_options_url(struct redis_options *o, const char *url)
 static int
 read_password(const char *file, char out[REDIS_NAME_MAX], struct buf *why)
 {
-	struct buf text;
-
-	buf_init(&text, 4096);
+	SCOPED_BUF(text, 4096);
 	int err = keyfile_text(file, "a password", &text, why);
 	if (!err) {
 		struct span s = buf_view(&text), line = span_next(&s, '\n');
@@ -34,7 +33,6 @@ read_password(const char *file, char out[REDIS_NAME_MAX], struct buf *why)
 			out[line.n] = '\0';
 		}
 	}
-	buf_free(&text);
 	return err;
 }
 

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/codec/uri.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/span.h"
 
 _Static_assert(REDIS_URL_PATH_MAX == sizeof(((struct sockaddr_un *)0)->sun_path), "sun_path");
@@ -183,9 +184,8 @@ redis_url_text(const struct redis_url *u, char out[REDIS_URL_TEXT_MAX])
 	static const char *const kinds[] = {
 		[REDIS_ONE] = "", [REDIS_SENTINEL] = "+sentinel", [REDIS_CLUSTER] = "+cluster"
 	};
-	struct buf b;
 
-	buf_init(&b, REDIS_URL_TEXT_MAX - 1);
+	SCOPED_BUF(b, REDIS_URL_TEXT_MAX - 1);
 	if (u->path[0])
 		buf_printf(&b, "unix:%s", u->path);
 	else
@@ -200,5 +200,4 @@ redis_url_text(const struct redis_url *u, char out[REDIS_URL_TEXT_MAX])
 	if (!u->path[0] && u->kind != REDIS_CLUSTER)
 		buf_printf(&b, "/%u", u->db);
 	snprintf(out, REDIS_URL_TEXT_MAX, "%.*s", SPAN_ARG(buf_view(&b)));
-	buf_free(&b);
 }

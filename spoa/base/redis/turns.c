@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/scoped.h"
 
 #define COMMAND_US 500000u
 
@@ -38,16 +39,13 @@ turns_lost(struct turns *t, const char *why)
 bool
 turns_dial(struct turns *t, struct span key)
 {
-	struct buf why;
-
 	if (t->redis)
 		return true;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	t->redis = redis_dial(&t->options, key, COMMAND_US, &why);
 	buf_putc(&why, '\0');
 	if (!t->redis)
 		turns_lost(t, buf_view(&why).p);
-	buf_free(&why);
 	return t->redis != NULL;
 }
 
@@ -145,7 +143,6 @@ void
 turns_init(struct turns *t, const struct turns_kind *kind, void *arg,
 	const struct redis_options *redis)
 {
-
 	*t = (struct turns){ .kind = kind, .arg = arg };
 	if (redis)
 		t->options = *redis;

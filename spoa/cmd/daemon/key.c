@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 #include "cmd/alone.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon/key.h"
@@ -153,7 +154,6 @@ key_new(const struct key_args *args)
 {
 	struct apikey k = args->key;
 	const char *names[APIKEY_LISTS][ROLES_MAX];
-	struct arena a;
 	bool named = true, fits = true;
 
 	if (!k.person)
@@ -171,7 +171,7 @@ key_new(const struct key_args *args)
 	if (args->o.clearance &&
 		!cmd_whole("key new", "clearance", args->o.clearance, &k.clearance))
 		return EXIT_CANNOT;
-	arena_init(&a, 0, false);
+	SCOPED_ARENA(a, 0, false);
 	for (size_t i = 0; i < APIKEY_LISTS; i++) {
 		*apikey_list(&k, i) = names[i];
 		fits = fits && split_key_list(&a, apikey_lists[i].name, args->o.lists[i],
@@ -184,7 +184,6 @@ key_new(const struct key_args *args)
 			code = add_key(args->file, f.keys, &k);
 		key_file_close(&f);
 	}
-	arena_reset(&a);
 	return code;
 }
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/fetch/http_thread.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "base/timer.h"
 #include "base/watch.h"
 #include "gate/auth/auth_private.h"
@@ -158,9 +159,8 @@ take_answer(struct auth *a, const struct http_answer *got)
 {
 	struct token_answer t;
 	const char *why = NULL, *code;
-	struct arena arena;
 
-	arena_init(&arena, 4 * ANSWER_MAX, true);
+	SCOPED_ARENA(arena, 4 * ANSWER_MAX, true);
 	if (got->status == 200) {
 		if (token_answer(got->body, &arena, &t, &why) == 0)
 			accepted(a, &t);
@@ -179,7 +179,6 @@ take_answer(struct auth *a, const struct http_answer *got)
 	} else {
 		auth_failed(a, "an answer that is not 200", got->status);
 	}
-	arena_reset(&arena);
 }
 
 static void
@@ -202,12 +201,11 @@ fetch(struct auth *a)
 	static const char *const fields[] = { "Accept: application/json",
 		"Content-Type: application/x-www-form-urlencoded" };
 	struct material m;
-	struct buf form, why;
 
 	if (a->call || a->final)
 		return;
-	buf_init(&form, FORM_MAX);
-	buf_init(&why, WHY_MAX);
+	SCOPED_BUF(form, FORM_MAX);
+	SCOPED_BUF(why, WHY_MAX);
 	int err = material_read(a->c, &m, &why);
 	if (!err)
 		err = token_form(a->c, &m, auth_now_s(a), &form);
@@ -230,8 +228,6 @@ fetch(struct auth *a)
 		atomic_store(&a->tried, true);
 	}
 	material_free(&m);
-	buf_free(&form);
-	buf_free(&why);
 }
 
 static void
@@ -257,9 +253,8 @@ static void
 read_again(struct auth *a)
 {
 	struct material m;
-	struct buf why;
 
-	buf_init(&why, WHY_MAX);
+	SCOPED_BUF(why, WHY_MAX);
 	int err = material_read(a->c, &m, &why);
 	if (err) {
 		struct span now = buf_view(&why);
@@ -285,7 +280,6 @@ read_again(struct auth *a)
 		}
 	}
 	material_free(&m);
-	buf_free(&why);
 }
 
 static void
@@ -305,9 +299,8 @@ static void
 watch_all(struct auths *s)
 {
 	int64_t since_ns = INT64_MAX;
-	struct buf files;
 
-	buf_init(&files, 0);
+	SCOPED_BUF(files, 0);
 	for (struct auth *a = s->first; a; a = a->next) {
 		buf_str(&files, a->c->file);
 		buf_putc(&files, '\0');
@@ -317,7 +310,6 @@ watch_all(struct auths *s)
 	if (!watch_files(s->watch, buf_view(&files), false, since_ns))
 		log_event(LOG_WARN, "credential.unwatched",
 			LS("why", "more files than are watched: a reload reads them"));
-	buf_free(&files);
 }
 
 /* ---- the thread ---- */

@@ -12,6 +12,7 @@
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/keyfile.h"
+#include "base/scoped.h"
 
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, AWS_KEY_MAX = 256, FILE_MAX_BYTES = 64 << 10 };
 
@@ -249,16 +250,14 @@ int
 material_read(const struct provider_credential *c, struct material *m, struct buf *why)
 {
 	const char *wrong = NULL;
-	struct buf text;
 
 	*m = (struct material){ .key = NULL };
-	buf_init(&text, FILE_MAX_BYTES);
+	SCOPED_BUF(text, FILE_MAX_BYTES);
 	int err = keyfile_text(c->file, "a credential", &text, why);
 	if (!err && (err = material_parse(c, buf_view(&text), m, &wrong)))
 		buf_printf(why, "%s: %s%s%s", c->file, wrong ? wrong : err_str(err),
 			c->kind == BY_SIGV4 ? ": profile " : "",
 			c->kind == BY_SIGV4 ? c->profile : "");
-	buf_free(&text);
 	return err;
 }
 

@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/codec/uri.h"
 #include "base/err.h"
+#include "base/scoped.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 enum { KEY_BYTES = 256, CANONICAL_BYTES = 4 * CAP_TARGET_BYTES + CAP_HEAD_BYTES };
@@ -70,15 +71,13 @@ static struct span
 encoded(struct arena *a, struct span s)
 {
 	struct span plain = uri_unescape(s, a), out = { NULL, 0 };
-	struct buf b;
 
-	buf_init(&b, 4 * CAP_TARGET_BYTES);
+	SCOPED_BUF(b, 4 * CAP_TARGET_BYTES);
 	if (plain.p || !s.n)
 		uri_encode(&b, plain, false);
 	out = arena_dup(a, buf_view(&b));
 	if (buf_failed(&b))
 		out = (struct span){ NULL, 0 };
-	buf_free(&b);
 	return out;
 }
 
@@ -212,13 +211,12 @@ sigv4_signature(struct arena *a, const struct sigv4_keys *keys, const struct sig
 {
 	unsigned char hash[SHA256_BYTES];
 	char date[SIGV4_DATE];
-	struct buf b, names;
 
 	if (keys->secret.n == 0 || keys->secret.n > KEY_BYTES)
 		return ERR_LIMIT;
 	sigv4_date(scope->at_s, date);
-	buf_init(&b, CANONICAL_BYTES);
-	buf_init(&names, CAP_HEAD_BYTES);
+	SCOPED_BUF(b, CANONICAL_BYTES);
+	SCOPED_BUF(names, CAP_HEAD_BYTES);
 	buf_printf(&b, "%.*s\n", SPAN_ARG(q->method));
 	put_path(&b, q->path);
 	buf_putc(&b, '\n');
@@ -241,8 +239,6 @@ sigv4_signature(struct arena *a, const struct sigv4_keys *keys, const struct sig
 		*signed_names = arena_dup(a, buf_view(&names));
 		err = arena_failed(a) || buf_failed(&b) ? ERR_NOMEM : 0;
 	}
-	buf_free(&b);
-	buf_free(&names);
 	return err;
 }
 

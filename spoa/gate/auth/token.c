@@ -8,6 +8,7 @@
 #include "base/codec/json.h"
 #include "base/codec/uri.h"
 #include "base/err.h"
+#include "base/scoped.h"
 
 #define GRANT_JWT "urn:ietf:params:oauth:grant-type:jwt-bearer"
 enum { SIGNATURE_MAX = 1024, ASSERTION_MAX = 8192, BACK_S = 30, LIFE_S = 3600 };
@@ -46,9 +47,7 @@ static int
 assertion(const struct provider_credential *c, const struct material *m, int64_t now_s,
 	struct buf *out)
 {
-	struct buf part;
-
-	buf_init(&part, ASSERTION_MAX);
+	SCOPED_BUF(part, ASSERTION_MAX);
 	buf_printf(&part, "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"%.*s\"}",
 		SPAN_ARG(m->kid));
 	put_b64url(out, buf_view(&part).p, part.n);
@@ -61,16 +60,13 @@ assertion(const struct provider_credential *c, const struct material *m, int64_t
 		(long long)now_s - BACK_S + LIFE_S);
 	put_b64url(out, buf_view(&part).p, part.n);
 	bool failed = buf_failed(&part) || buf_failed(out);
-	buf_free(&part);
 	if (failed)
 		return ERR_NOMEM;
 	struct span text = buf_view(out);
-	struct buf sig;
-	buf_init(&sig, 2 * SIGNATURE_MAX);
+	SCOPED_BUF(sig, 2 * SIGNATURE_MAX);
 	int err = token_sign(m->key, text, &sig);
 	buf_putc(out, '.');
 	buf_span(out, buf_view(&sig));
-	buf_free(&sig);
 	return err ? err : buf_failed(out) ? ERR_NOMEM : 0;
 }
 
@@ -85,10 +81,9 @@ int
 token_form(const struct provider_credential *c, const struct material *m, int64_t now_s,
 	struct buf *out)
 {
-	struct buf jwt;
 	int err = 0;
 
-	buf_init(&jwt, ASSERTION_MAX);
+	SCOPED_BUF(jwt, ASSERTION_MAX);
 	if (c->kind == BY_VERTEX) {
 		err = assertion(c, m, now_s, &jwt);
 		put_pair(out, "grant_type", SPAN_LIT(GRANT_JWT));
@@ -99,7 +94,6 @@ token_form(const struct provider_credential *c, const struct material *m, int64_
 		put_pair(out, "client_secret", m->text);
 		put_pair(out, "scope", span_str(c->scope));
 	}
-	buf_free(&jwt);
 	return err ? err : buf_failed(out) ? ERR_NOMEM : 0;
 }
 

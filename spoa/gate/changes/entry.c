@@ -14,6 +14,7 @@
 #include "base/codec/json_text.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "policy/identity/keylimits.h"
 
 enum { MAC_HEX = 2 * SHA256_BYTES };
@@ -327,14 +328,12 @@ struct live_entry *
 live_entry_make(json_t *object, const unsigned char key[SHA256_BYTES], struct buf *why)
 {
 	struct live_entry *e = NULL;
-	struct buf text;
 
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	if (live_sign(object, key, &text))
 		e = entry_of(object, buf_view(&text), why);
 	else
 		buf_str(why, err_str(ERR_NOMEM));
-	buf_free(&text);
 	return e;
 }
 

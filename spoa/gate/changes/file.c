@@ -13,6 +13,7 @@
 #include "base/keyfile.h"
 #include "base/log.h"
 #include "base/replace.h"
+#include "base/scoped.h"
 
 enum { FILE_BYTES = 512 << 20 };
 
@@ -48,10 +49,9 @@ read_live_lines(struct live_file *f, struct span text,
 	bool (*each)(void *arg, struct span line, struct buf *why), void *arg, size_t *lines,
 	struct buf *why)
 {
-	struct buf one;
 	bool ok = true;
 
-	buf_init(&one, 1024);
+	SCOPED_BUF(one, 1024);
 	while (ok && span_chr(text, '\n') < text.n) {
 		struct span line = span_next(&text, '\n');
 		*lines += 1;
@@ -63,7 +63,6 @@ read_live_lines(struct live_file *f, struct span text,
 		else
 			f->size += (off_t)line.n + 1;
 	}
-	buf_free(&one);
 	if (ok && text.n) {
 		log_event(LOG_WARN, "live.cut", LS("file", f->name), LI("bytes", text.n));
 		ok = ftruncate(f->fd, f->size) == 0 && fsync(f->fd) == 0;
@@ -79,12 +78,11 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 {
 	struct live_file *f = calloc(1, sizeof(*f));
 	struct stat st;
-	struct buf text;
 	int err = ERR_IO;
 
 	if (!f)
 		return NULL;
-	buf_init(&text, FILE_BYTES);
+	SCOPED_BUF(text, FILE_BYTES);
 	f->name = strdup(name);
 	f->fd = f->name ? open(name, O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
 	*begun = f->name && f->fd < 0 && errno == ENOENT;
@@ -102,7 +100,6 @@ live_file_open(const char *name, bool (*each)(void *arg, struct span line, struc
 		buf_printf(why, "%s: %s", name, err == ERR_IO ? strerror(errno) : err_str(err));
 	else if (!read_live_lines(f, buf_view(&text), each, arg, lines, why))
 		err = ERR_SYNTAX;
-	buf_free(&text);
 	if (err)
 		live_file_close(&f);
 	return f;

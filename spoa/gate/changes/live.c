@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
 #include "gate/changes/view.h"
@@ -125,11 +126,9 @@ live_take_out(struct live *l, size_t at)
 bool
 live_keep(struct live *l, struct span lines)
 {
-	struct buf all;
-
 	if (l->kept)
 		return l->kept = live_file_append(l->file, lines) == 0;
-	buf_init(&all, 0);
+	SCOPED_BUF(all, 0);
 	for (size_t i = 0; i < l->gone.n; i++)
 		gone_write(&l->gone.v[i], l->key, &all);
 	for (size_t i = 0; i < l->n; i++) {
@@ -138,7 +137,6 @@ live_keep(struct live *l, struct span lines)
 	}
 	buf_span(&all, lines);
 	l->kept = !buf_failed(&all) && live_file_replace(l->file, buf_view(&all)) == 0;
-	buf_free(&all);
 	return l->kept;
 }
 
@@ -175,7 +173,6 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 	bool found;
 	size_t at = live_place(l, (*e)->field, &found);
 	int64_t is = found ? l->v[at]->serial : 0;
-	struct buf line;
 
 	if (is != serial || (found && !live_entry_beats(*e, l->v[at]))) {
 		buf_str(why, "another change of it came first: look, and try again");
@@ -189,11 +186,10 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 			l->n);
 		return ERR_FULL;
 	}
-	buf_init(&line, 0);
+	SCOPED_BUF(line, 0);
 	buf_span(&line, (*e)->text);
 	buf_putc(&line, '\n');
 	bool kept = !buf_failed(&line) && live_keep(l, buf_view(&line));
-	buf_free(&line);
 	if (!kept)
 		buf_printf(why, "%s cannot be written", live_file_name(l->file));
 	if (!kept && !(*e)->ended)

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "gate/changes/file.h"
 #include "gate/changes/live_private.h"
 
@@ -126,9 +127,8 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	struct span field = item->field.n ? item->field : SPAN_LIT("?");
 	struct live_entry *e = NULL;
 	struct gone one;
-	struct buf why;
 
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	json_t *o = live_verify(item->text, l->key, &why);
 	bool gone = o && gone_read(o, &one) && span_is(field, one.field);
 	json_decref(o);
@@ -138,7 +138,6 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, struct refu
 		e = live_entry_read(item->text, field, l->key, &why);
 	if (!gone && !e)
 		refuse_item(l, refused, item, buf_view(&why));
-	buf_free(&why);
 	return e;
 }
 
@@ -184,11 +183,10 @@ void
 live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 {
 	struct refusals refused = { .n = 0 };
-	struct buf lines;
 	size_t taken = 0;
 
 	*older = 0;
-	buf_init(&lines, 0);
+	SCOPED_BUF(lines, 0);
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < n; i++)
 		taken += merge_one(l, &items[i], &lines, &refused, older);
@@ -208,7 +206,6 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 			LS("why", "it cannot be written"));
 	live_drop_old(l);
 	pthread_mutex_unlock(&l->lock);
-	buf_free(&lines);
 }
 
 /* Whether the items have it; *i: how many of them are before it. */
@@ -225,10 +222,9 @@ void
 live_missing(struct live *l, const struct live_item *items, size_t n,
 	void (*each)(void *arg, struct live_item item), void *arg)
 {
-	struct buf text;
 	size_t i = 0;
 
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	pthread_mutex_lock(&l->lock);
 	for (size_t e = 0; e < l->n; e++) {
 		struct live_item item = { .field = span_str(l->v[e]->field),
@@ -248,7 +244,6 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 			each(arg, item);
 	}
 	pthread_mutex_unlock(&l->lock);
-	buf_free(&text);
 }
 
 void

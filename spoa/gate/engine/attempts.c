@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "base/scoped.h"
 #include "gate/auth/auth.h"
 #include "scan/dialect/refusal.h"
 
@@ -24,9 +25,8 @@ name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
 	const struct target *to = request_target(r);
 	struct span model =
 		r->in.body.model.n || !to->model ? r->in.body.model : span_str(to->model);
-	struct buf b;
 
-	buf_init(&b, 4096);
+	SCOPED_BUF(b, 4096);
 	buf_str(&b, to->name);
 	if (model.n) {
 		buf_putc(&b, '/');
@@ -36,7 +36,6 @@ name_target(const struct request *r, char out[ATTEMPT_TARGET_BYTES])
 	for (size_t i = 0; i < s.n; i++)
 		out[i] = s.p[i] < ' ' || s.p[i] > '~' ? '?' : s.p[i];
 	out[s.n] = '\0';
-	buf_free(&b);
 }
 
 /* Head and expectations live in an arena of their own: what reads the answer borrows from them
@@ -293,7 +292,6 @@ static enum attempt_cause
 cause_of(const struct attempt_end *e, struct refused *says)
 {
 	int status = e->result.status;
-	struct arena a;
 
 	*says = (struct refused){ 0 };
 	switch (e->said) {
@@ -301,9 +299,8 @@ cause_of(const struct attempt_end *e, struct refused *says)
 	case ATTEMPT_CUT: return CAUSE_PERHAPS_BILLED;
 	case ATTEMPT_ANSWERED: break;
 	}
-	arena_init(&a, CAP_REQUEST_ARENA, true);
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	enum refusal why = dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a);
-	arena_reset(&a);
 	says->too_long = why == REFUSAL_CONTEXT;
 	says->no_model = why == REFUSAL_MODEL;
 	says->our_key =

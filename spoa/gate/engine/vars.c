@@ -3,6 +3,7 @@
  * denial and x-tollgate-* fields, which HAProxy turns into the same variables. */
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/scoped.h"
 #include "gate/engine/engine.h"
 
 struct vars {
@@ -134,17 +135,13 @@ static struct span
 error_document(struct request *r, int *status)
 {
 	const struct decision *d = &r->out.decision;
-	struct buf b;
 
-	buf_init(&b, 4 * CAP_ERROR_BYTES);
+	SCOPED_BUF(b, 4 * CAP_ERROR_BYTES);
 	*status = d->status;
 	if (!request_message_denial(r, status, &b))
 		dialect_error(r->found.endpoint.dialect, d->status, d->code, d->message,
 			span_str(r->id), &b);
-	struct span s =
-		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
-	buf_free(&b);
-	return s;
+	return buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
 }
 
 /* ---- www-authenticate: RFC 6750 3, RFC 9728 5.1 ---- */
@@ -223,11 +220,10 @@ put_challenge(struct vars *vs)
 	struct request *r = vs->r;
 	const struct decision *d = &r->out.decision;
 	const struct login *l = r->found.route ? r->found.route->login : NULL;
-	struct buf b;
 
 	if (!(d->status == 401 && l) && !d->scope)
 		return;
-	buf_init(&b, CAP_CHALLENGE_BYTES);
+	SCOPED_BUF(b, CAP_CHALLENGE_BYTES);
 	buf_str(&b, "Bearer ");
 	if (d->scope)
 		buf_str(&b, "error=\"insufficient_scope\"");
@@ -238,7 +234,6 @@ put_challenge(struct vars *vs)
 		buf_str(&b, ", error=\"invalid_token\"");
 	struct span s =
 		buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
-	buf_free(&b);
 	put_as_is(vs, "challenge", "challenge", s);
 }
 
@@ -292,11 +287,9 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 		put_var(&vs, "at_limit", "at-limit", span_str(r->found.fell.limit->name));
 	put_var(&vs, "identity", "identity", r->found.identity.person);
 	put_var(&vs, "model", "model", r->in.body.model);
-	struct buf classes;
-	buf_init(&classes, 4096);
+	SCOPED_BUF(classes, 4096);
 	request_classes(r, &classes);
 	put_var(&vs, "classes", "classes", buf_view(&classes));
-	buf_free(&classes);
 	put_var(&vs, "path", NULL, request_path_shown(r));
 	put_var(&vs, "traceparent", NULL, request_trace(r));
 	put_int(&vs, "took_us", "took-us", (int64_t)r->out.took_us);
@@ -315,9 +308,7 @@ request_denial(struct request *r, struct exchange_denial *out)
 static struct span
 fields_of(struct request *r, const struct var *vars, size_t n)
 {
-	struct buf b;
-
-	buf_init(&b, 16384);
+	SCOPED_BUF(b, 16384);
 	for (size_t i = 0; i < n; i++) {
 		const struct var *v = &vars[i];
 		if (!v->field)
@@ -331,9 +322,7 @@ fields_of(struct request *r, const struct var *vars, size_t n)
 			buf_span(&b, v->s);
 		buf_str(&b, "\r\n");
 	}
-	struct span s = arena_dup(&r->arena, buf_view(&b));
-	buf_free(&b);
-	return s;
+	return arena_dup(&r->arena, buf_view(&b));
 }
 
 struct span

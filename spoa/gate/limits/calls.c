@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
@@ -92,14 +93,13 @@ add_tool(struct request *r, struct call_limits *c, struct span name)
 	struct tool_counts *t = &c->tool[c->ntools];
 	struct policy_limit_hit *hits;
 	struct policy_facts f;
-	struct arena a;
 	size_t n = 0;
 
 	if (!name.n || find_tool_counts(c, name))
 		return 0;
 	if (c->ntools == TOOLS_MAX)
 		return ERR_LIMIT;
-	arena_init(&a, 0, true);
+	SCOPED_ARENA(a, 0, true);
 	request_facts(r, &f);
 	f.call = &call;
 	int err = policy_limits(r->snap->policy, &f, &a, &hits, &n);
@@ -112,7 +112,6 @@ add_tool(struct request *r, struct call_limits *c, struct span name)
 		if (!err && hits[i].limit->burst.amount)
 			err = add_counter(r, c, t, &hits[i], true);
 	}
-	arena_reset(&a);
 	c->ntools += t->n > 0;
 	return arena_failed(&c->own) ? ERR_NOMEM : err;
 }

@@ -3,6 +3,7 @@
  * asking, the system's texts and the first of the user's. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "base/sha256.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
@@ -52,7 +53,6 @@ hashed(struct request *r)
 	const unsigned char *key = own_key(r);
 	unsigned char digest[SHA256_BYTES];
 	struct sha256 h;
-	struct buf hex;
 
 	hmac_begin(&h, key);
 	hash_turn(&h, SPAN_LIT("tollgate-conversation-v1"));
@@ -60,10 +60,9 @@ hashed(struct request *r)
 	if (r->in.have_body)
 		add_beginning(&h, &r->in.body);
 	hmac_end(&h, key, digest);
-	buf_init(&hex, 2 * HASH_SHOWN + 1);
+	SCOPED_BUF(hex, 2 * HASH_SHOWN + 1);
 	buf_hex(&hex, digest, HASH_SHOWN);
 	struct span s = arena_dup(&r->arena, buf_view(&hex));
-	buf_free(&hex);
 	r->found.conversation_state = CONVERSATION_HELD;
 	return s;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/sha256.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
@@ -180,7 +181,6 @@ static void
 offered(struct request *r)
 {
 	struct price_usage *most = &r->found.offered;
-	struct arena a;
 
 	if (r->found.offered_known)
 		return;
@@ -193,12 +193,11 @@ offered(struct request *r)
 	if (endpoint_draws(&r->found.endpoint))
 		most->n[PRICE_IMAGES] = (uint64_t)r->in.body.choices;
 	offered_sizes(r, most);
-	arena_init(&a, CAP_REQUEST_ARENA, true);
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	const struct prices *p = r->snap->policy->prices;
 	int err = dialect_offered(&r->in.body, r->in.raw, p ? p->tools : NULL,
 		p ? p->ntools : 0, r->snap->policy->tool_calls_default, &a, most);
 	r->found.mcp = !r->found.endpoint.name && dialect_is_mcp(r->in.raw, &a);
-	arena_reset(&a);
 	if (!err && p && p->where)
 		err = dialect_asked(&r->in.body, r->in.raw, &r->arena, &r->found.asked);
 	r->found.offered_known = !err;

@@ -5,6 +5,7 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/scoped.h"
 #include "gate/exchange.h"
 
 static bool
@@ -28,7 +29,6 @@ counts_there(
 	struct policy_limit_hit *hits;
 	struct policy_facts f;
 	struct body body;
-	struct arena a;
 	bool counts = !of;
 	size_t n = 0;
 
@@ -40,12 +40,11 @@ counts_there(
 		body.model = f.model;
 		f.body = &body;
 	}
-	arena_init(&a, CAP_REQUEST_ARENA, true);
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	if (of && policy_limits(r->snap->policy, &f, &a, &hits, &n) < 0)
 		counts = true;
 	for (size_t i = 0; i < n && !counts; i++)
 		counts = hits[i].of == of && (!key || is_counter(&hits[i], key));
-	arena_reset(&a);
 	return counts;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "policy/verdict/tool_filter.h"
 
 /* The cuts of one request, which begins at `from`. */
@@ -33,10 +34,9 @@ filter_one(struct request *r, const struct answer_request *asked, size_t from)
 {
 	struct tool_filter f = { 0 };
 	struct tool_cuts cuts;
-	struct arena own;
 	int err = ERR_NOMEM;
 
-	arena_init(&own, 0, true);
+	SCOPED_ARENA(own, 0, true);
 	if ((f.judge = tool_list_new(r->snap->policy, asked, &own)))
 		err = tool_filter_offered(
 			&f, span_cut(r->in.raw, from, r->in.raw.n), &own, &cuts);
@@ -47,7 +47,6 @@ filter_one(struct request *r, const struct answer_request *asked, size_t from)
 			    !tools_told_copy(&cuts.told, &r->arena, &r->found.offer.told));
 	bool refuses = !err && cuts.refuses, odd = !err && cuts.odd_uri;
 	const struct rule *refused = refuses ? cuts.refused : NULL;
-	arena_reset(&own);
 	if (err && err != ERR_NOMEM)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the tools that the request offers cannot be read"));

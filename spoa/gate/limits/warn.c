@@ -3,6 +3,7 @@
  * which is in dollars or by a calendar, always does. */
 #include "base/clock.h"
 #include "base/notice.h"
+#include "base/scoped.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
 
@@ -136,10 +137,9 @@ limits_warn(struct request *r, const struct quota_request *q)
 struct span
 request_limit_warning(struct request *r)
 {
-	struct buf out;
 	size_t n = 0;
 
-	buf_init(&out, 256);
+	SCOPED_BUF(out, 256);
 	for (int run = 0; run < 2; run++)
 		for (size_t i = 0; i < r->found.quota[run]->ndims && n < WARNINGS_SHOWN; i++) {
 			const struct quota_dim *d = &r->found.quota[run]->dim[i];
@@ -148,7 +148,5 @@ request_limit_warning(struct request *r)
 			buf_printf(&out, "%s%s %u%%", n++ ? ", " : "", d->name,
 				(unsigned)(used_millionths(d) / (MILLION / 100)));
 		}
-	struct span s = arena_dup(&r->arena, buf_view(&out));
-	buf_free(&out);
-	return s;
+	return arena_dup(&r->arena, buf_view(&out));
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/log.h"
+#include "base/scoped.h"
 
 enum { IDLE_CONNECTIONS = 16, SAY_AGAIN_US = 10000000 };
 
@@ -278,17 +279,15 @@ send_now(struct ask *a, uint64_t now)
 		.ca_file = a->x->ca_file,
 		.deadline_us = a->deadline_us - now,
 		.answer_bytes = CAP_RECOGNISER_ANSWER };
-	struct buf body;
 
 	if (!r->http)
 		r->http = http_client_new(r->loop, IDLE_CONNECTIONS);
-	buf_init(&body, 0);
+	SCOPED_BUF(body, 0);
 	recogniser_ask(&a->x->rec, a->texts, a->n, &body);
 	o.body = buf_view(&body);
 	a->sent_us = now;
 	bool ok = r->http && !buf_failed(&body) &&
 		  http_call(r->http, &o, on_recogniser_answer, a);
-	buf_free(&body);
 	if (!ok)
 		return false;
 	e->calls++;

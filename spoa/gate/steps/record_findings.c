@@ -1,4 +1,5 @@
 /* What a record says of findings and recognisers. */
+#include "base/scoped.h"
 #include "gate/steps/record.h"
 #include "policy/section.h"
 
@@ -109,9 +110,8 @@ void
 record_findings(struct request *r, struct buf *b)
 {
 	bool first = true;
-	struct buf names;
 
-	buf_init(&names, 4096);
+	SCOPED_BUF(names, 4096);
 	request_classes(r, &names);
 	key(b, RF_CLASSES);
 	buf_putc(b, '[');
@@ -121,7 +121,6 @@ record_findings(struct request *r, struct buf *b)
 		buf_json_str(b, span_next(&rest, ','));
 	}
 	buf_putc(b, ']');
-	buf_free(&names);
 	put_injection(r, b);
 	if (r->scan.nhits + r->scan.nextra == 0)
 		return;

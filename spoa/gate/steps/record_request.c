@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/scoped.h"
 #include "base/sha256.h"
 #include "gate/limits/limits.h"
 #include "policy/cel/net.h"
@@ -231,12 +232,11 @@ static bool
 put_results(struct request *r, struct buf *b)
 {
 	struct span *names;
-	struct arena own;
 	size_t n = 0;
 
 	if (!r->found.have_verdict || !r->snap->policy->reads_results || !r->in.have_body)
 		return true;
-	arena_init(&own, CAP_REQUEST_ARENA, true);
+	SCOPED_ARENA(own, CAP_REQUEST_ARENA, true);
 	bool held =
 		dialect_results(&r->in.body, r->in.raw, &own, &names, &n) == 0 && n <= LIST_MAX;
 	for (size_t i = 0; held && i < n; i++)
@@ -244,7 +244,6 @@ put_results(struct request *r, struct buf *b)
 		       !request_may_hold(r, names[i]);
 	if (held && b)
 		put_spans(b, RF_PROMPT_TOOL_RESULTS, names, n);
-	arena_reset(&own);
 	return held;
 }
 

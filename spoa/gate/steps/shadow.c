@@ -1,5 +1,6 @@
 /* A second policy next to the one in force: asked about the same facts after the verdict,
  * in memory of its own, and never obeyed. What it finds wrong in itself is counted. */
+#include "base/scoped.h"
 #include "gate/steps/steps.h"
 
 /* Its evaluation: over it the disagreement is not known. */
@@ -93,11 +94,10 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	const struct cel_value *data[CAP_DATA] = { NULL };
 	struct policy_facts f = *mine;
 	struct policy_verdict *v;
-	struct arena a;
 
 	if (!p)
 		return;
-	arena_init(&a, ARENA_BYTES, true);
+	SCOPED_ARENA(a, ARENA_BYTES, true);
 	r->found.shadow = (struct shadow){ .asked = true, .failed = true };
 	f.route = policy_route_as(
 		policy_route(p, f.method, f.host, f.path), request_asked_model(r));
@@ -126,7 +126,6 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 						   ? 0
 						   : SHADOW_DECISION) };
 	}
-	arena_reset(&a);
 	if (r->gate)
 		metric_inc(r->gate->metrics, r->found.shadow.failed    ? M_SHADOW_FAILED
 					     : r->found.shadow.differs ? M_SHADOW_OTHER

@@ -8,6 +8,7 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "scan/text/mention.h"
 #include "scan/text/needles.h"
 #include "scan/text/opaque.h"
@@ -258,9 +259,8 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 	struct findings found = { 0 };
 	struct window w = next_window(r, s->text);
 	struct span said;
-	struct buf b;
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	int err = spell(r, s, &w, &b, &said);
 	if (w.base == 0) {
 		opt.before = before;
@@ -274,7 +274,6 @@ scan(struct request *r, struct segment *s, bool in_target, struct span before, s
 		score_injection(r, s, said);
 	if (!err)
 		err = take_findings(r, s, in_target, &w, said, &found);
-	buf_free(&b);
 	*work = w.text.n;
 	if (err == ERR_NOMEM)
 		return ERR_NOMEM;

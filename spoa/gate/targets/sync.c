@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/redis/turns.h"
+#include "base/scoped.h"
 #include "gate/targets/entry.h"
 #include "gate/targets/share.h"
 
@@ -163,16 +164,13 @@ static bool
 write_facts(struct target_sync *s, size_t i)
 {
 	char key[KEY_BYTES];
-	struct buf text;
 
-	buf_init(&text, FACTS_TEXT_BYTES);
+	SCOPED_BUF(text, FACTS_TEXT_BYTES);
 	target_facts_write(&s->known[i].facts, &text);
 	buf_putc(&text, '\0');
 	const char *argv[] = { "SET", target_key_of(&s->table->entry[i], TARGET_FACTS_KEY, key),
 		buf_view(&text).p, "EX", KEEP_S };
-	bool ok = wrote(s, i, false, 5, argv);
-	buf_free(&text);
-	return ok;
+	return wrote(s, i, false, 5, argv);
 }
 
 /* It ends by itself, soon after nobody fails any more. Junk goes, where nothing takes its

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/redis/turns.h"
+#include "base/scoped.h"
 #include "gate/changes/file.h"
 #include "gate/toolpins/private.h"
 
@@ -82,10 +83,9 @@ put_pin_line(struct tool_pins_sync *s, const struct pin *pin, struct buf *out)
 static bool
 compact(struct tool_pins_sync *s)
 {
-	struct buf all;
 	size_t n = 0;
 
-	buf_init(&all, 0);
+	SCOPED_BUF(all, 0);
 	for (size_t i = 0; i < PIN_SLOTS; i++) {
 		struct pin *pin = atomic_load_explicit(&s->pins->slot[i], memory_order_acquire);
 		if (!pin || !atomic_load(&pin->state))
@@ -98,7 +98,6 @@ compact(struct tool_pins_sync *s)
 	bool ok = !buf_failed(&all) && live_file_replace(s->file, buf_view(&all)) == 0;
 	if (ok)
 		s->lines = n;
-	buf_free(&all);
 	return ok;
 }
 
@@ -106,14 +105,13 @@ compact(struct tool_pins_sync *s)
 static bool
 keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept)
 {
-	struct buf lines, why;
 	size_t n = 0;
 	bool ok = true;
 
 	if (!s->name)
 		return true;
-	buf_init(&lines, 0);
-	buf_init(&why, 1024);
+	SCOPED_BUF(lines, 0);
+	SCOPED_BUF(why, 1024);
 	pthread_mutex_lock(&s->pins->lock);
 	for (size_t i = 0; i < nbatch; i++)
 		if (batch[i]->file_due) {
@@ -132,8 +130,6 @@ keep_pins(struct tool_pins_sync *s, struct pin **batch, size_t nbatch, bool kept
 	if (!ok && kept)
 		log_event(LOG_ERROR, "pin.failed", LS("file", s->name),
 			LS("why", why.n ? "it cannot be opened" : "it cannot be written"));
-	buf_free(&why);
-	buf_free(&lines);
 	return ok;
 }
 
@@ -173,13 +169,11 @@ static void
 take_redis_pin(struct tool_pins_sync *s, const redisReply *field, const redisReply *line)
 {
 	struct span at = span_of(field->str, field->len);
-	struct buf why;
 
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	if (!at.n || line->type != REDIS_REPLY_STRING ||
 		!pin_read(s->pins, span_of(line->str, line->len), at, s->key, &why))
 		refuse_pin_field(s, at, buf_view(&why));
-	buf_free(&why);
 }
 
 /* Where the stream is now: what comes later is read from there. */
@@ -339,9 +333,7 @@ read_log(struct tool_pins_sync *s)
 static bool
 append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 {
-	struct buf line;
-
-	buf_init(&line, 0);
+	SCOPED_BUF(line, 0);
 	pthread_mutex_lock(&s->pins->lock);
 	pin_write(s->pins, pin, true, s->key, &line);
 	pthread_mutex_unlock(&s->pins->lock);
@@ -351,10 +343,8 @@ append_pin(struct tool_pins_sync *s, struct pin *pin, bool fresh)
 	const size_t lens[] = { strlen(set[0]), strlen(set[1]), strlen(set[2]), v.n };
 	const char *add[] = { "XADD", TOOL_PINS_LOG_KEY, "MAXLEN", "~", LOG_MAX, "*", "f",
 		pin->field };
-	bool ok = !buf_failed(&line) && turns_append(&s->turns, 4, set, lens) &&
-		  turns_append(&s->turns, 8, add, NULL);
-	buf_free(&line);
-	return ok;
+	return !buf_failed(&line) && turns_append(&s->turns, 4, set, lens) &&
+	       turns_append(&s->turns, 8, add, NULL);
 }
 
 /* Of those whose field somebody has: what is in it. One that no daemon wrote is written over.

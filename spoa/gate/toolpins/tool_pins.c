@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "base/notice.h"
 #include "base/random.h"
+#include "base/scoped.h"
 #include "gate/toolpins/canonical.h"
 #include "gate/toolpins/private.h"
 
@@ -374,12 +375,10 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 {
 	unsigned char hash[SHA256_BYTES];
 	enum tool_state state = TOOL_CHANGED;
-	struct arena a;
-	struct buf text;
 	bool made;
 
-	arena_init(&a, ARENA_BYTES, false);
-	buf_init(&text, 2 * CAP_TOOL_PIN_ENTRY);
+	SCOPED_ARENA(a, ARENA_BYTES, false);
+	SCOPED_BUF(text, 2 * CAP_TOOL_PIN_ENTRY);
 	bool unreadable =
 		json.n > CAP_TOOL_PIN_ENTRY ||
 		canonical_write(&a, json, of->kind == PIN_TOOL ? "_meta" : NULL, &text);
@@ -398,8 +397,6 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 	if (pin)
 		publish_pin(p, pin, raw, state);
 	pthread_mutex_unlock(&p->lock);
-	buf_free(&text);
-	arena_reset(&a);
 	return state;
 }
 

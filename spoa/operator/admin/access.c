@@ -12,6 +12,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 
@@ -47,7 +48,6 @@ static void
 look_at_file(struct access *a)
 {
 	struct stat st = { .st_ino = 0 };
-	struct buf why;
 
 	if (!a->file[0] || (stat(a->file, &st) == 0 && a->tokens && is_seen(a, &st)))
 		return;
@@ -55,14 +55,13 @@ look_at_file(struct access *a)
 	a->seen = st;
 	if (known)
 		return; /* wrong, as it was, or not there */
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	struct admin_tokens *next = admin_tokens_load(a->file, &why);
 	buf_putc(&why, '\0');
 	if (next)
 		log_event(LOG_INFO, "admin.tokens", LS("file", a->file), LI("tokens", next->n));
 	else
 		log_event(LOG_ERROR, "admin.tokens_refused", LS("why", buf_view(&why).p));
-	buf_free(&why);
 	if (a->started) /* what is there at the start is no change */
 		change_tokens(a->server, a->tokens, next);
 	free(a->tokens);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "net/listen.h"
 #include "operator/admin/change.h"
 #include "operator/admin/decisions.h"
@@ -150,17 +151,14 @@ enum MHD_Result
 asking_refuse(struct asking *q, unsigned status, const char *fmt, ...)
 {
 	char line[1024];
-	struct buf b;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	calls_error(&b, status, "%s", line);
-	enum MHD_Result ok = queue_answer(q, status, JSON_TYPE, &b);
-	buf_free(&b);
-	return ok;
+	return queue_answer(q, status, JSON_TYPE, &b);
 }
 
 /* ---- requests ---- */
@@ -219,7 +217,6 @@ take_params(struct upload *u, enum MHD_Result *ok)
 	struct span body = buf_view(&u->body);
 	json_error_t error;
 	json_t *in = NULL;
-	struct buf why;
 
 	bool own = e->own || e->change;
 
@@ -241,12 +238,11 @@ take_params(struct upload *u, enum MHD_Result *ok)
 			return false;
 		}
 	}
-	buf_init(&why, 2048);
+	SCOPED_BUF(why, 2048);
 	u->q.in = in && own ? in : admin_endpoint_params(e, u->q.connection, in, &why);
 	if (!u->q.in)
 		*ok = asking_refuse(
 			&u->q, MHD_HTTP_BAD_REQUEST, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return u->q.in != NULL;
 }
 
@@ -254,40 +250,32 @@ static enum MHD_Result
 run_endpoint(struct upload *u)
 {
 	const struct admin_endpoint *e = u->q.endpoint;
-	enum MHD_Result ok;
-	struct buf b;
 
 	if (e->begin)
 		return e->begin(&u->q);
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	if (e->open && openmetrics_wanted(MHD_lookup_connection_value(
-			       u->q.connection, MHD_HEADER_KIND, "Accept"))) {
-		ok = queue_answer(&u->q, e->open(u->q.server, &b), OPENMETRICS_TYPE, &b);
-		buf_free(&b);
-		return ok;
-	}
+			       u->q.connection, MHD_HEADER_KIND, "Accept")))
+		return queue_answer(&u->q, e->open(u->q.server, &b), OPENMETRICS_TYPE, &b);
 	unsigned status = e->change
 				  ? change_call(e->change, u->q.server, &u->q.peer, u->q.in, &b)
 			  : e->call ? e->call(u->q.server, &u->q.peer, u->q.in, &b)
 				    : e->write(u->q.server, &b);
 	if (u->q.peer.child && e->change == &admin_read && status == MHD_HTTP_OK)
 		reader_told(u->q.admin->children, &u->q.peer);
-	ok = asking_answer(&u->q, status, &b);
-	buf_free(&b);
-	return ok;
+	return asking_answer(&u->q, status, &b);
 }
 
 static enum MHD_Result
 nothing_there(struct upload *u, bool path_known)
 {
 	const char *last = NULL;
-	struct buf b;
 
 	if (path_known)
 		return asking_refuse(&u->q, MHD_HTTP_METHOD_NOT_ALLOWED, "%s only", u->q.allow);
 	char line[256];
 	snprintf(line, sizeof(line), "%.128s: no such page", u->q.path);
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	json_put_open(&b, NULL, '{');
 	json_put_str(&b, "error", line);
 	json_put_open(&b, "accepted", '[');
@@ -298,9 +286,7 @@ nothing_there(struct upload *u, bool path_known)
 		last = path;
 	}
 	buf_str(&b, "]}\n");
-	enum MHD_Result ok = queue_answer(&u->q, MHD_HTTP_NOT_FOUND, JSON_TYPE, &b);
-	buf_free(&b);
-	return ok;
+	return queue_answer(&u->q, MHD_HTTP_NOT_FOUND, JSON_TYPE, &b);
 }
 
 static struct upload *
@@ -329,7 +315,6 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	const struct side *s = cls;
 	struct upload *u = *con;
 	enum MHD_Result ok = MHD_NO;
-	struct buf allow;
 	bool known;
 
 	if (!u) { /* the head; answer once the body, if any, is through */
@@ -345,11 +330,10 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	buf_init(&allow, sizeof(u->q.allow));
+	SCOPED_BUF(allow, sizeof(u->q.allow));
 	u->q.endpoint = admin_endpoint_find(method, url, &known, &allow);
 	if (!u->q.endpoint)
 		snprintf(u->q.allow, sizeof(u->q.allow), "%.*s", SPAN_ARG(buf_view(&allow)));
-	buf_free(&allow);
 	if (!door_enter(s->admin->door, &u->q, &ok))
 		return ok;
 	if (!u->q.endpoint)

@@ -15,6 +15,7 @@
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/scoped.h"
 #include "gate/changes/sync.h"
 #include "operator/admin/shares.h"
 #include "operator/admin/tokens.h"
@@ -381,21 +382,20 @@ bool
 change_put(struct change *c, json_t *before, json_t *after)
 {
 	int64_t serial = json_integer_value(json_object_get(before, "serial"));
-	bool must = ends(after), done = false;
-	struct buf why;
+	bool must = ends(after);
 
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	/* Beyond the share what ends something is done all the same: it has its record once it
 	 * is, since what fails may be asked for without end. */
 	bool late = must && change_wait(c->s, c->peer, 1024);
 	int err = late ? 0 : record_change(c, before, after, NULL, must);
 	if (err && !must) {
 		refuse_unrecorded(c, err);
-		goto out;
+		return false;
 	}
 	int put = live_put(c->s->live, c->kind, after, serial, &why);
 	buf_putc(&why, '\0');
-	done = put == 0 || (put == ERR_IO && must);
+	bool done = put == 0 || (put == ERR_IO && must);
 	if (late && done)
 		err = record_change(c, before, after, NULL, true);
 	if (err)
@@ -413,8 +413,6 @@ change_put(struct change *c, json_t *before, json_t *after)
 	}
 	if (done)
 		say_changed(c, after);
-out:
-	buf_free(&why);
 	return done;
 }
 
@@ -422,15 +420,12 @@ out:
 static void
 say_written(struct change *c)
 {
-	struct buf why;
-
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	struct turns *turns = c->s->live_sync ? live_sync_turns(c->s->live_sync) : NULL;
 	bool told = turns && turns_up(turns, &why) && turns_wait(turns, REDIS_US);
 	if (turns && !told && (why.n || !turns_up(turns, &why)))
 		json_object_set_new(
 			c->answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
-	buf_free(&why);
 	json_object_set_new(c->answer, "redis",
 		json_string(!c->s->live_sync ? "none"
 			    : told	     ? "written"

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/codec/utf8.h"
+#include "base/scoped.h"
 #include "record/audit/record_fields.h"
 
 enum { TEXT_MAX = 256, LIST_MAX = 16 };
@@ -128,16 +129,14 @@ framed(const char *node, struct event e, const json_t *data)
 {
 	char *text = json_dumps(data, JSON_COMPACT | JSON_ENSURE_ASCII);
 	struct event *out = NULL;
-	struct buf b;
 
-	buf_init(&b, 0);
+	SCOPED_BUF(b, 0);
 	buf_printf(&b, "id: %s/%" PRIu64 "\nevent: %s\ndata: %s\n\n", node, e.seq,
 		kinds[e.kind], text ? text : "");
 	e.text = buf_view(&b);
 	if (text && !buf_failed(&b))
 		out = made_event(e);
 	free(text);
-	buf_free(&b);
 	return out;
 }
 

@@ -9,6 +9,7 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/codec/json_text.h"
+#include "base/scoped.h"
 #include "base/tag.h"
 #include "operator/admin/admin.h"
 #include "operator/admin/change.h"
@@ -77,12 +78,10 @@ static void
 stream_over(void *state)
 {
 	struct stream *s = TAGGED(stream, state);
-	struct buf out;
 
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	if (s->viewer)
 		record_viewing(s, "end", decisions_close(&s->viewer), &out);
-	buf_free(&out);
 	free(s);
 }
 
@@ -149,7 +148,6 @@ admin_decisions_live(struct asking *q)
 		json_object_set_new(q->in, "after", json_string(last)); /* as it is recorded */
 	struct stream *s = d && info ? calloc(1, sizeof(*s)) : NULL;
 	enum MHD_Result ok;
-	struct buf why;
 	int status;
 
 	if (!d)
@@ -160,7 +158,7 @@ admin_decisions_live(struct asking *q)
 	TAG(stream, s);
 	s->q = q;
 	s->fd = info->connect_fd;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	struct viewer *v = decisions_open(d, &asked, &viewer_calls, s, &status, &why);
 	if (!v) {
 		ok = status == MHD_HTTP_SERVICE_UNAVAILABLE
@@ -180,6 +178,5 @@ admin_decisions_live(struct asking *q)
 		q->drop = stream_over;
 		ok = answer_stream(s);
 	}
-	buf_free(&why);
 	return ok;
 }

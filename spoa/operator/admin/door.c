@@ -16,6 +16,7 @@
 #include "base/codec/json_text.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "operator/admin/access.h"
 #include "operator/admin/change.h"
 #include "operator/admin/guesses.h"
@@ -446,13 +447,9 @@ put_who(const struct asking *q, struct buf *b)
 enum MHD_Result
 door_who(struct asking *q)
 {
-	struct buf b;
-
-	buf_init(&b, 1024);
+	SCOPED_BUF(b, 1024);
 	put_who(q, &b);
-	enum MHD_Result ok = asking_answer(q, MHD_HTTP_OK, &b);
-	buf_free(&b);
-	return ok;
+	return asking_answer(q, MHD_HTTP_OK, &b);
 }
 
 enum MHD_Result
@@ -495,7 +492,6 @@ door_logout(struct asking *q)
 {
 	unsigned char id[SHA256_BYTES];
 	struct span value = cookie(q);
-	struct buf b;
 
 	if (value.n) {
 		sha256(value, id);
@@ -503,11 +499,9 @@ door_logout(struct asking *q)
 	}
 	snprintf(q->cookie, sizeof(q->cookie),
 		COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
-	buf_init(&b, 64);
+	SCOPED_BUF(b, 64);
 	buf_str(&b, "{\"ended\":true}\n");
-	enum MHD_Result ok = asking_answer(q, MHD_HTTP_OK, &b);
-	buf_free(&b);
-	return ok;
+	return asking_answer(q, MHD_HTTP_OK, &b);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 #include "policy/config/read.h"
 
 enum { TEXT_MAX = 256, QUERY_MAX = 64 /* parameters of a query */, MANY_MAX = 64 };
@@ -222,7 +223,6 @@ static bool
 member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, struct buf *why)
 {
 	const struct param *p = param_named(e, name);
-	struct buf what;
 	json_t *one;
 	size_t i;
 
@@ -236,7 +236,7 @@ member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, s
 	}
 	if (json_is_null(v) && !(p->flags & PARAM_NEEDED))
 		return true;
-	buf_init(&what, 1024);
+	SCOPED_BUF(what, 1024);
 	if ((p->flags & PARAM_MANY) && json_is_array(v)) {
 		if (json_array_size(v) > MANY_MAX)
 			buf_printf(&what, "at most %d values are taken", MANY_MAX);
@@ -246,9 +246,7 @@ member_fits(const struct admin_endpoint *e, const char *name, const json_t *v, s
 	}
 	if (what.n)
 		buf_printf(why, "%s: %.*s", name, SPAN_ARG(buf_view(&what)));
-	bool fits = what.n == 0;
-	buf_free(&what);
-	return fits;
+	return what.n == 0;
 }
 
 json_t *

@@ -6,6 +6,7 @@
 #include "operator/admin/verifying.h"
 
 #include "base/attr.h"
+#include "base/scoped.h"
 #include "operator/admin/admin.h"
 #include "operator/admin/change.h"
 #include "operator/admin/door.h"
@@ -26,13 +27,10 @@ get_metrics(struct server *s, struct buf *out)
 static unsigned
 get_openmetrics(struct server *s, struct buf *out)
 {
-	struct buf text;
-
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	server_metrics(s, &text, true);
 	admin_metrics(s, &text);
 	openmetrics_write(out, buf_view(&text));
-	buf_free(&text);
 	return MHD_HTTP_OK;
 }
 

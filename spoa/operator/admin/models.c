@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/codec/json_text.h"
+#include "base/scoped.h"
 #include "gate/snapshot.h"
 #include "operator/admin/calls.h"
 #include "operator/server/server.h"
@@ -107,9 +108,8 @@ admin_models(struct server *s, struct buf *out)
 	const struct policy *p = snap->policy;
 	json_t *models = json_object(), *list = json_array(), *m;
 	const char *name;
-	struct buf text;
 
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	server_targets(s, &text, NULL);
 	json_t *states = json_loadb(buf_view(&text).p, text.n, 0, NULL);
 	for (unsigned i = 0; i < s->nworkers; i++)
@@ -121,7 +121,6 @@ admin_models(struct server *s, struct buf *out)
 	calls_json(out, json_pack("{s:o}", "models", list));
 	json_decref(models);
 	json_decref(states);
-	buf_free(&text);
 	snapshot_unref(&snap);
 	return MHD_HTTP_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 #include "operator/server/server.h"
 #include "policy/verdict/explain.h"
 
@@ -38,10 +39,9 @@ put_rules(struct buf *out, const struct policy *p)
 static void
 put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 {
-	struct buf text;
 	struct stat st;
 
-	buf_init(&text, TEXT_MAX);
+	SCOPED_BUF(text, TEXT_MAX);
 	json_put_opt(out, "file", p->file);
 	bool is = stat(p->file, &st) == 0;
 	json_put_bool(out, "text_is_newer",
@@ -54,7 +54,6 @@ put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 		json_put_str(out, "text_why",
 			buf_failed(&text) ? "longer than 1 MB" : strerror(errno));
 	}
-	buf_free(&text);
 }
 
 unsigned

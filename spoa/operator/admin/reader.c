@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 
@@ -270,7 +271,6 @@ add_said(struct asked *a, size_t step, struct piece *p, struct buf *after)
 {
 	const struct reader_step *s = &a->row->step[step];
 	const struct child *c = &a->r[step].c;
-	struct buf text;
 
 	if (s->shape == READ_TEXT) {
 		char *said = malloc(TEXT_BYTES);
@@ -279,7 +279,7 @@ add_said(struct asked *a, size_t step, struct piece *p, struct buf *after)
 		free(said);
 		return;
 	}
-	buf_init(&text, TAIL);
+	SCOPED_BUF(text, TAIL);
 	p->fd = c->out;
 	p->lines = s->shape == READ_LINES;
 	p->n = p->lines ? cut_after(c, &text) : c->out_bytes;
@@ -287,7 +287,6 @@ add_said(struct asked *a, size_t step, struct piece *p, struct buf *after)
 		buf_putc(&p->text, '[');
 	if (text.n)
 		buf_printf(after, ",%.*s", SPAN_ARG(buf_view(&text)));
-	buf_free(&text);
 }
 
 /* Without "tollgate: ", as what went wrong. */
@@ -318,16 +317,15 @@ static enum MHD_Result
 answer_reader(struct asked *a)
 {
 	unsigned status = MHD_HTTP_OK;
-	struct buf after, *text = NULL;
 	uint64_t total = 0;
 
-	buf_init(&after, 4096);
+	SCOPED_BUF(after, 4096);
 	for (size_t i = 0; i < READER_STEPS && a->row->step[i].command[0]; i++) {
 		const struct reader_step *s = &a->row->step[i];
 		const struct child *c = &a->r[i].c;
 		struct piece *p = &a->piece[a->npieces];
 		const char *lines = a->npieces && a->piece[a->npieces - 1].lines ? "]" : "";
-		text = &p->text;
+		struct buf *text = &p->text;
 		a->npieces++;
 		if (s->member)
 			buf_printf(text, "%s%s\"%s\":", lines, i ? "," : "{",
@@ -353,7 +351,6 @@ answer_reader(struct asked *a)
 		buf_str(&last->text, "}\n");
 	}
 	a->npieces++;
-	buf_free(&after);
 	for (size_t i = 0; i < a->npieces; i++)
 		total += buf_view(&a->piece[i].text).n + a->piece[i].n;
 	a->answered_us = clock_mono_us();
@@ -438,20 +435,15 @@ ask_child(struct asked *a)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(a->q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct children *all = admin_children(a->admin);
-	struct buf why;
 
 	if (a->row->records && !a->q->server->audit)
 		return asking_refuse(
 			a->q, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	if (!reading_args(r, a->row, a->at, a->q->endpoint->params, a->q->in,
-		    a->q->server->config_file, &why)) {
-		enum MHD_Result ok = asking_refuse(
+		    a->q->server->config_file, &why))
+		return asking_refuse(
 			a->q, MHD_HTTP_BAD_REQUEST, "%.*s", SPAN_ARG(buf_view(&why)));
-		buf_free(&why);
-		return ok;
-	}
-	buf_free(&why);
 	r->peer = a->q->peer;
 	r->c.who = r->peer.who;
 	r->c.in = a->input;
@@ -476,7 +468,6 @@ go_on_reading(struct asked *a)
 {
 	const struct child *c = &a->r[a->at].c;
 	unsigned status = 0;
-	struct buf why;
 
 	if (a->state == FULL)
 		return refuse_for_now(a, "too many read at once, or too many of yours");
@@ -490,12 +481,10 @@ go_on_reading(struct asked *a)
 		a->at++;
 		return ask_child(a);
 	}
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	if (a->row->records && !a->r[0].told)
 		status = record_read(a, &why);
-	enum MHD_Result ok = status ? asking_answer(a->q, status, &why) : answer_reader(a);
-	buf_free(&why);
-	return ok;
+	return status ? asking_answer(a->q, status, &why) : answer_reader(a);
 }
 
 enum MHD_Result

@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "base/codec/json_text.h"
+#include "base/scoped.h"
 #include "base/sha256.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
@@ -24,9 +25,8 @@ hashes(struct change *c, struct span text, struct span now)
 	unsigned char hash[SHA256_BYTES];
 	json_t *all = json_array();
 	size_t n = audit_hash_keys(c->s->shared_cfg, keys);
-	struct buf hex;
 
-	buf_init(&hex, 256);
+	SCOPED_BUF(hex, 256);
 	json_array_append_new(
 		all, json_pack("{s:s,s:s%}", "hash_key", in_force, "id", now.p, now.n));
 	for (size_t i = 0; i < n; i++) {
@@ -39,7 +39,6 @@ hashes(struct change *c, struct span text, struct span now)
 						   buf_view(&hex).p, hex.n));
 	}
 	explicit_bzero(keys, sizeof(keys));
-	buf_free(&hex);
 	return all;
 }
 
@@ -48,7 +47,6 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 {
 	const json_t *text = json_object_get(c->in, "text");
 	unsigned char hash[SHA256_BYTES];
-	struct buf hex;
 
 	c->reads = true;
 	if (!json_is_string(text))
@@ -57,11 +55,10 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 		return change_refuse(
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
 	gate_text_hash(c->s->shared, json_span(text), hash);
-	buf_init(&hex, 256);
+	SCOPED_BUF(hex, 256);
 	buf_hex(&hex, hash, sizeof(hash));
 	*after = json_pack("{s:s%,s:o}", "id", buf_view(&hex).p, hex.n, "hashes",
 		hashes(c, json_span(text), buf_view(&hex)));
-	buf_free(&hex);
 	json_object_set(c->answer, "hashes", json_object_get(*after, "hashes"));
 	return change_sign(c, *after);
 }
@@ -153,27 +150,24 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 {
 	struct span text = json_span(json_object_get(c->in, "object"));
 	unsigned char hash[SHA256_BYTES];
-	struct buf line, why, id;
 
 	c->reads = true;
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	json_t *object = export_object(text, &why);
 	if (!object) {
 		change_refuse(
 			c, MHD_HTTP_BAD_REQUEST, "object: %.*s", SPAN_ARG(buf_view(&why)));
-		buf_free(&why);
 		return false;
 	}
-	buf_free(&why);
 	if (!c->s->audit) {
 		json_decref(object);
 		return change_refuse(
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
 	}
-	buf_init(&line, EXPORT_MANIFEST_MAX);
+	SCOPED_BUF(line, EXPORT_MANIFEST_MAX);
 	audit_keys_export(audit_keys(c->s->audit), &line, text);
 	sha256(text, hash);
-	buf_init(&id, 256);
+	SCOPED_BUF(id, 256);
 	buf_hex(&id, hash, sizeof(hash));
 	const json_t *file = json_object_get(object, "file");
 	*after = json_pack("{s:s%,s:O,s:O,s:O,s:{s:O,s:O,s:O},s:O,s:o}", "id", buf_view(&id).p,
@@ -183,8 +177,6 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 		json_object_get(file, "bytes"), "sha256", json_object_get(file, "sha256"),
 		"records", json_object_get(object, "records"), "chains", chains_told(object));
 	json_object_set_new(c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
-	buf_free(&id);
-	buf_free(&line);
 	json_decref(object);
 	return *after && change_sign(c, *after);
 }

@@ -13,6 +13,7 @@
 #include "base/caps.h"
 #include "base/keyfile.h"
 #include "base/log.h"
+#include "base/scoped.h"
 
 enum {
 	PEM_MAX = 1 << 20,
@@ -55,10 +56,9 @@ pair_free(struct pair *p)
 static bool
 read_pem(const char *file, bool secret, gnutls_datum_t *out, struct buf *why)
 {
-	struct buf b;
 	struct stat st;
 
-	buf_init(&b, PEM_MAX);
+	SCOPED_BUF(b, PEM_MAX);
 	if (secret && stat(file, &st) == 0 &&
 		keyfile_wide(file, st.st_mode, "a private key", why))
 		return false;
@@ -72,7 +72,6 @@ read_pem(const char *file, bool secret, gnutls_datum_t *out, struct buf *why)
 	}
 	if (b.n)
 		explicit_bzero((char *)(uintptr_t)buf_view(&b).p, b.n);
-	buf_free(&b);
 	return out->data != NULL;
 }
 
@@ -214,18 +213,15 @@ load_certificate(struct tls *t, struct buf *why)
 static void
 look_at_files(struct tls *t)
 {
-	struct buf why;
-
 	if (!has_changed(t))
 		return;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	bool fine = load_certificate(t, &why);
 	buf_putc(&why, '\0');
 	if (fine)
 		log_event(LOG_INFO, "admin.tls", LS("certificate", t->file[0]));
 	else
 		log_event(LOG_ERROR, "admin.tls_refused", LS("why", buf_view(&why).p));
-	buf_free(&why);
 }
 
 int

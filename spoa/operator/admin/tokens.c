@@ -10,6 +10,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/scoped.h"
 
 #define HEAD                                                                                   \
 	"# Tokens of tollgate's admin server, hashed. Written by `tollgate admin-token`; "     \
@@ -112,11 +113,10 @@ struct admin_tokens *
 admin_tokens_load(const char *file, struct buf *why)
 {
 	struct admin_tokens *t = NULL;
-	struct buf text, line;
 	struct stat st;
 
-	buf_init(&text, TOKEN_FILE_MAX);
-	buf_init(&line, 512);
+	SCOPED_BUF(text, TOKEN_FILE_MAX);
+	SCOPED_BUF(line, 512);
 	if (!buf_regular_file(&text, file))
 		buf_printf(why, "%s: %s", file, strerror(errno));
 	else if (buf_failed(&text))
@@ -125,8 +125,6 @@ admin_tokens_load(const char *file, struct buf *why)
 		buf_printf(why, "%s: others may write it: chmod o-w", file);
 	else if (!(t = admin_tokens_parse(buf_view(&text), &line)))
 		buf_printf(why, "%s:%.*s", file, SPAN_ARG(buf_view(&line)));
-	buf_free(&line);
-	buf_free(&text);
 	return t;
 }
 

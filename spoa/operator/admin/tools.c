@@ -5,6 +5,7 @@
 
 #include "base/codec/json_text.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "gate/toolpins/sync.h"
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
@@ -232,14 +233,13 @@ apply(struct change *c, const json_t *after)
 	struct tool_pins_sync *sync = pinning_sync(c->s);
 	bool shared = c->s->shared_cfg->state_key && c->s->shared_cfg->redis_url;
 	unsigned char hash[SHA256_BYTES];
-	struct buf why;
 
 	if (n == 0)
 		tool_pins_approve(pins, &of, PIN_NONE, NULL, by);
 	else if (sodium_hex2bin(hash, sizeof(hash), json_text_in(after, "hash"),
 			 2 * SHA256_BYTES, NULL, &bytes, NULL) == 0)
 		tool_pins_approve(pins, &of, n == 1 ? PIN_ONLY : PIN_ADD, hash, by);
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	bool told = sync && tool_pins_sync_wait(sync, WAIT_US, &why);
 	json_object_set_new(c->answer, "redis",
 		json_string(!shared ? "none"
@@ -248,6 +248,5 @@ apply(struct change *c, const json_t *after)
 	if (sync && !told)
 		json_object_set_new(
 			c->answer, "why", json_stringn(buf_view(&why).p, buf_view(&why).n));
-	buf_free(&why);
 }
 const struct change_row admin_tool_approve = { "tool", 0, "approve", change_tools, apply };

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 #include "operator/admin/reader.h"
 #include "operator/server/server.h"
 
@@ -68,9 +69,8 @@ static void
 done(struct child *c)
 {
 	struct reading *r = (struct reading *)c;
-	struct buf b;
 
-	buf_init(&b, 2 * SAID_BYTES);
+	SCOPED_BUF(b, 2 * SAID_BYTES);
 	pthread_mutex_lock(&now.lock);
 	write_last(&b, c, now.began_ns);
 	buf_putc(&b, '\0');
@@ -79,7 +79,6 @@ done(struct child *c)
 	now.running = false;
 	now.r = NULL;
 	pthread_mutex_unlock(&now.lock);
-	buf_free(&b);
 	child_release(now.children, c);
 	reading_args_free(r);
 	free(r);
@@ -89,11 +88,10 @@ enum MHD_Result
 verifying_begin(struct asking *q)
 {
 	struct reading *r = calloc(1, sizeof(*r));
-	struct buf why;
 	enum MHD_Result ok;
 	int err = r ? 0 : ERR_NOMEM;
 
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	if (!err && !q->server->audit)
 		err = ERR_NOTFOUND;
 	if (!err && !reading_args(r, &row, 0, NULL, q->in, q->server->config_file, &why))
@@ -128,7 +126,6 @@ verifying_begin(struct asking *q)
 			reading_args_free(r);
 		free(r);
 	}
-	buf_free(&why);
 	return ok;
 }
 
@@ -137,9 +134,8 @@ static void
 put_state(struct server *s, struct buf *out)
 {
 	static const char *const members[] = { "node", "audit", "audit_key", "anchors" };
-	struct buf text;
 
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	server_status(s, &text);
 	json_t *all = json_loadb(buf_view(&text).p, buf_view(&text).n, 0, NULL),
 	       *some = json_object();
@@ -150,7 +146,6 @@ put_state(struct server *s, struct buf *out)
 	free(said);
 	json_decref(some);
 	json_decref(all);
-	buf_free(&text);
 }
 
 unsigned

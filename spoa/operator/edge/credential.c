@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "base/codec/credentials.h"
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
 /* Headers that carry a provider's credential, whatever value a rule gives them. */
@@ -260,7 +261,6 @@ map_has_keys(struct span value)
 	struct span rest = p ? span_cut(value, (size_t)(p - value.p), value.n) : value;
 	struct span name = span_cut(rest, span_chr(rest, '(') + 1, rest.n);
 	char file[4096];
-	struct buf text;
 	bool keys = false;
 
 	if (!p || !name.n)
@@ -269,7 +269,7 @@ map_has_keys(struct span value)
 	if (span_chr(name, '@') < name.n) /* opt@FILE, file@FILE */
 		name = span_cut(name, span_chr(name, '@') + 1, name.n);
 	snprintf(file, sizeof(file), "%.*s", SPAN_ARG(name));
-	buf_init(&text, MAP_BYTES);
+	SCOPED_BUF(text, MAP_BYTES);
 	if (buf_file(&text, file))
 		for (struct span lines = buf_view(&text); lines.p && !keys;) {
 			struct span line = span_trim(span_next(&lines, '\n'), " \t\r");
@@ -278,7 +278,6 @@ map_has_keys(struct span value)
 			while (line.n && !keys)
 				keys = is_opaque(next_run(&line));
 		}
-	buf_free(&text);
 	return keys;
 }
 

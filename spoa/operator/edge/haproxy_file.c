@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "operator/edge/credential.h"
 
 /* Every section of 2.6 to 3.3; another word begins none. */
@@ -102,9 +103,7 @@ branch_next(struct branch *b, int value)
 static int
 branch_condition(struct reading *r, const struct haproxy_line *line)
 {
-	struct buf text;
-
-	buf_init(&text, 1 << 20);
+	SCOPED_BUF(text, 1 << 20);
 	for (size_t i = 1; i < line->n; i++) {
 		buf_span(&text, line->word[i]);
 		buf_putc(&text, ' ');
@@ -114,7 +113,6 @@ branch_condition(struct reading *r, const struct haproxy_line *line)
 		haproxy_note(r->h, r->file, r->line,
 			"whether this holds cannot be known here: what follows is read as if "
 			"it may");
-	buf_free(&text);
 	return value;
 }
 
@@ -263,16 +261,14 @@ haproxy_read_text(struct haproxy *h, const char *file, struct span text)
 static int
 read_haproxy_file(struct haproxy *h, const char *file)
 {
-	struct buf text;
 	int err = 0;
 
-	buf_init(&text, HAPROXY_BYTES_MAX);
+	SCOPED_BUF(text, HAPROXY_BYTES_MAX);
 	if (!buf_file(&text, file))
 		err = buf_failed(&text) ? ERR_LIMIT : ERR_IO;
 	else
 		err = haproxy_read_text(h, file, buf_view(&text));
 	int why = errno;
-	buf_free(&text);
 	errno = why;
 	return err;
 }

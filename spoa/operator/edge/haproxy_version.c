@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/scoped.h"
 #include "operator/edge/haproxy_file.h"
 
 bool
@@ -89,9 +90,7 @@ haproxy_setenv(struct haproxy *h, struct span name, struct span value)
 void
 haproxy_environment(struct haproxy *h, const char *file)
 {
-	struct buf text;
-
-	buf_init(&text, 1 << 20);
+	SCOPED_BUF(text, 1 << 20);
 	if (buf_file(&text, file)) {
 		struct span rest = buf_view(&text);
 		while (rest.p) {
@@ -106,7 +105,6 @@ haproxy_environment(struct haproxy *h, const char *file)
 			haproxy_setenv(h, name, value);
 		}
 	}
-	buf_free(&text);
 }
 
 size_t

@@ -1,6 +1,7 @@
 /* The table of rules, the facts they share, and how a finding is written. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
 /* clang-format off */
@@ -224,11 +225,10 @@ static void
 read_pieces(struct judge *j)
 {
 	struct haproxy *p = &j->pieces;
-	struct buf text;
 
 	haproxy_init(p);
 	memcpy(p->version, j->h->version, sizeof(p->version));
-	buf_init(&text, JUDGE_TEXT_BYTES);
+	SCOPED_BUF(text, JUDGE_TEXT_BYTES);
 	buf_str(&text, "frontend stanza\n");
 	buf_span(&text, shipped_piece(PIECE_STANZA));
 	buf_span(&text, shipped_piece(PIECE_ROUTES));
@@ -240,7 +240,6 @@ read_pieces(struct judge *j)
 	haproxy_read_text(p, "bolt-on.cfg", buf_view(&text));
 	haproxy_read_text(p, "haproxy.cfg", shipped("haproxy/haproxy.cfg"));
 	haproxy_read_text(p, "tollgate.cfg", shipped("haproxy/tollgate.cfg"));
-	buf_free(&text);
 	for (size_t i = 0; i < p->n; i++) {
 		const struct haproxy_section *s = &p->section[i];
 		if (span_is(s->name, "stanza"))

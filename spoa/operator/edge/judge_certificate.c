@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/codec/cert.h"
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
 enum {
@@ -49,7 +50,6 @@ say_end(struct certificates *c, const char *file, int64_t end_s)
 static bool
 read_certificate(struct certificates *c, const char *file)
 {
-	struct buf text;
 	int64_t end_s;
 
 	if (c->files++ >= CRT_FILES_MAX)
@@ -58,7 +58,7 @@ read_certificate(struct certificates *c, const char *file)
 
 	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
 		return true;
-	buf_init(&text, CRT_BYTES_MAX);
+	SCOPED_BUF(text, CRT_BYTES_MAX);
 	bool there = buf_file(&text, file);
 	if (there && cert_pem_end(buf_view(&text), &end_s))
 		say_end(c, file, end_s);
@@ -66,7 +66,6 @@ read_certificate(struct certificates *c, const char *file)
 		found(c->j, c->at, NULL,
 			"%s: cannot be read here (%s): when its certificate ends is not known",
 			file, strerror(errno));
-	buf_free(&text);
 	return there || errno != ENOENT;
 }
 
@@ -117,9 +116,7 @@ read_crt(struct certificates *c, struct span name)
 static void
 read_crt_list(struct certificates *c, struct span name)
 {
-	struct buf text;
-
-	buf_init(&text, CRT_BYTES_MAX);
+	SCOPED_BUF(text, CRT_BYTES_MAX);
 	if (buf_file(&text, name.p))
 		for (struct span rest = buf_view(&text); rest.p && rest.n;) {
 			struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
@@ -130,7 +127,6 @@ read_crt_list(struct certificates *c, struct span name)
 			if (n && *line.p != '#')
 				read_crt(c, span_cut(line, 0, n));
 		}
-	buf_free(&text);
 }
 
 static void

@@ -3,6 +3,7 @@
  * backend whose guard was forgotten. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
 /* ---- the guard ---- */
@@ -179,7 +180,6 @@ may_make(struct span made, struct span name)
 {
 	const char *p = NULL, *from, *end;
 	char file[4096];
-	struct buf text;
 	bool may = true;
 
 	if (span_is(made, "%[var(txn.tollgate.backend)]"))
@@ -193,11 +193,10 @@ may_make(struct span made, struct span name)
 		strncmp(p, ",map_regm", 9) == 0)
 		return true;
 	snprintf(file, sizeof(file), "%.*s", (int)strcspn(from + 1, ",)"), from + 1);
-	buf_init(&text, JUDGE_TEXT_BYTES);
+	SCOPED_BUF(text, JUDGE_TEXT_BYTES);
 	if (buf_file(&text, file))
 		may = memmem(buf_view(&text).p, text.n, name.p, name.n) != NULL ||
 		      memmem(made.p, made.n, name.p, name.n) != NULL; /* its default */
-	buf_free(&text);
 	return may;
 }
 

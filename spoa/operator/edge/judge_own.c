@@ -2,6 +2,7 @@
  */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
 /* A line that the shipped section of this kind has, the first time it is said here; without a
@@ -67,9 +68,8 @@ mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
 	size_t at = condition_at(l), n = 0, part = 1;
 	bool unless = at < l->n && span_is(l->word[at], "unless");
 	struct span rest = l->source, word;
-	struct buf text;
 
-	buf_init(&text, MENDED_BYTES - 1);
+	SCOPED_BUF(text, MENDED_BYTES - 1);
 	for (; !l->secret && (word = written_word(&rest)).n; n++) {
 		bool or = n > at && (span_is(word, "or") || span_is(word, "||"));
 		if (or &&!unless)
@@ -93,7 +93,6 @@ mended(const struct haproxy_line *l, const char *a, const char *b, char *out)
 				    : "",
 		a, b);
 	snprintf(out, MENDED_BYTES, "%.*s", SPAN_ARG(span_trim(buf_view(&text), " ")));
-	buf_free(&text);
 }
 
 /* ---- rules that run twice ---- */
@@ -259,18 +258,16 @@ writes_header(const struct haproxy_line *l)
 static bool
 script_writes(const struct haproxy_line *l)
 {
-	struct buf text;
 	bool ours = false;
 
 	if (!span_starts(l->word[0], SPAN_LIT("lua-load")) || l->n < 2)
 		return false;
-	buf_init(&text, 1 << 20);
+	SCOPED_BUF(text, 1 << 20);
 	if (buf_file(&text, haproxy_word(l, 1).p)) {
 		struct span v = buf_view(&text);
 		ours = memmem(v.p, v.n, "txn.tollgate", 12) != NULL &&
 		       memmem(v.p, v.n, "set_var", 7) != NULL;
 	}
-	buf_free(&text);
 	return ours;
 }
 

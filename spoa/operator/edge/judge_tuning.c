@@ -1,6 +1,7 @@
 /* Times, sizes, compression, error pages, and what differs by HAProxy's version. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "scan/dialect/dialect.h"
 
@@ -231,19 +232,17 @@ static bool
 is_json_page(const struct haproxy_line *l)
 {
 	struct span file = haproxy_word(l, 2);
-	struct buf text;
 	bool json = false;
 
 	if (span_is(l->word[0], "http-error"))
 		return line_holds(l, "json");
 	if (span_is(file, "/etc/haproxy/tollgate/503.http"))
 		return true;
-	buf_init(&text, 1 << 20);
+	SCOPED_BUF(text, 1 << 20);
 	if (buf_file(&text, file.p)) {
 		struct span v = buf_view(&text);
 		json = memmem(v.p, v.n, "application/json", 16) != NULL;
 	}
-	buf_free(&text);
 	return json;
 }
 

@@ -1,6 +1,7 @@
 /* The lines that the frontend and each backend get, and where they go. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
 
@@ -110,9 +111,8 @@ lay_global(struct lay *l, const struct haproxy *h)
 {
 	const struct haproxy_section *s = global_of(h);
 	struct span piece = shipped_piece(PIECE_GLOBAL);
-	struct buf out;
 
-	buf_init(&out, 4096);
+	SCOPED_BUF(out, 4096);
 	if (!s)
 		buf_str(&out, "global\n");
 	while (piece.n) {
@@ -137,7 +137,6 @@ lay_global(struct lay *l, const struct haproxy *h)
 			&out);
 	else if (h->n)
 		insert_text(l, h->section[0].head->file, 0, &out);
-	buf_free(&out);
 }
 
 /* After the bind lines; before the first use_backend. */
@@ -147,7 +146,6 @@ lay_frontend(
 {
 	unsigned bind = s->head->line, route = 0, last = s->head->line;
 	bool compresses = haproxy_last(s, "compression", NULL) != NULL, named = false;
-	struct buf out;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct span word = s->line[i].word[0];
@@ -164,7 +162,7 @@ lay_frontend(
 	bind = outside(h, s, bind, false);
 	if (bind > route) /* ACLs are known from their line on */
 		bind = route;
-	buf_init(&out, 1 << 20);
+	SCOPED_BUF(out, 1 << 20);
 	if (compresses && !named)
 		buf_printf(&out, "%.*sfilter compression\n", SPAN_ARG(indent_of(s)));
 	piece_lines(l, s, shipped_piece(PIECE_STANZA), inner, &out);
@@ -172,7 +170,6 @@ lay_frontend(
 	buf_clear(&out);
 	piece_lines(l, s, shipped_piece(PIECE_ROUTES), false, &out);
 	insert_text(l, s->head->file, route, &out);
-	buf_free(&out);
 }
 
 /* The guard at the head; what a provider's answers need, where the person says nothing else. */
@@ -181,9 +178,8 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 {
 	static const char *const pages[] = { "502", "503", "504" };
 	struct span indent = indent_of(s);
-	struct buf out;
 
-	buf_init(&out, 64 << 10);
+	SCOPED_BUF(out, 64 << 10);
 	piece_lines(l, s, shipped_piece(PIECE_GUARD), false, &out);
 	if (provider && out.n && !haproxy_own(s, "timeout", "server"))
 		buf_printf(&out, "%.*stimeout server 10m\n", SPAN_ARG(indent));
@@ -192,7 +188,6 @@ lay_backend(struct lay *l, const struct haproxy_section *s, bool provider)
 			buf_printf(&out, "%.*serrorfile %s /etc/haproxy/tollgate/503.http\n",
 				SPAN_ARG(indent), pages[i]);
 	insert_text(l, s->head->file, s->head->line, &out);
-	buf_free(&out);
 }
 
 bool

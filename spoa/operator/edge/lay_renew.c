@@ -3,6 +3,7 @@
  * passes lacks those alone that came later; so does the complete example's second frontend. */
 #include <stdio.h>
 
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
 
@@ -111,13 +112,12 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 {
 	const struct haproxy_line *want = &today->line[i], *next;
 	bool renews = r->own[i] != NULL, after = false;
-	struct buf text;
 
 	next = renews ? r->own[i] : neighbour(r, today, i, &after);
 	if (!next || (!renews && has_alike(r->s, want) && !line_holds(want, GATED_VARIABLE) &&
 			     !shipped_later(want->source)))
 		return;
-	buf_init(&text, 64 << 10);
+	SCOPED_BUF(text, 64 << 10);
 	put_indented(next, want, renews, &text);
 	lay_add(r->lay, (struct lay_edit){ .file = next->file,
 				.after = renews	 ? next->line - 1
@@ -125,7 +125,6 @@ renew_line(struct renewal *r, const struct haproxy_section *today, size_t i)
 						 : before_comments(r, next),
 				.drop = renews,
 				.text = buf_view(&text) });
-	buf_free(&text);
 }
 
 /* Where it listens, what passes and what callers are told is the person's; what the relay is
@@ -145,11 +144,10 @@ is_theirs(const struct haproxy_line *l)
 static const struct haproxy_section *
 lines_of_today(struct renewal *r)
 {
-	struct buf text;
 	const struct haproxy_section *today = NULL;
 
 	haproxy_init(&r->pieces);
-	buf_init(&text, 1 << 20);
+	SCOPED_BUF(text, 1 << 20);
 	buf_printf(&text, "frontend stanza\n%.*s%.*s", SPAN_ARG(shipped_piece(PIECE_STANZA)),
 		SPAN_ARG(shipped_piece(PIECE_ROUTES)));
 	haproxy_read_text(&r->pieces, "bolt-on.cfg", buf_view(&text));
@@ -157,7 +155,6 @@ lines_of_today(struct renewal *r)
 	for (size_t i = 0; i < r->pieces.n; i++)
 		if (span_is(r->pieces.section[i].name, engine_of(r->s) ? "stanza" : "egress"))
 			today = &r->pieces.section[i];
-	buf_free(&text);
 	return today;
 }
 
@@ -165,11 +162,10 @@ void
 lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
 {
 	struct renewal r = { .lay = l, .h = h, .s = s };
-	struct buf text;
 	bool same[LINES_MAX] = { false }, older = older_stanza(s);
 	const struct haproxy_section *today = lines_of_today(&r);
 
-	buf_init(&text, 1 << 20);
+	SCOPED_BUF(text, 1 << 20);
 	for (size_t i = 0; today && i < today->n && i < LINES_MAX; i++) {
 		buf_clear(&text);
 		shipped_older(span_trim(today->line[i].source, " \t"), &text);
@@ -182,6 +178,5 @@ lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *
 		if (!same[i] && !is_theirs(&today->line[i]) &&
 			(older || r.own[i] || shipped_later(today->line[i].source)))
 			renew_line(&r, today, i);
-	buf_free(&text);
 	haproxy_free(&r.pieces);
 }

@@ -11,6 +11,7 @@
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/notice.h"
+#include "base/scoped.h"
 #include "gate/changes/sync.h"
 #include "gate/sources/recognise.h"
 #include "operator/server/server.h"
@@ -67,13 +68,10 @@ mirror_away(struct server *s, struct buf *why)
 static bool
 keys_away(struct server *s, struct buf *why)
 {
-	struct buf says;
-
-	buf_init(&says, 4096);
+	SCOPED_BUF(says, 4096);
 	bool ok = keysets_ready(s->keysets, &says);
 	if (!ok)
 		buf_span(why, span_trim(buf_view(&says), "\n"));
-	buf_free(&says);
 	return !ok;
 }
 
@@ -402,9 +400,8 @@ static void
 look_at_clock(struct degraded *d)
 {
 	struct audit_entry *e;
-	struct buf says;
 
-	buf_init(&says, sizeof(d->clock) - 1);
+	SCOPED_BUF(says, sizeof(d->clock) - 1);
 	clock_says(&says);
 	struct span now = buf_view(&says);
 	if (!buf_failed(&says) && !span_is(now, d->clock) && (e = audit_entry_new())) {
@@ -414,22 +411,18 @@ look_at_clock(struct degraded *d)
 		snprintf(d->clock, sizeof(d->clock), "%.*s", SPAN_ARG(now));
 		audit_append(d->s->audit, e);
 	}
-	buf_free(&says);
 }
 
 static void
 look_at_parts(struct degraded *d)
 {
-	struct buf why;
-
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_clear(&why);
 		bool away = parts[i].away && parts[i].away(d->s, &why);
 		step_degraded(d->s, parts[i].name, NULL, &parts[i], &d->part[i], away,
 			span_trim(buf_view(&why), "\n"));
 	}
-	buf_free(&why);
 	look_at_recognisers(d);
 	if (d->looks % CLOCK_LOOKS == 0 && audit_ready(d->s->audit))
 		look_at_clock(d);

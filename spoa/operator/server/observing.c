@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "operator/server/server.h"
 
 void
@@ -16,17 +17,15 @@ observing_look(struct server *s)
 	const struct policy *p = s->snap->policy;
 	int64_t now = clock_wall_ns(), days;
 	enum observe_state state = observe_state(p, now, &days);
-	struct buf says;
 
 	if (state == s->observe_said)
 		return;
 	s->observe_said = state;
 	if (state == OBSERVE_NONE)
 		return;
-	buf_init(&says, 4096);
+	SCOPED_BUF(says, 4096);
 	observe_says(p, now, &says);
 	log_event(LOG_WARN, events[state], LSP("note", buf_view(&says)));
-	buf_free(&says);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "gate/snapshot.h"
 #include "gate/toolpins/sync.h"
 #include "operator/server/server.h"
@@ -72,15 +73,12 @@ pinning_start(struct server *s, struct buf *why)
 void
 pinning_again(struct server *s, const struct snapshot *next)
 {
-	struct buf why;
-
 	if (s->pinning.begun || !has_mcp(next->policy))
 		return;
-	buf_init(&why, 4096);
+	SCOPED_BUF(why, 4096);
 	/* The reload stands: first texts are this process's then, and that is said. */
 	if (begin_pinning(s, &why) < 0)
 		log_event(LOG_ERROR, "pin.failed", LSP("why", buf_view(&why)));
-	buf_free(&why);
 }
 
 struct tool_pins_sync *

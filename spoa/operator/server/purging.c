@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "gate/changes/live.h"
 #include "operator/server/server.h"
 #include "record/audit/audit.h"
@@ -15,11 +16,10 @@ void
 purging_look(struct server *s)
 {
 	struct audit_entry *e = NULL;
-	struct buf ids;
 
 	if (!s->live || (s->audit && !audit_ready(s->audit)))
 		return;
-	buf_init(&ids, 0);
+	SCOPED_BUF(ids, 0);
 	size_t n = live_purge(s->live, clock_wall_ns(), AT_ONCE, &ids);
 	if (n)
 		log_event(LOG_INFO, "live.purged", LI("entries", n));
@@ -31,5 +31,4 @@ purging_look(struct server *s)
 		json_put_printf(&e->fields, "ids", "[%.*s]", SPAN_ARG(buf_view(&ids)));
 		audit_append(s->audit, e);
 	}
-	buf_free(&ids);
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "base/watch.h"
 #include "gate/targets/state.h"
 #include "operator/server/server.h"
@@ -107,9 +108,7 @@ reload_refused(struct reloading *r, struct buf *why)
 static void
 say_fixed(struct reloading *r, const struct config *now, const struct config *next)
 {
-	struct buf names;
-
-	buf_init(&names, 4096);
+	SCOPED_BUF(names, 4096);
 	config_fixed_changes(now, next, &names);
 	if (names.n)
 		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
@@ -118,7 +117,6 @@ say_fixed(struct reloading *r, const struct config *now, const struct config *ne
 	buf_clear(&r->at_restart);
 	buf_span(&r->at_restart, buf_view(&names));
 	pthread_mutex_unlock(&r->lock);
-	buf_free(&names);
 }
 
 /* After a refusal, what was read for the policy in force is watched as well: the mistake may
@@ -163,17 +161,15 @@ static struct audit_keys_order *
 prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
 {
 	struct audit_keys_order *keys;
-	struct buf why;
 
 	if (!cfg->audit_key) /* its removal waits for a restart */
 		cfg = s->shared_cfg;
-	buf_init(&why, 8192);
+	SCOPED_BUF(why, 8192);
 	keys = audit_keys_prepare(audit_keys(s->audit), cfg, &why);
 	if (!keys && config_at(cfg, "audit.key"))
 		diag_at(d, config_at(cfg, "audit.key"), "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!keys)
 		diag_file(d, s->config_file, "%.*s", SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return keys;
 }
 

@@ -7,6 +7,7 @@
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/notice.h"
+#include "base/scoped.h"
 #include "budget/tally/tally.h"
 #include "gate/changes/sync.h"
 #include "gate/sources/recognise.h"
@@ -59,8 +60,6 @@ live_says(struct server *s, struct buf *out)
 static bool
 sync_says(struct server *s, struct buf *out)
 {
-	struct buf why;
-
 	if (!s->live_sync)
 		return true;
 	const char *key = live_sync_righted(s->live_sync);
@@ -69,7 +68,7 @@ sync_says(struct server *s, struct buf *out)
 			"keys and limits: %s was not what daemons write, and was put right: "
 			"somebody else writes to this Redis (live.refused)\n",
 			key);
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	if (pinning_away(s, &why))
 		buf_printf(out,
 			"pins of tools: down: %.*s: this daemon goes by what it saw itself\n",
@@ -82,7 +81,6 @@ sync_says(struct server *s, struct buf *out)
 			"not "
 			"learn, nor this one from them\n",
 			SPAN_ARG(buf_view(&why)));
-	buf_free(&why);
 	return up;
 }
 
@@ -231,12 +229,8 @@ server_ready(struct server *s, struct buf *out)
 static bool
 is_ready(struct server *s)
 {
-	struct buf why;
-
-	buf_init(&why, 0);
-	bool ok = server_ready(s, &why);
-	buf_free(&why);
-	return ok;
+	SCOPED_BUF(why, 0);
+	return server_ready(s, &why);
 }
 
 /* Of every worker; how many. */
@@ -369,9 +363,7 @@ server_recent(struct server *s, struct buf *out)
 static void
 parts_say(struct server *s, struct buf *out)
 {
-	struct buf text;
-
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	json_put_bool(out, "ready", server_ready(s, &text));
 	json_put_open(out, "parts", '[');
 	for (struct span rest = buf_view(&text); rest.n;) {
@@ -384,7 +376,6 @@ parts_say(struct server *s, struct buf *out)
 		json_put_close(out, '}');
 	}
 	json_put_close(out, ']');
-	buf_free(&text);
 }
 
 void

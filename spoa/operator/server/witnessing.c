@@ -11,6 +11,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "net/listen.h"
 #include "record/anchors/witness.h"
 
@@ -72,7 +73,6 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 	static const char page[] = "/add-checkpoint";
 	struct witnessing *w = cls;
 	struct upload *u = *con;
-	struct buf out;
 	const char *type;
 
 	if (!u) { /* the head; answer once the body is through */
@@ -99,11 +99,9 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 		metric_inc(w->metrics, M_WITNESS_413);
 		return plain_answer(c, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long\n");
 	}
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	unsigned status = witness_add(w->witness, buf_view(&u->body), &out, &type);
-	enum MHD_Result ok = answer_stranger(c, status, type, buf_view(&out));
-	buf_free(&out);
-	return ok;
+	return answer_stranger(c, status, type, buf_view(&out));
 }
 
 struct witnessing *

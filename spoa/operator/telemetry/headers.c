@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/log.h"
+#include "base/scoped.h"
 
 static bool
 is_value(struct span s)
@@ -105,7 +106,6 @@ headers_again(struct headers *h)
 {
 	struct headers now;
 	struct stat st;
-	struct buf why;
 
 	if (!h->file || stat(h->file, &st) < 0 ||
 		(st.st_ino == h->inode && st.st_mtim.tv_sec == h->changed.tv_sec &&
@@ -113,14 +113,13 @@ headers_again(struct headers *h)
 		return;
 	h->changed = st.st_mtim;
 	h->inode = st.st_ino;
-	buf_init(&why, 1024);
+	SCOPED_BUF(why, 1024);
 	if (headers_open(&now, h->file, &why) == 0) {
 		headers_close(h);
 		*h = now;
 	} else {
 		log_event(LOG_WARN, "telemetry.headers", LSP("why", buf_view(&why)));
 	}
-	buf_free(&why);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/notice.h"
 #include "base/random.h"
+#include "base/scoped.h"
 #include "base/tag.h"
 #include "base/timer.h"
 #include "operator/telemetry/webhook.h"
@@ -235,7 +236,7 @@ post(struct channel *c)
 	const struct config *cfg = c->all->cfg;
 	int64_t seconds = clock_wall_ns() / 1000000000;
 	char stamp[24], signature[WEBHOOK_SIGNATURES];
-	struct buf field[3], why;
+	struct buf field[3];
 	const char *fields[4] = { "Content-Type: application/json" };
 	struct http_call_options o = { .url = cfg->notify_url,
 		.body = buf_view(&c->body),
@@ -245,7 +246,7 @@ post(struct channel *c)
 		.deadline_us = notify_times.deadline_us,
 		.answer_bytes = CAP_NOTIFY_ANSWER };
 
-	buf_init(&why, WHY - 1);
+	SCOPED_BUF(why, WHY - 1);
 	for (size_t i = 0; i < COUNT_OF(field); i++)
 		buf_init(&field[i], 0);
 	snprintf(stamp, sizeof(stamp), "%" PRId64, seconds);
@@ -270,7 +271,6 @@ post(struct channel *c)
 	}
 	for (size_t i = 0; i < COUNT_OF(field); i++)
 		buf_free(&field[i]);
-	buf_free(&why);
 }
 
 static void

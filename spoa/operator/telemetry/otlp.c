@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/scoped.h"
 #include "base/tag.h"
 #include "base/timer.h"
 #include "operator/telemetry/headers.h"
@@ -313,7 +314,6 @@ static void
 send_metrics(struct otlp *t)
 {
 	struct signal *s = &t->signal[POINTS];
-	struct buf text;
 
 	if (s->life == UNDER_WAY || (s->life == WAITS && clock_mono_us() < s->held_us))
 		return;
@@ -322,11 +322,10 @@ send_metrics(struct otlp *t)
 		buf_free(&s->body);
 		buf_init(&s->body, CAP_TELEMETRY_BODY);
 	}
-	buf_init(&text, 0);
+	SCOPED_BUF(text, 0);
 	t->text(t->arg, &text);
 	size_t points = otlp_metrics_write(&s->body, &t->resource, buf_view(&text), t->gen_ai,
 		t->start_ns, clock_wall_ns());
-	buf_free(&text);
 	begin_signal(s, points);
 }
 

@@ -8,6 +8,7 @@
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 
 enum { PLAIN_MAX = 128 };
 
@@ -98,12 +99,11 @@ gzip_buf(struct buf *b)
 {
 	struct span s = buf_view(b);
 	z_stream z = { 0 };
-	struct buf out;
 
 	if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return ERR_NOMEM;
 	size_t most = deflateBound(&z, s.n);
-	buf_init(&out, 0);
+	SCOPED_BUF(out, 0);
 	buf_reserve(&out, most);
 	if (!buf_failed(&out)) {
 		z.next_in = (Bytef *)(uintptr_t)s.p;
@@ -117,7 +117,6 @@ gzip_buf(struct buf *b)
 	}
 	bool ok = z.total_out > 0 && !buf_failed(&out) && !buf_failed(b);
 	deflateEnd(&z);
-	buf_free(&out);
 	return ok ? 0 : ERR_NOMEM;
 }
 

@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/codec/trace.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 #include "base/sha256.h"
 #include "budget/tally/tally.h"
 #include "operator/telemetry/otlp_json.h"
@@ -133,15 +134,13 @@ open_span(struct span_out *o, const unsigned char *parent, const char *what, siz
 		put_id(o->b, "parentSpanId", parent, 8);
 	buf_printf(o->b, "\"flags\":%d,\"name\":",
 		FLAG_SAMPLED | FLAG_HAS_REMOTE | (own && parent ? FLAG_REMOTE : 0));
-	struct buf full;
-	buf_init(&full, 0);
+	SCOPED_BUF(full, 0);
 	buf_str(&full, name);
 	if (of.n) {
 		buf_putc(&full, ' ');
 		buf_span(&full, of);
 	}
 	buf_json_str(o->b, buf_view(&full));
-	buf_free(&full);
 	buf_printf(o->b, ",\"kind\":%d,", kind);
 	otlp_time(o->b, "startTimeUnixNano", wall_ns(n, from_us));
 	buf_putc(o->b, ',');
@@ -401,15 +400,13 @@ spans_write(struct buf *out, const struct audit_note *n, uint64_t seq,
 	struct span fields, uint64_t told_us, const struct span_ids *ids)
 {
 	struct span_out o = { .b = out, .note = n, .ids = ids };
-	struct buf line;
 
-	buf_init(&line, 0);
+	SCOPED_BUF(line, 0);
 	buf_putc(&line, '{');
 	buf_span(&line, fields);
 	buf_putc(&line, '}');
 	struct span s = buf_view(&line);
 	json_t *record = buf_failed(&line) ? NULL : json_loadb(s.p, s.n, 0, NULL);
-	buf_free(&line);
 	if (!json_is_object(record)) {
 		json_decref(record);
 		return 0;

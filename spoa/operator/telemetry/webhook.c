@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/keyfile.h"
+#include "base/scoped.h"
 #include "base/utf8.h"
 #include "record/proof/base64.h"
 
@@ -146,11 +147,10 @@ int
 webhook_sign(const char *secret_file, const char *id, int64_t seconds, struct span body,
 	char out[WEBHOOK_SIGNATURES], struct buf *why)
 {
-	struct buf text, all;
 	size_t n = 0;
 
-	buf_init(&text, 4096);
-	buf_init(&all, WEBHOOK_SIGNATURES - 1);
+	SCOPED_BUF(text, 4096);
+	SCOPED_BUF(all, WEBHOOK_SIGNATURES - 1);
 	int err = keyfile_text(secret_file, "the secret of webhooks", &text, why);
 	struct span rest = buf_view(&text);
 	while (!err && rest.n) {
@@ -170,7 +170,5 @@ webhook_sign(const char *secret_file, const char *id, int64_t seconds, struct sp
 	}
 	if (!err)
 		snprintf(out, WEBHOOK_SIGNATURES, "%.*s", SPAN_ARG(buf_view(&all)));
-	buf_free(&text);
-	buf_free(&all);
 	return err;
 }
