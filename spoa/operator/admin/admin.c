@@ -255,8 +255,14 @@ run_endpoint(struct upload *u)
 		return e->begin(&u->q);
 	SCOPED_BUF(b, 0);
 	if (e->open && openmetrics_wanted(MHD_lookup_connection_value(
-			       u->q.connection, MHD_HEADER_KIND, "Accept")))
-		return queue_answer(&u->q, e->open(u->q.server, &b), OPENMETRICS_TYPE, &b);
+			       u->q.connection, MHD_HEADER_KIND, "Accept"))) {
+		e->open(u->q.server, &b);
+		return queue_answer(&u->q, MHD_HTTP_OK, OPENMETRICS_TYPE, &b);
+	}
+	if (e->show) {
+		e->show(u->q.server, &b);
+		return asking_answer(&u->q, MHD_HTTP_OK, &b);
+	}
 	unsigned status = e->change
 				  ? change_call(e->change, u->q.server, &u->q.peer, u->q.in, &b)
 			  : e->call ? e->call(u->q.server, &u->q.peer, u->q.in, &b)
@@ -347,7 +353,7 @@ handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
 			"not taken",
 			CAP_ADMIN_CONNS_EACH, CAP_ADMIN_HELD >> 20);
 	}
-	if (!u->q.endpoint->write && !take_params(u, &ok))
+	if (!u->q.endpoint->show && !u->q.endpoint->write && !take_params(u, &ok))
 		return ok;
 	u->begun = u->q.endpoint->begin != NULL;
 	return run_endpoint(u);

@@ -14,7 +14,7 @@ struct decisions;
 /* Of GET /decisions/live; NULL where there are no records. */
 struct decisions *admin_decisions(struct admin *a);
 /* GET /openapi.json: the table as OpenAPI 3.1. */
-unsigned admin_openapi(struct server *s, struct buf *out);
+void admin_openapi(struct server *s, struct buf *out);
 /* Its own rows of /metrics. */
 void admin_metrics(struct server *s, struct buf *out);
 

@@ -51,7 +51,7 @@ unsigned admin_keys(struct server *s, struct buf *out);
 /* {"overrides": […]}: those that were not cleared, each with its state. */
 unsigned admin_limits(struct server *s, struct buf *out);
 /* {"targets": […]}: of the policy in force, as target_table_json(). */
-unsigned admin_targets(struct server *s, struct buf *out);
+void admin_targets(struct server *s, struct buf *out);
 
 /* {"state_key": …, "full": [servers], "tools": […]}: pins, as tool_pins_list(), each with what
  * all of its server come to ("look"). */
@@ -59,15 +59,15 @@ unsigned admin_tools(struct server *s, struct buf *out);
 /* server, kind, name: one with its texts. */
 admin_call_fn admin_tool_show;
 /* notify_status(). */
-unsigned admin_notify(struct server *s, struct buf *out);
+void admin_notify(struct server *s, struct buf *out);
 /* identity (an object) or key (the id of an API key), route, model: {"limits": […]}. Changes
  * nothing. */
 admin_call_fn admin_quota;
 /* window, by: as rates_series(). */
 admin_call_fn admin_series;
-unsigned admin_log(struct server *s, struct buf *out);
+void admin_log(struct server *s, struct buf *out);
 unsigned admin_policy_rules(struct server *s, struct buf *out);
-unsigned admin_models(struct server *s, struct buf *out);
+void admin_models(struct server *s, struct buf *out);
 /* from, count: as near_json(). */
 admin_call_fn admin_limits_near;
 

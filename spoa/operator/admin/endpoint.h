@@ -68,6 +68,7 @@ struct asking {
  * response of its own (asking_response()). MHD_NO closes the connection. */
 typedef enum MHD_Result admin_begin_fn(struct asking *q);
 typedef unsigned admin_write_fn(struct server *s, struct buf *out);
+typedef void admin_show_fn(struct server *s, struct buf *out);
 
 /* Queues what is in *b with the row's content type, and the fields that every answer has. */
 enum MHD_Result asking_answer(struct asking *q, unsigned status, const struct buf *b);
@@ -95,11 +96,12 @@ struct admin_endpoint {
 	 */
 	const char *shape;
 	const char *type; /* content type; NULL: application/json */
-	/* One of these five: writes an answer at once; takes an object (a POST's, or of a GET's
-	 * parameters) and answers at once; takes its time (reads records by a child, streams
-	 * events, sends a file). `arg` is for begin. */
+	/* One of these six: writes an answer at once, which is 200 or of its own status; takes
+	 * an object (a POST's, or of a GET's parameters) and answers at once; takes its time
+	 * (reads records by a child, streams events, sends a file). `arg` is for begin. */
+	admin_show_fn *show;
+	admin_show_fn *open; /* in its place, for who accepts OpenMetrics; else NULL */
 	admin_write_fn *write;
-	admin_write_fn *open; /* in its place, for who accepts OpenMetrics; else NULL */
 	admin_call_fn *call;
 	const struct change_row *change; /* the same as a row of change.h; checks its object */
 	admin_begin_fn *begin;

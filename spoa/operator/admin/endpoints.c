@@ -16,29 +16,26 @@
 
 /* ---- what is asked without a call of its own ---- */
 
-static unsigned
+static void
 get_metrics(struct server *s, struct buf *out)
 {
 	server_metrics(s, out, false);
 	admin_metrics(s, out);
-	return MHD_HTTP_OK;
 }
 
-static unsigned
+static void
 get_openmetrics(struct server *s, struct buf *out)
 {
 	SCOPED_BUF(text, 0);
 	server_metrics(s, &text, true);
 	admin_metrics(s, &text);
 	openmetrics_write(out, buf_view(&text));
-	return MHD_HTTP_OK;
 }
 
-static unsigned
+static void
 get_healthz(struct server *s UNUSED, struct buf *out)
 {
 	buf_str(out, "ok\n");
-	return MHD_HTTP_OK;
 }
 
 static unsigned
@@ -65,27 +62,6 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in UNUSED, 
 	change_told(s, peer, "configuration", "reload", "reload", NULL, NULL);
 	change_who(peer, by);
 	return reload_ask(&s->reloading, by, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
-}
-
-static unsigned
-get_status(struct server *s, struct buf *out)
-{
-	server_status(s, out);
-	return MHD_HTTP_OK;
-}
-
-static unsigned
-get_recent(struct server *s, struct buf *out)
-{
-	server_recent(s, out);
-	return MHD_HTTP_OK;
-}
-
-static unsigned
-get_now(struct server *s, struct buf *out)
-{
-	server_now(s, out);
-	return MHD_HTTP_OK;
 }
 
 #define METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
@@ -187,17 +163,17 @@ const struct admin_endpoint admin_endpoints[] = {
 
 /* -- for machines that watch: nobody is asked who he is -- */
 { "GET", "/metrics", 0, "Metrics as Prometheus takes them; with exemplars, for who accepts OpenMetrics.",
-  .type = METRICS_TEXT, .write = get_metrics, .open = get_openmetrics, .tcp = true },
+  .type = METRICS_TEXT, .show = get_metrics, .open = get_openmetrics, .tcp = true },
 { "GET", "/healthz", 0, "Whether the daemon runs.",
-  .type = PLAIN_TEXT, .write = get_healthz, .tcp = true },
+  .type = PLAIN_TEXT, .show = get_healthz, .tcp = true },
 { "GET", "/readyz", 0, "Whether it can decide, and if not why: 503.",
   .type = PLAIN_TEXT, .write = get_readyz, .tcp = true },
 
 /* -- the daemon -- */
 { "GET", "/status", ROLE_VIEWER, "What runs, what is degraded, the policy in force.",
-  .write = get_status, .shape = "version:string node:string", .tcp = true },
+  .show = server_status, .shape = "version:string node:string", .tcp = true },
 { "GET", "/recent", ROLE_VIEWER, "The last decisions and counters, for `tollgate top`.",
-  .write = get_recent, .shape = "", .tcp = true },
+  .show = server_recent, .shape = "", .tcp = true },
 { "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422: refused.",
   .call = post_reload, .shape = "result:string", .tcp = true },
 
@@ -223,7 +199,7 @@ const struct admin_endpoint admin_endpoints[] = {
 
 /* -- targets, tools -- */
 { "GET", "/targets", ROLE_VIEWER, "How each target does.",
-  .write = admin_targets, .shape = "targets:array", .tcp = true },
+  .show = admin_targets, .shape = "targets:array", .tcp = true },
 { "POST", "/targets/eject", ROLE_OPERATOR, "Takes a target out.",
   .params = target_named, .change = &admin_target_eject, .shape = "id:string" },
 { "POST", "/targets/admit", ROLE_OPERATOR, "Lets it in again.",
@@ -251,13 +227,13 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/records/report", ROLE_AUDITOR, "What audit report says, for auditors.",
   .params = report_asked, .begin = reader_begin, .arg = &read_report, .shape = "report:object" },
 { "GET", "/records/verify", ROLE_AUDITOR, "The chain's state, and what its last verification said.",
-  .write = admin_verifying, .shape = "running:boolean last:any state:object" },
+  .show = admin_verifying, .shape = "running:boolean last:any state:object" },
 { "POST", "/records/verify", ROLE_AUDITOR, "Begins to verify all of the chain; 409: one runs.",
   .begin = verifying_begin, .shape = "running:boolean" },
 
 /* -- webhooks -- */
 { "GET", "/notify", ROLE_VIEWER, "What came of the webhooks of notify.url.",
-  .write = admin_notify, .shape = "signed:boolean dropped:integer kinds:array", .tcp = true },
+  .show = admin_notify, .shape = "signed:boolean dropped:integer kinds:array", .tcp = true },
 { "POST", "/notify/test", ROLE_OPERATOR, "Sends one of kind test; GET /notify says what came of it.",
   .params = signed_alone, .change = &admin_notify_test, .shape = "id:string" },
 
@@ -267,7 +243,7 @@ const struct admin_endpoint admin_endpoints[] = {
 
 /* -- policy -- */
 { "GET", "/policy", ROLE_VIEWER, "The policy in force: version, since when, rules, text.",
-  .write = admin_policy, .shape = "policy:string version:string since:string rules:array" },
+  .show = admin_policy, .shape = "policy:string version:string since:string rules:array" },
 { "GET", "/policy/versions", ROLE_VIEWER, "Policies that came into force, newest first.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_versions, .shape = "versions:array" },
 { "GET", "/policy/shadow", ROLE_AUDITOR, "Decisions of which the shadow policy says something else.",
@@ -281,15 +257,15 @@ const struct admin_endpoint admin_endpoints[] = {
 
 /* -- live: decisions, series, models, log -- */
 { "GET", "/now", ROLE_VIEWER, "What is degraded, whether it is ready, rates and latencies, targets.",
-  .write = get_now, .shape = "node:string ready:boolean parts:array degraded:array targets:array" },
+  .show = server_now, .shape = "node:string ready:boolean parts:array degraded:array targets:array" },
 { "GET", "/log", ROLE_VIEWER, "How much the log says.",
-  .write = admin_log, .shape = "level:string configured:string" },
+  .show = admin_log, .shape = "level:string configured:string" },
 { "POST", "/log", ROLE_OPERATOR, "Says more or less in the log, for a time.",
   .params = log_set, .change = &admin_log_set, .shape = "level:string" },
 { "GET", "/policy/rules", ROLE_VIEWER, "What each rule did, since the start and since the policy came, and when last.",
   .write = admin_policy_rules, .shape = "policy:string version:string rules:array" },
 { "GET", "/models", ROLE_VIEWER, "Models that were seen or are configured: targets, price, tokens, cost.",
-  .write = admin_models, .shape = "models:array" },
+  .show = admin_models, .shape = "models:array" },
 { "GET", "/limits/near", ROLE_VIEWER, "Who came near a limit of late, the fullest first.",
   .params = near_asked, .call = admin_limits_near, .shape = "total:integer near:array" },
 { "GET", "/series", ROLE_VIEWER, "The last hour in steps of ten seconds: in all, by route, target, model.",
@@ -305,7 +281,7 @@ const struct admin_endpoint admin_endpoints[] = {
 { "DELETE", "/session", 0, "Ends the session of the cookie.",
   .begin = door_logout, .shape = "ended:boolean" },
 { "GET", "/openapi.json", ROLE_VIEWER, "This table, as OpenAPI 3.1.",
-  .write = admin_openapi, .shape = "openapi:string info:object paths:object" },
+  .show = admin_openapi, .shape = "openapi:string info:object paths:object" },
 
 /* -- console: the page; nobody is asked who he is -- */
 { "GET", "/", 0, "Leads to the console.", .type = PAGE_TYPE, .begin = admin_page_redirect },

@@ -11,7 +11,7 @@
 
 #define FOR_MOST_US (7 * 86400 * SECOND_US)
 
-unsigned
+void
 admin_log(struct server *s, struct buf *out)
 {
 	json_put_open(out, NULL, '{');
@@ -19,7 +19,6 @@ admin_log(struct server *s, struct buf *out)
 	json_put_str(out, "configured", log_level_names[s->shared_cfg->log_level]);
 	json_put_time(out, "until", atomic_load(&s->log_until_ns));
 	buf_str(out, "}\n");
-	return MHD_HTTP_OK;
 }
 
 /* The level of that name; negative: there is none. */

@@ -101,17 +101,18 @@ add_targets(json_t *models, const struct policy *p, const struct route *routes, 
 		}
 }
 
-unsigned
+void
 admin_models(struct server *s, struct buf *out)
 {
 	struct snapshot *snap = server_snapshot(s);
 	const struct policy *p = snap->policy;
-	json_t *models = json_object(), *list = json_array(), *m;
+	json_auto_t *models = json_object();
+	json_t *list = json_array(), *m;
 	const char *name;
 
 	SCOPED_BUF(text, 0);
 	server_targets(s, &text, NULL);
-	json_t *states = json_loadb(buf_view(&text).p, text.n, 0, NULL);
+	json_auto_t *states = json_loadb(buf_view(&text).p, text.n, 0, NULL);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		add_seen(models, &gate_tally(s->workers[i].gate)->series);
 	add_targets(models, p, p->routes, p->nroutes, states);
@@ -119,8 +120,5 @@ admin_models(struct server *s, struct buf *out)
 		add_targets(models, p, p->routes[i].aliases, p->routes[i].naliases, states);
 	json_object_foreach(models, name, m) json_array_append(list, m);
 	calls_json(out, json_pack("{s:o}", "models", list));
-	json_decref(models);
-	json_decref(states);
 	snapshot_unref(&snap);
-	return MHD_HTTP_OK;
 }

@@ -8,11 +8,10 @@
 #include "operator/admin/change.h"
 #include "operator/server/server.h"
 
-unsigned
+void
 admin_notify(struct server *s, struct buf *out)
 {
 	notify_status(s->notify, out);
-	return MHD_HTTP_OK;
 }
 
 static bool

@@ -56,7 +56,7 @@ put_policy_text(struct buf *out, const struct policy *p, int64_t in_force_ns)
 	}
 }
 
-unsigned
+void
 admin_policy(struct server *s, struct buf *out)
 {
 	struct snapshot *snap = server_snapshot(s);
@@ -86,5 +86,4 @@ admin_policy(struct server *s, struct buf *out)
 	put_policy_text(out, p, since_ns);
 	buf_str(out, "}\n");
 	snapshot_unref(&snap);
-	return MHD_HTTP_OK;
 }

@@ -7,6 +7,6 @@
 struct server;
 
 /* Name, version, since when, rules, and the text of its file. */
-unsigned admin_policy(struct server *s, struct buf *out);
+void admin_policy(struct server *s, struct buf *out);
 
 #endif

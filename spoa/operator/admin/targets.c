@@ -9,13 +9,12 @@
 #include "operator/server/server.h"
 #include "policy/config/read.h"
 
-unsigned
+void
 admin_targets(struct server *s, struct buf *out)
 {
 	buf_str(out, "{\"targets\":");
 	server_targets(s, out, NULL);
 	buf_str(out, "}\n");
-	return MHD_HTTP_OK;
 }
 
 static bool

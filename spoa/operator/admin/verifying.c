@@ -137,18 +137,16 @@ put_state(struct server *s, struct buf *out)
 
 	SCOPED_BUF(text, 0);
 	server_status(s, &text);
-	json_t *all = json_loadb(buf_view(&text).p, buf_view(&text).n, 0, NULL),
-	       *some = json_object();
+	json_auto_t *all = json_loadb(buf_view(&text).p, buf_view(&text).n, 0, NULL),
+		    *some = json_object();
 	for (size_t i = 0; i < COUNT_OF(members); i++)
 		json_object_set(some, members[i], json_object_get(all, members[i]));
 	char *said = json_dumps(some, JSON_COMPACT);
 	buf_str(out, said ? said : "null");
 	free(said);
-	json_decref(some);
-	json_decref(all);
 }
 
-unsigned
+void
 admin_verifying(struct server *s, struct buf *out)
 {
 	pthread_mutex_lock(&now.lock);
@@ -161,7 +159,6 @@ admin_verifying(struct server *s, struct buf *out)
 	pthread_mutex_unlock(&now.lock);
 	put_state(s, out);
 	buf_str(out, "}\n");
-	return MHD_HTTP_OK;
 }
 
 void

@@ -6,7 +6,7 @@
 #include "operator/admin/endpoint.h"
 
 /* {"running", "began", "last": {"holds", "chains": […], …} or null, "state": …}. */
-unsigned admin_verifying(struct server *s, struct buf *out);
+void admin_verifying(struct server *s, struct buf *out);
 /* Begins one: 202; 409, one runs. */
 admin_begin_fn verifying_begin;
 /* What is kept goes. After the children. */
