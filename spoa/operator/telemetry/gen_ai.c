@@ -157,9 +157,8 @@ put_point(struct buf *out, const struct series *s, enum measure m, int64_t start
 	otlp_text(out, telemetry_names[NAME_GEN_AI_TOKEN_TYPE], span_str(bounds[m].type));
 	otlp_text(out, telemetry_names[NAME_ERROR_TYPE],
 		m == DURATION ? span_str(s->key.error) : SPAN_LIT(""));
-	buf_str(out, "],");
+	json_put_close(out, ']');
 	otlp_time(out, "startTimeUnixNano", start_ns);
-	buf_putc(out, ',');
 	otlp_time(out, "timeUnixNano", now_ns);
 	buf_printf(out, ",\"count\":\"%" PRIu64 "\",\"sum\":%.9g,\"bucketCounts\":[",
 		s->of[m].count, s->of[m].sum);

@@ -40,11 +40,10 @@ read_taken(struct otlp_answer *a, struct span body)
 	body = span_trim(body, " \t\r\n");
 	if (!body.n)
 		return; /* an empty message, as some send it */
-	json_t *root = json_loadb(body.p, body.n, 0, NULL);
+	json_auto_t *root = json_loadb(body.p, body.n, 0, NULL);
 	if (!json_is_object(root)) {
 		a->end = OTLP_UNREAD;
 		say_otlp_text(a, SPAN_LIT("status 2xx, and no JSON object as OTLP has it"));
-		json_decref(root);
 		return;
 	}
 	const json_t *part = json_object_get(root, "partialSuccess");
@@ -58,7 +57,6 @@ read_taken(struct otlp_answer *a, struct span body)
 	say_otlp_text(a, json_span(message));
 	if (a->rejected && !a->said[0])
 		say_otlp_text(a, SPAN_LIT("some were rejected"));
-	json_decref(root);
 }
 
 void

@@ -59,7 +59,7 @@ otlp_list(struct buf *b, const char *name, struct span value)
 void
 otlp_time(struct buf *b, const char *name, int64_t ns)
 {
-	buf_printf(b, "\"%s\":\"%" PRId64 "\"", name, ns);
+	json_put_printf(b, name, "\"%" PRId64 "\"", ns);
 }
 
 void

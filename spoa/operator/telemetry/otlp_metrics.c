@@ -68,11 +68,9 @@ open_point(struct metrics_out *m, struct span labels)
 	while (exposition_label(&labels, &name, &value))
 		if (!span_is(name, "le"))
 			put_label(m, name, value);
-	buf_str(m->b, "],");
-	if (!span_is(m->type, "gauge")) {
+	json_put_close(m->b, ']');
+	if (!span_is(m->type, "gauge"))
 		otlp_time(m->b, "startTimeUnixNano", m->start_ns);
-		buf_putc(m->b, ',');
-	}
 	otlp_time(m->b, "timeUnixNano", m->now_ns);
 	m->points++;
 }
@@ -95,7 +93,7 @@ put_exemplar(struct metrics_out *m, struct span e)
 	json_put_printf(m->b, "traceId", "\"%.*s\"", SPAN_ARG(trace));
 	json_put_open(m->b, "filteredAttributes", '[');
 	otlp_text(m->b, telemetry_names[NAME_ID], id);
-	buf_str(m->b, "],");
+	json_put_close(m->b, ']');
 	otlp_time(m->b, "timeUnixNano", (int64_t)(at * 1000 + 0.5) * 1000000);
 	buf_printf(m->b, ",\"asDouble\":%.9g}", sample_number(x.value));
 }

@@ -94,10 +94,10 @@ struct span_out {
 static void
 put_id(struct buf *b, const char *name, const unsigned char *id, size_t n)
 {
-	buf_printf(b, "\"%s\":\"", name);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(b, "%02x", id[i]);
-	buf_str(b, "\",");
+	json_put_name(b, name);
+	buf_putc(b, '"');
+	buf_hex(b, id, n);
+	buf_putc(b, '"');
 }
 
 /* The wall's clock of a moment, counted from that of the arrival. */
@@ -132,7 +132,7 @@ open_span(struct span_out *o, const unsigned char *parent, const char *what, siz
 	put_id(o->b, "spanId", id, 8);
 	if (parent)
 		put_id(o->b, "parentSpanId", parent, 8);
-	buf_printf(o->b, "\"flags\":%d,\"name\":",
+	json_put_int(o->b, "flags",
 		FLAG_SAMPLED | FLAG_HAS_REMOTE | (own && parent ? FLAG_REMOTE : 0));
 	SCOPED_BUF(full, 0);
 	buf_str(&full, name);
@@ -140,12 +140,11 @@ open_span(struct span_out *o, const unsigned char *parent, const char *what, siz
 		buf_putc(&full, ' ');
 		buf_span(&full, of);
 	}
-	buf_json_str(o->b, buf_view(&full));
-	buf_printf(o->b, ",\"kind\":%d,", kind);
+	json_put_text(o->b, "name", buf_view(&full));
+	json_put_int(o->b, "kind", kind);
 	otlp_time(o->b, "startTimeUnixNano", wall_ns(n, from_us));
-	buf_putc(o->b, ',');
 	otlp_time(o->b, "endTimeUnixNano", wall_ns(n, to_us > from_us ? to_us : from_us));
-	buf_str(o->b, ",\"attributes\":[");
+	json_put_open(o->b, "attributes", '[');
 }
 
 static void
@@ -225,8 +224,7 @@ put_calls(struct span_out *o, const json_t *record, uint64_t end_us)
 		bool mcp = method.n > 0;
 		char name[NOTE_MODEL * 2];
 		snprintf(name, sizeof(name), "%.*s",
-			mcp ? (int)method.n : (int)strlen("execute_tool"),
-			mcp ? method.p : "execute_tool");
+			SPAN_ARG(mcp ? method : SPAN_LIT("execute_tool")));
 		open_span(o, o->ids->own, n->completion ? "call" : "denied call", i, name, tool,
 			mcp ? KIND_CLIENT : KIND_INTERNAL, from, end_us);
 		put_common(o);
@@ -406,17 +404,14 @@ spans_write(struct buf *out, const struct audit_note *n, uint64_t seq,
 	buf_span(&line, fields);
 	buf_putc(&line, '}');
 	struct span s = buf_view(&line);
-	json_t *record = buf_failed(&line) ? NULL : json_loadb(s.p, s.n, 0, NULL);
-	if (!json_is_object(record)) {
-		json_decref(record);
+	json_auto_t *record = buf_failed(&line) ? NULL : json_loadb(s.p, s.n, 0, NULL);
+	if (!json_is_object(record))
 		return 0;
-	}
 	if (n->completion) {
 		put_span_attempts(&o, record);
 		put_calls(&o, record, n->ended_us);
 	} else {
 		put_decision(&o, record, seq, told_us);
 	}
-	json_decref(record);
 	return o.n;
 }
