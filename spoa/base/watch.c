@@ -162,22 +162,16 @@ watch_count(const struct watch *w)
 }
 
 static bool
-listed(const struct entry *v, size_t n, struct span path)
-{
-	for (size_t i = 0; i < n; i++)
-		if (span_is(path, v[i].path))
-			return true;
-	return false;
-}
-
-static bool
 add_watched(struct watch *w, struct span path, int64_t since_ns)
 {
 	struct entry *e = &w->v[w->n];
 	int64_t newest;
 
-	if (path.n == 0 || listed(w->v, w->n, path))
+	if (path.n == 0)
 		return true;
+	for (size_t i = 0; i < w->n; i++)
+		if (span_is(path, w->v[i].path))
+			return true;
 	if (w->n == CAP_WATCHED || !(e->path = strndup(path.p, path.n)))
 		return false;
 	e->seen = look_at_path(e->path, &newest);

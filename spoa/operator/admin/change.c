@@ -199,12 +199,11 @@ change_recorded(struct audit_entry *e, int err)
 static void
 put_object(struct buf *out, const char *name, const json_t *entry)
 {
-	json_t *shown = entry ? change_shown(entry) : NULL;
+	json_auto_t *shown = entry ? change_shown(entry) : NULL;
 	char *text = shown ? json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	json_put_raw(out, name, text ? span_str(text) : SPAN_LIT("null"));
 	free(text);
-	json_decref(shown);
 }
 
 static void
@@ -461,7 +460,7 @@ change_call(const struct change_row *row, struct server *s, const struct admin_p
 		.what = row->what ? row->what : live_kinds[row->kind],
 		.verb = row->verb,
 		.status = MHD_HTTP_OK };
-	json_t *before = NULL, *after = NULL;
+	json_auto_t *before = NULL, *after = NULL;
 
 	if (!row->what && !s->live)
 		return calls_error(out, MHD_HTTP_CONFLICT,
@@ -476,8 +475,6 @@ change_call(const struct change_row *row, struct server *s, const struct admin_p
 			json_object_set(c.answer, "id", json_object_get(after, "id"));
 		change_put(&c, before, after);
 	}
-	json_decref(before);
-	json_decref(after);
 	if (!row->what && c.status == MHD_HTTP_OK)
 		say_written(&c);
 	if (c.status == MHD_HTTP_OK)
@@ -490,8 +487,9 @@ unsigned
 change_list(struct server *s, enum live_kind kind, const char *name,
 	const char *(*state_of)(const json_t *entry), struct buf *out)
 {
-	json_t *list = s->live ? live_list(s->live, kind) : json_array();
-	json_t *shown = json_array(), *one;
+	json_auto_t *list = s->live ? live_list(s->live, kind) : json_array(),
+		    *shown = json_array();
+	json_t *one;
 	size_t i;
 
 	json_array_foreach(list, i, one)
@@ -507,8 +505,6 @@ change_list(struct server *s, enum live_kind kind, const char *name,
 	buf_printf(out, "{\"state_key\":%s,\"%s\":%s}\n", s->live ? "true" : "false", name,
 		text ? text : "[]");
 	free(text);
-	json_decref(shown);
-	json_decref(list);
 	return MHD_HTTP_OK;
 }
 
@@ -573,14 +569,6 @@ token_json(const struct admin_token *t)
 	return o;
 }
 
-static bool
-same_token(const struct admin_token *a, const struct admin_token *b)
-{
-	return a->roles == b->roles && a->end_ns == b->end_ns &&
-	       a->revoked_ns == b->revoked_ns &&
-	       !memcmp(a->sha256, b->sha256, sizeof(a->sha256));
-}
-
 static const struct admin_token *
 token_in(const struct admin_tokens *t, const char *name)
 {
@@ -594,7 +582,9 @@ change_tokens(
 	for (size_t i = 0; after && i < after->n; i++) {
 		const struct admin_token *now = &after->row[i],
 					 *was = token_in(before, now->name);
-		if (was && same_token(was, now))
+		if (was && was->roles == now->roles && was->end_ns == now->end_ns &&
+			was->revoked_ns == now->revoked_ns &&
+			!memcmp(was->sha256, now->sha256, sizeof(now->sha256)))
 			continue;
 		change_told(s, NULL, "token",
 			!was				      ? "new"

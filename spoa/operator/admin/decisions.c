@@ -472,17 +472,6 @@ set_after(struct viewer *v, struct span after, struct buf *why)
 	return false;
 }
 
-/* With the lock. */
-static unsigned
-streams_of(const struct decisions *d, const struct caller_id *who)
-{
-	unsigned n = 0;
-
-	for (const struct viewer *v = d->viewers; v; v = v->next)
-		n += memcmp(&v->who, who, sizeof(*who)) == 0;
-	return n;
-}
-
 struct viewer *
 decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	const struct viewer_calls *calls, void *arg, int *status, struct buf *why)
@@ -515,7 +504,9 @@ decisions_open(struct decisions *d, const struct viewer_asked *asked,
 	/* What its reader's connection is kept for until the first event: its head is sent. */
 	buf_printf(&v->say, ": tollgate %s\nretry: 2000\n\n", d->node);
 	pthread_mutex_lock(&d->lock);
-	unsigned own = streams_of(d, &asked->who);
+	unsigned own = 0; /* of the same caller */
+	for (const struct viewer *o = d->viewers; o; o = o->next)
+		own += memcmp(&o->who, &asked->who, sizeof(o->who)) == 0;
 	bool room = d->nviewers < CAP_DECISION_VIEWERS && own < CAP_VIEWERS_EACH && !d->closed;
 	if (room && !d->running)
 		room = d->running = pthread_create(&d->thread, NULL, decisions_run, d) == 0;

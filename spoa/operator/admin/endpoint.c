@@ -98,16 +98,6 @@ is_word_of(const char *words, struct span word)
 	return false;
 }
 
-/* A time, or a duration that is taken from now. */
-static bool
-is_time(struct span s)
-{
-	int64_t ns;
-	uint64_t us;
-
-	return clock_parse(s.p, s.n, &ns) == 0 || duration_parse(s, &us) == 0;
-}
-
 /* What was given as JSON; false with what is expected in *why. */
 static bool
 value_fits(const struct param *p, const json_t *v, struct buf *why)
@@ -145,7 +135,8 @@ value_fits(const struct param *p, const json_t *v, struct buf *why)
 		break;
 	}
 	case PARAM_TIME:
-		if (!json_is_string(v) || !is_time(s))
+		if (!json_is_string(v) ||
+			(clock_parse(s.p, s.n, &n) < 0 && duration_parse(s, &us) != 0))
 			buf_str(why, "a time such as 2026-12-01T00:00:00Z, or a duration ago "
 				     "such as 24h, is expected");
 		break;

@@ -42,17 +42,6 @@ admin_page_redirect(struct asking *q)
 		"location", PAGE_PATH);
 }
 
-/* RFC 9110 13.1.2: a list of tags, weak ones too, or "*". Ours have neither commas nor blanks.
- */
-static bool
-has_it(const struct asking *q, const char *etag)
-{
-	const char *known = MHD_lookup_connection_value(
-		q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
-
-	return known && (strstr(known, etag) || !strcmp(known, "*"));
-}
-
 enum MHD_Result
 admin_page(struct asking *q)
 {
@@ -63,7 +52,11 @@ admin_page(struct asking *q)
 	if (!console_asset(q->path + strlen(PAGE_PATH), &a))
 		return asking_refuse(q, MHD_HTTP_NOT_FOUND,
 			"no such file of the console: it begins at " PAGE_PATH);
-	bool known = has_it(q, a.etag);
+	/* RFC 9110 13.1.2: a list of tags, weak ones too, or "*". Ours have neither commas nor
+	 * blanks. */
+	const char *has = MHD_lookup_connection_value(
+		q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+	bool known = has && (strstr(has, a.etag) || !strcmp(has, "*"));
 	struct MHD_Response *r = MHD_create_response_from_buffer(
 		known ? 0 : a.text.n, (void *)(uintptr_t)a.text.p, MHD_RESPMEM_PERSISTENT);
 	if (r) {

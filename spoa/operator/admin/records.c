@@ -65,15 +65,6 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 
 const struct change_row admin_text_hash = { "text", 0, "search", make_hash, NULL };
 
-/* The words of a command: "audit list". */
-static bool
-is_command(const char *s)
-{
-	size_t n = s ? strspn(s, "abcdefghijklmnopqrstuvwxyz ") : 0;
-
-	return n > 0 && n <= COMMAND_MAX && !s[n];
-}
-
 /* Options are texts and lists of them. What is nested too deep no reader of records takes. */
 static bool
 is_flat(const json_t *v, unsigned depth)
@@ -99,7 +90,9 @@ make_read(struct change *c, json_t **before UNUSED, json_t **after)
 	c->reads = true;
 	if (c->status != MHD_HTTP_OK)
 		return false;
-	if (!is_command(command))
+	/* The words of a command: "audit list". */
+	size_t n = command ? strspn(command, "abcdefghijklmnopqrstuvwxyz ") : 0;
+	if (n == 0 || n > COMMAND_MAX || command[n])
 		return change_refuse(
 			c, MHD_HTTP_BAD_REQUEST, "command: words of a command are expected");
 	if (!json_is_object(asked) || !is_flat(asked, ASKED_DEPTH) ||
@@ -153,17 +146,13 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 
 	c->reads = true;
 	SCOPED_BUF(why, 1024);
-	json_t *object = export_object(text, &why);
-	if (!object) {
-		change_refuse(
+	json_auto_t *object = export_object(text, &why);
+	if (!object)
+		return change_refuse(
 			c, MHD_HTTP_BAD_REQUEST, "object: %.*s", SPAN_ARG(buf_view(&why)));
-		return false;
-	}
-	if (!c->s->audit) {
-		json_decref(object);
+	if (!c->s->audit)
 		return change_refuse(
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
-	}
 	SCOPED_BUF(line, EXPORT_MANIFEST_MAX);
 	audit_keys_export(audit_keys(c->s->audit), &line, text);
 	sha256(text, hash);
@@ -177,7 +166,6 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 		json_object_get(file, "bytes"), "sha256", json_object_get(file, "sha256"),
 		"records", json_object_get(object, "records"), "chains", chains_told(object));
 	json_object_set_new(c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
-	json_decref(object);
 	return *after && change_sign(c, *after);
 }
 
