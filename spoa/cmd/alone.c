@@ -11,11 +11,10 @@ policy_alone_load(
 	struct policy_alone *out, const char *what, const char *config, const char *policy)
 {
 	const struct config *cfg = NULL;
-	struct diag d;
 
 	*out = (struct policy_alone){ 0 };
 	arena_init(&out->a, 0, false);
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	const char *named = config;
 	config = config_find(named);
 	if (config && access(config, F_OK) == 0)
@@ -31,7 +30,6 @@ policy_alone_load(
 		cmd_no_config(what, named, ", or a policy with --policy");
 	else if (!out->p)
 		cmd_fail(what, "%s: names no policy", config);
-	diag_free(&d);
 	return out->p != NULL;
 }
 

@@ -111,9 +111,7 @@ put_check_text(const struct buf *text, FILE *to)
 static void
 check_backends(struct check *c, const struct haproxy *h)
 {
-	struct diag again;
-
-	diag_init(&again);
+	SCOPED_DIAG(again);
 	const struct yaml_node *root = yaml_load_file(&c->a, c->config_file, &again);
 	const struct yaml_node *list = yaml_get(root, "backends");
 	for (const struct yaml_node *n = list ? yaml_first(list) : NULL; n;
@@ -128,7 +126,6 @@ check_backends(struct check *c, const struct haproxy *h)
 			diag_at(&c->d, n, "backends: HAProxy's files have no backend %s%s",
 				n->s.p, nearest_hint(&near));
 	}
-	diag_free(&again);
 }
 
 static void

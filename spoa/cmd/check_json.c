@@ -68,7 +68,7 @@ void
 check_print_json(bool valid, json_t *more, const struct buf *errors, const struct buf *haproxy,
 	const struct buf *notes, const struct buf *advice)
 {
-	json_t *o = json_pack("{s:b,s:o,s:o}", "valid", valid, "errors",
+	json_auto_t *o = json_pack("{s:b,s:o,s:o}", "valid", valid, "errors",
 		lines_of(haproxy, mistake, lines_of(errors, mistake, json_array())), "notes",
 		lines_of(advice, note_of, lines_of(notes, note_of, json_array())));
 
@@ -76,5 +76,4 @@ check_print_json(bool valid, json_t *more, const struct buf *errors, const struc
 	char *text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 	puts(text ? text : "{}");
 	free(text);
-	json_decref(o);
 }

@@ -42,11 +42,9 @@ const struct config *
 cmd_config(struct arena *a, const char *named)
 {
 	const char *file = config_find(named);
-	struct diag d = { 0 };
-	const struct config *cfg = file ? config_load(a, file, &d) : NULL;
 
-	diag_free(&d);
-	return cfg;
+	SCOPED_DIAG(d);
+	return file ? config_load(a, file, &d) : NULL;
 }
 
 int

@@ -32,8 +32,14 @@ struct diag {
 	struct buf files; /* what was read for it, each with a NUL after it */
 };
 
+enum { DIAG_BYTES = 1 << 20 };
+
 void diag_init(struct diag *d);
 void diag_free(struct diag *d);
+/* As both: base/scoped.h. */
+#define SCOPED_DIAG(name)                                                                      \
+	__attribute__((cleanup(diag_free))) struct diag name = { .text.cap = DIAG_BYTES,       \
+		.files.cap = DIAG_BYTES }
 /* Notes a file or folder that what is loaded depends on; yaml_load_file() does so itself. */
 void diag_reads(struct diag *d, const char *file);
 __attribute__((format(printf, 3, 4))) void diag_at(

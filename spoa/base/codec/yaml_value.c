@@ -10,8 +10,6 @@
 
 #include "base/codec/utf8.h"
 
-enum { DIAG_BYTES = 1 << 20 };
-
 void
 diag_init(struct diag *d)
 {

@@ -276,7 +276,8 @@ struct jwks *
 jwks_load(struct span text, struct buf *why)
 {
 	json_error_t err;
-	json_t *doc = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &err);
+	json_auto_t *doc =
+		json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &err);
 	json_t *keys = json_object_get(doc, "keys");
 	struct jwks *k = calloc(1, sizeof(*k));
 	const char *bad = NULL, *passed = NULL;
@@ -300,7 +301,6 @@ jwks_load(struct span text, struct buf *why)
 	}
 	if (!k || !k->keys || bad)
 		jwks_free(&k);
-	json_decref(doc);
 	return k;
 }
 

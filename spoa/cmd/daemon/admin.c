@@ -140,17 +140,15 @@ const char *
 admin_socket(const char *what, const char *named, struct arena *a)
 {
 	const char *file = config_find(named);
-	struct diag d;
 
 	if (!file) {
 		cmd_no_config(what, named, "");
 		return NULL;
 	}
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	const struct config *cfg = config_read(a, file, &d);
 	if (!cfg)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
 	if (!cfg || !cfg->has_admin || !cfg->admin.path) {
 		cmd_fail(what, cfg ? "%s: has no admin.listen" : "%s: cannot be used", file);
 		return NULL;

@@ -33,7 +33,6 @@ static bool
 find_file(const char *config, const char *named, char file[4096])
 {
 	const char *where = config_find(config);
-	struct diag d;
 
 	if (named) {
 		snprintf(file, 4096, "%s", named);
@@ -44,7 +43,7 @@ find_file(const char *config, const char *named, char file[4096])
 		return false;
 	}
 	SCOPED_ARENA(a, 0, false);
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	const struct config *cfg = config_read(&a, where, &d);
 	bool found = cfg && cfg->admin_tokens;
 	if (found)
@@ -54,7 +53,6 @@ find_file(const char *config, const char *named, char file[4096])
 			cfg ? "%s: has no admin.tokens: name a file there, or --tokens FILE"
 			    : "%s: cannot be used",
 			where);
-	diag_free(&d);
 	return found;
 }
 

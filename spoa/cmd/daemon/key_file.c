@@ -73,16 +73,14 @@ put_key(struct buf *b, struct apikey *k)
 struct apikeys *
 key_file_load(const char *file, bool may_be_missing)
 {
-	struct diag d;
 	struct stat st;
 
 	if (may_be_missing && stat(file, &st) < 0 && errno == ENOENT)
 		return calloc(1, sizeof(struct apikeys));
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	struct apikeys *k = apikeys_load(file, &d);
 	if (!k)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
 	return k;
 }
 

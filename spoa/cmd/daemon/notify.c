@@ -82,8 +82,7 @@ test(struct admin_cmd *c)
 	if (!before)
 		return EXIT_CANNOT;
 	c->in = json_object();
-	json_t *answer = admin_answer(c, "/notify/test");
-	json_decref(answer);
+	json_auto_t *answer = admin_answer(c, "/notify/test");
 	return answer ? wait_for_notices(c, sent, failed) : c->code;
 }
 

@@ -103,7 +103,6 @@ static void
 find_daemon(const char *named)
 {
 	const char *file = config_find(named);
-	struct diag d;
 
 	if (!file) {
 		snprintf(now.why, sizeof(now.why),
@@ -112,7 +111,7 @@ find_daemon(const char *named)
 	}
 	snprintf(now.config, sizeof(now.config), "%s", file);
 	SCOPED_ARENA(a, 0, false);
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	const struct config *cfg = config_read(&a, file, &d);
 	if (!cfg)
 		snprintf(now.why, sizeof(now.why), "%s cannot be used", file);
@@ -127,7 +126,6 @@ find_daemon(const char *named)
 		now.journal.st_ino = 0;
 	if (cfg && cfg->redis_url)
 		snprintf(now.redis, sizeof(now.redis), "%s", cfg->redis_url);
-	diag_free(&d);
 }
 
 void

@@ -59,14 +59,12 @@ object_of(const struct export *e, const unsigned char hash[SHA256_BYTES])
 
 	chain_hex(hash, hex);
 	clock_rfc3339(clock_wall_ns(), made);
-	json_t *o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:{s:s,s:I,s:s},s:I,s:O,s:o}", "format",
-		e->format->name, "made", made, "since", time_or_null(e->from.since), "until",
-		time_or_null(e->from.until), "terms", terms_of(e), "file", "name", e->out.name,
-		"bytes", (json_int_t)e->out.bytes, "sha256", hex, "records",
+	json_auto_t *o = json_pack("{s:s,s:s,s:o,s:o,s:o,s:{s:s,s:I,s:s},s:I,s:O,s:o}",
+		"format", e->format->name, "made", made, "since", time_or_null(e->from.since),
+		"until", time_or_null(e->from.until), "terms", terms_of(e), "file", "name",
+		e->out.name, "bytes", (json_int_t)e->out.bytes, "sha256", hex, "records",
 		(json_int_t)e->records, "types", e->types, "chains", chains_of(e));
-	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
-	return text;
+	return o ? json_dumps(o, JSON_COMPACT) : NULL;
 }
 
 static int
@@ -104,7 +102,7 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 {
 	json_auto_t *in = json_pack("{s:s}", "object", object);
 	int code = EXIT_CANNOT;
-	json_t *answer =
+	json_auto_t *answer =
 		in ? admin_call_json(EXPORT_WHAT, e->from.config, "/audit/export", in, &code)
 		   : NULL;
 
@@ -113,7 +111,6 @@ ask_daemon(struct export *e, const char *object, struct buf *out)
 		code = out->n ? 0
 			      : cmd_fail(EXPORT_WHAT, "the daemon's answer has no manifest");
 	}
-	json_decref(answer);
 	return code;
 }
 

@@ -262,7 +262,7 @@ static void
 put_finding(json_t *o, const struct export_record *r, const struct class *c, struct span uid)
 {
 	struct span rule = record_span(r->json, RF_RULE);
-	json_t *proof = json_object();
+	json_auto_t *proof = json_object();
 
 	put_ocsf_text(o, "finding_info.uid", uid);
 	put_ocsf_text(o, "finding_info.title", span_str(c->title));
@@ -280,7 +280,6 @@ put_finding(json_t *o, const struct export_record *r, const struct class *c, str
 	}
 	if (json_object_size(proof))
 		json_object_set_new(o, "evidences", json_pack("[O]", proof));
-	json_decref(proof);
 	/* The profile ai_operation is not of findings. */
 	json_t *model = json_object_get(o, "ai_model");
 	if (model)

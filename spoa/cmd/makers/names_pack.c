@@ -10,7 +10,6 @@ int
 main(int argc, char **argv)
 {
 	struct names_table *t = NULL;
-	struct diag d;
 	FILE *f = NULL;
 	bool good = false;
 
@@ -19,7 +18,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	SCOPED_ARENA(a, 0, false);
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	SCOPED_BUF(out, 0);
 	t = names_load(argv[1], &a, &d);
 	if (t && !d.errors) {
@@ -34,6 +33,5 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s: cannot be packed\n%.*s", argv[1],
 			SPAN_ARG(buf_view(&d.text)));
 	names_free(&t);
-	diag_free(&d);
 	return good ? 0 : 1;
 }

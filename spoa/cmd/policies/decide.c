@@ -376,13 +376,13 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 
 	if (!r)
 		return cmd_fail("decide", "standard input: %s", why);
-	json_t *o = decide_result(r), *told = explain ? decide_explain(r) : NULL;
+	json_auto_t *o = decide_result(r);
+	json_t *told = explain ? decide_explain(r) : NULL;
 	why = decide_answer(r, in, o, told, NULL);
 	why = why ? why : decide_tool(r, in, o, told, NULL);
 	if (explain)
 		json_object_set_new(o, "explain", told);
 	if (why) {
-		json_decref(o);
 		request_free(&r);
 		return cmd_fail("decide", "standard input: %s", why);
 	}
@@ -393,7 +393,6 @@ decide(struct snapshot *snap, json_t *in, bool explain)
 	bool denied = r->out.decision.kind == D_DENY || (answer && !strcmp(answer, "deny")) ||
 		      (tool && !strcmp(tool, "deny"));
 	int code = denied ? EXIT_NO : EXIT_DONE;
-	json_decref(o);
 	request_free(&r);
 	return code;
 }
@@ -419,17 +418,14 @@ say_missing_keys(const struct policy *p)
 struct snapshot *
 decide_load(const char *what, const char *config, const char *policy)
 {
-	struct diag d;
-
 	if (sodium_init() < 0) {
 		cmd_fail(what, "libsodium does not start");
 		return NULL;
 	}
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	struct snapshot *snap = snapshot_load(config, policy, 1, NULL, &d);
 	if (!snap)
 		cmd_mistakes(what, &d);
-	diag_free(&d);
 	return snap;
 }
 

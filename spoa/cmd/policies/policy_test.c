@@ -133,9 +133,8 @@ static void
 one_file(struct run *t, const char *file)
 {
 	struct policy_cases cases;
-	struct diag d;
 
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	struct tested *p = NULL;
 	if (policy_cases_load(&t->a, file, &cases, &d))
 		p = tested_of(t, t->policy ? t->policy : cases.policy);
@@ -147,7 +146,6 @@ one_file(struct run *t, const char *file)
 	for (size_t i = 0; p && i < cases.n; i++)
 		one_case(t, p, &cases.v[i]);
 	policy_cases_free(&cases);
-	diag_free(&d);
 }
 
 /* ---- coverage ---- */

@@ -52,16 +52,14 @@ decode_ids(struct body *b, struct span raw, struct arena *a)
 	const struct token_models *models = NULL;
 	struct encodings *e = NULL;
 	const char *no_ranks;
-	struct diag d;
 
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	if (tokens_load(a, NULL, &models, &e, &no_ranks, &d)) {
 		struct token_meter m = token_meter_of(e, models, b->model);
 		if (body_decode_ids(b, raw, m.own ? m.ranks : NULL, a))
 			cmd_fail("body", "out of memory");
 	}
 	encodings_close(&e);
-	diag_free(&d);
 }
 
 static int

@@ -9,18 +9,15 @@
 int
 scan_rules_load(struct scan_rules *r, const char *command, const char *dir, const char *policy)
 {
-	struct diag d;
-
 	*r = (struct scan_rules){ .rules = NULL };
 	arena_init(&r->arena, 0, false);
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	SCOPED_BUF(errors, 1 << 20);
 	if (policy)
 		r->policy = policy_open(&r->arena, policy, NULL, dir, &r->rules, &d);
 	else
 		r->rules = detect_load(dir, &errors);
 	fprintf(stderr, "%.*s%.*s", SPAN_ARG(buf_view(&d.text)), SPAN_ARG(buf_view(&errors)));
-	diag_free(&d);
 	if (r->rules && (r->policy || !policy))
 		return EXIT_DONE;
 	scan_rules_free(r);

@@ -135,9 +135,8 @@ static bool
 use_model(struct counting *c, struct arena *a, const struct encodings *e, const char *model)
 {
 	const struct token_models *m;
-	struct diag d;
 
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	m = models_load(a, NULL, &d);
 	if (m) {
 		c->meter = token_meter_of(e, m, span_str(model));
@@ -145,7 +144,6 @@ use_model(struct counting *c, struct arena *a, const struct encodings *e, const 
 	} else {
 		cmd_fail("tokens", "%.*s", SPAN_ARG(buf_view(&d.text)));
 	}
-	diag_free(&d);
 	if (m && c->ids && !c->meter.own) {
 		cmd_fail("tokens", "--ids: the tokenizer of %s is not known, or not here",
 			model);

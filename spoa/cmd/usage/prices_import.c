@@ -627,10 +627,9 @@ load_text(struct arena *a, const char *file, struct span text, int *fd)
 {
 	char made[PATH_MAX + sizeof(REPLACE_SUFFIX)];
 	const struct prices *p = NULL;
-	struct diag d;
 
 	SCOPED_BUF(why, 8192);
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	snprintf(made, sizeof(made), "%s" REPLACE_SUFFIX, file);
 	*fd = replace_begin(AT_FDCWD, file, 0644, &why);
 	if (*fd < 0 || replace_write(*fd, file, text, &why))
@@ -638,7 +637,6 @@ load_text(struct arena *a, const char *file, struct span text, int *fd)
 	else if (!(p = prices_load(a, made, &d, NULL)))
 		cmd_fail("prices import", "what it would be is no price list:\n%.*s",
 			SPAN_ARG(buf_view(&d.text)));
-	diag_free(&d);
 	return p;
 }
 

@@ -313,14 +313,13 @@ struct live_entry *
 live_entry_read(struct span text, struct span field, const unsigned char key[SHA256_BYTES],
 	struct buf *why)
 {
-	json_t *object = live_verify(text, key, why);
+	json_auto_t *object = live_verify(text, key, why);
 	struct live_entry *e = object ? entry_of(object, text, why) : NULL;
 
 	if (e && field.n && !span_is(field, e->field)) {
 		buf_printf(why, "it is the entry of %s", e->field);
 		live_entry_unref(&e);
 	}
-	json_decref(object);
 	return e;
 }
 

@@ -99,14 +99,13 @@ gone_of(const struct live_entry *e)
 void
 gone_write(const struct gone *one, const unsigned char key[SHA256_BYTES], struct buf *out)
 {
-	json_t *o = json_pack("{s:s s:s s:I s:b}", "kind", "gone", "field", one->field,
+	json_auto_t *o = json_pack("{s:s s:s s:I s:b}", "kind", "gone", "field", one->field,
 		"serial", (json_int_t)one->serial, "final", one->final);
 
 	if (one->latest_ns != LIVE_NEVER)
 		live_put_time(o, "latest", one->latest_ns);
 	if (live_sign(o, key, out))
 		buf_putc(out, '\n');
-	json_decref(o);
 }
 
 bool

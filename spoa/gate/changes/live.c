@@ -312,13 +312,12 @@ static bool
 read_live_line(void *arg, struct span line, struct buf *why)
 {
 	struct live *l = arg;
-	json_t *o = live_verify(line, l->key, why);
+	json_auto_t *o = live_verify(line, l->key, why);
 	struct gone one;
 
 	if (!o)
 		return false;
 	bool gone = gone_read(o, &one);
-	json_decref(o);
 	return gone ? take_gone(l, &one, why) : take_entry(l, line, why);
 }
 

@@ -129,9 +129,8 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, struct refu
 	struct gone one;
 
 	SCOPED_BUF(why, 1024);
-	json_t *o = live_verify(item->text, l->key, &why);
+	json_auto_t *o = live_verify(item->text, l->key, &why);
 	bool gone = o && gone_read(o, &one) && span_is(field, one.field);
-	json_decref(o);
 	if (gone && (*taken = merge_gone(l, &one, item)))
 		gone_write(gone_find(&l->gone, one.field), l->key, lines);
 	if (!gone && o)

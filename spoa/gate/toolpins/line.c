@@ -256,7 +256,7 @@ pin_read(struct tool_pins *p, struct span line, struct span field,
 	char place[PIN_FIELD];
 	struct said s;
 
-	json_t *o = live_verify_most(line, CAP_TOOL_PIN_LINE, key, why);
+	json_auto_t *o = live_verify_most(line, CAP_TOOL_PIN_LINE, key, why);
 	if (!o)
 		return false;
 	bool ok = read_said(o, &s);
@@ -274,6 +274,5 @@ pin_read(struct tool_pins *p, struct span line, struct span field,
 		take_said_pin(p, &s, field.n > 0);
 		pthread_mutex_unlock(&p->lock);
 	}
-	json_decref(o);
 	return ok;
 }

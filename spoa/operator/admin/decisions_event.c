@@ -143,13 +143,12 @@ framed(const char *node, struct event e, const json_t *data)
 struct event *
 event_of(struct span line)
 {
-	json_t *record = json_loadb(line.p, line.n, 0, NULL), *data = json_object();
+	json_auto_t *record = json_loadb(line.p, line.n, 0, NULL), *data = json_object();
 	const char *type = record_text(record, RF_TYPE);
 	bool completion = str_same(type, kinds[EVENT_COMPLETION]);
-	struct event *out = NULL;
 
 	if (!completion && !str_same(type, kinds[EVENT_DECISION]))
-		goto out;
+		return NULL;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		json_t *v = record_get(record, rows[i].field);
 		json_t *as = v ? shown(v, rows[i].divide) : NULL;
@@ -168,20 +167,13 @@ event_of(struct span line)
 		.route = record_span(record, RF_ROUTE),
 		.model = record_span(record, RF_MODEL),
 	};
-	out = framed(record_text(record, RF_NODE), e, data);
-out:
-	json_decref(data);
-	json_decref(record);
-	return out;
+	return framed(record_text(record, RF_NODE), e, data);
 }
 
 struct event *
 event_gap(const char *node, uint64_t first, uint64_t last, const char *why)
 {
-	json_t *data = json_pack(
+	json_auto_t *data = json_pack(
 		"{s:I,s:I,s:s}", "from", (json_int_t)first, "to", (json_int_t)last, "why", why);
-	struct event *e = framed(node, (struct event){ .seq = last, .kind = EVENT_GAP }, data);
-
-	json_decref(data);
-	return e;
+	return framed(node, (struct event){ .seq = last, .kind = EVENT_GAP }, data);
 }

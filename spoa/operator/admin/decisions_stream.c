@@ -65,13 +65,10 @@ static const struct viewer_calls viewer_calls = { sleeps, wakes, cuts, stays };
 static unsigned
 record_viewing(struct stream *s, const char *follow, uint64_t records, struct buf *out)
 {
-	json_t *in = json_pack("{s:s,s:O,s:I,s:s}", "command", "decisions live", "asked",
+	json_auto_t *in = json_pack("{s:s,s:O,s:I,s:s}", "command", "decisions live", "asked",
 		s->q->in, "records", (json_int_t)records, "follow", follow);
-	unsigned status = in ? change_call(&admin_read, s->q->server, &s->q->peer, in, out)
-			     : MHD_HTTP_SERVICE_UNAVAILABLE;
-
-	json_decref(in);
-	return status;
+	return in ? change_call(&admin_read, s->q->server, &s->q->peer, in, out)
+		  : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
 static void

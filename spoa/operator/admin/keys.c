@@ -160,10 +160,8 @@ make_rotation(struct change *c, json_t **before, json_t **after)
 		return false;
 	if (is_over(*before))
 		return change_refuse(c, MHD_HTTP_CONFLICT, "it is not live: make a new one");
-	json_t *next = json_deep_copy(*before);
-	bool made = make_next(c, *before, next, &overlap_us);
-	json_decref(next);
-	if (!made)
+	json_auto_t *next = json_deep_copy(*before);
+	if (!make_next(c, *before, next, &overlap_us))
 		return false;
 	int64_t end = change_time(*before, "expires");
 	int64_t until = clock_wall_ns() + (int64_t)overlap_us * 1000;

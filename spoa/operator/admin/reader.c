@@ -180,11 +180,10 @@ record_read(struct asked *a, struct buf *out)
 	for (size_t i = 0; i < READER_WORDS && word[i] && word[i][0] != '-'; i++)
 		snprintf(command + strlen(command), sizeof(command) - strlen(command), "%s%s",
 			i ? " " : "", word[i]);
-	json_t *in =
+	json_auto_t *in =
 		json_pack("{s:s,s:O,s:i}", "command", command, "asked", a->q->in, "records", 0);
 	unsigned status = in ? change_call(&admin_read, a->q->server, &a->q->peer, in, out)
 			     : MHD_HTTP_INTERNAL_SERVER_ERROR;
-	json_decref(in);
 	return status == MHD_HTTP_OK || status == MHD_HTTP_CONFLICT ? 0 : status;
 }
 

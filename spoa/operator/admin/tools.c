@@ -192,7 +192,7 @@ change_tools(struct change *c, json_t **before, json_t **after)
 	bool only = json_is_true(json_object_get(c->in, "only")),
 	     none = json_is_true(json_object_get(c->in, "none"));
 	struct tool_pin_of of = { .server = SPAN_LIT("") };
-	json_t *pin = get_pin(c, &of);
+	json_auto_t *pin = get_pin(c, &of);
 	const char *hash = NULL;
 	char id[256];
 
@@ -212,7 +212,6 @@ change_tools(struct change *c, json_t **before, json_t **after)
 		*after = recorded_pin(pin, id);
 		set_approved(*after, pin, hash, only);
 	}
-	json_decref(pin);
 	return c->status == MHD_HTTP_OK && change_sign(c, *after);
 }
 

@@ -178,10 +178,9 @@ reload_now(struct reloading *r, const char *by)
 {
 	struct server *s = r->s;
 	int64_t since_ns = clock_wall_ns();
-	struct diag d;
 
 	server_notify("RELOADING=1");
-	diag_init(&d);
+	SCOPED_DIAG(d);
 	struct snapshot *snap =
 		snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, &d);
 	if (snap && snapshot_credentials(snap, s->auths, &d) < 0)
@@ -212,7 +211,6 @@ reload_now(struct reloading *r, const char *by)
 		pthread_mutex_unlock(&r->lock);
 	}
 	look_out(r, &d, !snap, since_ns);
-	diag_free(&d);
 	server_notify("READY=1");
 }
 
