@@ -219,6 +219,28 @@ code_of(const char *before, size_t n, const char *after)
 	return err ? (int)why.code : 0;
 }
 
+/* Of a filter's members none that is not known takes room. */
+static void
+names_of_a_filter_cost_no_room(void **state)
+{
+	struct mcp_message m;
+	struct mcp_error why;
+	struct arena a;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	arena_init(&a, 8 << 20, false);
+	buf_str(&b, RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{");
+	for (int i = 0; i < 20000; i++)
+		buf_printf(&b, "%s\"%d\":1", i ? "," : "", i);
+	buf_str(&b, "}}}");
+	assert_int_equal(mcp_read(buf_view(&b), &a, &m, &why), 0);
+	assert_false(arena_failed(&a));
+	arena_reset(&a);
+	buf_free(&b);
+}
+
 #define LISTEN                                                                                 \
 	RPC "\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{"     \
 	    "\"resourceSubscriptions\":["
@@ -779,6 +801,7 @@ main(void)
 		cmocka_unit_test(what_is_replaced_keeps_the_form_of_its_tool),
 		cmocka_unit_test(a_message_is_read_or_refused),
 		cmocka_unit_test(no_cut_of_a_message_is_one),
+		cmocka_unit_test(names_of_a_filter_cost_no_room),
 		cmocka_unit_test(what_is_too_long_by_a_byte_is_refused),
 		cmocka_unit_test(a_member_in_other_letters_is_refused_whichever_it_is),
 		cmocka_unit_test(header_fields_say_what_the_body_says),

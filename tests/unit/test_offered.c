@@ -101,6 +101,11 @@ a_body_says_what_prices_depend_on(void **state)
 			"\"web_search_options\":{\"user_location\":{\"a\":1},"
 			"\"search_context_size\":\"high\"},\"metadata\":{\"size\":\"no\"}}",
 			{ "", "", "high" } },
+		/* of a list, or below a name that nobody has: who reads it so does as if nothing was said */
+		{ "openai", "/v1/images/generations",
+			"{\"prompt\":\"x\",\"size\":[\"256x256\"],\"quality\":[[\"low\"],{\"a\":\"low\"}],"
+			"\"\":{\"quality\":\"low\"}}",
+			{ "", "", "" } },
 		{ "gemini", "/v1beta/models/x:predict",
 			"{\"instances\":[{\"prompt\":\"x\"}],\"parameters\":{"
 			"\"sampleImageSize\":"

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "record/audit/sums.h"
+#include "record/index/private.h"
 #include "support/run_cmd.h"
 #include "support/traffic.h"
 
@@ -413,6 +414,63 @@ tear_down(void **state)
 	return system(command);
 }
 
+static char *long_text;
+static size_t long_bytes;
+
+static long
+read_long(void *arg, uint64_t at, void *to, size_t n)
+{
+	(void)arg;
+	if (at >= long_bytes)
+		return 0;
+	if (n > long_bytes - at)
+		n = long_bytes - at;
+	memcpy(to, long_text + at, n);
+	return (long)n;
+}
+
+/* Sums give up on a group whose names are over a megabyte; the index is of all lines. */
+static void
+a_maker_that_gives_up_leaves_the_other_whole(void **state)
+{
+	enum { LINES = 7000, LONG = 400000 };
+	struct index_segment s = { .read = read_long };
+	struct index_facts f = { 0 };
+	void *making[INDEX_MAKERS];
+	char into[256];
+
+	(void)state;
+	snprintf(s.name, sizeof(s.name), "n-00000001-0000000000000001.jsonl");
+	snprintf(into, sizeof(into), "%s", path("given-up.index"));
+	assert_int_equal(mkdir(into, 0700), 0);
+	long_text = malloc((size_t)LINES * 2048 + 4 * LONG);
+	assert_non_null(long_text);
+	for (int i = 1; i <= LINES; i++) {
+		int names = i == 2 ? LONG : 800;
+		long_bytes += (size_t)sprintf(long_text + long_bytes,
+			"{\"v\":1,\"node\":\"n\",\"boot\":1,\"seq\":%d,\"prev\":\"%064d\","
+			"\"time\":\"2026-01-01T00:00:00.000000000Z\",\"type\":\"decision\","
+			"\"id\":\"r%d\",\"target\":\"%0*d\",\"model\":\"%0*d\"}\n",
+			i, 0, i, names, 1, names, 2);
+	}
+	s.bytes = long_bytes;
+	SCOPED_BUF(why, 4096);
+	for (size_t i = 0; i < INDEX_MAKERS; i++)
+		making[i] = record_makers.of[i]->begin(record_makers.terms);
+	assert_int_equal(index_read_lines(&s, &record_makers, making, NULL, &why), 0);
+	for (size_t i = 0; i < INDEX_MAKERS; i++)
+		assert_int_equal(record_makers.of[i]->end(making[i], &s, into,
+					 record_makers.terms, 0, false, &why),
+			i ? ERR_NOMEM : 0);
+	struct index *ix = index_open(into, &s, record_makers.terms, &why);
+	assert_non_null(ix);
+	index_facts(ix, &f);
+	assert_int_equal(f.records, LINES);
+	assert_int_equal(f.last_seq, LINES);
+	index_free(&ix);
+	free(long_text);
+}
+
 int
 main(void)
 {
@@ -425,6 +483,7 @@ main(void)
 		cmocka_unit_test(a_clock_that_jumps_changes_no_answer),
 		cmocka_unit_test(pages_of_groups_are_all_of_them),
 		cmocka_unit_test(a_record_is_shown_by_the_indexes_as_by_every_line),
+		cmocka_unit_test(a_maker_that_gives_up_leaves_the_other_whole),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

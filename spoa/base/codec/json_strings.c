@@ -9,6 +9,7 @@ struct reading {
 	struct arena *a;
 	const struct json_place *places;
 	size_t nplaces;
+	bool items;
 	void (*take)(void *arg, int what, struct span text);
 	void *arg;
 	char path[PATH_MAX_BYTES];
@@ -35,7 +36,8 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 
 	if (ev->tok == JSON_STRING) {
 		for (size_t i = 0; i < r->nplaces; i++)
-			if (span_is(path, r->places[i].path))
+			if (span_is(path, r->places[i].path) &&
+				(!in_array || r->items))
 				r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev));
 	} else if (ev->tok == JSON_ARRAY && !in_array) {
 		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
@@ -45,14 +47,13 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 			struct span key = json_text(r->a, r->in, &in);
 			size_t at = n + (n > 0), to = at + key.n;
 			json_next(r->j, &in);
-			if (!key.p || to >= sizeof(r->path)) {
+			if (!key.p || !key.n || to >= sizeof(r->path)) {
 				json_skip(r->j, &in);
 				continue;
 			}
 			if (n)
 				r->path[n] = '.';
-			if (key.n)
-				memcpy(r->path + at, key.p, key.n);
+			memcpy(r->path + at, key.p, key.n);
 			read_string_value(r, to, false, &in);
 		}
 	} else {
@@ -61,12 +62,16 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 }
 
 bool
-json_strings(struct span json, const struct json_place *places, size_t n, struct arena *a,
-	void (*take)(void *arg, int what, struct span text), void *arg)
+json_strings(struct span json, const struct json_place *places, size_t n, bool items,
+	struct arena *a, void (*take)(void *arg, int what, struct span text), void *arg)
 {
-	struct reading r = {
-		.in = json, .a = a, .places = places, .nplaces = n, .take = take, .arg = arg
-	};
+	struct reading r = { .in = json,
+		.a = a,
+		.places = places,
+		.nplaces = n,
+		.items = items,
+		.take = take,
+		.arg = arg };
 	struct json_event ev;
 
 	if (!(r.j = json_open(a, json)))

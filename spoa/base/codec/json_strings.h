@@ -10,10 +10,10 @@ struct json_place {
 	int what;
 };
 
-/* Calls take() for each string at one of the places, in the order of the document; `text` lives
- * as long as the arena and the document. True: the document is whole; else what was taken may
- * have come from something else. */
-bool json_strings(struct span json, const struct json_place *places, size_t n, struct arena *a,
-	void (*take)(void *arg, int what, struct span text), void *arg);
+/* Calls take() for each string at one of the places, `items`: and for those of a list there, in
+ * the order of the document; `text` lives as long as the arena and the document. True: the
+ * document is whole; else what was taken may have come from something else. */
+bool json_strings(struct span json, const struct json_place *places, size_t n, bool items,
+	struct arena *a, void (*take)(void *arg, int what, struct span text), void *arg);
 
 #endif

@@ -245,7 +245,7 @@ walk_value(struct walk *w, const struct node *n, unsigned depth)
 	if (r->p == r->end)
 		return;
 	if (*r->p == '"') {
-		if (line_string(r, &v) && n->values && w->value)
+		if (line_string(r, &v) && depth <= DEPTH && n->values && w->value)
 			tell_string(w, n->values, v);
 	} else if (depth > DEPTH ||
 		   !(w->value ? n->has_members || n->values || n->names : n->has_places)) {

@@ -121,7 +121,7 @@ struct index_maker {
 	bool (*sound)(
 		const struct index_segment *s, const char *dir, const struct index_terms *t);
 	void *(*begin)(const struct index_terms *t); /* NULL: no memory */
-	/* Each line, in order. False: no more of them. */
+	/* Each line, in order. False: no more of them to that one. */
 	bool (*line)(void *making, const struct index_line *l);
 	/* Frees; writes the file unless there is an error already. As index_beside. */
 	int (*end)(void *making, const struct index_segment *s, const char *dir,

@@ -315,19 +315,25 @@ index_line_term(struct index_line *l, uint64_t hash)
 		l->no_memory = true;
 }
 
-/* False: no more lines. */
+/* False: no more lines. *over: bits of the makings that said so: the others go on. */
 static bool
-read_line(struct index_line *l, const struct index_makers *m, void *const making[INDEX_MAKERS])
+read_line(struct index_line *l, const struct index_makers *m, void *const making[INDEX_MAKERS],
+	unsigned *over)
 {
-	bool more = true;
+	bool more = false;
 
 	if (memchr(l->line.p, '\0', l->line.n))
 		return false;
 	l->nhash = 0;
 	m->terms->read(l);
-	for (size_t i = 0; i < INDEX_MAKERS && !l->no_memory; i++)
-		if (making[i])
-			more &= m->of[i]->line(making[i], l);
+	for (size_t i = 0; i < INDEX_MAKERS && !l->no_memory; i++) {
+		if (!making[i] || *over >> i & 1)
+			continue;
+		if (m->of[i]->line(making[i], l))
+			more = true;
+		else
+			*over |= 1u << i;
+	}
 	return more && !l->no_memory;
 }
 
@@ -337,6 +343,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 {
 	struct index_line l = { .hash = NULL };
 	uint64_t at = 0; /* of the buffer's begin */
+	unsigned over = 0;
 	int err = 0;
 
 	SCOPED_BUF(b, READ_BYTES + CHAIN_LINE_MAX + READ_BYTES);
@@ -357,7 +364,7 @@ index_read_lines(const struct index_segment *s, const struct index_makers *m,
 		for (size_t end; more && (end = span_chr(rest, '\n')) < rest.n;) {
 			l.line = span_cut(rest, 0, end);
 			l.offset = at + b.n - rest.n;
-			more = read_line(&l, m, making);
+			more = read_line(&l, m, making, &over);
 			rest = span_cut(rest, end + 1, rest.n);
 		}
 		size_t used = b.n - rest.n;

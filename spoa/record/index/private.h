@@ -66,7 +66,7 @@ void index_sum(const void *p, size_t n, unsigned char out[SUM_BYTES]);
 /* All that is said of the segment is the same; of the time of its file nothing is. */
 bool index_same(struct index *a, struct index *b);
 /* Reads every whole line, up to a NUL byte, and gives it to each of the makings that is not
- * NULL, until one says false. 0, or with *why ERR_IO, ERR_NOMEM, ERR_BAD_STATE: stopped. */
+ * NULL, until each said false. 0, or with *why ERR_IO, ERR_NOMEM, ERR_BAD_STATE: stopped. */
 int index_read_lines(const struct index_segment *s, const struct index_makers *m,
 	void *const making[INDEX_MAKERS], const bool *stop, struct buf *why);
 /* Of the line at that offset; false: none ends there. */

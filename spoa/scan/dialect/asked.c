@@ -57,8 +57,8 @@ dialect_asked(const struct body *b, struct span raw, struct arena *a, struct pri
 		size_t top = b->marks.request[i].top;
 		/* What is after a request is of others. */
 		if (top && top <= raw.n)
-			json_strings(span_cut(raw, top - 1, raw.n), places, COUNT_OF(places), a,
-				note_asked, &r);
+			json_strings(span_cut(raw, top - 1, raw.n), places, COUNT_OF(places),
+				false, a, note_asked, &r);
 	}
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }

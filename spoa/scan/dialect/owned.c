@@ -153,7 +153,7 @@ dialect_makes(struct span document, struct arena *a, struct file_name v[OWNED_MA
 	struct making m = { made, &k };
 
 	memcpy(made, v, *n * sizeof(*made));
-	if (!json_strings(document, places, COUNT_OF(places), a, note_owned, &m))
+	if (!json_strings(document, places, COUNT_OF(places), true, a, note_owned, &m))
 		return;
 	memcpy(v, made, k * sizeof(*made));
 	*n = k;

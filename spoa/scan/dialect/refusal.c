@@ -205,7 +205,7 @@ dialect_refusal(int status, struct span type, struct span document, struct arena
 	hear_word(type, &kind);
 	/* What is no document says nothing. */
 	if (document.n <= DOCUMENT_MAX &&
-		json_strings(document, places, COUNT_OF(places), a, hear, &h))
+		json_strings(document, places, COUNT_OF(places), true, a, hear, &h))
 		raise_to(&kind, h.kind);
 	return kind;
 }

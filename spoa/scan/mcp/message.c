@@ -220,7 +220,8 @@ read_mcp_object(struct reader *r, const char *what, const char *const *names,
 	if (ev.tok != JSON_OBJECT)
 		return refuse_mcp(r, MCP_CODE_PARAMS, start, what);
 	int err = read_mcp_members(r, names, member, &ev);
-	*out = span_cut(r->in, start, ev.end);
+	if (!err)
+		*out = span_cut(r->in, start, ev.end);
 	return err;
 }
 
@@ -362,12 +363,13 @@ settle_ref(struct reader *r)
 static int
 read_filter_member(struct reader *in, struct span key)
 {
-	struct span *v = arena_array(in->a, URIS_MAX, sizeof(*v)), raw;
 	struct json_event ev;
+	struct span raw;
 	size_t n = 0;
 
 	if (!span_is(key, "resourceSubscriptions"))
 		return value(in, &ev, &raw);
+	struct span *v = arena_array(in->a, URIS_MAX, sizeof(*v));
 	if (!v)
 		return ERR_NOMEM;
 	if (json_next(in->j, &ev) != JSON_ARRAY)
