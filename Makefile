@@ -623,7 +623,7 @@ $(B)/%.o: %.c
 TEST_OPT  ?= $(if $(SAN),-O0,-O1 -g0)
 TEST_LINK ?= $(if $(SAN),,-Wl$(comma)--strip-debug $(TEST_LD))
 # 340 programs, each a quarter of a second of ld's and a tenth of theirs.
-TEST_LD   := $(patsubst /usr/bin/ld.%,-fuse-ld=%,$(firstword $(wildcard /usr/bin/ld.lld /usr/bin/ld.gold)))
+TEST_LD   := $(if $(findstring -flto,$(CFLAGS) $(LDFLAGS)),,$(patsubst /usr/bin/ld.%,-fuse-ld=%,$(firstword $(wildcard /usr/bin/ld.lld /usr/bin/ld.gold))))
 
 $(B)/tests/%.o: tests/%.c | $(LIB)
 	@mkdir -p $(@D)

@@ -29,7 +29,7 @@ void mem_put_used(void *p, size_t size, size_t used);
 bool mem_room(void *array, size_t *room, size_t n, size_t size);
 
 /* Free pages of the heap go back to the kernel: a burst needed them, and glibc alone keeps
- * those that lie below one still in use. */
+ * those that lie below one still in use. Threads that allocate meanwhile may wait for it. */
 void mem_give_back(void);
 
 #endif

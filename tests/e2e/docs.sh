@@ -67,6 +67,7 @@ restored() {
 }
 ask
 mapfile -t rows_of < <(grep -v '^#' "$rows")
+: >"$D/targets"
 n=0
 page='' work='' live_id=
 while IFS=$'\t' read -r file command; do
@@ -110,11 +111,11 @@ while IFS=$'\t' read -r file command; do
 	printf '%s\t%s\t%s\t%s\t%s\n' "$code" "$want" "$file" "${command//$'\n'/ }" "$(tail -qn 9 "$D/out" "$D/err" | tr '\n\t' '  ' | cut -c1-600)" >>"$D/said"
 done <"$D/commands"
 # shellcheck disable=SC2046
-make -n -C "$root" $(cut -f2 "$D/targets" | sed 's/^make //' | sort -u) >"$D/out" 2>&1
+[ ! -s "$D/targets" ] || timeout 300 make -n -C "$root" $(cut -f2 "$D/targets" | sed 's/^make //' | sort -u) >"$D/out" 2>&1 </dev/null
 all=$?
 while IFS=$'\t' read -r file command; do
 	code=$all
-	[ $all = 0 ] || { make -n -C "$root" ${command#make } >"$D/out" 2>&1; code=$?; }
+	[ $all = 0 ] || { timeout 60 make -n -C "$root" ${command#make } >"$D/out" 2>&1 </dev/null; code=$?; }
 	printf '%s\t0\t%s\t%s\t%s\n' $code "$file" "$command" "$(tail -n 3 "$D/out" | tr '\n\t' '  ')" >>"$D/said"
 done <"$D/targets"
 machine_leave

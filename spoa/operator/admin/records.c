@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "base/codec/json_text.h"
+#include "base/err.h"
 #include "base/scoped.h"
 #include "base/sha256.h"
 #include "operator/admin/change.h"
@@ -165,8 +166,10 @@ make_manifest(struct change *c, json_t **before UNUSED, json_t **after)
 		"file", "name", json_object_get(file, "name"), "bytes",
 		json_object_get(file, "bytes"), "sha256", json_object_get(file, "sha256"),
 		"records", json_object_get(object, "records"), "chains", chains_told(object));
+	if (!*after)
+		return change_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", err_str(ERR_NOMEM));
 	json_object_set_new(c->answer, "manifest", json_stringn(buf_view(&line).p, line.n));
-	return *after && change_sign(c, *after);
+	return change_sign(c, *after);
 }
 
 const struct change_row admin_export = { "export", 0, "manifest", make_manifest, NULL };

@@ -268,9 +268,7 @@ read_haproxy_file(struct haproxy *h, const char *file)
 		err = buf_failed(&text) ? ERR_LIMIT : ERR_IO;
 	else
 		err = haproxy_read_text(h, file, buf_view(&text));
-	int why = errno;
-	errno = why;
-	return err;
+	return err; /* errno is buf_file()'s still: nothing that is freed changes it */
 }
 
 static int

@@ -5,10 +5,25 @@
 #include "base/mem.h"
 #include "operator/server/server.h"
 
+/* In a second in which nobody asked anything and no body went anywhere, and once until then:
+ * whoever allocates meanwhile waits, a tenth of a second and more after a burst. */
 static void
-memory_look(struct server *s UNUSED)
+memory_look(struct server *s)
 {
-	mem_give_back();
+	static const enum metric of[] = { M_DECIDE_PERMIT, M_DECIDE_REDACT, M_DECIDE_DENY,
+		M_DECIDE_OBSERVED, M_DECIDE_DEFER, M_RELAY_BYTES_UP, M_RELAY_BYTES_DOWN };
+	struct looks *l = &s->looks;
+	uint64_t counted = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		for (size_t m = 0; m < COUNT_OF(of); m++)
+			counted += atomic_load_explicit(
+				&s->workers[i].metrics.v[of[m]], memory_order_relaxed);
+	if (counted == l->counted && counted != l->given_back) {
+		mem_give_back();
+		l->given_back = counted;
+	}
+	l->counted = counted;
 }
 
 /* clang-format off */
@@ -21,7 +36,7 @@ static const struct {
 	{ 10., 10., purging_look },
 	{ 1.,  1.,  degraded_look },
 	{ 1.,  2.,  strangers_look },
-	{ 10., 30., memory_look },
+	{ 1.,  1.,  memory_look },
 };
 /* clang-format on */
 

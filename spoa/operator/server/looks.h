@@ -3,6 +3,7 @@
 #define OPERATOR_SERVER_LOOKS_H
 
 #include <ev.h>
+#include <stdint.h>
 
 #include "base/tag.h"
 
@@ -16,6 +17,8 @@ struct looks {
 	struct server *s; /* NULL: not begun */
 	struct ev_loop *loop;
 	ev_timer timer[LOOKS];
+	/* decisions and relayed bytes: at the last look, and when free memory was given back */
+	uint64_t counted, given_back;
 };
 
 void looks_begin(struct looks *l, struct server *s, struct ev_loop *loop);
