@@ -36,8 +36,7 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 
 	if (ev->tok == JSON_STRING) {
 		for (size_t i = 0; i < r->nplaces; i++)
-			if (span_is(path, r->places[i].path) &&
-				(!in_array || r->items))
+			if (span_is(path, r->places[i].path) && (!in_array || r->items))
 				r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev));
 	} else if (ev->tok == JSON_ARRAY && !in_array) {
 		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)

@@ -12,7 +12,6 @@
 #include "operator/server/server.h"
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
-#include "record/audit/keys.h"
 #include "record/proof/export.h"
 
 enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10, ASKED_DEPTH = 8 };

@@ -261,14 +261,12 @@ haproxy_read_text(struct haproxy *h, const char *file, struct span text)
 static int
 read_haproxy_file(struct haproxy *h, const char *file)
 {
-	int err = 0;
-
 	SCOPED_BUF(text, HAPROXY_BYTES_MAX);
+
+	/* errno is buf_file()'s: nothing that is freed changes it */
 	if (!buf_file(&text, file))
-		err = buf_failed(&text) ? ERR_LIMIT : ERR_IO;
-	else
-		err = haproxy_read_text(h, file, buf_view(&text));
-	return err; /* errno is buf_file()'s still: nothing that is freed changes it */
+		return buf_failed(&text) ? ERR_LIMIT : ERR_IO;
+	return haproxy_read_text(h, file, buf_view(&text));
 }
 
 static int

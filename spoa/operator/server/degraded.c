@@ -210,19 +210,6 @@ static const struct part a_recogniser = { NULL, NULL, M_CLASSIFIER_FAILED, M_NON
 
 /* ---- counts ---- */
 
-static uint64_t
-sum(const struct server *s, enum metric m)
-{
-	uint64_t n = 0;
-
-	if (m == M_NONE)
-		return 0;
-	n = atomic_load_explicit(&s->metrics.v[m], memory_order_relaxed);
-	for (unsigned i = 0; i < s->nworkers; i++)
-		n += atomic_load_explicit(&s->workers[i].metrics.v[m], memory_order_relaxed);
-	return n;
-}
-
 static const enum metric always[] = { M_DECIDE_PERMIT, M_DECIDE_REDACT, M_DECIDE_DENY,
 	M_DENY_503 };
 
@@ -230,9 +217,9 @@ static void
 count_part(const struct server *s, const struct part *p, uint64_t out[DEGRADED_COUNTS])
 {
 	for (size_t i = 0; i < COUNT_OF(always); i++)
-		out[i] = sum(s, always[i]);
-	out[COUNT_OF(always)] = sum(s, p->failed);
-	out[COUNT_OF(always) + 1] = sum(s, p->other);
+		out[i] = server_counted(s, always[i]);
+	out[COUNT_OF(always)] = server_counted(s, p->failed);
+	out[COUNT_OF(always) + 1] = server_counted(s, p->other);
 }
 
 /* ---- records ---- */
@@ -317,7 +304,8 @@ static void
 step_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
 	struct degraded_time *t, bool away, struct span why)
 {
-	uint64_t failures = sum(s, p->failed), before = t->failures, now_us = clock_mono_us();
+	uint64_t failures = server_counted(s, p->failed), before = t->failures,
+		 now_us = clock_mono_us();
 	bool failed = failures > before && !recogniser; /* of those counted for all together */
 	uint64_t calm = t->recent > OFTEN ? CALM_MOST_US : CALM_US;
 

@@ -15,10 +15,8 @@ memory_look(struct server *s)
 	struct looks *l = &s->looks;
 	uint64_t counted = 0;
 
-	for (unsigned i = 0; i < s->nworkers; i++)
-		for (size_t m = 0; m < COUNT_OF(of); m++)
-			counted += atomic_load_explicit(
-				&s->workers[i].metrics.v[of[m]], memory_order_relaxed);
+	for (size_t i = 0; i < COUNT_OF(of); i++)
+		counted += server_counted(s, of[i]);
 	if (counted == l->counted && counted != l->given_back) {
 		mem_give_back();
 		l->given_back = counted;

@@ -74,6 +74,8 @@ void server_notify(const char *state);
 
 /* The snapshot in force, a reference of the caller's. Any thread. */
 struct snapshot *server_snapshot(struct server *s);
+/* So often, of all threads together; 0 of METRIC_COUNT, which is none. Any thread. */
+uint64_t server_counted(const struct server *s, enum metric m);
 /* For the admin thread. The text of /readyz; true: ready. */
 bool server_ready(struct server *s, struct buf *out);
 void server_status(struct server *s, struct buf *out);	/* JSON */

@@ -27,6 +27,19 @@ server_snapshot(struct server *s)
 	return snap;
 }
 
+uint64_t
+server_counted(const struct server *s, enum metric m)
+{
+	uint64_t n = 0;
+
+	if (m == METRIC_COUNT)
+		return 0;
+	n = atomic_load_explicit(&s->metrics.v[m], memory_order_relaxed);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		n += atomic_load_explicit(&s->workers[i].metrics.v[m], memory_order_relaxed);
+	return n;
+}
+
 static enum live_past
 past_of(struct server *s, size_t *entries)
 {

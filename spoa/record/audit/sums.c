@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/scoped.h"
@@ -230,11 +231,10 @@ sum_line(void *making, const struct index_line *l)
 }
 
 static void *
-begin_sums(const struct index_terms *t)
+begin_sums(const struct index_terms *t UNUSED)
 {
 	struct summing *s = calloc(1, sizeof(*s));
 
-	(void)t;
 	if (!s)
 		return NULL;
 	pthread_once(&once, make_version);
@@ -298,25 +298,23 @@ is_same_sum(const struct sums *had, const char *path, struct span made)
 }
 
 static bool
-is_sound_sum(const struct index_segment *s, const char *dir, const struct index_terms *t)
+is_sound_sum(const struct index_segment *s, const char *dir, const struct index_terms *t UNUSED)
 {
 	SCOPED_BUF(unused, 8192);
 	struct sums *had = sums_open(dir, s, &unused);
 	bool sound = had != NULL;
 
-	(void)t;
 	sums_free(&had);
 	return sound;
 }
 
 static int
 end_sums(void *making, const struct index_segment *s, const char *dir,
-	const struct index_terms *t, int err, bool check, struct buf *why)
+	const struct index_terms *t UNUSED, int err, bool check, struct buf *why)
 {
 	char path[4096];
 	struct sums *had = NULL;
 
-	(void)t;
 	SCOPED_BUF(unused, 8192);
 	SCOPED_BUF(image, FILE_MAX);
 	err = image_of_sums(making, s, err, &image, why);

@@ -174,8 +174,7 @@ int endpoint_amend(const struct endpoint *e, struct span path, struct span model
 int dialect_offered(const struct body *b, struct span raw, const struct price_tool *tools,
 	size_t n, uint64_t otherwise, struct arena *a, struct price_usage *out);
 /* What a body says that prices depend on; its requests may differ. In the arena. 0 or
- * ERR_NOMEM.
- */
+ * ERR_NOMEM. */
 int dialect_asked(
 	const struct body *b, struct span raw, struct arena *a, struct price_asked *out);
 /* The names of the tools whose results the requests of a body bring, each once, sorted; ""
