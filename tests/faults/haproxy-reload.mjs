@@ -9,12 +9,16 @@ await test(async () => {
 		await s.forget();
 		await s.control({ chunk_ms: 30 });
 		const l = load(s, { conns: 10, keepAlive });
-		const loaded = () => s.log("haproxy").match(/Loading success|New worker/g)?.length ?? 0;
+		const loaded = () => s.log("haproxy").match(/Loading success/g)?.length ?? 0;
 		for (let i = 0; i < (short ? 2 : 3); i++) {
 			await l.enough(Date.now(), 100);
 			const before = loaded();
-			s.kill("haproxy", "SIGUSR2");
-			check(`${how}: reload ${i + 1}`, await until(() => loaded() > before), s.log("haproxy").slice(-500));
+			// told again if nothing follows: up to 3.0 a signal that comes just after "Loading success" is lost
+			for (let told = 0; told < 4 && loaded() === before; told++) {
+				s.kill("haproxy", "SIGUSR2");
+				await until(() => loaded() > before, 50, 5000);
+			}
+			check(`${how}: reload ${i + 1}`, loaded() > before, s.log("haproxy").slice(-500));
 		}
 		await l.enough(Date.now(), 200);
 		const results = await l.stop();

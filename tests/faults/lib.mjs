@@ -39,8 +39,8 @@ export function skip(name, why) { console.log(`skip - ${name}: ${why}`); }
 export function note(text) { console.log(`# ${text}`); }
 // until COND holds: its last value. What takes time is waited for, a minute at most, whatever
 // the machine does.
-export async function until(cond, pause = 50) {
-	const end = Date.now() + 60000 * slow;
+export async function until(cond, pause = 50, most = 60000) {
+	const end = Date.now() + most * slow;
 	for (;;) {
 		const v = await cond();
 		if (v || Date.now() > end) return v;

@@ -159,7 +159,7 @@ a_new_key_says_what_a_key_says(void **state UNUSED)
 	assert_null(strstr(got, text));
 	assert_string_equal(member("keys", id, "by", text), "operator");
 	assert_string_equal(member("keys", id, "claimed", text), "eve");
-	server.live = NULL;
+	live_close(&server.live);
 	assert_int_equal(ask(&admin_key_new, "{\"person\":\"bob\"}"), 409);
 }
 

@@ -213,7 +213,9 @@ a_key_that_others_may_read_is_none(void **state)
 	}
 	assert_int_equal(chmod(key, 0600), 0);
 	/* Nor is one of another certificate. */
-	write_pem("stranger.key", NULL, EVP_EC_gen("P-256"));
+	EVP_PKEY *stranger = EVP_EC_gen("P-256");
+	write_pem("stranger.key", NULL, stranger);
+	EVP_PKEY_free(stranger);
 	snprintf(key, sizeof(key), "%s", path("stranger.key"));
 	assert_int_equal(tls_look(&files, &why), 0);
 	buf_putc(&why, '\0');
