@@ -1,0 +1,42 @@
+/* A request in another form: read by the rows of the form that it has, written by those of the
+ * form that its target speaks. What has no place there is refused by its path, unless a list
+ * says that it does not matter, or the route that it may go.
+ * https://platform.openai.com/docs/api-reference/chat, https://docs.anthropic.com/en/api/messages */
+#ifndef ANSWER_TRANSLATE_REQUEST_H
+#define ANSWER_TRANSLATE_REQUEST_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "scan/dialect/form.h"
+
+enum { TRANSLATE_DROPS = 32 }; /* members that a route lets go, noted of one request */
+
+struct translate_ask {
+	enum form from, to;
+	struct span body;  /* one JSON object, that was read by its table */
+	struct span model; /* to be sent */
+	bool stream;	   /* asked for by the path, where the form has no member for it */
+	/* The cap of a request that states none, for forms that need one; 0: it is refused. */
+	uint64_t cap_tokens;
+	const char *const *drop; /* paths that the route lets go: "top_k", "stream_options.x" */
+	size_t ndrop;
+};
+
+struct translated_request {
+	bool stream;
+	bool wants_usage; /* its caller's stream is to say the usage */
+	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had */
+	size_t ndropped;
+	/* ERR_UNSUPPORTED: the path of what has no place ("messages[2].content[0].image_url.url"),
+	 * and why, a fixed phrase. In the arena. */
+	struct span refused;
+	const char *why;
+};
+
+/* Appends the document to *out. 0; ERR_UNSUPPORTED with *t filled; ERR_SYNTAX: it is no request
+ * of its form (refused and why are filled too); ERR_NOMEM. Views of the body live in the arena
+ * as long as it. Any thread. */
+int translate_request(const struct translate_ask *ask, struct arena *a, struct buf *out,
+	struct translated_request *t);
+
+#endif

@@ -1,0 +1,88 @@
+/* Forms by the names of endpoints: a row of a family says which form its path has. */
+#include "scan/dialect/form.h"
+
+#include "scan/dialect/family.h"
+
+/* clang-format off */
+static const struct form_row {
+	const char *name; /* of its endpoints, too */
+	const struct dialect *dialect;
+	/* where it goes: %s is the model; [1]: of a stream */
+	const char *path[2];
+} forms[FORMS] = {
+	[FORM_CHAT]      = { "chat",      &dialect_openai,    { "/v1/chat/completions", "/v1/chat/completions" } },
+	[FORM_RESPONSES] = { "responses", &dialect_openai,    { "/v1/responses", "/v1/responses" } },
+	[FORM_MESSAGES]  = { "messages",  &dialect_anthropic, { "/v1/messages", "/v1/messages" } },
+	[FORM_GENERATE]  = { "generate",  &dialect_gemini,    { "/v1beta/models/%s:generateContent", "/v1beta/models/%s:streamGenerateContent?alt=sse" } },
+	[FORM_CONVERSE]  = { "converse",  &dialect_bedrock,   { "/model/%s/converse", "/model/%s/converse-stream" } },
+};
+/* clang-format on */
+
+const char *
+form_name(enum form f)
+{
+	return forms[f].name;
+}
+
+enum form
+form_named(struct span name)
+{
+	for (int f = FORM_NONE + 1; f < FORMS; f++)
+		if (span_is(name, forms[f].name))
+			return (enum form)f;
+	return FORM_NONE;
+}
+
+/* Names are a family's own: Cohere's chat is no form of these. */
+enum form
+form_of_endpoint(const struct endpoint *e)
+{
+	enum form f = e->name ? form_named(span_str(e->name)) : FORM_NONE;
+
+	return forms_of_dialect(e->dialect) >> f & 1 ? f : FORM_NONE;
+}
+
+unsigned
+forms_of_dialect(const struct dialect *d)
+{
+	static const struct {
+		const struct dialect *dialect;
+		unsigned forms;
+	} families[] = {
+		{ &dialect_openai, 1u << FORM_CHAT | 1u << FORM_RESPONSES },
+		{ &dialect_anthropic, 1u << FORM_MESSAGES },
+		{ &dialect_gemini, 1u << FORM_GENERATE },
+		{ &dialect_bedrock, 1u << FORM_CONVERSE },
+		{ &dialect_mistral, 1u << FORM_CHAT },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(families); i++)
+		if (families[i].dialect == d)
+			return families[i].forms;
+	return 0;
+}
+
+unsigned
+forms_translated(void)
+{
+	return 1u << FORM_CHAT | 1u << FORM_MESSAGES;
+}
+
+const struct dialect *
+form_dialect(enum form f)
+{
+	return forms[f].dialect;
+}
+
+void
+form_target(enum form f, struct span model, bool stream, struct buf *out)
+{
+	struct span path = span_str(forms[f].path[stream]);
+	size_t at = span_chr(path, '%');
+
+	buf_span(out, span_cut(path, 0, at));
+	if (at == path.n)
+		return;
+	buf_span(out, model);
+	buf_span(out, span_cut(path, at + strlen("%s"), path.n));
+}

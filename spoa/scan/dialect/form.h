@@ -1,0 +1,36 @@
+/* Forms: what the bodies of a conversation's requests and answers are made of. A dialect has
+ * one of its own or several (OpenAI's has two), and one form is spoken by several families:
+ * what Ollama, Mistral and vLLM answer on /v1/chat/completions is chat. */
+#ifndef SCAN_DIALECT_FORM_H
+#define SCAN_DIALECT_FORM_H
+
+#include "scan/dialect/dialect.h"
+
+enum form {
+	FORM_NONE,
+	FORM_CHAT,	/* OpenAI's chat completions */
+	FORM_RESPONSES, /* OpenAI's responses */
+	FORM_MESSAGES,	/* Anthropic's messages */
+	FORM_GENERATE,	/* Gemini's generateContent, Vertex' too */
+	FORM_CONVERSE,	/* Bedrock's converse */
+	FORMS
+};
+
+/* "chat"; of FORM_NONE: NULL. */
+const char *form_name(enum form f);
+/* FORM_NONE: there is none of that name. */
+enum form form_named(struct span name);
+/* Of the requests to this endpoint; FORM_NONE: of none. */
+enum form form_of_endpoint(const struct endpoint *e);
+/* The forms in which a family's providers are asked, unless they say (`speaks`): bit by enum form. */
+unsigned forms_of_dialect(const struct dialect *d);
+/* Those that translate/ reads and writes, likewise. */
+unsigned forms_translated(void);
+/* Whose rows, errors and usage are a form's, where a request of another form goes in it. */
+const struct dialect *form_dialect(enum form f);
+/* Appends the path, without query, and the query after a '?' where there is one, to which a
+ * request in this form goes. `model`: as it stands in the path, for forms that have it there.
+ * Nothing of what is before it (a base URL's) is the form's. */
+void form_target(enum form f, struct span model, bool stream, struct buf *out);
+
+#endif
