@@ -175,12 +175,17 @@ $(B)/gen/base/codec/provider_keys.inc: policies/provider_keys.txt spoa/scan/dete
 	@mkdir -p $(@D)
 	@LC_ALL=C awk -f spoa/scan/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
 
+# What means nothing in another form.
+$(B)/gen/answer/translate/harmless_members.inc: policies/harmless_members.txt spoa/scan/detect/lists.awk
+	@mkdir -p $(@D)
+	@LC_ALL=C awk -f spoa/scan/detect/lists.awk $< >$@.tmp && mv $@.tmp $@
+
 # Unicode's tables: each folder's list by its own awk.
 $(B)/gen/base/%.inc: spoa/base/%.awk spoa/base/%.txt
 	@mkdir -p $(@D)
 	@LC_ALL=C awk -f $^ >$@.tmp && mv $@.tmp $@
 
-$(LIB_OBJ): | $(addprefix $(B)/gen/base/,codec/provider_keys.inc codec/letters.inc tokens/classes.inc)
+$(LIB_OBJ): | $(addprefix $(B)/gen/base/,codec/provider_keys.inc codec/letters.inc tokens/classes.inc) $(B)/gen/answer/translate/harmless_members.inc
 
 # Numbers in words.
 LIB_OBJ += $(B)/gen/numerals.o
@@ -282,7 +287,7 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 		$(UNITS)/systemd/system/haproxy.service.d $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(B)/tollgate-train $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
-	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms policies/provider_keys.txt $(SHARE)/tollgate/policies
+	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms policies/provider_keys.txt policies/harmless_members.txt $(SHARE)/tollgate/policies
 	sed -i 's#^\(\# yaml-language-server: $$schema=\)\([a-z]\)#\1$(PREFIX)/share/tollgate/policies/\2#' $(SHARE)/tollgate/policies/*.yaml
 	install -m 644 policies/tests/*.yaml $(SHARE)/tollgate/policies/tests
 	install -m 644 policies/detectors/*.yaml policies/detectors/*.txt policies/detectors/README.md $(SHARE)/tollgate/policies/detectors

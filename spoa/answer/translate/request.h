@@ -33,10 +33,10 @@ struct translated_request {
 	const char *why;
 };
 
-/* Appends the document to *out. 0; ERR_UNSUPPORTED with *t filled; ERR_SYNTAX: it is no request
+/* Appends the document to *out. 0; ERR_UNSUPPORTED with *made filled; ERR_SYNTAX: it is no request
  * of its form (refused and why are filled too); ERR_NOMEM. Views of the body live in the arena
  * as long as it. Any thread. */
 int translate_request(const struct translate_ask *ask, struct arena *a, struct buf *out,
-	struct translated_request *t);
+	struct translated_request *made);
 
 #endif

@@ -1,0 +1,141 @@
+/* Turns as the form of the target wants them. A result stands after the call that it is of, or
+ * nobody could say which one it answers: providers refuse it, or take it for text. */
+#include "answer/translate/request_private.h"
+#include "base/ascii.h"
+
+/* Nothing but blanks, some of them as escapes: providers refuse such a text. */
+static bool
+is_blank_text(struct span written)
+{
+	for (size_t i = 0; i < written.n; i++)
+		if (written.p[i] == '\\' && i + 1 < written.n &&
+			strchr("nrt", written.p[i + 1]))
+			i++;
+		else if (written.p[i] != ' ')
+			return false;
+	return true;
+}
+
+/* Such texts go, and what another provider's model thought, which this one did not sign. */
+static void
+cut_parts(struct question *q, struct turn *t)
+{
+	struct part **p = &t->first;
+
+	while (*p) {
+		bool text = (*p)->kind == PART_TEXT || (*p)->kind == PART_REFUSAL;
+		bool reasoning = (*p)->kind == PART_REASONING;
+		if (reasoning)
+			question_dropped(q, "reasoning");
+		if (reasoning || (text && is_blank_text((*p)->text)))
+			*p = (*p)->next;
+		else
+			p = &(*p)->next;
+	}
+	t->end = p;
+}
+
+/* Turns without parts go; of those that follow each other, and are of one role, one is left. */
+static void
+merge_turns(struct question *q)
+{
+	struct turn **t = &q->turns, *last = NULL;
+
+	while (*t) {
+		struct turn *now = *t;
+		cut_parts(q, now);
+		if (!now->first) {
+			*t = now->next;
+		} else if (last && last->role == now->role) {
+			*last->end = now->first;
+			last->end = now->end;
+			*t = now->next;
+		} else {
+			last = now;
+			t = &now->next;
+		}
+	}
+}
+
+/* Of the calls of a turn: the one of this id, looked for from `from` on. */
+static struct part *
+call_of_id(struct part *first, struct part *from, struct span id)
+{
+	for (struct part *p = from; p; p = p->next)
+		if (p->kind == PART_CALL && span_eq(p->id, id))
+			return p;
+	for (struct part *p = first; p != from; p = p->next)
+		if (p->kind == PART_CALL && span_eq(p->id, id))
+			return p;
+	return NULL;
+}
+
+static void
+check_calls(struct question *q, struct turn *t)
+{
+	size_t calls = 0;
+
+	for (struct part *p = t->first; p && !q->err; p = p->next) {
+		if (p->kind != PART_CALL)
+			continue;
+		if (++calls > TURN_CALLS)
+			question_refuse(q, p->at, "there are more calls in a turn than pass");
+		else if (call_of_id(t->first, p, p->id) != p ||
+			 (p->next && call_of_id(p->next, p->next, p->id)))
+			question_odd(q, p->at, "another call of this turn has its id");
+	}
+}
+
+/* Results of the calls of `of` come first, in their order. */
+static void
+match_results(struct question *q, struct turn *t, struct turn *of)
+{
+	struct part *results = NULL, **end = &results, **p = &t->first,
+		    *from = of ? of->first : NULL;
+
+	while (*p && !q->err) {
+		struct part *r = *p;
+		if (r->kind != PART_RESULT) {
+			p = &r->next;
+			continue;
+		}
+		struct part *call = of ? call_of_id(of->first, from, r->id) : NULL;
+		if (!call || call->answered) {
+			question_odd(q, r->at,
+				call ? "its call has a result already"
+				     : "no call of the turn before it has its id");
+			return;
+		}
+		call->answered = true;
+		r->name = call->name;
+		from = call->next;
+		*p = r->next;
+		*end = r;
+		end = &r->next;
+	}
+	*end = t->first;
+	t->first = results;
+}
+
+void
+question_order(struct question *q, const struct request_form *to)
+{
+	struct turn *before = NULL;
+
+	merge_turns(q);
+	for (struct turn *t = q->turns; t && !q->err; t = t->next) {
+		if (t->role == TURN_ASSISTANT)
+			check_calls(q, t);
+		if (t->role == TURN_USER)
+			match_results(
+				q, t, before && before->role == TURN_ASSISTANT ? before : NULL);
+		if (to->apart && t->role == TURN_SYSTEM && before)
+			question_refuse(q, t->at, "a system text after the first turn has no place");
+		if (to->apart && t->role == TURN_ASSISTANT &&
+			(!before || before->role == TURN_SYSTEM))
+			question_refuse(q, t->at, "the first turn is not the user's");
+		before = t;
+	}
+	if (!q->err && !q->turns)
+		question_odd(q, q->tree.root, "it has no turn that says anything");
+}

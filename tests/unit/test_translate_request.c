@@ -1,0 +1,431 @@
+/* Requests in another form: what they are there, what has no place, and that there and back is
+ * the same. Rows are written with ' for ". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "answer/translate/request.h"
+#include "base/err.h"
+
+#define USER "'messages':[{'role':'user','content':'hi'}]"
+#define CALL(id, args)                                                                         \
+	"{'id':'" id "','type':'function','function':{'name':'f','arguments':'" args "'}}"
+#define M1 "{'model':'m','max_tokens':100,"
+
+/* clang-format off */
+static const struct row {
+	const char *name;
+	enum form from;
+	const char *in, *want, *refused, *drop;
+} rows[] = {
+	{ "a text", FORM_CHAT, "{'model':'x'," USER "}", M1 USER "}", NULL, NULL },
+	{ "escapes stay as they are", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'\\u00e4\\ud83d\\ude00\\n'}]}",
+		M1 "'messages':[{'role':'user','content':'\\u00e4\\ud83d\\ude00\\n'}]}", NULL, NULL },
+	{ "system texts and developer's are one", FORM_CHAT,
+		"{'messages':[{'role':'system','content':'a'},{'role':'developer','content':[{'type':'text','text':'b'}]},{'role':'user','content':'hi'}]}",
+		M1 "'system':[{'type':'text','text':'a'},{'type':'text','text':'b'}]," USER "}", NULL, NULL },
+	{ "a system text in the middle", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'system','content':'a'}]}", NULL, "messages[1]", NULL },
+	{ "users who follow each other are one", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'a'},{'role':'user','content':' \\n'},{'role':'user','content':'b'}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'text','text':'a'},{'type':'text','text':'b'}]}]}", NULL, NULL },
+	{ "the first is the assistant's", FORM_CHAT,
+		"{'messages':[{'role':'assistant','content':'a'}]}", NULL, "messages[0]", NULL },
+	{ "nothing said", FORM_CHAT, "{'messages':[{'role':'user','content':''}]}", NULL, "", NULL },
+	{ "settings", FORM_CHAT,
+		"{'max_tokens':7,'max_completion_tokens':5,'temperature':0.50,'top_p':0.9,'stop':'x','user':'u'," USER "}",
+		"{'model':'m','metadata':{'user_id':'u'},'max_tokens':5,'temperature':0.50,'top_p':0.9,'stop_sequences':['x']," USER "}", NULL, NULL },
+	{ "null is nothing", FORM_CHAT, "{'temperature':null,'tools':null,'logit_bias':null," USER "}", M1 USER "}", NULL, NULL },
+	{ "too warm", FORM_CHAT, "{'temperature':1.5," USER "}", NULL, "temperature", NULL },
+	{ "too warm, and may go", FORM_CHAT, "{'temperature':1.5," USER "}", M1 USER "}", NULL, "temperature" },
+	{ "a seed", FORM_CHAT, "{'seed':4," USER "}", NULL, "seed", NULL },
+	{ "a seed may go", FORM_CHAT, "{'seed':4," USER "}", M1 USER "}", NULL, "seed" },
+	{ "two answers", FORM_CHAT, "{'n':2," USER "}", NULL, "n", NULL },
+	{ "one answer", FORM_CHAT, "{'n':1,'logprobs':false,'modalities':[ 'text' ]," USER "}", M1 USER "}", NULL, NULL },
+	{ "what is new is refused", FORM_CHAT, "{'novel':{}," USER "}", NULL, "novel", NULL },
+	{ "a name of a turn", FORM_CHAT, "{'messages':[{'role':'user','name':'n','content':'a'}]}", NULL, "messages[0].name", NULL },
+	{ "a name of a turn may go", FORM_CHAT, "{'messages':[{'role':'user','name':'n','content':'hi'}]}", M1 USER "}", NULL, "messages[*].name" },
+	{ "a picture", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/png;base64,QUJD','detail':'auto'}},{'type':'text','text':'what?'}]}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}},{'type':'text','text':'what?'}]}]}", NULL, NULL },
+	{ "a picture by its address", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png'}}]}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'image','source':{'type':'url','url':'https://x/y.png'}}]}]}", NULL, NULL },
+	{ "a picture of no known kind", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/bmp;base64,QUJD'}}]}]}", NULL, "messages[0].content[0].image_url.url", NULL },
+	{ "a URI that writes JSON", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/png;base64,Q\\u0022}'}}]}]}", NULL, "messages[0].content[0].image_url.url", NULL },
+	{ "a file", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'a.pdf','file_data':'data:application/pdf;base64,QUJD'}}]}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'document','source':{'type':'base64','media_type':'application/pdf','data':'QUJD'},'title':'a.pdf'}]}]}", NULL, NULL },
+	{ "a file that was kept", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'file_id':'f'}}]}]}", NULL, "messages[0].content[0].file.file_id", NULL },
+	{ "sound", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'input_audio','input_audio':{'data':'QUJD','format':'wav'}}]}]}", NULL, "messages[0].content[0].input_audio", NULL },
+	{ "tools", FORM_CHAT,
+		"{'tools':[{'type':'function','function':{'name':'f','description':'d','parameters':{'type':'object','properties':{}},'strict':true}},{'type':'function','function':{'name':'g'}}],"
+		"'tool_choice':'required','parallel_tool_calls':false," USER "}",
+		M1 USER ",'tools':[{'name':'f','description':'d','input_schema':{'type':'object','properties':{}},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
+		"'tool_choice':{'type':'any','disable_parallel_tool_use':true}}", NULL, NULL },
+	{ "one tool", FORM_CHAT,
+		"{'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':{'type':'function','function':{'name':'f'}}," USER "}",
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object'}}],'tool_choice':{'type':'tool','name':'f'}}", NULL, NULL },
+	{ "a schema that is no object", FORM_CHAT,
+		"{'tools':[{'type':'function','function':{'name':'f','parameters':{'anyOf':[]}}}]," USER "}", NULL, "tools[0].function.parameters", NULL },
+	{ "a name that nobody takes", FORM_CHAT, "{'tools':[{'type':'function','function':{'name':'a.b'}}]," USER "}", NULL, "tools[0]", NULL },
+	{ "a tool of any text", FORM_CHAT, "{'tools':[{'type':'custom','custom':{'name':'f'}}]," USER "}", NULL, "tools[0]", NULL },
+	{ "calls and results", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':null,'tool_calls':[" CALL("a", "{\\u0022x\\u0022:1}") "," CALL("b", "") "]},"
+		"{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'1'}]},{'role':'user','content':'so?'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{'x':1}},{'type':'tool_use','id':'b','name':'f','input':{}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'b','content':'2'},{'type':'tool_result','tool_use_id':'a','content':'1'},{'type':'text','text':'so?'}]}]}", NULL, NULL },
+	{ "a result of no call", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'tool','tool_call_id':'b','content':'2'}]}", NULL, "messages[1]", NULL },
+	{ "two results of a call", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "") "]},{'role':'tool','tool_call_id':'a','content':'2'},{'role':'tool','tool_call_id':'a','content':'2'}]}", NULL, "messages[3]", NULL },
+	{ "an id used twice", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "") "," CALL("a", "") "]}]}", NULL, "messages[1].tool_calls[0]", NULL },
+	{ "arguments that are no object", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{\\u0022x\\u0022:") "]}]}", NULL, "messages[1].tool_calls[0].function.arguments", NULL },
+	{ "a schema of the answer", FORM_CHAT,
+		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','strict':true,'schema':{'type':'object'}}}," USER "}",
+		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object'}}}}", NULL, NULL },
+	{ "any JSON", FORM_CHAT, "{'response_format':{'type':'json_object'}," USER "}", NULL, "response_format.type", NULL },
+	{ "effort", FORM_CHAT, "{'reasoning_effort':'high'," USER "}",
+		M1 USER ",'thinking':{'type':'adaptive'},'output_config':{'effort':'high'}}", NULL, NULL },
+	{ "no effort", FORM_CHAT, "{'reasoning_effort':'none'," USER "}", M1 USER ",'thinking':{'type':'disabled'}}", NULL, NULL },
+	{ "a stream", FORM_CHAT, "{'stream':true,'stream_options':{'include_usage':true}," USER "}", M1 USER ",'stream':true}", NULL, NULL },
+	{ "what it thought goes", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','reasoning_content':'hm','content':'a','annotations':[],'refusal':null},{'role':'user','content':'b'}]}",
+		M1 "'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':'a'},{'role':'user','content':'b'}]}", NULL, NULL },
+	{ "a turn of an unknown role", FORM_CHAT, "{'messages':[{'role':'oracle','content':'hi'}]}", NULL, "messages[0].role", NULL },
+	{ "a member twice", FORM_CHAT, "{'messages':[{'role':'user','content':[{'type':'text','text':'a','image_url':{}}]}]}", NULL, "messages[0].content[0].image_url", NULL },
+	{ "of another type", FORM_CHAT, "{'temperature':'warm'," USER "}", NULL, "temperature", NULL },
+
+	/* the other way */
+	{ "a text", FORM_MESSAGES, "{'max_tokens':9," USER "}", "{'model':'m','max_completion_tokens':9," USER "}", NULL, NULL },
+	{ "system blocks", FORM_MESSAGES,
+		"{'max_tokens':9,'system':[{'type':'text','text':'a','cache_control':{'type':'ephemeral'}},{'type':'text','text':'b'}]," USER "}",
+		"{'model':'m','max_completion_tokens':9,'messages':[{'role':'system','content':[{'type':'text','text':'a'},{'type':'text','text':'b'}]},{'role':'user','content':'hi'}]}", NULL, NULL },
+	{ "settings", FORM_MESSAGES,
+		"{'max_tokens':9,'temperature':1,'stop_sequences':['x','y'],'metadata':{'user_id':'u'},'thinking':{'type':'enabled','budget_tokens':9000}," USER "}",
+		"{'model':'m','max_completion_tokens':9,'temperature':1,'stop':['x','y'],'safety_identifier':'u'," USER ",'reasoning_effort':'medium'}", NULL, NULL },
+	{ "top_k", FORM_MESSAGES, "{'max_tokens':9,'top_k':4," USER "}", NULL, "top_k", NULL },
+	{ "five words to stop at", FORM_MESSAGES, "{'stop_sequences':['1','2','3','4','5']," USER "}", NULL, "stop_sequences", NULL },
+	{ "calls, results, and what is no text in them", FORM_MESSAGES,
+		"{'max_tokens':9,'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'thinking','thinking':'hm','signature':'s'},{'type':'text','text':'I look'},{'type':'tool_use','id':'a','name':'f','input':{ 'x' : 1}}]},"
+		"{'role':'user','content':[{'type':'text','text':'so?'},{'type':'tool_result','tool_use_id':'a','is_error':false,'content':[{'type':'text','text':'1'},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]}]}]}",
+		"{'model':'m','max_completion_tokens':9,'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{ \\'x\\' : 1}'}}],'content':'I look'},"
+		"{'role':'tool','tool_call_id':'a','content':'1'},{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/png;base64,QUJD'}},{'type':'text','text':'so?'}]}]}", NULL, NULL },
+	{ "a tool that failed", FORM_MESSAGES,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','is_error':true,'content':'no'}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'The tool failed:'},{'type':'text','text':'no'}]}]}", NULL, NULL },
+	{ "an id that no other form takes", FORM_MESSAGES,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a b','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a b'}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'ID','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'ID','content':''}]}", NULL, NULL },
+	{ "tools", FORM_MESSAGES,
+		"{'tools':[{'name':'f','description':'d','input_schema':{'type':'object'},'cache_control':{}}],'tool_choice':{'type':'any','disable_parallel_tool_use':true}," USER "}",
+		"{'model':'m'," USER ",'tools':[{'type':'function','function':{'name':'f','description':'d','parameters':{'type':'object'}}}],'tool_choice':'required','parallel_tool_calls':false}", NULL, NULL },
+	{ "a tool that the provider runs", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", NULL, "tools[0].type", NULL },
+	{ "a tool that the provider runs may go", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", "{'model':'m'," USER "}", NULL, "tools[*].type" },
+	{ "a long name", FORM_MESSAGES, "{'tools':[{'name':'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','input_schema':{'type':'object'}}]," USER "}", NULL, "tools[0]", NULL },
+	{ "servers that it asks", FORM_MESSAGES, "{'mcp_servers':[]," USER "}", NULL, "mcp_servers", NULL },
+	{ "a text document is a text", FORM_MESSAGES,
+		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'text','media_type':'text/plain','data':'hello'},'title':'t'},{'type':'text','text':'so?'}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':[{'type':'text','text':'hello'},{'type':'text','text':'so?'}]}]}", NULL, NULL },
+	{ "a document by its address", FORM_MESSAGES,
+		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x'}}]}]}", NULL, "messages[0].content[0]", NULL },
+	{ "a member of another block", FORM_MESSAGES, "{'messages':[{'role':'user','content':[{'type':'text','text':'a','id':'b'}]}]}", NULL, "messages[0].content[0].id", NULL },
+	{ "a stream", FORM_MESSAGES, "{'stream':true," USER "}", "{'model':'m'," USER ",'stream':true,'stream_options':{'include_usage':true}}", NULL, NULL },
+	{ "what agents send", FORM_MESSAGES,
+		"{'betas':['x'],'context_management':{'edits':[]},'service_tier':'auto','thinking':{'type':'adaptive','display':'omitted'},'output_config':{'effort':'max'}," USER "}",
+		"{'model':'m'," USER ",'reasoning_effort':'xhigh'}", NULL, NULL },
+};
+/* clang-format on */
+
+static char *
+quoted(const char *s)
+{
+	char *q = strdup(s);
+
+	for (char *p = q; *p; p++)
+		*p = *p == '\'' ? '"' : *p;
+	return q;
+}
+
+static enum form
+other_form(enum form f)
+{
+	return f == FORM_CHAT ? FORM_MESSAGES : FORM_CHAT;
+}
+
+static int
+translate(enum form from, struct span body, unsigned cap, const char *const *drop, size_t ndrop,
+	struct arena *a, struct buf *out, struct translated_request *made)
+{
+	struct translate_ask ask = { .from = from,
+		.to = other_form(from),
+		.body = body,
+		.model = SPAN_LIT("m"),
+		.cap_tokens = cap,
+		.drop = drop,
+		.ndrop = ndrop };
+
+	return translate_request(&ask, a, out, made);
+}
+
+/* "ID" of what is wanted stands for an id that was made. */
+static bool
+is_like(struct span got, const char *want)
+{
+	struct span w = span_str(want);
+
+	while (w.n && got.n) {
+		if (span_starts(w, SPAN_LIT("ID\"")) && span_starts(got, SPAN_LIT("call_"))) {
+			w = span_cut(w, 2, w.n);
+			got = span_cut(got, span_chr(got, '"'), got.n);
+		}
+		if (w.p[0] != got.p[0])
+			return false;
+		w = span_cut(w, 1, w.n);
+		got = span_cut(got, 1, got.n);
+	}
+	return !w.n && !got.n;
+}
+
+static void
+requests_are_what_the_target_takes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct row *r = &rows[i];
+		struct arena a;
+		struct buf out;
+		struct translated_request made;
+		char *in = quoted(r->in), *want = r->want ? quoted(r->want) : NULL;
+
+		arena_init(&a, 0, false);
+		buf_init(&out, 0);
+		int err = translate(r->from, span_str(in), 100, &r->drop, r->drop != NULL, &a, &out,
+			&made);
+		if (want && (err || !is_like(buf_view(&out), want)))
+			fail_msg("%s: %d %.*s %s\n got %.*s\nwant %s", r->name, err,
+				(int)made.refused.n, made.refused.p, made.why ? made.why : "",
+				(int)out.n, out.p + out.start, want);
+		if (!want && (!err || !span_is(made.refused, r->refused) || !made.why))
+			fail_msg("%s: %d, at \"%.*s\" (%s), not at \"%s\"", r->name, err,
+				(int)made.refused.n, made.refused.p, made.why ? made.why : "",
+				r->refused);
+		if (want && r->drop)
+			assert_true(made.ndropped == 1 && made.dropped[0] == r->drop);
+		buf_free(&out);
+		arena_reset(&a);
+		free(in);
+		free(want);
+	}
+}
+
+static void
+an_output_cap_is_needed(void **state)
+{
+	struct arena a;
+	struct buf out;
+	struct translated_request made;
+
+	(void)state;
+
+	arena_init(&a, 0, false);
+	buf_init(&out, 0);
+	char *in = quoted("{" USER "}");
+	assert_int_equal(translate(FORM_CHAT, span_str(in), 0, NULL, 0, &a, &out, &made),
+		ERR_UNSUPPORTED);
+	assert_non_null(made.why);
+	free(in);
+	buf_free(&out);
+	arena_reset(&a);
+}
+
+/* ---- there and back ---- */
+
+static uint64_t seed;
+
+static unsigned
+dice(unsigned n)
+{
+	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (unsigned)(seed >> 33) % n;
+}
+
+static void
+put_random_parts(struct buf *b)
+{
+	static const char *const parts[] = { "{'type':'text','text':'a \\u00e9'}",
+		"{'type':'image_url','image_url':{'url':'data:image/gif;base64,QUJD'}}",
+		"{'type':'image_url','image_url':{'url':'https://x/y'}}",
+		"{'type':'file','file':{'filename':'n','file_data':'data:application/"
+		"pdf;base64,QUJD'}}" };
+	unsigned n = 1 + dice(3);
+
+	buf_str(b, "[");
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(b, "%s%s", i ? "," : "", parts[dice(4)]);
+	buf_str(b, "]");
+}
+
+static void
+put_random_turns(struct buf *b)
+{
+	if (dice(2))
+		buf_str(b, "{'role':'system','content':'s'},");
+	buf_str(b, "{'role':'user','content':'begin'}");
+	for (unsigned turn = 0, turns = dice(5); turn < turns; turn++) {
+		unsigned calls = dice(4);
+		buf_str(b, ",{'role':'assistant','content':");
+		buf_str(b, calls && dice(2) ? "null" : "'word'");
+		if (calls)
+			buf_str(b, ",'tool_calls':[");
+		for (unsigned i = 0; i < calls; i++)
+			buf_printf(b,
+				"%s{'id':'c%u-%u','type':'function','function':{'name':'f%u',"
+				"'arguments':'{\\u0022x\\u0022:%u}'}}",
+				i ? "," : "", turn, i, i, dice(9));
+		buf_str(b, calls ? "]}" : "}");
+		for (unsigned i = calls; i > 0; i--)
+			buf_printf(b,
+				",{'role':'tool','tool_call_id':'c%u-%u','content':'r%u'}",
+				turn, i - 1, dice(9));
+		buf_str(b, ",{'role':'user','content':");
+		put_random_parts(b);
+		buf_str(b, "}");
+	}
+}
+
+static void
+there_and_back_is_the_same(void **state)
+{
+	(void)state;
+	for (seed = 1; seed < 3000; seed += 7) {
+		uint64_t at = seed;
+		struct arena a;
+		struct buf in, one, two, three;
+		struct translated_request made;
+
+		arena_init(&a, 0, false);
+		buf_init(&in, 0);
+		buf_init(&one, 0);
+		buf_init(&two, 0);
+		buf_init(&three, 0);
+		buf_str(&in, "{'max_tokens':5,");
+		buf_str(&in, dice(2) ? "'temperature':0.25,'stop':['x']," : "");
+		buf_str(&in, dice(2) ? "'stream':true," : "");
+		buf_str(&in,
+			dice(2) ? "'tools':[{'type':'function','function':{'name':'f','description'"
+				  ":'d','parameters':{'type':'object'}}}],'tool_choice':'required',"
+				: "");
+		buf_str(&in, dice(2) ? "'reasoning_effort':'low'," : "");
+		buf_str(&in, "'messages':[");
+		put_random_turns(&in);
+		buf_str(&in, "]}");
+		buf_putc(&in, '\0');
+		char *body = quoted(in.p + in.start);
+		if (translate(FORM_CHAT, span_str(body), 0, NULL, 0, &a, &one, &made) ||
+			translate(FORM_MESSAGES, buf_view(&one), 0, NULL, 0, &a, &two, &made) ||
+			translate(FORM_CHAT, buf_view(&two), 0, NULL, 0, &a, &three, &made))
+			fail_msg("%s: %.*s, %s", body, (int)made.refused.n, made.refused.p,
+				made.why);
+		if (!span_eq(buf_view(&one), buf_view(&three)))
+			fail_msg("%s\n%.*s\n%.*s", body, (int)one.n, one.p + one.start,
+				(int)three.n, three.p + three.start);
+		free(body);
+		buf_free(&in);
+		buf_free(&one);
+		buf_free(&two);
+		buf_free(&three);
+		arena_reset(&a);
+		seed = at;
+	}
+}
+
+/* ---- long ones ---- */
+
+static void
+ten_thousand_parts_take_no_square_of_time(void **state)
+{
+	struct buf in, out;
+	struct arena a;
+	struct translated_request made;
+
+	(void)state;
+	arena_init(&a, 0, false);
+	buf_init(&in, 0);
+	buf_init(&out, 0);
+	buf_str(&in, "{\"messages\":[{\"role\":\"user\",\"content\":[");
+	for (int i = 0; i < 10000; i++)
+		buf_printf(&in, "%s{\"type\":\"text\",\"text\":\"%d\"}", i ? "," : "", i);
+	buf_str(&in, "]}");
+	for (int turn = 0; turn < 10; turn++) {
+		buf_str(&in, ",{\"role\":\"assistant\",\"tool_calls\":[");
+		for (int i = 0; i < 1000; i++)
+			buf_printf(&in,
+				"%s{\"id\":\"%d\",\"type\":\"function\",\"function\":{"
+				"\"name\":\"f\",\"arguments\":\"{}\"}}",
+				i ? "," : "", i);
+		buf_str(&in, "]}");
+		for (int i = 999; i >= 0; i--)
+			buf_printf(&in,
+				",{\"role\":\"tool\",\"tool_call_id\":\"%d\",\"content\":\"%d\"}",
+				i, i);
+	}
+	buf_str(&in, "]}");
+	assert_int_equal(
+		translate(FORM_CHAT, buf_view(&in), 9, NULL, 0, &a, &out, &made), 0);
+	buf_free(&in);
+	buf_free(&out);
+	arena_reset(&a);
+}
+
+static void
+each_cut_of_a_body_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char *in = quoted(rows[i].in);
+		size_t n = strlen(in);
+		for (size_t cut = 0; cut < n; cut++) {
+			struct arena a;
+			struct buf out;
+			struct translated_request made;
+			arena_init(&a, 0, false);
+			buf_init(&out, 0);
+			char *piece = malloc(cut + 1);
+			memcpy(piece, in, cut);
+			assert_int_not_equal(translate(rows[i].from, span_of(piece, cut), 9, NULL,
+						     0, &a, &out, &made),
+				0);
+			free(piece);
+			buf_free(&out);
+			arena_reset(&a);
+		}
+		free(in);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_are_what_the_target_takes),
+		cmocka_unit_test(an_output_cap_is_needed),
+		cmocka_unit_test(there_and_back_is_the_same),
+		cmocka_unit_test(ten_thousand_parts_take_no_square_of_time),
+		cmocka_unit_test(each_cut_of_a_body_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
