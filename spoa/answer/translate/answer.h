@@ -10,29 +10,31 @@
 
 /* All of it is borrowed, and lives as long as the translator. */
 struct translate_plan {
-	enum form from, to;		    /* the provider's, the caller's; FORM_NONE: nothing is translated */
+	enum form from, to; /* the provider's, the caller's; FORM_NONE: nothing is translated */
 	const struct answer_format *format; /* the provider's */
 	const struct dialect *sent, *asked; /* whose usage is read; whose errors are written */
-	bool wants_usage;		    /* of a stream: it is said, where its form does not always */
-	struct span model;		    /* where the answer names none */
-	struct span id;			    /* the decision's */
+	bool wants_usage;  /* of a stream: it is said, where its form does not always */
+	struct span model; /* where the answer names none */
+	struct span id;	   /* the decision's */
 };
 
 struct translator; /* opaque */
 
 /* `streamed`: with events, in the provider's framing `kind`; else whole. `status`: of the
  * answer. NULL: out of memory. */
-struct translator *translator_new(const struct translate_plan *p, bool streamed, int kind, int status);
+struct translator *translator_new(
+	const struct translate_plan *p, bool streamed, int kind, int status);
 void translator_drop(struct translator **t);
 /* The media type of what is written: "text/event-stream". */
 const char *translator_media_type(const struct translator *t);
 /* Appends to *out what may go now. 0; ERR_SYNTAX, ERR_LIMIT: what came cannot be translated,
  * and *why says it; the caller ends the answer with an error. ERR_NOMEM. */
 int translator_feed(struct translator *t, struct span bytes, struct buf *out, const char **why);
-/* The provider's answer has ended. As above; a stream that lacks its last event is ERR_TRUNCATED. */
+/* The provider's answer has ended. As above; a stream that lacks its last event is
+ * ERR_TRUNCATED. */
 int translator_end(struct translator *t, struct buf *out, const char **why);
 /* What ends a stream already begun with an error in the caller's form. */
-void translator_say_error(struct translator *t, const char *code, struct span message, struct span id,
-	struct buf *out);
+void translator_say_error(struct translator *t, const char *code, struct span message,
+	struct span id, struct buf *out);
 
 #endif

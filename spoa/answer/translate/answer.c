@@ -1,0 +1,272 @@
+/* An answer in another form, as its bytes come: frames are cut, each document is read
+ * (answer_read.c), put in order (answer_order.c) and written. The provider's own error is the
+ * caller's, in his form; it ends a stream, and nothing is said after it. */
+#include <stdlib.h>
+
+#include "answer/document.h"
+#include "answer/translate/answer_private.h"
+#include "base/err.h"
+
+static const struct answer_writer *const writers[FORMS] = {
+	[FORM_CHAT] = &answer_write_chat,
+	[FORM_MESSAGES] = &answer_write_messages,
+};
+
+struct translator *
+translator_new(const struct translate_plan *p, bool streamed, int kind, int status)
+{
+	struct translator *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->plan = *p;
+	t->writer = writers[p->to];
+	t->streamed = streamed;
+	t->status = status;
+	arena_init(&t->work, CAP_ANSWER_WORK, true);
+	frames_init(&t->in.frames, (enum frames_kind)kind, 0);
+	buf_init(&t->in.body, CAP_ANSWER_BYTES);
+	TAILQ_INIT(&t->order.blocks);
+	return t;
+}
+
+void
+translator_drop(struct translator **tp)
+{
+	struct translator *t = *tp;
+
+	if (!t)
+		return;
+	answer_order_free(t);
+	arena_reset(&t->work);
+	frames_free(&t->in.frames);
+	buf_free(&t->in.body);
+	buf_free(&t->id);
+	buf_free(&t->model);
+	buf_free(&t->head);
+	for (size_t i = 0; i < SAID_KINDS; i++)
+		buf_free(&t->parts[i]);
+	free(t);
+	*tp = NULL;
+}
+
+const char *
+translator_media_type(const struct translator *t)
+{
+	return t->streamed ? t->writer->media_type : "application/json";
+}
+
+int
+translator_fail(struct translator *t, int err, const char *why)
+{
+	if (t->state != TRANSLATOR_ENDED)
+		t->state = TRANSLATOR_FAILED;
+	t->err = err;
+	t->why = why;
+	return err;
+}
+
+static bool
+is_over(const struct translator *t)
+{
+	return t->err || t->state == TRANSLATOR_FAILED;
+}
+
+static const char bad_frames[] = "the framing of the provider's stream is malformed";
+/* It keeps the way open. */
+static const char nothing[] = ":\n\n";
+
+/* ---- one document ---- */
+
+/* Its id and its model, as far as they are known, go before all else. */
+static void
+begin_answer(struct translator *t, const struct said_all *all)
+{
+	if (t->state != TRANSLATOR_NEW || (!all->n && !all->model.n && !all->stop.n))
+		return;
+	t->state = TRANSLATOR_BEGUN;
+	buf_span(&t->id, all->id);
+	if (!all->id.n)
+		buf_printf(&t->id, "%s%.*s", t->writer->message_id, SPAN_ARG(t->plan.id));
+	buf_span(&t->model, all->model.n ? all->model : t->plan.model);
+	if (t->streamed)
+		t->writer->begin(t);
+}
+
+static int
+count_usage(struct translator *t, const struct said_all *all, struct span json)
+{
+	struct answer_document d;
+	const char *why;
+	int err = answer_read(NULL, t->plan.sent, all->type, json, &t->work, &d, &why);
+
+	if (err)
+		return translator_fail(
+			t, err, "the usage of the provider's answer is malformed");
+	if (t->streamed)
+		usage_event(d.usage, all->type, &t->in.usage);
+	else
+		usage_whole(d.usage, &t->in.usage);
+	return 0;
+}
+
+/* The provider failed after it had begun. */
+static int
+say_said_error(struct translator *t, struct span json)
+{
+	struct said_all e;
+
+	if (answer_said_error(json, &t->work, &e))
+		return translator_fail(t, ERR_NOMEM, NULL);
+	translator_say_error(t, e.code, e.message, t->plan.id, t->out);
+	return 0;
+}
+
+static int
+translate_document(struct translator *t, struct span type, struct span json)
+{
+	struct said_all all;
+	const char *why = NULL;
+	int err;
+
+	if (t->state == TRANSLATOR_ENDED)
+		return translator_fail(
+			t, ERR_SYNTAX, "the provider's answer goes on after its end");
+	err = answer_said(t->plan.format, !t->streamed, type, json, &t->work, &all, &why);
+	if (err)
+		return translator_fail(t, err, why);
+	if (all.is_error && !t->streamed)
+		return translator_fail(t, ERR_SYNTAX, "the provider's answer is an error");
+	if (all.is_error)
+		return say_said_error(t, json);
+	if (span_is(all.type, "ping")) {
+		buf_str(t->out, nothing);
+		return 0;
+	}
+	begin_answer(t, &all);
+	if (all.counts)
+		err = count_usage(t, &all, json);
+	for (size_t i = 0; i < all.n && !err; i++)
+		err = answer_order(t, &all.v[i]);
+	if (!err && all.ends)
+		err = answer_order_ended(t, all.ended);
+	if (!err && all.stop.n)
+		err = answer_order_stop(t, all.stop);
+	if (!err && (all.last || !t->streamed))
+		err = answer_order_last(t);
+	return err;
+}
+
+/* ---- a stream ---- */
+
+static int
+translate_frame(struct translator *t, int r, const struct frame *f)
+{
+	bool sse = t->in.frames.kind == FRAMES_SSE;
+	struct span data = span_trim(f->data, " \t\r\n"), raw = span_trim(f->raw, "\r\n");
+	int err = 0;
+
+	if (r == FRAME_OVER)
+		return translator_fail(
+			t, ERR_LIMIT, "an event of the provider's stream is too long");
+	if (!f->has_data || (sse && !data.n))
+		buf_str(t->out, sse && raw.n && raw.p[0] == ':' ? nothing : "");
+	else if (!sse || !span_is(data, "[DONE]"))
+		err = translate_document(t, f->type, f->data);
+	else if (!t->plan.format->last) /* else it is another form's */
+		err = answer_order_last(t);
+	arena_reset(&t->work);
+	return err;
+}
+
+static int
+translate_frames(struct translator *t, struct span bytes)
+{
+	struct frame f;
+	int r = 0;
+
+	while (!is_over(t) && (r = frames_next(&t->in.frames, &bytes, &f)) > 0)
+		(void)translate_frame(t, r, &f);
+	if (!is_over(t) && r < 0)
+		return translator_fail(t, r, bad_frames);
+	return t->err;
+}
+
+static int
+end_frames(struct translator *t)
+{
+	struct frame f;
+	int r = 0;
+
+	while (!is_over(t) && (r = frames_end(&t->in.frames, &f)) > 0)
+		(void)translate_frame(t, r, &f);
+	if (!is_over(t) && r < 0)
+		return translator_fail(t, r, bad_frames);
+	if (is_over(t) || t->state == TRANSLATOR_ENDED)
+		return t->err;
+	/* where nothing must come after the reason, it is the end */
+	if (t->plan.format->last || !t->order.stop)
+		return translator_fail(
+			t, ERR_TRUNCATED, "the provider's stream ends before its end");
+	return answer_order_last(t);
+}
+
+/* ---- all ---- */
+
+static int
+translate_whole(struct translator *t)
+{
+	struct said_all e;
+	int err = 0;
+
+	if (t->status < 400) {
+		err = translate_document(t, SPAN_LIT(""), buf_view(&t->in.body));
+	} else if (answer_said_error(buf_view(&t->in.body), &t->work, &e)) {
+		err = translator_fail(t, ERR_NOMEM, NULL);
+	} else {
+		dialect_error(t->plan.asked, t->status, e.code, e.message, t->plan.id, t->out);
+		t->state = TRANSLATOR_ENDED;
+	}
+	arena_reset(&t->work);
+	return err;
+}
+
+int
+translator_feed(struct translator *t, struct span bytes, struct buf *out, const char **why)
+{
+	int err = t->err;
+
+	t->out = out;
+	if (t->streamed) {
+		err = translate_frames(t, bytes);
+	} else if (!err) {
+		buf_span(&t->in.body, bytes);
+		if (buf_failed(&t->in.body))
+			err = translator_fail(
+				t, ERR_LIMIT, "the provider's answer is too long");
+	}
+	*why = t->why;
+	return err;
+}
+
+int
+translator_end(struct translator *t, struct buf *out, const char **why)
+{
+	int err = t->err;
+
+	t->out = out;
+	if (!is_over(t))
+		err = t->streamed ? end_frames(t) : translate_whole(t);
+	*why = t->why;
+	return err;
+}
+
+void
+translator_say_error(struct translator *t, const char *code, struct span message,
+	struct span id, struct buf *out)
+{
+	if (t->state != TRANSLATOR_ENDED)
+		dialect_stream_error(
+			t->plan.asked, form_name(t->plan.to), code, message, id, out);
+	t->state = TRANSLATOR_FAILED;
+}

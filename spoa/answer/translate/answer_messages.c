@@ -1,0 +1,181 @@
+/* Answers as Anthropic's messages: blocks in their order, whole or as a stream in which each
+ * begins, grows and stops before the next one. What was reasoned has no signature: the caller
+ * cannot send it back. https://docs.anthropic.com/en/api/messages-streaming */
+#include "answer/translate/answer_private.h"
+#include "base/json_put.h"
+
+/* A block by its kind: its type and members, and what it grows by. */
+static const struct {
+	const char *type, *member, *more, *delta, *grows;
+} blocks[SAID_KINDS] = {
+	[SAID_TEXT] = { "text", "text", "", "text_delta", "text" },
+	[SAID_REASONING] = { "thinking", "thinking", ",\"signature\":\"\"", "thinking_delta",
+		"thinking" },
+	[SAID_REFUSAL] = { "text", "text", "", "text_delta", "text" },
+	[SAID_CALL] = { "tool_use", NULL, "", "input_json_delta", "partial_json" },
+};
+
+/* Counts are disjoint: what was cached, or written to the cache, is not in the input. */
+static void
+put_messages_usage(const struct usage *u, struct buf *b)
+{
+	struct price_usage s = usage_split(u);
+	uint64_t written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H];
+	uint64_t input = u->known ? (uint64_t)u->input_tokens : 0;
+
+	json_put_open(b, "usage", '{');
+	json_put_uint(b, "input_tokens", input - written - s.n[PRICE_CACHED]);
+	json_put_uint(b, "cache_creation_input_tokens", written);
+	json_put_uint(b, "cache_read_input_tokens", s.n[PRICE_CACHED]);
+	json_put_uint(b, "output_tokens", u->known ? (uint64_t)u->output_tokens : 0);
+	json_put_close(b, '}');
+}
+
+static const char *
+stop_of_messages(const struct translator *t)
+{
+	return answer_stop_word(FORM_MESSAGES, t->refused ? STOP_REFUSAL : t->order.stop);
+}
+
+static void
+put_message(const struct translator *t, struct span content, const char *stop,
+	const struct usage *u, struct buf *b)
+{
+	json_put_open(b, NULL, '{');
+	json_put_text(b, "id", buf_view(&t->id));
+	json_put_str(b, "type", "message");
+	json_put_str(b, "role", "assistant");
+	json_put_text(b, "model", buf_view(&t->model));
+	json_put_open(b, "content", '[');
+	buf_span(b, content);
+	json_put_close(b, ']');
+	json_put_opt(b, "stop_reason", stop);
+	json_put_null(b, "stop_sequence");
+	put_messages_usage(u, b);
+	json_put_close(b, '}');
+}
+
+/* `text`: of a call its input, as JSON. */
+static void
+put_messages_block(
+	const char *name, const struct answer_block *block, struct span text, struct buf *b)
+{
+	json_put_open(b, name, '{');
+	json_put_str(b, "type", blocks[block->is].type);
+	if (block->is == SAID_CALL) {
+		json_put_text(b, "id", buf_view(&block->id));
+		json_put_text(b, "name", buf_view(&block->name));
+		json_put_raw(b, "input", text);
+	} else {
+		json_put_text(b, blocks[block->is].member, text);
+	}
+	buf_str(b, blocks[block->is].more);
+	json_put_close(b, '}');
+}
+
+/* ---- streams ---- */
+
+static void
+open_event(struct translator *t, const char *type)
+{
+	buf_str(t->out, "event: ");
+	buf_str(t->out, type);
+	buf_str(t->out, "\ndata: {\"type\":\"");
+	buf_str(t->out, type);
+	buf_putc(t->out, '"');
+}
+
+static void
+open_block_event(struct translator *t, const char *type)
+{
+	open_event(t, type);
+	buf_str(t->out, ",\"index\":");
+	buf_int(t->out, t->blocks);
+}
+
+static void
+close_event(struct translator *t)
+{
+	buf_str(t->out, "}\n\n");
+}
+
+static void
+messages_begin(struct translator *t)
+{
+	open_event(t, "message_start");
+	json_put_name(t->out, "message");
+	put_message(t, SPAN_LIT(""), NULL, &(struct usage){ 0 }, t->out);
+	close_event(t);
+}
+
+static void
+messages_open(struct translator *t, const struct answer_block *b)
+{
+	open_block_event(t, "content_block_start");
+	put_messages_block(
+		"content_block", b, b->is == SAID_CALL ? SPAN_LIT("{}") : SPAN_LIT(""), t->out);
+	close_event(t);
+}
+
+static void
+messages_text(struct translator *t, const struct answer_block *b, struct span text)
+{
+	open_block_event(t, "content_block_delta");
+	buf_str(t->out, ",\"delta\":{\"type\":\"");
+	buf_str(t->out, blocks[b->is].delta);
+	buf_str(t->out, "\",\"");
+	buf_str(t->out, blocks[b->is].grows);
+	buf_str(t->out, "\":");
+	buf_json_str(t->out, text);
+	json_put_close(t->out, '}');
+	close_event(t);
+}
+
+static void
+messages_close(struct translator *t, const struct answer_block *b)
+{
+	(void)b;
+	open_block_event(t, "content_block_stop");
+	close_event(t);
+}
+
+static void
+messages_end(struct translator *t)
+{
+	open_event(t, "message_delta");
+	json_put_open(t->out, "delta", '{');
+	json_put_str(t->out, "stop_reason", stop_of_messages(t));
+	json_put_null(t->out, "stop_sequence");
+	json_put_close(t->out, '}');
+	put_messages_usage(&t->in.usage, t->out);
+	close_event(t);
+	open_event(t, "message_stop");
+	close_event(t);
+}
+
+/* ---- whole ---- */
+
+static void
+messages_whole_block(struct translator *t, const struct answer_block *b)
+{
+	put_messages_block(NULL, b, buf_view(&b->text), &t->parts[0]);
+}
+
+static void
+messages_whole(struct translator *t)
+{
+	put_message(t, buf_view(&t->parts[0]), stop_of_messages(t), &t->in.usage, t->out);
+}
+
+const struct answer_writer answer_write_messages = {
+	.media_type = "text/event-stream",
+	.message_id = "msg_",
+	.call_id = "toolu_",
+	.begin = messages_begin,
+	.open = messages_open,
+	.text = messages_text,
+	.close = messages_close,
+	.end = messages_end,
+	.whole_block = messages_whole_block,
+	.whole = messages_whole,
+};

@@ -1,0 +1,311 @@
+/* One order of what an answer says, that any form can write: a block after the other, calls
+ * counted anew, each with an id, a name and one JSON object. A form whose calls come in pieces
+ * by their numbers may mix them: what cannot be written yet waits for the end of the block that
+ * is open. What cannot be right is an error: no call goes whole that was half, or two. */
+#include <stdlib.h>
+
+#include "answer/calls/calls_private.h"
+#include "answer/translate/answer_private.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+
+static const char too_much[] = "the provider's answer has too many calls, or too long ones";
+
+static bool
+is_one_object(struct translator *t, struct span s)
+{
+	struct json *j = json_open(&t->work, s);
+	struct json_event ev;
+
+	if (!j)
+		return false;
+	json_take_halves(j);
+	if (json_next(j, &ev) != JSON_OBJECT)
+		return false;
+	enum json_tok tok = json_skip(j, &ev);
+	return tok == JSON_OBJECT_END && json_next(j, &ev) == JSON_END;
+}
+
+/* All of its pieces have come: an empty text is no arguments. */
+static bool
+is_whole_block(struct translator *t, struct answer_block *b)
+{
+	if (b->is != SAID_CALL || b->over)
+		return true;
+	if (b->text.n == b->looked)
+		return false;
+	b->looked = b->text.n;
+	return is_one_object(t, buf_view(&b->text));
+}
+
+static void
+block_free(struct translator *t, struct answer_block *b)
+{
+	TAILQ_REMOVE(&t->order.blocks, b, all);
+	t->order.nblocks--;
+	t->order.held -= b->text.n;
+	buf_free(&b->id);
+	buf_free(&b->name);
+	buf_free(&b->text);
+	buf_free(&b->half);
+	free(b);
+}
+
+void
+answer_order_free(struct translator *t)
+{
+	while (!TAILQ_EMPTY(&t->order.blocks))
+		block_free(t, TAILQ_FIRST(&t->order.blocks));
+}
+
+/* ---- out ---- */
+
+/* Of a stream: what came of it by now. */
+static void
+write_block_text(struct translator *t, struct answer_block *b)
+{
+	struct span text = buf_view(&b->text);
+
+	text = span_cut(text, b->gone, text.n);
+	if (!b->open)
+		t->writer->open(t, b);
+	b->open = true;
+	if (!text.n)
+		return;
+	t->writer->text(t, b, text);
+	if (b->is == SAID_CALL) {
+		b->gone = b->text.n;
+	} else {
+		t->order.held -= b->text.n;
+		buf_clear(&b->text);
+	}
+}
+
+static int
+close_block(struct translator *t, struct answer_block *b)
+{
+	size_t before = b->text.n;
+
+	if (b->half.n)
+		buf_str(&b->text, "\xEF\xBF\xBD");
+	if (b->is == SAID_CALL && !b->text.n)
+		buf_str(&b->text, "{}");
+	t->order.held += b->text.n - before;
+	if (b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text)))
+		return translator_fail(t, ERR_SYNTAX,
+			"the arguments of a call are no JSON object, or not all of one");
+	t->refused |= b->is == SAID_REFUSAL;
+	if (t->streamed) {
+		write_block_text(t, b);
+		if (t->writer->close)
+			t->writer->close(t, b);
+	} else {
+		t->writer->whole_block(t, b);
+	}
+	t->blocks++;
+	return 0;
+}
+
+/* What may go. `all`: nothing more comes. */
+static int
+write_blocks(struct translator *t, bool all)
+{
+	struct answer_block *b;
+	int r = 0;
+
+	while (!r && (b = TAILQ_FIRST(&t->order.blocks))) {
+		if (!all && !b->over && !(TAILQ_NEXT(b, all) && is_whole_block(t, b))) {
+			if (t->streamed)
+				write_block_text(t, b);
+			break;
+		}
+		r = close_block(t, b);
+		if (!r)
+			block_free(t, b);
+	}
+	if (buf_failed(t->out) || arena_failed(&t->work))
+		return translator_fail(t, ERR_NOMEM, NULL);
+	return r;
+}
+
+/* ---- in ---- */
+
+static struct answer_block *
+find_block(struct translator *t, const struct said *s)
+{
+	struct answer_block *b, *last = TAILQ_LAST(&t->order.blocks, answer_blocks);
+
+	if (s->is != SAID_CALL)
+		return last && last->is == s->is && last->number == s->number && !last->over
+			       ? last
+			       : NULL;
+	TAILQ_FOREACH (b, &t->order.blocks, all)
+		if (b->is == SAID_CALL && b->number == s->number && !b->over)
+			return b;
+	return NULL;
+}
+
+static struct answer_block *
+add_block(struct translator *t, const struct said *s)
+{
+	struct answer_block *b = t->order.nblocks < CAP_CALLS ? calloc(1, sizeof(*b)) : NULL;
+
+	if (!b) {
+		bool full = t->order.nblocks == CAP_CALLS;
+		(void)translator_fail(t, full ? ERR_LIMIT : ERR_NOMEM, too_much);
+		return NULL;
+	}
+	b->is = s->is;
+	b->number = s->number;
+	buf_init(&b->id, CALL_NAME);
+	buf_init(&b->name, CALL_NAME);
+	buf_init(&b->text, s->is == SAID_CALL ? CAP_CALL_ARGUMENTS : 0);
+	buf_init(&b->half, 0);
+	TAILQ_INSERT_TAIL(&t->order.blocks, b, all);
+	t->order.nblocks++;
+	return b;
+}
+
+/* A call begins with its name; of those that are counted, in their order. */
+static struct answer_block *
+begin_call(struct translator *t, const struct said *s)
+{
+	bool counted = !t->plan.format->blocks && s->number != CALL_OLDER;
+	const char *why = NULL;
+
+	if (!s->name.n)
+		why = "the provider's answer has a part of a call that has no name, or is over";
+	else if (counted && s->number != t->order.calls)
+		why = "the provider's answer has a call with a number that is not the next one";
+	else if (t->order.calls == CAP_CALLS)
+		why = too_much;
+	if (why) {
+		(void)translator_fail(t, why == too_much ? ERR_LIMIT : ERR_SYNTAX, why);
+		return NULL;
+	}
+	struct answer_block *b = add_block(t, s);
+	if (!b)
+		return NULL;
+	b->place = t->order.calls++;
+	buf_span(&b->name, s->name);
+	buf_span(&b->id, s->id);
+	if (!s->id.n)
+		buf_printf(&b->id, "%s%.*s_%u", t->writer->call_id, SPAN_ARG(t->plan.id),
+			b->place);
+	return b;
+}
+
+/* The call that the piece is of. Another id with a name, after arguments that are whole, is
+ * another call of the same number: some count none. */
+static struct answer_block *
+call_of(struct translator *t, const struct said *s)
+{
+	struct answer_block *b = find_block(t, s);
+
+	if (!b)
+		return begin_call(t, s);
+	bool other = s->id.n && !span_eq(s->id, buf_view(&b->id));
+	bool named = s->name.n && !span_eq(s->name, buf_view(&b->name));
+	if (other && s->name.n && b->place + 1 == t->order.calls && is_whole_block(t, b)) {
+		struct said next = *s;
+		next.number = t->order.calls;
+		b->over = true;
+		b = begin_call(t, &next);
+		if (b)
+			b->number = s->number;
+		return b;
+	}
+	if (other || named || (!s->numbered && !s->name.n && t->order.calls > 1)) {
+		(void)translator_fail(t, ERR_SYNTAX,
+			"the provider's answer has a call that becomes another one");
+		return NULL;
+	}
+	return b;
+}
+
+/* The run that the text goes on, or a new one: a block that is a call has none. */
+static struct answer_block *
+run_of(struct translator *t, const struct said *s)
+{
+	const struct said call = { .is = SAID_CALL, .number = s->number };
+	struct answer_block *b = find_block(t, s);
+
+	if (!b && t->plan.format->blocks && find_block(t, &call)) {
+		(void)translator_fail(
+			t, ERR_SYNTAX, "the provider's answer has a call that has a text");
+		return NULL;
+	}
+	return b ? b : add_block(t, s);
+}
+
+int
+answer_order(struct translator *t, const struct said *s)
+{
+	if (t->order.stop)
+		return translator_fail(
+			t, ERR_SYNTAX, "the provider's answer goes on after its end");
+	struct answer_block *b = s->is == SAID_CALL ? call_of(t, s) : run_of(t, s);
+	if (!b)
+		return t->err;
+	size_t before = b->text.n;
+	if (b->half.n || memchr(s->text.p, '\xED', s->text.n)) {
+		buf_span(&b->half, s->text);
+		size_t left = utf8_join_halves(buf_view(&b->half), &b->text);
+		buf_consume(&b->half, b->half.n - left);
+	} else {
+		buf_span(&b->text, s->text);
+	}
+	t->order.held += b->text.n - before;
+	if (buf_failed(&b->text) || buf_failed(&b->id) || buf_failed(&b->name) ||
+		t->order.held > CAP_CALLS_HELD)
+		return translator_fail(t, ERR_LIMIT, too_much);
+	return write_blocks(t, false);
+}
+
+int
+answer_order_ended(struct translator *t, uint32_t number)
+{
+	struct answer_block *b;
+
+	TAILQ_FOREACH (b, &t->order.blocks, all)
+		b->over |= b->number == number;
+	return write_blocks(t, false);
+}
+
+int
+answer_order_stop(struct translator *t, struct span word)
+{
+	enum answer_stop stop = answer_stop_of(t->plan.from, word);
+
+	if (!stop)
+		return translator_fail(t, ERR_SYNTAX,
+			"the provider's answer ended for a reason that the caller's API has no "
+			"word for");
+	if (stop == STOP_END && t->order.calls)
+		stop = STOP_CALLS; /* some say so */
+	if (stop == STOP_CALLS && !t->order.calls)
+		return translator_fail(
+			t, ERR_SYNTAX, "the provider's answer ended for calls, and has none");
+	if (t->order.stop && t->order.stop != stop)
+		return translator_fail(t, ERR_SYNTAX, "the provider's answer ends twice");
+	t->order.stop = stop;
+	return write_blocks(t, true);
+}
+
+int
+answer_order_last(struct translator *t)
+{
+	int r = write_blocks(t, true);
+
+	if (r)
+		return r;
+	if (!t->order.stop)
+		return translator_fail(
+			t, ERR_TRUNCATED, "the provider's answer ends without a reason");
+	if (t->streamed)
+		t->writer->end(t);
+	else
+		t->writer->whole(t);
+	t->state = TRANSLATOR_ENDED;
+	return buf_failed(t->out) ? translator_fail(t, ERR_NOMEM, NULL) : 0;
+}

@@ -1,0 +1,139 @@
+/* An answer in another form has three parts: its reader says what came, by the rows of the
+ * provider's format (answer_read.c); one order is made of that (answer_order.c); a writer for
+ * each form writes it (answer_chat.c, answer_messages.c). A form more is a writer, and rows in
+ * answer_stops.c. Private to translate/. */
+#ifndef ANSWER_TRANSLATE_ANSWER_PRIVATE_H
+#define ANSWER_TRANSLATE_ANSWER_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "answer/frames.h"
+#include "answer/translate/answer.h"
+
+/* ---- what came: answer_read.c ---- */
+
+enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS };
+
+struct said {
+	enum said_kind is;
+	uint32_t number; /* the provider's, of a call, or of a block where its format has those
+			  */
+	bool numbered;	 /* it says so; else it is a place in a list */
+	struct span id, name; /* of a call, where this piece says them */
+	struct span text;     /* a call's is its arguments, as JSON */
+};
+
+/* One event of a stream, or a whole answer. */
+struct said_all {
+	struct span type;
+	struct span id, model, stop; /* empty: it does not say */
+	struct said *v;		     /* in the order of the bytes */
+	size_t n, room;
+	bool is_error;
+	bool counts; /* it may say usage */
+	bool ends;   /* the block of this number */
+	uint32_t ended;
+	bool last; /* nothing comes after it */
+	struct span message;
+	const char *code; /* of an error; NULL: it has none that we may write */
+};
+
+/* All of it lives in the arena. 0, ERR_NOMEM, or ERR_SYNTAX with *why. */
+int answer_said(const struct answer_format *f, bool whole, struct span event, struct span json,
+	struct arena *a, struct said_all *out, const char **why);
+/* The message and the code of an error document, or event, of any family's. */
+int answer_said_error(struct span json, struct arena *a, struct said_all *out);
+
+/* ---- why it ended: answer_stops.c ---- */
+
+enum answer_stop {
+	STOP_NONE,
+	STOP_END,
+	STOP_SEQUENCE,
+	STOP_CALLS,
+	STOP_LENGTH,
+	STOP_WINDOW, /* of what the model reads, too */
+	STOP_REFUSAL,
+};
+/* STOP_NONE: the form has no such word, or it is one that no other form has. */
+enum answer_stop answer_stop_of(enum form f, struct span word);
+const char *answer_stop_word(enum form f, enum answer_stop stop);
+
+/* ---- what is written ---- */
+
+/* A run of one kind, or a call. */
+struct answer_block {
+	TAILQ_ENTRY(answer_block) all;
+	enum said_kind is;
+	uint32_t number;     /* the provider's */
+	unsigned place;	     /* ours, of a call among calls */
+	struct buf id, name; /* a call's */
+	struct buf text;     /* of a call all of it; else what has not gone */
+	struct buf half;     /* of a pair of surrogates, without the other one */
+	size_t gone;	     /* bytes of a call's text that were written */
+	size_t looked;	     /* so many of them were no whole object */
+	bool open, over;
+};
+
+/* A form's, all into t->out. Of a stream one block is open at a time, and its text comes in
+ * pieces; of a whole answer each block comes once, with all of its text. */
+struct answer_writer {
+	const char *media_type;		  /* of a stream */
+	const char *message_id, *call_id; /* what ids begin with, where none came */
+	void (*begin)(struct translator *t);
+	void (*open)(struct translator *t, const struct answer_block *b);
+	void (*text)(struct translator *t, const struct answer_block *b, struct span text);
+	void (*close)(
+		struct translator *t, const struct answer_block *b); /* NULL: says nothing */
+	void (*end)(struct translator *t);
+	void (*whole_block)(struct translator *t, const struct answer_block *b);
+	void (*whole)(struct translator *t);
+};
+extern const struct answer_writer answer_write_chat, answer_write_messages;
+
+/*  NEW → BEGUN → ENDED     what the provider has at its end has come, and went
+ *   └──────┴──→ FAILED     it cannot be translated, or the provider's error was said */
+enum translator_state { TRANSLATOR_NEW, TRANSLATOR_BEGUN, TRANSLATOR_ENDED, TRANSLATOR_FAILED };
+
+struct translator {
+	struct translate_plan plan;
+	const struct answer_writer *writer;
+	bool streamed;
+	int status;
+	enum translator_state state;
+	int err; /* what feeding it comes to from now on */
+	const char *why;
+	struct arena work; /* of the document that is read */
+	struct {	   /* what is read of it */
+		struct frames frames;
+		struct buf body; /* of a whole answer */
+		struct usage usage;
+	} in;
+	struct { /* answer_order.c */
+		TAILQ_HEAD(answer_blocks, answer_block)
+		blocks; /* the first one is open, the others wait */
+		size_t nblocks, held;
+		uint32_t calls; /* that have begun */
+		enum answer_stop stop;
+	} order;
+	/* of writers */
+	struct buf *out;
+	struct buf id, model;
+	struct buf head;	      /* with which each event begins */
+	struct buf parts[SAID_KINDS]; /* of a whole answer */
+	unsigned blocks;	      /* that were written */
+	bool refused;		      /* a text of SAID_REFUSAL was */
+};
+
+/* It cannot be translated. The error. */
+int translator_fail(struct translator *t, int err, const char *why);
+/* 0, or translator_fail(). */
+int answer_order(struct translator *t, const struct said *s);
+/* The provider says that the block of this number is over. */
+int answer_order_ended(struct translator *t, uint32_t number);
+int answer_order_stop(struct translator *t, struct span word);
+/* All has come: what is left is written, and the end. */
+int answer_order_last(struct translator *t);
+void answer_order_free(struct translator *t);
+
+#endif

@@ -1,0 +1,317 @@
+/* What an event, or a whole answer, says, by the rows of its format, as document.c reads them
+ * for the guard and calls/ for its rules: in the order of the bytes, with numbers of choices,
+ * blocks and calls. What no other form could say is an error; a member that no row names, and
+ * what only the provider can read, says nothing. */
+#include "answer/calls/calls_private.h"
+#include "answer/translate/answer_private.h"
+#include "base/ascii.h"
+#include "base/err.h"
+#include "base/push.h"
+
+enum { CODE_BYTES = 64 };
+
+struct said_reader {
+	const struct answer_format *f;
+	bool whole;
+	struct arena *a;
+	struct tree t;
+	struct said_all *out;
+	const char *reasoning; /* the row that says it here: some say it in two */
+	const char *why;
+};
+
+struct said_place {
+	uint32_t slot[ANSWER_SLOTS];
+	unsigned arrays; /* around it, that count */
+	bool numbered;
+};
+
+/* Where a format has the id of an answer, and of a call. */
+static const char *const answer_ids[] = { "id", "message.id", "response.id", "responseId" };
+static const char *const call_ids[] = { "id", "call_id", "tool_use_id", "toolUseId" };
+
+static const char no_place[] = "the provider's answer has a part that has no place in the "
+			       "caller's API";
+
+static const struct answer_row *
+said_row(const struct said_reader *r, const struct node *n)
+{
+	struct span type = r->out->type;
+
+	for (size_t i = 0; n->rows && i < n->rows->nrows; i++) {
+		const char *event = n->rows->rows[i].event;
+		if (!event || (*event == '*' ? type.n && memmem(type.p, type.n, event + 1,
+								 strlen(event + 1))
+					     : span_is(type, event)))
+			return &n->rows->rows[i];
+	}
+	return NULL;
+}
+
+/* An answer of several choices is no one answer. */
+static uint32_t
+said_number(struct said_reader *r, const struct said_place *at)
+{
+	if (!r->f->blocks && at->slot[0])
+		r->why = "the provider's answer has more than one choice";
+	return at->slot[!r->f->blocks];
+}
+
+static void
+note_said(struct said_reader *r, struct said s)
+{
+	struct said_all *out = r->out;
+
+	(void)ARENA_PUSH(r->a, out->v, out->n, out->room, 8, s);
+}
+
+/* ---- calls ---- */
+
+static void
+note_said_call(struct said_reader *r, const struct node *n, const struct said_place *at)
+{
+	struct call_parts p = calls_parts(n);
+	struct node *arguments = p.arguments[0];
+	struct said s = { .is = SAID_CALL,
+		.number = n->up && n->up->tok != JSON_ARRAY && !r->f->blocks
+				  ? CALL_OLDER
+				  : said_number(r, at),
+		.numbered = at->numbered || r->whole || r->f->blocks,
+		.name = tree_text(&r->t, p.name[0]) };
+
+	for (size_t i = 0; i < COUNT_OF(call_ids); i++) {
+		struct span id = tree_text(&r->t, tree_member(n, call_ids[i]));
+		s.id = id.n ? id : s.id;
+	}
+	if (arguments && arguments->tok == JSON_OBJECT)
+		s.text = tree_raw(&r->t, arguments);
+	else if (arguments && arguments->tok != JSON_STRING && arguments->tok != JSON_NULL)
+		r->why = "the arguments of a call are no object";
+	else
+		s.text = tree_text(&r->t, arguments);
+	if (!r->whole && calls_dialect_of(r->f)->begins_empty && span_is(s.text, "{}"))
+		s.text = SPAN_LIT("");
+	if (p.name[1] || p.arguments[1])
+		r->why = no_place;
+	note_said(r, s);
+}
+
+/* A block that is none of the caller's calls: what is there to be read is a text, or sealed;
+ * else it is a tool that the provider ran, or what came of it. */
+static bool
+says_text(const struct said_reader *r, const struct node *block)
+{
+	for (const struct node *n = block->first; n; n = n->next) {
+		const struct answer_row *row = said_row(r, n);
+		if (row && (row->read == READ_TEXT || row->read == READ_SEALED))
+			return true;
+	}
+	return false;
+}
+
+/* *call: an object that is a call. */
+static void
+see_call(struct said_reader *r, const struct node *n, bool *call)
+{
+	const struct answer_row *row = n->rows ? n->rows->call : NULL;
+	bool unless = row && row->type && *row->type == '!';
+
+	*call = false;
+	if (!row || n->tok != JSON_OBJECT)
+		return;
+	*call = !row->type ||
+		tree_is(&r->t, tree_member(n, "type"), row->type + unless) != unless;
+	if (*call ? row->part == (r->whole ? IN_EVENT : IN_WHOLE) : !says_text(r, n))
+		r->why = no_place;
+}
+
+/* ---- values ---- */
+
+static void
+note_said_text(struct said_reader *r, const struct node *n, const struct answer_row *row,
+	const struct said_place *at)
+{
+	struct span so_far = span_str(r->f->so_far);
+	struct said s = { .text = tree_text(&r->t, n) };
+
+	if (!s.text.n || (row->read == READ_COPY && !r->whole) ||
+		(so_far.n && !r->whole && span_starts(span_str(row->path), so_far)))
+		return;
+	switch (row->kind) {
+	case KIND_TEXT: s.is = SAID_TEXT; break;
+	case KIND_REFUSAL: s.is = SAID_REFUSAL; break;
+	case KIND_REASONING:
+		if (r->reasoning && r->reasoning != row->path)
+			return;
+		r->reasoning = row->path;
+		/* fall through */
+	case KIND_SIGNED: s.is = SAID_REASONING; break;
+	case KIND_ARGUMENTS: s.is = SAID_CALL; break;
+	case KIND_INPUT: r->why = no_place; return;
+	default: return;
+	}
+	s.number = said_number(r, at);
+	s.number = s.is == SAID_CALL || r->f->blocks ? s.number : 0;
+	s.numbered = true;
+	note_said(r, s);
+}
+
+static void
+note_said_word(struct said_reader *r, const struct node *n, const struct answer_row *row)
+{
+	struct said_all *out = r->out;
+
+	if (n->tok == JSON_STRING && SPAN_IN(span_str(row->path), answer_ids))
+		out->id = tree_text(&r->t, n);
+	out->is_error |= row->read == READ_OBJECT && tree_is(&r->t, n, "error");
+}
+
+/* False: nothing below it is read. */
+static bool
+note_said_value(struct said_reader *r, const struct node *n, const struct answer_row *row,
+	const struct said_place *at)
+{
+	struct span text;
+
+	switch (row->read) {
+	case READ_TEXT:
+	case READ_COPY: note_said_text(r, n, row, at); return true;
+	case READ_FINISH:
+		text = tree_text(&r->t, n);
+		if (text.n && (said_number(r, at), true))
+			r->out->stop = text;
+		return false;
+	case READ_MODEL: r->out->model = tree_text(&r->t, n); return false;
+	case READ_ERROR:
+		r->out->is_error |= n->tok != JSON_NULL && n->tok != JSON_FALSE &&
+				    (n->tok != JSON_STRING || tree_text(&r->t, n).n);
+		return false;
+	case READ_OPAQUE:
+		if (n->tok != JSON_NULL && (n->tok != JSON_STRING || tree_text(&r->t, n).n))
+			r->why = no_place;
+		return false;
+	case READ_OBJECT:
+	case READ_WORD: note_said_word(r, n, row); return true;
+	case READ_WITHHELD:
+	case READ_SEALED: return false;
+	default: return true;
+	}
+}
+
+/* Numbers count for all that is in the object that they are members of. */
+static void
+take_numbers(const struct said_reader *r, const struct node *object, struct said_place *at)
+{
+	at->numbered = false;
+	for (const struct node *n = object->first; n; n = n->next) {
+		const struct answer_row *row = said_row(r, n);
+		if (!row || row->read != READ_INDEX || n->tok == JSON_NULL)
+			continue;
+		at->numbered = true;
+		at->slot[row->slot] = (uint32_t)tree_number(&r->t, n, UINT32_MAX);
+	}
+}
+
+static void
+read_said(struct said_reader *r, const struct node *n, struct said_place at)
+{
+	const struct answer_row *row = said_row(r, n);
+	bool call, counts = false, array = n->tok == JSON_ARRAY;
+
+	if (row && !note_said_value(r, n, row, &at))
+		return;
+	if (n->tok == JSON_OBJECT)
+		take_numbers(r, n, &at);
+	see_call(r, n, &call);
+	if (call) {
+		note_said_call(r, n, &at);
+		return;
+	}
+	counts = array && !n->rows->joined && at.arrays < r->f->counted;
+	unsigned slot = at.arrays;
+	at.arrays += counts;
+	for (const struct node *c = n->first; c; c = c->next) {
+		if (!array && c->tok != JSON_NULL)
+			r->out->counts |= c->rows ? c->rows->counts : usage_key_counts(c->key);
+		if (c->rows)
+			read_said(r, c, at);
+		if (counts)
+			at.slot[slot]++;
+	}
+}
+
+/* What its type says: it ends a block, or all. */
+static void
+read_said_type(struct said_reader *r)
+{
+	struct said_all *out = r->out;
+	struct said_place at = { 0 };
+
+	out->is_error |= span_is(out->type, "error");
+	for (const char *const *e = r->f->last; e && *e; e++)
+		out->last |= span_is(out->type, *e);
+	for (const char *const *e = r->f->ends; e && *e && !out->last; e++)
+		out->ends |= span_is(out->type, *e);
+	if (!out->ends)
+		return;
+	take_numbers(r, r->t.root, &at);
+	out->ended = said_number(r, &at);
+}
+
+int
+answer_said(const struct answer_format *f, bool whole, struct span event, struct span json,
+	struct arena *a, struct said_all *out, const char **why)
+{
+	struct said_reader r = { .f = f, .whole = whole, .a = a, .out = out };
+
+	*out = (struct said_all){ .type = event };
+	int err = tree_read_as(&r.t, a, json, f);
+	if (err == ERR_NOMEM)
+		return err;
+	if (err || r.t.root->tok != JSON_OBJECT) {
+		*why = whole ? "the provider's answer is no JSON object"
+			     : "an event of the provider's stream is no JSON object";
+		return ERR_SYNTAX;
+	}
+	const struct node *type = f->type ? tree_member(r.t.root, f->type) : NULL;
+	if (type && type->tok == JSON_STRING)
+		out->type = tree_text(&r.t, type);
+	read_said(&r, r.t.root, (struct said_place){ 0 });
+	if (!whole)
+		read_said_type(&r);
+	if (r.t.odd && !r.why)
+		r.why = "an event of the provider's stream may be read in two ways";
+	if (arena_failed(a))
+		return ERR_NOMEM;
+	*why = r.why;
+	return r.why && !out->is_error ? ERR_SYNTAX : 0;
+}
+
+/* ---- errors ---- */
+
+/* In "error", beside it, or, as Gemini's in an array has it, below its first element. */
+int
+answer_said_error(struct span json, struct arena *a, struct said_all *out)
+{
+	static const char *const messages[] = { "message", "Message", "detail" };
+	struct tree t;
+	int err = tree_read(&t, a, json);
+
+	out->message = SPAN_LIT("the provider answered with an error");
+	out->code = NULL;
+	if (err)
+		return err == ERR_NOMEM ? err : 0;
+	const struct node *root = t.root->tok == JSON_ARRAY ? t.root->first : t.root;
+	const struct node *error = tree_member(root, "error");
+	const struct node *of = error && error->tok == JSON_OBJECT ? error : root;
+	struct span code = tree_text(&t, tree_member(of, "code"));
+	struct span said = tree_text(&t, error);
+	for (size_t i = 0; i < COUNT_OF(messages) && !said.n; i++)
+		said = tree_text(&t, tree_member(of, messages[i]));
+	if (said.n)
+		out->message = said;
+	/* it is written as it is */
+	if (code.n && code.n <= CODE_BYTES && span_is_alnum(code, "_-"))
+		out->code = arena_printf(a, "%.*s", SPAN_ARG(code)).p;
+	return arena_failed(a) ? ERR_NOMEM : 0;
+}

@@ -1,0 +1,47 @@
+/* Why an answer ended, in each form's words. What stands first for a reason is what is written;
+ * others are read as well. */
+#include "answer/translate/answer_private.h"
+
+/* clang-format off */
+static const struct {
+	enum form form;
+	const char *word;
+	enum answer_stop is;
+} stops[] = {
+	{ FORM_CHAT,     "stop",           STOP_END },
+	{ FORM_CHAT,     "length",         STOP_LENGTH },
+	{ FORM_CHAT,     "model_length",   STOP_LENGTH }, /* Mistral */
+	{ FORM_CHAT,     "tool_calls",     STOP_CALLS },
+	{ FORM_CHAT,     "function_call",  STOP_CALLS },
+	{ FORM_CHAT,     "content_filter", STOP_REFUSAL },
+	{ FORM_MESSAGES, "end_turn",       STOP_END },
+	{ FORM_MESSAGES, "stop_sequence",  STOP_SEQUENCE },
+	{ FORM_MESSAGES, "tool_use",       STOP_CALLS },
+	{ FORM_MESSAGES, "max_tokens",     STOP_LENGTH },
+	{ FORM_MESSAGES, "model_context_window_exceeded", STOP_WINDOW },
+	{ FORM_MESSAGES, "refusal",        STOP_REFUSAL },
+};
+/* clang-format on */
+
+/* What a form says that has no word for it. Each has one for an end, a length and a refusal. */
+static const enum answer_stop coarser[] = {
+	[STOP_SEQUENCE] = STOP_END, [STOP_CALLS] = STOP_END, [STOP_WINDOW] = STOP_LENGTH
+};
+
+enum answer_stop
+answer_stop_of(enum form f, struct span word)
+{
+	for (size_t i = 0; i < COUNT_OF(stops); i++)
+		if (stops[i].form == f && span_is(word, stops[i].word))
+			return stops[i].is;
+	return STOP_NONE;
+}
+
+const char *
+answer_stop_word(enum form f, enum answer_stop stop)
+{
+	for (size_t i = 0; i < COUNT_OF(stops); i++)
+		if (stops[i].form == f && stops[i].is == stop)
+			return stops[i].word;
+	return answer_stop_word(f, coarser[stop]);
+}
