@@ -24,8 +24,8 @@ as_openai() { req POST /v1/chat/completions -H "$auth" -H "$json" -H 'openai-bet
 says() { jq -c "$1" <<<"$body"; }
 events() { sed -n 's/^data: //p' <<<"$body" | grep -v '^\[DONE\]'; }
 # What a stream says in all: text, and each call with what it is called with.
-anthropic_said() { events | jq -sc '[(map(.delta.text // empty) | add), (map(select(.content_block.type == "tool_use") | .index) | .[]) as $i | [(.[] | select(.index == $i and .content_block) | .content_block.name), (map(select(.index == $i) | .delta.partial_json // empty) | add)]]'; }
-openai_said() { events | jq -sc '[(map(.choices[0].delta.content // empty) | add), (map(.choices[0].delta.tool_calls[0] // empty) | group_by(.index)[] | [.[0].function.name, (map(.function.arguments // empty) | add)])]'; }
+anthropic_said() { events | jq -sc '[(map(.delta.text // empty) | add // ""), (map(select(.content_block.type == "tool_use") | .index) | .[]) as $i | [(.[] | select(.index == $i and .content_block) | .content_block.name), (map(select(.index == $i) | .delta.partial_json // empty) | add)]]'; }
+openai_said() { events | jq -sc '[(map(.choices[0].delta.content // empty) | add // ""), (map(.choices[0].delta.tool_calls[0] // empty) | group_by(.index)[] | [.[0].function.name, (map(.function.arguments // empty) | add)])]'; }
 decision() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -c "$1"; }
 
 tool_anthropic=',"tools":[{"name":"send","description":"sends","input_schema":{"type":"object","properties":{"note":{"type":"string"}},"required":["note"]}}]'
@@ -46,7 +46,7 @@ is "with what was used" "$(events | jq -c 'select(.type == "message_delta") | [.
 as_anthropic to-chat.test call 'a note' "$tool_anthropic"
 is "a call" "$(says '[.stop_reason, .content[0].type, .content[0].name, .content[0].input]')" '["tool_use","tool_use","send",{"note":"a note"}]'
 as_anthropic to-chat.test call 'a note' ",\"stream\":true$tool_anthropic"
-is "a call, streamed" "$(anthropic_said)" '[null,["send","{\"note\":\"a note\"}"]]'
+is "a call, streamed" "$(anthropic_said)" '["",["send","{\"note\":\"a note\"}"]]'
 
 call() { printf '{"index":%s,"id":"call_%s","type":"function","function":{"name":"send","arguments":"{\\"note\\":\\"%s\\"}"}}' "$1" "$1" "$2"; }
 printf '{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":"Both.","tool_calls":[%s,%s]}}],"usage":{"prompt_tokens":3,"completion_tokens":9,"total_tokens":12}}' "$(call 0 one)" "$(call 1 two)" >"$D/two.json"
@@ -75,7 +75,7 @@ is "streamed, too" "$(anthropic_said)" '["hello there"]'
 as_anthropic both.test echo 'hello there'
 is "a route for both: messages are translated" "$status $(says '.content[0].text')" '200 "hello there"'
 as_openai both.test echo 'hello there'
-is "and chat goes as it came" "$(says '.choices[0].message.content') $(chat_saw '.body' | jq -r . | cut -c1-20) $(decision .translated_to)" '"hello there" {"model":"echo","mes null'
+is "and chat goes as it came" "$(says '.choices[0].message.content') $(chat_saw '.body | fromjson | .messages[0]') $(decision .translated_to)" '"hello there" {"role":"user","content":"hello there"} null'
 
 # ---- OpenAI's client, messages ----
 fresh
@@ -91,7 +91,7 @@ is "or what was asked for" "$(events | jq -c 'select(.usage) | .usage.completion
 as_openai to-messages.test call 'a note' "$tool_openai"
 is "a call" "$(says '.choices[0] | [.finish_reason, .message.tool_calls[0].function.name, .message.tool_calls[0].function.arguments]')" '["tool_calls","send","{\"note\":\"a note\"}"]'
 as_openai to-messages.test call 'a note' ",\"stream\":true$tool_openai"
-is "a call, streamed" "$(openai_said)" '[null,["send","{\"note\":\"a note\"}"]]'
+is "a call, streamed" "$(openai_said)" '["",["send","{\"note\":\"a note\"}"]]'
 
 # ---- what has no place ----
 fresh
@@ -157,7 +157,7 @@ is "the other way, too" "$(openai_said) $(messages_saw '.body | fromjson | .mess
 fresh
 messages '{"status":503}'
 as_anthropic either.test call 'mail alice@example.com' ",\"stream\":true$tool_anthropic"
-is "and into a call of the second target" "$(anthropic_said)" '[null,["send","{\"note\":\"mail alice@example.com\"}"]]'
+is "and into a call of the second target" "$(anthropic_said)" '["",["send","{\"note\":\"mail alice@example.com\"}"]]'
 
 # ---- bodies that come later ----
 fresh
@@ -171,5 +171,5 @@ is "and refused by name" "$status $(says .error.message | grep -o '"top_k: ')" '
 
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
-is "decided again all of it comes out the same" "$? $(grep -oE '[0-9]+ different|not compared' <<<"$told" | sort -u | paste -sd ' ')" "0 0 different"
+is "decided again all of it comes out the same" "$? $(grep -oE '[0-9]+ different' <<<"$told" | sort -u)" "0 0 different"
 exit $failed
