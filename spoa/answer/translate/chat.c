@@ -330,17 +330,6 @@ put_chat_text(struct buf *b, struct span written)
 }
 
 static void
-put_data_uri(struct buf *b, const char *name, const struct part *p)
-{
-	json_put_name(b, name);
-	buf_str(b, "\"data:");
-	buf_json(b, p->media);
-	buf_str(b, ";base64,");
-	buf_span(b, p->data);
-	buf_putc(b, '"');
-}
-
-static void
 put_chat_part(struct question *q, const struct part *p)
 {
 	struct buf *b = q->out;
@@ -414,7 +403,7 @@ static void
 put_chat_failure(struct question *q, const struct part *r)
 {
 	json_put_open(q->out, "content", '[');
-	put_chat_text(q->out, SPAN_LIT("The tool failed:"));
+	put_chat_text(q->out, tool_failed.text);
 	for (const struct part *p = r->parts; p && !q->err; p = p->next)
 		if (!is_no_text(p))
 			put_chat_part(q, p);
@@ -517,10 +506,7 @@ put_chat_tools(struct question *q)
 		json_put_open(q->out, NULL, '{');
 		json_put_str(q->out, "type", "function");
 		json_put_open(q->out, "function", '{');
-		json_put_text(q->out, "name", t->name);
-		put_node(q->out, "description", t->description);
-		put_node(q->out, "parameters", t->schema);
-		put_node(q->out, "strict", t->strict);
+		put_tool(q->out, t, "parameters");
 		json_put_close(q->out, '}');
 		json_put_close(q->out, '}');
 	}
@@ -542,12 +528,9 @@ put_chat_choice(struct question *q)
 	json_put_close(q->out, '}');
 }
 
-static void
-put_chat_format(struct question *q)
+void
+put_schema(struct question *q)
 {
-	json_put_open(q->out, "response_format", '{');
-	json_put_str(q->out, "type", "json_schema");
-	json_put_open(q->out, "json_schema", '{');
 	if (q->schema_name)
 		put_node(q->out, "name", q->schema_name);
 	else
@@ -558,8 +541,12 @@ put_chat_format(struct question *q)
 		put_node(q->out, "strict", q->schema_strict);
 	else
 		json_put_bool(q->out, "strict", true);
-	json_put_close(q->out, '}');
-	json_put_close(q->out, '}');
+}
+
+const char *
+openai_effort(const struct question *q)
+{
+	return efforts[q->effort_is == EFFORT_MAX ? EFFORT_XHIGH : q->effort_is];
 }
 
 static void
@@ -586,11 +573,16 @@ write_chat(struct question *q)
 		put_chat_choice(q);
 	if (q->one_call)
 		json_put_bool(q->out, "parallel_tool_calls", false);
-	if (q->schema)
-		put_chat_format(q);
+	if (q->schema) {
+		json_put_open(q->out, "response_format", '{');
+		json_put_str(q->out, "type", "json_schema");
+		json_put_open(q->out, "json_schema", '{');
+		put_schema(q);
+		json_put_close(q->out, '}');
+		json_put_close(q->out, '}');
+	}
 	if (q->effort_is > EFFORT_NONE)
-		json_put_str(q->out, "reasoning_effort",
-			efforts[q->effort_is == EFFORT_MAX ? EFFORT_XHIGH : q->effort_is]);
+		json_put_str(q->out, "reasoning_effort", openai_effort(q));
 	if (q->to->stream) {
 		json_put_bool(q->out, "stream", true);
 		json_put_open(q->out, "stream_options", '{');

@@ -81,9 +81,6 @@ static const struct member output_members[] = { { "effort", IS_TEXT }, { "format
 enum { F_TYPE, F_SCHEMA };
 static const struct member format_members[] = { { "type", IS_TEXT }, { "schema", IS_OBJECT }, { 0 } };
 static const char *const format_types[] = { "json_schema", NULL };
-/* What a budget of thinking is as an effort: up to so many tokens. */
-static const struct { uint64_t tokens; int effort; } budgets[] = {
-	{ 4096, EFFORT_LOW }, { 16384, EFFORT_MEDIUM }, { UINT64_MAX, EFFORT_HIGH } };
 /* clang-format on */
 
 /* ---- read ---- */
@@ -237,17 +234,12 @@ static void
 read_effort(struct question *q, const struct node *thinking, const struct node *word)
 {
 	struct node *m[COUNT_OF(thinking_members)] = { NULL };
-	size_t i = 0;
 
 	if (thinking && question_members(q, thinking, thinking_members, m) &&
 		question_word(q, m[H_TYPE], thinking_types) == 0)
 		q->effort_is = EFFORT_NONE;
-	if (m[H_BUDGET]) {
-		uint64_t tokens = tree_number(&q->tree, m[H_BUDGET], 0);
-		while (tokens > budgets[i].tokens)
-			i++;
-		q->effort_is = budgets[i].effort;
-	}
+	if (m[H_BUDGET])
+		q->effort_is = effort_of_budget(m[H_BUDGET]);
 	q->effort = word ? word : thinking;
 	if (word)
 		q->effort_is = question_word(q, word, efforts);
@@ -377,15 +369,11 @@ put_messages_tools(struct question *q)
 	json_put_open(b, "tools", '[');
 	for (const struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
 		json_put_open(b, NULL, '{');
-		json_put_text(b, "name", t->name);
-		put_node(b, "description", t->description);
+		if (t->schema && t->schema->first && !has_type_object(t->schema))
+			question_refuse(q, t->at, "its schema is of another type than object");
+		put_tool(b, t, t->schema && t->schema->first ? "input_schema" : NULL);
 		if (!t->schema || !t->schema->first)
 			json_put_raw(b, "input_schema", SPAN_LIT("{\"type\":\"object\"}"));
-		else if (has_type_object(t->schema))
-			put_node(b, "input_schema", t->schema);
-		else
-			question_refuse(q, t->schema, "its type has to be object");
-		put_node(b, "strict", t->strict);
 		json_put_close(b, '}');
 	}
 	json_put_close(b, ']');

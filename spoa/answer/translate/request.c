@@ -17,7 +17,10 @@ const char *const efforts[] = { "none", "minimal", "low", "medium", "high", "xhi
 
 static const struct request_form *const request_forms[FORMS] = {
 	[FORM_CHAT] = &chat_request_form,
+	[FORM_RESPONSES] = &responses_request_form,
 	[FORM_MESSAGES] = &messages_request_form,
+	[FORM_GENERATE] = &generate_request_form,
+	[FORM_CONVERSE] = &converse_request_form,
 };
 
 /* ---- where it is, and whether that matters ---- */
@@ -283,6 +286,32 @@ question_arguments(struct question *q, struct part *call, const struct node *tex
 	return !q->err;
 }
 
+struct span
+escaped_json(struct question *q, struct span json)
+{
+	SCOPED_BUF(b, 0);
+
+	buf_json(&b, json);
+	return arena_dup(q->a, buf_view(&b));
+}
+
+/* A budget of thinking as an effort: up to so many tokens. */
+int
+effort_of_budget(const struct node *tokens)
+{
+	static const struct {
+		uint64_t tokens;
+		int effort;
+	} budgets[] = { { 0, EFFORT_NONE }, { 4096, EFFORT_LOW }, { 16384, EFFORT_MEDIUM },
+		{ UINT64_MAX, EFFORT_HIGH } };
+	uint64_t n = tree_number(tokens->of, tokens, UINT64_MAX);
+	size_t i = 0;
+
+	while (n > budgets[i].tokens)
+		i++;
+	return budgets[i].effort;
+}
+
 /* ---- writing ---- */
 
 void
@@ -297,8 +326,33 @@ put_written(struct buf *b, const char *name, struct span written)
 void
 put_node(struct buf *b, const char *name, const struct node *n)
 {
-	if (n)
-		json_put_raw(b, name, tree_raw(n->of, n));
+	if (!n)
+		return;
+	json_put_name(b, name);
+	tree_write(n->of, n, b);
+}
+
+const struct part tool_failed = { .kind = PART_TEXT, .text = SPAN_LIT("The tool failed:") };
+
+void
+put_data_uri(struct buf *b, const char *name, const struct part *p)
+{
+	json_put_name(b, name);
+	buf_str(b, "\"data:");
+	buf_json(b, p->media);
+	buf_str(b, ";base64,");
+	buf_span(b, p->data);
+	buf_putc(b, '"');
+}
+
+void
+put_tool(struct buf *b, const struct tool_offer *t, const char *schema)
+{
+	json_put_text(b, "name", t->name);
+	put_node(b, "description", t->description);
+	if (schema)
+		put_node(b, schema, t->schema);
+	put_node(b, "strict", t->strict);
 }
 
 /* As the row has it. False: it has no place, and q->err or it goes. */
@@ -361,25 +415,24 @@ question_id(struct question *q, struct span id)
 
 /* ---- all of it ---- */
 
-/* The members of the document: settings, and what its form has for itself. */
-static void
-read_document(struct question *q, struct node **m)
+bool
+question_settings(struct question *q, const struct node *object, const struct member *table,
+	struct node **m)
 {
-	const struct request_form *from = q->form;
 	const struct setting_row *by[SETTINGS] = { NULL };
 
-	if (q->tree.root->tok != JSON_OBJECT) {
-		question_odd(q, q->tree.root, "it is no object");
-		return;
-	}
-	for (struct node *n = q->tree.root->first; n && !q->err; n = n->next) {
-		const struct setting_row *row = from->settings;
+	if (object->tok != JSON_OBJECT)
+		question_odd(q, object, "it is no object");
+	for (size_t i = 0; table[i].name; i++)
+		m[i] = NULL;
+	for (struct node *n = object->first; n && !q->err; n = n->next) {
+		const struct setting_row *row = q->form->settings;
 		if (n->tok == JSON_NULL)
 			continue;
 		while (row->name && !span_is(n->key, row->name))
 			row++;
 		if (!row->name)
-			read_member(q, n, from->members, m);
+			read_member(q, n, table, m);
 		else if (!is_a(n, row->type))
 			question_odd(q, n, "it is of another type");
 		else if (by[row->is] == row)
@@ -389,6 +442,7 @@ read_document(struct question *q, struct node **m)
 			q->set[row->is] = n;
 		}
 	}
+	return !q->err;
 }
 
 static void
@@ -421,7 +475,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 {
 	const struct request_form *from = request_forms[ask->from],
 				  *to = request_forms[ask->to];
-	struct node *m[REQUEST_MEMBERS] = { NULL };
+	struct node *m[REQUEST_MEMBERS];
 	struct question q = { .ask = ask, .to = made, .form = from, .a = a, .out = out };
 
 	*made = (struct translated_request){ .stream = ask->stream };
@@ -438,8 +492,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		made->why = "it is no JSON";
 		return ERR_SYNTAX;
 	}
-	read_document(&q, m);
-	if (!q.err)
+	if ((from->nested ? question_members : question_settings)(&q, q.tree.root, from->members, m))
 		from->read(&q, m);
 	if (!q.err)
 		question_order(&q, to);
@@ -449,7 +502,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		check_name(&q, t->name, t->at, to);
 	if (!q.err) {
 		json_put_open(out, NULL, '{');
-		json_put_text(out, "model", ask->model);
+		if (!to->model_in_path)
+			json_put_text(out, "model", ask->model);
 		to->write(&q);
 		json_put_close(out, '}');
 	}

@@ -110,16 +110,19 @@ struct setting_row {
 
 struct request_form {
 	enum form form;
-	const struct member *members; /* of the document, besides its settings */
+	const struct member *members; /* of the document, besides its settings, where it has them */
 	const struct setting_row *settings;
 	/* Members of the document, by place in `members`; NULL: not there, or null. */
 	void (*read)(struct question *q, struct node **m);
 	void (*write)(struct question *q); /* what no table says */
 	size_t name_max;	     /* of a tool: letters, digits, _ and - */
-	bool apart; /* system texts stand before all turns, which change roles and begin with the
+	bool model_in_path;
+	bool nested; /* its settings are in a member of the document */
+	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */
 };
-extern const struct request_form chat_request_form, messages_request_form;
+extern const struct request_form chat_request_form, responses_request_form,
+	messages_request_form, generate_request_form, converse_request_form;
 
 /* ---- for readers ---- */
 
@@ -127,6 +130,9 @@ extern const struct request_form chat_request_form, messages_request_form;
  * list of harmless ones, or refused. Null is what is not there. False: q->err. */
 bool question_members(struct question *q, const struct node *object, const struct member *table,
 	struct node **m);
+/* The same, where the form has its settings there. */
+bool question_settings(struct question *q, const struct node *object,
+	const struct member *table, struct node **m);
 /* It is no request of its form. */
 void question_odd(struct question *q, const struct node *at, const char *why);
 /* It has no place: refused, unless it says nothing or the route lets it go. True: so it goes, and
@@ -158,12 +164,23 @@ enum {
 enum { EFFORT_UNSAID = -1, EFFORT_NONE, EFFORT_MINIMAL, EFFORT_LOW, EFFORT_MEDIUM, EFFORT_HIGH,
 	EFFORT_XHIGH, EFFORT_MAX, EFFORTS };
 extern const char *const efforts[]; /* NULL last */
+/* JSON as the inside of a string. */
+struct span escaped_json(struct question *q, struct span json);
+int effort_of_budget(const struct node *tokens);
 
 /* ---- for writers ---- */
 
 /* A string of what is written already. */
 void put_written(struct buf *b, const char *name, struct span written);
 void put_node(struct buf *b, const char *name, const struct node *n);
+void put_data_uri(struct buf *b, const char *name, const struct part *p);
+/* Name, description, schema (under that name, NULL: not) and strict. */
+void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
+/* What a result says first whose tool failed, where nothing else says it. */
+extern const struct part tool_failed;
+/* Of OpenAI's two forms: the schema of the answer, and the effort. */
+void put_schema(struct question *q);
+const char *openai_effort(const struct question *q);
 /* The settings that it has, by the table of the form that is written. */
 void question_put_settings(struct question *q);
 /* An id of a call as every form takes it. */
