@@ -26,6 +26,7 @@ struct exchange {
 	struct guard_messages messages; /* how its messages of MCP are read */
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
+	struct translate_plan translate; /* of its answer; from FORM_NONE: none */
 	struct span rpc_ids; /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), of plan.sessions */
 	struct { /* of ours, in the plan's head */

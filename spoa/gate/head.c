@@ -64,6 +64,26 @@ static const char *const hop_by_hop[] = { "connection", "keep-alive", "proxy-con
 static const char *const of_the_body[] = { "content-encoding", "content-digest", "repr-digest",
 	"digest", "content-md5", "want-content-digest", NULL };
 
+/* What fields of a form's own providers begin with, and one that these want. */
+static const struct {
+	const char *begin;
+	struct header wants;
+} of_forms[FORMS] = {
+	[FORM_CHAT] = { "openai-", { NULL, NULL } },
+	[FORM_RESPONSES] = { "openai-", { NULL, NULL } },
+	[FORM_MESSAGES] = { "anthropic-", { "anthropic-version", "2023-06-01" } },
+	[FORM_GENERATE] = { "x-goog-", { NULL, NULL } },
+	[FORM_CONVERSE] = { "x-amzn-", { NULL, NULL } },
+};
+
+/* It means nothing in the form that is sent. */
+static bool
+is_of_form(const struct found_form *f, struct span name)
+{
+	return f && (span_istarts(name, span_str(of_forms[f->from].begin)) ||
+			    span_ieq(name, SPAN_LIT("content-type")));
+}
+
 /* Named by the Connection field: hop-by-hop too. */
 static bool
 in_connection(const struct http_head *h, struct span name)
@@ -148,7 +168,7 @@ keep_field(struct request *r, struct span name, struct span value)
 	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);
 	if (credential || field_holds_credential(r, name, value))
 		return false;
-	return !auth_drops(request_auth(r, request_target(r)), name) &&
+	return !is_of_form(r->found.form, name) && !auth_drops(request_auth(r, request_target(r)), name) &&
 	       !(r->out.swap_body && listed(name, of_the_body)) &&
 	       !request_sets_header(r, name) &&
 	       !(asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")));
@@ -169,6 +189,18 @@ add_set(struct request *r, struct http_head *out)
 	const struct header *h;
 
 	while ((h = request_header(r, &rule, &at)))
+		add_head_field(out, h->name, span_str(h->value));
+}
+
+static void
+add_form(const struct request *r, struct http_head *out)
+{
+	const struct header *h = r->found.form ? &of_forms[r->found.form->to].wants : NULL;
+
+	if (!h)
+		return;
+	add_head_field(out, "content-type", SPAN_LIT("application/json"));
+	if (h->name && !request_sets_header(r, span_str(h->name)))
 		add_head_field(out, h->name, span_str(h->value));
 }
 
@@ -225,7 +257,7 @@ int
 exchange_head(struct request *r, struct arena *a, struct http_head *out)
 {
 	const struct target *to = request_target(r);
-	size_t more = 4 + AUTH_FIELDS, rule = 0, at = 0;
+	size_t more = 6 + AUTH_FIELDS, rule = 0, at = 0;
 
 	while (request_header(r, &rule, &at))
 		more++;
@@ -259,6 +291,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	if (r->x->plan.sessions && r->out.decision.kind != D_DEFER)
 		request_session_key(r, r->x->session_key);
 	add_set(r, out);
+	add_form(r, out);
 	if (asks_unencoded(r))
 		add_head_field(out, "accept-encoding", SPAN_LIT("identity"));
 	add_head_field(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));

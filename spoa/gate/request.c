@@ -340,6 +340,7 @@ request_let_go(struct request *r, struct arena *own)
 	r->found.roles = roles;
 	r->out.decision.message = (struct span){ NULL, 0 };
 	r->found.message = NULL;
+	r->found.form = NULL;
 	r->found.offer.cut = NULL;
 	r->found.offer.told = (struct tools_told){ 0 };
 	r->found.call.method = arena_dup(own, r->found.call.method);

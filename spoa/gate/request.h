@@ -350,11 +350,13 @@ request_asked_model(const struct request *r)
 }
 
 /* ---- facts.c ---- */
-/* The route has it read, it says the name that was asked for, or it is a message of MCP. */
+/* The route has it read, it says the name that was asked for, it may come in another form, or it is
+ * a message of MCP. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
-	return r->found.route->response || r->found.route->alias || request_is_mcp(r);
+	return r->found.route->response || r->found.route->alias || r->found.route->translates ||
+	       request_is_mcp(r);
 }
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about
  * each, and what they deny is taken out of the answer. */

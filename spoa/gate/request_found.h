@@ -3,6 +3,7 @@
 #ifndef GATE_REQUEST_FOUND_H
 #define GATE_REQUEST_FOUND_H
 
+#include "answer/translate/request.h"
 #include "base/caps.h"
 #include "base/codec/trace.h"
 #include "base/sha256.h"
@@ -169,6 +170,12 @@ struct request_found {
 		const struct tool_verdict *ruled; /* what those rules said; NULL: not asked */
 		struct mcp_error wrong;		  /* code 0: nothing */
 	} * message;
+	/* gate/limits/form.c: that it is sent in another form, in the arena; NULL: it is not */
+	struct found_form {
+		enum form from, to;
+		bool refused; /* that cannot hold it: `made` says where and why */
+		struct translated_request made;
+	} * form;
 	bool no_session; /* it names one that is not its caller's */
 	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {

@@ -36,6 +36,7 @@ answer_refused(struct edge *c)
 /* What no longer says the truth of a body that is edited. */
 static const char *const of_body[] = { "content-encoding", "content-md5", "digest",
 	"content-digest", "repr-digest", "etag", "accept-ranges", "content-range", NULL };
+static const char *const of_type[] = { "content-type", NULL };
 static const char *const challenges[] = { "www-authenticate", "proxy-authenticate", NULL };
 
 /* What has the name of a field of ours does not go on. */
@@ -56,6 +57,8 @@ put_fields(struct edge *c, const struct http_message *m, struct buf *out)
 	int err = http_put_fields(out, &m->head, SPAN_LIT("x-tollgate-"));
 	if (err)
 		return err;
+	if (c->guard && guard_media_type(c->guard))
+		buf_printf(out, "content-type: %s\r\n", guard_media_type(c->guard));
 	buf_span(out, c->relay->ops->response_fields(c->x));
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }
@@ -120,6 +123,8 @@ guard_begin(struct edge *c, const struct http_message *m)
 		c->answer.life = RESPONSE_WITHHELD;
 	if (guard_edits(c->guard))
 		drop_fields(m, c->relay->fields, of_body);
+	if (guard_media_type(c->guard))
+		drop_fields(m, c->relay->fields, of_type);
 	return 0;
 }
 

@@ -12,6 +12,8 @@ struct provider {
 	const char *name, *backend, *region;
 	const char *prices;	       /* which list; NULL: by its name or dialect */
 	const struct dialect *dialect; /* NULL: not said */
+	unsigned forms;		       /* `speaks`; 0: not said */
+	enum form translated;	       /* as of struct target */
 	bool external, relay;
 	struct breaker breaker; /* on: it says so itself */
 	unsigned concurrent;
@@ -101,6 +103,13 @@ void build_prices_named(struct builder *b, const struct yaml_node *n);
 const struct price_list *build_price_list(
 	struct builder *b, const struct provider *v, const struct dialect *d);
 void build_providers(struct builder *b, const struct yaml_node *n);
+/* forms.c: a provider's `speaks`. */
+void build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v);
+/* What the target speaks on a route, and whether that may need translation: after the route's
+ * dialect. False: between them nothing is translated. */
+bool build_forms(const struct provider *v, struct route *r, struct target *t);
+/* A route's `translate`. */
+void build_translate(struct builder *b, const struct yaml_node *n, struct route *r);
 /* Credentials of tollgate.yaml are of providers that there are. After build_providers(). */
 void build_credentials(struct builder *b);
 void build_routes(struct builder *b, const struct yaml_node *n);

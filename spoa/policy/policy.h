@@ -10,7 +10,7 @@
 #include "base/price/price.h"
 #include "policy/cel/cel.h"
 #include "policy/config/config.h"
-#include "scan/dialect/dialect.h"
+#include "scan/dialect/form.h"
 #include "scan/inject/inject.h"
 #include "scan/recogniser/recogniser.h"
 #include "scan/text/style.h"
@@ -177,6 +177,10 @@ struct target {
 	const char *known, *known_region;
 	bool external;
 	bool relay;	     /* never direct */
+	/* The forms that it speaks, bit by enum form, FORM_NONE: what has none; 0: whatever is
+	 * asked. The first of them that is translated; FORM_NONE: none is. */
+	unsigned forms;
+	enum form translated;
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
 	const char *model;   /* sent in place of the request's; NULL: none of its own */
 	unsigned weight;     /* of a draw; 1 where nothing is said */
@@ -236,7 +240,7 @@ struct operation_tool {
 	const struct yaml_node *at;
 };
 
-enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200 };
+enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200, DROPS_MAX = 32 };
 struct route {
 	const char *name;
 	const struct yaml_node *at;
@@ -254,6 +258,9 @@ struct route {
 		*dialect; /* the route's or its target's; NULL: dialect_for_path() */
 	const struct target *targets; /* in order; at least one */
 	size_t ntargets;
+	bool translates;   /* a target of it, or of its aliases, may need another form */
+	const char **drop; /* translate.drop: members that may go where one has no place for them */
+	size_t ndrop;
 	struct choose choose;
 	struct retry retry;
 	bool direct; /* via: one attempt, so that none takes the relay for another's sake */

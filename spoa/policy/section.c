@@ -217,6 +217,7 @@ const struct section sections[] = {
 [SECTION_PROVIDER] = { "provider", NULL, NULL, {
   { "backend", OTHER(TEXT), "HAProxy backend" },
   { "dialect", OTHER(TEXT), "wire format" },
+  { "speaks", OTHER(TEXTS), "forms of conversations that it takes, best first: chat, responses, messages, generate, converse; default: its dialect's" },
   { "external", A_BOOL(provider, external), "outside the company" },
   { "region", A_TEXT(provider, region), "where it is" },
   { "prices", A_TEXT(provider, prices), "which list of the price file; default: the one named as it, or as its dialect" },
@@ -242,6 +243,7 @@ const struct section sections[] = {
   { "about", OTHER(REF("about")), "what it is for: into records, for those who ask by law" },
   { "login", OTHER(REF("login")), "of an MCP route: where its callers get tokens, as they are told (RFC 9728)" },
   { "restore", OTHER(REF("restore")), "where placeholders are put back beside a URL" },
+  { "translate", OTHER(REF("translate")), "requests to a target that speaks another form" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: what the request asks for is held, and output_default is sent where it states no cap; learned: what its answers take, and no more is asked for; estimate: nothing is sent" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
@@ -297,6 +299,9 @@ const struct section sections[] = {
 }},
 [SECTION_RESTORE] = { "restore", "[\"tools\"]", NULL, {
   { "tools", OTHER(TEXTS), "that keep what they are called with: only the URL itself gets nothing back" },
+}},
+[SECTION_TRANSLATE] = { "translate", "[\"drop\"]", NULL, {
+  { "drop", OTHER(TEXTS), "members that may go where the target's form has no place for them: top_k, messages[*].name" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
   { "name", OTHER(TEXT), "in records, headers and errors" },

@@ -411,17 +411,36 @@ static const struct policy_mistake rows[] = {
 		":5:43: targets: more than 16\n" },
 	{ "a target of another dialect than the first",
 		H "  - {name: x, match: {path: /a}, targets: [p, q]}\nproviders: {p: {backend: "
-		  "openai, dialect: openai}, q: {backend: anthropic, dialect: anthropic}}\n",
+		  "openai, dialect: openai}, q: {backend: anthropic, dialect: cohere}}\n",
+		":5:47: targets: q speaks cohere, the route openai; translation is not "
+		"supported" },
+	{ "a target whose forms are not translated yet",
+		H "  - {name: x, match: {path: /a}, targets: [p, q]}\nproviders: {p: {backend: "
+		  "openai, dialect: openai}, q: {backend: anthropic, dialect: anthropic, speaks: "
+		  "converse}}\n",
 		":5:47: targets: q speaks anthropic, the route openai; translation is not "
 		"supported" },
+	{ "a form that is none",
+		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: openai, "
+		  "dialect: openai, speaks: [chat, mesages]}}\n",
+		":6:66: speaks: one of chat, responses, messages, generate, converse is "
+		"expected, found mesages, did you mean messages?" },
+	{ "translation of a route that needs none",
+		H "  - {name: x, match: {path: /a}, targets: p, translate: {drop: top_k}}\n"
+		  "providers: {p: {backend: openai, dialect: openai}}\n",
+		":5:46: translate: nothing is translated on this route" },
+	{ "translation without what may go",
+		H "  - {name: x, match: {path: /a}, targets: p, translate: {}}\n"
+		  "providers: {p: {backend: openai, dialect: openai, speaks: messages}}\n",
+		":5:46: translate: drop is missing" },
 	{ "a backend beside a target",
 		H "  - {name: x, match: {path: /a}, targets: p, backend: openai}\nproviders: "
 		  "{p: {backend: openai}}\n",
 		":5:46: backend: stands in the target's provider already" },
 	{ "a route in another dialect than its target",
 		H "  - {name: x, match: {path: /a}, targets: p, dialect: "
-		  "anthropic}\nproviders: {p: {backend: openai, dialect: openai}}\n",
-		":5:55: dialect: the target speaks openai; translation is not supported" },
+		  "anthropic}\nproviders: {p: {backend: openai, dialect: cohere}}\n",
+		":5:55: dialect: the target speaks cohere; translation is not supported" },
 	{ "a response of a later version",
 		H "  - {name: x, match: {path: /a}, response: [meter, cache]}\n",
 		":5:52: cache: not supported by this version" },

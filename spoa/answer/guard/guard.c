@@ -138,6 +138,11 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 		guard_drop(&g);
 	if (!g)
 		return NULL;
+	if (plan->translate && !(g->translator = translator_new(plan->translate,
+					 g->report.streamed, (int)g->frames.kind, g->status))) {
+		guard_drop(&g);
+		return NULL;
+	}
 	if (plan->vault)
 		g->places = arena_new(&g->life, struct places);
 	if (arena_failed(&g->life))
@@ -171,6 +176,8 @@ guard_drop(struct guard **gp)
 		frames_free(&g->frames);
 	if (g->template)
 		event_template_free(g->template);
+	translator_drop(&g->translator);
+	buf_free(&g->let_go);
 	buf_free(&g->body);
 	buf_free(&g->unwrapped);
 	buf_free(&g->error);
@@ -183,7 +190,7 @@ guard_drop(struct guard **gp)
 bool
 guard_withholds(const struct guard *g)
 {
-	return g->way == WAY_KEEP ||
+	return g->way == WAY_KEEP || (g->translator && !g->report.streamed) ||
 	       (g->way == WAY_METER && g->plan.usage_first && !g->body_over);
 }
 
@@ -191,15 +198,21 @@ bool
 guard_let_go(struct guard *g)
 {
 	g->plan.usage_first = false;
-	return g->way == WAY_METER;
+	return g->way == WAY_METER && !g->translator;
 }
 
 bool
 guard_edits(const struct guard *g)
 {
-	return g->way == WAY_KEEP ||
+	return g->way == WAY_KEEP || g->translator ||
 	       (g->way == WAY_STREAM &&
 		       (guard_reads(g) || g->plan.hide_usage || g->plan.alias));
+}
+
+const char *
+guard_media_type(const struct guard *g)
+{
+	return g->translator ? translator_media_type(g->translator) : NULL;
 }
 
 const struct guard_report *
@@ -260,11 +273,11 @@ guard_is_long(const struct guard *g, size_t n)
 {
 	switch (g->way) {
 	case WAY_STREAM:
-		return guard_reads(g) &&
+		return (guard_reads(g) || g->translator) &&
 		       frames_kept(&g->frames) + n + (g->held ? calls_held(g->held) : 0) >
 			       CAP_INLINE_EVENTS;
 	case WAY_KEEP: return g->body.n + n > (g->coding[0] ? 0 : CAP_INLINE_ANSWER);
-	case WAY_METER:
+	case WAY_METER: return g->translator && g->body.n + n > CAP_INLINE_ANSWER;
 	case WAY_OPAQUE: break;
 	}
 	return false;
@@ -442,11 +455,10 @@ listen_in(struct guard *g, struct span bytes)
 	g->report.why = NULL;
 }
 
-enum guard_result
-guard_feed(struct guard *g, struct span bytes, struct buf *out)
+/* What is let go of it, in the provider's form. */
+static enum guard_result
+feed_way(struct guard *g, struct span bytes, struct buf *out)
 {
-	if (g->failed)
-		return g->failed;
 	settle_way(g, bytes, out);
 	if (g->failed)
 		return g->failed;
@@ -543,13 +555,12 @@ rename_whole(struct guard *g, struct answer_document *d, struct buf *out)
 		guard_no_memory(g);
 }
 
-enum guard_result
-guard_end(struct guard *g, struct buf *out)
+/* The same of the rest. */
+static enum guard_result
+end_way(struct guard *g, struct buf *out)
 {
 	struct answer_document d;
 
-	if (g->failed)
-		return g->failed;
 	switch (g->way) {
 	case WAY_STREAM:
 		if (guard_edits(g))
@@ -570,4 +581,40 @@ guard_end(struct guard *g, struct buf *out)
 	}
 	arena_reset(&g->work);
 	return g->failed;
+}
+
+/* What was let go, as its caller's form has it. */
+static enum guard_result
+translate_let_go(struct guard *g, bool whole, struct buf *out)
+{
+	const char *why = NULL;
+	int err = translator_feed(g->translator, buf_view(&g->let_go), out, &why);
+
+	buf_clear(&g->let_go);
+	if (!err && whole && !g->failed)
+		err = translator_end(g->translator, out, &why);
+	if (g->failed || !err)
+		return g->failed;
+	if (err == ERR_NOMEM)
+		return guard_no_memory(g);
+	return guard_fail(g, err == ERR_TRUNCATED ? GUARD_CUT : GUARD_BROKEN,
+		why ? why : "the answer cannot be translated");
+}
+
+enum guard_result
+guard_feed(struct guard *g, struct span bytes, struct buf *out)
+{
+	if (g->failed || !g->translator)
+		return g->failed ? g->failed : feed_way(g, bytes, out);
+	feed_way(g, bytes, &g->let_go);
+	return translate_let_go(g, false, out);
+}
+
+enum guard_result
+guard_end(struct guard *g, struct buf *out)
+{
+	if (g->failed || !g->translator)
+		return g->failed ? g->failed : end_way(g, out);
+	end_way(g, &g->let_go);
+	return translate_let_go(g, true, out);
 }

@@ -10,6 +10,7 @@
 
 #include "answer/format.h"
 #include "answer/restore.h"
+#include "answer/translate/answer.h"
 #include "base/sha256.h"
 #include "policy/verdict/tool_filter.h"
 #include "scan/detect/detect.h"
@@ -42,6 +43,7 @@ struct guard_messages {
 struct guard_plan {
 	const struct answer_format *format;
 	const struct dialect *dialect; /* for the usage, and for errors */
+	const struct translate_plan *translate; /* into its caller's form; NULL: it goes as it is */
 	const char *endpoint;	       /* its name in the dialect, or NULL */
 	struct span rpc_ids;	       /* dialect_rpc_ids() of the request */
 	const struct mcp_refusal *mcp; /* how its denial begins, of the dialect mcp; or NULL */
@@ -221,6 +223,8 @@ bool guard_withholds(const struct guard *g);
 bool guard_let_go(struct guard *g);
 /* True where what comes out may be longer or shorter than what goes in. */
 bool guard_edits(const struct guard *g);
+/* What its head is to say it is, where it is translated; NULL: what it says. */
+const char *guard_media_type(const struct guard *g);
 /* True where n bytes more are more than a worker looks at itself: a helper thread may have the
  * guard for guard_feed() and guard_end(). */
 bool guard_is_long(const struct guard *g, size_t n);

@@ -142,6 +142,8 @@ struct guard {
 	struct arena judged; /* the last verdict's */
 	struct arena work;   /* of the event or the whole answer */
 	struct arena life;   /* names, known values */
+	struct translator *translator; /* NULL: it goes in the form that it has */
+	struct buf let_go;   /* on its way there */
 	struct buf body;     /* WAY_KEEP, WAY_METER */
 	bool body_over;
 	char coding[16]; /* of the body: gzip, … */

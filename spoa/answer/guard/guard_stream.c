@@ -243,6 +243,10 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 {
 	struct buf document;
 
+	if (g->translator && g->report.streamed) {
+		translator_say_error(g->translator, code, message, id, out);
+		return;
+	}
 	if (g->way != WAY_STREAM || g->frames.kind == FRAMES_SSE) {
 		/* An event that was cut short ends here; after a whole one an empty line means
 		 * nothing (WHATWG HTML 9.2.6). */

@@ -209,6 +209,7 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	struct answer_request asked = { 0 };
 	struct policy_facts f;
 	struct body body;
+	struct translate_plan translate;
 	struct guard_plan plan;
 	struct vault *vault = NULL;
 	struct guard *g = NULL;
@@ -223,9 +224,10 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	buf_init(&x.out, 0);
 	request_asked_facts(r, &f, &body);
 	why = "out of memory";
+	request_translate_plan(r, &r->arena, &translate);
 	if (policy_answer_request(r->snap->policy, &f, &r->arena, &asked) ||
 		request_vault(r, &vault) ||
-		request_guard_plan(r, r->in.head.path, &asked, vault, &plan))
+		request_guard_plan(r, r->in.head.path, &asked, vault, &translate, &plan))
 		goto out;
 	plan.hide_usage = r->out.ask_usage;
 	if (!(g = guard_new(&plan, &given.head)))

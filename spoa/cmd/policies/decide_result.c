@@ -252,6 +252,9 @@ decide_result(struct request *r)
 		json_object_update_new(o, observed_json(r));
 	if (v)
 		json_object_update_new(o, changes_json(r));
+	if (r->found.form && sent)
+		json_object_set_new(
+			o, "translated_to", json_string(form_name(r->found.form->to)));
 	json_object_update_new(o,
 		json_pack("{so so so* so* so* so* so* so* so* ss* so* so*}", "classes",
 			classes_json(r), "findings", findings_json(r), "signed_reasoning",

@@ -60,6 +60,26 @@ names_thread(const struct request *r, struct span body)
 	return false;
 }
 
+void
+request_translate_plan(const struct request *r, struct arena *own, struct translate_plan *out)
+{
+	const struct found_form *f = r->found.form;
+
+	*out = (struct translate_plan){ .from = FORM_NONE };
+	if (!f)
+		return;
+	struct span path = buf_view(&r->out.new_target);
+	*out = (struct translate_plan){ .from = f->to,
+		.to = f->from,
+		.sent = form_dialect(f->to),
+		.asked = r->found.endpoint.dialect,
+		.wants_usage = f->made.wants_usage,
+		.model = arena_dup(own, r->in.body.model),
+		.id = span_str(r->id) };
+	out->format = answer_format_find(
+		span_str(dialect_name(out->sent)), span_next(&path, '?'));
+}
+
 int
 exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 {
@@ -69,20 +89,22 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 
 	if (!x->plan.reads_answer)
 		return 0;
-	x->may_reason = dialect_may_reason(r->found.endpoint.dialect, r->in.body.model,
-		r->in.have_body ? &r->in.body : NULL);
+	request_translate_plan(r, own, &x->translate);
+	const struct dialect *sent = x->translate.sent;
+	x->may_reason = dialect_may_reason(sent ? sent : r->found.endpoint.dialect,
+		r->in.body.model, r->in.have_body && !sent ? &r->in.body : NULL);
 	x->made_later = r->in.have_body && (dialect_takes_on(&r->found.endpoint, &r->in.body) ||
 						   r->found.file.state == FILE_KNOWN);
 	int err = request_vault(r, &x->vault);
 	/* An endpoint that is known is none of JSON-RPC. */
-	struct span sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
-	if (!err && sent.n && !r->found.endpoint.name && !r->found.message)
-		err = dialect_rpc_ids(sent, own, &x->rpc_ids);
+	struct span body_sent = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
+	if (!err && body_sent.n && !r->found.endpoint.name && !r->found.message)
+		err = dialect_rpc_ids(body_sent, own, &x->rpc_ids);
 	bool inspects = r->found.route->response & RESP_INSPECT;
 	if (!err && (inspects || request_is_pinned(r))) {
 		request_asked_facts(r, &f, &body);
 		err = policy_answer_request(r->snap->policy, &f, own, &x->asked);
-		x->asked.keeps_turn = r->found.route->uses.calls && names_thread(r, sent);
+		x->asked.keeps_turn = r->found.route->uses.calls && names_thread(r, body_sent);
 	}
 	if (!err)
 		err = request_messages(r, &x->asked, own, &x->messages);
@@ -94,19 +116,23 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 
 int
 request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
-	const struct vault *vault, struct guard_plan *out)
+	const struct vault *vault, const struct translate_plan *translate,
+	struct guard_plan *out)
 {
 	const struct route *route = r->found.route;
-	const struct dialect *d = r->found.endpoint.dialect;
+	bool other = translate->from != FORM_NONE;
+	const struct dialect *d = other ? translate->sent : r->found.endpoint.dialect;
 	const struct snapshot *s = r->snap;
 	struct snapshot_local *own = snapshot_mine(r->snap, r->worker);
 
 	if (!own)
 		return ERR_NOMEM;
 	*out = (struct guard_plan){
-		.format = answer_format_find(span_str(dialect_name(d)), path),
+		.format = other ? translate->format
+				: answer_format_find(span_str(dialect_name(d)), path),
+		.translate = other ? translate : NULL,
 		.dialect = d,
-		.endpoint = r->found.endpoint.name,
+		.endpoint = other ? form_name(translate->from) : r->found.endpoint.name,
 		.path = path,
 		.rules = r->snap->rules,
 		.scratch = own->scratch,
@@ -183,7 +209,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
 	const struct route *route = x->r->found.route;
 	struct guard_plan plan;
-	int err = request_guard_plan(x->r, x->plan.head.path, &x->asked, x->vault, &plan);
+	int err = request_guard_plan(x->r, x->plan.head.path, &x->asked, x->vault,
+		&x->translate, &plan);
 
 	if (err)
 		return err;

@@ -108,9 +108,14 @@ void attempts_free(struct exchange *x);
 /* What is put back into its answer, in place of what *out was; NULL: nothing. 0 or
  * ERR_NOMEM. */
 int request_vault(struct request *r, struct vault **out);
+/* How its answer is translated, of a request that is sent in another form; else `from` is
+ * FORM_NONE. What it points to is in the arena. */
+void request_translate_plan(
+	const struct request *r, struct arena *own, struct translate_plan *out);
 /* How its answer is read, all of it but what the exchange knows; `path` is the one that was
  * sent. What it points to is borrowed. 0 or ERR_NOMEM. */
 int request_guard_plan(struct request *r, struct span path, const struct answer_request *asked,
-	const struct vault *vault, struct guard_plan *out);
+	const struct vault *vault, const struct translate_plan *translate,
+	struct guard_plan *out);
 
 #endif

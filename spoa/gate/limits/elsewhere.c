@@ -95,18 +95,34 @@ limits_elsewhere(struct request *r, const struct limit *of, enum limit_of counts
 		left = v->candidates[i].fate == CANDIDATE_LEFT &&
 		       (!counts_there(r, v->candidates[i].target, of, key) ||
 			       takes_less(r, v->candidates[i].target, counts, n));
-	if (left && !r->found.over && (r->found.over = arena_new(&r->arena, struct decision)))
-		*r->found.over = *d;
-	if (!left || !r->found.over)
+	if (!left || !limits_keep_denial(r))
 		return false;
-	if (comes_sooner(d, r->found.over))
+	limits_leave_target(r, TARGET_LIMIT, d->rule);
+	return true;
+}
+
+bool
+limits_keep_denial(struct request *r)
+{
+	const struct decision *d = &r->out.decision;
+
+	if (!r->found.over && (r->found.over = arena_new(&r->arena, struct decision)))
 		*r->found.over = *d;
+	if (r->found.over && comes_sooner(d, r->found.over))
+		*r->found.over = *d;
+	return r->found.over;
+}
+
+void
+limits_leave_target(struct request *r, enum target_out out, const char *state)
+{
 	struct policy_rank *here = &r->found.ranks[request_target(r) - r->found.route->targets];
-	here->out = TARGET_LIMIT;
-	here->state = d->rule;
+
+	here->out = out;
+	here->state = state;
 	/* What the head alone was charged may count there no more; what counts the caller's
 	 * request stays with the attempts before. */
-	for (int i = request_settled(r); i < 2; i++) {
+	for (int i = request_settled(r); r->gate && i < 2; i++) {
 		struct quota_request *q = r->found.quota[i];
 		quota_unmove(r->gate->quota, q, clock_mono_us());
 		quota_release(r->gate->quota, q, clock_mono_us());
@@ -114,7 +130,6 @@ limits_elsewhere(struct request *r, const struct limit *of, enum limit_of counts
 			q->ndims = 0;
 	}
 	request_forget_target(r);
-	return true;
 }
 
 enum step_result
@@ -125,7 +140,7 @@ limits_over(struct request *r)
 	if (before &&
 		(r->out.decision.kind != D_DENY || comes_sooner(before, &r->out.decision)))
 		r->out.decision = *before;
-	if (!r->found.unpriced)
+	if (!r->found.unpriced && r->out.decision.status != 400)
 		metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
 	return STEP_DECIDED;
 }

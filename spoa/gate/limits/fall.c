@@ -72,6 +72,7 @@ request_forget_target(struct request *r)
 	f->have_verdict = false;
 	f->ncredentials = f->reasoning_dropped = f->reasoning_left = 0;
 	f->offer = (struct found_offer){ 0 };
+	f->form = NULL;
 	f->tokens_by = NULL;
 	f->tokens = (struct found_tokens){ 0 };
 	f->texts = (struct found_texts){ 0 };

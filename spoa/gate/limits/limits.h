@@ -128,9 +128,23 @@ bool limits_send_default(struct request *r);
  * The decision is kept. */
 bool limits_elsewhere(struct request *r, const struct limit *of, enum limit_of counts,
 	const char *key, uint64_t n);
+/* The decision, a denial, is kept where it is the first, or one before which the request may come
+ * again. False: no memory. */
+bool limits_keep_denial(struct request *r);
+/* The target that was chosen is out; nothing of what was made for it is left. */
+void limits_leave_target(struct request *r, enum target_out out, const char *state);
 /* Where none is left after all: of the decisions that were kept, and the request's own where it
  * is a denial by a limit, the one after which it may soonest come again. */
 enum step_result limits_over(struct request *r);
+
+/* form.c: whether it goes to the target that was chosen in another form than it came in. */
+bool request_translates(const struct request *r);
+/* The last of what is made of its body: `rewritten`, `new_target` and found.form, where it goes so.
+ * 0, or an error of memory. */
+int request_translate(struct request *r);
+/* Once it is known that the target's form cannot hold it: STEP_REROUTES, with that one out, or the
+ * 400. On the gate's worker. */
+enum step_result limits_form(struct request *r);
 
 /* fit.c: the model that is asked for at a target, were the request sent there. */
 struct span limits_model_at(const struct request *r, const struct target *t);

@@ -89,7 +89,7 @@ request_rank(struct request *r)
 		*x = (struct rank_target){ .target = to,
 			.state = state(r, to),
 			.out = before && (before[i].out == TARGET_TRIED ||
-						 before[i].out == TARGET_LIMIT ||
+						 before[i].out >= TARGET_LIMIT ||
 						 passed >> i & 1)
 				       ? before[i].out
 			       : is_keyless(r, to) ? TARGET_KEYLESS
@@ -113,7 +113,7 @@ request_rank(struct request *r)
 	}
 	targets_rank(&ask, t, n, ranks);
 	for (size_t i = 0; i < n && before; i++)
-		if (passed >> i & 1 || before[i].out == TARGET_LIMIT)
+		if (passed >> i & 1 || before[i].out >= TARGET_LIMIT)
 			ranks[i].state = before[i].state;
 	r->found.ranks = ranks;
 	r->found.at = r->snap->policy->reads_target_state ? at : NULL;
@@ -396,6 +396,22 @@ request_attempt_over(struct request *r, enum attempt_cause cause, int status, bo
 		clock_mono_us());
 }
 
+/* One of those that the rules leave takes nothing now, and may later. */
+static bool
+some_are_away(const struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+
+	for (size_t i = 0; i < v->ncandidates; i++) {
+		const struct policy_candidate *c = &v->candidates[i];
+		if (c->fate == CANDIDATE_OUT &&
+			(c->out == TARGET_EJECTED || c->out == TARGET_BUSY ||
+				c->out == TARGET_KEYLESS))
+			return true;
+	}
+	return false;
+}
+
 /* When the first of those that the rules leave is back, in whole seconds; 0: nobody knows. */
 static unsigned
 back_in(const struct request *r)
@@ -421,7 +437,8 @@ back_in(const struct request *r)
 enum step_result
 request_none_in(struct request *r)
 {
-	if (r->found.over)
+	/* What no form holds may be held by a target that is away. */
+	if (r->found.over && (r->found.over->status != 400 || !some_are_away(r)))
 		return limits_over(r);
 	enum step_result s = request_deny(r, 503, "provider_unavailable", "",
 		SPAN_LIT("no target that this request may go to takes any now"));

@@ -192,6 +192,11 @@ put_changes(struct request *r, struct buf *b)
 	if (r->out.decision.kind == D_DENY || r->out.decision.kind == D_OBSERVED)
 		return;
 	put_utf8(b, RF_REQUESTED_MODEL, r->in.asked_model);
+	if (r->found.form) {
+		const struct translated_request *made = &r->found.form->made;
+		put_name(b, RF_TRANSLATED_TO, form_name(r->found.form->to));
+		put_names(b, RF_TRANSLATED_WITHOUT, made->dropped, made->ndropped);
+	}
 	put_count(b, RF_MAX_OUTPUT_TOKENS, v->changes.max_output_tokens);
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at)); n++)
 		put_text_item(b, RF_SET_HEADERS, n, span_str(h->name));

@@ -200,6 +200,12 @@ step_quota(struct request *r)
 {
 	struct quota_request *q;
 
+	if (r->found.form && r->found.form->refused) {
+		enum step_result s = limits_form(r);
+		if (s == STEP_DECIDED)
+			request_release(r);
+		return s;
+	}
 	if (!r->gate)
 		return STEP_NEXT;
 	if (r->run.wait == WAIT_QUOTA) { /* the answer came */

@@ -260,7 +260,9 @@ rewrite(struct request *r)
 		err = drop_reasoning(r, &body);
 	if (err == 0)
 		err = edit_members(r, &body, &target);
-	if (err == 0 && r->in.have_body && (r->found.route->response & RESP_METER)) {
+	/* of a translated stream the usage is asked for as it is written */
+	if (err == 0 && r->in.have_body && (r->found.route->response & RESP_METER) &&
+		!request_translates(r)) {
 		struct splice *sp = edits_room(&body, 1);
 		int asked = sp ? dialect_ask_usage(&r->in.body, sp) : ERR_NOMEM;
 		if (asked > 0) {
@@ -386,6 +388,8 @@ step_rewrite(struct request *r)
 			SPAN_LIT("data that must be redacted stands where it cannot be (a "
 				 "header Mcp-Param-)"));
 	amended(r);
+	if (request_translate(r))
+		return request_overload(r);
 	bool redacts = r->found.verdict.redacts && r->found.verdict.ruled.effect == RULE_REDACT;
 	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
 		(r->out.redacted && request_silence(r, OUT_REDACT)))

@@ -178,6 +178,42 @@ orders(const struct policy *p, const struct noting *to)
 	}
 }
 
+/* What callers of one form cannot use at targets of another; what a route's `translate` says
+ * nothing of is refused. */
+static const struct {
+	enum form from, to;
+	const char *lost;
+} losses[] = {
+	{ FORM_CHAT, FORM_MESSAGES,
+		"n over 1, logprobs, logit_bias, seed, penalties, audio, web search" },
+	{ FORM_MESSAGES, FORM_CHAT,
+		"top_k, signed reasoning, documents by URL, citations, tools that the provider "
+		"runs" },
+};
+
+static void
+losses_noted(const struct policy *p, const struct config *cfg, const struct noting *to)
+{
+	for (const struct route *r = p->routes; r < p->routes + p->nroutes; r++) {
+		unsigned callers = forms_of_dialect(r->dialect);
+		if (r->translates && cfg && !cfg->relay)
+			note_say(to, r->at,
+				"route %s: translates, and the configuration has no relay: 503",
+				r->name);
+		for (size_t i = 0; i < r->ntargets; i++)
+			for (size_t k = 0; k < COUNT_OF(losses); k++)
+				if (r->targets[i].forms && callers >> losses[k].from & 1 &&
+					!(r->targets[i].forms >> losses[k].from & 1) &&
+					r->targets[i].translated == losses[k].to)
+					note_say(to, r->targets[i].at,
+						"route %s: %s speaks %s: of %s it gets no %s "
+						"(docs/translation.md)",
+						r->name, r->targets[i].name,
+						form_name(losses[k].to),
+						form_name(losses[k].from), losses[k].lost);
+	}
+}
+
 void
 policy_target_notes(const struct policy *p, const struct config *cfg, const struct noting *to)
 {
@@ -187,6 +223,7 @@ policy_target_notes(const struct policy *p, const struct config *cfg, const stru
 		choosing(p, to, "route", r->name, r->choose, r->targets, r->ntargets);
 		both(p, to, "route", r->name, r->targets, r->ntargets);
 	}
+	losses_noted(p, cfg, to);
 	names(p, cfg, to);
 	sent(p, to);
 	orders(p, to);

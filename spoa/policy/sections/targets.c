@@ -52,6 +52,7 @@ build_providers(struct builder *b, const struct yaml_node *n)
 			build_backend(b, x, &v->backend);
 		if ((x = yaml_get(c, "dialect")))
 			dialect(b, x, &v->dialect);
+		build_speaks(b, yaml_get(c, "speaks"), v);
 		if ((x = yaml_get(c, "prices")) && v->prices)
 			build_prices_named(b, x);
 		v->breaker.on = build_section(
@@ -143,14 +144,14 @@ target(struct builder *b, const struct yaml_node *n, struct target *t)
 	return v;
 }
 
-/* Bodies go as they came: what the route speaks all its targets speak. */
+/* What the route speaks all its targets speak, or it is translated. */
 static void
-speaks(struct builder *b, const struct yaml_node *said, const struct target *t,
+speaks(struct builder *b, const struct yaml_node *said, struct target *t,
 	const struct provider *v, struct route *r)
 {
 	if (!r->dialect)
 		r->dialect = v->dialect;
-	if (!v->dialect || v->dialect == r->dialect)
+	if (build_forms(v, r, t))
 		return;
 	if (dialect_is_of_mcp(v->dialect)) {
 		diag_at(b->d, t->at,
@@ -419,7 +420,7 @@ lists(const struct route *r, const struct target *t)
 
 /* The route as it is for the alias; false: it has none of its targets. */
 static bool
-as(struct builder *b, const struct route *r, const struct alias *x, struct route *out)
+as(struct builder *b, struct route *r, const struct alias *x, struct route *out)
 {
 	struct target *v = build_array(b, x->at, x->ntargets, sizeof(*v));
 	size_t n = 0;
@@ -429,6 +430,7 @@ as(struct builder *b, const struct route *r, const struct alias *x, struct route
 		if (!lists(r, &x->targets[i]))
 			continue;
 		v[n] = x->targets[i];
+		build_forms(p, r, &v[n]);
 		v[n].relay |= relayed(r);
 		v[n++].prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
 	}

@@ -4,7 +4,7 @@
 #include "policy/verdict/pass.h"
 
 const char *const target_outs[TARGET_OUTS] = { "", "tried", "ejected", "busy", "window",
-	"output", "pinned", "keyless", "limit" };
+	"output", "pinned", "keyless", "limit", "form" };
 
 static const struct evaluation *
 evaluation(const struct pass *ps, size_t at)

@@ -20,11 +20,13 @@ struct policy_rank {
 		TARGET_OUTPUT,	/* or asks for more than it writes */
 		TARGET_PINNED,	/* something the request names is elsewhere */
 		TARGET_KEYLESS, /* we have no credential for it that may be used now */
+		/* these are found out after the choice: */
 		TARGET_LIMIT,	/* a limit leaves no room for the request there */
+		TARGET_FORM,	/* the forms that it speaks cannot hold the request */
 		TARGET_OUTS
 	} out;
-	/* TARGET_EJECTED: as what, a fixed word for the record; TARGET_LIMIT: the limit; NULL:
-	 * not said */
+	/* TARGET_EJECTED: as what, a fixed word for the record; TARGET_LIMIT: the limit; TARGET_FORM:
+	 * the form; NULL: not said */
 	const char *state;
 };
 extern const char *const target_outs[TARGET_OUTS]; /* as records say it */

@@ -85,6 +85,8 @@
   X(TAGS,                          "",                   "tags",                   TEXTS,   BOTH,       "policy",   V_COUNT,                "tag") \
   X(REQUEST_TAGS,                  "",                   "request_tags",           TEXTS,   BOTH,       "policy",   V_REQUEST_TAGS,         "tag") \
   X(REQUESTED_MODEL,               "",                   "requested_model",        TEXT,    DECISION,   "read",     V_COUNT,                NULL) \
+  X(TRANSLATED_TO,                 "",                   "translated_to",          TEXT,    DECISION,   "rewrite",  V_COUNT,                NULL) \
+  X(TRANSLATED_WITHOUT,            "",                   "translated_without",     TEXTS,   DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(MAX_OUTPUT_TOKENS,             "",                   "max_output_tokens",      INTEGER, DECISION,   "policy",   V_COUNT,                NULL) \
   X(SET_HEADERS,                   "",                   "set_headers",            TEXTS,   DECISION,   "policy",   V_COUNT,                NULL) \
   X(REQUEST,                       "",                   "request",                OBJECT,  DECISION,   "match",    V_COUNT,                NULL) \

@@ -24,6 +24,7 @@ const about = (page, d) => panel('Request', facts([
 	['What', d.request && h('code', {}, `${d.request.method} ${d.request.host}${d.request.path}`)],
 	['From', d.request?.src], ['Route', more(page, 'route', d.route)],
 	['Model', more(page, 'model', d.model)], ['Asked for', d.requested_model && data(d.requested_model)],
+	['Sent as', d.translated_to], ['Without', words(d.translated_without)],
 	['Size', d.prompt?.bytes !== undefined ? `${bytes(d.prompt.bytes)}, ${count(d.prompt.segments)} texts, ${bytes(d.prompt.inspected_bytes ?? 0)} searched` : null],
 	['Not readable', d.prompt?.opaque_bytes ? `${bytes(d.prompt.opaque_bytes)} in ${d.prompt.opaque_parts} parts` : null],
 	['Parameters', d.request?.parameters && words(Object.entries(d.request.parameters).map(([k, v]) => `${k} ${v}`))],

@@ -1,0 +1,119 @@
+/* The form in which a request goes: its own where its target speaks that, else one that the target
+ * speaks and that is translated. It is written anew for each target; one whose form cannot hold
+ * the request is passed over, as one whose window is too small is. */
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/err.h"
+#include "gate/limits/limits.h"
+
+/* Of its body; FORM_NONE: it is no request of a conversation, or nobody could read it. */
+static enum form
+form_asked(const struct request *r)
+{
+	return r->in.have_body && r->in.body.format == BODY_JSON
+		       ? form_of_endpoint(&r->found.endpoint)
+		       : FORM_NONE;
+}
+
+bool
+request_translates(const struct request *r)
+{
+	const struct target *to = request_target(r);
+
+	return r->found.route->translates && to->forms && !(to->forms >> form_asked(r) & 1);
+}
+
+/* As much as an answer may take where the request does not say it: what is reserved for it, and no
+ * more than the model writes. */
+static uint64_t
+cap_unsaid(const struct request *r, struct span model)
+{
+	const struct token_models *m = r->snap->models;
+	uint64_t cap = request_output_default(r, model, false),
+		 most = m ? model_size_of(m, model).output : 0;
+
+	return most && most < cap ? most : cap;
+}
+
+static int
+form_write(struct request *r, struct found_form *f)
+{
+	struct amendment am;
+	struct buf written;
+
+	request_amendment(r, &am);
+	struct span model = am.model.n ? am.model : r->in.read_model;
+	const struct translate_ask ask = { .from = f->from,
+		.to = f->to,
+		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+		.model = model,
+		.stream = r->in.body.stream,
+		.cap_tokens = cap_unsaid(r, model),
+		.drop = r->found.route->drop,
+		.ndrop = r->found.route->ndrop };
+	buf_init(&written, r->out.rewritten.cap);
+	int err = translate_request(&ask, &r->arena, &written, &f->made);
+	if (err || buf_failed(&written)) {
+		buf_free(&written);
+		return err ? err : ERR_NOMEM;
+	}
+	buf_free(&r->out.rewritten);
+	r->out.rewritten = written;
+	r->out.edited = r->out.swap_body = true;
+	buf_clear(&r->out.new_target);
+	form_target(f->to, model, f->made.stream, &r->out.new_target);
+	return buf_failed(&r->out.new_target) ? ERR_NOMEM : 0;
+}
+
+int
+request_translate(struct request *r)
+{
+	struct found_form *f;
+	enum form from = form_asked(r), to = request_target(r)->translated;
+	int err = ERR_UNSUPPORTED;
+
+	r->found.form = NULL;
+	if (!request_translates(r))
+		return 0;
+	if (!(f = arena_new(&r->arena, struct found_form)))
+		return ERR_NOMEM;
+	*f = (struct found_form){ .from = from, .to = to };
+	if (forms_translated() >> from & 1 && to)
+		err = form_write(r, f);
+	else
+		f->made.why = "what is asked for here is not translated, and the target does not "
+			      "speak it";
+	f->refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX;
+	if (!err || f->refused)
+		r->found.form = f;
+	return f->refused ? 0 : err;
+}
+
+/* Names of members are the caller's words: a record holds those that look like names. */
+static struct span
+refused_at(struct request *r, struct span path)
+{
+	for (size_t i = 0; i < path.n; i++)
+		if (!is_alnum(path.p[i]) && !strchr("_-.[]$", path.p[i]))
+			return SPAN_LIT("a member");
+	return path.n > CAP_ERROR_BYTES / 8 || request_may_hold(r, path) ? SPAN_LIT("a member")
+									  : path;
+}
+
+enum step_result
+limits_form(struct request *r)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+	const struct found_form *f = r->found.form;
+	bool left = false;
+
+	struct span at = refused_at(r, f->made.refused);
+	request_deny(r, 400, "translation_unsupported", "",
+		arena_printf(&r->arena, "%.*s%s%s", SPAN_ARG(at), at.n ? ": " : "", f->made.why));
+	for (size_t i = 0; r->found.ranks && i < v->ncandidates && !left; i++)
+		left = v->candidates[i].fate == CANDIDATE_LEFT;
+	if (!left || !limits_keep_denial(r))
+		return limits_over(r);
+	limits_leave_target(r, TARGET_FORM, form_name(f->to));
+	return STEP_REROUTES;
+}

@@ -1,0 +1,76 @@
+/* Forms: in which ones a provider is asked, which of a route's requests that leaves to be
+ * translated, and what may be lost by it. */
+#include "policy/build.h"
+
+/* The first of them that is translated. */
+static enum form
+first_translated(unsigned forms)
+{
+	for (enum form f = FORM_NONE + 1; f < FORMS; f++)
+		if (forms & forms_translated() & 1u << f)
+			return f;
+	return FORM_NONE;
+}
+
+void
+build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v)
+{
+	const struct yaml_node *c = build_each(b, n, "speaks", NULL, NULL);
+
+	v->translated = first_translated(c ? 0 : forms_of_dialect(v->dialect));
+	for (; c; c = yaml_next(n, c)) {
+		struct nearest near = nearest_to(c->s);
+		enum form f = FORM_NONE + 1;
+		while (f < FORMS && !nearest_is(&near, form_name(f)))
+			f++;
+		if (f == FORMS) {
+			diag_at(b->d, c,
+				"speaks: one of chat, responses, messages, generate, converse is "
+				"expected, found %s%s",
+				c->s.p, nearest_hint(&near));
+			continue;
+		}
+		if (!v->translated)
+			v->translated = first_translated(1u << f);
+		v->forms |= 1u << f;
+	}
+}
+
+bool
+build_forms(const struct provider *v, struct route *r, struct target *t)
+{
+	unsigned callers = forms_of_dialect(r->dialect);
+	bool other = v->dialect && v->dialect != r->dialect;
+
+	t->forms = v->forms ? v->forms : other ? forms_of_dialect(v->dialect) : 0;
+	t->translated = v->translated;
+	if (!other && v->forms)
+		t->forms |= 1u << FORM_NONE;
+	if (!other)
+		r->translates |= v->forms != 0;
+	else if (!(callers & t->forms) && !(callers & forms_translated() && t->translated))
+		return false;
+	r->translates |= other;
+	return true;
+}
+
+void
+build_translate(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *drop = yaml_get(n, "drop");
+
+	if (!build_section(b, n, SECTION_TRANSLATE, NULL))
+		return;
+	if (!drop)
+		diag_at(b->d, n->key,
+			"translate: drop is missing: the members that may go where a target's form "
+			"has no place for them");
+	else
+		build_each(b, drop, "drop", &r->drop, &r->ndrop);
+	if (r->ndrop > DROPS_MAX)
+		diag_at(b->d, drop, "drop: more than %d", DROPS_MAX);
+	if (!r->translates)
+		diag_at(b->d, n->key,
+			"translate: nothing is translated on this route: each target speaks what its "
+			"callers do");
+}

@@ -1,0 +1,175 @@
+# Anthropic's clients on a provider of chat completions, OpenAI's on one of messages: what each side sees,
+# whole and streamed; what is refused by its name; what comes after a failure; what the record says.
+. "$(dirname "$0")/lib.sh"
+
+stack_up --policy "$here/translate.yaml" --providers 2
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+chat() { fetch POST "$PROVIDER/_control" "$1" >/dev/null; }
+messages() { fetch POST "$PROVIDER_2/_control" "$1" >/dev/null; }
+chat_saw() { fetch GET "$PROVIDER/_seen?last=1" | jq -c "last | $1"; }
+messages_saw() { fetch GET "$PROVIDER_2/_seen?last=1" | jq -c "last | $1"; }
+asked() { echo "$(fetch GET "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l) $(fetch GET "$PROVIDER_2/_seen?last=200" | grep -o '"ended"' | wc -l)"; }
+fresh() {
+	chat '{}'
+	messages '{}'
+	fetch DELETE "$PROVIDER/_seen" >/dev/null
+	fetch DELETE "$PROVIDER_2/_seen" >/dev/null
+}
+# as_anthropic HOST MODEL TEXT [MEMBERS] / as_openai
+as_anthropic() { req POST /v1/messages -H "$auth" -H "$json" -H 'anthropic-version: 2023-06-01' -H 'anthropic-beta: x' -H "host: $1" \
+	-d "{\"model\":\"$2\",\"max_tokens\":64,\"messages\":[{\"role\":\"user\",\"content\":\"$3\"}]${4:-}}"; }
+as_openai() { req POST /v1/chat/completions -H "$auth" -H "$json" -H 'openai-beta: x' -H "host: $1" \
+	-d "{\"model\":\"$2\",\"messages\":[{\"role\":\"user\",\"content\":\"$3\"}]${4:-}}"; }
+says() { jq -c "$1" <<<"$body"; }
+events() { sed -n 's/^data: //p' <<<"$body" | grep -v '^\[DONE\]'; }
+# What a stream says in all: text, and each call with what it is called with.
+anthropic_said() { events | jq -sc '[(map(.delta.text // empty) | add // ""), (map(select(.content_block.type == "tool_use") | .index) | .[]) as $i | [(.[] | select(.index == $i and .content_block) | .content_block.name), (map(select(.index == $i) | .delta.partial_json // empty) | add)]]'; }
+openai_said() { events | jq -sc '[(map(.choices[0].delta.content // empty) | add // ""), (map(.choices[0].delta.tool_calls[0] // empty) | group_by(.index)[] | [.[0].function.name, (map(.function.arguments // empty) | add)])]'; }
+decision() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -c "$1"; }
+
+tool_anthropic=',"tools":[{"name":"send","description":"sends","input_schema":{"type":"object","properties":{"note":{"type":"string"}},"required":["note"]}}]'
+tool_openai=',"tools":[{"type":"function","function":{"name":"send","description":"sends","parameters":{"type":"object","properties":{"note":{"type":"string"}},"required":["note"]}}}]'
+
+# ---- Anthropic's client, chat completions ----
+fresh
+as_anthropic to-chat.test echo 'hello there'
+is "a message comes back" "$status $(says '[.type, .role, .content[0].text, .stop_reason, .usage.output_tokens]')" '200 ["message","assistant","hello there","end_turn",2]'
+is "its request was one of chat completions" "$(chat_saw '[.path, (.body | fromjson | .messages[0].content)]')" '["/v1/chat/completions","hello there"]'
+is "without the fields of the other form" "$(chat_saw '.headers | tojson' | grep -c anthropic)" 0
+is "the record names the form" "$(decision .translated_to)" '"chat"'
+is "the completion has what was used" "$(completion '[.usage.input_tokens, .usage.output_tokens]')" '[2,2]'
+as_anthropic to-chat.test echo 'hello there' ',"stream":true'
+is "streamed: it says the same" "$status $(header content-type) $(anthropic_said)" '200 text/event-stream ["hello there"]'
+is "as a stream of messages does" "$(events | jq -r .type | uniq | paste -sd ' ')" "message_start content_block_start content_block_delta content_block_stop message_delta message_stop"
+is "with what was used" "$(events | jq -c 'select(.type == "message_delta") | [.delta.stop_reason, .usage.output_tokens]') $(completion .usage.output_tokens)" '["end_turn",2] 2'
+as_anthropic to-chat.test call 'a note' "$tool_anthropic"
+is "a call" "$(says '[.stop_reason, .content[0].type, .content[0].name, .content[0].input]')" '["tool_use","tool_use","send",{"note":"a note"}]'
+as_anthropic to-chat.test call 'a note' ",\"stream\":true$tool_anthropic"
+is "a call, streamed" "$(anthropic_said)" '["",["send","{\"note\":\"a note\"}"]]'
+
+call() { printf '{"index":%s,"id":"call_%s","type":"function","function":{"name":"send","arguments":"{\\"note\\":\\"%s\\"}"}}' "$1" "$1" "$2"; }
+printf '{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":"Both.","tool_calls":[%s,%s]}}],"usage":{"prompt_tokens":3,"completion_tokens":9,"total_tokens":12}}' "$(call 0 one)" "$(call 1 two)" >"$D/two.json"
+{
+	for delta in '{"role":"assistant","content":"Both."}' "{\"tool_calls\":[$(call 0 one)]}" "{\"tool_calls\":[$(call 1 two)]}"; do
+		printf 'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":%s,"finish_reason":null}]}\n\n' "$delta"
+	done
+	printf 'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n'
+	printf 'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":9,"total_tokens":12}}\n\ndata: [DONE]\n\n'
+} >"$D/two.sse"
+chat "$(jq -n --rawfile b "$D/two.json" '{body: $b}')"
+as_anthropic to-chat.test m x "$tool_anthropic"
+is "two calls at once" "$(says '[.content[] | .text // [.id, .input.note]]')" '["Both.",["call_0","one"],["call_1","two"]]'
+chat "$(jq -n --rawfile b "$D/two.sse" '{body: $b, content_type: "text/event-stream", chunk_bytes: 7}')"
+as_anthropic to-chat.test m x ",\"stream\":true$tool_anthropic"
+is "and streamed" "$(anthropic_said)" '["Both.",["send","{\"note\":\"one\"}"],["send","{\"note\":\"two\"}"]]'
+sed -i 's/"send"/"drop_table"/' "$D/two.sse" "$D/two.json"
+chat "$(jq -n --rawfile b "$D/two.json" '{body: $b}')"
+as_anthropic to-chat.test m x "$tool_anthropic"
+is "a call that rules deny is none" "$(says '[.content[] | select(.type == "tool_use") | .name]')" '["send"]'
+chat '{}'
+as_anthropic unread.test echo 'hello there'
+is "where nobody reads answers, too" "$status $(says '.content[0].text')" '200 "hello there"'
+as_anthropic unread.test echo 'hello there' ',"stream":true'
+is "streamed, too" "$(anthropic_said)" '["hello there"]'
+as_anthropic both.test echo 'hello there'
+is "a route for both: messages are translated" "$status $(says '.content[0].text')" '200 "hello there"'
+as_openai both.test echo 'hello there'
+is "and chat goes as it came" "$(says '.choices[0].message.content') $(chat_saw '.body | fromjson | .messages[0]') $(decision .translated_to)" '"hello there" {"role":"user","content":"hello there"} null'
+
+# ---- OpenAI's client, messages ----
+fresh
+as_openai to-messages.test echo 'hello there'
+is "a completion comes back" "$status $(says '[.object, .choices[0].message.content, .choices[0].finish_reason, .usage.completion_tokens]')" '200 ["chat.completion","hello there","stop",2]'
+is "its request was a message, with the cap that it needs" "$(messages_saw '[.path, (.body | fromjson | .max_tokens)]')" '["/v1/messages",4096]'
+is "and the version" "$(messages_saw '.headers | with_entries(.key |= ascii_downcase) | [."anthropic-version", ."openai-beta"]')" '["2023-06-01",null]'
+as_openai to-messages.test echo 'hello there' ',"stream":true'
+is "streamed: it says the same" "$status $(openai_said) $(tail -n 1 <<<"$body")" '200 ["hello there"] data: [DONE]'
+is "and no usage, which nobody asked for" "$(events | jq -c 'select(.usage) | .usage' | wc -l) $(completion .usage.output_tokens)" "0 2"
+as_openai to-messages.test echo 'hello there' ',"stream":true,"stream_options":{"include_usage":true}'
+is "or what was asked for" "$(events | jq -c 'select(.usage) | .usage.completion_tokens')" 2
+as_openai to-messages.test call 'a note' "$tool_openai"
+is "a call" "$(says '.choices[0] | [.finish_reason, .message.tool_calls[0].function.name, .message.tool_calls[0].function.arguments]')" '["tool_calls","send","{\"note\":\"a note\"}"]'
+as_openai to-messages.test call 'a note' ",\"stream\":true$tool_openai"
+is "a call, streamed" "$(openai_said)" '["",["send","{\"note\":\"a note\"}"]]'
+
+# ---- what has no place ----
+fresh
+as_openai to-messages.test echo x ',"n":2'
+is "what has no place is refused by its name" "$status $(says '.error.code') $(says .error.message | grep -o '"n: ') $(asked)" '400 "translation_unsupported" "n:  0 0'
+as_anthropic to-chat.test echo x ',"top_k":5'
+is "in the caller's words" "$status $(says '[.type, .error.type]') $(says .error.message | grep -o '"top_k: ')" '400 ["error","invalid_request_error"] "top_k: '
+is "and so it is recorded" "$(decision '[.code, .candidates[0].out // "-"]')" '["translation_unsupported","-"]'
+as_anthropic dropping.test echo x ',"top_k":5'
+is "or may go where the route says so" "$status $(chat_saw '.body | fromjson | .top_k') $(decision .translated_without)" '200 null ["top_k"]'
+as_anthropic chat-first.test echo x ',"top_k":5'
+is "another target that has a place for it is asked" "$status $(says '.content[0].text') $(asked)" '200 "x" 1 1'
+is "and the record says why" "$(decision '[.translated_to, (.candidates[0] | .out, .state)]')" '[null,"form","chat"]'
+req POST /v1/embeddings -H "$auth" -H "$json" -H "host: to-messages.test" -d '{"model":"m","input":"x"}'
+is "what is no conversation has no other form" "$status $(says .error.code)" '400 "translation_unsupported"'
+
+# ---- failures ----
+fresh
+as_anthropic either.test echo hi
+is "who speaks the caller's form gets it as it came" "$(asked) $(messages_saw .path) $(decision .translated_to)" '0 1 "/v1/messages" null'
+while IFS='|' read -r name what stream; do
+	fresh
+	messages "$what"
+	as_anthropic either.test echo 'hello there' "$stream"
+	is "$name: the other one answers, in its form" "$status $(asked) $(if [ "$stream" ]; then anthropic_said; else says '[.content[0].text]'; fi)" '200 1 1 ["hello there"]'
+done <<'T'
+503|{"status":503}|
+429|{"status":429}|
+overloaded, streamed|{"fault":"overloaded"}|,"stream":true
+a cut before the content|{"cut_after_content":0}|,"stream":true
+an error in a stream before its content|{"error_after_content":0,"fault":"overloaded"}|,"stream":true
+T
+is "the record of that attempt names its form" "$(settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"attempt"' | tail -1 | jq -c .translated_to)" '"chat"'
+while IFS='|' read -r name what want; do
+	fresh
+	chat "$what"
+	messages "$what"
+	as_anthropic to-chat.test echo x
+	is "$name: told to Anthropic's client in its words" "$status $(says '[.type, (.error | type)]')" "$want [\"error\",\"object\"]"
+	as_openai to-messages.test echo x
+	is "$name: and to OpenAI's" "$status $(says '[.type, (.error.message | type)]')" "$want [null,\"string\"]"
+done <<'T'
+429|{"status":429}|429
+500|{"status":500}|500
+400|{"status":400}|400
+T
+fresh
+chat '{"cut_after_content":1}'
+as_anthropic to-chat.test echo 'one two three' ',"stream":true'
+is "a cut stream ends with the caller's error" "$(events | jq -r .type | tail -n 1) $(grep -c message_stop <<<"$body")" "error 0"
+messages '{"error_after_content":1,"fault":"overloaded"}'
+as_openai to-messages.test echo 'one two three' ',"stream":true'
+is "an error in a stream is one of the caller's" "$(events | jq -c '.error | type' | tail -n 1) $(grep -c 'DONE' <<<"$body")" '"object" 0'
+
+# ---- redacted, put back ----
+fresh
+as_anthropic to-chat.test echo 'write to alice@example.com'
+is "what was redacted is put back" "$(says '.content[0].text') $(chat_saw '.body | fromjson | .messages[0].content')" '"write to alice@example.com" "write to <EMAIL_ADDRESS_1>"'
+as_anthropic to-chat.test echo 'write to alice@example.com' ',"stream":true'
+is "streamed, too" "$(anthropic_said)" '["write to alice@example.com"]'
+as_openai to-messages.test echo 'write to alice@example.com' ',"stream":true'
+is "the other way, too" "$(openai_said) $(messages_saw '.body | fromjson | .messages[0].content | tostring' | grep -c '<EMAIL_ADDRESS_1>')" '["write to alice@example.com"] 1'
+fresh
+messages '{"status":503}'
+as_anthropic either.test call 'mail alice@example.com' ",\"stream\":true$tool_anthropic"
+is "and into a call of the second target" "$(anthropic_said)" '["",["send","{\"note\":\"mail alice@example.com\"}"]]'
+
+# ---- bodies that come later ----
+fresh
+{ printf '{"model":"echo","max_tokens":64,"messages":[{"role":"user","content":"'; head -c 2000000 /dev/zero | tr '\0' 'x'; printf ' bye"}]}'; } >"$D/big.json"
+req POST /v1/messages -H "$auth" -H "$json" -H "host: late.test" --data-binary "@$D/big.json"
+is "2 MB" "$status $(says '.content[0].text' | wc -c)" "200 2000007"
+req POST /v1/messages -H "$auth" -H "$json" -H "host: late.test" -H transfer-encoding:chunked -d '{"model":"echo","max_tokens":64,"messages":[{"role":"user","content":"hi"}]}'
+is "chunks" "$status $(says '.content[0].text') $(chat_saw .path)" '200 "hi" "/v1/chat/completions"'
+req POST /v1/messages -H "$auth" -H "$json" -H "host: late.test" -H transfer-encoding:chunked -d '{"model":"echo","max_tokens":64,"top_k":3,"messages":[{"role":"user","content":"hi"}]}'
+is "and refused by name" "$status $(says .error.message | grep -o '"top_k: ')" '400 "top_k: '
+
+check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
+is "decided again all of it comes out the same" "$? $(grep -oE '[0-9]+ different' <<<"$told" | sort -u)" "0 0 different"
+exit $failed
