@@ -58,7 +58,7 @@ translator_drop(struct translator **tp)
 const char *
 translator_media_type(const struct translator *t)
 {
-	return t->streamed ? t->writer->media_type : "application/json";
+	return t->streamed && !t->plan.array ? t->writer->media_type : "application/json";
 }
 
 int
@@ -272,7 +272,11 @@ void
 translator_say_error(struct translator *t, const char *code, struct span message,
 	struct span id, struct buf *out)
 {
-	if (t->state != TRANSLATOR_ENDED)
+	if (t->state != TRANSLATOR_ENDED && t->streamed && t->plan.array) {
+		buf_str(out, t->events ? ",\n" : "[");
+		dialect_line_error(t->plan.asked, code, message, id, out);
+		buf_str(out, "]\n");
+	} else if (t->state != TRANSLATOR_ENDED)
 		dialect_stream_error(
 			t->plan.asked, form_name(t->plan.to), code, message, id, out);
 	t->state = TRANSLATOR_FAILED;
