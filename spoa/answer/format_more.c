@@ -21,6 +21,7 @@ static const struct answer_row gemini_rows[] = {
 	ROW("candidates[*].content.parts[*].thoughtSignature", READ_SEALED),
 	ROW("candidates[*].content.parts[*].inlineData.data", READ_OPAQUE),
 	ROW("candidates[*].content.parts[*].inlineData.mimeType", READ_MEDIA),
+	CALL("candidates[*].content.parts[*].functionCall", ANY, NULL),
 	ROW("candidates[*].content.parts[*].functionCall.id", READ_WORD),
 	ROW("candidates[*].content.parts[*].functionCall.name", READ_TOOL),
 	ROW("candidates[*].content.parts[*].functionCall.args", READ_INPUT),

@@ -9,7 +9,10 @@
 
 static const struct answer_writer *const writers[FORMS] = {
 	[FORM_CHAT] = &answer_write_chat,
+	[FORM_RESPONSES] = &answer_write_responses,
 	[FORM_MESSAGES] = &answer_write_messages,
+	[FORM_GENERATE] = &answer_write_generate,
+	[FORM_CONVERSE] = &answer_write_converse,
 };
 
 struct translator *
@@ -26,6 +29,8 @@ translator_new(const struct translate_plan *p, bool streamed, int kind, int stat
 	arena_init(&t->work, CAP_ANSWER_WORK, true);
 	frames_init(&t->in.frames, (enum frames_kind)kind, 0);
 	buf_init(&t->in.body, CAP_ANSWER_BYTES);
+	for (size_t i = 0; i < SAID_KINDS; i++)
+		buf_init(&t->parts[i], CAP_ANSWER_BYTES);
 	TAILQ_INIT(&t->order.blocks);
 	return t;
 }
@@ -132,7 +137,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 	if (t->state == TRANSLATOR_ENDED)
 		return translator_fail(
 			t, ERR_SYNTAX, "the provider's answer goes on after its end");
-	err = answer_said(t->plan.format, !t->streamed, type, json, &t->work, &all, &why);
+	err = answer_said(t->plan.from, t->plan.format, !t->streamed, type, json, &t->work, &all, &why);
 	if (err)
 		return translator_fail(t, err, why);
 	if (all.is_error && !t->streamed)
@@ -169,7 +174,9 @@ translate_frame(struct translator *t, int r, const struct frame *f)
 	if (r == FRAME_OVER)
 		return translator_fail(
 			t, ERR_LIMIT, "an event of the provider's stream is too long");
-	if (!f->has_data || (sse && !data.n))
+	if (f->exception)
+		err = say_said_error(t, f->data);
+	else if (!f->has_data || (sse && !data.n))
 		buf_str(t->out, sse && raw.n && raw.p[0] == ':' ? nothing : "");
 	else if (!sse || !span_is(data, "[DONE]"))
 		err = translate_document(t, f->type, f->data);

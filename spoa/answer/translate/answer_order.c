@@ -103,6 +103,8 @@ close_block(struct translator *t, struct answer_block *b)
 		t->writer->whole_block(t, b);
 	}
 	t->blocks++;
+	if (b->number >= t->order.met)
+		t->order.met = b->number + 1;
 	return 0;
 }
 
@@ -123,6 +125,8 @@ write_blocks(struct translator *t, bool all)
 		if (!r)
 			block_free(t, b);
 	}
+	if (buf_failed(&t->parts[0]) || buf_failed(&t->parts[1]))
+		return translator_fail(t, ERR_LIMIT, "the provider's answer is too long");
 	if (buf_failed(t->out) || arena_failed(&t->work))
 		return translator_fail(t, ERR_NOMEM, NULL);
 	return r;
@@ -170,7 +174,7 @@ add_block(struct translator *t, const struct said *s)
 static struct answer_block *
 begin_call(struct translator *t, const struct said *s)
 {
-	bool counted = !t->plan.format->blocks && s->number != CALL_OLDER;
+	bool counted = !t->plan.format->blocks && s->number != CALL_OLDER && !s->each;
 	const char *why = NULL;
 
 	if (!s->name.n)
@@ -187,6 +191,7 @@ begin_call(struct translator *t, const struct said *s)
 	if (!b)
 		return NULL;
 	b->place = t->order.calls++;
+	b->over = s->each;
 	buf_span(&b->name, s->name);
 	buf_span(&b->id, s->id);
 	if (!s->id.n)
@@ -200,7 +205,7 @@ begin_call(struct translator *t, const struct said *s)
 static struct answer_block *
 call_of(struct translator *t, const struct said *s)
 {
-	struct answer_block *b = find_block(t, s);
+	struct answer_block *b = s->each ? NULL : find_block(t, s);
 
 	if (!b)
 		return begin_call(t, s);
@@ -241,7 +246,10 @@ run_of(struct translator *t, const struct said *s)
 int
 answer_order(struct translator *t, const struct said *s)
 {
-	if (t->order.stop)
+	/* all of a block is said again: it is of use where nothing else has said it */
+	if (s->copy && s->number < t->order.met)
+		return 0;
+	if (t->order.stop && !t->plan.format->repeats)
 		return translator_fail(
 			t, ERR_SYNTAX, "the provider's answer goes on after its end");
 	struct answer_block *b = s->is == SAID_CALL ? call_of(t, s) : run_of(t, s);
@@ -256,6 +264,8 @@ answer_order(struct translator *t, const struct said *s)
 		buf_span(&b->text, s->text);
 	}
 	t->order.held += b->text.n - before;
+	if (b->text.n != before && b->number >= t->order.met)
+		t->order.met = b->number + 1;
 	if (buf_failed(&b->text) || buf_failed(&b->id) || buf_failed(&b->name) ||
 		t->order.held > CAP_CALLS_HELD)
 		return translator_fail(t, ERR_LIMIT, too_much);
@@ -281,6 +291,11 @@ answer_order_stop(struct translator *t, struct span word)
 		return translator_fail(t, ERR_SYNTAX,
 			"the provider's answer ended for a reason that the caller's API has no "
 			"word for");
+	/* one may be said in each event, and the last one is meant */
+	if (t->plan.format->repeats) {
+		t->order.stop = stop;
+		return 0;
+	}
 	if (stop == STOP_END && t->order.calls)
 		stop = STOP_CALLS; /* some say so */
 	if (stop == STOP_CALLS && !t->order.calls)
@@ -302,6 +317,8 @@ answer_order_last(struct translator *t)
 	if (!t->order.stop)
 		return translator_fail(
 			t, ERR_TRUNCATED, "the provider's answer ends without a reason");
+	if (t->order.stop == STOP_END && t->order.calls)
+		t->order.stop = STOP_CALLS;
 	if (t->streamed)
 		t->writer->end(t);
 	else

@@ -19,6 +19,8 @@ struct said {
 	uint32_t number; /* the provider's, of a call, or of a block where its format has those
 			  */
 	bool numbered;	 /* it says so; else it is a place in a list */
+	bool each;	 /* it is a call by itself, of a format that counts none */
+	bool copy;	 /* a stream says all of it again */
 	struct span id, name; /* of a call, where this piece says them */
 	struct span text;     /* a call's is its arguments, as JSON */
 };
@@ -39,8 +41,8 @@ struct said_all {
 };
 
 /* All of it lives in the arena. 0, ERR_NOMEM, or ERR_SYNTAX with *why. */
-int answer_said(const struct answer_format *f, bool whole, struct span event, struct span json,
-	struct arena *a, struct said_all *out, const char **why);
+int answer_said(enum form form, const struct answer_format *f, bool whole, struct span event,
+	struct span json, struct arena *a, struct said_all *out, const char **why);
 /* The message and the code of an error document, or event, of any family's. */
 int answer_said_error(struct span json, struct arena *a, struct said_all *out);
 
@@ -54,6 +56,7 @@ enum answer_stop {
 	STOP_LENGTH,
 	STOP_WINDOW, /* of what the model reads, too */
 	STOP_REFUSAL,
+	STOP_NOT_YET, /* a word that says that it goes on */
 };
 /* STOP_NONE: the form has no such word, or it is one that no other form has. */
 enum answer_stop answer_stop_of(enum form f, struct span word);
@@ -89,7 +92,8 @@ struct answer_writer {
 	void (*whole_block)(struct translator *t, const struct answer_block *b);
 	void (*whole)(struct translator *t);
 };
-extern const struct answer_writer answer_write_chat, answer_write_messages;
+extern const struct answer_writer answer_write_chat, answer_write_responses,
+	answer_write_messages, answer_write_generate, answer_write_converse;
 
 /*  NEW → BEGUN → ENDED     what the provider has at its end has come, and went
  *   └──────┴──→ FAILED     it cannot be translated, or the provider's error was said */
@@ -114,6 +118,7 @@ struct translator {
 		blocks; /* the first one is open, the others wait */
 		size_t nblocks, held;
 		uint32_t calls; /* that have begun */
+		uint32_t met;	/* blocks up to this number have been said, copies say nothing */
 		enum answer_stop stop;
 	} order;
 	/* of writers */
@@ -122,6 +127,7 @@ struct translator {
 	struct buf head;	      /* with which each event begins */
 	struct buf parts[SAID_KINDS]; /* of a whole answer */
 	unsigned blocks;	      /* that were written */
+	uint64_t events;	      /* likewise, of a form that counts them */
 	bool refused;		      /* a text of SAID_REFUSAL was */
 };
 

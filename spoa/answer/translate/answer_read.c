@@ -7,10 +7,12 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "scan/dialect/usage.h"
 
 enum { CODE_BYTES = 64 };
 
 struct said_reader {
+	enum form form;
 	const struct answer_format *f;
 	bool whole;
 	struct arena *a;
@@ -24,6 +26,7 @@ struct said_place {
 	uint32_t slot[ANSWER_SLOTS];
 	unsigned arrays; /* around it, that count */
 	bool numbered;
+	bool aside; /* a member next to it says that it is another channel: what was thought */
 };
 
 /* Where a format has the id of an answer, and of a call. */
@@ -33,6 +36,14 @@ static const char *const call_ids[] = { "id", "call_id", "tool_use_id", "toolUse
 static const char no_place[] = "the provider's answer has a part that has no place in the "
 			       "caller's API";
 
+/* "*x": with x in it. */
+static bool
+is_event(struct span type, const char *event)
+{
+	return *event != '*' ? span_is(type, event)
+			     : type.n && memmem(type.p, type.n, event + 1, strlen(event + 1));
+}
+
 static const struct answer_row *
 said_row(const struct said_reader *r, const struct node *n)
 {
@@ -40,9 +51,7 @@ said_row(const struct said_reader *r, const struct node *n)
 
 	for (size_t i = 0; n->rows && i < n->rows->nrows; i++) {
 		const char *event = n->rows->rows[i].event;
-		if (!event || (*event == '*' ? type.n && memmem(type.p, type.n, event + 1,
-								 strlen(event + 1))
-					     : span_is(type, event)))
+		if (!event || is_event(type, event))
 			return &n->rows->rows[i];
 	}
 	return NULL;
@@ -65,6 +74,15 @@ note_said(struct said_reader *r, struct said s)
 	(void)ARENA_PUSH(r->a, out->v, out->n, out->room, 8, s);
 }
 
+static const char item_done[] = "response.output_item.done";
+
+/* A stream says it once more: all of what deltas said, or what none of them did. */
+static bool
+is_said_again(const struct said_reader *r)
+{
+	return !r->whole && (span_is(r->out->type, item_done) || r->out->last);
+}
+
 /* ---- calls ---- */
 
 static void
@@ -73,6 +91,8 @@ note_said_call(struct said_reader *r, const struct node *n, const struct said_pl
 	struct call_parts p = calls_parts(n);
 	struct node *arguments = p.arguments[0];
 	struct said s = { .is = SAID_CALL,
+		.copy = is_said_again(r),
+		.each = !r->f->blocks && r->f->counted < 2,
 		.number = n->up && n->up->tok != JSON_ARRAY && !r->f->blocks
 				  ? CALL_OLDER
 				  : said_number(r, at),
@@ -91,7 +111,7 @@ note_said_call(struct said_reader *r, const struct node *n, const struct said_pl
 		s.text = tree_text(&r->t, arguments);
 	if (!r->whole && calls_dialect_of(r->f)->begins_empty && span_is(s.text, "{}"))
 		s.text = SPAN_LIT("");
-	if (p.name[1] || p.arguments[1])
+	if (p.name[1] || p.arguments[1] || tree_member(n, "partialArgs"))
 		r->why = no_place;
 	note_said(r, s);
 }
@@ -101,6 +121,10 @@ note_said_call(struct said_reader *r, const struct node *n, const struct said_pl
 static bool
 says_text(const struct said_reader *r, const struct node *block)
 {
+	static const char *const items[] = { "message", "reasoning" }; /* of responses */
+
+	if (SPAN_IN(tree_text(&r->t, tree_member(block, "type")), items))
+		return true;
 	for (const struct node *n = block->first; n; n = n->next) {
 		const struct answer_row *row = said_row(r, n);
 		if (row && (row->read == READ_TEXT || row->read == READ_SEALED))
@@ -134,11 +158,12 @@ note_said_text(struct said_reader *r, const struct node *n, const struct answer_
 	struct span so_far = span_str(r->f->so_far);
 	struct said s = { .text = tree_text(&r->t, n) };
 
-	if (!s.text.n || (row->read == READ_COPY && !r->whole) ||
+	s.copy = row->read == READ_COPY && !r->whole;
+	if (!s.text.n || (s.copy && !is_said_again(r)) ||
 		(so_far.n && !r->whole && span_starts(span_str(row->path), so_far)))
 		return;
 	switch (row->kind) {
-	case KIND_TEXT: s.is = SAID_TEXT; break;
+	case KIND_TEXT: s.is = at->aside ? SAID_REASONING : SAID_TEXT; break;
 	case KIND_REFUSAL: s.is = SAID_REFUSAL; break;
 	case KIND_REASONING:
 		if (r->reasoning && r->reasoning != row->path)
@@ -178,7 +203,8 @@ note_said_value(struct said_reader *r, const struct node *n, const struct answer
 	case READ_COPY: note_said_text(r, n, row, at); return true;
 	case READ_FINISH:
 		text = tree_text(&r->t, n);
-		if (text.n && (said_number(r, at), true))
+		if (text.n && answer_stop_of(r->form, text) != STOP_NOT_YET &&
+			(said_number(r, at), true))
 			r->out->stop = text;
 		return false;
 	case READ_MODEL: r->out->model = tree_text(&r->t, n); return false;
@@ -203,8 +229,10 @@ static void
 take_numbers(const struct said_reader *r, const struct node *object, struct said_place *at)
 {
 	at->numbered = false;
+	at->aside |= tree_is(&r->t, tree_member(object, "type"), "reasoning");
 	for (const struct node *n = object->first; n; n = n->next) {
 		const struct answer_row *row = said_row(r, n);
+		at->aside |= row && row->read == READ_FLAG && n->tok == JSON_TRUE;
 		if (!row || row->read != READ_INDEX || n->tok == JSON_NULL)
 			continue;
 		at->numbered = true;
@@ -249,9 +277,11 @@ read_said_type(struct said_reader *r)
 
 	out->is_error |= span_is(out->type, "error");
 	for (const char *const *e = r->f->last; e && *e; e++)
-		out->last |= span_is(out->type, *e);
+		out->last |= is_event(out->type, *e);
 	for (const char *const *e = r->f->ends; e && *e && !out->last; e++)
-		out->ends |= span_is(out->type, *e);
+		out->ends |= is_event(out->type, *e);
+	/* parts of an item are done before it is */
+	out->ends &= !is_event(out->type, "*.done") || span_is(out->type, item_done);
 	if (!out->ends)
 		return;
 	take_numbers(r, r->t.root, &at);
@@ -259,10 +289,10 @@ read_said_type(struct said_reader *r)
 }
 
 int
-answer_said(const struct answer_format *f, bool whole, struct span event, struct span json,
-	struct arena *a, struct said_all *out, const char **why)
+answer_said(enum form form, const struct answer_format *f, bool whole, struct span event,
+	struct span json, struct arena *a, struct said_all *out, const char **why)
 {
-	struct said_reader r = { .f = f, .whole = whole, .a = a, .out = out };
+	struct said_reader r = { .form = form, .f = f, .whole = whole, .a = a, .out = out };
 
 	*out = (struct said_all){ .type = event };
 	int err = tree_read_as(&r.t, a, json, f);
@@ -276,9 +306,9 @@ answer_said(const struct answer_format *f, bool whole, struct span event, struct
 	const struct node *type = f->type ? tree_member(r.t.root, f->type) : NULL;
 	if (type && type->tok == JSON_STRING)
 		out->type = tree_text(&r.t, type);
-	read_said(&r, r.t.root, (struct said_place){ 0 });
 	if (!whole)
 		read_said_type(&r);
+	read_said(&r, r.t.root, (struct said_place){ 0 });
 	if (r.t.odd && !r.why)
 		r.why = "an event of the provider's stream may be read in two ways";
 	if (arena_failed(a))
@@ -302,7 +332,9 @@ answer_said_error(struct span json, struct arena *a, struct said_all *out)
 	if (err)
 		return err == ERR_NOMEM ? err : 0;
 	const struct node *root = t.root->tok == JSON_ARRAY ? t.root->first : t.root;
-	const struct node *error = tree_member(root, "error");
+	const struct node *error = tree_member(root, "error"),
+			  *response = tree_member(root, "response");
+	error = error ? error : tree_member(response, "error");
 	const struct node *of = error && error->tok == JSON_OBJECT ? error : root;
 	struct span code = tree_text(&t, tree_member(of, "code"));
 	struct span said = tree_text(&t, error);

@@ -8,18 +8,40 @@ static const struct {
 	const char *word;
 	enum answer_stop is;
 } stops[] = {
-	{ FORM_CHAT,     "stop",           STOP_END },
-	{ FORM_CHAT,     "length",         STOP_LENGTH },
-	{ FORM_CHAT,     "model_length",   STOP_LENGTH }, /* Mistral */
-	{ FORM_CHAT,     "tool_calls",     STOP_CALLS },
-	{ FORM_CHAT,     "function_call",  STOP_CALLS },
-	{ FORM_CHAT,     "content_filter", STOP_REFUSAL },
-	{ FORM_MESSAGES, "end_turn",       STOP_END },
-	{ FORM_MESSAGES, "stop_sequence",  STOP_SEQUENCE },
-	{ FORM_MESSAGES, "tool_use",       STOP_CALLS },
-	{ FORM_MESSAGES, "max_tokens",     STOP_LENGTH },
-	{ FORM_MESSAGES, "model_context_window_exceeded", STOP_WINDOW },
-	{ FORM_MESSAGES, "refusal",        STOP_REFUSAL },
+	{ FORM_CHAT,      "stop",              STOP_END },
+	{ FORM_CHAT,      "length",            STOP_LENGTH },
+	{ FORM_CHAT,      "model_length",      STOP_LENGTH }, /* Mistral */
+	{ FORM_CHAT,      "tool_calls",        STOP_CALLS },
+	{ FORM_CHAT,      "function_call",     STOP_CALLS },
+	{ FORM_CHAT,      "content_filter",    STOP_REFUSAL },
+	{ FORM_RESPONSES, "completed",         STOP_END },
+	{ FORM_RESPONSES, "max_output_tokens", STOP_LENGTH },
+	{ FORM_RESPONSES, "content_filter",    STOP_REFUSAL },
+	{ FORM_RESPONSES, "queued",            STOP_NOT_YET },
+	{ FORM_RESPONSES, "in_progress",       STOP_NOT_YET },
+	{ FORM_RESPONSES, "incomplete",        STOP_NOT_YET }, /* there is a reason next to it */
+	{ FORM_MESSAGES,  "end_turn",          STOP_END },
+	{ FORM_MESSAGES,  "stop_sequence",     STOP_SEQUENCE },
+	{ FORM_MESSAGES,  "tool_use",          STOP_CALLS },
+	{ FORM_MESSAGES,  "max_tokens",        STOP_LENGTH },
+	{ FORM_MESSAGES,  "model_context_window_exceeded", STOP_WINDOW },
+	{ FORM_MESSAGES,  "refusal",           STOP_REFUSAL },
+	{ FORM_GENERATE,  "STOP",              STOP_END },
+	{ FORM_GENERATE,  "MAX_TOKENS",        STOP_LENGTH },
+	{ FORM_GENERATE,  "SAFETY",            STOP_REFUSAL },
+	{ FORM_GENERATE,  "RECITATION",        STOP_REFUSAL },
+	{ FORM_GENERATE,  "BLOCKLIST",         STOP_REFUSAL },
+	{ FORM_GENERATE,  "PROHIBITED_CONTENT", STOP_REFUSAL },
+	{ FORM_GENERATE,  "SPII",              STOP_REFUSAL },
+	{ FORM_GENERATE,  "LANGUAGE",          STOP_REFUSAL },
+	{ FORM_GENERATE,  "IMAGE_SAFETY",      STOP_REFUSAL },
+	{ FORM_CONVERSE,  "end_turn",          STOP_END },
+	{ FORM_CONVERSE,  "stop_sequence",     STOP_SEQUENCE },
+	{ FORM_CONVERSE,  "tool_use",          STOP_CALLS },
+	{ FORM_CONVERSE,  "max_tokens",        STOP_LENGTH },
+	{ FORM_CONVERSE,  "model_context_window_exceeded", STOP_WINDOW },
+	{ FORM_CONVERSE,  "content_filtered",  STOP_REFUSAL },
+	{ FORM_CONVERSE,  "guardrail_intervened", STOP_REFUSAL },
 };
 /* clang-format on */
 

@@ -65,7 +65,7 @@ forms_of_dialect(const struct dialect *d)
 unsigned
 forms_translated(void)
 {
-	return 1u << FORM_CHAT | 1u << FORM_MESSAGES;
+	return (1u << FORMS) - 1 - (1u << FORM_NONE);
 }
 
 const struct dialect *

@@ -1,0 +1,176 @@
+/* Answers as Bedrock's converse: blocks in their order, whole or as frames of Amazon's.
+ * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
+#include "answer/frame_write.h"
+#include "answer/translate/answer_private.h"
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/json_put.h"
+
+/* ---- what both say ---- */
+
+static void
+put_converse_usage(const struct usage *u, struct buf *b)
+{
+	struct price_usage s = usage_split(u);
+	uint64_t written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H];
+	uint64_t input = u->known ? (uint64_t)u->input_tokens : 0;
+	uint64_t output = u->known ? (uint64_t)u->output_tokens : 0;
+
+	json_put_open(b, "usage", '{');
+	json_put_uint(b, "inputTokens", input - written - s.n[PRICE_CACHED]);
+	json_put_uint(b, "outputTokens", output);
+	json_put_uint(b, "totalTokens", input + output);
+	json_put_uint(b, "cacheReadInputTokens", s.n[PRICE_CACHED]);
+	json_put_uint(b, "cacheWriteInputTokens", written);
+	json_put_close(b, '}');
+	json_put_raw(b, "metrics", SPAN_LIT("{\"latencyMs\":0}"));
+}
+
+static const char *
+stop_of_converse(const struct translator *t)
+{
+	return answer_stop_word(FORM_CONVERSE, t->refused ? STOP_REFUSAL : t->order.stop);
+}
+
+/* ---- streams ---- */
+
+static void
+say_converse(struct translator *t, const char *type)
+{
+	struct frame_writer w;
+	struct buf *made = &t->parts[0];
+
+	frame_writer_init(&w, FRAMES_EVENTSTREAM);
+	json_put_close(made, '}');
+	if (frame_write(&w, span_str(type), buf_view(made), t->out))
+		(void)translator_fail(t, ERR_LIMIT, "an event of the answer is too long");
+	buf_clear(made);
+}
+
+/* What say_converse() ends. */
+static struct buf *
+open_converse(struct translator *t, bool block)
+{
+	struct buf *b = &t->parts[0];
+
+	buf_clear(b);
+	json_put_open(b, NULL, '{');
+	if (block)
+		json_put_uint(b, "contentBlockIndex", t->blocks);
+	return b;
+}
+
+static void
+converse_begin(struct translator *t)
+{
+	json_put_str(open_converse(t, false), "role", "assistant");
+	say_converse(t, "messageStart");
+}
+
+static void
+converse_open(struct translator *t, const struct answer_block *block)
+{
+	if (block->is != SAID_CALL)
+		return;
+	struct buf *b = open_converse(t, true);
+	json_put_open(b, "start", '{');
+	json_put_open(b, "toolUse", '{');
+	json_put_text(b, "toolUseId", buf_view(&block->id));
+	json_put_text(b, "name", buf_view(&block->name));
+	json_put_close(b, '}');
+	json_put_close(b, '}');
+	say_converse(t, "contentBlockStart");
+}
+
+static void
+converse_text(struct translator *t, const struct answer_block *block, struct span text)
+{
+	struct buf *b = open_converse(t, true);
+
+	json_put_open(b, "delta", '{');
+	if (block->is == SAID_CALL || block->is == SAID_REASONING) {
+		bool call = block->is == SAID_CALL;
+		json_put_open(b, call ? "toolUse" : "reasoningContent", '{');
+		json_put_text(b, call ? "input" : "text", text);
+		json_put_close(b, '}');
+	} else {
+		json_put_text(b, "text", text);
+	}
+	json_put_close(b, '}');
+	say_converse(t, "contentBlockDelta");
+}
+
+static void
+converse_close(struct translator *t, const struct answer_block *b UNUSED)
+{
+	open_converse(t, true);
+	say_converse(t, "contentBlockStop");
+}
+
+static void
+converse_end(struct translator *t)
+{
+	json_put_str(open_converse(t, false), "stopReason", stop_of_converse(t));
+	say_converse(t, "messageStop");
+	put_converse_usage(&t->in.usage, open_converse(t, false));
+	say_converse(t, "metadata");
+}
+
+/* ---- whole ---- */
+
+static void
+converse_whole_block(struct translator *t, const struct answer_block *block)
+{
+	struct buf *b = &t->parts[0];
+	struct span text = buf_view(&block->text);
+
+	json_put_open(b, NULL, '{');
+	if (block->is == SAID_CALL) {
+		json_put_open(b, "toolUse", '{');
+		json_put_text(b, "toolUseId", buf_view(&block->id));
+		json_put_text(b, "name", buf_view(&block->name));
+		json_put_raw(b, "input", text);
+		json_put_close(b, '}');
+	} else if (block->is == SAID_REASONING) {
+		json_put_open(b, "reasoningContent", '{');
+		json_put_open(b, "reasoningText", '{');
+		json_put_text(b, "text", text);
+		json_put_close(b, '}');
+		json_put_close(b, '}');
+	} else {
+		json_put_text(b, "text", text);
+	}
+	json_put_close(b, '}');
+}
+
+static void
+converse_whole(struct translator *t)
+{
+	struct buf *b = t->out;
+
+	json_put_open(b, NULL, '{');
+	json_put_open(b, "output", '{');
+	json_put_open(b, "message", '{');
+	json_put_str(b, "role", "assistant");
+	json_put_open(b, "content", '[');
+	buf_span(b, buf_view(&t->parts[0]));
+	json_put_close(b, ']');
+	json_put_close(b, '}');
+	json_put_close(b, '}');
+	json_put_str(b, "stopReason", stop_of_converse(t));
+	put_converse_usage(&t->in.usage, b);
+	json_put_close(b, '}');
+}
+
+const struct answer_writer answer_write_converse = {
+	.media_type = "application/vnd.amazon.eventstream",
+	.message_id = "",
+	.call_id = "tooluse_",
+	.begin = converse_begin,
+	.open = converse_open,
+	.text = converse_text,
+	.close = converse_close,
+	.end = converse_end,
+	.whole_block = converse_whole_block,
+	.whole = converse_whole,
+};

@@ -1,0 +1,140 @@
+/* Answers as Gemini's: of a stream each event is an answer in small, whose parts go on where
+ * those of the last one ended; a call goes whole.
+ * https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse */
+#include "answer/translate/answer_private.h"
+#include "base/attr.h"
+#include "base/json_put.h"
+
+static void
+put_generate_part(const struct answer_block *b, struct span text, struct buf *out)
+{
+	json_put_open(out, NULL, '{');
+	if (b->is == SAID_CALL) {
+		json_put_open(out, "functionCall", '{');
+		json_put_text(out, "id", buf_view(&b->id));
+		json_put_text(out, "name", buf_view(&b->name));
+		json_put_raw(out, "args", text);
+		json_put_close(out, '}');
+	} else {
+		json_put_text(out, "text", text);
+		if (b->is == SAID_REASONING)
+			json_put_bool(out, "thought", true);
+	}
+	json_put_close(out, '}');
+}
+
+/* What was reasoned is no part of what Google calls candidates' tokens. */
+static void
+put_generate_usage(const struct usage *u, struct buf *b)
+{
+	uint64_t thoughts = u->details.n[PRICE_REASONING], output = (uint64_t)u->output_tokens;
+
+	if (!u->known)
+		return;
+	if (thoughts > output)
+		thoughts = output;
+	json_put_open(b, "usageMetadata", '{');
+	json_put_int(b, "promptTokenCount", u->input_tokens);
+	json_put_uint(b, "candidatesTokenCount", output - thoughts);
+	if (u->cached_tokens)
+		json_put_int(b, "cachedContentTokenCount", u->cached_tokens);
+	if (thoughts)
+		json_put_uint(b, "thoughtsTokenCount", thoughts);
+	json_put_int(b, "totalTokenCount", u->input_tokens + u->output_tokens);
+	json_put_close(b, '}');
+}
+
+/* `parts`: elements of a list; `ends`: it says why, and the usage. */
+static void
+put_candidate(const struct translator *t, struct span parts, bool ends, struct buf *b)
+{
+	enum answer_stop stop = t->refused ? STOP_REFUSAL : t->order.stop;
+
+	json_put_open(b, NULL, '{');
+	json_put_open(b, "candidates", '[');
+	json_put_open(b, NULL, '{');
+	json_put_open(b, "content", '{');
+	json_put_open(b, "parts", '[');
+	buf_span(b, parts);
+	json_put_close(b, ']');
+	json_put_str(b, "role", "model");
+	json_put_close(b, '}');
+	if (ends)
+		json_put_str(b, "finishReason", answer_stop_word(FORM_GENERATE, stop));
+	json_put_uint(b, "index", 0);
+	json_put_close(b, '}');
+	json_put_close(b, ']');
+	if (ends)
+		put_generate_usage(&t->in.usage, b);
+	json_put_text(b, "modelVersion", buf_view(&t->model));
+	json_put_text(b, "responseId", buf_view(&t->id));
+	json_put_close(b, '}');
+}
+
+static void
+say_candidate(struct translator *t, const struct answer_block *b, struct span text, bool ends)
+{
+	struct buf *part = &t->parts[0];
+
+	buf_clear(part);
+	if (b)
+		put_generate_part(b, text, part);
+	buf_str(t->out, "data: ");
+	put_candidate(t, buf_view(part), ends, t->out);
+	buf_str(t->out, "\n\n");
+}
+
+static void
+generate_begin(struct translator *t UNUSED)
+{
+}
+
+static void
+generate_open(struct translator *t UNUSED, const struct answer_block *b UNUSED)
+{
+}
+
+static void
+generate_text(struct translator *t, const struct answer_block *b, struct span text)
+{
+	if (b->is != SAID_CALL)
+		say_candidate(t, b, text, false);
+}
+
+static void
+generate_close(struct translator *t, const struct answer_block *b)
+{
+	if (b->is == SAID_CALL)
+		say_candidate(t, b, buf_view(&b->text), false);
+}
+
+static void
+generate_end(struct translator *t)
+{
+	say_candidate(t, NULL, SPAN_LIT(""), true);
+}
+
+static void
+generate_whole_block(struct translator *t, const struct answer_block *b)
+{
+	put_generate_part(b, buf_view(&b->text), &t->parts[0]);
+}
+
+static void
+generate_whole(struct translator *t)
+{
+	put_candidate(t, buf_view(&t->parts[0]), true, t->out);
+}
+
+const struct answer_writer answer_write_generate = {
+	.media_type = "text/event-stream",
+	.message_id = "",
+	.call_id = "call_",
+	.begin = generate_begin,
+	.open = generate_open,
+	.text = generate_text,
+	.close = generate_close,
+	.end = generate_end,
+	.whole_block = generate_whole_block,
+	.whole = generate_whole,
+};

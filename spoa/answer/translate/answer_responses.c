@@ -1,0 +1,257 @@
+/* Answers as OpenAI's responses: items, whole or as a stream that says each as it begins, as it
+ * grows and once more when it is done, and all of them at the end.
+ * https://platform.openai.com/docs/api-reference/responses-streaming */
+#include "answer/translate/answer_private.h"
+#include "base/clock.h"
+#include "base/json_put.h"
+
+/* Of a whole answer, or of what of a stream is done: the items, as elements of a list; of a
+ * stream the text of the one that is open. */
+#define ITEMS(t) (&(t)->parts[0])
+#define SO_FAR(t) (&(t)->parts[1])
+
+/* An item by the kind of what it says: its type, what its id begins with; of its one part the
+ * list that it is in, its type and member, and what its events are called. */
+static const struct {
+	const char *type, *id, *list, *part, *member, *event;
+} items[SAID_KINDS] = {
+	[SAID_TEXT] = { "message", "msg_", "content", "output_text", "text", "output_text" },
+	[SAID_REASONING] = { "reasoning", "rs_", "content", "reasoning_text", "text",
+		"reasoning_text" },
+	[SAID_REFUSAL] = { "message", "msg_", "content", "refusal", "refusal", "refusal" },
+	[SAID_CALL] = { "function_call", "fc_", NULL, NULL, "arguments",
+		"function_call_arguments" },
+};
+
+/* ---- objects ---- */
+
+static void
+put_item_id(const struct translator *t, const char *name, const struct answer_block *b,
+	struct buf *out)
+{
+	json_put_name(out, name);
+	buf_printf(out, "\"%s", items[b->is].id);
+	buf_json(out, t->plan.id);
+	buf_printf(out, "_%u\"", t->blocks);
+}
+
+static void
+put_item_part(const char *name, const struct answer_block *b, struct span text, struct buf *out)
+{
+	json_put_open(out, name, '{');
+	json_put_str(out, "type", items[b->is].part);
+	json_put_text(out, items[b->is].member, text);
+	if (b->is == SAID_TEXT)
+		json_put_raw(out, "annotations", SPAN_LIT("[]"));
+	json_put_close(out, '}');
+}
+
+/* `done`: with its text; else as it begins. */
+static void
+put_item(const struct translator *t, const char *name, const struct answer_block *b, bool done,
+	struct span text, struct buf *out)
+{
+	json_put_open(out, name, '{');
+	put_item_id(t, "id", b, out);
+	json_put_str(out, "type", items[b->is].type);
+	json_put_str(out, "status", done ? "completed" : "in_progress");
+	if (b->is == SAID_CALL) {
+		json_put_text(out, "call_id", buf_view(&b->id));
+		json_put_text(out, "name", buf_view(&b->name));
+		json_put_text(out, "arguments", text);
+		json_put_close(out, '}');
+		return;
+	}
+	if (b->is == SAID_REASONING)
+		json_put_raw(out, "summary", SPAN_LIT("[]"));
+	else
+		json_put_str(out, "role", "assistant");
+	json_put_open(out, items[b->is].list, '[');
+	if (done)
+		put_item_part(NULL, b, text, out);
+	json_put_close(out, ']');
+	json_put_close(out, '}');
+}
+
+static void
+put_responses_usage(const struct usage *u, struct buf *b)
+{
+	if (!u->known)
+		return;
+	json_put_open(b, "usage", '{');
+	json_put_int(b, "input_tokens", u->input_tokens);
+	json_put_open(b, "input_tokens_details", '{');
+	json_put_int(b, "cached_tokens", u->cached_tokens);
+	json_put_close(b, '}');
+	json_put_int(b, "output_tokens", u->output_tokens);
+	json_put_open(b, "output_tokens_details", '{');
+	json_put_uint(b, "reasoning_tokens", u->details.n[PRICE_REASONING]);
+	json_put_close(b, '}');
+	json_put_int(b, "total_tokens", u->input_tokens + u->output_tokens);
+	json_put_close(b, '}');
+}
+
+/* "completed" or "incomplete"; of a stream that has begun "in_progress". */
+static void
+put_response(const struct translator *t, const char *name, const char *status, struct buf *b)
+{
+	bool cut = !strcmp(status, "incomplete");
+
+	json_put_open(b, name, '{');
+	json_put_text(b, "id", buf_view(&t->id));
+	json_put_str(b, "object", "response");
+	json_put_int(b, "created_at", clock_wall_ns() / 1000000000);
+	json_put_str(b, "status", status);
+	json_put_null(b, "error");
+	if (cut) {
+		json_put_open(b, "incomplete_details", '{');
+		json_put_str(b, "reason", answer_stop_word(FORM_RESPONSES, t->order.stop));
+		json_put_close(b, '}');
+	} else {
+		json_put_null(b, "incomplete_details");
+	}
+	json_put_text(b, "model", buf_view(&t->model));
+	json_put_open(b, "output", '[');
+	buf_span(b, buf_view(ITEMS(t)));
+	json_put_close(b, ']');
+	json_put_bool(b, "store", false);
+	put_responses_usage(&t->in.usage, b);
+	json_put_close(b, '}');
+}
+
+static const char *
+response_status(const struct translator *t)
+{
+	bool whole = !strcmp(answer_stop_word(FORM_RESPONSES, t->order.stop), "completed");
+
+	return whole ? "completed" : "incomplete";
+}
+
+static void
+responses_whole_block(struct translator *t, const struct answer_block *b)
+{
+	put_item(t, NULL, b, true, buf_view(&b->text), ITEMS(t));
+}
+
+static void
+responses_whole(struct translator *t)
+{
+	put_response(t, NULL, response_status(t), t->out);
+}
+
+/* ---- streams ---- */
+
+static void
+open_response_event(struct translator *t, const char *of, const char *type)
+{
+	struct buf *b = t->out;
+
+	buf_printf(b, "event: response.%s%s\ndata: ", of, type);
+	json_put_open(b, NULL, '{');
+	json_put_printf(b, "type", "\"response.%s%s\"", of, type);
+	json_put_uint(b, "sequence_number", t->events++);
+}
+
+static void
+close_response_event(struct translator *t)
+{
+	buf_str(t->out, "}\n\n");
+}
+
+static void
+say_response(struct translator *t, const char *type, const char *status)
+{
+	open_response_event(t, type, "");
+	put_response(t, "response", status, t->out);
+	close_response_event(t);
+}
+
+static void
+responses_begin(struct translator *t)
+{
+	say_response(t, "created", "in_progress");
+	say_response(t, "in_progress", "in_progress");
+}
+
+/* An event of the item's part, up to what it says. */
+static void
+open_part_event(struct translator *t, const struct answer_block *b, const char *of, const char *type)
+{
+	open_response_event(t, of, type);
+	put_item_id(t, "item_id", b, t->out);
+	json_put_uint(t->out, "output_index", t->blocks);
+	if (b->is != SAID_CALL)
+		json_put_uint(t->out, "content_index", 0);
+}
+
+static void
+say_item(struct translator *t, const struct answer_block *b, bool done)
+{
+	open_response_event(t, "output_item", done ? ".done" : ".added");
+	json_put_uint(t->out, "output_index", t->blocks);
+	put_item(t, "item", b, done, done ? buf_view(SO_FAR(t)) : SPAN_LIT(""), t->out);
+	close_response_event(t);
+}
+
+static void
+say_item_part(struct translator *t, const struct answer_block *b, bool done)
+{
+	if (b->is == SAID_CALL)
+		return;
+	open_part_event(t, b, "content_part", done ? ".done" : ".added");
+	put_item_part("part", b, done ? buf_view(SO_FAR(t)) : SPAN_LIT(""), t->out);
+	close_response_event(t);
+}
+
+static void
+responses_open(struct translator *t, const struct answer_block *b)
+{
+	buf_clear(SO_FAR(t));
+	say_item(t, b, false);
+	say_item_part(t, b, false);
+}
+
+static void
+responses_text(struct translator *t, const struct answer_block *b, struct span text)
+{
+	buf_span(SO_FAR(t), text);
+	open_part_event(t, b, items[b->is].event, ".delta");
+	json_put_text(t->out, "delta", text);
+	if (b->is == SAID_TEXT)
+		json_put_raw(t->out, "logprobs", SPAN_LIT("[]"));
+	close_response_event(t);
+}
+
+static void
+responses_close(struct translator *t, const struct answer_block *b)
+{
+	open_part_event(t, b, items[b->is].event, ".done");
+	json_put_text(t->out, items[b->is].member, buf_view(SO_FAR(t)));
+	if (b->is == SAID_CALL)
+		json_put_text(t->out, "name", buf_view(&b->name));
+	close_response_event(t);
+	say_item_part(t, b, true);
+	say_item(t, b, true);
+	put_item(t, NULL, b, true, buf_view(SO_FAR(t)), ITEMS(t));
+}
+
+static void
+responses_end(struct translator *t)
+{
+	const char *status = response_status(t);
+
+	say_response(t, status, status);
+}
+
+const struct answer_writer answer_write_responses = {
+	.media_type = "text/event-stream",
+	.message_id = "resp_",
+	.call_id = "call_",
+	.begin = responses_begin,
+	.open = responses_open,
+	.text = responses_text,
+	.close = responses_close,
+	.end = responses_end,
+	.whole_block = responses_whole_block,
+	.whole = responses_whole,
+};

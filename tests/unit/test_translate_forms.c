@@ -1,0 +1,328 @@
+/* Answers by way of each form: what a chat's answer says, written in the form and read from it
+ * again, is what it said. So each writer is read by the reader that reads real providers, whole,
+ * as a stream, and as a stream that is cut at each byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "answer/frames.h"
+#include "answer/translate/answer.h"
+
+#define CHUNK(delta, why)                                                                      \
+	"data: {'id':'c','object':'chat.completion.chunk','created':1,'model':'gpt','choices':" \
+	"[{'index':0,'delta':{" delta "},'finish_reason':" why "}]}\n\n"
+#define PIECE(rest) CHUNK("'tool_calls':[{" rest "}]", "null")
+#define USAGE                                                                                  \
+	"data: {'choices':[],'usage':{'prompt_tokens':100,'completion_tokens':30,"             \
+	"'total_tokens':130,'prompt_tokens_details':{'cached_tokens':40},"                     \
+	"'completion_tokens_details':{'reasoning_tokens':9}}}\n\n"
+#define DONE "data: [DONE]\n\n"
+#define CALLS                                                                                  \
+	PIECE("'index':0,'id':'a','type':'function','function':{'name':'get','arguments':''}") \
+	PIECE("'index':0,'function':{'arguments':'{\\u0022x'}")                                \
+	PIECE("'index':0,'function':{'arguments':'\\u0022:[1]}'}")                             \
+	PIECE("'index':1,'id':'b','type':'function','function':{'name':'put','arguments':'{}'}")
+
+/* clang-format off */
+static const struct {
+	const char *name, *stream, *want;
+} rows[] = {
+	{ "a text", CHUNK("'role':'assistant','content':''", "null") CHUNK("'content':'Hel'", "null") CHUNK("'content':'lo \\ud83d\\ude00'", "null") CHUNK("", "'stop'") USAGE DONE,
+		"content Hello \xf0\x9f\x98\x80|stop|100 30 40" },
+	{ "calls", CHUNK("'content':'look'", "null") CALLS CHUNK("", "'tool_calls'") USAGE DONE,
+		"content look|a get {\"x\":[1]}|b put {}|tool_calls|100 30 40" },
+	{ "nothing but calls", CALLS CHUNK("", "'tool_calls'") USAGE DONE,
+		"a get {\"x\":[1]}|b put {}|tool_calls|100 30 40" },
+	{ "what was reasoned", CHUNK("'reasoning_content':'hm'", "null") CHUNK("'content':'yes'", "null") CHUNK("", "'length'") USAGE DONE,
+		"reasoning hm|content yes|length|100 30 40" },
+	{ "what was filtered", CHUNK("'content':'ye'", "null") CHUNK("", "'content_filter'") USAGE DONE,
+		"content ye|content_filter|100 30 40" },
+	{ "nothing", CHUNK("'role':'assistant','content':''", "null") CHUNK("", "'stop'") USAGE DONE, "|stop|100 30 40" },
+};
+/* clang-format on */
+
+static char *
+quoted(const char *s)
+{
+	char *q = strdup(s);
+
+	for (char *p = q; *p; p++)
+		*p = *p == '\'' ? '"' : *p;
+	return q;
+}
+
+/* ---- one step ---- */
+
+static const struct answer_format *
+format_of(enum form f)
+{
+	char path[64];
+	struct buf b;
+
+	buf_init(&b, 0);
+	form_target(f, SPAN_LIT("m"), true, &b);
+	snprintf(path, sizeof(path), "%.*s", (int)span_chr(buf_view(&b), '?'), b.p + b.start);
+	buf_free(&b);
+	return answer_format_find(span_str(dialect_name(form_dialect(f))), span_str(path));
+}
+
+static int
+kind_of(enum form f)
+{
+	return f == FORM_CONVERSE ? FRAMES_EVENTSTREAM : FRAMES_SSE;
+}
+
+/* `cut`: where the first of two pieces ends. */
+static int
+step(enum form from, enum form to, bool streamed, struct span in, size_t cut, struct buf *out,
+	const char **why)
+{
+	struct translate_plan p = { .from = from,
+		.to = to,
+		.format = format_of(from),
+		.sent = form_dialect(from),
+		.asked = form_dialect(to),
+		.wants_usage = true,
+		.model = SPAN_LIT("gpt"),
+		.id = SPAN_LIT("D1") };
+	struct translator *t = translator_new(&p, streamed, kind_of(from), 200);
+
+	int err = translator_feed(t, span_cut(in, 0, cut), out, why);
+	if (!err)
+		err = translator_feed(t, span_cut(in, cut, in.n), out, why);
+	if (!err)
+		err = translator_end(t, out, why);
+	translator_drop(&t);
+	return err;
+}
+
+/* ---- what a client of chat hears ---- */
+
+struct heard {
+	char content[256], reasoning[256], finish[32], usage[64];
+	struct {
+		char id[64], name[32], arguments[128];
+	} calls[4];
+	size_t ncalls;
+};
+
+static void
+hear_text(char *to, size_t room, const json_t *text)
+{
+	if (json_is_string(text))
+		snprintf(to + strlen(to), room - strlen(to), "%s", json_string_value(text));
+}
+
+static void
+hear_message(struct heard *h, const json_t *m)
+{
+	size_t i;
+	const json_t *c, *calls = json_object_get(m, "tool_calls");
+
+	hear_text(h->content, sizeof(h->content), json_object_get(m, "content"));
+	hear_text(h->reasoning, sizeof(h->reasoning), json_object_get(m, "reasoning_content"));
+	json_array_foreach (calls, i, c) {
+		const json_t *f = json_object_get(c, "function"),
+			     *index = json_object_get(c, "index");
+		size_t n = index ? (size_t)json_integer_value(index) : h->ncalls;
+		assert_true(n < 4);
+		h->ncalls = n >= h->ncalls ? n + 1 : h->ncalls;
+		hear_text(h->calls[n].id, 64, json_object_get(c, "id"));
+		hear_text(h->calls[n].name, 32, json_object_get(f, "name"));
+		hear_text(h->calls[n].arguments, 128, json_object_get(f, "arguments"));
+	}
+}
+
+static void
+hear(struct heard *h, const char *json)
+{
+	json_error_t e;
+	json_t *doc = json_loads(json, 0, &e), *choice;
+
+	if (!doc)
+		fail_msg("%s: %s", e.text, json);
+	choice = json_array_get(json_object_get(doc, "choices"), 0);
+	const json_t *m = json_object_get(choice, "delta");
+	hear_message(h, m ? m : json_object_get(choice, "message"));
+	hear_text(h->finish, sizeof(h->finish), json_object_get(choice, "finish_reason"));
+	const json_t *u = json_object_get(doc, "usage");
+	if (json_is_object(u))
+		snprintf(h->usage, sizeof(h->usage), "%lld %lld %lld",
+			json_integer_value(json_object_get(u, "prompt_tokens")),
+			json_integer_value(json_object_get(u, "completion_tokens")),
+			json_integer_value(json_object_get(
+				json_object_get(u, "prompt_tokens_details"), "cached_tokens")));
+	json_decref(doc);
+}
+
+static void
+said(struct span bytes, bool streamed, char out[1024])
+{
+	struct heard h = { 0 };
+	char *copy = strndup(bytes.p ? bytes.p : "", bytes.n), *save = NULL;
+
+	if (!streamed)
+		hear(&h, copy);
+	for (char *l = streamed ? strtok_r(copy, "\n", &save) : NULL; l;
+		l = strtok_r(NULL, "\n", &save))
+		if (!strncmp(l, "data: {", 7))
+			hear(&h, l + 6);
+	free(copy);
+	int n = snprintf(out, 1024, "%s%s%s%s%s|", *h.reasoning ? "reasoning " : "", h.reasoning,
+		*h.reasoning ? "|" : "", *h.content ? "content " : "", h.content);
+	if (!*h.content && (*h.reasoning || h.ncalls))
+		n--;
+	for (size_t i = 0; i < h.ncalls; i++)
+		n += snprintf(out + n, 1024 - (size_t)n, "%s %s %s|", h.calls[i].id,
+			h.calls[i].name, h.calls[i].arguments);
+	snprintf(out + n, 1024 - (size_t)n, "%s|%s", h.finish, h.usage);
+}
+
+/* ---- tests ---- */
+
+static void
+each_form_says_what_was_said(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (enum form by = FORM_RESPONSES; by < FORMS; by++) {
+			char *in = quoted(rows[i].stream), got[1024];
+			struct buf there, back;
+			const char *why = NULL;
+			buf_init(&there, 0);
+			buf_init(&back, 0);
+			if (step(FORM_CHAT, by, true, span_str(in), 7, &there, &why))
+				fail_msg("%s, to %s: %s", rows[i].name, form_name(by), why);
+			for (size_t cut = 0; cut <= there.n; cut++) {
+				buf_clear(&back);
+				if (step(by, FORM_CHAT, true, buf_view(&there), cut, &back,
+					    &why))
+					fail_msg("%s, from %s: %s\n%.*s", rows[i].name,
+						form_name(by), why, (int)there.n,
+						there.p + there.start);
+				said(buf_view(&back), true, got);
+				if (strcmp(got, rows[i].want))
+					fail_msg("%s, by %s: %s\nnot %s\n%.*s", rows[i].name,
+						form_name(by), got, rows[i].want, (int)there.n,
+						there.p + there.start);
+			}
+			/* all that is missing is an error */
+			for (size_t cut = 0; cut + 1 < there.n; cut++) {
+				buf_clear(&back);
+				int err = step(by, FORM_CHAT, true,
+					span_cut(buf_view(&there), 0, cut), 0, &back, &why);
+				said(buf_view(&back), true, got);
+				if (!err && strncmp(got, rows[i].want, strlen(rows[i].want) - 9))
+					fail_msg("%s, by %s cut at %zu: %s", rows[i].name,
+						form_name(by), cut, got);
+			}
+			free(in);
+			buf_free(&there);
+			buf_free(&back);
+		}
+}
+
+/* The whole answer is made of the stream: chat's own, and then each form's. */
+static void
+whole_answers_say_the_same(void **state)
+{
+	static const char chat[] =
+		"{'id':'c','object':'chat.completion','model':'gpt','choices':[{'index':0,"
+		"'message':{'role':'assistant','reasoning_content':'hm','content':'look',"
+		"'tool_calls':[{'id':'a','type':'function','function':{'name':'get','arguments':'{"
+		"\\u0022x\\u0022:[1]}'}},{'id':'b','type':'function','function':{'name':'put',"
+		"'arguments':''}}]},'finish_reason':'tool_calls'}],'usage':{'prompt_tokens':100,"
+		"'completion_tokens':30,'total_tokens':130,'prompt_tokens_details':{"
+		"'cached_tokens':40}}}";
+	static const char want[] = "reasoning hm|content look|a get {\"x\":[1]}|b put {}|"
+				   "tool_calls|100 30 40";
+	char *in = quoted(chat), got[1024];
+
+	(void)state;
+	for (enum form by = FORM_RESPONSES; by < FORMS; by++) {
+		struct buf there, back;
+		const char *why = NULL;
+		buf_init(&there, 0);
+		buf_init(&back, 0);
+		if (step(FORM_CHAT, by, false, span_str(in), 7, &there, &why) ||
+			step(by, FORM_CHAT, false, buf_view(&there), 3, &back, &why))
+			fail_msg("%s: %s\n%.*s", form_name(by), why, (int)there.n,
+				there.p + there.start);
+		said(buf_view(&back), false, got);
+		if (strcmp(got, want))
+			fail_msg("by %s: %s\n%.*s", form_name(by), got, (int)there.n,
+				there.p + there.start);
+		buf_free(&there);
+		buf_free(&back);
+	}
+	free(in);
+}
+
+/* What providers say that no writer of ours does. */
+static void
+providers_say_it_in_other_ways(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		enum form from;
+		const char *stream, *want; /* NULL: an error */
+	} others[] = {
+		{ "a response of which only the end says it", FORM_RESPONSES,
+			"data: {'type':'response.created','response':{'id':'c','status':'in_progress','model':'gpt','output':[]}}\n\n"
+			"data: {'type':'response.completed','response':{'id':'c','status':'completed','output':[{'type':'message','role':'assistant','content':[{'type':'output_text','text':'hi'}]},"
+			"{'type':'function_call','call_id':'a','name':'get','arguments':'{}'}]}}\n\n", "content hi|a get {}|tool_calls|" },
+		{ "arguments that only done says", FORM_RESPONSES,
+			"data: {'type':'response.output_item.added','output_index':0,'item':{'type':'function_call','call_id':'a','name':'get','arguments':''}}\n\n"
+			"data: {'type':'response.function_call_arguments.done','output_index':0,'arguments':'{\\u0022x\\u0022:1}'}\n\n"
+			"data: {'type':'response.output_item.done','output_index':0,'item':{'type':'function_call','call_id':'a','name':'get','arguments':'{\\u0022x\\u0022:1}'}}\n\n"
+			"data: {'type':'response.completed','response':{'status':'completed','output':[{'type':'function_call','call_id':'a','name':'get','arguments':'{\\u0022x\\u0022:1}'}]}}\n\n", "a get {\"x\":1}|tool_calls|" },
+		{ "a tool that the provider ran", FORM_RESPONSES,
+			"data: {'type':'response.output_item.added','output_index':0,'item':{'type':'web_search_call','id':'w'}}\n\n", NULL },
+		{ "a response that failed", FORM_RESPONSES,
+			"data: {'type':'response.failed','response':{'status':'failed','error':{'code':'server_error','message':'no'}}}\n\n", "||" },
+		{ "Gemini's, with a finish in each event", FORM_GENERATE,
+			"data: {'candidates':[{'content':{'parts':[{'text':'a'}],'role':'model'},'finishReason':'STOP'}]}\n\n"
+			"data: {'candidates':[{'content':{'parts':[{'text':'b'},{'thought':true,'text':'hm'},{'functionCall':{'name':'get','args':{'x':1}}},{'functionCall':{'name':'get','args':{}}}],'role':'model'},'finishReason':'STOP'}]}\n\n",
+			"reasoning hm|content ab|call_D1_0 get {\"x\":1}|call_D1_1 get {}|tool_calls|" },
+		{ "Gemini's refusal of a prompt", FORM_GENERATE, "data: {'promptFeedback':{'blockReason':'SAFETY'}}\n\n", "|content_filter|" },
+		{ "a call that could not be read", FORM_GENERATE, "data: {'candidates':[{'finishReason':'MALFORMED_FUNCTION_CALL'}]}\n\n", NULL },
+		{ "a picture", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'inlineData':{'mimeType':'image/png','data':'QUJD'}}]},'finishReason':'STOP'}]}\n\n", NULL },
+		{ "arguments in pieces of their own", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'functionCall':{'name':'get','partialArgs':[{'jsonPath':'$.x','stringValue':'a'}],'willContinue':true}}]}}]}\n\n", NULL },
+		{ "a stream without its end", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'a'}]}}]}\n\n", NULL },
+		{ "an error", FORM_GENERATE, "data: {'error':{'code':503,'status':'UNAVAILABLE','message':'no'}}\n\n", "||" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		char *in = quoted(others[i].stream), got[1024];
+		struct buf out;
+		const char *why = NULL;
+		buf_init(&out, 0);
+		int err = step(others[i].from, FORM_CHAT, true, span_str(in), 9, &out, &why);
+		said(buf_view(&out), true, got);
+		if (others[i].want ? err || strcmp(got, others[i].want) : !err)
+			fail_msg("%s: %d %s, %s", others[i].name, err, why ? why : "", got);
+		if (memmem(out.p, out.n, "[DONE]", 6) && (err || strstr(got, "||")))
+			fail_msg("%s: an end after an error", others[i].name);
+		buf_free(&out);
+		free(in);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_form_says_what_was_said),
+		cmocka_unit_test(whole_answers_say_the_same),
+		cmocka_unit_test(providers_say_it_in_other_ways),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
