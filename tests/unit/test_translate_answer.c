@@ -429,7 +429,7 @@ a_text_goes_at_once(void **state)
 	static const char want[] = "gggg--ggg";
 	struct translate_plan plan = { FORM_CHAT, FORM_MESSAGES, &answer_openai,
 		form_dialect(FORM_CHAT), form_dialect(FORM_MESSAGES), false, SPAN_LIT("m"),
-		SPAN_LIT("D1") };
+		SPAN_LIT("D1"), false };
 	struct translator *t = translator_new(&plan, true, FRAMES_SSE, 200);
 	struct buf out = { 0 };
 	const char *why;
@@ -452,7 +452,7 @@ usage_that_nobody_asked_for_is_not_said(void **state)
 {
 	struct translate_plan plan = { FORM_MESSAGES, FORM_CHAT, &answer_anthropic,
 		form_dialect(FORM_MESSAGES), form_dialect(FORM_CHAT), false, SPAN_LIT("m"),
-		SPAN_LIT("D1") };
+		SPAN_LIT("D1"), false };
 	struct translator *t = translator_new(&plan, true, FRAMES_SSE, 200);
 	struct buf out = { 0 };
 	const char *why;
