@@ -79,9 +79,12 @@ say_candidate(struct translator *t, const struct answer_block *b, struct span te
 	buf_clear(part);
 	if (b)
 		put_generate_part(b, text, part);
-	buf_str(t->out, "data: ");
-	put_candidate(t, buf_view(part), ends, t->out);
-	buf_str(t->out, "\n\n");
+	buf_str(t->out, !t->plan.array ? "data: " : t->events++ ? ",\n" : "[");
+	/* the comma is there */
+	put_candidate(t, buf_view(part), ends, &t->head);
+	buf_span(t->out, buf_view(&t->head));
+	buf_clear(&t->head);
+	buf_str(t->out, !t->plan.array ? "\n\n" : ends ? "]\n" : "");
 }
 
 static void

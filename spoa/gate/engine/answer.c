@@ -60,6 +60,18 @@ names_thread(const struct request *r, struct span body)
 	return false;
 }
 
+/* How Gemini's client wants its stream. */
+static struct span
+query_alt(struct span query)
+{
+	while (query.n) {
+		struct span member = span_next(&query, '&');
+		if (span_is(span_next(&member, '='), "alt"))
+			return member;
+	}
+	return query;
+}
+
 void
 request_translate_plan(const struct request *r, struct arena *own, struct translate_plan *out)
 {
@@ -73,6 +85,8 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.to = f->from,
 		.sent = form_dialect(f->to),
 		.asked = r->found.endpoint.dialect,
+		.array = f->from == FORM_GENERATE && f->made.stream &&
+			 !span_is(query_alt(r->in.head.query), "sse"),
 		.wants_usage = f->made.wants_usage,
 		.model = arena_dup(own, r->in.body.model),
 		.id = span_str(r->id) };

@@ -1,6 +1,7 @@
 /* Forms by the names of endpoints: a row of a family says which form its path has. */
 #include "scan/dialect/form.h"
 
+#include "base/codec/uri.h"
 #include "scan/dialect/family.h"
 
 /* clang-format off */
@@ -83,6 +84,6 @@ form_target(enum form f, struct span model, bool stream, struct buf *out)
 	buf_span(out, span_cut(path, 0, at));
 	if (at == path.n)
 		return;
-	buf_span(out, model);
+	uri_encode(out, model, false);
 	buf_span(out, span_cut(path, at + strlen("%s"), path.n));
 }

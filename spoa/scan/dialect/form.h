@@ -29,7 +29,7 @@ unsigned forms_translated(void);
 /* Whose rows, errors and usage are a form's, where a request of another form goes in it. */
 const struct dialect *form_dialect(enum form f);
 /* Appends the path, without query, and the query after a '?' where there is one, to which a
- * request in this form goes. `model`: as it stands in the path, for forms that have it there.
+ * request in this form goes; the model is in some forms' path.
  * Nothing of what is before it (a base URL's) is the form's. */
 void form_target(enum form f, struct span model, bool stream, struct buf *out);
 
