@@ -40,7 +40,7 @@ static const char no_place[] = "the provider's answer has a part that has no pla
 
 /* "*x": with x in it. */
 static bool
-is_event(struct span type, const char *event)
+is_said_event(struct span type, const char *event)
 {
 	return *event != '*' ? span_is(type, event)
 			     : type.n && memmem(type.p, type.n, event + 1, strlen(event + 1));
@@ -53,7 +53,7 @@ said_row(const struct said_reader *r, const struct node *n)
 
 	for (size_t i = 0; n->rows && i < n->rows->nrows; i++) {
 		const char *event = n->rows->rows[i].event;
-		if (!event || is_event(type, event))
+		if (!event || is_said_event(type, event))
 			return &n->rows->rows[i];
 	}
 	return NULL;
@@ -296,11 +296,11 @@ read_said_type(struct said_reader *r)
 
 	out->is_error |= span_is(out->type, "error");
 	for (const char *const *e = r->f->last; e && *e; e++)
-		out->last |= is_event(out->type, *e);
+		out->last |= is_said_event(out->type, *e);
 	for (const char *const *e = r->f->ends; e && *e && !out->last; e++)
-		out->ends |= is_event(out->type, *e);
+		out->ends |= is_said_event(out->type, *e);
 	/* parts of an item are done before it is */
-	out->ends &= !is_event(out->type, "*.done") || span_is(out->type, item_done);
+	out->ends &= !is_said_event(out->type, "*.done") || span_is(out->type, item_done);
 	if (!out->ends)
 		return;
 	take_numbers(r, r->t.root, &at);
