@@ -293,6 +293,9 @@ providers_say_it_in_other_ways(void **state)
 		{ "a call that could not be read", FORM_GENERATE, "data: {'candidates':[{'finishReason':'MALFORMED_FUNCTION_CALL'}]}\n\n", NULL },
 		{ "a picture", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'inlineData':{'mimeType':'image/png','data':'QUJD'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "arguments in pieces of their own", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'functionCall':{'name':'get','partialArgs':[{'jsonPath':'$.x','stringValue':'a'}],'willContinue':true}}]}}]}\n\n", NULL },
+		{ "code that it ran", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'executableCode':{'code':'x'}}]},'finishReason':'STOP'}]}\n\n", NULL },
+		{ "a call in another spelling", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'function_call':{'name':'f'}}]},'finishReason':'STOP'}]}\n\n", NULL },
+		{ "what only a chat's server says", FORM_CHAT, "data: {'choices':[{'index':0,'delta':{'video':{}}}]}\n\ndata: [DONE]\n\n", NULL },
 		{ "a stream without its end", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'a'}]}}]}\n\n", NULL },
 		{ "an error", FORM_GENERATE, "data: {'error':{'code':503,'status':'UNAVAILABLE','message':'no'}}\n\n", "||" },
 	};
