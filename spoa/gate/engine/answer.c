@@ -88,6 +88,8 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.array = f->from == FORM_GENERATE && f->made.stream &&
 			 !span_is(query_alt(r->in.head.query), "sse"),
 		.wants_usage = f->made.wants_usage,
+		.vectors = f->made.vectors,
+		.base64 = f->made.base64,
 		.model = arena_dup(own, r->in.body.model),
 		.id = span_str(r->id) };
 	out->format = answer_format_find(

@@ -6,13 +6,39 @@
 #include "base/err.h"
 #include "gate/limits/limits.h"
 
-/* Of its body; FORM_NONE: it is no request of a conversation, or nobody could read it. */
+/* Of its body; FORM_NONE: it is no request of a form, or nobody could read it. */
 static enum form
 form_asked(const struct request *r)
 {
-	return r->in.have_body && r->in.body.format == BODY_JSON
-		       ? form_of_endpoint(&r->found.endpoint)
-		       : FORM_NONE;
+	enum form f = r->in.have_body && r->in.body.format == BODY_JSON
+			      ? form_of_endpoint(&r->found.endpoint)
+			      : FORM_NONE;
+
+	/* others answer with scores and classes under the same name */
+	return f == FORM_EMBEDDINGS && !span_ends(r->in.head.path, SPAN_LIT("/embeddings"))
+		       ? FORM_NONE
+		       : f;
+}
+
+/* What is sent to the target. */
+static struct span
+model_sent(const struct request *r)
+{
+	struct amendment am;
+
+	request_amendment(r, &am);
+	return am.model.n ? am.model : r->in.read_model;
+}
+
+/* That of its target. */
+static enum form
+form_sent(const struct request *r, enum form from)
+{
+	enum form to = request_target(r)->translated;
+
+	if (from == FORM_EMBEDDINGS && to)
+		to = form_of_embeddings(form_dialect(to), model_sent(r));
+	return forms_into(to) >> from & 1 ? to : FORM_NONE;
 }
 
 bool
@@ -38,11 +64,8 @@ cap_unsaid(const struct request *r, struct span model)
 static int
 form_write(struct request *r, struct found_form *f)
 {
-	struct amendment am;
 	struct buf written;
-
-	request_amendment(r, &am);
-	struct span model = am.model.n ? am.model : r->in.read_model;
+	struct span model = model_sent(r);
 	const struct translate_ask ask = { .from = f->from,
 		.to = f->to,
 		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
@@ -69,7 +92,7 @@ int
 request_translate(struct request *r)
 {
 	struct found_form *f;
-	enum form from = form_asked(r), to = request_target(r)->translated;
+	enum form from = form_asked(r);
 	int err = ERR_UNSUPPORTED;
 
 	r->found.form = NULL;
@@ -77,8 +100,8 @@ request_translate(struct request *r)
 		return 0;
 	if (!(f = arena_new(&r->arena, struct found_form)))
 		return ERR_NOMEM;
-	*f = (struct found_form){ .from = from, .to = to };
-	if (forms_translated() >> from & 1 && to)
+	*f = (struct found_form){ .from = from, .to = form_sent(r, from) };
+	if (f->to)
 		err = form_write(r, f);
 	else
 		f->made.why = "what is asked for here is not translated, and the target does not "
