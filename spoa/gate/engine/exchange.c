@@ -50,6 +50,7 @@ let_exchange_go(struct request *r, struct exchange *x)
 	int err = x->plan.document.n ? 0 : exchange_head(r, &own, &x->plan.head);
 	if (!err && !x->plan.document.n)
 		err = exchange_expect(r, x, &own);
+	x->plan.document = arena_dup(&own, x->plan.document);
 	request_let_go(r, &own);
 	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
@@ -448,7 +449,10 @@ gate_response_fields(struct exchange *x)
 	/* What the ACK said has not changed: HAProxy still has it. */
 	if (r->out.told && !r->run.resumed)
 		return request_attempt_fields(r);
-	return request_fields(x->r);
+	struct span fields = request_fields(x->r);
+	return r->found.counted ? arena_printf(&r->arena, "%.*sx-tollgate-estimate: tokens\r\n",
+					  SPAN_ARG(fields))
+				: fields;
 }
 
 /* ---- the end ---- */

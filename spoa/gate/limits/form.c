@@ -111,7 +111,9 @@ request_translate(struct request *r)
 	int err = ERR_UNSUPPORTED;
 
 	r->found.form = NULL;
-	if (!request_translates(r))
+	r->found.document = SPAN_LIT("");
+	r->found.counted = false;
+	if (!request_translates(r) || (!from && request_answers(r)))
 		return 0;
 	if (!(f = arena_new(&r->arena, struct found_form)))
 		return ERR_NOMEM;
@@ -142,6 +144,9 @@ limits_form(struct request *r)
 	const struct found_form *f = r->found.form;
 	bool left = false;
 
+	if (request_asks_of_models(r))
+		return request_deny(r, 404, "model_not_found", "",
+			SPAN_LIT("the route has no model of this name"));
 	struct span at = refused_at(r, f->made.refused);
 	request_deny(r, 400, "translation_unsupported", "",
 		arena_printf(&r->arena, "%.*s%s%s", SPAN_ARG(at), at.n ? ": " : "", f->made.why));
