@@ -15,11 +15,11 @@ static bool
 answer_tokens(struct request *r, struct buf *out)
 {
 	static const struct {
-		const char *dialect, *document;
+		const char *dialect, *begin; /* of the document, before the number */
 	} counts[] = {
-		{ "anthropic", "{\"input_tokens\":%lld}" },
-		{ "openai", "{\"object\":\"response.input_tokens\",\"input_tokens\":%lld}" },
-		{ "gemini", "{\"totalTokens\":%lld}" },
+		{ "anthropic", "{\"input_tokens\":" },
+		{ "openai", "{\"object\":\"response.input_tokens\",\"input_tokens\":" },
+		{ "gemini", "{\"totalTokens\":" },
 	};
 	const struct endpoint *e = &r->found.endpoint;
 
@@ -30,7 +30,8 @@ answer_tokens(struct request *r, struct buf *out)
 	request_count_tokens(r);
 	for (size_t i = 0; i < COUNT_OF(counts); i++)
 		if (!strcmp(dialect_name(e->dialect), counts[i].dialect))
-			buf_printf(out, counts[i].document, (long long)r->found.prompt_tokens);
+			buf_printf(out, "%s%lld}", counts[i].begin,
+				(long long)r->found.prompt_tokens);
 	r->found.counted = out->n;
 	return out->n;
 }

@@ -1,5 +1,5 @@
 # OpenAI's embeddings on Gemini, Bedrock and Cohere: what each side sees, what is refused, what is
-# metered.
+# metered. Counts of tokens and lists of models that the gate answers itself.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/translate-more.yaml"
@@ -66,6 +66,39 @@ is "an error is told in the caller's words" "$status $(says '.error | [.code, (.
 fresh '{"body":"{\"embeddings\":{\"float\":[[1]]}}"}'
 embed cohere.test m '["a","b"]'
 is "an answer with too few vectors is none" "$status $(says .error.type)" '503 "server_error"'
+
+# ---- what the gate answers itself ----
+fresh
+text='"one two three four five six seven eight"'
+while IFS='|' read -r name host path members want; do
+	req POST "$path" -H "$auth" -H "$json" -H "host: $host" -d "{$members}"
+	is "$name" "$status $(header x-tollgate-estimate) $(says "$want") $(seen)" "200 tokens true 0"
+done <<T
+Anthropic's count|count.test|/v1/messages/count_tokens|"model":"m","messages":[{"role":"user","content":$text}]|keys == ["input_tokens"] and .input_tokens > 7 and .input_tokens < 30
+Gemini's|gemini-count.test|/v1beta/models/m:countTokens|"contents":[{"role":"user","parts":[{"text":$text}]}]|keys == ["totalTokens"] and .totalTokens > 7 and .totalTokens < 30
+OpenAI's|responses-count.test|/v1/responses/input_tokens|"model":"m","input":$text|.object == "response.input_tokens" and .input_tokens > 7 and .input_tokens < 30
+T
+is "no model ran" "$(completion '[.outcome, .usage.input_tokens // 0]')" '["complete",0]'
+req POST /v1/messages/count_tokens -H "$auth" -H "$json" -H "host: count.test" -H transfer-encoding:chunked -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":$text}]}"
+is "of a body that comes in chunks" "$status $(says '.input_tokens > 7') $(seen)" "200 true 0"
+{ printf '{"model":"m","messages":[{"role":"user","content":"'; head -c 300000 /dev/zero | tr '\0' 'x'; printf ' bye"}]}'; } >"$D/big.json"
+req POST /v1/messages/count_tokens -H "$auth" -H "$json" -H "host: count.test" --data-binary "@$D/big.json"
+is "of a long one" "$status $(says '.input_tokens > 1000') $(seen)" "200 true 0"
+req POST /v1/messages/count_tokens -H "$auth" -H "$json" -H "host: count.test" -d '{"model":"secret","messages":[{"role":"user","content":"x"}]}'
+is "rules are asked before" "$status $(says .error.type)" '403 "permission_error"'
+get() { req GET "$2" -H "$auth" -H "host: $1"; }
+get count.test /v1/models
+is "Anthropic's client sees the route's models" "$status $(says '[.has_more, (.data[] | [.type, .id])]') $(seen)" '200 [false,["model","fast"],["model","qwen3"],["model","gpt-5"]] 0'
+get gemini-count.test /v1beta/models
+is "Gemini's" "$status $(says '[.models[].name]') $(seen)" '200 ["models/fast","models/qwen3"] 0'
+get responses-count.test /v1/models
+is "OpenAI's, each once" "$status $(says '[.object, (.data[] | [.object, .id])]') $(seen)" '200 ["list",["model","claude-opus-4-5"]] 0'
+get count.test /v1/models/fast
+is "the card of an alias" "$status $(says '[.type, .id]') $(seen)" '200 ["model","fast"] 0'
+get responses-count.test /v1/models/claude-opus-4-5
+is "and of a model" "$status $(says '[.object, .id]') $(seen)" '200 ["model","claude-opus-4-5"] 0'
+get responses-count.test /v1/models/none
+is "no other one has a card" "$status $(says .error.code) $(seen)" '404 "model_not_found" 0'
 
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")

@@ -350,7 +350,9 @@ relay_verdict(struct request *r)
 	bool repeats = request_repeats(r);
 	x->plan.body_mode = BODY_SWAP;
 	x->plan.body = exchange_body_sent(r);
-	x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
+	x->plan.document = r->found.document;
+	if (!x->plan.document.n)
+		x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
 	int err = let_exchange_go(r, x);
@@ -447,9 +449,8 @@ gate_response_fields(struct exchange *x)
 		return fields;
 	}
 	/* What the ACK said has not changed: HAProxy still has it. */
-	if (r->out.told && !r->run.resumed)
-		return request_attempt_fields(r);
-	struct span fields = request_fields(x->r);
+	struct span fields = r->out.told && !r->run.resumed ? request_attempt_fields(r)
+							    : request_fields(r);
 	return r->found.counted ? arena_printf(&r->arena, "%.*sx-tollgate-estimate: tokens\r\n",
 					  SPAN_ARG(fields))
 				: fields;
