@@ -88,21 +88,6 @@ form_write(struct request *r, struct found_form *f)
 	return buf_failed(&r->out.new_target) ? ERR_NOMEM : 0;
 }
 
-/* Why it goes in no other form; NULL: it may. Gemini's streams without alt=sse are an array, which
- * no other form's events make. */
-static const char *
-stays_as_it_is(const struct request *r, enum form from, enum form to)
-{
-	struct span rest = r->in.head.query;
-	bool events = !r->in.body.stream || from != FORM_GENERATE;
-
-	while (rest.n && !events)
-		events = span_is(span_next(&rest, '&'), "alt=sse");
-	if (!to)
-		return "what is asked for here is not translated, and the target does not speak it";
-	return events ? NULL : "a stream that is translated needs alt=sse";
-}
-
 int
 request_translate(struct request *r)
 {
@@ -118,9 +103,11 @@ request_translate(struct request *r)
 	if (!(f = arena_new(&r->arena, struct found_form)))
 		return ERR_NOMEM;
 	*f = (struct found_form){ .from = from, .to = form_sent(r, from) };
-	f->made.why = stays_as_it_is(r, from, f->to);
-	if (!f->made.why)
+	if (f->to)
 		err = form_write(r, f);
+	else
+		f->made.why = "what is asked for here is not translated, and the target does not "
+			      "speak it";
 	f->refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX;
 	if (!err || f->refused)
 		r->found.form = f;
