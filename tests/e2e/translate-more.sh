@@ -58,6 +58,8 @@ req POST /rerank -H "$auth" -H "$json" -H "host: gemini.test" -d '{"model":"m","
 is "nor is what is called so elsewhere" "$status $(says .error.code) $(seen)" '400 "translation_unsupported" 0'
 embed either.test m '["a","b"]'
 is "another target takes what Titan does not" "$status $(says '.data | length') $(saw .path) $(decision '[.translated_to, .candidates[0].out]')" '200 2 "/v2/embed" ["embed","form"]'
+embed second.test m '["a","b"]'
+is "or that the first one has nothing for" "$status $(says '.data | length') $(saw .path) $(decision '[.translated_to, .candidates[0].out, .candidates[0].state]')" '200 2 "/v1/embeddings" [null,"form","messages"]'
 
 # ---- failures ----
 fresh '{"status":429}'

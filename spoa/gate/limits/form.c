@@ -141,6 +141,7 @@ limits_form(struct request *r)
 		left = v->candidates[i].fate == CANDIDATE_LEFT;
 	if (!left || !limits_keep_denial(r))
 		return limits_over(r);
-	limits_leave_target(r, TARGET_FORM, form_name(f->to));
+	limits_leave_target(r, TARGET_FORM,
+		form_name(f->to ? f->to : request_target(r)->translated));
 	return STEP_REROUTES;
 }
