@@ -193,7 +193,7 @@ add_set(struct request *r, struct http_head *out)
 }
 
 static void
-add_form(const struct request *r, struct http_head *out)
+add_form_fields(const struct request *r, struct http_head *out)
 {
 	const struct header *h = r->found.form ? &of_forms[r->found.form->to].wants : NULL;
 
@@ -291,7 +291,7 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	if (r->x->plan.sessions && r->out.decision.kind != D_DEFER)
 		request_session_key(r, r->x->session_key);
 	add_set(r, out);
-	add_form(r, out);
+	add_form_fields(r, out);
 	if (asks_unencoded(r))
 		add_head_field(out, "accept-encoding", SPAN_LIT("identity"));
 	add_head_field(out, "x-tollgate-id", arena_dup(a, span_str(r->id)));

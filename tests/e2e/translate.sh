@@ -96,7 +96,7 @@ is "a call, streamed" "$(openai_said)" '["",["send","{\"note\":\"a note\"}"]]'
 # ---- what has no place ----
 fresh
 as_openai to-messages.test echo x ',"n":2'
-is "what has no place is refused by its name" "$status $(says '.error.code') $(says .error.message | grep -o '"n: ') $(asked)" '400 "translation_unsupported" "n:  0 0'
+is "what has no place is refused by its name" "$status $(says '[.error.code, .error.param]') $(says .error.message | grep -o '"n: ') $(asked)" '400 ["translation_unsupported","n"] "n:  0 0'
 as_anthropic to-chat.test echo x ',"top_k":5'
 is "in the caller's words" "$status $(says '[.type, .error.type]') $(says .error.message | grep -o '"top_k: ')" '400 ["error","invalid_request_error"] "top_k: '
 is "and so it is recorded" "$(decision '[.code, .candidates[0].out // "-"]')" '["translation_unsupported","-"]'
@@ -124,6 +124,7 @@ overloaded, streamed|{"fault":"overloaded"}|,"stream":true
 a cut before the content|{"cut_after_content":0}|,"stream":true
 an error in a stream before its content|{"error_after_content":0,"fault":"overloaded"}|,"stream":true
 T
+is "what was used counts once" "$(completion '[.usage.output_tokens, [.attempts[] | .target, .cause]]')" '[2,["messages/echo","throttled","chat/echo","done"]]'
 is "the record of that attempt names its form" "$(settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"attempt"' | tail -1 | jq -c .translated_to)" '"chat"'
 while IFS='|' read -r name what want; do
 	fresh
@@ -139,6 +140,12 @@ done <<'T'
 400|{"status":400}|400
 T
 fresh
+chat "$(jq -n --arg b "$(printf '{}' | gzip -c | base64 -w0)" '{body_base64: $b, headers: {"content-encoding": "gzip"}}')"
+as_anthropic unread.test echo x
+is "an answer that cannot be read is an error of ours" "$status $(says .error.code)" '503 "provider_error"'
+chat '{"status":502,"body":"<html>","content_type":"text/html"}'
+as_anthropic unread.test echo x
+is "a page is none of the caller's words" "$status $(says .type)" '502 "error"'
 chat '{"cut_after_content":1}'
 as_anthropic to-chat.test echo 'one two three' ',"stream":true'
 is "a cut stream ends with the caller's error" "$(events | jq -r .type | tail -n 1) $(grep -c message_stop <<<"$body")" "error 0"

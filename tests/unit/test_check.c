@@ -685,6 +685,17 @@ consequences_are_noted(void **state)
 		"p.yaml:6:5: route e: takes the relay: a request of it may have 2 attempts\n"));
 	assert_null(strstr(cmd_out, "route e: goes"));
 	assert_null(strstr(cmd_out, "route g: "));
+	/* What clients do not get where a target speaks another form. */
+	put("p.yaml",
+		"tollgate: 1\nname: t\n"
+		"providers: {p: {backend: openai, dialect: openai}, q: {backend: local, dialect: "
+		"anthropic}}\n"
+		"routes:\n  - {name: d, match: {path: /v1/chat/completions}, targets: [p, q]}\n"
+		"  - {name: e, match: {path: /v1/messages}, dialect: anthropic, targets: [q]}\n");
+	assert_int_equal(check("--policy", path("p.yaml"), NULL), 0);
+	assert_non_null(strstr(
+		cmd_out, "p.yaml:5:65: route d: q speaks messages: of chat it gets no n over 1, "));
+	assert_null(strstr(cmd_out, "route e: "));
 	put("p.yaml",
 		"tollgate: 1\nname: t\n"
 		"providers: {p: {backend: openai}, q: {backend: local, via: relay}}\n"

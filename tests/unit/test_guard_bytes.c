@@ -12,11 +12,11 @@
 #define SSN    "536-22-1840"
 #define ANSWER "{\"choices\":[{\"message\":{\"content\":\"my ssn is " SSN " and so on\"}}]}"
 
-enum form { PLAIN, AWS, GZIP, ZSTD, LE16, BE16, LE16_MARKED, BE16_MARKED, LE32, BE32 };
+enum body_form { PLAIN, AWS, GZIP, ZSTD, LE16, BE16, LE16_MARKED, BE16_MARKED, LE32, BE32 };
 
 /* `text` as clients may get it. Of what is compressed its beginning will do. */
 static void
-put_form(struct buf *b, enum form form, struct span text)
+put_form(struct buf *b, enum body_form form, struct span text)
 {
 	static const char marks[][3] = {
 		[LE16_MARKED] = "\xff\xfe", [BE16_MARKED] = "\xfe\xff"
@@ -90,7 +90,7 @@ what_bytes_hide_is_unread(void **state)
 	buf_init(&in, 0);
 	buf_init(&out, 0);
 	for (size_t t = 0; t < COUNT_OF(types); t++)
-		for (enum form f = AWS; f <= BE32; f++)
+		for (enum body_form f = AWS; f <= BE32; f++)
 			for (size_t s = 0; s < COUNT_OF(steps); s++) {
 				buf_clear(&in);
 				put_form(&in, f, SPAN_LIT(ANSWER));

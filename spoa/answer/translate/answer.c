@@ -6,6 +6,9 @@
 #include "answer/document.h"
 #include "answer/translate/answer_private.h"
 #include "base/err.h"
+#include "scan/dialect/refusal.h"
+
+enum { NAME_BYTES = 1024 }; /* of an id or a model: each event says it */
 
 static const struct answer_writer *const writers[FORMS] = {
 	[FORM_CHAT] = &answer_write_chat,
@@ -28,9 +31,12 @@ translator_new(const struct translate_plan *p, bool streamed, int kind, int stat
 	t->status = status;
 	arena_init(&t->work, CAP_ANSWER_WORK, true);
 	frames_init(&t->in.frames, (enum frames_kind)kind, 0);
+	event_template_init(&t->in.like);
 	buf_init(&t->in.body, CAP_ANSWER_BYTES);
 	for (size_t i = 0; i < SAID_KINDS; i++)
 		buf_init(&t->parts[i], CAP_ANSWER_BYTES);
+	buf_init(&t->id, NAME_BYTES);
+	buf_init(&t->model, NAME_BYTES);
 	TAILQ_INIT(&t->order.blocks);
 	return t;
 }
@@ -45,6 +51,7 @@ translator_drop(struct translator **tp)
 	answer_order_free(t);
 	arena_reset(&t->work);
 	frames_free(&t->in.frames);
+	event_template_free(&t->in.like);
 	buf_free(&t->in.body);
 	buf_free(&t->id);
 	buf_free(&t->model);
@@ -61,6 +68,8 @@ translator_media_type(const struct translator *t)
 	return t->streamed && !t->plan.array ? t->writer->media_type : "application/json";
 }
 
+const char translator_again[] = "the provider's answer goes on after its end";
+
 int
 translator_fail(struct translator *t, int err, const char *why)
 {
@@ -72,7 +81,7 @@ translator_fail(struct translator *t, int err, const char *why)
 }
 
 static bool
-is_over(const struct translator *t)
+translator_is_over(const struct translator *t)
 {
 	return t->err || t->state == TRANSLATOR_FAILED;
 }
@@ -84,11 +93,11 @@ static const char nothing[] = ":\n\n";
 /* ---- one document ---- */
 
 /* Its id and its model, as far as they are known, go before all else. */
-static void
+static int
 begin_answer(struct translator *t, const struct said_all *all)
 {
 	if (t->state != TRANSLATOR_NEW || (!all->n && !all->model.n && !all->stop.n))
-		return;
+		return 0;
 	t->state = TRANSLATOR_BEGUN;
 	buf_span(&t->id, all->id);
 	if (!all->id.n)
@@ -96,6 +105,10 @@ begin_answer(struct translator *t, const struct said_all *all)
 	buf_span(&t->model, all->model.n ? all->model : t->plan.model);
 	if (t->streamed)
 		t->writer->begin(t);
+	return buf_failed(&t->id) || buf_failed(&t->model) || buf_failed(&t->head)
+		       ? translator_fail(
+				 t, ERR_LIMIT, "the provider's answer has too long a name")
+		       : 0;
 }
 
 static int
@@ -117,14 +130,32 @@ count_usage(struct translator *t, const struct said_all *all, struct span json)
 
 /* The provider failed after it had begun. */
 static int
-say_said_error(struct translator *t, struct span json)
+say_said_error(struct translator *t, struct span type, struct span json)
 {
 	struct said_all e;
 
 	if (answer_said_error(json, &t->work, &e))
 		return translator_fail(t, ERR_NOMEM, NULL);
+	if (!e.code && dialect_refusal(0, type, json, &t->work) == REFUSAL_RATE)
+		e.code = "rate_limit_exceeded"; /* what it is called goes by that */
 	translator_say_error(t, e.code, e.message, t->plan.id, t->out);
 	return 0;
+}
+
+/* Most events are the one before them with another text, and are read by that. */
+static bool
+is_like_the_last(struct translator *t, struct span type, struct span json, struct said *s)
+{
+	struct answer_document d;
+	const char *why;
+
+	if (!t->streamed || t->state != TRANSLATOR_BEGUN || t->in.misses == TRANSLATOR_MISSES)
+		return false;
+	bool plain = !event_template_read(&t->in.like, t->plan.format, NULL, type, json,
+			     &t->work, &d, &why) &&
+		     answer_said_plain(t->plan.format, &d, s);
+	t->in.misses = plain ? 0 : t->in.misses + 1;
+	return plain;
 }
 
 static int
@@ -132,24 +163,27 @@ translate_document(struct translator *t, struct span type, struct span json)
 {
 	struct said_all all;
 	const char *why = NULL;
+	struct said s;
 	int err;
 
 	if (t->state == TRANSLATOR_ENDED)
-		return translator_fail(
-			t, ERR_SYNTAX, "the provider's answer goes on after its end");
-	err = answer_said(t->plan.from, t->plan.format, !t->streamed, type, json, &t->work, &all, &why);
+		return translator_fail(t, ERR_SYNTAX, translator_again);
+	if (is_like_the_last(t, type, json, &s))
+		return answer_order(t, &s);
+	err = answer_said(
+		t->plan.from, t->plan.format, !t->streamed, type, json, &t->work, &all, &why);
 	if (err)
 		return translator_fail(t, err, why);
 	if (all.is_error && !t->streamed)
 		return translator_fail(t, ERR_SYNTAX, "the provider's answer is an error");
 	if (all.is_error)
-		return say_said_error(t, json);
+		return say_said_error(t, type, json);
 	if (span_is(all.type, "ping")) {
 		buf_str(t->out, nothing);
 		return 0;
 	}
-	begin_answer(t, &all);
-	if (all.counts)
+	err = begin_answer(t, &all);
+	if (!err && all.counts)
 		err = count_usage(t, &all, json);
 	for (size_t i = 0; i < all.n && !err; i++)
 		err = answer_order(t, &all.v[i]);
@@ -175,7 +209,7 @@ translate_frame(struct translator *t, int r, const struct frame *f)
 		return translator_fail(
 			t, ERR_LIMIT, "an event of the provider's stream is too long");
 	if (f->exception)
-		err = say_said_error(t, f->data);
+		err = say_said_error(t, f->type, f->data);
 	else if (!f->has_data || (sse && !data.n))
 		buf_str(t->out, sse && raw.n && raw.p[0] == ':' ? nothing : "");
 	else if (!sse || !span_is(data, "[DONE]"))
@@ -192,9 +226,9 @@ translate_frames(struct translator *t, struct span bytes)
 	struct frame f;
 	int r = 0;
 
-	while (!is_over(t) && (r = frames_next(&t->in.frames, &bytes, &f)) > 0)
+	while (!translator_is_over(t) && (r = frames_next(&t->in.frames, &bytes, &f)) > 0)
 		(void)translate_frame(t, r, &f);
-	if (!is_over(t) && r < 0)
+	if (!translator_is_over(t) && r < 0)
 		return translator_fail(t, r, bad_frames);
 	return t->err;
 }
@@ -205,11 +239,11 @@ end_frames(struct translator *t)
 	struct frame f;
 	int r = 0;
 
-	while (!is_over(t) && (r = frames_end(&t->in.frames, &f)) > 0)
+	while (!translator_is_over(t) && (r = frames_end(&t->in.frames, &f)) > 0)
 		(void)translate_frame(t, r, &f);
-	if (!is_over(t) && r < 0)
+	if (!translator_is_over(t) && r < 0)
 		return translator_fail(t, r, bad_frames);
-	if (is_over(t) || t->state == TRANSLATOR_ENDED)
+	if (translator_is_over(t) || t->state == TRANSLATOR_ENDED)
 		return t->err;
 	/* where nothing must come after the reason, it is the end */
 	if (t->plan.format->last || !t->order.stop)
@@ -262,7 +296,7 @@ translator_end(struct translator *t, struct buf *out, const char **why)
 	int err = t->err;
 
 	t->out = out;
-	if (!is_over(t))
+	if (!translator_is_over(t))
 		err = t->streamed ? end_frames(t) : translate_whole(t);
 	*why = t->why;
 	return err;

@@ -125,8 +125,10 @@ write_blocks(struct translator *t, bool all)
 		if (!r)
 			block_free(t, b);
 	}
-	if (buf_failed(&t->parts[0]) || buf_failed(&t->parts[1]))
-		return translator_fail(t, ERR_LIMIT, "the provider's answer is too long");
+	for (size_t i = 0; i < SAID_KINDS && !r; i++)
+		if (buf_failed(&t->parts[i]))
+			return translator_fail(
+				t, ERR_LIMIT, "the provider's answer is too long");
 	if (buf_failed(t->out) || arena_failed(&t->work))
 		return translator_fail(t, ERR_NOMEM, NULL);
 	return r;
@@ -172,7 +174,7 @@ add_block(struct translator *t, const struct said *s)
 
 /* A call begins with its name; of those that are counted, in their order. */
 static struct answer_block *
-begin_call(struct translator *t, const struct said *s)
+begin_call_block(struct translator *t, const struct said *s)
 {
 	bool counted = !t->plan.format->blocks && s->number != CALL_OLDER && !s->each;
 	const char *why = NULL;
@@ -203,19 +205,19 @@ begin_call(struct translator *t, const struct said *s)
 /* The call that the piece is of. Another id with a name, after arguments that are whole, is
  * another call of the same number: some count none. */
 static struct answer_block *
-call_of(struct translator *t, const struct said *s)
+call_block_of(struct translator *t, const struct said *s)
 {
 	struct answer_block *b = s->each ? NULL : find_block(t, s);
 
 	if (!b)
-		return begin_call(t, s);
+		return begin_call_block(t, s);
 	bool other = s->id.n && !span_eq(s->id, buf_view(&b->id));
 	bool named = s->name.n && !span_eq(s->name, buf_view(&b->name));
 	if (other && s->name.n && b->place + 1 == t->order.calls && is_whole_block(t, b)) {
 		struct said next = *s;
 		next.number = t->order.calls;
 		b->over = true;
-		b = begin_call(t, &next);
+		b = begin_call_block(t, &next);
 		if (b)
 			b->number = s->number;
 		return b;
@@ -230,7 +232,7 @@ call_of(struct translator *t, const struct said *s)
 
 /* The run that the text goes on, or a new one: a block that is a call has none. */
 static struct answer_block *
-run_of(struct translator *t, const struct said *s)
+text_block_of(struct translator *t, const struct said *s)
 {
 	const struct said call = { .is = SAID_CALL, .number = s->number };
 	struct answer_block *b = find_block(t, s);
@@ -250,9 +252,8 @@ answer_order(struct translator *t, const struct said *s)
 	if (s->copy && s->number < t->order.met)
 		return 0;
 	if (t->order.stop && !t->plan.format->repeats)
-		return translator_fail(
-			t, ERR_SYNTAX, "the provider's answer goes on after its end");
-	struct answer_block *b = s->is == SAID_CALL ? call_of(t, s) : run_of(t, s);
+		return translator_fail(t, ERR_SYNTAX, translator_again);
+	struct answer_block *b = s->is == SAID_CALL ? call_block_of(t, s) : text_block_of(t, s);
 	if (!b)
 		return t->err;
 	size_t before = b->text.n;
@@ -310,7 +311,8 @@ answer_order_stop(struct translator *t, struct span word)
 int
 answer_order_last(struct translator *t)
 {
-	int r = write_blocks(t, true);
+	int r = t->state == TRANSLATOR_ENDED ? translator_fail(t, ERR_SYNTAX, translator_again)
+					     : write_blocks(t, true);
 
 	if (r)
 		return r;

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "answer/event_template.h"
 #include "answer/frames.h"
 #include "answer/translate/answer.h"
 
@@ -43,6 +44,10 @@ struct said_all {
 /* All of it lives in the arena. 0, ERR_NOMEM, or ERR_SYNTAX with *why. */
 int answer_said(enum form form, const struct answer_format *f, bool whole, struct span event,
 	struct span json, struct arena *a, struct said_all *out, const char **why);
+/* Whether the event of a stream says one piece of text, or of arguments, and nothing else: *s.
+ * What is asked of one is where it is said alone. */
+bool answer_said_plain(
+	const struct answer_format *f, const struct answer_document *d, struct said *s);
 /* The message and the code of an error document, or event, of any family's. */
 int answer_said_error(struct span json, struct arena *a, struct said_all *out);
 
@@ -95,6 +100,8 @@ struct answer_writer {
 extern const struct answer_writer answer_write_chat, answer_write_responses,
 	answer_write_messages, answer_write_generate, answer_write_converse;
 
+enum { TRANSLATOR_MISSES = 8 }; /* so many in a row: nothing more is read so */
+
 /*  NEW → BEGUN → ENDED     what the provider has at its end has come, and went
  *   └──────┴──→ FAILED     it cannot be translated, or the provider's error was said */
 enum translator_state { TRANSLATOR_NEW, TRANSLATOR_BEGUN, TRANSLATOR_ENDED, TRANSLATOR_FAILED };
@@ -110,6 +117,8 @@ struct translator {
 	struct arena work; /* of the document that is read */
 	struct {	   /* what is read of it */
 		struct frames frames;
+		struct event_template like; /* the last event that said a text alone */
+		unsigned misses; /* events since then that were read by it, and were none */
 		struct buf body; /* of a whole answer */
 		struct usage usage;
 	} in;
@@ -118,7 +127,7 @@ struct translator {
 		blocks; /* the first one is open, the others wait */
 		size_t nblocks, held;
 		uint32_t calls; /* that have begun */
-		uint32_t met;	/* blocks up to this number have been said, copies say nothing */
+		uint32_t met; /* blocks up to this number have been said, copies say nothing */
 		enum answer_stop stop;
 	} order;
 	/* of writers */
@@ -131,6 +140,7 @@ struct translator {
 	bool refused;		      /* a text of SAID_REFUSAL was */
 };
 
+extern const char translator_again[]; /* why: something comes after its end */
 /* It cannot be translated. The error. */
 int translator_fail(struct translator *t, int err, const char *why);
 /* 0, or translator_fail(). */

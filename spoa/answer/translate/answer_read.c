@@ -59,7 +59,7 @@ said_row(const struct said_reader *r, const struct node *n)
 
 /* An answer of several choices is no one answer. */
 static uint32_t
-said_number(struct said_reader *r, const struct said_place *at)
+said_number_of(struct said_reader *r, const struct said_place *at)
 {
 	if (!r->f->blocks && at->slot[0])
 		r->why = "the provider's answer has more than one choice";
@@ -95,7 +95,7 @@ note_said_call(struct said_reader *r, const struct node *n, const struct said_pl
 		.each = !r->f->blocks && r->f->counted < 2,
 		.number = n->up && n->up->tok != JSON_ARRAY && !r->f->blocks
 				  ? CALL_OLDER
-				  : said_number(r, at),
+				  : said_number_of(r, at),
 		.numbered = at->numbered || r->whole || r->f->blocks,
 		.name = tree_text(&r->t, p.name[0]) };
 
@@ -151,33 +151,42 @@ see_call(struct said_reader *r, const struct node *n, bool *call)
 
 /* ---- values ---- */
 
+/* False: it is none that is translated. */
+static bool
+said_kind_of(enum answer_kind kind, enum said_kind *is)
+{
+	switch (kind) {
+	case KIND_TEXT: *is = SAID_TEXT; return true;
+	case KIND_REASONING:
+	case KIND_SIGNED: *is = SAID_REASONING; return true;
+	case KIND_REFUSAL: *is = SAID_REFUSAL; return true;
+	case KIND_ARGUMENTS: *is = SAID_CALL; return true;
+	default: return false;
+	}
+}
+
 static void
 note_said_text(struct said_reader *r, const struct node *n, const struct answer_row *row,
 	const struct said_place *at)
 {
 	struct span so_far = span_str(r->f->so_far);
-	struct said s = { .text = tree_text(&r->t, n) };
+	struct said s = { .numbered = true, .text = tree_text(&r->t, n) };
 
 	s.copy = row->read == READ_COPY && !r->whole;
 	if (!s.text.n || (s.copy && !is_said_again(r)) ||
 		(so_far.n && !r->whole && span_starts(span_str(row->path), so_far)))
 		return;
-	switch (row->kind) {
-	case KIND_TEXT: s.is = at->aside ? SAID_REASONING : SAID_TEXT; break;
-	case KIND_REFUSAL: s.is = SAID_REFUSAL; break;
-	case KIND_REASONING:
-		if (r->reasoning && r->reasoning != row->path)
-			return;
-		r->reasoning = row->path;
-		/* fall through */
-	case KIND_SIGNED: s.is = SAID_REASONING; break;
-	case KIND_ARGUMENTS: s.is = SAID_CALL; break;
-	case KIND_INPUT: r->why = no_place; return;
-	default: return;
-	}
-	s.number = said_number(r, at);
+	if (row->kind == KIND_INPUT)
+		r->why = no_place;
+	if (row->kind == KIND_REASONING && r->reasoning && r->reasoning != row->path)
+		return;
+	r->reasoning = row->kind == KIND_REASONING ? row->path : r->reasoning;
+	if (!said_kind_of(row->kind, &s.is))
+		return;
+	if (at->aside && s.is == SAID_TEXT)
+		s.is = SAID_REASONING;
+	s.number = said_number_of(r, at);
 	s.number = s.is == SAID_CALL || r->f->blocks ? s.number : 0;
-	s.numbered = true;
 	note_said(r, s);
 }
 
@@ -204,7 +213,7 @@ note_said_value(struct said_reader *r, const struct node *n, const struct answer
 	case READ_FINISH:
 		text = tree_text(&r->t, n);
 		if (text.n && answer_stop_of(r->form, text) != STOP_NOT_YET &&
-			(said_number(r, at), true))
+			(said_number_of(r, at), true))
 			r->out->stop = text;
 		return false;
 	case READ_MODEL: r->out->model = tree_text(&r->t, n); return false;
@@ -241,7 +250,7 @@ take_numbers(const struct said_reader *r, const struct node *object, struct said
 }
 
 static void
-read_said(struct said_reader *r, const struct node *n, struct said_place at)
+read_said_value(struct said_reader *r, const struct node *n, struct said_place at)
 {
 	const struct answer_row *row = said_row(r, n);
 	bool call, counts = false, array = n->tok == JSON_ARRAY;
@@ -262,7 +271,7 @@ read_said(struct said_reader *r, const struct node *n, struct said_place at)
 		if (!array && c->tok != JSON_NULL)
 			r->out->counts |= c->rows ? c->rows->counts : usage_key_counts(c->key);
 		if (c->rows)
-			read_said(r, c, at);
+			read_said_value(r, c, at);
 		if (counts)
 			at.slot[slot]++;
 	}
@@ -285,7 +294,7 @@ read_said_type(struct said_reader *r)
 	if (!out->ends)
 		return;
 	take_numbers(r, r->t.root, &at);
-	out->ended = said_number(r, &at);
+	out->ended = said_number_of(r, &at);
 }
 
 int
@@ -308,13 +317,30 @@ answer_said(enum form form, const struct answer_format *f, bool whole, struct sp
 		out->type = tree_text(&r.t, type);
 	if (!whole)
 		read_said_type(&r);
-	read_said(&r, r.t.root, (struct said_place){ 0 });
+	read_said_value(&r, r.t.root, (struct said_place){ 0 });
 	if (r.t.odd && !r.why)
 		r.why = "an event of the provider's stream may be read in two ways";
 	if (arena_failed(a))
 		return ERR_NOMEM;
 	*why = r.why;
 	return r.why && !out->is_error ? ERR_SYNTAX : 0;
+}
+
+bool
+answer_said_plain(
+	const struct answer_format *f, const struct answer_document *d, struct said *s)
+{
+	const struct answer_text *t = d->texts;
+
+	if (d->ntexts != 1 || t->copy || t->piece || t->so_far || !t->text.n || d->marked ||
+		d->ninputs || d->nseals || d->opaque_bytes || d->odd_call || d->counts ||
+		d->ends.any || span_is(d->type, "error"))
+		return false;
+	*s = (struct said){
+		.number = f->blocks ? t->slot[0] : 0, .numbered = true, .text = t->text
+	};
+	return said_kind_of(t->kind, &s->is) &&
+	       (f->blocks || (!t->slot[0] && !t->slot[1] && s->is != SAID_CALL));
 }
 
 /* ---- errors ---- */

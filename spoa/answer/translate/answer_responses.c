@@ -7,7 +7,7 @@
 
 /* Of a whole answer, or of what of a stream is done: the items, as elements of a list; of a
  * stream the text of the one that is open. */
-#define ITEMS(t) (&(t)->parts[0])
+#define ITEMS(t)  (&(t)->parts[0])
 #define SO_FAR(t) (&(t)->parts[1])
 
 /* An item by the kind of what it says: its type, what its id begins with; of its one part the
@@ -175,7 +175,8 @@ responses_begin(struct translator *t)
 
 /* An event of the item's part, up to what it says. */
 static void
-open_part_event(struct translator *t, const struct answer_block *b, const char *of, const char *type)
+open_part_event(
+	struct translator *t, const struct answer_block *b, const char *of, const char *type)
 {
 	open_response_event(t, of, type);
 	put_item_id(t, "item_id", b, t->out);

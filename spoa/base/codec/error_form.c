@@ -19,6 +19,12 @@ fill_form(const char *form, const struct error_words *e, struct buf *out)
 		case 'c': buf_str(out, e->code); break;
 		case 'n': buf_int(out, e->number); break;
 		case 'm': buf_json_str(out, e->message); break;
+		case 'p':
+			if (e->param.n)
+				buf_json_str(out, e->param);
+			else
+				buf_str(out, "null");
+			break;
 		case 'i': buf_json_str(out, e->decision); break;
 		case 'r': buf_span(out, e->request); break;
 		case 'x': buf_span(out, e->more); break;
@@ -36,6 +42,8 @@ error_write(const char *form, struct error_words e, struct buf *out)
 	SCOPED_BUF(doc, 0);
 	e.decision = span_cut(e.decision, 0, 64);
 	e.decision.n = utf8_prefix(e.decision);
+	e.param = span_cut(e.param, 0, 128);
+	e.param.n = utf8_prefix(e.param);
 	for (;;) {
 		message.n = utf8_prefix(message);
 		buf_clear(&text);

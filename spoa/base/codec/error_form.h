@@ -9,6 +9,7 @@ struct error_words {
 	const char *type, *code; /* %t, %c: our own words, as they are */
 	int number;		 /* %n: a status, or a code of JSON-RPC */
 	struct span message;	 /* %m: with the decision's id after it */
+	struct span param;	 /* %p: 128 bytes of it at most; empty: null */
 	struct span decision;	 /* %i: that id, 64 bytes of it at most; may be empty */
 	struct span request;	 /* %r: JSON as it is, CAP_ERROR_BYTES / 2 at most */
 	struct span more;	 /* %x: JSON as it is; left out where it leaves no room */

@@ -95,9 +95,8 @@ refused_at(struct request *r, struct span path)
 {
 	for (size_t i = 0; i < path.n; i++)
 		if (!is_alnum(path.p[i]) && !strchr("_-.[]$", path.p[i]))
-			return SPAN_LIT("a member");
-	return path.n > CAP_ERROR_BYTES / 8 || request_may_hold(r, path) ? SPAN_LIT("a member")
-									  : path;
+			return SPAN_LIT("");
+	return path.n > CAP_ERROR_BYTES / 8 || request_may_hold(r, path) ? SPAN_LIT("") : path;
 }
 
 enum step_result

@@ -185,10 +185,10 @@ static const struct {
 	const char *lost;
 } losses[] = {
 	{ FORM_CHAT, FORM_MESSAGES,
-		"n over 1, logprobs, logit_bias, seed, penalties, audio, web search" },
+		"n over 1, logprobs, logit_bias, seed, penalties, audio, json_object" },
 	{ FORM_MESSAGES, FORM_CHAT,
-		"top_k, signed reasoning, documents by URL, citations, tools that the provider "
-		"runs" },
+		"top_k, files by URL, citations, reasoning of turns before, tools that the "
+		"provider runs" },
 };
 
 static void

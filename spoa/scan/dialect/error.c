@@ -64,8 +64,12 @@ write_form(const struct dialect *d, const char *form, int status, const char *ty
 		     : status < 500    ? MCP_CODE_DENIED
 				       : MCP_CODE_INTERNAL;
 
+	/* "top_k: it has no place …" */
+	size_t member = code && !strcmp(code, "translation_unsupported") ? span_chr(message, ':')
+									  : message.n;
 	error_write(form,
 		(struct error_words){ .number = number,
+			.param = span_cut(message, 0, member < message.n ? member : 0),
 			.type = type,
 			.code = code,
 			.message = message,

@@ -198,7 +198,7 @@ const struct dialect dialect_mistral = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_openai,
-	.error = "{'object':'error','message':%m,'type':'%t','param':null,'code':'%c','request_"
+	.error = "{'object':'error','message':%m,'type':'%t','param':%p,'code':'%c','request_"
 		 "id':%i}",
 	.stream = STREAM_SSE,
 };

@@ -198,7 +198,7 @@ static const char *const tells[] = {
 static const char *const bases[] = { "", "/v1", "/openai/v1", "/openai", NULL };
 /* clang-format on */
 
-const char error_openai[] = "{'error':{'message':%m,'type':'%t','param':null,'code':'%c'},"
+const char error_openai[] = "{'error':{'message':%m,'type':'%t','param':%p,'code':'%c'},"
 			    "'request_id':%i}";
 
 const struct dialect dialect_openai = {
