@@ -87,8 +87,13 @@ translator_is_over(const struct translator *t)
 }
 
 static const char bad_frames[] = "the framing of the provider's stream is malformed";
-/* It keeps the way open. */
-static const char nothing[] = ":\n\n";
+/* Keeps the way open, where the caller's framing can say nothing. */
+static void
+say_nothing(struct translator *t)
+{
+	if (!strcmp(translator_media_type(t), "text/event-stream"))
+		buf_str(t->out, ":\n\n");
+}
 
 /* ---- one document ---- */
 
@@ -179,7 +184,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 	if (all.is_error)
 		return say_said_error(t, type, json);
 	if (span_is(all.type, "ping")) {
-		buf_str(t->out, nothing);
+		say_nothing(t);
 		return 0;
 	}
 	err = begin_answer(t, &all);
@@ -210,11 +215,11 @@ translate_frame(struct translator *t, int r, const struct frame *f)
 			t, ERR_LIMIT, "an event of the provider's stream is too long");
 	if (f->exception)
 		err = say_said_error(t, f->type, f->data);
-	else if (!f->has_data || (sse && !data.n))
-		buf_str(t->out, sse && raw.n && raw.p[0] == ':' ? nothing : "");
-	else if (!sse || !span_is(data, "[DONE]"))
+	else if (f->has_data && (!sse || (data.n && !span_is(data, "[DONE]"))))
 		err = translate_document(t, f->type, f->data);
-	else if (!t->plan.format->last) /* else it is another form's */
+	else if (sse && !data.n && raw.n && raw.p[0] == ':')
+		say_nothing(t);
+	else if (sse && data.n && !t->plan.format->last) /* else it is another form's */
 		err = answer_order_last(t);
 	arena_reset(&t->work);
 	return err;
