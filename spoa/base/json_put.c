@@ -121,3 +121,43 @@ json_put_printf(struct buf *b, const char *name, const char *fmt, ...)
 	buf_vprintf(b, fmt, args);
 	va_end(args);
 }
+
+static void
+put_place(struct buf *b, char place, va_list *args)
+{
+	switch (place) {
+	case 't': buf_json_str(b, va_arg(*args, struct span)); break;
+	case 'j': buf_span(b, va_arg(*args, struct span)); break;
+	case 'u': buf_int(b, (int64_t)va_arg(*args, uint64_t)); break;
+	case 'w':
+		buf_putc(b, '"');
+		buf_span(b, va_arg(*args, struct span));
+		buf_putc(b, '"');
+		break;
+	default:
+		buf_putc(b, '"');
+		buf_str(b, va_arg(*args, const char *));
+		buf_putc(b, '"');
+	}
+}
+
+void
+json_put_form(struct buf *b, const char *form, ...)
+{
+	va_list args;
+
+	if (*form != '}' && *form != ']')
+		json_put_name(b, NULL);
+	va_start(args, form);
+	while (*form) {
+		size_t n = strcspn(form, "'%");
+		buf_put(b, form, n);
+		form += n;
+		if (*form == '\'')
+			buf_putc(b, '"');
+		else if (*form)
+			put_place(b, *++form, &args);
+		form += *form != '\0';
+	}
+	va_end(args);
+}

@@ -34,4 +34,9 @@ void json_put_raw(struct buf *b, const char *name, struct span json);
 __attribute__((format(printf, 3, 4))) void json_put_printf(
 	struct buf *b, const char *name, const char *fmt, ...);
 
+/* A piece of a document that shows its shape, ' for its quotes: "{'type':'text','text':%w". A
+ * place takes the next argument: %t a struct span, as a string; %w one that is the inside of a
+ * string already; %j one that is JSON; %s a const char * of ours; %u a uint64_t. */
+void json_put_form(struct buf *b, const char *form, ...);
+
 #endif

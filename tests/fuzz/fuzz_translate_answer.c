@@ -1,7 +1,8 @@
 /* Answers in another form: any cut gives the same bytes, and so does reading each event by
  * itself; a strict client takes them, and hears
  * of no end where there was an error. The first byte says who answers, whether it is whole, and
- * whether the rest is what it says or picks events of a table, a byte each. */
+ * whether the rest is what it says or picks events of a table, a byte each; or the second one
+ * names two forms, of any. */
 #include <stdio.h>
 
 #include "support/fake_clock.h"
@@ -9,7 +10,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MESSAGES = 1, WHOLE = 2, PROGRAM = 4, REFUSED = 8, EVENTS = 20, EVENTS_MOST = 64 };
+enum {
+	MESSAGES = 1,
+	WHOLE = 2,
+	PROGRAM = 4,
+	REFUSED = 8,
+	PAIR = 64,
+	EVENTS = 20,
+	EVENTS_MOST = 64
+};
 
 #define CHUNK(rest)                                                                            \
 	"data: {\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0," rest "}]}\n\n"
@@ -78,40 +87,45 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf in = { 0 }, one = { 0 }, two = { 0 }, say = { 0 };
-	struct translate_client c;
+	struct translate_client c = { 0 };
 	const char *why, *other;
 
-	if (size < 2)
+	if (size < 3)
 		return 0;
 	enum form from = data[0] & MESSAGES ? FORM_MESSAGES : FORM_CHAT;
 	enum form to = data[0] & MESSAGES ? FORM_CHAT : FORM_MESSAGES;
-	bool streamed = !(data[0] & WHOLE);
+	bool streamed = !(data[0] & WHOLE), pair = data[0] & PAIR;
 	int status = data[0] & REFUSED ? 429 : 200;
-	if (data[0] & PROGRAM)
+	if (pair) {
+		from = (enum form)(FORM_CHAT + data[1] % (FORMS - 1));
+		to = (enum form)(FORM_CHAT + data[1] / (FORMS - 1) % (FORMS - 1));
+	}
+	if (data[0] & PROGRAM && !pair)
 		for (size_t i = 1; i < size && i < EVENTS_MOST; i++)
 			buf_str(&in, events[data[0] & MESSAGES][data[i] % EVENTS]);
 	else
-		buf_put(&in, data + 1, size - 1);
-	int a = translate_run(from, streamed, status, buf_view(&in), 0, SIZE_MAX, &one, &why);
-	int b = translate_run(
-		from, streamed, status, buf_view(&in), 0, size * 31 % in.n, &two, &other);
-	if (a != b || why != other || !span_eq(buf_view(&one), buf_view(&two)))
-		abort();
-	buf_clear(&two);
-	b = translate_run(from, streamed, status, buf_view(&in), 1 + size % 7, 0, &two, &other);
-	if (a != b || why != other || !span_eq(buf_view(&one), buf_view(&two)))
-		abort();
-	buf_clear(&two);
-	translate_misses = TRANSLATOR_MISSES;
-	b = translate_run(from, streamed, status, buf_view(&in), 0, SIZE_MAX, &two, &other);
-	translate_misses = 0;
-	if (a != b || why != other || !span_eq(buf_view(&one), buf_view(&two)))
-		abort();
-	client_hears(to, streamed, buf_view(&one), &say, &c);
+		buf_put(&in, data + 1 + pair, size - 1 - pair);
+	int a = translate_run_to(
+		from, to, streamed, status, buf_view(&in), 0, SIZE_MAX, &one, &why);
+	/* cut in two, in steps, and with each event read by itself */
+	for (int i = 0; i < 3; i++) {
+		size_t step = i == 1 ? 1 + size % 7 : 0;
+		size_t cut = i == 0 ? size * 31 % in.n : SIZE_MAX;
+		buf_clear(&two);
+		translate_misses = i == 2 ? TRANSLATOR_MISSES : 0;
+		int b = translate_run_to(
+			from, to, streamed, status, buf_view(&in), step, cut, &two, &other);
+		if (a != b || why != other || !span_eq(buf_view(&one), buf_view(&two)))
+			abort();
+	}
 	/* a whole answer that is none has no bytes of ours */
-	if ((a && (!why || (!streamed && one.n))) || (c.bad && (streamed || !a)) ||
-		(streamed && c.ended == c.failed))
+	if (a && (!why || (!streamed && one.n)))
 		abort();
+	if (to == FORM_CHAT || to == FORM_MESSAGES) {
+		client_hears(to, streamed, buf_view(&one), &say, &c);
+		if ((c.bad && (streamed || !a)) || (streamed && c.ended == c.failed))
+			abort();
+	}
 	buf_free(&in);
 	buf_free(&one);
 	buf_free(&two);

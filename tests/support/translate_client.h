@@ -347,30 +347,37 @@ client_hears(enum form form, bool streamed, struct span out, struct buf *say,
 /* TRANSLATOR_MISSES: each event is read by itself, and none by the one before it. */
 static unsigned translate_misses;
 
-/* The answer to a caller of the other form of the two, fed `step` bytes at a time, or where
- * that is 0 in two pieces; 0, or why not. An error is said as the relay says it. */
+/* The answer to a caller of another form, fed `step` bytes at a time, or where that is 0 in two
+ * pieces; 0, or why not. An error is said as the relay says it. */
 static inline int
-translate_run(enum form from, bool streamed, int status, struct span in, size_t step,
-	size_t cut, struct buf *out, const char **why)
+translate_run_to(enum form from, enum form to, bool streamed, int status, struct span in,
+	size_t step, size_t cut, struct buf *out, const char **why)
 {
-	enum form to = from == FORM_CHAT ? FORM_MESSAGES : FORM_CHAT;
+	static const struct answer_format *const formats[FORMS] = {
+		[FORM_CHAT] = &answer_openai,
+		[FORM_RESPONSES] = &answer_openai_responses,
+		[FORM_MESSAGES] = &answer_anthropic,
+		[FORM_GENERATE] = &answer_gemini,
+		[FORM_CONVERSE] = &answer_bedrock,
+	};
 	struct translate_plan plan = { .from = from,
 		.to = to,
-		.format = from == FORM_CHAT ? &answer_openai : &answer_anthropic,
+		.format = formats[from],
 		.sent = form_dialect(from),
 		.asked = form_dialect(to),
 		.wants_usage = true,
 		.model = SPAN_LIT("asked"),
 		.id = SPAN_LIT("D1") };
-	struct translator *t = translator_new(&plan, streamed, FRAMES_SSE, status);
+	enum frames_kind kind = from == FORM_CONVERSE ? FRAMES_EVENTSTREAM : FRAMES_SSE;
+	struct translator *t = translator_new(&plan, streamed, kind, status);
 	int err = t ? 0 : ERR_NOMEM;
 
 	*why = NULL;
 	if (t)
 		t->in.misses = translate_misses;
-	for (size_t at = 0, to_byte; at < in.n && !err; at = to_byte) {
-		to_byte = step ? at + step : at < cut ? cut : in.n;
-		err = translator_feed(t, span_cut(in, at, to_byte), out, why);
+	for (size_t at = 0, until; at < in.n && !err; at = until) {
+		until = step ? at + step : at < cut ? cut : in.n;
+		err = translator_feed(t, span_cut(in, at, until), out, why);
 	}
 	if (!err)
 		err = translator_end(t, out, why);
@@ -379,6 +386,15 @@ translate_run(enum form from, bool streamed, int status, struct span in, size_t 
 			t, "service_unavailable", SPAN_LIT("broken"), SPAN_LIT("D1"), out);
 	translator_drop(&t);
 	return err;
+}
+
+/* Of the two: to a caller of the other one. */
+static inline int
+translate_run(enum form from, bool streamed, int status, struct span in, size_t step,
+	size_t cut, struct buf *out, const char **why)
+{
+	return translate_run_to(from, from == FORM_CHAT ? FORM_MESSAGES : FORM_CHAT, streamed,
+		status, in, step, cut, out, why);
 }
 
 #endif

@@ -74,11 +74,30 @@ documents_on_lines_of_their_own_have_none(void **state)
 	buf_free(&b);
 }
 
+static void
+a_form_shows_what_is_written(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	json_put_form(&b, "{'a':%t,'b':%w,'c':[%j,%u,%s", SPAN_LIT("x\"\n"), SPAN_LIT("\\u00e4"),
+		SPAN_LIT("{}"), UINT64_MAX >> 1, "own");
+	json_put_form(&b, "{'d':null}");
+	json_put_form(&b, "],'e':{");
+	json_put_form(&b, "'f':true");
+	json_put_form(&b, "}}");
+	is_written(&b, "{\"a\":\"x\\\"\\n\",\"b\":\"\\u00e4\",\"c\":[{},9223372036854775807,"
+		       "\"own\",{\"d\":null}],\"e\":{\"f\":true}}");
+	buf_free(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_comma_comes_after_a_value_and_nowhere_else),
+		cmocka_unit_test(a_form_shows_what_is_written),
 		cmocka_unit_test(documents_on_lines_of_their_own_have_none),
 	};
 

@@ -350,8 +350,8 @@ static const struct policy_mistake rows[] = {
 		":5:64: attempts: a call that failed may have been made" },
 	{ "an api that the target does not speak",
 		H "  - {name: x, match: {api: gemini}, targets: p}\n"
-		  "providers: {p: {backend: openai, dialect: openai}}\n",
-		":5:46: targets: p speaks openai, the route gemini" },
+		  "providers: {p: {backend: openai, dialect: cohere}}\n",
+		":5:46: targets: p speaks cohere, the route gemini" },
 	{ "a path without slash", H "  - {name: x, match: {path: v1}}\n",
 		":5:29: path: v1 must begin with /" },
 	{ "a path with a dot segment", H "  - {name: x, match: {path: /a/../b}}\n",
@@ -413,12 +413,6 @@ static const struct policy_mistake rows[] = {
 		H "  - {name: x, match: {path: /a}, targets: [p, q]}\nproviders: {p: {backend: "
 		  "openai, dialect: openai}, q: {backend: anthropic, dialect: cohere}}\n",
 		":5:47: targets: q speaks cohere, the route openai; translation is not "
-		"supported" },
-	{ "a target whose forms are not translated yet",
-		H "  - {name: x, match: {path: /a}, targets: [p, q]}\nproviders: {p: {backend: "
-		  "openai, dialect: openai}, q: {backend: anthropic, dialect: anthropic, speaks: "
-		  "converse}}\n",
-		":5:47: targets: q speaks anthropic, the route openai; translation is not "
 		"supported" },
 	{ "a form that is none",
 		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: openai, "

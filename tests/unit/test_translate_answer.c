@@ -427,9 +427,13 @@ a_text_goes_at_once(void **state)
 		GROWS("0", "{"), BEGINS("1", "y", "put"), GROWS("1", "{}"), GROWS("0", "}"),
 		FINISH("tool_calls"), DONE };
 	static const char want[] = "gggg--ggg";
-	struct translate_plan plan = { FORM_CHAT, FORM_MESSAGES, &answer_openai,
-		form_dialect(FORM_CHAT), form_dialect(FORM_MESSAGES), false, SPAN_LIT("m"),
-		SPAN_LIT("D1") };
+	struct translate_plan plan = { .from = FORM_CHAT,
+		.to = FORM_MESSAGES,
+		.format = &answer_openai,
+		.sent = form_dialect(FORM_CHAT),
+		.asked = form_dialect(FORM_MESSAGES),
+		.model = SPAN_LIT("m"),
+		.id = SPAN_LIT("D1") };
 	struct translator *t = translator_new(&plan, true, FRAMES_SSE, 200);
 	struct buf out = { 0 };
 	const char *why;
@@ -450,9 +454,13 @@ a_text_goes_at_once(void **state)
 static void
 usage_that_nobody_asked_for_is_not_said(void **state)
 {
-	struct translate_plan plan = { FORM_MESSAGES, FORM_CHAT, &answer_anthropic,
-		form_dialect(FORM_MESSAGES), form_dialect(FORM_CHAT), false, SPAN_LIT("m"),
-		SPAN_LIT("D1") };
+	struct translate_plan plan = { .from = FORM_MESSAGES,
+		.to = FORM_CHAT,
+		.format = &answer_anthropic,
+		.sent = form_dialect(FORM_MESSAGES),
+		.asked = form_dialect(FORM_CHAT),
+		.model = SPAN_LIT("m"),
+		.id = SPAN_LIT("D1") };
 	struct translator *t = translator_new(&plan, true, FRAMES_SSE, 200);
 	struct buf out = { 0 };
 	const char *why;

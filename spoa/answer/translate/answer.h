@@ -13,10 +13,10 @@ struct translate_plan {
 	enum form from, to; /* the provider's, the caller's; FORM_NONE: nothing is translated */
 	const struct answer_format *format; /* the provider's */
 	const struct dialect *sent, *asked; /* whose usage is read; whose errors are written */
-	bool array;	   /* the caller\'s stream is Gemini\'s list of answers, and no SSE */
 	bool wants_usage;  /* of a stream: it is said, where its form does not always */
 	struct span model; /* where the answer names none */
 	struct span id;	   /* the decision's */
+	bool array;	   /* the caller's stream is Gemini's list of answers, and no SSE */
 };
 
 struct translator; /* opaque */

@@ -14,9 +14,7 @@ static const char *const members[SAID_KINDS] = { [SAID_TEXT] = "content",
 static void
 put_chat_head(const struct translator *t, const char *object, struct buf *b)
 {
-	json_put_open(b, NULL, '{');
-	json_put_text(b, "id", buf_view(&t->id));
-	json_put_str(b, "object", object);
+	json_put_form(b, "{'id':%t,'object':%s", buf_view(&t->id), object);
 	json_put_int(b, "created", clock_wall_ns() / 1000000000);
 	json_put_text(b, "model", buf_view(&t->model));
 }
@@ -27,17 +25,15 @@ put_chat_usage(const struct translator *t, struct buf *b)
 {
 	const struct usage *u = &t->in.usage;
 
-	json_put_open(b, "usage", '{');
-	json_put_int(b, "prompt_tokens", u->input_tokens);
-	json_put_int(b, "completion_tokens", u->output_tokens);
-	json_put_int(b, "total_tokens", u->input_tokens + u->output_tokens);
-	json_put_open(b, "prompt_tokens_details", '{');
-	json_put_int(b, "cached_tokens", u->cached_tokens);
+	json_put_form(b,
+		"'usage':{'prompt_tokens':%u,'completion_tokens':%u,'total_tokens':%u,'prompt_"
+		"tokens_details':{'cached_tokens':%u",
+		(uint64_t)u->input_tokens, (uint64_t)u->output_tokens,
+		(uint64_t)(u->input_tokens + u->output_tokens), (uint64_t)u->cached_tokens);
 	if (u->details.n[PRICE_WRITE])
 		json_put_uint(b, "cache_write_tokens", u->details.n[PRICE_WRITE]);
-	json_put_close(b, '}');
-	json_put_open(b, "completion_tokens_details", '{');
-	json_put_uint(b, "reasoning_tokens", u->details.n[PRICE_REASONING]);
+	json_put_form(b, "},'completion_tokens_details':{'reasoning_tokens':%u",
+		(uint64_t)u->details.n[PRICE_REASONING]);
 	buf_str(b, "}}");
 }
 
@@ -67,8 +63,7 @@ chat_begin(struct translator *t)
 {
 	put_chat_head(t, "chat.completion.chunk", &t->head);
 	open_chunk(t);
-	json_put_str(t->out, "role", "assistant");
-	json_put_str(t->out, "content", "");
+	json_put_form(t->out, "'role':'assistant','content':''");
 	close_chunk(t, NULL);
 }
 
@@ -81,8 +76,7 @@ put_chat_call(const struct answer_block *b, bool begins, bool numbered, struct s
 	if (numbered)
 		json_put_uint(out, "index", b->place);
 	if (begins) {
-		json_put_text(out, "id", buf_view(&b->id));
-		json_put_str(out, "type", "function");
+		json_put_form(out, "'id':%t,'type':'function'", buf_view(&b->id));
 	}
 	json_put_open(out, "function", '{');
 	if (begins)
@@ -154,11 +148,7 @@ chat_whole(struct translator *t)
 	struct buf *b = t->out;
 
 	put_chat_head(t, "chat.completion", b);
-	json_put_open(b, "choices", '[');
-	json_put_open(b, NULL, '{');
-	json_put_uint(b, "index", 0);
-	json_put_open(b, "message", '{');
-	json_put_str(b, "role", "assistant");
+	json_put_form(b, "'choices':[{'index':0,'message':{'role':'assistant'");
 	for (enum said_kind k = SAID_TEXT; k < SAID_CALL; k++) {
 		struct span text = buf_view(&t->parts[k]);
 		if (text.n || (k == SAID_TEXT && !calls->n))
@@ -171,8 +161,7 @@ chat_whole(struct translator *t)
 		buf_span(b, buf_view(calls));
 		json_put_close(b, ']');
 	}
-	json_put_close(b, '}');
-	json_put_str(b, "finish_reason", answer_stop_word(FORM_CHAT, t->order.stop));
+	json_put_form(b, "},'finish_reason':%s", answer_stop_word(FORM_CHAT, t->order.stop));
 	buf_str(b, "}]");
 	if (t->in.usage.known)
 		put_chat_usage(t, b);

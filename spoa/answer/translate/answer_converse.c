@@ -16,14 +16,12 @@ put_converse_usage(const struct usage *u, struct buf *b)
 	uint64_t input = u->known ? (uint64_t)u->input_tokens : 0;
 	uint64_t output = u->known ? (uint64_t)u->output_tokens : 0;
 
-	json_put_open(b, "usage", '{');
-	json_put_uint(b, "inputTokens", input - written - s.n[PRICE_CACHED]);
-	json_put_uint(b, "outputTokens", output);
-	json_put_uint(b, "totalTokens", input + output);
-	json_put_uint(b, "cacheReadInputTokens", s.n[PRICE_CACHED]);
-	json_put_uint(b, "cacheWriteInputTokens", written);
-	json_put_close(b, '}');
-	json_put_raw(b, "metrics", SPAN_LIT("{\"latencyMs\":0}"));
+	json_put_form(b,
+		"'usage':{'inputTokens':%u,'outputTokens':%u,'totalTokens':%u,'"
+		"cacheReadInputTokens':%u,'cacheWriteInputTokens':%u},'metrics':{'latencyMs':"
+		"0}",
+		input - written - s.n[PRICE_CACHED], output, input + output,
+		(uint64_t)s.n[PRICE_CACHED], written);
 }
 
 static const char *
@@ -73,12 +71,8 @@ converse_open(struct translator *t, const struct answer_block *block)
 	if (block->is != SAID_CALL)
 		return;
 	struct buf *b = open_converse(t, true);
-	json_put_open(b, "start", '{');
-	json_put_open(b, "toolUse", '{');
-	json_put_text(b, "toolUseId", buf_view(&block->id));
-	json_put_text(b, "name", buf_view(&block->name));
-	json_put_close(b, '}');
-	json_put_close(b, '}');
+	json_put_form(b, "'start':{'toolUse':{'toolUseId':%t,'name':%t}}", buf_view(&block->id),
+		buf_view(&block->name));
 	say_converse(t, "contentBlockStart");
 }
 
@@ -126,17 +120,10 @@ converse_whole_block(struct translator *t, const struct answer_block *block)
 
 	json_put_open(b, NULL, '{');
 	if (block->is == SAID_CALL) {
-		json_put_open(b, "toolUse", '{');
-		json_put_text(b, "toolUseId", buf_view(&block->id));
-		json_put_text(b, "name", buf_view(&block->name));
-		json_put_raw(b, "input", text);
-		json_put_close(b, '}');
+		json_put_form(b, "'toolUse':{'toolUseId':%t,'name':%t,'input':%j}",
+			buf_view(&block->id), buf_view(&block->name), text);
 	} else if (block->is == SAID_REASONING) {
-		json_put_open(b, "reasoningContent", '{');
-		json_put_open(b, "reasoningText", '{');
-		json_put_text(b, "text", text);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "'reasoningContent':{'reasoningText':{'text':%t}}", text);
 	} else {
 		json_put_text(b, "text", text);
 	}
@@ -148,16 +135,9 @@ converse_whole(struct translator *t)
 {
 	struct buf *b = t->out;
 
-	json_put_open(b, NULL, '{');
-	json_put_open(b, "output", '{');
-	json_put_open(b, "message", '{');
-	json_put_str(b, "role", "assistant");
-	json_put_open(b, "content", '[');
+	json_put_form(b, "{'output':{'message':{'role':'assistant','content':[");
 	buf_span(b, buf_view(&t->parts[0]));
-	json_put_close(b, ']');
-	json_put_close(b, '}');
-	json_put_close(b, '}');
-	json_put_str(b, "stopReason", stop_of_converse(t));
+	json_put_form(b, "]}},'stopReason':%s", stop_of_converse(t));
 	put_converse_usage(&t->in.usage, b);
 	json_put_close(b, '}');
 }

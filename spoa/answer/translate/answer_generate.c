@@ -10,11 +10,8 @@ put_generate_part(const struct answer_block *b, struct span text, struct buf *ou
 {
 	json_put_open(out, NULL, '{');
 	if (b->is == SAID_CALL) {
-		json_put_open(out, "functionCall", '{');
-		json_put_text(out, "id", buf_view(&b->id));
-		json_put_text(out, "name", buf_view(&b->name));
-		json_put_raw(out, "args", text);
-		json_put_close(out, '}');
+		json_put_form(out, "'functionCall':{'id':%t,'name':%t,'args':%j}",
+			buf_view(&b->id), buf_view(&b->name), text);
 	} else {
 		json_put_text(out, "text", text);
 		if (b->is == SAID_REASONING)
@@ -33,15 +30,14 @@ put_generate_usage(const struct usage *u, struct buf *b)
 		return;
 	if (thoughts > output)
 		thoughts = output;
-	json_put_open(b, "usageMetadata", '{');
-	json_put_int(b, "promptTokenCount", u->input_tokens);
-	json_put_uint(b, "candidatesTokenCount", output - thoughts);
+	json_put_form(b, "'usageMetadata':{'promptTokenCount':%u,'candidatesTokenCount':%u",
+		(uint64_t)u->input_tokens, output - thoughts);
 	if (u->cached_tokens)
-		json_put_int(b, "cachedContentTokenCount", u->cached_tokens);
+		json_put_uint(b, "cachedContentTokenCount", (uint64_t)u->cached_tokens);
 	if (thoughts)
 		json_put_uint(b, "thoughtsTokenCount", thoughts);
-	json_put_int(b, "totalTokenCount", u->input_tokens + u->output_tokens);
-	json_put_close(b, '}');
+	json_put_form(
+		b, "'totalTokenCount':%u}", (uint64_t)(u->input_tokens + u->output_tokens));
 }
 
 /* `parts`: elements of a list; `ends`: it says why, and the usage. */
@@ -50,25 +46,16 @@ put_candidate(const struct translator *t, struct span parts, bool ends, struct b
 {
 	enum answer_stop stop = t->refused ? STOP_REFUSAL : t->order.stop;
 
-	json_put_open(b, NULL, '{');
-	json_put_open(b, "candidates", '[');
-	json_put_open(b, NULL, '{');
-	json_put_open(b, "content", '{');
-	json_put_open(b, "parts", '[');
+	json_put_form(b, "{'candidates':[{'content':{'parts':[");
 	buf_span(b, parts);
-	json_put_close(b, ']');
-	json_put_str(b, "role", "model");
-	json_put_close(b, '}');
+	json_put_form(b, "],'role':'model'}");
 	if (ends)
 		json_put_str(b, "finishReason", answer_stop_word(FORM_GENERATE, stop));
-	json_put_uint(b, "index", 0);
-	json_put_close(b, '}');
-	json_put_close(b, ']');
+	json_put_form(b, "'index':0}]");
 	if (ends)
 		put_generate_usage(&t->in.usage, b);
-	json_put_text(b, "modelVersion", buf_view(&t->model));
-	json_put_text(b, "responseId", buf_view(&t->id));
-	json_put_close(b, '}');
+	json_put_form(
+		b, "'modelVersion':%t,'responseId':%t}", buf_view(&t->model), buf_view(&t->id));
 }
 
 static void

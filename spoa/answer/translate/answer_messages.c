@@ -23,12 +23,11 @@ put_messages_usage(const struct usage *u, struct buf *b)
 	uint64_t written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H];
 	uint64_t input = u->known ? (uint64_t)u->input_tokens : 0;
 
-	json_put_open(b, "usage", '{');
-	json_put_uint(b, "input_tokens", input - written - s.n[PRICE_CACHED]);
-	json_put_uint(b, "cache_creation_input_tokens", written);
-	json_put_uint(b, "cache_read_input_tokens", s.n[PRICE_CACHED]);
-	json_put_uint(b, "output_tokens", u->known ? (uint64_t)u->output_tokens : 0);
-	json_put_close(b, '}');
+	json_put_form(b,
+		"'usage':{'input_tokens':%u,'cache_creation_input_tokens':%u,'cache_read_input_"
+		"tokens':%u,'output_tokens':%u}",
+		input - written - s.n[PRICE_CACHED], written, (uint64_t)s.n[PRICE_CACHED],
+		(uint64_t)(u->known ? (uint64_t)u->output_tokens : 0));
 }
 
 static const char *
@@ -41,12 +40,8 @@ static void
 put_message(const struct translator *t, struct span content, const char *stop,
 	const struct usage *u, struct buf *b)
 {
-	json_put_open(b, NULL, '{');
-	json_put_text(b, "id", buf_view(&t->id));
-	json_put_str(b, "type", "message");
-	json_put_str(b, "role", "assistant");
-	json_put_text(b, "model", buf_view(&t->model));
-	json_put_open(b, "content", '[');
+	json_put_form(b, "{'id':%t,'type':'message','role':'assistant','model':%t,'content':[",
+		buf_view(&t->id), buf_view(&t->model));
 	buf_span(b, content);
 	json_put_close(b, ']');
 	json_put_opt(b, "stop_reason", stop);
@@ -63,9 +58,8 @@ put_messages_block(
 	json_put_open(b, name, '{');
 	json_put_str(b, "type", blocks[block->is].type);
 	if (block->is == SAID_CALL) {
-		json_put_text(b, "id", buf_view(&block->id));
-		json_put_text(b, "name", buf_view(&block->name));
-		json_put_raw(b, "input", text);
+		json_put_form(b, "'id':%t,'name':%t,'input':%j", buf_view(&block->id),
+			buf_view(&block->name), text);
 	} else {
 		json_put_text(b, blocks[block->is].member, text);
 	}
@@ -143,10 +137,8 @@ static void
 messages_end(struct translator *t)
 {
 	open_event(t, "message_delta");
-	json_put_open(t->out, "delta", '{');
-	json_put_str(t->out, "stop_reason", stop_of_messages(t));
-	json_put_null(t->out, "stop_sequence");
-	json_put_close(t->out, '}');
+	json_put_form(
+		t->out, "'delta':{'stop_reason':%s,'stop_sequence':null}", stop_of_messages(t));
 	put_messages_usage(&t->in.usage, t->out);
 	close_event(t);
 	open_event(t, "message_stop");

@@ -58,13 +58,11 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 {
 	json_put_open(out, name, '{');
 	put_item_id(t, "id", b, out);
-	json_put_str(out, "type", items[b->is].type);
-	json_put_str(out, "status", done ? "completed" : "in_progress");
+	json_put_form(out, "'type':%s,'status':%s", items[b->is].type,
+		done ? "completed" : "in_progress");
 	if (b->is == SAID_CALL) {
-		json_put_text(out, "call_id", buf_view(&b->id));
-		json_put_text(out, "name", buf_view(&b->name));
-		json_put_text(out, "arguments", text);
-		json_put_close(out, '}');
+		json_put_form(out, "'call_id':%t,'name':%t,'arguments':%t}", buf_view(&b->id),
+			buf_view(&b->name), text);
 		return;
 	}
 	if (b->is != SAID_REASONING)
@@ -72,8 +70,7 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 	json_put_open(out, items[b->is].list, '[');
 	if (done)
 		put_item_part(NULL, b, text, out);
-	json_put_close(out, ']');
-	json_put_close(out, '}');
+	json_put_form(out, "]}");
 }
 
 static void
@@ -81,17 +78,13 @@ put_responses_usage(const struct usage *u, struct buf *b)
 {
 	if (!u->known)
 		return;
-	json_put_open(b, "usage", '{');
-	json_put_int(b, "input_tokens", u->input_tokens);
-	json_put_open(b, "input_tokens_details", '{');
-	json_put_int(b, "cached_tokens", u->cached_tokens);
-	json_put_close(b, '}');
-	json_put_int(b, "output_tokens", u->output_tokens);
-	json_put_open(b, "output_tokens_details", '{');
-	json_put_uint(b, "reasoning_tokens", u->details.n[PRICE_REASONING]);
-	json_put_close(b, '}');
-	json_put_int(b, "total_tokens", u->input_tokens + u->output_tokens);
-	json_put_close(b, '}');
+	json_put_form(b,
+		"'usage':{'input_tokens':%u,'input_tokens_details':{'cached_tokens':%u},'"
+		"output_tokens':%u,'output_tokens_details':{'reasoning_tokens':%u},'total_"
+		"tokens':%u}",
+		(uint64_t)u->input_tokens, (uint64_t)u->cached_tokens,
+		(uint64_t)u->output_tokens, (uint64_t)u->details.n[PRICE_REASONING],
+		(uint64_t)(u->input_tokens + u->output_tokens));
 }
 
 /* "completed" or "incomplete"; of a stream that has begun "in_progress". */
@@ -101,23 +94,18 @@ put_response(const struct translator *t, const char *name, const char *status, s
 	bool cut = !strcmp(status, "incomplete");
 
 	json_put_open(b, name, '{');
-	json_put_text(b, "id", buf_view(&t->id));
-	json_put_str(b, "object", "response");
+	json_put_form(b, "'id':%t,'object':'response'", buf_view(&t->id));
 	json_put_int(b, "created_at", clock_wall_ns() / 1000000000);
-	json_put_str(b, "status", status);
-	json_put_null(b, "error");
+	json_put_form(b, "'status':%s,'error':null", status);
 	if (cut) {
-		json_put_open(b, "incomplete_details", '{');
-		json_put_str(b, "reason", answer_stop_word(FORM_RESPONSES, t->order.stop));
-		json_put_close(b, '}');
+		json_put_form(b, "'incomplete_details':{'reason':%s}",
+			answer_stop_word(FORM_RESPONSES, t->order.stop));
 	} else {
 		json_put_null(b, "incomplete_details");
 	}
-	json_put_text(b, "model", buf_view(&t->model));
-	json_put_open(b, "output", '[');
+	json_put_form(b, "'model':%t,'output':[", buf_view(&t->model));
 	buf_span(b, buf_view(ITEMS(t)));
-	json_put_close(b, ']');
-	json_put_bool(b, "store", false);
+	json_put_form(b, "],'store':false");
 	put_responses_usage(&t->in.usage, b);
 	json_put_close(b, '}');
 }

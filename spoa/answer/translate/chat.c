@@ -201,7 +201,7 @@ read_chat_message(struct question *q, const struct node *of)
 		return;
 	}
 	bool assistant = role == 3;
-	const struct node *not_his = assistant ? m[M_CALL_ID]
+	const struct node *not_his = assistant	  ? m[M_CALL_ID]
 				     : m[M_CALLS] ? m[M_CALLS]
 						  : m[M_REFUSAL];
 	if (not_his) {
@@ -285,7 +285,8 @@ read_chat_format(struct question *q, const struct node *of)
 		return;
 	if (question_word(q, m[F_TYPE], format_types) != 1)
 		return;
-	if (!m[F_SCHEMA] || !question_members(q, m[F_SCHEMA], schema_members, s) || !s[S_SCHEMA]) {
+	if (!m[F_SCHEMA] || !question_members(q, m[F_SCHEMA], schema_members, s) ||
+		!s[S_SCHEMA]) {
 		question_odd(q, of, "it has no schema");
 		return;
 	}
@@ -323,10 +324,7 @@ read_chat(struct question *q, struct node **m)
 static void
 put_chat_text(struct buf *b, struct span written)
 {
-	json_put_open(b, NULL, '{');
-	json_put_str(b, "type", "text");
-	put_written(b, "text", written);
-	json_put_close(b, '}');
+	json_put_form(b, "{'type':'text','text':%w}", written);
 }
 
 static void
@@ -337,15 +335,12 @@ put_chat_part(struct question *q, const struct part *p)
 	switch (p->kind) {
 	case PART_TEXT: put_chat_text(b, p->text); break;
 	case PART_IMAGE:
-		json_put_open(b, NULL, '{');
-		json_put_str(b, "type", "image_url");
-		json_put_open(b, "image_url", '{');
+		json_put_form(b, "{'type':'image_url','image_url':{");
 		if (p->url.p)
 			put_written(b, "url", p->url);
 		else
 			put_data_uri(b, "url", p);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "}}");
 		break;
 	case PART_FILE:
 		if (p->url.p) {
@@ -356,13 +351,10 @@ put_chat_part(struct question *q, const struct part *p)
 			put_chat_text(b, p->data);
 			break;
 		}
-		json_put_open(b, NULL, '{');
-		json_put_str(b, "type", "file");
-		json_put_open(b, "file", '{');
-		put_written(b, "filename", p->text.n ? p->text : SPAN_LIT("file"));
+		json_put_form(b, "{'type':'file','file':{'filename':%w",
+			p->text.n ? p->text : SPAN_LIT("file"));
 		put_data_uri(b, "file_data", p);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "}}");
 		break;
 	default: question_refuse(q, p->at, nowhere);
 	}
@@ -418,9 +410,8 @@ put_chat_user(struct question *q, const struct turn *t)
 	bool more = false;
 
 	for (; p && p->kind == PART_RESULT && !q->err; p = p->next) {
-		json_put_open(q->out, NULL, '{');
-		json_put_str(q->out, "role", "tool");
-		json_put_text(q->out, "tool_call_id", question_id(q, p->id));
+		json_put_form(
+			q->out, "{'role':'tool','tool_call_id':%t", question_id(q, p->id));
 		if (p->failed)
 			put_chat_failure(q, p);
 		else
@@ -431,8 +422,7 @@ put_chat_user(struct question *q, const struct turn *t)
 	}
 	if (!more && !p)
 		return;
-	json_put_open(q->out, NULL, '{');
-	json_put_str(q->out, "role", "user");
+	json_put_form(q->out, "{'role':'user'");
 	if (!more) {
 		put_chat_content(q, p, false);
 	} else {
@@ -457,21 +447,16 @@ put_chat_assistant(struct question *q, struct turn *t)
 
 	for (struct part *p = t->first; p; p = p->next)
 		calls |= p->kind == PART_CALL;
-	json_put_open(q->out, NULL, '{');
-	json_put_str(q->out, "role", "assistant");
+	json_put_form(q->out, "{'role':'assistant'");
 	if (calls) {
 		json_put_open(q->out, "tool_calls", '[');
 		for (const struct part *p = t->first; p; p = p->next) {
 			if (p->kind != PART_CALL)
 				continue;
-			json_put_open(q->out, NULL, '{');
-			json_put_text(q->out, "id", question_id(q, p->id));
-			json_put_str(q->out, "type", "function");
-			json_put_open(q->out, "function", '{');
-			json_put_text(q->out, "name", p->name);
-			json_put_text(q->out, "arguments", p->json);
-			json_put_close(q->out, '}');
-			json_put_close(q->out, '}');
+			json_put_form(q->out,
+				"{'id':%t,'type':'function','function':{'name':%t,'arguments':%"
+				"t}}",
+				question_id(q, p->id), p->name, p->json);
 		}
 		json_put_close(q->out, ']');
 	}
@@ -503,12 +488,9 @@ put_chat_tools(struct question *q)
 {
 	json_put_open(q->out, "tools", '[');
 	for (const struct tool_offer *t = q->tools; t; t = t->next) {
-		json_put_open(q->out, NULL, '{');
-		json_put_str(q->out, "type", "function");
-		json_put_open(q->out, "function", '{');
+		json_put_form(q->out, "{'type':'function','function':{");
 		put_tool(q->out, t, "parameters");
-		json_put_close(q->out, '}');
-		json_put_close(q->out, '}');
+		json_put_form(q->out, "}}");
 	}
 	json_put_close(q->out, ']');
 }
@@ -520,12 +502,8 @@ put_chat_choice(struct question *q)
 		json_put_str(q->out, "tool_choice", choice_words[q->choice.is]);
 		return;
 	}
-	json_put_open(q->out, "tool_choice", '{');
-	json_put_str(q->out, "type", "function");
-	json_put_open(q->out, "function", '{');
-	json_put_text(q->out, "name", q->choice.name);
-	json_put_close(q->out, '}');
-	json_put_close(q->out, '}');
+	json_put_form(q->out, "'tool_choice':{'type':'function','function':{'name':%t}}",
+		q->choice.name);
 }
 
 void
@@ -560,8 +538,7 @@ write_chat(struct question *q)
 		} else if (t->role == TURN_USER) {
 			put_chat_user(q, t);
 		} else {
-			json_put_open(q->out, NULL, '{');
-			json_put_str(q->out, "role", "system");
+			json_put_form(q->out, "{'role':'system'");
 			put_chat_content(q, t->first, false);
 			json_put_close(q->out, '}');
 		}
@@ -574,20 +551,15 @@ write_chat(struct question *q)
 	if (q->one_call)
 		json_put_bool(q->out, "parallel_tool_calls", false);
 	if (q->schema) {
-		json_put_open(q->out, "response_format", '{');
-		json_put_str(q->out, "type", "json_schema");
-		json_put_open(q->out, "json_schema", '{');
+		json_put_form(
+			q->out, "'response_format':{'type':'json_schema','json_schema':{");
 		put_schema(q);
-		json_put_close(q->out, '}');
-		json_put_close(q->out, '}');
+		json_put_form(q->out, "}}");
 	}
 	if (q->effort_is > EFFORT_NONE)
 		json_put_str(q->out, "reasoning_effort", openai_effort(q));
 	if (q->to->stream) {
-		json_put_bool(q->out, "stream", true);
-		json_put_open(q->out, "stream_options", '{');
-		json_put_bool(q->out, "include_usage", true);
-		json_put_close(q->out, '}');
+		json_put_form(q->out, "'stream':true,'stream_options':{'include_usage':true}");
 	}
 }
 

@@ -91,8 +91,8 @@ static const struct { const char *format, *media; } medias[] = {
 /* ---- read ---- */
 
 static void
-read_converse_media(struct question *q, struct turn *t, enum part_kind kind,
-	const struct node *of)
+read_converse_media(
+	struct question *q, struct turn *t, enum part_kind kind, const struct node *of)
 {
 	struct node *m[COUNT_OF(media_members)], *s[COUNT_OF(source_members)];
 	size_t i = 0;
@@ -267,8 +267,8 @@ read_converse(struct question *q, struct node **m)
 		if (role < 0)
 			question_odd(q, n, "its role is none that anybody knows");
 		else
-			read_converse_blocks(q, question_turn(q, (enum turn_role)role, n),
-				x[M_CONTENT]);
+			read_converse_blocks(
+				q, question_turn(q, (enum turn_role)role, n), x[M_CONTENT]);
 	}
 	if (m[CONFIG])
 		question_settings(q, m[CONFIG], no_members, x);
@@ -292,9 +292,7 @@ read_converse(struct question *q, struct node **m)
 static void
 put_converse_text(struct buf *b, struct span written)
 {
-	json_put_open(b, NULL, '{');
-	put_written(b, "text", written);
-	json_put_close(b, '}');
+	json_put_form(b, "{'text':%w}", written);
 }
 
 /* Names of documents are letters, digits, blanks, - and brackets, and each is another one. */
@@ -319,8 +317,9 @@ put_converse_media(struct question *q, const struct part *p)
 	while (i < COUNT_OF(medias) && !span_is(p->media, medias[i].media))
 		i++;
 	if (p->url.p || (i == COUNT_OF(medias) && !p->plain)) {
-		question_refuse(q, p->at, p->url.p ? "what is at an address has no place"
-						   : "it is of no kind that the target takes");
+		question_refuse(q, p->at,
+			p->url.p ? "what is at an address has no place"
+				 : "it is of no kind that the target takes");
 		return;
 	}
 	json_put_open(b, NULL, '{');
@@ -330,13 +329,10 @@ put_converse_media(struct question *q, const struct part *p)
 		put_document_name(q, p);
 	json_put_open(b, "source", '{');
 	put_written(b, p->plain ? "text" : "bytes", p->data);
-	json_put_close(b, '}');
-	json_put_close(b, '}');
-	json_put_close(b, '}');
+	json_put_form(b, "}}}");
 }
 
-static void put_converse_blocks(
-	struct question *q, const char *name, const struct part *parts);
+static void put_converse_blocks(struct question *q, const char *name, const struct part *parts);
 
 static void
 put_converse_block(struct question *q, const struct part *p)
@@ -349,22 +345,13 @@ put_converse_block(struct question *q, const struct part *p)
 	case PART_IMAGE:
 	case PART_FILE: put_converse_media(q, p); break;
 	case PART_CALL:
-		json_put_open(b, NULL, '{');
-		json_put_open(b, "toolUse", '{');
-		json_put_text(b, "toolUseId", question_id(q, p->id));
-		json_put_text(b, "name", p->name);
-		json_put_raw(b, "input", p->json);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "{'toolUse':{'toolUseId':%t,'name':%t,'input':%j}}",
+			question_id(q, p->id), p->name, p->json);
 		break;
 	case PART_RESULT:
-		json_put_open(b, NULL, '{');
-		json_put_open(b, "toolResult", '{');
-		json_put_text(b, "toolUseId", question_id(q, p->id));
+		json_put_form(b, "{'toolResult':{'toolUseId':%t", question_id(q, p->id));
 		put_converse_blocks(q, "content", p->parts);
-		json_put_str(b, "status", p->failed ? "error" : "success");
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "'status':%s}}", p->failed ? "error" : "success");
 		break;
 	case PART_REASONING: break; /* turns.c takes it out */
 	case PART_AUDIO: question_refuse(q, p->at, nowhere); break;
@@ -383,8 +370,7 @@ put_converse_blocks(struct question *q, const char *name, const struct part *par
 static void
 put_tool_spec(struct buf *b, struct span name, const struct tool_offer *t)
 {
-	json_put_open(b, NULL, '{');
-	json_put_open(b, "toolSpec", '{');
+	json_put_form(b, "{'toolSpec':{");
 	if (t)
 		put_tool(b, t, NULL);
 	else
@@ -394,9 +380,7 @@ put_tool_spec(struct buf *b, struct span name, const struct tool_offer *t)
 		put_node(b, "json", t->schema);
 	else
 		json_put_raw(b, "json", SPAN_LIT("{\"type\":\"object\"}"));
-	json_put_close(b, '}');
-	json_put_close(b, '}');
-	json_put_close(b, '}');
+	json_put_form(b, "}}}");
 }
 
 /* A history with calls has to have tools, if only those that it called. */
@@ -434,8 +418,7 @@ put_converse_tools(struct question *q)
 		question_refuse(q, q->one_call, nowhere);
 	if (!called && (!q->tools || q->choice.is == CHOICE_NONE))
 		return;
-	json_put_open(b, "toolConfig", '{');
-	json_put_open(b, "tools", '[');
+	json_put_form(b, "'toolConfig':{'tools':[");
 	for (const struct tool_offer *t = q->tools; t; t = t->next)
 		put_tool_spec(b, t->name, t);
 	if (!q->tools)
@@ -446,8 +429,7 @@ put_converse_tools(struct question *q)
 		json_put_open(b, choice_members[q->choice.is].name, '{');
 		if (q->choice.is == CHOICE_TOOL)
 			json_put_text(b, "name", q->choice.name);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "}}");
 	}
 	json_put_close(b, '}');
 }
@@ -461,16 +443,13 @@ put_converse_output(struct question *q)
 		return;
 	json_put_open(b, "outputConfig", '{');
 	if (q->schema) {
-		json_put_open(b, "textFormat", '{');
-		json_put_str(b, "type", "json_schema");
-		json_put_open(b, "structure", '{');
-		json_put_open(b, "jsonSchema", '{');
-		put_written(b, "schema", escaped_json(q, tree_raw(q->schema->of, q->schema)));
+		json_put_form(b,
+			"'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema'"
+			":%w",
+			escaped_json(q, tree_raw(q->schema->of, q->schema)));
 		put_node(b, "name", q->schema_name);
 		put_node(b, "description", q->schema_description);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "}}}");
 	}
 	if (q->effort_is > EFFORT_NONE)
 		json_put_str(b, "effort", efforts[q->effort_is]);
@@ -489,13 +468,11 @@ write_converse(struct question *q)
 	}
 	json_put_open(b, "messages", '[');
 	for (; t && !q->err; t = t->next) {
-		json_put_open(b, NULL, '{');
-		json_put_str(b, "role", roles[t->role]);
+		json_put_form(b, "{'role':%s", roles[t->role]);
 		put_converse_blocks(q, "content", t->first);
 		json_put_close(b, '}');
 	}
-	json_put_close(b, ']');
-	json_put_open(b, "inferenceConfig", '{');
+	json_put_form(b, "],'inferenceConfig':{");
 	question_put_settings(q);
 	json_put_close(b, '}');
 	put_converse_tools(q);

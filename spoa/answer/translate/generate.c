@@ -197,7 +197,8 @@ read_generate_content(struct question *q, const struct node *of, enum turn_role 
 		read_generate_part(q, t, n);
 }
 
-/* Types of Google's own schemas are in capitals, those of JSON Schema are not: a tree of its own.
+/* Types of Google's own schemas are in capitals, those of JSON Schema are not: a tree of its
+ * own.
  */
 static struct node *
 as_json_schema(struct question *q, struct node *schema)
@@ -271,8 +272,8 @@ read_generate_config(struct question *q, const struct node *of)
 	if (!question_settings(q, of, config_members, m))
 		return;
 	if (m[G_JSON_SCHEMA] || m[G_SCHEMA])
-		q->schema = m[G_JSON_SCHEMA] ? m[G_JSON_SCHEMA]
-					     : as_json_schema(q, m[G_SCHEMA]);
+		q->schema =
+			m[G_JSON_SCHEMA] ? m[G_JSON_SCHEMA] : as_json_schema(q, m[G_SCHEMA]);
 	if (m[G_MIME] && question_word(q, m[G_MIME], types) == 0 && !q->schema)
 		question_refuse(q, m[G_MIME], "JSON without a schema has no place");
 	if (!m[G_THINKING] || !question_members(q, m[G_THINKING], thinking_members, h))
@@ -306,9 +307,7 @@ read_generate(struct question *q, struct node **m)
 static void
 put_generate_text(struct buf *b, struct span written)
 {
-	json_put_open(b, NULL, '{');
-	put_written(b, "text", written);
-	json_put_close(b, '}');
+	json_put_form(b, "{'text':%w}", written);
 }
 
 static void
@@ -324,12 +323,7 @@ put_generate_data(struct question *q, const struct part *p)
 		question_refuse(q, p->at, "what is at an address has no place");
 		return;
 	}
-	json_put_open(b, NULL, '{');
-	json_put_open(b, "inlineData", '{');
-	json_put_text(b, "mimeType", p->media);
-	put_written(b, "data", p->data);
-	json_put_close(b, '}');
-	json_put_close(b, '}');
+	json_put_form(b, "{'inlineData':{'mimeType':%t,'data':%w}}", p->media, p->data);
 }
 
 /* Its texts are one; what in it is no text is a part after it. */
@@ -338,20 +332,15 @@ put_generate_result(struct question *q, const struct part *r)
 {
 	struct buf *b = q->out;
 
-	json_put_open(b, NULL, '{');
-	json_put_open(b, "functionResponse", '{');
-	json_put_text(b, "id", question_id(q, r->id));
-	json_put_text(b, "name", r->name);
-	json_put_open(b, "response", '{');
+	json_put_form(b, "{'functionResponse':{'id':%t,'name':%t,'response':{",
+		question_id(q, r->id), r->name);
 	json_put_name(b, r->failed ? "error" : "output");
 	buf_putc(b, '"');
 	for (const struct part *p = r->parts; p; p = p->next)
 		if (p->kind == PART_TEXT)
 			buf_span(b, p->text);
 	buf_putc(b, '"');
-	json_put_close(b, '}');
-	json_put_close(b, '}');
-	json_put_close(b, '}');
+	json_put_form(b, "}}}");
 	for (const struct part *p = r->parts; p && !q->err; p = p->next)
 		if (p->kind != PART_TEXT)
 			put_generate_data(q, p);
@@ -369,13 +358,8 @@ put_generate_part(struct question *q, const struct part *p)
 	case PART_FILE:
 	case PART_AUDIO: put_generate_data(q, p); break;
 	case PART_CALL:
-		json_put_open(b, NULL, '{');
-		json_put_open(b, "functionCall", '{');
-		json_put_text(b, "id", question_id(q, p->id));
-		json_put_text(b, "name", p->name);
-		json_put_raw(b, "args", p->json);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "{'functionCall':{'id':%t,'name':%t,'args':%j}}",
+			question_id(q, p->id), p->name, p->json);
 		break;
 	case PART_RESULT: put_generate_result(q, p); break;
 	case PART_REASONING: break;
@@ -391,8 +375,7 @@ put_generate_parts(struct question *q, const char *role, const struct turn *t)
 	json_put_open(q->out, "parts", '[');
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
 		put_generate_part(q, p);
-	json_put_close(q->out, ']');
-	json_put_close(q->out, '}');
+	json_put_form(q->out, "]}");
 }
 
 static void
@@ -400,21 +383,16 @@ put_generate_tools(struct question *q)
 {
 	struct buf *b = q->out;
 
-	json_put_open(b, "tools", '[');
-	json_put_open(b, NULL, '{');
-	json_put_open(b, "functionDeclarations", '[');
+	json_put_form(b, "'tools':[{'functionDeclarations':[");
 	for (const struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
-		json_put_open(b, NULL, '{');
-		json_put_text(b, "name", t->name);
+		json_put_form(b, "{'name':%t", t->name);
 		put_node(b, "description", t->description);
 		put_node(b, "parametersJsonSchema", t->schema);
 		json_put_close(b, '}');
 		if (node_true(t->strict))
 			question_refuse(q, t->strict, nowhere);
 	}
-	json_put_close(b, ']');
-	json_put_close(b, '}');
-	json_put_close(b, ']');
+	json_put_form(b, "]}]");
 }
 
 static void
@@ -423,16 +401,12 @@ put_generate_mode(struct question *q)
 	struct buf *b = q->out;
 	bool one = q->choice.is == CHOICE_TOOL;
 
-	json_put_open(b, "toolConfig", '{');
-	json_put_open(b, "functionCallingConfig", '{');
-	json_put_str(b, "mode", modes[one ? CHOICE_ANY : q->choice.is]);
+	json_put_form(b, "'toolConfig':{'functionCallingConfig':{'mode':%s",
+		modes[one ? CHOICE_ANY : q->choice.is]);
 	if (one) {
-		json_put_open(b, "allowedFunctionNames", '[');
-		json_put_text(b, NULL, q->choice.name);
-		json_put_close(b, ']');
+		json_put_form(b, "'allowedFunctionNames':[%t]", q->choice.name);
 	}
-	json_put_close(b, '}');
-	json_put_close(b, '}');
+	json_put_form(b, "}}");
 }
 
 static void

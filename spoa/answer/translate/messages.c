@@ -277,10 +277,7 @@ read_messages(struct question *q, struct node **m)
 static void
 put_text_block(struct buf *b, struct span written)
 {
-	json_put_open(b, NULL, '{');
-	json_put_str(b, "type", "text");
-	put_written(b, "text", written);
-	json_put_close(b, '}');
+	json_put_form(b, "{'type':'text','text':%w}", written);
 }
 
 static void
@@ -291,15 +288,15 @@ put_source(struct question *q, const struct part *p, const char *type)
 	if (p->kind == PART_FILE && !p->plain && !p->url.p &&
 		!span_is(p->media, "application/pdf"))
 		question_refuse(q, p->at, "it is a file of no kind that the target takes");
-	json_put_open(b, NULL, '{');
-	json_put_str(b, "type", type);
-	json_put_open(b, "source", '{');
-	json_put_str(b, "type", p->url.p ? "url" : p->plain ? "text" : "base64");
+	json_put_form(b, "{'type':%s,'source':{'type':%s", type,
+		p->url.p   ? "url"
+		: p->plain ? "text"
+			   : "base64");
 	if (p->url.p) {
 		put_written(b, "url", p->url);
 	} else {
-		json_put_text(b, "media_type", p->plain ? SPAN_LIT("text/plain") : p->media);
-		put_written(b, "data", p->data);
+		json_put_form(b, "'media_type':%t,'data':%w",
+			p->plain ? SPAN_LIT("text/plain") : p->media, p->data);
 	}
 	json_put_close(b, '}');
 	if (p->kind == PART_FILE && p->text.n)
@@ -320,17 +317,12 @@ put_block(struct question *q, const struct part *p)
 	case PART_IMAGE: put_source(q, p, "image"); break;
 	case PART_FILE: put_source(q, p, "document"); break;
 	case PART_CALL:
-		json_put_open(b, NULL, '{');
-		json_put_str(b, "type", "tool_use");
-		json_put_text(b, "id", question_id(q, p->id));
-		json_put_text(b, "name", p->name);
-		json_put_raw(b, "input", p->json);
-		json_put_close(b, '}');
+		json_put_form(b, "{'type':'tool_use','id':%t,'name':%t,'input':%j}",
+			question_id(q, p->id), p->name, p->json);
 		break;
 	case PART_RESULT:
-		json_put_open(b, NULL, '{');
-		json_put_str(b, "type", "tool_result");
-		json_put_text(b, "tool_use_id", question_id(q, p->id));
+		json_put_form(
+			b, "{'type':'tool_result','tool_use_id':%t", question_id(q, p->id));
 		put_blocks(q, "content", p->parts);
 		if (p->failed)
 			json_put_bool(b, "is_error", true);
@@ -384,8 +376,7 @@ put_messages_choice(struct question *q)
 {
 	enum choice is = q->choice.is == CHOICE_UNSAID ? CHOICE_AUTO : q->choice.is;
 
-	json_put_open(q->out, "tool_choice", '{');
-	json_put_str(q->out, "type", choice_words[is]);
+	json_put_form(q->out, "'tool_choice':{'type':%s", choice_words[is]);
 	if (is == CHOICE_TOOL)
 		json_put_text(q->out, "name", q->choice.name);
 	if (q->one_call && is != CHOICE_NONE)
@@ -398,9 +389,8 @@ put_messages_effort(struct question *q)
 {
 	int effort = q->effort_is == EFFORT_MINIMAL ? EFFORT_LOW : q->effort_is;
 
-	json_put_open(q->out, "thinking", '{');
-	json_put_str(q->out, "type", effort == EFFORT_NONE ? "disabled" : "adaptive");
-	json_put_close(q->out, '}');
+	json_put_form(q->out, "'thinking':{'type':%s}",
+		effort == EFFORT_NONE ? "disabled" : "adaptive");
 	if (effort == EFFORT_NONE && !q->schema)
 		return;
 	json_put_open(q->out, "output_config", '{');
@@ -431,8 +421,8 @@ write_messages(struct question *q)
 	}
 	json_put_open(b, "messages", '[');
 	for (; t && !q->err; t = t->next) {
-		json_put_open(b, NULL, '{');
-		json_put_str(b, "role", t->role == TURN_ASSISTANT ? "assistant" : "user");
+		json_put_form(
+			b, "{'role':%s", t->role == TURN_ASSISTANT ? "assistant" : "user");
 		put_blocks(q, "content", t->first);
 		json_put_close(b, '}');
 	}
@@ -446,8 +436,7 @@ write_messages(struct question *q)
 	else if (q->schema)
 		json_put_open(b, "output_config", '{');
 	if (q->schema) {
-		json_put_open(b, "format", '{');
-		json_put_str(b, "type", "json_schema");
+		json_put_form(b, "'format':{'type':'json_schema'");
 		put_node(b, "schema", q->schema);
 		json_put_close(b, '}');
 	}

@@ -1,5 +1,6 @@
 /* From one form into another: what is read by tables, what has no place, and the members that
- * are one value everywhere. Turns are in turns.c, what a form has for itself in its own file. */
+ * are one value everywhere. Turns are in turns.c, what a form has for itself in its own file.
+ */
 #include <stdlib.h>
 
 #include "answer/translate/request_private.h"
@@ -492,7 +493,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		made->why = "it is no JSON";
 		return ERR_SYNTAX;
 	}
-	if ((from->nested ? question_members : question_settings)(&q, q.tree.root, from->members, m))
+	if ((from->nested ? question_members : question_settings)(
+		    &q, q.tree.root, from->members, m))
 		from->read(&q, m);
 	if (!q.err)
 		question_order(&q, to);

@@ -268,13 +268,10 @@ put_content_part(struct question *q, const struct part *p, bool said)
 	json_put_open(b, NULL, '{');
 	switch (p->kind) {
 	case PART_TEXT:
-		json_put_str(b, "type", said ? "output_text" : "input_text");
-		put_written(b, "text", p->text);
+		json_put_form(
+			b, "'type':%s,'text':%w", said ? "output_text" : "input_text", p->text);
 		break;
-	case PART_REFUSAL:
-		json_put_str(b, "type", "refusal");
-		put_written(b, "refusal", p->text);
-		break;
+	case PART_REFUSAL: json_put_form(b, "'type':'refusal','refusal':%w", p->text); break;
 	case PART_IMAGE:
 		json_put_str(b, "type", "input_image");
 		if (p->url.p)
@@ -286,11 +283,10 @@ put_content_part(struct question *q, const struct part *p, bool said)
 		if (p->url.p) {
 			question_refuse(q, p->at, "a file by its address has no place");
 		} else if (p->plain) { /* a document that is text is one */
-			json_put_str(b, "type", "input_text");
-			put_written(b, "text", p->data);
+			json_put_form(b, "'type':'input_text','text':%w", p->data);
 		} else {
-			json_put_str(b, "type", "input_file");
-			put_written(b, "filename", p->text.n ? p->text : SPAN_LIT("file"));
+			json_put_form(b, "'type':'input_file','filename':%w",
+				p->text.n ? p->text : SPAN_LIT("file"));
 			put_data_uri(b, "file_data", p);
 		}
 		break;
@@ -315,15 +311,11 @@ put_item_message(struct question *q, const struct turn *t)
 		any |= is_content(p);
 	if (!any)
 		return;
-	json_put_open(q->out, NULL, '{');
-	json_put_str(q->out, "type", "message");
-	json_put_str(q->out, "role", roles[t->role]);
-	json_put_open(q->out, "content", '[');
+	json_put_form(q->out, "{'type':'message','role':%s,'content':[", roles[t->role]);
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
 		if (is_content(p))
 			put_content_part(q, p, t->role == TURN_ASSISTANT);
-	json_put_close(q->out, ']');
-	json_put_close(q->out, '}');
+	json_put_form(q->out, "]}");
 }
 
 static void
@@ -331,9 +323,8 @@ put_item_result(struct question *q, const struct part *r)
 {
 	const struct part *one = r->parts;
 
-	json_put_open(q->out, NULL, '{');
-	json_put_str(q->out, "type", "function_call_output");
-	json_put_text(q->out, "call_id", question_id(q, r->id));
+	json_put_form(
+		q->out, "{'type':'function_call_output','call_id':%t", question_id(q, r->id));
 	if (!r->failed && (!one || (one->kind == PART_TEXT && !one->next))) {
 		put_written(q->out, "output", one ? one->text : SPAN_LIT(""));
 	} else {
@@ -357,12 +348,9 @@ put_items(struct question *q, const struct turn *t)
 	for (const struct part *p = t->first; p && !q->err; p = p->next) {
 		if (p->kind != PART_CALL)
 			continue;
-		json_put_open(q->out, NULL, '{');
-		json_put_str(q->out, "type", "function_call");
-		json_put_text(q->out, "call_id", question_id(q, p->id));
-		json_put_text(q->out, "name", p->name);
-		json_put_text(q->out, "arguments", p->json);
-		json_put_close(q->out, '}');
+		json_put_form(q->out,
+			"{'type':'function_call','call_id':%t,'name':%t,'arguments':%t}",
+			question_id(q, p->id), p->name, p->json);
 	}
 }
 
@@ -379,8 +367,7 @@ write_responses(struct question *q)
 	if (q->tools)
 		json_put_open(b, "tools", '[');
 	for (const struct tool_offer *t = q->tools; t; t = t->next) {
-		json_put_open(b, NULL, '{');
-		json_put_str(b, "type", "function");
+		json_put_form(b, "{'type':'function'");
 		put_tool(b, t, "parameters");
 		if (!t->strict) /* where nobody says so it is true */
 			json_put_bool(b, "strict", false);
@@ -389,27 +376,19 @@ write_responses(struct question *q)
 	if (q->tools)
 		json_put_close(b, ']');
 	if (q->choice.is == CHOICE_TOOL) {
-		json_put_open(b, "tool_choice", '{');
-		json_put_str(b, "type", "function");
-		json_put_text(b, "name", q->choice.name);
-		json_put_close(b, '}');
+		json_put_form(b, "'tool_choice':{'type':'function','name':%t}", q->choice.name);
 	} else if (q->choice.is != CHOICE_UNSAID) {
 		json_put_str(b, "tool_choice", choice_words[q->choice.is]);
 	}
 	if (q->one_call)
 		json_put_bool(b, "parallel_tool_calls", false);
 	if (q->schema) {
-		json_put_open(b, "text", '{');
-		json_put_open(b, "format", '{');
-		json_put_str(b, "type", "json_schema");
+		json_put_form(b, "'text':{'format':{'type':'json_schema'");
 		put_schema(q);
-		json_put_close(b, '}');
-		json_put_close(b, '}');
+		json_put_form(b, "}}");
 	}
 	if (q->effort_is > EFFORT_NONE) {
-		json_put_open(b, "reasoning", '{');
-		json_put_str(b, "effort", openai_effort(q));
-		json_put_close(b, '}');
+		json_put_form(b, "'reasoning':{'effort':%s}", openai_effort(q));
 	}
 	if (q->to->stream)
 		json_put_bool(b, "stream", true);

@@ -130,7 +130,8 @@ question_order(struct question *q, const struct request_form *to)
 			match_results(
 				q, t, before && before->role == TURN_ASSISTANT ? before : NULL);
 		if (to->apart && t->role == TURN_SYSTEM && before)
-			question_refuse(q, t->at, "a system text after the first turn has no place");
+			question_refuse(
+				q, t->at, "a system text after the first turn has no place");
 		if (to->apart && t->role == TURN_ASSISTANT &&
 			(!before || before->role == TURN_SYSTEM))
 			question_refuse(q, t->at, "the first turn is not the user's");

@@ -178,17 +178,14 @@ orders(const struct policy *p, const struct noting *to)
 	}
 }
 
-/* What callers of one form cannot use at targets of another; what a route's `translate` says
- * nothing of is refused. */
-static const struct {
-	enum form from, to;
-	const char *lost;
-} losses[] = {
-	{ FORM_CHAT, FORM_MESSAGES,
-		"n over 1, logprobs, logit_bias, seed, penalties, audio, json_object" },
-	{ FORM_MESSAGES, FORM_CHAT,
-		"top_k, files by URL, citations, reasoning of turns before, tools that the "
-		"provider runs" },
+/* What of the other forms has no place in this one. */
+static const char *const losses[FORMS] = {
+	[FORM_CHAT] = "top_k, files by URL, citations",
+	[FORM_RESPONSES] = "n over 1, top_k, stop texts, seed, penalties, logprobs",
+	[FORM_MESSAGES] = "n over 1, logprobs, seed, penalties, audio, JSON without a schema",
+	[FORM_GENERATE] = "logprobs, files and images by URL, one call at a time",
+	[FORM_CONVERSE] = "n over 1, logprobs, top_k, seed, penalties, audio, files and images by "
+			  "URL",
 };
 
 static void
@@ -200,17 +197,16 @@ losses_noted(const struct policy *p, const struct config *cfg, const struct noti
 			note_say(to, r->at,
 				"route %s: translates, and the configuration has no relay: 503",
 				r->name);
-		for (size_t i = 0; i < r->ntargets; i++)
-			for (size_t k = 0; k < COUNT_OF(losses); k++)
-				if (r->targets[i].forms && callers >> losses[k].from & 1 &&
-					!(r->targets[i].forms >> losses[k].from & 1) &&
-					r->targets[i].translated == losses[k].to)
-					note_say(to, r->targets[i].at,
-						"route %s: %s speaks %s: of %s it gets no %s "
-						"(docs/translation.md)",
-						r->name, r->targets[i].name,
-						form_name(losses[k].to),
-						form_name(losses[k].from), losses[k].lost);
+		for (size_t i = 0; i < r->ntargets; i++) {
+			const struct target *t = &r->targets[i];
+			if (t->forms && t->translated && callers & ~t->forms)
+				note_say(to, t->at,
+					"route %s: %s is asked in %s by callers of other forms: it "
+					"has no place for %s, nor for tools that a provider runs "
+					"(docs/translation.md)",
+					r->name, t->name, form_name(t->translated),
+					losses[t->translated]);
+		}
 	}
 }
 

@@ -188,7 +188,10 @@ const numbered = (r) => ({ ...r, calls: r.calls.map(([id, name, args], i) => [id
 const result = (text) => (text.startsWith("{") ? JSON.parse(text).content : text);
 
 const CASES = {
-	text: async ({ c, how }) => [said(await c[how]({ model: "echo", text: TEXT, usage: true })), { text: TEXT, calls: [], usage: [5, 5] }],
+	text: async ({ c, n, how }) => {
+		const r = said(await c[how]({ model: "echo", text: TEXT, usage: true }));
+		return [[r, JSON.stringify(await seen(n)).includes(MAIL)], [{ text: TEXT, calls: [], usage: [5, 5] }, false]];
+	},
 	reasoning: async ({ c, how }) => {
 		const r = await c[how]({ model: "think", text: "well now" });
 		return [[r.text, r.thinking], ["well now", "well now"]];
