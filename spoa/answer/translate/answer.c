@@ -87,7 +87,7 @@ translator_is_over(const struct translator *t)
 }
 
 static const char bad_frames[] = "the framing of the provider's stream is malformed";
-/* Keeps the way open, where the caller's framing can say nothing. */
+/* The way is kept open, where the caller's framing has something for it. */
 static void
 say_nothing(struct translator *t)
 {
@@ -215,11 +215,11 @@ translate_frame(struct translator *t, int r, const struct frame *f)
 			t, ERR_LIMIT, "an event of the provider's stream is too long");
 	if (f->exception)
 		err = say_said_error(t, f->type, f->data);
-	else if (f->has_data && (!sse || (data.n && !span_is(data, "[DONE]"))))
-		err = translate_document(t, f->type, f->data);
-	else if (sse && !data.n && raw.n && raw.p[0] == ':')
+	else if (sse && !data.n && span_starts(raw, SPAN_LIT(":")))
 		say_nothing(t);
-	else if (sse && data.n && !t->plan.format->last) /* else it is another form's */
+	else if (f->has_data && data.n && !(sse && span_is(data, "[DONE]")))
+		err = translate_document(t, f->type, f->data);
+	else if (f->has_data && data.n && !t->plan.format->last) /* else it is another form's */
 		err = answer_order_last(t);
 	arena_reset(&t->work);
 	return err;

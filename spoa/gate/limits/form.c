@@ -3,9 +3,7 @@
  * the request is passed over, as one whose window is too small is. */
 #include "base/ascii.h"
 #include "base/caps.h"
-#include "base/codec/uri.h"
 #include "base/err.h"
-#include "base/scoped.h"
 #include "gate/limits/limits.h"
 
 /* Of its body; FORM_NONE: it is no request of a conversation, or nobody could read it. */
@@ -62,26 +60,9 @@ form_write(struct request *r, struct found_form *f)
 	buf_free(&r->out.rewritten);
 	r->out.rewritten = written;
 	r->out.edited = r->out.swap_body = true;
-	SCOPED_BUF(in_path, 0);
-	uri_encode(&in_path, model, false);
 	buf_clear(&r->out.new_target);
-	form_target(f->to, buf_view(&in_path), f->made.stream, &r->out.new_target);
-	return buf_failed(&in_path) || buf_failed(&r->out.new_target) ? ERR_NOMEM : 0;
-}
-
-/* Why it goes in no other form; NULL: it may. Gemini's streams without alt=sse are an array, which
- * no other form's events make. */
-static const char *
-stays_as_it_is(const struct request *r, enum form from, enum form to)
-{
-	struct span rest = r->in.head.query;
-	bool events = !r->in.body.stream || from != FORM_GENERATE;
-
-	while (rest.n && !events)
-		events = span_is(span_next(&rest, '&'), "alt=sse");
-	if (!(forms_translated() >> from & 1) || !to)
-		return "what is asked for here is not translated, and the target does not speak it";
-	return events ? NULL : "a stream that is translated needs alt=sse";
+	form_target(f->to, model, f->made.stream, &r->out.new_target);
+	return buf_failed(&r->out.new_target) ? ERR_NOMEM : 0;
 }
 
 int
@@ -97,9 +78,11 @@ request_translate(struct request *r)
 	if (!(f = arena_new(&r->arena, struct found_form)))
 		return ERR_NOMEM;
 	*f = (struct found_form){ .from = from, .to = to };
-	f->made.why = stays_as_it_is(r, from, to);
-	if (!f->made.why)
+	if (forms_translated() >> from & 1 && to)
 		err = form_write(r, f);
+	else
+		f->made.why = "what is asked for here is not translated, and the target does not "
+			      "speak it";
 	f->refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX;
 	if (!err || f->refused)
 		r->found.form = f;
