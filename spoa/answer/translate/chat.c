@@ -67,7 +67,6 @@ enum { CF_NAME, CF_ARGUMENTS };
 static const struct member called_members[] = { { "name", IS_TEXT }, { "arguments", IS_TEXT }, { 0 } };
 enum { T_TYPE, T_FUNCTION };
 static const struct member tool_members[] = { { "type", IS_TEXT }, { "function", IS_OBJECT }, { 0 } };
-enum { TF_NAME, TF_DESCRIPTION, TF_PARAMETERS, TF_STRICT };
 static const struct member function_members[] = {
 	{ "name", IS_TEXT }, { "description", IS_TEXT }, { "parameters", IS_OBJECT }, { "strict", IS_BOOL }, { 0 } };
 static const struct member named_members[] = { { "name", IS_TEXT }, { 0 } };
@@ -114,7 +113,6 @@ static void
 read_chat_part(struct question *q, struct turn *t, const struct node *of)
 {
 	struct node *m[COUNT_OF(part_members)];
-	struct part *p;
 
 	if (!question_members(q, of, part_members, m))
 		return;
@@ -123,32 +121,15 @@ read_chat_part(struct question *q, struct turn *t, const struct node *of)
 		question_odd(q, of, odd_type);
 		return;
 	}
-	for (int i = P_TYPE + 1; i <= P_AUDIO; i++)
-		if (m[i] && i != is)
-			question_odd(q, m[i], "a part of this type has no such member");
+	question_only(q, m, P_AUDIO + 1, 1u << P_TYPE | 1u << is,
+		"a part of this type has no such member");
 	switch (is) {
-	case P_TEXT:
-	case P_REFUSAL:
-		p = turn_part(q, t, is == P_TEXT ? PART_TEXT : PART_REFUSAL, of);
-		if (p)
-			p->text = node_written(m[is]);
-		break;
+	case P_TEXT: turn_text(q, t, PART_TEXT, of, m[is]); break;
+	case P_REFUSAL: turn_text(q, t, PART_REFUSAL, of, m[is]); break;
 	case P_IMAGE: read_chat_image(q, t, m[is]); break;
 	case P_FILE: read_chat_file(q, t, m[is]); break;
 	default: question_refuse(q, m[is], nowhere);
 	}
-}
-
-static void
-read_chat_content(struct question *q, struct turn *t, const struct node *content)
-{
-	if (content && content->tok == JSON_STRING) {
-		struct part *p = turn_part(q, t, PART_TEXT, content);
-		if (p)
-			p->text = node_written(content);
-	}
-	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
-		read_chat_part(q, t, n);
 }
 
 static void
@@ -181,7 +162,7 @@ read_chat_result(struct question *q, const struct node *of, struct node *const *
 		return;
 	inner.end = &p->parts;
 	p->id = node_text(m[M_CALL_ID]);
-	read_chat_content(q, &inner, m[M_CONTENT]);
+	turn_content(q, &inner, m[M_CONTENT], read_chat_part);
 }
 
 static void
@@ -216,13 +197,11 @@ read_chat_message(struct question *q, const struct node *of)
 	if (!t)
 		return;
 	struct node *thought = m[M_REASONING] ? m[M_REASONING] : m[M_THOUGHT];
-	struct part *p = thought ? turn_part(q, t, PART_REASONING, thought) : NULL;
-	if (p)
-		p->text = node_written(thought);
-	read_chat_content(q, t, m[M_CONTENT]);
-	p = m[M_REFUSAL] ? turn_part(q, t, PART_REFUSAL, m[M_REFUSAL]) : NULL;
-	if (p)
-		p->text = node_written(m[M_REFUSAL]);
+	if (thought)
+		turn_text(q, t, PART_REASONING, thought, thought);
+	turn_content(q, t, m[M_CONTENT], read_chat_part);
+	if (m[M_REFUSAL])
+		turn_text(q, t, PART_REFUSAL, m[M_REFUSAL], m[M_REFUSAL]);
 	for (struct node *n = tree_elements(m[M_CALLS]); n && !q->err; n = n->next)
 		read_chat_call(q, t, n);
 }
@@ -241,15 +220,8 @@ read_chat_tool(struct question *q, const struct node *of)
 		question_odd(q, of, odd_type);
 		return;
 	}
-	struct tool_offer *t = question_members(q, m[T_FUNCTION], function_members, f)
-				       ? question_tool(q, of)
-				       : NULL;
-	if (!t)
-		return;
-	t->name = node_text(f[TF_NAME]);
-	t->description = f[TF_DESCRIPTION];
-	t->schema = f[TF_PARAMETERS];
-	t->strict = f[TF_STRICT];
+	if (question_members(q, m[T_FUNCTION], function_members, f))
+		question_tool(q, of, f);
 }
 
 static void

@@ -59,7 +59,6 @@ enum { T_TOOLS, T_CHOICE };
 static const struct member config_members[] = { { "tools", IS_ARRAY }, { "toolChoice", IS_OBJECT }, { 0 } };
 enum { T_SPEC, T_CACHE };
 static const struct member tool_members[] = { { "toolSpec", IS_OBJECT }, { "cachePoint", IS_OBJECT }, { 0 } };
-enum { T_NAME, T_DESCRIPTION, T_SCHEMA, T_STRICT };
 static const struct member spec_members[] = {
 	{ "name", IS_TEXT }, { "description", IS_TEXT }, { "inputSchema", IS_OBJECT }, { "strict", IS_BOOL }, { 0 } };
 static const struct member schema_members[] = { { "json", IS_OBJECT }, { 0 } };
@@ -119,8 +118,7 @@ read_converse_media(
 	p->text = node_written(m[D_NAME]);
 }
 
-static void read_converse_blocks(
-	struct question *q, struct turn *t, const struct node *content);
+static void read_converse_block(struct question *q, struct turn *t, const struct node *of);
 
 static void
 read_converse_result(struct question *q, struct turn *t, const struct node *of)
@@ -137,7 +135,7 @@ read_converse_result(struct question *q, struct turn *t, const struct node *of)
 	inner.end = &p->parts;
 	p->id = node_text(m[R_ID]);
 	p->failed = question_word(q, m[R_STATUS], statuses) == 1;
-	read_converse_blocks(q, &inner, m[R_CONTENT]);
+	turn_content(q, &inner, m[R_CONTENT], read_converse_block);
 }
 
 static void
@@ -165,8 +163,8 @@ read_converse_block(struct question *q, struct turn *t, const struct node *of)
 		return;
 	if (!of->first || of->first->next)
 		question_odd(q, of, "it is no block of one member");
-	else if (m[B_TEXT] && (p = turn_part(q, t, PART_TEXT, of)))
-		p->text = node_written(m[B_TEXT]);
+	else if (m[B_TEXT])
+		turn_text(q, t, PART_TEXT, of, m[B_TEXT]);
 	else if (m[B_JSON] && (p = turn_part(q, t, PART_TEXT, of)))
 		p->text = escaped_json(q, tree_raw(&q->tree, m[B_JSON]));
 	else if (m[B_IMAGE])
@@ -182,13 +180,6 @@ read_converse_block(struct question *q, struct turn *t, const struct node *of)
 }
 
 static void
-read_converse_blocks(struct question *q, struct turn *t, const struct node *content)
-{
-	for (struct node *n = tree_elements(content); t && n && !q->err; n = n->next)
-		read_converse_block(q, t, n);
-}
-
-static void
 read_converse_tool(struct question *q, const struct node *of)
 {
 	struct node *m[COUNT_OF(tool_members)], *s[COUNT_OF(spec_members)],
@@ -197,17 +188,12 @@ read_converse_tool(struct question *q, const struct node *of)
 	if (!question_members(q, of, tool_members, m) || m[T_CACHE])
 		return;
 	if (!m[T_SPEC] || !question_members(q, m[T_SPEC], spec_members, s) ||
-		(s[T_SCHEMA] && !question_members(q, s[T_SCHEMA], schema_members, j))) {
+		(s[TOOL_SCHEMA] && !question_members(q, s[TOOL_SCHEMA], schema_members, j))) {
 		question_odd(q, of, "it is no tool");
 		return;
 	}
-	struct tool_offer *t = question_tool(q, of);
-	if (!t)
-		return;
-	t->name = node_text(s[T_NAME]);
-	t->description = s[T_DESCRIPTION];
-	t->schema = j[0];
-	t->strict = s[T_STRICT];
+	s[TOOL_SCHEMA] = j[0];
+	question_tool(q, of, s);
 }
 
 static void
@@ -259,7 +245,8 @@ read_converse(struct question *q, struct node **m)
 		*x[COUNT_OF(message_members)];
 
 	if (m[SYSTEM])
-		read_converse_blocks(q, question_turn(q, TURN_SYSTEM, m[SYSTEM]), m[SYSTEM]);
+		turn_content(q, question_turn(q, TURN_SYSTEM, m[SYSTEM]), m[SYSTEM],
+			read_converse_block);
 	for (struct node *n = tree_elements(m[MESSAGES]); n && !q->err; n = n->next) {
 		if (!question_members(q, n, message_members, x))
 			return;
@@ -267,8 +254,8 @@ read_converse(struct question *q, struct node **m)
 		if (role < 0)
 			question_odd(q, n, "its role is none that anybody knows");
 		else
-			read_converse_blocks(
-				q, question_turn(q, (enum turn_role)role, n), x[M_CONTENT]);
+			turn_content(q, question_turn(q, (enum turn_role)role, n),
+				x[M_CONTENT], read_converse_block);
 	}
 	if (m[CONFIG])
 		question_settings(q, m[CONFIG], no_members, x);

@@ -64,10 +64,10 @@ static const struct member call_members[] = { { "id", IS_TEXT }, { "name", IS_TE
 static const struct member result_members[] = { { "id", IS_TEXT }, { "name", IS_TEXT }, { "response", IS_OBJECT }, { 0 } };
 static const struct member response_members[] = { { "output", IS_ANY }, { "error", IS_ANY }, { "result", IS_ANY }, { 0 } };
 static const struct member tools_members[] = { { "functionDeclarations", IS_ARRAY }, { 0 } };
-enum { T_NAME, T_DESCRIPTION, T_PARAMETERS, T_SCHEMA };
+enum { T_PARAMETERS = TOOL_MEMBERS };
 static const struct member declaration_members[] = {
-	{ "name", IS_TEXT }, { "description", IS_TEXT }, { "parameters", IS_OBJECT },
-	{ "parametersJsonSchema", IS_OBJECT }, { 0 } };
+	{ "name", IS_TEXT }, { "description", IS_TEXT }, { "parametersJsonSchema", IS_OBJECT },
+	[TOOL_STRICT] = { "", IS_ANY }, [T_PARAMETERS] = { "parameters", IS_OBJECT }, { 0 } };
 static const struct member tool_config_members[] = { { "functionCallingConfig", IS_OBJECT }, { 0 } };
 enum { M_MODE, M_NAMES };
 static const struct member mode_members[] = { { "mode", IS_TEXT }, { "allowedFunctionNames", IS_ARRAY }, { 0 } };
@@ -230,16 +230,11 @@ read_generate_tools(struct question *q, const struct node *of)
 	if (!question_members(q, of, tools_members, m))
 		return;
 	for (struct node *n = tree_elements(m[0]); n && !q->err; n = n->next) {
-		struct tool_offer *t = question_members(q, n, declaration_members, d)
-					       ? question_tool(q, n)
-					       : NULL;
-		if (!t)
+		if (!question_members(q, n, declaration_members, d))
 			return;
-		t->name = node_text(d[T_NAME]);
-		t->description = d[T_DESCRIPTION];
-		t->schema = d[T_SCHEMA]	      ? d[T_SCHEMA]
-			    : d[T_PARAMETERS] ? as_json_schema(q, d[T_PARAMETERS])
-					      : NULL;
+		if (d[T_PARAMETERS] && !d[TOOL_SCHEMA])
+			d[TOOL_SCHEMA] = as_json_schema(q, d[T_PARAMETERS]);
+		question_tool(q, n, d);
 	}
 }
 

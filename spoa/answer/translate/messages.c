@@ -65,10 +65,9 @@ enum { S_TYPE, S_MEDIA, S_DATA, S_URL };
 static const struct member source_members[] = {
 	{ "type", IS_TEXT }, { "media_type", IS_TEXT }, { "data", IS_TEXT }, { "url", IS_TEXT }, { 0 } };
 static const char *const source_types[] = { "base64", "text", "url", NULL };
-enum { T_TYPE, T_NAME, T_DESCRIPTION, T_SCHEMA, T_STRICT };
 static const struct member tool_members[] = {
-	{ "type", IS_TEXT }, { "name", IS_TEXT }, { "description", IS_TEXT }, { "input_schema", IS_OBJECT },
-	{ "strict", IS_BOOL }, { 0 } };
+	{ "name", IS_TEXT }, { "description", IS_TEXT }, { "input_schema", IS_OBJECT }, { "strict", IS_BOOL },
+	{ "type", IS_TEXT }, { 0 } };
 enum { C_TYPE, C_NAME, C_ONE };
 static const struct member choice_members[] = {
 	{ "type", IS_TEXT }, { "name", IS_TEXT }, { "disable_parallel_tool_use", IS_BOOL }, { 0 } };
@@ -103,18 +102,6 @@ read_source(struct question *q, struct part *p, const struct node *of)
 		question_odd(q, of, "it has no data");
 }
 
-static void read_blocks(struct question *q, struct turn *t, const struct node *content);
-
-static struct part *
-text_block(struct question *q, struct turn *t, enum part_kind kind, const struct node *at)
-{
-	struct part *p = turn_part(q, t, kind, at);
-
-	if (p)
-		p->text = node_written(at);
-	return p;
-}
-
 static void
 read_block(struct question *q, struct turn *t, const struct node *of)
 {
@@ -129,11 +116,10 @@ read_block(struct question *q, struct turn *t, const struct node *of)
 		question_odd(q, of, "it is no block of content");
 		return;
 	}
-	for (size_t i = B_TYPE + 1; i < COUNT_OF(block_members) - 1; i++)
-		if (m[i] && !(block_has[is] >> i & 1))
-			question_odd(q, m[i], "a block of this type has no such member");
+	question_only(q, m, COUNT_OF(block_members) - 1, block_has[is] | 1u << B_TYPE,
+		"a block of this type has no such member");
 	switch (is) {
-	case BLOCK_TEXT: text_block(q, t, PART_TEXT, m[B_TEXT]); break;
+	case BLOCK_TEXT: turn_text(q, t, PART_TEXT, of, m[B_TEXT]); break;
 	case BLOCK_IMAGE:
 	case BLOCK_DOCUMENT:
 		if (!(p = turn_part(q, t, is == BLOCK_IMAGE ? PART_IMAGE : PART_FILE, of)))
@@ -161,22 +147,10 @@ read_block(struct question *q, struct turn *t, const struct node *of)
 		inner.end = &p->parts;
 		p->id = node_text(m[B_CALL]);
 		p->failed = node_true(m[B_FAILED]);
-		read_blocks(q, &inner, m[B_CONTENT]);
+		turn_content(q, &inner, m[B_CONTENT], read_block);
 		break;
-	default:
-		p = turn_part(q, t, PART_REASONING, of);
-		if (p)
-			p->text = node_written(m[B_THINKING]);
+	default: turn_text(q, t, PART_REASONING, of, m[B_THINKING]);
 	}
-}
-
-static void
-read_blocks(struct question *q, struct turn *t, const struct node *content)
-{
-	if (content && content->tok == JSON_STRING)
-		text_block(q, t, PART_TEXT, content);
-	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
-		read_block(q, t, n);
 }
 
 static void
@@ -190,7 +164,7 @@ read_messages_turn(struct question *q, const struct node *of)
 	int role = question_word(q, m[M_ROLE], roles);
 	struct turn *t = role < 0 ? NULL : question_turn(q, (enum turn_role)role, of);
 	if (t)
-		read_blocks(q, t, m[M_CONTENT]);
+		turn_content(q, t, m[M_CONTENT], read_block);
 	else
 		question_odd(q, of, "its role is none that anybody knows");
 }
@@ -204,14 +178,8 @@ read_messages_tool(struct question *q, const struct node *of)
 	/* others are run by the provider */
 	if (type && type->tok != JSON_NULL && question_word(q, type, types) < 0)
 		return;
-	struct tool_offer *t =
-		question_members(q, of, tool_members, m) ? question_tool(q, of) : NULL;
-	if (!t)
-		return;
-	t->name = node_text(m[T_NAME]);
-	t->description = m[T_DESCRIPTION];
-	t->schema = m[T_SCHEMA];
-	t->strict = m[T_STRICT];
+	if (question_members(q, of, tool_members, m))
+		question_tool(q, of, m);
 }
 
 static void
@@ -250,9 +218,9 @@ read_messages(struct question *q, struct node **m)
 {
 	struct node *o[COUNT_OF(output_members)] = { NULL }, *f[COUNT_OF(format_members)];
 
-	struct turn *t = m[SYSTEM] ? question_turn(q, TURN_SYSTEM, m[SYSTEM]) : NULL;
-	if (t)
-		read_blocks(q, t, m[SYSTEM]);
+	if (m[SYSTEM])
+		turn_content(
+			q, question_turn(q, TURN_SYSTEM, m[SYSTEM]), m[SYSTEM], read_block);
 	for (struct node *n = tree_elements(m[MESSAGES]); n && !q->err; n = n->next)
 		read_messages_turn(q, n);
 	for (struct node *n = tree_elements(m[TOOLS]); n && !q->err; n = n->next)

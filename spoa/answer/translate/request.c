@@ -256,17 +256,52 @@ part_data_uri(struct question *q, struct part *p, const struct node *url)
 	return true;
 }
 
-struct tool_offer *
-question_tool(struct question *q, const struct node *at)
+struct part *
+turn_text(struct question *q, struct turn *t, enum part_kind kind, const struct node *at,
+	const struct node *text)
+{
+	struct part *p = turn_part(q, t, kind, at);
+
+	if (p)
+		p->text = node_written(text);
+	return p;
+}
+
+void
+turn_content(struct question *q, struct turn *t, const struct node *content,
+	void (*read)(struct question *q, struct turn *t, const struct node *of))
+{
+	if (!t)
+		return;
+	if (content && content->tok == JSON_STRING)
+		turn_text(q, t, PART_TEXT, content, content);
+	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
+		read(q, t, n);
+}
+
+void
+question_only(
+	struct question *q, struct node *const *m, size_t n, unsigned has, const char *why)
+{
+	for (size_t i = 0; i < n; i++)
+		if (m[i] && !(has >> i & 1))
+			question_odd(q, m[i], why);
+}
+
+void
+question_tool(struct question *q, const struct node *at, struct node *const *m)
 {
 	struct tool_offer *t = arena_new(q->a, struct tool_offer);
 
 	if (!t)
-		return NULL;
-	*t = (struct tool_offer){ .at = at };
+		return;
+	*t = (struct tool_offer){ .at = at,
+		.name = node_text(m[TOOL_NAME]),
+		.description = m[TOOL_DESCRIPTION],
+		.schema = m[TOOL_SCHEMA],
+		.strict = m[TOOL_STRICT] };
 	*q->tools_end = t;
 	q->tools_end = &t->next;
-	return t;
 }
 
 bool

@@ -152,7 +152,18 @@ struct part *turn_part(struct question *q, struct turn *t, enum part_kind kind,
 	const struct node *at);
 /* data:image/png;base64,… as media and data; false: it is another URI. */
 bool part_data_uri(struct question *q, struct part *p, const struct node *url);
-struct tool_offer *question_tool(struct question *q, const struct node *at);
+/* A part that is a text: the node's, or none. */
+struct part *turn_text(struct question *q, struct turn *t, enum part_kind kind,
+	const struct node *at, const struct node *text);
+/* A string, which is one text, or a list of parts that `read` reads. */
+void turn_content(struct question *q, struct turn *t, const struct node *content,
+	void (*read)(struct question *q, struct turn *t, const struct node *of));
+/* Of the members of a part those that its type has, bits by place; another one is odd. */
+void question_only(
+	struct question *q, struct node *const *m, size_t n, unsigned has, const char *why);
+/* A tool by its members, as each form's table has them; NULL: not said. */
+enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_MEMBERS };
+void question_tool(struct question *q, const struct node *at, struct node *const *m);
 /* An object as text: what it is. False: q->err. */
 bool question_arguments(struct question *q, struct part *call, const struct node *text);
 

@@ -59,10 +59,9 @@ static const struct { const char *type; enum part_kind kind; int member; unsigne
 	{ "input_image", PART_IMAGE,   P_IMAGE,   1u << P_IMAGE },
 	{ "input_file",  PART_FILE,    P_DATA,    1u << P_DATA | 1u << P_NAME },
 };
-enum { T_TYPE, T_NAME, T_DESCRIPTION, T_PARAMETERS, T_STRICT };
 static const struct member tool_members[] = {
-	{ "type", IS_TEXT }, { "name", IS_TEXT }, { "description", IS_TEXT }, { "parameters", IS_OBJECT },
-	{ "strict", IS_BOOL }, { 0 } };
+	{ "name", IS_TEXT }, { "description", IS_TEXT }, { "parameters", IS_OBJECT }, { "strict", IS_BOOL },
+	{ "type", IS_TEXT }, { 0 } };
 static const char *const only_function[] = { "function", NULL };
 static const char *const choice_words[] = { "", "auto", "required", "none", NULL }; /* by enum choice */
 static const struct member choice_members[] = { { "type", IS_TEXT }, { "name", IS_TEXT }, { 0 } };
@@ -91,9 +90,8 @@ read_content_part(struct question *q, struct turn *t, const struct node *of)
 	}
 	if (!question_members(q, of, content_members, m))
 		return;
-	for (size_t i = P_TEXT; i < COUNT_OF(content_members) - 1; i++)
-		if (m[i] && !(contents[is].has >> i & 1))
-			question_odd(q, m[i], "a part of this type has no such member");
+	question_only(q, m, COUNT_OF(content_members) - 1, contents[is].has | 1u << P_TYPE,
+		"a part of this type has no such member");
 	const struct node *said = m[contents[is].member];
 	struct part *p = turn_part(q, t, contents[is].kind, said ? said : of);
 	if (!p)
@@ -112,18 +110,6 @@ read_content_part(struct question *q, struct turn *t, const struct node *of)
 }
 
 static void
-read_contents(struct question *q, struct turn *t, const struct node *content)
-{
-	if (content && content->tok == JSON_STRING) {
-		struct part *p = turn_part(q, t, PART_TEXT, content);
-		if (p)
-			p->text = node_written(content);
-	}
-	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
-		read_content_part(q, t, n);
-}
-
-static void
 read_item_message(struct question *q, const struct node *of)
 {
 	static const enum turn_role is[] = { TURN_SYSTEM, TURN_SYSTEM, TURN_USER,
@@ -135,7 +121,7 @@ read_item_message(struct question *q, const struct node *of)
 	int role = question_word(q, m[I_ROLE], item_roles);
 	struct turn *t = role < 0 ? NULL : question_turn(q, is[role], of);
 	if (t)
-		read_contents(q, t, m[I_CONTENT]);
+		turn_content(q, t, m[I_CONTENT], read_content_part);
 	else
 		question_odd(q, of, "its role is none that anybody knows");
 }
@@ -166,7 +152,7 @@ read_item(struct question *q, const struct node *of)
 			break;
 		inner.end = &p->parts;
 		p->id = node_text(m[R_ID]);
-		read_contents(q, &inner, m[R_OUTPUT]);
+		turn_content(q, &inner, m[R_OUTPUT], read_content_part);
 		break;
 	case 3: /* it is for who sealed it */
 		if ((t = question_turn(q, TURN_ASSISTANT, of)))
@@ -184,14 +170,8 @@ read_responses_tool(struct question *q, const struct node *of)
 	/* others are run by the provider */
 	if (question_word(q, tree_member(of, "type"), only_function) < 0)
 		return;
-	struct tool_offer *t =
-		question_members(q, of, tool_members, m) ? question_tool(q, of) : NULL;
-	if (!t)
-		return;
-	t->name = node_text(m[T_NAME]);
-	t->description = m[T_DESCRIPTION];
-	t->schema = m[T_PARAMETERS];
-	t->strict = m[T_STRICT];
+	if (question_members(q, of, tool_members, m))
+		question_tool(q, of, m);
 }
 
 static void
@@ -233,13 +213,12 @@ read_responses(struct question *q, struct node **m)
 {
 	struct node *r[COUNT_OF(reasoning_members)];
 
-	struct turn *t =
-		m[INSTRUCTIONS] ? question_turn(q, TURN_SYSTEM, m[INSTRUCTIONS]) : NULL;
-	if (t)
-		read_contents(q, t, m[INSTRUCTIONS]);
-	if (m[INPUT] && m[INPUT]->tok == JSON_STRING &&
-		(t = question_turn(q, TURN_USER, m[INPUT])))
-		read_contents(q, t, m[INPUT]);
+	if (m[INSTRUCTIONS])
+		turn_content(q, question_turn(q, TURN_SYSTEM, m[INSTRUCTIONS]), m[INSTRUCTIONS],
+			read_content_part);
+	if (m[INPUT] && m[INPUT]->tok == JSON_STRING)
+		turn_content(
+			q, question_turn(q, TURN_USER, m[INPUT]), m[INPUT], read_content_part);
 	for (struct node *n = tree_elements(m[INPUT]); n && !q->err; n = n->next)
 		read_item(q, n);
 	for (struct node *n = tree_elements(m[TOOLS]); n && !q->err; n = n->next)
