@@ -2,6 +2,8 @@
  * for the guard and calls/ for its rules: in the order of the bytes, with numbers of choices,
  * blocks and calls. What no other form could say is an error; a member that no row names, and
  * what only the provider can read, says nothing. */
+#include <stdlib.h>
+
 #include "answer/calls/calls_private.h"
 #include "answer/translate/answer_private.h"
 #include "base/ascii.h"
@@ -24,8 +26,8 @@ struct said_reader {
 
 struct said_place {
 	uint32_t slot[ANSWER_SLOTS];
-	unsigned arrays; /* around it, that count */
-	bool numbered;
+	unsigned arrays;	/* around it, that count */
+	bool numbered, unsound; /* by a number, or by what is none */
 	bool aside; /* a member next to it says that it is another channel: what was thought */
 };
 
@@ -38,7 +40,7 @@ static const char no_place[] = "the provider's answer has a part that has no pla
 
 /* "*x": with x in it. */
 static bool
-is_event(struct span type, const char *event)
+is_said_event(struct span type, const char *event)
 {
 	return *event != '*' ? span_is(type, event)
 			     : type.n && memmem(type.p, type.n, event + 1, strlen(event + 1));
@@ -51,7 +53,7 @@ said_row(const struct said_reader *r, const struct node *n)
 
 	for (size_t i = 0; n->rows && i < n->rows->nrows; i++) {
 		const char *event = n->rows->rows[i].event;
-		if (!event || is_event(type, event))
+		if (!event || is_said_event(type, event))
 			return &n->rows->rows[i];
 	}
 	return NULL;
@@ -111,6 +113,8 @@ note_said_call(struct said_reader *r, const struct node *n, const struct said_pl
 		s.text = tree_text(&r->t, arguments);
 	if (!r->whole && calls_dialect_of(r->f)->begins_empty && span_is(s.text, "{}"))
 		s.text = SPAN_LIT("");
+	if (at->unsound)
+		r->why = "a call in the provider's answer has a number that is none";
 	if (p.name[1] || p.arguments[1] || tree_member(n, "partialArgs"))
 		r->why = no_place;
 	note_said(r, s);
@@ -244,8 +248,14 @@ take_numbers(const struct said_reader *r, const struct node *object, struct said
 		at->aside |= row && row->read == READ_FLAG && n->tok == JSON_TRUE;
 		if (!row || row->read != READ_INDEX || n->tok == JSON_NULL)
 			continue;
+		/* as document.c reads it: other bytes come after it */
+		bool is = n->tok == JSON_NUMBER;
+		double v = is ? strtod(tree_raw(&r->t, n).p, NULL) : -1;
+		bool sound = v >= 0 && v < UINT32_MAX && v == (uint32_t)v;
 		at->numbered = true;
-		at->slot[row->slot] = (uint32_t)tree_number(&r->t, n, UINT32_MAX);
+		at->unsound |= !sound;
+		if (is)
+			at->slot[row->slot] = sound ? (uint32_t)v : UINT32_MAX;
 	}
 }
 
@@ -286,11 +296,11 @@ read_said_type(struct said_reader *r)
 
 	out->is_error |= span_is(out->type, "error");
 	for (const char *const *e = r->f->last; e && *e; e++)
-		out->last |= is_event(out->type, *e);
+		out->last |= is_said_event(out->type, *e);
 	for (const char *const *e = r->f->ends; e && *e && !out->last; e++)
-		out->ends |= is_event(out->type, *e);
+		out->ends |= is_said_event(out->type, *e);
 	/* parts of an item are done before it is */
-	out->ends &= !is_event(out->type, "*.done") || span_is(out->type, item_done);
+	out->ends &= !is_said_event(out->type, "*.done") || span_is(out->type, item_done);
 	if (!out->ends)
 		return;
 	take_numbers(r, r->t.root, &at);

@@ -177,7 +177,7 @@ open_part_event(
 }
 
 static void
-say_item(struct translator *t, const struct answer_block *b, bool done)
+say_item_event(struct translator *t, const struct answer_block *b, bool done)
 {
 	open_response_event(t, "output_item", done ? ".done" : ".added");
 	json_put_uint(t->out, "output_index", t->blocks);
@@ -199,7 +199,7 @@ static void
 responses_open(struct translator *t, const struct answer_block *b)
 {
 	buf_clear(SO_FAR(t));
-	say_item(t, b, false);
+	say_item_event(t, b, false);
 	say_item_part(t, b, false);
 }
 
@@ -223,7 +223,7 @@ responses_close(struct translator *t, const struct answer_block *b)
 		json_put_text(t->out, "name", buf_view(&b->name));
 	close_response_event(t);
 	say_item_part(t, b, true);
-	say_item(t, b, true);
+	say_item_event(t, b, true);
 	put_item(t, NULL, b, true, buf_view(SO_FAR(t)), ITEMS(t));
 }
 

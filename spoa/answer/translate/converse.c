@@ -254,8 +254,8 @@ read_converse(struct question *q, struct node **m)
 		if (role < 0)
 			question_odd(q, n, "its role is none that anybody knows");
 		else
-			turn_content(q, question_turn(q, (enum turn_role)role, n),
-				x[M_CONTENT], read_converse_block);
+			turn_content(q, question_turn(q, (enum turn_role)role, n), x[M_CONTENT],
+				read_converse_block);
 	}
 	if (m[CONFIG])
 		question_settings(q, m[CONFIG], no_members, x);
