@@ -41,6 +41,8 @@ static const struct {
 		"reasoning hm|content yes|length|100 30 40" },
 	{ "what was filtered", CHUNK("'content':'ye'", "null") CHUNK("", "'content_filter'") USAGE DONE,
 		"content ye|content_filter|100 30 40" },
+	{ "a comment", ": still here\n\n" CHUNK("'content':'yes'", "null") ": still here\n\n" CHUNK("", "'stop'") USAGE DONE,
+		"content yes|stop|100 30 40" },
 	{ "nothing", CHUNK("'role':'assistant','content':''", "null") CHUNK("", "'stop'") USAGE DONE, "|stop|100 30 40" },
 };
 /* clang-format on */
