@@ -2,9 +2,8 @@
  * (frames_array.h): the first one that goes has no comma, every other one has. */
 #include "answer/frame_write.h"
 
-#include <sodium.h>
-
 #include "answer/frames_array.h"
+#include "base/codec/base64.h"
 #include "base/codec/eventstream.h"
 #include "base/err.h"
 
@@ -76,15 +75,8 @@ frame_pass(struct frame_writer *w, const struct frame *f, struct buf *out)
 static void
 wrap(struct span before, struct span data, struct span after, struct buf *out)
 {
-	size_t most = sodium_base64_encoded_len(data.n, sodium_base64_VARIANT_ORIGINAL);
-
 	buf_span(out, before);
-	char *to = buf_reserve(out, most);
-	if (!to)
-		return;
-	sodium_bin2base64(to, most, (const unsigned char *)data.p, data.n,
-		sodium_base64_VARIANT_ORIGINAL);
-	buf_commit(out, most - 1);
+	base64_put(out, data.p, data.n);
 	buf_span(out, after);
 }
 

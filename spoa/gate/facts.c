@@ -68,8 +68,28 @@ bool
 request_lists_models(const struct request *r)
 {
 	return request_asks_of_models(r) && !r->found.endpoint.model_end &&
+	       !r->found.document.n &&
 	       (r->found.identity.nmodels || request_model_matters(r) ||
 		       r->found.route->naliases);
+}
+
+bool
+request_may_use(void *arg, struct span model, struct arena *a)
+{
+	struct request *r = arg;
+	struct policy_facts f;
+	struct policy_verdict v;
+
+	if (r->found.identity.nmodels && !identity_has_model(&r->found.identity, model))
+		return false;
+	request_facts(r, &f);
+	f.route = policy_route_as(r->found.route, model);
+	f.ranks = NULL; /* they are of other targets, or of another time */
+	f.at = NULL;
+	f.model = model;
+	f.body = NULL;
+	f.whole = true;
+	return policy_decide(r->snap->policy, &f, a, &v) == 0 && v.ruled.effect != RULE_DENY;
 }
 
 bool

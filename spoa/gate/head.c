@@ -74,6 +74,7 @@ static const struct {
 	[FORM_MESSAGES] = { "anthropic-", { "anthropic-version", "2023-06-01" } },
 	[FORM_GENERATE] = { "x-goog-", { NULL, NULL } },
 	[FORM_CONVERSE] = { "x-amzn-", { NULL, NULL } },
+	[FORM_EMBEDDINGS] = { "openai-", { NULL, NULL } },
 };
 
 /* It means nothing in the form that is sent. */

@@ -361,6 +361,11 @@ request_reads_answer(const struct request *r)
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about
  * each, and what they deny is taken out of the answer. */
 bool request_lists_models(const struct request *r);
+/* As if the request, `r`, named the model, and nothing else were asked for. */
+bool request_may_use(void *r, struct span model, struct arena *a);
+/* own_answer.c: found.document, where its target speaks another form and the gate can answer. False:
+ * it is none of such requests, or (found.document's arena says so) there is no memory. */
+bool request_answers(struct request *r);
 /* A GET of the list of models, or of one. */
 bool request_asks_of_models(const struct request *r);
 /* A rule reads model.name. */

@@ -54,7 +54,8 @@ struct request_found {
 	struct identity identity;
 	bool identified;      /* the step ran and *identity is valid */
 	bool presented;	      /* of a route with `login`: a header had some credential */
-	struct span document; /* that answers it, of the policy's: it goes nowhere */
+	struct span document; /* that answers it: it goes nowhere */
+	bool counted;	      /* which is how many tokens it is, by our count */
 	unsigned char raw_hmac[SHA256_BYTES]; /* of in.raw */
 	enum path_state path_state;
 	char trace[TRACE_BYTES]; /* of request_trace(); begins with NUL: none */

@@ -145,6 +145,8 @@ void
 answer_document(struct edge *c)
 {
 	c->result.status = 200;
+	if (!c->body.done) /* nobody reads it */
+		c->last_request = true;
 	compose(c, 200, c->relay->ops->response_fields(c->x), c->plan->document);
 	c->held = c->out.n;
 	answer_finish(c, END_COMPLETE, NULL);

@@ -99,7 +99,10 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 		c->plan = c->relay->ops->plan(c->x);
 		c->active_us = clock_mono_us();
 		c->state = EDGE_EXCHANGE;
-		upstream_begin(c);
+		if (c->plan->document.n)
+			answer_document(c);
+		else
+			upstream_begin(c);
 	}
 	edge_update(c);
 }

@@ -217,7 +217,7 @@ const struct section sections[] = {
 [SECTION_PROVIDER] = { "provider", NULL, NULL, {
   { "backend", OTHER(TEXT), "HAProxy backend" },
   { "dialect", OTHER(TEXT), "wire format" },
-  { "speaks", OTHER(TEXTS), "forms of conversations that it takes, best first: chat, responses, messages, generate, converse; default: its dialect's" },
+  { "speaks", OTHER(TEXTS), "forms that it takes, best first: chat, responses, messages, generate, converse, embeddings; default: its dialect's" },
   { "external", A_BOOL(provider, external), "outside the company" },
   { "region", A_TEXT(provider, region), "where it is" },
   { "prices", A_TEXT(provider, prices), "which list of the price file; default: the one named as it, or as its dialect" },

@@ -2,11 +2,11 @@
  * Nothing is cosigned but what the log's key signed: the seeds' own checkpoints. */
 #include <openssl/pem.h>
 
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "record/anchors/place.h"
 #include "record/anchors/witness.h"
-#include "record/proof/base64.h"
 
 /* What the rigs expect of cmocka. */
 #define assert_true(x)	       INVARIANT(x)

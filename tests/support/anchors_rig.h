@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "record/anchors/anchors.h"
 #include "record/anchors/place.h"
 #include "record/anchors/witness.h"
-#include "record/proof/base64.h"
 #include "support/http_rig.h"
 #include "support/log_rig.h"
 #include "support/temp_dir.h"

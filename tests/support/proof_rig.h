@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "base/codec/base64.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
-#include "record/proof/base64.h"
 #include "record/proof/bundle.h"
 #include "record/proof/tiles.h"
 #include "support/chain_build.h"

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec/base64.h"
 #include "cmd/records/audit_anchors.h"
 #include "record/anchors/place.h"
-#include "record/proof/base64.h"
 #include "support/chain_build.h"
 #include "support/temp_dir.h"
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "base/codec/base64.h"
 #include "base/err.h"
-#include "record/proof/base64.h"
 #include "record/proof/bundle.h"
 #include "support/guard.h"
 

@@ -14,11 +14,11 @@
 #include "base/buf.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/log.h"
 #include "base/notice.h"
 #include "operator/telemetry/notify.h"
 #include "operator/telemetry/webhook.h"
-#include "record/proof/base64.h"
 #include "support/http_rig.h"
 #include "support/temp_dir.h"
 

@@ -411,13 +411,13 @@ static const struct policy_mistake rows[] = {
 		":5:43: targets: more than 16\n" },
 	{ "a target of another dialect than the first",
 		H "  - {name: x, match: {path: /a}, targets: [p, q]}\nproviders: {p: {backend: "
-		  "openai, dialect: openai}, q: {backend: anthropic, dialect: cohere}}\n",
-		":5:47: targets: q speaks cohere, the route openai; translation is not "
+		  "openai, dialect: openai}, q: {backend: anthropic, dialect: ollama}}\n",
+		":5:47: targets: q speaks ollama, the route openai; translation is not "
 		"supported" },
 	{ "a form that is none",
 		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: openai, "
 		  "dialect: openai, speaks: [chat, mesages]}}\n",
-		":6:66: speaks: one of chat, responses, messages, generate, converse is "
+		":6:66: speaks: one of chat, responses, messages, generate, converse, embeddings is "
 		"expected, found mesages, did you mean messages?" },
 	{ "translation of a route that needs none",
 		H "  - {name: x, match: {path: /a}, targets: p, translate: {drop: top_k}}\n"

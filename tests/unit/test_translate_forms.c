@@ -191,7 +191,7 @@ each_form_says_what_was_said(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		for (enum form by = FORM_RESPONSES; by < FORMS; by++) {
+		for (enum form by = FORM_RESPONSES; by < FORMS_OF_TALK; by++) {
 			char *in = quoted(rows[i].stream), got[1024];
 			struct buf there, back;
 			const char *why = NULL;
@@ -245,7 +245,7 @@ whole_answers_say_the_same(void **state)
 	char *in = quoted(chat), got[1024];
 
 	(void)state;
-	for (enum form by = FORM_RESPONSES; by < FORMS; by++) {
+	for (enum form by = FORM_RESPONSES; by < FORMS_OF_TALK; by++) {
 		struct buf there, back;
 		const char *why = NULL;
 		buf_init(&there, 0);
@@ -295,6 +295,9 @@ providers_say_it_in_other_ways(void **state)
 		{ "a call that could not be read", FORM_GENERATE, "data: {'candidates':[{'finishReason':'MALFORMED_FUNCTION_CALL'}]}\n\n", NULL },
 		{ "a picture", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'inlineData':{'mimeType':'image/png','data':'QUJD'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "arguments in pieces of their own", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'functionCall':{'name':'get','partialArgs':[{'jsonPath':'$.x','stringValue':'a'}],'willContinue':true}}]}}]}\n\n", NULL },
+		{ "code that it ran", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'executableCode':{'code':'x'}}]},'finishReason':'STOP'}]}\n\n", NULL },
+		{ "a call in another spelling", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'function_call':{'name':'f'}}]},'finishReason':'STOP'}]}\n\n", NULL },
+		{ "what only a chat's server says", FORM_CHAT, "data: {'choices':[{'index':0,'delta':{'video':{}}}]}\n\ndata: [DONE]\n\n", NULL },
 		{ "a stream without its end", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'a'}]}}]}\n\n", NULL },
 		{ "an error", FORM_GENERATE, "data: {'error':{'code':503,'status':'UNAVAILABLE','message':'no'}}\n\n", "||" },
 	};
@@ -317,6 +320,83 @@ providers_say_it_in_other_ways(void **state)
 	}
 }
 
+/* ---- embeddings ---- */
+
+static void
+vectors_are_those_of_openai(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		enum form from;
+		size_t vectors;
+		bool base64;
+		const char *whole, *want; /* its data and tokens; NULL: an error */
+	} answers[] = {
+		{ "Gemini's", FORM_EMBED_GEMINI, 2, false, "{'embeddings':[{'values':[0.5, -0.25]},{'statistics':{'values':[1]},'values':[1e-3]}],'usageMetadata':{'promptTokenCount':7}}",
+			"{'object':'embedding','index':0,'embedding':[0.5, -0.25]},{'object':'embedding','index':1,'embedding':[1e-3]} 7" },
+		{ "one too few", FORM_EMBED_GEMINI, 3, false, "{'embeddings':[{'values':[0.5]},{'values':[1]}]}", NULL },
+		{ "one too many", FORM_EMBED_GEMINI, 1, false, "{'embeddings':[{'values':[0.5]},{'values':[1]}]}", NULL },
+		{ "none", FORM_EMBED_GEMINI, 1, false, "{'embeddings':[{'values':[]}]}", NULL },
+		{ "Cohere's", FORM_EMBED_COHERE, 1, false, "{'id':'x','texts':['a'],'embeddings':{'int8':[[3]],'float':[[1,2]]},'meta':{'billed_units':{'input_tokens':4}}}",
+			"{'object':'embedding','index':0,'embedding':[1,2]} 4" },
+		{ "Cohere's at Bedrock, which counts in the head", FORM_EMBED_INVOKED, 1, false, "{'embeddings':{'float':[[1,2]]}}",
+			"{'object':'embedding','index':0,'embedding':[1,2]} 11" },
+		{ "Cohere's without types", FORM_EMBED_INVOKED, 2, false, "{'embeddings':[[1],[2]]}",
+			"{'object':'embedding','index':0,'embedding':[1]},{'object':'embedding','index':1,'embedding':[2]} 11" },
+		{ "Titan's, likewise", FORM_EMBED_TITAN, 1, false, "{'embedding':[1,-2],'embeddingsByType':{'float':[1,-2]},'inputTextTokenCount':3}",
+			"{'object':'embedding','index':0,'embedding':[1,-2]} 11" },
+		{ "as bytes", FORM_EMBED_TITAN, 1, true, "{'embedding':[1,-2.5],'inputTextTokenCount':3}",
+			"{'object':'embedding','index':0,'embedding':'AACAPwAAIMA='} 11" },
+		{ "a vector with a text in it", FORM_EMBED_TITAN, 1, false, "{'embedding':[1,'x']}", NULL },
+		{ "a vector that is cut", FORM_EMBED_TITAN, 1, false, "{'embedding':[1,2", NULL },
+		{ "no JSON", FORM_EMBED_COHERE, 1, false, "hello", NULL },
+		{ "nothing", FORM_EMBED_COHERE, 1, false, "", NULL },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		char *in = quoted(answers[i].whole), want[512] = "";
+		struct translate_plan p = { .from = answers[i].from,
+			.to = FORM_EMBEDDINGS,
+			.format = format_of(answers[i].from),
+			.sent = form_dialect(answers[i].from),
+			.asked = form_dialect(FORM_EMBEDDINGS),
+			.vectors = answers[i].vectors,
+			.base64 = answers[i].base64,
+			.head_tokens = 11,
+			.model = SPAN_LIT("m"),
+			.id = SPAN_LIT("D1") };
+		/* whatever its media type is */
+		struct translator *t = translator_new(&p, i & 1, FRAMES_SSE, 200);
+		struct buf out;
+		const char *why = NULL;
+		buf_init(&out, 0);
+		assert_string_equal(translator_media_type(t), "application/json");
+		int err = translator_feed(t, span_cut(span_str(in), 0, 9), &out, &why);
+		if (!err)
+			err = translator_feed(t, span_cut(span_str(in), 9, strlen(in)), &out, &why);
+		if (!err)
+			err = translator_end(t, &out, &why);
+		if (answers[i].want) {
+			char *row = quoted(answers[i].want), *tokens = strrchr(row, ' ');
+			*tokens++ = '\0';
+			snprintf(want, sizeof(want),
+				"{\"object\":\"list\",\"data\":[%s],\"model\":\"m\",\"usage\":{"
+				"\"prompt_tokens\":%s,\"total_tokens\":%s}}",
+				row, tokens, tokens);
+			free(row);
+		}
+		if (answers[i].want ? err || !span_is(buf_view(&out), want) : !err || out.n || !why)
+			fail_msg("%s: %d %s %.*s", answers[i].name, err, why ? why : "", (int)out.n,
+				out.p + out.start);
+		translator_drop(&t);
+		buf_free(&out);
+		free(in);
+	}
+}
+
 int
 main(void)
 {
@@ -324,6 +404,7 @@ main(void)
 		cmocka_unit_test(each_form_says_what_was_said),
 		cmocka_unit_test(whole_answers_say_the_same),
 		cmocka_unit_test(providers_say_it_in_other_ways),
+		cmocka_unit_test(vectors_are_those_of_openai),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,24 @@ static const struct row {
 	{ "a schema for Bedrock", INTO(CHAT, CONVERSE),
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object'}}}," USER "}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\'}','name':'n'}}}}}", NULL, NULL },
+
+	/* embeddings */
+	{ "a text for Gemini", INTO(EMBEDDINGS, EMBED_GEMINI), "{'model':'x','input':'hi','user':'u','encoding_format':'float'}",
+		"{'requests':[{'model':'models/m','content':{'parts':[{'text':'hi'}]}}]}", NULL, NULL },
+	{ "texts for Gemini, of few dimensions", INTO(EMBEDDINGS, EMBED_GEMINI), "{'input':['a','\u00e9'],'dimensions':9,'encoding_format':'base64'}",
+		"{'requests':[{'model':'models/m','content':{'parts':[{'text':'a'}]},'outputDimensionality':9},{'model':'models/m','content':{'parts':[{'text':'\u00e9'}]},'outputDimensionality':9}]}", NULL, NULL },
+	{ "for Cohere", INTO(EMBEDDINGS, EMBED_COHERE), "{'input':['a','b'],'dimensions':9}",
+		"{'model':'m','texts':['a','b'],'input_type':'search_document','embedding_types':['float'],'output_dimension':9}", NULL, NULL },
+	{ "for Cohere's at Bedrock", INTO(EMBEDDINGS, EMBED_INVOKED), "{'input':'a'}",
+		"{'texts':['a'],'input_type':'search_document','embedding_types':['float']}", NULL, NULL },
+	{ "for Titan", INTO(EMBEDDINGS, EMBED_TITAN), "{'input':['a'],'dimensions':9}", "{'inputText':'a','dimensions':9}", NULL, NULL },
+	{ "two texts for Titan", INTO(EMBEDDINGS, EMBED_TITAN), "{'input':['a','b']}", NULL, "input", NULL },
+	{ "tokens", INTO(EMBEDDINGS, EMBED_COHERE), "{'input':[72,105]}", NULL, "input[0]", NULL },
+	{ "lists of tokens", INTO(EMBEDDINGS, EMBED_GEMINI), "{'input':['a',[72]]}", NULL, "input[1]", NULL },
+	{ "no text", INTO(EMBEDDINGS, EMBED_GEMINI), "{'input':[]}", NULL, "input", NULL },
+	{ "no input", INTO(EMBEDDINGS, EMBED_GEMINI), "{'model':'x'}", NULL, "", NULL },
+	{ "other numbers", INTO(EMBEDDINGS, EMBED_GEMINI), "{'input':'a','encoding_format':'int8'}", NULL, "encoding_format", NULL },
+	{ "what is new in embeddings", INTO(EMBEDDINGS, EMBED_TITAN), "{'input':'a','novel':1}", NULL, "novel", NULL },
 };
 /* clang-format on */
 
@@ -414,7 +432,7 @@ there_and_back_is_the_same(void **state)
 		buf_init(&in, 0);
 		random_request(&in);
 		char *body = quoted(in.p + in.start);
-		for (enum form to = FORM_RESPONSES; to < FORMS; to++) {
+		for (enum form to = FORM_RESPONSES; to < FORMS_OF_TALK; to++) {
 			struct arena a;
 			struct buf one, two, three;
 			struct translated_request made;
@@ -448,7 +466,7 @@ there_and_back_is_the_same(void **state)
 		buf_free(&in);
 		seed = at;
 	}
-	for (enum form to = FORM_RESPONSES; to < FORMS; to++)
+	for (enum form to = FORM_RESPONSES; to < FORMS_OF_TALK; to++)
 		assert_true(held[to] > 100);
 }
 

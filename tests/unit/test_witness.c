@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "record/anchors/witness.h"
-#include "record/proof/base64.h"
 #include "support/guard.h"
 #include "support/log_rig.h"
 #include "support/replace_rig.h"

@@ -138,8 +138,12 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 		guard_drop(&g);
 	if (!g)
 		return NULL;
-	if (plan->translate && !(g->translator = translator_new(plan->translate,
-					 g->report.streamed, (int)g->frames.kind, g->status))) {
+	struct translate_plan into = { .from = FORM_NONE };
+	if (plan->translate)
+		into = *plan->translate;
+	into.head_tokens = g->head_input;
+	if (into.from && !(g->translator = translator_new(&into, g->report.streamed,
+				   (int)g->frames.kind, g->status))) {
 		guard_drop(&g);
 		return NULL;
 	}

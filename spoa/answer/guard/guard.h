@@ -268,4 +268,9 @@ bool guard_transcript(const struct guard *g, size_t i, struct guard_transcript *
 /* More was said than is kept of it. */
 bool guard_transcript_cut(const struct guard *g);
 
+/* guard_list.c: a model of ours as an element of a list in the dialect, and a list of such
+ * elements, with commas between them. */
+void guard_list_model(const struct dialect *d, struct span name, struct buf *out);
+void guard_list_models(const struct dialect *d, struct span elements, struct buf *out);
+
 #endif

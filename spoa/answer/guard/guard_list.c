@@ -61,42 +61,73 @@ listed_by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* An alias as an element of a list, by the dialect; $ is its name. */
-static const struct {
-	const char *dialect, *element;
-} elements[] = {
-	{ "anthropic", "{\"type\":\"model\",\"id\":\"$\",\"display_name\":\"$\",\"created_at\":"
-		       "\"1970-01-01T00:00:00Z\"}" },
-	{ "gemini", "{\"name\":\"models/"
-		    "$\",\"displayName\":\"$\",\"supportedGenerationMethods\":["
-		    "\"generateContent\"]}" },
-	{ "ollama", "{\"name\":\"$\",\"model\":\"$\"}" },
-	{ "cohere", "{\"name\":\"$\",\"endpoints\":[\"chat\"]}" },
-	{ "", "{\"id\":\"$\",\"object\":\"model\",\"created\":0,\"owned_by\":\"tollgate\"}" },
+/* An alias as an element of a list, by the dialect; $ is its name. And what is around a list. */
+static const struct dialect_list {
+	const char *dialect, *element, *begin, *end;
+} dialect_lists[] = {
+	{ "anthropic",
+		"{\"type\":\"model\",\"id\":\"$\",\"display_name\":\"$\",\"created_at\":"
+		"\"1970-01-01T00:00:00Z\"}",
+		"{\"data\":[", "],\"has_more\":false,\"first_id\":null,\"last_id\":null}" },
+	{ "gemini",
+		"{\"name\":\"models/$\",\"displayName\":\"$\",\"supportedGenerationMethods\":["
+		"\"generateContent\"]}",
+		"{\"models\":[", "]}" },
+	{ "ollama", "{\"name\":\"$\",\"model\":\"$\"}", "{\"models\":[", "]}" },
+	{ "cohere", "{\"name\":\"$\",\"endpoints\":[\"chat\"]}", "{\"models\":[", "]}" },
+	{ "", "{\"id\":\"$\",\"object\":\"model\",\"created\":0,\"owned_by\":\"tollgate\"}",
+		"{\"object\":\"list\",\"data\":[", "]}" },
 };
+
+static const struct dialect_list *
+list_of_dialect(const struct dialect *d)
+{
+	size_t i = 0;
+
+	while (*dialect_lists[i].dialect && strcmp(dialect_lists[i].dialect, dialect_name(d)) != 0)
+		i++;
+	return &dialect_lists[i];
+}
+
+static void
+put_listed(const char *as, struct span name, struct buf *out)
+{
+	for (; *as; as++)
+		if (*as == '$')
+			buf_json(out, name);
+		else
+			buf_putc(out, *as);
+}
+
+void
+guard_list_model(const struct dialect *d, struct span name, struct buf *out)
+{
+	put_listed(list_of_dialect(d)->element, name, out);
+}
+
+void
+guard_list_models(const struct dialect *d, struct span elements, struct buf *out)
+{
+	buf_str(out, list_of_dialect(d)->begin);
+	buf_span(out, elements);
+	buf_str(out, list_of_dialect(d)->end);
+}
 
 /* Those that the caller may use, at the end of a list of `texts` or objects. */
 static int
 add_aliases(struct list *l, size_t end, bool any, bool texts)
 {
 	const struct guard_plan *p = &l->g->plan;
-	const char *as = elements[COUNT_OF(elements) - 1].element;
+	const char *as = texts ? "\"$\"" : list_of_dialect(p->dialect)->element;
 	struct buf b;
 
-	for (size_t i = 0; i < COUNT_OF(elements) - 1; i++)
-		if (!strcmp(elements[i].dialect, dialect_name(p->dialect)))
-			as = elements[i].element;
 	buf_init(&b, 0);
 	for (size_t i = 0; i < p->naliases; i++) {
 		if (!may_use(l, span_str(p->aliases[i].alias)))
 			continue;
 		buf_str(&b, any ? "," : "");
 		any = true;
-		for (const char *c = texts ? "\"$\"" : as; *c; c++)
-			if (*c == '$')
-				buf_str(&b, p->aliases[i].alias);
-			else
-				buf_putc(&b, *c);
+		put_listed(as, span_str(p->aliases[i].alias), &b);
 	}
 	struct span all = arena_dup(&l->g->work, buf_view(&b));
 	int err = buf_failed(&b) || (b.n && !all.p) ? ERR_NOMEM : 0;

@@ -27,7 +27,7 @@ translator_new(const struct translate_plan *p, bool streamed, int kind, int stat
 		return NULL;
 	t->plan = *p;
 	t->writer = writers[p->to];
-	t->streamed = streamed;
+	t->streamed = streamed && t->writer; /* vectors do not stream */
 	t->status = status;
 	arena_init(&t->work, CAP_ANSWER_WORK, true);
 	frames_init(&t->in.frames, (enum frames_kind)kind, 0);
@@ -117,17 +117,17 @@ begin_answer(struct translator *t, const struct said_all *all)
 }
 
 static int
-count_usage(struct translator *t, const struct said_all *all, struct span json)
+count_usage(struct translator *t, struct span type, struct span json)
 {
 	struct answer_document d;
 	const char *why;
-	int err = answer_read(NULL, t->plan.sent, all->type, json, &t->work, &d, &why);
+	int err = answer_read(NULL, t->plan.sent, type, json, &t->work, &d, &why);
 
 	if (err)
 		return translator_fail(
 			t, err, "the usage of the provider's answer is malformed");
 	if (t->streamed)
-		usage_event(d.usage, all->type, &t->in.usage);
+		usage_event(d.usage, type, &t->in.usage);
 	else
 		usage_whole(d.usage, &t->in.usage);
 	return 0;
@@ -189,7 +189,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 	}
 	err = begin_answer(t, &all);
 	if (!err && all.counts)
-		err = count_usage(t, &all, json);
+		err = count_usage(t, all.type, json);
 	for (size_t i = 0; i < all.n && !err; i++)
 		err = answer_order(t, &all.v[i]);
 	if (!err && all.ends)
@@ -265,7 +265,11 @@ translate_whole(struct translator *t)
 	struct said_all e;
 	int err = 0;
 
-	if (t->status < 400) {
+	if (t->status < 400 && !t->writer) {
+		err = count_usage(t, SPAN_LIT(""), buf_view(&t->in.body));
+		if (!err)
+			err = answer_vectors(t, buf_view(&t->in.body));
+	} else if (t->status < 400) {
 		err = translate_document(t, SPAN_LIT(""), buf_view(&t->in.body));
 	} else if (answer_said_error(buf_view(&t->in.body), &t->work, &e)) {
 		err = translator_fail(t, ERR_NOMEM, NULL);

@@ -17,6 +17,9 @@ struct translate_plan {
 	struct span model; /* where the answer names none */
 	struct span id;	   /* the decision's */
 	bool array;	   /* the caller's stream is Gemini's list of answers, and no SSE */
+	size_t vectors;	   /* of embeddings: how many there must be, */
+	bool base64;	   /* and whether they are written so */
+	int64_t head_tokens; /* of its input, said in the answer's head; -1: not there */
 };
 
 struct translator; /* opaque */

@@ -152,4 +152,7 @@ int answer_order_stop(struct translator *t, struct span word);
 int answer_order_last(struct translator *t);
 void answer_order_free(struct translator *t);
 
+/* embeddings.c: of an answer that is whole. 0, or translator_fail(). */
+int answer_vectors(struct translator *t, struct span json);
+
 #endif

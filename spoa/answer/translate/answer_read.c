@@ -259,9 +259,27 @@ take_numbers(const struct said_reader *r, const struct node *object, struct said
 	}
 }
 
+/* A part, block or item that has said nothing, with a member that no row names: what that holds
+ * would be lost. Sources are no part of what is said. */
+static bool
+is_lost(const struct said_reader *r, const struct node *n)
+{
+	static const char *const lists[] = { "parts", "content", "output" };
+	static const char *const sources[] = { "citation", "citations", "annotations" };
+	bool in_list = n->up && n->up->tok == JSON_ARRAY && SPAN_IN(n->up->key, lists);
+
+	if (n->tok != JSON_OBJECT || says_text(r, n) || !(in_list || span_is(n->key, "delta")))
+		return false;
+	for (const struct node *c = n->first; c; c = c->next)
+		if (!c->rows && c->tok != JSON_NULL && !SPAN_IN(c->key, sources))
+			return true;
+	return false;
+}
+
 static void
 read_said_value(struct said_reader *r, const struct node *n, struct said_place at)
 {
+	size_t before = r->out->n;
 	const struct answer_row *row = said_row(r, n);
 	bool call, counts = false, array = n->tok == JSON_ARRAY;
 
@@ -285,6 +303,8 @@ read_said_value(struct said_reader *r, const struct node *n, struct said_place a
 		if (counts)
 			at.slot[slot]++;
 	}
+	if (r->out->n == before && is_lost(r, n))
+		r->why = no_place;
 }
 
 /* What its type says: it ends a block, or all. */

@@ -22,6 +22,11 @@ static const struct request_form *const request_forms[FORMS] = {
 	[FORM_MESSAGES] = &messages_request_form,
 	[FORM_GENERATE] = &generate_request_form,
 	[FORM_CONVERSE] = &converse_request_form,
+	[FORM_EMBEDDINGS] = &embeddings_request_form,
+	[FORM_EMBED_GEMINI] = &embed_gemini_request_form,
+	[FORM_EMBED_COHERE] = &embed_cohere_request_form,
+	[FORM_EMBED_INVOKED] = &embed_invoked_request_form,
+	[FORM_EMBED_TITAN] = &embed_titan_request_form,
 };
 
 /* ---- where it is, and whether that matters ---- */
@@ -515,7 +520,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	struct question q = { .ask = ask, .to = made, .form = from, .a = a, .out = out };
 
 	*made = (struct translated_request){ .stream = ask->stream };
-	if (!from || !to)
+	if (!(forms_into(ask->to) >> ask->from & 1))
 		return ERR_UNSUPPORTED;
 	q.turns_end = &q.turns;
 	q.tools_end = &q.tools;
@@ -531,7 +536,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	if ((from->nested ? question_members : question_settings)(
 		    &q, q.tree.root, from->members, m))
 		from->read(&q, m);
-	if (!q.err)
+	if (!q.err && !q.inputs)
 		question_order(&q, to);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);

@@ -59,6 +59,7 @@ enum setting {
 	SET_FREQUENCY,
 	SET_PRESENCE,
 	SET_USER,
+	SET_DIMENSIONS,
 	SETTINGS
 };
 
@@ -86,6 +87,7 @@ struct question {
 	const struct node *one_call; /* it may not call several tools at once */
 	const struct node *effort;   /* of its reasoning, a word of `efforts` */
 	int effort_is;
+	const struct node *inputs;   /* a text or texts to embed; NULL: it is a conversation */
 	/* The schema of what it answers; name, description, strict may be NULL. */
 	const struct node *schema, *schema_name, *schema_description, *schema_strict;
 };
@@ -122,7 +124,9 @@ struct request_form {
 		       user's */
 };
 extern const struct request_form chat_request_form, responses_request_form,
-	messages_request_form, generate_request_form, converse_request_form;
+	messages_request_form, generate_request_form, converse_request_form,
+	embeddings_request_form, embed_gemini_request_form, embed_cohere_request_form,
+	embed_invoked_request_form, embed_titan_request_form;
 
 /* ---- for readers ---- */
 

@@ -6,9 +6,9 @@
 #include <jansson.h>
 #include <sodium.h>
 
+#include "base/codec/base64.h"
 #include "base/codec/json_text.h"
 #include "record/anchors/place.h"
-#include "record/proof/base64.h"
 #include "record/proof/tree_check.h"
 
 enum { TOKEN_MAX = 48 << 10 };

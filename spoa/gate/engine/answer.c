@@ -88,6 +88,8 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.array = f->from == FORM_GENERATE && f->made.stream &&
 			 !span_is(query_alt(r->in.head.query), "sse"),
 		.wants_usage = f->made.wants_usage,
+		.vectors = f->made.vectors,
+		.base64 = f->made.base64,
 		.model = arena_dup(own, r->in.body.model),
 		.id = span_str(r->id) };
 	out->format = answer_format_find(
@@ -173,26 +175,6 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 	return 0;
 }
 
-/* As if the request named it, and nothing else were asked for. */
-static bool
-may_use(void *arg, struct span model, struct arena *a)
-{
-	struct request *r = arg;
-	struct policy_facts f;
-	struct policy_verdict v;
-
-	if (r->found.identity.nmodels && !identity_has_model(&r->found.identity, model))
-		return false;
-	request_facts(r, &f);
-	f.route = policy_route_as(r->found.route, model);
-	f.ranks = NULL; /* they are of other targets, or of another time */
-	f.at = NULL;
-	f.model = model;
-	f.body = NULL;
-	f.whole = true;
-	return policy_decide(r->snap->policy, &f, a, &v) == 0 && v.ruled.effect != RULE_DENY;
-}
-
 /* It asks for what comes after, or before, what it knows. */
 static bool
 is_next_page(struct span query)
@@ -262,7 +244,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT
 								     : GUARD_KEEPS_HASH;
 	if (x->lists_models) {
-		plan.may_use = may_use;
+		plan.may_use = request_may_use;
 		plan.may_use_arg = x->r;
 		plan.aliases = route->aliases;
 		plan.naliases = is_next_page(x->r->in.head.query) ? 0 : route->naliases;

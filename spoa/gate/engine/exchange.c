@@ -50,6 +50,7 @@ let_exchange_go(struct request *r, struct exchange *x)
 	int err = x->plan.document.n ? 0 : exchange_head(r, &own, &x->plan.head);
 	if (!err && !x->plan.document.n)
 		err = exchange_expect(r, x, &own);
+	x->plan.document = arena_dup(&own, x->plan.document);
 	request_let_go(r, &own);
 	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
@@ -349,7 +350,9 @@ relay_verdict(struct request *r)
 	bool repeats = request_repeats(r);
 	x->plan.body_mode = BODY_SWAP;
 	x->plan.body = exchange_body_sent(r);
-	x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
+	x->plan.document = r->found.document;
+	if (!x->plan.document.n)
+		x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
 	/* A long answer does not keep the segments of its question. */
 	int err = let_exchange_go(r, x);
@@ -446,9 +449,11 @@ gate_response_fields(struct exchange *x)
 		return fields;
 	}
 	/* What the ACK said has not changed: HAProxy still has it. */
-	if (r->out.told && !r->run.resumed)
-		return request_attempt_fields(r);
-	return request_fields(x->r);
+	struct span fields = r->out.told && !r->run.resumed ? request_attempt_fields(r)
+							    : request_fields(r);
+	return r->found.counted ? arena_printf(&r->arena, "%.*sx-tollgate-estimate: tokens\r\n",
+					  SPAN_ARG(fields))
+				: fields;
 }
 
 /* ---- the end ---- */

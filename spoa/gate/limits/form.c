@@ -6,13 +6,39 @@
 #include "base/err.h"
 #include "gate/limits/limits.h"
 
-/* Of its body; FORM_NONE: it is no request of a conversation, or nobody could read it. */
+/* Of its body; FORM_NONE: it is no request of a form, or nobody could read it. */
 static enum form
 form_asked(const struct request *r)
 {
-	return r->in.have_body && r->in.body.format == BODY_JSON
-		       ? form_of_endpoint(&r->found.endpoint)
-		       : FORM_NONE;
+	enum form f = r->in.have_body && r->in.body.format == BODY_JSON
+			      ? form_of_endpoint(&r->found.endpoint)
+			      : FORM_NONE;
+
+	/* others answer with scores and classes under the same name */
+	return f == FORM_EMBEDDINGS && !span_ends(r->in.head.path, SPAN_LIT("/embeddings"))
+		       ? FORM_NONE
+		       : f;
+}
+
+/* What is sent to the target. */
+static struct span
+model_sent(const struct request *r)
+{
+	struct amendment am;
+
+	request_amendment(r, &am);
+	return am.model.n ? am.model : r->in.read_model;
+}
+
+/* That of its target. */
+static enum form
+form_sent(const struct request *r, enum form from)
+{
+	enum form to = request_target(r)->translated;
+
+	if (from == FORM_EMBEDDINGS && to)
+		to = form_of_embeddings(form_dialect(to), model_sent(r));
+	return forms_into(to) >> from & 1 ? to : FORM_NONE;
 }
 
 bool
@@ -38,11 +64,8 @@ cap_unsaid(const struct request *r, struct span model)
 static int
 form_write(struct request *r, struct found_form *f)
 {
-	struct amendment am;
 	struct buf written;
-
-	request_amendment(r, &am);
-	struct span model = am.model.n ? am.model : r->in.read_model;
+	struct span model = model_sent(r);
 	const struct translate_ask ask = { .from = f->from,
 		.to = f->to,
 		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
@@ -69,16 +92,18 @@ int
 request_translate(struct request *r)
 {
 	struct found_form *f;
-	enum form from = form_asked(r), to = request_target(r)->translated;
+	enum form from = form_asked(r);
 	int err = ERR_UNSUPPORTED;
 
 	r->found.form = NULL;
-	if (!request_translates(r))
+	r->found.document = SPAN_LIT("");
+	r->found.counted = false;
+	if (!request_translates(r) || (!from && request_answers(r)))
 		return 0;
 	if (!(f = arena_new(&r->arena, struct found_form)))
 		return ERR_NOMEM;
-	*f = (struct found_form){ .from = from, .to = to };
-	if (forms_translated() >> from & 1 && to)
+	*f = (struct found_form){ .from = from, .to = form_sent(r, from) };
+	if (f->to)
 		err = form_write(r, f);
 	else
 		f->made.why = "what is asked for here is not translated, and the target does not "
@@ -106,6 +131,9 @@ limits_form(struct request *r)
 	const struct found_form *f = r->found.form;
 	bool left = false;
 
+	if (request_asks_of_models(r))
+		return request_deny(r, 404, "model_not_found", "",
+			SPAN_LIT("the route has no model of this name"));
 	struct span at = refused_at(r, f->made.refused);
 	request_deny(r, 400, "translation_unsupported", "",
 		arena_printf(&r->arena, "%.*s%s%s", SPAN_ARG(at), at.n ? ": " : "", f->made.why));
@@ -113,6 +141,7 @@ limits_form(struct request *r)
 		left = v->candidates[i].fate == CANDIDATE_LEFT;
 	if (!left || !limits_keep_denial(r))
 		return limits_over(r);
-	limits_leave_target(r, TARGET_FORM, form_name(f->to));
+	limits_leave_target(r, TARGET_FORM,
+		form_name(f->to ? f->to : request_target(r)->translated));
 	return STEP_REROUTES;
 }

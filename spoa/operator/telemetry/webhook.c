@@ -10,12 +10,12 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/keyfile.h"
 #include "base/scoped.h"
 #include "base/utf8.h"
-#include "record/proof/base64.h"
 
 #define SECRET_PREFIX "whsec_"
 enum { SECRET_MIN = 24, SECRET_MAX = 64 };

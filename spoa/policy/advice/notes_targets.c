@@ -186,6 +186,7 @@ static const char *const losses[FORMS] = {
 	[FORM_GENERATE] = "logprobs, files and images by URL, one call at a time",
 	[FORM_CONVERSE] = "n over 1, logprobs, top_k, seed, penalties, audio, files and images by "
 			  "URL",
+	[FORM_EMBED_COHERE] = "conversations",
 };
 
 static void
@@ -199,7 +200,7 @@ losses_noted(const struct policy *p, const struct config *cfg, const struct noti
 				r->name);
 		for (size_t i = 0; i < r->ntargets; i++) {
 			const struct target *t = &r->targets[i];
-			if (t->forms && t->translated && callers & ~t->forms)
+			if (t->forms && callers & forms_into(t->translated) & ~t->forms)
 				note_say(to, t->at,
 					"route %s: %s is asked in %s by callers of other forms: it "
 					"has no place for %s, nor for tools that a provider runs "

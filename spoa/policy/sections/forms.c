@@ -7,7 +7,7 @@ static enum form
 first_translated(unsigned forms)
 {
 	for (enum form f = FORM_NONE + 1; f < FORMS; f++)
-		if (forms & forms_translated() & 1u << f)
+		if (forms >> f & 1 && forms_into(f))
 			return f;
 	return FORM_NONE;
 }
@@ -21,12 +21,12 @@ build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v)
 	for (; c; c = yaml_next(n, c)) {
 		struct nearest near = nearest_to(c->s);
 		enum form f = FORM_NONE + 1;
-		while (f < FORMS && !nearest_is(&near, form_name(f)))
+		while (f <= FORM_EMBEDDINGS && !nearest_is(&near, form_name(f)))
 			f++;
-		if (f == FORMS) {
+		if (f > FORM_EMBEDDINGS) {
 			diag_at(b->d, c,
-				"speaks: one of chat, responses, messages, generate, converse is "
-				"expected, found %s%s",
+				"speaks: one of chat, responses, messages, generate, converse, "
+				"embeddings is expected, found %s%s",
 				c->s.p, nearest_hint(&near));
 			continue;
 		}
@@ -45,10 +45,10 @@ build_forms(const struct provider *v, struct route *r, struct target *t)
 	t->forms = v->forms ? v->forms : other ? forms_of_dialect(v->dialect) : 0;
 	t->translated = v->translated;
 	if (!other && v->forms)
-		t->forms |= 1u << FORM_NONE;
+		t->forms |= 1u << FORM_NONE | 1u << FORM_EMBEDDINGS;
 	if (!other)
 		r->translates |= v->forms != 0;
-	else if (!(callers & t->forms) && !(callers & forms_translated() && t->translated))
+	else if (!(callers & t->forms) && !(callers & forms_into(t->translated)))
 		return false;
 	r->translates |= other;
 	return true;

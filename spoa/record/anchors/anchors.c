@@ -9,6 +9,7 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/fetch/http_thread.h"
 #include "base/json_put.h"
@@ -17,7 +18,6 @@
 #include "base/timer.h"
 #include "base/why.h"
 #include "record/anchors/place.h"
-#include "record/proof/base64.h"
 
 enum {
 	FIRST_US = 1000000, /* until there is a checkpoint it is looked for so often */

@@ -3,12 +3,12 @@
 #include <inttypes.h>
 
 #include "base/caps.h"
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "base/why.h"
 #include "record/anchors/place.h"
 #include "record/anchors/witness.h"
-#include "record/proof/base64.h"
 #include "record/proof/tiles.h"
 
 static const struct span nothing = { NULL, 0 };

@@ -14,12 +14,12 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/replace.h"
 #include "base/scoped.h"
 #include "base/why.h"
-#include "record/proof/base64.h"
 
 #define STATE_HEAD "tollgate witness 1\n"
 #define STATE_MAX  (1u << 20)

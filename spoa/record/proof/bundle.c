@@ -3,9 +3,9 @@
 
 #include <inttypes.h>
 
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/why.h"
-#include "record/proof/base64.h"
 
 #define MAGIC "c2sp.org/tlog-proof@v1"
 

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/codec/base64.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/why.h"
 #include "record/journal/chain.h"
-#include "record/proof/base64.h"
 #include "record/proof/note.h"
 
 #define BEGIN  "{\"v\":1,\"export\":"

@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <sodium.h>
 
+#include "base/codec/base64.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
 #include "base/scoped.h"
-#include "record/proof/base64.h"
 
 #define DASH "\xe2\x80\x94 " /* an em dash, a blank */
 

@@ -16,6 +16,11 @@ static const struct form_row {
 	[FORM_MESSAGES]  = { "messages",  &dialect_anthropic, { "/v1/messages", "/v1/messages" } },
 	[FORM_GENERATE]  = { "generate",  &dialect_gemini,    { "/v1beta/models/%s:generateContent", "/v1beta/models/%s:streamGenerateContent?alt=sse" } },
 	[FORM_CONVERSE]  = { "converse",  &dialect_bedrock,   { "/model/%s/converse", "/model/%s/converse-stream" } },
+	[FORM_EMBEDDINGS]    = { "embeddings", &dialect_openai, { "/v1/embeddings", "/v1/embeddings" } },
+	[FORM_EMBED_GEMINI]  = { "embed", &dialect_gemini, { "/v1beta/models/%s:batchEmbedContents", "" } },
+	[FORM_EMBED_COHERE]  = { "embed", &dialect_cohere, { "/v2/embed", "" } },
+	[FORM_EMBED_INVOKED] = { "invoke", &dialect_bedrock, { "/model/%s/invoke", "" } },
+	[FORM_EMBED_TITAN]   = { "invoke", &dialect_bedrock, { "/model/%s/invoke", "" } },
 };
 /* clang-format on */
 
@@ -28,7 +33,7 @@ form_name(enum form f)
 enum form
 form_named(struct span name)
 {
-	for (int f = FORM_NONE + 1; f < FORMS; f++)
+	for (int f = FORM_NONE + 1; f <= FORM_EMBEDDINGS; f++)
 		if (span_is(name, forms[f].name))
 			return (enum form)f;
 	return FORM_NONE;
@@ -50,11 +55,12 @@ forms_of_dialect(const struct dialect *d)
 		const struct dialect *dialect;
 		unsigned forms;
 	} families[] = {
-		{ &dialect_openai, 1u << FORM_CHAT | 1u << FORM_RESPONSES },
+		{ &dialect_openai, 1u << FORM_CHAT | 1u << FORM_RESPONSES | 1u << FORM_EMBEDDINGS },
 		{ &dialect_anthropic, 1u << FORM_MESSAGES },
 		{ &dialect_gemini, 1u << FORM_GENERATE },
 		{ &dialect_bedrock, 1u << FORM_CONVERSE },
-		{ &dialect_mistral, 1u << FORM_CHAT },
+		{ &dialect_mistral, 1u << FORM_CHAT | 1u << FORM_EMBEDDINGS },
+		{ &dialect_cohere, 1u << FORM_EMBED_COHERE },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(families); i++)
@@ -64,9 +70,33 @@ forms_of_dialect(const struct dialect *d)
 }
 
 unsigned
-forms_translated(void)
+forms_into(enum form to)
 {
-	return (1u << FORMS) - 1 - (1u << FORM_NONE);
+	if (to < FORMS_OF_TALK)
+		return to ? (1u << FORMS_OF_TALK) - 1 - (1u << FORM_NONE) : 0;
+	return to == FORM_EMBEDDINGS ? 0 : 1u << FORM_EMBEDDINGS;
+}
+
+enum form
+form_of_embeddings(const struct dialect *d, struct span model)
+{
+	/* as Bedrock's names begin after a region, or in an ARN */
+	static const struct {
+		const struct dialect *dialect;
+		const char *model;
+		enum form form;
+	} embeds[] = {
+		{ &dialect_gemini, "", FORM_EMBED_GEMINI },
+		{ &dialect_cohere, "", FORM_EMBED_COHERE },
+		{ &dialect_bedrock, "cohere.embed", FORM_EMBED_INVOKED },
+		{ &dialect_bedrock, "amazon.titan-embed", FORM_EMBED_TITAN },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(embeds); i++)
+		if (embeds[i].dialect == d && model.n &&
+			memmem(model.p, model.n, embeds[i].model, strlen(embeds[i].model)))
+			return embeds[i].form;
+	return FORM_NONE;
 }
 
 const struct dialect *

@@ -1,4 +1,4 @@
-/* Forms: what the bodies of a conversation's requests and answers are made of. A dialect has
+/* Forms: what the bodies of a conversation's requests and answers are made of, and of embeddings. A dialect has
  * one of its own or several (OpenAI's has two), and one form is spoken by several families:
  * what Ollama, Mistral and vLLM answer on /v1/chat/completions is chat. */
 #ifndef SCAN_DIALECT_FORM_H
@@ -13,6 +13,12 @@ enum form {
 	FORM_MESSAGES,	/* Anthropic's messages */
 	FORM_GENERATE,	/* Gemini's generateContent, Vertex' too */
 	FORM_CONVERSE,	/* Bedrock's converse */
+	FORMS_OF_TALK,
+	FORM_EMBEDDINGS = FORMS_OF_TALK, /* OpenAI's; those below are only translated into: */
+	FORM_EMBED_GEMINI,		 /* batchEmbedContents */
+	FORM_EMBED_COHERE,		 /* v2/embed */
+	FORM_EMBED_INVOKED,		 /* Cohere's models at Bedrock */
+	FORM_EMBED_TITAN,		 /* Amazon's there: one text a request */
 	FORMS
 };
 
@@ -24,8 +30,10 @@ enum form form_named(struct span name);
 enum form form_of_endpoint(const struct endpoint *e);
 /* The forms in which a family's providers are asked, unless they say (`speaks`): bit by enum form. */
 unsigned forms_of_dialect(const struct dialect *d);
-/* Those that translate/ reads and writes, likewise. */
-unsigned forms_translated(void);
+/* Those from which translate/ makes this one, likewise. */
+unsigned forms_into(enum form to);
+/* In which this model of the family's is asked for embeddings; FORM_NONE: in none that is known. */
+enum form form_of_embeddings(const struct dialect *d, struct span model);
 /* Whose rows, errors and usage are a form's, where a request of another form goes in it. */
 const struct dialect *form_dialect(enum form f);
 /* Appends the path, without query, and the query after a '?' where there is one, to which a

@@ -250,7 +250,7 @@ static bool
 has_prompt(json_t *req)
 {
 	static const char *const members[] = { "messages", "input", "contents", "prompt",
-		"inputs" };
+		"inputs", "inputText", "texts" };
 
 	for (size_t i = 0; i < COUNT_OF(members); i++)
 		if (json_object_get(req, members[i]))

@@ -118,6 +118,16 @@ mock_bedrock_converse(struct mock_answer *out, const struct mock_say *s)
 void
 mock_bedrock_invoke(struct mock_answer *out, const struct mock_say *s)
 {
+	/* Cohere's embed, as on its own path, and Titan's */
+	if (json_object_get(s->req, "texts")) {
+		mock_cohere_embed(out, s);
+		return;
+	}
+	if (json_object_get(s->req, "inputText")) {
+		mock_put(&out->body, json_pack("{s:[f,f],s:I}", "embedding", 0.5, -0.25,
+					     "inputTextTokenCount", s->c.in));
+		return;
+	}
 	struct mock_answer claude = { .stream = out->stream, .content = SIZE_MAX };
 	size_t from = 0;
 

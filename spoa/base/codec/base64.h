@@ -1,6 +1,6 @@
-/* Standard base64 with padding (RFC 4648 section 4), as C2SP's formats have it. */
-#ifndef RECORD_PROOF_BASE64_H
-#define RECORD_PROOF_BASE64_H
+/* Standard base64 with padding (RFC 4648 section 4). */
+#ifndef BASE_CODEC_BASE64_H
+#define BASE_CODEC_BASE64_H
 
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
 /* Base64 by libsodium, which is strict: padding must be there, bits after the end must be 0. */
-#include "record/proof/base64.h"
+#include "base/codec/base64.h"
 
 #include <sodium.h>
 

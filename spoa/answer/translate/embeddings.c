@@ -1,0 +1,235 @@
+/* Embeddings: a request of OpenAI's in the form of those who have one of their own, and their
+ * vectors as OpenAI's client reads them.
+ * https://platform.openai.com/docs/api-reference/embeddings,
+ * https://ai.google.dev/api/embeddings, https://docs.cohere.com/reference/embed,
+ * https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html
+ */
+#include <endian.h>
+#include <stdlib.h>
+
+#include "answer/translate/answer_private.h"
+#include "answer/translate/request_private.h"
+#include "base/codec/base64.h"
+#include "base/err.h"
+#include "base/json_put.h"
+#include "base/scoped.h"
+
+/* ---- requests ---- */
+
+enum { M_MODEL, M_INPUT, M_ENCODING };
+static const struct member embeddings_members[] = { [M_MODEL] = { "model", IS_TEXT },
+	[M_INPUT] = { "input", IS_TEXTS },
+	[M_ENCODING] = { "encoding_format", IS_TEXT },
+	{ NULL, IS_ANY } };
+
+static const struct setting_row embeddings_settings[] = {
+	{ "dimensions", SET_DIMENSIONS, IS_NUMBER, 0 }, { NULL, 0, 0, 0 }
+};
+static const struct setting_row gemini_dimensions[] = {
+	{ "outputDimensionality", SET_DIMENSIONS, IS_NUMBER, 0 }, { NULL, 0, 0, 0 }
+};
+static const struct setting_row cohere_dimensions[] = {
+	{ "output_dimension", SET_DIMENSIONS, IS_NUMBER, 0 }, { NULL, 0, 0, 0 }
+};
+
+static void
+read_embeddings(struct question *q, struct node **m)
+{
+	static const char *const encodings[] = { "float", "base64", NULL };
+
+	q->inputs = m[M_INPUT];
+	q->to->base64 = question_word(q, m[M_ENCODING], encodings) == 1;
+	if (!q->inputs) {
+		question_odd(q, q->tree.root, "it has no input");
+		return;
+	}
+	for (struct node *e = tree_elements(q->inputs); e; e = e->next, q->to->vectors++)
+		if (e->tok != JSON_STRING)
+			question_refuse(q, e,
+				"it is no text: numbers of tokens are those of "
+				"another model");
+	if (q->inputs->tok == JSON_STRING)
+		q->to->vectors = 1;
+	else if (!q->to->vectors)
+		question_odd(q, q->inputs, "it is empty");
+}
+
+/* One text, or each of them. */
+static const struct node *
+first_input(const struct question *q)
+{
+	return q->inputs->tok == JSON_STRING ? q->inputs : tree_elements(q->inputs);
+}
+
+static const struct node *
+next_input(const struct question *q, const struct node *n)
+{
+	return n == q->inputs ? NULL : n->next;
+}
+
+static void
+write_embed_gemini(struct question *q)
+{
+	struct span model = arena_printf(q->a, "models/%.*s", SPAN_ARG(q->ask->model));
+
+	json_put_open(q->out, "requests", '[');
+	for (const struct node *n = first_input(q); n; n = next_input(q, n)) {
+		json_put_form(q->out, "{'model':%t,'content':{'parts':[{", model);
+		put_node(q->out, "text", n);
+		json_put_form(q->out, "}]}");
+		question_put_settings(q);
+		json_put_close(q->out, '}');
+	}
+	json_put_close(q->out, ']');
+}
+
+static void
+write_embed_cohere(struct question *q)
+{
+	json_put_open(q->out, "texts", '[');
+	for (const struct node *n = first_input(q); n; n = next_input(q, n))
+		put_node(q->out, NULL, n);
+	json_put_form(q->out, "],'input_type':'search_document','embedding_types':['float']");
+	question_put_settings(q);
+}
+
+static void
+write_embed_titan(struct question *q)
+{
+	if (q->to->vectors > 1)
+		question_refuse(q, q->inputs, "the target takes one text a request");
+	put_node(q->out, "inputText", first_input(q));
+	question_put_settings(q);
+}
+
+const struct request_form embeddings_request_form = { .form = FORM_EMBEDDINGS,
+	.members = embeddings_members,
+	.settings = embeddings_settings,
+	.read = read_embeddings };
+const struct request_form embed_gemini_request_form = { .form = FORM_EMBED_GEMINI,
+	.settings = gemini_dimensions,
+	.write = write_embed_gemini,
+	.model_in_path = true };
+const struct request_form embed_cohere_request_form = {
+	.form = FORM_EMBED_COHERE, .settings = cohere_dimensions, .write = write_embed_cohere
+};
+const struct request_form embed_invoked_request_form = { .form = FORM_EMBED_INVOKED,
+	.settings = cohere_dimensions,
+	.write = write_embed_cohere,
+	.model_in_path = true };
+const struct request_form embed_titan_request_form = { .form = FORM_EMBED_TITAN,
+	.settings = embeddings_settings,
+	.write = write_embed_titan,
+	.model_in_path = true };
+
+/* ---- answers ---- */
+
+/* Where the lists of numbers are: members, below each other, through any list. */
+static const char *const vectors_at[FORMS] = {
+	[FORM_EMBED_GEMINI] = "embeddings.values",
+	[FORM_EMBED_COHERE] = "embeddings.float",
+	[FORM_EMBED_INVOKED] = "embeddings.float",
+	[FORM_EMBED_TITAN] = "embedding",
+};
+
+struct vectors {
+	struct span raw;
+	struct json *j;
+	struct arena *a;
+	bool base64;
+	size_t n;
+	struct buf *out;
+};
+
+/* After the bracket and the first number in *ev, to the other bracket. A number is a float of
+ * 32 bits there, the lowest byte first. */
+static int
+put_vector(struct vectors *v, size_t start, struct json_event *ev)
+{
+	SCOPED_BUF(floats, 0);
+
+	json_put_form(v->out, "{'object':'embedding','index':%u", (uint64_t)v->n++);
+	for (; ev->tok == JSON_NUMBER; json_next(v->j, ev)) {
+		/* the bracket or a comma ends it */
+		float f = v->base64 ? strtof(v->raw.p + ev->start, NULL) : 0;
+		uint32_t bits;
+		memcpy(&bits, &f, sizeof(bits));
+		bits = htole32(bits);
+		if (v->base64)
+			buf_span(&floats, span_of((const char *)&bits, sizeof(bits)));
+	}
+	if (ev->tok != JSON_ARRAY_END)
+		return ERR_SYNTAX;
+	if (v->base64) {
+		json_put_name(v->out, "embedding");
+		buf_putc(v->out, '"');
+		base64_put(v->out, floats.p + floats.start, floats.n);
+		buf_putc(v->out, '"');
+	} else {
+		json_put_raw(v->out, "embedding", span_cut(v->raw, start, ev->end));
+	}
+	json_put_close(v->out, '}');
+	return buf_failed(&floats) ? ERR_NOMEM : 0;
+}
+
+/* *ev: the first token of a value; `at`: the members that lead on from there. */
+static int
+find_vectors(struct vectors *v, const char *at, struct json_event *ev)
+{
+	struct span rest = span_str(at), name = span_next(&rest, '.');
+	struct json_member m;
+	size_t start = ev->start;
+	int err = 0;
+
+	if (ev->tok == JSON_OBJECT && *at) {
+		while (json_member(v->j, v->a, v->raw, &m, ev, &err) && !err)
+			if (span_eq(m.key, name))
+				err = find_vectors(v, rest.n ? rest.p : "", ev);
+			else if (json_skip(v->j, ev) == JSON_ERROR)
+				err = ERR_SYNTAX;
+		return err;
+	}
+	if (ev->tok != JSON_ARRAY)
+		return json_skip(v->j, ev) == JSON_ERROR ? ERR_SYNTAX : 0;
+	if (json_next(v->j, ev) == JSON_NUMBER)
+		/* older models of Cohere's have no types */
+		return put_vector(v, start, ev);
+	for (; !err && ev->tok != JSON_ARRAY_END; json_next(v->j, ev))
+		err = ev->tok == JSON_ERROR ? ERR_SYNTAX : find_vectors(v, at, ev);
+	return err;
+}
+
+int
+answer_vectors(struct translator *t, struct span json)
+{
+	struct buf *b = t->out;
+	struct json_event ev;
+	struct vectors v = { .raw = json,
+		.j = json_open(&t->work, json),
+		.a = &t->work,
+		.base64 = t->plan.base64,
+		.out = &t->parts[SAID_TEXT] };
+	int64_t tokens = t->in.usage.known ? t->in.usage.input_tokens : t->plan.head_tokens;
+	int err = ERR_NOMEM;
+
+	if (v.j) {
+		json_next(v.j, &ev);
+		err = find_vectors(&v, vectors_at[t->plan.from], &ev);
+	}
+	if (err == ERR_NOMEM || buf_failed(v.out))
+		return translator_fail(t, ERR_NOMEM, NULL);
+	if (err || json_next(v.j, &ev) != JSON_END)
+		return translator_fail(
+			t, ERR_SYNTAX, "the provider's answer is no list of vectors");
+	if (v.n != t->plan.vectors)
+		return translator_fail(t, ERR_SYNTAX,
+			"the provider's answer has not as many vectors as were asked for");
+	json_put_form(b, "{'object':'list','data':[");
+	buf_span(b, buf_view(v.out));
+	json_put_form(b, "],'model':%t,'usage':{", t->plan.model);
+	json_put_int(b, "prompt_tokens", tokens > 0 ? tokens : 0);
+	json_put_int(b, "total_tokens", tokens > 0 ? tokens : 0);
+	json_put_form(b, "}}");
+	t->state = TRANSLATOR_ENDED;
+	return 0;
+}
