@@ -87,7 +87,7 @@ const aws = { 400: "ValidationException", 429: "ThrottlingException", 500: "Inte
 const every = (name) => ({ 400: name, 429: name, 500: name });
 const CLIENTS = [
 	["openai chat", "chat", openai], ["openai responses", "responses", openai], ["anthropic", "messages", openai],
-	["genai", "generate", every("ApiError")], ["bedrock converse", "converse", aws],
+	["genai", "generate", every("ApiError")], ["gemini array", "generate", every("Error")], ["bedrock converse", "converse", aws],
 	["ai openai", "ai", every("AI_APICallError")], ["ai openai responses", "ai", every("AI_APICallError")], ["ai anthropic", "ai", every("AI_APICallError")],
 	["ai google", "ai", every("AI_APICallError")], ["ai bedrock", "ai", every("AI_APICallError")],
 	["langchain openai", "langchain", { ...openai, 429: "RateLimitCapacityError" }],
@@ -148,6 +148,8 @@ const REFUSED = [ // client, form of the provider ("": any other than its own), 
 const NOT_POSSIBLE = [ // client, form of the provider ("*": any), case, why
 	["ai openai", "*", "reasoning", "it shows none"],
 	["langchain openai", "*", "reasoning", "it shows none"],
+	...["text", "cached tokens", "a call", "two calls at once", "their results", "an image", "a schema", "effort", "what has no place"]
+		.map((what) => ["gemini array", "*", what, "it is no SDK, and asks with a text alone"]),
 	["ai bedrock", "*", "a schema", "it asks for a tool's call instead"],
 	["ai bedrock", "converse", "effort", "it says it in its model's own words"],
 ];
