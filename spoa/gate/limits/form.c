@@ -22,7 +22,7 @@ form_asked(const struct request *r)
 
 /* What is sent to the target. */
 static struct span
-model_sent(const struct request *r)
+form_model_sent(const struct request *r)
 {
 	struct amendment am;
 
@@ -37,7 +37,7 @@ form_sent(const struct request *r, enum form from)
 	enum form to = request_target(r)->translated;
 
 	if (from == FORM_EMBEDDINGS && to)
-		to = form_of_embeddings(form_dialect(to), model_sent(r));
+		to = form_of_embeddings(form_dialect(to), form_model_sent(r));
 	return forms_into(to) >> from & 1 ? to : FORM_NONE;
 }
 
@@ -65,7 +65,7 @@ static int
 form_write(struct request *r, struct found_form *f)
 {
 	struct buf written;
-	struct span model = model_sent(r);
+	struct span model = form_model_sent(r);
 	const struct translate_ask ask = { .from = f->from,
 		.to = f->to,
 		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
