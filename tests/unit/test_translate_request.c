@@ -180,8 +180,15 @@ static const struct row {
 	{ "calls without ids", INTO(GENERATE, CHAT),
 		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'f','args':{'x':1}},'thoughtSignature':'s'},{'functionCall':{'name':'f'}},{'text':'hm','thought':true}]},"
 		"{'role':'user','parts':[{'functionResponse':{'name':'f','response':{'output':'1'}}},{'functionResponse':{'name':'f','response':{'a':2}}}]}]}",
-		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'f-0','type':'function','function':{'name':'f','arguments':'{\\'x\\':1}'}},{'id':'f-1','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
-		"{'role':'tool','tool_call_id':'f-0','content':'1'},{'role':'tool','tool_call_id':'f-1','content':'{\\'a\\':2}'}]}", NULL, NULL },
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'ID','type':'function','function':{'name':'f','arguments':'{\\'x\\':1}'}},{'id':'ID','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'ID','content':'1'},{'role':'tool','tool_call_id':'ID','content':'{\\'a\\':2}'}]}", NULL, NULL },
+	{ "results without ids, in any order and in two turns", INTO(GENERATE, CHAT),
+		"{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'f'}},{'functionCall':{'id':'a','name':'g'}},{'functionCall':{'id':'b','name':'f'}}]},"
+		"{'role':'function','parts':[{'functionResponse':{'name':'g','response':{'output':'1'}}}]},{'parts':[{'functionResponse':{'id':'b','name':'f','response':{'output':'2'}}},{'functionResponse':{'name':'f','response':{'output':'3'}}}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'ID','type':'function','function':{'name':'f','arguments':'{}'}},{'id':'a','type':'function','function':{'name':'g','arguments':'{}'}},{'id':'b','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'a','content':'1'},{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'ID','content':'3'}]}", NULL, NULL },
+	{ "a role that Gemini has not", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'a'}]},{'role':'system','parts':[{'text':'b'}]}]}", NULL, "contents[1].role", NULL },
+	{ "a function that says more than its result", INTO(GENERATE, CHAT), "{'contents':[{'role':'function','parts':[{'text':'a'}]}]}", NULL, "contents[0].role", NULL },
 	{ "what is cached", INTO(GENERATE, CHAT), "{'cachedContent':'c','contents':[]}", NULL, "cachedContent", NULL },
 	{ "settings of safety", INTO(GENERATE, CHAT), "{'safetySettings':[],'contents':[]}", NULL, "safetySettings", NULL },
 	{ "an effort in small letters", INTO(GENERATE, CHAT),

@@ -38,14 +38,15 @@ put_path(struct buf *b, const struct node *n, bool any)
 	if (!n->up)
 		return;
 	put_path(b, n->up, any);
+	if (n->up->tok == JSON_ARRAY && any) {
+		buf_str(b, "[*]");
+		return;
+	}
 	if (n->up->tok == JSON_ARRAY) {
 		size_t place = 0;
 		for (const struct node *o = n->up->first; o != n; o = o->next)
 			place++;
-		if (any)
-			buf_str(b, "[*]");
-		else
-			buf_printf(b, "[%zu]", place);
+		buf_printf(b, "[%zu]", place);
 		return;
 	}
 	buf_str(b, b->n ? "." : "");

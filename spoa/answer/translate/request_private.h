@@ -27,7 +27,7 @@ struct part {
 	struct span data;  /* its base64, or its plain text, written; p NULL: */
 	struct span url;   /* where it is, written */
 	bool plain;	   /* data is no base64 */
-	struct span id, name; /* of a call; of a result its call's: decoded */
+	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
 	struct span json;     /* of a call the arguments, an object */
 	bool failed;	      /* a result */
 	bool answered;	      /* a call: its result has been met */
@@ -75,6 +75,7 @@ struct question {
 	struct arena *a;
 	struct buf *out;
 	int err; /* the first */
+	size_t unnamed; /* calls that came without an id */
 
 	struct node *set[SETTINGS];
 	struct turn *turns, **turns_end;
