@@ -228,6 +228,33 @@ static const struct row {
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object'}}}," USER "}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\'}','name':'n'}}}}}", NULL, NULL },
 
+	/* what may go is not there */
+	{ "a system text in the middle may go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'a'},{'role':'system','content':'b'},{'role':'user','content':'c'}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'text','text':'a'},{'type':'text','text':'c'}]}]}", NULL, "messages[*]" },
+	{ "no tool may be called, and that may go", INTO(CHAT, CONVERSE),
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':'none'}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}}]},{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}}]}],"
+		"'inferenceConfig':{},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, "tool_choice" },
+	{ "a document by its address may go", INTO(MESSAGES, RESPONSES),
+		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x'}},{'type':'text','text':'a'}]}]}",
+		"{'model':'m','input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'a'}]}],'store':false}", NULL, "messages[*].content[*]" },
+	{ "a picture of no known kind may go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/bmp;base64,QUJD'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].image_url.url" },
+	{ "a file of another kind may go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'file_data':'data:application/zip;base64,QUJD'}},{'type':'text','text':'hi'},{'type':'text','text':'ho'}]}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'text','text':'ho'}]}]}", NULL, "messages[*].content[*].file" },
+	{ "a file by its address may go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'n','file_data':'https://x'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].file.file_data" },
+	{ "five words to stop at may go", FORM_MESSAGES, "{'stop_sequences':['1','2','3','4','5']," USER "}", "{'model':'m'," USER "}", NULL, "stop_sequences" },
+
+	/* what a tool says stays its own; who asks is nothing that an answer needs */
+	{ "a result that is a text document", FORM_MESSAGES,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'document','source':{'type':'text','media_type':'text/plain','data':'d'}}]}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'d'}]}]}", NULL, NULL },
+	{ "a user for Gemini", INTO(MESSAGES, GENERATE), "{'metadata':{'user_id':'u'}," USER "}", "{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{}}", NULL, NULL },
+	{ "a user for Bedrock", INTO(CHAT, CONVERSE), "{'user':'u','safety_identifier':'s'," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, NULL },
+
 	/* embeddings */
 	{ "a text for Gemini", INTO(EMBEDDINGS, EMBED_GEMINI), "{'model':'x','input':'hi','user':'u','encoding_format':'float'}",
 		"{'requests':[{'model':'models/m','content':{'parts':[{'text':'hi'}]}}]}", NULL, NULL },

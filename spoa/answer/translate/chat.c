@@ -103,10 +103,12 @@ read_chat_file(struct question *q, struct turn *t, const struct node *of)
 	if (!question_members(q, of, file_members, m))
 		return;
 	struct part *p = turn_part(q, t, PART_FILE, of);
-	if (p && !part_data_uri(q, p, m[F_DATA]))
-		question_refuse(q, m[F_DATA] ? m[F_DATA] : of, "it is no data: URI in base64");
-	else if (p)
-		p->text = node_written(m[F_NAME]);
+	if (!p)
+		return;
+	p->text = node_written(m[F_NAME]);
+	if (!part_data_uri(q, p, m[F_DATA]) &&
+		question_refuse(q, m[F_DATA] ? m[F_DATA] : of, "it is no data: URI in base64"))
+		part_goes(p);
 }
 
 static void
@@ -335,7 +337,7 @@ put_chat_part(struct question *q, const struct part *p)
 static bool
 is_no_text(const struct part *p)
 {
-	return p->kind != PART_TEXT && p->kind != PART_REFUSAL;
+	return p->kind != PART_TEXT && p->kind != PART_REFUSAL && !p->plain;
 }
 
 /* The content of a turn: a string where it is one text; of a result its texts alone, since

@@ -399,8 +399,8 @@ put_converse_tools(struct question *q)
 	for (const struct turn *t = q->turns; t; t = t->next)
 		for (const struct part *p = t->first; p; p = p->next)
 			called |= p->kind == PART_CALL;
-	if (q->choice.is == CHOICE_NONE && called)
-		question_refuse(q, q->choice.at, nowhere);
+	if (q->choice.is == CHOICE_NONE && called && question_refuse(q, q->choice.at, nowhere))
+		q->choice.is = CHOICE_UNSAID;
 	if (q->one_call)
 		question_refuse(q, q->one_call, nowhere);
 	if (!called && (!q->tools || q->choice.is == CHOICE_NONE))

@@ -416,8 +416,10 @@ setting_fits(struct question *q, const struct setting_row *row, struct node *n)
 	for (struct node *e = tree_elements(n); e; e = e->next, texts++)
 		if (e->tok != JSON_STRING)
 			question_odd(q, e, "it is no text");
-	if (row->type == IS_TEXTS && row->most > 0 && texts > (size_t)row->most)
+	if (row->type == IS_TEXTS && row->most > 0 && texts > (size_t)row->most) {
 		question_refuse(q, n, "it has more elements than the form of the target has");
+		return false;
+	}
 	return !q->err;
 }
 
@@ -496,17 +498,25 @@ check_name(struct question *q, struct span name, const struct node *at,
 			"its name is none that the form of the target takes");
 }
 
+void
+part_goes(struct part *p)
+{
+	p->kind = PART_TEXT;
+	p->text = SPAN_LIT("");
+}
+
 static void
-check_turn_parts(struct question *q, const struct part *parts, const struct request_form *to)
+check_turn_parts(struct question *q, struct part *parts, const struct request_form *to)
 {
 	static const char *const images[] = { "image/jpeg", "image/png", "image/gif",
 		"image/webp" };
 
-	for (const struct part *p = parts; p && !q->err; p = p->next) {
+	for (struct part *p = parts; p && !q->err; p = p->next) {
 		if (p->kind == PART_CALL)
 			check_name(q, p->name, p->at, to);
-		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images))
-			question_refuse(q, p->at, "it is an image of no kind that is known");
+		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
+			question_refuse(q, p->at, "it is an image of no kind that is known"))
+			part_goes(p);
 		check_turn_parts(q, p->parts, to);
 	}
 }
@@ -537,10 +547,10 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	if ((from->nested ? question_members : question_settings)(
 		    &q, q.tree.root, from->members, m))
 		from->read(&q, m);
-	if (!q.err && !q.inputs)
-		question_order(&q, to);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);
+	if (!q.err && !q.inputs)
+		question_order(&q, to);
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);
 	if (!q.err) {

@@ -157,6 +157,8 @@ struct part *turn_part(struct question *q, struct turn *t, enum part_kind kind,
 	const struct node *at);
 /* data:image/png;base64,… as media and data; false: it is another URI. */
 bool part_data_uri(struct question *q, struct part *p, const struct node *url);
+/* The route lets it go: it is a text that says nothing, and turns.c takes it out. */
+void part_goes(struct part *p);
 /* A part that is a text: the node's, or none. */
 struct part *turn_text(struct question *q, struct turn *t, enum part_kind kind,
 	const struct node *at, const struct node *text);

@@ -35,16 +35,29 @@ cut_parts(struct question *q, struct turn *t)
 	t->end = p;
 }
 
+/* False: the form has none of its role there, and q->err or it goes. */
+static bool
+turn_stands(struct question *q, const struct turn *t, const struct turn *before)
+{
+	if (t->role == TURN_SYSTEM && before && before->role != TURN_SYSTEM)
+		question_refuse(q, t->at, "a system text after the first turn has no place");
+	else if (t->role == TURN_ASSISTANT && (!before || before->role == TURN_SYSTEM))
+		question_refuse(q, t->at, "the first turn is not the user's");
+	else
+		return true;
+	return false;
+}
+
 /* Turns without parts go; of those that follow each other, and are of one role, one is left. */
 static void
-merge_turns(struct question *q)
+merge_turns(struct question *q, bool apart)
 {
 	struct turn **t = &q->turns, *last = NULL;
 
-	while (*t) {
+	while (*t && !q->err) {
 		struct turn *now = *t;
 		cut_parts(q, now);
-		if (!now->first) {
+		if (!now->first || (apart && !turn_stands(q, now, last))) {
 			*t = now->next;
 		} else if (last && last->role == now->role) {
 			*last->end = now->first;
@@ -136,19 +149,13 @@ question_order(struct question *q, const struct request_form *to)
 {
 	struct turn *before = NULL;
 
-	merge_turns(q);
+	merge_turns(q, to->apart);
 	for (struct turn *t = q->turns; t && !q->err; t = t->next) {
 		if (t->role == TURN_ASSISTANT)
 			check_calls(q, t);
 		if (t->role == TURN_USER)
 			match_results(
 				q, t, before && before->role == TURN_ASSISTANT ? before : NULL);
-		if (to->apart && t->role == TURN_SYSTEM && before)
-			question_refuse(
-				q, t->at, "a system text after the first turn has no place");
-		if (to->apart && t->role == TURN_ASSISTANT &&
-			(!before || before->role == TURN_SYSTEM))
-			question_refuse(q, t->at, "the first turn is not the user's");
 		before = t;
 	}
 	if (!q->err && !q->turns)
