@@ -15,6 +15,7 @@
 	"{'id':'" id "','type':'function','function':{'name':'f','arguments':'" args "'}}"
 /* From one into another; without it into the other one of chat and messages. */
 #define INTO(from_, to_) ((unsigned)FORM_##from_ | (unsigned)FORM_##to_ << 8)
+#define INTO_MISTRAL(from_) (INTO(from_, CHAT) | 1u << 16)
 #define M1 "{'model':'m','max_tokens':100,"
 
 /* clang-format off */
@@ -221,7 +222,7 @@ static const struct row {
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "," CALL("b", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'},{'role':'tool','tool_call_id':'b','content':'2'}],'max_tokens':5}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}},{'toolUse':{'toolUseId':'b','name':'f','input':{}}}]},"
 		"{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}},{'toolResult':{'toolUseId':'b','content':[{'text':'2'}],'status':'success'}}]}],"
-		"'inferenceConfig':{'maxTokens':5},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, NULL },
+		"'inferenceConfig':{'maxTokens':5},'toolConfig':{'tools':[{'toolSpec':{'name':'no_tool','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, NULL },
 	{ "a picture by its address", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png'}}]}]}", NULL, "messages[0].content[0].image_url.url", NULL },
 	{ "a schema for Bedrock", INTO(CHAT, CONVERSE),
@@ -254,6 +255,26 @@ static const struct row {
 		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'d'}]}]}", NULL, NULL },
 	{ "a user for Gemini", INTO(MESSAGES, GENERATE), "{'metadata':{'user_id':'u'}," USER "}", "{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{}}", NULL, NULL },
 	{ "a user for Bedrock", INTO(CHAT, CONVERSE), "{'user':'u','safety_identifier':'s'," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, NULL },
+
+	/* Mistral's chat */
+	{ "settings for Mistral", INTO_MISTRAL(GENERATE),
+		"{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f'}}]},{'parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'generationConfig':{'maxOutputTokens':5,'seed':3}}",
+		"{'model':'m','max_tokens':5,'random_seed':3,'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'44bd8ad47','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'44bd8ad47','content':'1'}]}", NULL, NULL },
+	{ "a stream and a user for Mistral", INTO_MISTRAL(MESSAGES), "{'max_tokens':5,'stream':true,'metadata':{'user_id':'u'}," USER "}", "{'model':'m','max_tokens':5," USER ",'stream':true}", NULL, NULL },
+	{ "too warm for Mistral", INTO_MISTRAL(RESPONSES), "{'temperature':1.6,'input':'hi'}", NULL, "temperature", NULL },
+
+	/* how much it thinks */
+	{ "as it likes", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]}],'generationConfig':{'thinkingConfig':{'thinkingBudget':-1}}}", "{'model':'m'," USER "}", NULL, NULL },
+	{ "not at all, whatever else it says", FORM_MESSAGES, "{'thinking':{'type':'disabled'},'output_config':{'effort':'high'}," USER "}", "{'model':'m'," USER ",'reasoning_effort':'none'}", NULL, NULL },
+	{ "not at all as responses", INTO(CHAT, RESPONSES), "{'reasoning_effort':'none'," USER "}",
+		"{'model':'m','input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]}],'reasoning':{'effort':'none'},'store':false}", NULL, NULL },
+	{ "a schema that need not be kept to", INTO(RESPONSES, CHAT), "{'input':'hi','text':{'format':{'type':'json_schema','name':'n','schema':{}}}}",
+		"{'model':'m'," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{}}}}", NULL, NULL },
+	{ "a schema of Anthropic's", FORM_MESSAGES, "{'output_config':{'format':{'type':'json_schema','schema':{}}}," USER "}",
+		"{'model':'m'," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'answer','schema':{},'strict':true}}}", NULL, NULL },
+	{ "a tool has to be called, and there is none", INTO(CHAT, CONVERSE), "{'tool_choice':'required'," USER "}", NULL, "tool_choice", NULL },
+	{ "one call at a time, of no tool", INTO(CHAT, CONVERSE), "{'parallel_tool_calls':false," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, NULL },
+	{ "one call at a time, of no tool, for Gemini", INTO(CHAT, GENERATE), "{'parallel_tool_calls':false," USER "}", "{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{}}", NULL, NULL },
 
 	/* embeddings */
 	{ "a text for Gemini", INTO(EMBEDDINGS, EMBED_GEMINI), "{'model':'x','input':'hi','user':'u','encoding_format':'float'}",
@@ -292,11 +313,12 @@ other_form(enum form f)
 }
 
 static int
-translate(enum form from, enum form to, struct span body, unsigned cap, const char *const *drop, size_t ndrop,
+translate(enum form from, unsigned to, struct span body, unsigned cap, const char *const *drop, size_t ndrop,
 	struct arena *a, struct buf *out, struct translated_request *made)
 {
 	struct translate_ask ask = { .from = from,
-		.to = to ? to : other_form(from),
+		.to = to ? to & 0xff : other_form(from),
+		.dialect = to >> 8 ? dialect_find(SPAN_LIT("mistral")) : NULL,
 		.body = body,
 		.model = SPAN_LIT("m"),
 		.cap_tokens = cap,

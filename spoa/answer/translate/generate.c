@@ -269,7 +269,7 @@ read_generate_config(struct question *q, const struct node *of)
 	int level = question_word(q, h[H_LEVEL], levels);
 	if (level >= 0)
 		q->effort_is = EFFORT_MINIMAL + level % 4;
-	else if (h[H_BUDGET])
+	else if (h[H_BUDGET] && q->tree.raw.p[h[H_BUDGET]->start] != '-') /* -1: as it likes */
 		q->effort_is = effort_of_budget(h[H_BUDGET]);
 }
 
@@ -437,7 +437,7 @@ write_generate(struct question *q)
 		put_generate_tools(q);
 	if (q->tools && q->choice.is != CHOICE_UNSAID)
 		put_generate_mode(q);
-	if (q->one_call)
+	if (q->one_call && q->tools)
 		question_refuse(q, q->one_call, nowhere);
 	put_generate_config(q);
 }

@@ -209,7 +209,7 @@ read_effort(struct question *q, const struct node *thinking, const struct node *
 	if (m[H_BUDGET])
 		q->effort_is = effort_of_budget(m[H_BUDGET]);
 	q->effort = word ? word : thinking;
-	if (word)
+	if (word && q->effort_is != EFFORT_NONE)
 		q->effort_is = question_word(q, word, efforts);
 }
 

@@ -426,10 +426,8 @@ setting_fits(struct question *q, const struct setting_row *row, struct node *n)
 void
 question_put_settings(struct question *q)
 {
-	const struct request_form *to = request_forms[q->ask->to];
-
 	for (int s = 0; s < SETTINGS && !q->err; s++) {
-		const struct setting_row *row = to->settings;
+		const struct setting_row *row = q->into->settings;
 		struct node *n = q->set[s];
 		if (!n)
 			continue;
@@ -448,10 +446,15 @@ question_put_settings(struct question *q)
 	}
 }
 
-/* Letters, digits, _ and -, as all of them take it; another one is the same one each time. */
+/* Letters, digits, _ and -, as all but Mistral take it; another one is the same one each time. */
 struct span
 question_id(struct question *q, struct span id)
 {
+	if (q->into == &mistral_request_form)
+		return id.n == 9 && span_is_alnum(id, "")
+			       ? id
+			       : arena_printf(q->a, "%09llx",
+					 (unsigned long long)(span_hash(id) >> 28));
 	if (id.n && id.n <= 64 && span_is_alnum(id, "_-"))
 		return id;
 	return arena_printf(q->a, "call_%016llx", (unsigned long long)span_hash(id));
@@ -521,14 +524,24 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 	}
 }
 
+static bool
+is_mistral(const struct dialect *d)
+{
+	return d && d == dialect_find(SPAN_LIT("mistral"));
+}
+
 int
 translate_request(const struct translate_ask *ask, struct arena *a, struct buf *out,
 	struct translated_request *made)
 {
 	const struct request_form *from = request_forms[ask->from],
-				  *to = request_forms[ask->to];
+				  *to = ask->to == FORM_CHAT && is_mistral(ask->dialect)
+						? &mistral_request_form
+						: request_forms[ask->to];
 	struct node *m[REQUEST_MEMBERS];
-	struct question q = { .ask = ask, .to = made, .form = from, .a = a, .out = out };
+	struct question q = {
+		.ask = ask, .to = made, .form = from, .into = to, .a = a, .out = out
+	};
 
 	*made = (struct translated_request){ .stream = ask->stream };
 	if (!(forms_into(ask->to) >> ask->from & 1))

@@ -70,7 +70,7 @@ struct request_form;
 struct question {
 	const struct translate_ask *ask;
 	struct translated_request *to;
-	const struct request_form *form; /* that is read */
+	const struct request_form *form, *into; /* that is read; written */
 	struct tree tree;
 	struct arena *a;
 	struct buf *out;
@@ -124,7 +124,7 @@ struct request_form {
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */
 };
-extern const struct request_form chat_request_form, responses_request_form,
+extern const struct request_form chat_request_form, mistral_request_form, responses_request_form,
 	messages_request_form, generate_request_form, converse_request_form,
 	embeddings_request_form, embed_gemini_request_form, embed_cohere_request_form,
 	embed_invoked_request_form, embed_titan_request_form;

@@ -368,7 +368,7 @@ write_responses(struct question *q)
 		put_schema(q);
 		json_put_form(b, "}}");
 	}
-	if (q->effort_is > EFFORT_NONE) {
+	if (q->effort_is > EFFORT_UNSAID) {
 		json_put_form(b, "'reasoning':{'effort':%s}", openai_effort(q));
 	}
 	if (q->to->stream)
