@@ -73,16 +73,19 @@ static const struct {
 	[FORM_RESPONSES] = { "openai-", { NULL, NULL } },
 	[FORM_MESSAGES] = { "anthropic-", { "anthropic-version", "2023-06-01" } },
 	[FORM_GENERATE] = { "x-goog-", { NULL, NULL } },
-	[FORM_CONVERSE] = { "x-amzn-", { NULL, NULL } },
+	[FORM_CONVERSE] = { "x-amz", { NULL, NULL } },
 	[FORM_EMBEDDINGS] = { "openai-", { NULL, NULL } },
 };
 
-/* It means nothing in the form that is sent. */
+/* Where another form is sent: what is of any of them is another API's, or one of the target's that
+ * no form has. */
 static bool
 is_of_form(const struct found_form *f, struct span name)
 {
-	return f && (span_istarts(name, span_str(of_forms[f->from].begin)) ||
-			    span_ieq(name, SPAN_LIT("content-type")));
+	for (size_t i = 0; f && i < FORMS; i++)
+		if (of_forms[i].begin && span_istarts(name, span_str(of_forms[i].begin)))
+			return true;
+	return f && span_ieq(name, SPAN_LIT("content-type"));
 }
 
 /* Named by the Connection field: hop-by-hop too. */

@@ -181,6 +181,7 @@ struct target {
 	 * asked. The first of them that is translated; FORM_NONE: none is. */
 	unsigned forms;
 	enum form translated;
+	const struct dialect *dialect; /* of its provider; NULL: it has none */
 	const char *backend; /* HAProxy backend; NULL: HAProxy's own routing decides */
 	const char *model;   /* sent in place of the request's; NULL: none of its own */
 	unsigned weight;     /* of a draw; 1 where nothing is said */

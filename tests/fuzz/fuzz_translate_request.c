@@ -54,7 +54,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	memcpy(copy, data, n);
 	for (enum form from = FORM_CHAT; from < FORMS; from++)
 		for (enum form to = FORM_CHAT; to < FORMS; to++)
-			if (from != to)
+			if (from != to && forms_into(to) >> from & 1)
 				translate_one(from, to, span_of(copy, n));
 	free(copy);
 	return 0;

@@ -15,6 +15,7 @@
 	"{'id':'" id "','type':'function','function':{'name':'f','arguments':'" args "'}}"
 /* From one into another; without it into the other one of chat and messages. */
 #define INTO(from_, to_) ((unsigned)FORM_##from_ | (unsigned)FORM_##to_ << 8)
+#define INTO_MISTRAL(from_) (INTO(from_, CHAT) | 1u << 16)
 #define M1 "{'model':'m','max_tokens':100,"
 
 /* clang-format off */
@@ -183,8 +184,15 @@ static const struct row {
 	{ "calls without ids", INTO(GENERATE, CHAT),
 		"{'contents':[{'role':'user','parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'f','args':{'x':1}},'thoughtSignature':'s'},{'functionCall':{'name':'f'}},{'text':'hm','thought':true}]},"
 		"{'role':'user','parts':[{'functionResponse':{'name':'f','response':{'output':'1'}}},{'functionResponse':{'name':'f','response':{'a':2}}}]}]}",
-		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'f-0','type':'function','function':{'name':'f','arguments':'{\\'x\\':1}'}},{'id':'f-1','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
-		"{'role':'tool','tool_call_id':'f-0','content':'1'},{'role':'tool','tool_call_id':'f-1','content':'{\\'a\\':2}'}]}", NULL, NULL },
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'ID','type':'function','function':{'name':'f','arguments':'{\\'x\\':1}'}},{'id':'ID','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'ID','content':'1'},{'role':'tool','tool_call_id':'ID','content':'{\\'a\\':2}'}]}", NULL, NULL },
+	{ "results without ids, in any order and in two turns", INTO(GENERATE, CHAT),
+		"{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'name':'f'}},{'functionCall':{'id':'a','name':'g'}},{'functionCall':{'id':'b','name':'f'}}]},"
+		"{'role':'function','parts':[{'functionResponse':{'name':'g','response':{'output':'1'}}}]},{'parts':[{'functionResponse':{'id':'b','name':'f','response':{'output':'2'}}},{'functionResponse':{'name':'f','response':{'output':'3'}}}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'ID','type':'function','function':{'name':'f','arguments':'{}'}},{'id':'a','type':'function','function':{'name':'g','arguments':'{}'}},{'id':'b','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},"
+		"{'role':'tool','tool_call_id':'a','content':'1'},{'role':'tool','tool_call_id':'b','content':'2'},{'role':'tool','tool_call_id':'ID','content':'3'}]}", NULL, NULL },
+	{ "a role that Gemini has not", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'a'}]},{'role':'system','parts':[{'text':'b'}]}]}", NULL, "contents[1].role", NULL },
+	{ "a function that says more than its result", INTO(GENERATE, CHAT), "{'contents':[{'role':'function','parts':[{'text':'a'}]}]}", NULL, "contents[0].role", NULL },
 	{ "what is cached", INTO(GENERATE, CHAT), "{'cachedContent':'c','contents':[]}", NULL, "cachedContent", NULL },
 	{ "settings of safety", INTO(GENERATE, CHAT), "{'safetySettings':[],'contents':[]}", NULL, "safetySettings", NULL },
 	{ "an effort in small letters", INTO(GENERATE, CHAT),
@@ -217,7 +225,7 @@ static const struct row {
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "," CALL("b", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'},{'role':'tool','tool_call_id':'b','content':'2'}],'max_tokens':5}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}},{'toolUse':{'toolUseId':'b','name':'f','input':{}}}]},"
 		"{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}},{'toolResult':{'toolUseId':'b','content':[{'text':'2'}],'status':'success'}}]}],"
-		"'inferenceConfig':{'maxTokens':5},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, NULL },
+		"'inferenceConfig':{'maxTokens':5},'toolConfig':{'tools':[{'toolSpec':{'name':'no_tool','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, NULL },
 	{ "a picture by its address", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png'}}]}]}", NULL, "messages[0].content[0].image_url.url", NULL },
 	{ "for whom it is", INTO(MESSAGES, CONVERSE), "{'max_tokens':5,'metadata':{'user_id':'u'}," USER "}",
@@ -225,6 +233,50 @@ static const struct row {
 	{ "a schema for Bedrock", INTO(CHAT, CONVERSE),
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object'}}}," USER "}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\'}','name':'n'}}}}}", NULL, NULL },
+
+	/* what may go is not there */
+	{ "no tool may be called, and that may go", INTO(CHAT, CONVERSE),
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':'none'}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}}]},{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}}]}],"
+		"'inferenceConfig':{},'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, "tool_choice" },
+	{ "a document by its address may go", INTO(MESSAGES, RESPONSES),
+		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'url','url':'https://x'}},{'type':'text','text':'a'}]}]}",
+		"{'model':'m','input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'a'}]}],'store':false}", NULL, "messages[*].content[*]" },
+	{ "a picture of no known kind may go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/bmp;base64,QUJD'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].image_url.url" },
+	{ "a file of another kind may go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'file_data':'data:application/zip;base64,QUJD'}},{'type':'text','text':'hi'},{'type':'text','text':'ho'}]}]}",
+		M1 "'messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'text','text':'ho'}]}]}", NULL, "messages[*].content[*].file" },
+	{ "a file by its address may go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':[{'type':'file','file':{'filename':'n','file_data':'https://x'}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].file.file_data" },
+	{ "five words to stop at may go", FORM_MESSAGES, "{'stop_sequences':['1','2','3','4','5']," USER "}", "{'model':'m'," USER "}", NULL, "stop_sequences" },
+
+	/* what a tool says stays its own; who asks is nothing that an answer needs */
+	{ "a result that is a text document", FORM_MESSAGES,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'document','source':{'type':'text','media_type':'text/plain','data':'d'}}]}]}]}",
+		"{'model':'m','messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'a','content':[{'type':'text','text':'d'}]}]}", NULL, NULL },
+	{ "a user for Gemini", INTO(MESSAGES, GENERATE), "{'metadata':{'user_id':'u'}," USER "}", "{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{}}", NULL, NULL },
+	{ "a user for Bedrock", INTO(CHAT, CONVERSE), "{'user':'u','safety_identifier':'s'," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, NULL },
+
+	/* Mistral's chat */
+	{ "settings for Mistral", INTO_MISTRAL(GENERATE),
+		"{'contents':[{'parts':[{'text':'hi'}]},{'role':'model','parts':[{'functionCall':{'id':'a','name':'f'}}]},{'parts':[{'functionResponse':{'id':'a','name':'f','response':{'output':'1'}}}]}],'generationConfig':{'maxOutputTokens':5,'seed':3}}",
+		"{'model':'m','max_tokens':5,'random_seed':3,'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[{'id':'44bd8ad47','type':'function','function':{'name':'f','arguments':'{}'}}],'content':null},{'role':'tool','tool_call_id':'44bd8ad47','content':'1'}]}", NULL, NULL },
+	{ "a stream and a user for Mistral", INTO_MISTRAL(MESSAGES), "{'max_tokens':5,'stream':true,'metadata':{'user_id':'u'}," USER "}", "{'model':'m','max_tokens':5," USER ",'stream':true}", NULL, NULL },
+	{ "too warm for Mistral", INTO_MISTRAL(RESPONSES), "{'temperature':1.6,'input':'hi'}", NULL, "temperature", NULL },
+
+	/* how much it thinks */
+	{ "as it likes", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'hi'}]}],'generationConfig':{'thinkingConfig':{'thinkingBudget':-1}}}", "{'model':'m'," USER "}", NULL, NULL },
+	{ "not at all, whatever else it says", FORM_MESSAGES, "{'thinking':{'type':'disabled'},'output_config':{'effort':'high'}," USER "}", "{'model':'m'," USER ",'reasoning_effort':'none'}", NULL, NULL },
+	{ "not at all as responses", INTO(CHAT, RESPONSES), "{'reasoning_effort':'none'," USER "}",
+		"{'model':'m','input':[{'type':'message','role':'user','content':[{'type':'input_text','text':'hi'}]}],'reasoning':{'effort':'none'},'store':false}", NULL, NULL },
+	{ "a schema that need not be kept to", INTO(RESPONSES, CHAT), "{'input':'hi','text':{'format':{'type':'json_schema','name':'n','schema':{}}}}",
+		"{'model':'m'," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{}}}}", NULL, NULL },
+	{ "a schema of Anthropic's", FORM_MESSAGES, "{'output_config':{'format':{'type':'json_schema','schema':{}}}," USER "}",
+		"{'model':'m'," USER ",'response_format':{'type':'json_schema','json_schema':{'name':'answer','schema':{},'strict':true}}}", NULL, NULL },
+	{ "a tool has to be called, and there is none", INTO(CHAT, CONVERSE), "{'tool_choice':'required'," USER "}", NULL, "tool_choice", NULL },
+	{ "one call at a time, of no tool", INTO(CHAT, CONVERSE), "{'parallel_tool_calls':false," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, NULL },
+	{ "one call at a time, of no tool, for Gemini", INTO(CHAT, GENERATE), "{'parallel_tool_calls':false," USER "}", "{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{}}", NULL, NULL },
 
 	/* embeddings */
 	{ "a text for Gemini", INTO(EMBEDDINGS, EMBED_GEMINI), "{'model':'x','input':'hi','user':'u','encoding_format':'float'}",
@@ -263,11 +315,12 @@ other_form(enum form f)
 }
 
 static int
-translate(enum form from, enum form to, struct span body, unsigned cap, const char *const *drop, size_t ndrop,
+translate(enum form from, unsigned to, struct span body, unsigned cap, const char *const *drop, size_t ndrop,
 	struct arena *a, struct buf *out, struct translated_request *made)
 {
 	struct translate_ask ask = { .from = from,
-		.to = to ? to : other_form(from),
+		.to = to ? to & 0xff : other_form(from),
+		.dialect = to >> 8 ? dialect_find(SPAN_LIT("mistral")) : NULL,
 		.body = body,
 		.model = SPAN_LIT("m"),
 		.cap_tokens = cap,

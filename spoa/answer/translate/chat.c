@@ -21,6 +21,18 @@ static const struct setting_row chat_settings[] = {
 	{ 0 },
 };
 
+/* https://docs.mistral.ai/api/#operation/chatCompletion: it takes no member that it has not. */
+static const struct setting_row mistral_settings[] = {
+	{ "max_tokens",        SET_CAP,         IS_NUMBER, 0 },
+	{ "temperature",       SET_TEMPERATURE, IS_NUMBER, 1.5 },
+	{ "top_p",             SET_TOP_P,       IS_NUMBER, 1 },
+	{ "stop",              SET_STOP,        IS_TEXTS,  0 },
+	{ "random_seed",       SET_SEED,        IS_NUMBER, 0 },
+	{ "frequency_penalty", SET_FREQUENCY,   IS_NUMBER, 2 },
+	{ "presence_penalty",  SET_PRESENCE,    IS_NUMBER, 2 },
+	{ 0 },
+};
+
 enum { MODEL, MESSAGES, STREAM, STREAM_OPTIONS, TOOLS, TOOL_CHOICE, PARALLEL, FORMAT, EFFORT };
 static const struct member chat_members[] = {
 	[MODEL]          = { "model",                 IS_TEXT },
@@ -103,10 +115,12 @@ read_chat_file(struct question *q, struct turn *t, const struct node *of)
 	if (!question_members(q, of, file_members, m))
 		return;
 	struct part *p = turn_part(q, t, PART_FILE, of);
-	if (p && !part_data_uri(q, p, m[F_DATA]))
-		question_refuse(q, m[F_DATA] ? m[F_DATA] : of, "it is no data: URI in base64");
-	else if (p)
-		p->text = node_written(m[F_NAME]);
+	if (!p)
+		return;
+	p->text = node_written(m[F_NAME]);
+	if (!part_data_uri(q, p, m[F_DATA]) &&
+		question_refuse(q, m[F_DATA] ? m[F_DATA] : of, "it is no data: URI in base64"))
+		part_goes(p);
 }
 
 static void
@@ -335,7 +349,7 @@ put_chat_part(struct question *q, const struct part *p)
 static bool
 is_no_text(const struct part *p)
 {
-	return p->kind != PART_TEXT && p->kind != PART_REFUSAL;
+	return p->kind != PART_TEXT && p->kind != PART_REFUSAL && !p->plain;
 }
 
 /* The content of a turn: a string where it is one text; of a result its texts alone, since
@@ -489,7 +503,7 @@ put_schema(struct question *q)
 	put_node(q->out, "schema", q->schema);
 	if (q->schema_strict)
 		put_node(q->out, "strict", q->schema_strict);
-	else
+	else if (q->form->form == FORM_MESSAGES) /* where each is */
 		json_put_bool(q->out, "strict", true);
 }
 
@@ -528,10 +542,12 @@ write_chat(struct question *q)
 		put_schema(q);
 		json_put_form(q->out, "}}");
 	}
-	if (q->effort_is > EFFORT_NONE)
+	if (q->effort_is > EFFORT_UNSAID)
 		json_put_str(q->out, "reasoning_effort", openai_effort(q));
-	if (q->to->stream) {
-		json_put_form(q->out, "'stream':true,'stream_options':{'include_usage':true}");
+	if (q->to->stream)
+		json_put_bool(q->out, "stream", true);
+	if (q->to->stream && q->into != &mistral_request_form) { /* that says its usage anyway */
+		json_put_form(q->out, "'stream_options':{'include_usage':true}");
 	}
 }
 
@@ -540,6 +556,13 @@ const struct request_form chat_request_form = {
 	.members = chat_members,
 	.settings = chat_settings,
 	.read = read_chat,
+	.write = write_chat,
+	.name_max = 64,
+};
+
+const struct request_form mistral_request_form = {
+	.form = FORM_CHAT,
+	.settings = mistral_settings,
 	.write = write_chat,
 	.name_max = 64,
 };

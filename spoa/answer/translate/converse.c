@@ -16,7 +16,6 @@ static const struct setting_row converse_settings[] = {
 	{ 0 },
 };
 
-enum { CALLED_TOOLS = 128 };
 enum { MESSAGES, SYSTEM, CONFIG, TOOLS, OUTPUT };
 static const struct member converse_members[] = {
 	[MESSAGES] = { "messages",        IS_ARRAY },
@@ -355,61 +354,42 @@ put_converse_blocks(struct question *q, const char *name, const struct part *par
 }
 
 static void
-put_tool_spec(struct buf *b, struct span name, const struct tool_offer *t)
+put_tool_spec(struct buf *b, const struct tool_offer *t)
 {
 	json_put_form(b, "{'toolSpec':{");
-	if (t)
-		put_tool(b, t, NULL);
-	else
-		json_put_text(b, "name", name);
+	put_tool(b, t, NULL);
 	json_put_open(b, "inputSchema", '{');
-	if (t && t->schema && t->schema->first)
+	if (t->schema && t->schema->first)
 		put_node(b, "json", t->schema);
 	else
 		json_put_raw(b, "json", SPAN_LIT("{\"type\":\"object\"}"));
 	json_put_form(b, "}}}");
 }
 
-/* A history with calls has to have tools, if only those that it called. */
-static void
-put_called_tools(struct question *q)
-{
-	struct span names[CALLED_TOOLS];
-	size_t n = 0, i;
-
-	for (const struct turn *t = q->turns; t; t = t->next)
-		for (const struct part *p = t->first; p && !q->err; p = p->next) {
-			if (p->kind != PART_CALL)
-				continue;
-			for (i = 0; i < n && !span_eq(names[i], p->name);)
-				i++;
-			if (i == CALLED_TOOLS)
-				question_refuse(q, p->at, "it calls more tools than pass");
-			else if (i == n)
-				put_tool_spec(q->out, names[n++] = p->name, NULL);
-		}
-}
-
 static void
 put_converse_tools(struct question *q)
 {
+	static const struct tool_offer no_tool = { .name = SPAN_LIT("no_tool") };
 	struct buf *b = q->out;
 	bool called = false;
 
 	for (const struct turn *t = q->turns; t; t = t->next)
 		for (const struct part *p = t->first; p; p = p->next)
 			called |= p->kind == PART_CALL;
-	if (q->choice.is == CHOICE_NONE && called)
-		question_refuse(q, q->choice.at, nowhere);
-	if (q->one_call)
+	if (q->choice.is == CHOICE_NONE && called && question_refuse(q, q->choice.at, nowhere))
+		q->choice.is = CHOICE_UNSAID;
+	if (q->one_call && q->tools)
 		question_refuse(q, q->one_call, nowhere);
+	if (!q->tools && q->choice.is >= CHOICE_ANY && q->choice.is != CHOICE_NONE &&
+		question_refuse(q, q->choice.at, "there is no tool"))
+		q->choice.is = CHOICE_UNSAID;
 	if (!called && (!q->tools || q->choice.is == CHOICE_NONE))
 		return;
 	json_put_form(b, "'toolConfig':{'tools':[");
 	for (const struct tool_offer *t = q->tools; t; t = t->next)
-		put_tool_spec(b, t->name, t);
-	if (!q->tools)
-		put_called_tools(q);
+		put_tool_spec(b, t);
+	if (!q->tools) /* a history with calls has to have some */
+		put_tool_spec(b, &no_tool);
 	json_put_close(b, ']');
 	if (q->choice.is != CHOICE_UNSAID) {
 		json_put_open(b, "toolChoice", '{');

@@ -76,17 +76,6 @@ static const char *const modes[] = { "MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", 
 
 /* ---- read ---- */
 
-/* Calls without ids are known by their names and order: the id that each is given says both. */
-static struct span
-id_by_order(struct question *q, const struct turn *t, enum part_kind kind, struct span name)
-{
-	size_t before = 0;
-
-	for (const struct part *p = t->first; p; p = p->next)
-		before += p->kind == kind && span_eq(p->name, name);
-	return arena_printf(q->a, "%.*s-%zu", (int)name.n, name.p, before);
-}
-
 static void
 read_generate_call(struct question *q, struct turn *t, const struct node *of)
 {
@@ -94,13 +83,13 @@ read_generate_call(struct question *q, struct turn *t, const struct node *of)
 
 	if (!question_members(q, of, call_members, m))
 		return;
-	struct span name = node_text(m[F_NAME]),
-		    id = m[F_ID] ? node_text(m[F_ID]) : id_by_order(q, t, PART_CALL, name);
 	struct part *p = turn_part(q, t, PART_CALL, of);
 	if (!p)
 		return;
-	p->id = id;
-	p->name = name;
+	p->name = node_text(m[F_NAME]);
+	p->id = node_text(m[F_ID]);
+	if (!p->id.n) /* with a blank, as no name has it: no caller's id is like it */
+		p->id = arena_printf(q->a, "%.*s %zu", SPAN_ARG(p->name), q->unnamed++);
 	p->json = m[F_VALUE] ? tree_raw(&q->tree, m[F_VALUE]) : SPAN_LIT("{}");
 }
 
@@ -113,13 +102,11 @@ read_generate_result(struct question *q, struct turn *t, const struct node *of)
 
 	if (!question_members(q, of, result_members, m))
 		return;
-	struct span name = node_text(m[F_NAME]),
-		    id = m[F_ID] ? node_text(m[F_ID]) : id_by_order(q, t, PART_RESULT, name);
 	struct part *p = turn_part(q, t, PART_RESULT, of);
 	if (!p)
 		return;
-	p->id = id;
-	p->name = name;
+	p->id = node_text(m[F_ID]);
+	p->name = node_text(m[F_NAME]);
 	inner.end = &p->parts;
 	struct part *text = turn_part(q, &inner, PART_TEXT, of);
 	const struct node *response = m[F_VALUE], *only = response ? response->first : NULL;
@@ -186,15 +173,20 @@ read_generate_part(struct question *q, struct turn *t, const struct node *of)
 static void
 read_generate_content(struct question *q, const struct node *of, enum turn_role as)
 {
+	static const char *const roles[] = { "user", "model", "function", NULL };
 	struct node *m[COUNT_OF(content_members)];
 
 	if (!question_members(q, of, content_members, m))
 		return;
-	if (as == TURN_USER && node_is(m[C_ROLE], "model"))
-		as = TURN_ASSISTANT;
-	struct turn *t = question_turn(q, as, of);
+	int role = as == TURN_SYSTEM || !m[C_ROLE] ? 0 : question_word(q, m[C_ROLE], roles);
+	if (role < 0)
+		question_odd(q, of, "its role is none that anybody knows");
+	struct turn *t = question_turn(q, role == 1 ? TURN_ASSISTANT : as, of);
 	for (struct node *n = tree_elements(m[C_PARTS]); t && n && !q->err; n = n->next)
 		read_generate_part(q, t, n);
+	for (struct part *p = t && role == 2 ? t->first : NULL; p; p = p->next)
+		if (p->kind != PART_RESULT)
+			question_odd(q, m[C_ROLE], "a turn of this role has results alone");
 }
 
 /* Types of Google's own schemas are in capitals, those of JSON Schema are not: a tree of its
@@ -277,7 +269,7 @@ read_generate_config(struct question *q, const struct node *of)
 	int level = question_word(q, h[H_LEVEL], levels);
 	if (level >= 0)
 		q->effort_is = EFFORT_MINIMAL + level % 4;
-	else if (h[H_BUDGET])
+	else if (h[H_BUDGET] && q->tree.raw.p[h[H_BUDGET]->start] != '-') /* -1: as it likes */
 		q->effort_is = effort_of_budget(h[H_BUDGET]);
 }
 
@@ -445,7 +437,7 @@ write_generate(struct question *q)
 		put_generate_tools(q);
 	if (q->tools && q->choice.is != CHOICE_UNSAID)
 		put_generate_mode(q);
-	if (q->one_call)
+	if (q->one_call && q->tools)
 		question_refuse(q, q->one_call, nowhere);
 	put_generate_config(q);
 }

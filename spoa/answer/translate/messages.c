@@ -209,7 +209,7 @@ read_effort(struct question *q, const struct node *thinking, const struct node *
 	if (m[H_BUDGET])
 		q->effort_is = effort_of_budget(m[H_BUDGET]);
 	q->effort = word ? word : thinking;
-	if (word)
+	if (word && q->effort_is != EFFORT_NONE)
 		q->effort_is = question_word(q, word, efforts);
 }
 
@@ -254,8 +254,10 @@ put_source(struct question *q, const struct part *p, const char *type)
 	struct buf *b = q->out;
 
 	if (p->kind == PART_FILE && !p->plain && !p->url.p &&
-		!span_is(p->media, "application/pdf"))
+		!span_is(p->media, "application/pdf")) {
 		question_refuse(q, p->at, "it is a file of no kind that the target takes");
+		return;
+	}
 	json_put_form(b, "{'type':%s,'source':{'type':%s", type,
 		p->url.p   ? "url"
 		: p->plain ? "text"
@@ -328,9 +330,11 @@ put_messages_tools(struct question *q)
 
 	json_put_open(b, "tools", '[');
 	for (const struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
-		json_put_open(b, NULL, '{');
-		if (t->schema && t->schema->first && !has_type_object(t->schema))
+		if (t->schema && t->schema->first && !has_type_object(t->schema)) {
 			question_refuse(q, t->at, "its schema is of another type than object");
+			continue;
+		}
+		json_put_open(b, NULL, '{');
 		put_tool(b, t, t->schema && t->schema->first ? "input_schema" : NULL);
 		if (!t->schema || !t->schema->first)
 			json_put_raw(b, "input_schema", SPAN_LIT("{\"type\":\"object\"}"));

@@ -38,14 +38,15 @@ put_path(struct buf *b, const struct node *n, bool any)
 	if (!n->up)
 		return;
 	put_path(b, n->up, any);
+	if (n->up->tok == JSON_ARRAY && any) {
+		buf_str(b, "[*]");
+		return;
+	}
 	if (n->up->tok == JSON_ARRAY) {
 		size_t place = 0;
 		for (const struct node *o = n->up->first; o != n; o = o->next)
 			place++;
-		if (any)
-			buf_str(b, "[*]");
-		else
-			buf_printf(b, "[%zu]", place);
+		buf_printf(b, "[%zu]", place);
 		return;
 	}
 	buf_str(b, b->n ? "." : "");
@@ -415,18 +416,18 @@ setting_fits(struct question *q, const struct setting_row *row, struct node *n)
 	for (struct node *e = tree_elements(n); e; e = e->next, texts++)
 		if (e->tok != JSON_STRING)
 			question_odd(q, e, "it is no text");
-	if (row->type == IS_TEXTS && row->most > 0 && texts > (size_t)row->most)
+	if (row->type == IS_TEXTS && row->most > 0 && texts > (size_t)row->most) {
 		question_refuse(q, n, "it has more elements than the form of the target has");
+		return false;
+	}
 	return !q->err;
 }
 
 void
 question_put_settings(struct question *q)
 {
-	const struct request_form *to = request_forms[q->ask->to];
-
 	for (int s = 0; s < SETTINGS && !q->err; s++) {
-		const struct setting_row *row = to->settings;
+		const struct setting_row *row = q->into->settings;
 		struct node *n = q->set[s];
 		if (!n)
 			continue;
@@ -445,10 +446,15 @@ question_put_settings(struct question *q)
 	}
 }
 
-/* Letters, digits, _ and -, as all of them take it; another one is the same one each time. */
+/* Letters, digits, _ and -, as all but Mistral take it; another one is the same one each time. */
 struct span
 question_id(struct question *q, struct span id)
 {
+	if (q->into == &mistral_request_form)
+		return id.n == 9 && span_is_alnum(id, "")
+			       ? id
+			       : arena_printf(q->a, "%09llx",
+					 (unsigned long long)(span_hash(id) >> 28));
 	if (id.n && id.n <= 64 && span_is_alnum(id, "_-"))
 		return id;
 	return arena_printf(q->a, "call_%016llx", (unsigned long long)span_hash(id));
@@ -495,19 +501,33 @@ check_name(struct question *q, struct span name, const struct node *at,
 			"its name is none that the form of the target takes");
 }
 
+void
+part_goes(struct part *p)
+{
+	p->kind = PART_TEXT;
+	p->text = SPAN_LIT("");
+}
+
 static void
-check_turn_parts(struct question *q, const struct part *parts, const struct request_form *to)
+check_turn_parts(struct question *q, struct part *parts, const struct request_form *to)
 {
 	static const char *const images[] = { "image/jpeg", "image/png", "image/gif",
 		"image/webp" };
 
-	for (const struct part *p = parts; p && !q->err; p = p->next) {
+	for (struct part *p = parts; p && !q->err; p = p->next) {
 		if (p->kind == PART_CALL)
 			check_name(q, p->name, p->at, to);
-		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images))
-			question_refuse(q, p->at, "it is an image of no kind that is known");
+		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images) &&
+			question_refuse(q, p->at, "it is an image of no kind that is known"))
+			part_goes(p);
 		check_turn_parts(q, p->parts, to);
 	}
+}
+
+static bool
+is_mistral(const struct dialect *d)
+{
+	return d && d == dialect_find(SPAN_LIT("mistral"));
 }
 
 int
@@ -515,9 +535,13 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	struct translated_request *made)
 {
 	const struct request_form *from = request_forms[ask->from],
-				  *to = request_forms[ask->to];
+				  *to = ask->to == FORM_CHAT && is_mistral(ask->dialect)
+						? &mistral_request_form
+						: request_forms[ask->to];
 	struct node *m[REQUEST_MEMBERS];
-	struct question q = { .ask = ask, .to = made, .form = from, .a = a, .out = out };
+	struct question q = {
+		.ask = ask, .to = made, .form = from, .into = to, .a = a, .out = out
+	};
 
 	*made = (struct translated_request){ .stream = ask->stream };
 	if (!(forms_into(ask->to) >> ask->from & 1))
@@ -536,10 +560,10 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	if ((from->nested ? question_members : question_settings)(
 		    &q, q.tree.root, from->members, m))
 		from->read(&q, m);
-	if (!q.err && !q.inputs)
-		question_order(&q, to);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);
+	if (!q.err && !q.inputs)
+		question_order(&q, to);
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);
 	if (!q.err) {

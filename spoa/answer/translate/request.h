@@ -13,6 +13,7 @@ enum { TRANSLATE_DROPS = 32 }; /* members that a route lets go, noted of one req
 
 struct translate_ask {
 	enum form from, to;
+	const struct dialect *dialect; /* of the target's provider; NULL: its form's own */
 	struct span body;  /* one JSON object, that was read by its table */
 	struct span model; /* to be sent */
 	bool stream;	   /* asked for by the path, where the form has no member for it */

@@ -27,7 +27,7 @@ struct part {
 	struct span data;  /* its base64, or its plain text, written; p NULL: */
 	struct span url;   /* where it is, written */
 	bool plain;	   /* data is no base64 */
-	struct span id, name; /* of a call; of a result its call's: decoded */
+	struct span id, name; /* of a call; of a result its call's, or one of them: decoded */
 	struct span json;     /* of a call the arguments, an object */
 	bool failed;	      /* a result */
 	bool answered;	      /* a call: its result has been met */
@@ -70,11 +70,12 @@ struct request_form;
 struct question {
 	const struct translate_ask *ask;
 	struct translated_request *to;
-	const struct request_form *form; /* that is read */
+	const struct request_form *form, *into; /* that is read; written */
 	struct tree tree;
 	struct arena *a;
 	struct buf *out;
 	int err; /* the first */
+	size_t unnamed; /* calls that came without an id */
 
 	struct node *set[SETTINGS];
 	struct turn *turns, **turns_end;
@@ -123,7 +124,7 @@ struct request_form {
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */
 };
-extern const struct request_form chat_request_form, responses_request_form,
+extern const struct request_form chat_request_form, mistral_request_form, responses_request_form,
 	messages_request_form, generate_request_form, converse_request_form,
 	embeddings_request_form, embed_gemini_request_form, embed_cohere_request_form,
 	embed_invoked_request_form, embed_titan_request_form;
@@ -156,6 +157,8 @@ struct part *turn_part(struct question *q, struct turn *t, enum part_kind kind,
 	const struct node *at);
 /* data:image/png;base64,… as media and data; false: it is another URI. */
 bool part_data_uri(struct question *q, struct part *p, const struct node *url);
+/* The route lets it go: it is a text that says nothing, and turns.c takes it out. */
+void part_goes(struct part *p);
 /* A part that is a text: the node's, or none. */
 struct part *turn_text(struct question *q, struct turn *t, enum part_kind kind,
 	const struct node *at, const struct node *text);

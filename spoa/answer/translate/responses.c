@@ -99,11 +99,13 @@ read_content_part(struct question *q, struct turn *t, const struct node *of)
 	if (!said)
 		question_odd(q, of, "it says nothing");
 	else if (p->kind == PART_IMAGE || p->kind == PART_FILE) {
-		if (!part_data_uri(q, p, said) && p->kind == PART_FILE)
-			question_refuse(q, said, "it is no data: URI in base64");
-		else if (!p->data.p)
-			p->url = node_written(said);
 		p->text = node_written(m[P_NAME]);
+		if (part_data_uri(q, p, said))
+			return;
+		if (p->kind == PART_IMAGE)
+			p->url = node_written(said);
+		else if (question_refuse(q, said, "it is no data: URI in base64"))
+			part_goes(p);
 	} else {
 		p->text = node_written(said);
 	}
@@ -244,34 +246,34 @@ put_content_part(struct question *q, const struct part *p, bool said)
 {
 	struct buf *b = q->out;
 
-	json_put_open(b, NULL, '{');
 	switch (p->kind) {
 	case PART_TEXT:
-		json_put_form(
-			b, "'type':%s,'text':%w", said ? "output_text" : "input_text", p->text);
+		json_put_form(b, "{'type':%s,'text':%w}", said ? "output_text" : "input_text",
+			p->text);
 		break;
-	case PART_REFUSAL: json_put_form(b, "'type':'refusal','refusal':%w", p->text); break;
+	case PART_REFUSAL: json_put_form(b, "{'type':'refusal','refusal':%w}", p->text); break;
 	case PART_IMAGE:
-		json_put_str(b, "type", "input_image");
+		json_put_form(b, "{'type':'input_image'");
 		if (p->url.p)
 			put_written(b, "image_url", p->url);
 		else
 			put_data_uri(b, "image_url", p);
+		json_put_close(b, '}');
 		break;
 	case PART_FILE:
 		if (p->url.p) {
 			question_refuse(q, p->at, "a file by its address has no place");
 		} else if (p->plain) { /* a document that is text is one */
-			json_put_form(b, "'type':'input_text','text':%w", p->data);
+			json_put_form(b, "{'type':'input_text','text':%w}", p->data);
 		} else {
-			json_put_form(b, "'type':'input_file','filename':%w",
+			json_put_form(b, "{'type':'input_file','filename':%w",
 				p->text.n ? p->text : SPAN_LIT("file"));
 			put_data_uri(b, "file_data", p);
+			json_put_close(b, '}');
 		}
 		break;
 	default: question_refuse(q, p->at, nowhere);
 	}
-	json_put_close(b, '}');
 }
 
 static bool
@@ -366,7 +368,7 @@ write_responses(struct question *q)
 		put_schema(q);
 		json_put_form(b, "}}");
 	}
-	if (q->effort_is > EFFORT_NONE) {
+	if (q->effort_is > EFFORT_UNSAID) {
 		json_put_form(b, "'reasoning':{'effort':%s}", openai_effort(q));
 	}
 	if (q->to->stream)

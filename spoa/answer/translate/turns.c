@@ -54,6 +54,17 @@ lift_system(struct question *q, struct turn **at)
 	}
 }
 
+/* False: the form has none of its role there, and q->err or it goes. */
+static bool
+turn_stands(struct question *q, const struct turn *t, const struct turn *before)
+{
+	bool first = t->role == TURN_ASSISTANT && (!before || before->role == TURN_SYSTEM);
+
+	if (first)
+		question_refuse(q, t->at, "the first turn is not the user's");
+	return !first;
+}
+
 /* Turns without parts go; of those that follow each other, and are of one role, one is left. */
 static void
 merge_turns(struct question *q, const struct request_form *to)
@@ -63,7 +74,7 @@ merge_turns(struct question *q, const struct request_form *to)
 	while (*t && !q->err) {
 		struct turn *now = *t;
 		cut_parts(q, now);
-		if (!now->first) {
+		if (!now->first || (to->apart && !turn_stands(q, now, last))) {
 			*t = now->next;
 		} else if (to->apart && now->role == TURN_SYSTEM && last &&
 			   last->role != TURN_SYSTEM) {
@@ -108,6 +119,17 @@ check_calls(struct question *q, struct turn *t)
 	}
 }
 
+/* Results without an id are of the calls of their name, in order. */
+static struct part *
+call_of_name(struct part *first, struct span name)
+{
+	struct part *p = first;
+
+	while (p && (p->kind != PART_CALL || p->answered || !span_eq(p->name, name)))
+		p = p->next;
+	return p;
+}
+
 /* Results of the calls of `of` come first, in their order. */
 static void
 match_results(struct question *q, struct turn *t, struct turn *of)
@@ -121,7 +143,9 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 			p = &r->next;
 			continue;
 		}
-		struct part *call = of ? call_of_id(of->first, from, r->id) : NULL;
+		struct part *call = !of			     ? NULL
+				    : r->id.n || !r->name.n ? call_of_id(of->first, from, r->id)
+							     : call_of_name(of->first, r->name);
 		if (!call || call->answered) {
 			question_odd(q, r->at,
 				call ? "its call has a result already"
@@ -129,6 +153,7 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 			return;
 		}
 		call->answered = true;
+		r->id = call->id;
 		r->name = call->name;
 		from = call->next;
 		*p = r->next;
@@ -151,9 +176,6 @@ question_order(struct question *q, const struct request_form *to)
 		if (t->role == TURN_USER)
 			match_results(
 				q, t, before && before->role == TURN_ASSISTANT ? before : NULL);
-		if (to->apart && t->role == TURN_ASSISTANT &&
-			(!before || before->role == TURN_SYSTEM))
-			question_refuse(q, t->at, "the first turn is not the user's");
 		before = t;
 	}
 	if (!q->err && !q->turns)

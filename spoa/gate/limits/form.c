@@ -68,6 +68,7 @@ form_write(struct request *r, struct found_form *f)
 	struct span model = form_model_sent(r);
 	const struct translate_ask ask = { .from = f->from,
 		.to = f->to,
+		.dialect = request_target(r)->dialect,
 		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
 		.model = model,
 		.stream = r->in.body.stream,

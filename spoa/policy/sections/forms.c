@@ -44,6 +44,7 @@ build_forms(const struct provider *v, struct route *r, struct target *t)
 
 	t->forms = v->forms ? v->forms : other ? forms_of_dialect(v->dialect) : 0;
 	t->translated = v->translated;
+	t->dialect = v->dialect;
 	if (!other && v->forms)
 		t->forms |= 1u << FORM_NONE | 1u << FORM_EMBEDDINGS;
 	if (!other)
