@@ -1,5 +1,6 @@
 # Three daemons behind one HAProxy, 64 connections, three targets of which one flaps: limits in tokens and
-# dollars hold to the nano-dollar, by the daemons' records and by what the providers have on their bills.
+# dollars hold to the nano-dollar, by the daemons' records and by what the providers have on their bills. One
+# of the three speaks Anthropic's messages: what goes on to it is translated, and charged once like any other.
 # Then a storm: one of three targets fails wholly, and the others get no more than the budget of repeats.
 # RACE_S: seconds of the race (2), and of the storm, which lasts three times as long.
 # Once: no version of HAProxy differs here.
@@ -8,7 +9,9 @@
 . "$here/targets.bash"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 
+other=([c]=anthropic)
 provider_more='breaker: {failures: 20, open: 50ms}' route race '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}, retry: {attempts: 3, first_byte: 2s, whole: 2s}'
+other=()
 route storm '[{provider: @a, model: "say:from-a"}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'
 # too few of its requests fail for its breaker: all that holds repeats back is their budget
 provider_more='breaker: {failures: 1000, open: 1s}' route some '[{provider: @a, model: "say:from-a", weight: 8}, {provider: @b, model: "say:from-b"}, {provider: @c, model: "say:from-c"}]' 'choose: {by: weight}'

@@ -4,8 +4,8 @@
 #   route ID [TARGETS [MEMBERS]]   before targets_up. Requests with the host ID.test; TARGETS is
 #                                  "ab" where nothing is said: letters of providers (a, b, c: the
 #                                  first, second, third), or YAML in which @a is one of them.
-#                                  $dialect (openai) is theirs, $provider_more further members of
-#                                  each; the model of each, where letters name them, is say:from-a, …
+#                                  $dialect (openai) is theirs and the callers', other[c] that of c,
+#                                  $provider_more further members of each; the model of each, where letters name them, is say:from-a, …
 #   targets_up [OPTION…]           the stack; $rules, $limits, $prices and $identity_more (an entry) go into
 #                                  its policy
 #   row ID                         the providers know nothing any more and behave
@@ -14,7 +14,7 @@
 # shellcheck shell=bash disable=SC2034
 TIMEOUT=20 # a fault that nothing bounds
 routes='' providers='' dialect=openai provider_more='' rules='' limits='' prices='' policy_more='' identity_more=''
-declare -A backend_of=([a]=local [b]=local_2 [c]=local_3) dialect_of=()
+declare -A backend_of=([a]=local [b]=local_2 [c]=local_3) dialect_of=() other=()
 targets_yaml() { # ID LETTERS
 	local i list=''
 	for ((i = 0; i < ${#2}; i++)); do list="$list${list:+, }{provider: ${2:i:1}-$1, model: \"say:from-${2:i:1}\"}"; done
@@ -29,7 +29,7 @@ route() {
 	esac
 	for p in a b c; do
 		providers="$providers
-  $p-$id: {backend: ${backend_of[$p]}, dialect: $dialect${provider_more:+, $provider_more}}"
+  $p-$id: {backend: ${backend_of[$p]}, dialect: ${other[$p]:-$dialect}${provider_more:+, $provider_more}}"
 	done
 	routes="$routes
   - {name: $id, match: {api: $dialect, host: $id.test$([ $dialect != mistral ] || echo ', path_prefix: /mistral')}, targets: $targets, response: [meter]${3:+, $3}}"

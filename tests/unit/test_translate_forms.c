@@ -41,6 +41,8 @@ static const struct {
 		"reasoning hm|content yes|length|100 30 40" },
 	{ "what was filtered", CHUNK("'content':'ye'", "null") CHUNK("", "'content_filter'") USAGE DONE,
 		"content ye|content_filter|100 30 40" },
+	{ "a comment", ": still here\n\n" CHUNK("'content':'yes'", "null") ": still here\n\n" CHUNK("", "'stop'") USAGE DONE,
+		"content yes|stop|100 30 40" },
 	{ "nothing", CHUNK("'role':'assistant','content':''", "null") CHUNK("", "'stop'") USAGE DONE, "|stop|100 30 40" },
 };
 /* clang-format on */
@@ -293,6 +295,9 @@ providers_say_it_in_other_ways(void **state)
 		{ "a call that could not be read", FORM_GENERATE, "data: {'candidates':[{'finishReason':'MALFORMED_FUNCTION_CALL'}]}\n\n", NULL },
 		{ "a picture", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'inlineData':{'mimeType':'image/png','data':'QUJD'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "arguments in pieces of their own", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'functionCall':{'name':'get','partialArgs':[{'jsonPath':'$.x','stringValue':'a'}],'willContinue':true}}]}}]}\n\n", NULL },
+		{ "code that it ran", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'executableCode':{'code':'x'}}]},'finishReason':'STOP'}]}\n\n", NULL },
+		{ "a call in another spelling", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'function_call':{'name':'f'}}]},'finishReason':'STOP'}]}\n\n", NULL },
+		{ "what only a chat's server says", FORM_CHAT, "data: {'choices':[{'index':0,'delta':{'video':{}}}]}\n\ndata: [DONE]\n\n", NULL },
 		{ "a stream without its end", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'a'}]}}]}\n\n", NULL },
 		{ "an error", FORM_GENERATE, "data: {'error':{'code':503,'status':'UNAVAILABLE','message':'no'}}\n\n", "||" },
 	};
@@ -308,7 +313,7 @@ providers_say_it_in_other_ways(void **state)
 		said(buf_view(&out), true, got);
 		if (others[i].want ? err || strcmp(got, others[i].want) : !err)
 			fail_msg("%s: %d %s, %s", others[i].name, err, why ? why : "", got);
-		if (memmem(out.p, out.n, "[DONE]", 6) && (err || strstr(got, "||")))
+		if (out.p && memmem(out.p, out.n, "[DONE]", 6) && (err || strstr(got, "||")))
 			fail_msg("%s: an end after an error", others[i].name);
 		buf_free(&out);
 		free(in);

@@ -184,6 +184,9 @@ static const struct row {
 		"{'role':'tool','tool_call_id':'f-0','content':'1'},{'role':'tool','tool_call_id':'f-1','content':'{\\'a\\':2}'}]}", NULL, NULL },
 	{ "what is cached", INTO(GENERATE, CHAT), "{'cachedContent':'c','contents':[]}", NULL, "cachedContent", NULL },
 	{ "settings of safety", INTO(GENERATE, CHAT), "{'safetySettings':[],'contents':[]}", NULL, "safetySettings", NULL },
+	{ "an effort in small letters", INTO(GENERATE, CHAT),
+		"{'contents':[{'parts':[{'text':'hi'}]}],'generationConfig':{'thinkingConfig':{'thinkingLevel':'high'}}}",
+		"{'model':'m'," USER ",'reasoning_effort':'high'}", NULL, NULL },
 	{ "a tool that Google runs", INTO(GENERATE, CHAT), "{'tools':[{'googleSearch':{}}],'contents':[]}", NULL, "tools[0].googleSearch", NULL },
 	{ "a chat for Gemini", INTO(CHAT, GENERATE),
 		"{'messages':[{'role':'system','content':'s'},{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],"
@@ -200,6 +203,12 @@ static const struct row {
 		"{'model':'m','max_tokens':5,'system':'s','messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'}}]},"
 		"{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{'x':1}}]},{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'{\\'y\\':2}','is_error':true}]}],"
 		"'tools':[{'name':'f','input_schema':{'type':'object'}}],'tool_choice':{'type':'any'}}", NULL, NULL },
+	{ "a schema of Bedrock's", INTO(CONVERSE, GENERATE),
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\'}','name':'n'}}}}}",
+		"{'contents':[{'role':'user','parts':[{'text':'hi'}]}],'generationConfig':{'responseMimeType':'application/json','responseJsonSchema':{'type':'object'}}}", NULL, NULL },
+	{ "what is no schema", INTO(CONVERSE, GENERATE),
+		"{'messages':[],'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'[]'}}}}}",
+		NULL, "outputConfig.textFormat.structure.jsonSchema.schema", NULL },
 	{ "what only a model has", INTO(CONVERSE, CHAT), "{'additionalModelRequestFields':{},'messages':[]}", NULL, "additionalModelRequestFields", NULL },
 	{ "a chat for Bedrock, with calls and no tools", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "," CALL("b", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'},{'role':'tool','tool_call_id':'b','content':'2'}],'max_tokens':5}",

@@ -510,7 +510,7 @@ errors_are_documents_of_the_dialect(void **state)
 		{ 403, "permission_error" }, { 404, "not_found_error" },
 		{ 413, "request_too_large" }, { 415, "invalid_request_error" },
 		{ 429, "rate_limit_error" }, { 451, "permission_error" },
-		{ 500, "overloaded_error" }, { 501, "invalid_request_error" },
+		{ 500, "api_error" }, { 501, "invalid_request_error" },
 		{ 503, "overloaded_error" } };
 	struct buf out;
 

@@ -6,7 +6,7 @@
 #include "base/json_put.h"
 
 static void
-put_generate_part(const struct answer_block *b, struct span text, struct buf *out)
+put_candidate_part(const struct answer_block *b, struct span text, struct buf *out)
 {
 	json_put_open(out, NULL, '{');
 	if (b->is == SAID_CALL) {
@@ -59,13 +59,14 @@ put_candidate(const struct translator *t, struct span parts, bool ends, struct b
 }
 
 static void
-say_candidate(struct translator *t, const struct answer_block *b, struct span text, bool ends)
+say_candidate_event(
+	struct translator *t, const struct answer_block *b, struct span text, bool ends)
 {
 	struct buf *part = &t->parts[0];
 
 	buf_clear(part);
 	if (b)
-		put_generate_part(b, text, part);
+		put_candidate_part(b, text, part);
 	buf_str(t->out, !t->plan.array ? "data: " : t->events++ ? ",\n" : "[");
 	/* the comma is there */
 	put_candidate(t, buf_view(part), ends, &t->head);
@@ -88,26 +89,26 @@ static void
 generate_text(struct translator *t, const struct answer_block *b, struct span text)
 {
 	if (b->is != SAID_CALL)
-		say_candidate(t, b, text, false);
+		say_candidate_event(t, b, text, false);
 }
 
 static void
 generate_close(struct translator *t, const struct answer_block *b)
 {
 	if (b->is == SAID_CALL)
-		say_candidate(t, b, buf_view(&b->text), false);
+		say_candidate_event(t, b, buf_view(&b->text), false);
 }
 
 static void
 generate_end(struct translator *t)
 {
-	say_candidate(t, NULL, SPAN_LIT(""), true);
+	say_candidate_event(t, NULL, SPAN_LIT(""), true);
 }
 
 static void
 generate_whole_block(struct translator *t, const struct answer_block *b)
 {
-	put_generate_part(b, buf_view(&b->text), &t->parts[0]);
+	put_candidate_part(b, buf_view(&b->text), &t->parts[0]);
 }
 
 static void

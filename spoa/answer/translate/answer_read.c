@@ -40,7 +40,7 @@ static const char no_place[] = "the provider's answer has a part that has no pla
 
 /* "*x": with x in it. */
 static bool
-is_event(struct span type, const char *event)
+is_said_event(struct span type, const char *event)
 {
 	return *event != '*' ? span_is(type, event)
 			     : type.n && memmem(type.p, type.n, event + 1, strlen(event + 1));
@@ -53,7 +53,7 @@ said_row(const struct said_reader *r, const struct node *n)
 
 	for (size_t i = 0; n->rows && i < n->rows->nrows; i++) {
 		const char *event = n->rows->rows[i].event;
-		if (!event || is_event(type, event))
+		if (!event || is_said_event(type, event))
 			return &n->rows->rows[i];
 	}
 	return NULL;
@@ -259,9 +259,27 @@ take_numbers(const struct said_reader *r, const struct node *object, struct said
 	}
 }
 
+/* A part, block or item that has said nothing, with a member that no row names: what that holds
+ * would be lost. Sources are no part of what is said. */
+static bool
+is_lost(const struct said_reader *r, const struct node *n)
+{
+	static const char *const lists[] = { "parts", "content", "output" };
+	static const char *const sources[] = { "citation", "citations", "annotations" };
+	bool in_list = n->up && n->up->tok == JSON_ARRAY && SPAN_IN(n->up->key, lists);
+
+	if (n->tok != JSON_OBJECT || says_text(r, n) || !(in_list || span_is(n->key, "delta")))
+		return false;
+	for (const struct node *c = n->first; c; c = c->next)
+		if (!c->rows && c->tok != JSON_NULL && !SPAN_IN(c->key, sources))
+			return true;
+	return false;
+}
+
 static void
 read_said_value(struct said_reader *r, const struct node *n, struct said_place at)
 {
+	size_t before = r->out->n;
 	const struct answer_row *row = said_row(r, n);
 	bool call, counts = false, array = n->tok == JSON_ARRAY;
 
@@ -285,6 +303,8 @@ read_said_value(struct said_reader *r, const struct node *n, struct said_place a
 		if (counts)
 			at.slot[slot]++;
 	}
+	if (r->out->n == before && is_lost(r, n))
+		r->why = no_place;
 }
 
 /* What its type says: it ends a block, or all. */
@@ -296,11 +316,11 @@ read_said_type(struct said_reader *r)
 
 	out->is_error |= span_is(out->type, "error");
 	for (const char *const *e = r->f->last; e && *e; e++)
-		out->last |= is_event(out->type, *e);
+		out->last |= is_said_event(out->type, *e);
 	for (const char *const *e = r->f->ends; e && *e && !out->last; e++)
-		out->ends |= is_event(out->type, *e);
+		out->ends |= is_said_event(out->type, *e);
 	/* parts of an item are done before it is */
-	out->ends &= !is_event(out->type, "*.done") || span_is(out->type, item_done);
+	out->ends &= !is_said_event(out->type, "*.done") || span_is(out->type, item_done);
 	if (!out->ends)
 		return;
 	take_numbers(r, r->t.root, &at);

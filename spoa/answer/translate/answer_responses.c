@@ -10,18 +10,23 @@
 #define ITEMS(t)  (&(t)->parts[0])
 #define SO_FAR(t) (&(t)->parts[1])
 
+/* clang-format off */
 /* An item by the kind of what it says: its type, what its id begins with; of its one part the
- * list that it is in, its type and member, and what its events are called. */
+ * list that it is in, its type and member, what its own events and its list's are called, and
+ * their number. Reasoning is a summary, which is what clients show. */
 static const struct {
-	const char *type, *id, *list, *part, *member, *event;
+	const char *type, *id, *list, *part, *member, *event, *parts, *index;
 } items[SAID_KINDS] = {
-	[SAID_TEXT] = { "message", "msg_", "content", "output_text", "text", "output_text" },
-	[SAID_REASONING] = { "reasoning", "rs_", "content", "reasoning_text", "text",
-		"reasoning_text" },
-	[SAID_REFUSAL] = { "message", "msg_", "content", "refusal", "refusal", "refusal" },
-	[SAID_CALL] = { "function_call", "fc_", NULL, NULL, "arguments",
-		"function_call_arguments" },
+	[SAID_TEXT]      = { "message", "msg_", "content", "output_text", "text",
+			     "output_text", "content_part", "content_index" },
+	[SAID_REASONING] = { "reasoning", "rs_", "summary", "summary_text", "text",
+			     "reasoning_summary_text", "reasoning_summary_part", "summary_index" },
+	[SAID_REFUSAL]   = { "message", "msg_", "content", "refusal", "refusal",
+			     "refusal", "content_part", "content_index" },
+	[SAID_CALL]      = { "function_call", "fc_", NULL, NULL, "arguments",
+			     "function_call_arguments", NULL, NULL },
 };
+/* clang-format on */
 
 /* ---- objects ---- */
 
@@ -60,9 +65,7 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 			buf_view(&b->name), text);
 		return;
 	}
-	if (b->is == SAID_REASONING)
-		json_put_raw(out, "summary", SPAN_LIT("[]"));
-	else
+	if (b->is != SAID_REASONING)
 		json_put_str(out, "role", "assistant");
 	json_put_open(out, items[b->is].list, '[');
 	if (done)
@@ -170,11 +173,11 @@ open_part_event(
 	put_item_id(t, "item_id", b, t->out);
 	json_put_uint(t->out, "output_index", t->blocks);
 	if (b->is != SAID_CALL)
-		json_put_uint(t->out, "content_index", 0);
+		json_put_uint(t->out, items[b->is].index, 0);
 }
 
 static void
-say_item(struct translator *t, const struct answer_block *b, bool done)
+say_item_event(struct translator *t, const struct answer_block *b, bool done)
 {
 	open_response_event(t, "output_item", done ? ".done" : ".added");
 	json_put_uint(t->out, "output_index", t->blocks);
@@ -187,7 +190,7 @@ say_item_part(struct translator *t, const struct answer_block *b, bool done)
 {
 	if (b->is == SAID_CALL)
 		return;
-	open_part_event(t, b, "content_part", done ? ".done" : ".added");
+	open_part_event(t, b, items[b->is].parts, done ? ".done" : ".added");
 	put_item_part("part", b, done ? buf_view(SO_FAR(t)) : SPAN_LIT(""), t->out);
 	close_response_event(t);
 }
@@ -196,7 +199,7 @@ static void
 responses_open(struct translator *t, const struct answer_block *b)
 {
 	buf_clear(SO_FAR(t));
-	say_item(t, b, false);
+	say_item_event(t, b, false);
 	say_item_part(t, b, false);
 }
 
@@ -220,7 +223,7 @@ responses_close(struct translator *t, const struct answer_block *b)
 		json_put_text(t->out, "name", buf_view(&b->name));
 	close_response_event(t);
 	say_item_part(t, b, true);
-	say_item(t, b, true);
+	say_item_event(t, b, true);
 	put_item(t, NULL, b, true, buf_view(SO_FAR(t)), ITEMS(t));
 }
 

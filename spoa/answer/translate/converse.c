@@ -2,6 +2,7 @@
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
+#include "base/err.h"
 #include "base/json_put.h"
 
 static const char nowhere[] = "it has no place in the form of the target";
@@ -72,6 +73,13 @@ static const struct member choice_members[] = { /* by enum choice */
 static const struct member named_members[] = { { "name", IS_TEXT }, { 0 } };
 enum { O_FORMAT, O_EFFORT };
 static const struct member output_members[] = { { "textFormat", IS_OBJECT }, { "effort", IS_TEXT }, { 0 } };
+enum { X_TYPE, X_STRUCTURE };
+static const struct member format_members[] = { { "type", IS_TEXT }, { "structure", IS_OBJECT }, { 0 } };
+static const char *const format_types[] = { "json_schema", NULL };
+static const struct member structure_members[] = { { "jsonSchema", IS_OBJECT }, { 0 } };
+enum { J_SCHEMA, J_NAME, J_DESCRIPTION };
+static const struct member text_schema_members[] = {
+	{ "schema", IS_TEXT }, { "name", IS_TEXT }, { "description", IS_TEXT }, { 0 } };
 static const struct { const char *format, *media; } medias[] = {
 	{ "png",  "image/png" },  { "jpeg", "image/jpeg" },      { "gif", "image/gif" },
 	{ "webp", "image/webp" }, { "pdf",  "application/pdf" }, { "txt", "text/plain" },
@@ -204,6 +212,32 @@ read_converse_choice(struct question *q, const struct node *of)
 		q->choice.name = node_text(n[0]);
 }
 
+/* The schema is a text that is JSON: a tree of its own. */
+static void
+read_converse_format(struct question *q, const struct node *of)
+{
+	struct node *m[COUNT_OF(format_members)], *s[COUNT_OF(structure_members)],
+		*j[COUNT_OF(text_schema_members)];
+	struct tree *t = arena_new(q->a, struct tree);
+
+	if (!t || !question_members(q, of, format_members, m) ||
+		question_word(q, m[X_TYPE], format_types) < 0)
+		return;
+	if (!m[X_STRUCTURE] || !question_members(q, m[X_STRUCTURE], structure_members, s) ||
+		!s[0] || !question_members(q, s[0], text_schema_members, j) || !j[J_SCHEMA]) {
+		question_odd(q, of, "it has no schema");
+		return;
+	}
+	int err = tree_read(t, q->a, node_text(j[J_SCHEMA]));
+	if (err == ERR_NOMEM)
+		q->err = err;
+	else if (err || t->root->tok != JSON_OBJECT)
+		question_odd(q, j[J_SCHEMA], "the schema is no object");
+	q->schema = t->root;
+	q->schema_name = j[J_NAME];
+	q->schema_description = j[J_DESCRIPTION];
+}
+
 static void
 read_converse(struct question *q, struct node **m)
 {
@@ -220,8 +254,8 @@ read_converse(struct question *q, struct node **m)
 		if (role < 0)
 			question_odd(q, n, "its role is none that anybody knows");
 		else
-			turn_content(q, question_turn(q, (enum turn_role)role, n),
-				x[M_CONTENT], read_converse_block);
+			turn_content(q, question_turn(q, (enum turn_role)role, n), x[M_CONTENT],
+				read_converse_block);
 	}
 	if (m[CONFIG])
 		question_settings(q, m[CONFIG], no_members, x);
@@ -235,7 +269,7 @@ read_converse(struct question *q, struct node **m)
 		q->effort = o[O_EFFORT];
 		q->effort_is = question_word(q, o[O_EFFORT], efforts);
 		if (o[O_FORMAT])
-			question_refuse(q, o[O_FORMAT], nowhere);
+			read_converse_format(q, o[O_FORMAT]);
 	}
 	q->to->wants_usage = true;
 }

@@ -2,7 +2,8 @@
  * vectors as OpenAI's client reads them.
  * https://platform.openai.com/docs/api-reference/embeddings,
  * https://ai.google.dev/api/embeddings, https://docs.cohere.com/reference/embed,
- * https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html */
+ * https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html
+ */
 #include <endian.h>
 #include <stdlib.h>
 
@@ -44,8 +45,9 @@ read_embeddings(struct question *q, struct node **m)
 	}
 	for (struct node *e = tree_elements(q->inputs); e; e = e->next, q->to->vectors++)
 		if (e->tok != JSON_STRING)
-			question_refuse(q, e, "it is no text: numbers of tokens are those of "
-					      "another model");
+			question_refuse(q, e,
+				"it is no text: numbers of tokens are those of "
+				"another model");
 	if (q->inputs->tok == JSON_STRING)
 		q->to->vectors = 1;
 	else if (!q->to->vectors)
@@ -72,15 +74,9 @@ write_embed_gemini(struct question *q)
 
 	json_put_open(q->out, "requests", '[');
 	for (const struct node *n = first_input(q); n; n = next_input(q, n)) {
-		json_put_open(q->out, NULL, '{');
-		json_put_text(q->out, "model", model);
-		json_put_open(q->out, "content", '{');
-		json_put_open(q->out, "parts", '[');
-		json_put_open(q->out, NULL, '{');
+		json_put_form(q->out, "{'model':%t,'content':{'parts':[{", model);
 		put_node(q->out, "text", n);
-		json_put_close(q->out, '}');
-		json_put_close(q->out, ']');
-		json_put_close(q->out, '}');
+		json_put_form(q->out, "}]}");
 		question_put_settings(q);
 		json_put_close(q->out, '}');
 	}
@@ -93,9 +89,7 @@ write_embed_cohere(struct question *q)
 	json_put_open(q->out, "texts", '[');
 	for (const struct node *n = first_input(q); n; n = next_input(q, n))
 		put_node(q->out, NULL, n);
-	json_put_close(q->out, ']');
-	json_put_str(q->out, "input_type", "search_document");
-	json_put_raw(q->out, "embedding_types", SPAN_LIT("[\"float\"]"));
+	json_put_form(q->out, "],'input_type':'search_document','embedding_types':['float']");
 	question_put_settings(q);
 }
 
@@ -116,9 +110,9 @@ const struct request_form embed_gemini_request_form = { .form = FORM_EMBED_GEMIN
 	.settings = gemini_dimensions,
 	.write = write_embed_gemini,
 	.model_in_path = true };
-const struct request_form embed_cohere_request_form = { .form = FORM_EMBED_COHERE,
-	.settings = cohere_dimensions,
-	.write = write_embed_cohere };
+const struct request_form embed_cohere_request_form = {
+	.form = FORM_EMBED_COHERE, .settings = cohere_dimensions, .write = write_embed_cohere
+};
 const struct request_form embed_invoked_request_form = { .form = FORM_EMBED_INVOKED,
 	.settings = cohere_dimensions,
 	.write = write_embed_cohere,
@@ -147,16 +141,14 @@ struct vectors {
 	struct buf *out;
 };
 
-/* After the bracket and the first number in *ev, to the other bracket. A number is a float of 32
- * bits there, the lowest byte first. */
+/* After the bracket and the first number in *ev, to the other bracket. A number is a float of
+ * 32 bits there, the lowest byte first. */
 static int
 put_vector(struct vectors *v, size_t start, struct json_event *ev)
 {
 	SCOPED_BUF(floats, 0);
 
-	json_put_open(v->out, NULL, '{');
-	json_put_str(v->out, "object", "embedding");
-	json_put_uint(v->out, "index", v->n++);
+	json_put_form(v->out, "{'object':'embedding','index':%u", (uint64_t)v->n++);
 	for (; ev->tok == JSON_NUMBER; json_next(v->j, ev)) {
 		/* the bracket or a comma ends it */
 		float f = v->base64 ? strtof(v->raw.p + ev->start, NULL) : 0;
@@ -232,17 +224,12 @@ answer_vectors(struct translator *t, struct span json)
 	if (v.n != t->plan.vectors)
 		return translator_fail(t, ERR_SYNTAX,
 			"the provider's answer has not as many vectors as were asked for");
-	json_put_open(b, NULL, '{');
-	json_put_str(b, "object", "list");
-	json_put_open(b, "data", '[');
+	json_put_form(b, "{'object':'list','data':[");
 	buf_span(b, buf_view(v.out));
-	json_put_close(b, ']');
-	json_put_text(b, "model", t->plan.model);
-	json_put_open(b, "usage", '{');
+	json_put_form(b, "],'model':%t,'usage':{", t->plan.model);
 	json_put_int(b, "prompt_tokens", tokens > 0 ? tokens : 0);
 	json_put_int(b, "total_tokens", tokens > 0 ? tokens : 0);
-	json_put_close(b, '}');
-	json_put_close(b, '}');
+	json_put_form(b, "}}");
 	t->state = TRANSLATOR_ENDED;
 	return 0;
 }

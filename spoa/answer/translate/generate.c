@@ -40,7 +40,8 @@ static const struct member config_members[] = {
 };
 enum { H_LEVEL, H_BUDGET };
 static const struct member thinking_members[] = { { "thinkingLevel", IS_TEXT }, { "thinkingBudget", IS_NUMBER }, { 0 } };
-static const char *const levels[] = { "MINIMAL", "LOW", "MEDIUM", "HIGH", NULL }; /* from EFFORT_MINIMAL on */
+/* From EFFORT_MINIMAL on; both are taken. */
+static const char *const levels[] = { "MINIMAL", "LOW", "MEDIUM", "HIGH", "minimal", "low", "medium", "high", NULL };
 enum { C_ROLE, C_PARTS };
 static const struct member content_members[] = { { "role", IS_TEXT }, { "parts", IS_ARRAY }, { 0 } };
 
@@ -273,8 +274,9 @@ read_generate_config(struct question *q, const struct node *of)
 	if (!m[G_THINKING] || !question_members(q, m[G_THINKING], thinking_members, h))
 		return;
 	q->effort = m[G_THINKING];
-	if (h[H_LEVEL])
-		q->effort_is = EFFORT_MINIMAL + question_word(q, h[H_LEVEL], levels);
+	int level = question_word(q, h[H_LEVEL], levels);
+	if (level >= 0)
+		q->effort_is = EFFORT_MINIMAL + level % 4;
 	else if (h[H_BUDGET])
 		q->effort_is = effort_of_budget(h[H_BUDGET]);
 }

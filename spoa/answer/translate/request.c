@@ -54,7 +54,7 @@ put_path(struct buf *b, const struct node *n, bool any)
 
 /* `listed`: a path, with = and a value, without its quotes, where only that is meant. */
 static bool
-is_listed(const struct node *n, struct span path, struct span listed)
+is_listed_member(const struct node *n, struct span path, struct span listed)
 {
 	struct span value = listed, name = span_next(&value, '=');
 
@@ -87,7 +87,7 @@ question_dropped(struct question *q, const char *path)
 
 /* What may go without a word, and what the route lets go, which is noted. */
 static bool
-may_go(struct question *q, const struct node *n)
+member_may_go(struct question *q, const struct node *n)
 {
 	SCOPED_BUF(path, 0);
 
@@ -95,11 +95,11 @@ may_go(struct question *q, const struct node *n)
 	for (size_t i = 0; i < COUNT_OF(harmless); i++) {
 		struct span listed = span_str(harmless[i]);
 		if (span_is(span_next(&listed, ':'), form_name(q->form->form)) &&
-			is_listed(n, buf_view(&path), listed))
+			is_listed_member(n, buf_view(&path), listed))
 			return true;
 	}
 	for (size_t i = 0; i < q->ask->ndrop; i++) {
-		if (!is_listed(n, buf_view(&path), span_str(q->ask->drop[i])))
+		if (!is_listed_member(n, buf_view(&path), span_str(q->ask->drop[i])))
 			continue;
 		question_dropped(q, q->ask->drop[i]);
 		return true;
@@ -123,7 +123,7 @@ question_fail(struct question *q, int err, const struct node *at, const char *wh
 bool
 question_refuse(struct question *q, const struct node *at, const char *why)
 {
-	if (!q->err && may_go(q, at))
+	if (!q->err && member_may_go(q, at))
 		return true;
 	question_fail(q, ERR_UNSUPPORTED, at, why);
 	return false;
@@ -138,7 +138,7 @@ question_odd(struct question *q, const struct node *at, const char *why)
 /* ---- members ---- */
 
 static bool
-is_a(const struct node *n, enum member_is is)
+is_member_a(const struct node *n, enum member_is is)
 {
 	switch (is) {
 	case IS_TEXT: return n->tok == JSON_STRING;
@@ -163,7 +163,7 @@ read_member(struct question *q, struct node *n, const struct member *table, stru
 		question_refuse(q, n, "it has no place in the form of the target");
 	else if (m[i])
 		question_odd(q, n, "it is there twice");
-	else if (!is_a(n, table[i].is))
+	else if (!is_member_a(n, table[i].is))
 		question_odd(q, n, "it is of another type");
 	else
 		m[i] = n;
@@ -474,7 +474,7 @@ question_settings(struct question *q, const struct node *object, const struct me
 			row++;
 		if (!row->name)
 			read_member(q, n, table, m);
-		else if (!is_a(n, row->type))
+		else if (!is_member_a(n, row->type))
 			question_odd(q, n, "it is of another type");
 		else if (by[row->is] == row)
 			question_odd(q, n, "it is there twice");
@@ -496,7 +496,7 @@ check_name(struct question *q, struct span name, const struct node *at,
 }
 
 static void
-check_parts(struct question *q, const struct part *parts, const struct request_form *to)
+check_turn_parts(struct question *q, const struct part *parts, const struct request_form *to)
 {
 	static const char *const images[] = { "image/jpeg", "image/png", "image/gif",
 		"image/webp" };
@@ -506,7 +506,7 @@ check_parts(struct question *q, const struct part *parts, const struct request_f
 			check_name(q, p->name, p->at, to);
 		if (p->kind == PART_IMAGE && !p->url.p && !SPAN_IN(p->media, images))
 			question_refuse(q, p->at, "it is an image of no kind that is known");
-		check_parts(q, p->parts, to);
+		check_turn_parts(q, p->parts, to);
 	}
 }
 
@@ -539,7 +539,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	if (!q.err && !q.inputs)
 		question_order(&q, to);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
-		check_parts(&q, t->first, to);
+		check_turn_parts(&q, t->first, to);
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);
 	if (!q.err) {

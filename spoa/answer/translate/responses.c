@@ -127,7 +127,7 @@ read_item_message(struct question *q, const struct node *of)
 }
 
 static void
-read_item(struct question *q, const struct node *of)
+read_input_item(struct question *q, const struct node *of)
 {
 	struct node *m[COUNT_OF(content_members)], *type = tree_member(of, "type");
 	struct turn *t, inner = { .at = of };
@@ -220,7 +220,7 @@ read_responses(struct question *q, struct node **m)
 		turn_content(
 			q, question_turn(q, TURN_USER, m[INPUT]), m[INPUT], read_content_part);
 	for (struct node *n = tree_elements(m[INPUT]); n && !q->err; n = n->next)
-		read_item(q, n);
+		read_input_item(q, n);
 	for (struct node *n = tree_elements(m[TOOLS]); n && !q->err; n = n->next)
 		read_responses_tool(q, n);
 	if (m[CHOICE])
@@ -318,7 +318,7 @@ put_item_result(struct question *q, const struct part *r)
 }
 
 static void
-put_items(struct question *q, const struct turn *t)
+put_turn_items(struct question *q, const struct turn *t)
 {
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
 		if (p->kind == PART_RESULT)
@@ -341,7 +341,7 @@ write_responses(struct question *q)
 	question_put_settings(q);
 	json_put_open(b, "input", '[');
 	for (const struct turn *t = q->turns; t && !q->err; t = t->next)
-		put_items(q, t);
+		put_turn_items(q, t);
 	json_put_close(b, ']');
 	if (q->tools)
 		json_put_open(b, "tools", '[');

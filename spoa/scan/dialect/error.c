@@ -25,6 +25,7 @@ static const struct status_row {
 	{ 429, "rate_limit_exceeded",  { "rate_limit_error",      "rate_limit_error",      "RESOURCE_EXHAUSTED", "ThrottlingException",         "overloaded" } },
 	{ 451, "legal_restriction",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
 	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error", "UNIMPLEMENTED",      "ValidationException",         "validation" } },
+	{ 500, "service_unavailable",  { "server_error",          "api_error",             "INTERNAL",           "InternalServerException",     "generation" } },
 	{ 503, "service_unavailable",  { "server_error",          "overloaded_error",      "UNAVAILABLE",        "ServiceUnavailableException", "overloaded" } }, /* others from 500 on, too */
 };
 

@@ -1,5 +1,7 @@
 // One row for each real SDK: how it asks, whole and streamed, with a tool and without. All of
-// them give { text, thinking, args }, so that answers.mjs asserts the same of each.
+// them give { text, thinking, args }, so that answers.mjs asserts the same of each. Those of forms that are
+// translated give `calls`, each [id, name, args], and `usage`, [input, output], too, for translate.mjs: it asks with
+// `more`, members of the request as that SDK has them, and makes them with options of its own.
 import OpenAI, { AzureOpenAI } from "openai";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
@@ -25,11 +27,15 @@ const user = (content) => [{ role: "user", content }];
 const fn = { type: "function", function: { name: "send", description, parameters: schema } };
 const json = (bytes) => JSON.parse(Buffer.from(bytes).toString());
 async function each(stream, f) {
-	const all = { text: "", thinking: "", args: "" };
+	const all = { text: "", thinking: "", args: "", calls: [] };
 	for await (const x of stream) f(x, all);
 	return all;
 }
-const parsed = (all) => ({ ...all, args: all.args ? JSON.parse(all.args) : null });
+const object = (args) => (typeof args === "string" ? JSON.parse(args || "{}") : args);
+function parsed(all) {
+	const calls = (all.calls ?? []).filter(Boolean).map(([id, name, args]) => [id, name, object(args)]);
+	return { ...all, calls, args: calls[0]?.[2] ?? (all.args ? object(all.args) : null) };
+}
 
 /* With a mail address, which the request's redaction takes and the answer's end puts back, and a
  * key, which the answer's redaction takes. */
@@ -37,8 +43,8 @@ export const ASKED = "send the key AKIAQ3EGRTZK7VXW2YUB to jane.doe@example.com 
 export const SHOWN = "send the key <AWS_ACCESS_KEY> to jane.doe@example.com please";
 
 export const sdks = {
-	"openai chat": (apiKey, EDGE) => {
-		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1` });
+	"openai chat": (apiKey, EDGE, more) => {
+		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1`, ...more });
 		return {
 			...chat(c),
 			also: {
@@ -84,30 +90,32 @@ export const sdks = {
 		};
 	},
 	"azure openai": (apiKey, endpoint) => chat(new AzureOpenAI({ apiKey, endpoint, apiVersion: "2024-10-21" })),
-	"openai responses": (apiKey, EDGE) => {
-		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1` });
-		const body = (o) => ({ model: o.model, input: o.text, ...(o.tool && { tools: [{ type: "function", name: "send", description, parameters: schema, strict: false }] }) });
-		const said = (r) => parsed({ text: r.output_text, thinking: r.output.find((i) => i.type === "reasoning")?.summary[0].text,
-			args: r.output.find((i) => i.type === "function_call")?.arguments });
+	"openai responses": (apiKey, EDGE, more) => {
+		const c = new OpenAI({ apiKey, baseURL: `${EDGE}/v1`, ...more });
+		const body = (o) => ({ model: o.model, input: o.text, ...(o.tool && { tools: [{ type: "function", name: "send", description, parameters: schema, strict: false }] }), ...o.more });
+		const thought = (i) => i?.summary[0]?.text ?? i?.content?.[0]?.text;
+		const said = (r) => parsed({ text: r.output_text, thinking: thought(r.output.find((i) => i.type === "reasoning")),
+			calls: r.output.filter((i) => i.type === "function_call").map((i) => [i.call_id, i.name, i.arguments]), usage: [r.usage?.input_tokens, r.usage?.output_tokens] });
 		return {
 			ask: async (o) => said(await c.responses.create(body(o))),
 			async stream(o) {
 				const s = c.responses.stream(body(o));
 				const all = parsed(await each(s, (e, all) => {
 					if (e.type === "response.output_text.delta") all.text += e.delta;
-					if (e.type === "response.reasoning_summary_text.delta") all.thinking += e.delta;
-					if (e.type === "response.function_call_arguments.delta") all.args += e.delta;
+					if (/^response.reasoning_(summary_)?text.delta$/.test(e.type)) all.thinking += e.delta;
+					if (e.item?.type === "function_call") all.calls[e.output_index] ??= [e.item.call_id, e.item.name, ""];
+					if (e.type === "response.function_call_arguments.delta") all.calls[e.output_index][2] += e.delta;
 				}));
 				const again = said(await s.finalResponse());
-				return { ...all, again: { text: again.text, thinking: again.thinking, args: again.args } };
+				return { ...all, usage: again.usage, again: { text: again.text, thinking: again.thinking, args: again.args } };
 			},
 			copies: true,
 		};
 	},
-	anthropic: (authToken, EDGE) => {
-		const c = new Anthropic({ authToken, apiKey: null, baseURL: EDGE });
-		const body = (o) => ({ model: o.model, max_tokens: 100, messages: user(o.text), ...(o.tool && { tools: [{ name: "send", description, input_schema: schema }] }) });
-		const said = (m) => ({ text: m.content.find((b) => b.type === "text")?.text, thinking: m.content.find((b) => b.type === "thinking")?.thinking,
+	anthropic: (authToken, EDGE, more) => {
+		const c = new Anthropic({ authToken, apiKey: null, baseURL: EDGE, ...more });
+		const body = (o) => ({ model: o.model, max_tokens: 100, messages: user(o.text), ...(o.tool && { tools: [{ name: "send", description, input_schema: schema }] }), ...o.more });
+		const said = (m) => ({ calls: m.content.filter((b) => b.type === "tool_use").map((b) => [b.id, b.name, b.input]), usage: [m.usage.input_tokens, m.usage.output_tokens], text: m.content.find((b) => b.type === "text")?.text, thinking: m.content.find((b) => b.type === "thinking")?.thinking,
 			args: m.content.find((b) => b.type === "tool_use")?.input, cited: m.content.find((b) => b.citations)?.citations?.[0].cited_text });
 		return {
 			ask: async (o) => said(await c.messages.create(body(o))),
@@ -119,16 +127,18 @@ export const sdks = {
 	},
 	genai: (apiKey, baseUrl, more = {}) => {
 		const c = new GoogleGenAI({ apiKey, httpOptions: { baseUrl }, ...more });
-		const body = (o) => ({ model: o.model, contents: o.text, ...(o.tool && { config: { tools: [{ functionDeclarations: [{ name: "send", description, parametersJsonSchema: schema }] }] } }) });
+		const body = (o) => ({ model: o.model, contents: o.text, ...(o.tool && { config: { tools: [{ functionDeclarations: [{ name: "send", description, parametersJsonSchema: schema }] }] } }), ...o.more });
 		const add = (r, all) => {
 			for (const p of r.candidates?.[0].content?.parts ?? []) {
-				if (p.functionCall) all.args = JSON.stringify(p.functionCall.args);
+				if (p.functionCall) all.calls.push([p.functionCall.id, p.functionCall.name, p.functionCall.args]);
 				all[p.thought ? "thinking" : "text"] += p.text ?? "";
 			}
+			const u = r.usageMetadata;
+			if (u) all.usage = [u.promptTokenCount, u.candidatesTokenCount + (u.thoughtsTokenCount ?? 0)];
 		};
 		return {
 			async ask(o) {
-				const all = { text: "", thinking: "", args: "" };
+				const all = { text: "", thinking: "", calls: [] };
 				add(await c.models.generateContent(body(o)), all);
 				return parsed(all);
 			},
@@ -139,21 +149,25 @@ export const sdks = {
 			},
 		};
 	},
-	"bedrock converse": (token, endpoint) => {
-		const c = new BedrockRuntimeClient({ region: "us-east-1", endpoint, token: { token }, authSchemePreference: ["httpBearerAuth"] });
+	"bedrock converse": (token, endpoint, more) => {
+		const c = new BedrockRuntimeClient({ region: "us-east-1", endpoint, token: { token }, authSchemePreference: ["httpBearerAuth"], ...more });
 		const body = (o) => ({ modelId: o.model, messages: user([{ text: o.text }]),
-			...(o.tool && { toolConfig: { tools: [{ toolSpec: { name: "send", description, inputSchema: { json: schema } } }] } }) });
+			...(o.tool && { toolConfig: { tools: [{ toolSpec: { name: "send", description, inputSchema: { json: schema } } }] } }), ...o.more });
+		const used = (u) => [u?.inputTokens, u?.outputTokens];
 		return {
 			async ask(o) {
-				const content = (await c.send(new ConverseCommand(body(o)))).output.message.content;
-				return { text: content.find((b) => b.text)?.text, thinking: content.find((b) => b.reasoningContent)?.reasoningContent.reasoningText.text,
+				const r = await c.send(new ConverseCommand(body(o))), { content } = r.output.message;
+				return { calls: content.filter((b) => b.toolUse).map((b) => [b.toolUse.toolUseId, b.toolUse.name, b.toolUse.input]), usage: used(r.usage), text: content.find((b) => b.text)?.text, thinking: content.find((b) => b.reasoningContent)?.reasoningContent.reasoningText.text,
 					args: content.find((b) => b.toolUse)?.toolUse.input };
 			},
 			stream: async (o) => parsed(await each((await c.send(new ConverseStreamCommand(body(o)))).stream, (e, all) => {
 				const d = e.contentBlockDelta?.delta;
 				all.text += d?.text ?? "";
 				all.thinking += d?.reasoningContent?.text ?? "";
-				all.args += d?.toolUse?.input ?? "";
+				const t = e.contentBlockStart?.start?.toolUse;
+				if (t) all.calls[e.contentBlockStart.contentBlockIndex] = [t.toolUseId, t.name, ""];
+				if (d?.toolUse) all.calls[e.contentBlockDelta.contentBlockIndex][2] += d.toolUse.input;
+				if (e.metadata) all.usage = used(e.metadata.usage);
 			})),
 			signs: true,
 		};
@@ -250,26 +264,27 @@ export const sdks = {
 			tools: false,
 		};
 	},
-	"ai openai": (apiKey, EDGE) => ({ ...vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` }).chat), thinks: false }),
-	"ai openai responses": (apiKey, EDGE) => vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` })),
-	"ai anthropic": (apiKey, EDGE) => ({ ...vercel(createAnthropic({ apiKey, baseURL: `${EDGE}/v1` })), signs: true }),
+	"ai openai": (apiKey, EDGE, more) => ({ ...vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` }).chat, more), thinks: false }),
+	"ai openai responses": (apiKey, EDGE, more) => vercel(createOpenAI({ apiKey, baseURL: `${EDGE}/v1` }), more),
+	"ai anthropic": (apiKey, EDGE, more) => ({ ...vercel(createAnthropic({ apiKey, baseURL: `${EDGE}/v1` }), more), signs: true }),
 	"ai azure": (apiKey, EDGE) => ({ ...vercel(createAzure({ apiKey, baseURL: `${EDGE}/openai`, useDeploymentBasedUrls: true, apiVersion: "2024-10-21" }).chat), thinks: false }),
-	"ai bedrock": (apiKey, baseURL) => ({ ...vercel(createAmazonBedrock({ apiKey, baseURL, region: "us-east-1" })), signs: true }),
+	"ai bedrock": (apiKey, baseURL, more) => ({ ...vercel(createAmazonBedrock({ apiKey, baseURL, region: "us-east-1" }), more), signs: true }),
 	"ai cohere": (apiKey, EDGE) => vercel(createCohere({ apiKey, baseURL: `${EDGE}/v2` })),
 	"ai mistral": (apiKey, EDGE) => ({ ...vercel(createMistral({ apiKey, baseURL: `${EDGE}/mistral/v1` })), thinks: false }),
 	vertex: (apiKey, baseUrl) => ({ ...sdks.genai(apiKey, baseUrl, { vertexai: true }), also: {} }),
-	"ai google": (apiKey, EDGE) => vercel(createGoogleGenerativeAI({ apiKey, baseURL: `${EDGE}/v1beta` })),
-	"langchain openai": (apiKey, EDGE) => {
+	"ai google": (apiKey, EDGE, more) => vercel(createGoogleGenerativeAI({ apiKey, baseURL: `${EDGE}/v1beta` }), more),
+	"langchain openai": (apiKey, EDGE, more) => {
 		const llm = (o) => {
-			const m = new ChatOpenAI({ model: o.model, apiKey, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 1 });
+			const m = new ChatOpenAI({ model: o.model, apiKey, configuration: { baseURL: `${EDGE}/v1` }, maxRetries: 1, ...more, ...o.more });
 			return o.tool ? m.bindTools([fn]) : m;
 		};
-		const said = (m) => ({ text: m.content, args: m.tool_calls?.[0]?.args });
+		const said = (m) => ({ text: m.content, args: m.tool_calls?.[0]?.args, calls: m.tool_calls?.map((t) => [t.id, t.name, t.args]),
+			usage: [m.usage_metadata?.input_tokens, m.usage_metadata?.output_tokens] });
 		return {
-			ask: async (o) => said(await llm(o).invoke(o.text)),
+			ask: async (o) => said(await llm(o).invoke(o.more?.messages ?? o.text)),
 			async stream(o) {
 				let all;
-				for await (const c of await llm(o).stream(o.text)) all = all ? all.concat(c) : c;
+				for await (const c of await llm(o).stream(o.more?.messages ?? o.text)) all = all ? all.concat(c) : c;
 				return said(all);
 			},
 			thinks: false,
@@ -277,12 +292,13 @@ export const sdks = {
 	},
 };
 
-function vercel(provider) {
-	const body = (o) => ({ model: provider(o.model), prompt: o.text, ...(o.tool && { tools: { send: tool({ description, inputSchema: jsonSchema(schema) }) } }) });
+function vercel(provider, more) {
+	const said = (calls, u) => ({ args: calls[0]?.input, calls: calls.map((c) => [c.toolCallId, c.toolName, c.input]), usage: [u.inputTokens, u.outputTokens] });
+	const body = (o) => ({ ...more, model: provider(o.model), ...(!o.more?.messages && { prompt: o.text }), ...o.more, ...(o.tool && { tools: { send: tool({ description, inputSchema: jsonSchema(schema) }) } }) });
 	return {
 		async ask(o) {
 			const r = await generateText(body(o));
-			return { text: r.text, thinking: r.reasoningText, args: r.toolCalls[0]?.input };
+			return { text: r.text, thinking: r.reasoningText, ...said(r.toolCalls, r.usage) };
 		},
 		async stream(o) {
 			let error;
@@ -294,23 +310,26 @@ function vercel(provider) {
 				error ??= e;
 			}
 			if (error) throw error;
-			return { text, thinking: await r.reasoningText, args: (await r.toolCalls)[0]?.input };
+			return { text, thinking: await r.reasoningText, ...said(await r.toolCalls, await r.usage) };
 		},
 	};
 }
 
 function chat(c) {
-	const body = (o) => ({ model: o.model, messages: user(o.text), ...(o.tool && { tools: [fn] }) });
+	const body = (o) => ({ model: o.model, messages: user(o.text), ...(o.tool && { tools: [fn] }), ...o.more });
+	const used = (u) => [u?.prompt_tokens, u?.completion_tokens];
 	return {
 		async ask(o) {
 			const r = await c.chat.completions.create(body(o)), m = r.choices[0].message;
-			return parsed({ text: m.content, thinking: m.reasoning_content, args: m.tool_calls?.[0].function.arguments });
+			return parsed({ text: m.content, thinking: m.reasoning_content, usage: used(r.usage),
+				calls: m.tool_calls?.map((t) => [t.id, t.function.name, t.function.arguments]) });
 		},
-		stream: async (o) => parsed(await each(await c.chat.completions.create({ ...body(o), stream: true }), (e, all) => {
+		stream: async (o) => parsed(await each(await c.chat.completions.create({ ...body(o), stream: true, ...(o.usage && { stream_options: { include_usage: true } }) }), (e, all) => {
 			const d = e.choices[0]?.delta;
 			all.text += d?.content ?? "";
 			all.thinking += d?.reasoning_content ?? "";
-			all.args += d?.tool_calls?.[0].function.arguments ?? "";
+			for (const t of d?.tool_calls ?? []) (all.calls[t.index] ??= [t.id, t.function.name, ""])[2] += t.function.arguments ?? "";
+			if (e.usage) all.usage = used(e.usage);
 		})),
 	};
 }

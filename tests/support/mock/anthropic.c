@@ -53,10 +53,10 @@ put_citation(struct buf *b, struct span text)
 }
 
 static void
-put_tool(struct buf *b, const struct mock_say *s, struct span input)
+put_tool(struct buf *b, const struct mock_say *s, bool second, struct span input)
 {
-	buf_printf(b, "{\"type\":\"tool_use\",\"id\":\"toolu_mock%llu\",\"name\":",
-		(unsigned long long)s->serial);
+	buf_printf(b, "{\"type\":\"tool_use\",\"id\":\"toolu_mock%llu%s\",\"name\":",
+		(unsigned long long)s->serial, second ? "b" : "");
 	buf_json_str(b, s->tool);
 	buf_str(b, ",\"input\":");
 	buf_span(b, input);
@@ -128,10 +128,13 @@ stream_blocks(struct mock_answer *out, const struct mock_say *s)
 		}
 		block_close(out, i++);
 	} else {
-		put_tool(block_open(out, i), s, SPAN_LIT("{}"));
-		event_close(out);
-		deltas(out, i, "input_json_delta", "partial_json", s->args);
-		block_close(out, i++);
+		for (int c = 0; c < (s->more.n ? 2 : 1); c++) {
+			put_tool(block_open(out, i), s, c, SPAN_LIT("{}"));
+			event_close(out);
+			deltas(out, i, "input_json_delta", "partial_json",
+				c ? s->more : s->args);
+			block_close(out, i++);
+		}
 	}
 }
 
@@ -171,7 +174,10 @@ whole(struct mock_answer *out, const struct mock_say *s)
 		buf_str(b, ",\"signature\":\"bW9jaw==\"},");
 	}
 	if (s->tool.n) {
-		put_tool(b, s, s->args);
+		put_tool(b, s, false, s->args);
+		buf_str(b, s->more.n ? "," : "");
+		if (s->more.n)
+			put_tool(b, s, true, s->more);
 	} else {
 		buf_str(b, "{\"type\":\"text\",\"text\":");
 		buf_json_str(b, s->text);

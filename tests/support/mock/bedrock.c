@@ -20,11 +20,12 @@ usage(const struct mock_say *s)
 }
 
 static json_t *
-tool_head(const struct mock_say *s)
+tool_head(const struct mock_say *s, bool second)
 {
 	char id[40];
 
-	snprintf(id, sizeof id, "tooluse_mock%llu", (unsigned long long)s->serial);
+	snprintf(id, sizeof id, "tooluse_mock%llu%s", (unsigned long long)s->serial,
+		second ? "b" : "");
 	return json_pack("{s:s,s:o}", "toolUseId", id, "name", mock_text(s->tool));
 }
 
@@ -37,13 +38,14 @@ whole(struct mock_answer *out, const struct mock_say *s)
 		json_array_append_new(content,
 			json_pack("{s:{s:{s:o,s:s}}}", "reasoningContent", "reasoningText",
 				"text", mock_text(s->thinking), "signature", "bW9jaw=="));
-	if (s->tool.n) {
-		json_t *tool = tool_head(s);
-		json_object_set_new(tool, "input", json_loadb(s->args.p, s->args.n, 0, NULL));
+	for (int c = 0; s->tool.n && c < (s->more.n ? 2 : 1); c++) {
+		struct span args = c ? s->more : s->args;
+		json_t *tool = tool_head(s, c);
+		json_object_set_new(tool, "input", json_loadb(args.p, args.n, 0, NULL));
 		json_array_append_new(content, json_pack("{s:o}", "toolUse", tool));
-	} else {
-		json_array_append_new(content, json_pack("{s:o}", "text", mock_text(s->text)));
 	}
+	if (!s->tool.n)
+		json_array_append_new(content, json_pack("{s:o}", "text", mock_text(s->text)));
 	answer = json_pack("{s:{s:{s:s,s:o}},s:s}", "output", "message", "role", "assistant",
 		"content", content, "stopReason", s->tool.n ? "tool_use" : "end_turn");
 	if (!s->c.none)
@@ -81,17 +83,19 @@ stream(struct mock_answer *out, const struct mock_say *s)
 			json_pack("{s:{s:s}}", "reasoningContent", "signature", "bW9jaw=="));
 		block_stop(out, i++);
 	}
-	if (s->tool.n)
-		mock_event(out, "contentBlockStart",
-			json_pack("{s:i,s:{s:o}}", "contentBlockIndex", i, "start", "toolUse",
-				tool_head(s)));
-	for (struct span rest = s->tool.n ? s->args : s->text; rest.n;) {
-		json_t *piece = mock_text(mock_next_piece(&rest));
-		delta(out, i,
-			s->tool.n ? json_pack("{s:{s:o}}", "toolUse", "input", piece)
-				  : json_pack("{s:o}", "text", piece));
+	for (int c = 0; c < (s->more.n ? 2 : 1); c++) {
+		if (s->tool.n)
+			mock_event(out, "contentBlockStart",
+				json_pack("{s:i,s:{s:o}}", "contentBlockIndex", i, "start",
+					"toolUse", tool_head(s, c)));
+		for (struct span rest = !s->tool.n ? s->text : c ? s->more : s->args; rest.n;) {
+			json_t *piece = mock_text(mock_next_piece(&rest));
+			delta(out, i,
+				s->tool.n ? json_pack("{s:{s:o}}", "toolUse", "input", piece)
+					  : json_pack("{s:o}", "text", piece));
+		}
+		block_stop(out, i++);
 	}
-	block_stop(out, i);
 	mock_event(out, "messageStop",
 		json_pack("{s:s}", "stopReason", s->tool.n ? "tool_use" : "end_turn"));
 	if (!s->c.none)

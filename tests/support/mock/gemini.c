@@ -50,10 +50,10 @@ said(struct span text)
 }
 
 static json_t *
-call(const struct mock_say *s)
+call(const struct mock_say *s, struct span args)
 {
 	return json_pack("{s:{s:o,s:o}}", "functionCall", "name", mock_text(s->tool), "args",
-		json_loadb(s->args.p, s->args.n, 0, NULL));
+		json_loadb(args.p, args.n, 0, NULL));
 }
 
 static void
@@ -66,7 +66,9 @@ stream(struct mock_answer *out, const struct mock_say *s)
 		mock_event(out, NULL,
 			answer(s, json_pack("[o]", said(mock_next_piece(&rest))), false));
 	if (s->tool.n)
-		mock_event(out, NULL, answer(s, json_pack("[o]", call(s)), false));
+		mock_event(out, NULL, answer(s, json_pack("[o]", call(s, s->args)), false));
+	if (s->more.n)
+		mock_event(out, NULL, answer(s, json_pack("[o]", call(s, s->more)), false));
 	mock_event(out, NULL, answer(s, json_pack("[o]", said(SPAN_LIT(""))), true));
 }
 
@@ -83,7 +85,9 @@ mock_gemini(struct mock_answer *out, const struct mock_say *s)
 	parts = json_array();
 	if (s->thinking.n)
 		json_array_append_new(parts, thought(s->thinking));
-	json_array_append_new(parts, s->tool.n ? call(s) : said(s->text));
+	json_array_append_new(parts, s->tool.n ? call(s, s->args) : said(s->text));
+	if (s->more.n)
+		json_array_append_new(parts, call(s, s->more));
 	mock_put(&out->body, answer(s, parts, true));
 	buf_putc(&out->body, '\n');
 }

@@ -143,6 +143,7 @@ struct mock_say {
 	struct span tool;	    /* "": none is called */
 	struct span space;	    /* the namespace that it is in, or "" */
 	struct span args;	    /* its arguments, an object */
+	struct span more;	    /* those of a second call of it at once, or "" */
 	int n;			    /* choices */
 	struct mock_counts c;
 	bool include_usage; /* stream_options */

@@ -80,37 +80,45 @@ openai_pieces(
 	}
 }
 
-/* The first fragment has id and name; Mistral sends the call in one. */
 static void
-openai_call(struct mock_answer *out, const struct mock_say *s)
+put_call_head(struct buf *b, const struct mock_say *s, int call)
+{
+	buf_printf(b,
+		"\"id\":\"call_%05llu%s\",\"type\":\"function\",\"function\":{\"name\":",
+		(unsigned long long)s->serial, call ? "b" : "");
+	buf_json_str(b, s->tool);
+}
+
+/* The first fragment has id and name; Mistral sends the call in one. Two calls grow in turns. */
+static void
+openai_calls(struct mock_answer *out, const struct mock_say *s)
 {
 	struct buf *b = &out->body;
-	struct span rest = s->args;
+	struct span rest[2] = { s->args, s->more };
 
 	mock_pieces++;
-	for (bool first = true; first || rest.n; first = false) {
-		struct span w = s->whole_calls ? rest
-				: first	       ? SPAN_LIT("")
-					       : mock_next_piece(&rest);
-		openai_chunk(out, s, 0, NULL);
-		buf_str(b, "\"tool_calls\":[{\"index\":0,");
-		if (first) {
-			buf_printf(b,
-				"\"id\":\"call_%05llu\",\"type\":\"function\","
-				"\"function\":{\"name\":",
-				(unsigned long long)s->serial);
-			buf_json_str(b, s->tool);
-			buf_putc(b, ',');
-		} else {
-			buf_str(b, "\"function\":{");
+	for (bool first = true; first || rest[0].n || rest[1].n; first = false)
+		for (int i = 0; i < (s->more.n ? 2 : 1); i++) {
+			if (!first && !rest[i].n)
+				continue;
+			struct span w = s->whole_calls ? rest[i]
+					: first	       ? SPAN_LIT("")
+						       : mock_next_piece(&rest[i]);
+			openai_chunk(out, s, 0, NULL);
+			buf_printf(b, "\"tool_calls\":[{\"index\":%d,", i);
+			if (first) {
+				put_call_head(b, s, i);
+				buf_putc(b, ',');
+			} else {
+				buf_str(b, "\"function\":{");
+			}
+			buf_str(b, "\"arguments\":");
+			buf_json_str(b, w);
+			buf_str(b, "}}]");
+			openai_chunk_close(out, s, NULL);
+			if (s->whole_calls)
+				rest[i].n = 0;
 		}
-		buf_str(b, "\"arguments\":");
-		buf_json_str(b, w);
-		buf_str(b, "}}]");
-		openai_chunk_close(out, s, NULL);
-		if (s->whole_calls)
-			break;
-	}
 }
 
 static void
@@ -127,7 +135,7 @@ openai_stream(struct mock_answer *out, const struct mock_say *s)
 	openai_pieces(out, s, "reasoning_content", s->thinking);
 	openai_pieces(out, s, "content", s->text);
 	if (s->tool.n)
-		openai_call(out, s);
+		openai_calls(out, s);
 	for (int i = 0; i < s->n; i++) {
 		openai_chunk(out, s, i, finish);
 		openai_chunk_close(out, s, finish);
@@ -167,15 +175,15 @@ openai_answer(struct mock_answer *out, const struct mock_say *s)
 			buf_json_str(b, s->thinking);
 		}
 		if (s->tool.n) {
-			buf_printf(b,
-				",\"tool_calls\":[{\"id\":\"call_%05llu\",\"type\":"
-				"\"function\","
-				"\"function\":{\"name\":",
-				(unsigned long long)s->serial);
-			buf_json_str(b, s->tool);
-			buf_str(b, ",\"arguments\":");
-			buf_json_str(b, s->args);
-			buf_str(b, "}}]");
+			buf_str(b, ",\"tool_calls\":[");
+			for (int c = 0; c < (s->more.n ? 2 : 1); c++) {
+				buf_str(b, c ? ",{" : "{");
+				put_call_head(b, s, c);
+				buf_str(b, ",\"arguments\":");
+				buf_json_str(b, c ? s->more : s->args);
+				buf_str(b, "}}");
+			}
+			buf_putc(b, ']');
 		}
 		if (!s->whole_calls)
 			buf_str(b, ",\"refusal\":null");

@@ -2,12 +2,14 @@
  * whole or as the events of a stream, numbered, each with its type. What was said in pieces
  * is said again by .done, by the item and by the last event, as OpenAI does. */
 #include <stdio.h>
+#include <string.h>
 
 #include "mock.h"
 
 struct place {
 	char id[40];
 	int output;
+	struct span args; /* of a call */
 };
 
 static json_t *
@@ -33,7 +35,7 @@ call(const struct mock_say *s, const struct place *p, bool done)
 {
 	json_t *c = json_pack("{s:s,s:s,s:s,s:o,s:s,s:o}", "id", p->id, "type", "function_call",
 		"status", done ? "completed" : "in_progress", "arguments",
-		mock_text(done ? s->args : SPAN_LIT("")), "call_id", p->id + 3, "name",
+		mock_text(done ? p->args : SPAN_LIT("")), "call_id", p->id + 3, "name",
 		mock_text(s->tool));
 
 	if (s->space.n)
@@ -62,12 +64,24 @@ place(const struct mock_say *s, const char *kind, int output)
 	return p;
 }
 
+/* The second of two calls at once, or the first. */
+static struct place
+call_place(const struct mock_say *s, int output, bool second)
+{
+	struct place p = place(s, "fc", output);
+
+	p.args = second ? s->more : s->args;
+	if (second)
+		strcat(p.id, "b");
+	return p;
+}
+
 static json_t *
 response(const struct mock_say *s, bool done)
 {
 	json_t *r, *output = json_array();
 	struct place p = place(s, "resp", 0), rs = place(s, "rs", 0), msg = place(s, "msg", 0),
-		     fc = place(s, "fc", 0);
+		     fc = call_place(s, 0, false), fc2 = call_place(s, 0, true);
 
 	r = json_pack("{s:s,s:s,s:i,s:s,s:n,s:n,s:o,s:o,s:b,s:s,s:[]}", "id", p.id, "object",
 		"response", "created_at", MOCK_CREATED, "status",
@@ -79,6 +93,8 @@ response(const struct mock_say *s, bool done)
 	if (s->thinking.n)
 		json_array_append_new(output, reasoning(s, &rs, true));
 	json_array_append_new(output, s->tool.n ? call(s, &fc, true) : message(s, &msg, true));
+	if (s->more.n)
+		json_array_append_new(output, call(s, &fc2, true));
 	if (!s->c.none)
 		json_object_set_new(r, "usage",
 			json_pack("{s:I,s:{s:I,s:I},s:I,s:{s:I},s:I}", "input_tokens", s->c.in,
@@ -163,16 +179,16 @@ stream_message(struct mock_answer *out, const struct mock_say *s, int output)
 }
 
 static void
-stream_call(struct mock_answer *out, const struct mock_say *s, int output)
+stream_call(struct mock_answer *out, const struct mock_say *s, int output, bool second)
 {
-	struct place p = place(s, "fc", output);
+	struct place p = call_place(s, output, second);
 
 	item_event(out, "response.output_item.added", &p, call(s, &p, false));
-	for (struct span rest = s->args; rest.n;)
+	for (struct span rest = p.args; rest.n;)
 		part_event(out, "response.function_call_arguments.delta", &p, NULL, "delta",
 			mock_text(mock_next_piece(&rest)));
 	part_event(out, "response.function_call_arguments.done", &p, NULL, "arguments",
-		mock_text(s->args));
+		mock_text(p.args));
 	item_event(out, "response.output_item.done", &p, call(s, &p, true));
 }
 
@@ -190,8 +206,10 @@ mock_responses(struct mock_answer *out, const struct mock_say *s)
 	if (s->thinking.n)
 		stream_reasoning(out, s, 0);
 	if (s->tool.n)
-		stream_call(out, s, s->thinking.n > 0);
+		stream_call(out, s, s->thinking.n > 0, false);
 	else
 		stream_message(out, s, s->thinking.n > 0);
+	if (s->more.n)
+		stream_call(out, s, 1 + (s->thinking.n > 0), true);
 	event(out, "response.completed", json_pack("{s:o}", "response", response(s, true)));
 }

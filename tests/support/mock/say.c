@@ -9,6 +9,7 @@
  *   say:TEXT  TEXT
  *   call      calls the first tool offered; its first property is the last user text
  *   call:word the same, with the last word of it
+ *   call:both the same twice at once, with the first word and with the last one
  *   tool:NAME calls the tool whose name ends so, with the last user text; once it has a result
  * it says the sentence think     reasons with the last user text, then says it cite      says
  * the last user text and quotes it as the source cached    echo; half of the prompt's tokens
@@ -237,8 +238,19 @@ first_property(json_t *tool)
 	return it ? json_object_iter_key(it) : "text";
 }
 
+/* An object of one member, in memory[n]. */
+static struct span
+arguments_of(struct mock_say *s, int n, json_t *tool, struct span value)
+{
+	json_t *args = json_object();
+
+	json_object_set_new(args, first_property(tool), mock_text(value));
+	mock_put(&s->memory[n], args);
+	return buf_view(&s->memory[n]);
+}
+
 static bool
-read_tool(struct mock_say *s, struct span ends, struct span user)
+read_tool(struct mock_say *s, struct span ends, struct span user, struct span more)
 {
 	json_t *tool = tool_offered(s->req, ends, &s->space),
 	       *name = json_object_get(tool, "name");
@@ -246,10 +258,9 @@ read_tool(struct mock_say *s, struct span ends, struct span user)
 	if (!json_is_string(name))
 		return false;
 	s->tool = string_of(name);
-	json_t *args = json_object();
-	json_object_set_new(args, first_property(tool), mock_text(user));
-	mock_put(&s->memory[1], args);
-	s->args = buf_view(&s->memory[1]);
+	s->args = arguments_of(s, 1, tool, user);
+	if (more.n)
+		s->more = arguments_of(s, 2, tool, more);
 	return true;
 }
 
@@ -334,11 +345,12 @@ last_word(struct span text)
 	return span_cut(t, from, t.n);
 }
 
-/* Of a tool, wherever a dialect has it: Anthropic's block, Responses' item, chat's message. */
+/* Of a tool, wherever a dialect has it: Anthropic's block, Responses' item, chat's message, Gemini's part,
+ * Bedrock's block. */
 static bool
 has_result(json_t *req)
 {
-	static const char *const lists[] = { "messages", "input" };
+	static const char *const lists[] = { "messages", "input", "contents" };
 	size_t l, i, k;
 	json_t *m, *part;
 
@@ -349,10 +361,12 @@ has_result(json_t *req)
 				span_ends(string_of(json_object_get(m, "type")),
 					SPAN_LIT("_call_output")))
 				return true;
-			json_array_foreach(json_object_get(m, "content"), k, part)
+			json_array_foreach(content_of(m), k, part)
 			{
 				if (span_is(string_of(json_object_get(part, "type")),
-					    "tool_result"))
+					    "tool_result") ||
+					json_object_get(part, "functionResponse") ||
+					json_object_get(part, "toolResult"))
 					return true;
 			}
 		}
@@ -370,12 +384,17 @@ choose(struct mock_say *s, struct span user)
 		span_is(s->model, "think") || span_is(s->model, "cite") ||
 		span_is(s->model, "cached"))
 		s->text = user;
-	if (span_is(s->model, "call") && read_tool(s, SPAN_LIT(""), user))
+	if (span_is(s->model, "call") && read_tool(s, SPAN_LIT(""), user, SPAN_LIT("")))
 		s->text = SPAN_LIT("");
-	if (span_is(s->model, "call:word") && read_tool(s, SPAN_LIT(""), last_word(user)))
+	if (span_is(s->model, "call:word") &&
+		read_tool(s, SPAN_LIT(""), last_word(user), SPAN_LIT("")))
+		s->text = SPAN_LIT("");
+	if (span_is(s->model, "call:both") &&
+		read_tool(s, SPAN_LIT(""), span_cut(user, 0, span_chr(user, ' ')),
+			last_word(user)))
 		s->text = SPAN_LIT("");
 	if (span_starts(s->model, SPAN_LIT("tool:")) && !has_result(s->req) &&
-		read_tool(s, span_cut(s->model, 5, s->model.n), user))
+		read_tool(s, span_cut(s->model, 5, s->model.n), user, SPAN_LIT("")))
 		s->text = SPAN_LIT("");
 	if (span_is(s->model, "think"))
 		s->thinking = user;
@@ -402,7 +421,9 @@ mock_say_read(struct mock_say *s, const struct mock_request *r, struct span in_p
 		json_object_get(json_object_get(s->req, "stream_options"), "include_usage"));
 	s->c.in = p.tokens;
 	s->c.reasoning = mock_words(s->thinking);
-	s->c.out = (s->c.reasoning + mock_words(s->text) + mock_words(s->args)) * s->n;
+	s->c.out = (s->c.reasoning + mock_words(s->text) + mock_words(s->args) +
+			   mock_words(s->more)) *
+		   s->n;
 	if (span_is(s->model, "cached")) {
 		s->c.cached = s->c.in / 2;
 		s->c.written = s->c.in / 4;
