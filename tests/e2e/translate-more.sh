@@ -37,6 +37,8 @@ is "Titan's" "$status $(says '[.data[0].embedding, .usage.prompt_tokens]') $(saw
 is "metered" "$(completion '[.usage.input_tokens, .usage.output_tokens]')" '[9,0]'
 embed bedrock.test us.cohere.embed-v4:0 '["one","two"]'
 is "Cohere's at Bedrock" "$status $(says '.data | length') $(saw '[.path, (.body | fromjson | .texts)]')" '200 2 ["/model/us.cohere.embed-v4%3A0/invoke",["one","two"]]'
+embed cohere.test vectors '"one"'
+is "an alias is what the answer names" "$status $(says .model) $(saw '.body | fromjson | .model')" '200 "vectors" "embed-v4.0"'
 fresh
 embed chat.test m '"one"'
 is "what speaks chat gets them as they came" "$status $(says '.data | length') $(saw .path) $(decision .translated_to)" '200 1 "/v1/embeddings" null'

@@ -90,7 +90,8 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.wants_usage = f->made.wants_usage,
 		.vectors = f->made.vectors,
 		.base64 = f->made.base64,
-		.model = arena_dup(own, r->in.body.model),
+		.model = r->found.route->alias ? span_str(r->found.route->alias)
+					       : arena_dup(own, r->in.body.model),
 		.id = span_str(r->id) };
 	out->format = answer_format_find(
 		span_str(dialect_name(out->sent)), span_next(&path, '?'));

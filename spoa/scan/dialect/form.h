@@ -1,6 +1,6 @@
-/* Forms: what the bodies of a conversation's requests and answers are made of, and of embeddings. A dialect has
- * one of its own or several (OpenAI's has two), and one form is spoken by several families:
- * what Ollama, Mistral and vLLM answer on /v1/chat/completions is chat. */
+/* Forms: what the bodies of requests and answers are made of, of conversations and of embeddings. A
+ * dialect has one of its own or several (OpenAI's has two of conversations), and one form is spoken
+ * by several families: what Ollama, Mistral and vLLM answer on /v1/chat/completions is chat. */
 #ifndef SCAN_DIALECT_FORM_H
 #define SCAN_DIALECT_FORM_H
 
