@@ -75,6 +75,12 @@ form_write(struct request *r, struct found_form *f)
 		.cap_tokens = cap_unsaid(r, model),
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };
+	/* it may be a piece of a path */
+	if (!model.n || span_is(model, ".") || span_is(model, "..")) {
+		f->made = (struct translated_request){ .refused = SPAN_LIT("model"),
+			.why = "it names no model" };
+		return ERR_UNSUPPORTED;
+	}
 	buf_init(&written, r->out.rewritten.cap);
 	int err = translate_request(&ask, &r->arena, &written, &f->made);
 	if (err || buf_failed(&written)) {
