@@ -415,9 +415,11 @@ static const struct policy_mistake rows[] = {
 		":5:47: targets: q speaks ollama, the route openai, of which nothing is "
 		"translated into it" },
 	{ "a form that is none",
-		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: openai, "
+		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: "
+		  "openai, "
 		  "dialect: openai, speaks: [chat, mesages]}}\n",
-		":6:66: speaks: one of chat, responses, messages, generate, converse, embeddings is "
+		":6:66: speaks: one of chat, responses, messages, generate, converse, "
+		"embeddings is "
 		"expected, found mesages, did you mean messages?" },
 	{ "translation of a route that needs none",
 		H "  - {name: x, match: {path: /a}, targets: p, translate: {drop: top_k}}\n"

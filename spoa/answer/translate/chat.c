@@ -556,7 +556,8 @@ write_chat(struct question *q)
 		json_put_str(q->out, "reasoning_effort", openai_effort(q));
 	if (q->to->stream)
 		json_put_bool(q->out, "stream", true);
-	if (q->to->stream && q->into != &mistral_request_form) { /* that says its usage anyway */
+	if (q->to->stream &&
+		q->into != &mistral_request_form) { /* that says its usage anyway */
 		json_put_form(q->out, "'stream_options':{'include_usage':true}");
 	}
 }

@@ -111,8 +111,8 @@ read_generate_result(struct question *q, struct turn *t, const struct node *of)
 	struct part *text = turn_part(q, &inner, PART_TEXT, of);
 	const struct node *response = m[F_VALUE], *only = response ? response->first : NULL;
 	bool named = only && !only->next && only->tok == JSON_STRING;
-	p->failed = only && !only->next && only->tok != JSON_NULL &&
-		    span_is(only->key, "error");
+	p->failed =
+		only && !only->next && only->tok != JSON_NULL && span_is(only->key, "error");
 	if (!text || !response)
 		return;
 	if (named)
@@ -256,9 +256,10 @@ read_generate_mode(struct question *q, const struct node *of)
 	struct node *name = tree_elements(c[M_NAMES]);
 	if (name && (name->next || is != CHOICE_ANY)) {
 		question_refuse(q, c[M_NAMES],
-			is == CHOICE_ANY ? "more than one tool by name has no place"
-					 : "a tool by its name has a place only where it is to be "
-					   "called");
+			is == CHOICE_ANY
+				? "more than one tool by name has no place"
+				: "a tool by its name has a place only where it is to be "
+				  "called");
 	} else if (name) {
 		q->choice.is = CHOICE_TOOL;
 		q->choice.name = node_text(name);

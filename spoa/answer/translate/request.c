@@ -447,7 +447,8 @@ question_put_settings(struct question *q)
 	}
 }
 
-/* Letters, digits, _ and -, as all but Mistral take it; another one is the same one each time. */
+/* Letters, digits, _ and -, as all but Mistral take it; another one is the same one each time.
+ */
 struct span
 question_id(struct question *q, struct span id)
 {

@@ -140,9 +140,9 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 			p = &r->next;
 			continue;
 		}
-		struct part *call = !of			     ? NULL
+		struct part *call = !of			    ? NULL
 				    : r->id.n || !r->name.n ? call_of_id(of->first, from, r->id)
-							     : call_of_name(of->first, r->name);
+							    : call_of_name(of->first, r->name);
 		if (!call || call->answered) {
 			question_odd(q, r->at,
 				call ? "its call has a result already"
