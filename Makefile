@@ -448,7 +448,7 @@ check-long: deps ## the other long rings: clang's warnings, texts made to be dea
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex themselves under policies/coding-agents.yaml (640 MB of npm packages)
 	@$(MAKE) --no-print-directory all
-	@tests/e2e/run agents/agents.sh agents/tools.sh
+	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh
 
 e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 	@$(MAKE) --no-print-directory all

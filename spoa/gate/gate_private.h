@@ -121,4 +121,7 @@ enum step_result request_hold_identity(struct request *r);
 enum step_result request_hold_work(struct request *r);
 void request_unhold_work(struct request *r);
 
+/* attempt.c: 1, or more where the caller's SDK says that it repeats a request. */
+unsigned request_attempt(const struct request *r);
+
 #endif

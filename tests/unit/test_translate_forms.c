@@ -27,6 +27,9 @@
 	PIECE("'index':0,'function':{'arguments':'\\u0022:[1]}'}")                             \
 	PIECE("'index':1,'id':'b','type':'function','function':{'name':'put','arguments':'{}'}")
 
+#define ITEM(what, index, item) "data: {'type':'response.output_item." what "','output_index':" index ",'item':{" item "}}\n\n"
+#define COMPLETED "data: {'type':'response.completed','response':{'status':'completed','output':[]}}\n\n"
+
 /* clang-format off */
 static const struct {
 	const char *name, *stream, *want;
@@ -37,6 +40,8 @@ static const struct {
 		"content look|a get {\"x\":[1]}|b put {}|tool_calls|100 30 40" },
 	{ "nothing but calls", CALLS CHUNK("", "'tool_calls'") USAGE DONE,
 		"a get {\"x\":[1]}|b put {}|tool_calls|100 30 40" },
+	{ "arguments on several lines", CHUNK("'tool_calls':[{'index':0,'id':'a','function':{'name':'get','arguments':'{\\n\\u0022x\\u0022:\\r\\n\\n1}'}}]", "null") CHUNK("", "'tool_calls'") USAGE DONE,
+		"a get {\"x\":1}|tool_calls|100 30 40" },
 	{ "what was reasoned", CHUNK("'reasoning_content':'hm'", "null") CHUNK("'content':'yes'", "null") CHUNK("", "'length'") USAGE DONE,
 		"reasoning hm|content yes|length|100 30 40" },
 	{ "what was filtered", CHUNK("'content':'ye'", "null") CHUNK("", "'content_filter'") USAGE DONE,
@@ -115,8 +120,12 @@ struct heard {
 static void
 hear_text(char *to, size_t room, const json_t *text)
 {
-	if (json_is_string(text))
-		snprintf(to + strlen(to), room - strlen(to), "%s", json_string_value(text));
+	size_t n = strlen(to);
+
+	for (const char *p = json_string_value(text); p && *p && n + 1 < room; p++)
+		if (*p != '\n' && *p != '\r') /* not between values of all forms */
+			to[n++] = *p;
+	to[n] = '\0';
 }
 
 static void
@@ -295,6 +304,25 @@ providers_say_it_in_other_ways(void **state)
 		{ "a call that could not be read", FORM_GENERATE, "data: {'candidates':[{'finishReason':'MALFORMED_FUNCTION_CALL'}]}\n\n", NULL },
 		{ "a picture", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'inlineData':{'mimeType':'image/png','data':'QUJD'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "arguments in pieces of their own", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'functionCall':{'name':'get','partialArgs':[{'jsonPath':'$.x','stringValue':'a'}],'willContinue':true}}]}}]}\n\n", NULL },
+		{ "items that are done in another order, one without deltas", FORM_RESPONSES,
+			ITEM("added", "0", "'type':'function_call','call_id':'a','name':'f','arguments':''") ITEM("added", "1", "'type':'function_call','call_id':'b','name':'g','arguments':''")
+			"data: {'type':'response.function_call_arguments.delta','output_index':1,'delta':'{}'}\n\n" ITEM("done", "1", "'type':'function_call','call_id':'b','name':'g','arguments':'{}'")
+			"data: {'type':'response.function_call_arguments.done','output_index':0,'arguments':'{\\u0022x\\u0022:1}'}\n\n" ITEM("done", "0", "'type':'function_call','call_id':'a','name':'f','arguments':'{\\u0022x\\u0022:1}'")
+			COMPLETED, "a f {\"x\":1}|b g {}|tool_calls|" },
+		{ "an item of two parts that only done says", FORM_RESPONSES,
+			ITEM("done", "0", "'type':'message','content':[{'type':'output_text','text':'a'},{'type':'output_text','text':'b'}]") COMPLETED, "content ab|stop|" },
+		{ "items without numbers", FORM_RESPONSES,
+			"data: {'type':'response.output_item.added','item':{'type':'message','content':[]}}\n\ndata: {'type':'response.output_text.delta','delta':'hi'}\n\n"
+			"data: {'type':'response.output_item.done','item':{'type':'message','content':[{'type':'output_text','text':'hi'}]}}\n\n"
+			"data: {'type':'response.completed','response':{'status':'completed','output':[{'type':'reasoning','summary':[]},{'type':'message','content':[{'type':'output_text','text':'hi'}]}]}}\n\n", "content hi|stop|" },
+		{ "a text that only a part of is said to be done", FORM_RESPONSES, "data: {'type':'response.output_text.done','output_index':0,'text':'hi'}\n\n" COMPLETED, NULL },
+		{ "a message in a chat's stream, and no delta", FORM_CHAT, "data: {'choices':[{'index':0,'message':{'content':'Hello'},'finish_reason':'stop'}]}\n\ndata: [DONE]\n\n", NULL },
+		{ "two calls of one id", FORM_CHAT, CHUNK("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{}'}}]", "null") CHUNK("'tool_calls':[{'index':1,'id':'a','function':{'name':'f','arguments':'{}'}}]", "'tool_calls'") DONE,
+			"a f {}|call_D1_1 f {}|tool_calls|" },
+		{ "a call that is cut by the length", FORM_CHAT, CHUNK("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{'}}]", "null") CHUNK("", "'length'") DONE, "a f {|length|" },
+		{ "empty pieces of calls", FORM_CHAT, CHUNK("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{}'}}]", "null") CHUNK("'tool_calls':[{'index':0,'function':{'arguments':''}}]", "'tool_calls'")
+			CHUNK("'tool_calls':[{'index':0,'function':{'arguments':''}}]", "null") DONE, "a f {}|tool_calls|" },
+		{ "a prompt that is blocked, for whatever", FORM_GENERATE, "data: {'promptFeedback':{'blockReason':'OTHER'}}\n\n", "|content_filter|" },
 		{ "code that it ran", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'executableCode':{'code':'x'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "a call in another spelling", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'function_call':{'name':'f'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "what only a chat's server says", FORM_CHAT, "data: {'choices':[{'index':0,'delta':{'video':{}}}]}\n\ndata: [DONE]\n\n", NULL },
@@ -309,7 +337,15 @@ providers_say_it_in_other_ways(void **state)
 		struct buf out;
 		const char *why = NULL;
 		buf_init(&out, 0);
-		int err = step(others[i].from, FORM_CHAT, true, span_str(in), 9, &out, &why);
+		struct buf by;
+		buf_init(&by, 0);
+		/* a chat's goes by way of responses */
+		bool chat = others[i].from == FORM_CHAT;
+		int err = chat ? step(FORM_CHAT, FORM_RESPONSES, true, span_str(in), 9, &by, &why) : 0;
+		if (!err)
+			err = step(chat ? FORM_RESPONSES : others[i].from, FORM_CHAT, true,
+				chat ? buf_view(&by) : span_str(in), 9, &out, &why);
+		buf_free(&by);
 		said(buf_view(&out), true, got);
 		if (others[i].want ? err || strcmp(got, others[i].want) : !err)
 			fail_msg("%s: %d %s, %s", others[i].name, err, why ? why : "", got);

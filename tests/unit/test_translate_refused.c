@@ -32,15 +32,15 @@ static const struct {
 	{ "half an event", FORM_CHAT, false, SAYS("a") "data: {\"choices\":[", ERR_SYNTAX,
 		"no JSON object" },
 	{ "half a call", FORM_CHAT, false,
-		BEGINS("0", "a", "get") GROWS("0", "{") FINISH("length"), ERR_SYNTAX,
+		BEGINS("0", "a", "get") GROWS("0", "{") FINISH("tool_calls"), ERR_SYNTAX,
 		"not all of one" },
 	{ "half a call of messages", FORM_MESSAGES, false,
-		START TOOL("0", "a", "get") INPUT("0", "{") STOP("0"), ERR_SYNTAX,
+		START TOOL("0", "a", "get") INPUT("0", "{") STOP("0") WHY("tool_use"), ERR_SYNTAX,
 		"not all of one" },
 	{ "half a call, whole", FORM_CHAT, true,
 		CHAT("\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"get\","
 		     "\"arguments\":"
-		     "\"{\"}}]},\"finish_reason\":\"length\"}]}"),
+		     "\"{\"}}]},\"finish_reason\":\"tool_calls\"}]}"),
 		ERR_SYNTAX, "not all of one" },
 	{ "arguments that are no object", FORM_CHAT, false,
 		BEGINS("0", "a", "get") GROWS("0", "[1]") FINISH("tool_calls"), ERR_SYNTAX,
@@ -302,7 +302,7 @@ what_is_held_has_a_cap(void **state)
 	buf_printf(&in, "data: {\"model\":\"%02000d\"}\n\n", 0);
 	assert_int_equal(fed(&in, true), ERR_LIMIT); /* a name */
 	buf_str(&in, "data: ");
-	put_long(&in, CAP_SSE_EVENT_BYTES + 1);
+	put_long(&in, CAP_CALL_EVENT + 1);
 	assert_int_equal(fed(&in, true), ERR_LIMIT); /* an event */
 	buf_str(&in, CHAT("\"content\":\""));
 	put_long(&in, CAP_ANSWER_BYTES);

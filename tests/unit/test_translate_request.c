@@ -32,7 +32,10 @@ static const struct row {
 		"{'messages':[{'role':'system','content':'a'},{'role':'developer','content':[{'type':'text','text':'b'}]},{'role':'user','content':'hi'}]}",
 		M1 "'system':[{'type':'text','text':'a'},{'type':'text','text':'b'}]," USER "}", NULL, NULL },
 	{ "a system text in the middle", FORM_CHAT,
-		"{'messages':[{'role':'user','content':'hi'},{'role':'system','content':'a'}]}", NULL, "messages[1]", NULL },
+		"{'messages':[{'role':'user','content':'hi'},{'role':'system','content':'a'}]}", NULL, "messages[1].role", NULL },
+	{ "whose place the route lets go", FORM_CHAT,
+		"{'messages':[{'role':'user','content':'hi'},{'role':'system','content':'a'},{'role':'user','content':'b'},{'role':'developer','content':'c'}]}",
+		M1 "'system':[{'type':'text','text':'a'},{'type':'text','text':'c'}],'messages':[{'role':'user','content':[{'type':'text','text':'hi'},{'type':'text','text':'b'}]}]}", NULL, "messages[*].role" },
 	{ "users who follow each other are one", FORM_CHAT,
 		"{'messages':[{'role':'user','content':'a'},{'role':'user','content':' \\n'},{'role':'user','content':'b'}]}",
 		M1 "'messages':[{'role':'user','content':[{'type':'text','text':'a'},{'type':'text','text':'b'}]}]}", NULL, NULL },
@@ -225,14 +228,13 @@ static const struct row {
 		"'inferenceConfig':{'maxTokens':5},'toolConfig':{'tools':[{'toolSpec':{'name':'no_tool','inputSchema':{'json':{'type':'object'}}}}]}}", NULL, NULL },
 	{ "a picture by its address", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'https://x/y.png'}}]}]}", NULL, "messages[0].content[0].image_url.url", NULL },
+	{ "for whom it is", INTO(MESSAGES, CONVERSE), "{'max_tokens':5,'metadata':{'user_id':'u'}," USER "}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{'maxTokens':5}}", NULL, NULL },
 	{ "a schema for Bedrock", INTO(CHAT, CONVERSE),
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object'}}}," USER "}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\'}','name':'n'}}}}}", NULL, NULL },
 
 	/* what may go is not there */
-	{ "a system text in the middle may go", FORM_CHAT,
-		"{'messages':[{'role':'user','content':'a'},{'role':'system','content':'b'},{'role':'user','content':'c'}]}",
-		M1 "'messages':[{'role':'user','content':[{'type':'text','text':'a'},{'type':'text','text':'c'}]}]}", NULL, "messages[*]" },
 	{ "no tool may be called, and that may go", INTO(CHAT, CONVERSE),
 		"{'messages':[{'role':'user','content':'hi'},{'role':'assistant','tool_calls':[" CALL("a", "{}") "]},{'role':'tool','tool_call_id':'a','content':'1'}],'tools':[{'type':'function','function':{'name':'f'}}],'tool_choice':'none'}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{'toolUseId':'a','name':'f','input':{}}}]},{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}}]}],"

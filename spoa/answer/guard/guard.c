@@ -310,8 +310,10 @@ guard_is_stopped(const void *guard)
 size_t
 guard_held(const struct guard *g)
 {
-	return g->way != WAY_STREAM ? 0
-				    : frames_kept(&g->frames) + guard_queue_held(g) +
+	size_t translated = g->translator ? translator_held(g->translator) : 0;
+
+	return g->way != WAY_STREAM ? translated
+				    : frames_kept(&g->frames) + guard_queue_held(g) + translated +
 					      (g->held ? calls_held(g->held) : 0);
 }
 

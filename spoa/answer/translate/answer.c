@@ -30,7 +30,7 @@ translator_new(const struct translate_plan *p, bool streamed, int kind, int stat
 	t->streamed = streamed && t->writer; /* vectors do not stream */
 	t->status = status;
 	arena_init(&t->work, CAP_ANSWER_WORK, true);
-	frames_init(&t->in.frames, (enum frames_kind)kind, 0);
+	frames_init(&t->in.frames, (enum frames_kind)kind, CAP_CALL_EVENT);
 	event_template_init(&t->in.like);
 	buf_init(&t->in.body, CAP_ANSWER_BYTES);
 	for (size_t i = 0; i < SAID_KINDS; i++)
@@ -130,6 +130,12 @@ count_usage(struct translator *t, struct span type, struct span json)
 		usage_event(d.usage, type, &t->in.usage);
 	else
 		usage_whole(d.usage, &t->in.usage);
+	/* parts are no more than the whole */
+	struct usage *u = &t->in.usage;
+	if (u->known && u->cached_tokens > u->input_tokens)
+		u->cached_tokens = u->input_tokens;
+	if (u->known && u->details.n[PRICE_REASONING] > (uint64_t)u->output_tokens)
+		u->details.n[PRICE_REASONING] = (uint64_t)u->output_tokens;
 	return 0;
 }
 
@@ -172,7 +178,8 @@ translate_document(struct translator *t, struct span type, struct span json)
 	int err;
 
 	if (t->state == TRANSLATOR_ENDED)
-		return translator_fail(t, ERR_SYNTAX, translator_again);
+		return span_is(type, "ping") ? 0
+					     : translator_fail(t, ERR_SYNTAX, translator_again);
 	if (is_like_the_last(t, type, json, &s))
 		return answer_order(t, &s);
 	err = answer_said(
@@ -187,6 +194,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 		say_nothing(t);
 		return 0;
 	}
+	answer_order_event(t, &all);
 	err = begin_answer(t, &all);
 	if (!err && all.counts)
 		err = count_usage(t, all.type, json);
@@ -315,12 +323,27 @@ void
 translator_say_error(struct translator *t, const char *code, struct span message,
 	struct span id, struct buf *out)
 {
-	if (t->state != TRANSLATOR_ENDED && t->streamed && t->plan.array) {
+	bool said = t->error_said || t->state == TRANSLATOR_ENDED;
+
+	t->error_said = true;
+	t->state = TRANSLATOR_FAILED;
+	if (!said && t->streamed && t->plan.array) {
 		buf_str(out, t->events ? ",\n" : "[");
-		dialect_line_error(t->plan.asked, code, message, id, out);
+		dialect_stream_error_data(
+			t->plan.asked, form_name(t->plan.to), code, message, id, out);
 		buf_str(out, "]\n");
-	} else if (t->state != TRANSLATOR_ENDED)
+	} else if (!said) {
 		dialect_stream_error(
 			t->plan.asked, form_name(t->plan.to), code, message, id, out);
-	t->state = TRANSLATOR_FAILED;
+	}
+}
+
+size_t
+translator_held(const struct translator *t)
+{
+	size_t n = t->order.held + t->in.body.n + frames_kept(&t->in.frames);
+
+	for (size_t i = 0; i < SAID_KINDS; i++)
+		n += t->parts[i].n;
+	return n;
 }

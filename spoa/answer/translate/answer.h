@@ -13,14 +13,18 @@ struct translate_plan {
 	enum form from, to; /* the provider's, the caller's; FORM_NONE: nothing is translated */
 	const struct answer_format *format; /* the provider's */
 	const struct dialect *sent, *asked; /* whose usage is read; whose errors are written */
-	bool wants_usage;  /* of a stream: it is said, where its form does not always */
-	struct span model; /* where the answer names none */
-	struct span id;	   /* the decision's */
-	bool array;	   /* the caller's stream is Gemini's list of answers, and no SSE */
-	size_t vectors;	   /* of embeddings: how many there must be, */
-	bool base64;	   /* and whether they are written so */
+	bool wants_usage;    /* of a stream: it is said, where its form does not always */
+	struct span model;   /* where the answer names none */
+	struct span id;	     /* the decision's */
+	bool array;	     /* the caller's stream is Gemini's list of answers, and no SSE */
+	size_t vectors;	     /* of embeddings: how many there must be, */
+	bool base64;	     /* and whether they are written so */
 	int64_t head_tokens; /* of its input, said in the answer's head; -1: not there */
 };
+
+/* In the place of a signature, of reasoning that its provider did not sign: "tollgate: unsigned".
+ * No provider takes it, so that block is left out of what comes back. */
+#define TRANSLATED_SIGNATURE "dG9sbGdhdGU6IHVuc2lnbmVk"
 
 struct translator; /* opaque */
 
@@ -40,5 +44,8 @@ int translator_end(struct translator *t, struct buf *out, const char **why);
 /* What ends a stream already begun with an error in the caller's form. */
 void translator_say_error(struct translator *t, const char *code, struct span message,
 	struct span id, struct buf *out);
+
+/* Bytes that are kept for what follows. */
+size_t translator_held(const struct translator *t);
 
 #endif

@@ -178,4 +178,5 @@ const struct answer_writer answer_write_chat = {
 	.end = chat_end,
 	.whole_block = chat_whole_block,
 	.whole = chat_whole,
+	.joins = true,
 };

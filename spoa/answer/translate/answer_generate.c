@@ -5,13 +5,29 @@
 #include "base/attr.h"
 #include "base/json_put.h"
 
+/* Breaks between values, of which there are none in strings, would end a line of the event. */
+static void
+put_on_one_line(struct span json, struct buf *out)
+{
+	while (json.n) {
+		size_t n = 0;
+		while (n < json.n && json.p[n] != '\n' && json.p[n] != '\r')
+			n++;
+		buf_put(out, json.p, n);
+		json = span_cut(json, n + (n < json.n), json.n);
+	}
+}
+
 static void
 put_candidate_part(const struct answer_block *b, struct span text, struct buf *out)
 {
 	json_put_open(out, NULL, '{');
 	if (b->is == SAID_CALL) {
-		json_put_form(out, "'functionCall':{'id':%t,'name':%t,'args':%j}",
-			buf_view(&b->id), buf_view(&b->name), text);
+		json_put_form(out,
+			"'functionCall':{'id':%t,'name':%t,'args':", buf_view(&b->id),
+			buf_view(&b->name));
+		put_on_one_line(text, out);
+		buf_putc(out, '}');
 	} else {
 		json_put_text(out, "text", text);
 		if (b->is == SAID_REASONING)
@@ -128,4 +144,6 @@ const struct answer_writer answer_write_generate = {
 	.end = generate_end,
 	.whole_block = generate_whole_block,
 	.whole = generate_whole,
+	.joins = true,
+	.whole_calls = true,
 };

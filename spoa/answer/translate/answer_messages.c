@@ -9,7 +9,7 @@ static const struct {
 	const char *type, *member, *more, *delta, *grows;
 } blocks[SAID_KINDS] = {
 	[SAID_TEXT] = { "text", "text", "", "text_delta", "text" },
-	[SAID_REASONING] = { "thinking", "thinking", ",\"signature\":\"\"", "thinking_delta",
+	[SAID_REASONING] = { "thinking", "thinking", ",\"signature\":\"" TRANSLATED_SIGNATURE "\"", "thinking_delta",
 		"thinking" },
 	[SAID_REFUSAL] = { "text", "text", "", "text_delta", "text" },
 	[SAID_CALL] = { "tool_use", NULL, "", "input_json_delta", "partial_json" },

@@ -26,16 +26,74 @@ is_one_object(struct translator *t, struct span s)
 	return tok == JSON_OBJECT_END && json_next(j, &ev) == JSON_END;
 }
 
-/* All of its pieces have come: an empty text is no arguments. */
+/* All of its pieces have come: an empty text is no arguments. Each byte is looked at once, and
+ * all of it read once, when its last bracket came. */
 static bool
 is_whole_block(struct translator *t, struct answer_block *b)
 {
+	struct span text = buf_view(&b->text);
+
 	if (b->is != SAID_CALL || b->over)
 		return true;
-	if (b->text.n == b->looked)
-		return false;
-	b->looked = b->text.n;
-	return is_one_object(t, buf_view(&b->text));
+	for (; b->looked < text.n; b->looked++) {
+		char c = text.p[b->looked];
+		if (b->at.closed) {
+			b->at.whole &= c == ' ' || c == '\t' || c == '\r' || c == '\n';
+		} else if (b->at.string) {
+			b->at.string = b->at.escape || c != '"';
+			b->at.escape = !b->at.escape && c == '\\';
+		} else if (c == '"') {
+			b->at.string = true;
+		} else if (c == '{' || c == '[') {
+			b->at.depth++;
+		} else if ((c == '}' || c == ']') && (!b->at.depth || !--b->at.depth)) {
+			b->at.closed = true;
+			b->at.whole = is_one_object(t, span_cut(text, 0, b->looked + 1));
+		}
+	}
+	return b->at.whole;
+}
+
+/* ---- what was said ---- */
+
+static size_t
+said_item(const struct said *s)
+{
+	return 2 * (size_t)s->number + (s->is == SAID_CALL);
+}
+
+static bool
+is_item_in(const uint64_t items[ORDER_WORDS], size_t i)
+{
+	return i < 2 * ORDER_ITEMS && items[i / 64] >> i % 64 & 1;
+}
+
+static void
+put_item_in(uint64_t items[ORDER_WORDS], size_t i)
+{
+	if (i < 2 * ORDER_ITEMS)
+		items[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+void
+answer_order_event(struct translator *t, const struct said_all *all)
+{
+	memcpy(t->order.before, t->order.met, sizeof(t->order.before));
+	t->order.unnumbered |= all->unnumbered;
+}
+
+/* What a copy says was said before this event. Where items have no numbers it is, once anything
+ * was. */
+static bool
+is_said_before(const struct translator *t, const struct said *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < ORDER_WORDS; i++)
+		any |= t->order.before[i] != 0;
+	return t->order.unnumbered
+		       ? any
+		       : is_item_in(t->order.before, said_item(s)) || s->number >= ORDER_ITEMS;
 }
 
 static void
@@ -81,9 +139,17 @@ write_block_text(struct translator *t, struct answer_block *b)
 	}
 }
 
+/* With the length that the answer was cut at a call may be half. */
+static bool
+may_be_half(const struct translator *t)
+{
+	return t->order.stop == STOP_LENGTH || t->order.stop == STOP_WINDOW;
+}
+
 static int
 close_block(struct translator *t, struct answer_block *b)
 {
+	const struct said s = { .is = b->is, .number = b->number };
 	size_t before = b->text.n;
 
 	if (b->half.n)
@@ -91,10 +157,14 @@ close_block(struct translator *t, struct answer_block *b)
 	if (b->is == SAID_CALL && !b->text.n)
 		buf_str(&b->text, "{}");
 	t->order.held += b->text.n - before;
-	if (b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text)))
+	bool half = b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text));
+	if (half && !may_be_half(t))
 		return translator_fail(t, ERR_SYNTAX,
 			"the arguments of a call are no JSON object, or not all of one");
 	t->refused |= b->is == SAID_REFUSAL;
+	put_item_in(t->order.met, said_item(&s));
+	if (half && (!t->streamed || t->writer->whole_calls))
+		return 0;
 	if (t->streamed) {
 		write_block_text(t, b);
 		if (t->writer->close)
@@ -103,8 +173,6 @@ close_block(struct translator *t, struct answer_block *b)
 		t->writer->whole_block(t, b);
 	}
 	t->blocks++;
-	if (b->number >= t->order.met)
-		t->order.met = b->number + 1;
 	return 0;
 }
 
@@ -116,7 +184,11 @@ write_blocks(struct translator *t, bool all)
 	int r = 0;
 
 	while (!r && (b = TAILQ_FIRST(&t->order.blocks))) {
-		if (!all && !b->over && !(TAILQ_NEXT(b, all) && is_whole_block(t, b))) {
+		/* a half call is one or an error, by what the answer ends for */
+		bool waits = b->over ? b->is == SAID_CALL && b->text.n && !t->order.stop &&
+					       !is_one_object(t, buf_view(&b->text))
+				     : !(TAILQ_NEXT(b, all) && is_whole_block(t, b));
+		if (!all && waits) {
 			if (t->streamed)
 				write_block_text(t, b);
 			break;
@@ -167,6 +239,13 @@ add_block(struct translator *t, const struct said *s)
 	buf_init(&b->name, CALL_NAME);
 	buf_init(&b->text, s->is == SAID_CALL ? CAP_CALL_ARGUMENTS : 0);
 	buf_init(&b->half, 0);
+	/* What the guard read apart is not joined either. */
+	if (t->writer->joins && s->is != SAID_CALL && t->order.kinds >> s->is & 1 &&
+		t->order.last != s->is)
+		buf_str(&b->text, "\n\n");
+	t->order.held += b->text.n;
+	t->order.kinds |= 1u << s->is;
+	t->order.last = s->is;
 	TAILQ_INSERT_TAIL(&t->order.blocks, b, all);
 	t->order.nblocks++;
 	return b;
@@ -195,8 +274,15 @@ begin_call_block(struct translator *t, const struct said *s)
 	b->place = t->order.calls++;
 	b->over = s->each;
 	buf_span(&b->name, s->name);
-	buf_span(&b->id, s->id);
-	if (!s->id.n)
+	/* two of one id are none of it */
+	uint64_t id = s->id.n ? span_hash(s->id) : 0;
+	bool again = !s->id.n;
+	for (uint32_t i = 0; i < b->place; i++)
+		again |= t->order.ids[i] == id;
+	t->order.ids[b->place] = id;
+	if (!again)
+		buf_span(&b->id, s->id);
+	else
 		buf_printf(&b->id, "%s%.*s_%u", t->writer->call_id, SPAN_ARG(t->plan.id),
 			b->place);
 	return b;
@@ -211,7 +297,7 @@ call_block_of(struct translator *t, const struct said *s)
 
 	if (!b)
 		return begin_call_block(t, s);
-	bool other = s->id.n && !span_eq(s->id, buf_view(&b->id));
+	bool other = s->id.n && span_hash(s->id) != t->order.ids[b->place];
 	bool named = s->name.n && !span_eq(s->name, buf_view(&b->name));
 	if (other && s->name.n && b->place + 1 == t->order.calls && is_whole_block(t, b)) {
 		struct said next = *s;
@@ -248,8 +334,13 @@ text_block_of(struct translator *t, const struct said *s)
 int
 answer_order(struct translator *t, const struct said *s)
 {
-	/* all of a block is said again: it is of use where nothing else has said it */
-	if (s->copy && s->number < t->order.met)
+	if (s->copy && is_said_before(t, s))
+		return 0;
+	if (s->copy == SAID_PARTLY) {
+		put_item_in(t->order.partly, said_item(s));
+		return 0;
+	}
+	if (s->is == SAID_CALL && !s->name.n && !s->id.n && !s->text.n)
 		return 0;
 	if (t->order.stop && !t->plan.format->repeats)
 		return translator_fail(t, ERR_SYNTAX, translator_again);
@@ -265,8 +356,8 @@ answer_order(struct translator *t, const struct said *s)
 		buf_span(&b->text, s->text);
 	}
 	t->order.held += b->text.n - before;
-	if (b->text.n != before && b->number >= t->order.met)
-		t->order.met = b->number + 1;
+	if (s->text.n)
+		put_item_in(t->order.met, said_item(s));
 	if (buf_failed(&b->text) || buf_failed(&b->id) || buf_failed(&b->name) ||
 		t->order.held > CAP_CALLS_HELD)
 		return translator_fail(t, ERR_LIMIT, too_much);
@@ -314,6 +405,11 @@ answer_order_last(struct translator *t)
 	int r = t->state == TRANSLATOR_ENDED ? translator_fail(t, ERR_SYNTAX, translator_again)
 					     : write_blocks(t, true);
 
+	for (size_t i = 0; i < ORDER_WORDS && !r; i++)
+		if (t->order.partly[i] & ~t->order.met[i])
+			r = translator_fail(t, ERR_SYNTAX,
+				"the provider's answer has a text of which only a part is "
+				"said");
 	if (r)
 		return r;
 	if (!t->order.stop)

@@ -21,7 +21,9 @@ struct said {
 			  */
 	bool numbered;	 /* it says so; else it is a place in a list */
 	bool each;	 /* it is a call by itself, of a format that counts none */
-	bool copy;	 /* a stream says all of it again */
+	/* A stream says all of it again: of use where nothing else has said it; or a part of
+	 * it, which something else is to say. */
+	enum said_copy { SAID_ONCE, SAID_AGAIN, SAID_PARTLY } copy;
 	struct span id, name; /* of a call, where this piece says them */
 	struct span text;     /* a call's is its arguments, as JSON */
 };
@@ -33,8 +35,9 @@ struct said_all {
 	struct said *v;		     /* in the order of the bytes */
 	size_t n, room;
 	bool is_error;
-	bool counts; /* it may say usage */
-	bool ends;   /* the block of this number */
+	bool counts;	 /* it may say usage */
+	bool unnumbered; /* an item of responses, without its number */
+	bool ends;	 /* the block of this number */
 	uint32_t ended;
 	bool last; /* nothing comes after it */
 	struct span message;
@@ -79,8 +82,12 @@ struct answer_block {
 	struct buf text;     /* of a call all of it; else what has not gone */
 	struct buf half;     /* of a pair of surrogates, without the other one */
 	size_t gone;	     /* bytes of a call's text that were written */
-	size_t looked;	     /* so many of them were no whole object */
+	size_t looked;	     /* bytes of it that `at` knows */
 	bool open, over;
+	struct { /* of a call's text, as far as it was looked at */
+		size_t depth;
+		bool string, escape, closed, whole;
+	} at;
 };
 
 /* A form's, all into t->out. Of a stream one block is open at a time, and its text comes in
@@ -96,11 +103,15 @@ struct answer_writer {
 	void (*end)(struct translator *t);
 	void (*whole_block)(struct translator *t, const struct answer_block *b);
 	void (*whole)(struct translator *t);
+	bool joins;	  /* clients join the texts of its blocks */
+	bool whole_calls; /* a call goes whole or not at all, also in a stream */
 };
 extern const struct answer_writer answer_write_chat, answer_write_responses,
 	answer_write_messages, answer_write_generate, answer_write_converse;
 
 enum { TRANSLATOR_MISSES = 8 }; /* so many in a row: nothing more is read so */
+
+enum { ORDER_ITEMS = 1024, ORDER_WORDS = 2 * ORDER_ITEMS / 64 };
 
 /*  NEW → BEGUN → ENDED     what the provider has at its end has come, and went
  *   └──────┴──→ FAILED     it cannot be translated, or the provider's error was said */
@@ -127,7 +138,13 @@ struct translator {
 		blocks; /* the first one is open, the others wait */
 		size_t nblocks, held;
 		uint32_t calls; /* that have begun */
-		uint32_t met; /* blocks up to this number have been said, copies say nothing */
+		/* Items that were said, by number and whether they are calls; before the event
+		 * that is read; and those that were said in part by a copy. */
+		uint64_t met[ORDER_WORDS], before[ORDER_WORDS], partly[ORDER_WORDS];
+		bool unnumbered;	 /* items have no numbers here */
+		unsigned kinds;		 /* of blocks, that were begun: bits */
+		enum said_kind last;	 /* of them */
+		uint64_t ids[CAP_CALLS]; /* of calls, hashed */
 		enum answer_stop stop;
 	} order;
 	/* of writers */
@@ -138,11 +155,14 @@ struct translator {
 	unsigned blocks;	      /* that were written */
 	uint64_t events;	      /* likewise, of a form that counts them */
 	bool refused;		      /* a text of SAID_REFUSAL was */
+	bool error_said;
 };
 
 extern const char translator_again[]; /* why: something comes after its end */
 /* It cannot be translated. The error. */
 int translator_fail(struct translator *t, int err, const char *why);
+/* An event follows: what came before it is known. */
+void answer_order_event(struct translator *t, const struct said_all *all);
 /* 0, or translator_fail(). */
 int answer_order(struct translator *t, const struct said *s);
 /* The provider says that the block of this number is over. */

@@ -78,11 +78,17 @@ note_said(struct said_reader *r, struct said s)
 
 static const char item_done[] = "response.output_item.done";
 
-/* A stream says it once more: all of what deltas said, or what none of them did. */
-static bool
-is_said_again(const struct said_reader *r)
+/* A stream says it once more: all of an item, or some of it. */
+static enum said_copy
+said_again(const struct said_reader *r, bool arguments)
 {
-	return !r->whole && (span_is(r->out->type, item_done) || r->out->last);
+	if (r->whole)
+		return SAID_ONCE;
+	return span_is(r->out->type, item_done) || r->out->last ||
+			       (arguments && span_is(r->out->type,
+						     "response.function_call_arguments.done"))
+		       ? SAID_AGAIN
+		       : SAID_PARTLY;
 }
 
 /* ---- calls ---- */
@@ -93,7 +99,8 @@ note_said_call(struct said_reader *r, const struct node *n, const struct said_pl
 	struct call_parts p = calls_parts(n);
 	struct node *arguments = p.arguments[0];
 	struct said s = { .is = SAID_CALL,
-		.copy = is_said_again(r),
+		.copy = r->out->last || span_is(r->out->type, item_done) ? said_again(r, true)
+									 : SAID_ONCE,
 		.each = !r->f->blocks && r->f->counted < 2,
 		.number = n->up && n->up->tok != JSON_ARRAY && !r->f->blocks
 				  ? CALL_OLDER
@@ -176,10 +183,12 @@ note_said_text(struct said_reader *r, const struct node *n, const struct answer_
 	struct span so_far = span_str(r->f->so_far);
 	struct said s = { .numbered = true, .text = tree_text(&r->t, n) };
 
-	s.copy = row->read == READ_COPY && !r->whole;
-	if (!s.text.n || (s.copy && !is_said_again(r)) ||
-		(so_far.n && !r->whole && span_starts(span_str(row->path), so_far)))
+	if (!s.text.n)
 		return;
+	if (row->read == READ_COPY)
+		s.copy = said_again(r, row->kind == KIND_ARGUMENTS);
+	else if (so_far.n && !r->whole && span_starts(span_str(row->path), so_far))
+		s.copy = SAID_PARTLY;
 	if (row->kind == KIND_INPUT)
 		r->why = no_place;
 	if (row->kind == KIND_REASONING && r->reasoning && r->reasoning != row->path)
@@ -216,6 +225,9 @@ note_said_value(struct said_reader *r, const struct node *n, const struct answer
 	case READ_COPY: note_said_text(r, n, row, at); return true;
 	case READ_FINISH:
 		text = tree_text(&r->t, n);
+		/* of a prompt, whatever the reason is */
+		if (text.n && span_ends(span_str(row->path), SPAN_LIT("blockReason")))
+			text = SPAN_LIT("SAFETY");
 		if (text.n && answer_stop_of(r->form, text) != STOP_NOT_YET &&
 			(said_number_of(r, at), true))
 			r->out->stop = text;
@@ -321,6 +333,11 @@ read_said_type(struct said_reader *r)
 		out->ends |= is_said_event(out->type, *e);
 	/* parts of an item are done before it is */
 	out->ends &= !is_said_event(out->type, "*.done") || span_is(out->type, item_done);
+	out->unnumbered = r->form == FORM_RESPONSES && !out->last &&
+			  !tree_member(r->t.root, "output_index") &&
+			  (is_said_event(out->type, "response.output_item.added") ||
+				  is_said_event(out->type, "*.done") ||
+				  is_said_event(out->type, "*.delta"));
 	if (!out->ends)
 		return;
 	take_numbers(r, r->t.root, &at);

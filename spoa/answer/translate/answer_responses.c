@@ -246,4 +246,5 @@ const struct answer_writer answer_write_responses = {
 	.end = responses_end,
 	.whole_block = responses_whole_block,
 	.whole = responses_whole,
+	.joins = true,
 };

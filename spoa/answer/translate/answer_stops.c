@@ -35,6 +35,8 @@ static const struct {
 	{ FORM_GENERATE,  "SPII",              STOP_REFUSAL },
 	{ FORM_GENERATE,  "LANGUAGE",          STOP_REFUSAL },
 	{ FORM_GENERATE,  "IMAGE_SAFETY",      STOP_REFUSAL },
+	{ FORM_GENERATE,  "IMAGE_PROHIBITED_CONTENT", STOP_REFUSAL },
+	{ FORM_GENERATE,  "IMAGE_RECITATION",  STOP_REFUSAL },
 	{ FORM_CONVERSE,  "end_turn",          STOP_END },
 	{ FORM_CONVERSE,  "stop_sequence",     STOP_SEQUENCE },
 	{ FORM_CONVERSE,  "tool_use",          STOP_CALLS },

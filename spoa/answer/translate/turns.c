@@ -52,30 +52,50 @@ cut_parts(struct question *q, struct part **p)
 	return p;
 }
 
+/* The system text of *at, which is not the first turn: a route may let its role go, which is
+ * its place among the turns. It is said before them all, then. */
+static void
+lift_system(struct question *q, struct turn **at)
+{
+	struct turn *t = *at, *first = q->turns;
+
+	question_refuse(q, tree_member(t->at, "role"),
+		"a system text after the first turn has no place");
+	*at = t->next;
+	if (first->role == TURN_SYSTEM) {
+		*first->end = t->first;
+		first->end = t->end;
+	} else {
+		t->next = first;
+		q->turns = t;
+	}
+}
+
 /* False: the form has none of its role there, and q->err or it goes. */
 static bool
 turn_stands(struct question *q, const struct turn *t, const struct turn *before)
 {
-	if (t->role == TURN_SYSTEM && before && before->role != TURN_SYSTEM)
-		question_refuse(q, t->at, "a system text after the first turn has no place");
-	else if (t->role == TURN_ASSISTANT && (!before || before->role == TURN_SYSTEM))
+	bool first = t->role == TURN_ASSISTANT && (!before || before->role == TURN_SYSTEM);
+
+	if (first)
 		question_refuse(q, t->at, "the first turn is not the user's");
-	else
-		return true;
-	return false;
+	return !first;
 }
 
 /* Turns without parts go; of those that follow each other, and are of one role, one is left. */
 static void
-merge_turns(struct question *q, bool apart)
+merge_turns(struct question *q, const struct request_form *to)
 {
 	struct turn **t = &q->turns, *last = NULL;
 
 	while (*t && !q->err) {
 		struct turn *now = *t;
 		now->end = cut_parts(q, &now->first);
-		if (!now->first || (apart && !turn_stands(q, now, last))) {
+		if (!now->first || (to->apart && !turn_stands(q, now, last))) {
 			*t = now->next;
+		} else if (to->apart && now->role == TURN_SYSTEM && last &&
+			   last->role != TURN_SYSTEM) {
+			lift_system(q, t);
 		} else if (last && last->role == now->role) {
 			*last->end = now->first;
 			last->end = now->end;
@@ -166,7 +186,7 @@ question_order(struct question *q, const struct request_form *to)
 {
 	struct turn *before = NULL;
 
-	merge_turns(q, to->apart);
+	merge_turns(q, to);
 	for (struct turn *t = q->turns; t && !q->err; t = t->next) {
 		if (t->role == TURN_ASSISTANT)
 			check_calls(q, t);

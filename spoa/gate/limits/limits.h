@@ -47,9 +47,6 @@ uint32_t request_caller(const struct request *r);
  */
 void request_tags(struct request *r);
 
-/* attempt.c: 1, or more where the caller's SDK says that it repeats a request. */
-unsigned request_attempt(const struct request *r);
-
 /* dims.c: fills the dims of this run, made where a limit applies; and limits_amounts(). 0,
  * ERR_NOMEM, or ERR_LIMIT: more limits than a request can carry. */
 int limits_collect(struct request *r);

@@ -3,6 +3,7 @@
  * on_failure.signed says. Without one the others of its turn would not hold either. */
 #include "gate/steps/steps.h"
 
+#include "answer/translate/answer.h"
 #include "base/err.h"
 
 /* The block that the segment is in; NULL. */
@@ -76,6 +77,23 @@ drop_turns(struct request *r)
 	return true;
 }
 
+/* Reasoning of another form's provider, which signed nothing: this one does not take it. How many.
+ */
+static size_t
+drop_translated(struct request *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; r->found.route->translates && i < r->in.body.nreasoning; i++) {
+		struct signed_block *b = &r->in.body.reasoning[i];
+		struct span raw = span_cut(r->in.raw, b->start, b->end);
+		if (memmem(raw.p, raw.n, TRANSLATED_SIGNATURE, strlen(TRANSLATED_SIGNATURE)))
+			b->dropped = ++n;
+	}
+	r->found.reasoning_dropped += n;
+	return n;
+}
+
 int
 request_settle_reasoning(struct request *r)
 {
@@ -92,8 +110,14 @@ request_settle_reasoning(struct request *r)
 	mark(r, o->wholes, o->nwholes, &credential);
 	for (size_t i = 0; i < r->in.body.nreasoning; i++)
 		marked += r->in.body.reasoning[i].dropped;
-	if (marked == 0)
+	size_t translated = drop_translated(r);
+	if (marked == 0 && translated == 0)
 		return 0;
+	if (marked == 0) {
+		spare(r, o->hits, &o->nhits);
+		spare(r, o->wholes, &o->nwholes);
+		return 0;
+	}
 	/* Credentials never leave, whatever the policy says. */
 	if (says == SIGNED_DENY || (says == SIGNED_LEAVE && credential) ||
 		(says == SIGNED_DROP && !drop_turns(r)))
@@ -104,6 +128,8 @@ request_settle_reasoning(struct request *r)
 		r->found.reasoning_left = marked;
 		for (size_t i = 0; i < r->in.body.nreasoning; i++)
 			r->in.body.reasoning[i].dropped = false;
+		r->found.reasoning_dropped -= translated;
+		drop_translated(r);
 	}
 	return 0;
 }

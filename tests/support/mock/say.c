@@ -11,7 +11,9 @@
  *   call:word the same, with the last word of it
  *   call:both the same twice at once, with the first word and with the last one
  *   tool:NAME calls the tool whose name ends so, with the last user text; once it has a result
- * it says the sentence think     reasons with the last user text, then says it cite      says
+ *             it says the sentence
+ *   task:NAME the same, with the last word of it
+ *   think     reasons with the last user text, then says it cite      says
  * the last user text and quotes it as the source cached    echo; half of the prompt's tokens
  * came from a cache, a quarter went into it
  *
@@ -196,7 +198,8 @@ tool_inside(json_t *tool)
 	return tool;
 }
 
-/* The first one whose name ends so, also of those that a namespace of Responses holds. */
+/* The first one whose name ends so, also of those that a namespace of Responses holds, or a
+ * list of Gemini's. */
 static json_t *
 tool_offered(json_t *req, struct span ends, struct span *space)
 {
@@ -211,7 +214,8 @@ tool_offered(json_t *req, struct span ends, struct span *space)
 	{
 		if (span_ends(string_of(json_object_get(tool_inside(tool), "name")), ends))
 			return tool_inside(tool);
-		inside = json_object_get(tool, "tools");
+		json_t *list = json_object_get(tool, "functionDeclarations");
+		inside = list ? list : json_object_get(tool, "tools");
 		json_array_foreach(inside, k, in)
 		{
 			if (!span_ends(string_of(json_object_get(in, "name")), ends))
@@ -393,8 +397,10 @@ choose(struct mock_say *s, struct span user)
 		read_tool(s, SPAN_LIT(""), span_cut(user, 0, span_chr(user, ' ')),
 			last_word(user)))
 		s->text = SPAN_LIT("");
-	if (span_starts(s->model, SPAN_LIT("tool:")) && !has_result(s->req) &&
-		read_tool(s, span_cut(s->model, 5, s->model.n), user, SPAN_LIT("")))
+	bool task = span_starts(s->model, SPAN_LIT("task:"));
+	if ((task || span_starts(s->model, SPAN_LIT("tool:"))) && !has_result(s->req) &&
+		read_tool(s, span_cut(s->model, 5, s->model.n), task ? last_word(user) : user,
+			SPAN_LIT("")))
 		s->text = SPAN_LIT("");
 	if (span_is(s->model, "think"))
 		s->thinking = user;

@@ -1,8 +1,7 @@
 /* Which try of one request it is: SDKs say so when they repeat. It is marked, and changes
  * nothing: each that is let go to a provider is charged. */
-#include "gate/limits/limits.h"
-
 #include "base/ascii.h"
+#include "gate/gate_private.h"
 
 /* At most three digits in front of anything else; 0: none. */
 static unsigned

@@ -1,0 +1,54 @@
+#!/bin/bash
+# Claude Code and Codex themselves, headless, at providers of other forms: a task with a tool at one that
+# speaks chat completions, Gemini's generateContent, Bedrock's converse. `make agents-test` runs it after
+# agents.sh, whose packages it takes.
+. "$(dirname "$0")/../lib.sh"
+bin=$build/agents/node_modules/.bin
+[ -x "$bin/codex" ] || { skip "Claude Code, Codex" "agents.sh has not installed them"; exit 0; }
+# The shipped policy of coding agents, whose turns go to a provider of another form. Claude Code has system texts
+# after the first turn: their place is let go. Codex offers tools that its provider runs, or knows by namespaces.
+policy() { # FORM
+	sed -e 's/^identity:.*/&\n  - jwt: {header: authorization, demo_issuer: true}/' \
+		-e "s/^providers:.*/&\n  chat: {backend: openai, dialect: openai, speaks: [chat], external: true}\n  generate: {backend: openai, dialect: gemini, external: true}\n  converse: {backend: openai, dialect: bedrock, external: true}/" \
+		-e "/name: messages/,/targets:/ s/targets: .*/targets: [$1]\n    dialect: anthropic\n    translate: {drop: ['messages[*].role=system']}/" \
+		-e "/name: responses/,/targets:/ s/targets: .*/targets: [$1]\n    dialect: openai\n    translate: {drop: ['tools[*].type=web_search', 'tools[*].type=namespace']}/" \
+		"$root/policies/coding-agents.yaml" >"$D/agents.yaml"
+}
+policy chat
+stack_up --policy "$D/agents.yaml"
+export HOME=$D/home
+mkdir -p "$HOME/.codex" "$HOME/work"
+cat >"$HOME/.codex/config.toml" <<C
+model = "gpt-5"
+model_provider = "gate"
+[model_providers.gate]
+name = "gate"
+base_url = "$EDGE/v1"
+env_key = "GATE_KEY"
+wire_api = "responses"
+C
+cd "$HOME/work" || exit 1
+T=$(token)
+claude() { ANTHROPIC_BASE_URL=$EDGE ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 90 "$bin/claude" -p "$1" --output-format json --max-turns 4 "${@:2}" </dev/null 2>&1; }
+codex() { GATE_KEY=$T timeout 90 "$bin/codex" exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox "${@:2}" "$1" </dev/null 2>&1; }
+what_path() { case $1 in chat) echo completions ;; generate) echo "streamGenerateContent" ;; converse) echo "converse-stream" ;; esac; }
+echo "the ferry leaves at nine" >"$HOME/work/ferry.txt"
+
+for form in chat generate converse; do
+	policy $form
+	is "$form: the policy is in force" "$(curl -s -m 90 -o "$D/reload" -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload")" 200
+	for c in claude codex; do
+		"$bin/$c" --version >"$D/$c.version" 2>&1 || { skip "$c on $form" "it does not run here: $(tail -1 "$D/$c.version")"; continue; }
+		forget
+		case $c in
+		claude) out=$(claude "read $HOME/work/ferry.txt" --model task:Read --allowedTools Read) ;;
+		codex) out=$(codex "run cat<$HOME/work/ferry.txt" --model task:exec_command) ;;
+		esac
+		echo "$out" >"$D/$c.$form"
+		seen 100 >"$D/$c.$form.seen"
+		like "$c on $form: the tool is called, and its turn ends" "$out" 'has read your message and agrees'
+		like "$c on $form: what the tool read came to the model" "$(jq -r '.[].body' "$D/$c.$form.seen")" 'the ferry leaves at nine'
+		is "$c on $form: as that form has it" "$(jq -r '.[].path' "$D/$c.$form.seen" | sed 's/.*[/:]//; s/?.*//' | sort -u | paste -sd ' ')" "$(what_path $form)"
+	done
+done
+exit $failed
