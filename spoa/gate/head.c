@@ -77,8 +77,8 @@ static const struct {
 	[FORM_EMBEDDINGS] = { "openai-", { NULL, NULL } },
 };
 
-/* Where another form is sent: what is of any of them is another API's, or one of the target's that
- * no form has. */
+/* Where another form is sent: what is of any of them is another API's, or one of the target's
+ * that no form has. */
 static bool
 is_of_form(const struct found_form *f, struct span name)
 {
@@ -153,8 +153,8 @@ head_must_change(struct request *r)
 	return false;
 }
 
-/* Answers that are read; and those that another attempt may follow: what a stream or an error says
- * decides that. */
+/* Answers that are read; and those that another attempt may follow: what a stream or an error
+ * says decides that. */
 static bool
 asks_unencoded(const struct request *r)
 {
@@ -172,7 +172,8 @@ keep_field(struct request *r, struct span name, struct span value)
 	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);
 	if (credential || field_holds_credential(r, name, value))
 		return false;
-	return !is_of_form(r->found.form, name) && !auth_drops(request_auth(r, request_target(r)), name) &&
+	return !is_of_form(r->found.form, name) &&
+	       !auth_drops(request_auth(r, request_target(r)), name) &&
 	       !(r->out.swap_body && listed(name, of_the_body)) &&
 	       !request_sets_header(r, name) &&
 	       !(asks_unencoded(r) && span_ieq(name, SPAN_LIT("accept-encoding")));

@@ -412,12 +412,14 @@ static const struct policy_mistake rows[] = {
 	{ "a target of another dialect than the first",
 		H "  - {name: x, match: {path: /a}, targets: [p, q]}\nproviders: {p: {backend: "
 		  "openai, dialect: openai}, q: {backend: anthropic, dialect: ollama}}\n",
-		":5:47: targets: q speaks ollama, the route openai; translation is not "
-		"supported" },
+		":5:47: targets: q speaks ollama, the route openai, of which nothing is "
+		"translated into it" },
 	{ "a form that is none",
-		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: openai, "
+		H "  - {name: x, match: {path: /a}, targets: p}\nproviders: {p: {backend: "
+		  "openai, "
 		  "dialect: openai, speaks: [chat, mesages]}}\n",
-		":6:66: speaks: one of chat, responses, messages, generate, converse, embeddings is "
+		":6:66: speaks: one of chat, responses, messages, generate, converse, "
+		"embeddings is "
 		"expected, found mesages, did you mean messages?" },
 	{ "translation of a route that needs none",
 		H "  - {name: x, match: {path: /a}, targets: p, translate: {drop: top_k}}\n"
@@ -434,7 +436,7 @@ static const struct policy_mistake rows[] = {
 	{ "a route in another dialect than its target",
 		H "  - {name: x, match: {path: /a}, targets: p, dialect: "
 		  "anthropic}\nproviders: {p: {backend: openai, dialect: cohere}}\n",
-		":5:55: dialect: the target speaks cohere; translation is not supported" },
+		":5:55: dialect: the target speaks cohere, and nothing of this one is" },
 	{ "a response of a later version",
 		H "  - {name: x, match: {path: /a}, response: [meter, cache]}\n",
 		":5:52: cache: not supported by this version" },

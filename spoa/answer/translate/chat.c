@@ -102,6 +102,8 @@ read_chat_image(struct question *q, struct turn *t, const struct node *of)
 
 	if (!question_members(q, of, image_members, m))
 		return;
+	if (!m[0])
+		question_odd(q, of, "it has no address");
 	struct part *p = turn_part(q, t, PART_IMAGE, m[0] ? m[0] : of);
 	if (p && !part_data_uri(q, p, m[0]))
 		p->url = node_written(m[0]);
@@ -195,10 +197,10 @@ read_chat_message(struct question *q, const struct node *of)
 		question_odd(q, of, "its role is none that anybody knows");
 		return;
 	}
-	bool assistant = role == 3;
-	const struct node *not_his = assistant	  ? m[M_CALL_ID]
-				     : m[M_CALLS] ? m[M_CALLS]
-						  : m[M_REFUSAL];
+	const struct node *not_his = role != 4 && m[M_CALL_ID] ? m[M_CALL_ID]
+				     : role == 3	       ? NULL
+				     : m[M_CALLS]	       ? m[M_CALLS]
+							       : m[M_REFUSAL];
 	if (not_his) {
 		question_odd(q, not_his, "a turn of this role has no such member");
 		return;
@@ -269,6 +271,8 @@ read_chat_format(struct question *q, const struct node *of)
 
 	if (!question_members(q, of, format_members, m))
 		return;
+	if (!m[F_TYPE])
+		question_odd(q, of, odd_type);
 	if (question_word(q, m[F_TYPE], format_types) != 1)
 		return;
 	if (!m[F_SCHEMA] || !question_members(q, m[F_SCHEMA], schema_members, s) ||
@@ -428,7 +432,7 @@ static void
 put_chat_assistant(struct question *q, struct turn *t)
 {
 	struct part *texts = NULL, **end = &texts, *next;
-	const struct part *refusal = NULL;
+	struct part *refusals = NULL, **refused = &refusals;
 	bool calls = false;
 
 	for (struct part *p = t->first; p; p = p->next)
@@ -452,20 +456,26 @@ put_chat_assistant(struct question *q, struct turn *t)
 			*end = p;
 			end = &p->next;
 		} else if (p->kind == PART_REFUSAL) {
-			refusal = p;
+			*refused = p;
+			refused = &p->next;
 		} else if (p->kind != PART_CALL) {
 			question_refuse(q, p->at, nowhere);
 		}
 	}
-	*end = NULL;
+	*end = *refused = NULL;
 	if (texts)
 		put_chat_content(q, texts, false);
-	else if (calls || refusal)
+	else if (calls || refusals)
 		json_put_null(q->out, "content");
 	else
 		put_written(q->out, "content", SPAN_LIT(""));
-	if (refusal)
-		put_written(q->out, "refusal", refusal->text);
+	if (refusals) {
+		json_put_name(q->out, "refusal");
+		buf_putc(q->out, '"');
+		for (const struct part *p = refusals; p; p = p->next)
+			buf_span(q->out, p->text);
+		buf_putc(q->out, '"');
+	}
 	json_put_close(q->out, '}');
 }
 
@@ -546,7 +556,8 @@ write_chat(struct question *q)
 		json_put_str(q->out, "reasoning_effort", openai_effort(q));
 	if (q->to->stream)
 		json_put_bool(q->out, "stream", true);
-	if (q->to->stream && q->into != &mistral_request_form) { /* that says its usage anyway */
+	if (q->to->stream &&
+		q->into != &mistral_request_form) { /* that says its usage anyway */
 		json_put_form(q->out, "'stream_options':{'include_usage':true}");
 	}
 }

@@ -203,6 +203,8 @@ read_converse_choice(struct question *q, const struct node *of)
 	q->choice.at = of;
 	if (!question_members(q, of, choice_members, m))
 		return;
+	if (of->first && of->first->next)
+		question_odd(q, of, "it is more than one choice");
 	for (int i = CHOICE_AUTO; i <= CHOICE_TOOL; i++)
 		if (m[i])
 			q->choice.is = (enum choice)i;
@@ -454,6 +456,7 @@ const struct request_form converse_request_form = {
 	.write = write_converse,
 	.name_max = 64,
 	.nested = true,
+	.titles = true,
 	.apart = true,
 	.model_in_path = true,
 };

@@ -111,7 +111,8 @@ read_generate_result(struct question *q, struct turn *t, const struct node *of)
 	struct part *text = turn_part(q, &inner, PART_TEXT, of);
 	const struct node *response = m[F_VALUE], *only = response ? response->first : NULL;
 	bool named = only && !only->next && only->tok == JSON_STRING;
-	p->failed = only && !only->next && span_is(only->key, "error");
+	p->failed =
+		only && !only->next && only->tok != JSON_NULL && span_is(only->key, "error");
 	if (!text || !response)
 		return;
 	if (named)
@@ -126,6 +127,7 @@ read_generate_result(struct question *q, struct turn *t, const struct node *of)
 static void
 read_generate_media(struct question *q, struct turn *t, const struct node *of, bool inlined)
 {
+	static const struct span files = SPAN_LIT("https://generativelanguage.googleapis.com/");
 	struct node *m[COUNT_OF(inline_members)];
 
 	if (!question_members(q, of, inlined ? inline_members : file_members, m) ||
@@ -141,6 +143,12 @@ read_generate_media(struct question *q, struct turn *t, const struct node *of, b
 	if (!p)
 		return;
 	p->media = media;
+	struct span uri = node_text(m[D_DATA]);
+	if (!inlined && (span_istarts(uri, SPAN_LIT("gs:")) || span_istarts(uri, files)) &&
+		question_refuse(q, m[D_DATA], "a file that the provider keeps has no place")) {
+		part_goes(p);
+		return;
+	}
 	*(inlined ? &p->data : &p->url) = node_written(m[D_DATA]);
 }
 
@@ -157,7 +165,11 @@ read_generate_part(struct question *q, struct turn *t, const struct node *of)
 		said += m[i] != NULL;
 	if (said != 1 && !(said == 0 && m[P_SIGNATURE]))
 		question_odd(q, of, "it is no part that says one thing");
-	else if (m[P_INLINE] || m[P_FILE])
+	if (said && m[P_SIGNATURE])
+		question_dropped(q, "reasoning");
+	if (q->err)
+		return;
+	if (m[P_INLINE] || m[P_FILE])
 		read_generate_media(
 			q, t, m[P_INLINE] ? m[P_INLINE] : m[P_FILE], m[P_INLINE] != NULL);
 	else if (m[P_CALL])
@@ -243,7 +255,11 @@ read_generate_mode(struct question *q, const struct node *of)
 	q->choice.is = is > 0 ? (enum choice)is : CHOICE_UNSAID;
 	struct node *name = tree_elements(c[M_NAMES]);
 	if (name && (name->next || is != CHOICE_ANY)) {
-		question_refuse(q, c[M_NAMES], "more than one tool by name has no place");
+		question_refuse(q, c[M_NAMES],
+			is == CHOICE_ANY
+				? "more than one tool by name has no place"
+				: "a tool by its name has a place only where it is to be "
+				  "called");
 	} else if (name) {
 		q->choice.is = CHOICE_TOOL;
 		q->choice.name = node_text(name);
@@ -313,24 +329,37 @@ put_generate_data(struct question *q, const struct part *p)
 	json_put_form(b, "{'inlineData':{'mimeType':%t,'data':%w}}", p->media, p->data);
 }
 
-/* Its texts are one; what in it is no text is a part after it. */
+static bool
+is_textual(const struct part *p)
+{
+	return p->kind == PART_TEXT || p->kind == PART_REFUSAL || p->plain;
+}
+
+/* Its texts are one, by lines; what in it is no text is a part after it. */
 static void
 put_generate_result(struct question *q, const struct part *r)
 {
 	struct buf *b = q->out;
+	bool any = false;
 
 	json_put_form(b, "{'functionResponse':{'id':%t,'name':%t,'response':{",
 		question_id(q, r->id), r->name);
 	json_put_name(b, r->failed ? "error" : "output");
 	buf_putc(b, '"');
 	for (const struct part *p = r->parts; p; p = p->next)
-		if (p->kind == PART_TEXT)
-			buf_span(b, p->text);
+		if (is_textual(p)) {
+			buf_str(b, any ? "\\n" : "");
+			buf_span(b, p->plain ? p->data : p->text);
+			any = true;
+		}
 	buf_putc(b, '"');
 	json_put_form(b, "}}}");
 	for (const struct part *p = r->parts; p && !q->err; p = p->next)
-		if (p->kind != PART_TEXT)
+		if (p->kind == PART_IMAGE || p->kind == PART_AUDIO ||
+			(p->kind == PART_FILE && !p->plain))
 			put_generate_data(q, p);
+		else if (!is_textual(p))
+			question_refuse(q, p->at, nowhere);
 }
 
 static void
@@ -431,7 +460,9 @@ write_generate(struct question *q)
 	}
 	json_put_open(b, "contents", '[');
 	for (; t && !q->err; t = t->next)
-		put_generate_parts(q, t->role == TURN_ASSISTANT ? "model" : "user", t);
+		if (t->next || t->role == TURN_USER ||
+			!question_refuse(q, t->at, "an answer that is begun has no place"))
+			put_generate_parts(q, t->role == TURN_ASSISTANT ? "model" : "user", t);
 	json_put_close(b, ']');
 	if (q->tools)
 		put_generate_tools(q);

@@ -93,6 +93,8 @@ read_source(struct question *q, struct part *p, const struct node *of)
 		return;
 	int is = question_word(q, m[S_TYPE], source_types);
 	p->plain = is == 1;
+	if ((p->plain && p->kind == PART_IMAGE) || m[is == 2 ? S_DATA : S_URL])
+		question_odd(q, of, "it is no source of its type");
 	p->media = node_text(m[S_MEDIA]);
 	if (is == 2 && m[S_URL])
 		p->url = node_written(m[S_URL]);
@@ -233,9 +235,12 @@ read_messages(struct question *q, struct node **m)
 	if (m[OUTPUT])
 		question_members(q, m[OUTPUT], output_members, o);
 	read_effort(q, m[THINKING], o[O_EFFORT]);
-	if (o[O_FORMAT] && question_members(q, o[O_FORMAT], format_members, f) &&
-		question_word(q, f[F_TYPE], format_types) == 0)
-		q->schema = f[F_SCHEMA];
+	if (o[O_FORMAT] && question_members(q, o[O_FORMAT], format_members, f)) {
+		if (!f[F_TYPE] || !f[F_SCHEMA])
+			question_odd(q, o[O_FORMAT], "it has no schema");
+		if (question_word(q, f[F_TYPE], format_types) == 0)
+			q->schema = f[F_SCHEMA];
+	}
 	q->to->stream = node_true(m[STREAM]);
 	q->to->wants_usage = true;
 }
@@ -425,5 +430,6 @@ const struct request_form messages_request_form = {
 	.read = read_messages,
 	.write = write_messages,
 	.name_max = 128,
+	.titles = true,
 	.apart = true,
 };

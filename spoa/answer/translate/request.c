@@ -323,7 +323,8 @@ question_arguments(struct question *q, struct part *call, const struct node *tex
 		if (err == ERR_NOMEM)
 			q->err = err;
 		else if (err || t.root->tok != JSON_OBJECT)
-			question_fail(q, ERR_UNSUPPORTED, text, "the arguments are no object");
+			question_fail(q, ERR_UNSUPPORTED, text,
+				"the arguments are no JSON object that all read alike");
 	}
 	return !q->err;
 }
@@ -446,7 +447,8 @@ question_put_settings(struct question *q)
 	}
 }
 
-/* Letters, digits, _ and -, as all but Mistral take it; another one is the same one each time. */
+/* Letters, digits, _ and -, as all but Mistral take it; another one is the same one each time.
+ */
 struct span
 question_id(struct question *q, struct span id)
 {
@@ -562,6 +564,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		from->read(&q, m);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);
+	if (q.choice.is == CHOICE_TOOL && !q.choice.name.n)
+		question_odd(&q, q.choice.at, "it names no tool");
 	if (!q.err && !q.inputs)
 		question_order(&q, to);
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)

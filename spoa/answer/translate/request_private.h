@@ -121,6 +121,7 @@ struct request_form {
 	size_t name_max;	     /* of a tool: letters, digits, _ and - */
 	bool model_in_path;
 	bool nested; /* its settings are in a member of the document */
+	bool titles; /* text documents have one */
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */
 };

@@ -199,8 +199,11 @@ read_responses_text(struct question *q, const struct node *of)
 	struct node *m[COUNT_OF(text_members)], *f[COUNT_OF(format_members)];
 
 	if (!question_members(q, of, text_members, m) || !m[0] ||
-		!question_members(q, m[0], format_members, f) ||
-		question_word(q, f[F_TYPE], format_types) != 1)
+		!question_members(q, m[0], format_members, f))
+		return;
+	if (!f[F_TYPE])
+		question_odd(q, m[0], "it is of no type");
+	if (question_word(q, f[F_TYPE], format_types) != 1)
 		return;
 	if (!f[F_SCHEMA])
 		question_odd(q, m[0], "it has no schema");

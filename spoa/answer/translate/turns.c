@@ -16,27 +16,44 @@ is_blank_text(struct span written)
 	return true;
 }
 
-/* Such texts go, and what another provider's model thought, which this one did not sign. */
+/* The title of a text document, where it is a text like others, is one before it. */
 static void
-cut_parts(struct question *q, struct turn *t)
+put_title_before(struct question *q, struct part **p)
 {
-	struct part **p = &t->first;
+	struct part *title = arena_new(q->a, struct part);
 
+	if (!title)
+		return;
+	*title = (struct part){
+		.kind = PART_TEXT, .at = (*p)->at, .text = (*p)->text, .next = *p
+	};
+	(*p)->text = SPAN_LIT("");
+	*p = title;
+}
+
+/* Such texts go, and what another provider's model thought, which this one did not sign. Where
+ * they end. */
+static struct part **
+cut_parts(struct question *q, struct part **p)
+{
 	while (*p) {
+		if ((*p)->plain && (*p)->text.n && !q->into->titles)
+			put_title_before(q, p);
 		bool text = (*p)->kind == PART_TEXT || (*p)->kind == PART_REFUSAL;
 		bool reasoning = (*p)->kind == PART_REASONING;
 		if (reasoning)
 			question_dropped(q, "reasoning");
+		cut_parts(q, &(*p)->parts);
 		if (reasoning || (text && is_blank_text((*p)->text)))
 			*p = (*p)->next;
 		else
 			p = &(*p)->next;
 	}
-	t->end = p;
+	return p;
 }
 
-/* The system text of *at, which is not the first turn: a route may let its role go, which is its place
- * among the turns. It is said before them all, then. */
+/* The system text of *at, which is not the first turn: a route may let its role go, which is
+ * its place among the turns. It is said before them all, then. */
 static void
 lift_system(struct question *q, struct turn **at)
 {
@@ -73,7 +90,7 @@ merge_turns(struct question *q, const struct request_form *to)
 
 	while (*t && !q->err) {
 		struct turn *now = *t;
-		cut_parts(q, now);
+		now->end = cut_parts(q, &now->first);
 		if (!now->first || (to->apart && !turn_stands(q, now, last))) {
 			*t = now->next;
 		} else if (to->apart && now->role == TURN_SYSTEM && last &&
@@ -143,9 +160,9 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 			p = &r->next;
 			continue;
 		}
-		struct part *call = !of			     ? NULL
+		struct part *call = !of			    ? NULL
 				    : r->id.n || !r->name.n ? call_of_id(of->first, from, r->id)
-							     : call_of_name(of->first, r->name);
+							    : call_of_name(of->first, r->name);
 		if (!call || call->answered) {
 			question_odd(q, r->at,
 				call ? "its call has a result already"
@@ -173,7 +190,11 @@ question_order(struct question *q, const struct request_form *to)
 	for (struct turn *t = q->turns; t && !q->err; t = t->next) {
 		if (t->role == TURN_ASSISTANT)
 			check_calls(q, t);
-		if (t->role == TURN_USER)
+		for (struct part *p = t->first; p && !q->err; p = p->next)
+			if ((p->kind == PART_CALL && t->role != TURN_ASSISTANT) ||
+				(p->kind == PART_RESULT && t->role != TURN_USER))
+				question_odd(q, p->at, "a turn of this role has no such part");
+		if (t->role == TURN_USER && !q->err)
 			match_results(
 				q, t, before && before->role == TURN_ASSISTANT ? before : NULL);
 		before = t;

@@ -1,6 +1,6 @@
-/* The form in which a request goes: its own where its target speaks that, else one that the target
- * speaks and that is translated. It is written anew for each target; one whose form cannot hold
- * the request is passed over, as one whose window is too small is. */
+/* The form in which a request goes: its own where its target speaks that, else one that the
+ * target speaks and that is translated. It is written anew for each target; one whose form
+ * cannot hold the request is passed over, as one whose window is too small is. */
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
@@ -49,8 +49,8 @@ request_translates(const struct request *r)
 	return r->found.route->translates && to->forms && !(to->forms >> form_asked(r) & 1);
 }
 
-/* As much as an answer may take where the request does not say it: what is reserved for it, and no
- * more than the model writes. */
+/* As much as an answer may take where the request does not say it: what is reserved for it, and
+ * no more than the model writes. */
 static uint64_t
 cap_unsaid(const struct request *r, struct span model)
 {
@@ -75,6 +75,12 @@ form_write(struct request *r, struct found_form *f)
 		.cap_tokens = cap_unsaid(r, model),
 		.drop = r->found.route->drop,
 		.ndrop = r->found.route->ndrop };
+	/* it may be a piece of a path */
+	if (!model.n || span_is(model, ".") || span_is(model, "..")) {
+		f->made = (struct translated_request){ .refused = SPAN_LIT("model"),
+			.why = "it names no model" };
+		return ERR_UNSUPPORTED;
+	}
 	buf_init(&written, r->out.rewritten.cap);
 	int err = translate_request(&ask, &r->arena, &written, &f->made);
 	if (err || buf_failed(&written)) {
@@ -107,8 +113,9 @@ request_translate(struct request *r)
 	if (f->to)
 		err = form_write(r, f);
 	else
-		f->made.why = "what is asked for here is not translated, and the target does not "
-			      "speak it";
+		f->made.why =
+			"what is asked for here is not translated, and the target does not "
+			"speak it";
 	f->refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX;
 	if (!err || f->refused)
 		r->found.form = f;
@@ -137,12 +144,13 @@ limits_form(struct request *r)
 			SPAN_LIT("the route has no model of this name"));
 	struct span at = refused_at(r, f->made.refused);
 	request_deny(r, 400, "translation_unsupported", "",
-		arena_printf(&r->arena, "%.*s%s%s", SPAN_ARG(at), at.n ? ": " : "", f->made.why));
+		arena_printf(
+			&r->arena, "%.*s%s%s", SPAN_ARG(at), at.n ? ": " : "", f->made.why));
 	for (size_t i = 0; r->found.ranks && i < v->ncandidates && !left; i++)
 		left = v->candidates[i].fate == CANDIDATE_LEFT;
 	if (!left || !limits_keep_denial(r))
 		return limits_over(r);
-	limits_leave_target(r, TARGET_FORM,
-		form_name(f->to ? f->to : request_target(r)->translated));
+	limits_leave_target(
+		r, TARGET_FORM, form_name(f->to ? f->to : request_target(r)->translated));
 	return STEP_REROUTES;
 }

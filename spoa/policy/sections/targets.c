@@ -164,13 +164,15 @@ speaks(struct builder *b, const struct yaml_node *said, struct target *t,
 		return;
 	if (said && r->ntargets == 1)
 		diag_at(b->d, said,
-			"dialect: the target speaks %s; translation is not supported by this "
-			"version of tollgate",
+			"dialect: the target speaks %s, and nothing of this one is translated "
+			"into "
+			"it",
 			dialect_name(v->dialect));
 	else
 		diag_at(b->d, t->at,
-			"targets: %s speaks %s, the route %s; translation is not supported by "
-			"this version of tollgate",
+			"targets: %s speaks %s, the route %s, of which nothing is translated "
+			"into "
+			"it",
 			t->name, dialect_name(v->dialect), dialect_name(r->dialect));
 }
 
