@@ -97,8 +97,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool streamed = !(data[0] & WHOLE), pair = data[0] & PAIR;
 	int status = data[0] & REFUSED ? 429 : 200;
 	if (pair) {
-		from = (enum form)(FORM_CHAT + data[1] % (FORMS - 1));
-		to = (enum form)(FORM_CHAT + data[1] / (FORMS - 1) % (FORMS - 1));
+		from = (enum form)(FORM_CHAT + data[1] % (FORMS_OF_TALK - 1));
+		to = (enum form)(FORM_CHAT + data[1] / (FORMS_OF_TALK - 1) % (FORMS_OF_TALK - 1));
 	}
 	if (data[0] & PROGRAM && !pair)
 		for (size_t i = 1; i < size && i < EVENTS_MOST; i++)

@@ -11,6 +11,7 @@
 
 #include "answer/frames.h"
 #include "answer/translate/answer.h"
+#include "base/err.h"
 
 #define CHUNK(delta, why)                                                                      \
 	"data: {'id':'c','object':'chat.completion.chunk','created':1,'model':'gpt','choices':" \
@@ -433,6 +434,29 @@ vectors_are_those_of_openai(void **state)
 	}
 }
 
+/* Vectors come whole: a provider that says them as events says nothing. */
+static void
+a_stream_of_vectors_is_an_error(void **state)
+{
+	struct translate_plan p = { .from = FORM_EMBED_COHERE,
+		.to = FORM_EMBEDDINGS,
+		.format = &answer_any,
+		.sent = form_dialect(FORM_EMBED_COHERE),
+		.asked = form_dialect(FORM_EMBEDDINGS),
+		.vectors = 1 };
+	struct translator *t = translator_new(&p, true, FRAMES_SSE, 200);
+	struct buf out;
+	const char *why = NULL;
+
+	(void)state;
+	buf_init(&out, 0);
+	assert_string_equal(translator_media_type(t), "application/json");
+	assert_int_equal(translator_feed(t, SPAN_LIT("data: {}\n\n"), &out, &why), ERR_SYNTAX);
+	translator_say_error(t, NULL, SPAN_LIT("no"), SPAN_LIT("D1"), &out);
+	translator_drop(&t);
+	buf_free(&out);
+}
+
 int
 main(void)
 {
@@ -440,6 +464,7 @@ main(void)
 		cmocka_unit_test(each_form_says_what_was_said),
 		cmocka_unit_test(whole_answers_say_the_same),
 		cmocka_unit_test(providers_say_it_in_other_ways),
+		cmocka_unit_test(a_stream_of_vectors_is_an_error),
 		cmocka_unit_test(vectors_are_those_of_openai),
 	};
 
