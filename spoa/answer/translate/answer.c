@@ -65,8 +65,7 @@ translator_drop(struct translator **tp)
 const char *
 translator_media_type(const struct translator *t)
 {
-	return t->streamed && t->writer && !t->plan.array ? t->writer->media_type
-							  : "application/json";
+	return t->streamed && !t->plan.array ? t->writer->media_type : "application/json";
 }
 
 const char translator_again[] = "the provider's answer goes on after its end";
@@ -296,10 +295,7 @@ translator_feed(struct translator *t, struct span bytes, struct buf *out, const 
 	int err = t->err;
 
 	t->out = out;
-	if (t->streamed && !t->writer && !err) {
-		err = translator_fail(
-			t, ERR_SYNTAX, "the provider's answer is a stream of what has none");
-	} else if (t->streamed) {
+	if (t->streamed) {
 		err = translate_frames(t, bytes);
 	} else if (!err) {
 		buf_span(&t->in.body, bytes);
