@@ -176,6 +176,19 @@ close_block(struct translator *t, struct answer_block *b)
 	return 0;
 }
 
+/* A half call is one, or an error, by what the answer ends for. Nothing is added to one that is
+ * over: it is looked at once. */
+static bool
+waits_for_stop(struct translator *t, struct answer_block *b)
+{
+	if (b->is != SAID_CALL || !b->text.n || t->order.stop)
+		return false;
+	if (!b->at.seen)
+		b->at.half = !is_one_object(t, buf_view(&b->text));
+	b->at.seen = true;
+	return b->at.half;
+}
+
 /* What may go. `all`: nothing more comes. */
 static int
 write_blocks(struct translator *t, bool all)
@@ -184,9 +197,7 @@ write_blocks(struct translator *t, bool all)
 	int r = 0;
 
 	while (!r && (b = TAILQ_FIRST(&t->order.blocks))) {
-		/* a half call is one or an error, by what the answer ends for */
-		bool waits = b->over ? b->is == SAID_CALL && b->text.n && !t->order.stop &&
-					       !is_one_object(t, buf_view(&b->text))
+		bool waits = b->over ? waits_for_stop(t, b)
 				     : !(TAILQ_NEXT(b, all) && is_whole_block(t, b));
 		if (!all && waits) {
 			if (t->streamed)

@@ -87,6 +87,7 @@ struct answer_block {
 	struct { /* of a call's text, as far as it was looked at */
 		size_t depth;
 		bool string, escape, closed, whole;
+		bool seen, half; /* once it was over */
 	} at;
 };
 
