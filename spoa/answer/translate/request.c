@@ -571,6 +571,7 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);
 	if (!q.err) {
+		buf_reserve(out, ask->body.n); /* about as long: a long one is not moved as it grows */
 		json_put_open(out, NULL, '{');
 		if (!to->model_in_path)
 			json_put_text(out, "model", ask->model);
