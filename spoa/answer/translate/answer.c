@@ -68,6 +68,18 @@ translator_media_type(const struct translator *t)
 	return t->streamed && !t->plan.array ? t->writer->media_type : "application/json";
 }
 
+struct apart_usage
+translator_usage_apart(const struct usage *u)
+{
+	struct price_usage s = usage_split(u);
+	struct apart_usage a = { .cached = s.n[PRICE_CACHED],
+		.written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H],
+		.output = u->known ? (uint64_t)u->output_tokens : 0 };
+
+	a.input = (u->known ? (uint64_t)u->input_tokens : 0) - a.written - a.cached;
+	return a;
+}
+
 const char translator_again[] = "the provider's answer goes on after its end";
 
 int

@@ -11,17 +11,14 @@
 static void
 put_converse_usage(const struct usage *u, struct buf *b)
 {
-	struct price_usage s = usage_split(u);
-	uint64_t written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H];
-	uint64_t input = u->known ? (uint64_t)u->input_tokens : 0;
-	uint64_t output = u->known ? (uint64_t)u->output_tokens : 0;
+	struct apart_usage a = translator_usage_apart(u);
 
 	json_put_form(b,
 		"'usage':{'inputTokens':%u,'outputTokens':%u,'totalTokens':%u,'"
 		"cacheReadInputTokens':%u,'cacheWriteInputTokens':%u},'metrics':{'latencyMs':"
 		"0}",
-		input - written - s.n[PRICE_CACHED], output, input + output,
-		(uint64_t)s.n[PRICE_CACHED], written);
+		a.input, a.output, a.input + a.written + a.cached + a.output, a.cached,
+		a.written);
 }
 
 static const char *

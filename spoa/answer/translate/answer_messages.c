@@ -9,8 +9,8 @@ static const struct {
 	const char *type, *member, *more, *delta, *grows;
 } blocks[SAID_KINDS] = {
 	[SAID_TEXT] = { "text", "text", "", "text_delta", "text" },
-	[SAID_REASONING] = { "thinking", "thinking", ",\"signature\":\"" TRANSLATED_SIGNATURE "\"", "thinking_delta",
-		"thinking" },
+	[SAID_REASONING] = { "thinking", "thinking",
+		",\"signature\":\"" TRANSLATED_SIGNATURE "\"", "thinking_delta", "thinking" },
 	[SAID_REFUSAL] = { "text", "text", "", "text_delta", "text" },
 	[SAID_CALL] = { "tool_use", NULL, "", "input_json_delta", "partial_json" },
 };
@@ -19,15 +19,12 @@ static const struct {
 static void
 put_messages_usage(const struct usage *u, struct buf *b)
 {
-	struct price_usage s = usage_split(u);
-	uint64_t written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H];
-	uint64_t input = u->known ? (uint64_t)u->input_tokens : 0;
+	struct apart_usage a = translator_usage_apart(u);
 
 	json_put_form(b,
 		"'usage':{'input_tokens':%u,'cache_creation_input_tokens':%u,'cache_read_input_"
 		"tokens':%u,'output_tokens':%u}",
-		input - written - s.n[PRICE_CACHED], written, (uint64_t)s.n[PRICE_CACHED],
-		(uint64_t)(u->known ? (uint64_t)u->output_tokens : 0));
+		a.input, a.written, a.cached, a.output);
 }
 
 static const char *

@@ -160,6 +160,11 @@ struct translator {
 };
 
 extern const char translator_again[]; /* why: something comes after its end */
+/* Its tokens in one kind only: what was cached, or written to the cache, is not in the input. */
+struct apart_usage {
+	uint64_t input, cached, written, output;
+};
+struct apart_usage translator_usage_apart(const struct usage *u);
 /* It cannot be translated. The error. */
 int translator_fail(struct translator *t, int err, const char *why);
 /* An event follows: what came before it is known. */

@@ -392,7 +392,7 @@ answer_said_plain(
 
 /* ---- errors ---- */
 
-/* In "error", beside it, or, as Gemini's in an array has it, below its first element. */
+/* In "error", next to it, or, as Gemini's in an array has it, in its first element. */
 int
 answer_said_error(struct span json, struct arena *a, struct said_all *out)
 {

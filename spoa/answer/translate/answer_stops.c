@@ -1,4 +1,4 @@
-/* Why an answer ended, in each form's words. What stands first for a reason is what is written;
+/* Why an answer ended, in each form's words. The first row of a reason is what is written;
  * others are read as well. */
 #include "answer/translate/answer_private.h"
 

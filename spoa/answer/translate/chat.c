@@ -3,7 +3,6 @@
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"
 
-static const char nowhere[] = "it has no place in the form of the target";
 static const char odd_type[] = "it is of a type that nobody knows";
 
 /* clang-format off */
@@ -144,7 +143,7 @@ read_chat_part(struct question *q, struct turn *t, const struct node *of)
 	case P_REFUSAL: turn_text(q, t, PART_REFUSAL, of, m[is]); break;
 	case P_IMAGE: read_chat_image(q, t, m[is]); break;
 	case P_FILE: read_chat_file(q, t, m[is]); break;
-	default: question_refuse(q, m[is], nowhere);
+	default: question_refuse(q, m[is], question_nowhere);
 	}
 }
 
@@ -160,25 +159,9 @@ read_chat_call(struct question *q, struct turn *t, const struct node *of)
 		question_odd(q, of, "it is no call of a function");
 		return;
 	}
-	struct part *p = turn_part(q, t, PART_CALL, of);
-	if (!p)
-		return;
-	p->id = node_text(m[C_ID]);
-	p->name = node_text(f[CF_NAME]);
-	question_arguments(q, p, f[CF_ARGUMENTS]);
-}
-
-static void
-read_chat_result(struct question *q, const struct node *of, struct node *const *m)
-{
-	struct turn *t = question_turn(q, TURN_USER, of), inner = { .at = of };
-	struct part *p = t ? turn_part(q, t, PART_RESULT, of) : NULL;
-
-	if (!p)
-		return;
-	inner.end = &p->parts;
-	p->id = node_text(m[M_CALL_ID]);
-	turn_content(q, &inner, m[M_CONTENT], read_chat_part);
+	struct part *p = turn_call(q, t, of, m[C_ID], f[CF_NAME]);
+	if (p)
+		question_arguments(q, p, f[CF_ARGUMENTS]);
 }
 
 static void
@@ -206,7 +189,8 @@ read_chat_message(struct question *q, const struct node *of)
 		return;
 	}
 	if (role == 4) {
-		read_chat_result(q, of, m);
+		turn_result(q, question_turn(q, TURN_USER, of), of, m[M_CALL_ID], m[M_CONTENT],
+			read_chat_part);
 		return;
 	}
 	struct turn *t = question_turn(q, is[role], of);
@@ -228,7 +212,7 @@ read_chat_tool(struct question *q, const struct node *of)
 	struct node *m[COUNT_OF(tool_members)], *f[COUNT_OF(function_members)];
 
 	if (node_is(tree_member(of, "type"), "custom")) {
-		question_refuse(q, of, nowhere);
+		question_refuse(q, of, question_nowhere);
 		return;
 	}
 	if (!question_members(q, of, tool_members, m) ||
@@ -252,7 +236,7 @@ read_chat_choice(struct question *q, const struct node *of)
 		return;
 	}
 	if (!node_is(tree_member(of, "type"), "function")) {
-		question_refuse(q, of, nowhere);
+		question_refuse(q, of, question_nowhere);
 		return;
 	}
 	if (!question_members(q, of, tool_members, m) || !m[T_FUNCTION] ||
@@ -301,7 +285,6 @@ read_chat(struct question *q, struct node **m)
 		read_chat_format(q, m[FORMAT]);
 	if (m[PARALLEL] && !node_true(m[PARALLEL]))
 		q->one_call = m[PARALLEL];
-	q->effort = m[EFFORT];
 	q->effort_is = question_word(q, m[EFFORT], efforts);
 	if (m[STREAM_OPTIONS])
 		question_members(q, m[STREAM_OPTIONS], stream_members, o);
@@ -346,7 +329,7 @@ put_chat_part(struct question *q, const struct part *p)
 		put_data_uri(b, "file_data", p);
 		json_put_form(b, "}}");
 		break;
-	default: question_refuse(q, p->at, nowhere);
+	default: question_refuse(q, p->at, question_nowhere);
 	}
 }
 
@@ -459,7 +442,7 @@ put_chat_assistant(struct question *q, struct turn *t)
 			*refused = p;
 			refused = &p->next;
 		} else if (p->kind != PART_CALL) {
-			question_refuse(q, p->at, nowhere);
+			question_refuse(q, p->at, question_nowhere);
 		}
 	}
 	*end = *refused = NULL;

@@ -5,8 +5,6 @@
 #include "base/err.h"
 #include "base/json_put.h"
 
-static const char nowhere[] = "it has no place in the form of the target";
-
 /* clang-format off */
 static const struct setting_row converse_settings[] = {
 	{ "maxTokens",     SET_CAP,         IS_NUMBER, 0 },
@@ -105,7 +103,7 @@ read_converse_media(
 	while (i < COUNT_OF(medias) && !node_is(m[D_FORMAT], medias[i].format))
 		i++;
 	if (i == COUNT_OF(medias) && !s[S_TEXT]) {
-		question_refuse(q, m[D_FORMAT] ? m[D_FORMAT] : of, nowhere);
+		question_refuse(q, m[D_FORMAT] ? m[D_FORMAT] : of, question_nowhere);
 		return;
 	}
 	struct part *p = turn_part(q, t, kind, of);
@@ -124,17 +122,13 @@ read_converse_result(struct question *q, struct turn *t, const struct node *of)
 {
 	static const char *const statuses[] = { "success", "error", NULL };
 	struct node *m[COUNT_OF(result_members)];
-	struct turn inner = { .at = of };
 
-	struct part *p = question_members(q, of, result_members, m)
-				 ? turn_part(q, t, PART_RESULT, of)
-				 : NULL;
-	if (!p)
-		return;
-	inner.end = &p->parts;
-	p->id = node_text(m[R_ID]);
-	p->failed = question_word(q, m[R_STATUS], statuses) == 1;
-	turn_content(q, &inner, m[R_CONTENT], read_converse_block);
+	struct part *p =
+		question_members(q, of, result_members, m)
+			? turn_result(q, t, of, m[R_ID], m[R_CONTENT], read_converse_block)
+			: NULL;
+	if (p)
+		p->failed = question_word(q, m[R_STATUS], statuses) == 1;
 }
 
 static void
@@ -142,14 +136,11 @@ read_converse_call(struct question *q, struct turn *t, const struct node *of)
 {
 	struct node *m[COUNT_OF(call_members)];
 	struct part *p = question_members(q, of, call_members, m)
-				 ? turn_part(q, t, PART_CALL, of)
+				 ? turn_call(q, t, of, m[C_ID], m[C_NAME])
 				 : NULL;
 
-	if (!p)
-		return;
-	p->id = node_text(m[C_ID]);
-	p->name = node_text(m[C_NAME]);
-	p->json = m[C_INPUT] ? tree_raw(&q->tree, m[C_INPUT]) : SPAN_LIT("{}");
+	if (p)
+		p->json = m[C_INPUT] ? tree_raw(&q->tree, m[C_INPUT]) : SPAN_LIT("{}");
 }
 
 static void
@@ -267,7 +258,6 @@ read_converse(struct question *q, struct node **m)
 			read_converse_choice(q, c[T_CHOICE]);
 	}
 	if (m[OUTPUT] && question_members(q, m[OUTPUT], output_members, o)) {
-		q->effort = o[O_EFFORT];
 		q->effort_is = question_word(q, o[O_EFFORT], efforts);
 		if (o[O_FORMAT])
 			read_converse_format(q, o[O_FORMAT]);
@@ -342,7 +332,7 @@ put_converse_block(struct question *q, const struct part *p)
 		json_put_form(b, "'status':%s}}", p->failed ? "error" : "success");
 		break;
 	case PART_REASONING: break; /* turns.c takes it out */
-	case PART_AUDIO: question_refuse(q, p->at, nowhere); break;
+	case PART_AUDIO: question_refuse(q, p->at, question_nowhere); break;
 	}
 }
 
@@ -378,10 +368,11 @@ put_converse_tools(struct question *q)
 	for (const struct turn *t = q->turns; t; t = t->next)
 		for (const struct part *p = t->first; p; p = p->next)
 			called |= p->kind == PART_CALL;
-	if (q->choice.is == CHOICE_NONE && called && question_refuse(q, q->choice.at, nowhere))
+	if (q->choice.is == CHOICE_NONE && called &&
+		question_refuse(q, q->choice.at, question_nowhere))
 		q->choice.is = CHOICE_UNSAID;
 	if (q->one_call && q->tools)
-		question_refuse(q, q->one_call, nowhere);
+		question_refuse(q, q->one_call, question_nowhere);
 	if (!q->tools && q->choice.is >= CHOICE_ANY && q->choice.is != CHOICE_NONE &&
 		question_refuse(q, q->choice.at, "there is no tool"))
 		q->choice.is = CHOICE_UNSAID;

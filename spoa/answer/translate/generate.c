@@ -6,8 +6,6 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 
-static const char nowhere[] = "it has no place in the form of the target";
-
 /* clang-format off */
 static const struct setting_row generate_settings[] = {
 	{ "maxOutputTokens",  SET_CAP,         IS_NUMBER, 0 },
@@ -281,7 +279,6 @@ read_generate_config(struct question *q, const struct node *of)
 		question_refuse(q, m[G_MIME], "JSON without a schema has no place");
 	if (!m[G_THINKING] || !question_members(q, m[G_THINKING], thinking_members, h))
 		return;
-	q->effort = m[G_THINKING];
 	int level = question_word(q, h[H_LEVEL], levels);
 	if (level >= 0)
 		q->effort_is = EFFORT_MINIMAL + level % 4;
@@ -359,7 +356,7 @@ put_generate_result(struct question *q, const struct part *r)
 			(p->kind == PART_FILE && !p->plain))
 			put_generate_data(q, p);
 		else if (!is_textual(p))
-			question_refuse(q, p->at, nowhere);
+			question_refuse(q, p->at, question_nowhere);
 }
 
 static void
@@ -406,7 +403,7 @@ put_generate_tools(struct question *q)
 		put_node(b, "parametersJsonSchema", t->schema);
 		json_put_close(b, '}');
 		if (node_true(t->strict))
-			question_refuse(q, t->strict, nowhere);
+			question_refuse(q, t->strict, question_nowhere);
 	}
 	json_put_form(b, "]}]");
 }
@@ -469,7 +466,7 @@ write_generate(struct question *q)
 	if (q->tools && q->choice.is != CHOICE_UNSAID)
 		put_generate_mode(q);
 	if (q->one_call && q->tools)
-		question_refuse(q, q->one_call, nowhere);
+		question_refuse(q, q->one_call, question_nowhere);
 	put_generate_config(q);
 }
 

@@ -2,8 +2,6 @@
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"
 
-static const char nowhere[] = "it has no place in the form of the target";
-
 /* clang-format off */
 static const struct setting_row messages_settings[] = {
 	{ "max_tokens",     SET_CAP,         IS_NUMBER, 0 },
@@ -108,7 +106,6 @@ static void
 read_block(struct question *q, struct turn *t, const struct node *of)
 {
 	struct node *m[COUNT_OF(block_members)];
-	struct turn inner = { .at = of };
 	struct part *p;
 
 	int is = question_word(q, tree_member(of, "type"), block_types);
@@ -133,23 +130,17 @@ read_block(struct question *q, struct turn *t, const struct node *of)
 			question_odd(q, of, "it has no source");
 		break;
 	case BLOCK_CALL:
-		if (!(p = turn_part(q, t, PART_CALL, of)))
+		if (!(p = turn_call(q, t, of, m[B_ID], m[B_NAME])))
 			break;
-		if (!m[B_INPUT]) {
+		if (m[B_INPUT])
+			p->json = tree_raw(&q->tree, m[B_INPUT]);
+		else
 			question_odd(q, of, "it has no input");
-			break;
-		}
-		p->id = node_text(m[B_ID]);
-		p->name = node_text(m[B_NAME]);
-		p->json = tree_raw(&q->tree, m[B_INPUT]);
 		break;
 	case BLOCK_RESULT:
-		if (!(p = turn_part(q, t, PART_RESULT, of)))
-			break;
-		inner.end = &p->parts;
-		p->id = node_text(m[B_CALL]);
-		p->failed = node_true(m[B_FAILED]);
-		turn_content(q, &inner, m[B_CONTENT], read_block);
+		p = turn_result(q, t, of, m[B_CALL], m[B_CONTENT], read_block);
+		if (p)
+			p->failed = node_true(m[B_FAILED]);
 		break;
 	default: turn_text(q, t, PART_REASONING, of, m[B_THINKING]);
 	}
@@ -210,7 +201,6 @@ read_effort(struct question *q, const struct node *thinking, const struct node *
 		q->effort_is = EFFORT_NONE;
 	if (m[H_BUDGET])
 		q->effort_is = effort_of_budget(m[H_BUDGET]);
-	q->effort = word ? word : thinking;
 	if (word && q->effort_is != EFFORT_NONE)
 		q->effort_is = question_word(q, word, efforts);
 }
@@ -304,7 +294,7 @@ put_block(struct question *q, const struct part *p)
 		json_put_close(b, '}');
 		break;
 	case PART_REASONING: break; /* turns.c takes it out */
-	case PART_AUDIO: question_refuse(q, p->at, nowhere); break;
+	case PART_AUDIO: question_refuse(q, p->at, question_nowhere); break;
 	}
 }
 

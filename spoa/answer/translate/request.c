@@ -16,6 +16,8 @@ static const char *const harmless[] = {
 const char *const efforts[] = { "none", "minimal", "low", "medium", "high", "xhigh", "max",
 	NULL };
 
+const char question_nowhere[] = "it has no place in the form of the target";
+
 static const struct request_form *const request_forms[FORMS] = {
 	[FORM_CHAT] = &chat_request_form,
 	[FORM_RESPONSES] = &responses_request_form,
@@ -161,7 +163,7 @@ read_member(struct question *q, struct node *n, const struct member *table, stru
 	while (table[i].name && !span_is(n->key, table[i].name))
 		i++;
 	if (!table[i].name)
-		question_refuse(q, n, "it has no place in the form of the target");
+		question_refuse(q, n, question_nowhere);
 	else if (m[i])
 		question_odd(q, n, "it is there twice");
 	else if (!is_member_a(n, table[i].is))
@@ -191,7 +193,7 @@ question_word(struct question *q, const struct node *n, const char *const *words
 		if (node_is(n, words[i]))
 			return i;
 	if (n)
-		question_refuse(q, n, "it has no place in the form of the target");
+		question_refuse(q, n, question_nowhere);
 	return -1;
 }
 
@@ -283,6 +285,34 @@ turn_content(struct question *q, struct turn *t, const struct node *content,
 		turn_text(q, t, PART_TEXT, content, content);
 	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
 		read(q, t, n);
+}
+
+struct part *
+turn_result(struct question *q, struct turn *t, const struct node *at, const struct node *id,
+	const struct node *content,
+	void (*read)(struct question *q, struct turn *t, const struct node *of))
+{
+	struct part *p = t ? turn_part(q, t, PART_RESULT, at) : NULL;
+
+	if (!p)
+		return NULL;
+	struct turn inner = { .at = at, .end = &p->parts };
+	p->id = node_text(id);
+	turn_content(q, &inner, content, read);
+	return p;
+}
+
+struct part *
+turn_call(struct question *q, struct turn *t, const struct node *at, const struct node *id,
+	const struct node *name)
+{
+	struct part *p = t ? turn_part(q, t, PART_CALL, at) : NULL;
+
+	if (p) {
+		p->id = node_text(id);
+		p->name = node_text(name);
+	}
+	return p;
 }
 
 void
@@ -435,7 +465,7 @@ question_put_settings(struct question *q)
 		while (row->name && row->is != (enum setting)s)
 			row++;
 		if (!row->name) {
-			question_refuse(q, n, "it has no place in the form of the target");
+			question_refuse(q, n, question_nowhere);
 		} else if (setting_fits(q, row, n)) {
 			bool list = row->type == IS_TEXTS && n->tok == JSON_STRING;
 			if (list)
@@ -571,7 +601,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);
 	if (!q.err) {
-		buf_reserve(out, ask->body.n); /* about as long: a long one is not moved as it grows */
+		buf_reserve(out,
+			ask->body.n); /* about as long: a long one is not moved as it grows */
 		json_put_open(out, NULL, '{');
 		if (!to->model_in_path)
 			json_put_text(out, "model", ask->model);

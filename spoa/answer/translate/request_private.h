@@ -86,8 +86,7 @@ struct question {
 		const struct node *at;
 	} choice;
 	const struct node *one_call; /* it may not call several tools at once */
-	const struct node *effort;   /* of its reasoning, a word of `efforts` */
-	int effort_is;
+	int effort_is; /* of its reasoning, by place in `efforts`; EFFORT_UNSAID */
 	const struct node *inputs;   /* a text or texts to embed; NULL: it is a conversation */
 	/* The schema of what it answers; name, description, strict may be NULL. */
 	const struct node *schema, *schema_name, *schema_description, *schema_strict;
@@ -144,6 +143,7 @@ void question_odd(struct question *q, const struct node *at, const char *why);
 /* It has no place: refused, unless it says nothing or the route lets it go. True: so it goes, and
  * is not written. */
 bool question_refuse(struct question *q, const struct node *at, const char *why);
+extern const char question_nowhere[]; /* why, mostly */
 /* What goes anyway is noted. `path`: fixed, or the plan's. */
 void question_dropped(struct question *q, const char *path);
 /* A table's words. -1: it is none of them. */
@@ -166,6 +166,13 @@ struct part *turn_text(struct question *q, struct turn *t, enum part_kind kind,
 /* A string, which is one text, or a list of parts that `read` reads. */
 void turn_content(struct question *q, struct turn *t, const struct node *content,
 	void (*read)(struct question *q, struct turn *t, const struct node *of));
+/* A result of the call of this id, with its content, which is read so; and a call, without its
+ * arguments. `t` NULL, or no memory: NULL. */
+struct part *turn_result(struct question *q, struct turn *t, const struct node *at,
+	const struct node *id, const struct node *content,
+	void (*read)(struct question *q, struct turn *t, const struct node *of));
+struct part *turn_call(struct question *q, struct turn *t, const struct node *at,
+	const struct node *id, const struct node *name);
 /* Of the members of a part those that its type has, bits by place; another one is odd. */
 void question_only(
 	struct question *q, struct node *const *m, size_t n, unsigned has, const char *why);

@@ -3,8 +3,6 @@
 #include "answer/translate/request_private.h"
 #include "base/json_put.h"
 
-static const char nowhere[] = "it has no place in the form of the target";
-
 /* clang-format off */
 static const struct setting_row responses_settings[] = {
 	{ "max_output_tokens", SET_CAP,         IS_NUMBER, 0 },
@@ -85,7 +83,7 @@ read_content_part(struct question *q, struct turn *t, const struct node *of)
 	while (is < COUNT_OF(contents) && !node_is(tree_member(of, "type"), contents[is].type))
 		is++;
 	if (is == COUNT_OF(contents)) {
-		question_refuse(q, of, nowhere);
+		question_refuse(q, of, question_nowhere);
 		return;
 	}
 	if (!question_members(q, of, content_members, m))
@@ -132,29 +130,24 @@ static void
 read_input_item(struct question *q, const struct node *of)
 {
 	struct node *m[COUNT_OF(content_members)], *type = tree_member(of, "type");
-	struct turn *t, inner = { .at = of };
+	struct turn *t;
 	struct part *p;
 	int is = type ? question_word(q, type, item_types) : 0;
 
 	switch (is) {
 	case 0: read_item_message(q, of); break;
 	case 1:
-		if (!question_members(q, of, item_call, m) ||
-			!(t = question_turn(q, TURN_ASSISTANT, of)) ||
-			!(p = turn_part(q, t, PART_CALL, of)))
-			break;
-		p->id = node_text(m[C_ID]);
-		p->name = node_text(m[C_NAME]);
-		question_arguments(q, p, m[C_ARGUMENTS]);
+		p = question_members(q, of, item_call, m)
+			    ? turn_call(q, question_turn(q, TURN_ASSISTANT, of), of, m[C_ID],
+				      m[C_NAME])
+			    : NULL;
+		if (p)
+			question_arguments(q, p, m[C_ARGUMENTS]);
 		break;
 	case 2:
-		if (!question_members(q, of, item_result, m) ||
-			!(t = question_turn(q, TURN_USER, of)) ||
-			!(p = turn_part(q, t, PART_RESULT, of)))
-			break;
-		inner.end = &p->parts;
-		p->id = node_text(m[R_ID]);
-		turn_content(q, &inner, m[R_OUTPUT], read_content_part);
+		if (question_members(q, of, item_result, m))
+			turn_result(q, question_turn(q, TURN_USER, of), of, m[R_ID],
+				m[R_OUTPUT], read_content_part);
 		break;
 	case 3: /* it is for who sealed it */
 		if ((t = question_turn(q, TURN_ASSISTANT, of)))
@@ -186,7 +179,7 @@ read_responses_choice(struct question *q, const struct node *of)
 		int is = question_word(q, of, choice_words);
 		q->choice.is = is > 0 ? (enum choice)is : CHOICE_UNSAID;
 	} else if (!node_is(tree_member(of, "type"), "function")) {
-		question_refuse(q, of, nowhere);
+		question_refuse(q, of, question_nowhere);
 	} else if (question_members(q, of, choice_members, m)) {
 		q->choice.is = CHOICE_TOOL;
 		q->choice.name = node_text(m[1]);
@@ -235,7 +228,6 @@ read_responses(struct question *q, struct node **m)
 	if (m[PARALLEL] && !node_true(m[PARALLEL]))
 		q->one_call = m[PARALLEL];
 	if (m[REASONING] && question_members(q, m[REASONING], reasoning_members, r)) {
-		q->effort = r[0];
 		q->effort_is = question_word(q, r[0], efforts);
 	}
 	q->to->stream = node_true(m[STREAM]);
@@ -275,7 +267,7 @@ put_content_part(struct question *q, const struct part *p, bool said)
 			json_put_close(b, '}');
 		}
 		break;
-	default: question_refuse(q, p->at, nowhere);
+	default: question_refuse(q, p->at, question_nowhere);
 	}
 }
 

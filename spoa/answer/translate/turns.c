@@ -1,4 +1,4 @@
-/* Turns as the form of the target wants them. A result stands after the call that it is of, or
+/* Turns as the form of the target wants them. A result comes after the call that it is of, or
  * nobody could say which one it answers: providers refuse it, or take it for text. */
 #include "answer/translate/request_private.h"
 #include "base/ascii.h"
