@@ -47,6 +47,24 @@ enum answer_kind {
 #define ANSWER_SLOTS   3
 #define ANSWER_NUMBERS (ANSWER_SLOTS - 1) /* those of the document */
 
+/* An object that is a call where its type says so. One whose arguments no member has is all of
+ * them itself; its name is its type's beginning, unless it is given here. */
+struct answer_call_kind {
+	const char *type;	  /* its member `type`; "*x": one that ends so; NULL: any */
+	const char *of;		  /* NULL, or of which type the call is that it says more of */
+	const char *name, *also;  /* as rules know it; NULL: its member `name` says it */
+	const char *arguments[2]; /* one of these members has them */
+	enum answer_says {
+		SAYS_MORE,  /* a piece of them */
+		SAYS_AGAIN, /* all of them, which rules may have read by now */
+		SAYS_ALL,   /* all of them, which are what its pieces said */
+		SAYS_LAST,  /* the last that says them counts */
+		SAYS_NONE,  /* it is none: the provider has run it */
+	} says;
+	bool any_text; /* of a tool that takes any text */
+	bool runs;     /* none where its member `execution` says "server" */
+};
+
 struct answer_row {
 	const char *path;
 	enum answer_read read;
@@ -58,8 +76,14 @@ struct answer_row {
 			      says */
 	const char *type;  /* READ_CALL: it is one if its member `type` says so, "!x": unless it
 			      says x; NULL: whatever it says */
-	enum answer_part { IN_ANY, IN_WHOLE, IN_EVENT } part; /* READ_CALL: of answers; where
-			      another one has it clients differ, and `event` is as exact */
+	const struct answer_call_kind *kinds; /* READ_CALL: of several, instead; all zero last:
+			      `type` is the one that goes into another form */
+	enum answer_part {
+		IN_ANY,
+		IN_WHOLE,
+		IN_EVENT
+	} part;		   /* READ_CALL: of answers; where
+another one has it clients differ, and `event` is as exact */
 	const char *event; /* in events of this type only, "*x": with x in it; NULL: in any.
 			      Rows of one path stand together, those with an event first */
 	bool piece;	   /* READ_TEXT: its channel ends with it, but for a READ_MORE */
@@ -99,8 +123,7 @@ const struct answer_format *answer_format_find(struct span dialect, struct span 
 
 extern const struct answer_format answer_openai, answer_openai_responses, answer_anthropic,
 	answer_transcripts, answer_complete, answer_invoke, answer_conversations,
-	answer_transcriptions, answer_gemini, answer_interactions,
-	answer_bedrock, answer_cohere, answer_ollama,
-	answer_tgi, answer_mcp, answer_any;
+	answer_transcriptions, answer_gemini, answer_interactions, answer_bedrock,
+	answer_cohere, answer_ollama, answer_tgi, answer_mcp, answer_any;
 
 #endif

@@ -5,46 +5,69 @@
 /* clang-format off */
 /* https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse: parts of an event
  * go on where those of the last one ended; thoughts are told by a member next to them. */
-static const struct answer_row gemini_rows[] = {
-	ROW("responseId",                              READ_WORD),
-	ROW("modelVersion",                            READ_MODEL),
-	ROW("createTime",                              READ_WORD),
-	ROW("usageMetadata",                           READ_MARK),
-	ROW("usageMetadata.trafficType",               READ_WORD),
-	ROW("promptFeedback.blockReason",              READ_FINISH),
-	ROW("error",                                   READ_ERROR),
-	SLOT("candidates[*].index",                     READ_INDEX, 0),
-	ROW("candidates[*].finishReason",              READ_FINISH),
-	ROW("candidates[*].content.role",              READ_WORD),
-	ROW("candidates[*].content.parts[*].text",     READ_TEXT),
-	SLOT("candidates[*].content.parts[*].thought",  READ_FLAG, 1),
-	ROW("candidates[*].content.parts[*].thoughtSignature", READ_SEALED),
-	ROW("candidates[*].content.parts[*].inlineData.data", READ_OPAQUE),
-	ROW("candidates[*].content.parts[*].inlineData.mimeType", READ_MEDIA),
-	CALL("candidates[*].content.parts[*].functionCall", ANY, NULL),
-	ROW("candidates[*].content.parts[*].functionCall.id", READ_WORD),
-	ROW("candidates[*].content.parts[*].functionCall.name", READ_TOOL),
-	ROW("candidates[*].content.parts[*].functionCall.args", READ_INPUT),
-	/* https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling:
-	 * arguments in pieces, each a value of its path */
-	SLOT("candidates[*].content.parts[*].functionCall.partialArgs[*].jsonPath", READ_PATH, ANSWER_NUMBERS),
-	{ .path = "candidates[*].content.parts[*].functionCall.partialArgs[*].stringValue",
-		.read = READ_TEXT, .kind = KIND_INPUT, .piece = true },
-	ROW("candidates[*].content.parts[*].functionCall.partialArgs[*].willContinue", READ_MORE),
-	ROW("candidates[*].logprobsResult",            READ_WITHHELD),
-	ROW("candidates[*].safetyRatings[*].category", READ_WORD),
-	ROW("candidates[*].safetyRatings[*].probability", READ_WORD),
-	ROW("embedding.values",                        READ_OPAQUE),
-	ROW("embeddings[*].values",                    READ_OPAQUE),
-	{ 0 },
-};
+static const struct answer_call_kind gemini_snake[] = {
+	{ .arguments = { "args" } }, { 0 } };
+static const struct answer_call_kind gemini_code[] = {
+	{ .name = "code_execution", .also = "codeExecution" }, { 0 } }; /* that the model wrote to be run */
+#define GEMINI \
+	ROW("responseId",                              READ_WORD), \
+	ROW("modelVersion",                            READ_MODEL), \
+	ROW("createTime",                              READ_WORD), \
+	ROW("usageMetadata",                           READ_MARK), \
+	ROW("usageMetadata.trafficType",               READ_WORD), \
+	ROW("promptFeedback.blockReason",              READ_FINISH), \
+	ROW("error",                                   READ_ERROR), \
+	SLOT("candidates[*].index",                     READ_INDEX, 0), \
+	ROW("candidates[*].finishReason",              READ_FINISH), \
+	ROW("candidates[*].content.role",              READ_WORD), \
+	ROW("candidates[*].content.parts[*].text",     READ_TEXT), \
+	SLOT("candidates[*].content.parts[*].thought",  READ_FLAG, 1), \
+	ROW("candidates[*].content.parts[*].thoughtSignature", READ_SEALED), \
+	ROW("candidates[*].content.parts[*].inlineData.data", READ_OPAQUE), \
+	ROW("candidates[*].content.parts[*].inlineData.mimeType", READ_MEDIA), \
+	CALL("candidates[*].content.parts[*].functionCall", ANY, NULL), \
+	CALLS("candidates[*].content.parts[*].function_call", ANY, "", gemini_snake), \
+	CALLS("candidates[*].content.parts[*].executableCode", ANY, "", gemini_code), \
+	CALLS("candidates[*].content.parts[*].executable_code", ANY, "", gemini_code), \
+	ROW("candidates[*].content.parts[*].functionCall.id", READ_WORD), \
+	ROW("candidates[*].content.parts[*].functionCall.name", READ_TOOL), \
+	ROW("candidates[*].content.parts[*].functionCall.args", READ_INPUT), \
+	/* https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling: \
+	 * arguments in pieces, each a value of its path */ \
+	SLOT("candidates[*].content.parts[*].functionCall.partialArgs[*].jsonPath", READ_PATH, ANSWER_NUMBERS), \
+	{ .path = "candidates[*].content.parts[*].functionCall.partialArgs[*].stringValue", \
+		.read = READ_TEXT, .kind = KIND_INPUT, .piece = true }, \
+	ROW("candidates[*].content.parts[*].functionCall.partialArgs[*].willContinue", READ_MORE), \
+	ROW("candidates[*].logprobsResult",            READ_WITHHELD), \
+	ROW("candidates[*].safetyRatings[*].category", READ_WORD), \
+	ROW("candidates[*].safetyRatings[*].probability", READ_WORD), \
+	ROW("embedding.values",                        READ_OPAQUE), \
+	ROW("embeddings[*].values",                    READ_OPAQUE)
+static const struct answer_row gemini_rows[] = { GEMINI, { 0 } };
 const struct answer_format answer_gemini = {
 	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
-/* Its members are none of these rows': each is read as any text, but calls (answer/calls/kept.c). */
+const struct answer_call_kind answer_kept_lists[] = {
+	{ "function_call", .arguments = { "arguments" }, .says = SAYS_AGAIN },
+	{ "function.call", .arguments = { "arguments" }, .says = SAYS_AGAIN },
+	{ 0 },
+}, answer_kept_items[] = {
+	{ "function_call", .arguments = { "arguments" } },
+	{ "function.call", .arguments = { "arguments" } },
+	{ 0 },
+}, answer_kept_delta[] = {
+	{ "function_call", .arguments = { "arguments" } },
+	{ "function.call", .arguments = { "arguments" } },
+	{ .arguments = { "arguments" } },
+	{ 0 },
+};
+
+/* https://ai.google.dev/api/interactions-api: its other members are none of these rows', and
+ * read as any text. */
+static const struct answer_row interaction_rows[] = { KEPT_CALLS, GEMINI, { 0 } };
 const struct answer_format answer_interactions = {
-	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
+	.name = "gemini", .rows = interaction_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
 /* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */

@@ -146,7 +146,13 @@ const struct answer_format answer_transcriptions = {
 /* ---- Mistral's conversations ---- */
 
 /* clang-format off */
+static const struct answer_call_kind conversation_pieces[] = {
+	{ "function.call.delta", .arguments = { "arguments" } },
+	{ 0 },
+};
 static const struct answer_row conversation_rows[] = {
+	CALLS("", EVENT, NULL, conversation_pieces),
+	KEPT_CALLS,
 	ROW("type",                            READ_WORD),
 	ROW("object",                          READ_WORD),
 	ROW("id",                              READ_WORD),
@@ -193,8 +199,44 @@ const struct answer_format answer_conversations = {
 
 /* ---- responses ---- */
 
+/* clang-format off */
+/* Items that a client acts on. The first two are said in pieces, the others are whole in their
+ * item: what it says when it is done is what counts. docs/tools.md lists them. */
+static const struct answer_call_kind response_kinds[] = {
+	{ "function_call", .arguments = { "arguments" }, .says = SAYS_ALL },
+	{ "custom_tool_call", .arguments = { "input" }, .says = SAYS_ALL, .any_text = true },
+	{ "mcp_approval_request", .arguments = { "arguments" }, .says = SAYS_LAST },
+	{ "local_shell_call", .name = "local_shell", .arguments = { "action" },
+		.says = SAYS_LAST },
+	{ "shell_call", .name = "shell", .arguments = { "action" }, .says = SAYS_LAST },
+	{ "apply_patch_call", .name = "apply_patch", .arguments = { "operation" },
+		.says = SAYS_LAST },
+	{ "computer_call", .name = "computer", .also = "computer_use_preview",
+		.arguments = { "action", "actions" }, .says = SAYS_LAST },
+	{ "tool_search_call", .name = "tool_search", .arguments = { "arguments" },
+		.says = SAYS_LAST, .runs = true },
+	{ "web_search_call", .says = SAYS_NONE },
+	{ "file_search_call", .says = SAYS_NONE },
+	{ "code_interpreter_call", .says = SAYS_NONE },
+	{ "image_generation_call", .says = SAYS_NONE },
+	{ "mcp_call", .says = SAYS_NONE },
+	{ "*_call", .says = SAYS_LAST },
+	{ 0 },
+};
+/* Events that say arguments of one. */
+static const struct answer_call_kind response_pieces[] = {
+	{ "response.function_call_arguments.delta", "function_call", .arguments = { "delta" } },
+	{ "response.function_call_arguments.done", "function_call",
+		.arguments = { "arguments" }, .says = SAYS_ALL },
+	{ "response.custom_tool_call_input.delta", "custom_tool_call", .arguments = { "delta" },
+		.any_text = true },
+	{ "response.custom_tool_call_input.done", "custom_tool_call", .arguments = { "input" },
+		.says = SAYS_ALL, .any_text = true },
+	{ 0 },
+};
 /* Of an item, wherever it stands. */
 #define ITEM(at) \
+	CALLS(at,                       ANY, "function_call", response_kinds), \
 	ROW(at ".type",                 READ_WORD), \
 	ROW(at ".id",                   READ_WORD), \
 	ROW(at ".call_id",              READ_WORD), \
@@ -226,6 +268,7 @@ const struct answer_format answer_conversations = {
 	ROW(at "previous_response_id",  READ_WORD)
 
 static const struct answer_row response_rows[] = {
+	CALLS("", EVENT, NULL, response_pieces),
 	ROW("type", READ_OBJECT), /* an event "error" has its code and message beside it */
 	ROW("sequence_number", READ_WORD),
 	ROW("event_id", READ_WORD),
@@ -261,11 +304,8 @@ static const struct answer_row response_rows[] = {
 	ROW("part.text", READ_COPY),
 	OF("part.refusal", READ_COPY, KIND_REFUSAL),
 	ROW("part.logprobs", READ_WITHHELD),
-	CALL("item", ANY, "function_call"),
 	ITEM("item"),
-	CALL("output[*]", ANY, "function_call"),
 	ITEM("output[*]"),
-	CALL("response.output[*]", ANY, "function_call"),
 	ITEM("response.output[*]"),
 	RESPONSE(""),
 	RESPONSE("response."),

@@ -25,6 +25,11 @@
 	{                                                                                      \
 		.path = at_, .read = READ_CALL, .part = IN_##part_, .type = type_              \
 	}
+#define CALLS(at_, part_, type_, kinds_)                                                       \
+	{                                                                                      \
+		.path = at_, .read = READ_CALL, .part = IN_##part_, .type = type_,             \
+		.kinds = kinds_                                                                \
+	}
 #define MEDIA(at_, media_)	      { .path = at_, .read = READ_OPAQUE, .media = media_ }
 /* One text with those of the same number. */
 #define JOINED(at_, read_, kind_, slot_)                                                       \
@@ -35,6 +40,21 @@
 	{                                                                                      \
 		.path = at_, .read = read_, .kind = kind_, .event = event_                     \
 	}
+
+/* Where answers that the provider keeps have calls: in lists, in items, and what an item grows
+ * by, which may say no type. */
+#define KEPT_CALLS                                                                             \
+	CALLS("steps[*]", ANY, NULL, answer_kept_lists),                                       \
+		CALLS("outputs[*]", ANY, NULL, answer_kept_lists),                             \
+		CALLS("interaction.steps[*]", EVENT, NULL, answer_kept_lists),                 \
+		CALLS("interaction.outputs[*]", EVENT, NULL, answer_kept_lists),               \
+		CALLS("response.steps[*]", EVENT, NULL, answer_kept_lists),                    \
+		CALLS("response.outputs[*]", EVENT, NULL, answer_kept_lists),                  \
+		CALLS("step", EVENT, NULL, answer_kept_items),                                 \
+		CALLS("content", EVENT, NULL, answer_kept_items),                              \
+		CALLS("delta", EVENT, NULL, answer_kept_delta)
+extern const struct answer_call_kind answer_kept_lists[], answer_kept_items[],
+	answer_kept_delta[];
 
 /* A const format's memory for its tree. */
 #define FORMAT_TREE (&(struct answer_tree){ NULL })

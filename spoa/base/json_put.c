@@ -142,13 +142,13 @@ put_place(struct buf *b, char place, va_list *args)
 }
 
 void
-json_put_form(struct buf *b, const char *form, ...)
+json_put_vform(struct buf *b, const char *form, va_list args)
 {
-	va_list args;
+	va_list at;
 
 	if (*form != '}' && *form != ']')
 		json_put_name(b, NULL);
-	va_start(args, form);
+	va_copy(at, args);
 	while (*form) {
 		size_t n = strcspn(form, "'%");
 		buf_put(b, form, n);
@@ -156,8 +156,18 @@ json_put_form(struct buf *b, const char *form, ...)
 		if (*form == '\'')
 			buf_putc(b, '"');
 		else if (*form)
-			put_place(b, *++form, &args);
+			put_place(b, *++form, &at);
 		form += *form != '\0';
 	}
+	va_end(at);
+}
+
+void
+json_put_form(struct buf *b, const char *form, ...)
+{
+	va_list args;
+
+	va_start(args, form);
+	json_put_vform(b, form, args);
 	va_end(args);
 }

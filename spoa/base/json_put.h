@@ -38,5 +38,6 @@ __attribute__((format(printf, 3, 4))) void json_put_printf(
  * place takes the next argument: %t a struct span, as a string; %w one that is the inside of a
  * string already; %j one that is JSON; %s a const char * of ours; %u a uint64_t. */
 void json_put_form(struct buf *b, const char *form, ...);
+void json_put_vform(struct buf *b, const char *form, va_list args);
 
 #endif

@@ -4,129 +4,94 @@
  * Bedrock's invoke that answers so is read so, too.
  * https://docs.anthropic.com/en/api/messages-streaming */
 #include "answer/calls/calls_private.h"
-#include "base/err.h"
-#include "base/json_put.h"
 
 static uint32_t
-anthropic_index_of(const struct tree *t)
+anthropic_index_of(const struct calls *c)
 {
-	return calls_number(t, tree_member(t->root, "index"), UINT64_MAX);
+	return calls_number(c, calls_member(c, "index"), UINT64_MAX);
 }
 
 /* ---- read ---- */
 
 /* The SDKs count blocks as they begin, and look one up by what an event says: both are the same
  * here. */
-static int
-read_start(struct calls *c, const struct tree *t, const struct node *call,
-	const struct held_call *before)
+static void
+read_start(struct calls *c, struct node *call, const struct held_call *before)
 {
 	unsigned place = calls_choice(c, 0)->blocks++;
 
+	if (!call && before)
+		calls_fail(c, CALLS_AGAIN);
 	if (!call)
-		return before ? CALLS_AGAIN : 0;
-	if (place != anthropic_index_of(t))
-		return CALLS_UNSOUND;
+		return;
+	if (place != anthropic_index_of(c))
+		calls_fail(c, CALLS_UNSOUND);
 	struct held_call *h = calls_at(c, 0, place);
-	int r = calls_read(c, t, h, call, t->root);
-	if (!r)
+	calls_read(c, h, call, c->root);
+	if (h)
 		h->begun_with = h->begun;
-	return r;
 }
 
-static int
-read_delta(struct calls *c, const struct tree *t, struct held_call *h)
+static void
+read_delta(struct calls *c, struct held_call *h)
 {
-	const struct node *delta = tree_member(t->root, "delta");
-	struct span part;
+	struct node *delta = calls_member(c, "delta");
+	struct span part = calls_text(c, calls_parts(delta).arguments[0]);
 
-	int r = calls_text(t, calls_parts(delta).arguments[0], &part);
-	if (r || (!h && anthropic_index_of(t) <= INT32_MAX))
-		return r;
+	if (!h && anthropic_index_of(c) <= INT32_MAX)
+		return;
 	if (part.n && (!h || h->begun_with ||
-			      !tree_is(t, tree_member(delta, "type"), "input_json_delta")))
-		return CALLS_UNSOUND;
-	return h ? calls_read(c, t, h, delta, t->root) : 0;
+			      !tree_is(c->t, tree_member(delta, "type"), "input_json_delta")))
+		calls_fail(c, CALLS_UNSOUND);
+	calls_read(c, h, delta, c->root);
 }
 
-static int
-anthropic_read(struct calls *c, const struct tree *t)
+static void
+anthropic_read(struct calls *c)
 {
-	const struct node *type = tree_member(t->root, "type"), *call;
-	struct held_call *h = calls_find(c, 0, anthropic_index_of(t));
+	struct held_call *h = calls_find(c, 0, anthropic_index_of(c));
+	struct node *call = calls_next(c, c->root, NULL);
 
-	if (c->whole)
-		return calls_read_whole(c, t);
-	call = calls_next(c, t->root, t->root);
-	if (tree_is(t, type, "content_block_start"))
-		return read_start(c, t, call, h);
-	if (call)
-		return CALLS_UNSOUND;
-	if (tree_is(t, type, "content_block_delta"))
-		return read_delta(c, t, h);
-	if (tree_is(t, type, "content_block_stop") && h) {
-		h->over = true;
-		return calls_piece(c, h, t->root);
-	}
-	if (tree_is(t, type, "message_delta") || tree_is(t, type, "message_stop"))
-		calls_all_over(c);
-	return 0;
+	if (calls_is(c, "type", "content_block_start"))
+		read_start(c, call, h);
+	else if (call)
+		calls_fail(c, CALLS_UNSOUND);
+	else if (calls_is(c, "type", "content_block_delta"))
+		read_delta(c, h);
+	else if (calls_is(c, "type", "content_block_stop"))
+		calls_end(c, h);
+	else if (calls_is(c, "type", "message_delta") || calls_is(c, "type", "message_stop"))
+		calls_over(c, CALL_ALL);
 }
 
 /* ---- said ---- */
 
-static int
-say_reason(struct calls *c, struct held_call *h)
+static bool
+anthropic_say(struct calls *c)
 {
-	struct buf b;
+	struct node *block = calls_member(c, "content_block");
+	struct node *delta = calls_member(c, "delta");
+	struct held_call *h = calls_of(c, c->root);
 
-	buf_init(&b, 0);
-	json_put_open(&b, NULL, '{');
-	json_put_str(&b, "type", "content_block_delta");
-	json_put_uint(&b, "index", h->index);
-	json_put_open(&b, "delta", '{');
-	json_put_str(&b, "type", "text_delta");
-	json_put_text(&b, "text", buf_view(&h->text));
-	buf_str(&b, "}}");
-	return calls_say(c, SPAN_LIT("content_block_delta"), &b);
-}
-
-/* An event of a call's block. */
-static int
-say_anthropic_part(struct calls *c, const struct tree *t, struct held_call *h, bool *drop)
-{
-	struct node *block = tree_member(t->root, "content_block");
-	struct node *delta = tree_member(t->root, "delta");
-
-	if (h->is == CALL_DENIED && !block && !delta)
-		return say_reason(c, h);
-	if (h->is == CALL_DENIED) {
-		*drop = delta != NULL;
-		return block ? tree_put_with(t, block, c->d->in_place, SPAN_LIT(""), "}") : 0;
-	}
-	if (h->is != CALL_EDITED)
-		return 0;
-	if (block)
-		return calls_put_arguments(t, block, h);
-	*drop = h->said && calls_parts(delta).arguments[0];
-	return *drop ? 0 : calls_put_arguments(t, delta, h);
-}
-
-static int
-anthropic_say(struct calls *c, const struct tree *t, bool *drop)
-{
-	struct held_call *part = c->whole ? NULL : calls_of(c, t->root);
-	int r = c->whole ? calls_say_whole(c, t)
-		: part	 ? say_anthropic_part(c, t, part, drop)
-			 : 0;
-
-	return r ? r : calls_say_end(c, t, t->root, calls_choice(c, 0));
+	if (!h || h->is == CALL_GOES)
+		return false;
+	if (h->is == CALL_EDITED && !block && h->said)
+		return calls_parts(delta).arguments[0];
+	if (h->is == CALL_EDITED)
+		calls_put_arguments(h, block ? block : delta);
+	else if (block)
+		tree_put_form(block, c->d->in_place, SPAN_LIT(""));
+	else if (!delta)
+		calls_say(c, "content_block_delta",
+			"{'type':'content_block_delta','index':%u,'delta':{'type':"
+			"'text_delta','text':%t}}",
+			(uint64_t)h->index, buf_view(&h->text));
+	return h->is == CALL_DENIED && delta;
 }
 
 static const struct answer_format *const formats[] = { &answer_anthropic, &answer_invoke,
 	NULL };
 
 const struct calls_dialect calls_anthropic = { formats, anthropic_read, anthropic_say,
-	.texts = true, .begins_empty = true,
-	.in_place = "{\"type\":\"text\",\"text\":", .finish = { "tool_use" },
-	.none = "end_turn" };
+	.blocks = true, .texts = true, .begins_empty = true,
+	.in_place = "{'type':'text','text':%t}", .finish = { "tool_use" }, .none = "end_turn" };

@@ -3,10 +3,6 @@
  * the provider runs itself are none of these.
  * https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #include "answer/calls/calls_private.h"
-#include "base/err.h"
-#include "base/json_put.h"
-
-/* ---- read ---- */
 
 /* Frames say what they are apart from what is in them; those around other frames do not. */
 static bool
@@ -15,76 +11,58 @@ is_event(const struct calls *c, const char *type)
 	return c->wrap || !c->now->frame.type.n || span_is(c->now->frame.type, type);
 }
 
-static int
-bedrock_read(struct calls *c, const struct tree *t)
+static void
+bedrock_read(struct calls *c)
 {
-	const struct node *number = tree_member(t->root, "contentBlockIndex");
-	const struct node *begins = calls_next(c, t->root, t->root);
-	const struct node *goes_on = tree_member(tree_member(t->root, "delta"), "toolUse");
-	uint32_t index = calls_number(t, number, 0);
+	const struct node *number = calls_member(c, "contentBlockIndex");
+	struct node *begins = calls_next(c, c->root, NULL);
+	struct node *goes_on = tree_member(calls_member(c, "delta"), "toolUse");
+	uint32_t index = calls_number(c, number, 0);
 	struct held_call *h = calls_find(c, 0, index);
 	struct call_choice *of = calls_choice(c, 0);
 
-	if (c->whole)
-		return calls_read_whole(c, t);
-	if (tree_member(t->root, "stopReason"))
-		calls_all_over(c);
+	if (calls_member(c, "stopReason"))
+		calls_over(c, CALL_ALL);
 	if ((begins && !is_event(c, "contentBlockStart")) ||
 		(goes_on && !is_event(c, "contentBlockDelta")) || (begins && (goes_on || h)))
-		return CALLS_UNSOUND;
+		calls_fail(c, CALLS_UNSOUND);
 	/* clients add what comes to the one that began last, the provider's own among them */
-	if (tree_member(tree_member(t->root, "start"), "toolUse"))
+	if (tree_member(calls_member(c, "start"), "toolUse"))
 		of->blocks = index + 1;
+	if (!begins && goes_on && of->blocks && of->blocks != index + 1)
+		calls_fail(c, CALLS_UNSOUND);
 	if (begins)
-		return calls_read(c, t, calls_at(c, 0, index), begins, t->root);
-	if (goes_on && of->blocks && of->blocks != index + 1)
-		return CALLS_UNSOUND;
-	if (h && tree_member(t->root, "delta"))
-		return calls_read(c, t, h, goes_on, t->root);
-	if (h && tree_member(t->root, "start"))
-		return CALLS_AGAIN;
-	if (number && h) {
-		h->over = true;
-		return calls_piece(c, h, t->root);
-	}
-	return 0;
+		calls_read(c, calls_at(c, 0, index), begins, c->root);
+	else if (h && calls_member(c, "delta"))
+		calls_read(c, h, goes_on, c->root);
+	else if (h && calls_member(c, "start"))
+		calls_fail(c, CALLS_AGAIN);
+	else if (number)
+		calls_end(c, h);
 }
 
-/* ---- said ---- */
-
-static int
-say_reason(struct calls *c, struct held_call *h)
+static bool
+bedrock_say(struct calls *c)
 {
-	struct buf b;
+	struct held_call *h = calls_of(c, c->root);
+	bool said = h && h->said;
 
-	buf_init(&b, 0);
-	json_put_open(&b, NULL, '{');
-	json_put_uint(&b, "contentBlockIndex", h->index);
-	json_put_open(&b, "delta", '{');
-	json_put_text(&b, "text", buf_view(&h->text));
-	buf_str(&b, "}}");
-	h->said = true;
-	return calls_say(c, SPAN_LIT("contentBlockDelta"), &b);
-}
-
-static int
-bedrock_say(struct calls *c, const struct tree *t, bool *drop)
-{
-	struct held_call *h = c->whole ? NULL : calls_of(c, t->root);
-	int r = c->whole ? calls_say_whole(c, t) : 0;
-
-	/* an event of a call's block */
 	if (h && h->is == CALL_DENIED) {
-		*drop = tree_member(t->root, "delta") || tree_member(t->root, "start");
-		r = h->said ? 0 : say_reason(c, h);
-	} else if (h && h->is == CALL_EDITED && calls_parts(t->root).arguments[0]) {
-		*drop = h->said;
-		r = *drop ? 0 : calls_put_arguments(t, t->root, h);
+		if (!said)
+			calls_say(c, "contentBlockDelta",
+				"{'contentBlockIndex':%u,'delta':{'text':%t}}",
+				(uint64_t)h->index, buf_view(&h->text));
+		h->said = true;
+		return calls_member(c, "delta") || calls_member(c, "start");
 	}
-	return r ? r : calls_say_end(c, t, t->root, calls_choice(c, 0));
+	if (!h || h->is == CALL_GOES || !calls_parts(c->root).arguments[0])
+		return false;
+	if (!said)
+		calls_put_arguments(h, c->root);
+	return said;
 }
 
 static const struct answer_format *const formats[] = { &answer_bedrock, NULL };
 
-const struct calls_dialect calls_bedrock = { formats, bedrock_read, bedrock_say,
-	.in_place = "{\"text\":", .finish = { "tool_use" }, .none = "end_turn" };
+const struct calls_dialect calls_bedrock = { formats, bedrock_read, bedrock_say, .blocks = true,
+	.in_place = "{'text':%t}", .finish = { "tool_use" }, .none = "end_turn" };

@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/json_put.h"
 
 static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic,
 	&calls_responses, &calls_gemini, &calls_bedrock, &calls_cohere, &calls_ollama,
@@ -58,7 +59,6 @@ static void
 drop_events(struct calls *c)
 {
 	struct held_event *e;
-
 	struct held_call *h;
 
 	while ((e = STAILQ_FIRST(&c->events))) {
@@ -111,11 +111,29 @@ calls_held(const struct calls *c)
 /* Numbers over this are none, and no others' either. */
 enum { NO_NUMBER = UINT32_MAX - 1 };
 
+void
+calls_fail(struct calls *c, int err)
+{
+	c->err = c->err ? c->err : err;
+}
+
+struct node *
+calls_member(const struct calls *c, const char *key)
+{
+	return tree_member(c->root, key);
+}
+
+bool
+calls_is(const struct calls *c, const char *key, const char *word)
+{
+	return tree_is(c->t, calls_member(c, key), word);
+}
+
 uint32_t
-calls_number(const struct tree *t, const struct node *n, uint64_t otherwise)
+calls_number(const struct calls *c, const struct node *n, uint64_t otherwise)
 {
 	bool says = n && n->tok != JSON_NULL;
-	uint64_t v = tree_number(t, n, says ? NO_NUMBER : otherwise);
+	uint64_t v = tree_number(c->t, n, says ? NO_NUMBER : otherwise);
 
 	return v > INT32_MAX ? NO_NUMBER : (uint32_t)v;
 }
@@ -137,8 +155,10 @@ call_new(struct calls *c, uint32_t choice, uint32_t index)
 	struct held_call *h = c->ncalls < CAP_CALLS ? calloc(1, sizeof(*h)) : NULL;
 	const struct held_call *o;
 
-	if (!h)
+	if (!h) {
+		calls_fail(c, c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM);
 		return NULL;
+	}
 	h->of = c;
 	h->choice = choice;
 	h->index = h->place = index;
@@ -158,8 +178,9 @@ calls_at(struct calls *c, uint32_t choice, uint32_t index)
 {
 	struct held_call *h = calls_find(c, choice, index);
 
-	c->odd |= choice == NO_NUMBER || index == NO_NUMBER;
-	return h || c->odd ? h : call_new(c, choice, index);
+	if (choice == NO_NUMBER || index == NO_NUMBER)
+		calls_fail(c, CALLS_UNSOUND);
+	return h || c->err ? h : call_new(c, choice, index);
 }
 
 /* One JSON object, and nothing after it. Clients that join it with another one have no JSON. */
@@ -178,9 +199,10 @@ calls_by_id(struct calls *c, struct held_call *h, struct span id, struct span na
 	if (other && name.n && is_whole_call(h)) {
 		/* those after it have their numbers by now */
 		TAILQ_FOREACH (o, &c->calls, all)
-			c->odd |= o->choice == h->choice && o->index > h->index;
+			if (o->choice == h->choice && o->index > h->index)
+				calls_fail(c, CALLS_UNSOUND);
 		h->over = true;
-		h = c->odd ? NULL : call_new(c, h->choice, h->index);
+		h = c->err ? NULL : call_new(c, h->choice, h->index);
 		if (!h)
 			return NULL;
 		h->again = c->touched = true;
@@ -191,62 +213,44 @@ calls_by_id(struct calls *c, struct held_call *h, struct span id, struct span na
 	return h;
 }
 
-int
-calls_failed(const struct calls *c)
+/* All of its arguments said again, after it was settled: whether they are those that rules
+ * read. */
+static bool
+were_judged(const struct held_call *h, struct span arguments)
 {
-	return c->odd ? CALLS_UNSOUND : c->ncalls == CAP_CALLS ? CALLS_OVER : ERR_NOMEM;
+	unsigned char hash[SHA256_BYTES];
+
+	sha256(arguments, hash);
+	return h->lost || h->of->user.names_only || !memcmp(hash, h->judged, sizeof(hash));
 }
 
-/* Halves of surrogate pairs may be in two pieces. */
-static int
-arguments_hash(struct span arguments, unsigned char out[SHA256_BYTES])
-{
-	struct buf whole;
-
-	buf_init(&whole, 0);
-	utf8_join_halves(arguments, &whole);
-	int r = buf_failed(&whole) ? ERR_NOMEM : 0;
-	sha256(buf_view(&whole), out);
-	buf_free(&whole);
-	return r;
-}
-
-int
-calls_joins(struct span pieces, struct span whole, bool *same)
+/* Likewise of pieces, in two of which a pair of surrogates may be. */
+static bool
+are_joined(struct calls *c, struct span pieces, struct span arguments)
 {
 	struct buf joined;
 
 	buf_init(&joined, 0);
 	utf8_join_halves(pieces, &joined);
-	*same = span_eq(buf_view(&joined), whole);
-	int r = buf_failed(&joined) ? ERR_NOMEM : 0;
+	bool same = span_eq(buf_view(&joined), arguments);
+	if (buf_failed(&joined))
+		calls_fail(c, ERR_NOMEM);
 	buf_free(&joined);
-	return r;
+	return same;
 }
 
-bool
-calls_same(const struct held_call *h, struct span arguments)
+struct span
+calls_text(struct calls *c, const struct node *n)
 {
-	unsigned char hash[SHA256_BYTES];
-
-	return h->lost || h->of->user.names_only ||
-	       (!arguments_hash(arguments, hash) && !memcmp(hash, h->judged, sizeof(hash)));
+	if (n && n->tok != JSON_STRING && n->tok != JSON_NULL)
+		calls_fail(c, CALLS_UNSOUND);
+	return tree_text(c->t, n);
 }
 
-int
-calls_text(const struct tree *t, const struct node *n, struct span *out)
+struct span
+calls_arguments(struct calls *c, const struct node *n)
 {
-	*out = tree_text(t, n);
-	return n && n->tok != JSON_STRING && n->tok != JSON_NULL ? CALLS_UNSOUND : 0;
-}
-
-int
-calls_arguments(const struct tree *t, const struct node *n, struct span *out)
-{
-	if (!n || n->tok != JSON_OBJECT)
-		return calls_text(t, n, out);
-	*out = tree_raw(t, n);
-	return 0;
+	return n && n->tok == JSON_OBJECT ? tree_raw(c->t, n) : calls_text(c, n);
 }
 
 /* Some say the name in each piece: then it is no part of one. */
@@ -291,14 +295,11 @@ note_end(struct call_end *e, struct span text)
 	}
 }
 
-int
-calls_note(struct held_call *h, struct span name, struct span arguments)
+static int
+note_arguments(struct held_call *h, struct span arguments)
 {
 	const struct calls_user *u = &h->of->user;
-	int r = note_name(h, name);
 
-	if (r || !arguments.n)
-		return r;
 	h->begun = true;
 	note_end(&h->end, arguments);
 	if (h->settled && (h->over || !u->names_only))
@@ -311,7 +312,44 @@ calls_note(struct held_call *h, struct span name, struct span arguments)
 	return buf_failed(&h->arguments) ? ERR_NOMEM : 0;
 }
 
-int
+/* What says all of it: the same as before, or it is two calls. *arguments: what is new. */
+static bool
+agrees(struct held_call *h, struct span name, struct span *arguments, enum answer_says how)
+{
+	struct span had = buf_view(&h->arguments), all = *arguments;
+	bool last = how == SAYS_LAST;
+
+	if (h->nnames && (name.n || last) && !span_eq(name, buf_view(&h->name)))
+		return false;
+	if (h->settled && (all.n || last) && !were_judged(h, all))
+		return false;
+	if (last && !h->settled) {
+		buf_clear(&h->arguments);
+		return true;
+	}
+	*arguments = h->settled || h->lost || had.n ? SPAN_LIT("") : all;
+	return h->settled || h->lost || !had.n || !all.n || are_joined(h->of, had, all);
+}
+
+void
+calls_note(struct held_call *h, struct span name, struct span arguments, enum answer_says how)
+{
+	struct calls *c = h->of;
+	int r = 0;
+
+	if (how == SAYS_AGAIN && h->settled)
+		arguments = SPAN_LIT("");
+	if (how >= SAYS_ALL && !agrees(h, name, &arguments, how))
+		calls_fail(c, CALLS_UNSOUND);
+	if (c->err)
+		return;
+	r = note_name(h, name);
+	if (!r && arguments.n)
+		r = note_arguments(h, arguments);
+	calls_fail(c, r);
+}
+
+void
 calls_piece(struct calls *c, struct held_call *h, const struct node *n)
 {
 	struct held_event *e = c->now;
@@ -319,32 +357,32 @@ calls_piece(struct calls *c, struct held_call *h, const struct node *n)
 	if (e->npieces == e->room) {
 		size_t room = e->room ? 2 * e->room : 2;
 		struct call_piece *v = reallocarray(e->pieces, room, sizeof(*v));
-		if (!v)
-			return ERR_NOMEM;
+		if (!v) {
+			calls_fail(c, ERR_NOMEM);
+			return;
+		}
 		e->pieces = v;
 		e->room = room;
 	}
 	e->pieces[e->npieces++] = (struct call_piece){ .of = h, .at = n->start };
-	return 0;
 }
 
 void
-calls_over(struct calls *c, uint32_t choice, const struct held_call *but)
+calls_end(struct calls *c, struct held_call *h)
+{
+	if (!h)
+		return;
+	h->over = true;
+	calls_piece(c, h, c->root);
+}
+
+void
+calls_over(struct calls *c, uint32_t choice)
 {
 	struct held_call *h;
 
 	TAILQ_FOREACH (h, &c->calls, all)
-		if (h->choice == choice && h != but)
-			h->over = true;
-}
-
-void
-calls_all_over(struct calls *c)
-{
-	struct held_call *h;
-
-	TAILQ_FOREACH (h, &c->calls, all)
-		h->over = true;
+		h->over |= choice == CALL_ALL || h->choice == choice;
 }
 
 struct call_choice *
@@ -353,8 +391,10 @@ calls_choice(struct calls *c, uint32_t number)
 	for (size_t i = 0; i < c->nchoices; i++)
 		if (c->choices[i].number == number)
 			return &c->choices[i];
-	if (c->nchoices == CALL_CHOICES)
-		return NULL;
+	if (c->nchoices == CALL_CHOICES) {
+		calls_fail(c, CALLS_OVER);
+		return &c->choices[0];
+	}
 	c->choices[c->nchoices] = (struct call_choice){ .number = number };
 	return &c->choices[c->nchoices++];
 }
@@ -364,7 +404,7 @@ calls_choice(struct calls *c, uint32_t number)
 static int
 ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 {
-	struct span names[CALL_NAMES + 2] = { buf_view(&h->name) }, all = names[0], joined;
+	struct span names[CALL_NAMES + 2] = { buf_view(&h->name) }, all = names[0];
 	struct call call = { .names = names,
 		.nnames = 1,
 		.any_text = h->any_text,
@@ -389,8 +429,8 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	/* pairs of surrogates may be in two pieces */
 	buf_init(&whole, 0);
 	utf8_join_halves(buf_view(&h->arguments), &whole);
-	joined = buf_view(&whole);
-	call.arguments = joined;
+	call.arguments = buf_view(&whole);
+	sha256(call.arguments, h->judged);
 	int r = buf_failed(&whole) ? ERR_NOMEM : c->user.judge(c->user.arg, &call, got);
 	if (!r && got->is != CALL_GOES)
 		buf_span(&h->text, got->text);
@@ -424,21 +464,15 @@ settle_calls(struct calls *c)
 
 	TAILQ_FOREACH (h, &c->calls, all) {
 		struct call_answer got = { .is = CALL_GOES };
-		struct call_choice *of;
 		/* it is over, or its name is, and rules read no more of it */
 		bool known = h->over || (c->user.names_only && h->begun && h->nnames);
 		if (h->settled || !known)
 			continue;
-		of = calls_choice(c, h->choice);
-		if (!of)
-			return CALLS_OVER;
+		struct call_choice *of = calls_choice(c, h->choice);
 		/* by some its name goes with the arguments of the one before */
 		if (h->again && h->over && !is_whole_call(h))
 			return CALLS_UNSOUND;
-		int r = ask_about_call(c, h, &got);
-		if (r)
-			return r;
-		r = arguments_hash(buf_view(&h->arguments), h->judged);
+		int r = c->err ? c->err : ask_about_call(c, h, &got);
 		if (r)
 			return r;
 		h->settled = true;
@@ -510,6 +544,14 @@ calls_event(struct calls *c, const struct frame *f)
 	return e;
 }
 
+/* What was read without memory is not what was said. */
+static void
+over_room(struct calls *c)
+{
+	if (arena_failed(&c->work))
+		calls_fail(c, ERR_NOMEM);
+}
+
 /* A frame of ours, in c->made, as a reader would have it. */
 static int
 pass_made(struct calls *c)
@@ -538,22 +580,29 @@ pass_made(struct calls *c)
 	return r;
 }
 
-int
-calls_say(struct calls *c, struct span type, struct buf *b)
+void
+calls_say(struct calls *c, const char *type, const char *form, ...)
 {
+	struct span as = c->wrap ? c->now->frame.type : span_str(type);
 	struct frame_writer w;
-	int r = buf_failed(b) ? ERR_NOMEM : 0;
+	struct buf data;
+	va_list args;
 
 	frame_writer_init(&w, c->kind);
 	w.wrap = c->wrap;
+	buf_init(&data, 0);
+	va_start(args, form);
+	json_put_vform(&data, form, args);
+	va_end(args);
 	buf_clear(&c->made);
-	if (!r && c->kind == FRAMES_ARRAY)
-		buf_span(&c->made, buf_view(b));
-	else if (!r &&
-		 frame_write(&w, c->wrap ? c->now->frame.type : type, buf_view(b), &c->made))
-		r = ERR_NOMEM;
-	buf_free(b);
-	return r ? r : pass_made(c);
+	if (c->kind == FRAMES_ARRAY)
+		buf_span(&c->made, buf_view(&data));
+	else if (frame_write(&w, as, buf_view(&data), &c->made))
+		calls_fail(c, ERR_NOMEM);
+	if (buf_failed(&data))
+		calls_fail(c, ERR_NOMEM);
+	buf_free(&data);
+	calls_fail(c, c->err ? c->err : pass_made(c));
 }
 
 /* The tree, in a frame like this. */
@@ -595,55 +644,56 @@ calls_of(struct calls *c, const struct node *n)
 	return NULL;
 }
 
-/* A piece that would have been changed and was not found again does not go. */
-static int
-all_said(const struct held_event *e)
+/* What the event is now; a whole answer too. True: nothing of it goes. */
+static bool
+say_tree(struct calls *c, struct held_event *e, struct tree *t)
 {
-	for (size_t i = 0; i < e->npieces; i++)
-		if (!e->pieces[i].is_said && e->pieces[i].of->is != CALL_GOES)
-			return CALLS_UNSOUND;
-	return 0;
-}
-
-/* What was read without memory is not what was said. */
-static int
-over_room(const struct calls *c, int r)
-{
-	return !r && arena_failed(&c->work) ? ERR_NOMEM : r;
-}
-
-int
-calls_say_event(struct calls *c, struct held_event *e, const struct frame *as)
-{
-	bool drop = false;
-	struct tree t;
+	bool blocks = c->whole && c->d->blocks;
 
 	c->now = e;
 	c->piece = 0;
-	int r = tree_read_as(&t, &c->work, e->frame.data, c->format);
-	if (!r)
-		r = c->d->say(c, &t, &drop);
-	r = over_room(c, r ? r : all_said(e));
-	if (!r && !drop)
-		r = as || t.root->changed ? rewrite(c, as ? as : &e->frame, &t)
-					  : c->user.pass(c->user.arg, &e->frame);
-	arena_reset(&c->work);
-	return r;
+	c->t = t;
+	c->root = t->root;
+	if (blocks)
+		calls_say_whole(c);
+	bool drop = !blocks && c->d->say(c);
+	if (c->d->blocks)
+		calls_say_end(c, c->root, 0);
+	/* a piece that would have been changed and was not found again does not go */
+	for (size_t i = 0; i < e->npieces; i++)
+		if (!e->pieces[i].is_said && e->pieces[i].of->is != CALL_GOES)
+			calls_fail(c, CALLS_UNSOUND);
+	over_room(c);
+	return drop;
 }
 
-static int
+void
+calls_say_event(struct calls *c, struct held_event *e, const struct frame *as)
+{
+	struct tree t;
+
+	calls_fail(c, tree_read_as(&t, &c->work, e->frame.data, c->format));
+	if (!c->err && !say_tree(c, e, &t) && !c->err)
+		calls_fail(c, as || t.root->changed ? rewrite(c, as ? as : &e->frame, &t)
+						    : c->user.pass(c->user.arg, &e->frame));
+	arena_reset(&c->work);
+}
+
+static void
 say_calls(struct calls *c, struct held_event *e)
 {
 	bool as_it_is = !c->touched;
 
-	if (e->folded)
-		return calls_say_folded(c, e);
 	for (size_t i = 0; i < e->npieces; i++)
 		as_it_is &= e->pieces[i].of->is == CALL_GOES;
-	if (!as_it_is)
-		return calls_say_event(c, e, NULL);
-	c->number = e->number ? e->number : c->number;
-	return c->user.pass(c->user.arg, &e->frame);
+	if (e->folded) {
+		calls_say_folded(c, e);
+	} else if (!as_it_is) {
+		calls_say_event(c, e, NULL);
+	} else {
+		c->number = e->number ? e->number : c->number;
+		calls_fail(c, c->user.pass(c->user.arg, &e->frame));
+	}
 }
 
 static bool
@@ -660,53 +710,61 @@ static int
 drain(struct calls *c)
 {
 	struct held_event *e;
-	int r = settle_calls(c);
 
-	while (!r && (e = STAILQ_FIRST(&c->events)) && may_go(e)) {
+	calls_fail(c, c->err ? c->err : settle_calls(c));
+	while (!c->err && (e = STAILQ_FIRST(&c->events)) && may_go(e)) {
 		STAILQ_REMOVE_HEAD(&c->events, all);
 		c->held -= sizeof(*e) + e->bytes_n;
-		r = say_calls(c, e);
+		say_calls(c, e);
 		event_free(e);
 	}
-	return r ? r : calls_held(c) > CAP_CALLS_HELD ? CALLS_OVER : 0;
+	return c->err ? c->err : calls_held(c) > CAP_CALLS_HELD ? CALLS_OVER : 0;
 }
 
 /* What clients do not all read alike is judged by nobody. */
-static int
-read_tree(struct calls *c, const struct tree *t)
+static void
+read_tree(struct calls *c, struct held_event *e, const struct tree *t)
 {
-	int r = c->d->read(c, t);
-
-	return r ? r : t->odd || c->odd ? CALLS_UNSOUND : 0;
+	c->now = e;
+	c->t = t;
+	c->root = t->root;
+	if (c->whole && c->d->blocks)
+		calls_read_whole(c);
+	else
+		c->d->read(c);
+	if (t->odd)
+		calls_fail(c, CALLS_UNSOUND);
+	over_room(c);
 }
 
-static int
+static void
 read_event(struct calls *c, struct held_event *e, bool *folded)
 {
 	struct tree t;
 
-	c->now = e;
 	*folded = false;
 	int r = tree_read_as(&t, &c->work, e->frame.data, c->format);
-	if (r && r != ERR_NOMEM)
-		r = c->held || c->touched ? CALLS_NO_JSON : 0; /* others say what it is */
-	else if (!r)
-		r = read_tree(c, &t);
+	if (r) {
+		/* others say what it is */
+		calls_fail(c, r == ERR_NOMEM ? r : c->held || c->touched ? CALLS_NO_JSON : 0);
+		return;
+	}
+	read_tree(c, e, &t);
 	/* The provider failed: what was under way never was. */
-	const struct node *error = r ? NULL : tree_member(t.root, "error");
-	if (!r && (e->frame.exception || tree_is(&t, tree_member(t.root, "type"), "error") ||
-			  (error && error->tok != JSON_NULL))) {
+	const struct node *error = calls_member(c, "error");
+	if (!c->err && (e->frame.exception || calls_is(c, "type", "error") ||
+			       (error && error->tok != JSON_NULL))) {
 		drop_events(c);
 		c->failed = true;
 	}
 	/* clients differ in which of the two they go by */
-	if (!r && c->failed && e->npieces)
-		r = CALLS_UNSOUND;
-	if (!r && !(r = calls_fold(c, e, &t, folded)) && !*folded)
+	if (c->failed && e->npieces)
+		calls_fail(c, CALLS_UNSOUND);
+	if (!c->err)
+		calls_fail(c, calls_fold(c, e, &t, folded));
+	if (!*folded)
 		calls_unfolded(e);
-	r = over_room(c, r);
-	arena_reset(&c->work);
-	return r;
+	over_room(c);
 }
 
 int
@@ -717,10 +775,11 @@ calls_frame(struct calls *c, const struct frame *f)
 
 	if (!e)
 		return ERR_NOMEM;
-	int r = read_event(c, e, &folded);
-	if (r || folded) {
+	read_event(c, e, &folded);
+	arena_reset(&c->work);
+	if (c->err || folded) {
 		event_free(e);
-		return r;
+		return c->err;
 	}
 	STAILQ_INSERT_TAIL(&c->events, e, all);
 	c->held += sizeof(*e) + e->bytes_n;
@@ -730,7 +789,7 @@ calls_frame(struct calls *c, const struct frame *f)
 int
 calls_finish(struct calls *c)
 {
-	calls_all_over(c);
+	calls_over(c, CALL_ALL);
 	return drain(c);
 }
 
@@ -748,27 +807,23 @@ int
 calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
 {
 	struct held_event e = { .frame = { .data = raw } };
-	bool drop = false;
 	struct tree t;
 
 	*changed = false;
-	c->now = &e;
 	c->whole = true;
-	c->piece = 0;
-	int r = tree_read_as(&t, &c->work, raw, c->format);
-	if (!r)
-		r = read_tree(c, &t);
-	r = over_room(c, r);
-	calls_all_over(c);
-	if (!r)
-		r = settle_calls(c);
-	if (!r)
-		r = c->d->say(c, &t, &drop);
-	r = over_room(c, r ? r : all_said(&e));
-	*changed = !r && t.root->changed;
+	calls_fail(c, tree_read_as(&t, &c->work, raw, c->format));
+	if (!c->err)
+		read_tree(c, &e, &t);
+	calls_over(c, CALL_ALL);
+	calls_fail(c, c->err ? c->err : settle_calls(c));
+	if (!c->err)
+		say_tree(c, &e, &t);
+	*changed = !c->err && t.root->changed;
 	if (*changed)
 		tree_write(&t, t.root, out);
+	if (*changed && buf_failed(out))
+		calls_fail(c, ERR_NOMEM);
 	arena_reset(&c->work);
 	free(e.pieces);
-	return r ? r : *changed && buf_failed(out) ? ERR_NOMEM : 0;
+	return c->err;
 }

@@ -33,7 +33,7 @@ struct held_call {
 	} end;
 	bool any_text;
 	bool begun_with;  /* arguments: none come after them */
-	uint8_t kind;	  /* the dialect's own word; 0: not known yet */
+	const char *kind; /* NULL, or the type that says that it is one: it stays so */
 	const char *also; /* NULL, or another name that rules may know it by */
 	bool apart;	  /* as struct call */
 	bool over, settled;
@@ -104,29 +104,35 @@ struct calls {
 	size_t held;
 	struct call_choice choices[CALL_CHOICES];
 	size_t nchoices;
-	bool kept;	   /* the provider keeps the turn */
-	bool odd;	   /* a number that none of its clients could use */
-	uint64_t number;   /* of the last event that went, and one */
-	bool touched;	   /* something was taken out: each event is looked at from now on */
-	bool failed;	   /* an error was said: no call comes after it */
-	struct arena work; /* of the event that is read or said */
-	struct buf made;   /* a frame that is written anew */
-	struct held_event *now; /* that is read */
+	bool kept;	      /* the provider keeps the turn */
+	bool odd;	      /* a number that none of its clients could use */
+	uint64_t number;      /* of the last event that went, and one */
+	bool touched;	      /* something was taken out: each event is looked at from now on */
+	bool failed;	      /* an error was said: no call comes after it */
+	int err;	      /* the first one: nothing is read or said after it */
+	struct arena work;    /* of the event that is read or said, */
+	const struct tree *t; /* and what it says, */
+	struct node *root;
+	struct buf made;	/* a frame that is written anew */
+	struct held_event *now; /* and itself */
 	size_t piece;		/* of the event that is said: which is next */
 };
 
 struct calls_dialect {
 	const struct answer_format *const *formats; /* NULL last */
-	int (*read)(struct calls *c, const struct tree *t);
-	/* *drop: nothing of it goes. Own events go before it by calls_say(). */
-	int (*say)(struct calls *c, const struct tree *t, bool *drop);
+	void (*read)(struct calls *c);
+	/* True: nothing of it goes. Own events go before it by calls_say(). */
+	bool (*say)(struct calls *c);
+	/* In the place of a call: of its block, as a form; or into the message that has it. */
+	const char *in_place;
+	void (*put_reason)(struct calls *c, struct node *message, struct held_call *h);
+	bool blocks;	   /* a whole answer's calls are, or are in, elements of one list */
 	bool keeps;	   /* it does, where nothing says that it does not */
 	bool joins_names;  /* some of its clients join the names that pieces say */
 	bool renumbers;	   /* calls after one that is taken out have one less */
 	bool by_id;	   /* one index may be that of several calls: calls_by_id() */
 	bool texts;	   /* arguments that its rows have as a text are nothing else */
 	bool begins_empty; /* a stream's call, with an object that is no part of what comes */
-	const char *in_place;  /* of a block that is a call: JSON up to the reason */
 	const char *finish[2]; /* what it ended for, */
 	const char *none;      /* and what for where no call is left */
 };
@@ -136,44 +142,43 @@ extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, 
 
 /* ---- while an event is read ---- */
 
+/* A member of enum calls_end, or ERR_NOMEM: the answer ends. The first one stays. */
+void calls_fail(struct calls *c, int err);
+/* A member of the event, and whether it is this word. */
+struct node *calls_member(const struct calls *c, const char *key);
+bool calls_is(const struct calls *c, const char *key, const char *word);
 enum { CALL_OLDER = UINT32_MAX }; /* the index of chat's function_call */
-/* The call of these numbers, made where it is new; NULL: there are too many, or no memory: the
- * caller returns calls_failed(). */
+/* The call of these numbers, made where it is new; NULL: it has failed. */
 struct held_call *calls_at(struct calls *c, uint32_t choice, uint32_t index);
 struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t index);
-int calls_failed(const struct calls *c);
 /* The event that is read has this id and this name for it: another id with a name, after
  * arguments that are whole, is another call of the same index. NULL: as calls_at(). */
 struct held_call *calls_by_id(
 	struct calls *c, struct held_call *h, struct span id, struct span name);
 /* What it says is its number; `otherwise`: it says none. What is no number is none's. */
-uint32_t calls_number(const struct tree *t, const struct node *n, uint64_t otherwise);
-/* All of its arguments said again, after it was settled: whether they are those that rules
- * read. */
-bool calls_same(const struct held_call *h, struct span arguments);
-/* *same: the first is the second, whose pairs of surrogates may be in two pieces there. 0,
- * ERR_NOMEM. */
-int calls_joins(struct span pieces, struct span whole, bool *same);
-/* A text, "" where there is none; something else: CALLS_UNSOUND, nobody could judge it. */
-int calls_text(const struct tree *t, const struct node *n, struct span *out);
+uint32_t calls_number(const struct calls *c, const struct node *n, uint64_t otherwise);
+/* A text, "" where there is none; something else fails: nobody could judge it. */
+struct span calls_text(struct calls *c, const struct node *n);
 /* Likewise of arguments: an object, as it is written, or a text. */
-int calls_arguments(const struct tree *t, const struct node *n, struct span *out);
-/* More of its name and its arguments; either may be empty. */
-int calls_note(struct held_call *h, struct span name, struct span arguments);
+struct span calls_arguments(struct calls *c, const struct node *n);
+/* What it says of its name and its arguments; either may be empty. */
+void calls_note(
+	struct held_call *h, struct span name, struct span arguments, enum answer_says how);
 /* The node of the event that is read is a piece of it. */
-int calls_piece(struct calls *c, struct held_call *h, const struct node *n);
-/* All calls of the choice have come, but this one; NULL: all. */
-void calls_over(struct calls *c, uint32_t choice, const struct held_call *but);
-void calls_all_over(struct calls *c);
+void calls_piece(struct calls *c, struct held_call *h, const struct node *n);
+/* And its end; h NULL: of none. */
+void calls_end(struct calls *c, struct held_call *h);
+/* All calls of the choice have come; of all: CALL_ALL. */
+enum { CALL_ALL = UINT32_MAX };
+void calls_over(struct calls *c, uint32_t choice);
 
 /* ---- while it is said ---- */
 
 /* The call that the node is a piece of; NULL: it was read as none. */
 struct held_call *calls_of(struct calls *c, const struct node *n);
-/* NULL: there are too many. */
 struct call_choice *calls_choice(struct calls *c, uint32_t number);
-/* Our own event goes before it, as the JSON in *b, which is freed. */
-int calls_say(struct calls *c, struct span type, struct buf *b);
+/* Our own event goes before it, as json_put_form() writes it. */
+void calls_say(struct calls *c, const char *type, const char *form, ...);
 /* Of edited arguments what goes where the first piece has its place. */
 struct span calls_first(const struct held_call *h);
 
@@ -182,35 +187,34 @@ struct span calls_first(const struct held_call *h);
 /* Where an object says a call's name and arguments: of a tool that has a schema, and of one
  * that takes any text. NULL: it does not. */
 struct call_parts {
+	const struct answer_call_kind *kind; /* NULL: its place alone says that it is one */
 	struct node *name[2], *arguments[2];
 };
-struct call_parts calls_parts(const struct node *of);
-/* The first call below `within` after it, or after the last one, `n`; NULL: there is none. One
- * that is in a place for the other kind of answer, whole or streamed, is odd. */
-struct node *calls_next(const struct calls *c, const struct node *within, const struct node *n);
+struct call_parts calls_parts(struct node *of);
+/* The first call within it, or the one after `n`; NULL: there is none. One that is in a place
+ * for the other kind of answer, whole or streamed, is odd. */
+struct node *calls_next(const struct calls *c, struct node *within, const struct node *n);
+#define CALLS_EACH(n, c, within)                                                               \
+	for (struct node *n = calls_next(c, within, NULL); n; n = calls_next(c, within, n))
 /* The element of a list that it is, or is in; else the event. */
 struct node *calls_element(struct node *n);
 /* Of how many elements it comes after. */
 uint32_t calls_place(const struct node *n);
 /* What the node says of the call; `piece` is one of it. h NULL: it could not be made. */
-int calls_read(struct calls *c, const struct tree *t, struct held_call *h,
-	const struct node *of, const struct node *piece);
+void calls_read(
+	struct calls *c, struct held_call *h, struct node *of, const struct node *piece);
 /* A whole answer's: each is, or is in, an element of a list. */
-int calls_read_whole(struct calls *c, const struct tree *t);
+void calls_read_whole(struct calls *c);
 /* The new arguments where the first piece has its place, and nothing in the others. */
-int calls_put_arguments(const struct tree *t, const struct node *of, struct held_call *h);
+void calls_put_arguments(struct held_call *h, struct node *of);
 /* The reason, as text of the message after what it says. Once a call. */
-int calls_put_reason(const struct tree *t, struct node *message, struct call_choice *of,
-	struct held_call *h);
-/* Of elements of a message's list those go that are denied, and the reason into the message. */
-int calls_say_listed(struct calls *c, const struct tree *t,
-	int (*put_reason)(struct calls *c, const struct tree *t, struct node *message,
-		struct held_call *h));
-/* A whole answer's blocks, with the reason in the place of a call. */
-int calls_say_whole(struct calls *c, const struct tree *t);
+void calls_put_reason(struct calls *c, struct node *message, struct held_call *h);
+/* The new arguments, or what goes in its place. */
+void calls_say_element(struct calls *c, struct held_call *h, struct node *n);
+/* The same of all that the document has. */
+void calls_say_whole(struct calls *c);
 /* What it says of the choice's end, that it was for calls, is true of what is left. */
-int calls_say_end(const struct calls *c, const struct tree *t, const struct node *within,
-	const struct call_choice *of);
+void calls_say_end(struct calls *c, struct node *within, uint32_t choice);
 
 /* ---- calls.c, for folded.c ---- */
 
@@ -218,12 +222,12 @@ int calls_say_end(const struct calls *c, const struct tree *t, const struct node
 struct held_event *calls_event(struct calls *c, const struct frame *f);
 /* The event, by the dialect, in a frame like `as`, or where that is NULL as it came if nothing
  * of it changes. */
-int calls_say_event(struct calls *c, struct held_event *e, const struct frame *as);
+void calls_say_event(struct calls *c, struct held_event *e, const struct frame *as);
 
 /* ---- folded.c ---- */
 
 int calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bool *folded);
 void calls_unfolded(struct held_event *e);
-int calls_say_folded(struct calls *c, struct held_event *e);
+void calls_say_folded(struct calls *c, struct held_event *e);
 
 #endif

@@ -190,7 +190,7 @@ calls_first(const struct held_call *h)
 	return h->folds ? span_cut(all, 0, piece_of(all)) : all;
 }
 
-static int
+static void
 say_one(struct calls *c, const struct held_event *e, struct span text)
 {
 	struct span like = e->frame.data;
@@ -204,18 +204,19 @@ say_one(struct calls *c, const struct held_event *e, struct span text)
 	buf_putc(&data, '"');
 	buf_span(&data, span_cut(like, e->text_end, like.n));
 	one.frame.data = buf_view(&data);
-	int r = buf_failed(&data) ? ERR_NOMEM : calls_say_event(c, &one, &e->frame);
+	if (buf_failed(&data))
+		calls_fail(c, ERR_NOMEM);
+	else
+		calls_say_event(c, &one, &e->frame);
 	buf_free(&data);
-	return r;
 }
 
-int
+void
 calls_say_folded(struct calls *c, struct held_event *e)
 {
 	struct held_call *h = e->pieces[0].of;
 	enum call_verdict is = h->is;
 	struct span text = span_cut(buf_view(&h->arguments), e->from, e->to);
-	int r = 0;
 
 	/* all that is left of the new ones, in the first place for it */
 	if (is == CALL_EDITED) {
@@ -225,13 +226,12 @@ calls_say_folded(struct calls *c, struct held_event *e)
 	}
 	c->touched = true; /* numbers of events */
 	h->is = CALL_GOES;
-	while (!r && is != CALL_DENIED && text.n) {
+	while (!c->err && is != CALL_DENIED && text.n) {
 		size_t n = piece_of(text);
-		r = say_one(c, e, span_cut(text, 0, n));
+		say_one(c, e, span_cut(text, 0, n));
 		text = span_cut(text, n, text.n);
 	}
 	h->is = is;
 	if (--h->folds == 0)
 		buf_free(&h->arguments);
-	return r;
 }

@@ -3,12 +3,30 @@
  * the same places. Apart from calls.c, which holds them, and from the dialects' files, which
  * say what may come after what. */
 #include "answer/calls/calls_private.h"
-#include "base/err.h"
 
 /* ---- where they are ---- */
 
+/* NULL: it is none of them. */
+static const struct answer_call_kind *
+kind_of_call(const struct answer_call_kind *kinds, const struct node *n)
+{
+	struct span type = tree_text(n->of, tree_member(n, "type"));
+
+	for (; kinds->type || kinds->name || kinds->arguments[0]; kinds++) {
+		const char *is = kinds->type;
+		if (is &&
+			(*is == '*' ? !span_ends(type, span_str(is + 1)) : !span_is(type, is)))
+			continue;
+		bool none =
+			kinds->says == SAYS_NONE ||
+			(kinds->runs && tree_is(n->of, tree_member(n, "execution"), "server"));
+		return none ? NULL : kinds;
+	}
+	return NULL;
+}
+
 static void
-find_parts(const struct node *of, struct call_parts *p)
+find_parts(struct node *of, struct call_parts *p)
 {
 	for (struct node *n = of->first; n; n = n->next) {
 		const struct answer_row *row = n->rows ? n->rows->rows : NULL;
@@ -22,39 +40,61 @@ find_parts(const struct node *of, struct call_parts *p)
 		if (part) {
 			n->of->odd |= *part != NULL;
 			*part = n;
-		} else if (n->rows && n->rows->calls) {
+		} else if (n->rows && n->rows->calls && n->tok == JSON_OBJECT) {
 			find_parts(n, p);
 		}
 	}
 }
 
 struct call_parts
-calls_parts(const struct node *of)
+calls_parts(struct node *of)
 {
+	const struct answer_row *row = of && of->rows ? of->rows->call : NULL;
 	struct call_parts p = { 0 };
 
-	if (of)
+	if (of && (!row || !row->kinds)) {
 		find_parts(of, &p);
+		return p;
+	}
+	p.kind = of ? kind_of_call(row->kinds, of) : NULL;
+	if (!p.kind)
+		return p;
+	struct node **part = &p.arguments[p.kind->any_text];
+	p.name[p.kind->any_text] = p.kind->name ? NULL : tree_member(of, "name");
+	for (size_t i = 0; i < 2 && p.kind->arguments[i]; i++) {
+		struct node *n = tree_member(of, p.kind->arguments[i]);
+		if (n && n->tok != JSON_NULL) {
+			of->of->odd |= *part != NULL;
+			*part = n;
+		}
+	}
+	if (!p.kind->arguments[0]) {
+		p.name[0] = NULL;
+		*part = of;
+	}
 	return p;
 }
 
 static bool
-is_of_type(const struct node *n, const char *type)
+is_call(const struct node *n, const struct answer_row *row)
 {
-	bool unless = type && *type == '!';
+	bool unless = row->type && *row->type == '!';
 
-	return !type || tree_is(n->of, tree_member(n, "type"), type + unless) != unless;
+	if (row->kinds)
+		return kind_of_call(row->kinds, n) != NULL;
+	return !row->type ||
+	       tree_is(n->of, tree_member(n, "type"), row->type + unless) != unless;
 }
 
 struct node *
-calls_next(const struct calls *c, const struct node *within, const struct node *n)
+calls_next(const struct calls *c, struct node *within, const struct node *n)
 {
 	enum answer_part other = c->whole ? IN_EVENT : IN_WHOLE;
-	struct node *next = tree_next(n, within);
+	struct node *next = n ? tree_next(n, within) : within;
 
 	for (; next; next = tree_next(next, within)) {
 		const struct answer_row *call = next->rows ? next->rows->call : NULL;
-		if (!call || next->tok != JSON_OBJECT || !is_of_type(next, call->type))
+		if (!call || next->tok != JSON_OBJECT || !is_call(next, call))
 			continue;
 		if (call->part != other)
 			return next;
@@ -83,153 +123,157 @@ calls_place(const struct node *n)
 
 /* ---- read ---- */
 
-int
-calls_read(struct calls *c, const struct tree *t, struct held_call *h, const struct node *of,
-	const struct node *piece)
+/* Not by a member of its own: a call does not become one of another kind. */
+static struct span
+read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
+	const struct answer_call_kind *kind)
+{
+	struct span type = tree_text(c->t, tree_member(of, "type"));
+	const char *is = kind->of ? kind->of : kind->type;
+
+	if (is && h->kind && !span_is(span_str(is), h->kind))
+		calls_fail(c, CALLS_UNSOUND);
+	h->kind = is ? is : h->kind;
+	h->also = kind->also;
+	h->apart = kind->name || !kind->arguments[0];
+	return kind->name ? span_str(kind->name)
+			  : span_cut(type, 0, h->apart ? type.n - strlen("_call") : 0);
+}
+
+/* As text, where it may be nothing else. */
+static struct span
+read_arguments(struct calls *c, const struct call_parts *p, const struct node *n)
+{
+	bool last = p->kind && p->kind->says == SAYS_LAST;
+	bool text = p->kind || (n && n->rows->rows->read == READ_TEXT);
+
+	if (last && n && n->tok != JSON_STRING)
+		return tree_raw(c->t, n);
+	return c->d->texts && text ? calls_text(c, n) : calls_arguments(c, n);
+}
+
+void
+calls_read(struct calls *c, struct held_call *h, struct node *of, const struct node *piece)
 {
 	struct call_parts p = calls_parts(of);
 	struct span name[2], said[2];
-	int r = h ? 0 : calls_failed(c);
 
-	for (int i = 0; i < 2 && !r; i++) {
-		const struct node *n = p.arguments[i];
-		bool text = c->d->texts && n && n->rows->rows->read == READ_TEXT;
-		r = calls_text(t, p.name[i], &name[i]);
-		if (!r)
-			r = text ? calls_text(t, n, &said[i]) : calls_arguments(t, n, &said[i]);
+	if (!h)
+		return;
+	for (int i = 0; i < 2; i++) {
+		name[i] = calls_text(c, p.name[i]);
+		said[i] = read_arguments(c, &p, p.arguments[i]);
 	}
-	if (r)
-		return r;
+	struct span known = p.kind ? read_call_kind(c, h, of, p.kind) : SPAN_LIT("");
+	if (known.n)
+		name[p.kind->any_text] = known;
 	/* which of the two it is some say by its type, some by what is there */
 	int is = name[1].n || said[1].n;
 	if (is && (name[0].n || said[0].n))
-		return CALLS_UNSOUND;
-	if (c->d->by_id && h->index != CALL_OLDER) {
-		struct span id;
-		r = calls_text(t, tree_member(of, "id"), &id);
-		h = r ? h : calls_by_id(c, h, id, name[is]);
-	}
-	if (!h || r)
-		return r ? r : calls_failed(c);
+		calls_fail(c, CALLS_UNSOUND);
+	if (c->d->by_id && h->index != CALL_OLDER)
+		h = calls_by_id(c, h, calls_text(c, tree_member(of, "id")), name[is]);
+	if (!h)
+		return;
 	h->any_text |= p.name[1] || p.arguments[1];
 	if (c->d->begins_empty && !c->whole && span_is(said[is], "{}"))
 		said[is] = SPAN_LIT("");
-	r = calls_note(h, name[is], said[is]);
-	return r ? r : calls_piece(c, h, piece);
+	calls_note(h, name[is], said[is], p.kind ? p.kind->says : SAYS_MORE);
+	calls_piece(c, h, piece);
 }
 
-int
-calls_read_whole(struct calls *c, const struct tree *t)
+void
+calls_read_whole(struct calls *c)
 {
-	int r = 0;
-
-	for (struct node *n = calls_next(c, t->root, t->root); n && !r;
-		n = calls_next(c, t->root, n)) {
-		const struct node *at = calls_element(n);
-		r = calls_read(c, t, calls_at(c, 0, calls_place(at)), n, at);
+	CALLS_EACH(n, c, c->root)
+	{
+		struct node *at = calls_element(n);
+		calls_read(c, calls_at(c, 0, calls_place(at)), n, at);
 	}
-	return r;
 }
 
 /* ---- said ---- */
 
-int
-calls_put_arguments(const struct tree *t, const struct node *of, struct held_call *h)
+void
+calls_put_arguments(struct held_call *h, struct node *of)
 {
 	struct call_parts p = calls_parts(of);
-	int r = 0;
+	bool all = p.kind && p.kind->says != SAYS_MORE;
 
-	for (int i = 0; i < 2 && !r; i++) {
+	for (int i = 0; i < 2; i++) {
 		struct node *n = p.arguments[i];
-		/* an empty object is where a stream begins */
-		if (!n || n->tok == JSON_NULL || (n->tok == JSON_OBJECT && !n->first))
+		bool string = n && n->tok == JSON_STRING;
+		/* a stream begins with an empty one */
+		if (!n || n->tok == JSON_NULL || (n->tok == JSON_OBJECT && !n->first && !all) ||
+			(string && n->end == n->start + 2 && all))
 			continue;
-		struct span now = h->said ? SPAN_LIT("") : calls_first(h);
-		h->said = true;
-		r = n->tok != JSON_STRING && !h->any_text && now.n ? tree_put_json(t, n, now)
-								   : tree_put_text(t, n, now);
+		struct span now = all	    ? buf_view(&h->text)
+				  : h->said ? SPAN_LIT("")
+					    : calls_first(h);
+		h->said |= !all;
+		tree_put_form(n, string || h->any_text ? "%t" : now.n ? "%j" : "{}", now);
 	}
-	return r;
 }
 
-int
-calls_put_reason(
-	const struct tree *t, struct node *message, struct call_choice *of, struct held_call *h)
+void
+calls_put_reason(struct calls *c, struct node *message, struct held_call *h)
 {
 	struct node *content = tree_member(message, "content");
-	struct buf b;
-	int r;
+	struct call_choice *of = calls_choice(c, h->choice);
+	struct span text = arena_printf(
+		&c->work, "%s%.*s", of->said ? "\n\n" : "", SPAN_ARG(buf_view(&h->text)));
 
 	if (h->said)
-		return 0;
-	buf_init(&b, 0);
-	buf_str(&b, of->said ? "\n\n" : "");
-	buf_span(&b, buf_view(&h->text));
-	if (content && content->tok == JSON_ARRAY)
-		r = tree_add_with(
-			t, content, "{\"type\":\"text\",\"text\":", buf_view(&b), "}");
-	else
-		r = content ? tree_append_text(t, content, buf_view(&b))
-			    : tree_add_text(t, message, "content", buf_view(&b));
-	if (buf_failed(&b))
-		r = ERR_NOMEM;
-	buf_free(&b);
+		return;
 	of->said = h->said = true;
-	return r;
+	if (content && content->tok == JSON_ARRAY)
+		tree_put_form(
+			tree_add(c->t, content, "", text), "{'type':'text','text':%t}", text);
+	else if (content)
+		tree_append_text(content, text);
+	else
+		tree_put_form(tree_add(c->t, message, "content", text), "%t", text);
 }
 
-int
-calls_say_listed(struct calls *c, const struct tree *t,
-	int (*put_reason)(struct calls *c, const struct tree *t, struct node *message,
-		struct held_call *h))
+void
+calls_say_element(struct calls *c, struct held_call *h, struct node *n)
 {
-	int r = 0;
+	struct node *up = n->up;
 
-	for (struct node *n = calls_next(c, t->root, t->root); n && !r;
-		n = calls_next(c, t->root, n)) {
-		struct held_call *h = calls_of(c, n);
-		if (h && h->is == CALL_DENIED) {
-			tree_cut(n);
-			if (tree_is_empty(n->up))
-				tree_cut(n->up);
-			r = put_reason(c, t, n->up->up, h);
-		} else if (h && h->is == CALL_EDITED) {
-			r = calls_put_arguments(t, n, h);
-		}
+	if (h->is == CALL_EDITED) {
+		calls_put_arguments(h, n);
+	} else if (h->is == CALL_DENIED && c->d->in_place) {
+		tree_put_form(calls_element(n), c->d->in_place, buf_view(&h->text));
+	} else if (h->is == CALL_DENIED) {
+		tree_cut(n);
+		if (up->tok == JSON_ARRAY && tree_is_empty(up))
+			tree_cut(up);
+		c->d->put_reason(c, up->tok == JSON_ARRAY ? up->up : up, h);
 	}
-	return r;
 }
 
-int
-calls_say_whole(struct calls *c, const struct tree *t)
+void
+calls_say_whole(struct calls *c)
 {
-	int r = 0;
-
-	for (struct node *n = calls_next(c, t->root, t->root); n && !r;
-		n = calls_next(c, t->root, n)) {
-		struct node *at = calls_element(n);
-		struct held_call *h = calls_of(c, at);
-		if (h && h->is == CALL_DENIED)
-			r = tree_put_with(t, at, c->d->in_place, buf_view(&h->text), "}");
-		else if (h && h->is == CALL_EDITED)
-			r = calls_put_arguments(t, n, h);
+	CALLS_EACH(n, c, c->root)
+	{
+		struct held_call *h = calls_of(c, calls_element(n));
+		if (h)
+			calls_say_element(c, h, n);
 	}
-	return r;
 }
 
-int
-calls_say_end(const struct calls *c, const struct tree *t, const struct node *within,
-	const struct call_choice *of)
+void
+calls_say_end(struct calls *c, struct node *within, uint32_t choice)
 {
-	if (!of || !of->denied || of->kept)
-		return 0;
+	const struct call_choice *of = calls_choice(c, choice);
+
+	if (!of->denied || of->kept)
+		return;
 	for (struct node *n = tree_next(within, within); n; n = tree_next(n, within)) {
 		const struct answer_row *row = n->rows ? n->rows->rows : NULL;
-		bool was = false;
 		for (size_t i = 0; row && row->read == READ_FINISH && i < 2; i++)
-			was |= c->d->finish[i] && tree_is(t, n, c->d->finish[i]);
-		if (was && tree_put_text(t, n, span_str(c->d->none)))
-			return ERR_NOMEM;
+			if (c->d->finish[i] && tree_is(c->t, n, c->d->finish[i]))
+				tree_put_form(n, "%s", c->d->none);
 	}
-	return 0;
 }

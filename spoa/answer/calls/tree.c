@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/err.h"
+#include "base/json_put.h"
 
 /* Only such a key may be another one but for case. */
 static bool
@@ -229,104 +231,72 @@ tree_put(struct node *n, struct span json)
 	touch(n);
 }
 
-int
-tree_put_json(const struct tree *t, struct node *n, struct span json)
+/* What was made in *b, which is freed. */
+static void
+put_made(struct node *n, struct buf *b)
 {
-	struct span kept = arena_dup(t->a, json);
+	struct arena *a = n->of->a;
 
-	if (!kept.p)
-		return ERR_NOMEM;
-	tree_put(n, kept);
-	return 0;
-}
-
-int
-tree_put_made(const struct tree *t, struct node *n, struct buf *b)
-{
-	int r = buf_failed(b) ? ERR_NOMEM : tree_put_json(t, n, buf_view(b));
-
+	tree_put(n, arena_dup(a, buf_view(b)));
+	a->failed |= buf_failed(b);
 	buf_free(b);
-	return r;
 }
 
-int
-tree_put_with(const struct tree *t, struct node *n, const char *before, struct span text,
-	const char *after)
+void
+tree_put_form(struct node *n, const char *form, ...)
 {
+	struct buf b;
+	va_list args;
+
+	if (!n)
+		return;
+	buf_init(&b, 0);
+	va_start(args, form);
+	json_put_vform(&b, form, args);
+	va_end(args);
+	put_made(n, &b);
+}
+
+void
+tree_put_text(const struct tree *t UNUSED, struct node *n, struct span text)
+{
+	tree_put_form(n, "%t", text);
+}
+
+void
+tree_append_text(struct node *n, struct span text)
+{
+	struct span now = n->with.p ? n->with : tree_raw(n->of, n);
 	struct buf b;
 
 	buf_init(&b, 0);
-	buf_str(&b, before);
-	buf_json_str(&b, text);
-	buf_str(&b, after);
-	return tree_put_made(t, n, &b);
+	if (span_starts(now, SPAN_LIT("\""))) {
+		buf_span(&b, span_cut(now, 0, now.n - 1));
+		buf_json(&b, text);
+		buf_putc(&b, '"');
+	} else {
+		buf_json_str(&b, text);
+	}
+	put_made(n, &b);
 }
 
-int
-tree_put_text(const struct tree *t, struct node *n, struct span text)
-{
-	return tree_put_with(t, n, "", text, "");
-}
-
-int
-tree_put_number(const struct tree *t, struct node *n, uint64_t number)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	buf_int(&b, (int64_t)number);
-	return tree_put_made(t, n, &b);
-}
-
-int
-tree_append_text(const struct tree *t, struct node *n, struct span text)
-{
-	struct span now = n->with.p ? n->with : tree_raw(t, n);
-	struct buf b;
-
-	if (!now.n || now.p[0] != '"')
-		return tree_put_text(t, n, text);
-	buf_init(&b, 0);
-	buf_span(&b, span_cut(now, 0, now.n - 1));
-	buf_json(&b, text);
-	buf_putc(&b, '"');
-	return tree_put_made(t, n, &b);
-}
-
-int
-tree_add(const struct tree *t, struct node *object, const char *key, struct span json)
+struct node *
+tree_add(const struct tree *t, struct node *container, const char *key, struct span json)
 {
 	struct node *n = arena_new(t->a, struct node);
 
 	if (!n)
-		return ERR_NOMEM;
+		return NULL;
 	*n = (struct node){
-		.tok = JSON_NULL, .key = span_str(key), .of = object->of, .up = object
+		.tok = JSON_NULL, .key = span_str(key), .of = container->of, .up = container
 	};
-	if (object->last)
-		object->last->next = n;
+	if (container->last)
+		container->last->next = n;
 	else
-		object->first = n;
-	object->last = n;
+		container->first = n;
+	container->last = n;
 	tree_put(n, json);
-	return 0;
-}
-
-int
-tree_add_text(const struct tree *t, struct node *object, const char *key, struct span text)
-{
-	int r = tree_add(t, object, key, SPAN_LIT("null"));
-
-	return r ? r : tree_put_text(t, object->last, text);
-}
-
-int
-tree_add_with(const struct tree *t, struct node *array, const char *before, struct span text,
-	const char *after)
-{
-	int r = tree_add(t, array, "", SPAN_LIT("null"));
-
-	return r ? r : tree_put_with(t, array->last, before, text, after);
+	return n;
 }
 
 void
@@ -348,7 +318,7 @@ tree_is_empty(const struct node *container)
 void
 tree_write(const struct tree *t, const struct node *n, struct buf *out)
 {
-	bool object = n->tok == JSON_OBJECT, any = false;
+	bool object = n->tok == JSON_OBJECT;
 
 	if (n->with.p) {
 		buf_span(out, n->with);
@@ -362,8 +332,7 @@ tree_write(const struct tree *t, const struct node *n, struct buf *out)
 	for (const struct node *c = n->first; c; c = c->next) {
 		if (c->gone)
 			continue;
-		buf_str(out, any ? "," : "");
-		any = true;
+		json_put_name(out, NULL);
 		if (object) {
 			if (c->written.p)
 				buf_span(out, c->written);

@@ -55,25 +55,18 @@ struct node *tree_list(const struct node *array);
 /* A number without sign and fraction; `otherwise`: it is none. */
 uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherwise);
 
-/* In its place goes JSON, which outlives the tree; or a string that spells this. 0 or
- * ERR_NOMEM. */
+/* ---- changes: out of memory the arena has failed ---- */
+
+/* In its place goes JSON, which outlives the tree. */
 void tree_put(struct node *n, struct span json);
-/* A copy of it. */
-int tree_put_json(const struct tree *t, struct node *n, struct span json);
-int tree_put_text(const struct tree *t, struct node *n, struct span text);
-/* What was made in *b, which is freed. */
-int tree_put_made(const struct tree *t, struct node *n, struct buf *b);
-/* A string that spells this, between two pieces of JSON. */
-int tree_put_with(const struct tree *t, struct node *n, const char *before, struct span text,
-	const char *after);
-int tree_put_number(const struct tree *t, struct node *n, uint64_t number);
+/* The same as json_put_form() writes it; n NULL: nowhere. */
+void tree_put_form(struct node *n, const char *form, ...);
+void tree_put_text(const struct tree *t, struct node *n, struct span text);
 /* The string goes on with this. */
-int tree_append_text(const struct tree *t, struct node *n, struct span text);
-/* A member of JSON more; an element, as tree_put_with(). */
-int tree_add(const struct tree *t, struct node *object, const char *key, struct span json);
-int tree_add_text(const struct tree *t, struct node *object, const char *key, struct span text);
-int tree_add_with(const struct tree *t, struct node *array, const char *before,
-	struct span text, const char *after);
+void tree_append_text(struct node *n, struct span text);
+/* One more member, or element of an array. NULL: out of memory. */
+struct node *tree_add(
+	const struct tree *t, struct node *container, const char *key, struct span json);
 /* It is taken out of its array or object. */
 void tree_cut(struct node *n);
 /* Whether anything is left in it. */

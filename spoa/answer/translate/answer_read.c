@@ -94,7 +94,7 @@ said_again(const struct said_reader *r, bool arguments)
 /* ---- calls ---- */
 
 static void
-note_said_call(struct said_reader *r, const struct node *n, const struct said_place *at)
+note_said_call(struct said_reader *r, struct node *n, const struct said_place *at)
 {
 	struct call_parts p = calls_parts(n);
 	struct node *arguments = p.arguments[0];
@@ -152,7 +152,8 @@ see_call(struct said_reader *r, const struct node *n, bool *call)
 	bool unless = row && row->type && *row->type == '!';
 
 	*call = false;
-	if (!row || n->tok != JSON_OBJECT)
+	/* an event that is a piece of one is read as text */
+	if (!row || n->tok != JSON_OBJECT || !n->up)
 		return;
 	*call = !row->type ||
 		tree_is(&r->t, tree_member(n, "type"), row->type + unless) != unless;
@@ -289,7 +290,7 @@ is_lost(const struct said_reader *r, const struct node *n)
 }
 
 static void
-read_said_value(struct said_reader *r, const struct node *n, struct said_place at)
+read_said_value(struct said_reader *r, struct node *n, struct said_place at)
 {
 	size_t before = r->out->n;
 	const struct answer_row *row = said_row(r, n);
@@ -307,7 +308,7 @@ read_said_value(struct said_reader *r, const struct node *n, struct said_place a
 	counts = array && !n->rows->joined && at.arrays < r->f->counted;
 	unsigned slot = at.arrays;
 	at.arrays += counts;
-	for (const struct node *c = n->first; c; c = c->next) {
+	for (struct node *c = n->first; c; c = c->next) {
 		if (!array && c->tok != JSON_NULL)
 			r->out->counts |= c->rows ? c->rows->counts : usage_key_counts(c->key);
 		if (c->rows)
