@@ -3,8 +3,6 @@
  * and settled at the end. */
 #include "answer/document.h"
 
-#include <stdlib.h>
-
 #include "answer/format_tree.h"
 #include "base/ascii.h"
 #include "base/codec/json.h"
@@ -305,33 +303,6 @@ read_document_value(struct reader *r, struct place at, const struct json_event *
 
 /* ---- what the notes are, once the event is known ---- */
 
-/* "*x": a type that has x in it. */
-static bool
-type_is(struct span type, const char *row)
-{
-	return *row == '*' ? type.n && memmem(type.p, type.n, row + 1, strlen(row + 1))
-			   : span_is(type, row);
-}
-
-static const struct answer_row *
-row_of(const struct answer_node *node, struct span type)
-{
-	for (size_t i = 0; node && i < node->nrows; i++)
-		if (!node->rows[i].event || type_is(type, node->rows[i].event))
-			return &node->rows[i];
-	return NULL;
-}
-
-/* 0, 0.0 and 0e1 are one number, of however many digits. It is a member of an object: a byte
- * that is no part of it comes after it. */
-static uint32_t
-note_number_of(const struct note *n)
-{
-	double v = strtod(n->text.p, NULL);
-
-	return v >= 0 && v < UINT32_MAX && v == (uint32_t)v ? (uint32_t)v : UINT32_MAX;
-}
-
 /* Notes are in the order of the bytes: the first one that begins there or after. */
 static size_t
 first_note(const struct reader *r, size_t start)
@@ -371,9 +342,9 @@ settle_numbers(struct reader *r)
 {
 	for (size_t i = 0; i < r->nnotes; i++) {
 		const struct note *n = &r->notes[i];
-		const struct answer_row *row = row_of(n->node, r->out->type);
+		const struct answer_row *row = answer_row_of(n->node, r->out->type);
 		if (row && row->read == READ_INDEX && n->tok == JSON_NUMBER)
-			set_slot(r, n, row->slot, note_number_of(n));
+			set_slot(r, n, row->slot, answer_number(n->text));
 		else if (row && row->read == READ_PATH && n->tok == JSON_STRING)
 			set_slot(r, n, row->slot, (uint32_t)span_hash(n->text));
 		else if (row && row->read == READ_FLAG && n->tok == JSON_TRUE)
@@ -558,7 +529,7 @@ add_media(struct reader *r, const struct note *n, const struct answer_row *row)
 
 	for (size_t i = first_note(r, in->start);
 		!row->media && i < r->nnotes && r->notes[i].end <= in->end; i++) {
-		const struct answer_row *type = row_of(r->notes[i].node, r->out->type);
+		const struct answer_row *type = answer_row_of(r->notes[i].node, r->out->type);
 		if (type && type->read == READ_MEDIA && r->notes[i].tok == JSON_STRING)
 			m = answer_media_of(r->notes[i].text);
 	}
@@ -573,7 +544,7 @@ is_last(const struct reader *r, const struct note *n)
 
 	for (size_t i = first_note(r, in->start); i < r->nnotes && r->notes[i].end <= in->end;
 		i++) {
-		const struct answer_row *row = row_of(r->notes[i].node, r->out->type);
+		const struct answer_row *row = answer_row_of(r->notes[i].node, r->out->type);
 		if (row && row->read == READ_MORE && r->notes[i].tok == JSON_TRUE)
 			return false;
 	}
@@ -584,7 +555,7 @@ static int
 settle_note(struct reader *r, const struct note *n)
 {
 	struct answer_document *d = r->out;
-	const struct answer_row *row = row_of(n->node, d->type);
+	const struct answer_row *row = answer_row_of(n->node, d->type);
 	bool string = n->tok == JSON_STRING,
 	     container = n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
 
@@ -625,7 +596,7 @@ settle_note(struct reader *r, const struct note *n)
 		if (n->tok != JSON_NUMBER)
 			return add_word(r, n);
 		d->ends.any = d->ends.numbered[row->slot] = true;
-		d->ends.slot[row->slot] = note_number_of(n);
+		d->ends.slot[row->slot] = answer_number(n->text);
 		return 0;
 	case READ_MODEL:
 		d->model = string ? n->text : d->model;
@@ -679,7 +650,7 @@ settle_type(struct reader *r, struct span event)
 			r->out->type = n->text;
 	}
 	for (const char *const *e = r->f->ends; e && *e; e++)
-		r->out->ends.any |= type_is(r->out->type, *e);
+		r->out->ends.any |= answer_type_is(r->out->type, *e);
 }
 
 bool

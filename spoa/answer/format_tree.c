@@ -154,3 +154,27 @@ answer_member(const struct answer_node *n, struct span key)
 		c = c->next;
 	return c;
 }
+
+bool
+answer_type_is(struct span type, const char *row)
+{
+	return *row == '*' ? type.n && memmem(type.p, type.n, row + 1, strlen(row + 1))
+			   : span_is(type, row);
+}
+
+const struct answer_row *
+answer_row_of(const struct answer_node *n, struct span type)
+{
+	for (size_t i = 0; n && i < n->nrows; i++)
+		if (!n->rows[i].event || answer_type_is(type, n->rows[i].event))
+			return &n->rows[i];
+	return NULL;
+}
+
+uint32_t
+answer_number(struct span literal)
+{
+	double v = strtod(literal.p, NULL); /* a byte that is no part of it comes after it */
+
+	return v >= 0 && v < UINT32_MAX && v == (uint32_t)v ? (uint32_t)v : UINT32_MAX;
+}

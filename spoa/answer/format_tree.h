@@ -24,5 +24,12 @@ struct answer_node {
 const struct answer_node *answer_tree(const struct answer_format *f);
 /* The member of that name; NULL: no row's path leads there. n may be NULL. */
 const struct answer_node *answer_member(const struct answer_node *n, struct span key);
+/* Whether events of this type are those that a row means: "*x": a type that has x in it. */
+bool answer_type_is(struct span type, const char *row);
+/* The row of a value in an event of this type; NULL: none. n may be NULL. */
+const struct answer_row *answer_row_of(const struct answer_node *n, struct span type);
+/* The literal of a member of an object: 0, 0.0 and 0e1 are one number, of however many digits;
+ * UINT32_MAX: it is none of a choice, item or call. */
+uint32_t answer_number(struct span literal);
 
 #endif

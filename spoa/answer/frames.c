@@ -1,6 +1,6 @@
-/* Cuts a stream into frames. Event streams of servers are base/codec/sse.c's; of the three others
- * the end of a frame is found here, and their bytes are kept until it has come. A frame that
- * lies whole in the input is a view of it. */
+/* Cuts a stream into frames. Event streams of servers are base/codec/sse.c's; of the three
+ * others the end of a frame is found here, and their bytes are kept until it has come. A frame
+ * that lies whole in the input is a view of it. */
 #include "answer/frames.h"
 
 #include <sodium.h>
@@ -313,4 +313,24 @@ frame_unwrap(struct frame *f, struct buf *scratch)
 out:
 	arena_reset(&a);
 	return r;
+}
+
+size_t
+frame_copy(struct frame *f, char *to)
+{
+	struct span raw = f->raw,
+		    *views[] = { &f->raw, &f->type, &f->data, &f->said, &f->wrapped };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(views); i++) {
+		struct span *s = views[i];
+		bool within = i && s->p >= raw.p && s->p + s->n <= raw.p + raw.n;
+		size_t at = within ? (size_t)(s->p - raw.p) : n;
+		if (to && s->n && !within)
+			memcpy(to + at, s->p, s->n);
+		if (to && s->n)
+			s->p = to + at;
+		n += within ? 0 : s->n;
+	}
+	return n;
 }

@@ -40,6 +40,10 @@ struct frame {
 	struct span wrapped; /* of frame_unwrap(): the base64 in data */
 };
 
+/* A copy in `to`, which has room for as many bytes as this returns where `to` is NULL, and *f
+ * is as it was then. */
+size_t frame_copy(struct frame *f, char *to);
+
 struct frames {
 	enum frames_kind kind;
 	size_t cap_bytes;

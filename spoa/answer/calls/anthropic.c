@@ -89,9 +89,6 @@ anthropic_say(struct calls *c)
 	return h->is == CALL_DENIED && delta;
 }
 
-static const struct answer_format *const formats[] = { &answer_anthropic, &answer_invoke,
-	NULL };
-
-const struct calls_dialect calls_anthropic = { formats, anthropic_read, anthropic_say,
-	.blocks = true, .texts = true, .begins_empty = true,
-	.in_place = "{'type':'text','text':%t}", .finish = { "tool_use" }, .none = "end_turn" };
+const struct calls_dialect calls_anthropic = { anthropic_read, anthropic_say, .blocks = true,
+	.texts = true, .begins_empty = true, .in_place = "{'type':'text','text':%t}",
+	.finish = { "tool_use" }, .none = "end_turn" };

@@ -62,7 +62,5 @@ bedrock_say(struct calls *c)
 	return said;
 }
 
-static const struct answer_format *const formats[] = { &answer_bedrock, NULL };
-
-const struct calls_dialect calls_bedrock = { formats, bedrock_read, bedrock_say, .blocks = true,
+const struct calls_dialect calls_bedrock = { bedrock_read, bedrock_say, .blocks = true,
 	.in_place = "{'text':%t}", .finish = { "tool_use" }, .none = "end_turn" };

@@ -9,17 +9,28 @@
 #include "base/err.h"
 #include "base/json_put.h"
 
-static const struct calls_dialect *const dialects[] = { &calls_chat, &calls_anthropic,
-	&calls_responses, &calls_gemini, &calls_bedrock, &calls_cohere, &calls_ollama,
-	&calls_kept };
+static const struct {
+	const struct answer_format *format;
+	const struct calls_dialect *is;
+} dialects[] = {
+	{ &answer_openai, &calls_chat },
+	{ &answer_anthropic, &calls_anthropic },
+	{ &answer_invoke, &calls_anthropic },
+	{ &answer_openai_responses, &calls_responses },
+	{ &answer_gemini, &calls_gemini },
+	{ &answer_bedrock, &calls_bedrock },
+	{ &answer_cohere, &calls_cohere },
+	{ &answer_ollama, &calls_ollama },
+	{ &answer_interactions, &calls_kept },
+	{ &answer_conversations, &calls_kept },
+};
 
 const struct calls_dialect *
 calls_dialect_of(const struct answer_format *f)
 {
 	for (size_t i = 0; i < COUNT_OF(dialects); i++)
-		for (const struct answer_format *const *is = dialects[i]->formats; *is; is++)
-			if (*is == f)
-				return dialects[i];
+		if (dialects[i].format == f)
+			return dialects[i].is;
 	return NULL;
 }
 
@@ -48,9 +59,7 @@ calls_new(const struct answer_format *f, enum frames_kind kind, bool wrap,
 static void
 event_free(struct held_event *e)
 {
-	if (e->bytes)
-		explicit_bzero(e->bytes, e->bytes_n);
-	free(e->bytes);
+	explicit_bzero(e->bytes, e->bytes_n);
 	free(e->pieces);
 	free(e);
 }
@@ -108,34 +117,10 @@ calls_held(const struct calls *c)
 
 /* ---- calls of an event that is read ---- */
 
-/* Numbers over this are none, and no others' either. */
-enum { NO_NUMBER = UINT32_MAX - 1 };
-
 void
 calls_fail(struct calls *c, int err)
 {
 	c->err = c->err ? c->err : err;
-}
-
-struct node *
-calls_member(const struct calls *c, const char *key)
-{
-	return tree_member(c->root, key);
-}
-
-bool
-calls_is(const struct calls *c, const char *key, const char *word)
-{
-	return tree_is(c->t, calls_member(c, key), word);
-}
-
-uint32_t
-calls_number(const struct calls *c, const struct node *n, uint64_t otherwise)
-{
-	bool says = n && n->tok != JSON_NULL;
-	uint64_t v = tree_number(c->t, n, says ? NO_NUMBER : otherwise);
-
-	return v > INT32_MAX ? NO_NUMBER : (uint32_t)v;
 }
 
 struct held_call *
@@ -239,20 +224,6 @@ are_joined(struct calls *c, struct span pieces, struct span arguments)
 	return same;
 }
 
-struct span
-calls_text(struct calls *c, const struct node *n)
-{
-	if (n && n->tok != JSON_STRING && n->tok != JSON_NULL)
-		calls_fail(c, CALLS_UNSOUND);
-	return tree_text(c->t, n);
-}
-
-struct span
-calls_arguments(struct calls *c, const struct node *n)
-{
-	return n && n->tok == JSON_OBJECT ? tree_raw(c->t, n) : calls_text(c, n);
-}
-
 /* Some say the name in each piece: then it is no part of one. */
 static int
 note_name(struct held_call *h, struct span name)
@@ -335,7 +306,6 @@ void
 calls_note(struct held_call *h, struct span name, struct span arguments, enum answer_says how)
 {
 	struct calls *c = h->of;
-	int r = 0;
 
 	if (how == SAYS_AGAIN && h->settled)
 		arguments = SPAN_LIT("");
@@ -343,10 +313,9 @@ calls_note(struct held_call *h, struct span name, struct span arguments, enum an
 		calls_fail(c, CALLS_UNSOUND);
 	if (c->err)
 		return;
-	r = note_name(h, name);
-	if (!r && arguments.n)
-		r = note_arguments(h, arguments);
-	calls_fail(c, r);
+	calls_fail(c, note_name(h, name));
+	if (!c->err && arguments.n)
+		calls_fail(c, note_arguments(h, arguments));
 }
 
 void
@@ -441,8 +410,8 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 
 /* Those before it that were taken out. One that is taken out before one that went leaves a
  * hole, which crashes clients. */
-static int
-count_less(const struct calls *c, struct held_call *h)
+static void
+count_less(struct calls *c, struct held_call *h)
 {
 	const struct held_call *o;
 
@@ -451,84 +420,57 @@ count_less(const struct calls *c, struct held_call *h)
 			continue;
 		h->less += o->is == CALL_DENIED && o->place < h->place;
 		if (h->is == CALL_DENIED && o->is != CALL_DENIED && o->place > h->place)
-			return CALLS_UNSOUND;
+			calls_fail(c, CALLS_UNSOUND);
 	}
-	return 0;
 }
 
 /* Those that are known, in their order. */
-static int
+static void
 settle_calls(struct calls *c)
 {
 	struct held_call *h;
 
 	TAILQ_FOREACH (h, &c->calls, all) {
 		struct call_answer got = { .is = CALL_GOES };
+		struct call_choice *of = calls_choice(c, h->choice);
 		/* it is over, or its name is, and rules read no more of it */
 		bool known = h->over || (c->user.names_only && h->begun && h->nnames);
 		if (h->settled || !known)
 			continue;
-		struct call_choice *of = calls_choice(c, h->choice);
 		/* by some its name goes with the arguments of the one before */
 		if (h->again && h->over && !is_whole_call(h))
-			return CALLS_UNSOUND;
-		int r = c->err ? c->err : ask_about_call(c, h, &got);
-		if (r)
-			return r;
+			calls_fail(c, CALLS_UNSOUND);
+		if (!c->err)
+			calls_fail(c, ask_about_call(c, h, &got));
+		if (c->err)
+			return;
 		h->settled = true;
 		h->is = got.is;
 		h->entry = got.entry;
-		if (c->d->renumbers && (r = count_less(c, h)))
-			return r;
+		if (c->d->renumbers)
+			count_less(c, h);
 		of->denied += got.is == CALL_DENIED;
 		of->kept += got.is != CALL_DENIED;
 		c->touched |= got.is == CALL_DENIED;
 		if (!h->folds)
 			buf_free(&h->arguments);
 	}
-	return 0;
 }
 
 /* ---- events ---- */
-
-static void
-keep_view(struct held_event *e, struct span *s, struct span raw, size_t *at)
-{
-	bool within = s->p >= raw.p && s->p + s->n <= raw.p + raw.n;
-
-	if (!s->n)
-		return;
-	if (within) {
-		s->p = e->bytes + (s->p - raw.p);
-		return;
-	}
-	memcpy(e->bytes + *at, s->p, s->n);
-	s->p = e->bytes + *at;
-	*at += s->n;
-}
 
 /* A copy. NULL: out of memory. */
 static struct held_event *
 event_new(const struct frame *f)
 {
-	struct held_event *e = calloc(1, sizeof(*e));
-	size_t at = f->raw.n;
+	struct frame copy = *f;
+	size_t n = frame_copy(&copy, NULL);
+	struct held_event *e = malloc(sizeof(*e) + n);
 
 	if (!e)
 		return NULL;
-	e->bytes_n = f->raw.n + f->type.n + f->data.n + f->said.n + f->wrapped.n;
-	e->bytes = malloc(e->bytes_n + 1);
-	if (!e->bytes) {
-		free(e);
-		return NULL;
-	}
-	e->frame = *f;
-	memcpy(e->bytes, f->raw.p, f->raw.n);
-	e->frame.raw.p = e->bytes;
-	keep_view(e, &e->frame.type, f->raw, &at);
-	keep_view(e, &e->frame.data, f->raw, &at);
-	keep_view(e, &e->frame.said, f->raw, &at);
-	keep_view(e, &e->frame.wrapped, f->raw, &at);
+	*e = (struct held_event){ .frame = *f, .bytes_n = n };
+	frame_copy(&e->frame, e->bytes);
 	return e;
 }
 
@@ -580,52 +522,38 @@ pass_made(struct calls *c)
 	return r;
 }
 
-void
-calls_say(struct calls *c, const char *type, const char *form, ...)
+/* What is in *data, which is freed, in a frame like this; NULL: in one of this type. */
+static void
+pass_json(struct calls *c, const struct frame *as, const char *type, struct buf *data)
 {
-	struct span as = c->wrap ? c->now->frame.type : span_str(type);
 	struct frame_writer w;
-	struct buf data;
-	va_list args;
+	int r = c->err ? c->err : buf_failed(data) ? ERR_NOMEM : 0;
 
 	frame_writer_init(&w, c->kind);
 	w.wrap = c->wrap;
+	buf_clear(&c->made);
+	if (c->kind == FRAMES_ARRAY)
+		buf_span(&c->made, buf_view(data));
+	else if (!r && as)
+		r = frame_rewrite(&w, as, buf_view(data), &c->made);
+	else if (!r)
+		r = frame_write(&w, c->wrap ? c->now->frame.type : span_str(type),
+			buf_view(data), &c->made);
+	buf_free(data);
+	calls_fail(c, r == ERR_LIMIT ? CALLS_OVER : r ? r : pass_made(c));
+}
+
+void
+calls_say(struct calls *c, const char *type, const char *form, ...)
+{
+	struct buf data;
+	va_list args;
+
 	buf_init(&data, 0);
 	va_start(args, form);
 	json_put_vform(&data, form, args);
 	va_end(args);
-	buf_clear(&c->made);
-	if (c->kind == FRAMES_ARRAY)
-		buf_span(&c->made, buf_view(&data));
-	else if (frame_write(&w, as, buf_view(&data), &c->made))
-		calls_fail(c, ERR_NOMEM);
-	if (buf_failed(&data))
-		calls_fail(c, ERR_NOMEM);
-	buf_free(&data);
-	calls_fail(c, c->err ? c->err : pass_made(c));
-}
-
-/* The tree, in a frame like this. */
-static int
-rewrite(struct calls *c, const struct frame *as, const struct tree *t)
-{
-	struct frame_writer w;
-	struct buf data;
-	int r = 0;
-
-	frame_writer_init(&w, c->kind);
-	w.wrap = c->wrap;
-	buf_init(&data, 0);
-	tree_write(t, t->root, &data);
-	buf_clear(&c->made);
-	if (buf_failed(&data))
-		r = ERR_NOMEM;
-	else if (c->kind == FRAMES_ARRAY)
-		buf_span(&c->made, buf_view(&data));
-	else
-		r = frame_rewrite(&w, as, buf_view(&data), &c->made);
-	buf_free(&data);
-	return r == ERR_LIMIT ? CALLS_OVER : r ? r : pass_made(c);
+	pass_json(c, NULL, type, &data);
 }
 
 struct held_call *
@@ -644,16 +572,38 @@ calls_of(struct calls *c, const struct node *n)
 	return NULL;
 }
 
-/* What the event is now; a whole answer too. True: nothing of it goes. */
-static bool
-say_tree(struct calls *c, struct held_event *e, struct tree *t)
+/* The tree of the event, which is read or said. 0, or the parser's error. */
+static int
+open_tree(struct calls *c, struct held_event *e, struct tree *t)
 {
-	bool blocks = c->whole && c->d->blocks;
-
 	c->now = e;
 	c->piece = 0;
 	c->t = t;
+	int r = tree_read_as(t, &c->work, e->frame.data, c->format);
 	c->root = t->root;
+	return r;
+}
+
+/* What clients do not all read alike is judged by nobody. */
+static void
+read_tree(struct calls *c, const struct tree *t)
+{
+	if (c->whole && c->d->blocks)
+		calls_read_whole(c);
+	else
+		c->d->read(c);
+	if (t->odd)
+		calls_fail(c, CALLS_UNSOUND);
+	over_room(c);
+}
+
+/* What the event is now. True: nothing of it goes. */
+static bool
+say_tree(struct calls *c)
+{
+	const struct held_event *e = c->now;
+	bool blocks = c->whole && c->d->blocks;
+
 	if (blocks)
 		calls_say_whole(c);
 	bool drop = !blocks && c->d->say(c);
@@ -664,18 +614,24 @@ say_tree(struct calls *c, struct held_event *e, struct tree *t)
 		if (!e->pieces[i].is_said && e->pieces[i].of->is != CALL_GOES)
 			calls_fail(c, CALLS_UNSOUND);
 	over_room(c);
-	return drop;
+	return drop || c->err;
 }
 
 void
 calls_say_event(struct calls *c, struct held_event *e, const struct frame *as)
 {
 	struct tree t;
+	struct buf data;
 
-	calls_fail(c, tree_read_as(&t, &c->work, e->frame.data, c->format));
-	if (!c->err && !say_tree(c, e, &t) && !c->err)
-		calls_fail(c, as || t.root->changed ? rewrite(c, as ? as : &e->frame, &t)
-						    : c->user.pass(c->user.arg, &e->frame));
+	calls_fail(c, open_tree(c, e, &t));
+	bool goes = !c->err && !say_tree(c);
+	if (goes && !as && !t.root->changed) {
+		calls_fail(c, c->user.pass(c->user.arg, &e->frame));
+	} else if (goes) {
+		buf_init(&data, 0);
+		tree_write(&t, t.root, &data);
+		pass_json(c, as ? as : &e->frame, NULL, &data);
+	}
 	arena_reset(&c->work);
 }
 
@@ -711,7 +667,7 @@ drain(struct calls *c)
 {
 	struct held_event *e;
 
-	calls_fail(c, c->err ? c->err : settle_calls(c));
+	settle_calls(c);
 	while (!c->err && (e = STAILQ_FIRST(&c->events)) && may_go(e)) {
 		STAILQ_REMOVE_HEAD(&c->events, all);
 		c->held -= sizeof(*e) + e->bytes_n;
@@ -721,35 +677,18 @@ drain(struct calls *c)
 	return c->err ? c->err : calls_held(c) > CAP_CALLS_HELD ? CALLS_OVER : 0;
 }
 
-/* What clients do not all read alike is judged by nobody. */
-static void
-read_tree(struct calls *c, struct held_event *e, const struct tree *t)
-{
-	c->now = e;
-	c->t = t;
-	c->root = t->root;
-	if (c->whole && c->d->blocks)
-		calls_read_whole(c);
-	else
-		c->d->read(c);
-	if (t->odd)
-		calls_fail(c, CALLS_UNSOUND);
-	over_room(c);
-}
-
 static void
 read_event(struct calls *c, struct held_event *e, bool *folded)
 {
 	struct tree t;
+	int r = open_tree(c, e, &t);
 
-	*folded = false;
-	int r = tree_read_as(&t, &c->work, e->frame.data, c->format);
-	if (r) {
-		/* others say what it is */
-		calls_fail(c, r == ERR_NOMEM ? r : c->held || c->touched ? CALLS_NO_JSON : 0);
+	/* others say what it is */
+	if (r && (r == ERR_NOMEM || c->held || c->touched))
+		calls_fail(c, r == ERR_NOMEM ? r : CALLS_NO_JSON);
+	if (r)
 		return;
-	}
-	read_tree(c, e, &t);
+	read_tree(c, &t);
 	/* The provider failed: what was under way never was. */
 	const struct node *error = calls_member(c, "error");
 	if (!c->err && (e->frame.exception || calls_is(c, "type", "error") ||
@@ -762,7 +701,7 @@ read_event(struct calls *c, struct held_event *e, bool *folded)
 		calls_fail(c, CALLS_UNSOUND);
 	if (!c->err)
 		calls_fail(c, calls_fold(c, e, &t, folded));
-	if (!*folded)
+	if (!c->err && !*folded)
 		calls_unfolded(e);
 	over_room(c);
 }
@@ -771,7 +710,7 @@ int
 calls_frame(struct calls *c, const struct frame *f)
 {
 	struct held_event *e = event_new(f);
-	bool folded;
+	bool folded = false;
 
 	if (!e)
 		return ERR_NOMEM;
@@ -809,21 +748,20 @@ calls_whole(struct calls *c, struct span raw, struct buf *out, bool *changed)
 	struct held_event e = { .frame = { .data = raw } };
 	struct tree t;
 
-	*changed = false;
 	c->whole = true;
-	calls_fail(c, tree_read_as(&t, &c->work, raw, c->format));
-	if (!c->err)
-		read_tree(c, &e, &t);
+	int r = open_tree(c, &e, &t);
+	if (!r)
+		read_tree(c, &t);
 	calls_over(c, CALL_ALL);
-	calls_fail(c, c->err ? c->err : settle_calls(c));
-	if (!c->err)
-		say_tree(c, &e, &t);
-	*changed = !c->err && t.root->changed;
+	settle_calls(c);
+	if (!r && !c->err)
+		say_tree(c);
+	*changed = !r && !c->err && t.root->changed;
 	if (*changed)
 		tree_write(&t, t.root, out);
 	if (*changed && buf_failed(out))
 		calls_fail(c, ERR_NOMEM);
 	arena_reset(&c->work);
 	free(e.pieces);
-	return c->err;
+	return r ? r : c->err;
 }

@@ -72,14 +72,14 @@ struct held_event {
 	struct call_piece *pieces; /* in the order in which they are read */
 	size_t npieces, room;
 	uint64_t number; /* that it says of itself, and one; 0: none */
-	/* folded.c: where the text is that its one piece says, in frame.data; in the place of
-	 * several it says these bytes of the call's arguments */
-	size_t text, text_end;
+	/* Where the last string is that says arguments, in frame.data, and how many do; in the
+	 * place of several events it says these bytes of the call's (folded.c) */
+	size_t text, text_end, texts;
 	bool plain; /* this is known, and nothing else in it may be text */
 	bool folded;
 	size_t from, to;
 	size_t bytes_n;
-	char *bytes;
+	char bytes[];
 };
 
 /* Of a choice, or of an answer that has none: 0. */
@@ -119,7 +119,6 @@ struct calls {
 };
 
 struct calls_dialect {
-	const struct answer_format *const *formats; /* NULL last */
 	void (*read)(struct calls *c);
 	/* True: nothing of it goes. Own events go before it by calls_say(). */
 	bool (*say)(struct calls *c);
@@ -155,7 +154,9 @@ struct held_call *calls_find(const struct calls *c, uint32_t choice, uint32_t in
  * arguments that are whole, is another call of the same index. NULL: as calls_at(). */
 struct held_call *calls_by_id(
 	struct calls *c, struct held_call *h, struct span id, struct span name);
-/* What it says is its number; `otherwise`: it says none. What is no number is none's. */
+/* What it says is its number; `otherwise`: it says none. What is no number, and one over
+ * NO_NUMBER, is none's. */
+enum { NO_NUMBER = UINT32_MAX - 1 };
 uint32_t calls_number(const struct calls *c, const struct node *n, uint64_t otherwise);
 /* A text, "" where there is none; something else fails: nobody could judge it. */
 struct span calls_text(struct calls *c, const struct node *n);
@@ -164,6 +165,8 @@ struct span calls_arguments(struct calls *c, const struct node *n);
 /* What it says of its name and its arguments; either may be empty. */
 void calls_note(
 	struct held_call *h, struct span name, struct span arguments, enum answer_says how);
+/* The node says these arguments. */
+void calls_said_at(struct calls *c, const struct node *n);
 /* The node of the event that is read is a piece of it. */
 void calls_piece(struct calls *c, struct held_call *h, const struct node *n);
 /* And its end; h NULL: of none. */

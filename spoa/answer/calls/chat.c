@@ -100,8 +100,6 @@ chat_say(struct calls *c)
 	return all;
 }
 
-static const struct answer_format *const formats[] = { &answer_openai, NULL };
-
-const struct calls_dialect calls_chat = { formats, chat_read, chat_say, .by_id = true,
+const struct calls_dialect calls_chat = { chat_read, chat_say, .by_id = true,
 	.finish = { "tool_calls", "function_call" }, .none = "stop", .renumbers = true,
 	.joins_names = true, .put_reason = calls_put_reason };

@@ -104,8 +104,6 @@ cohere_say(struct calls *c)
 	return false;
 }
 
-static const struct answer_format *const formats[] = { &answer_cohere, NULL };
-
-const struct calls_dialect calls_cohere = { formats, cohere_read, cohere_say, .blocks = true,
+const struct calls_dialect calls_cohere = { cohere_read, cohere_say, .blocks = true,
 	.renumbers = true, .texts = true, .put_reason = put_cohere_reason,
 	.finish = { "TOOL_CALL" }, .none = "COMPLETE" };

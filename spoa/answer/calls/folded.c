@@ -39,22 +39,15 @@ are_alike(const struct tree *t, const struct node *n, const struct tree *u,
 	return !a && !b;
 }
 
-/* The one string that says arguments; NULL: there is none, or more. */
+/* The one string of the event that says arguments; NULL: there is none, or more. */
 static const struct node *
-find_text(const struct node *n, bool *more)
+find_text(const struct held_event *e, const struct tree *t)
 {
-	static const char *const keys[] = { "arguments", "input", "partial_json", "delta",
-		"stringValue", "string_value" };
-	const struct node *found = NULL;
+	const struct node *n = e->texts == 1 ? t->root : NULL;
 
-	for (const struct node *c = n->first; c; c = c->next) {
-		const struct node *is = c->tok != JSON_STRING	? find_text(c, more)
-					: SPAN_IN(c->key, keys) ? c
-								: NULL;
-		*more |= is && found;
-		found = is ? is : found;
-	}
-	return *more ? NULL : found;
+	while (n && (n->tok != JSON_STRING || n->start != e->text))
+		n = tree_next(n, t->root);
+	return n;
 }
 
 /* The event that is read is as `like` but for this text. */
@@ -64,7 +57,6 @@ is_like(struct calls *c, const struct tree *t, const struct node *text, struct h
 {
 	struct span had = like->frame.data, now = t->raw;
 	size_t after = had.n - like->text_end;
-	bool more = false;
 	struct tree u;
 
 	*is = like->plain && text->start == like->text && now.n - text->end == after &&
@@ -73,13 +65,8 @@ is_like(struct calls *c, const struct tree *t, const struct node *text, struct h
 	if (*is)
 		return 0;
 	int r = tree_read(&u, &c->work, had);
-	const struct node *other = r ? NULL : find_text(u.root, &more);
-	*is = other && are_alike(t, t->root, &u, u.root, text);
-	if (*is) {
-		like->plain = true;
-		like->text = other->start;
-		like->text_end = other->end;
-	}
+	*is = !r && like->texts == 1 && are_alike(t, t->root, &u, u.root, text);
+	like->plain |= *is;
 	return r == ERR_NOMEM ? r : 0;
 }
 
@@ -111,12 +98,11 @@ calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bo
 	struct span had = h ? buf_view(&h->arguments) : SPAN_LIT(""), said;
 
 	const struct node *text;
-	bool more = false;
 
 	*folded = false;
 	if (!h || h->settled || h->over || !h->like || c->held < CAP_CALLS_EVENTS ||
 		e->frame.exception || !span_eq(e->frame.type, h->like->frame.type) ||
-		!(text = find_text(t->root, &more)))
+		!(text = find_text(e, t)))
 		return 0;
 	said = tree_text(t, text);
 	size_t from = had.n - said.n;

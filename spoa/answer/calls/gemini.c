@@ -18,19 +18,16 @@ either(const struct node *of, const char *camel, const char *snake)
 
 /* ---- read ---- */
 
-/* The last one of the choice; *n: how many there are. */
+/* The last one of the choice. */
 static struct held_call *
-last_of(const struct calls *c, uint32_t choice, uint32_t *n)
+last_of(const struct calls *c, uint32_t choice)
 {
-	struct held_call *h, *last = NULL;
+	struct held_call *h;
 
-	*n = 0;
-	TAILQ_FOREACH (h, &c->calls, all)
-		if (h->choice == choice) {
-			last = h;
-			++*n;
-		}
-	return last;
+	TAILQ_FOREACH_REVERSE(h, &c->calls, held_calls, all)
+	if (h->choice == choice)
+		return h;
+	return NULL;
 }
 
 static void
@@ -41,8 +38,7 @@ read_part(struct calls *c, struct node *call, uint32_t choice)
 	const struct node *more = either(call, "willContinue", "will_continue");
 	struct node *part = calls_element(call);
 	bool code = p.arguments[0] == call, named = code || tree_text(c->t, p.name[0]).n;
-	uint32_t n;
-	struct held_call *h = last_of(c, choice, &n);
+	struct held_call *h = last_of(c, choice);
 
 	/* arguments of no call are added by some to the last one */
 	if (!named && (!h || h->over) &&
@@ -54,7 +50,7 @@ read_part(struct calls *c, struct node *call, uint32_t choice)
 		struct held_call *first = calls_find(c, choice, 0);
 		if (!code)
 			calls_over(c, choice);
-		h = calls_at(c, choice, n);
+		h = calls_at(c, choice, h ? h->index + 1 : 0);
 		if (!h)
 			return;
 		h->is_signed = !code && tree_text(c->t, signature).n;
@@ -65,9 +61,11 @@ read_part(struct calls *c, struct node *call, uint32_t choice)
 	h->begun |= h->lost;
 	calls_read(c, h, call, part);
 	/* values of paths: no JSON that could be read, but as long */
-	for (const struct node *v = partial; v; v = v->next)
-		calls_note(h, SPAN_LIT(""),
-			tree_text(c->t, either(v, "stringValue", "string_value")), SAYS_MORE);
+	for (const struct node *v = partial; v; v = v->next) {
+		const struct node *text = either(v, "stringValue", "string_value");
+		calls_note(h, SPAN_LIT(""), tree_text(c->t, text), SAYS_MORE);
+		calls_said_at(c, text);
+	}
 	h->over |= !more || more->tok != JSON_TRUE;
 }
 
@@ -88,8 +86,7 @@ gemini_read(struct calls *c)
 			read_part(c, n, choice);
 		}
 		/* Vertex may say one in each event, also while a call goes on */
-		uint32_t n;
-		struct held_call *last = last_of(c, choice, &n);
+		struct held_call *last = last_of(c, choice);
 		if (last)
 			last->may_end = tree_text(c->t, finish).n > 0;
 	}
@@ -137,6 +134,4 @@ gemini_say(struct calls *c)
 	return all;
 }
 
-static const struct answer_format *const formats[] = { &answer_gemini, NULL };
-
-const struct calls_dialect calls_gemini = { formats, gemini_read, gemini_say, .keeps = false };
+const struct calls_dialect calls_gemini = { gemini_read, gemini_say, .keeps = false };

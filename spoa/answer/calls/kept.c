@@ -47,8 +47,5 @@ kept_say(struct calls *c)
 	return false;
 }
 
-static const struct answer_format *const formats[] = { &answer_interactions,
-	&answer_conversations, NULL };
-
-const struct calls_dialect calls_kept = { formats, kept_read, kept_say, .keeps = true,
+const struct calls_dialect calls_kept = { kept_read, kept_say, .keeps = true,
 	.begins_empty = true };

@@ -22,7 +22,5 @@ ollama_say(struct calls *c)
 	return false;
 }
 
-static const struct answer_format *const formats[] = { &answer_ollama, NULL };
-
-const struct calls_dialect calls_ollama = { formats, ollama_read, ollama_say,
+const struct calls_dialect calls_ollama = { ollama_read, ollama_say,
 	.put_reason = calls_put_reason };

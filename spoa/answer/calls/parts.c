@@ -123,6 +123,51 @@ calls_place(const struct node *n)
 
 /* ---- read ---- */
 
+struct node *
+calls_member(const struct calls *c, const char *key)
+{
+	return tree_member(c->root, key);
+}
+
+bool
+calls_is(const struct calls *c, const char *key, const char *word)
+{
+	return tree_is(c->t, calls_member(c, key), word);
+}
+
+uint32_t
+calls_number(const struct calls *c, const struct node *n, uint64_t otherwise)
+{
+	bool says = n && n->tok != JSON_NULL;
+	uint64_t v = tree_number(c->t, n, says ? NO_NUMBER : otherwise);
+
+	return v > INT32_MAX ? NO_NUMBER : (uint32_t)v;
+}
+
+struct span
+calls_text(struct calls *c, const struct node *n)
+{
+	if (n && n->tok != JSON_STRING && n->tok != JSON_NULL)
+		calls_fail(c, CALLS_UNSOUND);
+	return tree_text(c->t, n);
+}
+
+struct span
+calls_arguments(struct calls *c, const struct node *n)
+{
+	return n && n->tok == JSON_OBJECT ? tree_raw(c->t, n) : calls_text(c, n);
+}
+
+void
+calls_said_at(struct calls *c, const struct node *n)
+{
+	if (!n || n->tok != JSON_STRING)
+		return;
+	c->now->text = n->start;
+	c->now->text_end = n->end;
+	c->now->texts++;
+}
+
 /* Not by a member of its own: a call does not become one of another kind. */
 static struct span
 read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
@@ -179,6 +224,7 @@ calls_read(struct calls *c, struct held_call *h, struct node *of, const struct n
 	if (c->d->begins_empty && !c->whole && span_is(said[is], "{}"))
 		said[is] = SPAN_LIT("");
 	calls_note(h, name[is], said[is], p.kind ? p.kind->says : SAYS_MORE);
+	calls_said_at(c, p.arguments[is]);
 	calls_piece(c, h, piece);
 }
 

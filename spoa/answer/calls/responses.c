@@ -145,7 +145,5 @@ responses_say(struct calls *c)
 	return drop;
 }
 
-static const struct answer_format *const formats[] = { &answer_openai_responses, NULL };
-
-const struct calls_dialect calls_responses = { formats, responses_read, responses_say,
-	.keeps = true, .texts = true };
+const struct calls_dialect calls_responses = { responses_read, responses_say, .keeps = true,
+	.texts = true };

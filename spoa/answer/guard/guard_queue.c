@@ -16,21 +16,6 @@ static const struct stage {
 	[QUEUE_FINISH] = { guard_end_take, guard_end_may_go, NULL },
 };
 
-/* A view of the copy of what it is a view of. */
-static void
-copy_view(struct guard *g, struct event *e, struct span *s, struct span raw)
-{
-	bool within = s->p >= raw.p && s->p + s->n <= raw.p + raw.n;
-
-	if (!s->n)
-		return;
-	if (within)
-		s->p = e->frame.raw.p + (s->p - raw.p);
-	else
-		*s = arena_dup(&g->work, *s);
-	e->bytes += within ? 0 : s->n;
-}
-
 /* One that is done with serves the next. What may wait is read from a copy, in g->work, which
  * is the event's own then. NULL: out of memory. */
 static struct event *
@@ -44,14 +29,10 @@ event_new(struct guard *g, const struct frame *f)
 	e->frame = *f;
 	e->waits = false;
 	e->open = e->next = 0;
-	e->bytes = f->raw.n;
-	if (guard_reads(g)) {
-		e->frame.raw = arena_dup(&g->work, f->raw);
-		copy_view(g, e, &e->frame.type, f->raw);
-		copy_view(g, e, &e->frame.data, f->raw);
-		copy_view(g, e, &e->frame.said, f->raw);
-		copy_view(g, e, &e->frame.wrapped, f->raw);
-	}
+	e->bytes = guard_reads(g) ? frame_copy(&e->frame, NULL) : f->raw.n;
+	char *copy = guard_reads(g) ? arena_alloc(&g->work, e->bytes) : NULL;
+	if (copy)
+		frame_copy(&e->frame, copy);
 	return e;
 }
 

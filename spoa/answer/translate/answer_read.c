@@ -2,8 +2,6 @@
  * for the guard and calls/ for its rules: in the order of the bytes, with numbers of choices,
  * blocks and calls. What no other form could say is an error; a member that no row names, and
  * what only the provider can read, says nothing. */
-#include <stdlib.h>
-
 #include "answer/calls/calls_private.h"
 #include "answer/translate/answer_private.h"
 #include "base/ascii.h"
@@ -38,25 +36,10 @@ static const char *const call_ids[] = { "id", "call_id", "tool_use_id", "toolUse
 static const char no_place[] = "the provider's answer has a part that has no place in the "
 			       "caller's API";
 
-/* "*x": with x in it. */
-static bool
-is_said_event(struct span type, const char *event)
-{
-	return *event != '*' ? span_is(type, event)
-			     : type.n && memmem(type.p, type.n, event + 1, strlen(event + 1));
-}
-
 static const struct answer_row *
 said_row(const struct said_reader *r, const struct node *n)
 {
-	struct span type = r->out->type;
-
-	for (size_t i = 0; n->rows && i < n->rows->nrows; i++) {
-		const char *event = n->rows->rows[i].event;
-		if (!event || is_said_event(type, event))
-			return &n->rows->rows[i];
-	}
-	return NULL;
+	return answer_row_of(n->rows, r->out->type);
 }
 
 /* An answer of several choices is no one answer. */
@@ -261,14 +244,12 @@ take_numbers(const struct said_reader *r, const struct node *object, struct said
 		at->aside |= row && row->read == READ_FLAG && n->tok == JSON_TRUE;
 		if (!row || row->read != READ_INDEX || n->tok == JSON_NULL)
 			continue;
-		/* as document.c reads it: other bytes come after it */
 		bool is = n->tok == JSON_NUMBER;
-		double v = is ? strtod(tree_raw(&r->t, n).p, NULL) : -1;
-		bool sound = v >= 0 && v < UINT32_MAX && v == (uint32_t)v;
+		uint32_t number = is ? answer_number(tree_raw(&r->t, n)) : UINT32_MAX;
 		at->numbered = true;
-		at->unsound |= !sound;
+		at->unsound |= number == UINT32_MAX;
 		if (is)
-			at->slot[row->slot] = sound ? (uint32_t)v : UINT32_MAX;
+			at->slot[row->slot] = number;
 	}
 }
 
@@ -329,16 +310,16 @@ read_said_type(struct said_reader *r)
 
 	out->is_error |= span_is(out->type, "error");
 	for (const char *const *e = r->f->last; e && *e; e++)
-		out->last |= is_said_event(out->type, *e);
+		out->last |= answer_type_is(out->type, *e);
 	for (const char *const *e = r->f->ends; e && *e && !out->last; e++)
-		out->ends |= is_said_event(out->type, *e);
+		out->ends |= answer_type_is(out->type, *e);
 	/* parts of an item are done before it is */
-	out->ends &= !is_said_event(out->type, "*.done") || span_is(out->type, item_done);
+	out->ends &= !answer_type_is(out->type, "*.done") || span_is(out->type, item_done);
 	out->unnumbered = r->form == FORM_RESPONSES && !out->last &&
 			  !tree_member(r->t.root, "output_index") &&
-			  (is_said_event(out->type, "response.output_item.added") ||
-				  is_said_event(out->type, "*.done") ||
-				  is_said_event(out->type, "*.delta"));
+			  (answer_type_is(out->type, "response.output_item.added") ||
+				  answer_type_is(out->type, "*.done") ||
+				  answer_type_is(out->type, "*.delta"));
 	if (!out->ends)
 		return;
 	take_numbers(r, r->t.root, &at);
