@@ -215,11 +215,9 @@ static const struct answer_call_kind response_kinds[] = {
 		.arguments = { "action", "actions" }, .says = SAYS_LAST },
 	{ "tool_search_call", .name = "tool_search", .arguments = { "arguments" },
 		.says = SAYS_LAST, .runs = true },
-	{ "web_search_call", .says = SAYS_NONE },
-	{ "file_search_call", .says = SAYS_NONE },
-	{ "code_interpreter_call", .says = SAYS_NONE },
+	{ "web_search_call", .says = SAYS_NONE }, { "file_search_call", .says = SAYS_NONE },
+	{ "code_interpreter_call", .says = SAYS_NONE }, { "mcp_call", .says = SAYS_NONE },
 	{ "image_generation_call", .says = SAYS_NONE },
-	{ "mcp_call", .says = SAYS_NONE },
 	{ "*_call", .says = SAYS_LAST },
 	{ 0 },
 };

@@ -377,7 +377,7 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	struct call call = { .names = names,
 		.nnames = 1,
 		.any_text = h->any_text,
-		.apart = h->apart,
+		.apart = h->kind && (h->kind->name || !h->kind->arguments[0]),
 		.lost = h->lost,
 		.by_name = c->user.names_only && !h->over,
 		.kept = c->kept,
@@ -393,8 +393,8 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 		names[call.nnames++] = span_cut(all, from, h->name_ends[i]);
 		from = h->name_ends[i];
 	}
-	if (h->also)
-		names[call.nnames++] = span_str(h->also);
+	if (h->kind && h->kind->also)
+		names[call.nnames++] = span_str(h->kind->also);
 	/* pairs of surrogates may be in two pieces */
 	buf_init(&whole, 0);
 	utf8_join_halves(buf_view(&h->arguments), &whole);

@@ -32,10 +32,9 @@ struct held_call {
 		bool string, escape, closed, odd;
 	} end;
 	bool any_text;
-	bool begun_with;  /* arguments: none come after them */
-	const char *kind; /* NULL, or the type that says that it is one: it stays so */
-	const char *also; /* NULL, or another name that rules may know it by */
-	bool apart;	  /* as struct call */
+	bool begun_with; /* arguments: none come after them */
+	/* NULL: its place alone says that it is one */
+	const struct answer_call_kind *kind;
 	bool over, settled;
 	bool begun;   /* its arguments have */
 	bool may_end; /* with what was said last, where nothing more comes */

@@ -41,8 +41,7 @@ chat_read(struct calls *c)
 		uint32_t choice = chat_number_of(c, of);
 		calls_choice(c, choice)->said |= content && content->tok == JSON_STRING &&
 						 content->end > content->start + 2;
-		CALLS_EACH(n, c, of)
-		{
+		CALLS_EACH (n, c, of) {
 			bool listed = n->up->tok == JSON_ARRAY;
 			if (listed && is_anybodys(c, n, choice))
 				calls_fail(c, CALLS_UNSOUND);
@@ -81,8 +80,8 @@ say_choice(struct calls *c, struct node *choice)
 	const struct node *message = tree_member(choice, c->whole ? "message" : "delta");
 	const struct node *finish = tree_member(choice, "finish_reason");
 
-	CALLS_EACH(n, c, choice)
-	say_call(c, n);
+	CALLS_EACH (n, c, choice)
+		say_call(c, n);
 	calls_say_end(c, choice, chat_number_of(c, choice));
 	return message && message->changed && tree_is_empty(message) &&
 	       !(finish && finish->tok == JSON_STRING);

@@ -78,8 +78,7 @@ gemini_read(struct calls *c)
 		const struct node *finish = either(of, "finishReason", "finish_reason");
 		const struct node *before = NULL;
 		choice = calls_number(c, tree_member(of, "index"), place++);
-		CALLS_EACH(n, c, of)
-		{
+		CALLS_EACH (n, c, of) {
 			if (calls_element(n) == before)
 				calls_fail(c, CALLS_UNSOUND);
 			before = calls_element(n);
@@ -102,8 +101,7 @@ say_candidate(struct calls *c, struct node *candidate)
 	const struct node *finish = either(candidate, "finishReason", "finish_reason");
 
 	/* one part in the place of all of its pieces */
-	CALLS_EACH(n, c, candidate)
-	{
+	CALLS_EACH (n, c, candidate) {
 		struct node *part = calls_element(n);
 		struct held_call *h = calls_of(c, part);
 		if (h && h->is == CALL_EDITED)

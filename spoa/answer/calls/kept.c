@@ -17,8 +17,7 @@ kept_read(struct calls *c)
 	uint32_t index = calls_number(c, number ? number : calls_member(c, "output_index"), 0);
 	struct held_call *h = calls_find(c, 0, index);
 
-	CALLS_EACH(n, c, c->root)
-	{
+	CALLS_EACH (n, c, c->root) {
 		of = n->up && n->up->tok == JSON_ARRAY ? n->up : NULL;
 		/* what an item grows by is a call's by its type, or where there is one */
 		if (!of && span_is(n->key, "delta") && !h && !calls_parts(n).kind->type)
@@ -38,8 +37,7 @@ kept_read(struct calls *c)
 static bool
 kept_say(struct calls *c)
 {
-	CALLS_EACH(n, c, c->root)
-	{
+	CALLS_EACH (n, c, c->root) {
 		struct held_call *h = calls_of(c, n);
 		if (h && h->is == CALL_EDITED)
 			calls_put_arguments(h, n);

@@ -8,8 +8,7 @@ ollama_read(struct calls *c)
 	const struct node *content = tree_member(calls_member(c, "message"), "content");
 
 	calls_choice(c, 0)->said |= content && content->end > content->start + 2;
-	CALLS_EACH(n, c, c->root)
-	{
+	CALLS_EACH (n, c, c->root) {
 		calls_read(c, calls_at(c, 0, (uint32_t)c->ncalls), n, n);
 		calls_over(c, CALL_ALL);
 	}

@@ -168,21 +168,22 @@ calls_said_at(struct calls *c, const struct node *n)
 	c->now->texts++;
 }
 
-/* Not by a member of its own: a call does not become one of another kind. */
+/* A call does not become one of another kind. The name that no member says, or "". */
 static struct span
 read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
 	const struct answer_call_kind *kind)
 {
 	struct span type = tree_text(c->t, tree_member(of, "type"));
-	const char *is = kind->of ? kind->of : kind->type;
+	const char *is = kind->of ? kind->of : kind->type, *was = NULL;
 
-	if (is && h->kind && !span_is(span_str(is), h->kind))
+	if (h->kind)
+		was = h->kind->of ? h->kind->of : h->kind->type;
+	if (is && was && strcmp(is, was) != 0)
 		calls_fail(c, CALLS_UNSOUND);
-	h->kind = is ? is : h->kind;
-	h->also = kind->also;
-	h->apart = kind->name || !kind->arguments[0];
-	return kind->name ? span_str(kind->name)
-			  : span_cut(type, 0, h->apart ? type.n - strlen("_call") : 0);
+	h->kind = is || !h->kind ? kind : h->kind;
+	if (kind->name || kind->arguments[0])
+		return kind->name ? span_str(kind->name) : SPAN_LIT("");
+	return span_cut(type, 0, type.n - strlen("_call"));
 }
 
 /* As text, where it may be nothing else. */
@@ -231,8 +232,7 @@ calls_read(struct calls *c, struct held_call *h, struct node *of, const struct n
 void
 calls_read_whole(struct calls *c)
 {
-	CALLS_EACH(n, c, c->root)
-	{
+	CALLS_EACH (n, c, c->root) {
 		struct node *at = calls_element(n);
 		calls_read(c, calls_at(c, 0, calls_place(at)), n, at);
 	}
@@ -301,8 +301,7 @@ calls_say_element(struct calls *c, struct held_call *h, struct node *n)
 void
 calls_say_whole(struct calls *c)
 {
-	CALLS_EACH(n, c, c->root)
-	{
+	CALLS_EACH (n, c, c->root) {
 		struct held_call *h = calls_of(c, calls_element(n));
 		if (h)
 			calls_say_element(c, h, n);

@@ -26,8 +26,7 @@ responses_read(struct calls *c)
 	if (store)
 		c->kept = store->tok != JSON_FALSE ||
 			  (conversation && conversation->tok != JSON_NULL);
-	CALLS_EACH(n, c, c->root)
-	{
+	CALLS_EACH (n, c, c->root) {
 		bool listed = n->up && n->up->tok == JSON_ARRAY;
 		calls_read(c, calls_at(c, 0, listed ? calls_place(n) : index), n, n);
 	}
@@ -122,8 +121,7 @@ responses_say(struct calls *c)
 	bool own = false; /* the event is a piece itself */
 	struct held_call *h;
 
-	CALLS_EACH(n, c, c->root)
-	{
+	CALLS_EACH (n, c, c->root) {
 		bool listed = n->up && n->up->tok == JSON_ARRAY;
 		h = calls_of(c, n);
 		own |= n == c->root;
