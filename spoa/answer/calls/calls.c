@@ -699,8 +699,7 @@ read_event(struct calls *c, struct held_event *e, bool *folded)
 	/* clients differ in which of the two they go by */
 	if (c->failed && e->npieces)
 		calls_fail(c, CALLS_UNSOUND);
-	if (!c->err)
-		calls_fail(c, calls_fold(c, e, &t, folded));
+	*folded = !c->err && calls_fold(c, e);
 	if (!c->err && !*folded)
 		calls_unfolded(e);
 	over_room(c);

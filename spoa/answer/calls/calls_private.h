@@ -104,7 +104,6 @@ struct calls {
 	struct call_choice choices[CALL_CHOICES];
 	size_t nchoices;
 	bool kept;	      /* the provider keeps the turn */
-	bool odd;	      /* a number that none of its clients could use */
 	uint64_t number;      /* of the last event that went, and one */
 	bool touched;	      /* something was taken out: each event is looked at from now on */
 	bool failed;	      /* an error was said: no call comes after it */
@@ -228,7 +227,8 @@ void calls_say_event(struct calls *c, struct held_event *e, const struct frame *
 
 /* ---- folded.c ---- */
 
-int calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bool *folded);
+/* True: the event that is read is said by another one, and need not wait. */
+bool calls_fold(struct calls *c, const struct held_event *e);
 void calls_unfolded(struct held_event *e);
 void calls_say_folded(struct calls *c, struct held_event *e);
 

@@ -51,23 +51,21 @@ find_text(const struct held_event *e, const struct tree *t)
 }
 
 /* The event that is read is as `like` but for this text. */
-static int
-is_like(struct calls *c, const struct tree *t, const struct node *text, struct held_event *like,
-	bool *is)
+static bool
+is_like(struct calls *c, const struct node *text, struct held_event *like)
 {
-	struct span had = like->frame.data, now = t->raw;
+	struct span had = like->frame.data, now = c->t->raw;
 	size_t after = had.n - like->text_end;
 	struct tree u;
 
-	*is = like->plain && text->start == like->text && now.n - text->end == after &&
-	      !memcmp(now.p, had.p, like->text) &&
-	      !memcmp(now.p + text->end, had.p + like->text_end, after);
-	if (*is)
-		return 0;
-	int r = tree_read(&u, &c->work, had);
-	*is = !r && like->texts == 1 && are_alike(t, t->root, &u, u.root, text);
-	like->plain |= *is;
-	return r == ERR_NOMEM ? r : 0;
+	if (like->plain && text->start == like->text && now.n - text->end == after &&
+		!memcmp(now.p, had.p, like->text) &&
+		!memcmp(now.p + text->end, had.p + like->text_end, after))
+		return true;
+	bool is = like->texts == 1 && !tree_read(&u, &c->work, had) &&
+		  are_alike(c->t, c->root, &u, u.root, text);
+	like->plain |= is;
+	return is;
 }
 
 /* A pair of surrogates in two of them is one character. */
@@ -90,31 +88,27 @@ join_folded(struct held_call *h, size_t from, size_t at)
 	h->arguments.n -= 2 * UTF8_HALF - n;
 }
 
-/* *folded: the event that is read is said by another one, and need not wait. */
-int
-calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bool *folded)
+bool
+calls_fold(struct calls *c, const struct held_event *e)
 {
 	struct held_call *h = e->npieces == 1 ? e->pieces[0].of : NULL;
-	struct span had = h ? buf_view(&h->arguments) : SPAN_LIT(""), said;
-
+	struct span had = h ? buf_view(&h->arguments) : SPAN_LIT("");
 	const struct node *text;
 
-	*folded = false;
 	if (!h || h->settled || h->over || !h->like || c->held < CAP_CALLS_EVENTS ||
 		e->frame.exception || !span_eq(e->frame.type, h->like->frame.type) ||
-		!(text = find_text(e, t)))
-		return 0;
-	said = tree_text(t, text);
+		!(text = find_text(e, c->t)))
+		return false;
+	struct span said = tree_text(c->t, text);
 	size_t from = had.n - said.n;
-	if (said.n > had.n || !span_eq(said, span_cut(had, from, had.n)))
-		return 0;
-	int r = is_like(c, t, text, h->like, folded);
-	if (r || !*folded)
-		return r;
+	if (!span_ends(had, said) || !is_like(c, text, h->like))
+		return false;
 	if (!h->fold) {
 		struct held_event *f = calls_event(c, &h->like->frame);
-		if (!f || !(f->pieces = calloc(1, sizeof(struct call_piece))))
-			return ERR_NOMEM;
+		if (!f || !(f->pieces = calloc(1, sizeof(struct call_piece)))) {
+			calls_fail(c, ERR_NOMEM);
+			return false;
+		}
 		f->pieces[f->npieces++] = h->like->pieces[0];
 		f->text = h->like->text;
 		f->text_end = h->like->text_end;
@@ -125,7 +119,7 @@ calls_fold(struct calls *c, const struct held_event *e, const struct tree *t, bo
 	}
 	join_folded(h, h->fold->from, from);
 	h->fold->to = h->arguments.n;
-	return 0;
+	return true;
 }
 
 /* A next one may be folded into what is like it. */
