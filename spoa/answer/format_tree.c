@@ -162,15 +162,6 @@ answer_type_is(struct span type, const char *row)
 			   : span_is(type, row);
 }
 
-const struct answer_row *
-answer_row_of(const struct answer_node *n, struct span type)
-{
-	for (size_t i = 0; n && i < n->nrows; i++)
-		if (!n->rows[i].event || answer_type_is(type, n->rows[i].event))
-			return &n->rows[i];
-	return NULL;
-}
-
 uint32_t
 answer_number(struct span literal)
 {

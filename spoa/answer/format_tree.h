@@ -27,7 +27,14 @@ const struct answer_node *answer_member(const struct answer_node *n, struct span
 /* Whether events of this type are those that a row means: "*x": a type that has x in it. */
 bool answer_type_is(struct span type, const char *row);
 /* The row of a value in an event of this type; NULL: none. n may be NULL. */
-const struct answer_row *answer_row_of(const struct answer_node *n, struct span type);
+static inline const struct answer_row *
+answer_row_of(const struct answer_node *n, struct span type)
+{
+	for (size_t i = 0; n && i < n->nrows; i++)
+		if (!n->rows[i].event || answer_type_is(type, n->rows[i].event))
+			return &n->rows[i];
+	return NULL;
+}
 /* The literal of a member of an object: 0, 0.0 and 0e1 are one number, of however many digits;
  * UINT32_MAX: it is none of a choice, item or call. */
 uint32_t answer_number(struct span literal);

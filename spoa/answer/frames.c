@@ -318,17 +318,22 @@ out:
 size_t
 frame_copy(struct frame *f, char *to)
 {
-	struct span raw = f->raw,
-		    *views[] = { &f->raw, &f->type, &f->data, &f->said, &f->wrapped };
-	size_t n = 0;
+	struct span raw = f->raw, *views[] = { &f->type, &f->data, &f->said, &f->wrapped };
+	size_t n = raw.n;
 
+	if (to) {
+		memcpy(to, raw.p, raw.n);
+		f->raw.p = to;
+	}
 	for (size_t i = 0; i < COUNT_OF(views); i++) {
 		struct span *s = views[i];
-		bool within = i && s->p >= raw.p && s->p + s->n <= raw.p + raw.n;
+		if (!s->n)
+			continue;
+		bool within = s->p >= raw.p && s->p + s->n <= raw.p + raw.n;
 		size_t at = within ? (size_t)(s->p - raw.p) : n;
-		if (to && s->n && !within)
+		if (to && !within)
 			memcpy(to + at, s->p, s->n);
-		if (to && s->n)
+		if (to)
 			s->p = to + at;
 		n += within ? 0 : s->n;
 	}

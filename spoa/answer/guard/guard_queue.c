@@ -29,8 +29,11 @@ event_new(struct guard *g, const struct frame *f)
 	e->frame = *f;
 	e->waits = false;
 	e->open = e->next = 0;
-	e->bytes = guard_reads(g) ? frame_copy(&e->frame, NULL) : f->raw.n;
-	char *copy = guard_reads(g) ? arena_alloc(&g->work, e->bytes) : NULL;
+	e->bytes = f->raw.n;
+	if (!guard_reads(g))
+		return e;
+	e->bytes = frame_copy(&e->frame, NULL);
+	char *copy = arena_alloc(&g->work, e->bytes);
 	if (copy)
 		frame_copy(&e->frame, copy);
 	return e;
