@@ -101,6 +101,8 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 		c->state = EDGE_EXCHANGE;
 		if (c->plan->document.n)
 			answer_document(c);
+		else if (c->plan->replay.n)
+			upstream_replay(c);
 		else
 			upstream_begin(c);
 	}
@@ -323,6 +325,10 @@ begin_body(struct edge *c)
 		return;
 	}
 	c->state = EDGE_EXCHANGE;
+	if (plan->replay.n) {
+		upstream_replay(c);
+		return;
+	}
 	send_continue(c);
 	if (c->state == EDGE_EXCHANGE)
 		upstream_begin(c);

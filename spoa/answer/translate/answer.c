@@ -27,7 +27,8 @@ translator_new(const struct translate_plan *p, bool streamed, int kind, int stat
 		return NULL;
 	t->plan = *p;
 	t->writer = writers[p->to];
-	t->streamed = streamed && t->writer; /* vectors do not stream */
+	t->in.streamed = streamed && t->writer; /* vectors do not stream */
+	t->streamed = p->other_way ? !t->in.streamed : t->in.streamed;
 	t->status = status;
 	arena_init(&t->work, CAP_ANSWER_WORK, true);
 	frames_init(&t->in.frames, (enum frames_kind)kind, CAP_CALL_EVENT);
@@ -116,8 +117,10 @@ begin_answer(struct translator *t, const struct said_all *all)
 	if (t->state != TRANSLATOR_NEW || (!all->n && !all->model.n && !all->stop.n))
 		return 0;
 	t->state = TRANSLATOR_BEGUN;
-	buf_span(&t->id, all->id);
-	if (!all->id.n)
+	bool own = t->plan.own_id || !all->id.n;
+	if (!own)
+		buf_span(&t->id, all->id);
+	else
 		buf_printf(&t->id, "%s%.*s", t->writer->message_id, SPAN_ARG(t->plan.id));
 	buf_span(&t->model, all->model.n ? all->model : t->plan.model);
 	if (t->streamed)
@@ -138,7 +141,7 @@ count_usage(struct translator *t, struct span type, struct span json)
 	if (err)
 		return translator_fail(
 			t, err, "the usage of the provider's answer is malformed");
-	if (t->streamed)
+	if (t->in.streamed)
 		usage_event(d.usage, type, &t->in.usage);
 	else
 		usage_whole(d.usage, &t->in.usage);
@@ -172,7 +175,7 @@ is_like_the_last(struct translator *t, struct span type, struct span json, struc
 	struct answer_document d;
 	const char *why;
 
-	if (!t->streamed || t->state != TRANSLATOR_BEGUN || t->in.misses == TRANSLATOR_MISSES)
+	if (!t->in.streamed || t->state != TRANSLATOR_BEGUN || t->in.misses == TRANSLATOR_MISSES)
 		return false;
 	bool plain = !event_template_read(&t->in.like, t->plan.format, NULL, type, json,
 			     &t->work, &d, &why) &&
@@ -195,10 +198,10 @@ translate_document(struct translator *t, struct span type, struct span json)
 	if (is_like_the_last(t, type, json, &s))
 		return answer_order(t, &s);
 	err = answer_said(
-		t->plan.from, t->plan.format, !t->streamed, type, json, &t->work, &all, &why);
+		t->plan.from, t->plan.format, !t->in.streamed, type, json, &t->work, &all, &why);
 	if (err)
 		return translator_fail(t, err, why);
-	if (all.is_error && !t->streamed)
+	if (all.is_error && !t->in.streamed)
 		return translator_fail(t, ERR_SYNTAX, "the provider's answer is an error");
 	if (all.is_error)
 		return say_said_error(t, type, json);
@@ -216,7 +219,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 		err = answer_order_ended(t, all.ended);
 	if (!err && all.stop.n)
 		err = answer_order_stop(t, all.stop);
-	if (!err && (all.last || !t->streamed))
+	if (!err && (all.last || !t->in.streamed))
 		err = answer_order_last(t);
 	return err;
 }
@@ -307,7 +310,7 @@ translator_feed(struct translator *t, struct span bytes, struct buf *out, const 
 	int err = t->err;
 
 	t->out = out;
-	if (t->streamed) {
+	if (t->in.streamed) {
 		err = translate_frames(t, bytes);
 	} else if (!err) {
 		buf_span(&t->in.body, bytes);
@@ -326,7 +329,7 @@ translator_end(struct translator *t, struct buf *out, const char **why)
 
 	t->out = out;
 	if (!translator_is_over(t))
-		err = t->streamed ? end_frames(t) : translate_whole(t);
+		err = t->in.streamed ? end_frames(t) : translate_whole(t);
 	*why = t->why;
 	return err;
 }

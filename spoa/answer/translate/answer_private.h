@@ -128,6 +128,7 @@ struct translator {
 	const char *why;
 	struct arena work; /* of the document that is read */
 	struct {	   /* what is read of it */
+		bool streamed;
 		struct frames frames;
 		struct event_template like; /* the last event that said a text alone */
 		unsigned misses; /* events since then that were read by it, and were none */

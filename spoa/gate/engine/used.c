@@ -81,7 +81,7 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 
 	*u = res->usage;
 	/* it was made, and counted, before; or nothing is made */
-	if (r->found.endpoint.stored)
+	if (r->found.endpoint.stored || r->found.cache.state == CACHED_HIT)
 		return USED_NOTHING;
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED || res->end == END_RULED)

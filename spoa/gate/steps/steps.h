@@ -35,6 +35,7 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 	X(mentions, true,  REWRITE)  /* where else what is redacted is, and credentials */ \
 	X(rewrite,  true,  REWRITE)  /* the body and the target to send */ \
 	X(tokens,   true,  QUOTA)    /* how many, where a limit of them applies (limits/) */ \
+	X(cache,    false, QUOTA)    /* what was answered before; may wait for Redis */ \
 	X(quota,    false, QUOTA)    /* reserve; may wait for Redis */ \
 	X(audit,    false, AUDIT)    /* the record is durable; waits for the disk */
 
@@ -66,6 +67,9 @@ void request_estimate_tokens(struct request *r);
 
 /* shadow.c: after the first policy's verdict; the facts that it read. */
 void request_shadow(struct request *r, const struct policy_facts *mine);
+
+/* step_cache.c: keeps the answer of an exchange that ended, where its route has a cache. */
+void request_cache_answer(struct request *r);
 
 /* reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
  * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */

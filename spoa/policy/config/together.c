@@ -52,6 +52,16 @@ config_redis(const struct config *cfg, struct redis_options *out)
 	return err;
 }
 
+int
+config_cache_redis(const struct config *cfg, struct redis_options *out)
+{
+	struct config of = *cfg;
+
+	of.redis_url = cfg->cache_redis;
+	of.redis_password_file = cfg->cache_password_file;
+	return config_redis(&of, out);
+}
+
 static void
 require(struct config_reader *r, const char *section, const char *key)
 {
