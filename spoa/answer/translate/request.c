@@ -159,12 +159,12 @@ is_member_a(const struct node *n, enum member_is is)
 static const struct member *
 member_row(const struct member *row, struct span path, struct span key)
 {
-	for (; row->name; row++) {
-		struct span rest = span_str(row->name);
-		if (!span_starts(rest, path))
-			return NULL;
-		rest = span_cut(rest, path.n, rest.n);
-		if (span_eq(span_next(&rest, '.'), key))
+	if (!key.n)
+		return NULL;
+	for (; row->name && (!path.n || !strncmp(row->name, path.p, path.n)); row++) {
+		const char *name = row->name + path.n;
+		if (*name == *key.p && strcspn(name, ".") == key.n &&
+			!memcmp(name, key.p, key.n))
 			return row;
 	}
 	return NULL;
@@ -184,9 +184,9 @@ read_members(struct question *q, const struct node *object, const struct member 
 				question_refuse(q, n, question_nowhere);
 			continue;
 		}
-		struct span name = span_str(row->name);
+		const char *name = row->name;
 		size_t depth = path.n + n->key.n;
-		if (depth == name.n) {
+		if (!name[depth]) {
 			struct node **to = &m[row->to];
 			if (!is_member_a(n, row->is))
 				question_odd(q, n, "it is of another type");
@@ -194,11 +194,9 @@ read_members(struct question *q, const struct node *object, const struct member 
 				*to = n;
 			row++;
 		}
-		/* what is below it */
-		struct span below = row->name ? span_str(row->name) : SPAN_LIT("");
-		if (below.n > depth && below.p[depth] == '.' &&
-			span_starts(below, span_cut(name, 0, depth)))
-			read_members(q, n, row, span_cut(below, 0, depth + 1), m);
+		/* what is in it */
+		if (row->name && !strncmp(row->name, name, depth) && row->name[depth] == '.')
+			read_members(q, n, row, span_of(row->name, depth + 1), m);
 	}
 }
 
@@ -307,12 +305,13 @@ read_arguments(struct question *q, struct part *call, const struct node *n)
 			"the arguments are no JSON object that all read alike");
 }
 
+/* Whether it has the member, and not as null. */
 static bool
-is_part_row(const struct part_set *set, const struct part_row *row, const struct node *of)
+is_there(const struct node *of, const char *key)
 {
-	const struct node *n = tree_member(of, set->typed ? "type" : row->is);
+	const struct node *n = tree_member(of, key);
 
-	return set->typed ? node_is(n, row->is) : n && n->tok != JSON_NULL;
+	return n && n->tok != JSON_NULL;
 }
 
 struct part *
@@ -323,7 +322,8 @@ question_part(
 	const struct part_row *row = set->rows;
 	unsigned may = 1;
 
-	while (row->kind && !is_part_row(set, row, of))
+	while (row->kind &&
+		!(set->typed ? node_is(type, row->is) : is_there(of, row->is)))
 		row++;
 	if (!row->kind && set->typed && type) {
 		if (!member_may_go(q, of))
