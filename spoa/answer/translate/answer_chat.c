@@ -19,24 +19,6 @@ put_chat_head(const struct translator *t, const char *object, struct buf *b)
 	json_put_text(b, "model", buf_view(&t->model));
 }
 
-/* Counts are totals: what is a part of one is in it. */
-static void
-put_chat_usage(const struct translator *t, struct buf *b)
-{
-	const struct usage *u = &t->in.usage;
-
-	json_put_form(b,
-		"'usage':{'prompt_tokens':%u,'completion_tokens':%u,'total_tokens':%u,'prompt_"
-		"tokens_details':{'cached_tokens':%u",
-		(uint64_t)u->input_tokens, (uint64_t)u->output_tokens,
-		(uint64_t)(u->input_tokens + u->output_tokens), (uint64_t)u->cached_tokens);
-	if (u->details.n[PRICE_WRITE])
-		json_put_uint(b, "cache_write_tokens", u->details.n[PRICE_WRITE]);
-	json_put_form(b, "},'completion_tokens_details':{'reasoning_tokens':%u",
-		(uint64_t)u->details.n[PRICE_REASONING]);
-	buf_str(b, "}}");
-}
-
 /* ---- streams ---- */
 
 static void
@@ -119,12 +101,12 @@ static void
 chat_end(struct translator *t)
 {
 	open_chunk(t);
-	close_chunk(t, answer_stop_word(FORM_CHAT, t->order.stop));
+	close_chunk(t, translator_stop_word(t));
 	if (t->plan.wants_usage && t->in.usage.known) {
 		buf_str(t->out, "data: ");
 		buf_span(t->out, buf_view(&t->head));
 		json_put_raw(t->out, "choices", SPAN_LIT("[]"));
-		put_chat_usage(t, t->out);
+		translator_put_usage(t, &t->in.usage, t->out);
 		buf_str(t->out, "}\n\n");
 	}
 	buf_str(t->out, "data: [DONE]\n\n");
@@ -161,10 +143,10 @@ chat_whole(struct translator *t)
 		buf_span(b, buf_view(calls));
 		json_put_close(b, ']');
 	}
-	json_put_form(b, "},'finish_reason':%s", answer_stop_word(FORM_CHAT, t->order.stop));
+	json_put_form(b, "},'finish_reason':%s", translator_stop_word(t));
 	buf_str(b, "}]");
 	if (t->in.usage.known)
-		put_chat_usage(t, b);
+		translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
 }
 
@@ -172,6 +154,9 @@ const struct answer_writer answer_write_chat = {
 	.media_type = "text/event-stream",
 	.message_id = "chatcmpl-",
 	.call_id = "call_",
+	.usage = "'usage':{'prompt_tokens':%i,'completion_tokens':%o,'total_tokens':%t,"
+		 "'prompt_tokens_details':{'cached_tokens':%c[,'cache_write_tokens':%w]},"
+		 "'completion_tokens_details':{'reasoning_tokens':%r}}",
 	.begin = chat_begin,
 	.open = chat_open,
 	.text = chat_text,
@@ -179,4 +164,5 @@ const struct answer_writer answer_write_chat = {
 	.whole_block = chat_whole_block,
 	.whole = chat_whole,
 	.joins = true,
+	.refusals = true,
 };

@@ -6,27 +6,6 @@
 #include "base/err.h"
 #include "base/json_put.h"
 
-/* ---- what both say ---- */
-
-static void
-put_converse_usage(const struct usage *u, struct buf *b)
-{
-	struct apart_usage a = translator_usage_apart(u);
-
-	json_put_form(b,
-		"'usage':{'inputTokens':%u,'outputTokens':%u,'totalTokens':%u,'"
-		"cacheReadInputTokens':%u,'cacheWriteInputTokens':%u},'metrics':{'latencyMs':"
-		"0}",
-		a.input, a.output, a.input + a.written + a.cached + a.output, a.cached,
-		a.written);
-}
-
-static const char *
-stop_of_converse(const struct translator *t)
-{
-	return answer_stop_word(FORM_CONVERSE, t->refused ? STOP_REFUSAL : t->order.stop);
-}
-
 /* ---- streams ---- */
 
 static void
@@ -101,9 +80,9 @@ converse_close(struct translator *t, const struct answer_block *b UNUSED)
 static void
 converse_end(struct translator *t)
 {
-	json_put_str(open_converse(t, false), "stopReason", stop_of_converse(t));
+	json_put_str(open_converse(t, false), "stopReason", translator_stop_word(t));
 	say_converse(t, "messageStop");
-	put_converse_usage(&t->in.usage, open_converse(t, false));
+	translator_put_usage(t, &t->in.usage, open_converse(t, false));
 	say_converse(t, "metadata");
 }
 
@@ -134,8 +113,8 @@ converse_whole(struct translator *t)
 
 	json_put_form(b, "{'output':{'message':{'role':'assistant','content':[");
 	buf_span(b, buf_view(&t->parts[0]));
-	json_put_form(b, "]}},'stopReason':%s", stop_of_converse(t));
-	put_converse_usage(&t->in.usage, b);
+	json_put_form(b, "]}},'stopReason':%s", translator_stop_word(t));
+	translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
 }
 
@@ -143,6 +122,9 @@ const struct answer_writer answer_write_converse = {
 	.media_type = "application/vnd.amazon.eventstream",
 	.message_id = "",
 	.call_id = "tooluse_",
+	.usage = "'usage':{'inputTokens':%I,'outputTokens':%o,'totalTokens':%t,"
+		 "'cacheReadInputTokens':%C,'cacheWriteInputTokens':%W},"
+		 "'metrics':{'latencyMs':0}",
 	.begin = converse_begin,
 	.open = converse_open,
 	.text = converse_text,

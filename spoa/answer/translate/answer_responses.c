@@ -73,20 +73,6 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 	json_put_form(out, "]}");
 }
 
-static void
-put_responses_usage(const struct usage *u, struct buf *b)
-{
-	if (!u->known)
-		return;
-	json_put_form(b,
-		"'usage':{'input_tokens':%u,'input_tokens_details':{'cached_tokens':%u},'"
-		"output_tokens':%u,'output_tokens_details':{'reasoning_tokens':%u},'total_"
-		"tokens':%u}",
-		(uint64_t)u->input_tokens, (uint64_t)u->cached_tokens,
-		(uint64_t)u->output_tokens, (uint64_t)u->details.n[PRICE_REASONING],
-		(uint64_t)(u->input_tokens + u->output_tokens));
-}
-
 /* "completed" or "incomplete"; of a stream that has begun "in_progress". */
 static void
 put_response(const struct translator *t, const char *name, const char *status, struct buf *b)
@@ -99,21 +85,22 @@ put_response(const struct translator *t, const char *name, const char *status, s
 	json_put_form(b, "'status':%s,'error':null", status);
 	if (cut) {
 		json_put_form(b, "'incomplete_details':{'reason':%s}",
-			answer_stop_word(FORM_RESPONSES, t->order.stop));
+			translator_stop_word(t));
 	} else {
 		json_put_null(b, "incomplete_details");
 	}
 	json_put_form(b, "'model':%t,'output':[", buf_view(&t->model));
 	buf_span(b, buf_view(ITEMS(t)));
 	json_put_form(b, "],'store':false");
-	put_responses_usage(&t->in.usage, b);
+	if (t->in.usage.known)
+		translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
 }
 
 static const char *
 response_status(const struct translator *t)
 {
-	bool whole = !strcmp(answer_stop_word(FORM_RESPONSES, t->order.stop), "completed");
+	bool whole = !strcmp(translator_stop_word(t), "completed");
 
 	return whole ? "completed" : "incomplete";
 }
@@ -239,6 +226,9 @@ const struct answer_writer answer_write_responses = {
 	.media_type = "text/event-stream",
 	.message_id = "resp_",
 	.call_id = "call_",
+	.usage = "'usage':{'input_tokens':%i,'input_tokens_details':{'cached_tokens':%c},"
+		 "'output_tokens':%o,'output_tokens_details':{'reasoning_tokens':%r},"
+		 "'total_tokens':%t}",
 	.begin = responses_begin,
 	.open = responses_open,
 	.text = responses_text,
@@ -247,4 +237,5 @@ const struct answer_writer answer_write_responses = {
 	.whole_block = responses_whole_block,
 	.whole = responses_whole,
 	.joins = true,
+	.refusals = true,
 };
