@@ -8,8 +8,7 @@
 
 static const char *const members[SAID_KINDS] = { [SAID_TEXT] = "content",
 	[SAID_REASONING] = "reasoning_content",
-	[SAID_REFUSAL] = "refusal",
-	[SAID_CALL] = "tool_calls" };
+	[SAID_REFUSAL] = "refusal" };
 
 static void
 put_chat_head(const struct translator *t, const char *object, struct buf *b)
@@ -49,51 +48,29 @@ chat_begin(struct translator *t)
 	close_chunk(t, NULL);
 }
 
-/* A call, or with `begins` false a piece of its arguments, in the list that holds it. */
-static void
-put_chat_call(const struct answer_block *b, bool begins, bool numbered, struct span arguments,
-	struct buf *out)
-{
-	json_put_open(out, NULL, '{');
-	if (numbered)
-		json_put_uint(out, "index", b->place);
-	if (begins) {
-		json_put_form(out, "'id':%t,'type':'function'", buf_view(&b->id));
-	}
-	json_put_open(out, "function", '{');
-	if (begins)
-		json_put_text(out, "name", buf_view(&b->name));
-	json_put_text(out, "arguments", arguments);
-	buf_str(out, "}}");
-}
-
-static void
-say_chat_call(
-	struct translator *t, const struct answer_block *b, bool begins, struct span arguments)
-{
-	open_chunk(t);
-	json_put_open(t->out, members[SAID_CALL], '[');
-	put_chat_call(b, begins, true, arguments, t->out);
-	json_put_close(t->out, ']');
-	close_chunk(t, NULL);
-}
-
 static void
 chat_open(struct translator *t, const struct answer_block *b)
 {
-	if (b->is == SAID_CALL)
-		say_chat_call(t, b, true, SPAN_LIT(""));
+	if (b->is != SAID_CALL)
+		return;
+	open_chunk(t);
+	json_put_form(t->out,
+		"'tool_calls':[{'index':%u,'id':%t,'type':'function','function':{'name':%t,"
+		"'arguments':''}}]",
+		(uint64_t)b->place, buf_view(&b->id), buf_view(&b->name));
+	close_chunk(t, NULL);
 }
 
 static void
 chat_text(struct translator *t, const struct answer_block *b, struct span text)
 {
-	if (b->is == SAID_CALL) {
-		say_chat_call(t, b, false, text);
-		return;
-	}
 	open_chunk(t);
-	json_put_text(t->out, members[b->is], text);
+	if (b->is == SAID_CALL)
+		json_put_form(t->out,
+			"'tool_calls':[{'index':%u,'function':{'arguments':%t}}]",
+			(uint64_t)b->place, text);
+	else
+		json_put_text(t->out, members[b->is], text);
 	close_chunk(t, NULL);
 }
 
@@ -118,7 +95,9 @@ static void
 chat_whole_block(struct translator *t, const struct answer_block *b)
 {
 	if (b->is == SAID_CALL)
-		put_chat_call(b, true, false, buf_view(&b->text), &t->parts[SAID_CALL]);
+		json_put_form(&t->parts[SAID_CALL],
+			"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}}",
+			buf_view(&b->id), buf_view(&b->name), buf_view(&b->text));
 	else
 		buf_span(&t->parts[b->is], buf_view(&b->text));
 }
@@ -138,11 +117,8 @@ chat_whole(struct translator *t)
 		else if (k != SAID_REASONING)
 			json_put_null(b, members[k]);
 	}
-	if (calls->n) {
-		json_put_open(b, members[SAID_CALL], '[');
-		buf_span(b, buf_view(calls));
-		json_put_close(b, ']');
-	}
+	if (calls->n)
+		json_put_form(b, "'tool_calls':[%j]", buf_view(calls));
 	json_put_form(b, "},'finish_reason':%s", translator_stop_word(t));
 	buf_str(b, "}]");
 	if (t->in.usage.known)

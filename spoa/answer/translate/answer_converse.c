@@ -55,18 +55,12 @@ converse_open(struct translator *t, const struct answer_block *block)
 static void
 converse_text(struct translator *t, const struct answer_block *block, struct span text)
 {
-	struct buf *b = open_converse(t, true);
+	static const char *const deltas[SAID_KINDS] = { [SAID_TEXT] = "'delta':{'text':%t}",
+		[SAID_REASONING] = "'delta':{'reasoningContent':{'text':%t}}",
+		[SAID_REFUSAL] = "'delta':{'text':%t}",
+		[SAID_CALL] = "'delta':{'toolUse':{'input':%t}}" };
 
-	json_put_open(b, "delta", '{');
-	if (block->is == SAID_CALL || block->is == SAID_REASONING) {
-		bool call = block->is == SAID_CALL;
-		json_put_open(b, call ? "toolUse" : "reasoningContent", '{');
-		json_put_text(b, call ? "input" : "text", text);
-		json_put_close(b, '}');
-	} else {
-		json_put_text(b, "text", text);
-	}
-	json_put_close(b, '}');
+	json_put_form(open_converse(t, true), deltas[block->is], text);
 	say_converse(t, "contentBlockDelta");
 }
 
@@ -94,16 +88,15 @@ converse_whole_block(struct translator *t, const struct answer_block *block)
 	struct buf *b = &t->parts[0];
 	struct span text = buf_view(&block->text);
 
-	json_put_open(b, NULL, '{');
-	if (block->is == SAID_CALL) {
-		json_put_form(b, "'toolUse':{'toolUseId':%t,'name':%t,'input':%j}",
+	if (block->is == SAID_CALL)
+		json_put_form(b, "{'toolUse':{'toolUseId':%t,'name':%t,'input':%j}}",
 			buf_view(&block->id), buf_view(&block->name), text);
-	} else if (block->is == SAID_REASONING) {
-		json_put_form(b, "'reasoningContent':{'reasoningText':{'text':%t}}", text);
-	} else {
-		json_put_text(b, "text", text);
-	}
-	json_put_close(b, '}');
+	else
+		json_put_form(b,
+			block->is == SAID_REASONING
+				? "{'reasoningContent':{'reasoningText':{'text':%t}}}"
+				: "{'text':%t}",
+			text);
 }
 
 static void
@@ -111,9 +104,9 @@ converse_whole(struct translator *t)
 {
 	struct buf *b = t->out;
 
-	json_put_form(b, "{'output':{'message':{'role':'assistant','content':[");
-	buf_span(b, buf_view(&t->parts[0]));
-	json_put_form(b, "]}},'stopReason':%s", translator_stop_word(t));
+	json_put_form(b,
+		"{'output':{'message':{'role':'assistant','content':[%j]}},'stopReason':%s",
+		buf_view(&t->parts[0]), translator_stop_word(t));
 	translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
 }

@@ -39,9 +39,7 @@ put_candidate_part(const struct answer_block *b, struct span text, struct buf *o
 static void
 put_candidate(const struct translator *t, struct span parts, bool ends, struct buf *b)
 {
-	json_put_form(b, "{'candidates':[{'content':{'parts':[");
-	buf_span(b, parts);
-	json_put_form(b, "],'role':'model'}");
+	json_put_form(b, "{'candidates':[{'content':{'parts':[%j],'role':'model'}", parts);
 	if (ends)
 		json_put_str(b, "finishReason", translator_stop_word(t));
 	json_put_form(b, "'index':0}]");

@@ -19,10 +19,9 @@ static void
 put_message(const struct translator *t, struct span content, const char *stop,
 	const struct usage *u, struct buf *b)
 {
-	json_put_form(b, "{'id':%t,'type':'message','role':'assistant','model':%t,'content':[",
-		buf_view(&t->id), buf_view(&t->model));
-	buf_span(b, content);
-	json_put_close(b, ']');
+	json_put_form(b,
+		"{'id':%t,'type':'message','role':'assistant','model':%t,'content':[%j]",
+		buf_view(&t->id), buf_view(&t->model), content);
 	json_put_opt(b, "stop_reason", stop);
 	json_put_null(b, "stop_sequence");
 	translator_put_usage(t, u, b);

@@ -89,9 +89,8 @@ put_response(const struct translator *t, const char *name, const char *status, s
 	} else {
 		json_put_null(b, "incomplete_details");
 	}
-	json_put_form(b, "'model':%t,'output':[", buf_view(&t->model));
-	buf_span(b, buf_view(ITEMS(t)));
-	json_put_form(b, "],'store':false");
+	json_put_form(b, "'model':%t,'output':[%j],'store':false", buf_view(&t->model),
+		buf_view(ITEMS(t)));
 	if (t->in.usage.known)
 		translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');

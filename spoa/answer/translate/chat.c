@@ -193,12 +193,6 @@ read_chat(struct question *q)
 
 /* ---- write ---- */
 
-static bool
-is_no_text(const struct part *p)
-{
-	return p->kind != PART_TEXT && p->kind != PART_REFUSAL && !p->plain;
-}
-
 /* The content of a turn: a string where it is one text; of a result its texts alone, since
  * nothing else has a place in it. */
 static void
@@ -208,7 +202,7 @@ put_chat_content(struct question *q, const struct part *parts, bool texts)
 	size_t n = 0;
 
 	for (const struct part *p = parts; p; p = p->next)
-		if (!texts || !is_no_text(p)) {
+		if (!texts || part_is_text(p)) {
 			one = p;
 			n++;
 		}
@@ -218,19 +212,7 @@ put_chat_content(struct question *q, const struct part *parts, bool texts)
 	}
 	json_put_open(q->out, "content", '[');
 	for (const struct part *p = parts; p && !q->err; p = p->next)
-		if (!texts || !is_no_text(p))
-			put_part(q, part_forms, p);
-	json_put_close(q->out, ']');
-}
-
-/* Nothing says that it failed but its text. */
-static void
-put_chat_failure(struct question *q, const struct part *r)
-{
-	json_put_open(q->out, "content", '[');
-	put_part(q, part_forms, &tool_failed);
-	for (const struct part *p = r->parts; p && !q->err; p = p->next)
-		if (!is_no_text(p))
+		if (!texts || part_is_text(p))
 			put_part(q, part_forms, p);
 	json_put_close(q->out, ']');
 }
@@ -240,18 +222,16 @@ static void
 put_chat_user(struct question *q, const struct turn *t)
 {
 	const struct part *p = t->first;
+	struct part failed;
 	bool more = false;
 
 	for (; p && p->kind == PART_RESULT && !q->err; p = p->next) {
 		json_put_form(
 			q->out, "{'role':'tool','tool_call_id':%t", question_id(q, p->id));
-		if (p->failed)
-			put_chat_failure(q, p);
-		else
-			put_chat_content(q, p->parts, true);
+		put_chat_content(q, result_parts(p, &failed), true);
 		json_put_close(q->out, '}');
 		for (const struct part *i = p->parts; i; i = i->next)
-			more |= is_no_text(i);
+			more |= !part_is_text(i);
 	}
 	if (!more && !p)
 		return;
@@ -262,7 +242,7 @@ put_chat_user(struct question *q, const struct turn *t)
 		json_put_open(q->out, "content", '[');
 		for (const struct part *r = t->first; r != p; r = r->next)
 			for (const struct part *i = r->parts; i && !q->err; i = i->next)
-				if (is_no_text(i))
+				if (!part_is_text(i))
 					put_part(q, part_forms, i);
 		for (; p && !q->err; p = p->next)
 			put_part(q, part_forms, p);

@@ -99,24 +99,18 @@ write_embed_titan(struct question *q)
 	question_put_settings(q);
 }
 
-const struct request_form embeddings_request_form = { .form = FORM_EMBEDDINGS,
-	.members = embeddings_members,
-	.read = read_embeddings };
-const struct request_form embed_gemini_request_form = { .form = FORM_EMBED_GEMINI,
-	.members = gemini_dimensions,
-	.write = write_embed_gemini,
-	.model_in_path = true };
+/* clang-format off */
+const struct request_form embeddings_request_form = {
+	.form = FORM_EMBEDDINGS, .members = embeddings_members, .read = read_embeddings };
+const struct request_form embed_gemini_request_form = {
+	.form = FORM_EMBED_GEMINI, .members = gemini_dimensions, .write = write_embed_gemini, .model_in_path = true };
 const struct request_form embed_cohere_request_form = {
-	.form = FORM_EMBED_COHERE, .members = cohere_dimensions, .write = write_embed_cohere
-};
-const struct request_form embed_invoked_request_form = { .form = FORM_EMBED_INVOKED,
-	.members = cohere_dimensions,
-	.write = write_embed_cohere,
-	.model_in_path = true };
-const struct request_form embed_titan_request_form = { .form = FORM_EMBED_TITAN,
-	.members = embeddings_members,
-	.write = write_embed_titan,
-	.model_in_path = true };
+	.form = FORM_EMBED_COHERE, .members = cohere_dimensions, .write = write_embed_cohere };
+const struct request_form embed_invoked_request_form = {
+	.form = FORM_EMBED_INVOKED, .members = cohere_dimensions, .write = write_embed_cohere, .model_in_path = true };
+const struct request_form embed_titan_request_form = {
+	.form = FORM_EMBED_TITAN, .members = embeddings_members, .write = write_embed_titan, .model_in_path = true };
+/* clang-format on */
 
 /* ---- answers ---- */
 

@@ -163,7 +163,6 @@ read_generate_content(struct question *q, const struct node *of)
 static struct node *
 as_json_schema(struct question *q, struct node *schema)
 {
-	struct tree *t = arena_new(q->a, struct tree);
 	SCOPED_BUF(b, 0);
 
 	for (struct node *n = schema; n; n = tree_next(n, schema)) {
@@ -175,11 +174,7 @@ as_json_schema(struct question *q, struct node *schema)
 		tree_put_text(&q->tree, n, type);
 	}
 	tree_write(&q->tree, schema, &b);
-	if (!t || tree_read(t, q->a, arena_dup(q->a, buf_view(&b)))) {
-		q->err = ERR_NOMEM;
-		return schema;
-	}
-	return t->root;
+	return question_json(q, schema, arena_dup(q->a, buf_view(&b)), question_nowhere);
 }
 
 static void
@@ -224,12 +219,6 @@ read_generate(struct question *q)
 
 /* ---- write ---- */
 
-static bool
-is_textual(const struct part *p)
-{
-	return p->kind == PART_TEXT || p->kind == PART_REFUSAL || p->plain;
-}
-
 /* Its texts are one, by lines; what in it is no text is a part after it. */
 static void
 put_generate_result(struct question *q, const struct part *r)
@@ -242,7 +231,7 @@ put_generate_result(struct question *q, const struct part *r)
 	json_put_name(b, r->failed ? "error" : "output");
 	buf_putc(b, '"');
 	for (const struct part *p = r->parts; p; p = p->next)
-		if (is_textual(p)) {
+		if (part_is_text(p)) {
 			buf_str(b, any ? "\\n" : "");
 			buf_span(b, p->plain ? p->data : p->text);
 			any = true;
@@ -252,7 +241,7 @@ put_generate_result(struct question *q, const struct part *r)
 	for (const struct part *p = r->parts; p && !q->err; p = p->next)
 		if (p->kind == PART_CALL || p->kind == PART_RESULT)
 			question_refuse(q, p->at, question_nowhere);
-		else if (!is_textual(p))
+		else if (!part_is_text(p))
 			put_part(q, part_forms, p);
 }
 

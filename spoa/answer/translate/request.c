@@ -449,6 +449,21 @@ escaped_json(struct question *q, struct span json)
 
 /* ---- writing ---- */
 
+bool
+part_is_text(const struct part *p)
+{
+	return p->kind == PART_TEXT || p->kind == PART_REFUSAL || p->plain;
+}
+
+const struct part *
+result_parts(const struct part *r, struct part *failed)
+{
+	*failed = (struct part){ .kind = PART_TEXT,
+		.text = SPAN_LIT("The tool failed:"),
+		.next = r->parts };
+	return r->failed ? failed : r->parts;
+}
+
 void
 put_written(struct buf *b, const char *name, struct span written)
 {
@@ -466,8 +481,6 @@ put_node(struct buf *b, const char *name, const struct node *n)
 	json_put_name(b, name);
 	tree_write(n->of, n, b);
 }
-
-const struct part tool_failed = { .kind = PART_TEXT, .text = SPAN_LIT("The tool failed:") };
 
 static void
 put_part_place(struct question *q, const struct part *p, char place)
@@ -532,30 +545,23 @@ put_tool(struct buf *b, const struct tool_offer *t, const char *schema)
 	put_node(b, "strict", t->strict);
 }
 
-/* As the form has it. False: it has no place, and q->err or it goes. */
+/* Whether it is more than the form has: a number, or the texts of a list. */
 static bool
-setting_fits(struct question *q, enum member_is is, double most, struct node *n)
+is_above(const struct node *n, double most)
 {
-	char text[32] = "";
 	struct span raw = tree_raw(n->of, n);
+	char text[32] = "";
 	size_t texts = 0;
 
-	if (n->tok == JSON_NUMBER && most > 0) {
-		if (raw.n < sizeof(text))
-			memcpy(text, raw.p, raw.n);
-		if (!*text || strtod(text, NULL) > most) {
-			question_refuse(q, n, "it is more than the form of the target has");
-			return false;
-		}
-	}
-	for (struct node *e = tree_elements(n); e; e = e->next, texts++)
-		if (e->tok != JSON_STRING)
-			question_odd(q, e, "it is no text");
-	if (is == IS_TEXTS && most > 0 && texts > (size_t)most) {
-		question_refuse(q, n, "it has more elements than the form of the target has");
+	if (most <= 0 || n->tok == JSON_STRING)
 		return false;
-	}
-	return !q->err;
+	for (struct node *e = tree_elements(n); e; e = e->next)
+		texts++;
+	if (n->tok == JSON_ARRAY)
+		return (double)texts > most;
+	if (raw.n < sizeof(text))
+		memcpy(text, raw.p, raw.n);
+	return !*text || strtod(text, NULL) > most;
 }
 
 void
@@ -568,18 +574,23 @@ question_put_settings(struct question *q)
 			continue;
 		while (row->name && row->to != s)
 			row++;
-		if (!row->name) {
-			question_refuse(q, n, question_nowhere);
-		} else if (setting_fits(q, row->is, q->into->most[s], n)) {
-			const char *below = strrchr(row->name, '.');
-			const char *name = below ? below + 1 : row->name;
-			bool list = row->is == IS_TEXTS && n->tok == JSON_STRING;
-			if (list)
-				json_put_open(q->out, name, '[');
-			put_node(q->out, list ? NULL : name, n);
-			if (list)
-				json_put_close(q->out, ']');
+		for (struct node *e = tree_elements(n); row->name && e; e = e->next)
+			if (e->tok != JSON_STRING)
+				question_odd(q, e, "it is no text");
+		if (!row->name || is_above(n, q->into->most[s])) {
+			question_refuse(q, n,
+				row->name ? "it is more than the form of the target has"
+					  : question_nowhere);
+			continue;
 		}
+		const char *below = strrchr(row->name, '.');
+		const char *name = below ? below + 1 : row->name;
+		bool list = row->is == IS_TEXTS && n->tok == JSON_STRING;
+		if (list)
+			json_put_open(q->out, name, '[');
+		put_node(q->out, list ? NULL : name, n);
+		if (list)
+			json_put_close(q->out, ']');
 	}
 }
 

@@ -256,8 +256,9 @@ void put_node(struct buf *b, const char *name, const struct node *n);
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
 /* Name, description, schema (under that name, NULL: not) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
-/* What a result says first whose tool failed, where nothing else says it. */
-extern const struct part tool_failed;
+/* What a result says, and first, in *failed, that its tool failed, where nothing else does. */
+const struct part *result_parts(const struct part *r, struct part *failed);
+bool part_is_text(const struct part *p); /* or a document that is one */
 /* Of OpenAI's two forms: which tool is to be called (`one` shows it by its name); the schema of
  * the answer, and the effort. */
 void read_openai_choice(struct question *q, const struct member *named);

@@ -159,16 +159,15 @@ put_item_message(struct question *q, const struct turn *t)
 static void
 put_item_result(struct question *q, const struct part *r)
 {
-	const struct part *one = r->parts;
+	struct part failed;
+	const struct part *one = result_parts(r, &failed);
 
 	json_put_form(
 		q->out, "{'type':'function_call_output','call_id':%t", question_id(q, r->id));
-	if (!r->failed && (!one || (one->kind == PART_TEXT && !one->next))) {
+	if (!one || (one->kind == PART_TEXT && !one->next)) {
 		put_written(q->out, "output", one ? one->text : SPAN_LIT(""));
 	} else {
 		json_put_open(q->out, "output", '[');
-		if (r->failed)
-			put_part(q, content_forms, &tool_failed);
 		for (const struct part *p = one; p && !q->err; p = p->next)
 			put_part(q, content_forms, p);
 		json_put_close(q->out, ']');
