@@ -297,18 +297,6 @@ put_chat_assistant(struct question *q, struct turn *t)
 	json_put_close(q->out, '}');
 }
 
-static void
-put_chat_tools(struct question *q)
-{
-	json_put_open(q->out, "tools", '[');
-	for (const struct tool_offer *t = q->tools; t; t = t->next) {
-		json_put_form(q->out, "{'type':'function','function':{");
-		put_tool(q->out, t, "parameters");
-		json_put_form(q->out, "}}");
-	}
-	json_put_close(q->out, ']');
-}
-
 void
 put_openai_choice(struct question *q, const char *one)
 {
@@ -359,7 +347,14 @@ write_chat(struct question *q)
 	}
 	json_put_close(q->out, ']');
 	if (q->tools)
-		put_chat_tools(q);
+		json_put_open(q->out, "tools", '[');
+	for (const struct tool_offer *t = q->tools; t; t = t->next) {
+		json_put_form(q->out, "{'type':'function','function':{");
+		put_tool(q->out, t, "parameters");
+		json_put_form(q->out, "}}");
+	}
+	if (q->tools)
+		json_put_close(q->out, ']');
 	put_openai_choice(
 		q, "'tool_choice':{'type':'function','function':{'name':%t}}");
 	if (q->set[DOC_SCHEMA]) {
@@ -373,9 +368,8 @@ write_chat(struct question *q)
 	if (q->to->stream)
 		json_put_bool(q->out, "stream", true);
 	if (q->to->stream &&
-		q->into != &mistral_request_form) { /* that says its usage anyway */
+		q->into != &mistral_request_form) /* that says its usage anyway */
 		json_put_form(q->out, "'stream_options':{'include_usage':true}");
-	}
 }
 
 const struct request_form chat_request_form = {

@@ -49,19 +49,15 @@ read_embeddings(struct question *q)
 		question_odd(q, inputs, "it is empty");
 }
 
-/* The one text, or the first of them, which are each other's `next`. */
-static const struct node *
-first_input(const struct question *q)
-{
-	const struct node *inputs = q->set[DOC_INPUTS];
-
-	return inputs->tok == JSON_STRING ? inputs : tree_elements(inputs);
-}
-
+/* One text, or each of them. */
 static const struct node *
 next_input(const struct question *q, const struct node *n)
 {
-	return n == q->set[DOC_INPUTS] ? NULL : n->next;
+	const struct node *inputs = q->set[DOC_INPUTS];
+
+	if (n)
+		return n == inputs ? NULL : n->next;
+	return inputs->tok == JSON_STRING ? inputs : tree_elements(inputs);
 }
 
 static void
@@ -70,7 +66,7 @@ write_embed_gemini(struct question *q)
 	struct span model = arena_printf(q->a, "models/%.*s", SPAN_ARG(q->ask->model));
 
 	json_put_open(q->out, "requests", '[');
-	for (const struct node *n = first_input(q); n; n = next_input(q, n)) {
+	for (const struct node *n = next_input(q, NULL); n; n = next_input(q, n)) {
 		json_put_form(q->out, "{'model':%t,'content':{'parts':[{", model);
 		put_node(q->out, "text", n);
 		json_put_form(q->out, "}]}");
@@ -84,7 +80,7 @@ static void
 write_embed_cohere(struct question *q)
 {
 	json_put_open(q->out, "texts", '[');
-	for (const struct node *n = first_input(q); n; n = next_input(q, n))
+	for (const struct node *n = next_input(q, NULL); n; n = next_input(q, n))
 		put_node(q->out, NULL, n);
 	json_put_form(q->out, "],'input_type':'search_document','embedding_types':['float']");
 	question_put_settings(q);
@@ -95,7 +91,7 @@ write_embed_titan(struct question *q)
 {
 	if (q->to->vectors > 1)
 		question_refuse(q, q->set[DOC_INPUTS], "the target takes one text a request");
-	put_node(q->out, "inputText", first_input(q));
+	put_node(q->out, "inputText", next_input(q, NULL));
 	question_put_settings(q);
 }
 

@@ -278,20 +278,6 @@ put_generate_tools(struct question *q)
 }
 
 static void
-put_generate_mode(struct question *q)
-{
-	struct buf *b = q->out;
-	bool one = q->choice.is == CHOICE_TOOL;
-
-	json_put_form(b, "'toolConfig':{'functionCallingConfig':{'mode':%s",
-		modes[one ? CHOICE_ANY : q->choice.is]);
-	if (one) {
-		json_put_form(b, "'allowedFunctionNames':[%t]", q->choice.name);
-	}
-	json_put_form(b, "}}");
-}
-
-static void
 put_generate_config(struct question *q)
 {
 	struct buf *b = q->out;
@@ -319,6 +305,7 @@ write_generate(struct question *q)
 {
 	struct buf *b = q->out;
 	struct turn *t = q->turns;
+	bool one = q->choice.is == CHOICE_TOOL;
 
 	if (t && t->role == TURN_SYSTEM) {
 		put_generate_parts(q, NULL, t);
@@ -332,8 +319,13 @@ write_generate(struct question *q)
 	json_put_close(b, ']');
 	if (q->tools)
 		put_generate_tools(q);
-	if (q->tools && q->choice.is != CHOICE_UNSAID)
-		put_generate_mode(q);
+	if (q->tools && q->choice.is != CHOICE_UNSAID) {
+		json_put_form(b, "'toolConfig':{'functionCallingConfig':{'mode':%s",
+			modes[one ? CHOICE_ANY : q->choice.is]);
+		if (one)
+			json_put_form(b, "'allowedFunctionNames':[%t]", q->choice.name);
+		json_put_form(b, "}}");
+	}
 	if (q->one_call && q->tools)
 		question_refuse(q, q->one_call, question_nowhere);
 	put_generate_config(q);

@@ -711,7 +711,7 @@ read_conversation(struct question *q)
 		question_odd(q, q->choice.at, "it names no tool");
 	read_format(q);
 	read_effort(q);
-	if (set[DOC_ONE_CALL] && node_true(set[DOC_ONE_CALL]))
+	if (node_true(set[DOC_ONE_CALL]))
 		q->one_call = set[DOC_ONE_CALL];
 	if (set[DOC_PARALLEL] && !node_true(set[DOC_PARALLEL]))
 		q->one_call = set[DOC_PARALLEL];

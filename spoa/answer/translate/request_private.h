@@ -49,6 +49,7 @@ struct tool_offer {
 	struct tool_offer *next;
 };
 
+/* clang-format off */
 /* What a document has, by its form's table of members. */
 enum setting {
 	/* One value in every form that has it: written by the table. */
@@ -68,29 +69,19 @@ enum setting {
 	DOC_SYSTEM, /* a text, or a list of parts */
 	DOC_TURNS,
 	DOC_TOOLS,
-	DOC_CHOICE,
-	DOC_CHOICE_WORD,
-	DOC_CHOICE_NAME,
-	DOC_ONE_CALL, /* it may not call several tools at once */
-	DOC_PARALLEL, /* or it may */
-	DOC_STREAM,
-	DOC_USAGE,
-	DOC_FORMAT, /* of what it answers */
-	DOC_FORMAT_TYPE,
-	DOC_MEDIA_TYPE,
-	DOC_SCHEMA,
+	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, /* of a tool */
+	DOC_ONE_CALL, DOC_PARALLEL, /* it may not call several tools at once; or it may */
+	DOC_STREAM, DOC_USAGE,
+	DOC_FORMAT, DOC_FORMAT_TYPE, DOC_MEDIA_TYPE, /* of what it answers */
+	DOC_SCHEMA, DOC_SCHEMA_NAME, DOC_SCHEMA_DESCRIPTION, DOC_SCHEMA_STRICT,
 	DOC_OWN_SCHEMA, /* which is no JSON Schema */
-	DOC_SCHEMA_NAME,
-	DOC_SCHEMA_DESCRIPTION,
-	DOC_SCHEMA_STRICT,
-	DOC_EFFORT, /* of its reasoning: a word, */
-	DOC_BUDGET, /* or what that comes to; */
-	DOC_THINKING, /* or whether it does */
+	/* Of its reasoning: a word, what that comes to in tokens, or whether it does at all. */
+	DOC_EFFORT, DOC_BUDGET, DOC_THINKING,
 	DOC_OTHER, /* is read for itself, or is of no matter */
-	DOC_INPUTS, /* to embed: it is no conversation */
-	DOC_ENCODING,
+	DOC_INPUTS, DOC_ENCODING, /* to embed: it is no conversation */
 	DOC_MEMBERS
 };
+/* clang-format on */
 
 enum choice { CHOICE_UNSAID, CHOICE_AUTO, CHOICE_ANY, CHOICE_NONE, CHOICE_TOOL };
 

@@ -214,9 +214,8 @@ write_responses(struct question *q)
 		put_schema(q);
 		json_put_form(b, "}}");
 	}
-	if (q->effort_is > EFFORT_UNSAID) {
+	if (q->effort_is > EFFORT_UNSAID)
 		json_put_form(b, "'reasoning':{'effort':%s}", openai_effort(q));
-	}
 	if (q->to->stream)
 		json_put_bool(b, "stream", true);
 	json_put_bool(b, "store", false);
