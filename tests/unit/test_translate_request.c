@@ -313,6 +313,8 @@ static const struct row {
 	{ "a part of no known type may go", INTO(RESPONSES, CHAT), "{'input':[{'role':'user','content':[{'type':'input_audio','input_audio':{}},{'type':'input_text','text':'hi'}]}]}",
 		"{'model':'m'," USER "}", NULL, "input[*].content[*]" },
 	{ "by its type, too", INTO(CHAT, MESSAGES), "{'messages':[{'role':'user','content':[{'type':'video_url','video_url':{}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].type" },
+	{ "a block of two members", INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'document':{'format':'pdf','source':{'bytes':'QUJD'}},'image':{'format':'png','source':{'bytes':'QUJD'}}}]}]}", NULL, "messages[0].content[0].document", NULL },
+	{ "a part of two members", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'a','functionCall':{'name':'f'}}]}]}", NULL, "contents[0].parts[0].functionCall", NULL },
 	{ "a path for a key", FORM_CHAT, "{'messages':[{'role':'user','content':[{'type':'image_url','image_url.url':'https://x'}]}]}", NULL, "messages[0].content[0].image_url.url", NULL },
 
 	/* embeddings */

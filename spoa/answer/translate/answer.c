@@ -93,8 +93,7 @@ usage_count(const struct usage *u, char place)
 }
 
 void
-translator_put_usage(
-	const struct translator *t, const struct usage *u, struct buf *b)
+translator_put_usage(const struct translator *t, const struct usage *u, struct buf *b)
 {
 	json_put_name(b, NULL);
 	for (const char *form = t->writer->usage; *form; form++) {

@@ -66,8 +66,7 @@ chat_text(struct translator *t, const struct answer_block *b, struct span text)
 {
 	open_chunk(t);
 	if (b->is == SAID_CALL)
-		json_put_form(t->out,
-			"'tool_calls':[{'index':%u,'function':{'arguments':%t}}]",
+		json_put_form(t->out, "'tool_calls':[{'index':%u,'function':{'arguments':%t}}]",
 			(uint64_t)b->place, text);
 	else
 		json_put_text(t->out, members[b->is], text);

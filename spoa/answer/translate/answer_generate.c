@@ -104,7 +104,8 @@ const struct answer_writer answer_write_generate = {
 	.call_id = "call_",
 	/* what was reasoned is no part of what Google calls candidates' tokens */
 	.usage = "'usageMetadata':{'promptTokenCount':%i,'candidatesTokenCount':%O"
-		 "[,'cachedContentTokenCount':%c][,'thoughtsTokenCount':%r],'totalTokenCount':%t}",
+		 "[,'cachedContentTokenCount':%c][,'thoughtsTokenCount':%r],'totalTokenCount':%"
+		 "t}",
 	.text = generate_text,
 	.close = generate_close,
 	.end = generate_end,

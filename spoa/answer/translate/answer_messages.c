@@ -115,8 +115,8 @@ static void
 messages_end(struct translator *t)
 {
 	open_event(t, "message_delta");
-	json_put_form(
-		t->out, "'delta':{'stop_reason':%s,'stop_sequence':null}", translator_stop_word(t));
+	json_put_form(t->out, "'delta':{'stop_reason':%s,'stop_sequence':null}",
+		translator_stop_word(t));
 	translator_put_usage(t, &t->in.usage, t->out);
 	close_event(t);
 	open_event(t, "message_stop");

@@ -92,8 +92,7 @@ put_response(const struct translator *t, const char *name, struct buf *b)
 	json_put_int(b, "created_at", clock_wall_ns() / 1000000000);
 	json_put_form(b, "'status':%s,'error':null", status);
 	if (!strcmp(status, "incomplete"))
-		json_put_form(
-			b, "'incomplete_details':{'reason':%s}", translator_stop_word(t));
+		json_put_form(b, "'incomplete_details':{'reason':%s}", translator_stop_word(t));
 	else
 		json_put_null(b, "incomplete_details");
 	json_put_form(b, "'model':%t,'output':[%j],'store':false", buf_view(&t->model),

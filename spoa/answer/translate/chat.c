@@ -145,12 +145,14 @@ read_chat_message(struct question *q, const struct node *of)
 		return;
 	}
 	turn_content(q, t, m[M_CONTENT]);
-	struct part *refusal = m[M_REFUSAL] ? turn_part(q, t, PART_REFUSAL, m[M_REFUSAL]) : NULL;
+	struct part *refusal =
+		m[M_REFUSAL] ? turn_part(q, t, PART_REFUSAL, m[M_REFUSAL]) : NULL;
 	if (refusal)
 		refusal->text = node_written(m[M_REFUSAL]);
 	for (struct node *n = tree_elements(m[M_CALLS]); n && !q->err; n = n->next) {
 		const struct node *type = tree_member(n, "type");
-		if (!type || type->tok == JSON_NULL || question_word(q, type, only_function) == 0)
+		if (!type || type->tok == JSON_NULL ||
+			question_word(q, type, only_function) == 0)
 			question_part(q, t, n, &call_parts);
 	}
 }
@@ -355,8 +357,7 @@ write_chat(struct question *q)
 	}
 	if (q->tools)
 		json_put_close(q->out, ']');
-	put_openai_choice(
-		q, "'tool_choice':{'type':'function','function':{'name':%t}}");
+	put_openai_choice(q, "'tool_choice':{'type':'function','function':{'name':%t}}");
 	if (q->set[DOC_SCHEMA]) {
 		json_put_form(
 			q->out, "'response_format':{'type':'json_schema','json_schema':{");
@@ -367,8 +368,7 @@ write_chat(struct question *q)
 		json_put_str(q->out, "reasoning_effort", openai_effort(q));
 	if (q->to->stream)
 		json_put_bool(q->out, "stream", true);
-	if (q->to->stream &&
-		q->into != &mistral_request_form) /* that says its usage anyway */
+	if (q->to->stream && q->into != &mistral_request_form) /* that says its usage anyway */
 		json_put_form(q->out, "'stream_options':{'include_usage':true}");
 }
 

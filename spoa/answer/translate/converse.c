@@ -27,22 +27,22 @@ static const struct member turn_members[] = { { "role", IS_TEXT, TURN_ROLE }, { 
 static const char *const converse_roles[] = { "system", "user", "assistant", NULL };
 
 /* A block has one of those that are in none. */
-enum { B_NONE, B_TEXT, B_IN, B_FORMAT, B_NAME, B_BYTES, B_PLAIN, B_ID, B_INPUT, B_CONTENT, B_STATUS, B_REASONING, B_CACHE, B_JSON };
+enum { B_NONE, B_TEXT, B_IMAGE, B_DOCUMENT, B_CALL, B_RESULT, B_FORMAT, B_NAME, B_BYTES, B_PLAIN, B_ID, B_INPUT, B_CONTENT, B_STATUS, B_REASONING, B_CACHE, B_JSON };
 static const struct member block_members[] = {
 	{ "text",                  IS_TEXT,   B_TEXT },
-	{ "image",                 IS_OBJECT, B_IN },
+	{ "image",                 IS_OBJECT, B_IMAGE },
 	{ "image.format",          IS_TEXT,   B_FORMAT },
 	{ "image.source.bytes",    IS_TEXT,   B_BYTES },
-	{ "document",              IS_OBJECT, B_IN },
+	{ "document",              IS_OBJECT, B_DOCUMENT },
 	{ "document.format",       IS_TEXT,   B_FORMAT },
 	{ "document.name",         IS_TEXT,   B_NAME },
 	{ "document.source.bytes", IS_TEXT,   B_BYTES },
 	{ "document.source.text",  IS_TEXT,   B_PLAIN },
-	{ "toolUse",               IS_OBJECT, B_IN },
+	{ "toolUse",               IS_OBJECT, B_CALL },
 	{ "toolUse.toolUseId",     IS_TEXT,   B_ID },
 	{ "toolUse.name",          IS_TEXT,   B_NAME },
 	{ "toolUse.input",         IS_OBJECT, B_INPUT },
-	{ "toolResult",            IS_OBJECT, B_IN },
+	{ "toolResult",            IS_OBJECT, B_RESULT },
 	{ "toolResult.toolUseId",  IS_TEXT,   B_ID },
 	{ "toolResult.content",    IS_ARRAY,  B_CONTENT },
 	{ "toolResult.status",     IS_TEXT,   B_STATUS },
@@ -53,11 +53,11 @@ static const struct member block_members[] = {
 };
 static const struct part_row block_rows[] = {
 	{ "text",             PART_TEXT,      { [HAS_TEXT] = B_TEXT } },
-	{ "image",            PART_IMAGE,     { [HAS_IN] = B_IN, [HAS_DATA] = B_BYTES, [HAS_MORE] = B_FORMAT } },
-	{ "document",         PART_FILE,      { [HAS_IN] = B_IN, [HAS_DATA] = B_BYTES, [HAS_TEXT] = B_NAME,
+	{ "image",            PART_IMAGE,     { [HAS_IN] = B_IMAGE, [HAS_DATA] = B_BYTES, [HAS_MORE] = B_FORMAT } },
+	{ "document",         PART_FILE,      { [HAS_IN] = B_DOCUMENT, [HAS_DATA] = B_BYTES, [HAS_TEXT] = B_NAME,
 		[HAS_MORE] = B_FORMAT, [HAS_AND] = B_PLAIN } },
-	{ "toolUse",          PART_CALL,      { [HAS_IN] = B_IN, [HAS_ID] = B_ID, [HAS_NAME] = B_NAME, [HAS_JSON] = B_INPUT } },
-	{ "toolResult",       PART_RESULT,    { [HAS_IN] = B_IN, [HAS_ID] = B_ID, [HAS_CONTENT] = B_CONTENT, [HAS_MORE] = B_STATUS } },
+	{ "toolUse",          PART_CALL,      { [HAS_IN] = B_CALL, [HAS_ID] = B_ID, [HAS_NAME] = B_NAME, [HAS_JSON] = B_INPUT } },
+	{ "toolResult",       PART_RESULT,    { [HAS_IN] = B_RESULT, [HAS_ID] = B_ID, [HAS_CONTENT] = B_CONTENT, [HAS_MORE] = B_STATUS } },
 	{ "reasoningContent", PART_REASONING, { [HAS_MORE] = B_REASONING } },
 	{ "cachePoint",       PART_TEXT,      { [HAS_MORE] = B_CACHE } }, /* says nothing */
 	{ "json",             PART_TEXT,      { [HAS_MORE] = B_JSON } },

@@ -171,7 +171,7 @@ member_row(const struct member *row, struct span path, struct span key)
 }
 
 static void
-read_members(struct question *q, const struct node *object, const struct member *rows,
+read_members_in(struct question *q, const struct node *object, const struct member *rows,
 	struct span path, struct node **m)
 {
 	if (object->tok != JSON_OBJECT)
@@ -196,7 +196,7 @@ read_members(struct question *q, const struct node *object, const struct member 
 		}
 		/* what is in it */
 		if (row->name && !strncmp(row->name, name, depth) && row->name[depth] == '.')
-			read_members(q, n, row, span_of(row->name, depth + 1), m);
+			read_members_in(q, n, row, span_of(row->name, depth + 1), m);
 	}
 }
 
@@ -206,7 +206,7 @@ question_members(struct question *q, const struct node *object, const struct mem
 {
 	for (const struct member *row = table; row->name; row++)
 		m[row->to] = NULL;
-	read_members(q, object, table, SPAN_LIT(""), m);
+	read_members_in(q, object, table, SPAN_LIT(""), m);
 	return !q->err;
 }
 
@@ -274,7 +274,7 @@ turn_part(struct question *q, struct turn *t, enum part_kind kind, const struct 
 
 /* data:image/png;base64,… as media and data; another URI is where an image is. */
 static void
-read_uri(struct question *q, struct part *p, const struct node *uri)
+read_part_uri(struct question *q, struct part *p, const struct node *uri)
 {
 	struct span s = node_text(uri), rest = span_cut(s, strlen("data:"), s.n);
 	struct span head = span_next(&rest, ',');
@@ -322,8 +322,7 @@ question_part(
 	const struct part_row *row = set->rows;
 	unsigned may = 1;
 
-	while (row->kind &&
-		!(set->typed ? node_is(type, row->is) : is_there(of, row->is)))
+	while (row->kind && !(set->typed ? node_is(type, row->is) : is_there(of, row->is)))
 		row++;
 	if (!row->kind && set->typed && type) {
 		if (!member_may_go(q, of))
@@ -355,7 +354,7 @@ question_part(
 	if (has[HAS_URL])
 		p->url = node_written(has[HAS_URL]);
 	if (has[HAS_URI])
-		read_uri(q, p, has[HAS_URI]);
+		read_part_uri(q, p, has[HAS_URI]);
 	else if (p->kind == PART_IMAGE && !p->data.p && !p->url.p)
 		question_odd(q, in, "it has no data");
 	else if ((p->kind == PART_FILE || p->kind == PART_AUDIO) && !p->data.p && !p->url.p &&
@@ -425,8 +424,7 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 }
 
 struct node *
-question_json(
-	struct question *q, const struct node *at, struct span json, const char *why)
+question_json(struct question *q, const struct node *at, struct span json, const char *why)
 {
 	struct tree *t = arena_new(q->a, struct tree);
 	int err = t ? tree_read(t, q->a, json) : ERR_NOMEM;
@@ -458,9 +456,9 @@ part_is_text(const struct part *p)
 const struct part *
 result_parts(const struct part *r, struct part *failed)
 {
-	*failed = (struct part){ .kind = PART_TEXT,
-		.text = SPAN_LIT("The tool failed:"),
-		.next = r->parts };
+	*failed = (struct part){
+		.kind = PART_TEXT, .text = SPAN_LIT("The tool failed:"), .next = r->parts
+	};
 	return r->failed ? failed : r->parts;
 }
 
@@ -692,7 +690,8 @@ read_conversation(struct question *q)
 
 	q->to->wants_usage = true;
 	if (set[DOC_SYSTEM])
-		turn_content(q, question_turn(q, TURN_SYSTEM, set[DOC_SYSTEM]), set[DOC_SYSTEM]);
+		turn_content(
+			q, question_turn(q, TURN_SYSTEM, set[DOC_SYSTEM]), set[DOC_SYSTEM]);
 	if (turns && turns->tok == JSON_STRING)
 		turn_content(q, question_turn(q, TURN_USER, turns), turns);
 	for (struct node *n = tree_elements(turns); n && !q->err; n = n->next)
@@ -724,7 +723,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 {
 	const struct request_form *from = request_forms[ask->from],
 				  *to = ask->to == FORM_CHAT && ask->dialect &&
-								ask->dialect == dialect_find(SPAN_LIT("mistral"))
+							ask->dialect == dialect_find(SPAN_LIT(
+										"mistral"))
 						? &mistral_request_form
 						: request_forms[ask->to];
 	struct question q = {

@@ -236,7 +236,8 @@ extern const char *const efforts[]; /* NULL last */
 /* JSON as the inside of a string. */
 struct span escaped_json(struct question *q, struct span json);
 /* JSON as a tree of its own; q->err. */
-struct node *question_json(struct question *q, const struct node *at, struct span json, const char *why);
+struct node *question_json(
+	struct question *q, const struct node *at, struct span json, const char *why);
 
 /* ---- for writers ---- */
 
