@@ -27,7 +27,8 @@ static const struct member turn_members[] = { { "role", IS_TEXT, TURN_ROLE }, { 
 static const char *const converse_roles[] = { "system", "user", "assistant", NULL };
 
 /* A block has one of those that are in none. */
-enum { B_NONE, B_TEXT, B_IMAGE, B_DOCUMENT, B_CALL, B_RESULT, B_FORMAT, B_NAME, B_BYTES, B_PLAIN, B_ID, B_INPUT, B_CONTENT, B_STATUS, B_REASONING, B_CACHE, B_JSON };
+enum { B_NONE, B_TEXT, B_IMAGE, B_DOCUMENT, B_CALL, B_RESULT, B_FORMAT, B_NAME, B_BYTES, B_PLAIN,
+	B_ID, B_INPUT, B_CONTENT, B_STATUS, B_REASONING, B_CACHE, B_JSON };
 static const struct member block_members[] = {
 	{ "text",                  IS_TEXT,   B_TEXT },
 	{ "image",                 IS_OBJECT, B_IMAGE },

@@ -163,8 +163,8 @@ member_row(const struct member *row, struct span path, struct span key)
 		return NULL;
 	for (; row->name && (!path.n || !strncmp(row->name, path.p, path.n)); row++) {
 		const char *name = row->name + path.n;
-		if (*name == *key.p && strcspn(name, ".") == key.n &&
-			!memcmp(name, key.p, key.n))
+		if (*name == *key.p && !strncmp(name, key.p, key.n) &&
+			strcspn(name, ".") == key.n)
 			return row;
 	}
 	return NULL;
@@ -487,10 +487,10 @@ put_part_place(struct question *q, const struct part *p, char place)
 	struct buf *b = q->out;
 
 	switch (place) {
-	case 't': json_put_form(b, "%w", p->text); break;
-	case 'd': json_put_form(b, "%w", p->data); break;
+	case 't': put_written(b, NULL, p->text); break;
+	case 'd': put_written(b, NULL, p->data); break;
 	case 'm': buf_json_str(b, p->media); break;
-	case 'f': json_put_form(b, "%w", p->text.n ? p->text : file); break;
+	case 'f': put_written(b, NULL, p->text.n ? p->text : file); break;
 	case 'i': buf_json_str(b, question_id(q, p->id)); break;
 	case 'n': buf_json_str(b, p->name); break;
 	case 'j': buf_span(b, p->json); break;
