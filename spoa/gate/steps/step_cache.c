@@ -183,7 +183,8 @@ take_hit(struct request *r, struct span sealed)
 		bool translated = r->found.form;
 		const struct cache_hit h = {
 			.stream = translated ? r->found.form->made.stream : r->in.body.stream,
-			.array = !translated && request_streams_array(r),
+			.array = f->form == FORM_GENERATE && !translated &&
+				 request_streams_array(r),
 			.wants_usage = r->in.body.wants_usage || r->out.ask_usage || translated,
 			.id = span_str(r->id),
 			.model = r->in.body.model,
@@ -293,7 +294,8 @@ may_keep_answer(const struct request *r, const struct guard_report *a)
 
 	return r->found.cache.keeps && r->found.cache.state == CACHED_MISS &&
 	       res->end == END_COMPLETE && res->status == 200 && !a->redactions &&
-	       a->verdict.ruled.effect == RULE_PERMIT && a->sum.effect != RULE_DENY &&
+	       (!a->judged || a->verdict.ruled.effect == RULE_PERMIT) &&
+	       (!a->sum.any || a->sum.effect == RULE_PERMIT) &&
 	       !a->provider_error && !a->blind && !a->unread_bytes && !a->opaque_bytes &&
 	       !a->sealed_bytes && !a->signed_dropped && !a->called_over &&
 	       (calls || !a->ncalled) && (!a->streamed || a->ended) &&
