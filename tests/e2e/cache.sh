@@ -59,6 +59,16 @@ is "not what no answer depends on" "$(cache)" hit
 post own.test /v1/chat/completions '{ "temperature" : 0 , "messages":[ {"role":"user", "content":"one"} ], "model":"gpt-4o" }'
 is "nor blanks and order" "$(cache)" hit
 
+ask own.test 'one' "$COLD" -H 'transfer-encoding: chunked'
+is "a body that comes in chunks is found, too" "$status $(cache) $(says "$text")" "200 hit $first"
+long=$(head -c 200000 /dev/zero | tr '\0' x)
+printf '{"model":"echo","temperature":0,"messages":[{"role":"user","content":"%s"}]}' "$long" >"$D/long.json"
+for i in 1 2; do req POST /v1/chat/completions -H "$auth" -H "$json" -H 'host: own.test' --data-binary "@$D/long.json"; done
+is "and a long one, whose answer is long" "$status $(cache) $(says '.choices[0].message.content | length')" "200 hit 200000"
+sed -i 's/temperature/stream":true,"temperature/' "$D/long.json"
+req POST /v1/chat/completions -H "$auth" -H "$json" -H 'host: own.test' --data-binary "@$D/long.json"
+is "as a stream" "$status $(cache) $(events '[.[].choices[]?.delta.content // ""] | join("") | length')" "200 hit 200000"
+
 # ---- what has no cache ----
 while IFS='|' read -r name members; do
 	ask own.test 'three' "$members"
@@ -79,6 +89,7 @@ ask own.test 'one' "$COLD" -H 'cache-control: max-age=0'
 is "so does an age of nothing" "$(cache)" miss
 ask own.test 'one' "$COLD" -H 'cache-control: max-age=600'
 is "one that is old enough is given" "$(cache)" hit
+errors=0
 for say in '{"status":500}' '{"status":429}' '{"body":"{\"choices\":[]}"}'; do
 	control "$say"
 	ask own.test "error $((errors += 1))" "$COLD"

@@ -210,7 +210,11 @@ exchange_answered(struct exchange *x)
 	case END_ANSWER_DENIED: show_end(r, RECENT_ANSWER_DENIED); break;
 	case END_RULED:
 	case END_ANSWER_RULED: show_end(r, RECENT_RULED); break;
-	default: show_end(r, status > 0 ? status : RECENT_NEVER_SENT); break;
+	default:
+		if (x->plan.replay.n)
+			status = x->result.status;
+		show_end(r, status > 0 ? status : RECENT_NEVER_SENT);
+		break;
 	}
 	if (!x->tries || !x->tries->settled)
 		exchange_attempted(x);

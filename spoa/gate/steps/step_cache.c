@@ -76,10 +76,13 @@ static void
 put_cache_fields(const struct request *r, struct buf *b)
 {
 	const struct http_field *f;
+	const struct header *h;
 
 	for (size_t i = 0; i < COUNT_OF(cache_fields); i++)
 		for (size_t k = 0; (f = http_field_nth(&r->in.head, cache_fields[i], k)); k++)
 			buf_printf(b, "%s: %.*s\n", cache_fields[i], SPAN_ARG(f->value));
+	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
+		buf_printf(b, "%s= %s\n", h->name, h->value);
 }
 
 /* The path without what says whether a stream is asked for, and the query without it. */
@@ -133,7 +136,7 @@ cache_key_of(struct request *r)
 	put_cache_fields(r, &fields);
 	if (buf_failed(&target) || buf_failed(&fields))
 		return "out of memory";
-	const struct span rest[] = { span_str(r->snap->policy->label), span_str(route->name),
+	const struct span rest[] = { span_str(r->snap->policy->version), span_str(route->name),
 		scope, span_str(request_target(r)->name), span_str(request_target(r)->backend),
 		buf_view(&target), buf_view(&fields) };
 	const struct cache_ask ask = { .form = cache_form(r),
