@@ -375,13 +375,42 @@ what_cannot_be_said_is_none(void **state)
 	for (size_t i = 0; i < COUNT_OF(wrong); i++)
 		for (int streamed = 0; streamed < 2; streamed++) {
 			struct cache_answer a = answer;
-			const struct cache_hit h = { .stream = i & 1, .id = SPAN_LIT("id") };
+			const struct cache_hit h = { .stream = !streamed, .id = SPAN_LIT("id") };
 			a.streamed = streamed;
 			a.bytes = span_str(wrong[i]);
 			buf_init(&out, 0);
 			assert_int_not_equal(cache_answer_again(&a, &h, &out), 0);
 			buf_free(&out);
 		}
+}
+
+static void
+a_whole_answer_has_another_id_and_nothing_else(void **state)
+{
+	static const struct {
+		enum form form;
+		const char *was, *is;
+	} rows[] = {
+		{ FORM_CHAT, "{\"a\":{\"id\":\"x\"}, \"id\" : \"old\",\"b\":[1 ]}\n",
+			"{\"a\":{\"id\":\"x\"}, \"id\" : \"chatcmpl-NEW\",\"b\":[1 ]}\n" },
+		{ FORM_MESSAGES, "{\"id\":\"\"}", "{\"id\":\"msg_NEW\"}" },
+		{ FORM_RESPONSES, "{\"object\":\"response\"}", "{\"object\":\"response\"}" },
+		{ FORM_CONVERSE, "{\"id\":\"x\"}", "{\"id\":\"x\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct cache_answer a = { .form = rows[i].form, .bytes = span_str(rows[i].was) };
+		const struct cache_hit h = { .id = SPAN_LIT("NEW") };
+		char length[40];
+		struct buf out;
+		buf_init(&out, 0);
+		assert_int_equal(cache_answer_again(&a, &h, &out), 0);
+		assert_true(span_ends(buf_view(&out), span_str(rows[i].is)));
+		snprintf(length, sizeof(length), "content-length: %zu\r\n", strlen(rows[i].is));
+		assert_non_null(memmem(out.p, out.n, length, strlen(length)));
+		buf_free(&out);
+	}
 }
 
 int
@@ -396,6 +425,7 @@ main(void)
 		cmocka_unit_test(a_caller_has_his_share_and_the_oldest_go),
 		cmocka_unit_test(a_purge_takes_what_it_names),
 		cmocka_unit_test(what_cannot_be_said_is_none),
+		cmocka_unit_test(a_whole_answer_has_another_id_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

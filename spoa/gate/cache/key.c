@@ -125,6 +125,19 @@ members_of(struct span s, struct member v[MEMBERS_MOST], bool *bad)
 	return *bad ? 0 : n;
 }
 
+struct span
+cache_member_value(struct span object, const char *name)
+{
+	struct member v[MEMBERS_MOST];
+	bool bad;
+	size_t n = members_of(object, v, &bad);
+
+	for (size_t i = 0; i < n; i++)
+		if (span_is(v[i].name, name))
+			return v[i].value;
+	return SPAN_LIT("");
+}
+
 /* ---- into the hash ---- */
 
 /* Each part with its length before it: none can be read as a piece of another. */
