@@ -353,6 +353,12 @@ request_asked_model(const struct request *r)
 	return r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
 }
 
+/* ---- cached.c ---- */
+/* One of the steps. */
+enum step_result step_cache(struct request *r);
+/* Keeps the answer of an exchange that ended, where its route has a cache. */
+void request_cache_answer(struct request *r);
+
 /* ---- facts.c ---- */
 /* The route has it read, it says the name that was asked for, it may come in another form, or it is
  * a message of MCP. */

@@ -179,7 +179,7 @@ struct request_found {
 		bool refused; /* that cannot hold it: `made` says where and why */
 		struct translated_request made;
 	} * form;
-	/* gate/steps/step_cache.c: whether it was answered before */
+	/* gate/cached.c: whether it was answered before */
 	struct found_cache {
 		enum cached { CACHED_NONE, CACHED_OFF, CACHED_MISS, CACHED_HIT } state;
 		const char *why; /* CACHED_OFF: a fixed phrase */

@@ -152,7 +152,7 @@ hash_part(struct keying *k, struct span s)
 
 /* Runs without blanks; a part that is empty ends them. */
 static void
-hash_value(struct keying *k, const struct member *m)
+hash_member(struct keying *k, const struct member *m)
 {
 	size_t from = 0, at = 0;
 
@@ -184,7 +184,7 @@ static const char *const callers_own[] = { "name", "description", "input_schema"
 	"cachePoint", NULL };
 
 static bool
-is_listed(struct span name, const char *const *list)
+is_member_listed(struct span name, const char *const *list)
 {
 	for (; *list; list++)
 		if (span_is(name, *list))
@@ -204,7 +204,7 @@ callers_run_it(struct span tool)
 		if (span_is(v[i].name, "type"))
 			return span_is(v[i].value, "\"function\"") ||
 			       span_is(v[i].value, "\"custom\"");
-		listed &= is_listed(v[i].name, callers_own);
+		listed &= is_member_listed(v[i].name, callers_own);
 	}
 	return !bad && listed;
 }
@@ -272,7 +272,7 @@ key_member(struct keying *k, const struct member *m, const struct cache_member *
 		return;
 	case MEMBER_KEYED: break;
 	}
-	hash_value(k, m);
+	hash_member(k, m);
 }
 
 static void

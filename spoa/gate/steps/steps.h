@@ -68,9 +68,6 @@ void request_estimate_tokens(struct request *r);
 /* shadow.c: after the first policy's verdict; the facts that it read. */
 void request_shadow(struct request *r, const struct policy_facts *mine);
 
-/* step_cache.c: keeps the answer of an exchange that ended, where its route has a cache. */
-void request_cache_answer(struct request *r);
-
 /* reasoning.c: which signed blocks go, as body.reasoning[].dropped; nothing in them is
  * left in the overlay. 0, or ERR_BAD_STATE: the request may not go. */
 int request_settle_reasoning(struct request *r);
