@@ -232,9 +232,9 @@ look_in_cache(struct request *r)
 
 	if (!g->cache_redis) {
 		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-		if (cache_get(g->shared->cache, r->found.cache.key, &sealed) &&
-			!take_hit(r, buf_view(&sealed)))
-			cache_drop(g->shared->cache, r->found.cache.key);
+		/* one that is of no use now may be of use to another */
+		if (cache_get(g->shared->cache, r->found.cache.key, &sealed))
+			take_hit(r, buf_view(&sealed));
 		return STEP_NEXT;
 	}
 	if (!redis_up(g->cache_redis) || !has_time(r))

@@ -163,16 +163,6 @@ cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf 
 	return k && !buf_failed(out);
 }
 
-void
-cache_drop(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
-{
-	pthread_mutex_lock(&c->mutex);
-	struct kept *k = find_kept(c, key);
-	if (k)
-		forget_kept(c, k);
-	pthread_mutex_unlock(&c->mutex);
-}
-
 bool
 cache_purges(const struct cache_purge *p, struct span sealed)
 {

@@ -27,7 +27,6 @@ void cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct
 	uint64_t until_us);
 /* Appends it. False: there is none. */
 bool cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf *out);
-void cache_drop(struct cache *c, const unsigned char key[CACHE_KEY_BYTES]);
 
 /* NULL: any route, any person; 0: of any age. */
 struct cache_purge {
