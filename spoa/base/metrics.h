@@ -55,6 +55,15 @@
   X(M_DATA_FETCHED,        "data_fetches_total",                 "result=\"ok\"",             "fetches of data that conditions read, from Redis and URLs") \
   X(M_DATA_FAILED,         "data_fetches_total",                 "result=\"failed\"",         "") \
   X(M_ROOM_FAILED,         "target_room_failures_total",         "",                          "requests that waited in vain for room at a provider with `concurrent`, or for a target that was out") \
+  X(M_CACHE_HITS,          "cache_requests_total",               "result=\"hit\"",            "requests of routes with a cache") \
+  X(M_CACHE_MISSES,        "cache_requests_total",               "result=\"miss\"",           "") \
+  X(M_CACHE_OFF,           "cache_requests_total",               "result=\"off\"",            "") \
+  X(M_CACHE_KEPT,          "cache_kept_total",                   "",                          "answers that were kept") \
+  X(M_CACHE_FAILED,        "cache_failures_total",               "",                          "lookups in Redis without an answer in time: misses") \
+  X(M_CACHE_UNUSABLE,      "cache_unusable_total",               "",                          "entries that could not be opened, or not be said as asked: misses") \
+  X(M_CACHE_SAVED_INPUT,   "cache_saved_tokens_total",           "kind=\"input\"",            "tokens that hits did not take") \
+  X(M_CACHE_SAVED_OUTPUT,  "cache_saved_tokens_total",           "kind=\"output\"",           "") \
+  X(M_CACHE_SAVED_NANOUSD, "cache_saved_nanousd_total",          "",                          "what hits did not cost, in billionths of a dollar") \
   X(M_QUOTA_FAILED,        "quota_failures_total",               "",                          "reservations without an answer from the store") \
   X(M_QUOTA_ALONE,         "quota_alone_total",                  "",                          "reservations from this daemon's own share, without an answer from the store") \
   X(M_QUOTA_LOST,          "quota_lost_total",                   "",                          "corrections that found no room to wait for the store") \

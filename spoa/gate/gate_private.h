@@ -41,6 +41,7 @@ struct gate_shared {
 	struct token_learned learned;			 /* how far estimates were off */
 	struct target_table *targets;			 /* how each of them does */
 	struct pin_table *pins;				 /* what belongs to which */
+	struct cache *cache;				 /* of answers; NULL: none */
 	struct tool_pins *tool_pins;			 /* of MCP servers; NULL: none */
 	struct pool *helpers;		/* threads for long bodies; NULL: workers take turns */
 	_Atomic uint64_t work_until_us; /* gate_hurry(); 0: it goes on */
@@ -59,6 +60,7 @@ struct gate {
 	struct recognisers *recognisers;
 	struct data_cache *data;
 	struct pins pins;
+	struct redis *cache_redis; /* where answers are kept; NULL: in shared->cache */
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
 	struct learned_place learned[LEARNED];

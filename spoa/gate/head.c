@@ -306,3 +306,21 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 	int err = add_credential(r, a, out);
 	return err ? err : arena_failed(a) || arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
+
+/* How Gemini's client wants its stream. */
+static struct span
+query_alt(struct span query)
+{
+	while (query.n) {
+		struct span member = span_next(&query, '&');
+		if (span_is(span_next(&member, '='), "alt"))
+			return member;
+	}
+	return query;
+}
+
+bool
+request_streams_array(const struct request *r)
+{
+	return !span_is(query_alt(r->in.head.query), "sse");
+}

@@ -17,6 +17,7 @@ enum { PATH_LOOKS = 4 << 20 }; /* findings times bytes of the path */
 
 const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer",
 	"observed" };
+const char *const cached_names[] = { "", "off", "miss", "hit" };
 const char *const via_names[] = { "", "direct", "relay", "observe" };
 
 /* Crockford's base 32: 48 bits of time, 80 of chance. */
@@ -73,6 +74,7 @@ request_new(struct snapshot *snap, unsigned worker, const struct request_calls *
 	buf_init(&r->out.decoded, snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES);
 	buf_init(&r->out.rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
 	buf_init(&r->out.new_target, 4 * CAP_TARGET_BYTES);
+	buf_init(&r->out.replay, CAP_ANSWER_BYTES);
 	buf_init(&r->run.completion.fields, CAP_RECORD_BYTES);
 	make_id(r);
 	return r;
@@ -98,6 +100,7 @@ request_free(struct request **rp)
 	r->calls->ends(r);
 	buf_free(&r->out.decoded);
 	buf_free(&r->out.rewritten);
+	buf_free(&r->out.replay);
 	buf_free(&r->out.new_target);
 	request_drop_kept(r);
 	buf_free(&r->run.completion.fields);

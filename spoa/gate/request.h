@@ -49,6 +49,7 @@ enum request_wait {
 	WAIT_DATA,
 	WAIT_PINS,
 	WAIT_EXTERNAL,
+	WAIT_CACHE,
 	WAIT_ROOM, /* at a provider with `concurrent`, or for a target that is out: looked at
 		      each tick */
 	WAIT_QUOTA,
@@ -110,6 +111,7 @@ struct request {
 		struct redactor *redactor;
 		struct buf rewritten;  /* redacted or otherwise edited body */
 		struct buf new_target; /* redacted path and query */
+		struct buf replay;     /* found.cache's HIT: an answer of HTTP, whole */
 		bool edited;	/* `rewritten` is the body to send, even where it is empty */
 		bool swap_body; /* send `rewritten` or `decoded` instead of what arrived */
 		bool ask_usage;
@@ -329,6 +331,8 @@ struct span request_target_sent(struct request *r);
 /* The headers that rules set, from (0, 0) on; the first of a name counts. NULL: the end. */
 const struct header *request_header(const struct request *r, size_t *rule, size_t *at);
 bool request_sets_header(const struct request *r, struct span name);
+/* Gemini's stream is asked for as a list of answers, and not as events. */
+bool request_streams_array(const struct request *r);
 
 /* ---- tried.c ---- */
 /* It may go to a provider more than once, and takes the relay for that. */
@@ -349,13 +353,19 @@ request_asked_model(const struct request *r)
 	return r->in.asked_model.p ? r->in.asked_model : r->in.body.model;
 }
 
+/* ---- cached.c ---- */
+/* One of the steps. */
+enum step_result step_cache(struct request *r);
+/* Keeps the answer of an exchange that ended, where its route has a cache. */
+void request_cache_answer(struct request *r);
+
 /* ---- facts.c ---- */
 /* The route has it read, it says the name that was asked for, it may come in another form, or it is
  * a message of MCP. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
-	return r->found.route->response || r->found.route->alias || r->found.route->translates ||
+	return r->found.route->response || r->found.route->cache.ttl_us || r->found.route->alias || r->found.route->translates ||
 	       request_is_mcp(r);
 }
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about

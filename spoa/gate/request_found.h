@@ -9,6 +9,7 @@
 #include "base/sha256.h"
 #include "base/tokens/estimate.h"
 #include "budget/quota/quota.h"
+#include "gate/cache/entry.h"
 #include "gate/sources/data.h"
 #include "policy/verdict/tool.h"
 #include "scan/mcp/message.h"
@@ -30,6 +31,7 @@ struct decision {
 };
 
 extern const char *const decision_names[]; /* by enum decision_kind */
+extern const char *const cached_names[];   /* by enum cached */
 extern const char *const via_names[];	   /* by enum decision_via */
 
 /* What a second policy says next to the one in force. */
@@ -177,6 +179,16 @@ struct request_found {
 		bool refused; /* that cannot hold it: `made` says where and why */
 		struct translated_request made;
 	} * form;
+	/* gate/cached.c: whether it was answered before */
+	struct found_cache {
+		enum cached { CACHED_NONE, CACHED_OFF, CACHED_MISS, CACHED_HIT } state;
+		const char *why; /* CACHED_OFF: a fixed phrase */
+		bool keeps;	 /* its answer may be kept under `key` */
+		unsigned char key[CACHE_KEY_BYTES];
+		enum form form; /* of its answer, as its provider writes it */
+		struct cache_stamp stamp;
+		int64_t age_s; /* CACHED_HIT */
+	} cache;
 	bool no_session; /* it names one that is not its caller's */
 	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {

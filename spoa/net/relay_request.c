@@ -101,6 +101,8 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 		c->state = EDGE_EXCHANGE;
 		if (c->plan->document.n)
 			answer_document(c);
+		else if (c->plan->replay.n)
+			upstream_replay(c);
 		else
 			upstream_begin(c);
 	}
@@ -293,6 +295,19 @@ send_continue(struct edge *c)
 	}
 }
 
+/* It goes nowhere: what is here of it is let go, so that the connection stays. */
+static void
+drop_request_body(struct edge *c)
+{
+	while (c->in.n && !c->body.done) {
+		struct span payload;
+		ssize_t n = http_body_next(&c->body, buf_view(&c->in), &payload);
+		if (n < 0)
+			return;
+		buf_consume(&c->in, (size_t)n);
+	}
+}
+
 static void
 begin_body(struct edge *c)
 {
@@ -306,6 +321,8 @@ begin_body(struct edge *c)
 		refuse_request(c, FAIL_BODY_UNEXPECTED);
 		return;
 	}
+	if (plan->document.n || plan->replay.n)
+		drop_request_body(c);
 	if (plan->document.n) {
 		answer_document(c);
 		return;
@@ -323,6 +340,10 @@ begin_body(struct edge *c)
 		return;
 	}
 	c->state = EDGE_EXCHANGE;
+	if (plan->replay.n) {
+		upstream_replay(c);
+		return;
+	}
 	send_continue(c);
 	if (c->state == EDGE_EXCHANGE)
 		upstream_begin(c);

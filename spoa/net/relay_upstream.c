@@ -230,6 +230,35 @@ upstream_moves(struct upstream *u)
 	return true;
 }
 
+void
+upstream_replay(struct edge *c)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+
+	if (!u) {
+		answer_fail(c, FAIL_MEMORY, NULL);
+		return;
+	}
+	TAG(upstream, u);
+	u->relay = c->relay;
+	u->edge = c;
+	c->up = u;
+	u->fd = -1;
+	buf_init(&u->in, 0);
+	buf_init(&u->out, 0);
+	ev_init(&u->connecting, on_connecting);
+	ev_init(&u->readable, on_upstream_readable);
+	ev_init(&u->writable, on_upstream_writable);
+	u->since_us = u->active_us = u->request.done_us = clock_mono_us();
+	u->request.began = u->request.whole = u->answer.close = true;
+	u->answer.heard = true;
+	buf_span(&u->in, c->plan->replay);
+	if (buf_failed(&u->in))
+		answer_fail(c, FAIL_MEMORY, NULL);
+	else
+		response_progress(u);
+}
+
 size_t
 upstream_unsent(const struct upstream *u)
 {

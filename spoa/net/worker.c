@@ -13,6 +13,8 @@
 #include "base/pool.h"
 #include "budget/quota/quota.h"
 
+/* An answer that is kept is not waited for longer: the model is asked. */
+#define CACHE_LATE_US 50000
 /* A turn of the loop that kept others waiting. */
 #define TURN_LONG_US 50000
 /* What is told to other threads is so old at most, of an idle worker no older than its last
@@ -308,7 +310,7 @@ watch_turns(struct worker *w)
 int
 worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table,
-	struct redis_finder *finder)
+	struct redis_finder *finder, struct redis_finder *cache_finder)
 {
 	const struct agent_ops ops = { on_notify, on_gone, w };
 	/* Redis must have failed before the decision's own deadline, or there would be no
@@ -338,6 +340,13 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	}
 	w->gate =
 		gate_new(w->loop, shared, index, snap, w->redis, table, &w->mail, &w->metrics);
+	if (cache_finder && w->gate) {
+		w->cache = redis_new_at(w->loop, cache_finder,
+			redis_us < CACHE_LATE_US ? redis_us : CACHE_LATE_US, &w->metrics);
+		if (!w->cache)
+			return ERR_NOMEM;
+		gate_cache_redis(w->gate, w->cache);
+	}
 	w->agent = w->gate ? agent_new(w->loop, &ops, &w->metrics) : NULL;
 	if (!w->agent)
 		return ERR_NOMEM;
@@ -399,6 +408,7 @@ worker_free(struct worker *w)
 	agent_free(&w->agent);
 	gate_free(&w->gate);
 	redis_free(&w->redis);
+	redis_free(&w->cache);
 	if (w->loop) {
 		ev_async_stop(w->loop, &w->wake);
 		ev_timer_stop(w->loop, &w->pulse);

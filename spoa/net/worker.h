@@ -46,6 +46,7 @@ struct worker {
 	uint64_t counted; /* all of them, at the last pulse */
 	const struct config *cfg;
 	struct redis *redis; /* NULL: none configured */
+	struct redis *cache; /* where answers are kept; NULL: in this process */
 	struct gate *gate;
 	struct agent *agent;
 	struct relay *relay; /* NULL: none configured */
@@ -71,7 +72,7 @@ struct worker {
  * is; the one that is configured, the other NULL. 0 or negative. */
 int worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	struct gate_shared *shared, struct snapshot *snap, struct quota_table *table,
-	struct redis_finder *finder);
+	struct redis_finder *finder, struct redis_finder *cache_finder);
 /* relay_fd is every worker's, own_relay_fd this one's alone (-1: none). */
 int worker_listen(
 	struct worker *w, const int *agent_fds, size_t n, int relay_fd, int own_relay_fd);

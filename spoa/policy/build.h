@@ -110,6 +110,8 @@ void build_speaks(struct builder *b, const struct yaml_node *n, struct provider 
 bool build_forms(const struct provider *v, struct route *r, struct target *t);
 /* A route's `translate`. */
 void build_translate(struct builder *b, const struct yaml_node *n, struct route *r);
+/* cache.c: a route's `cache`. */
+void build_cache(struct builder *b, const struct yaml_node *n, struct route *r);
 /* Credentials of tollgate.yaml are of providers that there are. After build_providers(). */
 void build_credentials(struct builder *b);
 void build_routes(struct builder *b, const struct yaml_node *n);

@@ -241,6 +241,15 @@ struct operation_tool {
 	const struct yaml_node *at;
 };
 
+/* route.cache: whose answers a caller may get again, and for how long. */
+enum cache_per { CACHE_IDENTITY, CACHE_TEAM, CACHE_ORG };
+struct route_cache {
+	uint64_t ttl_us; /* 0: none is kept */
+	enum cache_per per;
+	double temperature; /* of requests whose answers are kept, at most */
+	bool tools;	    /* answers that call tools, too */
+};
+
 enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200, DROPS_MAX = 32 };
 struct route {
 	const char *name;
@@ -262,6 +271,7 @@ struct route {
 	bool translates;   /* a target of it, or of its aliases, may need another form */
 	const char **drop; /* translate.drop: members that may go where one has no place for them */
 	size_t ndrop;
+	struct route_cache cache;
 	struct choose choose;
 	struct retry retry;
 	bool direct; /* via: one attempt, so that none takes the relay for another's sake */

@@ -38,7 +38,8 @@ static const char *const by_words[] = { "order", "weight", "latency", "price", N
 static const char *const sticky_words[] = { "none", "conversation", "identity", NULL }; /* enum choose_sticky */
 
 /* Keys of a later version. */
-static const char *const policy_later[] = { "cache", NULL };
+static const char *const per_words[] = { "identity", "team", "org", NULL }; /* enum cache_per */
+static const char *const cache_later[] = { "near", "semantic", NULL };
 static const char *const limit_later[] = { "sliding", NULL };
 
 #define OUTCOME ONE("\"deny\",\"permit\",\"redact\"")
@@ -59,7 +60,7 @@ static const char *const limit_later[] = { "sliding", NULL };
 #define A_FLAG(type, member, words)      NULL, FIELD_FLAG, words, NULL, AT(type, member), 0, 0
 
 const struct section sections[] = {
-[SECTION_POLICY] = { "policy", NULL, policy_later, {
+[SECTION_POLICY] = { "policy", NULL, NULL, {
   { "tollgate", OTHER(ONE("1")), "version of this language" },
   { "name", OTHER(TEXT), "the policy's name: records say name@version" },
   { "mode", A_FLAG(policy, shadow, mode_words), "shadow: denials and redactions by rules are recorded, not enforced" },
@@ -244,6 +245,7 @@ const struct section sections[] = {
   { "login", OTHER(REF("login")), "of an MCP route: where its callers get tokens, as they are told (RFC 9728)" },
   { "restore", OTHER(REF("restore")), "where placeholders are put back beside a URL" },
   { "translate", OTHER(REF("translate")), "requests to a target that speaks another form" },
+  { "cache", OTHER(REF("route_cache")), "answers that need no model" },
   { "on_failure", OTHER(REF("on_failure")), "in place of the policy's" },
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: what the request asks for is held, and output_default is sent where it states no cap; learned: what its answers take, and no more is asked for; estimate: nothing is sent" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
@@ -302,6 +304,15 @@ const struct section sections[] = {
 }},
 [SECTION_TRANSLATE] = { "translate", "[\"drop\"]", NULL, {
   { "drop", OTHER(TEXTS), "members that may go where the target's form has no place for them: top_k, messages[*].name" },
+}},
+[SECTION_ROUTE_CACHE] = { "route_cache", "[\"exact\"]", cache_later, {
+  { "exact", OTHER(REF("cache_exact")), "answers to the same request, given again without the model" },
+}},
+[SECTION_CACHE_EXACT] = { "cache_exact", "[\"ttl\"]", NULL, {
+  { "ttl", A_DURATION(route_cache, ttl_us, S, 30 * DAY), "for so long" },
+  { "per", A_WORD(route_cache, per, per_words), "to whom: the caller alone, his team, or all of his issuer where no personal data was found" },
+  { "temperature", OTHER(EITHER(COUNT, "\"type\":\"number\",\"minimum\":0,\"maximum\":2")), "of requests whose answers are kept, at most: 0 to 2, default 0; a request that says none has 1" },
+  { "tools", A_BOOL(route_cache, tools), "answers that call tools, too" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
   { "name", OTHER(TEXT), "in records, headers and errors" },

@@ -178,14 +178,18 @@ static const struct line {
 	const char *last; /* the prompt's last words */
 	const char *decision;
 	bool relayed, streams, calls, tells;
+	bool replays; /* these two of a policy with a cache */
+	const char *cache_control;
 } lines[] = {
-	{ "direct", 2048, "Please be short.", "permit", false, false, false, false },
-	{ "relay", 2048, "Please be short.", "permit", true, false, false, false },
-	{ "telemetry", 2048, "Please be short.", "permit", true, false, false, true },
-	{ "stream", 2048, "Please be short.", "permit", true, true, false, false },
-	{ "long", 200000, "Please be short.", "permit", true, false, false, false },
-	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false, false },
-	{ "tools", 2048, "Please be short.", "defer", true, false, true, false },
+	{ "direct", 2048, "Please be short.", "permit", false, false, false, false, false, NULL },
+	{ "relay", 2048, "Please be short.", "permit", true, false, false, false, false, NULL },
+	{ "telemetry", 2048, "Please be short.", "permit", true, false, false, true, false, NULL },
+	{ "stream", 2048, "Please be short.", "permit", true, true, false, false, false, NULL },
+	{ "long", 200000, "Please be short.", "permit", true, false, false, false, false, NULL },
+	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false, false, false, NULL },
+	{ "hit", 2048, "Please be short.", "permit", true, false, false, false, true, NULL },
+	{ "miss", 2048, "Please be short.", "permit", true, false, false, false, false, "no-cache" },
+	{ "tools", 2048, "Please be short.", "defer", true, false, true, false, false, NULL },
 };
 
 int
@@ -207,14 +211,16 @@ main(int argc, char **argv)
 	char ends[64];
 	snprintf(ends, sizeof(ends), l->calls ? "%s\"}}}" : "%s\"}]}", l->last);
 	buf_init(&events, 0);
-	const struct count_request q = { .path = l->calls ? "/mcp" : "/v1/chat/completions",
+	struct count_request q = { .path = l->calls ? "/mcp" : "/v1/chat/completions",
 		.body = buf_view(&body),
 		.ends = ends,
 		.decision = l->decision,
 		.relayed = l->relayed,
 		.answer = buf_view(&answer),
 		.events = stream_answer(&events),
-		.nevents = l->streams ? EVENTS : 0 };
+		.nevents = l->streams ? EVENTS : 0,
+		.cache_control = l->cache_control,
+		.replays = l->replays };
 	s.tells = l->tells;
 	count_up(&s, argv[2], argv[3]);
 	for (int i = 0; i < WARM; i++)

@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "base/redis/redis_find.h"
 #include "bench/count_redis.h"
+#include "gate/cache/cache.h"
 #include "gate/engine/engine.h"
 #include "net/worker.h"
 #include "operator/telemetry/otlp.h"
@@ -300,6 +301,7 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 	buf_init(&s->redis->out, 0);
 	int agent = count_listen(s, "agent.sock"), relay = count_listen(s, "relay.sock");
 	s->shared = gate_shared_new(s->snap->cfg, (struct audit *)&count_audit, prompt_key);
+	gate_shared_cache(s->shared, cache_new(prompt_key, UINT64_C(64) << 20));
 	INVARIANT(s->shared && config_redis(s->snap->cfg, &redis) == 0);
 	if (s->tells) {
 		struct buf why;
@@ -313,7 +315,7 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 	s->finder = redis_finder_new(&redis);
 	s->table = quota_table_new(&s->w.mail);
 	INVARIANT(worker_init(&s->w, 0, s->snap->cfg, s->shared, s->snap, s->table,
-			  s->finder) == 0);
+			  s->finder, NULL) == 0);
 	INVARIANT(worker_listen(&s->w, &agent, 1, relay, -1) == 0);
 	s->agent = count_connect(s, "agent.sock");
 	s->edge = count_connect(s, "relay.sock");
@@ -345,6 +347,9 @@ struct count_request {
 	struct span answer;	   /* whole; ends with "end":1} */
 	const struct span *events; /* or a stream; the last is [DONE] */
 	size_t nevents;
+	/* what its caller says of caches; the cache has it, once it was answered */
+	const char *cache_control;
+	bool replays, replayed;
 };
 
 static inline void
@@ -356,7 +361,8 @@ count_arg(struct buf *b, const char *name, struct spop_value v)
 
 /* The NOTIFY that haproxy/spoe.cfg makes of it. */
 static inline void
-count_notify(struct count_stage *s, const char *path, struct span body, struct buf *b)
+count_notify(
+	struct count_stage *s, const char *path, const char *cache, struct span body, struct buf *b)
 {
 	struct buf h;
 	char length[24];
@@ -373,6 +379,8 @@ count_notify(struct count_stage *s, const char *path, struct span body, struct b
 	FIELD("accept", SPAN_LIT("application/json"));
 	FIELD("user-agent", SPAN_LIT("OpenAI/Python 1.99.0"));
 	FIELD("content-length", span_str(length));
+	if (cache)
+		FIELD("cache-control", span_str(cache));
 	FIELD("", SPAN_LIT(""));
 #undef FIELD
 #define STR(v) (struct spop_value){ .type = SPOP_STRING, .s = v }
@@ -454,6 +462,12 @@ count_relayed(struct count_stage *s, const struct count_request *q, const char *
 		q->path, q->body.n, ticket);
 	buf_span(&b, q->body);
 	count_say(s, &s->edge, buf_view(&b));
+	if (q->replayed) {
+		count_until(s, &s->edge, "\"end\":1}");
+		buf_clear(&s->edge.in);
+		buf_free(&b);
+		return;
+	}
 	count_until(s, &s->provider, q->ends);
 	buf_clear(&s->provider.in);
 	buf_clear(&b);
@@ -485,13 +499,13 @@ count_relayed(struct count_stage *s, const struct count_request *q, const char *
 
 /* One request, to its end. `decision`: what must be decided. */
 static inline void
-count_one(struct count_stage *s, const struct count_request *q)
+count_one(struct count_stage *s, struct count_request *q)
 {
 	char ticket[64], decision[16];
 	struct buf b;
 
 	buf_init(&b, 0);
-	count_notify(s, q->path, q->body, &b);
+	count_notify(s, q->path, q->cache_control, q->body, &b);
 	count_say(s, &s->agent, buf_view(&b));
 	buf_free(&b);
 	count_ack(s, ticket, decision);
@@ -502,6 +516,7 @@ count_one(struct count_stage *s, const struct count_request *q)
 	}
 	if (q->relayed)
 		count_relayed(s, q, ticket);
+	q->replayed = q->replays;
 	/* what follows: settlements, completions */
 	for (int i = 0; i < 6; i++)
 		count_turn(s);

@@ -58,7 +58,7 @@ mistakes_of_both_files_are_listed(void **state)
 		path("c.yaml"));
 	assert_non_null(strstr(cmd_err, want));
 	snprintf(want, sizeof(want),
-		"%s:5:1: cache: not supported by this version of tollgate\n", path("p.yaml"));
+		"%s:5:1: cache: unknown key; accepted: ", path("p.yaml"));
 	assert_non_null(strstr(cmd_err, want));
 	snprintf(want, sizeof(want), "%s:6:26: when: ", path("p.yaml"));
 	assert_non_null(strstr(cmd_err, want));

@@ -526,6 +526,7 @@ the_recipes_compile(void **state)
 	assert_true(recipes_compile("docs/budgets.md", "policies/recipe") >= 3);
 	assert_true(recipes_compile("docs/answers.md", "recipe") >= 2);
 	assert_true(recipes_compile("docs/tools.md", "recipe") >= 1);
+	assert_true(recipes_compile("docs/cache.md", "recipe") >= 1);
 }
 
 /* Links between the files of this tree. */

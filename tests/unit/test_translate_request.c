@@ -305,6 +305,18 @@ static const struct row {
 	{ "a text's form of no type", INTO(RESPONSES, CHAT), "{'text':{'format':{}},'input':'hi'}", NULL, "text.format", NULL },
 	{ "a format without a schema", FORM_MESSAGES, "{'output_config':{'format':{'type':'json_schema'}}," USER "}", NULL, "output_config.format", NULL },
 
+	{ "a tool of no type", INTO(RESPONSES, CHAT), "{'input':'hi','tools':[{'name':'f','parameters':{}}]}", NULL, "tools[0]", NULL },
+	{ "a format of no type", INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'outputConfig':{'textFormat':{'structure':{'jsonSchema':{'schema':'{}'}}}}}", NULL, "outputConfig.textFormat", NULL },
+	{ "a choice without a name", INTO(CONVERSE, CHAT), "{'messages':[],'toolConfig':{'toolChoice':{'':{}}}}", NULL, "toolConfig.toolChoice.", NULL },
+	{ "a text block without a text", FORM_MESSAGES, "{'messages':[{'role':'user','content':[{'type':'text'},{'type':'text','text':'a'}]}]}", NULL, "messages[0].content[0]", NULL },
+	{ "a block that says nothing", INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'text':'hi'},{'text':null}]}]}", NULL, "messages[0].content[1]", NULL },
+	{ "a part of no known type may go", INTO(RESPONSES, CHAT), "{'input':[{'role':'user','content':[{'type':'input_audio','input_audio':{}},{'type':'input_text','text':'hi'}]}]}",
+		"{'model':'m'," USER "}", NULL, "input[*].content[*]" },
+	{ "by its type, too", INTO(CHAT, MESSAGES), "{'messages':[{'role':'user','content':[{'type':'video_url','video_url':{}},{'type':'text','text':'hi'}]}]}", M1 USER "}", NULL, "messages[*].content[*].type" },
+	{ "a block of two members", INTO(CONVERSE, CHAT), "{'messages':[{'role':'user','content':[{'document':{'format':'pdf','source':{'bytes':'QUJD'}},'image':{'format':'png','source':{'bytes':'QUJD'}}}]}]}", NULL, "messages[0].content[0].document", NULL },
+	{ "a part of two members", INTO(GENERATE, CHAT), "{'contents':[{'parts':[{'text':'a','functionCall':{'name':'f'}}]}]}", NULL, "contents[0].parts[0].functionCall", NULL },
+	{ "a path for a key", FORM_CHAT, "{'messages':[{'role':'user','content':[{'type':'image_url','image_url.url':'https://x'}]}]}", NULL, "messages[0].content[0].image_url.url", NULL },
+
 	/* embeddings */
 	{ "a text for Gemini", INTO(EMBEDDINGS, EMBED_GEMINI), "{'model':'x','input':'hi','user':'u','encoding_format':'float'}",
 		"{'requests':[{'model':'models/m','content':{'parts':[{'text':'hi'}]}}]}", NULL, NULL },

@@ -91,6 +91,8 @@ choose_way(struct guard *g, const struct guard_head *h)
 		g->way = encoded ? WAY_OPAQUE : WAY_METER;
 	}
 	g->plan.usage_first &= span_ieq(type, SPAN_LIT("application/json"));
+	buf_init(&g->tapped, GUARD_TAPPED_MAX);
+	g->plan.taps &= !encoded;
 	buf_init(&g->body, g->way == WAY_METER ? CAP_USAGE_BODY_BYTES : CAP_ANSWER_BYTES);
 }
 
@@ -182,6 +184,7 @@ guard_drop(struct guard **gp)
 		event_template_free(g->template);
 	translator_drop(&g->translator);
 	buf_free(&g->let_go);
+	buf_free(&g->tapped);
 	buf_free(&g->body);
 	buf_free(&g->unwrapped);
 	buf_free(&g->error);
@@ -217,6 +220,18 @@ const char *
 guard_media_type(const struct guard *g)
 {
 	return g->translator ? translator_media_type(g->translator) : NULL;
+}
+
+struct span
+guard_tapped(const struct guard *g)
+{
+	return buf_failed(&g->tapped) ? SPAN_LIT("") : buf_view(&g->tapped);
+}
+
+unsigned char
+guard_framing(const struct guard *g)
+{
+	return g->report.streamed ? (unsigned char)g->frames.kind : 0;
 }
 
 const struct guard_report *
@@ -610,6 +625,8 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 enum guard_result
 guard_feed(struct guard *g, struct span bytes, struct buf *out)
 {
+	if (g->plan.taps)
+		buf_span(&g->tapped, bytes);
 	if (g->failed || !g->translator)
 		return g->failed ? g->failed : feed_way(g, bytes, out);
 	feed_way(g, bytes, &g->let_go);

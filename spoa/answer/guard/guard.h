@@ -86,6 +86,7 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
+	bool taps;		       /* what the provider wrote is kept: guard_tapped() */
 	bool notes_made;	       /* what it makes that belongs to its target is noted */
 	uint64_t characters; /* that are spoken: what a success costs that says nothing; or 0 */
 };
@@ -119,6 +120,7 @@ enum guard_result {
 #define GUARD_NAME_BYTES     65
 #define GUARD_HEARD_MAX	     (64 << 10)
 #define GUARD_ERROR_MAX	     4096
+#define GUARD_TAPPED_MAX     (256 << 10)
 #define GUARD_ERROR_TYPE_MAX 128
 
 /* A call that the answer makes: one entry each, as it was when it was last asked about. */
@@ -245,6 +247,10 @@ enum guard_result guard_end(struct guard *g, struct buf *out);
  * nothing of what is held. `half`: the last byte that went is no line's end. */
 void guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
 	bool half, struct buf *out);
+/* plan.taps: all that was fed, as it came; empty: it was encoded, or too long to be kept. And the
+ * framing of a stream, enum frames_kind. */
+struct span guard_tapped(const struct guard *g);
+unsigned char guard_framing(const struct guard *g);
 const struct guard_report *guard_report(const struct guard *g);
 /* What the provider says was used. Not known where text came after the last count (the stream
  * was cut), or where the count of a text is 0: it says less than what was made. */

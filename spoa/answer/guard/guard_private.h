@@ -144,6 +144,7 @@ struct guard {
 	struct arena life;   /* names, known values */
 	struct translator *translator; /* NULL: it goes in the form that it has */
 	struct buf let_go;   /* on its way there */
+	struct buf tapped;   /* plan.taps: all that came */
 	struct buf body;     /* WAY_KEEP, WAY_METER */
 	bool body_over;
 	char coding[16]; /* of the body: gzip, … */

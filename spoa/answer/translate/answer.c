@@ -6,6 +6,7 @@
 #include "answer/document.h"
 #include "answer/translate/answer_private.h"
 #include "base/err.h"
+#include "base/json_put.h"
 #include "scan/dialect/refusal.h"
 
 enum { NAME_BYTES = 1024 }; /* of an id or a model: each event says it */
@@ -27,7 +28,8 @@ translator_new(const struct translate_plan *p, bool streamed, int kind, int stat
 		return NULL;
 	t->plan = *p;
 	t->writer = writers[p->to];
-	t->streamed = streamed && t->writer; /* vectors do not stream */
+	t->in.streamed = streamed && t->writer; /* vectors do not stream */
+	t->streamed = p->other_way ? !t->in.streamed : t->in.streamed;
 	t->status = status;
 	arena_init(&t->work, CAP_ANSWER_WORK, true);
 	frames_init(&t->in.frames, (enum frames_kind)kind, CAP_CALL_EVENT);
@@ -68,16 +70,49 @@ translator_media_type(const struct translator *t)
 	return t->streamed && !t->plan.array ? t->writer->media_type : "application/json";
 }
 
-struct apart_usage
-translator_usage_apart(const struct usage *u)
+static uint64_t
+usage_count(const struct usage *u, char place)
 {
 	struct price_usage s = usage_split(u);
-	struct apart_usage a = { .cached = s.n[PRICE_CACHED],
-		.written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H],
-		.output = u->known ? (uint64_t)u->output_tokens : 0 };
+	uint64_t input = (uint64_t)u->input_tokens, output = (uint64_t)u->output_tokens;
+	uint64_t written = s.n[PRICE_WRITE] + s.n[PRICE_WRITE_1H];
 
-	a.input = (u->known ? (uint64_t)u->input_tokens : 0) - a.written - a.cached;
-	return a;
+	if (!u->known)
+		return 0;
+	switch (place) {
+	case 'i': return input;
+	case 'o': return output;
+	case 't': return input + output;
+	case 'c': return (uint64_t)u->cached_tokens;
+	case 'w': return u->details.n[PRICE_WRITE];
+	case 'r': return u->details.n[PRICE_REASONING];
+	case 'I': return input - written - s.n[PRICE_CACHED];
+	case 'C': return s.n[PRICE_CACHED];
+	case 'W': return written;
+	default: return output - u->details.n[PRICE_REASONING];
+	}
+}
+
+void
+translator_put_usage(const struct translator *t, const struct usage *u, struct buf *b)
+{
+	json_put_name(b, NULL);
+	for (const char *form = t->writer->usage; *form; form++) {
+		if (*form == '[' && !usage_count(u, strchr(form, ']')[-1]))
+			form = strchr(form, ']');
+		else if (*form == '%')
+			buf_int(b, (int64_t)usage_count(u, *++form));
+		else if (*form != '[' && *form != ']')
+			buf_putc(b, *form == '\'' ? '"' : *form);
+	}
+}
+
+const char *
+translator_stop_word(const struct translator *t)
+{
+	bool refused = t->refused && !t->writer->refusals;
+
+	return answer_stop_word(t->plan.to, refused ? STOP_REFUSAL : t->order.stop);
 }
 
 const char translator_again[] = "the provider's answer goes on after its end";
@@ -98,7 +133,6 @@ translator_is_over(const struct translator *t)
 	return t->err || t->state == TRANSLATOR_FAILED;
 }
 
-static const char bad_frames[] = "the framing of the provider's stream is malformed";
 /* The way is kept open, where the caller's framing has something for it. */
 static void
 say_nothing(struct translator *t)
@@ -116,11 +150,13 @@ begin_answer(struct translator *t, const struct said_all *all)
 	if (t->state != TRANSLATOR_NEW || (!all->n && !all->model.n && !all->stop.n))
 		return 0;
 	t->state = TRANSLATOR_BEGUN;
-	buf_span(&t->id, all->id);
-	if (!all->id.n)
+	bool own = t->plan.own_id || !all->id.n;
+	if (!own)
+		buf_span(&t->id, all->id);
+	else
 		buf_printf(&t->id, "%s%.*s", t->writer->message_id, SPAN_ARG(t->plan.id));
 	buf_span(&t->model, all->model.n ? all->model : t->plan.model);
-	if (t->streamed)
+	if (t->streamed && t->writer->begin)
 		t->writer->begin(t);
 	return buf_failed(&t->id) || buf_failed(&t->model) || buf_failed(&t->head)
 		       ? translator_fail(
@@ -138,7 +174,7 @@ count_usage(struct translator *t, struct span type, struct span json)
 	if (err)
 		return translator_fail(
 			t, err, "the usage of the provider's answer is malformed");
-	if (t->streamed)
+	if (t->in.streamed)
 		usage_event(d.usage, type, &t->in.usage);
 	else
 		usage_whole(d.usage, &t->in.usage);
@@ -172,7 +208,7 @@ is_like_the_last(struct translator *t, struct span type, struct span json, struc
 	struct answer_document d;
 	const char *why;
 
-	if (!t->streamed || t->state != TRANSLATOR_BEGUN || t->in.misses == TRANSLATOR_MISSES)
+	if (!t->in.streamed || t->state != TRANSLATOR_BEGUN || t->in.misses == TRANSLATOR_MISSES)
 		return false;
 	bool plain = !event_template_read(&t->in.like, t->plan.format, NULL, type, json,
 			     &t->work, &d, &why) &&
@@ -195,10 +231,10 @@ translate_document(struct translator *t, struct span type, struct span json)
 	if (is_like_the_last(t, type, json, &s))
 		return answer_order(t, &s);
 	err = answer_said(
-		t->plan.from, t->plan.format, !t->streamed, type, json, &t->work, &all, &why);
+		t->plan.from, t->plan.format, !t->in.streamed, type, json, &t->work, &all, &why);
 	if (err)
 		return translator_fail(t, err, why);
-	if (all.is_error && !t->streamed)
+	if (all.is_error && !t->in.streamed)
 		return translator_fail(t, ERR_SYNTAX, "the provider's answer is an error");
 	if (all.is_error)
 		return say_said_error(t, type, json);
@@ -216,7 +252,7 @@ translate_document(struct translator *t, struct span type, struct span json)
 		err = answer_order_ended(t, all.ended);
 	if (!err && all.stop.n)
 		err = answer_order_stop(t, all.stop);
-	if (!err && (all.last || !t->streamed))
+	if (!err && (all.last || !t->in.streamed))
 		err = answer_order_last(t);
 	return err;
 }
@@ -245,30 +281,20 @@ translate_frame(struct translator *t, int r, const struct frame *f)
 	return err;
 }
 
+/* `bytes` NULL: its end. */
 static int
-translate_frames(struct translator *t, struct span bytes)
+translate_frames(struct translator *t, struct span *bytes)
 {
 	struct frame f;
 	int r = 0;
 
-	while (!translator_is_over(t) && (r = frames_next(&t->in.frames, &bytes, &f)) > 0)
+	while (!translator_is_over(t) && (r = bytes ? frames_next(&t->in.frames, bytes, &f)
+						    : frames_end(&t->in.frames, &f)) > 0)
 		(void)translate_frame(t, r, &f);
 	if (!translator_is_over(t) && r < 0)
-		return translator_fail(t, r, bad_frames);
-	return t->err;
-}
-
-static int
-end_frames(struct translator *t)
-{
-	struct frame f;
-	int r = 0;
-
-	while (!translator_is_over(t) && (r = frames_end(&t->in.frames, &f)) > 0)
-		(void)translate_frame(t, r, &f);
-	if (!translator_is_over(t) && r < 0)
-		return translator_fail(t, r, bad_frames);
-	if (translator_is_over(t) || t->state == TRANSLATOR_ENDED)
+		return translator_fail(
+			t, r, "the framing of the provider's stream is malformed");
+	if (bytes || translator_is_over(t) || t->state == TRANSLATOR_ENDED)
 		return t->err;
 	/* where nothing must come after the reason, it is the end */
 	if (t->plan.format->last || !t->order.stop)
@@ -307,8 +333,8 @@ translator_feed(struct translator *t, struct span bytes, struct buf *out, const 
 	int err = t->err;
 
 	t->out = out;
-	if (t->streamed) {
-		err = translate_frames(t, bytes);
+	if (t->in.streamed) {
+		err = translate_frames(t, &bytes);
 	} else if (!err) {
 		buf_span(&t->in.body, bytes);
 		if (buf_failed(&t->in.body))
@@ -326,7 +352,7 @@ translator_end(struct translator *t, struct buf *out, const char **why)
 
 	t->out = out;
 	if (!translator_is_over(t))
-		err = t->streamed ? end_frames(t) : translate_whole(t);
+		err = t->in.streamed ? translate_frames(t, NULL) : translate_whole(t);
 	*why = t->why;
 	return err;
 }

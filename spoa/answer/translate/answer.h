@@ -16,6 +16,8 @@ struct translate_plan {
 	bool wants_usage;    /* of a stream: it is said, where its form does not always */
 	struct span model;   /* where the answer names none */
 	struct span id;	     /* the decision's */
+	bool other_way;	     /* a stream is written whole, a whole answer as a stream */
+	bool own_id;	     /* `id` is the answer's, whatever it says */
 	bool array;	     /* the caller's stream is Gemini's list of answers, and no SSE */
 	size_t vectors;	     /* of embeddings: how many there must be, */
 	bool base64;	     /* and whether they are written so */
@@ -44,6 +46,9 @@ int translator_end(struct translator *t, struct buf *out, const char **why);
 /* What ends a stream already begun with an error in the caller's form. */
 void translator_say_error(struct translator *t, const char *code, struct span message,
 	struct span id, struct buf *out);
+
+/* Whether the word says that the answer ended of itself; `calls`: or with calls. */
+bool translator_ended_well(enum form f, struct span finish, bool calls);
 
 /* Bytes that are kept for what follows. */
 size_t translator_held(const struct translator *t);

@@ -8,8 +8,7 @@
 
 static const char *const members[SAID_KINDS] = { [SAID_TEXT] = "content",
 	[SAID_REASONING] = "reasoning_content",
-	[SAID_REFUSAL] = "refusal",
-	[SAID_CALL] = "tool_calls" };
+	[SAID_REFUSAL] = "refusal" };
 
 static void
 put_chat_head(const struct translator *t, const char *object, struct buf *b)
@@ -17,24 +16,6 @@ put_chat_head(const struct translator *t, const char *object, struct buf *b)
 	json_put_form(b, "{'id':%t,'object':%s", buf_view(&t->id), object);
 	json_put_int(b, "created", clock_wall_ns() / 1000000000);
 	json_put_text(b, "model", buf_view(&t->model));
-}
-
-/* Counts are totals: what is a part of one is in it. */
-static void
-put_chat_usage(const struct translator *t, struct buf *b)
-{
-	const struct usage *u = &t->in.usage;
-
-	json_put_form(b,
-		"'usage':{'prompt_tokens':%u,'completion_tokens':%u,'total_tokens':%u,'prompt_"
-		"tokens_details':{'cached_tokens':%u",
-		(uint64_t)u->input_tokens, (uint64_t)u->output_tokens,
-		(uint64_t)(u->input_tokens + u->output_tokens), (uint64_t)u->cached_tokens);
-	if (u->details.n[PRICE_WRITE])
-		json_put_uint(b, "cache_write_tokens", u->details.n[PRICE_WRITE]);
-	json_put_form(b, "},'completion_tokens_details':{'reasoning_tokens':%u",
-		(uint64_t)u->details.n[PRICE_REASONING]);
-	buf_str(b, "}}");
 }
 
 /* ---- streams ---- */
@@ -67,51 +48,28 @@ chat_begin(struct translator *t)
 	close_chunk(t, NULL);
 }
 
-/* A call, or with `begins` false a piece of its arguments, in the list that holds it. */
-static void
-put_chat_call(const struct answer_block *b, bool begins, bool numbered, struct span arguments,
-	struct buf *out)
-{
-	json_put_open(out, NULL, '{');
-	if (numbered)
-		json_put_uint(out, "index", b->place);
-	if (begins) {
-		json_put_form(out, "'id':%t,'type':'function'", buf_view(&b->id));
-	}
-	json_put_open(out, "function", '{');
-	if (begins)
-		json_put_text(out, "name", buf_view(&b->name));
-	json_put_text(out, "arguments", arguments);
-	buf_str(out, "}}");
-}
-
-static void
-say_chat_call(
-	struct translator *t, const struct answer_block *b, bool begins, struct span arguments)
-{
-	open_chunk(t);
-	json_put_open(t->out, members[SAID_CALL], '[');
-	put_chat_call(b, begins, true, arguments, t->out);
-	json_put_close(t->out, ']');
-	close_chunk(t, NULL);
-}
-
 static void
 chat_open(struct translator *t, const struct answer_block *b)
 {
-	if (b->is == SAID_CALL)
-		say_chat_call(t, b, true, SPAN_LIT(""));
+	if (b->is != SAID_CALL)
+		return;
+	open_chunk(t);
+	json_put_form(t->out,
+		"'tool_calls':[{'index':%u,'id':%t,'type':'function','function':{'name':%t,"
+		"'arguments':''}}]",
+		(uint64_t)b->place, buf_view(&b->id), buf_view(&b->name));
+	close_chunk(t, NULL);
 }
 
 static void
 chat_text(struct translator *t, const struct answer_block *b, struct span text)
 {
-	if (b->is == SAID_CALL) {
-		say_chat_call(t, b, false, text);
-		return;
-	}
 	open_chunk(t);
-	json_put_text(t->out, members[b->is], text);
+	if (b->is == SAID_CALL)
+		json_put_form(t->out, "'tool_calls':[{'index':%u,'function':{'arguments':%t}}]",
+			(uint64_t)b->place, text);
+	else
+		json_put_text(t->out, members[b->is], text);
 	close_chunk(t, NULL);
 }
 
@@ -119,12 +77,12 @@ static void
 chat_end(struct translator *t)
 {
 	open_chunk(t);
-	close_chunk(t, answer_stop_word(FORM_CHAT, t->order.stop));
+	close_chunk(t, translator_stop_word(t));
 	if (t->plan.wants_usage && t->in.usage.known) {
 		buf_str(t->out, "data: ");
 		buf_span(t->out, buf_view(&t->head));
 		json_put_raw(t->out, "choices", SPAN_LIT("[]"));
-		put_chat_usage(t, t->out);
+		translator_put_usage(t, &t->in.usage, t->out);
 		buf_str(t->out, "}\n\n");
 	}
 	buf_str(t->out, "data: [DONE]\n\n");
@@ -136,7 +94,9 @@ static void
 chat_whole_block(struct translator *t, const struct answer_block *b)
 {
 	if (b->is == SAID_CALL)
-		put_chat_call(b, true, false, buf_view(&b->text), &t->parts[SAID_CALL]);
+		json_put_form(&t->parts[SAID_CALL],
+			"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}}",
+			buf_view(&b->id), buf_view(&b->name), buf_view(&b->text));
 	else
 		buf_span(&t->parts[b->is], buf_view(&b->text));
 }
@@ -156,15 +116,12 @@ chat_whole(struct translator *t)
 		else if (k != SAID_REASONING)
 			json_put_null(b, members[k]);
 	}
-	if (calls->n) {
-		json_put_open(b, members[SAID_CALL], '[');
-		buf_span(b, buf_view(calls));
-		json_put_close(b, ']');
-	}
-	json_put_form(b, "},'finish_reason':%s", answer_stop_word(FORM_CHAT, t->order.stop));
+	if (calls->n)
+		json_put_form(b, "'tool_calls':[%j]", buf_view(calls));
+	json_put_form(b, "},'finish_reason':%s", translator_stop_word(t));
 	buf_str(b, "}]");
 	if (t->in.usage.known)
-		put_chat_usage(t, b);
+		translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
 }
 
@@ -172,6 +129,9 @@ const struct answer_writer answer_write_chat = {
 	.media_type = "text/event-stream",
 	.message_id = "chatcmpl-",
 	.call_id = "call_",
+	.usage = "'usage':{'prompt_tokens':%i,'completion_tokens':%o,'total_tokens':%t,"
+		 "'prompt_tokens_details':{'cached_tokens':%c[,'cache_write_tokens':%w]},"
+		 "'completion_tokens_details':{'reasoning_tokens':%r}}",
 	.begin = chat_begin,
 	.open = chat_open,
 	.text = chat_text,
@@ -179,4 +139,5 @@ const struct answer_writer answer_write_chat = {
 	.whole_block = chat_whole_block,
 	.whole = chat_whole,
 	.joins = true,
+	.refusals = true,
 };

@@ -6,27 +6,6 @@
 #include "base/err.h"
 #include "base/json_put.h"
 
-/* ---- what both say ---- */
-
-static void
-put_converse_usage(const struct usage *u, struct buf *b)
-{
-	struct apart_usage a = translator_usage_apart(u);
-
-	json_put_form(b,
-		"'usage':{'inputTokens':%u,'outputTokens':%u,'totalTokens':%u,'"
-		"cacheReadInputTokens':%u,'cacheWriteInputTokens':%u},'metrics':{'latencyMs':"
-		"0}",
-		a.input, a.output, a.input + a.written + a.cached + a.output, a.cached,
-		a.written);
-}
-
-static const char *
-stop_of_converse(const struct translator *t)
-{
-	return answer_stop_word(FORM_CONVERSE, t->refused ? STOP_REFUSAL : t->order.stop);
-}
-
 /* ---- streams ---- */
 
 static void
@@ -76,18 +55,12 @@ converse_open(struct translator *t, const struct answer_block *block)
 static void
 converse_text(struct translator *t, const struct answer_block *block, struct span text)
 {
-	struct buf *b = open_converse(t, true);
+	static const char *const deltas[SAID_KINDS] = { [SAID_TEXT] = "'delta':{'text':%t}",
+		[SAID_REASONING] = "'delta':{'reasoningContent':{'text':%t}}",
+		[SAID_REFUSAL] = "'delta':{'text':%t}",
+		[SAID_CALL] = "'delta':{'toolUse':{'input':%t}}" };
 
-	json_put_open(b, "delta", '{');
-	if (block->is == SAID_CALL || block->is == SAID_REASONING) {
-		bool call = block->is == SAID_CALL;
-		json_put_open(b, call ? "toolUse" : "reasoningContent", '{');
-		json_put_text(b, call ? "input" : "text", text);
-		json_put_close(b, '}');
-	} else {
-		json_put_text(b, "text", text);
-	}
-	json_put_close(b, '}');
+	json_put_form(open_converse(t, true), deltas[block->is], text);
 	say_converse(t, "contentBlockDelta");
 }
 
@@ -101,9 +74,9 @@ converse_close(struct translator *t, const struct answer_block *b UNUSED)
 static void
 converse_end(struct translator *t)
 {
-	json_put_str(open_converse(t, false), "stopReason", stop_of_converse(t));
+	json_put_str(open_converse(t, false), "stopReason", translator_stop_word(t));
 	say_converse(t, "messageStop");
-	put_converse_usage(&t->in.usage, open_converse(t, false));
+	translator_put_usage(t, &t->in.usage, open_converse(t, false));
 	say_converse(t, "metadata");
 }
 
@@ -115,16 +88,15 @@ converse_whole_block(struct translator *t, const struct answer_block *block)
 	struct buf *b = &t->parts[0];
 	struct span text = buf_view(&block->text);
 
-	json_put_open(b, NULL, '{');
-	if (block->is == SAID_CALL) {
-		json_put_form(b, "'toolUse':{'toolUseId':%t,'name':%t,'input':%j}",
+	if (block->is == SAID_CALL)
+		json_put_form(b, "{'toolUse':{'toolUseId':%t,'name':%t,'input':%j}}",
 			buf_view(&block->id), buf_view(&block->name), text);
-	} else if (block->is == SAID_REASONING) {
-		json_put_form(b, "'reasoningContent':{'reasoningText':{'text':%t}}", text);
-	} else {
-		json_put_text(b, "text", text);
-	}
-	json_put_close(b, '}');
+	else
+		json_put_form(b,
+			block->is == SAID_REASONING
+				? "{'reasoningContent':{'reasoningText':{'text':%t}}}"
+				: "{'text':%t}",
+			text);
 }
 
 static void
@@ -132,10 +104,10 @@ converse_whole(struct translator *t)
 {
 	struct buf *b = t->out;
 
-	json_put_form(b, "{'output':{'message':{'role':'assistant','content':[");
-	buf_span(b, buf_view(&t->parts[0]));
-	json_put_form(b, "]}},'stopReason':%s", stop_of_converse(t));
-	put_converse_usage(&t->in.usage, b);
+	json_put_form(b,
+		"{'output':{'message':{'role':'assistant','content':[%j]}},'stopReason':%s",
+		buf_view(&t->parts[0]), translator_stop_word(t));
+	translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
 }
 
@@ -143,6 +115,9 @@ const struct answer_writer answer_write_converse = {
 	.media_type = "application/vnd.amazon.eventstream",
 	.message_id = "",
 	.call_id = "tooluse_",
+	.usage = "'usage':{'inputTokens':%I,'outputTokens':%o,'totalTokens':%t,"
+		 "'cacheReadInputTokens':%C,'cacheWriteInputTokens':%W},"
+		 "'metrics':{'latencyMs':0}",
 	.begin = converse_begin,
 	.open = converse_open,
 	.text = converse_text,

@@ -2,7 +2,6 @@
  * those of the last one ended; a call goes whole.
  * https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse */
 #include "answer/translate/answer_private.h"
-#include "base/attr.h"
 #include "base/json_put.h"
 
 /* Breaks between values, of which there are none in strings, would end a line of the event. */
@@ -36,40 +35,16 @@ put_candidate_part(const struct answer_block *b, struct span text, struct buf *o
 	json_put_close(out, '}');
 }
 
-/* What was reasoned is no part of what Google calls candidates' tokens. */
-static void
-put_generate_usage(const struct usage *u, struct buf *b)
-{
-	uint64_t thoughts = u->details.n[PRICE_REASONING], output = (uint64_t)u->output_tokens;
-
-	if (!u->known)
-		return;
-	if (thoughts > output)
-		thoughts = output;
-	json_put_form(b, "'usageMetadata':{'promptTokenCount':%u,'candidatesTokenCount':%u",
-		(uint64_t)u->input_tokens, output - thoughts);
-	if (u->cached_tokens)
-		json_put_uint(b, "cachedContentTokenCount", (uint64_t)u->cached_tokens);
-	if (thoughts)
-		json_put_uint(b, "thoughtsTokenCount", thoughts);
-	json_put_form(
-		b, "'totalTokenCount':%u}", (uint64_t)(u->input_tokens + u->output_tokens));
-}
-
 /* `parts`: elements of a list; `ends`: it says why, and the usage. */
 static void
 put_candidate(const struct translator *t, struct span parts, bool ends, struct buf *b)
 {
-	enum answer_stop stop = t->refused ? STOP_REFUSAL : t->order.stop;
-
-	json_put_form(b, "{'candidates':[{'content':{'parts':[");
-	buf_span(b, parts);
-	json_put_form(b, "],'role':'model'}");
+	json_put_form(b, "{'candidates':[{'content':{'parts':[%j],'role':'model'}", parts);
 	if (ends)
-		json_put_str(b, "finishReason", answer_stop_word(FORM_GENERATE, stop));
+		json_put_str(b, "finishReason", translator_stop_word(t));
 	json_put_form(b, "'index':0}]");
-	if (ends)
-		put_generate_usage(&t->in.usage, b);
+	if (ends && t->in.usage.known)
+		translator_put_usage(t, &t->in.usage, b);
 	json_put_form(
 		b, "'modelVersion':%t,'responseId':%t}", buf_view(&t->model), buf_view(&t->id));
 }
@@ -89,16 +64,6 @@ say_candidate_event(
 	buf_span(t->out, buf_view(&t->head));
 	buf_clear(&t->head);
 	buf_str(t->out, !t->plan.array ? "\n\n" : ends ? "]\n" : "");
-}
-
-static void
-generate_begin(struct translator *t UNUSED)
-{
-}
-
-static void
-generate_open(struct translator *t UNUSED, const struct answer_block *b UNUSED)
-{
 }
 
 static void
@@ -137,8 +102,10 @@ const struct answer_writer answer_write_generate = {
 	.media_type = "text/event-stream",
 	.message_id = "",
 	.call_id = "call_",
-	.begin = generate_begin,
-	.open = generate_open,
+	/* what was reasoned is no part of what Google calls candidates' tokens */
+	.usage = "'usageMetadata':{'promptTokenCount':%i,'candidatesTokenCount':%O"
+		 "[,'cachedContentTokenCount':%c][,'thoughtsTokenCount':%r],'totalTokenCount':%"
+		 "t}",
 	.text = generate_text,
 	.close = generate_close,
 	.end = generate_end,

@@ -15,35 +15,16 @@ static const struct {
 	[SAID_CALL] = { "tool_use", NULL, "", "input_json_delta", "partial_json" },
 };
 
-/* Counts are disjoint: what was cached, or written to the cache, is not in the input. */
-static void
-put_messages_usage(const struct usage *u, struct buf *b)
-{
-	struct apart_usage a = translator_usage_apart(u);
-
-	json_put_form(b,
-		"'usage':{'input_tokens':%u,'cache_creation_input_tokens':%u,'cache_read_input_"
-		"tokens':%u,'output_tokens':%u}",
-		a.input, a.written, a.cached, a.output);
-}
-
-static const char *
-stop_of_messages(const struct translator *t)
-{
-	return answer_stop_word(FORM_MESSAGES, t->refused ? STOP_REFUSAL : t->order.stop);
-}
-
 static void
 put_message(const struct translator *t, struct span content, const char *stop,
 	const struct usage *u, struct buf *b)
 {
-	json_put_form(b, "{'id':%t,'type':'message','role':'assistant','model':%t,'content':[",
-		buf_view(&t->id), buf_view(&t->model));
-	buf_span(b, content);
-	json_put_close(b, ']');
+	json_put_form(b,
+		"{'id':%t,'type':'message','role':'assistant','model':%t,'content':[%j]",
+		buf_view(&t->id), buf_view(&t->model), content);
 	json_put_opt(b, "stop_reason", stop);
 	json_put_null(b, "stop_sequence");
-	put_messages_usage(u, b);
+	translator_put_usage(t, u, b);
 	json_put_close(b, '}');
 }
 
@@ -134,9 +115,9 @@ static void
 messages_end(struct translator *t)
 {
 	open_event(t, "message_delta");
-	json_put_form(
-		t->out, "'delta':{'stop_reason':%s,'stop_sequence':null}", stop_of_messages(t));
-	put_messages_usage(&t->in.usage, t->out);
+	json_put_form(t->out, "'delta':{'stop_reason':%s,'stop_sequence':null}",
+		translator_stop_word(t));
+	translator_put_usage(t, &t->in.usage, t->out);
 	close_event(t);
 	open_event(t, "message_stop");
 	close_event(t);
@@ -153,13 +134,15 @@ messages_whole_block(struct translator *t, const struct answer_block *b)
 static void
 messages_whole(struct translator *t)
 {
-	put_message(t, buf_view(&t->parts[0]), stop_of_messages(t), &t->in.usage, t->out);
+	put_message(t, buf_view(&t->parts[0]), translator_stop_word(t), &t->in.usage, t->out);
 }
 
 const struct answer_writer answer_write_messages = {
 	.media_type = "text/event-stream",
 	.message_id = "msg_",
 	.call_id = "toolu_",
+	.usage = "'usage':{'input_tokens':%I,'cache_creation_input_tokens':%W,"
+		 "'cache_read_input_tokens':%C,'output_tokens':%o}",
 	.begin = messages_begin,
 	.open = messages_open,
 	.text = messages_text,

@@ -125,7 +125,7 @@ write_block_text(struct translator *t, struct answer_block *b)
 	struct span text = buf_view(&b->text);
 
 	text = span_cut(text, b->gone, text.n);
-	if (!b->open)
+	if (!b->open && t->writer->open)
 		t->writer->open(t, b);
 	b->open = true;
 	if (!text.n)

@@ -96,15 +96,19 @@ struct answer_block {
 struct answer_writer {
 	const char *media_type;		  /* of a stream */
 	const char *message_id, *call_id; /* what ids begin with, where none came */
-	void (*begin)(struct translator *t);
+	/* How it writes usage, as json_put_form(); [] where that is not 0. Totals: %i input, %o
+	 * output, %t both, %c cached, %w written to the cache, %r reasoned. Each token once: %I
+	 * input, %C cached, %W written; %O output that was not reasoned. */
+	const char *usage;
+	void (*begin)(struct translator *t); /* NULL, here and below: says nothing */
 	void (*open)(struct translator *t, const struct answer_block *b);
 	void (*text)(struct translator *t, const struct answer_block *b, struct span text);
-	void (*close)(
-		struct translator *t, const struct answer_block *b); /* NULL: says nothing */
+	void (*close)(struct translator *t, const struct answer_block *b);
 	void (*end)(struct translator *t);
 	void (*whole_block)(struct translator *t, const struct answer_block *b);
 	void (*whole)(struct translator *t);
 	bool joins;	  /* clients join the texts of its blocks */
+	bool refusals;	  /* it has a place for them; else that is why it ended */
 	bool whole_calls; /* a call goes whole or not at all, also in a stream */
 };
 extern const struct answer_writer answer_write_chat, answer_write_responses,
@@ -128,6 +132,7 @@ struct translator {
 	const char *why;
 	struct arena work; /* of the document that is read */
 	struct {	   /* what is read of it */
+		bool streamed;
 		struct frames frames;
 		struct event_template like; /* the last event that said a text alone */
 		unsigned misses; /* events since then that were read by it, and were none */
@@ -160,11 +165,11 @@ struct translator {
 };
 
 extern const char translator_again[]; /* why: something comes after its end */
-/* Its tokens in one kind only: what was cached, or written to the cache, is not in the input. */
-struct apart_usage {
-	uint64_t input, cached, written, output;
-};
-struct apart_usage translator_usage_apart(const struct usage *u);
+/* By the writer's `usage`. */
+void translator_put_usage(
+	const struct translator *t, const struct usage *u, struct buf *b);
+/* Why it ended, in the caller's word. */
+const char *translator_stop_word(const struct translator *t);
 /* It cannot be translated. The error. */
 int translator_fail(struct translator *t, int err, const char *why);
 /* An event follows: what came before it is known. */

@@ -73,49 +73,33 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 	json_put_form(out, "]}");
 }
 
-static void
-put_responses_usage(const struct usage *u, struct buf *b)
+/* Of a stream that has begun "in_progress". */
+static const char *
+response_status(const struct translator *t)
 {
-	if (!u->known)
-		return;
-	json_put_form(b,
-		"'usage':{'input_tokens':%u,'input_tokens_details':{'cached_tokens':%u},'"
-		"output_tokens':%u,'output_tokens_details':{'reasoning_tokens':%u},'total_"
-		"tokens':%u}",
-		(uint64_t)u->input_tokens, (uint64_t)u->cached_tokens,
-		(uint64_t)u->output_tokens, (uint64_t)u->details.n[PRICE_REASONING],
-		(uint64_t)(u->input_tokens + u->output_tokens));
+	if (!t->order.stop)
+		return "in_progress";
+	return strcmp(translator_stop_word(t), "completed") ? "incomplete" : "completed";
 }
 
-/* "completed" or "incomplete"; of a stream that has begun "in_progress". */
 static void
-put_response(const struct translator *t, const char *name, const char *status, struct buf *b)
+put_response(const struct translator *t, const char *name, struct buf *b)
 {
-	bool cut = !strcmp(status, "incomplete");
+	const char *status = response_status(t);
 
 	json_put_open(b, name, '{');
 	json_put_form(b, "'id':%t,'object':'response'", buf_view(&t->id));
 	json_put_int(b, "created_at", clock_wall_ns() / 1000000000);
 	json_put_form(b, "'status':%s,'error':null", status);
-	if (cut) {
-		json_put_form(b, "'incomplete_details':{'reason':%s}",
-			answer_stop_word(FORM_RESPONSES, t->order.stop));
-	} else {
+	if (!strcmp(status, "incomplete"))
+		json_put_form(b, "'incomplete_details':{'reason':%s}", translator_stop_word(t));
+	else
 		json_put_null(b, "incomplete_details");
-	}
-	json_put_form(b, "'model':%t,'output':[", buf_view(&t->model));
-	buf_span(b, buf_view(ITEMS(t)));
-	json_put_form(b, "],'store':false");
-	put_responses_usage(&t->in.usage, b);
+	json_put_form(b, "'model':%t,'output':[%j],'store':false", buf_view(&t->model),
+		buf_view(ITEMS(t)));
+	if (t->in.usage.known)
+		translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
-}
-
-static const char *
-response_status(const struct translator *t)
-{
-	bool whole = !strcmp(answer_stop_word(FORM_RESPONSES, t->order.stop), "completed");
-
-	return whole ? "completed" : "incomplete";
 }
 
 static void
@@ -127,7 +111,7 @@ responses_whole_block(struct translator *t, const struct answer_block *b)
 static void
 responses_whole(struct translator *t)
 {
-	put_response(t, NULL, response_status(t), t->out);
+	put_response(t, NULL, t->out);
 }
 
 /* ---- streams ---- */
@@ -150,18 +134,18 @@ close_response_event(struct translator *t)
 }
 
 static void
-say_response(struct translator *t, const char *type, const char *status)
+say_response(struct translator *t, const char *type)
 {
 	open_response_event(t, type, "");
-	put_response(t, "response", status, t->out);
+	put_response(t, "response", t->out);
 	close_response_event(t);
 }
 
 static void
 responses_begin(struct translator *t)
 {
-	say_response(t, "created", "in_progress");
-	say_response(t, "in_progress", "in_progress");
+	say_response(t, "created");
+	say_response(t, "in_progress");
 }
 
 /* An event of the item's part, up to what it says. */
@@ -230,15 +214,16 @@ responses_close(struct translator *t, const struct answer_block *b)
 static void
 responses_end(struct translator *t)
 {
-	const char *status = response_status(t);
-
-	say_response(t, status, status);
+	say_response(t, response_status(t));
 }
 
 const struct answer_writer answer_write_responses = {
 	.media_type = "text/event-stream",
 	.message_id = "resp_",
 	.call_id = "call_",
+	.usage = "'usage':{'input_tokens':%i,'input_tokens_details':{'cached_tokens':%c},"
+		 "'output_tokens':%o,'output_tokens_details':{'reasoning_tokens':%r},"
+		 "'total_tokens':%t}",
 	.begin = responses_begin,
 	.open = responses_open,
 	.text = responses_text,
@@ -247,4 +232,5 @@ const struct answer_writer answer_write_responses = {
 	.whole_block = responses_whole_block,
 	.whole = responses_whole,
 	.joins = true,
+	.refusals = true,
 };

@@ -69,3 +69,11 @@ answer_stop_word(enum form f, enum answer_stop stop)
 			return stops[i].word;
 	return answer_stop_word(f, coarser[stop]);
 }
+
+bool
+translator_ended_well(enum form f, struct span finish, bool calls)
+{
+	enum answer_stop s = answer_stop_of(f, finish);
+
+	return s == STOP_END || (calls && s == STOP_CALLS);
+}

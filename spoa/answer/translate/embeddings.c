@@ -16,55 +16,48 @@
 
 /* ---- requests ---- */
 
-enum { M_MODEL, M_INPUT, M_ENCODING };
-static const struct member embeddings_members[] = { [M_MODEL] = { "model", IS_TEXT },
-	[M_INPUT] = { "input", IS_TEXTS },
-	[M_ENCODING] = { "encoding_format", IS_TEXT },
-	{ NULL, IS_ANY } };
-
-static const struct setting_row embeddings_settings[] = {
-	{ "dimensions", SET_DIMENSIONS, IS_NUMBER, 0 }, { NULL, 0, 0, 0 }
+/* clang-format off */
+static const struct member embeddings_members[] = {
+	{ "model",           IS_TEXT,   DOC_MODEL },
+	{ "input",           IS_TEXTS,  DOC_INPUTS },
+	{ "encoding_format", IS_TEXT,   DOC_ENCODING },
+	{ "dimensions",      IS_NUMBER, SET_DIMENSIONS },
+	{ 0 },
 };
-static const struct setting_row gemini_dimensions[] = {
-	{ "outputDimensionality", SET_DIMENSIONS, IS_NUMBER, 0 }, { NULL, 0, 0, 0 }
-};
-static const struct setting_row cohere_dimensions[] = {
-	{ "output_dimension", SET_DIMENSIONS, IS_NUMBER, 0 }, { NULL, 0, 0, 0 }
-};
+static const struct member gemini_dimensions[] = { { "outputDimensionality", IS_NUMBER, SET_DIMENSIONS }, { 0 } };
+static const struct member cohere_dimensions[] = { { "output_dimension", IS_NUMBER, SET_DIMENSIONS }, { 0 } };
+/* clang-format on */
 
 static void
-read_embeddings(struct question *q, struct node **m)
+read_embeddings(struct question *q)
 {
 	static const char *const encodings[] = { "float", "base64", NULL };
+	const struct node *inputs = q->set[DOC_INPUTS];
 
-	q->inputs = m[M_INPUT];
-	q->to->base64 = question_word(q, m[M_ENCODING], encodings) == 1;
-	if (!q->inputs) {
+	q->to->base64 = question_word(q, q->set[DOC_ENCODING], encodings) == 1;
+	if (!inputs) {
 		question_odd(q, q->tree.root, "it has no input");
 		return;
 	}
-	for (struct node *e = tree_elements(q->inputs); e; e = e->next, q->to->vectors++)
+	for (struct node *e = tree_elements(inputs); e; e = e->next, q->to->vectors++)
 		if (e->tok != JSON_STRING)
 			question_refuse(q, e,
-				"it is no text: numbers of tokens are those of "
-				"another model");
-	if (q->inputs->tok == JSON_STRING)
+				"it is no text: numbers of tokens are those of another model");
+	if (inputs->tok == JSON_STRING)
 		q->to->vectors = 1;
 	else if (!q->to->vectors)
-		question_odd(q, q->inputs, "it is empty");
+		question_odd(q, inputs, "it is empty");
 }
 
 /* One text, or each of them. */
 static const struct node *
-first_input(const struct question *q)
-{
-	return q->inputs->tok == JSON_STRING ? q->inputs : tree_elements(q->inputs);
-}
-
-static const struct node *
 next_input(const struct question *q, const struct node *n)
 {
-	return n == q->inputs ? NULL : n->next;
+	const struct node *inputs = q->set[DOC_INPUTS];
+
+	if (n)
+		return n == inputs ? NULL : n->next;
+	return inputs->tok == JSON_STRING ? inputs : tree_elements(inputs);
 }
 
 static void
@@ -73,7 +66,7 @@ write_embed_gemini(struct question *q)
 	struct span model = arena_printf(q->a, "models/%.*s", SPAN_ARG(q->ask->model));
 
 	json_put_open(q->out, "requests", '[');
-	for (const struct node *n = first_input(q); n; n = next_input(q, n)) {
+	for (const struct node *n = next_input(q, NULL); n; n = next_input(q, n)) {
 		json_put_form(q->out, "{'model':%t,'content':{'parts':[{", model);
 		put_node(q->out, "text", n);
 		json_put_form(q->out, "}]}");
@@ -87,7 +80,7 @@ static void
 write_embed_cohere(struct question *q)
 {
 	json_put_open(q->out, "texts", '[');
-	for (const struct node *n = first_input(q); n; n = next_input(q, n))
+	for (const struct node *n = next_input(q, NULL); n; n = next_input(q, n))
 		put_node(q->out, NULL, n);
 	json_put_form(q->out, "],'input_type':'search_document','embedding_types':['float']");
 	question_put_settings(q);
@@ -97,30 +90,23 @@ static void
 write_embed_titan(struct question *q)
 {
 	if (q->to->vectors > 1)
-		question_refuse(q, q->inputs, "the target takes one text a request");
-	put_node(q->out, "inputText", first_input(q));
+		question_refuse(q, q->set[DOC_INPUTS], "the target takes one text a request");
+	put_node(q->out, "inputText", next_input(q, NULL));
 	question_put_settings(q);
 }
 
-const struct request_form embeddings_request_form = { .form = FORM_EMBEDDINGS,
-	.members = embeddings_members,
-	.settings = embeddings_settings,
-	.read = read_embeddings };
-const struct request_form embed_gemini_request_form = { .form = FORM_EMBED_GEMINI,
-	.settings = gemini_dimensions,
-	.write = write_embed_gemini,
-	.model_in_path = true };
+/* clang-format off */
+const struct request_form embeddings_request_form = {
+	.form = FORM_EMBEDDINGS, .members = embeddings_members, .read = read_embeddings };
+const struct request_form embed_gemini_request_form = {
+	.form = FORM_EMBED_GEMINI, .members = gemini_dimensions, .write = write_embed_gemini, .model_in_path = true };
 const struct request_form embed_cohere_request_form = {
-	.form = FORM_EMBED_COHERE, .settings = cohere_dimensions, .write = write_embed_cohere
-};
-const struct request_form embed_invoked_request_form = { .form = FORM_EMBED_INVOKED,
-	.settings = cohere_dimensions,
-	.write = write_embed_cohere,
-	.model_in_path = true };
-const struct request_form embed_titan_request_form = { .form = FORM_EMBED_TITAN,
-	.settings = embeddings_settings,
-	.write = write_embed_titan,
-	.model_in_path = true };
+	.form = FORM_EMBED_COHERE, .members = cohere_dimensions, .write = write_embed_cohere };
+const struct request_form embed_invoked_request_form = {
+	.form = FORM_EMBED_INVOKED, .members = cohere_dimensions, .write = write_embed_cohere, .model_in_path = true };
+const struct request_form embed_titan_request_form = {
+	.form = FORM_EMBED_TITAN, .members = embeddings_members, .write = write_embed_titan, .model_in_path = true };
+/* clang-format on */
 
 /* ---- answers ---- */
 

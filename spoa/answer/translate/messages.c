@@ -3,170 +3,115 @@
 #include "base/json_put.h"
 
 /* clang-format off */
-static const struct setting_row messages_settings[] = {
-	{ "max_tokens",     SET_CAP,         IS_NUMBER, 0 },
-	{ "temperature",    SET_TEMPERATURE, IS_NUMBER, 1 },
-	{ "top_p",          SET_TOP_P,       IS_NUMBER, 1 },
-	{ "top_k",          SET_TOP_K,       IS_NUMBER, 0 },
-	{ "stop_sequences", SET_STOP,        IS_TEXTS,  0 },
-	{ 0 },
-};
-
-enum { MODEL, SYSTEM, MESSAGES, STREAM, TOOLS, CHOICE, METADATA, THINKING, OUTPUT };
 static const struct member messages_members[] = {
-	[MODEL]    = { "model",         IS_TEXT },
-	[SYSTEM]   = { "system",        IS_TEXTS },
-	[MESSAGES] = { "messages",      IS_ARRAY },
-	[STREAM]   = { "stream",        IS_BOOL },
-	[TOOLS]    = { "tools",         IS_ARRAY },
-	[CHOICE]   = { "tool_choice",   IS_OBJECT },
-	[METADATA] = { "metadata",      IS_OBJECT },
-	[THINKING] = { "thinking",      IS_OBJECT },
-	[OUTPUT]   = { "output_config", IS_OBJECT },
+	{ "max_tokens",     IS_NUMBER, SET_CAP },
+	{ "temperature",    IS_NUMBER, SET_TEMPERATURE },
+	{ "top_p",          IS_NUMBER, SET_TOP_P },
+	{ "top_k",          IS_NUMBER, SET_TOP_K },
+	{ "stop_sequences", IS_TEXTS,  SET_STOP },
+	{ "model",          IS_TEXT,   DOC_MODEL },
+	{ "system",         IS_TEXTS,  DOC_SYSTEM },
+	{ "messages",       IS_ARRAY,  DOC_TURNS },
+	{ "stream",         IS_BOOL,   DOC_STREAM },
+	{ "tools",          IS_ARRAY,  DOC_TOOLS },
+	{ "tool_choice",      IS_OBJECT, DOC_CHOICE },
+	{ "tool_choice.type", IS_TEXT,   DOC_CHOICE_WORD },
+	{ "tool_choice.name", IS_TEXT,   DOC_CHOICE_NAME },
+	{ "tool_choice.disable_parallel_tool_use", IS_BOOL, DOC_ONE_CALL },
+	{ "metadata",       IS_OBJECT, DOC_OTHER },
+	{ "thinking.type",          IS_TEXT,   DOC_THINKING },
+	{ "thinking.budget_tokens", IS_NUMBER, DOC_BUDGET },
+	{ "output_config.effort",        IS_TEXT,   DOC_EFFORT },
+	{ "output_config.format",        IS_OBJECT, DOC_FORMAT },
+	{ "output_config.format.type",   IS_TEXT,   DOC_FORMAT_TYPE },
+	{ "output_config.format.schema", IS_OBJECT, DOC_SCHEMA },
 	{ 0 },
 };
-enum { M_ROLE, M_CONTENT };
-static const struct member turn_members[] = { { "role", IS_TEXT }, { "content", IS_TEXTS }, { 0 } };
 
-/* Of blocks, by their types: what each has, besides. */
-enum { B_TYPE, B_TEXT, B_SOURCE, B_TITLE, B_ID, B_NAME, B_INPUT, B_CALL, B_CONTENT, B_FAILED,
-	B_THINKING, B_SIGNATURE, B_DATA };
+enum { B_TYPE, B_TEXT, B_SOURCE, B_SOURCE_TYPE, B_MEDIA, B_DATA, B_URL, B_TITLE, B_ID, B_NAME, B_INPUT,
+	B_CALL, B_CONTENT, B_FAILED, B_THINKING, B_SIGNATURE, B_SEALED };
 static const struct member block_members[] = {
-	[B_TYPE]      = { "type",        IS_TEXT },
-	[B_TEXT]      = { "text",        IS_TEXT },
-	[B_SOURCE]    = { "source",      IS_OBJECT },
-	[B_TITLE]     = { "title",       IS_TEXT },
-	[B_ID]        = { "id",          IS_TEXT },
-	[B_NAME]      = { "name",        IS_TEXT },
-	[B_INPUT]     = { "input",       IS_OBJECT },
-	[B_CALL]      = { "tool_use_id", IS_TEXT },
-	[B_CONTENT]   = { "content",     IS_TEXTS },
-	[B_FAILED]    = { "is_error",    IS_BOOL },
-	[B_THINKING]  = { "thinking",    IS_TEXT },
-	[B_SIGNATURE] = { "signature",   IS_TEXT },
-	[B_DATA]      = { "data",        IS_TEXT },
+	{ "type",              IS_TEXT,   B_TYPE },
+	{ "text",              IS_TEXT,   B_TEXT },
+	{ "source",            IS_OBJECT, B_SOURCE },
+	{ "source.type",       IS_TEXT,   B_SOURCE_TYPE },
+	{ "source.media_type", IS_TEXT,   B_MEDIA },
+	{ "source.data",       IS_TEXT,   B_DATA },
+	{ "source.url",        IS_TEXT,   B_URL },
+	{ "title",             IS_TEXT,   B_TITLE },
+	{ "id",                IS_TEXT,   B_ID },
+	{ "name",              IS_TEXT,   B_NAME },
+	{ "input",             IS_OBJECT, B_INPUT },
+	{ "tool_use_id",       IS_TEXT,   B_CALL },
+	{ "content",           IS_TEXTS,  B_CONTENT },
+	{ "is_error",          IS_BOOL,   B_FAILED },
+	{ "thinking",          IS_TEXT,   B_THINKING },
+	{ "signature",         IS_TEXT,   B_SIGNATURE },
+	{ "data",              IS_TEXT,   B_SEALED },
 	{ 0 },
 };
-enum { BLOCK_TEXT, BLOCK_IMAGE, BLOCK_DOCUMENT, BLOCK_CALL, BLOCK_RESULT, BLOCK_THINKING, BLOCK_SEALED };
-static const unsigned block_has[] = {
-	[BLOCK_TEXT]     = 1u << B_TEXT,
-	[BLOCK_IMAGE]    = 1u << B_SOURCE,
-	[BLOCK_DOCUMENT] = 1u << B_SOURCE | 1u << B_TITLE,
-	[BLOCK_CALL]     = 1u << B_ID | 1u << B_NAME | 1u << B_INPUT,
-	[BLOCK_RESULT]   = 1u << B_CALL | 1u << B_CONTENT | 1u << B_FAILED,
-	[BLOCK_THINKING] = 1u << B_THINKING | 1u << B_SIGNATURE,
-	[BLOCK_SEALED]   = 1u << B_DATA,
+#define SOURCE [HAS_MEDIA] = B_MEDIA, [HAS_DATA] = B_DATA, [HAS_URL] = B_URL, [HAS_MORE] = B_SOURCE, [HAS_AND] = B_SOURCE_TYPE
+static const struct part_row block_rows[] = {
+	{ "text",        PART_TEXT,   { [HAS_TEXT] = B_TEXT } },
+	{ "image",       PART_IMAGE,  { SOURCE } },
+	{ "document",    PART_FILE,   { SOURCE, [HAS_TEXT] = B_TITLE } },
+	{ "tool_use",    PART_CALL,   { [HAS_ID] = B_ID, [HAS_NAME] = B_NAME, [HAS_JSON] = B_INPUT } },
+	{ "tool_result", PART_RESULT, { [HAS_ID] = B_CALL, [HAS_CONTENT] = B_CONTENT, [HAS_MORE] = B_FAILED } },
+	{ "thinking",    PART_REASONING, { [HAS_TEXT] = B_THINKING, [HAS_MORE] = B_SIGNATURE } },
+	{ "redacted_thinking", PART_REASONING, { [HAS_MORE] = B_SEALED } },
+	{ 0 },
 };
-static const char *const block_types[] = { "text", "image", "document", "tool_use", "tool_result",
-	"thinking", "redacted_thinking", NULL };
-enum { S_TYPE, S_MEDIA, S_DATA, S_URL };
-static const struct member source_members[] = {
-	{ "type", IS_TEXT }, { "media_type", IS_TEXT }, { "data", IS_TEXT }, { "url", IS_TEXT }, { 0 } };
+#undef SOURCE
 static const char *const source_types[] = { "base64", "text", "url", NULL };
 static const struct member tool_members[] = {
-	{ "name", IS_TEXT }, { "description", IS_TEXT }, { "input_schema", IS_OBJECT }, { "strict", IS_BOOL },
-	{ "type", IS_TEXT }, { 0 } };
-enum { C_TYPE, C_NAME, C_ONE };
-static const struct member choice_members[] = {
-	{ "type", IS_TEXT }, { "name", IS_TEXT }, { "disable_parallel_tool_use", IS_BOOL }, { 0 } };
-static const char *const choice_words[] = { "", "auto", "any", "none", "tool", NULL }; /* by enum choice */
-enum { H_TYPE, H_BUDGET };
-static const struct member thinking_members[] = { { "type", IS_TEXT }, { "budget_tokens", IS_NUMBER }, { 0 } };
+	{ "type",         IS_TEXT,   TOOL_TYPE },
+	{ "name",         IS_TEXT,   TOOL_NAME },
+	{ "description",  IS_TEXT,   TOOL_DESCRIPTION },
+	{ "input_schema", IS_OBJECT, TOOL_SCHEMA },
+	{ "strict",       IS_BOOL,   TOOL_STRICT },
+	{ 0 },
+};
+static const char *const choice_words[] = { "", "auto", "any", "none", "tool", NULL };
+static const struct member turn_members[] = { { "role", IS_TEXT, TURN_ROLE }, { "content", IS_TEXTS, TURN_CONTENT }, { 0 } };
+static const char *const turn_roles[] = { "system", "user", "assistant", NULL };
 static const char *const thinking_types[] = { "disabled", "enabled", "adaptive", NULL };
-enum { O_EFFORT, O_FORMAT };
-static const struct member output_members[] = { { "effort", IS_TEXT }, { "format", IS_OBJECT }, { 0 } };
-enum { F_TYPE, F_SCHEMA };
-static const struct member format_members[] = { { "type", IS_TEXT }, { "schema", IS_OBJECT }, { 0 } };
-static const char *const format_types[] = { "json_schema", NULL };
+
+/* A document is open: its title comes after it. */
+static const struct part_form block_forms[] = {
+	{ PART_TEXT,    FROM_ANY,   "{'type':'text','text':%t}" },
+	{ PART_REFUSAL, FROM_ANY,   "{'type':'text','text':%t}" },
+	{ PART_IMAGE,   FROM_DATA,  "{'type':'image','source':{'type':'base64','media_type':%m,'data':%d}}" },
+	{ PART_IMAGE,   FROM_URL,   "{'type':'image','source':{'type':'url','url':%u}}" },
+	{ PART_FILE,    FROM_DATA,  "{'type':'document','source':{'type':'base64','media_type':%m,'data':%d}" },
+	{ PART_FILE,    FROM_PLAIN, "{'type':'document','source':{'type':'text','media_type':'text/plain','data':%d}" },
+	{ PART_FILE,    FROM_URL,   "{'type':'document','source':{'type':'url','url':%u}" },
+	{ PART_CALL,    FROM_ANY,   "{'type':'tool_use','id':%i,'name':%n,'input':%j}" },
+	{ 0 },
+};
 /* clang-format on */
 
 /* ---- read ---- */
 
 static void
-read_source(struct question *q, struct part *p, const struct node *of)
+read_block(struct question *q, struct part *p, struct node **m)
 {
-	struct node *m[COUNT_OF(source_members)];
-
-	if (!question_members(q, of, source_members, m))
-		return;
-	int is = question_word(q, m[S_TYPE], source_types);
-	p->plain = is == 1;
-	if ((p->plain && p->kind == PART_IMAGE) || m[is == 2 ? S_DATA : S_URL])
-		question_odd(q, of, "it is no source of its type");
-	p->media = node_text(m[S_MEDIA]);
-	if (is == 2 && m[S_URL])
-		p->url = node_written(m[S_URL]);
-	else if (is >= 0 && m[S_DATA])
-		p->data = node_written(m[S_DATA]);
-	else
-		question_odd(q, of, "it has no data");
-}
-
-static void
-read_block(struct question *q, struct turn *t, const struct node *of)
-{
-	struct node *m[COUNT_OF(block_members)];
-	struct part *p;
-
-	int is = question_word(q, tree_member(of, "type"), block_types);
-	if (is < 0 && !q->err && tree_member(of, "type"))
-		return; /* the route lets it go */
-	if (is < 0 || !question_members(q, of, block_members, m)) {
-		question_odd(q, of, "it is no block of content");
-		return;
+	if (p->kind == PART_IMAGE || p->kind == PART_FILE) {
+		int is = question_word(q, m[B_SOURCE_TYPE], source_types);
+		p->plain = is == 1;
+		if ((p->plain && p->kind == PART_IMAGE) || m[is == 2 ? B_DATA : B_URL] ||
+			(is < 0 && !q->err))
+			question_odd(q, m[B_SOURCE], "it is no source of its type");
 	}
-	question_only(q, m, COUNT_OF(block_members) - 1, block_has[is] | 1u << B_TYPE,
-		"a block of this type has no such member");
-	switch (is) {
-	case BLOCK_TEXT: turn_text(q, t, PART_TEXT, of, m[B_TEXT]); break;
-	case BLOCK_IMAGE:
-	case BLOCK_DOCUMENT:
-		if (!(p = turn_part(q, t, is == BLOCK_IMAGE ? PART_IMAGE : PART_FILE, of)))
-			break;
-		p->text = node_written(m[B_TITLE]);
-		if (m[B_SOURCE])
-			read_source(q, p, m[B_SOURCE]);
-		else
-			question_odd(q, of, "it has no source");
-		break;
-	case BLOCK_CALL:
-		if (!(p = turn_call(q, t, of, m[B_ID], m[B_NAME])))
-			break;
-		if (m[B_INPUT])
-			p->json = tree_raw(&q->tree, m[B_INPUT]);
-		else
-			question_odd(q, of, "it has no input");
-		break;
-	case BLOCK_RESULT:
-		p = turn_result(q, t, of, m[B_CALL], m[B_CONTENT], read_block);
-		if (p)
-			p->failed = node_true(m[B_FAILED]);
-		break;
-	default: turn_text(q, t, PART_REASONING, of, m[B_THINKING]);
-	}
-}
-
-static void
-read_messages_turn(struct question *q, const struct node *of)
-{
-	static const char *const roles[] = { "system", "user", "assistant", NULL };
-	struct node *m[COUNT_OF(turn_members)];
-
-	if (!question_members(q, of, turn_members, m))
-		return;
-	int role = question_word(q, m[M_ROLE], roles);
-	struct turn *t = role < 0 ? NULL : question_turn(q, (enum turn_role)role, of);
-	if (t)
-		turn_content(q, t, m[M_CONTENT], read_block);
-	else
-		question_odd(q, of, "its role is none that anybody knows");
+	if (p->kind == PART_CALL && !m[B_INPUT])
+		question_odd(q, p->at, "it has no input");
+	p->failed = p->kind == PART_RESULT && node_true(m[B_FAILED]);
 }
 
 static void
 read_messages_tool(struct question *q, const struct node *of)
 {
 	static const char *const types[] = { "custom", NULL };
-	struct node *m[COUNT_OF(tool_members)], *type = tree_member(of, "type");
+	struct node *m[TOOL_MEMBERS], *type = tree_member(of, "type");
 
 	/* others are run by the provider */
 	if (type && type->tok != JSON_NULL && question_word(q, type, types) < 0)
@@ -176,98 +121,17 @@ read_messages_tool(struct question *q, const struct node *of)
 }
 
 static void
-read_messages_choice(struct question *q, const struct node *of)
+read_messages(struct question *q)
 {
-	struct node *m[COUNT_OF(choice_members)];
+	struct node *user = tree_member(q->set[DOC_OTHER], "user_id");
 
-	q->choice.at = of;
-	if (!question_members(q, of, choice_members, m))
-		return;
-	int is = question_word(q, m[C_TYPE], choice_words);
-	q->choice.is = is > 0 ? (enum choice)is : CHOICE_UNSAID;
-	q->choice.name = node_text(m[C_NAME]);
-	if (node_true(m[C_ONE]))
-		q->one_call = m[C_ONE];
-}
-
-/* How much is thought: a word, or what a budget comes to. */
-static void
-read_effort(struct question *q, const struct node *thinking, const struct node *word)
-{
-	struct node *m[COUNT_OF(thinking_members)] = { NULL };
-
-	if (thinking && question_members(q, thinking, thinking_members, m) &&
-		question_word(q, m[H_TYPE], thinking_types) == 0)
-		q->effort_is = EFFORT_NONE;
-	if (m[H_BUDGET])
-		q->effort_is = effort_of_budget(m[H_BUDGET]);
-	if (word && q->effort_is != EFFORT_NONE)
-		q->effort_is = question_word(q, word, efforts);
-}
-
-static void
-read_messages(struct question *q, struct node **m)
-{
-	struct node *o[COUNT_OF(output_members)] = { NULL }, *f[COUNT_OF(format_members)];
-
-	if (m[SYSTEM])
-		turn_content(
-			q, question_turn(q, TURN_SYSTEM, m[SYSTEM]), m[SYSTEM], read_block);
-	for (struct node *n = tree_elements(m[MESSAGES]); n && !q->err; n = n->next)
-		read_messages_turn(q, n);
-	for (struct node *n = tree_elements(m[TOOLS]); n && !q->err; n = n->next)
-		read_messages_tool(q, n);
-	if (m[CHOICE])
-		read_messages_choice(q, m[CHOICE]);
-	struct node *user = tree_member(m[METADATA], "user_id");
 	if (user && user->tok == JSON_STRING)
 		q->set[SET_USER] = user;
-	if (m[OUTPUT])
-		question_members(q, m[OUTPUT], output_members, o);
-	read_effort(q, m[THINKING], o[O_EFFORT]);
-	if (o[O_FORMAT] && question_members(q, o[O_FORMAT], format_members, f)) {
-		if (!f[F_TYPE] || !f[F_SCHEMA])
-			question_odd(q, o[O_FORMAT], "it has no schema");
-		if (question_word(q, f[F_TYPE], format_types) == 0)
-			q->schema = f[F_SCHEMA];
-	}
-	q->to->stream = node_true(m[STREAM]);
-	q->to->wants_usage = true;
+	if (question_word(q, q->set[DOC_THINKING], thinking_types) == 0)
+		q->effort_is = EFFORT_NONE;
 }
 
 /* ---- write ---- */
-
-static void
-put_text_block(struct buf *b, struct span written)
-{
-	json_put_form(b, "{'type':'text','text':%w}", written);
-}
-
-static void
-put_source(struct question *q, const struct part *p, const char *type)
-{
-	struct buf *b = q->out;
-
-	if (p->kind == PART_FILE && !p->plain && !p->url.p &&
-		!span_is(p->media, "application/pdf")) {
-		question_refuse(q, p->at, "it is a file of no kind that the target takes");
-		return;
-	}
-	json_put_form(b, "{'type':%s,'source':{'type':%s", type,
-		p->url.p   ? "url"
-		: p->plain ? "text"
-			   : "base64");
-	if (p->url.p) {
-		put_written(b, "url", p->url);
-	} else {
-		json_put_form(b, "'media_type':%t,'data':%w",
-			p->plain ? SPAN_LIT("text/plain") : p->media, p->data);
-	}
-	json_put_close(b, '}');
-	if (p->kind == PART_FILE && p->text.n)
-		put_written(b, "title", p->text);
-	json_put_close(b, '}');
-}
 
 static void put_blocks(struct question *q, const char *name, const struct part *parts);
 
@@ -276,25 +140,22 @@ put_block(struct question *q, const struct part *p)
 {
 	struct buf *b = q->out;
 
-	switch (p->kind) {
-	case PART_TEXT:
-	case PART_REFUSAL: put_text_block(b, p->text); break;
-	case PART_IMAGE: put_source(q, p, "image"); break;
-	case PART_FILE: put_source(q, p, "document"); break;
-	case PART_CALL:
-		json_put_form(b, "{'type':'tool_use','id':%t,'name':%t,'input':%j}",
-			question_id(q, p->id), p->name, p->json);
-		break;
-	case PART_RESULT:
+	if (p->kind == PART_FILE && !p->plain && !p->url.p &&
+		!span_is(p->media, "application/pdf")) {
+		question_refuse(q, p->at, "it is a file of no kind that the target takes");
+	} else if (p->kind == PART_RESULT) {
 		json_put_form(
 			b, "{'type':'tool_result','tool_use_id':%t", question_id(q, p->id));
 		put_blocks(q, "content", p->parts);
 		if (p->failed)
 			json_put_bool(b, "is_error", true);
 		json_put_close(b, '}');
-		break;
-	case PART_REASONING: break; /* turns.c takes it out */
-	case PART_AUDIO: question_refuse(q, p->at, question_nowhere); break;
+	} else {
+		put_part(q, block_forms, p);
+		if (p->kind == PART_FILE && p->text.n)
+			put_written(b, "title", p->text);
+		if (p->kind == PART_FILE)
+			json_put_close(b, '}');
 	}
 }
 
@@ -312,12 +173,6 @@ put_blocks(struct question *q, const char *name, const struct part *parts)
 	json_put_close(q->out, ']');
 }
 
-static bool
-has_type_object(const struct node *schema)
-{
-	return node_is(tree_member(schema, "type"), "object");
-}
-
 static void
 put_messages_tools(struct question *q)
 {
@@ -325,14 +180,15 @@ put_messages_tools(struct question *q)
 
 	json_put_open(b, "tools", '[');
 	for (const struct tool_offer *t = q->tools; t && !q->err; t = t->next) {
-		if (t->schema && t->schema->first && !has_type_object(t->schema)) {
+		bool any = t->schema && t->schema->first;
+		if (any && !node_is(tree_member(t->schema, "type"), "object")) {
 			question_refuse(q, t->at, "its schema is of another type than object");
 			continue;
 		}
 		json_put_open(b, NULL, '{');
-		put_tool(b, t, t->schema && t->schema->first ? "input_schema" : NULL);
-		if (!t->schema || !t->schema->first)
-			json_put_raw(b, "input_schema", SPAN_LIT("{\"type\":\"object\"}"));
+		put_tool(b, t, any ? "input_schema" : NULL);
+		if (!any)
+			json_put_form(b, "'input_schema':{'type':'object'}");
 		json_put_close(b, '}');
 	}
 	json_put_close(b, ']');
@@ -358,7 +214,7 @@ put_messages_effort(struct question *q)
 
 	json_put_form(q->out, "'thinking':{'type':%s}",
 		effort == EFFORT_NONE ? "disabled" : "adaptive");
-	if (effort == EFFORT_NONE && !q->schema)
+	if (effort == EFFORT_NONE && !q->set[DOC_SCHEMA])
 		return;
 	json_put_open(q->out, "output_config", '{');
 	if (effort > EFFORT_NONE)
@@ -400,14 +256,14 @@ write_messages(struct question *q)
 		put_messages_choice(q);
 	if (q->effort_is != EFFORT_UNSAID)
 		put_messages_effort(q);
-	else if (q->schema)
+	else if (q->set[DOC_SCHEMA])
 		json_put_open(b, "output_config", '{');
-	if (q->schema) {
+	if (q->set[DOC_SCHEMA]) {
 		json_put_form(b, "'format':{'type':'json_schema'");
-		put_node(b, "schema", q->schema);
+		put_node(b, "schema", q->set[DOC_SCHEMA]);
 		json_put_close(b, '}');
 	}
-	if (q->schema || q->effort_is > EFFORT_NONE)
+	if (q->set[DOC_SCHEMA] || q->effort_is > EFFORT_NONE)
 		json_put_close(b, '}');
 	if (q->to->stream)
 		json_put_bool(b, "stream", true);
@@ -416,7 +272,14 @@ write_messages(struct question *q)
 const struct request_form messages_request_form = {
 	.form = FORM_MESSAGES,
 	.members = messages_members,
-	.settings = messages_settings,
+	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 },
+	.choices = choice_words,
+	.roles = turn_roles,
+	.turn = turn_members,
+	.parts = { block_members, block_rows, true },
+	.read_part = read_block,
+	.read_turn = question_role_turn,
+	.read_tool = read_messages_tool,
 	.read = read_messages,
 	.write = write_messages,
 	.name_max = 128,

@@ -155,34 +155,58 @@ is_member_a(const struct node *n, enum member_is is)
 	return true;
 }
 
-static void
-read_member(struct question *q, struct node *n, const struct member *table, struct node **m)
+/* Of the rows of what is in `path`, which end where it does: that of the member of this key. */
+static const struct member *
+member_row(const struct member *row, struct span path, struct span key)
 {
-	size_t i = 0;
+	if (!key.n)
+		return NULL;
+	for (; row->name && (!path.n || !strncmp(row->name, path.p, path.n)); row++) {
+		const char *name = row->name + path.n;
+		if (*name == *key.p && !strncmp(name, key.p, key.n) &&
+			strcspn(name, ".") == key.n)
+			return row;
+	}
+	return NULL;
+}
 
-	while (table[i].name && !span_is(n->key, table[i].name))
-		i++;
-	if (!table[i].name)
-		question_refuse(q, n, question_nowhere);
-	else if (m[i])
-		question_odd(q, n, "it is there twice");
-	else if (!is_member_a(n, table[i].is))
-		question_odd(q, n, "it is of another type");
-	else
-		m[i] = n;
+static void
+read_members_in(struct question *q, const struct node *object, const struct member *rows,
+	struct span path, struct node **m)
+{
+	if (object->tok != JSON_OBJECT)
+		question_odd(q, object, "it is of another type");
+	for (struct node *n = object->first; n && !q->err; n = n->next) {
+		const struct member *row =
+			n->tok == JSON_NULL ? NULL : member_row(rows, path, n->key);
+		if (!row) {
+			if (n->tok != JSON_NULL)
+				question_refuse(q, n, question_nowhere);
+			continue;
+		}
+		const char *name = row->name;
+		size_t depth = path.n + n->key.n;
+		if (!name[depth]) {
+			struct node **to = &m[row->to];
+			if (!is_member_a(n, row->is))
+				question_odd(q, n, "it is of another type");
+			if (!*to || row < member_row(rows, path, (*to)->key))
+				*to = n;
+			row++;
+		}
+		/* what is in it */
+		if (row->name && !strncmp(row->name, name, depth) && row->name[depth] == '.')
+			read_members_in(q, n, row, span_of(row->name, depth + 1), m);
+	}
 }
 
 bool
 question_members(struct question *q, const struct node *object, const struct member *table,
 	struct node **m)
 {
-	if (object->tok != JSON_OBJECT)
-		question_odd(q, object, "it is no object");
-	for (size_t i = 0; table[i].name; i++)
-		m[i] = NULL;
-	for (struct node *n = object->first; n && !q->err; n = n->next)
-		if (n->tok != JSON_NULL)
-			read_member(q, n, table, m);
+	for (const struct member *row = table; row->name; row++)
+		m[row->to] = NULL;
+	read_members_in(q, object, table, SPAN_LIT(""), m);
 	return !q->err;
 }
 
@@ -248,80 +272,139 @@ turn_part(struct question *q, struct turn *t, enum part_kind kind, const struct 
 	return p;
 }
 
-bool
-part_data_uri(struct question *q, struct part *p, const struct node *url)
+/* data:image/png;base64,… as media and data; another URI is where an image is. */
+static void
+read_part_uri(struct question *q, struct part *p, const struct node *uri)
 {
-	struct span s = node_text(url), rest = span_cut(s, strlen("data:"), s.n);
+	struct span s = node_text(uri), rest = span_cut(s, strlen("data:"), s.n);
 	struct span head = span_next(&rest, ',');
 
-	if (!span_istarts(s, SPAN_LIT("data:")))
-		return false;
-	/* it is written as it is */
-	if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
-		question_odd(q, url, "it is no data: URI in base64");
-	p->media = span_next(&head, ';');
-	p->data = rest;
-	return true;
+	if (span_istarts(s, SPAN_LIT("data:"))) {
+		/* it is written as it is */
+		if (!span_ends(head, SPAN_LIT(";base64")) || !span_is_alnum(rest, "+/=-_"))
+			question_odd(q, uri, "it is no data: URI in base64");
+		p->media = span_next(&head, ';');
+		p->data = rest;
+	} else if (p->kind == PART_IMAGE) {
+		p->url = node_written(uri);
+	} else if (question_refuse(q, uri, "it is no data: URI in base64")) {
+		part_goes(p);
+	}
+}
+
+/* An object, or as a text what is one. */
+static void
+read_arguments(struct question *q, struct part *call, const struct node *n)
+{
+	call->json = n && n->tok == JSON_OBJECT ? tree_raw(n->of, n)
+						: span_trim(node_text(n), " \t\r\n");
+	if (!call->json.n)
+		call->json = SPAN_LIT("{}");
+	else if (n->tok != JSON_OBJECT)
+		question_json(q, n, call->json,
+			"the arguments are no JSON object that all read alike");
+}
+
+/* Whether it has the member, and not as null. */
+static bool
+is_there(const struct node *of, const char *key)
+{
+	const struct node *n = tree_member(of, key);
+
+	return n && n->tok != JSON_NULL;
 }
 
 struct part *
-turn_text(struct question *q, struct turn *t, enum part_kind kind, const struct node *at,
-	const struct node *text)
+question_part(
+	struct question *q, struct turn *t, const struct node *of, const struct part_set *set)
 {
-	struct part *p = turn_part(q, t, kind, at);
+	struct node *m[REQUEST_MEMBERS], *has[PART_HAS], *type = tree_member(of, "type");
+	const struct part_row *row = set->rows;
+	unsigned may = 1;
 
-	if (p)
-		p->text = node_written(text);
+	while (row->kind && !(set->typed ? node_is(type, row->is) : is_there(of, row->is)))
+		row++;
+	if (!row->kind && set->typed && type) {
+		if (!member_may_go(q, of))
+			question_refuse(q, type, question_nowhere);
+		return NULL;
+	}
+	if (!question_members(q, of, set->members, m))
+		return NULL;
+	if (!row->kind)
+		question_odd(q, of, "it is of no type that is known");
+	for (int i = 0; i < PART_HAS; i++) {
+		may |= 1u << row->has[i];
+		has[i] = row->has[i] ? m[row->has[i]] : NULL;
+	}
+	for (const struct member *i = set->members; i->name; i++)
+		if (m[i->to] && !(may >> i->to & 1))
+			question_odd(q, m[i->to], "a part of this type has no such member");
+	const struct node *in = has[HAS_IN] ? has[HAS_IN] : of;
+	struct part *p = turn_part(q, t, row->kind, has[HAS_AT] ? has[HAS_AT] : in);
+	if (!p)
+		return NULL;
+	struct turn inner = { .at = of, .end = &p->parts };
+	p->text = node_written(has[HAS_TEXT]);
+	p->media = node_text(has[HAS_MEDIA]);
+	p->id = node_text(has[HAS_ID]);
+	p->name = node_text(has[HAS_NAME]);
+	if (has[HAS_DATA])
+		p->data = node_written(has[HAS_DATA]);
+	if (has[HAS_URL])
+		p->url = node_written(has[HAS_URL]);
+	if (has[HAS_URI])
+		read_part_uri(q, p, has[HAS_URI]);
+	else if (p->kind == PART_IMAGE && !p->data.p && !p->url.p)
+		question_odd(q, in, "it has no data");
+	else if ((p->kind == PART_FILE || p->kind == PART_AUDIO) && !p->data.p && !p->url.p &&
+		 question_refuse(q, in, question_nowhere))
+		part_goes(p);
+	else if (row->has[HAS_TEXT] && !has[HAS_TEXT] &&
+		 (p->kind == PART_TEXT || p->kind == PART_REFUSAL))
+		question_odd(q, of, "it says nothing");
+	if (p->kind == PART_CALL)
+		read_arguments(q, p, has[HAS_JSON]);
+	turn_content(q, &inner, has[HAS_CONTENT]);
+	if (!q->err && q->form->read_part)
+		q->form->read_part(q, p, m);
 	return p;
 }
 
 void
-turn_content(struct question *q, struct turn *t, const struct node *content,
-	void (*read)(struct question *q, struct turn *t, const struct node *of))
+turn_content(struct question *q, struct turn *t, const struct node *content)
 {
 	if (!t)
 		return;
-	if (content && content->tok == JSON_STRING)
-		turn_text(q, t, PART_TEXT, content, content);
-	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
-		read(q, t, n);
-}
-
-struct part *
-turn_result(struct question *q, struct turn *t, const struct node *at, const struct node *id,
-	const struct node *content,
-	void (*read)(struct question *q, struct turn *t, const struct node *of))
-{
-	struct part *p = t ? turn_part(q, t, PART_RESULT, at) : NULL;
-
-	if (!p)
-		return NULL;
-	struct turn inner = { .at = at, .end = &p->parts };
-	p->id = node_text(id);
-	turn_content(q, &inner, content, read);
-	return p;
-}
-
-struct part *
-turn_call(struct question *q, struct turn *t, const struct node *at, const struct node *id,
-	const struct node *name)
-{
-	struct part *p = t ? turn_part(q, t, PART_CALL, at) : NULL;
-
-	if (p) {
-		p->id = node_text(id);
-		p->name = node_text(name);
+	if (content && content->tok == JSON_STRING) {
+		struct part *p = turn_part(q, t, PART_TEXT, content);
+		if (p)
+			p->text = node_written(content);
 	}
-	return p;
+	for (struct node *n = tree_elements(content); n && !q->err; n = n->next)
+		question_part(q, t, n, &q->form->parts);
+}
+
+struct turn *
+question_role(struct question *q, const struct node *role, const struct node *at)
+{
+	static const enum turn_role is[] = { TURN_SYSTEM, TURN_USER, TURN_ASSISTANT,
+		TURN_SYSTEM, TURN_USER };
+	int i = question_word(q, role, q->form->roles);
+
+	if (i >= 0)
+		return question_turn(q, is[i], at);
+	question_odd(q, at, "its role is none that anybody knows");
+	return NULL;
 }
 
 void
-question_only(
-	struct question *q, struct node *const *m, size_t n, unsigned has, const char *why)
+question_role_turn(struct question *q, const struct node *of)
 {
-	for (size_t i = 0; i < n; i++)
-		if (m[i] && !(has >> i & 1))
-			question_odd(q, m[i], why);
+	struct node *m[TURN_MEMBERS];
+
+	if (question_members(q, of, q->form->turn, m))
+		turn_content(q, question_role(q, m[TURN_ROLE], of), m[TURN_CONTENT]);
 }
 
 void
@@ -340,23 +423,17 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 	q->tools_end = &t->next;
 }
 
-bool
-question_arguments(struct question *q, struct part *call, const struct node *text)
+struct node *
+question_json(struct question *q, const struct node *at, struct span json, const char *why)
 {
-	struct tree t;
+	struct tree *t = arena_new(q->a, struct tree);
+	int err = t ? tree_read(t, q->a, json) : ERR_NOMEM;
 
-	call->json = span_trim(node_text(text), " \t\r\n");
-	if (!call->json.n) {
-		call->json = SPAN_LIT("{}");
-	} else {
-		int err = tree_read(&t, q->a, call->json);
-		if (err == ERR_NOMEM)
-			q->err = err;
-		else if (err || t.root->tok != JSON_OBJECT)
-			question_fail(q, ERR_UNSUPPORTED, text,
-				"the arguments are no JSON object that all read alike");
-	}
-	return !q->err;
+	if (err == ERR_NOMEM)
+		q->err = err;
+	else if (err || t->root->tok != JSON_OBJECT)
+		question_fail(q, ERR_UNSUPPORTED, at, why);
+	return q->err ? NULL : t->root;
 }
 
 struct span
@@ -368,24 +445,22 @@ escaped_json(struct question *q, struct span json)
 	return arena_dup(q->a, buf_view(&b));
 }
 
-/* A budget of thinking as an effort: up to so many tokens. */
-int
-effort_of_budget(const struct node *tokens)
-{
-	static const struct {
-		uint64_t tokens;
-		int effort;
-	} budgets[] = { { 0, EFFORT_NONE }, { 4096, EFFORT_LOW }, { 16384, EFFORT_MEDIUM },
-		{ UINT64_MAX, EFFORT_HIGH } };
-	uint64_t n = tree_number(tokens->of, tokens, UINT64_MAX);
-	size_t i = 0;
+/* ---- writing ---- */
 
-	while (n > budgets[i].tokens)
-		i++;
-	return budgets[i].effort;
+bool
+part_is_text(const struct part *p)
+{
+	return p->kind == PART_TEXT || p->kind == PART_REFUSAL || p->plain;
 }
 
-/* ---- writing ---- */
+const struct part *
+result_parts(const struct part *r, struct part *failed)
+{
+	*failed = (struct part){
+		.kind = PART_TEXT, .text = SPAN_LIT("The tool failed:"), .next = r->parts
+	};
+	return r->failed ? failed : r->parts;
+}
 
 void
 put_written(struct buf *b, const char *name, struct span written)
@@ -405,17 +480,57 @@ put_node(struct buf *b, const char *name, const struct node *n)
 	tree_write(n->of, n, b);
 }
 
-const struct part tool_failed = { .kind = PART_TEXT, .text = SPAN_LIT("The tool failed:") };
+static void
+put_part_place(struct question *q, const struct part *p, char place)
+{
+	static const struct span file = SPAN_LIT("file");
+	struct buf *b = q->out;
+
+	switch (place) {
+	case 't': put_written(b, NULL, p->text); break;
+	case 'd': put_written(b, NULL, p->data); break;
+	case 'm': buf_json_str(b, p->media); break;
+	case 'f': put_written(b, NULL, p->text.n ? p->text : file); break;
+	case 'i': buf_json_str(b, question_id(q, p->id)); break;
+	case 'n': buf_json_str(b, p->name); break;
+	case 'j': buf_span(b, p->json); break;
+	case 'a': buf_json_str(b, p->json); break;
+	default:
+		buf_putc(b, '"');
+		if (!p->url.p) {
+			buf_str(b, "data:");
+			buf_json(b, p->media);
+			buf_str(b, ";base64,");
+		}
+		buf_span(b, p->url.p ? p->url : p->data);
+		buf_putc(b, '"');
+	}
+}
 
 void
-put_data_uri(struct buf *b, const char *name, const struct part *p)
+put_part(struct question *q, const struct part_form *row, const struct part *p)
 {
-	json_put_name(b, name);
-	buf_str(b, "\"data:");
-	buf_json(b, p->media);
-	buf_str(b, ";base64,");
-	buf_span(b, p->data);
-	buf_putc(b, '"');
+	enum part_source from = p->url.p ? FROM_URL : p->plain ? FROM_PLAIN : FROM_DATA;
+
+	while (row->kind && (row->kind != p->kind || (row->source && row->source != from)))
+		row++;
+	if (!row->kind) {
+		question_refuse(q, p->at,
+			p->url.p ? "what is at an address has no place" : question_nowhere);
+		return;
+	}
+	json_put_name(q->out, NULL);
+	for (const char *form = row->form; *form; form++) {
+		size_t n = strcspn(form, "'%");
+		buf_put(q->out, form, n);
+		form += n;
+		if (*form == '\'')
+			buf_putc(q->out, '"');
+		else if (*form)
+			put_part_place(q, p, *++form);
+		else
+			break;
+	}
 }
 
 void
@@ -428,52 +543,52 @@ put_tool(struct buf *b, const struct tool_offer *t, const char *schema)
 	put_node(b, "strict", t->strict);
 }
 
-/* As the row has it. False: it has no place, and q->err or it goes. */
+/* Whether it is more than the form has: a number, or the texts of a list. */
 static bool
-setting_fits(struct question *q, const struct setting_row *row, struct node *n)
+is_above(const struct node *n, double most)
 {
-	char text[32] = "";
 	struct span raw = tree_raw(n->of, n);
+	char text[32] = "";
 	size_t texts = 0;
 
-	if (n->tok == JSON_NUMBER && row->most > 0) {
-		if (raw.n < sizeof(text))
-			memcpy(text, raw.p, raw.n);
-		if (!*text || strtod(text, NULL) > row->most) {
-			question_refuse(q, n, "it is more than the form of the target has");
-			return false;
-		}
-	}
-	for (struct node *e = tree_elements(n); e; e = e->next, texts++)
-		if (e->tok != JSON_STRING)
-			question_odd(q, e, "it is no text");
-	if (row->type == IS_TEXTS && row->most > 0 && texts > (size_t)row->most) {
-		question_refuse(q, n, "it has more elements than the form of the target has");
+	if (most <= 0 || n->tok == JSON_STRING)
 		return false;
-	}
-	return !q->err;
+	for (struct node *e = tree_elements(n); e; e = e->next)
+		texts++;
+	if (n->tok == JSON_ARRAY)
+		return (double)texts > most;
+	if (raw.n < sizeof(text))
+		memcpy(text, raw.p, raw.n);
+	return !*text || strtod(text, NULL) > most;
 }
 
 void
 question_put_settings(struct question *q)
 {
-	for (int s = 0; s < SETTINGS && !q->err; s++) {
-		const struct setting_row *row = q->into->settings;
+	for (unsigned s = 0; s < SETTINGS && !q->err; s++) {
+		const struct member *row = q->into->members;
 		struct node *n = q->set[s];
 		if (!n)
 			continue;
-		while (row->name && row->is != (enum setting)s)
+		while (row->name && row->to != s)
 			row++;
-		if (!row->name) {
-			question_refuse(q, n, question_nowhere);
-		} else if (setting_fits(q, row, n)) {
-			bool list = row->type == IS_TEXTS && n->tok == JSON_STRING;
-			if (list)
-				json_put_open(q->out, row->name, '[');
-			put_node(q->out, list ? NULL : row->name, n);
-			if (list)
-				json_put_close(q->out, ']');
+		for (struct node *e = tree_elements(n); row->name && e; e = e->next)
+			if (e->tok != JSON_STRING)
+				question_odd(q, e, "it is no text");
+		if (!row->name || is_above(n, q->into->most[s])) {
+			question_refuse(q, n,
+				row->name ? "it is more than the form of the target has"
+					  : question_nowhere);
+			continue;
 		}
+		const char *below = strrchr(row->name, '.');
+		const char *name = below ? below + 1 : row->name;
+		bool list = row->is == IS_TEXTS && n->tok == JSON_STRING;
+		if (list)
+			json_put_open(q->out, name, '[');
+		put_node(q->out, list ? NULL : name, n);
+		if (list)
+			json_put_close(q->out, ']');
 	}
 }
 
@@ -493,36 +608,6 @@ question_id(struct question *q, struct span id)
 }
 
 /* ---- all of it ---- */
-
-bool
-question_settings(struct question *q, const struct node *object, const struct member *table,
-	struct node **m)
-{
-	const struct setting_row *by[SETTINGS] = { NULL };
-
-	if (object->tok != JSON_OBJECT)
-		question_odd(q, object, "it is no object");
-	for (size_t i = 0; table[i].name; i++)
-		m[i] = NULL;
-	for (struct node *n = object->first; n && !q->err; n = n->next) {
-		const struct setting_row *row = q->form->settings;
-		if (n->tok == JSON_NULL)
-			continue;
-		while (row->name && !span_is(n->key, row->name))
-			row++;
-		if (!row->name)
-			read_member(q, n, table, m);
-		else if (!is_member_a(n, row->type))
-			question_odd(q, n, "it is of another type");
-		else if (by[row->is] == row)
-			question_odd(q, n, "it is there twice");
-		else if (!by[row->is] || row < by[row->is]) {
-			by[row->is] = row;
-			q->set[row->is] = n;
-		}
-	}
-	return !q->err;
-}
 
 static void
 check_name(struct question *q, struct span name, const struct node *at,
@@ -556,10 +641,80 @@ check_turn_parts(struct question *q, struct part *parts, const struct request_fo
 	}
 }
 
-static bool
-is_mistral(const struct dialect *d)
+/* A word, unless it thinks not at all; or a budget: up to so many tokens. */
+static void
+read_effort(struct question *q)
 {
-	return d && d == dialect_find(SPAN_LIT("mistral"));
+	static const struct {
+		uint64_t tokens;
+		int effort;
+	} budgets[] = { { 0, EFFORT_NONE }, { 4096, EFFORT_LOW }, { 16384, EFFORT_MEDIUM },
+		{ UINT64_MAX, EFFORT_HIGH } };
+	const struct node *word = q->set[DOC_EFFORT], *budget = q->set[DOC_BUDGET];
+	size_t i = 0;
+
+	if (q->effort_is != EFFORT_UNSAID)
+		return;
+	if (word) {
+		q->effort_is = question_word(q, word, efforts);
+	} else if (budget && *tree_raw(budget->of, budget).p != '-') { /* -1: as it likes */
+		uint64_t tokens = tree_number(budget->of, budget, UINT64_MAX);
+		while (tokens > budgets[i].tokens)
+			i++;
+		q->effort_is = budgets[i].effort;
+	}
+}
+
+/* The schema is one where its type says so. */
+static void
+read_format(struct question *q)
+{
+	static const char *const types[] = { "json_schema", NULL };
+	const struct node *format = q->set[DOC_FORMAT], *type = q->set[DOC_FORMAT_TYPE];
+
+	if (!format)
+		return;
+	if (!type)
+		question_odd(q, format, "it is of no type");
+	else if ((q->form->text_format && node_is(type, "text")) ||
+		 question_word(q, type, types) < 0)
+		q->set[DOC_SCHEMA] = NULL;
+	else if (!q->set[DOC_SCHEMA])
+		question_odd(q, format, "it has no schema");
+}
+
+static void
+read_conversation(struct question *q)
+{
+	struct node **set = q->set, *turns = set[DOC_TURNS];
+
+	q->to->wants_usage = true;
+	if (set[DOC_SYSTEM])
+		turn_content(
+			q, question_turn(q, TURN_SYSTEM, set[DOC_SYSTEM]), set[DOC_SYSTEM]);
+	if (turns && turns->tok == JSON_STRING)
+		turn_content(q, question_turn(q, TURN_USER, turns), turns);
+	for (struct node *n = tree_elements(turns); n && !q->err; n = n->next)
+		q->form->read_turn(q, n);
+	for (struct node *n = tree_elements(set[DOC_TOOLS]); n && !q->err; n = n->next)
+		q->form->read_tool(q, n);
+	q->choice.at = set[DOC_CHOICE];
+	if (q->form->read)
+		q->form->read(q);
+	if (set[DOC_CHOICE_WORD] && q->choice.is == CHOICE_UNSAID) {
+		int is = question_word(q, set[DOC_CHOICE_WORD], q->form->choices);
+		q->choice.is = is > 0 ? (enum choice)is : CHOICE_UNSAID;
+	}
+	q->choice.name = node_text(set[DOC_CHOICE_NAME]);
+	if (q->choice.is == CHOICE_TOOL && !q->choice.name.n)
+		question_odd(q, q->choice.at, "it names no tool");
+	read_format(q);
+	read_effort(q);
+	if (node_true(set[DOC_ONE_CALL]))
+		q->one_call = set[DOC_ONE_CALL];
+	if (set[DOC_PARALLEL] && !node_true(set[DOC_PARALLEL]))
+		q->one_call = set[DOC_PARALLEL];
+	q->to->stream |= node_true(set[DOC_STREAM]);
 }
 
 int
@@ -567,10 +722,11 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 	struct translated_request *made)
 {
 	const struct request_form *from = request_forms[ask->from],
-				  *to = ask->to == FORM_CHAT && is_mistral(ask->dialect)
+				  *to = ask->to == FORM_CHAT && ask->dialect &&
+							ask->dialect == dialect_find(SPAN_LIT(
+										"mistral"))
 						? &mistral_request_form
 						: request_forms[ask->to];
-	struct node *m[REQUEST_MEMBERS];
 	struct question q = {
 		.ask = ask, .to = made, .form = from, .into = to, .a = a, .out = out
 	};
@@ -589,14 +745,11 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		made->why = "it is no JSON";
 		return ERR_SYNTAX;
 	}
-	if ((from->nested ? question_members : question_settings)(
-		    &q, q.tree.root, from->members, m))
-		from->read(&q, m);
+	if (question_members(&q, q.tree.root, from->members, q.set))
+		(from->read_turn ? read_conversation : from->read)(&q);
 	for (const struct turn *t = q.turns; t && !q.err; t = t->next)
 		check_turn_parts(&q, t->first, to);
-	if (q.choice.is == CHOICE_TOOL && !q.choice.name.n)
-		question_odd(&q, q.choice.at, "it names no tool");
-	if (!q.err && !q.inputs)
+	if (!q.err && !q.set[DOC_INPUTS])
 		question_order(&q, to);
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);

@@ -8,6 +8,7 @@
 #include "answer/translate/request.h"
 
 enum part_kind {
+	PART_NONE,
 	PART_TEXT,
 	PART_REFUSAL,
 	PART_REASONING,
@@ -48,8 +49,10 @@ struct tool_offer {
 	struct tool_offer *next;
 };
 
-/* What is one value in every form that has it: tables say where. */
+/* clang-format off */
+/* What a document has, by its form's table of members. */
 enum setting {
+	/* One value in every form that has it: written by the table. */
 	SET_CAP,
 	SET_TEMPERATURE,
 	SET_TOP_P,
@@ -60,8 +63,25 @@ enum setting {
 	SET_PRESENCE,
 	SET_USER,
 	SET_DIMENSIONS,
-	SETTINGS
+	SETTINGS,
+	/* What each form writes in its way. */
+	DOC_MODEL = SETTINGS,
+	DOC_SYSTEM, /* a text, or a list of parts */
+	DOC_TURNS,
+	DOC_TOOLS,
+	DOC_CHOICE, DOC_CHOICE_WORD, DOC_CHOICE_NAME, /* of a tool */
+	DOC_ONE_CALL, DOC_PARALLEL, /* it may not call several tools at once; or it may */
+	DOC_STREAM, DOC_USAGE,
+	DOC_FORMAT, DOC_FORMAT_TYPE, DOC_MEDIA_TYPE, /* of what it answers */
+	DOC_SCHEMA, DOC_SCHEMA_NAME, DOC_SCHEMA_DESCRIPTION, DOC_SCHEMA_STRICT,
+	DOC_OWN_SCHEMA, /* which is no JSON Schema */
+	/* Of its reasoning: a word, what that comes to in tokens, or whether it does at all. */
+	DOC_EFFORT, DOC_BUDGET, DOC_THINKING,
+	DOC_OTHER, /* is read for itself, or is of no matter */
+	DOC_INPUTS, DOC_ENCODING, /* to embed: it is no conversation */
+	DOC_MEMBERS
 };
+/* clang-format on */
 
 enum choice { CHOICE_UNSAID, CHOICE_AUTO, CHOICE_ANY, CHOICE_NONE, CHOICE_TOOL };
 
@@ -77,7 +97,7 @@ struct question {
 	int err; /* the first */
 	size_t unnamed; /* calls that came without an id */
 
-	struct node *set[SETTINGS];
+	struct node *set[DOC_MEMBERS];
 	struct turn *turns, **turns_end;
 	struct tool_offer *tools, **tools_end;
 	struct {
@@ -87,39 +107,73 @@ struct question {
 	} choice;
 	const struct node *one_call; /* it may not call several tools at once */
 	int effort_is; /* of its reasoning, by place in `efforts`; EFFORT_UNSAID */
-	const struct node *inputs;   /* a text or texts to embed; NULL: it is a conversation */
-	/* The schema of what it answers; name, description, strict may be NULL. */
-	const struct node *schema, *schema_name, *schema_description, *schema_strict;
 };
 
 /* ---- tables ---- */
 
-/* A member of an object by its name. */
+/* A member of an object, or of what is in it: "function.name". What is below one member stands
+ * together. */
 enum member_is { IS_ANY, IS_TEXT, IS_NUMBER, IS_BOOL, IS_OBJECT, IS_ARRAY, IS_TEXTS };
 struct member {
 	const char *name; /* NULL: the last */
 	enum member_is is; /* IS_TEXTS: a text or an array */
+	/* Its place in what is read. Of two with one place the first is read, and written. */
+	unsigned to;
 };
 
-/* A setting's member in requests of a form, and what it may be there. Of two of one setting the
- * first is written, and read where both are there. */
-struct setting_row {
-	const char *name; /* NULL: the last */
-	enum setting is;
-	enum member_is type;
-	double most; /* of a number, or of the texts of a list; 0: any */
+/* A part of a turn: by what its type says, or by the one member that it has. */
+enum part_has {
+	HAS_IN, /* the member that it is in; refused there, if it has no AT. Places of 0: none */
+	HAS_AT,
+	HAS_TEXT,
+	HAS_URI,  /* an address, or data: */
+	HAS_DATA,
+	HAS_URL,
+	HAS_MEDIA,
+	HAS_ID,
+	HAS_NAME,
+	HAS_JSON, /* arguments: an object, or the text of one */
+	HAS_CONTENT,
+	HAS_MORE, /* what the form reads for itself: this, */
+	HAS_AND,  /* and that */
+	PART_HAS
+};
+struct part_row {
+	const char *is;
+	enum part_kind kind; /* PART_NONE: the last */
+	unsigned char has[PART_HAS]; /* places of members */
+};
+struct part_set {
+	const struct member *members; /* place 0: the type, or what any part may have */
+	const struct part_row *rows;
+	bool typed;
+};
+
+/* How a form writes a part; a place of it is a letter: %t its text, %d its data, %m their type,
+ * %u its address or data: URI, %f the file's name; of a call %i its id, %n its name, %j its
+ * arguments, %a those as a string. */
+struct part_form {
+	enum part_kind kind; /* PART_NONE: the last */
+	enum part_source { FROM_ANY, FROM_DATA, FROM_PLAIN, FROM_URL } source;
+	const char *form;
 };
 
 struct request_form {
 	enum form form;
-	const struct member *members; /* of the document, besides its settings, where it has them */
-	const struct setting_row *settings;
-	/* Members of the document, by place in `members`; NULL: not there, or null. */
-	void (*read)(struct question *q, struct node **m);
-	void (*write)(struct question *q); /* what no table says */
+	const struct member *members; /* of the document, by enum setting */
+	double most[SETTINGS]; /* of a number, or of the texts of a list; 0: any */
+	const char *const *choices, *const *roles; /* words, by their enums */
+	const struct member *turn; /* of question_role_turn() */
+	struct part_set parts;
+	/* What a part has for itself, by its places. */
+	void (*read_part)(struct question *q, struct part *p, struct node **m);
+	void (*read_turn)(struct question *q, const struct node *of);
+	void (*read_tool)(struct question *q, const struct node *of);
+	void (*read)(struct question *q); /* what no table says; NULL: nothing */
+	void (*write)(struct question *q);
 	size_t name_max;	     /* of a tool: letters, digits, _ and - */
 	bool model_in_path;
-	bool nested; /* its settings are in a member of the document */
+	bool text_format; /* of an answer, by name */
 	bool titles; /* text documents have one */
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */
@@ -135,9 +189,6 @@ extern const struct request_form chat_request_form, mistral_request_form, respon
  * list of harmless ones, or refused. Null is what is not there. False: q->err. */
 bool question_members(struct question *q, const struct node *object, const struct member *table,
 	struct node **m);
-/* The same, where the form has its settings there. */
-bool question_settings(struct question *q, const struct node *object,
-	const struct member *table, struct node **m);
 /* It is no request of its form. */
 void question_odd(struct question *q, const struct node *at, const char *why);
 /* It has no place: refused, unless it says nothing or the route lets it go. True: so it goes, and
@@ -156,31 +207,23 @@ struct span node_text(const struct node *n); /* decoded */
 struct turn *question_turn(struct question *q, enum turn_role role, const struct node *at);
 struct part *turn_part(struct question *q, struct turn *t, enum part_kind kind,
 	const struct node *at);
-/* data:image/png;base64,… as media and data; false: it is another URI. */
-bool part_data_uri(struct question *q, struct part *p, const struct node *url);
 /* The route lets it go: it is a text that says nothing, and turns.c takes it out. */
 void part_goes(struct part *p);
-/* A part that is a text: the node's, or none. */
-struct part *turn_text(struct question *q, struct turn *t, enum part_kind kind,
-	const struct node *at, const struct node *text);
-/* A string, which is one text, or a list of parts that `read` reads. */
-void turn_content(struct question *q, struct turn *t, const struct node *content,
-	void (*read)(struct question *q, struct turn *t, const struct node *of));
-/* A result of the call of this id, with its content, which is read so; and a call, without its
- * arguments. `t` NULL, or no memory: NULL. */
-struct part *turn_result(struct question *q, struct turn *t, const struct node *at,
-	const struct node *id, const struct node *content,
-	void (*read)(struct question *q, struct turn *t, const struct node *of));
-struct part *turn_call(struct question *q, struct turn *t, const struct node *at,
-	const struct node *id, const struct node *name);
-/* Of the members of a part those that its type has, bits by place; another one is odd. */
-void question_only(
-	struct question *q, struct node *const *m, size_t n, unsigned has, const char *why);
+/* A part by the rows of a set. NULL: q->err, or it goes. */
+struct part *question_part(struct question *q, struct turn *t, const struct node *of,
+	const struct part_set *set);
+/* A string, which is one text, or a list of parts of its form. `t` NULL: nothing. */
+void turn_content(struct question *q, struct turn *t, const struct node *content);
+/* A turn of the role that it says, one of the form's. NULL: q->err. */
+struct turn *question_role(
+	struct question *q, const struct node *role, const struct node *at);
+/* A turn that is a role and content, by the form's table: a read_turn. */
+enum { TURN_TYPE, TURN_ROLE, TURN_CONTENT, TURN_MEMBERS };
+void question_role_turn(struct question *q, const struct node *of);
 /* A tool by its members, as each form's table has them; NULL: not said. */
-enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_MEMBERS };
+enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE,
+	TOOL_MEMBERS };
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
-/* An object as text: what it is. False: q->err. */
-bool question_arguments(struct question *q, struct part *call, const struct node *text);
 
 enum {
 	REQUEST_MEMBERS = 24, /* of a table, at most */
@@ -192,19 +235,26 @@ enum { EFFORT_UNSAID = -1, EFFORT_NONE, EFFORT_MINIMAL, EFFORT_LOW, EFFORT_MEDIU
 extern const char *const efforts[]; /* NULL last */
 /* JSON as the inside of a string. */
 struct span escaped_json(struct question *q, struct span json);
-int effort_of_budget(const struct node *tokens);
+/* JSON as a tree of its own; q->err. */
+struct node *question_json(
+	struct question *q, const struct node *at, struct span json, const char *why);
 
 /* ---- for writers ---- */
 
 /* A string of what is written already. */
 void put_written(struct buf *b, const char *name, struct span written);
 void put_node(struct buf *b, const char *name, const struct node *n);
-void put_data_uri(struct buf *b, const char *name, const struct part *p);
+/* A part by a form's rows, or it is refused. */
+void put_part(struct question *q, const struct part_form *rows, const struct part *p);
 /* Name, description, schema (under that name, NULL: not) and strict. */
 void put_tool(struct buf *b, const struct tool_offer *t, const char *schema);
-/* What a result says first whose tool failed, where nothing else says it. */
-extern const struct part tool_failed;
-/* Of OpenAI's two forms: the schema of the answer, and the effort. */
+/* What a result says, and first, in *failed, that its tool failed, where nothing else does. */
+const struct part *result_parts(const struct part *r, struct part *failed);
+bool part_is_text(const struct part *p); /* or a document that is one */
+/* Of OpenAI's two forms: which tool is to be called (`one` shows it by its name); the schema of
+ * the answer, and the effort. */
+void read_openai_choice(struct question *q, const struct member *named);
+void put_openai_choice(struct question *q, const char *one);
 void put_schema(struct question *q);
 const char *openai_effort(const struct question *q);
 /* The settings that it has, by the table of the form that is written. */

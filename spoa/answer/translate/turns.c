@@ -71,17 +71,6 @@ lift_system(struct question *q, struct turn **at)
 	}
 }
 
-/* False: the form has none of its role there, and q->err or it goes. */
-static bool
-turn_stands(struct question *q, const struct turn *t, const struct turn *before)
-{
-	bool first = t->role == TURN_ASSISTANT && (!before || before->role == TURN_SYSTEM);
-
-	if (first)
-		question_refuse(q, t->at, "the first turn is not the user's");
-	return !first;
-}
-
 /* Turns without parts go; of those that follow each other, and are of one role, one is left. */
 static void
 merge_turns(struct question *q, const struct request_form *to)
@@ -91,7 +80,11 @@ merge_turns(struct question *q, const struct request_form *to)
 	while (*t && !q->err) {
 		struct turn *now = *t;
 		now->end = cut_parts(q, &now->first);
-		if (!now->first || (to->apart && !turn_stands(q, now, last))) {
+		bool too_early = to->apart && now->first && now->role == TURN_ASSISTANT &&
+				 (!last || last->role == TURN_SYSTEM);
+		if (too_early)
+			question_refuse(q, now->at, "the first turn is not the user's");
+		if (!now->first || too_early) {
 			*t = now->next;
 		} else if (to->apart && now->role == TURN_SYSTEM && last &&
 			   last->role != TURN_SYSTEM) {

@@ -60,18 +60,6 @@ names_thread(const struct request *r, struct span body)
 	return false;
 }
 
-/* How Gemini's client wants its stream. */
-static struct span
-query_alt(struct span query)
-{
-	while (query.n) {
-		struct span member = span_next(&query, '&');
-		if (span_is(span_next(&member, '='), "alt"))
-			return member;
-	}
-	return query;
-}
-
 void
 request_translate_plan(const struct request *r, struct arena *own, struct translate_plan *out)
 {
@@ -86,7 +74,7 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.sent = form_dialect(f->to),
 		.asked = r->found.endpoint.dialect,
 		.array = f->from == FORM_GENERATE && f->made.stream &&
-			 !span_is(query_alt(r->in.head.query), "sse"),
+			 request_streams_array(r),
 		.wants_usage = f->made.wants_usage,
 		.vectors = f->made.vectors,
 		.base64 = f->made.base64,
@@ -195,6 +183,8 @@ gate_cost_field(struct exchange *x, const struct usage *u)
 	struct priced p;
 	char usd[PRICE_TEXT_MAX];
 
+	if (x->plan.replay.n && x->r->found.route->show_cost)
+		return SPAN_LIT("x-tollgate-cost: 0\r\n");
 	if (!x->r->found.route->show_cost || !request_cost(x->r, u, &p) || p.cost.unpriced)
 		return (struct span){ NULL, 0 };
 	price_text(p.cost.nanousd, usd);
@@ -240,6 +230,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		row.rates.has >> PRICE_CHARACTERS & 1)
 		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
 	plan.notes_made = route->ntargets > 1;
+	plan.taps = x->r->found.cache.keeps && x->r->found.cache.state == CACHED_MISS;
 	plan.keep_key = x->r->gate->shared->prompt_key;
 	if (route->response & RESP_RECORD)
 		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT

@@ -104,6 +104,7 @@ exchange_open(struct request *r)
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
 	x->plan.document = r->found.document;
+	x->plan.replay = buf_view(&r->out.replay);
 	x->plan.reads_answer = !r->found.document.n && request_reads_answer(r);
 	x->hide_usage = r->out.ask_usage;
 	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
@@ -119,7 +120,8 @@ exchange_open(struct request *r)
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
-	size_t bodies = repeats ? r->out.kept.n + r->out.decoded.size + r->out.rewritten.size
+	size_t bodies = r->out.replay.size;
+	bodies += repeats ? r->out.kept.n + r->out.decoded.size + r->out.rewritten.size
 				: x->plan.body.n;
 	if (!request_hold(r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
 		return ERR_LIMIT;
@@ -351,6 +353,7 @@ relay_verdict(struct request *r)
 	x->plan.body_mode = BODY_SWAP;
 	x->plan.body = exchange_body_sent(r);
 	x->plan.document = r->found.document;
+	x->plan.replay = buf_view(&r->out.replay);
 	if (!x->plan.document.n)
 		x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
@@ -451,9 +454,16 @@ gate_response_fields(struct exchange *x)
 	/* What the ACK said has not changed: HAProxy still has it. */
 	struct span fields = r->out.told && !r->run.resumed ? request_attempt_fields(r)
 							    : request_fields(r);
-	return r->found.counted ? arena_printf(&r->arena, "%.*sx-tollgate-estimate: tokens\r\n",
-					  SPAN_ARG(fields))
-				: fields;
+	if (r->found.counted)
+		fields = arena_printf(&r->arena, "%.*sx-tollgate-estimate: tokens\r\n",
+			SPAN_ARG(fields));
+	const struct found_cache *c = &r->found.cache;
+	if (c->state)
+		fields = arena_printf(&r->arena, "%.*sx-tollgate-cache: %s\r\n",
+			SPAN_ARG(fields), cached_names[c->state]);
+	return c->state == CACHED_HIT ? arena_printf(&r->arena, "%.*sage: %lld\r\n",
+						SPAN_ARG(fields), (long long)c->age_s)
+				      : fields;
 }
 
 /* ---- the end ---- */
@@ -488,6 +498,15 @@ settle_exchange(struct request *r, const struct exchange_result *res,
 	if (x->tries && x->tries->settled)
 		return exchange_settle(r, corrections);
 	attempts_ended(x);
+	if (r->found.cache.state == CACHED_HIT && res->usage.known) {
+		struct priced p;
+		metric_add(r->gate->metrics, M_CACHE_SAVED_INPUT,
+			(uint64_t)res->usage.input_tokens);
+		metric_add(r->gate->metrics, M_CACHE_SAVED_OUTPUT,
+			(uint64_t)res->usage.output_tokens);
+		if (request_cost(r, &res->usage, &p))
+			metric_add(r->gate->metrics, M_CACHE_SAVED_NANOUSD, p.cost.nanousd);
+	}
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
 	else if (x->used_by >= USED_SEEN && r->found.route->response & RESP_METER)
@@ -561,6 +580,7 @@ exchange_finish(struct request *r)
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
 	request_pin_made(r);
+	request_cache_answer(r);
 	n = settle_exchange(r, &x->result, corrections);
 	bool withdrawn =
 		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;

@@ -55,6 +55,18 @@ gate_shared_live(struct gate_shared *s, struct live *live)
 	s->live = live;
 }
 
+void
+gate_shared_cache(struct gate_shared *s, struct cache *cache)
+{
+	s->cache = cache;
+}
+
+void
+gate_cache_redis(struct gate *g, struct redis *redis)
+{
+	g->cache_redis = redis;
+}
+
 struct target_table *
 gate_targets(const struct gate_shared *s)
 {
@@ -506,6 +518,7 @@ give_request_up(struct request *r)
 			"an external recogniser was late" },
 		[WAIT_ROOM] = { M_ROOM_FAILED, "provider_unavailable",
 			"no target was free in time" },
+		[WAIT_CACHE] = { M_CACHE_FAILED, "overloaded", "the cache was late" },
 		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
 			"the quota store was late" },
 		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable", "the record was late" },

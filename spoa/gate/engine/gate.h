@@ -146,6 +146,11 @@ void gate_shared_sessions(struct gate_shared *s, const unsigned char key[32]);
 /* Keys and overrides made at run time, before any gate; NULL: none. */
 struct live;
 void gate_shared_live(struct gate_shared *s, struct live *live);
+/* Answers are kept, before any gate. And where: on the gate's worker, before it runs; NULL: in
+ * this process. */
+struct cache;
+void gate_shared_cache(struct gate_shared *s, struct cache *cache);
+void gate_cache_redis(struct gate *g, struct redis *redis);
 /* Records have notes from here on (record/audit/note.h); before the workers start. */
 void gate_shared_tell(struct gate_shared *s);
 /* What MCP servers said of their tools, before any gate; NULL: nothing is compared. */

@@ -81,7 +81,7 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 
 	*u = res->usage;
 	/* it was made, and counted, before; or nothing is made */
-	if (r->found.endpoint.stored)
+	if (r->found.endpoint.stored || r->found.cache.state == CACHED_HIT)
 		return USED_NOTHING;
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED || res->end == END_RULED)
@@ -210,7 +210,11 @@ exchange_answered(struct exchange *x)
 	case END_ANSWER_DENIED: show_end(r, RECENT_ANSWER_DENIED); break;
 	case END_RULED:
 	case END_ANSWER_RULED: show_end(r, RECENT_RULED); break;
-	default: show_end(r, status > 0 ? status : RECENT_NEVER_SENT); break;
+	default:
+		if (x->plan.replay.n)
+			status = x->result.status;
+		show_end(r, status > 0 ? status : RECENT_NEVER_SENT);
+		break;
 	}
 	if (!x->tries || !x->tries->settled)
 		exchange_attempted(x);

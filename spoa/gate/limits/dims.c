@@ -413,6 +413,7 @@ is_counted(const struct request *r, enum limit_of of)
 	if (of == LIMIT_REQUESTS || of == LIMIT_CONCURRENT)
 		return true;
 	return r->in.body_state == BODY_STATE_WHOLE &&
+	       !(r->found.cache.state == CACHED_HIT && limits_counts_text(of)) &&
 	       !(r->found.endpoint.free && limits_counts_text(of)) &&
 	       !(of == LIMIT_USD && runs_no_model(r));
 }

@@ -207,12 +207,36 @@ put_reserved(const struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* What it would have taken, and when it was made. */
+static void
+put_saved(const struct request *r, const struct usage *u, struct buf *b)
+{
+	struct priced p;
+
+	put_int(b, RF_CACHE_AGE, r->found.cache.age_s);
+	put_object(b, RF_SAVED);
+	if (u->known) {
+		put_int(b, RF_SAVED_INPUT_TOKENS, u->input_tokens);
+		put_int(b, RF_SAVED_OUTPUT_TOKENS, u->output_tokens);
+		if (request_cost(r, u, &p))
+			put_int(b, RF_SAVED_COST_NANOUSD, (int64_t)p.cost.nanousd);
+	}
+	buf_putc(b, '}');
+}
+
 void
 record_usage(const struct request *r, const struct usage *u, struct buf *b)
 {
 	struct price_usage used = usage_split(u);
 	struct priced p;
 
+	if (r->found.cache.state)
+		put_name(b, RF_CACHE, cached_names[r->found.cache.state]);
+	put_name(b, RF_CACHE_WHY, r->found.cache.why);
+	if (r->found.cache.state == CACHED_HIT) { /* it took nothing */
+		put_saved(r, u, b);
+		return;
+	}
 	if (r->found.endpoint.stored) { /* counted when it was made */
 		put_flag(b, RF_STORED, true);
 		return;

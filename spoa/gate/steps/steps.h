@@ -35,6 +35,7 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 	X(mentions, true,  REWRITE)  /* where else what is redacted is, and credentials */ \
 	X(rewrite,  true,  REWRITE)  /* the body and the target to send */ \
 	X(tokens,   true,  QUOTA)    /* how many, where a limit of them applies (limits/) */ \
+	X(cache,    false, QUOTA)    /* what was answered before; may wait for Redis */ \
 	X(quota,    false, QUOTA)    /* reserve; may wait for Redis */ \
 	X(audit,    false, AUDIT)    /* the record is durable; waits for the disk */
 

@@ -22,6 +22,7 @@
 #include "budget/quota/quota.h"
 #include "budget/tally/tally.h"
 #include "gate/auth/auth.h"
+#include "gate/cache/cache.h"
 #include "gate/changes/sync.h"
 #include "gate/sources/recognise.h"
 #include "gate/targets/sync.h"
@@ -292,6 +293,24 @@ share_sessions(struct server *s, const struct config *cfg, struct buf *why)
 	return 0;
 }
 
+/* Answers are kept where a route may say so; what is in Redis is of all that have the key. */
+static int
+start_cache(struct server *s, const struct config *cfg, struct buf *why)
+{
+	unsigned char key[SHA256_BYTES];
+
+	randombytes_buf(key, sizeof(key));
+	if (cfg->state_key &&
+		keyfile_derive(cfg->state_key, "tollgate-cache-v1", key, why) < 0)
+		return ERR_IO;
+	s->cache = cache_new(key, cfg->cache_max_bytes);
+	sodium_memzero(key, sizeof(key));
+	if (!s->cache)
+		return ERR_NOMEM;
+	gate_shared_cache(s->shared, s->cache);
+	return 0;
+}
+
 /* How targets do, told by the other daemons. What is ejected is known before the first request.
  */
 static int
@@ -351,10 +370,10 @@ worker_count(const struct config *cfg)
 }
 
 static struct redis_finder *
-find_redis(const struct config *cfg)
+find_redis(const struct config *cfg, int (*options)(const struct config *, struct redis_options *))
 {
 	struct redis_options o;
-	struct redis_finder *f = config_redis(cfg, &o) ? NULL : redis_finder_new(&o);
+	struct redis_finder *f = options(cfg, &o) ? NULL : redis_finder_new(&o);
 
 	explicit_bzero(&o, sizeof(o));
 	return f;
@@ -363,7 +382,9 @@ find_redis(const struct config *cfg)
 static int
 start_workers(struct server *s, const struct config *cfg, struct sockets *so, struct buf *why)
 {
-	if (cfg->redis_url && !(s->finder = find_redis(cfg)))
+	if (cfg->redis_url && !(s->finder = find_redis(cfg, config_redis)))
+		goto nomem;
+	if (cfg->cache_redis && !(s->cache_finder = find_redis(cfg, config_cache_redis)))
 		goto nomem;
 	/* A loop and a mailbox first: the in-process quota table lives with worker 0. With
 	 * Redis it has what this daemon spends on its own while Redis is away. */
@@ -373,8 +394,8 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 			if (!s->table)
 				goto nomem;
 		}
-		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table,
-			    s->finder) < 0)
+		if (worker_init(&s->workers[i], i, cfg, s->shared, s->snap, s->table, s->finder,
+			    s->cache_finder) < 0)
 			goto nomem;
 		quota_together(gate_quota(s->workers[i].gate), s->nworkers, cfg->redis_daemons);
 		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon);
@@ -527,7 +548,7 @@ server_run(const char *config_file, const struct server_front *front)
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
 	if (!s.shared || start_live(&s, cfg, &why) < 0 || share_sessions(&s, cfg, &why) < 0 ||
-		start_sharing(&s, cfg, &why) < 0)
+		start_cache(&s, cfg, &why) < 0 || start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
 	if (telling_start(&s, cfg, &why) < 0)
@@ -579,6 +600,8 @@ stop:
 		worker_free(&s.workers[i]);
 	quota_table_free(&s.table);
 	redis_finder_free(&s.finder);
+	redis_finder_free(&s.cache_finder);
+	cache_free(&s.cache);
 	gate_shared_free(&s.shared);
 	live_close(&s.live);
 	tool_pins_free(&s.pinning.pins);

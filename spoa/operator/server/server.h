@@ -45,7 +45,8 @@ struct server {
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct quota_table *table;
 	struct recall *recall; /* until the workers run */
-	struct redis_finder *finder;
+	struct redis_finder *finder, *cache_finder; /* NULL: none configured */
+	struct cache *cache; /* of answers */
 	struct quota_daemon quota_daemon;
 	struct metrics metrics;	   /* of main, audit and admin */
 	struct sampling sampling;

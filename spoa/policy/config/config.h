@@ -67,6 +67,9 @@ struct config {
 	const char *redis_user, *redis_password_file, *redis_sentinel_user,
 		*redis_sentinel_password_file, *redis_client_name, *redis_ca, *redis_cert,
 		*redis_key, *redis_server_name;
+	/* cache.*: where answers are kept; NULL: in this process */
+	const char *cache_redis, *cache_password_file;
+	uint64_t cache_max_bytes;   /* cache.max_bytes, default 64m */
 	unsigned redis_daemons;	    /* redis.daemons: how many share it; 0: not said */
 	uint64_t redis_deadline_us; /* redis.deadline, default 200ms; at most three quarters of
 				       agent.deadline count */
@@ -161,6 +164,8 @@ const struct yaml_node *config_at(const struct config *cfg, const char *name);
  * there. Secret: zero it after use. */
 struct redis_options;
 int config_redis(const struct config *cfg, struct redis_options *out);
+/* The same of cache.redis: as redis.* says it, but for URL and password. */
+int config_cache_redis(const struct config *cfg, struct redis_options *out);
 /* Appends the names of options that differ and that a running daemon cannot change,
  * with commas between. */
 void config_fixed_changes(const struct config *now, const struct config *next, struct buf *out);

@@ -52,6 +52,16 @@ config_redis(const struct config *cfg, struct redis_options *out)
 	return err;
 }
 
+int
+config_cache_redis(const struct config *cfg, struct redis_options *out)
+{
+	struct config of = *cfg;
+
+	of.redis_url = cfg->cache_redis;
+	of.redis_password_file = cfg->cache_password_file;
+	return config_redis(&of, out);
+}
+
 static void
 require(struct config_reader *r, const char *section, const char *key)
 {
@@ -141,6 +151,13 @@ check_state(struct config_reader *r)
 	else if (cfg->journal)
 		cfg->pins_file = beside_journal(r, ".pins");
 	refuse(r, cfg->state_required && !cfg->state_key, "state_required", "needs state_key");
+	refuse(r, cfg->cache_redis && !cfg->state_key, "cache.redis",
+		"needs state_key, which the key of what is kept there follows from: another "
+		"daemon, and this one after a restart, could not open it");
+	refuse(r, cfg->cache_redis && str_same(cfg->cache_redis, cfg->redis_url), "cache.redis",
+		"is redis.url: a Redis that evicts answers would evict what limits count");
+	refuse(r, cfg->cache_password_file && !cfg->cache_redis, "cache.password_file",
+		"needs cache.redis");
 }
 
 /* What the options of redis: say together. */

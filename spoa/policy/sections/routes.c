@@ -251,6 +251,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	build_login(b, yaml_get(n, "login"), r);
 	restore(b, yaml_get(n, "restore"), r);
 	build_translate(b, yaml_get(n, "translate"), r);
+	build_cache(b, yaml_get(n, "cache"), r);
 	build_on_failure(b, yaml_get(n, "on_failure"), &r->on_failure);
 }
 

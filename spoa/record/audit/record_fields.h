@@ -241,6 +241,13 @@
   X(RESPONSE_BYTES,                "",                   "response_bytes",         INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(STORED,                        "",                   "stored",                 FLAG,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(USAGE_UNKNOWN,                 "",                   "usage_unknown",          FLAG,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CACHE,                         "",                   "cache",                  TEXT,    COMPLETION, "relay",    V_COUNT,                "cache") \
+  X(CACHE_WHY,                     "",                   "cache_why",              TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CACHE_AGE,                     "",                   "cache_age_s",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SAVED,                         "",                   "saved",                  OBJECT,  COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SAVED_INPUT_TOKENS,            "saved.",             "input_tokens",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SAVED_OUTPUT_TOKENS,           "saved.",             "output_tokens",          INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SAVED_COST_NANOUSD,            "saved.",             "cost_nanousd",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(ESTIMATED_USAGE,               "",                   "estimated_usage",        OBJECT,  COMPLETION, "relay",    V_COUNT,                NULL) \
   X(ESTIMATED_USAGE_INPUT_TOKENS,  "estimated_usage.",   "input_tokens",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(ESTIMATED_USAGE_OUTPUT_TOKENS, "estimated_usage.",   "output_tokens",          INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \

@@ -1,0 +1,204 @@
+#include "gate/cache/cache.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+
+enum {
+	PLACES = 1 << 12,
+	CALLERS = 1 << 12,
+	ENTRY_OVERHEAD = 64 /* of the allocator's and the lists' */
+};
+#define SHARE_WINDOW_US (900 * UINT64_C(1000000))
+
+struct kept {
+	TAILQ_ENTRY(kept) by_use;
+	LIST_ENTRY(kept) by_key;
+	unsigned char key[CACHE_KEY_BYTES];
+	uint64_t until_us;
+	size_t n;
+	char sealed[];
+};
+
+struct cache {
+	pthread_mutex_t mutex;
+	unsigned char secret[CACHE_KEY_BYTES];
+	uint64_t max_bytes, bytes;
+	size_t entries;
+	TAILQ_HEAD(, kept) by_use; /* the oldest first */
+	LIST_HEAD(, kept) by_key[PLACES];
+	/* bytes that callers have stored in this window, by their hash: two of one place share
+	 * its room */
+	uint64_t window_us, took[CALLERS];
+};
+
+struct cache *
+cache_new(const unsigned char secret[CACHE_KEY_BYTES], uint64_t max_bytes)
+{
+	struct cache *c = calloc(1, sizeof(*c));
+
+	if (!c || pthread_mutex_init(&c->mutex, NULL) != 0) {
+		free(c);
+		return NULL;
+	}
+	memcpy(c->secret, secret, sizeof(c->secret));
+	c->max_bytes = max_bytes;
+	TAILQ_INIT(&c->by_use);
+	return c;
+}
+
+const unsigned char *
+cache_secret(const struct cache *c)
+{
+	return c->secret;
+}
+
+uint64_t
+cache_max_bytes(const struct cache *c)
+{
+	return c->max_bytes;
+}
+
+static void
+forget_kept(struct cache *c, struct kept *k)
+{
+	TAILQ_REMOVE(&c->by_use, k, by_use);
+	LIST_REMOVE(k, by_key);
+	c->bytes -= k->n + sizeof(*k) + ENTRY_OVERHEAD;
+	c->entries--;
+	free(k);
+}
+
+void
+cache_free(struct cache **cp)
+{
+	struct cache *c = *cp;
+
+	if (!c)
+		return;
+	while (!TAILQ_EMPTY(&c->by_use))
+		forget_kept(c, TAILQ_FIRST(&c->by_use));
+	pthread_mutex_destroy(&c->mutex);
+	sodium_memzero(c->secret, sizeof(c->secret));
+	free(c);
+	*cp = NULL;
+}
+
+bool
+cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_t n)
+{
+	size_t place = (who[0] | (size_t)who[1] << 8) % CALLERS;
+	uint64_t now_us = clock_mono_us();
+
+	pthread_mutex_lock(&c->mutex);
+	if (now_us - c->window_us >= SHARE_WINDOW_US) {
+		memset(c->took, 0, sizeof(c->took));
+		c->window_us = now_us;
+	}
+	bool may = c->took[place] + n <= c->max_bytes / CACHE_SHARES;
+	if (may)
+		c->took[place] += n;
+	pthread_mutex_unlock(&c->mutex);
+	return may;
+}
+
+/* Under the mutex, as long as it is held. */
+static struct kept *
+find_kept(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
+{
+	size_t place = (key[0] | (size_t)key[1] << 8) % PLACES;
+	struct kept *k;
+
+	LIST_FOREACH(k, &c->by_key[place], by_key)
+		if (!memcmp(k->key, key, CACHE_KEY_BYTES))
+			break;
+	return k;
+}
+
+void
+cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span sealed,
+	uint64_t until_us)
+{
+	size_t place = (key[0] | (size_t)key[1] << 8) % PLACES,
+	       size = sealed.n + sizeof(struct kept) + ENTRY_OVERHEAD;
+	struct kept *k = size <= c->max_bytes ? malloc(sizeof(*k) + sealed.n) : NULL;
+
+	if (!k)
+		return;
+	memcpy(k->key, key, CACHE_KEY_BYTES);
+	memcpy(k->sealed, sealed.p, sealed.n);
+	k->n = sealed.n;
+	k->until_us = until_us;
+	pthread_mutex_lock(&c->mutex);
+	struct kept *was = find_kept(c, key);
+	if (was)
+		forget_kept(c, was);
+	while (c->bytes + size > c->max_bytes)
+		forget_kept(c, TAILQ_FIRST(&c->by_use));
+	TAILQ_INSERT_TAIL(&c->by_use, k, by_use);
+	LIST_INSERT_HEAD(&c->by_key[place], k, by_key);
+	c->bytes += size;
+	c->entries++;
+	pthread_mutex_unlock(&c->mutex);
+}
+
+bool
+cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf *out)
+{
+	pthread_mutex_lock(&c->mutex);
+	struct kept *k = find_kept(c, key);
+	if (k && k->until_us <= clock_mono_us()) {
+		forget_kept(c, k);
+		k = NULL;
+	}
+	if (k) {
+		TAILQ_REMOVE(&c->by_use, k, by_use);
+		TAILQ_INSERT_TAIL(&c->by_use, k, by_use);
+		buf_put(out, k->sealed, k->n);
+	}
+	pthread_mutex_unlock(&c->mutex);
+	return k && !buf_failed(out);
+}
+
+bool
+cache_purges(const struct cache_purge *p, struct span sealed)
+{
+	struct cache_stamp st;
+
+	/* what nobody can read is of no use to anybody */
+	if (!cache_stamp_of(sealed, &st))
+		return true;
+	return (!p->route || !memcmp(st.route, p->route, CACHE_NAME_BYTES)) &&
+	       (!p->who || !memcmp(st.who, p->who, CACHE_NAME_BYTES)) &&
+	       (!p->before_ms || st.stored_ms < p->before_ms);
+}
+
+size_t
+cache_purge(struct cache *c, const struct cache_purge *p)
+{
+	struct kept *k, *next;
+	size_t n = 0;
+
+	pthread_mutex_lock(&c->mutex);
+	for (k = TAILQ_FIRST(&c->by_use); k; k = next) {
+		next = TAILQ_NEXT(k, by_use);
+		if (cache_purges(p, span_of(k->sealed, k->n))) {
+			forget_kept(c, k);
+			n++;
+		}
+	}
+	pthread_mutex_unlock(&c->mutex);
+	return n;
+}
+
+struct cache_size
+cache_size(struct cache *c)
+{
+	pthread_mutex_lock(&c->mutex);
+	struct cache_size s = { c->entries, c->bytes };
+	pthread_mutex_unlock(&c->mutex);
+	return s;
+}

@@ -1,0 +1,46 @@
+/* Entries in this process: what a route's cache keeps where no Redis is named for it. One for
+ * all workers; the oldest used go first, and no caller has more than its share. Any thread. */
+#ifndef GATE_CACHE_CACHE_H
+#define GATE_CACHE_CACHE_H
+
+#include <stdatomic.h>
+
+#include "gate/cache/entry.h"
+
+struct cache;
+
+/* How many of a caller's bytes it takes in a quarter of an hour: a share of all, so that none
+ * drives the others' out. */
+enum { CACHE_SHARES = 8 };
+
+/* `secret`: of keys and entries; daemons that have the same one share what is in Redis. NULL:
+ * out of memory. */
+struct cache *cache_new(const unsigned char secret[CACHE_KEY_BYTES], uint64_t max_bytes);
+void cache_free(struct cache **c);
+const unsigned char *cache_secret(const struct cache *c);
+uint64_t cache_max_bytes(const struct cache *c);
+
+/* Whether n bytes more of this caller's fit its share; they are counted then. */
+bool cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_t n);
+/* A copy of it, until then (monotonic); what was there before goes. */
+void cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span sealed,
+	uint64_t until_us);
+/* Appends it. False: there is none. */
+bool cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf *out);
+
+/* NULL: any route, any person; 0: of any age. */
+struct cache_purge {
+	const unsigned char *route, *who;
+	int64_t before_ms; /* stored before that, wall */
+};
+bool cache_purges(const struct cache_purge *p, struct span sealed);
+/* How many went. */
+size_t cache_purge(struct cache *c, const struct cache_purge *p);
+
+struct cache_size {
+	size_t entries;
+	uint64_t bytes;
+};
+struct cache_size cache_size(struct cache *c);
+
+#endif

@@ -1,0 +1,149 @@
+/* Entries of the cache: version, stamp, nonce, ciphertext, tag. NIST SP 800-38D; the nonce is
+ * random, and a key is for far fewer entries than 2^32. */
+#include "gate/cache/entry.h"
+
+#include <openssl/evp.h>
+#include <sodium.h>
+
+#include "base/err.h"
+#include "base/random.h"
+
+enum {
+	VERSION = 1,
+	STAMP_BYTES = 1 + 8 + 2 * CACHE_NAME_BYTES,
+	NONCE_BYTES = 12,
+	TAG_BYTES = 16,
+	OPEN_BYTES = STAMP_BYTES + NONCE_BYTES,
+	INNER_BYTES = 4 + 4 /* form, streamed, framing, 0; length of the path */
+};
+
+static void
+derive(const unsigned char secret[CACHE_KEY_BYTES], const char *what, struct span name,
+	unsigned char *out, size_t n)
+{
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, secret, CACHE_KEY_BYTES, n);
+	crypto_generichash_update(&h, (const unsigned char *)what, strlen(what) + 1);
+	crypto_generichash_update(&h, (const unsigned char *)name.p, name.n);
+	crypto_generichash_final(&h, out, n);
+}
+
+void
+cache_name(const unsigned char secret[CACHE_KEY_BYTES], const char *what, struct span name,
+	unsigned char out[CACHE_NAME_BYTES])
+{
+	unsigned char whole[16];
+
+	derive(secret, what, name, whole, sizeof(whole));
+	memcpy(out, whole, CACHE_NAME_BYTES);
+}
+
+static void
+put_stamp(const struct cache_stamp *st, unsigned char out[STAMP_BYTES])
+{
+	out[0] = VERSION;
+	for (unsigned i = 0; i < 8; i++)
+		out[1 + i] = (unsigned char)((uint64_t)st->stored_ms >> (56 - 8 * i));
+	memcpy(out + 9, st->route, CACHE_NAME_BYTES);
+	memcpy(out + 9 + CACHE_NAME_BYTES, st->who, CACHE_NAME_BYTES);
+}
+
+bool
+cache_stamp_of(struct span sealed, struct cache_stamp *st)
+{
+	const unsigned char *p = (const unsigned char *)sealed.p;
+	uint64_t ms = 0;
+
+	if (sealed.n < OPEN_BYTES + TAG_BYTES || p[0] != VERSION)
+		return false;
+	for (unsigned i = 0; i < 8; i++)
+		ms = ms << 8 | p[1 + i];
+	st->stored_ms = (int64_t)ms;
+	memcpy(st->route, p + 9, CACHE_NAME_BYTES);
+	memcpy(st->who, p + 9 + CACHE_NAME_BYTES, CACHE_NAME_BYTES);
+	return true;
+}
+
+/* One pass of the cipher over `in`, with the tag read (sealing) or checked at `tag`. */
+static bool
+gcm(bool seals, const unsigned char secret[CACHE_KEY_BYTES],
+	const unsigned char key[CACHE_KEY_BYTES], const unsigned char *open, struct span in,
+	unsigned char *out, unsigned char tag[TAG_BYTES])
+{
+	unsigned char cipher_key[32], last[TAG_BYTES];
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	int n, on = seals ? 1 : 0;
+
+	derive(secret, "entry", SPAN_LIT(""), cipher_key, sizeof(cipher_key));
+	bool ok = c &&
+		  EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, cipher_key,
+			  open + STAMP_BYTES, on) == 1 &&
+		  EVP_CipherUpdate(c, NULL, &n, open, STAMP_BYTES) == 1 &&
+		  EVP_CipherUpdate(c, NULL, &n, key, CACHE_KEY_BYTES) == 1 &&
+		  EVP_CipherUpdate(c, out, &n, (const unsigned char *)in.p, (int)in.n) == 1 &&
+		  (seals || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1) &&
+		  EVP_CipherFinal_ex(c, last, &n) == 1 &&
+		  (!seals || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, tag) == 1);
+	EVP_CIPHER_CTX_free(c);
+	sodium_memzero(cipher_key, sizeof(cipher_key));
+	return ok;
+}
+
+int
+cache_seal(const unsigned char secret[CACHE_KEY_BYTES],
+	const unsigned char key[CACHE_KEY_BYTES], const struct cache_stamp *st,
+	const struct cache_answer *a, struct buf *out)
+{
+	uint32_t path = (uint32_t)a->path.n;
+	const unsigned char inner[INNER_BYTES] = { (unsigned char)a->form, a->streamed,
+		a->frames, 0, (unsigned char)(path >> 24), (unsigned char)(path >> 16),
+		(unsigned char)(path >> 8), (unsigned char)path };
+	struct buf plain;
+
+	if (a->bytes.n > CACHE_ENTRY_MOST || a->path.n > CACHE_ENTRY_MOST)
+		return ERR_LIMIT;
+	buf_init(&plain, 0);
+	buf_put(&plain, inner, sizeof(inner));
+	buf_span(&plain, a->path);
+	buf_span(&plain, a->bytes);
+	unsigned char *p = (unsigned char *)buf_reserve(out, OPEN_BYTES + plain.n + TAG_BYTES);
+	bool ok = p && !buf_failed(&plain);
+	if (ok) {
+		put_stamp(st, p);
+		random_bytes(p + STAMP_BYTES, NONCE_BYTES);
+		ok = gcm(true, secret, key, p, buf_view(&plain), p + OPEN_BYTES,
+			p + OPEN_BYTES + plain.n);
+		buf_commit(out, ok ? OPEN_BYTES + plain.n + TAG_BYTES : 0);
+	}
+	buf_free(&plain);
+	return ok ? 0 : ERR_NOMEM;
+}
+
+int
+cache_unseal(const unsigned char secret[CACHE_KEY_BYTES],
+	const unsigned char key[CACHE_KEY_BYTES], struct span sealed, struct cache_stamp *st,
+	struct buf *plain, struct cache_answer *a)
+{
+	unsigned char tag[TAG_BYTES], *out;
+
+	if (!cache_stamp_of(sealed, st) || sealed.n > 2 * CACHE_ENTRY_MOST + OPEN_BYTES)
+		return ERR_AUTH;
+	struct span in = span_cut(sealed, OPEN_BYTES, sealed.n - TAG_BYTES);
+	memcpy(tag, sealed.p + sealed.n - TAG_BYTES, TAG_BYTES);
+	if (in.n < INNER_BYTES || !(out = (unsigned char *)buf_reserve(plain, in.n)) ||
+		!gcm(false, secret, key, (const unsigned char *)sealed.p, in, out, tag))
+		return ERR_AUTH;
+	buf_commit(plain, in.n);
+	struct span s = span_of(out, in.n);
+	size_t path =
+		(size_t)out[4] << 24 | (size_t)out[5] << 16 | (size_t)out[6] << 8 | out[7];
+	if (out[0] >= FORMS || path > s.n - INNER_BYTES)
+		return ERR_AUTH;
+	*a = (struct cache_answer){ .form = (enum form)out[0],
+		.streamed = out[1],
+		.frames = out[2],
+		.path = span_cut(s, INNER_BYTES, INNER_BYTES + path),
+		.bytes = span_cut(s, INNER_BYTES + path, s.n) };
+	return 0;
+}

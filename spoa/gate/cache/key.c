@@ -1,0 +1,325 @@
+/* The key of a request: its members in the order of their names, without the blanks between
+ * their tokens. The body was read before, as strict JSON; what is not as that has it has no key.
+ * BLAKE2b with a key (RFC 7693), which a request's bytes pass once. */
+#include "gate/cache/key.h"
+
+#include <math.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+enum { MEMBERS_MOST = 48, NUMBER_MOST = 32 };
+
+struct member {
+	struct span name, value;
+	bool blanks; /* between the tokens of the value */
+};
+
+struct keying {
+	crypto_generichash_state hash;
+	double temperature;
+	const char *why; /* it has none; NULL: nothing stands against one */
+};
+
+static bool
+is_json_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static size_t
+past_json_blanks(struct span s, size_t at)
+{
+	while (at < s.n && is_json_blank(s.p[at]))
+		at++;
+	return at;
+}
+
+/* After the quote that ends the string that begins at `at`; 0: none does. */
+static size_t
+past_string(struct span s, size_t at)
+{
+	for (at++; at < s.n; at++) {
+		const char *q = memchr(s.p + at, '"', s.n - at);
+		if (!q)
+			return 0;
+		size_t end = (size_t)(q - s.p), slashes = 0;
+		while (end - slashes > at && s.p[end - slashes - 1] == '\\')
+			slashes++;
+		at = end;
+		if (slashes % 2 == 0)
+			return end + 1;
+	}
+	return 0;
+}
+
+/* After the value that begins at `at`; 0: it has no end. */
+static size_t
+past_value(struct span s, size_t at, bool *blanks)
+{
+	size_t depth = 0;
+
+	*blanks = false;
+	while (at < s.n) {
+		char c = s.p[at];
+		if (c == '"') {
+			if (!(at = past_string(s, at)))
+				return 0;
+			if (!depth)
+				return at;
+			continue;
+		}
+		if (!depth && (c == ',' || c == '}' || c == ']' || is_json_blank(c)))
+			return at;
+		depth += c == '{' || c == '[';
+		*blanks |= is_json_blank(c);
+		at++;
+		if ((c == '}' || c == ']') && --depth == 0)
+			return at;
+	}
+	return 0;
+}
+
+static int
+member_order(const void *x, const void *y)
+{
+	const struct member *a = x, *b = y;
+
+	return span_order(a->name, b->name);
+}
+
+/* The members of an object, by name: how many; 0 with *bad: it is none, or has too many, or two
+ * of one name, or one that is escaped. */
+static size_t
+members_of(struct span s, struct member v[MEMBERS_MOST], bool *bad)
+{
+	size_t n = 0, at = past_json_blanks(s, 0);
+
+	*bad = true;
+	if (at == s.n || s.p[at] != '{')
+		return 0;
+	at = past_json_blanks(s, at + 1);
+	*bad = !(at < s.n && s.p[at] == '}');
+	while (*bad && at < s.n && s.p[at] == '"' && n < MEMBERS_MOST) {
+		struct member *m = &v[n++];
+		size_t end = past_string(s, at);
+		if (!end)
+			return 0;
+		m->name = span_cut(s, at + 1, end - 1);
+		at = past_json_blanks(s, end);
+		if (memchr(m->name.p, '\\', m->name.n) || at == s.n || s.p[at] != ':')
+			return 0;
+		at = past_json_blanks(s, at + 1);
+		if (!(end = past_value(s, at, &m->blanks)))
+			return 0;
+		m->value = span_cut(s, at, end);
+		at = past_json_blanks(s, end);
+		*bad = !(at < s.n && s.p[at] == '}');
+		if (at < s.n && s.p[at] == ',')
+			at = past_json_blanks(s, at + 1);
+	}
+	if (*bad)
+		return 0;
+	qsort(v, n, sizeof(*v), member_order);
+	for (size_t i = 1; i < n; i++)
+		*bad |= span_eq(v[i - 1].name, v[i].name);
+	return *bad ? 0 : n;
+}
+
+struct span
+cache_member_value(struct span object, const char *name)
+{
+	struct member v[MEMBERS_MOST];
+	bool bad;
+	size_t n = members_of(object, v, &bad);
+
+	for (size_t i = 0; i < n; i++)
+		if (span_is(v[i].name, name))
+			return v[i].value;
+	return SPAN_LIT("");
+}
+
+/* ---- into the hash ---- */
+
+/* Each part with its length before it: none can be read as a piece of another. */
+static void
+hash_part(struct keying *k, struct span s)
+{
+	uint64_t n = s.n;
+
+	crypto_generichash_update(&k->hash, (const unsigned char *)&n, sizeof(n));
+	crypto_generichash_update(&k->hash, (const unsigned char *)s.p, s.n);
+}
+
+/* Runs without blanks; a part that is empty ends them. */
+static void
+hash_member(struct keying *k, const struct member *m)
+{
+	size_t from = 0, at = 0;
+
+	hash_part(k, m->name);
+	while (m->blanks && at < m->value.n) {
+		if (m->value.p[at] == '"') {
+			at = past_string(m->value, at);
+			continue;
+		}
+		if (!is_json_blank(m->value.p[at])) {
+			at++;
+			continue;
+		}
+		crypto_generichash_update(&k->hash,
+			(const unsigned char *)m->value.p + from, at - from);
+		from = at = past_json_blanks(m->value, at);
+	}
+	crypto_generichash_update(
+		&k->hash, (const unsigned char *)m->value.p + from, m->value.n - from);
+	/* no value ends so: the next name does not go on with it */
+	crypto_generichash_update(&k->hash, (const unsigned char *)"\n", 1);
+}
+
+/* ---- what the members say ---- */
+
+/* Members of tools whose calls come to the caller; all of them may stand together. */
+static const char *const callers_own[] = { "name", "description", "input_schema", "strict",
+	"cache_control", "functionDeclarations", "function_declarations", "toolSpec",
+	"cachePoint", NULL };
+
+static bool
+is_member_listed(struct span name, const char *const *list)
+{
+	for (; *list; list++)
+		if (span_is(name, *list))
+			return true;
+	return false;
+}
+
+/* Of one tool that is offered. */
+static bool
+callers_run_it(struct span tool)
+{
+	struct member v[MEMBERS_MOST];
+	bool bad, listed = true;
+	size_t n = members_of(tool, v, &bad);
+
+	for (size_t i = 0; i < n; i++) {
+		if (span_is(v[i].name, "type"))
+			return span_is(v[i].value, "\"function\"") ||
+			       span_is(v[i].value, "\"custom\"");
+		listed &= is_member_listed(v[i].name, callers_own);
+	}
+	return !bad && listed;
+}
+
+static bool
+callers_run_all(struct span tools)
+{
+	size_t at = past_json_blanks(tools, 0), end;
+	bool blanks;
+
+	if (at == tools.n || tools.p[at] != '[')
+		return span_is(tools, "null");
+	for (at = past_json_blanks(tools, at + 1); at < tools.n && tools.p[at] != ']';) {
+		if (!(end = past_value(tools, at, &blanks)) || end == at ||
+			!callers_run_it(span_cut(tools, at, end)))
+			return false;
+		at = past_json_blanks(tools, end);
+		if (at < tools.n && tools.p[at] == ',')
+			at = past_json_blanks(tools, at + 1);
+	}
+	return at < tools.n;
+}
+
+/* A number of JSON, or nothing that any route permits. */
+static double
+warmth_of(struct span value)
+{
+	char text[NUMBER_MOST], *end;
+
+	if (span_is(value, "null"))
+		return 1;
+	if (!value.n || value.n >= sizeof(text))
+		return HUGE_VAL;
+	memcpy(text, value.p, value.n);
+	text[value.n] = '\0';
+	double t = strtod(text, &end);
+	return *end ? HUGE_VAL : t;
+}
+
+static void key_members(struct keying *k, struct span object, const struct cache_member *rows);
+
+static void
+key_member(struct keying *k, const struct member *m, const struct cache_member *row)
+{
+	bool only = row->only && span_is(m->value, row->only), null = span_is(m->value, "null");
+
+	switch (row->kind) {
+	case MEMBER_LEFT: return;
+	case MEMBER_NEVER:
+		if (!only && !null)
+			k->why = "a member has no cache";
+		return;
+	case MEMBER_NEEDED:
+		if (!only)
+			k->why = "the provider keeps the answer";
+		return;
+	case MEMBER_TOOLS:
+		if (!callers_run_all(m->value))
+			k->why = "the provider runs a tool";
+		break;
+	case MEMBER_WARMTH: k->temperature = warmth_of(m->value); break;
+	case MEMBER_WITHIN:
+		hash_part(k, m->name);
+		key_members(k, m->value, row->members);
+		return;
+	case MEMBER_KEYED: break;
+	}
+	hash_member(k, m);
+}
+
+static void
+key_members(struct keying *k, struct span object, const struct cache_member *rows)
+{
+	struct member v[MEMBERS_MOST];
+	bool bad;
+	size_t n = members_of(object, v, &bad);
+
+	if (bad)
+		k->why = "the body cannot be compared";
+	for (const struct cache_member *row = rows; row->name; row++) {
+		bool there = false;
+		for (size_t i = 0; i < n && row->kind == MEMBER_NEEDED; i++)
+			there |= span_is(v[i].name, row->name);
+		if (row->kind == MEMBER_NEEDED && !there)
+			k->why = "the provider keeps the answer";
+	}
+	for (size_t i = 0; i < n && !k->why; i++) {
+		const struct cache_member *row = rows;
+		while (row->name && !span_is(v[i].name, row->name))
+			row++;
+		if (row->name)
+			key_member(k, &v[i], row);
+		else
+			k->why = "a member that is not known";
+	}
+	/* the object ends here */
+	hash_part(k, SPAN_LIT(""));
+}
+
+const char *
+cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTES],
+	unsigned char out[CACHE_KEY_BYTES])
+{
+	const struct cache_member *rows = cache_members(ask->form);
+	struct keying k = { .temperature = 1 };
+
+	if (!rows)
+		return "requests of this kind have no cache";
+	crypto_generichash_init(&k.hash, secret, CACHE_KEY_BYTES, CACHE_KEY_BYTES);
+	hash_part(&k, span_str(form_name(ask->form)));
+	for (size_t i = 0; i < ask->nrest; i++)
+		hash_part(&k, ask->rest[i]);
+	key_members(&k, ask->body, rows);
+	if (!k.why && k.temperature > ask->warmest)
+		k.why = "the temperature is over the route's";
+	crypto_generichash_final(&k.hash, out, CACHE_KEY_BYTES);
+	return k.why;
+}

@@ -1,0 +1,48 @@
+/* By what an answer is found again: a keyed hash of all of a request that its answer may depend
+ * on. Each member of a form is in it, or in the list of those that do not matter, or has no
+ * cache (members.c); what nobody here knows has none. */
+#ifndef GATE_CACHE_KEY_H
+#define GATE_CACHE_KEY_H
+
+#include "base/span.h"
+#include "scan/dialect/form.h"
+
+enum { CACHE_KEY_BYTES = 32 };
+
+/* What a member means for the cache. */
+enum cache_member_kind {
+	MEMBER_KEYED,	/* part of the key, as it is written */
+	MEMBER_LEFT,	/* no answer depends on it */
+	MEMBER_NEVER,	/* whatever it says but null, and but `only`: no cache */
+	MEMBER_NEEDED,	/* no cache where it is absent, or another value than `only` */
+	MEMBER_WARMTH,	/* the temperature: part of the key */
+	MEMBER_TOOLS,	/* part of the key; tools that the provider runs have no cache */
+	MEMBER_WITHIN	/* an object with members of its own */
+};
+
+struct cache_member {
+	const char *name;
+	enum cache_member_kind kind;
+	const char *only;		    /* "1", "false": the value as it is written */
+	const struct cache_member *members; /* MEMBER_WITHIN; the last has no name */
+};
+/* Of the body of a form's requests; the last has no name. NULL: the form has no cache. */
+const struct cache_member *cache_members(enum form f);
+
+/* What one request is found by. */
+struct cache_ask {
+	enum form form; /* of the body */
+	struct span body;
+	const struct span *rest; /* what else an answer depends on: policy, caller, target … */
+	size_t nrest;
+	double warmest; /* temperature: warmer ones have no cache; absent is 1 */
+};
+
+/* NULL with the key; or why it has none, a fixed phrase. Nothing is allocated. */
+const char *cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTES],
+	unsigned char out[CACHE_KEY_BYTES]);
+
+/* The value of an object's member, as it is written; empty: the object has none, or is none. */
+struct span cache_member_value(struct span object, const char *name);
+
+#endif

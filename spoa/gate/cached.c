@@ -1,0 +1,358 @@
+/* The cache step: a request that may have been answered before is looked for by all that its
+ * answer depends on, after the rules and the redaction, and before what is reserved for it. What
+ * is found is given again by the relay, through the guard, and takes no tokens. Whatever is
+ * wrong with the cache is a miss. At the end of an exchange: what is kept of its answer. */
+#include <sodium.h>
+
+#include "answer/guard/guard.h"
+#include "base/err.h"
+#include "base/redis/redis.h"
+#include "base/scoped.h"
+#include "gate/cache/cache.h"
+#include "gate/cache/hit.h"
+#include "gate/exchange.h"
+#include "gate/gate_private.h"
+
+enum { REDIS_NAME = 15 + 2 * CACHE_KEY_BYTES + 1, REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST };
+
+/* ---- whose it is, and what it is about ---- */
+
+/* What the caller says of caches: he can only ask for less. RFC 9111 5.2.1. */
+struct asked_less {
+	bool no_store, no_cache;
+	uint64_t max_age_s; /* UINT64_MAX: any */
+};
+
+static struct asked_less
+asked_less_of(const struct request *r)
+{
+	struct asked_less a = { .max_age_s = UINT64_MAX };
+	const struct http_field *f;
+
+	for (size_t i = 0; (f = http_field_nth(&r->in.head, "cache-control", i)); i++) {
+		struct span rest = f->value;
+		while (rest.n) {
+			struct span one = span_trim(span_next(&rest, ','), " \t"),
+				    name = span_trim(span_next(&one, '='), " \t");
+			a.no_store |= span_ieq(name, SPAN_LIT("no-store"));
+			a.no_cache |= span_ieq(name, SPAN_LIT("no-cache"));
+			if (span_ieq(name, SPAN_LIT("max-age")) &&
+				span_u64(span_trim(one, " \t\""), &a.max_age_s))
+				a.max_age_s = 0;
+		}
+	}
+	return a;
+}
+
+/* Whom it may be given to again, as a text that no other scope has; empty: to nobody. What holds
+ * personal data is no more than its caller's own where `org` is said. */
+static struct span
+cache_scope(struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	enum cache_per per = r->found.route->cache.per;
+
+	if (per == CACHE_ORG && !r->scan.nhits && id->verified)
+		return arena_printf(&r->arena, "org %.*s", SPAN_ARG(id->issuer));
+	if (per == CACHE_TEAM && id->team.n)
+		return arena_printf(&r->arena, "team %zu %.*s %.*s", id->issuer.n,
+			SPAN_ARG(id->issuer), SPAN_ARG(id->team));
+	if (!id->verified || !(id->person.n || id->key_id.n))
+		return SPAN_LIT("");
+	return arena_printf(&r->arena, "%s %zu %.*s %zu %.*s %zu %.*s", id->method,
+		id->issuer.n, SPAN_ARG(id->issuer), id->person.n, SPAN_ARG(id->person),
+		id->person.n ? 0 : id->key_id.n, SPAN_ARG(id->person.n ? id->agent : id->key_id));
+}
+
+/* Fields of the head on which an answer depends. */
+static const char *const cache_fields[] = { "anthropic-version", "anthropic-beta",
+	"openai-beta", "openai-organization", "openai-project", "x-goog-user-project",
+	"x-amzn-bedrock-guardrailidentifier", "x-amzn-bedrock-guardrailversion",
+	"x-amzn-bedrock-performanceconfig-latency", "x-amzn-bedrock-service-tier" };
+
+static void
+put_cache_fields(const struct request *r, struct buf *b)
+{
+	const struct http_field *f;
+	const struct header *h;
+
+	for (size_t i = 0; i < COUNT_OF(cache_fields); i++)
+		for (size_t k = 0; (f = http_field_nth(&r->in.head, cache_fields[i], k)); k++)
+			buf_printf(b, "%s: %.*s\n", cache_fields[i], SPAN_ARG(f->value));
+	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
+		buf_printf(b, "%s= %s\n", h->name, h->value);
+}
+
+/* The path without what says whether a stream is asked for, and the query without it. */
+static void
+put_cache_target(struct request *r, struct buf *b)
+{
+	static const char *const streams[] = { ":streamGenerateContent", "/converse-stream" },
+				 *const wholes[] = { ":generateContent", "/converse" };
+	struct span query = request_target_sent(r), path = span_next(&query, '?');
+
+	for (size_t i = 0; i < COUNT_OF(streams); i++)
+		if (span_ends(path, span_str(streams[i]))) {
+			buf_span(b, span_cut(path, 0, path.n - strlen(streams[i])));
+			path = span_str(wholes[i]);
+		}
+	buf_span(b, path);
+	while (query.n) {
+		struct span one = span_next(&query, '&');
+		if (!span_starts(one, SPAN_LIT("alt=")))
+			buf_printf(b, "?%.*s", SPAN_ARG(one));
+	}
+}
+
+/* As it goes out. */
+static enum form
+cache_form(const struct request *r)
+{
+	return r->found.form ? r->found.form->to : form_of_endpoint(&r->found.endpoint);
+}
+
+/* NULL with found.cache.key; or why there is no cache for it. */
+static const char *
+cache_key_of(struct request *r)
+{
+	const struct route *route = r->found.route;
+	const struct cache *c = r->gate->shared->cache;
+	struct found_cache *f = &r->found.cache;
+	struct span scope = cache_scope(r);
+
+	if (!scope.n)
+		return "nobody to keep it for";
+	if (!r->in.have_body || r->in.body.format != BODY_JSON)
+		return "no body to compare";
+	if (r->in.unread.nmedia || r->in.unread.sealed || r->in.body.nreasoning)
+		return "media, or what a provider signed";
+	if (r->in.body.nrefs || r->in.body.marks.nrequests > 1)
+		return "what the provider holds";
+	SCOPED_BUF(target, 0);
+	SCOPED_BUF(fields, 0);
+	put_cache_target(r, &target);
+	put_cache_fields(r, &fields);
+	if (buf_failed(&target) || buf_failed(&fields))
+		return "out of memory";
+	const struct span rest[] = { span_str(r->snap->policy->version), span_str(route->name),
+		scope, span_str(request_target(r)->name), span_str(request_target(r)->backend),
+		buf_view(&target), buf_view(&fields) };
+	const struct cache_ask ask = { .form = cache_form(r),
+		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+		.rest = rest,
+		.nrest = COUNT_OF(rest),
+		.warmest = route->cache.temperature };
+	f->form = ask.form;
+	cache_name(cache_secret(c), "route", span_str(route->name), f->stamp.route);
+	cache_name(cache_secret(c), "who",
+		r->found.identity.person.n ? r->found.identity.person
+					   : r->found.identity.key_id,
+		f->stamp.who);
+	return cache_key(&ask, cache_secret(c), f->key);
+}
+
+/* ---- looking ---- */
+
+static size_t
+cache_redis_name(const unsigned char key[CACHE_KEY_BYTES], char out[REDIS_NAME])
+{
+	size_t n = (size_t)snprintf(out, REDIS_NAME, "tollgate:cache:");
+
+	sodium_bin2hex(out + n, REDIS_NAME - n, key, CACHE_KEY_BYTES);
+	return REDIS_NAME - 1;
+}
+
+/* What was found becomes the answer, where it can be said as this request asks for it. */
+static bool
+take_hit(struct request *r, struct span sealed)
+{
+	struct found_cache *f = &r->found.cache;
+	const struct asked_less less = asked_less_of(r);
+	struct cache_answer a;
+	struct cache_stamp st;
+	struct buf plain;
+
+	buf_init(&plain, 2 * CACHE_ENTRY_MOST);
+	bool ok = !cache_unseal(
+		cache_secret(r->gate->shared->cache), f->key, sealed, &st, &plain, &a);
+	int64_t age_ms = ok ? r->now_wall_ns / 1000000 - st.stored_ms : 0;
+	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
+	/* a clock that was set back, or a route whose time is shorter by now */
+	ok = ok && age_ms >= 0 && (uint64_t)age_ms < ttl_ms && a.form == f->form &&
+	     (less.max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= less.max_age_s * 1000);
+	if (ok) {
+		bool translated = r->found.form;
+		const struct cache_hit h = {
+			.stream = translated ? r->found.form->made.stream : r->in.body.stream,
+			.array = f->form == FORM_GENERATE && !translated &&
+				 request_streams_array(r),
+			.wants_usage = r->in.body.wants_usage || r->out.ask_usage || translated,
+			.id = span_str(r->id),
+			.model = r->in.body.model,
+		};
+		buf_free(&r->out.replay);
+		ok = !cache_answer_again(&a, &h, &r->out.replay) &&
+		     request_hold(r, r->out.replay.size);
+		if (!ok)
+			buf_free(&r->out.replay);
+	}
+	buf_free(&plain);
+	f->state = ok ? CACHED_HIT : CACHED_MISS;
+	f->age_s = ok ? age_ms / 1000 : 0;
+	return ok;
+}
+
+static void
+cache_came(void *arg, int err, const struct span *pairs, size_t n)
+{
+	struct request *r = TAGGED(request, arg);
+
+	/* after the verdict nobody is there to be given it */
+	if (r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE && !err && n == 1 &&
+		!take_hit(r, pairs[1]))
+		metric_inc(r->gate->metrics, M_CACHE_UNUSABLE);
+	if (err)
+		metric_inc(r->gate->metrics, M_CACHE_FAILED);
+	r->calls->back(r);
+}
+
+/* No time of the decision's is spent on it that others may need. */
+static bool
+has_time(const struct request *r)
+{
+	return r->run.resumed || clock_mono_us() - r->begun_us <
+					 gate_cfg(r->gate)->agent_deadline_us / 2;
+}
+
+static enum step_result
+look_in_cache(struct request *r)
+{
+	struct gate *g = r->gate;
+	char name[REDIS_NAME];
+
+	if (!g->cache_redis) {
+		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
+		/* one that is of no use now may be of use to another */
+		if (cache_get(g->shared->cache, r->found.cache.key, &sealed))
+			take_hit(r, buf_view(&sealed));
+		return STEP_NEXT;
+	}
+	if (!redis_up(g->cache_redis) || !has_time(r))
+		return STEP_NEXT;
+	size_t n = cache_redis_name(r->found.cache.key, name);
+	r->run.wait = WAIT_CACHE;
+	r->run.pending++;
+	redis_hash(g->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+	return STEP_WAIT;
+}
+
+static void
+count_cache(struct request *r)
+{
+	static const enum metric by[] = { [CACHED_OFF] = M_CACHE_OFF,
+		[CACHED_MISS] = M_CACHE_MISSES,
+		[CACHED_HIT] = M_CACHE_HITS };
+
+	metric_inc(r->gate->metrics, by[r->found.cache.state]);
+}
+
+enum step_result
+step_cache(struct request *r)
+{
+	struct found_cache *f = &r->found.cache;
+	enum step_result s = STEP_NEXT;
+
+	if (r->run.wait == WAIT_CACHE) { /* it came, or did not */
+		r->run.wait = WAIT_NONE;
+		count_cache(r);
+		return STEP_NEXT;
+	}
+	*f = (struct found_cache){ .state = CACHED_NONE };
+	buf_free(&r->out.replay);
+	if (!r->gate || !r->gate->shared->cache || !r->found.route->cache.ttl_us ||
+		r->in.body_state == BODY_STATE_PARTIAL || r->found.observed ||
+		(r->found.form && r->found.form->refused))
+		return STEP_NEXT;
+	const struct asked_less less = asked_less_of(r);
+	f->why = less.no_store ? "no-store" : cache_key_of(r);
+	f->state = f->why ? CACHED_OFF : CACHED_MISS;
+	f->keeps = !f->why;
+	if (!f->why && !less.no_cache && less.max_age_s && !request_tried(r))
+		s = look_in_cache(r);
+	if (s == STEP_NEXT)
+		count_cache(r);
+	return s;
+}
+
+/* ---- keeping ---- */
+
+/* Nobody changed it, it is whole, and it says nothing that is its provider's alone. */
+static bool
+may_keep_answer(const struct request *r, const struct guard_report *a)
+{
+	const struct exchange_result *res = &r->x->result;
+	bool calls = r->found.route->cache.tools;
+
+	return r->found.cache.keeps && r->found.cache.state == CACHED_MISS &&
+	       res->end == END_COMPLETE && res->status == 200 && !a->redactions &&
+	       (!a->judged || a->verdict.ruled.effect == RULE_PERMIT) &&
+	       (!a->sum.any || a->sum.effect == RULE_PERMIT) &&
+	       !a->provider_error && !a->blind && !a->unread_bytes && !a->opaque_bytes &&
+	       !a->sealed_bytes && !a->signed_dropped && !a->called_over &&
+	       (calls || !a->ncalled) && (!a->streamed || a->ended) &&
+	       translator_ended_well(r->found.cache.form, span_str(a->finish), calls);
+}
+
+/* Up to a tenth less than the route says: what came at once does not end at once. */
+static uint64_t
+kept_for_us(const struct request *r)
+{
+	uint64_t ttl_us = r->found.route->cache.ttl_us;
+
+	return ttl_us - ttl_us / 10 * r->found.cache.key[0] / 256;
+}
+
+static void
+put_in_redis(struct request *r, struct span sealed)
+{
+	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, NULL, NULL, 0);
+	char name[REDIS_NAME], ttl[24];
+	size_t n = cache_redis_name(r->found.cache.key, name);
+	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
+
+	redis_command(p, 4, (const char *[]){ "HSET", name, "e", sealed.p },
+		(size_t[]){ 4, n, 1, sealed.n });
+	redis_command(p, 3, (const char *[]){ "PEXPIRE", name, ttl },
+		(size_t[]){ 7, n, digits });
+	redis_send(p);
+}
+
+void
+request_cache_answer(struct request *r)
+{
+	struct guard *g = r->x->guard;
+	const struct guard_report *a = g ? guard_report(g) : NULL;
+	struct gate *gate = r->gate;
+	struct found_cache *f = &r->found.cache;
+	struct span bytes = g ? guard_tapped(g) : SPAN_LIT("");
+
+	if (!bytes.n || !may_keep_answer(r, a))
+		return;
+	struct cache *c = gate->shared->cache;
+	f->stamp.stored_ms = clock_wall_ns() / 1000000;
+	const struct cache_answer kept = { .form = f->form,
+		.streamed = a->streamed,
+		.frames = guard_framing(g),
+		.path = r->x->plan.head.path,
+		.bytes = bytes };
+	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
+	if (cache_seal(cache_secret(c), f->key, &f->stamp, &kept, &sealed) ||
+		!cache_may_keep(c, f->stamp.who, sealed.n))
+		return;
+	metric_inc(gate->metrics, M_CACHE_KEPT);
+	if (gate->cache_redis)
+		put_in_redis(r, buf_view(&sealed));
+	else
+		cache_put(c, f->key, buf_view(&sealed),
+			clock_mono_us() + kept_for_us(r));
+}

@@ -1,0 +1,218 @@
+# Answers that need no model: who gets whose, what is kept and what is not, in each form, whole and as a
+# stream; kept in the process of one daemon, then in a Redis that two share; and what is wrong with that
+# Redis is a miss.
+. "$(dirname "$0")/lib.sh"
+
+json='content-type: application/json'
+as() { auth="authorization: Bearer $(token "$@")"; }
+# post HOST PATH BODY [curl options]
+post() { req POST "$2" -H "$auth" -H "$json" -H "host: $1" "${@:4}" -d "$3"; }
+cache() { header x-tollgate-cache; }
+count() { fetch GET "$PROVIDER/_seen?last=200" | grep -o '"ended"' | wc -l; }
+# ask HOST TEXT [MEMBERS] [curl options]
+ask() { post "$1" /v1/chat/completions "{\"model\":\"${model:-gpt-4o}\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]${3:-}}" "${@:4}"; }
+says() { jq -c "$1" <<<"$body"; }
+events() { sed -n 's/^data: //p' <<<"$body" | grep -v '^\[DONE\]' | jq -cs "$1"; }
+text='[.choices[0].message.content, .choices[0].finish_reason, .usage.total_tokens]'
+streamed='[([.[].choices[]?.delta.content // ""] | join("")), ([.[].choices[]?.finish_reason | select(.)] | last), ([.[].usage | select(.)] | last.total_tokens)]'
+COLD=',"temperature":0'
+
+stack_up --policy "$here/cache.yaml"
+as
+# ---- the same request ----
+ask own.test 'one' "$COLD"
+is "the first one asks the model" "$status $(cache) $(count)" "200 miss 1"
+first=$(says "$text")
+ask own.test 'one' "$COLD"
+is "the second one does not" "$status $(cache) $(count) $(header age | grep -c '^[0-9]$')" "200 hit 1 1"
+is "and reads the same" "$(says "$text")" "$first"
+is "under an id of its own" "$(says .id)" "\"chatcmpl-$(header x-tollgate-id)\""
+is "the record says so" "$(completion '[.outcome, .cache, .saved.input_tokens, .saved.output_tokens, .usage]')" '["complete","hit",1,9,null]'
+is "and what limits keep is a request alone" "$(completion '[.settled[] | split(",") | [(.[0] | split("{")[1] | split(":")[0]), .[-1]]]')" '[["requests","1"]]'
+ask own.test 'one' "$COLD,\"stream\":true,\"stream_options\":{\"include_usage\":true}"
+is "a stream is said from it" "$status $(cache) $(count) $(events "$streamed")" "200 hit 1 $first"
+is "with its end" "$(tail -1 <<<"$body") $(header content-type)" "data: [DONE] text/event-stream"
+ask own.test 'two' "$COLD,\"stream\":true"
+ask own.test 'two' "$COLD"
+is "and a whole one from a stream" "$(cache) $(count) $(says '[.choices[0].message.content, .choices[0].finish_reason]')" "hit 2 $(jq -c '.[:2]' <<<"$first")"
+is "counted by metrics" "$(metric cache_requests_total 'result="hit"') $(metric cache_kept_total)" "3 2"
+
+# ---- what differs is another ----
+n=$(count)
+while IFS='|' read -r name body_members headers; do
+	ask own.test 'one' "$COLD$body_members" ${headers:+-H "$headers"}
+	is "$name is another request" "$(cache)" miss
+done <<'T'
+a cap|,"max_tokens":7|
+a seed|,"seed":1|
+a stop|,"stop":["x"]|
+a tool|,"tools":[{"type":"function","function":{"name":"f"}}]|
+a schema|,"response_format":{"type":"json_object"}|
+a project||openai-project: p
+T
+model=gpt-4o-mini ask own.test 'one' "$COLD"
+is "another model, too" "$(cache)" miss
+ask own.test 'one ' "$COLD"
+is "and a blank" "$(cache)" miss
+ask own.test 'one' "$COLD,\"user\":\"u\",\"metadata\":{\"a\":\"b\"},\"prompt_cache_key\":\"k\""
+is "not what no answer depends on" "$(cache)" hit
+post own.test /v1/chat/completions '{ "temperature" : 0 , "messages":[ {"role":"user", "content":"one"} ], "model":"gpt-4o" }'
+is "nor blanks and order" "$(cache)" hit
+
+ask own.test 'one' "$COLD" -H 'transfer-encoding: chunked'
+is "a body that comes in chunks is found, too" "$status $(cache) $(says "$text")" "200 hit $first"
+long=$(head -c 200000 /dev/zero | tr '\0' x)
+printf '{"model":"echo","temperature":0,"messages":[{"role":"user","content":"%s"}]}' "$long" >"$D/long.json"
+for i in 1 2; do req POST /v1/chat/completions -H "$auth" -H "$json" -H 'host: own.test' --data-binary "@$D/long.json"; done
+is "and a long one, whose answer is long" "$status $(cache) $(says '.choices[0].message.content | length')" "200 hit 200000"
+sed -i 's/temperature/stream":true,"temperature/' "$D/long.json"
+req POST /v1/chat/completions -H "$auth" -H "$json" -H 'host: own.test' --data-binary "@$D/long.json"
+is "as a stream" "$status $(cache) $(events '[.[].choices[]?.delta.content // ""] | join("") | length')" "200 hit 200000"
+
+# ---- what has no cache ----
+while IFS='|' read -r name members; do
+	ask own.test 'three' "$members"
+	ask own.test 'three' "$members"
+	is "$name has none" "$status $(cache)" "200 off"
+done <<'T'
+a temperature that is not said|
+one that is warm|,"temperature":0.5
+several choices|,"temperature":0,"n":2
+what the provider keeps|,"temperature":0,"store":true
+a member that is new|,"temperature":0,"novel":1
+T
+ask own.test 'three' "$COLD" -H 'cache-control: no-store'
+is "nor what its caller says" "$(cache) $(completion .cache_why)" 'off "no-store"'
+ask own.test 'one' "$COLD" -H 'cache-control: no-cache'
+is "no-cache asks the model" "$(cache)" miss
+ask own.test 'one' "$COLD" -H 'cache-control: max-age=0'
+is "so does an age of nothing" "$(cache)" miss
+ask own.test 'one' "$COLD" -H 'cache-control: max-age=600'
+is "one that is old enough is given" "$(cache)" hit
+errors=0
+for say in '{"status":500}' '{"status":429}' '{"body":"{\"choices\":[]}"}'; do
+	control "$say"
+	ask own.test "error $((errors += 1))" "$COLD"
+	control '{}'
+	ask own.test "error $errors" "$COLD"
+	is "what failed is not kept ($say)" "$status $(cache)" "200 miss"
+done
+model=call ask own.test 'four' "$COLD,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"string\"}}}}}]"
+model=call ask own.test 'four' "$COLD,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"string\"}}}}}]"
+is "a call is not kept" "$(cache) $(says '.choices[0].finish_reason')" 'miss "tool_calls"'
+for i in 1 2; do model=call ask team.test 'four' "$COLD,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"string\"}}}}}]"; done
+is "where the route says so it is" "$(cache) $(says '.choices[0].message.tool_calls[0].function.name')" 'hit "f"'
+
+# ---- whose it is ----
+as --claims '{"sub":"bob"}'
+ask own.test 'one' "$COLD"
+is "another caller asks the model" "$(cache)" miss
+as --claims '{"sub":"carol","team":"blue"}'
+ask team.test 'shared'
+as --claims '{"sub":"dan","team":"blue"}'
+ask team.test 'shared'
+is "one of his team does not" "$(cache)" hit
+as --claims '{"sub":"eve","team":"green"}'
+ask team.test 'shared'
+is "one of another team does" "$(cache)" miss
+ask org.test 'shared'
+as
+ask org.test 'shared'
+is "all of an issuer share what holds nothing of anybody" "$(cache)" hit
+ask org.test 'write to alice@example.com'
+as --claims '{"sub":"bob"}'
+ask org.test 'write to alice@example.com'
+is "and nothing else" "$(cache)" miss
+
+# ---- what was hidden ----
+as --claims '{"sub":"carol","team":"blue"}'
+model=echo ask team.test 'write to carol@example.com'
+is "what was hidden is put back" "$(cache) $(says '.choices[0].message.content')" 'miss "write to carol@example.com"'
+as --claims '{"sub":"dan","team":"blue"}'
+model=echo ask team.test 'write to dan@example.org'
+is "for the one who asks" "$(cache) $(says '.choices[0].message.content')" 'hit "write to dan@example.org"'
+model=echo ask team.test 'write to dan@example.org' ',"stream":true'
+is "as a stream, too" "$(cache) $(events '[.[].choices[]?.delta.content // ""] | join("")')" 'hit "write to dan@example.org"'
+model=secret ask team.test 'shared'
+is "what a rule denies is denied" "$status $(says .error.code)" '403 "content_policy_violation"'
+
+# ---- each form ----
+as
+message='{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"five"}]'
+contents='{"contents":[{"role":"user","parts":[{"text":"five"}]}]}'
+converse='{"messages":[{"role":"user","content":[{"text":"five"}]}]}'
+response='{"model":"m","input":"five","store":false'
+while IFS='|' read -r name host path whole stream_path stream want; do
+	post "$host" "$path" "$whole"
+	[ "$status $(cache)" = "200 miss" ] || is "$name: the first" "$status $(cache)" "200 miss"
+	was=$(says "$want")
+	post "$host" "$path" "$whole"
+	is "$name: whole from whole" "$status $(cache) $(says "$want")" "200 hit $was"
+	n=$(count)
+	post "$host" "$stream_path" "$stream"
+	is "$name: a stream from whole" "$status $(cache) $(grep -ac simulated <<<"$body") $(($(count) - n))" "200 hit $(case $name in responses) echo 5 ;; *) echo 1 ;; esac) 0"
+done <<T
+messages|anthropic.test|/v1/messages|$message}|/v1/messages|$message,"stream":true}|[.content[0].text, .stop_reason, .usage.output_tokens]
+responses|responses.test|/v1/responses|$response}|/v1/responses|$response,"stream":true}|[.output[0].content[0].text, .status, .usage.output_tokens]
+generate|gemini.test|/v1beta/models/m:generateContent|$contents|/v1beta/models/m:streamGenerateContent?alt=sse|$contents|[.candidates[0].content.parts[0].text, .candidates[0].finishReason, .usageMetadata.candidatesTokenCount]
+a list of answers|gemini.test|/v1beta/models/l:generateContent|$contents|/v1beta/models/l:streamGenerateContent|$contents|[.candidates[0].content.parts[0].text, .candidates[0].finishReason]
+converse|bedrock.test|/model/m/converse|$converse|/model/m/converse-stream|$converse|[.output.message.content[0].text, .stopReason, .usage.outputTokens]
+translated|translated.test|/v1/messages|$message}|/v1/messages|$message,"stream":true}|[.content[0].text, .stop_reason, .usage.output_tokens]
+T
+ask short.test 'brief'
+sleep 1.1
+ask short.test 'brief'
+is "what is too old is asked for again" "$(cache)" miss
+ask none.test 'one' "$COLD"
+is "a route without a cache says nothing of it" "$(cache)" ''
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- a Redis of its own, and two daemons ----
+port=$(free_ports 1)
+redis() { redis-cli -p "$port" "$@"; }
+redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 32mb --maxmemory-policy allkeys-lfu >"$D/cache-redis.log" 2>&1 &
+redis_pid=$!
+trap 'kill $redis_pid 2>/dev/null; finish' EXIT
+is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
+check "a Redis for answers comes up" wait_for is_up
+printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >"$D/config.yaml"
+stack_up --policy "$here/cache.yaml" --config "$D/config.yaml" --second
+as
+for i in 1 2 3 4 5 6; do
+	ask own.test 'far' "$COLD"
+	[ $i = 1 ] || hits+="$(cache) "
+	kept() { [ "$(redis dbsize)" -ge 1 ]; }
+	wait_for kept
+done
+is "two daemons share what is there" "$hits$(count)" "hit hit hit hit hit 1"
+key=$(redis keys 'tollgate:cache:*')
+is "under names that tell nothing" "$(grep -cE '^tollgate:cache:[0-9a-f]{64}$' <<<"$key")" 1
+check "and text that tells nothing" eval '! redis hget "$key" e | grep -qa simulated'
+check "for as long as the route says" [ "$(redis pttl "$key")" -gt 3000000 ]
+ask own.test 'near' "$COLD"
+other=$(redis keys 'tollgate:cache:*' | grep -v "$key")
+redis --raw eval "redis.call('hset', KEYS[2], 'e', redis.call('hget', KEYS[1], 'e'))" 2 "$key" "$other" >/dev/null
+ask own.test 'near' "$COLD"
+is "one that was moved is none" "$status $(cache)" "200 miss"
+redis eval "local v = redis.call('hget', KEYS[1], 'e'); redis.call('hset', KEYS[1], 'e', string.sub(v, 1, 60) .. 'x' .. string.sub(v, 62))" 1 "$key" >/dev/null
+ask own.test 'far' "$COLD"
+is "nor one that was altered" "$status $(cache)" "200 miss"
+redis hset "$key" e short >/dev/null
+ask own.test 'far' "$COLD"
+is "nor one that was cut" "$status $(cache)" "200 miss"
+redis del "$key" >/dev/null
+redis set "$key" text >/dev/null
+ask own.test 'far' "$COLD"
+is "nor what is no entry" "$status $(cache)" "200 miss"
+kill -STOP $redis_pid
+n=$(count)
+began=$(date +%s%N)
+ask own.test 'near' "$COLD"
+took=$((($(date +%s%N) - began) / 1000000))
+is "a Redis that stands still is a miss" "$status $(cache) $(($(count) - n))" "200 miss 1"
+check "and soon ($took ms)" [ $took -lt 2000 ]
+kill -CONT $redis_pid
+kill $redis_pid
+wait $redis_pid 2>/dev/null
+ask own.test 'near' "$COLD"
+is "one that is away, too" "$status $(cache)" "200 miss"

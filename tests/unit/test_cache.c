@@ -1,0 +1,432 @@
+/* The cache of answers: which requests have one key, that no other has it, and that an entry which
+ * is not as it was stored is none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "answer/frames.h"
+#include "answer/translate/request_private.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "gate/cache/cache.h"
+#include "gate/cache/hit.h"
+
+static const unsigned char secret[CACHE_KEY_BYTES] = "a secret", others[CACHE_KEY_BYTES] = "b";
+
+/* ' for quotes. */
+static const char *
+keyed(enum form f, const char *body, double warmest, unsigned char key[CACHE_KEY_BYTES])
+{
+	char *text = strdup(body);
+	const struct span rest[] = { SPAN_LIT("p@1"), SPAN_LIT("alice") };
+
+	assert_non_null(text);
+	for (char *c = text; (c = strchr(c, '\''));)
+		*c = '"';
+	const struct cache_ask ask = { .form = f,
+		.body = span_str(text),
+		.rest = rest,
+		.nrest = COUNT_OF(rest),
+		.warmest = warmest };
+	const char *why = cache_key(&ask, secret, key);
+	free(text);
+	return why;
+}
+
+/* ---- keys ---- */
+
+static void
+requests_that_mean_the_same_have_one_key(void **state)
+{
+	static const struct {
+		enum form form;
+		const char *one, *other;
+	} rows[] = {
+		{ FORM_CHAT, "{'model':'m','messages':[],'temperature':0}",
+			" { 'temperature' : 0 ,\n'messages' : [ ] , 'model' : 'm' }\n" },
+		{ FORM_CHAT, "{'model':'m','temperature':0}",
+			"{'model':'m','temperature':0,'stream':true,'user':'u','metadata':{'a':1}}" },
+		{ FORM_CHAT, "{'temperature':0}", "{'temperature':0,'n':1,'store':false}" },
+		{ FORM_CHAT, "{'temperature':0}", "{'temperature':0,'n':null,'logprobs':null}" },
+		{ FORM_GENERATE, "{'contents':[],'generationConfig':{'temperature':0,'topK':1}}",
+			"{'generationConfig':{'topK':1,'temperature':0},'contents':[]}" },
+		{ FORM_MESSAGES, "{'temperature':0,'system':'a b'}",
+			"{ 'temperature':0,'cache_control':{},'system' :'a b'}" },
+	};
+	unsigned char a[CACHE_KEY_BYTES], b[CACHE_KEY_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_null(keyed(rows[i].form, rows[i].one, 0, a));
+		assert_null(keyed(rows[i].form, rows[i].other, 0, b));
+		assert_memory_equal(a, b, CACHE_KEY_BYTES);
+	}
+}
+
+static void
+requests_that_may_not_have_none(void **state)
+{
+	static const struct {
+		enum form form;
+		const char *body;
+		double warmest;
+	} rows[] = {
+		{ FORM_CHAT, "{'model':'m'}", 0.9 },
+		{ FORM_CHAT, "{'temperature':0.3}", 0.2 },
+		{ FORM_CHAT, "{'temperature':'0'}", 2 },
+		{ FORM_CHAT, "{'temperature':0,'n':2}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'n':1.0}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'store':true}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'logprobs':true}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'novel':null}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'mod\\u0065l':'x'}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'model':1,'model':2}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'tools':[{'type':'web_search'}]}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'tools':[{'type':'function'},{'type':'x'}]}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'web_search_options':{}}", 0 },
+		{ FORM_RESPONSES, "{'temperature':0,'input':'x'}", 0 },
+		{ FORM_RESPONSES, "{'temperature':0,'store':null}", 0 },
+		{ FORM_RESPONSES, "{'temperature':0,'store':false,'previous_response_id':'r'}", 0 },
+		{ FORM_RESPONSES, "{'temperature':0,'store':false,'tools':[{'type':'mcp'}]}", 0 },
+		{ FORM_MESSAGES, "{'temperature':0,'tools':[{'type':'computer_20250124','name':'c'}]}", 0 },
+		{ FORM_MESSAGES, "{'temperature':0,'container':'c'}", 0 },
+		{ FORM_GENERATE, "{'contents':[]}", 0 },
+		{ FORM_GENERATE, "{'generationConfig':{'temperature':0,'novel':1}}", 0 },
+		{ FORM_GENERATE, "{'generationConfig':{'temperature':0,'candidateCount':2}}", 0 },
+		{ FORM_GENERATE, "{'generationConfig':{'temperature':0},'tools':[{'googleSearch':{}}]}", 0 },
+		{ FORM_GENERATE, "{'generationConfig':{'temperature':0},'tools':[{'functionDeclarations':[],'googleSearch':{}}]}", 0 },
+		{ FORM_GENERATE, "{'generationConfig':{'temperature':0},'cachedContent':'c'}", 0 },
+		{ FORM_CONVERSE, "{'inferenceConfig':{'temperature':0},'toolConfig':{'tools':[{'systemTool':{}}]}}", 0 },
+		{ FORM_EMBEDDINGS, "{'input':'x'}", 2 },
+		{ FORM_CHAT, "[]", 2 },
+		{ FORM_CHAT, "", 2 },
+		{ FORM_CHAT, "{'temperature':0", 2 },
+		{ FORM_CHAT, "{'temperature':0,'model':'m", 2 },
+		{ FORM_CHAT, "{'temperature':0,'messages':[{}", 2 },
+	};
+	unsigned char key[CACHE_KEY_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (!keyed(rows[i].form, rows[i].body, rows[i].warmest, key))
+			fail_msg("%s has a key", rows[i].body);
+}
+
+/* What translation knows of a form's requests is in the key, or known not to matter. */
+static void
+each_member_is_known(void **state)
+{
+	const struct {
+		enum form form;
+		const struct request_form *of;
+	} forms[] = { { FORM_CHAT, &chat_request_form }, { FORM_CHAT, &mistral_request_form },
+		{ FORM_RESPONSES, &responses_request_form },
+		{ FORM_MESSAGES, &messages_request_form },
+		{ FORM_GENERATE, &generate_request_form },
+		{ FORM_CONVERSE, &converse_request_form } };
+	size_t seen = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(forms); i++)
+		for (const struct member *m = forms[i].of->members; m->name; m++) {
+			struct span path = span_str(m->name), name = span_next(&path, '.');
+			const struct cache_member *c = cache_members(forms[i].form);
+			while (c->name && !span_is(name, c->name))
+				c++;
+			if (!c->name)
+				fail_msg("%s of %s: not known", m->name, form_name(forms[i].form));
+			struct span within = span_next(&path, '.');
+			const struct cache_member *in = c->members;
+			while (in && within.n && in->name && !span_is(within, in->name))
+				in++;
+			if (in && within.n && !in->name)
+				fail_msg("%s of %s: not known", m->name, form_name(forms[i].form));
+			seen++;
+		}
+	assert_true(seen > 80);
+}
+
+/* ---- a hundred thousand pairs that differ in one thing ---- */
+
+static unsigned drawn = 7;
+static unsigned
+draw(unsigned below)
+{
+	drawn = drawn * 1664525u + 1013904223u;
+	return (drawn >> 8) % below;
+}
+
+static void
+put_value(struct buf *b)
+{
+	static const char *const values[] = { "0", "1", "-1", "true", "false", "\"\"", "\"a\"",
+		"\"a b\"", "\"not a\"", "\"a, \\\"b\\\"\"", "[]", "[\"a\"]", "[\"a\",\"b\"]", "{}",
+		"{\"a\":1}", "{\"a\":2}", "{\"b\":1}", "\"10\"", "\"11\"", "\"\\\\\"" };
+
+	buf_str(b, values[draw(COUNT_OF(values))]);
+}
+
+/* Members of the form that may have any value, each with a chance; `differs`: that one has
+ * another value than it had. */
+static void
+put_body(struct buf *b, const struct cache_member *rows, unsigned seed, size_t differs)
+{
+	size_t i = 0, n = 0;
+
+	drawn = seed;
+	buf_clear(b);
+	buf_str(b, "{\"temperature\":0");
+	for (const struct cache_member *m = rows; m->name; m++, i++) {
+		bool there = draw(2);
+		unsigned was = drawn;
+		if (m->kind != MEMBER_KEYED || (!there && i != differs))
+			continue;
+		buf_printf(b, ",\"%s\":", m->name);
+		if (i == differs)
+			buf_printf(b, "\"x%u\"", draw(1000));
+		else
+			put_value(b);
+		drawn = was;
+		n++;
+	}
+	buf_putc(b, '}');
+	assert_true(n < 48);
+}
+
+static void
+what_differs_in_one_thing_has_another_key(void **state)
+{
+	const struct cache_member *rows = cache_members(FORM_CHAT);
+	static const char *const parts[] = { "p@1", "route", "org", "a", "target", "" };
+	unsigned char a[CACHE_KEY_BYTES], b[CACHE_KEY_BYTES];
+	struct buf one, other;
+	size_t members = 0, pairs = 0;
+
+	(void)state;
+	buf_init(&one, 0);
+	buf_init(&other, 0);
+	while (rows[members].name)
+		members++;
+	for (unsigned seed = 1; pairs < 100000; seed++) {
+		size_t differs = seed % (members + COUNT_OF(parts));
+		struct span rest[COUNT_OF(parts)];
+		for (size_t i = 0; i < COUNT_OF(parts); i++)
+			rest[i] = span_str(parts[i]);
+		struct cache_ask ask = { .form = FORM_CHAT, .rest = rest, .nrest = COUNT_OF(parts) };
+		bool by_member = differs < members && rows[differs].kind == MEMBER_KEYED;
+		if (differs < members && !by_member)
+			continue;
+		put_body(&one, rows, seed, SIZE_MAX);
+		put_body(&other, rows, seed, by_member ? differs : SIZE_MAX);
+		ask.body = buf_view(&one);
+		assert_null(cache_key(&ask, secret, a));
+		ask.body = buf_view(&other);
+		if (!by_member) /* what one part loses, the next one does not win */
+			rest[differs - members] = SPAN_LIT("p@1r");
+		assert_null(cache_key(&ask, secret, b));
+		assert_memory_not_equal(a, b, CACHE_KEY_BYTES);
+		pairs++;
+	}
+	assert_null(keyed(FORM_CHAT, "{'temperature':0}", 0, a));
+	assert_null(keyed(FORM_MESSAGES, "{'temperature':0}", 0, b));
+	assert_memory_not_equal(a, b, CACHE_KEY_BYTES);
+	buf_free(&one);
+	buf_free(&other);
+}
+
+/* ---- entries ---- */
+
+static const struct cache_stamp stamp = { .stored_ms = 1234567890123, .route = "r", .who = "w" };
+static const unsigned char key_one[CACHE_KEY_BYTES] = "one", key_two[CACHE_KEY_BYTES] = "two";
+static const struct cache_answer answer = { .form = FORM_CHAT,
+	.streamed = true,
+	.frames = FRAMES_SSE,
+	.path = { "/v1/chat/completions", 20 },
+	.bytes = { "data: {}\n\n", 10 } };
+
+static int
+opens(const unsigned char with[CACHE_KEY_BYTES], const unsigned char key[CACHE_KEY_BYTES],
+	struct span sealed, struct cache_answer *a, struct buf *plain)
+{
+	struct cache_stamp st;
+
+	buf_init(plain, 0);
+	return cache_unseal(with, key, sealed, &st, plain, a);
+}
+
+static void
+an_entry_is_as_it_was_or_none(void **state)
+{
+	struct cache_answer a;
+	struct buf sealed, plain;
+
+	(void)state;
+	buf_init(&sealed, 0);
+	assert_int_equal(cache_seal(secret, key_one, &stamp, &answer, &sealed), 0);
+	assert_null(memmem(sealed.p, sealed.n, "data", 4));
+	assert_int_equal(opens(secret, key_one, buf_view(&sealed), &a, &plain), 0);
+	assert_true(span_eq(a.bytes, answer.bytes) && span_eq(a.path, answer.path));
+	assert_true(a.streamed && a.form == FORM_CHAT && a.frames == FRAMES_SSE);
+	buf_free(&plain);
+	assert_int_equal(opens(secret, key_two, buf_view(&sealed), &a, &plain), ERR_AUTH);
+	buf_free(&plain);
+	assert_int_equal(opens(others, key_one, buf_view(&sealed), &a, &plain), ERR_AUTH);
+	buf_free(&plain);
+	for (size_t i = 0; i < sealed.n; i++) {
+		sealed.p[i] ^= 1;
+		assert_int_equal(opens(secret, key_one, buf_view(&sealed), &a, &plain), ERR_AUTH);
+		buf_free(&plain);
+		sealed.p[i] ^= 1;
+		struct span cut = span_cut(buf_view(&sealed), 0, i);
+		assert_int_equal(opens(secret, key_one, cut, &a, &plain), ERR_AUTH);
+		buf_free(&plain);
+	}
+	buf_free(&sealed);
+}
+
+static void
+a_caller_has_his_share_and_the_oldest_go(void **state)
+{
+	enum { MOST = 64 << 10, SIZE = 1000 };
+	struct cache *c = cache_new(secret, MOST);
+	unsigned char key[CACHE_KEY_BYTES] = { 0 };
+	char text[SIZE] = "text";
+	struct buf b;
+	size_t shares = 0;
+
+	(void)state;
+	assert_non_null(c);
+	while (cache_may_keep(c, (const unsigned char *)"somebody", SIZE))
+		shares++;
+	assert_int_equal(shares, MOST / CACHE_SHARES / SIZE);
+	assert_true(cache_may_keep(c, (const unsigned char *)"an other", SIZE));
+	buf_init(&b, 0);
+	for (unsigned i = 0; i < 200; i++) {
+		key[0] = (unsigned char)i;
+		cache_put(c, key, span_of(text, SIZE), UINT64_MAX);
+		assert_true(cache_size(c).bytes <= MOST);
+		key[0] = 0; /* the first one is asked for all the time */
+		assert_true(cache_get(c, key, &b));
+	}
+	key[0] = 1;
+	assert_false(cache_get(c, key, &b));
+	key[0] = 199;
+	assert_true(cache_get(c, key, &b));
+	cache_put(c, key, span_of(text, SIZE), clock_mono_us());
+	assert_false(cache_get(c, key, &b)); /* its time is over */
+	cache_put(c, key, span_of(text, MOST), UINT64_MAX);
+	assert_false(cache_get(c, key, &b)); /* it would take all */
+	buf_free(&b);
+	cache_free(&c);
+}
+
+static void
+a_purge_takes_what_it_names(void **state)
+{
+	static const struct {
+		struct cache_purge p;
+		size_t left;
+	} rows[] = {
+		{ { .route = (const unsigned char *)"other\0\0" }, 4 },
+		{ { .before_ms = 100 }, 3 },
+		{ { .who = (const unsigned char *)"w1\0\0\0\0\0" }, 2 },
+		{ { .route = (const unsigned char *)"r0\0\0\0\0\0" }, 1 },
+		{ { 0 }, 0 },
+	};
+	struct cache *c = cache_new(secret, 1 << 20);
+
+	(void)state;
+	assert_non_null(c);
+	for (unsigned i = 0; i < 4; i++) {
+		struct cache_stamp st = { .stored_ms = i ? 200 : 99 };
+		unsigned char key[CACHE_KEY_BYTES] = { (unsigned char)i };
+		struct buf sealed;
+		st.route[0] = 'r';
+		st.route[1] = i == 3 ? '1' : '0';
+		st.who[0] = 'w';
+		st.who[1] = i == 2 ? '1' : '0';
+		buf_init(&sealed, 0);
+		assert_int_equal(cache_seal(secret, key, &st, &answer, &sealed), 0);
+		cache_put(c, key, buf_view(&sealed), UINT64_MAX);
+		buf_free(&sealed);
+	}
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		cache_purge(c, &rows[i].p);
+		assert_int_equal(cache_size(c).entries, rows[i].left);
+	}
+	assert_int_equal(cache_size(c).bytes, 0);
+	cache_free(&c);
+}
+
+/* ---- given again ---- */
+
+static void
+what_cannot_be_said_is_none(void **state)
+{
+	static const char *const wrong[] = { "", "{", "{\"error\":{\"message\":\"x\"}}",
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n" };
+	struct buf out;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(wrong); i++)
+		for (int streamed = 0; streamed < 2; streamed++) {
+			struct cache_answer a = answer;
+			const struct cache_hit h = { .stream = !streamed, .id = SPAN_LIT("id") };
+			a.streamed = streamed;
+			a.bytes = span_str(wrong[i]);
+			buf_init(&out, 0);
+			assert_int_not_equal(cache_answer_again(&a, &h, &out), 0);
+			buf_free(&out);
+		}
+}
+
+static void
+a_whole_answer_has_another_id_and_nothing_else(void **state)
+{
+	static const struct {
+		enum form form;
+		const char *was, *is;
+	} rows[] = {
+		{ FORM_CHAT, "{\"a\":{\"id\":\"x\"}, \"id\" : \"old\",\"b\":[1 ]}\n",
+			"{\"a\":{\"id\":\"x\"}, \"id\" : \"chatcmpl-NEW\",\"b\":[1 ]}\n" },
+		{ FORM_MESSAGES, "{\"id\":\"\"}", "{\"id\":\"msg_NEW\"}" },
+		{ FORM_RESPONSES, "{\"object\":\"response\"}", "{\"object\":\"response\"}" },
+		{ FORM_CONVERSE, "{\"id\":\"x\"}", "{\"id\":\"x\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct cache_answer a = { .form = rows[i].form, .bytes = span_str(rows[i].was) };
+		const struct cache_hit h = { .id = SPAN_LIT("NEW") };
+		char length[40];
+		struct buf out;
+		buf_init(&out, 0);
+		assert_int_equal(cache_answer_again(&a, &h, &out), 0);
+		assert_true(span_ends(buf_view(&out), span_str(rows[i].is)));
+		snprintf(length, sizeof(length), "content-length: %zu\r\n", strlen(rows[i].is));
+		assert_non_null(memmem(out.p, out.n, length, strlen(length)));
+		buf_free(&out);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_that_mean_the_same_have_one_key),
+		cmocka_unit_test(requests_that_may_not_have_none),
+		cmocka_unit_test(each_member_is_known),
+		cmocka_unit_test(what_differs_in_one_thing_has_another_key),
+		cmocka_unit_test(an_entry_is_as_it_was_or_none),
+		cmocka_unit_test(a_caller_has_his_share_and_the_oldest_go),
+		cmocka_unit_test(a_purge_takes_what_it_names),
+		cmocka_unit_test(what_cannot_be_said_is_none),
+		cmocka_unit_test(a_whole_answer_has_another_id_and_nothing_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
