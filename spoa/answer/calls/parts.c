@@ -188,7 +188,7 @@ read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
 
 /* As text, where it may be nothing else. */
 static struct span
-read_arguments(struct calls *c, const struct call_parts *p, const struct node *n)
+read_call_arguments(struct calls *c, const struct call_parts *p, const struct node *n)
 {
 	bool last = p->kind && p->kind->says == SAYS_LAST;
 	bool text = p->kind || (n && n->rows->rows->read == READ_TEXT);
@@ -208,7 +208,7 @@ calls_read(struct calls *c, struct held_call *h, struct node *of, const struct n
 		return;
 	for (int i = 0; i < 2; i++) {
 		name[i] = calls_text(c, p.name[i]);
-		said[i] = read_arguments(c, &p, p.arguments[i]);
+		said[i] = read_call_arguments(c, &p, p.arguments[i]);
 	}
 	struct span known = p.kind ? read_call_kind(c, h, of, p.kind) : SPAN_LIT("");
 	if (known.n)
