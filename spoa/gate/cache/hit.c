@@ -44,6 +44,9 @@ int
 cache_answer_again(const struct cache_answer *a, const struct cache_hit *h, struct buf *out)
 {
 	const struct dialect *d = form_dialect(a->form);
+
+	if (!a->streamed && !h->stream)
+		return put_as_it_was(a, h, out);
 	const struct translate_plan plan = { .from = a->form,
 		.to = a->form,
 		.format = answer_format_find(span_str(dialect_name(d)), a->path),
@@ -59,8 +62,6 @@ cache_answer_again(const struct cache_answer *a, const struct cache_hit *h, stru
 	struct buf body;
 	const char *why;
 
-	if (!a->streamed && !h->stream)
-		return put_as_it_was(a, h, out);
 	struct translator *t = translator_new(&plan, a->streamed, a->frames, STATUS_OK);
 	if (!t)
 		return ERR_NOMEM;
