@@ -1,7 +1,7 @@
 /* The cache step: a request that may have been answered before is looked for by all that its
- * answer depends on, after the rules and the redaction, and before what is reserved for it. What
- * is found is given again by the relay, through the guard, and takes no tokens. Whatever is
- * wrong with the cache is a miss. At the end of an exchange: what is kept of its answer. */
+ * answer depends on, after the rules and the redaction, and before what is reserved for it.
+ * What is found is given again by the relay, through the guard, and takes no tokens. Whatever
+ * is wrong with the cache is a miss. At the end of an exchange: what is kept of its answer. */
 #include <sodium.h>
 
 #include "answer/guard/guard.h"
@@ -13,6 +13,7 @@
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
+_Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
 enum { REDIS_NAME = 15 + 2 * CACHE_KEY_BYTES + 1, REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST };
 
 /* ---- whose it is, and what it is about ---- */
@@ -44,8 +45,8 @@ asked_less_of(const struct request *r)
 	return a;
 }
 
-/* Whom it may be given to again, as a text that no other scope has; empty: to nobody. What holds
- * personal data is no more than its caller's own where `org` is said. */
+/* Whom it may be given to again, as a text that no other scope has; empty: to nobody. What
+ * holds personal data is no more than its caller's own where `org` is said. */
 static struct span
 cache_scope(struct request *r)
 {
@@ -61,7 +62,8 @@ cache_scope(struct request *r)
 		return SPAN_LIT("");
 	return arena_printf(&r->arena, "%s %zu %.*s %zu %.*s %zu %.*s", id->method,
 		id->issuer.n, SPAN_ARG(id->issuer), id->person.n, SPAN_ARG(id->person),
-		id->person.n ? 0 : id->key_id.n, SPAN_ARG(id->person.n ? id->agent : id->key_id));
+		id->person.n ? 0 : id->key_id.n,
+		SPAN_ARG(id->person.n ? id->agent : id->key_id));
 }
 
 /* Fields of the head on which an answer depends. */
@@ -143,11 +145,6 @@ cache_key_of(struct request *r)
 		.nrest = COUNT_OF(rest),
 		.warmest = route->cache.temperature };
 	f->form = ask.form;
-	cache_name(cache_secret(c), "route", span_str(route->name), f->stamp.route);
-	cache_name(cache_secret(c), "who",
-		r->found.identity.person.n ? r->found.identity.person
-					   : r->found.identity.key_id,
-		f->stamp.who);
 	return cache_key(&ask, cache_secret(c), f->key);
 }
 
@@ -167,7 +164,6 @@ static bool
 take_hit(struct request *r, struct span sealed)
 {
 	struct found_cache *f = &r->found.cache;
-	const struct asked_less less = asked_less_of(r);
 	struct cache_answer a;
 	struct cache_stamp st;
 	struct buf plain;
@@ -179,7 +175,7 @@ take_hit(struct request *r, struct span sealed)
 	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
 	/* a clock that was set back, or a route whose time is shorter by now */
 	ok = ok && age_ms >= 0 && (uint64_t)age_ms < ttl_ms && a.form == f->form &&
-	     (less.max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= less.max_age_s * 1000);
+	     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
 	if (ok) {
 		bool translated = r->found.form;
 		const struct cache_hit h = {
@@ -220,8 +216,8 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 static bool
 has_time(const struct request *r)
 {
-	return r->run.resumed || clock_mono_us() - r->begun_us <
-					 gate_cfg(r->gate)->agent_deadline_us / 2;
+	return r->run.resumed ||
+	       clock_mono_us() - r->begun_us < gate_cfg(r->gate)->agent_deadline_us / 2;
 }
 
 static enum step_result
@@ -246,14 +242,28 @@ look_in_cache(struct request *r)
 	return STEP_WAIT;
 }
 
+/* Whose answer it will be, of a request that asks the model: the names go with the request. */
 static void
-count_cache(struct request *r)
+note_stamp(struct request *r)
+{
+	const unsigned char *secret = cache_secret(r->gate->shared->cache);
+	const struct identity *id = &r->found.identity;
+	struct cache_stamp *st = &r->found.cache.stamp;
+
+	cache_name(secret, "route", span_str(r->found.route->name), st->route);
+	cache_name(secret, "who", id->person.n ? id->person : id->key_id, st->who);
+}
+
+static void
+looked_in_cache(struct request *r)
 {
 	static const enum metric by[] = { [CACHED_OFF] = M_CACHE_OFF,
 		[CACHED_MISS] = M_CACHE_MISSES,
 		[CACHED_HIT] = M_CACHE_HITS };
 
 	metric_inc(r->gate->metrics, by[r->found.cache.state]);
+	if (r->found.cache.state == CACHED_MISS)
+		note_stamp(r);
 }
 
 enum step_result
@@ -264,7 +274,7 @@ step_cache(struct request *r)
 
 	if (r->run.wait == WAIT_CACHE) { /* it came, or did not */
 		r->run.wait = WAIT_NONE;
-		count_cache(r);
+		looked_in_cache(r);
 		return STEP_NEXT;
 	}
 	*f = (struct found_cache){ .state = CACHED_NONE };
@@ -277,10 +287,11 @@ step_cache(struct request *r)
 	f->why = less.no_store ? "no-store" : cache_key_of(r);
 	f->state = f->why ? CACHED_OFF : CACHED_MISS;
 	f->keeps = !f->why;
+	f->max_age_s = less.max_age_s;
 	if (!f->why && !less.no_cache && less.max_age_s && !request_tried(r))
 		s = look_in_cache(r);
 	if (s == STEP_NEXT)
-		count_cache(r);
+		looked_in_cache(r);
 	return s;
 }
 
@@ -296,10 +307,10 @@ may_keep_answer(const struct request *r, const struct guard_report *a)
 	return r->found.cache.keeps && r->found.cache.state == CACHED_MISS &&
 	       res->end == END_COMPLETE && res->status == 200 && !a->redactions &&
 	       (!a->judged || a->verdict.ruled.effect == RULE_PERMIT) &&
-	       (!a->sum.any || a->sum.effect == RULE_PERMIT) &&
-	       !a->provider_error && !a->blind && !a->unread_bytes && !a->opaque_bytes &&
-	       !a->sealed_bytes && !a->signed_dropped && !a->called_over &&
-	       (calls || !a->ncalled) && (!a->streamed || a->ended) &&
+	       (!a->sum.any || a->sum.effect == RULE_PERMIT) && !a->provider_error &&
+	       !a->blind && !a->unread_bytes && !a->opaque_bytes && !a->sealed_bytes &&
+	       !a->signed_dropped && !a->called_over && (calls || !a->ncalled) &&
+	       (!a->streamed || a->ended) &&
 	       translator_ended_well(r->found.cache.form, span_str(a->finish), calls);
 }
 
@@ -322,8 +333,8 @@ put_in_redis(struct request *r, struct span sealed)
 
 	redis_command(p, 4, (const char *[]){ "HSET", name, "e", sealed.p },
 		(size_t[]){ 4, n, 1, sealed.n });
-	redis_command(p, 3, (const char *[]){ "PEXPIRE", name, ttl },
-		(size_t[]){ 7, n, digits });
+	redis_command(
+		p, 3, (const char *[]){ "PEXPIRE", name, ttl }, (size_t[]){ 7, n, digits });
 	redis_send(p);
 }
 
@@ -353,6 +364,5 @@ request_cache_answer(struct request *r)
 	if (gate->cache_redis)
 		put_in_redis(r, buf_view(&sealed));
 	else
-		cache_put(c, f->key, buf_view(&sealed),
-			clock_mono_us() + kept_for_us(r));
+		cache_put(c, f->key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
 }

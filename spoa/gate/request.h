@@ -365,7 +365,9 @@ void request_cache_answer(struct request *r);
 static inline bool
 request_reads_answer(const struct request *r)
 {
-	return r->found.route->response || r->found.route->cache.ttl_us || r->found.route->alias || r->found.route->translates ||
+	const struct route *route = r->found.route;
+
+	return route->response || route->cache.ttl_us || route->alias || route->translates ||
 	       request_is_mcp(r);
 }
 /* A GET of a list of models, where a rule reads the model's name: the rules are asked about

@@ -184,6 +184,7 @@ struct request_found {
 		enum cached { CACHED_NONE, CACHED_OFF, CACHED_MISS, CACHED_HIT } state;
 		const char *why; /* CACHED_OFF: a fixed phrase */
 		bool keeps;	 /* its answer may be kept under `key` */
+		uint64_t max_age_s; /* that its caller takes; UINT64_MAX: any */
 		unsigned char key[CACHE_KEY_BYTES];
 		enum form form; /* of its answer, as its provider writes it */
 		struct cache_stamp stamp;

@@ -292,10 +292,8 @@ void answer_document(struct edge *c);
 void answer_finish(struct edge *c, enum exchange_end end, const char *why);
 
 /* relay_upstream.c */
-/* Begins to send plan->head. */
+/* Begins to send plan->head, or gives plan->replay again. */
 void upstream_begin(struct edge *c);
-/* plan->replay: as if it were just read of a provider. */
-void upstream_replay(struct edge *c);
 /* Sends what is queued. */
 void upstream_flush(struct upstream *u);
 /* Its HAProxy is being replaced and has not taken the request: sends it again on a new

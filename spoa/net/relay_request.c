@@ -101,8 +101,6 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 		c->state = EDGE_EXCHANGE;
 		if (c->plan->document.n)
 			answer_document(c);
-		else if (c->plan->replay.n)
-			upstream_replay(c);
 		else
 			upstream_begin(c);
 	}
@@ -340,11 +338,8 @@ begin_body(struct edge *c)
 		return;
 	}
 	c->state = EDGE_EXCHANGE;
-	if (plan->replay.n) {
-		upstream_replay(c);
-		return;
-	}
-	send_continue(c);
+	if (!plan->replay.n)
+		send_continue(c);
 	if (c->state == EDGE_EXCHANGE)
 		upstream_begin(c);
 }

@@ -82,8 +82,9 @@ upstream_connect(struct upstream *u)
 	return 1;
 }
 
+/* Without a connection. */
 static struct upstream *
-upstream_new(struct relay *r)
+upstream_make(struct relay *r)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
 
@@ -95,16 +96,28 @@ upstream_new(struct relay *r)
 	buf_init(&u->in, CAP_HEAD_BYTES + 2 * READ_MAX_BYTES);
 	buf_init(&u->out, 2 * CAP_HEAD_BYTES + 4 * CAP_RELAY_AHEAD + 4 * READ_MAX_BYTES);
 	ev_init(&u->connecting, on_connecting);
+	ev_init(&u->readable, on_upstream_readable);
+	ev_init(&u->writable, on_upstream_writable);
+	u->connecting.data = u->readable.data = u->writable.data = u;
+	u->fd = -1;
+	return u;
+}
+
+static struct upstream *
+upstream_new(struct relay *r)
+{
+	struct upstream *u = upstream_make(r);
+
+	if (!u)
+		return NULL;
 	u->connecting.repeat = CONNECT_RETRY_S;
-	u->connecting.data = u;
 	u->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (u->fd < 0) {
 		upstream_close(u);
 		return NULL;
 	}
-	ev_io_init(&u->readable, on_upstream_readable, u->fd, EV_READ);
-	ev_io_init(&u->writable, on_upstream_writable, u->fd, EV_WRITE);
-	u->readable.data = u->writable.data = u;
+	ev_io_set(&u->readable, u->fd, EV_READ);
+	ev_io_set(&u->writable, u->fd, EV_WRITE);
 	if (upstream_connect(u) < 0) {
 		upstream_close(u);
 		return NULL;
@@ -157,10 +170,37 @@ put_request_head(struct upstream *u, const struct edge *c)
 	return buf_failed(&u->out) ? ERR_NOMEM : 0;
 }
 
+/* plan->replay: as if it were just read of a provider. */
+static void
+upstream_replay(struct edge *c)
+{
+	struct upstream *u = upstream_make(c->relay);
+
+	if (!u) {
+		answer_fail(c, FAIL_MEMORY, NULL);
+		return;
+	}
+	u->edge = c;
+	c->up = u;
+	u->active_us = u->request.done_us = u->since_us;
+	u->request.began = u->request.whole = u->answer.heard = true;
+	buf_init(&u->in, 0);
+	buf_span(&u->in, c->plan->replay);
+	if (buf_failed(&u->in))
+		answer_fail(c, FAIL_MEMORY, NULL);
+	else
+		response_progress(u);
+}
+
 void
 upstream_begin(struct edge *c)
 {
 	struct relay *r = c->relay;
+
+	if (c->plan->replay.n) {
+		upstream_replay(c);
+		return;
+	}
 	/* What cannot be sent again is not sent to a HAProxy that may be leaving. What another
 	 * attempt may follow is sent where HAProxy says why it failed (relay_said.h). */
 	struct upstream *u = c->plan->asks || (c->declared > CAP_RELAY_AHEAD &&
@@ -228,35 +268,6 @@ upstream_moves(struct upstream *u)
 		pool_drop(idle);
 	retry_upstream(u);
 	return true;
-}
-
-void
-upstream_replay(struct edge *c)
-{
-	struct upstream *u = calloc(1, sizeof(*u));
-
-	if (!u) {
-		answer_fail(c, FAIL_MEMORY, NULL);
-		return;
-	}
-	TAG(upstream, u);
-	u->relay = c->relay;
-	u->edge = c;
-	c->up = u;
-	u->fd = -1;
-	buf_init(&u->in, 0);
-	buf_init(&u->out, 0);
-	ev_init(&u->connecting, on_connecting);
-	ev_init(&u->readable, on_upstream_readable);
-	ev_init(&u->writable, on_upstream_writable);
-	u->since_us = u->active_us = u->request.done_us = clock_mono_us();
-	u->request.began = u->request.whole = u->answer.close = true;
-	u->answer.heard = true;
-	buf_span(&u->in, c->plan->replay);
-	if (buf_failed(&u->in))
-		answer_fail(c, FAIL_MEMORY, NULL);
-	else
-		response_progress(u);
 }
 
 size_t

@@ -1,5 +1,5 @@
-/* The cache of answers: which requests have one key, that no other has it, and that an entry which
- * is not as it was stored is none. */
+/* The cache of answers: which requests have one key, that no other has it, and that an entry
+ * which is not as it was stored is none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,10 +49,13 @@ requests_that_mean_the_same_have_one_key(void **state)
 		{ FORM_CHAT, "{'model':'m','messages':[],'temperature':0}",
 			" { 'temperature' : 0 ,\n'messages' : [ ] , 'model' : 'm' }\n" },
 		{ FORM_CHAT, "{'model':'m','temperature':0}",
-			"{'model':'m','temperature':0,'stream':true,'user':'u','metadata':{'a':1}}" },
+			"{'model':'m','temperature':0,'stream':true,'user':'u','metadata':{'a':"
+			"1}}" },
 		{ FORM_CHAT, "{'temperature':0}", "{'temperature':0,'n':1,'store':false}" },
-		{ FORM_CHAT, "{'temperature':0}", "{'temperature':0,'n':null,'logprobs':null}" },
-		{ FORM_GENERATE, "{'contents':[],'generationConfig':{'temperature':0,'topK':1}}",
+		{ FORM_CHAT, "{'temperature':0}",
+			"{'temperature':0,'n':null,'logprobs':null}" },
+		{ FORM_GENERATE,
+			"{'contents':[],'generationConfig':{'temperature':0,'topK':1}}",
 			"{'generationConfig':{'topK':1,'temperature':0},'contents':[]}" },
 		{ FORM_MESSAGES, "{'temperature':0,'system':'a b'}",
 			"{ 'temperature':0,'cache_control':{},'system' :'a b'}" },
@@ -86,21 +89,36 @@ requests_that_may_not_have_none(void **state)
 		{ FORM_CHAT, "{'temperature':0,'mod\\u0065l':'x'}", 0 },
 		{ FORM_CHAT, "{'temperature':0,'model':1,'model':2}", 0 },
 		{ FORM_CHAT, "{'temperature':0,'tools':[{'type':'web_search'}]}", 0 },
-		{ FORM_CHAT, "{'temperature':0,'tools':[{'type':'function'},{'type':'x'}]}", 0 },
+		{ FORM_CHAT, "{'temperature':0,'tools':[{'type':'function'},{'type':'x'}]}",
+			0 },
 		{ FORM_CHAT, "{'temperature':0,'web_search_options':{}}", 0 },
 		{ FORM_RESPONSES, "{'temperature':0,'input':'x'}", 0 },
 		{ FORM_RESPONSES, "{'temperature':0,'store':null}", 0 },
-		{ FORM_RESPONSES, "{'temperature':0,'store':false,'previous_response_id':'r'}", 0 },
-		{ FORM_RESPONSES, "{'temperature':0,'store':false,'tools':[{'type':'mcp'}]}", 0 },
-		{ FORM_MESSAGES, "{'temperature':0,'tools':[{'type':'computer_20250124','name':'c'}]}", 0 },
+		{ FORM_RESPONSES, "{'temperature':0,'store':false,'previous_response_id':'r'}",
+			0 },
+		{ FORM_RESPONSES, "{'temperature':0,'store':false,'tools':[{'type':'mcp'}]}",
+			0 },
+		{ FORM_MESSAGES,
+			"{'temperature':0,'tools':[{'type':'computer_20250124','name':'c'}]}",
+			0 },
 		{ FORM_MESSAGES, "{'temperature':0,'container':'c'}", 0 },
 		{ FORM_GENERATE, "{'contents':[]}", 0 },
 		{ FORM_GENERATE, "{'generationConfig':{'temperature':0,'novel':1}}", 0 },
-		{ FORM_GENERATE, "{'generationConfig':{'temperature':0,'candidateCount':2}}", 0 },
-		{ FORM_GENERATE, "{'generationConfig':{'temperature':0},'tools':[{'googleSearch':{}}]}", 0 },
-		{ FORM_GENERATE, "{'generationConfig':{'temperature':0},'tools':[{'functionDeclarations':[],'googleSearch':{}}]}", 0 },
-		{ FORM_GENERATE, "{'generationConfig':{'temperature':0},'cachedContent':'c'}", 0 },
-		{ FORM_CONVERSE, "{'inferenceConfig':{'temperature':0},'toolConfig':{'tools':[{'systemTool':{}}]}}", 0 },
+		{ FORM_GENERATE, "{'generationConfig':{'temperature':0,'candidateCount':2}}",
+			0 },
+		{ FORM_GENERATE,
+			"{'generationConfig':{'temperature':0},'tools':[{'googleSearch':{}}]}",
+			0 },
+		{ FORM_GENERATE,
+			"{'generationConfig':{'temperature':0},'tools':[{'functionDeclarations'"
+			":[],'googleSearch':{}}]}",
+			0 },
+		{ FORM_GENERATE, "{'generationConfig':{'temperature':0},'cachedContent':'c'}",
+			0 },
+		{ FORM_CONVERSE,
+			"{'inferenceConfig':{'temperature':0},'toolConfig':{'tools':[{'"
+			"systemTool':{}}]}}",
+			0 },
 		{ FORM_EMBEDDINGS, "{'input':'x'}", 2 },
 		{ FORM_CHAT, "[]", 2 },
 		{ FORM_CHAT, "", 2 },
@@ -138,13 +156,15 @@ each_member_is_known(void **state)
 			while (c->name && !span_is(name, c->name))
 				c++;
 			if (!c->name)
-				fail_msg("%s of %s: not known", m->name, form_name(forms[i].form));
+				fail_msg("%s of %s: not known", m->name,
+					form_name(forms[i].form));
 			struct span within = span_next(&path, '.');
 			const struct cache_member *in = c->members;
 			while (in && within.n && in->name && !span_is(within, in->name))
 				in++;
 			if (in && within.n && !in->name)
-				fail_msg("%s of %s: not known", m->name, form_name(forms[i].form));
+				fail_msg("%s of %s: not known", m->name,
+					form_name(forms[i].form));
 			seen++;
 		}
 	assert_true(seen > 80);
@@ -164,8 +184,8 @@ static void
 put_value(struct buf *b)
 {
 	static const char *const values[] = { "0", "1", "-1", "true", "false", "\"\"", "\"a\"",
-		"\"a b\"", "\"not a\"", "\"a, \\\"b\\\"\"", "[]", "[\"a\"]", "[\"a\",\"b\"]", "{}",
-		"{\"a\":1}", "{\"a\":2}", "{\"b\":1}", "\"10\"", "\"11\"", "\"\\\\\"" };
+		"\"a b\"", "\"not a\"", "\"a, \\\"b\\\"\"", "[]", "[\"a\"]", "[\"a\",\"b\"]",
+		"{}", "{\"a\":1}", "{\"a\":2}", "{\"b\":1}", "\"10\"", "\"11\"", "\"\\\\\"" };
 
 	buf_str(b, values[draw(COUNT_OF(values))]);
 }
@@ -216,7 +236,9 @@ what_differs_in_one_thing_has_another_key(void **state)
 		struct span rest[COUNT_OF(parts)];
 		for (size_t i = 0; i < COUNT_OF(parts); i++)
 			rest[i] = span_str(parts[i]);
-		struct cache_ask ask = { .form = FORM_CHAT, .rest = rest, .nrest = COUNT_OF(parts) };
+		struct cache_ask ask = {
+			.form = FORM_CHAT, .rest = rest, .nrest = COUNT_OF(parts)
+		};
 		bool by_member = differs < members && rows[differs].kind == MEMBER_KEYED;
 		if (differs < members && !by_member)
 			continue;
@@ -240,7 +262,9 @@ what_differs_in_one_thing_has_another_key(void **state)
 
 /* ---- entries ---- */
 
-static const struct cache_stamp stamp = { .stored_ms = 1234567890123, .route = "r", .who = "w" };
+static const struct cache_stamp stamp = {
+	.stored_ms = 1234567890123, .route = "r", .who = "w"
+};
 static const unsigned char key_one[CACHE_KEY_BYTES] = "one", key_two[CACHE_KEY_BYTES] = "two";
 static const struct cache_answer answer = { .form = FORM_CHAT,
 	.streamed = true,
@@ -278,7 +302,8 @@ an_entry_is_as_it_was_or_none(void **state)
 	buf_free(&plain);
 	for (size_t i = 0; i < sealed.n; i++) {
 		sealed.p[i] ^= 1;
-		assert_int_equal(opens(secret, key_one, buf_view(&sealed), &a, &plain), ERR_AUTH);
+		assert_int_equal(
+			opens(secret, key_one, buf_view(&sealed), &a, &plain), ERR_AUTH);
 		buf_free(&plain);
 		sealed.p[i] ^= 1;
 		struct span cut = span_cut(buf_view(&sealed), 0, i);
@@ -375,7 +400,8 @@ what_cannot_be_said_is_none(void **state)
 	for (size_t i = 0; i < COUNT_OF(wrong); i++)
 		for (int streamed = 0; streamed < 2; streamed++) {
 			struct cache_answer a = answer;
-			const struct cache_hit h = { .stream = !streamed, .id = SPAN_LIT("id") };
+			const struct cache_hit h = { .stream = !streamed,
+				.id = SPAN_LIT("id") };
 			a.streamed = streamed;
 			a.bytes = span_str(wrong[i]);
 			buf_init(&out, 0);
@@ -400,7 +426,8 @@ a_whole_answer_has_another_id_and_nothing_else(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		const struct cache_answer a = { .form = rows[i].form, .bytes = span_str(rows[i].was) };
+		const struct cache_answer a = { .form = rows[i].form,
+			.bytes = span_str(rows[i].was) };
 		const struct cache_hit h = { .id = SPAN_LIT("NEW") };
 		char length[40];
 		struct buf out;

@@ -258,12 +258,6 @@ tree_put_form(struct node *n, const char *form, ...)
 }
 
 void
-tree_put_text(const struct tree *t UNUSED, struct node *n, struct span text)
-{
-	tree_put_form(n, "%t", text);
-}
-
-void
 tree_append_text(struct node *n, struct span text)
 {
 	struct span now = n->with.p ? n->with : tree_raw(n->of, n);

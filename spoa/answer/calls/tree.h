@@ -61,7 +61,6 @@ uint64_t tree_number(const struct tree *t, const struct node *n, uint64_t otherw
 void tree_put(struct node *n, struct span json);
 /* The same as json_put_form() writes it; n NULL: nowhere. */
 void tree_put_form(struct node *n, const char *form, ...);
-void tree_put_text(const struct tree *t, struct node *n, struct span text);
 /* The string goes on with this. */
 void tree_append_text(struct node *n, struct span text);
 /* One more member, or element of an array. NULL: out of memory. */

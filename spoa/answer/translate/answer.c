@@ -65,6 +65,12 @@ translator_drop(struct translator **tp)
 }
 
 const char *
+translator_id_begins(enum form f)
+{
+	return writers[f] ? writers[f]->message_id : "";
+}
+
+const char *
 translator_media_type(const struct translator *t)
 {
 	return t->streamed && !t->plan.array ? t->writer->media_type : "application/json";

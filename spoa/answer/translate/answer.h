@@ -50,6 +50,9 @@ void translator_say_error(struct translator *t, const char *code, struct span me
 /* Whether the word says that the answer ended of itself; `calls`: or with calls. */
 bool translator_ended_well(enum form f, struct span finish, bool calls);
 
+/* What ids of a form's answers begin with; "": with nothing of their own. */
+const char *translator_id_begins(enum form f);
+
 /* Bytes that are kept for what follows. */
 size_t translator_held(const struct translator *t);
 

@@ -171,7 +171,7 @@ as_json_schema(struct question *q, struct node *schema)
 		struct span type = arena_dup(q->a, node_text(n));
 		for (size_t i = 0; type.p && i < type.n; i++)
 			((char *)type.p)[i] = to_lower(type.p[i]);
-		tree_put_text(&q->tree, n, type);
+		tree_put_form(n, "%t", type);
 	}
 	tree_write(&q->tree, schema, &b);
 	return question_json(q, schema, arena_dup(q->a, buf_view(&b)), question_nowhere);

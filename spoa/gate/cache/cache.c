@@ -56,12 +56,6 @@ cache_secret(const struct cache *c)
 	return c->secret;
 }
 
-uint64_t
-cache_max_bytes(const struct cache *c)
-{
-	return c->max_bytes;
-}
-
 static void
 forget_kept(struct cache *c, struct kept *k)
 {
@@ -87,10 +81,17 @@ cache_free(struct cache **cp)
 	*cp = NULL;
 }
 
+/* By the beginning of a hash. */
+static size_t
+place_of(const unsigned char *hash, size_t places)
+{
+	return (hash[0] | (size_t)hash[1] << 8) % places;
+}
+
 bool
 cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_t n)
 {
-	size_t place = (who[0] | (size_t)who[1] << 8) % CALLERS;
+	size_t place = place_of(who, CALLERS);
 	uint64_t now_us = clock_mono_us();
 
 	pthread_mutex_lock(&c->mutex);
@@ -109,10 +110,9 @@ cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_
 static struct kept *
 find_kept(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
 {
-	size_t place = (key[0] | (size_t)key[1] << 8) % PLACES;
 	struct kept *k;
 
-	LIST_FOREACH(k, &c->by_key[place], by_key)
+	LIST_FOREACH (k, &c->by_key[place_of(key, PLACES)], by_key)
 		if (!memcmp(k->key, key, CACHE_KEY_BYTES))
 			break;
 	return k;
@@ -122,8 +122,7 @@ void
 cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span sealed,
 	uint64_t until_us)
 {
-	size_t place = (key[0] | (size_t)key[1] << 8) % PLACES,
-	       size = sealed.n + sizeof(struct kept) + ENTRY_OVERHEAD;
+	size_t size = sealed.n + sizeof(struct kept) + ENTRY_OVERHEAD;
 	struct kept *k = size <= c->max_bytes ? malloc(sizeof(*k) + sealed.n) : NULL;
 
 	if (!k)
@@ -139,7 +138,7 @@ cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span
 	while (c->bytes + size > c->max_bytes)
 		forget_kept(c, TAILQ_FIRST(&c->by_use));
 	TAILQ_INSERT_TAIL(&c->by_use, k, by_use);
-	LIST_INSERT_HEAD(&c->by_key[place], k, by_key);
+	LIST_INSERT_HEAD(&c->by_key[place_of(key, PLACES)], k, by_key);
 	c->bytes += size;
 	c->entries++;
 	pthread_mutex_unlock(&c->mutex);

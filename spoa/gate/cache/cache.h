@@ -3,8 +3,6 @@
 #ifndef GATE_CACHE_CACHE_H
 #define GATE_CACHE_CACHE_H
 
-#include <stdatomic.h>
-
 #include "gate/cache/entry.h"
 
 struct cache;
@@ -18,7 +16,6 @@ enum { CACHE_SHARES = 8 };
 struct cache *cache_new(const unsigned char secret[CACHE_KEY_BYTES], uint64_t max_bytes);
 void cache_free(struct cache **c);
 const unsigned char *cache_secret(const struct cache *c);
-uint64_t cache_max_bytes(const struct cache *c);
 
 /* Whether n bytes more of this caller's fit its share; they are counted then. */
 bool cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_t n);

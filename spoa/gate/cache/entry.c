@@ -76,15 +76,16 @@ gcm(bool seals, const unsigned char secret[CACHE_KEY_BYTES],
 	int n, on = seals ? 1 : 0;
 
 	derive(secret, "entry", SPAN_LIT(""), cipher_key, sizeof(cipher_key));
-	bool ok = c &&
-		  EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, cipher_key,
-			  open + STAMP_BYTES, on) == 1 &&
-		  EVP_CipherUpdate(c, NULL, &n, open, STAMP_BYTES) == 1 &&
-		  EVP_CipherUpdate(c, NULL, &n, key, CACHE_KEY_BYTES) == 1 &&
-		  EVP_CipherUpdate(c, out, &n, (const unsigned char *)in.p, (int)in.n) == 1 &&
-		  (seals || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1) &&
-		  EVP_CipherFinal_ex(c, last, &n) == 1 &&
-		  (!seals || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, tag) == 1);
+	bool ok =
+		c &&
+		EVP_CipherInit_ex(
+			c, EVP_aes_256_gcm(), NULL, cipher_key, open + STAMP_BYTES, on) == 1 &&
+		EVP_CipherUpdate(c, NULL, &n, open, STAMP_BYTES) == 1 &&
+		EVP_CipherUpdate(c, NULL, &n, key, CACHE_KEY_BYTES) == 1 &&
+		EVP_CipherUpdate(c, out, &n, (const unsigned char *)in.p, (int)in.n) == 1 &&
+		(seals || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, tag) == 1) &&
+		EVP_CipherFinal_ex(c, last, &n) == 1 &&
+		(!seals || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, tag) == 1);
 	EVP_CIPHER_CTX_free(c);
 	sodium_memzero(cipher_key, sizeof(cipher_key));
 	return ok;

@@ -7,18 +7,18 @@
 #include "base/buf.h"
 #include "gate/cache/key.h"
 
-enum { CACHE_NAME_BYTES = 8, CACHE_ENTRY_MOST = 256 << 10 /* GUARD_TAPPED_MAX: what is longer is not kept */ };
+enum { CACHE_NAME_BYTES = 8, CACHE_ENTRY_MOST = 256 << 10 };
 
 /* What is open: who may purge reads it without the key. */
 struct cache_stamp {
-	int64_t stored_ms; /* wall */
+	int64_t stored_ms;					      /* wall */
 	unsigned char route[CACHE_NAME_BYTES], who[CACHE_NAME_BYTES]; /* keyed hashes: names */
 };
 
 /* What is sealed. Views. */
 struct cache_answer {
-	enum form form;	   /* the provider's */
-	bool streamed;	   /* as events, in the framing `frames` (enum frames_kind) */
+	enum form form; /* the provider's */
+	bool streamed;	/* as events, in the framing `frames` (enum frames_kind) */
 	unsigned char frames;
 	struct span path; /* that was asked: some formats are told by it */
 	struct span bytes;

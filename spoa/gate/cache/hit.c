@@ -6,13 +6,11 @@
 
 enum { STATUS_OK = 200 };
 
-/* Where a whole answer's id is, and what such ids begin with. */
-static const struct {
-	const char *member, *begins;
-} ids[FORMS] = { [FORM_CHAT] = { "id", "chatcmpl-" },
-	[FORM_RESPONSES] = { "id", "resp_" },
-	[FORM_MESSAGES] = { "id", "msg_" },
-	[FORM_GENERATE] = { "responseId", "" } };
+/* Where a whole answer's id is; NULL: it has none. */
+static const char *const ids[FORMS] = { [FORM_CHAT] = "id",
+	[FORM_RESPONSES] = "id",
+	[FORM_MESSAGES] = "id",
+	[FORM_GENERATE] = "responseId" };
 
 static void
 put_head(const char *type, size_t n, struct buf *out)
@@ -27,7 +25,7 @@ put_head(const char *type, size_t n, struct buf *out)
 static int
 put_as_it_was(const struct cache_answer *a, const struct cache_hit *h, struct buf *out)
 {
-	const char *member = ids[a->form].member, *begins = ids[a->form].begins;
+	const char *member = ids[a->form], *begins = translator_id_begins(a->form);
 	struct span id = member ? cache_member_value(a->bytes, member) : SPAN_LIT("");
 	size_t at = id.n ? (size_t)(id.p - a->bytes.p) : 0,
 	       made = id.n ? strlen(begins) + h->id.n + 2 : 0;

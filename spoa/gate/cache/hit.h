@@ -1,4 +1,5 @@
-/* A kept answer, as its provider would answer now: whole or as a stream, as this request asks. */
+/* A kept answer, as its provider would answer now: whole or as a stream, as this request asks.
+ */
 #ifndef GATE_CACHE_HIT_H
 #define GATE_CACHE_HIT_H
 
@@ -13,6 +14,7 @@ struct cache_hit {
 
 /* Appends it as an answer of HTTP/1.1, of which all is there. 0, or negative: it cannot be
  * said so. */
-int cache_answer_again(const struct cache_answer *a, const struct cache_hit *h, struct buf *out);
+int cache_answer_again(
+	const struct cache_answer *a, const struct cache_hit *h, struct buf *out);
 
 #endif

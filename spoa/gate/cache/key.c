@@ -1,6 +1,6 @@
 /* The key of a request: its members in the order of their names, without the blanks between
- * their tokens. The body was read before, as strict JSON; what is not as that has it has no key.
- * BLAKE2b with a key (RFC 7693), which a request's bytes pass once. */
+ * their tokens. The body was read before, as strict JSON; what is not as that has it has no
+ * key. BLAKE2b with a key (RFC 7693), which a request's bytes pass once. */
 #include "gate/cache/key.h"
 
 #include <math.h>
@@ -166,8 +166,8 @@ hash_member(struct keying *k, const struct member *m)
 			at++;
 			continue;
 		}
-		crypto_generichash_update(&k->hash,
-			(const unsigned char *)m->value.p + from, at - from);
+		crypto_generichash_update(
+			&k->hash, (const unsigned char *)m->value.p + from, at - from);
 		from = at = past_json_blanks(m->value, at);
 	}
 	crypto_generichash_update(

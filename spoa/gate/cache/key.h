@@ -11,13 +11,13 @@ enum { CACHE_KEY_BYTES = 32 };
 
 /* What a member means for the cache. */
 enum cache_member_kind {
-	MEMBER_KEYED,	/* part of the key, as it is written */
-	MEMBER_LEFT,	/* no answer depends on it */
-	MEMBER_NEVER,	/* whatever it says but null, and but `only`: no cache */
-	MEMBER_NEEDED,	/* no cache where it is absent, or another value than `only` */
-	MEMBER_WARMTH,	/* the temperature: part of the key */
-	MEMBER_TOOLS,	/* part of the key; tools that the provider runs have no cache */
-	MEMBER_WITHIN	/* an object with members of its own */
+	MEMBER_KEYED,  /* part of the key, as it is written */
+	MEMBER_LEFT,   /* no answer depends on it */
+	MEMBER_NEVER,  /* whatever it says but null, and but `only`: no cache */
+	MEMBER_NEEDED, /* no cache where it is absent, or another value than `only` */
+	MEMBER_WARMTH, /* the temperature: part of the key */
+	MEMBER_TOOLS,  /* part of the key; tools that the provider runs have no cache */
+	MEMBER_WITHIN  /* an object with members of its own */
 };
 
 struct cache_member {

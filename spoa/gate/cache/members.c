@@ -4,15 +4,42 @@
 
 #include "gate/cache/key.h"
 
-#define KEYED(name)	  { name, MEMBER_KEYED, NULL, NULL }
-#define LEFT(name)	  { name, MEMBER_LEFT, NULL, NULL }
-#define NEVER(name)	  { name, MEMBER_NEVER, NULL, NULL }
-#define BUT(name, only)	  { name, MEMBER_NEVER, only, NULL }
-#define NEEDED(name, only) { name, MEMBER_NEEDED, only, NULL }
-#define WARMTH		  { "temperature", MEMBER_WARMTH, NULL, NULL }
-#define TOOLS(name)	  { name, MEMBER_TOOLS, NULL, NULL }
-#define WITHIN(name, of)  { name, MEMBER_WITHIN, NULL, of }
-#define LAST		  { NULL, MEMBER_NEVER, NULL, NULL }
+#define KEYED(name)                                                                            \
+	{                                                                                      \
+		name, MEMBER_KEYED, NULL, NULL                                                 \
+	}
+#define LEFT(name)                                                                             \
+	{                                                                                      \
+		name, MEMBER_LEFT, NULL, NULL                                                  \
+	}
+#define NEVER(name)                                                                            \
+	{                                                                                      \
+		name, MEMBER_NEVER, NULL, NULL                                                 \
+	}
+#define BUT(name, only)                                                                        \
+	{                                                                                      \
+		name, MEMBER_NEVER, only, NULL                                                 \
+	}
+#define NEEDED(name, only)                                                                     \
+	{                                                                                      \
+		name, MEMBER_NEEDED, only, NULL                                                \
+	}
+#define WARMTH                                                                                 \
+	{                                                                                      \
+		"temperature", MEMBER_WARMTH, NULL, NULL                                       \
+	}
+#define TOOLS(name)                                                                            \
+	{                                                                                      \
+		name, MEMBER_TOOLS, NULL, NULL                                                 \
+	}
+#define WITHIN(name, of)                                                                       \
+	{                                                                                      \
+		name, MEMBER_WITHIN, NULL, of                                                  \
+	}
+#define LAST                                                                                   \
+	{                                                                                      \
+		NULL, MEMBER_NEVER, NULL, NULL                                                 \
+	}
 
 /* https://platform.openai.com/docs/api-reference/chat/create, and what local servers add */
 static const struct cache_member chat[] = { KEYED("model"), KEYED("messages"), TOOLS("tools"),
@@ -74,8 +101,8 @@ static const struct cache_member converse[] = { KEYED("messages"), KEYED("system
 	KEYED("modelId"), WITHIN("inferenceConfig", inference),
 	WITHIN("toolConfig", tool_config), KEYED("additionalModelRequestFields"),
 	KEYED("guardrailConfig"), KEYED("performanceConfig"), KEYED("outputConfig"),
-	KEYED("serviceTier"), LEFT("requestMetadata"), NEVER("additionalModelResponseFieldPaths"),
-	NEVER("promptVariables"), LAST };
+	KEYED("serviceTier"), LEFT("requestMetadata"),
+	NEVER("additionalModelResponseFieldPaths"), NEVER("promptVariables"), LAST };
 
 const struct cache_member *
 cache_members(enum form f)

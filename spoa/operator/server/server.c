@@ -300,8 +300,7 @@ start_cache(struct server *s, const struct config *cfg, struct buf *why)
 	unsigned char key[SHA256_BYTES];
 
 	randombytes_buf(key, sizeof(key));
-	if (cfg->state_key &&
-		keyfile_derive(cfg->state_key, "tollgate-cache-v1", key, why) < 0)
+	if (cfg->state_key && keyfile_derive(cfg->state_key, "tollgate-cache-v1", key, why) < 0)
 		return ERR_IO;
 	s->cache = cache_new(key, cfg->cache_max_bytes);
 	sodium_memzero(key, sizeof(key));
@@ -370,7 +369,8 @@ worker_count(const struct config *cfg)
 }
 
 static struct redis_finder *
-find_redis(const struct config *cfg, int (*options)(const struct config *, struct redis_options *))
+find_redis(
+	const struct config *cfg, int (*options)(const struct config *, struct redis_options *))
 {
 	struct redis_options o;
 	struct redis_finder *f = options(cfg, &o) ? NULL : redis_finder_new(&o);
