@@ -14,7 +14,7 @@
 #include "gate/gate_private.h"
 
 _Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
-enum { REDIS_NAME = 15 + 2 * CACHE_KEY_BYTES + 1, REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST };
+enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST };
 
 /* ---- whose it is, and what it is about ---- */
 
@@ -145,100 +145,120 @@ cache_key_of(struct request *r)
 		.nrest = COUNT_OF(rest),
 		.warmest = route->cache.temperature };
 	f->form = ask.form;
-	return cache_key(&ask, cache_secret(c), f->key);
+	f->stream = r->found.form ? r->found.form->made.stream : r->in.body.stream;
+	f->array = f->form == FORM_GENERATE && !r->found.form && request_streams_array(r);
+	f->wants_usage = r->in.body.wants_usage || r->out.ask_usage || r->found.form;
+	return cache_key(&ask, cache_keys(c)->index, f->key);
 }
 
 /* ---- looking ---- */
 
-static size_t
-cache_redis_name(const unsigned char key[CACHE_KEY_BYTES], char out[REDIS_NAME])
+/* As the request asks for it. */
+static bool
+say_hit(struct request *r, const struct cache_answer *a)
 {
-	size_t n = (size_t)snprintf(out, REDIS_NAME, "tollgate:cache:");
+	const struct found_cache *f = &r->found.cache;
+	const struct cache_hit h = { .stream = f->stream,
+		.array = f->array,
+		.wants_usage = f->wants_usage,
+		.id = span_str(r->id),
+		.model = r->in.body.model };
 
-	sodium_bin2hex(out + n, REDIS_NAME - n, key, CACHE_KEY_BYTES);
-	return REDIS_NAME - 1;
+	buf_free(&r->out.replay);
+	bool ok = a->form == f->form && !cache_answer_again(a, &h, &r->out.replay) &&
+		  request_hold(r, r->out.replay.size);
+	if (!ok)
+		buf_free(&r->out.replay);
+	return ok;
 }
 
-/* What was found becomes the answer, where it can be said as this request asks for it. */
-static bool
+/* What was found becomes the answer, where its caller takes one of that age. */
+static void
 take_hit(struct request *r, struct span sealed)
 {
 	struct found_cache *f = &r->found.cache;
+	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
 	struct cache_answer a;
 	struct cache_stamp st;
 	struct buf plain;
 
 	buf_init(&plain, 2 * CACHE_ENTRY_MOST);
 	bool ok = !cache_unseal(
-		cache_secret(r->gate->shared->cache), f->key, sealed, &st, &plain, &a);
-	int64_t age_ms = ok ? r->now_wall_ns / 1000000 - st.stored_ms : 0;
-	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
-	/* a clock that was set back, or a route whose time is shorter by now */
-	ok = ok && age_ms >= 0 && (uint64_t)age_ms < ttl_ms && a.form == f->form &&
-	     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
-	if (ok) {
-		bool translated = r->found.form;
-		const struct cache_hit h = {
-			.stream = translated ? r->found.form->made.stream : r->in.body.stream,
-			.array = f->form == FORM_GENERATE && !translated &&
-				 request_streams_array(r),
-			.wants_usage = r->in.body.wants_usage || r->out.ask_usage || translated,
-			.id = span_str(r->id),
-			.model = r->in.body.model,
-		};
-		buf_free(&r->out.replay);
-		ok = !cache_answer_again(&a, &h, &r->out.replay) &&
-		     request_hold(r, r->out.replay.size);
-		if (!ok)
-			buf_free(&r->out.replay);
-	}
+		cache_keys(r->gate->shared->cache), f->key, sealed, &st, &plain, &a);
+	int64_t age_ms = ok ? clock_wall_ns() / 1000000 - st.stored_ms : 0;
+	ok = ok && age_ms >= 0; /* a clock that was set back */
+	/* a route whose time is shorter by now */
+	bool fresh = ok && (uint64_t)age_ms < ttl_ms &&
+		     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
+	ok = ok && (!fresh || say_hit(r, &a));
 	buf_free(&plain);
-	f->state = ok ? CACHED_HIT : CACHED_MISS;
-	f->age_s = ok ? age_ms / 1000 : 0;
-	return ok;
+	if (!ok)
+		metric_inc(r->gate->metrics, M_CACHE_UNUSABLE);
+	if (ok && fresh) {
+		f->state = CACHED_HIT;
+		f->age_s = age_ms / 1000;
+	}
 }
 
 static void
 cache_came(void *arg, int err, const struct span *pairs, size_t n)
 {
 	struct request *r = TAGGED(request, arg);
+	struct found_cache *f = &r->found.cache;
+	bool waits = f->looked ? r->run.life == LIFE_ANSWERED
+			       : r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE;
 
-	/* after the verdict nobody is there to be given it */
-	if (r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE && !err && n == 1 &&
-		!take_hit(r, pairs[1]))
-		metric_inc(r->gate->metrics, M_CACHE_UNUSABLE);
+	/* after that nobody is there to be given it */
+	if (waits && !err && n == 1)
+		take_hit(r, pairs[1]);
 	if (err)
 		metric_inc(r->gate->metrics, M_CACHE_FAILED);
-	r->calls->back(r);
+	if (f->looked && waits) {
+		r->run.pending--;
+		f->looked(r);
+	} else {
+		r->calls->back(r);
+	}
+}
+
+bool
+request_cache_look(struct request *r, void (*looked)(struct request *r))
+{
+	struct gate *g = r->gate;
+	struct found_cache *f = &r->found.cache;
+	char name[CACHE_REDIS_NAME];
+
+	f->looked_us = clock_mono_us();
+	f->looked = looked;
+	if (!g->cache_redis) {
+		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
+		/* one that is of no use now may be of use to another */
+		if (cache_get(g->shared->cache, f->key, &sealed))
+			take_hit(r, buf_view(&sealed));
+		return true;
+	}
+	if (!redis_up(g->cache_redis))
+		return true;
+	size_t n = cache_redis_name(f->key, name);
+	r->run.pending++;
+	redis_hash(g->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+	return false;
 }
 
 /* No time of the decision's is spent on it that others may need. */
 static bool
 has_time(const struct request *r)
 {
-	return r->run.resumed ||
+	return !r->gate->cache_redis || r->run.resumed ||
 	       clock_mono_us() - r->begun_us < gate_cfg(r->gate)->agent_deadline_us / 2;
 }
 
 static enum step_result
 look_in_cache(struct request *r)
 {
-	struct gate *g = r->gate;
-	char name[REDIS_NAME];
-
-	if (!g->cache_redis) {
-		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-		/* one that is of no use now may be of use to another */
-		if (cache_get(g->shared->cache, r->found.cache.key, &sealed))
-			take_hit(r, buf_view(&sealed));
+	if (!has_time(r) || request_cache_look(r, NULL))
 		return STEP_NEXT;
-	}
-	if (!redis_up(g->cache_redis) || !has_time(r))
-		return STEP_NEXT;
-	size_t n = cache_redis_name(r->found.cache.key, name);
 	r->run.wait = WAIT_CACHE;
-	r->run.pending++;
-	redis_hash(g->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
 	return STEP_WAIT;
 }
 
@@ -246,24 +266,12 @@ look_in_cache(struct request *r)
 static void
 note_stamp(struct request *r)
 {
-	const unsigned char *secret = cache_secret(r->gate->shared->cache);
+	const struct cache_keys *k = cache_keys(r->gate->shared->cache);
 	const struct identity *id = &r->found.identity;
 	struct cache_stamp *st = &r->found.cache.stamp;
 
-	cache_name(secret, "route", span_str(r->found.route->name), st->route);
-	cache_name(secret, "who", id->person.n ? id->person : id->key_id, st->who);
-}
-
-static void
-looked_in_cache(struct request *r)
-{
-	static const enum metric by[] = { [CACHED_OFF] = M_CACHE_OFF,
-		[CACHED_MISS] = M_CACHE_MISSES,
-		[CACHED_HIT] = M_CACHE_HITS };
-
-	metric_inc(r->gate->metrics, by[r->found.cache.state]);
-	if (r->found.cache.state == CACHED_MISS)
-		note_stamp(r);
+	cache_name(k, CACHE_NAMED_ROUTE, span_str(r->found.route->name), st->route);
+	cache_name(k, CACHE_NAMED_WHO, id->person.n ? id->person : id->key_id, st->who);
 }
 
 enum step_result
@@ -274,7 +282,6 @@ step_cache(struct request *r)
 
 	if (r->run.wait == WAIT_CACHE) { /* it came, or did not */
 		r->run.wait = WAIT_NONE;
-		looked_in_cache(r);
 		return STEP_NEXT;
 	}
 	*f = (struct found_cache){ .state = CACHED_NONE };
@@ -288,10 +295,10 @@ step_cache(struct request *r)
 	f->state = f->why ? CACHED_OFF : CACHED_MISS;
 	f->keeps = !f->why;
 	f->max_age_s = less.max_age_s;
-	if (!f->why && !less.no_cache && less.max_age_s && !request_tried(r))
+	if (f->keeps)
+		note_stamp(r);
+	if (f->keeps && !less.no_cache && less.max_age_s && !request_tried(r))
 		s = look_in_cache(r);
-	if (s == STEP_NEXT)
-		looked_in_cache(r);
 	return s;
 }
 
@@ -327,7 +334,7 @@ static void
 put_in_redis(struct request *r, struct span sealed)
 {
 	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, NULL, NULL, 0);
-	char name[REDIS_NAME], ttl[24];
+	char name[CACHE_REDIS_NAME], ttl[24];
 	size_t n = cache_redis_name(r->found.cache.key, name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
 
@@ -338,8 +345,8 @@ put_in_redis(struct request *r, struct span sealed)
 	redis_send(p);
 }
 
-void
-request_cache_answer(struct request *r)
+static bool
+keep_answer(struct request *r)
 {
 	struct guard *g = r->x->guard;
 	const struct guard_report *a = g ? guard_report(g) : NULL;
@@ -347,8 +354,9 @@ request_cache_answer(struct request *r)
 	struct found_cache *f = &r->found.cache;
 	struct span bytes = g ? guard_tapped(g) : SPAN_LIT("");
 
-	if (!bytes.n || !may_keep_answer(r, a))
-		return;
+	if (!bytes.n || !may_keep_answer(r, a) ||
+		(gate->cache_redis && !redis_up(gate->cache_redis)))
+		return false;
 	struct cache *c = gate->shared->cache;
 	f->stamp.stored_ms = clock_wall_ns() / 1000000;
 	const struct cache_answer kept = { .form = f->form,
@@ -357,12 +365,37 @@ request_cache_answer(struct request *r)
 		.path = r->x->plan.head.path,
 		.bytes = bytes };
 	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-	if (cache_seal(cache_secret(c), f->key, &f->stamp, &kept, &sealed) ||
+	if (cache_seal(cache_keys(c), f->key, &f->stamp, &kept, &sealed) ||
 		!cache_may_keep(c, f->stamp.who, sealed.n))
-		return;
-	metric_inc(gate->metrics, M_CACHE_KEPT);
+		return false;
 	if (gate->cache_redis)
 		put_in_redis(r, buf_view(&sealed));
 	else
 		cache_put(c, f->key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
+	return true;
+}
+
+bool
+request_cache_answer(struct request *r)
+{
+	static const enum metric by[] = { [CACHED_OFF] = M_CACHE_OFF,
+		[CACHED_MISS] = M_CACHE_MISSES,
+		[CACHED_HIT] = M_CACHE_HITS };
+	struct metrics *m = r->gate->metrics;
+	const struct usage *u = &r->x->result.usage;
+	struct priced p;
+
+	if (!r->found.cache.state)
+		return false;
+	metric_inc(m, by[r->found.cache.state]);
+	if (r->found.cache.state == CACHED_HIT && u->known) {
+		metric_add(m, M_CACHE_SAVED_INPUT, (uint64_t)u->input_tokens);
+		metric_add(m, M_CACHE_SAVED_OUTPUT, (uint64_t)u->output_tokens);
+		if (request_cost(r, u, &p))
+			metric_add(m, M_CACHE_SAVED_NANOUSD, p.cost.nanousd);
+	}
+	bool kept = keep_answer(r);
+	if (kept)
+		metric_inc(m, M_CACHE_KEPT);
+	return kept;
 }

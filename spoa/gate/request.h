@@ -356,8 +356,12 @@ request_asked_model(const struct request *r)
 /* ---- cached.c ---- */
 /* One of the steps. */
 enum step_result step_cache(struct request *r);
-/* Keeps the answer of an exchange that ended, where its route has a cache. */
-void request_cache_answer(struct request *r);
+/* Looks for one that has a key: true where that is known at once, else looked() runs once, not
+ * inside, unless its exchange ended meanwhile. found.cache.state is CACHED_HIT then, with
+ * out.replay, or not. looked NULL: the step that waits goes on. */
+bool request_cache_look(struct request *r, void (*looked)(struct request *r));
+/* Counts an exchange that ended, and keeps its answer where its route has a cache: whether. */
+bool request_cache_answer(struct request *r);
 
 /* ---- facts.c ---- */
 /* The route has it read, it says the name that was asked for, it may come in another form, or it is

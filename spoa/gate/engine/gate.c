@@ -594,6 +594,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		metric_inc(g->metrics, M_TICKET_EXPIRED);
 		exchange_uncollected(t, now);
 	}
+	asks |= together_tick(g, now);
 	if (!asks && TAILQ_EMPTY(&g->parked) && g->tickets.n == 0)
 		ev_timer_stop(g->loop, &g->tick);
 }
@@ -631,6 +632,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->mail = mail;
 	tickets_init(&g->tickets, CAP_TICKETS);
 	TAILQ_INIT(&g->parked);
+	TAILQ_INIT(&g->together);
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);

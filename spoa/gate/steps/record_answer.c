@@ -233,6 +233,7 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 	if (r->found.cache.state)
 		put_name(b, RF_CACHE, cached_names[r->found.cache.state]);
 	put_name(b, RF_CACHE_WHY, r->found.cache.why);
+	put_count(b, RF_CACHE_WAITED, r->found.cache.waited_ms);
 	if (r->found.cache.state == CACHED_HIT) { /* it took nothing */
 		put_saved(r, u, b);
 		return;

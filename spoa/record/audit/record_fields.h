@@ -244,6 +244,7 @@
   X(CACHE,                         "",                   "cache",                  TEXT,    COMPLETION, "relay",    V_COUNT,                "cache") \
   X(CACHE_WHY,                     "",                   "cache_why",              TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE_AGE,                     "",                   "cache_age_s",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CACHE_WAITED,                  "",                   "cache_waited_ms",        INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SAVED,                         "",                   "saved",                  OBJECT,  COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SAVED_INPUT_TOKENS,            "saved.",             "input_tokens",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SAVED_OUTPUT_TOKENS,           "saved.",             "output_tokens",          INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
