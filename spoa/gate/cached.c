@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "answer/guard/guard.h"
+#include "base/among.h"
 #include "base/err.h"
 #include "base/redis/redis.h"
 #include "base/scoped.h"
@@ -45,25 +46,31 @@ asked_less_of(const struct request *r)
 	return a;
 }
 
-/* Whom it may be given to again, as a text that no other scope has; empty: to nobody. What
- * holds personal data is no more than its caller's own where `org` is said. */
-static struct span
-cache_scope(struct request *r)
+enum { SCOPE_PARTS = 5 };
+
+/* Whom it may be given to again, as parts that no other scope has; false: to nobody. What holds
+ * personal data is no more than its caller's own where `org` is said. */
+static bool
+cache_scope(const struct request *r, struct span out[SCOPE_PARTS])
 {
 	const struct identity *id = &r->found.identity;
 	enum cache_per per = r->found.route->cache.per;
 
-	if (per == CACHE_ORG && !r->scan.nhits && id->verified)
-		return arena_printf(&r->arena, "org %.*s", SPAN_ARG(id->issuer));
-	if (per == CACHE_TEAM && id->team.n)
-		return arena_printf(&r->arena, "team %zu %.*s %.*s", id->issuer.n,
-			SPAN_ARG(id->issuer), SPAN_ARG(id->team));
-	if (!id->verified || !(id->person.n || id->key_id.n))
-		return SPAN_LIT("");
-	return arena_printf(&r->arena, "%s %zu %.*s %zu %.*s %zu %.*s", id->method,
-		id->issuer.n, SPAN_ARG(id->issuer), id->person.n, SPAN_ARG(id->person),
-		id->person.n ? 0 : id->key_id.n,
-		SPAN_ARG(id->person.n ? id->agent : id->key_id));
+	out[1] = id->issuer;
+	if (per == CACHE_ORG && !r->scan.nhits && id->verified) {
+		out[0] = SPAN_LIT("org");
+	} else if (per == CACHE_TEAM && id->team.n) {
+		out[0] = SPAN_LIT("team");
+		out[2] = id->team;
+	} else {
+		out[0] = span_str(id->method);
+		out[2] = id->person;
+		out[3] = id->agent;
+		if (!id->person.n)
+			out[4] = id->key_id;
+		return id->verified && (id->person.n || id->key_id.n);
+	}
+	return true;
 }
 
 /* Fields of the head on which an answer depends. */
@@ -75,12 +82,16 @@ static const char *const cache_fields[] = { "anthropic-version", "anthropic-beta
 static void
 put_cache_fields(const struct request *r, struct buf *b)
 {
-	const struct http_field *f;
+	const struct http_head *head = &r->in.head;
 	const struct header *h;
 
-	for (size_t i = 0; i < COUNT_OF(cache_fields); i++)
-		for (size_t k = 0; (f = http_field_nth(&r->in.head, cache_fields[i], k)); k++)
-			buf_printf(b, "%s: %.*s\n", cache_fields[i], SPAN_ARG(f->value));
+	for (size_t i = 0; i < head->nfields; i++) {
+		const struct http_field *f = &head->fields[i];
+		/* each of them begins so */
+		if (f->name.n && strchr("aAoOxX", f->name.p[0]) &&
+			SPAN_AMONG(f->name, cache_fields, span_ieq))
+			buf_printf(b, "%.*s: %.*s\n", SPAN_ARG(f->name), SPAN_ARG(f->value));
+	}
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
 		buf_printf(b, "%s= %s\n", h->name, h->value);
 }
@@ -120,9 +131,9 @@ cache_key_of(struct request *r)
 	const struct route *route = r->found.route;
 	const struct cache *c = r->gate->shared->cache;
 	struct found_cache *f = &r->found.cache;
-	struct span scope = cache_scope(r);
+	struct span scope[SCOPE_PARTS] = { { NULL, 0 } };
 
-	if (!scope.n)
+	if (!cache_scope(r, scope))
 		return "nobody to keep it for";
 	if (!r->in.have_body || r->in.body.format != BODY_JSON)
 		return "no body to compare";
@@ -137,7 +148,8 @@ cache_key_of(struct request *r)
 	if (buf_failed(&target) || buf_failed(&fields))
 		return "out of memory";
 	const struct span rest[] = { span_str(r->snap->policy->version), span_str(route->name),
-		scope, span_str(request_target(r)->name), span_str(request_target(r)->backend),
+		scope[0], scope[1], scope[2], scope[3], scope[4],
+		span_str(request_target(r)->name), span_str(request_target(r)->backend),
 		buf_view(&target), buf_view(&fields) };
 	const struct cache_ask ask = { .form = cache_form(r),
 		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
@@ -345,6 +357,14 @@ put_in_redis(struct request *r, struct span sealed)
 	redis_send(p);
 }
 
+/* Where it evicts nothing of itself, as one that holds limits too, it is not filled further. */
+static bool
+has_memory(const struct gate *g)
+{
+	return redis_up(g->cache_redis) &&
+	       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes;
+}
+
 static bool
 keep_answer(struct request *r)
 {
@@ -354,8 +374,7 @@ keep_answer(struct request *r)
 	struct found_cache *f = &r->found.cache;
 	struct span bytes = g ? guard_tapped(g) : SPAN_LIT("");
 
-	if (!bytes.n || !may_keep_answer(r, a) ||
-		(gate->cache_redis && !redis_up(gate->cache_redis)))
+	if (!bytes.n || !may_keep_answer(r, a) || (gate->cache_redis && !has_memory(gate)))
 		return false;
 	struct cache *c = gate->shared->cache;
 	f->stamp.stored_ms = clock_wall_ns() / 1000000;

@@ -216,3 +216,27 @@ kill $redis_pid
 wait $redis_pid 2>/dev/null
 ask own.test 'near' "$COLD"
 is "one that is away, too" "$status $(cache)" "200 miss"
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- a Redis that does not evict, as that of the limits ----
+redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >"$D/cache-redis.log" 2>&1 &
+redis_pid=$!
+check "a Redis for answers that forgets nothing comes up" wait_for is_up
+printf 'cache: {redis: "redis://localhost:%s/1", max_bytes: 64m}\n' "$port" >"$D/config.yaml"
+stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
+as
+has_room() { ask own.test "room $((n += 1))" "$COLD"; ask own.test "room $n" "$COLD"; [ "$(cache)" = hit ]; }
+check "it keeps answers, too" wait_for has_room
+sed "s|url: .*|url: redis://127.0.0.1:$port|" "$D/tollgate.yaml" >"$D/one.yaml"
+redis config set maxmemory 100mb >/dev/null
+redis config set maxmemory-policy volatile-lru >/dev/null
+"$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
+is "check refuses one that evicts" "$? $(grep -c 'cache.redis: is the server of redis.url, and its maxmemory-policy is volatile-lru' "$D/check")" "1 1"
+redis config set maxmemory-policy noeviction >/dev/null
+"$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
+is "and takes one that does not" "$? $(grep -c 'cache.redis' "$D/check")" "0 0"
+redis eval "redis.call('set', 'ballast', string.rep('x', 80000000))" 0 >/dev/null
+is_over() { ask own.test "over $((n += 1))" "$COLD"; ask own.test "over $n" "$COLD"; [ "$(cache)" = miss ]; }
+check "over cache.max_bytes of its memory nothing more is kept" wait_for is_over
+redis del ballast >/dev/null
+check "until there is room again" wait_for has_room

@@ -389,6 +389,17 @@ redis_evicts(const struct redis *r)
 	return evicts;
 }
 
+uint64_t
+redis_used_bytes(const struct redis *r)
+{
+	uint64_t most = r->used_bytes;
+
+	for (size_t i = 0; i < r->f->nodes; i++)
+		if (r->f->node[i]->used_bytes > most)
+			most = r->f->node[i]->used_bytes;
+	return most;
+}
+
 enum redis_refusal
 redis_refuses(const struct redis *r, const char **said)
 {

@@ -67,7 +67,8 @@ struct redis {
 	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
 	bool life_asked, said_epoch;
-	bool evicts; /* it forgets keys when its memory is full */
+	bool evicts;	     /* it forgets keys when its memory is full */
+	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;
 	/* what it said to the last write; REDIS_TAKES also where none was asked for */
 	enum redis_refusal refusal;
