@@ -87,8 +87,9 @@ put_cache_fields(const struct request *r, struct buf *b)
 
 	for (size_t i = 0; i < head->nfields; i++) {
 		const struct http_field *f = &head->fields[i];
-		/* each of them begins so */
-		if (f->name.n && strchr("aAoOxX", f->name.p[0]) &&
+		/* anthropic-, openai-, x-: few fields need a closer look */
+		if (f->name.n > 2 && strchr("aAoOxX", f->name.p[0]) &&
+			strchr("nNpP-", f->name.p[1]) &&
 			SPAN_AMONG(f->name, cache_fields, span_ieq))
 			buf_printf(b, "%.*s: %.*s\n", SPAN_ARG(f->name), SPAN_ARG(f->value));
 	}
