@@ -180,8 +180,8 @@ hash_member(struct keying *k, const struct member *m)
 
 /* Members of tools whose calls come to the caller; all of them may stand together. */
 static const char *const callers_own[] = { "name", "description", "input_schema", "strict",
-	"cache_control", "functionDeclarations", "function_declarations", "toolSpec",
-	"cachePoint", NULL };
+	"cache_control", "eager_input_streaming", "functionDeclarations",
+	"function_declarations", "toolSpec", "cachePoint", NULL };
 
 static bool
 is_member_listed(struct span name, const char *const *list)
