@@ -240,7 +240,7 @@ see_away(struct exchange *x)
 }
 
 static void
-renew(struct exchange *x)
+renew_flight(struct exchange *x)
 {
 	struct redis_pipe *p = redis_begin(x->r->gate->cache_redis, 1, NULL, NULL, 0);
 	char name[CACHE_REDIS_NAME + 5], ms[24];
@@ -259,7 +259,7 @@ look_after(struct exchange *x, uint64_t now_us)
 
 	if (t->life == TOGETHER_LEADS) {
 		if (t->next_us <= now_us)
-			renew(x);
+			renew_flight(x);
 	} else if (t->until_us <= now_us) {
 		waited(x);
 	} else if (t->life == TOGETHER_FOLLOWS_AWAY) {
