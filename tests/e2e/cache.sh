@@ -126,6 +126,39 @@ as --claims '{"sub":"bob"}'
 ask org.test 'write to alice@example.com'
 is "and nothing else" "$(cache)" miss
 
+# ---- what others got wrong ----
+as --claims '{"sub":"carol","team":"blue"}'
+ask org.test 'stories'
+as --claims '{"sub":"eve","team":"orange"}'
+ask org.test 'stories'
+is "GoModel#971: a hit goes through the rules on answers" "$status $(completion .cache) $(says .error.code)" '403 "hit" "content_policy_violation"'
+as --claims '{"sub":"eve","team":"orange","iss":"https://other"}'
+ask org.test 'stories'
+check "litellm#29955, OmniRoute#3740: another issuer's is nobody's here" [ "$(cache)" != hit ]
+as
+kept=$(metric cache_kept_total)
+ask own.test 'one' "$COLD"
+is "tensorzero#2988: a hit is not kept again" "$(cache) $(($(metric cache_kept_total) - kept))" "hit 0"
+post own.test /v1/chat/completions '{"model":"gpt-4o","temperature":0,"messages":[{"role":"system","content":"be brief"},{"role":"user","content":"one"}]}'
+is "semantic-router#3423: another system prompt is another request" "$(cache)" miss
+ask own.test 'one' "$COLD,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"g\"}}]"
+is "llmgateway#3747: other tools, too" "$(cache)" miss
+n=$(count)
+for text in 'what is one and one' 'what is one and two' 'what is two and one' 'What is one and one'; do ask own.test "$text" "$COLD"; seen_as+="$(cache) "; done
+is "litellm#12234: each question has its answer" "$seen_as$(($(count) - n))" "miss miss miss miss 4"
+control '{"cut_after_events":3,"times":1}'
+ask own.test 'cut' "$COLD,\"stream\":true"
+ask own.test 'cut' "$COLD,\"stream\":true"
+is "freellmapi#1098: what was cut is not kept" "$(cache)" miss
+control '{"chunk_ms":300,"times":1}'
+curl -s -m 0.5 -o /dev/null -H "$auth" -H "$json" -H 'host: own.test' -d '{"model":"gpt-4o","temperature":0,"stream":true,"messages":[{"role":"user","content":"left"}]}' "$EDGE/v1/chat/completions"
+all_settled
+control '{}'
+ask own.test 'left' "$COLD,\"stream\":true"
+is "nor what its caller left" "$(cache)" miss
+ask own.test 'one' "$COLD" -H 'x-tollgate-cache: hit' -H 'x-cache-threshold: 0'
+is "bifrost#5769: what else a caller says of a cache means nothing" "$(cache) $(completion .cache_age_s | grep -c '^[0-9]')" "hit 1"
+
 # ---- what was hidden ----
 as --claims '{"sub":"carol","team":"blue"}'
 model=echo ask team.test 'write to carol@example.com'
