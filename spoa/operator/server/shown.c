@@ -446,9 +446,9 @@ cached_share_metrics(struct server *s, const struct policy *p, struct buf *out)
 		"1 where the share of a route's input that the provider's cache gives has "
 		"fallen: status says from what to what");
 	for (size_t i = 0; i < p->nroutes; i++)
-		if (cached_shares_of(s->cached_shares, p->routes[i].name, &c))
-			buf_printf(out, "tollgate_route_cached_share_fallen{route=\"%s\"} %d\n",
-				p->routes[i].name, c.fallen);
+		buf_printf(out, "tollgate_route_cached_share_fallen{route=\"%s\"} %d\n",
+			p->routes[i].name,
+			cached_shares_of(s->cached_shares, p->routes[i].name, &c) && c.fallen);
 }
 
 /* The sums are one for all who ask: each door of the admin server, and telemetry. */
