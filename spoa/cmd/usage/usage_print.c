@@ -27,7 +27,19 @@ static const struct {
 } columns[] = { { SUM_REQUESTS, "requests" }, { SUM_REFUSED, "refused" },
 	{ SUM_INPUT, "input" }, { SUM_CACHED, "cached" }, { SUM_OUTPUT, "output" },
 	{ SUM_REASONING, "reasoning" } };
-enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12 };
+enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, PERCENT_MAX = 32 };
+
+/* Of the tokens of prompts those that were read from the provider's cache, in percent; `none`
+ * where there were no prompts. */
+static const char *
+cached_percent(const uint64_t sum[SUMS], const char *none, char out[PERCENT_MAX])
+{
+	if (!sum[SUM_INPUT])
+		return none;
+	snprintf(out, PERCENT_MAX, "%.1f",
+		100. * (double)sum[SUM_CACHED] / (double)sum[SUM_INPUT]);
+	return out;
+}
 
 /* What it cost is not all known. */
 static bool
@@ -39,12 +51,14 @@ is_more(const uint64_t sum[SUMS])
 static void
 put_sums(struct buf *out, const uint64_t sum[SUMS])
 {
-	char usd[PRICE_TEXT_MAX];
+	char usd[PRICE_TEXT_MAX], percent[PERCENT_MAX];
 
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		buf_printf(out, "%*llu", NUMBER_WIDTH, (unsigned long long)sum[columns[i].sum]);
 	price_text(sum[SUM_COST], usd);
-	buf_printf(out, "%18s%s\n", usd, is_more(sum) ? " +" : "");
+	buf_printf(out, "%18s%s%*llu%*s\n", usd, is_more(sum) ? " +" : "  ", NUMBER_WIDTH,
+		(unsigned long long)(sum[SUM_WRITE] + sum[SUM_WRITE_1H]), NUMBER_WIDTH,
+		cached_percent(sum, "-", percent));
 }
 
 /* What had no room is shown on the first page. */
@@ -69,7 +83,8 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 		put_usage_name(out, span_str(usage_dim_names[t->by[i]]));
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
-	buf_printf(out, "%18s\n", "US dollars");
+	buf_printf(out, "%18s  %*s%*s\n", "US dollars", NUMBER_WIDTH, "written", NUMBER_WIDTH,
+		"cached %");
 	SCOPED_BUF(name, 1 << 20);
 	for (size_t g = 0; g < p->n + with_other(t, p); g++) {
 		const struct usage_group *u = g == p->n ? &t->group[0] : p->row[g];
@@ -128,9 +143,10 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 		buf_printf(out, "%s%s", i ? "," : "", usage_dim_names[t->by[i]]);
 	for (size_t i = 0; i < SUMS; i++)
 		buf_printf(out, ",%s", usage_sum_names[i]);
-	buf_str(out, "\r\n");
+	buf_str(out, ",cached_percent\r\n");
 	SCOPED_BUF(name, 1 << 20);
 	size_t other = with_other(t, p);
+	char percent[PERCENT_MAX];
 	for (size_t g = 0; g < p->n + other; g++) {
 		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
 		struct span key = span_of(u->key, u->n);
@@ -145,7 +161,7 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 		}
 		for (size_t i = 0; i < SUMS; i++)
 			buf_printf(out, ",%llu", (unsigned long long)u->sum[i]);
-		buf_str(out, "\r\n");
+		buf_printf(out, ",%s\r\n", cached_percent(u->sum, "", percent));
 	}
 }
 
@@ -154,8 +170,11 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 static void
 put_json_sums(struct buf *out, const uint64_t sum[SUMS])
 {
+	char percent[PERCENT_MAX];
+
 	for (size_t i = 0; i < SUMS; i++)
 		json_put_uint(out, usage_sum_names[i], sum[i]);
+	json_put_raw(out, "cached_percent", span_str(cached_percent(sum, "null", percent)));
 }
 
 static void

@@ -252,7 +252,7 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	struct metrics *m = r->gate->metrics;
 	const struct found_tokens *t = &r->found.tokens;
 	const struct price_usage used = usage_split(u);
-	struct series_part parts[9];
+	struct series_part parts[10];
 	size_t n = 0;
 	struct priced c;
 
@@ -273,6 +273,7 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	metric_add(m, M_TOKENS_OUTPUT, (uint64_t)u->output_tokens);
 	parts[n++] = (struct series_part){ SERIES_INPUT, (uint64_t)u->input_tokens };
 	parts[n++] = (struct series_part){ SERIES_OUTPUT, (uint64_t)u->output_tokens };
+	parts[n++] = (struct series_part){ SERIES_USAGES, 1 };
 	parts[n++] = (struct series_part){ SERIES_CACHED, used.n[PRICE_CACHED] };
 	parts[n++] = (struct series_part){ SERIES_WRITTEN,
 		used.n[PRICE_WRITE] + used.n[PRICE_WRITE_1H] };

@@ -437,6 +437,20 @@ gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 	buf_printf(out, "tollgate_%s %" PRIu64 "\n", name, v);
 }
 
+static void
+cached_share_metrics(struct server *s, const struct policy *p, struct buf *out)
+{
+	struct cached_share c;
+
+	metrics_head(out, "route_cached_share_fallen", "gauge",
+		"1 where the share of a route's input that the provider's cache gives has "
+		"fallen: status says from what to what");
+	for (size_t i = 0; i < p->nroutes; i++)
+		buf_printf(out, "tollgate_route_cached_share_fallen{route=\"%s\"} %d\n",
+			p->routes[i].name,
+			cached_shares_of(s->cached_shares, p->routes[i].name, &c) && c.fallen);
+}
+
 /* The sums are one for all who ask: each door of the admin server, and telemetry. */
 static pthread_mutex_t summing = PTHREAD_MUTEX_INITIALIZER;
 
@@ -478,6 +492,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
+	cached_share_metrics(s, snap->policy, out);
 	snapshot_unref(&snap);
 	gauge(out, "observing", "hosts of a cutover are observed now",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);
