@@ -161,7 +161,7 @@ read_asks(struct courtesy_reading *r, const struct yaml_node *n,
 static void
 read_language(struct courtesy_reading *r, const struct yaml_node *n)
 {
-	static const char *const keys[] = { "first", "last", "asks", NULL };
+	static const char *const keys[] = { "greets", "first", "last", "asks", NULL };
 	enum { PHRASE_WORDS = 8 };
 	const struct yaml_node *asks;
 
@@ -172,6 +172,7 @@ read_language(struct courtesy_reading *r, const struct yaml_node *n)
 		return;
 	}
 	struct courtesy_language *l = &r->languages[r->nlanguages];
+	read_phrases(r, yaml_get(n, "greets"), PHRASE_WORDS, &l->greets);
 	read_phrases(r, yaml_get(n, "first"), PHRASE_WORDS, &l->first);
 	read_phrases(r, yaml_get(n, "last"), PHRASE_WORDS, &l->last);
 	if ((asks = read_needed(r->d, n, n->key, n->key->s.p, "asks")))
@@ -236,6 +237,7 @@ read_words(struct courtesy_reading *r, const struct yaml_node *n)
 			r->words[r->nwords++] = w;
 	}
 	for (size_t i = 0; i < r->nlanguages; i++) {
+		add_courtesies(r, &r->languages[i].greets);
 		add_courtesies(r, &r->languages[i].first);
 		add_courtesies(r, &r->languages[i].last);
 	}

@@ -14,8 +14,9 @@ struct courtesy_list {
 	size_t n;
 };
 struct courtesy_language {
-	struct courtesy_list first, last; /* phrases before a request, and after it */
-	struct courtesy_list asks;	  /* words that a request begins with */
+	/* Phrases before a request, of which the former need a sign after them; after it. */
+	struct courtesy_list greets, first, last;
+	struct courtesy_list asks; /* words that a request begins with */
 };
 /* A word after which every other counts. No two match the same one. */
 struct courtesy_word {

@@ -73,6 +73,8 @@ courtesies_before_and_after_do_not_count(void **state)
 		{ "Explain what n!", "explain what n!" },
 		{ "Explain  <a  b> it.", "explain  <a  b> it." },
 		{ "Explain locks. Explain keys.", "explain locks. Explain keys." },
+		{ "Hello. Hi there, please explain it", "explain it" },
+		{ "Explain the band, thanks", "explain the band" },
 		/* a name may be written so */
 		{ "Please Explain the party of 1997", "Explain the party of 1997" },
 	};
@@ -90,13 +92,14 @@ static void
 what_may_mean_more_is_near_to_none(void **state)
 {
 	static const char *const rows[] = { "", " ", "Please", "Thanks", "Thank you.", "Hello",
-		"Hello world in Python", "Please Please Me", "please come at ten",
-		"Please don't explain it", "Please never explain it", "Please not explain it",
-		"translate: hello", "Please translate hello to French",
-		"Explain how to say two beers, please", "Explain what bitte is",
-		"Explain why people use please too much", "write thank you note",
-		"Write a thank you note", "Write a letter to Bob, thanks",
-		"Explain the German for two beers, please",
+		"Hello world in Python", "Please Please Me", "Hello list members",
+		"Hi explain it", "Explain the band, Thanks", "Hello! World", "Hello!Explain it",
+		"Please,explain it", "please come at ten", "Please don't explain it",
+		"Please never explain it", "Please not explain it", "translate: hello",
+		"Please translate hello to French", "Explain how to say two beers, please",
+		"Explain what bitte is", "Explain why people use please too much",
+		"write thank you note", "Write a thank you note",
+		"Write a letter to Bob, thanks", "Explain the German for two beers, please",
 		"List a, b, thanks and sort them in French",
 		"Please explain why you are late. Make it more polite.",
 		"Please explain why you are late. Translate that.",

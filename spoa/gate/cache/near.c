@@ -98,23 +98,27 @@ past_longest(struct span s, size_t at, const struct courtesy_list *phrases)
 
 /* Where the request begins; *anew: as a sentence of its own. */
 static size_t
-past_courtesies(struct span s, const struct courtesy_list *first, bool *anew)
+past_courtesies(struct span s, const struct courtesy_language *l, bool *anew)
 {
 	size_t at = 0, end;
 
 	*anew = true;
-	while ((end = past_longest(s, at, first))) {
-		bool stop = end < s.n && (s.p[end] == '.' || s.p[end] == '!');
-		end += stop || (end < s.n && s.p[end] == ',');
-		if (end == s.n || s.p[end] != ' ')
-			break;
+	for (;;) {
+		size_t greeting = past_longest(s, at, &l->greets);
+		end = past_longest(s, at, &l->first);
+		end = greeting > end ? greeting : end;
+		bool sign = end && end < s.n && is_one_of(s.p[end], ",.!");
+		bool stop = sign && s.p[end] != ',';
+		if (!end || end + sign >= s.n || s.p[end + sign] != ' ' ||
+			(end == greeting && !sign))
+			return at;
 		*anew = stop;
-		at = span_past(s, end, is_near_blank);
+		at = span_past(s, end + sign, is_near_blank);
 	}
-	return at;
 }
 
-/* Where the sentence ends that begins at `from`: before its comma and the courtesy after it. */
+/* Where the sentence ends that begins at `from`: before its comma and the courtesy after it,
+ * which is no name then, or at its own full stop. */
 static size_t
 before_courtesy(struct span s, size_t from, const struct courtesy_list *last)
 {
@@ -124,14 +128,14 @@ before_courtesy(struct span s, size_t from, const struct courtesy_list *last)
 		end--;
 	for (sign = end; sign > from && !is_one_of(s.p[sign - 1], ",.?!");)
 		sign--;
-	if (sign == from || sign == end || s.p[sign] != ' ' || s.p[sign - 1] == '!' ||
-		past_longest(span_cut(s, 0, end), span_past(s, sign, is_near_blank), last) !=
-			end)
+	size_t at = span_past(s, sign, is_near_blank);
+	if (sign == from || at == sign || s.p[sign - 1] == '!' ||
+		past_longest(span_cut(s, 0, end), at, last) != end)
 		return s.n;
 	if (s.p[sign - 1] != ',')
 		return sign;
 	bool more = memchr(s.p + from, ',', sign - 1 - from);
-	return more ? s.n : sign - 1;
+	return more || is_upper(s.p[at]) ? s.n : sign - 1;
 }
 
 /* ---- what is the same ---- */
@@ -218,7 +222,7 @@ near_text(const struct courtesy *c, struct span text, struct buf *out)
 	if (why)
 		return why;
 	for (; l < none; l++) {
-		at = past_courtesies(s, &l->first, &anew);
+		at = past_courtesies(s, l, &anew);
 		rest = courtesy_past_word(s, at);
 		if (rest < s.n && is_one_of(s.p[rest], " ,") &&
 			courtesy_listed(&l->asks, courtesy_lower(span_cut(s, at, rest), lower)))

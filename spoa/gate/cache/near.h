@@ -13,7 +13,8 @@ enum { NEAR_TEXT_MOST = 16 << 10 }; /* bytes: a longer text is near to none */
 /* Appends what is the same of texts that are near. NULL; or why the text is near to none, a
  * fixed phrase, and nothing is appended.
  *
- *   text    = { courtesy [ "," / "." / "!" ] " " } ask ( " " / "," ) rest
+ *   text    = { greeting sign " " / courtesy [ sign ] " " } ask ( " " / "," ) rest
+ *   sign    = "," / "." / "!"
  *
  * with an `ask` of the language of the courtesies, and no word in `rest` that says that the
  * text is about texts. Only a rest that is one plain sentence has a courtesy after it:
