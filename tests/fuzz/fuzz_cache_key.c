@@ -1,6 +1,6 @@
 /* Any bytes as a request's body, after a byte that names its form: it has a key or a reason.
  * Where it has a near one it is JSON, its exact key is another, and blanks between tokens
- * change neither. */
+ * make no other. */
 #include <stdlib.h>
 #include <string.h>
 
