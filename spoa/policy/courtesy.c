@@ -219,7 +219,7 @@ order_words(struct courtesy_reading *r)
 }
 
 static void
-read_words(struct courtesy_reading *r, const struct yaml_node *n)
+read_courtesy_words(struct courtesy_reading *r, const struct yaml_node *n)
 {
 	if (!read_texts(r->a, r->d, n, NULL, NULL, NULL))
 		return;
@@ -265,7 +265,7 @@ courtesy_load(struct arena *a, const char *file, struct diag *d)
 		for (const struct yaml_node *n = languages->child; n; n = n->next)
 			read_language(&r, n);
 	if ((words = read_needed(d, tree, tree, NULL, "words")))
-		read_words(&r, words);
+		read_courtesy_words(&r, words);
 	*c = (struct courtesy){ r.languages, r.nlanguages, r.words, r.nwords, tree };
 	return d->errors == errors && !arena_failed(a) ? c : NULL;
 }

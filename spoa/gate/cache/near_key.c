@@ -72,7 +72,7 @@ value_speaks(struct near_reading *r, struct json_event *ev)
 }
 
 static void
-take_text(struct near_reading *r, struct near_said *said, const struct json_event *ev)
+take_said_text(struct near_reading *r, struct near_said *said, const struct json_event *ev)
 {
 	said->speaks |= string_speaks(r, ev);
 	if (said->texts++)
@@ -97,7 +97,7 @@ take_part(struct near_reading *r, struct near_said *said, struct json_event *ev)
 		struct span s = ev->tok == JSON_STRING ? span_cut(r->body, ev->start, ev->end)
 						       : SPAN_LIT("");
 		if (span_is(m.key, "text") && ev->tok == JSON_STRING) {
-			take_text(r, said, ev);
+			take_said_text(r, said, ev);
 			continue;
 		}
 		said->others += !(span_is(m.key, "cache_control") ||
@@ -111,7 +111,7 @@ static void
 take_content(struct near_reading *r, struct near_said *said, struct json_event *ev)
 {
 	if (ev->tok == JSON_STRING) {
-		take_text(r, said, ev);
+		take_said_text(r, said, ev);
 		return;
 	}
 	if (ev->tok != JSON_ARRAY) {
