@@ -11,6 +11,7 @@
 #include "base/scoped.h"
 #include "gate/cache/cache.h"
 #include "gate/cache/hit.h"
+#include "gate/cache/near_key.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
@@ -161,7 +162,12 @@ cache_key_of(struct request *r)
 	f->stream = r->found.form ? r->found.form->made.stream : r->in.body.stream;
 	f->array = f->form == FORM_GENERATE && !r->found.form && request_streams_array(r);
 	f->wants_usage = r->in.body.wants_usage || r->out.ask_usage || r->found.form;
-	return cache_key(&ask, cache_keys(c)->index, f->key);
+	const char *why = cache_key(&ask, cache_keys(c)->index, f->key);
+	f->has_near = !why && route->cache.near &&
+		      !cache_near_key(&ask, route->cache.near, cache_keys(c)->index,
+			      &r->out.prompt, f->near_key) &&
+		      request_hold(r, r->out.prompt.size);
+	return why;
 }
 
 /* ---- looking ---- */
@@ -185,33 +191,76 @@ say_hit(struct request *r, const struct cache_answer *a)
 	return ok;
 }
 
-/* What was found becomes the answer, where its caller takes one of that age. */
+/* Where the answer to a near one is. */
+static bool
+follow(struct request *r, const struct cache_answer *a)
+{
+	struct found_cache *f = &r->found.cache;
+
+	if (!a->points || a->bytes.n < CACHE_KEY_BYTES)
+		return false;
+	struct span prompt = span_cut(a->bytes, CACHE_KEY_BYTES, a->bytes.n);
+	f->distance = 1 - near_likeness(buf_view(&r->out.prompt), prompt);
+	if (f->distance <= 1 - r->found.route->cache.likeness) {
+		memcpy(f->look_key, a->bytes.p, CACHE_KEY_BYTES);
+		f->looks = LOOKS_FOR_OTHERS;
+	}
+	return true;
+}
+
+/* What was found becomes the answer, where its caller takes one of that age; or says where one
+ * is. */
 static void
-take_hit(struct request *r, struct span sealed)
+take_entry(struct request *r, struct span sealed)
 {
 	struct found_cache *f = &r->found.cache;
 	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
+	bool points = f->looks == LOOKS_FOR_NEAR;
 	struct cache_answer a;
 	struct cache_stamp st;
 	struct buf plain;
 
 	buf_init(&plain, 2 * CACHE_ENTRY_MOST);
 	bool ok = !cache_unseal(
-		cache_keys(r->gate->shared->cache), f->key, sealed, &st, &plain, &a);
+		cache_keys(r->gate->shared->cache), f->look_key, sealed, &st, &plain, &a);
 	int64_t age_ms = ok ? clock_wall_ns() / 1000000 - st.stored_ms : 0;
 	ok = ok && age_ms >= 0; /* a clock that was set back */
 	/* a route whose time is shorter by now */
 	bool fresh = ok && (uint64_t)age_ms < ttl_ms &&
 		     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
-	ok = ok && (!fresh || say_hit(r, &a));
+	if (ok && fresh)
+		ok = points ? follow(r, &a) : !a.points && say_hit(r, &a);
 	buf_free(&plain);
 	if (!ok)
 		metric_inc(r->gate->metrics, M_CACHE_UNUSABLE);
-	if (ok && fresh) {
+	if (ok && fresh && !points) {
 		f->state = CACHED_HIT;
 		f->age_s = age_ms / 1000;
 	}
 }
+
+/* `sealed` is what there is under look_key; empty: nothing. Whether another one is looked for.
+ */
+static bool
+looks_on(struct request *r, struct span sealed)
+{
+	struct found_cache *f = &r->found.cache;
+	int looked = f->looks;
+
+	if (sealed.n)
+		take_entry(r, sealed);
+	if (f->state == CACHED_HIT)
+		return false;
+	if (looked == LOOKS_FOR_IT && f->has_near) {
+		f->looks = LOOKS_FOR_NEAR;
+		memcpy(f->look_key, f->near_key, sizeof(f->look_key));
+		return true;
+	}
+	return looked == LOOKS_FOR_NEAR && f->looks == LOOKS_FOR_OTHERS;
+}
+
+static void look_in_redis(struct request *r);
+static bool has_time(const struct request *r);
 
 static void
 cache_came(void *arg, int err, const struct span *pairs, size_t n)
@@ -221,11 +270,14 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 	bool waits = f->looked ? r->run.life == LIFE_ANSWERED
 			       : r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE;
 
-	/* after that nobody is there to be given it */
-	if (waits && !err && n == 1)
-		take_hit(r, pairs[1]);
 	if (err)
 		metric_inc(r->gate->metrics, M_CACHE_FAILED);
+	/* after that nobody is there to be given it */
+	else if (waits && looks_on(r, n == 1 ? pairs[1] : SPAN_LIT("")) &&
+		 (f->looked || has_time(r))) {
+		look_in_redis(r);
+		return;
+	}
 	if (f->looked && waits) {
 		r->run.pending--;
 		f->looked(r);
@@ -234,27 +286,38 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 	}
 }
 
+static void
+look_in_redis(struct request *r)
+{
+	char name[CACHE_REDIS_NAME];
+	size_t n = cache_redis_name(r->found.cache.look_key, name);
+
+	redis_hash(r->gate->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+}
+
 bool
 request_cache_look(struct request *r, void (*looked)(struct request *r))
 {
 	struct gate *g = r->gate;
 	struct found_cache *f = &r->found.cache;
-	char name[CACHE_REDIS_NAME];
 
 	f->looked_us = clock_mono_us();
 	f->looked = looked;
+	f->looks = LOOKS_FOR_IT;
+	memcpy(f->look_key, f->key, sizeof(f->look_key));
 	if (!g->cache_redis) {
 		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
 		/* one that is of no use now may be of use to another */
-		if (cache_get(g->shared->cache, f->key, &sealed))
-			take_hit(r, buf_view(&sealed));
+		do {
+			buf_clear(&sealed);
+			cache_get(g->shared->cache, f->look_key, &sealed);
+		} while (looks_on(r, buf_view(&sealed)));
 		return true;
 	}
 	if (!redis_up(g->cache_redis))
 		return true;
-	size_t n = cache_redis_name(f->key, name);
 	r->run.pending++;
-	redis_hash(g->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+	look_in_redis(r);
 	return false;
 }
 
@@ -299,6 +362,7 @@ step_cache(struct request *r)
 	}
 	*f = (struct found_cache){ .state = CACHED_NONE };
 	buf_free(&r->out.replay);
+	buf_clear(&r->out.prompt);
 	if (!r->gate || !r->gate->shared->cache || !r->found.route->cache.ttl_us ||
 		r->in.body_state == BODY_STATE_PARTIAL || r->found.observed ||
 		(r->found.form && r->found.form->refused))
@@ -344,11 +408,11 @@ kept_for_us(const struct request *r)
 }
 
 static void
-put_in_redis(struct request *r, struct span sealed)
+put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
 	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, NULL, NULL, 0);
 	char name[CACHE_REDIS_NAME], ttl[24];
-	size_t n = cache_redis_name(r->found.cache.key, name);
+	size_t n = cache_redis_name(key, name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
 
 	redis_command(p, 4, (const char *[]){ "HSET", name, "e", sealed.p },
@@ -356,6 +420,39 @@ put_in_redis(struct request *r, struct span sealed)
 	redis_command(
 		p, 3, (const char *[]){ "PEXPIRE", name, ttl }, (size_t[]){ 7, n, digits });
 	redis_send(p);
+}
+
+static bool
+keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
+	const struct cache_answer *a)
+{
+	struct cache *c = r->gate->shared->cache;
+
+	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
+	if (cache_seal(cache_keys(c), key, &r->found.cache.stamp, a, &sealed) ||
+		!cache_may_keep(c, r->found.cache.stamp.who, sealed.n))
+		return false;
+	if (r->gate->cache_redis)
+		put_in_redis(r, key, buf_view(&sealed));
+	else
+		cache_put(c, key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
+	return true;
+}
+
+/* For whoever asks what is near. */
+static void
+keep_pointer(struct request *r)
+{
+	const struct found_cache *f = &r->found.cache;
+
+	SCOPED_BUF(bytes, 0);
+	buf_put(&bytes, f->key, sizeof(f->key));
+	buf_span(&bytes, buf_view(&r->out.prompt));
+	const struct cache_answer a = {
+		.form = f->form, .points = true, .bytes = buf_view(&bytes)
+	};
+	if (!buf_failed(&bytes))
+		keep_entry(r, f->near_key, &a);
 }
 
 /* Where it evicts nothing of itself, as one that holds limits too, it is not filled further. */
@@ -377,21 +474,16 @@ keep_answer(struct request *r)
 
 	if (!bytes.n || !may_keep_answer(r, a) || (gate->cache_redis && !has_memory(gate)))
 		return false;
-	struct cache *c = gate->shared->cache;
 	f->stamp.stored_ms = clock_wall_ns() / 1000000;
 	const struct cache_answer kept = { .form = f->form,
 		.streamed = a->streamed,
 		.frames = guard_framing(g),
 		.path = r->x->plan.head.path,
 		.bytes = bytes };
-	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-	if (cache_seal(cache_keys(c), f->key, &f->stamp, &kept, &sealed) ||
-		!cache_may_keep(c, f->stamp.who, sealed.n))
+	if (!keep_entry(r, f->key, &kept))
 		return false;
-	if (gate->cache_redis)
-		put_in_redis(r, buf_view(&sealed));
-	else
-		cache_put(c, f->key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
+	if (f->has_near)
+		keep_pointer(r);
 	return true;
 }
 
@@ -414,6 +506,8 @@ request_cache_answer(struct request *r)
 		if (request_cost(r, u, &p))
 			metric_add(m, M_CACHE_SAVED_NANOUSD, p.cost.nanousd);
 	}
+	if (r->found.cache.state == CACHED_HIT && r->found.cache.looks == LOOKS_FOR_OTHERS)
+		metric_inc(m, M_CACHE_HITS_NEAR);
 	bool kept = keep_answer(r);
 	if (kept)
 		metric_inc(m, M_CACHE_KEPT);

@@ -194,8 +194,15 @@ struct request_found {
 		bool stream, array, wants_usage;   /* how it is asked for: struct cache_hit */
 		uint64_t looked_us;		   /* monotonic: when there was none */
 		void (*looked)(struct request *r); /* instead of the step, of one in Redis */
-		int64_t age_s;			   /* CACHED_HIT */
-		uint32_t waited_ms;		   /* for another request that asked the same */
+		/* route.cache.near: what it is near by; its prompt is out.prompt */
+		bool has_near;
+		unsigned char near_key[CACHE_KEY_BYTES];
+		/* what is looked for now: the answer to it; where one to a near one is; that */
+		enum { LOOKS_FOR_IT, LOOKS_FOR_NEAR, LOOKS_FOR_OTHERS } looks;
+		unsigned char look_key[CACHE_KEY_BYTES];
+		double distance;    /* CACHED_HIT; 0: the very same was asked */
+		int64_t age_s;	    /* CACHED_HIT */
+		uint32_t waited_ms; /* for another request that asked the same */
 	} cache;
 	bool no_session; /* it names one that is not its caller's */
 	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */

@@ -171,6 +171,28 @@ is "as a stream, too" "$(cache) $(events '[.[].choices[]?.delta.content // ""] |
 model=secret ask team.test 'shared'
 is "what a rule denies is denied" "$status $(says .error.code)" '403 "content_policy_violation"'
 
+# ---- what is near ----
+long='Explain how a lock of a canal works and why its gates point against the water for'
+model=echo ask near.test "$long jane.doe@example.com"
+is "a prompt of a route with near" "$(cache) $(completion .cache_by)" "miss null"
+model=echo ask near.test "Please explain${long#Explain} john@example.org"
+is "a courtesy less is near, and each gets his own back" "$(cache) $(completion '[.cache_by, (.cache_distance > 0 and .cache_distance < 0.1)]') $(says '.choices[0].message.content')" \
+	"hit [\"near\",true] \"$long john@example.org\""
+is "counted by metrics, too" "$(metric cache_near_hits_total)" 1
+while IFS='|' read -r name prompt; do
+	model=echo ask near.test "$prompt"
+	is "$name is not near" "$(cache)" miss
+done <<T
+a "not"|Please explain how a lock of a canal does not work and why its gates point against the water for john@example.org
+a digit|Please explain how a lock of a canal works and why its 2 gates point against the water for john@example.org
+another order|Please explain how a canal of a lock works and why its gates point against the water for john@example.org
+one more placeholder|$long john@example.org, jane@example.org
+T
+as --claims '{"sub":"eve","team":"green"}'
+model=echo ask near.test "Please explain${long#Explain} john@example.org"
+is "nor is another team's" "$(cache)" miss
+as
+
 # ---- each form ----
 as
 message='{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"five"}]'

@@ -204,8 +204,6 @@ requests_that_are_near_to_none_say_why(void **state)
 			"'type':"
 			"'text','text':'You tr\\u0061nslate.'}],'role':'developer'}," ASK "]}",
 			"a system text about texts" },
-		{ FORM_CHAT, "{'temperature':0,'model':'translator','messages':[" ASK "]}",
-			"a system text about texts" },
 		{ FORM_MESSAGES,
 			"{'temperature':0,'system':[{'type':'text','text':'Translate!'}],'"
 			"messages':"

@@ -14,7 +14,7 @@ enum {
 	NONCE_BYTES = 12,
 	TAG_BYTES = 16,
 	OPEN_BYTES = STAMP_BYTES + NONCE_BYTES,
-	INNER_BYTES = 4 + 4 /* form, streamed, framing, 0; length of the path */
+	INNER_BYTES = 4 + 4 /* form, streamed, framing, points; length of the path */
 };
 
 void
@@ -98,7 +98,7 @@ cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 {
 	uint32_t path = (uint32_t)a->path.n;
 	const unsigned char inner[INNER_BYTES] = { (unsigned char)a->form, a->streamed,
-		a->frames, 0, (unsigned char)(path >> 24), (unsigned char)(path >> 16),
+		a->frames, a->points, (unsigned char)(path >> 24), (unsigned char)(path >> 16),
 		(unsigned char)(path >> 8), (unsigned char)path };
 	struct buf plain;
 
@@ -143,6 +143,7 @@ cache_unseal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES
 	*a = (struct cache_answer){ .form = (enum form)out[0],
 		.streamed = out[1],
 		.frames = out[2],
+		.points = out[3],
 		.path = span_cut(s, INNER_BYTES, INNER_BYTES + path),
 		.bytes = span_cut(s, INNER_BYTES + path, s.n) };
 	return 0;

@@ -218,7 +218,7 @@ find_prompt(struct near_reading *r)
 		else if (span_starts(m.key, SPAN_LIT("tool")) ||
 			 span_starts(m.key, SPAN_LIT("function")))
 			take_tools(r, &ev);
-		else if (value_speaks(r, &ev))
+		else if (value_speaks(r, &ev) && !span_starts(m.key, SPAN_LIT("model")))
 			near_off(r, "a system text about texts");
 	}
 	if (err || json_next(r->j, &ev) != JSON_END)

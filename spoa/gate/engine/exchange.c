@@ -120,7 +120,7 @@ exchange_open(struct request *r)
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
-	size_t bodies = r->out.replay.size;
+	size_t bodies = r->out.replay.size + r->out.prompt.size;
 	bodies += repeats ? r->out.kept.n + r->out.decoded.size + r->out.rewritten.size
 			  : x->plan.body.n;
 	if (!request_hold(r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
