@@ -62,6 +62,7 @@
   X(M_CACHE_WAITED_HIT,    "cache_waits_total",                  "outcome=\"hit\"",           "requests that waited for another one that asked the same, and were given its answer, or asked alone") \
   X(M_CACHE_WAITED_ALONE,  "cache_waits_total",                  "outcome=\"alone\"",         "") \
   X(M_CACHE_KEPT,          "cache_kept_total",                   "",                          "answers that were kept") \
+  X(M_CACHE_UNKEPT,        "cache_unkept_total",                 "",                          "of those that were kept: entries that Redis did not take, or not in time") \
   X(M_CACHE_FAILED,        "cache_failures_total",               "",                          "lookups in Redis without an answer in time: misses") \
   X(M_CACHE_UNUSABLE,      "cache_unusable_total",               "",                          "entries that could not be opened, or not be said as asked: misses") \
   X(M_CACHE_SAVED_INPUT,   "cache_saved_tokens_total",           "kind=\"input\"",            "tokens that hits did not take") \

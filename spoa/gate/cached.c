@@ -408,9 +408,21 @@ kept_for_us(const struct request *r)
 }
 
 static void
+put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	struct metrics *m = *(struct metrics **)arg;
+
+	for (size_t i = 0; i < n; i++)
+		err = err ? err : replies[i].err;
+	if (err)
+		metric_inc(m, M_CACHE_UNKEPT);
+}
+
+static void
 put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
-	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, NULL, NULL, 0);
+	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, put_came,
+		&r->gate->metrics, sizeof(r->gate->metrics));
 	char name[CACHE_REDIS_NAME], ttl[24];
 	size_t n = cache_redis_name(key, name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));

@@ -1,0 +1,78 @@
+# The cache where things are wrong: a clock that is set, an answer of 8 MB, one caller with very many
+# requests, another policy, a Redis that is full. A miss, and never an error because of the cache.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
+clock() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("=q", int(sys.argv[2]) * 10**9))' "$D/skew.a" "$1"; }
+head -c 16 /dev/zero >"$D/skew.a"
+as() { auth="authorization: Bearer $(token --ttl 864000 "$@")"; }
+ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -H "host: own.test" -d "{\"model\":\"gpt-4o\",\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
+cache() { header x-tollgate-cache; }
+tell() { ask "$1"; echo "$status $(cache)"; }
+
+cp "$here/cache.yaml" "$D/policy.yaml"
+printf 'cache: {max_bytes: 512k}\n' >"$D/config.yaml"
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --preload "$D/skew.so"
+# ---- the clock ----
+as
+clock 700
+ask clock
+is "an answer is there" "$(tell clock)" "200 hit"
+clock 100
+is "not for a clock that was set back before it" "$(tell clock)" "200 miss"
+clock 4400
+is "nor for one that is past its time" "$(tell clock)" "200 miss"
+clock 0
+is "and once it is right again nobody waits for it" "$(tell clock)" "200 miss"
+
+# ---- what is large ----
+python3 -c 'print("""{"body":"{\\"id\\":\\"x\\",\\"object\\":\\"chat.completion\\",\\"model\\":\\"m\\",\\"choices\\":[{\\"index\\":0,\\"finish_reason\\":\\"stop\\",\\"message\\":{\\"role\\":\\"assistant\\",\\"content\\":\\"%s\\"}}]}"}""" % ("x" * 8000000))' >"$D/large.json"
+curl -s -o /dev/null --data-binary "@$D/large.json" "$PROVIDER/_control"
+is "an answer of 8 MB is given" "$(tell large)" "200 miss"
+ask large
+is "and not kept" "$status $(cache) $((${#body} > 8000000))" "200 miss 1"
+control '{}'
+
+# ---- who fills it ----
+as --claims '{"sub":"bob"}'
+ask mine
+as --claims '{"sub":"flood"}'
+kept=$(metric cache_kept_total)
+for ((i = 0; i < 250; i++)); do ask "flood $i $(head -c 600 /dev/zero | tr '\0' x)"; done
+check "a caller has a share of it ($(($(metric cache_kept_total) - kept)) of 250)" [ $(($(metric cache_kept_total) - kept)) -lt 200 ]
+as --claims '{"sub":"bob"}'
+is "and drives nobody out" "$(tell mine)" "200 hit"
+
+# ---- another policy ----
+sed -i 's/^rules:/rules:\n  - {name: more, when: '"'"'model.name == "other"'"'"', deny: true}/' "$D/policy.yaml"
+loads=$(metric policy_loads_total 'result="ok"')
+kill -HUP "$(awk '$3 == "tollgate" { print $1 }' "$D/.pids")"
+is_loaded() { [ "$(tell mine)" = "200 miss" ]; }
+check "another policy begins anew" wait_for is_loaded
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- a Redis that is full ----
+port=$(free_ports 1)
+redis() { redis-cli -p "$port" "$@"; }
+redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >"$D/cache-redis.log" 2>&1 &
+redis_pid=$!
+trap 'kill $redis_pid 2>/dev/null; finish' EXIT
+is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
+check "a Redis for answers comes up" wait_for is_up
+printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 1g}\n' "$port" >"$D/config.yaml"
+stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
+as
+n=0
+is_kept() { n=$((n + 1)); [ "$(tell "kept $n")" = "200 miss" ] && [ "$(tell "kept $n")" = "200 hit" ]; }
+check "it keeps answers" wait_for is_kept
+redis config set maxmemory 1 >/dev/null
+is "full, it keeps none" "$(tell full) $(tell full)" "200 miss 200 miss"
+refused() { [ "$(metric cache_unkept_total)" -ge 1 ]; }
+check "which is counted" wait_for refused
+is "what is there is given" "$(tell "kept $n")" "200 hit"
+redis config set maxmemory 0 >/dev/null
+redis client pause 1000 all >/dev/null
+began=$(date +%s%N)
+is "one that is slow by a second is a miss" "$(tell "kept $n")" "200 miss"
+took=$((($(date +%s%N) - began) / 1000000))
+check "and soon ($took ms)" [ $took -lt 900 ]
