@@ -261,6 +261,11 @@ redis del "$key" >/dev/null
 redis set "$key" text >/dev/null
 ask own.test 'far' "$COLD"
 is "nor what is no entry" "$status $(cache)" "200 miss"
+redis flushall >/dev/null
+model=echo ask own.test "$(head -c 1750 /dev/zero | tr '\0' x)" "$COLD"
+one_there() { [ "$(redis dbsize)" -ge 1 ] && size=$(redis memory usage "$(redis keys 'tollgate:cache:*' | grep -v asks)") && [ -n "$size" ]; }
+check "an entry of 2 KB is there" wait_for one_there
+check "in $size bytes for an answer of ${#body}" [ "$size" -le 3072 ]
 kill -STOP $redis_pid
 n=$(count)
 began=$(date +%s%N)
