@@ -63,7 +63,7 @@ look_at_text(struct span s, bool *plain)
 
 /* ---- courtesies ---- */
 
-/* After the phrase, whatever its case; 0: it is not there as whole words. */
+/* After the phrase, whatever its case; 0: it is not there. What may follow, the caller says. */
 static size_t
 past_phrase(struct span s, size_t at, struct span phrase)
 {
@@ -80,7 +80,7 @@ past_phrase(struct span s, size_t at, struct span phrase)
 		i += of;
 		at = p == ' ' ? span_past(s, at, is_near_blank) : at + n;
 	}
-	return courtesy_past_word(s, at) == at ? at : 0;
+	return at;
 }
 
 /* After the longest one; 0: none is there. */
@@ -126,11 +126,10 @@ before_courtesy(struct span s, size_t from, const struct courtesy_list *last)
 
 	if (end > from && (s.p[end - 1] == '.' || s.p[end - 1] == '!'))
 		end--;
-	for (sign = end; sign > from && !is_one_of(s.p[sign - 1], ",.?!");)
+	for (sign = end; sign > from && !is_one_of(s.p[sign - 1], ",.?");)
 		sign--;
 	size_t at = span_past(s, sign, is_near_blank);
-	if (sign == from || at == sign || s.p[sign - 1] == '!' ||
-		past_longest(span_cut(s, 0, end), at, last) != end)
+	if (sign == from || at == sign || past_longest(span_cut(s, 0, end), at, last) != end)
 		return s.n;
 	if (s.p[sign - 1] != ',')
 		return sign;
@@ -235,6 +234,8 @@ near_text(const struct courtesy *c, struct span text, struct buf *out)
 		end = span_trim(span_cut(s, 0, end), " ").n;
 		plain = is_one_sentence(span_cut(s, rest, end));
 		end = plain ? end : s.n;
+		if (end <= rest)
+			return "no request that it begins with";
 	}
 	if (speaks_of_texts(c, span_cut(s, rest, end), true))
 		return "a text about texts";
