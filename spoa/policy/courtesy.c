@@ -67,8 +67,11 @@ courtesy_listed(const struct courtesy_list *l, struct span lower)
 const struct courtesy_word *
 courtesy_word_find(const struct courtesy *c, struct span lower)
 {
-	size_t i = SEARCH_FIRST(c->nwords, k, span_order(c->words[k].text, lower) <= 0);
-	const struct courtesy_word *w = i ? &c->words[i - 1] : NULL;
+	unsigned char byte = lower.n ? (unsigned char)lower.p[0] : 0;
+	const struct courtesy_word *of = c->words + c->first[byte];
+	size_t n = (size_t)(c->first[byte + 1] - c->first[byte]);
+	size_t i = SEARCH_FIRST(n, k, span_order(of[k].text, lower) <= 0);
+	const struct courtesy_word *w = i ? &of[i - 1] : NULL;
 
 	if (!w || !(w->open ? span_starts(lower, w->text) : span_eq(lower, w->text)))
 		return NULL;
@@ -266,6 +269,13 @@ courtesy_load(struct arena *a, const char *file, struct diag *d)
 			read_language(&r, n);
 	if ((words = read_needed(d, tree, tree, NULL, "words")))
 		read_courtesy_words(&r, words);
-	*c = (struct courtesy){ r.languages, r.nlanguages, r.words, r.nwords, tree };
+	*c = (struct courtesy){ .languages = r.languages,
+		.nlanguages = r.nlanguages,
+		.words = r.words,
+		.nwords = r.nwords,
+		.tree = tree };
+	for (size_t i = 0; i < r.nwords; i++)
+		for (size_t b = (unsigned char)r.words[i].text.p[0] + 1u; b <= 256; b++)
+			c->first[b]++;
 	return d->errors == errors && !arena_failed(a) ? c : NULL;
 }

@@ -29,6 +29,8 @@ struct courtesy {
 	size_t nlanguages;
 	const struct courtesy_word *words; /* ordered by their bytes */
 	size_t nwords;
+	uint16_t first[256 +
+		       1]; /* of words: the first that begins with this byte, or a later one */
 	const struct yaml_node *tree; /* the file */
 };
 

@@ -64,10 +64,13 @@ courtesies_before_and_after_do_not_count(void **state)
 		{ "Explain the U.S. economy.", "explain the U.S. economy." },
 		{ "Explain the U.S.", "explain the U.S." },
 		{ "Explain 3.", "explain 3." },
+		{ "Explain example.com.", "explain example.com." },
 		{ "Explain it...", "explain it..." },
 		{ "Explain what n!", "explain what n!" },
 		{ "Explain  <a  b> it.", "explain  <a  b> it." },
 		{ "Explain locks. Explain keys.", "explain locks. Explain keys." },
+		{ "Explain locks?  And keys.", "explain locks?  And keys." },
+		{ "Explain locks!  And keys.", "explain locks!  And keys." },
 		{ "Hello. Hi there, please explain it", "explain it" },
 		{ "Explain the band, thanks", "explain the band" },
 		/* a name may be written so */
@@ -102,8 +105,9 @@ what_may_mean_more_is_near_to_none(void **state)
 		"Bitte erkläre \xE2\x80\x9EÜbersetze\xE2\x80\x9C.",
 		"Please explain l'expression suivante", "Explainable things", "Please explain",
 		"Explain:", "bitte explain it", "Explain it, s'il vous plaît",
-		"Explain\xE2\x80\x8B it", "Explain \xC3", "Explain \x01 it", "Explain \x7F it",
-		"Explain e\xCC\x81t\xC3\xA9 it" };
+		"Explain i\xE2\x80\x8Bt again", "Explain i\xE2\x80\xAEt again",
+		"Explain, thanks", "Please erkläre, vielen Dank", "Explain \xC3",
+		"Explain \x01 it", "Explain \x7F it", "Explain e\xCC\x81t\xC3\xA9 it" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++)

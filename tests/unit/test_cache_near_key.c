@@ -239,6 +239,14 @@ requests_that_are_near_to_none_say_why(void **state)
 	assert_non_null(cache_near_key(&other, courtesy, secret, &none, key));
 	assert_string_equal(cache_near_key(&cut, courtesy, secret, &none, key),
 		"the body cannot be compared");
+	static char blanks[NEAR_BODY_MOST + 1];
+	memset(blanks, ' ', sizeof(blanks));
+	struct cache_ask large = { .form = FORM_CHAT, .body = span_of(blanks, sizeof(blanks)) };
+	assert_string_equal(
+		cache_near_key(&large, courtesy, secret, &none, key), "a long request");
+	large.body.n--;
+	assert_string_equal(cache_near_key(&large, courtesy, secret, &none, key),
+		"the body cannot be compared");
 	buf_free(&none);
 }
 
@@ -301,7 +309,7 @@ static void
 a_route_says_how_near(void **state)
 {
 	static const char own[] =
-		"words: [zzz*]\nlanguages: {en: {first: [pray tell], asks: [explain]}}\n";
+		"words: [zzz*, zzzb]\nlanguages: {en: {first: [pray tell], asks: [explain]}}\n";
 	static const struct {
 		const char *policy;
 		bool near;

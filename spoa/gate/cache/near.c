@@ -4,12 +4,12 @@
  * please"), nothing is. */
 #include "gate/cache/near.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/codec/letters.h"
 #include "base/codec/utf8.h"
-#include "base/hash.h"
 #include "base/scoped.h"
 
 enum { SHINGLE = 3, LEAST_LETTERS = 3, RIGHT_QUOTE = 0x2019 };
@@ -63,7 +63,7 @@ look_at_text(struct span s, bool *plain)
 
 /* ---- courtesies ---- */
 
-/* After the phrase, whatever its case; 0: it is not there as whole words. */
+/* After the phrase, whatever its case; 0: it is not there. What may follow, the caller says. */
 static size_t
 past_phrase(struct span s, size_t at, struct span phrase)
 {
@@ -80,7 +80,7 @@ past_phrase(struct span s, size_t at, struct span phrase)
 		i += of;
 		at = p == ' ' ? span_past(s, at, is_near_blank) : at + n;
 	}
-	return courtesy_past_word(s, at) == at ? at : 0;
+	return at;
 }
 
 /* After the longest one; 0: none is there. */
@@ -126,11 +126,10 @@ before_courtesy(struct span s, size_t from, const struct courtesy_list *last)
 
 	if (end > from && (s.p[end - 1] == '.' || s.p[end - 1] == '!'))
 		end--;
-	for (sign = end; sign > from && !is_one_of(s.p[sign - 1], ",.?!");)
+	for (sign = end; sign > from && !is_one_of(s.p[sign - 1], ",.?");)
 		sign--;
 	size_t at = span_past(s, sign, is_near_blank);
-	if (sign == from || at == sign || s.p[sign - 1] == '!' ||
-		past_longest(span_cut(s, 0, end), at, last) != end)
+	if (sign == from || at == sign || past_longest(span_cut(s, 0, end), at, last) != end)
 		return s.n;
 	if (s.p[sign - 1] != ',')
 		return sign;
@@ -235,6 +234,8 @@ near_text(const struct courtesy *c, struct span text, struct buf *out)
 		end = span_trim(span_cut(s, 0, end), " ").n;
 		plain = is_one_sentence(span_cut(s, rest, end));
 		end = plain ? end : s.n;
+		if (end <= rest)
+			return "no request that it begins with";
 	}
 	if (speaks_of_texts(c, span_cut(s, rest, end), true))
 		return "a text about texts";
@@ -276,52 +277,60 @@ near_words(struct span s, struct buf *text, size_t *at, size_t most)
 	return n;
 }
 
-static int
-shingle_order(const void *x, const void *y)
-{
-	const uint64_t *a = x, *b = y;
+/* Hashes of shingles, the two lowest bits: which of two texts has it. Their key is drawn, so
+ * that no sender can make them meet. */
+struct shingle_set {
+	uint64_t *slots;
+	size_t mask, all, both;
+	unsigned char key[crypto_shorthash_KEYBYTES];
+};
+enum { OF_TEXTS = 3, IN_USE = 4 };
 
-	return *a < *b ? -1 : *a > *b;
+static void
+add_shingle(struct shingle_set *set, struct span s, unsigned of)
+{
+	uint64_t hash;
+
+	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)s.p, s.n, set->key);
+	hash = (hash & ~(uint64_t)OF_TEXTS) | IN_USE;
+	size_t i = hash / (2 * IN_USE) & set->mask;
+	while (set->slots[i] && (set->slots[i] & ~(uint64_t)OF_TEXTS) != hash)
+		i = (i + 1) & set->mask;
+	uint64_t had = set->slots[i] & OF_TEXTS;
+	set->slots[i] = hash | had | of;
+	set->all += !had;
+	set->both += had && (had | of) != had;
 }
 
-/* The different ones, in order. */
-static size_t
-near_shingles(struct span s, uint64_t *v, size_t most)
+/* False: there are none. */
+static bool
+add_shingles(struct shingle_set *set, struct span s, unsigned of)
 {
-	size_t kept = 0, *at = calloc(most, sizeof(*at));
+	size_t most = s.n / 2 + 2, *at = calloc(most, sizeof(*at));
 	SCOPED_BUF(text, 2 * NEAR_TEXT_MOST + 2);
 
 	size_t n = at ? near_words(s, &text, at, most) : 0;
-	if (n < SHINGLE || buf_failed(&text))
-		n = 0;
-	for (size_t i = 0; i + SHINGLE <= n; i++)
-		v[kept++] = hash_words(0, span_cut(buf_view(&text), at[i], at[i + SHINGLE]));
+	bool any = n >= SHINGLE && !buf_failed(&text);
+	for (size_t i = 0; any && i + SHINGLE <= n; i++)
+		add_shingle(set, span_cut(buf_view(&text), at[i], at[i + SHINGLE]), of);
 	free(at);
-	qsort(v, kept, sizeof(*v), shingle_order);
-	n = kept;
-	kept = 0;
-	for (size_t i = 0; i < n; i++)
-		if (!i || v[i] != v[i - 1])
-			v[kept++] = v[i];
-	return kept;
+	return any;
 }
 
 double
 near_likeness(struct span a, struct span b)
 {
-	size_t most = (a.n > b.n ? a.n : b.n) / 2 + 2, both = 0;
-	uint64_t *v = NULL;
+	struct shingle_set set = { .mask = 1 };
 
-	if (a.n > NEAR_TEXT_MOST || b.n > NEAR_TEXT_MOST || !(v = calloc(2 * most, sizeof(*v))))
+	if (a.n > NEAR_TEXT_MOST || b.n > NEAR_TEXT_MOST)
 		return 0;
-	const uint64_t *x = v, *y = v + most;
-	size_t nx = near_shingles(a, v, most), ny = near_shingles(b, v + most, most);
-	for (size_t i = 0, j = 0; i < nx && j < ny;) {
-		both += x[i] == y[j];
-		size_t in_i = x[i] <= y[j], in_j = y[j] <= x[i];
-		i += in_i;
-		j += in_j;
-	}
-	free(v);
-	return nx && ny ? (double)both / (double)(nx + ny - both) : 0;
+	while (set.mask < a.n + b.n) /* no more than half of the slots are taken */
+		set.mask *= 2;
+	set.slots = calloc(set.mask--, sizeof(*set.slots));
+	if (!set.slots)
+		return 0;
+	randombytes_buf(set.key, sizeof(set.key));
+	bool any = add_shingles(&set, a, 1) && add_shingles(&set, b, 2);
+	free(set.slots);
+	return any ? (double)set.both / (double)set.all : 0;
 }

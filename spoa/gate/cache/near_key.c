@@ -34,7 +34,7 @@ struct near_reading {
 struct near_said {
 	struct span prompt, text; /* the first string that is a text */
 	size_t texts, others;	  /* strings that are, and what else there is */
-	bool speaks;		  /* of texts */
+	bool speaks;		  /* of texts: all but the first one */
 };
 
 static const char *const no_one_text = "more than one text";
@@ -74,9 +74,10 @@ value_speaks(struct near_reading *r, struct json_event *ev)
 static void
 take_said_text(struct near_reading *r, struct near_said *said, const struct json_event *ev)
 {
-	said->speaks |= string_speaks(r, ev);
-	if (said->texts++)
+	if (said->texts++) {
+		said->speaks |= string_speaks(r, ev);
 		return;
+	}
 	said->prompt = span_cut(r->body, ev->start - 1, ev->end + 1);
 	said->text = json_text(r->a, r->body, ev);
 }
@@ -167,7 +168,7 @@ take_turn(struct near_reading *r, struct json_event *ev)
 		take_prompt(r, &said);
 	else if (!span_is(role, "system") && !span_is(role, "developer"))
 		near_off(r, "earlier turns");
-	else if (said.speaks)
+	else if (said.speaks || near_speaks(r->c, said.text))
 		near_off(r, "a system text about texts");
 }
 
