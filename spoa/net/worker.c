@@ -345,6 +345,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 			redis_us < CACHE_LATE_US ? redis_us : CACHE_LATE_US, &w->metrics);
 		if (!w->cache)
 			return ERR_NOMEM;
+		redis_may_evict(w->cache);
 		gate_cache_redis(w->gate, w->cache);
 	}
 	w->agent = w->gate ? agent_new(w->loop, &ops, &w->metrics) : NULL;

@@ -143,6 +143,7 @@ redis set not:ours 1 >/dev/null
 redis set tollgate:cache:text 1 >/dev/null
 redis hset tollgate:cache:short e x >/dev/null
 redis hset tollgate:cache:field f x >/dev/null
+is "nobody is told that it should not evict" "$(grep -hc redis.evicts "$D/tollgate.log" "$D/second.log" | paste -sd' ')" "0 0"
 config=$D/tollgate-b.yaml
 cache purge --route one
 is "by the other daemon, too, and what nobody can read" "$(got)" "0 5 purged"

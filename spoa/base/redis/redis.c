@@ -379,6 +379,12 @@ redis_ready(const struct redis *r)
 	return all_up(r, true);
 }
 
+void
+redis_may_evict(struct redis *r)
+{
+	r->f->may_evict = true;
+}
+
 bool
 redis_evicts(const struct redis *r)
 {

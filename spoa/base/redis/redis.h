@@ -27,6 +27,9 @@ bool redis_up(const struct redis *r);
 /* Up, and the epochs are known. */
 bool redis_ready(const struct redis *r);
 
+/* That is what it is for, and nothing to be said: what is in it is kept elsewhere, or made again.
+ * Before the loop runs. */
+void redis_may_evict(struct redis *r);
 /* One of its servers forgets keys when its memory is full, as it said at a connect. */
 bool redis_evicts(const struct redis *r);
 

@@ -156,7 +156,7 @@ on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	if (!rep || rep->type == REDIS_REPLY_ERROR)
 		return;
 	struct span policy = redis_life_evicts(span_of(rep->str ? rep->str : "", rep->len));
-	if (policy.n && !r->evicts)
+	if (policy.n && !r->evicts && !r->f->may_evict)
 		log_event(LOG_WARN, "redis.evicts", LS("url", r->text), LSP("policy", policy),
 			LS("why", "a full Redis forgets what was used: set maxmemory-policy "
 				  "noeviction"));

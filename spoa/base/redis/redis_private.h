@@ -33,7 +33,7 @@ struct redis_front {
 	unsigned every_ms;
 	ev_prepare flush;
 	struct buf command; /* being formatted */
-	bool cluster;
+	bool cluster, may_evict;
 	struct redis *node[REDIS_NODES_MAX]; /* of a cluster; as many as REDIS_HOLDERS_MAX */
 	size_t nodes;
 	struct redis *owner[]; /* of each slot of a cluster, or NULL */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/redis/redis_find.h"
+#include "base/redis/redis_life.h"
 #include "base/redis/redis_sync.h"
 #include "base/scoped.h"
 #include "gate/cache/purge.h"
@@ -74,18 +75,6 @@ struct cache_room {
 	char evicts[32];
 };
 
-/* A line of INFO. */
-static struct span
-info_value(struct span info, const char *name)
-{
-	while (info.n) {
-		struct span value = span_trim(span_next(&info, '\n'), "\r");
-		if (span_is(span_next(&value, ':'), name))
-			return value;
-	}
-	return (struct span){ NULL, 0 };
-}
-
 /* What one server says of itself: of its entries, ours are most. */
 static bool
 ask_room(redisContext *c, struct cache_room *room, struct buf *why)
@@ -97,13 +86,13 @@ ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 	if (ok) {
 		struct span text = span_of(info->str, info->len);
 		uint64_t bytes = 0, max_bytes = 0;
-		ok = !span_u64(info_value(text, "used_memory"), &bytes) &&
-		     !span_u64(info_value(text, "maxmemory"), &max_bytes);
+		ok = !span_u64(redis_info_value(text, "used_memory"), &bytes) &&
+		     !span_u64(redis_info_value(text, "maxmemory"), &max_bytes);
 		room->entries += (uint64_t)size->integer;
 		room->bytes += bytes;
 		room->max_bytes += max_bytes;
 		snprintf(room->evicts, sizeof(room->evicts), "%.*s",
-			SPAN_ARG(info_value(text, "maxmemory_policy")));
+			SPAN_ARG(redis_info_value(text, "maxmemory_policy")));
 	}
 	if (!ok) {
 		const redisReply *bad = size && size->type == REDIS_REPLY_ERROR ? size : info;
