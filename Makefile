@@ -160,6 +160,17 @@ $(B)/gen/models.c: policies/models.yaml $(EMBED)
 $(B)/gen/models.o: $(B)/gen/models.c spoa/base/tokens/models.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# What prompts are compared without.
+LIB_OBJ += $(B)/gen/courtesy.o
+
+$(B)/gen/courtesy.c: policies/courtesy.yaml $(EMBED)
+	@mkdir -p $(@D)
+	$(call say,GEN)LC_ALL=C awk -v header=policy/courtesy.h -v type=courtesy_file -v table=courtesy_builtin \
+		-f $(EMBED) policies/courtesy.yaml >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/courtesy.o: $(B)/gen/courtesy.c spoa/policy/courtesy.h
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
 # Lists that checks include.
 LISTS := $(patsubst policies/detectors/%.txt,$(B)/gen/scan/detect/validate/%.inc,\
 	$(filter-out %/numerals.txt,$(wildcard policies/detectors/*.txt)))

@@ -58,6 +58,9 @@
   X(M_CACHE_HITS,          "cache_requests_total",               "result=\"hit\"",            "requests of routes with a cache") \
   X(M_CACHE_MISSES,        "cache_requests_total",               "result=\"miss\"",           "") \
   X(M_CACHE_OFF,           "cache_requests_total",               "result=\"off\"",            "") \
+  X(M_CACHE_HITS_NEAR,     "cache_near_hits_total",              "",                          "hits by an answer to a request that was near") \
+  X(M_CACHE_WAITED_HIT,    "cache_waits_total",                  "outcome=\"hit\"",           "requests that waited for another one that asked the same, and were given its answer, or asked alone") \
+  X(M_CACHE_WAITED_ALONE,  "cache_waits_total",                  "outcome=\"alone\"",         "") \
   X(M_CACHE_KEPT,          "cache_kept_total",                   "",                          "answers that were kept") \
   X(M_CACHE_FAILED,        "cache_failures_total",               "",                          "lookups in Redis without an answer in time: misses") \
   X(M_CACHE_UNUSABLE,      "cache_unusable_total",               "",                          "entries that could not be opened, or not be said as asked: misses") \

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/keyfile.h"
+#include "base/redis/redis_life.h"
 #include "base/redis/redis_options.h"
 #include "base/redis/redis_sync.h"
 #include "cmd/check_json.h"
@@ -338,36 +339,96 @@ check_machine(struct check *c, const struct config *cfg)
 			cfg->socket_group);
 }
 
-/* Where limits are counted there and nothing is let through without, each request that one
- * applies to would be refused. */
+/* What a Redis says of itself, of a cluster its nodes. */
+struct redis_seen {
+	struct redis_life life; /* its first server's */
+	char evicts[32];	/* by which policy it does; "": it does not */
+};
+
 static void
-check_redis(struct check *c, const struct policy *p)
+see_redis(redisContext *redis, struct redis_seen *seen)
+{
+	static const char *const asks[] = { "INFO server", "INFO memory" };
+
+	for (size_t i = 0; i < COUNT_OF(asks); i++) {
+		redisReply *rep = redisCommand(redis, asks[i]);
+		struct span info = rep && rep->type == REDIS_REPLY_STRING
+					   ? span_of(rep->str, rep->len)
+					   : SPAN_LIT("");
+		struct span policy = redis_life_evicts(info);
+		if (i == 0 && !seen->life.key[0])
+			redis_life_named(&seen->life, info);
+		if (policy.n)
+			snprintf(seen->evicts, sizeof(seen->evicts), "%.*s", SPAN_ARG(policy));
+		if (rep)
+			freeReplyObject(rep);
+	}
+}
+
+/* Whether it answers; why is c->why where it does not. */
+static bool
+dial_redis(struct check *c, int (*of)(const struct config *, struct redis_options *),
+	struct redis_seen *seen)
 {
 	redisContext *all[REDIS_NODES_MAX];
 	struct redis_options options;
+	int n = of(c->cfg, &options);
+
+	*seen = (struct redis_seen){ .evicts = "" };
+	if (n == 0)
+		n = redis_dial_all(&options, REDIS_WAIT_US, all, &c->why);
+	for (int i = 0; i < n; i++) {
+		see_redis(all[i], seen);
+		redisFree(all[i]);
+	}
+	explicit_bzero(&options, sizeof(options));
+	return n > 0;
+}
+
+static void
+note_redis(struct check *c, const char *option, struct span what)
+{
+	const struct yaml_node *at = config_at(c->cfg, option);
+
+	buf_printf(&c->notes, "note: %s:%u:%u: %s: %.*s\n", at->file, at->line, at->column,
+		option, SPAN_ARG(what));
+}
+
+/* Where limits are counted there and nothing is let through without, each request that one
+ * applies to would be refused. One that forgets answers must not be the one that counts. */
+static void
+check_redis(struct check *c, const struct policy *p)
+{
+	static const char forgets[] = "it forgets what limits count when it is full "
+				      "(maxmemory-policy is not noeviction)";
 	bool refuses = p->nlimits && p->on_failure.quota == OUT_DENY;
+	struct redis_seen counts = { .evicts = "" }, keeps;
 
 	const char *const secrets[] = { c->cfg->redis_password_file,
-		c->cfg->redis_sentinel_password_file };
+		c->cfg->redis_sentinel_password_file, c->cfg->cache_password_file };
 	for (size_t i = 0; i < COUNT_OF(secrets); i++)
 		if (secrets[i] && not_ours(secrets[i]))
 			return;
-	if (!c->cfg->redis_url || config_redis(c->cfg, &options) < 0)
-		return;
-	int n = redis_dial_all(&options, REDIS_WAIT_US, all, &c->why);
-	for (int i = 0; i < n; i++)
-		redisFree(all[i]);
-	const struct yaml_node *at = config_at(c->cfg, "redis.url");
-	if (n < 0 && refuses)
-		diag_at(&c->d, at,
+	bool up = c->cfg->redis_url && dial_redis(c, config_redis, &counts);
+	if (c->cfg->redis_url && !up && refuses)
+		diag_at(&c->d, config_at(c->cfg, "redis.url"),
 			"redis.url: %.*s: each request with a limit would be a 503 "
 			"(on_failure.quota: deny)",
 			SPAN_ARG(buf_view(&c->why)));
-	else if (n < 0)
-		buf_printf(&c->notes, "note: %s:%u:%u: redis.url: %.*s\n", at->file, at->line,
-			at->column, SPAN_ARG(buf_view(&c->why)));
+	else if (c->cfg->redis_url && !up)
+		note_redis(c, "redis.url", buf_view(&c->why));
+	if (counts.evicts[0])
+		note_redis(c, "redis.url", span_str(forgets));
 	buf_clear(&c->why);
-	explicit_bzero(&options, sizeof(options));
+	if (c->cfg->cache_redis && !dial_redis(c, config_cache_redis, &keeps))
+		note_redis(c, "cache.redis", buf_view(&c->why));
+	else if (c->cfg->cache_redis && keeps.evicts[0] && counts.life.key[0] &&
+		 !strcmp(keeps.life.key, counts.life.key))
+		diag_at(&c->d, config_at(c->cfg, "cache.redis"),
+			"cache.redis: is the server of redis.url, and its maxmemory-policy is "
+			"%s: it would evict what limits count",
+			keeps.evicts);
+	buf_clear(&c->why);
 }
 
 /* What is next to the signing key: the one before it, and what the root stated. */

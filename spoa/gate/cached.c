@@ -5,16 +5,18 @@
 #include <sodium.h>
 
 #include "answer/guard/guard.h"
+#include "base/among.h"
 #include "base/err.h"
 #include "base/redis/redis.h"
 #include "base/scoped.h"
 #include "gate/cache/cache.h"
 #include "gate/cache/hit.h"
+#include "gate/cache/near_key.h"
 #include "gate/exchange.h"
 #include "gate/gate_private.h"
 
 _Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
-enum { REDIS_NAME = 15 + 2 * CACHE_KEY_BYTES + 1, REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST };
+enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST };
 
 /* ---- whose it is, and what it is about ---- */
 
@@ -45,25 +47,31 @@ asked_less_of(const struct request *r)
 	return a;
 }
 
-/* Whom it may be given to again, as a text that no other scope has; empty: to nobody. What
- * holds personal data is no more than its caller's own where `org` is said. */
-static struct span
-cache_scope(struct request *r)
+enum { SCOPE_PARTS = 5 };
+
+/* Whom it may be given to again, as parts that no other scope has; false: to nobody. What holds
+ * personal data is no more than its caller's own where `org` is said. */
+static bool
+cache_scope(const struct request *r, struct span out[SCOPE_PARTS])
 {
 	const struct identity *id = &r->found.identity;
 	enum cache_per per = r->found.route->cache.per;
 
-	if (per == CACHE_ORG && !r->scan.nhits && id->verified)
-		return arena_printf(&r->arena, "org %.*s", SPAN_ARG(id->issuer));
-	if (per == CACHE_TEAM && id->team.n)
-		return arena_printf(&r->arena, "team %zu %.*s %.*s", id->issuer.n,
-			SPAN_ARG(id->issuer), SPAN_ARG(id->team));
-	if (!id->verified || !(id->person.n || id->key_id.n))
-		return SPAN_LIT("");
-	return arena_printf(&r->arena, "%s %zu %.*s %zu %.*s %zu %.*s", id->method,
-		id->issuer.n, SPAN_ARG(id->issuer), id->person.n, SPAN_ARG(id->person),
-		id->person.n ? 0 : id->key_id.n,
-		SPAN_ARG(id->person.n ? id->agent : id->key_id));
+	out[1] = id->issuer;
+	if (per == CACHE_ORG && !r->scan.nhits && id->verified) {
+		out[0] = SPAN_LIT("org");
+	} else if (per == CACHE_TEAM && id->team.n) {
+		out[0] = SPAN_LIT("team");
+		out[2] = id->team;
+	} else {
+		out[0] = span_str(id->method);
+		out[2] = id->person;
+		out[3] = id->agent;
+		if (!id->person.n)
+			out[4] = id->key_id;
+		return id->verified && (id->person.n || id->key_id.n);
+	}
+	return true;
 }
 
 /* Fields of the head on which an answer depends. */
@@ -75,12 +83,17 @@ static const char *const cache_fields[] = { "anthropic-version", "anthropic-beta
 static void
 put_cache_fields(const struct request *r, struct buf *b)
 {
-	const struct http_field *f;
+	const struct http_head *head = &r->in.head;
 	const struct header *h;
 
-	for (size_t i = 0; i < COUNT_OF(cache_fields); i++)
-		for (size_t k = 0; (f = http_field_nth(&r->in.head, cache_fields[i], k)); k++)
-			buf_printf(b, "%s: %.*s\n", cache_fields[i], SPAN_ARG(f->value));
+	for (size_t i = 0; i < head->nfields; i++) {
+		const struct http_field *f = &head->fields[i];
+		/* anthropic-, openai-, x-: few fields need a closer look */
+		if (f->name.n > 2 && strchr("aAoOxX", f->name.p[0]) &&
+			strchr("nNpP-", f->name.p[1]) &&
+			SPAN_AMONG(f->name, cache_fields, span_ieq))
+			buf_printf(b, "%.*s: %.*s\n", SPAN_ARG(f->name), SPAN_ARG(f->value));
+	}
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at));)
 		buf_printf(b, "%s= %s\n", h->name, h->value);
 }
@@ -120,9 +133,9 @@ cache_key_of(struct request *r)
 	const struct route *route = r->found.route;
 	const struct cache *c = r->gate->shared->cache;
 	struct found_cache *f = &r->found.cache;
-	struct span scope = cache_scope(r);
+	struct span scope[SCOPE_PARTS] = { { NULL, 0 } };
 
-	if (!scope.n)
+	if (!cache_scope(r, scope))
 		return "nobody to keep it for";
 	if (!r->in.have_body || r->in.body.format != BODY_JSON)
 		return "no body to compare";
@@ -137,7 +150,8 @@ cache_key_of(struct request *r)
 	if (buf_failed(&target) || buf_failed(&fields))
 		return "out of memory";
 	const struct span rest[] = { span_str(r->snap->policy->version), span_str(route->name),
-		scope, span_str(request_target(r)->name), span_str(request_target(r)->backend),
+		scope[0], scope[1], scope[2], scope[3], scope[4],
+		span_str(request_target(r)->name), span_str(request_target(r)->backend),
 		buf_view(&target), buf_view(&fields) };
 	const struct cache_ask ask = { .form = cache_form(r),
 		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
@@ -145,100 +159,182 @@ cache_key_of(struct request *r)
 		.nrest = COUNT_OF(rest),
 		.warmest = route->cache.temperature };
 	f->form = ask.form;
-	return cache_key(&ask, cache_secret(c), f->key);
+	f->stream = r->found.form ? r->found.form->made.stream : r->in.body.stream;
+	f->array = f->form == FORM_GENERATE && !r->found.form && request_streams_array(r);
+	f->wants_usage = r->in.body.wants_usage || r->out.ask_usage || r->found.form;
+	const char *why = cache_key(&ask, cache_keys(c)->index, f->key);
+	f->has_near = !why && route->cache.near &&
+		      !cache_near_key(&ask, route->cache.near, cache_keys(c)->index,
+			      &r->out.prompt, f->near_key) &&
+		      request_hold(r, r->out.prompt.size);
+	return why;
 }
 
 /* ---- looking ---- */
 
-static size_t
-cache_redis_name(const unsigned char key[CACHE_KEY_BYTES], char out[REDIS_NAME])
+/* As the request asks for it. */
+static bool
+say_hit(struct request *r, const struct cache_answer *a)
 {
-	size_t n = (size_t)snprintf(out, REDIS_NAME, "tollgate:cache:");
+	const struct found_cache *f = &r->found.cache;
+	const struct cache_hit h = { .stream = f->stream,
+		.array = f->array,
+		.wants_usage = f->wants_usage,
+		.id = span_str(r->id),
+		.model = r->in.body.model };
 
-	sodium_bin2hex(out + n, REDIS_NAME - n, key, CACHE_KEY_BYTES);
-	return REDIS_NAME - 1;
+	buf_free(&r->out.replay);
+	bool ok = a->form == f->form && !cache_answer_again(a, &h, &r->out.replay) &&
+		  request_hold(r, r->out.replay.size);
+	if (!ok)
+		buf_free(&r->out.replay);
+	return ok;
 }
 
-/* What was found becomes the answer, where it can be said as this request asks for it. */
+/* Where the answer to a near one is. */
 static bool
-take_hit(struct request *r, struct span sealed)
+follow(struct request *r, const struct cache_answer *a)
 {
 	struct found_cache *f = &r->found.cache;
+
+	if (!a->points || a->bytes.n < CACHE_KEY_BYTES)
+		return false;
+	struct span prompt = span_cut(a->bytes, CACHE_KEY_BYTES, a->bytes.n);
+	f->distance = 1 - near_likeness(buf_view(&r->out.prompt), prompt);
+	if (f->distance <= 1 - r->found.route->cache.likeness) {
+		memcpy(f->look_key, a->bytes.p, CACHE_KEY_BYTES);
+		f->looks = LOOKS_FOR_OTHERS;
+	}
+	return true;
+}
+
+/* What was found becomes the answer, where its caller takes one of that age; or says where one
+ * is. */
+static void
+take_entry(struct request *r, struct span sealed)
+{
+	struct found_cache *f = &r->found.cache;
+	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
+	bool points = f->looks == LOOKS_FOR_NEAR;
 	struct cache_answer a;
 	struct cache_stamp st;
 	struct buf plain;
 
 	buf_init(&plain, 2 * CACHE_ENTRY_MOST);
 	bool ok = !cache_unseal(
-		cache_secret(r->gate->shared->cache), f->key, sealed, &st, &plain, &a);
-	int64_t age_ms = ok ? r->now_wall_ns / 1000000 - st.stored_ms : 0;
-	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
-	/* a clock that was set back, or a route whose time is shorter by now */
-	ok = ok && age_ms >= 0 && (uint64_t)age_ms < ttl_ms && a.form == f->form &&
-	     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
-	if (ok) {
-		bool translated = r->found.form;
-		const struct cache_hit h = {
-			.stream = translated ? r->found.form->made.stream : r->in.body.stream,
-			.array = f->form == FORM_GENERATE && !translated &&
-				 request_streams_array(r),
-			.wants_usage = r->in.body.wants_usage || r->out.ask_usage || translated,
-			.id = span_str(r->id),
-			.model = r->in.body.model,
-		};
-		buf_free(&r->out.replay);
-		ok = !cache_answer_again(&a, &h, &r->out.replay) &&
-		     request_hold(r, r->out.replay.size);
-		if (!ok)
-			buf_free(&r->out.replay);
-	}
+		cache_keys(r->gate->shared->cache), f->look_key, sealed, &st, &plain, &a);
+	int64_t age_ms = ok ? clock_wall_ns() / 1000000 - st.stored_ms : 0;
+	ok = ok && age_ms >= 0; /* a clock that was set back */
+	/* a route whose time is shorter by now */
+	bool fresh = ok && (uint64_t)age_ms < ttl_ms &&
+		     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
+	if (ok && fresh)
+		ok = points ? follow(r, &a) : !a.points && say_hit(r, &a);
 	buf_free(&plain);
-	f->state = ok ? CACHED_HIT : CACHED_MISS;
-	f->age_s = ok ? age_ms / 1000 : 0;
-	return ok;
+	if (!ok)
+		metric_inc(r->gate->metrics, M_CACHE_UNUSABLE);
+	if (ok && fresh && !points) {
+		f->state = CACHED_HIT;
+		f->age_s = age_ms / 1000;
+	}
 }
+
+/* `sealed` is what there is under look_key; empty: nothing. Whether another one is looked for.
+ */
+static bool
+looks_on(struct request *r, struct span sealed)
+{
+	struct found_cache *f = &r->found.cache;
+	int looked = f->looks;
+
+	if (sealed.n)
+		take_entry(r, sealed);
+	if (f->state == CACHED_HIT)
+		return false;
+	if (looked == LOOKS_FOR_IT && f->has_near) {
+		f->looks = LOOKS_FOR_NEAR;
+		memcpy(f->look_key, f->near_key, sizeof(f->look_key));
+		return true;
+	}
+	return looked == LOOKS_FOR_NEAR && f->looks == LOOKS_FOR_OTHERS;
+}
+
+static void look_in_redis(struct request *r);
+static bool has_time(const struct request *r);
 
 static void
 cache_came(void *arg, int err, const struct span *pairs, size_t n)
 {
 	struct request *r = TAGGED(request, arg);
+	struct found_cache *f = &r->found.cache;
+	bool waits = f->looked ? r->run.life == LIFE_ANSWERED
+			       : r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE;
 
-	/* after the verdict nobody is there to be given it */
-	if (r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE && !err && n == 1 &&
-		!take_hit(r, pairs[1]))
-		metric_inc(r->gate->metrics, M_CACHE_UNUSABLE);
 	if (err)
 		metric_inc(r->gate->metrics, M_CACHE_FAILED);
-	r->calls->back(r);
+	/* after that nobody is there to be given it */
+	else if (waits && looks_on(r, n == 1 ? pairs[1] : SPAN_LIT("")) &&
+		 (f->looked || has_time(r))) {
+		look_in_redis(r);
+		return;
+	}
+	if (f->looked && waits) {
+		r->run.pending--;
+		f->looked(r);
+	} else {
+		r->calls->back(r);
+	}
+}
+
+static void
+look_in_redis(struct request *r)
+{
+	char name[CACHE_REDIS_NAME];
+	size_t n = cache_redis_name(r->found.cache.look_key, name);
+
+	redis_hash(r->gate->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+}
+
+bool
+request_cache_look(struct request *r, void (*looked)(struct request *r))
+{
+	struct gate *g = r->gate;
+	struct found_cache *f = &r->found.cache;
+
+	f->looked_us = clock_mono_us();
+	f->looked = looked;
+	f->looks = LOOKS_FOR_IT;
+	memcpy(f->look_key, f->key, sizeof(f->look_key));
+	if (!g->cache_redis) {
+		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
+		/* one that is of no use now may be of use to another */
+		do {
+			buf_clear(&sealed);
+			cache_get(g->shared->cache, f->look_key, &sealed);
+		} while (looks_on(r, buf_view(&sealed)));
+		return true;
+	}
+	if (!redis_up(g->cache_redis))
+		return true;
+	r->run.pending++;
+	look_in_redis(r);
+	return false;
 }
 
 /* No time of the decision's is spent on it that others may need. */
 static bool
 has_time(const struct request *r)
 {
-	return r->run.resumed ||
+	return !r->gate->cache_redis || r->run.resumed ||
 	       clock_mono_us() - r->begun_us < gate_cfg(r->gate)->agent_deadline_us / 2;
 }
 
 static enum step_result
 look_in_cache(struct request *r)
 {
-	struct gate *g = r->gate;
-	char name[REDIS_NAME];
-
-	if (!g->cache_redis) {
-		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-		/* one that is of no use now may be of use to another */
-		if (cache_get(g->shared->cache, r->found.cache.key, &sealed))
-			take_hit(r, buf_view(&sealed));
+	if (!has_time(r) || request_cache_look(r, NULL))
 		return STEP_NEXT;
-	}
-	if (!redis_up(g->cache_redis) || !has_time(r))
-		return STEP_NEXT;
-	size_t n = cache_redis_name(r->found.cache.key, name);
 	r->run.wait = WAIT_CACHE;
-	r->run.pending++;
-	redis_hash(g->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
 	return STEP_WAIT;
 }
 
@@ -246,24 +342,12 @@ look_in_cache(struct request *r)
 static void
 note_stamp(struct request *r)
 {
-	const unsigned char *secret = cache_secret(r->gate->shared->cache);
+	const struct cache_keys *k = cache_keys(r->gate->shared->cache);
 	const struct identity *id = &r->found.identity;
 	struct cache_stamp *st = &r->found.cache.stamp;
 
-	cache_name(secret, "route", span_str(r->found.route->name), st->route);
-	cache_name(secret, "who", id->person.n ? id->person : id->key_id, st->who);
-}
-
-static void
-looked_in_cache(struct request *r)
-{
-	static const enum metric by[] = { [CACHED_OFF] = M_CACHE_OFF,
-		[CACHED_MISS] = M_CACHE_MISSES,
-		[CACHED_HIT] = M_CACHE_HITS };
-
-	metric_inc(r->gate->metrics, by[r->found.cache.state]);
-	if (r->found.cache.state == CACHED_MISS)
-		note_stamp(r);
+	cache_name(k, CACHE_NAMED_ROUTE, span_str(r->found.route->name), st->route);
+	cache_name(k, CACHE_NAMED_WHO, id->person.n ? id->person : id->key_id, st->who);
 }
 
 enum step_result
@@ -274,11 +358,11 @@ step_cache(struct request *r)
 
 	if (r->run.wait == WAIT_CACHE) { /* it came, or did not */
 		r->run.wait = WAIT_NONE;
-		looked_in_cache(r);
 		return STEP_NEXT;
 	}
 	*f = (struct found_cache){ .state = CACHED_NONE };
 	buf_free(&r->out.replay);
+	buf_clear(&r->out.prompt);
 	if (!r->gate || !r->gate->shared->cache || !r->found.route->cache.ttl_us ||
 		r->in.body_state == BODY_STATE_PARTIAL || r->found.observed ||
 		(r->found.form && r->found.form->refused))
@@ -288,10 +372,10 @@ step_cache(struct request *r)
 	f->state = f->why ? CACHED_OFF : CACHED_MISS;
 	f->keeps = !f->why;
 	f->max_age_s = less.max_age_s;
-	if (!f->why && !less.no_cache && less.max_age_s && !request_tried(r))
+	if (f->keeps)
+		note_stamp(r);
+	if (f->keeps && !less.no_cache && less.max_age_s && !request_tried(r))
 		s = look_in_cache(r);
-	if (s == STEP_NEXT)
-		looked_in_cache(r);
 	return s;
 }
 
@@ -324,11 +408,11 @@ kept_for_us(const struct request *r)
 }
 
 static void
-put_in_redis(struct request *r, struct span sealed)
+put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
 	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, NULL, NULL, 0);
-	char name[REDIS_NAME], ttl[24];
-	size_t n = cache_redis_name(r->found.cache.key, name);
+	char name[CACHE_REDIS_NAME], ttl[24];
+	size_t n = cache_redis_name(key, name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
 
 	redis_command(p, 4, (const char *[]){ "HSET", name, "e", sealed.p },
@@ -338,8 +422,49 @@ put_in_redis(struct request *r, struct span sealed)
 	redis_send(p);
 }
 
-void
-request_cache_answer(struct request *r)
+static bool
+keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
+	const struct cache_answer *a)
+{
+	struct cache *c = r->gate->shared->cache;
+
+	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
+	if (cache_seal(cache_keys(c), key, &r->found.cache.stamp, a, &sealed) ||
+		!cache_may_keep(c, r->found.cache.stamp.who, sealed.n))
+		return false;
+	if (r->gate->cache_redis)
+		put_in_redis(r, key, buf_view(&sealed));
+	else
+		cache_put(c, key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
+	return true;
+}
+
+/* For whoever asks what is near. */
+static void
+keep_pointer(struct request *r)
+{
+	const struct found_cache *f = &r->found.cache;
+
+	SCOPED_BUF(bytes, 0);
+	buf_put(&bytes, f->key, sizeof(f->key));
+	buf_span(&bytes, buf_view(&r->out.prompt));
+	const struct cache_answer a = {
+		.form = f->form, .points = true, .bytes = buf_view(&bytes)
+	};
+	if (!buf_failed(&bytes))
+		keep_entry(r, f->near_key, &a);
+}
+
+/* Where it evicts nothing of itself, as one that holds limits too, it is not filled further. */
+static bool
+has_memory(const struct gate *g)
+{
+	return redis_up(g->cache_redis) &&
+	       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes;
+}
+
+static bool
+keep_answer(struct request *r)
 {
 	struct guard *g = r->x->guard;
 	const struct guard_report *a = g ? guard_report(g) : NULL;
@@ -347,22 +472,44 @@ request_cache_answer(struct request *r)
 	struct found_cache *f = &r->found.cache;
 	struct span bytes = g ? guard_tapped(g) : SPAN_LIT("");
 
-	if (!bytes.n || !may_keep_answer(r, a))
-		return;
-	struct cache *c = gate->shared->cache;
+	if (!bytes.n || !may_keep_answer(r, a) || (gate->cache_redis && !has_memory(gate)))
+		return false;
 	f->stamp.stored_ms = clock_wall_ns() / 1000000;
 	const struct cache_answer kept = { .form = f->form,
 		.streamed = a->streamed,
 		.frames = guard_framing(g),
 		.path = r->x->plan.head.path,
 		.bytes = bytes };
-	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-	if (cache_seal(cache_secret(c), f->key, &f->stamp, &kept, &sealed) ||
-		!cache_may_keep(c, f->stamp.who, sealed.n))
-		return;
-	metric_inc(gate->metrics, M_CACHE_KEPT);
-	if (gate->cache_redis)
-		put_in_redis(r, buf_view(&sealed));
-	else
-		cache_put(c, f->key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
+	if (!keep_entry(r, f->key, &kept))
+		return false;
+	if (f->has_near)
+		keep_pointer(r);
+	return true;
+}
+
+bool
+request_cache_answer(struct request *r)
+{
+	static const enum metric by[] = { [CACHED_OFF] = M_CACHE_OFF,
+		[CACHED_MISS] = M_CACHE_MISSES,
+		[CACHED_HIT] = M_CACHE_HITS };
+	struct metrics *m = r->gate->metrics;
+	const struct usage *u = &r->x->result.usage;
+	struct priced p;
+
+	if (!r->found.cache.state)
+		return false;
+	metric_inc(m, by[r->found.cache.state]);
+	if (r->found.cache.state == CACHED_HIT && u->known) {
+		metric_add(m, M_CACHE_SAVED_INPUT, (uint64_t)u->input_tokens);
+		metric_add(m, M_CACHE_SAVED_OUTPUT, (uint64_t)u->output_tokens);
+		if (request_cost(r, u, &p))
+			metric_add(m, M_CACHE_SAVED_NANOUSD, p.cost.nanousd);
+	}
+	if (r->found.cache.state == CACHED_HIT && r->found.cache.looks == LOOKS_FOR_OTHERS)
+		metric_inc(m, M_CACHE_HITS_NEAR);
+	bool kept = keep_answer(r);
+	if (kept)
+		metric_inc(m, M_CACHE_KEPT);
+	return kept;
 }

@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "base/tag.h"
 #include "budget/quota/quota_cell.h"
+#include "gate/cache/cache.h"
 #include "gate/gate_private.h"
 #include "gate/targets/next.h"
 #include "policy/prices.h"
@@ -26,10 +27,10 @@ struct exchange {
 	struct guard_messages messages; /* how its messages of MCP are read */
 	bool has_shadow; /* the shadow policy has rules on answers, and a route for it */
 	struct vault *vault;
-	struct translate_plan translate; /* of its answer; from FORM_NONE: none */
-	struct span rpc_ids; /* dialect_rpc_ids() of the request */
+	struct translate_plan translate;	 /* of its answer; from FORM_NONE: none */
+	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), of plan.sessions */
-	struct { /* of ours, in the plan's head */
+	struct {				 /* of ours, in the plan's head */
 		unsigned generation;
 		bool mended; /* the provider refused it, and another may be taken */
 	} credential;
@@ -44,6 +45,20 @@ struct exchange {
 	struct guard *guard;
 	struct provider_entry *provider; /* under way there; NULL: not, or over */
 	uint64_t sent_us;
+	struct together { /* gate/engine/together.c */
+		enum together_life {
+			TOGETHER_NONE,
+			TOGETHER_ASKS,	       /* Redis, whether it may ask the model for all */
+			TOGETHER_LEADS,	       /* it does, and says so there */
+			TOGETHER_FOLLOWS,      /* waits for one of this daemon */
+			TOGETHER_FOLLOWS_AWAY, /* for one of another daemon */
+			TOGETHER_LOOKS	       /* that has ended */
+		} life;
+		TAILQ_ENTRY(exchange) of_all; /* gate.together */
+		struct cache_flight flight;   /* others of this daemon wait for this one */
+		uint64_t follows, since_us, until_us, next_us;
+		void (*then)(struct exchange *x); /* NULL: it does not wait */
+	} together;
 	struct { /* gate/engine/offload.c */
 		struct work work;
 		struct mail back;
@@ -79,9 +94,9 @@ struct exchange {
 /* Of counters, where what was reserved becomes what was used: limits/settle.c. */
 enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };
 
-/* ---- attempts.c: a request that may go to a provider more than once (design section 10). The relay
- * says how an attempt ended; it is settled, what is next is asked, and the steps run again for it
- * from *policy* on. ---- */
+/* ---- attempts.c: a request that may go to a provider more than once (design section 10). The
+ * relay says how an attempt ended; it is settled, what is next is asked, and the steps run
+ * again for it from *policy* on. ---- */
 
 enum { ATTEMPT_TARGET_BYTES = 160 };
 
@@ -118,11 +133,11 @@ struct attempts {
 	uint64_t begun_us;
 	uint16_t kept_back; /* targets that are left, but not while the same one is tried again
 			     */
-	bool settled;  /* v[n - 1] is */
-	bool free;     /* v[n - 1] is certain to have cost nothing, and another target is next */
-	bool let_go;   /* one of them reached a provider, or may have */
+	bool settled;	    /* v[n - 1] is */
+	bool free;   /* v[n - 1] is certain to have cost nothing, and another target is next */
+	bool let_go; /* one of them reached a provider, or may have */
 	struct buf charges; /* of settled ones that no record holds yet: texts of a list */
-	size_t held;   /* bytes of exchange.own that are held */
+	size_t held;	    /* bytes of exchange.own that are held */
 	/* what the steps said for v[n - 1], while they run for another */
 	struct {
 		struct request_found found;
@@ -131,9 +146,9 @@ struct attempts {
 	} was;
 	void (*next)(void *arg, enum again what);
 	void *next_arg;
-	enum again last; /* what is said where there is no other */
+	enum again last;	/* what is said where there is no other */
 	const char *no_further; /* and why there is none; NULL: v[n - 1] did not fail */
-	ev_timer pause;	 /* before the same target again */
+	ev_timer pause;		/* before the same target again */
 };
 
 #endif

@@ -64,6 +64,7 @@ struct gate {
 	struct mailbox *mail; /* this worker's */
 	struct tickets tickets;
 	struct learned_place learned[LEARNED];
+	TAILQ_HEAD(, exchange) together; /* of requests that are the same: engine/together.c */
 	TAILQ_HEAD(, request) parked; /* answered through the agent, waiting; oldest first */
 	_Atomic size_t alive;	      /* requests and exchanges that still hold memory */
 	ev_timer tick;		      /* every 10 ms while something waits: see gate_tick() */

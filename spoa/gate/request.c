@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "gate/cache/near.h"
 #include "gate/exchange.h"
 #include "policy/prices.h"
 
@@ -75,6 +76,7 @@ request_new(struct snapshot *snap, unsigned worker, const struct request_calls *
 	buf_init(&r->out.rewritten, 2 * (snap->cfg ? snap->cfg->body_bytes : CAP_BODY_BYTES));
 	buf_init(&r->out.new_target, 4 * CAP_TARGET_BYTES);
 	buf_init(&r->out.replay, CAP_ANSWER_BYTES);
+	buf_init(&r->out.prompt, NEAR_TEXT_MOST);
 	buf_init(&r->run.completion.fields, CAP_RECORD_BYTES);
 	make_id(r);
 	return r;
@@ -101,6 +103,7 @@ request_free(struct request **rp)
 	buf_free(&r->out.decoded);
 	buf_free(&r->out.rewritten);
 	buf_free(&r->out.replay);
+	buf_free(&r->out.prompt);
 	buf_free(&r->out.new_target);
 	request_drop_kept(r);
 	buf_free(&r->run.completion.fields);

@@ -112,14 +112,15 @@ struct request {
 		struct buf rewritten;  /* redacted or otherwise edited body */
 		struct buf new_target; /* redacted path and query */
 		struct buf replay;     /* found.cache's HIT: an answer of HTTP, whole */
+		struct buf prompt;     /* found.cache.has_near */
 		bool edited;	/* `rewritten` is the body to send, even where it is empty */
 		bool swap_body; /* send `rewritten` or `decoded` instead of what arrived */
 		bool ask_usage;
-		bool redacted;		 /* something was */
-		bool told;		 /* the ACK carried every variable there was */
-		struct span kept;	 /* a copy of the body that came, where it may go again */
+		bool redacted;	     /* something was */
+		bool told;	     /* the ACK carried every variable there was */
+		struct span kept;    /* a copy of the body that came, where it may go again */
 		struct span receipt; /* of the decision's record, where the route gives one */
-		uint64_t took_us;	 /* from arrival to the verdict */
+		uint64_t took_us;    /* from arrival to the verdict */
 		struct recent *shown_in; /* where operators see what came of it; NULL */
 		uint64_t shown_as;
 	} out;
@@ -148,7 +149,7 @@ struct request {
 		uint64_t parked_us;
 		/* monotonic: since when the stage under way, and the run of steps, last */
 		uint64_t stage_us, run_us;
-		uint32_t took_us[STAGES]; /* each stage, so far */
+		uint32_t took_us[STAGES];	  /* each stage, so far */
 		struct request *turn_next;	  /* waits for the loop's next turn */
 		struct keyset_waiter keys_waiter; /* WAIT_KEYS */
 		bool waited_for_keys;
@@ -164,9 +165,9 @@ struct request {
 		} offload;
 		struct record *record; /* while the disk is asked */
 		struct audit_entry completion;
-		bool recorded;			  /* the decision's record is durable */
-		bool left;   /* it is written without the request: request_record_leave() */
-		bool undone; /* and its completion with it */
+		bool recorded; /* the decision's record is durable */
+		bool left;     /* it is written without the request: request_record_leave() */
+		bool undone;   /* and its completion with it */
 		enum decision_kind recorded_kind; /* what the record says */
 		size_t held_bytes, held_slot;
 		size_t held_work; /* of them: arena, decoded and rewritten body */
@@ -356,12 +357,16 @@ request_asked_model(const struct request *r)
 /* ---- cached.c ---- */
 /* One of the steps. */
 enum step_result step_cache(struct request *r);
-/* Keeps the answer of an exchange that ended, where its route has a cache. */
-void request_cache_answer(struct request *r);
+/* Looks for one that has a key: true where that is known at once, else looked() runs once, not
+ * inside, unless its exchange ended meanwhile. found.cache.state is CACHED_HIT then, with
+ * out.replay, or not. looked NULL: the step that waits goes on. */
+bool request_cache_look(struct request *r, void (*looked)(struct request *r));
+/* Counts an exchange that ended, and keeps its answer where its route has a cache: whether. */
+bool request_cache_answer(struct request *r);
 
 /* ---- facts.c ---- */
-/* The route has it read, it says the name that was asked for, it may come in another form, or it is
- * a message of MCP. */
+/* The route has it read, it says the name that was asked for, it may come in another form, or
+ * it is a message of MCP. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
@@ -375,8 +380,9 @@ request_reads_answer(const struct request *r)
 bool request_lists_models(const struct request *r);
 /* As if the request, `r`, named the model, and nothing else were asked for. */
 bool request_may_use(void *r, struct span model, struct arena *a);
-/* own_answer.c: found.document, where its target speaks another form and the gate can answer. False:
- * it is none of such requests, or (found.document's arena says so) there is no memory. */
+/* own_answer.c: found.document, where its target speaks another form and the gate can answer.
+ * False: it is none of such requests, or (found.document's arena says so) there is no memory.
+ */
 bool request_answers(struct request *r);
 /* A GET of the list of models, or of one. */
 bool request_asks_of_models(const struct request *r);

@@ -14,6 +14,8 @@
 #include "policy/verdict/tool.h"
 #include "scan/mcp/message.h"
 
+struct request;
+
 /* OBSERVED: a cutover's; what would have been decided is next to it, enforced is nothing. */
 enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
 enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY, VIA_OBSERVE };
@@ -108,7 +110,8 @@ struct request_found {
 	struct data_value *data_held[CAP_DATA];
 	uint64_t required;   /* bit by external: a rule may require its answer */
 	uint64_t considered; /* likewise: what it is for was looked for */
-	/* gate/limits/pins.c: where what it names or holds was made; NULL: nowhere, or not known */
+	/* gate/limits/pins.c: where what it names or holds was made; NULL: nowhere, or not
+	 * known */
 	struct {
 		bool asked;			 /* of a route with several targets */
 		unsigned char who[SHA256_BYTES]; /* of who asks */
@@ -123,7 +126,7 @@ struct request_found {
 	uint32_t caller; /* request_caller(), once its targets were ranked */
 	struct decision *over; /* by limits of targets that were left for them; in the arena.
 				  NULL: of none */
-	uint64_t chance; /* by which they are drawn, once a request; 0: not yet */
+	uint64_t chance;       /* by which they are drawn, once a request; 0: not yet */
 	struct policy_verdict verdict;
 	bool have_verdict;
 	struct shadow shadow;
@@ -182,13 +185,24 @@ struct request_found {
 	/* gate/cached.c: whether it was answered before */
 	struct found_cache {
 		enum cached { CACHED_NONE, CACHED_OFF, CACHED_MISS, CACHED_HIT } state;
-		const char *why; /* CACHED_OFF: a fixed phrase */
-		bool keeps;	 /* its answer may be kept under `key` */
+		const char *why;    /* CACHED_OFF: a fixed phrase */
+		bool keeps;	    /* its answer may be kept under `key` */
 		uint64_t max_age_s; /* that its caller takes; UINT64_MAX: any */
 		unsigned char key[CACHE_KEY_BYTES];
 		enum form form; /* of its answer, as its provider writes it */
 		struct cache_stamp stamp;
-		int64_t age_s; /* CACHED_HIT */
+		bool stream, array, wants_usage;   /* how it is asked for: struct cache_hit */
+		uint64_t looked_us;		   /* monotonic: when there was none */
+		void (*looked)(struct request *r); /* instead of the step, of one in Redis */
+		/* route.cache.near: what it is near by; its prompt is out.prompt */
+		bool has_near;
+		unsigned char near_key[CACHE_KEY_BYTES];
+		/* what is looked for now: the answer to it; where one to a near one is; that */
+		enum { LOOKS_FOR_IT, LOOKS_FOR_NEAR, LOOKS_FOR_OTHERS } looks;
+		unsigned char look_key[CACHE_KEY_BYTES];
+		double distance;    /* CACHED_HIT; 0: the very same was asked */
+		int64_t age_s;	    /* CACHED_HIT */
+		uint32_t waited_ms; /* for another request that asked the same */
 	} cache;
 	bool no_session; /* it names one that is not its caller's */
 	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */

@@ -341,11 +341,13 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 	w->gate =
 		gate_new(w->loop, shared, index, snap, w->redis, table, &w->mail, &w->metrics);
 	if (cache_finder && w->gate) {
+		uint64_t late_us = cfg->agent_deadline_us / 4;
+		if (late_us > CACHE_LATE_US)
+			late_us = CACHE_LATE_US;
 		w->cache = redis_new_at(w->loop, cache_finder,
-			redis_us < CACHE_LATE_US ? redis_us : CACHE_LATE_US, &w->metrics);
+			redis_us < late_us ? redis_us : late_us, &w->metrics);
 		if (!w->cache)
 			return ERR_NOMEM;
-		redis_may_evict(w->cache);
 		gate_cache_redis(w->gate, w->cache);
 	}
 	w->agent = w->gate ? agent_new(w->loop, &ops, &w->metrics) : NULL;

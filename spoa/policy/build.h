@@ -45,6 +45,7 @@ struct builder {
 	size_t naliases;
 	bool priced; /* it has prices, or an unknown_price other than deny */
 	const struct yaml_node *prices_root; /* the price list's tree; NULL: there is none */
+	const struct courtesy *courtesy; /* what is compiled in, once a route needs it */
 };
 
 /* section_read() with the builder's arena; false too where n is NULL: it is not given. */

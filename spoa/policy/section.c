@@ -39,7 +39,7 @@ static const char *const sticky_words[] = { "none", "conversation", "identity", 
 
 /* Keys of a later version. */
 static const char *const per_words[] = { "identity", "team", "org", NULL }; /* enum cache_per */
-static const char *const cache_later[] = { "near", "semantic", NULL };
+static const char *const cache_later[] = { "semantic", NULL };
 static const char *const limit_later[] = { "sliding", NULL };
 
 #define OUTCOME ONE("\"deny\",\"permit\",\"redact\"")
@@ -307,12 +307,17 @@ const struct section sections[] = {
 }},
 [SECTION_ROUTE_CACHE] = { "route_cache", "[\"exact\"]", cache_later, {
   { "exact", OTHER(REF("cache_exact")), "answers to the same request, given again without the model" },
+  { "near", OTHER(EITHER(BOOL, REF("cache_near"))), "and to one whose prompt differs by courtesies and blanks alone; default false" },
 }},
 [SECTION_CACHE_EXACT] = { "cache_exact", "[\"ttl\"]", NULL, {
   { "ttl", A_DURATION(route_cache, ttl_us, S, 30 * DAY), "for so long" },
   { "per", A_WORD(route_cache, per, per_words), "to whom: the caller alone, his team, or all of his issuer where no personal data was found" },
   { "temperature", OTHER(EITHER(COUNT, "\"type\":\"number\",\"minimum\":0,\"maximum\":2")), "of requests whose answers are kept, at most: 0 to 2, default 0; a request that says none has 1" },
   { "tools", A_BOOL(route_cache, tools), "answers that call tools, too" },
+}},
+[SECTION_CACHE_NEAR] = { "cache_near", NULL, NULL, {
+  { "likeness", OTHER("\"type\":\"number\",\"minimum\":0.9,\"maximum\":1"), "of both prompts as they were written, at least: 0.9 to 1, default 0.9" },
+  { "courtesy", OTHER(TEXT), "file of courtesies, by language; default: the one compiled in, policies/courtesy.yaml" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
   { "name", OTHER(TEXT), "in records, headers and errors" },

@@ -1,8 +1,8 @@
 /* A policy's version: SHA-256 over what it means. Keys of mappings are sorted,
  * sequences keep their order, scalars count by their text, so that comments,
  * layout, quoting, anchors and the order of keys change nothing. The detectors'
- * version is part of it, the price list, and the injection model's where it is used: the
- * same words may find other things. A length is
+ * version is part of it, the price list, a cache's courtesies, and the injection model's where
+ * it is used: the same words may find other things. A length is
  * before every piece, so that no two trees share a serialisation. */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -53,6 +53,19 @@ tree(EVP_MD_CTX *h, const struct yaml_node *n)
 	return ok && piece(h, map ? '}' : ']', none);
 }
 
+/* What prompts of a route with `near` are compared without. */
+static bool
+courtesies(const struct builder *b, EVP_MD_CTX *h)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < b->p->nroutes; i++)
+		if (b->routes[i].cache.near)
+			ok = piece(h, 'c', span_str(b->routes[i].name)) &&
+			     tree(h, b->routes[i].cache.near->tree);
+	return ok;
+}
+
 bool
 build_version(struct builder *b, const struct yaml_node *root)
 {
@@ -64,6 +77,7 @@ build_version(struct builder *b, const struct yaml_node *root)
 		  piece(h, 'd', span_str(detect_version(b->rules))) &&
 		  (!b->prices_root ||
 			  (piece(h, 'p', SPAN_LIT("prices")) && tree(h, b->prices_root))) &&
+		  courtesies(b, h) &&
 		  (!b->p->scores || piece(h, 'i', span_str(inject_version(b->p->inject)))) &&
 		  EVP_DigestFinal_ex(h, md, &len) == 1 && len == 32;
 

@@ -34,6 +34,9 @@ wrk.method = "POST"
 wrk.path = "/v1/chat/completions"
 wrk.body = head .. words:sub(1, room) .. tail
 wrk.headers["content-type"] = "application/json"
+if (os.getenv("CHAT_HOST") or "") ~= "" then
+	wrk.headers["Host"] = os.getenv("CHAT_HOST")
+end
 if os.getenv("TOKEN") then
 	wrk.headers["authorization"] = "Bearer " .. os.getenv("TOKEN")
 end

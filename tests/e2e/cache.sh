@@ -29,6 +29,8 @@ is "and reads the same" "$(says "$text")" "$first"
 is "under an id of its own" "$(says .id)" "\"chatcmpl-$(header x-tollgate-id)\""
 is "the record says so" "$(completion '[.outcome, .cache, .saved.input_tokens, .saved.output_tokens, .usage]')" '["complete","hit",1,9,null]'
 is "and what limits keep is a request alone" "$(completion '[.settled[] | split(",") | [(.[0] | split("{")[1] | split(":")[0]), .[-1]]]')" '[["requests","1"]]'
+is "explain, too" "$("$build/tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" 2>&1 | grep '^cache')" \
+	"cache: hit, $(header age) s old, 1 input and 9 output tokens were not asked for"
 ask own.test 'one' "$COLD,\"stream\":true,\"stream_options\":{\"include_usage\":true}"
 is "a stream is said from it" "$status $(cache) $(count) $(events "$streamed")" "200 hit 1 $first"
 is "with its end" "$(tail -1 <<<"$body") $(header content-type)" "data: [DONE] text/event-stream"
@@ -124,6 +126,39 @@ as --claims '{"sub":"bob"}'
 ask org.test 'write to alice@example.com'
 is "and nothing else" "$(cache)" miss
 
+# ---- what others got wrong ----
+as --claims '{"sub":"carol","team":"blue"}'
+ask org.test 'stories'
+as --claims '{"sub":"eve","team":"orange"}'
+ask org.test 'stories'
+is "GoModel#971: a hit goes through the rules on answers" "$status $(completion .cache) $(says .error.code)" '403 "hit" "content_policy_violation"'
+as --claims '{"sub":"eve","team":"orange","iss":"https://other"}'
+ask org.test 'stories'
+check "litellm#29955, OmniRoute#3740: another issuer's is nobody's here" [ "$(cache)" != hit ]
+as
+kept=$(metric cache_kept_total)
+ask own.test 'one' "$COLD"
+is "tensorzero#2988: a hit is not kept again" "$(cache) $(($(metric cache_kept_total) - kept))" "hit 0"
+post own.test /v1/chat/completions '{"model":"gpt-4o","temperature":0,"messages":[{"role":"system","content":"be brief"},{"role":"user","content":"one"}]}'
+is "semantic-router#3423: another system prompt is another request" "$(cache)" miss
+ask own.test 'one' "$COLD,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"g\"}}]"
+is "llmgateway#3747: other tools, too" "$(cache)" miss
+n=$(count)
+for text in 'what is one and one' 'what is one and two' 'what is two and one' 'What is one and one'; do ask own.test "$text" "$COLD"; seen_as+="$(cache) "; done
+is "litellm#12234: each question has its answer" "$seen_as$(($(count) - n))" "miss miss miss miss 4"
+control '{"cut_after_events":3,"times":1}'
+ask own.test 'cut' "$COLD,\"stream\":true"
+ask own.test 'cut' "$COLD,\"stream\":true"
+is "freellmapi#1098: what was cut is not kept" "$(cache)" miss
+control '{"chunk_ms":300,"times":1}'
+curl -s -m 0.5 -o /dev/null -H "$auth" -H "$json" -H 'host: own.test' -d '{"model":"gpt-4o","temperature":0,"stream":true,"messages":[{"role":"user","content":"left"}]}' "$EDGE/v1/chat/completions"
+all_settled
+control '{}'
+ask own.test 'left' "$COLD,\"stream\":true"
+is "nor what its caller left" "$(cache)" miss
+ask own.test 'one' "$COLD" -H 'x-tollgate-cache: hit' -H 'x-cache-threshold: 0'
+is "bifrost#5769: what else a caller says of a cache means nothing" "$(cache) $(completion .cache_age_s | grep -c '^[0-9]')" "hit 1"
+
 # ---- what was hidden ----
 as --claims '{"sub":"carol","team":"blue"}'
 model=echo ask team.test 'write to carol@example.com'
@@ -135,6 +170,28 @@ model=echo ask team.test 'write to dan@example.org' ',"stream":true'
 is "as a stream, too" "$(cache) $(events '[.[].choices[]?.delta.content // ""] | join("")')" 'hit "write to dan@example.org"'
 model=secret ask team.test 'shared'
 is "what a rule denies is denied" "$status $(says .error.code)" '403 "content_policy_violation"'
+
+# ---- what is near ----
+long='Explain how a lock of a canal works and why its gates point against the water for'
+model=echo ask near.test "$long jane.doe@example.com"
+is "a prompt of a route with near" "$(cache) $(completion .cache_by)" "miss null"
+model=echo ask near.test "Please explain${long#Explain} john@example.org"
+is "a courtesy less is near, and each gets his own back" "$(cache) $(completion '[.cache_by, (.cache_distance > 0 and .cache_distance < 0.1)]') $(says '.choices[0].message.content')" \
+	"hit [\"near\",true] \"$long john@example.org\""
+is "counted by metrics, too" "$(metric cache_near_hits_total)" 1
+while IFS='|' read -r name prompt; do
+	model=echo ask near.test "$prompt"
+	is "$name is not near" "$(cache)" miss
+done <<T
+a "not"|Please explain how a lock of a canal does not work and why its gates point against the water for john@example.org
+a digit|Please explain how a lock of a canal works and why its 2 gates point against the water for john@example.org
+another order|Please explain how a canal of a lock works and why its gates point against the water for john@example.org
+one more placeholder|$long john@example.org, jane@example.org
+T
+as --claims '{"sub":"eve","team":"green"}'
+model=echo ask near.test "Please explain${long#Explain} john@example.org"
+is "nor is another team's" "$(cache)" miss
+as
 
 # ---- each form ----
 as
@@ -216,3 +273,27 @@ kill $redis_pid
 wait $redis_pid 2>/dev/null
 ask own.test 'near' "$COLD"
 is "one that is away, too" "$status $(cache)" "200 miss"
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- a Redis that does not evict, as that of the limits ----
+redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >"$D/cache-redis.log" 2>&1 &
+redis_pid=$!
+check "a Redis for answers that forgets nothing comes up" wait_for is_up
+printf 'cache: {redis: "redis://localhost:%s/1", max_bytes: 64m}\n' "$port" >"$D/config.yaml"
+stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
+as
+has_room() { ask own.test "room $((n += 1))" "$COLD"; ask own.test "room $n" "$COLD"; [ "$(cache)" = hit ]; }
+check "it keeps answers, too" wait_for has_room
+sed "s|url: .*|url: redis://127.0.0.1:$port|" "$D/tollgate.yaml" >"$D/one.yaml"
+redis config set maxmemory 100mb >/dev/null
+redis config set maxmemory-policy volatile-lru >/dev/null
+"$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
+is "check refuses one that evicts" "$? $(grep -c 'cache.redis: is the server of redis.url, and its maxmemory-policy is volatile-lru' "$D/check")" "1 1"
+redis config set maxmemory-policy noeviction >/dev/null
+"$build/tollgate" check -c "$D/one.yaml" >"$D/check" 2>&1
+is "and takes one that does not" "$? $(grep -c 'cache.redis' "$D/check")" "0 0"
+redis eval "redis.call('set', 'ballast', string.rep('x', 80000000))" 0 >/dev/null
+is_over() { ask own.test "over $((n += 1))" "$COLD"; ask own.test "over $n" "$COLD"; [ "$(cache)" = miss ]; }
+check "over cache.max_bytes of its memory nothing more is kept" wait_for is_over
+redis del ballast >/dev/null
+check "until there is room again" wait_for has_room

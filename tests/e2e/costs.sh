@@ -177,8 +177,9 @@ is "its requests are the decisions" "$(jq -c '[.total.requests,.total.refused]' 
 is "its tokens are those of completions" "$(jq -c '[.total.input_tokens,.total.cached_tokens,.total.output_tokens]' "$D/out")" "$(grep '"type":"completion"' <<<"$records" | jq -sc 'map(.usage // {}) | [map(.input_tokens // 0), map(.cached_tokens // 0), map(.output_tokens // 0)] | map(add)')"
 usage --by route,model --csv
 is "by route and model" "$(grep -c '^"openai","cached",4,0,' "$D/out")" 1
+like "with the share of input that the provider's cache gave" "$(grep '^"openai","cached"' "$D/out")" ',50\.0.$'
 usage --by team
-like "people read it" "$(head -1 "$D/out")" '^team +requests +refused +input +cached +output +reasoning +US dollars$'
+like "people read it" "$(head -1 "$D/out")" '^team +requests +refused +input +cached +output +reasoning +US dollars +written +cached %$'
 usage --by team --json
 is "a team's tokens and dollars are the team's" "$(jq -c '[.rows[] | .team, .cost_nanousd]' "$D/out")" "[\"red\",$sum]"
 usage --by tag --json

@@ -1,7 +1,9 @@
 /* A wall clock that is set under a running program, for LD_PRELOAD: $SKEW_FILE holds by how
- * many nanoseconds it is off, as 8 bytes of this machine, and may be written at any time. The
- * monotonic clock stays. */
+ * many nanoseconds it is off, as 8 bytes of this machine, and may be written at any time. Where
+ * it is longer, its next 8 bytes are for the monotonic clock, which else stays: who waits by the
+ * kernel's still waits as long. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,7 +22,8 @@ begin(void)
 
 	if (fd < 0)
 		return;
-	void *p = mmap(NULL, sizeof(*off_ns), PROT_READ, MAP_SHARED, fd, 0);
+	/* after the file's end its page has zeros */
+	void *p = mmap(NULL, 2 * sizeof(*off_ns), PROT_READ, MAP_SHARED, fd, 0);
 	off_ns = p == MAP_FAILED ? NULL : p;
 	close(fd);
 }
@@ -30,8 +33,9 @@ clock_gettime(clockid_t id, struct timespec *ts)
 {
 	int got = (int)syscall(SYS_clock_gettime, id, ts);
 
-	if (got == 0 && off_ns && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
-		int64_t ns = (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec + *off_ns;
+	bool wall = id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
+	if (got == 0 && off_ns && (wall || id == CLOCK_MONOTONIC)) {
+		int64_t ns = (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec + off_ns[!wall];
 		ts->tv_sec = ns / 1000000000;
 		ts->tv_nsec = ns % 1000000000;
 	}

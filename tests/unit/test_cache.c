@@ -277,20 +277,24 @@ opens(const unsigned char with[CACHE_KEY_BYTES], const unsigned char key[CACHE_K
 	struct span sealed, struct cache_answer *a, struct buf *plain)
 {
 	struct cache_stamp st;
+	struct cache_keys k;
 
+	cache_keys_derive(with, &k);
 	buf_init(plain, 0);
-	return cache_unseal(with, key, sealed, &st, plain, a);
+	return cache_unseal(&k, key, sealed, &st, plain, a);
 }
 
 static void
 an_entry_is_as_it_was_or_none(void **state)
 {
 	struct cache_answer a;
+	struct cache_keys keys;
 	struct buf sealed, plain;
 
 	(void)state;
+	cache_keys_derive(secret, &keys);
 	buf_init(&sealed, 0);
-	assert_int_equal(cache_seal(secret, key_one, &stamp, &answer, &sealed), 0);
+	assert_int_equal(cache_seal(&keys, key_one, &stamp, &answer, &sealed), 0);
 	assert_null(memmem(sealed.p, sealed.n, "data", 4));
 	assert_int_equal(opens(secret, key_one, buf_view(&sealed), &a, &plain), 0);
 	assert_true(span_eq(a.bytes, answer.bytes) && span_eq(a.path, answer.path));
@@ -375,7 +379,7 @@ a_purge_takes_what_it_names(void **state)
 		st.who[0] = 'w';
 		st.who[1] = i == 2 ? '1' : '0';
 		buf_init(&sealed, 0);
-		assert_int_equal(cache_seal(secret, key, &st, &answer, &sealed), 0);
+		assert_int_equal(cache_seal(cache_keys(c), key, &st, &answer, &sealed), 0);
 		cache_put(c, key, buf_view(&sealed), UINT64_MAX);
 		buf_free(&sealed);
 	}

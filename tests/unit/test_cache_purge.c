@@ -51,18 +51,18 @@ stop_rig(void **state)
 	redis_rig_do(&rig, "FLUSHALL")
 
 static void
-put_bytes(const char *name, const void *e, size_t n)
+put_bytes(unsigned name, const void *e, size_t n)
 {
-	char key[64];
+	char key[CACHE_REDIS_NAME];
 	const char *argv[] = { "HSET", key, "e", e };
-	size_t len = (size_t)snprintf(key, sizeof(key), CACHE_REDIS_PREFIX "%s", name);
+	size_t len = (size_t)snprintf(key, sizeof(key), CACHE_REDIS_PREFIX "%064u", name);
 
 	freeReplyObject(redisCommandArgv(rig.c, 4, argv, (size_t[]){ 4, len, 1, n }));
 }
 
 /* What stands open of an entry, which is all that a purge reads. */
 static void
-put_entry(const char *name, unsigned char ms, char route, char who)
+put_entry(unsigned name, unsigned char ms, char route, char who)
 {
 	unsigned char e[OPEN_AND_TAG] = {
 		[0] = 1, [8] = ms, [9] = (unsigned char)route, [17] = (unsigned char)who
@@ -101,13 +101,12 @@ what_is_named_goes(void **state)
 		struct buf why;
 		buf_init(&why, 256);
 		for (unsigned k = 0; k < 4; k++)
-			put_entry((char[]){ (char)('0' + k), 0 }, k < 2 ? 1 : 2,
-				k < 2 ? 'r' : 's', k % 2 ? 'b' : 'a');
+			put_entry(k, k < 2 ? 1 : 2, k < 2 ? 'r' : 's', k % 2 ? 'b' : 'a');
 		assert_int_equal(
 			cache_redis_purge(rig.c, &rows[i].p, &stop, LATER, &out, &why), 0);
 		bool as_it_should = out.purged == rows[i].purged && !out.failed && !why.n;
 		for (unsigned k = 0; k < 4; k++)
-			as_it_should &= redis_rig_do(&rig, "EXISTS tollgate:cache:%u", k) ==
+			as_it_should &= redis_rig_do(&rig, "EXISTS tollgate:cache:%064u", k) ==
 					(strchr(rows[i].left, (int)('0' + k)) != NULL);
 		if (!as_it_should)
 			fail_msg("%s: %llu went", rows[i].name, (unsigned long long)out.purged);
@@ -126,15 +125,18 @@ what_nobody_can_read_goes(void **state)
 
 	NEEDS_REDIS;
 	buf_init(&why, 256);
-	redis_rig_do(&rig, "SET tollgate:cache:text 1");
-	redis_rig_do(&rig, "HSET tollgate:cache:short e x");
-	put_bytes("empty", "", 0);
-	redis_rig_do(&rig, "HSET tollgate:cache:field f x"); /* as one that ended meanwhile */
+	redis_rig_do(&rig, "SET tollgate:cache:%064u 1", 1);
+	redis_rig_do(&rig, "SET tollgate:cache:%064u:asks 1", 1); /* no entry's name */
+	put_bytes(2, "x", 1);
+	put_bytes(3, "", 0);
+	redis_rig_do(
+		&rig, "HSET tollgate:cache:%064u f x", 4); /* as one that ended meanwhile */
 	const struct cache_purge p = { .route = r };
 	assert_int_equal(cache_redis_purge(rig.c, &p, &stop, LATER, &out, &why), 0);
 	assert_int_equal(out.purged, 3);
 	assert_int_equal(out.failed, 0);
-	assert_int_equal(redis_rig_do(&rig, "EXISTS tollgate:cache:field"), 1);
+	assert_int_equal(redis_rig_do(&rig, "EXISTS tollgate:cache:%064u", 4), 1);
+	assert_int_equal(redis_rig_do(&rig, "EXISTS tollgate:cache:%064u:asks", 1), 1);
 	buf_free(&why);
 }
 
@@ -144,13 +146,11 @@ all_of_many_are_seen(void **state)
 	static const unsigned char r[8] = "r";
 	struct cache_purged out = { 0 };
 	struct buf why;
-	char name[16];
 
 	NEEDS_REDIS;
 	buf_init(&why, 256);
 	for (unsigned i = 0; i < 2000; i++) {
-		snprintf(name, sizeof(name), "%u", i);
-		put_entry(name, 1, i % 4 ? 'r' : 's', 'a');
+		put_entry(i, 1, i % 4 ? 'r' : 's', 'a');
 	}
 	const struct cache_purge p = { .route = r };
 	assert_int_equal(cache_redis_purge(rig.c, &p, &stop, LATER, &out, &why), 0);
@@ -181,8 +181,8 @@ what_fails_is_told(void **state)
 		struct cache_purged out = { 0 };
 		struct buf why;
 		buf_init(&why, 256);
-		put_entry("0", 1, 'r', 'a');
-		put_entry("1", 1, 's', 'a');
+		put_entry(0, 1, 'r', 'a');
+		put_entry(1, 1, 's', 'a');
 		redis_rig_do(&rig, "ACL SETUSER default +@all %s", rows[i].user);
 		int err = cache_redis_purge(rig.c, &p, &stop, LATER, &out, &why);
 		redis_rig_do(&rig, "ACL SETUSER default +@all");
@@ -203,7 +203,7 @@ it_ends_when_it_is_told_to(void **state)
 
 	NEEDS_REDIS;
 	buf_init(&why, 256);
-	put_entry("0", 1, 'r', 'a');
+	put_entry(0, 1, 'r', 'a');
 	assert_int_equal(
 		cache_redis_purge(rig.c, &p, &stop, clock_mono_us(), &out, &why), ERR_TIMEOUT);
 	assert_true(span_is(buf_view(&why), "not done in time"));

@@ -70,6 +70,7 @@ static const char *const records[] = {
 	DECISION("alice", "m", "\"permit\""),
 	COMPLETION("alice", "m",
 		"\"usage\":{\"input_tokens\":10,\"output_tokens\":5,\"cached_tokens\":4,"
+		"\"cache_write_tokens\":3,\"cache_write_1h_tokens\":2,"
 		"\"reasoning_tokens\":2},\"cost_nanousd\":1500"),
 	DECISION("alice", "m", "\"redact\""),
 	COMPLETION("alice", "m",
@@ -122,9 +123,9 @@ each_record_counts_for_its_person(void **state)
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
 		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts,"
 		"haproxy_answered,cache_hits,saved_input_tokens,saved_output_tokens,"
-		"saved_nanousd\r\n"
-		"\"alice\",\"m\",2,0,0,11,4,0,0,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0\r\n"
-		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0"
+		"saved_nanousd,cached_percent\r\n"
+		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,36.4\r\n"
+		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0,"
 		"\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
@@ -137,13 +138,18 @@ each_record_counts_for_its_person(void **state)
 	assert_int_equal(json_integer_value(
 				 json_object_get(json_object_get(j, "total"), "cost_nanousd")),
 		2000);
+	assert_true(json_is_null(json_object_get(bob, "cached_percent")));
+	assert_true(json_real_value(json_object_get(
+			    json_object_get(j, "total"), "cached_percent")) == 36.4);
 	assert_string_equal(
 		json_string_value(json_object_get(j, "since")), "2026-11-20T00:00:00Z");
 	assert_true(json_is_null(json_object_get(j, "until")));
 	json_decref(j);
 	free(text);
 	text = printed(&t, FORM_TEXT);
-	assert_non_null(strstr(text, "0.000002 +\n"));
+	assert_non_null(strstr(text, "0.0 +           0           -\n"));
+	assert_non_null(strstr(text, "0.000002 +           5        36.4\n"));
+	assert_non_null(strstr(text, "        US dollars       written    cached %\n"));
 	assert_non_null(strstr(text, "\ntotal "));
 	assert_non_null(strstr(text, "1 answers of which a part has no price, 1 whose usage"));
 	free(text);
@@ -183,15 +189,15 @@ what_a_cache_gave_is_summed_apart(void **state)
 		free(before);
 	}
 	char *csv = printed(&t, FORM_CSV);
-	if (!strstr(csv,
-		    "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,2,10,5,1500\r\n"))
+	if (!strstr(csv, "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,2,10,5,1500,0."
+			 "0\r\n"))
 		fail_msg("%s", csv);
 	free(csv);
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text,
-		    "  hits    saved in   saved out     saved dollars        US dollars\n") ||
+		    "  hits    saved in   saved out     saved dollars        US dollars ") ||
 		!strstr(text,
-			"  2          10           5         0.0000015         0.0000015\n"))
+			"  2          10           5         0.0000015         0.0000015 "))
 		fail_msg("%s", text);
 	free(text);
 	text = printed(&t, FORM_JSON);
@@ -276,18 +282,20 @@ each_attempt_counts_for_its_target(void **state)
 	usage_add(&t, span_str(line), SPAN_LIT("2026-11-21"));
 	usage_sort(&t);
 	char *csv = printed(&t, FORM_CSV);
-	if (!strstr(csv, "\"openai/"
-			 "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0\r\n") ||
+	if (!strstr(csv,
+		    "\"openai/"
+		    "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0,0.0\r\n") ||
 		!strstr(csv,
-			"\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0\r\n") ||
+			"\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,\r\n") ||
 		strstr(csv, "a/x"))
 		fail_msg("%s", csv);
 	free(csv);
 	assert_int_equal(t.total[SUM_COST], 700);
 	assert_int_equal(t.total[SUM_ESTIMATE], 40);
 	char *text = printed(&t, FORM_TEXT);
-	if (!strstr(text, "0.0 +\n") ||
-		!strstr(text, "0.0000007 +\n+ more than that: 0 answers") ||
+	if (!strstr(text, "0.0 +           0           -\n") ||
+		!strstr(text,
+			"0.0000007 +           0         0.0\n+ more than that: 0 answers") ||
 		!strstr(text, "attempts before them: at most 0.00000004)"))
 		fail_msg("%s", text);
 	free(text);

@@ -379,12 +379,6 @@ redis_ready(const struct redis *r)
 	return all_up(r, true);
 }
 
-void
-redis_may_evict(struct redis *r)
-{
-	r->f->may_evict = true;
-}
-
 bool
 redis_evicts(const struct redis *r)
 {
@@ -393,6 +387,17 @@ redis_evicts(const struct redis *r)
 	for (size_t i = 0; i < r->f->nodes; i++)
 		evicts |= r->f->node[i]->evicts;
 	return evicts;
+}
+
+uint64_t
+redis_used_bytes(const struct redis *r)
+{
+	uint64_t most = r->used_bytes;
+
+	for (size_t i = 0; i < r->f->nodes; i++)
+		if (r->f->node[i]->used_bytes > most)
+			most = r->f->node[i]->used_bytes;
+	return most;
 }
 
 enum redis_refusal

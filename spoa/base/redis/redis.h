@@ -27,11 +27,12 @@ bool redis_up(const struct redis *r);
 /* Up, and the epochs are known. */
 bool redis_ready(const struct redis *r);
 
-/* That is what it is for, and nothing to be said: what is in it is kept elsewhere, or made again.
- * Before the loop runs. */
-void redis_may_evict(struct redis *r);
 /* One of its servers forgets keys when its memory is full, as it said at a connect. */
 bool redis_evicts(const struct redis *r);
+
+/* Of redis_options.may_evict: how much memory is in use in the fullest of its servers that
+ * forgets nothing, a second ago at most; 0: each of them forgets, or none has said. */
+uint64_t redis_used_bytes(const struct redis *r);
 
 /* Why one of its servers takes no writes, asked once a second; *said: its own words, until the
  * next turn of the loop. */

@@ -118,6 +118,25 @@ on_time(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	redis_life_time(r, r->time_asked_us, time);
 }
 
+/* Counters have a TTL: each policy but noeviction forgets what was used. */
+static void
+on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
+{
+	const redisReply *rep = reply;
+	struct redis *r = TAGGED(redis, ac->data);
+
+	if (!rep || rep->type == REDIS_REPLY_ERROR)
+		return;
+	struct span info = span_of(rep->str ? rep->str : "", rep->len),
+		    policy = redis_life_evicts(info);
+	if (policy.n && !r->evicts && !r->o->may_evict)
+		log_event(LOG_WARN, "redis.evicts", LS("url", r->text), LSP("policy", policy),
+			LS("why", "a full Redis forgets what was used: set maxmemory-policy "
+				  "noeviction"));
+	r->evicts = policy.n > 0;
+	r->used_bytes = r->evicts ? 0 : redis_life_used(info);
+}
+
 /* Whether it takes writes, and its clock. */
 static void
 ask_write(struct redis *r)
@@ -127,6 +146,8 @@ ask_write(struct redis *r)
 	r->write_asked = redisAsyncCommand(r->ac, on_write, NULL, "SET %s %llu NX", r->life.key,
 				 (unsigned long long)redis_life_draw()) == REDIS_OK;
 	redisAsyncCommand(r->ac, on_time, NULL, "TIME");
+	if (r->o->may_evict)
+		redisAsyncCommand(r->ac, on_memory, NULL, "INFO memory");
 }
 
 static void
@@ -144,23 +165,6 @@ on_info(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 	}
 	ask_write(r);
 	redisAsyncCommand(ac, on_epoch, NULL, "GET %s", r->life.key);
-}
-
-/* Counters have a TTL: each policy but noeviction forgets what was used. */
-static void
-on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
-{
-	const redisReply *rep = reply;
-	struct redis *r = TAGGED(redis, ac->data);
-
-	if (!rep || rep->type == REDIS_REPLY_ERROR)
-		return;
-	struct span policy = redis_life_evicts(span_of(rep->str ? rep->str : "", rep->len));
-	if (policy.n && !r->evicts && !r->f->may_evict)
-		log_event(LOG_WARN, "redis.evicts", LS("url", r->text), LSP("policy", policy),
-			LS("why", "a full Redis forgets what was used: set maxmemory-policy "
-				  "noeviction"));
-	r->evicts = policy.n > 0;
 }
 
 /* RUNID is asked for each time: at one address there may be another server. */

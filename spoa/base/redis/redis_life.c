@@ -42,6 +42,14 @@ redis_life_evicts(struct span info)
 	return policy;
 }
 
+uint64_t
+redis_life_used(struct span info)
+{
+	uint64_t n = 0;
+
+	return span_u64(redis_info_value(info, "used_memory"), &n) ? 0 : n;
+}
+
 /* clang-format off */
 static const char *const refusal_words[REDIS_REFUSALS] = {
 	[REDIS_FULL] = "OOM",

@@ -26,6 +26,8 @@ bool redis_life_named(struct redis_life *l, struct span info);
 /* By which policy the server forgets keys when its memory is full, from the reply to INFO
  * memory; empty: it forgets none. Part of `info`. */
 struct span redis_life_evicts(struct span info);
+/* How many bytes it uses, from the same; 0: it does not say. */
+uint64_t redis_life_used(struct span info);
 /* Why a server that answers takes no writes: by the word that its errors begin with. */
 enum redis_refusal {
 	REDIS_TAKES,

@@ -18,6 +18,8 @@ struct redis_options {
 	char client_name[REDIS_NAME_MAX];	     /* CLIENT SETNAME; "": none */
 	char tls_ca[REDIS_FILE_MAX];		     /* "": the system's */
 	char tls_cert[REDIS_FILE_MAX], tls_key[REDIS_FILE_MAX];
+	bool may_evict; /* what it forgets is made anew: its memory is asked for once a second
+			 */
 	char tls_name[REDIS_NAME_MAX]; /* what certificates must name; "": the server's host */
 };
 

@@ -33,7 +33,7 @@ struct redis_front {
 	unsigned every_ms;
 	ev_prepare flush;
 	struct buf command; /* being formatted */
-	bool cluster, may_evict;
+	bool cluster;
 	struct redis *node[REDIS_NODES_MAX]; /* of a cluster; as many as REDIS_HOLDERS_MAX */
 	size_t nodes;
 	struct redis *owner[]; /* of each slot of a cluster, or NULL */
@@ -67,7 +67,8 @@ struct redis {
 	unsigned retry_ms; /* so long after the next attempt comes another; 0: RETRY_MS */
 	struct redis_life life;
 	bool life_asked, said_epoch;
-	bool evicts; /* it forgets keys when its memory is full */
+	bool evicts;	     /* it forgets keys when its memory is full */
+	uint64_t used_bytes; /* of its memory; 0: not known, or it evicts */
 	uint64_t life_asked_us, time_asked_us;
 	/* what it said to the last write; REDIS_TAKES also where none was asked for */
 	enum redis_refusal refusal;

@@ -19,6 +19,7 @@
   X(SERIES_OBSERVED,  "route_decisions_total",  "decision=\"observed\"", "") \
   X(SERIES_INPUT,     "route_tokens_total",     "type=\"input\"",        "tokens reported by providers, by route, provider and model") \
   X(SERIES_OUTPUT,    "route_tokens_total",     "type=\"output\"",       "") \
+  X(SERIES_USAGES,    "route_usages_total",     "",                     "answers of which the provider said what they used, by route, provider and model") \
   X(SERIES_CACHED,    "route_token_parts_total", "type=\"cached\"",     "of them: read from the provider's cache, written to it, thought, sound; by route, provider and model") \
   X(SERIES_WRITTEN,   "route_token_parts_total", "type=\"cache_write\"", "") \
   X(SERIES_REASONING, "route_token_parts_total", "type=\"reasoning\"",  "") \

@@ -30,8 +30,10 @@ show_cache_stats(const json_t *o)
 		const char *name, *member;
 	} rows[] = {
 		{ "routes with a cache", "routes" },
-		{ "entries", "entries" }, { "bytes", "bytes" }, { "bytes at most", "max_bytes" },
-		{ "hits", "hits" }, { "misses", "misses" }, { "off", "off" },
+		{ "bytes", "bytes" }, { "bytes at most", "max_bytes" },
+		{ "hits", "hits" }, { "hits by a near one", "near_hits" },
+		{ "hits by waiting", "waited_hits" }, { "waited in vain", "waited_alone" },
+		{ "misses", "misses" }, { "off", "off" },
 		{ "kept", "kept" }, { "failures", "failures" }, { "unusable", "unusable" },
 		{ "saved input tokens", "saved_input_tokens" },
 		{ "saved output tokens", "saved_output_tokens" },
@@ -43,6 +45,10 @@ show_cache_stats(const json_t *o)
 	SCOPED_BUF(b, 0);
 	buf_printf(&b, "%-22s %s%s%s\n", "where", redis ? "Redis " : "this process",
 		redis ? redis : "", away ? ", away" : "");
+	if (redis)
+		put_stat(&b, "keys of its database", o, "keys");
+	else
+		put_stat(&b, "entries", o, "entries");
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		put_stat(&b, rows[i].name, o, rows[i].member);
 	price_text((uint64_t)json_int_in(o, "saved_nanousd"), usd);

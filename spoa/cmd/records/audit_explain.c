@@ -354,6 +354,27 @@ print_about(struct buf *out, json_t *o)
 		buf_putc(out, '\n');
 }
 
+/* "cache: hit, 12 s old, 10 input and 9 output tokens were not asked for" */
+static void
+print_cache(struct buf *out, json_t *o)
+{
+	if (!record_get(o, RF_CACHE))
+		return;
+	buf_printf(out, "cache: %s", record_text(o, RF_CACHE));
+	if (record_get(o, RF_CACHE_WHY))
+		buf_printf(out, ": %s", record_text(o, RF_CACHE_WHY));
+	if (record_get(o, RF_CACHE_AGE))
+		buf_printf(out, ", %lld s old", (long long)record_int(o, RF_CACHE_AGE));
+	if (record_get(o, RF_CACHE_WAITED))
+		buf_printf(out, ", waited %lld ms for another one that asked the same",
+			(long long)record_int(o, RF_CACHE_WAITED));
+	if (record_get(o, RF_SAVED_INPUT_TOKENS))
+		buf_printf(out, ", %lld input and %lld output tokens were not asked for",
+			(long long)record_int(o, RF_SAVED_INPUT_TOKENS),
+			(long long)record_int(o, RF_SAVED_OUTPUT_TOKENS));
+	buf_putc(out, '\n');
+}
+
 /* Of a request, or of a later attempt of one. */
 static void
 print_decision(struct buf *out, json_t *o)
@@ -371,6 +392,8 @@ print_decision(struct buf *out, json_t *o)
 	if (record_get(o, RF_REASON))
 		buf_printf(out, "reason: %s\n", record_text(o, RF_REASON));
 	print_about(out, o);
+	if (record_get(o, RF_TRANSLATED_TO))
+		buf_printf(out, "sent in another form: %s\n", record_text(o, RF_TRANSLATED_TO));
 	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), json_str_in(o, "basis"));
 	print_rules(out, json_object_get(o, "explain"));
 }
@@ -385,6 +408,7 @@ print_words(struct buf *out, json_t *o)
 	json_array_foreach(json_object_get(o, "later_attempts"), i, one)
 		print_decision(out, one);
 	print_calls(out, record_get(o, RF_CALLS));
+	print_cache(out, o);
 	print_attempts(out, record_get(o, RF_ATTEMPTS));
 	print_no_further(out, record_text(o, RF_NO_FURTHER));
 	if (!answer)
@@ -401,7 +425,11 @@ static const struct {
 	const char *otherwise; /* NULL: nothing */
 } told[] = { { RF_ID, "" }, { RF_DECIDED_AT, "" }, { RF_DECISION, "" }, { RF_STATUS, NULL },
 	{ RF_CODE, NULL }, { RF_REASON, NULL }, { RF_RULE, "none" }, { RF_WOULD, NULL },
-	{ RF_POLICY, "" }, { RF_ABOUT, NULL }, { RF_REGION, NULL } };
+	{ RF_POLICY, "" }, { RF_ABOUT, NULL }, { RF_REGION, NULL },
+	{ RF_TRANSLATED_TO, NULL } };
+
+static const enum record_field cache_told[] = { RF_CACHE, RF_CACHE_WHY, RF_CACHE_AGE,
+	RF_CACHE_WAITED, RF_SAVED };
 
 /* As the record has it; where it has none, nothing is told. */
 static void
@@ -458,6 +486,8 @@ tell_explained(struct audit_args *a, const struct wanted *w)
 		return cmd_fail(a->q.what, "%s: the record cannot be read back", a->id);
 	if (json_array_size(later))
 		json_object_set(o, "later_attempts", later);
+	for (size_t k = 0; k < COUNT_OF(cache_told); k++)
+		tell_member(o, w->completion, cache_told[k]);
 	tell_member(o, w->completion, RF_ATTEMPTS);
 	tell_member(o, w->completion, RF_NO_FURTHER);
 	if ((calls = calls_told(w, json_is_true(json_object_get(o, "same_version")))))

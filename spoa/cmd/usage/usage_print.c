@@ -30,7 +30,19 @@ static const struct {
 	{ SUM_OUTPUT, "output", false }, { SUM_REASONING, "reasoning", false },
 	{ SUM_HITS, "hits", true }, { SUM_SAVED_IN, "saved in", true },
 	{ SUM_SAVED_OUT, "saved out", true } };
-enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, MONEY_WIDTH = 18 };
+enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, MONEY_WIDTH = 18, PERCENT_MAX = 32 };
+
+/* Of the tokens of prompts those that were read from the provider's cache, in percent; `none`
+ * where there were no prompts. */
+static const char *
+cached_percent(const uint64_t sum[SUMS], const char *none, char out[PERCENT_MAX])
+{
+	if (!sum[SUM_INPUT])
+		return none;
+	snprintf(out, PERCENT_MAX, "%.1f",
+		100. * (double)sum[SUM_CACHED] / (double)sum[SUM_INPUT]);
+	return out;
+}
 
 /* What it cost is not all known. */
 static bool
@@ -42,7 +54,7 @@ is_more(const uint64_t sum[SUMS])
 static void
 put_sums(struct buf *out, const uint64_t sum[SUMS], bool cache)
 {
-	char usd[PRICE_TEXT_MAX];
+	char usd[PRICE_TEXT_MAX], percent[PERCENT_MAX];
 
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
 		if (cache || !columns[i].of_cache)
@@ -53,7 +65,9 @@ put_sums(struct buf *out, const uint64_t sum[SUMS], bool cache)
 		buf_printf(out, "%*s", MONEY_WIDTH, usd);
 	}
 	price_text(sum[SUM_COST], usd);
-	buf_printf(out, "%*s%s\n", MONEY_WIDTH, usd, is_more(sum) ? " +" : "");
+	buf_printf(out, "%*s%s%*llu%*s\n", MONEY_WIDTH, usd, is_more(sum) ? " +" : "  ",
+		NUMBER_WIDTH, (unsigned long long)(sum[SUM_WRITE] + sum[SUM_WRITE_1H]),
+		NUMBER_WIDTH, cached_percent(sum, "-", percent));
 }
 
 /* What had no room is shown on the first page. */
@@ -83,7 +97,8 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 			buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
 	if (cache)
 		buf_printf(out, "%*s", MONEY_WIDTH, "saved dollars");
-	buf_printf(out, "%*s\n", MONEY_WIDTH, "US dollars");
+	buf_printf(out, "%*s  %*s%*s\n", MONEY_WIDTH, "US dollars", NUMBER_WIDTH, "written",
+		NUMBER_WIDTH, "cached %");
 	SCOPED_BUF(name, 1 << 20);
 	for (size_t g = 0; g < p->n + with_other(t, p); g++) {
 		const struct usage_group *u = g == p->n ? &t->group[0] : p->row[g];
@@ -142,9 +157,10 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 		buf_printf(out, "%s%s", i ? "," : "", usage_dim_names[t->by[i]]);
 	for (size_t i = 0; i < SUMS; i++)
 		buf_printf(out, ",%s", usage_sum_names[i]);
-	buf_str(out, "\r\n");
+	buf_str(out, ",cached_percent\r\n");
 	SCOPED_BUF(name, 1 << 20);
 	size_t other = with_other(t, p);
+	char percent[PERCENT_MAX];
 	for (size_t g = 0; g < p->n + other; g++) {
 		const struct usage_group *u = g < other ? &t->group[0] : p->row[g - other];
 		struct span key = span_of(u->key, u->n);
@@ -159,7 +175,7 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 		}
 		for (size_t i = 0; i < SUMS; i++)
 			buf_printf(out, ",%llu", (unsigned long long)u->sum[i]);
-		buf_str(out, "\r\n");
+		buf_printf(out, ",%s\r\n", cached_percent(u->sum, "", percent));
 	}
 }
 
@@ -168,8 +184,11 @@ print_csv(const struct usage_table *t, const struct usage_page *p, struct buf *o
 static void
 put_json_sums(struct buf *out, const uint64_t sum[SUMS])
 {
+	char percent[PERCENT_MAX];
+
 	for (size_t i = 0; i < SUMS; i++)
 		json_put_uint(out, usage_sum_names[i], sum[i]);
+	json_put_raw(out, "cached_percent", span_str(cached_percent(sum, "null", percent)));
 }
 
 static void

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include "base/clock.h"
 
@@ -13,6 +12,7 @@ enum {
 	ENTRY_OVERHEAD = 64 /* of the allocator's and the lists' */
 };
 #define SHARE_WINDOW_US (900 * UINT64_C(1000000))
+#define ALONE_US	(10 * UINT64_C(1000000))
 
 struct kept {
 	TAILQ_ENTRY(kept) by_use;
@@ -25,11 +25,16 @@ struct kept {
 
 struct cache {
 	pthread_mutex_t mutex;
-	unsigned char secret[CACHE_KEY_BYTES];
+	struct cache_keys keys;
 	uint64_t max_bytes, bytes;
 	size_t entries;
 	TAILQ_HEAD(, kept) by_use; /* the oldest first */
 	LIST_HEAD(, kept) by_key[PLACES];
+	struct {
+		LIST_HEAD(, cache_flight) under_way;
+		uint64_t ended_us, alone_us; /* the last one; one that was not kept */
+	} flights[PLACES];
+	uint64_t serial;
 	/* bytes that callers have stored in this window, by their hash: two of one place share
 	 * its room */
 	uint64_t window_us, took[CALLERS];
@@ -44,16 +49,16 @@ cache_new(const unsigned char secret[CACHE_KEY_BYTES], uint64_t max_bytes)
 		free(c);
 		return NULL;
 	}
-	memcpy(c->secret, secret, sizeof(c->secret));
+	cache_keys_derive(secret, &c->keys);
 	c->max_bytes = max_bytes;
 	TAILQ_INIT(&c->by_use);
 	return c;
 }
 
-const unsigned char *
-cache_secret(const struct cache *c)
+const struct cache_keys *
+cache_keys(const struct cache *c)
 {
-	return c->secret;
+	return &c->keys;
 }
 
 static void
@@ -76,7 +81,7 @@ cache_free(struct cache **cp)
 	while (!TAILQ_EMPTY(&c->by_use))
 		forget_kept(c, TAILQ_FIRST(&c->by_use));
 	pthread_mutex_destroy(&c->mutex);
-	sodium_memzero(c->secret, sizeof(c->secret));
+	sodium_memzero(&c->keys, sizeof(c->keys));
 	free(c);
 	*cp = NULL;
 }
@@ -161,6 +166,85 @@ cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf 
 	pthread_mutex_unlock(&c->mutex);
 	return k && !buf_failed(out);
 }
+
+size_t
+cache_redis_name(const unsigned char key[CACHE_KEY_BYTES], char out[CACHE_REDIS_NAME])
+{
+	size_t n = (size_t)snprintf(out, CACHE_REDIS_NAME, CACHE_REDIS_PREFIX);
+
+	sodium_bin2hex(out + n, CACHE_REDIS_NAME - n, key, CACHE_KEY_BYTES);
+	return CACHE_REDIS_NAME - 1;
+}
+
+/* ---- flights ---- */
+
+/* Under the mutex. */
+static struct cache_flight *
+flight_of(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
+{
+	struct cache_flight *f;
+
+	LIST_FOREACH (f, &c->flights[place_of(key, PLACES)].under_way, of_place)
+		if (!memcmp(f->key, key, CACHE_KEY_BYTES))
+			break;
+	return f;
+}
+
+enum cache_flight_role
+cache_flight_begin(struct cache *c, struct cache_flight *f,
+	const unsigned char key[CACHE_KEY_BYTES], uint64_t looked_us, uint64_t *serial)
+{
+	size_t place = place_of(key, PLACES);
+	enum cache_flight_role role = FLIGHT_LEADS;
+
+	pthread_mutex_lock(&c->mutex);
+	const struct cache_flight *first = flight_of(c, key);
+	uint64_t alone_us = c->flights[place].alone_us;
+	if (alone_us && clock_mono_us() - alone_us < ALONE_US) {
+		role = FLIGHT_ALONE;
+	} else if (first) {
+		role = FLIGHT_FOLLOWS;
+		*serial = first->serial;
+	} else if (c->flights[place].ended_us >= looked_us) {
+		role = FLIGHT_LOOKS;
+	} else {
+		memcpy(f->key, key, CACHE_KEY_BYTES);
+		f->serial = ++c->serial;
+		LIST_INSERT_HEAD(&c->flights[place].under_way, f, of_place);
+	}
+	pthread_mutex_unlock(&c->mutex);
+	return role;
+}
+
+bool
+cache_flight_lasts(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], uint64_t serial)
+{
+	pthread_mutex_lock(&c->mutex);
+	const struct cache_flight *f = flight_of(c, key);
+	bool lasts = f && f->serial == serial;
+	pthread_mutex_unlock(&c->mutex);
+	return lasts;
+}
+
+void
+cache_flight_end(struct cache *c, struct cache_flight *f, bool kept)
+{
+	size_t place = place_of(f->key, PLACES);
+
+	if (!f->serial)
+		return;
+	pthread_mutex_lock(&c->mutex);
+	LIST_REMOVE(f, of_place);
+	f->serial = 0;
+	uint64_t now_us = clock_mono_us();
+	if (kept)
+		c->flights[place].ended_us = now_us;
+	else
+		c->flights[place].alone_us = now_us;
+	pthread_mutex_unlock(&c->mutex);
+}
+
+/* ---- what goes at once ---- */
 
 bool
 cache_purges(const struct cache_purge *p, struct span sealed)

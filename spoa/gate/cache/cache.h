@@ -3,6 +3,8 @@
 #ifndef GATE_CACHE_CACHE_H
 #define GATE_CACHE_CACHE_H
 
+#include <sys/queue.h>
+
 #include "gate/cache/entry.h"
 
 struct cache;
@@ -15,7 +17,7 @@ enum { CACHE_SHARES = 8 };
  * out of memory. */
 struct cache *cache_new(const unsigned char secret[CACHE_KEY_BYTES], uint64_t max_bytes);
 void cache_free(struct cache **c);
-const unsigned char *cache_secret(const struct cache *c);
+const struct cache_keys *cache_keys(const struct cache *c);
 
 /* Whether n bytes more of this caller's fit its share; they are counted then. */
 bool cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_t n);
@@ -24,6 +26,35 @@ void cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct
 	uint64_t until_us);
 /* Appends it. False: there is none. */
 bool cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf *out);
+
+/* Of an entry in Redis: a hash with one field, "e". */
+#define CACHE_REDIS_PREFIX "tollgate:cache:"
+enum { CACHE_REDIS_NAME = sizeof(CACHE_REDIS_PREFIX) + 2 * CACHE_KEY_BYTES };
+/* Its length; ends with a NUL. */
+size_t cache_redis_name(const unsigned char key[CACHE_KEY_BYTES], char out[CACHE_REDIS_NAME]);
+
+/* ---- identical requests under way: one of this process asks for a key, others wait ---- */
+
+/* Embedded in the request that asks; {0} at first. */
+struct cache_flight {
+	LIST_ENTRY(cache_flight) of_place;
+	unsigned char key[CACHE_KEY_BYTES];
+	uint64_t serial; /* 0: it asks for nobody but itself */
+};
+enum cache_flight_role {
+	FLIGHT_LEADS,	/* to be ended with cache_flight_end() */
+	FLIGHT_FOLLOWS, /* another asks: *serial */
+	FLIGHT_LOOKS,	/* another's ended since it was looked for */
+	FLIGHT_ALONE	/* one like it was not kept lately: whoever asks, asks for itself */
+};
+/* `looked_us`: when the cache had no answer for it; monotonic. */
+enum cache_flight_role cache_flight_begin(struct cache *c, struct cache_flight *f,
+	const unsigned char key[CACHE_KEY_BYTES], uint64_t looked_us, uint64_t *serial);
+/* That one is under way. */
+bool cache_flight_lasts(
+	struct cache *c, const unsigned char key[CACHE_KEY_BYTES], uint64_t serial);
+/* Once; where it has none, nothing. `kept`: there is an answer for all. */
+void cache_flight_end(struct cache *c, struct cache_flight *f, bool kept);
 
 /* NULL: any route, any person; 0: of any age. */
 struct cache_purge {

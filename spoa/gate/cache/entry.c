@@ -14,29 +14,32 @@ enum {
 	NONCE_BYTES = 12,
 	TAG_BYTES = 16,
 	OPEN_BYTES = STAMP_BYTES + NONCE_BYTES,
-	INNER_BYTES = 4 + 4 /* form, streamed, framing, 0; length of the path */
+	INNER_BYTES = 4 + 4 /* form, streamed, framing, points; length of the path */
 };
 
-static void
-derive(const unsigned char secret[CACHE_KEY_BYTES], const char *what, struct span name,
-	unsigned char *out, size_t n)
+void
+cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache_keys *k)
 {
-	crypto_generichash_state h;
+	const struct {
+		const char *what;
+		unsigned char *out;
+		size_t n;
+	} of[] = { { "key", k->index, sizeof(k->index) },
+		{ "entry", k->cipher, sizeof(k->cipher) },
+		{ "route", k->names[CACHE_NAMED_ROUTE], sizeof(k->names[0]) },
+		{ "who", k->names[CACHE_NAMED_WHO], sizeof(k->names[0]) } };
 
-	crypto_generichash_init(&h, secret, CACHE_KEY_BYTES, n);
-	crypto_generichash_update(&h, (const unsigned char *)what, strlen(what) + 1);
-	crypto_generichash_update(&h, (const unsigned char *)name.p, name.n);
-	crypto_generichash_final(&h, out, n);
+	for (size_t i = 0; i < COUNT_OF(of); i++)
+		crypto_generichash(of[i].out, of[i].n, (const unsigned char *)of[i].what,
+			strlen(of[i].what), secret, CACHE_KEY_BYTES);
 }
 
 void
-cache_name(const unsigned char secret[CACHE_KEY_BYTES], const char *what, struct span name,
+cache_name(const struct cache_keys *k, enum cache_named of, struct span name,
 	unsigned char out[CACHE_NAME_BYTES])
 {
-	unsigned char whole[16];
-
-	derive(secret, what, name, whole, sizeof(whole));
-	memcpy(out, whole, CACHE_NAME_BYTES);
+	_Static_assert(CACHE_NAME_BYTES == crypto_shorthash_BYTES, "a whole one");
+	crypto_shorthash(out, (const unsigned char *)name.p, name.n, k->names[of]);
 }
 
 static void
@@ -67,19 +70,18 @@ cache_stamp_of(struct span sealed, struct cache_stamp *st)
 
 /* One pass of the cipher over `in`, with the tag read (sealing) or checked at `tag`. */
 static bool
-gcm(bool seals, const unsigned char secret[CACHE_KEY_BYTES],
-	const unsigned char key[CACHE_KEY_BYTES], const unsigned char *open, struct span in,
-	unsigned char *out, unsigned char tag[TAG_BYTES])
+gcm(bool seals, const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
+	const unsigned char *open, struct span in, unsigned char *out,
+	unsigned char tag[TAG_BYTES])
 {
-	unsigned char cipher_key[32], last[TAG_BYTES];
+	unsigned char last[TAG_BYTES];
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	int n, on = seals ? 1 : 0;
 
-	derive(secret, "entry", SPAN_LIT(""), cipher_key, sizeof(cipher_key));
 	bool ok =
 		c &&
 		EVP_CipherInit_ex(
-			c, EVP_aes_256_gcm(), NULL, cipher_key, open + STAMP_BYTES, on) == 1 &&
+			c, EVP_aes_256_gcm(), NULL, k->cipher, open + STAMP_BYTES, on) == 1 &&
 		EVP_CipherUpdate(c, NULL, &n, open, STAMP_BYTES) == 1 &&
 		EVP_CipherUpdate(c, NULL, &n, key, CACHE_KEY_BYTES) == 1 &&
 		EVP_CipherUpdate(c, out, &n, (const unsigned char *)in.p, (int)in.n) == 1 &&
@@ -87,18 +89,16 @@ gcm(bool seals, const unsigned char secret[CACHE_KEY_BYTES],
 		EVP_CipherFinal_ex(c, last, &n) == 1 &&
 		(!seals || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, tag) == 1);
 	EVP_CIPHER_CTX_free(c);
-	sodium_memzero(cipher_key, sizeof(cipher_key));
 	return ok;
 }
 
 int
-cache_seal(const unsigned char secret[CACHE_KEY_BYTES],
-	const unsigned char key[CACHE_KEY_BYTES], const struct cache_stamp *st,
-	const struct cache_answer *a, struct buf *out)
+cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
+	const struct cache_stamp *st, const struct cache_answer *a, struct buf *out)
 {
 	uint32_t path = (uint32_t)a->path.n;
 	const unsigned char inner[INNER_BYTES] = { (unsigned char)a->form, a->streamed,
-		a->frames, 0, (unsigned char)(path >> 24), (unsigned char)(path >> 16),
+		a->frames, a->points, (unsigned char)(path >> 24), (unsigned char)(path >> 16),
 		(unsigned char)(path >> 8), (unsigned char)path };
 	struct buf plain;
 
@@ -113,7 +113,7 @@ cache_seal(const unsigned char secret[CACHE_KEY_BYTES],
 	if (ok) {
 		put_stamp(st, p);
 		random_bytes(p + STAMP_BYTES, NONCE_BYTES);
-		ok = gcm(true, secret, key, p, buf_view(&plain), p + OPEN_BYTES,
+		ok = gcm(true, k, key, p, buf_view(&plain), p + OPEN_BYTES,
 			p + OPEN_BYTES + plain.n);
 		buf_commit(out, ok ? OPEN_BYTES + plain.n + TAG_BYTES : 0);
 	}
@@ -122,9 +122,8 @@ cache_seal(const unsigned char secret[CACHE_KEY_BYTES],
 }
 
 int
-cache_unseal(const unsigned char secret[CACHE_KEY_BYTES],
-	const unsigned char key[CACHE_KEY_BYTES], struct span sealed, struct cache_stamp *st,
-	struct buf *plain, struct cache_answer *a)
+cache_unseal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
+	struct span sealed, struct cache_stamp *st, struct buf *plain, struct cache_answer *a)
 {
 	unsigned char tag[TAG_BYTES], *out;
 
@@ -133,7 +132,7 @@ cache_unseal(const unsigned char secret[CACHE_KEY_BYTES],
 	struct span in = span_cut(sealed, OPEN_BYTES, sealed.n - TAG_BYTES);
 	memcpy(tag, sealed.p + sealed.n - TAG_BYTES, TAG_BYTES);
 	if (in.n < INNER_BYTES || !(out = (unsigned char *)buf_reserve(plain, in.n)) ||
-		!gcm(false, secret, key, (const unsigned char *)sealed.p, in, out, tag))
+		!gcm(false, k, key, (const unsigned char *)sealed.p, in, out, tag))
 		return ERR_AUTH;
 	buf_commit(plain, in.n);
 	struct span s = span_of(out, in.n);
@@ -144,6 +143,7 @@ cache_unseal(const unsigned char secret[CACHE_KEY_BYTES],
 	*a = (struct cache_answer){ .form = (enum form)out[0],
 		.streamed = out[1],
 		.frames = out[2],
+		.points = out[3],
 		.path = span_cut(s, INNER_BYTES, INNER_BYTES + path),
 		.bytes = span_cut(s, INNER_BYTES + path, s.n) };
 	return 0;

@@ -20,22 +20,30 @@ struct cache_answer {
 	enum form form; /* the provider's */
 	bool streamed;	/* as events, in the framing `frames` (enum frames_kind) */
 	unsigned char frames;
+	bool points;	  /* it is no answer: `bytes` are the key of one, and the prompt of its
+			     request */
 	struct span path; /* that was asked: some formats are told by it */
 	struct span bytes;
 };
 
-/* Of a route's or a person's name. */
-void cache_name(const unsigned char secret[CACHE_KEY_BYTES], const char *what, struct span name,
+/* Daemons that have the same ones share entries. Secret. */
+struct cache_keys {
+	unsigned char index[CACHE_KEY_BYTES]; /* of cache_key() */
+	unsigned char cipher[32], names[2][16];
+};
+void cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache_keys *out);
+
+/* Of a route's or a person's name: SipHash-2-4. */
+enum cache_named { CACHE_NAMED_ROUTE, CACHE_NAMED_WHO };
+void cache_name(const struct cache_keys *k, enum cache_named of, struct span name,
 	unsigned char out[CACHE_NAME_BYTES]);
 /* Appends the sealed entry. 0, or ERR_LIMIT: it is over CACHE_ENTRY_MOST; ERR_NOMEM. */
-int cache_seal(const unsigned char secret[CACHE_KEY_BYTES],
-	const unsigned char key[CACHE_KEY_BYTES], const struct cache_stamp *st,
-	const struct cache_answer *a, struct buf *out);
+int cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
+	const struct cache_stamp *st, const struct cache_answer *a, struct buf *out);
 /* The stamp alone; false: it is none. */
 bool cache_stamp_of(struct span sealed, struct cache_stamp *st);
 /* *plain owns what *a points into. 0, or ERR_AUTH: it is not what was stored under this key. */
-int cache_unseal(const unsigned char secret[CACHE_KEY_BYTES],
-	const unsigned char key[CACHE_KEY_BYTES], struct span sealed, struct cache_stamp *st,
-	struct buf *plain, struct cache_answer *a);
+int cache_unseal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
+	struct span sealed, struct cache_stamp *st, struct buf *plain, struct cache_answer *a);
 
 #endif

@@ -16,6 +16,8 @@ struct member {
 
 struct keying {
 	crypto_generichash_state hash;
+	struct span prompt; /* ask->prompt */
+	unsigned prompts;   /* how often that was passed */
 	double temperature;
 	const char *why; /* it has none; NULL: nothing stands against one */
 };
@@ -150,38 +152,59 @@ hash_part(struct keying *k, struct span s)
 	crypto_generichash_update(&k->hash, (const unsigned char *)s.p, s.n);
 }
 
-/* Runs without blanks; a part that is empty ends them. */
 static void
-hash_member(struct keying *k, const struct member *m)
+hash_bytes_of(struct keying *k, struct span s)
+{
+	crypto_generichash_update(&k->hash, (const unsigned char *)s.p, s.n);
+}
+
+/* Without the blanks between tokens. */
+static void
+hash_tokens(struct keying *k, struct span s, bool blanks)
 {
 	size_t from = 0, at = 0;
 
-	hash_part(k, m->name);
-	while (m->blanks && at < m->value.n) {
-		if (m->value.p[at] == '"') {
-			at = past_string(m->value, at);
+	while (blanks && at < s.n) {
+		if (s.p[at] == '"') {
+			at = past_string(s, at);
 			continue;
 		}
-		if (!is_json_blank(m->value.p[at])) {
+		if (!is_json_blank(s.p[at])) {
 			at++;
 			continue;
 		}
-		crypto_generichash_update(
-			&k->hash, (const unsigned char *)m->value.p + from, at - from);
-		from = at = past_json_blanks(m->value, at);
+		hash_bytes_of(k, span_cut(s, from, at));
+		from = at = past_json_blanks(s, at);
 	}
-	crypto_generichash_update(
-		&k->hash, (const unsigned char *)m->value.p + from, m->value.n - from);
+	hash_bytes_of(k, span_cut(s, from, s.n));
+}
+
+/* Of a near key, where the prompt is in the value, a NUL in its place: no JSON has one. */
+static void
+hash_member(struct keying *k, const struct member *m)
+{
+	struct span v = m->value, prompt = k->prompt;
+	size_t at = prompt.n && prompt.p >= v.p ? (size_t)(prompt.p - v.p) : v.n;
+
+	hash_part(k, m->name);
+	if (at < v.n) {
+		hash_tokens(k, span_cut(v, 0, at), m->blanks);
+		hash_bytes_of(k, span_of("", 1));
+		k->prompts++;
+		at += prompt.n;
+		v = span_cut(v, at, v.n);
+	}
+	hash_tokens(k, v, m->blanks);
 	/* no value ends so: the next name does not go on with it */
-	crypto_generichash_update(&k->hash, (const unsigned char *)"\n", 1);
+	hash_bytes_of(k, SPAN_LIT("\n"));
 }
 
 /* ---- what the members say ---- */
 
 /* Members of tools whose calls come to the caller; all of them may stand together. */
 static const char *const callers_own[] = { "name", "description", "input_schema", "strict",
-	"cache_control", "functionDeclarations", "function_declarations", "toolSpec",
-	"cachePoint", NULL };
+	"cache_control", "eager_input_streaming", "functionDeclarations",
+	"function_declarations", "toolSpec", "cachePoint", NULL };
 
 static bool
 is_member_listed(struct span name, const char *const *list)
@@ -309,17 +332,23 @@ cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTE
 	unsigned char out[CACHE_KEY_BYTES])
 {
 	const struct cache_member *rows = cache_members(ask->form);
-	struct keying k = { .temperature = 1 };
+	struct keying k = { .temperature = 1, .prompt = ask->prompt };
 
 	if (!rows)
 		return "requests of this kind have no cache";
 	crypto_generichash_init(&k.hash, secret, CACHE_KEY_BYTES, CACHE_KEY_BYTES);
+	if (ask->prompt.n) { /* no form is called so */
+		hash_part(&k, SPAN_LIT("near"));
+		hash_part(&k, ask->same);
+	}
 	hash_part(&k, span_str(form_name(ask->form)));
 	for (size_t i = 0; i < ask->nrest; i++)
 		hash_part(&k, ask->rest[i]);
 	key_members(&k, ask->body, rows);
 	if (!k.why && k.temperature > ask->warmest)
 		k.why = "the temperature is over the route's";
+	if (!k.why && k.prompts != (ask->prompt.n > 0))
+		k.why = "the body cannot be compared";
 	crypto_generichash_final(&k.hash, out, CACHE_KEY_BYTES);
 	return k.why;
 }

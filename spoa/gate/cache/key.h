@@ -36,6 +36,9 @@ struct cache_ask {
 	const struct span *rest; /* what else an answer depends on: policy, caller, target … */
 	size_t nrest;
 	double warmest; /* temperature: warmer ones have no cache; absent is 1 */
+	/* Of a near key: the prompt in the body, a string as it is written with its quotes, and
+	 * what counts in its place. Else empty. */
+	struct span prompt, same;
 };
 
 /* NULL with the key; or why it has none, a fixed phrase. Nothing is allocated. */

@@ -89,6 +89,13 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 	return 0;
 }
 
+/* What is asked for at this moment has a name there, too (gate/engine/together.c). */
+static bool
+is_entry_name(const redisReply *key)
+{
+	return key->type == REDIS_REPLY_STRING && key->len == CACHE_REDIS_NAME - 1;
+}
+
 /* One round of SCAN, and what it found. */
 static int
 purge_round(redisContext *c, char cursor[24], const struct cache_purge *p,
@@ -106,11 +113,16 @@ purge_round(redisContext *c, char cursor[24], const struct cache_purge *p,
 		  r->element[1]->type == REDIS_REPLY_ARRAY;
 	if (ok) {
 		const redisReply *keys = r->element[1];
+		redisReply *some[AT_ONCE];
+		size_t n = 0;
 		snprintf(cursor, 24, "%s", r->element[0]->str);
-		for (size_t at = 0; at < keys->elements && !err; at += AT_ONCE) {
-			size_t left = keys->elements - at;
-			err = purge_some(c, keys->element + at, left < AT_ONCE ? left : AT_ONCE,
-				p, out, why);
+		for (size_t i = 0; i < keys->elements && !err; i++) {
+			if (is_entry_name(keys->element[i]))
+				some[n++] = keys->element[i];
+			if (n < AT_ONCE && i + 1 < keys->elements)
+				continue;
+			err = purge_some(c, some, n, p, out, why);
+			n = 0;
 		}
 	} else {
 		buf_clear(why);

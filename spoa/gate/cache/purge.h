@@ -8,8 +8,6 @@
 
 #include "gate/cache/cache.h"
 
-#define CACHE_REDIS_PREFIX "tollgate:cache:"
-
 struct cache_purged {
 	uint64_t purged;
 	uint64_t failed; /* could not be read, or not be deleted */

@@ -566,6 +566,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 		another_is_left(r))
 		last.pooled_broke = false;
 	INVARIANT(t && t->life == ATTEMPTS_UNDER_WAY && !t->next && !r->run.pending);
+	together_over(x, false);
 	bool mended = x->credential.mended;
 	x->credential.mended = false;
 	t->next = next;

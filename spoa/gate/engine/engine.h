@@ -100,6 +100,14 @@ void attempts_stop(struct exchange *x);
 /* The relay refuses the request before anything of its first plan went: there was no attempt.
  */
 void attempts_none(struct exchange *x);
+/* together.c: then() where nothing else is waited for: at once, or when another request that asks
+ * the same has its answer, which is plan.replay then; or when that was in vain. Not after
+ * together_over(). */
+void together_begin(struct exchange *x, void (*then)(struct exchange *x));
+/* It neither waits any more nor is waited for. `kept`: its answer is there for who waited. */
+void together_over(struct exchange *x, bool kept);
+/* Whether one waits, or is waited for elsewhere. */
+bool together_tick(struct gate *g, uint64_t now_us);
 /* Its exchange ends: what was said for the last one that was made holds. */
 void attempts_over(struct exchange *x);
 /* How the last one ended; its use, as exchange_used() said it, may be put right. */

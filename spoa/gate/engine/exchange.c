@@ -120,9 +120,9 @@ exchange_open(struct request *r)
 	/* The frame's bytes leave with the ACK; what is kept is counted anew. */
 	request_unhold(r, r->run.held_bytes);
 	r->run.held_work = 0;
-	size_t bodies = r->out.replay.size;
+	size_t bodies = r->out.replay.size + r->out.prompt.size;
 	bodies += repeats ? r->out.kept.n + r->out.decoded.size + r->out.rewritten.size
-				: x->plan.body.n;
+			  : x->plan.body.n;
 	if (!request_hold(r, sizeof(*r) + sizeof(struct quota_request) + sizeof(*x) + bodies))
 		return ERR_LIMIT;
 	if (repeats) /* as request_hold_work() counts */
@@ -158,6 +158,7 @@ exchange_free(struct request *r)
 	if (!x)
 		return;
 	INVARIANT(!x->ticket.live);
+	together_over(x, true);
 	exchange_left(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	explicit_bzero(x->session_key, sizeof(x->session_key));
@@ -256,6 +257,15 @@ move(struct gate_claim *c, struct gate *was, struct ticket *t)
 	c->x = x;
 }
 
+static void
+claim_done(struct exchange *x)
+{
+	struct gate_claim *c = x->claim;
+
+	x->claim = NULL;
+	c->done(c, 0, x);
+}
+
 /* On the claiming worker: the request is its own by now. */
 static void
 take_over(struct mail *m, void *worker UNUSED)
@@ -264,9 +274,13 @@ take_over(struct mail *m, void *worker UNUSED)
 
 	if (c->ticket_taken)
 		move(c, c->was, c->ticket_taken);
-	if (!c->x)
+	if (!c->x) {
 		metric_inc(c->from->metrics, M_TICKET_WRONG);
-	c->done(c, c->err, c->x);
+		c->done(c, c->err, NULL);
+		return;
+	}
+	c->x->claim = c;
+	together_begin(c->x, claim_done);
 }
 
 /* On the worker that issued the ticket. */
@@ -338,6 +352,15 @@ gate_body_bytes(struct exchange *x, struct span bytes, bool last)
 }
 
 static void
+verdict_goes_on(struct exchange *x)
+{
+	void (*cb)(void *, const struct exchange_denial *) = x->verdict;
+
+	x->verdict = NULL;
+	cb(x->verdict_arg, NULL);
+}
+
+static void
 relay_verdict(struct request *r)
 {
 	struct exchange *x = r->x;
@@ -372,7 +395,8 @@ relay_verdict(struct request *r)
 		cb(x->verdict_arg, &x->denial);
 		return;
 	}
-	cb(x->verdict_arg, NULL);
+	x->verdict = cb;
+	together_begin(x, verdict_goes_on);
 }
 
 static void
@@ -452,11 +476,11 @@ gate_response_fields(struct exchange *x)
 		return fields;
 	}
 	/* What the ACK said has not changed: HAProxy still has it. */
-	struct span fields = r->out.told && !r->run.resumed ? request_attempt_fields(r)
-							    : request_fields(r);
+	struct span fields =
+		r->out.told && !r->run.resumed ? request_attempt_fields(r) : request_fields(r);
 	if (r->found.counted)
-		fields = arena_printf(&r->arena, "%.*sx-tollgate-estimate: tokens\r\n",
-			SPAN_ARG(fields));
+		fields = arena_printf(
+			&r->arena, "%.*sx-tollgate-estimate: tokens\r\n", SPAN_ARG(fields));
 	const struct found_cache *c = &r->found.cache;
 	if (c->state)
 		fields = arena_printf(&r->arena, "%.*sx-tollgate-cache: %s\r\n",
@@ -498,15 +522,6 @@ settle_exchange(struct request *r, const struct exchange_result *res,
 	if (x->tries && x->tries->settled)
 		return exchange_settle(r, corrections);
 	attempts_ended(x);
-	if (r->found.cache.state == CACHED_HIT && res->usage.known) {
-		struct priced p;
-		metric_add(r->gate->metrics, M_CACHE_SAVED_INPUT,
-			(uint64_t)res->usage.input_tokens);
-		metric_add(r->gate->metrics, M_CACHE_SAVED_OUTPUT,
-			(uint64_t)res->usage.output_tokens);
-		if (request_cost(r, &res->usage, &p))
-			metric_add(r->gate->metrics, M_CACHE_SAVED_NANOUSD, p.cost.nanousd);
-	}
 	if (x->used_by == USED_SAID)
 		gate_count_tokens(r, &x->used);
 	else if (x->used_by >= USED_SEEN && r->found.route->response & RESP_METER)
@@ -580,7 +595,9 @@ exchange_finish(struct request *r)
 	if (x->guard)
 		gate_count_answer(r, guard_report(x->guard));
 	request_pin_made(r);
-	request_cache_answer(r);
+	bool kept = request_cache_answer(r);
+	if (!kept || !r->gate->cache_redis) /* there it may take a moment */
+		together_over(x, kept);
 	n = settle_exchange(r, &x->result, corrections);
 	bool withdrawn =
 		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;
@@ -611,6 +628,8 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 	x->done = done;
 	x->done_arg = arg;
 	attempts_stop(x);
+	if (x->together.then)
+		together_over(x, false);
 	if (r->run.pending) {
 		r->run.life = LIFE_FINISH;
 		/* Only a word to the relay may be out: what was sent stays reserved. */

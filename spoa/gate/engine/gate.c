@@ -252,7 +252,7 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	struct metrics *m = r->gate->metrics;
 	const struct found_tokens *t = &r->found.tokens;
 	const struct price_usage used = usage_split(u);
-	struct series_part parts[9];
+	struct series_part parts[10];
 	size_t n = 0;
 	struct priced c;
 
@@ -273,6 +273,7 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	metric_add(m, M_TOKENS_OUTPUT, (uint64_t)u->output_tokens);
 	parts[n++] = (struct series_part){ SERIES_INPUT, (uint64_t)u->input_tokens };
 	parts[n++] = (struct series_part){ SERIES_OUTPUT, (uint64_t)u->output_tokens };
+	parts[n++] = (struct series_part){ SERIES_USAGES, 1 };
 	parts[n++] = (struct series_part){ SERIES_CACHED, used.n[PRICE_CACHED] };
 	parts[n++] = (struct series_part){ SERIES_WRITTEN,
 		used.n[PRICE_WRITE] + used.n[PRICE_WRITE_1H] };
@@ -594,6 +595,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		metric_inc(g->metrics, M_TICKET_EXPIRED);
 		exchange_uncollected(t, now);
 	}
+	asks |= together_tick(g, now);
 	if (!asks && TAILQ_EMPTY(&g->parked) && g->tickets.n == 0)
 		ev_timer_stop(g->loop, &g->tick);
 }
@@ -631,6 +633,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->mail = mail;
 	tickets_init(&g->tickets, CAP_TICKETS);
 	TAILQ_INIT(&g->parked);
+	TAILQ_INIT(&g->together);
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);

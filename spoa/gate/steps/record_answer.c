@@ -214,6 +214,11 @@ put_saved(const struct request *r, const struct usage *u, struct buf *b)
 	struct priced p;
 
 	put_int(b, RF_CACHE_AGE, r->found.cache.age_s);
+	if (r->found.cache.looks == LOOKS_FOR_OTHERS) {
+		put_name(b, RF_CACHE_BY, "near");
+		key(b, RF_CACHE_DISTANCE);
+		buf_printf(b, "%.6f", r->found.cache.distance);
+	}
 	put_object(b, RF_SAVED);
 	if (u->known) {
 		put_int(b, RF_SAVED_INPUT_TOKENS, u->input_tokens);
@@ -233,6 +238,7 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 	if (r->found.cache.state)
 		put_name(b, RF_CACHE, cached_names[r->found.cache.state]);
 	put_name(b, RF_CACHE_WHY, r->found.cache.why);
+	put_count(b, RF_CACHE_WAITED, r->found.cache.waited_ms);
 	if (r->found.cache.state == CACHED_HIT) { /* it took nothing */
 		put_saved(r, u, b);
 		return;

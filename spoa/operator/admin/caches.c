@@ -75,7 +75,8 @@ struct cache_room {
 	char evicts[32];
 };
 
-/* What one server says of itself: of its entries, ours are most. */
+/* What one server says of itself. How many of its keys are entries nobody says but SCAN, which
+ * goes through all. */
 static bool
 ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 {
@@ -120,9 +121,9 @@ cached_routes(struct server *s)
 }
 
 static void
-put_room(struct buf *out, const struct cache_room *room)
+put_room(struct buf *out, const char *entries, const struct cache_room *room)
 {
-	json_put_uint(out, "entries", room->entries);
+	json_put_uint(out, entries, room->entries);
 	json_put_uint(out, "bytes", room->bytes);
 	json_put_uint(out, "max_bytes", room->max_bytes);
 }
@@ -141,7 +142,7 @@ run_stats(struct cache_job *j)
 		const struct cache_size size = cache_size(s->cache);
 		room = (struct cache_room){ size.entries, size.bytes,
 			s->shared_cfg->cache_max_bytes, "" };
-		put_room(&j->out, &room);
+		put_room(&j->out, "entries", &room);
 	} else {
 		char url[REDIS_URL_TEXT_MAX];
 		redis_url_text(&redis_finder_options(s->cache_finder)->url, url);
@@ -151,7 +152,7 @@ run_stats(struct cache_job *j)
 			ok = ask_room(to.at[i], &room, &why);
 		hang_up_cache(&to);
 		if (ok) {
-			put_room(&j->out, &room);
+			put_room(&j->out, "keys", &room);
 			json_put_str(&j->out, "maxmemory_policy", room.evicts);
 		} else {
 			json_put_text(&j->out, "away", buf_view(&why));
@@ -246,9 +247,10 @@ do_purge(struct cache_job *j, struct cache_servers *to)
 	SCOPED_BUF(why, 4096);
 	json_t *answer = json_loadb(buf_view(&j->out).p, j->out.n, 0, NULL);
 	if (route)
-		cache_name(cache_secret(s->cache), "route", span_str(route), route_name);
+		cache_name(
+			cache_keys(s->cache), CACHE_NAMED_ROUTE, span_str(route), route_name);
 	if (person)
-		cache_name(cache_secret(s->cache), "who", span_str(person), who);
+		cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, span_str(person), who);
 	if (older && !duration_parse(span_str(older), &us))
 		p.before_ms = (clock_wall_ns() - (int64_t)us * 1000) / 1000000;
 	int err = purge_all_there_is(j, to, &p, &done, &why);

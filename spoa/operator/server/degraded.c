@@ -127,6 +127,21 @@ providers_away(struct server *s, struct buf *why)
 	return provider_tally_failing(t, s->nworkers, clock_wall_ns() / 1000000, why);
 }
 
+/* Of routes of the policy in force. */
+static bool
+prompt_cache_away(struct server *s, struct buf *why)
+{
+	const struct policy *p = s->snap->policy;
+	struct cached_share c;
+
+	for (size_t i = 0; i < p->nroutes; i++)
+		if (cached_shares_of(s->cached_shares, p->routes[i].name, &c) && c.fallen)
+			buf_printf(why,
+				"%sroute %s: share of cached input fell from %u %% to %u %%",
+				why->n ? "; " : "", p->routes[i].name, c.from, c.to);
+	return why->n > 0;
+}
+
 /* What is in force is older than its files, until a reload holds. */
 static bool
 reload_away(struct server *s, struct buf *why)
@@ -195,6 +210,7 @@ static const struct part {
 	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "providers",   providers_away, M_NONE,             M_NONE,        NULL, NULL, NULL },
+	{ "prompt_cache", prompt_cache_away, M_NONE,         M_NONE,        NULL, NULL, NULL },
 	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "folder",      folder_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "certificate", certificate_away, M_NONE,           M_NONE,        NULL, NULL, NULL },

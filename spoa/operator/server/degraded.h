@@ -11,7 +11,7 @@
 
 struct server;
 
-enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 16 };
+enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNISERS = 32, DEGRADED_PARTS = 17 };
 
 /*  WELL ──(away in two looks, or a failure was counted)──→ AWAY
  *    ↑                                                   ↑  │

@@ -2,6 +2,7 @@
 #include "operator/server/looks.h"
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "operator/server/server.h"
 
@@ -24,6 +25,16 @@ memory_look(struct server *s)
 	l->counted = counted;
 }
 
+static void
+caching_look(struct server *s)
+{
+	const struct tallies *t[WORKERS_MAX];
+
+	for (unsigned i = 0; i < s->nworkers; i++)
+		t[i] = gate_tally(s->workers[i].gate);
+	cached_shares_look(s->cached_shares, t, s->nworkers, clock_mono_us());
+}
+
 /* clang-format off */
 static const struct {
 	double first_s, every_s;
@@ -32,6 +43,7 @@ static const struct {
 	{ 1.,  1.,  sampling_look },
 	{ 1.,  1.,  observing_look },
 	{ 10., 10., purging_look },
+	{ 1.,  1.,  caching_look },
 	{ 1.,  1.,  degraded_look },
 	{ 1.,  2.,  strangers_look },
 	{ 1.,  1.,  memory_look },
@@ -53,8 +65,7 @@ looks_begin(struct looks *l, struct server *s, struct ev_loop *loop)
 	l->s = s;
 	l->loop = loop;
 	for (size_t i = 0; i < LOOKS; i++) {
-		ev_timer_init(
-			&l->timer[i], on_look_due, rows[i].first_s, rows[i].every_s);
+		ev_timer_init(&l->timer[i], on_look_due, rows[i].first_s, rows[i].every_s);
 		l->timer[i].data = l;
 		ev_timer_start(loop, &l->timer[i]);
 	}

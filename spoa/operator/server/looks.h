@@ -9,7 +9,7 @@
 
 struct server;
 
-enum { LOOKS = 6 };
+enum { LOOKS = 7 };
 
 /* owner: main */
 struct looks {

@@ -535,7 +535,9 @@ server_run(const char *config_file, const struct server_front *front)
 	s.nworkers = worker_count(cfg);
 	s.workers = calloc(s.nworkers, sizeof(*s.workers));
 	s.series = series_sum_new();
-	if (log_start() < 0 || !s.workers || !s.series || hash_key(cfg, &hash, &why) < 0)
+	s.cached_shares = cached_shares_new();
+	if (log_start() < 0 || !s.workers || !s.series || !s.cached_shares ||
+		hash_key(cfg, &hash, &why) < 0)
 		goto stop;
 	if (cfg->journal) {
 		s.audit = audit_start(cfg, &hash, &s.metrics, &why);
@@ -607,6 +609,7 @@ stop:
 	tool_pins_free(&s.pinning.pins);
 	free(s.workers);
 	series_sum_free(&s.series);
+	cached_shares_free(&s.cached_shares);
 	sampling_free(&s.sampling);
 	close_sockets(cfg, &so);
 	snapshot_unref(&first);

@@ -4,6 +4,7 @@
 #define OPERATOR_SERVER_SERVER_H
 
 #include "budget/quota/quota.h"
+#include "budget/tally/cached_share.h"
 #include "net/worker.h"
 #include "operator/server/degraded.h"
 #include "operator/server/looks.h"
@@ -50,6 +51,7 @@ struct server {
 	struct quota_daemon quota_daemon;
 	struct metrics metrics;	   /* of main, audit and admin */
 	struct sampling sampling;
+	struct cached_shares *cached_shares;
 	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
 	struct worker *workers;
 	unsigned nworkers;

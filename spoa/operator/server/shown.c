@@ -398,9 +398,10 @@ server_cached(struct server *s, struct buf *out)
 		const char *name;
 		enum metric m;
 	} counts[] = { { "hits", M_CACHE_HITS }, { "misses", M_CACHE_MISSES },
-		{ "off", M_CACHE_OFF }, { "kept", M_CACHE_KEPT },
-		{ "failures", M_CACHE_FAILED }, { "unusable", M_CACHE_UNUSABLE },
-		{ "saved_input_tokens", M_CACHE_SAVED_INPUT },
+		{ "off", M_CACHE_OFF }, { "near_hits", M_CACHE_HITS_NEAR },
+		{ "waited_hits", M_CACHE_WAITED_HIT }, { "waited_alone", M_CACHE_WAITED_ALONE },
+		{ "kept", M_CACHE_KEPT }, { "failures", M_CACHE_FAILED },
+		{ "unusable", M_CACHE_UNUSABLE }, { "saved_input_tokens", M_CACHE_SAVED_INPUT },
 		{ "saved_output_tokens", M_CACHE_SAVED_OUTPUT },
 		{ "saved_nanousd", M_CACHE_SAVED_NANOUSD } };
 
@@ -457,6 +458,20 @@ gauge(struct buf *out, const char *name, const char *help, uint64_t v)
 	buf_printf(out, "tollgate_%s %" PRIu64 "\n", name, v);
 }
 
+static void
+cached_share_metrics(struct server *s, const struct policy *p, struct buf *out)
+{
+	struct cached_share c;
+
+	metrics_head(out, "route_cached_share_fallen", "gauge",
+		"1 where the share of a route's input that the provider's cache gives has "
+		"fallen: status says from what to what");
+	for (size_t i = 0; i < p->nroutes; i++)
+		buf_printf(out, "tollgate_route_cached_share_fallen{route=\"%s\"} %d\n",
+			p->routes[i].name,
+			cached_shares_of(s->cached_shares, p->routes[i].name, &c) && c.fallen);
+}
+
 /* The sums are one for all who ask: each door of the admin server, and telemetry. */
 static pthread_mutex_t summing = PTHREAD_MUTEX_INITIALIZER;
 
@@ -498,6 +513,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, clock_wall_ns(), &days);
+	cached_share_metrics(s, snap->policy, out);
 	snapshot_unref(&snap);
 	gauge(out, "observing", "hosts of a cutover are observed now",
 		observing == OBSERVE_ON || observing == OBSERVE_NEAR);

@@ -59,7 +59,11 @@ config_cache_redis(const struct config *cfg, struct redis_options *out)
 
 	of.redis_url = cfg->cache_redis;
 	of.redis_password_file = cfg->cache_password_file;
-	return config_redis(&of, out);
+	of.redis_user = of.redis_sentinel_user = of.redis_sentinel_password_file = NULL;
+	of.redis_server_name = NULL;
+	int err = config_redis(&of, out);
+	out->may_evict = true;
+	return err;
 }
 
 static void
@@ -154,8 +158,6 @@ check_state(struct config_reader *r)
 	refuse(r, cfg->cache_redis && !cfg->state_key, "cache.redis",
 		"needs state_key, which the key of what is kept there follows from: another "
 		"daemon, and this one after a restart, could not open it");
-	refuse(r, cfg->cache_redis && str_same(cfg->cache_redis, cfg->redis_url), "cache.redis",
-		"is redis.url: a Redis that evicts answers would evict what limits count");
 	refuse(r, cfg->cache_password_file && !cfg->cache_redis, "cache.password_file",
 		"needs cache.redis");
 }

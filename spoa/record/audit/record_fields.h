@@ -243,7 +243,10 @@
   X(USAGE_UNKNOWN,                 "",                   "usage_unknown",          FLAG,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE,                         "",                   "cache",                  TEXT,    COMPLETION, "relay",    V_COUNT,                "cache") \
   X(CACHE_WHY,                     "",                   "cache_why",              TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CACHE_BY,                      "",                   "cache_by",               TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CACHE_DISTANCE,                "",                   "cache_distance",         NUMBER,  COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE_AGE,                     "",                   "cache_age_s",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CACHE_WAITED,                  "",                   "cache_waited_ms",        INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SAVED,                         "",                   "saved",                  OBJECT,  COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SAVED_INPUT_TOKENS,            "saved.",             "input_tokens",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SAVED_OUTPUT_TOKENS,           "saved.",             "output_tokens",          INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \

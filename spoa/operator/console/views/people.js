@@ -116,6 +116,7 @@ const usage_columns = [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
 	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
+	{ title: 'of prompts cached', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
 	{ title: 'cost', number: true, sort: 'cost', cell: (r) => dollars(r.cost_nanousd) },
 	{ title: 'saved', number: true, cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
 	{ title: 'unpriced', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },

@@ -1,0 +1,192 @@
+/* Two windows a route: the last quarter of an hour, minute by minute, and what has left it,
+ * which fades. The second has nothing of the first, so that a fall is compared with what was
+ * before. */
+#include "budget/tally/cached_share.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "budget/tally/names.h"
+
+#define MINUTE_US   UINT64_C(60000000)
+#define MINUTE_FADE 0.998556956 /* 0.5 to the power of 1 / CACHED_SHARE_HALVES_MIN */
+#define TIMES_MOST  6
+
+enum { REQUESTS, INPUT, CACHED, PARTS };
+static const enum series_value part_series[PARTS] = { SERIES_USAGES, SERIES_INPUT,
+	SERIES_CACHED };
+
+/*  well ──(fell, for SURE_MIN << times)──→ fallen ──(back or near, for SURE_MIN; or nothing to
+ *   ↑                                         │       be known for a day)
+ *   └─────────────────────────────────────────┘
+ * What falls again within a day must have fallen for twice as long: a batch each hour is told
+ * of a few times, not each hour. */
+struct watched_route {
+	char name[SERIES_LABEL_BYTES];
+	uint64_t sum[PARTS], counted[PARTS]; /* of the workers, now and at the last look */
+	uint64_t minute[CACHED_SHARE_RECENT_MIN][PARTS];
+	double before[PARTS];
+	unsigned known_min;   /* since it was first seen */
+	unsigned turning_min; /* since when it looks as if it turned */
+	unsigned rest_min;    /* fallen: since nobody knows; well: since it is */
+	unsigned times;	      /* it fell of late */
+	struct cached_share is;
+};
+
+/* owner: who looks; the lock is for who asks */
+struct cached_shares {
+	pthread_mutex_t lock;
+	uint64_t due_us; /* 0: nobody looked yet */
+	size_t at;	 /* the newest minute */
+	_Atomic size_t n;
+	struct watched_route route[CACHED_SHARE_ROUTES + 1]; /* [0]: all other */
+};
+
+struct cached_shares *
+cached_shares_new(void)
+{
+	struct cached_shares *c = calloc(1, sizeof(*c));
+
+	if (c)
+		pthread_mutex_init(&c->lock, NULL);
+	return c;
+}
+
+void
+cached_shares_free(struct cached_shares **c)
+{
+	if (*c)
+		pthread_mutex_destroy(&(*c)->lock);
+	free(*c);
+	*c = NULL;
+}
+
+/* ---- windows ---- */
+
+static void
+sum_routes(struct cached_shares *c, const struct tallies *const *t, size_t n)
+{
+	const struct names names = { .n = &c->n,
+		.entries = c->route,
+		.size = sizeof(*c->route),
+		.room = COUNT_OF(c->route),
+		.name_bytes = SERIES_LABEL_BYTES };
+
+	for (size_t i = 0; i < c->n; i++)
+		memset(c->route[i].sum, 0, sizeof(c->route[i].sum));
+	for (size_t w = 0; w < n; w++) {
+		const struct series *s = &t[w]->series;
+		size_t entries = atomic_load_explicit(&s->n, memory_order_acquire);
+		for (size_t i = 1; i < entries; i++) { /* [0]: of no route */
+			struct watched_route *r = names_entry(
+				&names, span_str(s->entry[i].key.label[SERIES_ROUTE]));
+			for (size_t p = 0; p < PARTS; p++)
+				r->sum[p] += atomic_load_explicit(
+					&s->entry[i].v[part_series[p]], memory_order_relaxed);
+		}
+	}
+}
+
+/* Minutes that leave the window fade from then on. */
+static void
+pass_minutes(struct cached_shares *c, uint64_t minutes)
+{
+	for (; minutes; minutes--) {
+		c->at = (c->at + 1) % CACHED_SHARE_RECENT_MIN;
+		for (size_t i = 1; i < c->n; i++) {
+			struct watched_route *r = &c->route[i];
+			for (size_t p = 0; p < PARTS; p++) {
+				r->before[p] = r->before[p] * MINUTE_FADE +
+					       (double)r->minute[c->at][p];
+				r->minute[c->at][p] = 0;
+			}
+			r->known_min++;
+		}
+	}
+}
+
+/* ---- whether it fell ---- */
+
+static bool
+is_enough(const double v[PARTS])
+{
+	return v[REQUESTS] >= CACHED_SHARE_REQUESTS && v[INPUT] >= CACHED_SHARE_TOKENS;
+}
+
+static void
+judge_route(struct watched_route *r)
+{
+	double recent[PARTS] = { 0 };
+
+	for (size_t m = 0; m < CACHED_SHARE_RECENT_MIN; m++)
+		for (size_t p = 0; p < PARTS; p++)
+			recent[p] += (double)r->minute[m][p];
+	bool known = is_enough(recent) && is_enough(r->before) &&
+		     r->known_min >= CACHED_SHARE_FIRST_MIN;
+	double from = known ? 100 * r->before[CACHED] / r->before[INPUT] : 0,
+	       to = known ? 100 * recent[CACHED] / recent[INPUT] : 0;
+	bool fell = known && to < from / 2 && from - to >= CACHED_SHARE_POINTS,
+	     back = known && (to >= from * 3 / 4 || from - to < CACHED_SHARE_NEAR);
+
+	r->turning_min = (r->is.fallen ? back : fell) ? r->turning_min + 1 : 0;
+	if (r->is.fallen) {
+		r->is.to = known ? (unsigned)(to + .5) : r->is.to;
+		r->rest_min = known ? 0 : r->rest_min + 1;
+		if (r->turning_min < CACHED_SHARE_SURE_MIN &&
+			r->rest_min < CACHED_SHARE_DAY_MIN)
+			return;
+		r->is.fallen = false;
+		r->turning_min = r->rest_min = 0;
+		return;
+	}
+	r->times = ++r->rest_min > CACHED_SHARE_DAY_MIN ? 0 : r->times;
+	if (r->turning_min < (unsigned)CACHED_SHARE_SURE_MIN << r->times)
+		return;
+	r->is = (struct cached_share){ true, (unsigned)(from + .5), (unsigned)(to + .5) };
+	r->times += r->times < TIMES_MOST;
+	r->turning_min = r->rest_min = 0;
+}
+
+void
+cached_shares_look(
+	struct cached_shares *c, const struct tallies *const *t, size_t n, uint64_t now_us)
+{
+	if (now_us < c->due_us)
+		return;
+	/* of a machine that slept for long, what it knew has faded to nothing */
+	uint64_t passed = c->due_us ? 1 + (now_us - c->due_us) / MINUTE_US : 0,
+		 most = 20 * CACHED_SHARE_HALVES_MIN;
+	pthread_mutex_lock(&c->lock);
+	c->due_us = c->due_us ? c->due_us + passed * MINUTE_US : now_us + MINUTE_US;
+	sum_routes(c, t, n);
+	pass_minutes(c, passed < most ? passed : most);
+	for (size_t i = 1; i < c->n; i++) {
+		struct watched_route *r = &c->route[i];
+		for (size_t p = 0; p < PARTS; p++) {
+			r->minute[c->at][p] += r->sum[p] - r->counted[p];
+			r->counted[p] = r->sum[p];
+		}
+		if (passed)
+			judge_route(r);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool
+cached_shares_of(struct cached_shares *c, const char *route, struct cached_share *out)
+{
+	char name[SERIES_LABEL_BYTES];
+	bool found = false;
+
+	snprintf(name, sizeof(name), "%s", route); /* as series cut it */
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 1; i < c->n && !found; i++) {
+		found = !strcmp(c->route[i].name, name);
+		if (found)
+			*out = c->route[i].is;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return found;
+}

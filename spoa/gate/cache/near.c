@@ -1,0 +1,327 @@
+/* Prompts that are near. There is no measure of meaning here: "4 percent" and "9 percent" are
+ * 0.92 alike in 70 words, and so is an added "do not". So texts must be equal, and what is left
+ * out before is what no answer should depend on; where it might ("how do I say: two beers,
+ * please"), nothing is. */
+#include "gate/cache/near.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/codec/letters.h"
+#include "base/codec/utf8.h"
+#include "base/hash.h"
+#include "base/scoped.h"
+
+enum { SHINGLE = 3, LEAST_LETTERS = 3, RIGHT_QUOTE = 0x2019 };
+
+/* ---- the text ---- */
+
+static bool
+is_near_blank(char c)
+{
+	return c == ' ';
+}
+
+/* An apostrophe is in a word: "don't"; a quote is not. */
+static bool
+is_apostrophe(struct span s, size_t at, size_t n)
+{
+	return at > 0 && is_letter(s.p[at - 1]) && at + n < s.n && is_letter(s.p[at + n]);
+}
+
+/* Letters, digits and the signs of sentences; no quotes, code, lists, lines. */
+static bool
+is_plain(struct span s, size_t at, size_t n, uint32_t cp)
+{
+	if (cp == '\'' || cp == RIGHT_QUOTE)
+		return is_apostrophe(s, at, n);
+	if (cp < 0x80)
+		return is_alnum((char)cp) || is_one_of((char)cp, " ,.?!-/()%&+$<>_@");
+	return courtesy_past_word(span_cut(s, at, at + n), 0) == n;
+}
+
+/* NULL, and whether all of it is plain; or why it cannot be compared. */
+static const char *
+look_at_text(struct span s, bool *plain)
+{
+	size_t n;
+
+	*plain = true;
+	for (size_t at = 0; at < s.n; at += n) {
+		if (!(n = utf8_sequence(s.p + at, s.n - at)))
+			return "the text is no UTF-8";
+		uint32_t cp = utf8_value(s.p + at, n);
+		enum fold_kind kind = n > 1 ? letters_fold(cp).kind : FOLD_NONE;
+		if ((n == 1 && !is_visible(s.p[at]) && !is_space(s.p[at])) ||
+			(cp >= 0x80 && cp < 0xA0) || kind == FOLD_DROP || kind == FOLD_BIDI ||
+			kind == FOLD_TAG || kind == FOLD_MARK)
+			return "characters that are not seen";
+		*plain &= is_plain(s, at, n, cp);
+	}
+	return NULL;
+}
+
+/* ---- courtesies ---- */
+
+/* After the phrase, whatever its case; 0: it is not there as whole words. */
+static size_t
+past_phrase(struct span s, size_t at, struct span phrase)
+{
+	for (size_t i = 0; i < phrase.n;) {
+		if (at == s.n)
+			return 0;
+		size_t of = utf8_step(phrase, i), n = utf8_step(s, at);
+		uint32_t p = utf8_value(phrase.p + i, of), c = utf8_value(s.p + at, n);
+		c = c == RIGHT_QUOTE ? '\''
+		    : c < 0x80	     ? (uint32_t)to_lower((char)c)
+				     : letters_lower(c);
+		if (p != c)
+			return 0;
+		i += of;
+		at = p == ' ' ? span_past(s, at, is_near_blank) : at + n;
+	}
+	return courtesy_past_word(s, at) == at ? at : 0;
+}
+
+/* After the longest one; 0: none is there. */
+static size_t
+past_longest(struct span s, size_t at, const struct courtesy_list *phrases)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; i < phrases->n; i++) {
+		size_t end = past_phrase(s, at, phrases->v[i]);
+		longest = end > longest ? end : longest;
+	}
+	return longest;
+}
+
+/* Where the request begins; *anew: as a sentence of its own. */
+static size_t
+past_courtesies(struct span s, const struct courtesy_language *l, bool *anew)
+{
+	size_t at = 0, end;
+
+	*anew = true;
+	for (;;) {
+		size_t greeting = past_longest(s, at, &l->greets);
+		end = past_longest(s, at, &l->first);
+		end = greeting > end ? greeting : end;
+		bool sign = end && end < s.n && is_one_of(s.p[end], ",.!");
+		bool stop = sign && s.p[end] != ',';
+		if (!end || end + sign >= s.n || s.p[end + sign] != ' ' ||
+			(end == greeting && !sign))
+			return at;
+		*anew = stop;
+		at = span_past(s, end + sign, is_near_blank);
+	}
+}
+
+/* Where the sentence ends that begins at `from`: before its comma and the courtesy after it,
+ * which is no name then, or at its own full stop. */
+static size_t
+before_courtesy(struct span s, size_t from, const struct courtesy_list *last)
+{
+	size_t end = s.n, sign;
+
+	if (end > from && (s.p[end - 1] == '.' || s.p[end - 1] == '!'))
+		end--;
+	for (sign = end; sign > from && !is_one_of(s.p[sign - 1], ",.?!");)
+		sign--;
+	size_t at = span_past(s, sign, is_near_blank);
+	if (sign == from || at == sign || s.p[sign - 1] == '!' ||
+		past_longest(span_cut(s, 0, end), at, last) != end)
+		return s.n;
+	if (s.p[sign - 1] != ',')
+		return sign;
+	bool more = memchr(s.p + from, ',', sign - 1 - from);
+	return more || is_upper(s.p[at]) ? s.n : sign - 1;
+}
+
+/* ---- what is the same ---- */
+
+/* One sentence; blanks in runs may be those of a placeholder, where there are any. */
+static bool
+is_one_sentence(struct span s)
+{
+	bool angled = memchr(s.p, '<', s.n) || memchr(s.p, '>', s.n);
+
+	for (size_t i = 0; i < s.n; i++) {
+		bool end = i + 1 == s.n, blank = !end && s.p[i + 1] == ' ';
+		if (s.p[i] == '!' || (s.p[i] == '?' && !end) || (s.p[i] == '.' && blank) ||
+			(angled && s.p[i] == ' ' && blank))
+			return false;
+	}
+	return true;
+}
+
+/* Without a full stop that is one: not that of "No. 3.", "U.S." or "…". */
+static size_t
+before_stop(struct span s)
+{
+	size_t at = s.n ? s.n - 1 : 0;
+
+	if (!s.n || s.p[at] != '.')
+		return s.n;
+	while (at > 0 && is_letter(s.p[at - 1]))
+		at--;
+	return at > 0 && s.p[at - 1] == ' ' && s.n - 1 - at >= LEAST_LETTERS ? s.n - 1 : s.n;
+}
+
+/* With one blank for a run of them. */
+static void
+put_sentence(struct span s, struct buf *out)
+{
+	for (size_t at = 0, end; at < s.n; at = end) {
+		bool blank = s.p[at] == ' ';
+		end = blank ? span_past(s, at, is_near_blank)
+			    : at + span_chr(span_cut(s, at, s.n), ' ');
+		buf_span(out, blank ? SPAN_LIT(" ") : span_cut(s, at, end));
+	}
+}
+
+static bool
+speaks_of_texts(const struct courtesy *c, struct span s, bool courtesies)
+{
+	char lower[COURTESY_BYTES + 8];
+
+	for (size_t at = 0, end; at < s.n; at = end) {
+		end = courtesy_past_word(s, at);
+		if (end == at) {
+			end += utf8_step(s, at);
+			continue;
+		}
+		const struct courtesy_word *w =
+			courtesy_word_find(c, courtesy_lower(span_cut(s, at, end), lower));
+		if (w && (courtesies || !w->courtesy))
+			return true;
+	}
+	return false;
+}
+
+bool
+near_speaks(const struct courtesy *c, struct span text)
+{
+	return speaks_of_texts(c, text, false);
+}
+
+const char *
+near_text(const struct courtesy *c, struct span text, struct buf *out)
+{
+	struct span s = span_trim(text, " \t\r\n");
+	const struct courtesy_language *l = c->languages, *none = l + c->nlanguages;
+	char lower[COURTESY_BYTES + 8];
+	size_t at = 0, rest = 0, end = s.n;
+	bool plain, anew = false;
+
+	if (!s.n)
+		return "no text";
+	if (s.n > NEAR_TEXT_MOST)
+		return "a long text";
+	const char *why = look_at_text(s, &plain);
+	if (why)
+		return why;
+	for (; l < none; l++) {
+		at = past_courtesies(s, l, &anew);
+		rest = courtesy_past_word(s, at);
+		if (rest < s.n && is_one_of(s.p[rest], " ,") &&
+			courtesy_listed(&l->asks, courtesy_lower(span_cut(s, at, rest), lower)))
+			break;
+	}
+	if (l == none)
+		return "no request that it begins with";
+	if (plain) {
+		end = before_courtesy(s, at, &l->last);
+		end = span_trim(span_cut(s, 0, end), " ").n;
+		plain = is_one_sentence(span_cut(s, rest, end));
+		end = plain ? end : s.n;
+	}
+	if (speaks_of_texts(c, span_cut(s, rest, end), true))
+		return "a text about texts";
+	if (anew) {
+		buf_putc(out, to_lower(s.p[at]));
+		at++;
+	}
+	if (plain) {
+		end = before_stop(span_cut(s, 0, end));
+		put_sentence(span_cut(s, at, end), out);
+	} else {
+		buf_span(out, span_cut(s, at, end));
+	}
+	return NULL;
+}
+
+/* ---- how alike ---- */
+
+/* The words in small letters, one blank after each; where each begins, and the last one's end.
+ */
+static size_t
+near_words(struct span s, struct buf *text, size_t *at, size_t most)
+{
+	size_t n = 0;
+
+	for (size_t from = 0, end; from < s.n && n + 1 < most; from = end + 1) {
+		for (end = from; end < s.n && !is_space(s.p[end]);)
+			end++;
+		struct span word = span_trim(span_cut(s, from, end), ",.!");
+		if (!word.n)
+			continue;
+		at[n++] = text->n;
+		buf_span(text, word);
+		buf_putc(text, ' ');
+	}
+	at[n] = text->n;
+	if (!buf_failed(text) && text->n)
+		ascii_lower(text->p + text->start, text->n);
+	return n;
+}
+
+static int
+shingle_order(const void *x, const void *y)
+{
+	const uint64_t *a = x, *b = y;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* The different ones, in order. */
+static size_t
+near_shingles(struct span s, uint64_t *v, size_t most)
+{
+	size_t kept = 0, *at = calloc(most, sizeof(*at));
+	SCOPED_BUF(text, 2 * NEAR_TEXT_MOST + 2);
+
+	size_t n = at ? near_words(s, &text, at, most) : 0;
+	if (n < SHINGLE || buf_failed(&text))
+		n = 0;
+	for (size_t i = 0; i + SHINGLE <= n; i++)
+		v[kept++] = hash_words(0, span_cut(buf_view(&text), at[i], at[i + SHINGLE]));
+	free(at);
+	qsort(v, kept, sizeof(*v), shingle_order);
+	n = kept;
+	kept = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!i || v[i] != v[i - 1])
+			v[kept++] = v[i];
+	return kept;
+}
+
+double
+near_likeness(struct span a, struct span b)
+{
+	size_t most = (a.n > b.n ? a.n : b.n) / 2 + 2, both = 0;
+	uint64_t *v = NULL;
+
+	if (a.n > NEAR_TEXT_MOST || b.n > NEAR_TEXT_MOST || !(v = calloc(2 * most, sizeof(*v))))
+		return 0;
+	const uint64_t *x = v, *y = v + most;
+	size_t nx = near_shingles(a, v, most), ny = near_shingles(b, v + most, most);
+	for (size_t i = 0, j = 0; i < nx && j < ny;) {
+		both += x[i] == y[j];
+		size_t in_i = x[i] <= y[j], in_j = y[j] <= x[i];
+		i += in_i;
+		j += in_j;
+	}
+	free(v);
+	return nx && ny ? (double)both / (double)(nx + ny - both) : 0;
+}

@@ -1,0 +1,260 @@
+/* The one prompt of a request: what is said in the role of the user, where nobody said anything
+ * before but the system. Texts around it may tell what to do with it: they are looked through,
+ * so that no courtesy is left out of what is to be translated. */
+#include "gate/cache/near_key.h"
+
+#include "base/codec/json.h"
+#include "base/scoped.h"
+
+enum { NEAR_ARENA_MOST = 8 << 20 };
+
+/* Where a form has its turns, and what is said in one. */
+struct near_form {
+	const char *turns, *content;
+};
+static const struct near_form near_forms[FORMS] = {
+	[FORM_CHAT] = { "messages", "content" },
+	[FORM_RESPONSES] = { "input", "content" },
+	[FORM_MESSAGES] = { "messages", "content" },
+	[FORM_GENERATE] = { "contents", "parts" },
+	[FORM_CONVERSE] = { "messages", "content" },
+};
+
+struct near_reading {
+	const struct near_form *form;
+	const struct courtesy *c;
+	struct arena *a;
+	struct json *j;
+	struct span body;
+	struct span prompt, text; /* as it is written, with its quotes; and what it says */
+	const char *why;
+};
+
+/* What is said in one turn. */
+struct near_said {
+	struct span prompt, text; /* the first string that is a text */
+	size_t texts, others;	  /* strings that are, and what else there is */
+	bool speaks;		  /* of texts */
+};
+
+static const char *const no_one_text = "more than one text";
+
+static void
+near_off(struct near_reading *r, const char *why)
+{
+	if (!r->why)
+		r->why = why;
+}
+
+static bool
+string_speaks(struct near_reading *r, const struct json_event *ev)
+{
+	struct span text = json_text(r->a, r->body, ev);
+
+	return !text.p || near_speaks(r->c, text);
+}
+
+/* All strings of the value that begins with *ev; whether one speaks of texts. */
+static bool
+value_speaks(struct near_reading *r, struct json_event *ev)
+{
+	unsigned depth = ev->depth;
+	bool speaks = false;
+
+	while (ev->tok != JSON_ERROR) {
+		if (ev->tok == JSON_STRING)
+			speaks |= string_speaks(r, ev);
+		if (ev->depth == depth && ev->tok != JSON_OBJECT && ev->tok != JSON_ARRAY)
+			break;
+		json_next(r->j, ev);
+	}
+	return speaks;
+}
+
+static void
+take_said_text(struct near_reading *r, struct near_said *said, const struct json_event *ev)
+{
+	said->speaks |= string_speaks(r, ev);
+	if (said->texts++)
+		return;
+	said->prompt = span_cut(r->body, ev->start - 1, ev->end + 1);
+	said->text = json_text(r->a, r->body, ev);
+}
+
+/* { "type": "text", "text": "…" }, without a type in some forms. */
+static void
+take_part(struct near_reading *r, struct near_said *said, struct json_event *ev)
+{
+	struct json_member m;
+	int err = 0;
+
+	if (ev->tok != JSON_OBJECT) {
+		said->others++;
+		said->speaks |= value_speaks(r, ev);
+		return;
+	}
+	while (json_member(r->j, r->a, r->body, &m, ev, &err)) {
+		struct span s = ev->tok == JSON_STRING ? span_cut(r->body, ev->start, ev->end)
+						       : SPAN_LIT("");
+		if (span_is(m.key, "text") && ev->tok == JSON_STRING) {
+			take_said_text(r, said, ev);
+			continue;
+		}
+		said->others += !(span_is(m.key, "cache_control") ||
+				  (span_is(m.key, "type") &&
+					  (span_is(s, "text") || span_is(s, "input_text"))));
+		said->speaks |= value_speaks(r, ev);
+	}
+}
+
+static void
+take_content(struct near_reading *r, struct near_said *said, struct json_event *ev)
+{
+	if (ev->tok == JSON_STRING) {
+		take_said_text(r, said, ev);
+		return;
+	}
+	if (ev->tok != JSON_ARRAY) {
+		said->others++;
+		said->speaks |= value_speaks(r, ev);
+		return;
+	}
+	while (json_next(r->j, ev) != JSON_ARRAY_END && ev->tok != JSON_ERROR)
+		take_part(r, said, ev);
+}
+
+static void
+take_prompt(struct near_reading *r, const struct near_said *said)
+{
+	if (said->texts != 1 || said->others)
+		near_off(r, no_one_text);
+	r->prompt = said->prompt;
+	r->text = said->text;
+}
+
+/* Of generate it may have no role. */
+static void
+take_turn(struct near_reading *r, struct json_event *ev)
+{
+	struct near_said said = { .texts = 0 };
+	struct span role = SPAN_LIT("user");
+	struct json_member m;
+	bool contents = false;
+	int err = 0;
+
+	if (ev->tok != JSON_OBJECT) {
+		near_off(r, no_one_text);
+		value_speaks(r, ev);
+		return;
+	}
+	while (json_member(r->j, r->a, r->body, &m, ev, &err)) {
+		if (span_is(m.key, r->form->content)) {
+			take_content(r, &said, ev);
+			contents = true;
+			continue;
+		}
+		if (span_is(m.key, "role"))
+			role = ev->tok == JSON_STRING ? json_text(r->a, r->body, ev)
+						      : SPAN_LIT("");
+		else if (!span_is(m.key, "name") && !span_is(m.key, "type") &&
+			 !span_is(m.key, "cache_control"))
+			said.others++;
+		value_speaks(r, ev);
+	}
+	if (r->prompt.n || !contents)
+		near_off(r, "earlier turns");
+	else if (span_is(role, "user"))
+		take_prompt(r, &said);
+	else if (!span_is(role, "system") && !span_is(role, "developer"))
+		near_off(r, "earlier turns");
+	else if (said.speaks)
+		near_off(r, "a system text about texts");
+}
+
+static void
+take_turns(struct near_reading *r, struct json_event *ev)
+{
+	struct near_said said = { .texts = 0 };
+
+	if (ev->tok == JSON_ARRAY) {
+		while (json_next(r->j, ev) != JSON_ARRAY_END && ev->tok != JSON_ERROR)
+			take_turn(r, ev);
+		return;
+	}
+	take_content(r, &said, ev);
+	take_prompt(r, &said);
+}
+
+/* An array or object with nothing in it is none. */
+static void
+take_tools(struct near_reading *r, struct json_event *ev)
+{
+	size_t start = ev->start;
+	bool null = ev->tok == JSON_NULL,
+	     open = ev->tok == JSON_ARRAY || ev->tok == JSON_OBJECT;
+
+	value_speaks(r, ev);
+	for (size_t i = start + 1; open && i + 1 < ev->end; i++)
+		if (!strchr(" \t\r\n", r->body.p[i]))
+			open = false;
+	if (!null && !open)
+		near_off(r, "tools");
+}
+
+static void
+find_prompt(struct near_reading *r)
+{
+	struct json_event ev;
+	struct json_member m;
+	int err = 0;
+
+	if (!r->j || json_next(r->j, &ev) != JSON_OBJECT) {
+		near_off(r, "the body cannot be compared");
+		return;
+	}
+	while (json_member(r->j, r->a, r->body, &m, &ev, &err)) {
+		if (span_is(m.key, r->form->turns))
+			take_turns(r, &ev);
+		else if (span_starts(m.key, SPAN_LIT("tool")) ||
+			 span_starts(m.key, SPAN_LIT("function")))
+			take_tools(r, &ev);
+		else if (value_speaks(r, &ev) && !span_starts(m.key, SPAN_LIT("model")))
+			near_off(r, "a system text about texts");
+	}
+	if (err || json_next(r->j, &ev) != JSON_END)
+		r->why = "the body cannot be compared";
+	if (!r->prompt.n)
+		near_off(r, "no prompt");
+}
+
+const char *
+cache_near_key(const struct cache_ask *ask, const struct courtesy *c,
+	const unsigned char secret[CACHE_KEY_BYTES], struct buf *prompt,
+	unsigned char out[CACHE_KEY_BYTES])
+{
+	SCOPED_ARENA(a, NEAR_ARENA_MOST, true);
+	SCOPED_BUF(same, NEAR_TEXT_MOST);
+
+	if (!near_forms[ask->form].turns)
+		return "requests of this kind have no cache";
+	if (ask->body.n > NEAR_BODY_MOST)
+		return "a long request";
+	struct near_reading r = { .form = &near_forms[ask->form],
+		.c = c,
+		.a = &a,
+		.j = json_open(&a, ask->body),
+		.body = ask->body };
+	find_prompt(&r);
+	const char *why = r.why ? r.why : near_text(c, r.text, &same);
+	if (why)
+		return why;
+	if (arena_failed(&a) || buf_failed(&same))
+		return "out of memory";
+	struct cache_ask near = *ask;
+	near.prompt = r.prompt;
+	near.same = buf_view(&same);
+	if ((why = cache_key(&near, secret, out)))
+		return why;
+	buf_span(prompt, r.text);
+	return NULL;
+}

@@ -1,0 +1,316 @@
+/* Identical requests under way: the first one asks the model, the others wait for what it is
+ * told, in the relay, before anything of theirs is sent. Between daemons of one Redis a key
+ * there says that one asks. Who waited in vain goes on alone, as if there were no cache. */
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/redis/redis.h"
+#include "gate/cache/cache.h"
+#include "gate/engine/engine.h"
+
+enum {
+	LEADS_MS = 2000, /* of the key in Redis, where nobody renews it */
+	RENEW_US = 700000,
+	LOOK_US = 100000, /* at what another daemon does */
+	WAITS_MOST_US = 30000000
+};
+
+/*  NONE ──(its claim; the first of its key)──→ ASKS ──(the key is its own, or nobody else's)──→
+ * NONE, LEADS │                                           └──(another daemon has it)──→
+ * FOLLOWS_AWAY ──┐ └──(another of this daemon asks)──→ FOLLOWS ──(it
+ * ended)──────────────────────→ LOOKS ←──┘ LOOKS, and whoever waited too long: NONE, with an
+ * answer or without. */
+
+static bool
+has_place(const struct together *t)
+{
+	return t->life == TOGETHER_LEADS || t->life == TOGETHER_FOLLOWS ||
+	       t->life == TOGETHER_FOLLOWS_AWAY;
+}
+
+/* LEADS, FOLLOWS, FOLLOWS_AWAY are looked after at each tick. */
+static void
+become(struct exchange *x, enum together_life life)
+{
+	struct gate *g = x->r->gate;
+	struct together *t = &x->together;
+	bool had = has_place(t);
+
+	t->life = life;
+	if (had == has_place(t))
+		return;
+	if (had) {
+		TAILQ_REMOVE(&g->together, x, together.of_all);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&g->together, x, together.of_all);
+	gate_tick(g);
+}
+
+/* "tollgate:cache:KEY:asks" */
+static size_t
+flight_redis_name(const struct exchange *x, char out[CACHE_REDIS_NAME + 5])
+{
+	size_t n = cache_redis_name(x->together.flight.key, out);
+
+	memcpy(out + n, ":asks", 6);
+	return n + 5;
+}
+
+void
+together_over(struct exchange *x, bool kept)
+{
+	struct together *t = &x->together;
+	char name[CACHE_REDIS_NAME + 5];
+
+	if (t->life == TOGETHER_LEADS) {
+		size_t n = flight_redis_name(x, name);
+		struct redis_pipe *p = redis_begin(x->r->gate->cache_redis, 1, NULL, NULL, 0);
+		redis_command(p, 2, (const char *[]){ "DEL", name }, (size_t[]){ 3, n });
+		redis_send(p);
+	}
+	become(x, TOGETHER_NONE);
+	if (t->flight.serial)
+		cache_flight_end(x->r->gate->shared->cache, &t->flight, kept);
+}
+
+/* ---- the end of a wait ---- */
+
+static void
+goes_on(struct exchange *x)
+{
+	struct together *t = &x->together;
+	void (*then)(struct exchange *) = t->then;
+
+	t->then = NULL;
+	then(x);
+}
+
+/* With the answer that another was given; nothing was sent, and nothing will be. */
+static void
+goes_with_it(struct exchange *x)
+{
+	struct request *r = x->r;
+
+	together_over(x, true);
+	attempts_none(x);
+	x->plan.replay = buf_view(&r->out.replay);
+	x->plan.asks = x->plan.holds = x->plan.doubts = x->plan.timed = false;
+	if (x->plan.body_mode == BODY_COPY)
+		x->plan.body_mode = BODY_SWAP;
+	goes_on(x);
+}
+
+static void
+waited(struct exchange *x)
+{
+	struct request *r = x->r;
+	bool hit = r->found.cache.state == CACHED_HIT;
+
+	r->found.cache.waited_ms = (uint32_t)((clock_mono_us() - x->together.since_us) / 1000);
+	metric_inc(r->gate->metrics, hit ? M_CACHE_WAITED_HIT : M_CACHE_WAITED_ALONE);
+	become(x, TOGETHER_NONE);
+	if (hit) {
+		goes_with_it(x);
+		return;
+	}
+	/* who waits for this one would wait twice */
+	cache_flight_end(r->gate->shared->cache, &x->together.flight, false);
+	if (x->tries && x->tries->n) /* the wait was not its target's */
+		x->tries->v[x->tries->n - 1].begun_us = clock_mono_us();
+	goes_on(x);
+}
+
+static void
+looked_again(struct request *r)
+{
+	waited(r->x);
+}
+
+static void
+look_again(struct exchange *x)
+{
+	become(x, TOGETHER_LOOKS);
+	if (request_cache_look(x->r, looked_again))
+		waited(x);
+}
+
+/* ---- waiting ---- */
+
+/* No longer than half of the time that is left, so that it may still be asked alone. */
+static void
+wait_for(struct exchange *x, enum together_life life)
+{
+	struct together *t = &x->together;
+	uint64_t now_us = clock_mono_us(), end_us = x->plan.deadline_us;
+
+	if (x->plan.overall_us && x->plan.overall_us < end_us)
+		end_us = x->plan.overall_us;
+	uint64_t left_us = end_us > now_us ? (end_us - now_us) / 2 : 0;
+	t->until_us = now_us + (left_us < WAITS_MOST_US ? left_us : WAITS_MOST_US);
+	t->next_us = now_us + LOOK_US;
+	become(x, life);
+}
+
+struct asked_redis {
+	struct exchange *x;
+};
+
+/* One that was out is back: false: the relay let it go meanwhile. */
+static bool
+still_waits(struct request *r)
+{
+	if (r->run.life != LIFE_ANSWERED) {
+		request_back(r);
+		return false;
+	}
+	r->run.pending--;
+	return true;
+}
+
+/* SET … NX: nothing where another has it. */
+static void
+may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
+{
+	struct exchange *x = ((struct asked_redis *)arg)->x;
+
+	if (!still_waits(x->r))
+		return;
+	if (!err && replies[0].err) {
+		wait_for(x, TOGETHER_FOLLOWS_AWAY);
+		return;
+	}
+	become(x, err ? TOGETHER_NONE : TOGETHER_LEADS);
+	x->together.next_us = clock_mono_us() + RENEW_US;
+	goes_on(x);
+}
+
+static void
+ask_to_lead(struct exchange *x)
+{
+	struct request *r = x->r;
+	const struct asked_redis arg = { x };
+	char name[CACHE_REDIS_NAME + 5], ms[24];
+	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
+	struct redis_pipe *p =
+		redis_begin(r->gate->cache_redis, 1, may_lead, &arg, sizeof(arg));
+
+	redis_command(p, 6, (const char *[]){ "SET", name, "1", "NX", "PX", ms },
+		(size_t[]){ 3, n, 1, 2, 2, digits });
+	become(x, TOGETHER_ASKS);
+	r->run.pending++;
+	redis_send(p);
+}
+
+/* EXISTS of the entry, and of the key that says that another asks. */
+static void
+seen_away(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
+{
+	struct exchange *x = ((struct asked_redis *)arg)->x;
+	struct together *t = &x->together;
+
+	if (!still_waits(x->r))
+		return;
+	if (!err && !replies[0].err && !replies[0].i && !replies[1].err && replies[1].i) {
+		t->next_us = clock_mono_us() + LOOK_US;
+		become(x, TOGETHER_FOLLOWS_AWAY);
+	} else if (err) {
+		waited(x);
+	} else {
+		look_again(x);
+	}
+}
+
+static void
+see_away(struct exchange *x)
+{
+	struct request *r = x->r;
+	const struct asked_redis arg = { x };
+	char entry[CACHE_REDIS_NAME], asks[CACHE_REDIS_NAME + 5];
+	size_t n = cache_redis_name(x->together.flight.key, entry),
+	       m = flight_redis_name(x, asks);
+	struct redis_pipe *p =
+		redis_begin(r->gate->cache_redis, 2, seen_away, &arg, sizeof(arg));
+
+	redis_command(p, 2, (const char *[]){ "EXISTS", entry }, (size_t[]){ 6, n });
+	redis_command(p, 2, (const char *[]){ "EXISTS", asks }, (size_t[]){ 6, m });
+	become(x, TOGETHER_ASKS);
+	r->run.pending++;
+	redis_send(p);
+}
+
+static void
+renew_flight(struct exchange *x)
+{
+	struct redis_pipe *p = redis_begin(x->r->gate->cache_redis, 1, NULL, NULL, 0);
+	char name[CACHE_REDIS_NAME + 5], ms[24];
+	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
+
+	redis_command(
+		p, 3, (const char *[]){ "PEXPIRE", name, ms }, (size_t[]){ 7, n, digits });
+	redis_send(p);
+	x->together.next_us += RENEW_US;
+}
+
+static void
+look_after(struct exchange *x, uint64_t now_us)
+{
+	struct together *t = &x->together;
+
+	if (t->life == TOGETHER_LEADS) {
+		if (t->next_us <= now_us)
+			renew_flight(x);
+	} else if (t->until_us <= now_us) {
+		waited(x);
+	} else if (t->life == TOGETHER_FOLLOWS_AWAY) {
+		if (t->next_us <= now_us)
+			see_away(x);
+	} else if (!cache_flight_lasts(x->r->gate->shared->cache, t->flight.key, t->follows)) {
+		look_again(x);
+	}
+}
+
+bool
+together_tick(struct gate *g, uint64_t now_us)
+{
+	struct exchange *x, *next;
+
+	/* what goes on may end others, but never brings one in before the end of the list */
+	for (x = TAILQ_FIRST(&g->together); x; x = next) {
+		next = TAILQ_NEXT(x, together.of_all);
+		look_after(x, now_us);
+	}
+	return !TAILQ_EMPTY(&g->together);
+}
+
+void
+together_begin(struct exchange *x, void (*then)(struct exchange *x))
+{
+	struct request *r = x->r;
+	struct gate *g = r->gate;
+	struct found_cache *f = &r->found.cache;
+	struct together *t = &x->together;
+
+	t->then = then;
+	t->since_us = clock_mono_us();
+	if (f->state != CACHED_MISS || !f->looked_us || x->plan.unrecorded ||
+		r->out.decision.kind == D_DENY) {
+		goes_on(x);
+		return;
+	}
+	switch (cache_flight_begin(
+		g->shared->cache, &t->flight, f->key, f->looked_us, &t->follows)) {
+	case FLIGHT_ALONE: goes_on(x); break;
+	case FLIGHT_LOOKS: look_again(x); break;
+	case FLIGHT_FOLLOWS:
+		memcpy(t->flight.key, f->key, sizeof(f->key));
+		wait_for(x, TOGETHER_FOLLOWS);
+		break;
+	case FLIGHT_LEADS:
+		if (g->cache_redis && redis_up(g->cache_redis))
+			ask_to_lead(x);
+		else
+			goes_on(x);
+		break;
+	}
+}

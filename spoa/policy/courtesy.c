@@ -1,0 +1,271 @@
+/* policies/courtesy.yaml: languages with their courtesies and the words of requests, and the
+ * words about texts. A mistake is said with file, line and column. */
+#include "policy/courtesy.h"
+
+#include <stdlib.h>
+
+#include "base/ascii.h"
+#include "base/codec/letters.h"
+#include "base/codec/utf8.h"
+#include "base/search.h"
+#include "policy/config/read.h"
+
+struct courtesy_reading {
+	struct arena *a;
+	struct diag *d;
+	struct courtesy_language *languages;
+	size_t nlanguages;
+	struct courtesy_word *words;
+	size_t nwords, phrases;
+};
+
+static bool
+is_letter_of_word(uint32_t cp)
+{
+	if (cp < 0x80)
+		return is_word((char)cp);
+	enum letters_word w = letters_block(cp)->word;
+	return w == WORD_LETTER || w == WORD_ALONE;
+}
+
+size_t
+courtesy_past_word(struct span s, size_t at)
+{
+	while (at < s.n) {
+		size_t n = utf8_step(s, at);
+		if (!is_letter_of_word(utf8_value(s.p + at, n)))
+			break;
+		at += n;
+	}
+	return at;
+}
+
+struct span
+courtesy_lower(struct span word, char out[COURTESY_BYTES + 8])
+{
+	size_t n = 0;
+
+	for (size_t at = 0; at < word.n && n <= COURTESY_BYTES;) {
+		size_t step = utf8_step(word, at);
+		uint32_t cp = utf8_value(word.p + at, step);
+		n += utf8_encode(
+			cp < 0x80 ? (uint32_t)to_lower((char)cp) : letters_lower(cp), out + n);
+		at += step;
+	}
+	return span_of(out, n);
+}
+
+bool
+courtesy_listed(const struct courtesy_list *l, struct span lower)
+{
+	size_t i = SEARCH_FIRST(l->n, k, span_order(l->v[k], lower) < 0);
+
+	return i < l->n && span_eq(l->v[i], lower);
+}
+
+/* Since none begins with one that is open, the last that is not after it is the only one. */
+const struct courtesy_word *
+courtesy_word_find(const struct courtesy *c, struct span lower)
+{
+	size_t i = SEARCH_FIRST(c->nwords, k, span_order(c->words[k].text, lower) <= 0);
+	const struct courtesy_word *w = i ? &c->words[i - 1] : NULL;
+
+	if (!w || !(w->open ? span_starts(lower, w->text) : span_eq(lower, w->text)))
+		return NULL;
+	return w;
+}
+
+/* ---- reading ---- */
+
+/* Words, with a blank or an apostrophe between them where `most` is over 1. */
+static bool
+are_words(struct span s, size_t most)
+{
+	size_t at = 0, n = 0;
+
+	while (s.n <= COURTESY_BYTES && utf8_valid(s) && n < most) {
+		size_t end = courtesy_past_word(s, at);
+		if (end == at)
+			return false;
+		n++;
+		if (end == s.n)
+			return true;
+		if (s.p[end] != ' ' && s.p[end] != '\'')
+			return false;
+		at = end + 1;
+	}
+	return false;
+}
+
+/* A text of the list in small letters; empty: it is none, which is said. */
+static struct span
+read_courtesy_text(
+	struct courtesy_reading *r, const struct yaml_node *n, struct span s, size_t most)
+{
+	char lower[COURTESY_BYTES + 8];
+
+	if (are_words(s, most))
+		return arena_printf(r->a, "%.*s", SPAN_ARG(courtesy_lower(s, lower)));
+	diag_at(r->d, n, "%s: %s of letters and digits, up to %d bytes, %s expected", n->s.p,
+		most > 1 ? "words" : "a word", COURTESY_BYTES, most > 1 ? "are" : "is");
+	return SPAN_LIT("");
+}
+
+static int
+courtesy_by_bytes(const void *x, const void *y)
+{
+	const struct span *a = x, *b = y;
+
+	return span_order(*a, *b);
+}
+
+static void
+read_phrases(struct courtesy_reading *r, const struct yaml_node *n, size_t most,
+	struct courtesy_list *l)
+{
+	const char **texts;
+	size_t count;
+
+	if (!n || !read_texts(r->a, r->d, n, NULL, &texts, &count))
+		return;
+	r->phrases += count;
+	if (r->phrases > COURTESY_PHRASES) {
+		diag_at(r->d, n, "more than %d phrases", COURTESY_PHRASES);
+		return;
+	}
+	if (!(l->v = read_array(r->a, r->d, n, count, sizeof(*l->v))))
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		struct span s = read_courtesy_text(r, c, c->s, most);
+		if (s.n)
+			l->v[l->n++] = s;
+	}
+	qsort(l->v, l->n, sizeof(*l->v), courtesy_by_bytes);
+}
+
+static void
+read_asks(struct courtesy_reading *r, const struct yaml_node *n,
+	struct courtesy_language *language)
+{
+	char lower[COURTESY_BYTES + 8];
+
+	read_phrases(r, n, 1, &language->asks);
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c))
+		for (const struct courtesy_language *l = r->languages; l < language; l++)
+			if (c->s.n <= COURTESY_BYTES &&
+				courtesy_listed(&l->asks, courtesy_lower(c->s, lower)))
+				diag_at(r->d, c, "%s: is a word of another language, too",
+					c->s.p);
+}
+
+static void
+read_language(struct courtesy_reading *r, const struct yaml_node *n)
+{
+	static const char *const keys[] = { "greets", "first", "last", "asks", NULL };
+	enum { PHRASE_WORDS = 8 };
+	const struct yaml_node *asks;
+
+	if (!read_map(r->d, n, n->key->s.p, keys, NULL))
+		return;
+	if (r->nlanguages == COURTESY_LANGUAGES) {
+		diag_at(r->d, n, "languages: more than %d", COURTESY_LANGUAGES);
+		return;
+	}
+	struct courtesy_language *l = &r->languages[r->nlanguages];
+	read_phrases(r, yaml_get(n, "greets"), PHRASE_WORDS, &l->greets);
+	read_phrases(r, yaml_get(n, "first"), PHRASE_WORDS, &l->first);
+	read_phrases(r, yaml_get(n, "last"), PHRASE_WORDS, &l->last);
+	if ((asks = read_needed(r->d, n, n->key, n->key->s.p, "asks")))
+		read_asks(r, asks, l);
+	r->nlanguages++;
+}
+
+static int
+courtesy_word_order(const void *x, const void *y)
+{
+	const struct courtesy_word *a = x, *b = y;
+	int order = span_order(a->text, b->text);
+
+	return order ? order : (int)b->open - (int)a->open;
+}
+
+static void
+add_courtesies(struct courtesy_reading *r, const struct courtesy_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (are_words(l->v[i], 1))
+			r->words[r->nwords++] =
+				(struct courtesy_word){ .text = l->v[i], .courtesy = true };
+}
+
+/* What an open one matches already goes. */
+static void
+order_words(struct courtesy_reading *r)
+{
+	size_t kept = 0;
+
+	qsort(r->words, r->nwords, sizeof(*r->words), courtesy_word_order);
+	for (size_t i = 0; i < r->nwords; i++) {
+		const struct courtesy_word w = r->words[i];
+		struct courtesy_word *before = kept ? &r->words[kept - 1] : NULL;
+		if (before && before->open && span_starts(w.text, before->text))
+			continue;
+		if (before && span_eq(w.text, before->text))
+			before->courtesy &= w.courtesy;
+		else
+			r->words[kept++] = w;
+	}
+	r->nwords = kept;
+}
+
+static void
+read_courtesy_words(struct courtesy_reading *r, const struct yaml_node *n)
+{
+	if (!read_texts(r->a, r->d, n, NULL, NULL, NULL))
+		return;
+	if (n->count > COURTESY_WORDS) {
+		diag_at(r->d, n, "words: more than %d", COURTESY_WORDS);
+		return;
+	}
+	r->words = read_array(r->a, r->d, n, n->count + 1 + r->phrases, sizeof(*r->words));
+	if (!r->words)
+		return;
+	for (const struct yaml_node *c = yaml_first(n); c; c = yaml_next(n, c)) {
+		struct courtesy_word w = { .open = span_ends(c->s, SPAN_LIT("*")) };
+		w.text = read_courtesy_text(r, c, span_cut(c->s, 0, c->s.n - w.open), 1);
+		if (w.text.n)
+			r->words[r->nwords++] = w;
+	}
+	for (size_t i = 0; i < r->nlanguages; i++) {
+		add_courtesies(r, &r->languages[i].greets);
+		add_courtesies(r, &r->languages[i].first);
+		add_courtesies(r, &r->languages[i].last);
+	}
+	order_words(r);
+}
+
+const struct courtesy *
+courtesy_load(struct arena *a, const char *file, struct diag *d)
+{
+	static const char *const keys[] = { "languages", "words", NULL };
+	const struct courtesy_file *own = &courtesy_builtin[0];
+	unsigned errors = d->errors;
+	const struct yaml_node *tree =
+		file ? yaml_load_file(a, file, d)
+		     : yaml_load(a, own->name, span_of(own->text, own->n), d);
+	struct courtesy_reading r = { .a = a, .d = d };
+	struct courtesy *c = arena_new(a, struct courtesy);
+	const struct yaml_node *languages, *words;
+
+	r.languages = arena_array(a, COURTESY_LANGUAGES, sizeof(*r.languages));
+	if (!tree || !c || !r.languages || !read_map(d, tree, "courtesy", keys, NULL))
+		return NULL;
+	if ((languages = read_needed(d, tree, tree, NULL, "languages")) &&
+		read_map(d, languages, "languages", NULL, NULL))
+		for (const struct yaml_node *n = languages->child; n; n = n->next)
+			read_language(&r, n);
+	if ((words = read_needed(d, tree, tree, NULL, "words")))
+		read_courtesy_words(&r, words);
+	*c = (struct courtesy){ r.languages, r.nlanguages, r.words, r.nwords, tree };
+	return d->errors == errors && !arena_failed(a) ? c : NULL;
+}
