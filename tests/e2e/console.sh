@@ -56,6 +56,11 @@ chat /v1/chat/completions '{"sub":"reporting-agent.quarterly.northern-region@eng
 "$root/tests/support/stack" provider stop 2 --dir "$D"
 for _ in 1 2 3; do chat /spare/v1/chat/completions '{"sub":"carol"}' gpt-4o hello; done
 chat /alone/v1/chat/completions '{"sub":"dave"}' gpt-4o hello
+for _ in 1 2; do
+	req POST /v1/chat/completions -H "$(as '{"sub":"sally"}')" -H 'host: again.test' -H 'content-type: application/json' -d '{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}]}'
+done
+again=$(header x-tollgate-id)
+is "an answer is given again" "$status $(header x-tollgate-cache)" "200 hit"
 settled
 
 # What the picture of Now shows as it comes: a request a line, by whom, for which model, with which text.
@@ -73,7 +78,7 @@ for v in $(sed -n "s/^import .* from '.*views\/\(.*\)\.js';/\1/p" "$root/spoa/op
 done
 is "each view has its picture in docs/pictures" "$lacks" ""
 began=$SECONDS
-CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange PICTURES=${PICTURES:-} ASKS=$D/asks \
+CONSOLE=https://localhost:$tls ALL=$ALL VIEWER=$VIEWER DENIED=$denied STRANGE=$strange AGAIN=$again PICTURES=${PICTURES:-} ASKS=$D/asks \
 	timeout 600 node "$build/console/console.mjs" >"$D/console.log" 2>&1 || grep -q '^not ok' "$D/console.log" || echo "not ok - console.mjs ends" >>"$D/console.log"
 cat "$D/console.log"
 if grep -q '^not ok' "$D/console.log"; then failed=1; fi

@@ -122,9 +122,11 @@ each_record_counts_for_its_person(void **state)
 		"cache_write_tokens,cache_write_1h_tokens,output_tokens,reasoning_tokens,"
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
 		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts,"
-		"haproxy_answered,cached_percent\r\n"
-		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,36.4\r\n"
-		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,\r\n");
+		"haproxy_answered,cache_hits,saved_input_tokens,saved_output_tokens,"
+		"saved_nanousd,cached_percent\r\n"
+		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,36.4\r\n"
+		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0,"
+		"\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
 	json_t *j = json_loads(text, 0, NULL);
@@ -150,6 +152,58 @@ each_record_counts_for_its_person(void **state)
 	assert_non_null(strstr(text, "        US dollars       written    cached %\n"));
 	assert_non_null(strstr(text, "\ntotal "));
 	assert_non_null(strstr(text, "1 answers of which a part has no price, 1 whose usage"));
+	free(text);
+	usage_table_free(&t);
+}
+
+/* A hit used nothing: what it saved is counted beside what was used, and shown where there is
+ * one.
+ */
+static void
+what_a_cache_gave_is_summed_apart(void **state)
+{
+	static const char *const asked[] = {
+		DECISION("alice", "m", "\"permit\""),
+		COMPLETION("alice", "m",
+			"\"cache\":\"miss\",\"usage\":{\"input_tokens\":10,\"output_tokens\":5}"
+			","
+			"\"cost_nanousd\":1500"),
+		DECISION("alice", "m", "\"permit\""),
+		COMPLETION("alice", "m",
+			"\"cache\":\"hit\",\"cache_age_s\":3,\"saved\":{\"input_tokens\":10,"
+			"\"output_tokens\":5,\"cost_nanousd\":1500}"),
+		DECISION("alice", "m", "\"permit\""),
+		COMPLETION("alice", "m", "\"cache\":\"hit\",\"cache_age_s\":4,\"saved\":{}"),
+		COMPLETION("alice", "m", "\"cache\":\"off\",\"cache_why\":\"hit\""),
+	};
+	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
+
+	(void)state;
+	assert_int_equal(usage_table_init(&t), 0);
+	for (size_t i = 0; i < COUNT_OF(asked); i++) {
+		usage_add(&t, span_str(asked[i]), SPAN_LIT("2026-11-21"));
+		if (i > 1)
+			continue;
+		char *before = printed(&t, FORM_TEXT);
+		assert_null(strstr(before, "saved"));
+		free(before);
+	}
+	char *csv = printed(&t, FORM_CSV);
+	if (!strstr(csv, "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,2,10,5,1500,0."
+			 "0\r\n"))
+		fail_msg("%s", csv);
+	free(csv);
+	char *text = printed(&t, FORM_TEXT);
+	if (!strstr(text,
+		    "  hits    saved in   saved out     saved dollars        US dollars ") ||
+		!strstr(text,
+			"  2          10           5         0.0000015         0.0000015 "))
+		fail_msg("%s", text);
+	free(text);
+	text = printed(&t, FORM_JSON);
+	assert_non_null(strstr(text,
+		"\"cache_hits\":2,\"saved_input_tokens\":10,\"saved_output_tokens\":5,"
+		"\"saved_nanousd\":1500"));
 	free(text);
 	usage_table_free(&t);
 }
@@ -228,8 +282,11 @@ each_attempt_counts_for_its_target(void **state)
 	usage_add(&t, span_str(line), SPAN_LIT("2026-11-21"));
 	usage_sort(&t);
 	char *csv = printed(&t, FORM_CSV);
-	if (!strstr(csv, "\"openai/m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0.0\r\n") ||
-		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,\r\n") ||
+	if (!strstr(csv,
+		    "\"openai/"
+		    "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0,0.0\r\n") ||
+		!strstr(csv,
+			"\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,\r\n") ||
 		strstr(csv, "a/x"))
 		fail_msg("%s", csv);
 	free(csv);
@@ -237,7 +294,8 @@ each_attempt_counts_for_its_target(void **state)
 	assert_int_equal(t.total[SUM_ESTIMATE], 40);
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text, "0.0 +           0           -\n") ||
-		!strstr(text, "0.0000007 +           0         0.0\n+ more than that: 0 answers") ||
+		!strstr(text,
+			"0.0000007 +           0         0.0\n+ more than that: 0 answers") ||
 		!strstr(text, "attempts before them: at most 0.00000004)"))
 		fail_msg("%s", text);
 	free(text);
@@ -288,7 +346,7 @@ main(void)
 		cmocka_unit_test(each_record_counts_for_its_person),
 		cmocka_unit_test(a_record_counts_for_each_tag_and_once_in_all),
 		cmocka_unit_test(each_attempt_counts_for_its_target),
-		cmocka_unit_test(a_request_counts_where_it_was_asked),
+		cmocka_unit_test(what_a_cache_gave_is_summed_apart),
 		cmocka_unit_test(a_request_counts_where_it_was_asked),
 		cmocka_unit_test(more_groups_than_there_is_room_for_are_one),
 	};

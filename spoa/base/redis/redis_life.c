@@ -8,9 +8,8 @@
 enum { RUNID_MAX = 48 };
 #define YEAR_9999_S INT64_C(253402300799)
 
-/* The value of a line "NAME:VALUE" of INFO; empty: there is none. */
-static struct span
-info_value(struct span info, const char *name)
+struct span
+redis_info_value(struct span info, const char *name)
 {
 	while (info.n) {
 		struct span line = span_trim(span_next(&info, '\n'), "\r");
@@ -23,7 +22,7 @@ info_value(struct span info, const char *name)
 bool
 redis_life_named(struct redis_life *l, struct span info)
 {
-	struct span id = info_value(info, "run_id");
+	struct span id = redis_info_value(info, "run_id");
 
 	if (id.n == 0 || id.n > RUNID_MAX)
 		return false;
@@ -35,8 +34,8 @@ redis_life_named(struct redis_life *l, struct span info)
 struct span
 redis_life_evicts(struct span info)
 {
-	struct span most = info_value(info, "maxmemory"),
-		    policy = info_value(info, "maxmemory_policy");
+	struct span most = redis_info_value(info, "maxmemory"),
+		    policy = redis_info_value(info, "maxmemory_policy");
 
 	if (most.n == 0 || span_is(most, "0") || span_is(policy, "noeviction"))
 		return (struct span){ NULL, 0 };
@@ -48,7 +47,7 @@ redis_life_used(struct span info)
 {
 	uint64_t n = 0;
 
-	return span_u64(info_value(info, "used_memory"), &n) ? 0 : n;
+	return span_u64(redis_info_value(info, "used_memory"), &n) ? 0 : n;
 }
 
 /* clang-format off */

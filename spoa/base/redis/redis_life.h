@@ -18,6 +18,9 @@ struct redis_life {
 	uint64_t clock; /* another number where no offset explains all replies: one was set */
 };
 
+/* The value of a line "NAME:VALUE" of a reply to INFO, of which it is part; empty: there is none.
+ */
+struct span redis_info_value(struct span info, const char *name);
 /* The key, from the reply to INFO server: false where it names no run_id. */
 bool redis_life_named(struct redis_life *l, struct span info);
 /* By which policy the server forgets keys when its memory is full, from the reply to INFO

@@ -33,6 +33,7 @@ static const struct {
 	{ "decisions",    "Decisions",                              A12 | A14 | A26 },
 	{ "about",        "By what routes are for",                 A12 | A14 | A26 },
 	{ "answers",      "How requests ended",                     A12 | A26 },
+	{ "cache",        "Answers that were given again, and what they saved", A12 | A26 },
 	{ "coverage",     "What was read and what was not, by route", A12 | A14 | A26 },
 	{ "gaps",         "Gaps, ends without a close, alarms",     A12 | A19 | A26 },
 	{ "degraded",     "Degraded times",                         A12 | A14 | A26 },

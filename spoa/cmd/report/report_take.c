@@ -248,11 +248,33 @@ take_decision(struct report *r, struct span line, bool later)
 		add_to_counts(c, "classifier_failed", 1);
 }
 
+/* A hit: what no model was asked for, in all and of its route. */
+static void
+take_cache_hit(struct report *r, struct span route, struct span saved)
+{
+	static const char *const of_saved[] = { "input_tokens", "output_tokens", "cost_nanousd",
+		NULL };
+	struct span v[COUNT_OF(of_saved) - 1];
+	json_t *of_route = route_of(r, "cache", route);
+	json_t *to[] = { object_in(r->o, "cache"), of_route };
+	char name[64];
+
+	usage_members(saved, of_saved, v);
+	for (size_t i = 0; i < COUNT_OF(to); i++) {
+		add_to_counts(to[i], "hits", 1);
+		for (size_t k = 0; k < COUNT_OF(v); k++) {
+			snprintf(name, sizeof(name), "saved_%s", of_saved[k]);
+			add_to_counts(to[i], name, reported_number(v[k]));
+		}
+	}
+}
+
 static void
 take_completion(struct report *r, struct span line)
 {
-	enum { OUTCOME, ROUTE, ANSWER, N };
-	static const char *const names[] = { "outcome", "route", "answer", NULL };
+	enum { OUTCOME, ROUTE, ANSWER, CACHE, SAVED, N };
+	static const char *const names[] = { "outcome", "route", "answer", "cache", "saved",
+		NULL };
 	static const char *const of_answer[] = { "text_bytes", "opaque_bytes", "sealed_bytes",
 		"not_inspected_bytes", NULL };
 	struct span v[N], w[COUNT_OF(of_answer) - 1];
@@ -262,6 +284,8 @@ take_completion(struct report *r, struct span line)
 	usage_members(line, names, v);
 	add_to_counts(a, "total", 1);
 	count_reported(a, "by_outcome", v[OUTCOME]);
+	if (span_is(v[CACHE], "\"hit\""))
+		take_cache_hit(r, v[ROUTE], v[SAVED]);
 	c = route_of(r, "coverage", v[ROUTE]);
 	add_to_counts(c, "answers", 1);
 	usage_members(v[ANSWER], of_answer, w);

@@ -20,14 +20,17 @@ put_usage_text(struct buf *out, struct span raw)
 
 /* ---- lines ---- */
 
-/* The columns that people read. */
+/* The columns that people read; those of the cache where it gave anything. */
 static const struct {
 	enum usage_sum sum;
 	const char *head;
-} columns[] = { { SUM_REQUESTS, "requests" }, { SUM_REFUSED, "refused" },
-	{ SUM_INPUT, "input" }, { SUM_CACHED, "cached" }, { SUM_OUTPUT, "output" },
-	{ SUM_REASONING, "reasoning" } };
-enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, PERCENT_MAX = 32 };
+	bool of_cache;
+} columns[] = { { SUM_REQUESTS, "requests", false }, { SUM_REFUSED, "refused", false },
+	{ SUM_INPUT, "input", false }, { SUM_CACHED, "cached", false },
+	{ SUM_OUTPUT, "output", false }, { SUM_REASONING, "reasoning", false },
+	{ SUM_HITS, "hits", true }, { SUM_SAVED_IN, "saved in", true },
+	{ SUM_SAVED_OUT, "saved out", true } };
+enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, MONEY_WIDTH = 18, PERCENT_MAX = 32 };
 
 /* Of the tokens of prompts those that were read from the provider's cache, in percent; `none`
  * where there were no prompts. */
@@ -49,16 +52,22 @@ is_more(const uint64_t sum[SUMS])
 }
 
 static void
-put_sums(struct buf *out, const uint64_t sum[SUMS])
+put_sums(struct buf *out, const uint64_t sum[SUMS], bool cache)
 {
 	char usd[PRICE_TEXT_MAX], percent[PERCENT_MAX];
 
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
-		buf_printf(out, "%*llu", NUMBER_WIDTH, (unsigned long long)sum[columns[i].sum]);
+		if (cache || !columns[i].of_cache)
+			buf_printf(out, "%*llu", NUMBER_WIDTH,
+				(unsigned long long)sum[columns[i].sum]);
+	if (cache) {
+		price_text(sum[SUM_SAVED_COST], usd);
+		buf_printf(out, "%*s", MONEY_WIDTH, usd);
+	}
 	price_text(sum[SUM_COST], usd);
-	buf_printf(out, "%18s%s%*llu%*s\n", usd, is_more(sum) ? " +" : "  ", NUMBER_WIDTH,
-		(unsigned long long)(sum[SUM_WRITE] + sum[SUM_WRITE_1H]), NUMBER_WIDTH,
-		cached_percent(sum, "-", percent));
+	buf_printf(out, "%*s%s%*llu%*s\n", MONEY_WIDTH, usd, is_more(sum) ? " +" : "  ",
+		NUMBER_WIDTH, (unsigned long long)(sum[SUM_WRITE] + sum[SUM_WRITE_1H]),
+		NUMBER_WIDTH, cached_percent(sum, "-", percent));
 }
 
 /* What had no room is shown on the first page. */
@@ -79,12 +88,17 @@ put_usage_name(struct buf *out, struct span name)
 static void
 print_text(const struct usage_table *t, const struct usage_page *p, struct buf *out)
 {
+	bool cache = t->total[SUM_HITS];
+
 	for (size_t i = 0; i < t->nby; i++)
 		put_usage_name(out, span_str(usage_dim_names[t->by[i]]));
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
-		buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
-	buf_printf(out, "%18s  %*s%*s\n", "US dollars", NUMBER_WIDTH, "written", NUMBER_WIDTH,
-		"cached %");
+		if (cache || !columns[i].of_cache)
+			buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
+	if (cache)
+		buf_printf(out, "%*s", MONEY_WIDTH, "saved dollars");
+	buf_printf(out, "%*s  %*s%*s\n", MONEY_WIDTH, "US dollars", NUMBER_WIDTH, "written",
+		NUMBER_WIDTH, "cached %");
 	SCOPED_BUF(name, 1 << 20);
 	for (size_t g = 0; g < p->n + with_other(t, p); g++) {
 		const struct usage_group *u = g == p->n ? &t->group[0] : p->row[g];
@@ -97,12 +111,12 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 				put_usage_text(&name, span_next(&key, '\0'));
 			put_usage_name(out, buf_view(&name));
 		}
-		put_sums(out, u->sum);
+		put_sums(out, u->sum, cache);
 	}
 	put_usage_name(out, SPAN_LIT("total"));
 	for (size_t i = 1; i < t->nby; i++)
 		buf_printf(out, "%*s", NAME_WIDTH, "");
-	put_sums(out, t->total);
+	put_sums(out, t->total, cache);
 	if (is_more(t->total)) {
 		char usd[PRICE_TEXT_MAX];
 		price_text(t->total[SUM_ESTIMATE], usd);

@@ -265,15 +265,18 @@ cache_purge(struct cache *c, const struct cache_purge *p)
 	struct kept *k, *next;
 	size_t n = 0;
 
-	pthread_mutex_lock(&c->mutex);
-	for (k = TAILQ_FIRST(&c->by_use); k; k = next) {
-		next = TAILQ_NEXT(k, by_use);
-		if (cache_purges(p, span_of(k->sealed, k->n))) {
-			forget_kept(c, k);
-			n++;
+	/* a place at a time: workers wait for the mutex */
+	for (size_t i = 0; i < PLACES; i++) {
+		pthread_mutex_lock(&c->mutex);
+		for (k = LIST_FIRST(&c->by_key[i]); k; k = next) {
+			next = LIST_NEXT(k, by_key);
+			if (cache_purges(p, span_of(k->sealed, k->n))) {
+				forget_kept(c, k);
+				n++;
+			}
 		}
+		pthread_mutex_unlock(&c->mutex);
 	}
-	pthread_mutex_unlock(&c->mutex);
 	return n;
 }
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/scoped.h"
 #include "net/listen.h"
+#include "operator/admin/caches.h"
 #include "operator/admin/change.h"
 #include "operator/admin/decisions.h"
 #include "operator/admin/door.h"
@@ -60,6 +61,7 @@ struct admin {
 	struct tls *tls;
 	struct decisions *decisions; /* NULL: no records */
 	struct children *children;
+	struct caches *caches;
 	struct shares *shares;
 	struct side side[DOORS];
 };
@@ -167,6 +169,12 @@ struct children *
 admin_children(struct admin *a)
 {
 	return a->children;
+}
+
+struct caches *
+admin_caches(struct admin *a)
+{
+	return a->caches;
 }
 
 /* False: he has his share of them, or of answers that he does not take. */
@@ -441,7 +449,8 @@ admin_stop(void *front)
 		return;
 	if (a->children)
 		children_stop(a->children); /* no connection is suspended from now on */
-	decisions_end(a->decisions);	    /* no connection stays suspended */
+	caches_stop(a->caches);
+	decisions_end(a->decisions); /* no connection stays suspended */
 	for (int i = 0; i < DOORS; i++) {
 		if (a->side[i].daemon)
 			MHD_stop_daemon(a->side[i].daemon); /* closes its socket */
@@ -449,6 +458,7 @@ admin_stop(void *front)
 			close(a->side[i].fd);
 	}
 	children_free(&a->children);
+	caches_free(&a->caches);
 	verifying_free();
 	shares_free(&a->shares);
 	decisions_free(&a->decisions);
@@ -485,6 +495,7 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 	struct children_limits limits = children_default;
 	limits.metrics = &server->metrics;
 	a->children = children_start(&limits);
+	a->caches = caches_new();
 	const struct decisions_options live = { .journal = cfg->journal,
 		.node = cfg->node,
 		.end = journal_end,
@@ -492,7 +503,7 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 		.metrics = &server->metrics };
 	a->door = door_new(cfg, server, why);
 	a->shares = shares_new(server, change_summed);
-	if (!a->children || !a->door || !a->shares ||
+	if (!a->children || !a->caches || !a->door || !a->shares ||
 		(server->audit && !(a->decisions = decisions_new(&live))) ||
 		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section,
 						 &server->certificate_end_s, why))) ||

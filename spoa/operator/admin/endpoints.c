@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "base/scoped.h"
 #include "operator/admin/admin.h"
+#include "operator/admin/caches.h"
 #include "operator/admin/change.h"
 #include "operator/admin/door.h"
 #include "operator/admin/page.h"
@@ -110,6 +111,12 @@ static const struct param limit_clear[] = {
 static const struct param target_named[] = {
 	{ "target", PARAM_TEXT, PARAM_NEEDED, .text = "PROVIDER, or PROVIDER/MODEL." }, SIGNED, { .name = NULL },
 };
+static const struct param cache_purged[] = {
+	{ "route", PARAM_TEXT, .min = 1, .text = "Answers of this route." },
+	{ "person", PARAM_TEXT, .min = 1, .text = "That this person asked for; or the id of a key that is nobody's." },
+	{ "older", PARAM_DURATION, .text = "That are older than this." },
+	{ "all", PARAM_BOOLEAN, .text = "All of them; goes alone." }, SIGNED, { .name = NULL },
+};
 #define TOOL \
 	{ "server", PARAM_TEXT, PARAM_NEEDED, .text = "The MCP server: a provider of the policy." }, \
 	{ "kind", PARAM_TEXT, .text = "tool, prompt or instructions." }, \
@@ -210,6 +217,12 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = tool_named, .call = admin_tool_show, .own = true, .shape = "server:string kind:string" },
 { "POST", "/tools/approve", ROLE_OPERATOR, "Approves a text of a tool.",
   .params = tool_approve, .change = &admin_tool_approve, .shape = "id:string" },
+
+/* -- answers that are given again -- */
+{ "GET", "/cache", ROLE_VIEWER, "What the cache of answers has, and gave since the start.",
+  .begin = caches_stats, .shape = "where:string routes:integer hits:integer saved_nanousd:integer" },
+{ "POST", "/cache/purge", ROLE_OPERATOR, "Answers go from the cache at once: of a route, of a person, older than, or all.",
+  .params = cache_purged, .begin = caches_purge, .shape = "id:string purged:integer failed:integer" },
 
 /* -- records -- */
 { "POST", "/audit/read", ROLE_VIEWER, "Records that a command read records.",

@@ -85,6 +85,8 @@ void server_status(struct server *s, struct buf *out);	/* JSON */
 void server_recent(struct server *s, struct buf *out);	/* JSON */
 /* What is degraded, readiness part by part, rates and latencies, targets, how much waits. */
 void server_now(struct server *s, struct buf *out); /* JSON */
+/* Members of an object that is open: what the cache gave and saved since the start. Any thread. */
+void server_cached(struct server *s, struct buf *out);
 /* Prometheus text; with exemplars it is what openmetrics_write() takes. */
 void server_metrics(struct server *s, struct buf *out, bool exemplars);
 /* How the targets of the policy in force do; either may be NULL. Any thread. */

@@ -392,6 +392,24 @@ parts_say(struct server *s, struct buf *out)
 }
 
 void
+server_cached(struct server *s, struct buf *out)
+{
+	static const struct {
+		const char *name;
+		enum metric m;
+	} counts[] = { { "hits", M_CACHE_HITS }, { "misses", M_CACHE_MISSES },
+		{ "off", M_CACHE_OFF }, { "near_hits", M_CACHE_HITS_NEAR },
+		{ "waited_hits", M_CACHE_WAITED_HIT }, { "waited_alone", M_CACHE_WAITED_ALONE },
+		{ "kept", M_CACHE_KEPT }, { "failures", M_CACHE_FAILED },
+		{ "unusable", M_CACHE_UNUSABLE }, { "saved_input_tokens", M_CACHE_SAVED_INPUT },
+		{ "saved_output_tokens", M_CACHE_SAVED_OUTPUT },
+		{ "saved_nanousd", M_CACHE_SAVED_NANOUSD } };
+
+	for (size_t i = 0; i < COUNT_OF(counts); i++)
+		json_put_uint(out, counts[i].name, server_counted(s, counts[i].m));
+}
+
+void
 server_now(struct server *s, struct buf *out)
 {
 	const struct company c = company_of(s);
@@ -412,6 +430,9 @@ server_now(struct server *s, struct buf *out)
 	work_says(s, out);
 	json_put_uint(out, "held_bytes", gate_held_bytes(s->shared));
 	json_put_uint(out, "log_dropped", log_dropped());
+	json_put_open(out, "cache", '{');
+	server_cached(s, out);
+	json_put_close(out, '}');
 	if (s->shared_cfg->redis_url) {
 		json_put_open(out, "redis", '{');
 		json_put_bool(out, "up", c.up);

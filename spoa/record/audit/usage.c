@@ -183,6 +183,7 @@ sum_completion(const struct span *m, uint64_t sum[SUMS])
 	sum[SUM_UNPRICED] = m[RP_PRICE_UNKNOWN].n || m[RP_UNPRICED].n;
 	sum[SUM_RULED] = span_is(m[RP_OUTCOME], "\"haproxy_answered\"");
 	sum[SUM_UNKNOWN] = m[RP_USAGE_UNKNOWN].n > 0;
+	sum[SUM_HITS] = span_is(m[RP_CACHE], "\"hit\"");
 	for (int i = RP_ESTIMATED_USAGE; i <= RP_RESERVED_USAGE; i++) {
 		struct span used;
 		if (!m[i].n)

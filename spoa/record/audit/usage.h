@@ -45,7 +45,11 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_UNKNOWN,     "unknown_usage",          RP_COUNT) \
   X(SUM_ESTIMATE,    "estimated_nanousd",      RP_COUNT) \
   X(SUM_FURTHER,     "further_attempts",       RP_COUNT) \
-  X(SUM_RULED,       "haproxy_answered",       RP_COUNT)
+  X(SUM_RULED,       "haproxy_answered",       RP_COUNT) \
+  X(SUM_HITS,        "cache_hits",             RP_COUNT) \
+  X(SUM_SAVED_IN,    "saved_input_tokens",     RP_SAVED_INPUT_TOKENS) \
+  X(SUM_SAVED_OUT,   "saved_output_tokens",    RP_SAVED_OUTPUT_TOKENS) \
+  X(SUM_SAVED_COST,  "saved_nanousd",          RP_SAVED_COST_NANOUSD)
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, field) id,

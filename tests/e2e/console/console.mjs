@@ -95,6 +95,20 @@ async function names_are_text(page) {
 	}
 }
 
+/* What the cache gave again, wherever it is shown what was used. */
+const saved = [
+	["now", "", /\$0\.\d\d\s+saved by the cache since the start: [1-9]\d* tokens, 1 answers/i],
+	["people", "q=sally&since=24h", /\$0\.\d\d\s+[1-9]\d* tokens/],
+	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 answers/i],
+	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ tokens sent, \d+ made/i],
+];
+async function savings_are_shown(page) {
+	for (const [view, state, want] of saved.filter(([name]) => chosen.some((v) => v.name === name))) {
+		await page.goto(url_of(view, state));
+		ok(`${view}?${state.slice(0, 20)}: what the cache saved`, await seen(page, want), await text(page));
+	}
+}
+
 /* Who may look only sees no button that he may not press. */
 async function as_viewer(page) {
 	for (const v of chosen) {
@@ -127,7 +141,10 @@ try {
 	ok("each view has its row here", there.every((name) => views.some((v) => v.name === name)), there.join(" "));
 	chosen = chosen.filter((v) => there.includes(v.name));
 	await by_mouse(page);
-	if (ALL) await names_are_text(page);
+	if (ALL) {
+		await names_are_text(page);
+		await savings_are_shown(page);
+	}
 	await page.context().close();
 	const keys = await person({ token: ALL, width: 390, dark: true });
 	if (!ALL) await keys.goto(url_of("now"));

@@ -1,6 +1,6 @@
 // Now: what is degraded first, then decisions as they are made, then the last hour.
 import { add, data, empty, h } from '../dom.js';
-import { ago, count, when } from '../format.js';
+import { ago, count, dollars, when } from '../format.js';
 import { badge, facts, failed, field } from '../parts.js';
 import { change } from '../changes.js';
 import { table } from '../table.js';
@@ -33,7 +33,8 @@ function tiles(got) {
 	const r = (got.now?.rates ?? []).find((x) => x.by === 'total') ?? {};
 	const tile = (text, value) => h('div', { class: 'tile' }, h('b', {}, value), text);
 	return h('div', { class: 'tiles' }, tile('requests a second', shown(r.requests_per_s)), tile('denied a second', shown(r.denials_per_s)), tile('provider errors a second', shown(r.errors_per_s)),
-		tile('tokens a second', shown(r.tokens_per_s, 0)), tile('dollars an hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`), tile('under way', shown(got.requests_in_flight, 0)));
+		tile('tokens a second', shown(r.tokens_per_s, 0)), tile('dollars an hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`), tile('under way', shown(got.requests_in_flight, 0)),
+		got.cache?.hits > 0 && tile(`saved by the cache since the start: ${count(got.cache.saved_input_tokens + got.cache.saved_output_tokens)} tokens, ${count(got.cache.hits)} answers`, dollars(got.cache.saved_nanousd)));
 }
 
 /* How much the daemon's log says; more of it ends by itself. */

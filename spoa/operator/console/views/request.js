@@ -101,9 +101,11 @@ const calls = (d, c) => {
 };
 
 function money(d, c) {
-	const u = c.usage, e = c.estimated_usage ?? c.reserved_usage;
+	const u = c.usage, e = c.estimated_usage ?? c.reserved_usage, s = c.saved;
 	return panel('Tokens and money', facts([
 		['Cost', dollars(c.cost_nanousd)], ['At most', !u && e ? dollars(e.cost_nanousd) : null],
+		['Cache', c.cache && [c.cache, c.cache_why && [': ', data(c.cache_why)], c.cache_age_s !== undefined && `, ${count(c.cache_age_s)} s old`]],
+		['Saved', s && [dollars(s.cost_nanousd), s.input_tokens !== undefined && `${count(s.input_tokens)} tokens sent, ${count(s.output_tokens)} made`].filter(Boolean).join(', ')],
 		...Object.entries(u ?? {}).map(([k, v]) => [k.replaceAll('_', ' '), typeof v === 'number' ? count(v) : String(v)]),
 		['Said by', u ? 'the provider' : e ? (c.estimated_usage ? 'nobody: the most that was seen' : 'nobody: what was reserved') : null],
 		['Counted before', d.prompt?.estimated_input_tokens !== undefined ? `${count(d.prompt.estimated_input_tokens)} tokens${d.prompt.tokens_exact ? ', exactly' : ', estimated'}` : null],

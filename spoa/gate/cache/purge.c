@@ -1,0 +1,153 @@
+/* SCAN, HGET, UNLINK. An entry has no field of its own for its stamp, so that a lookup has one
+ * field to read: here it is read whole. */
+#include "gate/cache/purge.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/redis/redis_sync.h"
+
+enum { AT_ONCE = 8 /* entries of up to 512 KB in one round */ };
+#define SCAN_COUNT "32"
+
+/* The next reply of the pipeline; NULL with *why: the connection is lost. */
+static redisReply *
+purge_reply(redisContext *c, struct buf *why)
+{
+	redisReply *r = NULL;
+
+	if (redisGetReply(c, (void **)&r) == REDIS_OK && r)
+		return r;
+	buf_clear(why);
+	buf_str(why, redis_sync_error(c));
+	return NULL;
+}
+
+static void
+note_failed(const redisReply *r, struct cache_purged *out, struct buf *why)
+{
+	out->failed++;
+	if (!why->n)
+		buf_put(why, r->str, r->len);
+}
+
+/* Whether this one goes, by what HGET says of it. */
+static bool
+is_to_go(const struct cache_purge *p, const redisReply *r, struct cache_purged *out,
+	struct buf *why)
+{
+	struct span said = span_of(r->str, r->len);
+
+	if (r->type == REDIS_REPLY_STRING)
+		return cache_purges(p, said);
+	if (r->type != REDIS_REPLY_ERROR) /* it ended meanwhile */
+		return false;
+	/* under a name of ours, and no entry: of no use to anybody */
+	if (span_starts(said, SPAN_LIT("WRONGTYPE")))
+		return cache_purges(p, SPAN_LIT(""));
+	note_failed(r, out, why);
+	return false;
+}
+
+/* So many keys, at most AT_ONCE, in two rounds: what they are, and those that go. */
+static int
+purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache_purge *p,
+	struct cache_purged *out, struct buf *why)
+{
+	bool goes[AT_ONCE], all = !p->route && !p->who && !p->before_ms;
+	redisReply *r;
+
+	for (size_t i = 0; !all && i < n; i++)
+		redisAppendCommandArgv(c, 3, (const char *[]){ "HGET", key[i]->str, "e" },
+			(size_t[]){ 4, key[i]->len, 1 });
+	for (size_t i = 0; i < n; i++) {
+		goes[i] = all;
+		if (all)
+			continue;
+		if (!(r = purge_reply(c, why)))
+			return ERR_IO;
+		goes[i] = is_to_go(p, r, out, why);
+		freeReplyObject(r);
+	}
+	/* one by one: of a cluster they are in several slots */
+	for (size_t i = 0; i < n; i++)
+		if (goes[i])
+			redisAppendCommandArgv(c, 2, (const char *[]){ "UNLINK", key[i]->str },
+				(size_t[]){ 6, key[i]->len });
+	for (size_t i = 0; i < n; i++) {
+		if (!goes[i])
+			continue;
+		if (!(r = purge_reply(c, why)))
+			return ERR_IO;
+		if (r->type == REDIS_REPLY_ERROR)
+			note_failed(r, out, why);
+		else
+			out->purged += r->integer == 1;
+		freeReplyObject(r);
+	}
+	return 0;
+}
+
+/* What is asked for at this moment has a name there, too (gate/engine/together.c). */
+static bool
+is_entry_name(const redisReply *key)
+{
+	return key->type == REDIS_REPLY_STRING && key->len == CACHE_REDIS_NAME - 1;
+}
+
+/* One round of SCAN, and what it found. */
+static int
+purge_round(redisContext *c, char cursor[24], const struct cache_purge *p,
+	struct cache_purged *out, struct buf *why)
+{
+	const char *argv[] = { "SCAN", cursor, "MATCH", CACHE_REDIS_PREFIX "*", "COUNT",
+		SCAN_COUNT };
+	int err = 0;
+
+	redisAppendCommandArgv(c, 6, argv, NULL);
+	redisReply *r = purge_reply(c, why);
+	if (!r)
+		return ERR_IO;
+	bool ok = r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
+		  r->element[1]->type == REDIS_REPLY_ARRAY;
+	if (ok) {
+		const redisReply *keys = r->element[1];
+		redisReply *some[AT_ONCE];
+		size_t n = 0;
+		snprintf(cursor, 24, "%s", r->element[0]->str);
+		for (size_t i = 0; i < keys->elements && !err; i++) {
+			if (is_entry_name(keys->element[i]))
+				some[n++] = keys->element[i];
+			if (n < AT_ONCE && i + 1 < keys->elements)
+				continue;
+			err = purge_some(c, some, n, p, out, why);
+			n = 0;
+		}
+	} else {
+		buf_clear(why);
+		buf_printf(why, "SCAN: %s", r->str ? r->str : "no answer of its");
+		err = ERR_IO;
+	}
+	freeReplyObject(r);
+	return err;
+}
+
+int
+cache_redis_purge(redisContext *c, const struct cache_purge *p, const atomic_bool *stop,
+	uint64_t until_us, struct cache_purged *out, struct buf *why)
+{
+	char cursor[24] = "0";
+	int err;
+
+	do {
+		err = atomic_load(stop)		    ? ERR_BAD_STATE
+		      : clock_mono_us() >= until_us ? ERR_TIMEOUT
+						    : purge_round(c, cursor, p, out, why);
+	} while (!err && strcmp(cursor, "0") != 0);
+	if (err == ERR_BAD_STATE || err == ERR_TIMEOUT) {
+		buf_clear(why);
+		buf_str(why, err == ERR_TIMEOUT ? "not done in time" : "the daemon stops");
+	}
+	return err;
+}

@@ -1,0 +1,435 @@
+/* The cache of answers, as an operator sees it. */
+#include "operator/admin/caches.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/json_put.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/redis/redis_find.h"
+#include "base/redis/redis_life.h"
+#include "base/redis/redis_sync.h"
+#include "base/scoped.h"
+#include "gate/cache/purge.h"
+#include "gate/snapshot.h"
+#include "operator/admin/change.h"
+#include "operator/server/server.h"
+#include "policy/config/read.h"
+
+enum { AT_ONCE = 2 /* of a kind */, RETRY_S = 5 };
+#define ANSWER_US 1000000u
+#define PURGE_US  100000000u /* commands wait for two minutes */
+
+enum job_kind { JOB_STATS, JOB_PURGE, JOB_KINDS };
+
+/* One call. owner: its thread, while the connection is suspended; then the connection. */
+struct cache_job {
+	struct asking *q;
+	struct caches *all;
+	enum job_kind kind;
+	unsigned status;
+	struct buf out;
+};
+
+struct caches {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	unsigned running[JOB_KINDS];
+	atomic_bool stopping;
+};
+
+/* ---- Redis ---- */
+
+struct cache_servers {
+	redisContext *at[REDIS_NODES_MAX];
+	int n;
+};
+
+/* All that hold entries; none where entries are in this process. False with *why: away. */
+static bool
+dial_cache(struct server *s, struct cache_servers *to, struct buf *why)
+{
+	to->n = 0;
+	if (s->cache_finder)
+		to->n = redis_dial_all(
+			redis_finder_options(s->cache_finder), ANSWER_US, to->at, why);
+	return to->n >= 0;
+}
+
+static void
+hang_up_cache(struct cache_servers *to)
+{
+	while (to->n > 0)
+		redisFree(to->at[--to->n]);
+}
+
+/* ---- stats ---- */
+
+struct cache_room {
+	uint64_t entries, bytes, max_bytes;
+	char evicts[32];
+};
+
+/* What one server says of itself. How many of its keys are entries nobody says but SCAN, which
+ * goes through all. */
+static bool
+ask_room(redisContext *c, struct cache_room *room, struct buf *why)
+{
+	redisReply *size = redisCommand(c, "DBSIZE"), *info = redisCommand(c, "INFO memory");
+	bool ok = size && size->type == REDIS_REPLY_INTEGER && info &&
+		  info->type == REDIS_REPLY_STRING;
+
+	if (ok) {
+		struct span text = span_of(info->str, info->len);
+		uint64_t bytes = 0, max_bytes = 0;
+		ok = !span_u64(redis_info_value(text, "used_memory"), &bytes) &&
+		     !span_u64(redis_info_value(text, "maxmemory"), &max_bytes);
+		room->entries += (uint64_t)size->integer;
+		room->bytes += bytes;
+		room->max_bytes += max_bytes;
+		snprintf(room->evicts, sizeof(room->evicts), "%.*s",
+			SPAN_ARG(redis_info_value(text, "maxmemory_policy")));
+	}
+	if (!ok) {
+		const redisReply *bad = size && size->type == REDIS_REPLY_ERROR ? size : info;
+		buf_str(why,
+			bad && bad->type == REDIS_REPLY_ERROR ? bad->str : redis_sync_error(c));
+	}
+	if (size)
+		freeReplyObject(size);
+	if (info)
+		freeReplyObject(info);
+	return ok;
+}
+
+/* Routes of the policy in force that have a cache. */
+static uint64_t
+cached_routes(struct server *s)
+{
+	struct snapshot *snap = server_snapshot(s);
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < snap->policy->nroutes; i++)
+		n += snap->policy->routes[i].cache.ttl_us > 0;
+	snapshot_unref(&snap);
+	return n;
+}
+
+static void
+put_room(struct buf *out, const char *entries, const struct cache_room *room)
+{
+	json_put_uint(out, entries, room->entries);
+	json_put_uint(out, "bytes", room->bytes);
+	json_put_uint(out, "max_bytes", room->max_bytes);
+}
+
+static void
+run_stats(struct cache_job *j)
+{
+	struct server *s = j->q->server;
+	struct cache_servers to;
+	struct cache_room room = { 0 };
+
+	SCOPED_BUF(why, 4096);
+	json_put_open(&j->out, NULL, '{');
+	json_put_str(&j->out, "where", s->cache_finder ? "redis" : "process");
+	if (!s->cache_finder) {
+		const struct cache_size size = cache_size(s->cache);
+		room = (struct cache_room){ size.entries, size.bytes,
+			s->shared_cfg->cache_max_bytes, "" };
+		put_room(&j->out, "entries", &room);
+	} else {
+		char url[REDIS_URL_TEXT_MAX];
+		redis_url_text(&redis_finder_options(s->cache_finder)->url, url);
+		json_put_str(&j->out, "redis", url);
+		bool ok = dial_cache(s, &to, &why);
+		for (int i = 0; ok && i < to.n; i++)
+			ok = ask_room(to.at[i], &room, &why);
+		hang_up_cache(&to);
+		if (ok) {
+			put_room(&j->out, "keys", &room);
+			json_put_str(&j->out, "maxmemory_policy", room.evicts);
+		} else {
+			json_put_text(&j->out, "away", buf_view(&why));
+		}
+	}
+	json_put_uint(&j->out, "routes", cached_routes(s));
+	server_cached(s, &j->out);
+	buf_str(&j->out, "}\n");
+}
+
+/* ---- purge ---- */
+
+/* What a purge may name, as words of its record. */
+static const char *const purge_names[] = { "route", "person", "older" };
+
+static bool
+purge_fits(const json_t *in)
+{
+	bool all = json_is_true(json_object_get(in, "all")), some = false;
+
+	for (size_t i = 0; i < COUNT_OF(purge_names); i++)
+		some |= json_str_in(in, purge_names[i]) != NULL;
+	return some != all;
+}
+
+static bool
+make_cache_purge(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	char id[64] = "";
+
+	*after = json_object();
+	for (size_t i = 0; i < COUNT_OF(purge_names); i++) {
+		json_t *v = json_object_get(c->in, purge_names[i]);
+		size_t n = strlen(id);
+		if (!json_is_string(v))
+			continue;
+		json_object_set(*after, purge_names[i], v);
+		snprintf(id + n, sizeof(id) - n, "%s%s", n ? ", " : "", purge_names[i]);
+	}
+	/* no name of anybody's: it goes into the log, too */
+	json_object_set_new(*after, "id", json_string(id[0] ? id : "all"));
+	return change_sign(c, *after);
+}
+
+static const struct change_row cache_purge_row = { "cache", 0, "purge", make_cache_purge,
+	NULL };
+
+/* One of the policy in force is not called so: entries of an older one may be. */
+static void
+note_route(struct server *s, const char *route, json_t *answer)
+{
+	struct snapshot *snap = server_snapshot(s);
+	struct nearest near = nearest_to(span_str(route));
+	bool found = false;
+
+	for (size_t i = 0; i < snap->policy->nroutes && !found; i++)
+		found = nearest_is(&near, snap->policy->routes[i].name);
+	if (!found)
+		json_object_set_new(answer, "note",
+			json_sprintf("the policy in force has no route %s%s", route,
+				nearest_hint(&near)));
+	snapshot_unref(&snap);
+}
+
+/* Of this process, and of each server. 0, or negative with *why. */
+static int
+purge_all_there_is(const struct cache_job *j, struct cache_servers *to,
+	const struct cache_purge *p, struct cache_purged *done, struct buf *why)
+{
+	const uint64_t until_us = clock_mono_us() + PURGE_US;
+	int err = 0;
+
+	done->purged = cache_purge(j->q->server->cache, p);
+	for (int i = 0; i < to->n && !err; i++)
+		err = cache_redis_purge(to->at[i], p, &j->all->stopping, until_us, done, why);
+	return err;
+}
+
+static void
+do_purge(struct cache_job *j, struct cache_servers *to)
+{
+	struct server *s = j->q->server;
+	const json_t *in = j->q->in;
+	const char *route = json_str_in(in, "route"), *person = json_str_in(in, "person"),
+		   *older = json_str_in(in, "older");
+	unsigned char route_name[CACHE_NAME_BYTES], who[CACHE_NAME_BYTES];
+	struct cache_purge p = { .route = route ? route_name : NULL,
+		.who = person ? who : NULL };
+	struct cache_purged done = { 0 };
+	uint64_t us = 0;
+
+	SCOPED_BUF(why, 4096);
+	json_t *answer = json_loadb(buf_view(&j->out).p, j->out.n, 0, NULL);
+	if (route)
+		cache_name(
+			cache_keys(s->cache), CACHE_NAMED_ROUTE, span_str(route), route_name);
+	if (person)
+		cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, span_str(person), who);
+	if (older && !duration_parse(span_str(older), &us))
+		p.before_ms = (clock_wall_ns() - (int64_t)us * 1000) / 1000000;
+	int err = purge_all_there_is(j, to, &p, &done, &why);
+	log_event(err || done.failed ? LOG_WARN : LOG_INFO, "cache.purged",
+		LI("entries", done.purged), LI("failed", done.failed),
+		LSP("why", buf_view(&why)));
+	if (err) {
+		json_decref(answer);
+		j->status = calls_error(&j->out, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"%llu entries went, and then: %.*s: purge again",
+			(unsigned long long)done.purged, SPAN_ARG(buf_view(&why)));
+		return;
+	}
+	json_object_set_new(answer, "purged", json_integer((json_int_t)done.purged));
+	json_object_set_new(answer, "failed", json_integer((json_int_t)done.failed));
+	if (done.failed)
+		json_object_set_new(answer, "why", json_stringn(why.p, why.n));
+	if (route)
+		note_route(s, route, answer);
+	j->status = calls_json(&j->out, answer);
+}
+
+/* Its record first, but where nothing can be done. */
+static void
+run_purge(struct cache_job *j)
+{
+	struct server *s = j->q->server;
+	struct cache_servers to;
+
+	SCOPED_BUF(why, 4096);
+	if (!dial_cache(s, &to, &why)) {
+		j->status = calls_error(&j->out, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"nothing was purged: the Redis of answers is away: %.*s",
+			SPAN_ARG(buf_view(&why)));
+		return;
+	}
+	j->status = change_call(&cache_purge_row, s, &j->q->peer, j->q->in, &j->out);
+	if (j->status == MHD_HTTP_OK)
+		do_purge(j, &to);
+	hang_up_cache(&to);
+}
+
+/* ---- the thread ---- */
+
+static bool
+job_begins(struct caches *all, enum job_kind kind)
+{
+	pthread_mutex_lock(&all->lock);
+	bool may = !atomic_load(&all->stopping) && all->running[kind] < AT_ONCE;
+	if (may)
+		all->running[kind]++;
+	pthread_mutex_unlock(&all->lock);
+	return may;
+}
+
+static void
+job_ended(struct caches *all, enum job_kind kind)
+{
+	pthread_mutex_lock(&all->lock);
+	all->running[kind]--;
+	pthread_cond_broadcast(&all->ended);
+	pthread_mutex_unlock(&all->lock);
+}
+
+static void *
+run_cache_job(void *arg)
+{
+	static void (*const runs[JOB_KINDS])(struct cache_job * j) = { run_stats, run_purge };
+	struct cache_job *j = arg;
+	struct caches *all = j->all;
+	const enum job_kind kind = j->kind;
+
+	runs[kind](j);
+	MHD_resume_connection(j->q->connection); /* it has *j now */
+	job_ended(all, kind);
+	return NULL;
+}
+
+static void
+drop_cache_job(void *state)
+{
+	struct cache_job *j = state;
+
+	buf_free(&j->out);
+	free(j);
+}
+
+static enum MHD_Result
+begin_cache_job(struct asking *q, enum job_kind kind)
+{
+	struct cache_job *j = q->state = calloc(1, sizeof(*j));
+	pthread_t thread;
+
+	if (!j)
+		return MHD_NO;
+	q->drop = drop_cache_job;
+	*j = (struct cache_job){
+		.q = q, .all = admin_caches(q->admin), .kind = kind, .status = MHD_HTTP_OK
+	};
+	buf_init(&j->out, 64 << 10);
+	if (!job_begins(j->all, kind)) {
+		q->retry_after_s = RETRY_S;
+		return asking_refuse(
+			q, MHD_HTTP_SERVICE_UNAVAILABLE, "others ask the same: try again");
+	}
+	/* Before it begins: it may be over before this returns. */
+	MHD_suspend_connection(q->connection);
+	if (thread_start(&thread, "tg-cache", run_cache_job, j) == 0) {
+		pthread_detach(thread);
+		return MHD_YES;
+	}
+	j->status =
+		calls_error(&j->out, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", err_str(ERR_NOMEM));
+	MHD_resume_connection(q->connection);
+	job_ended(j->all, kind);
+	return MHD_YES;
+}
+
+static enum MHD_Result
+answer_cache_job(struct asking *q)
+{
+	const struct cache_job *j = q->state;
+
+	return asking_answer(q, j->status, &j->out);
+}
+
+enum MHD_Result
+caches_stats(struct asking *q)
+{
+	return q->state ? answer_cache_job(q) : begin_cache_job(q, JOB_STATS);
+}
+
+enum MHD_Result
+caches_purge(struct asking *q)
+{
+	if (q->state)
+		return answer_cache_job(q);
+	if (!purge_fits(q->in))
+		return asking_refuse(q, MHD_HTTP_BAD_REQUEST,
+			"some of route, person and older are expected, or all: true alone");
+	return begin_cache_job(q, JOB_PURGE);
+}
+
+/* ---- its life ---- */
+
+struct caches *
+caches_new(void)
+{
+	struct caches *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	pthread_mutex_init(&all->lock, NULL);
+	cond_init(&all->ended);
+	return all;
+}
+
+void
+caches_stop(struct caches *all)
+{
+	if (!all)
+		return;
+	pthread_mutex_lock(&all->lock);
+	atomic_store(&all->stopping, true);
+	for (int kind = 0; kind < JOB_KINDS; kind++)
+		while (all->running[kind])
+			pthread_cond_wait(&all->ended, &all->lock);
+	pthread_mutex_unlock(&all->lock);
+}
+
+void
+caches_free(struct caches **ap)
+{
+	struct caches *all = *ap;
+
+	if (!all)
+		return;
+	pthread_cond_destroy(&all->ended);
+	pthread_mutex_destroy(&all->lock);
+	free(all);
+	*ap = NULL;
+}

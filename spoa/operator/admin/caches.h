@@ -1,0 +1,24 @@
+/* GET /cache and POST /cache/purge: what the cache of answers has and gave, and what goes at
+ * once. A Redis is waited for on a thread of each call's own, while its connection is
+ * suspended. */
+#ifndef OPERATOR_ADMIN_CACHES_H
+#define OPERATOR_ADMIN_CACHES_H
+
+#include "operator/admin/endpoint.h"
+
+struct caches; /* the calls under way; any thread */
+struct admin;
+struct caches *admin_caches(struct admin *a);
+
+/* NULL: out of memory. */
+struct caches *caches_new(void);
+/* What is under way ends soon, and nothing begins any more. Before the doors close: no
+ * connection is suspended by it from then on. */
+void caches_stop(struct caches *all);
+void caches_free(struct caches **all);
+
+admin_begin_fn caches_stats;
+/* route, person, older: entries of which all are true; or all. */
+admin_begin_fn caches_purge;
+
+#endif
