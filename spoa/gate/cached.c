@@ -200,8 +200,8 @@ follow(struct request *r, const struct cache_answer *a)
 	if (!a->points || a->bytes.n < CACHE_KEY_BYTES)
 		return false;
 	struct span prompt = span_cut(a->bytes, CACHE_KEY_BYTES, a->bytes.n);
-	f->distance = 1 - near_likeness(buf_view(&r->out.prompt), prompt);
-	if (f->distance <= 1 - r->found.route->cache.likeness) {
+	f->distance = 1 - near_similarity(buf_view(&r->out.prompt), prompt);
+	if (f->distance <= 1 - r->found.route->cache.similarity) {
 		memcpy(f->look_key, a->bytes.p, CACHE_KEY_BYTES);
 		f->looks = LOOKS_FOR_OTHERS;
 	}
@@ -211,7 +211,7 @@ follow(struct request *r, const struct cache_answer *a)
 /* What was found becomes the answer, where its caller takes one of that age; or says where one
  * is. */
 static void
-take_entry(struct request *r, struct span sealed)
+take_cached(struct request *r, struct span sealed)
 {
 	struct found_cache *f = &r->found.cache;
 	uint64_t ttl_ms = r->found.route->cache.ttl_us / 1000;
@@ -248,7 +248,7 @@ looks_on(struct request *r, struct span sealed)
 	int looked = f->looks;
 
 	if (sealed.n)
-		take_entry(r, sealed);
+		take_cached(r, sealed);
 	if (f->state == CACHED_HIT)
 		return false;
 	if (looked == LOOKS_FOR_IT && f->has_near) {
@@ -421,8 +421,8 @@ put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 static void
 put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
-	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, put_came,
-		&r->gate->metrics, sizeof(r->gate->metrics));
+	struct redis_pipe *p = redis_begin(
+		r->gate->cache_redis, 2, put_came, &r->gate->metrics, sizeof(r->gate->metrics));
 	char name[CACHE_REDIS_NAME], ttl[24];
 	size_t n = cache_redis_name(key, name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));

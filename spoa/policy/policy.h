@@ -244,16 +244,16 @@ struct operation_tool {
 
 /* route.cache: whose answers a caller may get again, and for how long. */
 enum cache_per { CACHE_IDENTITY, CACHE_TEAM, CACHE_ORG };
-#define NEAR_LIKENESS_LEAST 0.9
+#define NEAR_SIMILARITY_LEAST 0.9
 struct route_cache {
 	uint64_t ttl_us; /* 0: none is kept */
 	enum cache_per per;
 	double temperature; /* of requests whose answers are kept, at most */
 	bool tools;	    /* answers that call tools, too */
 	/* Answers to a request that is near, too: NULL: none. How alike their prompts must be,
-	 * NEAR_LIKENESS_LEAST to 1. */
+	 * NEAR_SIMILARITY_LEAST to 1. */
 	const struct courtesy *near;
-	double likeness;
+	double similarity;
 };
 
 enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200, DROPS_MAX = 32 };

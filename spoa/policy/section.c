@@ -312,11 +312,11 @@ const struct section sections[] = {
 [SECTION_CACHE_EXACT] = { "cache_exact", "[\"ttl\"]", NULL, {
   { "ttl", A_DURATION(route_cache, ttl_us, S, 30 * DAY), "for so long" },
   { "per", A_WORD(route_cache, per, per_words), "to whom: the caller alone, his team, or all of his issuer where no personal data was found" },
-  { "temperature", OTHER(EITHER(COUNT, "\"type\":\"number\",\"minimum\":0,\"maximum\":2")), "of requests whose answers are kept, at most: 0 to 2, default 0; a request that says none has 1" },
+  { "temperature", OTHER(EITHER(BOOL, "\"type\":\"number\",\"minimum\":0,\"maximum\":2")), "of requests whose answers are kept, at most: 0 to 2, true for any, default 0; a request that says none has 1" },
   { "tools", A_BOOL(route_cache, tools), "answers that call tools, too" },
 }},
 [SECTION_CACHE_NEAR] = { "cache_near", NULL, NULL, {
-  { "likeness", OTHER("\"type\":\"number\",\"minimum\":0.9,\"maximum\":1"), "of both prompts as they were written, at least: 0.9 to 1, default 0.9" },
+  { "similarity", OTHER("\"type\":\"number\",\"minimum\":0.9,\"maximum\":1"), "of both prompts as they were written, at least: 0.9 to 1, default 0.9" },
   { "courtesy", OTHER(TEXT), "file of courtesies, by language; default: the one compiled in, policies/courtesy.yaml" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {

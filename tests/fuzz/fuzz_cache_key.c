@@ -86,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	INVARIANT(!why_near == (prompt.n > 0));
 	if (!why_near) {
 		INVARIANT(!why && is_json(ask.body) && memcmp(exact, near, sizeof(near)));
-		INVARIANT(near_likeness(buf_view(&prompt), buf_view(&prompt)) >= 0);
+		INVARIANT(near_similarity(buf_view(&prompt), buf_view(&prompt)) >= 0);
 	}
 	if (!why && is_json(ask.body)) {
 		put_wide(ask.body, &wide);

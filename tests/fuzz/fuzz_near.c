@@ -79,11 +79,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span in = span_of(data, size);
 	size_t nul = span_chr(in, '\0');
 	struct span a = span_cut(in, 0, nul), b = span_cut(in, nul + 1, size);
-	double like = near_likeness(a, b), self = near_likeness(a, a);
+	double like = near_similarity(a, b), self = near_similarity(a, a);
 
 	near_itself(a);
 	near_itself(b);
-	INVARIANT(like >= 0 && like <= 1 && like == near_likeness(b, a));
+	INVARIANT(like >= 0 && like <= 1 && like == near_similarity(b, a));
 	INVARIANT(self == 0 || self == 1);
 	return 0;
 }

@@ -151,8 +151,8 @@ how_alike_texts_are(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct span a = span_str(rows[i].a), b = span_str(rows[i].b);
 		double want = (double)rows[i].both / rows[i].all;
-		if (near_likeness(a, b) != want || near_likeness(b, a) != want)
-			fail_msg("%s: %f", rows[i].a, near_likeness(a, b));
+		if (near_similarity(a, b) != want || near_similarity(b, a) != want)
+			fail_msg("%s: %f", rows[i].a, near_similarity(a, b));
 	}
 }
 
@@ -448,13 +448,13 @@ what_does_not_count_makes_no_other_prompt(void **state)
 		if (why || !span_eq(buf_view(&a), buf_view(&b)))
 			fail_msg("%s: %.*s | %.*s", why ? why : "others",
 				SPAN_ARG(buf_view(&one)), SPAN_ARG(buf_view(&other)));
-		double like = near_likeness(buf_view(&one), buf_view(&other));
+		double like = near_similarity(buf_view(&one), buf_view(&other));
 		least = like < least ? like : least;
 		most = like > most ? like : most;
 		pairs++;
 		each[which]++;
 	}
-	print_message("%zu pairs, likeness %.3f to %.3f\n", pairs, least, most);
+	print_message("%zu pairs, similarity %.3f to %.3f\n", pairs, least, most);
 	assert_true(pairs > 10000 && least > 0.7 && most == 1);
 	for (size_t i = 0; i < COUNT_OF(prompts); i++)
 		if (i != 1 && i != 7 &&

@@ -313,14 +313,14 @@ a_route_says_how_near(void **state)
 	static const struct {
 		const char *policy;
 		bool near;
-		double likeness;
+		double similarity;
 	} rows[] = {
 		{ NEAR(""), false, 0 },
 		{ NEAR(", near: false"), false, 0 },
 		{ NEAR(", near: true"), true, 0.9 },
 		{ NEAR(", near: {}"), true, 0.9 },
-		{ NEAR(", near: {likeness: 1}"), true, 1 },
-		{ NEAR(", near: {likeness: 0.95}"), true, 0.95 },
+		{ NEAR(", near: {similarity: 1}"), true, 1 },
+		{ NEAR(", near: {similarity: 0.95}"), true, 0.95 },
 	};
 	struct policy_fix f;
 	char text[400], versions[3][65];
@@ -332,7 +332,7 @@ a_route_says_how_near(void **state)
 		if (!p)
 			fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
 		assert_int_equal(p->routes[0].cache.near != NULL, rows[i].near);
-		assert_true(p->routes[0].cache.likeness == rows[i].likeness);
+		assert_true(p->routes[0].cache.similarity == rows[i].similarity);
 		fix_done(&f);
 	}
 	for (size_t i = 0; i < 3; i++) {
@@ -367,11 +367,11 @@ a_route_that_says_it_wrongly_is_refused(void **state)
 		{ NEAR(", near: much"), "near: true or false is expected, found much" },
 		{ NEAR(", near: []"), "near: a mapping is expected, found a list" },
 		{ NEAR(", near: {near: 1}"), "near: unknown key" },
-		{ NEAR(", near: {likeness: 0.89}"),
-			"likeness: a number from 0.9 to 1 is expected, found 0.89" },
-		{ NEAR(", near: {likeness: 1.5}"),
-			"likeness: a number from 0.9 to 1 is expected, found 1.5" },
-		{ NEAR(", near: {likeness: high}"), "likeness: a number from 0.9 to 1" },
+		{ NEAR(", near: {similarity: 0.89}"),
+			"similarity: a number from 0.9 to 1 is expected, found 0.89" },
+		{ NEAR(", near: {similarity: 1.5}"),
+			"similarity: a number from 0.9 to 1 is expected, found 1.5" },
+		{ NEAR(", near: {similarity: high}"), "similarity: a number from 0.9 to 1" },
 		{ NEAR(", near: {courtesy: /nonexistent/x.yaml}"), "/nonexistent/x.yaml" },
 		{ "tollgate: 1\nname: t\nroutes: [{name: x, match: {path: /a}, backend: "
 		  "openai, "

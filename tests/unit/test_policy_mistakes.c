@@ -48,7 +48,7 @@ static const struct policy_mistake rows[] = {
 		":5:34: cache: exact is missing: for how long, as ttl" },
 	{ "a cache of what is too warm",
 		H "  - {name: x, match: {path: /a}, cache: {exact: {ttl: 1h, temperature: 3}}}\n",
-		":5:72: temperature: a number from 0 to 2 is expected, found 3" },
+		":5:72: temperature: a number from 0 to 2, or true, is expected, found 3" },
 	{ "data that is a list", H "data: []\n",
 		":5:7: data: a mapping is expected, found a list\n" },
 	{ "a duplicate key", H "name: u\n", ":5:1: name: given twice (first in line 2)" },

@@ -318,7 +318,7 @@ add_shingles(struct shingle_set *set, struct span s, unsigned of)
 }
 
 double
-near_likeness(struct span a, struct span b)
+near_similarity(struct span a, struct span b)
 {
 	struct shingle_set set = { .mask = 1 };
 

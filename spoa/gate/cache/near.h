@@ -31,6 +31,6 @@ bool near_speaks(const struct courtesy *c, struct span text);
 /* How alike two texts are as they were written, but for case and for signs at words' ends: of
  * their different runs of three words the share that both have, 0 to 1 (Jaccard). 0 where one
  * has fewer than three words, is over NEAR_TEXT_MOST, or memory failed. O(n). */
-double near_likeness(struct span a, struct span b);
+double near_similarity(struct span a, struct span b);
 
 #endif

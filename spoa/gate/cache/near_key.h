@@ -9,7 +9,7 @@
 enum { NEAR_BODY_MOST = 64 << 10 }; /* bytes: a longer request is near to none */
 
 /* NULL with the key, and the prompt as it was written appended to `prompt`, for
- * near_likeness(); or why there is none, a fixed phrase. Only a request that is one prompt, a
+ * near_similarity(); or why there is none, a fixed phrase. Only a request that is one prompt, a
  * text, with system texts that are not about texts and without tools has one. `ask` as for
  * cache_key(), which gave a key. */
 const char *cache_near_key(const struct cache_ask *ask, const struct courtesy *c,

@@ -8,7 +8,7 @@
 static void
 build_near(struct builder *b, const struct yaml_node *n, struct route_cache *c)
 {
-	const struct yaml_node *likeness = yaml_get(n, "likeness"),
+	const struct yaml_node *similarity = yaml_get(n, "similarity"),
 			       *file = yaml_get(n, "courtesy");
 	const char *path = NULL;
 	bool on = true;
@@ -17,17 +17,32 @@ build_near(struct builder *b, const struct yaml_node *n, struct route_cache *c)
 		return;
 	if (n->kind != YAML_SCALAR && !build_section(b, n, SECTION_CACHE_NEAR, NULL))
 		return;
-	c->likeness = NEAR_LIKENESS_LEAST;
-	if (likeness && !(yaml_double(likeness, &c->likeness) &&
-				c->likeness >= NEAR_LIKENESS_LEAST && c->likeness <= 1))
-		diag_at(b->d, likeness,
-			"likeness: a number from 0.9 to 1 is expected, found %s",
-			yaml_found(likeness));
+	c->similarity = NEAR_SIMILARITY_LEAST;
+	if (similarity && !(yaml_double(similarity, &c->similarity) &&
+				  c->similarity >= NEAR_SIMILARITY_LEAST && c->similarity <= 1))
+		diag_at(b->d, similarity,
+			"similarity: a number from 0.9 to 1 is expected, found %s",
+			yaml_found(similarity));
 	if (file && !build_path(b, file, &path))
 		return;
 	if (!path && !b->courtesy)
 		b->courtesy = courtesy_load(b->a, NULL, b->d);
 	c->near = path ? courtesy_load(b->a, path, b->d) : b->courtesy;
+}
+
+/* A number, or true: whatever it is. */
+static void
+build_temperature(struct builder *b, const struct yaml_node *n, struct route_cache *c)
+{
+	if (!n)
+		return;
+	if (n->kind == YAML_SCALAR && (span_is(n->s, "true") || span_is(n->s, "false")))
+		c->temperature = span_is(n->s, "true") ? WARMEST : 0;
+	else if (!(yaml_double(n, &c->temperature) && c->temperature >= 0 &&
+			 c->temperature <= WARMEST))
+		diag_at(b->d, n,
+			"temperature: a number from 0 to 2, or true, is expected, found %s",
+			yaml_found(n));
 }
 
 void
@@ -47,10 +62,7 @@ build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (!r->cache.ttl_us && !yaml_get(exact, "ttl"))
 		diag_at(b->d, exact->key,
 			"exact: ttl is missing: for how long answers are kept");
-	if (t && !(yaml_double(t, &r->cache.temperature) && r->cache.temperature >= 0 &&
-			 r->cache.temperature <= WARMEST))
-		diag_at(b->d, t, "temperature: a number from 0 to 2 is expected, found %s",
-			yaml_found(t));
+	build_temperature(b, t, &r->cache);
 	if (near)
 		build_near(b, near, &r->cache);
 	if (b->cfg && !b->cfg->relay)
