@@ -1,7 +1,9 @@
 /* The cache of answers: which requests have one key, that no other has it, and that an entry
  * which is not as it was stored is none. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -391,6 +393,94 @@ a_purge_takes_what_it_names(void **state)
 	cache_free(&c);
 }
 
+/* ---- identical requests under way ---- */
+
+static void
+one_leads_and_others_follow(void **state)
+{
+	struct cache *c = cache_new(secret, 1 << 20);
+	struct cache_flight one = { .serial = 0 }, two = one, other = one;
+	uint64_t serial = 0, before = clock_mono_us();
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(cache_flight_begin(c, &one, key_one, before, &serial), FLIGHT_LEADS);
+	assert_int_equal(cache_flight_begin(c, &two, key_one, before, &serial), FLIGHT_FOLLOWS);
+	assert_int_equal(serial, one.serial);
+	assert_int_equal(cache_flight_begin(c, &other, key_two, before, &serial), FLIGHT_LEADS);
+	assert_true(cache_flight_lasts(c, key_one, one.serial));
+	assert_false(cache_flight_lasts(c, key_two, one.serial));
+	serial = one.serial;
+	cache_flight_end(c, &one, true);
+	cache_flight_end(c, &one, false); /* it has none any more */
+	assert_false(cache_flight_lasts(c, key_one, serial));
+	/* who looked before that has an answer to find; who looked since is the next one */
+	assert_int_equal(cache_flight_begin(c, &two, key_one, before, &serial), FLIGHT_LOOKS);
+	assert_int_equal(
+		cache_flight_begin(c, &two, key_one, UINT64_MAX, &serial), FLIGHT_LEADS);
+	/* another one of that key is not the one that was followed */
+	assert_false(cache_flight_lasts(c, key_one, serial));
+	cache_flight_end(c, &two, false);
+	assert_int_equal(
+		cache_flight_begin(c, &two, key_one, UINT64_MAX, &serial), FLIGHT_ALONE);
+	cache_flight_end(c, &other, true);
+	cache_free(&c);
+}
+
+enum { TURNS = 3000, THREADS_OF_CACHE = 4 };
+static _Atomic unsigned leading[8], wrongs;
+
+/* Whatever the threads do at once: no key has two leaders, and what is found is what was put.
+ */
+static void *
+one_of_many(void *arg)
+{
+	struct cache *c = arg;
+	struct buf b;
+
+	buf_init(&b, 0);
+	for (unsigned i = 0; i < TURNS; i++) {
+		unsigned char key[CACHE_KEY_BYTES] = { (unsigned char)(i % 8) };
+		struct cache_flight f = { .serial = 0 };
+		uint64_t serial = 0;
+		if (cache_flight_begin(c, &f, key, UINT64_MAX, &serial) == FLIGHT_LEADS) {
+			wrongs += atomic_fetch_add(&leading[i % 8], 1) != 0;
+			char text[64];
+			memset(text, (int)(i % 8) + 'a', sizeof(text));
+			cache_put(c, key, span_of(text, sizeof(text)), UINT64_MAX);
+			atomic_fetch_sub(&leading[i % 8], 1);
+			cache_flight_end(c, &f, true);
+		} else {
+			cache_flight_lasts(c, key, serial);
+		}
+		buf_clear(&b);
+		if (cache_get(c, key, &b))
+			wrongs += b.p[63] != (char)(i % 8 + 'a');
+		if (i % 100 == 99)
+			cache_purge(c, &(struct cache_purge){ 0 });
+		cache_may_keep(c, key, 1);
+		cache_size(c);
+	}
+	buf_free(&b);
+	return NULL;
+}
+
+static void
+threads_share_it(void **state)
+{
+	struct cache *c = cache_new(secret, 4 << 10);
+	pthread_t t[THREADS_OF_CACHE];
+
+	(void)state;
+	assert_non_null(c);
+	for (size_t i = 0; i < THREADS_OF_CACHE; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, one_of_many, c), 0);
+	for (size_t i = 0; i < THREADS_OF_CACHE; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(wrongs, 0);
+	cache_free(&c);
+}
+
 /* ---- given again ---- */
 
 static void
@@ -455,6 +545,8 @@ main(void)
 		cmocka_unit_test(an_entry_is_as_it_was_or_none),
 		cmocka_unit_test(a_caller_has_his_share_and_the_oldest_go),
 		cmocka_unit_test(a_purge_takes_what_it_names),
+		cmocka_unit_test(one_leads_and_others_follow),
+		cmocka_unit_test(threads_share_it),
 		cmocka_unit_test(what_cannot_be_said_is_none),
 		cmocka_unit_test(a_whole_answer_has_another_id_and_nothing_else),
 	};
