@@ -16,7 +16,7 @@
 #include "gate/gate_private.h"
 
 _Static_assert((int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "what is longer is not kept");
-enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST };
+enum { REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST, CLOCKS_APART_MS = 2000 };
 
 /* ---- whose it is, and what it is about ---- */
 
@@ -57,10 +57,12 @@ cache_scope(const struct request *r, struct span out[SCOPE_PARTS])
 	const struct identity *id = &r->found.identity;
 	enum cache_per per = r->found.route->cache.per;
 
+	bool found = r->scan.nhits || r->scan.nextra || r->found.unclassified;
+
 	out[1] = id->issuer;
-	if (per == CACHE_ORG && !r->scan.nhits && id->verified) {
+	if (per == CACHE_ORG && !found && id->verified) {
 		out[0] = SPAN_LIT("org");
-	} else if (per == CACHE_TEAM && id->team.n) {
+	} else if (per == CACHE_TEAM && id->team.n && id->verified) {
 		out[0] = SPAN_LIT("team");
 		out[2] = id->team;
 	} else {
@@ -224,7 +226,10 @@ take_cached(struct request *r, struct span sealed)
 	bool ok = !cache_unseal(
 		cache_keys(r->gate->shared->cache), f->look_key, sealed, &st, &plain, &a);
 	int64_t age_ms = ok ? clock_wall_ns() / 1000000 - st.stored_ms : 0;
-	ok = ok && age_ms >= 0; /* a clock that was set back */
+	/* another daemon's clock is a little ahead; one that was set back is another thing */
+	if (age_ms < 0 && age_ms > -CLOCKS_APART_MS)
+		age_ms = 0;
+	ok = ok && age_ms >= 0;
 	/* a route whose time is shorter by now */
 	bool fresh = ok && (uint64_t)age_ms < ttl_ms &&
 		     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
@@ -434,6 +439,24 @@ put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct
 	redis_send(p);
 }
 
+/* Where it evicts nothing of itself, as one that holds limits too, it is not filled further. */
+static bool
+has_memory(const struct gate *g)
+{
+	return redis_up(g->cache_redis) &&
+	       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes;
+}
+
+bool
+request_cache_keeps(const struct request *r)
+{
+	const struct found_cache *f = &r->found.cache;
+
+	return f->keeps && f->state == CACHED_MISS &&
+	       (!r->gate->cache_redis || has_memory(r->gate)) &&
+	       cache_has_share(r->gate->shared->cache, f->stamp.who);
+}
+
 static bool
 keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 	const struct cache_answer *a)
@@ -465,14 +488,6 @@ keep_pointer(struct request *r)
 	};
 	if (!buf_failed(&bytes))
 		keep_entry(r, f->near_key, &a);
-}
-
-/* Where it evicts nothing of itself, as one that holds limits too, it is not filled further. */
-static bool
-has_memory(const struct gate *g)
-{
-	return redis_up(g->cache_redis) &&
-	       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes;
 }
 
 static bool

@@ -48,11 +48,12 @@ struct exchange {
 	struct together { /* gate/engine/together.c */
 		enum together_life {
 			TOGETHER_NONE,
-			TOGETHER_ASKS,	       /* Redis, whether it may ask the model for all */
-			TOGETHER_LEADS,	       /* it does, and says so there */
-			TOGETHER_FOLLOWS,      /* waits for one of this daemon */
-			TOGETHER_FOLLOWS_AWAY, /* for one of another daemon */
-			TOGETHER_LOOKS	       /* that has ended */
+			TOGETHER_ASKS,	      /* Redis, whether it may ask the model for all */
+			TOGETHER_LOOKS,	      /* the one that it waited for has ended */
+			TOGETHER_LEADS,	      /* it asks the model, and says so in Redis */
+			TOGETHER_LEADS_HERE,  /* for this daemon alone */
+			TOGETHER_FOLLOWS,     /* waits for one of this daemon */
+			TOGETHER_FOLLOWS_AWAY /* for one of another daemon */
 		} life;
 		TAILQ_ENTRY(exchange) of_all; /* gate.together */
 		struct cache_flight flight;   /* others of this daemon wait for this one */
@@ -65,6 +66,7 @@ struct exchange {
 		void (*run)(void *arg);
 		void (*done)(void *arg);
 		void *arg;
+		bool out; /* the guard is a helper's */
 	} aside;
 	struct sha256 hmac; /* BODY_COPY: of what passes, to equal the decided body's */
 	/* gate_body, gate_refuse */

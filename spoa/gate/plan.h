@@ -57,7 +57,7 @@ struct exchange_plan {
 	const char *endpoint; /* its name in the dialect, or NULL */
 	struct span id;	      /* the decision's public id, for errors of the relay's own */
 	struct span document; /* of ours, the answer: nothing is sent upstream; empty: none */
-	struct span replay; /* an answer of HTTP, which is given again: nothing is sent; empty: none */
+	bool replays; /* gate_replay() has the answer: nothing is sent */
 	const struct mcp_refusal
 		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
 	bool listens; /* to MCP's subscriptions: its answer lasts */

@@ -13,6 +13,7 @@
  * scenario can play the gate. */
 struct relay_gate_ops {
 	void (*claim)(struct gate *g, struct gate_claim *c);
+	void (*claim_gone)(struct gate_claim *c);
 	const struct exchange_plan *(*plan)(const struct exchange *x);
 	bool (*hold)(struct exchange *x, size_t n);
 	void (*unhold)(struct exchange *x, size_t n);
@@ -31,6 +32,7 @@ struct relay_gate_ops {
 	void (*refused)(struct exchange *x, const struct http_head *h);
 	struct span (*session)(struct exchange *x, struct span id);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
+	void (*replay)(struct exchange *x, struct buf *to);
 	void (*sent)(struct exchange *x);
 	void (*heard)(struct exchange *x, bool streamed);
 	void (*finish)(struct exchange *x, const struct exchange_result *r,

@@ -292,7 +292,7 @@ void answer_document(struct edge *c);
 void answer_finish(struct edge *c, enum exchange_end end, const char *why);
 
 /* relay_upstream.c */
-/* Begins to send plan->head, or gives plan->replay again. */
+/* Begins to send plan->head, or gives again what plan->replays. */
 void upstream_begin(struct edge *c);
 /* Sends what is queued. */
 void upstream_flush(struct upstream *u);

@@ -243,6 +243,9 @@ edge_end(struct edge *c, const char *why)
 	case EDGE_FLUSH:
 	case EDGE_LINGER: edge_close(c); break;
 	case EDGE_CLAIM:
+		shut_edge(c);
+		c->relay->ops->claim_gone(&c->claim);
+		break;
 	case EDGE_FINISH: shut_edge(c); break;
 	case EDGE_DEFER:
 	case EDGE_VERDICT:

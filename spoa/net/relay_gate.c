@@ -4,6 +4,8 @@
 
 const struct relay_gate_ops relay_gate_ops = {
 	.claim = gate_claim,
+	.claim_gone = gate_claim_gone,
+	.replay = gate_replay,
 	.plan = gate_plan,
 	.hold = gate_hold,
 	.unhold = gate_unhold,

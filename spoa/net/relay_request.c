@@ -319,7 +319,7 @@ begin_body(struct edge *c)
 		refuse_request(c, FAIL_BODY_UNEXPECTED);
 		return;
 	}
-	if (plan->document.n || plan->replay.n)
+	if (plan->document.n || plan->replays)
 		drop_request_body(c);
 	if (plan->document.n) {
 		answer_document(c);
@@ -338,7 +338,7 @@ begin_body(struct edge *c)
 		return;
 	}
 	c->state = EDGE_EXCHANGE;
-	if (!plan->replay.n)
+	if (!plan->replays)
 		send_continue(c);
 	if (c->state == EDGE_EXCHANGE)
 		upstream_begin(c);

@@ -170,7 +170,7 @@ put_request_head(struct upstream *u, const struct edge *c)
 	return buf_failed(&u->out) ? ERR_NOMEM : 0;
 }
 
-/* plan->replay: as if it were just read of a provider. */
+/* plan->replays: as if it were just read of a provider. */
 static void
 upstream_replay(struct edge *c)
 {
@@ -184,12 +184,8 @@ upstream_replay(struct edge *c)
 	c->up = u;
 	u->active_us = u->request.done_us = u->since_us;
 	u->request.began = u->request.whole = u->answer.heard = true;
-	buf_init(&u->in, 0);
-	buf_span(&u->in, c->plan->replay);
-	if (buf_failed(&u->in))
-		answer_fail(c, FAIL_MEMORY, NULL);
-	else
-		response_progress(u);
+	c->relay->ops->replay(c->x, &u->in);
+	response_progress(u);
 }
 
 void
@@ -197,7 +193,7 @@ upstream_begin(struct edge *c)
 {
 	struct relay *r = c->relay;
 
-	if (c->plan->replay.n) {
+	if (c->plan->replays) {
 		upstream_replay(c);
 		return;
 	}

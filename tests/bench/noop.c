@@ -179,8 +179,15 @@ finish(struct exchange *x, const struct exchange_result *r, void (*done)(void *,
 	mailbox_send(&x->w->mail, &x->mail);
 }
 
+static void
+claim_gone(struct gate_claim *c)
+{
+	(void)c;
+}
+
 static const struct relay_gate_ops nothing = {
 	.claim = claim,
+	.claim_gone = claim_gone,
 	.plan = plan,
 	.hold = hold,
 	.body_bytes = body_bytes,

@@ -69,12 +69,36 @@ nap 0.3
 many 6 own.test eight
 is "or goes away" "$(heads http) $(texts)" "6x200 6"
 wait
+# ---- who goes away while it waits ----
+control '{"delay_ms":3000}'
+last_end() { cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
+for size in 10 400000; do
+	{ printf '{"model":"gpt-4o","temperature":0,"messages":[{"role":"user","content":"left '; head -c $size /dev/zero | tr '\0' x; printf '"}]}'; } >"$D/left.json"
+	post_left() { curl -s -m "$1" -o /dev/null -H "$auth" -H 'content-type: application/json' -H 'host: own.test' --data-binary "@$D/left.json" "$EDGE/v1/chat/completions"; }
+	post_left 20 &
+	one=$!
+	nap 0.5
+	post_left 0.7
+	ended() { [ "$(last_end .outcome)" = '"never_sent"' ]; }
+	check "one that goes away is let go ($size bytes)" wait_for ended
+	kill -0 $one 2>/dev/null
+	is "at once, and takes nothing" "$? $(last_end '[.reserved_usage, .usage]')" "0 [null,null]"
+	wait $one
+done
+control '{"event_chars":30000,"chunk_ms":100}'
+n=$(count)
+began=$(date +%s%N)
+model=echo many 3 own.test "$(head -c 1000000 /dev/zero | tr '\0' x)" ',"stream":true'
+took=$((($(date +%s%N) - began) / 1000000))
+is "what is too long is asked by each" "$(heads http) $(($(count) - n))" "3x200 3"
+check "as soon as that is known ($took ms)" [ $took -lt 6000 ]
+
 control '[{"delay_ms":20000,"times":1},{}]'
 n=$(count)
 began=$EPOCHSECONDS
 many 4 hang.test nine
 took=$((EPOCHSECONDS - began))
-is "or hangs: half of their own time, then alone" "$(heads http | grep -o '3x200') $(($(count) - n))" "3x200 4"
+is "or hangs: a part of their own time, then alone" "$(heads http | grep -o '3x200') $(($(count) - n))" "3x200 4"
 check "in their own time ($took s)" [ $took -le 10 ]
 control '{}'
 

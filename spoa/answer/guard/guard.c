@@ -222,6 +222,12 @@ guard_media_type(const struct guard *g)
 	return g->translator ? translator_media_type(g->translator) : NULL;
 }
 
+bool
+guard_untapped(const struct guard *g)
+{
+	return !g->plan.taps || buf_failed(&g->tapped);
+}
+
 struct span
 guard_tapped(const struct guard *g)
 {

@@ -250,6 +250,8 @@ void guard_say_error(struct guard *g, const char *code, struct span message, str
 /* plan.taps: all that was fed, as it came; empty: it was encoded, or too long to be kept. And the
  * framing of a stream, enum frames_kind. */
 struct span guard_tapped(const struct guard *g);
+/* There will be none. */
+bool guard_untapped(const struct guard *g);
 unsigned char guard_framing(const struct guard *g);
 const struct guard_report *guard_report(const struct guard *g);
 /* What the provider says was used. Not known where text came after the last count (the stream

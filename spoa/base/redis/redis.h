@@ -79,6 +79,7 @@ enum { REDIS_LIST_MAX = 24 };
 struct redis_reply_ints {
 	int err; /* ERR_SYNTAX: Redis answered with an error or something else; of a cluster
 		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
+	bool nil; /* ERR_SYNTAX that is none: there is nothing, or it was not done */
 	size_t n;
 	int64_t i, list[REDIS_LIST_MAX];
 };

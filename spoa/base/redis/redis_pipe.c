@@ -100,6 +100,7 @@ void
 redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 {
 	to->err = ERR_SYNTAX;
+	to->nil = reply->type == REDIS_REPLY_NIL;
 	if (reply->type == REDIS_REPLY_INTEGER)
 		to->i = reply->integer;
 	else if (reply->type == REDIS_REPLY_ARRAY && reply->elements <= REDIS_LIST_MAX)

@@ -9,7 +9,8 @@
 enum {
 	PLACES = 1 << 12,
 	CALLERS = 1 << 12,
-	ENTRY_OVERHEAD = 64 /* of the allocator's and the lists' */
+	SHARE_REST = 4 << 10, /* of most answers */
+	ENTRY_OVERHEAD = 64   /* of the allocator's and the lists' */
 };
 #define SHARE_WINDOW_US (900 * UINT64_C(1000000))
 #define ALONE_US	(10 * UINT64_C(1000000))
@@ -32,7 +33,8 @@ struct cache {
 	LIST_HEAD(, kept) by_key[PLACES];
 	struct {
 		LIST_HEAD(, cache_flight) under_way;
-		uint64_t ended_us, alone_us; /* the last one; one that was not kept */
+		uint64_t ended_us, alone_us; /* the last one; one that was not kept: its key */
+		unsigned char alone[CACHE_KEY_BYTES];
 	} flights[PLACES];
 	uint64_t serial;
 	/* bytes that callers have stored in this window, by their hash: two of one place share
@@ -109,6 +111,15 @@ cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_
 		c->took[place] += n;
 	pthread_mutex_unlock(&c->mutex);
 	return may;
+}
+
+bool
+cache_has_share(struct cache *c, const unsigned char who[CACHE_NAME_BYTES])
+{
+	pthread_mutex_lock(&c->mutex);
+	bool has = c->took[place_of(who, CALLERS)] + SHARE_REST <= c->max_bytes / CACHE_SHARES;
+	pthread_mutex_unlock(&c->mutex);
+	return has;
 }
 
 /* Under the mutex, as long as it is held. */
@@ -200,7 +211,8 @@ cache_flight_begin(struct cache *c, struct cache_flight *f,
 	pthread_mutex_lock(&c->mutex);
 	const struct cache_flight *first = flight_of(c, key);
 	uint64_t alone_us = c->flights[place].alone_us;
-	if (alone_us && clock_mono_us() - alone_us < ALONE_US) {
+	if (alone_us && clock_mono_us() - alone_us < ALONE_US &&
+		!memcmp(c->flights[place].alone, key, CACHE_KEY_BYTES)) {
 		role = FLIGHT_ALONE;
 	} else if (first) {
 		role = FLIGHT_FOLLOWS;
@@ -237,10 +249,12 @@ cache_flight_end(struct cache *c, struct cache_flight *f, bool kept)
 	LIST_REMOVE(f, of_place);
 	f->serial = 0;
 	uint64_t now_us = clock_mono_us();
-	if (kept)
+	if (kept) {
 		c->flights[place].ended_us = now_us;
-	else
+	} else {
 		c->flights[place].alone_us = now_us;
+		memcpy(c->flights[place].alone, f->key, CACHE_KEY_BYTES);
+	}
 	pthread_mutex_unlock(&c->mutex);
 }
 

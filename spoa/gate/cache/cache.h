@@ -21,6 +21,8 @@ const struct cache_keys *cache_keys(const struct cache *c);
 
 /* Whether n bytes more of this caller's fit its share; they are counted then. */
 bool cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_t n);
+/* Whether there is some of it left. */
+bool cache_has_share(struct cache *c, const unsigned char who[CACHE_NAME_BYTES]);
 /* A copy of it, until then (monotonic); what was there before goes. */
 void cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span sealed,
 	uint64_t until_us);

@@ -183,7 +183,7 @@ gate_cost_field(struct exchange *x, const struct usage *u)
 	struct priced p;
 	char usd[PRICE_TEXT_MAX];
 
-	if (x->plan.replay.n && x->r->found.route->show_cost)
+	if (x->plan.replays && x->r->found.route->show_cost)
 		return SPAN_LIT("x-tollgate-cost: 0\r\n");
 	if (!x->r->found.route->show_cost || !request_cost(x->r, u, &p) || p.cost.unpriced)
 		return (struct span){ NULL, 0 };
@@ -230,7 +230,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		row.rates.has >> PRICE_CHARACTERS & 1)
 		plan.characters = x->r->found.offered.n[PRICE_CHARACTERS];
 	plan.notes_made = route->ntargets > 1;
-	plan.taps = x->r->found.cache.keeps && x->r->found.cache.state == CACHED_MISS;
+	plan.taps = x->r->found.cache.keeps && x->r->found.cache.state == CACHED_MISS &&
+		    h->status == 200;
 	plan.keep_key = x->r->gate->shared->prompt_key;
 	if (route->response & RESP_RECORD)
 		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT

@@ -231,7 +231,7 @@ only_attempt_over(struct exchange *x)
 	enum attempt_cause cause = CAUSE_ABORTED;
 	struct refused says = { 0 };
 
-	if (x->plan.replay.n) { /* nothing went there */
+	if (x->plan.replays) { /* nothing went there */
 		request_attempt_over(x->r, CAUSE_ABORTED, 0, false, 0);
 		return;
 	}

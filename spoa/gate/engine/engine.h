@@ -106,7 +106,10 @@ void attempts_none(struct exchange *x);
 void together_begin(struct exchange *x, void (*then)(struct exchange *x));
 /* It neither waits any more nor is waited for. `kept`: its answer is there for who waited. */
 void together_over(struct exchange *x, bool kept);
-/* Whether one waits, or is waited for elsewhere. */
+/* Its caller has gone, or the daemon stops: it waits no more. */
+void together_gone(struct exchange *x);
+void together_abort(struct gate *g);
+/* Whether one waits, or is waited for. */
 bool together_tick(struct gate *g, uint64_t now_us);
 /* Its exchange ends: what was said for the last one that was made holds. */
 void attempts_over(struct exchange *x);

@@ -104,7 +104,7 @@ exchange_open(struct request *r)
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
 	x->plan.document = r->found.document;
-	x->plan.replay = buf_view(&r->out.replay);
+	x->plan.replays = r->out.replay.n;
 	x->plan.reads_answer = !r->found.document.n && request_reads_answer(r);
 	x->hide_usage = r->out.ask_usage;
 	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
@@ -319,6 +319,14 @@ gate_claim(struct gate *g, struct gate_claim *c)
 		mailbox_send(g->mail, &c->mail);
 }
 
+void
+gate_claim_gone(struct gate_claim *c)
+{
+	/* else it is on its way, and another worker's */
+	if (c->x && c->x->claim == c)
+		together_gone(c->x);
+}
+
 const struct exchange_plan *
 gate_plan(const struct exchange *x)
 {
@@ -376,7 +384,7 @@ relay_verdict(struct request *r)
 	x->plan.body_mode = BODY_SWAP;
 	x->plan.body = exchange_body_sent(r);
 	x->plan.document = r->found.document;
-	x->plan.replay = buf_view(&r->out.replay);
+	x->plan.replays = r->out.replay.n;
 	if (!x->plan.document.n)
 		x->plan.reads_answer |= request_reads_answer(r); /* by now it has a model */
 	x->hide_usage = r->out.ask_usage;
@@ -628,8 +636,12 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 	x->done = done;
 	x->done_arg = arg;
 	attempts_stop(x);
-	if (x->together.then)
+	if (x->together.then) { /* nothing of it was sent */
 		together_over(x, false);
+		attempts_none(x);
+		x->together.then = NULL;
+		x->result.end = END_NEVER_SENT;
+	}
 	if (r->run.pending) {
 		r->run.life = LIFE_FINISH;
 		/* Only a word to the relay may be out: what was sent stays reserved. */

@@ -670,6 +670,7 @@ void
 gate_abort(struct gate *g)
 {
 	tickets_hasten(&g->tickets, 0);
+	together_abort(g);
 	recognisers_abort(g->recognisers);
 	data_abort(g->data);
 }

@@ -51,6 +51,8 @@ struct gate_claim {
 	int err;
 };
 void gate_claim(struct gate *g, struct gate_claim *c);
+/* Nobody waits for done() any more, which comes soon, perhaps within the call. */
+void gate_claim_gone(struct gate_claim *c);
 const struct exchange_plan *gate_plan(const struct exchange *x);
 
 /* Capped memory (design rule 14): before the relay holds n more bytes of this
@@ -91,6 +93,10 @@ struct span gate_response_fields(struct exchange *x);
 /* x-tollgate-cost of a whole answer with this usage, as a header line; empty where the route
  * does not show it or it is not known. Alive as long as the exchange. */
 struct span gate_cost_field(struct exchange *x, const struct usage *u);
+
+/* plan->replays: moves the answer, as HTTP, to *to. Once. */
+struct buf;
+void gate_replay(struct exchange *x, struct buf *to);
 
 /* The head of the provider's answer is here. *out is what its body goes through, alive as
  * long as the exchange; NULL: through nothing. 0, or ERR_NOMEM. */

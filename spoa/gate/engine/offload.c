@@ -70,6 +70,7 @@ aside_back(struct mail *m, void *worker UNUSED)
 	struct snapshot_local *own = snapshot_mine(x->r->snap, x->r->worker);
 
 	guard_lend(x->guard, own->scratch); /* it had one before */
+	x->aside.out = false;
 	x->aside.done(x->aside.arg);
 }
 
@@ -96,6 +97,7 @@ gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), 
 
 	if (!helpers)
 		return false;
+	x->aside.out = true;
 	x->aside.run = run;
 	x->aside.done = back;
 	x->aside.arg = arg;

@@ -12,23 +12,25 @@ enum {
 	LEADS_MS = 2000, /* of the key in Redis, where nobody renews it */
 	RENEW_US = 700000,
 	LOOK_US = 100000, /* at what another daemon does */
-	WAITS_MOST_US = 30000000
+	WAITS_MOST_US = 30000000,
+	WAITS_SHARE = 4, /* of the time that is left */
+	WAKES = 16	 /* in one tick: what is held for them is not all held at once */
 };
 
-/*  NONE ──(its claim; the first of its key)──→ ASKS ──(the key is its own, or nobody else's)──→
- * NONE, LEADS │                                           └──(another daemon has it)──→
- * FOLLOWS_AWAY ──┐ └──(another of this daemon asks)──→ FOLLOWS ──(it
- * ended)──────────────────────→ LOOKS ←──┘ LOOKS, and whoever waited too long: NONE, with an
- * answer or without. */
+/*  NONE ──(its claim, the first of its key)──→ ASKS ──(the key is its own)──→ LEADS
+ *    │                                           ├──(or Redis does not say)──→ LEADS_HERE
+ *    │                                           └──(another daemon's)──→ FOLLOWS_AWAY ──┐
+ *    └──(another of this daemon asks)──→ FOLLOWS ──(it ended)──→ LOOKS ←──(it ended)─────┘
+ *  LOOKS and whoever waited too long: NONE, with an answer or without. So is who leads, once
+ *  its exchange has ended or its answer cannot be kept. */
 
 static bool
 has_place(const struct together *t)
 {
-	return t->life == TOGETHER_LEADS || t->life == TOGETHER_FOLLOWS ||
-	       t->life == TOGETHER_FOLLOWS_AWAY;
+	return t->life >= TOGETHER_LEADS;
 }
 
-/* LEADS, FOLLOWS, FOLLOWS_AWAY are looked after at each tick. */
+/* Who leads or follows is looked after at each tick. */
 static void
 become(struct exchange *x, enum together_life life)
 {
@@ -90,11 +92,9 @@ goes_on(struct exchange *x)
 static void
 goes_with_it(struct exchange *x)
 {
-	struct request *r = x->r;
-
 	together_over(x, true);
 	attempts_none(x);
-	x->plan.replay = buf_view(&r->out.replay);
+	x->plan.replays = true;
 	x->plan.asks = x->plan.holds = x->plan.doubts = x->plan.timed = false;
 	if (x->plan.body_mode == BODY_COPY)
 		x->plan.body_mode = BODY_SWAP;
@@ -114,6 +114,7 @@ waited(struct exchange *x)
 		goes_with_it(x);
 		return;
 	}
+	r->found.cache.keeps = false; /* each of those who waited would keep the same */
 	/* who waits for this one would wait twice */
 	cache_flight_end(r->gate->shared->cache, &x->together.flight, false);
 	if (x->tries && x->tries->n) /* the wait was not its target's */
@@ -137,7 +138,7 @@ look_again(struct exchange *x)
 
 /* ---- waiting ---- */
 
-/* No longer than half of the time that is left, so that it may still be asked alone. */
+/* No longer than a share of the time that is left, so that it may still be asked alone. */
 static void
 wait_for(struct exchange *x, enum together_life life)
 {
@@ -146,7 +147,7 @@ wait_for(struct exchange *x, enum together_life life)
 
 	if (x->plan.overall_us && x->plan.overall_us < end_us)
 		end_us = x->plan.overall_us;
-	uint64_t left_us = end_us > now_us ? (end_us - now_us) / 2 : 0;
+	uint64_t left_us = end_us > now_us ? (end_us - now_us) / WAITS_SHARE : 0;
 	t->until_us = now_us + (left_us < WAITS_MOST_US ? left_us : WAITS_MOST_US);
 	t->next_us = now_us + LOOK_US;
 	become(x, life);
@@ -176,11 +177,11 @@ may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UN
 
 	if (!still_waits(x->r))
 		return;
-	if (!err && replies[0].err) {
+	if (!err && replies[0].nil) {
 		wait_for(x, TOGETHER_FOLLOWS_AWAY);
 		return;
 	}
-	become(x, err ? TOGETHER_NONE : TOGETHER_LEADS);
+	become(x, err || replies[0].err ? TOGETHER_LEADS_HERE : TOGETHER_LEADS);
 	x->together.next_us = clock_mono_us() + RENEW_US;
 	goes_on(x);
 }
@@ -252,20 +253,31 @@ renew_flight(struct exchange *x)
 	x->together.next_us += RENEW_US;
 }
 
+/* It is known by now that its answer will not be kept. */
+static bool
+in_vain(const struct exchange *x)
+{
+	return x->guard && !x->aside.out && guard_untapped(x->guard);
+}
+
 static void
-look_after(struct exchange *x, uint64_t now_us)
+look_after(struct exchange *x, uint64_t now_us, unsigned *wakes)
 {
 	struct together *t = &x->together;
 
-	if (t->life == TOGETHER_LEADS) {
-		if (t->next_us <= now_us)
+	if (t->life == TOGETHER_LEADS || t->life == TOGETHER_LEADS_HERE) {
+		if (in_vain(x))
+			together_over(x, false);
+		else if (t->life == TOGETHER_LEADS && t->next_us <= now_us)
 			renew_flight(x);
 	} else if (t->until_us <= now_us) {
 		waited(x);
 	} else if (t->life == TOGETHER_FOLLOWS_AWAY) {
 		if (t->next_us <= now_us)
 			see_away(x);
-	} else if (!cache_flight_lasts(x->r->gate->shared->cache, t->flight.key, t->follows)) {
+	} else if (*wakes &&
+		   !cache_flight_lasts(x->r->gate->shared->cache, t->flight.key, t->follows)) {
+		(*wakes)--;
 		look_again(x);
 	}
 }
@@ -274,11 +286,12 @@ bool
 together_tick(struct gate *g, uint64_t now_us)
 {
 	struct exchange *x, *next;
+	unsigned wakes = WAKES;
 
 	/* what goes on may end others, but never brings one in before the end of the list */
 	for (x = TAILQ_FIRST(&g->together); x; x = next) {
 		next = TAILQ_NEXT(x, together.of_all);
-		look_after(x, now_us);
+		look_after(x, now_us, &wakes);
 	}
 	return !TAILQ_EMPTY(&g->together);
 }
@@ -294,7 +307,7 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 	t->then = then;
 	t->since_us = clock_mono_us();
 	if (f->state != CACHED_MISS || !f->looked_us || x->plan.unrecorded ||
-		r->out.decision.kind == D_DENY) {
+		r->out.decision.kind == D_DENY || !request_cache_keeps(r)) {
 		goes_on(x);
 		return;
 	}
@@ -309,8 +322,44 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 	case FLIGHT_LEADS:
 		if (g->cache_redis && redis_up(g->cache_redis))
 			ask_to_lead(x);
-		else
+		else {
+			become(x, TOGETHER_LEADS_HERE);
 			goes_on(x);
+		}
 		break;
 	}
+}
+
+/* Nobody waits for its answer any more; one that has asked Redis waits for that. */
+void
+together_gone(struct exchange *x)
+{
+	struct together *t = &x->together;
+
+	if (t->then && has_place(t)) {
+		together_over(x, false);
+		goes_on(x);
+	}
+}
+
+void
+together_abort(struct gate *g)
+{
+	struct exchange *x, *next;
+
+	for (x = TAILQ_FIRST(&g->together); x; x = next) {
+		next = TAILQ_NEXT(x, together.of_all);
+		together_gone(x);
+	}
+}
+
+void
+gate_replay(struct exchange *x, struct buf *to)
+{
+	struct request *r = x->r;
+
+	request_unhold(r, r->out.replay.size);
+	buf_free(to);
+	*to = r->out.replay;
+	buf_init(&r->out.replay, CAP_ANSWER_BYTES);
 }

@@ -211,7 +211,7 @@ exchange_answered(struct exchange *x)
 	case END_RULED:
 	case END_ANSWER_RULED: show_end(r, RECENT_RULED); break;
 	default:
-		if (x->plan.replay.n)
+		if (x->plan.replays)
 			status = x->result.status;
 		show_end(r, status > 0 ? status : RECENT_NEVER_SENT);
 		break;
