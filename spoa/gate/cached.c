@@ -443,7 +443,10 @@ put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct
 static bool
 has_memory(const struct gate *g)
 {
+	const char *said;
+
 	return redis_up(g->cache_redis) &&
+	       redis_refuses(g->cache_redis, &said) == REDIS_TAKES &&
 	       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes;
 }
 

@@ -18,6 +18,8 @@ as
 clock 700
 ask clock
 is "an answer is there" "$(tell clock)" "200 hit"
+clock 699
+is "for a clock that is a second behind, too" "$(tell clock)" "200 hit"
 clock 100
 is "not for a clock that was set back before it" "$(tell clock)" "200 miss"
 clock 4400
@@ -76,3 +78,28 @@ began=$(date +%s%N)
 is "one that is slow by a second is a miss" "$(tell "kept $n")" "200 miss"
 took=$((($(date +%s%N) - began) / 1000000))
 check "and soon ($took ms)" [ $took -lt 900 ]
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- what only others can find is found, too ----
+node "$root/tests/support/recogniser.mjs" "$D/recogniser" >"$D/recogniser.log" 2>&1 &
+recogniser=$!
+trap 'kill $redis_pid $recogniser 2>/dev/null; finish' EXIT
+check "a recogniser comes up" wait_for test -s "$D/recogniser"
+{ sed '/^rules:/,$d' "$here/cache.yaml"
+cat <<-YAML
+	detectors:
+	  external:
+	    - {name: ner, url: "$(cat "$D/recogniser")/analyze", entities: [PERSON], timeout: 12s, breaker: {failures: 1000}}
+	default: permit
+	output_default: 4096
+	YAML
+} >"$D/policy.yaml"
+stack_up --policy "$D/policy.yaml"
+for who in ann ben; do
+	as --claims "{\"sub\":\"$who\"}"
+	for text in "hello there" "write to zor blax"; do
+		req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -H 'host: org.test' -d "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"$text\"}]}"
+		got="${got:-}$(cache) "
+	done
+done
+is "a name is its caller's alone, nothing is all's" "$got" "miss miss hit miss "
