@@ -93,6 +93,14 @@ killed() {
 	kill -KILL "$pid"
 }
 
+# alter FILE OFFSET: that byte is another one, whatever it was
+alter() {
+	local was
+	was=$(od -An -tu1 -j "$2" -N 1 "$1")
+	# shellcheck disable=SC2059 # the byte is the format
+	printf "\\x$(printf %02x $((${was:-0} ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
 # npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER, by one file at a time; 1: skipped, and said so
 npm_packages() {
 	mkdir -p "$build/$1"
