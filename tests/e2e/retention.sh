@@ -2,6 +2,7 @@
 # trimmed by age or size; what is left verifies and is proved; what went is restored, by name refused where it was
 # altered. Nothing is trimmed that the archive does not have, nothing younger than six months by size.
 # Once: no version of HAProxy differs here.
+# Long: segments fill, and age.
 . "$(dirname "$0")/lib.sh"
 
 base='audit: {segment: 64k, stream_consumed: true}'
