@@ -127,14 +127,14 @@ async function race(team) {
 // Repeats are a fifth of the caller's first attempts at all targets, or a few, of ten seconds; a daemon each.
 async function storm(row) {
 	// a breaker and a budget show only over many requests; how long those take is the machine's affair
-	const seconds = 3 * SECONDS, daemons = 3, enough = (all) => all.length >= 1500;
+	const daemons = 3, enough = (all) => all.length >= 1500;
 	for (const n of [0, 1, 2]) await control(n, ok);
 	await forget();
 	const began = Date.now();
 	// what fails is said sooner than what is answered: of `some` enough is answered first for the breaker's half
 	const first_well = row === "storm" ? 0 : 200;
 	let fails = false;
-	const all = await load(row, "storm", seconds, async (_, answered) => {
+	const all = await load(row, "storm", SECONDS, async (_, answered) => {
 		if (!fails && answered.length >= first_well) await control(0, row === "storm" ? { status: 503 } : { status: 500, only: "unlucky" }), fails = true;
 		await sleep(50);
 	}, 20, enough);
