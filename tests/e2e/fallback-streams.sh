@@ -1,5 +1,6 @@
 # Streams that fail, in each dialect: before the first content nothing has gone to the caller and the
 # next target answers, after it there is no second text and no end that looks whole.
+# Long: what hangs is waited out.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 

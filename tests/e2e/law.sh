@@ -1,5 +1,7 @@
 # What the law asks of a record: who read it, what a route is for, when the gateway ran degraded, and evidence
-# of a time (audit report). On the running stack. Once: no version of HAProxy differs here.
+# of a time (audit report). On the running stack.
+# Once: no version of HAProxy differs here.
+# Long: outages of seconds, one after the other.
 . "$(dirname "$0")/lib.sh"
 
 sed '/name: chat$/,/targets/{s|targets: .*|targets: [openai, local]\n    about: {use_case: "first reading, of applications", risk: high, operation: screen-cv, reviewer: head of hiring}|}' \

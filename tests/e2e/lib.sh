@@ -53,10 +53,11 @@ unlike() { if matches "$2" "$3"; then not_ok "$1" "$3 stands in:" "${2:0:400}"; 
 # wait_for COMMAND…: until it succeeds, a minute at most. What takes time is waited for, never
 # slept for: how long it takes is the machine's affair.
 wait_for() {
-	local end=$((EPOCHSECONDS + 60))
+	local end=$((EPOCHSECONDS + 60)) tries=0
 	until "$@"; do
 		[ $EPOCHSECONDS -lt $end ] || return 1
-		nap 0.05
+		# what is long in coming is asked for less often: a try is programs that start
+		if [ $((tries++)) -lt 20 ]; then nap 0.05; else nap 0.2; fi
 	done
 }
 # clear_of day|hour SECONDS: that many at least are left of it, by UTC. For limits of a calendar, which
@@ -85,12 +86,21 @@ note_pid() {
 	stat_of "$1"
 	echo "$1 $since $2" >>"$D/.pids"
 }
-# killed NAME: the last one of that name, by SIGKILL; nobody takes it for a crash
+# killed NAME: the last one of that name, by SIGKILL; nobody takes it for a crash, and nobody is answered by it after that
 killed() {
 	local pid
 	pid=$(pid_of "$1")
 	echo "$pid $1" >>"$D/.killed"
 	kill -KILL "$pid"
+	wait_for gone "$pid"
+}
+
+# alter FILE OFFSET: that byte is another one, whatever it was
+alter() {
+	local was
+	was=$(od -An -tu1 -j "$2" -N 1 "$1")
+	# shellcheck disable=SC2059 # the byte is the format
+	printf "\\x$(printf %02x $((${was:-0} ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 # npm_packages FOLDER NAMES: installed from its lock file into $build/FOLDER, by one file at a time; 1: skipped, and said so

@@ -138,21 +138,23 @@ release
 wait $slow
 settled
 is "the one before passed" "$(cat "$D/slow")" 200
-ask "$once"
-is "and gave its room back" "$status" 200
+has_room() { ask "$once" && [ "$status" = 200 ]; } # its end is recorded, and Redis told of it a moment later
+check "and gave its room back" wait_for has_room
 embed() {
 	curl -s -m 90 -o "$D/embedded" -w '%{http_code}' -H "authorization: Bearer $once" -H 'content-type: application/json' \
 		-d '{"model":"e","input":"hi"}' "$EDGE/v1/embeddings"
 }
 control '{"delay_ms":60000,"times":1}'
-embed >"$D/slow" &
+# the one before may hold the room for a moment yet
+(for _ in {1..100}; do embed >"$D/slow"; [ "$(<"$D/slow")" = 429 ] || break; nap 0.1; done) &
 slow=$!
 under_way 1
 like "also where nothing is read of the answer" "$(embed) $(cat "$D/embedded")" '^429 .*key-limit-1'
 release
 wait $slow
 settled
-is "until it has ended" "$(cat "$D/slow") $(embed)" "200 200"
+is "which passes" "$(cat "$D/slow")" 200
+check "until it has ended" wait_for says '^200$' embed
 key new --person x --limits 'requests=3' >/dev/null
 like "a limit that cannot be meant" "$? $(cat "$D/key.err")" '^2 tollgate: key: limits: a window from 1s to 31d'
 

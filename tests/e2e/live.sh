@@ -1,6 +1,7 @@
 # Decisions as they are made: one that looks sees each record once, over segments and a restart of
 # the daemon, under load; one that never reads is closed; a thousand at once take nobody's room.
 # Once: nothing of HAProxy's is tried.
+# Long: a load, a thousand who look.
 . "$(dirname "$0")/lib.sh"
 printf 'workers: 2\naudit: {segment: 64k}\n' >"$D/live.yaml"
 stack_up --config "$D/live.yaml"

@@ -2,6 +2,7 @@
 # that it is over. All are signed (notify.mjs computes it anew), one a minute and kind. And a collector behind TLS
 # of a CA of its own, with gzip.
 # Once: no version of HAProxy differs here.
+# Long: one a minute is sent.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "webhooks" "node is not installed"; exit 0; }
 W=$D/webhook C=$D/collector

@@ -109,8 +109,10 @@ async function race(team) {
 	const unit = (a) => (team === "tokens" ? a.tokens : a.cost) ?? 0, spent = attempts.reduce((s, a) => s + unit(a), 0), limit = team === "tokens" ? 60000 : 1.5e9;
 	final(check(`${team}: ${spent} of ${limit} are charged, never more`, spent <= limit && spent > 0.8 * limit));
 	// what each provider gave whole, at its own price; the third one speaks messages
-	const price = [[1000, 10000], [3000, 30000], [7000, 70000]], given = await Promise.all(providers.map(async (p) => (await (await fetch(`${p}/_seen`)).json()).filter((s) => s.status === 200 && s.ended === "complete")));
-	const paths = given.map((g) => [...new Set(g.map((s) => s.path))].join(" "));
+	const price = [[1000, 10000], [3000, 30000], [7000, 70000]], seen = await Promise.all(providers.map(async (p) => (await fetch(`${p}/_seen`)).json()));
+	const given = seen.map((of) => of.filter((s) => s.status === 200 && s.ended === "complete"));
+	// of all that it was asked: who flaps may be left alone, once throttled, until the limit is spent, and give none whole
+	const paths = seen.map((of) => [...new Set(of.map((s) => s.path))].join(" "));
 	check(`${team}: the third one was asked for messages, the others for chat completions`, paths.join() === "/v1/chat/completions,/v1/chat/completions,/v1/messages", paths);
 	const of = (n) => team === "tokens" ? IN + OUT : IN * price[n][0] + OUT * price[n][1];
 	const bill = [1, 2].reduce((s, n) => s + given[n].length * of(n), 0), charged = attempts.filter((a) => letter(a) > 0 && a.cause === "done").reduce((s, a) => s + unit(a), 0);
@@ -125,14 +127,14 @@ async function race(team) {
 // Repeats are a fifth of the caller's first attempts at all targets, or a few, of ten seconds; a daemon each.
 async function storm(row) {
 	// a breaker and a budget show only over many requests; how long those take is the machine's affair
-	const seconds = 3 * SECONDS, daemons = 3, enough = (all) => all.length >= 1500;
+	const daemons = 3, enough = (all) => all.length >= 1500;
 	for (const n of [0, 1, 2]) await control(n, ok);
 	await forget();
 	const began = Date.now();
 	// what fails is said sooner than what is answered: of `some` enough is answered first for the breaker's half
 	const first_well = row === "storm" ? 0 : 200;
 	let fails = false;
-	const all = await load(row, "storm", seconds, async (_, answered) => {
+	const all = await load(row, "storm", SECONDS, async (_, answered) => {
 		if (!fails && answered.length >= first_well) await control(0, row === "storm" ? { status: 503 } : { status: 500, only: "unlucky" }), fails = true;
 		await sleep(50);
 	}, 20, enough);

@@ -2,7 +2,7 @@
 # dollars hold to the nano-dollar, by the daemons' records and by what the providers have on their bills. One
 # of the three speaks Anthropic's messages: what goes on to it is translated, and charged once like any other.
 # Then a storm: one of three targets fails wholly, and the others get no more than the budget of repeats.
-# RACE_S: seconds of the race (2), and of the storm, which lasts three times as long.
+# RACE_S: seconds of each load (2), or until it has asked for enough.
 # Once: no version of HAProxy differs here.
 # Long: a load, and a storm.
 . "$(dirname "$0")/lib.sh"

@@ -5,6 +5,7 @@
 # with tokens, Redis stopped, Redis restarted empty, daemons killed, and a Redis that Sentinels
 # fail over. RACE: the only one of them.
 # Once: no version of HAProxy differs here.
+# Long: loads.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }

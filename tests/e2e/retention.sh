@@ -2,6 +2,7 @@
 # trimmed by age or size; what is left verifies and is proved; what went is restored, by name refused where it was
 # altered. Nothing is trimmed that the archive does not have, nothing younger than six months by size.
 # Once: no version of HAProxy differs here.
+# Long: segments fill, and age.
 . "$(dirname "$0")/lib.sh"
 
 base='audit: {segment: 64k, stream_consumed: true}'
@@ -102,7 +103,7 @@ like "it is not restored twice" "$(restored "$stem")" "^here $trimmed"
 like "the journal still verifies" "$(verify)" '^ok '
 rm -r "$JOURNAL.restored"
 cp "$D/archive/$trimmed.zst" "$D/whole.zst"
-printf x | dd of="$D/archive/$trimmed.zst" bs=1 seek=3000 conv=notrunc 2>/dev/null
+alter "$D/archive/$trimmed.zst" 3000
 like "one that was altered is refused by name" "$(restored "$stem")" "^refused $trimmed why="
 like "and is not shown" "$(show "$first")" 'no such record'
 cp "$D/whole.zst" "$D/archive/$trimmed.zst"
@@ -125,7 +126,7 @@ like "and the tree, of all segments' hashes" "$lost" "^tree node=$node hashes=[1
 check "its first record is proved there" elsewhere
 like "and the proof holds" "$(holds)" "^ok .* seq=$seq "
 rm -r "$D"/other.*
-printf x | dd of="$D/archive/$(head -1 <<<"$archived")" bs=1 seek=40 conv=notrunc 2>/dev/null
+alter "$D/archive/$(head -1 <<<"$archived")" 40
 restore_other >/dev/null
 is "by hashes that were altered nothing is proved" "$(elsewhere && echo proved)" ""
 like "which is said" "$(cat "$D/proof.err")" 'do not have the root of the checkpoint'
@@ -234,7 +235,7 @@ elif npm_packages s3 "S3: a store to archive to"; then
 	# The next one that is due has other bytes in the store now.
 	next=$(packed | head -1)
 	object=$(find "$D/s3/store" -name "$next*" | grep -E '_object$|zst$' | head -1)
-	printf x | dd of="$object" bs=1 seek=2000 conv=notrunc 2>/dev/null
+	alter "$object" 2000
 	before=$(put)
 	s3 "$port"
 	retention '{every: 100ms}'
@@ -245,7 +246,7 @@ elif npm_packages s3 "S3: a store to archive to"; then
 	like "S3: what is left verifies" "$(verify)" '^ok .* trimmed=[1-9]'
 	like "S3: restored from it" "$(restored "${trimmed%.jsonl}")" "^restored $trimmed "
 	rm -r "$JOURNAL.restored"
-	printf x | dd of="$object" bs=1 seek=2000 conv=notrunc 2>/dev/null
+	alter "$object" 2000
 	like "S3: one that was altered there is refused by name" "$(restored "${trimmed%.jsonl}")" "^refused $trimmed why="
 fi
 exit $failed

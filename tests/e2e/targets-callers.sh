@@ -2,6 +2,7 @@
 # probes, repeats; and a model that is not there, and outages with little traffic, in which every
 # request has its answer.
 # Once: no version of HAProxy differs here.
+# Long: breakers and their probes.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 for id in bad500 bad429 badwait keys anonymous rescued; do route $id ab; done

@@ -2,6 +2,7 @@
 # Token ids next to those of tiktoken (npm, WebAssembly), over the published vocabularies; another
 # vocabulary packed and used the same way; files that are missing or damaged.
 # Once: no HAProxy is asked.
+# Long: a vocabulary is packed.
 . "$(dirname "$0")/lib.sh"
 what="token ids equal to tiktoken's"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

@@ -47,7 +47,7 @@ check "and all verify" verified "$JOURNAL" "$D/audit.key.pub"
 # ---- killed, and the hash files harmed ----
 killed tollgate
 check "hash files are next to the journal" test -s "$JOURNAL.tree/a.0"
-printf x | dd of="$JOURNAL.tree/a.0" bs=1 seek=70 conv=notrunc 2>/dev/null
+alter "$JOURNAL.tree/a.0" 70
 daemon_start
 answers() { ask; [ "$status" = 200 ]; }
 check "it is back" wait_for answers

@@ -38,6 +38,8 @@ redis_rig_start(struct redis_rig *r, const char *dir)
 	snprintf(r->socket, sizeof(r->socket), "%.80s/redis.sock", dir);
 	snprintf(r->url, sizeof(r->url), "unix:%s", r->socket);
 	unlink(r->socket);
+	/* as in the daemon: a Redis that went away is an error, not an end */
+	signal(SIGPIPE, SIG_IGN);
 	pid_t parent = getpid();
 	r->pid = fork();
 	INVARIANT(r->pid >= 0);

@@ -727,7 +727,5 @@ main(void)
 		cmocka_unit_test(two_daemons_at_a_full_limit_never_pass_it),
 	};
 
-	/* as in the daemon: a Redis that went away is an error, not an end */
-	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -444,7 +444,5 @@ main(void)
 			a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled),
 	};
 
-	/* as in the daemon: a Redis that went away is an error, not an end */
-	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
