@@ -1,5 +1,7 @@
 # Identical requests under way: one asks the model and the others are given its answer, on one daemon and
 # on two that share a Redis; where that one fails, is cut, goes away or cannot be kept, each asks alone.
+# Once: no version of HAProxy differs here.
+# Long: it waits for answers that come late.
 . "$(dirname "$0")/lib.sh"
 
 as() { auth="authorization: Bearer $(token "$@")"; }
