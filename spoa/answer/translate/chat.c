@@ -363,6 +363,8 @@ write_chat(struct question *q)
 			q->out, "'response_format':{'type':'json_schema','json_schema':{");
 		put_schema(q);
 		json_put_form(q->out, "}}");
+	} else if (q->any_json) {
+		json_put_form(q->out, "'response_format':{'type':'json_object'}");
 	}
 	if (q->effort_is > EFFORT_UNSAID)
 		json_put_str(q->out, "reasoning_effort", openai_effort(q));
@@ -389,6 +391,7 @@ const struct request_form chat_request_form = {
 	.write = write_chat,
 	.name_max = 64,
 	.text_format = true,
+	.any_json = true,
 };
 
 const struct request_form mistral_request_form = {
@@ -400,4 +403,5 @@ const struct request_form mistral_request_form = {
 		[SET_PRESENCE] = 2 },
 	.write = write_chat,
 	.name_max = 64,
+	.any_json = true,
 };

@@ -214,7 +214,7 @@ read_generate(struct question *q)
 	if (set[DOC_OWN_SCHEMA] && !set[DOC_SCHEMA])
 		set[DOC_SCHEMA] = as_json_schema(q, set[DOC_OWN_SCHEMA]);
 	if (question_word(q, set[DOC_MEDIA_TYPE], types) == 0 && !set[DOC_SCHEMA])
-		question_refuse(q, set[DOC_MEDIA_TYPE], "JSON without a schema has no place");
+		q->any_json = set[DOC_MEDIA_TYPE];
 }
 
 /* ---- write ---- */
@@ -285,10 +285,10 @@ put_generate_config(struct question *q)
 
 	json_put_open(b, "generationConfig", '{');
 	question_put_settings(q);
-	if (q->set[DOC_SCHEMA]) {
+	if (q->set[DOC_SCHEMA] || q->any_json)
 		json_put_str(b, "responseMimeType", "application/json");
+	if (q->set[DOC_SCHEMA])
 		put_node(b, "responseJsonSchema", q->set[DOC_SCHEMA]);
-	}
 	if (level > EFFORT_UNSAID) {
 		json_put_open(b, "thinkingConfig", '{');
 		if (level == EFFORT_NONE)
@@ -349,4 +349,5 @@ const struct request_form generate_request_form = {
 	.name_max = 64,
 	.apart = true,
 	.model_in_path = true,
+	.any_json = true,
 };

@@ -676,11 +676,15 @@ read_format(struct question *q)
 		return;
 	if (!type)
 		question_odd(q, format, "it is of no type");
+	else if (q->form->any_json && node_is(type, "json_object"))
+		q->any_json = type;
 	else if ((q->form->text_format && node_is(type, "text")) ||
 		 question_word(q, type, types) < 0)
 		q->set[DOC_SCHEMA] = NULL;
 	else if (!q->set[DOC_SCHEMA])
 		question_odd(q, format, "it has no schema");
+	if (q->any_json)
+		q->set[DOC_SCHEMA] = NULL;
 }
 
 static void
@@ -753,6 +757,8 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		question_order(&q, to);
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);
+	if (q.any_json && !to->any_json)
+		question_refuse(&q, q.any_json, "JSON without a schema has no place");
 	if (!q.err) {
 		buf_reserve(out,
 			ask->body.n); /* about as long: a long one is not moved as it grows */

@@ -105,6 +105,7 @@ struct question {
 		struct span name; /* decoded */
 		const struct node *at;
 	} choice;
+	const struct node *any_json; /* its answer is JSON, of no schema; NULL: it need not be */
 	const struct node *one_call; /* it may not call several tools at once */
 	int effort_is; /* of its reasoning, by place in `efforts`; EFFORT_UNSAID */
 };
@@ -174,6 +175,7 @@ struct request_form {
 	size_t name_max;	     /* of a tool: letters, digits, _ and - */
 	bool model_in_path;
 	bool text_format; /* of an answer, by name */
+	bool any_json;	  /* JSON of no schema, too */
 	bool titles; /* text documents have one */
 	bool apart;  /* system texts stand before all turns, which change roles and begin with the
 		       user's */

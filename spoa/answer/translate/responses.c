@@ -213,6 +213,8 @@ write_responses(struct question *q)
 		json_put_form(b, "'text':{'format':{'type':'json_schema'");
 		put_schema(q);
 		json_put_form(b, "}}");
+	} else if (q->any_json) {
+		json_put_form(b, "'text':{'format':{'type':'json_object'}}");
 	}
 	if (q->effort_is > EFFORT_UNSAID)
 		json_put_form(b, "'reasoning':{'effort':%s}", openai_effort(q));
@@ -235,4 +237,5 @@ const struct request_form responses_request_form = {
 	.write = write_responses,
 	.name_max = 128,
 	.text_format = true,
+	.any_json = true,
 };
