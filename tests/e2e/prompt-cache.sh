@@ -56,13 +56,15 @@ tg usage --by route --since 1h --sort name --json >"$D/out"
 is "tollgate usage has it by route, of another dialect too" "$(jq -c '[.rows[] | [.route, .input_tokens, .cached_tokens, .cache_write_tokens, .cached_percent]]' "$D/out")" \
 	'[["chat",600000,480000,0,80],["claude",1000,300,600,30],["own",10000,8000,0,80]]'
 tg usage --by model --since 1h >"$D/out"
-like "and by model, for people" "$(cat "$D/out")" '^c +1 +0 +1000 +300 +5 +0 +0\.0 +600 +30\.0$'
+like "and by model, for people" "$(cat "$D/out")" '^c +1 +0 +1000 +300 +5 +0 +0 +0 +0 +0\.0 +0\.0 +600 +30\.0$'
 tg usage --by route --since 1h --csv >"$D/out"
 like "and for machines" "$(head -1 "$D/out" | tr -d '\r') $(tr -d '\r' <"$D/out" | grep '^"chat"')" ',cached_percent "chat",.*,80\.0$'
 of_chat() { metric "route_$1" "route=\"chat\",provider=\"openai\",model=\"m\"${2:+,$2}"; }
 is "metrics have both counts" "$(of_chat usages_total) $(of_chat tokens_total 'type="input"') $(of_chat token_parts_total 'type="cached"')" "60 600000 480000"
 
 # ---- a share that falls ----
+is_looking() { [ "$(metric uptime_seconds)" -ge 3 ]; } # since its second second
+wait_for is_looking
 minutes 80
 minutes 16
 unlike "nothing is wrong" "$(tg status)" prompt_cache

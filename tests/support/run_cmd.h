@@ -16,7 +16,7 @@
 #include "support/hide_installed.h"
 #include "support/temp_dir.h"
 
-static char cmd_out[1 << 20], cmd_err[65536];
+static char cmd_out[2 << 20], cmd_err[65536];
 
 static inline void
 cmd_slurp(const char *name, char *to, size_t size)

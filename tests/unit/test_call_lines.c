@@ -109,7 +109,7 @@ each_call_counts_for_its_tool(void **state)
 	const char *csv = buf_view(&out).p;
 	/* tool, requests, refused, …, tokens of prompts: of an answer for each of its calls */
 	static const char *const want[] = { "\"tools/pay\",2,1,0,0,", "\"/pay\",1,1,0,10,",
-		"\"/look\",1,0,0,10,", "\"bank/transfer\",1,0,0,0,", ",7,0,0,0,0,0\r\n" };
+		"\"/look\",1,0,0,10,", "\"bank/transfer\",1,0,0,0,", ",7,0,0,0,0,0,0,0,0,0,\r\n" };
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(csv, want[i]))
 			fail_msg("%s: %s", want[i], csv);
