@@ -343,6 +343,7 @@ check_machine(struct check *c, const struct config *cfg)
 struct redis_seen {
 	struct redis_life life; /* its first server's */
 	char evicts[32];	/* by which policy it does; "": it does not */
+	bool vectors;		/* it has vector sets */
 };
 
 static void
@@ -363,6 +364,11 @@ see_redis(redisContext *redis, struct redis_seen *seen)
 		if (rep)
 			freeReplyObject(rep);
 	}
+	redisReply *rep = redisCommand(redis, "COMMAND INFO VADD");
+	seen->vectors = rep && rep->type == REDIS_REPLY_ARRAY && rep->elements == 1 &&
+			rep->element[0]->type == REDIS_REPLY_ARRAY;
+	if (rep)
+		freeReplyObject(rep);
 }
 
 /* Whether it answers; why is c->why where it does not. */
@@ -428,6 +434,13 @@ check_redis(struct check *c, const struct policy *p)
 			"cache.redis: is the server of redis.url, and its maxmemory-policy is "
 			"%s: it would evict what limits count",
 			keeps.evicts);
+	else if (c->cfg->cache_redis && !keeps.vectors)
+		for (size_t i = 0; i < p->nroutes; i++)
+			if (p->routes[i].cache.semantic)
+				diag_at(&c->d, config_at(c->cfg, "cache.redis"),
+					"cache.redis: has no vector sets (VADD: Redis 8 and "
+					"later), which route %s needs: cache.semantic",
+					p->routes[i].name);
 	buf_clear(&c->why);
 }
 

@@ -167,8 +167,12 @@ cache_key_of(struct request *r)
 	const char *why = cache_key(&ask, cache_keys(c)->index, f->key);
 	f->has_near = !why && route->cache.near &&
 		      !cache_near_key(&ask, route->cache.near, cache_keys(c)->index,
-			      &r->out.prompt, f->near_key) &&
-		      request_hold(r, r->out.prompt.size);
+			      &r->out.prompt, f->near_key);
+	f->has_meaning = !why && route->cache.semantic && r->gate->cache_redis &&
+			 !cache_meaning_key(&ask, route->cache.semantic->words,
+				 cache_keys(c)->index, &r->out.prompt, f->meaning_key);
+	if (!request_hold(r, r->out.prompt.size))
+		f->has_near = f->has_meaning = false;
 	return why;
 }
 
@@ -298,6 +302,21 @@ look_in_redis(struct request *r)
 	size_t n = cache_redis_name(r->found.cache.look_key, name);
 
 	redis_hash(r->gate->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+}
+
+void
+request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
+	double distance, void (*looked)(struct request *r))
+{
+	struct found_cache *f = &r->found.cache;
+
+	f->looked = looked;
+	f->looks = LOOKS_FOR_OTHERS;
+	f->by_meaning = true;
+	f->distance = distance;
+	memcpy(f->look_key, key, sizeof(f->look_key));
+	r->run.pending++;
+	look_in_redis(r);
 }
 
 bool
@@ -514,6 +533,8 @@ keep_answer(struct request *r)
 		return false;
 	if (f->has_near)
 		keep_pointer(r);
+	if (f->has_meaning)
+		meaning_keep(r->x);
 	return true;
 }
 
@@ -537,7 +558,8 @@ request_cache_answer(struct request *r)
 			metric_add(m, M_CACHE_SAVED_NANOUSD, p.cost.nanousd);
 	}
 	if (r->found.cache.state == CACHED_HIT && r->found.cache.looks == LOOKS_FOR_OTHERS)
-		metric_inc(m, M_CACHE_HITS_NEAR);
+		metric_inc(m,
+			r->found.cache.by_meaning ? M_CACHE_HITS_MEANING : M_CACHE_HITS_NEAR);
 	bool kept = keep_answer(r);
 	if (kept)
 		metric_inc(m, M_CACHE_KEPT);

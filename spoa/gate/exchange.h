@@ -59,6 +59,9 @@ struct exchange {
 		struct cache_flight flight;   /* others of this daemon wait for this one */
 		uint64_t follows, since_us, until_us, next_us;
 		void (*then)(struct exchange *x); /* NULL: it does not wait */
+		void (*meant)(struct exchange *x, bool found);
+		struct buf vector; /* engine/meaning.c: of its prompt, 32-bit floats; empty:
+				      none */
 	} together;
 	struct { /* gate/engine/offload.c */
 		struct work work;
@@ -92,6 +95,9 @@ struct exchange {
 	void (*done)(void *arg, int err);
 	void *done_arg;
 };
+
+/* Adds its prompt's vector to the set of what may mean the same. */
+void meaning_keep(struct exchange *x);
 
 /* Of counters, where what was reserved becomes what was used: limits/settle.c. */
 enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };

@@ -60,14 +60,16 @@ struct gate {
 	struct recognisers *recognisers;
 	struct data_cache *data;
 	struct pins pins;
+	struct http_client
+		*http; /* to HAProxy's inner bind, for embeddings; NULL: not needed yet */
 	struct redis *cache_redis; /* where answers are kept; NULL: in shared->cache */
-	struct mailbox *mail; /* this worker's */
+	struct mailbox *mail;	   /* this worker's */
 	struct tickets tickets;
 	struct learned_place learned[LEARNED];
 	TAILQ_HEAD(, exchange) together; /* of requests that are the same: engine/together.c */
-	TAILQ_HEAD(, request) parked; /* answered through the agent, waiting; oldest first */
-	_Atomic size_t alive;	      /* requests and exchanges that still hold memory */
-	ev_timer tick;		      /* every 10 ms while something waits: see gate_tick() */
+	TAILQ_HEAD(, request) parked;	 /* answered through the agent, waiting; oldest first */
+	_Atomic size_t alive;		 /* requests and exchanges that still hold memory */
+	ev_timer tick; /* every 10 ms while something waits: see gate_tick() */
 	struct request *turns, **turns_end; /* long classifications, one piece a turn */
 	ev_timer turn;
 	struct tallies tally; /* what it decided, for /metrics and top */

@@ -361,6 +361,9 @@ enum step_result step_cache(struct request *r);
  * inside, unless its exchange ended meanwhile. found.cache.state is CACHED_HIT then, with
  * out.replay, or not. looked NULL: the step that waits goes on. */
 bool request_cache_look(struct request *r, void (*looked)(struct request *r));
+/* One that is said to mean the same. */
+void request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
+	double distance, void (*looked)(struct request *r));
 /* Whether its answer would be kept, as far as that can be known before it is there. */
 bool request_cache_keeps(const struct request *r);
 /* Counts an exchange that ended, and keeps its answer where its route has a cache: whether. */

@@ -197,6 +197,15 @@ struct request_found {
 		/* route.cache.near: what it is near by; its prompt is out.prompt */
 		bool has_near;
 		unsigned char near_key[CACHE_KEY_BYTES];
+		/* route.cache.semantic: the set of those that it may mean the same as; what it
+		 * asked for the vector of out.prompt */
+		bool has_meaning;
+		unsigned char meaning_key[CACHE_KEY_BYTES];
+		struct {
+			uint64_t tokens, nanousd;
+			bool priced;
+		} embedded;
+		bool by_meaning; /* CACHED_HIT */
 		/* what is looked for now: the answer to it; where one to a near one is; that */
 		enum { LOOKS_FOR_IT, LOOKS_FOR_NEAR, LOOKS_FOR_OTHERS } looks;
 		unsigned char look_key[CACHE_KEY_BYTES];

@@ -104,6 +104,8 @@ void build_prices_named(struct builder *b, const struct yaml_node *n);
 const struct price_list *build_price_list(
 	struct builder *b, const struct provider *v, const struct dialect *d);
 void build_providers(struct builder *b, const struct yaml_node *n);
+/* PROVIDER/MODEL, that is asked for embeddings in OpenAI's form. */
+bool build_embeddings(struct builder *b, const struct yaml_node *n, struct target *t);
 /* forms.c: a provider's `speaks`. */
 void build_speaks(struct builder *b, const struct yaml_node *n, struct provider *v);
 /* What the target speaks on a route, and whether that may need translation: after the route's

@@ -65,13 +65,13 @@ courtesy_listed(const struct courtesy_list *l, struct span lower)
 
 /* Since none begins with one that is open, the last that is not after it is the only one. */
 const struct courtesy_word *
-courtesy_word_find(const struct courtesy *c, struct span lower)
+courtesy_word_find(const struct courtesy_words *of, struct span lower)
 {
 	unsigned char byte = lower.n ? (unsigned char)lower.p[0] : 0;
-	const struct courtesy_word *of = c->words + c->first[byte];
-	size_t n = (size_t)(c->first[byte + 1] - c->first[byte]);
-	size_t i = SEARCH_FIRST(n, k, span_order(of[k].text, lower) <= 0);
-	const struct courtesy_word *w = i ? &of[i - 1] : NULL;
+	const struct courtesy_word *v = of->v + of->first[byte];
+	size_t n = (size_t)(of->first[byte + 1] - of->first[byte]);
+	size_t i = SEARCH_FIRST(n, k, span_order(v[k].text, lower) <= 0);
+	const struct courtesy_word *w = i ? &v[i - 1] : NULL;
 
 	if (!w || !(w->open ? span_starts(lower, w->text) : span_eq(lower, w->text)))
 		return NULL;
@@ -224,10 +224,12 @@ order_words(struct courtesy_reading *r)
 static void
 read_courtesy_words(struct courtesy_reading *r, const struct yaml_node *n)
 {
-	if (!read_texts(r->a, r->d, n, NULL, NULL, NULL))
+	r->words = NULL;
+	r->nwords = 0;
+	if (!n || !read_texts(r->a, r->d, n, NULL, NULL, NULL))
 		return;
 	if (n->count > COURTESY_WORDS) {
-		diag_at(r->d, n, "words: more than %d", COURTESY_WORDS);
+		diag_at(r->d, n, "%s: more than %d", n->key->s.p, COURTESY_WORDS);
 		return;
 	}
 	r->words = read_array(r->a, r->d, n, n->count + 1 + r->phrases, sizeof(*r->words));
@@ -239,18 +241,25 @@ read_courtesy_words(struct courtesy_reading *r, const struct yaml_node *n)
 		if (w.text.n)
 			r->words[r->nwords++] = w;
 	}
-	for (size_t i = 0; i < r->nlanguages; i++) {
-		add_courtesies(r, &r->languages[i].greets);
-		add_courtesies(r, &r->languages[i].first);
-		add_courtesies(r, &r->languages[i].last);
-	}
-	order_words(r);
+}
+
+/* In their order. */
+static void
+take_words(struct courtesy_reading *r, struct courtesy_words *out)
+{
+	if (r->nwords)
+		order_words(r);
+	out->v = r->words;
+	out->n = r->nwords;
+	for (size_t i = 0; i < r->nwords; i++)
+		for (size_t b = (unsigned char)r->words[i].text.p[0] + 1u; b <= 256; b++)
+			out->first[b]++;
 }
 
 const struct courtesy *
 courtesy_load(struct arena *a, const char *file, struct diag *d)
 {
-	static const char *const keys[] = { "languages", "words", NULL };
+	static const char *const keys[] = { "languages", "words", "firsts", "turns", NULL };
 	const struct courtesy_file *own = &courtesy_builtin[0];
 	unsigned errors = d->errors;
 	const struct yaml_node *tree =
@@ -267,15 +276,19 @@ courtesy_load(struct arena *a, const char *file, struct diag *d)
 		read_map(d, languages, "languages", NULL, NULL))
 		for (const struct yaml_node *n = languages->child; n; n = n->next)
 			read_language(&r, n);
+	*c = (struct courtesy){
+		.languages = r.languages, .nlanguages = r.nlanguages, .tree = tree
+	};
 	if ((words = read_needed(d, tree, tree, NULL, "words")))
 		read_courtesy_words(&r, words);
-	*c = (struct courtesy){ .languages = r.languages,
-		.nlanguages = r.nlanguages,
-		.words = r.words,
-		.nwords = r.nwords,
-		.tree = tree };
-	for (size_t i = 0; i < r.nwords; i++)
-		for (size_t b = (unsigned char)r.words[i].text.p[0] + 1u; b <= 256; b++)
-			c->first[b]++;
+	for (size_t i = 0; i < r.nlanguages && r.words; i++) {
+		add_courtesies(&r, &r.languages[i].greets);
+		add_courtesies(&r, &r.languages[i].first);
+		add_courtesies(&r, &r.languages[i].last);
+	}
+	take_words(&r, &c->words);
+	read_phrases(&r, yaml_get(tree, "firsts"), 1, &c->firsts);
+	read_courtesy_words(&r, yaml_get(tree, "turns"));
+	take_words(&r, &c->turns);
 	return d->errors == errors && !arena_failed(a) ? c : NULL;
 }

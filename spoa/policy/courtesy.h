@@ -5,7 +5,7 @@
 
 #include "base/codec/yaml.h"
 
-enum { COURTESY_LANGUAGES = 32, COURTESY_PHRASES = 1024, COURTESY_WORDS = 4096 };
+enum { COURTESY_LANGUAGES = 32, COURTESY_PHRASES = 2048, COURTESY_WORDS = 4096 };
 enum { COURTESY_BYTES = 64 }; /* of a phrase, or a word: a longer word is none of them */
 
 /* In small letters, ordered by their bytes. */
@@ -24,13 +24,19 @@ struct courtesy_word {
 	bool open;     /* and all that begin so */
 	bool courtesy; /* it is a phrase of a language */
 };
+struct courtesy_words {
+	const struct courtesy_word *v; /* ordered by their bytes */
+	size_t n;
+	uint16_t first[257]; /* the first that begins with this byte, or a later one */
+};
 struct courtesy {
 	const struct courtesy_language *languages;
 	size_t nlanguages;
-	const struct courtesy_word *words; /* ordered by their bytes */
-	size_t nwords;
-	uint16_t first[256 +
-		       1]; /* of words: the first that begins with this byte, or a later one */
+	struct courtesy_words words;
+	/* Where meanings are compared: words that begin a sentence and are no names; and those
+	 * that turn what it says, as "not" does. */
+	struct courtesy_list firsts;
+	struct courtesy_words turns;
 	const struct yaml_node *tree; /* the file */
 };
 
@@ -45,7 +51,8 @@ size_t courtesy_past_word(struct span s, size_t at);
 struct span courtesy_lower(struct span word, char out[COURTESY_BYTES + 8]);
 /* Both of a word in small letters. */
 bool courtesy_listed(const struct courtesy_list *l, struct span lower);
-const struct courtesy_word *courtesy_word_find(const struct courtesy *c, struct span lower);
+const struct courtesy_word *courtesy_word_find(
+	const struct courtesy_words *of, struct span lower);
 
 /* The file that is compiled in. */
 struct courtesy_file {

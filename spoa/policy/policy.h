@@ -177,7 +177,7 @@ struct target {
 	 * backend; "" where HAProxy's own routing decides */
 	const char *known, *known_region;
 	bool external;
-	bool relay;	     /* never direct */
+	bool relay; /* never direct */
 	/* The forms that it speaks, bit by enum form, FORM_NONE: what has none; 0: whatever is
 	 * asked. The first of them that is translated; FORM_NONE: none is. */
 	unsigned forms;
@@ -244,7 +244,8 @@ struct operation_tool {
 
 /* route.cache: whose answers a caller may get again, and for how long. */
 enum cache_per { CACHE_IDENTITY, CACHE_TEAM, CACHE_ORG };
-#define NEAR_SIMILARITY_LEAST 0.9
+#define NEAR_SIMILARITY_LEAST	  0.9
+#define SEMANTIC_SIMILARITY_LEAST 0.8
 struct route_cache {
 	uint64_t ttl_us; /* 0: none is kept */
 	enum cache_per per;
@@ -254,6 +255,13 @@ struct route_cache {
 	 * NEAR_SIMILARITY_LEAST to 1. */
 	const struct courtesy *near;
 	double similarity;
+	/* And to one that means the same, by vectors of embeddings: NULL: none. `at` is asked
+	 * for them, at->model among its models. */
+	const struct cache_semantic {
+		struct target at;
+		double similarity; /* SEMANTIC_SIMILARITY_LEAST to 1 */
+		const struct courtesy *words;
+	} * semantic;
 };
 
 enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200, DROPS_MAX = 32 };
@@ -274,8 +282,9 @@ struct route {
 		*dialect; /* the route's or its target's; NULL: dialect_for_path() */
 	const struct target *targets; /* in order; at least one */
 	size_t ntargets;
-	bool translates;   /* a target of it, or of its aliases, may need another form */
-	const char **drop; /* translate.drop: members that may go where one has no place for them */
+	bool translates; /* a target of it, or of its aliases, may need another form */
+	const char *
+		*drop; /* translate.drop: members that may go where one has no place for them */
 	size_t ndrop;
 	struct route_cache cache;
 	struct choose choose;
@@ -342,7 +351,8 @@ struct rule {
 	bool reads_finish; /* response.finish_reason */
 	/* or response.bytes, tokens, injection: in a stream known at a block's end only */
 	bool reads_late;
-	bool reads_method; /* mcp.method: asked about what is no call too (policy/verdict/tool.h) */
+	bool reads_method; /* mcp.method: asked about what is no call too
+			      (policy/verdict/tool.h) */
 	bool reads_state;  /* tool.state */
 	enum rule_effect effect;
 	bool redacts;

@@ -39,7 +39,6 @@ static const char *const sticky_words[] = { "none", "conversation", "identity", 
 
 /* Keys of a later version. */
 static const char *const per_words[] = { "identity", "team", "org", NULL }; /* enum cache_per */
-static const char *const cache_later[] = { "semantic", NULL };
 static const char *const limit_later[] = { "sliding", NULL };
 
 #define OUTCOME ONE("\"deny\",\"permit\",\"redact\"")
@@ -305,9 +304,10 @@ const struct section sections[] = {
 [SECTION_TRANSLATE] = { "translate", "[\"drop\"]", NULL, {
   { "drop", OTHER(TEXTS), "members that may go where the target's form has no place for them: top_k, messages[*].name" },
 }},
-[SECTION_ROUTE_CACHE] = { "route_cache", "[\"exact\"]", cache_later, {
+[SECTION_ROUTE_CACHE] = { "route_cache", "[\"exact\"]", NULL, {
   { "exact", OTHER(REF("cache_exact")), "answers to the same request, given again without the model" },
   { "near", OTHER(EITHER(BOOL, REF("cache_near"))), "and to one whose prompt differs by courtesies and blanks alone; default false" },
+  { "semantic", OTHER(REF("cache_semantic")), "and to one that means the same, by the vectors of embeddings; numbers, names and negations equal" },
 }},
 [SECTION_CACHE_EXACT] = { "cache_exact", "[\"ttl\"]", NULL, {
   { "ttl", A_DURATION(route_cache, ttl_us, S, 30 * DAY), "for so long" },
@@ -318,6 +318,10 @@ const struct section sections[] = {
 [SECTION_CACHE_NEAR] = { "cache_near", NULL, NULL, {
   { "similarity", OTHER("\"type\":\"number\",\"minimum\":0.9,\"maximum\":1"), "of both prompts as they were written, at least: 0.9 to 1, default 0.9" },
   { "courtesy", OTHER(TEXT), "file of courtesies, by language; default: the one compiled in, policies/courtesy.yaml" },
+}},
+[SECTION_CACHE_SEMANTIC] = { "cache_semantic", "[\"embeddings\"]", NULL, {
+  { "embeddings", OTHER(TEXT), "PROVIDER/MODEL: a provider of dialect openai, and one of its models of embeddings" },
+  { "similarity", OTHER("\"type\":\"number\",\"minimum\":0.8,\"maximum\":1"), "of both prompts' vectors, at least: their cosine, 0.8 to 1, default 0.95" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
   { "name", OTHER(TEXT), "in records, headers and errors" },

@@ -59,10 +59,15 @@ courtesies(const struct builder *b, EVP_MD_CTX *h)
 {
 	bool ok = true;
 
-	for (size_t i = 0; ok && i < b->p->nroutes; i++)
-		if (b->routes[i].cache.near)
-			ok = piece(h, 'c', span_str(b->routes[i].name)) &&
-			     tree(h, b->routes[i].cache.near->tree);
+	for (size_t i = 0; ok && i < b->p->nroutes; i++) {
+		const struct route_cache *c = &b->routes[i].cache;
+		if (c->near || c->semantic)
+			ok = piece(h, 'c', span_str(b->routes[i].name));
+		if (ok && c->near)
+			ok = tree(h, c->near->tree);
+		if (ok && c->semantic)
+			ok = tree(h, c->semantic->words->tree);
+	}
 	return ok;
 }
 

@@ -113,5 +113,8 @@ void redis_late(struct redis_pipe *p, redis_cb *late);
 typedef void redis_hash_cb(void *arg, int err, const struct span *pairs, size_t n);
 void redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes,
 	redis_hash_cb *cb, void *arg);
+/* The same of another command whose reply is a list of pairs. */
+void redis_pairs(struct redis *r, int argc, const char **argv, const size_t *lens,
+	size_t fields, size_t bytes, redis_hash_cb *cb, void *arg);
 
 #endif

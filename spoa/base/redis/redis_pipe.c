@@ -252,19 +252,25 @@ redis_late(struct redis_pipe *p, redis_cb *late)
 }
 
 void
-redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_hash_cb *cb,
-	void *arg)
+redis_pairs(struct redis *r, int argc, const char **argv, const size_t *lens, size_t fields,
+	size_t bytes, redis_hash_cb *cb, void *arg)
 {
 	struct redis_pipe *p = redis_begin(r, 1, NULL, NULL, 0);
-	const char *argv[] = { "HGETALL", key.p };
-	const size_t lens[] = { 7, key.n };
 
 	p->hash_cb = cb;
 	p->arg = arg;
 	p->fields = fields;
 	p->bytes = bytes;
-	redis_command(p, 2, argv, lens);
+	redis_command(p, argc, argv, lens);
 	redis_send(p);
+}
+
+void
+redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_hash_cb *cb,
+	void *arg)
+{
+	redis_pairs(r, 2, (const char *[]){ "HGETALL", key.p }, (size_t[]){ 7, key.n }, fields,
+		bytes, cb, arg);
 }
 
 void

@@ -40,9 +40,8 @@ is_plain(struct span s, size_t at, size_t n, uint32_t cp)
 	return courtesy_past_word(span_cut(s, at, at + n), 0) == n;
 }
 
-/* NULL, and whether all of it is plain; or why it cannot be compared. */
-static const char *
-look_at_text(struct span s, bool *plain)
+const char *
+near_look(struct span s, bool *plain)
 {
 	size_t n;
 
@@ -190,8 +189,8 @@ speaks_of_texts(const struct courtesy *c, struct span s, bool courtesies)
 			end += utf8_step(s, at);
 			continue;
 		}
-		const struct courtesy_word *w =
-			courtesy_word_find(c, courtesy_lower(span_cut(s, at, end), lower));
+		const struct courtesy_word *w = courtesy_word_find(
+			&c->words, courtesy_lower(span_cut(s, at, end), lower));
 		if (w && (courtesies || !w->courtesy))
 			return true;
 	}
@@ -217,7 +216,7 @@ near_text(const struct courtesy *c, struct span text, struct buf *out)
 		return "no text";
 	if (s.n > NEAR_TEXT_MOST)
 		return "a long text";
-	const char *why = look_at_text(s, &plain);
+	const char *why = near_look(s, &plain);
 	if (why)
 		return why;
 	for (; l < none; l++) {

@@ -24,6 +24,9 @@ enum { NEAR_TEXT_MOST = 16 << 10 }; /* bytes: a longer text is near to none */
  * where after "," it has no other comma; and only there blanks and its full stop do not count.
  */
 const char *near_text(const struct courtesy *c, struct span text, struct buf *out);
+/* NULL, and whether all of it is letters, digits, blanks and the common signs of a line; or why
+ * it cannot be compared, a fixed phrase. */
+const char *near_look(struct span text, bool *plain);
 /* Whether a text that goes with the prompt is about texts, so that what the prompt's courtesies
  * are is not known: "translate what the user says". */
 bool near_speaks(const struct courtesy *c, struct span text);

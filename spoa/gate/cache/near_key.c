@@ -1,6 +1,7 @@
 /* The one prompt of a request: what is said in the role of the user, where nobody said anything
  * before but the system. Texts around it may tell what to do with it: they are looked through,
  * so that no courtesy is left out of what is to be translated. */
+#include "gate/cache/meaning.h"
 #include "gate/cache/near_key.h"
 
 #include "base/codec/json.h"
@@ -228,8 +229,10 @@ find_prompt(struct near_reading *r)
 		near_off(r, "no prompt");
 }
 
-const char *
-cache_near_key(const struct cache_ask *ask, const struct courtesy *c,
+typedef const char *same_of(const struct courtesy *c, struct span text, struct buf *out);
+
+static const char *
+prompt_key(const struct cache_ask *ask, const struct courtesy *c, same_of *same_is,
 	const unsigned char secret[CACHE_KEY_BYTES], struct buf *prompt,
 	unsigned char out[CACHE_KEY_BYTES])
 {
@@ -246,7 +249,7 @@ cache_near_key(const struct cache_ask *ask, const struct courtesy *c,
 		.j = json_open(&a, ask->body),
 		.body = ask->body };
 	find_prompt(&r);
-	const char *why = r.why ? r.why : near_text(c, r.text, &same);
+	const char *why = r.why ? r.why : same_is(c, r.text, &same);
 	if (why)
 		return why;
 	if (arena_failed(&a) || buf_failed(&same))
@@ -256,6 +259,31 @@ cache_near_key(const struct cache_ask *ask, const struct courtesy *c,
 	near.same = buf_view(&same);
 	if ((why = cache_key(&near, secret, out)))
 		return why;
+	buf_clear(prompt);
 	buf_span(prompt, r.text);
-	return NULL;
+	return buf_failed(prompt) ? "out of memory" : NULL;
+}
+
+const char *
+cache_near_key(const struct cache_ask *ask, const struct courtesy *c,
+	const unsigned char secret[CACHE_KEY_BYTES], struct buf *prompt,
+	unsigned char out[CACHE_KEY_BYTES])
+{
+	return prompt_key(ask, c, near_text, secret, prompt, out);
+}
+
+/* By a mark that no near text begins with. */
+static const char *
+meaning_same(const struct courtesy *c, struct span text, struct buf *out)
+{
+	buf_putc(out, '\n');
+	return meaning_firm(c, text, out);
+}
+
+const char *
+cache_meaning_key(const struct cache_ask *ask, const struct courtesy *c,
+	const unsigned char secret[CACHE_KEY_BYTES], struct buf *prompt,
+	unsigned char out[CACHE_KEY_BYTES])
+{
+	return prompt_key(ask, c, meaning_same, secret, prompt, out);
 }

@@ -16,4 +16,10 @@ const char *cache_near_key(const struct cache_ask *ask, const struct courtesy *c
 	const unsigned char secret[CACHE_KEY_BYTES], struct buf *prompt,
 	unsigned char out[CACHE_KEY_BYTES]);
 
+/* The same of what must be the same where meanings are compared: near ones are in one set,
+ * under this key. The prompt appended to `prompt` is what is compared. */
+const char *cache_meaning_key(const struct cache_ask *ask, const struct courtesy *c,
+	const unsigned char secret[CACHE_KEY_BYTES], struct buf *prompt,
+	unsigned char out[CACHE_KEY_BYTES]);
+
 #endif

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/auth/auth.h"
+#include "gate/cache/meaning.h"
 #include "gate/exchange.h"
 #include "scan/mcp/session.h"
 
@@ -97,6 +98,7 @@ exchange_open(struct request *r)
 	if (!x)
 		return ERR_NOMEM;
 	TAG(exchange, x);
+	buf_init(&x->together.vector, MEANING_DIMS_MOST * sizeof(float));
 	r->x = x;
 	x->r = r;
 	x->plan.body_mode = body_mode(r);
@@ -159,6 +161,7 @@ exchange_free(struct request *r)
 		return;
 	INVARIANT(!x->ticket.live);
 	together_over(x, true);
+	buf_free(&x->together.vector);
 	exchange_left(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	explicit_bzero(x->session_key, sizeof(x->session_key));

@@ -10,6 +10,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fetch/http_client.h"
 #include "base/random.h"
 #include "policy/identity/nonce.h"
 #include "policy/prices.h"
@@ -671,6 +672,7 @@ gate_abort(struct gate *g)
 {
 	tickets_hasten(&g->tickets, 0);
 	together_abort(g);
+	http_client_abort(g->http);
 	recognisers_abort(g->recognisers);
 	data_abort(g->data);
 }
@@ -714,6 +716,7 @@ gate_free(struct gate **gp)
 		return;
 	ev_timer_stop(g->loop, &g->tick);
 	ev_timer_stop(g->loop, &g->turn);
+	http_client_free(&g->http);
 	quota_free(&g->quota);
 	recognisers_free(&g->recognisers);
 	data_cache_free(&g->data);

@@ -169,6 +169,25 @@ still_waits(struct request *r)
 	return true;
 }
 
+static void
+meant(struct exchange *x, bool found)
+{
+	if (!x->together.then) /* its caller has gone */
+		return;
+	if (found)
+		goes_with_it(x);
+	else
+		goes_on(x);
+}
+
+/* It asks for all, unless an answer is there to what means the same. */
+static void
+leads(struct exchange *x)
+{
+	if (!meaning_look(x, meant))
+		goes_on(x);
+}
+
 /* SET … NX: nothing where another has it. */
 static void
 may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
@@ -183,7 +202,7 @@ may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UN
 	}
 	become(x, err || replies[0].err ? TOGETHER_LEADS_HERE : TOGETHER_LEADS);
 	x->together.next_us = clock_mono_us() + RENEW_US;
-	goes_on(x);
+	leads(x);
 }
 
 static void
@@ -324,7 +343,7 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 			ask_to_lead(x);
 		else {
 			become(x, TOGETHER_LEADS_HERE);
-			goes_on(x);
+			leads(x);
 		}
 		break;
 	}

@@ -41,6 +41,22 @@ spent(const struct request *r, const struct took *t, uint64_t reserved)
 	return cost.nanousd;
 }
 
+/* What its prompt's vector took, of the cache: once, whatever became of the request. */
+static uint64_t
+embedded(const struct request *r, const struct quota_dim *d)
+{
+	const struct found_cache *f = &r->found.cache;
+
+	if (request_settled(r))
+		return 0;
+	switch ((enum limit_of)d->counts) {
+	case LIMIT_TOKENS:
+	case LIMIT_INPUT_TOKENS: return f->embedded.tokens;
+	case LIMIT_USD: return f->embedded.nanousd;
+	default: return 0;
+	}
+}
+
 static uint64_t
 took(const struct request *r, const struct took *t, const struct quota_dim *d)
 {
@@ -83,9 +99,10 @@ exchange_settle(struct request *r, struct change *out)
 	for (int i = 0; i < 2; i++) {
 		struct quota_request *q = r->found.quota[i];
 		for (size_t k = 0; k < q->ndims; k++)
-			q->dim[k].actual = kept && limits_counts_text(q->dim[k].counts)
-						   ? 0
-						   : took(r, &t, &q->dim[k]);
+			q->dim[k].actual = (kept && limits_counts_text(q->dim[k].counts)
+							   ? 0
+							   : took(r, &t, &q->dim[k])) +
+					   embedded(r, &q->dim[k]);
 		n += quota_settled(q, out + n);
 	}
 	return n;
@@ -121,7 +138,7 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 			}
 			if (!d.charged)
 				continue;
-			d.actual = took(r, &t, &d);
+			d.actual = took(r, &t, &d) + embedded(r, &d);
 			out[n++] = cell_settle(&d);
 			if (d.n)
 				json_put_text(said, NULL, span_of(text, quota_write(&d, text)));

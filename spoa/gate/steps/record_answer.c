@@ -215,7 +215,7 @@ put_saved(const struct request *r, const struct usage *u, struct buf *b)
 
 	put_int(b, RF_CACHE_AGE, r->found.cache.age_s);
 	if (r->found.cache.looks == LOOKS_FOR_OTHERS) {
-		put_name(b, RF_CACHE_BY, "near");
+		put_name(b, RF_CACHE_BY, r->found.cache.by_meaning ? "semantic" : "near");
 		key(b, RF_CACHE_DISTANCE);
 		buf_printf(b, "%.6f", r->found.cache.distance);
 	}
@@ -239,6 +239,8 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 		put_name(b, RF_CACHE, cached_names[r->found.cache.state]);
 	put_name(b, RF_CACHE_WHY, r->found.cache.why);
 	put_count(b, RF_CACHE_WAITED, r->found.cache.waited_ms);
+	put_count(b, RF_CACHE_EMBEDDED, r->found.cache.embedded.tokens);
+	put_count(b, RF_CACHE_EMBEDDED_COST, r->found.cache.embedded.nanousd);
 	if (r->found.cache.state == CACHED_HIT) { /* it took nothing */
 		put_saved(r, u, b);
 		return;

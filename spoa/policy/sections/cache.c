@@ -2,7 +2,8 @@
 #include "policy/build.h"
 #include "policy/config/read.h"
 
-#define WARMEST 2.0
+#define WARMEST		    2.0
+#define SEMANTIC_SIMILARITY 0.95
 
 /* near: true, or how alike and without which courtesies. */
 static void
@@ -30,6 +31,36 @@ build_near(struct builder *b, const struct yaml_node *n, struct route_cache *c)
 	c->near = path ? courtesy_load(b->a, path, b->d) : b->courtesy;
 }
 
+/* semantic: by whose embeddings, and how alike. */
+static void
+build_semantic(struct builder *b, const struct yaml_node *n, struct route_cache *c)
+{
+	const struct yaml_node *similarity = yaml_get(n, "similarity"), *at;
+	struct cache_semantic *s = build_array(b, n, 1, sizeof(*s));
+
+	if (!s || !build_section(b, n, SECTION_CACHE_SEMANTIC, NULL) ||
+		!(at = read_needed(b->d, n, n->key, "semantic", "embeddings")))
+		return;
+	if (b->cfg && !b->cfg->cache_redis) {
+		diag_at(b->d, n->key,
+			"semantic: needs a Redis that has vector sets (VADD: Redis 8 and "
+			"later), and tollgate.yaml has no cache.redis");
+		return;
+	}
+	s->similarity = SEMANTIC_SIMILARITY;
+	if (similarity &&
+		!(yaml_double(similarity, &s->similarity) &&
+			s->similarity >= SEMANTIC_SIMILARITY_LEAST && s->similarity <= 1))
+		diag_at(b->d, similarity,
+			"similarity: a number from 0.8 to 1 is expected, found %s",
+			yaml_found(similarity));
+	if (!b->courtesy)
+		b->courtesy = courtesy_load(b->a, NULL, b->d);
+	s->words = b->courtesy;
+	if (build_embeddings(b, at, &s->at))
+		c->semantic = s;
+}
+
 /* A number, or true: whatever it is. */
 static void
 build_temperature(struct builder *b, const struct yaml_node *n, struct route_cache *c)
@@ -49,6 +80,7 @@ void
 build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 {
 	const struct yaml_node *exact = yaml_get(n, "exact"), *near = yaml_get(n, "near"),
+			       *semantic = yaml_get(n, "semantic"),
 			       *t = yaml_get(exact, "temperature");
 
 	if (!build_section(b, n, SECTION_ROUTE_CACHE, NULL))
@@ -65,6 +97,8 @@ build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 	build_temperature(b, t, &r->cache);
 	if (near)
 		build_near(b, near, &r->cache);
+	if (semantic)
+		build_semantic(b, semantic, &r->cache);
 	if (b->cfg && !b->cfg->relay)
 		diag_at(b->d, n->key,
 			"cache: answers are given again by the relay, and "

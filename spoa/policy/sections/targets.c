@@ -220,6 +220,43 @@ provider_of(const struct builder *b, const struct target *t)
 	return &b->providers[i];
 }
 
+bool
+build_embeddings(struct builder *b, const struct yaml_node *n, struct target *t)
+{
+	struct yaml_node name = *n, model = *n;
+
+	if (n->kind == YAML_SCALAR) {
+		struct span rest = n->s;
+		struct span first = span_next(&rest, '/');
+		name.s = arena_printf(b->a, "%.*s", SPAN_ARG(first));
+		model.s = arena_printf(b->a, "%.*s", SPAN_ARG(rest));
+	}
+	if (n->kind != YAML_SCALAR || !name.s.n || !model.s.n) {
+		diag_at(b->d, n, "embeddings: PROVIDER/MODEL is expected, found %s",
+			yaml_found(n));
+		return false;
+	}
+	const struct provider *v = target(b, &name, t);
+	if (!v || !build_model(b, &model, &t->model))
+		return false;
+	t->at = n;
+	t->prices = build_price_list(b, v, v->dialect);
+	if (!v->dialect || strcmp(dialect_name(v->dialect), "openai")) {
+		diag_at(b->d, n,
+			"embeddings: %s is of no dialect openai, in whose form they are asked "
+			"for",
+			v->name);
+		return false;
+	}
+	if (!t->credential)
+		return true;
+	diag_at(b->d, n,
+		"embeddings: the credential of %s is one that the relay adds; embeddings are "
+		"asked for with HAProxy's own",
+		v->name);
+	return false;
+}
+
 /* via: relay */
 static bool
 relayed(const struct route *r)

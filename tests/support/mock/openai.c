@@ -83,13 +83,13 @@ openai_pieces(
 static void
 put_call_head(struct buf *b, const struct mock_say *s, int call)
 {
-	buf_printf(b,
-		"\"id\":\"call_%05llu%s\",\"type\":\"function\",\"function\":{\"name\":",
+	buf_printf(b, "\"id\":\"call_%05llu%s\",\"type\":\"function\",\"function\":{\"name\":",
 		(unsigned long long)s->serial, call ? "b" : "");
 	buf_json_str(b, s->tool);
 }
 
-/* The first fragment has id and name; Mistral sends the call in one. Two calls grow in turns. */
+/* The first fragment has id and name; Mistral sends the call in one. Two calls grow in turns.
+ */
 static void
 openai_calls(struct mock_answer *out, const struct mock_say *s)
 {
@@ -262,6 +262,30 @@ mock_openai_completion(struct mock_answer *out, const struct mock_say *s)
 	mock_event_end(out);
 }
 
+/* Model "words": texts of the same words have vectors that are near, whatever their order. */
+static void
+put_words_vector(struct buf *b, const char *text)
+{
+	enum { DIMS = 64 };
+	unsigned v[DIMS] = { 0 }, h = 5381;
+
+	for (const char *p = text;; p++) {
+		if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			(*p >= '0' && *p <= '9')) {
+			h = h * 33 + (unsigned)(*p | 0x20);
+			continue;
+		}
+		if (h != 5381)
+			v[h % DIMS]++;
+		h = 5381;
+		if (!*p)
+			break;
+	}
+	for (size_t i = 0; i < DIMS; i++)
+		buf_printf(b, "%s%u", i ? "," : "[", v[i]);
+	buf_str(b, "]}");
+}
+
 void
 mock_openai_embeddings(struct mock_answer *out, const struct mock_say *s)
 {
@@ -281,6 +305,8 @@ mock_openai_embeddings(struct mock_answer *out, const struct mock_say *s)
 			buf_putc(b, '"');
 			mock_base64(b, span_of((const char *)floats, sizeof floats));
 			buf_str(b, "\"}");
+		} else if (span_is(s->model, "words") && json_is_string(input)) {
+			put_words_vector(b, json_string_value(input));
 		} else {
 			buf_str(b, "[0.5,-0.25,0.125,1.0]}");
 		}

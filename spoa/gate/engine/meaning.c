@@ -1,0 +1,256 @@
+/* An answer to a prompt that means the same: the vector of the prompt is asked for, through
+ * HAProxy's inner bind as any request, the nearest one is looked for in a vector set of the
+ * Redis of answers, and its answer is looked for there. Whatever is wrong is a miss. Redis
+ * documentation, "Vector sets". */
+#include "gate/cache/meaning.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/fetch/http_client.h"
+#include "base/json_put.h"
+#include "base/redis/redis.h"
+#include "base/scoped.h"
+#include "gate/cache/cache.h"
+#include "gate/engine/engine.h"
+#include "policy/prices.h"
+
+enum {
+	IDLE_HTTP = 8,
+	WITHIN_US = 1000000,
+	ANSWER_MOST = 256 << 10,
+	SET_MOST = 10000 /* prompts: one that has more begins anew */
+};
+
+static const struct cache_semantic *
+semantic_of(const struct request *r)
+{
+	return r->found.route->cache.semantic;
+}
+
+static void
+meaning_done(struct exchange *x, bool found)
+{
+	void (*then)(struct exchange *, bool) = x->together.meant;
+
+	x->together.meant = NULL;
+	then(x, found);
+}
+
+/* One that was out is back: false: the relay let it go meanwhile. */
+static bool
+meaning_back(struct request *r)
+{
+	if (r->run.life != LIFE_ANSWERED) {
+		request_back(r);
+		return false;
+	}
+	r->run.pending--;
+	return true;
+}
+
+/* ---- the set ---- */
+
+static void
+forget_meaning(struct request *r)
+{
+	const struct found_cache *f = &r->found.cache;
+	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 1, NULL, NULL, 0);
+	char name[CACHE_REDIS_NAME];
+	size_t n = cache_redis_name(f->meaning_key, name);
+
+	redis_command(p, 3, (const char *[]){ "VREM", name, (const char *)f->look_key },
+		(size_t[]){ 4, n, sizeof(f->look_key) });
+	redis_send(p);
+}
+
+static void
+looked_at_meant(struct request *r)
+{
+	bool found = r->found.cache.state == CACHED_HIT;
+
+	if (!found)
+		forget_meaning(r);
+	meaning_done(r->x, found);
+}
+
+/* The nearest one, and how near: 1 is the same, 0 the opposite. */
+static void
+nearest_came(void *arg, int err, const struct span *pairs, size_t n)
+{
+	struct request *r = TAGGED(request, arg);
+	char text[32], *end = text;
+
+	if (err)
+		metric_inc(r->gate->metrics, M_CACHE_FAILED);
+	if (!meaning_back(r))
+		return;
+	double score = 0;
+	if (!err && n == 1 && pairs[0].n == CACHE_KEY_BYTES && pairs[1].n < sizeof(text)) {
+		memcpy(text, pairs[1].p, pairs[1].n);
+		text[pairs[1].n] = '\0';
+		score = strtod(text, &end);
+	}
+	double cosine = 2 * score - 1;
+	if (*end || !(cosine >= semantic_of(r)->similarity) || cosine > 1.001)
+		meaning_done(r->x, false);
+	else
+		request_cache_look_at(r, (const unsigned char *)pairs[0].p,
+			cosine < 1 ? 1 - cosine : 0, looked_at_meant);
+}
+
+static void
+look_for_nearest(struct exchange *x)
+{
+	struct request *r = x->r;
+	struct span vector = buf_view(&x->together.vector);
+	char name[CACHE_REDIS_NAME];
+	size_t n = cache_redis_name(r->found.cache.meaning_key, name);
+
+	r->run.pending++;
+	redis_pairs(r->gate->cache_redis, 7,
+		(const char *[]){ "VSIM", name, "FP32", vector.p, "WITHSCORES", "COUNT", "1" },
+		(size_t[]){ 4, n, 4, vector.n, 10, 5, 1 }, 1, 1024, nearest_came, r);
+}
+
+/* ---- the vector ---- */
+
+static void
+charge_embedding(struct request *r, uint64_t tokens)
+{
+	const struct target *at = &semantic_of(r)->at;
+	const struct usage u = { .known = true, .input_tokens = (int64_t)tokens };
+	const struct price_asked any = { 0 };
+	struct priced p;
+
+	r->found.cache.embedded.tokens = tokens;
+	r->found.cache.embedded.priced = policy_cost(r->snap->policy, at, span_str(at->model),
+						 r->now_wall_ns, &any, &u, &p) &&
+					 !p.cost.unpriced;
+	if (r->found.cache.embedded.priced)
+		r->found.cache.embedded.nanousd = p.cost.nanousd;
+	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_TOKENS, tokens);
+}
+
+static void
+vector_came(void *arg, const struct http_answer *a)
+{
+	struct exchange *x = TAGGED(exchange, arg);
+	struct request *r = x->r;
+	uint64_t tokens = 0;
+
+	bool ok = !a->err && a->status == 200 &&
+		  !meaning_vector(a->body, &x->together.vector, &tokens);
+	metric_inc(r->gate->metrics, ok ? M_CACHE_EMBEDDED : M_CACHE_UNEMBEDDED);
+	if (ok)
+		charge_embedding(r, tokens);
+	else
+		buf_free(&x->together.vector);
+	if (!meaning_back(r))
+		return;
+	if (ok && redis_up(r->gate->cache_redis))
+		look_for_nearest(x);
+	else
+		meaning_done(x, false);
+}
+
+static struct http_call *
+ask_for_vector(struct exchange *x)
+{
+	struct request *r = x->r;
+	struct gate *g = r->gate;
+	const struct target *at = &semantic_of(r)->at;
+
+	SCOPED_BUF(body, 0);
+	SCOPED_BUF(url, 0);
+	SCOPED_BUF(backend, 0);
+	SCOPED_BUF(id, 0);
+	json_put_open(&body, NULL, '{');
+	json_put_str(&body, "model", at->model);
+	json_put_text(&body, "input", buf_view(&r->out.prompt));
+	json_put_str(&body, "encoding_format", "float");
+	json_put_close(&body, '}');
+	buf_printf(&url, "unix:%s:/v1/embeddings", gate_cfg(g)->relay_egress.path);
+	buf_printf(&backend, "x-tollgate-backend: %s", at->backend);
+	buf_printf(&id, "x-tollgate-id: %s", r->id);
+	buf_putc(&url, '\0');
+	buf_putc(&backend, '\0');
+	buf_putc(&id, '\0');
+	if (buf_failed(&body) || buf_failed(&url) || buf_failed(&backend) || buf_failed(&id))
+		return NULL;
+	const char *const fields[] = { "content-type: application/json", backend.p, id.p };
+	const struct http_call_options o = { .url = url.p,
+		.body = buf_view(&body),
+		.fields = fields,
+		.nfields = COUNT_OF(fields),
+		.deadline_us = WITHIN_US,
+		.answer_bytes = ANSWER_MOST };
+	return http_call(g->http, &o, vector_came, x);
+}
+
+bool
+meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
+{
+	struct request *r = x->r;
+	struct gate *g = r->gate;
+
+	if (!r->found.cache.has_meaning || !redis_up(g->cache_redis))
+		return false;
+	if (!g->http && !(g->http = http_client_new(g->loop, IDLE_HTTP)))
+		return false;
+	x->together.meant = then;
+	if (!ask_for_vector(x))
+		return false;
+	r->run.pending++;
+	return true;
+}
+
+/* ---- keeping ---- */
+
+struct kept_meaning {
+	struct redis *redis;
+	struct metrics *metrics;
+	char name[CACHE_REDIS_NAME];
+};
+
+static void
+meaning_kept(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct kept_meaning *k = arg;
+
+	if (err || n != 3 || replies[0].err) {
+		metric_inc(k->metrics, M_CACHE_UNKEPT);
+		return;
+	}
+	if (replies[2].err || replies[2].i <= SET_MOST)
+		return;
+	struct redis_pipe *p = redis_begin(k->redis, 1, NULL, NULL, 0);
+	redis_command(p, 2, (const char *[]){ "UNLINK", k->name },
+		(size_t[]){ 6, sizeof(k->name) - 1 });
+	redis_send(p);
+}
+
+void
+meaning_keep(struct exchange *x)
+{
+	struct request *r = x->r;
+	const struct found_cache *f = &r->found.cache;
+	struct span vector = buf_view(&x->together.vector);
+	struct kept_meaning k = { .redis = r->gate->cache_redis, .metrics = r->gate->metrics };
+	char ttl[24];
+
+	if (!vector.n || !k.redis || !redis_up(k.redis))
+		return;
+	size_t n = cache_redis_name(f->meaning_key, k.name),
+	       digits = span_decimal(ttl, (int64_t)(r->found.route->cache.ttl_us / 1000));
+	struct redis_pipe *p = redis_begin(k.redis, 3, meaning_kept, &k, sizeof(k));
+	redis_command(p, 5,
+		(const char *[]){ "VADD", k.name, "FP32", vector.p, (const char *)f->key },
+		(size_t[]){ 4, n, 4, vector.n, sizeof(f->key) });
+	redis_command(
+		p, 3, (const char *[]){ "PEXPIRE", k.name, ttl }, (size_t[]){ 7, n, digits });
+	redis_command(p, 2, (const char *[]){ "VCARD", k.name }, (size_t[]){ 5, n });
+	redis_send(p);
+}

@@ -1,0 +1,157 @@
+# Answers to prompts that mean the same, by vectors in a Redis that has them: what is found, what must be the
+# same all the same, what it costs, and what is wrong with embeddings or Redis is a miss.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+redis8=$("$root/tests/support/redis8" "$build") || { skip "cache-semantic.sh" "no Redis that has vector sets is to be had"; exit 0; }
+port=$(free_ports 2)
+redis() { redis-cli -p "$port" "$@"; }
+$redis8 --port "$port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 64mb --maxmemory-policy allkeys-lfu >"$D/redis8.log" 2>&1 &
+redis_pid=$!
+trap 'kill $redis_pid ${old_pid:-} 2>/dev/null; finish' EXIT
+is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
+check "a Redis that has vector sets comes up" wait_for is_up
+cat >"$D/prices.yaml" <<'Y'
+prices: 1
+providers:
+  openai:
+    - {model: "gpt-4o*", input: 2, output: 10}
+    - {model: words, input: 1, output: 0}
+    - {model: echo, input: 2, output: 10}
+Y
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: semantic
+on_failure: {classifier: deny, quota: deny, audit: deny, unreadable: deny}
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+prices: prices.yaml
+classes:
+  pii: {without: [PERSON, LOCATION, ORGANIZATION, NRP]}
+providers:
+  chat: {backend: local, dialect: openai, prices: openai, breaker: {failures: 1000}}
+  vectors: {backend: local, dialect: openai, prices: openai, breaker: {failures: 1000}}
+routes:
+  - name: chat
+    match: {api: openai}
+    targets: [chat]
+    response: [meter, restore]
+    cache: {exact: {ttl: 1h, per: team, temperature: true}, semantic: {embeddings: vectors/words, similarity: 0.95}}
+rules:
+  - {name: outside, when: '"pii" in prompt.classes', redact: {classes: [pii]}}
+default: permit
+limits:
+  - {name: tokens, per: [identity.person], tokens: 600000000, window: 1m}
+  - {name: money, per: [identity.person], usd: 1000, window: 1d}
+output_default: 4096
+Y
+printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >"$D/config.yaml"
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
+as() { auth="authorization: Bearer $(token "$@")"; }
+ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' "${@:2}" -d "{\"model\":\"${model:-gpt-4o}\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
+cache() { header x-tollgate-cache; }
+stored() { [ "$(redis keys 'tollgate:cache:*' | grep -v asks | grep -c '^tollgate')" -ge "$1" ]; }
+
+# ---- what is found ----
+as
+one='How do I reset the password of my account at the shop'
+model=echo ask "$one for jane.doe@example.com"
+is "the first one asks the model" "$status $(cache) $(completion '[.cache_by, .cache_embedded_tokens > 0]')" "200 miss [null,true]"
+wait_for stored 2
+model=echo ask "For john@example.org: at the shop how do I reset the password of my account"
+is "one with a sign more does not find it" "$(cache)" miss
+as --claims '{"sub":"bob"}'
+model=echo ask "At the shop how do I reset the password of my account for john@example.org"
+is "one of his team that asks in other words does, and gets his own back" "$status $(cache) $(jq -r '.choices[0].message.content' <<<"$body")" "200 hit $one for john@example.org"
+is "the record says by what, and how far" "$(completion '[.cache, .cache_by, (.cache_distance < 0.01), .usage, (.saved.input_tokens > 0), (.cache_embedded_tokens > 0), (.cache_embedded_nanousd > 0)]')" \
+	'["hit","semantic",true,null,true,true,true]'
+is "its vector is charged, and no more" "$(completion '[.settled[] | split(",") | .[-1] | tonumber] | sort | map(. > 0)') $(completion '.cache_embedded_tokens as $t | [.settled[] | split(",") | .[-1] | tonumber] | index($t) != null')" \
+	'[true,true] true'
+is "metrics, too" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddings_total 'outcome="ok"') >= 2))" "1 1"
+is "what was embedded is what was sent" "$(fetch GET "$PROVIDER/_seen?last=9" | grep -c 'example.com\|example.org')" 0
+as
+
+# ---- what must be the same ----
+base='Please tell me how far it is from the old harbour to the station of Anna Berg for 4 people'
+ask "$base"
+sets() { redis keys 'tollgate:cache:*' | while read -r k; do redis type "$k"; done | grep -c vectorset; }
+more() { [ "$(sets)" -ge 2 ]; }
+wait_for more
+while IFS='|' read -r name text; do
+	ask "$text"
+	is "$name is another question" "$status $(cache)" "200 miss"
+done <<'T'
+another number|Please tell me how far it is from the old harbour to the station of Anna Berg for 5 people
+a unit|Please tell me how far it is from the old harbour to the station of Anna Berg for 4 horses
+a name|Please tell me how far it is from the old harbour to the station of Anna Berger for 4 people
+a "not"|Please tell me how far it is not from the old harbour to the station of Anna Berg for 4 people
+a word that turns it|Please tell me how far it is from the new harbour to the station of Anna Berg for 4 people
+what it asks|Please tell me how far it is from the old harbour to the station of Anna Berg for 4 people?
+quotes|Please tell me how far it is from the 'old harbour' to the station of Anna Berg for 4 people
+other words|Please tell me how wide it is from the old bridge to the church of Anna Berg for 4 people
+T
+ask "Please tell me from the old harbour to the station of Anna Berg for 4 people how far it is"
+is "the same in another order is found" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+as --claims '{"sub":"eve","team":"green"}'
+ask "Please tell me from the old harbour to the station of Anna Berg for 4 people how far it is"
+is "not for another team" "$(cache)" miss
+as
+req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"system\",\"content\":\"be brief\"},{\"role\":\"user\",\"content\":\"$base\"}]}"
+is "nor with a system text" "$(cache)" miss
+
+# ---- what is wrong is a miss ----
+entry=$(for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" = hash ] && echo "$k"; done)
+for k in $entry; do redis del "$k" >/dev/null; done
+ask "Please tell me from the station of Anna Berg for 4 people to the old harbour how far it is"
+is "an answer that has gone" "$status $(cache)" "200 miss"
+control '[{"only":"/v1/embeddings","status":500,"times":1},{}]'
+ask "Where is the key of the cellar in this house"
+is "embeddings that fail" "$status $(cache) $(metric cache_embeddings_total 'outcome="failed"')" "200 miss 1"
+control '[{"only":"/v1/embeddings","body":"{\"data\":[{\"embedding\":[1,\"x\"]}]}","times":1},{}]'
+ask "Where is the key of the garden in this house"
+is "a vector that is none" "$status $(cache) $(metric cache_embeddings_total 'outcome="failed"')" "200 miss 2"
+control '[{"only":"/v1/embeddings","delay_ms":8000,"times":1},{}]'
+began=$(date +%s%N)
+ask "Where is the key of the attic in this house"
+took=$((($(date +%s%N) - began) / 1000000))
+is "embeddings that are late" "$status $(cache)" "200 miss"
+check "no longer than they may be ($took ms)" [ $took -lt 5000 ]
+control '{}'
+ask "Where is the key of the stable in this house"
+wait_for stored 1
+for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" != vectorset ] || { redis del "$k" >/dev/null; redis set "$k" text >/dev/null; }; done
+ask "In this house where is the key of the stable"
+is "a set that is none" "$status $(cache)" "200 miss"
+"$build/tollgate" cache purge --older 1s -c "$D/tollgate.yaml" >"$D/purged" 2>&1
+sleep 1.1
+"$build/tollgate" cache purge --all -c "$D/tollgate.yaml" >"$D/purged" 2>&1
+is "a purge takes the sets, too" "$(redis keys 'tollgate:cache:*' | grep -v asks | grep -c '^tollgate')" 0
+kill $redis_pid
+wait $redis_pid 2>/dev/null
+ask "Where is the key of the kitchen in this house"
+is "a Redis that is away" "$status $(cache)" "200 miss"
+
+# ---- what check says ----
+"$build/tollgate" check -c "$D/tollgate.yaml" --policy "$D/policy.yaml" >"$D/check" 2>&1
+sed '/^cache:/,/^[a-z]/{/^cache:/d;/^  redis:/d}' "$D/tollgate.yaml" >"$D/none.yaml"
+"$build/tollgate" check -c "$D/none.yaml" >"$D/check" 2>&1
+is "without cache.redis it says what is needed" "$? $(grep -c 'semantic: needs a Redis that has vector sets' "$D/check")" "1 1"
+while IFS='|' read -r what change says; do
+	sed "$change" "$D/policy.yaml" >"$D/wrong.yaml"
+	cp "$D/prices.yaml" "$D/" 2>/dev/null
+	sed "s|^policy: .*|policy: $D/wrong.yaml|" "$D/tollgate.yaml" >"$D/wrong-config.yaml"
+	like "$what is a mistake" "$("$build/tollgate" check -c "$D/wrong-config.yaml" 2>&1)" "$says"
+done <<'T'
+a provider that there is not|s,vectors/words,vector/words,|no provider vector
+no model|s,vectors/words,vectors,|PROVIDER/MODEL is expected
+another dialect|s,vectors: {backend: local. dialect: openai,vectors: {backend: local\, dialect: cohere,;s,vectors: {backend: local\, dialect: openai,vectors: {backend: local\, dialect: cohere,|of no dialect openai
+T
+old=$((port + 1))
+if [ "$redis8" != redis-server ]; then
+	redis-server --port "$old" --bind 127.0.0.1 --save '' --appendonly no >"$D/redis7.log" 2>&1 &
+	old_pid=$!
+	old_up() { [ "$(redis-cli -p "$old" ping 2>/dev/null)" = PONG ]; }
+	wait_for old_up
+	sed "s/:$port/:$old/" "$D/tollgate.yaml" >"$D/old.yaml"
+	"$build/tollgate" check -c "$D/old.yaml" >"$D/check" 2>&1
+	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: .*no vector sets' "$D/check")" "1 1"
+fi

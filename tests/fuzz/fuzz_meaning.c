@@ -1,0 +1,48 @@
+/* Any bytes as a prompt whose meaning is compared, and as an answer with a vector: what is firm
+ * is no longer than a text can make it, and the same each time; a vector has a length. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "gate/cache/meaning.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct courtesy *
+meanings(void)
+{
+	static struct arena a;
+	static const struct courtesy *c;
+	struct diag d;
+
+	if (!c) {
+		arena_init(&a, 0, false);
+		diag_init(&d);
+		c = courtesy_load(&a, NULL, &d);
+		diag_free(&d);
+		INVARIANT(c);
+	}
+	return c;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span s = span_of(data, size);
+	struct buf one, two;
+	uint64_t tokens;
+
+	buf_init(&one, 0);
+	buf_init(&two, 0);
+	if (!meaning_firm(meanings(), s, &one)) {
+		INVARIANT(!meaning_firm(meanings(), s, &two));
+		INVARIANT(one.n <= 2 * size && span_eq(buf_view(&one), buf_view(&two)));
+	}
+	buf_clear(&one);
+	if (!meaning_vector(s, &one, &tokens))
+		INVARIANT(one.n && one.n % sizeof(float) == 0 &&
+			  one.n / sizeof(float) <= MEANING_DIMS_MOST);
+	buf_free(&one);
+	buf_free(&two);
+	return 0;
+}

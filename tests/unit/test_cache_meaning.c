@@ -1,0 +1,157 @@
+/* Where meanings are compared: what must be the same of two prompts all the same, and which
+ * prompts are compared with none; and vectors as they come. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "gate/cache/meaning.h"
+#include "support/courtesy_fix.h"
+
+/* NULL with what is firm; or why not. */
+static const char *
+firm_of(const char *text, char out[512])
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	const char *why = meaning_firm(courtesy, span_str(text), &b);
+	snprintf(out, 512, "%.*s", why ? 0 : (int)b.n, b.n ? b.p : "");
+	buf_free(&b);
+	return why;
+}
+
+static void
+what_is_firm(void **state)
+{
+	static const struct {
+		const char *text, *firm;
+	} rows[] = {
+		{ "How do I reset my password", "" },
+		{ "how do you reset a password", "" },
+		{ "How does Anna Berg reset a password", "Anna Berg " },
+		{ "How do I not reset it", "not " },
+		{ "How many dollars are 10 euros", "10 euros " },
+		{ "How many euros are 10 dollars", "10 dollars " },
+		{ "Is it 3.5 % of 7", "3 . 5 % of 7 " },
+		{ "Is it 3,5 or 35", "3 , 5 or 35 " },
+		{ "Why can't it be done", "t " },
+		{ "Why can it be done?", "? " },
+		{ "What is the NASA", "NASA " },
+		{ "Wie komme ich nicht zum Bahnhof", "nicht Bahnhof " },
+		{ "What does <PERSON_1> do", "< PERSON_1 > do " },
+		{ "Who was first. Berta was", "first Berta " },
+	};
+	char got[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const char *why = firm_of(rows[i].text, got);
+		if (why || strcmp(got, rows[i].firm) != 0)
+			fail_msg("%s: %s: %s", rows[i].text, why ? why : "is", got);
+	}
+}
+
+/* Of prompts that differ in what no vector sees well. */
+static void
+what_turns_a_meaning_is_firm(void **state)
+{
+	static const char *const pairs[][2] = {
+		{ "How do I do it", "How do I not do it" },
+		{ "How do I do it", "How do I never do it" },
+		{ "How do I buy it", "How do I sell it" },
+		{ "What was before the war", "What was after the war" },
+		{ "Which is the largest", "Which is the smallest" },
+		{ "Is it more than a mile", "Is it less than a mile" },
+		{ "How do I enable the port", "How do I disable the port" },
+		{ "Is it legal", "Is it illegal" },
+		{ "Can I open it", "Can I close it" },
+		{ "What does it cost with tax", "What does it cost without tax" },
+		{ "What is the way from Rome to Paris", "What is the way from Paris to Rome" },
+		{ "Wie kann ich es kaufen", "Wie kann ich es verkaufen" },
+		{ "Ist es erlaubt", "Ist es verboten" },
+		{ "Est-ce que je peux", "Est-ce que je ne peux pas" },
+		{ "What is 4 percent", "What is 9 percent" },
+		{ "What is 4 miles", "What is 4 metres" },
+		{ "Why can I", "Why can't I" },
+		{ "Is it valid", "Is it invalid" },
+		{ "Should it be on", "Should it be off" },
+	};
+	char one[512], two[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+		const char *a = firm_of(pairs[i][0], one), *b = firm_of(pairs[i][1], two);
+		if (!a && !b && !strcmp(one, two))
+			fail_msg("%s | %s: %s", pairs[i][0], pairs[i][1], one);
+	}
+}
+
+static void
+what_is_compared_with_none(void **state)
+{
+	static const char *const rows[] = { "", "  ", "Reset my password", "Jak mam to zrobić",
+		"How do I write \"stop\"", "How do I\nreset it", "How do I run `ls`",
+		"怎么重置密码", "What is 密码", "Translate what it is",
+		"What does the word mean", "How do I say it", "\xff" };
+	char got[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (!firm_of(rows[i], got))
+			fail_msg("%s: %s", rows[i], got);
+}
+
+static void
+vectors_are_read_or_refused(void **state)
+{
+	static const struct {
+		const char *answer;
+		size_t dims;
+		uint64_t tokens;
+	} rows[] = {
+		{ "{\"data\":[{\"embedding\":[1,0.5]}],\"usage\":{\"prompt_tokens\":7}}", 2,
+			7 },
+		{ "{\"data\":[{\"embedding\":[1]}]}", 1, 0 },
+		{ "{\"data\":[{\"embedding\":[0,0]}]}", 0, 0 },
+		{ "{\"data\":[{\"embedding\":[]}]}", 0, 0 },
+		{ "{\"data\":[{\"embedding\":[1,\"x\"]}]}", 0, 0 },
+		{ "{\"data\":[{\"embedding\":[1e300]}]}", 0, 0 },
+		{ "{\"data\":[{\"embedding\":[1]},{\"embedding\":[1]}]}", 0, 0 },
+		{ "{\"data\":[]}", 0, 0 },
+		{ "{\"error\":{}}", 0, 0 },
+		{ "[1]", 0, 0 },
+		{ "{", 0, 0 },
+		{ "", 0, 0 },
+		{ "{\"data\":[{\"embedding\":[1]}],\"usage\":{\"prompt_tokens\":-7}}", 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf b;
+		uint64_t tokens = 0;
+		buf_init(&b, MEANING_DIMS_MOST * sizeof(float));
+		int err = meaning_vector(span_str(rows[i].answer), &b, &tokens);
+		if (err ? rows[i].dims != 0
+			: b.n != rows[i].dims * sizeof(float) || tokens != rows[i].tokens)
+			fail_msg("%s: %d", rows[i].answer, err);
+		buf_free(&b);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_firm),
+		cmocka_unit_test(what_turns_a_meaning_is_firm),
+		cmocka_unit_test(what_is_compared_with_none),
+		cmocka_unit_test(vectors_are_read_or_refused),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
