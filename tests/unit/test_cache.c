@@ -320,6 +320,28 @@ an_entry_is_as_it_was_or_none(void **state)
 }
 
 static void
+what_is_bound_to_a_set_is_of_no_other(void **state)
+{
+	unsigned char element[CACHE_BOUND_BYTES];
+	struct cache_keys k, other;
+
+	(void)state;
+	cache_keys_derive(secret, &k);
+	cache_keys_derive(others, &other);
+	cache_bind(&k, key_one, key_two, element);
+	assert_memory_equal(element, key_two, CACHE_KEY_BYTES);
+	assert_true(cache_is_bound(&k, key_one, span_of(element, sizeof(element))));
+	assert_false(cache_is_bound(&k, key_two, span_of(element, sizeof(element))));
+	assert_false(cache_is_bound(&other, key_one, span_of(element, sizeof(element))));
+	assert_false(cache_is_bound(&k, key_one, span_of(element, CACHE_KEY_BYTES)));
+	for (size_t i = 0; i < sizeof(element); i++) {
+		element[i] ^= 1;
+		assert_false(cache_is_bound(&k, key_one, span_of(element, sizeof(element))));
+		element[i] ^= 1;
+	}
+}
+
+static void
 a_caller_has_his_share_and_the_oldest_go(void **state)
 {
 	enum { MOST = 64 << 10, SIZE = 1000 };
@@ -543,6 +565,7 @@ main(void)
 		cmocka_unit_test(each_member_is_known),
 		cmocka_unit_test(what_differs_in_one_thing_has_another_key),
 		cmocka_unit_test(an_entry_is_as_it_was_or_none),
+		cmocka_unit_test(what_is_bound_to_a_set_is_of_no_other),
 		cmocka_unit_test(a_caller_has_his_share_and_the_oldest_go),
 		cmocka_unit_test(a_purge_takes_what_it_names),
 		cmocka_unit_test(one_leads_and_others_follow),

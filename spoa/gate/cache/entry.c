@@ -27,7 +27,8 @@ cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache_keys
 	} of[] = { { "key", k->index, sizeof(k->index) },
 		{ "entry", k->cipher, sizeof(k->cipher) },
 		{ "route", k->names[CACHE_NAMED_ROUTE], sizeof(k->names[0]) },
-		{ "who", k->names[CACHE_NAMED_WHO], sizeof(k->names[0]) } };
+		{ "who", k->names[CACHE_NAMED_WHO], sizeof(k->names[0]) },
+		{ "bind", k->bind, sizeof(k->bind) } };
 
 	for (size_t i = 0; i < COUNT_OF(of); i++)
 		crypto_generichash(of[i].out, of[i].n, (const unsigned char *)of[i].what,
@@ -40,6 +41,33 @@ cache_name(const struct cache_keys *k, enum cache_named of, struct span name,
 {
 	_Static_assert(CACHE_NAME_BYTES == crypto_shorthash_BYTES, "a whole one");
 	crypto_shorthash(out, (const unsigned char *)name.p, name.n, k->names[of]);
+}
+
+void
+cache_bind(const struct cache_keys *k, const unsigned char set[CACHE_KEY_BYTES],
+	const unsigned char key[CACHE_KEY_BYTES], unsigned char out[CACHE_BOUND_BYTES])
+{
+	crypto_generichash_state h;
+
+	crypto_generichash_init(
+		&h, k->bind, sizeof(k->bind), CACHE_BOUND_BYTES - CACHE_KEY_BYTES);
+	crypto_generichash_update(&h, set, CACHE_KEY_BYTES);
+	crypto_generichash_update(&h, key, CACHE_KEY_BYTES);
+	memcpy(out, key, CACHE_KEY_BYTES);
+	crypto_generichash_final(
+		&h, out + CACHE_KEY_BYTES, CACHE_BOUND_BYTES - CACHE_KEY_BYTES);
+}
+
+bool
+cache_is_bound(const struct cache_keys *k, const unsigned char set[CACHE_KEY_BYTES],
+	struct span element)
+{
+	unsigned char own[CACHE_BOUND_BYTES];
+
+	if (element.n != sizeof(own))
+		return false;
+	cache_bind(k, set, (const unsigned char *)element.p, own);
+	return sodium_memcmp(own, element.p, sizeof(own)) == 0;
 }
 
 static void

@@ -29,7 +29,7 @@ struct cache_answer {
 /* Daemons that have the same ones share entries. Secret. */
 struct cache_keys {
 	unsigned char index[CACHE_KEY_BYTES]; /* of cache_key() */
-	unsigned char cipher[32], names[2][16];
+	unsigned char cipher[32], names[2][16], bind[32];
 };
 void cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache_keys *out);
 
@@ -37,6 +37,14 @@ void cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache
 enum cache_named { CACHE_NAMED_ROUTE, CACHE_NAMED_WHO };
 void cache_name(const struct cache_keys *k, enum cache_named of, struct span name,
 	unsigned char out[CACHE_NAME_BYTES]);
+/* What stands next to an entry's key in the set under another one: who may write to Redis
+ * cannot point to an entry of another scope. */
+enum { CACHE_BOUND_BYTES = CACHE_KEY_BYTES + 16 };
+void cache_bind(const struct cache_keys *k, const unsigned char set[CACHE_KEY_BYTES],
+	const unsigned char key[CACHE_KEY_BYTES], unsigned char out[CACHE_BOUND_BYTES]);
+/* Whether it is of that set; its key is its first CACHE_KEY_BYTES. */
+bool cache_is_bound(const struct cache_keys *k, const unsigned char set[CACHE_KEY_BYTES],
+	struct span element);
 /* Appends the sealed entry. 0, or ERR_LIMIT: it is over CACHE_ENTRY_MOST; ERR_NOMEM. */
 int cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 	const struct cache_stamp *st, const struct cache_answer *a, struct buf *out);

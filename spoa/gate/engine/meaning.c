@@ -59,10 +59,12 @@ forget_meaning(struct request *r)
 	const struct found_cache *f = &r->found.cache;
 	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 1, NULL, NULL, 0);
 	char name[CACHE_REDIS_NAME];
+	unsigned char element[CACHE_BOUND_BYTES];
 	size_t n = cache_redis_name(f->meaning_key, name);
 
-	redis_command(p, 3, (const char *[]){ "VREM", name, (const char *)f->look_key },
-		(size_t[]){ 4, n, sizeof(f->look_key) });
+	cache_bind(cache_keys(r->gate->shared->cache), f->meaning_key, f->look_key, element);
+	redis_command(p, 3, (const char *[]){ "VREM", name, (const char *)element },
+		(size_t[]){ 4, n, sizeof(element) });
 	redis_send(p);
 }
 
@@ -88,7 +90,9 @@ nearest_came(void *arg, int err, const struct span *pairs, size_t n)
 	if (!meaning_back(r))
 		return;
 	double score = 0;
-	if (!err && n == 1 && pairs[0].n == CACHE_KEY_BYTES && pairs[1].n < sizeof(text)) {
+	if (!err && n == 1 && pairs[1].n < sizeof(text) &&
+		cache_is_bound(cache_keys(r->gate->shared->cache), r->found.cache.meaning_key,
+			pairs[0])) {
 		memcpy(text, pairs[1].p, pairs[1].n);
 		text[pairs[1].n] = '\0';
 		score = strtod(text, &end);
@@ -239,16 +243,18 @@ meaning_keep(struct exchange *x)
 	const struct found_cache *f = &r->found.cache;
 	struct span vector = buf_view(&x->together.vector);
 	struct kept_meaning k = { .redis = r->gate->cache_redis, .metrics = r->gate->metrics };
+	unsigned char element[CACHE_BOUND_BYTES];
 	char ttl[24];
 
 	if (!vector.n || !k.redis || !redis_up(k.redis))
 		return;
 	size_t n = cache_redis_name(f->meaning_key, k.name),
 	       digits = span_decimal(ttl, (int64_t)(r->found.route->cache.ttl_us / 1000));
+	cache_bind(cache_keys(r->gate->shared->cache), f->meaning_key, f->key, element);
 	struct redis_pipe *p = redis_begin(k.redis, 3, meaning_kept, &k, sizeof(k));
 	redis_command(p, 5,
-		(const char *[]){ "VADD", k.name, "FP32", vector.p, (const char *)f->key },
-		(size_t[]){ 4, n, 4, vector.n, sizeof(f->key) });
+		(const char *[]){ "VADD", k.name, "FP32", vector.p, (const char *)element },
+		(size_t[]){ 4, n, 4, vector.n, sizeof(element) });
 	redis_command(
 		p, 3, (const char *[]){ "PEXPIRE", k.name, ttl }, (size_t[]){ 7, n, digits });
 	redis_command(p, 2, (const char *[]){ "VCARD", k.name }, (size_t[]){ 5, n });
