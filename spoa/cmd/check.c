@@ -364,9 +364,9 @@ see_redis(redisContext *redis, struct redis_seen *seen)
 		if (rep)
 			freeReplyObject(rep);
 	}
-	redisReply *rep = redisCommand(redis, "COMMAND INFO VADD");
-	seen->vectors = rep && rep->type == REDIS_REPLY_ARRAY && rep->elements == 1 &&
-			rep->element[0]->type == REDIS_REPLY_ARRAY;
+	/* not known, or not permitted to this user */
+	redisReply *rep = redisCommand(redis, "VCARD tollgate:cache:check");
+	seen->vectors = rep && rep->type != REDIS_REPLY_ERROR;
 	if (rep)
 		freeReplyObject(rep);
 }
@@ -438,8 +438,10 @@ check_redis(struct check *c, const struct policy *p)
 		for (size_t i = 0; i < p->nroutes; i++)
 			if (p->routes[i].cache.semantic)
 				diag_at(&c->d, config_at(c->cfg, "cache.redis"),
-					"cache.redis: has no vector sets (VADD: Redis 8 and "
-					"later), which route %s needs: cache.semantic",
+					"cache.redis: has no vector sets for this user (VADD: "
+					"Redis 8 and later; its ACL: docs/redis.md), which "
+					"route "
+					"%s needs: cache.semantic",
 					p->routes[i].name);
 	buf_clear(&c->why);
 }

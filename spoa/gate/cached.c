@@ -197,6 +197,9 @@ say_hit(struct request *r, const struct cache_answer *a)
 	return ok;
 }
 
+static bool keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
+	const struct cache_answer *a);
+
 /* Where the answer to a near one is. */
 static bool
 follow(struct request *r, const struct cache_answer *a)
@@ -239,6 +242,16 @@ take_cached(struct request *r, struct span sealed)
 		     (f->max_age_s >= ttl_ms / 1000 || (uint64_t)age_ms <= f->max_age_s * 1000);
 	if (ok && fresh)
 		ok = points ? follow(r, &a) : !a.points && say_hit(r, &a);
+	if (ok && fresh && !points && a.distance) { /* it was kept so for this very request */
+		f->looks = LOOKS_FOR_OTHERS;
+		f->by_meaning = true;
+		f->distance = a.distance / 1000.;
+	} else if (ok && fresh && f->by_meaning) {
+		/* for who waits for the same, and asks it again */
+		a.distance = (unsigned char)(1 + f->distance * 999);
+		f->stamp.stored_ms = st.stored_ms;
+		keep_entry(r, f->key, &a);
+	}
 	buf_free(&plain);
 	if (!ok)
 		metric_inc(r->gate->metrics, M_CACHE_UNUSABLE);
@@ -279,6 +292,7 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 	bool waits = f->looked ? r->run.life == LIFE_ANSWERED
 			       : r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE;
 
+	f->gone = !err && n == 0;
 	if (err)
 		metric_inc(r->gate->metrics, M_CACHE_FAILED);
 	/* after that nobody is there to be given it */
@@ -384,7 +398,8 @@ step_cache(struct request *r)
 		r->run.wait = WAIT_NONE;
 		return STEP_NEXT;
 	}
-	*f = (struct found_cache){ .state = CACHED_NONE };
+	/* what its prompt's vector took stays charged */
+	*f = (struct found_cache){ .state = CACHED_NONE, .embedded = f->embedded };
 	buf_free(&r->out.replay);
 	buf_clear(&r->out.prompt);
 	if (!r->gate || !r->gate->shared->cache || !r->found.route->cache.ttl_us ||
@@ -533,8 +548,6 @@ keep_answer(struct request *r)
 		return false;
 	if (f->has_near)
 		keep_pointer(r);
-	if (f->has_meaning)
-		meaning_keep(r->x);
 	return true;
 }
 

@@ -96,9 +96,6 @@ struct exchange {
 	void *done_arg;
 };
 
-/* Adds its prompt's vector to the set of what may mean the same. */
-void meaning_keep(struct exchange *x);
-
 /* Of counters, where what was reserved becomes what was used: limits/settle.c. */
 enum { CORRECTIONS_MAX = 2 * QUOTA_DIMS_MAX };
 

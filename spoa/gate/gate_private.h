@@ -62,6 +62,10 @@ struct gate {
 	struct pins pins;
 	struct http_client
 		*http; /* to HAProxy's inner bind, for embeddings; NULL: not needed yet */
+	struct {
+		unsigned failures; /* in a row */
+		uint64_t until_us; /* nobody is asked before */
+	} vectors;
 	struct redis *cache_redis; /* where answers are kept; NULL: in shared->cache */
 	struct mailbox *mail;	   /* this worker's */
 	struct tickets tickets;

@@ -203,8 +203,9 @@ struct request_found {
 		unsigned char meaning_key[CACHE_KEY_BYTES];
 		struct {
 			uint64_t tokens, nanousd;
-			bool priced;
+			const struct target *by; /* NULL: nobody was asked */
 		} embedded;
+		bool gone;	 /* there is nothing under look_key */
 		bool by_meaning; /* CACHED_HIT */
 		/* what is looked for now: the answer to it; where one to a near one is; that */
 		enum { LOOKS_FOR_IT, LOOKS_FOR_NEAR, LOOKS_FOR_OTHERS } looks;

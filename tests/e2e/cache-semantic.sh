@@ -35,7 +35,7 @@ routes:
     match: {api: openai}
     targets: [chat]
     response: [meter, restore]
-    cache: {exact: {ttl: 1h, per: team, temperature: true}, semantic: {embeddings: vectors/words, similarity: 0.95}}
+    cache: {exact: {ttl: 1h, per: team, temperature: true}, semantic: {embeddings: vectors/words, similarity: 0.8}}
 rules:
   - {name: outside, when: '"pii" in prompt.classes', redact: {classes: [pii]}}
 default: permit
@@ -60,13 +60,17 @@ wait_for stored 2
 model=echo ask "For john@example.org: at the shop how do I reset the password of my account"
 is "one with a sign more does not find it" "$(cache)" miss
 as --claims '{"sub":"bob"}'
-model=echo ask "At the shop how do I reset the password of my account for john@example.org"
+other='Can you tell me how I reset the password of my account at the shop'
+model=echo ask "$other for john@example.org"
 is "one of his team that asks in other words does, and gets his own back" "$status $(cache) $(jq -r '.choices[0].message.content' <<<"$body")" "200 hit $one for john@example.org"
-is "the record says by what, and how far" "$(completion '[.cache, .cache_by, (.cache_distance < 0.01), .usage, (.saved.input_tokens > 0), (.cache_embedded_tokens > 0), (.cache_embedded_nanousd > 0)]')" \
+is "the record says by what, and how far" "$(completion '[.cache, .cache_by, (.cache_distance < 0.2), .usage, (.saved.input_tokens > 0), (.cache_embedded_tokens > 0), (.cache_embedded_nanousd > 0)]')" \
 	'["hit","semantic",true,null,true,true,true]'
 is "its vector is charged, and no more" "$(completion '[.settled[] | split(",") | .[-1] | tonumber] | sort | map(. > 0)') $(completion '.cache_embedded_tokens as $t | [.settled[] | split(",") | .[-1] | tonumber] | index($t) != null')" \
 	'[true,true] true'
-is "metrics, too" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddings_total 'outcome="ok"') >= 2))" "1 1"
+asked=$(metric cache_embeddings_total 'outcome="ok"')
+model=echo ask "$other for john@example.org"
+is "the same again is found at once, and still says by what" "$(cache) $(completion '[.cache_by, .cache_embedded_tokens]') $(($(metric cache_embeddings_total 'outcome="ok"') - asked))" 'hit ["semantic",null] 0'
+is "metrics, too" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddings_total 'outcome="ok"') >= 2))" "2 1"
 is "what was embedded is what was sent" "$(fetch GET "$PROVIDER/_seen?last=9" | grep -c 'example.com\|example.org')" 0
 as
 
@@ -85,14 +89,14 @@ a unit|Please tell me how far it is from the old harbour to the station of Anna 
 a name|Please tell me how far it is from the old harbour to the station of Anna Berger for 4 people
 a "not"|Please tell me how far it is not from the old harbour to the station of Anna Berg for 4 people
 a word that turns it|Please tell me how far it is from the new harbour to the station of Anna Berg for 4 people
-what it asks|Please tell me how far it is from the old harbour to the station of Anna Berg for 4 people?
+a synonym|Please tell me how far it is from the old port to the station of Anna Berg for 4 people
 quotes|Please tell me how far it is from the 'old harbour' to the station of Anna Berg for 4 people
 other words|Please tell me how wide it is from the old bridge to the church of Anna Berg for 4 people
 T
-ask "Please tell me from the old harbour to the station of Anna Berg for 4 people how far it is"
-is "the same in another order is found" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+ask "Can you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
+is "the same in other words is found" "$(cache) $(completion .cache_by)" 'hit "semantic"'
 as --claims '{"sub":"eve","team":"green"}'
-ask "Please tell me from the old harbour to the station of Anna Berg for 4 people how far it is"
+ask "Can you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
 is "not for another team" "$(cache)" miss
 as
 req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"system\",\"content\":\"be brief\"},{\"role\":\"user\",\"content\":\"$base\"}]}"
@@ -101,8 +105,14 @@ is "nor with a system text" "$(cache)" miss
 # ---- what is wrong is a miss ----
 entry=$(for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" = hash ] && echo "$k"; done)
 for k in $entry; do redis del "$k" >/dev/null; done
-ask "Please tell me from the station of Anna Berg for 4 people to the old harbour how far it is"
-is "an answer that has gone" "$status $(cache)" "200 miss"
+cards() { for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" != vectorset ] || redis vcard "$k"; done | awk '{ n += $1 } END { print n + 0 }'; }
+was=$(cards)
+control '[{"only":"/v1/chat","status":500,"times":1},{}]'
+ask "Could you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
+is "an answer that has gone" "$status $(cache)" "500 miss"
+fewer() { [ "$(cards)" -lt "$was" ]; }
+check "is forgotten" wait_for fewer
+control '{}'
 control '[{"only":"/v1/embeddings","status":500,"times":1},{}]'
 ask "Where is the key of the cellar in this house"
 is "embeddings that fail" "$status $(cache) $(metric cache_embeddings_total 'outcome="failed"')" "200 miss 1"
@@ -119,8 +129,9 @@ control '{}'
 ask "Where is the key of the stable in this house"
 wait_for stored 1
 for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" != vectorset ] || { redis del "$k" >/dev/null; redis set "$k" text >/dev/null; }; done
-ask "In this house where is the key of the stable"
-is "a set that is none" "$status $(cache)" "200 miss"
+was=$(metric cache_failures_total)
+ask "Please tell me where is the key of the stable in this house"
+is "a set that is none" "$status $(cache) $(($(metric cache_failures_total) > was))" "200 miss 1"
 "$build/tollgate" cache purge --older 1s -c "$D/tollgate.yaml" >"$D/purged" 2>&1
 sleep 1.1
 "$build/tollgate" cache purge --all -c "$D/tollgate.yaml" >"$D/purged" 2>&1
@@ -143,6 +154,7 @@ while IFS='|' read -r what change says; do
 done <<'T'
 a provider that there is not|s,vectors/words,vector/words,|no provider vector
 no model|s,vectors/words,vectors,|PROVIDER/MODEL is expected
+one that is external|s,^  chat: {,&external: false\, ,|rules judge the target alone
 another dialect|s,vectors: {backend: local. dialect: openai,vectors: {backend: local\, dialect: cohere,;s,vectors: {backend: local\, dialect: openai,vectors: {backend: local\, dialect: cohere,|of no dialect openai
 T
 old=$((port + 1))
@@ -153,5 +165,5 @@ if [ "$redis8" != redis-server ]; then
 	wait_for old_up
 	sed "s/:$port/:$old/" "$D/tollgate.yaml" >"$D/old.yaml"
 	"$build/tollgate" check -c "$D/old.yaml" >"$D/check" 2>&1
-	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: .*no vector sets' "$D/check")" "1 1"
+	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: has no vector sets' "$D/check")" "1 1"
 fi

@@ -13,8 +13,10 @@ enum {
 	STAMP_BYTES = 1 + 8 + 2 * CACHE_NAME_BYTES,
 	NONCE_BYTES = 12,
 	TAG_BYTES = 16,
+	IS_POINTER = 1,
+	IS_DISTANT = 2, /* and its distance */
 	OPEN_BYTES = STAMP_BYTES + NONCE_BYTES,
-	INNER_BYTES = 4 + 4 /* form, streamed, framing, points; length of the path */
+	INNER_BYTES = 4 + 4 /* form, streamed, framing, what it is; length of the path */
 };
 
 void
@@ -126,7 +128,11 @@ cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 {
 	uint32_t path = (uint32_t)a->path.n;
 	const unsigned char inner[INNER_BYTES] = { (unsigned char)a->form, a->streamed,
-		a->frames, a->points, (unsigned char)(path >> 24), (unsigned char)(path >> 16),
+		a->frames,
+		(unsigned char)(a->points     ? IS_POINTER
+				: a->distance ? IS_DISTANT + a->distance
+					      : 0),
+		(unsigned char)(path >> 24), (unsigned char)(path >> 16),
 		(unsigned char)(path >> 8), (unsigned char)path };
 	struct buf plain;
 
@@ -171,7 +177,8 @@ cache_unseal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES
 	*a = (struct cache_answer){ .form = (enum form)out[0],
 		.streamed = out[1],
 		.frames = out[2],
-		.points = out[3],
+		.points = out[3] == IS_POINTER,
+		.distance = out[3] > IS_DISTANT ? (unsigned char)(out[3] - IS_DISTANT) : 0,
 		.path = span_cut(s, INNER_BYTES, INNER_BYTES + path),
 		.bytes = span_cut(s, INNER_BYTES + path, s.n) };
 	return 0;

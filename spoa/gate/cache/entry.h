@@ -20,6 +20,8 @@ struct cache_answer {
 	enum form form; /* the provider's */
 	bool streamed;	/* as events, in the framing `frames` (enum frames_kind) */
 	unsigned char frames;
+	unsigned char
+		distance; /* in thousandths, of one that was asked for in other words; 0: not */
 	bool points;	  /* it is no answer: `bytes` are the key of one, and the prompt of its
 			     request */
 	struct span path; /* that was asked: some formats are told by it */

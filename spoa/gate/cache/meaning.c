@@ -45,7 +45,7 @@ look_at_word(struct span w)
 
 /* A point or a comma in a number counts. */
 static bool
-in_number(struct span s, size_t at)
+in_a_number(struct span s, size_t at)
 {
 	return at > 0 && is_digit(s.p[at - 1]) && at + 1 < s.n && is_digit(s.p[at + 1]);
 }
@@ -89,8 +89,8 @@ meaning_firm(const struct courtesy *c, struct span text, struct buf *out)
 			char sign = s.p[at];
 			end = at + utf8_step(s, at);
 			bool stop = is_one_of(sign, ".?!");
-			begins = stop && !in_number(s, at) ? true : begins;
-			if (in_number(s, at) || !is_one_of(sign, " .,!'\xe2"))
+			begins = stop && !in_a_number(s, at) ? true : begins;
+			if (in_a_number(s, at) || !is_one_of(sign, " .,!?'\xe2"))
 				put_firm(out, span_cut(s, at, end));
 			continue;
 		}
@@ -101,11 +101,12 @@ meaning_firm(const struct courtesy *c, struct span text, struct buf *out)
 			return "a script without capitals";
 		if (!any && !known)
 			return "a beginning that is not known";
-		/* "I" is a name nowhere */
-		bool name = is.capital && !(begins && known) && !span_is(word, "I");
+		/* "I" is a name nowhere; "May" and "Will" may be one but at the beginning of
+		 * all */
+		bool name = is.capital && !(begins && known && !any) && !span_is(word, "I");
 		if (is.digits || unit || name)
 			put_firm(out, word);
-		else if (courtesy_word_find(&c->turns, lower))
+		else if (!known || courtesy_word_find(&c->turns, lower))
 			put_firm(out, lower);
 		unit = is.digits;
 		any = true;

@@ -6,13 +6,15 @@
 #include "base/buf.h"
 #include "policy/courtesy.h"
 
-enum { MEANING_TEXT_MOST = 4 << 10 }; /* bytes: a longer prompt is compared with none */
+enum { MEANING_TEXT_MOST = 512 }; /* bytes: a longer prompt is compared with none */
 
-/* Appends, in their order: words with a digit in them and the one after each (a unit), signs
- * but those of sentences, words with a capital but for `firsts` at the beginning of a sentence,
- * `turns`, and whether it asks. NULL; or why the prompt is compared with none, a fixed phrase,
- * and what was appended is of no use: one with quotes, code or lines, of a script without
- * capitals, about texts, or that begins with none of `firsts` and `asks`. */
+/* Appends, in their order: each word that is in neither `firsts` nor `asks`, or that is one of
+ * `turns`, or has a digit or a capital, or follows one with a digit (a unit); and signs but
+ * those of sentences. What is left to the vector is how it is asked, not what is asked about:
+ * of a list of words that turn a meaning some are always missing. NULL; or why the prompt is
+ * compared with none, a fixed phrase, and what was appended is of no use: a long one, one with
+ * quotes, code or lines, of a script without capitals, about texts, or that begins with none of
+ * `firsts` and `asks`. */
 const char *meaning_firm(const struct courtesy *c, struct span text, struct buf *out);
 
 enum { MEANING_DIMS_MOST = 4096 };

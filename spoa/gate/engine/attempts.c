@@ -567,6 +567,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 		last.pooled_broke = false;
 	INVARIANT(t && t->life == ATTEMPTS_UNDER_WAY && !t->next && !r->run.pending);
 	together_over(x, false);
+	buf_free(&x->together.vector);
 	bool mended = x->credential.mended;
 	x->credential.mended = false;
 	t->next = next;

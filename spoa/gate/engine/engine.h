@@ -107,6 +107,8 @@ void together_begin(struct exchange *x, void (*then)(struct exchange *x));
 /* meaning.c: then(x, true) where an answer was found to a prompt that means the same, which is in
  * out.replay; else then(x, false). Not inside. False: it is not looked for. */
 bool meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found));
+/* Adds its prompt's vector to the set of what may mean the same. */
+void meaning_keep(struct exchange *x);
 /* It neither waits any more nor is waited for. `kept`: its answer is there for who waited. */
 void together_over(struct exchange *x, bool kept);
 /* Its caller has gone, or the daemon stops: it waits no more. */

@@ -607,6 +607,8 @@ exchange_finish(struct request *r)
 		gate_count_answer(r, guard_report(x->guard));
 	request_pin_made(r);
 	bool kept = request_cache_answer(r);
+	if (kept && r->found.cache.has_meaning)
+		meaning_keep(x);
 	if (!kept || !r->gate->cache_redis) /* there it may take a moment */
 		together_over(x, kept);
 	n = settle_exchange(r, &x->result, corrections);

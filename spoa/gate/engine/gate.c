@@ -672,7 +672,8 @@ gate_abort(struct gate *g)
 {
 	tickets_hasten(&g->tickets, 0);
 	together_abort(g);
-	http_client_abort(g->http);
+	if (g->http)
+		http_client_abort(g->http);
 	recognisers_abort(g->recognisers);
 	data_abort(g->data);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/json_put.h"
@@ -21,6 +22,9 @@ enum {
 	IDLE_HTTP = 8,
 	WITHIN_US = 1000000,
 	ANSWER_MOST = 256 << 10,
+	FAILURES = 3,
+	REST_US = 10000000,
+	SHARE = 4,	 /* of the time that is left */
 	SET_MOST = 10000 /* prompts: one that has more begins anew */
 };
 
@@ -73,7 +77,7 @@ looked_at_meant(struct request *r)
 {
 	bool found = r->found.cache.state == CACHED_HIT;
 
-	if (!found)
+	if (!found && r->found.cache.gone)
 		forget_meaning(r);
 	meaning_done(r->x, found);
 }
@@ -83,7 +87,7 @@ static void
 nearest_came(void *arg, int err, const struct span *pairs, size_t n)
 {
 	struct request *r = TAGGED(request, arg);
-	char text[32], *end = text;
+	char text[32] = "", *end = text;
 
 	if (err)
 		metric_inc(r->gate->metrics, M_CACHE_FAILED);
@@ -130,12 +134,27 @@ charge_embedding(struct request *r, uint64_t tokens)
 	struct priced p;
 
 	r->found.cache.embedded.tokens = tokens;
-	r->found.cache.embedded.priced = policy_cost(r->snap->policy, at, span_str(at->model),
-						 r->now_wall_ns, &any, &u, &p) &&
-					 !p.cost.unpriced;
-	if (r->found.cache.embedded.priced)
+	if (policy_cost(
+		    r->snap->policy, at, span_str(at->model), r->now_wall_ns, &any, &u, &p) &&
+		!p.cost.unpriced)
 		r->found.cache.embedded.nanousd = p.cost.nanousd;
 	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_TOKENS, tokens);
+}
+
+/* Nobody says how many: no text has more. */
+static uint64_t
+prompt_tokens(const struct request *r)
+{
+	return r->out.prompt.n;
+}
+
+/* Who fails again and again is left alone for a while. */
+static void
+count_failure(struct gate *g, bool failed)
+{
+	g->vectors.failures = failed ? g->vectors.failures + 1 : 0;
+	if (g->vectors.failures >= FAILURES)
+		g->vectors.until_us = clock_mono_us() + REST_US;
 }
 
 static void
@@ -148,9 +167,11 @@ vector_came(void *arg, const struct http_answer *a)
 	bool ok = !a->err && a->status == 200 &&
 		  !meaning_vector(a->body, &x->together.vector, &tokens);
 	metric_inc(r->gate->metrics, ok ? M_CACHE_EMBEDDED : M_CACHE_UNEMBEDDED);
-	if (ok)
-		charge_embedding(r, tokens);
-	else
+	count_failure(r->gate, !ok);
+	/* one that came too late is charged for, too */
+	if (ok || a->err == ERR_TIMEOUT)
+		charge_embedding(r, ok && tokens ? tokens : prompt_tokens(r));
+	if (!ok)
 		buf_free(&x->together.vector);
 	if (!meaning_back(r))
 		return;
@@ -161,7 +182,7 @@ vector_came(void *arg, const struct http_answer *a)
 }
 
 static struct http_call *
-ask_for_vector(struct exchange *x)
+ask_for_vector(struct exchange *x, uint64_t within_us)
 {
 	struct request *r = x->r;
 	struct gate *g = r->gate;
@@ -189,7 +210,7 @@ ask_for_vector(struct exchange *x)
 		.body = buf_view(&body),
 		.fields = fields,
 		.nfields = COUNT_OF(fields),
-		.deadline_us = WITHIN_US,
+		.deadline_us = within_us,
 		.answer_bytes = ANSWER_MOST };
 	return http_call(g->http, &o, vector_came, x);
 }
@@ -200,13 +221,19 @@ meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
 	struct request *r = x->r;
 	struct gate *g = r->gate;
 
-	if (!r->found.cache.has_meaning || !redis_up(g->cache_redis))
+	uint64_t now_us = clock_mono_us(), end_us = x->plan.deadline_us;
+	if (x->plan.overall_us && x->plan.overall_us < end_us)
+		end_us = x->plan.overall_us;
+	uint64_t within_us = end_us > now_us ? (end_us - now_us) / SHARE : 0;
+	if (!r->found.cache.has_meaning || !redis_up(g->cache_redis) ||
+		g->vectors.until_us > now_us)
 		return false;
 	if (!g->http && !(g->http = http_client_new(g->loop, IDLE_HTTP)))
 		return false;
 	x->together.meant = then;
-	if (!ask_for_vector(x))
+	if (!ask_for_vector(x, within_us < WITHIN_US ? within_us : WITHIN_US))
 		return false;
+	r->found.cache.embedded.by = &semantic_of(r)->at;
 	r->run.pending++;
 	return true;
 }
@@ -224,11 +251,11 @@ meaning_kept(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 {
 	const struct kept_meaning *k = arg;
 
-	if (err || n != 3 || replies[0].err) {
+	bool refused = !err && n == 3 && replies[0].err; /* of other dimensions, or no set */
+
+	if (err || refused)
 		metric_inc(k->metrics, M_CACHE_UNKEPT);
-		return;
-	}
-	if (replies[2].err || replies[2].i <= SET_MOST)
+	if (err || (!refused && (replies[2].err || replies[2].i <= SET_MOST)))
 		return;
 	struct redis_pipe *p = redis_begin(k->redis, 1, NULL, NULL, 0);
 	redis_command(p, 2, (const char *[]){ "UNLINK", k->name },

@@ -101,6 +101,14 @@ goes_with_it(struct exchange *x)
 	goes_on(x);
 }
 
+/* The wait was not its target's. */
+static void
+begun_now(struct exchange *x)
+{
+	if (x->tries && x->tries->n)
+		x->tries->v[x->tries->n - 1].begun_us = clock_mono_us();
+}
+
 static void
 waited(struct exchange *x)
 {
@@ -117,8 +125,7 @@ waited(struct exchange *x)
 	r->found.cache.keeps = false; /* each of those who waited would keep the same */
 	/* who waits for this one would wait twice */
 	cache_flight_end(r->gate->shared->cache, &x->together.flight, false);
-	if (x->tries && x->tries->n) /* the wait was not its target's */
-		x->tries->v[x->tries->n - 1].begun_us = clock_mono_us();
+	begun_now(x);
 	goes_on(x);
 }
 
@@ -174,6 +181,7 @@ meant(struct exchange *x, bool found)
 {
 	if (!x->together.then) /* its caller has gone */
 		return;
+	begun_now(x);
 	if (found)
 		goes_with_it(x);
 	else

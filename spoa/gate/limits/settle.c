@@ -82,7 +82,8 @@ exchange_settle(struct request *r, struct change *out)
 	struct exchange *x = r->x;
 	size_t n = 0;
 
-	if (x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go)) {
+	bool not_sent = x->used_by == USED_NOT_SENT && !(x->tries && x->tries->let_go);
+	if (not_sent && !r->found.cache.embedded.tokens) {
 		for (int i = 0; i < 2; i++)
 			quota_release(r->gate->quota, r->found.quota[i], clock_mono_us());
 		return 0;
@@ -99,10 +100,11 @@ exchange_settle(struct request *r, struct change *out)
 	for (int i = 0; i < 2; i++) {
 		struct quota_request *q = r->found.quota[i];
 		for (size_t k = 0; k < q->ndims; k++)
-			q->dim[k].actual = (kept && limits_counts_text(q->dim[k].counts)
-							   ? 0
-							   : took(r, &t, &q->dim[k])) +
-					   embedded(r, &q->dim[k]);
+			q->dim[k].actual =
+				(not_sent || (kept && limits_counts_text(q->dim[k].counts))
+						? 0
+						: took(r, &t, &q->dim[k])) +
+				embedded(r, &q->dim[k]);
 		n += quota_settled(q, out + n);
 	}
 	return n;

@@ -229,6 +229,19 @@ put_saved(const struct request *r, const struct usage *u, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* PROVIDER/MODEL: the prompt went there, too. */
+static void
+put_embedded_by(const struct request *r, struct buf *b)
+{
+	const struct target *by = r->found.cache.embedded.by;
+	char name[160];
+
+	if (!by)
+		return;
+	snprintf(name, sizeof(name), "%s/%s", by->name, by->model);
+	put_name(b, RF_CACHE_EMBEDDED_BY, name);
+}
+
 void
 record_usage(const struct request *r, const struct usage *u, struct buf *b)
 {
@@ -239,6 +252,7 @@ record_usage(const struct request *r, const struct usage *u, struct buf *b)
 		put_name(b, RF_CACHE, cached_names[r->found.cache.state]);
 	put_name(b, RF_CACHE_WHY, r->found.cache.why);
 	put_count(b, RF_CACHE_WAITED, r->found.cache.waited_ms);
+	put_embedded_by(r, b);
 	put_count(b, RF_CACHE_EMBEDDED, r->found.cache.embedded.tokens);
 	put_count(b, RF_CACHE_EMBEDDED_COST, r->found.cache.embedded.nanousd);
 	if (r->found.cache.state == CACHED_HIT) { /* it took nothing */

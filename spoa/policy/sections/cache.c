@@ -33,8 +33,9 @@ build_near(struct builder *b, const struct yaml_node *n, struct route_cache *c)
 
 /* semantic: by whose embeddings, and how alike. */
 static void
-build_semantic(struct builder *b, const struct yaml_node *n, struct route_cache *c)
+build_semantic(struct builder *b, const struct yaml_node *n, struct route *r)
 {
+	struct route_cache *c = &r->cache;
 	const struct yaml_node *similarity = yaml_get(n, "similarity"), *at;
 	struct cache_semantic *s = build_array(b, n, 1, sizeof(*s));
 
@@ -57,8 +58,19 @@ build_semantic(struct builder *b, const struct yaml_node *n, struct route_cache 
 	if (!b->courtesy)
 		b->courtesy = courtesy_load(b->a, NULL, b->d);
 	s->words = b->courtesy;
-	if (build_embeddings(b, at, &s->at))
-		c->semantic = s;
+	if (!build_embeddings(b, at, &s->at))
+		return;
+	/* rules judge where the request goes; its prompt goes no further */
+	for (size_t i = 0; i < r->ntargets; i++)
+		if ((s->at.external && !r->targets[i].external) ||
+			strcmp(s->at.region, r->targets[i].region)) {
+			diag_at(b->d, at,
+				"embeddings: %s is external or of another region, and %s, a "
+				"target of the route, is not: rules judge the target alone",
+				s->at.name, r->targets[i].known);
+			return;
+		}
+	c->semantic = s;
 }
 
 /* A number, or true: whatever it is. */
@@ -98,7 +110,7 @@ build_cache(struct builder *b, const struct yaml_node *n, struct route *r)
 	if (near)
 		build_near(b, near, &r->cache);
 	if (semantic)
-		build_semantic(b, semantic, &r->cache);
+		build_semantic(b, semantic, r);
 	if (b->cfg && !b->cfg->relay)
 		diag_at(b->d, n->key,
 			"cache: answers are given again by the relay, and "

@@ -245,6 +245,7 @@
   X(CACHE_WHY,                     "",                   "cache_why",              TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE_BY,                      "",                   "cache_by",               TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE_DISTANCE,                "",                   "cache_distance",         NUMBER,  COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CACHE_EMBEDDED_BY,             "",                   "cache_embedded_by",      TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE_EMBEDDED,                "",                   "cache_embedded_tokens",  INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE_EMBEDDED_COST,           "",                   "cache_embedded_nanousd", INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CACHE_AGE,                     "",                   "cache_age_s",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
