@@ -44,7 +44,12 @@ limits:
   - {name: money, per: [identity.person], usd: 1000, window: 1d}
 output_default: 4096
 Y
-printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >"$D/config.yaml"
+# as docs/redis.md has its user
+more=$(sed -n 's/.*and no older one, add `\([^`]*\)`.*/\1/p' "$root/docs/redis.md")
+rule=$(sed -n 's/^ *ACL SETUSER tollgate //p' "$root/docs/redis.md" | sed 's/>PASSWORD/>first/')
+redis acl setuser tollgate $rule $more >/dev/null
+(umask 077; echo first >"$D/password")
+printf 'cache: {redis: "redis://tollgate@127.0.0.1:%s", password_file: %s}\n' "$port" "$D/password" >"$D/config.yaml"
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
 as() { auth="authorization: Bearer $(token "$@")"; }
 ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' "${@:2}" -d "{\"model\":\"${model:-gpt-4o}\",\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
@@ -163,7 +168,7 @@ if [ "$redis8" != redis-server ]; then
 	old_pid=$!
 	old_up() { [ "$(redis-cli -p "$old" ping 2>/dev/null)" = PONG ]; }
 	wait_for old_up
-	sed "s/:$port/:$old/" "$D/tollgate.yaml" >"$D/old.yaml"
+	sed "s/tollgate@127.0.0.1:$port/127.0.0.1:$old/; /password_file:/d" "$D/tollgate.yaml" >"$D/old.yaml"
 	"$build/tollgate" check -c "$D/old.yaml" >"$D/check" 2>&1
 	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: has no vector sets' "$D/check")" "1 1"
 fi
