@@ -281,8 +281,15 @@ looks_on(struct request *r, struct span sealed)
 	return looked == LOOKS_FOR_NEAR && f->looks == LOOKS_FOR_OTHERS;
 }
 
+/* No time of the decision's is spent on it that others may need. */
+static bool
+has_time(const struct request *r)
+{
+	return !r->gate->cache_redis || r->run.resumed ||
+	       clock_mono_us() - r->begun_us < gate_cfg(r->gate)->agent_deadline_us / 2;
+}
+
 static void look_in_redis(struct request *r);
-static bool has_time(const struct request *r);
 
 static void
 cache_came(void *arg, int err, const struct span *pairs, size_t n)
@@ -357,14 +364,6 @@ request_cache_look(struct request *r, void (*looked)(struct request *r))
 	r->run.pending++;
 	look_in_redis(r);
 	return false;
-}
-
-/* No time of the decision's is spent on it that others may need. */
-static bool
-has_time(const struct request *r)
-{
-	return !r->gate->cache_redis || r->run.resumed ||
-	       clock_mono_us() - r->begun_us < gate_cfg(r->gate)->agent_deadline_us / 2;
 }
 
 static enum step_result
@@ -479,9 +478,10 @@ has_memory(const struct gate *g)
 {
 	const char *said;
 
-	return redis_up(g->cache_redis) &&
-	       redis_refuses(g->cache_redis, &said) == REDIS_TAKES &&
-	       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes;
+	return !g->cache_redis ||
+	       (redis_up(g->cache_redis) &&
+		       redis_refuses(g->cache_redis, &said) == REDIS_TAKES &&
+		       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes);
 }
 
 bool
@@ -489,8 +489,7 @@ request_cache_keeps(const struct request *r)
 {
 	const struct found_cache *f = &r->found.cache;
 
-	return f->keeps && f->state == CACHED_MISS &&
-	       (!r->gate->cache_redis || has_memory(r->gate)) &&
+	return f->keeps && f->state == CACHED_MISS && has_memory(r->gate) &&
 	       cache_has_share(r->gate->shared->cache, f->stamp.who);
 }
 
@@ -532,11 +531,10 @@ keep_answer(struct request *r)
 {
 	struct guard *g = r->x->guard;
 	const struct guard_report *a = g ? guard_report(g) : NULL;
-	struct gate *gate = r->gate;
 	struct found_cache *f = &r->found.cache;
 	struct span bytes = g ? guard_tapped(g) : SPAN_LIT("");
 
-	if (!bytes.n || !may_keep_answer(r, a) || (gate->cache_redis && !has_memory(gate)))
+	if (!bytes.n || !may_keep_answer(r, a) || !has_memory(r->gate))
 		return false;
 	f->stamp.stored_ms = clock_wall_ns() / 1000000;
 	const struct cache_answer kept = { .form = f->form,

@@ -102,6 +102,8 @@ void redis_command(struct redis_pipe *p, int argc, const char **argv, const size
 void redis_command_at(struct redis_pipe *p, struct redis *node, int argc, const char **argv,
 	const size_t *lens);
 void redis_send(struct redis_pipe *p);
+/* One command whose reply nobody waits for. */
+void redis_tell(struct redis *r, int argc, const char **argv, const size_t *lens);
 /* Before it is sent: where the callback was told ERR_TIMEOUT, this one runs once after it, with
  * the same arg: err 0 when all has been answered after all; or when nothing will be, and then
  * it only frees what arg holds, as the pipeline's owner may be gone. */

@@ -246,6 +246,15 @@ redis_send(struct redis_pipe *p)
 }
 
 void
+redis_tell(struct redis *r, int argc, const char **argv, const size_t *lens)
+{
+	struct redis_pipe *p = redis_begin(r, 1, NULL, NULL, 0);
+
+	redis_command(p, argc, argv, lens);
+	redis_send(p);
+}
+
+void
 redis_late(struct redis_pipe *p, redis_cb *late)
 {
 	p->late = late;

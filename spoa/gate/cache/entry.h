@@ -39,8 +39,8 @@ void cache_keys_derive(const unsigned char secret[CACHE_KEY_BYTES], struct cache
 enum cache_named { CACHE_NAMED_ROUTE, CACHE_NAMED_WHO };
 void cache_name(const struct cache_keys *k, enum cache_named of, struct span name,
 	unsigned char out[CACHE_NAME_BYTES]);
-/* What stands next to an entry's key in the set under another one: who may write to Redis
- * cannot point to an entry of another scope. */
+/* An entry's key and a keyed hash of it and of the set that it is in: whoever can write to
+ * Redis cannot make a set point to an entry of another scope. */
 enum { CACHE_BOUND_BYTES = CACHE_KEY_BYTES + 16 };
 void cache_bind(const struct cache_keys *k, const unsigned char set[CACHE_KEY_BYTES],
 	const unsigned char key[CACHE_KEY_BYTES], unsigned char out[CACHE_BOUND_BYTES]);

@@ -111,6 +111,11 @@ bool meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool foun
 void meaning_keep(struct exchange *x);
 /* It neither waits any more nor is waited for. `kept`: its answer is there for who waited. */
 void together_over(struct exchange *x, bool kept);
+/* So long may be waited before it is asked, so that it may still be: a share of the time that is
+ * left, `most_us` at most. */
+uint64_t together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us);
+/* What was out for it is back: false: the relay let it go meanwhile, and may have freed it. */
+bool together_still_waits(struct request *r);
 /* Its caller has gone, or the daemon stops: it waits no more. */
 void together_gone(struct exchange *x);
 void together_abort(struct gate *g);

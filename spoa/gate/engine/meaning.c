@@ -24,7 +24,6 @@ enum {
 	ANSWER_MOST = 256 << 10,
 	FAILURES = 3,
 	REST_US = 10000000,
-	SHARE = 4,	 /* of the time that is left */
 	SET_MOST = 10000 /* prompts: one that has more begins anew */
 };
 
@@ -43,33 +42,20 @@ meaning_done(struct exchange *x, bool found)
 	then(x, found);
 }
 
-/* One that was out is back: false: the relay let it go meanwhile. */
-static bool
-meaning_back(struct request *r)
-{
-	if (r->run.life != LIFE_ANSWERED) {
-		request_back(r);
-		return false;
-	}
-	r->run.pending--;
-	return true;
-}
-
 /* ---- the set ---- */
 
 static void
 forget_meaning(struct request *r)
 {
 	const struct found_cache *f = &r->found.cache;
-	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 1, NULL, NULL, 0);
 	char name[CACHE_REDIS_NAME];
 	unsigned char element[CACHE_BOUND_BYTES];
 	size_t n = cache_redis_name(f->meaning_key, name);
 
 	cache_bind(cache_keys(r->gate->shared->cache), f->meaning_key, f->look_key, element);
-	redis_command(p, 3, (const char *[]){ "VREM", name, (const char *)element },
+	redis_tell(r->gate->cache_redis, 3,
+		(const char *[]){ "VREM", name, (const char *)element },
 		(size_t[]){ 4, n, sizeof(element) });
-	redis_send(p);
 }
 
 static void
@@ -91,7 +77,7 @@ nearest_came(void *arg, int err, const struct span *pairs, size_t n)
 
 	if (err)
 		metric_inc(r->gate->metrics, M_CACHE_FAILED);
-	if (!meaning_back(r))
+	if (!together_still_waits(r))
 		return;
 	double score = 0;
 	if (!err && n == 1 && pairs[1].n < sizeof(text) &&
@@ -141,13 +127,6 @@ charge_embedding(struct request *r, uint64_t tokens)
 	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_TOKENS, tokens);
 }
 
-/* Nobody says how many: no text has more. */
-static uint64_t
-prompt_tokens(const struct request *r)
-{
-	return r->out.prompt.n;
-}
-
 /* Who fails again and again is left alone for a while. */
 static void
 count_failure(struct gate *g, bool failed)
@@ -168,12 +147,13 @@ vector_came(void *arg, const struct http_answer *a)
 		  !meaning_vector(a->body, &x->together.vector, &tokens);
 	metric_inc(r->gate->metrics, ok ? M_CACHE_EMBEDDED : M_CACHE_UNEMBEDDED);
 	count_failure(r->gate, !ok);
-	/* one that came too late is charged for, too */
+	/* one that came too late is charged for, too; where nobody says how many tokens it
+	 * took, no text has more than bytes */
 	if (ok || a->err == ERR_TIMEOUT)
-		charge_embedding(r, ok && tokens ? tokens : prompt_tokens(r));
+		charge_embedding(r, ok && tokens ? tokens : r->out.prompt.n);
 	if (!ok)
 		buf_free(&x->together.vector);
-	if (!meaning_back(r))
+	if (!together_still_waits(r))
 		return;
 	if (ok && redis_up(r->gate->cache_redis))
 		look_for_nearest(x);
@@ -221,17 +201,15 @@ meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
 	struct request *r = x->r;
 	struct gate *g = r->gate;
 
-	uint64_t now_us = clock_mono_us(), end_us = x->plan.deadline_us;
-	if (x->plan.overall_us && x->plan.overall_us < end_us)
-		end_us = x->plan.overall_us;
-	uint64_t within_us = end_us > now_us ? (end_us - now_us) / SHARE : 0;
-	if (!r->found.cache.has_meaning || !redis_up(g->cache_redis) ||
-		g->vectors.until_us > now_us)
+	if (!r->found.cache.has_meaning || !redis_up(g->cache_redis))
+		return false;
+	uint64_t now_us = clock_mono_us();
+	if (g->vectors.until_us > now_us)
 		return false;
 	if (!g->http && !(g->http = http_client_new(g->loop, IDLE_HTTP)))
 		return false;
 	x->together.meant = then;
-	if (!ask_for_vector(x, within_us < WITHIN_US ? within_us : WITHIN_US))
+	if (!ask_for_vector(x, together_share_us(x, now_us, WITHIN_US)))
 		return false;
 	r->found.cache.embedded.by = &semantic_of(r)->at;
 	r->run.pending++;
@@ -257,10 +235,8 @@ meaning_kept(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 		metric_inc(k->metrics, M_CACHE_UNKEPT);
 	if (err || (!refused && (replies[2].err || replies[2].i <= SET_MOST)))
 		return;
-	struct redis_pipe *p = redis_begin(k->redis, 1, NULL, NULL, 0);
-	redis_command(p, 2, (const char *[]){ "UNLINK", k->name },
+	redis_tell(k->redis, 2, (const char *[]){ "UNLINK", k->name },
 		(size_t[]){ 6, sizeof(k->name) - 1 });
-	redis_send(p);
 }
 
 void

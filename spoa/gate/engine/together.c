@@ -13,8 +13,8 @@ enum {
 	RENEW_US = 700000,
 	LOOK_US = 100000, /* at what another daemon does */
 	WAITS_MOST_US = 30000000,
-	WAITS_SHARE = 4, /* of the time that is left */
-	WAKES = 16	 /* in one tick: what is held for them is not all held at once */
+	SHARE = 4, /* of the time that is left */
+	WAKES = 16 /* in one tick: what is held for them is not all held at once */
 };
 
 /*  NONE ──(its claim, the first of its key)──→ ASKS ──(the key is its own)──→ LEADS
@@ -67,9 +67,8 @@ together_over(struct exchange *x, bool kept)
 
 	if (t->life == TOGETHER_LEADS) {
 		size_t n = flight_redis_name(x, name);
-		struct redis_pipe *p = redis_begin(x->r->gate->cache_redis, 1, NULL, NULL, 0);
-		redis_command(p, 2, (const char *[]){ "DEL", name }, (size_t[]){ 3, n });
-		redis_send(p);
+		redis_tell(x->r->gate->cache_redis, 2, (const char *[]){ "DEL", name },
+			(size_t[]){ 3, n });
 	}
 	become(x, TOGETHER_NONE);
 	if (t->flight.serial)
@@ -145,28 +144,30 @@ look_again(struct exchange *x)
 
 /* ---- waiting ---- */
 
-/* No longer than a share of the time that is left, so that it may still be asked alone. */
+uint64_t
+together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us)
+{
+	uint64_t end_us = x->plan.deadline_us;
+
+	if (x->plan.overall_us && x->plan.overall_us < end_us)
+		end_us = x->plan.overall_us;
+	uint64_t share_us = end_us > now_us ? (end_us - now_us) / SHARE : 0;
+	return share_us < most_us ? share_us : most_us;
+}
+
 static void
 wait_for(struct exchange *x, enum together_life life)
 {
 	struct together *t = &x->together;
-	uint64_t now_us = clock_mono_us(), end_us = x->plan.deadline_us;
+	uint64_t now_us = clock_mono_us();
 
-	if (x->plan.overall_us && x->plan.overall_us < end_us)
-		end_us = x->plan.overall_us;
-	uint64_t left_us = end_us > now_us ? (end_us - now_us) / WAITS_SHARE : 0;
-	t->until_us = now_us + (left_us < WAITS_MOST_US ? left_us : WAITS_MOST_US);
+	t->until_us = now_us + together_share_us(x, now_us, WAITS_MOST_US);
 	t->next_us = now_us + LOOK_US;
 	become(x, life);
 }
 
-struct asked_redis {
-	struct exchange *x;
-};
-
-/* One that was out is back: false: the relay let it go meanwhile. */
-static bool
-still_waits(struct request *r)
+bool
+together_still_waits(struct request *r)
 {
 	if (r->run.life != LIFE_ANSWERED) {
 		request_back(r);
@@ -200,9 +201,9 @@ leads(struct exchange *x)
 static void
 may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
 {
-	struct exchange *x = ((struct asked_redis *)arg)->x;
+	struct exchange *x = *(struct exchange **)arg;
 
-	if (!still_waits(x->r))
+	if (!together_still_waits(x->r))
 		return;
 	if (!err && replies[0].nil) {
 		wait_for(x, TOGETHER_FOLLOWS_AWAY);
@@ -217,11 +218,9 @@ static void
 ask_to_lead(struct exchange *x)
 {
 	struct request *r = x->r;
-	const struct asked_redis arg = { x };
 	char name[CACHE_REDIS_NAME + 5], ms[24];
 	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
-	struct redis_pipe *p =
-		redis_begin(r->gate->cache_redis, 1, may_lead, &arg, sizeof(arg));
+	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 1, may_lead, &x, sizeof(x));
 
 	redis_command(p, 6, (const char *[]){ "SET", name, "1", "NX", "PX", ms },
 		(size_t[]){ 3, n, 1, 2, 2, digits });
@@ -234,10 +233,10 @@ ask_to_lead(struct exchange *x)
 static void
 seen_away(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
 {
-	struct exchange *x = ((struct asked_redis *)arg)->x;
+	struct exchange *x = *(struct exchange **)arg;
 	struct together *t = &x->together;
 
-	if (!still_waits(x->r))
+	if (!together_still_waits(x->r))
 		return;
 	if (!err && !replies[0].err && !replies[0].i && !replies[1].err && replies[1].i) {
 		t->next_us = clock_mono_us() + LOOK_US;
@@ -253,12 +252,10 @@ static void
 see_away(struct exchange *x)
 {
 	struct request *r = x->r;
-	const struct asked_redis arg = { x };
 	char entry[CACHE_REDIS_NAME], asks[CACHE_REDIS_NAME + 5];
 	size_t n = cache_redis_name(x->together.flight.key, entry),
 	       m = flight_redis_name(x, asks);
-	struct redis_pipe *p =
-		redis_begin(r->gate->cache_redis, 2, seen_away, &arg, sizeof(arg));
+	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, seen_away, &x, sizeof(x));
 
 	redis_command(p, 2, (const char *[]){ "EXISTS", entry }, (size_t[]){ 6, n });
 	redis_command(p, 2, (const char *[]){ "EXISTS", asks }, (size_t[]){ 6, m });
@@ -270,13 +267,11 @@ see_away(struct exchange *x)
 static void
 renew_flight(struct exchange *x)
 {
-	struct redis_pipe *p = redis_begin(x->r->gate->cache_redis, 1, NULL, NULL, 0);
 	char name[CACHE_REDIS_NAME + 5], ms[24];
 	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
 
-	redis_command(
-		p, 3, (const char *[]){ "PEXPIRE", name, ms }, (size_t[]){ 7, n, digits });
-	redis_send(p);
+	redis_tell(x->r->gate->cache_redis, 3, (const char *[]){ "PEXPIRE", name, ms },
+		(size_t[]){ 7, n, digits });
 	x->together.next_us += RENEW_US;
 }
 
@@ -333,8 +328,8 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 
 	t->then = then;
 	t->since_us = clock_mono_us();
-	if (f->state != CACHED_MISS || !f->looked_us || x->plan.unrecorded ||
-		r->out.decision.kind == D_DENY || !request_cache_keeps(r)) {
+	if (!f->looked_us || x->plan.unrecorded || r->out.decision.kind == D_DENY ||
+		!request_cache_keeps(r)) {
 		goes_on(x);
 		return;
 	}

@@ -86,9 +86,8 @@ ask_room(redisContext *c, struct cache_room *room, struct buf *why)
 
 	if (ok) {
 		struct span text = span_of(info->str, info->len);
-		uint64_t bytes = 0, max_bytes = 0;
-		ok = !span_u64(redis_info_value(text, "used_memory"), &bytes) &&
-		     !span_u64(redis_info_value(text, "maxmemory"), &max_bytes);
+		uint64_t bytes = redis_life_used(text), max_bytes = 0;
+		ok = bytes && !span_u64(redis_info_value(text, "maxmemory"), &max_bytes);
 		room->entries += (uint64_t)size->integer;
 		room->bytes += bytes;
 		room->max_bytes += max_bytes;
