@@ -2,6 +2,7 @@
 # requests, another policy, a Redis that is full. A miss, and never an error because of the cache.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/answers-redis.bash"
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 clock() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("=q", int(sys.argv[2]) * 10**9))' "$D/skew.a" "$1"; }
 head -c 16 /dev/zero >"$D/skew.a"
@@ -54,13 +55,7 @@ check "another policy begins anew" wait_for is_loaded
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a Redis that is full ----
-port=$(free_ports 1)
-redis() { redis-cli -p "$port" "$@"; }
-redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >"$D/cache-redis.log" 2>&1 &
-redis_pid=$!
-trap 'kill $redis_pid 2>/dev/null; finish' EXIT
-is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
-check "a Redis for answers comes up" wait_for is_up
+answers_redis "a Redis for answers"
 printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 1g}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
 as
@@ -82,8 +77,7 @@ check "and soon ($took ms)" [ $took -lt 900 ]
 
 # ---- what only others can find is found, too ----
 node "$root/tests/support/recogniser.mjs" "$D/recogniser" >"$D/recogniser.log" 2>&1 &
-recogniser=$!
-trap 'kill $redis_pid $recogniser 2>/dev/null; finish' EXIT
+beside=$!
 check "a recogniser comes up" wait_for test -s "$D/recogniser"
 { sed '/^rules:/,$d' "$here/cache.yaml"
 cat <<-YAML

@@ -2,6 +2,7 @@
 # daemon and in a Redis that two share; who may; and that usage and report add up to the records.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/answers-redis.bash"
 
 json='content-type: application/json'
 as() { auth="authorization: Bearer $(token --claims "{\"sub\":\"$1\",\"team\":\"$2\"}")"; }
@@ -123,14 +124,8 @@ is "and none of it says a name in the log" "$(grep -c 'anna' "$D/tollgate.log")"
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a Redis that two daemons share ----
-port=$(free_ports 1)
-redis() { redis-cli -p "$port" "$@"; }
-redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 32mb --maxmemory-policy allkeys-lfu >"$D/cache-redis.log" 2>&1 &
-redis_pid=$!
-trap '{ kill -CONT $redis_pid && kill $redis_pid; } 2>/dev/null; finish' EXIT
 kept() { [ "$(redis --scan --pattern 'tollgate:cache:*' | wc -l)" = "$1" ]; }
-is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
-check "a Redis for answers comes up" wait_for is_up
+answers_redis "a Redis for answers" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >>"$D/config.yaml"
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml" --second
 fill

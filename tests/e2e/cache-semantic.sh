@@ -2,14 +2,9 @@
 # same all the same, what it costs, and what is wrong with embeddings or Redis is a miss.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
-redis8=$("$root/tests/support/redis8" "$build") || { skip "cache-semantic.sh" "no Redis that has vector sets is to be had"; exit 0; }
-port=$(free_ports 2)
-redis() { redis-cli -p "$port" "$@"; }
-$redis8 --port "$port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 64mb --maxmemory-policy allkeys-lfu >"$D/redis8.log" 2>&1 &
-redis_pid=$!
-trap 'kill $redis_pid ${old_pid:-} 2>/dev/null; finish' EXIT
-is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
-check "a Redis that has vector sets comes up" wait_for is_up
+. "$here/answers-redis.bash"
+redis_server=$("$root/tests/support/redis8" "$build") || { skip "cache-semantic.sh" "no Redis that has vector sets is to be had"; exit 0; }
+answers_redis "a Redis that has vector sets" $evicting
 cat >"$D/prices.yaml" <<'Y'
 prices: 1
 providers:
@@ -163,9 +158,9 @@ one that is external|s,^  chat: {,&external: false\, ,|rules judge the target al
 another dialect|s,vectors: {backend: local. dialect: openai,vectors: {backend: local\, dialect: cohere,;s,vectors: {backend: local\, dialect: openai,vectors: {backend: local\, dialect: cohere,|of no dialect openai
 T
 old=$((port + 1))
-if [ "$redis8" != redis-server ]; then
+if [ "$redis_server" != redis-server ]; then
 	redis-server --port "$old" --bind 127.0.0.1 --save '' --appendonly no >"$D/redis7.log" 2>&1 &
-	old_pid=$!
+	beside=$!
 	old_up() { [ "$(redis-cli -p "$old" ping 2>/dev/null)" = PONG ]; }
 	wait_for old_up
 	sed "s/tollgate@127.0.0.1:$port/127.0.0.1:$old/; /password_file:/d" "$D/tollgate.yaml" >"$D/old.yaml"

@@ -3,6 +3,7 @@
 # Once: no version of HAProxy differs here.
 # Long: it waits for answers that come late.
 . "$(dirname "$0")/lib.sh"
+. "$here/answers-redis.bash"
 
 as() { auth="authorization: Bearer $(token "$@")"; }
 count() { fetch GET "$PROVIDER/_seen?last=1000" | grep -o '"ended"' | wc -l; }
@@ -114,13 +115,7 @@ check "the model ($(($(count) - n)) times)" [ $(($(count) - n)) -le 3 ]
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- two daemons ----
-port=$(free_ports 1)
-redis() { redis-cli -p "$port" "$@"; }
-redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 32mb --maxmemory-policy allkeys-lfu >"$D/cache-redis.log" 2>&1 &
-redis_pid=$!
-trap 'kill $redis_pid 2>/dev/null; finish' EXIT
-is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
-check "a Redis for answers comes up" wait_for is_up
+answers_redis "a Redis for answers" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml" --second
 as

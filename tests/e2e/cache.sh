@@ -2,6 +2,7 @@
 # stream; kept in the process of one daemon, then in a Redis that two share; and what is wrong with that
 # Redis is a miss.
 . "$(dirname "$0")/lib.sh"
+. "$here/answers-redis.bash"
 
 json='content-type: application/json'
 as() { auth="authorization: Bearer $(token "$@")"; }
@@ -229,13 +230,7 @@ is "a route without a cache says nothing of it" "$(cache)" ''
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a Redis of its own, and two daemons ----
-port=$(free_ports 1)
-redis() { redis-cli -p "$port" "$@"; }
-redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --maxmemory 32mb --maxmemory-policy allkeys-lfu >"$D/cache-redis.log" 2>&1 &
-redis_pid=$!
-trap 'kill $redis_pid 2>/dev/null; finish' EXIT
-is_up() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
-check "a Redis for answers comes up" wait_for is_up
+answers_redis "a Redis for answers" $evicting
 printf 'cache: {redis: "redis://127.0.0.1:%s"}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml" --second
 as
@@ -287,9 +282,7 @@ is "one that is away, too" "$status $(cache)" "200 miss"
 "$root/tests/support/stack" down --dir "$D"
 
 # ---- a Redis that does not evict, as that of the limits ----
-redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no >"$D/cache-redis.log" 2>&1 &
-redis_pid=$!
-check "a Redis for answers that forgets nothing comes up" wait_for is_up
+answers_redis "a Redis for answers that forgets nothing"
 printf 'cache: {redis: "redis://localhost:%s/1", max_bytes: 64m}\n' "$port" >"$D/config.yaml"
 stack_up --policy "$here/cache.yaml" --config "$D/config.yaml"
 as

@@ -7,6 +7,7 @@
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "gate/cache/near_key.h"
+#include "support/courtesy_shipped.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,18 +58,10 @@ put_wide(struct span s, struct buf *b)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct arena lists;
-	static const struct courtesy *courtesy;
+	const struct courtesy *courtesy = shipped_courtesy();
 	unsigned char exact[CACHE_KEY_BYTES], near[CACHE_KEY_BYTES], other[CACHE_KEY_BYTES];
 	struct buf prompt, wide;
-	struct diag d;
 
-	if (!courtesy) {
-		diag_init(&d);
-		courtesy = courtesy_load(&lists, NULL, &d);
-		diag_free(&d);
-		INVARIANT(courtesy);
-	}
 	if (size < 1)
 		return 0;
 	const struct span rest[] = { SPAN_LIT("p@1"), SPAN_LIT("alice") };

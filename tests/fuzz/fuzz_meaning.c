@@ -5,25 +5,9 @@
 
 #include "base/err.h"
 #include "gate/cache/meaning.h"
+#include "support/courtesy_shipped.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct courtesy *
-meanings(void)
-{
-	static struct arena a;
-	static const struct courtesy *c;
-	struct diag d;
-
-	if (!c) {
-		arena_init(&a, 0, false);
-		diag_init(&d);
-		c = courtesy_load(&a, NULL, &d);
-		diag_free(&d);
-		INVARIANT(c);
-	}
-	return c;
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -34,8 +18,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	buf_init(&one, 0);
 	buf_init(&two, 0);
-	if (!meaning_firm(meanings(), s, &one)) {
-		INVARIANT(!meaning_firm(meanings(), s, &two));
+	if (!meaning_firm(shipped_courtesy(), s, &one)) {
+		INVARIANT(!meaning_firm(shipped_courtesy(), s, &two));
 		INVARIANT(one.n <= 2 * size && span_eq(buf_view(&one), buf_view(&two)));
 	}
 	buf_clear(&one);

@@ -7,31 +7,15 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "gate/cache/near.h"
+#include "support/courtesy_shipped.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct courtesy *
-shipped(void)
-{
-	static struct arena a;
-	static const struct courtesy *c;
-	struct diag d;
-
-	if (!c) {
-		arena_init(&a, 0, false);
-		diag_init(&d);
-		c = courtesy_load(&a, NULL, &d);
-		diag_free(&d);
-		INVARIANT(c);
-	}
-	return c;
-}
 
 static bool
 near_to(struct span text, struct buf *out)
 {
 	buf_clear(out);
-	return !near_text(shipped(), text, out);
+	return !near_text(shipped_courtesy(), text, out);
 }
 
 /* What is in a is in b, in that order, but for the case of its first letter. */
@@ -64,9 +48,9 @@ near_itself(struct span text)
 		buf_printf(&said, "please %.*s", SPAN_ARG(buf_view(&two)));
 		if (near_to(buf_view(&said), &three))
 			INVARIANT(span_eq(buf_view(&two), buf_view(&three)));
-		INVARIANT(!near_speaks(shipped(), SPAN_LIT("")));
+		INVARIANT(!near_speaks(shipped_courtesy(), SPAN_LIT("")));
 	}
-	near_speaks(shipped(), text);
+	near_speaks(shipped_courtesy(), text);
 	buf_free(&one);
 	buf_free(&two);
 	buf_free(&three);
