@@ -267,7 +267,7 @@ static bool
 looks_on(struct request *r, struct span sealed)
 {
 	struct found_cache *f = &r->found.cache;
-	int looked = f->looks;
+	enum cache_looks looked = f->looks;
 
 	if (sealed.n)
 		take_cached(r, sealed);

@@ -208,7 +208,7 @@ struct request_found {
 		bool gone;	 /* there is nothing under look_key */
 		bool by_meaning; /* CACHED_HIT */
 		/* what is looked for now: the answer to it; where one to a near one is; that */
-		enum { LOOKS_FOR_IT, LOOKS_FOR_NEAR, LOOKS_FOR_OTHERS } looks;
+		enum cache_looks { LOOKS_FOR_IT, LOOKS_FOR_NEAR, LOOKS_FOR_OTHERS } looks;
 		unsigned char look_key[CACHE_KEY_BYTES];
 		double distance;    /* CACHED_HIT; 0: the very same was asked */
 		int64_t age_s;	    /* CACHED_HIT */

@@ -56,7 +56,7 @@ end(void **state UNUSED)
 }
 
 /* The status; what was answered is in `got`. NULL: of a tool as it is shown. */
-static unsigned
+__attribute__((format(printf, 2, 3))) static unsigned
 ask(const struct change_row *row, const char *fmt, ...)
 {
 	char text[8192];

@@ -429,7 +429,7 @@ two_daemons_do_not_share_a_journal(void **state)
 {
 	(void)state;
 	assert_started();
-	struct rig other = r;
+	struct rig other = { .cfg = r.cfg };
 	buf_init(&other.why, 4096);
 	struct hashkey hash = rig_hashkey(&other);
 	other.audit = audit_start(&other.cfg, &hash, &other.metrics, &other.why);

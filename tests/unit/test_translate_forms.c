@@ -78,7 +78,7 @@ format_of(enum form f)
 	return answer_format_find(span_str(dialect_name(form_dialect(f))), span_str(path));
 }
 
-static int
+static enum frames_kind
 kind_of(enum form f)
 {
 	return f == FORM_CONVERSE ? FRAMES_EVENTSTREAM : FRAMES_SSE;

@@ -471,8 +471,8 @@ put_random_parts(struct buf *b)
 	static const char *const parts[] = { "{'type':'text','text':'a \\u00e9'}",
 		"{'type':'image_url','image_url':{'url':'data:image/gif;base64,QUJD'}}",
 		"{'type':'image_url','image_url':{'url':'https://x/y'}}",
-		"{'type':'file','file':{'filename':'n','file_data':'data:application/"
-		"pdf;base64,QUJD'}}" };
+		("{'type':'file','file':{'filename':'n','file_data':'data:application/"
+		 "pdf;base64,QUJD'}}") };
 	unsigned n = 1 + dice(3);
 
 	buf_str(b, "[");

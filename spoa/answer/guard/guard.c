@@ -145,7 +145,7 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 		into = *plan->translate;
 	into.head_tokens = g->head_input;
 	if (into.from && !(g->translator = translator_new(&into, g->report.streamed,
-				   (int)g->frames.kind, g->status))) {
+				   g->frames.kind, g->status))) {
 		guard_drop(&g);
 		return NULL;
 	}

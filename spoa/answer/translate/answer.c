@@ -20,7 +20,7 @@ static const struct answer_writer *const writers[FORMS] = {
 };
 
 struct translator *
-translator_new(const struct translate_plan *p, bool streamed, int kind, int status)
+translator_new(const struct translate_plan *p, bool streamed, enum frames_kind kind, int status)
 {
 	struct translator *t = calloc(1, sizeof(*t));
 
@@ -32,7 +32,7 @@ translator_new(const struct translate_plan *p, bool streamed, int kind, int stat
 	t->streamed = p->other_way ? !t->in.streamed : t->in.streamed;
 	t->status = status;
 	arena_init(&t->work, CAP_ANSWER_WORK, true);
-	frames_init(&t->in.frames, (enum frames_kind)kind, CAP_CALL_EVENT);
+	frames_init(&t->in.frames, kind, CAP_CALL_EVENT);
 	event_template_init(&t->in.like);
 	buf_init(&t->in.body, CAP_ANSWER_BYTES);
 	for (size_t i = 0; i < SAID_KINDS; i++)

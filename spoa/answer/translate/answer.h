@@ -5,6 +5,7 @@
 #define ANSWER_TRANSLATE_ANSWER_H
 
 #include "answer/format.h"
+#include "answer/frames.h"
 #include "base/buf.h"
 #include "scan/dialect/form.h"
 
@@ -33,7 +34,7 @@ struct translator; /* opaque */
 /* `streamed`: with events, in the provider's framing `kind`; else whole. `status`: of the
  * answer. NULL: out of memory. */
 struct translator *translator_new(
-	const struct translate_plan *p, bool streamed, int kind, int status);
+	const struct translate_plan *p, bool streamed, enum frames_kind kind, int status);
 void translator_drop(struct translator **t);
 /* The media type of what is written: "text/event-stream". */
 const char *translator_media_type(const struct translator *t);

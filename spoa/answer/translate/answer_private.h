@@ -8,7 +8,6 @@
 #include <sys/queue.h>
 
 #include "answer/event_template.h"
-#include "answer/frames.h"
 #include "answer/translate/answer.h"
 
 /* ---- what came: answer_read.c ---- */

@@ -28,7 +28,7 @@ fill_form(const char *form, const struct error_words *e, struct buf *out)
 		case 'i': buf_json_str(out, e->decision); break;
 		case 'r': buf_span(out, e->request); break;
 		case 'x': buf_span(out, e->more); break;
-		default: INVARIANT(!"a place of the form that nothing fills");
+		default: invariant_failed("a place of the form is filled", __FILE__, __LINE__);
 		}
 	}
 }
