@@ -1,0 +1,72 @@
+/* Shares B: 32 random bytes a person, in a file that can be erased. Whoever has no person falls
+ * under the id of the key; who has neither under "anonymous". What a share is for is its
+ * *holder*, a text of 1 to 1,024 bytes.
+ *
+ * The file, mode 0600, is lines of text. The first names the node and the file; each share has
+ * a number, counted up and never given twice, also not by a file that came back from a backup:
+ * JOURNAL.texts.head, next to the journal, says how far it had come. A share that is erased is
+ * overwritten where it stands, synced, and the file is written anew without it; that number and
+ * the time stay. So do the erasures (gate/changes) that were carried out here. */
+#ifndef RECORD_SEAL_SHARES_H
+#define RECORD_SEAL_SHARES_H
+
+#include "base/buf.h"
+#include "base/sha256.h"
+
+#define SHARE_BYTES	 32
+#define SHARE_HOLDER_MAX 1024
+#define PSEUDONYM_LEN	 34 /* "p_" and 32 hexadecimal digits */
+
+struct shares; /* opaque; every function is any thread's */
+
+struct share {
+	unsigned char key[SHARE_BYTES]; /* to be wiped */
+	uint64_t number;		/* from 1 on; below 2^53 */
+};
+
+/* What became of a number. */
+enum share_state { SHARE_HERE, SHARE_ERASED, SHARE_LOST, SHARE_NEVER };
+
+/* Opens `file`, or begins it. `head`: the path of JOURNAL.texts.head. Negative numbers never
+ * come: what `head` says was given, and the file does not know, is lost: *lost says how many,
+ * and why in words (the file was not there, is older). NULL with *why: others than its
+ * owner may read it, it is of another node, a line of it is damaged (its number is said; a last
+ * line that was never completed is cut off instead: nothing was sealed under it). */
+struct shares *shares_open(const char *file, const char *head, const char *node, uint64_t *lost,
+	struct buf *lost_why, struct buf *why);
+void shares_close(struct shares **s);
+
+/* The holder's share. `make`: one is made where there is none; it is in force at once, and
+ * durable after shares_sync(). 0; ERR_NOTFOUND; ERR_NOMEM; ERR_FULL (CAP_SHARES); ERR_IO: no
+ * random. */
+int shares_get(struct shares *s, struct span holder, bool make, struct share *out);
+/* By its number; *holder (may be NULL) gets whose it is. */
+enum share_state shares_find(
+	struct shares *s, uint64_t number, struct share *out, struct buf *holder);
+/* Shares that were made are durable when it returns 0. Nothing to do is 0. ERR_IO: errno. */
+int shares_sync(struct shares *s);
+/* True where shares_sync() has something to do. */
+bool shares_dirty(const struct shares *s);
+/* Bumped by each erasure: whoever keeps what came from a share drops it then. */
+uint64_t shares_erasures(const struct shares *s);
+
+/* Overwrites and drops the share of each holder that `is` says yes of, and notes `erasure` (a
+ * text of at most 64 bytes without blanks; its serial) as carried out: durable on return.
+ * *erased gets their pseudonyms, as items of a JSON list. 0 with none, too; ERR_IO with errno:
+ * it is out of force, and will be tried again. */
+int shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
+	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased);
+/* That erasure with that serial, or a later one, was carried out here. */
+bool shares_has_erased(struct shares *s, const char *erasure, int64_t serial);
+
+struct shares_count {
+	uint64_t here, erased, lost;
+};
+struct shares_count shares_count(struct shares *s);
+
+/* What follows from a share: its holder's pseudonym, "p_…": HMAC-SHA-256(B, "name"), 16 bytes;
+ * and the key of the hashes of its holder's texts: HMAC-SHA-256(B, "hash"). */
+void share_pseudonym(const struct share *b, char out[PSEUDONYM_LEN + 1]);
+void share_hash_key(const struct share *b, unsigned char out[SHA256_BYTES]);
+
+#endif
