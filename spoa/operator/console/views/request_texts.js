@@ -19,12 +19,13 @@ const kept_of = (records) => records.flatMap((r) => [
 	['prompt', r.prompt?.kept], ['response', r.answer?.kept], ['tools', r.tools_kept],
 ].flatMap(([part, kept]) => (kept ? [{ part, type: r.type, kept }] : [])));
 
-/* An answer's runs are lines of JSON, each with its kind; all else is text as it is. */
+/* Runs of an answer's text, arguments and results of calls are lines of JSON, which say whose; all else is text as it is. */
 function runs(text, form) {
 	if (form !== 'texts') return lines(text);
 	try {
-		return text.split('\n').filter(Boolean).map((line) => JSON.parse(line)).map((run) => [
-			h('small', {}, [run.kind, run.choice ? ` of choice ${run.choice}` : null]), lines(String(run.text ?? ''))]);
+		return text.split('\n').filter(Boolean).map((line) => JSON.parse(line)).map(({ kind, choice, by, tool, text: said, arguments: called, result }) => [
+			h('small', {}, [kind, choice ? ` of choice ${choice}` : null, by && [called === undefined ? 'result' : 'arguments', tool && [' of ', data(tool)], ` (${by})`]]),
+			lines(String(said ?? called ?? result ?? ''))]);
 	} catch {
 		return lines(text);
 	}
