@@ -28,6 +28,7 @@ struct audit_args {
 	struct query q;
 	const char *id, *policy;
 	bool as_json, follow;
+	bool texts;			 /* verify: what was sealed, too */
 	const char *want[AUDIT_FILTERS]; /* list: what is shown; NULL: any */
 	uint64_t from;			 /* verify: the first record of the log */
 	/* show: the record by what is given of it, in place of its id; its proof, of which type
@@ -38,10 +39,10 @@ struct audit_args {
 	const char *note;     /* verify: a checkpoint that the log must continue */
 	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
 	size_t nstatements;
-	struct keyring *ring;		   /* verify: whom to believe what; audit_ring */
-	const char *manifest; /* verify: of an exported file */
-	const char *tsa_ca, *witness_key;  /* verify: of those outside who answered, */
-	const struct anchor_keys *outside; /* as read */
+	struct keyring *ring;		    /* verify: whom to believe what; audit_ring */
+	const char *manifest;		    /* verify: of an exported file */
+	const char *tsa_ca, *witness_key;   /* verify: of those outside who answered, */
+	const struct anchor_keys *outside;  /* as read */
 	const char *key_file[SIGNKEYS_MAX]; /* of --public-key */
 	size_t nkey_files;
 	struct pubkey keys[SIGNKEYS_MAX];
@@ -63,10 +64,13 @@ struct audit_column {
 };
 void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
 
-int audit_search(int argc, char **argv); /* cmd/search/ */
-int audit_report(int argc, char **argv); /* cmd/report/ */
+int audit_search(int argc, char **argv);  /* cmd/search/ */
+int audit_report(int argc, char **argv);  /* cmd/report/ */
+int audit_subject(int argc, char **argv); /* cmd/sealed/ */
 int audit_restore(int argc, char **argv);
 int audit_verify(struct audit_args *a);
+/* verify --texts: *ok becomes false where one does not hold. 0, or an error with *why. */
+int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why); /* cmd/sealed/ */
 int audit_list(struct audit_args *a);
 int audit_key(int argc, char **argv); /* argv[0]: "key" */
 /* a->ring: the keys given, the root, and what the files of statements say, JOURNAL.keys of the
