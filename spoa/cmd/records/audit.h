@@ -68,6 +68,27 @@ int audit_search(int argc, char **argv);  /* cmd/search/ */
 int audit_report(int argc, char **argv);  /* cmd/report/ */
 int audit_subject(int argc, char **argv); /* cmd/sealed/ */
 int audit_restore(int argc, char **argv);
+/* restore: files of ciphertexts (record/archive/kept_texts.h), of a time, or by name. */
+struct archive_options;
+struct audit_texts_wanted {
+	const struct archive_options *archive;
+	const char *journal;
+	char *const *asked; /* names; what ends otherwise is none of them */
+	int nasked;
+	bool by_time;
+	const char *since, *until;
+	struct span trims; /* trim records of the journal, a line each */
+};
+struct audit_texts_done {
+	size_t restored, here, refused;
+};
+/* cmd/sealed/. A line each on standard output. 0, or the error that ends it, with *why. */
+int audit_restore_texts(
+	const struct audit_texts_wanted *w, struct audit_texts_done *done, struct buf *why);
+/* Where a trim record names the file, as that member, it must have this hash. 0, or ERR_AUTH with
+ * *why. */
+int audit_agrees_with_trims(struct span trims, const char *member, const char *name,
+	const unsigned char sha256[CHAIN_HASH_BYTES], struct buf *why);
 int audit_verify(struct audit_args *a);
 /* verify --texts: *ok becomes false where one does not hold. 0, or an error with *why. */
 int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why); /* cmd/sealed/ */
