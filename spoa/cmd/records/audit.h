@@ -7,6 +7,7 @@
 #include "cmd/records/query.h"
 #include "record/journal/chain.h"
 #include "record/journal/keyring.h"
+#include "record/seal/shares.h"
 
 /* Options of list that want a field, by the name that commands have for it. */
 enum {
@@ -29,6 +30,8 @@ struct audit_args {
 	const char *id, *policy;
 	bool as_json, follow;
 	bool texts;			 /* verify: what was sealed, too */
+	const char *shares;		 /* list: a file of them, for the pseudonym of --person, */
+	char pseudonym[PSEUDONYM_LEN + 1]; /* which is this; "" */
 	const char *want[AUDIT_FILTERS]; /* list: what is shown; NULL: any */
 	uint64_t from;			 /* verify: the first record of the log */
 	/* show: the record by what is given of it, in place of its id; its proof, of which type

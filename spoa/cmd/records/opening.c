@@ -231,6 +231,26 @@ seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is
 
 /* ---- share B ---- */
 
+/* JOURNAL.texts.head, next to the journal. */
+static void
+head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
+{
+	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
+
+	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
+}
+
+static struct shares *
+open_shares(const char *file, const char *journal, const char *node, struct buf *why)
+{
+	char head[JOURNAL_DIR_MAX + 32];
+	uint64_t lost;
+
+	SCOPED_BUF(lost_why, 4096);
+	head_of(journal, head);
+	return shares_open(file, head, node, &lost, &lost_why, why);
+}
+
 static enum opening_is
 share_in_file(struct opening *o, uint64_t number, const char *node, struct share *out,
 	struct buf *why)
@@ -239,14 +259,9 @@ share_in_file(struct opening *o, uint64_t number, const char *node, struct share
 		[SHARE_ERASED] = OPENING_ERASED,
 		[SHARE_LOST] = OPENING_LOST,
 		[SHARE_NEVER] = OPENING_NEVER };
-	uint64_t lost;
 
-	SCOPED_BUF(lost_why, 4096);
 	if (!o->shares) {
-		const char *head = arena_printf(&o->arena, "%.*s" TEXTS_SUFFIX ".head",
-			SPAN_ARG(journal_folder(o->journal)))
-					   .p;
-		o->shares = shares_open(o->args->shares, head, node, &lost, &lost_why, why);
+		o->shares = open_shares(o->args->shares, o->journal, node, why);
 		snprintf(o->shares_node, sizeof(o->shares_node), "%s", node);
 	}
 	if (!o->shares)
@@ -387,4 +402,98 @@ opening_text(struct opening *o, const json_t *record, enum seal_kind kind, struc
 	else if (is == OPENING_NOT_KEPT)
 		buf_str(why, "no such text was kept");
 	return is;
+}
+
+/* ---- a person's word ---- */
+
+/* The node whose journal it is. */
+static bool
+journal_is_of(const char *journal, char node[CHAIN_NODE_MAX + 1], struct buf *why)
+{
+	struct journal_list list;
+
+	node[0] = '\0';
+	if (journal_list_all(journal, NULL, true, &list, why))
+		return false;
+	for (size_t i = 0; i < list.n && !node[0]; i++)
+		if (list.seg[i].ours)
+			snprintf(node, CHAIN_NODE_MAX + 1, "%s", list.seg[i].node);
+	journal_list_free(&list);
+	return node[0] || (buf_str(why, "no segment of a journal is there"), false);
+}
+
+static bool
+pseudonym_in_file(const struct query *q, const char *file, const char *person,
+	char out[PSEUDONYM_LEN + 1], struct buf *why)
+{
+	char node[CHAIN_NODE_MAX + 1];
+	struct share b;
+
+	if (access(file, R_OK) != 0) {
+		buf_printf(why, "%s: %m", file);
+		return false;
+	}
+	if (!q->journal) {
+		buf_str(why, "a journal says whose shares they are: --journal");
+		return false;
+	}
+	struct shares *s = journal_is_of(q->journal, node, why)
+				   ? open_shares(file, q->journal, node, why)
+				   : NULL;
+	bool found = s && shares_get(s, span_str(person), false, &b) == 0;
+	if (found)
+		share_pseudonym(&b, out);
+	explicit_bzero(&b, sizeof(b));
+	if (s)
+		shares_close(&s);
+	return found;
+}
+
+static bool
+pseudonym_of_daemon(
+	const struct query *q, const char *person, char out[PSEUDONYM_LEN + 1], struct buf *why)
+{
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_BUF(answer, 65536);
+	const struct config *cfg = cmd_config(&a, q->config);
+	json_auto_t *in = json_pack("{ss}", "person", person);
+	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
+	const struct admin_call call = { .socket =
+						 cfg && cfg->has_admin ? cfg->admin.path : NULL,
+		.page = "/audit/pseudonym",
+		.post = true,
+		.body = body };
+	long status = call.socket && body ? admin_ask(&call, &answer, why) : 0;
+	json_auto_t *said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
+	const char *word = json_text_in(said, "pseudonym");
+	bool found = status == 200 && strlen(word) == PSEUDONYM_LEN;
+
+	free(body);
+	if (found)
+		memcpy(out, word, PSEUDONYM_LEN + 1);
+	else if (status && status != 200 && status != 404)
+		buf_printf(why, "%.200s", json_text_in(said, "error"));
+	else if (!call.socket)
+		buf_str(why, "no configuration says where the daemon is: --shares FILE");
+	return found;
+}
+
+bool
+opening_pseudonym(const struct query *q, const char *shares, const char *person,
+	char out[PSEUDONYM_LEN + 1])
+{
+	char head[JOURNAL_DIR_MAX + 32];
+
+	out[0] = '\0';
+	if (q->journal)
+		head_of(q->journal, head);
+	if (!shares && (!q->journal || access(head, F_OK) != 0))
+		return false; /* nobody was ever given a share */
+	SCOPED_BUF(why, 4096);
+	bool found = shares ? pseudonym_in_file(q, shares, person, out, &why)
+			    : pseudonym_of_daemon(q, person, out, &why);
+	if (why.n)
+		cmd_fail(q->what, "records with a pseudonym are not found: %.*s",
+			SPAN_ARG(buf_view(&why)));
+	return found;
 }

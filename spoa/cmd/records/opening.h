@@ -57,6 +57,13 @@ void opening_saw(struct opening *o, const json_t *record);
 enum opening_is opening_text(struct opening *o, const json_t *record, enum seal_kind kind,
 	struct buf *out, struct buf *why);
 
+/* The word that records of this journal may have in place of a person's name, "p_…": by a file of
+ * shares, or where that is NULL by the daemon, if there are shares next to the journal. False: there
+ * is none, and where that cannot be known a line on standard error says so. A search that finds one
+ * is not noted with the name. */
+bool opening_pseudonym(const struct query *q, const char *shares, const char *person,
+	char out[PSEUDONYM_LEN + 1]);
+
 /* The object that says what was kept of it; NULL: nothing. */
 const json_t *opening_kept(const json_t *record, enum seal_kind kind);
 

@@ -38,6 +38,8 @@ struct server {
 	struct index_thread *indexing; /* NULL: no records */
 	struct witnessing *witnessing; /* NULL: no witness */
 	struct keep *keep;	       /* NULL: no retention */
+	struct seal_store *sealing;    /* NULL: no auditors */
+	struct shares *shares;	       /* of it */
 	struct http_thread *outbound;  /* NULL: nobody is told */
 	struct notify *notify;	       /* NULL: no webhook */
 	struct live *live;	     /* NULL: no state_key */

@@ -88,7 +88,7 @@ texts_file_said(const char *name, char out[TEXTS_NAME_MAX + 8])
 void
 texts_trim_fields(struct buf *out, const struct texts_file *f, size_t n, const char *archive)
 {
-	buf_str(out, "\"type\":\"trim\",\"why\":\"age\",\"archive\":");
+	buf_str(out, "\"type\":\"trim\",\"what\":\"texts\",\"why\":\"age\",\"archive\":");
 	if (archive)
 		buf_json_str(out, span_str(archive));
 	else
