@@ -148,7 +148,7 @@ change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, boo
 
 /* ---- records ---- */
 
-/* As it is shown and recorded: a new object without the hash of a key. */
+/* As it is shown and recorded: a new object without the hash of a key or of a person. */
 static json_t *
 change_shown(const json_t *entry)
 {
@@ -157,6 +157,7 @@ change_shown(const json_t *entry)
 	json_object_del(shown, "sha256");
 	json_object_del(shown, "kind");
 	json_object_del(shown, "latest");
+	json_object_del(shown, "tag");
 	return shown;
 }
 
@@ -475,8 +476,11 @@ change_call(const struct change_row *row, struct server *s, const struct admin_p
 			json_object_set(c.answer, "id", json_object_get(after, "id"));
 		change_put(&c, before, after);
 	}
-	if (!row->what && c.status == MHD_HTTP_OK)
+	if (!row->what && c.status == MHD_HTTP_OK) {
 		say_written(&c);
+		if (made && row->done)
+			row->done(&c, after);
+	}
 	if (c.status == MHD_HTTP_OK)
 		return calls_json(out, c.answer);
 	json_decref(c.answer);

@@ -37,7 +37,8 @@ struct change_row {
 	enum live_kind kind;
 	const char *verb;
 	change_make_fn *make;
-	/* Does what was recorded of what is no entry; NULL: there is nothing to do. */
+	/* Does what was recorded of what is no entry, or ends the answer of an entry that was put;
+	 * NULL: there is nothing to do. */
 	void (*done)(struct change *c, const json_t *after);
 };
 unsigned change_call(const struct change_row *row, struct server *s,
