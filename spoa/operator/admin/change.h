@@ -64,6 +64,8 @@ extern const struct change_row admin_notify_test;
 extern const struct change_row admin_read;
 /* text: its keyed hash as id, for a search. */
 extern const struct change_row admin_text_hash;
+/* person: the word that records have in place of the name, as pseudonym; 404: there is none. */
+extern const struct change_row admin_pseudonym;
 /* object (record/proof/export.h): it is signed with the journal's key, as manifest. Nothing is
  * signed that is not recorded. */
 extern const struct change_row admin_export;

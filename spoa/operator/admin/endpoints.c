@@ -137,6 +137,9 @@ static const struct param read_told[] = {
 static const struct param text_hashed[] = {
 	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." }, SIGNED, { .name = NULL },
 };
+static const struct param person_named[] = {
+	{ "person", PARAM_TEXT, PARAM_NEEDED, .max = 1024, .text = "The name." }, SIGNED, { .name = NULL },
+};
 static const struct param export_signed[] = {
 	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { .name = NULL },
 };
@@ -242,6 +245,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = read_told, .change = &admin_read, .shape = "" },
 { "POST", "/audit/text", ROLE_AUDITOR, "The keyed hash of a text, for a search.",
   .params = text_hashed, .change = &admin_text_hash, .shape = "id:string hashes:array" },
+{ "POST", "/audit/pseudonym", ROLE_AUDITOR, "The word that records have in place of a person's name; 404: there is none.",
+  .params = person_named, .change = &admin_pseudonym, .shape = "id:string pseudonym:string" },
 { "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
   .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
 { "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text, on record first; 410: it is erased.",

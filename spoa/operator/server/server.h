@@ -26,6 +26,7 @@ struct server {
 	struct gate_shared *shared;
 	struct reloading reloading;
 	struct looks looks;
+	struct erasing erasing;
 	enum observe_state observe_said;
 	struct degraded degraded;
 	_Atomic bool stranger_there;	   /* any thread reads */
@@ -39,12 +40,12 @@ struct server {
 	struct index_thread *indexing; /* NULL: no records */
 	struct witnessing *witnessing; /* NULL: no witness */
 	struct keep *keep;	       /* NULL: no retention */
-	struct shares *shares;	       /* of texts; NULL: no seal: */
-	struct erasing erasing;
-	struct http_thread *outbound; /* NULL: nobody is told */
-	struct notify *notify;	      /* NULL: no webhook */
-	struct live *live;	      /* NULL: no state_key */
-	struct live_sync *live_sync;  /* NULL: no Redis */
+	struct seal_store *sealing;    /* NULL: no auditors */
+	struct shares *shares;	       /* of it */
+	struct http_thread *outbound;  /* NULL: nobody is told */
+	struct notify *notify;	       /* NULL: no webhook */
+	struct live *live;	     /* NULL: no state_key */
+	struct live_sync *live_sync; /* NULL: no Redis */
 	struct pinning pinning;
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct quota_table *table;

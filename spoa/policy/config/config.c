@@ -100,6 +100,7 @@ const struct config_option config_options[] = {
 { "telemetry.otlp", ALONE(OPT_OTLP, otlp), "the collector that metrics and traces go to by OTLP/HTTP JSON: url, headers_file, ratio, metrics_every, ca, gzip" },
 { "retention.age", WITHIN(OPT_DURATION, retention_age_us, NULL, S, 36500ull * 86400 * S), "closed segments older than this are trimmed; below 183d only with below_six_months" },
 { "retention.size", WITHIN(OPT_SIZE, retention_size, NULL, 64 * K, 1024 * 1024 * G), "bytes that the journal's segments take, compressed ones too: beyond, the oldest are trimmed, none younger than 183d" },
+{ "retention.texts", WITHIN(OPT_DURATION, retention_texts_us, NULL, S, 36500ull * 86400 * S), "sealed texts older than this are trimmed, on a clock of their own; default: retention.age" },
 { "retention.below_six_months", UNLESS(OPT_BOOL, below_six_months, "false"), "age and size may trim what is younger than 183d" },
 { "retention.archive", ALONE(OPT_TEXT, retention_archive), "where compressed segments are copied to: a folder, or s3://BUCKET/PREFIX; nothing is trimmed that is not there" },
 { "retention.endpoint", ALONE(OPT_TEXT, retention_endpoint), "the S3-compatible store, http[s]://HOST[:PORT]; default: Amazon's of the region" },

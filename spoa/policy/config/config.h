@@ -95,6 +95,7 @@ struct config {
 	const char *witness_key, *witness_name, *witness_state; /* witness.* */
 	bool retention;		       /* there is a section retention */
 	uint64_t retention_age_us;     /* retention.age; 0: none */
+	uint64_t retention_texts_us;   /* retention.texts; 0: as retention.age */
 	uint64_t retention_size;       /* retention.size; 0: none */
 	bool below_six_months;	       /* retention.below_six_months, default false */
 	const char *retention_archive; /* retention.archive: a folder or s3://…; NULL: none */
