@@ -312,9 +312,9 @@ const struct admin_endpoint admin_endpoints[] = {
 
 /* -- who asks -- */
 { "GET", "/session", ROLE_VIEWER, "Who I am here, and what I may.",
-  .begin = door_who, .shape = "name:string roles:array by:string door:string" },
+  .begin = door_who, .shape = "name:string roles:array by:string door:string opens:boolean" },
 { "POST", "/session", 0, "Trades a token for a cookie, for a browser.",
-  .params = login, .begin = door_login, .shape = "name:string roles:array by:string door:string" },
+  .params = login, .begin = door_login, .shape = "name:string roles:array by:string door:string opens:boolean" },
 { "DELETE", "/session", 0, "Ends the session of the cookie.",
   .begin = door_logout, .shape = "ended:boolean" },
 { "GET", "/openapi.json", ROLE_VIEWER, "This table, as OpenAPI 3.1.",

@@ -65,6 +65,7 @@ const struct config_option config_options[] = {
 { "admin.users", WITH(OPT_ADMIN_USERS, admin_users, nadmin_users), "who may do what: user or uid on the admin socket, or name in a client's certificate, with viewer, operator, auditor or a list of them; default: root and the daemon's user alone, with all" },
 { "admin.hosts", WITH(OPT_NAMES, admin_hosts, nadmin_hosts), "names by which a browser may call the admin server, besides localhost, addresses and names without a dot" },
 { "admin.console", UNLESS(OPT_BOOL, admin_console, "false"), "the page at /console/ on the admin socket and admin.tls" },
+{ "admin.open", UNLESS(OPT_BOOL, admin_open, "false"), "the console opens sealed texts in the browser, with the private key that an auditor picks there" },
 { "redis.url", ALONE(OPT_REDIS, redis_url), "unix:/path[?db=N] or redis[s][+sentinel|+cluster]://…; without it limits count in this process only" },
 { "redis.user", ALONE(OPT_TEXT, redis_user), "who we are to Redis, where the URL does not say; default: its default user" },
 { "redis.password_file", ALONE(OPT_PATH, redis_password_file), "the password: a line, mode 600, read at each connect; never in the URL too" },

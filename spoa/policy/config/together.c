@@ -219,6 +219,7 @@ check_admin(struct config_reader *r)
 		"needs admin.listen or admin.tls");
 	refuse(r, cfg->admin_console && !cfg->admin_tokens, "admin.console",
 		"needs admin.tokens: tollgate admin-token new NAME --roles viewer");
+	refuse(r, cfg->admin_open && !cfg->admin_console, "admin.open", "needs admin.console");
 }
 
 static void
