@@ -1,5 +1,5 @@
-/* tollgate audit erase: a person's sealed texts become unreadable on every node; which nodes have
- * done it. */
+/* tollgate audit erase: a person's sealed texts become unreadable on every node; which nodes
+ * have done it. */
 #include <stdio.h>
 
 #include "cmd/cmd.h"
@@ -25,8 +25,7 @@ rows_of_nodes(const json_t *erasure, json_t *rows)
 		static const char *const also[][2] = { { "at", "ordered" },
 			{ "ticket", "ticket" }, { "by", "by" } };
 		for (size_t m = 0; m < COUNT_OF(also); m++)
-			json_object_set(
-				row, also[m][1], json_object_get(erasure, also[m][0]));
+			json_object_set(row, also[m][1], json_object_get(erasure, also[m][0]));
 		json_object_set(row, "at", json_object_get(one, "at"));
 		json_array_append_new(rows, row);
 		missing += !done;

@@ -147,11 +147,11 @@ put_nodes(struct server *s, const struct known *k, json_t *erasure)
 	json_array_foreach(k->nodes, i, one)
 	{
 		const char *node = json_string_value(one);
-		json_array_append_new(list,
-			strcmp(node, s->shared_cfg->node) != 0
-				? node_of_note(k, node, erasure)
-				: json_pack("{s:s,s:b,s:O}", "node", node, "done",
-					  json_is_string(done), "at", done));
+		json_array_append_new(
+			list, strcmp(node, s->shared_cfg->node) != 0
+				      ? node_of_note(k, node, erasure)
+				      : json_pack("{s:s,s:b,s:O}", "node", node, "done",
+						json_is_string(done), "at", done));
 	}
 	json_object_set_new(erasure, "nodes", list);
 	json_object_del(erasure, "done");

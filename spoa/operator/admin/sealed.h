@@ -11,8 +11,8 @@
 extern const struct change_row admin_erase;
 /* id, part, share (its number): the share. It is on record before it is given. */
 extern const struct change_row admin_share;
-/* {"erasures": [{"erasure","serial","at","why",…,"nodes": [{"node","done","at"}]}]}; 503: Redis,
- * which alone knows of the other nodes, does not answer. */
+/* {"erasures": [{"erasure","serial","at","why",…,"nodes": [{"node","done","at"}]}]}; 503:
+ * Redis, which alone knows of the other nodes, does not answer. */
 unsigned admin_erasures(struct server *s, struct buf *out);
 
 #endif
