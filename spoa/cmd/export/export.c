@@ -51,8 +51,8 @@ chain_of(struct export *e, struct span node)
 	return c;
 }
 
-static void
-count_exported(
+void
+export_count(
 	struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES])
 {
 	struct export_chain *c = chain_of(e, l->node);
@@ -96,7 +96,7 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 		buf_str(&e->out.text, e->format->end);
 	}
 	reading_add(1);
-	count_exported(e, l, hash);
+	export_count(e, l, hash);
 	fail_export(e, export_out_write(&e->out, false));
 }
 
@@ -172,7 +172,7 @@ take_export_line(void *arg, struct span line)
 /* ---- the whole of it ---- */
 
 /* The file and its manifest get their names: signed first, so that there is no file without. */
-static int
+int
 export_place(struct export *e)
 {
 	unsigned char hash[SHA256_BYTES];

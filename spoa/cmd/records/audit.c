@@ -62,7 +62,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	bool list = !strcmp(q->what, "audit list"), show = !strcmp(q->what, "audit show"),
 	     verify = !strcmp(q->what, "audit verify"),
 	     explain = !strcmp(q->what, "audit explain"), wants = false;
-	enum { OWN = 25 };
+	enum { OWN = 29 };
 	struct cmd_option options[OWN + AUDIT_FILTERS] = {
 		QUERY_SOURCE(q),
 		QUERY_TIMES(q),
@@ -82,7 +82,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "statement", .text = a->statements, .count = &a->nstatements,
 			.most = AUDIT_STATEMENTS },
 		{ "texts", .flag = &a->texts },
-		{ "shares", .text = &a->shares },
+		OPENING_OPTIONS(&a->opening),
 		{ "no-index", .flag = &q->no_index },
 	};
 	char **operands;
@@ -103,7 +103,8 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 			!verify) ||
 		(a->policy && !explain) || (a->as_json && !list && !verify && !explain) ||
 		(list && from) ||
-		(!list && (q->said_since || q->said_until || wants || a->follow || a->shares)))
+		(!list && (q->said_since || q->said_until || wants || a->follow)) ||
+		(a->opening.key && !explain) || (a->opening.shares && !explain && !list))
 		return cmd_usage(q->what);
 	if (from && (span_u64(span_str(from), &a->from) || a->from == 0))
 		return cmd_fail(q->what, "--from: %s: not a sequence number", from);

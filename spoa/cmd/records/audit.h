@@ -4,10 +4,9 @@
 
 #include <jansson.h>
 
-#include "cmd/records/query.h"
+#include "cmd/records/opening.h"
 #include "record/journal/chain.h"
 #include "record/journal/keyring.h"
-#include "record/seal/shares.h"
 
 /* Options of list that want a field, by the name that commands have for it. */
 enum {
@@ -28,10 +27,11 @@ extern const enum record_field audit_filters[AUDIT_FILTERS];
 struct audit_args {
 	struct query q;
 	const char *id, *policy;
+	struct opening_args opening; /* explain: of what is sealed; list: shares */
 	bool as_json, follow;
 	bool texts;			 /* verify: what was sealed, too */
-	const char *shares;		 /* list: a file of them, for the pseudonym of --person, */
-	char pseudonym[PSEUDONYM_LEN + 1]; /* which is this; "" */
+	char pseudonym[PSEUDONYM_LEN + 1]; /* list: that records have in place of --person; ""
+					    */
 	const char *want[AUDIT_FILTERS]; /* list: what is shown; NULL: any */
 	uint64_t from;			 /* verify: the first record of the log */
 	/* show: the record by what is given of it, in place of its id; its proof, of which type
