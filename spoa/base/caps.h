@@ -134,6 +134,7 @@
 #define CAP_SERIES_MODELS      128          /* model names among them, of permitted requests: likewise */
 #define CAP_LIVE_ENTRIES       16384        /* keys and overrides made at run time, those that ended within a day included: a further one is refused */
 #define CAP_LIVE_ENDED         1024         /* and so many revocations of a file's keys more */
+#define CAP_LIVE_ERASURES      32768        /* erasures, which are kept for good: a further one is refused */
 #define CAP_LIVE_GONE          65536        /* names of purged ones of which an old copy could be in force again: a further one is not purged */
 #define CAP_LIVE_ENTRY_BYTES   8192         /* one of them: refused */
 #define CAP_TOOL_PINS          65536        /* pins of tools, prompts and instructions: a further one is as changed: hidden and denied */

@@ -269,7 +269,14 @@ start_sealing(struct server *s, const struct config *cfg, struct buf *why)
 	return 0;
 }
 
-/* Keys and overrides made at run time. */
+static void
+carry_out_erasures(void *server)
+{
+	erasing_now(server);
+}
+
+/* Keys, overrides and erasures made at run time. What was erased while this daemon was down is
+ * erased here before it seals or serves anything. */
 static int
 start_live(struct server *s, const struct config *cfg, struct buf *why)
 {
@@ -289,6 +296,8 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 		return ERR_IO;
 	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
 	sodium_memzero(key, sizeof(key));
+	if (s->live)
+		live_on_erasure(s->live, carry_out_erasures, s);
 	if (s->live && cfg->redis_url) {
 		struct redis_options redis;
 		if (config_redis(cfg, &redis) == 0)
@@ -297,6 +306,7 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 	}
 	if (s->live_sync)
 		turns_first(live_sync_turns(s->live_sync), LIVE_FIRST_US);
+	erasing_now(s);
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 
@@ -519,6 +529,7 @@ server_run(const char *config_file, const struct server_front *front)
 {
 	struct server s = { .config_file = config_file,
 		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
+		.erasing.lock = PTHREAD_MUTEX_INITIALIZER,
 		.front_of = front,
 		.started_us = clock_mono_us(),
 		.started_wall_ns = clock_wall_ns() };
