@@ -72,13 +72,13 @@ texts_path(size_t i)
 	return path;
 }
 
-/* What the file says of itself as a text. */
+/* The text of a file that a command made. */
 static struct buf
-file_text(const char *fmt, const char *dir)
+file_text(const char *folder, const char *name)
 {
 	char path[512];
 
-	snprintf(path, sizeof(path), fmt, dir);
+	snprintf(path, sizeof(path), "%s/%s/%s", r.dir, folder, name);
 	struct buf b = rig_slurp(path);
 	buf_putc(&b, '\0');
 	return b;
@@ -112,23 +112,23 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 		const char *how, *bad, *why;
 	} rows[] = {
 		{ "printf X | dd of=$F bs=1 seek=150 conv=notrunc status=none", "id-1",
-			"SHA-256" },
+			"the ciphertext is not what the record says" },
 		{ "dd if=$F of=$F bs=1 skip=176 seek=128 count=46 conv=notrunc status=none",
-			"id-1", "SHA-256" },
+			"id-1", "the ciphertext is not what the record says" },
 		{ "truncate -s 200 $F", "id-2", "ends in the text" },
 		{ "printf XXXX | dd of=$F bs=1 seek=128 conv=notrunc status=none", "id-1",
 			"no text" },
-		{ "rm $F", "id-1", "missing: gw-1-0000000000000000.texts is not here" },
+		{ "rm $F", "id-1", "missing: it is not here" },
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		char bad[64];
+		char bad[128];
 		rig_sh("F=%s; %s", path, rows[i].how);
 		assert_int_equal(verify_texts(), 1);
-		snprintf(bad, sizeof(bad), "id=%s part=prompt why=", rows[i].bad);
+		snprintf(bad, sizeof(bad),
+			"id=%s part=prompt file=gw-1-0000000000000000.texts why=", rows[i].bad);
 		wants("bad node=gw-1 source=texts seq=");
 		wants(bad);
 		wants(rows[i].why);
-		wants("gw-1-0000000000000000.texts");
 		rig_sh("cp %s %s", kept, path);
 	}
 	assert_int_equal(verify_texts(), 0);
@@ -140,7 +140,7 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
 		1);
 	wants("texts_damaged=1");
-	struct buf b = file_text("%s/subject/decisions.jsonl", r.dir);
+	struct buf b = file_text("subject", "decisions.jsonl");
 	assert_null(strstr(buf_view(&b).p, "what is a bank"));
 	assert_non_null(strstr(buf_view(&b).p, "what is a bill"));
 	buf_free(&b);
@@ -187,7 +187,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 			       "%s/after --sign-key %s",
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
 		0);
-	struct buf b = file_text("%s/after/decisions.jsonl", r.dir);
+	struct buf b = file_text("after", "decisions.jsonl");
 	assert_non_null(strstr(buf_view(&b).p, "\"text\":\"an old text\""));
 	buf_free(&b);
 }
@@ -257,7 +257,7 @@ a_person_gets_each_decision_with_its_texts(void **state)
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
 		0);
 	wants("subject decisions=1 texts_open=2\n");
-	struct buf b = file_text("%s/subject/decisions.jsonl", r.dir);
+	struct buf b = file_text("subject", "decisions.jsonl");
 	json_auto_t *o = json_loads(buf_view(&b).p, JSON_DISABLE_EOF_CHECK, NULL);
 	json_t *texts = json_object_get(o, "texts");
 	assert_string_equal(json_text_in(o, "id"), "id-1");
@@ -268,7 +268,7 @@ a_person_gets_each_decision_with_its_texts(void **state)
 	assert_string_equal(json_text_in(json_array_get(texts, 1), "part"), "response");
 	assert_null(strstr(buf_view(&b).p, "bob"));
 	buf_free(&b);
-	b = file_text("%s/subject/index.html", r.dir);
+	b = file_text("subject", "index.html");
 	assert_null(strstr(buf_view(&b).p, "<script"));
 	assert_non_null(strstr(buf_view(&b).p, "&#60;script&#62;alert(1)"));
 	assert_null(strstr(buf_view(&b).p, "bob"));
@@ -299,7 +299,7 @@ after_an_erasure_it_says_erased_and_the_rest_opens(void **state)
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
 		0);
 	wants("texts_erased=1");
-	struct buf b = file_text("%s/alice/decisions.jsonl", r.dir);
+	struct buf b = file_text("alice", "decisions.jsonl");
 	assert_null(strstr(buf_view(&b).p, "forget me"));
 	assert_non_null(strstr(buf_view(&b).p, "\"is\":\"erased\""));
 	buf_free(&b);
@@ -406,7 +406,7 @@ with_calls(const char *how, const char *more)
 		    "\"answer\":{\"verdict\":{\"when\":\"whole\",\"tool_calls\":[\"pay\","
 		    "\"ask\"]}");
 	buf_printf(&f, "%s},\"tools_kept\":", more);
-	seal_keep(&f, "alice", "id-1", SEAL_TOOLS, SPAN_LIT(lines), how, "texts");
+	seal_keep(&f, "alice", "id-1", SEAL_TOOLS, span_str(lines), how, "texts");
 	buf_putc(&f, '}');
 	json_t *o = json_loadb(buf_view(&f).p, f.n, 0, NULL);
 	assert_non_null(o);

@@ -231,24 +231,14 @@ seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is
 
 /* ---- share B ---- */
 
-/* JOURNAL.texts.head, next to the journal. */
-static void
-head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
-{
-	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
-
-	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
-}
-
+/* To read alone: it may be a running daemon's. */
 static struct shares *
-open_shares(const char *file, const char *journal, const char *node, struct buf *why)
+open_shares(const char *file, const char *node, struct buf *why)
 {
-	char head[JOURNAL_DIR_MAX + 32];
 	uint64_t lost;
 
 	SCOPED_BUF(lost_why, 4096);
-	head_of(journal, head);
-	return shares_open(file, head, node, &lost, &lost_why, why);
+	return shares_open(file, NULL, node, &lost, &lost_why, why);
 }
 
 static enum opening_is
@@ -261,7 +251,7 @@ share_in_file(struct opening *o, uint64_t number, const char *node, struct share
 		[SHARE_NEVER] = OPENING_NEVER };
 
 	if (!o->shares) {
-		o->shares = open_shares(o->args->shares, o->journal, node, why);
+		o->shares = open_shares(o->args->shares, node, why);
 		snprintf(o->shares_node, sizeof(o->shares_node), "%s", node);
 	}
 	if (!o->shares)
@@ -437,9 +427,8 @@ pseudonym_in_file(const struct query *q, const char *file, const char *person,
 		buf_str(why, "a journal says whose shares they are: --journal");
 		return false;
 	}
-	struct shares *s = journal_is_of(q->journal, node, why)
-				   ? open_shares(file, q->journal, node, why)
-				   : NULL;
+	struct shares *s =
+		journal_is_of(q->journal, node, why) ? open_shares(file, node, why) : NULL;
 	bool found = s && shares_get(s, span_str(person), false, &b) == 0;
 	if (found)
 		share_pseudonym(&b, out);
@@ -476,6 +465,15 @@ pseudonym_of_daemon(
 	else if (!call.socket)
 		buf_str(why, "no configuration says where the daemon is: --shares FILE");
 	return found;
+}
+
+/* JOURNAL.texts.head, next to the journal. */
+static void
+head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
+{
+	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
+
+	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
 }
 
 bool
