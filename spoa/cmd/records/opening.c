@@ -34,6 +34,9 @@ struct seal_place {
 	json_t *record; /* NULL: none is here */
 	bool opened;
 	unsigned char s0[SHARE_BYTES];
+	/* Where the last text left it: the next one is a few steps on. */
+	unsigned char state[SHARE_BYTES];
+	uint64_t step;
 };
 
 struct share_place {
@@ -188,8 +191,8 @@ seal_line(void *arg, struct span line)
 		opening_saw(s->o, record);
 }
 
-/* S_0 of a seal; NULL with *is and *why. */
-static const unsigned char *
+/* A seal, opened; NULL with *is and *why. */
+static struct seal_place *
 seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is,
 	struct buf *why)
 {
@@ -225,8 +228,23 @@ seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is
 			buf_printf(why, "seal %.*s: %s", SPAN_ARG(id), err_str(err));
 		*is = err == ERR_NOTFOUND ? OPENING_NOT_SEALED : OPENING_DAMAGED;
 		p->opened = !err;
+		memcpy(p->state, p->s0, sizeof(p->state));
+		p->step = 0;
 	}
-	return p->opened ? p->s0 : NULL;
+	return p->opened ? p : NULL;
+}
+
+/* Its state at a step. */
+static const unsigned char *
+seal_state(struct seal_place *p, uint64_t step)
+{
+	if (step < p->step) {
+		memcpy(p->state, p->s0, sizeof(p->state));
+		p->step = 0;
+	}
+	seal_ratchet(p->state, step - p->step);
+	p->step = step;
+	return p->state;
 }
 
 /* ---- share B ---- */
@@ -352,17 +370,19 @@ open_kept(struct opening *o, const json_t *record, enum seal_kind kind, struct b
 
 	if (!kept)
 		return OPENING_NOT_KEPT;
-	if (number <= 0 || step < 0 || !chain_node_valid(span_str(node))) {
+	if (number <= 0 || step < 0 || step >= CAP_SEAL_STEPS ||
+		!chain_node_valid(span_str(node))) {
 		buf_str(why, "the record does not say how it was sealed");
 		return OPENING_DAMAGED;
 	}
-	const unsigned char *s0 = seal_of(o, id, node, &is, why);
-	if (!s0)
+	struct seal_place *seal = seal_of(o, id, node, &is, why);
+	if (!seal)
 		return is;
 	is = share_of(o, record, kind, (uint64_t)number, &b, why);
 	if (is != OPENING_OPENED)
 		return is;
-	seal_text_key(s0, (uint64_t)step, &b, node, record_span(record, RF_ID), kind, k);
+	seal_text_key(seal_state(seal, (uint64_t)step), 0, &b, node, record_span(record, RF_ID),
+		kind, k);
 	int err = seal_open_text(kept, o->journal, node, k, out, why);
 	explicit_bzero(k, sizeof(k));
 	explicit_bzero(&b, sizeof(b));
@@ -469,7 +489,7 @@ pseudonym_of_daemon(
 
 /* JOURNAL.texts.head, next to the journal. */
 static void
-head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
+shares_head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
 {
 	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
 
@@ -484,7 +504,7 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 
 	out[0] = '\0';
 	if (q->journal)
-		head_of(q->journal, head);
+		shares_head_of(q->journal, head);
 	if (!shares && (!q->journal || access(head, F_OK) != 0))
 		return false; /* nobody was ever given a share */
 	SCOPED_BUF(why, 4096);
