@@ -634,7 +634,7 @@ every_field_of_records(void **state)
 		}
 	}
 	/* and the types of records */
-	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 15);
+	assert_int_equal(rows, RECORD_FIELDS_COUNT + RT_SEARCHED + 17);
 	none_missing(RECORD_FIELDS_COUNT, 200);
 }
 

@@ -136,7 +136,8 @@ cmd_audit(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} others[] = { { "search", audit_search }, { "report", audit_report },
 		{ "restore", audit_restore }, { "subject", audit_subject },
-		{ "export", audit_export }, { "key", audit_key } };
+		{ "export", audit_export }, { "key", audit_key }, { "open", audit_open },
+		{ "erase", audit_erase } };
 	struct audit_args a = { .nkeys = 0 };
 	char what[32];
 

@@ -97,6 +97,8 @@ int audit_verify(struct audit_args *a);
 int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why); /* cmd/sealed/ */
 int audit_list(struct audit_args *a);
 int audit_key(int argc, char **argv); /* argv[0]: "key" */
+int audit_open(int argc, char **argv);
+int audit_erase(int argc, char **argv);
 /* a->ring: the keys given, the root, and what the files of statements say, JOURNAL.keys of the
  * journal that is named or else configured among them. 0, or an error with *why. */
 int audit_ring(struct audit_args *a, struct buf *why);
@@ -111,8 +113,8 @@ struct audit_wanted {
 };
 /* Whether this line is such a record; *l is filled then. Its hash is not looked at. */
 bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_line *l);
-/* Its proof as a file on standard output; EXIT_… */
-int audit_prove(struct audit_args *a, const struct audit_wanted *w);
+/* Appends its proof, as a file (record/proof/bundle.h); EXIT_…, after a message. */
+int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
 int audit_explain(struct audit_args *a);
 int audit_export(int argc, char **argv); /* cmd/export/ */
 /* verify: an exported file against its manifest. */

@@ -61,10 +61,10 @@ export const data = (value) => h('bdi', {}, value);
 // Who did it is who was authenticated; what he calls himself is a note beside it.
 export const who = (o) => o.by && [data(o.by), o.claimed && h('span', { class: 'dim' }, [' (says ', data(o.claimed), ')'])];
 
-/* Lines of our own making (JSON.stringify with an indent) keep their ends. */
+/* Lines keep their ends, and tabs. */
 export function lines(text) {
 	const pre = h('pre', { tabindex: '0' });
-	for (const [i, line] of text.split('\n').entries()) add(pre, i ? document.createTextNode('\n') : null, line);
+	for (const [i, piece] of text.split(/([\n\t])/).entries()) add(pre, i % 2 ? document.createTextNode(piece) : piece);
 	return pre;
 }
 

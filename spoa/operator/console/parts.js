@@ -77,6 +77,13 @@ export function copied(text, say) {
 	return h('span', { class: 'copied' }, h('code', { tabindex: '0' }, text), ' ', button);
 }
 
+/* What the page has, as a file. */
+export function save(name, content, type = 'text/plain') {
+	const url = URL.createObjectURL(new Blob([content], { type }));
+	h('a', { href: url, download: name }).click();
+	setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
 /* A field of a form: name, label, kind 'text' | 'number' | 'select' | … */
 export function field({ name, label, value = '', type = 'text', options, placeholder, hint, list, required, size = '28' }) {
 	const id = `f-${name}`;

@@ -1,9 +1,10 @@
 // One request by its id: everything that its records say, from the question to the money, why it came out so, and the
 // proof that others check without us.
-import { add, data, h, lines, place } from '../dom.js';
+import { data, h, lines, place } from '../dom.js';
 import { bytes, count, dollars, duration_us, instant, when } from '../format.js';
-import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
+import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, save, words } from '../parts.js';
 import { table } from '../table.js';
+import { texts } from './request_texts.js';
 
 const of = (records, type) => records.find((r) => r.type === type) ?? {};
 const list = (value) => (Array.isArray(value) ? value : value ? [value] : []);
@@ -30,7 +31,7 @@ const about = (page, d) => panel('Request', facts([
 	['Parameters', d.request?.parameters && words(Object.entries(d.request.parameters).map(([k, v]) => `${k} ${v}`))],
 	['Conversation', more(page, 'conversation', d.request?.conversation)], ['Trace', d.request?.traceparent && h('code', {}, d.request.traceparent)],
 	['Use', d.about && words(Object.entries(d.about).map(([k, v]) => `${k}: ${v}`))], ['Tags', words([...list(d.tags), ...list(d.request_tags)])],
-	['Text as sent', d.prompt?.text && lines(d.prompt.text)]]));
+	['Text as sent', d.prompt?.text && lines(d.prompt.text)]])); /* of records before texts were sealed */
 
 const identity = (page, i = {}) => panel('Who', facts([
 	['Person', more(page, 'person', i.person)], ['Agent', more(page, 'agent', i.agent)], ['Team', more(page, 'team', i.team)], ['Department', more(page, 'department', i.department)],
@@ -128,14 +129,8 @@ function proof(page, got, records) {
 	const where = facts([['Records', records.map((r, i) => [i ? ', ' : null, h('code', {}, `${r.node}/${r.seq}`), ` ${r.type}`])], ['Boot', d.boot], ['Hash before it', d.prev && h('code', {}, d.prev)],
 		['Policy', [data(d.policy ?? ''), ' ', h('code', {}, d.policy_version ?? '')]]]);
 	if (!got.proof) return panel('Proof', where, h('p', { class: 'state' }, got.proof_why ?? 'No checkpoint covers the record yet: one is written within a second while the daemon runs.'));
-	const save = () => {
-		const url = URL.createObjectURL(new Blob([got.proof], { type: 'text/plain' }));
-		const a = add(h('a', { href: url, download: `${id}.tlog-proof` }));
-		a.click();
-		setTimeout(() => URL.revokeObjectURL(url), 10000);
-	};
 	return panel('Proof', where, h('p', {}, 'A file that proves this record to somebody who has nothing else: the record, its place in the log, and a signed checkpoint.'),
-		h('p', { class: 'row' }, h('button', { type: 'button', class: 'primary', id: 'proof', onclick: save }, 'Save the proof'), copied(`tollgate audit verify --file ${id}.tlog-proof --public-key audit.key.pub`, page.say)),
+		h('p', { class: 'row' }, h('button', { type: 'button', class: 'primary', id: 'proof', onclick: () => save(`${id}.tlog-proof`, got.proof) }, 'Save the proof'), copied(`tollgate audit verify --file ${id}.tlog-proof --public-key audit.key.pub`, page.say)),
 		h('details', {}, h('summary', {}, 'Show it'), lines(got.proof)));
 }
 
@@ -146,7 +141,7 @@ function story(page, got) {
 	fill(explained, page, () => page.get('/records/explain', { id: page.state.id }), rules);
 	return [outcome(d, c),
 		h('div', { class: 'grid' }, about(page, d), identity(page, d.identity ?? c.identity)),
-		panel('Rules', explained), findings(d, c),
+		texts(page, d.id ?? page.state.id, records), panel('Rules', explained), findings(d, c),
 		h('div', { class: 'grid' }, went(page, d, c, attempts), times(d, c), money(d, c), answer(c)),
 		calls(d, c), proof(page, got, records),
 		h('details', { class: 'panel' }, h('summary', {}, `The records (${records.length})`), records.map((r) => [h('h3', {}, `${r.type} ${r.node}/${r.seq}`), lines(JSON.stringify(r, null, 2))]))];

@@ -1,0 +1,80 @@
+// Sealed texts, opened in the browser: STATE=open: each of IDS is what the provider received and sent; what a wrong
+// key, passphrase or an unsafe page say. STATE=erased: none but that of GONE's opens.
+import { readFileSync } from "node:fs";
+import { BASE, clean, failures, is, like, ok, person, start, stop } from "./harness.mjs";
+
+const { TOKEN, STATE, WANT, IDS, KEYS, GONE } = process.env;
+const ids = readFileSync(IDS, "utf8").trim().split("\n");
+const PASSPHRASE = process.env.PASSPHRASE;
+const secret = readFileSync(`${KEYS}/ann.key`, "utf8").split("\n")[1];
+
+const show = async (page, id) => {
+	await page.goto(`${BASE}/console/#/request?id=${id}`);
+	await page.getByText("Kept, sealed to the auditors").waitFor();
+};
+async function open(page, key, passphrase = "") {
+	await page.getByLabel("Your private key").setInputFiles(`${KEYS}/${key}.key`);
+	await page.getByLabel("Its passphrase").fill(passphrase);
+	await page.getByLabel("Why (recorded)").last().fill("a drill <b>x</b>");
+	await page.getByRole("button", { name: "Open", exact: true }).click();
+	await page.waitForFunction(() => document.querySelector(".opened:not([aria-busy])")?.hasChildNodes());
+	return page.locator(".opened").innerText();
+}
+/* The bytes that its button saves. */
+async function saved(page, part) {
+	const button = page.locator(".opened button").nth(part);
+	const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+	return [download.suggestedFilename(), readFileSync(await download.path())];
+}
+
+await start();
+try {
+	const page = await person({ token: TOKEN, expected: ["401"] });
+	const sent = [];
+	page.on("request", (r) => sent.push(r.postData() ?? ""));
+	if (STATE === "erased") {
+		for (const id of ids.slice(0, 2)) {
+			await show(page, id);
+			like("a text of who was erased says so", await open(page, "ann", PASSPHRASE), /erased: the share of its person is gone/);
+			is("and nothing is to be saved", await page.locator(".opened button").count(), 0);
+		}
+		await show(page, GONE);
+		await open(page, "ann", PASSPHRASE);
+		ok("another person's opens", (await saved(page, 0))[1].equals(readFileSync(`${WANT}/${GONE}.prompt`)));
+	} else {
+		await show(page, ids[0]);
+		like("a wrong passphrase is told before anything is asked", await open(page, "ann", "wrong"), /The passphrase does not open this key/);
+		is("so there is no record of it", sent.filter((s) => s.includes("a drill")).length, 0);
+		like("a key that nothing is sealed to", await open(page, "other"), /It is not sealed to this key \([0-9a-f]{16}\), but to: ann \([0-9a-f]{16}\), safe/);
+		like("a key of another kind", await open(page, "admin"), /This key is no X25519 key/);
+		for (const id of ids) {
+			await show(page, id);
+			await open(page, "ann", PASSPHRASE);
+			const bad = [];
+			for (const [i, part] of ["prompt", "response"].entries()) {
+				const [name, bytes] = await saved(page, i);
+				if (!bytes.equals(readFileSync(`${WANT}/${id}.${part}`)) || !name.startsWith(id)) bad.push(`${name} ${bytes.length}`);
+			}
+			ok(`${id}: what the provider received and sent`, !bad.length, ...bad);
+		}
+		is("a text makes no element", await page.locator(".opened b, .opened img, .opened script").count(), 0);
+		is("what turns a line is shown", /\\u2028/.test(await page.locator("main").innerText()), true);
+		await page.goto(`${BASE}/console/#/search`);
+		await page.goBack();
+		await page.getByLabel("Your private key").waitFor();
+		is("who leaves the view leaves no key and no text there", `${await page.getByLabel("Your private key").inputValue()}${await page.locator(".opened").innerText()}`, "");
+		ok("no key and no passphrase were sent", !sent.some((s) => s.includes(secret) || s.includes(PASSPHRASE) || s.includes("PRIVATE KEY")));
+
+		const http = await person({ token: TOKEN, expected: ["401"] });
+		await http.addInitScript(() => Object.defineProperty(Crypto.prototype, "subtle", { value: undefined }));
+		await http.reload();
+		await show(http, ids[0]);
+		like("without cryptography it says how to get it", await http.locator("main").innerText(), /plain http[^]*admin\.tls[^]*ssh -N -L 8406/);
+	}
+} catch (e) {
+	ok("the browser's test comes to its end", false, String(e.stack ?? e));
+} finally {
+	clean();
+	await stop();
+}
+process.exit(failures() ? 1 : 0);
