@@ -153,6 +153,7 @@
 #define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider, or for a target of it that is out: a further one goes elsewhere, or is refused */
 #define CAP_ANCHOR_PLACES      16           /* places that checkpoints are taken to: `check` refuses more */
 #define CAP_ANCHOR_ANSWER      (32u << 10)  /* bytes of a place's answer: refused */
+#define CAP_AUDITORS           16           /* that texts are sealed to: `check` refuses more */
 #define CAP_WITNESS_LOGS       256          /* logs that are witnessed: `check` refuses more */
 #define CAP_WITNESS_REQUEST    (72u << 10)  /* bytes of a request for a cosignature: 413 */
 #define CAP_WITNESS_CONNS      256          /* connections of the witness: further ones are closed at accept */

@@ -34,6 +34,7 @@
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
+#include "record/seal/store.h"
 #include "record/audit/sums.h"
 
 #define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
@@ -244,6 +245,27 @@ hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 	if (cfg->audit_key)
 		return hashkey_derive(cfg->audit_key, out, why);
 	randombytes_buf(out->key, sizeof(out->key));
+	return 0;
+}
+
+/* What routes have kept is sealed. A share that is lost is said once, on record. */
+static int
+start_sealing(struct server *s, const struct config *cfg, struct buf *why)
+{
+	if (!cfg->nauditors)
+		return 0;
+	if (!(s->sealing = seal_store_open(cfg, why)))
+		return ERR_IO;
+	s->shares = s->sealing->shares;
+	audit_keeps(s->audit, s->sealing->texts, s->shares);
+	struct audit_entry *e = s->sealing->lost ? audit_entry_new() : NULL;
+	if (e) {
+		buf_printf(&e->fields,
+			"\"type\":\"alarm\",\"how\":\"shares_lost\",\"shares\":%llu,\"why\":",
+			(unsigned long long)s->sealing->lost);
+		buf_json_str(&e->fields, buf_view(&s->sealing->lost_why));
+		audit_append(s->audit, e);
+	}
 	return 0;
 }
 
@@ -560,10 +582,14 @@ server_run(const char *config_file, const struct server_front *front)
 			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
-	if (!s.shared || start_live(&s, cfg, &why) < 0 || share_sessions(&s, cfg, &why) < 0 ||
-		start_cache(&s, cfg, &why) < 0 || start_sharing(&s, cfg, &why) < 0)
+	if (!s.shared || start_sealing(&s, cfg, &why) < 0 || start_live(&s, cfg, &why) < 0 ||
+		share_sessions(&s, cfg, &why) < 0 || start_cache(&s, cfg, &why) < 0 ||
+		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
+	if (s.sealing)
+		gate_shared_seals(
+			s.shared, s.sealing->seals, s.sealing->shares, s.sealing->texts);
 	if (telling_start(&s, cfg, &why) < 0)
 		goto stop;
 	if (pinning_start(&s, &why) < 0)
@@ -616,6 +642,7 @@ stop:
 	redis_finder_free(&s.cache_finder);
 	cache_free(&s.cache);
 	gate_shared_free(&s.shared);
+	seal_store_close(&s.sealing);
 	live_close(&s.live);
 	tool_pins_free(&s.pinning.pins);
 	free(s.workers);
