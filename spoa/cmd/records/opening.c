@@ -108,8 +108,8 @@ opening_begin(const struct query *q, const struct opening_args *args)
 	o->q = q;
 	o->args = args;
 	arena_init(&o->arena, 0, false);
-	int err = args->key ? read_auditor_key(o, &why) : ERR_SYNTAX;
-	if (!args->key)
+	int err = args->key ? read_auditor_key(o, &why) : args->sealed ? 0 : ERR_SYNTAX;
+	if (err && !args->key)
 		buf_str(&why, "the auditor's private key is expected: --key FILE");
 	if (cmd_failed(q->what, err, &why) || find_places(o))
 		opening_end(&o);
@@ -191,16 +191,14 @@ seal_line(void *arg, struct span line)
 		opening_saw(s->o, record);
 }
 
-/* A seal, opened; NULL with *is and *why. */
+/* Where its record is; NULL with *why: it is not here. */
 static struct seal_place *
-seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is,
-	struct buf *why)
+find_seal(struct opening *o, struct span id, const char *node, struct buf *why)
 {
 	struct seal_place *p = seal_place_of(o, id);
 	struct seal_search s = { .o = o, .id = id, .node = node };
 	const uint64_t term = record_term_hash(RT_SEAL, id);
 
-	*is = OPENING_NO_SEAL;
 	if (!p->record || !span_is(id, p->id) || strcmp(p->node, node) != 0) {
 		struct query q = { .what = o->q->what,
 			.journal = o->q->journal,
@@ -222,6 +220,19 @@ seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is
 		if (!s.found)
 			return NULL;
 	}
+	return p;
+}
+
+/* A seal, opened; NULL with *is and *why. */
+static struct seal_place *
+seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is,
+	struct buf *why)
+{
+	struct seal_place *p = find_seal(o, id, node, why);
+
+	*is = OPENING_NO_SEAL;
+	if (!p)
+		return NULL;
 	if (!p->opened) {
 		int err = seal_open_share(p->record, node, o->key, o->key_id, p->s0, why);
 		if (err && !why->n)
@@ -412,6 +423,71 @@ opening_text(struct opening *o, const json_t *record, enum seal_kind kind, struc
 	else if (is == OPENING_NOT_KEPT)
 		buf_str(why, "no such text was kept");
 	return is;
+}
+
+/* ---- for another program to open ---- */
+
+/* The ciphertexts, in base64. */
+static enum opening_is
+put_parts(struct opening *o, const json_t *record, const json_t *kept, json_t *to,
+	struct buf *why)
+{
+	json_t *list = json_array(), *at;
+	size_t i;
+	int err = 0;
+
+	json_array_foreach(json_object_get(kept, "at"), i, at)
+	{
+		unsigned part;
+		bool last;
+		SCOPED_BUF(frame, 0);
+		SCOPED_BUF(text, 0);
+		err = err ? err
+			  : texts_read(o->journal, record_text(record, RF_NODE),
+				    (uint64_t)json_integer_value(at), &part, &last, &frame,
+				    why);
+		base64_put(&text, buf_view(&frame).p, frame.n);
+		json_array_append_new(list, json_stringn(buf_view(&text).p, text.n));
+	}
+	json_object_set_new(to, "parts", list);
+	return err == ERR_NOTFOUND ? OPENING_TRIMMED : err ? OPENING_DAMAGED : OPENING_OPENED;
+}
+
+json_t *
+opening_sealed(struct opening *o, const json_t *record, enum seal_kind kind)
+{
+	const json_t *kept = opening_kept(record, kind);
+	const char *node = record_text(record, RF_NODE);
+	struct share b = { .number = 0 };
+	json_t *out = kept ? json_pack("{ss sO sO}", "part", seal_kinds[kind], "type",
+				     record_get(record, RF_TYPE), "kept", kept)
+			   : NULL;
+
+	if (!out)
+		return NULL;
+	SCOPED_BUF(why, 4096);
+	const struct seal_place *p =
+		chain_node_valid(span_str(node))
+			? find_seal(o, json_span(json_object_get(kept, "seal")), node, &why)
+			: NULL;
+	enum opening_is is = p ? put_parts(o, record, kept, out, &why) : OPENING_NO_SEAL;
+	if (is == OPENING_OPENED)
+		is = share_of(o, record, kind, (uint64_t)json_int_in(kept, "share"), &b, &why);
+	if (is == OPENING_OPENED) {
+		SCOPED_BUF(text, 0);
+		base64_put(&text, b.key, sizeof(b.key));
+		json_object_set_new(out, "share", json_stringn(buf_view(&text).p, text.n));
+		json_object_set(out, "seal", p->record);
+	} else {
+		bool worded =
+			is == OPENING_ERASED || is == OPENING_LOST || is == OPENING_TRIMMED;
+		json_object_del(out, "parts");
+		json_object_set_new(out, "why",
+			worded || !why.n ? json_string(opening_words[is])
+					 : json_stringn(buf_view(&why).p, why.n));
+	}
+	explicit_bzero(&b, sizeof(b));
+	return out;
 }
 
 /* ---- a person's word ---- */
