@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/sha256.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
 #include "cmd/records/audit.h"
@@ -165,8 +166,8 @@ open_one(struct audit_opening *o, struct opened_record *r, enum seal_kind kind)
 		return print_opened(o, &text) ? EXIT_DONE
 					      : cmd_fail(WHAT, "cannot write the output");
 	}
-	const char *word = is == OPENING_NOT_SEALED ? "not sealed to this key"
-						    : opening_words[is];
+	const char *word =
+		is == OPENING_NOT_SEALED ? "not sealed to this key" : opening_words[is];
 	bool said = span_starts(buf_view(&why), span_str(word));
 	cmd_fail(WHAT, "%s of the %s %s/%llu: %s%s%.*s", seal_kinds[kind],
 		record_text(r->object, RF_TYPE), record_text(r->object, RF_NODE),
@@ -191,6 +192,28 @@ open_all(struct audit_opening *o)
 	return code;
 }
 
+/* What the console needs, whose page has the key: nothing is opened here. */
+static int
+print_sealed(struct audit_opening *o)
+{
+	const char *node = record_text(o->record[0].object, RF_NODE);
+	json_auto_t *all = json_pack("{s:s,s:[]}", "node", node, "records");
+	json_t *list = json_object_get(all, "records");
+
+	for (int k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
+		for (size_t i = 0; i < o->n && is_asked(o, k); i++) {
+			struct opened_record *r = &o->record[i];
+			if (!opening_kept(r->object, k))
+				continue;
+			int code = verify_opened(o, r);
+			if (code)
+				return code;
+			json_array_append_new(list, opening_sealed(o->opening, r->object, k));
+			reading_add(1);
+		}
+	return admin_print_json(WHAT, all);
+}
+
 static int
 run_open(struct audit_opening *o)
 {
@@ -202,7 +225,7 @@ run_open(struct audit_opening *o)
 		code = cmd_failed(WHAT, audit_ring(&o->a, &why), &why);
 	if (!code && !(o->opening = opening_begin(&o->a.q, &o->args)))
 		code = EXIT_CANNOT;
-	return code ? code : open_all(o);
+	return code ? code : o->args.sealed ? print_sealed(o) : open_all(o);
 }
 
 int
@@ -221,6 +244,7 @@ audit_open(int argc, char **argv)
 		{ "root", .text = &o->a.root },
 		{ "statement", .text = o->a.statements, .count = &o->a.nstatements,
 			.most = AUDIT_STATEMENTS },
+		{ "sealed", .flag = &o->args.sealed },
 		{ "no-index", .flag = &o->a.q.no_index },
 		{ .name = NULL },
 	};
@@ -230,7 +254,7 @@ audit_open(int argc, char **argv)
 
 	for (int k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
 		known |= is_asked(o, k);
-	if (n != 1 || !o->args.key)
+	if (n != 1 || !o->args.key == !o->args.sealed)
 		code = cmd_usage(WHAT);
 	else if (!known)
 		code = cmd_fail(

@@ -34,6 +34,9 @@ struct seal_place {
 	json_t *record; /* NULL: none is here */
 	bool opened;
 	unsigned char s0[SHARE_BYTES];
+	/* Where the last text left it: the next one is a few steps on. */
+	unsigned char state[SHARE_BYTES];
+	uint64_t step;
 };
 
 struct share_place {
@@ -105,8 +108,8 @@ opening_begin(const struct query *q, const struct opening_args *args)
 	o->q = q;
 	o->args = args;
 	arena_init(&o->arena, 0, false);
-	int err = args->key ? read_auditor_key(o, &why) : ERR_SYNTAX;
-	if (!args->key)
+	int err = args->key ? read_auditor_key(o, &why) : args->sealed ? 0 : ERR_SYNTAX;
+	if (err && !args->key)
 		buf_str(&why, "the auditor's private key is expected: --key FILE");
 	if (cmd_failed(q->what, err, &why) || find_places(o))
 		opening_end(&o);
@@ -188,16 +191,14 @@ seal_line(void *arg, struct span line)
 		opening_saw(s->o, record);
 }
 
-/* S_0 of a seal; NULL with *is and *why. */
-static const unsigned char *
-seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is,
-	struct buf *why)
+/* Where its record is; NULL with *why: it is not here. */
+static struct seal_place *
+find_seal(struct opening *o, struct span id, const char *node, struct buf *why)
 {
 	struct seal_place *p = seal_place_of(o, id);
 	struct seal_search s = { .o = o, .id = id, .node = node };
 	const uint64_t term = record_term_hash(RT_SEAL, id);
 
-	*is = OPENING_NO_SEAL;
 	if (!p->record || !span_is(id, p->id) || strcmp(p->node, node) != 0) {
 		struct query q = { .what = o->q->what,
 			.journal = o->q->journal,
@@ -219,36 +220,54 @@ seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is
 		if (!s.found)
 			return NULL;
 	}
+	return p;
+}
+
+/* A seal, opened; NULL with *is and *why. */
+static struct seal_place *
+seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is,
+	struct buf *why)
+{
+	struct seal_place *p = find_seal(o, id, node, why);
+
+	*is = OPENING_NO_SEAL;
+	if (!p)
+		return NULL;
 	if (!p->opened) {
 		int err = seal_open_share(p->record, node, o->key, o->key_id, p->s0, why);
 		if (err && !why->n)
 			buf_printf(why, "seal %.*s: %s", SPAN_ARG(id), err_str(err));
 		*is = err == ERR_NOTFOUND ? OPENING_NOT_SEALED : OPENING_DAMAGED;
 		p->opened = !err;
+		memcpy(p->state, p->s0, sizeof(p->state));
+		p->step = 0;
 	}
-	return p->opened ? p->s0 : NULL;
+	return p->opened ? p : NULL;
+}
+
+/* Its state at a step. */
+static const unsigned char *
+seal_state(struct seal_place *p, uint64_t step)
+{
+	if (step < p->step) {
+		memcpy(p->state, p->s0, sizeof(p->state));
+		p->step = 0;
+	}
+	seal_ratchet(p->state, step - p->step);
+	p->step = step;
+	return p->state;
 }
 
 /* ---- share B ---- */
 
-/* JOURNAL.texts.head, next to the journal. */
-static void
-head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
-{
-	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
-
-	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
-}
-
+/* To read alone: it may be a running daemon's. */
 static struct shares *
-open_shares(const char *file, const char *journal, const char *node, struct buf *why)
+open_shares(const char *file, const char *node, struct buf *why)
 {
-	char head[JOURNAL_DIR_MAX + 32];
 	uint64_t lost;
 
 	SCOPED_BUF(lost_why, 4096);
-	head_of(journal, head);
-	return shares_open(file, head, node, &lost, &lost_why, why);
+	return shares_open(file, NULL, node, &lost, &lost_why, why);
 }
 
 static enum opening_is
@@ -261,7 +280,7 @@ share_in_file(struct opening *o, uint64_t number, const char *node, struct share
 		[SHARE_NEVER] = OPENING_NEVER };
 
 	if (!o->shares) {
-		o->shares = open_shares(o->args->shares, o->journal, node, why);
+		o->shares = open_shares(o->args->shares, node, why);
 		snprintf(o->shares_node, sizeof(o->shares_node), "%s", node);
 	}
 	if (!o->shares)
@@ -362,17 +381,19 @@ open_kept(struct opening *o, const json_t *record, enum seal_kind kind, struct b
 
 	if (!kept)
 		return OPENING_NOT_KEPT;
-	if (number <= 0 || step < 0 || !chain_node_valid(span_str(node))) {
+	if (number <= 0 || step < 0 || step >= CAP_SEAL_STEPS ||
+		!chain_node_valid(span_str(node))) {
 		buf_str(why, "the record does not say how it was sealed");
 		return OPENING_DAMAGED;
 	}
-	const unsigned char *s0 = seal_of(o, id, node, &is, why);
-	if (!s0)
+	struct seal_place *seal = seal_of(o, id, node, &is, why);
+	if (!seal)
 		return is;
 	is = share_of(o, record, kind, (uint64_t)number, &b, why);
 	if (is != OPENING_OPENED)
 		return is;
-	seal_text_key(s0, (uint64_t)step, &b, node, record_span(record, RF_ID), kind, k);
+	seal_text_key(seal_state(seal, (uint64_t)step), 0, &b, node, record_span(record, RF_ID),
+		kind, k);
 	int err = seal_open_text(kept, o->journal, node, k, out, why);
 	explicit_bzero(k, sizeof(k));
 	explicit_bzero(&b, sizeof(b));
@@ -402,6 +423,71 @@ opening_text(struct opening *o, const json_t *record, enum seal_kind kind, struc
 	else if (is == OPENING_NOT_KEPT)
 		buf_str(why, "no such text was kept");
 	return is;
+}
+
+/* ---- for another program to open ---- */
+
+/* The ciphertexts, in base64. */
+static enum opening_is
+put_parts(struct opening *o, const json_t *record, const json_t *kept, json_t *to,
+	struct buf *why)
+{
+	json_t *list = json_array(), *at;
+	size_t i;
+	int err = 0;
+
+	json_array_foreach(json_object_get(kept, "at"), i, at)
+	{
+		unsigned part;
+		bool last;
+		SCOPED_BUF(frame, 0);
+		SCOPED_BUF(text, 0);
+		err = err ? err
+			  : texts_read(o->journal, record_text(record, RF_NODE),
+				    (uint64_t)json_integer_value(at), &part, &last, &frame,
+				    why);
+		base64_put(&text, buf_view(&frame).p, frame.n);
+		json_array_append_new(list, json_stringn(buf_view(&text).p, text.n));
+	}
+	json_object_set_new(to, "parts", list);
+	return err == ERR_NOTFOUND ? OPENING_TRIMMED : err ? OPENING_DAMAGED : OPENING_OPENED;
+}
+
+json_t *
+opening_sealed(struct opening *o, const json_t *record, enum seal_kind kind)
+{
+	const json_t *kept = opening_kept(record, kind);
+	const char *node = record_text(record, RF_NODE);
+	struct share b = { .number = 0 };
+	json_t *out = kept ? json_pack("{ss sO sO}", "part", seal_kinds[kind], "type",
+				     record_get(record, RF_TYPE), "kept", kept)
+			   : NULL;
+
+	if (!out)
+		return NULL;
+	SCOPED_BUF(why, 4096);
+	const struct seal_place *p =
+		chain_node_valid(span_str(node))
+			? find_seal(o, json_span(json_object_get(kept, "seal")), node, &why)
+			: NULL;
+	enum opening_is is = p ? put_parts(o, record, kept, out, &why) : OPENING_NO_SEAL;
+	if (is == OPENING_OPENED)
+		is = share_of(o, record, kind, (uint64_t)json_int_in(kept, "share"), &b, &why);
+	if (is == OPENING_OPENED) {
+		SCOPED_BUF(text, 0);
+		base64_put(&text, b.key, sizeof(b.key));
+		json_object_set_new(out, "share", json_stringn(buf_view(&text).p, text.n));
+		json_object_set(out, "seal", p->record);
+	} else {
+		bool worded =
+			is == OPENING_ERASED || is == OPENING_LOST || is == OPENING_TRIMMED;
+		json_object_del(out, "parts");
+		json_object_set_new(out, "why",
+			worded || !why.n ? json_string(opening_words[is])
+					 : json_stringn(buf_view(&why).p, why.n));
+	}
+	explicit_bzero(&b, sizeof(b));
+	return out;
 }
 
 /* ---- a person's word ---- */
@@ -437,9 +523,8 @@ pseudonym_in_file(const struct query *q, const char *file, const char *person,
 		buf_str(why, "a journal says whose shares they are: --journal");
 		return false;
 	}
-	struct shares *s = journal_is_of(q->journal, node, why)
-				   ? open_shares(file, q->journal, node, why)
-				   : NULL;
+	struct shares *s =
+		journal_is_of(q->journal, node, why) ? open_shares(file, node, why) : NULL;
 	bool found = s && shares_get(s, span_str(person), false, &b) == 0;
 	if (found)
 		share_pseudonym(&b, out);
@@ -478,6 +563,15 @@ pseudonym_of_daemon(
 	return found;
 }
 
+/* JOURNAL.texts.head, next to the journal. */
+static void
+shares_head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
+{
+	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
+
+	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
+}
+
 bool
 opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	char out[PSEUDONYM_LEN + 1])
@@ -486,7 +580,7 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 
 	out[0] = '\0';
 	if (q->journal)
-		head_of(q->journal, head);
+		shares_head_of(q->journal, head);
 	if (!shares && (!q->journal || access(head, F_OK) != 0))
 		return false; /* nobody was ever given a share */
 	SCOPED_BUF(why, 4096);

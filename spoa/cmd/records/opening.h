@@ -10,6 +10,7 @@
 /* Of the command line; NULL: not given. */
 struct opening_args {
 	const char *key, *passphrase_file, *shares, *by, *reason;
+	bool sealed; /* for opening_sealed() alone: needs no key */
 };
 /* clang-format off */
 #define OPENING_OPTIONS(a) \
@@ -57,10 +58,16 @@ void opening_saw(struct opening *o, const json_t *record);
 enum opening_is opening_text(struct opening *o, const json_t *record, enum seal_kind kind,
 	struct buf *out, struct buf *why);
 
-/* The word that records of this journal may have in place of a person's name, "p_…": by a file of
- * shares, or where that is NULL by the daemon, if there are shares next to the journal. False: there
- * is none, and where that cannot be known a line on standard error says so. A search that finds one
- * is not noted with the name. */
+/* What a program of the auditor's own needs to open it, which is given out as a share is:
+ * {"part","type","kept","seal": its record,"share": base64,"parts": [base64]}; with "why", a
+ * word of opening_words or a sentence, in place of the last three. NULL: not kept, or out of
+ * memory. */
+json_t *opening_sealed(struct opening *o, const json_t *record, enum seal_kind kind);
+
+/* The word that records of this journal may have in place of a person's name, "p_…": by a file
+ * of shares, or where that is NULL by the daemon, if there are shares next to the journal.
+ * False: there is none, and where that cannot be known a line on standard error says so. A
+ * search that finds one is not noted with the name. */
 bool opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	char out[PSEUDONYM_LEN + 1]);
 

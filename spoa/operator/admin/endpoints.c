@@ -150,6 +150,9 @@ static const struct param share_asked[] = {
 	{ "share", PARAM_INTEGER, PARAM_NEEDED, .min = 1, .max = (INT64_C(1) << 53) - 1, .text = "The share's number, as the record has it." },
 	SIGNED, { .name = NULL },
 };
+static const struct param opening_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, SIGNED, { .name = NULL },
+};
 static const struct param erased[] = {
 	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "Who; or the id of a key that is nobody's." },
 	{ "why", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "Why; it goes into the record." },
@@ -251,6 +254,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
 { "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text, on record first; 410: it is erased.",
   .params = share_asked, .change = &admin_share, .shape = "share:string number:integer" },
+{ "POST", "/audit/opening", ROLE_AUDITOR, "What the console opens a request's texts with; 404 without `admin.open`.",
+  .params = opening_asked, .begin = admin_opening, .arg = &sealed_texts, .shape = "node:string records:array" },
 { "POST", "/audit/erase", ROLE_AUDITOR, "Makes a person's sealed texts unreadable, on every node.",
   .params = erased, .change = &admin_erase, .shape = "erasure:string serial:integer here:boolean nodes:array" },
 { "GET", "/audit/erasures", ROLE_AUDITOR, "What was erased, and which nodes have done it.",

@@ -85,6 +85,23 @@ give_share(struct change *c, const json_t *after)
 
 const struct change_row admin_share = { "text", 0, "open", make_share, give_share };
 
+/* ---- for the console ---- */
+
+const struct reader sealed_texts = {
+	.step = { { .command = { "audit", "open", "--sealed" }, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id",
+	.records = true,
+};
+
+enum MHD_Result
+admin_opening(struct asking *q)
+{
+	return q->server->shared_cfg->admin_open
+		       ? reader_begin(q)
+		       : asking_refuse(q, MHD_HTTP_NOT_FOUND,
+				 "the console opens nothing: admin.open is false");
+}
+
 /* ---- erasures ---- */
 
 /* What of the whole cluster is known. */
