@@ -172,6 +172,11 @@
 #define CAP_CHILDREN_EACH      6            /* of a caller, those that run included: likewise */
 #define CAP_CHILD_OUT          (16u << 20)  /* bytes that one says, and of a caller's answers that are under way; four times that of all: it is killed; no further one begins */
 #define CAP_CHILD_DATA         (768u << 20) /* bytes of its heap and stacks: it cannot go on */
+#define CAP_SHARES             1048576      /* holders that have a share of the keys of their texts: a further one's texts are not sealed (on_failure.audit) */
+#define CAP_SHARES_ERASURES    65536        /* erasures that a file of shares notes: the oldest is forgotten, and would be carried out again */
+#define CAP_SEALS              4096         /* holders whose seal a worker keeps: the one that was used longest ago begins another */
+#define CAP_SEALS_AHEAD        64           /* seals that are made ahead: a worker that finds none makes one */
+#define CAP_SEAL_STEPS         (1u << 20)   /* texts of a seal: a further one begins another */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */
 

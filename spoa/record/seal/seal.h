@@ -91,7 +91,10 @@ void sealer_forget(struct sealer *s, struct span holder);
 int seal_open_share(const json_t *record, const char *node,
 	const unsigned char key[HPKE_KEY_BYTES], const char id[AUDITOR_ID_LEN + 1],
 	unsigned char out[SHARE_BYTES], struct buf *why);
-/* K of a text. */
+/* S_(i + steps) of S_i: who opens many texts of a seal goes on from one to the next, and asks
+ * for K of step 0 there. */
+void seal_ratchet(unsigned char state[SHARE_BYTES], uint64_t steps);
+/* K of a text. A step that no seal has (CAP_SEAL_STEPS) gives a key that opens nothing. */
 void seal_text_key(const unsigned char s0[SHARE_BYTES], uint64_t step, const struct share *b,
 	const char *node, struct span id, enum seal_kind kind, unsigned char out[32]);
 /* Appends the text of the member `kept` of a record to *out: reads its parts, compares their

@@ -27,11 +27,11 @@ struct share {
 /* What became of a number. */
 enum share_state { SHARE_HERE, SHARE_ERASED, SHARE_LOST, SHARE_NEVER };
 
-/* Opens `file`, or begins it. `head`: the path of JOURNAL.texts.head. Negative numbers never
- * come: what `head` says was given, and the file does not know, is lost: *lost says how many,
- * and why in words (the file was not there, is older). NULL with *why: others than its
- * owner may read it, it is of another node, a line of it is damaged (its number is said; a last
- * line that was never completed is cut off instead: nothing was sealed under it). */
+/* Opens `file`, or begins it. `head`: the path of JOURNAL.texts.head. What `head` says was
+ * given, and the file does not know, is lost: *lost says how many, and why in words (the file
+ * was not there, is older). NULL with *why: others than its owner may read it, it is of another
+ * node, a line of it is damaged (its number is said; a last line that was never completed is
+ * cut off instead: nothing was sealed under it). */
 struct shares *shares_open(const char *file, const char *head, const char *node, uint64_t *lost,
 	struct buf *lost_why, struct buf *why);
 void shares_close(struct shares **s);

@@ -29,7 +29,8 @@ struct text_part {
 };
 
 /* Opens the folder JOURNAL.texts of `journal`, or makes it (0700). Positions go on after what
- * is there. NULL with *why: a stranger's file, a head that is none, another node's. */
+ * is there: who trims leaves the newest file. NULL with *why: a stranger's file, a head that is
+ * none, another node's. */
 struct texts *texts_open(const char *journal, const char *node, struct buf *why);
 void texts_close(struct texts **t);
 /* The position of a frame of n bytes; any thread. */
@@ -38,7 +39,8 @@ uint64_t texts_take(struct texts *t, size_t n);
 void texts_roll(struct texts *t);
 /* The audit thread's: 0; ERR_FULL, ERR_IO, with errno. */
 int texts_write(struct texts *t, const struct text_part *p);
-/* Everything written is durable. One fdatasync a file that was written to. */
+/* Everything written is durable. One fdatasync a file that was written to. After an error all
+ * that was written since the last one that said 0 is to be written again. */
 int texts_sync(struct texts *t);
 
 /* ---- for readers, of the folder alone ---- */

@@ -1,0 +1,109 @@
+/* Erasing a share: out of force first, then out of the file. What is appended to the file
+ * before anything is overwritten says which shares go, so that a start after a power cut
+ * finishes it. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/json_put.h"
+#include "base/mem.h"
+#include "record/seal/shares_private.h"
+
+/* Out of force: from here on it is nowhere in memory. Room was made. */
+static void
+take_share_out(struct shares *s, size_t i, int64_t now_ns)
+{
+	struct share_entry *e = s->entry[i], **p = &s->bucket[e->hash & (s->nbuckets - 1)];
+	struct erased_share gone = { .number = e->number, .at_ns = now_ns };
+	struct share b;
+
+	while (*p != e)
+		p = &(*p)->next;
+	*p = e->next;
+	share_of_entry(e, &b);
+	share_pseudonym(&b, gone.pseudonym);
+	shares_note_erased(s, &gone);
+	if (e->at) {
+		size_t secret = share_line_secret(e->number);
+		s->gone[s->ngone++] = (struct share_bytes){ e->at + secret,
+			share_line_bytes(e) - secret - 1 };
+	}
+	explicit_bzero(&b, sizeof(b));
+	explicit_bzero(e, sizeof(*e) + e->n);
+	free(e);
+}
+
+/* Those of whom `is` says yes. */
+static int
+take_shares_out(
+	struct shares *s, bool (*is)(void *arg, struct span holder), void *arg, int64_t now_ns)
+{
+	size_t found = 0, kept = 0;
+	int err = 0;
+
+	pthread_rwlock_rdlock(&s->lock);
+	bool *yes = calloc(s->n + 1, sizeof(*yes));
+	size_t n = yes ? s->n : 0;
+	for (size_t i = 0; i < n; i++)
+		found += yes[i] = is(arg, span_of(s->entry[i]->holder, s->entry[i]->n));
+	pthread_rwlock_unlock(&s->lock);
+	pthread_rwlock_wrlock(&s->lock);
+	if (!yes ||
+		!mem_room(
+			&s->erased, &s->erased_room, s->nerased + found, sizeof(*s->erased)) ||
+		!mem_room(&s->gone, &s->gone_room, s->ngone + found, sizeof(*s->gone)))
+		err = ERR_NOMEM;
+	/* What was made meanwhile is after those that were asked for. */
+	for (size_t i = 0; !err && found && i < s->n; i++)
+		if (i < n && yes[i])
+			take_share_out(s, i, now_ns);
+		else
+			s->entry[kept++] = s->entry[i];
+	if (!err && found) {
+		s->n = kept;
+		atomic_store(&s->stale, true);
+		atomic_fetch_add_explicit(&s->erasures, 1, memory_order_release);
+	}
+	pthread_rwlock_unlock(&s->lock);
+	free(yes);
+	return err;
+}
+
+/* Their pseudonyms: a record says them from now on. */
+static void
+say_erased(struct shares *s, struct buf *erased)
+{
+	pthread_rwlock_wrlock(&s->lock);
+	for (size_t i = 0; i < s->nerased; i++)
+		if (s->erased[i].pseudonym[0]) {
+			json_put_str(erased, NULL, s->erased[i].pseudonym);
+			s->erased[i].pseudonym[0] = '\0';
+		}
+	pthread_rwlock_unlock(&s->lock);
+}
+
+int
+shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
+	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased)
+{
+	struct erasure done = { .serial = serial };
+
+	if (strlen(erasure) > ERASURE_NAME_MAX || strpbrk(erasure, " \n") || serial < 0)
+		return ERR_SYNTAX;
+	memcpy(done.name, erasure, strlen(erasure));
+	pthread_mutex_lock(&s->io);
+	pthread_rwlock_wrlock(&s->lock);
+	bool room =
+		mem_room(&s->erasure, &s->erasures_room, s->nerasures + 1, sizeof(*s->erasure));
+	pthread_rwlock_unlock(&s->lock);
+	int err = room ? take_shares_out(s, is, arg, now_ns) : ERR_NOMEM;
+	err = err ? err : shares_overwrite(s);
+	err = err ? err : shares_rewrite(s, &done, NULL);
+	if (!err) {
+		say_erased(s, erased);
+		pthread_rwlock_wrlock(&s->lock);
+		shares_note_erasure(s, span_str(done.name), serial);
+		pthread_rwlock_unlock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->io);
+	return err;
+}

@@ -1,0 +1,132 @@
+/* What shares.c (the table), shares_file.c (the file) and shares_lines.c (its lines) share.
+ *
+ * A line is words, a blank between them; the last one is the begin of SHA-256 of what is before
+ * it, 8 hexadecimal digits. The first line: tollgate-shares-v1 NODE           (of
+ * JOURNAL.texts.head: tollgate-texts-head-v1 NODE) then, in any order: share NUMBER KEY HOLDER
+ * 64 hexadecimal digits; base64 erasing NUMBER TIME PSEUDONYM     erased, and no record says so
+ * yet erased NUMBER TIME lost FROM TO                      numbers that were given, and are not
+ * in this file erasure NAME SERIAL               carried out here given NUMBER of the head
+ * alone: the last one that was given The head has what was erased, too, so that an older file
+ * that comes back brings nothing back. Of a share that is erased all after its number becomes
+ * x; a power cut may leave part of that. */
+#ifndef RECORD_SEAL_SHARES_PRIVATE_H
+#define RECORD_SEAL_SHARES_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "record/seal/shares.h"
+
+#define SHARE_NUMBER_MAX  ((UINT64_C(1) << 53) - 1)
+#define ERASURE_NAME_MAX  64
+#define SHARES_FILE_FIRST "tollgate-shares-v1"
+#define SHARES_HEAD_FIRST "tollgate-texts-head-v1"
+
+struct share_entry {
+	struct share_entry *next; /* of its bucket */
+	uint64_t hash, number;
+	uint64_t at; /* where its line begins in the file; io's */
+	unsigned char key[SHARE_BYTES];
+	uint16_t n;
+	char holder[];
+};
+
+struct erased_share {
+	uint64_t number;
+	int64_t at_ns;			   /* whole seconds in the file */
+	char pseudonym[PSEUDONYM_LEN + 1]; /* "": a record says it */
+};
+
+struct lost_shares {
+	uint64_t from, to;
+};
+
+struct erasure {
+	char name[ERASURE_NAME_MAX + 1];
+	int64_t serial;
+};
+
+/* Bytes of the file that are to be overwritten. */
+struct share_bytes {
+	uint64_t at, n;
+};
+
+struct shares {
+	/* in memory: lock */
+	pthread_rwlock_t lock;
+	uint64_t seed;
+	struct share_entry **bucket; /* nbuckets of them, a power of two */
+	size_t nbuckets;
+	struct share_entry **entry; /* by number, counted up */
+	size_t n, room;
+	struct erased_share *erased; /* by number */
+	size_t nerased, erased_room;
+	struct lost_shares *lost; /* by number, apart */
+	size_t nlost, lost_room;
+	struct erasure *erasure;
+	size_t nerasures, erasures_room;
+	uint64_t given;	       /* the last number that was given */
+	_Atomic uint64_t last; /* the same, for who holds no lock */
+	_Atomic uint64_t erasures;
+
+	/* the files: io, which is taken before lock */
+	pthread_mutex_t io;
+	char *file, *head, *node; /* head NULL: for reading alone */
+	int fd;
+	uint64_t end;		  /* of its durable lines */
+	_Atomic uint64_t written; /* the last number in it */
+	uint64_t head_given;	  /* what JOURNAL.texts.head says */
+	struct share_bytes *gone;
+	size_t ngone, gone_room;
+	atomic_bool stale; /* it has lines that are to go, or half of one */
+	atomic_bool head_stale;
+};
+
+static inline void
+share_of_entry(const struct share_entry *e, struct share *out)
+{
+	memcpy(out->key, e->key, SHARE_BYTES);
+	out->number = e->number;
+}
+
+/* ---- shares.c ---- */
+
+/* Appends what a line says. 0; ERR_DUPLICATE: its number or its holder is there; ERR_NOMEM;
+ * ERR_FULL. */
+int shares_add(struct shares *s, uint64_t number, const unsigned char key[SHARE_BYTES],
+	struct span holder, uint64_t at);
+/* Where that number is in the list of those that were erased, or would be. */
+size_t shares_erased_at(const struct shares *s, uint64_t number);
+bool shares_is_erased(const struct shares *s, uint64_t number);
+bool shares_is_lost(const struct shares *s, uint64_t number);
+/* False: out of memory. */
+bool shares_note_erased(struct shares *s, const struct erased_share *e);
+bool shares_note_erasure(struct shares *s, struct span name, int64_t serial);
+bool shares_note_lost(struct shares *s, uint64_t from, uint64_t to);
+
+/* ---- shares_lines.c ---- */
+
+void share_line(struct buf *b, const struct share_entry *e);
+/* The first line and what is not a share; of the head, with what was given. `done`: as if that
+ * were carried out. */
+void shares_notes(struct buf *b, const struct shares *s, bool head, const struct erasure *done);
+/* What waits to be overwritten. */
+void shares_erasing(struct buf *b, const struct shares *s);
+/* Where what is secret in a share's line begins. */
+size_t share_line_secret(uint64_t number);
+/* Its length, with its end. */
+size_t share_line_bytes(const struct share_entry *e);
+/* Reads all lines of the file, or of the head. *good: how many bytes are whole lines. 0,
+ * ERR_SYNTAX with *why, which names the line; ERR_NOMEM. */
+int shares_parse(struct shares *s, struct span text, bool head, size_t *good, struct buf *why);
+
+/* ---- shares_file.c, io held ---- */
+
+/* Overwrites what is to go, after lines that say so. 0, ERR_NOMEM, ERR_FULL, ERR_IO with errno.
+ */
+int shares_overwrite(struct shares *s);
+/* The file and its head anew, without what is erased; `done` (may be NULL) is carried out with
+ * it, and no pseudonym waits any more. The same; *why may be NULL. */
+int shares_rewrite(struct shares *s, const struct erasure *done, struct buf *why);
+
+#endif

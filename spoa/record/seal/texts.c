@@ -1,0 +1,307 @@
+/* The log of ciphertexts, written. Positions are one number that workers move on by itself;
+ * files are the audit thread's. A file's head is written whenever the file is opened: after a
+ * sync that failed nobody knows what of it is on the disk. */
+#include "record/seal/texts.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/replace.h"
+#include "base/stops.h"
+#include "base/why.h"
+#include "record/journal/journal.h"
+#include "record/seal/private.h"
+
+enum { OPEN_FILES = 4 }; /* parts may come in another order than that of their positions */
+
+struct text_file {
+	uint64_t segment; /* position / TEXTS_SEGMENT_BYTES */
+	int fd;		  /* -1: none */
+	bool dirty;
+};
+
+struct texts {
+	_Atomic uint64_t next; /* the position after the last that was taken; a file's begin:
+				  its head is not counted yet */
+	/* owner: audit */
+	char folder[JOURNAL_DIR_MAX + sizeof(TEXTS_SUFFIX)], node[65];
+	int dirfd;
+	bool named;			   /* a file was made: the folder is to be synced */
+	struct text_file file[OPEN_FILES]; /* the newest first */
+};
+
+static int
+texts_failed(int sys)
+{
+	errno = sys;
+	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_FULL : ERR_IO;
+}
+
+void
+texts_head(const char *node, uint64_t position, char out[TEXTS_HEAD_BYTES])
+{
+	memset(out, 0, TEXTS_HEAD_BYTES);
+	snprintf(out, TEXTS_HEAD_BYTES, "tollgate-texts-v1 %.64s %016llx\n", node,
+		(unsigned long long)position);
+}
+
+void
+texts_name(const char *node, uint64_t position, char out[TEXTS_NAME_MAX])
+{
+	snprintf(out, TEXTS_NAME_MAX, "%.64s-%016llx" TEXTS_SUFFIX, node,
+		(unsigned long long)(position - position % TEXTS_SEGMENT_BYTES));
+}
+
+/* ---- open ---- */
+
+static bool
+texts_name_read(const char *name, const char *node, uint64_t *position)
+{
+	char again[TEXTS_NAME_MAX];
+	size_t n = strlen(node);
+
+	if (strlen(name) < n + 1)
+		return false;
+	*position = strtoull(name + n + 1, NULL, 16);
+	texts_name(node, *position, again);
+	return strcmp(name, again) == 0 && *position < UINT64_C(1) << 53;
+}
+
+/* The place after the newest file's end. A file whose head is not all there holds nothing that
+ * was ever synced. */
+static int
+go_on_after(struct texts *t, uint64_t newest, struct buf *why)
+{
+	char name[TEXTS_NAME_MAX], is[TEXTS_HEAD_BYTES] = "", head[TEXTS_HEAD_BYTES];
+	static const char zeros[TEXTS_HEAD_BYTES];
+	struct stat st;
+	ssize_t got = -1;
+
+	texts_name(t->node, newest, name);
+	texts_head(t->node, newest, head);
+	int fd = openat(t->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		got = pread(fd, is, sizeof(is), 0);
+	int sys = errno;
+	if (fd >= 0)
+		close(fd);
+	if (got < 0)
+		return why_err(why, ERR_IO, "%s/%s: %s", t->folder, name, strerror(sys));
+	if (memcmp(is, head, (size_t)got) != 0 && memcmp(is, zeros, (size_t)got) != 0)
+		return why_err(why, ERR_SYNTAX,
+			"%s/%s: its head is not that of a file of texts of node %s at this "
+			"position",
+			t->folder, name, t->node);
+	if ((uint64_t)st.st_size > TEXTS_SEGMENT_BYTES)
+		return why_err(why, ERR_SYNTAX, "%s/%s: longer than a file of texts can be",
+			t->folder, name);
+	uint64_t end = ((uint64_t)st.st_size + TEXTS_FRAME_BYTES - 1) / TEXTS_FRAME_BYTES *
+		       TEXTS_FRAME_BYTES;
+	atomic_store(&t->next, newest + (end < TEXTS_HEAD_BYTES ? 0 : end));
+	return 0;
+}
+
+static int
+scan_texts(struct texts *t, struct buf *why)
+{
+	uint64_t newest = 0, position;
+	bool any = false;
+	int err = 0;
+	DIR *d = opendir(t->folder);
+
+	if (!d)
+		return why_err(why, ERR_IO, "%s: %s", t->folder, strerror(errno));
+	for (struct dirent *e; !err && (e = readdir(d));) {
+		struct stat st;
+		if (e->d_name[0] == '.' || fstatat(t->dirfd, e->d_name, &st, 0) < 0 ||
+			S_ISDIR(st.st_mode))
+			continue;
+		if (!S_ISREG(st.st_mode) || !texts_name_read(e->d_name, t->node, &position))
+			err = why_err(why, ERR_SYNTAX,
+				"%s/%s: not a file of texts of node %s, and nothing else "
+				"belongs there",
+				t->folder, e->d_name, t->node);
+		else if (!any || position > newest)
+			newest = position;
+		any = true;
+	}
+	closedir(d);
+	return err || !any ? err : go_on_after(t, newest, why);
+}
+
+struct texts *
+texts_open(const char *journal, const char *node, struct buf *why)
+{
+	struct texts *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		why_err(why, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+		return NULL;
+	}
+	t->dirfd = -1;
+	for (size_t i = 0; i < OPEN_FILES; i++)
+		t->file[i].fd = -1;
+	if ((size_t)snprintf(t->folder, sizeof(t->folder), "%.*s" TEXTS_SUFFIX,
+		    SPAN_ARG(journal_folder(journal))) >= sizeof(t->folder) ||
+		(size_t)snprintf(t->node, sizeof(t->node), "%s", node) >= sizeof(t->node))
+		why_err(why, ERR_LIMIT, "%s: name too long", journal);
+	else if ((mkdir(t->folder, 0700) < 0 && errno != EEXIST) ||
+		 (t->dirfd = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		why_err(why, ERR_IO, "%s: %s", t->folder, strerror(errno));
+	else if (replace_sync_folder(AT_FDCWD, t->folder, why) == 0 && scan_texts(t, why) == 0)
+		return t;
+	texts_close(&t);
+	return NULL;
+}
+
+void
+texts_close(struct texts **t)
+{
+	if (!*t)
+		return;
+	for (size_t i = 0; i < OPEN_FILES; i++)
+		if ((*t)->file[i].fd >= 0)
+			close((*t)->file[i].fd);
+	if ((*t)->dirfd >= 0)
+		close((*t)->dirfd);
+	free(*t);
+	*t = NULL;
+}
+
+/* ---- positions ---- */
+
+uint64_t
+texts_take(struct texts *t, size_t n)
+{
+	uint64_t next = atomic_load_explicit(&t->next, memory_order_relaxed), at;
+	uint64_t whole = (n + TEXTS_FRAME_BYTES - 1) / TEXTS_FRAME_BYTES * TEXTS_FRAME_BYTES;
+
+	INVARIANT(whole <= TEXTS_SEGMENT_BYTES - TEXTS_HEAD_BYTES);
+	do {
+		uint64_t in = next % TEXTS_SEGMENT_BYTES;
+		at = in + whole > TEXTS_SEGMENT_BYTES ? next - in + TEXTS_SEGMENT_BYTES : next;
+		if (at % TEXTS_SEGMENT_BYTES == 0)
+			at += TEXTS_HEAD_BYTES;
+	} while (!atomic_compare_exchange_weak(&t->next, &next, at + whole));
+	return at;
+}
+
+void
+texts_roll(struct texts *t)
+{
+	uint64_t next = atomic_load(&t->next), in;
+
+	do {
+		in = next % TEXTS_SEGMENT_BYTES;
+	} while (in > 0 && !atomic_compare_exchange_weak(
+				   &t->next, &next, next - in + TEXTS_SEGMENT_BYTES));
+}
+
+/* ---- written and synced ---- */
+
+static int
+pwrite_all(int fd, struct span s, uint64_t at)
+{
+	while (s.n) {
+		ssize_t n = journal_io.pwrite(fd, s.p, s.n, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return texts_failed(n == 0 ? ENOSPC : errno);
+		at += (uint64_t)n;
+		s = span_cut(s, (size_t)n, s.n);
+	}
+	return 0;
+}
+
+static int
+sync_text_file(struct text_file *f)
+{
+	struct stat st;
+
+	if (!f->dirty)
+		return 0;
+	if (journal_io.fdatasync(f->fd) == 0 && fstat(f->fd, &st) == 0 && st.st_nlink) {
+		f->dirty = false;
+		return 0;
+	}
+	/* What of it is on the disk nobody knows, or its name is gone: it is opened again. */
+	int err = texts_failed(errno ? errno : ENOENT);
+	close(f->fd);
+	*f = (struct text_file){ .fd = -1 };
+	return err;
+}
+
+/* To the front of the list; the last of it makes room. */
+static int
+open_text_file(struct texts *t, uint64_t segment)
+{
+	struct text_file f = { .segment = segment };
+	char name[TEXTS_NAME_MAX], head[TEXTS_HEAD_BYTES];
+
+	errno = 0;
+	int err = sync_text_file(&t->file[OPEN_FILES - 1]);
+	if (err)
+		return err;
+	texts_name(t->node, segment * TEXTS_SEGMENT_BYTES, name);
+	texts_head(t->node, segment * TEXTS_SEGMENT_BYTES, head);
+	f.fd = openat(t->dirfd, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (f.fd < 0)
+		return texts_failed(errno);
+	t->named = true;
+	if ((err = pwrite_all(f.fd, span_of(head, sizeof(head)), 0))) {
+		int sys = errno;
+		close(f.fd);
+		errno = sys;
+		return err;
+	}
+	if (t->file[OPEN_FILES - 1].fd >= 0)
+		close(t->file[OPEN_FILES - 1].fd);
+	memmove(t->file + 1, t->file, sizeof(t->file) - sizeof(t->file[0]));
+	t->file[0] = f;
+	return 0;
+}
+
+int
+texts_write(struct texts *t, const struct text_part *p)
+{
+	uint64_t segment = p->position / TEXTS_SEGMENT_BYTES;
+	size_t i = 0;
+	int err = 0;
+
+	while (i < OPEN_FILES && (t->file[i].fd < 0 || t->file[i].segment != segment))
+		i++;
+	if (i == OPEN_FILES && (i = 0, err = open_text_file(t, segment)))
+		return err;
+	t->file[i].dirty = true;
+	err = pwrite_all(
+		t->file[i].fd, span_of(p->frame, p->n), p->position % TEXTS_SEGMENT_BYTES);
+	stop_at("texts-written");
+	return err;
+}
+
+int
+texts_sync(struct texts *t)
+{
+	int err = 0, sys = 0;
+
+	for (size_t i = 0; i < OPEN_FILES; i++) {
+		errno = 0;
+		int one = sync_text_file(&t->file[i]);
+		err = err ? err : one;
+		sys = sys || !one ? sys : errno;
+	}
+	if (!err && t->named && replace_sync_folder(t->dirfd, "texts", NULL))
+		err = texts_failed(sys = errno);
+	if (!err)
+		t->named = false;
+	stop_at("texts-synced");
+	errno = sys;
+	return err;
+}
