@@ -708,3 +708,17 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 	out->ends.all |= out->ends.any && !numbered && !out->ends.choices;
 	return err;
 }
+
+const char *
+answer_kind_name(enum answer_kind kind)
+{
+	static const char *const names[] = { [KIND_TEXT] = "text",
+		[KIND_REASONING] = "reasoning",
+		[KIND_SIGNED] = "signed",
+		[KIND_REFUSAL] = "refusal",
+		[KIND_ARGUMENTS] = "arguments",
+		[KIND_INPUT] = "arguments",
+		[KIND_OTHER] = "other" };
+
+	return names[kind];
+}

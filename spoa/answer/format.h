@@ -42,6 +42,9 @@ enum answer_kind {
 	KIND_OTHER,	/* no channel: whole in its event */
 };
 
+/* As records say it: "text", "arguments", … */
+const char *answer_kind_name(enum answer_kind kind);
+
 /* Numbers that tell channels apart: choice, item or call; last the member that says the text.
  */
 #define ANSWER_SLOTS   3

@@ -134,6 +134,7 @@
 #define CAP_SERIES_MODELS      128          /* model names among them, of permitted requests: likewise */
 #define CAP_LIVE_ENTRIES       16384        /* keys and overrides made at run time, those that ended within a day included: a further one is refused */
 #define CAP_LIVE_ENDED         1024         /* and so many revocations of a file's keys more */
+#define CAP_LIVE_ERASURES      32768        /* erasures, which are kept for good: a further one is refused */
 #define CAP_LIVE_GONE          65536        /* names of purged ones of which an old copy could be in force again: a further one is not purged */
 #define CAP_LIVE_ENTRY_BYTES   8192         /* one of them: refused */
 #define CAP_TOOL_PINS          65536        /* pins of tools, prompts and instructions: a further one is as changed: hidden and denied */
@@ -152,6 +153,7 @@
 #define CAP_TARGET_QUEUE       64           /* requests that wait for room at a provider, or for a target of it that is out: a further one goes elsewhere, or is refused */
 #define CAP_ANCHOR_PLACES      16           /* places that checkpoints are taken to: `check` refuses more */
 #define CAP_ANCHOR_ANSWER      (32u << 10)  /* bytes of a place's answer: refused */
+#define CAP_AUDITORS           16           /* that texts are sealed to: `check` refuses more */
 #define CAP_WITNESS_LOGS       256          /* logs that are witnessed: `check` refuses more */
 #define CAP_WITNESS_REQUEST    (72u << 10)  /* bytes of a request for a cosignature: 413 */
 #define CAP_WITNESS_CONNS      256          /* connections of the witness: further ones are closed at accept */

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/replace.h"
 #include "base/scoped.h"
+#include "base/why.h"
 
 enum { TEXT_MIN = 32, TEXT_MAX = 4096 };
 
@@ -43,6 +44,22 @@ keyfile_text(const char *file, const char *secret, struct buf *text, struct buf 
 	}
 	if (fd >= 0)
 		close(fd);
+	return err;
+}
+
+int
+keyfile_passphrase(const char *file, struct buf *text, struct buf *why)
+{
+	int err = keyfile_text(file, "a passphrase", text, why);
+	struct span s = buf_view(text);
+	size_t n = span_chr(s, '\n');
+
+	if (n && s.p[n - 1] == '\r')
+		n--;
+	if (!err && n == 0)
+		err = why_err(
+			why, ERR_SYNTAX, "%s: its first line, the passphrase, is empty", file);
+	text->n = err ? text->n : n;
 	return err;
 }
 

@@ -14,6 +14,8 @@ bool keyfile_wide(const char *file, unsigned mode, const char *what, struct buf 
  * where others than its owner may read it; NULL: they may. 0, or negative with the file and
  * what is wrong in *why. */
 int keyfile_text(const char *file, const char *secret, struct buf *text, struct buf *why);
+/* The same of its first line, which is a passphrase: nothing else is left in the buffer. */
+int keyfile_passphrase(const char *file, struct buf *text, struct buf *why);
 /* Any text of 32 to 4096 bytes, blanks at its ends not counted, in a regular file
  * that nobody but its owner may read; the key is derived from it. 0, or negative
  * with the file and what is wrong in *why. */

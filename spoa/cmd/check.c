@@ -39,6 +39,7 @@
 #include "record/audit/keys.h"
 #include "record/journal/recover.h"
 #include "record/journal/signkey.h"
+#include "record/seal/store.h"
 
 enum { FILES_MAX = 32, NOTES_BYTES = 1 << 20, REDIS_WAIT_US = 1000000 };
 
@@ -324,6 +325,18 @@ check_anchors(struct check *c, const struct config *cfg)
 		       there(c, cfg->witness_logs[i].at, cfg->witness_logs[i].key);
 	if (all && witness_files(cfg, &c->why) < 0)
 		add_wrong(c, config_at(cfg, "witness.key"), "witness");
+}
+
+/* Who texts are sealed to. */
+static void
+check_auditors(struct check *c, const struct config *cfg)
+{
+	struct auditor to[AUDITORS_MAX];
+	const struct yaml_node *at = NULL;
+	size_t n;
+
+	if (seal_auditors(cfg, to, &n, &at, &c->why) < 0)
+		add_wrong(c, at, "seal.auditors");
 }
 
 /* What serve needs of this machine, and another one that checks the file may lack. */
@@ -658,6 +671,7 @@ check_policy(struct check *c)
 		check_secrets(c, c->cfg);
 		check_credentials(c);
 		check_anchors(c, c->cfg);
+		check_auditors(c, c->cfg);
 		check_admin_tls(c, c->cfg);
 		check_rights(c, c->cfg);
 		check_journal(c, c->cfg);

@@ -42,6 +42,9 @@ struct gate_shared {
 	struct target_table *targets;			 /* how each of them does */
 	struct pin_table *pins;				 /* what belongs to which */
 	struct cache *cache;				 /* of answers; NULL: none */
+	struct shares *shares; /* gate/sealing; NULL: no texts are kept */
+	struct seals *seals;
+	struct texts *texts;
 	struct tool_pins *tool_pins;			 /* of MCP servers; NULL: none */
 	struct pool *helpers;		/* threads for long bodies; NULL: workers take turns */
 	_Atomic uint64_t work_until_us; /* gate_hurry(); 0: it goes on */
@@ -66,6 +69,7 @@ struct gate {
 		unsigned failures; /* in a row */
 		uint64_t until_us; /* nobody is asked before */
 	} vectors;
+	struct sealer *sealer;	   /* NULL: no texts are kept */
 	struct redis *cache_redis; /* where answers are kept; NULL: in shared->cache */
 	struct mailbox *mail;	   /* this worker's */
 	struct tickets tickets;

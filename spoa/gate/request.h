@@ -165,6 +165,7 @@ struct request {
 		} offload;
 		struct record *record; /* while the disk is asked */
 		struct audit_entry completion;
+		int unkept; /* why its answer's text could not be kept */
 		bool recorded; /* the decision's record is durable */
 		bool left;     /* it is written without the request: request_record_leave() */
 		bool undone;   /* and its completion with it */

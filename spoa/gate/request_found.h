@@ -12,6 +12,7 @@
 #include "gate/cache/entry.h"
 #include "gate/sources/data.h"
 #include "policy/verdict/tool.h"
+#include "record/seal/seal.h"
 #include "scan/mcp/message.h"
 
 struct request;
@@ -214,6 +215,19 @@ struct request_found {
 		int64_t age_s;	    /* CACHED_HIT */
 		uint32_t waited_ms; /* for another request that asked the same */
 	} cache;
+	/* gate/sealing: what is kept of its texts */
+	struct found_seal {
+		bool has_holder; /* a share: hash_key follows from it, while a record is made */
+		unsigned char hash_key[SHA256_BYTES];
+		char pseudonym[PSEUDONYM_LEN + 1]; /* audit.persons: pseudonym; "": not */
+		struct kept_text {
+			struct sealing *t; /* NULL: nothing is */
+			struct sealed said;
+			enum record_text how;
+			bool texts; /* lines of JSON, no copy of bytes */
+		} prompt, answer, tools;
+		bool runs; /* of the answer its runs of text: things are put back in it */
+	} seal;
 	bool no_session; /* it names one that is not its caller's */
 	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {

@@ -33,6 +33,7 @@ struct relay_gate_ops {
 	struct span (*session)(struct exchange *x, struct span id);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
 	void (*replay)(struct exchange *x, struct buf *to);
+	bool (*keep)(struct exchange *x);
 	void (*sent)(struct exchange *x);
 	void (*heard)(struct exchange *x, bool streamed);
 	void (*finish)(struct exchange *x, const struct exchange_result *r,

@@ -21,6 +21,7 @@ const struct relay_gate_ops relay_gate_ops = {
 	.session = gate_session,
 	.answer = gate_answer,
 	.sent = gate_sent,
+	.keep = gate_keep,
 	.heard = gate_heard,
 	.finish = gate_finish,
 };

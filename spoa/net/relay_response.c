@@ -464,6 +464,8 @@ response_hold(struct edge *c)
 		(c->guard && keeps ? guard_held(c->guard) : 0) + (keeps ? edge_unsent(c) : 0);
 	size_t held = c->answer.held;
 
+	if (c->guard && !c->relay->ops->keep(c->x))
+		return false;
 	n -= n % STEP;
 	if (n > held && !c->relay->ops->hold(c->x, n - held))
 		return false;

@@ -128,7 +128,8 @@ enum route_response {
 	RESP_RESTORE = 8,
 	RESP_RESTORE_URLS = 16, /* with RESP_RESTORE: in URLs too */
 };
-enum record_prompt { PROMPT_HASH, PROMPT_REDACTED };
+/* What is kept of a text: a keyed hash; nothing; sealed, as it went; sealed, as it came. */
+enum record_text { KEPT_HASH, KEPT_OFF, KEPT_REDACTED, KEPT_FULL };
 
 /* When a target that fails is left alone. */
 struct breaker {
@@ -305,7 +306,8 @@ struct route {
 	const char **keeping; /* restore.tools: they keep what they are called with */
 	size_t nkeeping;
 	struct answer_uses uses;
-	enum record_prompt record, record_answer;
+	enum record_text record_prompt, record_answer,
+		record_tools; /* arguments and results of calls */
 	struct about about;
 	const struct login *login; /* NULL: nobody is told */
 	bool find_all;		   /* record.find: all: searched for more than is used */

@@ -132,6 +132,9 @@ type_of(enum option_kind k)
 		[OPT_WITNESS_LOGS] = LIST("\"type\":\"object\",\"additionalProperties\":false,"
 					  "\"required\":[\"origin\",\"key\"],\"properties\":{"
 					  "\"origin\":{" TEXT "},\"key\":{" TEXT "}}"),
+		[OPT_AUDITORS] = LIST("\"type\":\"object\",\"additionalProperties\":false,"
+				      "\"required\":[\"name\",\"public_key\"],\"properties\":{"
+				      "\"name\":{" TEXT "},\"public_key\":{" TEXT "}}"),
 		[OPT_OTLP] = "\"type\":\"object\",\"additionalProperties\":false,"
 			     "\"required\":[\"url\"],\"properties\":{"
 			     "\"url\":{" TEXT "},\"headers_file\":{" TEXT "},"

@@ -21,7 +21,7 @@ const char *const outcome_words[] = { "deny", "permit", "redact", NULL }; /* enu
 const char *const effect_words[] = { "deny", "permit", NULL };
 static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* enum signed_reasoning */
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
-static const char *const prompt_words[] = { "hash", "redacted", NULL }, *const prompt_later[] = { "sealed", NULL }; /* enum record_prompt */
+static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
 static const char *const find_words[] = { "used", "all", NULL };
 static const char *const phase_words[] = { "request", "response", "tool", NULL }; /* enum rule_phase */
 static const char *const as_words[] = { "result", "error", NULL };
@@ -55,7 +55,6 @@ static const char *const limit_later[] = { "sliding", NULL };
 #define A_SECONDS(type, member, min, max)  DURATION, FIELD_SECONDS, NULL, NULL, AT(type, member), min, max
 #define A_SIZE(type, member, min, max)     SIZE, FIELD_SIZE, NULL, NULL, AT(type, member), min, max
 #define A_WORD(type, member, words)      NULL, FIELD_WORD, words, NULL, AT(type, member), 0, 0
-#define A_NEW_WORD(type, member, words, later) NULL, FIELD_WORD, words, later, AT(type, member), 0, 0
 #define A_FLAG(type, member, words)      NULL, FIELD_FLAG, words, NULL, AT(type, member), 0, 0
 
 const struct section sections[] = {
@@ -293,8 +292,9 @@ const struct section sections[] = {
   { "choose", OTHER(REF("choose")), "in place of the route's" },
 }},
 [SECTION_RECORD] = { "record", NULL, NULL, {
-  { "prompt", A_NEW_WORD(route, record, prompt_words, prompt_later), "a keyed hash, or the redacted text" },
-  { "response", A_NEW_WORD(route, record_answer, prompt_words, prompt_later), "of the answer likewise; as if response said record" },
+  { "prompt", A_WORD(route, record_prompt, text_words), "a keyed hash; off: nothing; redacted: sealed, as it is sent; full: sealed, as it came" },
+  { "response", A_WORD(route, record_answer, text_words), "of the answer likewise; as if response said record" },
+  { "tools", A_WORD(route, record_tools, text_words), "of the arguments and results of calls likewise" },
   { "find", A_FLAG(route, find_all, find_words), "used: what the policy can use; all: every entity, for the record's sake" },
   { "receipt", A_BOOL(route, receipt), "x-tollgate-receipt: which record the caller can ask for" },
 }},

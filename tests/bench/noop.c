@@ -150,6 +150,13 @@ sent(struct exchange *x)
 	(void)x;
 }
 
+static bool
+keep(struct exchange *x)
+{
+	(void)x;
+	return true;
+}
+
 static void
 heard(struct exchange *x, bool streamed)
 {
@@ -195,6 +202,7 @@ static const struct relay_gate_ops nothing = {
 	.refuse = refuse,
 	.response_fields = response_fields,
 	.sent = sent,
+	.keep = keep,
 	.heard = heard,
 	.finish = finish,
 };

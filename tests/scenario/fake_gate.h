@@ -370,6 +370,13 @@ fake_sent(struct exchange *x)
 	x->sent++;
 }
 
+static bool
+fake_keep(struct exchange *x)
+{
+	(void)x;
+	return true;
+}
+
 static void
 fake_heard(struct exchange *x, bool streamed)
 {
@@ -400,6 +407,7 @@ static const struct relay_gate_ops fake_ops = {
 	.cost_field = fake_cost,
 	.answer = fake_answer,
 	.sent = fake_sent,
+	.keep = fake_keep,
 	.heard = fake_heard,
 	.finish = fake_finish,
 };

@@ -17,7 +17,7 @@ uint64_t clock_mono_us(void);
 int64_t clock_wall_ns(void);
 
 static _Atomic uint64_t fake_mono = 1000000000; /* helpers of a gate look at it, too */
-static int64_t fake_wall = 1790000000ll * 1000000000;
+static _Atomic int64_t fake_wall = 1790000000ll * 1000000000;
 static uint64_t fake_step_us; /* what looking at the clock takes */
 
 uint64_t

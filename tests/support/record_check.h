@@ -51,10 +51,13 @@ record_type_is(const json_t *v, enum record_type type)
 	case RECORD_OBJECT:
 	case RECORD_MAP: return json_is_object(v);
 	case RECORD_TEXTS:
+	case RECORD_INTEGERS:
 	case RECORD_OBJECTS:
 		json_array_foreach(v, i, one)
 		{
-			if (type == RECORD_TEXTS ? !json_is_string(one) : !json_is_object(one))
+			if (type == RECORD_TEXTS      ? !json_is_string(one)
+				: type == RECORD_INTEGERS ? !json_is_integer(one)
+							  : !json_is_object(one))
 				return false;
 		}
 		return json_is_array(v);

@@ -28,14 +28,14 @@ redis_rig_installed(void)
 	return system("command -v redis-server >/dev/null 2>&1") == 0;
 }
 
-/* Starts it empty, in `dir`; waits until it answers. */
+/* Starts it empty, in `folder`; waits until it answers. */
 static inline void
-redis_rig_start(struct redis_rig *r, const char *dir)
+redis_rig_start(struct redis_rig *r, const char *folder)
 {
 	struct redis_options o;
 	struct buf why;
 
-	snprintf(r->socket, sizeof(r->socket), "%.80s/redis.sock", dir);
+	snprintf(r->socket, sizeof(r->socket), "%.80s/redis.sock", folder);
 	snprintf(r->url, sizeof(r->url), "unix:%s", r->socket);
 	unlink(r->socket);
 	/* as in the daemon: a Redis that went away is an error, not an end */
@@ -48,7 +48,7 @@ redis_rig_start(struct redis_rig *r, const char *dir)
 		int null = open("/dev/null", O_RDWR);
 		dup2(null, 1);
 		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", r->socket,
-			"--save", "", "--appendonly", "no", "--dir", dir, NULL);
+			"--save", "", "--appendonly", "no", "--dir", folder, NULL);
 		_exit(127);
 	}
 	INVARIANT(redis_options_url(&o, r->url) == 0);

@@ -1,6 +1,7 @@
 /* The signing key's life: rotation by a record that the old key signs, starts after it, what
  * the offline root says, and who verifies what with the first public key alone. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -407,7 +408,7 @@ without_a_hash_key_the_same_key_is_no_rotation(void **state)
 	assert_first_key_verifies(2);
 }
 
-static bool full;
+static atomic_bool full;
 
 static ssize_t
 no_room(int fd, const void *p, size_t n, off_t at)

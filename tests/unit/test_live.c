@@ -49,7 +49,7 @@ what_no_entry_can_say_is_refused(void **state)
 			"id: the id of an API key is expected" },
 		{ "{\"kind\":\"key\",\"id\":\"7f3k2m9p\"" OWN "}", "serial: is missing" },
 		{ "{\"kind\":\"other\",\"id\":\"x\",\"serial\":1}",
-			"kind: key or limit is expected" },
+			"kind: key, limit or erase is expected" },
 		{ LIMIT("x", ""),
 			"for: is missing: person=NAME, team=NAME and the like, or an empty "
 			"object for everyone, are expected" },

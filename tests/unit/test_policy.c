@@ -60,7 +60,7 @@ absent_keys_have_safe_defaults(void **state)
 	assert_string_equal(p->routes[0].targets->name, "");
 	assert_true(p->routes[0].targets->external);
 	assert_int_equal(p->routes[0].response, 0);
-	assert_int_equal(p->routes[0].record, PROMPT_HASH);
+	assert_int_equal(p->routes[0].record_prompt, KEPT_HASH);
 	assert_int_equal(p->routes[0].deadline_us, 900000000);
 	for (size_t e = 0; e < detect_entity_count(detect_fix()->rules); e++)
 		assert_true(
@@ -163,7 +163,7 @@ every_key_arrives(void **state)
 	assert_string_equal(dialect_name(r->dialect), "anthropic");
 	assert_string_equal(r->hosts[0], "api.example.com");
 	assert_int_equal(r->response, RESP_METER | RESP_RECORD);
-	assert_int_equal(r->record, PROMPT_REDACTED);
+	assert_int_equal(r->record_prompt, KEPT_REDACTED);
 	assert_int_equal(r->on_failure.quota, OUT_DENY);
 	assert_int_equal(r->on_failure.unreadable, OUT_PERMIT); /* inherited */
 	assert_int_equal(r->on_failure.signed_reasoning, SIGNED_LEAVE);

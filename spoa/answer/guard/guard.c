@@ -92,6 +92,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 	}
 	g->plan.usage_first &= span_ieq(type, SPAN_LIT("application/json"));
 	buf_init(&g->tapped, GUARD_TAPPED_MAX);
+	buf_init(&g->copied, 2 * CAP_ANSWER_BYTES);
 	g->plan.taps &= !encoded;
 	buf_init(&g->body, g->way == WAY_METER ? CAP_USAGE_BODY_BYTES : CAP_ANSWER_BYTES);
 }
@@ -185,6 +186,7 @@ guard_drop(struct guard **gp)
 	translator_drop(&g->translator);
 	buf_free(&g->let_go);
 	buf_free(&g->tapped);
+	buf_free(&g->copied);
 	buf_free(&g->body);
 	buf_free(&g->unwrapped);
 	buf_free(&g->error);
@@ -232,6 +234,18 @@ struct span
 guard_tapped(const struct guard *g)
 {
 	return buf_failed(&g->tapped) ? SPAN_LIT("") : buf_view(&g->tapped);
+}
+
+struct span
+guard_copied(const struct guard *g)
+{
+	return buf_view(&g->copied);
+}
+
+void
+guard_copied_clear(struct guard *g)
+{
+	buf_clear(&g->copied);
 }
 
 unsigned char
@@ -628,22 +642,44 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 		why ? why : "the answer cannot be translated");
 }
 
+/* What was let go since `from` is copied, where the plan says so. */
+static void
+copy_went(struct guard *g, const struct buf *out, size_t from)
+{
+	if (g->plan.copies == GUARD_COPIES_WENT && out->n > from)
+		buf_span(&g->copied, span_cut(buf_view(out), from, out->n));
+}
+
 enum guard_result
 guard_feed(struct guard *g, struct span bytes, struct buf *out)
 {
+	struct buf *to = g->translator ? &g->let_go : out;
+	size_t from = to->n;
+
 	if (g->plan.taps)
 		buf_span(&g->tapped, bytes);
-	if (g->failed || !g->translator)
-		return g->failed ? g->failed : feed_way(g, bytes, out);
-	feed_way(g, bytes, &g->let_go);
-	return translate_let_go(g, false, out);
+	if (g->plan.copies == GUARD_COPIES_CAME)
+		buf_span(&g->copied, bytes);
+	if (g->failed && !g->translator)
+		return g->failed;
+	feed_way(g, bytes, to);
+	copy_went(g, to, from);
+	if (buf_failed(&g->copied))
+		return guard_no_memory(g);
+	return g->translator ? translate_let_go(g, false, out) : g->failed;
 }
 
 enum guard_result
 guard_end(struct guard *g, struct buf *out)
 {
-	if (g->failed || !g->translator)
-		return g->failed ? g->failed : end_way(g, out);
-	end_way(g, &g->let_go);
-	return translate_let_go(g, true, out);
+	struct buf *to = g->translator ? &g->let_go : out;
+	size_t from = to->n;
+
+	if (g->failed && !g->translator)
+		return g->failed;
+	end_way(g, to);
+	copy_went(g, to, from);
+	if (buf_failed(&g->copied))
+		return guard_no_memory(g);
+	return g->translator ? translate_let_go(g, true, out) : g->failed;
 }

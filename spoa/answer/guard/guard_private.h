@@ -145,6 +145,7 @@ struct guard {
 	struct translator *translator; /* NULL: it goes in the form that it has */
 	struct buf let_go;   /* on its way there */
 	struct buf tapped;   /* plan.taps: all that came */
+	struct buf copied;   /* plan.copies */
 	struct buf body;     /* WAY_KEEP, WAY_METER */
 	bool body_over;
 	char coding[16]; /* of the body: gzip, … */

@@ -9,7 +9,7 @@
 
 enum {
 	TRANSCRIPTS_MAX = 64,	     /* runs; of more nothing is kept, and the record says so */
-	TRANSCRIPT_BYTES = 32 << 10, /* of all texts together, likewise */
+	TRANSCRIPT_BYTES = 1 << 20, /* of all texts together, likewise */
 };
 
 struct transcript {
@@ -94,6 +94,8 @@ guard_heard(struct guard *g, const struct answer_text *t)
 void
 guard_transcribe(struct guard *g, const struct answer_text *t, struct span text)
 {
+	if (g->plan.keeps_raw)
+		text = t->text;
 	if (g->plan.keeps != GUARD_KEEPS_TEXT || !text.n || t->aside || is_again(g, t))
 		return;
 	struct transcript *s = transcript_of(g, t);

@@ -43,7 +43,8 @@ static const int ends[] = { SIGPIPE, SIGINT, SIGTERM, SIGHUP };
 /* What may hold a prompt's text or a secret, or says where and not what. */
 static const char *const kept_back[] = { "config", "c", "journal", "redis", "file", "text",
 	"text-file", "hash-key", "public-key", "tsa-ca", "witness-key", "policy", "root",
-	"statement", "note", "manifest", "out", "position", "sign-key", "passphrase-file" };
+	"statement", "note", "manifest", "out", "position", "sign-key", "passphrase-file", "sign-passphrase-file",
+	"key", "shares", "reason" };
 
 static json_t *
 reading_text(const char *s)

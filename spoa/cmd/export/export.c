@@ -51,8 +51,8 @@ chain_of(struct export *e, struct span node)
 	return c;
 }
 
-static void
-count_exported(
+void
+export_count(
 	struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES])
 {
 	struct export_chain *c = chain_of(e, l->node);
@@ -96,7 +96,7 @@ export_put(struct export *e, struct span line, const struct chain_line *l)
 		buf_str(&e->out.text, e->format->end);
 	}
 	reading_add(1);
-	count_exported(e, l, hash);
+	export_count(e, l, hash);
 	fail_export(e, export_out_write(&e->out, false));
 }
 
@@ -172,7 +172,7 @@ take_export_line(void *arg, struct span line)
 /* ---- the whole of it ---- */
 
 /* The file and its manifest get their names: signed first, so that there is no file without. */
-static int
+int
 export_place(struct export *e)
 {
 	unsigned char hash[SHA256_BYTES];
@@ -329,10 +329,10 @@ audit_export(int argc, char **argv)
 	};
 	struct query *q = &e.from;
 	struct search_given given = { .n = { 0 } };
-	const char *format = NULL, *keys[SIGNKEYS_MAX];
+	const char *format = NULL, *shares = NULL, *keys[SIGNKEYS_MAX];
 	size_t nkeys = 0;
 	bool follow = false;
-	enum { OWN = 18 };
+	enum { OWN = 19 };
 	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
 		QUERY_SOURCE(q),
 		/* of all of them; a record that goes out is not verified here */
@@ -343,6 +343,7 @@ audit_export(int argc, char **argv)
 		QUERY_TIMES(q),
 		{ "zone", .text = &q->said_zone },
 		{ "out", .text = &e.path },
+		{ "shares", .text = &shares },
 		{ "sign-key", .text = &e.key },
 		{ "passphrase-file", .text = &e.passphrase },
 		{ "follow", .flag = &follow },
@@ -368,6 +369,8 @@ audit_export(int argc, char **argv)
 		e.filtered |= e.q.want[i].n > 0;
 	code = code ? code : together(&e, follow);
 	code = code ? code : query_begin(q, options, operands, rest);
+	code = code ? code
+		    : search_add_pseudonyms(q, &e.q, shares, &q->journal, q->journal ? 1 : 0);
 	code = code ? code : places(&e);
 	if (!code)
 		code = follow || e.position ? export_follow(&e, follow) : run_export(&e);

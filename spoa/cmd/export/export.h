@@ -71,8 +71,8 @@ struct export
 	struct query from;
 	const struct export_format *format;
 	bool octets;
-	struct search q; /* terms */
-	bool filtered;	 /* there are terms */
+	struct search q;	      /* terms */
+	bool filtered;		      /* there are terms */
 	const char *path;	      /* --out */
 	const char *key, *passphrase; /* that signs the manifest; NULL: the daemon */
 	const char *position;
@@ -101,6 +101,11 @@ int export_follow(struct export *e, bool follow);
 /* The manifest of what went out, signed; 0 and the line in *out, or an exit code after a
  * message. */
 int export_manifest(struct export *e, const unsigned char hash[SHA256_BYTES], struct buf *out);
+/* What the manifest says of a record that went out. */
+void export_count(
+	struct export *e, const struct chain_line *l, const unsigned char hash[SHA256_BYTES]);
+/* The file that e->out has, with its manifest. 0, or an exit code after a message. */
+int export_place(struct export *e);
 /* Whether somebody will sign: asked before all is read. */
 int export_signer_there(struct export *e);
 

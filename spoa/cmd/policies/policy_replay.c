@@ -11,6 +11,7 @@
 #include "cmd/policies/decide.h"
 #include "cmd/policies/policy.h"
 #include "cmd/policies/policy_tally.h"
+#include "cmd/records/opening.h"
 #include "cmd/records/query.h"
 #include "cmd/records/recorded.h"
 #include "record/journal/chain.h"
@@ -22,7 +23,8 @@ struct replay {
 	struct tally tally, attempts, answers;
 	json_t *awaited; /* what went through the relay last, by id */
 	const struct query *q;
-	struct arena a; /* of one record */
+	struct opening *opening; /* of --key; NULL: what is sealed is not held */
+	struct arena a;		 /* of one record */
 };
 
 static bool
@@ -213,13 +215,13 @@ compare_answer(struct replay *re, const struct recorded_answer *r,
 		r->rule, "status", record_get(completion, RF_ANSWER_DENIED_WITH), "tags",
 		tags_then(r->tags), "redactions",
 		redactions_then(record_get(completion, RF_ANSWER_VERDICT_ENTITIES)));
-	json_auto_t *is = json_pack("{ss ss so* so so}", "decision",
-		rule_effect_name(v->ruled.effect), "rule",
-		v->ruled.rule ? v->ruled.rule->name : "", "status",
-		v->ruled.effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
-		decide_names(v->tags, v->ntags), "redactions",
-		redactions_now(
-			re, v->ruled.effect == RULE_REDACT ? &v->redact : NULL, v->with));
+	json_auto_t *is =
+		json_pack("{ss ss so* so so}", "decision", rule_effect_name(v->ruled.effect),
+			"rule", v->ruled.rule ? v->ruled.rule->name : "", "status",
+			v->ruled.effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
+			decide_names(v->tags, v->ntags), "redactions",
+			redactions_now(re, v->ruled.effect == RULE_REDACT ? &v->redact : NULL,
+				v->with));
 	json_auto_t *told = policy_answer_explain(
 		re->policy.p, &r->asked, &r->facts, v, &r->missing, &re->a);
 
@@ -263,6 +265,8 @@ one_completion(struct replay *re, json_t *completion)
 	const char *id = record_text(completion, RF_ID);
 	json_t *decision = json_object_get(re->awaited, id);
 
+	if (decision && re->opening && record_get(completion, RF_ANSWER_VERDICT_TOOL_CALLS))
+		recorded_open(re->opening, completion);
 	if (decision && record_int(completion, RF_STATUS) > 0)
 		judge_answer(re, completion, decision);
 	else if (record_get(completion, RF_ANSWER_VERDICT))
@@ -275,7 +279,7 @@ static void
 one_line(void *arg, struct span line)
 {
 	static const char *const types[] = { "\"policy\"", "\"decision\"", "\"attempt\"",
-		"\"completion\"" };
+		"\"completion\"", "\"seal\"" };
 	struct replay *re = arg;
 
 	if (span_find(chain_member(line, record_rows[RF_TYPE].name), types, COUNT_OF(types)) ==
@@ -287,6 +291,9 @@ one_line(void *arg, struct span line)
 		tally_cannot(&re->tally, "the record is no JSON");
 	} else if (record_is(record, RF_TYPE, "policy")) {
 		recorded_policy(&re->policy, record);
+	} else if (record_is(record, RF_TYPE, "seal")) {
+		if (re->opening)
+			opening_saw(re->opening, record);
 	} else if (record_is(record, RF_TYPE, "completion")) {
 		one_completion(re, record);
 	} else {
@@ -315,7 +322,8 @@ print_replay(const struct replay *re, bool as_json)
 }
 
 static int
-replay(struct replay *re, const struct query *q, const char *policy, bool as_json)
+replay(struct replay *re, const struct query *q, const struct opening_args *args,
+	const char *policy, bool as_json)
 {
 	static struct buf given; /* --policy - */
 	struct query all = *q;
@@ -334,7 +342,7 @@ replay(struct replay *re, const struct query *q, const char *policy, bool as_jso
 	all.arg = re;
 	all.line = one_line;
 	if (!policy_alone_load(&re->policy, q->what, q->config, policy) || query_source(&all) ||
-		query_run(&all))
+		(args->key && !(re->opening = opening_begin(&all, args))) || query_run(&all))
 		return EXIT_CANNOT;
 	print_replay(re, as_json);
 	return re->tally.different || re->attempts.different || re->answers.different
@@ -347,11 +355,13 @@ policy_replay(int argc, char **argv)
 {
 	struct query q = { .what = "policy replay" };
 	struct replay re = { .q = &q };
+	struct opening_args args = { .key = NULL };
 	const char *policy = NULL, *most = NULL;
 	bool as_json = false;
 	const struct cmd_option options[] = {
 		QUERY_SOURCE(&q),
 		QUERY_TIMES(&q),
+		OPENING_OPTIONS(&args),
 		{ "policy", .text = &policy },
 		{ "examples", .text = &most },
 		{ "json", .flag = &as_json },
@@ -372,7 +382,8 @@ policy_replay(int argc, char **argv)
 	tally_init(&re.attempts, (size_t)examples);
 	tally_init(&re.answers, (size_t)examples);
 	re.awaited = json_object();
-	int code = replay(&re, &q, policy, as_json);
+	int code = replay(&re, &q, &args, policy, as_json);
+	opening_end(&re.opening);
 	tally_free(&re.tally);
 	tally_free(&re.attempts);
 	tally_free(&re.answers);

@@ -62,7 +62,7 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 	bool list = !strcmp(q->what, "audit list"), show = !strcmp(q->what, "audit show"),
 	     verify = !strcmp(q->what, "audit verify"),
 	     explain = !strcmp(q->what, "audit explain"), wants = false;
-	enum { OWN = 23 };
+	enum { OWN = 29 };
 	struct cmd_option options[OWN + AUDIT_FILTERS] = {
 		QUERY_SOURCE(q),
 		QUERY_TIMES(q),
@@ -81,6 +81,8 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		{ "root", .text = &a->root },
 		{ "statement", .text = a->statements, .count = &a->nstatements,
 			.most = AUDIT_STATEMENTS },
+		{ "texts", .flag = &a->texts },
+		OPENING_OPTIONS(&a->opening),
 		{ "no-index", .flag = &q->no_index },
 	};
 	char **operands;
@@ -97,11 +99,12 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		(!show && (a->proof || a->seq || a->receipt)) ||
 		(q->no_index && !show && !explain) ||
 		((a->note || a->manifest || a->tsa_ca || a->witness_key || a->root ||
-			 a->nstatements) &&
+			 a->nstatements || a->texts) &&
 			!verify) ||
 		(a->policy && !explain) || (a->as_json && !list && !verify && !explain) ||
 		(list && from) ||
-		(!list && (q->said_since || q->said_until || wants || a->follow)))
+		(!list && (q->said_since || q->said_until || wants || a->follow)) ||
+		(a->opening.key && !explain) || (a->opening.shares && !explain && !list))
 		return cmd_usage(q->what);
 	if (from && (span_u64(span_str(from), &a->from) || a->from == 0))
 		return cmd_fail(q->what, "--from: %s: not a sequence number", from);
@@ -112,6 +115,8 @@ read_args(struct audit_args *a, int argc, char **argv, bool need_id, bool need_k
 		return code;
 	if (a->follow && (q->redis || q->file))
 		return cmd_fail(q->what, "--follow reads a journal");
+	if (a->texts && (q->file || a->manifest || (q->redis && !q->journal)))
+		return cmd_fail(q->what, "--texts are next to a journal");
 	if (q->file && (q->journal || q->redis))
 		return cmd_fail(q->what, "--file goes without --journal and --redis");
 	reading_begin(q->what, q->config, options, operands, n);
@@ -130,8 +135,9 @@ cmd_audit(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} others[] = { { "search", audit_search }, { "report", audit_report },
-		{ "restore", audit_restore }, { "export", audit_export },
-		{ "key", audit_key } };
+		{ "restore", audit_restore }, { "subject", audit_subject },
+		{ "export", audit_export }, { "key", audit_key }, { "open", audit_open },
+		{ "erase", audit_erase } };
 	struct audit_args a = { .nkeys = 0 };
 	char what[32];
 

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "cmd/records/query.h"
+#include "cmd/records/opening.h"
 #include "record/journal/chain.h"
 #include "record/journal/keyring.h"
 
@@ -27,7 +27,11 @@ extern const enum record_field audit_filters[AUDIT_FILTERS];
 struct audit_args {
 	struct query q;
 	const char *id, *policy;
+	struct opening_args opening; /* explain: of what is sealed; list: shares */
 	bool as_json, follow;
+	bool texts;			 /* verify: what was sealed, too */
+	char pseudonym[PSEUDONYM_LEN + 1]; /* list: that records have in place of --person; ""
+					    */
 	const char *want[AUDIT_FILTERS]; /* list: what is shown; NULL: any */
 	uint64_t from;			 /* verify: the first record of the log */
 	/* show: the record by what is given of it, in place of its id; its proof, of which type
@@ -38,10 +42,10 @@ struct audit_args {
 	const char *note;     /* verify: a checkpoint that the log must continue */
 	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
 	size_t nstatements;
-	struct keyring *ring;		   /* verify: whom to believe what; audit_ring */
-	const char *manifest; /* verify: of an exported file */
-	const char *tsa_ca, *witness_key;  /* verify: of those outside who answered, */
-	const struct anchor_keys *outside; /* as read */
+	struct keyring *ring;		    /* verify: whom to believe what; audit_ring */
+	const char *manifest;		    /* verify: of an exported file */
+	const char *tsa_ca, *witness_key;   /* verify: of those outside who answered, */
+	const struct anchor_keys *outside;  /* as read */
 	const char *key_file[SIGNKEYS_MAX]; /* of --public-key */
 	size_t nkey_files;
 	struct pubkey keys[SIGNKEYS_MAX];
@@ -63,12 +67,38 @@ struct audit_column {
 };
 void audit_print_columns(const json_t *r, const struct audit_column *c, size_t n);
 
-int audit_search(int argc, char **argv); /* cmd/search/ */
-int audit_report(int argc, char **argv); /* cmd/report/ */
+int audit_search(int argc, char **argv);  /* cmd/search/ */
+int audit_report(int argc, char **argv);  /* cmd/report/ */
+int audit_subject(int argc, char **argv); /* cmd/sealed/ */
 int audit_restore(int argc, char **argv);
+/* restore: files of ciphertexts (record/archive/kept_texts.h), of a time, or by name. */
+struct archive_options;
+struct audit_texts_wanted {
+	const struct archive_options *archive;
+	const char *journal;
+	char *const *asked; /* names; what ends otherwise is none of them */
+	int nasked;
+	bool by_time;
+	const char *since, *until;
+	struct span trims; /* trim records of the journal, a line each */
+};
+struct audit_texts_done {
+	size_t restored, here, refused;
+};
+/* cmd/sealed/. A line each on standard output. 0, or the error that ends it, with *why. */
+int audit_restore_texts(
+	const struct audit_texts_wanted *w, struct audit_texts_done *done, struct buf *why);
+/* Where a trim record names the file, as that member, it must have this hash. 0, or ERR_AUTH with
+ * *why. */
+int audit_agrees_with_trims(struct span trims, const char *member, const char *name,
+	const unsigned char sha256[CHAIN_HASH_BYTES], struct buf *why);
 int audit_verify(struct audit_args *a);
+/* verify --texts: *ok becomes false where one does not hold. 0, or an error with *why. */
+int audit_verify_texts(struct audit_args *a, bool *ok, struct buf *why); /* cmd/sealed/ */
 int audit_list(struct audit_args *a);
 int audit_key(int argc, char **argv); /* argv[0]: "key" */
+int audit_open(int argc, char **argv);
+int audit_erase(int argc, char **argv);
 /* a->ring: the keys given, the root, and what the files of statements say, JOURNAL.keys of the
  * journal that is named or else configured among them. 0, or an error with *why. */
 int audit_ring(struct audit_args *a, struct buf *why);
@@ -83,8 +113,8 @@ struct audit_wanted {
 };
 /* Whether this line is such a record; *l is filled then. Its hash is not looked at. */
 bool audit_is_wanted(const struct audit_wanted *w, struct span line, struct chain_line *l);
-/* Its proof as a file on standard output; EXIT_… */
-int audit_prove(struct audit_args *a, const struct audit_wanted *w);
+/* Appends its proof, as a file (record/proof/bundle.h); EXIT_…, after a message. */
+int audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out);
 int audit_explain(struct audit_args *a);
 int audit_export(int argc, char **argv); /* cmd/export/ */
 /* verify: an exported file against its manifest. */

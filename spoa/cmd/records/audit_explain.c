@@ -15,6 +15,7 @@ struct wanted {
 	json_t *record, *completion;
 	json_t *later; /* the records of later attempts, in order */
 	struct policy_alone policy;
+	struct opening *opening; /* of --key; NULL: what is sealed is not held */
 };
 
 static void
@@ -522,6 +523,12 @@ audit_explain(struct audit_args *a)
 	a->q.nterms = a->q.no_index ? 0 : COUNT_OF(terms);
 	if (policy_alone_load(&w.policy, a->q.what, a->q.config, a->policy))
 		code = query_run(&a->q);
+	if (!code && a->opening.key && !(w.opening = opening_begin(&a->q, &a->opening)))
+		code = EXIT_CANNOT;
+	if (!code && w.opening && w.record)
+		recorded_open(w.opening, w.record);
+	if (!code && w.opening && w.completion)
+		recorded_open(w.opening, w.completion);
 	if (!code && w.record) {
 		code = tell_explained(a, &w);
 	} else if (!code) {
@@ -535,5 +542,6 @@ audit_explain(struct audit_args *a)
 	json_decref(w.completion);
 	json_decref(w.later);
 	policy_alone_free(&w.policy);
+	opening_end(&w.opening);
 	return code;
 }

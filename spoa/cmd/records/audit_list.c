@@ -7,6 +7,7 @@
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
 #include "cmd/records/audit.h"
+#include "cmd/records/opening.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
 #include "record/journal/journal.h"
@@ -236,11 +237,20 @@ static const bool of_calls[AUDIT_FILTERS] = { [AUDIT_OPERATION] = true,
 	[AUDIT_TOOL] = true,
 	[AUDIT_DECISION] = true };
 
+/* By name, or by the word that is there in its place. */
+static bool
+holds_wanted(const struct audit_args *a, size_t i, const json_t *r)
+{
+	return record_holds(r, audit_filters[i], a->want[i]) ||
+	       (i == AUDIT_PERSON && a->pseudonym[0] &&
+		       record_holds(r, audit_filters[i], a->pseudonym));
+}
+
 static bool
 holds_all(const struct audit_args *a, const json_t *r)
 {
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		if (a->want[i] && !record_holds(r, audit_filters[i], a->want[i]))
+		if (a->want[i] && !holds_wanted(a, i, r))
 			return false;
 	return true;
 }
@@ -252,8 +262,8 @@ list_line(void *arg, struct span line)
 	const char *const *want = a->want;
 	bool outcome = want[AUDIT_OUTCOME] != NULL, shown;
 	/* A line a call is wanted. */
-	bool calls = !outcome &&
-		     (want[AUDIT_OPERATION] || want[AUDIT_SERVER] || want[AUDIT_TOOL]);
+	bool calls =
+		!outcome && (want[AUDIT_OPERATION] || want[AUDIT_SERVER] || want[AUDIT_TOOL]);
 	struct span type = chain_member(line, record_rows[RF_TYPE].name);
 	bool completion = span_is(type, "\"completion\"");
 
@@ -261,14 +271,14 @@ list_line(void *arg, struct span line)
 	if (!(outcome ? completion : span_is(type, "\"decision\"") || (calls && completion)))
 		return;
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]))
+		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]) &&
+			!(i == AUDIT_PERSON && a->pseudonym[0] && may_hold(line, a->pseudonym)))
 			return;
 	/* A path may hold NUL. */
 	json_auto_t *r = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	shown = r != NULL;
 	for (size_t i = 0; i < AUDIT_FILTERS && shown; i++)
-		shown = !want[i] || (calls && of_calls[i]) ||
-			record_holds(r, audit_filters[i], want[i]);
+		shown = !want[i] || (calls && of_calls[i]) || holds_wanted(a, i, r);
 	if (shown && calls) {
 		size_t n = print_calls(a, r, completion);
 		/* A route's operation, of a request that is no call. */
@@ -313,6 +323,10 @@ audit_list(struct audit_args *a)
 
 	if (words_known(a))
 		return EXIT_CANNOT;
+	const char *person = a->want[AUDIT_PERSON];
+	if (person && strcmp(person, "-") != 0 &&
+		opening_pseudonym(q, a->opening.shares, person, a->pseudonym))
+		reading_asked("person", json_string(a->pseudonym));
 	q->within = true;
 	q->arg = a;
 	q->line = list_line;

@@ -91,6 +91,30 @@ bundle_fault(const struct audit_args *a, const struct bundle *b, struct chain_li
 }
 
 bool
+audit_bundle_holds(const struct audit_args *a, const struct buf *file, struct buf *why)
+{
+	struct bundle *b = calloc(1, sizeof(*b));
+	const struct pubkey *signer = NULL;
+	struct chain_line l;
+	char says[VERIFY_WHY_MAX];
+	int err = ERR_NOMEM;
+
+	if (b) {
+		buf_init(&b->record, 0);
+		err = bundle_read(buf_view(file), b, why);
+	}
+	const char *fault = err ? NULL : bundle_fault(a, b, &l, &signer, says);
+	if (fault)
+		buf_str(why, fault);
+	else if (err && !why->n)
+		buf_str(why, err_str(err));
+	if (b)
+		buf_free(&b->record);
+	free(b);
+	return !err && !fault;
+}
+
+bool
 audit_verify_bundle(const struct audit_args *a, const struct buf *file, bool cut)
 {
 	struct bundle *b = calloc(1, sizeof(*b));

@@ -9,6 +9,8 @@
 /* A record with its proof, as `audit show --proof` printed it: prints its line; true: it holds.
  * `cut`: there were bytes after its last newline. */
 bool audit_verify_bundle(const struct audit_args *a, const struct buf *file, bool cut);
+/* The same of one that was just made, without a line; else *why. */
+bool audit_bundle_holds(const struct audit_args *a, const struct buf *file, struct buf *why);
 /* Text of a file that anybody may have written, for a terminal. */
 const char *audit_note_plain(struct span s, char *out, size_t size);
 

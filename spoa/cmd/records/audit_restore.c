@@ -22,6 +22,7 @@
 #include "record/archive/pack.h"
 #include "record/journal/verify.h"
 #include "record/proof/tiles.h"
+#include "record/seal/texts.h"
 
 #define WHAT	  "audit restore"
 #define NAMES_MAX 100000
@@ -44,6 +45,7 @@ struct restore {
 	struct buf trims; /* the journal's trim records, a line each */
 	json_t *done;
 	size_t restored, here, refused;
+	bool texts; /* files of ciphertexts of that time, too */
 };
 
 /* ---- which ---- */
@@ -129,6 +131,8 @@ add_asked(struct restore *r)
 		char segment[JOURNAL_NAME_MAX];
 		struct span s = span_str(r->asked[i]);
 		const char *end = strstr(s.p, ".jsonl");
+		if (span_ends(s, SPAN_LIT(TEXTS_SUFFIX)))
+			continue;
 		s = span_cut(s, 0, end ? (size_t)(end - s.p) : s.n);
 		snprintf(segment, sizeof(segment), "%.*s.jsonl", SPAN_ARG(s));
 		bool known = false;
@@ -152,26 +156,25 @@ collect_trim(void *arg, struct span line)
 
 /* ---- one ---- */
 
-/* Where a trim record names the segment, it must be this one. */
-static int
-agrees_with_trims(const struct restore *r, const struct manifest *m, struct buf *why)
+int
+audit_agrees_with_trims(struct span trims, const char *member, const char *name,
+	const unsigned char sha256[CHAIN_HASH_BYTES], struct buf *why)
 {
-	char name[JOURNAL_NAME_MAX + 32], hash[96], hex[2 * CHAIN_HASH_BYTES + 1];
-	struct span rest = buf_view(&r->trims);
+	char named_so[JOURNAL_NAME_MAX + 32], hash[96], hex[2 * CHAIN_HASH_BYTES + 1];
 	bool named = false;
 
-	snprintf(name, sizeof(name), "\"segment\":\"%s\"", m->segment);
-	chain_hex(m->sha256, hex);
+	snprintf(named_so, sizeof(named_so), "\"%s\":\"%s\"", member, name);
+	chain_hex(sha256, hex);
 	snprintf(hash, sizeof(hash), "\"sha256\":\"%s\"", hex);
-	while (rest.n) {
-		struct span line = span_next(&rest, '\n');
-		const char *at = memmem(line.p, line.n, name, strlen(name));
+	while (trims.n) {
+		struct span line = span_next(&trims, '\n');
+		const char *at = memmem(line.p, line.n, named_so, strlen(named_so));
 		if (!at)
 			continue;
 		named = true;
-		struct span member = span_cut(line, (size_t)(at - line.p), line.n);
-		member = span_cut(member, 0, span_chr(member, '}'));
-		if (memmem(member.p, member.n, hash, strlen(hash)))
+		struct span one = span_cut(line, (size_t)(at - line.p), line.n);
+		one = span_cut(one, 0, span_chr(one, '}'));
+		if (memmem(one.p, one.n, hash, strlen(hash)))
 			return 0;
 	}
 	if (named)
@@ -249,7 +252,8 @@ restore_one(struct restore *r, const char *segment, struct manifest *m, struct b
 		return fd;
 	err = pack_verify(fd, m, NULL, why);
 	if (!err)
-		err = agrees_with_trims(r, m, why);
+		err = audit_agrees_with_trims(
+			buf_view(&r->trims), "segment", m->segment, m->sha256, why);
 	if (!err)
 		err = signed_by_us(r, fd, m, why);
 	SCOPED_BUF(text, MANIFEST_BYTES);
@@ -543,7 +547,19 @@ run_restore(struct restore *r, const char *archive)
 	SCOPED_BUF(why, 8192);
 	trims.journal = r->a.q.journal;
 	int err = query_read(&trims, &why);
-	if (!err && r->n == 0) {
+	const struct audit_texts_wanted texts = { .archive = &r->archive,
+		.journal = r->a.q.journal,
+		.asked = r->asked,
+		.nasked = r->nasked,
+		.by_time = r->texts && !r->nasked,
+		.since = r->a.q.since,
+		.until = r->a.q.until,
+		.trims = buf_view(&r->trims) };
+	struct audit_texts_done done = { .restored = 0 };
+	if (!err)
+		err = audit_restore_texts(&texts, &done, &why);
+	r->refused += done.refused;
+	if (!err && r->n == 0 && !done.restored && !done.here && !done.refused) {
 		return cmd_fail(
 			WHAT, "no segment of that time is known here or in the archive");
 	}
@@ -556,6 +572,7 @@ run_restore(struct restore *r, const char *archive)
 		err = restore_all(r);
 	if (!err && r->restored)
 		make_trees(r);
+	r->restored += done.restored;
 	if (r->restored) {
 		reading_asked("segments", json_incref(r->done));
 		reading_add(r->restored);
@@ -577,6 +594,7 @@ audit_restore(int argc, char **argv)
 		QUERY_TIMES(&r.a.q),
 		AUDIT_KEYS(&r.a),
 		{ "archive", .text = &archive },
+		{ "texts", .flag = &r.texts },
 		{ "root", .text = &r.a.root },
 		{ "statement", .text = r.a.statements, .count = &r.a.nstatements,
 			.most = AUDIT_STATEMENTS },
@@ -584,7 +602,8 @@ audit_restore(int argc, char **argv)
 	};
 
 	r.nasked = cmd_options(argc, argv, options, &r.asked);
-	if (r.nasked < 0 || (r.nasked == 0 && !r.a.q.said_since && !r.a.q.said_until))
+	if (r.nasked < 0 || (r.texts && r.nasked) ||
+		(r.nasked == 0 && !r.a.q.said_since && !r.a.q.said_until))
 		return cmd_usage(WHAT);
 	int code = query_times(&r.a.q);
 	for (int i = 0; i < r.nasked && !code; i++)

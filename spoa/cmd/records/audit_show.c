@@ -143,6 +143,17 @@ show_record(struct audit_args *a, const struct audit_wanted *w)
 	return code;
 }
 
+static int
+show_proof(struct audit_args *a, const struct audit_wanted *w)
+{
+	SCOPED_BUF(out, 0);
+	int code = audit_prove(a, w, &out);
+	if (code)
+		return code;
+	reading_add(1);
+	return cmd_print(a->q.what, &out);
+}
+
 int
 audit_show(struct audit_args *a)
 {
@@ -157,7 +168,7 @@ audit_show(struct audit_args *a)
 	else if (a->receipt && !read_place(span_str(a->receipt), true, &w))
 		code = cmd_fail(a->q.what, "--receipt: %s: not NODE/SEQ/HASH", a->receipt);
 	else
-		code = a->proof ? audit_prove(a, &w) : show_record(a, &w);
+		code = a->proof ? show_proof(a, &w) : show_record(a, &w);
 	buf_free(&w.id);
 	return code;
 }

@@ -616,6 +616,8 @@ audit_verify(struct audit_args *a)
 				     ok;
 			compare_with_stream(&journal, &stream, &p, &ok);
 		}
+		if (!err && a->texts)
+			err = audit_verify_texts(a, &ok, &why);
 	}
 	if (!err && p.full)
 		err = ERR_NOMEM;

@@ -312,12 +312,12 @@ read_targets(struct recorded *out, json_t *record, struct arena *a)
 			break;
 		ranks[i] = (struct policy_rank){
 			.place = place ? (uint8_t)json_integer_value(place) : (uint8_t)i,
-			.out = out_of(json_text_in(c, record_rows[RF_CANDIDATES_OUT].name)) };
-		at[i] = (struct policy_target_facts){
-			.price = json_number_value(record_in(c, RF_CANDIDATES_PRICE)),
-			.latency = json_number_value(record_in(c, RF_CANDIDATES_LATENCY)),
-			.errors = json_number_value(record_in(c, RF_CANDIDATES_ERRORS))
+			.out = out_of(json_text_in(c, record_rows[RF_CANDIDATES_OUT].name))
 		};
+		at[i] = (struct policy_target_facts){ .price = json_number_value(record_in(
+							      c, RF_CANDIDATES_PRICE)),
+			.latency = json_number_value(record_in(c, RF_CANDIDATES_LATENCY)),
+			.errors = json_number_value(record_in(c, RF_CANDIDATES_ERRORS)) };
 	}
 	out->facts.ranks = same ? ranks : NULL;
 	out->facts.at = same && known ? at : NULL;
@@ -391,6 +391,13 @@ recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
 
 	if (answer && rule->reads_score && missing->in[V_RESPONSE_INJECTION])
 		return "response.injection was not recorded";
+	/* The one reason that --key may do away with. */
+	if (answer && answer->arguments_sealed && rule->when &&
+		((missing->in[V_TOOL_ARGUMENTS] && cel_reads(rule->when, V_TOOL_ARGUMENTS)) ||
+			(cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
+				strstr(rule->when_text, "arguments"))))
+		return "arguments of tool calls are not held: they are sealed, and no key that "
+		       "opens them was given";
 	for (size_t slot = 0; rule->when && slot < env->n; slot++)
 		if (missing->in[slot] && cel_reads(rule->when, slot))
 			return arena_printf(a, "%s was not recorded", env->vars[slot].path).p;

@@ -61,7 +61,8 @@ struct recorded_answer {
 	json_t *tags; /* NULL: none */
 	struct answer_facts facts;
 	struct answer_request asked;
-	bool arguments_held; /* of tool calls */
+	bool arguments_held;   /* of tool calls */
+	bool arguments_sealed; /* they are kept, and recorded_open() did not open them */
 	bool all_searched;
 	struct entity_set searched;
 	struct slot_set missing;
@@ -69,6 +70,12 @@ struct recorded_answer {
 	const struct recorded *request;
 	uint16_t roles[DETECT_ENTITIES_MAX];
 };
+/* What calls were made with is sealed: of a record whose texts the key opens they become
+ * members of it (calls[].arguments, and of an answer what rules read,
+ * answer.verdict.tool_arguments), as records of before have them. Where they are cut or not as
+ * rules read them, nothing does. */
+struct opening;
+void recorded_open(struct opening *o, json_t *record);
 /* Reads a completion, and of the decision before it what rules on answers read of the request.
  * False: out of memory. */
 bool recorded_answer_read(struct recorded_answer *out, json_t *completion, json_t *decision,

@@ -1,10 +1,96 @@
-/* What completions say of answers, for the rules with phase: response: gate/steps/record_answer.c
- * and record_verdict.c wrote it. */
+/* What completions say of answers, for the rules with phase: response:
+ * gate/steps/record_answer.c and record_verdict.c wrote it. */
 #include <string.h>
 
+#include "base/scoped.h"
+#include "cmd/records/opening.h"
 #include "cmd/records/recorded.h"
 #include "record/audit/record_fields.h"
 #include "scan/text/body.h"
+
+/* ---- what was sealed ---- */
+
+/* The next line of what was kept of calls (gate/sealing) that says what one was made with, by
+ * that way; NULL: none. */
+static json_t *
+next_arguments(struct span *text, const char *by)
+{
+	while (text->n) {
+		struct span line = span_next(text, '\n');
+		json_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
+		if (json_is_string(json_object_get(o, "arguments")) &&
+			str_same(json_str_in(o, "by"), by))
+			return o;
+		json_decref(o);
+	}
+	return NULL;
+}
+
+static void
+set_call_arguments(json_t *record, struct span text)
+{
+	const struct span all = text;
+	const char *ways[] = { "answer", "mcp" };
+	json_t *call;
+	size_t i;
+
+	for (size_t w = 0; w < COUNT_OF(ways); w++) {
+		text = all;
+		json_array_foreach(record_get(record, RF_CALLS), i, call)
+		{
+			if (!span_is(json_span(record_in(call, RF_CALLS_BY)), ways[w]))
+				continue;
+			json_auto_t *said = next_arguments(&text, ways[w]);
+			if (said)
+				json_object_set(call, record_rows[RF_CALLS_ARGUMENTS].name,
+					json_object_get(said, "arguments"));
+		}
+	}
+}
+
+/* As rules read them: all, as the model wrote them, once it had. */
+static void
+set_read_arguments(json_t *record, struct span text, bool full)
+{
+	json_t *names = record_get(record, RF_ANSWER_VERDICT_TOOL_CALLS), *name;
+	const char *when = record_text(record, RF_ANSWER_VERDICT_WHEN);
+	bool over = !strcmp(when, answer_when_names[ANSWER_WHOLE]) ||
+		    !strcmp(when, answer_when_names[ANSWER_END]);
+	json_auto_t *list = json_array();
+	size_t i;
+
+	if (!names || !over || (!full && record_get(record, RF_ANSWER_FINDINGS)))
+		return;
+	json_array_foreach(names, i, name)
+	{
+		json_auto_t *said = next_arguments(&text, "answer");
+		if (!said || !json_equal(json_object_get(said, "tool"), name))
+			return;
+		json_array_append(list, json_object_get(said, "arguments"));
+	}
+	json_auto_t *more = next_arguments(&text, "answer");
+	if (!more)
+		json_object_set(record_get(record, RF_ANSWER_VERDICT),
+			record_rows[RF_ANSWER_VERDICT_TOOL_ARGUMENTS].name, list);
+}
+
+void
+recorded_open(struct opening *o, json_t *record)
+{
+	const json_t *kept = opening_kept(record, SEAL_TOOLS);
+
+	if (!str_same(json_str_in(kept, "form"), "texts") ||
+		json_is_true(json_object_get(kept, "cut")))
+		return;
+	SCOPED_BUF(text, 0);
+	SCOPED_BUF(why, 4096);
+	if (opening_text(o, record, SEAL_TOOLS, &text, &why) != OPENING_OPENED)
+		return;
+	set_call_arguments(record, buf_view(&text));
+	set_read_arguments(record, buf_view(&text), str_same(json_str_in(kept, "how"), "full"));
+}
+
+/* ---- what was found ---- */
 
 /* No score is in the record: where this policy asks for more than the rule files do, what was
  * found then may be nothing now. */
@@ -39,6 +125,7 @@ read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a
 	struct answer_tool *tools = arena_array(a, json_array_size(calls), sizeof(*tools));
 
 	out->arguments_held = json_array_size(arguments) == json_array_size(calls);
+	out->arguments_sealed = !out->arguments_held && opening_kept(record, SEAL_TOOLS);
 	for (size_t i = 0; tools && i < json_array_size(calls); i++)
 		tools[i] = (struct answer_tool){ .name = json_span(json_array_get(calls, i)),
 			.arguments = json_span(json_array_get(arguments, i)),

@@ -35,6 +35,7 @@ static const struct {
 	{ "answers",      "How requests ended",                     A12 | A26 },
 	{ "cache",        "Answers that were given again, and what they saved", A12 | A26 },
 	{ "coverage",     "What was read and what was not, by route", A12 | A14 | A26 },
+	{ "texts",        "What was kept of texts, sealed, by route", A12 | A19 | A26 },
 	{ "gaps",         "Gaps, ends without a close, alarms",     A12 | A19 | A26 },
 	{ "degraded",     "Degraded times",                         A12 | A14 | A26 },
 	{ "policies",     "Policies in force",                      A12 | A14 | A26 },

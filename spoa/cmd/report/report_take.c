@@ -179,6 +179,33 @@ route_of(struct report *r, const char *section, struct span route)
 	return object_in(routes, name);
 }
 
+/* What was sealed of one text, and what was not kept, in all and of its route. `bytes` is what
+ * there was of it. */
+static void
+take_kept(struct report *r, struct span route, const char *part, struct span kept,
+	struct span bytes)
+{
+	enum { BYTES, CUT, N };
+	static const char *const names[] = { "bytes", "cut", NULL };
+	struct span v[N];
+	json_t *to[] = { object_in(r->o, "texts"), route_of(r, "texts", route) };
+	char name[64];
+
+	usage_members(kept, names, v);
+	const struct {
+		const char *how;
+		int64_t n;
+	} counts[] = { { "kept", kept.n > 0 }, { "sealed_bytes", reported_number(v[BYTES]) },
+		{ "cut", span_is(v[CUT], "true") }, { "not_kept", kept.n == 0 },
+		{ "not_kept_bytes", kept.n ? 0 : reported_number(bytes) } };
+	for (size_t i = 0; i < COUNT_OF(to); i++)
+		for (size_t k = 0; k < COUNT_OF(counts); k++) {
+			snprintf(name, sizeof(name), "%s_%s", part, counts[k].how);
+			if (counts[k].n)
+				add_to_counts(to[i], name, counts[k].n);
+		}
+}
+
 static void
 about_of(struct report *r, struct span about, struct span decision)
 {
@@ -212,12 +239,14 @@ take_decision(struct report *r, struct span line, bool later)
 		LOW,
 		FAILED,
 		SHADOW,
+		TOOLS,
 		N
 	};
+	static const char *const of_prompt[] = { "kept", "bytes", NULL };
 	static const char *const names[] = { "decision", "classes", "status", "route", "rule",
 		"about", "region", "prompt", "not_inspected", "low_confidence",
-		"classifier_failed", "shadow", NULL };
-	struct span v[N];
+		"classifier_failed", "shadow", "tools_kept", NULL };
+	struct span v[N], p[COUNT_OF(of_prompt) - 1];
 	json_t *d = object_in(r->o, "decisions");
 
 	usage_members(line, names, v);
@@ -242,6 +271,10 @@ take_decision(struct report *r, struct span line, bool later)
 	json_t *c = route_of(r, "coverage", v[ROUTE]);
 	add_to_counts(c, "requests", 1);
 	coverage_of(c, v[PROMPT], v[NOT_INSPECTED]);
+	usage_members(v[PROMPT], of_prompt, p);
+	take_kept(r, v[ROUTE], "prompts", p[0], p[1]);
+	if (v[TOOLS].n)
+		take_kept(r, v[ROUTE], "calls", v[TOOLS], p[1]);
 	if (v[LOW].n)
 		add_to_counts(c, "low_confidence", 1);
 	if (v[FAILED].n)
@@ -272,12 +305,13 @@ take_cache_hit(struct report *r, struct span route, struct span saved)
 static void
 take_completion(struct report *r, struct span line)
 {
-	enum { OUTCOME, ROUTE, ANSWER, CACHE, SAVED, N };
+	enum { OUTCOME, ROUTE, ANSWER, CACHE, SAVED, TOOLS, N };
 	static const char *const names[] = { "outcome", "route", "answer", "cache", "saved",
-		NULL };
+		"tools_kept", NULL };
 	static const char *const of_answer[] = { "text_bytes", "opaque_bytes", "sealed_bytes",
 		"not_inspected_bytes", NULL };
-	struct span v[N], w[COUNT_OF(of_answer) - 1];
+	static const char *const of_kept[] = { "kept", NULL };
+	struct span kept, v[N], w[COUNT_OF(of_answer) - 1];
 	json_t *a = object_in(r->o, "answers"), *c;
 	char name[64];
 
@@ -294,6 +328,11 @@ take_completion(struct report *r, struct span line)
 		if (w[i].n)
 			add_to_counts(c, name, reported_number(w[i]));
 	}
+	usage_members(v[ANSWER], of_kept, &kept);
+	if (v[ANSWER].n)
+		take_kept(r, v[ROUTE], "answers", kept, w[0]);
+	if (v[TOOLS].n)
+		take_kept(r, v[ROUTE], "calls", v[TOOLS], w[0]);
 }
 
 /* ---- the others ---- */
@@ -402,7 +441,7 @@ static const struct {
 	{ "key",    "keys",     "keys",     { "time", "node", "change", "statement" } },
 	{ "resume", "gaps",     "refused_by_disk", { "time", "node", "since", "refused", "lost" } },
 	{ "alarm",  "gaps",     "alarms",   { "time", "node", "how", "segment", "from", "bytes" } },
-	{ "trim",   "retention", "trims",   { "time", "node", "first", "last", "why", "archive" } },
+	{ "trim",   "retention", "trims",   { "time", "node", "what", "first", "last", "begin", "end", "why", "archive" } },
 	{ "clock",  "clock",    "sources",  { "time", "node", "what", "source", "synchronized", "counter" } },
 };
 /* clang-format on */

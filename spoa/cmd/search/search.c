@@ -11,6 +11,7 @@
 #include "cmd/daemon/reading.h"
 #include "cmd/eval.h"
 #include "cmd/plain.h"
+#include "cmd/records/opening.h"
 #include "cmd/search/search.h"
 #include "policy/cel/cel.h"
 
@@ -334,6 +335,54 @@ search_read_wants(struct query *q, struct search *s, const struct search_given *
 	return 0;
 }
 
+static bool
+add_person(struct query *q, struct search_want *w, const char *word)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (!strcmp(w->value[i], word))
+			return true;
+	struct span kept = arena_printf(&q->arena, "%s", word);
+	if (w->n == SEARCH_VALUES || !kept.p)
+		return false;
+	w->value[w->n++] = kept.p;
+	return true;
+}
+
+int
+search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
+	const char *const *journals, size_t n)
+{
+	struct search_want *w = &s->want[RT_PERSON];
+	size_t named = w->n;
+	json_t *asked = named ? json_array() : NULL;
+	char word[PSEUDONYM_LEN + 1];
+
+	for (size_t i = 0; i < named; i++) {
+		struct span name = span_str(w->value[i]);
+		bool found = false,
+		     one = !span_is(name, "-") && !span_ends(name, SPAN_LIT("*"));
+		for (size_t k = 0; k < n && one; k++) {
+			const struct query in = {
+				.what = q->what, .config = q->config, .journal = journals[k]
+			};
+			if (!opening_pseudonym(&in, shares, w->value[i], word))
+				continue;
+			found = true;
+			json_array_append_new(asked, json_string(word));
+			if (!add_person(q, w, word)) {
+				json_decref(asked);
+				return cmd_fail(q->what, "--person: more than %d values",
+					SEARCH_VALUES);
+			}
+		}
+		if (!found)
+			json_array_append_new(asked, json_stringn(name.p, name.n));
+	}
+	if (asked)
+		reading_asked("person", asked);
+	return 0;
+}
+
 void
 search_options(struct cmd_option *to, struct search_given *given)
 {
@@ -403,11 +452,11 @@ audit_search(int argc, char **argv)
 	struct search_texts x = { .ntexts = 0 };
 	struct search_given given = { .n = { 0 } };
 	const char *journals[SEARCH_SOURCES];
-	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL;
-	size_t njournals = 0;
+	const char *limit = NULL, *after = NULL, *by = NULL, *where = NULL, *shares = NULL;
+	size_t njournals = 0, own = 0;
 	bool check = false;
 	struct cel_error e;
-	enum { OWN = 22 };
+	enum { OWN = 23 };
 	struct cmd_option options[OWN + RT_SEARCHED + 1] = {
 		{ "journal", .text = journals, .count = &njournals, .most = SEARCH_SOURCES },
 		{ "redis", .text = &q.redis },
@@ -429,6 +478,7 @@ audit_search(int argc, char **argv)
 		{ "check-index", .flag = &check },
 		{ "text", .text = x.text, .count = &x.ntexts, .most = SEARCH_VALUES },
 		{ "text-file", .text = x.file, .count = &x.nfiles, .most = SEARCH_VALUES },
+		{ "shares", .text = &shares },
 		{ "hash-key", .text = x.key, .count = &x.nkeys, .most = SEARCH_VALUES },
 	};
 	char **operands;
@@ -459,7 +509,10 @@ audit_search(int argc, char **argv)
 		reading_begin(SEARCH_WHAT, q.config, options, operands, rest);
 		reading_window(q.since_ns, q.until_ns);
 	}
+	if (!njournals && !q.redis && !q.file)
+		own = 1;
 	code = code ? code : add_sources(&all, journals, njournals);
+	code = code ? code : search_add_pseudonyms(&q, &s, shares, journals, njournals + own);
 	code = code ? code : search_texts(&q, &s, &x);
 	if (!code && check) {
 		code = search_check(&all); /* shows no record */

@@ -58,6 +58,10 @@ struct search_given {
 int search_read_wants(struct query *q, struct search *s, const struct search_given *given);
 /* Their rows of options, after the command's own. */
 void search_options(struct cmd_option *to, struct search_given *given);
+/* Where persons are wanted by name, their pseudonyms in these journals too: by a file of shares,
+ * NULL: the daemon. After query_begin(): what is noted is the pseudonym. 0, or an exit code after a message. */
+int search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
+	const char *const *journals, size_t n);
 /* Whether the records, taken together, have all terms that are wanted. */
 bool search_fits(const struct search *q, const struct span *line, size_t n);
 

@@ -19,7 +19,7 @@
 
 enum { MAC_HEX = 2 * SHA256_BYTES };
 
-const char *const live_kinds[] = { "key", "limit", NULL };
+const char *const live_kinds[] = { "key", "limit", "erase", NULL };
 const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "department", "team",
 	"tier", "key", "model", "route" };
 
@@ -192,7 +192,35 @@ read_limit(struct reader *r)
 		wrong(r, "id", "is not that of the limit and what it is for");
 }
 
+static void
+read_erase(struct reader *r)
+{
+	struct span tag = json_span(json_object_get(r->object, "tag")), id = span_str(r->e->id);
+
+	r->e->over_ns = LIVE_NEVER;
+	if (!sha256_read(tag, r->e->erase.tag))
+		wrong(r, "tag", "64 hexadecimal digits are expected");
+	else if (id.n != LIVE_ERASE_ID || !span_starts(tag, id))
+		wrong(r, "id", "is not the begin of the tag");
+	if (!read_text_of(r, "why")[0])
+		wrong(r, "why", "is missing: why is it erased?");
+	read_text_of(r, "ticket");
+}
+
 /* ---- whole entries ---- */
+
+void
+live_erase_tag(const unsigned char key[SHA256_BYTES], struct span holder,
+	unsigned char tag[SHA256_BYTES])
+{
+	static const char domain[] = "tollgate-erase-v1";
+
+	SCOPED_BUF(text, 0);
+	buf_put(&text, domain, sizeof(domain));
+	buf_span(&text, holder);
+	INVARIANT(!buf_failed(&text));
+	hmac_sha256(key, buf_view(&text), tag);
+}
 
 void
 live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1])
@@ -209,6 +237,9 @@ live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1])
 	free(text);
 }
 
+static void (*const read_kind[LIVE_KINDS])(
+	struct reader *r) = { read_entry_key, read_limit, read_erase };
+
 static struct live_entry *
 entry_of(json_t *object, struct span text, struct buf *why)
 {
@@ -222,7 +253,7 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	e->refs = 1;
 	arena_init(&e->arena, 8 * CAP_LIVE_ENTRY_BYTES, false);
 	struct span kind = json_span(json_object_get(object, "kind"));
-	size_t i = span_find(kind, live_kinds, 2);
+	size_t i = span_find(kind, live_kinds, LIVE_KINDS);
 	e->text = arena_dup(&e->arena, text);
 	e->id = read_text_of(&r, "id");
 	e->serial = read_whole(&r, "serial", 1);
@@ -233,13 +264,10 @@ entry_of(json_t *object, struct span text, struct buf *why)
 		wrong(&r, "entry", "longer than 8 KB");
 	if (e->serial < 1)
 		wrong(&r, "serial", "is missing");
-	if (i == 2)
-		wrong(&r, "kind", "key or limit is expected");
-	e->kind = i == 1 ? LIVE_LIMIT : LIVE_KEY;
-	if (i == 0)
-		read_entry_key(&r);
-	else if (i == 1)
-		read_limit(&r);
+	if (i == LIVE_KINDS)
+		wrong(&r, "kind", "key, limit or erase is expected");
+	else
+		read_kind[e->kind = i](&r);
 	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=
 		sizeof(e->field))
 		wrong(&r, "id", "is too long");
@@ -268,8 +296,8 @@ live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf 
 }
 
 json_t *
-live_verify_most(struct span text, size_t most, const unsigned char key[SHA256_BYTES],
-	struct buf *why)
+live_verify_most(
+	struct span text, size_t most, const unsigned char key[SHA256_BYTES], struct buf *why)
 {
 	unsigned char mac[SHA256_BYTES], given[SHA256_BYTES];
 

@@ -1,12 +1,17 @@
-/* What is made while the daemons run: an API key, or another amount for a limit. An entry is
- * one line of text, the same in Redis and on disk: a JSON object, a blank, and the HMAC-SHA-256
- * of the object's bytes in hexadecimal, under the key that state_key names. Nobody without
- * that key can make one.
+/* What is made while the daemons run: an API key, another amount for a limit, or that
+ * somebody's texts are erased. An entry is one line of text, the same in Redis and on disk: a
+ * JSON object, a blank, and the HMAC-SHA-256 of the object's bytes in hexadecimal, under the
+ * key that state_key names. Nobody without that key can make one.
  *
  *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
  *    "sha256":…,"person":"alice","models":["gpt-4o*"],"expires":…,"revoked":…}
  *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
  *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…,"latest":…}
+ *   {"kind":"erase","id":"0f3c…","tag":…,"why":…,"ticket":…}
+ *
+ * Whose share of texts (record/seal/shares.h) an erasure ends is never said in clear: `tag` is
+ * an HMAC of the holder under that key, `id` its first 16 digits. It is final and never purged:
+ * a file of shares may come back from a backup at any time.
  *
  * Of two entries of one id every daemon chooses the same: of keys a revoked one, else the one
  * with the higher serial. So a revocation is final, and an entry of old changes nothing. */
@@ -22,7 +27,7 @@
 
 #define LIVE_NEVER INT64_MAX /* no end */
 
-enum live_kind { LIVE_KEY, LIVE_LIMIT };
+enum live_kind { LIVE_KEY, LIVE_LIMIT, LIVE_ERASE, LIVE_KINDS };
 extern const char *const live_kinds[]; /* their names; ends with NULL */
 
 enum { LIVE_PAIRS_MAX = 8, LIVE_PAIR_NAMES = 8 };
@@ -39,6 +44,14 @@ struct live_override {
 	int64_t serial;
 	uint64_t to;
 	int64_t until_ns; /* wall; 0: until it is cleared */
+};
+
+enum { LIVE_ERASE_ID = 16 };
+
+struct live_erasure {
+	unsigned char tag[SHA256_BYTES];
+	int64_t done_ns; /* carried out here; 0: not yet. Under the lock, as what follows */
+	bool now;	 /* by this process, and not found as done */
 };
 
 struct live_entry {
@@ -58,6 +71,7 @@ struct live_entry {
 	int64_t latest_ns;
 	struct apikey key; /* LIVE_KEY; sha256 all zeros: one of a file, revoked here */
 	struct live_override limit; /* LIVE_LIMIT */
+	struct live_erasure erase;  /* LIVE_ERASE */
 };
 
 /* Appends the object's text and its HMAC. False: out of memory, and the buffer has failed. */
@@ -67,8 +81,8 @@ bool live_entry_like(struct span field, struct span text);
 /* The object of such a text, the caller's; NULL with *why. */
 json_t *live_verify(struct span text, const unsigned char key[SHA256_BYTES], struct buf *why);
 /* The same of one that is no longer than `most`. */
-json_t *live_verify_most(struct span text, size_t most, const unsigned char key[SHA256_BYTES],
-	struct buf *why);
+json_t *live_verify_most(
+	struct span text, size_t most, const unsigned char key[SHA256_BYTES], struct buf *why);
 /* Verifies and reads an entry; `field` is where it was found, empty: in no place. NULL with the
  * reason in *why: it does not verify, is another place's, or says what no entry can say. The
  * caller's, one reference. */
@@ -93,6 +107,10 @@ size_t field_place(const void *list, size_t n, const char *(*of)(const void *lis
 /* The id of an override: of the limit's name and what it is for. */
 enum { LIVE_LIMIT_ID = 10 };
 void live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1]);
+
+/* The tag of whoever is erased, under the entries' key. */
+void live_erase_tag(const unsigned char key[SHA256_BYTES], struct span holder,
+	unsigned char tag[SHA256_BYTES]);
 
 /* A member that is a time. */
 void live_put_time(json_t *object, const char *name, int64_t ns);

@@ -87,11 +87,13 @@ live_place(const struct live *l, const char *field, bool *found)
 	return field_place(l, l->n, field_of, field, found);
 }
 
-/* What ends a key or an override has places of its own. */
-static bool
-is_full(const struct live *l, const struct live_entry *e)
+/* What ends a key or an override has places of its own, and so have erasures. */
+bool
+live_is_full(const struct live *l, const struct live_entry *e)
 {
-	return l->n >= CAP_LIVE_ENTRIES + (e->ended ? CAP_LIVE_ENDED : 0);
+	if (e->kind == LIVE_ERASE)
+		return l->nerasures >= CAP_LIVE_ERASURES;
+	return l->n - l->nerasures >= CAP_LIVE_ENTRIES + (e->ended ? CAP_LIVE_ENDED : 0);
 }
 
 bool
@@ -105,12 +107,13 @@ live_set(struct live *l, struct live_entry *e)
 		l->v[at] = e;
 		return true;
 	}
-	if (is_full(l, e) ||
+	if (live_is_full(l, e) ||
 		!mem_room((void *)&l->v, &l->room, l->n + 1, sizeof(struct live_entry *)))
 		return false;
 	memmove(l->v + at + 1, l->v + at, (l->n - at) * sizeof(struct live_entry *));
 	l->v[at] = e;
 	l->n++;
+	l->nerasures += e->kind == LIVE_ERASE;
 	gone_drop(&l->gone, e->field);
 	return true;
 }
@@ -118,6 +121,7 @@ live_set(struct live *l, struct live_entry *e)
 void
 live_take_out(struct live *l, size_t at)
 {
+	l->nerasures -= l->v[at]->kind == LIVE_ERASE;
 	live_entry_unref(&l->v[at]);
 	l->n--;
 	memmove(l->v + at, l->v + at + 1, (l->n - at) * sizeof(struct live_entry *));
@@ -178,12 +182,16 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 		buf_str(why, "another change of it came first: look, and try again");
 		return ERR_BAD_STATE;
 	}
-	if (!found && is_full(l, *e)) {
+	if (!found && live_is_full(l, *e)) {
 		metric_inc(l->metrics, M_LIVE_FULL);
-		buf_printf(why,
-			"%zu keys and overrides were made at run time, and no more are kept: "
-			"those that have an end are removed a day after it",
-			l->n);
+		if ((*e)->kind == LIVE_ERASE)
+			buf_printf(why, "%zu erasures are kept for good, and no more are",
+				l->nerasures);
+		else
+			buf_printf(why,
+				"%zu keys and overrides were made at run time, and no more are "
+				"kept: those that have an end are removed a day after it",
+				l->n - l->nerasures);
 		return ERR_FULL;
 	}
 	SCOPED_BUF(line, 0);
@@ -253,6 +261,8 @@ live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, st
 	int err = put_entry(l, &e, serial, why);
 	pthread_mutex_unlock(&l->lock);
 	live_entry_unref(&e);
+	if (!err && kind == LIVE_ERASE)
+		live_erasure_came(l);
 	return err;
 }
 

@@ -1,7 +1,8 @@
-/* The entries that are in force: keys made at run time and overrides of limits. Kept on this
- * daemon's disk, each before it counts, and from there read at a start; gate/changes/sync.h brings them
- * to the other daemons and back. Workers read a view without a lock; a change publishes the
- * next view, so that a key that was revoked verifies no more when the change returns. */
+/* The entries that are in force: keys made at run time, overrides of limits, erasures. Kept on
+ * this daemon's disk, each before it counts, and from there read at a start;
+ * gate/changes/sync.h brings them to the other daemons and back. Workers read a view without a
+ * lock; a change publishes the next view, so that a key that was revoked verifies no more when
+ * the change returns. */
 #ifndef GATE_CHANGES_LIVE_H
 #define GATE_CHANGES_LIVE_H
 
@@ -51,9 +52,9 @@ json_t *live_get(struct live *l, const char *field);
 json_t *live_list(struct live *l, enum live_kind kind);
 /* Puts what the object says in force, in the place of what has this serial (0: nothing has);
  * sets its kind, serial, time and node. 0; ERR_SYNTAX: it says what no entry can;
- * ERR_BAD_STATE: another change came first; ERR_FULL: CAP_LIVE_ENTRIES, counted; ERR_IO: it
- * cannot be kept on disk, and is not in force, but for what is revoked or cleared, which is.
- * With *why but for 0. */
+ * ERR_BAD_STATE: another change came first; ERR_FULL: CAP_LIVE_ENTRIES or CAP_LIVE_ERASURES,
+ * counted; ERR_IO: it cannot be kept on disk, and is not in force, but for what is revoked or
+ * cleared, which is. With *why but for 0. */
 int live_put(
 	struct live *l, enum live_kind kind, json_t *object, int64_t serial, struct buf *why);
 /* How many entries there are, and whether all are on disk. */
@@ -64,6 +65,22 @@ bool live_kept(struct live *l);
  * force again, or a name and a number stay here that keep it out. Their fields to *fields, as
  * texts of a JSON list. How many. */
 size_t live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields);
+
+/* ---- erasures ---- */
+
+/* Calls carry_out() whenever one came into force, on the thread that put or merged it. Before
+ * any does; what the file has is the caller's to begin with. */
+void live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg);
+/* live_erase_tag() under the key of the entries. */
+void live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES]);
+/* Those that live_erasure_done() was not called of yet: a new JSON array of their objects. */
+json_t *live_undone(struct live *l);
+/* It was carried out here: now, or before this process (`now` false). */
+void live_erasure_done(
+	struct live *l, const char *id, int64_t serial, int64_t wall_ns, bool now);
+/* All of them, the newest first: [{"erasure","serial","at","why","ticket","by","done"}], `at`
+ * when it was ordered, `done` when it was carried out here, or null. */
+json_t *live_erasures(struct live *l);
 
 /* ---- for gate/changes/sync.c ---- */
 

@@ -1,8 +1,10 @@
-/* What live.c, merge.c and sync.c share. */
+/* What live.c, merge.c, erased.c and sync.c share. */
 #ifndef GATE_CHANGES_LIVE_PRIVATE_H
 #define GATE_CHANGES_LIVE_PRIVATE_H
 
 #include <pthread.h>
+
+#include <hiredis/hiredis.h>
 
 #include "gate/changes/gone.h"
 #include "gate/changes/live.h"
@@ -15,10 +17,13 @@ struct live {
 	struct live_file *file;
 	struct live_entry **v; /* sorted by field */
 	size_t n, room;
+	size_t nerasures; /* of them */
 	struct gone_list gone;
 	bool kept;  /* all of them are on disk */
 	bool begun; /* the file was not there: all that is known is what Redis says */
 	_Atomic uint64_t changes; /* counts up with each entry that was put */
+	void (*erase)(void *arg); /* live_on_erasure() */
+	void *erase_arg;
 	uint64_t *refused; /* hashes of what the last merge refused, sorted */
 	size_t nrefused;
 	struct live_view *old; /* views that a worker may still read */
@@ -30,6 +35,8 @@ struct live {
 
 /* Where the field is, or belongs. */
 size_t live_place(const struct live *l, const char *field, bool *found);
+/* There is no room for one more like it. */
+bool live_is_full(const struct live *l, const struct live_entry *e);
 /* Takes the entry, or leaves it where there is no room: false. */
 bool live_set(struct live *l, struct live_entry *e);
 /* Takes the entry at that place out. */
@@ -40,5 +47,14 @@ bool live_keep(struct live *l, struct span lines);
 void live_publish(struct live *l);
 /* Frees views that nobody reads any more. */
 void live_drop_old(struct live *l);
+
+/* Without the lock: an erasure came into force. */
+void live_erasure_came(struct live *l);
+/* Notes in Redis what was carried out here and is not noted there. `ask`: the reply to a
+ * command whose argv[1] is the key, or NULL: Redis is away, which is then said. False: it is.
+ */
+bool live_erased_note(struct live *l,
+	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
+	void *arg);
 
 #endif

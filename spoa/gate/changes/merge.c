@@ -143,7 +143,7 @@ read_item(struct live *l, struct live_item *item, struct buf *lines, struct refu
 /* True: something is other than it was. */
 static bool
 merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refusals *refused,
-	size_t *older)
+	size_t *older, size_t *erasures)
 {
 	bool found;
 
@@ -171,8 +171,11 @@ merge_one(struct live *l, struct live_item *item, struct buf *lines, struct refu
 		return false;
 	buf_span(lines, e->text);
 	buf_putc(lines, '\n');
-	if (live_set(l, e))
+	bool erases = e->kind == LIVE_ERASE;
+	if (live_set(l, e)) {
+		*erasures += erases;
 		return true;
+	}
 	no_room(l, e->field);
 	live_entry_unref(&e);
 	return false;
@@ -182,13 +185,13 @@ void
 live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 {
 	struct refusals refused = { .n = 0 };
-	size_t taken = 0;
+	size_t taken = 0, erasures = 0;
 
 	*older = 0;
 	SCOPED_BUF(lines, 0);
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < n; i++)
-		taken += merge_one(l, &items[i], &lines, &refused, older);
+		taken += merge_one(l, &items[i], &lines, &refused, older, &erasures);
 	/* Redis is read again and again: what was there last time was said. */
 	if (refused.fresh)
 		live_junk(l, refused.fresh, refused.field, refused.why);
@@ -205,6 +208,8 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 			LS("why", "it cannot be written"));
 	live_drop_old(l);
 	pthread_mutex_unlock(&l->lock);
+	if (erasures)
+		live_erasure_came(l);
 }
 
 /* Whether the items have it; *i: how many of them are before it. */

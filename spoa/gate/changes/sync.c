@@ -21,7 +21,11 @@
 #define RIGHT_US  600000000u /* what was put right is said so long */
 #define REMOVE_US 600000000u /* by another's clock it may not be over yet: not at each pass */
 
-enum { SCAN_COUNT = 2048, DROP_MAX = 512, FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_GONE) };
+enum {
+	SCAN_COUNT = 2048,
+	DROP_MAX = 512,
+	FIELDS_MAX = 2 * (CAP_LIVE_ENTRIES + CAP_LIVE_ERASURES + CAP_LIVE_GONE)
+};
 /* What a foreign writer can make us read. */
 #define BYTES_MAX ((size_t)FIELDS_MAX * 512)
 
@@ -377,6 +381,14 @@ mark(struct live_sync *s)
 	return true;
 }
 
+/* ---- what was erased here ---- */
+
+static redisReply *
+ask_of_erasures(void *arg, int argc, const char **argv, const size_t *lens)
+{
+	return ask_live_redis(arg, argc, argv, lens);
+}
+
 /* ---- passes ---- */
 
 /* False: Redis is away. */
@@ -394,7 +406,9 @@ live_turn(struct live_sync *s, uint64_t changes)
 		return false;
 	/* Redis has what it had as it was read: only what is new here is told. */
 	if (version == s->version && now - s->read_us < FULL_US) {
-		bool told = changes == s->turns.known || tell_live(s, NULL, &s->version);
+		bool told = changes == s->turns.known ||
+			    (tell_live(s, NULL, &s->version) &&
+				    live_erased_note(s->live, ask_of_erasures, s));
 		s->version = told ? s->version : -1;
 		return told;
 	}
@@ -402,7 +416,8 @@ live_turn(struct live_sync *s, uint64_t changes)
 	bool ok = read_entries(s, &f);
 	if (ok)
 		live_merge(s->live, f.items, f.n, &older);
-	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell_live(s, &f, &version);
+	ok = ok && (!f.over || make_room(s, &f)) && mark(s) && tell_live(s, &f, &version) &&
+	     live_erased_note(s->live, ask_of_erasures, s);
 	if (ok) {
 		s->version = version;
 		s->read_us = now;

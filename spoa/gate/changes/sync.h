@@ -21,6 +21,12 @@ struct turns *live_sync_turns(struct live_sync *s);
 /* The key that somebody else wrote and that was written anew within ten minutes; NULL: none. */
 const char *live_sync_righted(struct live_sync *s);
 
+/* Which nodes have carried out which erasures, as Redis says it: names of nodes to `nodes`, an
+ * array; to `done`, an object, "NODE/ERASURE": "SERIAL TIME". Asks by a connection of its own,
+ * each command at most so long. 0, or ERR_IO with *why. Any thread. */
+int live_erased_read(const struct redis_options *redis, uint64_t most_us, json_t *nodes,
+	json_t *done, struct buf *why);
+
 /* What a daemon whose file was not there at the start believes. */
 enum live_past {
 	LIVE_PAST_OWN,	/* nothing: it had its file, or Redis has no entries either */
@@ -33,5 +39,6 @@ enum live_past live_sync_past(struct live_sync *s, size_t *entries);
 #define LIVE_NODES_KEY	 "tollgate:{live}:nodes"
 #define LIVE_ENTRIES_KEY "tollgate:{live}:entries"
 #define LIVE_VERSION_KEY "tollgate:{live}:version"
+#define LIVE_ERASED_KEY	 "tollgate:{live}:erased"
 
 #endif

@@ -77,7 +77,7 @@ live_view_of(struct live_entry **v, size_t n)
 		view->entries[view->nentries++] = v[i];
 		if (v[i]->kind == LIVE_KEY)
 			view->keys.keys[view->keys.n++] = v[i]->key;
-		else if (!v[i]->ended)
+		else if (v[i]->kind == LIVE_LIMIT && !v[i]->ended)
 			view->limits[view->nlimits++] = &v[i]->limit;
 	}
 	if (!chain_overrides(view)) {

@@ -2,6 +2,7 @@
  * back, and how its texts are searched. */
 #include "base/err.h"
 #include "gate/engine/engine.h"
+#include "gate/sealing/sealing.h"
 #include "policy/prices.h"
 
 struct filling {
@@ -234,8 +235,9 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		    h->status == 200;
 	plan.keep_key = x->r->gate->shared->prompt_key;
 	if (route->response & RESP_RECORD)
-		plan.keeps = route->record_answer == PROMPT_REDACTED ? GUARD_KEEPS_TEXT
-								     : GUARD_KEEPS_HASH;
+		plan.keeps = GUARD_KEEPS_HASH;
+	if ((err = request_seal_answer(x->r, &plan)))
+		return err;
 	if (x->lists_models) {
 		plan.may_use = request_may_use;
 		plan.may_use_arg = x->r;

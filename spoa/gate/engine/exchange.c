@@ -11,6 +11,7 @@
 #include "gate/auth/auth.h"
 #include "gate/cache/meaning.h"
 #include "gate/exchange.h"
+#include "gate/sealing/sealing.h"
 #include "scan/mcp/session.h"
 
 /* ---- opening ---- */
@@ -660,6 +661,12 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 		request_withdraw(r, "the client went away");
 	}
 	exchange_finish(r);
+}
+
+bool
+gate_keep(struct exchange *x)
+{
+	return request_seal_more(x->r) == 0;
 }
 
 struct span

@@ -57,6 +57,15 @@ gate_shared_live(struct gate_shared *s, struct live *live)
 }
 
 void
+gate_shared_seals(
+	struct gate_shared *s, struct seals *seals, struct shares *shares, struct texts *texts)
+{
+	s->seals = seals;
+	s->shares = shares;
+	s->texts = texts;
+}
+
+void
 gate_shared_cache(struct gate_shared *s, struct cache *cache)
 {
 	s->cache = cache;
@@ -639,7 +648,10 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);
 	g->pins = (struct pins){ shared->pins, redis };
-	if (!g->quota || !g->recognisers || !g->data) {
+	if (shared->seals)
+		g->sealer = sealer_new(shared->seals, shared->shares, shared->texts,
+			shared->cfg->node, worker);
+	if (!g->quota || !g->recognisers || !g->data || (shared->seals && !g->sealer)) {
 		gate_free(&g);
 		return NULL;
 	}
@@ -721,6 +733,7 @@ gate_free(struct gate **gp)
 	quota_free(&g->quota);
 	recognisers_free(&g->recognisers);
 	data_cache_free(&g->data);
+	sealer_free(&g->sealer);
 	snapshot_unref(&g->snap);
 	free(g);
 	*gp = NULL;

@@ -104,6 +104,10 @@ struct guard;
 struct guard_head;
 int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
 
+/* After the guard was fed, on the worker: what is kept of the answer goes on its way. False: it
+ * cannot be kept, and no more of it may go. */
+bool gate_keep(struct exchange *x);
+
 /* plan->sessions: what the caller gets for the Mcp-Session-Id of an answer; empty: nothing.
  * Alive as long as the exchange. */
 struct span gate_session(struct exchange *x, struct span id);
@@ -157,6 +161,12 @@ void gate_shared_live(struct gate_shared *s, struct live *live);
 struct cache;
 void gate_shared_cache(struct gate_shared *s, struct cache *cache);
 void gate_cache_redis(struct gate *g, struct redis *redis);
+/* Texts of requests are sealed, before any gate. */
+struct seals;
+struct shares;
+struct texts;
+void gate_shared_seals(
+	struct gate_shared *s, struct seals *seals, struct shares *shares, struct texts *texts);
 /* Records have notes from here on (record/audit/note.h); before the workers start. */
 void gate_shared_tell(struct gate_shared *s);
 /* What MCP servers said of their tools, before any gate; NULL: nothing is compared. */

@@ -323,6 +323,31 @@ put_denial(const struct decision *d, struct buf *b)
 }
 
 void
+record_kept(struct buf *b, enum record_field first, const struct kept_text *k)
+{
+	enum { HOW = 1, FORM, SEAL, STEP, SHARE, BYTES, AT, SHA256, CUT };
+	const struct sealed *s = &k->said;
+
+	if (!k->t)
+		return;
+	put_object(b, first);
+	put_name(b, first + HOW, k->how == KEPT_FULL ? "full" : "redacted");
+	put_name(b, first + FORM, k->texts ? "texts" : NULL);
+	put_name(b, first + SEAL, s->seal);
+	put_int(b, first + STEP, (int64_t)s->step);
+	put_int(b, first + SHARE, (int64_t)s->share);
+	put_int(b, first + BYTES, (int64_t)s->bytes);
+	for (size_t i = 0; i < s->nat; i++) {
+		put_item(b, first + AT, i);
+		buf_int(b, (int64_t)s->at[i]);
+	}
+	put_end(b, s->nat);
+	put_hash(b, first + SHA256, s->sha256);
+	put_flag(b, first + CUT, s->cut);
+	buf_putc(b, '}');
+}
+
+void
 record_decision(struct request *r, struct buf *b)
 {
 	const struct decision *d = &r->out.decision;
@@ -375,6 +400,7 @@ record_decision(struct request *r, struct buf *b)
 	put_data(r, b);
 	put_shadow(r, b);
 	record_prompt(r, b);
+	record_kept(b, RF_TOOLS_KEPT, &r->found.seal.tools);
 	put_quota(r, b);
 	record_not_inspected(r, b);
 }
@@ -391,7 +417,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_policy(r, b);
 	put_object(b, RF_IDENTITY);
 	put_name(b, RF_IDENTITY_METHOD, r->found.identity.method);
-	put_utf8(b, RF_IDENTITY_PERSON, r->found.identity.person);
+	put_utf8(b, RF_IDENTITY_PERSON, request_person_shown(r));
 	put_utf8(b, RF_IDENTITY_AGENT, r->found.identity.agent);
 	put_utf8(b, RF_IDENTITY_TEAM, r->found.identity.team);
 	buf_putc(b, '}');
@@ -401,6 +427,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_int(b, RF_RESPONSE_BYTES, (int64_t)res->response_bytes);
 	record_usage(r, &res->usage, b);
 	record_answer(r, b);
+	record_kept(b, RF_TOOLS_KEPT, &r->found.seal.tools);
 	put_charges(r, b, RF_SETTLED);
 	record_attempts(r, b);
 	put_int(b, RF_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));

@@ -6,16 +6,19 @@
 #include <inttypes.h>
 
 #include "base/sha256.h"
+#include "gate/sealing/sealing.h"
 #include "gate/steps/steps.h"
 #include "policy/verdict/answer.h"
 #include "record/audit/record_fields.h"
 
 enum {
-	VALUE_MAX = 1024,   /* bytes of a text */
-	LIST_MAX = 64,	    /* items */
-	TEXT_MAX = 32 << 10 /* bytes of a prompt, or of all of an answer, as they stand there */
+	VALUE_MAX = 1024, /* bytes of a text */
+	LIST_MAX = 64	  /* items */
 };
 
+/* record.c: where a text is that was kept; its rows begin with `first`. Nothing where none was.
+ */
+void record_kept(struct buf *b, enum record_field first, const struct kept_text *k);
 /* record_request.c */
 void record_identity(struct request *r, struct buf *b);
 void record_request(struct request *r, struct buf *b);
@@ -152,25 +155,6 @@ put_object(struct buf *b, enum record_field f)
 	buf_putc(b, '{');
 }
 
-/* As much of it as takes at most `max` bytes of a JSON string. */
-static inline struct span
-cut_escaped(struct span s, size_t max)
-{
-	size_t n = 0, i = 0;
-
-	for (; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		n += c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' ? 2
-		     : c < 0x20							  ? 6
-										  : 1;
-		if (n > max)
-			break;
-	}
-	while (i && i < s.n && ((unsigned char)s.p[i] & 0xc0) == 0x80)
-		i--;
-	return span_cut(s, 0, i);
-}
-
 /* UTF-8 cut at a character. */
 static inline struct span
 cut(struct span s, size_t max)
@@ -237,6 +221,17 @@ put_hash(struct buf *b, enum record_field f, const unsigned char h[SHA256_BYTES]
 	buf_putc(b, '"');
 	buf_hex(b, h, SHA256_BYTES);
 	buf_putc(b, '"');
+}
+
+/* The same of a text of the request's holder: where he has a share it is his own. */
+static inline void
+put_text_hash(struct buf *b, enum record_field f, const struct request *r,
+	const unsigned char h[SHA256_BYTES])
+{
+	unsigned char own[SHA256_BYTES];
+
+	request_seal_hash(r, h, own);
+	put_hash(b, f, own);
 }
 
 static inline void

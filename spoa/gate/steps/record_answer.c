@@ -1,5 +1,5 @@
 /* What a completion says of the answer: what it was, what was found in it and what became of
- * that. Counts and names, never values; texts where the route has them recorded. */
+ * that. Counts and names, never values. */
 #include "gate/exchange.h"
 #include "gate/steps/record.h"
 #include "policy/prices.h"
@@ -79,40 +79,24 @@ put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
 	buf_putc(b, '}');
 }
 
-/* The texts: hashes of them, and as the route says so what went. */
+/* The texts: hashes of them. */
 static void
-put_said(const struct guard *g, bool texts, struct buf *b)
+put_said(const struct request *r, const struct guard *g, struct buf *b)
 {
-	static const char *const kinds[] = { [KIND_TEXT] = "text",
-		[KIND_REASONING] = "reasoning",
-		[KIND_SIGNED] = "signed",
-		[KIND_REFUSAL] = "refusal",
-		[KIND_ARGUMENTS] = "arguments",
-		[KIND_INPUT] = "arguments",
-		[KIND_OTHER] = "other" };
 	struct guard_transcript s;
-	size_t n = 0, left = TEXT_MAX;
-	bool cut = guard_transcript_cut(g);
+	size_t n = 0;
 
 	for (; guard_transcript(g, n, &s); n++) {
 		put_object_item(b, RF_ANSWER_TEXTS, n);
-		put_name(b, RF_ANSWER_TEXTS_KIND, kinds[s.kind]);
+		put_name(b, RF_ANSWER_TEXTS_KIND, answer_kind_name(s.kind));
 		put_int(b, RF_ANSWER_TEXTS_CHOICE, s.choice);
 		put_count(b, RF_ANSWER_TEXTS_PART, s.part);
 		put_int(b, RF_ANSWER_TEXTS_BYTES, (int64_t)s.bytes);
-		put_hash(b, RF_ANSWER_TEXTS_HMAC_SHA256, s.hmac);
-		struct span kept = cut_escaped(s.text, left);
-		if (texts) {
-			size_t before = b->n;
-			key(b, RF_ANSWER_TEXTS_TEXT);
-			buf_json_str(b, kept);
-			left -= b->n - before < left ? b->n - before : left;
-		}
-		cut |= kept.n < s.text.n;
+		put_text_hash(b, RF_ANSWER_TEXTS_HMAC_SHA256, r, s.hmac);
 		buf_putc(b, '}');
 	}
 	put_end(b, n);
-	put_flag(b, RF_ANSWER_TEXTS_CUT, cut);
+	put_flag(b, RF_ANSWER_TEXTS_CUT, guard_transcript_cut(g));
 }
 
 void
@@ -136,7 +120,9 @@ record_answer(struct request *r, struct buf *b)
 	put_found(r, a, b);
 	if (a->judged)
 		record_answer_verdict(b, r->snap->policy, r->found.route, a);
-	put_said(g, r->found.route->record_answer == PROMPT_REDACTED, b);
+	if (r->found.route->record_answer != KEPT_OFF)
+		put_said(r, g, b);
+	record_kept(b, RF_ANSWER_KEPT, &r->found.seal.answer);
 	put_count(b, RF_ANSWER_REDACTIONS, a->redactions);
 	put_count(b, RF_ANSWER_RESTORATIONS, a->restorations);
 	put_count(b, RF_ANSWER_LEFT_IN_URLS, a->left_in_urls);

@@ -1,8 +1,7 @@
 /* An entry a call, whichever way it comes: a message of MCP, a call in a model's answer, a
  * request to a business API whose route names its operation. What is known when it is decided
  * is in the decision; the completion of such a request has its entry again, with what came of
- * it, and one for each call of an answer. Arguments are there as a keyed hash, and redacted
- * where the route has texts recorded. */
+ * it, and one for each call of an answer. Arguments are there as a keyed hash. */
 #include "gate/steps/record.h"
 
 #include "base/clock.h"
@@ -12,8 +11,7 @@
 #include "policy/verdict/tool.h"
 
 enum {
-	ARGUMENTS_MAX = 4 << 10, /* bytes of one call's arguments, as they stand there */
-	OFFERED_MAX = 64,	 /* names of tools that a request offers */
+	OFFERED_MAX = 64, /* names of tools that a request offers */
 	OUTCOMES_MAX = 4096
 };
 
@@ -55,20 +53,6 @@ put_outcomes(struct buf *b, const struct rule_trace *trace, size_t n)
 	for (size_t i = 0; i < n; i++)
 		buf_putc(b, explain_letters[trace[i].fate]);
 	buf_putc(b, '"');
-}
-
-static void
-put_recorded_arguments(struct buf *b, struct span text, size_t *left)
-{
-	size_t most = *left < ARGUMENTS_MAX ? *left : ARGUMENTS_MAX, from = b->n;
-	struct span kept = cut_escaped(text, most);
-
-	if (!text.n)
-		return;
-	key(b, RF_CALLS_ARGUMENTS);
-	buf_json_str(b, kept);
-	put_flag(b, RF_CALLS_ARGUMENTS_CUT, kept.n < text.n);
-	*left -= b->n - from < *left ? b->n - from : *left;
 }
 
 static const char *
@@ -121,26 +105,12 @@ look_through(struct request *r)
 	c->resource = shown(r, m->call.uri);
 }
 
-/* What goes to the server; empty where the record may not hold it. */
-static struct span
-sent_arguments(struct request *r)
-{
-	const struct mcp_message *now;
-
-	if (r->found.route->record != PROMPT_REDACTED || r->out.decision.kind == D_DENY)
-		return SPAN_LIT("");
-	now = request_message_sent(r);
-	return r->out.edited ? now ? now->arguments : SPAN_LIT("")
-			     : r->found.message->call.arguments;
-}
-
 static void
 put_message(struct request *r, struct buf *b)
 {
 	const struct found_message *m = r->found.message;
 	const struct tool_verdict *v = m->ruled;
 	unsigned char hash[SHA256_BYTES];
-	size_t left = ARGUMENTS_MAX;
 
 	put_name(b, RF_CALLS_STATE, tool_states[m->call.state]);
 	if (v) {
@@ -150,9 +120,10 @@ put_message(struct request *r, struct buf *b)
 	if (!m->call.arguments.n)
 		return;
 	put_int(b, RF_CALLS_ARGUMENTS_BYTES, (int64_t)m->call.arguments.n);
+	if (r->found.route->record_tools == KEPT_OFF)
+		return;
 	hmac_sha256(r->gate->shared->prompt_key, m->call.arguments, hash);
-	put_hash(b, RF_CALLS_ARGUMENTS_HMAC, hash);
-	put_recorded_arguments(b, sent_arguments(r), &left);
+	put_text_hash(b, RF_CALLS_ARGUMENTS_HMAC, r, hash);
 }
 
 /* The beginning of the request's own entry; false: it is no call. */
@@ -227,7 +198,7 @@ put_result(const struct request *r, const struct exchange_result *res,
 
 static void
 put_called(struct request *r, const struct guard *g, const struct guard_called *c, bool ended,
-	size_t *left, struct buf *b)
+	struct buf *b)
 {
 	unsigned char hash[SHA256_BYTES];
 	bool denied = c->judged && c->ruled.effect == RULE_DENY;
@@ -244,10 +215,10 @@ put_called(struct request *r, const struct guard *g, const struct guard_called *
 		put_would(b, &c->ruled);
 	put_name(b, RF_CALLS_OUTCOMES, c->outcomes);
 	put_count(b, RF_CALLS_ARGUMENTS_BYTES, c->bytes);
-	guard_called_hash(g, c, hash);
-	put_hash(b, RF_CALLS_ARGUMENTS_HMAC, hash);
-	if (r->found.route->record_answer == PROMPT_REDACTED)
-		put_recorded_arguments(b, guard_called_text(g, c), left);
+	if (r->found.route->record_tools != KEPT_OFF) {
+		guard_called_hash(g, c, hash);
+		put_text_hash(b, RF_CALLS_ARGUMENTS_HMAC, r, hash);
+	}
 	buf_putc(b, '}');
 }
 
@@ -257,7 +228,7 @@ record_called(struct request *r, const struct exchange_result *res, struct buf *
 	const struct guard *g = r->x ? r->x->guard : NULL;
 	const struct guard_report *a = g ? guard_report(g) : NULL;
 	bool ended = a && a->judged && a->sum.effect == RULE_DENY;
-	size_t n = 0, left = TEXT_MAX / 2;
+	size_t n = 0;
 
 	put_session(r, b);
 	if (put_own(r, b, n)) {
@@ -266,7 +237,7 @@ record_called(struct request *r, const struct exchange_result *res, struct buf *
 	}
 	for (size_t i = 0; a && i < a->ncalled; i++) {
 		put_object_item(b, RF_CALLS, n++);
-		put_called(r, g, &a->called[i], ended, &left, b);
+		put_called(r, g, &a->called[i], ended, b);
 		count_called(r, &a->called[i], ended);
 	}
 	put_end(b, n);
@@ -310,8 +281,8 @@ count_called(struct request *r, const struct guard_called *c, bool ended)
 	enum rule_effect e = c->judged ? c->ruled.effect : RULE_PERMIT;
 
 	if (c->judged)
-		record_rule_did(r, c->ruled.rule, e,
-			c->ruled.shadowed ? c->ruled.shadow_rule : NULL);
+		record_rule_did(
+			r, c->ruled.rule, e, c->ruled.shadowed ? c->ruled.shadow_rule : NULL);
 
 	count_call_decision(r, SPAN_LIT(""), span_str(c->name),
 		ended || e == RULE_DENY ? CALL_DENY

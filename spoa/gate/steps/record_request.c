@@ -1,6 +1,6 @@
 /* What a record says of the request: who sent it, how it reads, what of it the record
- * could not hold. Prompt text is only hashed, with a key, or stored redacted where the
- * route says so. */
+ * could not hold. Prompt text is only hashed, with a key; where the route has it kept, the
+ * record says where its ciphertext is. */
 #include "gate/steps/record.h"
 
 #include <math.h>
@@ -34,7 +34,7 @@ record_identity(struct request *r, struct buf *b)
 
 	put_object(b, RF_IDENTITY);
 	put_name(b, RF_IDENTITY_METHOD, id->method);
-	put_utf8(b, RF_IDENTITY_PERSON, id->person);
+	put_utf8(b, RF_IDENTITY_PERSON, request_person_shown(r));
 	put_utf8(b, RF_IDENTITY_AGENT, id->agent);
 	put_utf8(b, RF_IDENTITY_DEPARTMENT, id->department);
 	put_utf8(b, RF_IDENTITY_TEAM, id->team);
@@ -141,7 +141,7 @@ put_path(struct request *r, struct buf *b)
 		return;
 	put_int(b, RF_REQUEST_PATH_BYTES, (int64_t)r->in.head.path.n);
 	hmac_sha256(r->gate->shared->prompt_key, r->in.head.path, h);
-	put_hash(b, RF_REQUEST_PATH_HMAC_SHA256, h);
+	put_text_hash(b, RF_REQUEST_PATH_HMAC_SHA256, r, h);
 }
 
 /* Of a request that no rule saw, method and host are its sender's free choice. An
@@ -289,7 +289,8 @@ record_prompt(struct request *r, struct buf *b)
 		buf_putc(b, '}');
 		return;
 	}
-	put_hash(b, RF_PROMPT_HMAC_SHA256, r->found.raw_hmac);
+	if (!r->found.route || r->found.route->record_prompt != KEPT_OFF)
+		put_text_hash(b, RF_PROMPT_HMAC_SHA256, r, r->found.raw_hmac);
 	put_int(b, RF_PROMPT_BYTES, (int64_t)r->in.raw.n);
 	put_str(b, RF_PROMPT_ENCODING, r->in.coding);
 	if (r->in.have_body) {
@@ -307,16 +308,7 @@ record_prompt(struct request *r, struct buf *b)
 	if (r->found.input_tokens != r->found.prompt_tokens)
 		put_int(b, RF_PROMPT_RESERVED_INPUT_TOKENS, r->found.input_tokens);
 	put_int(b, RF_PROMPT_RESERVED_OUTPUT_TOKENS, r->found.output_tokens);
-	/* What is left in a signed block is not redacted. */
-	if (r->in.have_body && r->found.route->record == PROMPT_REDACTED &&
-		r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED &&
-		r->found.reasoning_left == 0) {
-		struct span text = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
-			    kept = cut_escaped(text, TEXT_MAX);
-		key(b, RF_PROMPT_TEXT);
-		buf_json_str(b, kept);
-		put_flag(b, RF_PROMPT_TEXT_CUT, kept.n < text.n);
-	}
+	record_kept(b, RF_PROMPT_KEPT, &r->found.seal.prompt);
 	buf_putc(b, '}');
 }
 
@@ -350,7 +342,7 @@ held(struct request *r, size_t slot)
 	bool is;
 
 	switch (slot) {
-	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX;
+	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX && !r->found.seal.pseudonym[0];
 	case V_IDENTITY_AGENT: return id->agent.n <= VALUE_MAX;
 	case V_IDENTITY_DEPARTMENT: return id->department.n <= VALUE_MAX;
 	case V_IDENTITY_TEAM: return id->team.n <= VALUE_MAX;

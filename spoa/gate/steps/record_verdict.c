@@ -5,7 +5,7 @@
 #include "gate/steps/record.h"
 #include "policy/verdict/explain.h"
 
-enum { RULES_MAX = 4096, SCORE_DIGITS = 6, ARGUMENTS_MAX = 48 << 10 };
+enum { RULES_MAX = 4096, SCORE_DIGITS = 6 };
 
 void
 record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules)
@@ -74,31 +74,8 @@ put_calls(struct buf *b, const struct guard_report *a)
 	return n == f->ntools;
 }
 
-/* Where the route has texts recorded and nothing was found in them, the calls' arguments as
- * rules read them: then they can be judged again. All of them or none. */
 static void
-put_verdict_arguments(struct buf *b, const struct route *route, const struct guard_report *a)
-{
-	const struct answer_facts *f = a->facts;
-	bool over = a->when == ANSWER_WHOLE || a->when == ANSWER_END;
-	size_t left = ARGUMENTS_MAX;
-
-	if (!(route->response & RESP_RECORD) || route->record_answer != PROMPT_REDACTED ||
-		a->nfound || !over)
-		return;
-	for (size_t i = 0; i < f->ntools; i++) {
-		struct span s = f->tools[i].arguments;
-		if (f->tools[i].lost || 6 * s.n > left || !utf8_valid(s))
-			return;
-		left -= 6 * s.n;
-	}
-	for (size_t i = 0; i < f->ntools; i++)
-		put_text_item(b, RF_ANSWER_VERDICT_TOOL_ARGUMENTS, i, f->tools[i].arguments);
-	put_end(b, f->ntools);
-}
-
-static void
-put_facts(struct buf *b, const struct route *route, const struct guard_report *a)
+put_facts(struct buf *b, const struct guard_report *a)
 {
 	const struct answer_facts *f = a->facts;
 	size_t nmedia = f->nmedia < LIST_MAX ? f->nmedia : LIST_MAX, n = 0;
@@ -113,8 +90,6 @@ put_facts(struct buf *b, const struct route *route, const struct guard_report *a
 	put_flag(b, RF_ANSWER_VERDICT_EVASION, f->evasion);
 	put_spans(b, RF_ANSWER_VERDICT_MEDIA, f->media, nmedia);
 	bool calls = put_calls(b, a);
-	if (calls)
-		put_verdict_arguments(b, route, a);
 	/* Lists that are cut, and texts: a reader must not take them for what rules read. */
 	const struct {
 		bool held;
@@ -158,7 +133,7 @@ record_answer_verdict(struct buf *b, const struct policy *p, const struct route 
 	put_last(b, a);
 	record_outcomes(b, a->verdict.ruled.trace, p->nanswer_rules);
 	record_rules(b, a->verdict.ruled.trace, p->nanswer_rules);
-	put_facts(b, route, a);
+	put_facts(b, a);
 	put_name(b, RF_ANSWER_VERDICT_SEARCHED, route->find_all ? "all" : route->uses.searched);
 	put_flag(b, RF_ANSWER_VERDICT_SCORED, route->uses.injection);
 	buf_putc(b, '}');

@@ -7,6 +7,7 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "gate/exchange.h"
+#include "gate/sealing/sealing.h"
 #include "record/journal/chain.h"
 
 enum { RECORD_BYTES = 2048 }; /* of most */
@@ -27,6 +28,7 @@ static void
 record_free(struct record *rec)
 {
 	buf_free(&rec->entry.fields);
+	text_parts_free(&rec->entry.parts);
 	free(rec->entry.note);
 	buf_free(&rec->undone.fields);
 	free(rec->undone.note);
@@ -85,7 +87,23 @@ decision_recorded(struct audit_entry *e, int err)
 	r->calls->back(r);
 }
 
-/* Hands the decision's record to the audit thread. 0 or ERR_NOMEM. */
+/* The fields, and what is kept of the texts. */
+static int
+make_decision(struct request *r, struct audit_entry *e)
+{
+	buf_init(&e->fields, CAP_RECORD_BYTES);
+	buf_reserve(&e->fields, RECORD_BYTES);
+	int err = request_seal_holder(r);
+	if (!err)
+		err = request_seal_decision(r, e);
+	if (!err)
+		record_decision(r, &e->fields);
+	request_seal_wipe(r);
+	request_seal_drop(r);
+	return err ? err : buf_failed(&e->fields) ? ERR_NOMEM : 0;
+}
+
+/* Hands the decision's record to the audit thread. 0, or negative: it cannot be made. */
 int
 request_record(struct request *r)
 {
@@ -96,12 +114,10 @@ request_record(struct request *r)
 	if (!rec)
 		return ERR_NOMEM;
 	TAG(record, rec);
-	buf_init(&rec->entry.fields, CAP_RECORD_BYTES);
-	buf_reserve(&rec->entry.fields, RECORD_BYTES);
-	record_decision(r, &rec->entry.fields);
-	if (buf_failed(&rec->entry.fields)) {
+	int err = make_decision(r, &rec->entry);
+	if (err) {
 		record_free(rec);
-		return ERR_NOMEM;
+		return err;
 	}
 	rec->entry.reply_to = g->mail;
 	rec->entry.done = decision_recorded;
@@ -181,6 +197,8 @@ completed(struct audit_entry *e, int err)
 	r->run.pending--;
 	free(e->note);
 	e->note = NULL;
+	if (!err)
+		err = r->run.unkept;
 	if (err)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
 	r->calls->completed(r, err && request_on_failure(r)->audit == OUT_DENY ? err : 0);
@@ -194,7 +212,13 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 	struct gate *g = r->gate;
 
 	INVARIANT(r->run.completion.fields.n == 0);
+	int err = request_seal_holder(r);
+	if (!err)
+		err = request_seal_end(r, res->end == END_COMPLETE, &r->run.completion);
+	r->run.unkept = err;
 	record_completion(r, res, outcome, &r->run.completion.fields);
+	request_seal_wipe(r);
+	request_seal_drop(r);
 	r->run.completion.reply_to = g->mail;
 	r->run.completion.done = completed;
 	r->run.completion.arg = r;

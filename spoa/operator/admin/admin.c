@@ -23,7 +23,7 @@
 #include "operator/admin/door.h"
 #include "operator/admin/endpoint.h"
 #include "operator/admin/reader.h"
-#include "operator/admin/shares.h"
+#include "operator/admin/allowances.h"
 #include "operator/admin/tls.h"
 #include "operator/admin/verifying.h"
 #include "operator/console/asset.h"
@@ -62,7 +62,7 @@ struct admin {
 	struct decisions *decisions; /* NULL: no records */
 	struct children *children;
 	struct caches *caches;
-	struct shares *shares;
+	struct allowances *allowances;
 	struct side side[DOORS];
 };
 
@@ -460,7 +460,7 @@ admin_stop(void *front)
 	children_free(&a->children);
 	caches_free(&a->caches);
 	verifying_free();
-	shares_free(&a->shares);
+	allowances_free(&a->allowances);
 	decisions_free(&a->decisions);
 	if (a->cfg->has_admin)
 		listen_unlink(&a->cfg->admin);
@@ -502,8 +502,8 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 		.arg = server->audit,
 		.metrics = &server->metrics };
 	a->door = door_new(cfg, server, why);
-	a->shares = shares_new(server, change_summed);
-	if (!a->children || !a->caches || !a->door || !a->shares ||
+	a->allowances = allowances_new(server, change_summed);
+	if (!a->children || !a->caches || !a->door || !a->allowances ||
 		(server->audit && !(a->decisions = decisions_new(&live))) ||
 		(cfg->has_admin_tls && !(a->tls = tls_new(&cfg->admin_tls_section,
 						 &server->certificate_end_s, why))) ||
@@ -531,12 +531,12 @@ const struct server_front admin_front = { admin_start, admin_reloaded, admin_sto
 
 /* ---- what endpoints ask of it ---- */
 
-struct shares *
-admin_shares(const struct server *s)
+struct allowances *
+admin_allowances(const struct server *s)
 {
 	const struct admin *a = s->front;
 
-	return a ? a->shares : NULL;
+	return a ? a->allowances : NULL;
 }
 
 void

@@ -17,7 +17,7 @@
 #include "base/pool.h"
 #include "base/scoped.h"
 #include "gate/changes/sync.h"
-#include "operator/admin/shares.h"
+#include "operator/admin/allowances.h"
 #include "operator/admin/tokens.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
@@ -148,7 +148,7 @@ change_until(struct change *c, const char *ttl, const char *at, int64_t *ns, boo
 
 /* ---- records ---- */
 
-/* As it is shown and recorded: a new object without the hash of a key. */
+/* As it is shown and recorded: a new object without the hash of a key or of a person. */
 static json_t *
 change_shown(const json_t *entry)
 {
@@ -157,6 +157,7 @@ change_shown(const json_t *entry)
 	json_object_del(shown, "sha256");
 	json_object_del(shown, "kind");
 	json_object_del(shown, "latest");
+	json_object_del(shown, "tag");
 	return shown;
 }
 
@@ -276,23 +277,23 @@ disk_has_room(const struct server *s)
 static int
 within_share(struct change *c, const json_t *after, size_t bytes, bool *summed)
 {
-	struct shares *shares = admin_shares(c->s);
+	struct allowances *all = admin_allowances(c->s);
 	bool room = c->let_in || disk_has_room(c->s);
 
-	if (!room && !(c->is_over && shares)) {
+	if (!room && !(c->is_over && all)) {
 		metric_inc(&c->s->metrics, M_ADMIN_SHARE);
 		return ERR_FULL;
 	}
-	if (!shares || c->is_sum || c->let_in)
+	if (!all || c->is_sum || c->let_in)
 		return 0;
-	c->wait_s = shares_take(shares, &c->peer->who, c->reads ? SHARE_READS : SHARE_CHANGES,
+	c->wait_s = allowances_take(all, &c->peer->who, c->reads ? ALLOW_READS : ALLOW_CHANGES,
 		bytes, clock_mono_us());
 	*summed = (c->wait_s && c->may_sum) || !room;
 	c->let_in = !c->wait_s;
 	if (*summed) {
 		metric_inc(&c->s->metrics, M_ADMIN_SUMMED);
 		json_object_set_new(c->answer, "summed", json_true());
-		return shares_sum(shares, c->peer, c->verb,
+		return allowances_sum(all, c->peer, c->verb,
 			(uint64_t)json_integer_value(json_object_get(after, "records")));
 	}
 	if (!c->wait_s)
@@ -475,8 +476,11 @@ change_call(const struct change_row *row, struct server *s, const struct admin_p
 			json_object_set(c.answer, "id", json_object_get(after, "id"));
 		change_put(&c, before, after);
 	}
-	if (!row->what && c.status == MHD_HTTP_OK)
+	if (!row->what && c.status == MHD_HTTP_OK) {
 		say_written(&c);
+		if (made && row->done)
+			row->done(&c, after);
+	}
 	if (c.status == MHD_HTTP_OK)
 		return calls_json(out, c.answer);
 	json_decref(c.answer);
@@ -552,10 +556,10 @@ change_summed(struct server *s, const struct admin_peer *peer, json_t *after, bo
 unsigned
 change_wait(struct server *s, const struct admin_peer *peer, size_t bytes)
 {
-	struct shares *shares = admin_shares(s);
+	struct allowances *all = admin_allowances(s);
 
-	return shares ? shares_take(shares, &peer->who, SHARE_CHANGES, bytes, clock_mono_us())
-		      : 0;
+	return all ? allowances_take(all, &peer->who, ALLOW_CHANGES, bytes, clock_mono_us())
+		   : 0;
 }
 
 static json_t *

@@ -37,7 +37,8 @@ struct change_row {
 	enum live_kind kind;
 	const char *verb;
 	change_make_fn *make;
-	/* Does what was recorded of what is no entry; NULL: there is nothing to do. */
+	/* Does what was recorded of what is no entry, or ends the answer of an entry that was put;
+	 * NULL: there is nothing to do. */
 	void (*done)(struct change *c, const json_t *after);
 };
 unsigned change_call(const struct change_row *row, struct server *s,
@@ -63,6 +64,8 @@ extern const struct change_row admin_notify_test;
 extern const struct change_row admin_read;
 /* text: its keyed hash as id, for a search. */
 extern const struct change_row admin_text_hash;
+/* person: the word that records have in place of the name, as pseudonym; 404: there is none. */
+extern const struct change_row admin_pseudonym;
 /* object (record/proof/export.h): it is signed with the journal's key, as manifest. Nothing is
  * signed that is not recorded. */
 extern const struct change_row admin_export;
@@ -92,7 +95,7 @@ bool change_put(struct change *c, json_t *before, json_t *after);
  * waiting: it is written when the disk takes it. Takes before and after, either may be NULL. */
 void change_told(struct server *s, const struct admin_peer *peer, const char *what,
 	const char *verb, const char *id, json_t *before, json_t *after);
-/* Records a sum of readings, as shares_record_fn. */
+/* Records a sum of readings, as allowances_record_fn. */
 int change_summed(struct server *s, const struct admin_peer *peer, json_t *after, bool last);
 /* Of what is not refused by its record, or has none but a line of the log: in how many seconds
  * it is within its caller's share of changes. 0: now, and it is counted. */

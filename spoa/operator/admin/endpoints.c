@@ -3,6 +3,7 @@
 #include "operator/admin/endpoint.h"
 #include "operator/admin/policy.h"
 #include "operator/admin/reads.h"
+#include "operator/admin/sealed.h"
 #include "operator/admin/verifying.h"
 
 #include "base/attr.h"
@@ -136,10 +137,28 @@ static const struct param read_told[] = {
 static const struct param text_hashed[] = {
 	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." }, SIGNED, { .name = NULL },
 };
+static const struct param person_named[] = {
+	{ "person", PARAM_TEXT, PARAM_NEEDED, .max = 1024, .text = "The name." }, SIGNED, { .name = NULL },
+};
 static const struct param export_signed[] = {
 	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { .name = NULL },
 };
 
+static const struct param share_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of the request whose text is opened." },
+	{ "part", PARAM_CHOICE, PARAM_NEEDED, .words = "prompt response tools", .text = "Which of its texts." },
+	{ "share", PARAM_INTEGER, PARAM_NEEDED, .min = 1, .max = (INT64_C(1) << 53) - 1, .text = "The share's number, as the record has it." },
+	SIGNED, { .name = NULL },
+};
+static const struct param opening_asked[] = {
+	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of a request." }, SIGNED, { .name = NULL },
+};
+static const struct param erased[] = {
+	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "Who; or the id of a key that is nobody's." },
+	{ "why", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "Why; it goes into the record." },
+	{ "ticket", PARAM_TEXT, .text = "Where it was asked for; likewise." },
+	SIGNED, { .name = NULL },
+};
 static const struct param log_set[] = {
 	{ "level", PARAM_TEXT, PARAM_NEEDED, .text = "error, warn, info or debug." },
 	{ "for", PARAM_TEXT, .text = "How long, up to 7d; else until the process ends." }, SIGNED, { .name = NULL },
@@ -229,8 +248,18 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = read_told, .change = &admin_read, .shape = "" },
 { "POST", "/audit/text", ROLE_AUDITOR, "The keyed hash of a text, for a search.",
   .params = text_hashed, .change = &admin_text_hash, .shape = "id:string hashes:array" },
+{ "POST", "/audit/pseudonym", ROLE_AUDITOR, "The word that records have in place of a person's name; 404: there is none.",
+  .params = person_named, .change = &admin_pseudonym, .shape = "id:string pseudonym:string" },
 { "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
   .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
+{ "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text, on record first; 410: it is erased.",
+  .params = share_asked, .change = &admin_share, .shape = "share:string number:integer" },
+{ "POST", "/audit/opening", ROLE_AUDITOR, "What the console opens a request's texts with; 404 without `admin.open`.",
+  .params = opening_asked, .begin = admin_opening, .arg = &sealed_texts, .shape = "node:string records:array" },
+{ "POST", "/audit/erase", ROLE_AUDITOR, "Makes a person's sealed texts unreadable, on every node.",
+  .params = erased, .change = &admin_erase, .shape = "erasure:string serial:integer here:boolean nodes:array" },
+{ "GET", "/audit/erasures", ROLE_AUDITOR, "What was erased, and which nodes have done it.",
+  .write = admin_erasures, .shape = "erasures:array" },
 { "GET", "/records/search", ROLE_AUDITOR, "Records by any of their terms, a page at a time.",
   .params = search_asked, .begin = reader_begin, .arg = &read_search, .shape = "records:array" },
 { "GET", "/records/show", ROLE_AUDITOR, "All records of one request, and the proof of its decision.",

@@ -13,6 +13,7 @@
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
 #include "record/proof/export.h"
+#include "record/seal/shares.h"
 
 enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10, ASKED_DEPTH = 8 };
 
@@ -64,6 +65,34 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 }
 
 const struct change_row admin_text_hash = { "text", 0, "search", make_hash, NULL };
+
+/* The record says the word and no name: so nobody knows after an erasure whose it was. */
+static bool
+make_pseudonym(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	struct span person = json_span(json_object_get(c->in, "person"));
+	char word[PSEUDONYM_LEN + 1];
+	struct share b;
+
+	c->reads = true;
+	if (!c->s->audit || !c->s->shares)
+		return change_refuse(c, MHD_HTTP_CONFLICT,
+			"nobody has a pseudonym: there is no seal section");
+	int err = shares_get(c->s->shares, person, false, &b);
+	if (err)
+		return change_refuse(c,
+			err == ERR_NOTFOUND ? MHD_HTTP_NOT_FOUND : MHD_HTTP_SERVICE_UNAVAILABLE,
+			"%s",
+			err == ERR_NOTFOUND ? "there is no share of that person here"
+					    : err_str(err));
+	share_pseudonym(&b, word);
+	explicit_bzero(&b, sizeof(b));
+	*after = json_pack("{s:s}", "id", word);
+	json_object_set_new(c->answer, "pseudonym", json_string(word));
+	return *after && change_sign(c, *after);
+}
+
+const struct change_row admin_pseudonym = { "pseudonym", 0, "pseudonym", make_pseudonym, NULL };
 
 /* Options are texts and lists of them. What is nested too deep no reader of records takes. */
 static bool

@@ -19,6 +19,7 @@
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
+#include "record/seal/store.h"
 
 #define CALM_US		   (3 * SECOND_US)  /* well for so long: it is over */
 #define CALM_MOST_US	   (60 * SECOND_US) /* of one that was away often of late */
@@ -80,8 +81,20 @@ live_away(struct server *s, struct buf *why)
 {
 	if (s->live && !live_kept(s->live))
 		buf_str(why, "state_file cannot be written");
+	else if (erasing_away(s, why))
+		return true;
 	else if (s->live_sync)
 		return !turns_up(live_sync_turns(s->live_sync), why);
+	return why->n > 0;
+}
+
+/* What was sealed under them does not open any more, and nothing else: until the next start. */
+static bool
+shares_away(struct server *s, struct buf *why)
+{
+	if (s->sealing && s->sealing->lost)
+		buf_printf(why, "%" PRIu64 " shares of texts are lost: %.*s", s->sealing->lost,
+			SPAN_ARG(buf_view(&s->sealing->lost_why)));
 	return why->n > 0;
 }
 
@@ -206,6 +219,7 @@ static const struct part {
 	{ "keys",        keys_away,    M_NONE,               M_AUTH_FAILED, NULL, "credentials_refused", NULL },
 	{ "live",        live_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "pins",        pinning_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "shares",      shares_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },

@@ -43,6 +43,7 @@ static const struct {
 	{ 1.,  1.,  sampling_look },
 	{ 1.,  1.,  observing_look },
 	{ 10., 10., purging_look },
+	{ 10., 10., erasing_look },
 	{ 1.,  1.,  caching_look },
 	{ 1.,  1.,  degraded_look },
 	{ 1.,  2.,  strangers_look },

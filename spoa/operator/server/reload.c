@@ -17,6 +17,7 @@
 #include "operator/server/server.h"
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
+#include "record/seal/store.h"
 
 enum { ERRORS_BYTES = 64 << 10, WAIT_S = 60 };
 
@@ -173,6 +174,25 @@ prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
 	return keys;
 }
 
+/* Texts are sealed to others from now on. Where there was nobody, or is nobody any more, a restart
+ * decides. */
+static bool
+change_auditors(struct server *s, const struct config *cfg, struct diag *d)
+{
+	struct auditor to[AUDITORS_MAX];
+	const struct yaml_node *at = NULL;
+	size_t n;
+
+	if (!s->sealing || !cfg->nauditors)
+		return true;
+	SCOPED_BUF(why, 4096);
+	if (seal_auditors(cfg, to, &n, &at, &why))
+		diag_at(d, at, "seal.auditors: %.*s", SPAN_ARG(buf_view(&why)));
+	else if (seals_change(s->sealing->seals, to, n) == 0)
+		return true;
+	return false;
+}
+
 void
 reload_now(struct reloading *r, const char *by)
 {
@@ -187,6 +207,8 @@ reload_now(struct reloading *r, const char *by)
 		snapshot_unref(&snap);
 	struct audit_keys_order *keys = NULL;
 	if (snap && s->audit && !(keys = prepare_keys(s, snap->cfg, &d)))
+		snapshot_unref(&snap);
+	if (snap && !change_auditors(s, snap->cfg, &d))
 		snapshot_unref(&snap);
 	if (snap && snapshot_use(snap) < 0) {
 		diag_file(&d, s->config_file, "%s", err_str(ERR_NOMEM));

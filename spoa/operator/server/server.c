@@ -34,6 +34,7 @@
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
+#include "record/seal/store.h"
 #include "record/audit/sums.h"
 
 #define STOP_US	       2000000 /* what is in flight at a forced stop is waited for so long */
@@ -247,7 +248,35 @@ hash_key(const struct config *cfg, struct hashkey *out, struct buf *why)
 	return 0;
 }
 
-/* Keys and overrides made at run time. */
+/* What routes have kept is sealed. A share that is lost is said once, on record. */
+static int
+start_sealing(struct server *s, const struct config *cfg, struct buf *why)
+{
+	if (!cfg->nauditors)
+		return 0;
+	if (!(s->sealing = seal_store_open(cfg, why)))
+		return ERR_IO;
+	s->shares = s->sealing->shares;
+	audit_keeps(s->audit, s->sealing->texts, s->shares);
+	struct audit_entry *e = s->sealing->lost ? audit_entry_new() : NULL;
+	if (e) {
+		buf_printf(&e->fields,
+			"\"type\":\"alarm\",\"how\":\"shares_lost\",\"shares\":%llu,\"why\":",
+			(unsigned long long)s->sealing->lost);
+		buf_json_str(&e->fields, buf_view(&s->sealing->lost_why));
+		audit_append(s->audit, e);
+	}
+	return 0;
+}
+
+static void
+carry_out_erasures(void *server)
+{
+	erasing_now(server);
+}
+
+/* Keys, overrides and erasures made at run time. What was erased while this daemon was down is
+ * erased here before it seals or serves anything. */
 static int
 start_live(struct server *s, const struct config *cfg, struct buf *why)
 {
@@ -267,6 +296,8 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 		return ERR_IO;
 	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
 	sodium_memzero(key, sizeof(key));
+	if (s->live)
+		live_on_erasure(s->live, carry_out_erasures, s);
 	if (s->live && cfg->redis_url) {
 		struct redis_options redis;
 		if (config_redis(cfg, &redis) == 0)
@@ -275,6 +306,7 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 	}
 	if (s->live_sync)
 		turns_first(live_sync_turns(s->live_sync), LIVE_FIRST_US);
+	erasing_now(s);
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 
@@ -497,6 +529,7 @@ server_run(const char *config_file, const struct server_front *front)
 {
 	struct server s = { .config_file = config_file,
 		.degraded.lock = PTHREAD_MUTEX_INITIALIZER,
+		.erasing.lock = PTHREAD_MUTEX_INITIALIZER,
 		.front_of = front,
 		.started_us = clock_mono_us(),
 		.started_wall_ns = clock_wall_ns() };
@@ -549,10 +582,14 @@ server_run(const char *config_file, const struct server_front *front)
 			goto stop;
 	}
 	s.shared = gate_shared_new(cfg, s.audit, hash.key);
-	if (!s.shared || start_live(&s, cfg, &why) < 0 || share_sessions(&s, cfg, &why) < 0 ||
-		start_cache(&s, cfg, &why) < 0 || start_sharing(&s, cfg, &why) < 0)
+	if (!s.shared || start_sealing(&s, cfg, &why) < 0 || start_live(&s, cfg, &why) < 0 ||
+		share_sessions(&s, cfg, &why) < 0 || start_cache(&s, cfg, &why) < 0 ||
+		start_sharing(&s, cfg, &why) < 0)
 		goto stop;
 	gate_shared_live(s.shared, s.live);
+	if (s.sealing)
+		gate_shared_seals(
+			s.shared, s.sealing->seals, s.sealing->shares, s.sealing->texts);
 	if (telling_start(&s, cfg, &why) < 0)
 		goto stop;
 	if (pinning_start(&s, &why) < 0)
@@ -605,6 +642,7 @@ stop:
 	redis_finder_free(&s.cache_finder);
 	cache_free(&s.cache);
 	gate_shared_free(&s.shared);
+	seal_store_close(&s.sealing);
 	live_close(&s.live);
 	tool_pins_free(&s.pinning.pins);
 	free(s.workers);

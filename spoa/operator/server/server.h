@@ -7,6 +7,7 @@
 #include "budget/tally/cached_share.h"
 #include "net/worker.h"
 #include "operator/server/degraded.h"
+#include "operator/server/erasing.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
 #include "operator/server/pinning.h"
@@ -18,13 +19,14 @@ enum { WORKERS_MAX = 64 };
 struct server {
 	const char *config_file;
 	const struct server_front *front_of;
-	void *front; /* what it started; NULL: not yet, or no longer */
+	void *front;			 /* what it started; NULL: not yet, or no longer */
 	struct snapshot *snap;		 /* in force; guarded by `lock` for the admin thread */
 	pthread_mutex_t lock;		 /* not on the request path */
 	const struct config *shared_cfg; /* of start-up */
 	struct gate_shared *shared;
 	struct reloading reloading;
 	struct looks looks;
+	struct erasing erasing;
 	enum observe_state observe_said;
 	struct degraded degraded;
 	_Atomic bool stranger_there;	   /* any thread reads */
@@ -33,11 +35,13 @@ struct server {
 	struct keysets *keysets; /* of issuers at URLs */
 	struct audit *audit;
 	struct otlp *otlp;
-	bool telling; /* that thread runs */
+	bool telling;		       /* that thread runs */
 	struct anchors *anchors;       /* NULL: no places */
 	struct index_thread *indexing; /* NULL: no records */
 	struct witnessing *witnessing; /* NULL: no witness */
 	struct keep *keep;	       /* NULL: no retention */
+	struct seal_store *sealing;    /* NULL: no auditors */
+	struct shares *shares;	       /* of it */
 	struct http_thread *outbound;  /* NULL: nobody is told */
 	struct notify *notify;	       /* NULL: no webhook */
 	struct live *live;	     /* NULL: no state_key */
@@ -45,18 +49,19 @@ struct server {
 	struct pinning pinning;
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct quota_table *table;
-	struct recall *recall; /* until the workers run */
+	struct recall *recall;			    /* until the workers run */
 	struct redis_finder *finder, *cache_finder; /* NULL: none configured */
-	struct cache *cache; /* of answers */
+	struct cache *cache;			    /* of answers */
 	struct quota_daemon quota_daemon;
-	struct metrics metrics;	   /* of main, audit and admin */
+	struct metrics metrics; /* of main, audit and admin */
 	struct sampling sampling;
 	struct cached_shares *cached_shares;
 	struct series_sum *series; /* the admin's: what of them /metrics tells apart */
 	struct worker *workers;
 	unsigned nworkers;
 	_Atomic bool draining;
-	_Atomic int64_t log_until_ns; /* then the level is that of tollgate.yaml again; 0: never */
+	_Atomic int64_t
+		log_until_ns; /* then the level is that of tollgate.yaml again; 0: never */
 	uint64_t started_us;
 	int64_t started_wall_ns;
 };
@@ -81,17 +86,19 @@ struct snapshot *server_snapshot(struct server *s);
 uint64_t server_counted(const struct server *s, enum metric m);
 /* For the admin thread. The text of /readyz; true: ready. */
 bool server_ready(struct server *s, struct buf *out);
-void server_status(struct server *s, struct buf *out);	/* JSON */
-void server_recent(struct server *s, struct buf *out);	/* JSON */
+void server_status(struct server *s, struct buf *out); /* JSON */
+void server_recent(struct server *s, struct buf *out); /* JSON */
 /* What is degraded, readiness part by part, rates and latencies, targets, how much waits. */
 void server_now(struct server *s, struct buf *out); /* JSON */
-/* Members of an object that is open: what the cache gave and saved since the start. Any thread. */
+/* Members of an object that is open: what the cache gave and saved since the start. Any thread.
+ */
 void server_cached(struct server *s, struct buf *out);
 /* Prometheus text; with exemplars it is what openmetrics_write() takes. */
 void server_metrics(struct server *s, struct buf *out, bool exemplars);
 /* How the targets of the policy in force do; either may be NULL. Any thread. */
 void server_targets(struct server *s, struct buf *json, struct buf *metrics);
-/* Whether the policy in force has a target of this name; the nearest that it has. Any thread. */
+/* Whether the policy in force has a target of this name; the nearest that it has. Any thread.
+ */
 struct nearest;
 bool server_target_find(struct server *s, const char *name, struct nearest *near);
 

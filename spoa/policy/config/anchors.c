@@ -130,23 +130,11 @@ read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 		diag_at(d, place, "anchors: %s: %s", anchor_words[p->kind], why);
 }
 
-static void *
-make_room(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
-	size_t max, size_t size)
-{
-	if (!read_list(d, n, what))
-		return NULL;
-	if (n->count <= max)
-		return read_array(a, d, n, n->count + 1, size);
-	diag_at(d, n, "%s: more than %zu", what, max);
-	return NULL;
-}
-
 void
 anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct anchor_place **out, size_t *count)
 {
-	*out = make_room(a, d, n, "anchors", CAP_ANCHOR_PLACES, sizeof(**out));
+	*out = read_room(a, d, n, "anchors", CAP_ANCHOR_PLACES, sizeof(**out));
 	if (!*out)
 		return;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
@@ -177,7 +165,7 @@ void
 witness_logs_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct witness_log **out, size_t *count)
 {
-	*out = make_room(a, d, n, "witness.logs", CAP_WITNESS_LOGS, sizeof(**out));
+	*out = read_room(a, d, n, "witness.logs", CAP_WITNESS_LOGS, sizeof(**out));
 	if (!*out)
 		return;
 	for (const struct yaml_node *c = n->child; c; c = c->next) {

@@ -29,6 +29,7 @@
 #define WITH(kind, field, aux)                  kind, AT(field), NULL, 0, 0, AT(aux), NULL
 #define WORD(field, fallback, words)            OPT_WORD, AT(field), fallback, 0, 0, 0, words
 
+static const char *const person_words[] = { "plain", "pseudonym", NULL }; /* enum audit_persons */
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 
 const struct config_option config_options[] = {
@@ -93,6 +94,9 @@ const struct config_option config_options[] = {
 { "audit.stream", UNLESS(OPT_BOOL, audit_stream, "true"), "mirror records to the Redis Stream tollgate:audit:NODE, where Redis is configured" },
 { "audit.stream_maxlen", WITHIN(OPT_U64, audit_stream_maxlen, "1000000", 0, 1ull << 40), "entries the stream keeps; 0: never trim" },
 { "audit.stream_consumed", UNLESS(OPT_BOOL, audit_stream_consumed, "false"), "entries that every consumer group of the stream has read and acknowledged are trimmed" },
+{ "audit.persons", WORD(audit_persons, "plain", person_words), "how records name persons: plain, or pseudonym: by a word that nobody can make any more when the person is erased" },
+{ "seal.auditors", WITH(OPT_AUDITORS, auditors, nauditors), "who can open the texts that routes keep: a list of name and public_key, X25519, the base64 line of openssl pkey -pubout; each alone can" },
+{ "seal.shares", ALONE(OPT_PATH, seal_shares), "file of the persons' shares, mode 600: what is erased of it no text opens without; default: audit.journal with .shares after it" },
 { "witness.listen", ALONE(OPT_UNIX, witness_listen), "socket on which this daemon cosigns the checkpoints of other logs; TLS is HAProxy's" },
 { "witness.logs", WITH(OPT_WITNESS_LOGS, witness_logs, nwitness_logs), "the logs that it cosigns: a list of origin and key, a file of public keys" },
 { "witness.key", ALONE(OPT_PATH, witness_key), "private key of the cosignatures, made by tollgate keygen; never audit.key" },
@@ -101,6 +105,7 @@ const struct config_option config_options[] = {
 { "telemetry.otlp", ALONE(OPT_OTLP, otlp), "the collector that metrics and traces go to by OTLP/HTTP JSON: url, headers_file, ratio, metrics_every, ca, gzip" },
 { "retention.age", WITHIN(OPT_DURATION, retention_age_us, NULL, S, 36500ull * 86400 * S), "closed segments older than this are trimmed; below 183d only with below_six_months" },
 { "retention.size", WITHIN(OPT_SIZE, retention_size, NULL, 64 * K, 1024 * 1024 * G), "bytes that the journal's segments take, compressed ones too: beyond, the oldest are trimmed, none younger than 183d" },
+{ "retention.texts", WITHIN(OPT_DURATION, retention_texts_us, NULL, S, 36500ull * 86400 * S), "sealed texts older than this are trimmed, on a clock of their own; default: retention.age" },
 { "retention.below_six_months", UNLESS(OPT_BOOL, below_six_months, "false"), "age and size may trim what is younger than 183d" },
 { "retention.archive", ALONE(OPT_TEXT, retention_archive), "where compressed segments are copied to: a folder, or s3://BUCKET/PREFIX; nothing is trimmed that is not there" },
 { "retention.endpoint", ALONE(OPT_TEXT, retention_endpoint), "the S3-compatible store, http[s]://HOST[:PORT]; default: Amazon's of the region" },
@@ -135,7 +140,7 @@ config_fixed_changes(const struct config *now, const struct config *next, struct
 		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file",
 		"limits.body", "limits.inflate_ratio", "tokens.ranks", "tokens.models",
 		"audit.key", "audit.key_passphrase_file", "audit.previous_key", "audit.root",
-		"audit.key_statements", "admin.tokens", "admin.users", "admin.hosts" };
+		"audit.key_statements", "seal.auditors", "admin.tokens", "admin.users", "admin.hosts" };
 
 	for (const struct config_option *o = config_options;
 		o < config_options + config_option_count; o++) {

@@ -22,6 +22,14 @@ struct address {
 	const char *text; /* as written */
 };
 
+/* One of seal.auditors. */
+struct config_auditor {
+	const struct yaml_node *at; /* for errors */
+	const char *name, *public_key;
+};
+
+enum audit_persons { PERSONS_PLAIN, PERSONS_PSEUDONYM };
+
 struct config {
 	const char *file; /* where it was read */
 	const struct yaml_node *root; /* its tree, for config_at() */
@@ -82,6 +90,10 @@ struct config {
 	const char *audit_root;		   /* audit.root: public key file; NULL: none */
 	const char *audit_statements;	   /* audit.key_statements: the root's; NULL: none */
 	const char *audit_hash_key; /* audit.hash_key; NULL: derived from audit.key's file */
+	unsigned audit_persons;	    /* audit.persons, enum audit_persons */
+	struct config_auditor *auditors; /* seal.auditors */
+	size_t nauditors;
+	const char *seal_shares; /* seal.shares; default: audit.journal and ".shares" */
 	uint64_t journal_segment_bytes; /* audit.segment, default 64m */
 	const char *audit_origin;	/* audit.origin; NULL: tollgate/NODE */
 	bool audit_stream;	      /* audit.stream, default true where Redis is configured */
@@ -96,6 +108,7 @@ struct config {
 	const char *witness_key, *witness_name, *witness_state; /* witness.* */
 	bool retention;		       /* there is a section retention */
 	uint64_t retention_age_us;     /* retention.age; 0: none */
+	uint64_t retention_texts_us;   /* retention.texts; 0: as retention.age */
 	uint64_t retention_size;       /* retention.size; 0: none */
 	bool below_six_months;	       /* retention.below_six_months, default false */
 	const char *retention_archive; /* retention.archive: a folder or s3://…; NULL: none */

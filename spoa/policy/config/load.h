@@ -1,4 +1,4 @@
-/* How config.c, values.c, together.c and retention.c make a struct config together; for nobody
+/* How config.c, values.c, seal.c, together.c and retention.c make a struct config together; for nobody
  * else. */
 #ifndef POLICY_CONFIG_LOAD_H
 #define POLICY_CONFIG_LOAD_H
@@ -20,6 +20,10 @@ bool config_option_same(
 	const struct config_option *o, const struct config *x, const struct config *y);
 /* Letters, digits, dots, dashes and underscores, 1 to `max` of them. */
 bool config_name_ok(struct span s, size_t max);
+
+/* seal.c; every mistake goes to *d, *count of them are in the arena. */
+void auditors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
+	struct config_auditor **out, size_t *count);
 
 /* together.c, retention.c: when every option is read. */
 void config_check(struct config_reader *r);

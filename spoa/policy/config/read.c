@@ -515,3 +515,15 @@ read_patterns(struct arena *a, struct diag *d, const struct yaml_node *n, const 
 	}
 	return *out ? variants : 0;
 }
+
+void *
+read_room(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
+	size_t max, size_t size)
+{
+	if (!read_list(d, n, what))
+		return NULL;
+	if (n->count <= max)
+		return read_array(a, d, n, n->count + 1, size);
+	diag_at(d, n, "%s: more than %zu", what, max);
+	return NULL;
+}

@@ -85,4 +85,8 @@ int size_parse(struct span s, uint64_t *bytes);
 size_t read_patterns(
 	struct arena *a, struct diag *d, const struct yaml_node *n, const char ***out);
 
+/* Room in the arena for the items of list `n`, `max` at most; NULL: it is none, or was refused. */
+void *read_room(struct arena *a, struct diag *d, const struct yaml_node *n, const char *what,
+	size_t max, size_t size);
+
 #endif

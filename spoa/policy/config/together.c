@@ -162,6 +162,20 @@ check_state(struct config_reader *r)
 		"needs cache.redis");
 }
 
+static void
+check_seal(struct config_reader *r)
+{
+	struct config *cfg = r->cfg;
+
+	require(r, "seal", "auditors");
+	refuse(r, cfg->nauditors && !cfg->journal, "seal.auditors",
+		"needs the section audit, beside whose journal texts are kept");
+	refuse(r, cfg->audit_persons == PERSONS_PSEUDONYM && !cfg->nauditors, "audit.persons",
+		"pseudonym: needs the section seal, whose shares it is made from");
+	if (cfg->nauditors && cfg->journal && !cfg->seal_shares)
+		cfg->seal_shares = beside_journal(r, ".shares");
+}
+
 /* What the options of redis: say together. */
 static void
 check_redis(struct config_reader *r)
@@ -258,6 +272,7 @@ config_check(struct config_reader *r)
 	if (cfg->notify_url && !cfg->notify_events)
 		cfg->notify_events = ~(~0u << NOTICE_TEST);
 	check_state(r);
+	check_seal(r);
 	config_retention(cfg, r->d);
 	check_redis(r);
 	check_anchors(r);

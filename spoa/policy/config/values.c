@@ -228,6 +228,7 @@ config_option_read(
 	case OPT_WEBHOOK: read_webhook(r, n, at); break;
 	case OPT_EVENTS: read_events(r, n, at); break;
 	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
+	case OPT_AUDITORS: auditors_read(r->a, r->d, n, at, aux); break;
 	case OPT_OTLP: otlp_config_read(r->a, r->d, n, at); break;
 	case OPT_ADMIN_USERS: admin_users_read(r->a, r->d, n, at, aux); break;
 	case OPT_ADMIN_TLS:
@@ -267,6 +268,7 @@ config_option_same(
 	case OPT_EVENTS: return *(const unsigned *)a == *(const unsigned *)b;
 	case OPT_NAMES:
 	case OPT_ADMIN_USERS:
+	case OPT_AUDITORS:
 	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
 	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);
 	case OPT_ADMIN_TLS: return admin_tls_same(a, b);

@@ -1,13 +1,11 @@
 /* The thread's pass: of each closed segment, oldest first, what is not done yet: compress,
  * archive, remove the plain form; then trim. Every step is done again where it was cut off, so
  * a pass that ends anywhere leaves nothing to repair. */
-#include "record/archive/keep.h"
+#include "record/archive/keep_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -25,8 +23,6 @@
 #include "base/stops.h"
 #include "base/timer.h"
 #include "base/why.h"
-#include "record/archive/archive.h"
-#include "record/archive/believe.h"
 #include "record/archive/pack.h"
 #include "record/archive/trim.h"
 #include "record/journal/journal.h"
@@ -35,30 +31,6 @@
 #define AGAIN_MAX_US (64 * (uint64_t)AGAIN_US) /* and at most so late */
 #define DAY_US	     (86400ull * 1000000)
 #define MARK_SUFFIX  ".archived"
-
-struct keep {
-	const struct config *cfg;
-	struct audit *audit;
-	struct metrics *metrics;
-	struct archive_options archive; /* place NULL: none */
-	pthread_t thread;
-	sem_t wake;
-	atomic_bool stopping;
-	pthread_mutex_t lock; /* guards `told` */
-	struct keep_state told;
-
-	/* owner: tg-keep */
-	struct keep_state now; /* becomes `told` at the end of a pass */
-	int journalfd, keepfd;
-	struct manifest before; /* of the segment before the one in hand; first 0: none */
-	uint64_t archive_us, archive_wait_us; /* not before, and how long the next time */
-	unsigned char keys_put[SHA256_BYTES]; /* of the statements that the archive has */
-	uint64_t alarmed_us[2]; /* when a record of too much to keep, of the clock, was written
-				 */
-	struct believe clock;
-	uint64_t named; /* the last record that a trim record of this start names */
-	char said[256]; /* the last failure that was logged */
-};
 
 /* ---- telling ---- */
 
@@ -71,8 +43,8 @@ keep_state(struct keep *k, struct keep_state *out)
 }
 
 /* Said in the log once, until something else is wrong. */
-static void
-fail_keep(struct keep *k, const char *what, const char *segment, int err, const struct buf *why)
+void
+keep_fail(struct keep *k, const char *what, const char *segment, int err, const struct buf *why)
 {
 	if (err == ERR_CLOSED)
 		return;
@@ -86,8 +58,8 @@ fail_keep(struct keep *k, const char *what, const char *segment, int err, const 
 		LS("error", err_str(err)), LSP("why", buf_view(why)));
 }
 
-static bool
-stopped(const struct keep *k)
+bool
+keep_stopped(const struct keep *k)
 {
 	return atomic_load(&k->stopping);
 }
@@ -106,8 +78,8 @@ on_durable(struct audit_entry *e, int err UNUSED)
 }
 
 /* Durable on return, or an error. */
-static int
-record_kept(struct keep *k, const struct buf *fields)
+int
+keep_record(struct keep *k, const struct buf *fields)
 {
 	struct waiting w = { .entry = { .done = on_durable } };
 
@@ -141,8 +113,8 @@ mark_name(const char *segment, char out[JOURNAL_NAME_MAX + 16])
 	snprintf(out, JOURNAL_NAME_MAX + 16, "%.*s" MARK_SUFFIX, JOURNAL_NAME_MAX - 1, segment);
 }
 
-static int
-put_one(struct keep *k, const char *name, const unsigned char *want, struct buf *why)
+int
+keep_put_one(struct keep *k, const char *name, const unsigned char *want, struct buf *why)
 {
 	unsigned char hash[SHA256_BYTES];
 	uint64_t bytes;
@@ -204,16 +176,39 @@ put_keys(struct keep *k, struct buf *why)
 	return err;
 }
 
+int
+keep_mark(struct keep *k, const char *file, struct buf *why)
+{
+	char mark[JOURNAL_NAME_MAX + 16];
+
+	mark_name(file, mark);
+	SCOPED_BUF(text, 4096);
+	buf_printf(&text, "%s\n", k->archive.place);
+	int err = files_put(k->keepfd, mark, buf_view(&text), why);
+	stop_at("archive-marked");
+	return err;
+}
+
+/* Put there again. */
+void
+keep_unmark(struct keep *k, const char *file, int err)
+{
+	char mark[JOURNAL_NAME_MAX + 16];
+
+	SCOPED_BUF(why, 4096);
+	mark_name(file, mark);
+	if (err == ERR_NOTFOUND || err == ERR_AUTH)
+		files_remove(k->keepfd, mark, &why);
+}
+
 /* Packed file, hashes, keys, manifest, then the mark that says where they are. */
 static int
 archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 {
-	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8],
-		mark[JOURNAL_NAME_MAX + 16];
+	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
 
 	manifest_names(m->segment, manifest, packed);
-	mark_name(m->segment, mark);
-	int err = put_one(k, packed, m->packed_sha256, why);
+	int err = keep_put_one(k, packed, m->packed_sha256, why);
 	stop_at("archive-segment");
 	if (!err)
 		err = put_hashes(k, m, why);
@@ -221,18 +216,13 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 	if (!err)
 		err = put_keys(k, why);
 	if (!err)
-		err = put_one(k, manifest, NULL, why);
+		err = keep_put_one(k, manifest, NULL, why);
 	stop_at("archive-manifest");
-	SCOPED_BUF(text, 4096);
-	buf_printf(&text, "%s\n", k->archive.place);
-	if (!err)
-		err = files_put(k->keepfd, mark, buf_view(&text), why);
-	stop_at("archive-marked");
-	return err;
+	return err ? err : keep_mark(k, m->segment, why);
 }
 
-static bool
-archived(struct keep *k, const char *segment)
+bool
+keep_archived(struct keep *k, const char *segment)
 {
 	char mark[JOURNAL_NAME_MAX + 16], text[4096];
 
@@ -246,28 +236,41 @@ archived(struct keep *k, const char *segment)
 	       span_is(span_of(text, (size_t)n - 1), k->archive.place);
 }
 
-static void
-try_archive(struct keep *k, const struct manifest *m)
+bool
+keep_archive_waits(struct keep *k)
 {
-	if (clock_mono_us() < k->archive_us) {
-		k->now.archive_away = true;
-		return;
-	}
-	SCOPED_BUF(why, 4096);
-	int err = archive_segment(k, m, &why);
+	bool waits = clock_mono_us() < k->archive_us;
+
+	k->now.archive_away |= waits;
+	return waits;
+}
+
+void
+keep_archive_came(
+	struct keep *k, const char *file, uint64_t bytes, int err, const struct buf *why)
+{
 	if (!err) {
 		k->archive_wait_us = 0;
 		k->archive_us = 0;
 		k->now.unarchived--;
 		metric_inc(k->metrics, M_KEEP_ARCHIVED);
-		log_event(LOG_INFO, "retention.archived", LS("segment", m->segment),
-			LI("bytes", m->packed_bytes));
+		log_event(LOG_INFO, "retention.archived", LS("segment", file),
+			LI("bytes", bytes));
 	} else if (err != ERR_CLOSED) {
 		k->now.archive_away = true;
 		k->archive_wait_us = wait_doubled(k->archive_wait_us, AGAIN_US, AGAIN_MAX_US);
 		k->archive_us = clock_mono_us() + k->archive_wait_us;
-		fail_keep(k, "archive", m->segment, err, &why);
+		keep_fail(k, "archive", file, err, why);
 	}
+}
+
+static void
+try_archive(struct keep *k, const struct manifest *m)
+{
+	SCOPED_BUF(why, 4096);
+	if (!keep_archive_waits(k))
+		keep_archive_came(
+			k, m->segment, m->packed_bytes, archive_segment(k, m, &why), &why);
 }
 
 /* Whether the kept form is there and is this manifest's. */
@@ -332,16 +335,16 @@ keep_segment(struct keep *k, const char *name, bool plain_stays)
 	else
 		err = plain && !plain_stays ? compare_packed(k, name, &m, &why) : 0;
 	if (err)
-		fail_keep(k, "compress", name, err, &why);
+		keep_fail(k, "compress", name, err, &why);
 	else
 		k->before = m;
-	if (!err && k->archive.place && !archived(k, name))
+	if (!err && k->archive.place && !keep_archived(k, name))
 		try_archive(k, &m);
 	stop_at("plain-remove");
 	if (!err && plain && !plain_stays && (err = files_remove(k->journalfd, name, &why)))
-		fail_keep(k, "remove", name, err, &why);
+		keep_fail(k, "remove", name, err, &why);
 	stop_at("plain-removed");
-	return err != ERR_FULL && !stopped(k);
+	return err != ERR_FULL && !keep_stopped(k);
 }
 
 /* ---- trimming ---- */
@@ -354,7 +357,7 @@ alarm_once(struct keep *k, unsigned which, const struct buf *fields)
 {
 	uint64_t *at = &k->alarmed_us[which];
 
-	if ((*at && clock_mono_us() < *at + DAY_US) || record_kept(k, fields))
+	if ((*at && clock_mono_us() < *at + DAY_US) || keep_record(k, fields))
 		return false;
 	*at = clock_mono_us();
 	return true;
@@ -396,8 +399,8 @@ alarm_clock(struct keep *k, int64_t believed_s)
 			LOG_WARN, "retention.clock", LS("clock", is), LS("believed", believed));
 }
 
-static void
-hold(struct keep *k, const char *segment, const char *why)
+void
+keep_hold(struct keep *k, const char *segment, const char *why)
 {
 	snprintf(k->now.held, sizeof(k->now.held), "%.90s: %s", segment, why);
 }
@@ -409,26 +412,22 @@ may_go(struct keep *k, const struct manifest *m)
 	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
 
 	if (audit_copied(k->audit) < m->last) {
-		hold(k, m->segment, "the Redis Stream does not have it yet");
+		keep_hold(k, m->segment, "the Redis Stream does not have it yet");
 		return false;
 	}
 	if (!k->archive.place)
 		return true;
-	if (!archived(k, m->segment)) {
-		hold(k, m->segment, "it is not archived");
+	if (!keep_archived(k, m->segment)) {
+		keep_hold(k, m->segment, "it is not archived");
 		return false;
 	}
 	manifest_names(m->segment, manifest, packed);
 	SCOPED_BUF(why, 4096);
 	int err = archive_check(&k->archive, packed, m->packed_sha256, &k->stopping, &why);
 	if (err) {
-		hold(k, m->segment, "the archive does not have it any more");
-		fail_keep(k, "trim", m->segment, err, &why);
-		/* Put there again. */
-		char mark[JOURNAL_NAME_MAX + 16];
-		mark_name(m->segment, mark);
-		if (err == ERR_NOTFOUND || err == ERR_AUTH)
-			files_remove(k->keepfd, mark, &why);
+		keep_hold(k, m->segment, "the archive does not have it any more");
+		keep_fail(k, "trim", m->segment, err, &why);
+		keep_unmark(k, m->segment, err);
 	}
 	return err == 0;
 }
@@ -493,7 +492,7 @@ gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t clo
 static void
 trim(struct keep *k, const struct journal_list *l, size_t closed)
 {
-	int64_t now_s = believe_now(
+	int64_t now_s = k->believed_s = believe_now(
 		&k->clock, k->keepfd, k->cfg->node, k->before.first ? &k->before : NULL);
 	struct manifest *m = calloc(TRIM_AT_ONCE, sizeof(*m));
 	enum trim_due due;
@@ -502,9 +501,10 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 
 	SCOPED_BUF(fields, CAP_RECORD_BYTES);
 	SCOPED_BUF(why, 4096);
-	if (k->clock.ahead && (k->cfg->retention_age_us || k->cfg->retention_size))
+	if (k->clock.ahead && (k->cfg->retention_age_us || k->cfg->retention_texts_us ||
+				      k->cfg->retention_size))
 		alarm_clock(k, now_s);
-	while (m && !err && !stopped(k) &&
+	while (m && !err && !keep_stopped(k) &&
 		(n = gather_due(k, l, at, closed, now_s, m, &due)) > 0) {
 		buf_clear(&fields);
 		trim_fields(&fields, m, n, due, k->archive.place);
@@ -514,7 +514,7 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 		if (faccessat(k->journalfd, ".", W_OK, AT_EACCESS) < 0 ||
 			faccessat(k->keepfd, ".", W_OK, AT_EACCESS) < 0)
 			err = why_err(&why, ERR_IO, "its folder: %s", strerror(errno));
-		if (!err && m[n - 1].last > k->named && (err = record_kept(k, &fields)) == 0)
+		if (!err && m[n - 1].last > k->named && (err = keep_record(k, &fields)) == 0)
 			k->named = m[n - 1].last;
 		stop_at("trim-recorded");
 		for (size_t i = 0; i < n && !err; i++) {
@@ -534,7 +534,7 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 		at += n;
 	}
 	if (err)
-		fail_keep(k, "trim", m[0].segment, err, &why);
+		keep_fail(k, "trim", m[0].segment, err, &why);
 	free(m);
 }
 
@@ -572,7 +572,7 @@ keep_turn(struct keep *k)
 	if (!err)
 		err = journal_list_all(k->cfg->journal, k->cfg->node, false, &l, &why);
 	if (err) {
-		fail_keep(k, k->keepfd < 0 ? "open" : "list", k->cfg->journal, err, &why);
+		keep_fail(k, k->keepfd < 0 ? "open" : "list", k->cfg->journal, err, &why);
 		return;
 	}
 	size_t n = 0, closed = 0;
@@ -590,13 +590,15 @@ keep_turn(struct keep *k)
 		k->now.bytes += segment_bytes(k, name);
 		k->now.plain += l.seg[i].form == JOURNAL_PLAIN;
 		k->now.packed += l.seg[i].form != JOURNAL_PLAIN;
-		k->now.unarchived += k->archive.place && i < closed && !archived(k, name);
+		k->now.unarchived += k->archive.place && i < closed && !keep_archived(k, name);
 	}
 	for (size_t i = 0; i < closed; i++)
 		if (!keep_segment(k, l.seg[i].name, i + KEEP_PLAIN_SEGMENTS >= closed))
 			break; /* no room, or the end: one that is not whole holds up none */
-	if (!stopped(k))
+	if (!keep_stopped(k))
 		trim(k, &l, closed);
+	if (!keep_stopped(k))
+		keep_texts(k);
 	if (!k->now.failed[0])
 		k->said[0] = '\0';
 	journal_list_free(&l);
@@ -610,14 +612,14 @@ archive_keep_run(void *arg)
 
 	setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
 	syscall(SYS_ioprio_set, WHO_THREAD, 0, CLASS_IDLE);
-	while (!stopped(k)) {
+	while (!keep_stopped(k)) {
 		keep_turn(k);
 		pthread_mutex_lock(&k->lock);
 		k->told = k->now;
 		pthread_mutex_unlock(&k->lock);
 		struct timespec at =
 			clock_timespec(clock_mono_us() + k->cfg->retention_every_us);
-		while (!stopped(k) && sem_clockwait(&k->wake, CLOCK_MONOTONIC, &at) < 0 &&
+		while (!keep_stopped(k) && sem_clockwait(&k->wake, CLOCK_MONOTONIC, &at) < 0 &&
 			errno == EINTR)
 			;
 	}

@@ -30,7 +30,10 @@
 #include "record/audit/tree.h"
 #include "record/journal/chain.h"
 #include "record/journal/recover.h"
+#include "record/seal/shares.h"
+#include "record/seal/texts.h"
 
+#define DAY_NS (86400 * INT64_C(1000000000))
 #define COMMIT_BYTES                                                                           \
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
 #define COMMIT_ENTRIES                                                                         \
@@ -68,6 +71,10 @@ struct audit {
 	struct audit_keys keys;
 	audit_told_fn *told; /* set before the first entry that has a note */
 	void *told_arg;
+	struct texts *texts; /* NULL: no texts are kept */
+	struct shares *shares;
+	int texts_err; /* of the commit being made */
+	int64_t texts_day;
 	struct metrics *metrics;
 	struct mirror *mirror;
 	struct tree *tree;
@@ -107,6 +114,7 @@ answer_entry(struct audit *a, struct audit_entry *e, int err)
 {
 	if (err)
 		metric_inc(a->metrics, M_AUDIT_FAILED);
+	text_parts_free(&e->parts);
 	e->err = err;
 	e->mail.run = deliver;
 	if (e->reply_to)
@@ -202,6 +210,13 @@ audit_tell(struct audit *a, audit_told_fn *told, void *arg)
 {
 	a->told = told;
 	a->told_arg = arg;
+}
+
+void
+audit_keeps(struct audit *a, struct texts *texts, struct shares *shares)
+{
+	a->texts = texts;
+	a->shares = shares;
 }
 
 bool
@@ -304,20 +319,42 @@ take_entries(struct audit *a, struct chain *c, int64_t now_ns, struct queue *too
 	for (size_t n = 0; n < COMMIT_ENTRIES && a->out.n < COMMIT_BYTES &&
 			   ((e = pop(&a->kept)) || (e = pop(&a->waiting)));
 		n++) {
-		int err = buf_failed(&e->fields) ? ERR_LIMIT
-						 : chain_fields_check(buf_view(&e->fields));
+		int err = buf_failed(&e->fields)     ? ERR_LIMIT
+			  : !e->fields.n && e->parts ? 0
+						     : chain_fields_check(buf_view(&e->fields));
 		if (err) {
 			log_event(LOG_ERROR, "audit.record_refused", LS("why", err_str(err)),
 				LI("bytes", e->fields.n));
 			answer_entry(a, e, err);
 			continue;
 		}
-		put_record(a, c, now_ns, buf_view(&e->fields));
+		for (struct text_part *p = e->parts; p && !a->texts_err; p = p->next)
+			if ((a->texts_err = texts_write(a->texts, p)))
+				a->journal.sys = errno;
+		if (e->fields.n)
+			put_record(a, c, now_ns, buf_view(&e->fields));
 		e->seq = c->seq;
 		memcpy(e->hash, c->head, sizeof(e->hash));
 		push(took, &e->mail);
 		a->took++;
 	}
+}
+
+/* What the records to come name: shares, and texts that they are in. */
+static int
+make_texts_durable(struct audit *a)
+{
+	int err = a->texts_err;
+
+	if (!a->texts)
+		return 0;
+	if (!err && shares_dirty(a->shares) && (err = shares_sync(a->shares)))
+		a->journal.sys = errno;
+	stop_at("shares-synced");
+	if (!err && (err = texts_sync(a->texts)))
+		a->journal.sys = errno;
+	stop_at("texts-synced");
+	return err;
 }
 
 static int
@@ -326,8 +363,10 @@ make_durable(struct audit *a, const struct chain *c)
 	bool begin = false;
 
 	atomic_store(&a->syncing_us, clock_mono_us());
-	int err = buf_failed(&a->out) ? ERR_NOMEM : journal_ready(&a->journal, &begin);
+	int err = buf_failed(&a->out) ? ERR_NOMEM : make_texts_durable(a);
 
+	if (!err)
+		err = journal_ready(&a->journal, &begin);
 	if (!err && begin)
 		err = journal_begin(&a->journal, c->boot, a->chain.seq + 1);
 	if (begin)
@@ -400,6 +439,23 @@ look_after_segment(struct audit *a)
 		a->journal.name, how, a->lost_from);
 }
 
+/* Nothing but parts of texts came, of which no record says anything yet: what could not be
+ * written waits. */
+static int
+end_parts(struct audit *a, struct queue *took)
+{
+	struct audit_entry *e;
+
+	if (a->texts_err)
+		note_failure(a, a->texts_err);
+	while ((e = pop(took)))
+		if (a->texts_err)
+			push(&a->kept, &e->mail);
+		else
+			answer_entry(a, e, 0);
+	return a->texts_err;
+}
+
 /* Writes, syncs and signs: what must go first, what is queued, `last` (a record's
  * fields, or NULL). Every entry it took is answered. */
 static int
@@ -414,6 +470,11 @@ commit(struct audit *a, const char *last)
 
 	buf_clear(&a->out);
 	a->took = 0;
+	a->texts_err = 0;
+	if (a->texts && now_ns / DAY_NS != a->texts_day) {
+		a->texts_day = now_ns / DAY_NS;
+		texts_roll(a->texts);
+	}
 	look_after_segment(a);
 	if (a->alarm[0] && tree_pace.hurries)
 		tree_hurry(a->tree);
@@ -441,6 +502,8 @@ commit(struct audit *a, const char *last)
 		audit_keys_records(&a->keys, &c, now_ns, put_record, a);
 	if (c.seq < first && !took.first)
 		return 0; /* nothing but refused entries */
+	if (c.seq < first)
+		return end_parts(a, &took);
 	chain_commit(&a->out, &c, first, now_ns, &a->keys.now);
 	if (keys)
 		stop_at("key-made");

@@ -20,6 +20,9 @@
 
 struct audit;
 struct audit_note;
+struct shares;
+struct text_part;
+struct texts;
 
 struct audit_entry {
 	struct mail mail;
@@ -31,6 +34,9 @@ struct audit_entry {
 	 * the line: our own mistake). */
 	void (*done)(struct audit_entry *e, int err);
 	int err;
+	/* Parts of texts (record/seal/texts.h), written before the record and durable with it; the
+	 * audit's, which frees them. `fields` empty: there is no record, they are written. */
+	struct text_part *parts;
 	uint64_t seq;		/* with 0: the record's sequence number */
 	unsigned char hash[32]; /* and hash (record/journal/chain.h) */
 	void *arg;
@@ -53,6 +59,9 @@ void audit_append(struct audit *a, struct audit_entry *e);
  * entry. */
 typedef void audit_told_fn(void *arg, const struct audit_entry *e);
 void audit_tell(struct audit *a, audit_told_fn *told, void *arg);
+/* Where entries' parts go, and the shares that are durable before each record. Before the first
+ * entry that has some; both live as long as the audit. */
+void audit_keeps(struct audit *a, struct texts *texts, struct shares *shares);
 /* False while the disk refuses. Any thread. */
 bool audit_ready(const struct audit *a);
 /* NULL: it is ready; else what the disk says. */

@@ -202,8 +202,28 @@
   X(PROMPT_TOKENS_BY_BYTES,        "prompt.",            "tokens_by_bytes",        FLAG,    DECISION,   "quota",    V_COUNT,                NULL) \
   X(PROMPT_RESERVED_INPUT_TOKENS,  "prompt.",            "reserved_input_tokens",  INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
   X(PROMPT_RESERVED_OUTPUT_TOKENS, "prompt.",            "reserved_output_tokens", INTEGER, DECISION,   "quota",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT,                    "prompt.",            "kept",                   OBJECT,  DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_HOW,                "prompt.kept.",       "how",                    TEXT,    DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_FORM,               "prompt.kept.",       "form",                   TEXT,    DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_SEAL,               "prompt.kept.",       "seal",                   TEXT,    DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_STEP,               "prompt.kept.",       "step",                   INTEGER, DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_SHARE,              "prompt.kept.",       "share",                  INTEGER, DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_BYTES,              "prompt.kept.",       "bytes",                  INTEGER, DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_AT,                 "prompt.kept.",       "at",                     INTEGERS,DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_SHA256,             "prompt.kept.",       "sha256",                 HASH,    DECISION,   "gate",    V_COUNT,                NULL) \
+  X(PROMPT_KEPT_CUT,                "prompt.kept.",       "cut",                    FLAG,    DECISION,   "gate",    V_COUNT,                NULL) \
   X(PROMPT_TEXT,                   "prompt.",            "text",                   TEXT,    DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(PROMPT_TEXT_CUT,               "prompt.",            "text_cut",               FLAG,    DECISION,   "rewrite",  V_COUNT,                NULL) \
+  X(TOOLS_KEPT,                     "",                   "tools_kept",             OBJECT,  BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_HOW,                 "tools_kept.",        "how",                    TEXT,    BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_FORM,                "tools_kept.",        "form",                   TEXT,    BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_SEAL,                "tools_kept.",        "seal",                   TEXT,    BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_STEP,                "tools_kept.",        "step",                   INTEGER, BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_SHARE,               "tools_kept.",        "share",                  INTEGER, BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_BYTES,               "tools_kept.",        "bytes",                  INTEGER, BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_AT,                  "tools_kept.",        "at",                     INTEGERS,BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_SHA256,              "tools_kept.",        "sha256",                 HASH,    BOTH,       "gate",    V_COUNT,                NULL) \
+  X(TOOLS_KEPT_CUT,                 "tools_kept.",        "cut",                    FLAG,    BOTH,       "gate",    V_COUNT,                NULL) \
   X(LIMITS,                        "",                   "limits",                 OBJECTS, DECISION,   "quota",    V_COUNT,                NULL) \
   X(LIMITS_LIMIT,                  "limits[].",          "limit",                  TEXT,    DECISION,   "quota",    V_COUNT,                NULL) \
   X(LIMITS_KIND,                   "limits[].",          "kind",                   TEXT,    DECISION,   "quota",    V_COUNT,                NULL) \
@@ -335,6 +355,16 @@
   X(ANSWER_TEXTS_BYTES,            "answer.texts[].",    "bytes",                  INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_TEXTS_HMAC_SHA256,      "answer.texts[].",    "hmac_sha256",            HASH,    COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_TEXTS_TEXT,             "answer.texts[].",    "text",                   TEXT,    COMPLETION, "guard",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT,                    "answer.",            "kept",                   OBJECT,  COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_HOW,                "answer.kept.",       "how",                    TEXT,    COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_FORM,               "answer.kept.",       "form",                   TEXT,    COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_SEAL,               "answer.kept.",       "seal",                   TEXT,    COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_STEP,               "answer.kept.",       "step",                   INTEGER, COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_SHARE,              "answer.kept.",       "share",                  INTEGER, COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_BYTES,              "answer.kept.",       "bytes",                  INTEGER, COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_AT,                 "answer.kept.",       "at",                     INTEGERS,COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_SHA256,             "answer.kept.",       "sha256",                 HASH,    COMPLETION, "gate",    V_COUNT,                NULL) \
+  X(ANSWER_KEPT_CUT,                "answer.kept.",       "cut",                    FLAG,    COMPLETION, "gate",    V_COUNT,                NULL) \
   X(ANSWER_TEXTS_CUT,              "answer.",            "texts_cut",              FLAG,    COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_REDACTIONS,             "answer.",            "redactions",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_RESTORATIONS,           "answer.",            "restorations",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
@@ -362,6 +392,7 @@ enum record_field {
   X(TEXT, "text") X(INTEGER, "integer") X(NUMBER, "number") X(TIME, "time") X(HASH, "hash") \
   X(FLAG, "flag")       /* true, or not there */ \
   X(TEXTS, "texts")     /* a list */ \
+  X(INTEGERS, "integers") /* a list */ \
   X(OBJECT, "object")   /* its members are rows */ \
   X(OBJECTS, "objects") /* a list of such */ \
   X(MAP, "map")         /* its names are data; what rows say of it is in each */

@@ -49,6 +49,7 @@ enum {
   X(NODE,         "node",         "node",                                        TERM_WORDS, "whose journal") \
   X(CHANGED_BY,   "changed-by",   "by",                                          0, "who changed keys or limits") \
   X(USER,         "user",         "peer.user",                                   0, "at the admin socket: who read or changed") \
+  X(SEAL,         "seal",         "seal",                                        TERM_WORDS, "the record of the seal with that id") \
   X(TEXT_HASH,    "text-hash",    "prompt.hmac_sha256 request.path_hmac_sha256 answer.texts.hmac_sha256 calls.arguments_hmac_sha256", TERM_WORDS | TERM_LATER, "the keyed hash of a whole body, path or answer, or of what a tool is called with") \
   /* not searched for by themselves */ \
   X(TIME,         NULL,           "time",                                        0, "") \

@@ -98,23 +98,6 @@ give_passphrase(char *b, int size, int rw, void *arg)
 	return (int)p->text.n;
 }
 
-/* The first line of its file. */
-static int
-read_passphrase(const char *file, struct passphrase *out, struct buf *why)
-{
-	int err = keyfile_text(file, "a passphrase", &out->text, why);
-	struct span s = buf_view(&out->text);
-	size_t n = span_chr(s, '\n');
-
-	if (n && s.p[n - 1] == '\r')
-		n--;
-	if (!err && n == 0)
-		err = why_err(
-			why, ERR_SYNTAX, "%s: its first line, the passphrase, is empty", file);
-	out->text.n = err ? out->text.n : n;
-	return err;
-}
-
 static void
 say_unread(struct buf *why, const char *file, const char *passphrase, bool asked, bool read)
 {
@@ -152,7 +135,7 @@ signkey_open(const char *file, const char *passphrase, bool encrypted, struct si
 	buf_init(&pass.text, PASSPHRASE_MAX);
 	int err = keyfile_text(file, "a private key", &text, why);
 	if (!err && passphrase)
-		err = read_passphrase(passphrase, &pass, why);
+		err = keyfile_passphrase(passphrase, &pass.text, why);
 	if (err)
 		goto out;
 	bio = BIO_new_mem_buf(buf_view(&text).p, (int)text.n);
@@ -269,7 +252,7 @@ pair_make(const char *file, const char *passphrase, struct pair *p, struct buf *
 	int err = 0;
 
 	buf_init(&pass.text, PASSPHRASE_MAX);
-	if (passphrase && (err = read_passphrase(passphrase, &pass, why)))
+	if (passphrase && (err = keyfile_passphrase(passphrase, &pass.text, why)))
 		goto out;
 	randombytes_buf(seed, sizeof(seed));
 	signkey_from_seed(seed, &k);

@@ -8,6 +8,7 @@
 #define RECORD_SEAL_TEXTS_H
 
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "record/seal/hpke.h"
@@ -27,6 +28,13 @@ struct text_part {
 	size_t n;
 	unsigned char frame[];
 };
+
+static inline void
+text_parts_free(struct text_part **list)
+{
+	for (struct text_part *p; (p = *list); free(p))
+		*list = p->next;
+}
 
 /* Opens the folder JOURNAL.texts of `journal`, or makes it (0700). Positions go on after what
  * is there: who trims leaves the newest file. NULL with *why: a stranger's file, a head that is

@@ -1,6 +1,6 @@
 // Audit: does the record hold? The chain, its anchors, gaps, keys, what is kept for how long; verified on demand.
 import { data, h, who } from '../dom.js';
-import { ago, count, when } from '../format.js';
+import { ago, bytes, count, when } from '../format.js';
 import { badge, facts, field, fill, form_values, nothing, panel } from '../parts.js';
 import { go } from '../router.js';
 import { shares, table } from '../table.js';
@@ -85,12 +85,14 @@ function holds(v) {
 
 function report(got) {
 	const r = got.records ?? {}, a = got.anchors ?? {}, gaps = gaps_of(got.gaps);
+	const texts = (how) => ['prompts', 'answers', 'calls'].reduce((sum, part) => sum + (got.texts?.[`${part}_${how}`] ?? 0), 0);
 	return [
 		facts([['from', got.report?.since && when(got.report.since)], ['until', got.report?.until ? when(got.report.until) : 'now'], ['records', count(r.total)],
 			['it holds', got.verification && holds(got.verification)],
 			['gaps', gaps.length ? h('ul', {}, gaps) : badge('none', 'good')],
 			['checkpoints', count(a.checkpoints)], ['last checkpoint', a.last_checkpoint && [when(a.last_checkpoint.time), `, ${count(a.last_checkpoint.size)} records`]],
-			['oldest record', got.retention?.oldest_record && when(got.retention.oldest_record)], ['trimmed', got.retention?.trims && `${count(got.retention.trims.length)} times`]]),
+			['oldest record', got.retention?.oldest_record && when(got.retention.oldest_record)], ['trimmed', got.retention?.trims && `${count(got.retention.trims.length)} times`],
+			['texts sealed', texts('kept') > 0 && `${count(texts('kept'))} of ${bytes(texts('sealed_bytes'))}, ${count(texts('cut'))} of them cut; ${count(texts('not_kept'))} not kept`]]),
 		r.nodes?.length > 0 && table({ caption: 'Nodes', rows: r.nodes, columns: [
 			{ title: 'node', cell: (n) => data(n.node) }, { title: 'records', number: true, cell: (n) => count(n.records) }, { title: 'from', cell: (n) => n.begin && when(n.begin) }, { title: 'to', cell: (n) => n.end && when(n.end) },
 			{ title: 'starts', number: true, cell: (n) => count(n.boots) }, { title: 'without a close', number: true, cell: (n) => count(n.unclean_ends) }, { title: 'verified', number: true, cell: (n) => count(n.verified) } ] }),

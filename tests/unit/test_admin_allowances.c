@@ -9,7 +9,7 @@
 #include <sys/un.h>
 
 #include "base/caps.h"
-#include "operator/admin/shares.h"
+#include "operator/admin/allowances.h"
 #include "record/archive/files.h"
 #include "support/admin_rig.h"
 
@@ -408,30 +408,30 @@ one_who_takes_no_answers_holds_little(void **state)
 static void
 a_share_is_of_numbers_and_bytes(void **state)
 {
-	struct shares *s = shares_new(NULL, NULL);
+	struct allowances *s = allowances_new(NULL, NULL);
 	struct caller_id a = { { 1 } }, b = { { 2 } };
 	const uint64_t s1 = 1000000;
 	unsigned taken = 0;
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		taken += shares_take(s, &a, SHARE_READS, 10, s1) == 0;
+		taken += allowances_take(s, &a, ALLOW_READS, 10, s1) == 0;
 	assert_int_equal(taken, 32);
-	assert_int_equal(shares_take(s, &b, SHARE_READS, 10, s1), 0);
-	assert_int_equal(shares_take(s, &a, SHARE_CHANGES, 10, s1), 0);
+	assert_int_equal(allowances_take(s, &b, ALLOW_READS, 10, s1), 0);
+	assert_int_equal(allowances_take(s, &a, ALLOW_CHANGES, 10, s1), 0);
 	for (int i = 0; i < 100; i++)
-		taken += shares_take(s, &a, SHARE_READS, 10, 2 * s1) == 0;
+		taken += allowances_take(s, &a, ALLOW_READS, 10, 2 * s1) == 0;
 	assert_int_equal(taken, 36);
 	/* A long one takes the time of its bytes. */
-	assert_int_equal(shares_take(s, &b, SHARE_READS, 32 << 10, 9 * s1), 0);
-	assert_int_equal(shares_take(s, &b, SHARE_READS, 10, 9 * s1), 9);
-	assert_int_equal(shares_take(s, &b, SHARE_READS, 10, 18 * s1), 0);
+	assert_int_equal(allowances_take(s, &b, ALLOW_READS, 32 << 10, 9 * s1), 0);
+	assert_int_equal(allowances_take(s, &b, ALLOW_READS, 10, 9 * s1), 9);
+	assert_int_equal(allowances_take(s, &b, ALLOW_READS, 10, 18 * s1), 0);
 	/* Many callers: who wrote nothing for the longest is forgotten. */
 	for (unsigned i = 0; i < 3 * CAP_ADMIN_CALLERS; i++) {
 		memcpy(b.b + 4, &i, sizeof(i));
-		assert_int_equal(shares_take(s, &b, SHARE_READS, 10, (100 + i) * s1), 0);
+		assert_int_equal(allowances_take(s, &b, ALLOW_READS, 10, (100 + i) * s1), 0);
 	}
-	shares_free(&s);
+	allowances_free(&s);
 }
 
 static long long summed, refusals;
@@ -456,19 +456,19 @@ fails_twice(struct server *s, const struct admin_peer *peer, json_t *after, bool
 static void
 what_cannot_be_recorded_is_summed_on(void **state)
 {
-	struct shares *s = shares_new(NULL, fails_twice);
+	struct allowances *s = allowances_new(NULL, fails_twice);
 	struct admin_peer peer = { .who = { { 1 } }, .name = "one" };
 	char name[16];
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "cmd %c", 'a' + i % 20);
-		assert_int_equal(shares_sum(s, &peer, name, 1), 0);
+		assert_int_equal(allowances_sum(s, &peer, name, 1), 0);
 		if (i % 100 == 0)
 			usleep(250000);
 	}
 	usleep(1200000);
-	shares_free(&s);
+	allowances_free(&s);
 	assert_int_equal(summed, 1000);
 	assert_false(last_told); /* all was written before */
 	assert_true(refusals >= 3 && refusals < 8);

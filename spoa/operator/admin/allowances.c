@@ -1,6 +1,6 @@
 /* A bucket a caller and kind of record, which drains with time, as those of guesses.c; and sums
  * of what is over. */
-#include "operator/admin/shares.h"
+#include "operator/admin/allowances.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -21,9 +21,9 @@ static const struct {
 	uint64_t most_us, /* what a bucket holds, in the time that it drains in */
 		 each_us, /* what a record takes at least */
 		 kb_us;	  /* and for each 1024 bytes of it */
-} kinds[SHARES] = {
-	[SHARE_READS]	= { 8000000, 250000, 500000 },  /* 32 at once, four a second, 2 KB a second */
-	[SHARE_CHANGES] = { 10000000, 50000, 62500 },   /* 200 at once, twenty a second, 16 KB a second */
+} kinds[ALLOWANCES] = {
+	[ALLOW_READS]	= { 8000000, 250000, 500000 },  /* 32 at once, four a second, 2 KB a second */
+	[ALLOW_CHANGES] = { 10000000, 50000, 62500 },   /* 200 at once, twenty a second, 16 KB a second */
 };
 /* clang-format on */
 
@@ -40,13 +40,13 @@ struct sum {
 
 struct caller_row {
 	struct caller_id who;
-	uint64_t empty_us[SHARES], used_us;
+	uint64_t empty_us[ALLOWANCES], used_us;
 	struct sum *sum; /* NULL: nothing is */
 };
 
-struct shares {
+struct allowances {
 	struct server *server;
-	shares_record_fn *record;
+	allowances_record_fn *record;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	pthread_t thread;
@@ -55,10 +55,10 @@ struct shares {
 	struct caller_row row[CAP_ADMIN_CALLERS];
 };
 
-struct shares *
-shares_new(struct server *server, shares_record_fn *record)
+struct allowances *
+allowances_new(struct server *server, allowances_record_fn *record)
 {
-	struct shares *s = calloc(1, sizeof(*s));
+	struct allowances *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
@@ -71,7 +71,7 @@ shares_new(struct server *server, shares_record_fn *record)
 
 /* With the lock. Who wrote nothing for the longest makes room; NULL: all have sums. */
 static struct caller_row *
-row_of(struct shares *s, const struct caller_id *who)
+row_of(struct allowances *s, const struct caller_id *who)
 {
 	struct caller_row *oldest = NULL;
 
@@ -90,8 +90,8 @@ row_of(struct shares *s, const struct caller_id *who)
 }
 
 unsigned
-shares_take(struct shares *s, const struct caller_id *who, enum share which, size_t bytes,
-	uint64_t now_us)
+allowances_take(struct allowances *s, const struct caller_id *who, enum allowance which,
+	size_t bytes, uint64_t now_us)
 {
 	uint64_t cost_us = bytes * kinds[which].kb_us / 1024, over_us = 0;
 
@@ -134,7 +134,7 @@ count_command(struct sum *sum, const char *name, uint64_t n)
 
 /* With the lock. */
 static struct sum *
-sum_of(struct shares *s, const struct caller_id *who)
+sum_of(struct allowances *s, const struct caller_id *who)
 {
 	struct caller_row *r = row_of(s, who);
 
@@ -163,7 +163,7 @@ sum_json(const struct sum *sum)
 
 /* What could not be recorded, into what was summed since. With the lock. */
 static void
-put_back(struct shares *s, const struct sum *was)
+put_back(struct allowances *s, const struct sum *was)
 {
 	struct sum *sum = sum_of(s, &was->peer.who);
 
@@ -181,7 +181,7 @@ put_back(struct shares *s, const struct sum *was)
 
 /* With the lock, which it leaves while one is recorded. Each that there is now, once. */
 static void
-record_sums(struct shares *s)
+record_sums(struct allowances *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct sum *sum = s->row[i].sum;
@@ -202,7 +202,7 @@ record_sums(struct shares *s)
 static void *
 write_sums(void *arg)
 {
-	struct shares *s = arg;
+	struct allowances *s = arg;
 
 	pthread_setname_np(pthread_self(), "tg-readings");
 	pthread_mutex_lock(&s->lock);
@@ -219,8 +219,8 @@ write_sums(void *arg)
 }
 
 int
-shares_sum(
-	struct shares *s, const struct admin_peer *peer, const char *command, uint64_t records)
+allowances_sum(struct allowances *s, const struct admin_peer *peer, const char *command,
+	uint64_t records)
 {
 	pthread_mutex_lock(&s->lock);
 	if (!s->running)
@@ -239,9 +239,9 @@ shares_sum(
 }
 
 void
-shares_free(struct shares **sp)
+allowances_free(struct allowances **sp)
 {
-	struct shares *s = *sp;
+	struct allowances *s = *sp;
 
 	if (!s)
 		return;

@@ -1,0 +1,131 @@
+/* tollgate audit erase: a person's sealed texts become unreadable on every node; which nodes
+ * have done it. */
+#include <stdio.h>
+
+#include "cmd/cmd.h"
+#include "cmd/daemon/admin.h"
+#include "cmd/records/audit.h"
+
+#define WHAT "audit erase"
+
+/* A row a node and erasure; how many have not done it. */
+static size_t
+rows_of_nodes(const json_t *erasure, json_t *rows)
+{
+	const json_t *nodes = json_object_get(erasure, "nodes");
+	size_t i, missing = 0;
+	json_t *one;
+
+	json_array_foreach(nodes, i, one)
+	{
+		bool done = json_is_true(json_object_get(one, "done"));
+		json_t *row = json_pack("{s:O,s:O,s:s}", "erasure",
+			json_object_get(erasure, "erasure"), "node",
+			json_object_get(one, "node"), "done", done ? "done" : "not yet");
+		static const char *const also[][2] = { { "at", "ordered" },
+			{ "ticket", "ticket" }, { "by", "by" } };
+		for (size_t m = 0; m < COUNT_OF(also); m++)
+			json_object_set(row, also[m][1], json_object_get(erasure, also[m][0]));
+		json_object_set(row, "at", json_object_get(one, "at"));
+		json_array_append_new(rows, row);
+		missing += !done;
+	}
+	return missing;
+}
+
+/* clang-format off */
+static const struct admin_column erasure_columns[] = {
+	{ "ERASURE", 16, "erasure", .none = "?" },
+	{ "ORDERED", 20, "ordered", .none = "?" },
+	{ "BY",      12, "by", .none = "-" },
+	{ "TICKET",  12, "ticket", .none = "-" },
+	{ "NODE",    16, "node", .none = "?" },
+	{ "STATE",    8, "done", .none = "?" },
+	{ "AT",      20, "at", .none = "-", .bare = true },
+	{ .heading = NULL },
+};
+/* clang-format on */
+
+/* EXIT_NO: a node has not done one of them. */
+static int
+erase_status(struct admin_cmd *c)
+{
+	json_auto_t *answer = admin_answer(c, "/audit/erasures"), *rows = json_array();
+	size_t i, missing = 0;
+	json_t *one;
+
+	if (!answer)
+		return c->code;
+	json_array_foreach(json_object_get(answer, "erasures"), i, one) missing +=
+		rows_of_nodes(one, rows);
+	int code = c->json ? admin_print_json(WHAT, answer)
+			   : admin_print_table(WHAT, erasure_columns, rows, false);
+	return code == EXIT_DONE && missing ? EXIT_NO : code;
+}
+
+static void
+say_ordered(const json_t *answer)
+{
+	json_auto_t *rows = json_array();
+	size_t missing = rows_of_nodes(answer, rows), i;
+	json_t *one;
+
+	if (!json_is_true(json_object_get(answer, "here")))
+		fprintf(stderr,
+			"tollgate: " WHAT ": nothing of that name was sealed on this node; "
+			"names are compared byte by byte\n");
+	printf("%s", json_text_in(answer, "erasure"));
+	json_array_foreach(rows, i, one) printf("%s %s: %s", i ? "," : "",
+		json_text_in(one, "node"), json_text_in(one, "done"));
+	putchar('\n');
+	if (missing)
+		fprintf(stderr,
+			"tollgate: " WHAT ": a node that is down does it before it serves "
+			"again: tollgate audit erase --status\n");
+}
+
+static int
+erase_person(struct admin_cmd *c)
+{
+	json_auto_t *answer = admin_answer(c, "/audit/erase");
+
+	if (!answer)
+		return c->code;
+	if (c->json)
+		c->code = admin_print_json(WHAT, answer);
+	else
+		say_ordered(answer);
+	int code = admin_changed("erasure", answer, "is ordered");
+	return c->code ? c->code : code;
+}
+
+int
+audit_erase(int argc, char **argv)
+{
+	struct admin_cmd c = { .what = WHAT };
+	const char *person = NULL, *why = NULL, *ticket = NULL;
+	bool status = false;
+	const struct cmd_option options[] = {
+		ADMIN_OPTIONS(&c),
+		{ "person", .text = &person },
+		{ "why", .text = &why },
+		{ "ticket", .text = &ticket },
+		{ "status", .flag = &status },
+		{ .name = NULL },
+	};
+	char **operands;
+	int n = cmd_options(argc, argv, options, &operands);
+	bool orders = person || why || ticket || c.by || c.reason;
+
+	if (n != 0 || status == orders)
+		return cmd_usage(WHAT);
+	if (status)
+		return erase_status(&c);
+	if (!person || !why)
+		return cmd_fail(WHAT, "--%s is missing: %s", person ? "why" : "person",
+			person ? "it goes into the record" : "whose texts?");
+	admin_give_text(&c, "person", person);
+	admin_give_text(&c, "why", why);
+	admin_give_text(&c, "ticket", ticket);
+	return erase_person(&c);
+}

@@ -1,0 +1,242 @@
+/* Erasures: which were carried out here, and what Redis says of the other nodes. A field
+ * NODE/ERASURE of tollgate:{live}:erased is "SERIAL TIME". */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "base/redis/redis_sync.h"
+#include "base/scoped.h"
+#include "gate/changes/live_private.h"
+#include "gate/changes/sync.h"
+
+enum { FIELDS_AT_ONCE = 256, ERASED_FIELD = 128, ERASED_VALUE = 24 + CLOCK_RFC3339_LEN };
+
+/* ---- here ---- */
+
+void
+live_on_erasure(struct live *l, void (*carry_out)(void *arg), void *arg)
+{
+	l->erase = carry_out;
+	l->erase_arg = arg;
+}
+
+void
+live_erasure_came(struct live *l)
+{
+	if (l->erase)
+		l->erase(l->erase_arg);
+}
+
+void
+live_tag(const struct live *l, struct span holder, unsigned char tag[SHA256_BYTES])
+{
+	live_erase_tag(l->key, holder, tag);
+}
+
+json_t *
+live_undone(struct live *l)
+{
+	json_t *list = json_array();
+
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i]->kind == LIVE_ERASE && !l->v[i]->erase.done_ns)
+			json_array_append_new(list, live_entry_object(l->v[i]));
+	pthread_mutex_unlock(&l->lock);
+	return list;
+}
+
+void
+live_erasure_done(struct live *l, const char *id, int64_t serial, int64_t wall_ns, bool now)
+{
+	char field[LIVE_FIELD_MAX];
+	bool found;
+
+	snprintf(field, sizeof(field), "%s:%s", live_kinds[LIVE_ERASE], id);
+	pthread_mutex_lock(&l->lock);
+	size_t at = live_place(l, field, &found);
+	if (found && l->v[at]->serial == serial) {
+		l->v[at]->erase.done_ns = wall_ns;
+		l->v[at]->erase.now = now;
+		/* Redis is told at the next turn, which whoever put it may wait for. */
+		if (now)
+			atomic_fetch_add(&l->changes, 1);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+static int
+newest_first(const void *x, const void *y)
+{
+	json_int_t a = json_integer_value(json_object_get(*(json_t *const *)x, "serial")),
+		   b = json_integer_value(json_object_get(*(json_t *const *)y, "serial"));
+
+	return a < b ? 1 : a > b ? -1 : 0;
+}
+
+static json_t *
+shown_erasure(const struct live_entry *e)
+{
+	static const char *const members[][2] = { { "id", "erasure" }, { "serial", "serial" },
+		{ "time", "at" }, { "why", "why" }, { "ticket", "ticket" }, { "by", "by" } };
+	json_auto_t *o = live_entry_object(e);
+	json_t *shown = json_object();
+
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		json_object_set(shown, members[i][1], json_object_get(o, members[i][0]));
+	if (e->erase.done_ns)
+		live_put_time(shown, "done", e->erase.done_ns);
+	else
+		json_object_set_new(shown, "done", json_null());
+	return shown;
+}
+
+json_t *
+live_erasures(struct live *l)
+{
+	json_t *list = json_array();
+	size_t n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	json_t **v = calloc(l->nerasures + 1, sizeof(*v));
+	for (size_t i = 0; v && i < l->n; i++)
+		if (l->v[i]->kind == LIVE_ERASE)
+			v[n++] = shown_erasure(l->v[i]);
+	pthread_mutex_unlock(&l->lock);
+	if (n)
+		qsort(v, n, sizeof(*v), newest_first);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, v[i]);
+	free(v);
+	return list;
+}
+
+/* ---- in Redis ---- */
+
+/* What was carried out here, at most so many, from the entry at *from on. */
+struct erased_fields {
+	size_t n;
+	char field[FIELDS_AT_ONCE][ERASED_FIELD], value[FIELDS_AT_ONCE][ERASED_VALUE];
+	bool now[FIELDS_AT_ONCE];
+};
+
+static void
+take_fields(struct live *l, struct erased_fields *f, size_t *from)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	f->n = 0;
+	pthread_mutex_lock(&l->lock);
+	for (; *from < l->n && f->n < FIELDS_AT_ONCE; ++*from) {
+		const struct live_entry *e = l->v[*from];
+		if (e->kind != LIVE_ERASE || !e->erase.done_ns)
+			continue;
+		clock_rfc3339(e->erase.done_ns, when);
+		snprintf(f->field[f->n], ERASED_FIELD, "%.100s/%.16s", l->node, e->id);
+		snprintf(f->value[f->n], ERASED_VALUE, "%" PRId64 " %s", e->serial, when);
+		f->now[f->n++] = e->erase.now;
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* Whether what Redis says of one is what is so: of one that was found as done another time is.
+ */
+static bool
+is_noted(const redisReply *r, const char *value, bool now)
+{
+	if (r->type != REDIS_REPLY_STRING)
+		return false;
+	struct span is = span_of(r->str, r->len), serial = span_str(value);
+	serial.n = span_chr(serial, ' ') + 1;
+	return now ? span_is(is, value) : span_starts(is, serial);
+}
+
+static bool
+note_fields(const struct erased_fields *f,
+	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
+	void *arg)
+{
+	const char *get[2 + FIELDS_AT_ONCE] = { "HMGET", LIVE_ERASED_KEY },
+			    *set[2 + 2 * FIELDS_AT_ONCE] = { "HSET", LIVE_ERASED_KEY };
+	int nset = 2;
+
+	for (size_t i = 0; i < f->n; i++)
+		get[2 + i] = f->field[i];
+	redisReply *r = ask(arg, 2 + (int)f->n, get, NULL);
+	if (!r)
+		return false;
+	for (size_t i = 0; i < f->n; i++) {
+		if (r->type == REDIS_REPLY_ARRAY && i < r->elements &&
+			is_noted(r->element[i], f->value[i], f->now[i]))
+			continue;
+		set[nset++] = f->field[i];
+		set[nset++] = f->value[i];
+	}
+	freeReplyObject(r);
+	if (nset == 2)
+		return true;
+	r = ask(arg, nset, set, NULL);
+	if (r)
+		freeReplyObject(r);
+	return r != NULL;
+}
+
+bool
+live_erased_note(struct live *l,
+	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
+	void *arg)
+{
+	struct erased_fields *f = malloc(sizeof(*f));
+	size_t from = 0;
+	bool up = true;
+
+	do {
+		if (f)
+			take_fields(l, f, &from);
+		up = f && (!f->n || note_fields(f, ask, arg));
+	} while (up && f->n);
+	bool ok = up || !f; /* out of memory: the next turn */
+	free(f);
+	return ok;
+}
+
+/* Of a hash: each field to `nodes`, or field and value to `done`. */
+static bool
+read_hash(redisContext *c, const char *key, json_t *nodes, json_t *done)
+{
+	redisReply *r = redisCommand(c, "HGETALL %s", key);
+	bool ok = r && r->type == REDIS_REPLY_ARRAY;
+
+	for (size_t i = 0; ok && i + 1 < r->elements; i += 2) {
+		const redisReply *k = r->element[i], *v = r->element[i + 1];
+		json_t *name = json_stringn(k->str, k->len); /* NULL: is nothing of ours */
+		if (name && nodes)
+			json_array_append(nodes, name);
+		else if (name)
+			json_object_set_new(
+				done, json_string_value(name), json_stringn(v->str, v->len));
+		json_decref(name);
+	}
+	if (r)
+		freeReplyObject(r);
+	return ok;
+}
+
+int
+live_erased_read(const struct redis_options *redis, uint64_t most_us, json_t *nodes,
+	json_t *done, struct buf *why)
+{
+	redisContext *c = redis_dial(redis, SPAN_LIT(LIVE_ERASED_KEY), most_us, why);
+
+	if (!c)
+		return ERR_IO;
+	bool ok = read_hash(c, LIVE_NODES_KEY, nodes, NULL) &&
+		  read_hash(c, LIVE_ERASED_KEY, NULL, done);
+	if (!ok)
+		buf_str(why, redis_sync_error(c));
+	redisFree(c);
+	return ok ? 0 : ERR_IO;
+}

@@ -1,0 +1,375 @@
+#include "gate/sealing/sealing.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/scoped.h"
+#include "gate/exchange.h"
+#include "record/audit/audit.h"
+
+enum { SEAL_RECORD_BYTES = 4096 };
+
+/* ---- whose ---- */
+
+struct span
+request_holder(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+	struct span s = id->person.n ? id->person : id->key_id;
+
+	return s.n ? span_cut(s, 0, SHARE_HOLDER_MAX) : SPAN_LIT("anonymous");
+}
+
+static bool
+is_kept(enum record_text how)
+{
+	return how == KEPT_REDACTED || how == KEPT_FULL;
+}
+
+static bool
+keeps_any(const struct route *route)
+{
+	return route && (is_kept(route->record_prompt) || is_kept(route->record_answer) ||
+				is_kept(route->record_tools));
+}
+
+/* A person who is named by a word of his share has one. */
+int
+request_seal_holder(struct request *r)
+{
+	struct found_seal *f = &r->found.seal;
+	struct shares *shares = r->gate ? r->gate->shared->shares : NULL;
+	struct share b;
+
+	if (!shares)
+		return 0;
+	bool named = gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM &&
+		     r->found.identity.person.n;
+	int err = shares_get(shares, request_holder(r), named || keeps_any(r->found.route), &b);
+	f->has_holder = !err;
+	if (err)
+		return err == ERR_NOTFOUND ? 0 : err;
+	share_hash_key(&b, f->hash_key);
+	if (named)
+		share_pseudonym(&b, f->pseudonym);
+	explicit_bzero(&b, sizeof(b));
+	return 0;
+}
+
+void
+request_seal_wipe(struct request *r)
+{
+	r->found.seal.has_holder = false;
+	explicit_bzero(r->found.seal.hash_key, sizeof(r->found.seal.hash_key));
+}
+
+struct span
+request_person_shown(const struct request *r)
+{
+	const char *word = r->found.seal.pseudonym;
+
+	return word[0] ? span_str(word) : r->found.identity.person;
+}
+
+void
+request_seal_hash(const struct request *r, const unsigned char h[SHA256_BYTES],
+	unsigned char out[SHA256_BYTES])
+{
+	if (r->found.seal.has_holder)
+		hmac_sha256(
+			r->found.seal.hash_key, span_of((const char *)h, SHA256_BYTES), out);
+	else
+		memcpy(out, h, SHA256_BYTES);
+}
+
+/* ---- one text ---- */
+
+/* Its seal's record goes first. */
+static int
+begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum record_text how)
+{
+	struct gate *g = r->gate;
+	int err = ERR_NOMEM;
+
+	SCOPED_BUF(record, SEAL_RECORD_BYTES * CAP_AUDITORS);
+	seal_drop(&k->t);
+	*k = (struct kept_text){ .how = how };
+	k->t = seal_begin(g->sealer, request_holder(r), span_str(r->id), kind, r->now_wall_ns,
+		&record, &err);
+	if (!k->t || !record.n)
+		return k->t ? 0 : err;
+	struct audit_entry *e = audit_entry_new();
+	if (!e || buf_failed(&record)) {
+		free(e);
+		sealer_forget(g->sealer, request_holder(r));
+		seal_drop(&k->t);
+		return ERR_NOMEM;
+	}
+	buf_move(&e->fields, &record);
+	audit_append(g->shared->audit, e);
+	return 0;
+}
+
+/* At the end of an entry's list. */
+static struct text_part **
+last_of(struct audit_entry *e)
+{
+	struct text_part **p = &e->parts;
+
+	while (*p)
+		p = &(*p)->next;
+	return p;
+}
+
+static int
+keep_whole(struct request *r, struct kept_text *k, enum seal_kind kind, enum record_text how,
+	struct span text, bool cut, struct audit_entry *e)
+{
+	int err = begin_text(r, k, kind, how);
+
+	if (!err)
+		err = seal_add(k->t, text, last_of(e));
+	return err ? err : seal_end(k->t, cut, last_of(e), &k->said);
+}
+
+/* ---- a decision ---- */
+
+static bool
+is_sent(const struct request *r)
+{
+	return r->out.decision.kind != D_DENY && r->out.decision.kind != D_OBSERVED;
+}
+
+/* What is left in a signed block is not redacted. */
+static bool
+prompt_text(const struct request *r, enum record_text how, struct span *out)
+{
+	bool here = r->in.body_state != BODY_STATE_NONE &&
+		    r->in.body_state != BODY_STATE_PARTIAL && r->in.raw.p;
+
+	*out = how == KEPT_FULL || !r->out.edited ? r->in.raw : buf_view(&r->out.rewritten);
+	return here && (how == KEPT_FULL || (is_sent(r) && r->found.reasoning_left == 0));
+}
+
+static void
+put_line(struct buf *b, const char *by, struct span tool, const char *what, struct span text)
+{
+	buf_printf(b, "{\"by\":\"%s\"", by);
+	if (tool.n) {
+		buf_str(b, ",\"tool\":");
+		buf_json_str(b, tool);
+	}
+	buf_printf(b, ",\"%s\":", what);
+	buf_json_str(b, text);
+	buf_str(b, "}\n");
+}
+
+/* Results that come back with the prompt. False: in what was redacted they are not found again.
+ */
+static bool
+put_results(const struct request *r, enum record_text how, struct buf *b)
+{
+	const struct body *body = &r->in.body;
+
+	for (size_t i = 0; r->in.have_body && i < body->nsegments; i++) {
+		const struct segment *s = &body->segments[i];
+		if (s->role != ROLE_TOOL_RESULT || !s->text.n)
+			continue;
+		if (how == KEPT_REDACTED && r->out.redacted)
+			return false;
+		put_line(b, "request", SPAN_LIT(""), "result", s->text);
+	}
+	return true;
+}
+
+/* What a message of MCP calls with, or what results it brings. */
+static bool
+calls_text(struct request *r, enum record_text how, struct buf *b)
+{
+	const struct found_message *m = r->found.message;
+	struct span arguments;
+
+	if (how != KEPT_FULL && !is_sent(r))
+		return true;
+	if (!r->found.call.is || !m)
+		return put_results(r, how, b);
+	arguments = m->call.arguments;
+	if (how != KEPT_FULL && r->out.edited) {
+		const struct mcp_message *now = request_message_sent(r);
+		arguments = now ? now->arguments : SPAN_LIT("");
+	}
+	if (arguments.n)
+		put_line(b, "mcp", m->call.name, "arguments", arguments);
+	return true;
+}
+
+int
+request_seal_decision(struct request *r, struct audit_entry *e)
+{
+	const struct route *route = r->found.route;
+	struct found_seal *f = &r->found.seal;
+	struct span text;
+	int err = 0;
+
+	if (!r->gate->sealer || !keeps_any(route))
+		return 0;
+	if (is_kept(route->record_prompt) && prompt_text(r, route->record_prompt, &text))
+		err = keep_whole(
+			r, &f->prompt, SEAL_PROMPT, route->record_prompt, text, false, e);
+	if (err || !is_kept(route->record_tools))
+		return err;
+	SCOPED_BUF(calls, 2 * CAP_ANSWER_BYTES);
+	bool all = calls_text(r, route->record_tools, &calls);
+	if (buf_failed(&calls))
+		return ERR_NOMEM;
+	if (!calls.n && all)
+		return 0;
+	err = keep_whole(
+		r, &f->tools, SEAL_TOOLS, route->record_tools, buf_view(&calls), !all, e);
+	f->tools.texts = true;
+	return err;
+}
+
+/* ---- an answer ---- */
+
+/* The one text that is kept as it comes: the answer, or of MCP, where that is not kept, the
+ * result. In what things are put back into, what was redacted is known by its runs of text
+ * alone. */
+int
+request_seal_answer(struct request *r, struct guard_plan *plan)
+{
+	const struct route *route = r->found.route;
+	struct found_seal *f = &r->found.seal;
+	bool tools = is_kept(route->record_tools);
+	enum record_text how = is_kept(route->record_answer) ? route->record_answer
+			       : r->found.call.is	     ? route->record_tools
+							     : KEPT_HASH;
+
+	request_seal_drop(r);
+	if (!r->gate->sealer)
+		return 0;
+	f->runs = how == KEPT_REDACTED && plan->vault;
+	if (is_kept(how) && !f->runs)
+		plan->copies = how == KEPT_FULL ? GUARD_COPIES_CAME : GUARD_COPIES_WENT;
+	if (f->runs || (tools && !r->found.call.is))
+		plan->keeps = GUARD_KEEPS_TEXT;
+	plan->keeps_raw = !f->runs && route->record_tools == KEPT_FULL;
+	if (is_kept(route->record_answer))
+		return begin_text(r, &f->answer, SEAL_RESPONSE, how);
+	return is_kept(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how) : 0;
+}
+
+/* Of what is kept as it comes. */
+static struct kept_text *
+coming(struct request *r)
+{
+	struct found_seal *f = &r->found.seal;
+
+	return f->answer.t ? &f->answer : f->tools.t ? &f->tools : NULL;
+}
+
+int
+request_seal_more(struct request *r)
+{
+	const struct guard *g = r->x->guard;
+	struct kept_text *k = coming(r);
+	struct audit_entry *e;
+
+	if (!k || guard_copied(g).n < TEXTS_PART_MAX)
+		return 0;
+	if (!(e = audit_entry_new()))
+		return ERR_NOMEM;
+	int err = seal_add(k->t, guard_copied(g), &e->parts);
+	guard_copied_clear(r->x->guard);
+	if (e->parts)
+		audit_append(r->gate->shared->audit, e);
+	else
+		free(e);
+	return err;
+}
+
+/* A line a run of text. */
+static void
+put_runs(const struct guard *g, struct buf *b)
+{
+	struct guard_transcript s;
+
+	for (size_t n = 0; guard_transcript(g, n, &s); n++) {
+		buf_printf(b, "{\"kind\":\"%s\",\"choice\":%u,\"part\":%u,\"text\":",
+			answer_kind_name(s.kind), s.choice, s.part);
+		buf_json_str(b, s.text);
+		buf_str(b, "}\n");
+	}
+}
+
+static void
+put_calls(const struct guard *g, struct buf *b)
+{
+	const struct guard_report *a = guard_report(g);
+
+	for (size_t i = 0; i < a->ncalled; i++)
+		put_line(b, "answer", span_str(a->called[i].name), "arguments",
+			guard_called_text(g, &a->called[i]));
+}
+
+/* What was kept of the guard as texts. */
+static int
+end_texts(struct request *r, struct kept_text *k,
+	void (*put)(const struct guard *, struct buf *), bool whole, struct audit_entry *e)
+{
+	const struct guard *g = r->x->guard;
+
+	SCOPED_BUF(text, 2 * CAP_ANSWER_BYTES);
+	put(g, &text);
+	int err = buf_failed(&text) ? ERR_NOMEM : seal_add(k->t, buf_view(&text), last_of(e));
+	k->texts = true;
+	return err ? err
+		   : seal_end(k->t, !whole || guard_transcript_cut(g), last_of(e), &k->said);
+}
+
+/* Calls of an answer are known with its end. */
+static int
+end_calls(struct request *r, bool whole, struct audit_entry *e)
+{
+	struct found_seal *f = &r->found.seal;
+	enum record_text how = r->found.route->record_tools;
+
+	if (!is_kept(how) || r->found.call.is || !guard_report(r->x->guard)->ncalled)
+		return 0;
+	int err = begin_text(r, &f->tools, SEAL_TOOLS, how);
+	return err ? err : end_texts(r, &f->tools, put_calls, whole, e);
+}
+
+int
+request_seal_end(struct request *r, bool whole, struct audit_entry *e)
+{
+	struct guard *g = r->x ? r->x->guard : NULL;
+	struct kept_text *k = coming(r);
+	int err = 0;
+
+	if (!g || !r->gate->sealer) {
+		request_seal_drop(r);
+		return 0;
+	}
+	if (k && r->found.seal.runs) {
+		err = end_texts(r, k, put_runs, whole, e);
+	} else if (k) {
+		err = seal_add(k->t, guard_copied(g), last_of(e));
+		guard_copied_clear(g);
+		if (!err)
+			err = seal_end(k->t, !whole, last_of(e), &k->said);
+	}
+	return err ? err : end_calls(r, whole, e);
+}
+
+void
+request_seal_drop(struct request *r)
+{
+	struct found_seal *f = &r->found.seal;
+	struct kept_text *all[] = { &f->prompt, &f->answer, &f->tools };
+
+	for (size_t i = 0; i < COUNT_OF(all); i++) {
+		seal_drop(&all[i]->t);
+		*all[i] = (struct kept_text){ .how = KEPT_HASH };
+	}
+}

@@ -1,0 +1,37 @@
+/* What is kept of a request's texts, as `record` of its route says: sealed (record/seal/seal.h)
+ * as they go, for the holder that the caller is, and said in the records. The worker's own
+ * thread. */
+#ifndef GATE_SEALING_SEALING_H
+#define GATE_SEALING_SEALING_H
+
+#include "gate/request.h"
+
+/* Whose texts they are: the person, else the key's id, else "anonymous". */
+struct span request_holder(const struct request *r);
+/* Before a record is made: the holder's share, which its hashes and its pseudonym come from,
+ * until request_seal_wipe(). 0, or negative: no record can be made. */
+int request_seal_holder(struct request *r);
+void request_seal_wipe(struct request *r);
+/* The name of the person as records have it. */
+struct span request_person_shown(const struct request *r);
+/* A keyed hash of a text under the daemon's key becomes one that is the holder's, where it has
+ * a share. */
+void request_seal_hash(const struct request *r, const unsigned char h[SHA256_BYTES],
+	unsigned char out[SHA256_BYTES]);
+
+/* The decision's texts, whole: their parts go with its entry. 0, or negative: they cannot be
+ * kept. */
+int request_seal_decision(struct request *r, struct audit_entry *e);
+/* An answer begins, and what its guard is to keep is said in *plan, which has the rest; what
+ * was kept of one before is dropped. Likewise. */
+struct guard_plan;
+int request_seal_answer(struct request *r, struct guard_plan *plan);
+/* What the guard has copied since, in full parts: they go to the disk, and wait for no record.
+ */
+int request_seal_more(struct request *r);
+/* The rest, with the completion's entry. `whole`: the answer came to its end. */
+int request_seal_end(struct request *r, bool whole, struct audit_entry *e);
+/* What the last record said is forgotten. */
+void request_seal_drop(struct request *r);
+
+#endif

@@ -1,0 +1,244 @@
+/* Sealed texts: shares that are handed out, each on record first, and erasures. What an erasure
+ * does is operator/server/erasing.c's; here is who orders it, and which nodes have done it. */
+#include "operator/admin/sealed.h"
+
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/codec/base64.h"
+#include "base/codec/json_text.h"
+#include "base/scoped.h"
+#include "gate/changes/sync.h"
+#include "operator/server/server.h"
+#include "record/seal/shares.h"
+
+#define NODES_US 700000u /* for each command to Redis */
+
+static bool
+has_shares(struct change *c)
+{
+	return c->s->shares ? true
+			    : change_refuse(c, MHD_HTTP_CONFLICT,
+				      "no texts are sealed here: tollgate.yaml has no seal:");
+}
+
+/* ---- a share ---- */
+
+static const char *
+state_word(enum share_state state)
+{
+	return state == SHARE_ERASED ? "erased" : state == SHARE_LOST ? "lost" : "never";
+}
+
+static bool
+refuse_share(struct change *c, enum share_state state)
+{
+	return change_refuse(c, state == SHARE_ERASED ? MHD_HTTP_GONE : MHD_HTTP_NOT_FOUND,
+		"%s", state_word(state));
+}
+
+static bool
+make_share(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	json_int_t number = json_integer_value(json_object_get(c->in, "share"));
+	struct share b;
+
+	c->reads = true;
+	if (!has_shares(c))
+		return false;
+	if (!c->s->audit)
+		return change_refuse(
+			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
+	enum share_state state = shares_find(c->s->shares, (uint64_t)number, &b, NULL);
+	sodium_memzero(&b, sizeof(b));
+	if (state != SHARE_HERE)
+		return refuse_share(c, state);
+	*after = json_pack("{s:O,s:O,s:I}", "id", json_object_get(c->in, "id"), "part",
+		json_object_get(c->in, "part"), "share", number);
+	return change_sign(c, *after);
+}
+
+/* It is on record: now it is given, unless it was erased meanwhile. */
+static void
+give_share(struct change *c, const json_t *after)
+{
+	json_int_t number = json_integer_value(json_object_get(after, "share"));
+	struct share b;
+
+	enum share_state state = shares_find(c->s->shares, (uint64_t)number, &b, NULL);
+	if (state == SHARE_HERE) {
+		SCOPED_BUF(text, 0);
+		base64_put(&text, b.key, sizeof(b.key));
+		json_object_set_new(
+			c->answer, "share", json_stringn(buf_view(&text).p, text.n));
+		json_object_set_new(c->answer, "number", json_integer(number));
+	} else {
+		refuse_share(c, state);
+	}
+	sodium_memzero(&b, sizeof(b));
+}
+
+const struct change_row admin_share = { "text", 0, "open", make_share, give_share };
+
+/* ---- for the console ---- */
+
+const struct reader sealed_texts = {
+	.step = { { .command = { "audit", "open", "--sealed" }, .no = MHD_HTTP_NOT_FOUND } },
+	.operand = "id",
+	.records = true,
+};
+
+enum MHD_Result
+admin_opening(struct asking *q)
+{
+	return q->server->shared_cfg->admin_open
+		       ? reader_begin(q)
+		       : asking_refuse(q, MHD_HTTP_NOT_FOUND,
+				 "the console opens nothing: admin.open is false");
+}
+
+/* ---- erasures ---- */
+
+/* What of the whole cluster is known. */
+struct known {
+	json_t *nodes, *done; /* live_erased_read(); this node is among the nodes */
+};
+
+static bool
+read_known(struct server *s, struct known *k, struct buf *why)
+{
+	const char *node = s->shared_cfg->node;
+	struct redis_options redis;
+	bool here = false, ok = true;
+	json_t *one;
+	size_t i;
+
+	k->nodes = json_array();
+	k->done = json_object();
+	if (s->live_sync) {
+		ok = config_redis(s->shared_cfg, &redis) == 0 &&
+		     live_erased_read(&redis, NODES_US, k->nodes, k->done, why) == 0;
+		sodium_memzero(&redis, sizeof(redis));
+	}
+	json_array_foreach(k->nodes, i, one) here = here || span_is(json_span(one), node);
+	if (!here)
+		json_array_append_new(k->nodes, json_string(node));
+	return ok;
+}
+
+static void
+free_known(struct known *k)
+{
+	json_decref(k->nodes);
+	json_decref(k->done);
+}
+
+/* Of another node, what it noted: "SERIAL TIME". A later serial is this erasure again. */
+static json_t *
+node_of_note(const struct known *k, const char *node, const json_t *erasure)
+{
+	char field[160];
+	uint64_t serial = 0;
+
+	snprintf(field, sizeof(field), "%s/%s", node, json_text_in(erasure, "erasure"));
+	struct span at = json_span(json_object_get(k->done, field)),
+		    number = span_next(&at, ' ');
+	bool done = span_u64(number, &serial) == 0 &&
+		    serial >= (uint64_t)json_int_in(erasure, "serial");
+	return json_pack("{s:s,s:b,s:o}", "node", node, "done", done, "at",
+		done ? json_stringn(at.p, at.n) : json_null());
+}
+
+/* Every node that is known, whether it has done it. Takes `done` out: it is this node's. */
+static void
+put_nodes(struct server *s, const struct known *k, json_t *erasure)
+{
+	json_t *list = json_array(), *done = json_object_get(erasure, "done"), *one;
+	size_t i;
+
+	json_array_foreach(k->nodes, i, one)
+	{
+		const char *node = json_string_value(one);
+		json_array_append_new(
+			list, strcmp(node, s->shared_cfg->node) != 0
+				      ? node_of_note(k, node, erasure)
+				      : json_pack("{s:s,s:b,s:O}", "node", node, "done",
+						json_is_string(done), "at", done));
+	}
+	json_object_set_new(erasure, "nodes", list);
+	json_object_del(erasure, "done");
+}
+
+unsigned
+admin_erasures(struct server *s, struct buf *out)
+{
+	struct known k;
+	json_t *one;
+	size_t i;
+
+	SCOPED_BUF(why, 1024);
+	bool ok = read_known(s, &k, &why);
+	json_t *list = s->live ? live_erasures(s->live) : json_array();
+	json_array_foreach(list, i, one) put_nodes(s, &k, one);
+	free_known(&k);
+	if (ok)
+		return calls_json(out, json_pack("{s:o}", "erasures", list));
+	json_decref(list);
+	return calls_error(out, MHD_HTTP_SERVICE_UNAVAILABLE,
+		"Redis says which nodes have done it, and is away: %.*s",
+		SPAN_ARG(buf_view(&why)));
+}
+
+static bool
+make_erasure(struct change *c, json_t **before, json_t **after)
+{
+	struct span holder = json_span(json_object_get(c->in, "person"));
+	unsigned char tag[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1], field[LIVE_FIELD_MAX];
+	struct share b;
+
+	if (!has_shares(c))
+		return false;
+	live_tag(c->s->live, holder, tag);
+	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
+	snprintf(field, sizeof(field), "%s:%.*s", live_kinds[LIVE_ERASE], LIVE_ERASE_ID, hex);
+	*before = live_get(c->s->live, field);
+	*after = json_pack("{s:s%,s:s,s:O}", "id", hex, LIVE_ERASE_ID, "tag", hex, "why",
+		json_object_get(c->in, "why"));
+	if (json_object_get(c->in, "ticket"))
+		json_object_set(*after, "ticket", json_object_get(c->in, "ticket"));
+	bool here = shares_get(c->s->shares, holder, false, &b) == 0;
+	sodium_memzero(&b, sizeof(b));
+	json_object_set_new(c->answer, "here", json_boolean(here));
+	return change_sign(c, *after);
+}
+
+/* It is in force, and carried out here where the disk took it. */
+static void
+say_erased(struct change *c, const json_t *after)
+{
+	struct known k;
+	json_t *one;
+	size_t i;
+
+	SCOPED_BUF(why, 1024);
+	json_object_set(c->answer, "erasure", json_object_get(after, "id"));
+	json_object_set(c->answer, "serial", json_object_get(after, "serial"));
+	read_known(c->s, &k, &why);
+	json_auto_t *list = live_erasures(c->s->live);
+	json_array_foreach(list, i, one)
+	{
+		if (strcmp(json_text_in(one, "erasure"), json_text_in(after, "id")) != 0)
+			continue;
+		put_nodes(c->s, &k, one);
+		json_object_set(c->answer, "nodes", json_object_get(one, "nodes"));
+	}
+	free_known(&k);
+}
+
+const struct change_row admin_erase = { NULL, LIVE_ERASE, "new", make_erasure, say_erased };

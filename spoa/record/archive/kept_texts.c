@@ -1,0 +1,104 @@
+#include "record/archive/kept_texts.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/codec/json_text.h"
+#include "base/err.h"
+
+bool
+texts_file_is(const char *name, const char *node)
+{
+	char again[TEXTS_NAME_MAX];
+	size_t n = strlen(node);
+
+	if (strlen(name) <= n + 1 || name[n] != '-')
+		return false;
+	uint64_t position = strtoull(name + n + 1, NULL, 16);
+	texts_name(node, position, again);
+	return position % TEXTS_SEGMENT_BYTES == 0 && strcmp(name, again) == 0;
+}
+
+void
+texts_file_times(struct texts_file *f, int64_t end_s)
+{
+	clock_rfc3339(end_s * 1000000000, f->end);
+	clock_rfc3339((end_s - end_s % 86400) * 1000000000, f->begin);
+}
+
+/* In a record and in the small file. */
+static void
+put_texts_file(const struct texts_file *f, struct buf *out)
+{
+	char hex[2 * CHAIN_HASH_BYTES + 1];
+
+	chain_hex(f->sha256, hex);
+	buf_printf(out,
+		"{\"file\":\"%s\",\"node\":\"%s\",\"begin\":\"%s\",\"end\":\"%s\",\"bytes\":"
+		"%" PRIu64 ",\"sha256\":\"%s\"}",
+		f->name, f->node, f->begin, f->end, f->bytes, hex);
+}
+
+void
+texts_file_write(const struct texts_file *f, struct buf *out)
+{
+	put_texts_file(f, out);
+	buf_putc(out, '\n');
+}
+
+int
+texts_file_read(struct span text, struct texts_file *out)
+{
+	json_auto_t *o =
+		text.n <= TEXTS_FILE_BYTES ? json_loadb(text.p, text.n, 0, NULL) : NULL;
+	struct {
+		const char *name;
+		char *to;
+		size_t size;
+	} const texts[] = { { "file", out->name, sizeof(out->name) },
+		{ "node", out->node, sizeof(out->node) },
+		{ "begin", out->begin, sizeof(out->begin) },
+		{ "end", out->end, sizeof(out->end) } };
+	int64_t ns;
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		struct span s = json_span(json_object_get(o, texts[i].name));
+		if (!s.n || s.n >= texts[i].size || memchr(s.p, '\0', s.n))
+			return ERR_SYNTAX;
+		memcpy(texts[i].to, s.p, s.n);
+		texts[i].to[s.n] = '\0';
+	}
+	out->bytes = (uint64_t)json_int_in(o, "bytes");
+	return chain_node_valid(span_str(out->node)) && texts_file_is(out->name, out->node) &&
+			       !clock_parse(out->begin, strlen(out->begin), &ns) &&
+			       !clock_parse(out->end, strlen(out->end), &ns) &&
+			       chain_unhex(json_span(json_object_get(o, "sha256")), out->sha256)
+		       ? 0
+		       : ERR_SYNTAX;
+}
+
+void
+texts_file_said(const char *name, char out[TEXTS_NAME_MAX + 8])
+{
+	snprintf(out, TEXTS_NAME_MAX + 8, "%.*s.json", TEXTS_NAME_MAX - 1, name);
+}
+
+void
+texts_trim_fields(struct buf *out, const struct texts_file *f, size_t n, const char *archive)
+{
+	buf_str(out, "\"type\":\"trim\",\"what\":\"texts\",\"why\":\"age\",\"archive\":");
+	if (archive)
+		buf_json_str(out, span_str(archive));
+	else
+		buf_str(out, "null");
+	buf_printf(
+		out, ",\"begin\":\"%s\",\"end\":\"%s\",\"texts\":[", f[0].begin, f[n - 1].end);
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_putc(out, ',');
+		put_texts_file(&f[i], out);
+	}
+	buf_putc(out, ']');
+}

@@ -1,0 +1,62 @@
+#include "record/seal/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "record/journal/journal.h"
+
+_Static_assert(AUDITORS_MAX >= CAP_AUDITORS, "each that a configuration may have");
+
+int
+seal_auditors(const struct config *cfg, struct auditor out[AUDITORS_MAX], size_t *n,
+	const struct yaml_node **at, struct buf *why)
+{
+	int err = 0;
+
+	for (*n = 0; *n < cfg->nauditors && !err; (*n)++) {
+		const struct config_auditor *a = &cfg->auditors[*n];
+		if (at)
+			*at = a->at;
+		err = auditor_read(span_str(a->name), span_str(a->public_key), &out[*n], why);
+	}
+	return err;
+}
+
+struct seal_store *
+seal_store_open(const struct config *cfg, struct buf *why)
+{
+	struct seal_store *s = calloc(1, sizeof(*s));
+	struct auditor to[AUDITORS_MAX];
+	char head[JOURNAL_PATH_MAX];
+	size_t n;
+
+	if (!s)
+		return NULL;
+	buf_init(&s->lost_why, 4096);
+	snprintf(head, sizeof(head), "%.*s" TEXTS_SUFFIX ".head",
+		SPAN_ARG(journal_folder(cfg->journal)));
+	if (seal_auditors(cfg, to, &n, NULL, why) ||
+		!(s->texts = texts_open(cfg->journal, cfg->node, why)) ||
+		!(s->shares = shares_open(
+			  cfg->seal_shares, head, cfg->node, &s->lost, &s->lost_why, why)) ||
+		!(s->seals = seals_start(cfg->node, to, n, why)))
+		seal_store_close(&s);
+	return s;
+}
+
+void
+seal_store_close(struct seal_store **sp)
+{
+	struct seal_store *s = *sp;
+
+	if (!s)
+		return;
+	seals_stop(&s->seals);
+	shares_close(&s->shares);
+	texts_close(&s->texts);
+	buf_free(&s->lost_why);
+	free(s);
+	*sp = NULL;
+}

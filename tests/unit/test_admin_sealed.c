@@ -1,0 +1,447 @@
+/* Shares handed out over the admin server, each on record before it is given; erasures, carried
+ * out by the daemon that is asked and by one that comes back. A real journal, a real file of
+ * shares; no Redis. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "base/attr.h"
+#include "base/codec/base64.h"
+#include "base/codec/json_text.h"
+#include "gate/changes/live.h"
+#include "operator/admin/sealed.h"
+#include "operator/server/looks.h"
+#include "operator/server/server.h"
+#include "record/seal/shares.h"
+#include "support/audit_rig.h"
+
+static struct rig rig;
+static struct server server;
+static const struct admin_peer peer = {
+	.by = BY_TOKEN, .name = "ann", .roles = ROLE_AUDITOR, .uid = (uid_t)-1
+};
+static char shares_file[192], head_file[192], live_file[192], got[1 << 16];
+
+__attribute__((format(printf, 1, 2))) static void
+run(const char *fmt, ...)
+{
+	char cmd[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void
+carry_out(void *arg)
+{
+	erasing_now(arg);
+}
+
+/* As the daemon begins: shares, then what is to be erased, before anything else. */
+static void
+up(void)
+{
+	static const unsigned char key[SHA256_BYTES] = { 1 };
+	struct buf why;
+	uint64_t lost;
+
+	buf_init(&why, 4096);
+	memset(&server, 0, sizeof(server));
+	pthread_mutex_init(&server.erasing.lock, NULL);
+	server.shared_cfg = &rig.cfg;
+	assert_true(rig_start(&rig));
+	server.audit = rig.audit;
+	server.shares = shares_open(shares_file, head_file, "gw-1", &lost, &why, &why);
+	if (!server.shares)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	server.live = live_open(live_file, "gw-1", key, &server.metrics, &why);
+	assert_non_null(server.live);
+	live_on_erasure(server.live, carry_out, &server);
+	erasing_now(&server);
+	buf_free(&why);
+}
+
+static void
+down(void)
+{
+	live_close(&server.live);
+	shares_close(&server.shares);
+	audit_stop(&rig.audit);
+}
+
+static int
+begin(void **state UNUSED)
+{
+	rig_init(&rig);
+	snprintf(shares_file, sizeof(shares_file), "%s.shares", rig.journal);
+	snprintf(head_file, sizeof(head_file), "%s.texts.head", rig.journal);
+	snprintf(live_file, sizeof(live_file), "%s.live", rig.journal);
+	up();
+	return 0;
+}
+
+static int
+end(void **state UNUSED)
+{
+	down();
+	rig_free(&rig);
+	return 0;
+}
+
+__attribute__((format(printf, 2, 3))) static unsigned
+ask(const struct change_row *row, const char *fmt, ...)
+{
+	char text[8192];
+	struct buf out;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_t *in = json_loads(text, 0, NULL);
+	assert_non_null(in);
+	buf_init(&out, 0);
+	unsigned status = row ? change_call(row, &server, &peer, in, &out)
+			      : admin_erasures(&server, &out);
+	snprintf(got, sizeof(got), "%.*s", SPAN_ARG(buf_view(&out)));
+	buf_free(&out);
+	json_decref(in);
+	return status;
+}
+
+static uint64_t
+share_of(const char *holder, bool make, struct share *b)
+{
+	if (shares_get(server.shares, span_str(holder), make, b))
+		return 0;
+	assert_int_equal(shares_sync(server.shares), 0);
+	return b->number;
+}
+
+static unsigned
+erase(const char *person, const char *more)
+{
+	return ask(&admin_erase, "{\"person\":\"%s\",\"why\":\"asked\"%s}", person, more);
+}
+
+/* Records of the journal that have this text in them; what the last of them is in *last. The
+ * open segment is read while it is written. */
+static size_t
+records_with(const char *text, char last[4096])
+{
+	char cmd[512], line[1 << 16];
+	size_t n = 0;
+
+	snprintf(cmd, sizeof(cmd), "cat '%s'/*.jsonl | tr -d '\\0'", rig.journal);
+	FILE *f = popen(cmd, "r");
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, text)) {
+			n++;
+			if (last)
+				snprintf(last, 4096, "%.4095s", line);
+		}
+	pclose(f);
+	return n;
+}
+
+static size_t
+soon_with(const char *text, size_t want, char last[4096])
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 100 && (n = records_with(text, last)) < want; i++)
+		usleep(50000);
+	return n;
+}
+
+/* ---- shares ---- */
+
+static void
+a_share_is_on_record_before_it_is_given(void **state UNUSED)
+{
+	unsigned char key[SHARE_BYTES];
+	char line[4096];
+	struct share b;
+	size_t n;
+
+	uint64_t number = share_of("alice", true, &b);
+	assert_int_equal(ask(&admin_share,
+				 "{\"id\":\"req-1\",\"part\":\"prompt\",\"share\":%llu,"
+				 "\"reason\":\"complaint 4711\"}",
+				 (unsigned long long)number),
+		200);
+	json_t *o = json_loads(got, 0, NULL);
+	struct span text = json_span(json_object_get(o, "share"));
+	assert_int_equal(base64_get(text, key, sizeof(key), &n), 0);
+	assert_int_equal(n, SHARE_BYTES);
+	assert_memory_equal(key, b.key, SHARE_BYTES);
+	assert_int_equal(json_int_in(o, "number"), number);
+	json_decref(o);
+	/* Its record was durable before the answer, and says who and why, not the share. */
+	assert_int_equal(records_with("\"read\":\"open\"", line), 1);
+	assert_non_null(strstr(line, "\"type\":\"read\""));
+	assert_non_null(strstr(line, "\"id\":\"req-1\""));
+	assert_non_null(strstr(line, "\"part\":\"prompt\""));
+	assert_non_null(strstr(line, "\"by\":\"ann\""));
+	assert_non_null(strstr(line, "\"reason\":\"complaint 4711\""));
+	snprintf(got, sizeof(got), "\"share\":%llu", (unsigned long long)number);
+	assert_non_null(strstr(line, got));
+	assert_null(strstr(line, "alice"));
+}
+
+static void
+a_share_that_is_not_there_is_not_given(void **state UNUSED)
+{
+	struct share b;
+
+	uint64_t number = share_of("alice", true, &b);
+	assert_int_equal(
+		ask(&admin_share, "{\"id\":\"r\",\"part\":\"tools\",\"share\":999}"), 404);
+	assert_non_null(strstr(got, "\"error\":\"never\""));
+	assert_int_equal(erase("alice", ""), 200);
+	assert_int_equal(ask(&admin_share, "{\"id\":\"r\",\"part\":\"tools\",\"share\":%llu}",
+				 (unsigned long long)number),
+		410);
+	assert_non_null(strstr(got, "\"error\":\"erased\""));
+	assert_int_equal(records_with("\"read\":\"open\"", NULL), 0);
+	/* The file went: what was given is lost. */
+	share_of("bob", true, &b);
+	down();
+	run("rm '%s'", shares_file);
+	up();
+	assert_int_equal(ask(&admin_share, "{\"id\":\"r\",\"part\":\"tools\",\"share\":%llu}",
+				 (unsigned long long)b.number),
+		404);
+	assert_non_null(strstr(got, "\"error\":\"lost\""));
+	assert_int_equal(ask(&admin_share, "{\"id\":\"r\",\"part\":\"tools\",\"share\":%llu}",
+				 (unsigned long long)number),
+		410); /* erased stays erased */
+}
+
+/* Nothing is given that cannot be recorded. */
+static void
+without_a_record_nothing_is_given(void **state UNUSED)
+{
+	struct share b;
+
+	uint64_t number = share_of("alice", true, &b);
+	server.audit = NULL;
+	assert_int_equal(ask(&admin_share, "{\"id\":\"r\",\"part\":\"prompt\",\"share\":%llu}",
+				 (unsigned long long)number),
+		409);
+	assert_null(strstr(got, "\"share\""));
+	server.audit = rig.audit;
+	struct shares *shares = server.shares;
+	server.shares = NULL;
+	assert_int_equal(ask(&admin_share, "{\"id\":\"r\",\"part\":\"prompt\",\"share\":%llu}",
+				 (unsigned long long)number),
+		409);
+	assert_int_equal(erase("alice", ""), 409);
+	assert_non_null(strstr(got, "tollgate.yaml has no seal:"));
+	server.shares = shares;
+	live_close(&server.live);
+	assert_int_equal(erase("alice", ""), 409);
+	assert_non_null(strstr(got, "state_key"));
+}
+
+/* ---- erasures ---- */
+
+static void
+an_erasure_is_done_here_and_on_record(void **state UNUSED)
+{
+	char line[4096], pseudonym[PSEUDONYM_LEN + 1];
+	struct share b, bobs;
+
+	uint64_t number = share_of("alice", true, &b);
+	share_of("bob", true, &bobs);
+	share_pseudonym(&b, pseudonym);
+	assert_int_equal(erase("alice", ",\"ticket\":\"DSR-12\",\"by\":\"eve\""), 200);
+	json_t *o = json_loads(got, 0, NULL);
+	const json_t *node = json_array_get(json_object_get(o, "nodes"), 0);
+	char id[64];
+	snprintf(id, sizeof(id), "%s", json_text_in(o, "erasure"));
+	assert_int_equal(strlen(id), 16);
+	assert_true(json_is_true(json_object_get(o, "here")));
+	assert_string_equal(json_text_in(node, "node"), "gw-1");
+	assert_true(json_is_true(json_object_get(node, "done")));
+	assert_int_equal(strlen(json_text_in(node, "at")), 30);
+	json_decref(o);
+	assert_int_equal(shares_find(server.shares, number, &b, NULL), SHARE_ERASED);
+	assert_int_equal(share_of("alice", false, &b), 0);
+	assert_int_equal(share_of("bob", false, &b), bobs.number);
+	/* The order, then what was done; neither names whom. */
+	assert_int_equal(soon_with("\"type\":\"erase\"", 1, line), 1);
+	assert_non_null(strstr(line, pseudonym));
+	assert_non_null(strstr(line, "\"why\":\"asked\""));
+	assert_non_null(strstr(line, "\"ticket\":\"DSR-12\""));
+	assert_non_null(strstr(line, "\"by\":\"ann\""));
+	assert_non_null(strstr(line, id));
+	char json[128];
+	snprintf(json, sizeof(json), "\"pseudonyms\":[\"%s\"]", pseudonym);
+	assert_non_null(strstr(line, json));
+	assert_int_equal(records_with("\"what\":\"erase\"", line), 1);
+	assert_non_null(strstr(line, "\"claimed\":\"eve\""));
+	assert_null(strstr(line, "\"tag\""));
+	assert_int_equal(records_with("alice", NULL), 0);
+	run("! grep -q alice '%s'", live_file);
+	/* What is listed. */
+	assert_int_equal(ask(NULL, "{}"), 200);
+	o = json_loads(got, 0, NULL);
+	const json_t *first = json_array_get(json_object_get(o, "erasures"), 0);
+	assert_string_equal(json_text_in(first, "erasure"), id);
+	assert_string_equal(json_text_in(first, "ticket"), "DSR-12");
+	assert_true(json_is_true(
+		json_object_get(json_array_get(json_object_get(first, "nodes"), 0), "done")));
+	assert_null(json_object_get(first, "done"));
+	assert_null(json_object_get(first, "tag"));
+	json_decref(o);
+}
+
+static void
+the_same_person_again(void **state UNUSED)
+{
+	struct share b;
+	char first[64], line[4096];
+
+	uint64_t number = share_of("alice", true, &b);
+	assert_int_equal(erase("alice", ""), 200);
+	json_t *o = json_loads(got, 0, NULL);
+	snprintf(first, sizeof(first), "%s", json_text_in(o, "erasure"));
+	json_int_t serial = json_int_in(o, "serial");
+	json_decref(o);
+	/* New texts have a new share, and a number that was never given. */
+	uint64_t next = share_of("alice", true, &b);
+	assert_true(next > number);
+	assert_int_equal(erase("alice", ""), 200);
+	o = json_loads(got, 0, NULL);
+	assert_string_equal(json_text_in(o, "erasure"), first);
+	assert_true(json_int_in(o, "serial") > serial);
+	json_decref(o);
+	assert_int_equal(shares_find(server.shares, next, &b, NULL), SHARE_ERASED);
+	assert_int_equal(soon_with("\"type\":\"erase\"", 2, line), 2);
+	/* Nobody of that name: it is ordered all the same, for the other nodes. */
+	assert_int_equal(erase("nobody", ""), 200);
+	assert_non_null(strstr(got, "\"here\":false"));
+	assert_int_equal(soon_with("\"type\":\"erase\"", 3, line), 3);
+	assert_non_null(strstr(line, "\"pseudonyms\":[]"));
+}
+
+/* The daemon ends between the order and the deed; its files come back from a backup. */
+static void
+a_file_from_a_backup_is_erased_before_anything_is_served(void **state UNUSED)
+{
+	struct share b, again;
+
+	uint64_t number = share_of("alice", true, &b);
+	share_of("bob", true, &again);
+	down();
+	run("cp -p '%s' '%s.old'; cp -p '%s' '%s.old'", shares_file, shares_file, head_file,
+		head_file);
+	up();
+	assert_int_equal(erase("alice", ""), 200);
+	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
+	down();
+	run("cp -p '%s.old' '%s'", shares_file, shares_file); /* the file alone */
+	up();
+	assert_int_equal(share_of("alice", false, &again), 0);
+	assert_int_equal(shares_find(server.shares, number, &again, NULL), SHARE_ERASED);
+	down();
+	run("cp -p '%s.old' '%s'; cp -p '%s.old' '%s'", shares_file, shares_file, head_file,
+		head_file); /* and what is next to the journal */
+	up();
+	assert_int_equal(share_of("alice", false, &again), 0);
+	assert_int_equal(shares_find(server.shares, number, &again, NULL), SHARE_ERASED);
+	assert_true(share_of("bob", false, &again) > 0);
+	/* That is a deed of its own. */
+	assert_int_equal(soon_with("\"type\":\"erase\"", 2, NULL), 2);
+	char hex[2 * SHARE_BYTES + 1];
+	sodium_bin2hex(hex, sizeof(hex), b.key, sizeof(b.key));
+	run("! grep -qi %s '%s'", hex, shares_file);
+	/* Once it is done, a restart does nothing more. */
+	down();
+	up();
+	assert_int_equal(soon_with("\"type\":\"erase\"", 2, NULL), 2);
+}
+
+/* A disk that does not take it: it is not called done, it is said, and it is tried again. */
+static void
+what_the_disk_refuses_is_tried_again(void **state UNUSED)
+{
+	struct share b;
+	struct buf why;
+
+	share_of("alice", true, &b);
+	/* The file cannot be written anew: its name is that of a folder. */
+	run("mkdir -p '%s.aside' && mv '%s' '%s.aside/' && mkdir '%s'", shares_file,
+		shares_file, shares_file, shares_file);
+	assert_int_equal(erase("alice", ""), 200);
+	json_t *o = json_loads(got, 0, NULL);
+	const json_t *node = json_array_get(json_object_get(o, "nodes"), 0);
+	assert_true(json_is_false(json_object_get(node, "done")));
+	json_decref(o);
+	assert_int_equal(share_of("alice", false, &b), 0); /* out of force at once */
+	buf_init(&why, 1024);
+	assert_true(erasing_away(&server, &why));
+	assert_true(why.n > 0);
+	assert_int_equal(records_with("\"type\":\"erase\"", NULL), 0);
+	run("rmdir '%s' && mv '%s.aside/'* '%s'", shares_file, shares_file, shares_file);
+	erasing_look(&server);
+	assert_false(erasing_away(&server, &why));
+	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
+	assert_int_equal(ask(NULL, "{}"), 200);
+	assert_null(strstr(got, "\"done\":false"));
+	buf_free(&why);
+}
+
+/* A daemon that has no seal: any more, and a file of shares from before. */
+static void
+a_file_that_nobody_opens_is_not_called_done(void **state UNUSED)
+{
+	struct share b;
+
+	share_of("alice", true, &b);
+	assert_int_equal(erase("bob", ""), 200);
+	struct shares *shares = server.shares;
+	live_close(&server.live);
+	server.shares = NULL;
+	struct buf why;
+	buf_init(&why, 1024);
+	static const unsigned char key[SHA256_BYTES] = { 1 };
+	server.live = live_open(live_file, "gw-1", key, &server.metrics, &why);
+	erasing_now(&server);
+	assert_true(erasing_away(&server, &why));
+	assert_int_equal(ask(NULL, "{}"), 200);
+	assert_non_null(strstr(got, "\"done\":false"));
+	run("mv '%s' '%s.away'", shares_file, shares_file);
+	erasing_now(&server);
+	assert_false(erasing_away(&server, &why));
+	assert_int_equal(ask(NULL, "{}"), 200);
+	assert_null(strstr(got, "\"done\":false"));
+	run("mv '%s.away' '%s'", shares_file, shares_file);
+	server.shares = shares;
+	buf_free(&why);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(a_share_is_on_record_before_it_is_given),
+		T(a_share_that_is_not_there_is_not_given),
+		T(without_a_record_nothing_is_given),
+		T(an_erasure_is_done_here_and_on_record),
+		T(the_same_person_again),
+		T(a_file_from_a_backup_is_erased_before_anything_is_served),
+		T(what_the_disk_refuses_is_tried_again),
+		T(a_file_that_nobody_opens_is_not_called_done),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

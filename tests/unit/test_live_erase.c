@@ -1,0 +1,393 @@
+/* Erasures as live entries: what one may say, that it stays for good, who is told when one
+ * comes, and what Redis says of who has carried it out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/json_text.h"
+#include "base/err.h"
+#include "gate/changes/sync.h"
+#include "support/live_rig.h"
+#include "support/redis_rig.h"
+
+#define TAG    "0f3c00000000000000000000000000000000000000000000000000000000ab12"
+#define ID     "0f3c000000000000"
+#define FAR_NS (INT64_C(4000000000) * 1000000000)
+
+#define ERASE(serial, rest)                                                                    \
+	"{\"kind\":\"erase\",\"id\":\"" ID "\",\"serial\":" serial ",\"tag\":\"" TAG "\"" rest \
+	"}"
+#define WHY ",\"why\":\"asked\""
+
+static struct redis_rig redis;
+
+static struct live *
+begun(void)
+{
+	unlink(file);
+	return opened();
+}
+
+static void
+what_no_erasure_can_say_is_refused(void **state)
+{
+	static const struct {
+		const char *json, *want; /* NULL: it is one */
+	} rows[] = {
+		{ ERASE("7", WHY), NULL },
+		{ ERASE("7", WHY ",\"ticket\":\"DSR-12\",\"by\":\"ann\""), NULL },
+		{ ERASE("7", ""), "why: is missing: why is it erased?" },
+		{ ERASE("7", WHY ",\"ticket\":\"a\\nb\""),
+			"ticket: a text without control characters is expected" },
+		{ "{\"kind\":\"erase\",\"id\":\"" ID "\",\"serial\":7" WHY "}",
+			"tag: 64 hexadecimal digits are expected" },
+		{ "{\"kind\":\"erase\",\"id\":\"0f3c000000000001\",\"serial\":7,\"tag\":\"" TAG
+		  "\"" WHY "}",
+			"id: is not the begin of the tag" },
+		{ "{\"kind\":\"erase\",\"id\":\"0f3c\",\"serial\":7,\"tag\":\"" TAG "\"" WHY
+		  "}",
+			"id: is not the begin of the tag" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct buf why;
+		struct live_entry *e = make(rows[i].json, &why);
+		if (!e == !rows[i].want ||
+			(rows[i].want && !span_is(buf_view(&why), rows[i].want)))
+			fail_msg("%s: %.*s", rows[i].json, SPAN_ARG(buf_view(&why)));
+		live_entry_unref(&e);
+		buf_free(&why);
+	}
+}
+
+/* A tag is of one holder and one key, and names nobody. */
+static void
+a_tag_is_of_holder_and_key(void **state)
+{
+	unsigned char x[SHA256_BYTES], y[SHA256_BYTES], other[SHA256_BYTES] = { 1 };
+	struct live *l = begun();
+
+	(void)state;
+	live_tag(l, SPAN_LIT("alice"), x);
+	live_erase_tag(secret, SPAN_LIT("alice"), y);
+	assert_memory_equal(x, y, sizeof(x));
+	live_tag(l, SPAN_LIT("alic"), y);
+	assert_memory_not_equal(x, y, sizeof(x));
+	live_erase_tag(other, SPAN_LIT("alice"), y);
+	assert_memory_not_equal(x, y, sizeof(x));
+	/* HMAC-SHA-256(key, "tollgate-erase-v1" ‖ 0x00 ‖ holder) */
+	hmac_sha256(secret, SPAN_LIT("tollgate-erase-v1\0alice"), y);
+	assert_memory_equal(x, y, sizeof(x));
+	live_close(&l);
+}
+
+/* ---- one daemon ---- */
+
+static unsigned came;
+
+static void
+count_it(void *arg)
+{
+	json_decref(live_list(arg, LIVE_ERASE)); /* the lock is free */
+	came++;
+}
+
+static int64_t
+put_erasure(struct live *l, const char *holder, int64_t serial)
+{
+	unsigned char tag[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1], field[LIVE_FIELD_MAX];
+	struct buf why;
+
+	live_tag(l, span_str(holder), tag);
+	sodium_bin2hex(hex, sizeof(hex), tag, sizeof(tag));
+	json_t *o = json_pack(
+		"{s:s%,s:s,s:s}", "id", hex, LIVE_ERASE_ID, "tag", hex, "why", "asked");
+	buf_init(&why, 1024);
+	int err = live_put(l, LIVE_ERASE, o, serial, &why);
+	buf_free(&why);
+	json_decref(o);
+	snprintf(field, sizeof(field), "erase:%.16s", hex);
+	o = err ? NULL : live_get(l, field);
+	int64_t is = json_int_in(o, "serial");
+	json_decref(o);
+	return is;
+}
+
+static size_t
+undone(struct live *l, char id[LIVE_ERASE_ID + 1])
+{
+	json_t *list = live_undone(l);
+	size_t n = json_array_size(list);
+
+	if (n && id)
+		snprintf(id, LIVE_ERASE_ID + 1, "%s",
+			json_text_in(json_array_get(list, 0), "id"));
+	json_decref(list);
+	return n;
+}
+
+static void
+whoever_carries_it_out_is_told(void **state)
+{
+	char id[LIVE_ERASE_ID + 1];
+	struct live *l = begun();
+	size_t older;
+
+	(void)state;
+	came = 0;
+	live_on_erasure(l, count_it, l);
+	int64_t first = put_erasure(l, "alice", 0);
+	assert_true(first > 0);
+	assert_int_equal(came, 1);
+	assert_int_equal(undone(l, id), 1);
+	live_erasure_done(l, id, first + 1, 5, true); /* of another serial: not this one */
+	assert_int_equal(undone(l, NULL), 1);
+	live_erasure_done(l, id, first, 5, true);
+	assert_int_equal(undone(l, NULL), 0);
+	/* Of the same person again: what was sealed since goes too. */
+	assert_int_equal(put_erasure(l, "alice", 0), 0);
+	assert_int_equal(came, 1);
+	int64_t again = put_erasure(l, "alice", first);
+	assert_true(again > first);
+	assert_int_equal(came, 2);
+	assert_int_equal(undone(l, NULL), 1);
+	/* One that a merge brings, and only once. */
+	struct live_entry *e = must(ERASE("7", WHY));
+	struct live_item item = { .field = span_str(e->field), .text = e->text };
+	live_merge(l, &item, 1, &older);
+	assert_int_equal(came, 3);
+	assert_int_equal(undone(l, NULL), 2);
+	live_merge(l, &item, 1, &older);
+	assert_int_equal(came, 3);
+	live_entry_unref(&e);
+	/* An older one of the same changes nothing. */
+	e = must(ERASE("6", WHY));
+	item = (struct live_item){ .field = span_str(e->field), .text = e->text };
+	live_merge(l, &item, 1, &older);
+	assert_int_equal(older, 1);
+	assert_int_equal(came, 3);
+	live_entry_unref(&e);
+	live_close(&l);
+	/* After a restart all of them are looked at again. */
+	l = opened();
+	assert_int_equal(undone(l, NULL), 2);
+	json_t *shown = live_erasures(l);
+	assert_int_equal(json_array_size(shown), 2);
+	assert_int_equal(json_int_in(json_array_get(shown, 0), "serial"), again);
+	assert_true(json_is_null(json_object_get(json_array_get(shown, 0), "done")));
+	assert_null(json_object_get(json_array_get(shown, 0), "tag"));
+	json_decref(shown);
+	live_close(&l);
+}
+
+/* A file of shares may come back from a backup at any time. */
+static void
+it_is_never_purged(void **state)
+{
+	struct live *l = begun();
+	struct buf fields;
+
+	(void)state;
+	assert_true(put_erasure(l, "alice", 0) > 0);
+	buf_init(&fields, 0);
+	assert_int_equal(live_purge(l, FAR_NS, 100, &fields), 0);
+	buf_free(&fields);
+	assert_int_equal(live_count(l), 1);
+	live_close(&l);
+}
+
+/* Erasures have places of their own: they keep no key out, and no key keeps one out. */
+static void
+so_many_are_kept(void **state)
+{
+	enum { N = CAP_LIVE_ERASURES };
+	struct live *l = begun();
+	struct live_item *items = calloc(N, sizeof(*items));
+	struct live_entry **e = calloc(N, sizeof(*e));
+	char json[256];
+	size_t older;
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		snprintf(json, sizeof(json),
+			"{\"kind\":\"erase\",\"id\":\"%016zx\",\"serial\":1,\"tag\":"
+			"\"%016zx%048d\",\"why\":\"w\"}",
+			i, i, 0);
+		e[i] = must(json);
+		items[i] = (struct live_item){ .field = span_str(e[i]->field),
+			.text = e[i]->text };
+	}
+	live_merge(l, items, N, &older);
+	assert_int_equal(live_count(l), N);
+	assert_int_equal(put_erasure(l, "alice", 0), 0);
+	struct live_entry *k = must(ENTRY("7", OWN));
+	struct live_item key = { .field = span_str(k->field), .text = k->text };
+	live_merge(l, &key, 1, &older);
+	assert_int_equal(live_count(l), N + 1);
+	live_entry_unref(&k);
+	for (size_t i = 0; i < N; i++)
+		live_entry_unref(&e[i]);
+	free(e);
+	free(items);
+	live_close(&l);
+}
+
+/* ---- by Redis ---- */
+
+struct node {
+	struct live *live;
+	struct live_sync *sync;
+	bool carries_out;
+};
+
+static void
+carry_out(void *arg)
+{
+	struct node *n = arg;
+	json_t *list = live_undone(n->live), *one;
+	size_t i;
+
+	if (n->carries_out)
+		json_array_foreach(list, i, one)
+			live_erasure_done(n->live, json_text_in(one, "id"),
+				json_int_in(one, "serial"), clock_wall_ns(), true);
+	json_decref(list);
+}
+
+static void
+node_start(struct node *n, const char *name)
+{
+	struct redis_options o;
+	struct buf why;
+	char at[96];
+
+	buf_init(&why, 4096);
+	snprintf(at, sizeof(at), "%s/%s", dir, name);
+	n->live = live_open(at, name, secret, &metrics, &why);
+	assert_non_null(n->live);
+	live_on_erasure(n->live, carry_out, n);
+	assert_int_equal(redis_options_url(&o, redis.url), 0);
+	n->sync = live_sync_start(n->live, &o, &why);
+	assert_non_null(n->sync);
+	turns_first(live_sync_turns(n->sync), 5000000);
+	carry_out(n);
+	buf_free(&why);
+}
+
+static void
+node_stop(struct node *n)
+{
+	live_sync_stop(&n->sync);
+	live_close(&n->live);
+}
+
+/* What Redis says of that node and erasure; "": nothing. */
+static void
+noted(const char *node, const char *id, char out[64])
+{
+	struct redis_options o;
+	char field[96];
+	struct buf why;
+
+	json_t *nodes = json_array(), *done = json_object();
+	buf_init(&why, 4096);
+	assert_int_equal(redis_options_url(&o, redis.url), 0);
+	assert_int_equal(live_erased_read(&o, 1000000, nodes, done, &why), 0);
+	snprintf(field, sizeof(field), "%s/%s", node, id);
+	snprintf(out, 64, "%s", json_text_in(done, field));
+	json_decref(nodes);
+	json_decref(done);
+	buf_free(&why);
+}
+
+static bool
+comes_to_be_noted(const char *node, const char *id, int64_t serial)
+{
+	char is[64] = "", want[32];
+
+	snprintf(want, sizeof(want), "%lld ", (long long)serial);
+	for (int i = 0; i < 300 && strncmp(is, want, strlen(want)) != 0; i++) {
+		usleep(50000);
+		noted(node, id, is);
+	}
+	return strncmp(is, want, strlen(want)) == 0;
+}
+
+static void
+each_node_notes_what_it_has_done(void **state)
+{
+	struct node a = { .carries_out = true }, b = { .carries_out = true }, c = { .live = 0 };
+	char id[LIVE_ERASE_ID + 1], is[64];
+	unsigned char tag[SHA256_BYTES];
+
+	(void)state;
+	if (!redis_rig_installed())
+		skip();
+	redis_rig_start(&redis, dir);
+	node_start(&a, "gw-a");
+	node_start(&b, "gw-b");
+	node_start(&c, "gw-c"); /* whose disk does not take it */
+	live_tag(a.live, SPAN_LIT("alice"), tag);
+	sodium_bin2hex(id, sizeof(id), tag, LIVE_ERASE_ID / 2);
+	int64_t first = put_erasure(a.live, "alice", 0);
+	assert_true(turns_wait(live_sync_turns(a.sync), 5000000));
+	assert_true(comes_to_be_noted("gw-a", id, first));
+	assert_true(comes_to_be_noted("gw-b", id, first));
+	noted("gw-c", id, is);
+	assert_string_equal(is, "");
+	/* It can, after a while. */
+	c.carries_out = true;
+	carry_out(&c);
+	assert_true(comes_to_be_noted("gw-c", id, first));
+	/* One that is down gets it at its start, before turns_first() is over. */
+	node_stop(&b);
+	int64_t again = put_erasure(a.live, "alice", first);
+	assert_true(again > first);
+	assert_true(comes_to_be_noted("gw-a", id, again));
+	noted("gw-b", id, is);
+	assert_int_equal(strtoll(is, NULL, 10), first);
+	node_start(&b, "gw-b");
+	assert_int_equal(undone(b.live, NULL), 0);
+	assert_true(comes_to_be_noted("gw-b", id, again));
+	/* A Redis that lost all is told by whoever knows. */
+	freeReplyObject(redisCommand(redis.c, "FLUSHALL"));
+	assert_true(comes_to_be_noted("gw-a", id, again));
+	assert_true(comes_to_be_noted("gw-b", id, again));
+	/* And somebody else's key of that name is put right. */
+	freeReplyObject(redisCommand(redis.c, "SET " LIVE_ERASED_KEY " x"));
+	freeReplyObject(redisCommand(redis.c, "INCR " LIVE_VERSION_KEY));
+	int64_t third = 0;
+	for (int i = 0; i < 100 && !third; i++, usleep(50000))
+		third = put_erasure(a.live, "alice", again);
+	usleep(1500000);
+	assert_true(comes_to_be_noted("gw-a", id, third));
+	node_stop(&a);
+	node_stop(&b);
+	node_stop(&c);
+	redis_rig_stop(&redis);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_no_erasure_can_say_is_refused),
+		cmocka_unit_test(a_tag_is_of_holder_and_key),
+		cmocka_unit_test(whoever_carries_it_out_is_told),
+		cmocka_unit_test(it_is_never_purged),
+		cmocka_unit_test(so_many_are_kept),
+		cmocka_unit_test(each_node_notes_what_it_has_done),
+	};
+
+	return cmocka_run_group_tests(tests, live_rig_make, temp_dir_remove);
+}
