@@ -66,7 +66,8 @@ list_texts(struct keep *k, int dirfd, struct texts_list *l)
 		struct texts_found *f = &l->file[l->n++];
 		*f = (struct texts_found){ .end_s = st.st_mtime,
 			.bytes = (uint64_t)st.st_size };
-		snprintf(f->name, sizeof(f->name), "%s", e->d_name);
+		/* texts_file_is(): it fits */
+		snprintf(f->name, sizeof(f->name), "%.*s", (int)sizeof(f->name) - 1, e->d_name);
 	}
 	closedir(d);
 	if (l->n)
