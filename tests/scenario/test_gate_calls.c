@@ -11,7 +11,7 @@
 	"  payments: [tools/pay, tools/7-4111111111111111, /pay]\n"                            \
 	"  tickets: [\"tools/*\"]\n"                                                           \
 	"routes:\n"                                                                            \
-	"  - {name: tools, match: {path: /mcp}, targets: tools, record: {prompt: redacted}}\n" \
+	"  - {name: tools, match: {path: /mcp}, targets: tools}\n" \
 	"  - {name: transfer, match: {path: /transfer}, targets: bank, about: {operation: "    \
 	"payments}}\n"                                                                         \
 	"  - {name: chat, match: {path: /v1/chat/completions}, targets: model}\n"              \
@@ -34,9 +34,9 @@ static const struct {
 	const char *name, *body;
 	const char *decided[4], *completed[3]; /* what the entries hold; completed[0] NULL: it is denied */
 } rows[] = {
-	{ "a call of a tool, and what goes of its arguments", CALL("\"name\":\"find\",\"arguments\":{\"to\":\"ann@example.com\"}"),
+	{ "a call of a tool, and a hash of its arguments", CALL("\"name\":\"find\",\"arguments\":{\"to\":\"ann@example.com\"}"),
 		{ "{\"by\":\"mcp\",\"server\":\"tools\",\"method\":\"tools/call\",\"tool\":\"find\",\"operation\":\"tickets\",\"decision\":\"redact\",\"rule\":\"mail\",",
-			"\"outcomes\":\"nn\",\"arguments_bytes\":24,\"arguments_hmac_sha256\":\"", "\"arguments\":\"{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}\"}]" },
+			"\"outcomes\":\"nn\",\"arguments_bytes\":24,\"arguments_hmac_sha256\":\"" },
 		{ "[{\"by\":\"mcp\",\"server\":\"tools\",\"method\":\"tools/call\",\"tool\":\"find\",\"operation\":\"tickets\",\"decision\":\"redact\",", "\"result_bytes\":" } },
 	{ "one that is denied", CALL("\"name\":\"drop\",\"arguments\":{\"to\":\"ann@example.com\"}"),
 		{ "\"tool\":\"drop\",\"operation\":\"tickets\",\"decision\":\"deny\",\"rule\":\"drops\",", "\"outcomes\":\"m-\",\"arguments_bytes\":24," }, { NULL } },

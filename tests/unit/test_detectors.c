@@ -114,7 +114,8 @@ static const struct {
 		"       tollgate detectors show ENTITY...\n",
 		"" },
 	{ "help of one form", { "help", "audit", "explain" }, "", 0,
-		"usage: tollgate audit explain ID [--policy FILE] [--no-index] [--json]\n       all but ",
+		"usage: tollgate audit explain ID [--policy FILE] [--key FILE [--passphrase-file "
+		"F] [--shares FILE | --by NAME --reason TEXT]] [--no-index] [--json]\n       all but ",
 		"" },
 	{ "a wrong line, of one form", { "audit", "restore" }, "", 2, "",
 		"usage: tollgate audit restore (SEGMENT... | --since T [--until T]) [--archive "

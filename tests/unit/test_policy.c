@@ -94,7 +94,7 @@ every_key_arrives(void **state)
 		"[Api.Example.com, '*.x.org']}\n"
 		"    targets: [{provider: eu}]\n"
 		"    response: [meter, record]\n"
-		"    record: {prompt: redacted}\n"
+		"    record: {prompt: off}\n"
 		"    on_failure: {quota: deny}\n"
 		"    deadline: 30s\n"
 		"rules:\n"
@@ -163,7 +163,7 @@ every_key_arrives(void **state)
 	assert_string_equal(dialect_name(r->dialect), "anthropic");
 	assert_string_equal(r->hosts[0], "api.example.com");
 	assert_int_equal(r->response, RESP_METER | RESP_RECORD);
-	assert_int_equal(r->record_prompt, KEPT_REDACTED);
+	assert_int_equal(r->record_prompt, KEPT_OFF);
 	assert_int_equal(r->on_failure.quota, OUT_DENY);
 	assert_int_equal(r->on_failure.unreadable, OUT_PERMIT); /* inherited */
 	assert_int_equal(r->on_failure.signed_reasoning, SIGNED_LEAVE);

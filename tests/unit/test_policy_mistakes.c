@@ -467,12 +467,14 @@ static const struct policy_mistake rows[] = {
 	{ "a response that is none", H "  - {name: x, match: {path: /a}, response: [metre]}\n",
 		":5:45: response: ignore, or a list of meter, inspect, "
 		"restore, restore_urls, record" },
-	{ "sealed prompts", H "  - {name: x, match: {path: /a}, record: {prompt: sealed}}\n",
-		":5:51: sealed: not supported by this version" },
+	{ "texts that nobody could open",
+		H "  - {name: x, match: {path: /a}, record: {tools: full}}\n",
+		":5:50: tools: full: is sealed to auditors, records hold no text in plain any "
+		"more, and tollgate.yaml names none: seal: {auditors: [{name: NAME, " },
 	{ "an answer that is recorded and not read",
 		H "  - {name: x, match: {path: /a}, response: ignore, record: {response: "
 		  "hash}}\n",
-		":5:44: response: ignore: record of this route has response, which is read" },
+		":5:44: response: ignore: record of this route has response or tools, which is read" },
 	{ "a deadline without unit", H "  - {name: x, match: {path: /a}, deadline: 30}\n",
 		":5:44: deadline: a duration with its unit" },
 	/* rules */

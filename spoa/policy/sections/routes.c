@@ -188,11 +188,11 @@ routes_record(struct builder *b, const struct yaml_node *n, struct route *r)
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		if (b->cfg && !b->cfg->nauditors && is_sealed(texts[i].how))
 			diag_at(b->d, yaml_get(n, texts[i].key),
-				"%s: %s: texts are sealed to auditors, records hold none in "
-				"plain any more: tollgate.yaml lacks\nseal:\n  auditors:\n    - "
-				"{name: NAME, public_key: BASE64}  # openssl genpkey -algorithm "
-				"X25519 -aes256 -out auditor.key; openssl pkey -in auditor.key "
-				"-pubout\nor say %s: hash",
+				"%s: %s: is sealed to auditors, records hold no text in plain any "
+				"more, and tollgate.yaml names none: seal: {auditors: [{name: "
+				"NAME, public_key: BASE64}]} (openssl genpkey -algorithm X25519 "
+				"-aes256 -out auditor.key makes the pair, openssl pkey -in "
+				"auditor.key -pubout prints the key); or say %s: hash",
 				texts[i].key, yaml_get(n, texts[i].key)->s.p, texts[i].key);
 	if ((!yaml_get(n, "response") || r->record_answer == KEPT_OFF) &&
 		!is_sealed(r->record_tools))

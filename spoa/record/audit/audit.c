@@ -177,26 +177,6 @@ wake_audit(void *arg)
 		sem_post(&a->wake);
 }
 
-static void
-free_entry(struct audit_entry *e, int err UNUSED)
-{
-	buf_free(&e->fields);
-	free(e);
-}
-
-struct audit_entry *
-audit_entry_new(void)
-{
-	struct audit_entry *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return NULL;
-	buf_init(&e->fields, CAP_RECORD_BYTES);
-	e->done = free_entry;
-	e->keep = true;
-	return e;
-}
-
 void
 audit_append(struct audit *a, struct audit_entry *e)
 {
