@@ -322,7 +322,7 @@ what_a_missing_file_had_is_lost_and_numbers_go_on(void **state)
 	unlink(path("shares"));
 	struct shares *s = opened();
 	assert_int_equal(lost, 2);
-	assert_true(said(&lost_why, "2 shares were given"));
+	assert_true(said(&lost_why, "2 of 2 shares that were given"));
 	assert_true(said(&lost_why, "was not there"));
 	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_LOST);
 	assert_int_equal(shares_count(s).lost, 2);
@@ -362,6 +362,24 @@ an_older_file_loses_what_came_after_it_alone(void **state)
 	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_LOST);
 	assert_int_equal(shares_find(s, 4, &b, NULL), SHARE_LOST);
 	assert_int_equal(of(s, "cid").number, 5);
+	shares_close(&s);
+	/* Numbers that are missing in the middle are lost, too. */
+	struct span ann_line = buf_view(&old);
+	size_t from =
+		(size_t)((char *)memmem(ann_line.p, ann_line.n, "share 1 ", 8) - ann_line.p);
+	size_t to =
+		(size_t)((char *)memmem(ann_line.p, ann_line.n, "share 2 ", 8) - ann_line.p);
+	struct buf hole;
+	buf_init(&hole, 0);
+	buf_span(&hole, span_cut(ann_line, 0, from));
+	buf_span(&hole, span_cut(ann_line, to, ann_line.n));
+	put_span("shares", buf_view(&hole));
+	buf_free(&hole);
+	unlink(path("head"));
+	s = opened();
+	assert_int_equal(lost, 1);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_LOST);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
 	shares_close(&s);
 	/* Without the head nobody knows. */
 	put_span("shares", buf_view(&old));
