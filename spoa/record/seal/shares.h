@@ -50,10 +50,10 @@ bool shares_dirty(const struct shares *s);
 /* Bumped by each erasure: whoever keeps what came from a share drops it then. */
 uint64_t shares_erasures(const struct shares *s);
 
-/* Overwrites and drops the share of each holder that `is` says yes of, and notes `erasure` (a
- * text of at most 64 bytes without blanks; its serial) as carried out: durable on return.
- * *erased gets their pseudonyms, as items of a JSON list. 0 with none, too; ERR_IO with errno:
- * it is out of force, and will be tried again. */
+/* Overwrites and drops the share of each holder that `is` (which asks for no share) says yes
+ * of, and notes `erasure` (a text of at most 64 bytes without blanks; its serial) as carried
+ * out: durable on return. *erased gets their pseudonyms, as items of a JSON list. 0 with none,
+ * too; ERR_IO with errno: it is out of force, and will be tried again. */
 int shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
 	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased);
 /* That erasure with that serial, or a later one, was carried out here. */

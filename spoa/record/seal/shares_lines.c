@@ -171,7 +171,7 @@ read_given(struct shares *s, struct span rest)
 }
 
 static int
-read_share(struct shares *s, uint64_t number, struct span rest, uint64_t at)
+read_share_words(struct shares *s, uint64_t number, struct span rest, uint64_t at)
 {
 	struct span hex = span_next(&rest, ' ');
 	unsigned char key[SHARE_BYTES];
@@ -217,7 +217,7 @@ read_first(const struct shares *s, struct span line, bool head, struct buf *why)
 
 /* What is no share. */
 static int
-read_note(struct shares *s, struct span line, bool head)
+read_note_line(struct shares *s, struct span line, bool head)
 {
 	struct span word = span_next(&line, ' ');
 
@@ -252,7 +252,7 @@ read_share_line(struct shares *s, struct span line, uint64_t at)
 	if (!cut_check(&line) || shares_is_lost(s, number))
 		return ERR_SYNTAX;
 	rest = span_cut(line, share_line_secret(number), line.n);
-	return read_share(s, number, rest, at);
+	return read_share_words(s, number, rest, at);
 }
 
 static int
@@ -262,7 +262,7 @@ parse_share_file_line(
 	bool share = span_starts(line, SPAN_LIT("share "));
 	int err = share && !head && n > 1 ? read_share_line(s, line, at)
 		  : !cut_check(&line)	  ? ERR_SYNTAX
-		  : n > 1		  ? read_note(s, line, head)
+		  : n > 1		  ? read_note_line(s, line, head)
 					  : 0;
 
 	if (n == 1 && !err)
