@@ -284,6 +284,17 @@ a_damaged_line_is_refused_with_its_number(void **state)
 			shares_close(&again);
 		}
 	}
+	/* The head is never half there. */
+	put_span("shares", t);
+	struct buf head;
+	buf_init(&head, 0);
+	t = read_file("head", &head);
+	for (size_t n = 0; n < t.n; n++) {
+		put_span("head", span_cut(t, 0, n));
+		assert_null(try_open("gw-1"));
+		assert_true(said(&why, "head: "));
+	}
+	buf_free(&head);
 	buf_free(&text);
 }
 

@@ -305,12 +305,18 @@ read_shares_head(struct shares *s, struct buf *why)
 	size_t good = 0;
 
 	SCOPED_BUF(text, SHARES_FILE_MOST);
-	if (!s->head || (!buf_regular_file(&text, s->head) && errno == ENOENT))
+	if (!s->head)
 		return 0;
-	if (!text.n)
-		return why_err(
-			why, ERR_IO, "%s: %s", s->head, errno ? strerror(errno) : "empty");
-	return shares_parse(s, buf_view(&text), true, &good, why);
+	if (!buf_regular_file(&text, s->head))
+		return errno == ENOENT
+			       ? 0
+			       : why_err(why, ERR_IO, "%s: %s", s->head, strerror(errno));
+	s->head_given = UINT64_MAX;
+	int err = shares_parse(s, buf_view(&text), true, &good, why);
+	/* It is replaced whole. */
+	if (!err && (good < text.n || s->head_given == UINT64_MAX))
+		err = why_err(why, ERR_SYNTAX, "%s: its last line is damaged", s->head);
+	return err;
 }
 
 /* Reads both files, and makes them what they should be. */
@@ -337,9 +343,9 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 	if (*lost)
 		buf_printf(lost_why,
 			has ? "%llu of %llu shares that were given are lost: %s was not there"
-			    : "%llu of %llu shares that were given are not in %s: it is an "
-			      "older "
-			      "one, or lines were taken out",
+			    : "%llu of %llu shares that were given are not in %s: an older "
+			      "one, or "
+			      "lines were taken out",
 			(unsigned long long)*lost, (unsigned long long)s->given, s->file);
 	atomic_store(&s->last, s->given);
 	atomic_store(&s->written, s->given);

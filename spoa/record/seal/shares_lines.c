@@ -99,11 +99,6 @@ shares_notes(struct buf *b, const struct shares *s, bool head, const struct eras
 
 	buf_printf(b, "%s %s", head ? SHARES_HEAD_FIRST : SHARES_FILE_FIRST, s->node);
 	end_line(b, from);
-	if (head) {
-		from = b->n;
-		buf_printf(b, "given %llu", (unsigned long long)s->written);
-		end_line(b, from);
-	}
 	for (size_t i = 0; !head && i < s->nlost; i++) {
 		from = b->n;
 		buf_printf(b, "lost %llu %llu", (unsigned long long)s->lost[i].from,
@@ -116,6 +111,11 @@ shares_notes(struct buf *b, const struct shares *s, bool head, const struct eras
 		erasure_line(b, &s->erasure[i]);
 	if (done)
 		erasure_line(b, done);
+	if (head) { /* the last one: without it something is missing */
+		from = b->n;
+		buf_printf(b, "given %llu", (unsigned long long)s->written);
+		end_line(b, from);
+	}
 }
 
 /* ---- read ---- */
