@@ -137,6 +137,10 @@ read_erased(struct shares *s, struct span rest, bool erasing)
 		return ERR_SYNTAX;
 	if (erasing)
 		memcpy(e.pseudonym, rest.p, PSEUDONYM_LEN);
+	if (erasing &&
+		(!span_starts(rest, SPAN_LIT("p_")) ||
+			strspn(e.pseudonym + 2, "0123456789abcdef") != PSEUDONYM_LEN - 2))
+		return ERR_SYNTAX;
 	return shares_note_erased(s, &e) ? 0 : ERR_NOMEM;
 }
 
@@ -157,8 +161,8 @@ read_erasure(struct shares *s, struct span rest)
 	struct span name = span_next(&rest, ' ');
 	uint64_t serial;
 
-	if (name.n == 0 || name.n > ERASURE_NAME_MAX || span_u64(rest, &serial) ||
-		serial > INT64_MAX)
+	if (name.n == 0 || name.n > ERASURE_NAME_MAX || memchr(name.p, '\0', name.n) ||
+		span_u64(rest, &serial) || serial > INT64_MAX)
 		return ERR_SYNTAX;
 	return shares_note_erasure(s, name, (int64_t)serial) ? 0 : ERR_NOMEM;
 }
