@@ -599,6 +599,15 @@ bench-policy: deps-run ## what rules and tokens cost, beside a SPOP round trip
 	@$(MAKE) --no-print-directory $(B)/bench/policy
 	@$(B)/bench/policy
 
+$(B)/bench/seal: tests/bench/seal.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+.PHONY: bench-seal
+bench-seal: deps-run ## what sealing texts costs, in microseconds and instructions
+	@$(MAKE) --no-print-directory $(B)/bench/seal
+	@$(B)/bench/seal
+
 $(B)/bench/tokens: tests/bench/tokens.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)

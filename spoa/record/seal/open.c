@@ -14,8 +14,13 @@
 void
 seal_ratchet(unsigned char state[SHARE_BYTES], uint64_t steps)
 {
-	for (; steps; steps--)
-		hmac_sha256(state, SPAN_LIT("next"), state);
+	unsigned char next[SHARE_BYTES];
+
+	for (; steps; steps--) {
+		hmac_sha256(state, SPAN_LIT("next"), next);
+		memcpy(state, next, sizeof(next));
+	}
+	explicit_bzero(next, sizeof(next));
 }
 
 void
@@ -112,7 +117,7 @@ read_kept(const json_t *o, struct kept *k, struct buf *why)
 
 /* The parts of it appended, each of which is where it should be. */
 static int
-read_part(const struct kept *k, size_t i, const char *journal, const char *node,
+read_kept_part(const struct kept *k, size_t i, const char *journal, const char *node,
 	struct buf *out, struct buf *why)
 {
 	const json_t *at = json_array_get(k->at, i);
@@ -139,7 +144,7 @@ read_parts(const json_t *o, const char *journal, const char *node, struct kept *
 	int err = read_kept(o, k, why);
 
 	for (size_t i = 0; !err && i < k->n; i++) {
-		err = read_part(k, i, journal, node, out, why);
+		err = read_kept_part(k, i, journal, node, out, why);
 		end[i] = out->n;
 	}
 	if (err)

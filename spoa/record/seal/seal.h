@@ -72,7 +72,7 @@ struct sealed {
 /* Begins one for that holder. `record`: where this is the first of a seal, the fields of its
  * record of type `seal` are appended to it, which goes to the journal before what names it (a
  * holder whose record is refused for good begins anew: sealer_forget()). NULL: *err is
- * ERR_NOMEM, ERR_FULL or ERR_IO. */
+ * ERR_NOMEM, ERR_FULL or ERR_LIMIT, as shares_get() says. */
 struct sealing *seal_begin(struct sealer *s, struct span holder, struct span id,
 	enum seal_kind kind, int64_t now_ns, struct buf *record, int *err);
 /* Appends; full parts are appended to the list *parts (oldest first, the caller's, freed by

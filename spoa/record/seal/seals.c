@@ -9,6 +9,7 @@
 #include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/pool.h"
 #include "base/random.h"
 #include "base/scoped.h"
 #include "base/why.h"
@@ -206,9 +207,8 @@ seals_start(const char *node, const struct auditor *to, size_t n, struct buf *wh
 	s->to.n = n;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wanted, NULL);
-	int sys = pthread_create(&s->thread, NULL, seals_thread, s);
-	if (sys) {
-		why_err(why, ERR_IO, "a thread for seals: %s", strerror(sys));
+	if (thread_start(&s->thread, "tg-seals", seals_thread, s)) {
+		why_err(why, ERR_NOMEM, "no thread for seals can be made");
 		free(s);
 		return NULL;
 	}

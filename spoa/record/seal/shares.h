@@ -31,29 +31,31 @@ enum share_state { SHARE_HERE, SHARE_ERASED, SHARE_LOST, SHARE_NEVER };
  * given, and the file does not know, is lost: *lost says how many, and why in words (the file
  * was not there, is older). NULL with *why: others than its owner may read it, it is of another
  * node, a line of it is damaged (its number is said; a last line that was never completed is
- * cut off instead: nothing was sealed under it). */
+ * cut off instead: nothing was sealed under it).
+ * `head` NULL: for reading alone, without the daemon; nothing is written, no share is made. */
 struct shares *shares_open(const char *file, const char *head, const char *node, uint64_t *lost,
 	struct buf *lost_why, struct buf *why);
 void shares_close(struct shares **s);
 
 /* The holder's share. `make`: one is made where there is none; it is in force at once, and
- * durable after shares_sync(). 0; ERR_NOTFOUND; ERR_NOMEM; ERR_FULL (CAP_SHARES); ERR_IO: no
- * random. */
+ * durable after shares_sync(). 0; ERR_NOTFOUND; ERR_NOMEM; ERR_FULL (CAP_SHARES); ERR_LIMIT: no
+ * holder has such a name. */
 int shares_get(struct shares *s, struct span holder, bool make, struct share *out);
 /* By its number; *holder (may be NULL) gets whose it is. */
 enum share_state shares_find(
 	struct shares *s, uint64_t number, struct share *out, struct buf *holder);
-/* Shares that were made are durable when it returns 0. Nothing to do is 0. ERR_IO: errno. */
+/* Shares that were made are durable when it returns 0. Nothing to do is 0. ERR_FULL, ERR_IO:
+ * errno; it is to be asked again. */
 int shares_sync(struct shares *s);
 /* True where shares_sync() has something to do. */
 bool shares_dirty(const struct shares *s);
 /* Bumped by each erasure: whoever keeps what came from a share drops it then. */
 uint64_t shares_erasures(const struct shares *s);
 
-/* Overwrites and drops the share of each holder that `is` says yes of, and notes `erasure` (a
- * text of at most 64 bytes without blanks; its serial) as carried out: durable on return.
- * *erased gets their pseudonyms, as items of a JSON list. 0 with none, too; ERR_IO with errno:
- * it is out of force, and will be tried again. */
+/* Overwrites and drops the share of each holder that `is` (which asks for no share) says yes
+ * of, and notes `erasure` (a text of at most 64 bytes without blanks; its serial) as carried
+ * out: durable on return. *erased gets their pseudonyms, as items of a JSON list. 0 with none,
+ * too; ERR_NOMEM, ERR_FULL, ERR_IO with errno: it is out of force, and will be tried again. */
 int shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
 	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased);
 /* That erasure with that serial, or a later one, was carried out here. */

@@ -239,15 +239,15 @@ shares_sync(struct shares *s)
 
 /* ---- open and close ---- */
 
-/* What the head says was given and the file does not know. */
+/* Numbers up to `given` that the file does not know. */
 static bool
-find_lost(struct shares *s, uint64_t *lost)
+find_lost(struct shares *s, uint64_t given, uint64_t *lost)
 {
 	uint64_t next = 1;
 	size_t share = 0, erased = 0, gap = 0;
 
 	/* Numbers of all three lists, counted up. */
-	while (next <= s->head_given) {
+	while (next <= given) {
 		while (share < s->n && s->entry[share]->number < next)
 			share++;
 		while (erased < s->nerased && s->erased[erased].number < next)
@@ -268,7 +268,7 @@ find_lost(struct shares *s, uint64_t *lost)
 			next++;
 			continue;
 		}
-		uint64_t to = known > s->head_given ? s->head_given : known - 1;
+		uint64_t to = known > given ? given : known - 1;
 		if (!shares_note_lost(s, next, to))
 			return false;
 		*lost += to - next + 1;
@@ -305,12 +305,18 @@ read_shares_head(struct shares *s, struct buf *why)
 	size_t good = 0;
 
 	SCOPED_BUF(text, SHARES_FILE_MOST);
-	if (!s->head || (!buf_regular_file(&text, s->head) && errno == ENOENT))
+	if (!s->head)
 		return 0;
-	if (!text.n)
-		return why_err(
-			why, ERR_IO, "%s: %s", s->head, errno ? strerror(errno) : "empty");
-	return shares_parse(s, buf_view(&text), true, &good, why);
+	if (!buf_regular_file(&text, s->head))
+		return errno == ENOENT
+			       ? 0
+			       : why_err(why, ERR_IO, "%s: %s", s->head, strerror(errno));
+	s->head_given = UINT64_MAX;
+	int err = shares_parse(s, buf_view(&text), true, &good, why);
+	/* It is replaced whole. */
+	if (!err && (good < text.n || s->head_given == UINT64_MAX))
+		err = why_err(why, ERR_SYNTAX, "%s: its last line is damaged", s->head);
+	return err;
 }
 
 /* Reads both files, and makes them what they should be. */
@@ -328,19 +334,19 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 		return err;
 	if (s->nerased && s->erased[s->nerased - 1].number > s->given)
 		s->given = s->erased[s->nerased - 1].number;
-	uint64_t knows = s->given;
-	if (!find_lost(s, lost))
-		return why_err(why, ERR_NOMEM, "%s: %s", s->file, err_str(ERR_NOMEM));
 	if (s->nlost && s->lost[s->nlost - 1].to > s->given)
 		s->given = s->lost[s->nlost - 1].to;
+	if (s->head_given > s->given)
+		s->given = s->head_given;
+	if (!find_lost(s, s->given, lost))
+		return why_err(why, ERR_NOMEM, "%s: %s", s->file, err_str(ERR_NOMEM));
 	if (*lost)
 		buf_printf(lost_why,
-			has ? "%s says that %llu shares were given, and %s was not there"
-			    : "%s says that %llu shares were given, and %s knows %llu: it is "
-			      "an "
-			      "older one, or lines were taken out",
-			s->head, (unsigned long long)s->head_given, s->file,
-			(unsigned long long)knows);
+			has ? "%llu of %llu shares that were given are lost: %s was not there"
+			    : "%llu of %llu shares that were given are not in %s: an older "
+			      "one, or "
+			      "lines were taken out",
+			(unsigned long long)*lost, (unsigned long long)s->given, s->file);
 	atomic_store(&s->last, s->given);
 	atomic_store(&s->written, s->given);
 	s->end = good;

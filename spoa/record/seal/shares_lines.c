@@ -99,11 +99,6 @@ shares_notes(struct buf *b, const struct shares *s, bool head, const struct eras
 
 	buf_printf(b, "%s %s", head ? SHARES_HEAD_FIRST : SHARES_FILE_FIRST, s->node);
 	end_line(b, from);
-	if (head) {
-		from = b->n;
-		buf_printf(b, "given %llu", (unsigned long long)s->written);
-		end_line(b, from);
-	}
 	for (size_t i = 0; !head && i < s->nlost; i++) {
 		from = b->n;
 		buf_printf(b, "lost %llu %llu", (unsigned long long)s->lost[i].from,
@@ -116,6 +111,11 @@ shares_notes(struct buf *b, const struct shares *s, bool head, const struct eras
 		erasure_line(b, &s->erasure[i]);
 	if (done)
 		erasure_line(b, done);
+	if (head) { /* the last one: without it something is missing */
+		from = b->n;
+		buf_printf(b, "given %llu", (unsigned long long)s->written);
+		end_line(b, from);
+	}
 }
 
 /* ---- read ---- */
@@ -137,6 +137,10 @@ read_erased(struct shares *s, struct span rest, bool erasing)
 		return ERR_SYNTAX;
 	if (erasing)
 		memcpy(e.pseudonym, rest.p, PSEUDONYM_LEN);
+	if (erasing &&
+		(!span_starts(rest, SPAN_LIT("p_")) ||
+			strspn(e.pseudonym + 2, "0123456789abcdef") != PSEUDONYM_LEN - 2))
+		return ERR_SYNTAX;
 	return shares_note_erased(s, &e) ? 0 : ERR_NOMEM;
 }
 
@@ -157,8 +161,8 @@ read_erasure(struct shares *s, struct span rest)
 	struct span name = span_next(&rest, ' ');
 	uint64_t serial;
 
-	if (name.n == 0 || name.n > ERASURE_NAME_MAX || span_u64(rest, &serial) ||
-		serial > INT64_MAX)
+	if (name.n == 0 || name.n > ERASURE_NAME_MAX || memchr(name.p, '\0', name.n) ||
+		span_u64(rest, &serial) || serial > INT64_MAX)
 		return ERR_SYNTAX;
 	return shares_note_erasure(s, name, (int64_t)serial) ? 0 : ERR_NOMEM;
 }
@@ -171,7 +175,7 @@ read_given(struct shares *s, struct span rest)
 }
 
 static int
-read_share(struct shares *s, uint64_t number, struct span rest, uint64_t at)
+read_share_words(struct shares *s, uint64_t number, struct span rest, uint64_t at)
 {
 	struct span hex = span_next(&rest, ' ');
 	unsigned char key[SHARE_BYTES];
@@ -217,7 +221,7 @@ read_first(const struct shares *s, struct span line, bool head, struct buf *why)
 
 /* What is no share. */
 static int
-read_note(struct shares *s, struct span line, bool head)
+read_note_line(struct shares *s, struct span line, bool head)
 {
 	struct span word = span_next(&line, ' ');
 
@@ -252,7 +256,7 @@ read_share_line(struct shares *s, struct span line, uint64_t at)
 	if (!cut_check(&line) || shares_is_lost(s, number))
 		return ERR_SYNTAX;
 	rest = span_cut(line, share_line_secret(number), line.n);
-	return read_share(s, number, rest, at);
+	return read_share_words(s, number, rest, at);
 }
 
 static int
@@ -262,7 +266,7 @@ parse_share_file_line(
 	bool share = span_starts(line, SPAN_LIT("share "));
 	int err = share && !head && n > 1 ? read_share_line(s, line, at)
 		  : !cut_check(&line)	  ? ERR_SYNTAX
-		  : n > 1		  ? read_note(s, line, head)
+		  : n > 1		  ? read_note_line(s, line, head)
 					  : 0;
 
 	if (n == 1 && !err)

@@ -1,14 +1,20 @@
-/* What shares.c (the table), shares_file.c (the file) and shares_lines.c (its lines) share.
+/* clang-format off */
+/* What shares.c (the table), shares_erase.c, shares_file.c (the file) and shares_lines.c (its
+ * lines) share.
  *
  * A line is words, a blank between them; the last one is the begin of SHA-256 of what is before
- * it, 8 hexadecimal digits. The first line: tollgate-shares-v1 NODE           (of
- * JOURNAL.texts.head: tollgate-texts-head-v1 NODE) then, in any order: share NUMBER KEY HOLDER
- * 64 hexadecimal digits; base64 erasing NUMBER TIME PSEUDONYM     erased, and no record says so
- * yet erased NUMBER TIME lost FROM TO                      numbers that were given, and are not
- * in this file erasure NAME SERIAL               carried out here given NUMBER of the head
- * alone: the last one that was given The head has what was erased, too, so that an older file
- * that comes back brings nothing back. Of a share that is erased all after its number becomes
- * x; a power cut may leave part of that. */
+ * it, 8 hexadecimal digits. The first line:
+ *   tollgate-shares-v1 NODE         (of JOURNAL.texts.head: tollgate-texts-head-v1 NODE)
+ * then, in any order:
+ *   share NUMBER KEY HOLDER         64 hexadecimal digits; base64
+ *   erasing NUMBER TIME PSEUDONYM   erased, and no record says so yet
+ *   erased NUMBER TIME
+ *   lost FROM TO                    numbers that were given, and are not in this file
+ *   erasure NAME SERIAL             carried out here
+ *   given NUMBER                    of the head alone, at its end: the last that was given
+ * The head has what was erased, too, so that an older file that comes back brings nothing back.
+ * Of a share that is erased all after its number becomes x; a power cut may leave part of that. */
+/* clang-format on */
 #ifndef RECORD_SEAL_SHARES_PRIVATE_H
 #define RECORD_SEAL_SHARES_PRIVATE_H
 

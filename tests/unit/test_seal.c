@@ -1,0 +1,486 @@
+/* Texts sealed and opened: whole and in pieces, by each of several auditors; steps,
+ * midnight, other auditors, holders that are forgotten, erased; many threads. The clock is the
+ * caller's. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "base/attr.h"
+#include "support/sealer_rig.h"
+
+/* ---- */
+
+static void
+each_auditor_alone_opens_and_nobody_else(void **state)
+{
+	struct span hello = SPAN_LIT("hello");
+
+	(void)state;
+	struct text t = seal_text(sealer, "ann", "id-1", SEAL_PROMPT, DAY_1, hello, 5);
+	assert_non_null(t.seal);
+	assert_string_equal(json_string_value(json_object_get(t.seal, "type")), "seal");
+	assert_string_equal(json_string_value(json_object_get(t.seal, "day")), "2026-11-23");
+	assert_int_equal(json_integer_value(json_object_get(t.seal, "worker")), 3);
+	assert_int_equal(json_integer_value(json_object_get(t.seal, "share")), 1);
+	assert_int_equal(json_array_size(json_object_get(t.seal, "to")), 2);
+	opens(&t, t.seal, &one, hello);
+	opens(&t, t.seal, &two, hello);
+	assert_int_equal(open_text(&t, t.seal, &stranger), ERR_NOTFOUND);
+	struct pair liar = stranger;
+	memcpy(liar.public.id, one.public.id, sizeof(liar.public.id));
+	assert_int_equal(open_text(&t, t.seal, &liar), ERR_AUTH);
+	free_text(&t);
+}
+
+static void
+any_length_in_any_pieces(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 15, 16, 17, 511, 513, 2048, TEXTS_PART_MAX - 1,
+		TEXTS_PART_MAX, TEXTS_PART_MAX + 1, 2 * TEXTS_PART_MAX, 2 * TEXTS_PART_MAX + 7,
+		200000 };
+	static const size_t pieces[] = { 1u << 30, 100, 40000, TEXTS_PART_MAX,
+		TEXTS_PART_MAX + 1, 150000 };
+	struct text first = seal_text(sealer, "ann", "x", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lengths); i++)
+		for (size_t j = 0; j < COUNT_OF(pieces); j++) {
+			struct span text = some_text(lengths[i]);
+			struct text t = seal_text(
+				sealer, "ann", "id", SEAL_RESPONSE, DAY_1, text, pieces[j]);
+			assert_null(t.seal);
+			size_t parts = json_array_size(json_object_get(t.kept, "at"));
+			size_t want =
+				text.n ? (text.n + TEXTS_PART_MAX - 1) / TEXTS_PART_MAX : 1;
+			assert_int_equal(parts, want);
+			assert_int_equal(
+				json_integer_value(json_object_get(t.kept, "bytes")), text.n);
+			opens(&t, first.seal, &two, text);
+			free_text(&t);
+		}
+	free_text(&first);
+}
+
+static void
+what_is_longer_than_256_parts_keeps_its_beginning(void **state)
+{
+	size_t most = (size_t)SEAL_PARTS_MAX * TEXTS_PART_MAX;
+
+	(void)state;
+	for (size_t piece = 100000; piece < 2u << 30; piece *= 20000) {
+		struct text t = seal_text(sealer, piece == 100000 ? "ann" : "bob", "id",
+			SEAL_TOOLS, DAY_1, some_text(most + 1), piece);
+		assert_true(json_is_true(json_object_get(t.kept, "cut")));
+		opens(&t, t.seal, &one, some_text(most));
+		free_text(&t);
+	}
+	struct text t =
+		seal_text(sealer, "cid", "id", SEAL_TOOLS, DAY_1, some_text(most), 1u << 30);
+	assert_null(json_object_get(t.kept, "cut"));
+	opens(&t, t.seal, &one, some_text(most));
+	free_text(&t);
+}
+
+/* Node, id, kind, step and share: another of any, and it does not open. */
+static void
+a_key_is_for_one_text_alone(void **state)
+{
+	unsigned char s0[SHARE_BYTES], k[32], other[32];
+	struct share b, c;
+
+	(void)state;
+	struct text t = seal_text(sealer, "ann", "id-1", SEAL_PROMPT, DAY_1, SPAN_LIT("a"), 1);
+	assert_int_equal(seal_open_share(t.seal, NODE, one.key, one.public.id, s0, &why), 0);
+	assert_int_equal(
+		seal_open_share(t.seal, "gw-2", one.key, one.public.id, other, &why), ERR_AUTH);
+	assert_int_equal(shares_find(shares, 1, &b, NULL), SHARE_HERE);
+	assert_int_equal(shares_get(shares, SPAN_LIT("bob"), true, &c), 0);
+	const struct {
+		uint64_t step;
+		const struct share *b;
+		const char *node, *id;
+		enum seal_kind kind;
+	} rows[] = { { 0, &b, NODE, "id-1", SEAL_PROMPT }, { 1, &b, NODE, "id-1", SEAL_PROMPT },
+		{ UINT64_MAX, &b, NODE, "id-1", SEAL_PROMPT },
+		{ 0, &c, NODE, "id-1", SEAL_PROMPT }, { 0, &b, "gw-2", "id-1", SEAL_PROMPT },
+		{ 0, &b, NODE, "id-2", SEAL_PROMPT }, { 0, &b, NODE, "id-1", SEAL_RESPONSE },
+		{ 0, &b, NODE, "id-1", SEAL_TOOLS } };
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		seal_text_key(s0, rows[i].step, rows[i].b, rows[i].node, span_str(rows[i].id),
+			rows[i].kind, k);
+		buf_clear(&opened_text);
+		assert_int_equal(
+			seal_open_text(t.kept, path("journal"), NODE, k, &opened_text, &why),
+			i ? ERR_AUTH : 0);
+		assert_int_equal(opened_text.n, i ? 0 : 1);
+	}
+	free_text(&t);
+}
+
+/* The scheme by hand, of HMAC-SHA-256 and AES-256-GCM alone. */
+static void
+the_scheme_is_that_of_the_header(void **state)
+{
+	unsigned char s[SHARE_BYTES], m[32], k[32], got[32], nonce[12] = "", text[3];
+	struct share b;
+	char info[256];
+
+	(void)state;
+	struct text first =
+		seal_text(sealer, "ann", "id-1", SEAL_PROMPT, DAY_1, SPAN_LIT("a"), 1);
+	struct text t =
+		seal_text(sealer, "ann", "id-2", SEAL_RESPONSE, DAY_1, SPAN_LIT("abc"), 3);
+	assert_int_equal(seal_open_share(first.seal, NODE, one.key, one.public.id, s, &why), 0);
+	assert_int_equal(shares_find(shares, 1, &b, NULL), SHARE_HERE);
+	hmac_sha256(s, SPAN_LIT("next"), k);
+	hmac_sha256(k, SPAN_LIT("text"), m);
+	seal_ratchet(s, 1);
+	assert_memory_equal(s, k, sizeof(s));
+	memcpy(info, b.key, 32);
+	memcpy(info + 32, "tollgate-text-v1\0gw-1\0id-2\0response", 35);
+	hmac_sha256(m, span_of(info, 67), k);
+	seal_ratchet(s, 0);
+	seal_text_key(s, 0, &b, NODE, SPAN_LIT("id-2"), SEAL_RESPONSE, got);
+	assert_memory_equal(k, got, 32);
+	nonce[11] = 1;
+	unsigned part;
+	bool last;
+	struct buf sealed;
+	buf_init(&sealed, 0);
+	uint64_t at =
+		(uint64_t)json_integer_value(json_array_get(json_object_get(t.kept, "at"), 0));
+	assert_int_equal(texts_read(path("journal"), NODE, at, &part, &last, &sealed, &why), 0);
+	assert_int_equal(gcm_open(k, nonce, span_of(NULL, 0), buf_view(&sealed), text), 0);
+	assert_memory_equal(text, "abc", 3);
+	buf_free(&sealed);
+	free_text(&first);
+	free_text(&t);
+}
+
+/* ---- steps and seals ---- */
+
+static void
+texts_under_way_at_once_each_have_their_step(void **state)
+{
+	struct sealing *s[4];
+	struct text_part *parts[4] = { NULL };
+	struct sealed said[4];
+	struct buf record;
+	struct text t[4];
+	int err;
+
+	(void)state;
+	buf_init(&record, 0);
+	buf_putc(&record, '{');
+	for (unsigned i = 0; i < 4; i++) {
+		t[i] = (struct text){ .id = "same", .kind = SEAL_PROMPT };
+		s[i] = seal_begin(sealer, SPAN_LIT("ann"), SPAN_LIT("same"), SEAL_PROMPT, DAY_1,
+			&record, &err);
+		assert_non_null(s[i]);
+	}
+	buf_putc(&record, '}');
+	json_t *seal = object_of(&record);
+	for (size_t n = 0; n < 100000; n += 1000)
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(seal_add(s[i], some_text(100 + i), &parts[i]), 0);
+	for (unsigned i = 4; i-- > 0;) {
+		assert_int_equal(seal_end(s[i], i == 2, &parts[i], &said[i]), 0);
+		assert_int_equal(said[i].step, i);
+		assert_int_equal(said[i].bytes, 100 * (100 + i));
+		assert_int_equal(said[i].cut, i == 2);
+		t[i].kept = kept_of(&said[i]);
+		write_parts(parts[i]);
+		seal_drop(&s[i]);
+		assert_int_equal(open_text(&t[i], seal, &one), 0);
+		assert_int_equal(opened_text.n, 100 * (100 + i));
+		json_decref(t[i].kept);
+	}
+	json_decref(seal);
+	buf_free(&record);
+}
+
+static void
+one_that_is_dropped_leaves_nothing(void **state)
+{
+	struct text_part *parts = NULL;
+	struct buf record;
+	int err;
+
+	(void)state;
+	buf_init(&record, 0);
+	struct sealing *s = seal_begin(
+		sealer, SPAN_LIT("ann"), SPAN_LIT("a"), SEAL_PROMPT, DAY_1, &record, &err);
+	assert_int_equal(seal_add(s, some_text(1000), &parts), 0);
+	assert_null(parts);
+	seal_drop(&s);
+	assert_null(s);
+	seal_drop(&s);
+	buf_free(&record);
+}
+
+static bool
+begins(const char *holder, int64_t now)
+{
+	struct text t = seal_text(sealer, holder, "id", SEAL_PROMPT, now, SPAN_LIT("x"), 1);
+	bool is = t.seal != NULL;
+
+	free_text(&t);
+	return is;
+}
+
+static void
+a_day_begins_another_seal(void **state)
+{
+	(void)state;
+	assert_true(begins("ann", DAY_1));
+	assert_false(begins("ann", DAY_1 + CLOCK_DAY_NS - 1));
+	assert_true(begins("ann", DAY_1 + CLOCK_DAY_NS));
+	assert_false(begins("ann", DAY_1 + CLOCK_DAY_NS - 1)); /* began before midnight */
+	assert_false(begins("ann", DAY_1 + CLOCK_DAY_NS + 5));
+	assert_true(begins("ann", DAY_1 - 1)); /* the clock was set back */
+	assert_true(begins("bob", DAY_1));
+	assert_false(begins("ann", DAY_1 - 1));
+}
+
+static void
+other_auditors_begin_another_seal(void **state)
+{
+	struct auditor to[] = { one.public, two.public };
+
+	(void)state;
+	assert_true(begins("ann", DAY_1));
+	assert_int_equal(seals_change(seals, to, 2), 0); /* the same */
+	assert_false(begins("ann", DAY_1));
+	to[1] = stranger.public;
+	assert_int_equal(seals_change(seals, to, 2), 0);
+	for (int i = 0; i < 2 * CAP_SEALS_AHEAD; i++) {
+		char holder[16];
+		snprintf(holder, sizeof(holder), i ? "h%d" : "ann", i);
+		struct text t =
+			seal_text(sealer, holder, "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
+		assert_non_null(t.seal);
+		opens(&t, t.seal, &stranger, SPAN_LIT("x"));
+		assert_int_equal(open_text(&t, t.seal, &two), ERR_NOTFOUND);
+		free_text(&t);
+	}
+	assert_int_equal(seals_change(seals, to, 0), ERR_LIMIT);
+	assert_int_equal(seals_change(seals, to, AUDITORS_MAX + 1), ERR_LIMIT);
+	assert_null(seals_start(NODE, to, 0, &why));
+}
+
+static void
+a_holder_that_is_forgotten_begins_another_seal(void **state)
+{
+	(void)state;
+	assert_true(begins("ann", DAY_1));
+	assert_true(begins("bob", DAY_1));
+	sealer_forget(sealer, SPAN_LIT("nobody"));
+	sealer_forget(sealer, SPAN_LIT("ann"));
+	assert_false(begins("bob", DAY_1));
+	assert_true(begins("ann", DAY_1));
+}
+
+static void
+of_too_many_holders_the_longest_unused_begins_another(void **state)
+{
+	struct text_part *parts = NULL;
+	struct sealed said;
+	struct buf record;
+	char holder[16];
+	int err;
+
+	(void)state;
+	buf_init(&record, 0);
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < CAP_SEALS; i++) {
+			buf_clear(&record);
+			snprintf(holder, sizeof(holder), "h%d", i);
+			struct sealing *s = seal_begin(sealer, span_str(holder), SPAN_LIT("id"),
+				SEAL_PROMPT, DAY_1, &record, &err);
+			assert_non_null(s);
+			assert_int_equal(record.n == 0, round == 1);
+			assert_int_equal(seal_end(s, false, &parts, &said), 0);
+			seal_drop(&s);
+		}
+	write_parts(parts);
+	assert_false(begins("h0", DAY_1));
+	assert_true(begins("one more", DAY_1));
+	assert_false(begins("h0", DAY_1));
+	assert_true(begins("h1", DAY_1));
+	assert_true(begins("h2", DAY_1)); /* for whom h1 made way */
+	assert_false(begins("h4", DAY_1));
+	buf_free(&record);
+}
+
+static bool
+is_ann(void *arg UNUSED, struct span holder)
+{
+	return span_is(holder, "ann");
+}
+
+static void
+after_an_erasure_nothing_opens_and_another_seal_begins(void **state)
+{
+	struct text_part *parts = NULL;
+	struct sealed said;
+	struct buf record, erased;
+	int err;
+
+	(void)state;
+	buf_init(&record, 0);
+	buf_init(&erased, 0);
+	struct text t = seal_text(sealer, "ann", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
+	struct text bob = seal_text(sealer, "bob", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("x"), 1);
+	struct sealing *s = seal_begin(
+		sealer, SPAN_LIT("ann"), SPAN_LIT("id"), SEAL_RESPONSE, DAY_1, &record, &err);
+	assert_int_equal(record.n, 0);
+	assert_int_equal(shares_sync(shares), 0);
+	assert_int_equal(shares_erase(shares, is_ann, NULL, "e1", 1, DAY_1, &erased), 0);
+	/* Under way: it ends, and nobody opens it. */
+	assert_int_equal(seal_end(s, false, &parts, &said), 0);
+	assert_int_equal(said.share, 1);
+	struct text under_way = { .kept = kept_of(&said), .kind = SEAL_RESPONSE, .id = "id" };
+	write_parts(parts);
+	seal_drop(&s);
+	assert_int_equal(open_text(&under_way, t.seal, &one), ERR_BAD_STATE);
+	assert_int_equal(open_text(&t, t.seal, &one), ERR_BAD_STATE);
+	/* The ciphertext is what the record says, as before. */
+	assert_int_equal(seal_check_text(t.kept, path("journal"), NODE, &why), 0);
+	struct text again =
+		seal_text(sealer, "ann", "id", SEAL_PROMPT, DAY_1, SPAN_LIT("y"), 1);
+	assert_non_null(again.seal);
+	assert_int_equal(json_integer_value(json_object_get(again.kept, "share")), 3);
+	opens(&again, again.seal, &one, SPAN_LIT("y"));
+	assert_false(begins("bob", DAY_1));
+	opens(&bob, bob.seal, &one, SPAN_LIT("x"));
+	free_text(&t);
+	free_text(&bob);
+	free_text(&again);
+	free_text(&under_way);
+	buf_free(&record);
+	buf_free(&erased);
+}
+
+static void
+a_holder_without_a_name_is_refused(void **state)
+{
+	struct buf record;
+	int err = 0;
+
+	(void)state;
+	buf_init(&record, 0);
+	assert_null(seal_begin(
+		sealer, SPAN_LIT(""), SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
+	assert_int_equal(err, ERR_LIMIT);
+	buf_init(&record, 16); /* no room for its record */
+	assert_null(seal_begin(
+		sealer, SPAN_LIT("ann"), SPAN_LIT("id"), SEAL_PROMPT, DAY_1, &record, &err));
+	assert_int_equal(err, ERR_NOMEM);
+	buf_free(&record);
+	assert_true(begins("ann", DAY_1));
+}
+
+/* ---- threads ---- */
+
+enum { WORKERS = 3, TEXTS_EACH = 400 };
+static struct text_part *written[WORKERS];
+static struct text sealed_texts[WORKERS][TEXTS_EACH];
+
+static void *
+seal_many(void *arg)
+{
+	size_t w = *(size_t *)arg;
+	struct sealer *by = sealer_new(seals, shares, texts, NODE, (unsigned)w);
+	struct buf record;
+	int err;
+
+	for (size_t i = 0; i < TEXTS_EACH; i++) {
+		struct text *t = &sealed_texts[w][i];
+		struct sealed said;
+		char holder[16];
+		snprintf(holder, sizeof(holder), "h%zu", i % 7);
+		snprintf(t->id, sizeof(t->id), "%zu-%zu", w, i);
+		buf_init(&record, 0);
+		buf_putc(&record, '{');
+		struct sealing *s = seal_begin(by, span_str(holder), span_str(t->id),
+			SEAL_PROMPT, DAY_1, &record, &err);
+		if (!s || seal_add(s, span_str(t->id), &written[w]) ||
+			seal_end(s, false, &written[w], &said))
+			abort();
+		buf_putc(&record, '}');
+		t->seal = record.n > 2 ? object_of(&record) : NULL;
+		t->kept = kept_of(&said);
+		seal_drop(&s);
+		buf_free(&record);
+	}
+	sealer_free(&by);
+	return NULL;
+}
+
+static void
+workers_share_all_but_their_seals(void **state)
+{
+	const struct auditor only[] = { one.public };
+	const struct auditor both[] = { one.public, two.public };
+	pthread_t worker[WORKERS];
+	size_t number[WORKERS];
+
+	(void)state;
+	for (size_t w = 0; w < WORKERS; w++) {
+		number[w] = w;
+		pthread_create(&worker[w], NULL, seal_many, &number[w]);
+	}
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(seals_change(seals, i % 2 ? both : only, i % 2 ? 2 : 1), 0);
+		assert_int_equal(shares_sync(shares), 0);
+	}
+	for (size_t w = 0; w < WORKERS; w++)
+		pthread_join(worker[w], NULL);
+	for (size_t w = 0; w < WORKERS; w++) {
+		json_t *seal = json_object();
+		write_parts(written[w]);
+		written[w] = NULL;
+		for (size_t i = 0; i < TEXTS_EACH; i++)
+			if (sealed_texts[w][i].seal)
+				json_object_set(seal,
+					json_string_value(json_object_get(
+						sealed_texts[w][i].seal, "seal")),
+					sealed_texts[w][i].seal);
+		for (size_t i = 0; i < TEXTS_EACH; i++) {
+			struct text *t = &sealed_texts[w][i];
+			const char *id = json_string_value(json_object_get(t->kept, "seal"));
+			opens(t, json_object_get(seal, id), &one, span_str(t->id));
+		}
+		for (size_t i = 0; i < TEXTS_EACH; i++)
+			free_text(&sealed_texts[w][i]);
+		json_decref(seal);
+	}
+}
+
+int
+main(void)
+{
+#define SEALED(f) cmocka_unit_test_setup_teardown(f, begin_seals, end_seals)
+	const struct CMUnitTest tests[] = {
+		SEALED(each_auditor_alone_opens_and_nobody_else),
+		SEALED(any_length_in_any_pieces),
+		SEALED(what_is_longer_than_256_parts_keeps_its_beginning),
+		SEALED(a_key_is_for_one_text_alone),
+		SEALED(the_scheme_is_that_of_the_header),
+		SEALED(texts_under_way_at_once_each_have_their_step),
+		SEALED(one_that_is_dropped_leaves_nothing),
+		SEALED(a_day_begins_another_seal),
+		SEALED(other_auditors_begin_another_seal),
+		SEALED(a_holder_that_is_forgotten_begins_another_seal),
+		SEALED(of_too_many_holders_the_longest_unused_begins_another),
+		SEALED(after_an_erasure_nothing_opens_and_another_seal_begins),
+		SEALED(a_holder_without_a_name_is_refused),
+		SEALED(workers_share_all_but_their_seals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,777 @@
+/* Shares B: made, found, durable; a file that is cut, damaged, wide open, another node's, older
+ * or gone; erasure at each of its points; many threads. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/replace.h"
+#include "base/stops.h"
+#include "record/journal/journal.h"
+#include "record/seal/shares.h"
+#include "support/failing_disk.h"
+#include "support/temp_dir.h"
+
+#define NOW (INT64_C(1795600000) * 1000000000)
+
+static struct buf why, lost_why, erased;
+static uint64_t lost;
+
+static int
+fresh_folder(void **state)
+{
+	buf_init(&why, 4096);
+	buf_init(&lost_why, 4096);
+	buf_init(&erased, 0);
+	return temp_dir_make(state);
+}
+
+static int
+drop_folder(void **state)
+{
+	buf_free(&why);
+	buf_free(&lost_why);
+	buf_free(&erased);
+	journal_io = (struct journal_io){ pwrite, fdatasync, ftruncate };
+	replace_io = (struct replace_io){ write, fsync, renameat };
+	return temp_dir_remove(state);
+}
+
+static struct shares *
+try_open(const char *node)
+{
+	buf_clear(&why);
+	buf_clear(&lost_why);
+	return shares_open(path("shares"), path("head"), node, &lost, &lost_why, &why);
+}
+
+static struct shares *
+opened(void)
+{
+	struct shares *s = try_open("gw-1");
+
+	if (!s)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	return s;
+}
+
+static struct share
+of(struct shares *s, const char *holder)
+{
+	struct share b;
+
+	assert_int_equal(shares_get(s, span_str(holder), true, &b), 0);
+	return b;
+}
+
+static bool
+said(const struct buf *b, const char *text)
+{
+	return b->n && memmem(buf_view(b).p, b->n, text, strlen(text));
+}
+
+static struct span
+read_file(const char *name, struct buf *text)
+{
+	buf_clear(text);
+	assert_true(buf_file(text, path(name)));
+	return buf_view(text);
+}
+
+/* Of the file: whether the key is in it in hexadecimal. */
+static bool
+file_has(const char *name, const struct share *b)
+{
+	struct buf text, hex;
+
+	buf_init(&text, 0);
+	buf_init(&hex, 0);
+	buf_hex(&hex, b->key, SHARE_BYTES);
+	struct span t = read_file(name, &text);
+	bool has = memmem(t.p, t.n, buf_view(&hex).p, hex.n) != NULL;
+	buf_free(&text);
+	buf_free(&hex);
+	return has;
+}
+
+static bool
+is_holder(void *arg, struct span holder)
+{
+	return span_is(holder, arg);
+}
+
+static int
+erase(struct shares *s, const char *holder, const char *erasure, int64_t serial)
+{
+	buf_clear(&erased);
+	return shares_erase(
+		s, is_holder, (void *)(uintptr_t)holder, erasure, serial, NOW, &erased);
+}
+
+/* ---- */
+
+static void
+a_share_is_its_holders_and_stays(void **state)
+{
+	struct share a, again;
+	struct stat st;
+	struct buf holder;
+
+	(void)state;
+	buf_init(&holder, 0);
+	struct shares *s = opened();
+	assert_int_equal(lost, 0);
+	assert_int_equal(shares_get(s, SPAN_LIT("ann"), false, &a), ERR_NOTFOUND);
+	assert_false(shares_dirty(s));
+	a = of(s, "ann");
+	assert_int_equal(a.number, 1);
+	again = of(s, "ann");
+	assert_memory_equal(&a, &again, sizeof(a));
+	struct share odd = of(s, "a \n\xff\"");
+	assert_int_equal(odd.number, 2);
+	assert_memory_not_equal(a.key, odd.key, SHARE_BYTES);
+	assert_true(shares_dirty(s));
+	assert_false(file_has("shares", &a));
+	assert_int_equal(shares_sync(s), 0);
+	assert_false(shares_dirty(s));
+	assert_true(file_has("shares", &a));
+	assert_false(file_has("head", &a));
+	assert_int_equal(stat(path("shares"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(path("head"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	shares_close(&s);
+	s = opened();
+	assert_int_equal(lost, 0);
+	again = of(s, "ann");
+	assert_memory_equal(&a, &again, sizeof(a));
+	assert_int_equal(shares_find(s, 2, &again, &holder), SHARE_HERE);
+	assert_memory_equal(&odd, &again, sizeof(a));
+	assert_true(span_is(buf_view(&holder), "a \n\xff\""));
+	assert_int_equal(shares_find(s, 3, &again, NULL), SHARE_NEVER);
+	assert_int_equal(shares_find(s, 0, &again, NULL), SHARE_NEVER);
+	assert_int_equal(of(s, "bob").number, 3);
+	assert_int_equal(shares_count(s).here, 3);
+	buf_free(&holder);
+	shares_close(&s);
+}
+
+static void
+a_holder_has_1_to_1024_bytes(void **state)
+{
+	char most[SHARE_HOLDER_MAX + 1];
+	struct share b;
+
+	(void)state;
+	memset(most, 'x', sizeof(most));
+	struct shares *s = opened();
+	assert_int_equal(shares_get(s, SPAN_LIT(""), true, &b), ERR_LIMIT);
+	assert_int_equal(shares_get(s, span_of(most, sizeof(most)), true, &b), ERR_LIMIT);
+	assert_int_equal(shares_get(s, span_of(most, sizeof(most) - 1), true, &b), 0);
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	s = opened();
+	assert_int_equal(shares_get(s, span_of(most, sizeof(most) - 1), false, &b), 0);
+	shares_close(&s);
+}
+
+static void
+what_follows_from_a_share_is_fixed(void **state)
+{
+	struct share b = { .number = 1 };
+	char p[PSEUDONYM_LEN + 1], want[PSEUDONYM_LEN + 1] = "p_";
+	unsigned char key[SHA256_BYTES], mac[SHA256_BYTES];
+
+	(void)state;
+	memset(b.key, 7, sizeof(b.key));
+	share_pseudonym(&b, p);
+	hmac_sha256(b.key, SPAN_LIT("name"), mac);
+	for (size_t i = 0; i < 16; i++)
+		snprintf(want + 2 + 2 * i, 3, "%02x", mac[i]);
+	assert_string_equal(p, want);
+	share_hash_key(&b, key);
+	hmac_sha256(b.key, SPAN_LIT("hash"), mac);
+	assert_memory_equal(key, mac, sizeof(key));
+}
+
+/* Two shares, closed. */
+static struct share
+two_shares(void)
+{
+	struct shares *s = opened();
+	struct share b = of(s, "ann");
+
+	of(s, "bob");
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	return b;
+}
+
+static void
+a_file_that_others_may_read_is_refused(void **state)
+{
+	(void)state;
+	two_shares();
+	for (unsigned bit = 1; bit < 0100; bit <<= 1) {
+		chmod(path("shares"), 0600 | bit);
+		assert_null(try_open("gw-1"));
+		assert_true(said(&why, "its mode is 06"));
+	}
+	chmod(path("shares"), 0600);
+	struct shares *s = opened();
+	shares_close(&s);
+}
+
+static void
+another_nodes_file_is_refused(void **state)
+{
+	(void)state;
+	two_shares();
+	assert_null(try_open("gw-2"));
+	assert_true(said(&why, "it is of node gw-1, not of gw-2"));
+	unlink(path("head"));
+	assert_null(try_open("gw-2"));
+	assert_true(said(&why, "shares: line 1: it is of node gw-1, not of gw-2"));
+}
+
+/* Each byte of each line; a last line without its end alone is no damage. */
+static void
+a_damaged_line_is_refused_with_its_number(void **state)
+{
+	struct buf text;
+	char want[32];
+
+	(void)state;
+	buf_init(&text, 0);
+	two_shares();
+	struct span t = read_file("shares", &text);
+	unsigned line = 1;
+	for (size_t i = 0; i < t.n; i++) {
+		if (t.p[i] == '\n') {
+			line++;
+			continue;
+		}
+		char *p = (char *)(uintptr_t)t.p;
+		p[i] ^= 1;
+		put_span("shares", t);
+		p[i] ^= 1;
+		assert_null(try_open("gw-1"));
+		snprintf(want, sizeof(want), "line %u ", line);
+		if (!said(&why, want))
+			fail_msg("byte %zu: %.*s", i, SPAN_ARG(buf_view(&why)));
+	}
+	for (size_t n = 0; n < t.n; n++) {
+		put_span("shares", span_cut(t, 0, n));
+		bool first = n && memchr(t.p, '\n', n);
+		struct shares *s = try_open("gw-1");
+		assert_int_equal(s != NULL, first);
+		/* What is not there any more is lost. */
+		if (first) {
+			assert_int_equal(lost, 2 - shares_count(s).here);
+			shares_close(&s);
+			struct shares *again = opened();
+			assert_int_equal(lost, 0);
+			shares_close(&again);
+		}
+	}
+	/* The head is never half there. */
+	put_span("shares", t);
+	struct buf head;
+	buf_init(&head, 0);
+	t = read_file("head", &head);
+	for (size_t n = 0; n < t.n; n++) {
+		put_span("head", span_cut(t, 0, n));
+		assert_null(try_open("gw-1"));
+		assert_true(said(&why, "head: "));
+	}
+	buf_free(&head);
+	buf_free(&text);
+}
+
+static void
+a_last_line_that_was_never_completed_is_cut_off(void **state)
+{
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 0);
+	struct share ann = two_shares();
+	struct span t = read_file("shares", &text);
+	size_t whole = t.n;
+	buf_str(&text, "share 3 0123");
+	put_span("shares", buf_view(&text));
+	struct shares *s = opened();
+	assert_int_equal(lost, 0);
+	assert_memory_equal(of(s, "ann").key, ann.key, SHARE_BYTES);
+	assert_int_equal(of(s, "cid").number, 3);
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	assert_true(read_file("shares", &text).n > whole);
+	s = opened();
+	assert_int_equal(shares_count(s).here, 3);
+	shares_close(&s);
+	buf_free(&text);
+}
+
+static void
+what_a_missing_file_had_is_lost_and_numbers_go_on(void **state)
+{
+	struct share b;
+
+	(void)state;
+	struct share ann = two_shares();
+	unlink(path("shares"));
+	struct shares *s = opened();
+	assert_int_equal(lost, 2);
+	assert_true(said(&lost_why, "2 of 2 shares that were given"));
+	assert_true(said(&lost_why, "was not there"));
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_LOST);
+	assert_int_equal(shares_count(s).lost, 2);
+	b = of(s, "ann");
+	assert_int_equal(b.number, 3);
+	assert_memory_not_equal(b.key, ann.key, SHARE_BYTES);
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	s = opened();
+	assert_int_equal(lost, 0); /* it is noted */
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_LOST);
+	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_HERE);
+	assert_int_equal(shares_count(s).lost, 2);
+	shares_close(&s);
+}
+
+static void
+an_older_file_loses_what_came_after_it_alone(void **state)
+{
+	struct buf old;
+	struct share b;
+
+	(void)state;
+	buf_init(&old, 0);
+	struct share ann = two_shares();
+	read_file("shares", &old);
+	struct shares *s = opened();
+	of(s, "cid");
+	of(s, "dan");
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	put_span("shares", buf_view(&old));
+	s = opened();
+	assert_int_equal(lost, 2);
+	assert_true(said(&lost_why, "older"));
+	assert_memory_equal(of(s, "ann").key, ann.key, SHARE_BYTES);
+	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_LOST);
+	assert_int_equal(shares_find(s, 4, &b, NULL), SHARE_LOST);
+	assert_int_equal(of(s, "cid").number, 5);
+	shares_close(&s);
+	/* Numbers that are missing in the middle are lost, too. */
+	struct span ann_line = buf_view(&old);
+	size_t from =
+		(size_t)((char *)memmem(ann_line.p, ann_line.n, "share 1 ", 8) - ann_line.p);
+	size_t to =
+		(size_t)((char *)memmem(ann_line.p, ann_line.n, "share 2 ", 8) - ann_line.p);
+	struct buf hole;
+	buf_init(&hole, 0);
+	buf_span(&hole, span_cut(ann_line, 0, from));
+	buf_span(&hole, span_cut(ann_line, to, ann_line.n));
+	put_span("shares", buf_view(&hole));
+	buf_free(&hole);
+	unlink(path("head"));
+	s = opened();
+	assert_int_equal(lost, 1);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_LOST);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+	shares_close(&s);
+	/* Without the head nobody knows. */
+	put_span("shares", buf_view(&old));
+	unlink(path("head"));
+	s = opened();
+	assert_int_equal(lost, 0);
+	assert_int_equal(of(s, "cid").number, 3);
+	shares_close(&s);
+	buf_free(&old);
+}
+
+static void
+an_erased_share_is_nowhere_and_its_number_stays(void **state)
+{
+	char want[PSEUDONYM_LEN + 3], p[PSEUDONYM_LEN + 1];
+	struct buf before;
+	struct share b;
+
+	(void)state;
+	buf_init(&before, 0);
+	struct share ann = two_shares();
+	int fd = open(path("shares"), O_RDONLY); /* the file that is replaced */
+	struct shares *s = opened();
+	uint64_t erasures = shares_erasures(s);
+	assert_int_equal(erase(s, "nobody", "e0", 1), 0);
+	assert_int_equal(erased.n, 0);
+	assert_int_equal(shares_erasures(s), erasures);
+	close(fd);
+	fd = open(path("shares"), O_RDONLY);
+	assert_int_equal(erase(s, "ann", "e1", 7), 0);
+	assert_int_equal(shares_erasures(s), erasures + 1);
+	share_pseudonym(&ann, p);
+	snprintf(want, sizeof(want), "\"%s\"", p);
+	assert_true(span_is(buf_view(&erased), want));
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+	assert_false(file_has("shares", &ann));
+	assert_int_equal(buf_fd(&before, fd), 0);
+	struct buf hex;
+	buf_init(&hex, 0);
+	buf_hex(&hex, ann.key, SHARE_BYTES);
+	assert_null(memmem(buf_view(&before).p, before.n, buf_view(&hex).p, hex.n));
+	assert_null(memmem(buf_view(&before).p, before.n, "YW5u", 4)); /* ann */
+	close(fd);
+	assert_true(shares_has_erased(s, "e1", 7));
+	assert_true(shares_has_erased(s, "e1", 6));
+	assert_false(shares_has_erased(s, "e1", 8));
+	assert_false(shares_has_erased(s, "e2", 1));
+	b = of(s, "ann");
+	assert_int_equal(b.number, 3);
+	assert_memory_not_equal(b.key, ann.key, SHARE_BYTES);
+	assert_int_equal(shares_sync(s), 0);
+	shares_close(&s);
+	s = opened();
+	assert_int_equal(lost, 0);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_HERE);
+	assert_true(shares_has_erased(s, "e1", 7));
+	assert_true(shares_has_erased(s, "e0", 1));
+	assert_int_equal(shares_count(s).erased, 1);
+	assert_int_equal(shares_count(s).here, 2);
+	/* One whose share was never written. */
+	of(s, "eve");
+	assert_int_equal(erase(s, "eve", "e1", 9), 0);
+	assert_int_equal(shares_find(s, 4, &b, NULL), SHARE_ERASED);
+	assert_true(shares_has_erased(s, "e1", 9));
+	assert_int_equal(erase(s, "x", "a b", 9), ERR_SYNTAX);
+	shares_close(&s);
+	buf_free(&hex);
+	buf_free(&before);
+}
+
+static void
+no_backup_brings_an_erased_share_back(void **state)
+{
+	struct buf old;
+	struct share b;
+
+	(void)state;
+	buf_init(&old, 0);
+	struct share ann = two_shares();
+	read_file("shares", &old);
+	struct shares *s = opened();
+	assert_int_equal(erase(s, "ann", "e1", 1), 0);
+	shares_close(&s);
+	put_span("shares", buf_view(&old));
+	assert_true(file_has("shares", &ann));
+	s = opened();
+	assert_int_equal(lost, 0);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+	assert_int_equal(shares_get(s, SPAN_LIT("ann"), false, &b), ERR_NOTFOUND);
+	assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+	assert_false(file_has("shares", &ann));
+	shares_close(&s);
+	buf_free(&old);
+}
+
+/* Ends at the point; the next start finishes it, or it is as if nothing had begun. */
+static void
+an_erasure_that_is_killed_is_finished_by_the_next_start(void **state)
+{
+	static const char *const points[] = { "shares-appended", "shares-erasing",
+		"shares-overwritten", "replace-aside", "shares-rewritten" };
+	char p[PSEUDONYM_LEN + 1];
+	struct share b;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		unlink(path("shares"));
+		unlink(path("head"));
+		struct share ann = two_shares();
+		share_pseudonym(&ann, p);
+		pid_t child = fork();
+		if (child == 0) {
+			struct shares *s = opened();
+			stops_point = points[i];
+			stops_hook = stops_kill;
+			erase(s, "ann", "e1", 1);
+			_exit(0);
+		}
+		int status;
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status));
+		struct shares *s = opened();
+		assert_int_equal(lost, 0);
+		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+		assert_int_equal(shares_find(s, 2, &b, NULL), SHARE_HERE);
+		assert_false(file_has("shares", &ann));
+		/* Where it is not noted it is carried out again, and says whom it erased. */
+		bool done = shares_has_erased(s, "e1", 1);
+		assert_int_equal(done, !strcmp(points[i], "shares-rewritten"));
+		assert_int_equal(erase(s, "ann", "e1", 1), 0);
+		assert_int_equal(said(&erased, p), !done);
+		assert_true(shares_has_erased(s, "e1", 1));
+		shares_close(&s);
+	}
+}
+
+/* A power cut tears what is overwritten: any part of it may be old. */
+static void
+a_line_that_is_half_overwritten_is_no_damage(void **state)
+{
+	struct buf text, torn;
+	struct share b;
+
+	(void)state;
+	buf_init(&text, 0);
+	buf_init(&torn, 0);
+	struct share ann = two_shares();
+	read_file("shares", &text);
+	pid_t child = fork();
+	if (child == 0) {
+		struct shares *s = opened();
+		stops_point = "shares-erasing";
+		stops_hook = stops_kill;
+		erase(s, "ann", "e1", 1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	struct span t = read_file("shares", &text);
+	const char *share = memmem(t.p, t.n, "share 1 ", 8);
+	size_t from = (size_t)(share - t.p) + 8, to = from;
+	while (t.p[to] != '\n')
+		to++;
+	for (size_t i = from; i <= to; i++) {
+		buf_clear(&torn);
+		buf_span(&torn, t);
+		memset(torn.p + torn.start + i, 'x', to - i);
+		put_span("shares", buf_view(&torn));
+		struct shares *s = opened();
+		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+		assert_false(file_has("shares", &ann));
+		shares_close(&s);
+	}
+	buf_free(&text);
+	buf_free(&torn);
+}
+
+static void
+a_sync_that_fails_is_done_again(void **state)
+{
+	struct share b;
+
+	(void)state;
+	two_shares();
+	struct shares *s = opened();
+	journal_io.fdatasync = failing_sync;
+	journal_io.ftruncate = failing_cut;
+	for (int cuts = 0; cuts < 2; cuts++) {
+		of(s, cuts ? "dan" : "cid");
+		syncs_to_fail = 1;
+		cuts_to_fail = cuts;
+		assert_int_equal(shares_sync(s), ERR_IO);
+		assert_true(shares_dirty(s));
+		assert_int_equal(shares_sync(s), 0);
+		assert_false(shares_dirty(s));
+	}
+	shares_close(&s);
+	s = opened();
+	assert_int_equal(shares_count(s).here, 4);
+	assert_int_equal(shares_find(s, 4, &b, NULL), SHARE_HERE);
+	shares_close(&s);
+}
+
+static int fsyncs_left;
+
+static int
+failing_fsync(int fd)
+{
+	if (fsyncs_left-- == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return fsync(fd);
+}
+
+/* At each sync of an erasure: out of force at once, tried again, with all pseudonyms. */
+static void
+an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
+{
+	char p[PSEUDONYM_LEN + 1];
+	struct share b;
+	int failed = 0;
+
+	(void)state;
+	replace_io.fsync = failing_fsync;
+	for (int at = 0; at < 8; at++) {
+		fsyncs_left = 1000;
+		unlink(path("shares"));
+		unlink(path("head"));
+		struct share ann = two_shares();
+		share_pseudonym(&ann, p);
+		struct shares *s = opened();
+		journal_io.fdatasync = failing_sync;
+		syncs_to_fail = at < 2 ? at + 1 : 0;
+		fsyncs_left = at < 2 ? 1000 : at - 2;
+		int err = erase(s, "ann", "e1", 1);
+		failed += err != 0;
+		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
+		assert_int_equal(shares_has_erased(s, "e1", 1), !err);
+		assert_int_equal(said(&erased, p), !err);
+		fsyncs_left = 1000;
+		syncs_to_fail = 0;
+		if (err) {
+			assert_int_equal(err, ERR_IO);
+			assert_true(shares_dirty(s));
+			of(s, "cid");
+			assert_int_equal(shares_sync(s), 0);
+			assert_false(file_has("shares", &ann));
+			assert_int_equal(erase(s, "ann", "e1", 1), 0);
+			assert_true(said(&erased, p));
+		}
+		of(s, "dan");
+		assert_int_equal(shares_sync(s), 0);
+		shares_close(&s);
+		s = opened();
+		assert_int_equal(lost, 0);
+		assert_int_equal(shares_count(s).here, err ? 3 : 2);
+		assert_true(shares_has_erased(s, "e1", 1));
+		shares_close(&s);
+	}
+	assert_true(failed >= 5);
+}
+
+static void
+for_reading_alone_nothing_is_written(void **state)
+{
+	struct buf text, again;
+	struct share b;
+
+	(void)state;
+	buf_init(&text, 0);
+	buf_init(&again, 0);
+	struct share ann = two_shares();
+	read_file("shares", &text);
+	buf_str(&text, "share 3 01");
+	put_span("shares", buf_view(&text));
+	struct shares *s = shares_open(path("shares"), NULL, "gw-1", &lost, &lost_why, &why);
+	assert_non_null(s);
+	assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_HERE);
+	assert_memory_equal(&b, &ann, sizeof(b));
+	assert_int_equal(shares_get(s, SPAN_LIT("new"), true, &b), ERR_NOTFOUND);
+	shares_close(&s);
+	assert_true(span_eq(read_file("shares", &again), buf_view(&text)));
+	assert_null(shares_open(path("none"), NULL, "gw-1", &lost, &lost_why, &why));
+	buf_free(&text);
+	buf_free(&again);
+}
+
+/* ---- threads ---- */
+
+enum { HOLDERS = 300, ROUNDS = 30 };
+static struct shares *shared;
+static atomic_bool over;
+
+static void *
+get_many(void *arg UNUSED)
+{
+	struct share b, again;
+	char holder[16];
+
+	for (int r = 0; r < ROUNDS; r++)
+		for (int i = 0; i < HOLDERS; i++) {
+			snprintf(holder, sizeof(holder), "h%d", i);
+			if (shares_get(shared, span_str(holder), true, &b))
+				abort();
+			enum share_state is = shares_find(shared, b.number, &again, NULL);
+			if (is == SHARE_HERE ? memcmp(&b, &again, sizeof(b)) != 0
+					     : is != SHARE_ERASED)
+				abort();
+		}
+	return NULL;
+}
+
+static void *
+sync_often(void *arg UNUSED)
+{
+	while (!atomic_load(&over)) {
+		if (shares_sync(shared))
+			abort();
+		shares_erasures(shared);
+	}
+	return NULL;
+}
+
+static void
+threads_get_one_share_a_holder(void **state)
+{
+	pthread_t worker[4], syncs;
+	char holder[16], erasure[16];
+
+	(void)state;
+	shared = opened();
+	atomic_store(&over, false);
+	pthread_create(&syncs, NULL, sync_often, NULL);
+	for (size_t i = 0; i < COUNT_OF(worker); i++)
+		pthread_create(&worker[i], NULL, get_many, NULL);
+	for (int i = 0; i < 5; i++) {
+		snprintf(holder, sizeof(holder), "h%d", 17 * i);
+		snprintf(erasure, sizeof(erasure), "e%d", i);
+		assert_int_equal(erase(shared, holder, erasure, 1), 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(worker); i++)
+		pthread_join(worker[i], NULL);
+	atomic_store(&over, true);
+	pthread_join(syncs, NULL);
+	struct shares_count c = shares_count(shared);
+	assert_in_range(c.here, HOLDERS - 5, HOLDERS);
+	assert_true(c.erased <= 5);
+	assert_int_equal(shares_sync(shared), 0);
+	shares_close(&shared);
+	shared = opened();
+	assert_int_equal(lost, 0);
+	struct shares_count again = shares_count(shared);
+	assert_memory_equal(&c, &again, sizeof(c));
+	shares_close(&shared);
+}
+
+int
+main(void)
+{
+#define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, fresh_folder, drop_folder)
+	const struct CMUnitTest tests[] = {
+		IN_FOLDER(a_share_is_its_holders_and_stays),
+		IN_FOLDER(a_holder_has_1_to_1024_bytes),
+		IN_FOLDER(what_follows_from_a_share_is_fixed),
+		IN_FOLDER(a_file_that_others_may_read_is_refused),
+		IN_FOLDER(another_nodes_file_is_refused),
+		IN_FOLDER(a_damaged_line_is_refused_with_its_number),
+		IN_FOLDER(a_last_line_that_was_never_completed_is_cut_off),
+		IN_FOLDER(what_a_missing_file_had_is_lost_and_numbers_go_on),
+		IN_FOLDER(an_older_file_loses_what_came_after_it_alone),
+		IN_FOLDER(an_erased_share_is_nowhere_and_its_number_stays),
+		IN_FOLDER(no_backup_brings_an_erased_share_back),
+		IN_FOLDER(an_erasure_that_is_killed_is_finished_by_the_next_start),
+		IN_FOLDER(a_line_that_is_half_overwritten_is_no_damage),
+		IN_FOLDER(a_sync_that_fails_is_done_again),
+		IN_FOLDER(an_erasure_that_fails_is_out_of_force_and_tried_again),
+		IN_FOLDER(for_reading_alone_nothing_is_written),
+		IN_FOLDER(threads_get_one_share_a_holder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
