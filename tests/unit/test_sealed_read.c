@@ -237,6 +237,52 @@ without_an_age_texts_stay(void **state)
 	assert_false(rig_holds(&r, "\"type\":\"trim\""));
 }
 
+/* A kill at any step of it: the next daemon does what was left, and every text is here or in
+ * the archive, by a record that names it. */
+static void
+a_kill_while_texts_go_loses_none(void **state)
+{
+	(void)state;
+	static const char *const points[] = { "archive-written", "archive-put", "archive-texts",
+		"archive-marked", "trim-texts-record", "trim-texts-recorded",
+		"trim-texts-removed" };
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		char id[32];
+		int status;
+		snprintf(id, sizeof(id), "id-%zu", i);
+		seal_request("alice", "alice", id, "an old text", NULL);
+		rig_sh("touch -d '40 days ago' %s", texts_path(0));
+		texts_roll(sr.texts);
+		seal_request("alice", "alice", "id-new", "a new text", NULL);
+		audit_stop(&r.audit);
+		fflush(stdout);
+		pid_t pid = fork();
+		if (pid == 0) {
+			stops_hook = stops_kill;
+			stops_point = points[i];
+			stops_after = 1;
+			start();
+			for (;;)
+				pause();
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			fail_msg("%s: not reached", points[i]);
+		if (verify_texts() != 0)
+			fail_msg("%s: %s", points[i], said);
+		start();
+		until(count_files(".texts", ".texts") == 1);
+		keep_stop(&keep);
+		if (verify_texts() != 0)
+			fail_msg("%s, after it: %s", points[i], said);
+		assert_int_equal(count_files(".keep", REPLACE_SUFFIX), 0);
+		assert_int_equal(count_files("/../archive", ".texts"), i + 1);
+	}
+}
+
 /* ---- a person's own ---- */
 
 static bool
@@ -458,6 +504,7 @@ main(void)
 		T(old_texts_go_on_their_own_clock_and_come_back),
 		T(what_the_archive_changed_does_not_come_back),
 		T(without_an_age_texts_stay),
+		T(a_kill_while_texts_go_loses_none),
 		T(a_person_gets_each_decision_with_its_texts),
 		T(after_an_erasure_it_says_erased_and_the_rest_opens),
 		T(another_key_opens_nothing),
