@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/records/opening.h"
 #include "cmd/records/recorded.h"
+#include "record/archive/kept_texts.h"
 #include "support/seal_rig.h"
 
 extern int64_t keep_texts_calm_s;
@@ -235,6 +236,41 @@ without_an_age_texts_stay(void **state)
 	keep_stop(&keep);
 	assert_int_equal(count_files(".texts", ".texts"), 2);
 	assert_false(rig_holds(&r, "\"type\":\"trim\""));
+}
+
+/* What is said of a file is read whole, or not at all. */
+static void
+what_is_said_of_a_file_is_read_back_whole(void **state)
+{
+	(void)state;
+	struct texts_file f = { .bytes = 4096 }, again = { .bytes = 0 };
+	static const char *const other[][2] = {
+		{ "gw-1-0000000004000000", "gw-1-0000000004000001" },
+		{ "\"node\":\"gw-1\"", "\"node\":\"gw-2\"" },
+		{ "\"node\":\"gw-1\"", "\"node\":\"../x\"" }, { "2026-11-25T", "2026-13-25T" }
+	};
+	SCOPED_BUF(text, 4096);
+
+	texts_name("gw-1", TEXTS_SEGMENT_BYTES, f.name);
+	memcpy(f.node, "gw-1", 5);
+	texts_file_times(&f, 1795651200 - 1);
+	memset(f.sha256, 7, sizeof(f.sha256));
+	texts_file_write(&f, &text);
+	struct span all = buf_view(&text);
+	assert_int_equal(texts_file_read(all, &again), 0);
+	assert_memory_equal(&again, &f, sizeof(f));
+	for (size_t n = 0; n < all.n - 1; n++)
+		if (texts_file_read(span_cut(all, 0, n), &again) == 0)
+			fail_msg("read from %zu bytes", n);
+	for (size_t i = 0; i < COUNT_OF(other); i++) {
+		char copy[1024];
+		snprintf(copy, sizeof(copy), "%.*s", SPAN_ARG(all));
+		char *at = strstr(copy, other[i][0]);
+		assert_non_null(at);
+		memcpy(at, other[i][1], strlen(other[i][1]));
+		if (texts_file_read(span_str(copy), &again) == 0)
+			fail_msg("read: %s", copy);
+	}
 }
 
 /* A kill at any step of it: the next daemon does what was left, and every text is here or in
@@ -504,6 +540,7 @@ main(void)
 		T(old_texts_go_on_their_own_clock_and_come_back),
 		T(what_the_archive_changed_does_not_come_back),
 		T(without_an_age_texts_stay),
+		cmocka_unit_test(what_is_said_of_a_file_is_read_back_whole),
 		T(a_kill_while_texts_go_loses_none),
 		T(a_person_gets_each_decision_with_its_texts),
 		T(after_an_erasure_it_says_erased_and_the_rest_opens),
