@@ -158,20 +158,23 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 	assert_int_equal(mkdir(archive, 0700), 0);
 	seal_request("alice", "alice", "id-1", "an old text", NULL);
 	texts_roll(sr.texts);
+	seal_request("bob", "bob", "id-3", "of last week", NULL);
+	texts_roll(sr.texts);
 	seal_request("alice", "alice", "id-2", "a new text", NULL);
 	rig_sh("touch -d '40 days ago' %s", texts_path(0));
+	rig_sh("touch -d '7 days ago' %s", texts_path(1));
 	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
 	assert_non_null(keep);
-	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
-	keep_state(keep, &s);
+	until(rig_count(&r, M_KEEP_TRIMMED) == 1 && rig_count(&r, M_KEEP_ARCHIVED) == 2);
+	until((keep_state(keep, &s), s.unarchived == 0));
 	keep_stop(&keep);
-	assert_int_equal(count_files(".texts", ".texts"), 1);
+	assert_int_equal(count_files(".texts", ".texts"), 2);
 	assert_true(rig_holds(&r, "\"type\":\"trim\",\"what\":\"texts\",\"why\":\"age\""));
 	assert_true(rig_holds(&r, "{\"file\":\"gw-1-0000000000000000.texts\""));
 	/* The records' proofs are as they were, and what is trimmed is no fault. */
 	assert_int_equal(verify_texts(), 0);
-	wants("ok source=texts texts=1 bytes=10 cut=0 trimmed=1 bad=0\n");
+	wants("ok source=texts texts=2 bytes=22 cut=0 trimmed=1 bad=0\n");
 	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
 			       "%s/before --sign-key %s",
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
@@ -183,7 +186,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 		0);
 	wants("restored gw-1-0000000000000000.texts");
 	assert_int_equal(verify_texts(), 0);
-	wants("ok source=texts texts=2 bytes=21 cut=0 trimmed=0 bad=0\n");
+	wants("ok source=texts texts=3 bytes=33 cut=0 trimmed=0 bad=0\n");
 	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
 			       "%s/after --sign-key %s",
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
@@ -215,7 +218,35 @@ what_the_archive_changed_does_not_come_back(void **state)
 				 r.journal, archive, r.key),
 		1);
 	wants("refused gw-1-0000000000000000.texts");
+	/* Nor where what is said of it was changed, too: its trim record was not. */
+	rig_sh("cd %s && sed -i \"s/sha256\\\":\\\"[0-9a-f]*/sha256\\\":\\\"$(sha256sum "
+	       "<gw-1-0000000000000000.texts | cut -d' ' -f1)/\" "
+	       "gw-1-0000000000000000.texts.json && rm %s.keep/*.texts.json",
+		archive, r.journal);
+	assert_int_equal(audit("restore --texts --since 60d --journal %s --archive %s "
+			       "--public-key %s.pub",
+				 r.journal, archive, r.key),
+		1);
+	wants("trim record names another SHA-256");
 	assert_int_equal(count_files(".restored.texts", ".texts"), 0);
+}
+
+/* Where positions go on is known by it. */
+static void
+the_newest_file_stays_however_old(void **state)
+{
+	(void)state;
+	seal_request("alice", "alice", "id-1", "an old text", NULL);
+	texts_roll(sr.texts);
+	seal_request("alice", "alice", "id-2", "another", NULL);
+	rig_sh("touch -d '40 days ago' %s.texts/*.texts", r.journal);
+	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
+	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
+	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
+	usleep(30000); /* some passes on */
+	keep_stop(&keep);
+	assert_int_equal(count_files(".texts", ".texts"), 1);
+	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 1);
 }
 
 static void
@@ -539,6 +570,7 @@ main(void)
 		T(a_text_that_is_flipped_swapped_cut_or_missing_is_named),
 		T(old_texts_go_on_their_own_clock_and_come_back),
 		T(what_the_archive_changed_does_not_come_back),
+		T(the_newest_file_stays_however_old),
 		T(without_an_age_texts_stay),
 		cmocka_unit_test(what_is_said_of_a_file_is_read_back_whole),
 		T(a_kill_while_texts_go_loses_none),
