@@ -166,7 +166,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
 	assert_non_null(keep);
-	until(rig_count(&r, M_KEEP_TRIMMED) == 1 && rig_count(&r, M_KEEP_ARCHIVED) == 2);
+	until(rig_count(&r, M_KEEP_TRIMMED) >= 1 && rig_count(&r, M_KEEP_ARCHIVED) >= 2);
 	until((keep_state(keep, &s), s.unarchived == 0));
 	keep_stop(&keep);
 	assert_int_equal(count_files(".texts", ".texts"), 2);
@@ -208,7 +208,7 @@ what_the_archive_changed_does_not_come_back(void **state)
 	rig_sh("touch -d '40 days ago' %s", texts_path(0));
 	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
-	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
+	until(rig_count(&r, M_KEEP_TRIMMED) >= 1);
 	keep_stop(&keep);
 	rig_sh("printf X | dd of=%s/gw-1-0000000000000000.texts bs=1 seek=150 conv=notrunc "
 	       "status=none",
@@ -242,7 +242,7 @@ the_newest_file_stays_however_old(void **state)
 	rig_sh("touch -d '40 days ago' %s.texts/*.texts", r.journal);
 	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
-	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
+	until(rig_count(&r, M_KEEP_TRIMMED) >= 1);
 	usleep(30000); /* some passes on */
 	keep_stop(&keep);
 	assert_int_equal(count_files(".texts", ".texts"), 1);
@@ -262,7 +262,7 @@ without_an_age_texts_stay(void **state)
 	seal_request("alice", "alice", "id-2", "a new text", NULL);
 	rig_sh("touch -d '4000 days ago' %s", texts_path(0));
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
-	until(rig_count(&r, M_KEEP_ARCHIVED) == 1);
+	until(rig_count(&r, M_KEEP_ARCHIVED) >= 1);
 	until((keep_state(keep, &s), s.unarchived == 0));
 	keep_stop(&keep);
 	assert_int_equal(count_files(".texts", ".texts"), 2);
