@@ -591,3 +591,12 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 			SPAN_ARG(buf_view(&why)));
 	return found;
 }
+
+bool
+opening_plain(const struct query *q)
+{
+	SCOPED_ARENA(a, 0, false);
+	const struct config *cfg = cmd_config(&a, q->config);
+
+	return cfg && cfg->audit_persons == PERSONS_PLAIN;
+}
