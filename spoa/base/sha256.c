@@ -73,12 +73,14 @@ hmac_begin(struct sha256 *h, const unsigned char key[SHA256_BYTES])
 }
 
 void
-hmac_end(
-	struct sha256 *h, const unsigned char key[SHA256_BYTES], unsigned char out[SHA256_BYTES])
+hmac_end(struct sha256 *h, const unsigned char key[SHA256_BYTES],
+	unsigned char out[SHA256_BYTES])
 {
-	sha256_end(h, out);
+	unsigned char inner[SHA256_BYTES]; /* not in *out, which may be the key */
+
+	sha256_end(h, inner);
 	add_padded(h, key, 0x5c);
-	sha256_add(h, span_of((const char *)out, SHA256_BYTES));
+	sha256_add(h, span_of((const char *)inner, SHA256_BYTES));
 	sha256_end(h, out);
 }
 

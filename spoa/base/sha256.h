@@ -21,10 +21,10 @@ void sha256_end(struct sha256 *h, unsigned char out[SHA256_BYTES]);
 void sha256(struct span s, unsigned char out[SHA256_BYTES]);
 /* From its 64 hexadecimal digits; false: they are none. */
 bool sha256_read(struct span hex, unsigned char out[SHA256_BYTES]);
-/* The text goes in between by sha256_add; hmac_end wipes *h. */
+/* The text goes in between by sha256_add; hmac_end wipes *h. `out` may be the key. */
 void hmac_begin(struct sha256 *h, const unsigned char key[SHA256_BYTES]);
-void hmac_end(
-	struct sha256 *h, const unsigned char key[SHA256_BYTES], unsigned char out[SHA256_BYTES]);
+void hmac_end(struct sha256 *h, const unsigned char key[SHA256_BYTES],
+	unsigned char out[SHA256_BYTES]);
 void hmac_sha256(
 	const unsigned char key[SHA256_BYTES], struct span s, unsigned char out[SHA256_BYTES]);
 
