@@ -108,8 +108,14 @@ check "it ends" ended "$pid_b"
 cp -p "$D/copy/journal-b.shares" "$D/"
 check "the file alone from the copy again" come_back
 nothing_of_alice b
-check "nor by a file of shares given to the command" eval '! "$build/tollgate" audit open "${alices[b]}" --key "$D/ann.key" --shares "$D/copy/journal-b.shares" -c "$D/tollgate-b.yaml" >"$D/open.out" 2>&1'
-unlike "of which nothing is printed" "$(cat "$D/open.out")" marker-alice
+by_file() { # FILE
+	"$build/tollgate" audit open "${alices[b]}" --key "$D/ann.key" --part prompt --shares "$1" -c "$D/tollgate-b.yaml" >"$D/open.out" 2>"$D/open.err"
+}
+by_file "$D/journal-b.shares"
+is "nor by the file itself" "$? $(wc -c <"$D/open.out")" "1 0"
+like "which says why" "$(cat "$D/open.err")" ': erased: '
+by_file "$D/copy/journal-b.shares"
+is "an old copy still opens it: docs/sealing.md says how long to keep one" "$? $(grep -c marker-alice "$D/open.out")" "0 1"
 
 # ---- new texts of hers, and the records ----
 say alice marker-alice-new

@@ -35,6 +35,13 @@ caching_look(struct server *s)
 	cached_shares_look(s->cached_shares, t, s->nworkers, clock_mono_us());
 }
 
+/* What the disk of the shares did not take before. */
+static void
+erasing_look(struct server *s)
+{
+	erasing_again(&s->erasing);
+}
+
 /* clang-format off */
 static const struct {
 	double first_s, every_s;

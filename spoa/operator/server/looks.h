@@ -26,8 +26,6 @@ void looks_end(struct looks *l);
 
 /* Keys and overrides that are over since a day are purged. */
 void purging_look(struct server *s);
-/* Erasures that could not be carried out are tried again. */
-void erasing_look(struct server *s);
 /* A file in the journal's folder that is no segment, with which the next start would be
  * refused: s->stranger_there. */
 void strangers_look(struct server *s);
