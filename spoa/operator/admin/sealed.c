@@ -132,7 +132,7 @@ read_nodes(struct server *s, struct known_nodes *k, struct buf *why)
 }
 
 static void
-free_nodes(struct known_nodes *k)
+forget_known_nodes(struct known_nodes *k)
 {
 	json_decref(k->nodes);
 	json_decref(k->done);
@@ -185,7 +185,7 @@ admin_erasures(struct server *s, struct buf *out)
 	bool ok = read_nodes(s, &k, &why);
 	json_t *list = s->live ? live_erasures(s->live) : json_array();
 	json_array_foreach(list, i, one) put_nodes(s, &k, one);
-	free_nodes(&k);
+	forget_known_nodes(&k);
 	if (ok)
 		return calls_json(out, json_pack("{s:o}", "erasures", list));
 	json_decref(list);
@@ -238,7 +238,7 @@ say_ordered_erasure(struct change *c, const json_t *after)
 		put_nodes(c->s, &k, one);
 		json_object_set(c->answer, "nodes", json_object_get(one, "nodes"));
 	}
-	free_nodes(&k);
+	forget_known_nodes(&k);
 }
 
 const struct change_row admin_erase = { NULL, LIVE_ERASE, "new", make_erasure,
