@@ -236,6 +236,7 @@ audit_open(int argc, char **argv)
 	if (!o)
 		return cmd_fail(WHAT, "%s", err_str(ERR_NOMEM));
 	o->a.q.what = WHAT;
+	o->a.patient = true;
 	const struct cmd_option options[] = {
 		QUERY_SOURCE(&o->a.q),
 		AUDIT_KEYS(&o->a),
