@@ -42,7 +42,9 @@ providers:
 $(for p in gemini bedrock cohere mistral ollama tgi anthropic; do echo "  $p: {backend: local, dialect: $p}"; done)
   openai: {backend: local, dialect: openai}
 routes:
-$(for p in gemini bedrock cohere mistral ollama tgi anthropic openai; do echo "  - {name: $p, match: {api: $p}, targets: $p, $kept}"; done)
+$(for p in gemini bedrock cohere mistral ollama tgi anthropic openai; do
+	echo "  - {name: $p, match: {api: $p$([ $p != mistral ] || echo ', path_prefix: /mistral')}, targets: $p, $kept}"
+done)
 rules:
   - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
   - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}
@@ -108,6 +110,8 @@ settled
 # ---- by the command ----
 audit() { "$B/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
 open_by() { audit open "$1" --key "$D/$2.key" ${3:+--passphrase-file "$D/$3"} --part "$4" --reason "a drill" 2>"$D/err"; }
+covered() { open_by "$bobs_id" ann ann.pass response >"$D/text"; } # by a checkpoint, within a second
+check "the last record is covered" wait_for covered
 bad=''
 while read -r id; do
 	for part in prompt response; do
@@ -146,7 +150,7 @@ is "so does the program of docs/evidence.md" "$bad" ""
 check "with a key that has no passphrase" by_hand "$long_id" safe prompt
 alter "$JOURNAL.texts/$(ls "$JOURNAL.texts" | head -1)" $((128 + 16 + 3))
 by_hand "$(head -1 "$D/ids")" ann prompt
-like "a ciphertext that was altered is not opened" "$? $(cat "$D/err")" '^1 .*not the ciphertext that the record names'
+is "a ciphertext that was altered is not opened" "$? $(grep -c '^Error: this is not the ciphertext that the record names' "$D/err")" "1 1"
 alter "$JOURNAL.texts/$(ls "$JOURNAL.texts" | head -1)" $((128 + 16 + 3))
 check "and is, where it is as it was" by_hand "$(head -1 "$D/ids")" ann prompt
 
@@ -168,7 +172,7 @@ done
 
 # ---- a person is erased ----
 audit erase --person alice --why 'she asked' --ticket DSR-1 >"$D/out" 2>"$D/err"
-is "audit erase" "$? $(cat "$D/err")" "0 "
+is "audit erase" "$?" 0
 gone() { audit erase --status >/dev/null 2>&1; }
 check "every node has done it" wait_for gone
 head -1 "$D/ids" >"$D/first"
@@ -186,6 +190,7 @@ check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 printf '{%s}' "$chat" >"$D/body"
 asked "new texts of hers" "$auth" /v1/chat/completions "$D/body" $json
 settled
-open_by "$id" ann ann.pass prompt >"$D/text"
-check "have a new share" cmp "$D/text" "$D/want/$id.prompt"
+covered() { open_by "$id" ann ann.pass prompt >"$D/text"; } # by a checkpoint, within a second
+check "open" wait_for covered
+check "under a new share" cmp "$D/text" "$D/want/$id.prompt"
 exit $failed

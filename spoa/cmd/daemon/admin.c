@@ -136,6 +136,19 @@ admin_ask_or_say(const char *what, const struct admin_call *call, struct buf *ou
 	return status;
 }
 
+long
+admin_ask_patiently(const struct admin_call *call, struct buf *out, struct buf *why)
+{
+	long status = admin_ask(call, out, why);
+
+	for (int i = 0; status == 429 && i < BUSY_S; i++) {
+		sleep(1);
+		buf_clear(out);
+		status = admin_ask(call, out, why);
+	}
+	return status;
+}
+
 const char *
 admin_socket(const char *what, const char *named, struct arena *a)
 {
@@ -170,13 +183,9 @@ admin_call_json(
 	const struct admin_call call = {
 		.socket = socket, .page = page, .post = in != NULL, .body = body
 	};
-	long status = socket ? admin_ask_or_say(what, &call, &answer) : 0;
-	/* Over this user's share, as a script is that makes many keys. */
-	for (int i = 0; status == 429 && i < BUSY_S; i++) {
-		sleep(1);
-		buf_clear(&answer);
-		status = admin_ask_or_say(what, &call, &answer);
-	}
+	long status = socket ? admin_ask_patiently(&call, &answer, &why) : 0;
+	if (socket && !status)
+		cmd_fail(what, "%.*s", SPAN_ARG(buf_view(&why)));
 	json_t *o = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
 	const char *error = json_str_in(o, "error");
 	if (status && (status != 200 || !json_is_object(o))) {

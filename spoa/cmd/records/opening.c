@@ -320,7 +320,7 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 	const struct admin_call call = {
 		.socket = o->socket, .page = "/audit/share", .post = true, .body = body
 	};
-	long status = body ? admin_ask(&call, &answer, why) : 0;
+	long status = body ? admin_ask_patiently(&call, &answer, why) : 0;
 	json_auto_t *said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
 	struct span share = json_span(json_object_get(said, "share"));
 
