@@ -16,8 +16,10 @@ struct admin_call {
 	bool (*given_up)(void); /* asked while it waits; NULL: never */
 };
 
-/* The status of the answer, or 0 with the reason in *why; or after a message with it. */
+/* The status of the answer, or 0 with the reason in *why; again where this user is over his share,
+ * as a script is that makes many keys; or after a message with it. */
 long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
+long admin_ask_patiently(const struct admin_call *c, struct buf *out, struct buf *why);
 long admin_ask_or_say(const char *what, const struct admin_call *c, struct buf *out);
 /* As admin_ask; over this user's share, as a script is that makes many keys or opens many
  * texts, it waits for half a minute. */

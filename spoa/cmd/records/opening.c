@@ -34,6 +34,9 @@ struct seal_place {
 	json_t *record; /* NULL: none is here */
 	bool opened;
 	unsigned char s0[SHARE_BYTES];
+	/* Where the last text left it: the next one is a few steps on. */
+	unsigned char state[SHARE_BYTES];
+	uint64_t step;
 };
 
 struct share_place {
@@ -220,8 +223,8 @@ find_seal(struct opening *o, struct span id, const char *node, struct buf *why)
 	return p;
 }
 
-/* S_0 of a seal; NULL with *is and *why. */
-static const unsigned char *
+/* A seal, opened; NULL with *is and *why. */
+static struct seal_place *
 seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is,
 	struct buf *why)
 {
@@ -236,30 +239,35 @@ seal_of(struct opening *o, struct span id, const char *node, enum opening_is *is
 			buf_printf(why, "seal %.*s: %s", SPAN_ARG(id), err_str(err));
 		*is = err == ERR_NOTFOUND ? OPENING_NOT_SEALED : OPENING_DAMAGED;
 		p->opened = !err;
+		memcpy(p->state, p->s0, sizeof(p->state));
+		p->step = 0;
 	}
-	return p->opened ? p->s0 : NULL;
+	return p->opened ? p : NULL;
+}
+
+/* Its state at a step. */
+static const unsigned char *
+seal_state(struct seal_place *p, uint64_t step)
+{
+	if (step < p->step) {
+		memcpy(p->state, p->s0, sizeof(p->state));
+		p->step = 0;
+	}
+	seal_ratchet(p->state, step - p->step);
+	p->step = step;
+	return p->state;
 }
 
 /* ---- share B ---- */
 
-/* JOURNAL.texts.head, next to the journal. */
-static void
-head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
-{
-	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
-
-	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
-}
-
+/* To read alone: it may be a running daemon's. */
 static struct shares *
-open_shares(const char *file, const char *journal, const char *node, struct buf *why)
+open_shares(const char *file, const char *node, struct buf *why)
 {
-	char head[JOURNAL_DIR_MAX + 32];
 	uint64_t lost;
 
 	SCOPED_BUF(lost_why, 4096);
-	head_of(journal, head);
-	return shares_open(file, head, node, &lost, &lost_why, why);
+	return shares_open(file, NULL, node, &lost, &lost_why, why);
 }
 
 static enum opening_is
@@ -272,7 +280,7 @@ share_in_file(struct opening *o, uint64_t number, const char *node, struct share
 		[SHARE_NEVER] = OPENING_NEVER };
 
 	if (!o->shares) {
-		o->shares = open_shares(o->args->shares, o->journal, node, why);
+		o->shares = open_shares(o->args->shares, node, why);
 		snprintf(o->shares_node, sizeof(o->shares_node), "%s", node);
 	}
 	if (!o->shares)
@@ -373,17 +381,19 @@ open_kept(struct opening *o, const json_t *record, enum seal_kind kind, struct b
 
 	if (!kept)
 		return OPENING_NOT_KEPT;
-	if (number <= 0 || step < 0 || !chain_node_valid(span_str(node))) {
+	if (number <= 0 || step < 0 || step >= CAP_SEAL_STEPS ||
+		!chain_node_valid(span_str(node))) {
 		buf_str(why, "the record does not say how it was sealed");
 		return OPENING_DAMAGED;
 	}
-	const unsigned char *s0 = seal_of(o, id, node, &is, why);
-	if (!s0)
+	struct seal_place *seal = seal_of(o, id, node, &is, why);
+	if (!seal)
 		return is;
 	is = share_of(o, record, kind, (uint64_t)number, &b, why);
 	if (is != OPENING_OPENED)
 		return is;
-	seal_text_key(s0, (uint64_t)step, &b, node, record_span(record, RF_ID), kind, k);
+	seal_text_key(seal_state(seal, (uint64_t)step), 0, &b, node, record_span(record, RF_ID),
+		kind, k);
 	int err = seal_open_text(kept, o->journal, node, k, out, why);
 	explicit_bzero(k, sizeof(k));
 	explicit_bzero(&b, sizeof(b));
@@ -513,9 +523,8 @@ pseudonym_in_file(const struct query *q, const char *file, const char *person,
 		buf_str(why, "a journal says whose shares they are: --journal");
 		return false;
 	}
-	struct shares *s = journal_is_of(q->journal, node, why)
-				   ? open_shares(file, q->journal, node, why)
-				   : NULL;
+	struct shares *s =
+		journal_is_of(q->journal, node, why) ? open_shares(file, node, why) : NULL;
 	bool found = s && shares_get(s, span_str(person), false, &b) == 0;
 	if (found)
 		share_pseudonym(&b, out);
@@ -554,6 +563,15 @@ pseudonym_of_daemon(
 	return found;
 }
 
+/* JOURNAL.texts.head, next to the journal. */
+static void
+shares_head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
+{
+	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
+
+	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
+}
+
 bool
 opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	char out[PSEUDONYM_LEN + 1])
@@ -562,7 +580,7 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 
 	out[0] = '\0';
 	if (q->journal)
-		head_of(q->journal, head);
+		shares_head_of(q->journal, head);
 	if (!shares && (!q->journal || access(head, F_OK) != 0))
 		return false; /* nobody was ever given a share */
 	SCOPED_BUF(why, 4096);

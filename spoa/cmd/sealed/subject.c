@@ -97,7 +97,7 @@ texts_of(struct subject *s, const json_t *records)
 }
 
 static void
-put_decision(struct subject *s, json_t *records)
+put_subject_decision(struct subject *s, json_t *records)
 {
 	const json_t *first = json_array_get(records, 0);
 	json_auto_t *o = json_pack("{ss ss ss sO so}", "id", record_text(first, RF_ID), "node",
@@ -131,7 +131,7 @@ take_record(struct subject *s, json_t *record)
 	if (!list) {
 		if (json_object_size(s->waiting) == WAITING_MAX) {
 			void *oldest = json_object_iter(s->waiting);
-			put_decision(s, json_object_iter_value(oldest));
+			put_subject_decision(s, json_object_iter_value(oldest));
 			json_object_del(s->waiting, json_object_iter_key(oldest));
 		}
 		json_object_set_new(s->waiting, key, list = json_array());
@@ -139,7 +139,7 @@ take_record(struct subject *s, json_t *record)
 	if (json_array_append(list, record) < 0) {
 		s->code = cmd_fail(SUBJECT_WHAT, "%s", err_str(ERR_NOMEM));
 	} else if (ends || !recorded_relayed(record)) {
-		put_decision(s, list);
+		put_subject_decision(s, list);
 		json_object_del(s->waiting, key);
 	}
 }
@@ -238,7 +238,8 @@ run_subject(struct subject *s)
 		q.nterms = 0;
 	code = query_run(&q);
 	code = code ? code : s->code;
-	json_object_foreach(s->waiting, key, list) if (!code && !s->code) put_decision(s, list);
+	json_object_foreach(s->waiting, key, list) if (!code && !s->code)
+		put_subject_decision(s, list);
 	code = code ? code : s->code;
 	return code ? code : end_files(s);
 }

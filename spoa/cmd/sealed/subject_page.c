@@ -74,7 +74,7 @@ subject_page_begin(struct buf *b, const char *person, const char *made, const ch
 
 /* What commands call by a name is what a person may want to know. */
 static void
-put_fields(struct buf *b, const json_t *record)
+put_told_fields(struct buf *b, const json_t *record)
 {
 	for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++) {
 		const struct record_row *row = &record_rows[f];
@@ -122,7 +122,7 @@ subject_page_decision(struct buf *b, const json_t *o)
 	json_array_foreach(json_object_get(o, "records"), i, one)
 	{
 		buf_str(b, "<dl>\n");
-		put_fields(b, one);
+		put_told_fields(b, one);
 		buf_str(b, "</dl>\n");
 	}
 	json_array_foreach(json_object_get(o, "texts"), i, one) put_subject_text(b, one);

@@ -19,10 +19,11 @@ struct texts_check {
 	struct buf why;
 };
 
-/* Everything that cannot hold names a record, a part and a file. */
+/* What does not hold: its record, which part of it, and the file that it is in, or begins in.
+ */
 static void
 bad_text(struct texts_check *c, const char *node, int64_t seq, const char *id, const char *part,
-	const char *why)
+	const char *file, const char *why)
 {
 	c->bad++;
 	if (c->a->as_json) {
@@ -33,8 +34,9 @@ bad_text(struct texts_check *c, const char *node, int64_t seq, const char *id, c
 		puts(text ? text : "{}");
 		free(text);
 	} else {
-		printf("bad node=%s source=texts seq=%" PRId64 " id=%s part=%s why=\"%s\"\n",
-			node, seq, id, part, why);
+		printf("bad node=%s source=texts seq=%" PRId64
+		       " id=%s part=%s file=%s why=\"%s\"\n",
+			node, seq, id, part, file, why);
 	}
 }
 
@@ -73,7 +75,9 @@ check_text(struct texts_check *c, const json_t *record, enum seal_kind kind)
 	if (!kept)
 		return;
 	buf_clear(&c->why);
-	int err = seal_check_text(kept, c->a->q.journal, node, &c->why);
+	int err = chain_node_valid(span_str(node))
+			  ? seal_check_text(kept, c->a->q.journal, node, &c->why)
+			  : ERR_SYNTAX;
 	if (err == ERR_NOTFOUND) {
 		missing_file(kept, c->a->q.journal, node, file);
 		json_t *list = json_object_get(c->gone, file);
@@ -88,7 +92,9 @@ check_text(struct texts_check *c, const json_t *record, enum seal_kind kind)
 	}
 	buf_putc(&c->why, '\0');
 	if (err) {
-		bad_text(c, node, record_int(record, RF_SEQ), id, seal_kinds[kind],
+		const json_t *first = json_array_get(json_object_get(kept, "at"), 0);
+		texts_name(node, (uint64_t)json_integer_value(first), file);
+		bad_text(c, node, record_int(record, RF_SEQ), id, seal_kinds[kind], file,
 			c->why.n > 1 ? buf_view(&c->why).p : err_str(err));
 		return;
 	}
@@ -129,18 +135,17 @@ judge_gone(struct texts_check *c)
 
 	json_object_foreach(c->gone, file, list)
 	{
-		char why[TEXTS_NAME_MAX + 64];
+		static const char why[] =
+			"missing: it is not here, and no trim record names it";
 		json_t *one;
 		size_t i;
 		if (json_object_get(c->trims, file)) {
 			c->trimmed += json_array_size(list);
 			continue;
 		}
-		snprintf(why, sizeof(why),
-			"missing: %s is not here, and no trim record names it", file);
 		json_array_foreach(list, i, one)
 			bad_text(c, json_text_in(one, "node"), json_int_in(one, "seq"),
-				json_text_in(one, "id"), json_text_in(one, "part"), why);
+				json_text_in(one, "id"), json_text_in(one, "part"), file, why);
 	}
 }
 

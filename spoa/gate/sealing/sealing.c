@@ -21,7 +21,7 @@ request_holder(const struct request *r)
 }
 
 static bool
-is_kept(enum record_text how)
+is_sealed_text(enum record_text how)
 {
 	return how == KEPT_REDACTED || how == KEPT_FULL;
 }
@@ -29,8 +29,9 @@ is_kept(enum record_text how)
 static bool
 keeps_any(const struct route *route)
 {
-	return route && (is_kept(route->record_prompt) || is_kept(route->record_answer) ||
-				is_kept(route->record_tools));
+	return route &&
+	       (is_sealed_text(route->record_prompt) || is_sealed_text(route->record_answer) ||
+		       is_sealed_text(route->record_tools));
 }
 
 /* A person who is named by a word of his share has one. */
@@ -112,7 +113,7 @@ begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 
 /* At the end of an entry's list. */
 static struct text_part **
-last_of(struct audit_entry *e)
+end_of_parts(struct audit_entry *e)
 {
 	struct text_part **p = &e->parts;
 
@@ -128,8 +129,8 @@ keep_whole(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 	int err = begin_text(r, k, kind, how);
 
 	if (!err)
-		err = seal_add(k->t, text, last_of(e));
-	return err ? err : seal_end(k->t, cut, last_of(e), &k->said);
+		err = seal_add(k->t, text, end_of_parts(e));
+	return err ? err : seal_end(k->t, cut, end_of_parts(e), &k->said);
 }
 
 /* ---- a decision ---- */
@@ -167,7 +168,7 @@ put_line(struct buf *b, const char *by, struct span tool, const char *what, stru
 /* Results that come back with the prompt. False: in what was redacted they are not found again.
  */
 static bool
-put_results(const struct request *r, enum record_text how, struct buf *b)
+put_results_brought(const struct request *r, enum record_text how, struct buf *b)
 {
 	const struct body *body = &r->in.body;
 
@@ -192,7 +193,7 @@ calls_text(struct request *r, enum record_text how, struct buf *b)
 	if (how != KEPT_FULL && !is_sent(r))
 		return true;
 	if (!r->found.call.is || !m)
-		return put_results(r, how, b);
+		return put_results_brought(r, how, b);
 	arguments = m->call.arguments;
 	if (how != KEPT_FULL && r->out.edited) {
 		const struct mcp_message *now = request_message_sent(r);
@@ -213,10 +214,10 @@ request_seal_decision(struct request *r, struct audit_entry *e)
 
 	if (!r->gate->sealer || !keeps_any(route))
 		return 0;
-	if (is_kept(route->record_prompt) && prompt_text(r, route->record_prompt, &text))
+	if (is_sealed_text(route->record_prompt) && prompt_text(r, route->record_prompt, &text))
 		err = keep_whole(
 			r, &f->prompt, SEAL_PROMPT, route->record_prompt, text, false, e);
-	if (err || !is_kept(route->record_tools))
+	if (err || !is_sealed_text(route->record_tools))
 		return err;
 	SCOPED_BUF(calls, 2 * CAP_ANSWER_BYTES);
 	bool all = calls_text(r, route->record_tools, &calls);
@@ -240,23 +241,23 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 {
 	const struct route *route = r->found.route;
 	struct found_seal *f = &r->found.seal;
-	bool tools = is_kept(route->record_tools);
-	enum record_text how = is_kept(route->record_answer) ? route->record_answer
-			       : r->found.call.is	     ? route->record_tools
-							     : KEPT_HASH;
+	bool tools = is_sealed_text(route->record_tools);
+	enum record_text how = is_sealed_text(route->record_answer) ? route->record_answer
+			       : r->found.call.is		    ? route->record_tools
+								    : KEPT_HASH;
 
 	request_seal_drop(r);
 	if (!r->gate->sealer)
 		return 0;
 	f->runs = how == KEPT_REDACTED && plan->vault;
-	if (is_kept(how) && !f->runs)
+	if (is_sealed_text(how) && !f->runs)
 		plan->copies = how == KEPT_FULL ? GUARD_COPIES_CAME : GUARD_COPIES_WENT;
 	if (f->runs || (tools && !r->found.call.is))
 		plan->keeps = GUARD_KEEPS_TEXT;
 	plan->keeps_raw = !f->runs && route->record_tools == KEPT_FULL;
-	if (is_kept(route->record_answer))
+	if (is_sealed_text(route->record_answer))
 		return begin_text(r, &f->answer, SEAL_RESPONSE, how);
-	return is_kept(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how) : 0;
+	return is_sealed_text(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how) : 0;
 }
 
 /* Of what is kept as it comes. */
@@ -321,10 +322,12 @@ end_texts(struct request *r, struct kept_text *k,
 
 	SCOPED_BUF(text, 2 * CAP_ANSWER_BYTES);
 	put(g, &text);
-	int err = buf_failed(&text) ? ERR_NOMEM : seal_add(k->t, buf_view(&text), last_of(e));
+	int err = buf_failed(&text) ? ERR_NOMEM
+				    : seal_add(k->t, buf_view(&text), end_of_parts(e));
 	k->texts = true;
 	return err ? err
-		   : seal_end(k->t, !whole || guard_transcript_cut(g), last_of(e), &k->said);
+		   : seal_end(k->t, !whole || guard_transcript_cut(g), end_of_parts(e),
+			     &k->said);
 }
 
 /* Calls of an answer are known with its end. */
@@ -334,7 +337,7 @@ end_calls(struct request *r, bool whole, struct audit_entry *e)
 	struct found_seal *f = &r->found.seal;
 	enum record_text how = r->found.route->record_tools;
 
-	if (!is_kept(how) || r->found.call.is || !guard_report(r->x->guard)->ncalled)
+	if (!is_sealed_text(how) || r->found.call.is || !guard_report(r->x->guard)->ncalled)
 		return 0;
 	int err = begin_text(r, &f->tools, SEAL_TOOLS, how);
 	return err ? err : end_texts(r, &f->tools, put_calls, whole, e);
@@ -354,10 +357,10 @@ request_seal_end(struct request *r, bool whole, struct audit_entry *e)
 	if (k && r->found.seal.runs) {
 		err = end_texts(r, k, put_runs, whole, e);
 	} else if (k) {
-		err = seal_add(k->t, guard_copied(g), last_of(e));
+		err = seal_add(k->t, guard_copied(g), end_of_parts(e));
 		guard_copied_clear(g);
 		if (!err)
-			err = seal_end(k->t, !whole, last_of(e), &k->said);
+			err = seal_end(k->t, !whole, end_of_parts(e), &k->said);
 	}
 	return err ? err : end_calls(r, whole, e);
 }

@@ -3,8 +3,16 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/json_put.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/scoped.h"
+#include "gate/changes/live.h"
 #include "operator/server/server.h"
+#include "record/audit/audit.h"
+#include "record/journal/recover.h"
+
+enum { PURGED_AT_ONCE = 256 }; /* whose names fit into a record */
 
 /* In a second in which nobody asked anything and no body went anywhere, and once until then:
  * whoever allocates meanwhile waits, a tenth of a second and more after a burst. */
@@ -33,6 +41,47 @@ caching_look(struct server *s)
 	for (unsigned i = 0; i < s->nworkers; i++)
 		t[i] = gate_tally(s->workers[i].gate);
 	cached_shares_look(s->cached_shares, t, s->nworkers, clock_mono_us());
+}
+
+/* A file in the journal's folder that is no segment, with which the next start would be
+ * refused: said once when it is there, and once when it has gone. */
+static void
+strangers_look(struct server *s)
+{
+	bool was = atomic_load_explicit(&s->stranger_there, memory_order_relaxed);
+
+	if (!s->shared_cfg->journal)
+		return;
+	SCOPED_BUF(why, 8192);
+	bool there = journal_has_stranger(s->shared_cfg->journal, s->shared_cfg->node, &why);
+	if (there && !was)
+		log_event(LOG_WARN, "audit.stranger", LSP("why", buf_view(&why)));
+	else if (was && !there)
+		log_event(LOG_INFO, "audit.stranger_gone");
+	atomic_store_explicit(&s->stranger_there, there, memory_order_relaxed);
+}
+
+/* Keys and overrides that are over since a day. Each purge is a record with the names of what
+ * went. Nothing that is in force changes by it, so nobody waits for the record. */
+static void
+purging_look(struct server *s)
+{
+	struct audit_entry *e = NULL;
+
+	if (!s->live || (s->audit && !audit_ready(s->audit)))
+		return;
+	SCOPED_BUF(ids, 0);
+	size_t n = live_purge(s->live, clock_wall_ns(), PURGED_AT_ONCE, &ids);
+	if (n)
+		log_event(LOG_INFO, "live.purged", LI("entries", n));
+	if (n && s->audit && (e = audit_entry_new())) {
+		json_put_str(&e->fields, "type", "change");
+		json_put_str(&e->fields, "what", "live");
+		json_put_str(&e->fields, "change", "purge");
+		json_put_uint(&e->fields, "entries", n);
+		json_put_printf(&e->fields, "ids", "[%.*s]", SPAN_ARG(buf_view(&ids)));
+		audit_append(s->audit, e);
+	}
 }
 
 /* clang-format off */

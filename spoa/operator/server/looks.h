@@ -24,12 +24,7 @@ struct looks {
 void looks_begin(struct looks *l, struct server *s, struct ev_loop *loop);
 void looks_end(struct looks *l);
 
-/* Keys and overrides that are over since a day are purged. */
-void purging_look(struct server *s);
 /* Erasures that could not be carried out are tried again. */
 void erasing_look(struct server *s);
-/* A file in the journal's folder that is no segment, with which the next start would be
- * refused: s->stranger_there. */
-void strangers_look(struct server *s);
 
 #endif

@@ -66,8 +66,7 @@ list_texts(struct keep *k, int dirfd, struct texts_list *l)
 		struct texts_found *f = &l->file[l->n++];
 		*f = (struct texts_found){ .end_s = st.st_mtime,
 			.bytes = (uint64_t)st.st_size };
-		/* texts_file_is(): it fits */
-		snprintf(f->name, sizeof(f->name), "%.*s", (int)sizeof(f->name) - 1, e->d_name);
+		memcpy(f->name, e->d_name, strlen(e->d_name) + 1);
 	}
 	closedir(d);
 	if (l->n)

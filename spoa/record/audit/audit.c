@@ -25,6 +25,7 @@
 #include "base/pool.h"
 #include "base/stops.h"
 #include "base/why.h"
+#include "record/audit/boot.h"
 #include "record/audit/keys.h"
 #include "record/audit/mirror.h"
 #include "record/audit/tree.h"
@@ -668,38 +669,6 @@ start_thread(struct audit *a)
 
 /* ---- start and stop ---- */
 
-static void
-compose_boot(struct audit *a, const struct config *cfg, const struct hashkey *hash,
-	const struct recovery *found)
-{
-	char head[2 * CHAIN_HASH_BYTES + 1];
-	struct buf *b = &a->boot;
-
-	buf_str(b, "\"type\":\"boot\",\"program\":\"tollgate " TG_VERSION "\",\"key\":");
-	buf_json_str(b, span_str(a->keys.now.pub.id));
-	buf_str(b, ",\"config\":");
-	buf_json_str(b, span_str(cfg->file));
-	buf_str(b, ",\"policy\":");
-	buf_json_str(b, span_str(cfg->policy));
-	buf_printf(
-		b, ",\"workers\":%u,\"stream\":%s", cfg->workers, a->mirror ? "true" : "false");
-	buf_printf(b, ",\"hash_key\":{\"id\":\"%s\",\"from\":\"%s\"}", hash->id,
-		hash->derived ? "derived" : "file");
-	if (found->at.seq == 0) {
-		buf_str(b, ",\"previous\":null");
-	} else {
-		chain_hex(found->at.head, head);
-		buf_printf(b,
-			",\"previous\":{\"boot\":%" PRIu64 ",\"seq\":%" PRIu64
-			",\"head\":\"%s\",\"clean\":%s}",
-			found->at.boot, found->at.seq, head, found->clean ? "true" : "false");
-	}
-	tree_boot(a->tree, b);
-	if (found->cut_bytes)
-		buf_printf(b, ",\"cut\":{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 "}",
-			found->cut_records, found->cut_bytes);
-}
-
 static int
 open_journal(struct audit *a, const struct config *cfg, struct buf *why)
 {
@@ -782,7 +751,8 @@ audit_start(const struct config *cfg, const struct hashkey *hash, struct metrics
 	if (!err) {
 		a->chain = found.at;
 		tree_recover(a->tree, &found.at);
-		compose_boot(a, cfg, hash, &found);
+		audit_boot(&a->boot, cfg, hash, &found, &a->keys.now, a->mirror != NULL);
+		tree_boot(a->tree, &a->boot);
 		err = commit(a, NULL);
 		/* A full disk may get room again; whatever else it is will not heal. */
 		if (err && err != ERR_FULL)

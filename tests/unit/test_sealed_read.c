@@ -1,0 +1,469 @@
+/* What reads sealed texts: each is held against its record, opens for the auditor's key, says
+ * why it does not, goes and comes back with retention, and is what a person gets of himself. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+
+#include "base/log.h"
+#include "cmd/records/opening.h"
+#include "cmd/records/recorded.h"
+#include "support/seal_rig.h"
+
+extern int64_t keep_texts_calm_s;
+
+static int
+seal_setup(void **state)
+{
+	setup(state);
+	r.cfg.journal_segment_bytes = 64 << 20;
+	if (!rig_start(&r))
+		fail_msg("%s", buf_view(&r.why).p);
+	buf_clear(&r.why);
+	seal_start();
+	return 0;
+}
+
+static int
+seal_teardown(void **state)
+{
+	seal_stop();
+	return teardown(state);
+}
+
+static void
+wants(const char *text)
+{
+	if (!strstr(said, text))
+		fail_msg("%s (wanted: %s)", said, text);
+}
+
+static void
+lacks(const char *text)
+{
+	if (strstr(said, text))
+		fail_msg("%s (not wanted: %s)", said, text);
+}
+
+static int
+verify_texts(void)
+{
+	return audit("verify --texts --journal %s --public-key %s.pub", r.journal, r.key);
+}
+
+/* The only file of texts, or the i-th by its name. */
+static const char *
+texts_path(size_t i)
+{
+	static char path[512];
+	char folder[256];
+	struct dirent **list;
+
+	snprintf(folder, sizeof(folder), "%s.texts", r.journal);
+	int n = scandir(folder, &list, NULL, alphasort);
+	assert_true(n > (int)i + 2);
+	snprintf(path, sizeof(path), "%s/%s", folder, list[i + 2]->d_name);
+	for (int k = 0; k < n; k++)
+		free(list[k]);
+	free(list);
+	return path;
+}
+
+/* The text of a file that a command made. */
+static struct buf
+file_text(const char *folder, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", r.dir, folder, name);
+	struct buf b = rig_slurp(path);
+	buf_putc(&b, '\0');
+	return b;
+}
+
+/* ---- held against its record ---- */
+
+static void
+texts_that_are_as_they_were_verify(void **state)
+{
+	(void)state;
+	seal_request("alice", "alice", "id-1", "what is a bank", "a house");
+	seal_request("bob", "bob", "id-2", "who am I", NULL);
+	assert_int_equal(verify_texts(), 0);
+	wants("ok node=gw-1 source=journal");
+	wants("ok source=texts texts=3 bytes=29 cut=0 trimmed=0 bad=0\n");
+}
+
+static void
+a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
+{
+	(void)state;
+	seal_request("alice", "alice", "id-1", "what is a bank", NULL);
+	seal_request("alice", "alice", "id-2", "what is a bill", NULL);
+	char path[512], kept[600];
+	snprintf(path, sizeof(path), "%s", texts_path(0));
+	snprintf(kept, sizeof(kept), "%s/kept", r.dir);
+	rig_sh("cp %s %s", path, kept);
+	/* Frames are of the same length: a head of 16, 14 bytes and the tag. */
+	static const struct {
+		const char *how, *bad, *why;
+	} rows[] = {
+		{ "printf X | dd of=$F bs=1 seek=150 conv=notrunc status=none", "id-1",
+			"the ciphertext is not what the record says" },
+		{ "dd if=$F of=$F bs=1 skip=176 seek=128 count=46 conv=notrunc status=none",
+			"id-1", "the ciphertext is not what the record says" },
+		{ "truncate -s 200 $F", "id-2", "ends in the text" },
+		{ "printf XXXX | dd of=$F bs=1 seek=128 conv=notrunc status=none", "id-1",
+			"no text" },
+		{ "rm $F", "id-1", "missing: it is not here" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char bad[128];
+		rig_sh("F=%s; %s", path, rows[i].how);
+		assert_int_equal(verify_texts(), 1);
+		snprintf(bad, sizeof(bad),
+			"id=%s part=prompt file=gw-1-0000000000000000.texts why=", rows[i].bad);
+		wants("bad node=gw-1 source=texts seq=");
+		wants(bad);
+		wants(rows[i].why);
+		rig_sh("cp %s %s", kept, path);
+	}
+	assert_int_equal(verify_texts(), 0);
+	/* A text that does not hold does not open as another. */
+	rig_sh("dd if=%s of=%s bs=1 skip=176 seek=128 count=46 conv=notrunc status=none", path,
+		path);
+	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
+			       "%s/subject --sign-key %s",
+				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
+		1);
+	wants("texts_damaged=1");
+	struct buf b = file_text("subject", "decisions.jsonl");
+	assert_null(strstr(buf_view(&b).p, "what is a bank"));
+	assert_non_null(strstr(buf_view(&b).p, "what is a bill"));
+	buf_free(&b);
+}
+
+/* ---- retention ---- */
+
+static void
+old_texts_go_on_their_own_clock_and_come_back(void **state)
+{
+	(void)state;
+	struct keep_state s;
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	seal_request("alice", "alice", "id-1", "an old text", NULL);
+	texts_roll(sr.texts);
+	seal_request("alice", "alice", "id-2", "a new text", NULL);
+	rig_sh("touch -d '40 days ago' %s", texts_path(0));
+	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
+	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
+	assert_non_null(keep);
+	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
+	keep_state(keep, &s);
+	keep_stop(&keep);
+	assert_int_equal(count_files(".texts", ".texts"), 1);
+	assert_true(rig_holds(&r, "\"type\":\"trim\",\"what\":\"texts\",\"why\":\"age\""));
+	assert_true(rig_holds(&r, "{\"file\":\"gw-1-0000000000000000.texts\""));
+	/* The records' proofs are as they were, and what is trimmed is no fault. */
+	assert_int_equal(verify_texts(), 0);
+	wants("ok source=texts texts=1 bytes=10 cut=0 trimmed=1 bad=0\n");
+	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
+			       "%s/before --sign-key %s",
+				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
+		0);
+	wants("texts_trimmed=1");
+	assert_int_equal(audit("restore --texts --since 60d --journal %s --archive %s "
+			       "--public-key %s.pub",
+				 r.journal, archive, r.key),
+		0);
+	wants("restored gw-1-0000000000000000.texts");
+	assert_int_equal(verify_texts(), 0);
+	wants("ok source=texts texts=2 bytes=21 cut=0 trimmed=0 bad=0\n");
+	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
+			       "%s/after --sign-key %s",
+				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
+		0);
+	struct buf b = file_text("after", "decisions.jsonl");
+	assert_non_null(strstr(buf_view(&b).p, "\"text\":\"an old text\""));
+	buf_free(&b);
+}
+
+static void
+what_the_archive_changed_does_not_come_back(void **state)
+{
+	(void)state;
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	seal_request("alice", "alice", "id-1", "an old text", NULL);
+	texts_roll(sr.texts);
+	seal_request("alice", "alice", "id-2", "a new text", NULL);
+	rig_sh("touch -d '40 days ago' %s", texts_path(0));
+	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
+	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
+	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
+	keep_stop(&keep);
+	rig_sh("printf X | dd of=%s/gw-1-0000000000000000.texts bs=1 seek=150 conv=notrunc "
+	       "status=none",
+		archive);
+	assert_int_equal(audit("restore gw-1-0000000000000000.texts --journal %s --archive %s "
+			       "--public-key %s.pub",
+				 r.journal, archive, r.key),
+		1);
+	wants("refused gw-1-0000000000000000.texts");
+	assert_int_equal(count_files(".restored.texts", ".texts"), 0);
+}
+
+static void
+without_an_age_texts_stay(void **state)
+{
+	(void)state;
+	struct keep_state s;
+	keep_texts_calm_s = 0;
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	seal_request("alice", "alice", "id-1", "an old text", NULL);
+	texts_roll(sr.texts);
+	seal_request("alice", "alice", "id-2", "a new text", NULL);
+	rig_sh("touch -d '4000 days ago' %s", texts_path(0));
+	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
+	until(rig_count(&r, M_KEEP_ARCHIVED) == 1);
+	until((keep_state(keep, &s), s.unarchived == 0));
+	keep_stop(&keep);
+	assert_int_equal(count_files(".texts", ".texts"), 2);
+	assert_false(rig_holds(&r, "\"type\":\"trim\""));
+}
+
+/* ---- a person's own ---- */
+
+static bool
+is_alice(void *arg, struct span holder)
+{
+	(void)arg;
+	return span_is(holder, "alice");
+}
+
+static void
+a_person_gets_each_decision_with_its_texts(void **state)
+{
+	(void)state;
+	seal_request("alice", "alice", "id-1", "<script>alert(1)</script> & \"so\"", "a house");
+	seal_request("bob", "bob", "id-2", "bobs own words", "his house");
+	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
+			       "%s/subject --sign-key %s",
+				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
+		0);
+	wants("subject decisions=1 texts_open=2\n");
+	struct buf b = file_text("subject", "decisions.jsonl");
+	json_auto_t *o = json_loads(buf_view(&b).p, JSON_DISABLE_EOF_CHECK, NULL);
+	json_t *texts = json_object_get(o, "texts");
+	assert_string_equal(json_text_in(o, "id"), "id-1");
+	assert_int_equal(json_array_size(json_object_get(o, "records")), 2);
+	assert_string_equal(json_text_in(json_array_get(texts, 0), "text"),
+		"<script>alert(1)</script> & \"so\"");
+	assert_string_equal(json_text_in(json_array_get(texts, 1), "text"), "a house");
+	assert_string_equal(json_text_in(json_array_get(texts, 1), "part"), "response");
+	assert_null(strstr(buf_view(&b).p, "bob"));
+	buf_free(&b);
+	b = file_text("subject", "index.html");
+	assert_null(strstr(buf_view(&b).p, "<script"));
+	assert_non_null(strstr(buf_view(&b).p, "&#60;script&#62;alert(1)"));
+	assert_null(strstr(buf_view(&b).p, "bob"));
+	buf_free(&b);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(
+			audit("verify --manifest %s/subject/%s.manifest --public-key %s.pub",
+				r.dir, i ? "index.html" : "decisions.jsonl", r.key),
+			0);
+	rig_sh("printf ' ' >> %s/subject/index.html", r.dir);
+	assert_int_equal(audit("verify --manifest %s/subject/index.html.manifest --public-key "
+			       "%s.pub",
+				 r.dir, r.key),
+		1);
+}
+
+static void
+after_an_erasure_it_says_erased_and_the_rest_opens(void **state)
+{
+	(void)state;
+	SCOPED_BUF(erased, 4096);
+	seal_request("alice", "alice", "id-1", "forget me", NULL);
+	seal_request("bob", "bob", "id-2", "keep me", NULL);
+	assert_int_equal(
+		shares_erase(sr.shares, is_alice, NULL, "e-1", 1, clock_wall_ns(), &erased), 0);
+	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
+			       "%s/alice --sign-key %s",
+				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
+		0);
+	wants("texts_erased=1");
+	struct buf b = file_text("alice", "decisions.jsonl");
+	assert_null(strstr(buf_view(&b).p, "forget me"));
+	assert_non_null(strstr(buf_view(&b).p, "\"is\":\"erased\""));
+	buf_free(&b);
+	assert_int_equal(audit("subject --person bob --key %s --shares %s --journal %s --out "
+			       "%s/bob --sign-key %s",
+				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
+		0);
+	wants("texts_open=1");
+	/* The chain and the ciphertexts hold as before. */
+	assert_int_equal(verify_texts(), 0);
+}
+
+static void
+another_key_opens_nothing(void **state)
+{
+	(void)state;
+	seal_request("alice", "alice", "id-1", "for the chief alone", NULL);
+	rig_sh("umask 077; openssl genpkey -algorithm X25519 -out %s/other.key", r.dir);
+	assert_int_equal(
+		audit("subject --person alice --key %s/other.key --shares %s --journal "
+		      "%s --out %s/subject --sign-key %s",
+			r.dir, sr.shares_file, r.journal, r.dir, r.key),
+		0);
+	wants("texts_other_key=1");
+	lacks("texts_open");
+}
+
+/* ---- pseudonyms ---- */
+
+static void
+a_person_is_found_by_his_pseudonym_too(void **state)
+{
+	(void)state;
+	char word[PSEUDONYM_LEN + 1];
+	struct share b;
+	SCOPED_BUF(erased, 4096);
+
+	assert_int_equal(shares_get(sr.shares, SPAN_LIT("alice"), true, &b), 0);
+	assert_int_equal(shares_sync(sr.shares), 0);
+	share_pseudonym(&b, word);
+	seal_request("alice", "alice", "id-1", "by name", NULL);
+	seal_request("alice", word, "id-2", "by word", NULL);
+	seal_request("bob", "bob", "id-3", "another", NULL);
+	audit_stop(&r.audit);
+	assert_int_equal(audit("search --person alice --shares %s --journal %s --json",
+				 sr.shares_file, r.journal),
+		0);
+	wants("id-1");
+	wants("id-2");
+	lacks("id-3");
+	assert_int_equal(audit("list --person alice --since 1h --shares %s --journal %s",
+				 sr.shares_file, r.journal),
+		0);
+	wants("id-1");
+	wants("id-2");
+	lacks("id-3");
+	assert_int_equal(
+		shares_erase(sr.shares, is_alice, NULL, "e-1", 1, clock_wall_ns(), &erased), 0);
+	assert_int_equal(audit("search --person alice --shares %s --journal %s --json",
+				 sr.shares_file, r.journal),
+		0);
+	wants("id-1");
+	lacks("id-2");
+}
+
+/* ---- the report ---- */
+
+static void
+the_report_counts_what_was_sealed_and_what_was_not_kept(void **state)
+{
+	(void)state;
+	seal_request("alice", "alice", "id-1", "what is a bank", "a house");
+	seal_request("alice", "alice", "id-2", "twenty bytes of text", NULL);
+	assert_int_equal(
+		audit("report --json --journal %s --public-key %s.pub", r.journal, r.key), 0);
+	json_auto_t *o = json_loads(strchr(said, '{'), JSON_DISABLE_EOF_CHECK, NULL);
+	json_t *texts = json_object_get(o, "texts"),
+	       *route = json_object_get(json_object_get(texts, "by_route"), "chat");
+	for (size_t i = 0; i < 2; i++) {
+		json_t *t = i ? route : texts;
+		assert_int_equal(json_int_in(t, "prompts_kept"), 2);
+		assert_int_equal(json_int_in(t, "prompts_sealed_bytes"), 34);
+		assert_int_equal(json_int_in(t, "answers_kept"), 1);
+		assert_int_equal(json_int_in(t, "answers_sealed_bytes"), 7);
+		assert_int_equal(json_int_in(t, "answers_not_kept"), 1);
+		assert_int_equal(json_int_in(t, "answers_not_kept_bytes"), 7);
+		assert_null(json_object_get(t, "prompts_not_kept"));
+	}
+}
+
+/* ---- calls ---- */
+
+/* A completion with two calls, whose arguments are sealed. */
+static json_t *
+with_calls(const char *how, const char *more)
+{
+	static const char lines[] =
+		"{\"by\":\"answer\",\"tool\":\"pay\",\"arguments\":\"{\\\"to\\\":1}\"}\n"
+		"{\"by\":\"answer\",\"tool\":\"ask\",\"arguments\":\"{}\"}\n";
+
+	SCOPED_BUF(f, 0);
+	buf_str(&f, "{\"node\":\"gw-1\",\"type\":\"completion\",\"id\":\"id-1\",\"calls\":[{"
+		    "\"by\":\"answer\",\"tool\":\"pay\"},{\"by\":\"answer\",\"tool\":\"ask\"}],"
+		    "\"answer\":{\"verdict\":{\"when\":\"whole\",\"tool_calls\":[\"pay\","
+		    "\"ask\"]}");
+	buf_printf(&f, "%s},\"tools_kept\":", more);
+	seal_keep(&f, "alice", "id-1", SEAL_TOOLS, span_str(lines), how, "texts");
+	buf_putc(&f, '}');
+	json_t *o = json_loadb(buf_view(&f).p, f.n, 0, NULL);
+	assert_non_null(o);
+	return o;
+}
+
+static void
+what_calls_were_made_with_is_read_again_with_the_key(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *how, *more;
+		bool read;
+	} rows[] = {
+		{ "full", "full", "", true },
+		{ "redacted, where nothing was found", "redacted", "", true },
+		{ "redacted, where something was", "redacted",
+			",\"findings\":[{\"entity\":\"iban\"}]", false },
+	};
+	const struct opening_args args = { .key = sr.key, .shares = sr.shares_file };
+	const struct query q = { .what = "test", .journal = r.journal };
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		json_auto_t *record = with_calls(rows[i].how, rows[i].more);
+		struct opening *o = opening_begin(&q, &args);
+		assert_non_null(o);
+		recorded_open(o, record);
+		opening_end(&o);
+		json_t *first = json_array_get(record_get(record, RF_CALLS), 0);
+		assert_string_equal(json_text_in(first, "arguments"), "{\"to\":1}");
+		json_t *read = record_get(record, RF_ANSWER_VERDICT_TOOL_ARGUMENTS);
+		if (!rows[i].read && read)
+			fail_msg("%s: read", rows[i].name);
+		if (rows[i].read) {
+			assert_int_equal(json_array_size(read), 2);
+			assert_string_equal(
+				json_string_value(json_array_get(read, 0)), "{\"to\":1}");
+		}
+	}
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, seal_setup, seal_teardown)
+	const struct CMUnitTest tests[] = {
+		T(texts_that_are_as_they_were_verify),
+		T(a_text_that_is_flipped_swapped_cut_or_missing_is_named),
+		T(old_texts_go_on_their_own_clock_and_come_back),
+		T(what_the_archive_changed_does_not_come_back),
+		T(without_an_age_texts_stay),
+		T(a_person_gets_each_decision_with_its_texts),
+		T(after_an_erasure_it_says_erased_and_the_rest_opens),
+		T(another_key_opens_nothing),
+		T(a_person_is_found_by_his_pseudonym_too),
+		T(the_report_counts_what_was_sealed_and_what_was_not_kept),
+		T(what_calls_were_made_with_is_read_again_with_the_key),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
