@@ -21,9 +21,6 @@ struct admin_call {
 long admin_ask(const struct admin_call *c, struct buf *out, struct buf *why);
 long admin_ask_patiently(const struct admin_call *c, struct buf *out, struct buf *why);
 long admin_ask_or_say(const char *what, const struct admin_call *c, struct buf *out);
-/* As admin_ask; over this user's share, as a script is that makes many keys or opens many
- * texts, it waits for half a minute. */
-long admin_ask_patiently(const struct admin_call *c, struct buf *out, struct buf *why);
 /* Posts a JSON object, which stays the caller's, and takes the answer: an object, the caller's.
  * NULL after a message, with EXIT_NO in *code where the daemon refused, else EXIT_CANNOT.
  * `in` NULL: a GET. */
