@@ -429,7 +429,7 @@ opening_text(struct opening *o, const json_t *record, enum seal_kind kind, struc
 
 /* The ciphertexts, in base64. */
 static enum opening_is
-put_parts(struct opening *o, const json_t *record, const json_t *kept, json_t *to,
+put_ciphertexts(struct opening *o, const json_t *record, const json_t *kept, json_t *to,
 	struct buf *why)
 {
 	json_t *list = json_array(), *at;
@@ -470,7 +470,7 @@ opening_sealed(struct opening *o, const json_t *record, enum seal_kind kind)
 		chain_node_valid(span_str(node))
 			? find_seal(o, json_span(json_object_get(kept, "seal")), node, &why)
 			: NULL;
-	enum opening_is is = p ? put_parts(o, record, kept, out, &why) : OPENING_NO_SEAL;
+	enum opening_is is = p ? put_ciphertexts(o, record, kept, out, &why) : OPENING_NO_SEAL;
 	if (is == OPENING_OPENED)
 		is = share_of(o, record, kind, (uint64_t)json_int_in(kept, "share"), &b, &why);
 	if (is == OPENING_OPENED) {

@@ -81,7 +81,7 @@ live_away(struct server *s, struct buf *why)
 {
 	if (s->live && !live_kept(s->live))
 		buf_str(why, "state_file cannot be written");
-	else if (erasing_away(s, why))
+	else if (erasing_away(&s->erasing, why))
 		return true;
 	else if (s->live_sync)
 		return !turns_up(live_sync_turns(s->live_sync), why);
