@@ -57,9 +57,10 @@ bobs="authorization: Bearer $(token --claims '{"sub":"bob"}')"
 # ---- nine dialects ----
 mkdir "$D/want"
 : >"$D/ids"
-# asked NAME AUTH PATH BODY TYPE: what the provider answers is what it would, byte for byte; what it received and sent is kept in D/want
+# asked NAME AUTH PATH BODY TYPE [ANSWER]: the provider answers that, else what it would, byte for byte; what it received and
+# sent is kept in D/want
 asked() {
-	curl -s -o "$D/answer" "$PROVIDER$3" -H 'content-type: application/json' -d "@$4"
+	if [ -n "${6:-}" ]; then printf '%s' "$6" >"$D/answer"; else curl -s -o "$D/answer" "$PROVIDER$3" -H 'content-type: application/json' -d "@$4"; fi
 	jq -cn --rawfile b <(base64 -w0 "$D/answer") --arg t "$5" '{body_base64: $b, content_type: $t, chunk_bytes: 700, times: 1}' | curl -s -o /dev/null "$PROVIDER/_control" -d @-
 	status=$(curl -s -o "$D/got" -D "$D/head" -w '%{http_code}' "$EDGE$3" -H "$2" -H 'content-type: application/json' -d "@$4")
 	id=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/pi' "$D/head")
@@ -104,17 +105,23 @@ long_id=$id
 printf '{%s}' "$chat" >"$D/body"
 asked "another person" "$bobs" /v1/chat/completions "$D/body" $json
 bobs_id=$id
+# a call in an answer
+printf '{%s}' "$chat" >"$D/body"
+asked "an answer that calls a tool" "$auth" /v1/chat/completions "$D/body" $json '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"pay","arguments":"{\"to\": \"<b>ann</b>\"}"}}]}}]}'
+tool_id=$id
+echo '{"by":"answer","tool":"pay","arguments":"{\"to\": \"<b>ann</b>\"}"}' >"$D/want/$id.tools"
 curl -s -o /dev/null "$PROVIDER/_control" -d '{}'
 settled
 
+parts_of() { ls "$D/want" | sed -n "s/^$1\.//p"; }
 # ---- by the command ----
 audit() { "$B/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
 open_by() { audit open "$1" --key "$D/$2.key" ${3:+--passphrase-file "$D/$3"} --part "$4" --reason "a drill" 2>"$D/err"; }
-covered() { open_by "$bobs_id" ann ann.pass response >"$D/text"; } # by a checkpoint, within a second
+covered() { open_by "$tool_id" ann ann.pass tools >"$D/text"; } # by a checkpoint, within a second
 check "the last record is covered" wait_for covered
 bad=''
 while read -r id; do
-	for part in prompt response; do
+	for part in $(parts_of "$id"); do
 		open_by "$id" ann ann.pass $part >"$D/text"
 		cmp -s "$D/text" "$D/want/$id.$part" || bad="$bad $id.$part"
 	done
@@ -142,7 +149,7 @@ lines_of() { # TYPE ID: the commands of the page, for this record
 }
 bad=''
 while read -r id; do
-	for part in prompt response; do
+	for part in $(parts_of "$id"); do
 		by_hand "$id" ann $part && cmp -s "$D/text" "$D/want/$id.$part" || bad="$bad $id.$part"
 	done
 done <"$D/ids"
