@@ -5,7 +5,9 @@
 openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
 openssl genpkey -algorithm X25519 -out "$D/other.key" 2>/dev/null
 chmod 600 "$D"/*.key
+"$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
 cat >"$D/mine.yaml" <<Y
+admin: {console: true, open: true, tokens: "$D/admin.tokens"}
 seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
 Y
 cat >"$D/policy.yaml" <<'Y'
@@ -54,6 +56,16 @@ for n in a b; do
 	like "$n: which record it is of is said" "$(cat "$D/open.err")" "prompt of the decision $n/[0-9]+ at .*, redacted, [0-9]+ bytes"
 done
 like "each opening is on record" "$(lines a | grep '"read":"open"')" "\"id\":\"${alices[a]}\".*\"part\":\"prompt\""
+# ---- what the console asks for ----
+socket_of() { sed -n 's#^ *listen: *"unix@\(.*/admin[^/]*\.sock\)"#\1#p' "$(conf "$1")"; }
+opening() { # NODE ID
+	curl -s -o "$D/opening" -w '%{http_code}' --unix-socket "$(socket_of "$1")" http://localhost/audit/opening \
+		-H 'content-type: application/json' -d "{\"id\":\"$2\",\"reason\":\"in the page\"}"
+}
+is "a page gets what it opens texts with" "$(opening a "${alices[a]}") $(jq -c '[.node, (.records[] | .part, (.share | length), (.seal.to | length), (.parts | length))]' "$D/opening")" \
+	'200 ["a","prompt",44,1,1,"response",44,1,1]'
+like "on record, with who and why" "$(lines a | grep '"read":"open"' | tail -1)" '"by":"root","reason":"in the page"'
+is "of a request that never was" "$(opening a no-such-id)" 404
 audit a open "${alices[a]}" --key "$D/other.key" >"$D/open.out" 2>"$D/open.err"
 is "another key's owner opens nothing" "$? $(wc -c <"$D/open.out")" "1 0"
 like "and is told" "$(cat "$D/open.err")" 'not sealed to this key'
@@ -87,6 +99,7 @@ nothing_of_alice() { # NODE
 	check "$1: what bob wrote does" opens "$1" "${bobs[$1]}"
 }
 nothing_of_alice a
+is "nor in a page" "$(opening a "${alices[a]}") $(jq -c '[.records[] | .why]' "$D/opening")" '200 ["erased","erased"]'
 
 # ---- it comes back, with its shares from the copy ----
 come_back() {

@@ -88,8 +88,8 @@ static const unsigned token_roles[TOKENS] = { ROLE_VIEWER, ROLE_VIEWER | ROLE_OP
 	ROLE_VIEWER | ROLE_AUDITOR };
 static char token[TOKENS][TOKEN_TEXT], bearer[TOKENS][TOKEN_TEXT + 32];
 static struct admin_tokens *tokens;
-static struct server server;
 static struct config cfg;
+static struct server server = { .shared_cfg = &cfg };
 static struct door *door;
 static unsigned turn;
 

@@ -86,8 +86,8 @@ find_opened(struct audit_opening *o)
 			"restore",
 			o->a.id);
 	else if (!o->n)
-		cmd_fail(WHAT, "%s: %s%sof it is kept: record: of its route said so", o->a.id,
-			o->part ? "no " : "nothing ", o->part ? o->part : "");
+		cmd_fail(WHAT, "%s: no %s of it is kept: record: of its route said so", o->a.id,
+			o->part ? o->part : "text");
 	return o->n ? 0 : EXIT_NO;
 }
 
