@@ -253,6 +253,31 @@ without_a_record_nothing_is_given(void **state UNUSED)
 	assert_non_null(strstr(got, "state_key"));
 }
 
+/* ---- pseudonyms ---- */
+
+static void
+a_pseudonym_is_given_on_record_which_has_no_name(void **state UNUSED)
+{
+	char line[4096], word[PSEUDONYM_LEN + 1];
+	struct share b;
+
+	share_of("alice", true, &b);
+	share_pseudonym(&b, word);
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"alice\"}"), 200);
+	assert_non_null(strstr(got, word));
+	assert_int_equal(records_with("\"what\":\"pseudonym\"", line), 1);
+	assert_non_null(strstr(line, word));
+	assert_null(strstr(line, "alice"));
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"bob\"}"), 404);
+	assert_int_equal(erase("alice", ""), 200);
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"alice\"}"), 404);
+	assert_null(strstr(got, word));
+	struct shares *shares = server.shares;
+	server.shares = NULL;
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"alice\"}"), 409);
+	server.shares = shares;
+}
+
 /* ---- erasures ---- */
 
 static void
@@ -441,6 +466,7 @@ main(void)
 		T(a_share_is_on_record_before_it_is_given),
 		T(a_share_that_is_not_there_is_not_given),
 		T(without_a_record_nothing_is_given),
+		T(a_pseudonym_is_given_on_record_which_has_no_name),
 		T(an_erasure_is_done_here_and_on_record),
 		T(the_same_person_again),
 		T(a_file_from_a_backup_is_erased_before_anything_is_served),

@@ -548,7 +548,7 @@ pseudonym_of_daemon(
 		.page = "/audit/pseudonym",
 		.post = true,
 		.body = body };
-	long status = call.socket && body ? admin_ask(&call, &answer, why) : 0;
+	long status = call.socket && body ? admin_ask_patiently(&call, &answer, why) : 0;
 	json_auto_t *said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
 	const char *word = json_text_in(said, "pseudonym");
 	bool found = status == 200 && strlen(word) == PSEUDONYM_LEN;
