@@ -138,6 +138,7 @@ begin(void **state UNUSED)
 		.admin_token_file = one,
 		.admin_hosts = (const char **)(uintptr_t)hosts,
 		.nadmin_hosts = 1 };
+	server.shared_cfg = &cfg;
 	from = (struct sockaddr_in){ .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(0x7f000001) };
 	buf_init(&why, 1024);
