@@ -3,7 +3,10 @@
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
-stack_up --policy "$here/answer-rules.yaml"
+openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
+chmod 600 "$D/ann.key"
+printf 'seal: {auditors: [{name: ann, public_key: %s}]}\n' "$(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')" >"$D/mine.yaml"
+stack_up --policy "$here/answer-rules.yaml" --config "$D/mine.yaml"
 json='content-type: application/json'
 tollgate=$build/tollgate
 chat=/v1/chat/completions
@@ -91,23 +94,29 @@ is "decide denies it too" "$(decide 'his ssn is 536-22-1840' '[.decision,.respon
 is "and redacts it alike" "$(decide 'paid with 4111 1111 1111 1111 today' '.response.body|fromjson|.choices[0].message.content')" '"paid with **** **** **** 1111 today"'
 
 # ---- what the journal says ----
-# Arguments that rules read are recorded where texts are and nothing was found: they are judged again.
+# Arguments that rules read are sealed where the route keeps them; where nothing was found they are judged again, by a key.
+again() { "$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL" "$@"; }
+key=(--key "$D/ann.key" --reason "a drill")
 pay() {
 	control "$(jq -cn --arg a "$1" '{body:({choices:[{index:0,message:{role:"assistant",tool_calls:[{id:"t",type:"function",function:{name:"pay",arguments:$a}}]},finish_reason:"tool_calls"}]}|tojson),content_type:"application/json",times:1}')"
 	post "$alice" '{"model":"say:fine","messages":[{"role":"user","content":"hi"}]}'
 }
 pay '{"amount":50}'
-is "a rule reads arguments" "$(last '[.answer.tags,.answer.verdict.tool_arguments]')" '[["much"],["{\"amount\":50}"]]'
-like "replay judges them again" "$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")" ' the same, 0 different$'
+is "a rule reads arguments, and no record has them" "$(last '[.answer.tags,.answer.verdict.tool_arguments,.tools_kept.how,.tools_kept.form]')" '[["much"],null,"redacted","texts"]'
+like "without a key they are not held" "$(again)" 'not compared 1: arguments of tool calls are not held: they are sealed'
+like "with it replay judges them again" "$(again "${key[@]}")" ' the same, 0 different$'
+like "by a share that is on record" "$(cat "$JOURNAL"/* | tr -d '\0' | grep -c '"read":"open"')" '^1$'
+like "explain says what is not held" "$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml")" 'not held: tool.arguments: they are sealed'
+like "and with the key what it was" "$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" "${key[@]}")" 'tool.arguments was {"amount":50}'
 pay '{"amount":5,"to":"4111 1111 1111 1111"}'
-is "not where something was found in the answer" "$(last '[.answer.tags,.answer.verdict.tool_arguments]')" '[null,null]'
-like "which replay counts" "$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")" 'not compared 1: arguments of tool calls are not recorded'
+is "something was found in the answer" "$(last '[.answer.tags,.answer.redactions]')" '[null,1]'
+like "then they are not as rules read them" "$(again "${key[@]}")" 'not compared 1: arguments of tool calls are not held'
 post "$alice" "$(say 'his ssn is 536-22-1840')"
 last .id >/dev/null
 told=$("$tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml")
 like "explain tells the rule that denied the answer" "$told" 'matched +out-ssn matched: .*response.entities was \["US_SSN"\].*it denies with 451'
 like "and that it comes out the same again" "$told" 'answer: deny by out-ssn, asked at: whole'
-replay=$("$tollgate" policy replay -c "$D/tollgate.yaml" --journal "$JOURNAL")
+replay=$(again "${key[@]}")
 like "replay judges every answer again" "$replay" '^2[0-9] answers: (2[0-9]) the same, 0 different, 1 not compared$'
 sed 's/status: 451/status: 403/' "$here/answer-rules.yaml" >"$D/other.yaml"
 cp "$here/answer-rules.people.yaml" "$D/"

@@ -42,7 +42,9 @@ providers:
 $(for p in gemini bedrock cohere mistral ollama tgi anthropic; do echo "  $p: {backend: local, dialect: $p}"; done)
   openai: {backend: local, dialect: openai}
 routes:
-$(for p in gemini bedrock cohere mistral ollama tgi anthropic openai; do echo "  - {name: $p, match: {api: $p}, targets: $p, $kept}"; done)
+$(for p in gemini bedrock cohere mistral ollama tgi anthropic openai; do
+	echo "  - {name: $p, match: {api: $p$([ $p != mistral ] || echo ', path_prefix: /mistral')}, targets: $p, $kept}"
+done)
 rules:
   - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
   - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}
@@ -55,9 +57,10 @@ bobs="authorization: Bearer $(token --claims '{"sub":"bob"}')"
 # ---- nine dialects ----
 mkdir "$D/want"
 : >"$D/ids"
-# asked NAME AUTH PATH BODY TYPE: what the provider answers is what it would, byte for byte; what it received and sent is kept in D/want
+# asked NAME AUTH PATH BODY TYPE [ANSWER]: the provider answers that, else what it would, byte for byte; what it received and
+# sent is kept in D/want
 asked() {
-	curl -s -o "$D/answer" "$PROVIDER$3" -H 'content-type: application/json' -d "@$4"
+	if [ -n "${6:-}" ]; then printf '%s' "$6" >"$D/answer"; else curl -s -o "$D/answer" "$PROVIDER$3" -H 'content-type: application/json' -d "@$4"; fi
 	jq -cn --rawfile b <(base64 -w0 "$D/answer") --arg t "$5" '{body_base64: $b, content_type: $t, chunk_bytes: 700, times: 1}' | curl -s -o /dev/null "$PROVIDER/_control" -d @-
 	status=$(curl -s -o "$D/got" -D "$D/head" -w '%{http_code}' "$EDGE$3" -H "$2" -H 'content-type: application/json' -d "@$4")
 	id=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/pi' "$D/head")
@@ -102,15 +105,23 @@ long_id=$id
 printf '{%s}' "$chat" >"$D/body"
 asked "another person" "$bobs" /v1/chat/completions "$D/body" $json
 bobs_id=$id
+# a call in an answer
+printf '{%s}' "$chat" >"$D/body"
+asked "an answer that calls a tool" "$auth" /v1/chat/completions "$D/body" $json '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"pay","arguments":"{\"to\": \"<b>ann</b>\"}"}}]}}]}'
+tool_id=$id
+echo '{"by":"answer","tool":"pay","arguments":"{\"to\": \"<b>ann</b>\"}"}' >"$D/want/$id.tools"
 curl -s -o /dev/null "$PROVIDER/_control" -d '{}'
 settled
 
+parts_of() { ls "$D/want" | sed -n "s/^$1\.//p"; }
 # ---- by the command ----
 audit() { "$B/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
 open_by() { audit open "$1" --key "$D/$2.key" ${3:+--passphrase-file "$D/$3"} --part "$4" --reason "a drill" 2>"$D/err"; }
+covered() { open_by "$tool_id" ann ann.pass tools >"$D/text"; } # by a checkpoint, within a second
+check "the last record is covered" wait_for covered
 bad=''
 while read -r id; do
-	for part in prompt response; do
+	for part in $(parts_of "$id"); do
 		open_by "$id" ann ann.pass $part >"$D/text"
 		cmp -s "$D/text" "$D/want/$id.$part" || bad="$bad $id.$part"
 	done
@@ -138,7 +149,7 @@ lines_of() { # TYPE ID: the commands of the page, for this record
 }
 bad=''
 while read -r id; do
-	for part in prompt response; do
+	for part in $(parts_of "$id"); do
 		by_hand "$id" ann $part && cmp -s "$D/text" "$D/want/$id.$part" || bad="$bad $id.$part"
 	done
 done <"$D/ids"
@@ -146,7 +157,7 @@ is "so does the program of docs/evidence.md" "$bad" ""
 check "with a key that has no passphrase" by_hand "$long_id" safe prompt
 alter "$JOURNAL.texts/$(ls "$JOURNAL.texts" | head -1)" $((128 + 16 + 3))
 by_hand "$(head -1 "$D/ids")" ann prompt
-like "a ciphertext that was altered is not opened" "$? $(cat "$D/err")" '^1 .*not the ciphertext that the record names'
+is "a ciphertext that was altered is not opened" "$? $(grep -c '^Error: this is not the ciphertext that the record names' "$D/err")" "1 1"
 alter "$JOURNAL.texts/$(ls "$JOURNAL.texts" | head -1)" $((128 + 16 + 3))
 check "and is, where it is as it was" by_hand "$(head -1 "$D/ids")" ann prompt
 
@@ -168,7 +179,7 @@ done
 
 # ---- a person is erased ----
 audit erase --person alice --why 'she asked' --ticket DSR-1 >"$D/out" 2>"$D/err"
-is "audit erase" "$? $(cat "$D/err")" "0 "
+is "audit erase" "$?" 0
 gone() { audit erase --status >/dev/null 2>&1; }
 check "every node has done it" wait_for gone
 head -1 "$D/ids" >"$D/first"
@@ -186,6 +197,7 @@ check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 printf '{%s}' "$chat" >"$D/body"
 asked "new texts of hers" "$auth" /v1/chat/completions "$D/body" $json
 settled
-open_by "$id" ann ann.pass prompt >"$D/text"
-check "have a new share" cmp "$D/text" "$D/want/$id.prompt"
+covered() { open_by "$id" ann ann.pass prompt >"$D/text"; } # by a checkpoint, within a second
+check "open" wait_for covered
+check "under a new share" cmp "$D/text" "$D/want/$id.prompt"
 exit $failed

@@ -13,7 +13,6 @@
 #include "base/codec/json_text.h"
 #include "gate/changes/live.h"
 #include "operator/admin/sealed.h"
-#include "operator/server/looks.h"
 #include "operator/server/server.h"
 #include "record/seal/shares.h"
 #include "support/audit_rig.h"
@@ -62,8 +61,12 @@ up(void)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
 	server.live = live_open(live_file, "gw-1", key, &server.metrics, &why);
 	assert_non_null(server.live);
-	live_on_erasure(server.live, carry_out, &server);
-	erasing_now(&server);
+	server.erasing.live = server.live;
+	server.erasing.shares = server.shares;
+	server.erasing.audit = rig.audit;
+	server.erasing.journal = rig.journal;
+	live_on_erasure(server.live, carry_out, &server.erasing);
+	erasing_now(&server.erasing);
 	buf_free(&why);
 }
 
@@ -250,6 +253,31 @@ without_a_record_nothing_is_given(void **state UNUSED)
 	assert_non_null(strstr(got, "state_key"));
 }
 
+/* ---- pseudonyms ---- */
+
+static void
+a_pseudonym_is_given_on_record_which_has_no_name(void **state UNUSED)
+{
+	char line[4096], word[PSEUDONYM_LEN + 1];
+	struct share b;
+
+	share_of("alice", true, &b);
+	share_pseudonym(&b, word);
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"alice\"}"), 200);
+	assert_non_null(strstr(got, word));
+	assert_int_equal(records_with("\"what\":\"pseudonym\"", line), 1);
+	assert_non_null(strstr(line, word));
+	assert_null(strstr(line, "alice"));
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"bob\"}"), 404);
+	assert_int_equal(erase("alice", ""), 200);
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"alice\"}"), 404);
+	assert_null(strstr(got, word));
+	struct shares *shares = server.shares;
+	server.shares = NULL;
+	assert_int_equal(ask(&admin_pseudonym, "{\"person\":\"alice\"}"), 409);
+	server.shares = shares;
+}
+
 /* ---- erasures ---- */
 
 static void
@@ -387,12 +415,12 @@ what_the_disk_refuses_is_tried_again(void **state UNUSED)
 	json_decref(o);
 	assert_int_equal(share_of("alice", false, &b), 0); /* out of force at once */
 	buf_init(&why, 1024);
-	assert_true(erasing_away(&server, &why));
+	assert_true(erasing_away(&server.erasing, &why));
 	assert_true(why.n > 0);
 	assert_int_equal(records_with("\"type\":\"erase\"", NULL), 0);
 	run("rmdir '%s' && mv '%s.aside/'* '%s'", shares_file, shares_file, shares_file);
-	erasing_look(&server);
-	assert_false(erasing_away(&server, &why));
+	erasing_again(&server.erasing);
+	assert_false(erasing_away(&server.erasing, &why));
 	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
 	assert_int_equal(ask(NULL, "{}"), 200);
 	assert_null(strstr(got, "\"done\":false"));
@@ -414,13 +442,15 @@ a_file_that_nobody_opens_is_not_called_done(void **state UNUSED)
 	buf_init(&why, 1024);
 	static const unsigned char key[SHA256_BYTES] = { 1 };
 	server.live = live_open(live_file, "gw-1", key, &server.metrics, &why);
-	erasing_now(&server);
-	assert_true(erasing_away(&server, &why));
+	server.erasing.live = server.live;
+	server.erasing.shares = NULL;
+	erasing_now(&server.erasing);
+	assert_true(erasing_away(&server.erasing, &why));
 	assert_int_equal(ask(NULL, "{}"), 200);
 	assert_non_null(strstr(got, "\"done\":false"));
 	run("mv '%s' '%s.away'", shares_file, shares_file);
-	erasing_now(&server);
-	assert_false(erasing_away(&server, &why));
+	erasing_now(&server.erasing);
+	assert_false(erasing_away(&server.erasing, &why));
 	assert_int_equal(ask(NULL, "{}"), 200);
 	assert_null(strstr(got, "\"done\":false"));
 	run("mv '%s.away' '%s'", shares_file, shares_file);
@@ -436,6 +466,7 @@ main(void)
 		T(a_share_is_on_record_before_it_is_given),
 		T(a_share_that_is_not_there_is_not_given),
 		T(without_a_record_nothing_is_given),
+		T(a_pseudonym_is_given_on_record_which_has_no_name),
 		T(an_erasure_is_done_here_and_on_record),
 		T(the_same_person_again),
 		T(a_file_from_a_backup_is_erased_before_anything_is_served),

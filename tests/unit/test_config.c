@@ -257,6 +257,8 @@ mistakes_name_their_position(void **state)
 			":3:35: admin.console: needs admin.tokens" },
 		{ "a console that opens, and is none", BASE "admin: {listen: unix@/a, open: true}\n",
 			":3:32: admin.open: needs admin.console" },
+		{ "one that opens what nobody seals", BASE "admin: {listen: unix@/a, tokens: t, console: true, open: true}\n",
+			":3:58: admin.open: needs the section seal" },
 		{ "a host that is none", BASE "admin: {hosts: ['http://x']}\n",
 			":3:17: admin.hosts: letters, digits" },
 		{ "TCP for the relay", BASE "relay: {listen: '127.0.0.1:1', egress: unix@/e}\n",

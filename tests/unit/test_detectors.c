@@ -114,12 +114,14 @@ static const struct {
 		"       tollgate detectors show ENTITY...\n",
 		"" },
 	{ "help of one form", { "help", "audit", "explain" }, "", 0,
-		"usage: tollgate audit explain ID [--policy FILE] [--key FILE [--passphrase-file "
-		"F] [--shares FILE | --by NAME --reason TEXT]] [--no-index] [--json]\n       all but ",
+		"usage: tollgate audit explain ID [--policy FILE] [--key FILE "
+		"[--passphrase-file F] "
+		"[--shares FILE | --by NAME --reason TEXT]] [--no-index] [--json]\n       all "
+		"but ",
 		"" },
 	{ "a wrong line, of one form", { "audit", "restore" }, "", 2, "",
-		"usage: tollgate audit restore (SEGMENT... | --since T [--until T]) [--archive "
-		"PLACE]\n       all but " },
+		"usage: tollgate audit restore (SEGMENT... | --since T [--until T] [--texts]) "
+		"[--archive PLACE]\n       all but " },
 	{ "another verb", { "detectors", "lst" }, "", 2, "", "usage: " },
 	{ "an option that is none", { "detectors", "list", "--yaml" }, "", 2, "", "usage: " },
 	{ "an operand too many", { "detectors", "list", "ZED" }, "", 2, "", "usage: " },

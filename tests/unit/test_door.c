@@ -88,9 +88,8 @@ static const unsigned token_roles[TOKENS] = { ROLE_VIEWER, ROLE_VIEWER | ROLE_OP
 	ROLE_VIEWER | ROLE_AUDITOR };
 static char token[TOKENS][TOKEN_TEXT], bearer[TOKENS][TOKEN_TEXT + 32];
 static struct admin_tokens *tokens;
-static const struct config no_config;
-static struct server server = { .shared_cfg = &no_config };
 static struct config cfg;
+static struct server server = { .shared_cfg = &cfg };
 static struct door *door;
 static unsigned turn;
 
@@ -139,6 +138,7 @@ begin(void **state UNUSED)
 		.admin_token_file = one,
 		.admin_hosts = (const char **)(uintptr_t)hosts,
 		.nadmin_hosts = 1 };
+	server.shared_cfg = &cfg;
 	from = (struct sockaddr_in){ .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(0x7f000001) };
 	buf_init(&why, 1024);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/records/opening.h"
 #include "cmd/records/recorded.h"
+#include "record/archive/kept_texts.h"
 #include "support/seal_rig.h"
 
 extern int64_t keep_texts_calm_s;
@@ -157,20 +158,23 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 	assert_int_equal(mkdir(archive, 0700), 0);
 	seal_request("alice", "alice", "id-1", "an old text", NULL);
 	texts_roll(sr.texts);
+	seal_request("bob", "bob", "id-3", "of last week", NULL);
+	texts_roll(sr.texts);
 	seal_request("alice", "alice", "id-2", "a new text", NULL);
 	rig_sh("touch -d '40 days ago' %s", texts_path(0));
+	rig_sh("touch -d '7 days ago' %s", texts_path(1));
 	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
 	assert_non_null(keep);
-	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
-	keep_state(keep, &s);
+	until(rig_count(&r, M_KEEP_TRIMMED) >= 1 && rig_count(&r, M_KEEP_ARCHIVED) >= 2);
+	until((keep_state(keep, &s), s.unarchived == 0));
 	keep_stop(&keep);
-	assert_int_equal(count_files(".texts", ".texts"), 1);
+	assert_int_equal(count_files(".texts", ".texts"), 2);
 	assert_true(rig_holds(&r, "\"type\":\"trim\",\"what\":\"texts\",\"why\":\"age\""));
 	assert_true(rig_holds(&r, "{\"file\":\"gw-1-0000000000000000.texts\""));
 	/* The records' proofs are as they were, and what is trimmed is no fault. */
 	assert_int_equal(verify_texts(), 0);
-	wants("ok source=texts texts=1 bytes=10 cut=0 trimmed=1 bad=0\n");
+	wants("ok source=texts texts=2 bytes=22 cut=0 trimmed=1 bad=0\n");
 	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
 			       "%s/before --sign-key %s",
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
@@ -182,7 +186,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 		0);
 	wants("restored gw-1-0000000000000000.texts");
 	assert_int_equal(verify_texts(), 0);
-	wants("ok source=texts texts=2 bytes=21 cut=0 trimmed=0 bad=0\n");
+	wants("ok source=texts texts=3 bytes=33 cut=0 trimmed=0 bad=0\n");
 	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
 			       "%s/after --sign-key %s",
 				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
@@ -204,7 +208,7 @@ what_the_archive_changed_does_not_come_back(void **state)
 	rig_sh("touch -d '40 days ago' %s", texts_path(0));
 	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
-	until(rig_count(&r, M_KEEP_TRIMMED) == 1);
+	until(rig_count(&r, M_KEEP_TRIMMED) >= 1);
 	keep_stop(&keep);
 	rig_sh("printf X | dd of=%s/gw-1-0000000000000000.texts bs=1 seek=150 conv=notrunc "
 	       "status=none",
@@ -214,7 +218,35 @@ what_the_archive_changed_does_not_come_back(void **state)
 				 r.journal, archive, r.key),
 		1);
 	wants("refused gw-1-0000000000000000.texts");
+	/* Nor where what is said of it was changed, too: its trim record was not. */
+	rig_sh("cd %s && sed -i \"s/sha256\\\":\\\"[0-9a-f]*/sha256\\\":\\\"$(sha256sum "
+	       "<gw-1-0000000000000000.texts | cut -d' ' -f1)/\" "
+	       "gw-1-0000000000000000.texts.json && rm %s.keep/*.texts.json",
+		archive, r.journal);
+	assert_int_equal(audit("restore --texts --since 60d --journal %s --archive %s "
+			       "--public-key %s.pub",
+				 r.journal, archive, r.key),
+		1);
+	wants("trim record names another SHA-256");
 	assert_int_equal(count_files(".restored.texts", ".texts"), 0);
+}
+
+/* Where positions go on is known by it. */
+static void
+the_newest_file_stays_however_old(void **state)
+{
+	(void)state;
+	seal_request("alice", "alice", "id-1", "an old text", NULL);
+	texts_roll(sr.texts);
+	seal_request("alice", "alice", "id-2", "another", NULL);
+	rig_sh("touch -d '40 days ago' %s.texts/*.texts", r.journal);
+	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
+	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
+	until(rig_count(&r, M_KEEP_TRIMMED) >= 1);
+	usleep(30000); /* some passes on */
+	keep_stop(&keep);
+	assert_int_equal(count_files(".texts", ".texts"), 1);
+	assert_int_equal(rig_count(&r, M_KEEP_TRIMMED), 1);
 }
 
 static void
@@ -230,11 +262,92 @@ without_an_age_texts_stay(void **state)
 	seal_request("alice", "alice", "id-2", "a new text", NULL);
 	rig_sh("touch -d '4000 days ago' %s", texts_path(0));
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
-	until(rig_count(&r, M_KEEP_ARCHIVED) == 1);
+	until(rig_count(&r, M_KEEP_ARCHIVED) >= 1);
 	until((keep_state(keep, &s), s.unarchived == 0));
 	keep_stop(&keep);
 	assert_int_equal(count_files(".texts", ".texts"), 2);
 	assert_false(rig_holds(&r, "\"type\":\"trim\""));
+}
+
+/* What is said of a file is read whole, or not at all. */
+static void
+what_is_said_of_a_file_is_read_back_whole(void **state)
+{
+	(void)state;
+	struct texts_file f = { .bytes = 4096 }, again = { .bytes = 0 };
+	static const char *const other[][2] = {
+		{ "gw-1-0000000004000000", "gw-1-0000000004000001" },
+		{ "\"node\":\"gw-1\"", "\"node\":\"gw-2\"" },
+		{ "\"node\":\"gw-1\"", "\"node\":\"../x\"" }, { "2026-11-25T", "2026-13-25T" }
+	};
+	SCOPED_BUF(text, 4096);
+
+	texts_name("gw-1", TEXTS_SEGMENT_BYTES, f.name);
+	memcpy(f.node, "gw-1", 5);
+	texts_file_times(&f, 1795651200 - 1);
+	memset(f.sha256, 7, sizeof(f.sha256));
+	texts_file_write(&f, &text);
+	struct span all = buf_view(&text);
+	assert_int_equal(texts_file_read(all, &again), 0);
+	assert_memory_equal(&again, &f, sizeof(f));
+	for (size_t n = 0; n < all.n - 1; n++)
+		if (texts_file_read(span_cut(all, 0, n), &again) == 0)
+			fail_msg("read from %zu bytes", n);
+	for (size_t i = 0; i < COUNT_OF(other); i++) {
+		char copy[1024];
+		snprintf(copy, sizeof(copy), "%.*s", SPAN_ARG(all));
+		char *at = strstr(copy, other[i][0]);
+		assert_non_null(at);
+		memcpy(at, other[i][1], strlen(other[i][1]));
+		if (texts_file_read(span_str(copy), &again) == 0)
+			fail_msg("read: %s", copy);
+	}
+}
+
+/* A kill at any step of it: the next daemon does what was left, and every text is here or in
+ * the archive, by a record that names it. */
+static void
+a_kill_while_texts_go_loses_none(void **state)
+{
+	(void)state;
+	static const char *const points[] = { "archive-written", "archive-put", "archive-texts",
+		"archive-marked", "trim-texts-record", "trim-texts-recorded",
+		"trim-texts-removed" };
+	r.cfg.retention_archive = archive;
+	assert_int_equal(mkdir(archive, 0700), 0);
+	r.cfg.retention_texts_us = 30 * 86400ull * 1000000;
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		char id[32];
+		int status;
+		snprintf(id, sizeof(id), "id-%zu", i);
+		seal_request("alice", "alice", id, "an old text", NULL);
+		rig_sh("touch -d '40 days ago' %s", texts_path(0));
+		texts_roll(sr.texts);
+		seal_request("alice", "alice", "id-new", "a new text", NULL);
+		audit_stop(&r.audit);
+		fflush(stdout);
+		pid_t pid = fork();
+		if (pid == 0) {
+			stops_hook = stops_kill;
+			stops_point = points[i];
+			stops_after = 1;
+			start();
+			for (;;)
+				pause();
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			fail_msg("%s: not reached", points[i]);
+		if (verify_texts() != 0)
+			fail_msg("%s: %s", points[i], said);
+		start();
+		until(count_files(".texts", ".texts") == 1);
+		keep_stop(&keep);
+		if (verify_texts() != 0)
+			fail_msg("%s, after it: %s", points[i], said);
+		assert_int_equal(count_files(".keep", REPLACE_SUFFIX), 0);
+		assert_int_equal(count_files("/../archive", ".texts"), i + 1);
+	}
 }
 
 /* ---- a person's own ---- */
@@ -457,7 +570,10 @@ main(void)
 		T(a_text_that_is_flipped_swapped_cut_or_missing_is_named),
 		T(old_texts_go_on_their_own_clock_and_come_back),
 		T(what_the_archive_changed_does_not_come_back),
+		T(the_newest_file_stays_however_old),
 		T(without_an_age_texts_stay),
+		cmocka_unit_test(what_is_said_of_a_file_is_read_back_whole),
+		T(a_kill_while_texts_go_loses_none),
 		T(a_person_gets_each_decision_with_its_texts),
 		T(after_an_erasure_it_says_erased_and_the_rest_opens),
 		T(another_key_opens_nothing),

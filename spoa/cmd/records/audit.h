@@ -39,6 +39,7 @@ struct audit_args {
 	const char *seq, *receipt;
 	bool proof;
 	const char *proof_of; /* NULL: the decision, or where there is none the only record */
+	bool patient; /* audit_prove() waits for the checkpoint of a record that is fresh */
 	const char *note;     /* verify: a checkpoint that the log must continue */
 	const char *root, *statements[AUDIT_STATEMENTS]; /* verify: of an offline root */
 	size_t nstatements;

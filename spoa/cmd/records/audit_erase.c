@@ -95,8 +95,13 @@ erase_person(struct admin_cmd *c)
 		c->code = admin_print_json(WHAT, answer);
 	else
 		say_ordered(answer);
-	int code = admin_changed("erasure", answer, "is ordered");
-	return c->code ? c->code : code;
+	/* Where it is in force is printed; what is left to say is what went wrong. */
+	if (str_same(json_str_in(answer, "redis"), "away") ||
+		json_object_get(answer, "recorded") || json_object_get(answer, "kept")) {
+		int code = admin_changed("erasure", answer, "is ordered");
+		c->code = c->code ? c->code : code;
+	}
+	return c->code;
 }
 
 int

@@ -173,6 +173,18 @@ rules_of(const struct policy *p, const char *outcomes)
 	return rules;
 }
 
+/* `kept`: what it was made with is sealed; where no key opened it, it is not held. */
+static void
+tell_call(json_t *all, const json_t *call, bool kept)
+{
+	json_t *o = json_copy((json_t *)(uintptr_t)call);
+
+	if (kept && record_in(call, RF_CALLS_ARGUMENTS_BYTES) &&
+		!record_in(call, RF_CALLS_ARGUMENTS))
+		json_object_set_new(o, "not_held", json_pack("[s]", "tool.arguments"));
+	json_array_append_new(all, o);
+}
+
 /* Those of the request, and after them those of its answer. NULL: there are none. */
 static json_t *
 calls_told(const struct wanted *w, bool same_version)
@@ -181,10 +193,10 @@ calls_told(const struct wanted *w, bool same_version)
 	size_t i;
 
 	json_array_foreach(record_get(w->record, RF_CALLS), i, one)
-		json_array_append_new(all, json_copy(one));
+		tell_call(all, one, opening_kept(w->record, SEAL_TOOLS) != NULL);
 	json_array_foreach(record_get(w->completion, RF_CALLS), i,
 		one) if (span_is(json_span(record_in(one, RF_CALLS_BY)), "answer"))
-		json_array_append_new(all, json_copy(one));
+		tell_call(all, one, opening_kept(w->completion, SEAL_TOOLS) != NULL);
 	json_array_foreach(all, i, one)
 	{
 		const char *outcomes = json_string_value(record_in(one, RF_CALLS_OUTCOMES));
@@ -243,6 +255,10 @@ print_calls(struct buf *out, json_t *calls)
 				out, "%s%s was %s", sep, read[k].name, of(one, read[k].field));
 			sep = ", ";
 		}
+		if (json_object_get(one, "not_held"))
+			buf_str(out,
+				"\n  not held: tool.arguments: they are sealed, and no key "
+				"that opens them was given");
 		buf_putc(out, '\n');
 		json_array_foreach(json_object_get(one, "rules"), k, rule) buf_printf(out,
 			"  %-12s %s%s%s\n", json_str_in(rule, "outcome"),

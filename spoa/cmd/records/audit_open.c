@@ -86,8 +86,8 @@ find_opened(struct audit_opening *o)
 			"restore",
 			o->a.id);
 	else if (!o->n)
-		cmd_fail(WHAT, "%s: %s%sof it is kept: record: of its route said so", o->a.id,
-			o->part ? "no " : "nothing ", o->part ? o->part : "");
+		cmd_fail(WHAT, "%s: no %s of it is kept: record: of its route said so", o->a.id,
+			o->part ? o->part : "text");
 	return o->n ? 0 : EXIT_NO;
 }
 
@@ -236,6 +236,7 @@ audit_open(int argc, char **argv)
 	if (!o)
 		return cmd_fail(WHAT, "%s", err_str(ERR_NOMEM));
 	o->a.q.what = WHAT;
+	o->a.patient = true;
 	const struct cmd_option options[] = {
 		QUERY_SOURCE(&o->a.q),
 		AUDIT_KEYS(&o->a),

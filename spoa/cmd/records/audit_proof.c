@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/sha256.h"
@@ -23,6 +24,9 @@
 
 /* A range is said at least every ten seconds: so far before a record it is looked for. */
 #define RECORDS_BEFORE 200000
+/* A checkpoint comes within a second of a record: a patient caller looks so often, and after so
+ * long. */
+enum { LOOKS_MAX = 10, LOOK_US = 300000 };
 
 struct prove {
 	const struct audit_wanted *w;
@@ -284,6 +288,28 @@ write_proof(struct audit_args *a, struct prove *p, struct buf *out)
 	return code;
 }
 
+/* The record and what is around it; p->enough is false where no checkpoint covers it. */
+static int
+look_until(struct audit_args *a, struct prove *p, struct buf *why)
+{
+	const struct audit_wanted *w = p->w;
+	uint64_t from = w->seq > RECORDS_BEFORE ? w->seq - RECORDS_BEFORE : 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < (a->patient ? LOOKS_MAX : 1) && !err && !p->enough; i++) {
+		if (i)
+			usleep(LOOK_US);
+		p->seq = p->after_seq = 0;
+		p->committed = p->other = false;
+		p->types[0] = p->before_node[0] = '\0';
+		buf_clear(&p->before);
+		err = read_proof_lines(a, w->node[0] ? w->node : NULL, from, look_for, p, why);
+		if (!p->seq)
+			break;
+	}
+	return err;
+}
+
 int
 audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out)
 {
@@ -304,8 +330,8 @@ audit_prove(struct audit_args *a, const struct audit_wanted *w, struct buf *out)
 	buf_init(&p->before, 0);
 	buf_init(&p->after, 0);
 	SCOPED_BUF(why, 8192);
-	uint64_t from = w->seq > RECORDS_BEFORE ? w->seq - RECORDS_BEFORE : 0;
-	if (read_proof_lines(a, w->node[0] ? w->node : NULL, from, look_for, p, &why))
+	int err = look_until(a, p, &why);
+	if (err)
 		code = cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&why)));
 	else if (!p->seq)
 		code = not_found(a, p);

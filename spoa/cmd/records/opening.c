@@ -429,7 +429,7 @@ opening_text(struct opening *o, const json_t *record, enum seal_kind kind, struc
 
 /* The ciphertexts, in base64. */
 static enum opening_is
-put_parts(struct opening *o, const json_t *record, const json_t *kept, json_t *to,
+put_ciphertexts(struct opening *o, const json_t *record, const json_t *kept, json_t *to,
 	struct buf *why)
 {
 	json_t *list = json_array(), *at;
@@ -470,7 +470,7 @@ opening_sealed(struct opening *o, const json_t *record, enum seal_kind kind)
 		chain_node_valid(span_str(node))
 			? find_seal(o, json_span(json_object_get(kept, "seal")), node, &why)
 			: NULL;
-	enum opening_is is = p ? put_parts(o, record, kept, out, &why) : OPENING_NO_SEAL;
+	enum opening_is is = p ? put_ciphertexts(o, record, kept, out, &why) : OPENING_NO_SEAL;
 	if (is == OPENING_OPENED)
 		is = share_of(o, record, kind, (uint64_t)json_int_in(kept, "share"), &b, &why);
 	if (is == OPENING_OPENED) {
@@ -548,7 +548,7 @@ pseudonym_of_daemon(
 		.page = "/audit/pseudonym",
 		.post = true,
 		.body = body };
-	long status = call.socket && body ? admin_ask(&call, &answer, why) : 0;
+	long status = call.socket && body ? admin_ask_patiently(&call, &answer, why) : 0;
 	json_auto_t *said = status ? json_loadb(buf_view(&answer).p, answer.n, 0, NULL) : NULL;
 	const char *word = json_text_in(said, "pseudonym");
 	bool found = status == 200 && strlen(word) == PSEUDONYM_LEN;
@@ -590,4 +590,13 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 		cmd_fail(q->what, "records with a pseudonym are not found: %.*s",
 			SPAN_ARG(buf_view(&why)));
 	return found;
+}
+
+bool
+opening_plain(const struct query *q)
+{
+	SCOPED_ARENA(a, 0, false);
+	const struct config *cfg = cmd_config(&a, q->config);
+
+	return cfg && cfg->audit_persons == PERSONS_PLAIN;
 }

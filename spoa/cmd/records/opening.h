@@ -70,6 +70,9 @@ json_t *opening_sealed(struct opening *o, const json_t *record, enum seal_kind k
  * search that finds one is not noted with the name. */
 bool opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	char out[PSEUDONYM_LEN + 1]);
+/* The configuration says that records name persons: by their names alone they are found, and a
+ * reading is noted with the name. */
+bool opening_plain(const struct query *q);
 
 /* The object that says what was kept of it; NULL: nothing. */
 const json_t *opening_kept(const json_t *record, enum seal_kind kind);

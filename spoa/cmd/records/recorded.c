@@ -396,8 +396,8 @@ recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
 		((missing->in[V_TOOL_ARGUMENTS] && cel_reads(rule->when, V_TOOL_ARGUMENTS)) ||
 			(cel_reads(rule->when, V_RESPONSE_TOOL_CALLS) &&
 				strstr(rule->when_text, "arguments"))))
-		return "arguments of tool calls are not held: they are sealed, and no key that "
-		       "opens them was given";
+		return "arguments of tool calls are not held: they are sealed, and not opened as "
+		       "rules read them";
 	for (size_t slot = 0; rule->when && slot < env->n; slot++)
 		if (missing->in[slot] && cel_reads(rule->when, slot))
 			return arena_printf(a, "%s was not recorded", env->vars[slot].path).p;

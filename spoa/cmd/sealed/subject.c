@@ -308,7 +308,8 @@ audit_subject(int argc, char **argv)
 		code = cmd_fail(SUBJECT_WHAT, "%s", err_str(ERR_NOMEM));
 	if (!code && !(s.opening = opening_begin(&s.q, &s.args)))
 		code = EXIT_CANNOT;
-	if (!code && opening_pseudonym(&s.q, s.args.shares, s.person, s.word))
+	if (!code && opening_pseudonym(&s.q, s.args.shares, s.person, s.word) &&
+		!opening_plain(&s.q))
 		reading_asked("person", json_string(s.word));
 	code = code ? code : run_subject(&s);
 	code = code ? code : print_subject(&s);

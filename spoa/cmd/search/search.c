@@ -353,7 +353,7 @@ search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
 	const char *const *journals, size_t n)
 {
 	struct search_want *w = &s->want[RT_PERSON];
-	size_t named = w->n;
+	size_t named = shares || (w->n && !opening_plain(q)) ? w->n : 0;
 	json_t *asked = named ? json_array() : NULL;
 	char word[PSEUDONYM_LEN + 1];
 

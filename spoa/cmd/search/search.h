@@ -7,10 +7,10 @@
 #include "base/keyfile.h"
 #include "cmd/records/audit.h"
 
-#define SEARCH_WHAT    "audit search"
-#define SEARCH_VALUES  64 /* of one term */
-#define SEARCH_SOURCES 64 /* --journal so often */
-#define SEARCH_RECORDS 64 /* of one hit */
+#define SEARCH_WHAT	 "audit search"
+#define SEARCH_VALUES	 64 /* of one term */
+#define SEARCH_SOURCES	 64 /* --journal so often */
+#define SEARCH_RECORDS	 64 /* of one hit */
 #define SEARCH_HASH_KEYS 128
 
 /* ---- what is searched for ---- */
@@ -40,7 +40,7 @@ struct search {
 	struct search_want want[RT_SEARCHED];
 	int64_t from_ns, until_ns; /* until 0: no end */
 	bool oldest;		   /* first */
-	bool alone; /* records of other types than requests' too */
+	bool alone;		   /* records of other types than requests' too */
 	struct search_place after;
 	/* A hit that has all that is wanted; false: enough. */
 	bool (*hit)(void *arg, const struct search_hit *h);
@@ -58,8 +58,9 @@ struct search_given {
 int search_read_wants(struct query *q, struct search *s, const struct search_given *given);
 /* Their rows of options, after the command's own. */
 void search_options(struct cmd_option *to, struct search_given *given);
-/* Where persons are wanted by name, their pseudonyms in these journals too: by a file of shares,
- * NULL: the daemon. After query_begin(): what is noted is the pseudonym. 0, or an exit code after a message. */
+/* Where persons are wanted by name, their pseudonyms in these journals too: by a file of
+ * shares, NULL: the daemon, where records are to have some. After query_begin(): what is noted
+ * is the pseudonym. 0, or an exit code after a message. */
 int search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
 	const char *const *journals, size_t n);
 /* Whether the records, taken together, have all terms that are wanted. */

@@ -25,6 +25,9 @@ want(struct query *from, struct search *q, struct span hex)
 	struct search_want *w = &q->want[RT_TEXT_HASH];
 	struct span kept = arena_printf(&from->arena, "%.*s", SPAN_ARG(hex));
 
+	for (size_t i = 0; i < w->n; i++)
+		if (span_is(hex, w->value[i]))
+			return 0;
 	if (!kept.p || w->n == SEARCH_VALUES)
 		return cmd_fail(
 			SEARCH_WHAT, "more than %d texts, with each hash key", SEARCH_VALUES);
@@ -72,10 +75,13 @@ by_files(struct query *from, struct search *q, struct span text, struct search_t
 	return code;
 }
 
+/* Of who has a share, records have hashes of his own: that is whose text it may be. */
 static int
-by_daemon(struct query *from, struct search *q, struct span text, struct search_texts *t)
+by_daemon_for(struct query *from, struct search *q, struct span text, const char *person,
+	struct search_texts *t)
 {
-	json_auto_t *in = json_pack("{s:s%}", "text", text.p ? text.p : "", text.n);
+	json_auto_t *in = json_pack(
+		"{s:s%,s:s*}", "text", text.p ? text.p : "", text.n, "person", person);
 	int code = 0;
 
 	if (!in)
@@ -89,9 +95,32 @@ by_daemon(struct query *from, struct search *q, struct span text, struct search_
 	for (size_t i = 0; i < json_array_size(hashes) && !code; i++) {
 		const json_t *h = json_array_get(hashes, i);
 		code = want(from, q, span_str(json_text_in(h, "id")));
-		note_tried(t, json_text_in(h, "hash_key"));
+		if (!json_object_get(h, "of"))
+			note_tried(t, json_text_in(h, "hash_key"));
 	}
+	if (answer && !person && json_is_true(json_object_get(answer, "shares")))
+		fprintf(stderr,
+			"tollgate: " SEARCH_WHAT
+			": texts that are sealed have hashes of their person's own: name "
+			"whose it is with --person\n");
 	return code;
+}
+
+static int
+by_daemon(struct query *from, struct search *q, struct span text, struct search_texts *t)
+{
+	const struct search_want *persons = &q->want[RT_PERSON];
+	bool any = false;
+	int code = 0;
+
+	for (size_t i = 0; i < persons->n && !code; i++) {
+		struct span name = span_str(persons->value[i]);
+		if (span_is(name, "-") || span_ends(name, SPAN_LIT("*")))
+			continue;
+		any = true;
+		code = by_daemon_for(from, q, text, persons->value[i], t);
+	}
+	return any ? code : by_daemon_for(from, q, text, NULL, t);
 }
 
 /* The configured keys, which the daemon's user may read, and root. */

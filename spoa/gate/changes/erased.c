@@ -189,10 +189,15 @@ live_erased_note(struct live *l,
 	redisReply *(*ask)(void *arg, int argc, const char **argv, const size_t *lens),
 	void *arg)
 {
-	struct erased_fields *f = malloc(sizeof(*f));
 	size_t from = 0;
 	bool up = true;
 
+	pthread_mutex_lock(&l->lock);
+	bool any = l->nerasures > 0;
+	pthread_mutex_unlock(&l->lock);
+	if (!any)
+		return true;
+	struct erased_fields *f = malloc(sizeof(*f));
 	do {
 		if (f)
 			take_fields(l, f, &from);

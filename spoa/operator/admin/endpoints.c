@@ -135,7 +135,8 @@ static const struct param read_told[] = {
 	{ "follow", PARAM_TEXT, .text = "begin or end." }, SIGNED, { .name = NULL },
 };
 static const struct param text_hashed[] = {
-	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." }, SIGNED, { .name = NULL },
+	{ "text", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "The text." },
+	{ "person", PARAM_TEXT, .max = 1024, .text = "Whose it is: hashes as records have them of who has a share, too." }, SIGNED, { .name = NULL },
 };
 static const struct param person_named[] = {
 	{ "person", PARAM_TEXT, PARAM_NEEDED, .max = 1024, .text = "The name." }, SIGNED, { .name = NULL },

@@ -17,27 +17,41 @@
 
 enum { COMMAND_MAX = 32, ASKED_MAX = 32 << 10, ASKED_DEPTH = 8 };
 
-/* By the key in force, and by those of boots before, as far as their files are here. */
+static void
+add_hash(json_t *all, const char *key, const unsigned char hash[SHA256_BYTES], const char *of)
+{
+	SCOPED_BUF(hex, 256);
+	buf_hex(&hex, hash, SHA256_BYTES);
+	json_array_append_new(all, json_pack("{s:s,s:s%,s:s*}", "hash_key", key, "id",
+					   buf_view(&hex).p, hex.n, "of", of));
+}
+
+/* By the key in force, and by those of boots before, as far as their files are here; and of
+ * each as records have it of who has a share, which `own` is of (gate/sealing). NULL: of
+ * nobody. */
 static json_t *
-hashes(struct change *c, struct span text, struct span now)
+hashes(struct change *c, struct span text, const unsigned char now[SHA256_BYTES],
+	const unsigned char *own)
 {
 	struct hashkey keys[AUDIT_HASH_KEYS];
 	const char *in_force = audit_keys(c->s->audit)->hash.id;
-	unsigned char hash[SHA256_BYTES];
+	unsigned char hash[SHA256_BYTES], his[SHA256_BYTES];
 	json_t *all = json_array();
 	size_t n = audit_hash_keys(c->s->shared_cfg, keys);
 
-	SCOPED_BUF(hex, 256);
-	json_array_append_new(
-		all, json_pack("{s:s,s:s%}", "hash_key", in_force, "id", now.p, now.n));
-	for (size_t i = 0; i < n; i++) {
-		if (!strcmp(keys[i].id, in_force))
+	for (size_t i = 0; i <= n; i++) {
+		const char *key = i ? keys[i - 1].id : in_force;
+		if (i && !strcmp(key, in_force))
 			continue;
-		hmac_sha256(keys[i].key, text, hash);
-		buf_clear(&hex);
-		buf_hex(&hex, hash, sizeof(hash));
-		json_array_append_new(all, json_pack("{s:s,s:s%}", "hash_key", keys[i].id, "id",
-						   buf_view(&hex).p, hex.n));
+		if (i)
+			hmac_sha256(keys[i - 1].key, text, hash);
+		else
+			memcpy(hash, now, sizeof(hash));
+		add_hash(all, key, hash, NULL);
+		if (!own)
+			continue;
+		hmac_sha256(own, span_of((const char *)hash, sizeof(hash)), his);
+		add_hash(all, key, his, "person");
 	}
 	explicit_bzero(keys, sizeof(keys));
 	return all;
@@ -47,7 +61,9 @@ static bool
 make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 {
 	const json_t *text = json_object_get(c->in, "text");
-	unsigned char hash[SHA256_BYTES];
+	struct span person = json_span(json_object_get(c->in, "person"));
+	unsigned char hash[SHA256_BYTES], own[SHA256_BYTES];
+	struct share b = { .number = 0 };
 
 	c->reads = true;
 	if (!json_is_string(text))
@@ -56,10 +72,16 @@ make_hash(struct change *c, json_t **before UNUSED, json_t **after)
 		return change_refuse(
 			c, MHD_HTTP_CONFLICT, "there are no records: audit.journal");
 	gate_text_hash(c->s->shared, json_span(text), hash);
+	bool his = person.n && c->s->shares && !shares_get(c->s->shares, person, false, &b);
+	if (his)
+		share_hash_key(&b, own);
 	SCOPED_BUF(hex, 256);
 	buf_hex(&hex, hash, sizeof(hash));
 	*after = json_pack("{s:s%,s:o}", "id", buf_view(&hex).p, hex.n, "hashes",
-		hashes(c, json_span(text), buf_view(&hex)));
+		hashes(c, json_span(text), hash, his ? own : NULL));
+	explicit_bzero(&b, sizeof(b));
+	explicit_bzero(own, sizeof(own));
+	json_object_set_new(c->answer, "shares", json_boolean(c->s->shares != NULL));
 	json_object_set(c->answer, "hashes", json_object_get(*after, "hashes"));
 	return change_sign(c, *after);
 }

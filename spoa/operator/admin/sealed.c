@@ -43,7 +43,7 @@ refuse_share(struct change *c, enum share_state state)
 }
 
 static bool
-make_share(struct change *c, json_t **before UNUSED, json_t **after)
+make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 {
 	json_int_t number = json_integer_value(json_object_get(c->in, "share"));
 	struct share b;
@@ -83,7 +83,7 @@ give_share(struct change *c, const json_t *after)
 	sodium_memzero(&b, sizeof(b));
 }
 
-const struct change_row admin_share = { "text", 0, "open", make_share, give_share };
+const struct change_row admin_share = { "text", 0, "open", make_handout, give_share };
 
 /* ---- for the console ---- */
 
@@ -105,12 +105,12 @@ admin_opening(struct asking *q)
 /* ---- erasures ---- */
 
 /* What of the whole cluster is known. */
-struct known {
+struct known_nodes {
 	json_t *nodes, *done; /* live_erased_read(); this node is among the nodes */
 };
 
 static bool
-read_known(struct server *s, struct known *k, struct buf *why)
+read_nodes(struct server *s, struct known_nodes *k, struct buf *why)
 {
 	const char *node = s->shared_cfg->node;
 	struct redis_options redis;
@@ -132,7 +132,7 @@ read_known(struct server *s, struct known *k, struct buf *why)
 }
 
 static void
-free_known(struct known *k)
+forget_known_nodes(struct known_nodes *k)
 {
 	json_decref(k->nodes);
 	json_decref(k->done);
@@ -140,7 +140,7 @@ free_known(struct known *k)
 
 /* Of another node, what it noted: "SERIAL TIME". A later serial is this erasure again. */
 static json_t *
-node_of_note(const struct known *k, const char *node, const json_t *erasure)
+node_of_note(const struct known_nodes *k, const char *node, const json_t *erasure)
 {
 	char field[160];
 	uint64_t serial = 0;
@@ -156,7 +156,7 @@ node_of_note(const struct known *k, const char *node, const json_t *erasure)
 
 /* Every node that is known, whether it has done it. Takes `done` out: it is this node's. */
 static void
-put_nodes(struct server *s, const struct known *k, json_t *erasure)
+put_nodes(struct server *s, const struct known_nodes *k, json_t *erasure)
 {
 	json_t *list = json_array(), *done = json_object_get(erasure, "done"), *one;
 	size_t i;
@@ -177,15 +177,15 @@ put_nodes(struct server *s, const struct known *k, json_t *erasure)
 unsigned
 admin_erasures(struct server *s, struct buf *out)
 {
-	struct known k;
+	struct known_nodes k;
 	json_t *one;
 	size_t i;
 
 	SCOPED_BUF(why, 1024);
-	bool ok = read_known(s, &k, &why);
+	bool ok = read_nodes(s, &k, &why);
 	json_t *list = s->live ? live_erasures(s->live) : json_array();
 	json_array_foreach(list, i, one) put_nodes(s, &k, one);
-	free_known(&k);
+	forget_known_nodes(&k);
 	if (ok)
 		return calls_json(out, json_pack("{s:o}", "erasures", list));
 	json_decref(list);
@@ -220,16 +220,16 @@ make_erasure(struct change *c, json_t **before, json_t **after)
 
 /* It is in force, and carried out here where the disk took it. */
 static void
-say_erased(struct change *c, const json_t *after)
+say_ordered_erasure(struct change *c, const json_t *after)
 {
-	struct known k;
+	struct known_nodes k;
 	json_t *one;
 	size_t i;
 
 	SCOPED_BUF(why, 1024);
 	json_object_set(c->answer, "erasure", json_object_get(after, "id"));
 	json_object_set(c->answer, "serial", json_object_get(after, "serial"));
-	read_known(c->s, &k, &why);
+	read_nodes(c->s, &k, &why);
 	json_auto_t *list = live_erasures(c->s->live);
 	json_array_foreach(list, i, one)
 	{
@@ -238,7 +238,8 @@ say_erased(struct change *c, const json_t *after)
 		put_nodes(c->s, &k, one);
 		json_object_set(c->answer, "nodes", json_object_get(one, "nodes"));
 	}
-	free_known(&k);
+	forget_known_nodes(&k);
 }
 
-const struct change_row admin_erase = { NULL, LIVE_ERASE, "new", make_erasure, say_erased };
+const struct change_row admin_erase = { NULL, LIVE_ERASE, "new", make_erasure,
+	say_ordered_erasure };

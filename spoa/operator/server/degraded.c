@@ -81,18 +81,17 @@ live_away(struct server *s, struct buf *why)
 {
 	if (s->live && !live_kept(s->live))
 		buf_str(why, "state_file cannot be written");
-	else if (erasing_away(s, why))
-		return true;
 	else if (s->live_sync)
 		return !turns_up(live_sync_turns(s->live_sync), why);
 	return why->n > 0;
 }
 
-/* What was sealed under them does not open any more, and nothing else: until the next start. */
+/* What was sealed under them does not open any more, and nothing else: until the next start. Or
+ * one that is to go is in its file yet. */
 static bool
 shares_away(struct server *s, struct buf *why)
 {
-	if (s->sealing && s->sealing->lost)
+	if (!erasing_away(&s->erasing, why) && s->sealing && s->sealing->lost)
 		buf_printf(why, "%" PRIu64 " shares of texts are lost: %.*s", s->sealing->lost,
 			SPAN_ARG(buf_view(&s->sealing->lost_why)));
 	return why->n > 0;

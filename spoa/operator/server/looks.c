@@ -84,6 +84,13 @@ purging_look(struct server *s)
 	}
 }
 
+/* What the disk of the shares did not take before. */
+static void
+erasing_look(struct server *s)
+{
+	erasing_again(&s->erasing);
+}
+
 /* clang-format off */
 static const struct {
 	double first_s, every_s;

@@ -24,7 +24,4 @@ struct looks {
 void looks_begin(struct looks *l, struct server *s, struct ev_loop *loop);
 void looks_end(struct looks *l);
 
-/* Erasures that could not be carried out are tried again. */
-void erasing_look(struct server *s);
-
 #endif

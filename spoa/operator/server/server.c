@@ -270,9 +270,9 @@ start_sealing(struct server *s, const struct config *cfg, struct buf *why)
 }
 
 static void
-carry_out_erasures(void *server)
+carry_out_erasures(void *erasing)
 {
-	erasing_now(server);
+	erasing_now(erasing);
 }
 
 /* Keys, overrides and erasures made at run time. What was erased while this daemon was down is
@@ -296,8 +296,12 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 		return ERR_IO;
 	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
 	sodium_memzero(key, sizeof(key));
+	s->erasing.live = s->live;
+	s->erasing.shares = s->shares;
+	s->erasing.audit = s->audit;
+	s->erasing.journal = cfg->journal;
 	if (s->live)
-		live_on_erasure(s->live, carry_out_erasures, s);
+		live_on_erasure(s->live, carry_out_erasures, &s->erasing);
 	if (s->live && cfg->redis_url) {
 		struct redis_options redis;
 		if (config_redis(cfg, &redis) == 0)
@@ -306,7 +310,7 @@ start_live(struct server *s, const struct config *cfg, struct buf *why)
 	}
 	if (s->live_sync)
 		turns_first(live_sync_turns(s->live_sync), LIVE_FIRST_US);
-	erasing_now(s);
+	erasing_now(&s->erasing);
 	return s->live && (s->live_sync || !cfg->redis_url) ? 0 : ERR_IO;
 }
 

@@ -5,9 +5,9 @@
 
 #include "budget/quota/quota.h"
 #include "budget/tally/cached_share.h"
+#include "gate/changes/erasing.h"
 #include "net/worker.h"
 #include "operator/server/degraded.h"
-#include "operator/server/erasing.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
 #include "operator/server/pinning.h"

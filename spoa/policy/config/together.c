@@ -234,6 +234,8 @@ check_admin(struct config_reader *r)
 	refuse(r, cfg->admin_console && !cfg->admin_tokens, "admin.console",
 		"needs admin.tokens: tollgate admin-token new NAME --roles viewer");
 	refuse(r, cfg->admin_open && !cfg->admin_console, "admin.open", "needs admin.console");
+	refuse(r, cfg->admin_open && cfg->admin_console && !cfg->nauditors, "admin.open",
+		"needs the section seal, whose texts it opens");
 }
 
 static void

@@ -1,6 +1,6 @@
 // Sealed texts, opened in the browser: STATE=open: each of IDS is what the provider received and sent; what a wrong
 // key, passphrase or an unsafe page say. STATE=erased: none but that of GONE's opens.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { BASE, clean, failures, is, like, ok, person, start, stop } from "./harness.mjs";
 
 const { TOKEN, STATE, WANT, IDS, KEYS, GONE } = process.env;
@@ -16,20 +16,30 @@ async function open(page, key, passphrase = "") {
 	await page.getByLabel("Your private key").setInputFiles(`${KEYS}/${key}.key`);
 	await page.getByLabel("Its passphrase").fill(passphrase);
 	await page.getByLabel("Why (recorded)").last().fill("a drill <b>x</b>");
-	await page.getByRole("button", { name: "Open", exact: true }).click();
-	await page.waitForFunction(() => document.querySelector(".opened:not([aria-busy])")?.hasChildNodes());
-	return page.locator(".opened").innerText();
+	for (let tries = 0; ; tries++) {
+		await page.getByRole("button", { name: "Open", exact: true }).click();
+		await page.waitForFunction(() => document.querySelector(".opened:not([aria-busy])")?.hasChildNodes());
+		const text = await page.locator(".opened").innerText();
+		if (tries === 30 || !/too many records of yours/.test(text)) return text;
+		await page.getByLabel("Its passphrase").fill(passphrase); /* over his share of records: again in a second */
+		await page.waitForTimeout(1000);
+	}
 }
-/* The bytes that its button saves. */
-async function saved(page, part) {
-	const button = page.locator(".opened button").nth(part);
-	const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
-	return [download.suggestedFilename(), readFileSync(await download.path())];
+/* What the buttons save: the bytes of each part. */
+async function saved(page) {
+	const got = {};
+	for (const button of await page.locator(".opened button").all()) {
+		const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+		got[/-(\w+)\.txt$/.exec(download.suggestedFilename())[1]] = readFileSync(await download.path());
+	}
+	return got;
 }
+const wanted = (id) => Object.fromEntries(readdirSync(WANT).filter((f) => f.startsWith(id)).map((f) => [f.split(".")[1], readFileSync(`${WANT}/${f}`)]));
+const same = (a, b) => Object.keys(a).sort().join() === Object.keys(b).sort().join() && Object.keys(a).every((k) => a[k].equals(b[k]));
 
 await start();
 try {
-	const page = await person({ token: TOKEN, expected: ["401"] });
+	const page = await person({ token: TOKEN, expected: ["401", "429"] });
 	const sent = [];
 	page.on("request", (r) => sent.push(r.postData() ?? ""));
 	if (STATE === "erased") {
@@ -40,7 +50,7 @@ try {
 		}
 		await show(page, GONE);
 		await open(page, "ann", PASSPHRASE);
-		ok("another person's opens", (await saved(page, 0))[1].equals(readFileSync(`${WANT}/${GONE}.prompt`)));
+		ok("another person's opens", same(await saved(page), wanted(GONE)));
 	} else {
 		await show(page, ids[0]);
 		like("a wrong passphrase is told before anything is asked", await open(page, "ann", "wrong"), /The passphrase does not open this key/);
@@ -50,13 +60,9 @@ try {
 		for (const id of ids) {
 			await show(page, id);
 			await open(page, "ann", PASSPHRASE);
-			const bad = [];
-			for (const [i, part] of ["prompt", "response"].entries()) {
-				const [name, bytes] = await saved(page, i);
-				if (!bytes.equals(readFileSync(`${WANT}/${id}.${part}`)) || !name.startsWith(id)) bad.push(`${name} ${bytes.length}`);
-			}
-			ok(`${id}: what the provider received and sent`, !bad.length, ...bad);
+			ok(`${id}: what the provider received and sent`, same(await saved(page), wanted(id)), await page.locator(".opened").innerText());
 		}
+		like("a call, its arguments as text", await page.locator(".opened").innerText(), /arguments of pay \(answer\)\s+\{"to": "<b>ann<\/b>"\}/);
 		is("a text makes no element", await page.locator(".opened b, .opened img, .opened script").count(), 0);
 		is("what turns a line is shown", /\\u2028/.test(await page.locator("main").innerText()), true);
 		await page.goto(`${BASE}/console/#/search`);

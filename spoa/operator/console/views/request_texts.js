@@ -11,7 +11,7 @@ const HOW = { redacted: 'as it was sent on, redacted', full: 'in full' };
 const GONE = {
 	erased: 'erased: the share of its person is gone. No key opens it any more.',
 	lost: 'lost: its share is not in the file of shares, which came from a backup or is another’s. tollgate status says how many are.',
-	trimmed: 'not kept any more: retention took it away. tollgate audit restore brings back what the archive has.',
+	trimmed: 'not kept any more: retention took it away. tollgate audit restore --texts brings back what the archive has.',
 };
 
 /* Each text that a record names: { part, type, kept }. */

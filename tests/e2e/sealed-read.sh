@@ -1,0 +1,92 @@
+# What reads sealed texts, with a running daemon: verify --texts, the report, a person's own view, a search by name and by text
+# where records have pseudonyms, and what is left of it after an erasure.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+
+openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
+chmod 600 "$D/ann.key"
+cat >"$D/mine.yaml" <<Y
+seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+audit: {persons: pseudonym}
+Y
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: sealed
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - none: {person: service-account}
+providers:
+  openai: {backend: local, dialect: openai}
+routes:
+  - {name: kept, match: {path: /v1/chat/completions, host: kept.example}, targets: openai, record: {prompt: full, response: full}}
+  - {name: chat, match: {path: /v1/chat/completions}, targets: openai}
+default: permit
+Y
+stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml"
+json='content-type: application/json'
+alice=$(token --claims '{"sub":"alice"}') bob=$(token --claims '{"sub":"bob"}')
+say() { jq -cn --arg t "$1" '{model:"echo",messages:[{role:"user",content:$t}]}'; }
+post() { # WHO HOST TEXT
+	req POST /v1/chat/completions -H "authorization: Bearer $1" -H "$json" -H "host: $2" -d "$(say "$3")"
+	id=$(header x-tollgate-id)
+}
+audit() { "$B/tollgate" audit "$@" -c "$D/tollgate.yaml" 2>"$D/err"; }
+joined() { paste -sd' '; }
+lines() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep "$@"; }
+post "$alice" kept.example '<b>what of my loan</b>'
+hers=$id
+is "a request whose texts are kept" "$status" 200
+post "$bob" kept.example 'something of his own'
+his=$id
+post "$alice" else.example 'nothing of this is kept'
+settled
+
+# ---- held against the records ----
+out=$(audit verify --texts | joined; exit "${PIPESTATUS[0]}")
+like "every text is what its record says" "$? $out" '^0 .*ok source=texts texts=4 bytes=[0-9]+ cut=0 trimmed=0 bad=0$'
+file=$(ls "$JOURNAL.texts" | head -1)
+cp "$JOURNAL.texts/$file" "$D/as-it-was"
+alter "$JOURNAL.texts/$file" $((128 + 16 + 3))
+out=$(audit verify --texts | joined; exit "${PIPESTATUS[0]}")
+like "one that was altered is named: record, part, file" "$? $out" "^1 .*source=texts seq=[0-9]+ id=$hers part=prompt file=$file why="
+cp "$D/as-it-was" "$JOURNAL.texts/$file"
+is "the report says what was sealed, and what not, by route" \
+	"$(audit report --json | jq -c '.texts|[.prompts_kept,.answers_kept,.prompts_not_kept,.by_route.kept.prompts_kept,.by_route.chat.prompts_not_kept,(.prompts_sealed_bytes>0)]')" '[2,2,1,2,1,true]'
+
+# ---- by name ----
+is "no record of hers has her name" "$(lines -c '"person":"alice"')" 0
+found=$(audit search --person alice --json | jq -rs 'map(.id // .record.id)|sort|join(" ")')
+is "a search by her name finds her pseudonym" "$found" "$(printf '%s\n' "$hers" "$id" | sort | paste -sd' ')"
+is "so does list" "$(audit list --person alice --since 1h | wc -l)" 2
+lines '"what":"pseudonym"' >"$D/asked"
+socket=$(sed -n 's/.*unix@\(.*admin.sock\).*/\1/p' "$D/tollgate.yaml")
+is "and the console's search" "$(curl -s --unix-socket "$socket" 'http://t/records/search?person=alice' | jq '.records|length')" 2
+like "who asked is on record" "$(wc -l <"$D/asked")" '^[1-9]$'
+is "without the name, and so is the search" "$(lines '"type":"read"' | grep -c alice)" 0
+say '<b>what of my loan</b>' | tr -d '\n' >"$D/text"
+is "her text's hash is her own" "$(audit search --text-file "$D/text" --json | wc -l)" 0
+like "which is said" "$(cat "$D/err")" 'hashes of their person.s own'
+is "and is found with her name" "$(audit search --text-file "$D/text" --person alice --json | jq -r '.id // .record.id')" "$hers"
+
+# ---- her own view ----
+out=$(audit subject --person alice --key "$D/ann.key" --reason DSR-7 --out "$D/subject" | joined; exit "${PIPESTATUS[0]}")
+like "what is held about her" "$? $out" '^0 .*subject decisions=2 texts_open=2 texts_not_kept=1$'
+is "with what she asked, as it went" "$(jq -r 'select(.id=="'"$hers"'").texts[]|select(.part=="prompt").text' "$D/subject/decisions.jsonl")" "$(cat "$D/text")"
+is "nothing of his" "$(grep -c "$his" "$D/subject/decisions.jsonl" "$D/subject/index.html" | paste -sd' ')" "$D/subject/decisions.jsonl:0 $D/subject/index.html:0"
+is "as a page without a script" "$(grep -c '<script\|<b>' "$D/subject/index.html") $(grep -c '&#60;b&#62;what of my loan' "$D/subject/index.html")" "0 2"
+for f in decisions.jsonl index.html; do
+	check "$f is signed" audit verify --manifest "$D/subject/$f.manifest"
+done
+like "her share was given on record" "$(lines '"read":"open"' | grep -c 'DSR-7')" '^1$'
+audit subject --person alice --key "$D/ann.key" --out "$D/subject" >/dev/null
+like "nothing is written over" "$? $(cat "$D/err")" '^2 .*nothing is overwritten'
+
+# ---- and then not any more ----
+audit erase --person alice --why 'she asked' >"$D/out"
+is "she is erased" "$?" 0
+out=$(audit subject --person bob --key "$D/ann.key" --reason DSR-8 --out "$D/his" | joined; exit "${PIPESTATUS[0]}")
+like "his texts open as before" "$? $out" '^0 .*texts_open=2'
+is "nobody finds her any more" "$(audit search --person alice --json | wc -l)" 0
+out=$(audit verify --texts | joined; exit "${PIPESTATUS[0]}")
+like "chain and ciphertexts verify as before" "$? $out" '^0 .*ok source=texts texts=4 bytes=[0-9]+ cut=0 trimmed=0 bad=0$'
+exit $failed
