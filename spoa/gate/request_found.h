@@ -50,6 +50,20 @@ struct shadow {
 /* What may be kept of the path: only what was looked through and holds nothing. */
 enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
 
+/* gate/sealing: what is kept of its texts. */
+struct found_seal {
+	bool has_holder; /* a share: hash_key follows from it, while a record is made */
+	unsigned char hash_key[SHA256_BYTES];
+	char pseudonym[PSEUDONYM_LEN + 1]; /* audit.persons: pseudonym; "": not */
+	struct kept_text {
+		struct sealing *t; /* NULL: nothing is */
+		struct sealed said;
+		enum record_text how;
+		bool texts; /* lines of JSON, no copy of bytes */
+	} prompt, answer, tools;
+	bool runs; /* of the answer its runs of text: things are put back in it */
+};
+
 /* What the steps found out. Stays until the end; texts in it are copied where the
  * arena goes. */
 struct request_found {
@@ -215,19 +229,7 @@ struct request_found {
 		int64_t age_s;	    /* CACHED_HIT */
 		uint32_t waited_ms; /* for another request that asked the same */
 	} cache;
-	/* gate/sealing: what is kept of its texts */
-	struct found_seal {
-		bool has_holder; /* a share: hash_key follows from it, while a record is made */
-		unsigned char hash_key[SHA256_BYTES];
-		char pseudonym[PSEUDONYM_LEN + 1]; /* audit.persons: pseudonym; "": not */
-		struct kept_text {
-			struct sealing *t; /* NULL: nothing is */
-			struct sealed said;
-			enum record_text how;
-			bool texts; /* lines of JSON, no copy of bytes */
-		} prompt, answer, tools;
-		bool runs; /* of the answer its runs of text: things are put back in it */
-	} seal;
+	struct found_seal *seal; /* NULL: no texts of any route are kept */
 	bool no_session; /* it names one that is not its caller's */
 	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {

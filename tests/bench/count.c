@@ -180,16 +180,28 @@ static const struct line {
 	bool relayed, streams, calls, tells;
 	bool replays; /* these two of a policy with a cache */
 	const char *cache_control;
+	bool seals;
 } lines[] = {
-	{ "direct", 2048, "Please be short.", "permit", false, false, false, false, false, NULL },
-	{ "relay", 2048, "Please be short.", "permit", true, false, false, false, false, NULL },
-	{ "telemetry", 2048, "Please be short.", "permit", true, false, false, true, false, NULL },
-	{ "stream", 2048, "Please be short.", "permit", true, true, false, false, false, NULL },
-	{ "long", 200000, "Please be short.", "permit", true, false, false, false, false, NULL },
-	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false, false, false, NULL },
-	{ "hit", 2048, "Please be short.", "permit", true, false, false, false, true, NULL },
-	{ "miss", 2048, "Please be short.", "permit", true, false, false, false, false, "no-cache" },
-	{ "tools", 2048, "Please be short.", "defer", true, false, true, false, false, NULL },
+	{ "direct", 2048, "Please be short.", "permit", false, false, false, false, false, NULL,
+		false },
+	{ "relay", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
+		false },
+	{ "telemetry", 2048, "Please be short.", "permit", true, false, false, true, false,
+		NULL, false },
+	{ "stream", 2048, "Please be short.", "permit", true, true, false, false, false, NULL,
+		false },
+	{ "long", 200000, "Please be short.", "permit", true, false, false, false, false, NULL,
+		false },
+	{ "deny", 2048, "key AKIAQ3EGRIXPFUSLKQLT", "deny", false, false, false, false, false,
+		NULL, false },
+	{ "hit", 2048, "Please be short.", "permit", true, false, false, false, true, NULL,
+		false },
+	{ "miss", 2048, "Please be short.", "permit", true, false, false, false, false,
+		"no-cache", false },
+	{ "sealed", 2048, "Please be short.", "permit", true, false, false, false, false, NULL,
+		true },
+	{ "tools", 2048, "Please be short.", "defer", true, false, true, false, false, NULL,
+		false },
 };
 
 int
@@ -222,6 +234,7 @@ main(int argc, char **argv)
 		.cache_control = l->cache_control,
 		.replays = l->replays };
 	s.tells = l->tells;
+	s.seals = l->seals;
 	count_up(&s, argv[2], argv[3]);
 	for (int i = 0; i < WARM; i++)
 		count_one(&s, &q);

@@ -23,6 +23,7 @@
 #include "gate/engine/engine.h"
 #include "net/worker.h"
 #include "operator/telemetry/otlp.h"
+#include "record/seal/store.h"
 #include "support/fake_clock.h"
 #include "support/jwt_make.h"
 #include "support/spop_peer.h"
@@ -60,8 +61,8 @@ count_audit_deliver(struct mail *m, void *worker)
 	e->done(e, 0);
 }
 
-/* Telemetry is told by the audit thread, after the commit: its part of that counts. What the outbound
- * thread makes of it does not. */
+/* Telemetry is told by the audit thread, after the commit: its part of that counts. What the
+ * outbound thread makes of it does not. */
 static struct otlp *count_otlp;
 
 static inline void
@@ -75,6 +76,7 @@ count_audit_turn(bool counting)
 			otlp_told(count_otlp, e);
 		if (e->note && counting)
 			CALLGRIND_TOGGLE_COLLECT;
+		text_parts_free(&e->parts);
 		if (!e->reply_to) {
 			e->done(e, 0);
 			continue;
@@ -120,6 +122,7 @@ struct count_stage {
 	struct buf token;
 	bool counting;
 	bool tells; /* console and telemetry are on */
+	bool seals; /* there is an auditor */
 	struct metrics metrics;
 };
 
@@ -281,10 +284,15 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 		"relay: {listen: unix@%s/relay.sock, egress: unix@%s/inner.sock}\n"
 		"redis: {url: \"unix:%s/redis.sock\", daemons: 1}\n"
 		"backends: [openai, anthropic, local]\n"
-		"tokens: {ranks: \"%s\"}\n%s",
+		"tokens: {ranks: \"%s\"}\n%s%s",
 		real, s->dir, s->dir, s->dir, s->dir, ranks,
-		s->tells ? "admin: {listen: unix@/nowhere/admin.sock, console: true, tokens: tokens}\n"
+		s->tells ? "admin: {listen: unix@/nowhere/admin.sock, console: true, tokens: "
+			   "tokens}\n"
 			   "telemetry: {otlp: {url: \"http://127.0.0.1:1\", ratio: 1}}\n"
+			 : "",
+		s->seals ? "audit: {journal: journal, key: key}\n"
+			   "seal: {auditors: [{name: ann, public_key: "
+			   "MCowBQYDK2VuAyEASGKsvQUceQj3Env7wcw6QyHQ55lbHk4d7h/B1xObxAk=}]}\n"
 			 : "");
 	snprintf(s->config, sizeof(s->config), "%s/tollgate.yaml", s->dir);
 	diag_init(&d);
@@ -302,20 +310,26 @@ count_up(struct count_stage *s, const char *policy, const char *ranks)
 	int agent = count_listen(s, "agent.sock"), relay = count_listen(s, "relay.sock");
 	s->shared = gate_shared_new(s->snap->cfg, (struct audit *)&count_audit, prompt_key);
 	gate_shared_cache(s->shared, cache_new(prompt_key, UINT64_C(64) << 20));
+	if (s->seals) {
+		struct buf why;
+		buf_init(&why, 4096);
+		struct seal_store *store = seal_store_open(s->snap->cfg, &why);
+		INVARIANT(store);
+		gate_shared_seals(s->shared, store->seals, store->shares, store->texts);
+	}
 	INVARIANT(s->shared && config_redis(s->snap->cfg, &redis) == 0);
 	if (s->tells) {
 		struct buf why;
 		buf_init(&why, 0);
-		count_otlp = otlp_new(
-			s->snap->cfg, http_thread_new(NULL, NULL), &s->metrics, count_no_text, NULL,
-			&why);
+		count_otlp = otlp_new(s->snap->cfg, http_thread_new(NULL, NULL), &s->metrics,
+			count_no_text, NULL, &why);
 		INVARIANT(count_otlp);
 		gate_shared_tell(s->shared);
 	}
 	s->finder = redis_finder_new(&redis);
 	s->table = quota_table_new(&s->w.mail);
-	INVARIANT(worker_init(&s->w, 0, s->snap->cfg, s->shared, s->snap, s->table,
-			  s->finder, NULL) == 0);
+	INVARIANT(worker_init(&s->w, 0, s->snap->cfg, s->shared, s->snap, s->table, s->finder,
+			  NULL) == 0);
 	INVARIANT(worker_listen(&s->w, &agent, 1, relay, -1) == 0);
 	s->agent = count_connect(s, "agent.sock");
 	s->edge = count_connect(s, "relay.sock");
@@ -361,8 +375,8 @@ count_arg(struct buf *b, const char *name, struct spop_value v)
 
 /* The NOTIFY that haproxy/spoe.cfg makes of it. */
 static inline void
-count_notify(
-	struct count_stage *s, const char *path, const char *cache, struct span body, struct buf *b)
+count_notify(struct count_stage *s, const char *path, const char *cache, struct span body,
+	struct buf *b)
 {
 	struct buf h;
 	char length[24];

@@ -1,5 +1,6 @@
 /* What requests ask of those above them, as one table: request.h. */
 #include "gate/engine/engine.h"
+#include "gate/sealing/sealing.h"
 
 static void
 let_request_go(struct request *r, struct arena *own)
@@ -18,6 +19,7 @@ request_ends(struct request *r)
 	request_drop_mentions(r);
 	request_drop_data(r);
 	limits_free_calls(r);
+	request_seal_free(r);
 }
 
 const struct request_calls gate_calls = {

@@ -34,16 +34,27 @@ keeps_any(const struct route *route)
 		       is_sealed_text(route->record_tools));
 }
 
+/* NULL: out of memory. */
+static struct found_seal *
+seal_of(struct request *r)
+{
+	if (!r->found.seal)
+		r->found.seal = calloc(1, sizeof(*r->found.seal));
+	return r->found.seal;
+}
+
 /* A person who is named by a word of his share has one. */
 int
 request_seal_holder(struct request *r)
 {
-	struct found_seal *f = &r->found.seal;
+	struct found_seal *f;
 	struct shares *shares = r->gate ? r->gate->shared->shares : NULL;
 	struct share b;
 
 	if (!shares)
 		return 0;
+	if (!(f = seal_of(r)))
+		return ERR_NOMEM;
 	bool named = gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM &&
 		     r->found.identity.person.n;
 	int err = shares_get(shares, request_holder(r), named || keeps_any(r->found.route), &b);
@@ -51,7 +62,7 @@ request_seal_holder(struct request *r)
 	if (err)
 		return err == ERR_NOTFOUND ? 0 : err;
 	share_hash_key(&b, f->hash_key);
-	if (named)
+	if (named && !f->pseudonym[0]) /* both records of a request have one */
 		share_pseudonym(&b, f->pseudonym);
 	explicit_bzero(&b, sizeof(b));
 	return 0;
@@ -60,25 +71,30 @@ request_seal_holder(struct request *r)
 void
 request_seal_wipe(struct request *r)
 {
-	r->found.seal.has_holder = false;
-	explicit_bzero(r->found.seal.hash_key, sizeof(r->found.seal.hash_key));
+	struct found_seal *f = r->found.seal;
+
+	if (!f)
+		return;
+	f->has_holder = false;
+	explicit_bzero(f->hash_key, sizeof(f->hash_key));
 }
 
 struct span
 request_person_shown(const struct request *r)
 {
-	const char *word = r->found.seal.pseudonym;
+	const struct found_seal *f = r->found.seal;
 
-	return word[0] ? span_str(word) : r->found.identity.person;
+	return f && f->pseudonym[0] ? span_str(f->pseudonym) : r->found.identity.person;
 }
 
 void
 request_seal_hash(const struct request *r, const unsigned char h[SHA256_BYTES],
 	unsigned char out[SHA256_BYTES])
 {
-	if (r->found.seal.has_holder)
-		hmac_sha256(
-			r->found.seal.hash_key, span_of((const char *)h, SHA256_BYTES), out);
+	const struct found_seal *f = r->found.seal;
+
+	if (f && f->has_holder)
+		hmac_sha256(f->hash_key, span_of((const char *)h, SHA256_BYTES), out);
 	else
 		memcpy(out, h, SHA256_BYTES);
 }
@@ -208,7 +224,7 @@ int
 request_seal_decision(struct request *r, struct audit_entry *e)
 {
 	const struct route *route = r->found.route;
-	struct found_seal *f = &r->found.seal;
+	struct found_seal *f = r->found.seal;
 	struct span text;
 	int err = 0;
 
@@ -240,7 +256,7 @@ int
 request_seal_answer(struct request *r, struct guard_plan *plan)
 {
 	const struct route *route = r->found.route;
-	struct found_seal *f = &r->found.seal;
+	struct found_seal *f;
 	bool tools = is_sealed_text(route->record_tools);
 	enum record_text how = is_sealed_text(route->record_answer) ? route->record_answer
 			       : r->found.call.is		    ? route->record_tools
@@ -249,6 +265,8 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 	request_seal_drop(r);
 	if (!r->gate->sealer)
 		return 0;
+	if (!(f = seal_of(r)))
+		return ERR_NOMEM;
 	f->runs = how == KEPT_REDACTED && plan->vault;
 	if (is_sealed_text(how) && !f->runs)
 		plan->copies = how == KEPT_FULL ? GUARD_COPIES_CAME : GUARD_COPIES_WENT;
@@ -264,8 +282,10 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 static struct kept_text *
 coming(struct request *r)
 {
-	struct found_seal *f = &r->found.seal;
+	struct found_seal *f = r->found.seal;
 
+	if (!f)
+		return NULL;
 	return f->answer.t ? &f->answer : f->tools.t ? &f->tools : NULL;
 }
 
@@ -334,7 +354,7 @@ end_texts(struct request *r, struct kept_text *k,
 static int
 end_calls(struct request *r, bool whole, struct audit_entry *e)
 {
-	struct found_seal *f = &r->found.seal;
+	struct found_seal *f = r->found.seal;
 	enum record_text how = r->found.route->record_tools;
 
 	if (!is_sealed_text(how) || r->found.call.is || !guard_report(r->x->guard)->ncalled)
@@ -354,7 +374,7 @@ request_seal_end(struct request *r, bool whole, struct audit_entry *e)
 		request_seal_drop(r);
 		return 0;
 	}
-	if (k && r->found.seal.runs) {
+	if (k && r->found.seal->runs) {
 		err = end_texts(r, k, put_runs, whole, e);
 	} else if (k) {
 		err = seal_add(k->t, guard_copied(g), end_of_parts(e));
@@ -368,11 +388,22 @@ request_seal_end(struct request *r, bool whole, struct audit_entry *e)
 void
 request_seal_drop(struct request *r)
 {
-	struct found_seal *f = &r->found.seal;
-	struct kept_text *all[] = { &f->prompt, &f->answer, &f->tools };
+	struct found_seal *f = r->found.seal;
 
+	if (!f)
+		return;
+	struct kept_text *all[] = { &f->prompt, &f->answer, &f->tools };
 	for (size_t i = 0; i < COUNT_OF(all); i++) {
 		seal_drop(&all[i]->t);
 		*all[i] = (struct kept_text){ .how = KEPT_HASH };
 	}
+}
+
+void
+request_seal_free(struct request *r)
+{
+	request_seal_drop(r);
+	request_seal_wipe(r);
+	free(r->found.seal);
+	r->found.seal = NULL;
 }

@@ -33,5 +33,7 @@ int request_seal_more(struct request *r);
 int request_seal_end(struct request *r, bool whole, struct audit_entry *e);
 /* What the last record said is forgotten. */
 void request_seal_drop(struct request *r);
+/* With the request. */
+void request_seal_free(struct request *r);
 
 #endif

@@ -400,7 +400,8 @@ record_decision(struct request *r, struct buf *b)
 	put_data(r, b);
 	put_shadow(r, b);
 	record_prompt(r, b);
-	record_kept(b, RF_TOOLS_KEPT, &r->found.seal.tools);
+	if (r->found.seal)
+		record_kept(b, RF_TOOLS_KEPT, &r->found.seal->tools);
 	put_quota(r, b);
 	record_not_inspected(r, b);
 }
@@ -427,7 +428,8 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_int(b, RF_RESPONSE_BYTES, (int64_t)res->response_bytes);
 	record_usage(r, &res->usage, b);
 	record_answer(r, b);
-	record_kept(b, RF_TOOLS_KEPT, &r->found.seal.tools);
+	if (r->found.seal)
+		record_kept(b, RF_TOOLS_KEPT, &r->found.seal->tools);
 	put_charges(r, b, RF_SETTLED);
 	record_attempts(r, b);
 	put_int(b, RF_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));

@@ -122,7 +122,8 @@ record_answer(struct request *r, struct buf *b)
 		record_answer_verdict(b, r->snap->policy, r->found.route, a);
 	if (r->found.route->record_answer != KEPT_OFF)
 		put_said(r, g, b);
-	record_kept(b, RF_ANSWER_KEPT, &r->found.seal.answer);
+	if (r->found.seal)
+		record_kept(b, RF_ANSWER_KEPT, &r->found.seal->answer);
 	put_count(b, RF_ANSWER_REDACTIONS, a->redactions);
 	put_count(b, RF_ANSWER_RESTORATIONS, a->restorations);
 	put_count(b, RF_ANSWER_LEFT_IN_URLS, a->left_in_urls);

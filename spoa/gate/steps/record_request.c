@@ -308,7 +308,8 @@ record_prompt(struct request *r, struct buf *b)
 	if (r->found.input_tokens != r->found.prompt_tokens)
 		put_int(b, RF_PROMPT_RESERVED_INPUT_TOKENS, r->found.input_tokens);
 	put_int(b, RF_PROMPT_RESERVED_OUTPUT_TOKENS, r->found.output_tokens);
-	record_kept(b, RF_PROMPT_KEPT, &r->found.seal.prompt);
+	if (r->found.seal)
+		record_kept(b, RF_PROMPT_KEPT, &r->found.seal->prompt);
 	buf_putc(b, '}');
 }
 
@@ -342,7 +343,9 @@ held(struct request *r, size_t slot)
 	bool is;
 
 	switch (slot) {
-	case V_IDENTITY_PERSON: return id->person.n <= VALUE_MAX && !r->found.seal.pseudonym[0];
+	case V_IDENTITY_PERSON:
+		return id->person.n <= VALUE_MAX &&
+		       !(r->found.seal && r->found.seal->pseudonym[0]);
 	case V_IDENTITY_AGENT: return id->agent.n <= VALUE_MAX;
 	case V_IDENTITY_DEPARTMENT: return id->department.n <= VALUE_MAX;
 	case V_IDENTITY_TEAM: return id->team.n <= VALUE_MAX;
