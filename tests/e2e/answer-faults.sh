@@ -2,8 +2,9 @@
 # caller, a reservation that is settled, a record that says what happened.
 # Long: what hangs is waited out.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 
-echo 'workers: 1' >"$D/config.yaml" # what one settles the next one sees
+{ echo 'workers: 1' && auditor ann; } >"$D/config.yaml" # what one settles the next one sees
 stack_up --policy "$here/answer-faults.yaml" --config "$D/config.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
@@ -193,7 +194,8 @@ say=$(events 'it is. ' 'to jane.' 'doe@exam')
 ask_with "$(body "$say$nl$nl$ended" '{"cut_after_bytes":420}')" true
 broken "a stream cut in the middle of an event" provider_aborted 'it is. to '
 is "is cut, for HTTP too" $ended_with 18
-is "and so recorded" "$(completion '[.outcome,.answer.streamed,.answer.texts[0].text]')" '["provider_abort",true,"it is. to "]'
+is "and so recorded" "$(completion '[.outcome,.answer.streamed,.answer.kept.cut]')" '["provider_abort",true,true]'
+like "what came is kept" "$(opens ann response)" 'it is'
 ask_with "$(body "$say$nl$nl")" true
 is "one that ends between events was cut" "$status $(code)" '503 provider_aborted'
 ask_with "$(body "$say$nl$nl" '{"chunk_bytes":260,"chunk_ms":300}')" true

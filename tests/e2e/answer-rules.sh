@@ -3,9 +3,8 @@
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
-openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
-chmod 600 "$D/ann.key"
-printf 'seal: {auditors: [{name: ann, public_key: %s}]}\n' "$(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')" >"$D/mine.yaml"
+. "$here/auditor.bash"
+auditor ann >"$D/mine.yaml"
 stack_up --policy "$here/answer-rules.yaml" --config "$D/mine.yaml"
 json='content-type: application/json'
 tollgate=$build/tollgate

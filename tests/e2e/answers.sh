@@ -1,8 +1,10 @@
 # What comes back from a provider: redacted, denied, put back; and what a provider's mistakes
 # become. Whole answers and streams, on real HAProxy.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 
-stack_up --policy "$here/answers.yaml"
+auditor ann >"$D/mine.yaml"
+stack_up --policy "$here/answers.yaml" --config "$D/mine.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 post() { curl -s -m 90 "$EDGE$1" -H "$auth" -H "$json" -d "$2"; }
@@ -47,8 +49,8 @@ is "a placeholder that the caller invented is nobody's" \
 
 whole 'write to jane.doe@example.org now'
 asked >/dev/null
-kept=$(completion '[.answer.texts[0].kind,.answer.texts[0].bytes,.answer.texts[0].text]')
-is "and its text as it went" "$kept" '["text",33,"write to <EMAIL_ADDRESS> now"]'
+is "and no text" "$(completion '[.answer.texts[0].kind,.answer.texts[0].bytes,.answer.texts[0].text,.answer.kept.how]')" '["text",33,null,"redacted"]'
+is "which an auditor reads as it went" "$(opens ann response | jq -r '.choices[0].message.content')" 'write to <EMAIL_ADDRESS> now'
 hash=$(completion .answer.texts[0].hmac_sha256)
 like "and the hash of what came" "$hash" '^"[0-9a-f]{64}"$'
 
@@ -69,14 +71,15 @@ is "unless its route says so" "$(post /v1/messages "$(jq -c '.max_tokens=50' <<<
 # ---- streams ----
 stream null 'write to ' 'jane.' 'doe@exam' 'ple.org' ' now'
 is "a stream's value is replaced" "$(asked ',"stream":true' | text)" 'write to <EMAIL_ADDRESS> now'
-is "recorded as if it had come whole" "$(completion '[.answer.texts[0].text,.answer.texts[0].hmac_sha256]')" '["write to <EMAIL_ADDRESS> now",'"$hash]"
+is "recorded as if it had come whole" "$(completion '.answer.texts[0].hmac_sha256')" "$hash"
+is "and kept as it went" "$(opens ann response | text)" 'write to <EMAIL_ADDRESS> now'
 is "one spread over its pieces, in another dialect" "$(post /v1/messages "$(say 'card 4111 1111 1111 1111 is it' ',"stream":true,"max_tokens":50')" | text)" 'card <CREDIT_CARD> is it'
 is "a route that does not say so keeps no text" "$(completion '.answer.texts')" null
 post /v1/responses '{"model":"say:card 4111 1111 1111 1111","input":"hi"}' >/dev/null
 is "one that says record has the hash" "$(completion '[.answer.texts[0].bytes,(.answer.texts[0].hmac_sha256|length),.answer.texts[0].text]')" '[24,64,null]'
 is "placeholders come back in a stream" \
 	"$(post $chat '{"model":"echo","stream":true,"messages":[{"role":"user","content":"mail jane.doe@example.org please"}]}' | text)" 'mail jane.doe@example.org please'
-is "the record has the placeholder" "$(completion .answer.texts[0].text)" '"mail <EMAIL_ADDRESS_1> please"'
+is "what is kept has the placeholder" "$(opens ann response | jq -c '[.kind,.text]')" '["text","mail <EMAIL_ADDRESS_1> please"]'
 stream '{"chunk_ms":50}' 'well then, ' 'one two three four five: ' 'his ssn is ' '536-22' '-1840 as' ' you know'
 denied=$(asked ',"stream":true')
 is "whole for HTTP: who reads all before he looks finds it" $? 0
