@@ -55,7 +55,7 @@ take_opened(void *arg, struct span line)
 		return;
 	o->nfound++;
 	json_t *object = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
-	for (int k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
+	for (enum seal_kind k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
 		kept |= is_asked(o, k) && opening_kept(object, k);
 	if (!kept) {
 		json_decref(object);
@@ -182,7 +182,7 @@ open_all(struct audit_opening *o)
 {
 	int code = EXIT_DONE;
 
-	for (int k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
+	for (enum seal_kind k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
 		for (size_t i = 0; i < o->n && is_asked(o, k); i++) {
 			if (!opening_kept(o->record[i].object, k))
 				continue;
@@ -200,7 +200,7 @@ print_sealed(struct audit_opening *o)
 	json_auto_t *all = json_pack("{s:s,s:[]}", "node", node, "records");
 	json_t *list = json_object_get(all, "records");
 
-	for (int k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
+	for (enum seal_kind k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
 		for (size_t i = 0; i < o->n && is_asked(o, k); i++) {
 			struct opened_record *r = &o->record[i];
 			if (!opening_kept(r->object, k))
@@ -253,7 +253,7 @@ audit_open(int argc, char **argv)
 	int n = cmd_options(argc, argv, options, &operands), code;
 	bool known = !o->part;
 
-	for (int k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
+	for (enum seal_kind k = SEAL_PROMPT; k <= SEAL_TOOLS; k++)
 		known |= is_asked(o, k);
 	if (n != 1 || !o->args.key == !o->args.sealed)
 		code = cmd_usage(WHAT);

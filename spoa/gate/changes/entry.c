@@ -267,7 +267,7 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	if (i == LIVE_KINDS)
 		wrong(&r, "kind", "key, limit or erase is expected");
 	else
-		read_kind[e->kind = i](&r);
+		read_kind[e->kind = (enum live_kind)i](&r);
 	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=
 		sizeof(e->field))
 		wrong(&r, "id", "is too long");

@@ -36,7 +36,7 @@ keeps_any(const struct route *route)
 
 /* NULL: out of memory. */
 static struct found_seal *
-seal_of(struct request *r)
+found_seal_of(struct request *r)
 {
 	if (!r->found.seal)
 		r->found.seal = calloc(1, sizeof(*r->found.seal));
@@ -53,7 +53,7 @@ request_seal_holder(struct request *r)
 
 	if (!shares)
 		return 0;
-	if (!(f = seal_of(r)))
+	if (!(f = found_seal_of(r)))
 		return ERR_NOMEM;
 	bool named = gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM &&
 		     r->found.identity.person.n;
@@ -265,7 +265,7 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 	request_seal_drop(r);
 	if (!r->gate->sealer)
 		return 0;
-	if (!(f = seal_of(r)))
+	if (!(f = found_seal_of(r)))
 		return ERR_NOMEM;
 	f->runs = how == KEPT_REDACTED && plan->vault;
 	if (is_sealed_text(how) && !f->runs)

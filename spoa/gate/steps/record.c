@@ -325,25 +325,25 @@ put_denial(const struct decision *d, struct buf *b)
 void
 record_kept(struct buf *b, enum record_field first, const struct kept_text *k)
 {
-	enum { HOW = 1, FORM, SEAL, STEP, SHARE, BYTES, AT, SHA256, CUT };
+	enum { K_HOW = 1, K_FORM, K_SEAL, K_STEP, K_SHARE, K_BYTES, K_AT, K_SHA256, K_CUT };
 	const struct sealed *s = &k->said;
 
 	if (!k->t)
 		return;
 	put_object(b, first);
-	put_name(b, first + HOW, k->how == KEPT_FULL ? "full" : "redacted");
-	put_name(b, first + FORM, k->texts ? "texts" : NULL);
-	put_name(b, first + SEAL, s->seal);
-	put_int(b, first + STEP, (int64_t)s->step);
-	put_int(b, first + SHARE, (int64_t)s->share);
-	put_int(b, first + BYTES, (int64_t)s->bytes);
+	put_name(b, first + K_HOW, k->how == KEPT_FULL ? "full" : "redacted");
+	put_name(b, first + K_FORM, k->texts ? "texts" : NULL);
+	put_name(b, first + K_SEAL, s->seal);
+	put_int(b, first + K_STEP, (int64_t)s->step);
+	put_int(b, first + K_SHARE, (int64_t)s->share);
+	put_int(b, first + K_BYTES, (int64_t)s->bytes);
 	for (size_t i = 0; i < s->nat; i++) {
-		put_item(b, first + AT, i);
+		put_item(b, first + K_AT, i);
 		buf_int(b, (int64_t)s->at[i]);
 	}
 	put_end(b, s->nat);
-	put_hash(b, first + SHA256, s->sha256);
-	put_flag(b, first + CUT, s->cut);
+	put_hash(b, first + K_SHA256, s->sha256);
+	put_flag(b, first + K_CUT, s->cut);
 	buf_putc(b, '}');
 }
 
