@@ -29,7 +29,8 @@ token_of() { "$build/tollgate" admin-token new "$1" --roles "$2" --tokens "$D/ad
 ALL=$(token_of ann viewer,auditor)
 cat >"$D/mine.yaml" <<Y
 seal: {auditors: [{name: ann, public_key: $(public ann)}, {name: safe, public_key: $(public safe)}]}
-admin: {console: true, open: true, tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$tls", certificate: "$D/admin.crt", key: "$D/admin.key"}}
+console: {open: true}
+admin: {console: true, tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$tls", certificate: "$D/admin.crt", key: "$D/admin.key"}}
 Y
 kept='record: {prompt: redacted, response: full, tools: full}'
 cat >"$D/policy.yaml" <<Y

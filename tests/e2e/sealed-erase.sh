@@ -7,7 +7,8 @@ openssl genpkey -algorithm X25519 -out "$D/other.key" 2>/dev/null
 chmod 600 "$D"/*.key
 "$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
 cat >"$D/mine.yaml" <<Y
-admin: {console: true, open: true, tokens: "$D/admin.tokens"}
+console: {open: true}
+admin: {console: true, tokens: "$D/admin.tokens"}
 seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
 Y
 cat >"$D/policy.yaml" <<'Y'

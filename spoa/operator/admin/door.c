@@ -439,7 +439,7 @@ put_who(const struct asking *q, struct buf *b)
 	json_put_str(b, "by", by[p->by]);
 	json_put_str(b, "door", doors[p->door]);
 	json_put_int(b, "idle_s", SESSION_IDLE_S);
-	json_put_bool(b, "opens", q->server->shared_cfg->admin_open);
+	json_put_bool(b, "opens", q->server->shared_cfg->console_open);
 	clock_second(p->end_ns, end);
 	json_put_opt(b, "ends", p->end_ns ? end : NULL);
 	buf_str(b, "}\n");

@@ -255,7 +255,7 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
 { "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text, on record first; 410: it is erased.",
   .params = share_asked, .change = &admin_share, .shape = "share:string number:integer" },
-{ "POST", "/audit/opening", ROLE_AUDITOR, "What the console opens a request's texts with; 404 without `admin.open`.",
+{ "POST", "/audit/opening", ROLE_AUDITOR, "What the console opens a request's texts with; 404 without `console.open`.",
   .params = opening_asked, .begin = admin_opening, .arg = &sealed_texts, .shape = "node:string records:array" },
 { "POST", "/audit/erase", ROLE_AUDITOR, "Makes a person's sealed texts unreadable, on every node.",
   .params = erased, .change = &admin_erase, .shape = "erasure:string serial:integer here:boolean nodes:array" },

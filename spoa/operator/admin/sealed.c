@@ -96,10 +96,10 @@ const struct reader sealed_texts = {
 enum MHD_Result
 admin_opening(struct asking *q)
 {
-	return q->server->shared_cfg->admin_open
+	return q->server->shared_cfg->console_open
 		       ? reader_begin(q)
 		       : asking_refuse(q, MHD_HTTP_NOT_FOUND,
-				 "the console opens nothing: admin.open is false");
+				 "the console opens nothing: console.open is false");
 }
 
 /* ---- erasures ---- */

@@ -13,7 +13,7 @@ extern const struct change_row admin_erase;
 /* id, part, share (its number): the share. It is on record before it is given. */
 extern const struct change_row admin_share;
 /* What the console needs to open the texts of a request in its page, as `audit open --sealed`
- * says it; 404: admin.open is false. `arg` of its row is sealed_texts. */
+ * says it; 404: console.open is false. `arg` of its row is sealed_texts. */
 admin_begin_fn admin_opening;
 extern const struct reader sealed_texts;
 /* {"erasures": [{"erasure","serial","at","why",…,"nodes": [{"node","done","at"}]}]}; 503:

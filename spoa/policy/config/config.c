@@ -66,7 +66,7 @@ const struct config_option config_options[] = {
 { "admin.users", WITH(OPT_ADMIN_USERS, admin_users, nadmin_users), "who may do what: user or uid on the admin socket, or name in a client's certificate, with viewer, operator, auditor or a list of them; default: root and the daemon's user alone, with all" },
 { "admin.hosts", WITH(OPT_NAMES, admin_hosts, nadmin_hosts), "names by which a browser may call the admin server, besides localhost, addresses and names without a dot" },
 { "admin.console", UNLESS(OPT_BOOL, admin_console, "false"), "the page at /console/ on the admin socket and admin.tls" },
-{ "admin.open", UNLESS(OPT_BOOL, admin_open, "false"), "the console opens sealed texts in the browser, with the private key that an auditor picks there" },
+{ "console.open", UNLESS(OPT_BOOL, console_open, "false"), "the console opens sealed texts in the browser, with the private key that an auditor picks there" },
 { "redis.url", ALONE(OPT_REDIS, redis_url), "unix:/path[?db=N] or redis[s][+sentinel|+cluster]://…; without it limits count in this process only" },
 { "redis.user", ALONE(OPT_TEXT, redis_user), "who we are to Redis, where the URL does not say; default: its default user" },
 { "redis.password_file", ALONE(OPT_PATH, redis_password_file), "the password: a line, mode 600, read at each connect; never in the URL too" },
@@ -164,13 +164,13 @@ config_at(const struct config *cfg, const char *name)
 /* The names accepted directly under `section` ("" for the top): options without
  * a dot, and sections once each. */
 static void
-names_under(const char *section, const char *names[static 64], char store[static 16][32])
+names_under(const char *section, const char *names[static 64], char store[static 24][32])
 {
 	size_t n = 0, stored = 0, len = strlen(section);
 
 	for (size_t i = 0; i < config_option_count; i++) {
 		const char *name = config_options[i].name, *dot = strchr(name, '.');
-		INVARIANT(n < 63 && stored < 16);
+		INVARIANT(n < 63 && stored < 24);
 		if (len) {
 			if (dot && (size_t)(dot - name) == len && !strncmp(name, section, len))
 				names[n++] = dot + 1;
@@ -189,7 +189,7 @@ static void
 check_keys(struct config_reader *r, const struct yaml_node *root)
 {
 	const char *top[64], *names[64];
-	char store[16][32], unused[16][32];
+	char store[24][32], unused[24][32];
 
 	names_under("", top, store);
 	if (!read_map(r->d, root, "configuration", top, NULL))

@@ -57,7 +57,7 @@ struct config {
 	struct address admin_tcp; /* admin.tcp */
 	bool has_admin_tcp;
 	bool admin_console; /* the page at /console/ */
-	bool admin_open;    /* admin.open: it opens sealed texts */
+	bool console_open; /* console.open: it opens sealed texts */
 	const char *admin_token_file; /* admin.token_file: bearer token for all but /metrics,
 					 /healthz, /readyz, on admin.tcp */
 	struct admin_tls admin_tls_section;

@@ -233,8 +233,9 @@ check_admin(struct config_reader *r)
 		"needs admin.listen or admin.tls");
 	refuse(r, cfg->admin_console && !cfg->admin_tokens, "admin.console",
 		"needs admin.tokens: tollgate admin-token new NAME --roles viewer");
-	refuse(r, cfg->admin_open && !cfg->admin_console, "admin.open", "needs admin.console");
-	refuse(r, cfg->admin_open && cfg->admin_console && !cfg->nauditors, "admin.open",
+	refuse(r, cfg->console_open && !cfg->admin_console, "console.open",
+		"needs admin.console");
+	refuse(r, cfg->console_open && cfg->admin_console && !cfg->nauditors, "console.open",
 		"needs the section seal, whose texts it opens");
 }
 

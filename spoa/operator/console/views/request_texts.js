@@ -1,4 +1,4 @@
-// What of a request's texts is kept, sealed; and opened in this page with an auditor's private key, where `admin.open`
+// What of a request's texts is kept, sealed; and opened in this page with an auditor's private key, where `console.open`
 // lets it. Key, passphrase and shares live as long as one opening, what came of it as long as the view.
 import { data, empty, h, lines } from '../dom.js';
 import { bytes } from '../format.js';
