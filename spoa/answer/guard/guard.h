@@ -86,8 +86,8 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
-	/* What is copied for guard_copied(): nothing; what the provider sent; what is let go of
-	 * that, in its form. */
+	/* What is copied for guard_copied(): nothing; what the provider sent, unpacked; what is
+	 * let go of that, in its form. */
 	enum guard_copies { GUARD_COPIES_NOTHING, GUARD_COPIES_CAME, GUARD_COPIES_WENT } copies;
 	bool keeps_raw; /* with GUARD_KEEPS_TEXT: texts as the provider sent them */
 	bool taps;		       /* what the provider wrote is kept: guard_tapped() */
