@@ -145,8 +145,8 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	if (plan->translate)
 		into = *plan->translate;
 	into.head_tokens = g->head_input;
-	if (into.from && !(g->translator = translator_new(&into, g->report.streamed,
-				   g->frames.kind, g->status))) {
+	if (into.from && !(g->translator = translator_new(
+				   &into, g->report.streamed, g->frames.kind, g->status))) {
 		guard_drop(&g);
 		return NULL;
 	}
@@ -348,8 +348,8 @@ guard_held(const struct guard *g)
 	size_t translated = g->translator ? translator_held(g->translator) : 0;
 
 	return g->way != WAY_STREAM ? translated
-				    : frames_kept(&g->frames) + guard_queue_held(g) + translated +
-					      (g->held ? calls_held(g->held) : 0);
+				    : frames_kept(&g->frames) + guard_queue_held(g) +
+					      translated + (g->held ? calls_held(g->held) : 0);
 }
 
 /* ---- in and out ---- */
