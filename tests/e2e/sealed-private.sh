@@ -151,6 +151,13 @@ is "and nothing was erased" "$(as auditor GET /audit/erasures) $(jq -c .erasures
 share=$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}")
 is "a share is given, on record" "$share $(($(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"') - n))" "200 1"
 
+# ---- what cannot be known is not signed ----
+subject() { audit subject --person "$name" --key "$D/ann.key" --reason drill --out "$D/subject" "$@" >"$D/out" 2>&1; }
+cp "$JOURNAL.shares" "$D/open.shares" && chmod 644 "$D/open.shares"
+subject --shares "$D/open.shares"
+is "a file of shares that cannot be read: no view of hers is signed" "$? $(ls "$D/subject" 2>/dev/null | wc -l)" "2 0"
+rm "$D/open.shares"
+
 # ---- and then she is erased ----
 audit erase --person "$name" --why 'she asked' >"$D/out" 2>&1
 is "she is erased" $? 0
