@@ -42,6 +42,7 @@ routes:
 rules:
   - {name: no-secret, when: '"US_SSN" in prompt.entities', deny: {reason: no numbers}}
   - {name: outside, when: 'target.external', redact: {entities: [EMAIL_ADDRESS]}}
+  - {name: no-numbers, phase: response, when: 'route.name != "direct" && "US_SSN" in response.entities', deny: {reason: no numbers}}
   - {name: answers, phase: response, when: 'route.name != "direct"', redact: {entities: [IBAN_CODE]}}
 default: permit
 Y
@@ -174,6 +175,39 @@ for host in cached cached-full; do
 	post $host.test "$(chat 'once more' ',"stream":true')"
 	is "$host: a stream of it" "$(header x-tollgate-cache) $(opens response | sed -n 's/^data: {/{/p' | jq -j '.choices[]?.delta.content // ""')" "hit the answer"
 done
+
+control '{"delay_ms":500}'
+chat 'asked at once' >"$D/once"
+for i in 1 2 3 4 5; do (post cached.test "@$D/once"; echo "$head" >"$D/once.$i.head"; printf %s "$body" >"$D/once.$i.body") & at_once[i]=$!; done
+wait "${at_once[@]}"
+control '{}'
+settled
+is "of five at once one asks" "$(sed -n 's/^x-tollgate-cache: *//p' "$D"/once.*.head | sort | uniq -c | tr -s ' \n' ' ')" ' 4 hit 1 miss '
+bad=''
+for i in 1 2 3 4 5; do
+	head=$(cat "$D/once.$i.head")
+	[ "$(opens response)" = "$(cat "$D/once.$i.body")" ] || bad="$bad $i"
+	[ "$(opens prompt)" = "$(cat "$D/once")" ] || bad="$bad $i prompt"
+done
+is "each that waited has kept what it was given" "$bad" ""
+
+# ---- what does not come whole ----
+control '{"cut_after_bytes":700,"chunk_ms":5,"times":1}'
+post full.test "$(chat 'one two three four five six seven eight nine ten' ',"stream":true')"
+is "a stream that is cut leaves what came, marked" "$(record completion '[.outcome != "complete", .answer.kept.cut]') $(opens response | head -c 6)" '[true,true] data: '
+post chat.test "$(chat 'nothing')" >/dev/null
+control '{"hold_after_events":2,"hold_ms":30000,"times":1}'
+(TIMEOUT=1 post full.test "$(chat 'a caller who leaves' ',"stream":true')"; echo "$head" >"$D/left")
+control '{}'
+fetch POST "$PROVIDER/_release" >/dev/null
+head=$(cat "$D/left")
+is "so does one whose caller leaves" "$(record completion '.outcome != "complete"')" true
+answers '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"message":{"role":"assistant","content":"no 536-22-1840"},"finish_reason":"stop"}]}'
+post chat.test "$(chat 'his number')"
+is "of an answer that is refused redacted keeps nothing of the provider's" "$status $(record completion .answer.decision) $(opens response | grep -c 536-22)" '403 "deny" 0'
+answers '{"id":"c","object":"chat.completion","model":"echo","choices":[{"index":0,"message":{"role":"assistant","content":"no 536-22-1840"},"finish_reason":"stop"}]}'
+post full.test "$(chat 'his number')"
+is "and full what it sent" "$status $(opens response | grep -c 536-22)" '403 1'
 
 # ---- who it is ----
 control '{}'
