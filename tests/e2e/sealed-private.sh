@@ -151,6 +151,12 @@ is "and nothing was erased" "$(as auditor GET /audit/erasures) $(jq -c .erasures
 share=$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}")
 is "a share is given, on record" "$share $(($(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"') - n))" "200 1"
 
+n=$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')
+: >"$D/given"
+for i in $(seq 60); do echo "$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}")" >>"$D/given"; done
+like "who asks for many is told to wait" "$(grep -c '^429$' "$D/given") $(grep -vcE '^(200|429)$' "$D/given")" '^[1-9][0-9]* 0$'
+is "and each that was given is on record" "$(($(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"') - n))" "$(grep -c '^200$' "$D/given")"
+
 # ---- what cannot be known is not signed ----
 subject() { audit subject --person "$name" --key "$D/ann.key" --reason drill --out "$D/subject" "$@" >"$D/out" 2>&1; }
 cp "$JOURNAL.shares" "$D/open.shares" && chmod 644 "$D/open.shares"
