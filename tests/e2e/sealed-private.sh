@@ -83,6 +83,9 @@ audit search --person "$name" --json >"$D/page.found" 2>&1
 like "a search by name finds her records" "$(grep -c . "$D/page.found")" '^[1-9]'
 page "/records/search?person=$name" by_name
 page "/usage?by=day&person=$name" used
+redis config set rdbcompression no >"$D/out"
+redis --rdb "$D/redis.rdb" >"$D/out" 2>&1 # all of it, before a key and a limit name her
+like "all of Redis is looked at" "$(grep -ac tollgate "$D/redis.rdb")" '^[1-9]'
 limit set few --for person="$name" --to 5000 --reason 'for a while' >"$D/out" 2>&1
 is "a limit is raised for her" $? 0
 key new --person "$name" >"$D/out" 2>&1
