@@ -68,8 +68,9 @@ struct span
 request_person_shown(const struct request *r)
 {
 	const char *word = r->found.seal.pseudonym;
+	bool hidden = r->gate && gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
 
-	return word[0] ? span_str(word) : r->found.identity.person;
+	return word[0] ? span_str(word) : hidden ? SPAN_LIT("") : r->found.identity.person;
 }
 
 void
