@@ -82,7 +82,16 @@ is "her answers are taken out of the cache" $? 0
 audit search --person "$name" --json >"$D/page.found" 2>&1
 like "a search by name finds her records" "$(grep -c . "$D/page.found")" '^[1-9]'
 page "/records/search?person=$name" by_name
-page "/usage?by=day&person=$name" used
+page "/usage?by=person&match=$name" used
+rm "$D"/page.used
+curl -s -m 1 --unix-socket "$socket" "http://t/decisions/live?person=$name" >"$D/out"
+audit list --person "$name" >"$D/out" 2>&1
+audit export --person "$name" --out "$D/hers.jsonl" >"$D/out" 2>&1
+is "her records are exported" $? 0
+rm "$D"/hers.jsonl*
+audit subject --person "$name" --key "$D/ann.key" --reason drill --out "$D/hers" >"$D/out" 2>&1
+like "and her own view made" "$? $(tail -1 "$D/out")" '^0 .*texts_open=[1-9]'
+rm -r "$D/hers"
 redis config set rdbcompression no >"$D/out"
 redis --rdb "$D/redis.rdb" >"$D/out" 2>&1 # all of it, before a key and a limit name her
 like "all of Redis is looked at" "$(grep -ac tollgate "$D/redis.rdb")" '^[1-9]'

@@ -219,6 +219,7 @@ person_recorded(const struct server *s, const json_t *name)
 static void
 hide_persons(const struct server *s, json_t *in, bool named)
 {
+	static const char *const naming[] = { "person", "match" /* usage: of a name */ };
 	const char *name;
 	json_t *one;
 	void *next;
@@ -226,7 +227,7 @@ hide_persons(const struct server *s, json_t *in, bool named)
 
 	json_object_foreach_safe(in, next, name, one)
 	{
-		bool is = !strcmp(name, "person");
+		bool is = SPAN_IN(span_str(name), naming);
 		if (is && json_is_string(one))
 			json_object_set_new(in, name, person_recorded(s, one));
 		else
