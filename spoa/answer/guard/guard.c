@@ -145,8 +145,8 @@ guard_new(const struct guard_plan *plan, const struct guard_head *head)
 	if (plan->translate)
 		into = *plan->translate;
 	into.head_tokens = g->head_input;
-	if (into.from && !(g->translator = translator_new(&into, g->report.streamed,
-				   g->frames.kind, g->status))) {
+	if (into.from && !(g->translator = translator_new(
+				   &into, g->report.streamed, g->frames.kind, g->status))) {
 		guard_drop(&g);
 		return NULL;
 	}
@@ -348,8 +348,8 @@ guard_held(const struct guard *g)
 	size_t translated = g->translator ? translator_held(g->translator) : 0;
 
 	return g->way != WAY_STREAM ? translated
-				    : frames_kept(&g->frames) + guard_queue_held(g) + translated +
-					      (g->held ? calls_held(g->held) : 0);
+				    : frames_kept(&g->frames) + guard_queue_held(g) +
+					      translated + (g->held ? calls_held(g->held) : 0);
 }
 
 /* ---- in and out ---- */
@@ -642,6 +642,16 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 		why ? why : "the answer cannot be translated");
 }
 
+/* What is packed is copied once it is unpacked (guard_whole()). */
+static void
+copy_came(struct guard *g, struct span bytes)
+{
+	bool unpacks = g->coding[0] && !g->report.streamed && guard_reads(g);
+
+	if (g->plan.copies == GUARD_COPIES_CAME && !unpacks)
+		buf_span(&g->copied, bytes);
+}
+
 /* What was let go since `from` is copied, where the plan says so. */
 static void
 copy_went(struct guard *g, const struct buf *out, size_t from)
@@ -658,8 +668,7 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 
 	if (g->plan.taps)
 		buf_span(&g->tapped, bytes);
-	if (g->plan.copies == GUARD_COPIES_CAME)
-		buf_span(&g->copied, bytes);
+	copy_came(g, bytes);
 	if (g->failed && !g->translator)
 		return g->failed;
 	feed_way(g, bytes, to);

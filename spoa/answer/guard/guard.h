@@ -43,7 +43,8 @@ struct guard_messages {
 struct guard_plan {
 	const struct answer_format *format;
 	const struct dialect *dialect; /* for the usage, and for errors */
-	const struct translate_plan *translate; /* into its caller's form; NULL: it goes as it is */
+	const struct translate_plan
+		*translate;	       /* into its caller's form; NULL: it goes as it is */
 	const char *endpoint;	       /* its name in the dialect, or NULL */
 	struct span rpc_ids;	       /* dialect_rpc_ids() of the request */
 	const struct mcp_refusal *mcp; /* how its denial begins, of the dialect mcp; or NULL */
@@ -86,12 +87,12 @@ struct guard_plan {
 	/* What is kept of the texts for the record, and the key of its hashes. */
 	enum guard_keeps { GUARD_KEEPS_NOTHING, GUARD_KEEPS_HASH, GUARD_KEEPS_TEXT } keeps;
 	const unsigned char *keep_key; /* 32 bytes */
-	/* What is copied for guard_copied(): nothing; what the provider sent; what is let go of
-	 * that, in its form. */
+	/* What is copied for guard_copied(): nothing; what the provider sent, unpacked; what is
+	 * let go of that, in its form. */
 	enum guard_copies { GUARD_COPIES_NOTHING, GUARD_COPIES_CAME, GUARD_COPIES_WENT } copies;
-	bool keeps_raw; /* with GUARD_KEEPS_TEXT: texts as the provider sent them */
-	bool taps;		       /* what the provider wrote is kept: guard_tapped() */
-	bool notes_made;	       /* what it makes that belongs to its target is noted */
+	bool keeps_raw;	     /* with GUARD_KEEPS_TEXT: texts as the provider sent them */
+	bool taps;	     /* what the provider wrote is kept: guard_tapped() */
+	bool notes_made;     /* what it makes that belongs to its target is noted */
 	uint64_t characters; /* that are spoken: what a success costs that says nothing; or 0 */
 };
 
@@ -254,8 +255,8 @@ void guard_say_error(struct guard *g, const char *code, struct span message, str
 /* plan.copies: what was copied since it was last cleared. */
 struct span guard_copied(const struct guard *g);
 void guard_copied_clear(struct guard *g);
-/* plan.taps: all that was fed, as it came; empty: it was encoded, or too long to be kept. And the
- * framing of a stream, enum frames_kind. */
+/* plan.taps: all that was fed, as it came; empty: it was encoded, or too long to be kept. And
+ * the framing of a stream, enum frames_kind. */
 struct span guard_tapped(const struct guard *g);
 /* There will be none. */
 bool guard_untapped(const struct guard *g);

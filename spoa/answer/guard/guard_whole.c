@@ -181,6 +181,8 @@ decode_whole_answer(struct guard *g)
 
 	buf_init(&plain, CAP_ANSWER_BYTES);
 	int err = inflate_all(span_str(g->coding), buf_view(&g->body), INFLATE_RATIO, &plain);
+	if (g->plan.copies == GUARD_COPIES_CAME)
+		buf_span(&g->copied, buf_view(err ? &g->body : &plain));
 	if (err) {
 		buf_free(&plain);
 		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");

@@ -325,7 +325,7 @@ audit_list(struct audit_args *a)
 		return EXIT_CANNOT;
 	const char *person = a->want[AUDIT_PERSON];
 	if (person && strcmp(person, "-") != 0 && (a->opening.shares || !opening_plain(q)) &&
-		opening_pseudonym(q, a->opening.shares, person, a->pseudonym))
+		opening_pseudonym(q, a->opening.shares, person, a->pseudonym, NULL))
 		reading_asked("person", json_string(a->pseudonym));
 	q->within = true;
 	q->arg = a;

@@ -574,7 +574,7 @@ shares_head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
 
 bool
 opening_pseudonym(const struct query *q, const char *shares, const char *person,
-	char out[PSEUDONYM_LEN + 1])
+	char out[PSEUDONYM_LEN + 1], bool *unknown)
 {
 	char head[JOURNAL_DIR_MAX + 32];
 
@@ -586,6 +586,8 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	SCOPED_BUF(why, 4096);
 	bool found = shares ? pseudonym_in_file(q, shares, person, out, &why)
 			    : pseudonym_of_daemon(q, person, out, &why);
+	if (unknown)
+		*unknown = why.n > 0;
 	if (why.n)
 		cmd_fail(q->what, "records with a pseudonym are not found: %.*s",
 			SPAN_ARG(buf_view(&why)));

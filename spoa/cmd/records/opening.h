@@ -66,10 +66,10 @@ json_t *opening_sealed(struct opening *o, const json_t *record, enum seal_kind k
 
 /* The word that records of this journal may have in place of a person's name, "p_…": by a file
  * of shares, or where that is NULL by the daemon, if there are shares next to the journal.
- * False: there is none, and where that cannot be known a line on standard error says so. A
- * search that finds one is not noted with the name. */
+ * False: there is none, and where that cannot be known a line on standard error says so, and
+ * *unknown (may be NULL). A search that finds one is not noted with the name. */
 bool opening_pseudonym(const struct query *q, const char *shares, const char *person,
-	char out[PSEUDONYM_LEN + 1]);
+	char out[PSEUDONYM_LEN + 1], bool *unknown);
 /* The configuration says that records name persons: by their names alone they are found, and a
  * reading is noted with the name. */
 bool opening_plain(const struct query *q);

@@ -308,9 +308,12 @@ audit_subject(int argc, char **argv)
 		code = cmd_fail(SUBJECT_WHAT, "%s", err_str(ERR_NOMEM));
 	if (!code && !(s.opening = opening_begin(&s.q, &s.args)))
 		code = EXIT_CANNOT;
-	if (!code && opening_pseudonym(&s.q, s.args.shares, s.person, s.word) &&
+	bool unknown = false;
+	if (!code && opening_pseudonym(&s.q, s.args.shares, s.person, s.word, &unknown) &&
 		!opening_plain(&s.q))
 		reading_asked("person", json_string(s.word));
+	/* A signed document that leaves out what is held would be a wrong answer. */
+	code = code ? code : unknown ? EXIT_CANNOT : 0;
 	code = code ? code : run_subject(&s);
 	code = code ? code : print_subject(&s);
 	subject_free(&s);

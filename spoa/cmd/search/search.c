@@ -365,7 +365,7 @@ search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
 			const struct query in = {
 				.what = q->what, .config = q->config, .journal = journals[k]
 			};
-			if (!opening_pseudonym(&in, shares, w->value[i], word))
+			if (!opening_pseudonym(&in, shares, w->value[i], word, NULL))
 				continue;
 			found = true;
 			json_array_append_new(asked, json_string(word));

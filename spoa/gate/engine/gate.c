@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/random.h"
+#include "gate/sealing/sealing.h"
 #include "policy/identity/nonce.h"
 #include "policy/prices.h"
 
@@ -315,7 +316,7 @@ show_decision(struct request *r)
 		.id = r->id,
 		.rule = by->rule,
 		.code = by->code,
-		.person = r->found.identity.person,
+		.person = request_person_shown(r),
 		.route = span_str(r->found.route ? r->found.route->name : NULL),
 		.target = request_provider(r),
 		.model = r->in.body.model };

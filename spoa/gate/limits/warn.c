@@ -6,6 +6,7 @@
 #include "base/scoped.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
+#include "gate/sealing/sealing.h"
 
 enum {
 	WARNINGS_SHOWN = 3,
@@ -92,6 +93,15 @@ notice(struct request *r, const struct quota_dim *d, enum limit_level level)
 		(long long)resets_s, r->id);
 }
 
+/* As records will name him, which is not known yet. */
+static struct span
+person_near(struct request *r)
+{
+	(void)request_seal_holder(r); /* where it fails he has no name */
+	request_seal_wipe(r);
+	return request_person_shown(r);
+}
+
 static void
 warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 {
@@ -105,7 +115,7 @@ warn(struct request *r, const struct quota_dim *d, enum limit_level level)
 	const int64_t now_ns = clock_wall_ns();
 	const struct near_told near = { .caller = name & ~UINT64_C(15),
 		.limit = span_str(d->name),
-		.person = r->found.identity.person,
+		.person = person_near(r),
 		.team = r->found.identity.team,
 		.route = span_str(r->found.route ? r->found.route->name : NULL),
 		.millionths = level == LEVEL_100 ? MILLION : used_millionths(d),

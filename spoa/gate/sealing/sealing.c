@@ -83,8 +83,11 @@ struct span
 request_person_shown(const struct request *r)
 {
 	const struct found_seal *f = r->found.seal;
+	bool hidden = r->gate && gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
 
-	return f && f->pseudonym[0] ? span_str(f->pseudonym) : r->found.identity.person;
+	if (f && f->pseudonym[0])
+		return span_str(f->pseudonym);
+	return hidden ? SPAN_LIT("") : r->found.identity.person;
 }
 
 void

@@ -226,7 +226,7 @@ take_params(struct upload *u, enum MHD_Result *ok)
 	json_error_t error;
 	json_t *in = NULL;
 
-	bool own = e->own || e->change;
+	bool own = e->own || (e->change && !e->checked);
 
 	if (!e->params && !own) {
 		u->q.in = json_object();

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "policy/config/read.h"
 #include "record/archive/files.h"
 #include "record/audit/audit.h"
+#include "record/seal/shares.h"
 
 #define RECORD_US  5000000u /* a record that is not on disk by then: the change is refused */
 #define REDIS_US   700000u
@@ -197,10 +199,57 @@ change_recorded(struct audit_entry *e, int err)
 	let_recording_go(r);
 }
 
-static void
-put_object(struct buf *out, const char *name, const json_t *entry)
+/* Where records name persons by pseudonyms: that of a name, while he has a share. */
+static json_t *
+person_recorded(const struct server *s, const json_t *name)
 {
-	json_auto_t *shown = entry ? change_shown(entry) : NULL;
+	struct span person = json_span(name);
+	char word[PSEUDONYM_LEN + 1] = "hidden";
+	struct share b;
+
+	if (person.n == PSEUDONYM_LEN && span_starts(person, SPAN_LIT("p_")))
+		return json_stringn(person.p, person.n);
+	if (s->shares && shares_get(s->shares, person, false, &b) == 0)
+		share_pseudonym(&b, word);
+	sodium_memzero(&b, sizeof(b));
+	return json_string(word);
+}
+
+/* In place, at any depth: entries are flat, but for what was asked and whom a limit is for. */
+static void
+hide_persons(const struct server *s, json_t *in, bool named)
+{
+	static const char *const naming[] = { "person", "match" /* usage: of a name */ };
+	const char *name;
+	json_t *one;
+	void *next;
+	size_t i;
+
+	json_object_foreach_safe(in, next, name, one)
+	{
+		bool is = SPAN_IN(span_str(name), naming);
+		if (is && json_is_string(one))
+			json_object_set_new(in, name, person_recorded(s, one));
+		else
+			hide_persons(s, one, is);
+	}
+	json_array_foreach(in, i, one)
+	{
+		if (named && json_is_string(one))
+			json_array_set_new(in, i, person_recorded(s, one));
+		else
+			hide_persons(s, one, named);
+	}
+}
+
+static void
+put_object(const struct server *s, struct buf *out, const char *name, const json_t *entry)
+{
+	json_auto_t *plain = entry ? change_shown(entry) : NULL;
+	json_auto_t *shown = json_deep_copy(plain);
+
+	if (s->shared_cfg->audit_persons == PERSONS_PSEUDONYM)
+		hide_persons(s, shown, false);
 	char *text = shown ? json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	json_put_raw(out, name, text ? span_str(text) : SPAN_LIT("null"));
@@ -254,8 +303,8 @@ write_record(struct change *c, const json_t *before, const json_t *after, const 
 		put_change_text(out, "claimed", claimed(c, by));
 	put_change_text(out, "reason", json_string_value(json_object_get(c->in, "reason")));
 	put_peer(out, c->peer);
-	put_object(out, "before", before);
-	put_object(out, "after", after);
+	put_object(c->s, out, "before", before);
+	put_object(c->s, out, "after", after);
 	if (failed)
 		put_change_text(out, "failed", failed);
 }

@@ -106,7 +106,8 @@ struct admin_endpoint {
 	const struct change_row *change; /* the same as a row of change.h; checks its object */
 	admin_begin_fn *begin;
 	const void *arg;
-	bool own; /* the call checks its object itself, with texts that scripts know */
+	bool own;     /* the call checks its object itself, with texts that scripts know */
+	bool checked; /* a change does so, too, unless this is said */
 	bool tcp; /* admin.tcp has it too: what it had before there were roles, and no more */
 };
 

@@ -139,7 +139,7 @@ static const struct param text_hashed[] = {
 	{ "person", PARAM_TEXT, .max = 1024, .text = "Whose it is: hashes as records have them of who has a share, too." }, SIGNED, { .name = NULL },
 };
 static const struct param person_named[] = {
-	{ "person", PARAM_TEXT, PARAM_NEEDED, .max = 1024, .text = "The name." }, SIGNED, { .name = NULL },
+	{ "person", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 1024, .text = "The name." }, SIGNED, { .name = NULL },
 };
 static const struct param export_signed[] = {
 	{ "object", PARAM_TEXT, PARAM_NEEDED, .max = 64 << 10, .text = "What the manifest says." }, SIGNED, { .name = NULL },
@@ -250,15 +250,15 @@ const struct admin_endpoint admin_endpoints[] = {
 { "POST", "/audit/text", ROLE_AUDITOR, "The keyed hash of a text, for a search.",
   .params = text_hashed, .change = &admin_text_hash, .shape = "id:string hashes:array" },
 { "POST", "/audit/pseudonym", ROLE_AUDITOR, "The word that records have in place of a person's name; 404: there is none.",
-  .params = person_named, .change = &admin_pseudonym, .shape = "id:string pseudonym:string" },
+  .params = person_named, .change = &admin_pseudonym, .checked = true, .shape = "id:string pseudonym:string" },
 { "POST", "/audit/export", ROLE_AUDITOR, "Signs the manifest of an export.",
   .params = export_signed, .change = &admin_export, .shape = "id:string manifest:string" },
 { "POST", "/audit/share", ROLE_AUDITOR, "The share that opens a sealed text, on record first; 410: it is erased.",
-  .params = share_asked, .change = &admin_share, .shape = "share:string number:integer" },
+  .params = share_asked, .change = &admin_share, .checked = true, .shape = "share:string number:integer" },
 { "POST", "/audit/opening", ROLE_AUDITOR, "What the console opens a request's texts with; 404 without `console.open`.",
   .params = opening_asked, .begin = admin_opening, .arg = &sealed_texts, .shape = "node:string records:array" },
 { "POST", "/audit/erase", ROLE_AUDITOR, "Makes a person's sealed texts unreadable, on every node.",
-  .params = erased, .change = &admin_erase, .shape = "erasure:string serial:integer here:boolean nodes:array" },
+  .params = erased, .change = &admin_erase, .checked = true, .shape = "erasure:string serial:integer here:boolean nodes:array" },
 { "GET", "/audit/erasures", ROLE_AUDITOR, "What was erased, and which nodes have done it.",
   .write = admin_erasures, .shape = "erasures:array" },
 { "GET", "/records/search", ROLE_AUDITOR, "Records by any of their terms, a page at a time.",

@@ -139,7 +139,8 @@ auditor_private(const char *file, const char *passphrase, unsigned char key[HPKE
 	if (!pkey && pass.asked)
 		err = why_err(why, ERR_AUTH,
 			passphrase ? "%s: the passphrase does not open it"
-				   : "%s: it wants a passphrase, and none is given",
+				   : "%s: it wants a passphrase, and none is given: "
+				     "--passphrase-file FILE",
 			file);
 	else if (!pkey || EVP_PKEY_get_base_id(pkey) != EVP_PKEY_X25519 ||
 		 EVP_PKEY_get_raw_private_key(pkey, key, &n) != 1 || n != HPKE_KEY_BYTES ||

@@ -1,0 +1,196 @@
+# Where a person's name and the text of requests stand, with persons as pseudonyms and routes that keep all: journal, stream,
+# index, texts, state file, logs, /metrics, OTLP, webhooks, every page of the admin API. And who may open.
+# Once: no version of HAProxy differs here.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "texts and names are nowhere" "node is not installed"; exit 0; }
+
+openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
+chmod 600 "$D/ann.key"
+token_of() { "$build/tollgate" admin-token new "$1" --roles "$1" --tokens "$D/admin.tokens" 2>/dev/null; }
+viewer=$(token_of viewer) operator=$(token_of operator) auditor=$(token_of auditor)
+mkdir "$D/collector" "$D/hooks"
+node "$here/otlp.mjs" "$D/collector" >"$D/port" 2>"$D/collector.log" & collector=$!
+secret=whsec_$(openssl rand -base64 32)
+(umask 077 && echo "$secret" >"$D/notify.secret")
+node "$here/notify.mjs" "$D/hooks" "$secret" >"$D/hook.port" 2>"$D/hooks.log" & hooks=$!
+wait_for test -s "$D/port" -a -s "$D/hook.port"
+printf 'x-key: s3cr3t-one\n' >"$D/headers"
+chmod 600 "$D/headers"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+	-addext 'subjectAltName=IP:127.0.0.1' -keyout "$D/admin.key" -out "$D/admin.crt" 2>/dev/null
+chmod 600 "$D/admin.key"
+tls=$(free_ports 1)
+cat >"$D/mine.yaml" <<Y
+log: {level: debug}
+seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+audit: {persons: pseudonym}
+admin: {console: true, tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$tls", certificate: "$D/admin.crt", key: "$D/admin.key"}}
+telemetry: {otlp: {url: "http://127.0.0.1:$(<"$D/port")/in/", headers_file: "$D/headers", ratio: 1, metrics_every: 1s}}
+notify: {url: "http://127.0.0.1:$(<"$D/hook.port")/", secret_file: "$D/notify.secret"}
+Y
+kept='record: {prompt: full, response: full, tools: full}'
+cat >"$D/policy.yaml" <<Y
+tollgate: 1
+name: private
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - none: {person: nobody}
+providers:
+  one: {backend: local, dialect: openai}
+  two: {backend: local_2, dialect: openai}
+routes:
+  - {name: cached, match: {host: cached.test, api: openai}, targets: one, response: [meter, restore], cache: {exact: {ttl: 1h, temperature: 1}}, $kept}
+  - {name: falls, match: {host: falls.test, api: openai}, targets: [one, two], $kept}
+  - {name: kept, match: {api: openai}, targets: one, response: [meter, inspect], $kept}
+rules:
+  - {name: no-secret, when: '"US_SSN" in prompt.entities', deny: {reason: no numbers}}
+  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}
+default: permit
+limits:
+  - {name: few, per: [identity.person], requests: 10, window: 1h, soft: 50%}
+  - {name: tokens, per: [identity.person], tokens: 1000000, window: 1h}
+Y
+stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml" --providers 2
+note_pid $collector collector
+note_pid $hooks hooks
+name=Zwetlana.Quux
+marker=Falkenauge
+auth="authorization: Bearer $(token --claims "{\"sub\":\"$name\"}")"
+json='content-type: application/json'
+post() { req POST /v1/chat/completions -H "host: $1" -H "$auth" -H "$json" -d "{\"model\":\"${model:-echo}\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]${3:-}}"; }
+socket=$(sed -n 's/.*unix@\(.*admin.sock\).*/\1/p' "$D/tollgate.yaml")
+curl -sN --unix-socket "$socket" http://t/decisions/live >"$D/live" 2>/dev/null &
+note_pid $! live
+post kept.test "$marker of jane.doe@example.com"
+first=$(header x-tollgate-id)
+post kept.test "$marker" ',"stream":true'
+post kept.test "$marker 536-22-1840"
+for i in 1 2; do post cached.test "$marker again"; settled; done
+control '{"fault":"overloaded","times":1}'
+post falls.test "$marker falls"
+for i in 1 2 3 4 5 6; do post kept.test "$marker"; done
+is "the limit ends it" "$status" 429
+settled
+audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
+opened() { audit open "$first" --key "$D/ann.key" --part prompt --reason drill >"$D/text" 2>"$D/err"; }
+check "a text opens" wait_for opened
+
+# ---- who asks for her by name, and what is done for her ----
+page() { curl -s --unix-socket "$socket" "http://t$1" >"$D/page.$(tr -c 'a-z0-9\n' _ <<<"${2:-$1}")"; }
+"$build/tollgate" cache purge --person "$name" --reason 'a mistake' -c "$D/tollgate.yaml" >"$D/out" 2>&1
+is "her answers are taken out of the cache" $? 0
+audit search --person "$name" --json >"$D/page.found" 2>&1
+like "a search by name finds her records" "$(grep -c . "$D/page.found")" '^[1-9]'
+page "/records/search?person=$name" by_name
+page "/usage?by=person&match=$name" used
+rm "$D"/page.used
+curl -s -m 1 --unix-socket "$socket" "http://t/decisions/live?person=$name" >"$D/out"
+audit list --person "$name" >"$D/out" 2>&1
+audit export --person "$name" --out "$D/hers.jsonl" >"$D/out" 2>&1
+is "her records are exported" $? 0
+rm "$D"/hers.jsonl*
+audit subject --person "$name" --key "$D/ann.key" --reason drill --out "$D/hers" >"$D/out" 2>&1
+like "and her own view made" "$? $(tail -1 "$D/out")" '^0 .*texts_open=[1-9]'
+rm -r "$D/hers"
+redis config set rdbcompression no >"$D/out"
+redis --rdb "$D/redis.rdb" >"$D/out" 2>&1 # all of it, before a key and a limit name her
+like "all of Redis is looked at" "$(grep -ac tollgate "$D/redis.rdb")" '^[1-9]'
+limit set few --for person="$name" --to 5000 --reason 'for a while' >"$D/out" 2>&1
+is "a limit is raised for her" $? 0
+key new --person "$name" >"$D/out" 2>&1
+is "and a key made" $? 0
+page /keys own_keys
+rm "$D"/page.*own_keys
+"$build/tollgate" quota get --person "$name" -c "$D/tollgate.yaml" >"$D/out" 2>&1
+settled
+word=$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -o '"person":"p_[0-9a-f]*"' | head -1 | cut -d'"' -f4)
+like "a person has a word" "$word" '^p_[0-9a-f]{32}$'
+for p in /status /recent /limits/near /targets /cache /notify /usage?by=person,team /usage?by=day /now /log /policy/rules /models /series /metrics /readyz \
+	/records/search /records/report "/records/show?id=$first" "/records/explain?id=$first" /records/verify /audit/erasures /policy/shadow; do page "$p"; done
+curl -s -H 'accept: application/openmetrics-text' --unix-socket "$socket" http://t/metrics >"$D/page.exemplars"
+audit report --json >"$D/page.report" 2>&1
+audit export >"$D/page.export" 2>/dev/null
+audit export --format ocsf >"$D/page.ocsf" 2>/dev/null
+redis --raw xrange tollgate:audit:a - + >"$D/page.stream" 2>&1
+redis --raw keys '*' >"$D/page.redis"
+exported() { [ -n "$(ls "$D"/collector/traces.* 2>/dev/null)" ] && [ -n "$(ls "$D"/collector/metrics.* 2>/dev/null)" ] && [ -s "$D/hooks/bodies" ]; }
+check "spans, metrics and webhooks went out" wait_for exported
+for f in live page._recent page._limits_near page.export page.ocsf page.stream; do like "$f has something to say" "$(grep -aocE 'p_[0-9a-f]{32}' "$D/$f")" '^[1-9]'; done
+holders() { # WHAT: files that hold it, but of who is meant to: the provider, the policy's token, shares
+	grep -raFli "$1" "$D" 2>/dev/null | sed "s#^$D/##" | grep -vE '^(text|out|\.[0-9]+\.(head|body)|policy.yaml|mockllm.*|journal\.(shares|live))$' | sort | paste -sd' '
+}
+is "no text stands anywhere" "$(holders "$marker")" ""
+is "no name" "$(holders "$name")" ""
+is "but the word" "$(grep -c "$word" "$D/live" "$D/page._recent" "$D/page._limits_near" | grep -c ':0')" 0
+
+# ---- roles ----
+as() { curl -s -o "$D/out" -w '%{http_code}' -H "authorization: Bearer ${!1}" -H 'content-type: application/json' --cacert "$D/admin.crt" -X "$2" "https://127.0.0.1:$tls$3" ${4:+-d "$4"}; }
+while read -r method path body; do
+	is "$path is for auditors alone" "$(as viewer $method $path "$body") $(as operator $method $path "$body")" "403 403"
+done <<T
+POST /audit/share {"id":"$first","part":"prompt","share":1,"reason":"x"}
+POST /audit/opening {"id":"$first","reason":"x"}
+POST /audit/erase {"person":"$name","why":"x"}
+POST /audit/pseudonym {"person":"$name"}
+POST /audit/text {"text":"x"}
+GET /audit/erasures
+GET /records/show?id=$first
+GET /decisions/live
+T
+is "the console opens nothing unless it is told to" "$(as auditor POST /audit/opening "{\"id\":\"$first\",\"reason\":\"x\"}")" 404
+n=$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')
+is "a share that was never given" "$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":99,\"reason\":\"x\"}")" 404
+for bad in 0 -1 9007199254740992 18446744073709551616 1.5 '"1"' null '[]'; do
+	like "share $bad" "$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":$bad,\"reason\":\"x\"}")" '^40[04]$'
+done
+huge=$(head -c 70000 /dev/zero | tr '\0' x)
+for bad in "{\"id\":\"$huge\",\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}" "{\"id\":\"$first\",\"part\":\"all\",\"share\":1,\"reason\":\"x\"}" "{\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}"; do
+	printf %s "$bad" >"$D/bad"
+	like "no share for ${bad:0:20}…${bad: -50}" "$(as auditor POST /audit/share "@$D/bad")" '^4[01][0-9]$'
+done
+is "what is refused is no record of an opening" "$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')" "$n"
+while read -r path body; do like "no $path of $body" "$(as auditor POST $path "$body")" '^400$'; done <<'T'
+/audit/erase {}
+/audit/erase {"person":"","why":"x"}
+/audit/erase {"person":"Somebody"}
+/audit/erase {"person":["a"],"why":"x"}
+/audit/erase {"person":"a","why":7}
+/audit/pseudonym {}
+/audit/pseudonym {"person":""}
+/audit/pseudonym {"person":5}
+T
+is "and nothing was erased" "$(as auditor GET /audit/erasures) $(jq -c .erasures "$D/out")" "200 []"
+share=$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}")
+is "a share is given, on record" "$share $(($(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"') - n))" "200 1"
+
+n=$(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"')
+: >"$D/given"
+for i in $(seq 60); do echo "$(as auditor POST /audit/share "{\"id\":\"$first\",\"part\":\"prompt\",\"share\":1,\"reason\":\"x\"}")" >>"$D/given"; done
+like "who asks for many is told to wait" "$(grep -c '^429$' "$D/given") $(grep -vcE '^(200|429)$' "$D/given")" '^[1-9][0-9]* 0$'
+is "and each that was given is on record" "$(($(cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep -c '"read":"open"') - n))" "$(grep -c '^200$' "$D/given")"
+
+# ---- what cannot be known is not signed ----
+subject() { audit subject --person "$name" --key "$D/ann.key" --reason drill --out "$D/subject" "$@" >"$D/out" 2>&1; }
+cp "$JOURNAL.shares" "$D/open.shares" && chmod 644 "$D/open.shares"
+subject --shares "$D/open.shares"
+is "a file of shares that cannot be read: no view of hers is signed" "$? $(ls "$D/subject" 2>/dev/null | wc -l)" "2 0"
+rm "$D/open.shares"
+
+# ---- and then she is erased ----
+audit erase --person "$name" --why 'she asked' >"$D/out" 2>&1
+is "she is erased" $? 0
+audit open "$first" --key "$D/ann.key" --reason drill >"$D/text" 2>"$D/err"
+is "nothing opens" "$? $(wc -c <"$D/text")" "1 0"
+audit subject --person "$name" --key "$D/ann.key" --reason drill --out "$D/subject" >"$D/out" 2>&1
+like "her own view has no decision" "$(cat "$D/out")" 'decisions=0|no share|nothing'
+rm -rf "$D/subject"
+printf '{"model":"echo","messages":[{"role":"user","content":"%s of jane.doe@example.com"}]}' $marker >"$D/asked"
+audit search --text-file "$D/asked" --person "$name" --json >"$D/page.found" 2>"$D/err"
+is "no search for a text finds her" "$(grep -c '"id"' "$D/page.found")" 0
+rm "$D/asked"
+post cached.test "$marker again"
+is "what was taken out of the cache is not given again" "$(header x-tollgate-cache)" miss
+is "still no text anywhere" "$(holders "$marker")" ""
+is "nor a name" "$(holders "$name")" ""
+check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+exit $failed
