@@ -711,7 +711,7 @@ asan: ## unit tests and seeds under AddressSanitizer and UBSan
 
 .PHONY: tsan
 tsan: ## unit and scenario tests under ThreadSanitizer
-	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/support/tsan.supp $(TSAN_OPTIONS)" $(MAKE) B=$(B)/tsan SAN=thread unit
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/support/tsan.supp die_after_fork=0 $(TSAN_OPTIONS)" $(MAKE) B=$(B)/tsan SAN=thread unit
 
 .PHONY: cover
 cover: deps ## lines of each folder that unit tests, scenarios and seeds run, by gcov (COVER="FOLDER…": its files)
