@@ -2,14 +2,13 @@
 # none of them opens anywhere, everybody else's does, and every chain verifies.
 # Once: nothing of HAProxy's is tried.
 . "$(dirname "$0")/lib.sh"
-openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
-openssl genpkey -algorithm X25519 -out "$D/other.key" 2>/dev/null
-chmod 600 "$D"/*.key
+. "$here/auditor.bash"
+auditor other >/dev/null
 "$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
 cat >"$D/mine.yaml" <<Y
 console: {open: true}
 admin: {console: true, tokens: "$D/admin.tokens"}
-seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+$(auditor ann)
 Y
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1

@@ -2,10 +2,9 @@
 # index, texts, state file, logs, /metrics, OTLP, webhooks, every page of the admin API. And who may open.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 command -v node >/dev/null || { skip "texts and names are nowhere" "node is not installed"; exit 0; }
 
-openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
-chmod 600 "$D/ann.key"
 token_of() { "$build/tollgate" admin-token new "$1" --roles "$1" --tokens "$D/admin.tokens" 2>/dev/null; }
 viewer=$(token_of viewer) operator=$(token_of operator) auditor=$(token_of auditor)
 mkdir "$D/collector" "$D/hooks"
@@ -22,7 +21,7 @@ chmod 600 "$D/admin.key"
 tls=$(free_ports 1)
 cat >"$D/mine.yaml" <<Y
 log: {level: debug}
-seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+$(auditor ann)
 audit: {persons: pseudonym}
 admin: {console: true, tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$tls", certificate: "$D/admin.crt", key: "$D/admin.key"}}
 telemetry: {otlp: {url: "http://127.0.0.1:$(<"$D/port")/in/", headers_file: "$D/headers", ratio: 1, metrics_every: 1s}}

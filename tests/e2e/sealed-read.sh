@@ -2,11 +2,10 @@
 # where records have pseudonyms, and what is left of it after an erasure.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 
-openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
-chmod 600 "$D/ann.key"
 cat >"$D/mine.yaml" <<Y
-seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+$(auditor ann)
 audit: {persons: pseudonym}
 Y
 cat >"$D/policy.yaml" <<'Y'

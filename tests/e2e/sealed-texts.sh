@@ -2,11 +2,10 @@
 # calls, answers of the cache, refusals, hosts of a cutover, who has no name, long bodies.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 
-openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
-chmod 600 "$D/ann.key"
 cat >"$D/mine.yaml" <<Y
-seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+$(auditor ann)
 Y
 redacted='record: {prompt: redacted, response: redacted, tools: redacted}'
 full='record: {prompt: full, response: full, tools: full}'
