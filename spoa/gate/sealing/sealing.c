@@ -95,6 +95,8 @@ begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 	SCOPED_BUF(record, SEAL_RECORD_BYTES * CAP_AUDITORS);
 	seal_drop(&k->t);
 	*k = (struct kept_text){ .how = how };
+	if (!audit_has_room(g->shared->audit))
+		return ERR_FULL;
 	k->t = seal_begin(g->sealer, request_holder(r), span_str(r->id), kind, r->now_wall_ns,
 		&record, &err);
 	if (!k->t || !record.n)
@@ -278,6 +280,8 @@ request_seal_more(struct request *r)
 
 	if (!k || guard_copied(g).n < TEXTS_PART_MAX)
 		return 0;
+	if (!audit_has_room(r->gate->shared->audit) && seal_cut(k->t))
+		metric_inc(r->gate->metrics, M_TEXTS_CUT);
 	if (!(e = audit_entry_new()))
 		return ERR_NOMEM;
 	int err = seal_add(k->t, guard_copied(g), &e->parts);
@@ -325,9 +329,12 @@ end_texts(struct request *r, struct kept_text *k,
 	int err = buf_failed(&text) ? ERR_NOMEM
 				    : seal_add(k->t, buf_view(&text), end_of_parts(e));
 	k->texts = true;
-	return err ? err
-		   : seal_end(k->t, !whole || guard_transcript_cut(g), end_of_parts(e),
-			     &k->said);
+	if (!err)
+		err = seal_end(
+			k->t, !whole || guard_transcript_cut(g), end_of_parts(e), &k->said);
+	if (err)
+		seal_drop(&k->t); /* the record says nothing of it */
+	return err;
 }
 
 /* Calls of an answer are known with its end. */
@@ -361,6 +368,8 @@ request_seal_end(struct request *r, bool whole, struct audit_entry *e)
 		guard_copied_clear(g);
 		if (!err)
 			err = seal_end(k->t, !whole, end_of_parts(e), &k->said);
+		if (err)
+			seal_drop(&k->t);
 	}
 	return err ? err : end_calls(r, whole, e);
 }
