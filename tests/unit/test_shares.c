@@ -110,20 +110,13 @@ is_holder(void *arg, struct span holder)
 	return span_is(holder, arg);
 }
 
+/* With its record. */
 static int
 erase(struct shares *s, const char *holder, const char *erasure, int64_t serial)
 {
 	buf_clear(&erased);
-	return shares_erase(
+	int err = shares_erase(
 		s, is_holder, (void *)(uintptr_t)holder, erasure, serial, NOW, &erased);
-}
-
-/* And its record is durable. */
-static int
-erase_on_record(struct shares *s, const char *holder, const char *erasure, int64_t serial)
-{
-	int err = erase(s, holder, erasure, serial);
-
 	if (!err)
 		shares_erase_recorded(s, erasure, serial);
 	return err;
@@ -426,12 +419,12 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	int fd = open(path("shares"), O_RDONLY); /* the file that is replaced */
 	struct shares *s = opened();
 	uint64_t erasures = shares_erasures(s);
-	assert_int_equal(erase_on_record(s, "nobody", "e0", 1), 0);
+	assert_int_equal(erase(s, "nobody", "e0", 1), 0);
 	assert_int_equal(erased.n, 0);
 	assert_int_equal(shares_erasures(s), erasures);
 	close(fd);
 	fd = open(path("shares"), O_RDONLY);
-	assert_int_equal(erase_on_record(s, "ann", "e1", 7), 0);
+	assert_int_equal(erase(s, "ann", "e1", 7), 0);
 	assert_int_equal(shares_erasures(s), erasures + 1);
 	share_pseudonym(&ann, p);
 	snprintf(want, sizeof(want), "\"%s\"", p);
@@ -465,10 +458,10 @@ an_erased_share_is_nowhere_and_its_number_stays(void **state)
 	assert_int_equal(shares_count(s).here, 2);
 	/* One whose share was never written. */
 	of(s, "eve");
-	assert_int_equal(erase_on_record(s, "eve", "e1", 9), 0);
+	assert_int_equal(erase(s, "eve", "e1", 9), 0);
 	assert_int_equal(shares_find(s, 4, &b, NULL), SHARE_ERASED);
 	assert_true(shares_has_erased(s, "e1", 9));
-	assert_int_equal(erase_on_record(s, "x", "a b", 9), ERR_SYNTAX);
+	assert_int_equal(erase(s, "x", "a b", 9), ERR_SYNTAX);
 	shares_close(&s);
 	buf_free(&hex);
 	buf_free(&before);
@@ -485,7 +478,7 @@ no_backup_brings_an_erased_share_back(void **state)
 	struct share ann = two_shares();
 	read_file("shares", &old);
 	struct shares *s = opened();
-	assert_int_equal(erase_on_record(s, "ann", "e1", 1), 0);
+	assert_int_equal(erase(s, "ann", "e1", 1), 0);
 	shares_close(&s);
 	put_span("shares", buf_view(&old));
 	assert_true(file_has("shares", &ann));
@@ -534,41 +527,9 @@ an_erasure_that_is_killed_is_finished_by_the_next_start(void **state)
 		assert_false(shares_has_erased(s, "e1", 1));
 		assert_int_equal(erase(s, "ann", "e1", 1), 0);
 		assert_true(said(&erased, p));
-		shares_erase_recorded(s, "e1", 1);
 		assert_true(shares_has_erased(s, "e1", 1));
 		shares_close(&s);
 	}
-}
-
-/* Nor one of a share that the full disk did not take: there is nothing of it to overwrite. */
-static void
-an_erasure_of_what_was_never_written_damages_nothing(void **state)
-{
-	struct share b;
-	int status;
-
-	(void)state;
-	two_shares();
-	pid_t child = fork();
-	if (child == 0) {
-		struct shares *s = opened();
-		journal_io.fdatasync = failing_sync;
-		syncs_to_fail = 1;
-		of(s, "cid");
-		if (shares_sync(s) != ERR_IO)
-			_exit(1);
-		stops_point = "shares-overwritten";
-		stops_hook = stops_kill;
-		erase(s, "cid", "e1", 1);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status)); /* there was nothing to overwrite */
-	assert_int_equal(WEXITSTATUS(status), 0);
-	struct shares *s = opened();
-	assert_int_equal(lost, 0);
-	assert_int_equal(shares_find(s, 3, &b, NULL), SHARE_ERASED);
-	shares_close(&s);
 }
 
 /* A power cut tears what is overwritten: any part of it may be old. */
@@ -669,7 +630,7 @@ an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
 		journal_io.fdatasync = failing_sync;
 		syncs_to_fail = at < 2 ? at + 1 : 0;
 		fsyncs_left = at < 2 ? 1000 : at - 2;
-		int err = erase_on_record(s, "ann", "e1", 1);
+		int err = erase(s, "ann", "e1", 1);
 		failed += err != 0;
 		assert_int_equal(shares_find(s, 1, &b, NULL), SHARE_ERASED);
 		assert_int_equal(shares_has_erased(s, "e1", 1), !err);
@@ -682,7 +643,7 @@ an_erasure_that_fails_is_out_of_force_and_tried_again(void **state)
 			of(s, "cid");
 			assert_int_equal(shares_sync(s), 0);
 			assert_false(file_has("shares", &ann));
-			assert_int_equal(erase_on_record(s, "ann", "e1", 1), 0);
+			assert_int_equal(erase(s, "ann", "e1", 1), 0);
 			assert_true(said(&erased, p));
 		}
 		of(s, "dan");
@@ -808,7 +769,6 @@ main(void)
 		IN_FOLDER(an_erased_share_is_nowhere_and_its_number_stays),
 		IN_FOLDER(no_backup_brings_an_erased_share_back),
 		IN_FOLDER(an_erasure_that_is_killed_is_finished_by_the_next_start),
-		IN_FOLDER(an_erasure_of_what_was_never_written_damages_nothing),
 		IN_FOLDER(a_line_that_is_half_overwritten_is_no_damage),
 		IN_FOLDER(a_sync_that_fails_is_done_again),
 		IN_FOLDER(an_erasure_that_fails_is_out_of_force_and_tried_again),

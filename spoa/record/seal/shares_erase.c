@@ -44,8 +44,13 @@ take_shares_out(
 	pthread_rwlock_rdlock(&s->lock);
 	bool *yes = calloc(s->n + 1, sizeof(*yes));
 	size_t n = yes ? s->n : 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		found += yes[i] = is(arg, span_of(s->entry[i]->holder, s->entry[i]->n));
+		if (i % SHARES_AT_ONCE)
+			continue;
+		pthread_rwlock_unlock(&s->lock);
+		pthread_rwlock_rdlock(&s->lock);
+	}
 	pthread_rwlock_unlock(&s->lock);
 	pthread_rwlock_wrlock(&s->lock);
 	if (!yes ||

@@ -21,7 +21,6 @@
 #include "record/seal/shares_private.h"
 
 #define SHARES_FILE_MOST ((size_t)CAP_SHARES * 1536)
-#define REWRITE_AT_ONCE	 1024 /* shares; so long nobody makes one */
 
 static int
 shares_failed(int sys)
@@ -122,7 +121,7 @@ rewrite_shares(struct shares *s, int fd, uint64_t last, uint64_t *end, struct bu
 	while (!err && n) {
 		buf_clear(&lines);
 		pthread_rwlock_rdlock(&s->lock);
-		for (n = 0; n < REWRITE_AT_ONCE && i < s->n && s->entry[i]->number <= last; n++)
+		for (n = 0; n < SHARES_AT_ONCE && i < s->n && s->entry[i]->number <= last; n++)
 			share_line(&lines, s->entry[i++]);
 		pthread_rwlock_unlock(&s->lock);
 		err = buf_failed(&lines) ? ERR_NOMEM

@@ -25,6 +25,7 @@
 
 #define SHARE_NUMBER_MAX  ((UINT64_C(1) << 53) - 1)
 #define ERASURE_NAME_MAX  64
+#define SHARES_AT_ONCE	  1024 /* looked through: so long nobody makes one */
 #define SHARES_FILE_FIRST "tollgate-shares-v1"
 #define SHARES_HEAD_FIRST "tollgate-texts-head-v1"
 
