@@ -129,11 +129,16 @@ final check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 answer under-way 300 '"chunk_ms": 30' | told
 post bob "somebody else"
 bobs=$id
-curl -s -o /dev/null -D "$D/slow.head" "$EDGE/v1/chat/completions" -H "authorization: Bearer $(token --claims '{"sub":"alice"}')" -H 'content-type: application/json' \
-	-d '{"model":"echo","stream":true,"messages":[{"role":"user","content":"slow"}]}' &
-slow=$!
-begun() { grep -qsi x-tollgate-id "$D/slow.head"; }
-check "a stream is under way" wait_for begun
+slow_stream() { # HOST: alice's; $slow is its process
+	rm -f "$D/slow.head"
+	curl -s -o /dev/null -D "$D/slow.head" "$EDGE/v1/chat/completions" -H "$alice" -H 'content-type: application/json' -H "host: $1" \
+		-d '{"model":"echo","stream":true,"messages":[{"role":"user","content":"slow"}]}' &
+	slow=$!
+	begun() { grep -qsi x-tollgate-id "$D/slow.head"; }
+	check "a stream is under way" wait_for begun
+}
+slow_id() { sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/pi' "$D/slow.head"; }
+slow_stream chat
 audit erase --person alice --why 'she asked' >"$D/one" 2>&1 &
 one=$!
 audit erase --person alice --why 'and again' >"$D/two" 2>&1
@@ -141,7 +146,7 @@ two=$?
 wait $one
 is "two erasures at once are done" "$? $two" "0 0"
 wait $slow
-slow=$(sed -n 's/^x-tollgate-id: *\([0-9A-Za-z-]*\).*/\1/pi' "$D/slow.head")
+slow=$(slow_id)
 check "the stream has its record" wait_for has_completion "$slow"
 for part in prompt response; do
 	open_by ann "$slow" $part
@@ -177,12 +182,40 @@ check "who opens what was before" opens ann "$before" prompt
 open_by ben "$before" prompt
 is "as the new one does not" "$? $(wc -c <"$D/text")" "1 0"
 
+# ---- no share can be given any more ----
+nobody() { req POST /v1/chat/completions -H 'content-type: application/json' -d '{"model":"echo","messages":[{"role":"user","content":"who am I"}]}'; }
+nobody # has a share from here on
+pid=$(pid_of tollgate)
+kill -TERM "$pid"
+wait_for gone "$pid"
+given="given $(((1 << 53) - 1))"
+{
+	grep -v '^given ' "$D/journal.texts.head"
+	echo "$given $(printf %s "$given" | sha256sum | head -c 8)"
+} >"$D/head" && cat "$D/head" >"$D/journal.texts.head"
+SKEW_FILE=$D/skew.a LD_PRELOAD=$D/skew.so setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+note_pid $! tollgate
+check "the daemon starts with the last number given" wait_for is_ready
+serves() { post bob "has one"; [ "$status" = 200 ]; }
+check "and serves who has a share" wait_for serves
+post eve "somebody new"
+is "who has no share is refused" "$status" 503
+post eve "somebody new" open
+is "or goes on without, where that is permitted" "$status" 200
+answer without-a-share 200 '"chunk_ms": 30' | told
+slow_stream open
+audit erase --person alice --why 'once more' >"$D/one"
+wait $slow
+check "a stream of who was erased ends" wait_for has_completion "$(slow_id)"
+is "its record says nothing of a text that was not brought to its end" "$(completion_of "$(slow_id)" | jq -c '[.answer.kept, .identity.person]')" '[null,"alice"]'
+check "all verifies" texts_verify
+
 # ---- midnight ----
 seals() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"seal"' | jq -r .day | sort -u | wc -l; }
 days=$(seals) files=$(ls "$D/journal.texts" | wc -l)
 python3 -c 'import struct, sys; f = open(sys.argv[1], "r+b"); f.write(struct.pack("=q", 86400 * 10**9))' "$D/skew.a"
 # tokens of today have ended by then: who has none is nobody
-req POST /v1/chat/completions -H 'content-type: application/json' -d '{"model":"echo","messages":[{"role":"user","content":"tomorrow"}]}'
+nobody
 tomorrow=$(header x-tollgate-id)
 is "the next day" "$status" 200
 check "has its record" wait_for has_completion "$tomorrow"

@@ -156,12 +156,13 @@ while_the_disk_refuses_so_many_wait(void **state)
 	sem_destroy(&came);
 }
 
-static bool overwrote;
+static _Atomic bool overwrote;
 
 static void
 note_overwrite(const char *point)
 {
-	overwrote |= !strcmp(point, "shares-overwritten");
+	if (!strcmp(point, "shares-overwritten"))
+		overwrote = true;
 }
 
 static bool

@@ -68,8 +68,10 @@ struct span
 request_person_shown(const struct request *r)
 {
 	const char *word = r->found.seal.pseudonym;
+	bool named = r->gate && gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
 
-	return word[0] ? span_str(word) : r->found.identity.person;
+	/* Who could be given no share has no name. */
+	return word[0] || named ? span_str(word) : r->found.identity.person;
 }
 
 void
@@ -257,9 +259,15 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 	if (f->runs || (tools && !r->found.call.is))
 		plan->keeps = GUARD_KEEPS_TEXT;
 	plan->keeps_raw = !f->runs && route->record_tools == KEPT_FULL;
-	if (is_sealed_text(route->record_answer))
-		return begin_text(r, &f->answer, SEAL_RESPONSE, how);
-	return is_sealed_text(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how) : 0;
+	int err = is_sealed_text(route->record_answer)
+			  ? begin_text(r, &f->answer, SEAL_RESPONSE, how)
+		  : is_sealed_text(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how)
+					: 0;
+	if (!err || request_on_failure(r)->audit != OUT_PERMIT)
+		return err;
+	plan->copies = GUARD_COPIES_NOTHING;
+	metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	return 0;
 }
 
 /* Of what is kept as it comes. */
@@ -329,12 +337,9 @@ end_texts(struct request *r, struct kept_text *k,
 	int err = buf_failed(&text) ? ERR_NOMEM
 				    : seal_add(k->t, buf_view(&text), end_of_parts(e));
 	k->texts = true;
-	if (!err)
-		err = seal_end(
-			k->t, !whole || guard_transcript_cut(g), end_of_parts(e), &k->said);
-	if (err)
-		seal_drop(&k->t); /* the record says nothing of it */
-	return err;
+	return err ? err
+		   : seal_end(k->t, !whole || guard_transcript_cut(g), end_of_parts(e),
+			     &k->said);
 }
 
 /* Calls of an answer are known with its end. */
@@ -368,8 +373,6 @@ request_seal_end(struct request *r, bool whole, struct audit_entry *e)
 		guard_copied_clear(g);
 		if (!err)
 			err = seal_end(k->t, !whole, end_of_parts(e), &k->said);
-		if (err)
-			seal_drop(&k->t);
 	}
 	return err ? err : end_calls(r, whole, e);
 }
