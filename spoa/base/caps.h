@@ -178,6 +178,7 @@
 #define CAP_SHARES_ERASURES    65536        /* erasures that a file of shares notes: the oldest is forgotten, and would be carried out again */
 #define CAP_SEALS              4096         /* holders whose seal a worker keeps: the one that was used longest ago begins another */
 #define CAP_SEALS_AHEAD        64           /* seals that are made ahead: a worker that finds none makes one */
+#define CAP_TEXTS_WAITING      (64u << 20)  /* bytes of texts that wait for the disk: of an answer under way no more is kept, and is marked; one that begins cannot be kept (on_failure.audit) */
 #define CAP_SEAL_STEPS         (1u << 20)   /* texts of a seal: a further one begins another */
 #define CAP_INTERIM            16           /* 1xx heads before a response: 503 */
 /* clang-format on */

@@ -43,6 +43,13 @@ static struct audit_entry *queue[64];
 static size_t queued;
 
 bool
+audit_has_room(const struct audit *a)
+{
+	(void)a;
+	return true;
+}
+
+bool
 audit_ready(const struct audit *a)
 {
 	(void)a;

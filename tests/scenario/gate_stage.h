@@ -41,6 +41,13 @@ static size_t disk_records;
 static bool disk_ready;
 
 bool
+audit_has_room(const struct audit *a)
+{
+	(void)a;
+	return true;
+}
+
+bool
 audit_ready(const struct audit *a)
 {
 	(void)a;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-static int syncs_to_fail, cuts_to_fail;
+static _Atomic int syncs_to_fail, cuts_to_fail;
 
 static int
 failing_sync(int fd)

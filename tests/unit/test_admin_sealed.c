@@ -74,8 +74,8 @@ static void
 down(void)
 {
 	live_close(&server.live);
-	shares_close(&server.shares);
 	audit_stop(&rig.audit);
+	shares_close(&server.shares);
 }
 
 static int

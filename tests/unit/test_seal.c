@@ -222,6 +222,41 @@ one_that_is_dropped_leaves_nothing(void **state)
 	buf_free(&record);
 }
 
+/* Where nothing more of it can be taken. */
+static void
+one_that_is_cut_keeps_its_beginning(void **state)
+{
+	struct text t = { .kind = SEAL_RESPONSE, .id = "a" };
+	struct span text = some_text(TEXTS_PART_MAX + 3000);
+	struct text_part *parts = NULL;
+	struct sealed said;
+	struct buf record;
+	int err;
+
+	(void)state;
+	buf_init(&record, 0);
+	buf_putc(&record, '{');
+	struct sealing *s = seal_begin(
+		sealer, SPAN_LIT("ann"), SPAN_LIT("a"), SEAL_RESPONSE, DAY_1, &record, &err);
+	buf_putc(&record, '}');
+	t.seal = object_of(&record);
+	assert_int_equal(seal_add(s, text, &parts), 0);
+	assert_true(seal_cut(s));
+	assert_false(seal_cut(s));
+	assert_int_equal(seal_add(s, text, &parts), 0);
+	assert_int_equal(seal_end(s, false, &parts, &said), 0);
+	assert_true(said.cut);
+	assert_int_equal(said.bytes, text.n);
+	assert_int_equal(write_parts(parts), 2);
+	t.kept = kept_of(&said);
+	seal_drop(&s);
+	assert_int_equal(texts_sync(texts), 0);
+	assert_int_equal(open_text(&t, t.seal, &one), 0);
+	assert_true(span_eq(buf_view(&opened_text), text));
+	free_text(&t);
+	buf_free(&record);
+}
+
 static bool
 begins(const char *holder, int64_t now)
 {
@@ -473,6 +508,7 @@ main(void)
 		SEALED(the_scheme_is_that_of_the_header),
 		SEALED(texts_under_way_at_once_each_have_their_step),
 		SEALED(one_that_is_dropped_leaves_nothing),
+		SEALED(one_that_is_cut_keeps_its_beginning),
 		SEALED(a_day_begins_another_seal),
 		SEALED(other_auditors_begin_another_seal),
 		SEALED(a_holder_that_is_forgotten_begins_another_seal),

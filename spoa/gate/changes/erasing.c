@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,23 +37,57 @@ is_erased(void *arg, struct span holder)
 	return memcmp(tag, h->tag, sizeof(tag)) == 0;
 }
 
-/* Nobody waits: it is kept until the journal takes it. */
+/* An erasure whose record is on its way. */
+struct recorded_erasure {
+	struct shares *shares;
+	int64_t serial;
+	char id[LIVE_ERASE_ID + 1];
+};
+
 static void
-record_erasure(struct audit *audit, const json_t *e, const struct buf *pseudonyms)
+erasure_recorded(struct audit_entry *e, int err)
+{
+	struct recorded_erasure *is = e->arg;
+
+	if (!err)
+		shares_erase_recorded(is->shares, is->id, is->serial);
+	buf_free(&e->fields);
+	free(is);
+	free(e);
+}
+
+/* Nobody waits: it is kept until the journal takes it, and only then the file of shares says
+ * that it is done. A start in between does it again. */
+static void
+record_erasure(struct erasing *x, const json_t *e, const struct buf *pseudonyms)
 {
 	static const char *const texts[][2] = { { "why", "why" }, { "ticket", "ticket" },
 		{ "by", "by" }, { "time", "ordered_at" }, { "node", "ordered_on" } };
-	struct audit_entry *r = audit ? audit_entry_new() : NULL;
+	const char *id = json_text_in(e, "id");
+	int64_t serial = json_int_in(e, "serial");
 
-	if (!r)
+	if (!x->audit) {
+		shares_erase_recorded(x->shares, id, serial);
 		return;
+	}
+	struct recorded_erasure *is = calloc(1, sizeof(*is));
+	struct audit_entry *r = is ? audit_entry_new() : NULL;
+	if (!r) {
+		free(is);
+		return;
+	}
+	is->shares = x->shares;
+	is->serial = serial;
+	snprintf(is->id, sizeof(is->id), "%s", id);
+	r->arg = is;
+	r->done = erasure_recorded;
 	json_put_str(&r->fields, "type", "erase");
-	json_put_str(&r->fields, "erasure", json_text_in(e, "id"));
-	json_put_int(&r->fields, "serial", json_int_in(e, "serial"));
+	json_put_str(&r->fields, "erasure", id);
+	json_put_int(&r->fields, "serial", serial);
 	json_put_printf(&r->fields, "pseudonyms", "[%.*s]", SPAN_ARG(buf_view(pseudonyms)));
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		json_put_opt(&r->fields, texts[i][1], json_str_in(e, texts[i][0]));
-	audit_append(audit, r);
+	audit_append(x->audit, r);
 }
 
 /* A daemon without seal: has no shares; a file of them from before holds some yet. */
@@ -91,7 +127,7 @@ erase_one(struct erasing *x, const json_t *e)
 			LS("why", sys == ENOKEY ? no_seal : strerror(sys)));
 		return sys;
 	}
-	record_erasure(x->audit, e, &pseudonyms);
+	record_erasure(x, e, &pseudonyms);
 	live_erasure_done(x->live, id, serial, now, true);
 	log_event(LOG_INFO, "shares.erased", LS("erasure", id), LI("shares", pseudonyms.n > 0));
 	return 0;

@@ -85,6 +85,7 @@ request_person_shown(const struct request *r)
 	const struct found_seal *f = r->found.seal;
 	bool hidden = r->gate && gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
 
+	/* Who could be given no share has no name. */
 	if (f && f->pseudonym[0])
 		return span_str(f->pseudonym);
 	return hidden ? SPAN_LIT("") : r->found.identity.person;
@@ -114,6 +115,8 @@ begin_text(struct request *r, struct kept_text *k, enum seal_kind kind, enum rec
 	SCOPED_BUF(record, SEAL_RECORD_BYTES * CAP_AUDITORS);
 	seal_drop(&k->t);
 	*k = (struct kept_text){ .how = how };
+	if (!audit_has_room(g->shared->audit))
+		return ERR_FULL;
 	k->t = seal_begin(g->sealer, request_holder(r), span_str(r->id), kind, r->now_wall_ns,
 		&record, &err);
 	if (!k->t || !record.n)
@@ -276,9 +279,15 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 	if (f->runs || (tools && !r->found.call.is))
 		plan->keeps = GUARD_KEEPS_TEXT;
 	plan->keeps_raw = !f->runs && route->record_tools == KEPT_FULL;
-	if (is_sealed_text(route->record_answer))
-		return begin_text(r, &f->answer, SEAL_RESPONSE, how);
-	return is_sealed_text(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how) : 0;
+	int err = is_sealed_text(route->record_answer)
+			  ? begin_text(r, &f->answer, SEAL_RESPONSE, how)
+		  : is_sealed_text(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how)
+					: 0;
+	if (!err || request_on_failure(r)->audit != OUT_PERMIT)
+		return err;
+	plan->copies = GUARD_COPIES_NOTHING;
+	metric_inc(r->gate->metrics, M_AUDIT_FAILED);
+	return 0;
 }
 
 /* Of what is kept as it comes. */
@@ -301,6 +310,8 @@ request_seal_more(struct request *r)
 
 	if (!k || guard_copied(g).n < TEXTS_PART_MAX)
 		return 0;
+	if (!audit_has_room(r->gate->shared->audit) && seal_cut(k->t))
+		metric_inc(r->gate->metrics, M_TEXTS_CUT);
 	if (!(e = audit_entry_new()))
 		return ERR_NOMEM;
 	int err = seal_add(k->t, guard_copied(g), &e->parts);

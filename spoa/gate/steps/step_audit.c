@@ -216,6 +216,8 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 	if (!err)
 		err = request_seal_end(r, res->end == END_COMPLETE, &r->run.completion);
 	r->run.unkept = err;
+	if (err)
+		request_seal_drop(r); /* what did not come to its end is not said to be there */
 	record_completion(r, res, outcome, &r->run.completion.fields);
 	request_seal_wipe(r);
 	request_seal_drop(r);

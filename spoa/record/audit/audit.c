@@ -61,8 +61,9 @@ struct audit {
 	struct mailbox in;
 	sem_t wake;
 	atomic_bool woken, ready, stopping;
-	_Atomic size_t queued;	     /* entries sent and not yet taken */
-	_Atomic size_t want;	     /* so many wake the thread; SIZE_MAX: none does */
+	_Atomic size_t queued; /* entries sent and not yet taken */
+	_Atomic size_t waits;  /* bytes: of parts of texts, and of entries that are kept */
+	_Atomic size_t want;   /* so many wake the thread; SIZE_MAX: none does */
 	_Atomic uint64_t syncing_us; /* when the commit under way began; 0: none */
 	const char *_Atomic why;     /* while it is not ready; static */
 
@@ -115,6 +116,8 @@ answer_entry(struct audit *a, struct audit_entry *e, int err)
 {
 	if (err)
 		metric_inc(a->metrics, M_AUDIT_FAILED);
+	if (e->waits)
+		atomic_fetch_sub(&a->waits, e->waits);
 	text_parts_free(&e->parts);
 	e->err = err;
 	e->mail.run = deliver;
@@ -181,6 +184,11 @@ void
 audit_append(struct audit *a, struct audit_entry *e)
 {
 	e->mail.run = enqueue;
+	e->waits = e->keep ? e->fields.n : 0;
+	for (const struct text_part *p = e->parts; p; p = p->next)
+		e->waits += p->n;
+	if (e->waits)
+		atomic_fetch_add(&a->waits, e->waits);
 	mailbox_send(&a->in, &e->mail);
 	if (atomic_fetch_add(&a->queued, 1) + 1 == atomic_load(&a->want))
 		sem_post(&a->wake);
@@ -269,6 +277,12 @@ audit_ready(const struct audit *a)
 	       (since == 0 || clock_mono_us() < since + STALL_US);
 }
 
+bool
+audit_has_room(const struct audit *a)
+{
+	return atomic_load_explicit(&a->waits, memory_order_relaxed) < CAP_TEXTS_WAITING;
+}
+
 const char *
 audit_away(const struct audit *a)
 {
@@ -334,7 +348,6 @@ make_texts_durable(struct audit *a)
 	stop_at("shares-synced");
 	if (!err && (err = texts_sync(a->texts)))
 		a->journal.sys = errno;
-	stop_at("texts-synced");
 	return err;
 }
 
@@ -420,21 +433,24 @@ look_after_segment(struct audit *a)
 		a->journal.name, how, a->lost_from);
 }
 
-/* Nothing but parts of texts came, of which no record says anything yet: what could not be
- * written waits. */
+/* Nothing but parts of texts came, of which no record says anything yet. They are durable
+ * before they are let go: after a sync that fails they are written again. */
 static int
 end_parts(struct audit *a, struct queue *took)
 {
 	struct audit_entry *e;
 
-	if (a->texts_err)
-		note_failure(a, a->texts_err);
+	atomic_store(&a->syncing_us, clock_mono_us());
+	int err = make_texts_durable(a);
+	atomic_store(&a->syncing_us, 0);
+	if (err)
+		note_failure(a, err);
 	while ((e = pop(took)))
-		if (a->texts_err)
+		if (err)
 			push(&a->kept, &e->mail);
 		else
 			answer_entry(a, e, 0);
-	return a->texts_err;
+	return err;
 }
 
 /* Writes, syncs and signs: what must go first, what is queued, `last` (a record's

@@ -34,11 +34,13 @@ struct audit_entry {
 	 * the line: our own mistake). */
 	void (*done)(struct audit_entry *e, int err);
 	int err;
-	/* Parts of texts (record/seal/texts.h), written before the record and durable with it; the
-	 * audit's, which frees them. `fields` empty: there is no record, they are written. */
+	/* Parts of texts (record/seal/texts.h), written before the record and durable with it;
+	 * the audit's, which frees them. `fields` empty: there is no record, they are written.
+	 */
 	struct text_part *parts;
 	uint64_t seq;		/* with 0: the record's sequence number */
 	unsigned char hash[32]; /* and hash (record/journal/chain.h) */
+	size_t waits;		/* the audit's: bytes of it that wait for the disk */
 	void *arg;
 	bool keep;		 /* waits while the disk refuses, and is then written first */
 	struct audit_note *note; /* record/audit/note.h; NULL: nobody is told. The owner's */
@@ -64,6 +66,9 @@ void audit_tell(struct audit *a, audit_told_fn *told, void *arg);
 void audit_keeps(struct audit *a, struct texts *texts, struct shares *shares);
 /* False while the disk refuses. Any thread. */
 bool audit_ready(const struct audit *a);
+/* False: so many bytes of texts wait for the disk that no more are to come
+ * (CAP_TEXTS_WAITING). Any thread. */
+bool audit_has_room(const struct audit *a);
 /* NULL: it is ready; else what the disk says. */
 const char *audit_away(const struct audit *a);
 /* The Redis Stream does not follow and will not by itself. Any thread. */
@@ -73,8 +78,8 @@ uint64_t audit_stream_behind(const struct audit *a);
 /* The last record that the Redis Stream is known to have; UINT64_MAX without one. Any thread.
  */
 uint64_t audit_copied(const struct audit *a);
-/* The newest durable checkpoint: its signed note (record/proof/note.h) appended to *out, its number of
- * leaves in *size. False: none yet. Any thread. */
+/* The newest durable checkpoint: its signed note (record/proof/note.h) appended to *out, its
+ * number of leaves in *size. False: none yet. Any thread. */
 bool audit_note(const struct audit *a, struct buf *out, uint64_t *size);
 /* How far the journal is durable, a look of the audit thread late at most; false: not known
  * yet. Any thread. */

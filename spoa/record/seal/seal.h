@@ -78,6 +78,9 @@ struct sealing *seal_begin(struct sealer *s, struct span holder, struct span id,
 /* Appends; full parts are appended to the list *parts (oldest first, the caller's, freed by
  * free()). 0 or ERR_NOMEM. */
 int seal_add(struct sealing *t, struct span bytes, struct text_part **parts);
+/* Takes nothing more: what is added is left out, and the text is cut. False: so it was already.
+ */
+bool seal_cut(struct sealing *t);
 /* The rest of it, at least one part where there is none yet; the key is wiped. *out's `at`
  * lives until seal_drop(). */
 int seal_end(struct sealing *t, bool cut, struct text_part **parts, struct sealed *out);

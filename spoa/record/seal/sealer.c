@@ -55,6 +55,7 @@ struct sealing {
 	struct sha256 hash;
 	int err;
 	bool ended, cut;
+	bool full; /* it takes nothing more */
 };
 
 /* ---- a worker's seals ---- */
@@ -366,6 +367,8 @@ int
 seal_add(struct sealing *t, struct span bytes, struct text_part **parts)
 {
 	INVARIANT(!t->ended);
+	if (t->full)
+		return t->err;
 	while (!t->err && bytes.n > TEXTS_PART_MAX - t->n && t->said.nat + 1 < SEAL_PARTS_MAX)
 		t->err = finish_full(t, &bytes, parts);
 	if (bytes.n > TEXTS_PART_MAX - t->n) {
@@ -379,6 +382,15 @@ seal_add(struct sealing *t, struct span bytes, struct text_part **parts)
 		t->n += bytes.n;
 	}
 	return t->err;
+}
+
+bool
+seal_cut(struct sealing *t)
+{
+	bool was = t->full;
+
+	t->full = t->cut = true;
+	return !was;
 }
 
 /* The key is nowhere any more, also not in the cipher. */

@@ -53,12 +53,15 @@ bool shares_dirty(const struct shares *s);
 uint64_t shares_erasures(const struct shares *s);
 
 /* Overwrites and drops the share of each holder that `is` (which asks for no share) says yes
- * of, and notes `erasure` (a text of at most 64 bytes without blanks; its serial) as carried
- * out: durable on return. *erased gets their pseudonyms, as items of a JSON list. 0 with none,
+ * of: durable on return. *erased gets their pseudonyms, as items of a JSON list, for the record
+ * of `erasure` (a text of at most 64 bytes without blanks; its serial, from 1 on). 0 with none,
  * too; ERR_NOMEM, ERR_FULL, ERR_IO with errno: it is out of force, and will be tried again. */
 int shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
 	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased);
-/* That erasure with that serial, or a later one, was carried out here. */
+/* That record is durable: the file notes the erasure as carried out, now or with the next
+ * shares_sync(). Until then a start carries it out once more, and gets the pseudonyms again. */
+void shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial);
+/* That erasure with that serial, or a later one, was carried out here, and is on record. */
 bool shares_has_erased(struct shares *s, const char *erasure, int64_t serial);
 
 struct shares_count {

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "record/seal/shares_private.h"
 
 /* Out of force: from here on it is nowhere in memory. Room was made. */
@@ -43,8 +44,13 @@ take_shares_out(
 	pthread_rwlock_rdlock(&s->lock);
 	bool *yes = calloc(s->n + 1, sizeof(*yes));
 	size_t n = yes ? s->n : 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		found += yes[i] = is(arg, span_of(s->entry[i]->holder, s->entry[i]->n));
+		if (i % SHARES_AT_ONCE)
+			continue;
+		pthread_rwlock_unlock(&s->lock);
+		pthread_rwlock_rdlock(&s->lock);
+	}
 	pthread_rwlock_unlock(&s->lock);
 	pthread_rwlock_wrlock(&s->lock);
 	if (!yes ||
@@ -68,15 +74,15 @@ take_shares_out(
 	return err;
 }
 
-/* Their pseudonyms: a record says them from now on. */
+/* Their pseudonyms: that erasure's record is to say them. */
 static void
-say_erased(struct shares *s, struct buf *erased)
+say_erased(struct shares *s, int64_t serial, struct buf *erased)
 {
 	pthread_rwlock_wrlock(&s->lock);
 	for (size_t i = 0; i < s->nerased; i++)
-		if (s->erased[i].pseudonym[0]) {
+		if (s->erased[i].pseudonym[0] && !s->erased[i].said) {
 			json_put_str(erased, NULL, s->erased[i].pseudonym);
-			s->erased[i].pseudonym[0] = '\0';
+			s->erased[i].said = serial;
 		}
 	pthread_rwlock_unlock(&s->lock);
 }
@@ -85,11 +91,8 @@ int
 shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *arg,
 	const char *erasure, int64_t serial, int64_t now_ns, struct buf *erased)
 {
-	struct erasure done = { .serial = serial };
-
-	if (strlen(erasure) > ERASURE_NAME_MAX || strpbrk(erasure, " \n") || serial < 0)
+	if (strlen(erasure) > ERASURE_NAME_MAX || strpbrk(erasure, " \n") || serial <= 0)
 		return ERR_SYNTAX;
-	memcpy(done.name, erasure, strlen(erasure));
 	pthread_mutex_lock(&s->io);
 	pthread_rwlock_wrlock(&s->lock);
 	bool room =
@@ -97,13 +100,35 @@ shares_erase(struct shares *s, bool (*is)(void *arg, struct span holder), void *
 	pthread_rwlock_unlock(&s->lock);
 	int err = room ? take_shares_out(s, is, arg, now_ns) : ERR_NOMEM;
 	err = err ? err : shares_overwrite(s);
-	err = err ? err : shares_rewrite(s, &done, NULL);
-	if (!err) {
-		say_erased(s, erased);
-		pthread_rwlock_wrlock(&s->lock);
-		shares_note_erasure(s, span_str(done.name), serial);
-		pthread_rwlock_unlock(&s->lock);
-	}
+	err = err ? err : shares_rewrite(s, NULL);
+	if (!err)
+		say_erased(s, serial, erased);
 	pthread_mutex_unlock(&s->io);
 	return err;
+}
+
+void
+shares_erase_recorded(struct shares *s, const char *erasure, int64_t serial)
+{
+	struct erasure done = { .serial = serial };
+
+	INVARIANT(strlen(erasure) <= ERASURE_NAME_MAX);
+	memcpy(done.name, erasure, strlen(erasure));
+	SCOPED_BUF(lines, 0);
+	pthread_mutex_lock(&s->io);
+	pthread_rwlock_wrlock(&s->lock);
+	for (size_t i = 0; i < s->nerased; i++)
+		if (s->erased[i].said == serial) {
+			s->erased[i].said = 0;
+			s->erased[i].pseudonym[0] = '\0';
+			share_erased_line(&lines, &s->erased[i]);
+		}
+	bool noted = shares_note_erasure(s, span_str(done.name), serial);
+	share_erasure_line(&lines, &done);
+	pthread_rwlock_unlock(&s->lock);
+	/* What could not be noted is done once more by the next start. */
+	if (noted)
+		atomic_store(shares_append(s, &lines) ? &s->stale : &s->head_stale, true);
+	pthread_mutex_unlock(&s->io);
+	shares_sync(s); /* the head; where it fails, it is asked again */
 }

@@ -21,7 +21,6 @@
 #include "record/seal/shares_private.h"
 
 #define SHARES_FILE_MOST ((size_t)CAP_SHARES * 1536)
-#define REWRITE_AT_ONCE	 1024 /* shares; so long nobody makes one */
 
 static int
 shares_failed(int sys)
@@ -51,9 +50,8 @@ sync_shares_fd(int fd)
 	return journal_io.fdatasync(fd) < 0 ? shares_failed(errno) : 0;
 }
 
-/* Lines at the end, durable. */
-static int
-append_lines(struct shares *s, struct buf *lines)
+int
+shares_append(struct shares *s, struct buf *lines)
 {
 	if (buf_failed(lines))
 		return ERR_NOMEM;
@@ -72,11 +70,11 @@ append_lines(struct shares *s, struct buf *lines)
 }
 
 static int
-write_shares_head(struct shares *s, const struct erasure *done, struct buf *why)
+write_shares_head(struct shares *s, struct buf *why)
 {
 	SCOPED_BUF(text, 0);
 	pthread_rwlock_rdlock(&s->lock);
-	shares_notes(&text, s, true, done);
+	shares_notes(&text, s, true);
 	pthread_rwlock_unlock(&s->lock);
 	int err = buf_failed(&text)
 			  ? ERR_NOMEM
@@ -95,7 +93,7 @@ shares_overwrite(struct shares *s)
 	pthread_rwlock_rdlock(&s->lock);
 	shares_erasing(&lines, s);
 	pthread_rwlock_unlock(&s->lock);
-	int err = append_lines(s, &lines);
+	int err = shares_append(s, &lines);
 	stop_at("shares-erasing");
 	for (size_t i = 0; !err && i < s->ngone; i++) {
 		buf_clear(&lines);
@@ -123,7 +121,7 @@ rewrite_shares(struct shares *s, int fd, uint64_t last, uint64_t *end, struct bu
 	while (!err && n) {
 		buf_clear(&lines);
 		pthread_rwlock_rdlock(&s->lock);
-		for (n = 0; n < REWRITE_AT_ONCE && i < s->n && s->entry[i]->number <= last; n++)
+		for (n = 0; n < SHARES_AT_ONCE && i < s->n && s->entry[i]->number <= last; n++)
 			share_line(&lines, s->entry[i++]);
 		pthread_rwlock_unlock(&s->lock);
 		err = buf_failed(&lines) ? ERR_NOMEM
@@ -133,18 +131,21 @@ rewrite_shares(struct shares *s, int fd, uint64_t last, uint64_t *end, struct bu
 	return err;
 }
 
-/* The places of the lines in the file that was written. */
+/* The places of the lines that are in the file now, those of the i-th share on. Who takes
+ * shares out holds io, too; who makes one puts it after them. */
 static void
-place_shares(struct shares *s, uint64_t last, uint64_t at)
+place_shares(struct shares *s, size_t i, uint64_t last, uint64_t at)
 {
-	for (size_t i = 0; i < s->n && s->entry[i]->number <= last; i++) {
+	pthread_rwlock_rdlock(&s->lock);
+	for (; i < s->n && s->entry[i]->number <= last; i++) {
 		s->entry[i]->at = at;
 		at += share_line_bytes(s->entry[i]);
 	}
+	pthread_rwlock_unlock(&s->lock);
 }
 
 int
-shares_rewrite(struct shares *s, const struct erasure *done, struct buf *why)
+shares_rewrite(struct shares *s, struct buf *why)
 {
 	/* Until it is whole: also where it may be in its place, and nobody knows. */
 	atomic_store(&s->stale, true);
@@ -154,7 +155,7 @@ shares_rewrite(struct shares *s, const struct erasure *done, struct buf *why)
 	SCOPED_BUF(notes, 0);
 	pthread_rwlock_rdlock(&s->lock);
 	uint64_t last = s->given;
-	shares_notes(&notes, s, false, done);
+	shares_notes(&notes, s, false);
 	pthread_rwlock_unlock(&s->lock);
 	uint64_t end = notes.n;
 	int err = buf_failed(&notes) ? ERR_NOMEM
@@ -171,9 +172,7 @@ shares_rewrite(struct shares *s, const struct erasure *done, struct buf *why)
 		errno = sys;
 		return err;
 	}
-	pthread_rwlock_rdlock(&s->lock);
-	place_shares(s, last, notes.n);
-	pthread_rwlock_unlock(&s->lock);
+	place_shares(s, 0, last, notes.n);
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = fd;
@@ -182,7 +181,7 @@ shares_rewrite(struct shares *s, const struct erasure *done, struct buf *why)
 	atomic_store(&s->written, last);
 	atomic_store(&s->head_stale, true);
 	atomic_store(&s->stale, false);
-	return write_shares_head(s, done, why);
+	return write_shares_head(s, why);
 }
 
 bool
@@ -199,16 +198,16 @@ append_shares(struct shares *s)
 	SCOPED_BUF(lines, 0);
 	pthread_rwlock_rdlock(&s->lock);
 	uint64_t last = s->given;
-	size_t i = s->n;
-	while (i > 0 && s->entry[i - 1]->number > s->written)
-		i--;
-	for (; i < s->n; i++) {
-		s->entry[i]->at = s->end + lines.n;
+	size_t first = s->n;
+	uint64_t at = s->end;
+	while (first > 0 && s->entry[first - 1]->number > s->written)
+		first--;
+	for (size_t i = first; i < s->n; i++)
 		share_line(&lines, s->entry[i]);
-	}
 	pthread_rwlock_unlock(&s->lock);
-	int err = append_lines(s, &lines);
+	int err = shares_append(s, &lines);
 	if (!err) {
+		place_shares(s, first, last, at);
 		atomic_store(&s->head_stale, true);
 		atomic_store(&s->written, last);
 	}
@@ -226,13 +225,13 @@ shares_sync(struct shares *s)
 	if (atomic_load(&s->stale)) {
 		/* An erasure, or an append, that failed. */
 		err = shares_overwrite(s);
-		err = err ? err : shares_rewrite(s, NULL, NULL);
+		err = err ? err : shares_rewrite(s, NULL);
 	} else if (atomic_load(&s->last) != atomic_load(&s->written)) {
 		err = append_shares(s);
 	}
 	stop_at("shares-durable");
 	if (!err && atomic_load(&s->head_stale))
-		err = write_shares_head(s, NULL, NULL);
+		err = write_shares_head(s, NULL);
 	pthread_mutex_unlock(&s->io);
 	return err;
 }
@@ -357,9 +356,9 @@ load_shares(struct shares *s, uint64_t *lost, struct buf *lost_why, struct buf *
 		return why_err(why, ERR_IO, "%s: %s", s->file, strerror(errno));
 	if (has || *lost || s->stale) {
 		err = shares_overwrite(s);
-		err = err ? err : shares_rewrite(s, NULL, why);
+		err = err ? err : shares_rewrite(s, why);
 	} else if (s->head_given != s->given) {
-		err = write_shares_head(s, NULL, why);
+		err = write_shares_head(s, why);
 	}
 	if (err && !why->n)
 		buf_printf(why, "%s: %s", s->file, strerror(errno));

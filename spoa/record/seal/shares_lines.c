@@ -61,16 +61,16 @@ share_line_bytes(const struct share_entry *e)
 	       1 + CHECK_DIGITS + 1;
 }
 
-static void
-erased_line(struct buf *b, const struct erased_share *e, bool erasing)
+void
+share_erased_line(struct buf *b, const struct erased_share *e)
 {
 	char at[CLOCK_SECOND_LEN];
 	size_t from = b->n;
 
 	clock_second(e->at_ns, at);
-	buf_printf(b, "%s %llu %s", erasing ? "erasing" : "erased",
+	buf_printf(b, "%s %llu %s", e->pseudonym[0] ? "erasing" : "erased",
 		(unsigned long long)e->number, at);
-	if (erasing)
+	if (e->pseudonym[0])
 		buf_printf(b, " %s", e->pseudonym);
 	end_line(b, from);
 }
@@ -80,11 +80,11 @@ shares_erasing(struct buf *b, const struct shares *s)
 {
 	for (size_t i = 0; i < s->nerased; i++)
 		if (s->erased[i].pseudonym[0])
-			erased_line(b, &s->erased[i], true);
+			share_erased_line(b, &s->erased[i]);
 }
 
-static void
-erasure_line(struct buf *b, const struct erasure *e)
+void
+share_erasure_line(struct buf *b, const struct erasure *e)
 {
 	size_t from = b->n;
 
@@ -93,7 +93,7 @@ erasure_line(struct buf *b, const struct erasure *e)
 }
 
 void
-shares_notes(struct buf *b, const struct shares *s, bool head, const struct erasure *done)
+shares_notes(struct buf *b, const struct shares *s, bool head)
 {
 	size_t from = b->n;
 
@@ -106,11 +106,9 @@ shares_notes(struct buf *b, const struct shares *s, bool head, const struct eras
 		end_line(b, from);
 	}
 	for (size_t i = 0; i < s->nerased; i++)
-		erased_line(b, &s->erased[i], !done && s->erased[i].pseudonym[0]);
+		share_erased_line(b, &s->erased[i]);
 	for (size_t i = 0; i < s->nerasures; i++)
-		erasure_line(b, &s->erasure[i]);
-	if (done)
-		erasure_line(b, done);
+		share_erasure_line(b, &s->erasure[i]);
 	if (head) { /* the last one: without it something is missing */
 		from = b->n;
 		buf_printf(b, "given %llu", (unsigned long long)s->written);

@@ -25,6 +25,7 @@
 
 #define SHARE_NUMBER_MAX  ((UINT64_C(1) << 53) - 1)
 #define ERASURE_NAME_MAX  64
+#define SHARES_AT_ONCE	  1024 /* looked through: so long nobody makes one */
 #define SHARES_FILE_FIRST "tollgate-shares-v1"
 #define SHARES_HEAD_FIRST "tollgate-texts-head-v1"
 
@@ -40,7 +41,8 @@ struct share_entry {
 struct erased_share {
 	uint64_t number;
 	int64_t at_ns;			   /* whole seconds in the file */
-	char pseudonym[PSEUDONYM_LEN + 1]; /* "": a record says it */
+	char pseudonym[PSEUDONYM_LEN + 1]; /* "": a durable record says it */
+	int64_t said; /* the serial of the erasure whose record is to say it; 0: none yet */
 };
 
 struct lost_shares {
@@ -113,9 +115,11 @@ bool shares_note_lost(struct shares *s, uint64_t from, uint64_t to);
 /* ---- shares_lines.c ---- */
 
 void share_line(struct buf *b, const struct share_entry *e);
-/* The first line and what is not a share; of the head, with what was given. `done`: as if that
- * were carried out. */
-void shares_notes(struct buf *b, const struct shares *s, bool head, const struct erasure *done);
+/* The first line and what is not a share; of the head, with what was given. */
+void shares_notes(struct buf *b, const struct shares *s, bool head);
+/* Of one that was erased, and of an erasure that was carried out. */
+void share_erased_line(struct buf *b, const struct erased_share *e);
+void share_erasure_line(struct buf *b, const struct erasure *e);
 /* What waits to be overwritten. */
 void shares_erasing(struct buf *b, const struct shares *s);
 /* Where what is secret in a share's line begins. */
@@ -131,8 +135,9 @@ int shares_parse(struct shares *s, struct span text, bool head, size_t *good, st
 /* Overwrites what is to go, after lines that say so. 0, ERR_NOMEM, ERR_FULL, ERR_IO with errno.
  */
 int shares_overwrite(struct shares *s);
-/* The file and its head anew, without what is erased; `done` (may be NULL) is carried out with
- * it, and no pseudonym waits any more. The same; *why may be NULL. */
-int shares_rewrite(struct shares *s, const struct erasure *done, struct buf *why);
+/* The file and its head anew, without what is erased. The same; *why may be NULL. */
+int shares_rewrite(struct shares *s, struct buf *why);
+/* Lines at the end, durable. The same. */
+int shares_append(struct shares *s, struct buf *lines);
 
 #endif

@@ -1,0 +1,154 @@
+# The daemon is killed at each step of keeping a text, of a new person's share, of an erasure, of a file of texts that goes to the
+# archive and is trimmed, under load, and starts again: all verifies, what was answered opens, and what was erased does not.
+# Once: no version of HAProxy differs here.
+# Long: some twenty starts.
+. "$(dirname "$0")/lib.sh"
+openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
+chmod 600 "$D/ann.key"
+mkdir "$D/archive"
+cat >"$D/mine.yaml" <<Y
+workers: 1
+seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+Y
+cat >"$D/policy.yaml" <<'Y'
+tollgate: 1
+name: stops
+identity:
+  - jwt: {header: authorization, demo_issuer: true}
+  - none: {person: nobody}
+providers:
+  openai: {backend: local, dialect: openai}
+routes:
+  - {name: chat, match: {path: [/v1/chat/completions]}, targets: openai, record: {prompt: full, response: full}}
+default: permit
+Y
+stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml"
+as_shipped
+: >"$D/answered"
+audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
+# Two at a time, each of a person of his own and with 150 KB, three parts; who was answered whole, in which request.
+# alice writes too.
+ask() { # PERSON
+	local long
+	long=$(head -c 150000 /dev/zero | tr '\0' x)
+	curl -s -m 5 -o /dev/null -w '%{http_code} %{exitcode} %header{x-tollgate-id}\n' -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")" \
+		-H 'content-type: application/json' -d @- "$EDGE/v1/chat/completions" \
+		<<<"{\"model\":\"echo\",\"messages\":[{\"role\":\"user\",\"content\":\"marker-of-$1 $long\"}]}" |
+		awk -v who="$1" '$1 == 200 && $2 == 0 { print $3, who; fflush() }' >>"$D/answered"
+}
+touch "$D/loading"
+n=0
+while [ -e "$D/loading" ]; do
+	n=$((n + 1))
+	ask "person-$n" &
+	ask alice
+	wait $!
+	sleep 0.3
+done 2>/dev/null &
+loading=$!
+verified() { audit verify --journal "$JOURNAL" --public-key "$D/audit.key.pub" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
+texts_verified() { audit verify --texts >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
+ended() {
+	killed tollgate
+	wait_for gone "$(pid_of tollgate)"
+}
+# stopped POINT[:N] [COMMAND…]: a daemon that is up meanwhile ends there, for the N-th time; the command is run once it is ready
+stopped() {
+	local point=$1 pid end=$((EPOCHSECONDS + 60))
+	shift
+	TG_STOP_AT=$point setsid "$build/stops/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+	pid=$!
+	note_pid $pid tollgate
+	if [ $# -gt 0 ]; then
+		until gone $pid || curl -sf -o /dev/null "$ADMIN/readyz"; do [ $EPOCHSECONDS -lt $end ] || break; sleep 0.02; done
+		"$@" >"$D/command.log" 2>&1
+	fi
+	until gone $pid; do
+		if [ $EPOCHSECONDS -ge $end ]; then
+			not_ok "a daemon ends at $point" "it goes on" "$(tail -3 "$D/tollgate.log")"
+			ended
+			return
+		fi
+		sleep 0.02
+	done
+	echo "$pid tollgate" >>"$D/.killed"
+	wait $pid 2>/dev/null
+	is "killed at $point" $? 137
+	final check "killed at $point, the chain verifies" verified
+	final check "killed at $point, the texts are what records say" texts_verified
+}
+# Texts of who was answered open, for those that are not erased: the last ones, and every tenth.
+open_shares() { audit open "$1" --key "$D/ann.key" --shares "$JOURNAL.shares" 2>"$D/open.err"; } # ID
+all_open() {
+	local id who bad=''
+	while read -r id who; do
+		[ "$who" != alice ] || [ -n "${with_alice:-}" ] || continue
+		open_shares "$id" >"$D/text" && [ "$(grep -c "marker-of-$who" "$D/text")" -ge 1 ] || bad="$bad $id $who $(tail -1 "$D/open.err")"
+	done < <(awk -v n="$(wc -l <"$D/answered.now")" 'NR % 10 == 0 || NR > n - 30' "$D/answered.now")
+	[ -z "$bad" ] || { echo "#  $bad" | cut -c 1-600; false; }
+}
+covered() { [ "$(metric audit_tree_behind_records)" = 0 ] && [ "$(metric audit_checkpoints_total)" -gt 0 ]; }
+whole() { # NAME: a daemon that nothing stops takes over
+	local before
+	daemon_start
+	check "$1: the next one serves" wait_for is_ready
+	before=$(wc -l <"$D/answered")
+	answers() { [ "$(wc -l <"$D/answered")" -gt $((before + 8)) ]; }
+	check "$1: and answers" wait_for answers
+	sort -u "$D/answered" >"$D/answered.now"
+	check "$1: the tree has all" wait_for covered
+	final check "$1: each text that was answered opens" all_open
+	ended
+}
+
+# ---- a text, a new person's share ----
+ended
+for point in shares-appended:2 shares-durable:3 shares-synced:9 texts-written:7 texts-synced:5 commit-written:9; do stopped $point; done
+with_alice=1 whole "after kills in a commit"
+
+# ---- an erasure ----
+erase() { audit erase --person alice --why 'she asked'; }
+done_everywhere() { audit erase --status >"$D/status"; }
+for point in shares-erasing shares-overwritten shares-rewritten; do
+	# the rig's alice goes on: each start has a share of hers to erase
+	stopped $point erase
+	awk '$2 == "alice" { print $1 }' "$D/answered" | sort -u | head -200 >"$D/erased.$point"
+	daemon_start
+	check "after $point the next one serves" wait_for is_ready
+	check "$point: the erasure is carried out" wait_for done_everywhere
+	back=''
+	while read -r id; do ! open_shares "$id" >/dev/null || back="$back $id"; done < <(head -20 "$D/erased.$point")
+	is "$point: none of the texts that were there opens" "$back" ""
+	ended
+done
+whole "after kills in an erasure"
+# Each is on record, and the record has the pseudonym.
+on_record() {
+	cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"erase"' | jq -r 'select(.pseudonyms | length > 0) | .serial' | sort -u | wc -l
+}
+is "each erasure is on record, with a pseudonym" "$(on_record)" 3
+
+# ---- the archive and the trim ----
+cat >"$D/over.yaml" <<Y
+retention: {age: 300d, texts: 1s, archive: "$D/archive", every: 50ms}
+Y
+"$build/stackhelp" merge "$D/tollgate.yaml" "$D/over.yaml" >"$D/whole.yaml" && mv "$D/whole.yaml" "$D/tollgate.yaml"
+rm "$D/loading"
+wait $loading
+find "$JOURNAL.texts" -name '*.texts' -exec touch -d '1 hour ago' {} +
+for point in archive-texts archive-put trim-texts-record trim-texts-recorded trim-texts-removed; do stopped $point; done
+daemon_start
+check "after kills of retention the next one serves" wait_for is_ready
+one_left() { [ "$(ls "$JOURNAL.texts" | wc -l)" = 1 ]; }
+check "what was begun is finished: the newest file is left" wait_for one_left
+none_half() { ! ls "$JOURNAL.keep" "$D/archive" | grep -q 'tollgate-new'; }
+check "nothing half made is left there" wait_for none_half
+final check "the chain verifies" verified
+final check "and what is left of texts" texts_verified
+audit restore --texts --since 2020-01-01 >"$D/restored" 2>&1
+is "the archive brings texts back" $? 0
+final check "as records say" texts_verified
+sort -u "$D/answered" >"$D/answered.now"
+final check "each text that was answered opens" all_open
+echo "# $(wc -l <"$D/answered") answers"
+exit $failed
