@@ -83,7 +83,8 @@ struct span
 request_person_shown(const struct request *r)
 {
 	const struct found_seal *f = r->found.seal;
-	bool hidden = r->gate && gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
+	bool hidden = r->gate && r->gate->shared->shares &&
+		      gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
 
 	/* Who could be given no share has no name. */
 	if (f && f->pseudonym[0])
