@@ -130,6 +130,11 @@ enum route_response {
 };
 /* What is kept of a text: a keyed hash; nothing; sealed, as it went; sealed, as it came. */
 enum record_text { KEPT_HASH, KEPT_OFF, KEPT_REDACTED, KEPT_FULL };
+static inline bool
+record_text_sealed(enum record_text how)
+{
+	return how == KEPT_REDACTED || how == KEPT_FULL;
+}
 
 /* When a target that fails is left alone. */
 struct breaker {

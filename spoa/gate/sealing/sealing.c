@@ -21,17 +21,11 @@ request_holder(const struct request *r)
 }
 
 static bool
-is_sealed_text(enum record_text how)
-{
-	return how == KEPT_REDACTED || how == KEPT_FULL;
-}
-
-static bool
 keeps_any(const struct route *route)
 {
-	return route &&
-	       (is_sealed_text(route->record_prompt) || is_sealed_text(route->record_answer) ||
-		       is_sealed_text(route->record_tools));
+	return route && (record_text_sealed(route->record_prompt) ||
+				record_text_sealed(route->record_answer) ||
+				record_text_sealed(route->record_tools));
 }
 
 /* NULL: out of memory. */
@@ -237,10 +231,11 @@ request_seal_decision(struct request *r, struct audit_entry *e)
 
 	if (!r->gate->sealer || !keeps_any(route))
 		return 0;
-	if (is_sealed_text(route->record_prompt) && prompt_text(r, route->record_prompt, &text))
+	if (record_text_sealed(route->record_prompt) &&
+		prompt_text(r, route->record_prompt, &text))
 		err = keep_whole(
 			r, &f->prompt, SEAL_PROMPT, route->record_prompt, text, false, e);
-	if (err || !is_sealed_text(route->record_tools))
+	if (err || !record_text_sealed(route->record_tools))
 		return err;
 	SCOPED_BUF(calls, 2 * CAP_ANSWER_BYTES);
 	bool all = calls_text(r, route->record_tools, &calls);
@@ -264,10 +259,10 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 {
 	const struct route *route = r->found.route;
 	struct found_seal *f;
-	bool tools = is_sealed_text(route->record_tools);
-	enum record_text how = is_sealed_text(route->record_answer) ? route->record_answer
-			       : r->found.call.is		    ? route->record_tools
-								    : KEPT_HASH;
+	bool tools = record_text_sealed(route->record_tools);
+	enum record_text how = record_text_sealed(route->record_answer) ? route->record_answer
+			       : r->found.call.is			? route->record_tools
+									: KEPT_HASH;
 
 	request_seal_drop(r);
 	if (!r->gate->sealer)
@@ -275,15 +270,15 @@ request_seal_answer(struct request *r, struct guard_plan *plan)
 	if (!(f = found_seal_of(r)))
 		return ERR_NOMEM;
 	f->runs = how == KEPT_REDACTED && plan->vault;
-	if (is_sealed_text(how) && !f->runs)
+	if (record_text_sealed(how) && !f->runs)
 		plan->copies = how == KEPT_FULL ? GUARD_COPIES_CAME : GUARD_COPIES_WENT;
 	if (f->runs || (tools && !r->found.call.is))
 		plan->keeps = GUARD_KEEPS_TEXT;
 	plan->keeps_raw = !f->runs && route->record_tools == KEPT_FULL;
-	int err = is_sealed_text(route->record_answer)
+	int err = record_text_sealed(route->record_answer)
 			  ? begin_text(r, &f->answer, SEAL_RESPONSE, how)
-		  : is_sealed_text(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how)
-					: 0;
+		  : record_text_sealed(how) ? begin_text(r, &f->tools, SEAL_TOOLS, how)
+					    : 0;
 	if (!err || request_on_failure(r)->audit != OUT_PERMIT)
 		return err;
 	plan->copies = GUARD_COPIES_NOTHING;
@@ -365,16 +360,17 @@ end_texts(struct request *r, struct kept_text *k,
 			     &k->said);
 }
 
-/* Calls of an answer are known with its end. */
+/* Calls of an answer are known with its end. Where things are put back into it, they too are
+ * known as they were redacted. */
 static int
 end_calls(struct request *r, bool whole, struct audit_entry *e)
 {
 	struct found_seal *f = r->found.seal;
 	enum record_text how = r->found.route->record_tools;
 
-	if (!is_sealed_text(how) || r->found.call.is || !guard_report(r->x->guard)->ncalled)
+	if (!record_text_sealed(how) || r->found.call.is || !guard_report(r->x->guard)->ncalled)
 		return 0;
-	int err = begin_text(r, &f->tools, SEAL_TOOLS, how);
+	int err = begin_text(r, &f->tools, SEAL_TOOLS, f->runs ? KEPT_REDACTED : how);
 	return err ? err : end_texts(r, &f->tools, put_calls, whole, e);
 }
 

@@ -169,12 +169,6 @@ response(struct builder *b, const struct yaml_node *n, struct route *r)
 	}
 }
 
-static bool
-is_sealed(enum record_text how)
-{
-	return how == KEPT_REDACTED || how == KEPT_FULL;
-}
-
 /* What is recorded of an answer is read; what is sealed, is to somebody. */
 static void
 routes_record(struct builder *b, const struct yaml_node *n, struct route *r)
@@ -186,21 +180,24 @@ routes_record(struct builder *b, const struct yaml_node *n, struct route *r)
 	} texts[] = { { "prompt", r->record_prompt }, { "response", r->record_answer },
 		{ "tools", r->record_tools } };
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
-		if (b->cfg && !b->cfg->nauditors && is_sealed(texts[i].how))
+		if (b->cfg && !b->cfg->nauditors && record_text_sealed(texts[i].how))
 			diag_at(b->d, yaml_get(n, texts[i].key),
-				"%s: %s: is sealed to auditors, records hold no text in plain any "
+				"%s: %s: is sealed to auditors, records hold no text in plain "
+				"any "
 				"more, and tollgate.yaml names none: seal: {auditors: [{name: "
-				"NAME, public_key: BASE64}]} (openssl genpkey -algorithm X25519 "
+				"NAME, public_key: BASE64}]} (openssl genpkey -algorithm "
+				"X25519 "
 				"-aes256 -out auditor.key makes the pair, openssl pkey -in "
 				"auditor.key -pubout prints the key); or say %s: hash",
 				texts[i].key, yaml_get(n, texts[i].key)->s.p, texts[i].key);
 	if ((!yaml_get(n, "response") || r->record_answer == KEPT_OFF) &&
-		!is_sealed(r->record_tools))
+		!record_text_sealed(r->record_tools))
 		return;
 	r->response |= RESP_RECORD;
 	if (r->response_ignore)
 		diag_at(b->d, r->response_ignore,
-			"response: ignore: record of this route has response or tools, which is read");
+			"response: ignore: record of this route has response or tools, which "
+			"is read");
 }
 
 /* Said in each of its records: a line each. */

@@ -34,7 +34,6 @@
 #include "record/seal/shares.h"
 #include "record/seal/texts.h"
 
-#define DAY_NS (86400 * INT64_C(1000000000))
 #define COMMIT_BYTES                                                                           \
 	(512u << 10) /* a commit is closed above this: a line reader's buffer holds it */
 #define COMMIT_ENTRIES                                                                         \
@@ -468,8 +467,8 @@ commit(struct audit *a, const char *last)
 	buf_clear(&a->out);
 	a->took = 0;
 	a->texts_err = 0;
-	if (a->texts && now_ns / DAY_NS != a->texts_day) {
-		a->texts_day = now_ns / DAY_NS;
+	if (a->texts && now_ns / CLOCK_DAY_NS != a->texts_day) {
+		a->texts_day = now_ns / CLOCK_DAY_NS;
 		texts_roll(a->texts);
 	}
 	look_after_segment(a);
