@@ -36,12 +36,12 @@ rows_of_nodes(const json_t *erasure, json_t *rows)
 /* clang-format off */
 static const struct admin_column erasure_columns[] = {
 	{ "ERASURE", 16, "erasure", .none = "?" },
-	{ "ORDERED", 20, "ordered", .none = "?" },
+	{ "ORDERED", 30, "ordered", .none = "?" },
 	{ "BY",      12, "by", .none = "-" },
 	{ "TICKET",  12, "ticket", .none = "-" },
 	{ "NODE",    16, "node", .none = "?" },
 	{ "STATE",    8, "done", .none = "?" },
-	{ "AT",      20, "at", .none = "-", .bare = true },
+	{ "AT",      30, "at", .none = "-", .bare = true },
 	{ .heading = NULL },
 };
 /* clang-format on */
