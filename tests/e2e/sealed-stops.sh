@@ -3,12 +3,12 @@
 # Once: no version of HAProxy differs here.
 # Long: some twenty starts.
 . "$(dirname "$0")/lib.sh"
-openssl genpkey -algorithm X25519 -out "$D/ann.key" 2>/dev/null
-chmod 600 "$D/ann.key"
+. "$here/stopped.bash"
+. "$here/auditor.bash"
 mkdir "$D/archive"
 cat >"$D/mine.yaml" <<Y
 workers: 1
-seal: {auditors: [{name: ann, public_key: $(openssl pkey -in "$D/ann.key" -pubout | sed '1d;$d')}]}
+$(auditor ann)
 Y
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
@@ -48,32 +48,13 @@ done 2>/dev/null &
 loading=$!
 verified() { audit verify --journal "$JOURNAL" --public-key "$D/audit.key.pub" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
 texts_verified() { audit verify --texts >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
-ended() {
-	killed tollgate
-	wait_for gone "$(pid_of tollgate)"
-}
-# stopped POINT[:N] [COMMAND…]: a daemon that is up meanwhile ends there, for the N-th time; the command is run once it is ready
+# stopped POINT[:N] [COMMAND…]: as ends_at; chain and texts verify then
 stopped() {
-	local point=$1 pid end=$((EPOCHSECONDS + 60))
-	shift
-	TG_STOP_AT=$point setsid "$build/stops/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
-	pid=$!
-	note_pid $pid tollgate
-	if [ $# -gt 0 ]; then
-		until gone $pid || curl -sf -o /dev/null "$ADMIN/readyz"; do [ $EPOCHSECONDS -lt $end ] || break; sleep 0.02; done
-		"$@" >"$D/command.log" 2>&1
-	fi
-	until gone $pid; do
-		if [ $EPOCHSECONDS -ge $end ]; then
-			not_ok "a daemon ends at $point" "it goes on" "$(tail -3 "$D/tollgate.log")"
-			ended
-			return
-		fi
-		sleep 0.02
-	done
-	echo "$pid tollgate" >>"$D/.killed"
-	wait $pid 2>/dev/null
-	is "killed at $point" $? 137
+	local point=$1 status
+	ends_at "$@"
+	status=$?
+	[ $status != 255 ] || return
+	is "killed at $point" $status 137
 	final check "killed at $point, the chain verifies" verified
 	final check "killed at $point, the texts are what records say" texts_verified
 }

@@ -4,6 +4,7 @@
 # Once: no version of HAProxy differs here.
 # Long: some forty starts.
 . "$(dirname "$0")/lib.sh"
+. "$here/stopped.bash"
 "$build/tollgate" keygen --hash-key "$D/hash.key" >/dev/null
 mkdir "$D/archive"
 cat >"$D/config.yaml" <<Y
@@ -29,34 +30,14 @@ by_first() {
 	"$build/tollgate" audit verify --public-key "$D/first.pub" "$@" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }
 }
 verified() { by_first --journal "$JOURNAL"; }
-ended() {
-	killed tollgate
-	wait_for gone "$(pid_of tollgate)"
-}
 started() { wait_for is_ready; }
-# stopped POINT[:N] [COMMAND…]: a daemon that is up meanwhile ends there, for the N-th time; the command
-# is run once it is ready
+# stopped POINT[:N] [COMMAND…]: as ends_at; all verifies then
 stopped() {
-	local point=$1 pid end=$((EPOCHSECONDS + 60))
-	shift
-	TG_STOP_AT=$point setsid "$build/stops/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
-	pid=$!
-	note_pid $pid tollgate
-	if [ $# -gt 0 ]; then
-		until gone $pid || curl -sf -o /dev/null "$ADMIN/readyz"; do [ $EPOCHSECONDS -lt $end ] || break; sleep 0.02; done
-		"$@" >"$D/command.log" 2>&1
-	fi
-	until gone $pid; do
-		if [ $EPOCHSECONDS -ge $end ]; then
-			not_ok "a daemon ends at $point" "it goes on; $("$build/tollgate" status -c "$D/tollgate.yaml" | grep -i 'audit\|retention')"
-			ended
-			return
-		fi
-		sleep 0.02
-	done
-	echo "$pid tollgate" >>"$D/.killed"
-	wait $pid 2>/dev/null
-	[ $? = 137 ] || not_ok "it is killed at $point" "$(tail -3 "$D/tollgate.log")"
+	local point=$1 status
+	ends_at "$@"
+	status=$?
+	[ $status != 255 ] || return
+	[ $status = 137 ] || not_ok "it is killed at $point" "$(tail -3 "$D/tollgate.log")"
 	final check "killed at $point, all verifies" verified
 }
 # Every record that ever was, once each, in its order: what the archive has, and after it the rest.

@@ -304,11 +304,18 @@ journal_close(struct journal *j)
 	j->dirfd = -1;
 }
 
+int
+journal_error(int sys)
+{
+	errno = sys;
+	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_FULL : ERR_IO;
+}
+
 static int
 failure(struct journal *j)
 {
 	j->sys = errno;
-	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
+	return journal_error(errno);
 }
 
 int
@@ -501,22 +508,25 @@ journal_lost(struct journal *j)
 	return j->suspect ? NULL : how;
 }
 
+int
+journal_pwrite(int fd, struct span s, uint64_t at)
+{
+	while (s.n) {
+		ssize_t n = journal_io.pwrite(fd, s.p, s.n, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return journal_error(n == 0 ? ENOSPC : errno);
+		at += (uint64_t)n;
+		s = span_cut(s, (size_t)n, s.n);
+	}
+	return 0;
+}
+
 static int
 write_all(struct journal *j, struct span s, uint64_t at)
 {
-	while (s.n) {
-		ssize_t r = journal_io.pwrite(j->fd, s.p, s.n, (off_t)at);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0) {
-			if (r == 0)
-				errno = ENOSPC;
-			return failure(j);
-		}
-		at += (uint64_t)r;
-		s = span_cut(s, (size_t)r, s.n);
-	}
-	return 0;
+	return journal_pwrite(j->fd, s, at) ? failure(j) : 0;
 }
 
 /* Bytes written where there are some already cost a sync no change of the file's

@@ -127,5 +127,9 @@ struct journal_io {
 	int (*ftruncate)(int, off_t);
 };
 extern struct journal_io journal_io;
+/* What a system call's failure is, with errno set to it: ERR_FULL (no room) or ERR_IO. */
+int journal_error(int sys);
+/* All of it, at that place, by journal_io. 0, or as journal_error(). */
+int journal_pwrite(int fd, struct span s, uint64_t at);
 
 #endif

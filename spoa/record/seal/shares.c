@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/search.h"
 #include "record/seal/shares_private.h"
 
 enum { BUCKETS_FIRST = 1024 };
@@ -44,31 +45,13 @@ share_hash_key(const struct share *b, unsigned char out[SHA256_BYTES])
 static size_t
 share_index(const struct shares *s, uint64_t number)
 {
-	size_t low = 0, high = s->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (s->entry[middle]->number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH_FIRST(s->n, i, s->entry[i]->number < number);
 }
 
 size_t
 shares_erased_at(const struct shares *s, uint64_t number)
 {
-	size_t low = 0, high = s->nerased;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (s->erased[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH_FIRST(s->nerased, i, s->erased[i].number < number);
 }
 
 bool

@@ -23,31 +23,9 @@
 #define SHARES_FILE_MOST ((size_t)CAP_SHARES * 1536)
 
 static int
-shares_failed(int sys)
-{
-	errno = sys;
-	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_FULL : ERR_IO;
-}
-
-static int
-write_shares_at(int fd, struct span s, uint64_t at)
-{
-	while (s.n) {
-		ssize_t n = journal_io.pwrite(fd, s.p, s.n, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return shares_failed(n == 0 ? ENOSPC : errno);
-		at += (uint64_t)n;
-		s = span_cut(s, (size_t)n, s.n);
-	}
-	return 0;
-}
-
-static int
 sync_shares_fd(int fd)
 {
-	return journal_io.fdatasync(fd) < 0 ? shares_failed(errno) : 0;
+	return journal_io.fdatasync(fd) < 0 ? journal_error(errno) : 0;
 }
 
 int
@@ -55,7 +33,7 @@ shares_append(struct shares *s, struct buf *lines)
 {
 	if (buf_failed(lines))
 		return ERR_NOMEM;
-	int err = write_shares_at(s->fd, buf_view(lines), s->end);
+	int err = journal_pwrite(s->fd, buf_view(lines), s->end);
 	stop_at("shares-appended");
 	err = err ? err : sync_shares_fd(s->fd);
 	if (!err) {
@@ -101,7 +79,7 @@ shares_overwrite(struct shares *s)
 		if (!x)
 			return ERR_NOMEM;
 		memset(x, 'x', s->gone[i].n);
-		err = write_shares_at(s->fd, span_of(x, s->gone[i].n), s->gone[i].at);
+		err = journal_pwrite(s->fd, span_of(x, s->gone[i].n), s->gone[i].at);
 	}
 	err = err ? err : sync_shares_fd(s->fd);
 	stop_at("shares-overwritten");

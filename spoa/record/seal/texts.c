@@ -36,13 +36,6 @@ struct texts {
 	struct text_file file[OPEN_FILES]; /* the newest first */
 };
 
-static int
-texts_failed(int sys)
-{
-	errno = sys;
-	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_FULL : ERR_IO;
-}
-
 void
 texts_head(const char *node, uint64_t position, char out[TEXTS_HEAD_BYTES])
 {
@@ -206,21 +199,6 @@ texts_roll(struct texts *t)
 /* ---- written and synced ---- */
 
 static int
-pwrite_all(int fd, struct span s, uint64_t at)
-{
-	while (s.n) {
-		ssize_t n = journal_io.pwrite(fd, s.p, s.n, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return texts_failed(n == 0 ? ENOSPC : errno);
-		at += (uint64_t)n;
-		s = span_cut(s, (size_t)n, s.n);
-	}
-	return 0;
-}
-
-static int
 sync_text_file(struct text_file *f)
 {
 	struct stat st;
@@ -232,7 +210,7 @@ sync_text_file(struct text_file *f)
 		return 0;
 	}
 	/* What of it is on the disk nobody knows, or its name is gone: it is opened again. */
-	int err = texts_failed(errno ? errno : ENOENT);
+	int err = journal_error(errno ? errno : ENOENT);
 	close(f->fd);
 	*f = (struct text_file){ .fd = -1 };
 	return err;
@@ -253,9 +231,9 @@ open_text_file(struct texts *t, uint64_t segment)
 	texts_head(t->node, segment * TEXTS_SEGMENT_BYTES, head);
 	f.fd = openat(t->dirfd, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (f.fd < 0)
-		return texts_failed(errno);
+		return journal_error(errno);
 	t->named = true;
-	if ((err = pwrite_all(f.fd, span_of(head, sizeof(head)), 0))) {
+	if ((err = journal_pwrite(f.fd, span_of(head, sizeof(head)), 0))) {
 		int sys = errno;
 		close(f.fd);
 		errno = sys;
@@ -280,7 +258,7 @@ texts_write(struct texts *t, const struct text_part *p)
 	if (i == OPEN_FILES && (i = 0, err = open_text_file(t, segment)))
 		return err;
 	t->file[i].dirty = true;
-	err = pwrite_all(
+	err = journal_pwrite(
 		t->file[i].fd, span_of(p->frame, p->n), p->position % TEXTS_SEGMENT_BYTES);
 	stop_at("texts-written");
 	return err;
@@ -298,7 +276,7 @@ texts_sync(struct texts *t)
 		sys = sys || !one ? sys : errno;
 	}
 	if (!err && t->named && replace_sync_folder(t->dirfd, "texts", NULL))
-		err = texts_failed(sys = errno);
+		err = journal_error(sys = errno);
 	if (!err)
 		t->named = false;
 	stop_at("texts-synced");

@@ -1,4 +1,4 @@
-/* Where ciphertext lies: JOURNAL.texts, one log of bytes beside the chain, cut into files of
+/* Where ciphertext lies: JOURNAL.texts, one log of bytes next to the journal, cut into files of
  * TEXTS_SEGMENT_BYTES, NODE-POSITION.texts (16 hexadecimal digits). A *position* is a byte's
  * place in that log: position / TEXTS_SEGMENT_BYTES is the file, the rest the place in it. Each
  * file begins with a head; each part of a text is a frame: a head of TEXTS_FRAME_BYTES and the

@@ -1,0 +1,29 @@
+# A daemon that ends at a named point (base/stops.h).
+
+ended() {
+	killed tollgate
+	wait_for gone "$(pid_of tollgate)"
+}
+# ends_at POINT[:N] [COMMAND…]: a daemon that is up meanwhile ends there, for the N-th time; the command
+# is run once it is ready. Its exit status; 255 after a failure: it goes on
+ends_at() {
+	local point=$1 pid end=$((EPOCHSECONDS + 60))
+	shift
+	TG_STOP_AT=$point setsid "$build/stops/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
+	pid=$!
+	note_pid $pid tollgate
+	if [ $# -gt 0 ]; then
+		until gone $pid || curl -sf -o /dev/null "$ADMIN/readyz"; do [ $EPOCHSECONDS -lt $end ] || break; sleep 0.02; done
+		"$@" >"$D/command.log" 2>&1
+	fi
+	until gone $pid; do
+		if [ $EPOCHSECONDS -ge $end ]; then
+			not_ok "a daemon ends at $point" "it goes on; $("$build/tollgate" status -c "$D/tollgate.yaml" | grep -i 'audit\|retention')" "$(tail -3 "$D/tollgate.log")"
+			ended
+			return 255
+		fi
+		sleep 0.02
+	done
+	echo "$pid tollgate" >>"$D/.killed"
+	wait $pid 2>/dev/null
+}
