@@ -66,6 +66,8 @@
   X(M_CACHE_WAITED_HIT,    "cache_waits_total",                  "outcome=\"hit\"",           "requests that waited for another one that asked the same, and were given its answer, or asked alone") \
   X(M_CACHE_WAITED_ALONE,  "cache_waits_total",                  "outcome=\"alone\"",         "") \
   X(M_CACHE_KEPT,          "cache_kept_total",                   "",                          "answers that were kept") \
+  X(M_FILES_EXTRACTED,     "files_extracted_total",              "",                          "files that tollgate-extract answered about") \
+  X(M_FILES_FAILED,        "files_failed_total",                 "",                          "files that it did not answer about, or not in time") \
   X(M_CACHE_UNKEPT,        "cache_unkept_total",                 "",                          "of those that were kept: entries that Redis did not take, or not in time") \
   X(M_CACHE_FAILED,        "cache_failures_total",               "",                          "lookups in Redis without an answer in time: misses") \
   X(M_CACHE_UNUSABLE,      "cache_unusable_total",               "",                          "entries that could not be opened, or not be said as asked: misses") \

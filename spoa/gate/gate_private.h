@@ -62,6 +62,7 @@ struct gate {
 	struct quota *quota;
 	struct recognisers *recognisers;
 	struct data_cache *data;
+	struct extractor extractor;
 	struct pins pins;
 	struct http_client
 		*http; /* to HAProxy's inner bind, for embeddings; NULL: not needed yet */

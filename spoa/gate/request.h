@@ -49,6 +49,7 @@ enum request_wait {
 	WAIT_DATA,
 	WAIT_PINS,
 	WAIT_EXTERNAL,
+	WAIT_FILES, /* with extract.deadline, not the agent's */
 	WAIT_CACHE,
 	WAIT_ROOM, /* at a provider with `concurrent`, or for a target that is out: looked at
 		      each tick */

@@ -10,6 +10,8 @@
 #include "scan/text/needles.h"
 
 struct external_job;
+struct file;
+struct files_job;
 struct mention_job;
 
 /* What an external recogniser's part in a decision was. */
@@ -49,6 +51,11 @@ struct request_in {
 	bool have_body;	      /* *body is valid */
 	bool unreadable;      /* permitted as such */
 	struct unread unread; /* of target and body */
+	struct span *media;   /* prompt.media */
+	size_t nmedia, media_room;
+	struct file *files; /* of the body, by body.unread.media; NULL: it has none (gate/files) */
+	size_t nfiles;
+	size_t said_bytes; /* that tollgate-extract answered */
 	struct segment *target;
 	size_t ntarget;
 	struct needles credentials; /* the one that verified, plain and in digits */
@@ -71,6 +78,7 @@ struct request_scan {
 	/* segments without an answer, for on_failure.classifier: redact */
 	const struct segment **failed;
 	size_t nfailed, failed_size;
+	struct files_job *files;  /* files are being read */
 	struct external_job *job; /* recognisers are being asked */
 	struct hit *extra;	  /* what they found, in the order of classification */
 	size_t nextra;

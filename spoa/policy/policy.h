@@ -331,6 +331,10 @@ struct header {
 	const char *name, *value;
 };
 
+/* `require: [ocr]`: pictures and scanned pages are read, before texts are searched. */
+#define REQUIRE_OCR (UINT64_C(1) << 63)
+_Static_assert(CAP_RECOGNISERS < 63, "recognisers' bits are apart from it");
+
 /* The effects that neither end the evaluation nor replace what was found. */
 struct rule_change {
 	const char **targets;	    /* route.targets: PROVIDER or PROVIDER/MODEL */
@@ -339,7 +343,7 @@ struct rule_change {
 	uint64_t max_output_tokens; /* 0: none */
 	const char **tags;
 	size_t ntags;
-	uint64_t require;	      /* bit by index of policy.externals */
+	uint64_t require; /* bit by index of policy.externals, and REQUIRE_OCR */
 	const struct header *headers; /* names in lower case */
 	size_t nheaders;
 };
@@ -363,6 +367,7 @@ struct rule {
 	bool reads_state;  /* tool.state */
 	enum rule_effect effect;
 	bool redacts;
+	bool strips; /* redact.media: files in which it would redact, or that nobody reads, go */
 	const struct rule_change *change; /* NULL: none */
 	int status;			  /* deny; default 403 */
 	const char *reason;
@@ -517,6 +522,7 @@ struct policy {
 	bool changes;		/* one of them has effects of struct rule_change */
 	size_t nheader_rules;	/* so many set headers */
 	bool requires;		/* one of them requires a recogniser */
+	bool ocr;		/* or that pictures are read */
 	const struct limit *limits;
 	size_t nlimits;
 	const struct operation_tool *operations;

@@ -20,6 +20,7 @@ const char *const shape_words[] = { "presidio", "json", "openai_moderation", NUL
 const char *const outcome_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
 const char *const effect_words[] = { "deny", "permit", NULL };
 static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* enum signed_reasoning */
+static const char *const media_words[] = { "deny", "strip", NULL };
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
 static const char *const find_words[] = { "used", "all", NULL };
@@ -332,7 +333,7 @@ const struct section sections[] = {
   { "route", OTHER(REF("effect_route")), "where it goes" },
   { "max_output_tokens", OTHER(COUNT), "at most; the lowest counts" },
   { "tag", OTHER(TEXTS), "words for the record" },
-  { "require", OTHER(TEXTS), "external recognisers that must answer" },
+  { "require", OTHER(TEXTS), "external recognisers that must answer; ocr: pictures are read" },
   { "set_headers", OTHER(MAPOF(TEXT)), "for the provider" },
   { "on_error", A_FLAG(rule, skip_on_error, skip_words), "a condition that fails at run time" },
   { "mode", A_FLAG(rule, shadow, mode_words), "shadow: recorded, not enforced" },
@@ -349,6 +350,7 @@ const struct section sections[] = {
   { "classes", OTHER(TEXTS), "whose entities" },
   { "entities", OTHER(TEXTS), "which entities" },
   { "with", A_WORD(rule, with, with_words), "what stands in their place" },
+  { "media", A_FLAG(rule, strips, media_words), "a file that holds some, or that nobody can read: the request is denied, or a text takes the file's place" },
 }},
 [SECTION_EFFECT_ROUTE] = { "effect_route", NULL, NULL, {
   { "targets", OTHER(TEXTS), "of the route's; where it goes by order, in this one" },

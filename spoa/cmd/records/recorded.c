@@ -97,11 +97,10 @@ static bool
 read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 {
 	json_t *refs = record_get(record, RF_PROMPT_REFERENCES), *count;
-	struct unread *unread = &out->body.unread;
 	const char *kind;
 
-	unread->media = recorded_spans(record_get(record, RF_PROMPT_MEDIA), a, &unread->nmedia);
-	out->facts.unread = unread;
+	out->facts.media =
+		recorded_spans(record_get(record, RF_PROMPT_MEDIA), a, &out->facts.nmedia);
 	out->facts.results = recorded_spans(
 		record_get(record, RF_PROMPT_TOOL_RESULTS), a, &out->facts.nresults);
 	out->facts.tags =

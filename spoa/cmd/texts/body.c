@@ -82,7 +82,7 @@ read_and_print(const struct endpoint *e, struct span path, struct span type, str
 		cmd_fail("body", "ids of tokens that cannot be read: %.*s",
 			SPAN_ARG(body.model.n ? body.model : SPAN_LIT("no model")));
 	for (size_t i = 0; i < body.unread.nmedia; i++)
-		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.unread.media[i]));
+		cmd_fail("body", "an opaque part: %.*s", SPAN_ARG(body.unread.media[i].kind));
 	for (size_t i = 0; i < body.nrefs; i++)
 		cmd_fail("body", "refers to what is not in it: %s, %zu", body.refs[i].kind,
 			body.refs[i].n);

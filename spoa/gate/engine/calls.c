@@ -1,11 +1,13 @@
 /* What requests ask of those above them, as one table: request.h. */
 #include "gate/engine/engine.h"
+#include "gate/files/files.h"
 #include "gate/sealing/sealing.h"
 
 static void
 let_request_go(struct request *r, struct arena *own)
 {
 	request_drop_job(r);
+	request_drop_files(r);
 	request_drop_mentions(r);
 	request_keep_texts(r, own);
 }
@@ -16,6 +18,7 @@ request_ends(struct request *r)
 	request_unqueue(r);
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
 	request_drop_job(r);
+	request_drop_files(r);
 	request_drop_mentions(r);
 	request_drop_data(r);
 	limits_free_calls(r);

@@ -145,7 +145,8 @@ park(struct request *r)
 		r->run.wait != WAIT_ROOM) /* which is looked for again and again */
 		unpark(r);
 	if (r->run.parked ||
-		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER)))
+		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER ||
+					   r->run.wait == WAIT_FILES)))
 		return;
 	r->run.parked_us = clock_mono_us();
 	if (r->run.late) /* what HAProxy still waits: a fifth of its own time */
@@ -528,6 +529,7 @@ give_request_up(struct request *r)
 			"where it belongs was late" },
 		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
 			"an external recogniser was late" },
+		[WAIT_FILES] = { M_FILES_FAILED, "overloaded", "its files were read too late" },
 		[WAIT_ROOM] = { M_ROOM_FAILED, "provider_unavailable",
 			"no target was free in time" },
 		[WAIT_CACHE] = { M_CACHE_FAILED, "overloaded", "the cache was late" },
@@ -607,6 +609,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		exchange_uncollected(t, now);
 	}
 	asks |= together_tick(g, now);
+	asks |= extractor_tick(g, now);
 	if (!asks && TAILQ_EMPTY(&g->parked) && g->tickets.n == 0)
 		ev_timer_stop(g->loop, &g->tick);
 }
@@ -645,6 +648,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	tickets_init(&g->tickets, CAP_TICKETS);
 	TAILQ_INIT(&g->parked);
 	TAILQ_INIT(&g->together);
+	extractor_init(&g->extractor);
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);
@@ -688,6 +692,7 @@ gate_abort(struct gate *g)
 	if (g->http)
 		http_client_abort(g->http);
 	recognisers_abort(g->recognisers);
+	extractor_abort(g);
 	data_abort(g->data);
 }
 
@@ -731,6 +736,7 @@ gate_free(struct gate **gp)
 	ev_timer_stop(g->loop, &g->tick);
 	ev_timer_stop(g->loop, &g->turn);
 	http_client_free(&g->http);
+	extractor_free(&g->extractor);
 	quota_free(&g->quota);
 	recognisers_free(&g->recognisers);
 	data_cache_free(&g->data);

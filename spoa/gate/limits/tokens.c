@@ -116,8 +116,8 @@ add_media(struct count *c, const struct unread *u)
 	size_t images = 0, sounds = 0, others = 0;
 
 	for (size_t i = 0; i < u->nmedia; i++) {
-		images += span_is(u->media[i], "image");
-		sounds += span_is(u->media[i], "audio");
+		images += span_is(u->media[i].kind, "image");
+		sounds += span_is(u->media[i].kind, "audio");
 	}
 	others = u->nmedia - images - sounds;
 	token_sum_plain(&c->sum, (int64_t)images * f->image);

@@ -207,7 +207,9 @@ put_unread(struct request *r, struct buf *b)
 
 	put_int(b, RF_PROMPT_OPAQUE_BYTES, (int64_t)u->bytes);
 	put_int(b, RF_PROMPT_OPAQUE_PARTS, (int64_t)u->nmedia);
-	put_spans(b, RF_PROMPT_MEDIA, u->media, u->nmedia < LIST_MAX ? u->nmedia : LIST_MAX);
+	put_spans(b, RF_PROMPT_MEDIA, r->in.media,
+		r->in.nmedia < LIST_MAX ? r->in.nmedia : LIST_MAX);
+	record_files(r, b);
 	if (u->sealed) {
 		put_int(b, RF_PROMPT_SEALED_BYTES, (int64_t)u->sealed_bytes);
 		put_int(b, RF_PROMPT_SEALED_PARTS, (int64_t)u->sealed);
@@ -271,7 +273,7 @@ void
 record_prompt(struct request *r, struct buf *b)
 {
 	bool none = r->in.body_state == BODY_STATE_NONE,
-	     any = r->in.unread.nmedia || r->in.unread.sealed;
+	     any = r->in.nmedia || r->in.unread.sealed;
 
 	if (none && !any)
 		return;
@@ -355,7 +357,7 @@ held(struct request *r, size_t slot)
 		is = held_attributes(id, &attributes);
 		buf_free(&attributes);
 		return is;
-	case V_PROMPT_MEDIA: return r->in.unread.nmedia <= LIST_MAX;
+	case V_PROMPT_MEDIA: return r->in.nmedia <= LIST_MAX;
 	case V_PROMPT_TOOL_RESULTS: return put_results(r, NULL);
 	case V_MODEL_NAME:
 		return r->in.body.model.n <= VALUE_MAX && r->in.asked_model.n <= VALUE_MAX &&

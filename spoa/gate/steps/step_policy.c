@@ -2,6 +2,7 @@
  * verdict into a decision. */
 #include "gate/steps/steps.h"
 
+#include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "scan/text/table.h"
 
@@ -106,14 +107,13 @@ may_pass(struct request *r)
 
 	if (r->found.no_session)
 		return request_no_session(r);
-	if (r->in.unreadable && of->unreadable == OUT_DENY && r->in.body.ids_bytes)
+	bool unreadable = r->in.unreadable && of->unreadable == OUT_DENY && !request_files_go(r);
+	if (unreadable && r->in.body.ids_bytes)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request holds ids of tokens in place of text, and they "
 				 "cannot be read for this model: send the text"));
-	if (r->in.unreadable && of->unreadable == OUT_DENY)
-		return request_deny(r, 403, "unreadable_content", "",
-			SPAN_LIT("the request holds parts that cannot be read (images, audio, "
-				 "files or unknown)"));
+	if (unreadable)
+		return request_deny(r, 403, "unreadable_content", "", request_unread_files(r));
 	bool failed = r->found.classifier_failed && r->found.unclassified == OUT_DENY;
 	if (failed && r->found.overworked)
 		return request_deny(r, 413, "request_too_complex", "",
@@ -166,7 +166,7 @@ same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
 {
 	const struct policy_changes *cx = &x->changes, *cy = &y->changes;
 
-	if (x->ruled.effect != y->ruled.effect || x->redacts != y->redacts ||
+	if (x->ruled.effect != y->ruled.effect || x->redacts != y->redacts || x->strips != y->strips ||
 		cx->target != cy->target || !str_same(cx->model, cy->model) ||
 		cx->max_output_tokens != cy->max_output_tokens || cx->require != cy->require ||
 		cx->nrules != cy->nrules)
@@ -234,6 +234,7 @@ add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
 		v->ruled.rule = more->ruled.rule;
 	}
 	v->redacts |= more->redacts;
+	v->strips |= more->strips;
 }
 
 /* Models that the request names by members that no row knows: one that is denied denies all. */

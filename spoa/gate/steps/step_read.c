@@ -7,6 +7,8 @@
 #include "base/codec/inflate.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "base/push.h"
+#include "gate/files/files.h"
 #include "gate/limits/limits.h"
 #include "scan/text/model_names.h"
 #include "scan/text/opaque.h"
@@ -59,8 +61,12 @@ request_unread(struct request *r, const struct unread *u)
 	struct unread *all = &r->in.unread;
 	int err = 0;
 
-	for (size_t i = 0; i < u->nmedia && !err; i++)
-		err = opaque_add(all, &r->arena, u->media[i], 0);
+	for (size_t i = 0; i < u->nmedia && !err; i++) {
+		err = opaque_add(all, &r->arena, &u->media[i], 0);
+		if (!err && !ARENA_PUSH(&r->arena, r->in.media, r->in.nmedia, r->in.media_room,
+				    8, u->media[i].kind))
+			err = ERR_NOMEM;
+	}
 	all->bytes += u->bytes;
 	all->sealed += u->sealed;
 	all->sealed_bytes += u->sealed_bytes;
@@ -189,6 +195,11 @@ read_request_body(struct request *r)
 	if (err == 0 && r->in.body.nids)
 		err = body_decode_ids(&r->in.body, r->in.raw, ranks_of_ids(r), &r->arena);
 	if (err == 0) {
+		if (request_files_wait(r)) {
+			leave_to_relay(r);
+			r->in.body = (struct body){ 0 };
+			return STEP_NEXT;
+		}
 		r->in.have_body = true;
 		if (r->found.message && r->found.message->said.about == MCP_ABOUT_TOOL) {
 			r->in.body.tools = &r->found.message->said.name;

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "gate/exchange.h"
+#include "gate/files/files.h"
 #include "gate/limits/limits.h"
 
 /* Edits of body and target are collected apart. */
@@ -121,6 +122,8 @@ edit_hits(struct request *r, const struct overlay *o, struct edits *body, struct
 		const struct hit *h = &o->hits[i];
 		for (n = 1; i + n < o->nhits && h[n].segment == h->segment; n++)
 			;
+		if (request_file_hit(r, h))
+			continue; /* it goes whole */
 		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
 		if (!te)
 			return ERR_NOMEM;
@@ -141,6 +144,8 @@ edit_wholes(
 	for (size_t i = 0; err == 0 && i < o->nwholes; i++) {
 		const struct hit *h = &o->wholes[i];
 		const struct segment *s = h->segment;
+		if (request_file_hit(r, h))
+			continue;
 		struct text_edit all = { 0, s->text.n, replacement(r, h) };
 		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
 	}
@@ -272,6 +277,12 @@ rewrite(struct request *r)
 			err = asked;
 		}
 	}
+	if (err == 0 && request_stripped(r)) {
+		if (edits_room(&body, r->in.nfiles))
+			body.n = request_cut_files(r, body.v, body.n);
+		else
+			err = ERR_NOMEM;
+	}
 	if (err == 0 && r->found.offer.ncuts) {
 		if (edits_room(&body, r->found.offer.ncuts))
 			body.n = request_cut_offered(r, body.v, body.n);
@@ -348,6 +359,24 @@ amended(struct request *r)
 	request_estimate_tokens(r);
 }
 
+/* What must be redacted is in a file, and there it cannot be. */
+static enum step_result
+deny_file(struct request *r, const struct file *f)
+{
+	const struct rule *rule = r->found.verdict.ruled.rule;
+	unsigned page = 0;
+
+	for (size_t i = 0; i < r->scan.overlay.nhits && !page; i++)
+		if (request_file_hit(r, &r->scan.overlay.hits[i]) == f)
+			request_file_of(r, r->scan.overlay.hits[i].segment, &page);
+	struct span why = page ? arena_printf(&r->arena,
+				       "data that must be redacted is on page %u of a file (%s)",
+				       page, f->kind)
+			       : SPAN_LIT("data that must be redacted is in a file");
+	return request_deny(
+		r, 403, "content_policy_violation", rule ? rule->name : "", why);
+}
+
 enum step_result
 step_rewrite(struct request *r)
 {
@@ -362,6 +391,9 @@ step_rewrite(struct request *r)
 	if (request_filter_offered(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	limits_expect(r);
+	const struct file *bad;
+	if (!request_strip_files(r, &r->scan.overlay, &bad))
+		return deny_file(r, bad);
 	int err = rewrite(r);
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "",
@@ -394,7 +426,7 @@ step_rewrite(struct request *r)
 	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
 		(r->out.redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
-	bool changed = redacts || r->found.ncredentials || r->found.reasoning_dropped;
+	bool changed = redacts || request_stripped(r) || r->found.ncredentials || r->found.reasoning_dropped;
 	const struct rule *hides = changed ? NULL : r->found.offer.by;
 	r->out.decision.kind = changed || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
 	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";

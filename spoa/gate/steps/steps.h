@@ -27,6 +27,9 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 	X(match,    false, MATCH)    /* which route: 404 */ \
 	X(identity, false, IDENTITY) /* who is asking; may wait for an issuer's keys: 401, 403, 503 */ \
 	X(read,     true,  READ)     /* the body's segments; skipped while it is not whole */ \
+	X(files,    true,  READ)     /* what its files are (files/) */ \
+	X(extract,  false, OUTSIDE)  /* what is in them: waits for tollgate-extract (files/) */ \
+	X(pages,    true,  READ)     /* their texts, as segments (files/) */ \
 	X(classify, true,  CLASSIFY) /* what data is inside */ \
 	X(data,     false, OUTSIDE)  /* what conditions read from outside; may wait for it: 503 */ \
 	X(external, false, OUTSIDE)  /* what others find in it; may wait for them */ \

@@ -79,6 +79,8 @@ const struct config_option config_options[] = {
 { "redis.server_name", ALONE(OPT_TEXT, redis_server_name), "the name in the servers' certificates; default: the host that is connected to" },
 { "redis.daemons", WITHIN(OPT_UNSIGNED, redis_daemons, NULL, 1, 1000), "how many daemons share this Redis: one that starts while it is away knows none of the others" },
 { "redis.deadline", WITHIN(OPT_DURATION, redis_deadline_us, "200ms", MS, 10 * S), "an answer later than this is a failure: on_failure.quota applies" },
+{ "extract.listen", ALONE(OPT_UNIX, extract), "socket of tollgate-extract, which reads PDF files and pictures; without it they stay unread" },
+{ "extract.deadline", WITHIN(OPT_DURATION, extract_deadline_us, "10s", 100 * MS, 300 * S), "a file that is not read by then is one that nobody can read; agent.deadline does not hold meanwhile" },
 { "cache.redis", ALONE(OPT_REDIS, cache_redis), "Redis that answers are kept in, as redis.url; one of its own, which may evict: never the one of limits; default: they are kept in this process" },
 { "cache.password_file", ALONE(OPT_PATH, cache_password_file), "its password: a line, mode 600" },
 { "cache.max_bytes", WITHIN(OPT_SIZE, cache_max_bytes, "64m", 64 * K, 1024 * G), "bytes of answers that are kept in this process, at most; an eighth of it a caller" },

@@ -76,6 +76,8 @@ struct config {
 	const char *redis_user, *redis_password_file, *redis_sentinel_user,
 		*redis_sentinel_password_file, *redis_client_name, *redis_ca, *redis_cert,
 		*redis_key, *redis_server_name;
+	struct address extract; /* extract.listen: unix only; path NULL: files stay unread */
+	uint64_t extract_deadline_us; /* extract.deadline, default 10s */
 	/* cache.*: where answers are kept; NULL: in this process */
 	const char *cache_redis, *cache_password_file;
 	uint64_t cache_max_bytes;   /* cache.max_bytes, default 64m */

@@ -111,6 +111,8 @@ require(struct builder *b, const struct yaml_node *n, struct rule_change *x)
 			nearest_find(&near, p->externals, p->nexternals, sizeof(*p->externals));
 		if (i < p->nexternals)
 			x->require |= 1ull << i;
+		else if (span_is(c->s, "ocr"))
+			x->require |= REQUIRE_OCR;
 		else
 			diag_at(b->d, c, "require: %s is not among detectors.external%s",
 				c->s.p, nearest_hint(&near));
@@ -226,4 +228,5 @@ build_change(struct builder *b, const struct yaml_node *n, struct rule *r)
 	b->p->changes = true;
 	b->p->nheader_rules += x->nheaders > 0;
 	b->p->requires |= x->require != 0;
+	b->p->ocr |= (x->require & REQUIRE_OCR) != 0;
 }

@@ -190,8 +190,10 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 	}
 	if ((entities = yaml_get(n, "entities")))
 		build_entities(b, entities, "entities", &r->redact);
-	if (!classes && !entities)
-		diag_at(b->d, n->key, "redact: classes or entities is missing");
+	if (!classes && !entities && !yaml_get(n, "media"))
+		diag_at(b->d, n->key, "redact: classes, entities or media is missing");
+	if (r->strips && r->phase != PHASE_REQUEST)
+		diag_at(b->d, yaml_get(n, "media"), "media: a rule on requests has it alone");
 	if (!(with = yaml_get(n, "with")))
 		return;
 	if (r->with == STYLE_LAST4)

@@ -128,6 +128,7 @@ fill_pass(struct pass *ps)
 		v->redact = t->redact;
 		memcpy(v->with, t->with, sizeof(v->with));
 		v->redacts = v->ruled.effect == RULE_REDACT;
+		v->strips = t->strips;
 	}
 	if (!ps->f->whole)
 		v->waits = pass_waits(ps, v->candidates);

@@ -59,7 +59,8 @@ struct policy_facts {
 				       they are read in raw */
 	size_t nresults;
 	struct span model;		   /* where there is none: the path's */
-	const struct unread *unread;	   /* media; NULL: none */
+	const struct span *media;	   /* prompt.media */
+	size_t nmedia;
 	const struct entity_set *entities; /* found, over their thresholds */
 	const uint16_t *roles; /* by entity: bit by enum seg_role it was found in; NULL: any */
 	const struct detect_rules *rules; /* names of the entities */
@@ -146,6 +147,7 @@ struct policy_verdict {
 	/* by entity of `redact`: enum redact_style of the first rule that names it */
 	uint8_t with[DETECT_ENTITIES_MAX];
 	bool redacts;
+	bool strips; /* rule.strips of one that redacts */
 	struct policy_changes changes;
 	struct policy_candidate *candidates; /* as in the route */
 	size_t ncandidates;

@@ -205,8 +205,14 @@ say_change(struct telling *t, const struct rule *r)
 	}
 	if (x->require) {
 		say_and(t, from);
-		buf_str(&t->says, "it requires an answer of ");
-		for (size_t i = 0, n = 0; i < t->view.p->nexternals; i++)
+		buf_str(&t->says, "it requires ");
+		size_t n = 0;
+		if (x->require & REQUIRE_OCR)
+			buf_str(&t->says, n++ ? "" : "that pictures are read");
+		if (x->require & ~REQUIRE_OCR)
+			buf_str(&t->says, n ? ", an answer of " : "an answer of ");
+		n = 0;
+		for (size_t i = 0; i < t->view.p->nexternals; i++)
 			if (x->require >> i & 1)
 				buf_printf(&t->says, "%s%s", n++ ? ", " : "",
 					t->view.p->externals[i].rec.name);

@@ -277,9 +277,7 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	switch (slot) {
 	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
-	case V_PROMPT_MEDIA:
-		return facts_texts(v, f->unread ? f->unread->media : NULL,
-			f->unread ? f->unread->nmedia : 0);
+	case V_PROMPT_MEDIA: return facts_texts(v, f->media, f->nmedia);
 	case V_PROMPT_REFERENCES: return references(v);
 	case V_PROMPT_TOOL_RESULTS: return tool_results(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);

@@ -13,6 +13,7 @@ struct track {
 	const struct rule *first_redact;
 	struct entity_set redact;
 	uint8_t with[DETECT_ENTITIES_MAX];
+	bool strips;
 };
 
 /* The first rule that ends it, and the first style for each entity, count. `found` may be

@@ -34,6 +34,7 @@ track_redact(struct track *t, const struct rule *r, const struct entity_set *fou
 
 	if (t->over)
 		return;
+	t->strips |= r->strips;
 	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
 		uint64_t hit = found ? r->redact.bit[i] & found->bit[i] : 0;
 		any |= hit != 0;
@@ -80,6 +81,7 @@ tracks_fill(const struct track *enforced, const struct track *full, struct rule_
 {
 	o->failed = enforced->failed;
 	o->shadowed = o->shadow_effect != o->effect || o->shadow_rule != o->rule ||
+		      full->strips != enforced->strips ||
 		      memcmp(&full->redact, &enforced->redact, sizeof(full->redact)) != 0 ||
 		      memcmp(full->with, enforced->with, sizeof(full->with)) != 0;
 }

@@ -192,6 +192,16 @@
   X(PROMPT_OPAQUE_BYTES,           "prompt.",            "opaque_bytes",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_OPAQUE_PARTS,           "prompt.",            "opaque_parts",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_MEDIA,                  "prompt.",            "media",                  TEXTS,   DECISION,   "read",     V_PROMPT_MEDIA,         NULL) \
+  X(PROMPT_FILES,                  "prompt.",            "files",                  OBJECTS, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_KIND,             "prompt.files[].",    "kind",                   TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_BYTES,            "prompt.files[].",    "bytes",                  INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_PAGES,            "prompt.files[].",    "pages",                  INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_READ,             "prompt.files[].",    "read",                   TEXTS,   DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_UNREAD,           "prompt.files[].",    "unread",                 TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_UNREAD_PAGE,      "prompt.files[].",    "unread_page",            INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_FOUND,            "prompt.files[].",    "found",                  TEXTS,   DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_STRIPPED,         "prompt.files[].",    "stripped",               FLAG,    DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_US,               "prompt.files[].",    "us",                     INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_SEALED_BYTES,           "prompt.",            "sealed_bytes",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_SEALED_PARTS,           "prompt.",            "sealed_parts",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_REFERENCES,             "prompt.",            "references",             MAP,     DECISION,   "read",     V_PROMPT_REFERENCES,    NULL) \

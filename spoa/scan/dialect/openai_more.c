@@ -135,12 +135,12 @@ static const struct row items_rows[] = {
 static const struct seal_row items_seals[] = { ITEM_SEALS("items"), { 0 } };
 static const struct ref_row items_refs[] = { ITEM_REFS("items"), { 0 } };
 #define RESPONSES \
-	.json = true, .rows = responses_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = responses_seals, \
+	.json = true, .text_type = "input_text", .rows = responses_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = responses_seals, \
 	.params = responses_params, .refs = responses_refs, .speaker = ROLE_USER, .model = "model", .tree = TREE
 const struct table table_responses = { .cap = "max_output_tokens", RESPONSES };
 const struct table table_responses_count = { RESPONSES };
 const struct table table_items = {
-	.json = true, .rows = items_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = items_seals,
+	.json = true, .text_type = "input_text", .rows = items_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = items_seals,
 	.refs = items_refs, .speaker = ROLE_USER, .tree = TREE
 };
 

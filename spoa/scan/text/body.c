@@ -323,7 +323,7 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 
 	if (!err && (opaque_count(out->segments, out->nsegments, a, &out->unread,
 			     &out->inspected_bytes) ||
-			    (out->nids && opaque_add(&out->unread, a, SPAN_LIT("unknown"),
+			    (out->nids && opaque_note(&out->unread, a, "unknown",
 						  out->ids_bytes))))
 		return refuse_room(why, "no memory to read the body");
 	return err;

@@ -33,6 +33,7 @@ enum seg_form {
 	SEG_FORM,    /* application/x-www-form-urlencoded or query: + and %XX */
 	SEG_PERCENT, /* a path segment: %XX */
 	SEG_TOKENS,  /* a JSON list of ids of tokens: empty until body_decode_ids() */
+	SEG_FILE,    /* said by a file of the body: nowhere in the raw bytes, and reserved */
 };
 
 #define SEGMENT_NO_KEY UINT32_MAX
@@ -49,6 +50,7 @@ struct segment {
 	bool sealed : 1;  /* the provider's own, sent back: where it is no text, nobody can read
 			     it */
 	bool counted : 1; /* in a part that is opaque as a whole */
+	bool data : 1;	  /* the data of a file, where a part has them */
 	bool unattributed : 1; /* who wrote it is not known: the user, or a tool */
 	bool candidate : 1;    /* body_read's own; then, of ids of tokens, they are edited */
 	uint32_t key;	     /* index of the segment that names this value (its key, field or
@@ -66,10 +68,21 @@ segment_roles(const struct segment *s)
 			  (s->unattributed ? 1u << ROLE_USER | 1u << ROLE_TOOL_RESULT : 0));
 }
 
+/* A part of a body, or a run of one of its texts, that is a file or as good as one. */
+struct media {
+	struct span kind;  /* "image", "audio", "video", "file" or "unknown" */
+	size_t start, end; /* raw bytes: of the part from { to }, else of what holds it */
+	uint32_t segment;  /* that has its data; SEGMENT_NO_KEY: none has */
+	struct span data;  /* p NULL: nobody knows where they are */
+	bool base64;	   /* they are, and may begin with the head of a data URI */
+	bool part;	   /* an element of a list of parts: a text may stand in its place */
+	bool typed;	   /* and it says its "type" */
+	struct span type;  /* what it is declared as: "image/png", "pdf"; else empty */
+};
+
 /* What nobody can read in a body or a target. */
 struct unread {
-	struct span *
-		media; /* kinds of opaque parts: "image", "audio", "video", "file", "unknown" */
+	struct media *media; /* what is opaque */
 	size_t nmedia, room;
 	size_t bytes;  /* of them: of a dialect's parts raw ones, from { to } */
 	size_t sealed; /* texts that only the provider can read, which it sealed */

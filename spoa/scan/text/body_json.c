@@ -310,8 +310,10 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		err = add_ref(w, node->ref, text);
 	bool refers = w->refs > refs &&
 		      (strcmp(node->ref, "url") != 0 || memmem(text.p, text.n, "://", 3));
-	if (row && (row->flags & F_OPAQUE) && ev->tok == JSON_STRING && text.n && !refers)
+	if (row && (row->flags & F_OPAQUE) && ev->tok == JSON_STRING && text.n && !refers) {
 		w->contents++;
+		w->segs.v[w->segs.n - 1].data = true;
+	}
 	return !err && row ? walk_value(w, row, ev, text) : err;
 }
 

@@ -112,8 +112,13 @@ merge_add(struct merge *m, const struct body *sub, size_t base, uint32_t key)
 		to->key = to->key != SEGMENT_NO_KEY ? to->key + first : key;
 	}
 	m->out->inspected_bytes += sub->inspected_bytes;
-	for (size_t i = 0; i < sub->unread.nmedia && !err; i++)
-		err = opaque_add(&m->out->unread, m->a, sub->unread.media[i], 0);
+	for (size_t i = 0; i < sub->unread.nmedia && !err; i++) {
+		struct media file = sub->unread.media[i];
+		file.start += base;
+		file.end += base;
+		file.segment += file.segment != SEGMENT_NO_KEY ? first : 0;
+		err = opaque_add(&m->out->unread, m->a, &file, 0);
+	}
 	m->out->unread.bytes += sub->unread.bytes;
 	m->out->nids += sub->nids;
 	m->out->ids_bytes += sub->ids_bytes;

@@ -395,9 +395,14 @@ read_content(struct reader *r, struct span text, struct part *p)
 			"the field \"%.*s\" is in a charset that is not UTF-8",
 			SPAN_ARG(field->key));
 	if (!body_is_text(text) || media == MEDIA_CHARSET) {
-		const char *kind = opaque_kind(p->type, text);
+		struct media m = { .kind = span_str(opaque_kind(p->type, text)),
+			.start = (size_t)(text.p - r->raw.p),
+			.end = (size_t)(text.p + text.n - r->raw.p),
+			.segment = p->has_filename ? p->filename : p->name,
+			.data = text,
+			.type = p->type };
 		r->unread_file |= is_file(r, p);
-		return opaque_add(&r->out->unread, r->a, span_str(kind), text.n)
+		return opaque_add(&r->out->unread, r->a, &m, text.n)
 			       ? refuse_room(r->why, "the body has too many parts")
 			       : 0;
 	}

@@ -302,7 +302,9 @@ opaque_next(struct opaque_reader *r, struct opaque *out)
 			if (!run_is_opaque(r, &run))
 				continue;
 			const char *file = kind_of_file(t, &run, r->form, 1);
-			*out = (struct opaque){ run.start, run.end, file ? file : "unknown" };
+			*out = (struct opaque){
+				run.start, run.end, false, file ? file : "unknown"
+			};
 			return true;
 		}
 		if (uri == t.n)
@@ -311,6 +313,7 @@ opaque_next(struct opaque_reader *r, struct opaque *out)
 		if (out->kind) {
 			out->start = uri;
 			out->end = r->at;
+			out->uri = true;
 			return true;
 		}
 	}
@@ -340,12 +343,37 @@ opaque_is_noise(struct span t)
 /* ---- counting ---- */
 
 int
-opaque_add(struct unread *u, struct arena *a, struct span kind, size_t bytes)
+opaque_add(struct unread *u, struct arena *a, const struct media *m, size_t bytes)
 {
-	if (!ARENA_PUSH(a, u->media, u->nmedia, u->room, 8, kind))
+	if (!ARENA_PUSH(a, u->media, u->nmedia, u->room, 8, *m))
 		return ERR_NOMEM;
 	u->bytes += bytes;
 	return 0;
+}
+
+int
+opaque_note(struct unread *u, struct arena *a, const char *kind, size_t bytes)
+{
+	return opaque_add(u, a,
+		&(struct media){ .kind = span_str(kind), .segment = SEGMENT_NO_KEY }, bytes);
+}
+
+/* A run of a segment's text. Of what a dialect knows nothing only a data URI says where its
+ * data are. */
+static int
+count_run(const struct segment *v, size_t i, const struct opaque *o, struct unread *u,
+	struct arena *a)
+{
+	struct media m = { .kind = span_str(o->kind),
+		.start = v[i].start,
+		.end = v[i].end,
+		.segment = (uint32_t)i };
+
+	if (o->uri && v[i].form != SEG_FORM) {
+		m.data = span_cut(v[i].text, o->start, o->end);
+		m.base64 = true;
+	}
+	return opaque_add(u, a, &m, o->end - o->start);
 }
 
 int
@@ -368,7 +396,7 @@ opaque_count(
 		}
 		opaque_open(&r, s->text, s->form == SEG_FORM, 0);
 		while (!err && opaque_next(&r, &o)) {
-			err = opaque_add(u, a, span_str(o.kind), o.end - o.start);
+			err = count_run(v, i, &o, u, a);
 			*inspected -= o.end - o.start;
 		}
 	}

@@ -17,6 +17,7 @@ enum {
 
 struct opaque {
 	size_t start, end; /* in the text */
+	bool uri;	   /* a data URI */
 	const char *kind;  /* "image", "audio", "video", "file" or "unknown" */
 };
 
@@ -39,8 +40,10 @@ bool opaque_is_noise(struct span base64);
 
 /* The kind of a file, by its first bytes or else its media type. */
 const char *opaque_kind(struct span type, struct span bytes);
-/* One more part of that kind. 0, or ERR_NOMEM. */
-int opaque_add(struct unread *u, struct arena *a, struct span kind, size_t bytes);
+/* One more part, of so many bytes. 0, or ERR_NOMEM. */
+int opaque_add(struct unread *u, struct arena *a, const struct media *m, size_t bytes);
+/* The same of one of which no more is known than its kind. */
+int opaque_note(struct unread *u, struct arena *a, const char *kind, size_t bytes);
 /* Adds what the segments hold, except those of parts that were counted. `inspected`: bytes
  * of all segments, from which those that nobody read are taken. 0, or ERR_NOMEM. */
 int opaque_count(const struct segment *v, size_t n, struct arena *a, struct unread *u,

@@ -72,16 +72,61 @@ cut_opaque(struct walk *w, struct segment *s)
 int
 walk_image(struct walk *w)
 {
-	struct segment *s = &w->segs.v[w->segs.n - 1];
-	size_t bytes = s->end - s->start;
+	size_t i = w->segs.n - 1;
+	struct segment *s = &w->segs.v[i];
+	struct media m = { .kind = SPAN_LIT("image"),
+		.start = s->start,
+		.end = s->end,
+		.segment = (uint32_t)i,
+		.data = s->text,
+		.base64 = true };
 
 	if (!s->candidate)
 		return 0;
 	s->candidate = false;
 	s->counted = true;
 	cut_opaque(w, s);
-	return opaque_add(&w->out->unread, w->a, SPAN_LIT("image"), bytes) ? walk_no_memory(w)
-									   : 0;
+	return opaque_add(&w->out->unread, w->a, &m, m.end - m.start) ? walk_no_memory(w) : 0;
+}
+
+/* What a part says that its data are. */
+static bool
+says_type(const struct walk *w, const struct segment *s)
+{
+	static const char *const keys[] = { "media_type", "mimeType", "mime_type", "mediaType",
+		"format" };
+
+	return s->key != SEGMENT_NO_KEY && s->role != ROLE_KEY &&
+	       SPAN_IN(w->segs.v[s->key].text, keys);
+}
+
+/* The file that a part holds: its data, where one of its members has them, and what it is
+ * declared as. */
+static struct media
+part_media(const struct walk *w, const struct frame *f, const char *kind, size_t end)
+{
+	struct media m = { .kind = span_str(kind),
+		.start = f->start,
+		.end = end,
+		.segment = SEGMENT_NO_KEY,
+		.part = w->depth && !w->frames[w->depth].object,
+		.typed = f->type.p != NULL };
+	bool several = false;
+
+	for (size_t i = f->first; i < w->segs.n; i++) {
+		const struct segment *s = &w->segs.v[i];
+		if (says_type(w, s))
+			m.type = s->text;
+		if (!s->data || !s->text.n)
+			continue;
+		several |= m.data.p != NULL;
+		m.data = s->text;
+		m.segment = (uint32_t)i;
+	}
+	m.base64 = true;
+	if (several)
+		m.data = (struct span){ NULL, 0 };
+	return m;
 }
 
 /* A media type's kind; NULL: text. */
@@ -153,6 +198,7 @@ walk_part_end(struct walk *w, const struct frame *f, size_t end)
 
 	if (known && is_elsewhere(w, f))
 		return 0;
+	struct media m = kind ? part_media(w, f, kind, end) : (struct media){ 0 };
 	for (size_t i = f->first; i < w->segs.n; i++) {
 		struct segment *s = &w->segs.v[i];
 		if (s->candidate && known)
@@ -160,7 +206,7 @@ walk_part_end(struct walk *w, const struct frame *f, size_t end)
 		s->candidate = false;
 		s->counted |= kind != NULL;
 	}
-	if (!kind || !opaque_add(&w->out->unread, w->a, span_str(kind), end - f->start))
+	if (!kind || !opaque_add(&w->out->unread, w->a, &m, end - f->start))
 		return 0;
 	return walk_no_memory(w);
 }

@@ -146,6 +146,7 @@ struct table {
 	const struct ref_row *refs;
 	/* JSON lines: by which table one is read, given its "url" ("" for none); NULL: table */
 	const struct table *(*line)(struct span url);
+	const char *text_type; /* "type" of a part that is a text; NULL: "text" */
 	const struct table *inner; /* of the requests of a batch; NULL: the rows' */
 	struct tree *tree;	   /* table_tree()'s own */
 };

@@ -93,7 +93,7 @@ count_tokens(struct walk *w, const struct json_event *ev)
 {
 	struct unread *u = &w->out->unread;
 
-	if (!w->tokens && opaque_add(u, w->a, SPAN_LIT("unknown"), 0))
+	if (!w->tokens && opaque_note(u, w->a, "unknown", 0))
 		return walk_no_memory(w);
 	w->tokens = true;
 	u->bytes += ev->end - ev->start;

@@ -1,0 +1,130 @@
+/* What tollgate-extract answers (spoa/extract/extract.h): one JSON object. It is a helper's that
+ * read somebody's file: what is not as it must be is no answer. */
+#include "base/codec/json.h"
+#include "base/err.h"
+#include "base/push.h"
+#include "gate/files/files.h"
+
+/* Words that files may be unread for: what it says is one of them, or it is no answer. */
+static const char *const words[] = { "encrypted", "damaged", "too_many_pages", "too_large",
+	"timeout", "memory", "killed", "no_tool", "busy", "unsupported", "no_text",
+	"annotations", "forms", "attachments" };
+
+struct answer_reader {
+	struct span in;
+	struct arena *a;
+	struct json *j;
+	struct json_event ev;
+	struct file *f;
+	struct file_page *v;
+	size_t n, room;
+	int err;
+};
+
+static const char *
+known_word(struct answer_reader *r)
+{
+	struct span s = json_text(r->a, r->in, &r->ev);
+
+	for (size_t i = 0; r->ev.tok == JSON_STRING && i < COUNT_OF(words); i++)
+		if (span_is(s, words[i]))
+			return words[i];
+	r->err = ERR_SYNTAX;
+	return NULL;
+}
+
+static unsigned
+small_number(struct answer_reader *r)
+{
+	uint64_t n;
+
+	if (r->ev.tok == JSON_NUMBER && !span_u64(span_cut(r->in, r->ev.start, r->ev.end), &n) &&
+		n <= UINT16_MAX)
+		return (unsigned)n;
+	r->err = ERR_SYNTAX;
+	return 0;
+}
+
+/* {"page": 3, "text": "…"} or {"page": 3, "why": "no_text"} */
+static void
+read_page(struct answer_reader *r, bool unread)
+{
+	struct file_page page = { 0 };
+	const char *why = NULL;
+	struct json_member m;
+
+	if (r->ev.tok != JSON_OBJECT)
+		r->err = ERR_SYNTAX;
+	while (!r->err && json_member(r->j, r->a, r->in, &m, &r->ev, &r->err)) {
+		if (span_is(m.key, "page"))
+			page.page = small_number(r);
+		else if (unread && span_is(m.key, "why"))
+			why = known_word(r);
+		else if (!unread && span_is(m.key, "text") && r->ev.tok == JSON_STRING)
+			page.text = json_text(r->a, r->in, &r->ev);
+		else
+			r->err = ERR_SYNTAX;
+	}
+	if (!r->err && unread != !page.text.p)
+		r->err = ERR_SYNTAX;
+	if (!r->err && unread && !why)
+		r->err = ERR_SYNTAX;
+	if (r->err)
+		return;
+	if (unread && !r->f->why) {
+		r->f->why = why;
+		r->f->why_page = page.page;
+	} else if (!unread && !ARENA_PUSH(r->a, r->v, r->n, r->room, 16, page)) {
+		r->err = ERR_NOMEM;
+	}
+}
+
+static void
+read_pages(struct answer_reader *r, bool unread)
+{
+	if (r->ev.tok != JSON_ARRAY)
+		r->err = ERR_SYNTAX;
+	while (!r->err && json_next(r->j, &r->ev) != JSON_ARRAY_END)
+		read_page(r, unread);
+}
+
+int
+extract_read(struct span answer, struct arena *a, struct file *f, struct file_page **pages,
+	size_t *n)
+{
+	struct answer_reader r = {
+		.in = answer, .a = a, .j = json_open(a, answer), .f = f
+	};
+	struct json_member m;
+	bool said = false;
+
+	if (!r.j)
+		return ERR_NOMEM;
+	if (json_next(r.j, &r.ev) != JSON_OBJECT)
+		return ERR_SYNTAX;
+	while (!r.err && json_member(r.j, a, answer, &m, &r.ev, &r.err)) {
+		if (span_is(m.key, "pages")) {
+			f->pages = small_number(&r);
+			said = true;
+		} else if (span_is(m.key, "texts")) {
+			read_pages(&r, false);
+		} else if (span_is(m.key, "unread")) {
+			read_pages(&r, true);
+		} else if (span_is(m.key, "error")) {
+			f->why = known_word(&r);
+			said = true;
+		} else if (span_is(m.key, "read") && r.ev.tok == JSON_STRING) {
+			struct span by = json_text(a, answer, &r.ev);
+			f->read |= span_is(by, "ocr") ? FILE_OCR : FILE_TEXT;
+		} else {
+			r.err = ERR_SYNTAX;
+		}
+	}
+	if (r.err)
+		return r.err == ERR_NOMEM ? ERR_NOMEM : ERR_SYNTAX;
+	if (!said || (!f->why && !f->pages) || json_next(r.j, &r.ev) != JSON_END)
+		return ERR_SYNTAX;
+	*pages = r.v;
+	*n = r.n;
+	return 0;
+}

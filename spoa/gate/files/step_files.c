@@ -1,0 +1,480 @@
+/* The files of a request, in three steps: what they are, what tollgate-extract reads in them,
+ * and their texts as segments. Between read and classify, so that what a file says is searched
+ * as everything else is. */
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/digits.h"
+#include "base/err.h"
+#include "base/push.h"
+#include "gate/files/files.h"
+#include "gate/gate_private.h"
+#include "gate/steps/steps.h"
+#include "scan/text/table.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+const char file_no_extractor[] = "no_extractor", file_not_asked[] = "not_asked",
+	   file_away[] = "extractor_away", file_late[] = "extractor_late",
+	   file_nonsense[] = "extractor_nonsense", file_no_reader[] = "no_reader";
+
+/* What is held while files are asked about: their bytes, and what was answered. */
+struct files_job {
+	struct arena arena;
+	struct file_ask *asks;
+	unsigned outstanding;
+	size_t held;
+	uint64_t began_us;
+};
+
+void
+request_drop_files(struct request *r)
+{
+	struct files_job *j = r->scan.files;
+
+	if (!j)
+		return;
+	if (j->held)
+		request_unhold(r, j->held);
+	arena_reset(&j->arena);
+	free(j->asks);
+	free(j);
+	r->scan.files = NULL;
+}
+
+/* ---- where its bytes are ---- */
+
+/* dataurl = "data:" type *( ";" parameter ) ";base64," data; the type, and *data what is after
+ * the comma. Empty where it is none. */
+static struct span
+uri_type(struct span text, struct span *data)
+{
+	size_t comma = span_chr(text, ',');
+	struct span head = span_cut(text, 0, comma), type;
+
+	if (!span_istarts(head, SPAN_LIT("data:")) || !span_iends(head, SPAN_LIT(";base64")))
+		return SPAN_LIT("");
+	*data = span_cut(text, comma + 1, text.n);
+	head = span_cut(head, strlen("data:"), head.n);
+	type = span_next(&head, ';');
+	return span_trim(type, " \t");
+}
+
+/* Base64 in either alphabet, padded or not, in lines. 0, ERR_SYNTAX, ERR_NOMEM. */
+static int
+decode_base64(struct span text, struct arena *a, struct span *out)
+{
+	static const int variants[] = { sodium_base64_VARIANT_ORIGINAL,
+		sodium_base64_VARIANT_ORIGINAL_NO_PADDING, sodium_base64_VARIANT_URLSAFE,
+		sodium_base64_VARIANT_URLSAFE_NO_PADDING };
+	char *to = arena_alloc(a, text.n / 4 * 3 + 4);
+	const char *end = NULL;
+
+	if (!to)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < COUNT_OF(variants); i++)
+		if (!sodium_base642bin((unsigned char *)to, text.n / 4 * 3 + 4, text.p, text.n,
+			    " \t\r\n", &out->n, &end, variants[i]) &&
+			end == text.p + text.n) {
+			out->p = to;
+			return 0;
+		}
+	return ERR_SYNTAX;
+}
+
+/* The first bytes that a file has, enough to tell its kind. */
+static enum file_kind
+head_kind(const struct media *m)
+{
+	enum { HEAD_BYTES = 96 };
+	char room[HEAD_BYTES], clean[HEAD_BYTES];
+	struct span data = m->data;
+	size_t n = 0, got = 0;
+
+	if (!m->base64)
+		return file_kind_of(m->data);
+	uri_type(m->data, &data);
+	for (size_t i = 0; i < data.n && n < sizeof(clean) && data.p[i] != '='; i++)
+		if (!is_one_of(data.p[i], " \t\r\n"))
+			clean[n++] = data.p[i];
+	const char *end;
+	for (int url = 0; url < 2; url++) {
+		sodium_base642bin((unsigned char *)room, sizeof(room), clean, n / 4 * 4, NULL,
+			&got, &end,
+			url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+			    : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+		enum file_kind k = file_kind_of(span_of(room, got));
+		if (k != FILE_UNKNOWN)
+			return k;
+	}
+	return FILE_UNKNOWN;
+}
+
+/* ---- who reads it ---- */
+
+static bool
+is_picture(enum file_kind k)
+{
+	static const enum file_kind pictures[] = { FILE_PNG, FILE_JPEG, FILE_GIF, FILE_WEBP,
+		FILE_TIFF };
+
+	for (size_t i = 0; i < COUNT_OF(pictures); i++)
+		if (pictures[i] == k)
+			return true;
+	return false;
+}
+
+bool
+request_files_wait(const struct request *r)
+{
+	const struct unread *u = &r->in.body.unread;
+	const struct policy *p = r->snap->policy;
+
+	if (!r->gate || r->run.resumed || r->found.observed || !gate_cfg(r->gate)->extract.path)
+		return false;
+	for (size_t i = 0; i < u->nmedia; i++) {
+		enum file_kind k = u->media[i].data.p ? head_kind(&u->media[i]) : FILE_UNKNOWN;
+		if (k == FILE_PDF || (is_picture(k) && p->ocr))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a rule that holds for this request has pictures read. 0 or ERR_NOMEM. */
+static int
+asks_ocr(struct request *r, bool *is)
+{
+	struct policy_facts f;
+	uint64_t which = 0;
+
+	*is = false;
+	if (!r->snap->policy->ocr)
+		return 0;
+	request_facts(r, &f);
+	int err = policy_requires(r->snap->policy, &f, &r->arena, &which);
+	*is = which & REQUIRE_OCR;
+	return err;
+}
+
+/* ---- step files ---- */
+
+static int
+keep_text(struct request *r, struct file *f, unsigned page, struct span text)
+{
+	struct file_page t = { page, arena_dup(&r->arena, text) };
+
+	return t.text.p && ARENA_PUSH(&r->arena, f->texts, f->ntexts, f->room, 4, t)
+		       ? 0
+		       : ERR_NOMEM;
+}
+
+/* What files say becomes further texts at the end of the body's. 0, ERR_LIMIT, ERR_NOMEM. */
+static int
+add_segments(struct request *r)
+{
+	struct body *b = &r->in.body;
+	size_t n = b->nsegments;
+
+	for (size_t i = 0; i < r->in.nfiles; i++)
+		n += r->in.files[i].ntexts;
+	if (n == b->nsegments)
+		return 0;
+	if (n > CAP_SEGMENTS)
+		return ERR_LIMIT;
+	struct segment *all = arena_array(&r->arena, n, sizeof(*all));
+	if (!all)
+		return ERR_NOMEM;
+	memcpy(all, b->segments, b->nsegments * sizeof(*all));
+	for (size_t i = 0; i < r->in.nfiles; i++) {
+		struct file *f = &r->in.files[i];
+		f->first = (uint32_t)b->nsegments;
+		for (size_t k = 0; k < f->ntexts; k++) {
+			all[b->nsegments++] = (struct segment){ .role = ROLE_DOCUMENT,
+				.form = SEG_FILE,
+				.key = SEGMENT_NO_KEY,
+				.start = (uint32_t)f->media.start,
+				.end = (uint32_t)f->media.end,
+				.text = f->texts[k].text };
+			b->inspected_bytes += f->texts[k].text.n;
+		}
+	}
+	b->segments = all;
+	return 0;
+}
+
+/* What can be read by somebody is wanted of him, or why it is not. */
+static void
+want(struct request *r, struct file *f, enum file_kind k, bool ocr)
+{
+	bool asked = k == FILE_PDF || (is_picture(k) && ocr);
+
+	f->ocr = ocr;
+	if (k != FILE_PDF && !is_picture(k))
+		f->why = file_no_reader;
+	else if (!asked || !r->gate || !r->run.resumed)
+		f->why = file_not_asked;
+	else if (!gate_cfg(r->gate)->extract.path)
+		f->why = file_no_extractor;
+	else
+		f->wanted = true;
+	if (asked && r->gate && !gate_cfg(r->gate)->extract.path)
+		f->why = file_no_extractor;
+}
+
+static int
+look_at_file(struct request *r, struct file *f, bool ocr)
+{
+	struct files_job *j = r->scan.files;
+	struct span data = f->media.data, type = f->media.type;
+	struct file_facts facts;
+	int err = 0;
+
+	if (!data.p) {
+		f->why = file_no_reader;
+		return 0;
+	}
+	if (f->media.base64) {
+		struct span of_uri = uri_type(f->media.data, &data);
+		type = of_uri.n ? of_uri : type;
+		err = decode_base64(data, &j->arena, &f->decoded);
+	} else {
+		f->decoded = data;
+	}
+	if (err == ERR_SYNTAX) {
+		f->why = file_flaw_name(FILE_DAMAGED);
+		return 0;
+	}
+	if (!err)
+		err = file_read(f->decoded, type, &j->arena, &facts);
+	if (err)
+		return err;
+	f->bytes = f->decoded.n;
+	f->width = facts.width;
+	f->height = facts.height;
+	if (facts.kind != FILE_UNKNOWN)
+		f->kind = file_kind_name(facts.kind);
+	if (facts.flaw) {
+		f->why = file_flaw_name(facts.flaw);
+	} else if (facts.kind == FILE_UNKNOWN && body_is_text(f->decoded)) {
+		f->kind = "text";
+		f->read |= FILE_TEXT;
+		return keep_text(r, f, 0, f->decoded);
+	} else {
+		want(r, f, facts.kind, ocr);
+	}
+	f->read |= facts.ntexts ? FILE_METADATA : 0;
+	for (size_t i = 0; i < facts.ntexts && !err; i++)
+		err = keep_text(r, f, 0, facts.texts[i]);
+	return err;
+}
+
+/* Kinds that rules read beside the general ones, each once. */
+static int
+tell_kind(struct request *r, const char *kind)
+{
+	struct span s = span_str(kind);
+
+	for (size_t i = 0; i < r->in.nmedia; i++)
+		if (span_eq(r->in.media[i], s))
+			return 0;
+	return ARENA_PUSH(&r->arena, r->in.media, r->in.nmedia, r->in.media_room, 4, s)
+		       ? 0
+		       : ERR_NOMEM;
+}
+
+/* The request is unreadable as far as something in it was not read. */
+static int
+settle_unread(struct request *r)
+{
+	const struct unread *b = &r->in.body.unread;
+	struct unread *u = &r->in.unread, left = { .sealed = u->sealed,
+		.sealed_bytes = u->sealed_bytes, .bytes = u->bytes };
+	size_t before = u->nmedia - b->nmedia; /* the target's */
+
+	for (size_t i = 0; i < u->nmedia; i++) {
+		const struct file *f = i < before ? NULL : &r->in.files[i - before];
+		if (f && !f->why) {
+			size_t n = f->media.end - f->media.start;
+			left.bytes -= n < left.bytes ? n : left.bytes;
+			continue;
+		}
+		if (!ARENA_PUSH(&r->arena, left.media, left.nmedia, left.room, 8, u->media[i]))
+			return ERR_NOMEM;
+	}
+	*u = left;
+	r->in.unreadable = u->nmedia > 0;
+	return 0;
+}
+
+static int
+look_at_files(struct request *r)
+{
+	const struct unread *u = &r->in.body.unread;
+	struct files_job *j = r->scan.files = calloc(1, sizeof(*j));
+	bool ocr;
+
+	if (!j)
+		return ERR_NOMEM;
+	arena_init(&j->arena, CAP_REQUEST_ARENA, true);
+	r->in.files = arena_array(&r->arena, u->nmedia, sizeof(*r->in.files));
+	int err = r->in.files ? asks_ocr(r, &ocr) : ERR_NOMEM;
+	for (size_t i = 0; i < u->nmedia && !err; i++) {
+		struct file *f = &r->in.files[r->in.nfiles++];
+		*f = (struct file){ .media = u->media[i], .kind = "" };
+		err = look_at_file(r, f, ocr);
+		if (!err && f->kind[0])
+			err = tell_kind(r, f->kind);
+		if (!err && !f->wanted)
+			f->decoded = (struct span){ NULL, 0 };
+	}
+	return err;
+}
+
+/* All is read that will be. */
+static enum step_result
+files_read(struct request *r, int err)
+{
+	if (!err)
+		err = add_segments(r);
+	if (!err)
+		err = settle_unread(r);
+	request_drop_files(r);
+	if (err == ERR_LIMIT)
+		return request_deny(r, 413, "request_too_complex", "",
+			SPAN_LIT("its files have too many texts"));
+	return err ? request_overload(r) : request_hold_work(r);
+}
+
+enum step_result
+step_files(struct request *r)
+{
+	bool any = false;
+
+	if (!r->in.have_body || !r->in.body.unread.nmedia ||
+		r->in.body_state == BODY_STATE_PARTIAL || r->in.files)
+		return STEP_NEXT;
+	int err = look_at_files(r);
+	for (size_t i = 0; i < r->in.nfiles; i++)
+		any |= r->in.files[i].wanted;
+	return err || !any ? files_read(r, err) : STEP_NEXT;
+}
+
+/* ---- step extract ---- */
+
+void
+request_file_answered(struct file_ask *a, const char *why)
+{
+	struct request *r = a->r;
+	struct files_job *j = r->scan.files;
+
+	a->f->wanted = false;
+	a->f->asked = true;
+	a->f->us = clock_mono_us() - j->began_us;
+	a->f->decoded = (struct span){ NULL, 0 };
+	if (why)
+		a->f->why = why;
+	if (a->f->answer.p && !(a->f->answer = arena_dup(&j->arena, a->f->answer)).p)
+		a->f->why = file_away;
+	if (--j->outstanding == 0)
+		r->calls->back(r);
+}
+
+static enum step_result
+ask_about_files(struct request *r)
+{
+	struct files_job *j = r->scan.files;
+	uint64_t now = j->began_us = clock_mono_us();
+
+	if (!request_hold(r, j->arena.used_bytes))
+		return request_overheld(r);
+	j->held = j->arena.used_bytes;
+	j->asks = calloc(r->in.nfiles, sizeof(*j->asks));
+	if (!j->asks)
+		return request_overload(r);
+	for (size_t i = 0; i < r->in.nfiles; i++)
+		j->outstanding += r->in.files[i].wanted;
+	r->run.wait = WAIT_FILES;
+	r->run.pending++;
+	for (size_t i = 0, n = 0; i < r->in.nfiles; i++) {
+		if (!r->in.files[i].wanted)
+			continue;
+		j->asks[n] = (struct file_ask){ .r = r,
+			.f = &r->in.files[i],
+			.deadline_us = now + gate_cfg(r->gate)->extract_deadline_us };
+		extractor_ask(r->gate, &j->asks[n++]);
+	}
+	return STEP_WAIT;
+}
+
+enum step_result
+step_extract(struct request *r)
+{
+	struct files_job *j = r->scan.files;
+
+	if (!j)
+		return STEP_NEXT;
+	if (!j->asks)
+		return ask_about_files(r);
+	INVARIANT(j->outstanding == 0);
+	r->run.wait = WAIT_NONE;
+	for (size_t i = 0; i < r->in.nfiles; i++)
+		r->in.said_bytes += r->in.files[i].answer.n;
+	return STEP_NEXT;
+}
+
+/* ---- step pages ---- */
+
+static int
+take_answer(struct request *r, struct file *f)
+{
+	struct files_job *j = r->scan.files;
+	struct file_page *pages;
+	size_t n = 0;
+
+	if (!f->asked || f->why)
+		return 0;
+	if (!f->answer.p) {
+		f->why = file_nonsense;
+		return 0;
+	}
+	int err = extract_read(f->answer, &j->arena, f, &pages, &n);
+	if (err == ERR_SYNTAX) {
+		f->why = file_nonsense;
+		return 0;
+	}
+	for (size_t i = 0; i < n && !err; i++)
+		err = keep_text(r, f, pages[i].page, pages[i].text);
+	return err;
+}
+
+enum step_result
+step_pages(struct request *r)
+{
+	int err = 0;
+
+	if (!r->scan.files)
+		return STEP_NEXT;
+	for (size_t i = 0; i < r->in.nfiles && !err; i++) {
+		err = take_answer(r, &r->in.files[i]);
+		r->in.files[i].answer = (struct span){ NULL, 0 };
+	}
+	return files_read(r, err);
+}
+
+struct file *
+request_file_of(const struct request *r, const struct segment *s, unsigned *page)
+{
+	size_t at = (size_t)(s - r->in.body.segments);
+
+	if (s->form != SEG_FILE)
+		return NULL;
+	for (size_t i = 0; i < r->in.nfiles; i++) {
+		struct file *f = &r->in.files[i];
+		if (at < f->first || at - f->first >= f->ntexts)
+			continue;
+		*page = f->texts[at - f->first].page;
+		return f;
+	}
+	return NULL;
+}
