@@ -29,6 +29,10 @@
 #define CAP_JSON_DEPTH         128          /* nesting: 400 */
 #define CAP_JSON_NODES         1000000      /* values and keys in a body: 413 */
 #define CAP_SEGMENTS           1000000      /* pieces of text in a body: 413 */
+#define CAP_MEDIA_POINTS       40000000     /* width by height of a picture inside a request: unreadable */
+#define CAP_MEDIA_TEXTS        4096         /* texts in a file's metadata: likewise */
+#define CAP_MEDIA_TEXT_BYTES   (1u << 20)   /* of them, inflated: likewise */
+#define CAP_MEDIA_PARTS        65536        /* tags and boxes that its metadata consist of: likewise */
 #define CAP_MODELS             16           /* different models that a body of many requests names: 400; that members of no row name: 413 */
 #define CAP_FINDINGS           100000       /* findings a request: the classifier's declared outcome */
 #define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are looked for: 503; e-mail addresses over a quarter of it are left to their detector */

@@ -6,6 +6,7 @@
 #include "base/codec/digits.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "scan/media/media_file.h"
 #include "scan/text/blob.h"
 
 enum {
@@ -20,68 +21,12 @@ enum {
 
 /* ---- kinds ---- */
 
-/* First bytes of files, https://en.wikipedia.org/wiki/List_of_file_signatures. */
-static const struct {
-	size_t at;
-	struct span bytes;
-	const char *kind;
-} magics[] = {
-	{ 0, SPAN_LIT("\x89PNG"), "image" },
-	{ 0, SPAN_LIT("\xff\xd8\xff"), "image" },
-	{ 0, SPAN_LIT("GIF8"), "image" },
-	{ 8, SPAN_LIT("WEBP"), "image" },
-	{ 0, SPAN_LIT("II*\0"), "image" },
-	{ 0, SPAN_LIT("MM\0*"), "image" },
-	{ 0, SPAN_LIT("\0\0\1\0"), "image" },
-	{ 0, SPAN_LIT("8BPS"), "image" },
-	{ 4, SPAN_LIT("ftypheic"), "image" },
-	{ 4, SPAN_LIT("ftypmif1"), "image" },
-	{ 4, SPAN_LIT("ftypavif"), "image" },
-	{ 4, SPAN_LIT("ftypM4A"), "audio" },
-	{ 4, SPAN_LIT("ftyp"), "video" },
-	{ 8, SPAN_LIT("WAVE"), "audio" },
-	{ 8, SPAN_LIT("AVI "), "video" },
-	{ 0, SPAN_LIT("\x1a\x45\xdf\xa3"), "video" },
-	{ 0, SPAN_LIT("OggS"), "audio" },
-	{ 0, SPAN_LIT("fLaC"), "audio" },
-	{ 0, SPAN_LIT("ID3"), "audio" },
-	{ 0, SPAN_LIT("\xff\xfb"), "audio" },
-	{ 0, SPAN_LIT("\xff\xf3"), "audio" },
-	{ 0, SPAN_LIT("%PDF"), "file" },
-	{ 0, SPAN_LIT("PK\3\4"), "file" },
-	{ 0, SPAN_LIT("\x1f\x8b\x08"), "file" },
-	{ 0, SPAN_LIT("\x78\x01"), "file" },
-	{ 0, SPAN_LIT("\x78\x9c"), "file" },
-	{ 0, SPAN_LIT("\x78\xda"), "file" },
-	{ 0, SPAN_LIT("BZh"), "file" },
-	{ 0, SPAN_LIT("\3757zXZ"), "file" },
-	{ 0, SPAN_LIT("\x28\xb5\x2f\xfd"), "file" },
-	{ 0, SPAN_LIT("7z\xbc\xaf"), "file" },
-	{ 0, SPAN_LIT("Rar!"), "file" },
-	{ 0, SPAN_LIT("\177ELF"), "file" },
-	{ 0, SPAN_LIT("\xd0\xcf\x11\xe0"), "file" },
-	{ 0, SPAN_LIT("SQLite format"), "file" },
-	{ 0, SPAN_LIT("wOF"), "file" },
-	{ 0, SPAN_LIT("\0asm"), "file" },
-};
-
-/* NULL: no file whose first bytes, `least` of them, are known. */
-static const char *
-kind_of_bytes(struct span bytes, size_t least)
-{
-	for (size_t i = 0; i < COUNT_OF(magics); i++)
-		if (magics[i].bytes.n >= least &&
-			span_starts(span_cut(bytes, magics[i].at, bytes.n), magics[i].bytes))
-			return magics[i].kind;
-	return NULL;
-}
-
 static const char *
 kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least)
 {
 	char head[MAGIC_BYTES];
 
-	return kind_of_bytes(
+	return file_magic_media(
 		span_of(head, blob_head(text, r, form, head, sizeof(head))), least);
 }
 
@@ -97,7 +42,7 @@ kind_of_type(struct span type)
 const char *
 opaque_kind(struct span type, struct span bytes)
 {
-	const char *kind = kind_of_bytes(bytes, MAGIC_SURE);
+	const char *kind = file_magic_media(bytes, MAGIC_SURE);
 
 	return kind ? kind : kind_of_type(type);
 }

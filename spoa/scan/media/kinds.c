@@ -1,0 +1,337 @@
+/* Kinds of files: the table of their first bytes
+ * (https://en.wikipedia.org/wiki/List_of_file_signatures), their names, and the types that
+ * they go by. */
+#include "scan/media/kinds.h"
+
+#include "base/ascii.h"
+
+enum { ID3_HEAD = 10, DECLARED_MAX = 128 };
+
+#define KIND_ROW(kind, name, media) { name, media },
+static const struct {
+	const char *name, *media;
+} file_kinds[FILE_KINDS] = { FILE_KIND_TABLE(KIND_ROW) };
+#undef KIND_ROW
+
+#define FLAW_ROW(flaw, name) name,
+static const char *const file_flaws[FILE_FLAWS] = { FILE_FLAW_TABLE(FLAW_ROW) };
+#undef FLAW_ROW
+
+/* Of any file; of a whole one only, as noise begins so too often; and strong: nothing else has
+ * these bytes, wherever they are. */
+enum magic_use { MAGIC_ANY, MAGIC_WHOLE, MAGIC_STRONG };
+
+/* The first row that fits decides. */
+static const struct {
+	size_t at;
+	struct span bytes;
+	enum file_magic kind;
+	enum magic_use use;
+} magics[] = {
+	{ 0, SPAN_LIT("\x89PNG"), FILE_PNG, MAGIC_STRONG },
+	{ 0, SPAN_LIT("\xff\xd8\xff"), FILE_JPEG, MAGIC_ANY },
+	{ 0, SPAN_LIT("GIF8"), FILE_GIF, MAGIC_STRONG },
+	{ 8, SPAN_LIT("WEBP"), FILE_WEBP, MAGIC_STRONG },
+	{ 0, SPAN_LIT("II*\0"), FILE_TIFF, MAGIC_ANY },
+	{ 0, SPAN_LIT("MM\0*"), FILE_TIFF, MAGIC_ANY },
+	{ 0, SPAN_LIT("\0\0\1\0"), FILE_ICO, MAGIC_ANY },
+	{ 0, SPAN_LIT("8BPS"), FILE_PSD, MAGIC_ANY },
+	{ 4, SPAN_LIT("ftypheic"), FILE_HEIC, MAGIC_STRONG },
+	{ 4, SPAN_LIT("ftypmif1"), FILE_HEIC, MAGIC_STRONG },
+	{ 4, SPAN_LIT("ftypheix"), FILE_HEIC, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("ftypheim"), FILE_HEIC, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("ftypheis"), FILE_HEIC, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("ftyphev"), FILE_HEIC, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("ftypmsf1"), FILE_HEIC, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("ftypavif"), FILE_AVIF, MAGIC_STRONG },
+	{ 4, SPAN_LIT("ftypavis"), FILE_AVIF, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("ftypM4A"), FILE_M4A, MAGIC_STRONG },
+	{ 4, SPAN_LIT("ftypM4B"), FILE_M4A, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("ftyp"), FILE_MP4, MAGIC_STRONG },
+	{ 8, SPAN_LIT("WAVE"), FILE_WAV, MAGIC_STRONG },
+	{ 8, SPAN_LIT("AVI "), FILE_AVI, MAGIC_STRONG },
+	{ 8, SPAN_LIT("AIFF"), FILE_AIFF, MAGIC_WHOLE },
+	{ 8, SPAN_LIT("AIFC"), FILE_AIFF, MAGIC_WHOLE },
+	{ 0, SPAN_LIT("\x1a\x45\xdf\xa3"), FILE_WEBM, MAGIC_STRONG },
+	{ 0, SPAN_LIT("OggS"), FILE_OGG, MAGIC_STRONG },
+	{ 0, SPAN_LIT("fLaC"), FILE_FLAC, MAGIC_STRONG },
+	{ 0, SPAN_LIT("ID3"), FILE_MP3, MAGIC_ANY },
+	{ 0, SPAN_LIT("\xff\xfb"), FILE_MP3, MAGIC_ANY },
+	{ 0, SPAN_LIT("\xff\xf3"), FILE_MP3, MAGIC_ANY },
+	{ 0, SPAN_LIT("\xff\xfa"), FILE_MP3, MAGIC_WHOLE },
+	{ 0, SPAN_LIT("\xff\xf2"), FILE_MP3, MAGIC_WHOLE },
+	{ 0, SPAN_LIT("\xff\xe2"), FILE_MP3, MAGIC_WHOLE },
+	{ 0, SPAN_LIT("\xff\xe3"), FILE_MP3, MAGIC_WHOLE },
+	{ 0, SPAN_LIT("\xff\xf1"), FILE_AAC, MAGIC_WHOLE },
+	{ 0, SPAN_LIT("\xff\xf9"), FILE_AAC, MAGIC_WHOLE },
+	{ 0, SPAN_LIT("%PDF"), FILE_PDF, MAGIC_STRONG },
+	{ 0, SPAN_LIT("PK\3\4"), FILE_ZIP, MAGIC_STRONG },
+	{ 0, SPAN_LIT("\x1f\x8b\x08"), FILE_GZIP, MAGIC_ANY },
+	{ 0, SPAN_LIT("\x78\x01"), FILE_ZLIB, MAGIC_ANY },
+	{ 0, SPAN_LIT("\x78\x9c"), FILE_ZLIB, MAGIC_ANY },
+	{ 0, SPAN_LIT("\x78\xda"), FILE_ZLIB, MAGIC_ANY },
+	{ 0, SPAN_LIT("BZh"), FILE_BZIP2, MAGIC_ANY },
+	{ 0, SPAN_LIT("\3757zXZ"), FILE_XZ, MAGIC_STRONG },
+	{ 0, SPAN_LIT("\x28\xb5\x2f\xfd"), FILE_ZSTD, MAGIC_ANY },
+	{ 0, SPAN_LIT("7z\xbc\xaf"), FILE_7Z, MAGIC_STRONG },
+	{ 0, SPAN_LIT("Rar!"), FILE_RAR, MAGIC_STRONG },
+	{ 0, SPAN_LIT("\177ELF"), FILE_ELF, MAGIC_STRONG },
+	{ 0, SPAN_LIT("\xd0\xcf\x11\xe0"), FILE_OLE, MAGIC_STRONG },
+	{ 0, SPAN_LIT("SQLite format"), FILE_SQLITE, MAGIC_STRONG },
+	{ 0, SPAN_LIT("wOF"), FILE_WOFF, MAGIC_ANY },
+	{ 0, SPAN_LIT("\0asm"), FILE_WASM, MAGIC_ANY },
+	{ 0, SPAN_LIT("BM"), FILE_BMP, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("moov"), FILE_MP4, MAGIC_WHOLE }, /* QuickTime's, before ftyp */
+	{ 4, SPAN_LIT("mdat"), FILE_MP4, MAGIC_WHOLE },
+	{ 4, SPAN_LIT("wide"), FILE_MP4, MAGIC_WHOLE },
+};
+
+const char *
+file_kind_name(enum file_magic k)
+{
+	return file_kinds[k].name;
+}
+
+const char *
+file_kind_media(enum file_magic k)
+{
+	return file_kinds[k].media;
+}
+
+const char *
+file_flaw_name(enum file_flaw f)
+{
+	return file_flaws[f];
+}
+
+static bool
+magic_is_at(struct span bytes, size_t row)
+{
+	return span_starts(span_cut(bytes, magics[row].at, bytes.n), magics[row].bytes);
+}
+
+const char *
+file_magic_media(struct span bytes, size_t least)
+{
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
+		if (magics[i].use != MAGIC_WHOLE && magics[i].bytes.n >= least &&
+			magic_is_at(bytes, i))
+			return file_kinds[magics[i].kind].media;
+	return NULL;
+}
+
+static unsigned
+byte_at(struct span s, size_t at)
+{
+	return at < s.n ? (unsigned char)s.p[at] : 0;
+}
+
+/* A frame of MPEG audio (ISO 11172-3 2.4.1.3) has a bit rate and a sampling rate. */
+static bool
+is_mpeg_frame(struct span b)
+{
+	return b.n >= 4 && byte_at(b, 2) >> 4 != 15 && byte_at(b, 2) >> 4 != 0 &&
+	       (byte_at(b, 2) >> 2 & 3) != 3;
+}
+
+/* What few first bytes say, by what must come after them. */
+static bool
+kind_holds(enum file_magic k, struct span b)
+{
+	switch (k) {
+	case FILE_WEBP:
+	case FILE_WAV:
+	case FILE_AVI:
+		return span_starts(b, SPAN_LIT("RIFF")) || span_starts(b, SPAN_LIT("RIFX")) ||
+		       span_starts(b, SPAN_LIT("RF64"));
+	case FILE_AIFF: return span_starts(b, SPAN_LIT("FORM"));
+	case FILE_GIF:
+		return (byte_at(b, 4) == '7' || byte_at(b, 4) == '9') && byte_at(b, 5) == 'a';
+	case FILE_ICO: /* pictures, and the first one's reserved byte */
+		return b.n >= 22 && byte_at(b, 4) + byte_at(b, 5) && !byte_at(b, 9);
+	case FILE_BMP: /* the second header's size */
+		return b.n >= 26 && !byte_at(b, 15) && !byte_at(b, 16) && !byte_at(b, 17) &&
+		       byte_at(b, 14) >= 12 && byte_at(b, 14) <= 124;
+	case FILE_MP3:
+		return span_starts(b, SPAN_LIT("ID3")) ? byte_at(b, 3) < 16 && b.n >= ID3_HEAD
+						       : is_mpeg_frame(b);
+	case FILE_BZIP2: return span_starts(span_cut(b, 4, b.n), SPAN_LIT("1AY&SY"));
+	default: return true;
+	}
+}
+
+static enum file_magic
+kind_at(struct span bytes)
+{
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
+		if (magic_is_at(bytes, i) && kind_holds(magics[i].kind, bytes))
+			return magics[i].kind;
+	return FILE_OTHER;
+}
+
+enum file_magic
+file_kind_of(struct span b)
+{
+	enum file_magic k = kind_at(b);
+
+	if (k != FILE_MP3 || !span_starts(b, SPAN_LIT("ID3")))
+		return k;
+	/* The tag's size is four bytes of seven bits (id3v2.4.0-structure 3.1). */
+	size_t size =
+		byte_at(b, 6) << 21 | byte_at(b, 7) << 14 | byte_at(b, 8) << 7 | byte_at(b, 9);
+	enum file_magic after = kind_at(span_cut(b, ID3_HEAD + size, b.n));
+	return after == FILE_FLAC || after == FILE_AAC || after == FILE_OGG ? after : k;
+}
+
+enum file_magic
+file_kind_strong(struct span bytes)
+{
+	for (size_t i = 0; i < COUNT_OF(magics); i++)
+		if (magics[i].use == MAGIC_STRONG && magic_is_at(bytes, i) &&
+			kind_holds(magics[i].kind, bytes))
+			return magics[i].kind;
+	return FILE_OTHER;
+}
+
+/* ---- what types say ---- */
+
+#define IS(kind)  (UINT64_C(1) << (kind))
+#define IS_MP4	  (IS(FILE_MP4) | IS(FILE_M4A))
+#define IS_HEIC	  (IS(FILE_HEIC) | IS(FILE_AVIF))
+#define IS_OFFICE (IS(FILE_ZIP) | IS(FILE_OLE))
+#define IS_TEXT	  IS(FILE_OTHER)
+
+/* Types without "x-", "vnd." and parameters; a type's second word alone is a format's name.
+ * One that ends in * is a beginning. */
+static const struct {
+	const char *type;
+	uint64_t kinds;
+} declared_types[] = {
+	{ "application/pdf", IS(FILE_PDF) },
+	{ "image/png", IS(FILE_PNG) },
+	{ "image/apng", IS(FILE_PNG) },
+	{ "image/jpeg", IS(FILE_JPEG) },
+	{ "image/jpg", IS(FILE_JPEG) },
+	{ "image/pjpeg", IS(FILE_JPEG) },
+	{ "image/gif", IS(FILE_GIF) },
+	{ "image/webp", IS(FILE_WEBP) },
+	{ "image/tiff", IS(FILE_TIFF) },
+	{ "image/tif", IS(FILE_TIFF) },
+	{ "image/bmp", IS(FILE_BMP) },
+	{ "image/ms-bmp", IS(FILE_BMP) },
+	{ "image/icon", IS(FILE_ICO) },
+	{ "image/ico", IS(FILE_ICO) },
+	{ "image/microsoft.icon", IS(FILE_ICO) },
+	{ "image/adobe.photoshop", IS(FILE_PSD) },
+	{ "image/psd", IS(FILE_PSD) },
+	{ "image/heic*", IS_HEIC },
+	{ "image/heif*", IS_HEIC },
+	{ "image/avif", IS_HEIC },
+	{ "image/svg+xml", IS_TEXT },
+	{ "application/zip", IS(FILE_ZIP) },
+	{ "application/zip-compressed", IS(FILE_ZIP) },
+	{ "application/epub+zip", IS(FILE_ZIP) },
+	{ "application/openxmlformats-officedocument*", IS_OFFICE },
+	{ "application/oasis.opendocument*", IS(FILE_ZIP) | IS_TEXT },
+	{ "application/ms-excel*", IS_OFFICE },
+	{ "application/ms-powerpoint*", IS_OFFICE },
+	{ "application/ms-word*", IS_OFFICE },
+	{ "application/msword", IS_OFFICE },
+	{ "application/docx", IS_OFFICE },
+	{ "application/xlsx", IS_OFFICE },
+	{ "application/pptx", IS_OFFICE },
+	{ "application/doc", IS_OFFICE },
+	{ "application/xls", IS_OFFICE },
+	{ "application/ppt", IS_OFFICE },
+	{ "application/gzip", IS(FILE_GZIP) },
+	{ "application/bzip2", IS(FILE_BZIP2) },
+	{ "application/xz", IS(FILE_XZ) },
+	{ "application/zstd", IS(FILE_ZSTD) },
+	{ "application/7z-compressed", IS(FILE_7Z) },
+	{ "application/rar", IS(FILE_RAR) },
+	{ "application/sqlite3", IS(FILE_SQLITE) },
+	{ "application/wasm", IS(FILE_WASM) },
+	{ "application/json", IS_TEXT },
+	{ "application/jsonl", IS_TEXT },
+	{ "application/ndjson", IS_TEXT },
+	{ "application/xml", IS_TEXT },
+	{ "application/yaml", IS_TEXT },
+	{ "text/*", IS_TEXT },
+	{ "audio/wav", IS(FILE_WAV) },
+	{ "audio/wave", IS(FILE_WAV) },
+	{ "audio/mp3", IS(FILE_MP3) },
+	{ "audio/mpeg", IS(FILE_MP3) },
+	{ "audio/mpga", IS(FILE_MP3) },
+	{ "audio/mpeg3", IS(FILE_MP3) },
+	{ "audio/aac", IS(FILE_AAC) | IS_MP4 },
+	{ "audio/ogg", IS(FILE_OGG) },
+	{ "audio/oga", IS(FILE_OGG) },
+	{ "audio/opus", IS(FILE_OGG) },
+	{ "audio/vorbis", IS(FILE_OGG) },
+	{ "application/ogg", IS(FILE_OGG) },
+	{ "video/ogg", IS(FILE_OGG) },
+	{ "audio/flac", IS(FILE_FLAC) },
+	{ "audio/m4a", IS_MP4 },
+	{ "audio/mp4", IS_MP4 },
+	{ "video/mp4", IS_MP4 },
+	{ "video/m4v", IS_MP4 },
+	{ "video/quicktime", IS_MP4 },
+	{ "video/mov", IS_MP4 },
+	{ "video/3gp*", IS_MP4 },
+	{ "audio/3gp*", IS_MP4 },
+	{ "audio/aiff", IS(FILE_AIFF) },
+	{ "video/avi", IS(FILE_AVI) },
+	{ "video/msvideo", IS(FILE_AVI) },
+	{ "video/webm", IS(FILE_WEBM) },
+	{ "audio/webm", IS(FILE_WEBM) },
+	{ "video/matroska", IS(FILE_WEBM) },
+	{ "video/mkv", IS(FILE_WEBM) },
+};
+
+static bool
+declared_is(struct span declared, struct span row)
+{
+	if (span_chr(declared, '/') == declared.n)
+		row = span_cut(row, span_chr(row, '/') + 1, row.n);
+	if (span_ends(row, SPAN_LIT("*")))
+		return row.n > 1 && span_starts(declared, span_cut(row, 0, row.n - 1));
+	return span_eq(declared, row);
+}
+
+/* In lower case, without parameters, blanks and the marks of types that are not registered. */
+static struct span
+declared_plain(struct span declared, char room[DECLARED_MAX])
+{
+	struct span rest = declared, type = span_trim(span_next(&rest, ';'), " \t\r\n\".");
+	size_t n = 0;
+
+	for (size_t i = 0; i < type.n && n < DECLARED_MAX; i++) {
+		struct span at = span_cut(type, i, type.n);
+		bool begins = i == 0 || type.p[i - 1] == '/' || type.p[i - 1] == '.';
+		if (begins && span_istarts(at, SPAN_LIT("x-")))
+			i++;
+		else if (begins && span_istarts(at, SPAN_LIT("vnd.")))
+			i += 3;
+		else
+			room[n++] = to_lower(type.p[i]);
+	}
+	return span_of(room, n);
+}
+
+bool
+file_kind_fits(enum file_magic k, struct span declared)
+{
+	char room[DECLARED_MAX];
+	struct span type = declared_plain(declared, room);
+
+	for (size_t i = 0; i < COUNT_OF(declared_types); i++)
+		if (declared_is(type, span_str(declared_types[i].type)))
+			return declared_types[i].kinds & IS(k);
+	/* Others say at least whether it is a picture. */
+	struct span rest = type, media = span_next(&rest, '/'),
+		    its = span_str(file_kinds[k].media);
+	bool sounds = span_is(media, "audio") || span_is(media, "video");
+	if (k == FILE_OTHER || (!sounds && !span_is(media, "image")))
+		return true;
+	return sounds ? span_is(its, "audio") || span_is(its, "video") : span_eq(its, media);
+}
