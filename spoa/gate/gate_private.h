@@ -6,6 +6,7 @@
 #include "base/tag.h"
 #include "base/tokens/estimate.h"
 #include "budget/tally/tally.h"
+#include "gate/files/extractor.h"
 #include "gate/changes/live.h"
 #include "gate/plan.h"
 #include "gate/hold.h"
@@ -45,7 +46,7 @@ struct gate_shared {
 	struct shares *shares; /* gate/sealing; NULL: no texts are kept */
 	struct seals *seals;
 	struct texts *texts;
-	struct tool_pins *tool_pins;			 /* of MCP servers; NULL: none */
+	struct tool_pins *tool_pins;	/* of MCP servers; NULL: none */
 	struct pool *helpers;		/* threads for long bodies; NULL: workers take turns */
 	_Atomic uint64_t work_until_us; /* gate_hurry(); 0: it goes on */
 	bool tells;			/* records have notes: record/audit/note.h */

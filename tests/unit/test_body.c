@@ -622,7 +622,7 @@ parts_that_nobody_reads_are_opaque(void **state)
 				s = &b.segments[k];
 		bool media = rows[i].media[0]
 				     ? b.unread.nmedia == 1 &&
-					       span_is(b.unread.media[0], rows[i].media)
+					       span_is(b.unread.media[0].kind, rows[i].media)
 				     : b.unread.nmedia == 0;
 		if (!media || s->opaque != rows[i].opaque ||
 			(rows[i].text && !span_is(s->text, rows[i].text)) ||

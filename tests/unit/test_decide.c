@@ -63,7 +63,6 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 	x->body.params = (struct body_param *)r->params;
 	x->body.nparams = r->nparams;
 	x->media[0] = SPAN_LIT("image");
-	x->body.unread = (struct unread){ .media = x->media, .nmedia = 1 };
 	x->f = (struct policy_facts){ .identity = &x->id,
 		.route = &p->routes[0],
 		.method = SPAN_LIT("POST"),
@@ -78,7 +77,8 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 	if (!r->head_only) {
 		x->f.conversation = SPAN_LIT("c-1");
 		x->f.body = &x->body;
-		x->f.unread = &x->body.unread;
+		x->f.media = x->media;
+		x->f.nmedia = 1;
 		x->f.entities = &x->found;
 	}
 	return &x->f;

@@ -24,7 +24,7 @@ describe(struct buf *out, const struct endpoint *e, const struct body *b, struct
 	for (size_t i = 0; i < b->ntools; i++)
 		buf_printf(out, " calls=%.*s", SPAN_ARG(b->tools[i]));
 	for (size_t i = 0; i < b->unread.nmedia; i++)
-		buf_printf(out, " media=%.*s", SPAN_ARG(b->unread.media[i]));
+		buf_printf(out, " media=%.*s", SPAN_ARG(b->unread.media[i].kind));
 	if (b->unread.sealed)
 		buf_printf(out, " sealed=%d", (int)b->unread.sealed);
 	for (size_t i = 0; i < b->nothers; i++)

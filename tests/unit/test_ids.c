@@ -80,7 +80,7 @@ lists_are_read(void **state)
 		}
 		buf_printf(&out, "%s%zu of %zu", out.n ? "" : " ", b.unread.bytes, b.nids);
 		for (size_t k = 0; k < b.unread.nmedia; k++)
-			buf_printf(&out, ", %.*s", SPAN_ARG(b.unread.media[k]));
+			buf_printf(&out, ", %.*s", SPAN_ARG(b.unread.media[k].kind));
 		if (!span_is(buf_view(&out), rows[i].want)) {
 			fprintf(stderr, "%s: got %.*s\n", rows[i].name,
 				SPAN_ARG(buf_view(&out)));

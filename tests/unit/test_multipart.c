@@ -53,7 +53,7 @@ dump(struct buf *out, const struct body *b, struct span raw)
 		buf_putc(out, '\n');
 	}
 	for (size_t i = 0; i < b->unread.nmedia; i++)
-		buf_printf(out, "<%.*s>", SPAN_ARG(b->unread.media[i]));
+		buf_printf(out, "<%.*s>", SPAN_ARG(b->unread.media[i].kind));
 	if (b->unread.nmedia)
 		buf_printf(out, " %zu\n", b->unread.bytes);
 }

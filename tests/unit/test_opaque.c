@@ -291,7 +291,7 @@ bodies_say_what_nobody_could_read(void **state)
 			fail_msg("%s: %s", rows[i].name, why.why);
 		for (size_t k = 0; k < b.unread.nmedia; k++) {
 			buf_str(&got, k ? " " : "");
-			buf_span(&got, b.unread.media[k]);
+			buf_span(&got, b.unread.media[k].kind);
 		}
 		if (!span_is(buf_view(&got), rows[i].media) ||
 			b.unread.sealed != rows[i].sealed)

@@ -7,13 +7,8 @@
 
 #include "gate/files/extractor.h"
 #include "gate/request.h"
+#include "scan/media/extracted.h"
 #include "scan/media/media_file.h"
-
-/* A text of a file, and its page; 0: of none. */
-struct file_page {
-	unsigned page;
-	struct span text;
-};
 
 struct file {
 	struct media media;
@@ -23,9 +18,9 @@ struct file {
 	unsigned pages; /* of a document that was read; else 0 */
 	/* bits: of what there are texts */
 	enum { FILE_METADATA = 1, FILE_TEXT = 2, FILE_OCR = 4 } read;
-	const char *why; /* it is not read to its end, a fixed word; NULL: it is */
-	unsigned why_page; /* 0: the file */
-	struct file_page *texts; /* that it says; segments of the body from `first` on */
+	const char *why;	      /* it is not read to its end, a fixed word; NULL: it is */
+	unsigned why_page;	      /* 0: the file */
+	struct extracted_text *texts; /* that it says; segments of the body from `first` on */
 	size_t ntexts, room;
 	uint32_t first;
 	bool stripped;
@@ -66,10 +61,5 @@ void record_files(struct request *r, struct buf *b);
 /* ---- extractor.c calls it ---- */
 /* `why` NULL: file.answer has it. */
 void request_file_answered(struct file_ask *a, const char *why);
-
-/* What it answered, into texts and facts of the file; they are in the arena, or views of the
- * answer. ERR_SYNTAX: it is none. ERR_NOMEM. */
-int extract_read(struct span answer, struct arena *a, struct file *f, struct file_page **pages,
-	size_t *n);
 
 #endif

@@ -86,8 +86,9 @@ request_unread_files(struct request *r)
 		if (r->in.files[i].why)
 			f = &r->in.files[i];
 	if (!f || f->why == file_no_reader)
-		return SPAN_LIT("the request holds parts that cannot be read (images, audio, files "
-				"or unknown)");
+		return SPAN_LIT(
+			"the request holds parts that cannot be read (images, audio, files "
+			"or unknown)");
 	const char *kind = shown_kind(f) ? shown_kind(f) : "";
 	if (f->why_page)
 		return arena_printf(&r->arena,

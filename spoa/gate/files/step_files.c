@@ -45,6 +45,14 @@ request_drop_files(struct request *r)
 
 /* ---- where its bytes are ---- */
 
+static bool
+ends_base64(struct span head)
+{
+	const struct span end = SPAN_LIT(";base64");
+
+	return head.n >= end.n && span_ieq(span_cut(head, head.n - end.n, head.n), end);
+}
+
 /* dataurl = "data:" type *( ";" parameter ) ";base64," data; the type, and *data what is after
  * the comma. Empty where it is none. */
 static struct span
@@ -53,7 +61,7 @@ uri_type(struct span text, struct span *data)
 	size_t comma = span_chr(text, ',');
 	struct span head = span_cut(text, 0, comma), type;
 
-	if (!span_istarts(head, SPAN_LIT("data:")) || !span_iends(head, SPAN_LIT(";base64")))
+	if (!span_istarts(head, SPAN_LIT("data:")) || !ends_base64(head))
 		return SPAN_LIT("");
 	*data = span_cut(text, comma + 1, text.n);
 	head = span_cut(head, strlen("data:"), head.n);
@@ -84,7 +92,7 @@ decode_base64(struct span text, struct arena *a, struct span *out)
 }
 
 /* The first bytes that a file has, enough to tell its kind. */
-static enum file_kind
+static enum file_magic
 head_kind(const struct media *m)
 {
 	enum { HEAD_BYTES = 96 };
@@ -104,19 +112,19 @@ head_kind(const struct media *m)
 			&got, &end,
 			url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
 			    : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
-		enum file_kind k = file_kind_of(span_of(room, got));
-		if (k != FILE_UNKNOWN)
+		enum file_magic k = file_kind_of(span_of(room, got));
+		if (k != FILE_OTHER)
 			return k;
 	}
-	return FILE_UNKNOWN;
+	return FILE_OTHER;
 }
 
 /* ---- who reads it ---- */
 
 static bool
-is_picture(enum file_kind k)
+is_picture(enum file_magic k)
 {
-	static const enum file_kind pictures[] = { FILE_PNG, FILE_JPEG, FILE_GIF, FILE_WEBP,
+	static const enum file_magic pictures[] = { FILE_PNG, FILE_JPEG, FILE_GIF, FILE_WEBP,
 		FILE_TIFF };
 
 	for (size_t i = 0; i < COUNT_OF(pictures); i++)
@@ -134,7 +142,7 @@ request_files_wait(const struct request *r)
 	if (!r->gate || r->run.resumed || r->found.observed || !gate_cfg(r->gate)->extract.path)
 		return false;
 	for (size_t i = 0; i < u->nmedia; i++) {
-		enum file_kind k = u->media[i].data.p ? head_kind(&u->media[i]) : FILE_UNKNOWN;
+		enum file_magic k = u->media[i].data.p ? head_kind(&u->media[i]) : FILE_OTHER;
 		if (k == FILE_PDF || (is_picture(k) && p->ocr))
 			return true;
 	}
@@ -162,7 +170,7 @@ asks_ocr(struct request *r, bool *is)
 static int
 keep_text(struct request *r, struct file *f, unsigned page, struct span text)
 {
-	struct file_page t = { page, arena_dup(&r->arena, text) };
+	struct extracted_text t = { page, arena_dup(&r->arena, text) };
 
 	return t.text.p && ARENA_PUSH(&r->arena, f->texts, f->ntexts, f->room, 4, t)
 		       ? 0
@@ -205,7 +213,7 @@ add_segments(struct request *r)
 
 /* What can be read by somebody is wanted of him, or why it is not. */
 static void
-want(struct request *r, struct file *f, enum file_kind k, bool ocr)
+want(struct request *r, struct file *f, enum file_magic k, bool ocr)
 {
 	bool asked = k == FILE_PDF || (is_picture(k) && ocr);
 
@@ -252,11 +260,11 @@ look_at_file(struct request *r, struct file *f, bool ocr)
 	f->bytes = f->decoded.n;
 	f->width = facts.width;
 	f->height = facts.height;
-	if (facts.kind != FILE_UNKNOWN)
+	if (facts.kind != FILE_OTHER)
 		f->kind = file_kind_name(facts.kind);
 	if (facts.flaw) {
 		f->why = file_flaw_name(facts.flaw);
-	} else if (facts.kind == FILE_UNKNOWN && body_is_text(f->decoded)) {
+	} else if (facts.kind == FILE_OTHER && body_is_text(f->decoded)) {
 		f->kind = "text";
 		f->read |= FILE_TEXT;
 		return keep_text(r, f, 0, f->decoded);
@@ -288,8 +296,9 @@ static int
 settle_unread(struct request *r)
 {
 	const struct unread *b = &r->in.body.unread;
-	struct unread *u = &r->in.unread, left = { .sealed = u->sealed,
-		.sealed_bytes = u->sealed_bytes, .bytes = u->bytes };
+	struct unread *u = &r->in.unread, left = {
+		.sealed = u->sealed, .sealed_bytes = u->sealed_bytes, .bytes = u->bytes
+	};
 	size_t before = u->nmedia - b->nmedia; /* the target's */
 
 	for (size_t i = 0; i < u->nmedia; i++) {
@@ -429,22 +438,24 @@ static int
 take_answer(struct request *r, struct file *f)
 {
 	struct files_job *j = r->scan.files;
-	struct file_page *pages;
-	size_t n = 0;
+	struct extracted got;
 
 	if (!f->asked || f->why)
 		return 0;
-	if (!f->answer.p) {
-		f->why = file_nonsense;
-		return 0;
-	}
-	int err = extract_read(f->answer, &j->arena, f, &pages, &n);
+	int err = f->answer.p ? extracted_read(f->answer, &j->arena, &got) : ERR_SYNTAX;
 	if (err == ERR_SYNTAX) {
 		f->why = file_nonsense;
 		return 0;
 	}
-	for (size_t i = 0; i < n && !err; i++)
-		err = keep_text(r, f, pages[i].page, pages[i].text);
+	if (err)
+		return err;
+	f->pages = got.pages;
+	f->why = got.why;
+	f->why_page = got.why_page;
+	f->read |= got.ntexts ? FILE_TEXT : 0;
+	f->read |= got.ocr ? FILE_OCR : 0;
+	for (size_t i = 0; i < got.ntexts && !err; i++)
+		err = keep_text(r, f, got.texts[i].page, got.texts[i].text);
 	return err;
 }
 

@@ -44,8 +44,7 @@ request_strip_files(struct request *r, const struct overlay *o, const struct fil
 			strip_file(r, f);
 	}
 	for (size_t i = 0; i < o->nhits + o->nwholes; i++) {
-		const struct hit *h =
-			i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
+		const struct hit *h = i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
 		f = request_file_hit(r, h);
 		if (f && !f->stripped && !strip_file(r, f)) {
 			*why = f;
@@ -97,11 +96,10 @@ static struct span
 stripped_text(struct request *r, const struct file *f)
 {
 	const char *type = r->in.body.table->text_type;
-	char *head = f->media.typed ? "\"type\":\"" : "";
+	const char *head = f->media.typed ? "\"type\":\"" : "";
 
-	return arena_printf(&r->arena,
-		"{%s%s%s\"text\":\"[a file was taken out here: %s]\"}", head,
-		f->media.typed ? (type ? type : "text") : "", f->media.typed ? "\"," : "",
+	return arena_printf(&r->arena, "{%s%s%s\"text\":\"[a file was taken out here: %s]\"}",
+		head, f->media.typed ? (type ? type : "text") : "", f->media.typed ? "\"," : "",
 		f->kind[0] ? f->kind : "unknown");
 }
 

@@ -1,6 +1,7 @@
 /* What a record says of the request: who sent it, how it reads, what of it the record
  * could not hold. Prompt text is only hashed, with a key; where the route has it kept, the
  * record says where its ciphertext is. */
+#include "gate/files/files.h"
 #include "gate/steps/record.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
-/* What tollgate-extract answers (spoa/extract/extract.h): one JSON object. It is a helper's that
- * read somebody's file: what is not as it must be is no answer. */
+/* What tollgate-extract answers (spoa/extract/extract.h): one JSON object. It is a helper's
+ * that read somebody's file: what is not as it must be is no answer. */
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/push.h"
-#include "gate/files/files.h"
+#include "scan/media/extracted.h"
 
 /* Words that files may be unread for: what it says is one of them, or it is no answer. */
 static const char *const words[] = { "encrypted", "damaged", "too_many_pages", "too_large",
@@ -15,9 +15,8 @@ struct answer_reader {
 	struct arena *a;
 	struct json *j;
 	struct json_event ev;
-	struct file *f;
-	struct file_page *v;
-	size_t n, room;
+	struct extracted *out;
+	size_t room;
 	int err;
 };
 
@@ -38,8 +37,8 @@ small_number(struct answer_reader *r)
 {
 	uint64_t n;
 
-	if (r->ev.tok == JSON_NUMBER && !span_u64(span_cut(r->in, r->ev.start, r->ev.end), &n) &&
-		n <= UINT16_MAX)
+	if (r->ev.tok == JSON_NUMBER &&
+		!span_u64(span_cut(r->in, r->ev.start, r->ev.end), &n) && n <= UINT16_MAX)
 		return (unsigned)n;
 	r->err = ERR_SYNTAX;
 	return 0;
@@ -49,7 +48,7 @@ small_number(struct answer_reader *r)
 static void
 read_page(struct answer_reader *r, bool unread)
 {
-	struct file_page page = { 0 };
+	struct extracted_text page = { 0 };
 	const char *why = NULL;
 	struct json_member m;
 
@@ -71,10 +70,11 @@ read_page(struct answer_reader *r, bool unread)
 		r->err = ERR_SYNTAX;
 	if (r->err)
 		return;
-	if (unread && !r->f->why) {
-		r->f->why = why;
-		r->f->why_page = page.page;
-	} else if (!unread && !ARENA_PUSH(r->a, r->v, r->n, r->room, 16, page)) {
+	if (unread && !r->out->why) {
+		r->out->why = why;
+		r->out->why_page = page.page;
+	} else if (!unread &&
+		   !ARENA_PUSH(r->a, r->out->texts, r->out->ntexts, r->room, 16, page)) {
 		r->err = ERR_NOMEM;
 	}
 }
@@ -89,42 +89,35 @@ read_pages(struct answer_reader *r, bool unread)
 }
 
 int
-extract_read(struct span answer, struct arena *a, struct file *f, struct file_page **pages,
-	size_t *n)
+extracted_read(struct span answer, struct arena *a, struct extracted *out)
 {
 	struct answer_reader r = {
-		.in = answer, .a = a, .j = json_open(a, answer), .f = f
+		.in = answer, .a = a, .j = json_open(a, answer), .out = out
 	};
 	struct json_member m;
-	bool said = false;
 
+	*out = (struct extracted){ 0 };
 	if (!r.j)
 		return ERR_NOMEM;
 	if (json_next(r.j, &r.ev) != JSON_OBJECT)
 		return ERR_SYNTAX;
 	while (!r.err && json_member(r.j, a, answer, &m, &r.ev, &r.err)) {
-		if (span_is(m.key, "pages")) {
-			f->pages = small_number(&r);
-			said = true;
-		} else if (span_is(m.key, "texts")) {
+		if (span_is(m.key, "pages"))
+			out->pages = small_number(&r);
+		else if (span_is(m.key, "texts"))
 			read_pages(&r, false);
-		} else if (span_is(m.key, "unread")) {
+		else if (span_is(m.key, "unread"))
 			read_pages(&r, true);
-		} else if (span_is(m.key, "error")) {
-			f->why = known_word(&r);
-			said = true;
-		} else if (span_is(m.key, "read") && r.ev.tok == JSON_STRING) {
-			struct span by = json_text(a, answer, &r.ev);
-			f->read |= span_is(by, "ocr") ? FILE_OCR : FILE_TEXT;
-		} else {
+		else if (span_is(m.key, "error"))
+			out->why = known_word(&r);
+		else if (span_is(m.key, "read") && r.ev.tok == JSON_STRING)
+			out->ocr = span_is(json_text(a, answer, &r.ev), "ocr");
+		else
 			r.err = ERR_SYNTAX;
-		}
 	}
-	if (r.err)
-		return r.err == ERR_NOMEM ? ERR_NOMEM : ERR_SYNTAX;
-	if (!said || (!f->why && !f->pages) || json_next(r.j, &r.ev) != JSON_END)
+	if (r.err == ERR_NOMEM || arena_failed(a))
+		return ERR_NOMEM;
+	if (r.err || (!out->why && !out->pages) || json_next(r.j, &r.ev) != JSON_END)
 		return ERR_SYNTAX;
-	*pages = r.v;
-	*n = r.n;
 	return 0;
 }
