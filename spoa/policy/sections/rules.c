@@ -241,6 +241,29 @@ effect(struct builder *b, const struct yaml_node *n, struct rule *r)
 				  "max_output_tokens, tag, require, set_headers is expected");
 }
 
+/* Pictures are read before texts are searched and data are brought. */
+static void
+check_ocr(struct builder *b, const struct yaml_node *n, const struct rule *r)
+{
+	static const enum policy_slot later[] = { V_PROMPT_CLASSES, V_PROMPT_ENTITIES,
+		V_PROMPT_INJECTION, V_PROMPT_EVASION };
+
+	if (!r->change || !(r->change->require & REQUIRE_OCR) || !r->when)
+		return;
+	for (size_t i = 0; i < COUNT_OF(later); i++)
+		if (cel_reads(r->when, later[i]))
+			diag_at(b->d, yaml_get(n, "require"),
+				"require: ocr: the condition reads %s, which is known only once "
+				"pictures are read",
+				policy_env.vars[later[i]].path);
+	for (size_t slot = V_COUNT; slot < b->p->env->n; slot++)
+		if (cel_reads(r->when, slot))
+			diag_at(b->d, yaml_get(n, "require"),
+				"require: ocr: the condition reads %s, which is brought only "
+				"after pictures are read",
+				b->p->env->vars[slot].path);
+}
+
 static void
 rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
@@ -259,6 +282,7 @@ rule(struct builder *b, const struct yaml_node *n, struct rule *r)
 		r->when_text = c->kind == YAML_SCALAR ? c->s.p : "";
 	}
 	effect(b, n, r);
+	check_ocr(b, n, r);
 	if (r->phase == PHASE_RESPONSE)
 		build_answer_rule(b, n, r);
 	else if (r->phase == PHASE_TOOL)
