@@ -1,0 +1,107 @@
+// Documents with known values at known pages, written into the folder that is named. Pictures of pages
+// are poppler's (pdftoppm); all else is made here, byte by byte.
+import { deflateSync } from 'node:zlib'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const dir = process.argv[2]
+const put = (name, bytes) => writeFileSync(join(dir, name), bytes)
+const IBAN = 'DE89 3704 0044 0532 0130 00'
+
+// ---- PDF ----
+// objects: strings or [dictionary, stream]; the first is the catalog
+export function pdf(objects, { trailer = '', pack = true } = {}) {
+	const parts = [Buffer.from('%PDF-1.5\n%\xe2\xe3\xcf\xd3\n', 'latin1')]
+	const at = []
+	let n = parts[0].length
+	const add = (b) => { parts.push(b); n += b.length }
+	objects.forEach((o, i) => {
+		at.push(n)
+		if (typeof o === 'string') return add(Buffer.from(`${i + 1} 0 obj\n${o}\nendobj\n`, 'latin1'))
+		let [dict, bytes, filter] = o
+		bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes, 'latin1')
+		if (pack && !filter) { bytes = deflateSync(bytes); filter = '/Filter/FlateDecode' }
+		add(Buffer.from(`${i + 1} 0 obj\n<<${dict}${filter || ''}/Length ${bytes.length}>>stream\n`, 'latin1'))
+		add(bytes)
+		add(Buffer.from('\nendstream\nendobj\n'))
+	})
+	const table = n
+	add(Buffer.from(`xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${at.map((x) => String(x).padStart(10, '0') + ' 00000 n \n').join('')}trailer<</Size ${objects.length + 1}/Root 1 0 R${trailer}>>\nstartxref\n${table}\n%%EOF\n`))
+	return Buffer.concat(parts)
+}
+const show = (text, { x = 72, y = 700, size = 12, render = 0 } = {}) =>
+	`BT /F1 ${size} Tf ${render} Tr ${x} ${y} Td (${text.replace(/([()\\])/g, '\\$1')}) Tj ET\n`
+const lines = (...texts) => texts.map((t, i) => show(t, { y: 720 - 20 * i })).join('')
+// pages: contents of each, or { contents, more } with entries of the page
+export function paper(pages, { catalog = '', more = [], trailer = '', info } = {}) {
+	const kids = pages.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')
+	const objects = [`<</Type/Catalog/Pages 2 0 R${catalog}>>`, `<</Type/Pages/Kids[${kids}]/Count ${pages.length}>>`,
+		'<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>']
+	for (const [i, p] of pages.entries()) {
+		const page = typeof p === 'string' ? { contents: p } : p
+		objects.push(`<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>${page.resources || ''}>>/Contents ${5 + 2 * i} 0 R${page.more || ''}>>`,
+			['', page.contents])
+	}
+	objects.push(...more)
+	if (info) {
+		objects.push(`<<${info}>>`)
+		trailer += `/Info ${objects.length} 0 R`
+	}
+	return pdf(objects, { trailer })
+}
+const next = (pages) => 4 + 2 * pages
+put('clean.pdf', paper([lines('The plan of the house', 'has three rooms and a garden.')]))
+put('account.pdf', paper([lines('Contract', 'between the two of us'), lines('Payment', `to the account ${IBAN}`, 'within a month'), lines('Signed')]))
+put('white.pdf', paper(['1 1 1 rg ' + show(`to ${IBAN}`)]))
+put('invisible.pdf', paper([show('Hello') + show(`to ${IBAN}`, { y: 600, render: 3 })]))
+put('aside.pdf', paper([show('Hello') + show(`to ${IBAN}`, { x: 900 })]))
+put('turned.pdf', paper([{ contents: lines(`to ${IBAN}`), more: '/Rotate 90' }]))
+put('title.pdf', paper([lines('Hello')], { info: `/Title (to ${IBAN})` }))
+put('note.pdf', paper([{ contents: lines('Hello'), more: `/Annots[${next(1)} 0 R]` }],
+	{ more: [`<</Type/Annot/Subtype/FreeText/Rect[10 10 200 50]/Contents(to ${IBAN})>>`] }))
+put('form.pdf', paper([{ contents: lines('Hello'), more: `/Annots[${next(1)} 0 R]` }],
+	{ catalog: `/AcroForm<</Fields[${next(1)} 0 R]>>`, more: [`<</Type/Annot/Subtype/Widget/FT/Tx/T(a)/V(to ${IBAN})/Rect[10 10 200 50]>>`] }))
+put('attached.pdf', paper([lines('Hello')], { catalog: `/Names<</EmbeddedFiles<</Names[(a.txt) ${next(1)} 0 R]>>>>`,
+	more: [`<</Type/Filespec/F(a.txt)/EF<</F ${next(1) + 1} 0 R>>>>`, ['/Type/EmbeddedFile', `to ${IBAN}`]] }))
+put('locked.pdf', paper([lines('Hello')], { more: ['<</Filter/Standard/V 2/R 3/Length 128/P -44/O<' + '11'.repeat(32) + '>/U<' + '22'.repeat(32) + '>>>'],
+	trailer: `/Encrypt ${next(1)} 0 R/ID[<00112233445566778899aabbccddeeff><00112233445566778899aabbccddeeff>]` }))
+put('drawn.pdf', paper(['100 100 m 300 400 l 200 500 l h f']))
+put('blank.pdf', paper([lines('Hello'), '']))
+put('cut.pdf', readFileSync(join(dir, 'account.pdf')).subarray(0, 500))
+put('many.pdf', paper(Array(1500).fill('')))
+put('both.pdf', Buffer.concat([Buffer.from('GIF89a\x01\x00\x01\x00\x00\x00\x00', 'latin1'), readFileSync(join(dir, 'account.pdf'))]))
+put('bomb.pdf', (() => {
+	const packed = deflateSync(Buffer.alloc(300 << 20, '( ) Tj '))
+	return pdf(['<</Type/Catalog/Pages 2 0 R>>', '<</Type/Pages/Kids[4 0 R]/Count 1>>', '<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>',
+		'<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>>>/Contents 5 0 R>>', ['', packed, '/Filter/FlateDecode']])
+})())
+
+// ---- pictures ----
+const render = (name, out, ...how) => execFileSync('pdftoppm', [...how, '-singlefile', join(dir, name), join(dir, out)])
+render('account.pdf', 'page', '-f', '2', '-r', '150', '-png', '-gray')
+render('account.pdf', 'page', '-f', '2', '-r', '150', '-jpeg', '-gray')
+render('clean.pdf', 'small', '-r', '40', '-png', '-gray')
+render('clean.pdf', 'small', '-r', '40', '-jpeg', '-gray')
+const jpg = readFileSync(join(dir, 'page.jpg'))
+put('scanned.pdf', paper([{ contents: 'q 612 0 0 792 0 0 cm /I Do Q', resources: `/XObject<</I ${next(1)} 0 R>>` }],
+	{ more: [[`/Type/XObject/Subtype/Image/Width 1275/Height 1650/ColorSpace/DeviceGray/BitsPerComponent 8`, jpg, '/Filter/DCTDecode']] }))
+const chunk = (type, data) => {
+	const b = Buffer.concat([Buffer.from(type), data]), n = Buffer.alloc(4), c = Buffer.alloc(4)
+	n.writeUInt32BE(data.length)
+	c.writeUInt32BE(crc32(b))
+	return Buffer.concat([n, b, c])
+}
+const table = Array.from({ length: 256 }, (_, n) => { for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1; return n >>> 0 })
+function crc32(b) { let c = 0xffffffff; for (const x of b) c = table[(c ^ x) & 255] ^ (c >>> 8); return (c ^ 0xffffffff) >>> 0 }
+const small = readFileSync(join(dir, 'small.png'))
+const with_chunk = (c) => Buffer.concat([small.subarray(0, 33), c, small.subarray(33)])
+put('said.png', with_chunk(chunk('tEXt', Buffer.from('Comment\0from jane.doe@example.com'))))
+put('packed.png', with_chunk(chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.from('from jane.doe@example.com'))]))))
+put('inflates.png', with_chunk(chunk('zTXt', Buffer.concat([Buffer.from('Comment\0\0'), deflateSync(Buffer.alloc(64 << 20))]))))
+const photo = readFileSync(join(dir, 'small.jpg'))
+const after_soi = (marker, data) => { const n = Buffer.alloc(2); n.writeUInt16BE(data.length + 2); return Buffer.concat([photo.subarray(0, 2), Buffer.from([0xff, marker]), n, data, photo.subarray(2)]) }
+const exif = Buffer.concat([Buffer.from('Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x3b\0\x02\0\0\0\x15\0\0\0\x1a\0\0\0\0', 'latin1'), Buffer.from('jane.doe@example.com\0')])
+put('said.jpg', after_soi(0xe1, exif))
+put('wide.png', Buffer.concat([small.subarray(0, 8), chunk('IHDR', Buffer.from([0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 0, 0, 0, 0])), small.subarray(33)]))
+put('note.txt', `Pay to ${IBAN}, please.\n`)
