@@ -24,7 +24,7 @@ say    = $(if $(V),,@$(if $(quiet),,printf '  %-5s %s\n' $(1) $@;) )
 DEPS_BUILD := gcc make pkg-config libev-dev libjansson-dev libpcre2-dev \
 	libssl-dev libsodium-dev libhiredis-dev libyaml-dev \
 	libmicrohttpd-dev libgnutls28-dev zlib1g-dev libbrotli-dev libzstd-dev \
-	libcurl4-openssl-dev
+	libcurl4-openssl-dev libseccomp-dev
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -81,7 +81,7 @@ pkg_libs = $(eval pkg_libs := $(shell pkg-config --libs $(PKGS) 2>/dev/null))$(p
 
 # Everything but main() goes into one archive; the program, the unit tests and
 # the fuzz targets link against it.
-LIB_SRC  := $(filter-out spoa/cmd/main.c spoa/cmd/makers/%,$(wildcard spoa/*/*.c spoa/*/*/*.c spoa/*/*/*/*.c))
+LIB_SRC  := $(filter-out spoa/cmd/main.c spoa/extract/main.c spoa/cmd/makers/%,$(wildcard spoa/*/*.c spoa/*/*/*.c spoa/*/*/*/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(patsubst /usr/share/llhttp/%.c,$(B)/llhttp/%.o,$(LLHTTP_SRC))
 LIB      := $(B)/libtollgate.a
 
@@ -630,6 +630,12 @@ lint: deps ## layers, headers that compile alone, warnings of gcc and clang, fil
 
 $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+# What reads hostile files is a program of its own, with the libraries that it uses.
+$(B)/tollgate-extract: $(B)/spoa/extract/main.o $(LIB)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -lseccomp $(ALL_LIBS)
+
+all: $(B)/tollgate-extract
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

@@ -1,0 +1,27 @@
+/* The cage of a file: namespaces of its own, an empty root with /usr in it, no capability, no
+ * network, limits, a list of system calls (extract/filter.h). */
+#ifndef EXTRACT_CAGE_H
+#define EXTRACT_CAGE_H
+
+#include <sys/types.h>
+
+/* Where a cage's own process 1 begins, its order at hand: document on 0, nothing on 1 and 2,
+ * the pipe to the server on CAGE_OUT. */
+enum { CAGE_OUT = 3 };
+typedef void cage_main(void *order);
+
+struct cage {
+	const char *tools; /* a folder of tools in place of /usr/bin; NULL: none */
+	int nothing;	   /* /dev/null, read and written */
+};
+
+/* Starts process 1 of a new cage, which runs main(order) and ends. `document`: its standard
+ * input; `out`: what it writes to. Its pid, whose end is all its processes' end; or -1 with
+ * errno: there are no user namespaces to be had. Where a later step fails it says FRAME_CAGE.
+ */
+pid_t cage_start(const struct cage *c, int document, int out, cage_main *main, void *order);
+
+/* Where tools are inside. */
+#define CAGE_TOOLS "/tools"
+
+#endif

@@ -1,0 +1,209 @@
+/* Lists of system calls, by libseccomp. They are what pdftotext, pdftoppm and tesseract call on
+ * Debian 12 and 13 (strace), with what glibc falls back from answered ENOSYS.
+ *
+ * A tool's list is loaded before its execve, so that must be in it. It is allowed with one
+ * address alone for its path, FILTER_PATH. execve gives a process new memory, and nothing may
+ * be mapped there again: mmap with a low address, MAP_FIXED at 0 and MAP_GROWSDOWN are not in
+ * the list, nor is a mremap that names an address. So it is the first execve and the last. */
+#include "extract/filter.h"
+
+#include <asm/termbits.h>
+#include <asm/ioctls.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/scoped.h"
+
+#define CALL(name) SCMP_SYS(name)
+
+/* clang-format off */
+static const int of_all[] = {
+	CALL(read), CALL(readv), CALL(pread64), CALL(write), CALL(writev), CALL(lseek), CALL(close),
+	CALL(access), CALL(faccessat), CALL(faccessat2), CALL(stat), CALL(lstat),
+	CALL(fstat), CALL(newfstatat), CALL(statx), CALL(statfs), CALL(fstatfs), CALL(readlink), CALL(readlinkat),
+	CALL(getdents64), CALL(fadvise64), CALL(getcwd), CALL(fcntl),
+	CALL(munmap), CALL(brk), CALL(madvise), CALL(membarrier),
+	CALL(futex), CALL(set_robust_list), CALL(set_tid_address), CALL(rseq), CALL(arch_prctl),
+	CALL(getrandom), CALL(getrlimit), CALL(sysinfo), CALL(uname), CALL(sched_getaffinity),
+	CALL(sched_yield), CALL(clock_gettime), CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep),
+	CALL(gettimeofday), CALL(time), CALL(getrusage), CALL(times),
+	CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
+	CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(tgkill),
+	CALL(restart_syscall), CALL(exit), CALL(exit_group),
+};
+static const int of_job[] = {
+	CALL(pipe2), CALL(dup2), CALL(dup3), CALL(poll), CALL(ppoll), CALL(wait4), CALL(kill),
+	CALL(prctl), CALL(seccomp), CALL(setrlimit), CALL(prlimit64), CALL(mmap), CALL(mprotect), CALL(mremap),
+	CALL(execve), CALL(close_range),
+};
+/* Harmless, and asked by libraries that can do without (fontconfig's cache, threads' start):
+ * refused, not punished. */
+static const struct { int call, error; } refused[] = {
+	{ CALL(clone3), ENOSYS }, { CALL(open), ENOSYS }, { CALL(link), EPERM }, { CALL(unlink), EPERM }, { CALL(rename), EPERM },
+	{ CALL(mkdir), EPERM }, { CALL(chmod), EPERM }, { CALL(linkat), EPERM }, { CALL(unlinkat), EPERM },
+	{ CALL(renameat), EPERM }, { CALL(renameat2), EPERM }, { CALL(mkdirat), EPERM }, { CALL(fchmodat), EPERM },
+	{ CALL(utimensat), EPERM }, { CALL(sched_setaffinity), EPERM },
+};
+/* clang-format on */
+
+enum {
+	NEW_NAMESPACE = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+			CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+	LOWEST_MAP = 1 << 20,
+	PLACED = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN,
+	TO_WRITE = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC,
+};
+
+static int
+allow_calls(scmp_filter_ctx s, const int *calls, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = seccomp_rule_add(s, SCMP_ACT_ALLOW, calls[i], 0);
+	return err;
+}
+
+/* Of a tool: memory that is written or run, never both; nothing at a low address. */
+static int
+allow_memory(scmp_filter_ctx s)
+{
+	const struct scmp_arg_cmp data = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+				  code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC,
+					  PROT_EXEC),
+				  anywhere = SCMP_A0(SCMP_CMP_EQ, 0),
+				  high = SCMP_A0(SCMP_CMP_GE, LOWEST_MAP),
+				  not_placed = SCMP_A3(SCMP_CMP_MASKED_EQ, PLACED, 0),
+				  not_growing = SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_GROWSDOWN, 0);
+	int err = 0;
+
+	err = err
+		      ?: seccomp_rule_add(
+				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, data, anywhere, not_placed);
+	err = err
+		      ?: seccomp_rule_add(
+				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, code, anywhere, not_placed);
+	err = err
+		      ?: seccomp_rule_add(
+				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, data, high, not_growing);
+	err = err
+		      ?: seccomp_rule_add(
+				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, code, high, not_growing);
+	err = err ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(mprotect), 1, data);
+	return err
+		       ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(mremap), 1,
+				  SCMP_A3(SCMP_CMP_LE, 1 /* MREMAP_MAYMOVE */));
+}
+
+static int
+allow_to_tool(scmp_filter_ctx s)
+{
+	int err = allow_memory(s);
+
+	err = err
+		      ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(execve), 1,
+				 SCMP_A0(SCMP_CMP_EQ, (uintptr_t)FILTER_PATH));
+	/* asks, and does not set */
+	err = err
+		      ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(prlimit64), 1,
+				 SCMP_A2(SCMP_CMP_EQ, 0));
+	return err
+		       ?: seccomp_rule_add(s, SCMP_ACT_ERRNO(EPERM), CALL(prlimit64), 1,
+				  SCMP_A2(SCMP_CMP_NE, 0));
+}
+
+static int
+fill_filter(scmp_filter_ctx s, enum filter which)
+{
+	const struct scmp_arg_cmp reads = SCMP_A2(SCMP_CMP_MASKED_EQ, TO_WRITE, 0);
+	int err = allow_calls(s, of_all, COUNT_OF(of_all));
+
+	for (size_t i = 0; i < COUNT_OF(refused) && !err; i++)
+		err = seccomp_rule_add(
+			s, SCMP_ACT_ERRNO((uint16_t)refused[i].error), refused[i].call, 0);
+	err = err ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(openat), 1, reads);
+	for (unsigned bit = 1; bit <= O_TRUNC && !err; bit <<= 1)
+		if (bit & TO_WRITE)
+			err = seccomp_rule_add(s, SCMP_ACT_ERRNO(EROFS), CALL(openat), 1,
+				SCMP_A2(SCMP_CMP_MASKED_EQ, bit, bit));
+	/* whether it is a terminal: it is not */
+	err = err
+		      ?: seccomp_rule_add(s, SCMP_ACT_ERRNO(ENOTTY), CALL(ioctl), 1,
+				 SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	if (err || which == FILTER_TOOL)
+		return err ?: allow_to_tool(s);
+	err = allow_calls(s, of_job, COUNT_OF(of_job));
+	return err
+		       ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(clone), 1,
+				  SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACE, 0));
+}
+
+/* As the kernel takes them, made once. */
+static struct sock_fprog programs[2];
+
+/* libseccomp writes a program to a file alone. */
+static int
+export_program(scmp_filter_ctx s, struct sock_fprog *to)
+{
+	SCOPED_BUF(b, 1 << 20);
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	int err = fd < 0 ? -errno : seccomp_export_bpf(s, fd);
+
+	if (!err && (lseek(fd, 0, SEEK_SET) < 0 || buf_fd(&b, fd) < 0))
+		err = -EIO;
+	if (fd >= 0)
+		close(fd);
+	to->len = (unsigned short)(b.n / sizeof(*to->filter));
+	to->filter = err ? NULL : malloc(b.n);
+	if (!to->filter)
+		return err ?: -ENOMEM;
+	memcpy(to->filter, b.p + b.start, b.n);
+	return 0;
+}
+
+int
+filter_init(void)
+{
+	int err = 0;
+
+	for (enum filter which = FILTER_JOB; which <= FILTER_TOOL && !err; which++) {
+		scmp_filter_ctx s = seccomp_init(SCMP_ACT_KILL_PROCESS);
+		err = s ? fill_filter(s, which) : -ENOMEM;
+		err = err ?: export_program(s, &programs[which]);
+		if (s)
+			seccomp_release(s);
+	}
+	errno = -err;
+	return err ? -1 : 0;
+}
+
+const char *
+filter_load(enum filter which)
+{
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &programs[which]) == 0)
+		return NULL;
+	return "the list of system calls (seccomp)";
+}
+
+int
+filter_place_path(const char *path)
+{
+	char *at = mmap(FILTER_PATH, 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (at != FILTER_PATH || strlen(path) >= 4096)
+		return -1;
+	memcpy(at, path, strlen(path) + 1);
+	return 0;
+}

@@ -1,0 +1,116 @@
+/* A job's frames, written and read. Who reads them trusts none: each length is checked, an
+ * answer is made of whole frames that end with an end, or it is none. */
+#include "extract/frame.h"
+
+#include "base/json_put.h"
+#include "base/scoped.h"
+#include "base/utf8.h"
+
+#define X(name, word) word,
+const char *const extract_error_words[EXTRACT_ERRORS_N] = { "read", EXTRACT_ERRORS(X) };
+const char *const extract_unread_words[EXTRACT_UNREAD_N] = { EXTRACT_UNREAD(X) };
+#undef X
+
+void
+frame_put(struct buf *b, enum frame_kind kind, unsigned page, unsigned n)
+{
+	struct frame f = { kind, page, n };
+
+	buf_put(b, &f, sizeof(f));
+}
+
+void
+frame_put_text(struct buf *b, enum frame_kind kind, unsigned page, struct span text)
+{
+	frame_put(b, kind, page, (unsigned)text.n);
+	buf_span(b, text);
+}
+
+void
+frame_error(enum extract_error error, struct buf *json)
+{
+	json_put_open(json, NULL, '{');
+	json_put_str(json, "error", extract_error_words[error]);
+	json_put_close(json, '}');
+}
+
+/* What the frames before the end say. */
+struct told {
+	unsigned pages;
+	bool ocr;
+	size_t text_bytes;
+	uint64_t document; /* bits of what is unread of page 0: said once */
+};
+
+/* One frame off the front of *said, into the two lists. False: it is none. */
+static bool
+frame_take(struct span *said, struct frame *f, struct told *t, struct buf *texts,
+	struct buf *unread)
+{
+	if (said->n < sizeof(*f))
+		return false;
+	memcpy(f, said->p, sizeof(*f));
+	*said = span_cut(*said, sizeof(*f), said->n);
+	switch (f->kind) {
+	case FRAME_TEXT:
+		if (f->n > said->n)
+			return false;
+		t->text_bytes += f->n;
+		json_put_open(texts, NULL, '{');
+		json_put_uint(texts, "page", f->page);
+		json_put_name(texts, "text");
+		buf_json_utf8(texts, span_cut(*said, 0, f->n));
+		json_put_close(texts, '}');
+		*said = span_cut(*said, f->n, said->n);
+		return true;
+	case FRAME_UNREAD:
+		if (f->n >= EXTRACT_UNREAD_N)
+			return false;
+		if (f->page == 0 && t->document & 1u << f->n)
+			return true;
+		if (f->page == 0)
+			t->document |= 1u << f->n;
+		json_put_open(unread, NULL, '{');
+		json_put_uint(unread, "page", f->page);
+		json_put_str(unread, "why", extract_unread_words[f->n]);
+		json_put_close(unread, '}');
+		return true;
+	case FRAME_PAGES: t->pages = f->n; return true;
+	case FRAME_OCR: t->ocr = true; return true;
+	case FRAME_END: return f->n < EXTRACT_ERRORS_N && said->n == 0;
+	default: return false;
+	}
+}
+
+enum extract_error
+frame_answer(struct span said, enum extract_error otherwise, struct buf *json)
+{
+	SCOPED_BUF(texts, 0);
+	SCOPED_BUF(unread, 0);
+	struct told t = { 0 };
+	struct frame f = { 0 };
+	enum extract_error error = otherwise;
+
+	json_put_open(&texts, NULL, '[');
+	json_put_open(&unread, NULL, '[');
+	while (f.kind != FRAME_END && frame_take(&said, &f, &t, &texts, &unread))
+		if (f.kind == FRAME_END)
+			error = f.n;
+	json_put_close(&texts, ']');
+	json_put_close(&unread, ']');
+	if (error == EXTRACT_READ && t.text_bytes > EXTRACT_TEXT_BYTES)
+		error = EXTRACT_TOO_LARGE;
+	if (error == EXTRACT_READ && (buf_failed(&texts) || buf_failed(&unread)))
+		error = EXTRACT_MEMORY;
+	if (error != EXTRACT_READ) {
+		frame_error(error, json);
+		return error;
+	}
+	json_put_open(json, NULL, '{');
+	json_put_uint(json, "pages", t.pages);
+	json_put_raw(json, "texts", buf_view(&texts));
+	json_put_str(json, "read", t.ocr ? "ocr" : "text");
+	json_put_raw(json, "unread", buf_view(&unread));
+	json_put_close(json, '}');
+	return error;
+}

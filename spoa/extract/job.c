@@ -1,0 +1,334 @@
+/* A file's reading. Of a PDF: our own scan first (extract/pdf.h), which says what pdftotext
+ * does not; its text page by page; pages without text are drawn small, for blank ones hold
+ * nothing; by order they are read by tesseract. A picture: tesseract alone. */
+#include "extract/job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "base/clock.h"
+#include "base/scoped.h"
+#include "extract/cage.h"
+#include "extract/frame.h"
+#include "extract/pdf.h"
+#include "extract/picture.h"
+#include "extract/tool.h"
+
+enum {
+	DRAWN_BYTES = 64 << 20, /* pictures of pages, small ones */
+	MARGIN_MS = 700,	/* before the server's deadline: what is done is handed over */
+};
+
+const char *const job_tool_names[JOB_TOOLS] = { "pdftotext", "pdftoppm", "tesseract" };
+static char paths[JOB_TOOLS][64];
+
+/* owner: process 1 of the cage. */
+struct job {
+	const struct extract_order *order;
+	uint64_t until_us;
+	struct buf out;	  /* frames */
+	struct span text; /* of pdftotext, pages ended by form feeds */
+	unsigned pages;
+	unsigned char empty[EXTRACT_PAGES + 1]; /* by page: EMPTY_… */
+};
+
+enum { EMPTY_NO, EMPTY_YES, EMPTY_DRAWN };
+
+void
+job_tools(const char *folder)
+{
+	for (size_t i = 0; i < JOB_TOOLS; i++)
+		snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder, job_tool_names[i]);
+}
+
+static struct tool
+tool_of(const struct job *j, enum job_tool which, const char *const *argv, size_t out_bytes)
+{
+	return (struct tool){ .path = paths[which],
+		.argv = argv,
+		.cpu_s = which == JOB_TESSERACT ? EXTRACT_OCR_CPU_S : EXTRACT_CPU_S,
+		.out_bytes = out_bytes,
+		.until_us = j->until_us };
+}
+
+/* The document, mapped: of 64 MB at most. */
+static struct span
+map_document(void)
+{
+	struct stat st;
+
+	if (fstat(0, &st) < 0 || st.st_size <= 0)
+		return span_of(NULL, 0);
+	void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, 0, 0);
+	return p == MAP_FAILED ? span_of(NULL, 0) : span_of(p, (size_t)st.st_size);
+}
+
+/* In a child of its own: it parses what anybody wrote. */
+static void
+scan_document(struct buf *out)
+{
+	struct pdf_found f;
+
+	pdf_scan(map_document(), &f);
+	if (buf_failed(&f.text))
+		f.error = EXTRACT_TOO_LARGE;
+	if (f.error) {
+		frame_put(out, FRAME_END, 0, f.error);
+		return;
+	}
+	if (f.text.n)
+		frame_put_text(out, FRAME_TEXT, 0, buf_view(&f.text));
+	for (unsigned why = 0; why < EXTRACT_UNREAD_N; why++)
+		if (f.unread & 1u << why)
+			frame_put(out, FRAME_UNREAD, 0, why);
+}
+
+/* The scan's frames are handed on; an end among them ends the reading. */
+static enum extract_error
+scan_pdf(struct job *j)
+{
+	struct tool t = { .call = scan_document,
+		.cpu_s = EXTRACT_CPU_S,
+		.out_bytes = EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES,
+		.until_us = j->until_us };
+	struct tool_end end = tool_run(&t);
+	struct frame f = { 0 };
+	enum extract_error error = end.error;
+
+	if (!error && end.out.n >= sizeof(f)) {
+		memcpy(&f, end.out.p + end.out.start, sizeof(f));
+		if (f.kind == FRAME_END)
+			error = f.n < EXTRACT_ERRORS_N ? f.n : EXTRACT_KILLED;
+	}
+	if (!error)
+		buf_span(&j->out, buf_view(&end.out));
+	buf_free(&end.out);
+	buf_free(&end.err);
+	return error;
+}
+
+/* Of -l one page more than may be. */
+#define TEXT_RANGE "1001"
+_Static_assert(EXTRACT_PAGES == 1000, "TEXT_RANGE is one more");
+
+static enum extract_error
+text_of_pdf(struct job *j, struct buf *text)
+{
+	/* a window far wider than the page: text outside it is text */
+	static const char *const argv[] = { "pdftotext", "-l", TEXT_RANGE, "-x", "-1000000000",
+		"-y", "-1000000000", "-W", "2000000000", "-H", "2000000000", "-enc", "UTF-8",
+		"-", "-", NULL };
+	struct tool t =
+		tool_of(j, JOB_PDFTOTEXT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
+	struct tool_end end = tool_run(&t);
+
+	buf_move(text, &end.out);
+	if (end.err.n && memmem(end.err.p + end.err.start, end.err.n, "Syntax Error", 12))
+		frame_put(&j->out, FRAME_UNREAD, 0, EXTRACT_ERRORS);
+	buf_free(&end.out);
+	buf_free(&end.err);
+	return end.error;
+}
+
+static bool
+is_blank_text(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > ' ')
+			return false;
+	return true;
+}
+
+/* Each page ends with a form feed. */
+static enum extract_error
+put_pages(struct job *j, struct span text)
+{
+	while (text.n) {
+		size_t end = span_chr(text, '\f');
+		struct span page = span_cut(text, 0, end);
+		text = span_cut(text, end + 1, text.n);
+		if (j->pages == EXTRACT_PAGES)
+			return EXTRACT_TOO_MANY_PAGES;
+		j->pages++;
+		if (is_blank_text(page))
+			j->empty[j->pages] = EMPTY_YES;
+		else
+			frame_put_text(&j->out, FRAME_TEXT, j->pages, page);
+	}
+	return j->pages ? EXTRACT_READ : EXTRACT_DAMAGED;
+}
+
+/* One picture of pdftoppm -gray (PGM: "P5\nW H\n255\n" and bytes) off the front: 1 of one
+ * even colour, 0 not, -1 none that is whole. */
+static int
+take_drawn(struct span *s)
+{
+	unsigned w, h, most;
+	int head = 0;
+	char line[48] = "";
+
+	memcpy(line, s->p, s->n < sizeof(line) - 1 ? s->n : sizeof(line) - 1);
+	if (sscanf(line, "P5 %5u %5u %3u%n", &w, &h, &most, &head) != 3 || !head)
+		return -1;
+	struct span rest = span_cut(*s, (size_t)head + 1, s->n);
+	size_t n = (size_t)w * h;
+	if (n == 0 || n > rest.n)
+		return -1;
+	*s = span_cut(rest, n, rest.n);
+	return memcmp(rest.p, rest.p + 1, n - 1) == 0;
+}
+
+/* Pages first..last have no text: those that are blank are put right. What cannot be drawn is
+ * not blank. False: not all were drawn. */
+static bool
+draw_pages(struct job *j, unsigned first, unsigned last)
+{
+	char from[12], to[12];
+	const char *argv[] = { "pdftoppm", "-gray", "-scale-to", "300", "-hide-annotations",
+		"-f", from, "-l", to, "-", NULL };
+
+	snprintf(from, sizeof(from), "%u", first);
+	snprintf(to, sizeof(to), "%u", last);
+	struct tool t = tool_of(j, JOB_PDFTOPPM, argv, DRAWN_BYTES);
+	struct tool_end end = tool_run(&t);
+	struct span s = buf_view(&end.out);
+	bool fonts = end.err.n && memmem(end.err.p + end.err.start, end.err.n, "font", 4);
+	unsigned page = first;
+	for (int even; page <= last && s.n && (even = take_drawn(&s)) >= 0; page++)
+		j->empty[page] = even && !fonts ? EMPTY_NO : EMPTY_DRAWN;
+	buf_free(&end.out);
+	buf_free(&end.err);
+	return page > last;
+}
+
+/* Runs of pages without text. Form feeds in a text would make pages that are none: the last
+ * one must be there to be drawn. */
+static enum extract_error
+look_at_empty(struct job *j)
+{
+	unsigned seen = 0, drawn = 0;
+
+	for (unsigned page = 1; page <= j->pages && seen < EXTRACT_LOOKED_AT; page++) {
+		unsigned last = page;
+		if (j->empty[page] != EMPTY_YES)
+			continue;
+		while (last < j->pages && j->empty[last + 1] == EMPTY_YES &&
+			last - page + seen + 1 < EXTRACT_LOOKED_AT)
+			last++;
+		draw_pages(j, page, last);
+		seen += last - page + 1;
+		drawn = last;
+		page = last;
+	}
+	if (seen && drawn < j->pages && !draw_pages(j, j->pages, j->pages))
+		return EXTRACT_DAMAGED;
+	return EXTRACT_READ;
+}
+
+static enum extract_error
+ocr_page(struct job *j, unsigned page)
+{
+	char at[12];
+	const char *draw[] = { "pdftoppm", "-gray", "-r", "150", "-f", at, "-l", at, "-",
+		NULL };
+	static const char *const read[] = { "tesseract", "-", "-", "--dpi", "150", NULL };
+
+	snprintf(at, sizeof(at), "%u", page);
+	struct tool from = tool_of(j, JOB_PDFTOPPM, draw, 0);
+	struct tool to = tool_of(j, JOB_TESSERACT, read, EXTRACT_TEXT_BYTES);
+	struct tool_end end = tool_pipe(&from, &to);
+	if (end.error == EXTRACT_READ && !is_blank_text(buf_view(&end.out))) {
+		frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&end.out));
+		frame_put(&j->out, FRAME_OCR, page, 0);
+		j->empty[page] = EMPTY_NO;
+	}
+	buf_free(&end.out);
+	buf_free(&end.err);
+	return end.error;
+}
+
+static enum extract_error
+read_pdf(struct job *j)
+{
+	SCOPED_BUF(text, 0);
+	enum extract_error error = scan_pdf(j);
+
+	error = error ? error : text_of_pdf(j, &text);
+	error = error ? error : put_pages(j, buf_view(&text));
+	error = error ? error : look_at_empty(j);
+	if (error)
+		return error;
+	unsigned left = EXTRACT_OCR_PAGES;
+	for (unsigned page = 1; j->order->ocr && page <= j->pages && left; page++) {
+		if (j->empty[page] == EMPTY_NO)
+			continue;
+		left--;
+		error = ocr_page(j, page);
+		if (error == EXTRACT_NO_TOOL)
+			return error;
+		if (error == EXTRACT_TIMEOUT)
+			break;
+	}
+	for (unsigned page = 1; page <= j->pages; page++)
+		if (j->empty[page] != EMPTY_NO)
+			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_NO_TEXT);
+	return EXTRACT_READ;
+}
+
+static enum extract_error
+read_picture(struct job *j)
+{
+	static const char *const argv[] = { "tesseract", "-", "-", NULL };
+	struct tool t =
+		tool_of(j, JOB_TESSERACT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
+	enum extract_error error = picture_check(map_document());
+
+	if (error)
+		return error;
+	struct tool_end end = tool_run(&t);
+	error = end.error;
+	frame_put(&j->out, FRAME_OCR, 0, 0);
+	if (!error && is_blank_text(buf_view(&end.out))) {
+		j->pages = 1;
+		frame_put(&j->out, FRAME_UNREAD, 1, EXTRACT_NO_TEXT);
+	} else if (!error) {
+		error = put_pages(j, buf_view(&end.out));
+	}
+	for (unsigned page = 1; page <= j->pages && !error; page++)
+		if (j->empty[page] != EMPTY_NO)
+			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_NO_TEXT);
+	buf_free(&end.out);
+	buf_free(&end.err);
+	return error;
+}
+
+void
+job_main(void *order)
+{
+	static struct job j;
+
+	j.order = order;
+	j.until_us = clock_mono_us() + (uint64_t)(j.order->budget_ms > MARGIN_MS
+							  ? j.order->budget_ms - MARGIN_MS
+							  : 0) *
+					       1000;
+	signal(SIGPIPE, SIG_IGN);
+	enum extract_error error = j.order->picture ? read_picture(&j) : read_pdf(&j);
+	if (buf_failed(&j.out))
+		error = EXTRACT_MEMORY;
+	if (error)
+		buf_clear(&j.out);
+	frame_put(&j.out, FRAME_PAGES, 0, j.pages);
+	frame_put(&j.out, FRAME_END, 0, error);
+	while (j.out.n) {
+		ssize_t n = write(CAGE_OUT, j.out.p + j.out.start, j.out.n);
+		if (n <= 0)
+			_exit(2);
+		buf_consume(&j.out, (size_t)n);
+	}
+}

@@ -1,0 +1,20 @@
+/* What a PDF holds beside what pdftotext prints (ISO 32000-1): text that is in no page, and
+ * things whose text is not read. A scan of the whole file, not a parser: objects of older
+ * revisions and those that nothing refers to count, and in doubt something is there. */
+#ifndef EXTRACT_PDF_H
+#define EXTRACT_PDF_H
+
+#include "base/buf.h"
+#include "extract/extract.h"
+
+struct pdf_found {
+	enum extract_error error; /* EXTRACT_READ: scanned to the end */
+	unsigned unread;	  /* bits 1u << enum extract_unread */
+	struct buf text; /* strings of objects and of XMP, a line each, UTF-8; the caller's to
+			    free */
+};
+
+/* Fills *f, whatever the file is. No I/O. */
+void pdf_scan(struct span file, struct pdf_found *f);
+
+#endif

@@ -1,0 +1,12 @@
+/* Between the parts of the scan. */
+#ifndef EXTRACT_PDF_PRIVATE_H
+#define EXTRACT_PDF_PRIVATE_H
+
+#include "extract/pdf.h"
+
+/* Names anywhere in these bytes, be they in objects, streams, strings or comments. */
+void pdf_names(struct span bytes, struct pdf_found *f);
+/* Text of an XMP packet: what is between tags, and values of attributes. */
+void pdf_xmp(struct span xml, struct buf *out);
+
+#endif

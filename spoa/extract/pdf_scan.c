@@ -1,0 +1,268 @@
+/* The scan of a PDF's objects: their strings, its object streams (ISO 32000-1 7.5.7), XMP.
+ *
+ * Each place where an object may begin is gone to ("obj", "trailer"), as a reader might be sent
+ * there by an offset, also within another one: bytes may be looked at more than once, so their
+ * number is capped. Of streams only those are inflated that hold objects or XMP. */
+#define ZLIB_CONST
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "base/ascii.h"
+#include "base/scoped.h"
+#include "extract/pdf_lex.h"
+#include "extract/pdf_private.h"
+
+enum {
+	HEAD_BYTES = 1024, /* "%PDF-" is in it */
+	TAIL_BYTES = 4096, /* "%%EOF" is in it */
+	INFLATED_BYTES = 64 << 20,
+	STEP_BYTES_PDF = 64 << 10,
+	TIMES_OVER = 8, /* bytes looked at for each of the file */
+};
+
+/* owner: the scan. */
+struct scan {
+	struct pdf_found *f;
+	struct span file;
+	size_t left; /* bytes that may still be looked at */
+	size_t inflated;
+	struct buf bytes; /* a string's */
+};
+
+/* What an object's dictionary says of its stream. */
+struct stream_dict {
+	bool objects, xmp;
+	bool flate, other; /* coded so */
+	size_t length;	   /* 0: not said here */
+};
+
+/* Strings under these names are no text. */
+static const char *const no_text_of[] = { "ID", "O", "U", "OE", "UE", "Perms", "Registry",
+	"Ordering", "Panose", "CharSet", "Indexed", "DeviceRGB", "DeviceGray", "DeviceCMYK",
+	"Lang" };
+
+/* date = "D:" digits with + - Z ' (7.9.4) */
+static bool
+is_pdf_date(struct span s)
+{
+	if (!span_starts(s, SPAN_LIT("D:")))
+		return false;
+	for (size_t i = 2; i < s.n; i++)
+		if (!is_digit(s.p[i]) && !strchr("+-Z'", s.p[i]))
+			return false;
+	return s.n <= 24;
+}
+
+static void
+put_string(struct scan *s, const char *key, struct span raw)
+{
+	if (SPAN_IN(span_str(key), no_text_of))
+		return;
+	buf_clear(&s->bytes);
+	pdf_string_bytes(raw, &s->bytes);
+	struct span bytes = span_trim(buf_view(&s->bytes), " \t\r\n");
+	if (bytes.n < 2 || is_pdf_date(bytes))
+		return;
+	pdf_text(bytes, &s->f->text);
+	buf_putc(&s->f->text, '\n');
+}
+
+/* names = name | "[" { name } "]", of /Filter; a reference is one that is not known. */
+static void
+read_filter(struct span at, struct stream_dict *d)
+{
+	struct pdf_token t;
+
+	pdf_next(&at, &t);
+	bool list = pdf_is(&t, PDF_MARK, "[");
+	if (list)
+		pdf_next(&at, &t);
+	for (; t.kind == PDF_NAME; pdf_next(&at, &t)) {
+		bool flate = !strcmp(t.name, "FlateDecode") || !strcmp(t.name, "Fl");
+		d->other = d->other || !flate || d->flate;
+		d->flate = d->flate || flate;
+		if (!list)
+			return;
+	}
+	d->other = d->other || !list || !pdf_is(&t, PDF_MARK, "]");
+}
+
+static size_t
+number_after(struct span at)
+{
+	struct pdf_token t;
+	uint64_t n;
+
+	pdf_next(&at, &t);
+	return t.kind == PDF_NUMBER && !span_u64(t.raw, &n) ? n : 0;
+}
+
+static void
+read_stream_key(const char *name, struct span after, struct stream_dict *d)
+{
+	if (!strcmp(name, "First") || !strcmp(name, "ObjStm"))
+		d->objects = true;
+	else if (!strcmp(name, "Metadata") || !strcmp(name, "XML"))
+		d->xmp = true;
+	else if (!strcmp(name, "Filter"))
+		read_filter(after, d);
+	else if (!strcmp(name, "Predictor"))
+		d->other = d->other || number_after(after) != 1;
+	else if (!strcmp(name, "Length"))
+		d->length = number_after(after);
+}
+
+/* From after "stream" on: its end by /Length where "endstream" is there, else by that
+ * word. */
+static struct span
+stream_data(struct span at, size_t length)
+{
+	if (span_starts(at, SPAN_LIT("\r\n")))
+		at = span_cut(at, 2, at.n);
+	else if (at.n)
+		at = span_cut(at, 1, at.n);
+	if (length && length < at.n) {
+		struct span after = span_cut(at, length, at.n);
+		struct pdf_token t;
+		after = span_cut(after, 0, 64);
+		pdf_next(&after, &t);
+		if (pdf_is(&t, PDF_WORD, "endstream"))
+			return span_cut(at, 0, length);
+	}
+	const char *end = at.n ? memmem(at.p, at.n, "endstream", 9) : NULL;
+	return span_cut(at, 0, end ? (size_t)(end - at.p) : at.n);
+}
+
+/* What ends early is as far as it goes: a reader has no more of it. */
+static enum extract_error
+inflate_stream(struct scan *s, struct span in, struct buf *out)
+{
+	z_stream z = { .next_in = (const Bytef *)in.p, .avail_in = (uInt)in.n };
+	int r = inflateInit(&z);
+	enum extract_error error = r == Z_OK ? EXTRACT_READ : EXTRACT_MEMORY;
+
+	while (!error && r == Z_OK) {
+		char *to = buf_reserve(out, STEP_BYTES_PDF);
+		if (!to) {
+			error = EXTRACT_MEMORY;
+			break;
+		}
+		z.next_out = (Bytef *)to;
+		z.avail_out = STEP_BYTES_PDF;
+		r = inflate(&z, Z_NO_FLUSH);
+		buf_commit(out, STEP_BYTES_PDF - z.avail_out);
+		s->inflated += STEP_BYTES_PDF - z.avail_out;
+		if (s->inflated > INFLATED_BYTES)
+			error = EXTRACT_TOO_LARGE;
+		else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
+			error = EXTRACT_DAMAGED;
+	}
+	inflateEnd(&z);
+	return error;
+}
+
+static void read_objects(struct scan *s, struct span in, bool many);
+
+/* A stream that holds objects or XMP. */
+static void
+read_stream(struct scan *s, const struct stream_dict *d, struct span data)
+{
+	SCOPED_BUF(plain, 0);
+
+	if (d->other && d->objects)
+		s->f->error = EXTRACT_UNSUPPORTED;
+	else if (d->other)
+		s->f->unread |= 1u << EXTRACT_METADATA;
+	else if (d->flate)
+		s->f->error = inflate_stream(s, data, &plain);
+	if (d->other || s->f->error)
+		return;
+	if (d->flate)
+		data = buf_view(&plain);
+	if (d->objects) {
+		pdf_names(data, s->f);
+		read_objects(s, data, true);
+	} else {
+		pdf_xmp(data, &s->f->text);
+	}
+}
+
+/* Tokens of one object, or of `many` to the end: strings are put, a stream is read. */
+static void
+read_objects(struct scan *s, struct span in, bool many)
+{
+	struct stream_dict d = { 0 };
+	char key[PDF_NAME_BYTES + 1] = "";
+	struct span at = in;
+	struct pdf_token t;
+
+	do {
+		struct span before = at;
+		pdf_next(&at, &t);
+		size_t n = before.n - at.n;
+		if (n > s->left) {
+			s->f->error = EXTRACT_DAMAGED;
+			return;
+		}
+		s->left -= n;
+		if (t.kind == PDF_NAME) {
+			memcpy(key, t.name, sizeof(key));
+			read_stream_key(key, at, &d);
+		} else if (t.kind == PDF_STRING) {
+			put_string(s, key, t.raw);
+		} else if (t.kind == PDF_WORD && !many) {
+			if (pdf_is(&t, PDF_WORD, "stream") && (d.objects || d.xmp))
+				read_stream(s, &d, stream_data(at, d.length));
+			if (!pdf_is(&t, PDF_WORD, "R") && !pdf_is(&t, PDF_WORD, "true") &&
+				!pdf_is(&t, PDF_WORD, "false") && !pdf_is(&t, PDF_WORD, "null"))
+				return;
+		}
+	} while (t.kind != PDF_END && !s->f->error && !buf_failed(&s->f->text));
+}
+
+/* Each place after this word. */
+static void
+read_each(struct scan *s, const char *word)
+{
+	size_t n = strlen(word);
+	struct span at = s->file;
+
+	while (at.n && !s->f->error && !buf_failed(&s->f->text)) {
+		const char *found = memmem(at.p, at.n, word, n);
+		if (!found)
+			return;
+		bool ends = found > s->file.p && is_alpha(found[-1]); /* "endobj" */
+		at = span_cut(at, (size_t)(found - at.p) + n, at.n);
+		if (!ends)
+			read_objects(s, at, false);
+	}
+}
+
+static bool
+is_in(struct span s, const char *word)
+{
+	return s.n && memmem(s.p, s.n, word, strlen(word));
+}
+
+void
+pdf_scan(struct span file, struct pdf_found *f)
+{
+	struct scan s = { .f = f, .file = file };
+
+	*f = (struct pdf_found){ 0 };
+	buf_init(&f->text, EXTRACT_TEXT_BYTES);
+	buf_init(&s.bytes, 0);
+	s.left = (file.n + INFLATED_BYTES) * TIMES_OVER;
+	if (!is_in(span_cut(file, 0, HEAD_BYTES), "%PDF-"))
+		f->error = EXTRACT_UNSUPPORTED;
+	else if (!is_in(span_cut(file, file.n > TAIL_BYTES ? file.n - TAIL_BYTES : 0, file.n),
+			 "%%EOF"))
+		f->error = EXTRACT_DAMAGED;
+	if (!f->error)
+		pdf_names(file, f);
+	if (!f->error)
+		read_each(&s, "obj");
+	if (!f->error)
+		read_each(&s, "trailer");
+	buf_free(&s.bytes);
+}

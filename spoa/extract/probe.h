@@ -1,0 +1,14 @@
+/* The cage tried at start, by doing in it what a tool that was taken over would do. */
+#ifndef EXTRACT_PROBE_H
+#define EXTRACT_PROBE_H
+
+#include "base/buf.h"
+#include "extract/cage.h"
+
+/* Appends a line for each thing tried, "ok - …" or "not ok - …". False: one does not hold, and
+ * *why says which, and what to do. */
+bool probe_cage(const struct cage *c, struct buf *lines, struct buf *why);
+/* Whether a tool is there and runs in the cage. */
+bool probe_tool(const struct cage *c, const char *folder, const char *name);
+
+#endif
