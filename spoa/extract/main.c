@@ -199,5 +199,5 @@ main(int argc, char **argv)
 	if (err || o.check)
 		return err;
 	log_event(LOG_INFO, "extract.started", LS("version", TG_VERSION), LI("jobs", o.jobs));
-	return server_run(listener, &setup);
+	return extract_serve(listener, &setup);
 }

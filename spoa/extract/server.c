@@ -576,7 +576,7 @@ serve_once(void)
 }
 
 int
-server_run(int listener, const struct server_setup *setup)
+extract_serve(int listener, const struct server_setup *setup)
 {
 	sigset_t set;
 
