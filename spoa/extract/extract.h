@@ -1,39 +1,12 @@
-/* What tollgate-extract is made of: its words, its caps, and how a caged job answers the
- * server.
- *
- * An answer is 200 and JSON. A file that was read:
- *   {"pages":3,"texts":[{"page":1,"text":"…"}],"read":"text"|"ocr","unread":[{"page":2,"why":"no_text"}]}
- * Page 0 is the document. One that was not: {"error":"damaged"}. */
+/* What tollgate-extract is made of: its caps, and how a caged job answers the server. What it
+ * answers, and its words, are scan/media/extracted.h's. */
 #ifndef EXTRACT_EXTRACT_H
 #define EXTRACT_EXTRACT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* clang-format off */
-/* Why nothing of a file was read: "error". */
-#define EXTRACT_ERRORS(X) \
-	X(ENCRYPTED,      "encrypted")      /* it has a key, be that an empty one */ \
-	X(DAMAGED,        "damaged")        /* what it says of itself is not so */ \
-	X(TOO_MANY_PAGES, "too_many_pages") /* over EXTRACT_PAGES */ \
-	X(TOO_LARGE,      "too_large")      /* a text, or what is inflated, is over its cap */ \
-	X(TIMEOUT,        "timeout")        /* wall or processor time */ \
-	X(MEMORY,         "memory")         /* over EXTRACT_ADDRESS_SPACE */ \
-	X(KILLED,         "killed")         /* it crashed, or did what the cage forbids */ \
-	X(NO_TOOL,        "no_tool")        /* pdftotext or tesseract is not installed */ \
-	X(BUSY,           "busy")           /* too many wait, or it waited too long */ \
-	X(UNSUPPORTED,    "unsupported")    /* of a kind that is not read */
-
-/* What of a file that was read is in none of its texts: "unread". */
-#define EXTRACT_UNREAD(X) \
-	X(NO_TEXT,     "no_text")     /* a page that shows something and has no text */ \
-	X(ANNOTATIONS, "annotations") /* notes, stamps, highlights, media: all but links */ \
-	X(FORMS,       "forms")       /* fields, XFA */ \
-	X(ATTACHMENTS, "attachments") /* files in the file */ \
-	X(LAYERS,      "layers")      /* optional content: a viewer may show what was not read */ \
-	X(METADATA,    "metadata")    /* XMP in a coding that is not read */ \
-	X(ERRORS,      "errors")      /* the tool went on after errors: text may be missing */
-/* clang-format on */
+#include "scan/media/extracted.h"
 
 #define X(name, word) EXTRACT_##name,
 enum extract_error { EXTRACT_READ, EXTRACT_ERRORS(X) EXTRACT_ERRORS_N };

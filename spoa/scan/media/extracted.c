@@ -5,10 +5,11 @@
 #include "base/push.h"
 #include "scan/media/extracted.h"
 
-/* Words that files may be unread for: what it says is one of them, or it is no answer. */
-static const char *const words[] = { "encrypted", "damaged", "too_many_pages", "too_large",
-	"timeout", "memory", "killed", "no_tool", "busy", "unsupported", "no_text",
-	"annotations", "forms", "attachments" };
+/* What it says is one of its words, or it is no answer. */
+#define WORD(name, word) word,
+static const char *const errors[] = { EXTRACT_ERRORS(WORD) };
+static const char *const unread_words[] = { EXTRACT_UNREAD(WORD) };
+#undef WORD
 
 struct answer_reader {
 	struct span in;
@@ -21,11 +22,11 @@ struct answer_reader {
 };
 
 static const char *
-known_word(struct answer_reader *r)
+known_word(struct answer_reader *r, const char *const *words, size_t n)
 {
 	struct span s = json_text(r->a, r->in, &r->ev);
 
-	for (size_t i = 0; r->ev.tok == JSON_STRING && i < COUNT_OF(words); i++)
+	for (size_t i = 0; r->ev.tok == JSON_STRING && i < n; i++)
 		if (span_is(s, words[i]))
 			return words[i];
 	r->err = ERR_SYNTAX;
@@ -58,7 +59,7 @@ read_page(struct answer_reader *r, bool unread)
 		if (span_is(m.key, "page"))
 			page.page = small_number(r);
 		else if (unread && span_is(m.key, "why"))
-			why = known_word(r);
+			why = known_word(r, unread_words, COUNT_OF(unread_words));
 		else if (!unread && span_is(m.key, "text") && r->ev.tok == JSON_STRING)
 			page.text = json_text(r->a, r->in, &r->ev);
 		else
@@ -109,7 +110,7 @@ extracted_read(struct span answer, struct arena *a, struct extracted *out)
 		else if (span_is(m.key, "unread"))
 			read_pages(&r, true);
 		else if (span_is(m.key, "error"))
-			out->why = known_word(&r);
+			out->why = known_word(&r, errors, COUNT_OF(errors));
 		else if (span_is(m.key, "read") && r.ev.tok == JSON_STRING)
 			out->ocr = span_is(json_text(a, answer, &r.ev), "ocr");
 		else
