@@ -452,8 +452,8 @@ take_answer(struct request *r, struct file *f)
 	f->pages = got.pages;
 	f->why = got.why;
 	f->why_page = got.why_page;
-	f->read |= got.ntexts ? FILE_TEXT : 0;
 	f->read |= got.ocr ? FILE_OCR : 0;
+	f->read |= got.ntexts && span_is(span_str(f->kind), "pdf") ? FILE_TEXT : 0;
 	for (size_t i = 0; i < got.ntexts && !err; i++)
 		err = keep_text(r, f, got.texts[i].page, got.texts[i].text);
 	return err;

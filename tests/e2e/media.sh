@@ -1,0 +1,162 @@
+# Files inside requests, in every place where a dialect has one: read by tollgate-extract and searched,
+# refused, or taken out; what cannot be read is said by kind; pictures in answers.
+. "$(dirname "$0")/lib.sh"
+
+for tool in pdftotext pdftoppm tesseract; do
+	command -v $tool >/dev/null || { skip "files are read" "$tool is not installed"; exit 0; }
+done
+papers=$D/papers
+mkdir "$papers"
+node "$here/media/papers.mjs" "$papers"
+extract_start() {
+	setsid "$build/tollgate-extract" --listen "unix@$D/extract.sock" </dev/null >>"$D/extract.log" 2>&1 &
+	note_pid $! extract
+	wait_for test -S "$D/extract.sock"
+}
+stack_up --policy "$here/media.yaml"
+extract_start
+again_with "extract: {listen: unix@$D/extract.sock}"
+auth="authorization: Bearer $(token)"
+json='content-type: application/json'
+decision() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -c "$1"; }
+says() { jq -c "$1" <<<"$body"; }
+b64() { base64 -w0 "$papers/$1"; }
+type_of() { case $1 in *.pdf) echo application/pdf ;; *.png) echo image/png ;; *.jpg) echo image/jpeg ;; *.txt) echo text/plain ;; esac; }
+saw() { seen | jq -c "last | .body | fromjson | $1"; }
+# ask HOST PATH JSON: the body from a file, as it may be long
+ask() { printf %s "$3" >"$D/body.json"; req POST "$2" -H "$auth" -H "$json" -H 'anthropic-version: 2023-06-01' -H "host: $1" --data-binary "@$D/body.json"; }
+# chat HOST FILE [TYPE]: as chat completions have it; a picture has its own part
+chat_part() {
+	local type=${2:-$(type_of "$1")}
+	if [[ $type = image/* ]]; then printf '{"type":"image_url","image_url":{"url":"data:%s;base64,%s"}}' "$type" "$(b64 "$1")"
+	else printf '{"type":"file","file":{"filename":"%s","file_data":"data:%s;base64,%s"}}' "$1" "$type" "$(b64 "$1")"; fi
+}
+chat() { ask "$1" /v1/chat/completions "{\"model\":\"echo\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Sum it up.\"},$(chat_part "$2" "${3:-}")]}]}"; }
+file() { decision ".prompt.files[0] | del(.us, .bytes) | ${1:-.}"; }
+
+# ---- a PDF ----
+chat deny.test clean.pdf
+is "a PDF that holds nothing passes" "$status" 200
+is "as it came" "$(saw '.messages[0].content[1].file.file_data | split(",")[1]')" "\"$(b64 clean.pdf)\""
+is "the record says what was read" "$(decision '[.prompt.media, (.prompt.files[0] | .kind, .pages, .read, .unread), .prompt.unreadable, .prompt.opaque_parts, .not_inspected]')" \
+	'[["file","pdf"],"pdf",1,["text"],null,null,0,["header values"]]'
+chat deny.test account.pdf
+is "one that holds an account number does not" "$status $(says .error.code)" '403 "content_policy_violation"'
+like "and the error names the page" "$(says .error.message)" 'page 2 of a file \(pdf\)'
+is "and the record" "$(file)" '{"kind":"pdf","pages":3,"read":["text"],"found":["IBAN_CODE 2"]}'
+is "the role is a document's" "$(decision '.entities.IBAN_CODE.roles')" '["document"]'
+chat strip.test account.pdf
+is "or a text takes its place" "$status $(saw '.messages[0].content')" \
+	'200 [{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was taken out here: pdf]"}]'
+is "and all around it is as it came" "$(seen | jq -r 'last | .body')" \
+	'{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was taken out here: pdf]"}]}]}'
+is "the record says so" "$(decision '[.decision, .rule, .prompt.files[0].stripped]')" '["redact","strip",true]'
+chat strip.test clean.pdf
+is "one that holds nothing stays there, too" "$status $(saw '.messages[0].content[1].type')" '200 "file"'
+while read -r name kind found; do
+	chat deny.test "$name.pdf"
+	is "$kind" "$status $(says .error.code) $(file .found)" "403 \"content_policy_violation\" [\"$found\"]"
+done <<'T'
+white text in white IBAN_CODE 1
+invisible invisible text IBAN_CODE 1
+aside text off the page IBAN_CODE 1
+turned a page that is turned IBAN_CODE 1
+title a title IBAN_CODE
+T
+while read -r name why; do
+	chat deny.test "$name.pdf"
+	is "unreadable: $name" "$status $(says .error.code) $(file .unread)" "403 \"unreadable_content\" \"$why\""
+	like "which the error says" "$(says .error.message)" "$why"
+	chat open.test "$name.pdf"
+	is "and permitted where the policy says so" "$status" 200
+done <<'T'
+attached attachments
+locked encrypted
+drawn no_text
+scanned no_text
+cut damaged
+many too_many_pages
+both not_as_declared
+T
+chat open.test form.pdf
+is "what is found in one that is not read to its end counts all the same" "$status $(file '[.unread, .found]')" '403 ["forms",["IBAN_CODE"]]'
+chat deny.test account.pdf image/png
+is "not as declared" "$(file '[.kind, .unread]')" '["pdf","not_as_declared"]'
+chat strip.test scanned.pdf
+is "what nobody can read is taken out, too" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: pdf]"'
+chat deny.test blank.pdf
+is "an empty page is no riddle" "$status" 200
+
+# ---- text, pictures ----
+chat deny.test note.txt
+is "a file of text is read here" "$status $(file '[.kind, .read, .found]')" '403 ["text",["text"],["IBAN_CODE"]]'
+chat deny.test small.png
+is "a picture is not read" "$status $(file '[.kind, .unread]')" '403 ["png","not_asked"]'
+while read -r name kind; do
+	chat open.test "$name"
+	is "what $kind say is searched" "$status $(file .found)" '403 ["EMAIL_ADDRESS"]'
+done <<'T'
+said.png texts of a PNG
+packed.png packed texts
+said.jpg EXIF fields
+T
+chat deny.test wide.png
+is "too many points" "$(file .unread)" '"too_many_points"'
+chat deny.test inflates.png
+is "a text that inflates without end" "$(file .unread)" '"bomb"'
+chat ocr.test small.png
+is "where a rule asks for it, a picture is read" "$status $(file '[.read, .unread]')" '200 [["ocr"],null]'
+for f in page.png page.jpg scanned.pdf; do
+	chat ocr.test $f
+	is "and what is found in it counts: $f" "$status $(file '[(.read | last), .found]')" '403 ["ocr",["IBAN_CODE 1"]]'
+done
+
+# ---- where each dialect has it ----
+pdf=$(b64 account.pdf) ok=$(b64 clean.pdf)
+place() { # NAME HOST PATH BODY WITH-@, TEXT-JQ EXPECTED
+	ask "$2" "$3" "${4/@/$ok}"
+	is "$1: a PDF passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" '200 ["pdf",["text"]]'
+	ask "$2" "$3" "${4/@/$pdf}"
+	is "$1: or is taken out" "$status $(saw "$5")" "200 $6"
+}
+gone='[a file was taken out here: pdf]'
+place "responses" strip.test /v1/responses \
+	'{"model":"echo","input":[{"role":"user","content":[{"type":"input_file","filename":"a.pdf","file_data":"data:application/pdf;base64,@"}]}]}' \
+	'.input[0].content[0]' "{\"type\":\"input_text\",\"text\":\"$gone\"}"
+place "messages" anthropic.test /v1/messages \
+	'{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","title":"a","source":{"type":"base64","media_type":"application/pdf","data":"@"}},{"type":"text","text":"x"}]}]}' \
+	'.messages[0].content' "[{\"type\":\"text\",\"text\":\"$gone\"},{\"type\":\"text\",\"text\":\"x\"}]"
+place "a tool's result" anthropic.test /v1/messages \
+	'{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"@"}}]}]}]}' \
+	'.messages[0].content[0].content' "[{\"type\":\"text\",\"text\":\"$gone\"}]"
+place "generateContent" gemini.test /v1beta/models/echo:generateContent \
+	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"application/pdf","data":"@"}},{"text":"x"}]}]}' \
+	'.contents[0].parts' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
+place "Converse" bedrock.test /model/echo/converse \
+	'{"messages":[{"role":"user","content":[{"document":{"name":"a","format":"pdf","source":{"bytes":"@"}}},{"text":"x"}]}]}' \
+	'.messages[0].content' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
+ask business.test /claims "{\"note\":\"see data:application/pdf;base64,$pdf\"}"
+is "a data URI anywhere" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
+req POST /claims -H "$auth" -H 'host: business.test' -F "a=b" -F "paper=@$papers/clean.pdf;type=application/pdf"
+is "a form: a PDF passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" '200 ["pdf",["text"]]'
+req POST /claims -H "$auth" -H 'host: business.test' -F "a=b" -F "paper=@$papers/account.pdf;type=application/pdf"
+is "a form: and one that holds something does not" "$status $(file .found)" '403 ["IBAN_CODE 2"]'
+
+# ---- answers ----
+control '{"body":"{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"here\",\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,'"$(b64 small.png)"'\"}}]}}]}"}'
+chat answers.test small.png
+is "a picture in an answer is stopped by a rule" "$status $(says .error.code)" '403 "content_policy_violation"'
+chat open.test small.png
+is "or passes, and is recorded in bytes" "$status $(completion '.answer.opaque_bytes > 1000')" "200 true"
+control '{}'
+
+# ---- the helper ----
+killed extract
+chat deny.test clean.pdf
+is "without tollgate-extract nobody reads it" "$status $(file .unread)" '403 "extractor_away"'
+is "which is counted" "$(metric files_failed_total)" 1
+rm -f "$D/extract.sock"
+extract_start
+chat deny.test clean.pdf
+is "and with it again" "$status" 200
+exit $failed
