@@ -142,8 +142,7 @@ kind_holds(enum file_magic k, struct span b)
 	case FILE_WEBP:
 	case FILE_WAV:
 	case FILE_AVI:
-		return span_starts(b, SPAN_LIT("RIFF")) || span_starts(b, SPAN_LIT("RIFX")) ||
-		       span_starts(b, SPAN_LIT("RF64"));
+		return span_starts(b, SPAN_LIT("RIFF")) || span_starts(b, SPAN_LIT("RIFX"));
 	case FILE_AIFF: return span_starts(b, SPAN_LIT("FORM"));
 	case FILE_GIF:
 		return (byte_at(b, 4) == '7' || byte_at(b, 4) == '9') && byte_at(b, 5) == 'a';
