@@ -9,7 +9,7 @@
 #include "scan/media/kinds.h"
 #include "scan/media/reader.h"
 
-enum { PADDING_MAX = 64 }; /* blanks and NULs after a file's end */
+enum { PADDING_MAX = 16 }; /* bytes after a file's end, besides blanks and NULs */
 
 void
 media_flaw(struct media *m, enum file_flaw flaw)
@@ -52,11 +52,8 @@ media_after(struct media *m, size_t end)
 
 	while (blank < rest.n && strchr("\r\n ", rest.p[blank])) /* and NUL */
 		blank++;
-	if (blank == rest.n) {
-		if (rest.n > PADDING_MAX && memchr(rest.p, ' ', rest.n))
-			media_flaw(m, FILE_TRAILING);
+	if (rest.n - blank <= PADDING_MAX)
 		return;
-	}
 	rest = span_cut(rest, blank, rest.n);
 	media_flaw(m, file_kind_of(rest) != FILE_OTHER || zip_end(rest) != SIZE_MAX
 			      ? FILE_TWO_KINDS

@@ -9,23 +9,16 @@
 enum {
 	HEAD_BYTES = 1024, /* where another file's magic number makes it two, */
 	PDF_BYTES = 4096,  /* and a PDF's, for which readers look further */
-	MAGIC_AT = 8,	   /* the longest way from a file's beginning to its magic number */
 };
 
 /* Kinds that hold other files by nature: a directory of them is no second kind. */
-static const enum file_magic archives[] = { FILE_ZIP, FILE_OLE, FILE_GZIP, FILE_ZLIB,
-	FILE_BZIP2, FILE_XZ, FILE_ZSTD, FILE_7Z, FILE_RAR, FILE_SQLITE, FILE_ELF };
-/* And pictures: covers of sounds, sizes of icons. */
-static const enum file_magic albums[] = { FILE_MP3, FILE_AAC, FILE_FLAC, FILE_OGG, FILE_M4A,
-	FILE_MP4, FILE_AIFF, FILE_WAV, FILE_ICO, FILE_WEBM, FILE_HEIC, FILE_AVIF };
-
-static bool
-kind_is_one(enum file_magic k, const enum file_magic *v, size_t n)
-{
-	while (n && v[n - 1] != k)
-		n--;
-	return n > 0;
-}
+#define ARCHIVES                                                                               \
+	(FILE_IS(FILE_ZIP) | FILE_IS(FILE_OLE) | FILE_IS(FILE_GZIP) | FILE_IS(FILE_ZLIB) |     \
+		FILE_IS(FILE_BZIP2) | FILE_IS(FILE_XZ) | FILE_IS(FILE_ZSTD) |                  \
+		FILE_IS(FILE_7Z) | FILE_IS(FILE_RAR) | FILE_IS(FILE_SQLITE))
+#define PICTURES                                                                               \
+	(FILE_IS(FILE_PNG) | FILE_IS(FILE_GIF) | FILE_IS(FILE_WEBP) | FILE_IS(FILE_HEIC) |     \
+		FILE_IS(FILE_AVIF))
 
 /* "%PDF-1.7" begins here. */
 static bool
@@ -35,35 +28,54 @@ is_pdf(struct span s)
 	       s.p[6] == '.' && is_digit(s.p[7]);
 }
 
-/* Another file's beginning after the file's own. */
-static bool
-second_kind(struct media *m)
+/* Where a PDF begins in the first bytes, but for the first of all; 0: nowhere. */
+static size_t
+pdf_inside(struct span head)
 {
-	enum file_magic first = m->out->kind;
-	bool archive = kind_is_one(first, archives, COUNT_OF(archives)),
-	     album = kind_is_one(first, albums, COUNT_OF(albums));
-
-	for (size_t i = 1; i < PDF_BYTES && i < m->bytes.n; i++) {
-		struct span s = span_cut(m->bytes, i, m->bytes.n);
-		if (is_pdf(s) && first != FILE_PDF)
-			return true;
-		if (i >= HEAD_BYTES || archive)
-			continue;
-		enum file_magic k = file_kind_strong(s);
-		if (k != FILE_OTHER && k != first && k != FILE_PDF &&
-			!(album && span_is(span_str(file_kind_media(k)), "image")))
-			return true;
+	for (size_t at = 1; at < head.n; at++) {
+		const char *p = memmem(head.p + at, head.n - at, "%PDF-", 5);
+		if (!p)
+			break;
+		at = (size_t)(p - head.p);
+		if (is_pdf(span_cut(head, at, head.n)))
+			return at;
 	}
-	return !archive && zip_end(m->bytes) != SIZE_MAX;
+	return 0;
+}
+
+/* What a kind holds as part of itself: covers of sounds, sizes of icons, Ogg's FLAC. */
+static uint64_t
+kinds_at_home(enum file_magic k)
+{
+	uint64_t own = FILE_IS(k) | FILE_IS(FILE_PDF);
+
+	if (k == FILE_OGG)
+		own |= FILE_IS(FILE_FLAC);
+	if (span_is(span_str(file_kind_media(k)), "image") && k != FILE_ICO)
+		return own;
+	return own | PICTURES;
+}
+
+/* Another file after the file's own beginning. */
+static bool
+second_kind(const struct media *m)
+{
+	enum file_magic k = m->out->kind;
+
+	if (k != FILE_PDF && pdf_inside(span_cut(m->bytes, 0, PDF_BYTES)))
+		return true;
+	if (ARCHIVES & FILE_IS(k))
+		return false;
+	return file_kinds_inside(span_cut(m->bytes, 0, HEAD_BYTES)) & ~kinds_at_home(k) ||
+	       zip_end(m->bytes) != SIZE_MAX;
 }
 
 /* Readers of PDF pass over what comes before it, those of zips as well. */
 static enum file_magic
 kind_further(struct span bytes)
 {
-	for (size_t i = 1; i < HEAD_BYTES && i < bytes.n; i++)
-		if (is_pdf(span_cut(bytes, i, bytes.n)) && memmem(bytes.p, bytes.n, " obj", 4))
-			return FILE_PDF;
+	if (pdf_inside(span_cut(bytes, 0, HEAD_BYTES)) && memmem(bytes.p, bytes.n, " obj", 4))
+		return FILE_PDF;
 	return zip_end(bytes) != SIZE_MAX ? FILE_ZIP : FILE_OTHER;
 }
 

@@ -28,10 +28,15 @@ zip_find(struct span bytes, size_t *directory, size_t *entries)
 	size_t least =
 		bytes.n > ZIP_END + ZIP_COMMENT_MAX ? bytes.n - ZIP_END - ZIP_COMMENT_MAX : 0;
 
-	for (size_t at = bytes.n < ZIP_END ? 0 : bytes.n - ZIP_END + 1; at > least; at--)
-		if (!memcmp(bytes.p + at - 1, "PK\5\6", 4) &&
-			zip_end_at(bytes, at - 1, directory, entries))
-			return at - 1;
+	for (size_t end = bytes.n; end > least;) {
+		const char *p = memrchr(bytes.p + least, 'P', end - least);
+		if (!p)
+			break;
+		end = (size_t)(p - bytes.p);
+		if (span_starts(span_cut(bytes, end, bytes.n), SPAN_LIT("PK\5\6")) &&
+			zip_end_at(bytes, end, directory, entries))
+			return end;
+	}
 	return SIZE_MAX;
 }
 
