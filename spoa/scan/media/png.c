@@ -28,7 +28,9 @@ png_profile(struct media *m, struct span name, struct span text)
 			return;
 		}
 	struct span data = span_of(raw, raw ? n : 0);
-	if (span_is(name, "iptc") || span_is(name, "8bim"))
+	if (span_starts(data, SPAN_LIT("\x1c")))
+		iptc_read(m, data);
+	else if (span_is(name, "iptc") || span_is(name, "8bim"))
 		photoshop_read(m, data);
 	else if (span_is(name, "xmp"))
 		xmp_read(m, data);
