@@ -142,8 +142,7 @@ kind_holds(enum file_magic k, struct span b)
 	case FILE_WEBP:
 	case FILE_WAV:
 	case FILE_AVI:
-		return span_starts(b, SPAN_LIT("RIFF")) || span_starts(b, SPAN_LIT("RIFX")) ||
-		       span_starts(b, SPAN_LIT("RF64"));
+		return span_starts(b, SPAN_LIT("RIFF")) || span_starts(b, SPAN_LIT("RIFX"));
 	case FILE_AIFF: return span_starts(b, SPAN_LIT("FORM"));
 	case FILE_GIF:
 		return (byte_at(b, 4) == '7' || byte_at(b, 4) == '9') && byte_at(b, 5) == 'a';
@@ -155,6 +154,12 @@ kind_holds(enum file_magic k, struct span b)
 	case FILE_MP3:
 		return span_starts(b, SPAN_LIT("ID3")) ? byte_at(b, 3) < 16 && b.n >= ID3_HEAD
 						       : is_mpeg_frame(b);
+	case FILE_HEIC: /* a small box, or the box of an old QuickTime file */
+	case FILE_AVIF:
+	case FILE_M4A:
+	case FILE_MP4:
+		return !span_starts(span_cut(b, 4, b.n), SPAN_LIT("ftyp")) ||
+		       (!byte_at(b, 0) && !byte_at(b, 1));
 	case FILE_BZIP2: return span_starts(span_cut(b, 4, b.n), SPAN_LIT("1AY&SY"));
 	default: return true;
 	}
@@ -183,14 +188,26 @@ file_kind_of(struct span b)
 	return after == FILE_FLAC || after == FILE_AAC || after == FILE_OGG ? after : k;
 }
 
-enum file_magic
-file_kind_strong(struct span bytes)
+uint64_t
+file_kinds_inside(struct span head)
 {
-	for (size_t i = 0; i < COUNT_OF(magics); i++)
-		if (magics[i].use == MAGIC_STRONG && magic_is_at(bytes, i) &&
-			kind_holds(magics[i].kind, bytes))
-			return magics[i].kind;
-	return FILE_OTHER;
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < COUNT_OF(magics); i++) {
+		struct span magic = magics[i].bytes;
+		if (magics[i].use != MAGIC_STRONG || found & FILE_IS(magics[i].kind))
+			continue;
+		for (size_t at = magics[i].at + 1; at < head.n; at++) {
+			const char *p = memmem(head.p + at, head.n - at, magic.p, magic.n);
+			if (!p)
+				break;
+			at = (size_t)(p - head.p);
+			if (kind_holds(
+				    magics[i].kind, span_cut(head, at - magics[i].at, head.n)))
+				found |= FILE_IS(magics[i].kind);
+		}
+	}
+	return found;
 }
 
 /* ---- what types say ---- */

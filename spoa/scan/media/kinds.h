@@ -6,8 +6,9 @@
 
 /* `declared` as of file_read(). */
 bool file_kind_fits(enum file_magic k, struct span declared);
-/* The kind of another file whose magic number, one that does not occur by chance, begins
- * exactly here; FILE_OTHER: none. */
-enum file_magic file_kind_strong(struct span bytes);
+/* Sets of kinds. */
+#define FILE_IS(kind) (UINT64_C(1) << (kind))
+/* Kinds whose magic number, one that does not occur by chance, begins after the first byte. */
+uint64_t file_kinds_inside(struct span head);
 
 #endif

@@ -1,0 +1,148 @@
+/* ISO base media files (ISO 14496-12) and QuickTime: MP4, M4A, HEIC, AVIF. Of their boxes:
+ * user data (QuickTime's texts, 3GPP TS 26.244 8), iTunes' list, XMP, and pictures' sizes. */
+#include "scan/media/reader.h"
+
+enum {
+	BOX_DEPTH = 10,
+	FULL_BOX = 4, /* a version and flags */
+	DATA_UTF8 = 1,
+	DATA_UTF16 = 2,
+};
+
+#define XMP_UUID SPAN_LIT("\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac")
+
+struct box {
+	struct span type, data, parent;
+	unsigned depth;
+};
+
+static void boxes_walk(struct media *m, struct span s, struct span parent, unsigned depth);
+
+/* iTunes: a kind of value, a country, the value. */
+static void
+data_box(struct media *m, struct media_rd r)
+{
+	unsigned kind = media_u32(&r);
+
+	media_u32(&r);
+	struct span value = media_take(&r, media_left(&r));
+	if (r.err)
+		media_flaw(m, FILE_DAMAGED);
+	else if (kind == DATA_UTF8)
+		media_text(m, value, MEDIA_UTF8);
+	else if (kind == DATA_UTF16)
+		media_text(m, value, MEDIA_UTF16BE);
+}
+
+/* QuickTime: length, language, text, perhaps several times; iTunes: a box `data`. */
+static void
+quicktime_box(struct media *m, const struct box *b)
+{
+	struct media_rd r = media_rd(b->data);
+
+	if (span_is(span_cut(b->data, 4, 8), "data")) {
+		boxes_walk(m, b->data, b->type, b->depth + 1);
+		return;
+	}
+	while (media_left(&r) > 4 && media_part(m)) {
+		size_t n = media_u16(&r);
+		unsigned language = media_u16(&r);
+		struct span s = media_take(&r, n);
+		bool wide = s.n >= 2 && language >= 0x400 &&
+			    ((unsigned char)s.p[0] == 0xfe || (unsigned char)s.p[0] == 0xff);
+		media_text(m, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
+	}
+	if (r.err)
+		media_flaw(m, FILE_DAMAGED);
+}
+
+/* 3GPP: a language, text in UTF-8, or UTF-16 with a mark. */
+static void
+asset_box(struct media *m, struct media_rd r)
+{
+	media_take(&r, FULL_BOX + 2);
+	struct span s = media_take(&r, media_left(&r));
+	bool wide =
+		span_starts(s, SPAN_LIT("\xfe\xff")) || span_starts(s, SPAN_LIT("\xff\xfe"));
+
+	media_text(m, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
+}
+
+/* A picture's size, a property of HEIF (ISO 23008-12 6.5.3). */
+static void
+extents_box(struct media *m, struct media_rd r)
+{
+	media_take(&r, FULL_BOX);
+	uint64_t width = media_u32(&r);
+
+	media_points(m, width, media_u32(&r));
+}
+
+static void
+box_read(struct media *m, const struct box *b)
+{
+	static const char *const holders[] = { "moov", "trak", "mdia", "minf", "udta", "ilst",
+		"iprp", "ipco", "moof", "traf", "----" };
+	static const char *const assets[] = { "titl", "dscp", "cprt", "perf", "auth", "gnre",
+		"albm" };
+	struct media_rd r = media_rd(b->data);
+
+	if (span_is(b->type, "data"))
+		data_box(m, r);
+	else if (b->type.p[0] == '\xa9')
+		quicktime_box(m, b);
+	else if (span_is(b->type, "XMP_"))
+		xmp_read(m, b->data);
+	else if (span_is(b->type, "uuid") && span_starts(b->data, XMP_UUID))
+		xmp_read(m, span_cut(b->data, XMP_UUID.n, b->data.n));
+	else if (span_is(b->type, "ispe"))
+		extents_box(m, r);
+	else if (span_is(b->type, "meta")) /* QuickTime's has no version */
+		boxes_walk(m,
+			span_cut(b->data,
+				span_is(span_cut(b->data, 4, 8), "hdlr") ? 0 : FULL_BOX,
+				b->data.n),
+			b->type, b->depth + 1);
+	else if (span_is(b->parent, "udta") && SPAN_IN(b->type, assets))
+		asset_box(m, r);
+	else if (span_is(b->parent, "ilst") || SPAN_IN(b->type, holders))
+		boxes_walk(m, b->data, b->type, b->depth + 1);
+	else if (span_is(b->parent, "----") && b->data.n > FULL_BOX)
+		media_text(m, span_cut(b->data, FULL_BOX, b->data.n), MEDIA_UTF8);
+}
+
+/* size type [long size] data; a size of 0 goes to the end. */
+static void
+boxes_walk(struct media *m, struct span s, struct span parent, unsigned depth)
+{
+	struct media_rd r = media_rd(s);
+
+	if (depth > BOX_DEPTH) {
+		media_flaw(m, FILE_BOMB);
+		return;
+	}
+	while (media_left(&r) >= 8 && media_part(m)) {
+		size_t start = r.at;
+		uint64_t size = media_u32(&r);
+		struct box b = { .parent = parent, .depth = depth };
+		b.type = media_take(&r, 4);
+		if (size == 1)
+			size = media_number(&r, 8);
+		else if (!size && !depth)
+			size = s.n - start;
+		else if (!size)
+			break; /* QuickTime ends a list so */
+		if (size < r.at - start || size > s.n - start) {
+			media_flaw(m, depth ? FILE_DAMAGED : FILE_TRUNCATED);
+			return;
+		}
+		b.data = media_take(&r, size - (r.at - start));
+		box_read(m, &b);
+	}
+}
+
+void
+boxes_read(struct media *m)
+{
+	boxes_walk(m, m->bytes, span_cut(m->bytes, 0, 0), 0);
+}

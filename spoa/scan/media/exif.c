@@ -1,0 +1,273 @@
+/* TIFF 6.0's directories of tags, as EXIF (CIPA DC-008) has them, too: all that is ASCII, the
+ * texts in other clothes (comments, Windows' UTF-16, XMP, IPTC), and a place as numbers. */
+#include <stdio.h>
+
+#include "scan/media/reader.h"
+
+enum {
+	TAG_WIDTH = 0x100,
+	TAG_HEIGHT = 0x101,
+	TAG_SUB_IFDS = 0x14a,
+	TAG_XMP = 0x2bc,
+	TAG_IPTC = 0x83bb,
+	TAG_PHOTOSHOP = 0x8649,
+	TAG_EXIF = 0x8769,
+	TAG_GPS = 0x8825,
+	TAG_XP_FIRST = 0x9c9b, /* XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject */
+	TAG_XP_LAST = 0x9c9f,
+	TAG_COMMENT = 0x9286,
+	GPS_LATITUDE = 2,
+	GPS_LONGITUDE = 4,
+	GPS_METHOD = 27,
+	GPS_AREA = 28,
+	TYPE_ASCII = 2,
+	TYPE_UTF8 = 129,
+	IFD_DEPTH = 4,
+	COMMENT_CODE = 8,
+};
+
+struct tiff {
+	struct media *m;
+	struct media_rd all;
+	bool whole; /* a file, whose directories describe pictures */
+};
+
+struct tag {
+	unsigned id, type;
+	uint64_t count;
+	struct span data;
+};
+
+/* North and east. */
+struct gps {
+	double angle[2];
+	bool have[2], negative[2];
+};
+
+/* Of a value's types. */
+static const unsigned char tag_sizes[] = { 0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4 };
+
+static struct media_rd
+tag_values(const struct tiff *t, const struct tag *tag)
+{
+	struct media_rd r = media_rd(tag->data);
+
+	r.little = t->all.little;
+	return r;
+}
+
+static uint32_t
+tag_uint(struct media_rd *r, const struct tag *tag)
+{
+	return tag->type == 3 ? media_u16(r) : media_u32(r);
+}
+
+/* 12 bytes; false: the value is not in the file. */
+static bool
+tag_read(struct media_rd *r, struct tag *tag)
+{
+	tag->id = media_u16(r);
+	tag->type = media_u16(r);
+	tag->count = media_u32(r);
+	size_t size =
+		tag->type < COUNT_OF(tag_sizes) ? tag_sizes[tag->type] : tag->type == TYPE_UTF8;
+	uint64_t n = tag->count * size;
+	struct media_rd at = *r;
+	media_u32(r);
+	if (n > 4) {
+		at.at = media_u32(&at);
+		if (at.at > at.s.n)
+			at.at = at.s.n;
+		at.err = false;
+	}
+	tag->data = media_take(&at, n);
+	return !at.err;
+}
+
+/* EXIF 4.6.6: eight bytes name the code. */
+static void
+comment_read(struct tiff *t, struct span s)
+{
+	struct span code = span_cut(s, 0, COMMENT_CODE), text = span_cut(s, COMMENT_CODE, s.n);
+
+	if (span_starts(code, SPAN_LIT("UNICODE")))
+		media_text(t->m, text, t->all.little ? MEDIA_UTF16LE : MEDIA_UTF16BE);
+	else
+		media_text(t->m, text, MEDIA_UTF8);
+}
+
+static void
+tag_points(struct tiff *t, const struct tag *tag, uint32_t size[2])
+{
+	struct media_rd r = tag_values(t, tag);
+
+	size[tag->id - TAG_WIDTH] = tag_uint(&r, tag);
+}
+
+/* Degrees, minutes and seconds as rationals; false: no angle. */
+static bool
+gps_angle(const struct tiff *t, const struct tag *tag, double *out)
+{
+	struct media_rd r = tag_values(t, tag);
+	double unit = 1;
+
+	*out = 0;
+	for (int i = 0; i < 3; i++, unit *= 60) {
+		uint32_t over = media_u32(&r), under = media_u32(&r);
+		if (under)
+			*out += over / (double)under / unit;
+		else if (over)
+			return false;
+	}
+	return !r.err && *out <= 180;
+}
+
+/* N, S, E or W before each angle. */
+static void
+gps_read(struct gps *g, const struct tiff *t, const struct tag *tag)
+{
+	size_t axis = tag->id >= GPS_LONGITUDE - 1;
+
+	if (tag->id == GPS_LATITUDE || tag->id == GPS_LONGITUDE)
+		g->have[axis] = gps_angle(t, tag, &g->angle[axis]);
+	else if (tag->id && tag->id < GPS_LONGITUDE && tag->data.n)
+		g->negative[axis] = tag->data.p[0] == 'S' || tag->data.p[0] == 'W';
+}
+
+/* "48.858370, 2.294481" */
+static void
+gps_write(struct media *m, const struct gps *g)
+{
+	char place[64];
+
+	if (!g->have[0] || !g->have[1])
+		return;
+	int n = snprintf(place, sizeof(place), "%.6f, %.6f",
+		g->negative[0] ? -g->angle[0] : g->angle[0],
+		g->negative[1] ? -g->angle[1] : g->angle[1]);
+	struct span kept = arena_dup(m->a, span_of(place, (size_t)n));
+	m->nomem |= !kept.p;
+	media_text(m, kept, MEDIA_UTF8);
+}
+
+static void
+tag_text(struct tiff *t, const struct tag *tag)
+{
+	if (tag->id == TAG_XMP)
+		xmp_read(t->m, tag->data);
+	else if (tag->id == TAG_IPTC)
+		iptc_read(t->m, tag->data);
+	else if (tag->id == TAG_PHOTOSHOP)
+		photoshop_read(t->m, tag->data);
+	else if (tag->id >= TAG_XP_FIRST && tag->id <= TAG_XP_LAST)
+		media_text(t->m, tag->data, MEDIA_UTF16LE);
+	else if (tag->id == TAG_COMMENT)
+		comment_read(t, tag->data);
+	else if (tag->type == TYPE_ASCII || tag->type == TYPE_UTF8)
+		media_text(t->m, tag->data, MEDIA_UTF8);
+}
+
+static bool
+tag_is_text(const struct tag *tag)
+{
+	return tag->type == TYPE_ASCII || tag->type == TYPE_UTF8 || tag->id == TAG_XMP ||
+	       tag->id == TAG_IPTC || tag->id == TAG_PHOTOSHOP || tag->id == TAG_COMMENT ||
+	       (tag->id >= TAG_XP_FIRST && tag->id <= TAG_XP_LAST);
+}
+
+static void ifd_chain(struct tiff *t, size_t at, unsigned depth);
+
+/* Directories that a tag leads to. */
+static void
+ifd_below(struct tiff *t, const struct tag *tag, unsigned depth)
+{
+	struct media_rd r = tag_values(t, tag);
+
+	if (depth == IFD_DEPTH) {
+		media_flaw(t->m, FILE_BOMB);
+		return;
+	}
+	while (media_left(&r) >= 4 && media_part(t->m)) {
+		size_t at = media_u32(&r);
+		ifd_chain(t, at, depth + 1);
+	}
+}
+
+static void
+tag_found(struct tiff *t, const struct tag *tag, uint32_t size[2], unsigned depth)
+{
+	if (tag->id == TAG_WIDTH || tag->id == TAG_HEIGHT)
+		tag_points(t, tag, size);
+	else if (tag->id == TAG_EXIF || tag->id == TAG_SUB_IFDS)
+		ifd_below(t, tag, depth);
+	else
+		tag_text(t, tag);
+}
+
+/* One directory, of which `next` says where another is; false: not to be read. */
+static bool
+ifd_read(struct tiff *t, size_t at, unsigned depth, bool places, size_t *next)
+{
+	struct media_rd r = t->all;
+	struct gps g = { 0 };
+	uint32_t size[2] = { 0, 0 };
+	struct tag tag;
+
+	r.at = at < r.s.n ? at : r.s.n;
+	for (unsigned n = media_u16(&r); n > 0 && !r.err; n--) {
+		bool there = tag_read(&r, &tag);
+		if (r.err || !media_part(t->m))
+			break;
+		if (!there) {
+			if (tag_is_text(&tag))
+				media_flaw(t->m, FILE_DAMAGED);
+		} else if (places && tag.id <= GPS_LONGITUDE) {
+			gps_read(&g, t, &tag);
+		} else if (places && (tag.id == GPS_METHOD || tag.id == GPS_AREA)) {
+			comment_read(t, tag.data);
+		} else if (tag.id == TAG_GPS && !places) {
+			struct media_rd v = tag_values(t, &tag);
+			size_t none;
+			ifd_read(t, media_u32(&v), depth, true, &none);
+		} else {
+			tag_found(t, &tag, size, depth);
+		}
+	}
+	gps_write(t->m, &g);
+	if (t->whole)
+		media_points(t->m, size[0], size[1]);
+	if (r.err)
+		media_flaw(t->m, t->whole ? FILE_TRUNCATED : FILE_DAMAGED);
+	struct media_rd end = r;
+	*next = media_u32(&end);
+	return !r.err && !end.err;
+}
+
+static void
+ifd_chain(struct tiff *t, size_t at, unsigned depth)
+{
+	size_t next = at;
+
+	while (next && media_part(t->m) && ifd_read(t, next, depth, false, &next))
+		;
+}
+
+void
+exif_read(struct media *m, struct span tiff, bool whole)
+{
+	struct tiff t = { .m = m, .all = media_rd(tiff), .whole = whole };
+
+	t.all.little = span_starts(tiff, SPAN_LIT("II"));
+	if (!t.all.little && !span_starts(tiff, SPAN_LIT("MM"))) {
+		media_flaw(m, FILE_DAMAGED);
+		return;
+	}
+	struct media_rd r = t.all;
+	media_take(&r, 2);
+	bool known = media_u16(&r) == 42;
+	size_t first = media_u32(&r);
+	if (!known || r.err)
+		media_flaw(m, FILE_DAMAGED);
+	else
+		ifd_chain(&t, first, 0);
+}

@@ -1,0 +1,208 @@
+/* What readers of metadata find: texts of several charsets as UTF-8, flaws and sizes, within
+ * the caps of base/caps.h. */
+#include "base/caps.h"
+#include "base/codec/inflate.h"
+#include "base/codec/utf8.h"
+#include "base/err.h"
+#include "base/push.h"
+#include "base/scoped.h"
+#include "scan/media/kinds.h"
+#include "scan/media/reader.h"
+
+enum { PADDING_MAX = 16 }; /* bytes after a file's end, besides blanks and NULs */
+
+void
+media_flaw(struct media *m, enum file_flaw flaw)
+{
+	if (m->out->flaw == FILE_SOUND)
+		m->out->flaw = flaw;
+}
+
+bool
+media_part(struct media *m)
+{
+	if (++m->parts <= CAP_MEDIA_PARTS)
+		return true;
+	media_flaw(m, FILE_BOMB);
+	return false;
+}
+
+void
+media_points(struct media *m, uint64_t width, uint64_t height)
+{
+	struct file_facts *f = m->out;
+
+	if (width > UINT32_MAX || height > UINT32_MAX) {
+		media_flaw(m, FILE_TOO_MANY_POINTS);
+		return;
+	}
+	if (width * height > CAP_MEDIA_POINTS)
+		media_flaw(m, FILE_TOO_MANY_POINTS);
+	if (width * height >= (uint64_t)f->width * f->height) {
+		f->width = (uint32_t)width;
+		f->height = (uint32_t)height;
+	}
+}
+
+void
+media_after(struct media *m, size_t end)
+{
+	struct span rest = span_cut(m->bytes, end, m->bytes.n);
+	size_t blank = 0;
+
+	while (blank < rest.n && strchr("\r\n ", rest.p[blank])) /* and NUL */
+		blank++;
+	if (rest.n - blank <= PADDING_MAX)
+		return;
+	rest = span_cut(rest, blank, rest.n);
+	media_flaw(m, file_kind_of(rest) != FILE_OTHER || zip_end(rest) != SIZE_MAX
+			      ? FILE_TWO_KINDS
+			      : FILE_TRAILING);
+}
+
+/* ---- texts ---- */
+
+static void
+text_push(struct media *m, struct span s)
+{
+	struct file_facts *f = m->out;
+
+	s = span_trim(s, " \t\r\n");
+	if (!s.n)
+		return;
+	if (f->ntexts >= CAP_MEDIA_TEXTS || s.n > CAP_MEDIA_TEXT_BYTES - m->text_bytes) {
+		media_flaw(m, FILE_BOMB);
+		return;
+	}
+	m->text_bytes += s.n;
+	if (!ARENA_PUSH(m->a, f->texts, f->ntexts, m->room, 8, s))
+		m->nomem = true;
+}
+
+static void
+put_point(struct buf *b, uint32_t cp)
+{
+	char out[4];
+
+	buf_put(b, out, utf8_encode(cp, out));
+}
+
+static void
+put_latin1(struct buf *b, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		put_point(b, (unsigned char)s.p[i]);
+}
+
+/* RFC 2781; half a pair is U+FFFD. */
+static void
+put_utf16(struct buf *b, struct span s, enum media_charset c)
+{
+	struct media_rd r = media_rd(s);
+
+	r.little = c == MEDIA_UTF16LE;
+	if (s.n >= 2 && (unsigned char)s.p[0] == 0xff && (unsigned char)s.p[1] == 0xfe) {
+		r.little = true;
+		r.at = 2;
+	} else if (s.n >= 2 && (unsigned char)s.p[0] == 0xfe && (unsigned char)s.p[1] == 0xff) {
+		r.little = false;
+		r.at = 2;
+	}
+	while (media_left(&r) >= 2) {
+		uint32_t cp = media_u16(&r);
+		if (cp >= 0xd800 && cp < 0xdc00 && media_left(&r) >= 2) {
+			struct media_rd next = r;
+			uint32_t low = media_u16(&next);
+			if (low >= 0xdc00 && low < 0xe000) {
+				cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
+				r = next;
+			}
+		}
+		if (cp != 0xfeff) /* before each of several texts */
+			put_point(b, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
+	}
+}
+
+/* As UTF-8, a view of what is UTF-8 already. `b` holds it else. */
+static struct span
+text_utf8(struct span s, enum media_charset c, struct buf *b)
+{
+	if (c == MEDIA_UTF8 && utf8_valid(s))
+		return s;
+	if (c == MEDIA_UTF8 || c == MEDIA_LATIN1)
+		put_latin1(b, s);
+	else
+		put_utf16(b, s, c);
+	return buf_view(b);
+}
+
+/* A copy that stays; empty over the cap or without memory, and that is said. */
+static struct span
+text_kept(struct media *m, struct buf *b, struct span s)
+{
+	if (buf_failed(b))
+		media_flaw(m, FILE_BOMB);
+	struct span kept = buf_failed(b) ? SPAN_LIT("") : arena_dup(m->a, s);
+	m->nomem |= !kept.p;
+	return kept;
+}
+
+void
+media_text(struct media *m, struct span s, enum media_charset c)
+{
+	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES);
+
+	if (s.n > 4 * CAP_MEDIA_TEXT_BYTES) {
+		media_flaw(m, FILE_BOMB);
+		return;
+	}
+	s = text_utf8(s, c, &b);
+	if (b.n || buf_failed(&b))
+		s = text_kept(m, &b, s);
+	while (s.n)
+		text_push(m, span_next(&s, '\0'));
+}
+
+void
+media_named(struct media *m, struct span name, struct span s, enum media_charset c)
+{
+	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES);
+	SCOPED_BUF(one, CAP_MEDIA_TEXT_BYTES);
+	SCOPED_BUF(two, CAP_MEDIA_TEXT_BYTES);
+
+	if (s.n > 4 * CAP_MEDIA_TEXT_BYTES || name.n > 4 * CAP_MEDIA_TEXT_BYTES) {
+		media_flaw(m, FILE_BOMB);
+		return;
+	}
+	name = span_trim(text_utf8(name, c, &one), " ");
+	s = text_utf8(s, c, &two);
+	b.failed = one.failed || two.failed;
+	if (name.n && s.n) {
+		buf_span(&b, name);
+		buf_str(&b, ": ");
+	} else {
+		buf_span(&b, name);
+	}
+	buf_span(&b, s);
+	for (size_t i = 0; i < b.n; i++)
+		if (!b.p[i])
+			b.p[i] = '\n';
+	text_push(m, text_kept(m, &b, buf_view(&b)));
+}
+
+bool
+media_inflate(struct media *m, struct span s, struct span *out)
+{
+	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES - m->inflated + 1);
+	int err = inflate_all(SPAN_LIT("deflate"), s, CAP_INFLATE_RATIO, &b);
+
+	if (err) {
+		media_flaw(m, err == ERR_LIMIT ? FILE_BOMB : FILE_DAMAGED);
+		m->nomem |= err == ERR_NOMEM;
+		return false;
+	}
+	m->inflated += b.n - (b.n > CAP_MEDIA_TEXT_BYTES - m->inflated);
+	*out = arena_dup(m->a, buf_view(&b));
+	m->nomem |= !out->p;
+	return out->p != NULL;
+}

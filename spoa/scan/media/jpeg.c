@@ -1,0 +1,206 @@
+/* JPEG (ITU-T T.81 annex B): segments, of which APP1 (EXIF, XMP), APP13 (Photoshop, IPTC) and
+ * COM hold texts. A thumbnail inside EXIF is not looked at. */
+#include "base/caps.h"
+#include "scan/media/reader.h"
+
+enum {
+	SOI = 0xd8,
+	EOI = 0xd9,
+	SOS = 0xda,
+	TEM = 0x01,
+	RST0 = 0xd0,
+	RST7 = 0xd7,
+	SOF0 = 0xc0,
+	SOF15 = 0xcf,
+	DHT = 0xc4,
+	JPG = 0xc8,
+	DAC = 0xcc,
+	APP1 = 0xe1,
+	APP2 = 0xe2,
+	APP13 = 0xed,
+	COM = 0xfe,
+	XMP_GUID = 32,
+};
+
+#define XMP_HEAD       SPAN_LIT("http://ns.adobe.com/xap/1.0/\0")
+#define XMP_MORE       SPAN_LIT("http://ns.adobe.com/xmp/extension/\0")
+#define EXIF_HEAD      SPAN_LIT("Exif\0")
+#define PHOTOSHOP_HEAD SPAN_LIT("Photoshop 3.0\0")
+
+/* What several segments hold together. */
+struct jpeg {
+	struct media *m;
+	struct span resources; /* of Photoshop */
+	struct span xmp;       /* extended: its room in the arena, */
+	size_t xmp_have;       /* and what of it came */
+	bool more;	       /* other pictures may come after this one (CIPA DC-007) */
+	bool framed;
+};
+
+void
+jpeg_app1(struct media *m, struct span data)
+{
+	if (span_starts(data, XMP_HEAD))
+		xmp_read(m, span_cut(data, XMP_HEAD.n, data.n));
+	else if (span_starts(data, EXIF_HEAD))
+		exif_read(m, span_cut(data, EXIF_HEAD.n + 1, data.n), false);
+	else
+		exif_read(m, data, false);
+}
+
+/* GUID, the whole length, this piece's offset, the piece (XMP part 3, 1.1.3.1). */
+static void
+jpeg_extended(struct jpeg *j, struct span data)
+{
+	struct media_rd r = media_rd(data);
+
+	media_take(&r, XMP_GUID);
+	size_t whole = media_u32(&r), at = media_u32(&r);
+	struct span piece = media_take(&r, media_left(&r));
+	if (r.err || (j->xmp.p && whole != j->xmp.n) || at > whole || piece.n > whole - at) {
+		media_flaw(j->m, FILE_DAMAGED);
+		return;
+	}
+	if (whole > CAP_MEDIA_TEXT_BYTES) {
+		media_flaw(j->m, FILE_BOMB);
+		return;
+	}
+	char *room = j->xmp.p ? (char *)(uintptr_t)j->xmp.p : arena_alloc(j->m->a, whole);
+	if (!room) {
+		j->m->nomem = true;
+		return;
+	}
+	memcpy(room + at, piece.p, piece.n);
+	j->xmp = span_of(room, whole);
+	j->xmp_have += piece.n;
+}
+
+/* Photoshop cuts what is longer than a segment. */
+static void
+jpeg_resources(struct jpeg *j, struct span data)
+{
+	if (!j->resources.n) {
+		j->resources = data;
+		return;
+	}
+	char *both = arena_alloc(j->m->a, j->resources.n + data.n);
+	if (!both) {
+		j->m->nomem = true;
+		return;
+	}
+	memcpy(both, j->resources.p, j->resources.n);
+	memcpy(both + j->resources.n, data.p, data.n);
+	j->resources = span_of(both, j->resources.n + data.n);
+}
+
+static void
+jpeg_frame(struct jpeg *j, struct span data)
+{
+	struct media_rd r = media_rd(data);
+
+	media_take(&r, 1);
+	uint64_t height = media_u16(&r), width = media_u16(&r);
+	if (r.err || !width || !height || j->framed)
+		media_flaw(j->m, FILE_DAMAGED);
+	media_points(j->m, width, height);
+	j->framed = true;
+}
+
+static void
+jpeg_segment(struct jpeg *j, unsigned marker, struct span data)
+{
+	if (marker == APP1 && span_starts(data, XMP_MORE))
+		jpeg_extended(j, span_cut(data, XMP_MORE.n, data.n));
+	else if (marker == APP1 &&
+		 (span_starts(data, XMP_HEAD) || span_starts(data, EXIF_HEAD)))
+		jpeg_app1(j->m, data);
+	else if (marker == APP13 && span_starts(data, PHOTOSHOP_HEAD))
+		jpeg_resources(j, span_cut(data, PHOTOSHOP_HEAD.n, data.n));
+	else if (marker == APP2 && span_starts(data, SPAN_LIT("MPF\0")))
+		j->more = true;
+	else if (marker == COM)
+		media_text(j->m, data, MEDIA_UTF8);
+	else if (marker >= SOF0 && marker <= SOF15 && marker != DHT && marker != JPG &&
+		 marker != DAC)
+		jpeg_frame(j, data);
+}
+
+/* After entropy-coded data or what is no marker, as decoders skip it: at a marker's 0xff. */
+static void
+jpeg_skip(struct media_rd *r, bool coded)
+{
+	while (media_left(r) >= 2) {
+		const char *p = memchr(r->s.p + r->at, 0xff, media_left(r) - 1);
+		if (!p)
+			break;
+		unsigned next = (unsigned char)p[1];
+		r->at = (size_t)(p - r->s.p);
+		if (next && next != 0xff && !(coded && next >= RST0 && next <= RST7))
+			return;
+		r->at += next == 0xff ? 1 : 2;
+	}
+	r->at = r->s.n;
+	r->err = true;
+}
+
+/* One picture from r's place on, after which r is. */
+static void
+jpeg_picture(struct jpeg *j, struct media_rd *r)
+{
+	unsigned marker = 0;
+
+	r->at += 2; /* SOI */
+	while (!r->err && marker != EOI) {
+		jpeg_skip(r, marker == SOS);
+		media_take(r, 1);
+		marker = media_u8(r);
+		if (r->err || marker == EOI || marker == TEM || marker == SOI ||
+			(marker >= RST0 && marker <= RST7))
+			continue;
+		size_t length = media_u16(r);
+		if (length < 2) {
+			media_flaw(j->m, r->err ? FILE_TRUNCATED : FILE_DAMAGED);
+			return;
+		}
+		struct span data = media_take(r, length - 2);
+		if (!r->err)
+			jpeg_segment(j, marker, data);
+	}
+	if (r->err)
+		media_flaw(j->m, FILE_TRUNCATED);
+	else if (!j->framed)
+		media_flaw(j->m, FILE_DAMAGED);
+}
+
+/* Where the next of several pictures begins: after padding. */
+static bool
+jpeg_again(struct media_rd *r)
+{
+	size_t at = r->at;
+
+	while (at < r->s.n && !r->s.p[at])
+		at++;
+	if (!span_starts(span_cut(r->s, at, r->s.n), SPAN_LIT("\xff\xd8\xff")))
+		return false;
+	r->at = at;
+	return true;
+}
+
+void
+jpeg_read(struct media *m)
+{
+	struct media_rd r = media_rd(m->bytes);
+	bool more = false;
+
+	do {
+		struct jpeg j = { .m = m };
+		jpeg_picture(&j, &r);
+		photoshop_read(m, j.resources);
+		if (j.xmp_have < j.xmp.n)
+			media_flaw(m, FILE_DAMAGED);
+		xmp_read(m, j.xmp);
+		more |= j.more;
+	} while (!r.err && more && media_part(m) && jpeg_again(&r));
+	if (!r.err)
+		media_after(m, r.at);
+}

@@ -1,0 +1,125 @@
+/* RIFF (Microsoft's and IBM's Multimedia Programming Interface, 1991): WAV, AVI and WebP as
+ * chunks, of which LIST INFO, EXIF, XMP and an ID3 tag hold texts. */
+#include "scan/media/reader.h"
+
+enum { RIFF_DEPTH = 4, VP8L_SIGNATURE = 0x2f, POINTS_MASK = 0x3fff };
+
+/* RFC 6386 9.1: a key frame's tag, start code and two sizes of 14 bits. */
+static void
+vp8_points(struct media *m, struct media_rd r)
+{
+	media_take(&r, 3);
+	struct span code = media_take(&r, 3);
+	uint64_t width = media_u16(&r) & POINTS_MASK, height = media_u16(&r) & POINTS_MASK;
+
+	if (r.err || !span_is(code, "\x9d\x01\x2a"))
+		media_flaw(m, FILE_DAMAGED);
+	else
+		media_points(m, width, height);
+}
+
+/* RFC 9649 3.4 and 2.7: sizes are less by one. */
+static void
+vp8l_points(struct media *m, struct media_rd r)
+{
+	unsigned mark = media_u8(&r);
+	uint64_t bits = media_u32(&r);
+
+	if (r.err || mark != VP8L_SIGNATURE)
+		media_flaw(m, FILE_DAMAGED);
+	else
+		media_points(m, (bits & POINTS_MASK) + 1, (bits >> 14 & POINTS_MASK) + 1);
+}
+
+static void
+vp8x_points(struct media *m, struct media_rd r)
+{
+	media_take(&r, 4);
+	uint64_t width = media_number(&r, 3) + 1, height = media_number(&r, 3) + 1;
+
+	if (r.err)
+		media_flaw(m, FILE_DAMAGED);
+	else
+		media_points(m, width, height);
+}
+
+static void
+riff_chunk(struct media *m, struct span type, struct span list, struct media_rd r)
+{
+	static const char *const texts[] = { "NAME", "AUTH", "(c) ", "ANNO" }; /* of AIFF */
+
+	if (span_is(list, "INFO") || (!r.little && SPAN_IN(type, texts)))
+		media_text(m, r.s, MEDIA_UTF8);
+	else if (span_is(type, "EXIF"))
+		jpeg_app1(m, r.s);
+	else if (span_is(type, "XMP ") || span_is(type, "_PMX"))
+		xmp_read(m, r.s);
+	else if (span_is(type, "id3 ") || span_is(type, "ID3 "))
+		id3_read(m, r.s);
+	else if (span_is(type, "VP8 "))
+		vp8_points(m, r);
+	else if (span_is(type, "VP8L"))
+		vp8l_points(m, r);
+	else if (span_is(type, "VP8X"))
+		vp8x_points(m, r);
+}
+
+/* Sound that was written to a pipe: nobody came back to say how long it is. */
+static bool
+riff_streams(struct span type, size_t n)
+{
+	return span_is(type, "data") && n >= 0x7fffff00;
+}
+
+/* Chunks of the file or of a list. */
+static void
+riff_chunks(struct media *m, struct span s, struct span list, bool little, unsigned depth)
+{
+	struct media_rd r = media_rd(s);
+
+	r.little = little;
+	while (media_left(&r) >= 8 && media_part(m)) {
+		struct span type = media_take(&r, 4);
+		size_t n = media_u32(&r);
+		if (!depth && n > media_left(&r) && riff_streams(type, n))
+			n = media_left(&r);
+		struct media_rd data = media_rd(media_take(&r, n));
+		data.little = little;
+		if (r.err) {
+			media_flaw(m, depth ? FILE_DAMAGED : FILE_TRUNCATED);
+			return;
+		}
+		if (n & 1 && media_left(&r))
+			media_take(&r, 1);
+		if (span_is(type, "LIST") && span_starts(data.s, SPAN_LIT("movi")))
+			continue;
+		if (!span_is(type, "LIST"))
+			riff_chunk(m, type, list, data);
+		else if (depth < RIFF_DEPTH)
+			riff_chunks(m, span_cut(data.s, 4, data.s.n), span_cut(data.s, 0, 4),
+				little, depth + 1);
+		else
+			media_flaw(m, FILE_BOMB);
+	}
+}
+
+/* RIFF or, with the high byte first, RIFX and AIFF's FORM: its size and kind, and chunks. */
+void
+riff_read(struct media *m)
+{
+	struct media_rd r = media_rd(m->bytes);
+	bool little = span_starts(m->bytes, SPAN_LIT("RIFF"));
+
+	r.little = little;
+	media_take(&r, 4);
+	size_t n = media_u32(&r), left = media_left(&r);
+	if (m->out->kind == FILE_WAV && (!n || n >= 0x7fffff00))
+		n = left;
+	if (n > left || n < 4) {
+		media_flaw(m, n < 4 ? FILE_DAMAGED : FILE_TRUNCATED);
+		n = left;
+	}
+	struct span body = media_take(&r, n);
+	riff_chunks(m, span_cut(body, 4, body.n), span_cut(body, 0, 0), little, 0);
+	media_after(m, r.at + (n & 1 && media_left(&r)));
+}

@@ -1,0 +1,94 @@
+/* XMP (ISO 16684-1): a packet of RDF in XML, taken as one text, in which character references
+ * and the predefined entities (XML 1.0 4.1, 4.6) are undone. */
+#include "base/ascii.h"
+#include "base/caps.h"
+#include "base/codec/utf8.h"
+#include "base/scoped.h"
+#include "scan/media/reader.h"
+
+/* "#64" or "#x40" -> a code point, or 0. */
+static uint32_t
+xml_number(struct span s)
+{
+	uint32_t v = 0;
+	bool hex = s.n > 1 && to_lower(s.p[1]) == 'x';
+
+	for (size_t i = hex ? 2 : 1; i < s.n; i++) {
+		int digit = hex_value(s.p[i]);
+		if (digit < 0 || (!hex && digit > 9) || v > 0x10ffff)
+			return 0;
+		v = v * (hex ? 16 : 10) + (uint32_t)digit;
+	}
+	return v <= 0x10ffff && (v < 0xd800 || v > 0xdfff) ? v : 0;
+}
+
+/* What a reference names, without & and ;. */
+static uint32_t
+xml_reference(struct span s)
+{
+	static const struct {
+		const char *name;
+		char c;
+	} entities[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' },
+		{ "apos", '\'' } };
+
+	if (span_starts(s, SPAN_LIT("#")))
+		return xml_number(s);
+	for (size_t i = 0; i < COUNT_OF(entities); i++)
+		if (span_is(s, entities[i].name))
+			return (unsigned char)entities[i].c;
+	return 0;
+}
+
+static void
+xml_undo(struct span xml, struct buf *out)
+{
+	enum { REFERENCE_MAX = 16 };
+
+	while (xml.n) {
+		size_t plain = span_chr(xml, '&');
+		buf_span(out, span_cut(xml, 0, plain));
+		xml = span_cut(xml, plain, xml.n);
+		struct span head = span_cut(xml, 1, REFERENCE_MAX);
+		size_t end = span_chr(head, ';');
+		uint32_t cp = end < head.n ? xml_reference(span_cut(head, 0, end)) : 0;
+		char c[4];
+		if (cp)
+			buf_put(out, c, utf8_encode(cp, c));
+		else
+			buf_span(out, span_cut(xml, 0, 1));
+		xml = span_cut(xml, cp ? end + 2 : 1, xml.n);
+	}
+}
+
+/* UTF-16 and UTF-32 are told by a mark or by the NULs around '<' (XML 1.0 F.1). */
+static enum media_charset
+xml_charset(struct span s)
+{
+	return span_starts(s, SPAN_LIT("\xff\xfe")) || span_starts(s, SPAN_LIT("<\0"))
+		       ? MEDIA_UTF16LE
+	       : span_starts(s, SPAN_LIT("\xfe\xff")) || span_starts(s, SPAN_LIT("\0<"))
+		       ? MEDIA_UTF16BE
+		       : MEDIA_UTF8;
+}
+
+void
+xmp_read(struct media *m, struct span xml)
+{
+	SCOPED_BUF(b, 2 * CAP_MEDIA_TEXT_BYTES);
+
+	if (xml_charset(xml) != MEDIA_UTF8) {
+		media_text(m, xml, xml_charset(xml));
+		return;
+	}
+	if (!memchr(xml.n ? xml.p : "", '&', xml.n)) {
+		media_text(m, xml, MEDIA_UTF8);
+		return;
+	}
+	xml_undo(xml, &b);
+	struct span kept = buf_failed(&b) ? SPAN_LIT("") : arena_dup(m->a, buf_view(&b));
+	m->nomem |= !kept.p;
+	if (buf_failed(&b))
+		media_flaw(m, FILE_BOMB);
+	media_text(m, kept, MEDIA_UTF8);
+}

@@ -1,0 +1,612 @@
+/* scan/media: kinds by magic numbers, flaws, and each place of a text in metadata. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/caps.h"
+#include "base/err.h"
+#include "base/scoped.h"
+#include "scan/media/media_file.h"
+#include "support/guard.h"
+#include "support/media_make.h"
+
+/* ---- files, made by name ---- */
+
+static void
+put_png(struct buf *b, const char *type, struct span data)
+{
+	make_png_head(b, 3, 2);
+	if (type)
+		make_chunk(b, type, data);
+	make_chunk(b, "IDAT", SPAN_LIT("pixels"));
+	make_chunk(b, "IEND", SPAN_LIT(""));
+}
+
+static void
+put_png_packed(struct buf *b, const char *type, struct span head, struct span text)
+{
+	SCOPED_BUF(data, 0);
+
+	buf_span(&data, head);
+	make_zlib(&data, text);
+	put_png(b, type, buf_view(&data));
+}
+
+static void
+put_jpeg(struct buf *b, unsigned marker, struct span head, struct span data)
+{
+	buf_span(b, SPAN_LIT("\xff\xd8"));
+	if (marker)
+		make_segment(b, marker, head, data);
+	make_jpeg_rest(b, 5, 4);
+}
+
+static void
+put_jpeg_exif(struct buf *b)
+{
+	SCOPED_BUF(exif, 0);
+
+	make_exif(&exif);
+	put_jpeg(b, 0xe1, SPAN_LIT("Exif\0\0"), buf_view(&exif));
+}
+
+static void
+put_jpeg_extended(struct buf *b)
+{
+#define GUID "0123456789ABCDEF0123456789ABCDEF"
+#define MORE SPAN_LIT("http://ns.adobe.com/xmp/extension/\0" GUID)
+	buf_span(b, SPAN_LIT("\xff\xd8"));
+	make_segment(b, 0xe1, MORE, SPAN_LIT("\0\0\0\x0a\0\0\0\5world"));
+	make_segment(b, 0xe1, MORE, SPAN_LIT("\0\0\0\x0a\0\0\0\0hello"));
+	make_jpeg_rest(b, 5, 4);
+}
+
+static void
+put_gif(struct buf *b, struct span block)
+{
+	buf_span(b, SPAN_LIT("GIF89a\7\0\6\0\x80\0\0\1\2\3\4\5\6"));
+	buf_span(b, block);
+	buf_span(b, SPAN_LIT("\x2c\0\0\0\0\7\0\6\0\0\2\2\x44\1\0\x3b"));
+}
+
+static void
+put_riff(struct buf *b, const char *kind, struct span chunks)
+{
+	buf_str(b, "RIFF");
+	make_le32(b, (uint32_t)chunks.n + 4);
+	buf_str(b, kind);
+	buf_span(b, chunks);
+}
+
+static void
+put_webp(struct buf *b, const char *type, bool exif)
+{
+	SCOPED_BUF(chunks, 0);
+	SCOPED_BUF(data, 0);
+
+	make_riff_chunk(&chunks, "VP8X", SPAN_LIT("\0\0\0\0\x0f\0\0\x0e\0\0"));
+	if (exif)
+		make_exif(&data);
+	else
+		buf_str(&data, "<x>a&amp;b&#64;c&#x2e;d &bad; &lt;</x>");
+	make_riff_chunk(&chunks, type, buf_view(&data));
+	put_riff(b, "WEBP", buf_view(&chunks));
+}
+
+static void
+put_id3(struct buf *b, unsigned version, unsigned flags, struct span frames)
+{
+	buf_printf(b, "ID3%c", (int)version);
+	buf_putc(b, '\0');
+	buf_putc(b, (char)flags);
+	buf_putc(b, '\0');
+	buf_putc(b, '\0');
+	buf_putc(b, (char)(frames.n >> 7));
+	buf_putc(b, (char)(frames.n & 0x7f));
+	buf_span(b, frames);
+	buf_span(b, SPAN_LIT("\xff\xfb\x90\x44 sound"));
+}
+
+#define COMMENTS "\5\0\0\0maker\2\0\0\0\x0a\0\0\0ARTIST=Ann\x18\0\0\0METADATA_BLOCK_PICTURE=x"
+
+static void
+put_ogg(struct buf *b, bool cut)
+{
+	buf_span(b, SPAN_LIT("OggS\0\2\0\0\0\0\0\0\0\0\1\2\3\4\0\0\0\0\0\0\0\0\1\x08OpusHead"));
+	buf_span(b, SPAN_LIT("OggS\0\0\0\0\0\0\0\0\0\0\1\2\3\4\1\0\0\0\0\0\0\0\1"));
+	buf_putc(b, (char)(8 + sizeof(COMMENTS) - 1));
+	buf_str(b, "OpusTags");
+	buf_put(b, COMMENTS, sizeof(COMMENTS) - 1 - cut);
+}
+
+static void
+put_boxes(struct buf *b, const char *brand, struct span udta)
+{
+	SCOPED_BUF(inner, 0);
+	SCOPED_BUF(moov, 0);
+
+	make_box(b, "ftyp", span_str(brand), SPAN_LIT("\0\0\0\0isom"));
+	make_box(&inner, "udta", udta, SPAN_LIT(""));
+	make_box(&moov, "moov", buf_view(&inner), SPAN_LIT(""));
+	buf_span(b, buf_view(&moov));
+	make_box(b, "mdat", SPAN_LIT("sound"), SPAN_LIT(""));
+}
+
+static void
+put_ilst(struct buf *b)
+{
+	SCOPED_BUF(data, 0);
+	SCOPED_BUF(item, 0);
+	SCOPED_BUF(ilst, 0);
+	SCOPED_BUF(meta, 0);
+
+	make_box(&data, "data", SPAN_LIT("\0\0\0\1\0\0\0\0"), SPAN_LIT("Ann Artist"));
+	make_box(&item,
+		"\xa9"
+		"ART",
+		buf_view(&data), SPAN_LIT(""));
+	make_box(&ilst, "ilst", buf_view(&item), SPAN_LIT(""));
+	make_box(&meta, "meta", SPAN_LIT("\0\0\0\0"), buf_view(&ilst));
+	put_boxes(b, "M4A ", buf_view(&meta));
+}
+
+static void
+put_zip(struct buf *b, bool locked)
+{
+	size_t start = b->n;
+
+	buf_span(b,
+		SPAN_LIT("PK\3\4\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\5\0\0\0a.txtx"));
+	size_t directory = b->n - start;
+	buf_span(b, SPAN_LIT("PK\1\2\x0a\0\x0a\0"));
+	buf_putc(b, locked);
+	buf_span(b, SPAN_LIT("\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0"
+			     "\0\0\0\0\0a.txt"));
+	size_t size = b->n - start - directory;
+	buf_span(b, SPAN_LIT("PK\5\6\0\0\0\0\1\0\1\0"));
+	make_le32(b, (uint32_t)size);
+	make_le32(b, (uint32_t)directory);
+	buf_span(b, SPAN_LIT("\0\0"));
+}
+
+/* `what`: a name of the samples below. */
+static void
+make_file(struct buf *b, const char *what)
+{
+	struct span png_name = SPAN_LIT("Comment\0"),
+		    xmp = SPAN_LIT("http://ns.adobe.com/xap/1.0/\0");
+	SCOPED_BUF(more, 0);
+
+#define MADE(name, ...)                                                                        \
+	if (!strcmp(what, name)) {                                                             \
+		__VA_ARGS__;                                                                   \
+		return;                                                                        \
+	}
+	MADE("png", put_png(b, NULL, SPAN_LIT("")))
+	MADE("png tEXt", put_png(b, "tEXt", SPAN_LIT("Comment\0caf\xe9")))
+	MADE("png tEXt without NUL", put_png(b, "tEXt", SPAN_LIT("Comment")))
+	MADE("png zTXt", put_png_packed(b, "zTXt", SPAN_LIT("Comment\0\0"), SPAN_LIT("packed")))
+	MADE("png zTXt damaged", put_png(b, "zTXt", SPAN_LIT("Comment\0\0xxxxxxx")))
+	MADE("png iTXt",
+		put_png(b, "iTXt", SPAN_LIT("Comment\0\0\0de\0Notiz\0\xc3\xa9t\xc3\xa9")))
+	MADE("png iTXt packed",
+		put_png_packed(b, "iTXt", SPAN_LIT("Comment\0\1\0\0\0"), SPAN_LIT("packed")))
+	MADE("png iTXt xmp",
+		put_png(b, "iTXt",
+			SPAN_LIT("XML:com.adobe.xmp\0\0\0\0\0<x>ann&#x40;a.example</x>")))
+	MADE("png profile",
+		put_png(b, "tEXt",
+			SPAN_LIT("Raw profile type iptc\0\niptc\n      8\n1c02780003486579\n")))
+	MADE("png eXIf", make_exif(&more); put_png(b, "eXIf", buf_view(&more)))
+	MADE("png bomb",
+		for (size_t i = 0; i <= CAP_MEDIA_TEXT_BYTES; i++) buf_putc(&more, 'x');
+		put_png_packed(b, "zTXt", SPAN_LIT("Comment\0\0"), buf_view(&more)))
+	MADE("png texts", make_png_head(b, 3, 2); for (size_t i = 0; i <= CAP_MEDIA_TEXTS; i++)
+			make_chunk(b, "tEXt", SPAN_LIT("a\0b"));
+		make_chunk(b, "IEND", SPAN_LIT("")))
+	MADE("png large", make_png_head(b, 8000, 5001); make_chunk(b, "IEND", SPAN_LIT("")))
+	MADE("png at the cap", make_png_head(b, 8000, 5000);
+		make_chunk(b, "IEND", SPAN_LIT("")))
+	MADE("png without IEND", make_png_head(b, 3, 2); make_chunk(b, "IDAT", png_name))
+	MADE("png and more", put_png(b, NULL, SPAN_LIT(""));
+		buf_str(b, "this is no file of a kind that is known"))
+	MADE("png and zeros", put_png(b, NULL, SPAN_LIT("")); buf_span(
+		b, SPAN_LIT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n")))
+	MADE("png and zip", put_png(b, NULL, SPAN_LIT("")); put_zip(b, false))
+	MADE("png with pdf", put_png(b, "tEXt", SPAN_LIT("Comment\0%PDF-1.7 1 0 obj")))
+	MADE("png with gif", put_png(b, "prVt", SPAN_LIT("GIF89a")))
+	MADE("png without header", buf_span(b, SPAN_LIT("\x89PNG\r\n\x1a\n"));
+		make_chunk(b, "IDAT", SPAN_LIT("x")))
+	MADE("jpeg", put_jpeg(b, 0, xmp, xmp))
+	MADE("jpeg exif", put_jpeg_exif(b))
+	MADE("jpeg exif cut",
+		put_jpeg(b, 0xe1, SPAN_LIT("Exif\0\0"),
+			SPAN_LIT("MM\0*\0\0\0\x08\0\2\1\x3b\0\2\0\0\0\x20\0\0\0\x20")))
+	MADE("jpeg exif loop", put_jpeg(b, 0xe1, SPAN_LIT("Exif\0\0"),
+				       SPAN_LIT("MM\0*\0\0\0\x08\0\0\0\0\0\x08")))
+	MADE("jpeg thumbnail",
+		put_jpeg(b, 0xe2, SPAN_LIT("x"), SPAN_LIT("\xff\xd8\xff\xdb\xff\xd9")))
+	MADE("jpeg xmp", put_jpeg(b, 0xe1, xmp, SPAN_LIT("<x>ann&#64;a.example</x>")))
+	MADE("jpeg xmp extended", put_jpeg_extended(b))
+	MADE("jpeg comment", put_jpeg(b, 0xfe, SPAN_LIT("a "), SPAN_LIT("comment")))
+	MADE("jpeg iptc", put_jpeg(b, 0xed, SPAN_LIT("Photoshop 3.0\0"),
+				  SPAN_LIT("8BIM\4\4\0\0\0\0\0\x08\x1c\2\x78\0\3Hey")))
+	MADE("jpeg iptc damaged", put_jpeg(b, 0xed, SPAN_LIT("Photoshop 3.0\0"),
+					  SPAN_LIT("8BIM\4\4\0\0\0\0\0\x08\x1d\2\x78\0\3Hey")))
+	MADE("jpeg and mp4", put_jpeg(b, 0, xmp, xmp); put_boxes(b, "mp42", SPAN_LIT("")))
+	MADE("jpeg and jpeg", put_jpeg(b, 0, xmp, xmp); put_jpeg(b, 0, xmp, xmp))
+	MADE("jpeg of several", put_jpeg(b, 0xe2, SPAN_LIT("MPF\0"), xmp);
+		buf_span(b, SPAN_LIT("\0\0\0"));
+		put_jpeg(b, 0xfe, SPAN_LIT("the "), SPAN_LIT("second")))
+	MADE("gif", put_gif(b, SPAN_LIT("")))
+	MADE("gif comment", put_gif(b, SPAN_LIT("\x21\xfe\4two \5parts\0")))
+	MADE("gif plain text", put_gif(b, SPAN_LIT("\x21\1\x0c............\5plain\0")))
+	MADE("gif application", put_gif(b, SPAN_LIT("\x21\xff\x0bNETSCAPE2.0\3\1\0\0\0")))
+	MADE("gif xmp", buf_span(&more, SPAN_LIT("\x21\xff\x0bXMP DataXMP<x>gif</x>\1"));
+		for (int i = 255; i >= 0; i--) buf_putc(&more, (char)i); buf_putc(&more, '\0');
+		put_gif(b, buf_view(&more)))
+	MADE("webp exif", put_webp(b, "EXIF", true))
+	MADE("webp xmp", put_webp(b, "XMP ", false))
+	MADE("webp lossy",
+		make_riff_chunk(&more, "VP8 ", SPAN_LIT("\0\0\0\x9d\1\x2a\x10\0\x0f\0"));
+		put_riff(b, "WEBP", buf_view(&more)))
+	MADE("webp lossless", make_riff_chunk(&more, "VP8L", SPAN_LIT("\x2f\x0f\x80\3\0"));
+		put_riff(b, "WEBP", buf_view(&more)))
+	MADE("tiff", make_exif(b))
+	MADE("bmp", buf_span(b, SPAN_LIT("BM\x40\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\3\0\0\0"
+					 "\xfe\xff\xff\xff\1\0\x18\0")))
+	MADE("ico",
+		buf_span(b, SPAN_LIT("\0\0\1\0\1\0\x10\x10\0\0\1\0\x20\0\x18\0\0\0\x16\0\0\0"
+				     "\x89PNG\r\n\x1a\n")))
+	MADE("psd",
+		buf_span(
+			b, SPAN_LIT("8BPS\0\1\0\0\0\0\0\0\0\3\0\0\0\2\0\0\0\3\0\x08\0\3\0\0\0\0"
+				    "\0\0\0\x14"
+				    "8BIM\4\4\0\0\0\0\0\x08\x1c\2\x78\0\3Hey\0\0\0\0")))
+	MADE("heic", make_box(b, "ftyp", SPAN_LIT("heic\0\0\0\0"), SPAN_LIT("mif1"));
+		make_box(&more, "ispe", SPAN_LIT("\0\0\0\0"), SPAN_LIT("\0\0\0\7\0\0\0\6"));
+		buf_consume(&more, make_wrap(&more, "ipco"));
+		buf_consume(&more, make_wrap(&more, "iprp"));
+		make_box(b, "meta", SPAN_LIT("\0\0\0\0"), buf_view(&more)))
+	MADE("wav info", make_riff_chunk(&more, "LIST", SPAN_LIT("INFOIART\4\0\0\0Ann\0"));
+		make_riff_chunk(&more, "data", SPAN_LIT("odd"));
+		put_riff(b, "WAVE", buf_view(&more)))
+	MADE("wav piped", buf_span(b, SPAN_LIT("RIFF\xff\xff\xff\xff"
+					       "WAVEdata\xff\xff\xff\xffsound")))
+	MADE("aiff", make_box(&more, "FORM", SPAN_LIT("AIFFNAME\0\0\0\4"), SPAN_LIT("Song"));
+		more.p[more.start + 3] -= 8; buf_put(b, more.p + 4, 4); buf_put(b, more.p, 4);
+		buf_put(b, more.p + 8, more.n - 8))
+	MADE("mp3 2.2", put_id3(b, 2, 0, SPAN_LIT("TP1\0\0\4\0Ann")))
+	MADE("mp3 2.3", put_id3(b, 3, 0,
+				SPAN_LIT("TIT2\0\0\0\7\0\0\1\xff\xfe\xe9\0t\0"
+					 "COMM\0\0\0\x0b\0\0\0engtop\0low"
+					 "TXXX\0\0\0\5\0\0\0k\0vv"
+					 "WXXX\0\0\0\6\0\0\0\0http\0\0\0\0")))
+	MADE("mp3 2.4", put_id3(b, 4, 0,
+				SPAN_LIT("USLT\0\0\0\x0a\0\0\3eng\0Words"
+					 "TPE1\0\0\0\5\0\0\2\0A\0n"
+					 "CHAP\0\0\0\x21\0\0id\0................"
+					 "TIT2\0\0\0\4\0\0\3One")))
+	MADE("mp3 unsynchronised",
+		put_id3(b, 3, 0x80, SPAN_LIT("TIT2\0\0\0\5\0\0\1\xff\0\xfe\xe9\0")))
+	MADE("mp3 packed", buf_span(&more, SPAN_LIT("TIT2\0\0\0\0\0\x80\0\0\0\x07"));
+		make_zlib(&more, SPAN_LIT("\3packed")); more.p[7] = (char)(more.n - 10);
+		put_id3(b, 3, 0, buf_view(&more)))
+	MADE("mp3 locked", put_id3(b, 3, 0, SPAN_LIT("TIT2\0\0\0\4\0\x40\1\0xx")))
+	MADE("mp3 damaged", put_id3(b, 3, 0, SPAN_LIT("TIT2\0\0\0\x40\0\0\0x")))
+	MADE("mp3 old tag", buf_span(b, SPAN_LIT("\xff\xfb\x90\x44 sound")); buf_printf(b,
+		"TAG%-30s%-30s%-30s%-4s%-30s\1", "Title", "Artist", "Album", "2005", "Comment"))
+	MADE("mp3 ape", buf_span(b, SPAN_LIT("\xff\xfb\x90\x44 sound"));
+		buf_span(b, SPAN_LIT("\3\0\0\0\0\0\0\0Artist\0Ann"
+				     "APETAGEX\xd0\7\0\0\x32\0\0\0\1\0\0\0\0\0\0\0........")))
+	MADE("aac", buf_span(b, SPAN_LIT("\xff\xf1\x50\x80\1\x1f\xfc")))
+	MADE("flac", buf_span(b, SPAN_LIT("fLaC\4\0\0\x37" COMMENTS
+					  "\x86\0\0\x14\0\0\0\3\0\0\0\3a/b\0\0\0\5Front")))
+	MADE("flac damaged", buf_span(b, SPAN_LIT("fLaC\x84\0\0\x0a\xff\0\0\0maker\1")))
+	MADE("ogg", put_ogg(b, false))
+	MADE("ogg cut", put_ogg(b, true))
+	MADE("m4a", put_ilst(b))
+	MADE("mov", put_boxes(b, "qt  ", SPAN_LIT("\0\0\0\x10\xa9xyz\0\4\x15\xc7+1-2\0\0\0\0")))
+	MADE("mp4 3gp", put_boxes(b, "3gp4", SPAN_LIT("\0\0\0\x12titl\0\0\0\0\x15\xc7Song")))
+	MADE("mp4 damaged", put_boxes(b, "mp42", SPAN_LIT("\0\0\0\x20titl\0\0\0\0")))
+	MADE("zip", put_zip(b, false))
+	MADE("zip locked", put_zip(b, true))
+	MADE("zip cut", put_zip(b, false); b->n -= 30)
+	MADE("text and zip", buf_str(b, "#!/usr/bin/python3\n"); put_zip(b, false))
+	MADE("ole", buf_span(b, SPAN_LIT("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")))
+	MADE("ole locked",
+		buf_span(b, SPAN_LIT("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+				     "E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0")))
+	MADE("pdf", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"))
+	MADE("pdf further in", buf_str(b, "\n\n  HTTP/1.1 200\n%PDF-1.7\n1 0 obj\n%%EOF\n"))
+	MADE("pdf and zip", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"); put_zip(b, false))
+	MADE("gif and pdf", put_gif(b, SPAN_LIT("\x21\xfe\x10%PDF-1.4 1 0 obj\0")))
+	MADE("text about pdf", buf_str(b, "A file begins with %PDF-1.7, they say."))
+	MADE("text", buf_str(b, "just text"))
+	MADE("empty", (void)b)
+	fail_msg("no sample %s", what);
+}
+
+/* ---- what is read of them ---- */
+
+static const struct {
+	const char *name;
+	enum file_magic kind;
+	enum file_flaw flaw;
+	unsigned width, height;
+	const char *texts; /* with | after each */
+} samples[] = {
+	{ "png", FILE_PNG, FILE_SOUND, 3, 2, "" },
+	{ "png tEXt", FILE_PNG, FILE_SOUND, 3, 2, "Comment: caf\xc3\xa9|" },
+	{ "png tEXt without NUL", FILE_PNG, FILE_DAMAGED, 3, 2, "" },
+	{ "png zTXt", FILE_PNG, FILE_SOUND, 3, 2, "Comment: packed|" },
+	{ "png zTXt damaged", FILE_PNG, FILE_DAMAGED, 3, 2, "" },
+	{ "png iTXt", FILE_PNG, FILE_SOUND, 3, 2, "Notiz|Comment: \xc3\xa9t\xc3\xa9|" },
+	{ "png iTXt packed", FILE_PNG, FILE_SOUND, 3, 2, "Comment: packed|" },
+	{ "png iTXt xmp", FILE_PNG, FILE_SOUND, 3, 2, "<x>ann@a.example</x>|" },
+	{ "png profile", FILE_PNG, FILE_SOUND, 3, 2, "Hey|" },
+	{ "png eXIf", FILE_PNG, FILE_SOUND, 3, 2,
+		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+	{ "png bomb", FILE_PNG, FILE_BOMB, 3, 2, "" },
+	{ "png texts", FILE_PNG, FILE_BOMB, 3, 2, NULL },
+	{ "png large", FILE_PNG, FILE_TOO_MANY_POINTS, 8000, 5001, "" },
+	{ "png at the cap", FILE_PNG, FILE_SOUND, 8000, 5000, "" },
+	{ "png without IEND", FILE_PNG, FILE_TRUNCATED, 3, 2, "" },
+	{ "png and more", FILE_PNG, FILE_TRAILING, 3, 2, "" },
+	{ "png and zeros", FILE_PNG, FILE_SOUND, 3, 2, "" },
+	{ "png and zip", FILE_PNG, FILE_TWO_KINDS, 3, 2, "" },
+	{ "png with pdf", FILE_PNG, FILE_TWO_KINDS, 3, 2, "Comment: %PDF-1.7 1 0 obj|" },
+	{ "png with gif", FILE_PNG, FILE_TWO_KINDS, 3, 2, "" },
+	{ "png without header", FILE_PNG, FILE_DAMAGED, 0, 0, "" },
+	{ "jpeg", FILE_JPEG, FILE_SOUND, 5, 4, "" },
+	{ "jpeg exif", FILE_JPEG, FILE_SOUND, 5, 4,
+		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+	{ "jpeg exif cut", FILE_JPEG, FILE_DAMAGED, 5, 4, "" },
+	{ "jpeg exif loop", FILE_JPEG, FILE_BOMB, 5, 4, "" },
+	{ "jpeg thumbnail", FILE_JPEG, FILE_SOUND, 5, 4, "" },
+	{ "jpeg xmp", FILE_JPEG, FILE_SOUND, 5, 4, "<x>ann@a.example</x>|" },
+	{ "jpeg xmp extended", FILE_JPEG, FILE_SOUND, 5, 4, "helloworld|" },
+	{ "jpeg comment", FILE_JPEG, FILE_SOUND, 5, 4, "a comment|" },
+	{ "jpeg iptc", FILE_JPEG, FILE_SOUND, 5, 4, "Hey|" },
+	{ "jpeg iptc damaged", FILE_JPEG, FILE_DAMAGED, 5, 4, "" },
+	{ "jpeg and mp4", FILE_JPEG, FILE_TWO_KINDS, 5, 4, "" },
+	{ "jpeg and jpeg", FILE_JPEG, FILE_TWO_KINDS, 5, 4, "" },
+	{ "jpeg of several", FILE_JPEG, FILE_SOUND, 5, 4, "the second|" },
+	{ "gif", FILE_GIF, FILE_SOUND, 7, 6, "" },
+	{ "gif comment", FILE_GIF, FILE_SOUND, 7, 6, "two parts|" },
+	{ "gif plain text", FILE_GIF, FILE_SOUND, 7, 6, "plain|" },
+	{ "gif application", FILE_GIF, FILE_SOUND, 7, 6, "" },
+	{ "gif xmp", FILE_GIF, FILE_SOUND, 7, 6, "<x>gif</x>|" },
+	{ "gif and pdf", FILE_GIF, FILE_TWO_KINDS, 7, 6, "%PDF-1.4 1 0 obj|" },
+	{ "webp exif", FILE_WEBP, FILE_SOUND, 16, 15,
+		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+	{ "webp xmp", FILE_WEBP, FILE_SOUND, 16, 15, "<x>a&b@c.d &bad; <</x>|" },
+	{ "webp lossy", FILE_WEBP, FILE_SOUND, 16, 15, "" },
+	{ "webp lossless", FILE_WEBP, FILE_SOUND, 16, 15, "" },
+	{ "tiff", FILE_TIFF, FILE_SOUND, 0, 0,
+		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+	{ "bmp", FILE_BMP, FILE_SOUND, 3, 2, "" },
+	{ "ico", FILE_ICO, FILE_SOUND, 0, 0, "" },
+	{ "psd", FILE_PSD, FILE_SOUND, 3, 2, "Hey|" },
+	{ "heic", FILE_HEIC, FILE_SOUND, 7, 6, "" },
+	{ "wav info", FILE_WAV, FILE_SOUND, 0, 0, "Ann|" },
+	{ "wav piped", FILE_WAV, FILE_SOUND, 0, 0, "" },
+	{ "aiff", FILE_AIFF, FILE_SOUND, 0, 0, "Song|" },
+	{ "mp3 2.2", FILE_MP3, FILE_SOUND, 0, 0, "Ann|" },
+	{ "mp3 2.3", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9t|top: low|k: vv|http|" },
+	{ "mp3 2.4", FILE_MP3, FILE_SOUND, 0, 0, "Words|An|One|" },
+	{ "mp3 unsynchronised", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9|" },
+	{ "mp3 packed", FILE_MP3, FILE_SOUND, 0, 0, "packed|" },
+	{ "mp3 locked", FILE_MP3, FILE_ENCRYPTED, 0, 0, "" },
+	{ "mp3 damaged", FILE_MP3, FILE_DAMAGED, 0, 0, "" },
+	{ "mp3 old tag", FILE_MP3, FILE_SOUND, 0, 0, "Title|Artist|Album|2005|Comment|" },
+	{ "mp3 ape", FILE_MP3, FILE_SOUND, 0, 0, "Artist: Ann|" },
+	{ "aac", FILE_AAC, FILE_SOUND, 0, 0, "" },
+	{ "flac", FILE_FLAC, FILE_SOUND, 0, 0, "maker|ARTIST=Ann|Front|" },
+	{ "flac damaged", FILE_FLAC, FILE_DAMAGED, 0, 0, NULL },
+	{ "ogg", FILE_OGG, FILE_SOUND, 0, 0, "maker|ARTIST=Ann|" },
+	{ "ogg cut", FILE_OGG, FILE_TRUNCATED, 0, 0, NULL },
+	{ "m4a", FILE_M4A, FILE_SOUND, 0, 0, "Ann Artist|" },
+	{ "mov", FILE_MP4, FILE_SOUND, 0, 0, "+1-2|" },
+	{ "mp4 3gp", FILE_MP4, FILE_SOUND, 0, 0, "Song|" },
+	{ "mp4 damaged", FILE_MP4, FILE_DAMAGED, 0, 0, "" },
+	{ "zip", FILE_ZIP, FILE_SOUND, 0, 0, "a.txt|" },
+	{ "zip locked", FILE_ZIP, FILE_ENCRYPTED, 0, 0, "a.txt|" },
+	{ "zip cut", FILE_ZIP, FILE_TRUNCATED, 0, 0, "" },
+	{ "text and zip", FILE_ZIP, FILE_TWO_KINDS, 0, 0, "a.txt|" },
+	{ "ole", FILE_OLE, FILE_SOUND, 0, 0, "" },
+	{ "ole locked", FILE_OLE, FILE_ENCRYPTED, 0, 0, "" },
+	{ "pdf", FILE_PDF, FILE_SOUND, 0, 0, "" },
+	{ "pdf further in", FILE_PDF, FILE_SOUND, 0, 0, "" },
+	{ "pdf and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "text about pdf", FILE_OTHER, FILE_SOUND, 0, 0, "" },
+	{ "text", FILE_OTHER, FILE_SOUND, 0, 0, "" },
+	{ "empty", FILE_OTHER, FILE_SOUND, 0, 0, "" },
+};
+
+static void
+files_are_read(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(samples); i++) {
+		SCOPED_BUF(b, 0);
+		SCOPED_BUF(texts, 0);
+		SCOPED_ARENA(a, 0, false);
+		struct file_facts f;
+		make_file(&b, samples[i].name);
+		char *p = guard_dup(b.p ? b.p + b.start : "", b.n);
+		assert_int_equal(file_read(span_of(p, b.n), SPAN_LIT(""), &a, &f), 0);
+		for (size_t k = 0; k < f.ntexts; k++) {
+			buf_span(&texts, f.texts[k]);
+			buf_putc(&texts, '|');
+		}
+		if (f.kind != samples[i].kind || f.flaw != samples[i].flaw)
+			fail_msg("%s: %s, %s", samples[i].name, file_kind_name(f.kind),
+				file_flaw_name(f.flaw));
+		if (f.width != samples[i].width || f.height != samples[i].height)
+			fail_msg("%s: %u by %u", samples[i].name, f.width, f.height);
+		if (samples[i].texts && !span_is(buf_view(&texts), samples[i].texts))
+			fail_msg("%s: %.*s", samples[i].name, SPAN_ARG(buf_view(&texts)));
+		guard_free(p, b.n);
+	}
+}
+
+/* Cut anywhere, and with any byte another, a file is read within its bytes. */
+static void
+cut_files_are_read(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(samples); i++) {
+		SCOPED_BUF(b, 0);
+		make_file(&b, samples[i].name);
+		for (size_t n = 0; n < b.n && b.n < 4096; n++) {
+			SCOPED_ARENA(a, 0, false);
+			struct file_facts f;
+			char *p = guard_dup(b.p + b.start, n);
+			assert_int_equal(file_read(span_of(p, n), SPAN_LIT(""), &a, &f), 0);
+			guard_free(p, n);
+			b.p[b.start + n] ^= '\xff';
+			assert_int_equal(file_read(buf_view(&b), SPAN_LIT(""), &a, &f), 0);
+			b.p[b.start + n] ^= '\xff';
+		}
+	}
+}
+
+/* A picture or a sound that ends before its end says so, wherever it is cut. */
+static void
+cut_files_are_truncated(void **state)
+{
+	static const char *const names[] = { "png tEXt", "jpeg exif", "gif comment",
+		"webp exif", "wav info" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		SCOPED_BUF(b, 0);
+		make_file(&b, names[i]);
+		for (size_t n = 12; n < b.n; n++) {
+			SCOPED_ARENA(a, 0, false);
+			struct file_facts f;
+			file_read(span_cut(buf_view(&b), 0, n), SPAN_LIT(""), &a, &f);
+			if (f.flaw != FILE_TRUNCATED)
+				fail_msg("%s cut at %zu: %s", names[i], n,
+					file_flaw_name(f.flaw));
+		}
+	}
+}
+
+static void
+types_are_held_to_their_bytes(void **state)
+{
+	static const struct {
+		const char *file, *declared;
+		bool fits;
+	} rows[] = {
+		{ "png", "image/png", true },
+		{ "png", "IMAGE/PNG; charset=x", true },
+		{ "png", "image/x-png", true },
+		{ "png", "png", true },
+		{ "png", "", true },
+		{ "png", "application/octet-stream", true },
+		{ "png", "image/*", true },
+		{ "png", "image/unheard-of", true },
+		{ "png", "unheard-of", true },
+		{ "png", "image/jpeg", false },
+		{ "png", "jpg", false },
+		{ "png", "audio/unheard-of", false },
+		{ "png", "application/pdf", false },
+		{ "png", "text/plain", false },
+		{ "jpeg", "image/jpg", true },
+		{ "jpeg", "image/pjpeg", true },
+		{ "jpeg", "jpeg", true },
+		{ "jpeg", "image/png", false },
+		{ "mp3 2.3", "audio/mpeg", true },
+		{ "mp3 2.3", "mp3", true },
+		{ "mp3 2.3", "audio/x-wav", false },
+		{ "wav info", "audio/x-wav", true },
+		{ "wav info", "audio/vnd.wave", true },
+		{ "wav info", "wav", true },
+		{ "mov", "video/quicktime", true },
+		{ "m4a", "audio/mp4", true },
+		{ "m4a", "video/mp4", true },
+		{ "m4a", "audio/mpeg", false },
+		{ "pdf", "application/x-pdf", true },
+		{ "pdf", "pdf", true },
+		{ "pdf", "image/png", false },
+		{ "zip",
+			"application/"
+			"vnd.openxmlformats-officedocument.wordprocessingml.document",
+			true },
+		{ "zip", "docx", true },
+		{ "ole", "application/msword", true },
+		{ "ole", "application/vnd.ms-excel", true },
+		{ "zip", "application/pdf", false },
+		{ "text", "text/markdown", true },
+		{ "text", "image/svg+xml", true },
+		{ "text", "application/unheard-of", true },
+		{ "text", "audio/pcm", true },
+		{ "text", "image/png", false },
+		{ "text", "pdf", false },
+		{ "empty", "image/png", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		SCOPED_BUF(b, 0);
+		SCOPED_ARENA(a, 0, false);
+		struct file_facts f;
+		make_file(&b, rows[i].file);
+		file_read(buf_view(&b), span_str(rows[i].declared), &a, &f);
+		if ((f.flaw == FILE_SOUND) != rows[i].fits ||
+			(!rows[i].fits && f.flaw != FILE_NOT_AS_DECLARED))
+			fail_msg("%s as %s: %s", rows[i].file, rows[i].declared,
+				file_flaw_name(f.flaw));
+	}
+}
+
+static void
+few_bytes_are_no_magic_number(void **state)
+{
+	static const struct span texts[] = { SPAN_LIT("BM is a note"), SPAN_LIT("ID3 tags"),
+		SPAN_LIT("BZhang"), SPAN_LIT("GIF8 is short"), SPAN_LIT("\xff\xfb\xff\xff"),
+		SPAN_LIT("12345678WAVE"), SPAN_LIT("free of moov") };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (file_kind_of(texts[i]) != FILE_OTHER)
+			fail_msg("%s: %s", texts[i].p, file_kind_name(file_kind_of(texts[i])));
+	assert_int_equal(file_kind_of(SPAN_LIT("ID3\4\0\0\0\0\0\1.fLaC")), FILE_FLAC);
+	assert_string_equal(file_kind_media(FILE_WEBM), "video");
+}
+
+/* Memory that runs out is told, and nothing is read of what is not there. */
+static void
+without_memory_it_is_said(void **state)
+{
+	(void)state;
+	for (size_t cap = 1; cap < 4096; cap += 64) {
+		SCOPED_BUF(b, 0);
+		SCOPED_ARENA(a, cap, false);
+		struct file_facts f;
+		make_file(&b, "png zTXt");
+		int err = file_read(buf_view(&b), SPAN_LIT(""), &a, &f);
+		assert_int_equal(err, a.failed ? ERR_NOMEM : 0);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_are_read),
+		cmocka_unit_test(cut_files_are_read),
+		cmocka_unit_test(cut_files_are_truncated),
+		cmocka_unit_test(types_are_held_to_their_bytes),
+		cmocka_unit_test(few_bytes_are_no_magic_number),
+		cmocka_unit_test(without_memory_it_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
