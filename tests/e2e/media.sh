@@ -13,9 +13,9 @@ extract_start() {
 	note_pid $! extract
 	wait_for test -S "$D/extract.sock"
 }
-stack_up --policy "$here/media.yaml"
+echo "extract: {listen: unix@$D/extract.sock}" >"$D/with.yaml"
+stack_up --policy "$here/media.yaml" --config "$D/with.yaml"
 extract_start
-again_with "extract: {listen: unix@$D/extract.sock}"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 decision() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -c "$1"; }
@@ -53,15 +53,15 @@ is "and all around it is as it came" "$(seen | jq -r 'last | .body')" \
 is "the record says so" "$(decision '[.decision, .rule, .prompt.files[0].stripped]')" '["redact","strip",true]'
 chat strip.test clean.pdf
 is "one that holds nothing stays there, too" "$status $(saw '.messages[0].content[1].type')" '200 "file"'
-while read -r name kind found; do
+while IFS='|' read -r name kind found; do
 	chat deny.test "$name.pdf"
 	is "$kind" "$status $(says .error.code) $(file .found)" "403 \"content_policy_violation\" [\"$found\"]"
 done <<'T'
-white text in white IBAN_CODE 1
-invisible invisible text IBAN_CODE 1
-aside text off the page IBAN_CODE 1
-turned a page that is turned IBAN_CODE 1
-title a title IBAN_CODE
+white|text in white|IBAN_CODE 1
+invisible|invisible text|IBAN_CODE 1
+aside|text off the page|IBAN_CODE 1
+turned|a page that is turned|IBAN_CODE 1
+title|a title|IBAN_CODE
 T
 while read -r name why; do
 	chat deny.test "$name.pdf"
