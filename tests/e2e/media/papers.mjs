@@ -85,7 +85,7 @@ render('clean.pdf', 'small', '-r', '40', '-png', '-gray')
 render('clean.pdf', 'small', '-r', '40', '-jpeg', '-gray')
 const jpg = readFileSync(join(dir, 'page.jpg'))
 put('scanned.pdf', paper([{ contents: 'q 612 0 0 792 0 0 cm /I Do Q', resources: `/XObject<</I ${next(1)} 0 R>>` }],
-	{ more: [[`/Type/XObject/Subtype/Image/Width 1275/Height 1650/ColorSpace/DeviceGray/BitsPerComponent 8`, jpg, '/Filter/DCTDecode']] }))
+	{ more: [[`/Type/XObject/Subtype/Image/Width 1275/Height 1650/ColorSpace/DeviceRGB/BitsPerComponent 8`, jpg, '/Filter/DCTDecode']] }))
 const chunk = (type, data) => {
 	const b = Buffer.concat([Buffer.from(type), data]), n = Buffer.alloc(4), c = Buffer.alloc(4)
 	n.writeUInt32BE(data.length)
