@@ -13,6 +13,6 @@ struct server_setup {
 };
 
 /* Serves on a listening socket until SIGTERM or SIGINT; exit code. */
-int server_run(int listener, const struct server_setup *setup);
+int extract_serve(int listener, const struct server_setup *setup);
 
 #endif
