@@ -384,7 +384,7 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
 DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl ca-certificates tzdata
 DEPS_TEST := libcmocka-dev zstd:zstd varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch valgrind:valgrind \
-	git:git pgrep:procps ip:iproute2 chromium-headless-shell:chromium-headless-shell systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
+	git:git pgrep:procps pdftoppm:poppler-utils tesseract:tesseract-ocr ip:iproute2 chromium-headless-shell:chromium-headless-shell systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
 DEPS_FRESH := mmdebstrap:mmdebstrap
 BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(DEPS_LLHTTP))
 
@@ -411,6 +411,9 @@ $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 $(B)/traffic: tests/support/traffic.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
+
+$(B)/extract_tool: $(B)/tests/support/extract_tool.o
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/stackhelp: $(B)/tests/support/stackhelp.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
@@ -442,7 +445,7 @@ $(B)/stops/tollgate: $(B)/spoa/cmd/main.o $(B)/stops/stops.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 .PHONY: support
-support: $(B)/mockllm $(B)/stackhelp $(B)/traffic $(B)/quick/curl $(B)/stops/tollgate
+support: $(B)/mockllm $(B)/extract_tool $(B)/stackhelp $(B)/traffic $(B)/quick/curl $(B)/stops/tollgate
 all: support
 
 # What a newcomer types: demo, test, e2e.

@@ -48,7 +48,7 @@ cage_failed(int out, const char *step)
 }
 
 static bool
-write_file(const char *file, const char *text)
+write_proc(const char *file, const char *text)
 {
 	int fd = open(file, O_WRONLY | O_CLOEXEC);
 	size_t n = strlen(text);
@@ -68,13 +68,13 @@ map_nobody(uid_t uid, gid_t gid)
 {
 	char line[64];
 
-	if (!write_file("/proc/self/setgroups", "deny"))
+	if (!write_proc("/proc/self/setgroups", "deny"))
 		return "/proc/self/setgroups";
 	snprintf(line, sizeof(line), "%d %u 1", NOBODY, uid);
-	if (!write_file("/proc/self/uid_map", line))
+	if (!write_proc("/proc/self/uid_map", line))
 		return "/proc/self/uid_map";
 	snprintf(line, sizeof(line), "%d %u 1", NOBODY, gid);
-	return write_file("/proc/self/gid_map", line) ? NULL : "/proc/self/gid_map";
+	return write_proc("/proc/self/gid_map", line) ? NULL : "/proc/self/gid_map";
 }
 
 /* A folder of the machine, as it is, to be read alone. */

@@ -62,7 +62,7 @@ enum {
 			CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
 	LOWEST_MAP = 1 << 20,
 	PLACED = MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN,
-	TO_WRITE = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC,
+	TO_WRITE = O_WRONLY | O_RDWR | O_CREAT,
 };
 
 static int
@@ -133,7 +133,7 @@ fill_filter(scmp_filter_ctx s, enum filter which)
 		err = seccomp_rule_add(
 			s, SCMP_ACT_ERRNO((uint16_t)refused[i].error), refused[i].call, 0);
 	err = err ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(openat), 1, reads);
-	for (unsigned bit = 1; bit <= O_TRUNC && !err; bit <<= 1)
+	for (unsigned bit = 1; bit <= O_CREAT && !err; bit <<= 1)
 		if (bit & TO_WRITE)
 			err = seccomp_rule_add(s, SCMP_ACT_ERRNO(EROFS), CALL(openat), 1,
 				SCMP_A2(SCMP_CMP_MASKED_EQ, bit, bit));

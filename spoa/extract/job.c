@@ -136,7 +136,7 @@ text_of_pdf(struct job *j, struct buf *text)
 }
 
 static bool
-is_blank_text(struct span s)
+has_no_text(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] > ' ')
@@ -155,7 +155,7 @@ put_pages(struct job *j, struct span text)
 		if (j->pages == EXTRACT_PAGES)
 			return EXTRACT_TOO_MANY_PAGES;
 		j->pages++;
-		if (is_blank_text(page))
+		if (has_no_text(page))
 			j->empty[j->pages] = EMPTY_YES;
 		else
 			frame_put_text(&j->out, FRAME_TEXT, j->pages, page);
@@ -242,7 +242,7 @@ ocr_page(struct job *j, unsigned page)
 	struct tool from = tool_of(j, JOB_PDFTOPPM, draw, 0);
 	struct tool to = tool_of(j, JOB_TESSERACT, read, EXTRACT_TEXT_BYTES);
 	struct tool_end end = tool_pipe(&from, &to);
-	if (end.error == EXTRACT_READ && !is_blank_text(buf_view(&end.out))) {
+	if (end.error == EXTRACT_READ && !has_no_text(buf_view(&end.out))) {
 		frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&end.out));
 		frame_put(&j->out, FRAME_OCR, page, 0);
 		j->empty[page] = EMPTY_NO;
@@ -293,7 +293,7 @@ read_picture(struct job *j)
 	struct tool_end end = tool_run(&t);
 	error = end.error;
 	frame_put(&j->out, FRAME_OCR, 0, 0);
-	if (!error && is_blank_text(buf_view(&end.out))) {
+	if (!error && has_no_text(buf_view(&end.out))) {
 		j->pages = 1;
 		frame_put(&j->out, FRAME_UNREAD, 1, EXTRACT_NO_TEXT);
 	} else if (!error) {

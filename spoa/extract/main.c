@@ -33,14 +33,14 @@ struct options {
 };
 
 static int
-wrong(const char *what, const char *value, const char *accepted)
+wrong_option(const char *what, const char *value, const char *accepted)
 {
 	fprintf(stderr, "tollgate-extract: %s %s: %s\n%s", what, value, accepted, usage);
 	return EXIT_USAGE;
 }
 
 static int
-read_options(int argc, char **argv, struct options *o)
+extract_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = { { "listen", 1, NULL, 'l' },
 		{ "mode", 1, NULL, 'm' }, { "jobs", 1, NULL, 'j' }, { "tools", 1, NULL, 't' },
@@ -53,25 +53,27 @@ read_options(int argc, char **argv, struct options *o)
 		switch (c) {
 		case 'l':
 			if (strncmp(optarg, "unix@/", 6) != 0)
-				return wrong("--listen", optarg, "unix@/PATH is accepted");
+				return wrong_option(
+					"--listen", optarg, "unix@/PATH is accepted");
 			o->listen = optarg;
 			break;
 		case 'm':
 			n = strtoul(optarg, &end, 8);
 			if (*end || !*optarg || n & ~0660ul || !(n & 0600))
-				return wrong("--mode", optarg,
+				return wrong_option("--mode", optarg,
 					"0600 or 0660 is accepted, never wider");
 			o->mode = (mode_t)n;
 			break;
 		case 'j':
 			n = strtoul(optarg, &end, 10);
 			if (*end || n < 1 || n > EXTRACT_JOBS_MOST)
-				return wrong("--jobs", optarg, "1 to 8 is accepted");
+				return wrong_option("--jobs", optarg, "1 to 8 is accepted");
 			o->jobs = (unsigned)n;
 			break;
 		case 't':
 			if (*optarg != '/')
-				return wrong("--tools", optarg, "an absolute path is accepted");
+				return wrong_option(
+					"--tools", optarg, "an absolute path is accepted");
 			o->tools = optarg;
 			break;
 		case 'c': o->check = true; break;
@@ -80,7 +82,7 @@ read_options(int argc, char **argv, struct options *o)
 		default: fputs(usage, stderr); return EXIT_USAGE;
 		}
 	}
-	return optind < argc ? wrong("argument", argv[optind], "none is accepted") : 0;
+	return optind < argc ? wrong_option("argument", argv[optind], "none is accepted") : 0;
 }
 
 /* The socket that systemd opened (sd_listen_fds(3)), or -1. */
@@ -123,16 +125,18 @@ open_listener(const struct options *o)
 	return fd;
 }
 
-/* Root of the machine would be root to it outside a cage. */
+/* Root of the machine would be root to it outside a cage. Who is root of a user namespace that has
+ * no nobody (EINVAL) is not. */
 static bool
 become_nobody(void)
 {
 	if (geteuid() != 0)
 		return true;
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY_ID, NOBODY_ID, NOBODY_ID) < 0 ||
-		setresuid(NOBODY_ID, NOBODY_ID, NOBODY_ID) < 0)
-		return false;
-	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0; /* it writes its children's uid_map */
+	bool none = setgroups(0, NULL) == 0 && setresgid(NOBODY_ID, NOBODY_ID, NOBODY_ID) == 0;
+	if (setresuid(NOBODY_ID, NOBODY_ID, NOBODY_ID) < 0)
+		return errno == EINVAL;
+	/* it writes its children's uid_map */
+	return none && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 }
 
 static int
@@ -182,7 +186,7 @@ main(int argc, char **argv)
 {
 	struct options o = { .mode = 0660, .jobs = cores() };
 	struct server_setup setup = { 0 };
-	int err = read_options(argc, argv, &o);
+	int err = extract_options(argc, argv, &o);
 
 	if (err)
 		return err;

@@ -38,7 +38,7 @@ skip_space(struct span *s)
 
 /* name = "/" { regular | "#" hex hex } */
 static size_t
-read_name(struct span s, char out[PDF_NAME_BYTES + 1])
+undo_name(struct span s, char out[PDF_NAME_BYTES + 1])
 {
 	size_t i = 1, n = 0;
 
@@ -90,7 +90,7 @@ pdf_next(struct span *s, struct pdf_token *t)
 		n = 0;
 	} else if (c == '/') {
 		t->kind = PDF_NAME;
-		n = read_name(*s, t->name);
+		n = undo_name(*s, t->name);
 	} else if (c == '(' || (c == '<' && !(s->n > 1 && s->p[1] == '<'))) {
 		t->kind = PDF_STRING;
 		n = string_length(*s);

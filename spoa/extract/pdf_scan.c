@@ -54,7 +54,7 @@ is_pdf_date(struct span s)
 }
 
 static void
-put_string(struct scan *s, const char *key, struct span raw)
+put_found_string(struct scan *s, const char *key, struct span raw)
 {
 	if (SPAN_IN(span_str(key), no_text_of))
 		return;
@@ -209,7 +209,7 @@ read_objects(struct scan *s, struct span in, bool many)
 			memcpy(key, t.name, sizeof(key));
 			read_stream_key(key, at, &d);
 		} else if (t.kind == PDF_STRING) {
-			put_string(s, key, t.raw);
+			put_found_string(s, key, t.raw);
 		} else if (t.kind == PDF_WORD && !many) {
 			if (pdf_is(&t, PDF_WORD, "stream") && (d.objects || d.xmp))
 				read_stream(s, &d, stream_data(at, d.length));

@@ -132,7 +132,7 @@ respond_error(struct conn *c, enum extract_error error)
 
 /* What is asked wrongly; nothing of the body is read. */
 static void
-refuse(struct conn *c, int status, const char *why)
+respond_refusal(struct conn *c, int status, const char *why)
 {
 	SCOPED_BUF(b, 0);
 
@@ -213,7 +213,7 @@ run_file(struct conn *c)
 }
 
 static bool
-spool(struct conn *c, struct span s)
+spool_bytes(struct conn *c, struct span s)
 {
 	while (s.n) {
 		ssize_t n = write(c->spool, s.p, s.n);
@@ -226,13 +226,13 @@ spool(struct conn *c, struct span s)
 
 /* A place is free: the body is read from now on. */
 static void
-begin_body(struct conn *c)
+claim_place(struct conn *c)
 {
 	sv.running[c->order.ocr]++;
 	c->state = CONN_BODY;
 	c->spool = memfd_create("file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	size_t ahead = c->in.n < c->left ? c->in.n : (size_t)c->left;
-	if (c->spool < 0 || !spool(c, span_cut(buf_view(&c->in), 0, ahead))) {
+	if (c->spool < 0 || !spool_bytes(c, span_cut(buf_view(&c->in), 0, ahead))) {
 		respond_error(c, EXTRACT_MEMORY);
 		return;
 	}
@@ -260,7 +260,7 @@ start_waiting(void)
 			}
 			if (!first || sv.running[ocr] >= most)
 				break;
-			begin_body(first);
+			claim_place(first);
 		}
 	}
 }
@@ -332,13 +332,13 @@ take_file(struct conn *c, const struct http_message *m)
 	c->began_us = clock_mono_us();
 	c->seq = sv.seq++;
 	if (m->framing == HTTP_CHUNKED)
-		refuse(c, 411, "Content-Length is wanted");
+		respond_refusal(c, 411, "Content-Length is wanted");
 	else if (m->head.has_query && !c->order.ocr)
-		refuse(c, 400, "the query may be ocr=1");
+		respond_refusal(c, 400, "the query may be ocr=1");
 	else if (c->order.picture && !c->order.ocr)
-		refuse(c, 400, "a picture is read with ?ocr=1 alone");
+		respond_refusal(c, 400, "a picture is read with ?ocr=1 alone");
 	else if (c->left > EXTRACT_BODY_BYTES)
-		refuse(c, 413, "over 64 MB");
+		respond_refusal(c, 413, "over 64 MB");
 	else if (!c->left)
 		respond_error(c, EXTRACT_UNSUPPORTED);
 	else if (!tools_there(&c->order))
@@ -350,7 +350,7 @@ take_file(struct conn *c, const struct http_message *m)
 }
 
 static void
-take_head(struct conn *c)
+take_request(struct conn *c)
 {
 	struct http_field fields[FIELDS_MOST];
 	struct http_message m;
@@ -363,7 +363,7 @@ take_head(struct conn *c)
 	c->left = 0;
 	if (n <= 0) {
 		c->close = true;
-		refuse(c, n ? 400 : 431, "no request");
+		respond_refusal(c, n ? 400 : 431, "no request");
 		return;
 	}
 	bool file = span_is(m.head.path, "/pdf") || span_is(m.head.path, "/image");
@@ -374,13 +374,14 @@ take_head(struct conn *c)
 	else if (span_is(m.head.path, "/health") && span_is(m.head.method, "GET"))
 		respond_health(c);
 	else
-		refuse(c, file ? 405 : 404, "POST /pdf, POST /image?ocr=1, GET /health");
+		respond_refusal(
+			c, file ? 405 : 404, "POST /pdf, POST /image?ocr=1, GET /health");
 	buf_consume(&c->in, (size_t)n);
 }
 
 /* From the socket into the spool or the head. False: the peer is gone. */
 static bool
-conn_read(struct conn *c)
+conn_receive(struct conn *c)
 {
 	static char step[READ_BYTES];
 	size_t most = sizeof(step);
@@ -396,13 +397,13 @@ conn_read(struct conn *c)
 		return false;
 	if (c->state == CONN_HEAD) {
 		buf_put(&c->in, step, (size_t)n);
-		take_head(c);
+		take_request(c);
 		return true;
 	}
 	c->left -= (size_t)n;
 	if (c->state == CONN_DRAIN)
 		return c->left > 0;
-	if (!spool(c, span_of(step, (size_t)n)))
+	if (!spool_bytes(c, span_of(step, (size_t)n)))
 		respond_error(c, EXTRACT_MEMORY);
 	else if (!c->left)
 		run_file(c);
@@ -411,7 +412,7 @@ conn_read(struct conn *c)
 
 /* False: it is over. */
 static bool
-conn_write(struct conn *c)
+conn_send(struct conn *c)
 {
 	ssize_t n = send(c->fd, c->out.p + c->out.start, c->out.n, MSG_NOSIGNAL);
 
@@ -432,7 +433,7 @@ conn_write(struct conn *c)
 		return false;
 	conn_state(c, CONN_HEAD, IDLE_MS);
 	if (c->in.n)
-		take_head(c);
+		take_request(c);
 	return true;
 }
 
@@ -468,9 +469,9 @@ conn_event(struct conn *c, short events)
 	bool there = !(events & (POLLERR | POLLNVAL));
 
 	if (there && events & POLLOUT)
-		there = conn_write(c);
+		there = conn_send(c);
 	else if (there && events & POLLIN)
-		there = conn_read(c);
+		there = conn_receive(c);
 	else if (events & (POLLRDHUP | POLLHUP))
 		there = c->state == CONN_REPLY && !(events & POLLHUP);
 	if (!there)

@@ -1,0 +1,106 @@
+// PDFs for extract.sh, made by hand, in the folder that is named: what a program writes, and what nobody should.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { deflateSync } from 'node:zlib'
+
+const folder = process.argv[2]
+const latin = (s) => Buffer.from(s, 'latin1')
+const stream = (dict, data) => Buffer.concat([latin(`<<${dict}/Length ${data.length}>>stream\n`), Buffer.from(data), latin('\nendstream')])
+
+// objects: from 1 on, as texts or buffers; 1 is the catalog
+const pdf = (objects, trailer = '') => {
+	const parts = [latin('%PDF-1.5\n')], at = []
+	let n = parts[0].length
+	objects.forEach((o, i) => {
+		at.push(n)
+		const part = Buffer.concat([latin(`${i + 1} 0 obj\n`), Buffer.isBuffer(o) ? o : latin(o), latin('\nendobj\n')])
+		parts.push(part)
+		n += part.length
+	})
+	parts.push(latin(`xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${at.map((a) => `${String(a).padStart(10, '0')} 00000 n \n`).join('')}` +
+		`trailer<</Size ${objects.length + 1}/Root 1 0 R${trailer}>>\nstartxref\n${n}\n%%EOF\n`))
+	return Buffer.concat(parts)
+}
+const text = (s, x = 72, y = 700, how = '') => `q BT ${how} /F1 12 Tf ${x} ${y} Td (${s}) Tj ET Q\n`
+
+// pages: { text, data (a stream whole), more (members of the page) }; more objects follow
+const pages = (list, { root = '', trailer = '', more = [], resources = '' } = {}) => {
+	const objects = [`<</Type/Catalog/Pages 2 0 R${root}>>`,
+		`<</Type/Pages/Count ${list.length}/Kids[${list.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')}]>>`,
+		'<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>']
+	list.forEach((p, i) => {
+		objects.push(`<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>${resources}>>` +
+			`/Contents ${5 + 2 * i} 0 R${p.more ?? ''}>>`)
+		objects.push(p.data ?? stream('', latin(p.text ?? '')))
+	})
+	return pdf([...objects, ...more], trailer)
+}
+const files = {
+	known: pages([{ text: text('first words') }, { text: text('second words') }, { text: text('third words') }]),
+	hidden: pages([{ text: text('plain words') + text('white words', 72, 600, '1 g') + text('invisible words', 72, 500, '3 Tr') +
+		text('words off the page', -5000, 100) + text('words far off', 90000, -90000) + text('tiny words', 72, 400, '0.01 0 0 0.01 0 0 Tm') }]),
+	rotated: pages([{ text: text('turned words') + text('words off the turned page', 3000, -3000), more: '/Rotate 90' }]),
+	link: pages([{ text: text('words'), more: '/Annots[<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(https://example.com/?q=secret)>>>>]' }]),
+	note: pages([{ text: text('words'), more: '/Annots[<</Type/Annot/Subtype/Text/Rect[0 0 9 9]/Contents(a note)>>]' }]),
+	form: pages([{ text: text('words'), more: '/Annots[6 0 R]' }], { root: '/AcroForm<</Fields[6 0 R]>>',
+		more: ['<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(a value)/Rect[0 0 9 9]>>'] }),
+	attachment: pages([{ text: text('words') }], { root: '/Names<</EmbeddedFiles<</Names[(a.txt)6 0 R]>>>>',
+		more: ['<</Type/Filespec/F(a.txt)/EF<</F 7 0 R>>>>', stream('/Type/EmbeddedFile', 'attached')] }),
+	layer: pages([{ text: `/OC /MC0 BDC\n${text('words of a layer')}EMC\n${text('words')}` }], {
+		root: '/OCProperties<</OCGs[6 0 R]/D<</OFF[6 0 R]>>>>', resources: '/Properties<</MC0 6 0 R>>', more: ['<</Type/OCG/Name(layer)>>'] }),
+	encrypted: pages([{ text: text('words') }], { trailer: '/Encrypt<</Filter/Standard/V 1/R 2/P -4/O(12345678901234567890123456789012)/U(12345678901234567890123456789012)>>/ID[(a)(a)]' }),
+	said: pages([{ text: text('words') }], { trailer: '/Info 6 0 R', root: '/Metadata 7 0 R', more: ['<</Title(The \\344nderung)/Author<FEFF00E9007400E9>>>',
+		stream('/Type/Metadata/Subtype/XML', '<?xpacket?><x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:title>A &lt;title&gt;</dc:title><a b="of XMP"/></x:xmpmeta>')] }),
+	packed: pages([{ text: text('words'), more: '/Annots 99 0 R' }], { more: [
+		stream('/Type/ObjStm/N 1/First 5/Filter/FlateDecode', deflateSync('99 0 [<</Subtype/FreeText/Contents(hidden)>>]'))] }),
+	scanned: pages([{ text: text('words') }, { text: 'q 400 0 0 400 100 200 cm /Im1 Do Q' }, { text: '' }], { resources: '/XObject<</Im1 10 0 R>>', more: [
+		stream('/Subtype/Image/Width 2/Height 2/BitsPerComponent 8/ColorSpace/DeviceGray', [0, 255, 255, 0])] }),
+	drawn: pages([{ text: '0 0 1 rg 300 300 5 5 re f' }, { text: '   ' }]),
+	bomb: pages([{ data: stream('/Filter/FlateDecode', deflateSync(Buffer.alloc(400 << 20, '0 0 m '))) }]),
+	packed_bomb: pages([{ text: text('words') }], { more: [stream('/Type/ObjStm/N 1/First 5/Filter/FlateDecode', deflateSync(Buffer.alloc(300 << 20)))] }),
+	long: pages([...Array(1000)].map((_, i) => ({ text: text(`page ${i + 1}`) }))),
+	too_long: pages([...Array(1001)].map(() => ({ text: text('page') }))),
+	endless: pdf(['<</Type/Catalog/Pages 2 0 R>>', `<</Type/Pages/Count 100000/Kids[${[...Array(100000)].map((_, i) => `${i + 4} 0 R`).join(' ')}]>>`,
+		stream('', 'q Q'), ...Array(100000).fill('<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 3 0 R>>')]),
+	fed: pages([{ text: text('words').replace('(words) Tj', '<41> Tj').replaceAll('F1', 'F2') }, { text: '0 0 1 rg 300 300 50 50 re f' }], {
+		resources: '/Font<</F2 8 0 R>>', more: ['<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 9 0 R>>',
+			stream('', '/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <FF> endcodespacerange\n' +
+				'1 beginbfchar <41> <0041000C0042> endbfchar endcmap end end')] }),
+}
+// extract.mjs FOLDER PNG: one with that picture as its second page, the PNG's own bytes as its data
+if (process.argv[3]) {
+	const png = readFileSync(process.argv[3]), data = []
+	const colours = png[25] === 2 ? 3 : 1
+	for (let at = 8; at < png.length; at += 12 + png.readUInt32BE(at))
+		if (png.toString('latin1', at + 4, at + 8) === 'IDAT') data.push(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)))
+	const width = png.readUInt32BE(16), height = png.readUInt32BE(20)
+	writeFileSync(`${folder}/pictured.pdf`, pages([{ text: text('typed words') }, { text: 'q 612 0 0 792 0 0 cm /Im1 Do Q' }], { resources: '/XObject<</Im1 8 0 R>>',
+		more: [stream(`/Subtype/Image/Width ${width}/Height ${height}/BitsPerComponent 8/ColorSpace/Device${colours === 3 ? 'RGB' : 'Gray'}` +
+			`/Filter/FlateDecode/DecodeParms<</Predictor 15/Colors ${colours}/Columns ${width}>>`, Buffer.concat(data))] }))
+	process.exit(0)
+}
+files.cut = files.known.subarray(0, files.known.length - 300)
+for (const [name, bytes] of Object.entries(files))
+	writeFileSync(`${folder}/${name}.pdf`, bytes)
+// PNG of 30,000 by 30,000 that lies nowhere, and of a head that says 60,000 by 60,000
+const crc = (b) => {
+	let c = ~0
+	for (const x of b) {
+		c ^= x
+		for (let k = 0; k < 8; k++) c = c >>> 1 ^ (c & 1 ? 0xEDB88320 : 0)
+	}
+	return ~c >>> 0
+}
+const chunk = (type, data) => {
+	const body = Buffer.concat([latin(type), data]), n = Buffer.alloc(4), sum = Buffer.alloc(4)
+	n.writeUInt32BE(data.length)
+	sum.writeUInt32BE(crc(body))
+	return Buffer.concat([n, body, sum])
+}
+const png = (side) => {
+	const head = Buffer.alloc(13)
+	head.writeUInt32BE(side, 0)
+	head.writeUInt32BE(side, 4)
+	head[8] = 1
+	return Buffer.concat([latin('\x89PNG\r\n\x1a\n'), chunk('IHDR', head), chunk('IDAT', deflateSync(Buffer.alloc(64))), chunk('IEND', Buffer.alloc(0))])
+}
+writeFileSync(`${folder}/wide.png`, png(60000))
