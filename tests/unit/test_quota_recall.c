@@ -31,6 +31,7 @@ dim(const char *name, enum quota_window_kind kind, enum quota_orphan orphan, uin
 
 static char journal[128];
 static FILE *segment;
+static struct shares *shares; /* that counters are hidden by */
 
 static void
 journal_begins(void)
@@ -110,7 +111,8 @@ keep_line(struct quota_orphan_of *o, struct span line)
 static void
 recall_into(struct quota_recall *r, struct quota_table *t, struct quota_ledger *l)
 {
-	const struct quota_recall_into into = { t, l, clock_wall_ns() / 1000000, keep_line };
+	const struct quota_recall_into into = { t, l, clock_wall_ns() / 1000000, shares,
+		keep_line };
 	struct buf why;
 
 	buf_init(&why, 4096);
@@ -213,7 +215,7 @@ an_orphan_is_settled_at_its_reservation(void **state)
 	assert_true(span_ends(buf_view(&r.orphans->said), SPAN_LIT("]}")));
 	assert_non_null(memmem(buf_view(&r.orphans->said).p, r.orphans->said.n, "\"TWO\"", 5));
 	line_up(&l, RIG_PATIENT_US); /* settled before Redis is there: it waits */
-	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
+	quota_recall_settle(l.quota, r.orphans, shares, clock_mono_us());
 	assert_true(run_until_up(l.redis, 2000000));
 	line_done(&l);
 	reserve(l.quota, &b, d, 3);
@@ -246,7 +248,7 @@ an_orphan_of_another_life_is_spent_in_this_one(void **state)
 	assert_int_equal(r.norphans, 1);
 	line_up(&l, RIG_PATIENT_US);
 	assert_true(run_until_up(l.redis, 2000000));
-	quota_recall_settle(l.quota, r.orphans, clock_mono_us());
+	quota_recall_settle(l.quota, r.orphans, shares, clock_mono_us());
 	line_done(&l);
 	reserve(l.quota, &b, d, 3);
 	counts_are("charge", &b.q.dim[0], 100, 100);
@@ -306,7 +308,7 @@ what_ended_with_redis_is_counted_again(void **state)
 			line_up(&l, RIG_PATIENT_US);
 			recall_into(&r, NULL, quota_ledger_of(l.quota));
 			assert_int_equal(r.norphans, 1);
-			quota_recall_settle(l.quota, r.orphans, clock_mono_us());
+			quota_recall_settle(l.quota, r.orphans, shares, clock_mono_us());
 			quota_recall_free(&r);
 			assert_true(run_until_up(l.redis, 2000000));
 			line_done(&l);
@@ -368,7 +370,7 @@ totals_in_process_outlive_the_daemon(void **state)
 	recall(&r, t);
 	assert_int_equal(r.norphans, 1);
 	qt = quota_new(NULL, t, &self, &m);
-	quota_recall_settle(qt, r.orphans, clock_mono_us()); /* is counted already */
+	quota_recall_settle(qt, r.orphans, shares, clock_mono_us()); /* is counted already */
 	run_for(1000);
 	reserve(qt, &b, d, 3);
 	counts_are("charge", &b.q.dim[0], 205, 100);
@@ -379,7 +381,8 @@ totals_in_process_outlive_the_daemon(void **state)
 	quota_table_free(&t);
 }
 
-/* The first target failed, perhaps billed; the daemon was killed while the second one answered. */
+/* The first target failed, perhaps billed; the daemon was killed while the second one answered.
+ */
 static void
 a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled(void **state)
 {
@@ -388,10 +391,9 @@ a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled(void **sta
 	struct quota *qt;
 	struct ask first, second, b;
 	struct metrics m = { 0 };
-	const struct quota_dim d[] = { EACH_DIM },
-			       other[] = { dim("charge", QUOTA_CALENDAR,
-						   QUOTA_ORPHAN_CHARGE, 40),
-				       dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 4) };
+	const struct quota_dim d[] = { EACH_DIM }, other[] = { dim("charge", QUOTA_CALENDAR,
+								       QUOTA_ORPHAN_CHARGE, 40),
+		dim("drop", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 4) };
 
 	(void)state;
 	t = quota_table_new(&self);
@@ -420,7 +422,7 @@ a_later_attempt_is_charged_and_the_one_before_it_is_as_it_was_settled(void **sta
 	assert_int_equal(r.norphans, 1);
 	assert_int_equal(r.orphans->ndims, 3);
 	qt = quota_new(NULL, t, &self, &m);
-	quota_recall_settle(qt, r.orphans, clock_mono_us());
+	quota_recall_settle(qt, r.orphans, shares, clock_mono_us());
 	run_for(1000);
 	reserve(qt, &b, d, 3);
 	counts_are("charge", &b.q.dim[0], 140, 100);
