@@ -48,6 +48,9 @@ default: permit
 limits:
   - {name: few, per: [identity.person], requests: 10, window: 1h, soft: 50%}
   - {name: tokens, per: [identity.person], tokens: 1000000, window: 1h}
+  - {name: month, per: [model.name, identity.person], usd: 100, window: {calendar: month}}
+  - {name: all, per: [model.name], tokens: 1000000, window: 1h}
+  - {name: talk, tokens_per_conversation: 1000000}
 Y
 stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml" --providers 2
 note_pid $collector collector
