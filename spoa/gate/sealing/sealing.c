@@ -95,18 +95,25 @@ request_person_shown(const struct request *r)
 	return person_hidden(r) ? SPAN_LIT("") : r->found.identity.person;
 }
 
+/* Apart: most charges are no person's, and take no room for a copy. */
+static __attribute__((noinline)) size_t
+hidden_charge_text(const struct request *r, const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
+{
+	const struct found_seal *f = r->found.seal;
+	struct quota_dim hidden = *d;
+	bool named = f && f->counter.share &&
+		     counter_hide(&f->counter, hidden.key, sizeof(hidden.key));
+
+	return named ? quota_write(&hidden, out) : 0;
+}
+
 size_t
 request_charge_text(
 	const struct request *r, const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 {
-	const struct found_seal *f = r->found.seal;
+	bool his = d->of && d->of->of_person && person_hidden(r);
 
-	if (!d->of || !d->of->of_person || !person_hidden(r))
-		return quota_write(d, out);
-	struct quota_dim hidden = *d;
-	bool named = f && f->counter.share &&
-		     counter_hide(&f->counter, hidden.key, sizeof(hidden.key));
-	return named ? quota_write(&hidden, out) : 0;
+	return his ? hidden_charge_text(r, d, out) : quota_write(d, out);
 }
 
 struct span
