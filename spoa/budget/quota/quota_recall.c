@@ -109,28 +109,26 @@ name_counter(struct shares *shares, struct span id, struct quota_dim *d)
 	return true;
 }
 
-/* It is counted here, in a window that is not over: *out is it by its own name. */
+/* Here, in a window that is not over. */
 static bool
-is_counted_again(
-	struct reader *r, struct span id, const struct quota_dim *d, struct quota_dim *out)
+is_counted_again(const struct reader *r, const struct quota_dim *d)
 {
 	bool here = d->at.epoch ? r->into.ledger != NULL : r->into.table != NULL;
 
-	if (!here || is_over(r, d))
-		return false;
-	*out = *d;
-	bool named = name_counter(r->into.shares, id, out);
-	r->out->unnamed += !named;
-	return named;
+	return here && !is_over(r, d);
 }
 
 static void
 on_charged(struct reader *r, struct span id, struct quota_dim *as_recorded)
 {
-	struct quota_dim d;
+	struct quota_dim d = *as_recorded;
 
-	if (!is_counted_again(r, id, as_recorded, &d))
+	if (!is_counted_again(r, &d))
 		return;
+	if (!name_counter(r->into.shares, id, &d)) {
+		r->out->unnamed++;
+		return;
+	}
 	struct change c = { .dim = d, .at = d.at, .own = (int64_t)d.n };
 	if (d.at.epoch == 0) {
 		charge_table(r, &d, c.own);
@@ -141,11 +139,11 @@ on_charged(struct reader *r, struct span id, struct quota_dim *as_recorded)
 }
 
 static void
-on_settled(struct reader *r, struct span id, const struct quota_dim *was, uint64_t used)
+on_settled(const struct reader *r, struct span id, const struct quota_dim *was, uint64_t used)
 {
-	struct quota_dim d;
+	struct quota_dim d = *was;
 
-	if (!is_counted_again(r, id, was, &d))
+	if (!is_counted_again(r, &d) || !name_counter(r->into.shares, id, &d))
 		return;
 	if (d.at.epoch == 0) {
 		charge_table(r, &d, (int64_t)used - (int64_t)d.n);
