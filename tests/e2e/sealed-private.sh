@@ -70,7 +70,10 @@ post kept.test "$marker 536-22-1840"
 for i in 1 2; do post cached.test "$marker again"; settled; done
 control '{"fault":"overloaded","times":1}'
 post falls.test "$marker falls"
-for i in 1 2 3 4 5 6; do post kept.test "$marker"; done
+control '{"cut_after_bytes":0,"times":2}' # HAProxy asks once more
+post falls.test "$marker falls, and may be billed"
+control '{}'
+for i in 1 2 3 4 5; do post kept.test "$marker"; done
 is "the limit ends it" "$status" 429
 settled
 audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
@@ -135,6 +138,7 @@ for c in few tokens both talk; do like "$c is counted all the same" "$(grep -c "
 for of in "${#name}:${name}r" "${#name}:${name}t" "4:echo${#name}:${name}t"; do
 	is "nor anywhere else" "$(holders "$(printf %s "$of" | sha256sum | cut -c 1-24)" | sed 's/page.redis//; s/redis.rdb//; s/ //g')" ""
 done
+like "what an attempt took is hidden, too" "$(jq -c 'select(.type == "attempt") | .settled' "$D/lines")" '\{tokens:~'
 # A conversation is hashed with who has it: by his share, too.
 talks() { jq -r 'select(.type == "decision" and .route == "cached") | .request.conversation' "$D/lines" | sort -u; }
 talked=$(talks)
