@@ -12,6 +12,7 @@
 #include "gate/cache/entry.h"
 #include "gate/sources/data.h"
 #include "policy/verdict/tool.h"
+#include "record/seal/counters.h"
 #include "record/seal/seal.h"
 #include "scan/mcp/message.h"
 
@@ -55,6 +56,7 @@ struct found_seal {
 	bool has_holder; /* a share: hash_key follows from it, while a record is made */
 	unsigned char hash_key[SHA256_BYTES];
 	char pseudonym[PSEUDONYM_LEN + 1]; /* audit.persons: pseudonym; "": not */
+	struct counter_key counter;	   /* with it: what hides names of counters */
 	struct kept_text {
 		struct sealing *t; /* NULL: nothing is */
 		struct sealed said;
@@ -156,7 +158,12 @@ struct request_found {
 	uint64_t target_cap; /* of its model, under which stated caps were lowered; 0: none */
 	bool bounded;	     /* a limit applies that counts what an answer takes */
 	/* of it: what a record may hold, once looked through */
-	enum { CONVERSATION_UNREAD, CONVERSATION_HELD, CONVERSATION_OUT } conversation_state;
+	enum {
+		CONVERSATION_UNREAD,
+		CONVERSATION_HELD,
+		CONVERSATION_HASHED, /* ours: of the person, too */
+		CONVERSATION_OUT
+	} conversation_state;
 	int64_t input_tokens, output_tokens; /* estimated, reserved */
 	/* [0] what the head alone decides, [1] what needs the body: an empty one, until
 	 * request_quota() */
@@ -230,7 +237,7 @@ struct request_found {
 		uint32_t waited_ms; /* for another request that asked the same */
 	} cache;
 	struct found_seal *seal; /* NULL: no texts of any route are kept */
-	bool no_session; /* it names one that is not its caller's */
+	bool no_session;	 /* it names one that is not its caller's */
 	/* gate/limits/offered.c: tools that it offers and rules hide, of this attempt */
 	struct found_offer {
 		struct splice *cut; /* in the arena */

@@ -473,6 +473,8 @@ struct limit {
 	uint64_t peers;	 /* of so many daemons together; 0: as tollgate.yaml says */
 	bool reads_body; /* `per`, `when` or what it counts needs the body */
 	bool reads_tool; /* it counts calls: policy_facts.call */
+	bool of_person;	 /* `per` reads the person, or the conversation, whose name comes of him
+			  */
 };
 
 /* Where request.conversation comes from: the first that gives one. */

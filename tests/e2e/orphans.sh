@@ -1,8 +1,9 @@
 # A daemon killed with requests under way: what they reserved is settled when it is back, on
 # Redis; what was used is counted again where the counts ended with it, in process or on a Redis
-# that was emptied meanwhile.
+# that was emptied meanwhile. So it is where persons are pseudonyms, and records do not name their counters.
 # Once: what is asked is the daemon's.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 
 # used, held and left of each limit, as the operator sees them
 quota() { "$build/tollgate" quota get --person ann --json -c "$D/tollgate.yaml" 2>"$D/err"; }
@@ -29,10 +30,14 @@ killed_and_back() { # [emptied]
 
 clear_of day 120
 all=$D
-for store in redis process; do
+hash=$(printf 3:annt | sha256sum | cut -c 1-24) # of a counter of her tokens
+for store in redis sealed process; do
 	D=$all/$store
 	mkdir "$D"
 	if [ $store = redis ]; then stack_up --policy "$here/orphans.yaml"
+	elif [ $store = sealed ]; then
+		{ auditor judge; echo 'audit: {persons: pseudonym}'; } >"$D/mine.yaml"
+		stack_up --policy "$here/orphans.yaml" --config "$D/mine.yaml"
 	else stack_up --no-redis --policy "$here/orphans.yaml"; fi
 	again=
 	control '{"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}'
@@ -55,9 +60,14 @@ for store in redis process; do
 	is "$store: and no more in flight" "$(of at-once)" "[0,0]"
 	is "$store: its completion says so" "$(last .outcome completion)" '"orphaned"'
 	killed_and_back
+	named() { cat "$JOURNAL"/* | tr -d '\0' | grep -c "$hash"; }
+	case $store in
+		sealed) is "$store: no record has a hash of her name" "$(named)" 0 ;;
+		*) like "$store: records name counters by what Redis calls them" "$(named)" '^[1-9]' ;;
+	esac
 	is "$store: once, whoever is killed again" "$(of month)" "[$((30 + held)),0]"
 	is "$store: an hour that rolls goes on too" "$(of hour)" "[$((30 + held)),0]"
-	if [ $store = redis ]; then
+	if [ $store != process ]; then
 		killed_and_back emptied
 		is "$store: emptied while it was away, all is counted again" "$(of month) $(of dropped) $(of hour)" \
 			"[$((30 + held)),0] [$((30 + held)),0] [$((30 + held)),0]"
@@ -67,6 +77,14 @@ for store in redis process; do
 		counted() { [ "$(of month)" = "[$((60 + held)),0]" ]; }
 		wait_for counted
 		is "$store: and goes on from there" "$status $(of month)" "200 [$((60 + held)),0]"
+	fi
+	if [ $store = sealed ]; then
+		"$build/tollgate" audit erase --person ann --why 'asked' -c "$D/tollgate.yaml" >"$D/out" 2>&1
+		is "$store: she is erased" $? 0
+		is "$store: and what she used still counts" "$(of month)" "[$((60 + held)),0]"
+		killed_and_back emptied
+		is "$store: but from her records nobody counts it again" "$(of month)" "[0,0]"
+		like "$store: which is said" "$(grep event=quota.unnamed "$D/tollgate.log" | tail -1)" 'charges=[1-9]'
 	fi
 	check "$store: the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 	[ -n "$again" ] && kill "$again" && wait "$again" 2>/dev/null

@@ -48,6 +48,9 @@ default: permit
 limits:
   - {name: few, per: [identity.person], requests: 10, window: 1h, soft: 50%}
   - {name: tokens, per: [identity.person], tokens: 1000000, window: 1h}
+  - {name: both, per: [model.name, identity.person], tokens: 1000000, window: {calendar: month}}
+  - {name: all, per: [model.name], tokens: 1000000, window: 1h}
+  - {name: talk, tokens_per_conversation: 1000000}
 Y
 stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml" --providers 2
 note_pid $collector collector
@@ -67,7 +70,10 @@ post kept.test "$marker 536-22-1840"
 for i in 1 2; do post cached.test "$marker again"; settled; done
 control '{"fault":"overloaded","times":1}'
 post falls.test "$marker falls"
-for i in 1 2 3 4 5 6; do post kept.test "$marker"; done
+control '{"cut_after_bytes":0,"times":2}' # HAProxy asks once more
+post falls.test "$marker falls, and may be billed"
+control '{}'
+for i in 1 2 3 4 5; do post kept.test "$marker"; done
 is "the limit ends it" "$status" 429
 settled
 audit() { "$build/tollgate" audit "$@" -c "$D/tollgate.yaml"; }
@@ -120,6 +126,23 @@ holders() { # WHAT: files that hold it, but of who is meant to: the provider, th
 }
 is "no text stands anywhere" "$(holders "$marker")" ""
 is "no name" "$(holders "$name")" ""
+# What Redis counts under while the window lasts has a hash of the name: records have none, but of a limit for all.
+hashes() { # FILE
+	local of=${#name}:$name
+	for of in "${of}r" "${of}t" "4:echo${of}t" "4:echot"; do grep -ac "$(printf %s "$of" | sha256sum | cut -c 1-24)" "$1"; done | paste -sd' '
+}
+like "Redis names counters by hashes" "$(hashes "$D/page.redis")" '^[1-9] [1-9] [1-9] [1-9]$'
+cat "$JOURNAL"/*.jsonl | tr -d '\0' >"$D/lines"
+for f in lines page.stream page.export; do like "$f: a hash of her name is nowhere" "$(hashes "$D/$f")" '^0 0 0 [1-9]'; done
+for c in few tokens both talk; do like "$c is counted all the same" "$(grep -c "tollgate:q:{$c:~" "$D/lines")" '^[1-9]'; done
+for of in "${#name}:${name}r" "${#name}:${name}t" "4:echo${#name}:${name}t"; do
+	is "nor anywhere else" "$(holders "$(printf %s "$of" | sha256sum | cut -c 1-24)" | sed 's/page.redis//; s/redis.rdb//; s/ //g')" ""
+done
+like "what an attempt took is hidden, too" "$(jq -c 'select(.type == "attempt") | .settled' "$D/lines")" '\{tokens:~'
+# A conversation is hashed with who has it: by his share, too.
+talks() { jq -r 'select(.type == "decision" and .route == "cached") | .request.conversation' "$D/lines" | sort -u; }
+talked=$(talks)
+like "one conversation has one name" "$talked" '^[0-9a-f]{32}$'
 is "but the word" "$(grep -c "$word" "$D/live" "$D/page._recent" "$D/page._limits_near" | grep -c ':0')" 0
 
 # ---- roles ----
@@ -189,6 +212,9 @@ is "no search for a text finds her" "$(grep -c '"id"' "$D/page.found")" 0
 rm "$D/asked"
 post cached.test "$marker again"
 is "what was taken out of the cache is not given again" "$(header x-tollgate-cache)" miss
+settled
+cat "$JOURNAL"/*.jsonl | tr -d '\0' >"$D/lines"
+is "the same words are another conversation to who reads on" "$(talks | grep -c .) $(talks | grep -cx "$talked")" "2 1"
 is "still no text anywhere" "$(holders "$marker")" ""
 is "nor a name" "$(holders "$name")" ""
 check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"

@@ -97,28 +97,59 @@ is_over(const struct reader *r, const struct quota_dim *d)
 		       : !cell_alive(d, &d->at, cell_own(d, &d->at), r->into.now_ms);
 }
 
-static void
-on_charged(const struct reader *r, struct quota_dim *d)
+/* A counter's own name. False: nobody has it any more. */
+static bool
+name_counter(struct shares *shares, struct span id, struct quota_dim *d)
 {
-	struct change c = { .dim = *d, .at = d->at, .own = (int64_t)d->n };
+	if (!counter_is_hidden(d->key))
+		return true;
+	if (counter_show(shares, id, d->key, sizeof(d->key)))
+		return false;
+	d->hash = span_hash(span_str(d->key));
+	return true;
+}
 
-	if (d->at.epoch == 0 && r->into.table && !is_over(r, d))
-		charge_table(r, d, c.own);
-	c.spent = cell_spends(d, &d->at) ? c.own : 0;
-	if (d->at.epoch && r->into.ledger && !is_over(r, d))
-		note_orphan_place(r, &c, &d->at);
+/* Here, in a window that is not over. */
+static bool
+is_counted_again(const struct reader *r, const struct quota_dim *d)
+{
+	bool here = d->at.epoch ? r->into.ledger != NULL : r->into.table != NULL;
+
+	return here && !is_over(r, d);
 }
 
 static void
-on_settled(const struct reader *r, const struct quota_dim *was, uint64_t used)
+on_charged(struct reader *r, struct span id, struct quota_dim *as_recorded)
+{
+	struct quota_dim d = *as_recorded;
+
+	if (!is_counted_again(r, &d))
+		return;
+	if (!name_counter(r->into.shares, id, &d)) {
+		r->out->unnamed++;
+		return;
+	}
+	struct change c = { .dim = d, .at = d.at, .own = (int64_t)d.n };
+	if (d.at.epoch == 0) {
+		charge_table(r, &d, c.own);
+		return;
+	}
+	c.spent = cell_spends(&d, &d.at) ? c.own : 0;
+	note_orphan_place(r, &c, &as_recorded->at);
+}
+
+static void
+on_settled(const struct reader *r, struct span id, const struct quota_dim *was, uint64_t used)
 {
 	struct quota_dim d = *was;
 
-	if (d.at.epoch == 0 && r->into.table && !is_over(r, &d))
-		charge_table(r, &d, (int64_t)used - (int64_t)d.n);
-	d.actual = used;
-	if (d.at.epoch == 0 || !r->into.ledger || is_over(r, &d))
+	if (!is_counted_again(r, &d) || !name_counter(r->into.shares, id, &d))
 		return;
+	if (d.at.epoch == 0) {
+		charge_table(r, &d, (int64_t)used - (int64_t)d.n);
+		return;
+	}
+	d.actual = used;
 	struct change c = cell_settle(&d);
 	note_orphan_place(r, &c, &d.at);
 }
@@ -139,7 +170,7 @@ on_decision(struct reader *r, struct span line)
 	size_t n = list.p ? charges(list, dim) : 0;
 
 	for (size_t k = 0; k < n; k++)
-		on_charged(r, &dim[k]);
+		on_charged(r, id, &dim[k]);
 	if (n == 0 || id.n >= sizeof(((struct quota_orphan_of *)0)->id) ||
 		!span_is(recalled_text(line, "via"), "relay") ||
 		r->out->norphans == QUOTA_ORPHANS_MAX || *orphan_place(r, id))
@@ -171,7 +202,8 @@ used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 static void
 on_completion(struct reader *r, struct span line)
 {
-	struct quota_orphan_of **at = orphan_place(r, recalled_text(line, "id")), *o = *at;
+	struct span id = recalled_text(line, "id");
+	struct quota_orphan_of **at = orphan_place(r, id), *o = *at;
 	struct quota_dim dim[QUOTA_DIMS_MAX];
 	struct span list = chain_member(line, "settled");
 	size_t n = list.p ? charges(list, dim) : 0;
@@ -179,7 +211,7 @@ on_completion(struct reader *r, struct span line)
 	if (!o)
 		return;
 	for (size_t k = 0; k < o->ndims; k++)
-		on_settled(r, &o->dim[k], used_of(&o->dim[k], dim, n));
+		on_settled(r, id, &o->dim[k], used_of(&o->dim[k], dim, n));
 	*at = o->next;
 	free(o);
 	r->out->norphans--;
@@ -197,11 +229,13 @@ is_kept(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 	return false;
 }
 
-/* Another target was tried: what the attempt before it took is settled, and this one charged. */
+/* Another target was tried: what the attempt before it took is settled, and this one charged.
+ */
 static void
 on_attempt(struct reader *r, struct span line)
 {
-	struct quota_orphan_of **at = orphan_place(r, recalled_text(line, "id")), *o = *at;
+	struct span id = recalled_text(line, "id");
+	struct quota_orphan_of **at = orphan_place(r, id), *o = *at;
 	struct quota_dim now[QUOTA_DIMS_MAX], was[QUOTA_DIMS_MAX];
 	struct span reserved = chain_member(line, "reserved"),
 		    settled = chain_member(line, "settled");
@@ -214,10 +248,10 @@ on_attempt(struct reader *r, struct span line)
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!is_kept(&now[i], o->dim, o->ndims))
-			on_charged(r, &now[i]);
+			on_charged(r, id, &now[i]);
 	for (size_t k = 0; k < o->ndims; k++)
 		if (!is_kept(&o->dim[k], now, n))
-			on_settled(r, &o->dim[k], used_of(&o->dim[k], was, nwas));
+			on_settled(r, id, &o->dim[k], used_of(&o->dim[k], was, nwas));
 		else
 			for (size_t i = 0; i < n; i++)
 				if (strcmp(now[i].key, o->dim[k].key) == 0)
@@ -371,7 +405,8 @@ quota_recall_free(struct quota_recall *r)
 }
 
 void
-quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us)
+quota_recall_settle(
+	struct quota *qt, struct quota_orphan_of *o, struct shares *shares, uint64_t now_us)
 {
 	struct quota_request q;
 
@@ -381,7 +416,8 @@ quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us
 		if (d->at.hold == QUOTA_HOLD_NONE || d->at.epoch == 0)
 			continue;
 		d->actual = d->span.kind == QUOTA_IN_FLIGHT ? 0 : d->n;
-		q.dim[q.ndims++] = *d;
+		q.dim[q.ndims] = *d;
+		q.ndims += name_counter(shares, span_str(o->id), &q.dim[q.ndims]);
 	}
 	quota_settle(qt, &q, now_us);
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "budget/quota/quota_ledger.h"
 #include "budget/quota/quota_table.h"
+#include "record/seal/counters.h"
 
 #define QUOTA_RECALL_BYTES (4ull << 30) /* of the journal's end that are read, at most */
 enum { QUOTA_ORPHANS_MAX = 65536 }; /* decisions without an end; more are left as they are */
@@ -24,13 +25,15 @@ struct quota_orphan_of {
 	} line;
 	struct buf said; /* the caller's, who made it of that */
 	size_t ndims;
-	struct quota_dim dim[];
+	struct quota_dim dim[]; /* as the record has them: record/seal/counters.h */
 };
 
 struct quota_recall {
 	struct quota_orphan_of *orphans;
 	size_t norphans;
 	uint64_t records; /* that were read */
+	uint64_t unnamed; /* charges of counters whose names are hidden, and whose share is gone
+			   */
 	bool cut;	  /* older ones were not: QUOTA_RECALL_BYTES */
 };
 
@@ -40,6 +43,7 @@ struct quota_recall_into {
 	struct quota_table *table;
 	struct quota_ledger *ledger;
 	int64_t now_ms;
+	struct shares *shares; /* that counters are hidden by; NULL: none are known */
 	/* told of each orphan in the end, with the line; NULL: nobody is */
 	void (*orphan)(struct quota_orphan_of *o, struct span line);
 };
@@ -48,7 +52,9 @@ struct quota_recall_into {
 int quota_recall_read(struct quota_recall *r, const char *dir, const char *node,
 	int64_t since_s, const struct quota_recall_into *into, struct buf *why);
 void quota_recall_free(struct quota_recall *r);
-/* Settles an orphan at its reservation. The worker's thread. */
-void quota_recall_settle(struct quota *qt, struct quota_orphan_of *o, uint64_t now_us);
+/* Settles an orphan at its reservation, but for counters that have no name any more. The
+ * worker's thread. */
+void quota_recall_settle(
+	struct quota *qt, struct quota_orphan_of *o, struct shares *shares, uint64_t now_us);
 
 #endif

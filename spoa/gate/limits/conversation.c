@@ -63,7 +63,7 @@ hashed(struct request *r)
 	SCOPED_BUF(hex, 2 * HASH_SHOWN + 1);
 	buf_hex(&hex, digest, HASH_SHOWN);
 	struct span s = arena_dup(&r->arena, buf_view(&hex));
-	r->found.conversation_state = CONVERSATION_HELD;
+	r->found.conversation_state = CONVERSATION_HASHED;
 	return s;
 }
 

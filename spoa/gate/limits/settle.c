@@ -4,6 +4,7 @@
 #include "base/json_put.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
+#include "gate/sealing/sealing.h"
 #include "policy/prices.h"
 
 /* In tokens, where that is known: what was used; of what nobody says what was reserved, the
@@ -142,8 +143,9 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 				continue;
 			d.actual = took(r, &t, &d) + embedded(r, &d);
 			out[n++] = cell_settle(&d);
-			if (d.n)
-				json_put_text(said, NULL, span_of(text, quota_write(&d, text)));
+			size_t bytes = d.n ? request_charge_text(r, &d, text) : 0;
+			if (bytes)
+				json_put_text(said, NULL, span_of(text, bytes));
 		}
 		if (ndims)
 			q->ndims = 0;

@@ -1,5 +1,6 @@
 #include "gate/sealing/sealing.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -56,8 +57,10 @@ request_seal_holder(struct request *r)
 	if (err)
 		return err == ERR_NOTFOUND ? 0 : err;
 	share_hash_key(&b, f->hash_key);
-	if (named && !f->pseudonym[0]) /* both records of a request have one */
+	if (named && !f->pseudonym[0]) { /* all records of a request have one */
 		share_pseudonym(&b, f->pseudonym);
+		counter_key_of(&b, span_str(r->id), &f->counter);
+	}
 	explicit_bzero(&b, sizeof(b));
 	return 0;
 }
@@ -73,17 +76,63 @@ request_seal_wipe(struct request *r)
 	explicit_bzero(f->hash_key, sizeof(f->hash_key));
 }
 
+/* His name is not to be in records. */
+static bool
+person_hidden(const struct request *r)
+{
+	return r->gate && r->gate->shared->shares && r->found.identity.person.n &&
+	       gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
+}
+
 struct span
 request_person_shown(const struct request *r)
 {
 	const struct found_seal *f = r->found.seal;
-	bool hidden = r->gate && r->gate->shared->shares &&
-		      gate_cfg(r->gate)->audit_persons == PERSONS_PSEUDONYM;
 
 	/* Who could be given no share has no name. */
 	if (f && f->pseudonym[0])
 		return span_str(f->pseudonym);
-	return hidden ? SPAN_LIT("") : r->found.identity.person;
+	return person_hidden(r) ? SPAN_LIT("") : r->found.identity.person;
+}
+
+/* Apart: most charges are no person's, and take no room for a copy. */
+static __attribute__((noinline)) size_t
+hidden_charge_text(const struct request *r, const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
+{
+	const struct found_seal *f = r->found.seal;
+	struct quota_dim hidden = *d;
+	bool named = f && f->counter.share &&
+		     counter_hide(&f->counter, hidden.key, sizeof(hidden.key));
+
+	return named ? quota_write(&hidden, out) : 0;
+}
+
+size_t
+request_charge_text(
+	const struct request *r, const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
+{
+	bool his = d->of && d->of->of_person && person_hidden(r);
+
+	return his ? hidden_charge_text(r, d, out) : quota_write(d, out);
+}
+
+struct span
+request_conversation_shown(const struct request *r, char own[CONVERSATION_DIGITS + 1])
+{
+	const struct found_seal *f = r->found.seal;
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 h;
+
+	if (r->found.conversation_state != CONVERSATION_HASHED || !person_hidden(r))
+		return r->found.conversation;
+	if (!f || !f->has_holder)
+		return SPAN_LIT("");
+	hmac_begin(&h, f->hash_key);
+	sha256_add(&h, SPAN_LIT("conversation"));
+	sha256_add(&h, r->found.conversation);
+	hmac_end(&h, f->hash_key, digest);
+	sodium_bin2hex(own, CONVERSATION_DIGITS + 1, digest, CONVERSATION_DIGITS / 2);
+	return span_of(own, CONVERSATION_DIGITS);
 }
 
 void
@@ -415,6 +464,8 @@ request_seal_free(struct request *r)
 {
 	request_seal_drop(r);
 	request_seal_wipe(r);
+	if (r->found.seal)
+		explicit_bzero(&r->found.seal->counter, sizeof(r->found.seal->counter));
 	free(r->found.seal);
 	r->found.seal = NULL;
 }

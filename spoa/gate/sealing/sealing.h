@@ -6,6 +6,8 @@
 
 #include "gate/request.h"
 
+enum { CONVERSATION_DIGITS = 32 };
+
 /* Whose texts they are: the person, else the key's id, else "anonymous". */
 struct span request_holder(const struct request *r);
 /* Before a record is made: the holder's share, which its hashes and its pseudonym come from,
@@ -18,6 +20,14 @@ struct span request_person_shown(const struct request *r);
  * a share. */
 void request_seal_hash(const struct request *r, const unsigned char h[SHA256_BYTES],
 	unsigned char out[SHA256_BYTES]);
+/* A charge as records have it: what a limit counts for a person is named by his share where he
+ * is (record/seal/counters.h). 0: it cannot be named. */
+size_t request_charge_text(
+	const struct request *r, const struct quota_dim *d, char out[QUOTA_TEXT_MAX]);
+/* request.conversation as records have it: where it is our hash, of the person too, and he is
+ * named by a word, one of it under his share's key; "" where that is not known. */
+struct span request_conversation_shown(
+	const struct request *r, char own[CONVERSATION_DIGITS + 1]);
 
 /* The decision's texts, whole: their parts go with its entry. 0, or negative: they cannot be
  * kept. */

@@ -21,8 +21,9 @@ put_charges(struct request *r, struct buf *b, enum record_field f)
 		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
 			char text[QUOTA_TEXT_MAX];
 			const struct quota_dim *d = &r->found.quota[i]->dim[k];
-			if (d->charged)
-				put_text_item(b, f, n++, span_of(text, quota_write(d, text)));
+			size_t bytes = d->charged ? request_charge_text(r, d, text) : 0;
+			if (bytes)
+				put_text_item(b, f, n++, span_of(text, bytes));
 		}
 	/* Of attempts before, whatever they are charged now. */
 	struct span others = f == RF_SETTLED ? request_settled_charges(r) : SPAN_LIT("");

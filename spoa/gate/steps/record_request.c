@@ -184,6 +184,8 @@ held_conversation(struct request *r)
 void
 record_request(struct request *r, struct buf *b)
 {
+	char own[CONVERSATION_DIGITS + 1];
+
 	put_object(b, RF_REQUEST);
 	if (request_is_method(r->in.head.method))
 		put_chosen(r, b, RF_REQUEST_METHOD, r->in.head.method);
@@ -196,7 +198,7 @@ record_request(struct request *r, struct buf *b)
 	put_count(b, RF_REQUEST_ATTEMPT, request_attempt(r) > 1 ? request_attempt(r) : 0);
 	put_params(r, b);
 	if (held_conversation(r))
-		put_str(b, RF_REQUEST_CONVERSATION, r->found.conversation);
+		put_str(b, RF_REQUEST_CONVERSATION, request_conversation_shown(r, own));
 	buf_putc(b, '}');
 }
 
@@ -342,6 +344,7 @@ static bool
 held(struct request *r, size_t slot)
 {
 	const struct identity *id = &r->found.identity;
+	char own[CONVERSATION_DIGITS + 1];
 	struct buf attributes;
 	bool is;
 
@@ -368,7 +371,9 @@ held(struct request *r, size_t slot)
 	case V_REQUEST_HOST: return held_ascii(r->in.host);
 	case V_REQUEST_PATH:
 		return held_ascii(r->in.head.path) && request_path_state(r) == PATH_CLEAN;
-	case V_REQUEST_CONVERSATION: return held_conversation(r);
+	case V_REQUEST_CONVERSATION:
+		return held_conversation(r) &&
+		       span_eq(request_conversation_shown(r, own), r->found.conversation);
 	default: return !policy_slot_parameter(slot) || held_parameter(r, slot);
 	}
 }

@@ -21,6 +21,7 @@ struct recall {
 	struct mail mail;
 	struct worker *worker;
 	struct audit *audit;
+	struct shares *shares;
 	struct quota_recall found;
 };
 
@@ -121,10 +122,10 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 
 int
 recall_read(struct recall **out, const struct config *cfg, struct quota_table *table,
-	struct quota_ledger *ledger, struct buf *why)
+	struct quota_ledger *ledger, struct shares *shares, struct buf *why)
 {
 	const struct quota_recall_into into = { table, ledger, table_ms(table, clock_mono_us()),
-		on_orphan };
+		shares, on_orphan };
 	struct recall *r = calloc(1, sizeof(*r));
 
 	const uint64_t began_us = clock_mono_us();
@@ -133,6 +134,7 @@ recall_read(struct recall **out, const struct config *cfg, struct quota_table *t
 	if (!r)
 		return ERR_NOMEM;
 	TAG(recall, r);
+	r->shares = shares;
 	int err = quota_recall_read(
 		&r->found, cfg->journal, cfg->node, into.now_ms / 1000 - WINDOWS_S, &into, why);
 	log_event(LOG_INFO, "quota.recalled", LI("records", r->found.records),
@@ -141,6 +143,11 @@ recall_read(struct recall **out, const struct config *cfg, struct quota_table *t
 		log_event(LOG_WARN, "quota.recall",
 			LS("why", "the journal is longer than is read at a start: what was "
 				  "used before is not counted"));
+	if (r->found.unnamed)
+		log_event(LOG_WARN, "quota.unnamed", LI("charges", r->found.unnamed),
+			LS("why",
+				"the shares of the persons that they count are not here any more: "
+				"they are not counted again, and what is held ends by itself"));
 	if (err < 0 || r->found.norphans == 0) {
 		quota_recall_free(&r->found);
 		free(r);
@@ -186,7 +193,7 @@ on_worker(struct mail *m, void *worker UNUSED)
 
 	for (struct quota_orphan_of *o = r->found.orphans; o; o = o->next) {
 		record_orphan(r->audit, o);
-		quota_recall_settle(gate_quota(r->worker->gate), o, now);
+		quota_recall_settle(gate_quota(r->worker->gate), o, r->shares, now);
 	}
 	quota_recall_free(&r->found);
 	free(r);

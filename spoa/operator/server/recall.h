@@ -8,11 +8,12 @@
 
 struct recall;
 
-/* Reads the journal, before a worker runs. `table`: the in-process counts; `ledger`: of the
+/* Reads the journal, before a worker runs, and after what was erased is. `shares` (may be NULL)
+ * lives on until the workers have ended. `table`: the in-process counts; `ledger`: of the
  * worker that settles, where counts are on Redis, or NULL. Both are charged with what the
  * journal says of them. *out NULL: nothing is left. 0 or an error with *why. */
 int recall_read(struct recall **out, const struct config *cfg, struct quota_table *table,
-	struct quota_ledger *ledger, struct buf *why);
+	struct quota_ledger *ledger, struct shares *shares, struct buf *why);
 /* On that worker's loop, as soon as it runs and its Redis is there. Takes *r. */
 void recall_settle(struct recall **r, struct worker *w, struct audit *audit);
 

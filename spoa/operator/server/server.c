@@ -437,8 +437,9 @@ start_workers(struct server *s, const struct config *cfg, struct sockets *so, st
 		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon);
 	}
 	server_notify("STATUS=reading the journal: what is used of limits");
-	if (cfg->journal && recall_read(&s->recall, cfg, s->table,
-				    quota_ledger_of(gate_quota(s->workers[0].gate)), why) < 0)
+	if (cfg->journal &&
+		recall_read(&s->recall, cfg, s->table,
+			quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares, why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->agent, so->nagent, so->relay,

@@ -49,8 +49,11 @@ dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 		return;
 	}
 	const struct cel_program *prog = build_expression(b, n, "per", CEL_DYN, &l->reads_body);
-	if (prog && countable(b, n, prog))
-		l->per[l->nper++] = prog;
+	if (!prog || !countable(b, n, prog))
+		return;
+	l->per[l->nper++] = prog;
+	l->of_person |=
+		cel_reads(prog, V_IDENTITY_PERSON) || cel_reads(prog, V_REQUEST_CONVERSATION);
 }
 
 static void
