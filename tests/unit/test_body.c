@@ -270,7 +270,7 @@ static const struct {
 		"invalid_encoding" },
 	{ "NUL in text", REST, NULL, "s\0s", 403, "unreadable_content" },
 	{ "an escape sequence in text", REST, NULL, "\x1b(Bhi", 403, "unreadable_content" },
-	{ "bytes that are not UTF-8", REST, "image/png", "\x89PNG", 403, "unreadable_content" },
+	{ "bytes that are not UTF-8", REST, "image/png", "\x89PMG", 403, "unreadable_content" },
 	{ "a document that is no object", OPENAI, NULL, "[]", 400, "invalid_type" },
 	{ "a model that is no string", OPENAI, NULL, "{\"model\":1}", 400, "invalid_type" },
 	{ "a model that is null", ANTHROPIC, NULL, "{\"model\":null}", 400, "invalid_type" },

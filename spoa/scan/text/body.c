@@ -9,6 +9,7 @@
 #include "base/codec/uri.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
+#include "scan/media/media_file.h"
 #include "scan/text/media.h"
 #include "scan/text/model_names.h"
 #include "scan/text/opaque.h"
@@ -273,6 +274,31 @@ read_undeclared(const struct table *t, struct span raw, char first, struct arena
 	return body_text(raw, a, out, why);
 }
 
+/* A body that is a file: what is in it is asked of others. ASCII of a PDF is no text. */
+static bool
+is_file_body(struct span raw)
+{
+	enum file_magic k = file_kind_of(raw);
+
+	return k != FILE_OTHER && (k == FILE_PDF || !body_is_text(raw));
+}
+
+static int
+body_file(struct span type, struct span raw, struct arena *a, struct body *out,
+	struct body_refusal *why)
+{
+	struct media m = { .kind = span_str(file_kind_media(file_kind_of(raw))),
+		.end = raw.n,
+		.segment = SEGMENT_NO_KEY,
+		.data = raw,
+		.type = type };
+
+	out->format = BODY_TEXT;
+	return opaque_add(&out->unread, a, &m, raw.n)
+		       ? refuse_room(why, "no memory to read the body")
+		       : 0;
+}
+
 static int
 read_any_format(const struct table *t, struct span content_type, struct span raw,
 	struct arena *a, struct body *out, struct body_refusal *why)
@@ -312,6 +338,8 @@ read_any_format(const struct table *t, struct span content_type, struct span raw
 		return body_json(t, raw, a, out, why);
 	if (media == MEDIA_FORM)
 		return body_form(raw, true, a, out, why);
+	if (is_file_body(raw))
+		return body_file(content_type, raw, a, out, why);
 	return read_undeclared(t, raw, first, a, out, why);
 }
 

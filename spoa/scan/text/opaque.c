@@ -30,6 +30,16 @@ kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least
 		span_of(head, blob_head(text, r, form, head, sizeof(head))), least);
 }
 
+/* It may be all ASCII, and is no text for that: what it shows is written otherwise. */
+static bool
+is_pdf(struct span text, const struct blob_run *r, bool form)
+{
+	char head[MAGIC_BYTES];
+
+	return file_kind_of(span_of(head, blob_head(text, r, form, head, sizeof(head)))) ==
+	       FILE_PDF;
+}
+
 static const char *
 kind_of_type(struct span type)
 {
@@ -154,7 +164,8 @@ read_uri(const struct opaque_reader *r, size_t at, const char **kind)
 		return run.end;
 	const char *file = kind_of_file(t, &run, r->form, 1);
 	bool text = is_text_type(h.type);
-	if (!text || !blob_reads(t, &run, r->form, false, r->depth))
+	if (!text || is_pdf(t, &run, r->form) ||
+		!blob_reads(t, &run, r->form, false, r->depth))
 		*kind = !text ? kind_of_type(h.type) : file ? file : "unknown";
 	return run.end;
 }
@@ -228,7 +239,8 @@ run_is_opaque(const struct opaque_reader *r, const struct blob_run *run)
 	bool mixed = run->in == IN64 && run->any & IN_DECIMAL;
 	if (!mixed && blob_repeats(r->text, run))
 		return false;
-	return !blob_reads(r->text, run, r->form, true, r->depth);
+	return is_pdf(r->text, run, r->form) ||
+	       !blob_reads(r->text, run, r->form, true, r->depth);
 }
 
 bool
@@ -303,8 +315,7 @@ opaque_note(struct unread *u, struct arena *a, const char *kind, size_t bytes)
 		&(struct media){ .kind = span_str(kind), .segment = SEGMENT_NO_KEY }, bytes);
 }
 
-/* A run of a segment's text. Of what a dialect knows nothing only a data URI says where its
- * data are. */
+/* A run of a segment's text. The data are known where they are a data URI or all of it. */
 static int
 count_run(const struct segment *v, size_t i, const struct opaque *o, struct unread *u,
 	struct arena *a)
@@ -314,7 +325,8 @@ count_run(const struct segment *v, size_t i, const struct opaque *o, struct unre
 		.end = v[i].end,
 		.segment = (uint32_t)i };
 
-	if (o->uri && v[i].form != SEG_FORM) {
+	bool whole = o->start == 0 && o->end == v[i].text.n;
+	if ((o->uri || whole) && v[i].form != SEG_FORM && v[i].role != ROLE_KEY) {
 		m.data = span_cut(v[i].text, o->start, o->end);
 		m.base64 = true;
 	}
