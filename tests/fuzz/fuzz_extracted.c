@@ -1,0 +1,29 @@
+/* Any bytes as what tollgate-extract answers: read, or no answer; texts are within it or in the
+ * arena, and there is always a page or a reason. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "scan/media/extracted.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena a;
+	struct extracted x;
+	size_t sum = 0;
+
+	arena_init(&a, 0, false);
+	if (extracted_read(span_of((const char *)data, size), &a, &x) == 0) {
+		INVARIANT(x.pages || x.why);
+		for (size_t i = 0; i < x.ntexts; i++)
+			for (size_t k = 0; k < x.texts[i].text.n; k++)
+				sum += (unsigned char)x.texts[i].text.p[k];
+		INVARIANT(sum <= 255 * size);
+	}
+	arena_reset(&a);
+	return 0;
+}
