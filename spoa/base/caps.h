@@ -66,6 +66,7 @@
 #define CAP_NOTIFY_ANSWER      (16u << 10)  /* what a webhook answers: a longer one is a refusal */
 #define CAP_TREE_LEAVES        65536        /* hashes on their way into the tree's files: further ones are read from the journal */
 #define CAP_RECORD_BYTES       (64u << 10)  /* an audit record: lists in it are cut, with their true count */
+#define CAP_FILES              32           /* files of a request that tollgate-extract is asked about: the others are unread */
 #define CAP_EXTRACT_ANSWER     (26u << 20)  /* tollgate-extract's answer, 4 MB of text as JSON writes it: the file is unread */
 #define CAP_INLINE_BODY        (256u << 10) /* body that a worker looks at itself: a longer one is a helper thread's */
 #define CAP_INLINE_ANSWER      (64u << 10)  /* whole answer that a worker looks at itself: a longer one is a helper thread's */

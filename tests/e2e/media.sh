@@ -155,6 +155,8 @@ killed extract
 chat deny.test clean.pdf
 is "without tollgate-extract nobody reads it" "$status $(file .unread)" '403 "extractor_away"'
 is "which is counted" "$(metric files_failed_total)" 1
+says_away() { ready | grep -q 'files: tollgate-extract does not answer'; }
+check "and /readyz says so" wait_for says_away
 rm -f "$D/extract.sock"
 extract_start
 chat deny.test clean.pdf

@@ -2,14 +2,14 @@
  * when it is sent, so that those who wait cost nothing but what the request holds. */
 #include "gate/files/files.h"
 
+#include <limits.h>
+
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/scoped.h"
 #include "gate/gate_private.h"
-
-enum { CALLS_AT_ONCE = 4 };
 
 void
 extractor_init(struct extractor *x)
@@ -27,13 +27,23 @@ extractor_free(struct extractor *x)
 static void send_waiting(struct gate *g);
 
 static void
+caller_ends(struct extractor *x, size_t caller)
+{
+	unsigned i = 0;
+
+	while (x->callers[i] != caller)
+		i++;
+	x->callers[i] = x->callers[--x->running];
+}
+
+static void
 file_came(void *arg, const struct http_answer *h)
 {
 	struct file_ask *a = TAGGED(file_ask, arg);
 	struct gate *g = a->r->gate;
 	const char *why = NULL;
 
-	g->extractor.running--;
+	caller_ends(&g->extractor, a->r->run.held_slot);
 	if (h->err == ERR_TIMEOUT)
 		why = file_late;
 	else if (h->err == ERR_LIMIT || h->err == ERR_SYNTAX)
@@ -64,10 +74,10 @@ send_file(struct gate *g, struct file_ask *a, uint64_t now)
 		.deadline_us = a->deadline_us - now,
 		.answer_bytes = CAP_EXTRACT_ANSWER };
 	if (!x->http)
-		x->http = http_client_new(g->loop, CALLS_AT_ONCE);
+		x->http = http_client_new(g->loop, EXTRACT_CALLS);
 	if (!x->http || buf_failed(&url) || !http_call(x->http, &o, file_came, a))
 		return false;
-	x->running++;
+	x->callers[x->running++] = a->r->run.held_slot;
 	return true;
 }
 
@@ -78,6 +88,35 @@ is_over(const struct file_ask *a, uint64_t now)
 	return a->r->run.life != LIFE_STEPS || now >= a->deadline_us;
 }
 
+/* Files of this caller that are being read. */
+static unsigned
+running_of(const struct extractor *x, size_t caller)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->running; i++)
+		n += x->callers[i] == caller;
+	return n;
+}
+
+/* The first of those who have the fewest files under way: whoever sends many at once waits for
+ * himself. */
+static struct file_ask *
+next_ask(const struct extractor *x)
+{
+	struct file_ask *a, *best = NULL;
+	unsigned least = UINT_MAX;
+
+	TAILQ_FOREACH (a, &x->waiting, next) {
+		unsigned n = running_of(x, a->r->run.held_slot);
+		if (n >= least)
+			continue;
+		least = n;
+		best = a;
+	}
+	return best;
+}
+
 static void
 send_waiting(struct gate *g)
 {
@@ -85,7 +124,7 @@ send_waiting(struct gate *g)
 	uint64_t now = clock_mono_us();
 	struct file_ask *a;
 
-	while (x->running < CALLS_AT_ONCE && (a = TAILQ_FIRST(&x->waiting))) {
+	while (x->running < EXTRACT_CALLS && (a = next_ask(x))) {
 		TAILQ_REMOVE(&x->waiting, a, next);
 		if (is_over(a, now))
 			request_file_answered(a, file_late);
@@ -100,7 +139,7 @@ extractor_ask(struct gate *g, struct file_ask *a)
 	struct extractor *x = &g->extractor;
 
 	TAG(file_ask, a);
-	if (x->running < CALLS_AT_ONCE && TAILQ_EMPTY(&x->waiting) &&
+	if (x->running < EXTRACT_CALLS && TAILQ_EMPTY(&x->waiting) &&
 		send_file(g, a, clock_mono_us()))
 		return;
 	TAILQ_INSERT_TAIL(&x->waiting, a, next);

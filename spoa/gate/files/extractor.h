@@ -13,10 +13,13 @@ struct file;
 struct gate;
 struct request;
 
+enum { EXTRACT_CALLS = 4 };
+
 struct extractor {
 	struct http_client *http;
 	TAILQ_HEAD(, file_ask) waiting;
 	unsigned running;
+	size_t callers[EXTRACT_CALLS]; /* of those that run, by their slot of held bytes */
 };
 struct file_ask {
 	struct tag tag;

@@ -33,7 +33,7 @@ struct file {
 
 /* Words of file.why that are neither flaws (scan/media) nor the extractor's. */
 extern const char file_no_extractor[], file_not_asked[], file_away[], file_late[],
-	file_nonsense[], file_no_reader[];
+	file_nonsense[], file_no_reader[], file_too_many[];
 
 /* Whether the body holds what tollgate-extract reads, and so waits for the relay. */
 bool request_files_wait(const struct request *r);

@@ -17,7 +17,8 @@
 
 const char file_no_extractor[] = "no_extractor", file_not_asked[] = "not_asked",
 	   file_away[] = "extractor_away", file_late[] = "extractor_late",
-	   file_nonsense[] = "extractor_nonsense", file_no_reader[] = "no_reader";
+	   file_nonsense[] = "extractor_nonsense", file_no_reader[] = "no_reader",
+	   file_too_many[] = "too_many_files";
 
 /* What is held while files are asked about: their bytes, and what was answered. */
 struct files_job {
@@ -211,23 +212,21 @@ add_segments(struct request *r)
 	return 0;
 }
 
-/* What can be read by somebody is wanted of him, or why it is not. */
+/* Somebody may read it; or why nobody does. */
 static void
 want(struct request *r, struct file *f, enum file_magic k, bool ocr)
 {
-	bool asked = k == FILE_PDF || (is_picture(k) && ocr);
-
 	f->ocr = ocr;
 	if (k != FILE_PDF && !is_picture(k))
 		f->why = file_no_reader;
-	else if (!asked || !r->gate || !r->run.resumed)
+	else if (k != FILE_PDF && !ocr)
 		f->why = file_not_asked;
-	else if (!gate_cfg(r->gate)->extract.path)
+	else if (r->gate && !gate_cfg(r->gate)->extract.path)
 		f->why = file_no_extractor;
+	else if (!r->gate || !r->run.resumed)
+		f->why = file_not_asked;
 	else
 		f->wanted = true;
-	if (asked && r->gate && !gate_cfg(r->gate)->extract.path)
-		f->why = file_no_extractor;
 }
 
 static int
@@ -321,6 +320,7 @@ look_at_files(struct request *r)
 {
 	const struct unread *u = &r->in.body.unread;
 	struct files_job *j = r->scan.files = calloc(1, sizeof(*j));
+	size_t wanted = 0;
 	bool ocr;
 
 	if (!j)
@@ -334,6 +334,11 @@ look_at_files(struct request *r)
 		err = look_at_file(r, f, ocr);
 		if (!err && f->kind[0])
 			err = tell_kind(r, f->kind);
+		if (f->wanted && wanted++ == CAP_FILES) {
+			wanted--;
+			f->wanted = false;
+			f->why = file_too_many;
+		}
 		if (!err && !f->wanted)
 			f->decoded = (struct span){ NULL, 0 };
 	}

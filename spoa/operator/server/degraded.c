@@ -185,6 +185,18 @@ certificate_away(struct server *s, struct buf *why)
 	return true;
 }
 
+static bool
+files_away(struct server *s, struct buf *why)
+{
+	buf_str(why, s->files.why);
+	return why->n > 0;
+}
+
+static enum outcome
+unreadable_mode(const struct on_failure *f)
+{
+	return f->unreadable;
+}
 static enum outcome
 quota_mode(const struct on_failure *f)
 {
@@ -226,6 +238,7 @@ static const struct part {
 	{ "prompt_cache", prompt_cache_away, M_NONE,         M_NONE,        NULL, NULL, NULL },
 	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
 	{ "folder",      folder_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
+	{ "files",       files_away,   M_FILES_FAILED,       M_NONE,        "not_read", NULL, unreadable_mode },
 	{ "certificate", certificate_away, M_NONE,           M_NONE,        NULL, NULL, NULL },
 	{ "classifier",  NULL,         M_CLASSIFIER_FAILED,  M_NONE,        "not_classified", NULL, classifier_mode },
 	{ "data",        NULL,         M_DATA_FAILED,        M_NONE,        "fetches_failed", NULL, NULL },

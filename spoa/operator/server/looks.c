@@ -91,6 +91,12 @@ erasing_look(struct server *s)
 	erasing_again(&s->erasing);
 }
 
+static void
+files_look(struct server *s)
+{
+	extract_health_look(&s->files, s->looks.loop, s->shared_cfg->extract.path);
+}
+
 /* clang-format off */
 static const struct {
 	double first_s, every_s;
@@ -101,6 +107,7 @@ static const struct {
 	{ 10., 10., purging_look },
 	{ 10., 10., erasing_look },
 	{ 1.,  1.,  caching_look },
+	{ .1,  1.,  files_look },
 	{ 1.,  1.,  degraded_look },
 	{ 1.,  2.,  strangers_look },
 	{ 1.,  1.,  memory_look },

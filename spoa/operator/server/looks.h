@@ -9,7 +9,7 @@
 
 struct server;
 
-enum { LOOKS = 8 };
+enum { LOOKS = 9 };
 
 /* owner: main */
 struct looks {

@@ -624,6 +624,7 @@ stop:
 	reload_stop(&s.reloading);
 	looks_end(&s.looks);
 	degraded_stop(&s.degraded);
+	extract_health_stop(&s.files);
 	front->stop(s.front);
 	s.front = NULL;
 	reload_free(&s.reloading);

@@ -7,6 +7,7 @@
 #include "budget/tally/cached_share.h"
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
+#include "gate/files/health.h"
 #include "operator/server/degraded.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
@@ -29,6 +30,7 @@ struct server {
 	struct erasing erasing;
 	enum observe_state observe_said;
 	struct degraded degraded;
+	struct extract_health files; /* of tollgate-extract */
 	_Atomic bool stranger_there;	   /* any thread reads */
 	_Atomic int64_t certificate_end_s; /* of admin.tls; 0: none */
 	struct auths *auths;

@@ -65,6 +65,22 @@ identities(const struct noting *r)
 		note_say(r, NULL, "demo_issuer is set: whoever holds its key is anybody");
 }
 
+/* Rules that a file would concern where nobody reads files. */
+static void
+files_unread(const struct noting *r)
+{
+	if (!r->cfg || r->cfg->extract.path)
+		return;
+	for (size_t i = 0; i < r->p->nrules; i++) {
+		const struct rule *rule = &r->p->rules[i];
+		if (rule->strips || (rule->change && rule->change->require & REQUIRE_OCR))
+			note_say(r, rule->at,
+				"rule %s: the configuration has no extract.listen: PDF files and "
+				"pictures stay unread",
+				rule->name);
+	}
+}
+
 static void
 shadow(const struct noting *r)
 {
@@ -452,6 +468,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	const struct noting r = { at_place, &to, p, cfg, rules };
 
 	shadow(&r);
+	files_unread(&r);
 	observes(&r);
 	identities(&r);
 	relay(&r);
