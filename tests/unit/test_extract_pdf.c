@@ -319,6 +319,27 @@ test_pictures(void **state)
 	}
 }
 
+/* The manual says each word that an answer may hold. */
+static void
+test_manual(void **state)
+{
+	static const char *const *const words[] = { extract_error_words + 1, extract_unread_words };
+	static const size_t n[] = { EXTRACT_ERRORS_N - 1, EXTRACT_UNREAD_N };
+	struct buf page;
+
+	(void)state;
+	buf_init(&page, 1 << 20);
+	assert_true(buf_file(&page, "docs/man/tollgate-extract.8"));
+	for (size_t list = 0; list < COUNT_OF(words); list++)
+		for (size_t i = 0; i < n[list]; i++) {
+			char line[64];
+			int size = snprintf(line, sizeof(line), "\n.It Cm %s\n", words[list][i]);
+			if (!memmem(page.p + page.start, page.n, line, (size_t)size))
+				fail_msg("docs/man/tollgate-extract.8 lacks %s", words[list][i]);
+		}
+	buf_free(&page);
+}
+
 int
 main(void)
 {
@@ -330,6 +351,7 @@ main(void)
 		cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_pictures),
+		cmocka_unit_test(test_manual),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
