@@ -292,11 +292,11 @@ COMPLETIONS := bash-completion/completions/tollgate zsh/$(if $(filter /usr,$(PRE
 shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 
 .PHONY: install uninstall
-install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DESTDIR
+install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names $(SHARE)/tollgate/policies/tests \
 		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs \
 		$(UNITS)/systemd/system/haproxy.service.d $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
-	install -m 755 $(B)/tollgate $(B)/tollgate-train $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
 	install -m 644 policies/*.yaml policies/*.json policies/source-code.list policies/source-code.terms policies/provider_keys.txt policies/harmless_members.txt $(SHARE)/tollgate/policies
 	sed -i 's#^\(\# yaml-language-server: $$schema=\)\([a-z]\)#\1$(PREFIX)/share/tollgate/policies/\2#' $(SHARE)/tollgate/policies/*.yaml
@@ -311,15 +311,16 @@ install: $(B)/tollgate $(B)/tollgate-train ## into PREFIX (/usr/local) under DES
 	if [ -e $(CHARTS)/LICENSE.uPlot ]; then install -m 644 $(CHARTS)/LICENSE.uPlot $(SHARE)/doc/tollgate; fi
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
 	$(if $(shell command -v dpkg-query),spoa/cmd/makers/sbom program $(B)/tollgate >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
-	sed 's#@PREFIX@#$(PREFIX)#g' docs/tollgate.service >$(UNITS)/systemd/system/tollgate.service
-	chmod 644 $(UNITS)/systemd/system/tollgate.service
+	for u in tollgate.service tollgate-extract.service tollgate-extract.socket; do \
+		sed 's#@PREFIX@#$(PREFIX)#g' docs/$$u >$(UNITS)/systemd/system/$$u && chmod 644 $(UNITS)/systemd/system/$$u || exit 1; done
 	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
 	install -m 644 docs/tollgate.sysusers $(UNITS)/sysusers.d/tollgate.conf
 	install -m 644 docs/tollgate.tmpfiles $(UNITS)/tmpfiles.d/tollgate.conf
 	$(foreach c,$(COMPLETIONS),install -d $(SHARE)/$(dir $(c)) && $(B)/tollgate completion $(call shell_of,$(c)) >$(SHARE)/$(c) && chmod 644 $(SHARE)/$(c) &&) :
 
 uninstall: ## removes what install put there; /etc/tollgate and /var/lib/tollgate stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate-train $(UNITS)/systemd/system/tollgate.service \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,tollgate tollgate-train tollgate-extract) \
+		$(addprefix $(UNITS)/systemd/system/,tollgate.service tollgate-extract.service tollgate-extract.socket) \
 		$(UNITS)/systemd/system/haproxy.service.d/tollgate.conf \
 		$(UNITS)/sysusers.d/tollgate.conf $(UNITS)/tmpfiles.d/tollgate.conf \
 		$(MAN1:docs/man/%=$(SHARE)/man/man1/%) $(MAN5:docs/man/%=$(SHARE)/man/man5/%) \

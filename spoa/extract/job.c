@@ -75,8 +75,6 @@ scan_document(struct buf *out)
 	struct pdf_found f;
 
 	pdf_scan(map_document(), &f);
-	if (buf_failed(&f.text))
-		f.error = EXTRACT_TOO_LARGE;
 	if (f.error) {
 		frame_put(out, FRAME_END, 0, f.error);
 		return;

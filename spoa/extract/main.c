@@ -125,8 +125,8 @@ open_listener(const struct options *o)
 	return fd;
 }
 
-/* Root of the machine would be root to it outside a cage. Who is root of a user namespace that has
- * no nobody (EINVAL) is not. */
+/* Root of the machine would be root to it outside a cage. Who is root of a user namespace that
+ * has no nobody (EINVAL) is not. */
 static bool
 become_nobody(void)
 {

@@ -179,6 +179,7 @@ read_stream(struct scan *s, const struct stream_dict *d, struct span data)
 		return;
 	if (d->flate)
 		data = buf_view(&plain);
+	s->left += plain.n;
 	if (d->objects) {
 		pdf_names(data, s->f);
 		read_objects(s, data, true);
@@ -252,7 +253,7 @@ pdf_scan(struct span file, struct pdf_found *f)
 	*f = (struct pdf_found){ 0 };
 	buf_init(&f->text, EXTRACT_TEXT_BYTES);
 	buf_init(&s.bytes, 0);
-	s.left = (file.n + INFLATED_BYTES) * TIMES_OVER;
+	s.left = file.n * TIMES_OVER;
 	if (!is_in(span_cut(file, 0, HEAD_BYTES), "%PDF-"))
 		f->error = EXTRACT_UNSUPPORTED;
 	else if (!is_in(span_cut(file, file.n > TAIL_BYTES ? file.n - TAIL_BYTES : 0, file.n),
@@ -264,5 +265,7 @@ pdf_scan(struct span file, struct pdf_found *f)
 		read_each(&s, "obj");
 	if (!f->error)
 		read_each(&s, "trailer");
+	if (!f->error && buf_failed(&f->text))
+		f->error = EXTRACT_TOO_LARGE;
 	buf_free(&s.bytes);
 }

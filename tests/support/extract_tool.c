@@ -1,5 +1,5 @@
-/* In place of pdftotext, pdftoppm and tesseract in tests/e2e/extract.sh: a tool that was taken over. It
- * does what the document says after "do:" and prints what came of it, a page. */
+/* In place of pdftotext, pdftoppm and tesseract in tests/e2e/extract.sh: a tool that was taken
+ * over. It does what the document says after "do:" and prints what came of it, a page. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -72,10 +72,10 @@ do_ptrace(void)
 static void
 do_code(void)
 {
-	say("code", mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-					MAP_FAILED
-				? -1
-				: 0);
+	say("code", mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0) == MAP_FAILED
+			    ? -1
+			    : 0);
 }
 
 static void

@@ -1,0 +1,25 @@
+/* extract/pdf over any bytes, and the frames that a job might say. */
+#include "base/codec/utf8.h"
+#include "base/err.h"
+#include "extract/frame.h"
+#include "extract/pdf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct pdf_found f;
+	struct buf json;
+
+	pdf_scan(span_of(data, size), &f);
+	INVARIANT(f.error < EXTRACT_ERRORS_N);
+	INVARIANT(f.unread < 1u << EXTRACT_UNREAD_N);
+	INVARIANT(f.error || utf8_valid(buf_view(&f.text)));
+	buf_free(&f.text);
+	buf_init(&json, 0);
+	frame_answer(span_of(data, size), EXTRACT_KILLED, &json);
+	INVARIANT(utf8_valid(buf_view(&json)));
+	buf_free(&json);
+	return 0;
+}
