@@ -80,7 +80,7 @@ text_push(struct media *m, struct span s)
 }
 
 static void
-put_point(struct buf *b, uint32_t cp)
+put_code_point(struct buf *b, uint32_t cp)
 {
 	char out[4];
 
@@ -91,7 +91,7 @@ static void
 put_latin1(struct buf *b, struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		put_point(b, (unsigned char)s.p[i]);
+		put_code_point(b, (unsigned char)s.p[i]);
 }
 
 /* RFC 2781; half a pair is U+FFFD. */
@@ -119,7 +119,7 @@ put_utf16(struct buf *b, struct span s, enum media_charset c)
 			}
 		}
 		if (cp != 0xfeff) /* before each of several texts */
-			put_point(b, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
+			put_code_point(b, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
 	}
 }
 
