@@ -256,6 +256,9 @@ make_file(struct buf *b, const char *what)
 	MADE("webp lossless", make_riff_chunk(&more, "VP8L", SPAN_LIT("\x2f\x0f\x80\3\0"));
 		put_riff(b, "WEBP", buf_view(&more)))
 	MADE("tiff", make_exif(b))
+	MADE("tiff of blanks", buf_span(b, SPAN_LIT("II*\0\x08\0\0\0\5\0"));
+		for (int i = 0; i < 5; i++) make_tag(b, 0x013b, 2, CAP_MEDIA_TEXT_BYTES, 74);
+		for (size_t i = 0; i < CAP_MEDIA_TEXT_BYTES + 4; i++) buf_putc(b, '\0'))
 	MADE("bmp", buf_span(b, SPAN_LIT("BM\x40\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\3\0\0\0"
 					 "\xfe\xff\xff\xff\1\0\x18\0")))
 	MADE("ico",
@@ -388,6 +391,7 @@ static const struct {
 	{ "webp lossless", FILE_WEBP, FILE_SOUND, 16, 15, "" },
 	{ "tiff", FILE_TIFF, FILE_SOUND, 0, 0,
 		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+	{ "tiff of blanks", FILE_TIFF, FILE_BOMB, 0, 0, "" },
 	{ "bmp", FILE_BMP, FILE_SOUND, 3, 2, "" },
 	{ "ico", FILE_ICO, FILE_SOUND, 0, 0, "" },
 	{ "psd", FILE_PSD, FILE_SOUND, 3, 2, "Hey|" },

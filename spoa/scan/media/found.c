@@ -9,7 +9,10 @@
 #include "scan/media/kinds.h"
 #include "scan/media/reader.h"
 
-enum { PADDING_MAX = 16 }; /* bytes after a file's end, besides blanks and NULs */
+enum {
+	PADDING_MAX = 16, /* bytes after a file's end, besides blanks and NULs */
+	LOOK_MAX = 4 * CAP_MEDIA_TEXT_BYTES,
+};
 
 void
 media_flaw(struct media *m, enum file_flaw flaw)
@@ -25,6 +28,32 @@ media_part(struct media *m)
 		return true;
 	media_flaw(m, FILE_BOMB);
 	return false;
+}
+
+bool
+media_look(struct media *m, size_t n)
+{
+	if (n <= LOOK_MAX - m->looked_at) {
+		m->looked_at += n;
+		return true;
+	}
+	media_flaw(m, FILE_BOMB);
+	return false;
+}
+
+void
+media_append(struct media *m, struct media_pieces *to, struct span s)
+{
+	while (to->room - to->n < s.n) {
+		char *p = arena_grow(m->a, to->p, to->room, &to->room, 1, 4096);
+		m->nomem |= !p;
+		if (!p)
+			return;
+		to->p = p;
+	}
+	if (s.n)
+		memcpy(to->p + to->n, s.p, s.n);
+	to->n += s.n;
 }
 
 void
@@ -80,7 +109,7 @@ text_push(struct media *m, struct span s)
 }
 
 static void
-put_point(struct buf *b, uint32_t cp)
+put_code_point(struct buf *b, uint32_t cp)
 {
 	char out[4];
 
@@ -91,7 +120,7 @@ static void
 put_latin1(struct buf *b, struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		put_point(b, (unsigned char)s.p[i]);
+		put_code_point(b, (unsigned char)s.p[i]);
 }
 
 /* RFC 2781; half a pair is U+FFFD. */
@@ -119,7 +148,7 @@ put_utf16(struct buf *b, struct span s, enum media_charset c)
 			}
 		}
 		if (cp != 0xfeff) /* before each of several texts */
-			put_point(b, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
+			put_code_point(b, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
 	}
 }
 
@@ -152,10 +181,8 @@ media_text(struct media *m, struct span s, enum media_charset c)
 {
 	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES);
 
-	if (s.n > 4 * CAP_MEDIA_TEXT_BYTES) {
-		media_flaw(m, FILE_BOMB);
+	if (!media_look(m, s.n))
 		return;
-	}
 	s = text_utf8(s, c, &b);
 	if (b.n || buf_failed(&b))
 		s = text_kept(m, &b, s);
@@ -170,10 +197,8 @@ media_named(struct media *m, struct span name, struct span s, enum media_charset
 	SCOPED_BUF(one, CAP_MEDIA_TEXT_BYTES);
 	SCOPED_BUF(two, CAP_MEDIA_TEXT_BYTES);
 
-	if (s.n > 4 * CAP_MEDIA_TEXT_BYTES || name.n > 4 * CAP_MEDIA_TEXT_BYTES) {
-		media_flaw(m, FILE_BOMB);
+	if (!media_look(m, s.n) || !media_look(m, name.n))
 		return;
-	}
 	name = span_trim(text_utf8(name, c, &one), " ");
 	s = text_utf8(s, c, &two);
 	b.failed = one.failed || two.failed;
@@ -196,12 +221,12 @@ media_inflate(struct media *m, struct span s, struct span *out)
 	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES - m->inflated + 1);
 	int err = inflate_all(SPAN_LIT("deflate"), s, CAP_INFLATE_RATIO, &b);
 
+	m->inflated += b.n - (b.n > CAP_MEDIA_TEXT_BYTES - m->inflated);
 	if (err) {
 		media_flaw(m, err == ERR_LIMIT ? FILE_BOMB : FILE_DAMAGED);
 		m->nomem |= err == ERR_NOMEM;
 		return false;
 	}
-	m->inflated += b.n - (b.n > CAP_MEDIA_TEXT_BYTES - m->inflated);
 	*out = arena_dup(m->a, buf_view(&b));
 	m->nomem |= !out->p;
 	return out->p != NULL;

@@ -30,10 +30,11 @@ enum {
 /* What several segments hold together. */
 struct jpeg {
 	struct media *m;
-	struct span resources; /* of Photoshop */
-	struct span xmp;       /* extended: its room in the arena, */
-	size_t xmp_have;       /* and what of it came */
-	bool more;	       /* other pictures may come after this one (CIPA DC-007) */
+	struct media_pieces
+		resources; /* of Photoshop, who cuts what is longer than a segment */
+	struct span xmp;   /* extended: its room in the arena, */
+	size_t xmp_have;   /* and what of it came */
+	bool more;	   /* other pictures may come after this one (CIPA DC-007) */
 	bool framed;
 };
 
@@ -61,36 +62,17 @@ jpeg_extended(struct jpeg *j, struct span data)
 		media_flaw(j->m, FILE_DAMAGED);
 		return;
 	}
-	if (whole > CAP_MEDIA_TEXT_BYTES) {
-		media_flaw(j->m, FILE_BOMB);
+	if (!j->xmp.p && !media_look(j->m, whole))
 		return;
-	}
 	char *room = j->xmp.p ? (char *)(uintptr_t)j->xmp.p : arena_alloc(j->m->a, whole);
 	if (!room) {
 		j->m->nomem = true;
 		return;
 	}
-	memcpy(room + at, piece.p, piece.n);
+	if (piece.n)
+		memcpy(room + at, piece.p, piece.n);
 	j->xmp = span_of(room, whole);
 	j->xmp_have += piece.n;
-}
-
-/* Photoshop cuts what is longer than a segment. */
-static void
-jpeg_resources(struct jpeg *j, struct span data)
-{
-	if (!j->resources.n) {
-		j->resources = data;
-		return;
-	}
-	char *both = arena_alloc(j->m->a, j->resources.n + data.n);
-	if (!both) {
-		j->m->nomem = true;
-		return;
-	}
-	memcpy(both, j->resources.p, j->resources.n);
-	memcpy(both + j->resources.n, data.p, data.n);
-	j->resources = span_of(both, j->resources.n + data.n);
 }
 
 static void
@@ -115,7 +97,7 @@ jpeg_segment(struct jpeg *j, unsigned marker, struct span data)
 		 (span_starts(data, XMP_HEAD) || span_starts(data, EXIF_HEAD)))
 		jpeg_app1(j->m, data);
 	else if (marker == APP13 && span_starts(data, PHOTOSHOP_HEAD))
-		jpeg_resources(j, span_cut(data, PHOTOSHOP_HEAD.n, data.n));
+		media_append(j->m, &j->resources, span_cut(data, PHOTOSHOP_HEAD.n, data.n));
 	else if (marker == APP2 && span_starts(data, SPAN_LIT("MPF\0")))
 		j->more = true;
 	else if (marker == COM)
@@ -195,7 +177,7 @@ jpeg_read(struct media *m)
 	do {
 		struct jpeg j = { .m = m };
 		jpeg_picture(&j, &r);
-		photoshop_read(m, j.resources);
+		photoshop_read(m, span_of(j.resources.p, j.resources.n));
 		if (j.xmp_have < j.xmp.n)
 			media_flaw(m, FILE_DAMAGED);
 		xmp_read(m, j.xmp);

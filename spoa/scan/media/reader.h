@@ -12,6 +12,7 @@ struct media {
 	size_t room;	   /* of out->texts */
 	size_t text_bytes; /* of CAP_MEDIA_TEXT_BYTES */
 	size_t inflated;   /* likewise */
+	size_t looked_at;  /* bytes of texts before they are UTF-8: places may share them */
 	size_t parts;	   /* of CAP_MEDIA_PARTS */
 	bool nomem;
 };
@@ -46,7 +47,7 @@ media_take(struct media_rd *r, uint64_t n)
 		n = media_left(r);
 	}
 	r->at += n;
-	return span_of(r->s.p + r->at - n, n);
+	return span_cut(r->s, r->at - n, r->at);
 }
 
 /* n <= 8 bytes; 0 after an error. */
@@ -85,6 +86,8 @@ media_u32(struct media_rd *r)
 void media_flaw(struct media *m, enum file_flaw flaw);
 /* One more tag, chunk or box; false: too many, and said. */
 bool media_part(struct media *m);
+/* n more bytes to be looked at as text; false: too many, and said. */
+bool media_look(struct media *m, size_t n);
 /* The larger picture stays. */
 void media_points(struct media *m, uint64_t width, uint64_t height);
 /* What comes after the end of the file: nothing, a little padding, or a flaw. */
@@ -103,6 +106,13 @@ void media_text(struct media *m, struct span s, enum media_charset c);
 void media_named(struct media *m, struct span name, struct span s, enum media_charset c);
 /* What a zlib stream holds, in the arena; false: it has none, and the flaw says why. */
 bool media_inflate(struct media *m, struct span s, struct span *out);
+
+/* Pieces that belong together, in the arena. */
+struct media_pieces {
+	char *p;
+	size_t n, room;
+};
+void media_append(struct media *m, struct media_pieces *to, struct span s);
 
 /* ---- metadata inside several formats ---- */
 

@@ -1,6 +1,5 @@
 /* Vorbis comments (https://xiph.org/vorbis/doc/v-comment.html), as FLAC (RFC 9639 8) and the
  * second packets of Ogg's streams (RFC 3533) hold them. */
-#include "base/push.h"
 #include "scan/media/reader.h"
 
 enum {
@@ -69,9 +68,8 @@ flac_read(struct media *m)
 
 struct ogg_stream {
 	uint32_t serial;
-	unsigned packets; /* that are whole */
-	char *p;	  /* the second one, as far as it came */
-	size_t n, room;
+	unsigned packets;	    /* that are whole */
+	struct media_pieces second; /* as far as it came */
 };
 
 /* The packet after the codec's name. */
@@ -89,20 +87,6 @@ ogg_comment(struct media *m, struct span packet)
 		vorbis_read(m, span_cut(packet, 4, packet.n));
 }
 
-static void
-ogg_bytes(struct media *m, struct ogg_stream *o, struct span s)
-{
-	while (o->room < o->n + s.n) {
-		char *p = arena_grow(m->a, o->p, o->room, &o->room, 1, 4096);
-		m->nomem |= !p;
-		if (!p)
-			return;
-		o->p = p;
-	}
-	memcpy(o->p + o->n, s.p, s.n);
-	o->n += s.n;
-}
-
 /* Runs of segments of 255 bytes and a shorter one are packets. */
 static void
 ogg_page(struct media *m, struct ogg_stream *o, struct span lacing, struct media_rd *r)
@@ -110,9 +94,9 @@ ogg_page(struct media *m, struct ogg_stream *o, struct span lacing, struct media
 	for (size_t i = 0; i < lacing.n && !m->nomem; i++) {
 		struct span s = media_take(r, (unsigned char)lacing.p[i]);
 		if (o->packets == 1)
-			ogg_bytes(m, o, s);
+			media_append(m, &o->second, s);
 		if (s.n < 255 && !r->err && o->packets++ == 1)
-			ogg_comment(m, span_of(o->p, o->n));
+			ogg_comment(m, span_of(o->second.p, o->second.n));
 	}
 }
 

@@ -81,6 +81,8 @@ xmp_read(struct media *m, struct span xml)
 		media_text(m, xml, xml_charset(xml));
 		return;
 	}
+	if (!media_look(m, xml.n))
+		return;
 	if (!memchr(xml.n ? xml.p : "", '&', xml.n)) {
 		media_text(m, xml, MEDIA_UTF8);
 		return;
