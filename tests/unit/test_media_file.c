@@ -326,6 +326,11 @@ make_file(struct buf *b, const char *what)
 	MADE("pdf", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"))
 	MADE("pdf further in", buf_str(b, "\n\n  HTTP/1.1 200\n%PDF-1.7\n1 0 obj\n%%EOF\n"))
 	MADE("pdf and zip", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"); put_zip(b, false))
+	MADE("pdf, long, and zip", buf_printf(b, "%%PDF-1.7\n1 0 obj %2000s\n%%%%EOF\n", "");
+		put_zip(b, false))
+	MADE("flac after a tag", buf_span(b, SPAN_LIT("ID3\3\0\0\0\0\0\x0e"
+						      "TPE1\0\0\0\4\0\0\0Bob"
+						      "fLaC\x84\0\0\x37" COMMENTS)))
 	MADE("gif and pdf", put_gif(b, SPAN_LIT("\x21\xfe\x10%PDF-1.4 1 0 obj\0")))
 	MADE("text about pdf", buf_str(b, "A file begins with %PDF-1.7, they say."))
 	MADE("text", buf_str(b, "just text"))
@@ -426,6 +431,8 @@ static const struct {
 	{ "pdf", FILE_PDF, FILE_SOUND, 0, 0, "" },
 	{ "pdf further in", FILE_PDF, FILE_SOUND, 0, 0, "" },
 	{ "pdf and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "pdf, long, and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "flac after a tag", FILE_FLAC, FILE_SOUND, 0, 0, "Bob|maker|ARTIST=Ann|" },
 	{ "text about pdf", FILE_OTHER, FILE_SOUND, 0, 0, "" },
 	{ "text", FILE_OTHER, FILE_SOUND, 0, 0, "" },
 	{ "empty", FILE_OTHER, FILE_SOUND, 0, 0, "" },
@@ -575,7 +582,7 @@ few_bytes_are_no_magic_number(void **state)
 {
 	static const struct span texts[] = { SPAN_LIT("BM is a note"), SPAN_LIT("ID3 tags"),
 		SPAN_LIT("BZhang"), SPAN_LIT("GIF8 is short"), SPAN_LIT("\xff\xfb\xff\xff"),
-		SPAN_LIT("12345678WAVE"), SPAN_LIT("free of moov") };
+		SPAN_LIT("12345678WAVE"), SPAN_LIT("free of moov"), SPAN_LIT("now ftypes") };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
