@@ -13,7 +13,7 @@ extract_start() {
 	note_pid $! extract
 	wait_for test -S "$D/extract.sock"
 }
-echo "extract: {listen: unix@$D/extract.sock}" >"$D/with.yaml"
+echo "extract: {listen: unix@$D/extract.sock, deadline: 2s}" >"$D/with.yaml"
 stack_up --policy "$here/media.yaml" --config "$D/with.yaml"
 extract_start
 auth="authorization: Bearer $(token)"
@@ -151,14 +151,55 @@ is "or passes, and is recorded in bytes" "$status $(completion '.answer.opaque_b
 control '{}'
 
 # ---- the helper ----
+rss() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$(pid_of tollgate)/status"; }
 killed extract
 chat deny.test clean.pdf
 is "without tollgate-extract nobody reads it" "$status $(file .unread)" '403 "extractor_away"'
 is "which is counted" "$(metric files_failed_total)" 1
 says_away() { ready | grep -q 'files: tollgate-extract does not answer'; }
 check "and /readyz says so" wait_for says_away
+while read -r how why; do
+	rm -f "$D/extract.sock"
+	setsid node "$here/media/helper.mjs" "$D/extract.sock" "$how" </dev/null >>"$D/helper.log" 2>&1 &
+	note_pid $! helper
+	wait_for test -S "$D/extract.sock"
+	before=$(rss) since=$EPOCHREALTIME
+	chat deny.test clean.pdf
+	is "a helper that does this: $how" "$status $(file .unread)" "403 \"$why\""
+	check "in time" test $(((${EPOCHREALTIME/./} - ${since/./}) / 1000)) -lt 4000
+	check "and memory" test $(($(rss) - before)) -lt 65536
+	killed helper
+done <<'T'
+hang extractor_late
+crash extractor_away
+flood extractor_nonsense
+lies extractor_nonsense
+T
 rm -f "$D/extract.sock"
 extract_start
 chat deny.test clean.pdf
 is "and with it again" "$status" 200
+
+# ---- many at once ----
+chat_body() { printf '{"model":"echo","messages":[{"role":"user","content":[%s]}]}' "$1"; }
+chat_body "$(chat_part bomb.pdf)" >"$D/bomb.json"
+chat_body '{"type":"text","text":"hi"}' >"$D/plain.json"
+before=$(rss) asking=()
+for i in $(seq 50); do
+	curl -s -o /dev/null -w '%{http_code}\n' -X POST "$EDGE/v1/chat/completions" -H "$auth" -H "$json" -H 'host: deny.test' --data-binary "@$D/bomb.json" >>"$D/many.log" &
+	asking+=($!)
+done
+slowest=0
+for i in $(seq 20); do
+	t=$(curl -s -o /dev/null -w '%{http_code} %{time_total}' -X POST "$EDGE/v1/chat/completions" -H "authorization: Bearer $(token --claims '{"sub":"another"}')" -H "$json" -H 'host: deny.test' --data-binary "@$D/plain.json")
+	[ "${t% *}" = 200 ] || slowest=9000
+	t=${t#* } t=$((10#${t/./} / 1000))
+	[ $t -le "$slowest" ] || slowest=$t
+done
+check "others are served while 50 files wait that inflate without end: slowest $slowest ms" test $slowest -lt 1000
+wait "${asking[@]}"
+is "each of which gets the policy's outcome" "$(sort "$D/many.log" | uniq -c | awk '{ print $1, $2 }')" '50 403'
+check "in flat memory: $((($(rss) - before) / 1024)) MB more" test $(($(rss) - before)) -lt 262144
+is "all of it decided again is the same" "$("$build/tollgate" policy replay -c "$D/tollgate.yaml" | grep -oE '[0-9]+ different' | sort -u)" "0 different"
+check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 exit $failed
