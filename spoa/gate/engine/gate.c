@@ -609,7 +609,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		exchange_uncollected(t, now);
 	}
 	asks |= together_tick(g, now);
-	asks |= extractor_tick(g, now);
+	asks |= extractor_tick(&g->extractor, now);
 	if (!asks && TAILQ_EMPTY(&g->parked) && g->tickets.n == 0)
 		ev_timer_stop(g->loop, &g->tick);
 }
@@ -648,7 +648,8 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	tickets_init(&g->tickets, CAP_TICKETS);
 	TAILQ_INIT(&g->parked);
 	TAILQ_INIT(&g->together);
-	extractor_init(&g->extractor);
+	extractor_init(&g->extractor, loop, m);
+	g->extractor.path = shared->cfg->extract.path;
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);
@@ -692,7 +693,7 @@ gate_abort(struct gate *g)
 	if (g->http)
 		http_client_abort(g->http);
 	recognisers_abort(g->recognisers);
-	extractor_abort(g);
+	extractor_abort(&g->extractor);
 	data_abort(g->data);
 }
 

@@ -5,7 +5,6 @@
 #ifndef GATE_FILES_FILES_H
 #define GATE_FILES_FILES_H
 
-#include "gate/files/extractor.h"
 #include "gate/request.h"
 #include "scan/media/extracted.h"
 #include "scan/media/media_file.h"
@@ -28,12 +27,16 @@ struct file {
 	/* asked: while and after tollgate-extract is asked; in scan.files */
 	struct span decoded;
 	struct span answer;
-	bool wanted, ocr, asked;
+	bool wanted, picture, ocr, asked;
+	struct request *request;
 };
 
 /* Words of file.why that are neither flaws (scan/media) nor the extractor's. */
-extern const char file_no_extractor[], file_not_asked[], file_away[], file_late[],
-	file_nonsense[], file_no_reader[], file_too_many[];
+extern const char file_no_extractor[], file_not_asked[], file_no_reader[], file_too_many[];
+
+enum step_result step_files(struct request *r);
+enum step_result step_extract(struct request *r);
+enum step_result step_pages(struct request *r);
 
 /* Whether the body holds what tollgate-extract reads, and so waits for the relay. */
 bool request_files_wait(const struct request *r);
@@ -55,11 +58,4 @@ size_t request_cut_files(struct request *r, struct splice *v, size_t n);
 
 /* What a denial says of what nobody could read. */
 struct span request_unread_files(struct request *r);
-/* prompt.files of a record. */
-void record_files(struct request *r, struct buf *b);
-
-/* ---- extractor.c calls it ---- */
-/* `why` NULL: file.answer has it. */
-void request_file_answered(struct file_ask *a, const char *why);
-
 #endif

@@ -9,21 +9,18 @@
 #include "base/push.h"
 #include "gate/files/files.h"
 #include "gate/gate_private.h"
-#include "gate/steps/steps.h"
 #include "scan/text/table.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 
 const char file_no_extractor[] = "no_extractor", file_not_asked[] = "not_asked",
-	   file_away[] = "extractor_away", file_late[] = "extractor_late",
-	   file_nonsense[] = "extractor_nonsense", file_no_reader[] = "no_reader",
-	   file_too_many[] = "too_many_files";
+	   file_no_reader[] = "no_reader", file_too_many[] = "too_many_files";
 
 /* What is held while files are asked about: their bytes, and what was answered. */
 struct files_job {
 	struct arena arena;
-	struct file_ask *asks;
+	struct extract_ask *asks;
 	unsigned outstanding;
 	size_t held;
 	uint64_t began_us;
@@ -214,9 +211,10 @@ add_segments(struct request *r)
 
 /* Somebody may read it; or why nobody does. */
 static void
-want(struct request *r, struct file *f, enum file_magic k, bool ocr)
+find_reader(struct request *r, struct file *f, enum file_magic k, bool ocr)
 {
 	f->ocr = ocr;
+	f->picture = is_picture(k);
 	if (k != FILE_PDF && !is_picture(k))
 		f->why = file_no_reader;
 	else if (k != FILE_PDF && !ocr)
@@ -230,7 +228,7 @@ want(struct request *r, struct file *f, enum file_magic k, bool ocr)
 }
 
 static int
-look_at_file(struct request *r, struct file *f, bool ocr)
+look_into_file(struct request *r, struct file *f, bool ocr)
 {
 	struct files_job *j = r->scan.files;
 	struct span data = f->media.data, type = f->media.type;
@@ -268,7 +266,7 @@ look_at_file(struct request *r, struct file *f, bool ocr)
 		f->read |= FILE_TEXT;
 		return keep_text(r, f, 0, f->decoded);
 	} else {
-		want(r, f, facts.kind, ocr);
+		find_reader(r, f, facts.kind, ocr);
 	}
 	f->read |= facts.ntexts ? FILE_METADATA : 0;
 	for (size_t i = 0; i < facts.ntexts && !err; i++)
@@ -316,7 +314,7 @@ settle_unread(struct request *r)
 }
 
 static int
-look_at_files(struct request *r)
+look_into_files(struct request *r)
 {
 	const struct unread *u = &r->in.body.unread;
 	struct files_job *j = r->scan.files = calloc(1, sizeof(*j));
@@ -330,8 +328,8 @@ look_at_files(struct request *r)
 	int err = r->in.files ? asks_ocr(r, &ocr) : ERR_NOMEM;
 	for (size_t i = 0; i < u->nmedia && !err; i++) {
 		struct file *f = &r->in.files[r->in.nfiles++];
-		*f = (struct file){ .media = u->media[i], .kind = "" };
-		err = look_at_file(r, f, ocr);
+		*f = (struct file){ .request = r, .media = u->media[i], .kind = "" };
+		err = look_into_file(r, f, ocr);
 		if (!err && f->kind[0])
 			err = tell_kind(r, f->kind);
 		if (f->wanted && wanted++ == CAP_FILES) {
@@ -368,7 +366,7 @@ step_files(struct request *r)
 	if (!r->in.have_body || !r->in.body.unread.nmedia ||
 		r->in.body_state == BODY_STATE_PARTIAL || r->in.files)
 		return STEP_NEXT;
-	int err = look_at_files(r);
+	int err = look_into_files(r);
 	for (size_t i = 0; i < r->in.nfiles; i++)
 		any |= r->in.files[i].wanted;
 	return err || !any ? files_read(r, err) : STEP_NEXT;
@@ -376,22 +374,30 @@ step_files(struct request *r)
 
 /* ---- step extract ---- */
 
-void
-request_file_answered(struct file_ask *a, const char *why)
+static void
+file_answered(struct extract_ask *a, const char *why, struct span answer)
 {
-	struct request *r = a->r;
+	struct file *f = a->arg;
+	struct request *r = f->request;
 	struct files_job *j = r->scan.files;
 
-	a->f->wanted = false;
-	a->f->asked = true;
-	a->f->us = clock_mono_us() - j->began_us;
-	a->f->decoded = (struct span){ NULL, 0 };
-	if (why)
-		a->f->why = why;
-	if (a->f->answer.p && !(a->f->answer = arena_dup(&j->arena, a->f->answer)).p)
-		a->f->why = file_away;
+	f->wanted = false;
+	f->asked = true;
+	f->us = clock_mono_us() - j->began_us;
+	f->decoded = (struct span){ NULL, 0 };
+	f->why = why;
+	if (!why && answer.n && !(f->answer = arena_dup(&j->arena, answer)).p)
+		f->why = extract_away;
 	if (--j->outstanding == 0)
 		r->calls->back(r);
+}
+
+static bool
+file_is_over(const struct extract_ask *a)
+{
+	const struct file *f = a->arg;
+
+	return f->request->run.life != LIFE_STEPS;
 }
 
 static enum step_result
@@ -413,11 +419,18 @@ ask_about_files(struct request *r)
 	for (size_t i = 0, n = 0; i < r->in.nfiles; i++) {
 		if (!r->in.files[i].wanted)
 			continue;
-		j->asks[n] = (struct file_ask){ .r = r,
-			.f = &r->in.files[i],
-			.deadline_us = now + gate_cfg(r->gate)->extract_deadline_us };
-		extractor_ask(r->gate, &j->asks[n++]);
+		struct file *f = &r->in.files[i];
+		j->asks[n] = (struct extract_ask){ .file = f->decoded,
+			.picture = f->picture,
+			.ocr = f->ocr,
+			.caller = r->run.held_slot,
+			.deadline_us = now + gate_cfg(r->gate)->extract_deadline_us,
+			.over = file_is_over,
+			.done = file_answered,
+			.arg = f };
+		extractor_ask(&r->gate->extractor, &j->asks[n++]);
 	}
+	ev_timer_again(r->gate->loop, &r->gate->tick);
 	return STEP_WAIT;
 }
 
@@ -440,7 +453,7 @@ step_extract(struct request *r)
 /* ---- step pages ---- */
 
 static int
-take_answer(struct request *r, struct file *f)
+take_extracted(struct request *r, struct file *f)
 {
 	struct files_job *j = r->scan.files;
 	struct extracted got;
@@ -449,7 +462,7 @@ take_answer(struct request *r, struct file *f)
 		return 0;
 	int err = f->answer.p ? extracted_read(f->answer, &j->arena, &got) : ERR_SYNTAX;
 	if (err == ERR_SYNTAX) {
-		f->why = file_nonsense;
+		f->why = extract_nonsense;
 		return 0;
 	}
 	if (err)
@@ -472,7 +485,7 @@ step_pages(struct request *r)
 	if (!r->scan.files)
 		return STEP_NEXT;
 	for (size_t i = 0; i < r->in.nfiles && !err; i++) {
-		err = take_answer(r, &r->in.files[i]);
+		err = take_extracted(r, &r->in.files[i]);
 		r->in.files[i].answer = (struct span){ NULL, 0 };
 	}
 	return files_read(r, err);

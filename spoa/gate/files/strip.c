@@ -1,6 +1,5 @@
 /* Files that go: a text stands where the part was, everything around it as it came. */
 #include "gate/files/files.h"
-#include "gate/steps/steps.h"
 #include "scan/text/table.h"
 
 #include <stdlib.h>
@@ -12,7 +11,7 @@ file_with(const struct request *r, const struct segment *s)
 	unsigned page;
 	struct file *f = request_file_of(r, s, &page);
 
-	for (size_t i = 0; !f && s->data && !request_in_target(r, s) && i < r->in.nfiles; i++)
+	for (size_t i = 0; !f && s->data && i < r->in.nfiles; i++)
 		if (r->in.files[i].media.segment == (uint32_t)(s - r->in.body.segments))
 			f = &r->in.files[i];
 	return f;
@@ -81,7 +80,7 @@ request_stripped(const struct request *r)
 }
 
 static bool
-is_within(const struct splice *x, const struct request *r)
+goes_with_file(const struct splice *x, const struct request *r)
 {
 	for (size_t i = 0; i < r->in.nfiles; i++) {
 		const struct file *f = &r->in.files[i];
@@ -109,7 +108,7 @@ request_cut_files(struct request *r, struct splice *v, size_t n)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!is_within(&v[i], r))
+		if (!goes_with_file(&v[i], r))
 			v[kept++] = v[i];
 	for (size_t i = 0; i < r->in.nfiles; i++) {
 		const struct file *f = &r->in.files[i];
@@ -118,4 +117,25 @@ request_cut_files(struct request *r, struct splice *v, size_t n)
 				stripped_text(r, f) };
 	}
 	return kept;
+}
+
+struct span
+request_unread_files(struct request *r)
+{
+	const struct file *f = NULL;
+
+	for (size_t i = 0; i < r->in.nfiles && !f; i++)
+		if (r->in.files[i].why)
+			f = &r->in.files[i];
+	if (!f || f->why == file_no_reader)
+		return SPAN_LIT(
+			"the request holds parts that cannot be read (images, audio, files "
+			"or unknown)");
+	const char *kind = f->kind;
+	if (f->why_page)
+		return arena_printf(&r->arena,
+			"the request holds a file that cannot be read (%s: %s on page %u)",
+			kind, f->why, f->why_page);
+	return arena_printf(&r->arena, "the request holds a file that cannot be read (%s: %s)",
+		kind[0] ? kind : "file", f->why);
 }

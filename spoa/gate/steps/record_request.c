@@ -202,6 +202,71 @@ record_request(struct request *r, struct buf *b)
 	buf_putc(b, '}');
 }
 
+static void
+put_file_read(struct buf *b, const struct file *f)
+{
+	static const struct {
+		unsigned bit;
+		const char *word;
+	} words[] = { { FILE_METADATA, "metadata" }, { FILE_TEXT, "text" },
+		{ FILE_OCR, "ocr" } };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (f->read & words[i].bit)
+			put_text_item(b, RF_PROMPT_FILES_READ, n++, span_str(words[i].word));
+	put_end(b, n);
+}
+
+/* "IBAN 3": what was found, and on which page. Each once; findings are in the order of the
+ * texts. */
+static void
+put_found_in(struct request *r, struct buf *b, const struct file *f)
+{
+	size_t n = 0, entity = 0;
+	unsigned last = 0;
+
+	for (size_t i = 0; i < r->scan.nhits + r->scan.nextra && n < LIST_MAX; i++) {
+		const struct hit *h = i < r->scan.nhits ? &r->scan.hits[i]
+							: &r->scan.extra[i - r->scan.nhits];
+		unsigned page = 0;
+		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h->segment, &page) != f ||
+			(n && page == last && h->f.entity == entity))
+			continue;
+		char text[96];
+		size_t len = (size_t)snprintf(text, sizeof(text), page ? "%s %u" : "%s",
+			detect_entity_name(r->snap->rules, h->f.entity), page);
+		put_text_item(b, RF_PROMPT_FILES_FOUND, n++,
+			span_of(text, len < sizeof(text) ? len : sizeof(text) - 1));
+		last = page;
+		entity = h->f.entity;
+	}
+	put_end(b, n);
+}
+
+static void
+put_files(struct request *r, struct buf *b)
+{
+	size_t n = r->in.nfiles < LIST_MAX ? r->in.nfiles : LIST_MAX;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct file *f = &r->in.files[i];
+		put_object_item(b, RF_PROMPT_FILES, i);
+		put_str(b, RF_PROMPT_FILES_KIND,
+			f->kind[0] ? span_str(f->kind) : f->media.kind);
+		put_count(b, RF_PROMPT_FILES_BYTES, f->bytes);
+		put_count(b, RF_PROMPT_FILES_PAGES, f->pages);
+		put_file_read(b, f);
+		put_name(b, RF_PROMPT_FILES_UNREAD, f->why);
+		put_count(b, RF_PROMPT_FILES_UNREAD_PAGE, f->why_page);
+		put_found_in(r, b, f);
+		put_flag(b, RF_PROMPT_FILES_STRIPPED, f->stripped);
+		put_count(b, RF_PROMPT_FILES_US, f->us);
+		buf_putc(b, '}');
+	}
+	put_end(b, n);
+}
+
 /* What nobody could read. Kinds of opaque parts are fixed words. */
 static void
 put_unread(struct request *r, struct buf *b)
@@ -212,7 +277,7 @@ put_unread(struct request *r, struct buf *b)
 	put_int(b, RF_PROMPT_OPAQUE_PARTS, (int64_t)u->nmedia);
 	put_spans(b, RF_PROMPT_MEDIA, r->in.media,
 		r->in.nmedia < LIST_MAX ? r->in.nmedia : LIST_MAX);
-	record_files(r, b);
+	put_files(r, b);
 	if (u->sealed) {
 		put_int(b, RF_PROMPT_SEALED_BYTES, (int64_t)u->sealed_bytes);
 		put_int(b, RF_PROMPT_SEALED_PARTS, (int64_t)u->sealed);

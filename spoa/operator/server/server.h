@@ -7,7 +7,7 @@
 #include "budget/tally/cached_share.h"
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
-#include "gate/files/health.h"
+#include "gate/sources/extract_health.h"
 #include "operator/server/degraded.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"

@@ -47,7 +47,7 @@ small_number(struct answer_reader *r)
 
 /* {"page": 3, "text": "…"} or {"page": 3, "why": "no_text"} */
 static void
-read_page(struct answer_reader *r, bool unread)
+read_extracted_page(struct answer_reader *r, bool unread)
 {
 	struct extracted_text page = { 0 };
 	const char *why = NULL;
@@ -86,7 +86,7 @@ read_pages(struct answer_reader *r, bool unread)
 	if (r->ev.tok != JSON_ARRAY)
 		r->err = ERR_SYNTAX;
 	while (!r->err && json_next(r->j, &r->ev) != JSON_ARRAY_END)
-		read_page(r, unread);
+		read_extracted_page(r, unread);
 }
 
 int

@@ -349,10 +349,10 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 {
 	int err = read_any_format(t, content_type, raw, a, out, why);
 
-	if (!err && (opaque_count(out->segments, out->nsegments, a, &out->unread,
-			     &out->inspected_bytes) ||
-			    (out->nids && opaque_note(&out->unread, a, "unknown",
-						  out->ids_bytes))))
+	if (!err &&
+		(opaque_count(out->segments, out->nsegments, a, &out->unread,
+			 &out->inspected_bytes) ||
+			(out->nids && opaque_note(&out->unread, a, "unknown", out->ids_bytes))))
 		return refuse_room(why, "no memory to read the body");
 	return err;
 }

@@ -334,8 +334,8 @@ push(struct walk *w, const struct node *node, const struct row *row,
 	const struct frame *around = &w->frames[w->depth];
 	const struct frame *holder = w->depth && !around->object ? around - 1 : around;
 	struct span called = around->object ? around->name : SPAN_LIT("");
-	bool none = around->no_models || (row && (row->flags & F_NONE)) || model_key_own(called) ||
-		    (around->schema && model_schema_keyword(called));
+	bool none = around->no_models || (row && (row->flags & F_NONE)) ||
+		    model_key_own(called) || (around->schema && model_schema_keyword(called));
 	enum model_key names = named_model(w, row);
 	/* each says what it is, by members of its own */
 	if (object && (!around->object || names == KEY_MODEL))

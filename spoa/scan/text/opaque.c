@@ -32,7 +32,7 @@ kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least
 
 /* It may be all ASCII, and is no text for that: what it shows is written otherwise. */
 static bool
-is_pdf(struct span text, const struct blob_run *r, bool form)
+run_is_pdf(struct span text, const struct blob_run *r, bool form)
 {
 	char head[MAGIC_BYTES];
 
@@ -164,7 +164,7 @@ read_uri(const struct opaque_reader *r, size_t at, const char **kind)
 		return run.end;
 	const char *file = kind_of_file(t, &run, r->form, 1);
 	bool text = is_text_type(h.type);
-	if (!text || is_pdf(t, &run, r->form) ||
+	if (!text || run_is_pdf(t, &run, r->form) ||
 		!blob_reads(t, &run, r->form, false, r->depth))
 		*kind = !text ? kind_of_type(h.type) : file ? file : "unknown";
 	return run.end;
@@ -239,7 +239,7 @@ run_is_opaque(const struct opaque_reader *r, const struct blob_run *run)
 	bool mixed = run->in == IN64 && run->any & IN_DECIMAL;
 	if (!mixed && blob_repeats(r->text, run))
 		return false;
-	return is_pdf(r->text, run, r->form) ||
+	return run_is_pdf(r->text, run, r->form) ||
 	       !blob_reads(r->text, run, r->form, true, r->depth);
 }
 
@@ -259,9 +259,8 @@ opaque_next(struct opaque_reader *r, struct opaque *out)
 			if (!run_is_opaque(r, &run))
 				continue;
 			const char *file = kind_of_file(t, &run, r->form, 1);
-			*out = (struct opaque){
-				run.start, run.end, false, file ? file : "unknown"
-			};
+			*out = (struct opaque){ run.start, run.end, false,
+				file ? file : "unknown" };
 			return true;
 		}
 		if (uri == t.n)

@@ -91,7 +91,7 @@ walk_image(struct walk *w)
 
 /* What a part says that its data are. */
 static bool
-says_type(const struct walk *w, const struct segment *s)
+says_media_type(const struct walk *w, const struct segment *s)
 {
 	static const char *const keys[] = { "media_type", "mimeType", "mime_type", "mediaType",
 		"format" };
@@ -115,7 +115,7 @@ part_media(const struct walk *w, const struct frame *f, const char *kind, size_t
 
 	for (size_t i = f->first; i < w->segs.n; i++) {
 		const struct segment *s = &w->segs.v[i];
-		if (says_type(w, s))
+		if (says_media_type(w, s))
 			m.type = s->text;
 		if (!s->data || !s->text.n)
 			continue;

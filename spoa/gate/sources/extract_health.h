@@ -1,6 +1,6 @@
 /* How tollgate-extract does, asked now and then: for /readyz, console and records. */
-#ifndef GATE_FILES_HEALTH_H
-#define GATE_FILES_HEALTH_H
+#ifndef GATE_SOURCES_EXTRACT_HEALTH_H
+#define GATE_SOURCES_EXTRACT_HEALTH_H
 
 #include <ev.h>
 

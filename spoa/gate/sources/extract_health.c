@@ -1,5 +1,5 @@
 /* GET /health of tollgate-extract: whether it is there, and which tools it has. */
-#include "gate/files/health.h"
+#include "gate/sources/extract_health.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,0 +1,181 @@
+/* Asking tollgate-extract about files, those of each caller in turn. */
+#include "gate/sources/extract.h"
+
+#include <limits.h>
+
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fetch/http_client.h"
+#include "base/scoped.h"
+
+const char extract_away[] = "extractor_away", extract_late[] = "extractor_late",
+	   extract_nonsense[] = "extractor_nonsense";
+
+static const struct span no_answer;
+
+void
+extractor_init(struct extractor *x, struct ev_loop *loop, struct metrics *m)
+{
+	*x = (struct extractor){ .loop = loop, .metrics = m };
+	TAILQ_INIT(&x->waiting);
+}
+
+void
+extractor_free(struct extractor *x)
+{
+	http_client_free(&x->http);
+}
+
+static void
+end_extract(struct extract_ask *a, const char *why, struct span answer)
+{
+	metric_inc(a->x->metrics, why ? M_FILES_FAILED : M_FILES_EXTRACTED);
+	a->done(a, why, answer);
+}
+
+static void send_waiting(struct extractor *x);
+
+static void
+caller_ends(struct extractor *x, size_t caller)
+{
+	unsigned i = 0;
+
+	while (x->callers[i] != caller)
+		i++;
+	x->callers[i] = x->callers[--x->running];
+}
+
+static void
+file_came(void *arg, const struct http_answer *h)
+{
+	struct extract_ask *a = TAGGED(extract_ask, arg);
+	struct extractor *x = a->x;
+	const char *why = NULL;
+
+	caller_ends(x, a->caller);
+	if (h->err == ERR_TIMEOUT)
+		why = extract_late;
+	else if (h->err == ERR_LIMIT || h->err == ERR_SYNTAX)
+		why = extract_nonsense;
+	else if (h->err || h->status != 200)
+		why = extract_away;
+	end_extract(a, why, why ? no_answer : h->body);
+	send_waiting(x);
+}
+
+static bool
+send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
+{
+	static const char *const fields[] = { "content-type: application/octet-stream",
+		"expect:" };
+
+	SCOPED_BUF(url, 0);
+	buf_printf(&url, "unix:%s:/%s%s", x->path, a->picture ? "image" : "pdf",
+		a->ocr ? "?ocr=1" : "");
+	buf_putc(&url, '\0');
+	const struct http_call_options o = { .url = url.p,
+		.body = a->file,
+		.fields = fields,
+		.nfields = COUNT_OF(fields),
+		.deadline_us = a->deadline_us - now,
+		.answer_bytes = CAP_EXTRACT_ANSWER };
+	if (!x->http)
+		x->http = http_client_new(x->loop, EXTRACT_CALLS);
+	if (!x->http || buf_failed(&url) || !http_call(x->http, &o, file_came, a))
+		return false;
+	x->callers[x->running++] = a->caller;
+	return true;
+}
+
+/* One that nobody waits for any more, or for too long, is not sent. */
+static bool
+extract_is_over(const struct extract_ask *a, uint64_t now)
+{
+	return now >= a->deadline_us || a->over(a);
+}
+
+/* Files of this caller that are being read. */
+static unsigned
+running_of(const struct extractor *x, size_t caller)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->running; i++)
+		n += x->callers[i] == caller;
+	return n;
+}
+
+/* The first of those who have the fewest files under way. */
+static struct extract_ask *
+next_ask(const struct extractor *x)
+{
+	struct extract_ask *a, *best = NULL;
+	unsigned least = UINT_MAX;
+
+	TAILQ_FOREACH (a, &x->waiting, next) {
+		unsigned n = running_of(x, a->caller);
+		if (n >= least)
+			continue;
+		least = n;
+		best = a;
+	}
+	return best;
+}
+
+static void
+send_waiting(struct extractor *x)
+{
+	uint64_t now = clock_mono_us();
+	struct extract_ask *a;
+
+	while (x->running < EXTRACT_CALLS && (a = next_ask(x))) {
+		TAILQ_REMOVE(&x->waiting, a, next);
+		if (extract_is_over(a, now))
+			end_extract(a, extract_late, no_answer);
+		else if (!send_file(x, a, now))
+			end_extract(a, extract_away, no_answer);
+	}
+}
+
+void
+extractor_ask(struct extractor *x, struct extract_ask *a)
+{
+	TAG(extract_ask, a);
+	a->x = x;
+	if (x->running < EXTRACT_CALLS && TAILQ_EMPTY(&x->waiting) &&
+		send_file(x, a, clock_mono_us()))
+		return;
+	TAILQ_INSERT_TAIL(&x->waiting, a, next);
+}
+
+/* Ends those of the queue that are over, or all of them. */
+static void
+end_waiting(struct extractor *x, uint64_t now, const char *all)
+{
+	struct extract_ask *a, *next;
+
+	for (a = TAILQ_FIRST(&x->waiting); a; a = next) {
+		next = TAILQ_NEXT(a, next);
+		if (!all && !extract_is_over(a, now))
+			continue;
+		TAILQ_REMOVE(&x->waiting, a, next);
+		end_extract(a, all ? all : extract_late, no_answer);
+	}
+}
+
+bool
+extractor_tick(struct extractor *x, uint64_t now)
+{
+	end_waiting(x, now, NULL);
+	send_waiting(x);
+	return !TAILQ_EMPTY(&x->waiting);
+}
+
+void
+extractor_abort(struct extractor *x)
+{
+	if (x->http)
+		http_client_abort(x->http);
+	end_waiting(x, 0, extract_away);
+}
