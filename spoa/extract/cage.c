@@ -158,7 +158,7 @@ static const char *
 set_limits(void)
 {
 	static const struct {
-		int what;
+		__rlimit_resource_t what;
 		rlim_t most;
 	} limits[] = {
 		{ RLIMIT_AS, EXTRACT_ADDRESS_SPACE },

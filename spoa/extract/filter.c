@@ -65,6 +65,48 @@ enum {
 	TO_WRITE = O_WRONLY | O_RDWR | O_CREAT,
 };
 
+/* Allowed, or an error, where arguments are such. */
+struct rule {
+	int call, error; /* 0: allowed */
+	unsigned n;
+	struct scmp_arg_cmp args[3];
+};
+
+/* clang-format off */
+#define ARG(at, is, a, b) { (at), SCMP_CMP_##is, (a), (b) }
+#define ALL_ZERO(at, bits) ARG(at, MASKED_EQ, bits, 0)
+#define DATA       ALL_ZERO(2, PROT_EXEC)
+#define CODE       ARG(2, MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC)
+#define ANYWHERE   ARG(0, EQ, 0, 0)
+#define NOT_PLACED ALL_ZERO(3, PLACED)
+#define HIGH       ARG(0, GE, LOWEST_MAP, 0)
+#define NO_GROWING ALL_ZERO(3, MAP_GROWSDOWN)
+
+/* Files are opened to be read; what asks whether it has a terminal has none. */
+static const struct rule rules_of_all[] = {
+	{ CALL(openat), 0,     1, { ALL_ZERO(2, TO_WRITE) } },
+	{ CALL(openat), EROFS, 1, { ARG(2, MASKED_EQ, O_WRONLY, O_WRONLY) } },
+	{ CALL(openat), EROFS, 1, { ARG(2, MASKED_EQ, O_RDWR, O_RDWR) } },
+	{ CALL(openat), EROFS, 1, { ARG(2, MASKED_EQ, O_CREAT, O_CREAT) } },
+	{ CALL(ioctl),  ENOTTY, 1, { ARG(1, EQ, TCGETS, 0) } },
+};
+static const struct rule rules_of_job[] = {
+	{ CALL(clone), 0, 1, { ALL_ZERO(0, NEW_NAMESPACE) } },
+};
+/* Memory that is written or run, never both; nothing at a low address; limits are asked for. */
+static const struct rule rules_of_tool[] = {
+	{ CALL(mmap),      0,     3, { DATA, ANYWHERE, NOT_PLACED } },
+	{ CALL(mmap),      0,     3, { CODE, ANYWHERE, NOT_PLACED } },
+	{ CALL(mmap),      0,     3, { DATA, HIGH, NO_GROWING } },
+	{ CALL(mmap),      0,     3, { CODE, HIGH, NO_GROWING } },
+	{ CALL(mprotect),  0,     1, { DATA } },
+	{ CALL(mremap),    0,     1, { ARG(3, LE, MREMAP_MAYMOVE, 0) } },
+	{ CALL(execve),    0,     1, { ARG(0, EQ, (uintptr_t)FILTER_PATH, 0) } },
+	{ CALL(prlimit64), 0,     1, { ARG(2, EQ, 0, 0) } },
+	{ CALL(prlimit64), EPERM, 1, { ARG(2, NE, 0, 0) } },
+};
+/* clang-format on */
+
 static int
 allow_calls(scmp_filter_ctx s, const int *calls, size_t n)
 {
@@ -75,78 +117,31 @@ allow_calls(scmp_filter_ctx s, const int *calls, size_t n)
 	return err;
 }
 
-/* Of a tool: memory that is written or run, never both; nothing at a low address. */
 static int
-allow_memory(scmp_filter_ctx s)
+add_rules(scmp_filter_ctx s, const struct rule *r, size_t n)
 {
-	const struct scmp_arg_cmp data = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-				  code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC,
-					  PROT_EXEC),
-				  anywhere = SCMP_A0(SCMP_CMP_EQ, 0),
-				  high = SCMP_A0(SCMP_CMP_GE, LOWEST_MAP),
-				  not_placed = SCMP_A3(SCMP_CMP_MASKED_EQ, PLACED, 0),
-				  not_growing = SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_GROWSDOWN, 0);
 	int err = 0;
 
-	err = err
-		      ?: seccomp_rule_add(
-				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, data, anywhere, not_placed);
-	err = err
-		      ?: seccomp_rule_add(
-				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, code, anywhere, not_placed);
-	err = err
-		      ?: seccomp_rule_add(
-				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, data, high, not_growing);
-	err = err
-		      ?: seccomp_rule_add(
-				 s, SCMP_ACT_ALLOW, CALL(mmap), 3, code, high, not_growing);
-	err = err ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(mprotect), 1, data);
-	return err
-		       ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(mremap), 1,
-				  SCMP_A3(SCMP_CMP_LE, 1 /* MREMAP_MAYMOVE */));
-}
-
-static int
-allow_to_tool(scmp_filter_ctx s)
-{
-	int err = allow_memory(s);
-
-	err = err
-		      ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(execve), 1,
-				 SCMP_A0(SCMP_CMP_EQ, (uintptr_t)FILTER_PATH));
-	/* asks, and does not set */
-	err = err
-		      ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(prlimit64), 1,
-				 SCMP_A2(SCMP_CMP_EQ, 0));
-	return err
-		       ?: seccomp_rule_add(s, SCMP_ACT_ERRNO(EPERM), CALL(prlimit64), 1,
-				  SCMP_A2(SCMP_CMP_NE, 0));
+	for (; n-- && !err; r++)
+		err = seccomp_rule_add_array(s,
+			r->error ? SCMP_ACT_ERRNO((uint16_t)r->error) : SCMP_ACT_ALLOW, r->call,
+			r->n, r->args);
+	return err;
 }
 
 static int
 fill_filter(scmp_filter_ctx s, enum filter which)
 {
-	const struct scmp_arg_cmp reads = SCMP_A2(SCMP_CMP_MASKED_EQ, TO_WRITE, 0);
 	int err = allow_calls(s, of_all, COUNT_OF(of_all));
 
 	for (size_t i = 0; i < COUNT_OF(refused) && !err; i++)
 		err = seccomp_rule_add(
 			s, SCMP_ACT_ERRNO((uint16_t)refused[i].error), refused[i].call, 0);
-	err = err ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(openat), 1, reads);
-	for (unsigned bit = 1; bit <= O_CREAT && !err; bit <<= 1)
-		if (bit & TO_WRITE)
-			err = seccomp_rule_add(s, SCMP_ACT_ERRNO(EROFS), CALL(openat), 1,
-				SCMP_A2(SCMP_CMP_MASKED_EQ, bit, bit));
-	/* whether it is a terminal: it is not */
-	err = err
-		      ?: seccomp_rule_add(s, SCMP_ACT_ERRNO(ENOTTY), CALL(ioctl), 1,
-				 SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	err = err ? err : add_rules(s, rules_of_all, COUNT_OF(rules_of_all));
 	if (err || which == FILTER_TOOL)
-		return err ?: allow_to_tool(s);
+		return err ? err : add_rules(s, rules_of_tool, COUNT_OF(rules_of_tool));
 	err = allow_calls(s, of_job, COUNT_OF(of_job));
-	return err
-		       ?: seccomp_rule_add(s, SCMP_ACT_ALLOW, CALL(clone), 1,
-				  SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACE, 0));
+	return err ? err : add_rules(s, rules_of_job, COUNT_OF(rules_of_job));
 }
 
 /* As the kernel takes them, made once. */
@@ -167,7 +162,7 @@ export_program(scmp_filter_ctx s, struct sock_fprog *to)
 	to->len = (unsigned short)(b.n / sizeof(*to->filter));
 	to->filter = err ? NULL : malloc(b.n);
 	if (!to->filter)
-		return err ?: -ENOMEM;
+		return err ? err : -ENOMEM;
 	memcpy(to->filter, b.p + b.start, b.n);
 	return 0;
 }
@@ -180,7 +175,7 @@ filter_init(void)
 	for (enum filter which = FILTER_JOB; which <= FILTER_TOOL && !err; which++) {
 		scmp_filter_ctx s = seccomp_init(SCMP_ACT_KILL_PROCESS);
 		err = s ? fill_filter(s, which) : -ENOMEM;
-		err = err ?: export_program(s, &programs[which]);
+		err = err ? err : export_program(s, &programs[which]);
 		if (s)
 			seccomp_release(s);
 	}

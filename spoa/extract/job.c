@@ -26,6 +26,7 @@ enum {
 
 const char *const job_tool_names[JOB_TOOLS] = { "pdftotext", "pdftoppm", "tesseract" };
 static char paths[JOB_TOOLS][64];
+static const char *languages = "eng";
 
 /* owner: process 1 of the cage. */
 struct job {
@@ -44,6 +45,12 @@ job_tools(const char *folder)
 {
 	for (size_t i = 0; i < JOB_TOOLS; i++)
 		snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder, job_tool_names[i]);
+}
+
+void
+job_languages(const char *given)
+{
+	languages = given;
 }
 
 static struct tool
@@ -234,7 +241,7 @@ ocr_page(struct job *j, unsigned page)
 	char at[12];
 	const char *draw[] = { "pdftoppm", "-gray", "-r", "150", "-f", at, "-l", at, "-",
 		NULL };
-	static const char *const read[] = { "tesseract", "-", "-", "--dpi", "150", NULL };
+	const char *read[] = { "tesseract", "-", "-", "--dpi", "150", "-l", languages, NULL };
 
 	snprintf(at, sizeof(at), "%u", page);
 	struct tool from = tool_of(j, JOB_PDFTOPPM, draw, 0);
@@ -281,7 +288,7 @@ read_pdf(struct job *j)
 static enum extract_error
 read_picture(struct job *j)
 {
-	static const char *const argv[] = { "tesseract", "-", "-", NULL };
+	const char *argv[] = { "tesseract", "-", "-", "-l", languages, NULL };
 	struct tool t =
 		tool_of(j, JOB_TESSERACT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
 	enum extract_error error = picture_check(map_document());

@@ -20,10 +20,12 @@
 
 enum { EXIT_NO_CAGE = 1, EXIT_USAGE = 2, SYSTEMD_FD = 3, NOBODY_ID = 65534 };
 
-static const char usage[] =
-	"usage: tollgate-extract [--listen unix@PATH] [--mode 0660] [--jobs N] [--tools DIR]\n"
-	"       tollgate-extract --check [--tools DIR]\n"
-	"       tollgate-extract --version | --help\n";
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+static const char usage[] = "usage: tollgate-extract [--listen unix@PATH] [--mode 0660] "
+			    "[--jobs N] [--languages L+L] [--tools DIR]\n"
+			    "       tollgate-extract --check [--tools DIR]\n"
+			    "       tollgate-extract --version | --help\n";
 
 struct options {
 	const char *listen, *tools;
@@ -43,7 +45,8 @@ static int
 extract_options(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = { { "listen", 1, NULL, 'l' },
-		{ "mode", 1, NULL, 'm' }, { "jobs", 1, NULL, 'j' }, { "tools", 1, NULL, 't' },
+		{ "mode", 1, NULL, 'm' }, { "jobs", 1, NULL, 'j' },
+		{ "languages", 1, NULL, 'L' }, { "tools", 1, NULL, 't' },
 		{ "check", 0, NULL, 'c' }, { "version", 0, NULL, 'V' },
 		{ "help", 0, NULL, 'h' }, { 0 } };
 	char *end;
@@ -69,6 +72,12 @@ extract_options(int argc, char **argv, struct options *o)
 			if (*end || n < 1 || n > EXTRACT_JOBS_MOST)
 				return wrong_option("--jobs", optarg, "1 to 8 is accepted");
 			o->jobs = (unsigned)n;
+			break;
+		case 'L':
+			if (!*optarg || optarg[strspn(optarg, LETTERS "_+")])
+				return wrong_option(
+					"--languages", optarg, "as eng+deu is accepted");
+			job_languages(optarg);
 			break;
 		case 't':
 			if (*optarg != '/')

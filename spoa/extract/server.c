@@ -27,6 +27,7 @@ enum {
 	READ_BYTES = 64 << 10,
 	FIELDS_MOST = 64,
 	IDLE_MS = 60000, /* a connection between files */
+	END_MS = 50,	 /* from a pipe's end to its process' */
 	SAID_BYTES = EXTRACT_TEXT_BYTES + (1 << 20),
 };
 
@@ -265,14 +266,22 @@ start_waiting(void)
 	}
 }
 
-/* What a cage that ended without a word died of: we did not kill it. */
+/* What a cage died of that closed its pipe, where we did not kill it. One that closed it and
+ * lives on was taken over. */
 static enum extract_error
 end_of_cage(struct conn *c)
 {
+	const struct timespec step = { 0, 1000000 };
 	int status = 0;
+	pid_t ended = 0;
 
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	for (int ms = 0; ms < END_MS && ended == 0; ms++) {
+		ended = waitpid(c->pid, &status, WNOHANG);
+		if (ended == 0)
+			nanosleep(&step, NULL);
+	}
+	if (ended == 0)
+		return EXTRACT_KILLED; /* file_done() ends it */
 	c->pid = 0;
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? EXTRACT_MEMORY
 								  : EXTRACT_KILLED;
