@@ -171,6 +171,9 @@ set_limits(void)
 		{ RLIMIT_CPU, EXTRACT_OCR_CPU_S + 2 },
 	};
 
+	/* whoever waits for a decision comes first */
+	if (setpriority(PRIO_PROCESS, 0, 10) < 0)
+		return "priority";
 	for (size_t i = 0; i < COUNT_OF(limits); i++) {
 		struct rlimit r = { limits[i].most, limits[i].most };
 		if (setrlimit(limits[i].what, &r) < 0)
