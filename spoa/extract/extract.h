@@ -16,14 +16,15 @@ extern const char *const extract_error_words[EXTRACT_ERRORS_N]; /* [EXTRACT_READ
 extern const char *const extract_unread_words[EXTRACT_UNREAD_N];
 
 enum {
-	EXTRACT_PAGES = 1000,	       /* pages of a file */
-	EXTRACT_OCR_PAGES = 10,	       /* of them read by OCR */
-	EXTRACT_LOOKED_AT = 100,       /* pages without text that are looked at: blank or not */
-	EXTRACT_OCR_JOBS = 2,	       /* files under OCR at once */
-	EXTRACT_JOBS_MOST = 8,	       /* others at once */
-	EXTRACT_WAITING = 256,	       /* files that wait for their turn */
-	EXTRACT_DEADLINE_MS = 9000,    /* of a file from its head on; the daemon waits 10 s */
-	EXTRACT_TERM_MS = 2000,	       /* what runs at SIGTERM */
+	EXTRACT_PAGES = 1000,	    /* pages of a file */
+	EXTRACT_OCR_PAGES = 10,	    /* of them read by OCR */
+	EXTRACT_LOOKED_AT = 100,    /* pages without text that are looked at: blank or not */
+	EXTRACT_OCR_JOBS = 2,	    /* files under OCR at once */
+	EXTRACT_JOBS_MOST = 8,	    /* others at once */
+	EXTRACT_WAITING = 256,	    /* files that wait for their turn */
+	EXTRACT_DEADLINE_MS = 9000, /* of a file from its head on; the daemon waits 10 s */
+	EXTRACT_WAIT_MS = 7500, /* of it for its turn: later there is no time left to read it */
+	EXTRACT_TERM_MS = 2000, /* what runs at SIGTERM */
 	EXTRACT_HEAD_BYTES = 16 << 10, /* of a request */
 	EXTRACT_BODY_BYTES = 64 << 20, /* a file */
 	EXTRACT_TEXT_BYTES = 4 << 20,  /* all its texts */

@@ -205,7 +205,8 @@ draw_pages(struct job *j, unsigned first, unsigned last)
 	bool fonts = end.err.n && memmem(end.err.p + end.err.start, end.err.n, "font", 4);
 	unsigned page = first;
 	for (int even; page <= last && s.n && (even = take_drawn(&s)) >= 0; page++)
-		j->empty[page] = even && !fonts ? EMPTY_NO : EMPTY_DRAWN;
+		if (j->empty[page] != EMPTY_NO)
+			j->empty[page] = even && !fonts ? EMPTY_NO : EMPTY_DRAWN;
 	buf_free(&end.out);
 	buf_free(&end.err);
 	return page > last;
@@ -231,7 +232,7 @@ look_at_empty(struct job *j)
 		page = last;
 	}
 	if (seen && drawn < j->pages && !draw_pages(j, j->pages, j->pages))
-		return EXTRACT_DAMAGED;
+		return clock_mono_us() < j->until_us ? EXTRACT_DAMAGED : EXTRACT_TIMEOUT;
 	return EXTRACT_READ;
 }
 
@@ -239,7 +240,7 @@ static enum extract_error
 ocr_page(struct job *j, unsigned page)
 {
 	char at[12];
-	const char *draw[] = { "pdftoppm", "-gray", "-r", "150", "-f", at, "-l", at, "-",
+	const char *draw[] = { "pdftoppm", "-q", "-gray", "-r", "150", "-f", at, "-l", at, "-",
 		NULL };
 	const char *read[] = { "tesseract", "-", "-", "--dpi", "150", "-l", languages, NULL };
 

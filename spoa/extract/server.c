@@ -231,6 +231,7 @@ claim_place(struct conn *c)
 {
 	sv.running[c->order.ocr]++;
 	c->state = CONN_BODY;
+	c->until_us = c->began_us + EXTRACT_DEADLINE_MS * 1000ull;
 	c->spool = memfd_create("file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	size_t ahead = c->in.n < c->left ? c->in.n : (size_t)c->left;
 	if (c->spool < 0 || !spool_bytes(c, span_cut(buf_view(&c->in), 0, ahead))) {
@@ -355,7 +356,7 @@ take_file(struct conn *c, const struct http_message *m)
 	else if (waiting() >= EXTRACT_WAITING)
 		respond_error(c, EXTRACT_BUSY);
 	else
-		conn_state(c, CONN_WAIT, EXTRACT_DEADLINE_MS);
+		conn_state(c, CONN_WAIT, EXTRACT_WAIT_MS);
 }
 
 static void

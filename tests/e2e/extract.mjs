@@ -54,6 +54,8 @@ const files = {
 		stream('/Type/ObjStm/N 1/First 5/Filter/FlateDecode', deflateSync('99 0 [<</Subtype/FreeText/Contents(hidden)>>]'))] }),
 	scanned: pages([{ text: text('words') }, { text: 'q 400 0 0 400 100 200 cm /Im1 Do Q' }, { text: '' }], { resources: '/XObject<</Im1 10 0 R>>', more: [
 		stream('/Subtype/Image/Width 2/Height 2/BitsPerComponent 8/ColorSpace/DeviceGray', [0, 255, 255, 0])] }),
+	scanned_first: pages([{ text: 'q 400 0 0 400 100 200 cm /Im1 Do Q' }, { text: text('words') }], { resources: '/XObject<</Im1 8 0 R>>', more: [
+		stream('/Subtype/Image/Width 2/Height 2/BitsPerComponent 8/ColorSpace/DeviceGray', [0, 255, 255, 0])] }),
 	drawn: pages([{ text: '0 0 1 rg 300 300 5 5 re f' }, { text: '   ' }]),
 	bomb: pages([{ data: stream('/Filter/FlateDecode', deflateSync(Buffer.alloc(400 << 20, '0 0 m '))) }]),
 	packed_bomb: pages([{ text: text('words') }], { more: [stream('/Type/ObjStm/N 1/First 5/Filter/FlateDecode', deflateSync(Buffer.alloc(300 << 20)))] }),

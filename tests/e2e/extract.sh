@@ -56,7 +56,7 @@ like "without namespaces it ends, and says what to do" "$? $(tail -1 "$D/out")" 
 mkdir "$D/tools"
 for t in pdftotext pdftoppm tesseract; do cp "$build/extract_tool" "$D/tools/$t"; done
 chmod -R a+rX "$D/tools"
-start --tools "$D/tools"
+start --tools "$D/tools" --jobs 2
 does() { printf '%%PDF-1.4\ndo:%s\n%%%%EOF\n' "$1" | asks pdf --data-binary @-; }
 for act in socket unix fork exec again ptrace code document crash; do
 	is "who tries $act is killed" "$(does $act)" '{"error":"killed"}'
@@ -83,6 +83,12 @@ like "it serves on" "$(asks health)" '"killed":9,.*"running":0'
 printf '%%PDF-1.4\ndo:sleep\n%%%%EOF\n' | $curl -s -m 1 -o /dev/null --unix-socket "$sock" http://extract/pdf --data-binary @-
 check "who no longer waits is not worked for" wait_for says '"running":0' asks health
 is "and none of his processes is left" "$(pgrep -P $pid | wc -l)" 0
+# a place is not to be had
+for i in 1 2; do does sleep >"$D/place.$i" & done
+wait_for says '"running":2' asks health
+does files >"$D/place.3"
+is "who waits too long is told so" "$(cat "$D/place.3")" '{"error":"busy"}'
+wait_for says '"running":0' asks health
 # SIGTERM with one that hangs
 does sleep >"$D/late" &
 wait_for says '"running":1' asks health
@@ -138,6 +144,7 @@ else
 	is "a layer that is off is not" "$(unread "$(pdf layer.pdf)")" '0 layers'
 	like "an annotation in an object stream is found" "$(unread "$(pdf packed.pdf)")" '^0 annotations'
 	is "a page that is a picture has no text, a blank one needs none" "$(unread "$(pdf scanned.pdf)")" '2 no_text'
+	is "whichever page it is" "$(unread "$(pdf scanned_first.pdf)")" '1 no_text'
 	is "nor has one of lines" "$(unread "$(pdf drawn.pdf)")" '1 no_text'
 	like "a form feed in a text makes no page blank" "$(unread "$(pdf fed.pdf)")" 'no_text'
 	is "an encrypted one" "$(error_of "$(pdf encrypted.pdf)")" encrypted
@@ -159,7 +166,9 @@ else
 		[ "$now" -le $most ] || most=$now
 		nap 0.02
 	done
-	is "fifty at once are read" "$(grep -l 'first words' "$D"/ten.* | grep -cv pdf)" 50
+	# how many are read in nine seconds is the machine's affair
+	read=$(grep -l 'first words' "$D"/ten.* | grep -cv pdf) late=$(grep -lE '"(busy|timeout)"' "$D"/ten.* | grep -c .)
+	is "fifty at once are read, or told that it is busy" "$((read + late)) $([ "$read" -ge 4 ] && echo some || echo "$read")" "50 some"
 	is "two of them in memory at a time, the rest waits in its sockets" "$([ $most -le 2 ] && echo yes || echo "$most")" yes
 	is "of the program's own it is little" "$([ "$(peak)" -lt 30 ] && echo yes || echo "$(peak) MB")" yes
 fi
