@@ -51,6 +51,7 @@ is "or a text takes its place" "$status $(saw '.messages[0].content')" \
 is "and all around it is as it came" "$(seen | jq -r 'last | .body')" \
 	'{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"Sum it up."},{"type":"text","text":"[a file was taken out here: pdf]"}]}]}'
 is "the record says so" "$(decision '[.decision, .rule, .prompt.files[0].stripped]')" '["redact","strip",true]'
+like "explain, too" "$("$build/tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" 2>&1)" 'file: pdf, 3 pages; read: text; found: IBAN_CODE 2; taken out'
 chat strip.test clean.pdf
 is "one that holds nothing stays there, too" "$status $(saw '.messages[0].content[1].type')" '200 "file"'
 while IFS='|' read -r name kind found; do

@@ -392,6 +392,39 @@ print_cache(struct buf *out, json_t *o)
 	buf_putc(out, '\n');
 }
 
+static void
+print_file_list(struct buf *out, const char *label, json_t *words)
+{
+	json_t *w;
+	size_t i;
+
+	json_array_foreach(words, i, w)
+		buf_printf(out, "%s%s", i ? ", " : label, json_string_value(w));
+}
+
+/* "file: pdf, 3 pages, read: text; unread: forms; found: IBAN_CODE 2; taken out" */
+static void
+print_file_lines(struct buf *out, json_t *files)
+{
+	json_t *f, *pages;
+	size_t i;
+
+	json_array_foreach(files, i, f)
+	{
+		buf_printf(out, "file: %s", json_str_in(f, "kind"));
+		if ((pages = json_object_get(f, "pages")))
+			buf_printf(out, ", %lld pages", (long long)json_integer_value(pages));
+		print_file_list(out, "; read: ", json_object_get(f, "read"));
+		if (json_object_get(f, "unread"))
+			buf_printf(out, "; unread: %s", json_str_in(f, "unread"));
+		if ((pages = json_object_get(f, "unread_page")))
+			buf_printf(out, " on page %lld", (long long)json_integer_value(pages));
+		print_file_list(out, "; found: ", json_object_get(f, "found"));
+		buf_str(out,
+			json_is_true(json_object_get(f, "stripped")) ? "; taken out\n" : "\n");
+	}
+}
+
 /* Of a request, or of a later attempt of one. */
 static void
 print_decision(struct buf *out, json_t *o)
@@ -409,6 +442,7 @@ print_decision(struct buf *out, json_t *o)
 	if (record_get(o, RF_REASON))
 		buf_printf(out, "reason: %s\n", record_text(o, RF_REASON));
 	print_about(out, o);
+	print_file_lines(out, json_object_get(o, "files"));
 	if (record_get(o, RF_TRANSLATED_TO))
 		buf_printf(out, "sent in another form: %s\n", record_text(o, RF_TRANSLATED_TO));
 	buf_printf(out, "policy: %s: %s\n", record_text(o, RF_POLICY), json_str_in(o, "basis"));
@@ -442,8 +476,8 @@ static const struct {
 	const char *otherwise; /* NULL: nothing */
 } told[] = { { RF_ID, "" }, { RF_DECIDED_AT, "" }, { RF_DECISION, "" }, { RF_STATUS, NULL },
 	{ RF_CODE, NULL }, { RF_REASON, NULL }, { RF_RULE, "none" }, { RF_WOULD, NULL },
-	{ RF_POLICY, "" }, { RF_ABOUT, NULL }, { RF_REGION, NULL },
-	{ RF_TRANSLATED_TO, NULL } };
+	{ RF_POLICY, "" }, { RF_ABOUT, NULL }, { RF_REGION, NULL }, { RF_TRANSLATED_TO, NULL },
+	{ RF_PROMPT_FILES, NULL } };
 
 static const enum record_field cache_told[] = { RF_CACHE, RF_CACHE_WHY, RF_CACHE_AGE,
 	RF_CACHE_WAITED, RF_SAVED };

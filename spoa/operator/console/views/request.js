@@ -51,6 +51,12 @@ function findings(d, c) {
 		list(d.not_inspected).length ? h('p', { class: 'dim' }, 'Never looked into: ', d.not_inspected.join(', '), '.') : null);
 }
 
+/* What came attached, and what of it was read. */
+const files = (d) => (d.prompt?.files ? panel('Files', table({ caption: 'In the order of the request', rows: d.prompt.files, columns: [
+	{ title: 'Kind', cell: (f) => f.kind }, { title: 'Size', number: true, cell: (f) => (f.bytes ? bytes(f.bytes) : null) }, { title: 'Pages', number: true, cell: (f) => f.pages },
+	{ title: 'Read', cell: (f) => words(f.read) }, { title: 'Not read', cell: (f) => (f.unread ? `${f.unread}${f.unread_page ? ` on page ${f.unread_page}` : ''}` : null), wide: true },
+	{ title: 'Found, on page', cell: (f) => words(f.found), wide: true }, { title: 'Sent', cell: (f) => (f.stripped ? 'a text in its place' : null) }] })) : null);
+
 /* The same rules again on the recorded values. */
 function rules(e) {
 	if (e.explain === undefined) return h('p', { class: 'state' }, e.why ?? 'The rules did not run for it.');
@@ -141,7 +147,7 @@ function story(page, got) {
 	fill(explained, page, () => page.get('/records/explain', { id: page.state.id }), rules);
 	return [outcome(d, c),
 		h('div', { class: 'grid' }, about(page, d), identity(page, d.identity ?? c.identity)),
-		texts(page, d.id ?? page.state.id, records), panel('Rules', explained), findings(d, c),
+		texts(page, d.id ?? page.state.id, records), panel('Rules', explained), findings(d, c), files(d),
 		h('div', { class: 'grid' }, went(page, d, c, attempts), times(d, c), money(d, c), answer(c)),
 		calls(d, c), proof(page, got, records),
 		h('details', { class: 'panel' }, h('summary', {}, `The records (${records.length})`), records.map((r) => [h('h3', {}, `${r.type} ${r.node}/${r.seq}`), lines(JSON.stringify(r, null, 2))]))];
