@@ -221,6 +221,12 @@ daemon_start() {
 	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
 	note_pid $! tollgate
 }
+# tollgate-extract at the socket that a configuration names with  extract: {listen: unix@$D/extract.sock}
+extract_start() {
+	setsid "$build/tollgate-extract" --listen "unix@$D/extract.sock" </dev/null >>"$D/extract.log" 2>&1 &
+	note_pid $! extract
+	wait_for test -S "$D/extract.sock"
+}
 # again_with YAML: the daemon ends, and begins anew with that laid over its configuration
 again_with() {
 	local pid

@@ -8,11 +8,6 @@ done
 papers=$D/papers
 mkdir "$papers"
 node "$here/media/papers.mjs" "$papers"
-extract_start() {
-	setsid "$build/tollgate-extract" --listen "unix@$D/extract.sock" </dev/null >>"$D/extract.log" 2>&1 &
-	note_pid $! extract
-	wait_for test -S "$D/extract.sock"
-}
 echo "extract: {listen: unix@$D/extract.sock, deadline: 2s}" >"$D/with.yaml"
 stack_up --policy "$here/media.yaml" --config "$D/with.yaml"
 extract_start

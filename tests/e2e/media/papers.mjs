@@ -4,52 +4,13 @@ import { deflateSync } from 'node:zlib'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { chunk, lines, paper, pdf, show } from './pdf.mjs'
 
 const dir = process.argv[2]
 const put = (name, bytes) => writeFileSync(join(dir, name), bytes)
 const IBAN = 'DE89 3704 0044 0532 0130 00'
 
 // ---- PDF ----
-// objects: strings or [dictionary, stream]; the first is the catalog
-export function pdf(objects, { trailer = '', pack = true } = {}) {
-	const parts = [Buffer.from('%PDF-1.5\n%\xe2\xe3\xcf\xd3\n', 'latin1')]
-	const at = []
-	let n = parts[0].length
-	const add = (b) => { parts.push(b); n += b.length }
-	objects.forEach((o, i) => {
-		at.push(n)
-		if (typeof o === 'string') return add(Buffer.from(`${i + 1} 0 obj\n${o}\nendobj\n`, 'latin1'))
-		let [dict, bytes, filter] = o
-		bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes, 'latin1')
-		if (pack && !filter) { bytes = deflateSync(bytes); filter = '/Filter/FlateDecode' }
-		add(Buffer.from(`${i + 1} 0 obj\n<<${dict}${filter || ''}/Length ${bytes.length}>>stream\n`, 'latin1'))
-		add(bytes)
-		add(Buffer.from('\nendstream\nendobj\n'))
-	})
-	const table = n
-	add(Buffer.from(`xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${at.map((x) => String(x).padStart(10, '0') + ' 00000 n \n').join('')}trailer<</Size ${objects.length + 1}/Root 1 0 R${trailer}>>\nstartxref\n${table}\n%%EOF\n`))
-	return Buffer.concat(parts)
-}
-const show = (text, { x = 72, y = 700, size = 12, render = 0 } = {}) =>
-	`BT /F1 ${size} Tf ${render} Tr ${x} ${y} Td (${text.replace(/([()\\])/g, '\\$1')}) Tj ET\n`
-const lines = (...texts) => texts.map((t, i) => show(t, { y: 720 - 20 * i })).join('')
-// pages: contents of each, or { contents, more } with entries of the page
-export function paper(pages, { catalog = '', more = [], trailer = '', info } = {}) {
-	const kids = pages.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')
-	const objects = [`<</Type/Catalog/Pages 2 0 R${catalog}>>`, `<</Type/Pages/Kids[${kids}]/Count ${pages.length}>>`,
-		'<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>']
-	for (const [i, p] of pages.entries()) {
-		const page = typeof p === 'string' ? { contents: p } : p
-		objects.push(`<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>${page.resources || ''}>>/Contents ${5 + 2 * i} 0 R${page.more || ''}>>`,
-			['', page.contents])
-	}
-	objects.push(...more)
-	if (info) {
-		objects.push(`<<${info}>>`)
-		trailer += `/Info ${objects.length} 0 R`
-	}
-	return pdf(objects, { trailer })
-}
 const next = (pages) => 4 + 2 * pages
 put('clean.pdf', paper([lines('The plan of the house', 'has three rooms and a garden.')]))
 put('account.pdf', paper([lines('Contract', 'between the two of us'), lines('Payment', `to the account ${IBAN}`, 'within a month'), lines('Signed')]))
@@ -86,14 +47,6 @@ render('clean.pdf', 'small', '-r', '40', '-jpeg', '-gray')
 const jpg = readFileSync(join(dir, 'page.jpg'))
 put('scanned.pdf', paper([{ contents: 'q 612 0 0 792 0 0 cm /I Do Q', resources: `/XObject<</I ${next(1)} 0 R>>` }],
 	{ more: [[`/Type/XObject/Subtype/Image/Width 1275/Height 1650/ColorSpace/DeviceRGB/BitsPerComponent 8`, jpg, '/Filter/DCTDecode']] }))
-const chunk = (type, data) => {
-	const b = Buffer.concat([Buffer.from(type), data]), n = Buffer.alloc(4), c = Buffer.alloc(4)
-	n.writeUInt32BE(data.length)
-	c.writeUInt32BE(crc32(b))
-	return Buffer.concat([n, b, c])
-}
-const table = Array.from({ length: 256 }, (_, n) => { for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1; return n >>> 0 })
-function crc32(b) { let c = 0xffffffff; for (const x of b) c = table[(c ^ x) & 255] ^ (c >>> 8); return (c ^ 0xffffffff) >>> 0 }
 const small = readFileSync(join(dir, 'small.png'))
 const with_chunk = (c) => Buffer.concat([small.subarray(0, 33), c, small.subarray(33)])
 put('said.png', with_chunk(chunk('tEXt', Buffer.from('Comment\0from jane.doe@example.com'))))
