@@ -112,7 +112,7 @@ read_length(struct ws_reader *r, const unsigned char **mask)
 }
 
 static int
-begin_frame(struct ws_reader *r)
+ws_begin_frame(struct ws_reader *r)
 {
 	const unsigned char *mask;
 	int err = read_length(r, &mask);
@@ -182,7 +182,7 @@ may_become_utf8(const char *p, size_t n)
 
 /* What came of a text so far; at its end no character may be half. */
 static int
-check_text(struct ws_reader *r)
+ws_check_text(struct ws_reader *r)
 {
 	struct span t = buf_view(&r->message);
 	bool ends = r->fin && r->left == 0;
@@ -210,7 +210,7 @@ check_text(struct ws_reader *r)
 }
 
 static int
-take_data(struct ws_reader *r, struct span piece)
+ws_take_data(struct ws_reader *r, struct span piece)
 {
 	char *to = piece.n ? buf_reserve(&r->message, piece.n) : NULL;
 
@@ -225,7 +225,7 @@ take_data(struct ws_reader *r, struct span piece)
 }
 
 static void
-take_control(struct ws_reader *r, struct span piece)
+ws_take_control(struct ws_reader *r, struct span piece)
 {
 	static const unsigned char none[4];
 
@@ -235,7 +235,7 @@ take_control(struct ws_reader *r, struct span piece)
 }
 
 static int
-end_control(struct ws_reader *r, struct ws_message *out)
+ws_end_control(struct ws_reader *r, struct ws_message *out)
 {
 	struct span payload = span_of(r->control, r->control_n);
 
@@ -267,11 +267,11 @@ end_control(struct ws_reader *r, struct ws_message *out)
 }
 
 static int
-end_frame(struct ws_reader *r, struct ws_message *out)
+ws_end_frame(struct ws_reader *r, struct ws_message *out)
 {
 	r->state = WS_IN_HEAD;
 	if (r->op & OP_CONTROL)
-		return end_control(r, out);
+		return ws_end_control(r, out);
 	if (!r->fin)
 		return 0;
 	out->op = r->message_op;
@@ -288,15 +288,15 @@ take_payload(struct ws_reader *r, struct span in, struct ws_message *out)
 	int err = 0;
 
 	if (r->op & OP_CONTROL)
-		take_control(r, piece);
+		ws_take_control(r, piece);
 	else
-		err = take_data(r, piece);
+		err = ws_take_data(r, piece);
 	r->at += piece.n;
 	r->left -= piece.n;
 	if (!err && !(r->op & OP_CONTROL) && r->message_op == WS_TEXT)
-		err = check_text(r);
+		err = ws_check_text(r);
 	if (!err && r->left == 0)
-		err = end_frame(r, out);
+		err = ws_end_frame(r, out);
 	return err ? err : (ssize_t)piece.n;
 }
 
@@ -321,7 +321,7 @@ ws_next(struct ws_reader *r, struct span in, struct ws_message *out)
 			if (r->head_n == 2)
 				err = check_start(r);
 			if (!err && r->head_n >= 2 && r->head_n == head_bytes(r->head))
-				err = begin_frame(r);
+				err = ws_begin_frame(r);
 			if (err)
 				return err;
 			if (r->state != WS_IN_PAYLOAD || r->left)
@@ -390,6 +390,63 @@ ws_put_close(
 }
 
 /* ---- the handshake ---- */
+
+bool
+ws_asked(const struct http_head *h)
+{
+	static const char *const bodies[] = { "content-length", "transfer-encoding", "expect" };
+	const struct http_field *f;
+	struct span v;
+	bool upgrade = false;
+
+	if (!span_is(h->method, "GET") || http_field_one(h, "upgrade", &v) != 1 ||
+		!span_ieq(v, SPAN_LIT("websocket")) ||
+		http_field_one(h, "sec-websocket-version", &v) != 1 || !span_is(v, "13"))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(bodies); i++)
+		if (http_field_nth(h, bodies[i], 0))
+			return false;
+	for (size_t i = 0; (f = http_field_nth(h, "connection", i)); i++) {
+		if (http_lists(f->value, SPAN_LIT("http2-settings")))
+			return false;
+		upgrade |= http_lists(f->value, SPAN_LIT("upgrade"));
+	}
+	return upgrade;
+}
+
+struct span
+ws_offered(const struct http_head *h, size_t i)
+{
+	const struct http_field *f;
+
+	for (size_t k = 0; (f = http_field_nth(h, "sec-websocket-protocol", k)); k++) {
+		struct span rest = f->value;
+		while (rest.n) {
+			struct span one = span_trim(span_next(&rest, ','), " \t");
+			if (one.n && i-- == 0)
+				return one;
+		}
+	}
+	return (struct span){ NULL, 0 };
+}
+
+const char *
+ws_accepted(const struct http_head *h, struct span key)
+{
+	char want[WS_ACCEPT_BYTES];
+	struct span v;
+
+	ws_accept(key, want);
+	if (http_field_one(h, "upgrade", &v) != 1 || !span_ieq(v, SPAN_LIT("websocket")))
+		return "a 101 that is no WebSocket";
+	if (http_field_one(h, "sec-websocket-accept", &v) != 1 || !span_is(v, want))
+		return "a 101 that does not accept the key";
+	if (http_field_nth(h, "sec-websocket-extensions", 0))
+		return "a 101 with an extension that nobody offered";
+	return http_field_nth(h, "sec-websocket-protocol", 0)
+		       ? "a 101 with a subprotocol that nobody offered"
+		       : NULL;
+}
 
 static void
 put_base64(char *out, size_t size, const void *p, size_t n)

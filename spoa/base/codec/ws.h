@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "base/buf.h"
+#include "base/codec/http.h"
 
 enum ws_op {
 	WS_CONTINUATION = 0,
@@ -89,6 +89,15 @@ void ws_put_close(
 	struct buf *out, enum ws_code code, struct span reason, const unsigned char mask[4]);
 /* A code that may be in a close frame. */
 bool ws_code_sent(unsigned code);
+
+/* Whether a head asks for a WebSocket, and for nothing else (RFC 6455 4.1): GET, one Upgrade that
+ * is `websocket`, version 13, no body. Its key is not looked at: HTTP/2 brings none. */
+bool ws_asked(const struct http_head *h);
+/* Member i of the subprotocols that it offers; empty: there are no more. */
+struct span ws_offered(const struct http_head *h, size_t i);
+/* Whether a response of 101 accepts this key, with no extension and no subprotocol. NULL, or why
+ * it is none: a fixed phrase. */
+const char *ws_accepted(const struct http_head *h, struct span key);
 
 /* Sec-WebSocket-Accept of a key (RFC 6455 4.2.2), with a NUL. */
 #define WS_ACCEPT_BYTES 29
