@@ -45,6 +45,8 @@ LLHTTP_SRC    := /usr/share/llhttp/api.c /usr/share/llhttp/http.c \
 	/usr/share/llhttp/llhttp.c
 endif
 
+WSLAY := $(if $(wildcard /usr/include/wslay/wslay.h),-lwslay)
+
 PKGS := jansson libpcre2-8 libssl libcrypto libsodium hiredis yaml-0.1 \
 	libmicrohttpd gnutls zlib libbrotlidec libzstd libcurl
 
@@ -384,7 +386,7 @@ docker-test: ## docker/ built and run with an engine of its own: traffic, restar
 # libllhttp-dev; on Debian 12 the package node-llhttp brings the sources.
 DEPS_LLHTTP := 'libllhttp-dev|node-llhttp'
 DEPS_RUN  := haproxy:haproxy redis-server:redis-server curl:curl openssl:openssl ca-certificates tzdata pdftotext:poppler-utils
-DEPS_TEST := libcmocka-dev zstd:zstd varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch valgrind:valgrind \
+DEPS_TEST := libcmocka-dev libwslay-dev zstd:zstd varnishtest:varnish mandoc:mandoc node:nodejs npm:npm python3-yaml jq:jq patch:patch valgrind:valgrind \
 	git:git pgrep:procps tesseract:tesseract-ocr ip:iproute2 chromium-headless-shell:chromium-headless-shell systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
 DEPS_FRESH := mmdebstrap:mmdebstrap
 BUILD_LACKS := $(DEPS_BUILD) $(if $(wildcard /usr/include/llhttp.h /usr/share/include/llhttp/llhttp.h),,$(DEPS_LLHTTP))
@@ -687,6 +689,8 @@ $(B)/libshipped.a: $(B)/tests/support/shipped_once.o
 
 # A fuzz target run over its seeds by a plain driver: part of `make test`.
 $(FUZZ_RUN): $(B)/tests/fuzz/driver.o
+# what frames of WebSockets are held against
+$(B)/tests/fuzz/fuzz_ws: private ALL_LIBS += $(WSLAY)
 
 .PHONY: unit
 unit: deps ## unit and scenario tests (cmocka)
@@ -710,7 +714,7 @@ fuzz: deps ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
 		mkdir -p $(B)/fuzz/corpus/$$n; \
 		clang $(CPPFLAGS) -Itests -std=gnu11 -O1 -g -fno-strict-aliasing -pthread \
 			-fsanitize=address,undefined,fuzzer -DTG_SANITIZE=1 -o $(B)/fuzz/$$n $$s \
-			$(B)/fuzz/libtollgate.a $(ALL_LIBS); \
+			$(B)/fuzz/libtollgate.a $(ALL_LIBS) $(WSLAY); \
 		$(B)/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=4096 -timeout=20 \
 			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \
 			tests/fuzz/seeds/$${n#fuzz_}; done

@@ -124,6 +124,7 @@ struct answer_tree {
  * of any JSON where no table knows it. */
 const struct answer_format *answer_format_find(struct span dialect, struct span path);
 
+extern const struct answer_format answer_realtime, answer_live;
 extern const struct answer_format answer_openai, answer_openai_responses, answer_anthropic,
 	answer_transcripts, answer_complete, answer_invoke, answer_conversations,
 	answer_transcriptions, answer_gemini, answer_interactions, answer_bedrock,

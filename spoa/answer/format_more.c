@@ -48,6 +48,33 @@ const struct answer_format answer_gemini = {
 	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
+/* https://ai.google.dev/api/live: messages of a session, which has many turns. */
+static const struct answer_row live_rows[] = {
+	ROW("setupComplete.sessionId",                 READ_WORD),
+	ROW("usageMetadata",                           READ_MARK),
+	ROW("error",                                   READ_ERROR),
+	ROW("serverContent.modelTurn.role",            READ_WORD),
+	ROW("serverContent.modelTurn.parts[*].text",   READ_TEXT),
+	SLOT("serverContent.modelTurn.parts[*].thought", READ_FLAG, 1),
+	ROW("serverContent.modelTurn.parts[*].thoughtSignature", READ_SEALED),
+	ROW("serverContent.modelTurn.parts[*].inlineData.data", READ_OPAQUE),
+	ROW("serverContent.modelTurn.parts[*].inlineData.mimeType", READ_MEDIA),
+	CALLS("serverContent.modelTurn.parts[*].executableCode", ANY, "", gemini_code),
+	JOINED("serverContent.inputTranscription.text",  READ_TEXT, KIND_TEXT, 1),
+	JOINED("serverContent.outputTranscription.text", READ_TEXT, KIND_TEXT, 2),
+	CALLS("toolCall.functionCalls[*]",             ANY, "", gemini_snake),
+	ROW("toolCall.functionCalls[*].id",            READ_WORD),
+	ROW("toolCall.functionCalls[*].name",          READ_TOOL),
+	ROW("toolCall.functionCalls[*].args",          READ_INPUT),
+	ROW("toolCallCancellation.ids[*]",             READ_WORD),
+	ROW("sessionResumptionUpdate.newHandle",       READ_SEALED),
+	ROW("goAway.timeLeft",                         READ_WORD),
+	{ 0 },
+};
+const struct answer_format answer_live = {
+	.name = "gemini_live", .rows = live_rows, .endless = true, .repeats = true, .tree = FORMAT_TREE,
+};
+
 const struct answer_call_kind answer_kept_lists[] = {
 	{ "function_call", .arguments = { "arguments" }, .says = SAYS_AGAIN },
 	{ "function.call", .arguments = { "arguments" }, .says = SAYS_AGAIN },
@@ -260,6 +287,7 @@ static const struct {
 	const char *dialect, *path;
 	const struct answer_format *format;
 } answers[] = {
+	{ "openai", "/realtime", &answer_realtime },
 	{ "openai", "/responses", &answer_openai_responses },
 	{ "openai", "/responses/*", &answer_openai_responses },
 	{ "openai", "/audio/transcriptions", &answer_transcripts },
@@ -271,6 +299,7 @@ static const struct {
 	{ "mistral", "", &answer_openai },
 	{ "anthropic", "/complete", &answer_complete },
 	{ "anthropic", "", &answer_anthropic },
+	{ "gemini", "/ws/*", &answer_live },
 	{ "gemini", "/interactions", &answer_interactions },
 	{ "gemini", "/interactions/*", &answer_interactions },
 	{ "gemini", "", &answer_gemini },

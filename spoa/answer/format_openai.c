@@ -327,3 +327,19 @@ const struct answer_format answer_openai_responses = {
 	.blocks = true,
 	.tree = FORMAT_TREE,
 };
+
+/* ---- realtime: the same events under names of its own, which a session has many of ---- */
+
+static const char *const realtime_last[] = { "response.done", "response.completed",
+	"response.incomplete", "response.failed", "response.cancelled", "error", NULL };
+
+const struct answer_format answer_realtime = {
+	.name = "openai_realtime",
+	.rows = response_rows,
+	.type = "type",
+	.ends = response_ends,
+	.last = realtime_last,
+	.counted = 2,
+	.blocks = true,
+	.tree = FORMAT_TREE,
+};

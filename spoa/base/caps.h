@@ -105,6 +105,10 @@
 #define CAP_RELAY_CONNS        8192         /* edge connections a worker: further ones are closed at accept */
 #define CAP_RELAY_AHEAD        (64u << 10)  /* request bytes read ahead of the upstream: reading pauses */
 #define CAP_RELAY_UNSENT       (256u << 10) /* response bytes the edge has not taken: reading upstream pauses */
+#define CAP_SOCKET_MESSAGE     (1u << 20)   /* default of a route's websocket: {message}: close 1009 */
+#define CAP_SOCKET_MESSAGE_MAX (16u << 20)  /* what it may say at most: check refuses more */
+#define CAP_SOCKET_FRAGMENTS   1024         /* frames of one message: close 1009 */
+#define CAP_SOCKET_CONTROLS    64           /* pings and pongs in ten seconds: close 1008 */
 #define CAP_PREAMBLE           (1u << 20)   /* bytes of a stream before its first content, where another attempt may follow: beyond, or beyond limits.held, it is the answer */
 #define CAP_STREAM_HELD        4096         /* bytes of a stream held back for an open candidate: it becomes a finding, or unread */
 #define CAP_CROSSINGS          1024         /* values over the ends of a stream's blocks that are kept: more are unread */

@@ -43,6 +43,7 @@ struct exchange {
 	struct arena own;
 	enum attempt_said said;
 	struct guard *guard;
+	struct session *session; /* of a WebSocket: engine/session.c */
 	struct provider_entry *provider; /* under way there; NULL: not, or over */
 	uint64_t sent_us;
 	struct together { /* gate/engine/together.c */

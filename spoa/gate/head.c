@@ -168,6 +168,9 @@ keep_field(struct request *r, struct span name, struct span value)
 		return false;
 	if (begins_as(name, SPAN_LIT("x-tollgate-")) || header_overrides(name))
 		return false;
+	/* the relay shakes hands anew */
+	if (r->in.socket && begins_as(name, SPAN_LIT("sec-websocket-")))
+		return false;
 	/* What Mcp-Param-api-key says is an argument, and was read as one. */
 	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);
 	if (credential || field_holds_credential(r, name, value))

@@ -57,10 +57,37 @@ struct exchange_plan {
 	const char *endpoint; /* its name in the dialect, or NULL */
 	struct span id;	      /* the decision's public id, for errors of the relay's own */
 	struct span document; /* of ours, the answer: nothing is sent upstream; empty: none */
-	bool replays; /* gate_replay() has the answer: nothing is sent */
+	bool replays;	      /* gate_replay() has the answer: nothing is sent */
 	const struct mcp_refusal
 		*mcp; /* how a denial of the answer begins; NULL: not in JSON-RPC */
 	bool listens; /* to MCP's subscriptions: its answer lasts */
+	/* It asks for a WebSocket: a 101 is its answer, then messages of so many bytes at most;
+	 * 0: it does not. */
+	size_t socket_bytes;
+	const char *subprotocol; /* that its caller is answered; NULL: none */
+};
+
+/* ---- sockets: what gate_message() says of one message ---- */
+
+enum socket_goes {
+	SOCKET_GOES,  /* whatever is to go on was said with `emit` */
+	SOCKET_WAITS, /* `back` says so later; until then no other of this side is asked about
+		       */
+	SOCKET_ENDS,  /* as gate_socket_end() says */
+};
+
+struct socket_calls {
+	/* A message goes, whole, to one of both sides; a view for the call. */
+	void (*emit)(void *arg, bool to_client, bool binary, struct span message);
+	/* What it waited for is here. Never inside gate_message(). */
+	void (*back)(void *arg, bool from_client, enum socket_goes goes);
+	void *arg;
+};
+
+struct socket_end {
+	unsigned code;	 /* enum ws_code, to the client */
+	bool denied;	 /* by the policy, or a limit */
+	const char *why; /* a fixed phrase */
 };
 
 /* What to answer instead of forwarding. */

@@ -368,6 +368,9 @@ request_let_go(struct request *r, struct arena *own)
 		.src = arena_dup(own, r->in.src),
 		.declared_length = r->in.declared_length,
 		.body_state = r->in.body_state,
+		.socket = r->in.socket,
+		.message = r->in.message,
+		.session = arena_dup(own, r->in.session),
 		.body = { .model = arena_dup(own, r->in.body.model),
 			.table = r->in.body.table },
 	};

@@ -37,6 +37,10 @@ struct request_in {
 	struct span certificate; /* the client's, DER */
 	bool certificate_refused;
 	bool ended;		 /* its end was seen with what came */
+	bool socket; /* it asks for a WebSocket, and for nothing else */
+	/* A message of one: that of a turn, whose answer costs; or one that only adds to it. */
+	enum { NO_MESSAGE, MESSAGE_OF_TURN, MESSAGE_ALONE } message;
+	struct span session, session_model; /* the handshake's id, and its model */
 	bool trailers;		 /* some may come after the body */
 	struct span prefix;	 /* where `body_raw` is not known to be whole: what came */
 	struct span host;	 /* lower case, without port */

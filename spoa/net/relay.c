@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "base/codec/ws.h"
 #include "net/relay_conn.h"
 
 #define POOL_SWEEP_S 1.0
@@ -127,6 +128,7 @@ relay_end_streams(struct relay *r)
 {
 	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
 		next = LIST_NEXT(c, all);
+		socket_drain(c);
 		if (c->state == EDGE_EXCHANGE && c->up && !c->reading.away && stream_stays(c)) {
 			response_ends(c);
 			edge_update(c);
@@ -151,7 +153,10 @@ relay_abort(struct relay *r)
 	relay_drain(r);
 	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
 		next = LIST_NEXT(c, all);
-		edge_end(c, "the daemon stopped");
+		if (c->state == EDGE_SOCKET)
+			socket_close(c, WS_GOING_AWAY, END_PROVIDER_ABORT, "the daemon stopped");
+		else
+			edge_end(c, "the daemon stopped");
 	}
 }
 

@@ -38,6 +38,11 @@ struct relay_gate_ops {
 	void (*heard)(struct exchange *x, bool streamed);
 	void (*finish)(struct exchange *x, const struct exchange_result *r,
 		void (*done)(void *arg, int err), void *arg);
+	int (*socket_begin)(struct exchange *x, const struct socket_calls *calls);
+	enum socket_goes (*message)(
+		struct exchange *x, bool from_client, bool binary, struct span message);
+	const struct socket_end *(*socket_end)(const struct exchange *x);
+	bool (*socket_rests)(const struct exchange *x);
 };
 /* The functions of gate/engine/gate.h. */
 extern const struct relay_gate_ops relay_gate_ops;

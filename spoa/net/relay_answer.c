@@ -81,6 +81,7 @@ finish_done(void *arg, int err)
 	if (err && c->fd >= 0 && !c->answer.sent)
 		compose_error(
 			c, 503, "audit_unavailable", "the completion could not be recorded");
+	socket_free(c);
 	c->x = NULL;
 	c->plan = NULL;
 	c->guard = NULL;
@@ -228,6 +229,7 @@ static const struct failure failures[] = {
 	[FAIL_FOREIGN]         = { 502, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response is none of the route's dialect" },
 	[FAIL_ANSWER_HELD]     = { 503, "overloaded",           END_PROVIDER_ABORT, UNCOUNTED,      "too many bytes are held" },
 	[FAIL_ANSWER_UNREAD]   = { 503, "classifier_unavailable", END_ANSWER_DENIED, M_ANSWERS_UNREAD, "the answer could not be read" },
+	[FAIL_SOCKET]          = { 503, "no_decision",          END_NEVER_SENT,     M_RELAY_ERRORS, "not the handshake that was decided" },
 };
 /* clang-format on */
 

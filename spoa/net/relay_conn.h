@@ -22,7 +22,7 @@
  *    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → AGAIN
  *                  └→ DEFER → VERDICT ─(permit)─┘   │
  *                               └─────(denial)──────┴──→ FINISH → FLUSH ─┬→ HEAD
- *                                                                        └→ LINGER → gone
+ *                                    EXCHANGE → SOCKET ──↑               └→ LINGER → gone
  * In CLAIM, VERDICT, AGAIN and FINISH the gate has the word, in EXCHANGE sometimes a helper: an
  * edge that goes away then loses its descriptor at once and its memory after the answer. */
 enum edge_state {
@@ -31,6 +31,7 @@ enum edge_state {
 	EDGE_DEFER,    /* reading the whole body */
 	EDGE_VERDICT,  /* gate_body or gate_refuse is out */
 	EDGE_EXCHANGE, /* request and response pass */
+	EDGE_SOCKET,   /* after a 101: messages pass, both ways (relay_socket.c) */
 	EDGE_AGAIN,    /* gate_again is out: the attempt failed, nothing was written */
 	EDGE_FINISH,   /* gate_finish is out; the response's last bytes wait */
 	EDGE_FLUSH,    /* the rest of the response is being written */
@@ -52,6 +53,7 @@ enum response_life {
 #define SEND_MAX_BYTES (1u << 20) /* to a provider, a turn of the loop */
 
 struct upstream;
+struct socket;
 
 /* What may go wrong on the way, and is no decision: a row each in relay_answer.c. */
 enum failure_kind {
@@ -75,6 +77,7 @@ enum failure_kind {
 	FAIL_FOREIGN,
 	FAIL_ANSWER_HELD,
 	FAIL_ANSWER_UNREAD,
+	FAIL_SOCKET,
 };
 
 /* What is asked about when an attempt failed. */
@@ -103,6 +106,9 @@ struct edge {
 	struct http_body body; /* the request's */
 	int64_t declared;
 	bool expects_continue;
+	bool websocket;	   /* it asks for one, */
+	char ws_key[25];   /* with this key (WS_KEY_BYTES) */
+	struct socket *socket; /* EDGE_SOCKET; NULL */
 	bool last_request; /* close after this response */
 	bool old_peer;	   /* HTTP/1.0: the close ends what has no length */
 	char method[24];
@@ -187,6 +193,7 @@ struct upstream {
 	uint64_t active_us;  /* its last byte, either way */
 	bool reused;
 	bool connected;
+	char ws_key[25]; /* of the WebSocket that it was asked for */
 
 	struct buf out; /* head and copied body; what was sent stays for a retry */
 	struct buf in;
@@ -346,6 +353,26 @@ void stream_passes(struct edge *c, struct span bytes);
  * between two events. */
 uint64_t stream_due(const struct edge *c);
 void stream_keep_alive(struct edge *c);
+
+/* relay_socket.c: WebSockets, from the 101 on */
+/* What the head that asks for one has, but for the fields of the plan; the key is made here. */
+void socket_put_head(struct upstream *u);
+/* The provider's 101 was read and is checked here: the caller has its own, and messages pass. */
+void socket_open(struct upstream *u, const struct http_message *m, size_t head);
+/* Bytes of one side were read. */
+void socket_progress(struct edge *c);
+/* Neither side is read while it is far ahead, or a message of it is decided. */
+bool socket_reads_edge(const struct edge *c);
+bool socket_reads_upstream(const struct edge *c);
+uint64_t socket_due(const struct edge *c);
+void socket_timeout(struct edge *c);
+/* The provider closed its connection. */
+void socket_eof(struct edge *c);
+/* Says goodbye to both sides, and ends it. */
+void socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *why);
+void socket_free(struct edge *c);
+/* The daemon drains: one without an answer under way ends. */
+void socket_drain(struct edge *c);
 
 /* relay_again.c: an attempt that another may follow */
 /* An answer whose head came is kept back: a stream, or a short document that may be an error.

@@ -42,6 +42,7 @@ wants_to_read(const struct edge *c)
 	case EDGE_HEAD:
 	case EDGE_DEFER:
 	case EDGE_LINGER: return true;
+	case EDGE_SOCKET: return socket_reads_edge(c);
 	case EDGE_CLAIM: return c->body.done ? c->in.n == 0 : c->in.n < CAP_RELAY_AHEAD;
 	case EDGE_EXCHANGE:
 		if (c->reading.away)
@@ -103,6 +104,7 @@ edge_due(const struct edge *c)
 		return earlier(
 			t, (paused || !u ? c->active_us : u->active_us) + o->response_us);
 	}
+	case EDGE_SOCKET: return socket_due(c);
 	case EDGE_FLUSH: return c->active_us + o->read_us;
 	case EDGE_LINGER: return c->active_us + LINGER_US;
 	case EDGE_CLAIM:
@@ -165,7 +167,7 @@ on_edge_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 		edge_update(c);
 		return;
 	}
-	if (c->state == EDGE_DEFER || c->state == EDGE_EXCHANGE)
+	if (c->state == EDGE_DEFER || c->state == EDGE_EXCHANGE || c->state == EDGE_SOCKET)
 		request_timeout(c);
 	else
 		edge_close(c);
@@ -222,6 +224,7 @@ edge_close(struct edge *c)
 		return;
 	shut_edge(c);
 	request_free_whole(c);
+	socket_free(c);
 	explicit_bzero(c->ticket, sizeof(c->ticket));
 	LIST_REMOVE(c, all);
 	r->nedges--;
@@ -249,6 +252,7 @@ edge_end(struct edge *c, const char *why)
 	case EDGE_FINISH: shut_edge(c); break;
 	case EDGE_DEFER:
 	case EDGE_VERDICT:
+	case EDGE_SOCKET:
 	case EDGE_AGAIN:
 	case EDGE_EXCHANGE: {
 		bool sent = c->up && c->up->request.began;

@@ -24,4 +24,8 @@ const struct relay_gate_ops relay_gate_ops = {
 	.keep = gate_keep,
 	.heard = gate_heard,
 	.finish = gate_finish,
+	.socket_begin = gate_socket_begin,
+	.message = gate_message,
+	.socket_end = gate_socket_end,
+	.socket_rests = gate_socket_rests,
 };

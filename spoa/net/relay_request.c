@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/codec/ws.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "net/relay_conn.h"
@@ -63,6 +64,16 @@ read_request_head(struct edge *c)
 	c->expects_continue = m.expects_continue;
 	c->last_request = c->last_request || m.close;
 	c->old_peer = m.old;
+	c->websocket = m.websocket;
+	struct span key = { NULL, 0 };
+	if (m.websocket && (http_field_one(&m.head, "sec-websocket-key", &key) != 1 ||
+				   !ws_key_valid(key))) {
+		buf_consume(&c->in, (size_t)n);
+		answer_error(c, 400, "invalid_request", "no valid Sec-WebSocket-Key");
+		return;
+	}
+	memcpy(c->ws_key, key.n ? key.p : "", key.n);
+	c->ws_key[key.n] = '\0';
 	struct span ticket;
 	if (http_field_one(&m.head, "x-tollgate-ticket", &ticket) != 1 || !ticket.n ||
 		ticket.n > CAP_TICKET_BYTES || m.head.method.n >= sizeof(c->method)) {
@@ -315,6 +326,10 @@ begin_body(struct edge *c)
 		refuse_request(c, FAIL_RECORD);
 		return;
 	}
+	if (c->websocket != (plan->socket_bytes > 0)) {
+		refuse_request(c, FAIL_SOCKET);
+		return;
+	}
 	if (plan->body_mode == BODY_NONE && !c->body.done) {
 		refuse_request(c, FAIL_BODY_UNEXPECTED);
 		return;
@@ -350,6 +365,7 @@ request_progress(struct edge *c)
 	switch (c->state) {
 	case EDGE_HEAD: read_request_head(c); break;
 	case EDGE_DEFER: hold_body(c); break;
+	case EDGE_SOCKET: socket_progress(c); break;
 	case EDGE_EXCHANGE:
 		request_pump(c);
 		if (c->state == EDGE_EXCHANGE && c->up)
@@ -365,6 +381,10 @@ request_timeout(struct edge *c)
 	uint64_t now = clock_mono_us();
 	if (c->reading.away) {
 		response_give_up(c, NULL);
+		return;
+	}
+	if (c->state == EDGE_SOCKET) {
+		socket_timeout(c);
 		return;
 	}
 	bool silent = !c->body.done && now >= c->active_us + c->relay->options.read_us;

@@ -293,6 +293,10 @@ read_response_head(struct upstream *u)
 			answer_fail(c, FAIL_ANSWER, m.why);
 			return 0;
 		}
+		if (m.head.status == 101 && c->plan->socket_bytes) {
+			socket_open(u, &m, (size_t)n);
+			return 0;
+		}
 		if (m.head.status == 101 ||
 			(m.head.status < 200 && ++u->answer.interim > CAP_INTERIM)) {
 			answer_fail(c, FAIL_ANSWER, "an unexpected interim response");
@@ -639,6 +643,10 @@ response_progress(struct upstream *u)
 {
 	bool at_once = !u->answer.head_done;
 
+	if (u->edge->state == EDGE_SOCKET) {
+		socket_progress(u->edge);
+		return;
+	}
 	if (!u->request.began) {
 		answer_fail(u->edge, FAIL_ANSWER, "an answer before the request");
 		return;
@@ -652,6 +660,10 @@ response_eof(struct upstream *u, int err)
 {
 	struct edge *c = u->edge;
 
+	if (c->state == EDGE_SOCKET) {
+		socket_eof(c);
+		return;
+	}
 	if (again_gathers(c)) {
 		c->attempt.eof = true;
 		response_progress(u);

@@ -154,6 +154,8 @@ put_request_head(struct upstream *u, const struct edge *c)
 
 	if (err)
 		return err;
+	if (plan->socket_bytes)
+		socket_put_head(u);
 	switch (plan->body_mode) {
 	case BODY_SWAP: buf_printf(&u->out, "content-length: %zu\r\n", plan->body.n); break;
 	case BODY_COPY:
@@ -199,7 +201,7 @@ upstream_begin(struct edge *c)
 	}
 	/* What cannot be sent again is not sent to a HAProxy that may be leaving. What another
 	 * attempt may follow is sent where HAProxy says why it failed (relay_said.h). */
-	struct upstream *u = c->plan->asks || (c->declared > CAP_RELAY_AHEAD &&
+	struct upstream *u = c->plan->asks || c->plan->socket_bytes || (c->declared > CAP_RELAY_AHEAD &&
 						      c->plan->body_mode == BODY_COPY)
 				     ? NULL
 				     : pool_take(r);
@@ -350,7 +352,7 @@ upstream_flush(struct upstream *u)
 		ev_io_stop(u->relay->loop, &u->writable);
 		if (u->request.whole)
 			again_sent(c);
-		if (u->request.whole || c->in.n == 0)
+		if (u->request.whole || c->in.n == 0 || c->state == EDGE_SOCKET)
 			return;
 		request_pump(c);
 		if (c->up != u || upstream_unsent(u) == 0)
@@ -389,7 +391,7 @@ read_answer(struct upstream *u)
 	struct edge *c = u->edge;
 
 	/* Until the edge has taken what it got, nothing more is read. */
-	if (edge_full(c)) {
+	if (edge_full(c) || (c->state == EDGE_SOCKET && !socket_reads_upstream(c))) {
 		ev_io_stop(u->relay->loop, &u->readable);
 		return;
 	}
@@ -447,7 +449,8 @@ void
 upstream_resume(struct upstream *u)
 {
 	if (!u->connected || ev_is_active(&u->readable) || u->edge->reading.away ||
-		u->edge->state == EDGE_AGAIN)
+		u->edge->state == EDGE_AGAIN ||
+		(u->edge->state == EDGE_SOCKET && !socket_reads_upstream(u->edge)))
 		return;
 	u->active_us = clock_mono_us(); /* its silence was ours */
 	ev_io_start(u->relay->loop, &u->readable);

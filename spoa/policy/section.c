@@ -249,6 +249,10 @@ const struct section sections[] = {
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: what the request asks for is held, and output_default is sent where it states no cap; learned: what its answers take, and no more is asked for; estimate: nothing is sent" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "a request and its answer may last" },
   { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
+  { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "WebSockets of realtime sessions are decided, message by message; default false: 501" },
+}},
+[SECTION_WEBSOCKET] = { "websocket", NULL, NULL, {
+  { "message", A_SIZE(route, websocket, 1024, CAP_SOCKET_MESSAGE_MAX), "the longest message; default 1MB" },
 }},
 [SECTION_ABOUT] = { "about", NULL, NULL, {
   { "use_case", A_TEXT(about, use_case), "what people use it for" },

@@ -17,6 +17,7 @@ static const struct {
 	{ &answer_anthropic, &calls_anthropic },
 	{ &answer_invoke, &calls_anthropic },
 	{ &answer_openai_responses, &calls_responses },
+	{ &answer_realtime, &calls_responses },
 	{ &answer_gemini, &calls_gemini },
 	{ &answer_bedrock, &calls_bedrock },
 	{ &answer_cohere, &calls_cohere },

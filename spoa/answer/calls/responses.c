@@ -38,7 +38,7 @@ responses_read(struct calls *c)
 		h->over = true;
 	if (calls_is(c, "type", "response.completed") ||
 		calls_is(c, "type", "response.incomplete") ||
-		calls_is(c, "type", "response.failed"))
+		calls_is(c, "type", "response.failed") || calls_is(c, "type", "response.done"))
 		calls_over(c, CALL_ALL);
 }
 

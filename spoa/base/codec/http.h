@@ -54,6 +54,7 @@ struct http_message {
 	bool close;	  /* no further message may follow on this connection */
 	bool old;	  /* a request of HTTP/1.0: no chunks in the answer to it */
 	bool expects_continue;
+	bool websocket; /* of a request: it asks for one, as ws_asked() says */
 	const char *why; /* after an error: a fixed phrase, never input */
 };
 
@@ -68,7 +69,7 @@ struct http_scan {
  * whole yet; <0: ERR_SYNTAX (malformed, obs-fold, bare LF or CR, control
  * characters, another version, more than max fields: 400), ERR_AMBIGUOUS (two
  * lengths, length and chunked, an unknown transfer coding: 400), ERR_UNSUPPORTED
- * (CONNECT, TRACE, Upgrade: 501), ERR_LIMIT (over CAP_HEAD_BYTES). HTTP/1.0, which
+ * (CONNECT, TRACE, Upgrade but for a WebSocket: 501), ERR_LIMIT (over CAP_HEAD_BYTES). HTTP/1.0, which
  * HAProxy passes on from its clients, is accepted without Transfer-Encoding and
  * sets close. */
 ssize_t http_parse_request(struct span in, struct http_scan *scan, struct http_field *fields,

@@ -10,6 +10,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/http.h"
+#include "base/codec/ws.h"
 #include "base/err.h"
 
 #if defined(LLHTTP_VERSION_MAJOR) && LLHTTP_VERSION_MAJOR < 9 && !LLHTTP_STRICT_MODE
@@ -318,7 +319,8 @@ http_parse_request(struct span in, struct http_scan *scan, struct http_field *fi
 	int err = read_framing(&ff, HTTP_NO_BODY, m);
 	if (err)
 		return err;
-	if (ff.upgrade)
+	m->websocket = ff.upgrade && p.http_minor == 1 && ws_asked(h);
+	if (ff.upgrade && !m->websocket)
 		return refuse_message(m, ERR_UNSUPPORTED, "Upgrade");
 	if (ff.expect && !span_ieq(ff.expect->value, SPAN_LIT("100-continue")))
 		return refuse_message(m, ERR_SYNTAX, "an unknown expectation");

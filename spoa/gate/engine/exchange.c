@@ -7,9 +7,11 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/ws.h"
 #include "base/err.h"
 #include "gate/auth/auth.h"
 #include "gate/cache/meaning.h"
+#include "gate/engine/session.h"
 #include "gate/exchange.h"
 #include "gate/sealing/sealing.h"
 #include "scan/mcp/session.h"
@@ -41,12 +43,14 @@ let_exchange_go(struct request *r, struct exchange *x)
 
 	if (r->out.decision.kind != D_DEFER && request_repeats(r))
 		return keep_exchange(r, x);
-	/* So does one that lists models: the rules are asked about each. */
-	if (r->out.decision.kind == D_DEFER || x->lists_models) {
+	/* So does one that lists models: the rules are asked about each; and a socket's, whose
+	 * messages are asked by what it is. */
+	bool stays = x->lists_models || r->in.socket;
+	if (r->out.decision.kind == D_DEFER || stays) {
 		if (!request_own_head(r))
 			return ERR_NOMEM;
 		int wrong = exchange_head(r, &r->arena, &x->plan.head);
-		return wrong || !x->lists_models ? wrong : exchange_expect(r, x, &r->arena);
+		return wrong || !stays ? wrong : exchange_expect(r, x, &r->arena);
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	int err = x->plan.document.n ? 0 : exchange_head(r, &own, &x->plan.head);
@@ -90,6 +94,18 @@ drop_decoded(struct request *r)
 		buf_free(&r->out.decoded);
 }
 
+/* What browsers offer beside their key, and want answered. */
+static bool
+offers_realtime(const struct request *r)
+{
+	struct span one;
+
+	for (size_t i = 0; (one = ws_offered(&r->in.head, i)).n; i++)
+		if (span_is(one, "realtime"))
+			return true;
+	return false;
+}
+
 int
 exchange_open(struct request *r)
 {
@@ -115,6 +131,10 @@ exchange_open(struct request *r)
 	x->plan.dialect = r->found.endpoint.dialect;
 	x->plan.endpoint = r->found.endpoint.name;
 	x->plan.id = span_str(r->id);
+	if (r->in.socket) {
+		x->plan.socket_bytes = r->found.route->websocket;
+		x->plan.subprotocol = offers_realtime(r) ? "realtime" : NULL;
+	}
 	if (x->plan.body_mode == BODY_COPY)
 		hmac_begin(&x->hmac, g->shared->prompt_key);
 	bool repeats = r->out.decision.kind != D_DEFER && request_repeats(r);
@@ -162,6 +182,7 @@ exchange_free(struct request *r)
 		return;
 	INVARIANT(!x->ticket.live);
 	together_over(x, true);
+	session_free(x);
 	buf_free(&x->together.vector);
 	exchange_left(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
@@ -617,7 +638,7 @@ exchange_finish(struct request *r)
 		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;
 	if (withdrawn && !x->result.why)
 		x->result.why = r->run.withdrawn;
-	if (r->run.undone ||
+	if (r->run.undone || (r->in.message == MESSAGE_ALONE && !withdrawn) ||
 		(r->out.decision.kind == D_DENY && x->result.end == END_DENIED && !withdrawn)) {
 		/* Its record says all; done() still never runs inside gate_finish. */
 		r->run.pending++;
@@ -638,6 +659,8 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 	struct request *r = x->r;
 
 	INVARIANT(r->run.life < LIFE_FINISH);
+	if (session_finish(x, res, done, arg))
+		return;
 	x->result = *res;
 	x->done = done;
 	x->done_arg = arg;

@@ -133,6 +133,21 @@ bool gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *a
 void gate_finish(struct exchange *x, const struct exchange_result *r,
 	void (*done)(void *arg, int err), void *arg);
 
+/* ---- engine/socket.c: messages of a WebSocket, each decided before it goes ---- */
+
+struct socket_calls;
+struct socket_end;
+enum socket_goes;
+/* The provider's 101 is here. 0 or ERR_NOMEM. `calls` are copied. */
+int gate_socket_begin(struct exchange *x, const struct socket_calls *calls);
+/* A whole message of one side, a view that must last until `back`, where it waits. */
+enum socket_goes gate_message(
+	struct exchange *x, bool from_client, bool binary, struct span message);
+/* After SOCKET_ENDS. */
+const struct socket_end *gate_socket_end(const struct exchange *x);
+/* No answer is under way: it may end without a loss. */
+bool gate_socket_rests(const struct exchange *x);
+
 /* ---- life ---- */
 
 struct gate_shared;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include "base/caps.h"
+#include "base/codec/ws.h"
 #include "base/err.h"
 #include "gate/engine/engine.h"
 
@@ -188,6 +189,15 @@ agent_verdict(struct request *r)
 
 /* ---- the request ---- */
 
+/* HTTP/1.1, whose key the relay looks at; or HTTP/2, where HAProxy makes one. */
+static bool
+speaks_http(const struct spop_message *m)
+{
+	struct span ver = text_arg(m, "ver");
+
+	return span_is(ver, "1.1") || span_is(ver, "2.0");
+}
+
 static enum step_result
 arrive(struct request *r, const struct spop_message *m)
 {
@@ -212,6 +222,8 @@ arrive(struct request *r, const struct spop_message *m)
 			r, 400, "invalid_request", "", SPAN_LIT("the header cannot be read"));
 	if (read_framing(r, m) < 0)
 		return request_bad_length(r);
+	r->in.socket = ws_asked(&r->in.head) && speaks_http(m) &&
+		       r->in.body_state == BODY_STATE_NONE;
 	/* The frame is held until the ACK. */
 	if (!request_hold(r, sizeof(*r) + r->in.body_raw.n))
 		return request_overheld(r);

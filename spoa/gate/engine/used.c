@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/tokens/estimate.h"
-#include "gate/engine/engine.h"
+#include "gate/engine/session.h"
 #include "record/audit/note.h"
 
 enum {
@@ -86,6 +86,9 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	if (r->out.decision.kind == D_DEFER || r->out.decision.kind == D_DENY ||
 		res->end == END_NEVER_SENT || res->end == END_DENIED || res->end == END_RULED)
 		return USED_NOT_SENT;
+	/* its turns are charged; but for one that no limit let in when it was under way */
+	if (r->in.socket && res->status == 101)
+		return x->session && x->session->unpaid ? USED_RESERVED : USED_NOTHING;
 	if (r->found.endpoint.free && res->status)
 		return USED_NOTHING;
 	if (res->usage.known)

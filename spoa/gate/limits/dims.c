@@ -410,9 +410,12 @@ runs_no_model(const struct request *r)
 static bool
 is_counted(const struct request *r, enum limit_of of)
 {
-	if (of == LIMIT_REQUESTS || of == LIMIT_CONCURRENT)
+	if (of == LIMIT_CONCURRENT)
+		return !r->in.message; /* its socket is counted */
+	if (of == LIMIT_REQUESTS)
 		return true;
-	return r->in.body_state == BODY_STATE_WHOLE &&
+	bool ahead = r->in.socket && r->in.body.model.n;
+	return (r->in.body_state == BODY_STATE_WHOLE || ahead) &&
 	       !(r->found.cache.state == CACHED_HIT && limits_counts_text(of)) &&
 	       !(r->found.endpoint.free && limits_counts_text(of)) &&
 	       !(of == LIMIT_USD && runs_no_model(r));

@@ -289,7 +289,8 @@ request_begin(struct request *r)
 	const struct target *to = request_target(r);
 
 	request_attempt_over(r, CAUSE_ABORTED, 0, false, 0);
-	if (!r->gate || !gate_cfg(r->gate)->relay || !r->found.ranks ||
+	/* the socket has its place, and its messages go where it does */
+	if (!r->gate || r->in.message || !gate_cfg(r->gate)->relay || !r->found.ranks ||
 		v->ruled.effect == RULE_DENY || route->direct || request_lists_models(r) ||
 		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
 		return BEGUN;

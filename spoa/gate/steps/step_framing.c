@@ -51,6 +51,15 @@ many_connection_options(const struct request *r)
 	return n > CAP_CONNECTION_OPTIONS;
 }
 
+/* Whatever is observed goes unread, for as long as it likes. */
+static enum step_result
+refuse_socket(struct request *r)
+{
+	r->found.observed = false;
+	return request_deny(
+		r, 501, "not_implemented", "", SPAN_LIT("WebSockets are not observed"));
+}
+
 enum step_result
 step_framing(struct request *r)
 {
@@ -65,7 +74,7 @@ step_framing(struct request *r)
 	if (method_is(r, "CONNECT") || method_is(r, "TRACE"))
 		return request_deny(r, 501, "not_implemented", "",
 			SPAN_LIT("CONNECT and TRACE are not served here"));
-	if (http_field_nth(&r->in.head, "upgrade", 0))
+	if (http_field_nth(&r->in.head, "upgrade", 0) && !r->in.socket)
 		return request_deny(
 			r, 501, "not_implemented", "", SPAN_LIT("Upgrade is not served here"));
 	if (many_connection_options(r))
@@ -78,6 +87,8 @@ step_framing(struct request *r)
 	r->in.host = host_name(r, v);
 	if (request_observe(r) == STEP_DECIDED)
 		return STEP_DECIDED;
+	if (r->found.observed && r->in.socket)
+		return refuse_socket(r);
 	if (http_field_one(&r->in.head, "content-type", &v) < 0)
 		return bad_request(r, "ambiguous_content_type", "several Content-Type fields");
 	if (r->in.head.path.n + r->in.head.query.n > CAP_TARGET_BYTES)

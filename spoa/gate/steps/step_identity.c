@@ -74,6 +74,7 @@ step_identity(struct request *r)
 	if (!mine)
 		return request_overload(r);
 	struct credentials given = { .head = &r->in.head,
+		.handshake = r->in.socket,
 		.certificate = r->in.certificate,
 		.certificate_refused = r->in.certificate_refused,
 		.nonces = r->gate ? r->gate->shared->nonces : NULL };

@@ -113,6 +113,9 @@ step_match(struct request *r)
 		return request_deny(r, 404, "no_route", "",
 			SPAN_LIT("no route of the policy matches this method, host and path"));
 	}
+	if (r->in.socket && !r->found.route->websocket)
+		return request_deny(r, 501, "not_implemented", "",
+			SPAN_LIT("WebSockets are not served on this route"));
 	reserve_matched(r);
 	return not_by_page(r);
 }

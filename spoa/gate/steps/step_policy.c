@@ -63,7 +63,9 @@ request_estimate_tokens(struct request *r)
 	if (request_tokens_needed(r) || r->found.tokens_by)
 		request_count_tokens(r);
 	r->found.output_tokens = 0;
-	if (!r->in.have_body || !asks_answer(r))
+	/* of a socket an answer is held ahead, for as long as it is open */
+	bool ahead = r->in.socket && r->in.body.model.n;
+	if (!(r->in.have_body || ahead) || !asks_answer(r))
 		return;
 	uint64_t n = r->in.body.choices > 1 ? (uint64_t)r->in.body.choices : 1;
 	uint64_t prompts = r->in.body.prompts > 1 ? (uint64_t)r->in.body.prompts : 1;

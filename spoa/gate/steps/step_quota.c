@@ -206,7 +206,7 @@ step_quota(struct request *r)
 			request_release(r);
 		return s;
 	}
-	if (!r->gate)
+	if (!r->gate || r->in.message == MESSAGE_ALONE)
 		return STEP_NEXT;
 	if (r->run.wait == WAIT_QUOTA) { /* the answer came */
 		struct quota_request *got = r->found.quota[r->run.resumed], *more;

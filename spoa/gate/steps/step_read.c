@@ -10,6 +10,7 @@
 #include "base/push.h"
 #include "gate/files/files.h"
 #include "gate/limits/limits.h"
+#include "scan/dialect/live.h"
 #include "scan/text/model_names.h"
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
@@ -221,6 +222,48 @@ read_request_body(struct request *r)
 	return request_refuse(r, &why);
 }
 
+/* The model of a session is in the query of its handshake, or in its first message. A call that
+ * somebody began elsewhere is nobody's here. */
+static enum step_result
+read_session(struct request *r)
+{
+	struct body *b = &r->in.body;
+	const struct segment *v = r->in.target;
+
+	if (r->in.socket && !live_endpoint(&r->found.endpoint))
+		return request_deny(r, 501, "not_implemented", "",
+			SPAN_LIT("there are no WebSockets on this path"));
+	if (!r->in.have_body) {
+		b->output_cap_tokens = -1;
+		b->choices = 1;
+		b->table = r->found.endpoint.table;
+	}
+	for (size_t i = 0; i < r->in.ntarget; i++) {
+		if (v[i].role != ROLE_QUERY || v[i].key == SEGMENT_NO_KEY)
+			continue;
+		struct span key = v[v[i].key].text;
+		if (span_is(key, "call_id"))
+			return request_deny(r, 403, "permission_denied", "",
+				SPAN_LIT("a call that was begun elsewhere is not joined here"));
+		if (span_is(key, "model") && b->model.n)
+			return request_deny(r, 400, "ambiguous_model", "",
+				SPAN_LIT("the query names two models"));
+		if (span_is(key, "model"))
+			b->model = v[i].text;
+	}
+	for (size_t i = 0; r->in.message && i < b->nsegments; i++)
+		if (b->segments[i].role == ROLE_KEY && span_is(b->segments[i].text, "handle"))
+			return request_deny(r, 403, "permission_denied", "",
+				SPAN_LIT("sessions are not resumed here: whose they were is not "
+					 "known"));
+	if (!b->model.n)
+		b->model = r->in.session_model;
+	if (policy_route_as(r->found.route, b->model) != r->found.route)
+		return request_deny(r, 501, "not_implemented", "",
+			SPAN_LIT("a name of `models` cannot be put into a session"));
+	return STEP_NEXT;
+}
+
 /* Some servers take the model from the query. */
 static bool
 add_query_models(struct request *r)
@@ -248,6 +291,8 @@ step_read(struct request *r)
 	if (s == STEP_NEXT)
 		s = read_request_body(r);
 
+	if (s == STEP_NEXT && (r->in.socket || r->in.message))
+		s = read_session(r);
 	if (s == STEP_NEXT && !add_query_models(r))
 		return request_overload(r);
 

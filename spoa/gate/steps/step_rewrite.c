@@ -329,7 +329,9 @@ key_holds_room(const struct identity *id)
 static bool
 must_relay(struct request *r)
 {
-	return r->run.resumed || r->out.swap_body || r->out.new_target.n ||
+	if (r->in.message == MESSAGE_ALONE)
+		return false; /* its decision is all there is of it */
+	return r->run.resumed || r->in.socket || r->out.swap_body || r->out.new_target.n ||
 	       key_holds_room(&r->found.identity) || request_reads_answer(r) ||
 	       r->found.route->told_of_end || r->found.verdict.changes.nrules ||
 	       r->snap->policy->unusual_credential || request_target(r)->relay ||
@@ -377,6 +379,16 @@ deny_file(struct request *r, const struct file *f)
 		r, 403, "content_policy_violation", rule ? rule->name : "", why);
 }
 
+/* Its model is in the URL of the handshake, which is sent. */
+static bool
+changes_session(const struct request *r)
+{
+	struct amendment am;
+
+	return (r->in.socket || r->in.message) && request_amendment(r, &am) && am.model.n &&
+	       !span_eq(am.model, r->in.body.model);
+}
+
 enum step_result
 step_rewrite(struct request *r)
 {
@@ -419,6 +431,9 @@ step_rewrite(struct request *r)
 		return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "",
 			SPAN_LIT("data that must be redacted stands where it cannot be (a "
 				 "header Mcp-Param-)"));
+	if (changes_session(r))
+		return request_deny(r, 501, "not_implemented", rule ? rule->name : "",
+			SPAN_LIT("another model cannot be put into a session"));
 	amended(r);
 	if (request_translate(r))
 		return request_overload(r);

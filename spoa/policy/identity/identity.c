@@ -12,6 +12,7 @@
 #include "base/ascii.h"
 #include "base/codec/jws.h"
 #include "base/codec/uri.h"
+#include "base/codec/ws.h"
 #include "base/err.h"
 #include "base/fetch/jwks.h"
 #include "base/scoped.h"
@@ -325,6 +326,29 @@ identity_nobody(const struct policy *p, struct identity *out)
 		}
 }
 
+/* A browser's WebSocket has no header of its own: its key is one of the subprotocols, or in the
+ * query. 0 or ERR_AUTH (in two places). */
+static int
+presented_in_handshake(const struct http_head *h, struct arena *a, struct span *out)
+{
+	static const char *const names[] = { "key", "access_token" };
+	struct span prefix = SPAN_LIT("openai-insecure-api-key."), one, v;
+
+	for (size_t i = 0; (one = ws_offered(h, i)).n; i++) {
+		if (!span_starts(one, prefix))
+			continue;
+		if (out->n)
+			return ERR_AUTH;
+		*out = span_cut(one, prefix.n, one.n);
+	}
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		if (presented_in_query(h, names[i], a, &v) || (v.n && out->n))
+			return ERR_AUTH;
+		*out = v.n ? v : *out;
+	}
+	return 0;
+}
+
 /* The place of an entry: NOT_HERE where it holds no credential of ours. */
 static int
 verify_place(const struct attempt *t, const struct identity_entry *place)
@@ -336,6 +360,11 @@ verify_place(const struct attempt *t, const struct identity_entry *place)
 		return auth_refused(t->why, "the credential's parameter is given twice");
 	if (place->header && presented(t->c->head, place->header, &v, &foreign) < 0)
 		return auth_refused(t->why, "the credential's header is given twice");
+	if (place->header && !v.n && t->c->handshake) {
+		foreign = false;
+		if (presented_in_handshake(t->c->head, t->a, &v))
+			return auth_refused(t->why, "the handshake has two credentials");
+	}
 	enum credential_shape shape = credential_shape(v);
 	if (shape == SHAPE_NONE)
 		return NOT_HERE;

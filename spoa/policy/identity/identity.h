@@ -39,6 +39,7 @@ bool identity_has_model(const struct identity *id, struct span model);
 /* What a request brings to be identified by. */
 struct credentials {
 	const struct http_head *head;
+	bool handshake; /* it asks for a WebSocket, whose key may be elsewhere, too */
 	struct span certificate;     /* DER, from HAProxy's own fetch; empty: none */
 	bool certificate_refused;    /* HAProxy let the connection in, not the certificate */
 	struct nonce_window *nonces; /* NULL: replays are not seen (decide) */

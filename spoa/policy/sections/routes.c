@@ -1,6 +1,7 @@
 /* Routes: which requests are served at all, and what becomes of the response. A request that
  * matches none is refused, so paths are compared whole and in normal form only. */
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "base/codec/uri.h"
 #include "policy/build.h"
 
@@ -242,6 +243,35 @@ restore(struct builder *b, const struct yaml_node *n, struct route *r)
 			"response: [restore] is missing");
 }
 
+/* websocket: true, or how long a message may be. A session lasts longer than an answer. */
+static void
+websocket(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	bool on = true;
+
+	if (!n || (n->kind == YAML_SCALAR && (!read_bool(b->d, n, &on) || !on)))
+		return;
+	r->websocket = CAP_SOCKET_MESSAGE;
+	if (n->kind != YAML_SCALAR)
+		build_section(b, n, SECTION_WEBSOCKET, r);
+	if (!yaml_get(r->at, "deadline"))
+		r->deadline_us = 3600 * SECOND_US;
+	if (r->ntargets > 1)
+		diag_at(b->d, n->key,
+			"websocket: a session stays with one target, and the route has %zu",
+			r->ntargets);
+	else if (r->ntargets == 1 && r->targets[0].model)
+		diag_at(b->d, n->key,
+			"websocket: the model of a session is in its URL: the target's model "
+			"cannot be put there");
+	if (r->cache.ttl_us)
+		diag_at(b->d, n->key, "websocket: answers of sessions are not kept: cache");
+	if (b->cfg && !b->cfg->relay)
+		diag_at(b->d, n->key,
+			"websocket: sockets are read by the relay, and tollgate.yaml has no "
+			"relay.listen");
+}
+
 static void
 route(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -271,6 +301,7 @@ route(struct builder *b, const struct yaml_node *n, struct route *r)
 	build_translate(b, yaml_get(n, "translate"), r);
 	build_cache(b, yaml_get(n, "cache"), r);
 	build_on_failure(b, yaml_get(n, "on_failure"), &r->on_failure);
+	websocket(b, yaml_get(n, "websocket"), r);
 }
 
 void

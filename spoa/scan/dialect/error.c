@@ -161,6 +161,11 @@ static const char responses_error[] =
 	"{'type':'error','code':'%c','message':%m,'param':null,'sequence_number':0,"
 	"'error':{'type':'%t','code':'%c','param':null,'message':%m}}";
 
+/* An event of a realtime session. */
+static const char realtime_error[] =
+	"{'type':'error','error':{'type':'%t','code':'%c','message':%m,'param':null,"
+	"'decision':%i}}";
+
 void
 dialect_line_error(const struct dialect *d, const char *code, struct span message,
 	struct span id, struct buf *out)
@@ -198,6 +203,8 @@ dialect_stream_error_data(const struct dialect *d, const char *endpoint, const c
 		form = responses_error;
 		event = "error";
 	}
+	if (d == &dialect_openai && endpoint && !strcmp(endpoint, "realtime"))
+		form = realtime_error;
 	write_form(d, form, status, type, code, message, id, out);
 	return event ? event : "";
 }

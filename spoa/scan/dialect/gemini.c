@@ -25,28 +25,28 @@
 
 
 #define CONTENTS(at) \
-	{ at ".contents",                   LIST|T_STRING, ROLE_USER, F_ONE, 0 }, \
-	{ at ".contents[*]",                T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE }, \
-	{ at ".contents[*].role",           T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
-	PARTS(at ".contents[*]", ROLE_BY_MESSAGE), \
-	{ at ".contents[*].parts[*].functionCall",         T_OBJECT|T_NULL, ROLE_TOOL_CALL, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].functionCall.name",    T_STRING|T_NULL, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
-	ROW_DATA(at ".contents[*].parts[*].functionCall.args", ROLE_TOOL_CALL), \
-	{ at ".contents[*].parts[*].functionResponse",     T_OBJECT|T_NULL, ROLE_TOOL_RESULT, F_DATA, 0 }, \
-	{ at ".contents[*].parts[*].functionResponse.name", T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
-	ROW_DATA(at ".contents[*].parts[*].functionResponse.response", ROLE_TOOL_RESULT), \
-	{ at ".contents[*].parts[*].functionResponse.parts", LIST, ROLE_TOOL_RESULT, F_DEEP|F_ONE, 0 }, \
-	{ at ".contents[*].parts[*].functionResponse.parts[*]", T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
-	DATA(at ".contents[*].parts[*].functionResponse.parts[*]", ROLE_TOOL_RESULT), \
-	ROW_DATA(at ".contents[*].parts[*].executableCode", ROLE_TOOL_CALL), \
-	ROW_DATA(at ".contents[*].parts[*].codeExecutionResult", ROLE_TOOL_RESULT), \
-	ROW_DATA(at ".contents[*].parts[*].toolCall", ROLE_TOOL_CALL), \
-	ROW_DATA(at ".contents[*].parts[*].toolResponse", ROLE_TOOL_RESULT)
+	{ at,                   LIST|T_STRING, ROLE_USER, F_ONE, 0 }, \
+	{ at "[*]",                T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE }, \
+	{ at "[*].role",           T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
+	PARTS(at "[*]", ROLE_BY_MESSAGE), \
+	{ at "[*].parts[*].functionCall",         T_OBJECT|T_NULL, ROLE_TOOL_CALL, F_DATA, 0 }, \
+	{ at "[*].parts[*].functionCall.name",    T_STRING|T_NULL, ROLE_TOOL_CALL, F_RESERVED, READ_TOOL }, \
+	ROW_DATA(at "[*].parts[*].functionCall.args", ROLE_TOOL_CALL), \
+	{ at "[*].parts[*].functionResponse",     T_OBJECT|T_NULL, ROLE_TOOL_RESULT, F_DATA, 0 }, \
+	{ at "[*].parts[*].functionResponse.name", T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
+	ROW_DATA(at "[*].parts[*].functionResponse.response", ROLE_TOOL_RESULT), \
+	{ at "[*].parts[*].functionResponse.parts", LIST, ROLE_TOOL_RESULT, F_DEEP|F_ONE, 0 }, \
+	{ at "[*].parts[*].functionResponse.parts[*]", T_OBJECT, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
+	DATA(at "[*].parts[*].functionResponse.parts[*]", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].parts[*].executableCode", ROLE_TOOL_CALL), \
+	ROW_DATA(at "[*].parts[*].codeExecutionResult", ROLE_TOOL_RESULT), \
+	ROW_DATA(at "[*].parts[*].toolCall", ROLE_TOOL_CALL), \
+	ROW_DATA(at "[*].parts[*].toolResponse", ROLE_TOOL_RESULT)
 
 /* A request to generate; `at` ends without a dot, "" for the document. */
 #define GENERATE(at) \
 	ROW_MODEL(at ".model"), \
-	CONTENTS(at), \
+	CONTENTS(at ".contents"), \
 	{ at ".systemInstruction",          T_OBJECT|T_STRING|T_NULL, ROLE_SYSTEM, F_DEEP, 0 }, \
 	{ at ".systemInstruction.role",     T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, 0 }, \
 	PARTS(at ".systemInstruction", ROLE_SYSTEM), \
@@ -79,6 +79,21 @@ static const struct row batch_rows[] = {
 /* A line of a batch's file, {"key","request"}: which job takes it, and whether one does, nobody
  * knows yet. */
 static const struct row line_rows[] = { GENERATE("request"), { 0 } };
+/* Messages of a session. */
+#define TOLD "toolResponse.functionResponses"
+static const struct row live_rows[] = {
+	GENERATE("setup"),
+	CONTENTS("clientContent.turns"),
+	{ TOLD,                         LIST, ROLE_TOOL_RESULT, F_DEEP|F_ONE, 0 },
+	{ TOLD "[*]",                   T_OBJECT, ROLE_TOOL_RESULT, F_DATA, 0 },
+	{ TOLD "[*].name",              T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 },
+	ROW_DATA(TOLD "[*].response", ROLE_TOOL_RESULT),
+	ROW_TEXT("realtimeInput.text", ROLE_USER),
+	{ "realtimeInput.audio.data",   T_STRING|T_NULL, ROLE_USER, F_OPAQUE, 0 },
+	{ "realtimeInput.video.data",   T_STRING|T_NULL, ROLE_USER, F_OPAQUE, 0 },
+	{ "realtimeInput.mediaChunks[*].data", T_STRING|T_NULL, ROLE_USER, F_OPAQUE, 0 },
+	{ 0 },
+};
 static const struct row embed_rows[] = {
 	ROW_MODEL("model"),
 	{ "content",                    T_OBJECT|T_NULL, ROLE_USER, F_DEEP, 0 },
@@ -101,6 +116,8 @@ static const struct part_row keyed[] = {
 	{ 0 },
 };
 
+static const struct seal_row live_seals[] = { { "clientContent.turns[*].parts[*].thoughtSignature", NULL, 0, NULL }, { 0 } };
+static const struct ref_row live_refs[] = { { "clientContent.turns[*].parts[*].fileData.fileUri", "file" }, { "setup.systemInstruction.parts[*].fileData.fileUri", "file" }, { 0 } };
 static const struct seal_row generate_seals[] = { SEALS(""), { 0 } };
 static const struct seal_row count_seals[] = { SEALS(""), SEALS("generateContentRequest"), { 0 } };
 static const struct seal_row line_seals[] = { SEALS("request"), SEALS(""), { 0 } };
@@ -129,6 +146,7 @@ static const struct ref_row batch_refs[] = { REFS(IN_BATCH), { "batch.inputConfi
 	.cap = "generationConfig.maxOutputTokens"
 static const struct table generate = { .json = true, BODY, PROTO };
 static const struct table other    = { .lenient = true, BODY, PROTO };
+static const struct table live     = { .json = true, .rows = live_rows, .seals = live_seals, .refs = live_refs, .cap = "", PROTO };
 static const struct table count    = { .json = true, .rows = count_rows, .seals = count_seals, .refs = count_refs, PROTO };
 static const struct table batch    = { .json = true, .batch = true, .rows = batch_rows, .seals = batch_seals, .refs = batch_refs, .cap = "generationConfig.maxOutputTokens", PROTO };
 static const struct table line     = { .lenient = true, .batch = true, .rows = line_rows, .seals = line_seals, .refs = line_refs, PROTO };
@@ -195,6 +213,12 @@ static const struct endpoint_row endpoints[] = {
 	RUNS("/tunedModels", "tuning"),
 	RUNS("/tuningJobs", "tuning"),
 	RUNS("/batchPredictionJobs", "batch"),
+#define LIVE(service) { "GET", "/ws/google." service, "live", &live, E_ROOT }
+	LIVE("ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"),
+	LIVE("ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent"),
+	LIVE("ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"),
+	LIVE("cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"),
+	LIVE("cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"),
 	RUNS("/auth_tokens", "live"), /* what is said with one is said elsewhere */
 	/* each document is embedded */
 	RUNS("/fileSearchStores/{id}", "file_search_stores"),

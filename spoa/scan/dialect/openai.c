@@ -148,6 +148,8 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", DEPLOYED "/batches",              "batches",       &table_batch_job, 0 },
 	{ "GET",  "/batches/{id}",                  "batches",       NULL, 0 },
 	{ "POST", "/batches/{id}/cancel",           "batches",       NULL, 0 },
+	{ "GET",  "/realtime",                      "realtime",      &table_realtime, 0 },
+	{ "GET",  "/responses",                     "responses",     &table_responses, 0 },
 	{ "POST", "/realtime/client_secrets",       "realtime",      &table_session, E_UNSEEN },
 	{ "POST", "/realtime/sessions",             "realtime",      &table_session, E_UNSEEN },
 	{ "POST", "/realtime/transcription_sessions", "realtime",    &table_session, E_UNSEEN },

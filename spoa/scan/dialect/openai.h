@@ -11,6 +11,7 @@ extern const struct table table_chat_other, table_responses, table_responses_cou
 	table_input,			     /* embeddings, moderations, speech, scores */
 	table_form,			     /* images and audio, by form */
 	table_batch_job, table_session,	     /* realtime: what a token is made for */
+	table_realtime,			     /* and what is said in it */
 	table_files,			     /* uploads, whose JSON lines are requests */
 	table_pieces;			     /* the same in several bodies */
 

@@ -35,47 +35,49 @@
 	ROW_DEEP(at "[*].tools[*].input_schema", role)
 
 /* Items of a conversation; what an item's type says of its role counts where it has none. */
+#define ITEM(at) \
+	{ at,                       T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_DEEP, READ_MESSAGE }, \
+	{ at ".type",                  T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ITEM_TYPE }, \
+	{ at ".role",                  T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
+	ROW_DEEP(at ".content", ROLE_BY_MESSAGE), \
+	{ at ".content[*]",            T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_DEEP, READ_PART }, \
+	ROW_WORD(at ".content[*].type", ROLE_OTHER), \
+	{ at ".content[*].image_url",  T_STRING|T_NULL, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
+	{ at ".content[*].file_data",  T_STRING|T_NULL, ROLE_DOCUMENT, F_OPAQUE, 0 }, \
+	ROW_TEXT(at ".content[*].filename", ROLE_DOCUMENT), \
+	ROW_OPAQUE(at ".content[*].input_audio.data", ROLE_BY_MESSAGE), \
+	{ at ".name",                  T_STRING|T_NULL, ROLE_BY_MESSAGE, F_RESERVED, READ_TOOL }, \
+	{ at ".output",                T_ANY, ROLE_TOOL_RESULT, F_DATA, READ_PART }, \
+	{ at ".output.type",           T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
+	{ at ".output.image_url",      T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
+	{ at ".output[*]",             T_ANY, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
+	{ at ".output[*].type",        T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
+	{ at ".output[*].image_url",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
+	{ at ".output[*].file_data",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
+	{ at ".result",                T_ANY, ROLE_TOOL_RESULT, F_DATA|F_OPAQUE, READ_IMAGE }, \
+	ROW_DATA(at ".revised_prompt", ROLE_TOOL_RESULT), \
+	ROW_DATA(at ".arguments", ROLE_BY_MESSAGE), \
+	ROW_DATA(at ".action", ROLE_BY_MESSAGE), \
+	ROW_DATA(at ".action.sources", ROLE_TOOL_RESULT), \
+	ROW_DATA(at ".operation", ROLE_BY_MESSAGE), \
+	ROW_DATA(at ".results", ROLE_TOOL_RESULT), \
+	ROW_DATA(at ".outputs", ROLE_TOOL_RESULT), \
+	ROW_DATA(at ".logs", ROLE_TOOL_RESULT), \
+	ROW_DATA(at ".error", ROLE_TOOL_RESULT), \
+	TOOLS(at ".tools", T_ANY, ROLE_BY_MESSAGE)
 #define ITEMS(at) \
 	{ at,                             T_STRING|T_ARRAY|T_NULL, ROLE_USER, 0, 0 }, \
-	{ at "[*]",                       T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_DEEP, READ_MESSAGE }, \
-	{ at "[*].type",                  T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ITEM_TYPE }, \
-	{ at "[*].role",                  T_STRING|T_NULL, ROLE_OTHER, F_RESERVED, READ_ROLE }, \
-	ROW_DEEP(at "[*].content", ROLE_BY_MESSAGE), \
-	{ at "[*].content[*]",            T_OBJECT|T_STRING, ROLE_BY_MESSAGE, F_DEEP, READ_PART }, \
-	ROW_WORD(at "[*].content[*].type", ROLE_OTHER), \
-	{ at "[*].content[*].image_url",  T_STRING|T_NULL, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
-	{ at "[*].content[*].file_data",  T_STRING|T_NULL, ROLE_DOCUMENT, F_OPAQUE, 0 }, \
-	ROW_TEXT(at "[*].content[*].filename", ROLE_DOCUMENT), \
-	ROW_OPAQUE(at "[*].content[*].input_audio.data", ROLE_BY_MESSAGE), \
-	{ at "[*].name",                  T_STRING|T_NULL, ROLE_BY_MESSAGE, F_RESERVED, READ_TOOL }, \
-	{ at "[*].output",                T_ANY, ROLE_TOOL_RESULT, F_DATA, READ_PART }, \
-	{ at "[*].output.type",           T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
-	{ at "[*].output.image_url",      T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
-	{ at "[*].output[*]",             T_ANY, ROLE_TOOL_RESULT, F_DEEP, READ_PART }, \
-	{ at "[*].output[*].type",        T_STRING|T_NULL, ROLE_TOOL_RESULT, F_RESERVED, 0 }, \
-	{ at "[*].output[*].image_url",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
-	{ at "[*].output[*].file_data",   T_STRING|T_NULL, ROLE_TOOL_RESULT, F_OPAQUE, 0 }, \
-	{ at "[*].result",                T_ANY, ROLE_TOOL_RESULT, F_DATA|F_OPAQUE, READ_IMAGE }, \
-	ROW_DATA(at "[*].revised_prompt", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].arguments", ROLE_BY_MESSAGE), \
-	ROW_DATA(at "[*].action", ROLE_BY_MESSAGE), \
-	ROW_DATA(at "[*].action.sources", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].operation", ROLE_BY_MESSAGE), \
-	ROW_DATA(at "[*].results", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].outputs", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].logs", ROLE_TOOL_RESULT), \
-	ROW_DATA(at "[*].error", ROLE_TOOL_RESULT), \
-	TOOLS(at "[*].tools", T_ANY, ROLE_BY_MESSAGE)
+	ITEM(at "[*]")
 
 #define ITEM_REFS(at) \
-	{ at "[*].content[*].image_url", "url" }, \
-	{ at "[*].content[*].file_url", "url" }, \
-	{ at "[*].content[*].file_id", "file" }, \
-	{ at "[*].output.image_url", "url" }, \
-	{ at "[*].output.file_id", "file" }, \
-	{ at "[*].output[*].image_url", "url" }, \
-	{ at "[*].output[*].file_url", "url" }, \
-	{ at "[*].output[*].file_id", "file" }
+	{ at ".content[*].image_url", "url" }, \
+	{ at ".content[*].file_url", "url" }, \
+	{ at ".content[*].file_id", "file" }, \
+	{ at ".output.image_url", "url" }, \
+	{ at ".output.file_id", "file" }, \
+	{ at ".output[*].image_url", "url" }, \
+	{ at ".output[*].file_url", "url" }, \
+	{ at ".output[*].file_id", "file" }
 
 #define ITEM_SEALS(at) \
 	{ at "[*].encrypted_content",            NULL, 0, NULL }, \
@@ -118,7 +120,7 @@ static const struct param_row responses_params[] = {
 	{ 0 },
 };
 static const struct ref_row responses_refs[] = {
-	ITEM_REFS("input"),
+	ITEM_REFS("input[*]"),
 	{ "previous_response_id", "response" },
 	{ "conversation", "conversation" },
 	{ "conversation.id", "conversation" },
@@ -133,7 +135,7 @@ static const struct row items_rows[] = {
 	{ 0 },
 };
 static const struct seal_row items_seals[] = { ITEM_SEALS("items"), { 0 } };
-static const struct ref_row items_refs[] = { ITEM_REFS("items"), { 0 } };
+static const struct ref_row items_refs[] = { ITEM_REFS("items[*]"), { 0 } };
 #define RESPONSES \
 	.json = true, .text_type = "input_text", .rows = responses_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = responses_seals, \
 	.params = responses_params, .refs = responses_refs, .speaker = ROLE_USER, .model = "model", .tree = TREE
@@ -229,6 +231,41 @@ static const struct row session_rows[] = {
 	{ 0 },
 };
 const struct table table_session = { .lenient = true, .rows = session_rows, .tree = TREE };
+
+/* ---- events of a realtime session, a message each ---- */
+
+#define SAID(at) \
+	{ at ".content[*].audio",         T_STRING|T_NULL, ROLE_BY_MESSAGE, F_OPAQUE, 0 }, \
+	ROW_TEXT(at ".content[*].transcript", ROLE_BY_MESSAGE)
+static const struct row realtime_rows[] = {
+	ROW_WORD("type", ROLE_OTHER),
+	ROW_MODEL("session.model"),
+	ROW_TEXT("session.instructions", ROLE_SYSTEM),
+	TOOLS("session.tools", T_ANY, ROLE_TOOL_DEFINITION),
+	ROW_DATA("session.prompt.variables", ROLE_USER),
+	ROW_DATA("session.tracing.metadata", ROLE_OTHER),
+	ITEM("item"), SAID("item"),
+	ROW_TEXT("response.instructions", ROLE_SYSTEM),
+	ITEMS("response.input"), SAID("response.input[*]"),
+	TOOLS("response.tools", T_ANY, ROLE_TOOL_DEFINITION),
+	ROW_DATA("response.prompt.variables", ROLE_USER),
+	ROW_DATA("response.metadata", ROLE_OTHER),
+	{ 0 },
+};
+static const struct part_row realtime_parts[] = {
+	{ PART_TYPES("input_text", "output_text", "text"), NULL, false },
+	{ PART_TYPES("input_audio", "output_audio", "audio"), "audio", false },
+	{ PART_TYPES("input_image"), "image", false },
+	{ 0 },
+};
+static const struct ref_row realtime_refs[] = {
+	ITEM_REFS("item"), ITEM_REFS("response.input[*]"), { "response.prompt.id", "prompt" },
+	{ "session.prompt.id", "prompt" }, { 0 },
+};
+const struct table table_realtime = {
+	.json = true, .text_type = "input_text", .rows = realtime_rows, .parts = realtime_parts, .keyed = responses_keyed,
+	.refs = realtime_refs, .speaker = ROLE_USER, .cap = "", .tree = TREE
+};
 
 /* ---- files of JSON lines ---- */
 

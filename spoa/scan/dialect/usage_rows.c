@@ -27,6 +27,9 @@ const struct usage_row usage_openai[] = {
 	{ "usage.prompt_tokens_details.audio_tokens",  USAGE_AUDIO_IN, false },
 	{ "usage.input_tokens_details.audio_tokens",   USAGE_AUDIO_IN, true },
 	{ "usage.input_token_details.audio_tokens",    USAGE_AUDIO_IN, true }, /* transcriptions */
+	{ "usage.input_token_details.cached_tokens",   USAGE_CACHED, true }, /* realtime */
+	{ "usage.input_token_details.image_tokens",    USAGE_IMAGE_IN, true },
+	{ "usage.output_token_details.audio_tokens",   USAGE_AUDIO_OUT, true },
 	{ "usage.prompt_tokens_details.image_tokens",  USAGE_IMAGE_IN, false },
 	{ "usage.input_tokens_details.image_tokens",   USAGE_IMAGE_IN, true },
 	{ "usage.completion_tokens_details.reasoning_tokens", USAGE_REASONING, false },
@@ -67,7 +70,10 @@ const struct usage_row usage_gemini[] = {
 	{ "usageMetadata.promptTokenCount",            USAGE_INPUT,  false },
 	{ "usageMetadata.toolUsePromptTokenCount",     USAGE_INPUT,  false },
 	{ "usageMetadata.candidatesTokenCount",        USAGE_OUTPUT, false },
+	{ "usageMetadata.responseTokenCount",          USAGE_OUTPUT, true }, /* live */
 	{ "usageMetadata.thoughtsTokenCount",          USAGE_OUTPUT, false },
+	{ "usageMetadata.responseTokensDetails[].AUDIO", USAGE_AUDIO_OUT, true },
+	{ "usageMetadata.responseTokensDetails[].IMAGE", USAGE_IMAGE_OUT, true },
 	{ "usageMetadata.totalTokenCount",             USAGE_TOTAL,  false },
 	{ "usageMetadata.cachedContentTokenCount",     USAGE_CACHED, false },
 	{ "usageMetadata.thoughtsTokenCount",          USAGE_REASONING, false },

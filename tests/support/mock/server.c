@@ -20,6 +20,7 @@
 
 #include "mock.h"
 #include "server.h"
+#include "socket.h"
 
 #define FIELDS_MAX    256
 #define HELD_S	      3600 /* longer than any test */
@@ -56,6 +57,7 @@ struct conn {
 	struct piece *piece;
 	size_t npieces, pieces_size, at, sent;
 	bool answering, keep, cut, upgraded;
+	struct mock_socket *socket; /* after a 101 of its own */
 };
 
 static struct ev_loop *loop;
@@ -82,6 +84,7 @@ conn_free(struct conn *c, const char *how)
 	buf_free(&c->body);
 	buf_free(&c->early);
 	buf_free(&c->wire);
+	mock_socket_free(c->socket);
 	free(c->piece);
 	free(c);
 }
@@ -477,6 +480,30 @@ request_of(struct conn *c, struct mock_field f[FIELDS_MAX])
 	return r;
 }
 
+/* All that is unsent; what a peer does not take waits. May free c. */
+static void
+socket_write(struct conn *c)
+{
+	while (c->sent < c->wire.n) {
+		ssize_t n = write(
+			c->fd, c->wire.p + c->wire.start + c->sent, c->wire.n - c->sent);
+		if (n < 0 && errno == EAGAIN) {
+			ev_io_start(loop, &c->w);
+			return;
+		}
+		if (n < 0) {
+			conn_free(c, "aborted");
+			return;
+		}
+		c->sent += (size_t)n;
+	}
+	ev_io_stop(loop, &c->w);
+	buf_clear(&c->wire);
+	c->sent = 0;
+	if (c->cut)
+		conn_free(c, "complete");
+}
+
 static void
 conn_request(struct conn *c)
 {
@@ -499,6 +526,13 @@ conn_request(struct conn *c)
 		mock_control = mock_plain;
 	c->serial = ++serial;
 	mock_seen_add(&r, c->serial, c->number);
+	if (mock_socket_asked(&r)) {
+		buf_clear(&c->wire);
+		c->socket = mock_socket_new(&r, c->serial, c->number, &c->wire);
+		c->sent = 0;
+		socket_write(c);
+		return;
+	}
 	mock_answer(&r, c->serial, &answer);
 	if (c->refused_large) {
 		answer.status = 413;
@@ -592,8 +626,13 @@ conn_write(struct conn *c)
 static void
 on_writable(struct ev_loop *l, ev_io *w, int events)
 {
+	struct conn *c = w->data;
+
 	(void)l, (void)events;
-	conn_write(w->data);
+	if (c->socket)
+		socket_write(c);
+	else
+		conn_write(c);
 }
 
 /* Whether its head, which is here, is enough for an answer. */
@@ -613,6 +652,12 @@ goes_ahead(struct conn *c)
 static void
 conn_feed(struct conn *c, const char *p, size_t n)
 {
+	if (c->socket) {
+		if (!c->cut)
+			c->cut = !mock_socket_feed(c->socket, span_of(p, n), &c->wire);
+		socket_write(c);
+		return;
+	}
 	if (c->upgraded)
 		return;
 	if (c->answering && (c->whole || !c->ahead)) {

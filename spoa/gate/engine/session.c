@@ -1,0 +1,545 @@
+/* Messages of a WebSocket. One of the client's that may hold text is decided as a request of
+ * its own, by the steps that decide any; one of the provider's goes through the guard of the
+ * answer that it is a part of. The handshake's request keeps place and reservation as long as
+ * the socket is open; each turn has its own, and is settled by its usage. */
+#include "gate/engine/session.h"
+
+#include <stdlib.h>
+
+#include "base/attr.h"
+#include "base/caps.h"
+#include "base/clock.h"
+#include "base/codec/sse.h"
+#include "base/codec/ws.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/scoped.h"
+#include "gate/sealing/sealing.h"
+#include "scan/dialect/live.h"
+
+enum { WS_RESTART = 1012 }; /* RFC 6455's registry: come again */
+
+static void message_decided(void *arg, const struct exchange_denial *denial);
+
+/* ---- the end of it ---- */
+
+static enum socket_goes
+session_ends(struct session *s, unsigned code, bool denied, const char *why)
+{
+	s->end = (struct socket_end){ code, denied, why };
+	return SOCKET_ENDS;
+}
+
+/* In the words of the dialect, then the close. `document`: of a denial; NULL: it is made. */
+static enum socket_goes
+session_denies(struct session *s, const char *code, const char *why)
+{
+	const struct exchange_plan *p = &s->x->plan;
+	SCOPED_BUF(event, 4 * CAP_ERROR_BYTES);
+
+	dialect_stream_error_data(p->dialect, p->endpoint, code, span_str(why), p->id, &event);
+	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
+	return session_ends(s, WS_POLICY, true, why);
+}
+
+static void
+said_free(struct said *m)
+{
+	LIST_REMOVE(m, all);
+	mem_put(m->body, m->n);
+	free(m);
+}
+
+static void
+finish_session(struct session *s)
+{
+	struct exchange *x = s->x;
+
+	if (!s->finishing || !LIST_EMPTY(&s->said))
+		return;
+	s->finishing = false;
+	gate_finish(x, &s->result, x->done, x->done_arg);
+}
+
+static void
+said_done(void *arg, int err UNUSED)
+{
+	struct said *m = TAGGED(said, arg);
+	struct session *s = m->of;
+
+	said_free(m);
+	finish_session(s);
+}
+
+static void
+said_over(struct said *m, const struct exchange_result *res)
+{
+	struct session *s = m->of;
+
+	m->life = SAID_OVER;
+	if (s->asking == m)
+		s->asking = NULL;
+	if (s->turn == m) {
+		s->turn = NULL;
+		s->guard = NULL;
+	}
+	gate_finish(m->x, res, said_done, m);
+}
+
+/* The answer ended, or the socket did. */
+static void
+turn_ends(struct session *s, enum exchange_end end, const char *why)
+{
+	struct exchange_result res = {
+		.end = end, .status = 200, .output_begun = true, .why = why
+	};
+
+	if (s->guard) {
+		res.usage = guard_usage(s->guard);
+		res.response_bytes = guard_report(s->guard)->text_bytes;
+	}
+	s->turns += end == END_COMPLETE;
+	s->turn_over = s->heard_too = false;
+	said_over(s->turn, &res);
+}
+
+bool
+session_finish(struct exchange *x, const struct exchange_result *res, void (*done)(void *, int),
+	void *arg)
+{
+	struct session *s = x->session;
+	struct exchange_result never = { .end = END_NEVER_SENT, .why = "the socket ended" };
+
+	if (!s || LIST_EMPTY(&s->said))
+		return false;
+	x->done = done;
+	x->done_arg = arg;
+	s->result = *res;
+	s->held.waits = false;
+	s->finishing = true;
+	if (s->turn && s->turn->life == SAID_ANSWERED)
+		turn_ends(s,
+			res->end == END_COMPLETE || res->end == END_ANSWER_DENIED
+				? END_CLIENT_ABORT
+				: res->end,
+			res->why ? res->why : "the socket ended");
+	for (struct said *m = LIST_FIRST(&s->said), *next; m; m = next) {
+		next = LIST_NEXT(m, all);
+		if (m->life != SAID_OVER)
+			said_over(m, &never);
+	}
+	return true;
+}
+
+void
+session_free(struct exchange *x)
+{
+	free(x->session);
+	x->session = NULL;
+}
+
+/* ---- a message as a request ---- */
+
+/* Of a deferred request the head is decided: what the handshake's said of it holds. */
+static struct request *
+message_request(struct session *s, bool turn)
+{
+	struct request *of = s->x->r, *r = request_new(of->snap, of->worker, of->calls);
+
+	if (!r)
+		return NULL;
+	r->gate = of->gate;
+	r->gate->alive++;
+	r->run.held_slot = HOLD_SLOTS;
+	r->run.life = LIFE_ANSWERED;
+	r->run.stage_us = r->run.run_us = r->begun_us;
+	r->in.head = of->in.head;
+	r->in.host = of->in.host;
+	r->in.src = of->in.src;
+	r->in.message = turn ? MESSAGE_OF_TURN : MESSAGE_ALONE;
+	r->in.session = span_str(of->id);
+	r->in.session_model = of->in.body.model;
+	r->in.body_state = BODY_STATE_PARTIAL;
+	r->found.route = of->found.route;
+	r->found.endpoint = of->found.endpoint;
+	r->found.identity = of->found.identity;
+	r->found.identified = true;
+	r->out.decision = (struct decision){ .kind = D_DEFER, .via = VIA_RELAY, .rule = "" };
+	return r;
+}
+
+static struct exchange *
+message_exchange(struct request *r)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	TAG(exchange, x);
+	buf_init(&x->together.vector, 1);
+	x->r = r;
+	r->x = x;
+	x->plan.body_mode = BODY_DEFER;
+	x->plan.content_length = -1;
+	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
+	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
+	x->plan.reads_answer = request_reads_answer(r);
+	x->plan.dialect = r->found.endpoint.dialect;
+	x->plan.endpoint = r->found.endpoint.name;
+	x->plan.id = span_str(r->id);
+	return x;
+}
+
+/* Decides it; message_decided() follows. NULL: no room. */
+static struct said *
+message_asks(struct session *s, bool binary, struct span message, bool turn)
+{
+	struct said *m = calloc(1, sizeof(*m));
+	struct request *r = m ? message_request(s, turn) : NULL;
+
+	if (!r) {
+		free(m);
+		return NULL;
+	}
+	m->body = mem_get(message.n);
+	m->n = message.n;
+	if (!m->body || request_hold_identity(r) == STEP_DECIDED ||
+		!request_hold(r, sizeof(*r) + message.n) || !(m->x = message_exchange(r))) {
+		mem_put(m->body, m->n);
+		free(m);
+		gate_request_end(r);
+		return NULL;
+	}
+	TAG(said, m);
+	memcpy(m->body, message.p, message.n);
+	m->of = s;
+	m->binary = binary;
+	m->turn = turn;
+	LIST_INSERT_HEAD(&s->said, m, all);
+	if (turn)
+		s->turn = m;
+	gate_body(m->x, span_of(m->body, m->n), message_decided, m);
+	return m;
+}
+
+static void session_goes_on(struct session *s);
+
+/* Its denial is a document; its reason goes to the client as an event, its code with it. */
+static enum socket_goes
+message_denied(struct said *m)
+{
+	struct session *s = m->of;
+	const struct decision *d = &m->x->r->out.decision;
+	const struct exchange_plan *p = &m->x->plan;
+	const char *code = d->code	      ? d->code
+			   : d->status == 429 ? "rate_limit_exceeded"
+					      : "content_policy_violation";
+	SCOPED_BUF(event, 4 * CAP_ERROR_BYTES);
+
+	dialect_stream_error_data(p->dialect, p->endpoint, code, d->message, p->id, &event);
+	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
+	return session_ends(s, d->status == 503 ? WS_TRY_AGAIN : WS_POLICY, true,
+		d->status == 503   ? "a message could not be decided"
+		: d->status == 429 ? "a limit is reached"
+				   : "a message is denied by policy");
+}
+
+static bool
+turn_begins(struct said *m)
+{
+	static const struct guard_head head = { .status = 200,
+		.content_type = { "text/event-stream", 17 },
+		.content_encoding = { "", 0 } };
+	struct session *s = m->of;
+
+	m->life = SAID_ANSWERED;
+	return !m->x->plan.reads_answer || gate_answer(m->x, &head, &s->guard) == 0;
+}
+
+static void
+message_decided(void *arg, const struct exchange_denial *denial)
+{
+	struct said *m = TAGGED(said, arg);
+	struct session *s = m->of;
+	struct exchange_result res = { .end = denial ? END_DENIED : END_COMPLETE };
+	enum socket_goes goes = SOCKET_GOES;
+	bool of_client = !m->silent;
+
+	if (denial) {
+		goes = message_denied(m);
+		s->unpaid |= m->silent;
+	} else {
+		struct request *of = s->x->r, *r = m->x->r;
+		if (!of->in.body.model.n) /* the session's from now on */
+			of->in.body.model = arena_dup(&of->arena, r->in.body.model);
+		if (of_client)
+			s->calls.emit(s->calls.arg, false, m->binary, m->x->plan.body);
+		if (m->turn && !turn_begins(m))
+			goes = session_ends(s, WS_TRY_AGAIN, false, "out of memory");
+	}
+	if (of_client)
+		s->asking = NULL;
+	if (m->life == SAID_DECIDED)
+		said_over(m, &res);
+	if (of_client)
+		s->calls.back(s->calls.arg, true, goes);
+	if (!s->finishing && s->held.waits && goes == SOCKET_GOES)
+		session_goes_on(s);
+	else if (!of_client)
+		s->calls.back(s->calls.arg, false, goes);
+}
+
+/* ---- the client's ---- */
+
+static enum outcome
+unreadable_is(const struct session *s)
+{
+	return request_on_failure(s->x->r)->unreadable;
+}
+
+static enum socket_goes
+media_goes(struct session *s, bool to_client, uint64_t bytes)
+{
+	if (unreadable_is(s) == OUT_DENY)
+		return session_denies(s, "unreadable_content",
+			"audio and pictures are not read, and may not pass: "
+			"on_failure: {unreadable: permit} lets them");
+	*(to_client ? &s->told_bytes : &s->heard_bytes) += bytes;
+	return SOCKET_GOES;
+}
+
+/* Rules that came since are not those that the handshake was decided by. */
+static bool
+is_outdated(const struct session *s)
+{
+	return s->x->r->gate->snap != s->x->r->snap;
+}
+
+static enum socket_goes
+client_message(struct session *s, bool binary, struct span message)
+{
+	struct arena a;
+
+	arena_init(&a, CAP_REQUEST_ARENA, true);
+	struct live_event e = live_client(&s->x->r->found.endpoint, message, &a);
+	arena_reset(&a);
+	if (is_outdated(s) && !s->turn)
+		return session_ends(s, WS_RESTART, false, "the policy has changed");
+	enum socket_goes goes =
+		e.is == LIVE_MEDIA ? media_goes(s, false, e.media_bytes) : SOCKET_GOES;
+	if (goes != SOCKET_GOES)
+		return goes;
+	if (e.is != LIVE_TEXT) {
+		s->calls.emit(s->calls.arg, false, binary, message);
+		return SOCKET_GOES;
+	}
+	s->asking = message_asks(s, binary, message, e.asks && !s->turn);
+	return s->asking ? SOCKET_WAITS
+			 : session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
+}
+
+/* ---- the provider's ---- */
+
+/* As an event of a stream, which is what guards read: line ends of a JSON text are blanks. */
+static void
+put_event(struct buf *out, struct span message)
+{
+	buf_str(out, "data: ");
+	char *to = buf_reserve(out, message.n);
+	for (size_t i = 0; to && i < message.n; i++)
+		to[i] = message.p[i] == '\n' || message.p[i] == '\r' ? ' ' : message.p[i];
+	if (to)
+		buf_commit(out, message.n);
+	buf_str(out, "\n\n");
+}
+
+static int
+emit_events(struct session *s, bool binary, struct span events)
+{
+	struct sse_event ev;
+	struct sse sse;
+	int r;
+
+	sse_init(&sse, CAP_SOCKET_MESSAGE_MAX * 2);
+	while ((r = sse_next(&sse, &events, &ev)) > 0)
+		if (r != SSE_OVER && ev.has_data && ev.data.n)
+			s->calls.emit(s->calls.arg, true, binary, ev.data);
+	sse_free(&sse);
+	return r;
+}
+
+static enum socket_goes
+guard_refuses(struct session *s, const struct guard *g, enum guard_result why)
+{
+	const struct guard_report *r = guard_report(g);
+
+	switch (why) {
+	case GUARD_DENIED:
+		return session_denies(s, "content_policy_violation",
+			r->verdict.reason ? r->verdict.reason
+					  : "the answer is denied by policy");
+	case GUARD_UNREAD:
+		return session_denies(
+			s, "classifier_unavailable", "the answer could not be read");
+	case GUARD_NO_MEMORY:
+	case GUARD_STOPPED: return session_ends(s, WS_TRY_AGAIN, false, "out of memory");
+	default:
+		return session_ends(s, WS_INTERNAL, false,
+			"a message of the provider's is none of its dialect");
+	}
+}
+
+/* `ends`: nothing of this answer comes any more. */
+static enum socket_goes
+guard_takes(struct session *s, struct guard *g, bool binary, struct span message, bool ends)
+{
+	SCOPED_BUF(event, 0);
+	SCOPED_BUF(out, 0);
+	const struct guard_report *report = guard_report(g);
+	uint64_t before = report->opaque_bytes;
+	size_t redactions = report->redactions;
+
+	put_event(&event, message);
+	enum guard_result r =
+		buf_failed(&event) ? GUARD_NO_MEMORY : guard_feed(g, buf_view(&event), &out);
+	if (!r && ends)
+		r = guard_end(g, &out);
+	uint64_t media = report->opaque_bytes - before;
+	enum socket_goes goes = media ? media_goes(s, true, media) : SOCKET_GOES;
+	s->heard_too |= memmem(message.p, message.n, "ranscript", 9) != NULL;
+	/* masked here, it would still be heard */
+	if (goes == SOCKET_GOES && s->heard_too && report->redactions > redactions)
+		goes = session_denies(s, "content_policy_violation",
+			"what must be replaced in a transcript was said, too");
+	if (goes != SOCKET_GOES)
+		return goes;
+	emit_events(s, binary, buf_view(&out));
+	return r ? guard_refuses(s, g, r) : SOCKET_GOES;
+}
+
+/* Outside of any answer: by itself, with nothing before or after it. */
+static enum socket_goes
+message_alone(struct session *s, bool binary, struct span message)
+{
+	static const struct guard_head head = { .status = 200,
+		.content_type = { "text/event-stream", 17 },
+		.content_encoding = { "", 0 } };
+	struct guard *g = NULL;
+
+	if (!s->x->plan.reads_answer) {
+		s->calls.emit(s->calls.arg, true, binary, message);
+		return SOCKET_GOES;
+	}
+	if (gate_answer(s->x, &head, &g))
+		return session_ends(s, WS_TRY_AGAIN, false, "out of memory");
+	enum socket_goes goes = guard_takes(s, g, binary, message, false);
+	SCOPED_BUF(rest, 0);
+	guard_end(g, &rest);
+	emit_events(s, binary, buf_view(&rest));
+	guard_drop(&s->x->guard);
+	return goes;
+}
+
+static enum socket_goes
+turn_takes(struct session *s, bool binary, struct span message, const struct live_event *e)
+{
+	bool ends = e->ends && !e->more;
+	enum socket_goes goes = SOCKET_GOES;
+
+	if (s->guard)
+		goes = guard_takes(s, s->guard, binary, message, ends);
+	else
+		s->calls.emit(s->calls.arg, true, binary, message);
+	s->turn_over |= e->more;
+	if (goes == SOCKET_GOES && ends)
+		turn_ends(s, END_COMPLETE, NULL);
+	else if (goes != SOCKET_GOES)
+		turn_ends(s, END_ANSWER_DENIED, s->end.why);
+	return goes;
+}
+
+static enum socket_goes
+provider_message(struct session *s, bool binary, struct span message)
+{
+	struct arena a;
+
+	arena_init(&a, CAP_REQUEST_ARENA, true);
+	struct live_event e = live_provider(&s->x->r->found.endpoint, message, &a);
+	arena_reset(&a);
+	if (e.is != LIVE_TEXT) {
+		enum socket_goes goes =
+			e.is == LIVE_MEDIA ? media_goes(s, true, e.media_bytes) : SOCKET_GOES;
+		if (goes == SOCKET_GOES)
+			s->calls.emit(s->calls.arg, true, binary, message);
+		return goes;
+	}
+	bool answered = s->turn && s->turn->life == SAID_ANSWERED;
+	/* the usage of the one before never came */
+	if (answered && s->turn_over && e.begins && !e.aside) {
+		turn_ends(s, END_COMPLETE, NULL);
+		answered = false;
+	}
+	/* written down beside an answer, it is a part of that */
+	if (answered && e.aside)
+		e.ends = false;
+	if (!answered && e.begins) {
+		s->held.message = message;
+		s->held.binary = binary;
+		s->held.waits = true;
+		if (s->turn)
+			return SOCKET_WAITS; /* the client's is being decided */
+		struct said *m = message_asks(s, false, SPAN_LIT("{}"), true);
+		if (m)
+			m->silent = true;
+		return m ? SOCKET_WAITS
+			 : session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
+	}
+	return answered ? turn_takes(s, binary, message, &e)
+			: message_alone(s, binary, message);
+}
+
+/* The turn of the message that waited is decided. */
+static void
+session_goes_on(struct session *s)
+{
+	s->held.waits = false;
+	enum socket_goes goes = provider_message(s, s->held.binary, s->held.message);
+	if (goes != SOCKET_WAITS)
+		s->calls.back(s->calls.arg, false, goes);
+}
+
+/* ---- the relay's side ---- */
+
+int
+gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return ERR_NOMEM;
+	TAG(session, s);
+	s->x = x;
+	s->calls = *calls;
+	LIST_INIT(&s->said);
+	x->session = s;
+	return 0;
+}
+
+enum socket_goes
+gate_message(struct exchange *x, bool from_client, bool binary, struct span message)
+{
+	return from_client ? client_message(x->session, binary, message)
+			   : provider_message(x->session, binary, message);
+}
+
+const struct socket_end *
+gate_socket_end(const struct exchange *x)
+{
+	return &x->session->end;
+}
+
+bool
+gate_socket_rests(const struct exchange *x)
+{
+	return LIST_EMPTY(&x->session->said);
+}

@@ -1,0 +1,53 @@
+/* What a WebSocket's exchange keeps of its session. owner: worker. */
+#ifndef GATE_ENGINE_SESSION_H
+#define GATE_ENGINE_SESSION_H
+
+#include "gate/engine/engine.h"
+
+/* A message that is decided, as a request of its own: its exchange runs the steps like one
+ * whose body the relay brought.
+ *
+ *   DECIDED → (of a turn) ANSWERED → OVER
+ *        └────(alone, or denied)──────↑ */
+struct said {
+	struct tag tag;
+	struct session *of;
+	struct exchange *x;
+	char *body; /* a copy: the relay's may go */
+	size_t n;
+	bool binary;
+	bool turn;   /* its answer costs */
+	bool silent; /* nobody said it: the provider began by itself */
+	enum { SAID_DECIDED, SAID_ANSWERED, SAID_OVER } life;
+	LIST_ENTRY(said) all;
+};
+
+struct session {
+	struct tag tag;
+	struct exchange *x; /* the handshake's */
+	struct socket_calls calls;
+	struct socket_end end;
+	LIST_HEAD(, said) said; /* all whose memory is not free yet */
+	struct said *asking;	/* the client's message that is being decided */
+	struct said *turn;	/* whose answer is under way, or decided upon */
+	struct guard
+		*guard; /* of that answer, its exchange's; NULL: none, or nothing reads it */
+	struct {	/* of the provider's, that waits for its turn to be decided */
+		struct span message;
+		bool binary, waits;
+	} held;
+	bool heard_too; /* what is written of that answer is said, too */
+	bool turn_over; /* but for its usage */
+	bool unpaid; /* an answer was under way that no limit let in: what is held ahead pays */
+	bool finishing; /* the handshake's exchange ends once all of `said` is over */
+	struct exchange_result result;
+	uint64_t turns, heard_bytes,
+		told_bytes; /* of audio and pictures: from the client, to it */
+};
+
+/* Before anything else of the exchange's end: true where that waits. */
+bool session_finish(struct exchange *x, const struct exchange_result *res,
+	void (*done)(void *, int), void *arg);
+void session_free(struct exchange *x);
+
+#endif

@@ -1,0 +1,402 @@
+/* WebSockets: after a 101 messages pass between the edge and the upstream, each read whole and
+ * decided by the gate before it goes. Frames are made anew: no extension, no fragment, no mask
+ * of one side reaches the other. Pings end here, on both sides; a side that is silent is asked
+ * whether it is there. owner: worker. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/codec/ws.h"
+#include "base/random.h"
+#include "net/relay_conn.h"
+
+#define PING_US	    20000000u /* silence of a side, then it is asked */
+#define GONE_US	    60000000u /* silence, then it is gone */
+#define CONTROLS_US 10000000u /* CAP_SOCKET_CONTROLS are of so long */
+#define HOLD_STEP   65536u
+
+enum socket_side { SIDE_CLIENT, SIDE_PROVIDER, SIDES };
+
+struct socket {
+	struct side {
+		struct ws_reader reader;
+		bool waits; /* a message of it is being decided */
+		uint64_t pinged_us;
+		uint64_t controls_us; /* since when so many came */
+		unsigned controls;
+	} side[SIDES];
+	size_t held; /* bytes that the gate counts */
+	bool closing;
+};
+
+/* ---- writing ---- */
+
+/* A mask that nobody can foresee (RFC 6455 10.3). */
+static void
+put_masked(struct edge *c, enum ws_op op, struct span payload)
+{
+	unsigned char mask[4];
+
+	random_bytes(mask, sizeof(mask));
+	ws_put(&c->up->out, op, true, payload, mask);
+}
+
+static void
+put_frame(struct edge *c, enum socket_side to, enum ws_op op, struct span payload)
+{
+	if (to == SIDE_CLIENT)
+		ws_put(&c->out, op, true, payload, NULL);
+	else if (c->up)
+		put_masked(c, op, payload);
+}
+
+static void
+emit(void *arg, bool to_client, bool binary, struct span message)
+{
+	struct edge *c = TAGGED(edge, arg);
+
+	put_frame(c, to_client ? SIDE_CLIENT : SIDE_PROVIDER, binary ? WS_BINARY : WS_TEXT,
+		message);
+	metric_add(c->relay->metrics, to_client ? M_RELAY_BYTES_DOWN : M_RELAY_BYTES_UP,
+		message.n);
+	if (to_client)
+		c->result.response_bytes += message.n;
+}
+
+/* What is kept of both sides is held as bodies are. False: there is no room. */
+static bool
+socket_hold(struct edge *c)
+{
+	struct socket *s = c->socket;
+	size_t n = ws_kept(&s->side[SIDE_CLIENT].reader) +
+		   ws_kept(&s->side[SIDE_PROVIDER].reader) + c->out.size + c->in.size;
+
+	if (c->up)
+		n += c->up->out.size + c->up->in.size;
+	n = n / HOLD_STEP * HOLD_STEP;
+	if (n > s->held && !c->relay->ops->hold(c->x, n - s->held))
+		return false;
+	if (n < s->held)
+		c->relay->ops->unhold(c->x, s->held - n);
+	s->held = n;
+	return true;
+}
+
+/* ---- the end ---- */
+
+void
+socket_free(struct edge *c)
+{
+	if (!c->socket)
+		return;
+	for (size_t i = 0; i < SIDES; i++)
+		ws_reader_free(&c->socket->side[i].reader);
+	free(c->socket);
+	c->socket = NULL;
+}
+
+void
+socket_close(struct edge *c, unsigned code, enum exchange_end end, const char *why)
+{
+	static const unsigned char mask[4];
+	unsigned to_provider = code == WS_POLICY || code == WS_INTERNAL ? WS_NORMAL : code;
+
+	if (c->state != EDGE_SOCKET || c->socket->closing)
+		return;
+	c->socket->closing = true;
+	ws_put_close(&c->out, code, span_str(end == END_COMPLETE ? NULL : why), NULL);
+	if (c->up) {
+		ws_put_close(&c->up->out, to_provider, SPAN_LIT(""), mask);
+		upstream_flush(c->up);
+	}
+	if (c->up)
+		upstream_release(c->up, false);
+	c->held = 0;
+	answer_finish(c, end, why);
+	edge_flush(c);
+	edge_update(c);
+}
+
+static void
+socket_denied(struct edge *c)
+{
+	const struct socket_end *e = c->relay->ops->socket_end(c->x);
+
+	if (e->denied)
+		metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
+	socket_close(c, e->code, e->denied ? END_ANSWER_DENIED : END_PROVIDER_ABORT, e->why);
+}
+
+/* ---- reading ---- */
+
+static bool
+too_many_controls(struct side *s)
+{
+	uint64_t now = clock_mono_us();
+
+	if (now >= s->controls_us + CONTROLS_US) {
+		s->controls_us = now;
+		s->controls = 0;
+	}
+	return ++s->controls > CAP_SOCKET_CONTROLS;
+}
+
+/* The other side hears the code; reasons are texts that nobody read. */
+static void
+peer_closes(struct edge *c, enum socket_side from, enum ws_code code)
+{
+	bool client = from == SIDE_CLIENT;
+
+	socket_close(
+		c, code, END_COMPLETE, client ? "the client closed" : "the provider closed");
+}
+
+/* False: it ended, or waits. */
+static bool
+take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
+{
+	struct side *s = &c->socket->side[from];
+	bool client = from == SIDE_CLIENT;
+
+	switch (m->op) {
+	case WS_CONTINUATION: return true;
+	case WS_CLOSE: peer_closes(c, from, m->code); return false;
+	case WS_PING:
+	case WS_PONG:
+		if (too_many_controls(s)) {
+			socket_close(c, WS_POLICY,
+				client ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
+				"too many pings");
+			return false;
+		}
+		if (m->op == WS_PING)
+			put_frame(c, from, WS_PONG, m->payload);
+		return true;
+	default: break;
+	}
+	switch (c->relay->ops->message(c->x, client, m->op == WS_BINARY, m->payload)) {
+	case SOCKET_GOES: return true;
+	case SOCKET_WAITS: s->waits = true; return false;
+	case SOCKET_ENDS: socket_denied(c); return false;
+	}
+	return false;
+}
+
+static bool
+side_reads(const struct edge *c, enum socket_side from)
+{
+	if (c->socket->closing || c->socket->side[from].waits || !c->up)
+		return false;
+	return from == SIDE_CLIENT ? upstream_unsent(c->up) < CAP_RELAY_AHEAD
+				   : edge_unsent(c) < CAP_RELAY_UNSENT;
+}
+
+bool
+socket_reads_edge(const struct edge *c)
+{
+	return side_reads(c, SIDE_CLIENT);
+}
+
+bool
+socket_reads_upstream(const struct edge *c)
+{
+	return side_reads(c, SIDE_PROVIDER);
+}
+
+static void
+read_side(struct edge *c, enum socket_side from)
+{
+	struct side *s = &c->socket->side[from];
+	struct buf *in = from == SIDE_CLIENT ? &c->in : &c->up->in;
+	struct ws_message m;
+
+	while (in->n && side_reads(c, from)) {
+		ssize_t n = ws_next(&s->reader, buf_view(in), &m);
+		if (n < 0) {
+			socket_close(c, s->reader.wrong,
+				from == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
+				s->reader.why);
+			return;
+		}
+		buf_consume(in, (size_t)n);
+		if (!take_message(c, from, &m))
+			break;
+	}
+	if (c->state == EDGE_SOCKET && in->n == 0)
+		buf_free(in);
+}
+
+void
+socket_progress(struct edge *c)
+{
+	read_side(c, SIDE_CLIENT);
+	if (c->state == EDGE_SOCKET)
+		read_side(c, SIDE_PROVIDER);
+	if (c->state != EDGE_SOCKET)
+		return;
+	if (buf_failed(&c->out) || buf_failed(&c->up->out) || !socket_hold(c)) {
+		socket_close(c, WS_TRY_AGAIN, END_PROVIDER_ABORT, "too many bytes are held");
+		return;
+	}
+	edge_flush(c);
+	if (c->state == EDGE_SOCKET)
+		upstream_flush(c->up);
+	if (c->state != EDGE_SOCKET)
+		return;
+	if (edge_unsent(c) == 0)
+		buf_free(&c->out);
+	if (upstream_unsent(c->up) == 0) {
+		buf_free(&c->up->out);
+		c->up->request.sent = 0;
+	}
+	upstream_resume(c->up);
+}
+
+/* A message was decided. */
+static void
+message_back(void *arg, bool from_client, enum socket_goes goes)
+{
+	struct edge *c = TAGGED(edge, arg);
+
+	c->socket->side[from_client ? SIDE_CLIENT : SIDE_PROVIDER].waits = false;
+	if (goes == SOCKET_ENDS)
+		socket_denied(c);
+	else
+		socket_progress(c);
+	edge_update(c);
+}
+
+/* ---- silence ---- */
+
+static uint64_t
+side_due(const struct edge *c, enum socket_side of)
+{
+	const struct side *s = &c->socket->side[of];
+	uint64_t active = of == SIDE_CLIENT ? c->active_us : c->up->active_us;
+
+	if (s->waits)
+		return UINT64_MAX; /* its silence is ours */
+	return active + (s->pinged_us > active ? GONE_US : PING_US);
+}
+
+uint64_t
+socket_due(const struct edge *c)
+{
+	uint64_t due = c->plan->deadline_us;
+
+	if (c->socket->closing || !c->up)
+		return UINT64_MAX;
+	for (size_t i = 0; i < SIDES; i++) {
+		uint64_t at = side_due(c, i);
+		due = at < due ? at : due;
+	}
+	return due;
+}
+
+void
+socket_timeout(struct edge *c)
+{
+	uint64_t now = clock_mono_us();
+
+	if (now >= c->plan->deadline_us) {
+		socket_close(c, WS_GOING_AWAY, END_PROVIDER_ABORT,
+			"the session has lasted too long");
+		return;
+	}
+	for (size_t i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
+		struct side *s = &c->socket->side[i];
+		uint64_t active = i == SIDE_CLIENT ? c->active_us : c->up->active_us;
+		if (now < side_due(c, i))
+			continue;
+		if (s->pinged_us > active) {
+			socket_close(c, WS_GOING_AWAY,
+				i == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
+				i == SIDE_CLIENT ? "the client is silent"
+						 : "the provider is silent");
+			return;
+		}
+		put_frame(c, i, WS_PING, SPAN_LIT(""));
+		s->pinged_us = now;
+	}
+	if (c->state == EDGE_SOCKET)
+		socket_progress(c);
+}
+
+void
+socket_eof(struct edge *c)
+{
+	socket_close(c, WS_INTERNAL, END_PROVIDER_ABORT, "the provider went away");
+}
+
+void
+socket_drain(struct edge *c)
+{
+	if (c->state == EDGE_SOCKET && c->relay->ops->socket_rests(c->x))
+		socket_close(c, WS_GOING_AWAY, END_COMPLETE, "the daemon stops");
+}
+
+/* ---- the handshake ---- */
+
+void
+socket_put_head(struct upstream *u)
+{
+	unsigned char random[16];
+
+	random_bytes(random, sizeof(random));
+	ws_key_of(random, u->ws_key);
+	buf_printf(&u->out,
+		"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+		"sec-websocket-key: %s\r\n",
+		u->ws_key);
+}
+
+static void
+put_accepted(struct edge *c)
+{
+	char accept[WS_ACCEPT_BYTES];
+
+	ws_accept(span_str(c->ws_key), accept);
+	buf_printf(&c->out,
+		"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: "
+		"websocket\r\n"
+		"sec-websocket-accept: %s\r\n",
+		accept);
+	if (c->plan->subprotocol)
+		buf_printf(&c->out, "sec-websocket-protocol: %s\r\n", c->plan->subprotocol);
+	buf_span(&c->out, c->relay->ops->response_fields(c->x));
+	buf_str(&c->out, "\r\n");
+}
+
+void
+socket_open(struct upstream *u, const struct http_message *m, size_t head)
+{
+	struct edge *c = u->edge;
+	const char *why = ws_accepted(&m->head, span_str(u->ws_key));
+	const struct socket_calls calls = { emit, message_back, c };
+	size_t message = c->plan->socket_bytes;
+	size_t room = 2 * message + CAP_HEAD_BYTES + CAP_RELAY_UNSENT + 2 * READ_MAX_BYTES;
+
+	if (why || !c->body.done) {
+		answer_fail(c, FAIL_ANSWER, why);
+		return;
+	}
+	c->socket = calloc(1, sizeof(*c->socket));
+	if (!c->socket || c->relay->ops->socket_begin(c->x, &calls)) {
+		answer_fail(c, FAIL_MEMORY, NULL);
+		return;
+	}
+	ws_reader_init(&c->socket->side[SIDE_CLIENT].reader, true, message);
+	ws_reader_init(&c->socket->side[SIDE_PROVIDER].reader, false, message);
+	buf_consume(&u->in, head);
+	upstream_forget_sent(u);
+	c->out.cap = u->out.cap = room;
+	u->request.whole = true;
+	u->answer.head_done = true;
+	c->last_request = true;
+	c->result.status = m->head.status;
+	c->answer.life = RESPONSE_BEGUN;
+	c->state = EDGE_SOCKET;
+	c->active_us = u->active_us = clock_mono_us();
+	put_accepted(c);
+	c->relay->ops->heard(c->x, true);
+	socket_progress(c);
+}

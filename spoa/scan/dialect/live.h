@@ -1,0 +1,31 @@
+/* Messages of realtime sessions, by the table of their family's events: what one is for, before
+ * it is read as a request or as an answer. */
+#ifndef SCAN_DIALECT_LIVE_H
+#define SCAN_DIALECT_LIVE_H
+
+#include "scan/dialect/dialect.h"
+
+enum live_is {
+	LIVE_TEXT,   /* it may hold text: it is read whole. So is what no row knows */
+	LIVE_SIGNAL, /* only words of the protocol, ids and numbers */
+	LIVE_MEDIA,  /* likewise, and audio or pictures in base64 */
+};
+
+struct live_event {
+	enum live_is is;
+	bool asks;   /* of a client's: an answer is made */
+	bool begins; /* of a provider's: an answer is under way */
+	bool ends;   /* likewise: with this event it is over */
+	bool aside;  /* begins and ends, where no answer is under way; else a part of that */
+	bool more;   /* `ends`, but for its usage, which may come later */
+	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
+};
+
+/* Whether the endpoint is one that WebSockets have. */
+bool live_endpoint(const struct endpoint *e);
+/* A whole message. What is no JSON, or has a member twice, is LIVE_TEXT. `a` is for what
+ * reading it takes. */
+struct live_event live_client(const struct endpoint *e, struct span message, struct arena *a);
+struct live_event live_provider(const struct endpoint *e, struct span message, struct arena *a);
+
+#endif

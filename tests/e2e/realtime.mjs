@@ -1,0 +1,269 @@
+// A client of WebSockets that says what no library does. Prints lines as checks do.
+import net from 'node:net'
+import http2 from 'node:http2'
+import crypto from 'node:crypto'
+
+const edge = new URL(process.env.EDGE), TOKEN = process.env.TOKEN
+let failed = false
+export const ok = (name, is, ...said) => {
+	console.log((is ? 'ok - ' : 'not ok - ') + name)
+	if (!is) for (const s of said) console.log('#   ' + (typeof s == 'string' ? s : JSON.stringify(s) ?? 'nothing').slice(0, 600))
+	failed ||= !is
+}
+const same = (name, got, want) => ok(name, JSON.stringify(got) == JSON.stringify(want), got, want)
+
+export function frame(op, payload, { fin = true, rsv = 0, mask = true, length } = {}) {
+	const p = Buffer.from(payload), n = length ?? p.length
+	const head = [(fin ? 128 : 0) | rsv << 4 | op]
+	if (n < 126) head.push(n)
+	else if (n < 65536) head.push(126, n >> 8, n & 255)
+	else head.push(127, ...Buffer.from(BigInt(n).toString(16).padStart(16, '0'), 'hex'))
+	if (!mask) return Buffer.concat([Buffer.from(head), p])
+	head[1] |= 128
+	const key = crypto.randomBytes(4), out = Buffer.from(p)
+	for (let i = 0; i < out.length; i++) out[i] ^= key[i % 4]
+	return Buffer.concat([Buffer.from(head), key, out])
+}
+
+// What comes of a connection: status, headers, messages, the close.
+export class Sock {
+	constructor(path, { headers = {}, method = 'GET', lines, h2 } = {}) {
+		this.got = [], this.left = Buffer.alloc(0), this.waits = []
+		this.pongs = 0
+		const all = { host: edge.host, authorization: `Bearer ${TOKEN}`, upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': '13', 'sec-websocket-key': crypto.randomBytes(16).toString('base64'), ...headers }
+		if (h2) return this.http2(path, all)
+		this.s = net.connect(edge.port, edge.hostname)
+		this.s.on('error', () => { })
+		this.s.on('close', () => this.end())
+		this.s.on('data', d => this.data(d))
+		this.s.write(`${method} ${path} HTTP/1.1\r\n` + (lines ?? Object.entries(all).filter(([, v]) => v !== null).map(([k, v]) => `${k}: ${v}\r\n`).join('')) + '\r\n')
+	}
+	http2(path, all) {
+		const c = this.c = http2.connect(edge.origin)
+		c.on('error', () => this.end())
+		c.on('remoteSettings', set => {
+			if (!set.enableConnectProtocol) return this.end()
+			const h = { ':method': 'CONNECT', ':protocol': 'websocket', ':path': path, ':scheme': 'http', ':authority': all.host, 'sec-websocket-version': '13', authorization: all.authorization }
+			this.s = c.request(h)
+			this.s.on('response', r => { this.status = r[':status']; this.headers = r; this.opened = this.status == 200; this.wake() })
+			this.s.on('data', d => this.data(d))
+			this.s.on('close', () => { this.end(); c.close() })
+			this.s.on('error', () => { })
+		})
+	}
+	data(d) {
+		this.left = Buffer.concat([this.left, d])
+		if (!this.opened && !this.c) {
+			const at = this.left.indexOf('\r\n\r\n')
+			if (at < 0) return
+			const [line, ...rest] = this.left.subarray(0, at).toString().split('\r\n')
+			this.status = +line.split(' ')[1]
+			this.headers = Object.fromEntries(rest.map(l => { const i = l.indexOf(':'); return [l.slice(0, i).toLowerCase(), l.slice(i + 1).trim()] }))
+			this.left = this.left.subarray(at + 4)
+			this.opened = this.status == 101
+		}
+		while (this.opened && this.left.length >= 2) {
+			let n = this.left[1] & 127, at = 2
+			if (n == 126) { if (this.left.length < 4) break; n = this.left.readUInt16BE(2); at = 4 }
+			else if (n == 127) { if (this.left.length < 10) break; n = Number(this.left.readBigUInt64BE(2)); at = 10 }
+			if (this.left.length < at + n) break
+			const op = this.left[0] & 15, p = this.left.subarray(at, at + n)
+			if (op == 8) this.code = n >= 2 ? p.readUInt16BE(0) : 1005, this.reason = p.subarray(2).toString()
+			else if (op == 9) this.s.write(frame(10, p))
+			else if (op == 10) this.pongs++
+			else this.got.push(JSON.parse(p.toString()))
+			this.left = this.left.subarray(at + n)
+		}
+		this.wake()
+	}
+	end() { this.ended = true; this.wake() }
+	wake() { this.waits = this.waits.filter(w => !w()) }
+	until(what, ms = 8000) {
+		return new Promise(done => {
+			const timer = setTimeout(() => done(false), ms)
+			const look = () => { const v = what(this); if (v || this.ended) { clearTimeout(timer); done(v); return true } return false }
+			if (!look()) this.waits.push(look)
+		})
+	}
+	open() { return this.until(s => s.status, 40000) }
+	say(o) { this.s.write(frame(1, JSON.stringify(o))) }
+	event(type) { return this.until(s => s.got.find(m => m.type == type)) }
+	closed() { return this.until(s => s.ended).then(() => this.code) }
+	// takes what came so far
+	take() { const g = this.got; this.got = []; return g }
+	stop() { (this.c ?? this.s).destroy() }
+}
+
+const text = t => ({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: t }] } })
+const said = s => s.got.filter(m => m.type == 'response.output_text.delta').map(m => m.delta).join('')
+async function turn(s, t) {
+	s.take()
+	s.say(text(t))
+	s.say({ type: 'response.create' })
+	await s.until(x => x.got.find(m => m.type == 'response.done' || m.type == 'error'))
+	return said(s)
+}
+const RT = '/v1/realtime?model=gpt-realtime'
+
+async function handshakes() {
+	let s = new Sock(RT)
+	await s.open()
+	same('a handshake on a route with websocket passes', s.status, 101)
+	ok('its session is announced', await s.event('session.created'), s.got)
+	ok('no extension is agreed on', !s.headers['sec-websocket-extensions'], s.headers)
+	same('what was said is answered', await turn(s, 'hello there world'), 'hello there world')
+	s.s.write(frame(8, Buffer.from([3, 232])))
+	same('a close is answered', await s.closed(), 1000)
+
+	s = new Sock('/v1/chat/completions')
+	await s.open()
+	same('on any other route it is a 501', s.status, 501)
+	s.stop()
+	const odd = { 'a POST': { method: 'POST' }, 'h2c': { headers: { upgrade: 'h2c' } }, 'two protocols': { headers: { upgrade: 'websocket, foo' } }, 'another version': { headers: { 'sec-websocket-version': '8' } }, 'a body': { headers: { 'transfer-encoding': 'chunked' } } }
+	for (const [what, how] of Object.entries(odd)) {
+		s = new Sock(RT, how)
+		await s.open()
+		same(`${what} is a 501`, s.status, 501)
+		s.stop()
+	}
+	s = new Sock(RT, { headers: { 'sec-websocket-key': 'short' } })
+	await s.open()
+	same('a key that is none is a 400', s.status, 400)
+	s.stop()
+	s = new Sock(RT, { headers: { authorization: null } , lines: undefined})
+	await s.open()
+	ok('who shows nothing is nobody, and decided so', s.status == 101 || s.status == 401, s.status)
+	s.stop()
+	s = new Sock(RT, { headers: { authorization: null, 'sec-websocket-protocol': `realtime, openai-insecure-api-key.${TOKEN}` } })
+	await s.open()
+	same('a key among the subprotocols passes', s.status, 101)
+	same('and the other one is answered', s.headers?.['sec-websocket-protocol'], 'realtime')
+	s.stop()
+	s = new Sock(RT, { headers: { authorization: null, 'sec-websocket-protocol': 'realtime, openai-insecure-api-key.tg_wrong' } })
+	await s.open()
+	same('a wrong key among the subprotocols is a 401', s.status, 401)
+	s.stop()
+	s = new Sock(`${RT}&access_token=${TOKEN}`, { headers: { authorization: null } })
+	await s.open()
+	same('a key in the query passes', s.status, 101)
+	s.stop()
+	s = new Sock('/v1/realtime?call_id=rtc_1')
+	await s.open()
+	same('a call of somebody else is not joined', s.status, 403)
+	s.stop()
+	s = new Sock(RT, { h2: true })
+	await s.open()
+	same('HTTP/2: extended CONNECT passes', s.status, 200)
+	same('HTTP/2: what was said is answered', await turn(s, 'over http two'), 'over http two')
+	s.stop()
+}
+
+async function contents() {
+	let s = new Sock(RT)
+	await s.open()
+	same('what must be redacted is', await turn(s, 'write to bob.miller@corp.example now'), 'write to <EMAIL_ADDRESS_1> now')
+	same('what answers may not say is replaced', await turn(s, 'call 212-555-0187 today').then(t => /212-555-0187/.test(t)), false)
+	s.say(text('my card is 4111 1111 1111 1111'))
+	const e = await s.event('error')
+	ok('a denied message is an error event', e && e.error.code == 'content_policy_violation', e)
+	same('and a close 1008', await s.closed(), 1008)
+
+	s = new Sock(RT)
+	await s.open()
+	await turn(s, 'social 536-90-4399 number ok')
+	ok('a denied answer is an error event', s.got.find(m => m.type == 'error'), s.got)
+	ok('of which nothing was said', !/536-90-4399/.test(JSON.stringify(s.got)), s.got)
+	same('and a close 1008 of the session', await s.closed(), 1008)
+
+	s = new Sock(RT)
+	await s.open()
+	await turn(s, 'call:wipe {"disk":"a"}')
+	ok('a denied call does not reach the client', !/"wipe"/.test(JSON.stringify(s.got.filter(m => !/conversation.item/.test(m.type)))), s.got)
+	s.stop()
+	s = new Sock(RT)
+	await s.open()
+	await turn(s, 'call:weather {"city":"Rome"}')
+	ok('another call does', /"weather"/.test(JSON.stringify(s.got)), s.got)
+
+	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
+	const u = await s.event('error')
+	ok('audio is not read, and does not pass', u && u.error.code == 'unreadable_content', u)
+	same('audio: the close', await s.closed(), 1008)
+	s = new Sock(RT, { headers: { host: 'voice.example' } })
+	await s.open()
+	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
+	s.say({ type: 'input_audio_buffer.commit' })
+	const d = await s.event('response.done')
+	ok('where it may, it is answered', d && s.got.find(m => m.type == 'response.output_audio_transcript.delta'), s.got)
+	ok('with audio', s.got.find(m => m.type == 'response.output_audio.delta'), s.got)
+	s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF', note: 'my card is 4111 1111 1111 1111' })
+	ok('text beside audio is read', await s.event('error'), s.got)
+	same('text beside audio: the close', await s.closed(), 1008)
+
+	s = new Sock('/v1/responses')
+	await s.open()
+	s.say({ type: 'response.create', model: 'm1', input: 'mail ann@corp.example please' })
+	await s.event('response.completed')
+	same('responses over a socket are read', said(s), 'mail <EMAIL_ADDRESS_1> please')
+	s.stop()
+
+	s = new Sock('/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent')
+	await s.open()
+	s.say({ setup: { model: 'models/gemini-live' } })
+	ok('Gemini: the setup is answered', await s.until(x => x.got.find(m => m.setupComplete)), s.got)
+	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'mail ann@corp.example please' }] }], turnComplete: true } })
+	ok('Gemini: a turn is whole', await s.until(x => x.got.find(m => m.serverContent?.turnComplete)), s.got)
+	same('Gemini: what was said is read', s.got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join(''), 'mail <EMAIL_ADDRESS_1> please')
+	s.say({ realtimeInput: { audio: { data: 'AAAA', mimeType: 'audio/pcm;rate=16000' } } })
+	same('Gemini: audio does not pass', await s.closed(), 1008)
+	s = new Sock('/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent')
+	await s.open()
+	s.say({ setup: { model: 'models/gemini-live', sessionResumption: { handle: 'h1' } } })
+	same('Gemini: a session is not resumed', await s.closed(), 1008)
+}
+
+async function bad() {
+	const cases = [
+		['a frame that is not masked', frame(1, '{}', { mask: false }), 1002],
+		['a reserved bit', frame(1, '{}', { rsv: 4 }), 1002],
+		['an opcode of nobody', frame(3, '{}'), 1002],
+		['a length of 63 bits', frame(1, '', { length: 2 ** 53 - 1 }), 1009],
+		['a message over the cap', frame(1, '"' + 'x'.repeat(70000) + '"'), 1009],
+		['half a character', frame(1, Buffer.from([0xe2, 0x82])), 1007],
+		['a close code that is none', frame(8, Buffer.from([3, 237])), 1002],
+		['a ping in pieces', frame(9, '', { fin: false }), 1002],
+		['endless fragments', Buffer.concat([frame(1, '', { fin: false }), ...Array.from({ length: 1100 }, () => frame(0, '', { fin: false }))]), 1009],
+		['a flood of pings', Buffer.concat(Array.from({ length: 200 }, () => frame(9, 'x'))), 1008],
+		['what is no JSON', frame(1, 'hello'), 1008],
+	]
+	for (const [what, bytes, want] of cases) {
+		const s = new Sock(RT)
+		await s.open()
+		s.s.write(bytes)
+		same(`${what}: closed`, await s.closed(), want)
+		s.stop()
+	}
+	let s = new Sock(RT)
+	await s.open()
+	s.s.write(frame(9, 'are you there'))
+	ok('a ping is answered', await s.until(x => x.pongs), s.pongs)
+	same('a provider that closes is heard', await turn(s, 'close:4001').then(() => s.closed()), 4001)
+	s = new Sock(RT)
+	await s.open()
+	same('a provider that goes away is a close', await turn(s, 'drop').then(() => s.closed()), 1011)
+	// three sockets at once are a provider's room
+	const many = Array.from({ length: 3 }, () => new Sock(RT))
+	for (const m of many) await m.open()
+	same('sockets have places', many.map(m => m.status), [101, 101, 101])
+	s = new Sock(RT)
+	await s.open()
+	same('one more than there are is a 503', s.status, 503)
+	for (const m of many) m.stop()
+	s.stop()
+}
+
+const parts = { handshakes, contents, bad }
+if (process.argv[1].endsWith("realtime.mjs")) {
+	for (const p of process.argv.slice(2)) await parts[p]()
+	process.exit(failed ? 1 : 0)
+}

@@ -1,0 +1,335 @@
+/* Realtime sessions over WebSockets: OpenAI's Realtime and Responses, Gemini's Live. Each
+ * message that comes is in /_seen as a request of the method MESSAGE. What is said is the
+ * client's last text; "call:NAME ARGS" calls that tool; audio, once it is committed, is
+ * answered with its length. A turn takes as many tokens as it has words. "close:CODE" closes,
+ * "drop" ends the connection, "silence" is not answered. */
+#include "socket.h"
+
+#include <stdlib.h>
+
+#include "base/codec/ws.h"
+
+struct mock_socket {
+	struct ws_reader reader;
+	enum { REALTIME, RESPONSES, LIVE } kind;
+	char path[256];
+	uint64_t serial, connection, turns, audio_bytes;
+	char *text; /* the client's last */
+	bool gone;
+};
+
+static struct span
+member_text(json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return span_str(s ? s : "");
+}
+
+static void
+say_message(struct mock_socket *s, struct buf *out, json_t *doc)
+{
+	char *text = json_dumps(doc, JSON_COMPACT);
+
+	ws_put(out, s->kind == LIVE ? WS_BINARY : WS_TEXT, true, span_str(text), NULL);
+	free(text);
+	json_decref(doc);
+}
+
+static void
+keep_text(struct mock_socket *s, struct span text)
+{
+	free(s->text);
+	s->text = strndup(text.p ? text.p : "", text.n);
+}
+
+/* All texts below: of content, of parts. */
+static void
+keep_texts(struct mock_socket *s, json_t *v)
+{
+	const char *k;
+	json_t *e;
+	size_t i;
+
+	if (json_is_object(v)) {
+		if (json_is_string(json_object_get(v, "text")))
+			keep_text(s, member_text(v, "text"));
+		json_object_foreach(v, k, e) keep_texts(s, e);
+	}
+	json_array_foreach(v, i, e) keep_texts(s, e);
+}
+
+/* close:CODE, drop: nothing else is said. */
+static bool
+ends_so(struct mock_socket *s, struct buf *out)
+{
+	if (!strncmp(s->text, "close:", 6)) {
+		ws_put_close(out, (enum ws_code)atoi(s->text + 6), SPAN_LIT("as asked"), NULL);
+		return true;
+	}
+	s->gone = !strcmp(s->text, "drop");
+	return s->gone;
+}
+
+/* ---- OpenAI ---- */
+
+static void
+realtime_call(struct mock_socket *s, struct buf *out, const char *id, struct span name,
+	struct span args)
+{
+	json_t *item = json_pack("{s:s,s:s,s:s,s:s,s:s%,s:s%}", "id", id, "type",
+		"function_call", "status", "completed", "call_id", "call_1", "name", name.p,
+		name.n, "arguments", args.p, args.n);
+
+	say_message(s, out,
+		json_pack("{s:s,s:s,s:i,s:O}", "type", "response.output_item.added",
+			"response_id", id, "output_index", 0, "item", item));
+	say_message(s, out,
+		json_pack("{s:s,s:s,s:s,s:i,s:s%}", "type",
+			"response.function_call_arguments.delta", "response_id", id, "item_id",
+			id, "output_index", 0, "delta", args.p, args.n));
+	say_message(s, out,
+		json_pack("{s:s,s:s,s:s,s:i,s:s%}", "type",
+			"response.function_call_arguments.done", "response_id", id, "item_id",
+			id, "output_index", 0, "arguments", args.p, args.n));
+	say_message(s, out,
+		json_pack("{s:s,s:s,s:i,s:o}", "type", "response.output_item.done",
+			"response_id", id, "output_index", 0, "item", item));
+}
+
+static void
+realtime_words(struct mock_socket *s, struct buf *out, const char *id, const char *kind)
+{
+	struct span rest = span_str(s->text), piece;
+	char type[64];
+
+	snprintf(type, sizeof type, "response.%s.delta", kind);
+	mock_pieces = 0;
+	while ((piece = mock_next_piece(&rest)).n)
+		say_message(s, out,
+			json_pack("{s:s,s:s,s:s,s:i,s:i,s:s%}", "type", type, "response_id", id,
+				"item_id", id, "output_index", 0, "content_index", 0, "delta",
+				piece.p, piece.n));
+	snprintf(type, sizeof type, "response.%s.done", kind);
+	say_message(s, out,
+		json_pack("{s:s,s:s,s:s,s:i,s:i,s:s}", "type", type, "response_id", id,
+			"item_id", id, "output_index", 0, "content_index", 0,
+			strcmp(kind, "output_text") ? "transcript" : "text", s->text));
+}
+
+static void
+openai_turn(struct mock_socket *s, struct buf *out, bool audio)
+{
+	bool realtime = s->kind == REALTIME;
+	int64_t words = mock_words(span_str(s->text));
+	char id[64];
+
+	if (!strcmp(s->text, "silence") || ends_so(s, out))
+		return;
+	snprintf(id, sizeof id, "resp_%llu", (unsigned long long)++s->turns);
+	say_message(s, out,
+		json_pack("{s:s,s:{s:s,s:s,s:s,s:[]}}", "type", "response.created", "response",
+			"object", realtime ? "realtime.response" : "response", "id", id,
+			"status", "in_progress", "output"));
+	if (!strncmp(s->text, "call:", 5)) {
+		struct span rest = span_str(s->text + 5), name = span_next(&rest, ' ');
+		realtime_call(s, out, id, name, rest);
+	} else {
+		if (audio)
+			say_message(s, out,
+				json_pack("{s:s,s:s,s:s,s:i,s:i,s:s}", "type",
+					"response.output_audio.delta", "response_id", id,
+					"item_id", id, "output_index", 0, "content_index", 0,
+					"delta", "AAECAwQFBgcICQ=="));
+		realtime_words(s, out, id, audio ? "output_audio_transcript" : "output_text");
+	}
+	say_message(s, out,
+		json_pack("{s:s,s:{s:s,s:s,s:s,s:[],s:{s:I,s:I,s:I,s:{s:i,s:i},s:{s:i,s:i}}}}",
+			"type", realtime ? "response.done" : "response.completed", "response",
+			"object", realtime ? "realtime.response" : "response", "id", id,
+			"status", "completed", "output", "usage", "total_tokens", 2 * words,
+			"input_tokens", words, "output_tokens", words, "input_token_details",
+			"text_tokens", 0, "audio_tokens", 0, "output_token_details",
+			"text_tokens", 0, "audio_tokens", 0));
+}
+
+static void
+openai_message(struct mock_socket *s, json_t *m, struct buf *out)
+{
+	struct span type = member_text(m, "type");
+
+	if (span_is(type, "session.update")) {
+		say_message(s, out,
+			json_pack("{s:s,s:O}", "type", "session.updated", "session",
+				json_object_get(m, "session")));
+	} else if (span_is(type, "conversation.item.create")) {
+		keep_texts(s, json_object_get(m, "item"));
+		say_message(s, out,
+			json_pack("{s:s,s:O}", "type", "conversation.item.created", "item",
+				json_object_get(m, "item")));
+	} else if (span_is(type, "input_audio_buffer.append")) {
+		s->audio_bytes += member_text(m, "audio").n;
+	} else if (span_is(type, "input_audio_buffer.commit")) {
+		char said[64];
+		snprintf(said, sizeof said, "you said %llu bytes",
+			(unsigned long long)s->audio_bytes);
+		keep_text(s, span_str(said));
+		say_message(s, out,
+			json_pack("{s:s,s:s}", "type", "input_audio_buffer.committed",
+				"item_id", "item_1"));
+		openai_turn(s, out, true);
+	} else if (span_is(type, "response.create")) {
+		keep_texts(s, json_object_get(m, "input"));
+		if (json_is_string(json_object_get(m, "input")))
+			keep_text(s, member_text(m, "input"));
+		openai_turn(s, out, false);
+	}
+}
+
+/* ---- Gemini ---- */
+
+static void
+live_turn(struct mock_socket *s, struct buf *out)
+{
+	struct span rest = span_str(s->text), piece;
+	int64_t words = mock_words(rest);
+
+	if (!strcmp(s->text, "silence") || ends_so(s, out))
+		return;
+	if (!strncmp(s->text, "call:", 5)) {
+		rest = span_cut(rest, 5, rest.n);
+		struct span name = span_next(&rest, ' ');
+		say_message(s, out,
+			json_pack("{s:{s:[{s:s,s:s%,s:o}]}}", "toolCall", "functionCalls", "id",
+				"call_1", "name", name.p, name.n, "args",
+				json_loadb(rest.p, rest.n, 0, NULL)));
+	}
+	mock_pieces = 0;
+	while (rest.p != NULL && strncmp(s->text, "call:", 5) &&
+		(piece = mock_next_piece(&rest)).n)
+		say_message(s, out,
+			json_pack("{s:{s:{s:s,s:[{s:s%}]}}}", "serverContent", "modelTurn",
+				"role", "model", "parts", "text", piece.p, piece.n));
+	say_message(s, out,
+		json_pack("{s:{s:b},s:{s:I,s:I,s:I}}", "serverContent", "turnComplete", 1,
+			"usageMetadata", "promptTokenCount", words, "responseTokenCount", words,
+			"totalTokenCount", 2 * words));
+}
+
+static void
+live_message(struct mock_socket *s, json_t *m, struct buf *out)
+{
+	json_t *content = json_object_get(m, "clientContent"),
+	       *input = json_object_get(m, "realtimeInput");
+
+	if (json_object_get(m, "setup"))
+		say_message(s, out, json_pack("{s:{}}", "setupComplete"));
+	if (content) {
+		keep_texts(s, content);
+		if (json_is_true(json_object_get(content, "turnComplete")))
+			live_turn(s, out);
+	}
+	if (json_is_string(json_object_get(input, "text"))) {
+		keep_text(s, member_text(input, "text"));
+		live_turn(s, out);
+	}
+	s->audio_bytes += member_text(json_object_get(input, "audio"), "data").n;
+	if (json_is_true(json_object_get(input, "audioStreamEnd"))) {
+		keep_text(s, SPAN_LIT("you were heard"));
+		live_turn(s, out);
+	}
+}
+
+/* ---- the connection ---- */
+
+bool
+mock_socket_asked(const struct mock_request *r)
+{
+	return mock_field(r, "sec-websocket-key") && !mock_control.status &&
+	       !mock_control.wire.n &&
+	       (span_ends(r->path, SPAN_LIT("/realtime")) ||
+		       span_ends(r->path, SPAN_LIT("/responses")) ||
+		       span_ends(r->path, SPAN_LIT("BidiGenerateContent")));
+}
+
+struct mock_socket *
+mock_socket_new(
+	const struct mock_request *r, uint64_t serial, uint64_t connection, struct buf *out)
+{
+	struct mock_socket *s = calloc(1, sizeof *s);
+	char accept[WS_ACCEPT_BYTES];
+
+	if (!s)
+		abort();
+	ws_accept(mock_field(r, "sec-websocket-key")->value, accept);
+	ws_reader_init(&s->reader, true, MOCK_BODY_MAX);
+	s->kind = span_ends(r->path, SPAN_LIT("/realtime"))    ? REALTIME
+		  : span_ends(r->path, SPAN_LIT("/responses")) ? RESPONSES
+							       : LIVE;
+	snprintf(s->path, sizeof s->path, "%.*s", SPAN_ARG(r->path));
+	s->serial = serial;
+	s->connection = connection;
+	s->text = strdup("");
+	buf_printf(out,
+		"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
+		"upgrade\r\n"
+		"sec-websocket-accept: %s\r\n\r\n",
+		accept);
+	if (s->kind == REALTIME)
+		say_message(s, out,
+			json_pack("{s:s,s:{s:s,s:s,s:s}}", "type", "session.created", "session",
+				"type", "realtime", "object", "realtime.session", "id",
+				"sess_1"));
+	return s;
+}
+
+void
+mock_socket_free(struct mock_socket *s)
+{
+	if (!s)
+		return;
+	ws_reader_free(&s->reader);
+	free(s->text);
+	free(s);
+}
+
+static void
+take_message(struct mock_socket *s, struct span text, struct buf *out)
+{
+	struct mock_request seen = { .method = SPAN_LIT("MESSAGE"),
+		.target = span_str(s->path),
+		.path = span_str(s->path),
+		.body = text };
+	json_t *m = json_loadb(text.p, text.n, 0, NULL);
+
+	mock_seen_add(&seen, 0, s->connection);
+	if (s->kind == LIVE)
+		live_message(s, m, out);
+	else
+		openai_message(s, m, out);
+	json_decref(m);
+}
+
+bool
+mock_socket_feed(struct mock_socket *s, struct span in, struct buf *out)
+{
+	struct ws_message m;
+
+	while (in.n && !s->gone) {
+		ssize_t n = ws_next(&s->reader, in, &m);
+		if (n < 0) {
+			ws_put_close(out, s->reader.wrong, SPAN_LIT(""), NULL);
+			return false;
+		}
+		in = span_cut(in, (size_t)n, in.n);
+		if (m.op == WS_PING)
+			ws_put(out, WS_PONG, true, m.payload, NULL);
+		if (m.op == WS_CLOSE) {
+			ws_put_close(out, m.code, SPAN_LIT(""), NULL);
+			return false;
+		}
+		if (m.op == WS_TEXT || m.op == WS_BINARY)
+			take_message(s, m.payload, out);
+	}
+	return !s->gone;
+}
