@@ -4,6 +4,7 @@
 # Once: no version of HAProxy differs here.
 # Long: segments fill, and age.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 
 base='audit: {segment: 64k, stream_consumed: true}'
 printf 'workers: 1\n%s\nretention: {size: 64m, every: 100ms}\n' "$base" >"$D/config.yaml"
@@ -248,5 +249,54 @@ elif npm_packages s3 "S3: a store to archive to"; then
 	rm -r "$JOURNAL.restored"
 	alter "$object" 2000
 	like "S3: one that was altered there is refused by name" "$(restored "${trimmed%.jsonl}")" "^refused $trimmed why="
+
+	# ---- texts, as segments ----
+	cat >"$D/sealing.yaml" <<-'Y'
+		tollgate: 1
+		name: sealing
+		identity: [{jwt: {header: authorization, demo_issuer: true}}, {none: {}}]
+		providers: {local: {backend: local, dialect: openai}}
+		routes: [{name: chat, match: {api: openai}, targets: local, record: {prompt: full, response: full}}]
+		default: permit
+	Y
+	sealing=$(auditor ann)
+	# Each start begins a file of texts: the older one is due, and the newest stays.
+	again_with "{${sealing//seal:/'"seal":'}, retention: {age: 300d}, policy: $D/sealing.yaml}"
+	ask
+	id=$(header x-tollgate-id)
+	settled
+	ago() { date -u -d "-$1 minutes" +%Y-%m-%dT%H:%M:%SZ; }
+	by_name() { restored "$@" "$file" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}"; }
+	opened() { "$B/tollgate" audit open "$id" --key "$D/ann.key" --part prompt --shares "$JOURNAL.shares" -c "$D/tollgate.yaml" >"$D/text" 2>"$D/open.err"; }
+	check "S3: a text opens" wait_for opened
+	cp "$D/text" "$D/asked"
+	file=$(ls "$JOURNAL.texts")
+	again_with 'retention: {texts: 1s}'
+	ask
+	settled
+	touch -d '1 hour ago' "$JOURNAL.texts/$file"
+	check "S3: its file is archived, then goes, which a record says" wait_for recorded trim '.what=="texts" and .archive=="s3://records/gw"'
+	there=$(records trim '.what=="texts"' | tail -1 | jq -r '.texts[].file' | paste -sd' ')
+	is "S3: that one" "$there $(ls "$JOURNAL.texts" | grep -c "$file")" "$file 0"
+	is "S3: with what is said of it" "$(grep -cE "^PUT /records/gw/$file(\\.json)? COMPLIANCE .* 200\$" "$D/s3/requests")" 2
+	opened
+	like "S3: the text says so" "$? $(cat "$D/open.err")" '^1 .*trimmed: '
+	like "S3: what is left verifies with its texts" "$(audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts .* trimmed=[1-9][0-9]* bad=0'
+	alter "$object" 2000
+	like "S3: it is restored by its time" "$(restored --texts --since "$(ago 70)" --until "$(ago 50)" | tr '\n' ' '; echo "exit ${PIPESTATUS[0]}")" "^restored $file [^ ]* [^ ]* exit 0$"
+	check "S3: the text opens again" opened
+	check "S3: it is it" cmp "$D/text" "$D/asked"
+	like "S3: and verifies" "$(audit verify --texts -c "$D/tollgate.yaml" | tail -1)" '^ok source=texts .* trimmed=0 bad=0'
+	# The machine is lost: a store is not listed, so a file is named.
+	rm -rf "$D/lost" "$D"/lost.*
+	mkdir "$D/lost"
+	like "S3: another machine gets it by name" "$(by_name --journal "$D/lost" --public-key "$D/first.pub")" "restored $file .*exit 0"
+	is "S3: as it was" "$(sha256sum <"$D/lost.restored.texts/$file")" "$(sha256sum <"$JOURNAL.restored.texts/$file")"
+	rm -r "$JOURNAL.restored.texts"
+	object=$(find "$D/s3/store" -name "$file*" | grep -E '_object$|texts$' | head -1)
+	alter "$object" 200
+	like "S3: one that was altered there is refused" "$(by_name)" "^refused $file why=.*exit 1"
+	opened
+	like "S3: and not opened" "$? $(wc -c <"$D/text")" '^1 0'
 fi
 exit $failed
