@@ -125,6 +125,8 @@ const HOW = {
 	letters: (t, r, put, size) => [...t].map((c, i) => `${i ? size * WIDE : 0} 0 Td ${put(c)} Tj`).join(' '),
 	hex: (t) => `<${Buffer.from(t).toString('hex')}> Tj`,
 }
+// a page's words in any order, each at its place, in Courier
+const shuffled = (r, items, size) => r.shuffled(items.flatMap((i) => [...i.text.matchAll(/\S+/g)].map((m) => ({ x: i.x + m.index * size * WIDE, y: i.y, text: m[0] }))))
 const GLYPHS = { ' ': 'space', '.': 'period', ',': 'comma', ':': 'colon', '@': 'at', '-': 'hyphen', '+': 'plus', '(': 'parenleft', ')': 'parenright', '_': 'underscore', '%': 'percent',
 	...Object.fromEntries(['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'].map((n, i) => [i, n])) }
 const LETTERS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,:@-+()_%']
@@ -157,6 +159,7 @@ function pdf_of(r, d, pages) {
 	const place = PLACES[d.place ?? 'upright'](r)
 	const more = odd?.more ?? []
 	return paper(pages.map((items) => {
+		if (d.shuffled) items = shuffled(r, items, d.size)
 		let contents = (place.before ?? '') + items.map((i) => `BT /F1 ${d.size} Tf ${place.render ?? 0} Tr ${fixed(i.x)} ${fixed(i.y)} Td ${how(i.text)} ET\n`).join('') + (place.after ?? '')
 		const page = { more: place.page, box: place.box }
 		if (d.coat === 'form') {
@@ -230,11 +233,14 @@ function scan(pictures) {
 // ---- the classes, and how often each ----
 
 const SIZES = [6, 8, 9, 10, 11, 12, 14, 18, 24], LAYOUTS = ['letter', 'letter', 'columns', 'table']
-const fixed_width = (d) => (['words', 'letters'].includes(d.how) ? { ...d, font: 'Courier' } : d)
+const SLANTS = ['tilted', 'skewed'], TURNS = Object.keys(PLACES).filter((p) => ![...SLANTS, 'upright'].includes(p))
+const fixed_width = (d) => (d.shuffled || ['words', 'letters'].includes(d.how) ? { ...d, font: 'Courier' } : d)
 export const CLASSES = [
 	{ kind: 'text', n: 12, make: (r) => ({ pages: r.int(1, 30), font: r.of(['Helvetica', 'Times-Roman', 'Courier']) }) },
-	{ kind: 'moved or turned', n: 15, make: (r, i) => ({ pages: r.int(1, 4), place: Object.keys(PLACES).filter((p) => p !== 'upright')[i % 15] }) },
+	{ kind: 'moved or turned', n: TURNS.length, make: (r, i) => ({ pages: r.int(1, 4), place: TURNS[i] }) },
+	{ kind: 'at a slant', n: 6, make: (r, i) => ({ pages: r.int(1, 2), place: SLANTS[i % 2] }) },
 	{ kind: 'in pieces', n: 10, make: (r, i) => fixed_width({ pages: r.int(1, 5), how: ['kerned', 'pieces', 'words', 'letters', 'hex'][i % 5] }) },
+	{ kind: 'in another order', n: 6, make: (r) => fixed_width({ pages: r.int(1, 3), shuffled: true }) },
 	{ kind: 'over two lines', n: 8, make: (r, i) => ({ pages: r.int(1, 5), wrap: true, layout: ['letter', 'letter', 'columns'][i % 3] }) },
 	{ kind: 'odd fonts and coats', n: 10, make: (r, i) => [{ font: 'identity' }, { font: 'differences' }, { packed: true }, { coat: 'form' }, { coat: 'hex' }, { coat: 'both' }, { font: 'identity', packed: true, how: 'kerned' }, { font: 'differences', how: 'pieces' }, { packed: true, coat: 'form' }, { font: 'identity', coat: 'both' }].map((d) => ({ pages: r.int(1, 6), ...d }))[i] },
 	...[100, 150, 200].map((dpi) => ({ kind: `scanned, ${dpi} dpi`, n: 5, ocr: true, make: (r) => ({ pages: r.int(1, 2), dpi, noise: r.of([0, 10, 25]) }) })),

@@ -6,8 +6,9 @@ import { CLASSES, NAMES, papers } from './corpus.mjs'
 
 const { EDGE, JOURNAL, TOKEN, DIR, ROWS } = process.env
 const [seed, dir, cwebp] = process.argv.slice(2)
-// Of the values in text that plain text would give, so many are found: set from the run with seed 1.
-const FLOORS = { text: 0.95, 'moved or turned': 0.9, 'in pieces': 0.95, 'over two lines': 0.5, 'odd fonts and coats': 0.95 }
+// Of the values in text that plain text would give, so many are found: set from the run with seed 1. At a slant text is not
+// read as lines yet: no floor.
+const FLOORS = { text: 0.95, 'moved or turned': 0.95, 'in pieces': 0.95, 'in another order': 0.95, 'over two lines': 0.7, 'odd fonts and coats': 0.95 }
 
 const TYPES = { pdf: 'application/pdf', png: 'image/png', jpg: 'image/jpeg', webp: 'image/webp', txt: 'text/plain' }
 function part(type, bytes) {
@@ -37,7 +38,7 @@ const asked = []
 for (const p of corpus) {
 	const bytes = readFileSync(p.file)
 	asked.push([p, p.name, await send(p.name, p.ocr ? 'ocr' : 'deny', p.type, bytes)])
-	if (p.full) asked.push([p, `${p.name}-plain`, await send(`${p.name}-plain`, 'deny', 'txt', Buffer.from(p.said))])
+	asked.push([p, `${p.name}-plain`, await send(`${p.name}-plain`, 'deny', 'txt', Buffer.from(p.said))])
 	if (p.full && p.ocr) asked.push([p, `${p.name}-unread`, await send(`${p.name}-unread`, 'deny', p.type, bytes)])
 }
 let said = records()
@@ -49,7 +50,7 @@ for (let i = 0; said.size < asked.length && i < 100; i++) {
 // ---- what was found ----
 
 const tally = (keys, of) => Object.fromEntries(keys.map((k) => [k, of()]))
-const counts = () => ({ n: 0, found: 0, page: 0, plain: 0, papers: 0, bare: 0, alarms: 0, unread: 0, passed: 0 })
+const counts = () => ({ n: 0, page: 0, plain: 0, papers: 0, bare: 0, alarms: 0, plain_alarms: 0, unread: 0, passed: 0 })
 const kinds = tally([...new Set(CLASSES.map((c) => c.kind))], counts), entities = { text: tally(NAMES, counts), ocr: tally(NAMES, counts) }, sizes = {}
 const found = (name) => (said.get(name)?.prompt.files?.[0].found ?? []).map((f) => f.split(' ')).filter(([e]) => NAMES.includes(e))
 let unrefused = 0
@@ -61,7 +62,8 @@ for (const [p, name, status] of asked) {
 	} else if (name === p.name && !p.full) {
 		const alarms = found(name)
 		k.bare++
-		k.alarms += alarms.length
+		k.alarms += alarms.length > 0
+		k.plain_alarms += found(`${name}-plain`).length > 0
 		if (ROWS && alarms.length) console.log(`# ${name}: false ${alarms.join(' ')} (${JSON.stringify(p.d)})`)
 	} else if (name === p.name) {
 		k.papers++
@@ -73,7 +75,6 @@ for (const [p, name, status] of asked) {
 			const size = p.ocr && (sizes[p.d.size] ??= counts())
 			for (const c of [k, entities[p.ocr ? 'ocr' : 'text'][v.entity], size || []]) {
 				c.n++
-				c.found += any.length > 0
 				c.page += right
 				c.plain += in_plain
 			}
@@ -86,12 +87,12 @@ for (const [p, name, status] of asked) {
 
 const percent = (a, b) => (b ? `${(100 * a / b).toFixed(0)} %` : '')
 console.log(`# seed ${seed}: ${corpus.length} documents, half of them without values${cwebp ? '' : '; no WebP'}`)
-console.log('# | Documents | Number | Values | Found | At their page | The same as a text file | Not read whole | Passed | False alarms |')
+console.log('# | Documents | Number | Values | Found at their page | In the same as a text file | Refused unread | Passed | False alarms, documents | In the same as a text file |')
 for (const [kind, c] of Object.entries(kinds))
-	if (c.papers) console.log(`# | ${kind} | ${c.papers} | ${c.n} | ${percent(c.found, c.n)} | ${percent(c.page, c.n)} | ${percent(c.plain, c.n)} | ${c.unread} | ${c.passed} | ${c.alarms} in ${c.bare} |`)
-console.log('# | Entity | In text | At their page | The same as a text file | By OCR |')
-for (const e of NAMES) console.log(`# | ${e} | ${percent(entities.text[e].found, entities.text[e].n)} | ${percent(entities.text[e].page, entities.text[e].n)} | ${percent(entities.text[e].plain, entities.text[e].n)} | ${percent(entities.ocr[e].found, entities.ocr[e].n)} |`)
-console.log(`# | By OCR, size of the letters | ${Object.keys(sizes).join(' | ')} |\n# | found | ${Object.values(sizes).map((c) => percent(c.found, c.n)).join(' | ')} |`)
+	if (c.papers) console.log(`# | ${kind} | ${c.papers} | ${c.n} | ${percent(c.page, c.n)} | ${percent(c.plain, c.n)} | ${c.unread} | ${c.passed} | ${c.alarms} of ${c.bare} | ${c.plain_alarms} of ${c.bare} |`)
+console.log('# | Entity | In PDF text | In the same as a text file | By OCR |')
+for (const e of NAMES) console.log(`# | ${e} | ${percent(entities.text[e].page, entities.text[e].n)} | ${percent(entities.text[e].plain, entities.text[e].n)} | ${percent(entities.ocr[e].page, entities.ocr[e].n)} |`)
+console.log(`# | By OCR, size of the letters | ${Object.keys(sizes).join(' | ')} |\n# | found | ${Object.values(sizes).map((c) => percent(c.page, c.n)).join(' | ')} |`)
 for (const [kind, floor] of Object.entries(FLOORS)) {
 	const c = kinds[kind]
 	console.log(`${c.page >= floor * c.n ? 'ok' : 'not ok'} - ${kind}: of ${c.n} values ${c.page} are found at their page, ${floor * 100} % at least`)
