@@ -121,19 +121,24 @@ scan_pdf(struct job *j)
 #define TEXT_RANGE "1001"
 _Static_assert(EXTRACT_PAGES == 1000, "TEXT_RANGE is one more");
 
+/* As its words lie on the page, or `raw` as they come in the file. */
 static enum extract_error
-text_of_pdf(struct job *j, struct buf *text)
+text_of_pdf(struct job *j, bool raw, struct buf *text)
 {
 	/* a window far wider than the page: text outside it is text */
-	static const char *const argv[] = { "pdftotext", "-l", TEXT_RANGE, "-x", "-1000000000",
-		"-y", "-1000000000", "-W", "2000000000", "-H", "2000000000", "-enc", "UTF-8",
-		"-", "-", NULL };
-	struct tool t =
-		tool_of(j, JOB_PDFTOTEXT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
+	static const char *const argv[] = { "pdftotext", "-raw", "-l", TEXT_RANGE, "-x",
+		"-1000000000", "-y", "-1000000000", "-W", "2000000000", "-H", "2000000000",
+		"-enc", "UTF-8", "-", "-", NULL };
+	const char *laid_out[COUNT_OF(argv) - 1] = { argv[0] };
+
+	memcpy(&laid_out[1], &argv[2], sizeof(argv) - 2 * sizeof(*argv));
+	struct tool t = tool_of(j, JOB_PDFTOTEXT, raw ? argv : laid_out,
+		EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
 	struct tool_end end = tool_run(&t);
 
 	buf_move(text, &end.out);
-	if (end.err.n && memmem(end.err.p + end.err.start, end.err.n, "Syntax Error", 12))
+	if (!raw && end.err.n &&
+		memmem(end.err.p + end.err.start, end.err.n, "Syntax Error", 12))
 		frame_put(&j->out, FRAME_UNREAD, 0, EXTRACT_ERRORS);
 	buf_free(&end.out);
 	buf_free(&end.err);
@@ -166,6 +171,41 @@ put_pages(struct job *j, struct span text)
 			frame_put_text(&j->out, FRAME_TEXT, j->pages, page);
 	}
 	return j->pages ? EXTRACT_READ : EXTRACT_DAMAGED;
+}
+
+/* The same words, whatever is between them. */
+static bool
+same_words(struct span a, struct span b)
+{
+	size_t i = 0, k = 0;
+
+	for (;;) {
+		bool blank_a = false, blank_b = false;
+		for (; i < a.n && (unsigned char)a.p[i] <= ' '; i++)
+			blank_a = true;
+		for (; k < b.n && (unsigned char)b.p[k] <= ' '; k++)
+			blank_b = true;
+		if (i == a.n || k == b.n)
+			return i == a.n && k == b.n;
+		if (a.p[i++] != b.p[k++] || blank_a != blank_b)
+			return false;
+	}
+}
+
+/* The same pages once more: neither order is enough alone. What is laid out breaks text at a
+ * slant into letters and drops a hyphen at a line's end, what is not has columns in pieces. */
+static enum extract_error
+put_again(struct job *j, struct span laid_out, struct span raw)
+{
+	for (unsigned page = 1; page <= j->pages; page++) {
+		size_t n = span_chr(laid_out, '\f'), m = span_chr(raw, '\f');
+		struct span one = span_cut(laid_out, 0, n), other = span_cut(raw, 0, m);
+		laid_out = span_cut(laid_out, n + 1, laid_out.n);
+		raw = span_cut(raw, m + 1, raw.n);
+		if (!has_no_text(other) && !same_words(one, other))
+			frame_put_text(&j->out, FRAME_TEXT, page, other);
+	}
+	return raw.n ? EXTRACT_DAMAGED : EXTRACT_READ;
 }
 
 /* One picture of pdftoppm -gray (PGM: "P5\nW H\n255\n" and bytes) off the front: 1 of one
@@ -236,20 +276,53 @@ look_at_empty(struct job *j)
 	return EXTRACT_READ;
 }
 
+static bool
+is_upper_byte(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+/* OCR reads a gap where letters are spaced: after the @ of an address, between the country and
+ * the digits of an account. The blank at i is such a one. */
+static bool
+is_ocr_gap(struct span s, size_t i)
+{
+	if (i == 0 || i + 1 >= s.n || s.p[i] != ' ')
+		return false;
+	if (s.p[i - 1] == '@')
+		return true;
+	return i >= 2 && i + 2 < s.n && is_upper_byte(s.p[i - 2]) &&
+	       is_upper_byte(s.p[i - 1]) && (i == 2 || (unsigned char)s.p[i - 3] <= ' ') &&
+	       is_digit(s.p[i + 1]) && is_digit(s.p[i + 2]);
+}
+
+static void
+join_ocr_gaps(struct span s, struct buf *out)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_ocr_gap(s, i))
+			buf_putc(out, s.p[i]);
+}
+
 static enum extract_error
 ocr_page(struct job *j, unsigned page)
 {
 	char at[12];
 	const char *draw[] = { "pdftoppm", "-q", "-gray", "-r", "150", "-f", at, "-l", at, "-",
 		NULL };
-	const char *read[] = { "tesseract", "-", "-", "--dpi", "150", "-l", languages, NULL };
+	const char *read[] = { "tesseract", "-", "-", "--psm", "1", "--dpi", "150", "-l",
+		languages, NULL };
 
 	snprintf(at, sizeof(at), "%u", page);
 	struct tool from = tool_of(j, JOB_PDFTOPPM, draw, 0);
 	struct tool to = tool_of(j, JOB_TESSERACT, read, EXTRACT_TEXT_BYTES);
 	struct tool_end end = tool_pipe(&from, &to);
 	if (end.error == EXTRACT_READ && !has_no_text(buf_view(&end.out))) {
+		SCOPED_BUF(joined, 0);
+		join_ocr_gaps(buf_view(&end.out), &joined);
 		frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&end.out));
+		if (!span_eq(buf_view(&joined), buf_view(&end.out)))
+			frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&joined));
 		frame_put(&j->out, FRAME_OCR, page, 0);
 		j->empty[page] = EMPTY_NO;
 	}
@@ -262,10 +335,13 @@ static enum extract_error
 read_pdf(struct job *j)
 {
 	SCOPED_BUF(text, 0);
+	SCOPED_BUF(raw, 0);
 	enum extract_error error = scan_pdf(j);
 
-	error = error ? error : text_of_pdf(j, &text);
+	error = error ? error : text_of_pdf(j, false, &text);
 	error = error ? error : put_pages(j, buf_view(&text));
+	error = error ? error : text_of_pdf(j, true, &raw);
+	error = error ? error : put_again(j, buf_view(&text), buf_view(&raw));
 	error = error ? error : look_at_empty(j);
 	if (error)
 		return error;
@@ -289,7 +365,7 @@ read_pdf(struct job *j)
 static enum extract_error
 read_picture(struct job *j)
 {
-	const char *argv[] = { "tesseract", "-", "-", "-l", languages, NULL };
+	const char *argv[] = { "tesseract", "-", "-", "--psm", "1", "-l", languages, NULL };
 	struct tool t =
 		tool_of(j, JOB_TESSERACT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
 	enum extract_error error = picture_check(map_document());
@@ -303,7 +379,10 @@ read_picture(struct job *j)
 		j->pages = 1;
 		frame_put(&j->out, FRAME_UNREAD, 1, EXTRACT_NO_TEXT);
 	} else if (!error) {
+		SCOPED_BUF(joined, 0);
+		join_ocr_gaps(buf_view(&end.out), &joined);
 		error = put_pages(j, buf_view(&end.out));
+		error = error ? error : put_again(j, buf_view(&end.out), buf_view(&joined));
 	}
 	for (unsigned page = 1; page <= j->pages && !error; page++)
 		if (j->empty[page] != EMPTY_NO)
