@@ -218,28 +218,34 @@ put_file_read(struct buf *b, const struct file *f)
 	put_end(b, n);
 }
 
-/* "IBAN 3": what was found, and on which page. Each once; findings are in the order of the
- * texts. */
+/* "IBAN 3": what was found, and on which page; each once. */
 static void
 put_found_in(struct request *r, struct buf *b, const struct file *f)
 {
-	size_t n = 0, entity = 0;
-	unsigned last = 0;
+	struct {
+		size_t entity;
+		unsigned page;
+	} said[LIST_MAX];
+	size_t n = 0;
 
 	for (size_t i = 0; i < r->scan.nhits + r->scan.nextra && n < LIST_MAX; i++) {
 		const struct hit *h = i < r->scan.nhits ? &r->scan.hits[i]
 							: &r->scan.extra[i - r->scan.nhits];
 		unsigned page = 0;
-		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h->segment, &page) != f ||
-			(n && page == last && h->f.entity == entity))
+		size_t k = 0;
+		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h->segment, &page) != f)
 			continue;
+		while (k < n && (said[k].entity != h->f.entity || said[k].page != page))
+			k++;
+		if (k < n)
+			continue;
+		said[n].entity = h->f.entity;
+		said[n].page = page;
 		char text[96];
 		size_t len = (size_t)snprintf(text, sizeof(text), page ? "%s %u" : "%s",
 			detect_entity_name(r->snap->rules, h->f.entity), page);
 		put_text_item(b, RF_PROMPT_FILES_FOUND, n++,
 			span_of(text, len < sizeof(text) ? len : sizeof(text) - 1));
-		last = page;
-		entity = h->f.entity;
 	}
 	put_end(b, n);
 }
