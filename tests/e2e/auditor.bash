@@ -1,9 +1,17 @@
 # An auditor in the stack's configuration, and what he reads.
 
+# Makes $D/NAME.key, which a passphrase opens, if there is one.
+auditor_key() { # NAME [PASSPHRASE]
+	(umask 077 && openssl genpkey -algorithm X25519 ${2:+-aes256 -pass "pass:$2"} -out "$D/$1.key") 2>/dev/null
+}
+# An entry of seal.auditors: each has its key, which PASSPHRASE may open.
+auditor_entry() { # NAME
+	printf '{name: %s, public_key: %s}' "$1" "$(openssl pkey -in "$D/$1.key" -passin "pass:${PASSPHRASE:-}" -pubout | sed '1d;$d')"
+}
 # Makes $D/NAME.key; prints the line of tollgate.yaml that seals to it.
 auditor() { # NAME
-	(umask 077 && openssl genpkey -algorithm X25519 -out "$D/$1.key") 2>/dev/null
-	printf 'seal: {auditors: [{name: %s, public_key: %s}]}\n' "$1" "$(openssl pkey -in "$D/$1.key" -pubout | sed '1d;$d')"
+	auditor_key "$1"
+	printf 'seal: {auditors: [%s]}\n' "$(auditor_entry "$1")"
 }
 # opens NAME PART [ID]: a text of that request, else of the last one.
 opens() {

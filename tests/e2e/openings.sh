@@ -4,6 +4,7 @@
 # Once: no version of HAProxy differs here.
 # Long: a browser.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 command -v node >/dev/null || { skip "texts opened in three ways" "node is not installed"; exit 0; }
 browser=1
@@ -14,13 +15,11 @@ fi
 
 # ---- auditors, and a policy that keeps what passes ----
 export PASSPHRASE='a word, of ann'
-openssl genpkey -algorithm X25519 -aes256 -pass "pass:$PASSPHRASE" -out "$D/ann.key" 2>/dev/null
-openssl genpkey -algorithm X25519 -out "$D/safe.key" 2>/dev/null
-openssl genpkey -algorithm X25519 -out "$D/other.key" 2>/dev/null
-chmod 600 "$D"/*.key
+auditor_key ann "$PASSPHRASE"
+auditor_key safe
+auditor_key other
 echo "$PASSPHRASE" >"$D/ann.pass"
 chmod 600 "$D/ann.pass"
-public() { openssl pkey -in "$D/$1.key" -passin "pass:$PASSPHRASE" -pubout | sed '1d;$d'; }
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
 	-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$D/admin.key" -out "$D/admin.crt" 2>/dev/null
 chmod 600 "$D/admin.key"
@@ -28,7 +27,7 @@ tls=$(free_ports 1)
 token_of() { "$build/tollgate" admin-token new "$1" --roles "$2" --tokens "$D/admin.tokens"; }
 ALL=$(token_of ann viewer,auditor)
 cat >"$D/mine.yaml" <<Y
-seal: {auditors: [{name: ann, public_key: $(public ann)}, {name: safe, public_key: $(public safe)}]}
+seal: {auditors: [$(auditor_entry ann), $(auditor_entry safe)]}
 console: {open: true}
 admin: {console: true, tokens: "$D/admin.tokens", tls: {listen: "127.0.0.1:$tls", certificate: "$D/admin.crt", key: "$D/admin.key"}}
 Y

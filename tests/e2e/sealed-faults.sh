@@ -2,6 +2,7 @@
 # of a text, streams that are cut, an erasure of who is speaking, two at once, another auditor, midnight.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/auditor.bash"
 [ "$(id -u)" = 0 ] && mkdir -p "$D/journal.texts" && mount -t tmpfs -o size=3m,mode=700 tmpfs "$D/journal.texts" 2>/dev/null || {
 	skip "sealed texts where things go wrong" "needs root, for a disk of its own and the daemon's memory"
 	exit 0
@@ -13,10 +14,8 @@ finish_too() {
 trap finish_too EXIT
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 head -c 16 /dev/zero >"$D/skew.a"
-for who in ann ben; do openssl genpkey -algorithm X25519 -out "$D/$who.key" 2>/dev/null; done
-chmod 600 "$D"/*.key
-public() { openssl pkey -in "$D/$1.key" -pubout | sed '1d;$d'; }
-echo "seal: {auditors: [{name: ann, public_key: $(public ann)}]}" >"$D/mine.yaml"
+auditor ann >"$D/mine.yaml"
+auditor_key ben
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
 name: faults
@@ -171,7 +170,7 @@ reload
 like "a key that is none is refused" "$? $(cat "$D/reload" "$D/tollgate.log" | grep -c 'no X25519 public key')" '^[1-9][0-9]* [1-9]|^0 [1-9]'
 post alice "by the old one"
 check "and the old one stays" opens ann "$id" prompt
-seal_lines "seal: {auditors: [{name: ben, public_key: $(public ben)}]}"
+seal_lines "seal: {auditors: [$(auditor_entry ben)]}"
 check "another auditor comes by a reload" reload
 post alice "by the new one"
 after=$id

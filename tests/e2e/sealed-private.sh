@@ -197,6 +197,11 @@ cp "$JOURNAL.shares" "$D/open.shares" && chmod 644 "$D/open.shares"
 subject --shares "$D/open.shares"
 is "a file of shares that cannot be read: no view of hers is signed" "$? $(ls "$D/subject" 2>/dev/null | wc -l)" "2 0"
 rm "$D/open.shares"
+mkdir "$D/altered"
+cp "$JOURNAL"/*.jsonl "$D/altered/"
+sed -i 's/"decision":"permit"/"decision":"deny"/' "$D/altered"/*.jsonl
+subject --journal "$D/altered" --shares "$JOURNAL.shares"
+like "nor one of records that do not verify" "$? $(ls "$D/subject" 2>/dev/null | wc -l) $(tail -1 "$D/out")" '^1 0 .*does not verify: .*nothing is written'
 
 # ---- and then she is erased ----
 audit erase --person "$name" --why 'she asked' >"$D/out" 2>&1

@@ -88,4 +88,27 @@ like "his texts open as before" "$? $out" '^0 .*texts_open=2'
 is "nobody finds her any more" "$(audit search --person alice --json | wc -l)" 0
 out=$(audit verify --texts | joined; exit "${PIPESTATUS[0]}")
 like "chain and ciphertexts verify as before" "$? $out" '^0 .*ok source=texts texts=4 bytes=[0-9]+ cut=0 trimmed=0 bad=0$'
+
+# ---- a rule that reads the person is not asked again of a pseudonym ----
+sed 's/^default: permit/rules: [{name: bobs, when: '"'identity.person == \"bob\"'"', deny: {reason: no}}]\n&/' "$D/policy.yaml" >"$D/persons.yaml"
+out=$("$B/tollgate" policy replay --policy "$D/persons.yaml" --json -c "$D/tollgate.yaml" 2>"$D/err")
+like "replay says so" "$(tr -d '\n' <<<"$out")" '"identity.person was not recorded, and a rule reads it": 3'
+
+# ---- the file of shares is lost ----
+pid=$(pid_of tollgate)
+kill -TERM "$pid"
+wait_for gone "$pid"
+mv "$JOURNAL.shares" "$D/shares.away"
+daemon_start
+check "without its file the daemon serves" wait_for is_ready
+check "and says what is lost" wait_for says 'shares of texts are lost' curl -s "$ADMIN/readyz"
+like "by an alarm, too" "$(lines '"how":"shares_lost"' | tail -1)" '"type":"alarm"'
+audit open "$his" --key "$D/ann.key" --part prompt --reason 'a drill' >"$D/text"
+like "what was sealed under it is lost" "$? $(wc -c <"$D/text") $(tail -1 "$D/err")" '^1 0 .*: lost: '
+answered() { post "$bob" kept.example 'something new'; [ "$status" = 200 ]; }
+check "and nothing else: who comes is answered" wait_for answered
+settled
+new_opens() { audit open "$id" --key "$D/ann.key" --part prompt --reason 'a drill' >"$D/text"; }
+check "what is sealed then opens" wait_for new_opens
+like "all verifies" "$(audit verify --texts | tail -1)" '^ok source=texts .* bad=0$'
 exit $failed

@@ -10,17 +10,11 @@
 #include "base/log.h"
 #include "gate/snapshot.h"
 #include "gate/toolpins/tool_pins.h"
-#include "operator/admin/change.h"
-#include "operator/server/server.h"
+#include "support/change_rig.h"
 #include "support/fake_clock.h"
 #include "support/temp_dir.h"
 
-static struct server server;
 static struct config cfg = { .node = "gw-1" };
-static const struct admin_peer peer = {
-	.by = BY_TOKEN, .name = "operator", .roles = ROLE_OPERATOR, .uid = (uid_t)-1
-};
-static char got[1 << 16];
 
 static int
 begin(void **state UNUSED)
@@ -37,6 +31,9 @@ begin(void **state UNUSED)
 	buf_init(&why, 1024);
 	snprintf(name, sizeof(name), "live-%u", turn++);
 	memset(&server, 0, sizeof(server));
+	peer = (struct admin_peer){
+		.by = BY_TOKEN, .name = "operator", .roles = ROLE_OPERATOR, .uid = (uid_t)-1
+	};
 	server.shared_cfg = &cfg;
 	server.snap = &snap;
 	server.live = live_open(path(name), "gw-1", key, &server.metrics, &why);
@@ -55,37 +52,17 @@ end(void **state UNUSED)
 	return 0;
 }
 
-/* The status; what was answered is in `got`. NULL: of a tool as it is shown. */
-__attribute__((format(printf, 2, 3))) static unsigned
-ask(const struct change_row *row, const char *fmt, ...)
+/* A tool as it is shown. */
+static unsigned
+show_find(void)
 {
-	char text[8192];
+	json_auto_t *in = json_pack("{ss ss}", "server", "crm", "name", "find");
 	struct buf out;
-	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	json_t *in = json_loads(text, 0, NULL);
-	assert_non_null(in);
 	buf_init(&out, 0);
-	unsigned status = row ? change_call(row, &server, &peer, in, &out)
-			      : admin_tool_show(&server, &peer, in, &out);
-	snprintf(got, sizeof(got), "%.*s", SPAN_ARG(buf_view(&out)));
-	buf_free(&out);
-	json_decref(in);
+	unsigned status = admin_tool_show(&server, &peer, in, &out);
+	take_answer(&out);
 	return status;
-}
-
-static void
-list(unsigned (*call)(struct server *s, struct buf *out))
-{
-	struct buf out;
-
-	buf_init(&out, 0);
-	assert_int_equal(call(&server, &out), 200);
-	snprintf(got, sizeof(got), "%.*s", SPAN_ARG(buf_view(&out)));
-	buf_free(&out);
 }
 
 /* A member of what was answered; of a list its entry that has this id. */
@@ -289,7 +266,7 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 
 	see("find", 0);
 	check(&admin_tool_approve, rows, COUNT_OF(rows));
-	assert_int_equal(ask(NULL, "{\"server\":\"crm\",\"name\":\"find\"}"), 200);
+	assert_int_equal(show_find(), 200);
 	member("", "", "hash", hash);
 	assert_int_equal(strlen(hash), 64);
 	/* Of fewer digits a server could have two texts. */
@@ -307,17 +284,17 @@ a_text_is_approved_by_its_hash(void **state UNUSED)
 	/* Eight are kept: a ninth is refused, and takes their place where it is asked to. */
 	for (int i = 1; i < CAP_TOOL_PIN_HASHES; i++) {
 		see("find", i);
-		assert_int_equal(ask(NULL, "{\"server\":\"crm\",\"name\":\"find\"}"), 200);
+		assert_int_equal(show_find(), 200);
 		assert_int_equal(approve(member("", "", "hash", hash), 64, ""), 200);
 	}
 	assert_int_equal(approve(hash, 64, ""), 200); /* one that is there */
 	see("find", CAP_TOOL_PIN_HASHES);
-	assert_int_equal(ask(NULL, "{\"server\":\"crm\",\"name\":\"find\"}"), 200);
+	assert_int_equal(show_find(), 200);
 	member("", "", "hash", hash);
 	assert_int_equal(approve(hash, 64, ""), 409);
 	assert_non_null(strstr(got, "8 texts of it are approved"));
 	assert_int_equal(approve(hash, 64, ",\"only\":true"), 200);
-	assert_int_equal(ask(NULL, "{\"server\":\"crm\",\"name\":\"find\"}"), 200);
+	assert_int_equal(show_find(), 200);
 	json_t *shown = json_loads(got, 0, NULL);
 	assert_int_equal(json_array_size(json_object_get(shown, "approved_hashes")), 1);
 	json_decref(shown);

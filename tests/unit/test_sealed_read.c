@@ -55,6 +55,14 @@ verify_texts(void)
 	return audit("verify --texts --journal %s --public-key %s.pub", r.journal, r.key);
 }
 
+static int
+subject_of(const char *person, const char *key, const char *out)
+{
+	return audit("subject --person %s --key %s --shares %s --journal %s --out %s/%s "
+		     "--sign-key %s --public-key %s.pub",
+		person, key, sr.shares_file, r.journal, r.dir, out, r.key, r.key);
+}
+
 /* The only file of texts, or the i-th by its name. */
 static const char *
 texts_path(size_t i)
@@ -112,7 +120,7 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 	static const struct {
 		const char *how, *bad, *why;
 	} rows[] = {
-		{ "printf X | dd of=$F bs=1 seek=150 conv=notrunc status=none", "id-1",
+		{ "printf XXXX | dd of=$F bs=1 seek=150 conv=notrunc status=none", "id-1",
 			"the ciphertext is not what the record says" },
 		{ "dd if=$F of=$F bs=1 skip=176 seek=128 count=46 conv=notrunc status=none",
 			"id-1", "the ciphertext is not what the record says" },
@@ -136,10 +144,7 @@ a_text_that_is_flipped_swapped_cut_or_missing_is_named(void **state)
 	/* A text that does not hold does not open as another. */
 	rig_sh("dd if=%s of=%s bs=1 skip=176 seek=128 count=46 conv=notrunc status=none", path,
 		path);
-	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
-			       "%s/subject --sign-key %s",
-				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
-		1);
+	assert_int_equal(subject_of("alice", sr.key, "subject"), 1);
 	wants("texts_damaged=1");
 	struct buf b = file_text("subject", "decisions.jsonl");
 	assert_null(strstr(buf_view(&b).p, "what is a bank"));
@@ -175,10 +180,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 	/* The records' proofs are as they were, and what is trimmed is no fault. */
 	assert_int_equal(verify_texts(), 0);
 	wants("ok source=texts texts=2 bytes=22 cut=0 trimmed=1 bad=0\n");
-	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
-			       "%s/before --sign-key %s",
-				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
-		0);
+	assert_int_equal(subject_of("alice", sr.key, "before"), 0);
 	wants("texts_trimmed=1");
 	assert_int_equal(audit("restore --texts --since 60d --journal %s --archive %s "
 			       "--public-key %s.pub",
@@ -187,10 +189,7 @@ old_texts_go_on_their_own_clock_and_come_back(void **state)
 	wants("restored gw-1-0000000000000000.texts");
 	assert_int_equal(verify_texts(), 0);
 	wants("ok source=texts texts=3 bytes=33 cut=0 trimmed=0 bad=0\n");
-	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
-			       "%s/after --sign-key %s",
-				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
-		0);
+	assert_int_equal(subject_of("alice", sr.key, "after"), 0);
 	struct buf b = file_text("after", "decisions.jsonl");
 	assert_non_null(strstr(buf_view(&b).p, "\"text\":\"an old text\""));
 	buf_free(&b);
@@ -210,7 +209,7 @@ what_the_archive_changed_does_not_come_back(void **state)
 	keep = keep_start(&r.cfg, r.audit, &r.metrics, &r.why);
 	until(rig_count(&r, M_KEEP_TRIMMED) >= 1);
 	keep_stop(&keep);
-	rig_sh("printf X | dd of=%s/gw-1-0000000000000000.texts bs=1 seek=150 conv=notrunc "
+	rig_sh("printf XXXX | dd of=%s/gw-1-0000000000000000.texts bs=1 seek=150 conv=notrunc "
 	       "status=none",
 		archive);
 	assert_int_equal(audit("restore gw-1-0000000000000000.texts --journal %s --archive %s "
@@ -365,10 +364,7 @@ a_person_gets_each_decision_with_its_texts(void **state)
 	(void)state;
 	seal_request("alice", "alice", "id-1", "<script>alert(1)</script> & \"so\"", "a house");
 	seal_request("bob", "bob", "id-2", "bobs own words", "his house");
-	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
-			       "%s/subject --sign-key %s",
-				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
-		0);
+	assert_int_equal(subject_of("alice", sr.key, "subject"), 0);
 	wants("subject decisions=1 texts_open=2\n");
 	struct buf b = file_text("subject", "decisions.jsonl");
 	json_auto_t *o = json_loads(buf_view(&b).p, JSON_DISABLE_EOF_CHECK, NULL);
@@ -399,6 +395,51 @@ a_person_gets_each_decision_with_its_texts(void **state)
 }
 
 static void
+of_records_that_do_not_verify_nothing_is_written(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *how, *why;
+	} rows[] = {
+		{ "sed -i 's/\"decision\":\"permit\"/\"decision\":\"deny\"/' $F",
+			"does not verify: changed" },
+		{ "sed -i '/\"id\":\"id-2\"/d' $F", "does not verify: " },
+		{ "sed -i '/\"commit\":{/s/\"sig\":\"\\(..\\)\\(..\\)/\"sig\":\"\\2\\1/' $F",
+			"does not verify: " },
+		{ "sed -i '2s/^/x/' $F", "does not verify: junk" },
+	};
+	char file[300], kept[300];
+
+	seal_request("alice", "alice", "id-1", "what is a bank", "a house");
+	seal_request("bob", "bob", "id-2", "who am I", NULL);
+	audit_stop(&r.audit);
+	snprintf(file, sizeof(file), "%s/*.jsonl", r.journal);
+	snprintf(kept, sizeof(kept), "%s/was", r.dir);
+	rig_sh("cat %s >%s", file, kept);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char out[32];
+		snprintf(out, sizeof(out), "out-%zu", i);
+		rig_sh("F=$(ls %s); %s", file, rows[i].how);
+		if (subject_of("alice", sr.key, out) != 1)
+			fail_msg("%s: %s", rows[i].how, said);
+		wants(rows[i].why);
+		wants("nothing is written");
+		rig_sh("test ! -e %s/%s", r.dir, out);
+		rig_sh("F=$(ls %s); cat %s >$F", file, kept);
+	}
+	assert_int_equal(subject_of("alice", sr.key, "subject"), 0);
+	wants("subject decisions=1 texts_open=2\n");
+	/* By another key it is not signed. */
+	rig_sh("cp %s.pub %s/its.pub; openssl genpkey -algorithm ed25519 | openssl pkey "
+	       "-pubout "
+	       ">%s.pub",
+		r.key, r.dir, r.key);
+	assert_int_equal(subject_of("alice", sr.key, "other"), 1);
+	wants("does not verify: ");
+	rig_sh("cp %s/its.pub %s.pub", r.dir, r.key);
+}
+
+static void
 after_an_erasure_it_says_erased_and_the_rest_opens(void **state)
 {
 	(void)state;
@@ -407,19 +448,13 @@ after_an_erasure_it_says_erased_and_the_rest_opens(void **state)
 	seal_request("bob", "bob", "id-2", "keep me", NULL);
 	assert_int_equal(
 		shares_erase(sr.shares, is_alice, NULL, "e-1", 1, clock_wall_ns(), &erased), 0);
-	assert_int_equal(audit("subject --person alice --key %s --shares %s --journal %s --out "
-			       "%s/alice --sign-key %s",
-				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
-		0);
+	assert_int_equal(subject_of("alice", sr.key, "alice"), 0);
 	wants("texts_erased=1");
 	struct buf b = file_text("alice", "decisions.jsonl");
 	assert_null(strstr(buf_view(&b).p, "forget me"));
 	assert_non_null(strstr(buf_view(&b).p, "\"is\":\"erased\""));
 	buf_free(&b);
-	assert_int_equal(audit("subject --person bob --key %s --shares %s --journal %s --out "
-			       "%s/bob --sign-key %s",
-				 sr.key, sr.shares_file, r.journal, r.dir, r.key),
-		0);
+	assert_int_equal(subject_of("bob", sr.key, "bob"), 0);
 	wants("texts_open=1");
 	/* The chain and the ciphertexts hold as before. */
 	assert_int_equal(verify_texts(), 0);
@@ -430,12 +465,10 @@ another_key_opens_nothing(void **state)
 {
 	(void)state;
 	seal_request("alice", "alice", "id-1", "for the chief alone", NULL);
-	rig_sh("umask 077; openssl genpkey -algorithm X25519 -out %s/other.key", r.dir);
-	assert_int_equal(
-		audit("subject --person alice --key %s/other.key --shares %s --journal "
-		      "%s --out %s/subject --sign-key %s",
-			r.dir, sr.shares_file, r.journal, r.dir, r.key),
-		0);
+	char other[300];
+	snprintf(other, sizeof(other), "%s/other.key", r.dir);
+	rig_sh("umask 077; openssl genpkey -algorithm X25519 -out %s", other);
+	assert_int_equal(subject_of("alice", other, "subject"), 0);
 	wants("texts_other_key=1");
 	lacks("texts_open");
 }
@@ -575,6 +608,7 @@ main(void)
 		cmocka_unit_test(what_is_said_of_a_file_is_read_back_whole),
 		T(a_kill_while_texts_go_loses_none),
 		T(a_person_gets_each_decision_with_its_texts),
+		T(of_records_that_do_not_verify_nothing_is_written),
 		T(after_an_erasure_it_says_erased_and_the_rest_opens),
 		T(another_key_opens_nothing),
 		T(a_person_is_found_by_his_pseudonym_too),

@@ -30,7 +30,8 @@ static const struct {
 	[PAGE] = { "index.html", { .name = "subject-page" } } };
 
 struct subject {
-	struct query q;
+	struct audit_args a;
+	struct subject_chains *chains;
 	struct opening_args args;
 	struct opening *opening;
 	const char *person, *dir, *sign_key, *sign_passphrase;
@@ -151,7 +152,8 @@ subject_line(void *arg, struct span line)
 	struct chain_line l;
 	unsigned char hash[SHA256_BYTES];
 
-	if (s->code || chain_parse(line, &l) || l.commit)
+	if (s->code || chain_parse(line, &l) || l.commit ||
+		!subject_verified(s->chains, l.node, l.seq))
 		return;
 	json_auto_t *record = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
 	if (!record_is(record, RF_TYPE, "completion") && !recorded_decides(record))
@@ -163,6 +165,19 @@ subject_line(void *arg, struct span line)
 	sha256(line, hash);
 	export_count(&s->out[DECISIONS], &l, hash);
 	take_record(s, record);
+}
+
+/* Before anything is opened or written. */
+static int
+verify_subject(struct subject *s)
+{
+	SCOPED_BUF(why, 8192);
+	int code = audit_signers(&s->a, true);
+
+	if (!code && s->a.q.file && !strcmp(s->a.q.file, "-"))
+		code = cmd_fail(SUBJECT_WHAT, "records are read twice: not standard input");
+	code = code ? code : cmd_failed(SUBJECT_WHAT, audit_ring(&s->a, &why), &why);
+	return code ? code : subject_verify(&s->a, &s->chains);
 }
 
 /* ---- the files ---- */
@@ -178,12 +193,12 @@ begin_files(struct subject *s)
 	for (size_t i = 0; i < FILES && !code; i++) {
 		struct export *e = &s->out[i];
 		struct search_want *person = &e->q.want[RT_PERSON];
-		e->path = arena_printf(&s->q.arena, "%s/%s", s->dir, files[i].name).p;
+		e->path = arena_printf(&s->a.q.arena, "%s/%s", s->dir, files[i].name).p;
 		e->format = &files[i].format;
 		e->key = s->sign_key;
 		e->passphrase = s->sign_passphrase;
 		person->value[person->n++] = s->person;
-		e->from = s->q;
+		e->from = s->a.q;
 		arena_init(&e->from.arena, 1u << 20, false);
 		code = !e->path ? cmd_fail(SUBJECT_WHAT, "%s", err_str(ERR_NOMEM))
 		       : i	? 0
@@ -193,7 +208,7 @@ begin_files(struct subject *s)
 	clock_rfc3339(clock_wall_ns(), made);
 	if (!code)
 		subject_page_begin(
-			&s->out[PAGE].out.text, s->person, made, s->q.since, s->q.until);
+			&s->out[PAGE].out.text, s->person, made, s->a.q.since, s->a.q.until);
 	return code;
 }
 
@@ -219,7 +234,7 @@ end_files(struct subject *s)
 static int
 run_subject(struct subject *s)
 {
-	struct query q = s->q;
+	struct query q = s->a.q;
 	uint64_t term[2];
 	const char *key;
 	json_t *list;
@@ -250,6 +265,8 @@ subject_free(struct subject *s)
 	struct export *e = &s->out[DECISIONS];
 
 	opening_end(&s->opening);
+	subject_chains_free(&s->chains);
+	free(s->a.ring);
 	for (size_t i = 0; i < e->nchains; i++)
 		buf_free(&e->chain[i].note);
 	free(e->chain);
@@ -278,16 +295,20 @@ print_subject(const struct subject *s)
 int
 audit_subject(int argc, char **argv)
 {
-	struct subject s = { .q = { .what = SUBJECT_WHAT } };
+	struct subject s = { .a = { .q = { .what = SUBJECT_WHAT } } };
 	const struct cmd_option options[] = {
-		QUERY_SOURCE(&s.q),
-		QUERY_TIMES(&s.q),
+		QUERY_SOURCE(&s.a.q),
+		QUERY_TIMES(&s.a.q),
+		AUDIT_KEYS(&s.a),
+		{ "root", .text = &s.a.root },
+		{ "statement", .text = s.a.statements, .count = &s.a.nstatements,
+			.most = AUDIT_STATEMENTS },
 		OPENING_OPTIONS(&s.args),
 		{ "person", .text = &s.person },
 		{ "out", .text = &s.dir },
 		{ "sign-key", .text = &s.sign_key },
 		{ "sign-passphrase-file", .text = &s.sign_passphrase },
-		{ "no-index", .flag = &s.q.no_index },
+		{ "no-index", .flag = &s.a.q.no_index },
 		{ .name = NULL },
 	};
 	char **operands;
@@ -297,8 +318,8 @@ audit_subject(int argc, char **argv)
 		return cmd_usage(SUBJECT_WHAT);
 	for (size_t i = 0; i < FILES; i++)
 		s.out[i].out = (struct export_out){ .fd = -1, .dirfd = -1 };
-	int code = query_times(&s.q);
-	code = code ? code : query_begin(&s.q, options, NULL, 0);
+	int code = query_times(&s.a.q);
+	code = code ? code : query_begin(&s.a.q, options, NULL, 0);
 	s.waiting = json_object();
 	s.texts = json_object();
 	s.out[DECISIONS].types = json_object();
@@ -306,16 +327,17 @@ audit_subject(int argc, char **argv)
 	if (!code &&
 		(!s.waiting || !s.texts || !s.out[DECISIONS].types || !s.out[DECISIONS].chain))
 		code = cmd_fail(SUBJECT_WHAT, "%s", err_str(ERR_NOMEM));
-	if (!code && !(s.opening = opening_begin(&s.q, &s.args)))
+	code = code ? code : verify_subject(&s);
+	if (!code && !(s.opening = opening_begin(&s.a.q, &s.args)))
 		code = EXIT_CANNOT;
 	bool unknown = false;
-	if (!code && opening_pseudonym(&s.q, s.args.shares, s.person, s.word, &unknown) &&
-		!opening_plain(&s.q))
+	if (!code && opening_pseudonym(&s.a.q, s.args.shares, s.person, s.word, &unknown) &&
+		!opening_plain(&s.a.q))
 		reading_asked("person", json_string(s.word));
 	/* A signed document that leaves out what is held would be a wrong answer. */
 	code = code ? code : unknown ? EXIT_CANNOT : 0;
 	code = code ? code : run_subject(&s);
 	code = code ? code : print_subject(&s);
 	subject_free(&s);
-	return query_end(&s.q, code);
+	return query_end(&s.a.q, code);
 }

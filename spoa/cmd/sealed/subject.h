@@ -5,6 +5,16 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "cmd/records/audit.h"
+
+/* What verified of the records that a->q asks for, under a->ring. */
+struct subject_chains;
+/* Reads all of them. 0, or after a message EXIT_NO: one does not verify; or EXIT_CANNOT.
+ * subject_chains_free() in any case; *out is NULL before. */
+int subject_verify(const struct audit_args *a, struct subject_chains **out);
+/* This record was there then, and is signed. */
+bool subject_verified(const struct subject_chains *s, struct span node, uint64_t seq);
+void subject_chains_free(struct subject_chains **s);
 
 /* A page that one can read, without a script and without anything from elsewhere: what others
  * wrote is text in it. `o`: one decision as a line of decisions.jsonl has it. */

@@ -1,0 +1,160 @@
+/* The records that a person is given are verified first: every chain of what is read, hash by
+ * hash and signature by signature, as `audit verify` does, but from where it begins. What was
+ * trimmed or is not restored is a gap, and a chain begins after it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cmd/sealed/subject.h"
+#include "record/journal/verify.h"
+
+struct subject_chain {
+	char node[CHAIN_NODE_MAX + 1];
+	struct verifier *verifier; /* of what follows its last gap */
+	uint64_t read, verified;   /* the last record there, and the last one that is signed */
+};
+
+struct subject_chains {
+	const struct keyring *ring;
+	struct subject_chain *chain;
+	size_t n, room, at;
+	bool every_signature, no_memory;
+	struct buf bad; /* the first that does not hold */
+};
+
+static void
+begin_subject_chain(struct subject_chains *s, struct subject_chain *c)
+{
+	struct verify_options o = { .ring = s->ring,
+		.trimmed = true,
+		.live = true,
+		.every_signature = s->every_signature,
+		.node = c->node };
+
+	c->verifier = verifier_new(&o);
+	s->no_memory |= !c->verifier;
+}
+
+/* `more`: records follow, after a gap. */
+static void
+end_subject_chain(struct subject_chains *s, struct subject_chain *c, bool more)
+{
+	struct verify_result r;
+
+	if (!c->verifier)
+		return;
+	verifier_end(c->verifier, &r);
+	verifier_free(&c->verifier);
+	c->verified = r.last;
+	if (r.ok && more && r.unsigned_records) {
+		r.ok = false;
+		r.bad_seq = c->read;
+		snprintf(r.why, sizeof(r.why), "missing: its commit");
+	}
+	if (!r.ok && !s->bad.n)
+		buf_printf(&s->bad, "record %s/%" PRIu64 " does not verify: %s", c->node,
+			r.bad_seq, r.why);
+}
+
+static struct subject_chain *
+find_subject_chain(const struct subject_chains *s, struct span node)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(node, s->chain[i].node))
+			return &s->chain[i];
+	return NULL;
+}
+
+/* What is no record is the fault of the chain before it. */
+static void
+verify_subject_line(void *arg, struct span line)
+{
+	struct subject_chains *s = arg;
+	struct chain_line l;
+	bool known = chain_parse(line, &l) == 0;
+	struct subject_chain *c = known	 ? find_subject_chain(s, l.node)
+				  : s->n ? &s->chain[s->at]
+					 : NULL;
+
+	if (!c && !known) {
+		buf_str(&s->bad, s->bad.n ? "" : "the first line is no record");
+		return;
+	}
+	if (!c) {
+		if (!mem_room(&s->chain, &s->room, s->n + 1, sizeof(*c))) {
+			s->no_memory = true;
+			return;
+		}
+		c = &s->chain[s->n++];
+		*c = (struct subject_chain){ .verifier = NULL };
+		snprintf(c->node, sizeof(c->node), "%.*s", SPAN_ARG(l.node));
+		begin_subject_chain(s, c);
+	} else if (known && !l.commit && l.seq > c->read + 1) {
+		end_subject_chain(s, c, true);
+		begin_subject_chain(s, c);
+	}
+	s->at = (size_t)(c - s->chain);
+	if (known && !l.commit)
+		c->read = l.seq;
+	if (c->verifier)
+		verifier_line(c->verifier, line);
+}
+
+void
+subject_chains_free(struct subject_chains **s)
+{
+	if (!*s)
+		return;
+	for (size_t i = 0; i < (*s)->n; i++)
+		verifier_free(&(*s)->chain[i].verifier);
+	free((*s)->chain);
+	buf_free(&(*s)->bad);
+	free(*s);
+	*s = NULL;
+}
+
+bool
+subject_verified(const struct subject_chains *s, struct span node, uint64_t seq)
+{
+	const struct subject_chain *c = find_subject_chain(s, node);
+
+	return c && seq <= c->verified;
+}
+
+static int
+verify_subject_once(const struct audit_args *a, bool every_signature, struct subject_chains *s)
+{
+	struct query q = a->q;
+
+	*s = (struct subject_chains){ .ring = a->ring, .every_signature = every_signature };
+	buf_init(&s->bad, 4096);
+	q.evidence = true;
+	q.arg = s;
+	q.line = verify_subject_line;
+	int code = query_run(&q);
+	for (size_t i = 0; i < s->n; i++)
+		end_subject_chain(s, &s->chain[i], false);
+	return code || !s->no_memory ? code : cmd_fail(a->q.what, "%s", err_str(ERR_NOMEM));
+}
+
+/* What looks bad is read a second time, with every signature: a daemon that writes may cut off
+ * what a full disk left half written, and the first bad record is named. */
+int
+subject_verify(const struct audit_args *a, struct subject_chains **out)
+{
+	int code = 0;
+
+	for (int tries = 0; tries < 2 && !code && (!*out || (*out)->bad.n); tries++) {
+		subject_chains_free(out);
+		*out = calloc(1, sizeof(**out));
+		code = *out ? verify_subject_once(a, tries > 0, *out)
+			    : cmd_fail(a->q.what, "%s", err_str(ERR_NOMEM));
+	}
+	if (code || !(*out)->bad.n)
+		return code;
+	cmd_fail(a->q.what, "%.*s; nothing is written", SPAN_ARG(buf_view(&(*out)->bad)));
+	return EXIT_NO;
+}
