@@ -137,8 +137,11 @@ text_of_pdf(struct job *j, bool raw, struct buf *text)
 	struct tool_end end = tool_run(&t);
 
 	buf_move(text, &end.out);
-	if (!raw && end.err.n &&
-		memmem(end.err.p + end.err.start, end.err.n, "Syntax Error", 12))
+	/* or more complaints than are kept */
+	bool errors =
+		end.err.n == end.err.cap ||
+		(end.err.n && memmem(end.err.p + end.err.start, end.err.n, "Syntax Error", 12));
+	if (!raw && errors)
 		frame_put(&j->out, FRAME_UNREAD, 0, EXTRACT_ERRORS);
 	buf_free(&end.out);
 	buf_free(&end.err);

@@ -18,6 +18,7 @@ enum {
 	INFLATED_BYTES = 64 << 20,
 	STEP_BYTES_PDF = 64 << 10,
 	TIMES_OVER = 8, /* bytes looked at for each of the file */
+	NEST_MAX = 100,
 };
 
 /* owner: the scan. */
@@ -34,6 +35,20 @@ struct stream_dict {
 	bool objects, xmp;
 	bool flate, other; /* coded so */
 	size_t length;	   /* 0: not said here */
+};
+
+/* What a dictionary says of a font: of several bytes a letter, and which letters they are. */
+struct font_dict {
+	bool composite, own, unicode;
+};
+
+/* What is open around a token. In a dictionary a value may be any token, also ">>" or a word:
+ * so poppler reads it. */
+struct nest {
+	unsigned depth;
+	bool value; /* a key was read */
+	char open[NEST_MAX];
+	struct font_dict font[NEST_MAX];
 };
 
 /* Strings under these names are no text. */
@@ -97,6 +112,42 @@ number_after(struct span at)
 	return t.kind == PDF_NUMBER && !span_u64(t.raw, &n) ? n : 0;
 }
 
+/* parameters = dictionary | null | "[" parameters "]", of /DecodeParms: those of another object
+ * may predict. */
+static bool
+parameters_are_here(struct span at)
+{
+	struct pdf_token t;
+
+	pdf_next(&at, &t);
+	if (pdf_is(&t, PDF_MARK, "["))
+		pdf_next(&at, &t);
+	return pdf_is(&t, PDF_MARK, "<<") || pdf_is(&t, PDF_WORD, "null") ||
+	       pdf_is(&t, PDF_MARK, "]");
+}
+
+/* A composite font (9.7.6) by its CIDs, or by a map of its own. */
+static bool
+encodes_by_itself(struct span at)
+{
+	struct pdf_token t;
+
+	pdf_next(&at, &t);
+	return t.kind != PDF_NAME || !strcmp(t.name, "Identity-H") ||
+	       !strcmp(t.name, "Identity-V");
+}
+
+static void
+read_font_key(const char *name, struct span after, struct font_dict *d)
+{
+	if (!strcmp(name, "Type0"))
+		d->composite = true;
+	else if (!strcmp(name, "Encoding"))
+		d->own = encodes_by_itself(after);
+	else if (!strcmp(name, "ToUnicode"))
+		d->unicode = number_after(after) != 0;
+}
+
 static void
 read_stream_key(const char *name, struct span after, struct stream_dict *d)
 {
@@ -108,19 +159,29 @@ read_stream_key(const char *name, struct span after, struct stream_dict *d)
 		read_filter(after, d);
 	else if (!strcmp(name, "Predictor"))
 		d->other = d->other || number_after(after) != 1;
+	else if (!strcmp(name, "DecodeParms") || !strcmp(name, "DP"))
+		d->other = d->other || !parameters_are_here(after);
 	else if (!strcmp(name, "Length"))
 		d->length = number_after(after);
 }
 
-/* From after "stream" on: its end by /Length where "endstream" is there, else by that
- * word. */
+/* From after "stream" on, past the end of its line; *ok: nothing else is there. */
+static struct span
+after_stream(struct span at, bool *ok)
+{
+	size_t n = 0;
+
+	while (n < at.n && (at.p[n] == ' ' || at.p[n] == '\t'))
+		n++;
+	*ok = n < at.n && (at.p[n] == '\r' || at.p[n] == '\n');
+	n += span_starts(span_cut(at, n, at.n), SPAN_LIT("\r\n")) ? 2 : 1;
+	return span_cut(at, n, at.n);
+}
+
+/* Its end by /Length where "endstream" is there, else by that word. */
 static struct span
 stream_data(struct span at, size_t length)
 {
-	if (span_starts(at, SPAN_LIT("\r\n")))
-		at = span_cut(at, 2, at.n);
-	else if (at.n)
-		at = span_cut(at, 1, at.n);
 	if (length && length < at.n) {
 		struct span after = span_cut(at, length, at.n);
 		struct pdf_token t;
@@ -133,12 +194,17 @@ stream_data(struct span at, size_t length)
 	return span_cut(at, 0, end ? (size_t)(end - at.p) : at.n);
 }
 
-/* What ends early is as far as it goes: a reader has no more of it. */
+/* A head of two bytes (RFC 1950 2.2), then deflate; what is after it, a checksum or none, no
+ * reader of PDF minds. */
 static enum extract_error
 inflate_stream(struct scan *s, struct span in, struct buf *out)
 {
-	z_stream z = { .next_in = (const Bytef *)in.p, .avail_in = (uInt)in.n };
-	int r = inflateInit(&z);
+	unsigned head = in.n < 2 ? 0 : (unsigned char)in.p[0] << 8 | (unsigned char)in.p[1];
+
+	if ((head >> 8 & 15) != Z_DEFLATED || head % 31 || head & 0x20)
+		return EXTRACT_DAMAGED;
+	z_stream z = { .next_in = (const Bytef *)in.p + 2, .avail_in = (uInt)in.n - 2 };
+	int r = inflateInit2(&z, -MAX_WBITS);
 	enum extract_error error = r == Z_OK ? EXTRACT_READ : EXTRACT_MEMORY;
 
 	while (!error && r == Z_OK) {
@@ -154,7 +220,7 @@ inflate_stream(struct scan *s, struct span in, struct buf *out)
 		s->inflated += STEP_BYTES_PDF - z.avail_out;
 		if (s->inflated > INFLATED_BYTES)
 			error = EXTRACT_TOO_LARGE;
-		else if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
+		else if (r != Z_OK && r != Z_STREAM_END)
 			error = EXTRACT_DAMAGED;
 	}
 	inflateEnd(&z);
@@ -163,13 +229,18 @@ inflate_stream(struct scan *s, struct span in, struct buf *out)
 
 static void read_objects(struct scan *s, struct span in, bool many);
 
-/* A stream that holds objects or XMP. */
+/* A stream that holds objects or XMP. What is packed ends where it says, whatever is written
+ * of its length: "endstream" may be among its bytes. */
 static void
-read_stream(struct scan *s, const struct stream_dict *d, struct span data)
+read_stream(struct scan *s, const struct stream_dict *d, struct span at)
 {
 	SCOPED_BUF(plain, 0);
+	bool ok;
+	struct span data = after_stream(at, &ok);
 
-	if (d->other && d->objects)
+	if (!ok)
+		s->f->error = EXTRACT_DAMAGED;
+	else if (d->other && d->objects)
 		s->f->error = EXTRACT_UNSUPPORTED;
 	else if (d->other)
 		s->f->unread |= 1u << EXTRACT_METADATA;
@@ -177,8 +248,7 @@ read_stream(struct scan *s, const struct stream_dict *d, struct span data)
 		s->f->error = inflate_stream(s, data, &plain);
 	if (d->other || s->f->error)
 		return;
-	if (d->flate)
-		data = buf_view(&plain);
+	data = d->flate ? buf_view(&plain) : stream_data(data, d->length);
 	s->left += plain.n;
 	if (d->objects) {
 		pdf_names(data, s->f);
@@ -188,11 +258,48 @@ read_stream(struct scan *s, const struct stream_dict *d, struct span data)
 	}
 }
 
+/* The token's place in what is around it. */
+static void
+nest_token(struct scan *s, struct nest *n, const struct pdf_token *t, struct span after)
+{
+	bool opens = pdf_is(t, PDF_MARK, "<<") || pdf_is(t, PDF_MARK, "[");
+	char in = n->depth ? n->open[n->depth - 1] : 0;
+	struct font_dict *font = &n->font[n->depth ? n->depth - 1 : 0];
+
+	if (opens && n->depth == NEST_MAX) {
+		s->f->error = EXTRACT_DAMAGED;
+	} else if (opens) {
+		n->value = false;
+		n->font[n->depth] = (struct font_dict){ 0 };
+		n->open[n->depth++] = t->raw.p[0];
+	} else if (in == '[') {
+		n->depth -= pdf_is(t, PDF_MARK, "]");
+	} else if (in == '<') {
+		if (t->kind == PDF_NAME)
+			read_font_key(t->name, after, font);
+		if (!n->value && pdf_is(t, PDF_MARK, ">>")) {
+			n->depth--;
+			if (font->composite && font->own && !font->unicode)
+				s->f->unread |= 1u << EXTRACT_FONTS;
+		}
+		n->value = !n->value && t->kind == PDF_NAME;
+	}
+}
+
+/* A word that is no value ends an object. */
+static bool
+is_value_word(const struct pdf_token *t)
+{
+	return pdf_is(t, PDF_WORD, "R") || pdf_is(t, PDF_WORD, "true") ||
+	       pdf_is(t, PDF_WORD, "false") || pdf_is(t, PDF_WORD, "null");
+}
+
 /* Tokens of one object, or of `many` to the end: strings are put, a stream is read. */
 static void
 read_objects(struct scan *s, struct span in, bool many)
 {
 	struct stream_dict d = { 0 };
+	struct nest nest = { 0 };
 	char key[PDF_NAME_BYTES + 1] = "";
 	struct span at = in;
 	struct pdf_token t;
@@ -211,13 +318,13 @@ read_objects(struct scan *s, struct span in, bool many)
 			read_stream_key(key, at, &d);
 		} else if (t.kind == PDF_STRING) {
 			put_found_string(s, key, t.raw);
-		} else if (t.kind == PDF_WORD && !many) {
+		} else if (t.kind == PDF_WORD && !many && !nest.depth) {
 			if (pdf_is(&t, PDF_WORD, "stream") && (d.objects || d.xmp))
-				read_stream(s, &d, stream_data(at, d.length));
-			if (!pdf_is(&t, PDF_WORD, "R") && !pdf_is(&t, PDF_WORD, "true") &&
-				!pdf_is(&t, PDF_WORD, "false") && !pdf_is(&t, PDF_WORD, "null"))
+				read_stream(s, &d, at);
+			if (!is_value_word(&t))
 				return;
 		}
+		nest_token(s, &nest, &t, at);
 	} while (t.kind != PDF_END && !s->f->error && !buf_failed(&s->f->text));
 }
 

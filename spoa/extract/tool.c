@@ -78,15 +78,16 @@ tool_start(struct running *r, const struct tool *t, int in, int out)
 	return r->pid > 0;
 }
 
-/* Reads a pipe that has something. False: it came to its end, or over what `b` takes. */
+/* Reads a pipe that has something. False: it came to its end, or over what `b` takes; of what
+ * is dropped the first bytes fill it. */
 static bool
 drain_pipe(int *fd, struct buf *b, bool drop)
 {
 	char step[STEP];
 	ssize_t n = read(*fd, step, sizeof(step));
 
-	if (n > 0 && !(drop && b->n + (size_t)n > b->cap))
-		buf_put(b, step, (size_t)n);
+	size_t got = n > 0 ? (size_t)n : 0;
+	buf_put(b, step, drop && got > b->cap - b->n ? b->cap - b->n : got);
 	if (n > 0 && (drop || !buf_failed(b)))
 		return true;
 	if (n < 0 && errno == EINTR)

@@ -636,6 +636,37 @@ parts_that_nobody_reads_are_opaque(void **state)
 	}
 }
 
+/* Whose data are read, and whose are not, as another member has as much. */
+static void
+a_part_has_the_data_of_one_file(void **state)
+{
+#define DATA "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+#define PART_IS "{" MSG "[{\"type\":\"file\",\"file\":{\"file_data\":\"" DATA "\""
+	static const struct {
+		const char *in;
+		bool known;
+	} rows[] = {
+		{ PART_IS "}}]}]}", true },
+		{ PART_IS ",\"filename\":\"a.png\"},\"detail\":\"low\"}]}]}", true },
+		{ PART_IS ",\"filename\":\"" DATA "\"}}]}]}", false },
+		{ PART_IS "},\"note\":\"see " DATA " there\"}]}]}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct arena a;
+		struct body b;
+		struct body_refusal why;
+		arena_init(&a, 0, false);
+		assert_int_equal(
+			read_body(OPENAI, NULL, span_str(rows[i].in), &a, &b, &why), 0);
+		assert_int_equal(b.unread.nmedia, 1);
+		assert_int_equal(b.unread.media[0].data.p != NULL, rows[i].known);
+		assert_true(b.unread.media[0].part);
+		arena_reset(&a);
+	}
+}
+
 static void
 nesting_and_segments_have_caps(void **state)
 {
@@ -719,6 +750,7 @@ main(void)
 		cmocka_unit_test(keys_are_segments_too),
 		cmocka_unit_test(the_names_of_a_value_are_those_of_the_objects_around_it),
 		cmocka_unit_test(parts_that_nobody_reads_are_opaque),
+		cmocka_unit_test(a_part_has_the_data_of_one_file),
 		cmocka_unit_test(nesting_and_segments_have_caps),
 		cmocka_unit_test(a_dialect_is_known_by_name_and_by_path),
 	};

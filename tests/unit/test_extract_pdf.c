@@ -74,6 +74,12 @@ static const struct {
 	{ "in two", OBJ("<</Type/ObjStm/Filter[/FlateDecode/FlateDecode]>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
 	{ "in one that is elsewhere", OBJ("<</Type/ObjStm/Filter 9 0 R>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
 	{ "in one that predicts", OBJ("<</Type/ObjStm/Filter/FlateDecode/DecodeParms<</Predictor 12>>>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
+	{ "in one that another object says", OBJ("<</Type/ObjStm/Filter/FlateDecode/DecodeParms 9 0 R>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
+	{ "after a word that is a value", OBJ("<</A foo/B endobj/C stream/D >>/E]/Type/ObjStm/Filter/LZWDecode>>stream\nx\nendstream"), NOTHING, EXTRACT_UNSUPPORTED, "" },
+	{ "behind what is no end of a line", OBJ("<</Type/ObjStm/First 4>>stream 1 0 <<>>\n1 0 <</Title(packed)>>\nendstream"), NOTHING, EXTRACT_DAMAGED, "" },
+	{ "a font that says its letters", OBJ("<</Subtype/Type0/Encoding/Identity-H/ToUnicode 8 0 R>>") OBJ("<</Subtype/Type0/Encoding/90ms-RKSJ-H>>"), NOTHING, 0, "" },
+	{ "one that does not", OBJ("<</F1<</Subtype/Type0/Encoding/Identity-H>>/F2<</ToUnicode 8 0 R>>>>"), WHY(FONTS), 0, "" },
+	{ "nor one with a map of its own", OBJ("<</Subtype/Type0/Encoding 9 0 R>>"), WHY(FONTS), 0, "" },
 	{ "in none that is what it says", OBJ("<</Type/ObjStm/Filter/FlateDecode>>stream\nx\nendstream"), NOTHING, EXTRACT_DAMAGED, "" },
 	{ "plain objects", OBJ("<</Type/ObjStm/N 1/First 4>>stream\n1 0 <</Title(packed)/FT/Tx>>\nendstream"), WHY(FORMS), 0, "packed\n" },
 };
@@ -183,6 +189,29 @@ test_packed(void **state)
 		buf_free(&f.text);
 		buf_free(&b);
 	}
+}
+
+/* Its length is another object's, and the word that ends it is among its bytes, not packed. */
+static void
+test_stored(void **state)
+{
+	static const char objects[] = "1 0 2 19 (a endstream here) <</Title(packed)>>";
+	char n = sizeof(objects) - 1;
+	char head[] = { 0x78, 0x01, 1, n, 0, (char)~n, (char)0xff };
+	struct buf b;
+	struct pdf_found f;
+
+	(void)state;
+	buf_init(&b, 0);
+	buf_str(&b, HEAD "7 0 obj <</First 9/Filter/FlateDecode/Length 9 0 R>>stream\n");
+	buf_put(&b, head, sizeof(head));
+	buf_str(&b, objects);
+	buf_str(&b, "\nendstream endobj" TAIL);
+	pdf_scan(buf_view(&b), &f);
+	assert_int_equal(f.error, EXTRACT_READ);
+	assert_true(span_ends(buf_view(&f.text), SPAN_LIT("packed\n")));
+	buf_free(&f.text);
+	buf_free(&b);
 }
 
 static void
@@ -348,7 +377,7 @@ main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_packed),
-		cmocka_unit_test(test_bombs),
+		cmocka_unit_test(test_stored), cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_pictures),
 		cmocka_unit_test(test_manual),

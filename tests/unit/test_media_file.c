@@ -325,6 +325,8 @@ make_file(struct buf *b, const char *what)
 				     "E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0")))
 	MADE("pdf", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"))
 	MADE("pdf further in", buf_str(b, "\n\n  HTTP/1.1 200\n%PDF-1.7\n1 0 obj\n%%EOF\n"))
+	MADE("rtf", buf_str(b, "{\\rtf1 \\'44\\'45}"))
+	MADE("ps", buf_str(b, "%!PS-Adobe-3.0\n"))
 	MADE("pdf and zip", buf_str(b, "%PDF-1.7\n1 0 obj\n%%EOF\n"); put_zip(b, false))
 	MADE("pdf, long, and zip", buf_printf(b, "%%PDF-1.7\n1 0 obj %2000s\n%%%%EOF\n", "");
 		put_zip(b, false))
@@ -429,7 +431,9 @@ static const struct {
 	{ "ole", FILE_OLE, FILE_SOUND, 0, 0, "" },
 	{ "ole locked", FILE_OLE, FILE_ENCRYPTED, 0, 0, "" },
 	{ "pdf", FILE_PDF, FILE_SOUND, 0, 0, "" },
-	{ "pdf further in", FILE_PDF, FILE_SOUND, 0, 0, "" },
+	{ "pdf further in", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
+	{ "rtf", FILE_RTF, FILE_SOUND, 0, 0, "" },
+	{ "ps", FILE_PS, FILE_SOUND, 0, 0, "" },
 	{ "pdf and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
 	{ "pdf, long, and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
 	{ "flac after a tag", FILE_FLAC, FILE_SOUND, 0, 0, "Bob|maker|ARTIST=Ann|" },

@@ -106,6 +106,11 @@ static const struct {
 	{ "parts without names, where they need none", "multipart/mixed; boundary=b",
 		"--b\r\n\r\nhi\r\n--b\r\nContent-Type: image/png\r\n\r\n\1" END,
 		"other =hi\nother* =image/png\n<image> 1\n" },
+	{ "a PDF of ASCII that does not begin at once is no text", TYPE,
+		FIELD "\n\n%PDF-1.7\n1 0 obj" END, "key =f\n<file> 18\n" },
+	{ "one that a text speaks of is", TYPE, FIELD "It begins with %PDF-1.7" END,
+		"key =f\nother f=It begins with %PDF-1.7\n" },
+	{ "rich text is no text", TYPE, FIELD "{\\rtf1 \\'44}" END, "key =f\n<file> 12\n" },
 	{ "base64 in a text is opaque, as in any text", TYPE,
 		FIELD
 		"data:image/"

@@ -23,6 +23,7 @@ make_bytes(struct buf *out, const char *what, size_t n)
 		{ "jpeg", SPAN_LIT("\xff\xd8\xff\xe0") },
 		{ "wav", SPAN_LIT("RIFF\1\2\3\4WAVE") },
 		{ "pdf", SPAN_LIT("%PDF-1.7\n%\xe2\xe3\xcf\xd3") },
+		{ "later", SPAN_LIT("\n\n%PDF-1.7\n1 0 obj\n/ASCIIHexDecode stream 4445") },
 		{ "gzip", SPAN_LIT("\x1f\x8b\x08\0") },
 		{ "seal", SPAN_LIT("\x12\x0a\x0a\x48") },
 	};
@@ -37,6 +38,8 @@ make_bytes(struct buf *out, const char *what, size_t n)
 	if (!strcmp(what, "mixed")) /* text, then a picture */
 		for (; i < n / 2; i++)
 			buf_putc(out, words[i % (sizeof(words) - 1)]);
+	if (!strcmp(what, "later"))
+		what = "text";
 	for (; i < n; i++) {
 		x = x * 1664525 + 1013904223;
 		buf_putc(out, !strcmp(what, "text")    ? words[i % (sizeof(words) - 1)]
@@ -193,6 +196,7 @@ static const struct {
 	{ "the label text helps no picture", "rest", NULL, A("data:text/plain;charset=utf-8;base64,{png,base64,70}"),
 	  "image", 0 },
 	{ "the label image makes opaque", "rest", NULL, A("data:image/png;base64,{text,base64,70}"), "image", 0 },
+	{ "an ASCII PDF that does not begin at once is no text", "rest", NULL, A("data:;base64,{later,base64,400}"), "unknown", 0 },
 	{ "a data URI in lines", "rest", NULL, A("data:image/png;base64,{png,mime,900}"), "image", 0 },
 	{ "a data URI of text is text", "rest", NULL, A("data:text/plain;base64,{text,base64,60} and more words"), "", 0 },
 	{ "a line after one too", "rest", NULL, A("data:text/plain;base64,{text,base64,60}\\nThen go on"), "", 0 },

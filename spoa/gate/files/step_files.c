@@ -9,6 +9,7 @@
 #include "base/push.h"
 #include "gate/files/files.h"
 #include "gate/gate_private.h"
+#include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
 #include <sodium.h>
@@ -227,6 +228,17 @@ find_reader(struct request *r, struct file *f, enum file_magic k, bool ocr)
 		f->wanted = true;
 }
 
+/* Files in a text: nobody looks at them, as in a text of the body. */
+static bool
+text_hides(struct span text)
+{
+	struct opaque_reader o;
+	struct opaque found;
+
+	opaque_open(&o, text, false, 0);
+	return opaque_next(&o, &found);
+}
+
 static int
 look_into_file(struct request *r, struct file *f, bool ocr)
 {
@@ -264,6 +276,8 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 	} else if (facts.kind == FILE_OTHER && body_is_text(f->decoded)) {
 		f->kind = "text";
 		f->read |= FILE_TEXT;
+		if (text_hides(f->decoded))
+			f->why = file_no_reader;
 		return keep_text(r, f, 0, f->decoded);
 	} else {
 		find_reader(r, f, facts.kind, ocr);

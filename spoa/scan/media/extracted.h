@@ -27,6 +27,7 @@
 	X(FORMS,       "forms")       /* fields, XFA */ \
 	X(ATTACHMENTS, "attachments") /* files in the file */ \
 	X(LAYERS,      "layers")      /* optional content: a viewer may show what was not read */ \
+	X(FONTS,       "fonts")       /* letters of a font that does not say which they are */ \
 	X(METADATA,    "metadata")    /* XMP in a coding that is not read */ \
 	X(ERRORS,      "errors")      /* the tool went on after errors: text may be missing */
 /* clang-format on */

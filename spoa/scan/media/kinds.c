@@ -65,6 +65,8 @@ static const struct {
 	{ 0, SPAN_LIT("\xff\xf1"), FILE_AAC, MAGIC_WHOLE },
 	{ 0, SPAN_LIT("\xff\xf9"), FILE_AAC, MAGIC_WHOLE },
 	{ 0, SPAN_LIT("%PDF"), FILE_PDF, MAGIC_STRONG },
+	{ 0, SPAN_LIT("{\\rtf"), FILE_RTF, MAGIC_STRONG },
+	{ 0, SPAN_LIT("%!PS"), FILE_PS, MAGIC_STRONG },
 	{ 0, SPAN_LIT("PK\3\4"), FILE_ZIP, MAGIC_STRONG },
 	{ 0, SPAN_LIT("\x1f\x8b\x08"), FILE_GZIP, MAGIC_ANY },
 	{ 0, SPAN_LIT("\x78\x01"), FILE_ZLIB, MAGIC_ANY },
@@ -216,6 +218,7 @@ file_kinds_inside(struct span head)
 #define IS_MP4	  (IS(FILE_MP4) | IS(FILE_M4A))
 #define IS_HEIC	  (IS(FILE_HEIC) | IS(FILE_AVIF))
 #define IS_OFFICE (IS(FILE_ZIP) | IS(FILE_OLE))
+#define IS_WORD	  (IS_OFFICE | IS(FILE_RTF))
 #define IS_TEXT	  IS(FILE_OTHER)
 
 /* Types without "x-", "vnd." and parameters; a type's second word alone is a format's name.
@@ -252,12 +255,15 @@ static const struct {
 	{ "application/oasis.opendocument*", IS(FILE_ZIP) | IS_TEXT },
 	{ "application/ms-excel*", IS_OFFICE },
 	{ "application/ms-powerpoint*", IS_OFFICE },
-	{ "application/ms-word*", IS_OFFICE },
-	{ "application/msword", IS_OFFICE },
+	{ "application/ms-word*", IS_WORD },
+	{ "application/msword", IS_WORD },
+	{ "application/rtf", IS(FILE_RTF) },
+	{ "text/rtf", IS(FILE_RTF) },
+	{ "application/postscript", IS(FILE_PS) },
 	{ "application/docx", IS_OFFICE },
 	{ "application/xlsx", IS_OFFICE },
 	{ "application/pptx", IS_OFFICE },
-	{ "application/doc", IS_OFFICE },
+	{ "application/doc", IS_WORD },
 	{ "application/xls", IS_OFFICE },
 	{ "application/ppt", IS_OFFICE },
 	{ "application/gzip", IS(FILE_GZIP) },

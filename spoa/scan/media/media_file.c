@@ -43,6 +43,17 @@ pdf_inside(struct span head)
 	return 0;
 }
 
+bool
+file_is_coded(struct span bytes, bool whole)
+{
+	enum file_magic k = file_kind_of(bytes);
+
+	if (k != FILE_OTHER)
+		return k == FILE_PDF || k == FILE_RTF || k == FILE_PS;
+	return pdf_inside(span_cut(bytes, 0, HEAD_BYTES)) &&
+	       (!whole || memmem(bytes.p, bytes.n, " obj", 4));
+}
+
 /* What a kind holds as part of itself: covers of sounds, sizes of icons, Ogg's FLAC. */
 static uint64_t
 kinds_at_home(enum file_magic k)
@@ -74,7 +85,7 @@ second_kind(const struct media *m)
 static enum file_magic
 kind_further(struct span bytes)
 {
-	if (pdf_inside(span_cut(bytes, 0, HEAD_BYTES)) && memmem(bytes.p, bytes.n, " obj", 4))
+	if (file_is_coded(bytes, true))
 		return FILE_PDF;
 	return zip_end(bytes) != SIZE_MAX ? FILE_ZIP : FILE_OTHER;
 }
@@ -129,7 +140,8 @@ file_read(struct span bytes, struct span declared, struct arena *a, struct file_
 		out->kind = kind_further(bytes);
 	if (!file_kind_fits(out->kind, declared))
 		media_flaw(&m, FILE_NOT_AS_DECLARED);
-	if (further ? out->kind == FILE_ZIP : second_kind(&m))
+	/* Readers of PDF differ in where offsets count from: each may see another document. */
+	if (further ? out->kind != FILE_OTHER : second_kind(&m))
 		media_flaw(&m, FILE_TWO_KINDS);
 	if (readers[out->kind])
 		readers[out->kind](&m);

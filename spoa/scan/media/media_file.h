@@ -10,6 +10,8 @@
 #define FILE_KIND_TABLE(X) \
 	X(FILE_OTHER,   "other",   "file") /* no magic number that is known */ \
 	X(FILE_PDF,     "pdf",     "file") \
+	X(FILE_RTF,     "rtf",     "file") \
+	X(FILE_PS,      "ps",      "file") \
 	X(FILE_PNG,     "png",     "image") \
 	X(FILE_JPEG,    "jpeg",    "image") \
 	X(FILE_GIF,     "gif",     "image") \
@@ -70,6 +72,10 @@ const char *file_flaw_name(enum file_flaw f);
 
 /* By first bytes alone; a tag before them (ID3) is passed over. */
 enum file_magic file_kind_of(struct span bytes);
+/* Of a kind that may be all ASCII and is no text for that: what it shows is written otherwise.
+ * A PDF may begin in the first kilobyte; `whole`: the bytes are all there is, so that it has
+ * an object, too, and is not one that a text speaks of. */
+bool file_is_coded(struct span bytes, bool whole);
 /* The general kind of bytes that begin a run of text's digits: by magic numbers of `least`
  * bytes or more, without those that only a whole file tells. NULL: none. */
 const char *file_magic_media(struct span bytes, size_t least);

@@ -274,13 +274,12 @@ read_undeclared(const struct table *t, struct span raw, char first, struct arena
 	return body_text(raw, a, out, why);
 }
 
-/* A body that is a file: what is in it is asked of others. ASCII of a PDF is no text. */
+/* A body that is a file: what is in it is asked of others. */
 static bool
 is_file_body(struct span raw)
 {
-	enum file_magic k = file_kind_of(raw);
-
-	return k != FILE_OTHER && (k == FILE_PDF || !body_is_text(raw));
+	return file_is_coded(raw, true) ||
+	       (file_kind_of(raw) != FILE_OTHER && !body_is_text(raw));
 }
 
 static int

@@ -395,7 +395,7 @@ read_content(struct reader *r, struct span text, struct part *p)
 		return refuse(r->why, 400, "unsupported_charset", (size_t)(text.p - r->raw.p),
 			"the field \"%.*s\" is in a charset that is not UTF-8",
 			SPAN_ARG(field->key));
-	if (!body_is_text(text) || media == MEDIA_CHARSET || file_kind_of(text) == FILE_PDF) {
+	if (!body_is_text(text) || media == MEDIA_CHARSET || file_is_coded(text, true)) {
 		struct media m = { .kind = span_str(opaque_kind(p->type, text)),
 			.start = (size_t)(text.p - r->raw.p),
 			.end = (size_t)(text.p + text.n - r->raw.p),

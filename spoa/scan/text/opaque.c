@@ -15,6 +15,7 @@ enum {
 	URI_PLAIN = 64, /* characters of data that only the label says to be no text */
 	EDGE_MAX = 64,	/* blanks and quotes around a whole string */
 	MAGIC_BYTES = 16,
+	CODED_BYTES = 1024,
 	MAGIC_SURE = 3, /* bytes that noise does not begin with by chance */
 	MAGIC_HEX = 4,	/* nor one of many digests */
 };
@@ -30,14 +31,13 @@ kind_of_file(struct span text, const struct blob_run *r, bool form, size_t least
 		span_of(head, blob_head(text, r, form, head, sizeof(head))), least);
 }
 
-/* It may be all ASCII, and is no text for that: what it shows is written otherwise. */
 static bool
-run_is_pdf(struct span text, const struct blob_run *r, bool form)
+run_is_coded(struct span text, const struct blob_run *r, bool form)
 {
-	char head[MAGIC_BYTES];
+	char head[CODED_BYTES];
 
-	return file_kind_of(span_of(head, blob_head(text, r, form, head, sizeof(head)))) ==
-	       FILE_PDF;
+	return file_is_coded(
+		span_of(head, blob_head(text, r, form, head, sizeof(head))), false);
 }
 
 static const char *
@@ -164,7 +164,7 @@ read_uri(const struct opaque_reader *r, size_t at, const char **kind)
 		return run.end;
 	const char *file = kind_of_file(t, &run, r->form, 1);
 	bool text = is_text_type(h.type);
-	if (!text || run_is_pdf(t, &run, r->form) ||
+	if (!text || run_is_coded(t, &run, r->form) ||
 		!blob_reads(t, &run, r->form, false, r->depth))
 		*kind = !text ? kind_of_type(h.type) : file ? file : "unknown";
 	return run.end;
@@ -239,7 +239,7 @@ run_is_opaque(const struct opaque_reader *r, const struct blob_run *run)
 	bool mixed = run->in == IN64 && run->any & IN_DECIMAL;
 	if (!mixed && blob_repeats(r->text, run))
 		return false;
-	return run_is_pdf(r->text, run, r->form) ||
+	return run_is_coded(r->text, run, r->form) ||
 	       !blob_reads(r->text, run, r->form, true, r->depth);
 }
 

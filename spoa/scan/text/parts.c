@@ -100,6 +100,20 @@ says_media_type(const struct walk *w, const struct segment *s)
 	       SPAN_IN(w->segs.v[s->key].text, keys);
 }
 
+/* Another member of a part is as good as a file: with the part read, nobody would look at it.
+ */
+static bool
+hides_another(const struct segment *s)
+{
+	struct opaque_reader r;
+	struct opaque o;
+
+	if (s->text.n < OPAQUE_FILE)
+		return false;
+	opaque_open(&r, s->text, false, 0);
+	return opaque_next(&r, &o);
+}
+
 /* The file that a part holds: its data, where one of its members has them, and what it is
  * declared as. */
 static struct media
@@ -113,10 +127,12 @@ part_media(const struct walk *w, const struct frame *f, const char *kind, size_t
 		.typed = f->type.p != NULL };
 	bool several = false;
 
-	for (size_t i = f->first; i < w->segs.n; i++) {
+	for (size_t i = f->first; i < w->segs.n && !several; i++) {
 		const struct segment *s = &w->segs.v[i];
 		if (says_media_type(w, s))
 			m.type = s->text;
+		if (!s->data)
+			several |= hides_another(s);
 		if (!s->data || !s->text.n)
 			continue;
 		several |= m.data.p != NULL;
