@@ -295,8 +295,11 @@ async function money() {
 	same('an answer is held ahead of each socket, or it is a 429', ahead.map(d => d.status), [101, 429])
 	for (const d of ahead) d.stop()
 	const dave = { headers: { authorization: `Bearer ${process.env.DAVE}` } }
-	const two = [new Sock(RT, dave), new Sock(RT, dave)]
-	for (const d of two) await d.open()
+	const two = []
+	for (let i = 0; i < 2; i++) {
+		two.push(new Sock(RT, dave))
+		await two[i].open()
+	}
 	await turn(two[0], 'one two')
 	same('turns are no sockets', two.map(d => d.status), [101, 101])
 	s = new Sock(RT, dave)
