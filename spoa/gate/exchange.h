@@ -44,6 +44,9 @@ struct exchange {
 	enum attempt_said said;
 	struct guard *guard;
 	struct session *session; /* of a WebSocket: engine/session.c */
+	struct { /* of it: turns that ended; audio and pictures, as base64, from the client, to it */
+		uint64_t turns, media_in, media_out;
+	} socket;
 	struct provider_entry *provider; /* under way there; NULL: not, or over */
 	uint64_t sent_us;
 	struct together { /* gate/engine/together.c */

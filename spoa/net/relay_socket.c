@@ -20,7 +20,7 @@ struct socket {
 	struct side {
 		struct ws_reader reader;
 		bool waits; /* a message of it is being decided */
-		uint64_t pinged_us;
+		uint64_t heard_us, pinged_us; /* its last byte; it was asked whether it is there */
 		uint64_t controls_us; /* since when so many came */
 		unsigned controls;
 	} side[SIDES];
@@ -209,6 +209,8 @@ read_side(struct edge *c, enum socket_side from)
 	struct buf *in = from == SIDE_CLIENT ? &c->in : &c->up->in;
 	struct ws_message m;
 
+	if (in->n)
+		s->heard_us = clock_mono_us();
 	while (in->n && side_reads(c, from)) {
 		ssize_t n = ws_next(&s->reader, buf_view(in), &m);
 		if (n < 0) {
@@ -271,11 +273,10 @@ static uint64_t
 side_due(const struct edge *c, enum socket_side of)
 {
 	const struct side *s = &c->socket->side[of];
-	uint64_t active = of == SIDE_CLIENT ? c->active_us : c->up->active_us;
 
-	if (s->waits)
+	if (!side_reads(c, of))
 		return UINT64_MAX; /* its silence is ours */
-	return active + (s->pinged_us > active ? GONE_US : PING_US);
+	return s->heard_us + (s->pinged_us > s->heard_us ? GONE_US : PING_US);
 }
 
 uint64_t
@@ -304,10 +305,9 @@ socket_timeout(struct edge *c)
 	}
 	for (size_t i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
 		struct side *s = &c->socket->side[i];
-		uint64_t active = i == SIDE_CLIENT ? c->active_us : c->up->active_us;
 		if (now < side_due(c, i))
 			continue;
-		if (s->pinged_us > active) {
+		if (s->pinged_us > s->heard_us) {
 			socket_close(c, WS_GOING_AWAY,
 				i == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
 				i == SIDE_CLIENT ? "the client is silent"
@@ -395,7 +395,8 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 	c->result.status = m->head.status;
 	c->answer.life = RESPONSE_BEGUN;
 	c->state = EDGE_SOCKET;
-	c->active_us = u->active_us = clock_mono_us();
+	for (size_t i = 0; i < SIDES; i++)
+		c->socket->side[i].heard_us = clock_mono_us();
 	put_accepted(c);
 	c->relay->ops->heard(c->x, true);
 	socket_progress(c);

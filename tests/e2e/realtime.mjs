@@ -1,4 +1,5 @@
 // A client of WebSockets that says what no library does. Prints lines as checks do.
+import fs from 'node:fs'
 import net from 'node:net'
 import http2 from 'node:http2'
 import crypto from 'node:crypto'
@@ -88,7 +89,7 @@ export class Sock {
 	open() { return this.until(s => s.status, 40000) }
 	say(o) { this.s.write(frame(1, JSON.stringify(o))) }
 	event(type) { return this.until(s => s.got.find(m => m.type == type)) }
-	closed() { return this.until(s => s.ended).then(() => this.code) }
+	closed() { return this.until(s => s.ended, 80000).then(() => this.code) }
 	// takes what came so far
 	take() { const g = this.got; this.got = []; return g }
 	stop() { (this.c ?? this.s).destroy() }
@@ -119,13 +120,17 @@ async function handshakes() {
 	await s.open()
 	same('on any other route it is a 501', s.status, 501)
 	s.stop()
-	const odd = { 'a POST': { method: 'POST' }, 'h2c': { headers: { upgrade: 'h2c' } }, 'two protocols': { headers: { upgrade: 'websocket, foo' } }, 'another version': { headers: { 'sec-websocket-version': '8' } }, 'a body': { headers: { 'transfer-encoding': 'chunked' } } }
+	const odd = { 'a POST': { method: 'POST' }, 'two protocols': { headers: { upgrade: 'websocket, foo' } }, 'another version': { headers: { 'sec-websocket-version': '8' } }, 'a body': { headers: { 'transfer-encoding': 'chunked' } } }
 	for (const [what, how] of Object.entries(odd)) {
 		s = new Sock(RT, how)
 		await s.open()
 		same(`${what} is a 501`, s.status, 501)
 		s.stop()
 	}
+	s = new Sock(RT, { headers: { upgrade: 'h2c' } })
+	await s.open()
+	ok('h2c is a 501, or what is left where HAProxy ignores it', [501, 404].includes(s.status), s.status)
+	s.stop()
 	s = new Sock(RT, { headers: { 'sec-websocket-key': 'short' } })
 	await s.open()
 	same('a key that is none is a 400', s.status, 400)
@@ -262,7 +267,66 @@ async function bad() {
 	s.stop()
 }
 
-const parts = { handshakes, contents, bad }
+// What is said, in words: each costs a token, and one more to say it again.
+const words = n => Array.from({ length: n }, (_, i) => 'w' + i).join(' ')
+async function money() {
+	let s = new Sock(RT), n = 0
+	await s.open()
+	for (const t of [3, 5, 40, 1]) {
+		await turn(s, words(t))
+		n += 2 * t
+	}
+	s.s.write(frame(8, Buffer.from([3, 232])))
+	await s.closed()
+	console.log(`# tokens ${n}`)
+	// a limit ends the next turn, not the one under way
+	s = new Sock(RT, { headers: { authorization: `Bearer ${process.env.CAROL}` } })
+	await s.open()
+	let took = 0, e
+	for (let i = 0; i < 20 && !e; i++) {
+		await turn(s, words(400))
+		e = s.got.find(m => m.type == 'error')
+		if (!e) took += 800
+	}
+	ok('a limit that is reached is an error event', e?.error.code == 'rate_limit_exceeded', e ?? s.got)
+	same('and a close 1008 after the turns that it let in', await s.closed(), 1008)
+	console.log(`# carol ${took}`)
+	const erin = { headers: { authorization: `Bearer ${process.env.ERIN}` } }
+	const ahead = [new Sock(RT, erin)]
+	await ahead[0].open()
+	ahead.push(new Sock(RT, erin))
+	await ahead[1].open()
+	same('an answer is held ahead of each socket, or it is a 429', ahead.map(d => d.status), [101, 429])
+	for (const d of ahead) d.stop()
+	const dave = { headers: { authorization: `Bearer ${process.env.DAVE}` } }
+	const two = []
+	for (let i = 0; i < 2; i++) {
+		two.push(new Sock(RT, dave))
+		await two[i].open()
+	}
+	await turn(two[0], 'one two')
+	same('turns are no sockets', two.map(d => d.status), [101, 101])
+	s = new Sock(RT, dave)
+	await s.open()
+	same('concurrent counts sockets', s.status, 429)
+	for (const d of [...two, s]) d.stop()
+}
+
+async function stays() {
+	const s = new Sock(RT)
+	await s.open()
+	await turn(s, 'before the reload')
+	console.log('# open')
+	const timer = setInterval(() => {
+		if (!fs.existsSync(process.env.GO)) return
+		clearInterval(timer)
+		s.say(text('after'))
+	}, 50)
+	console.log('# closed ' + await s.closed())
+	clearInterval(timer)
+}
+
+const parts = { money, stays, handshakes, contents, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

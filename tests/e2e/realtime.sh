@@ -10,3 +10,48 @@ for part in handshakes contents bad; do
 	grep -E '^(ok|not ok|#)' "$D/$part.log"
 	grep -q '^ok' "$D/$part.log" || not_ok "realtime.mjs $part" "$(tail -3 "$D/$part.log")"
 done
+
+# money: what the provider said is what was taken
+export CAROL DAVE ERIN GO=$D/go
+CAROL=$(token --claims '{"sub":"carol"}') DAVE=$(token --claims '{"sub":"dave"}') ERIN=$(token --claims '{"sub":"erin"}')
+used() {
+	"$build/tollgate" quota get --person "$1" --route realtime --json -c "$D/tollgate.yaml" |
+		jq -r ".[] | select(.limit == \"$2\") | \"\(.used) \(.held)\""
+}
+wait_for says ' 0$' used alice turns
+before=$(used alice turns)
+node "$here/realtime.mjs" money >"$D/money.log" 2>&1 || failed=1
+grep -E '^(ok|not ok|#   )' "$D/money.log"
+tokens=$(sed -n 's/^# tokens //p' "$D/money.log")
+wait_for says ' 0$' used alice turns
+is "what turns took is taken, and nothing is held" "$(used alice turns)" "$((${before% *} + tokens)) 0"
+wait_for says ' 0$' used carol carol
+is "so it is where a limit ended them" "$(used carol carol)" "$(sed -n 's/^# carol //p' "$D/money.log") 0"
+
+# records
+settled
+check "the chain verifies" verifies "$JOURNAL" "$AUDIT_KEY"
+cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"\(decision\|completion\)"' >"$D/records"
+id=$(jq -r 'select(.type == "completion" and .socket.turns == 4 and .identity.person == "alice") | .id' "$D/records" | tail -1)
+of() { jq -r "select(.type == \"$1\" and .socket.of == \"$id\" and $2) | $3" "$D/records"; }
+is "the handshake has a decision" "$(jq -r "select(.id == \"$id\" and .type == \"decision\") | .decision + .via" "$D/records")" permitrelay
+is "each turn has one, and what it took" "$(of completion .socket.turn .usage.output_tokens | xargs)" "3 5 40 1"
+is "so has each message that was read" "$(of decision '(.socket.turn | not)' .via | xargs)" "direct direct direct direct"
+like "audio that passed is counted, not inspected" "$(jq -c 'select(.type == "completion" and .socket.media_in) | .socket' "$D/records")" '"media_in":8,"media_out":16'
+
+# a reload ends sockets with the next message, a stop ends all
+node "$here/realtime.mjs" stays >"$D/stays.log" 2>&1 &
+wait_for says '# open' cat "$D/stays.log"
+kill -HUP "$(pid_of tollgate)"
+wait_for says 'event=reload.done' cat "$D/tollgate.log"
+touch "$GO"
+wait_for says '# closed' cat "$D/stays.log"
+is "after a reload a session is to begin anew" "$(grep -o 'closed .*' "$D/stays.log")" "closed 1012"
+rm -f "$GO"
+node "$here/realtime.mjs" stays >"$D/stops.log" 2>&1 &
+wait_for says '# open' cat "$D/stops.log"
+pid=$(pid_of tollgate)
+kill -TERM "$pid"
+wait_for says '# closed' cat "$D/stops.log"
+is "a stop ends sessions between turns" "$(grep -o 'closed .*' "$D/stops.log")" "closed 1001"
+check "and the daemon ends" wait_for gone "$pid"

@@ -13,6 +13,9 @@
 #define SETS "    http-request set-header x-goog-api-key %"
 
 static const struct row target_rows[] = {
+	{ "socket-lines", "a stanza of before WebSockets refuses them",
+		"    http-request unset-var(txn.tollgate.via)", "    # http-request", "frontend web",
+		"http-request unset-var(txn.tollgate.via) if tollgate-gated METH_GET", NULL, false },
 	{ "attempt-lines", "who answered is not said", SAID, "", "frontend web",
 		"x-tollgate-said provider if tollgate-inner", NULL, false },
 	{ "attempt-lines", "why is not said", WHY, "    http-after-response set-header x-why",

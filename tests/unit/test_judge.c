@@ -278,6 +278,7 @@ an_engine_that_does_not_say_which_origins_are_listed_is_seen(void **state)
 
 	(void)state;
 	routes[0].dialect = dialect_find(SPAN_LIT("mcp"));
+	routes[1].websocket = 1 << 20;
 	for (int n = 0; n < 3; n++) { /* both messages say it, one, none */
 		for (int mcp = 0; mcp < 2; mcp++) {
 			struct judged j;

@@ -224,6 +224,10 @@ arrive(struct request *r, const struct spop_message *m)
 		return request_bad_length(r);
 	r->in.socket = ws_asked(&r->in.head) && speaks_http(m) &&
 		       r->in.body_state == BODY_STATE_NONE;
+	/* @google/genai's client puts its path after a base URL that ends in a slash */
+	if (r->in.socket && span_starts(path, SPAN_LIT("//ws/google.")) &&
+		!request_set_target(r, span_cut(path, 1, path.n), query, query.n > 0))
+		return request_overload(r);
 	/* The frame is held until the ACK. */
 	if (!request_hold(r, sizeof(*r) + r->in.body_raw.n))
 		return request_overheld(r);

@@ -98,7 +98,7 @@ turn_ends(struct session *s, enum exchange_end end, const char *why)
 		res.usage = guard_usage(s->guard);
 		res.response_bytes = guard_report(s->guard)->text_bytes;
 	}
-	s->turns += end == END_COMPLETE;
+	s->x->socket.turns += end == END_COMPLETE;
 	s->turn_over = s->heard_too = false;
 	said_over(s->turn, &res);
 }
@@ -304,7 +304,7 @@ media_goes(struct session *s, bool to_client, uint64_t bytes)
 		return session_denies(s, "unreadable_content",
 			"audio and pictures are not read, and may not pass: "
 			"on_failure: {unreadable: permit} lets them");
-	*(to_client ? &s->told_bytes : &s->heard_bytes) += bytes;
+	*(to_client ? &s->x->socket.media_out : &s->x->socket.media_in) += bytes;
 	return SOCKET_GOES;
 }
 

@@ -41,8 +41,6 @@ struct session {
 	bool unpaid; /* an answer was under way that no limit let in: what is held ahead pays */
 	bool finishing; /* the handshake's exchange ends once all of `said` is over */
 	struct exchange_result result;
-	uint64_t turns, heard_bytes,
-		told_bytes; /* of audio and pictures: from the client, to it */
 };
 
 /* Before anything else of the exchange's end: true where that waits. */

@@ -6,6 +6,7 @@
 
 #include "base/caps.h"
 #include "base/clock.h"
+#include "gate/exchange.h"
 #include "gate/limits/limits.h"
 #include "policy/verdict/explain.h"
 
@@ -348,6 +349,25 @@ record_kept(struct buf *b, enum record_field first, const struct kept_text *k)
 	buf_putc(b, '}');
 }
 
+/* Of a message the handshake's id; of the handshake what came of it. */
+static void
+put_socket(const struct request *r, bool ended, struct buf *b)
+{
+	bool open = ended && r->in.socket && r->x && r->x->session;
+
+	if (!r->in.message && !open)
+		return;
+	put_object(b, RF_SOCKET);
+	put_utf8(b, RF_SOCKET_OF, r->in.session);
+	put_flag(b, RF_SOCKET_TURN, r->in.message == MESSAGE_OF_TURN);
+	if (open) {
+		put_int(b, RF_SOCKET_TURNS, (int64_t)r->x->socket.turns);
+		put_count(b, RF_SOCKET_MEDIA_IN, r->x->socket.media_in);
+		put_count(b, RF_SOCKET_MEDIA_OUT, r->x->socket.media_out);
+	}
+	buf_putc(b, '}');
+}
+
 void
 record_decision(struct request *r, struct buf *b)
 {
@@ -372,6 +392,7 @@ record_decision(struct request *r, struct buf *b)
 	if (d->via == VIA_DIRECT || d->via == VIA_OBSERVE)
 		put_name(b, RF_STATE, "released to HAProxy");
 	put_policy(r, b);
+	put_socket(r, false, b);
 	put_name(b, RF_SEARCHED,
 		r->found.route && r->found.route->find_all ? "all" : r->snap->searched);
 	put_verdict(r, b);
@@ -417,6 +438,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_count(b, RF_STATUS, (uint64_t)res->status);
 	put_name(b, RF_WHY, res->why);
 	put_policy(r, b);
+	put_socket(r, true, b);
 	put_object(b, RF_IDENTITY);
 	put_name(b, RF_IDENTITY_METHOD, r->found.identity.method);
 	put_utf8(b, RF_IDENTITY_PERSON, request_person_shown(r));

@@ -44,6 +44,7 @@ const struct judge_rule judge_rules[] = {
 	{ "stanza-older",         ADVICE, GATES, rule_stanza_older,        "the stanza decides once what passes the gate" },
 	{ "attempt-lines",        ADVICE, ONCE,  rule_attempt_lines,       "where a request may have another attempt HAProxy says why it failed" },
 	{ "argument-lines",       ADVICE, ONCE,  rule_argument_lines,      "arguments of MCP that are in header fields reach the server" },
+	{ "socket-lines",         ADVICE, ONCE,  rule_socket_lines,        "WebSockets of routes that have them reach the policy" },
 	{ "login-lines",          ADVICE, ONCE,  rule_login_lines,         "clients of MCP are told where to log in, and listed pages reach them" },
 	{ "retries",              ADVICE, ONCE,  rule_retries,             "where a request may have another attempt HAProxy does not wait first" },
 	{ "answer-lines",         ADVICE, GATES, rule_answer_lines,        "callers are told what the shipped stanza tells them" },

@@ -151,6 +151,7 @@ void rule_retried_answers(struct judge *j);
 void rule_retries(struct judge *j);
 void rule_attempt_lines(struct judge *j);
 void rule_argument_lines(struct judge *j);
+void rule_socket_lines(struct judge *j);
 void rule_credential_lines(struct judge *j);
 void rule_credential_twice(struct judge *j);
 void rule_signed_host(struct judge *j);

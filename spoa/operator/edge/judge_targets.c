@@ -129,30 +129,31 @@ rule_retries(struct judge *j)
 
 /* ---- the second pass ---- */
 
-/* Those lines of the relay's second pass that came later and are not there, to paste; what is
+/* Those lines of a frontend, such as the relay's second pass, that came later and are not there, to paste; what is
  * written otherwise is not there. */
 static const struct haproxy_section *
-lacks_later(const struct judge *j, enum shipped_later which, char *paste, size_t size)
+lacks_later(const struct judge *j, const struct haproxy_section *of, enum shipped_later which,
+	char *paste, size_t size)
 {
-	const struct haproxy_section *want = j->inner ? shipped_of(j, j->inner) : NULL;
+	const struct haproxy_section *want = of ? shipped_of(j, of) : NULL;
 	size_t n = 0;
 
 	*paste = 0;
 	for (size_t i = 0; want && i < want->n && n < size; i++) {
 		const struct haproxy_line *l = &want->line[i];
-		const struct haproxy_line *own = find_saying(j->inner, l);
+		const struct haproxy_line *own = find_saying(of, l);
 		if (shipped_later(l->source) == which && (!own || own->maybe))
 			n += (size_t)snprintf(
 				paste + n, size - n, "%.*s\n", SPAN_ARG(l->source));
 	}
-	return n ? j->inner : NULL;
+	return n ? of : NULL;
 }
 
 void
 rule_attempt_lines(struct judge *j)
 {
 	char paste[2048];
-	const struct haproxy_section *s = lacks_later(j, LATER_SAID, paste, sizeof(paste));
+	const struct haproxy_section *s = lacks_later(j, j->inner, LATER_SAID, paste, sizeof(paste));
 
 	for (size_t i = 0; s && j->policy && i < j->policy->nroutes; i++)
 		if (may_repeat(&j->policy->routes[i])) {
@@ -161,6 +162,24 @@ rule_attempt_lines(struct judge *j)
 				"and why: each failure on route %s counts as perhaps charged. "
 				"After the line that deletes x-tollgate- from answers "
 				"(`tollgate init --write` puts them there)",
+				SPAN_ARG(s->name), j->policy->routes[i].name);
+			return;
+		}
+}
+
+void
+rule_socket_lines(struct judge *j)
+{
+	char paste[2048];
+	const struct haproxy_section *s =
+		lacks_later(j, j->gate, LATER_SOCKET, paste, sizeof(paste));
+
+	for (size_t i = 0; s && j->policy && i < j->policy->nroutes; i++)
+		if (j->policy->routes[i].websocket) {
+			found(j, s->head, paste,
+				"%.*s refuses each Upgrade: the WebSockets of route %s are a "
+				"501. After the line that sets txn.tollgate.via to refused "
+				"(`tollgate init --write` puts it there)",
 				SPAN_ARG(s->name), j->policy->routes[i].name);
 			return;
 		}
@@ -212,7 +231,7 @@ rule_credential_lines(struct judge *j)
 {
 	char paste[4096];
 	const struct haproxy_section *s =
-		lacks_later(j, LATER_CREDENTIAL, paste, sizeof(paste));
+		lacks_later(j, j->inner, LATER_CREDENTIAL, paste, sizeof(paste));
 	const struct target *t = next_credential(j, &(struct targets_at){ 0, 0 });
 
 	if (s && t)

@@ -41,6 +41,8 @@ shipped_later(struct span line)
 	if (shipped_holds(line, "header x-tollgate-said ") ||
 		shipped_holds(line, "header x-tollgate-why "))
 		return LATER_SAID;
+	if (shipped_holds(line, "unset-var(txn.tollgate.via)"))
+		return LATER_SOCKET;
 	return shipped_holds(line, "var(txn.tollgate.set_") ? LATER_CREDENTIAL : LATER_NONE;
 }
 

@@ -28,9 +28,9 @@ struct span shipped_piece(enum shipped_piece piece);
 /* A line of the stanza as it was before 0.2, when each line asked the ACL anew; into *out,
  * which stays empty where there was none. */
 void shipped_older(struct span line, struct buf *out);
-/* Lines that stanzas of before 0.3 lack, and work without as they did: whose answer it is, and
- * credentials of ours that HAProxy sets. */
-enum shipped_later { LATER_NONE, LATER_SAID, LATER_CREDENTIAL };
+/* Lines that stanzas of before 0.3 lack, and work without as they did: whose answer it is,
+ * credentials of ours that HAProxy sets, and WebSockets, which are refused without. */
+enum shipped_later { LATER_NONE, LATER_SAID, LATER_CREDENTIAL, LATER_SOCKET };
 enum shipped_later shipped_later(struct span line);
 
 #endif

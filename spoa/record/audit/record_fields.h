@@ -116,6 +116,12 @@
   X(IDENTITY_ISSUER,               "identity.",          "issuer",                 TEXT,    DECISION,   "identity", V_COUNT,                NULL) \
   X(IDENTITY_KEY,                  "identity.",          "key",                    TEXT,    DECISION,   "identity", V_COUNT,                "key") \
   X(SESSION,                       "",                    "session",                HASH,    BOTH,       "read",     V_COUNT,                "session") \
+  X(SOCKET,                        "",                    "socket",                 OBJECT,  BOTH,       "gate",     V_COUNT,                NULL) \
+  X(SOCKET_OF,                     "socket.",             "of",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
+  X(SOCKET_TURN,                   "socket.",             "turn",                   FLAG,    BOTH,       "gate",     V_COUNT,                NULL) \
+  X(SOCKET_TURNS,                  "socket.",             "turns",                  INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SOCKET_MEDIA_IN,               "socket.",             "media_in",               INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SOCKET_MEDIA_OUT,              "socket.",             "media_out",              INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CALLS,                         "",                    "calls",                  OBJECTS, BOTH,       "policy",   V_COUNT,                NULL) \
   X(CALLS_BY,                      "calls[].",            "by",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
   X(CALLS_SERVER,                  "calls[].",            "server",                 TEXT,    BOTH,       "policy",   V_COUNT,                "server") \

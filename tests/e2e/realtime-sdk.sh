@@ -1,0 +1,13 @@
+# The official clients of realtime sessions: openai's, @google/genai's, and `ws` as a browser would.
+# Clients: npm
+. "$(dirname "$0")/lib.sh"
+command -v npm >/dev/null || { skip "openai's realtime client, @google/genai's live client" "npm is not installed"; exit 0; }
+npm_packages sdk "openai's realtime client, @google/genai's live client" || exit 0
+stack_up --policy "$here/realtime.yaml"
+export EDGE TOKEN CERT=$D/tls.crt KEY=$D/tls.key NODE_TLS_REJECT_UNAUTHORIZED=0
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=127.0.0.1 -keyout "$KEY" -out "$CERT" 2>/dev/null
+TOKEN=$(token)
+node "$build/sdk/realtime.mjs" >"$D/sdk.log" 2>&1
+grep -E '^(ok|not ok|#)' "$D/sdk.log"
+grep -q '^not ok' "$D/sdk.log" && failed=1
+grep -q '^ok' "$D/sdk.log" || not_ok "the clients run" "$(tail -3 "$D/sdk.log")"
