@@ -200,6 +200,7 @@ add_segments(struct request *r)
 			all[b->nsegments++] = (struct segment){ .role = ROLE_DOCUMENT,
 				.form = SEG_FILE,
 				.key = SEGMENT_NO_KEY,
+				.counted = true, /* with its part */
 				.start = (uint32_t)f->media.start,
 				.end = (uint32_t)f->media.end,
 				.text = f->texts[k].text };
