@@ -150,8 +150,8 @@ the_default_and_what_is_refused_without_rules_say_so(void **state)
 			      "\\\"data:image/png;base64,iVBORw0KGgo=\\\"}}]}]}\""),
 		1);
 	assert_string_equal(text(json_object_get(o, "explain"), "refused"),
-		"after the rules: 403 unreadable_content, the request holds parts that cannot "
-		"be read (images, audio, files or unknown)");
+		"after the rules: 403 unreadable_content, the request holds a file that cannot "
+		"be read (png: truncated)");
 	json_decref(o);
 }
 

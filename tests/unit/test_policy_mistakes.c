@@ -624,7 +624,7 @@ static const struct policy_mistake rows[] = {
 	{ "a reason of two lines", H "rules:\n  - {name: a, deny: {reason: \"a\\nb\"}}\n",
 		":6:30: reason: one line" },
 	{ "a redaction of nothing", H "rules:\n  - {name: a, redact: {}}\n",
-		":6:15: redact: classes or entities is missing" },
+		":6:15: redact: classes, entities or media is missing" },
 	{ "a class that does not exist", H "rules:\n  - {name: a, redact: {classes: [piii]}}\n",
 		":6:34: piii: no such class, did you mean pii?" },
 	{ "last four digits of what has none",

@@ -127,7 +127,7 @@ request_unread_files(struct request *r)
 	for (size_t i = 0; i < r->in.nfiles && !f; i++)
 		if (r->in.files[i].why)
 			f = &r->in.files[i];
-	if (!f || f->why == file_no_reader)
+	if (!f || f->why == file_no_reader || f->why == file_not_asked)
 		return SPAN_LIT(
 			"the request holds parts that cannot be read (images, audio, files "
 			"or unknown)");
