@@ -1,5 +1,5 @@
-/* Lists of system calls, by libseccomp. They are what pdftotext, pdftoppm and tesseract call on
- * Debian 12 and 13 (strace), with what glibc falls back from answered ENOSYS.
+/* Lists of system calls, by libseccomp. They are what pdftotext, pdftohtml, pdftoppm and
+ * tesseract call on Debian 12 and 13 (strace), with what glibc falls back from answered ENOSYS.
  *
  * A tool's list is loaded before its execve, so that must be in it. It is allowed with one
  * address alone for its path, FILTER_PATH. execve gives a process new memory, and nothing may

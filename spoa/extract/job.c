@@ -1,6 +1,8 @@
 /* A file's reading. Of a PDF: our own scan first (extract/pdf.h), which says what pdftotext
- * does not; its text page by page; pages without text are drawn small, for blank ones hold
- * nothing; by order they are read by tesseract. A picture: tesseract alone. */
+ * does not; its text page by page, and again by pdftohtml, which shows what pdftotext passes
+ * over (what /ActualText replaces, patterns, the 50,001st tiny letter); pages without text are
+ * drawn small, for blank ones hold nothing; by order they are read by tesseract. A picture:
+ * tesseract alone. */
 #include "extract/job.h"
 
 #include <errno.h>
@@ -21,10 +23,12 @@
 
 enum {
 	DRAWN_BYTES = 64 << 20, /* pictures of pages, small ones */
+	HTML_BYTES = 32 << 20,	/* texts with a tag each */
 	MARGIN_MS = 700,	/* before the server's deadline: what is done is handed over */
 };
 
-const char *const job_tool_names[JOB_TOOLS] = { "pdftotext", "pdftoppm", "tesseract" };
+const char *const job_tool_names[JOB_TOOLS] = { "pdftotext", "pdftohtml", "pdftoppm",
+	"tesseract" };
 static char paths[JOB_TOOLS][64];
 static const char *languages = "eng";
 
@@ -32,8 +36,8 @@ static const char *languages = "eng";
 struct job {
 	const struct extract_order *order;
 	uint64_t until_us;
-	struct buf out;	  /* frames */
-	struct span text; /* of pdftotext, pages ended by form feeds */
+	struct buf out;			     /* frames */
+	struct span text[EXTRACT_PAGES + 1]; /* of pdftotext, by page */
 	unsigned pages;
 	unsigned char empty[EXTRACT_PAGES + 1]; /* by page: EMPTY_… */
 };
@@ -168,6 +172,7 @@ put_pages(struct job *j, struct span text)
 		if (j->pages == EXTRACT_PAGES)
 			return EXTRACT_TOO_MANY_PAGES;
 		j->pages++;
+		j->text[j->pages] = page;
 		if (has_no_text(page))
 			j->empty[j->pages] = EMPTY_YES;
 		else
@@ -209,6 +214,47 @@ put_again(struct job *j, struct span laid_out, struct span raw)
 			frame_put_text(&j->out, FRAME_TEXT, page, other);
 	}
 	return raw.n ? EXTRACT_DAMAGED : EXTRACT_READ;
+}
+
+/* Whether both are of the same letters, in any order. */
+static bool
+same_letters(struct span a, struct span b)
+{
+	size_t count[256] = { 0 };
+
+	for (size_t i = 0; i < a.n; i++)
+		count[(unsigned char)a.p[i]]++;
+	for (size_t i = 0; i < b.n; i++)
+		count[(unsigned char)b.p[i]]--;
+	for (size_t i = ' ' + 1; i < 256; i++)
+		if (count[i])
+			return false;
+	return true;
+}
+
+/* What pdftohtml says of a page, where that is another text. */
+static enum extract_error
+text_again(struct job *j)
+{
+	static const char *const argv[] = { "pdftohtml", "-xml", "-i", "-hidden", "-stdout",
+		"-l", TEXT_RANGE, "-", "x", NULL };
+	SCOPED_BUF(text, EXTRACT_TEXT_BYTES);
+	struct tool t = tool_of(j, JOB_PDFTOHTML, argv, HTML_BYTES);
+	struct tool_end end = tool_run(&t);
+	struct span xml = buf_view(&end.out);
+	unsigned page;
+
+	while (!end.error && pdf_html_page(&xml, &page, &text)) {
+		struct span said = buf_view(&text);
+		struct span first = page <= EXTRACT_PAGES ? j->text[page] : span_of(NULL, 0);
+		if (buf_failed(&text))
+			end.error = EXTRACT_TOO_LARGE;
+		else if (!same_letters(said, first))
+			frame_put_text(&j->out, FRAME_TEXT, page <= j->pages ? page : 0, said);
+	}
+	buf_free(&end.out);
+	buf_free(&end.err);
+	return end.error;
 }
 
 /* One picture of pdftoppm -gray (PGM: "P5\nW H\n255\n" and bytes) off the front: 1 of one
@@ -345,6 +391,7 @@ read_pdf(struct job *j)
 	error = error ? error : put_pages(j, buf_view(&text));
 	error = error ? error : text_of_pdf(j, true, &raw);
 	error = error ? error : put_again(j, buf_view(&text), buf_view(&raw));
+	error = error ? error : text_again(j);
 	error = error ? error : look_at_empty(j);
 	if (error)
 		return error;

@@ -11,7 +11,7 @@ void job_main(void *order);
 void job_languages(const char *languages);
 /* Names of tools, and the folder that they are in inside the cage (the default: /usr/bin). */
 void job_tools(const char *folder);
-enum job_tool { JOB_PDFTOTEXT, JOB_PDFTOPPM, JOB_TESSERACT, JOB_TOOLS };
+enum job_tool { JOB_PDFTOTEXT, JOB_PDFTOHTML, JOB_PDFTOPPM, JOB_TESSERACT, JOB_TOOLS };
 extern const char *const job_tool_names[JOB_TOOLS];
 
 #endif

@@ -179,7 +179,10 @@ try_cage(const struct options *o, struct server_setup *setup)
 	}
 	if (!o->check)
 		return 0;
-	return setup->tools[JOB_PDFTOTEXT] && setup->tools[JOB_PDFTOPPM] ? 0 : EXIT_NO_CAGE;
+	return setup->tools[JOB_PDFTOTEXT] && setup->tools[JOB_PDFTOHTML] &&
+			       setup->tools[JOB_PDFTOPPM]
+		       ? 0
+		       : EXIT_NO_CAGE;
 }
 
 static unsigned

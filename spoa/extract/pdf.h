@@ -17,4 +17,8 @@ struct pdf_found {
 /* Fills *f, whatever the file is. No I/O. */
 void pdf_scan(struct span file, struct pdf_found *f);
 
+/* The texts of pdftohtml -xml one page after another, a line each; false: there is none left.
+ * *page: as it is numbered there. *out is cleared before. */
+bool pdf_html_page(struct span *xml, unsigned *page, struct buf *out);
+
 #endif

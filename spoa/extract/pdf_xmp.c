@@ -29,12 +29,9 @@ char_reference(struct span s, uint32_t *cp)
 	return *last ? 0 : end + 1;
 }
 
-static void
-put_plain(struct span s, struct buf *out)
+void
+pdf_entities(struct span s, struct buf *out)
 {
-	SCOPED_BUF(b, 0);
-
-	s = span_trim(s, " \t\r\n");
 	for (size_t i = 0; i < s.n; i++) {
 		struct span rest = span_cut(s, i + 1, s.n);
 		uint32_t cp = 0;
@@ -42,7 +39,7 @@ put_plain(struct span s, struct buf *out)
 		char c[4];
 		if (s.p[i] == '&' && rest.n && rest.p[0] == '#' &&
 			(n = char_reference(span_cut(rest, 1, rest.n), &cp))) {
-			buf_put(&b, c, utf8_encode(cp, c));
+			buf_put(out, c, utf8_encode(cp, c));
 			i += 1 + n;
 			continue;
 		}
@@ -52,9 +49,17 @@ put_plain(struct span s, struct buf *out)
 				c[0] = entities[e].c;
 				n = strlen(entities[e].name);
 			}
-		buf_putc(&b, c[0]);
+		buf_putc(out, c[0]);
 		i += n;
 	}
+}
+
+static void
+put_plain(struct span s, struct buf *out)
+{
+	SCOPED_BUF(b, 0);
+
+	pdf_entities(span_trim(s, " \t\r\n"), &b);
 	if (b.n < 2)
 		return;
 	pdf_text(buf_view(&b), out);

@@ -184,7 +184,8 @@ tools_there(const struct extract_order *o)
 
 	if (o->picture)
 		return has[JOB_TESSERACT];
-	return has[JOB_PDFTOTEXT] && has[JOB_PDFTOPPM] && (!o->ocr || has[JOB_TESSERACT]);
+	return has[JOB_PDFTOTEXT] && has[JOB_PDFTOHTML] && has[JOB_PDFTOPPM] &&
+	       (!o->ocr || has[JOB_TESSERACT]);
 }
 
 /* The body is whole: it goes into a cage. */

@@ -54,7 +54,7 @@ like "without namespaces it ends, and says what to do" "$? $(tail -1 "$D/out")" 
 
 # ---- a tool that was taken over ----
 mkdir "$D/tools"
-for t in pdftotext pdftoppm tesseract; do cp "$build/extract_tool" "$D/tools/$t"; done
+for t in pdftotext pdftohtml pdftoppm tesseract; do cp "$build/extract_tool" "$D/tools/$t"; done
 chmod -R a+rX "$D/tools"
 start --tools "$D/tools" --jobs 2
 does() { printf '%%PDF-1.4\ndo:%s\n%%%%EOF\n' "$1" | asks pdf --data-binary @-; }
@@ -127,7 +127,7 @@ is "one connection takes several" "$($curl -s --unix-socket "$sock" http://extra
 
 # ---- PDFs ----
 tools=$(asks health)
-if ! grep -q '"pdftotext":true,"pdftoppm":true' <<<"$tools"; then
+if ! grep -q '"pdftotext":true,"pdftohtml":true,"pdftoppm":true' <<<"$tools"; then
 	skip "PDFs" "poppler-utils is not installed"
 else
 	r=$(pdf known.pdf)

@@ -58,6 +58,9 @@ invisible|invisible text|IBAN_CODE 1
 aside|text off the page|IBAN_CODE 1
 turned|a page that is turned|IBAN_CODE 1
 title|a title|IBAN_CODE
+replaced|text that another one stands for|IBAN_CODE 1
+tiled|text in a pattern|IBAN_CODE 1
+tiny|text after sixty thousand tiny letters|IBAN_CODE 1
 T
 while read -r name why; do
 	chat deny.test "$name.pdf"
@@ -67,6 +70,7 @@ while read -r name why; do
 	is "and permitted where the policy says so" "$status" 200
 done <<'T'
 attached attachments
+letters fonts
 locked encrypted
 drawn no_text
 scanned no_text

@@ -214,6 +214,29 @@ test_stored(void **state)
 	buf_free(&b);
 }
 
+/* As pdftohtml prints it; what a document makes of it is no more than text. */
+static void
+test_html(void **state)
+{
+	struct span xml = SPAN_LIT("<?xml?><pdf2xml>\n<page number=\"2\" top=\"0\">\n"
+				   "<text top=\"1\">a &amp; <b>b</b> &#233;</text>\n"
+				   "<text><a href=\"x\">c</a></text></page>\n"
+				   "<page number=\"99999999999\"><text>d");
+	struct buf b;
+	unsigned page = 0;
+
+	(void)state;
+	buf_init(&b, 0);
+	assert_true(pdf_html_page(&xml, &page, &b));
+	assert_int_equal(page, 2);
+	assert_true(span_is(span_trim(buf_view(&b), "\n"), "a & b \xC3\xA9\n\nc"));
+	assert_true(pdf_html_page(&xml, &page, &b));
+	assert_true(page > EXTRACT_PAGES);
+	assert_true(span_is(buf_view(&b), "d"));
+	assert_false(pdf_html_page(&xml, &page, &b));
+	buf_free(&b);
+}
+
 static void
 test_bombs(void **state)
 {
@@ -352,7 +375,8 @@ test_pictures(void **state)
 static void
 test_manual(void **state)
 {
-	static const char *const *const words[] = { extract_error_words + 1, extract_unread_words };
+	static const char *const *const words[] = { extract_error_words + 1,
+		extract_unread_words };
 	static const size_t n[] = { EXTRACT_ERRORS_N - 1, EXTRACT_UNREAD_N };
 	struct buf page;
 
@@ -362,9 +386,11 @@ test_manual(void **state)
 	for (size_t list = 0; list < COUNT_OF(words); list++)
 		for (size_t i = 0; i < n[list]; i++) {
 			char line[64];
-			int size = snprintf(line, sizeof(line), "\n.It Cm %s\n", words[list][i]);
+			int size =
+				snprintf(line, sizeof(line), "\n.It Cm %s\n", words[list][i]);
 			if (!memmem(page.p + page.start, page.n, line, (size_t)size))
-				fail_msg("docs/man/tollgate-extract.8 lacks %s", words[list][i]);
+				fail_msg(
+					"docs/man/tollgate-extract.8 lacks %s", words[list][i]);
 		}
 	buf_free(&page);
 }
@@ -377,7 +403,9 @@ main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_packed),
-		cmocka_unit_test(test_stored), cmocka_unit_test(test_bombs),
+		cmocka_unit_test(test_stored),
+		cmocka_unit_test(test_html),
+		cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_pictures),
 		cmocka_unit_test(test_manual),

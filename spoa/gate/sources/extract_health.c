@@ -13,7 +13,8 @@ enum { EVERY_LOOKS = 5, WITHIN_US = 2000000, HEALTH_BYTES = 64 << 10 };
 static void
 note_tools(struct extract_health *h, struct span answer)
 {
-	static const char *const tools[] = { "pdftotext", "pdftoppm", "tesseract" };
+	static const char *const tools[] = { "pdftotext", "pdftohtml", "pdftoppm",
+		"tesseract" };
 	json_t *said = json_loadb(answer.p, answer.n, 0, NULL),
 	       *has = json_object_get(said, "tools");
 	size_t n = 0;

@@ -18,6 +18,12 @@ put('white.pdf', paper(['1 1 1 rg ' + show(`to ${IBAN}`)]))
 put('invisible.pdf', paper([show('Hello') + show(`to ${IBAN}`, { y: 600, render: 3 })]))
 put('aside.pdf', paper([show('Hello') + show(`to ${IBAN}`, { x: 900 })]))
 put('turned.pdf', paper([{ contents: lines(`to ${IBAN}`), more: '/Rotate 90' }]))
+put('replaced.pdf', paper([show('Hello') + '/Span<</ActualText(nothing)>> BDC ' + show(`to ${IBAN}`, { y: 600 }) + 'EMC']))
+put('tiled.pdf', paper([{ contents: show('Hello') + '/Pattern cs /P scn 0 0 612 600 re f', resources: `/Pattern<</P ${next(1)} 0 R>>` }],
+	{ more: [['/Type/Pattern/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 600 600]/XStep 600/YStep 600/Resources<</Font<</F1 3 0 R>>>>', show(`to ${IBAN}`, { x: 10, y: 50 })]] }))
+put('tiny.pdf', paper([show('Hello') + show('x'.repeat(60000), { size: 0.01, y: 10 }) + show(`to ${IBAN}`, { size: 2.5, y: 600 })]))
+put('letters.pdf', paper([show('Hello')], { font: '<</Type/Font/Subtype/Type0/BaseFont/Arial/Encoding/Identity-H/DescendantFonts[6 0 R]>>',
+	more: ['<</Type/Font/Subtype/CIDFontType2/BaseFont/Arial/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>>>'] }))
 put('title.pdf', paper([lines('Hello')], { info: `/Title (to ${IBAN})` }))
 put('note.pdf', paper([{ contents: lines('Hello'), more: `/Annots[${next(1)} 0 R]` }],
 	{ more: [`<</Type/Annot/Subtype/FreeText/Rect[10 10 200 50]/Contents(to ${IBAN})>>`] }))
