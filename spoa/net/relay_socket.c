@@ -20,7 +20,8 @@ struct socket {
 	struct side {
 		struct ws_reader reader;
 		bool waits; /* a message of it is being decided */
-		uint64_t heard_us, pinged_us; /* its last byte; it was asked whether it is there */
+		uint64_t heard_us,
+			pinged_us;    /* its last byte; it was asked whether it is there */
 		uint64_t controls_us; /* since when so many came */
 		unsigned controls;
 	} side[SIDES];
