@@ -51,7 +51,7 @@ put_frame(struct edge *c, enum socket_side to, enum ws_op op, struct span payloa
 }
 
 static void
-emit(void *arg, bool to_client, bool binary, struct span message)
+socket_emit(void *arg, bool to_client, bool binary, struct span message)
 {
 	struct edge *c = TAGGED(edge, arg);
 
@@ -372,7 +372,7 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 {
 	struct edge *c = u->edge;
 	const char *why = ws_accepted(&m->head, span_str(u->ws_key));
-	const struct socket_calls calls = { emit, message_back, c };
+	const struct socket_calls calls = { socket_emit, message_back, c };
 	size_t message = c->plan->socket_bytes;
 	size_t room = 2 * message + CAP_HEAD_BYTES + CAP_RELAY_UNSENT + 2 * READ_MAX_BYTES;
 

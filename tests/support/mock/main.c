@@ -72,8 +72,7 @@ listen_tcp(const char *where)
 	if (inet_pton(AF_INET, host, &a.sin_addr) != 1)
 		return -1;
 	a.sin_port = htons((uint16_t)atoi(colon ? colon + 1 : where));
-	/* a port that the kernel chose is lost at a shutdown: another socket asks for that one
-	 */
+	/* a port that the kernel chose is lost at a shutdown: another socket asks for that one */
 	int any = bound(&a);
 	if (any < 0 || getsockname(any, (struct sockaddr *)&a, &len) < 0)
 		return -1;

@@ -349,8 +349,8 @@ last_word(struct span text)
 	return span_cut(t, from, t.n);
 }
 
-/* Of a tool, wherever a dialect has it: Anthropic's block, Responses' item, chat's message,
- * Gemini's part, Bedrock's block. */
+/* Of a tool, wherever a dialect has it: Anthropic's block, Responses' item, chat's message, Gemini's part,
+ * Bedrock's block. */
 static bool
 has_result(json_t *req)
 {
