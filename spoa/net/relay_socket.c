@@ -287,7 +287,7 @@ socket_due(const struct edge *c)
 
 	if (c->socket->closing || !c->up)
 		return UINT64_MAX;
-	for (size_t i = 0; i < SIDES; i++) {
+	for (enum socket_side i = 0; i < SIDES; i++) {
 		uint64_t at = side_due(c, i);
 		due = at < due ? at : due;
 	}
@@ -304,7 +304,7 @@ socket_timeout(struct edge *c)
 			"the session has lasted too long");
 		return;
 	}
-	for (size_t i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
+	for (enum socket_side i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
 		struct side *s = &c->socket->side[i];
 		if (now < side_due(c, i))
 			continue;
