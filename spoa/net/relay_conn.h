@@ -319,7 +319,6 @@ void upstream_close(struct upstream *u);
 /* The exchange is over: back to the pool, or closed. */
 void upstream_release(struct upstream *u, bool reusable);
 
-/* relay_pool.c */
 struct upstream *pool_take(struct relay *r);
 void pool_put(struct upstream *u);
 void pool_drop(struct upstream *u);

@@ -20,7 +20,8 @@ struct socket {
 	struct side {
 		struct ws_reader reader;
 		bool waits; /* a message of it is being decided */
-		uint64_t heard_us, pinged_us; /* its last byte; it was asked whether it is there */
+		uint64_t heard_us,
+			pinged_us;    /* its last byte; it was asked whether it is there */
 		uint64_t controls_us; /* since when so many came */
 		unsigned controls;
 	} side[SIDES];
@@ -50,7 +51,7 @@ put_frame(struct edge *c, enum socket_side to, enum ws_op op, struct span payloa
 }
 
 static void
-emit(void *arg, bool to_client, bool binary, struct span message)
+socket_emit(void *arg, bool to_client, bool binary, struct span message)
 {
 	struct edge *c = TAGGED(edge, arg);
 
@@ -286,7 +287,7 @@ socket_due(const struct edge *c)
 
 	if (c->socket->closing || !c->up)
 		return UINT64_MAX;
-	for (size_t i = 0; i < SIDES; i++) {
+	for (enum socket_side i = 0; i < SIDES; i++) {
 		uint64_t at = side_due(c, i);
 		due = at < due ? at : due;
 	}
@@ -303,7 +304,7 @@ socket_timeout(struct edge *c)
 			"the session has lasted too long");
 		return;
 	}
-	for (size_t i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
+	for (enum socket_side i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
 		struct side *s = &c->socket->side[i];
 		if (now < side_due(c, i))
 			continue;
@@ -371,7 +372,7 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 {
 	struct edge *c = u->edge;
 	const char *why = ws_accepted(&m->head, span_str(u->ws_key));
-	const struct socket_calls calls = { emit, message_back, c };
+	const struct socket_calls calls = { socket_emit, message_back, c };
 	size_t message = c->plan->socket_bytes;
 	size_t room = 2 * message + CAP_HEAD_BYTES + CAP_RELAY_UNSENT + 2 * READ_MAX_BYTES;
 

@@ -272,6 +272,25 @@ const words = n => Array.from({ length: n }, (_, i) => 'w' + i).join(' ')
 async function money() {
 	let s = new Sock(RT), n = 0
 	await s.open()
+	// a thousand turns over sockets that end in every way, between turns and inside one
+	for (let i = 0; i < 20; i++) {
+		const one = new Sock(RT)
+		await one.open()
+		for (let k = 0; k < 50; k++) {
+			await turn(one, words(1 + k % 5))
+			n += 2 * (1 + k % 5)
+		}
+		if (i % 4 == 0) one.s.write(frame(8, Buffer.from([3, 232])))
+		else if (i % 4 == 1) one.stop()
+		else if (i % 4 == 2) {
+			// nobody knows what a turn took that was cut: what was held for it stays
+			await turn(one, 'close:1000')
+			n += 500
+		}
+		else one.s.write(frame(3, ''))
+		await one.closed()
+		one.stop()
+	}
 	for (const t of [3, 5, 40, 1]) {
 		await turn(s, words(t))
 		n += 2 * t

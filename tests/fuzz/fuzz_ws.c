@@ -100,6 +100,8 @@ oracle_took(
 	bool close = arg->opcode == WSLAY_CONNECTION_CLOSE;
 
 	(void)ctx;
+	if (close && payload.n == 1)
+		return; /* half a code, which it takes for none */
 	say(&o->out, arg->opcode,
 		!close		? 0
 		: payload.n < 2 ? WS_NO_STATUS

@@ -33,6 +33,28 @@ keep_exchange(struct request *r, struct exchange *x)
 	return attempts_open(r, x);
 }
 
+/* A session may last for hours: what its messages are decided by stays, who asks and the head
+ * without what he showed for that. */
+static int
+keep_session(struct request *r, struct exchange *x)
+{
+	struct identity asks;
+	struct arena own;
+
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	int err = exchange_head(r, &own, &x->plan.head);
+	if (!err)
+		err = exchange_expect(r, x, &own);
+	if (!err)
+		err = identity_copy(&r->found.identity, &own, &asks);
+	request_let_go(r, &own);
+	if (!err) {
+		r->found.identity = asks;
+		r->in.head = x->plan.head;
+	}
+	return err ? err : arena_failed(&r->arena) ? ERR_NOMEM : 0;
+}
+
 /* What the relay may read of an answered request moves to a small arena of its own: a
  * long stream does not keep the body's segments alive. A deferred request keeps its own:
  * it holds no body yet, and the steps run again. */
@@ -43,14 +65,14 @@ let_exchange_go(struct request *r, struct exchange *x)
 
 	if (r->out.decision.kind != D_DEFER && request_repeats(r))
 		return keep_exchange(r, x);
-	/* So does one that lists models: the rules are asked about each; and a socket's, whose
-	 * messages are asked by what it is. */
-	bool stays = x->lists_models || r->in.socket;
-	if (r->out.decision.kind == D_DEFER || stays) {
+	/* So does one that lists models: the rules are asked about each. */
+	if (r->in.socket)
+		return keep_session(r, x);
+	if (r->out.decision.kind == D_DEFER || x->lists_models) {
 		if (!request_own_head(r))
 			return ERR_NOMEM;
 		int wrong = exchange_head(r, &r->arena, &x->plan.head);
-		return wrong || !stays ? wrong : exchange_expect(r, x, &r->arena);
+		return wrong || !x->lists_models ? wrong : exchange_expect(r, x, &r->arena);
 	}
 	arena_init(&own, CAP_REQUEST_ARENA, true);
 	int err = x->plan.document.n ? 0 : exchange_head(r, &own, &x->plan.head);

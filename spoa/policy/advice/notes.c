@@ -460,6 +460,37 @@ routes(const struct noting *r)
 	}
 }
 
+/* What a session says aloud nobody here hears. */
+static void
+sockets(const struct noting *r)
+{
+	const struct rule *redacts = NULL;
+
+	for (size_t i = 0; i < r->p->nanswer_rules && !redacts; i++)
+		if (r->p->answer_rules[i].effect == RULE_REDACT)
+			redacts = &r->p->answer_rules[i];
+	for (size_t i = 0; i < r->p->nroutes; i++) {
+		const struct route *t = &r->p->routes[i];
+		if (!t->websocket)
+			continue;
+		if (!t->response)
+			note_say(r, t->at,
+				"route %s: websocket: what the provider says goes unread, and "
+				"no turn says what it took: response: [meter] is missing",
+				t->name);
+		if (t->on_failure.unreadable != OUT_DENY)
+			note_say(r, t->at,
+				"route %s: websocket: audio passes unheard: a rule on its "
+				"transcript can only end the session",
+				t->name);
+		if (t->on_failure.unreadable != OUT_DENY && redacts)
+			note_say(r, redacts->at,
+				"rule %s: what it would replace in a transcript of route %s "
+				"was said aloud: it ends the session",
+				redacts->name, t->name);
+	}
+}
+
 void
 policy_notes(const struct policy *p, const struct config *cfg, const struct detect_rules *rules,
 	void (*note)(void *arg, const char *text), void *arg)
@@ -483,6 +514,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	for (size_t i = 0; i < p->nexternals; i++)
 		one_external(&r, &p->externals[i]);
 	routes(&r);
+	sockets(&r);
 	unreached_of(&r, p->rules, p->nrules);
 	unreached_of(&r, p->answer_rules, p->nanswer_rules);
 	unreached_of(&r, p->tool_rules, p->ntool_rules);

@@ -45,7 +45,5 @@ int claims_read(const struct claim_map *map, json_t *claims, struct arena *a,
 /* What the certificate says, by the same map: fields for paths. */
 int claims_from_cert(const struct claim_map *map, const struct cert *c, struct arena *a,
 	struct identity *out, const char **why);
-/* A copy in another arena. */
-int identity_copy(const struct identity *from, struct arena *a, struct identity *to);
 
 #endif

@@ -36,12 +36,15 @@ struct identity {
 /* Its patterns of models take it; for identities that have some. */
 bool identity_has_model(const struct identity *id, struct span model);
 
+/* A copy in another arena. */
+int identity_copy(const struct identity *from, struct arena *a, struct identity *to);
+
 /* What a request brings to be identified by. */
 struct credentials {
 	const struct http_head *head;
-	bool handshake; /* it asks for a WebSocket, whose key may be elsewhere, too */
-	struct span certificate;     /* DER, from HAProxy's own fetch; empty: none */
-	bool certificate_refused;    /* HAProxy let the connection in, not the certificate */
+	bool handshake;		  /* it asks for a WebSocket, whose key may be elsewhere, too */
+	struct span certificate;  /* DER, from HAProxy's own fetch; empty: none */
+	bool certificate_refused; /* HAProxy let the connection in, not the certificate */
 	struct nonce_window *nonces; /* NULL: replays are not seen (decide) */
 	const struct apikeys *live;  /* keys made at run time; NULL: none */
 	struct keyset *missed;	     /* out: see IDENTITY_MISSED */

@@ -22,8 +22,8 @@
 #include "server.h"
 #include "socket.h"
 
-#define FIELDS_MAX    256
-#define HELD_S	      3600 /* longer than any test */
+#define FIELDS_MAX 256
+#define HELD_S	   3600 /* longer than any test */
 
 struct piece {
 	size_t end;	/* in wire */
@@ -485,8 +485,8 @@ static void
 socket_write(struct conn *c)
 {
 	while (c->sent < c->wire.n) {
-		ssize_t n = write(
-			c->fd, c->wire.p + c->wire.start + c->sent, c->wire.n - c->sent);
+		ssize_t n =
+			write(c->fd, c->wire.p + c->wire.start + c->sent, c->wire.n - c->sent);
 		if (n < 0 && errno == EAGAIN) {
 			ev_io_start(loop, &c->w);
 			return;

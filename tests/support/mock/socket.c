@@ -245,8 +245,8 @@ live_message(struct mock_socket *s, json_t *m, struct buf *out)
 bool
 mock_socket_asked(const struct mock_request *r)
 {
-	return mock_field(r, "upgrade") && mock_field(r, "sec-websocket-key") && !mock_control.status &&
-	       !mock_control.wire.n &&
+	return mock_field(r, "upgrade") && mock_field(r, "sec-websocket-key") &&
+	       !mock_control.status && !mock_control.wire.n &&
 	       (span_ends(r->path, SPAN_LIT("/realtime")) ||
 		       span_ends(r->path, SPAN_LIT("/responses")) ||
 		       span_ends(r->path, SPAN_LIT("BidiGenerateContent")));

@@ -1,0 +1,208 @@
+/* What events of realtime sessions are for, and how those of clients read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/caps.h"
+#include "scan/dialect/live.h"
+
+#define LIVE_PATH                                                                              \
+	"/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+
+static struct endpoint
+endpoint(bool gemini)
+{
+	return dialect_endpoint(dialect_find(gemini ? SPAN_LIT("gemini") : SPAN_LIT("openai")),
+		SPAN_LIT("GET"), gemini ? SPAN_LIT(LIVE_PATH) : SPAN_LIT("/v1/realtime"));
+}
+
+enum { TEXT, SIGNAL, MEDIA };
+
+static const struct {
+	const char *name, *message;
+	bool gemini, provider;
+	int is;
+	const char *flags; /* a: asks, b: begins, e: ends, m: more, s: aside */
+} cases[] = {
+	{ "audio", "{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC/+==\"}", false,
+		false, MEDIA, "" },
+	{ "audio with an id",
+		"{\"event_id\":\"event_1\",\"audio\":\"AAEC\",\"type\":\"input_audio_buffer."
+		"append\"}",
+		false, false, MEDIA, "" },
+	{ "audio that is none",
+		"{\"type\":\"input_audio_buffer.append\",\"audio\":\"call me maybe\"}", false,
+		false, TEXT, "" },
+	{ "audio with text beside it",
+		"{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC\",\"note\":\"x\"}",
+		false, false, TEXT, "" },
+	{ "a text for an id",
+		"{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC\",\"event_id\":\"my "
+		"name is Bob\"}",
+		false, false, TEXT, "" },
+	{ "the type twice",
+		"{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC\",\"type\":"
+		"\"response.create\"}",
+		false, false, TEXT, "" },
+	{ "an escape in a key",
+		"{\"type\":\"input_audio_buffer.append\",\"a\\u0075dio\":\"AAEC\"}", false,
+		false, TEXT, "" },
+	{ "a commit", "{\"type\":\"input_audio_buffer.commit\"}", false, false, SIGNAL, "" },
+	{ "a truncation",
+		"{\"type\":\"conversation.item.truncate\",\"item_id\":\"i_1\",\"content_"
+		"index\":0,\"audio_end_ms\":150}",
+		false, false, SIGNAL, "" },
+	{ "an answer is asked for", "{\"type\":\"response.create\"}", false, false, TEXT, "a" },
+	{ "what no row knows", "{\"type\":\"session.shout\"}", false, false, TEXT, "" },
+	{ "no JSON", "hello", false, false, TEXT, "" },
+	{ "cut", "{\"type\":\"input_audio_buffer.commit\"", false, false, TEXT, "" },
+	{ "a list", "[{\"type\":\"input_audio_buffer.commit\"}]", false, false, TEXT, "" },
+	{ "an answer begins", "{\"type\":\"response.created\",\"response\":{}}", false, true,
+		TEXT, "b" },
+	{ "an answer ends", "{\"type\":\"response.done\",\"response\":{}}", false, true, TEXT,
+		"e" },
+	{ "audio of an answer",
+		"{\"type\":\"response.output_audio.delta\",\"item_id\":\"i\",\"content_index\":"
+		"0,\"delta\":\"AAEC\"}",
+		false, true, MEDIA, "" },
+	{ "text of an answer", "{\"type\":\"response.output_text.delta\",\"delta\":\"AAEC\"}",
+		false, true, TEXT, "" },
+	{ "what was heard is written",
+		"{\"type\":\"conversation.item.input_audio_transcription.completed\","
+		"\"transcript\":\"x\"}",
+		false, true, TEXT, "bes" },
+	{ "Gemini: audio",
+		"{\"realtimeInput\":{\"audio\":{\"data\":\"AAEC\",\"mimeType\":\"audio/"
+		"pcm;rate=16000\"}}}",
+		true, false, MEDIA, "" },
+	{ "Gemini: audio, in the other spelling",
+		"{\"realtime_input\":{\"media_chunks\":[{\"data\":\"AAEC\",\"mime_type\":"
+		"\"audio/pcm\"}]}}",
+		true, false, MEDIA, "" },
+	{ "Gemini: text in it", "{\"realtimeInput\":{\"text\":\"hello\"}}", true, false, TEXT,
+		"" },
+	{ "Gemini: the end of audio", "{\"realtimeInput\":{\"audioStreamEnd\":true}}", true,
+		false, SIGNAL, "" },
+	{ "Gemini: two members",
+		"{\"realtimeInput\":{\"audioStreamEnd\":true},\"setup\":{\"model\":\"m\"}}",
+		true, false, TEXT, "" },
+	{ "Gemini: a turn", "{\"clientContent\":{\"turnComplete\":true}}", true, false, TEXT,
+		"a" },
+	{ "Gemini: an answer",
+		"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"turnComplete\"}]}}}",
+		true, true, TEXT, "b" },
+	{ "Gemini: it is over but for its usage", "{\"serverContent\":{\"turnComplete\":true}}",
+		true, true, TEXT, "bem" },
+	{ "Gemini: with its usage",
+		"{\"serverContent\":{\"turnComplete\":true},\"usageMetadata\":{"
+		"\"totalTokenCount\":1}}",
+		true, true, TEXT, "be" },
+	{ "Gemini: usage alone", "{\"usageMetadata\":{\"totalTokenCount\":1}}", true, true,
+		TEXT, "e" },
+	{ "Gemini: ready", "{\"setupComplete\":{}}", true, true, SIGNAL, "" },
+};
+
+static void
+events_are_what_their_row_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct endpoint e = endpoint(cases[i].gemini);
+		struct span m = span_str(cases[i].message);
+		struct arena a;
+		char flags[8] = "";
+		size_t n = 0;
+		arena_init(&a, 0, false);
+		struct live_event got =
+			cases[i].provider ? live_provider(&e, m, &a) : live_client(&e, m, &a);
+		const struct {
+			bool is;
+			char letter;
+		} all[] = { { got.asks, 'a' }, { got.begins, 'b' }, { got.ends, 'e' },
+			{ got.more, 'm' }, { got.aside, 's' } };
+		for (size_t k = 0; k < COUNT_OF(all); k++)
+			if (all[k].is)
+				flags[n++] = all[k].letter;
+		if ((int)got.is != cases[i].is || strcmp(flags, cases[i].flags) != 0)
+			fail_msg("%s: %d %s, not %d %s", cases[i].name, (int)got.is, flags,
+				cases[i].is, cases[i].flags);
+		assert_true(got.is != LIVE_MEDIA || got.media_bytes > 0);
+		arena_reset(&a);
+	}
+}
+
+static const struct {
+	const char *name, *message;
+	bool gemini;
+	const char *want; /* ROLE:TEXT; of what rules read */
+} bodies[] = {
+	{ "an item",
+		"{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\","
+		"\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"hello\"}]}"
+		"}",
+		false, "user:hello" },
+	{ "a tool's result",
+		"{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"function_call_"
+		"output\",\"call_id\":\"c\",\"output\":\"found\"}}",
+		false, "tool_result:found" },
+	{ "instructions",
+		"{\"type\":\"session.update\",\"session\":{\"instructions\":\"be kind\"}}",
+		false, "system:be kind" },
+	{ "input of an answer that is asked for",
+		"{\"type\":\"response.create\",\"response\":{\"input\":[{\"type\":\"message\","
+		"\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"hello\"}]}]"
+		"}}",
+		false, "user:hello" },
+	{ "a text under a name that nobody knows",
+		"{\"type\":\"session.shout\",\"what\":\"hello\"}", false, "other:hello" },
+	{ "Gemini: turns",
+		"{\"clientContent\":{\"turns\":[{\"role\":\"user\",\"parts\":[{\"text\":"
+		"\"hello\"}]}],\"turnComplete\":true}}",
+		true, "user:hello" },
+	{ "Gemini: a system instruction",
+		"{\"setup\":{\"model\":\"models/"
+		"m\",\"systemInstruction\":{\"parts\":[{\"text\":\"be kind\"}]}}}",
+		true, "system:be kind" },
+	{ "Gemini: a tool's result",
+		"{\"toolResponse\":{\"functionResponses\":[{\"id\":\"1\",\"name\":\"find\","
+		"\"response\":{\"output\":\"found\"}}]}}",
+		true, "tool_result:found" },
+	{ "Gemini: text as it is typed", "{\"realtimeInput\":{\"text\":\"hello\"}}", true,
+		"user:hello" },
+};
+
+static void
+texts_have_their_roles(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		struct endpoint e = endpoint(bodies[i].gemini);
+		struct body_refusal why = { 0 };
+		struct body b;
+		struct arena a;
+		bool there = false;
+		arena_init(&a, 0, false);
+		if (body_read(e.table, SPAN_LIT(""), span_str(bodies[i].message), &a, &b, &why))
+			fail_msg("%s: %s", bodies[i].name, why.code);
+		struct span want = span_str(bodies[i].want), role = span_next(&want, ':');
+		for (size_t k = 0; k < b.nsegments; k++)
+			there |= span_eq(b.segments[k].text, want) &&
+				 span_is(role, role_name(b.segments[k].role));
+		if (!there)
+			fail_msg("%s: no %s", bodies[i].name, bodies[i].want);
+		arena_reset(&a);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(events_are_what_their_row_says),
+		cmocka_unit_test(texts_have_their_roles),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
