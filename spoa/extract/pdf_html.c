@@ -1,6 +1,6 @@
 /* What pdftohtml -xml prints: <page number="3">, in it <text>…</text> with <b>, <i> and <a>. */
 #include "base/ascii.h"
-#include "extract/pdf_private.h"
+#include "extract/pdf.h"
 
 static unsigned
 page_number(struct span tag)

@@ -3,7 +3,7 @@
  * comment. A name is long, or it counts with what follows it alone: compressed bytes are not to
  * look like it. */
 #include "extract/pdf_lex.h"
-#include "extract/pdf_private.h"
+#include "extract/pdf.h"
 
 /* What must follow. */
 enum follows {

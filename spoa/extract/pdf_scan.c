@@ -10,7 +10,7 @@
 #include "base/ascii.h"
 #include "base/scoped.h"
 #include "extract/pdf_lex.h"
-#include "extract/pdf_private.h"
+#include "extract/pdf.h"
 
 enum {
 	HEAD_BYTES = 1024, /* "%PDF-" is in it */

@@ -5,7 +5,7 @@
 #include "base/codec/utf8.h"
 #include "base/scoped.h"
 #include "extract/pdf_lex.h"
-#include "extract/pdf_private.h"
+#include "extract/pdf.h"
 
 /* clang-format off */
 static const struct { const char *name; char c; } entities[] = {
