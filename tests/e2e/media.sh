@@ -129,6 +129,8 @@ place "messages" anthropic.test /v1/messages \
 place "a tool's result" anthropic.test /v1/messages \
 	'{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"@"}}]}]}]}' \
 	'.messages[0].content[0].content' "[{\"type\":\"text\",\"text\":\"$gone\"}]"
+ask anthropic.test /v1/messages '{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"riddle","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"'"$(b64 small.png)"'"}}]}]}]}'
+is "a file in a part that goes, too, goes with it" "$status $(saw '.messages[0].content')" '200 [{"type":"text","text":"x"},{"type":"text","text":"[a file was taken out here: unknown]"}]'
 place "generateContent" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"application/pdf","data":"@"}},{"text":"x"}]}]}' \
 	'.contents[0].parts' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
