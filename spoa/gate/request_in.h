@@ -59,6 +59,7 @@ struct request_in {
 	size_t nmedia, media_room;
 	struct file *files; /* of the body, by body.unread.media; NULL: it has none (gate/files) */
 	size_t nfiles;
+	uint32_t *file_of; /* by segment of the body: 1 + the file that says or holds it; 0: none */
 	size_t said_bytes; /* that tollgate-extract answered */
 	struct segment *target;
 	size_t ntarget;

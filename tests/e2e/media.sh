@@ -129,6 +129,8 @@ place "messages" anthropic.test /v1/messages \
 place "a tool's result" anthropic.test /v1/messages \
 	'{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"@"}}]}]}]}' \
 	'.messages[0].content[0].content' "[{\"type\":\"text\",\"text\":\"$gone\"}]"
+ask anthropic.test /v1/messages '{"model":"echo","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"riddle","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"'"$(b64 small.png)"'"}}]}]}]}'
+is "a file in a part that goes, too, goes with it" "$status $(saw '.messages[0].content')" '200 [{"type":"text","text":"x"},{"type":"text","text":"[a file was taken out here: unknown]"}]'
 place "generateContent" gemini.test /v1beta/models/echo:generateContent \
 	'{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"application/pdf","data":"@"}},{"text":"x"}]}]}' \
 	'.contents[0].parts' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
@@ -189,6 +191,7 @@ for i in $(seq 50); do
 	curl -s -o /dev/null -w '%{http_code}\n' -X POST "$EDGE/v1/chat/completions" -H "$auth" -H "$json" -H 'host: deny.test' --data-binary "@$D/bomb.json" >>"$D/many.log" &
 	asking+=($!)
 done
+timeout 1 curl -s -o /dev/null -X POST "$EDGE/v1/chat/completions" -H "$auth" -H "$json" -H 'host: deny.test' --data-binary "@$D/bomb.json"
 slowest=0 unserved=0
 for i in $(seq 20); do
 	t=$(curl -s -o /dev/null -w '%{http_code} %{time_total}' -X POST "$EDGE/v1/chat/completions" -H "authorization: Bearer $(token --claims '{"sub":"another"}')" -H "$json" -H 'host: deny.test' --data-binary "@$D/plain.json")
@@ -199,6 +202,8 @@ done
 check "others are served while 50 files wait that inflate without end: slowest $slowest ms" test $unserved = 0
 wait "${asking[@]}"
 is "each of which gets the policy's outcome" "$(sort "$D/many.log" | uniq -c | awk '{ print $1, $2 }')" '50 403'
+chat deny.test clean.pdf
+is "and one that was given up while it waited holds nothing" "$status" 200
 check "in flat memory: $((($(rss) - before) / 1024)) MB more" test $(($(rss) - before)) -lt 262144
 is "all of it decided again is the same" "$("$build/tollgate" policy replay -c "$D/tollgate.yaml" | grep -oE '[0-9]+ different' | sort -u)" "0 different"
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"

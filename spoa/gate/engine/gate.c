@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/random.h"
+#include "gate/files/files.h"
 #include "gate/sealing/sealing.h"
 #include "policy/identity/nonce.h"
 #include "policy/prices.h"
@@ -450,6 +451,7 @@ gate_request_end(struct request *r)
 		return;
 	struct gate *g = r->gate;
 	unpark(r);
+	request_drop_files(r);
 	request_unhold(r, r->run.held_bytes);
 	hold_leave(&g->shared->holds, r->run.held_slot);
 	exchange_free(r);

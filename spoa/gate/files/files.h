@@ -44,6 +44,8 @@ void request_drop_files(struct request *r);
 
 /* The file that said the text; NULL: none did. *page: of it. */
 struct file *request_file_of(const struct request *r, const struct segment *s, unsigned *page);
+/* The same, or the file whose data the segment of the body is. */
+struct file *request_file_with(const struct request *r, const struct segment *s);
 /* Marks those that go by the verdict: files in which something is redacted, and those that
  * nobody read. False: one cannot be replaced, and *why is it. */
 bool request_strip_files(struct request *r, const struct overlay *o, const struct file **why);
@@ -52,9 +54,9 @@ struct file *request_file_hit(const struct request *r, const struct hit *h);
 /* Whether the verdict takes out all that nobody could read. */
 bool request_files_go(const struct request *r);
 bool request_stripped(const struct request *r);
-/* The edits that put a text in place of each that goes; edits within one are dropped. At most
- * nfiles more. The new count. */
-size_t request_cut_files(struct request *r, struct splice *v, size_t n);
+/* The edits that put a text in place of each that goes; edits within one are dropped, and files
+ * within one. At most nfiles more; *n: how many they are. 0 or ERR_NOMEM. */
+int request_cut_files(struct request *r, struct splice *v, size_t *n);
 
 /* What a denial says of what nobody could read. */
 struct span request_unread_files(struct request *r);

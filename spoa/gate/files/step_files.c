@@ -34,8 +34,8 @@ request_drop_files(struct request *r)
 
 	if (!j)
 		return;
-	if (j->held)
-		request_unhold(r, j->held);
+	/* what the request holds may have been given back as a whole */
+	request_unhold(r, j->held < r->run.held_bytes ? j->held : r->run.held_bytes);
 	arena_reset(&j->arena);
 	free(j->asks);
 	free(j);
@@ -289,6 +289,26 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 	return err;
 }
 
+/* Which file each segment is of: its texts, and its data. */
+static int
+index_files(struct request *r)
+{
+	size_t n = r->in.body.nsegments;
+	uint32_t *of = r->in.file_of = arena_array(&r->arena, n, sizeof(*of));
+
+	if (!of)
+		return ERR_NOMEM;
+	memset(of, 0, n * sizeof(*of));
+	for (size_t i = 0; i < r->in.nfiles; i++) {
+		const struct file *f = &r->in.files[i];
+		if (f->media.segment < n && !of[f->media.segment])
+			of[f->media.segment] = (uint32_t)i + 1;
+		for (size_t k = 0; k < f->ntexts; k++)
+			of[f->first + k] = (uint32_t)i + 1;
+	}
+	return 0;
+}
+
 /* Kinds that rules read beside the general ones, each once. */
 static int
 tell_kind(struct request *r, const char *kind)
@@ -364,6 +384,8 @@ files_read(struct request *r, int err)
 {
 	if (!err)
 		err = add_segments(r);
+	if (!err && r->in.body.nsegments)
+		err = index_files(r);
 	if (!err)
 		err = settle_unread(r);
 	request_drop_files(r);
@@ -509,16 +531,17 @@ step_pages(struct request *r)
 struct file *
 request_file_of(const struct request *r, const struct segment *s, unsigned *page)
 {
-	size_t at = (size_t)(s - r->in.body.segments);
+	struct file *f = s->form == SEG_FILE ? request_file_with(r, s) : NULL;
 
-	if (s->form != SEG_FILE)
-		return NULL;
-	for (size_t i = 0; i < r->in.nfiles; i++) {
-		struct file *f = &r->in.files[i];
-		if (at < f->first || at - f->first >= f->ntexts)
-			continue;
-		*page = f->texts[at - f->first].page;
-		return f;
-	}
-	return NULL;
+	if (f)
+		*page = f->texts[(size_t)(s - r->in.body.segments) - f->first].page;
+	return f;
+}
+
+struct file *
+request_file_with(const struct request *r, const struct segment *s)
+{
+	uint32_t i = r->in.file_of ? r->in.file_of[s - r->in.body.segments] : 0;
+
+	return i ? &r->in.files[i - 1] : NULL;
 }

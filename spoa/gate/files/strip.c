@@ -1,26 +1,16 @@
 /* Files that go: a text stands where the part was, everything around it as it came. */
+#include "base/err.h"
 #include "gate/files/files.h"
 #include "scan/text/table.h"
 
 #include <stdlib.h>
 
-/* Whether what is to go of the segment is in a file: said by one, or its data. */
-static struct file *
-file_with(const struct request *r, const struct segment *s)
-{
-	unsigned page;
-	struct file *f = request_file_of(r, s, &page);
-
-	for (size_t i = 0; !f && s->data && i < r->in.nfiles; i++)
-		if (r->in.files[i].media.segment == (uint32_t)(s - r->in.body.segments))
-			f = &r->in.files[i];
-	return f;
-}
-
 struct file *
 request_file_hit(const struct request *r, const struct hit *h)
 {
-	return h->in_target || !r->in.nfiles ? NULL : file_with(r, h->segment);
+	return h->in_target || (h->segment->form != SEG_FILE && !h->segment->data)
+		       ? NULL
+		       : request_file_with(r, h->segment);
 }
 
 static bool
@@ -79,17 +69,6 @@ request_stripped(const struct request *r)
 	return any;
 }
 
-static bool
-goes_with_file(const struct splice *x, const struct request *r)
-{
-	for (size_t i = 0; i < r->in.nfiles; i++) {
-		const struct file *f = &r->in.files[i];
-		if (f->stripped && x->start >= f->media.start && x->end <= f->media.end)
-			return true;
-	}
-	return false;
-}
-
 /* What is said in its place. */
 static struct span
 stripped_text(struct request *r, const struct file *f)
@@ -102,21 +81,56 @@ stripped_text(struct request *r, const struct file *f)
 		f->kind[0] ? f->kind : "unknown");
 }
 
-size_t
-request_cut_files(struct request *r, struct splice *v, size_t n)
+static int
+file_by_start(const void *a, const void *b)
 {
-	size_t kept = 0;
+	const struct media *x = &(*(const struct file *const *)a)->media,
+			   *y = &(*(const struct file *const *)b)->media;
 
-	for (size_t i = 0; i < n; i++)
-		if (!goes_with_file(&v[i], r))
-			v[kept++] = v[i];
-	for (size_t i = 0; i < r->in.nfiles; i++) {
-		const struct file *f = &r->in.files[i];
-		if (f->stripped)
-			v[kept++] = (struct splice){ f->media.start, f->media.end,
-				stripped_text(r, f) };
+	if (x->start != y->start)
+		return x->start < y->start ? -1 : 1;
+	return x->end > y->end ? -1 : x->end < y->end;
+}
+
+/* The splice is within one of these files: sorted, none in another. */
+static bool
+goes_with_file(const struct splice *x, const struct file *const *v, size_t n)
+{
+	size_t from = 0;
+
+	while (n - from > 1) {
+		size_t middle = from + (n - from) / 2;
+		if (v[middle]->media.start <= x->start)
+			from = middle;
+		else
+			n = middle;
 	}
-	return kept;
+	return n > from && x->start >= v[from]->media.start && x->end <= v[from]->media.end;
+}
+
+int
+request_cut_files(struct request *r, struct splice *v, size_t *n)
+{
+	const struct file **cut = arena_array(&r->arena, r->in.nfiles + 1, sizeof(*cut));
+	size_t ncut = 0, outer = 0, kept = 0;
+
+	if (!cut)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < r->in.nfiles; i++)
+		if (r->in.files[i].stripped)
+			cut[ncut++] = &r->in.files[i];
+	qsort(cut, ncut, sizeof(*cut), file_by_start);
+	for (size_t i = 0; i < ncut; i++)
+		if (!outer || cut[i]->media.start >= cut[outer - 1]->media.end)
+			cut[outer++] = cut[i];
+	for (size_t i = 0; i < *n; i++)
+		if (!goes_with_file(&v[i], cut, outer))
+			v[kept++] = v[i];
+	for (size_t i = 0; i < outer; i++)
+		v[kept++] = (struct splice){ cut[i]->media.start, cut[i]->media.end,
+			stripped_text(r, cut[i]) };
+	*n = kept;
+	return 0;
 }
 
 struct span

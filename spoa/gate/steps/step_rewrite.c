@@ -212,8 +212,8 @@ drop_reasoning(struct request *r, struct edits *e)
 	return 0;
 }
 
-/* A rewritten key may equal another, and a request of nothing but tools is none without them: then
- * what would be sent is ambiguous. */
+/* A rewritten key may equal another, and a request of nothing but tools is none without them:
+ * then what would be sent is ambiguous. */
 static int
 still_reads(struct request *r)
 {
@@ -278,10 +278,8 @@ rewrite(struct request *r)
 		}
 	}
 	if (err == 0 && request_stripped(r)) {
-		if (edits_room(&body, r->in.nfiles))
-			body.n = request_cut_files(r, body.v, body.n);
-		else
-			err = ERR_NOMEM;
+		err = edits_room(&body, r->in.nfiles) ? request_cut_files(r, body.v, &body.n)
+						      : ERR_NOMEM;
 	}
 	if (err == 0 && r->found.offer.ncuts) {
 		if (edits_room(&body, r->found.offer.ncuts))
@@ -371,12 +369,12 @@ deny_file(struct request *r, const struct file *f)
 	for (size_t i = 0; i < r->scan.overlay.nhits && !page; i++)
 		if (request_file_hit(r, &r->scan.overlay.hits[i]) == f)
 			request_file_of(r, r->scan.overlay.hits[i].segment, &page);
-	struct span why = page ? arena_printf(&r->arena,
-				       "data that must be redacted is on page %u of a file (%s)",
-				       page, f->kind)
-			       : SPAN_LIT("data that must be redacted is in a file");
-	return request_deny(
-		r, 403, "content_policy_violation", rule ? rule->name : "", why);
+	struct span why =
+		page ? arena_printf(&r->arena,
+			       "data that must be redacted is on page %u of a file (%s)", page,
+			       f->kind)
+		     : SPAN_LIT("data that must be redacted is in a file");
+	return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "", why);
 }
 
 /* Its model is in the URL of the handshake, which is sent. */
@@ -441,7 +439,8 @@ step_rewrite(struct request *r)
 	if ((r->found.classifier_failed && r->found.unclassified == OUT_REDACT) ||
 		(r->out.redacted && request_silence(r, OUT_REDACT)))
 		redacts = true;
-	bool changed = redacts || request_stripped(r) || r->found.ncredentials || r->found.reasoning_dropped;
+	bool changed = redacts || request_stripped(r) || r->found.ncredentials ||
+		       r->found.reasoning_dropped;
 	const struct rule *hides = changed ? NULL : r->found.offer.by;
 	r->out.decision.kind = changed || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
 	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";
