@@ -70,7 +70,7 @@ export class Sock {
 			if (this.left.length < at + n) break
 			const op = this.left[0] & 15, p = this.left.subarray(at, at + n)
 			if (op == 8) this.code = n >= 2 ? p.readUInt16BE(0) : 1005, this.reason = p.subarray(2).toString()
-			else if (op == 9) this.s.write(frame(10, p))
+			else if (op == 9) this.pinged = true, this.mute || this.s.write(frame(10, p))
 			else if (op == 10) this.pongs++
 			else this.got.push(JSON.parse(p.toString()))
 			this.left = this.left.subarray(at + n)
@@ -331,6 +331,39 @@ async function money() {
 	for (const d of [...two, s]) d.stop()
 }
 
+// One that is asked whether it is there, and says nothing.
+async function silence() {
+	const s = new Sock('/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent')
+	await s.open()
+	s.mute = true
+	same('who is silent is closed', await s.closed(), 1001)
+	ok('after he was asked', s.pinged)
+}
+
+// One that reads nothing: what is said to him waits with the provider, and others are served.
+async function stops() {
+	const rss = () => +fs.readFileSync(`/proc/${process.env.PID}/statm`, 'utf8').split(' ')[1] * 4
+	const s = new Sock(RT)
+	await s.open()
+	await turn(s, 'hello')
+	const before = rss()
+	s.s.pause()
+	for (let i = 0; i < 150; i++) {
+		s.say(text(words(1500)))
+		s.say({ type: 'response.create' })
+	}
+	await new Promise(y => setTimeout(y, 3000))
+	const other = new Sock(RT)
+	await other.open()
+	same('others are served beside who reads nothing', await turn(other, 'over here'), 'over here')
+	other.stop()
+	const grown = rss() - before
+	ok('what he does not read is not kept', grown < 12000, `${grown} KB more`)
+	s.s.resume()
+	ok('and comes when he reads', await s.until(x => x.got.filter(m => m.type == 'response.done').length >= 10, 30000), s.got.length)
+	s.stop()
+}
+
 async function stays() {
 	const s = new Sock(RT)
 	await s.open()
@@ -345,7 +378,7 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, stays, handshakes, contents, bad }
+const parts = { money, silence, stays, stops, handshakes, contents, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

@@ -5,12 +5,15 @@ stack_up --policy "$here/realtime.yaml"
 forget
 export EDGE TOKEN
 TOKEN=$(token)
-for part in handshakes contents bad; do
+PID=$(pid_of tollgate)
+export PID
+node "$here/realtime.mjs" silence >"$D/silence.log" 2>&1 &
+silence=$!
+for part in handshakes contents stops bad; do
 	node "$here/realtime.mjs" $part >"$D/$part.log" 2>&1 || failed=1
 	grep -E '^(ok|not ok|#)' "$D/$part.log"
 	grep -q '^ok' "$D/$part.log" || not_ok "realtime.mjs $part" "$(tail -3 "$D/$part.log")"
 done
-
 # money: what the provider said is what was taken
 export CAROL DAVE ERIN GO=$D/go
 CAROL=$(token --claims '{"sub":"carol"}') DAVE=$(token --claims '{"sub":"dave"}') ERIN=$(token --claims '{"sub":"erin"}')
@@ -38,6 +41,10 @@ is "the handshake has a decision" "$(jq -r "select(.id == \"$id\" and .type == \
 is "each turn has one, and what it took" "$(of completion .socket.turn .usage.output_tokens | xargs)" "3 5 40 1"
 is "so has each message that was read" "$(of decision '(.socket.turn | not)' .via | xargs)" "direct direct direct direct"
 like "audio that passed is counted, not inspected" "$(jq -c 'select(.type == "completion" and .socket.media_in) | .socket' "$D/records")" '"media_in":8,"media_out":16'
+
+wait $silence
+grep -E '^(ok|not ok|#)' "$D/silence.log"
+grep -q '^not ok' "$D/silence.log" && failed=1
 
 # a reload ends sockets with the next message, a stop ends all
 node "$here/realtime.mjs" stays >"$D/stays.log" 2>&1 &
