@@ -312,7 +312,7 @@ install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX 
 	install -m 644 README.md LICENSE CHANGES.md CONTRIBUTING.md SECURITY.md $(SHARE)/doc/tollgate
 	if [ -e $(CHARTS)/LICENSE.uPlot ]; then install -m 644 $(CHARTS)/LICENSE.uPlot $(SHARE)/doc/tollgate; fi
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
-	$(if $(shell command -v dpkg-query),spoa/cmd/makers/sbom program $(B)/tollgate >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
+	$(if $(shell command -v dpkg-query),spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	for u in tollgate.service tollgate-extract.service tollgate-extract.socket; do \
 		sed 's#@PREFIX@#$(PREFIX)#g' docs/$$u >$(UNITS)/systemd/system/$$u && chmod 644 $(UNITS)/systemd/system/$$u || exit 1; done
 	install -m 644 docs/haproxy.service.conf $(UNITS)/systemd/system/haproxy.service.d/tollgate.conf
@@ -340,8 +340,8 @@ export EMBEDDED
 
 .PHONY: sbom
 sbom: deps-run ## what the program holds and is linked with, as CycloneDX: build/sbom.cdx.json
-	@$(MAKE) -s --no-print-directory $(B)/tollgate
-	@spoa/cmd/makers/sbom program $(B)/tollgate >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
+	@$(MAKE) -s --no-print-directory $(B)/tollgate $(B)/tollgate-extract
+	@spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
 
 # A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb.
 DEB := $(B)/deb/tollgate_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
@@ -376,7 +376,7 @@ endif
 
 .PHONY: docker-test
 docker-test: ## docker/ built and run with an engine of its own: traffic, restarts, Prometheus (as root)
-	@tests/support/deps dockerd:docker.io docker-compose mmdebstrap promtool:prometheus curl:curl
+	@tests/support/deps dockerd:docker.io docker-compose mmdebstrap promtool:prometheus curl:curl node:nodejs
 	@mkdir -p $(B)
 	@$(MAKE) -s ranks || echo "docker-test: no ranks to be had"
 	@tests/docker/run $(B)

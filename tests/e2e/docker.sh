@@ -82,6 +82,9 @@ docker/compose.yaml|s#- sockets:/tollgate#- sockets:/sockets#|tollgate: volumes
 docker/compose.yaml|s#  cap_drop: \[ALL\]#  cap_drop: []#|capabilities
 docker/compose.yaml|/^  grafana:/,/^$/s#<<: .hardened#restart: always#|compose, grafana: cap_drop
 docker/compose.yaml|s#:-0\.[0-9.]*}#:-9.9}#|VERSION of compose
+docker/tollgate.yaml|s#tollgate-extract/extract.sock#tollgate/extract.sock#|where tollgate asks extract
+docker/compose.yaml|/^  extract:/,/^$/s#- extract:/run/tollgate-extract#- run:/run/tollgate#|extract shares its socket's folder alone
+docker/compose.yaml|s#network_mode: none#network_mode: bridge#|extract has no network
 docker/tollgate.yaml|s#0.0.0.0:9464#0.0.0.0:9465#|the metrics' port
 docker/tollgate.yaml|s#/tollgate/relay.sock#/sockets/relay.sock#|is in a volume of tollgate
 docker/haproxy.Dockerfile|s#-g 991 tollgate#-g 992 tollgate#|group tollgate

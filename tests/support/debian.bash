@@ -19,7 +19,8 @@ debian_tree() {
 }
 # debian_inside FOLDER COMMAND [NAME=VALUE…]: by bash -e in /src, with processes and an environment of its own
 debian_inside() {
-	# a mount of its own, so that it may have namespaces of its own
-	unshare -mpf bash -c 'mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit 1
-		exec chroot "$1" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${@:3}" bash -ec "cd /src; $2"' - "$@"
+	# its root is that of its mounts: a chroot may have no namespaces of users (user_namespaces(7)), a machine may
+	unshare -mpf bash -c 'mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && cd "$1" || exit 1
+		pivot_root . . && umount -l . || exit 1
+		exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${@:3}" bash -ec "cd /src; $2"' - "$@"
 }

@@ -112,19 +112,20 @@ every_page_begins_with_its_reader_and_his_first_command(void **state)
 	globfree(&pages);
 }
 
-/* The program's own list of what is in it names each library that it was linked with. */
+/* The programs' own list of what is in them names each library that they were linked with. */
 static void
 the_bill_of_materials_is_whole(void **state)
 {
 	static const char *const libraries[] = { "jansson", "microhttpd", "sodium", "curl",
-		"ssl", "pcre2", "hiredis", "libc6" };
+		"ssl", "pcre2", "hiredis", "libc6", "tollgate-extract", "seccomp" };
 	size_t i;
 	json_t *one;
 
 	(void)state;
 	if (system("command -v dpkg-query >/dev/null") != 0)
 		skip();
-	FILE *f = popen("spoa/cmd/makers/sbom program build/tollgate", "r");
+	FILE *f = popen(
+		"spoa/cmd/makers/sbom program build/tollgate build/tollgate-extract", "r");
 	assert_non_null(f);
 	json_t *bom = json_loadf(f, JSON_REJECT_DUPLICATES, NULL);
 	assert_int_equal(pclose(f), 0);
