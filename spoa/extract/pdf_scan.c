@@ -199,7 +199,8 @@ stream_data(struct span at, size_t length)
 static enum extract_error
 inflate_stream(struct scan *s, struct span in, struct buf *out)
 {
-	unsigned head = in.n < 2 ? 0 : (unsigned char)in.p[0] << 8 | (unsigned char)in.p[1];
+	unsigned head =
+		in.n < 2 ? 0u : (unsigned)(unsigned char)in.p[0] << 8 | (unsigned char)in.p[1];
 
 	if ((head >> 8 & 15) != Z_DEFLATED || head % 31 || head & 0x20)
 		return EXTRACT_DAMAGED;
