@@ -200,11 +200,7 @@ static enum extract_error
 inflate_stream(struct scan *s, struct span in, struct buf *out)
 {
 	unsigned head =
-<<<<<<< HEAD
-		in.n < 2 ? 0 : (unsigned)(unsigned char)in.p[0] << 8 | (unsigned char)in.p[1];
-=======
 		in.n < 2 ? 0u : (unsigned)(unsigned char)in.p[0] << 8 | (unsigned char)in.p[1];
->>>>>>> h-hostile
 
 	if ((head >> 8 & 15) != Z_DEFLATED || head % 31 || head & 0x20)
 		return EXTRACT_DAMAGED;
