@@ -64,6 +64,7 @@ check "in much" test "$(tail -1 "$D/agree")" -ge 140
 # and the test notices: FILE, what is changed, what is said
 while IFS='|' read -r file change says; do
 	rm -rf "$D/tree" && mkdir "$D/tree" && cp -r "$root/docker" "$root/haproxy" "$root/Makefile" "$D/tree/"
+	mkdir -p "$D/tree/spoa/extract" && cp "$root/spoa/extract/filter.c" "$D/tree/spoa/extract/"
 	sed -i "$change" "$D/tree/$file"
 	if cmp -s "$D/tree/$file" "$root/$file"; then not_ok "$file: $change changes something"; continue; fi
 	like "$file: $change" "$("$root/tests/docker/agree" "$D/tree" 2>&1)" "$says"
@@ -84,6 +85,7 @@ docker/compose.yaml|/^  grafana:/,/^$/s#<<: .hardened#restart: always#|compose, 
 docker/compose.yaml|s#:-0\.[0-9.]*}#:-9.9}#|VERSION of compose
 docker/tollgate.yaml|s#tollgate-extract/extract.sock#tollgate/extract.sock#|where tollgate asks extract
 docker/compose.yaml|/^  extract:/,/^$/s#- extract:/run/tollgate-extract#- run:/run/tollgate#|extract shares its socket's folder alone
+docker/extract-seccomp.json|s#"pread64", ##|what the profile of extract lacks
 docker/compose.yaml|s#network_mode: none#network_mode: bridge#|extract has no network
 docker/tollgate.yaml|s#0.0.0.0:9464#0.0.0.0:9465#|the metrics' port
 docker/tollgate.yaml|s#/tollgate/relay.sock#/sockets/relay.sock#|is in a volume of tollgate
