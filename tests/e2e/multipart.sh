@@ -21,7 +21,7 @@ req POST /v1/audio/transcriptions -H "$auth" -F model=whisper-1 -F 'prompt=a cal
 is "a form with a file" "$status $(header x-tollgate-decision)" "200 redact"
 like "its text is redacted" "$(got | text)" 'a call with <EMAIL_ADDRESS_1>'
 like "its file goes on as it came" "$(got | od -An -tx1 | tr -d ' \n')" '0d0a0d0a49443300010203040506070d0a'
-like "the record says what nobody read" "$(shown)" '"opaque_bytes":11,"opaque_parts":1,"media":\["audio"\].*"not_inspected":\["headervalues","opaqueparts"\]'
+like "the record says what nobody read" "$(shown)" '"opaque_bytes":11,"opaque_parts":1,"media":\["audio"[^]]*\].*"not_inspected":\["headervalues","opaqueparts"\]'
 req POST /v1/audio/transcriptions -H "$auth" -F model=whisper-1 -F "file=@$D/a.mp3;filename=call of jane.doe@example.com.mp3"
 like "a file's name is text" "$status $(got | text)" '^200.*filename="call of <EMAIL_ADDRESS_1>'
 req POST /v1/audio/transcriptions -H "$auth" -F model=whisper-1 -F "file=@$D/long.mp3"

@@ -35,7 +35,8 @@ request_drop_files(struct request *r)
 	if (!j)
 		return;
 	/* what the request holds may have been given back as a whole */
-	request_unhold(r, j->held < r->run.held_bytes ? j->held : r->run.held_bytes);
+	if (r->gate && j->held)
+		request_unhold(r, j->held < r->run.held_bytes ? j->held : r->run.held_bytes);
 	arena_reset(&j->arena);
 	free(j->asks);
 	free(j);

@@ -28,7 +28,7 @@ extern const size_t nsteps, step_read_at, step_policy_at, step_rewrite_at;
 	X(identity, false, IDENTITY) /* who is asking; may wait for an issuer's keys: 401, 403, 503 */ \
 	X(read,     true,  READ)     /* the body's segments; skipped while it is not whole */ \
 	X(files,    true,  READ)     /* what its files are (files/) */ \
-	X(extract,  false, OUTSIDE)  /* what is in them: waits for tollgate-extract (files/) */ \
+	X(extract,  false, READ)     /* what is in them: waits for tollgate-extract (files/) */ \
 	X(pages,    true,  READ)     /* their texts, as segments (files/) */ \
 	X(classify, true,  CLASSIFY) /* what data is inside */ \
 	X(data,     false, OUTSIDE)  /* what conditions read from outside; may wait for it: 503 */ \
