@@ -221,6 +221,16 @@ daemon_start() {
 	setsid "$build/tollgate" serve -c "$D/tollgate.yaml" </dev/null >>"$D/tollgate.log" 2>&1 &
 	note_pid $! tollgate
 }
+# files_are_read WHAT: its tools are installed, and it has its cage here; 1: skipped, and said so
+files_are_read() {
+	local tool
+	for tool in pdftotext pdftoppm tesseract; do
+		command -v $tool >/dev/null || { skip "$1" "$tool is not installed"; return 1; }
+	done
+	"$build/tollgate-extract" --check >"$D/cage.log" 2>&1 && return
+	skip "$1" "tollgate-extract has no cage here: $(tail -1 "$D/cage.log")"
+	return 1
+}
 # tollgate-extract at the socket that a configuration names with  extract: {listen: unix@$D/extract.sock}
 extract_start() {
 	setsid "$build/tollgate-extract" --listen "unix@$D/extract.sock" </dev/null >>"$D/extract.log" 2>&1 &

@@ -5,9 +5,7 @@
 #
 # SEED: of the documents (2; the floors were set from a run with 1). ROWS=1: each value missed, each false alarm.
 . "$(dirname "$0")/lib.sh"
-for tool in pdftotext pdftoppm tesseract; do
-	command -v $tool >/dev/null || { skip "recall" "$tool is not installed"; exit 0; }
-done
+files_are_read "recall" || exit 0
 # Debian's cwebp, installed or unpacked; "" where there is none
 cwebp_found() {
 	local to=$build/webp deb

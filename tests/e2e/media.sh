@@ -2,9 +2,7 @@
 # refused, or taken out; what cannot be read is said by kind; pictures in answers.
 . "$(dirname "$0")/lib.sh"
 
-for tool in pdftotext pdftoppm tesseract; do
-	command -v $tool >/dev/null || { skip "files are read" "$tool is not installed"; exit 0; }
-done
+files_are_read "files are read" || exit 0
 papers=$D/papers
 mkdir "$papers"
 node "$here/media/papers.mjs" "$papers"

@@ -4,9 +4,7 @@
 # Long: five SDKs, and pictures are read.
 . "$(dirname "$0")/lib.sh"
 what="openai, @anthropic-ai/sdk, @google/genai, @aws-sdk/client-bedrock-runtime"
-for tool in pdftotext pdftoppm tesseract; do
-	command -v $tool >/dev/null || { skip "$what" "$tool is not installed"; exit 0; }
-done
+files_are_read "$what" || exit 0
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
 npm_packages sdk "$what" || exit 0
 mkdir "$D/papers"
