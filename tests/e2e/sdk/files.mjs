@@ -63,7 +63,7 @@ const CASES = [
 	["a PDF that holds nothing, where others are stripped", STRIP, "clean.pdf", "whole"],
 	["a PDF without text", DENY, "scanned.pdf", /no_text/],
 	["a scanned PDF with an account number, read", OCR, "scanned.pdf", /page 1 of a file \(pdf\)/],
-	["a picture, not read", DENY, "small.png", /not_asked/],
+	["a picture, not read", DENY, "small.png", /cannot be read/],
 	["a picture that holds nothing, read", OCR, "small.png", "whole"],
 	["a photograph that holds nothing, read", OCR, "small.jpg", "whole"],
 	["a picture with an account number, read", OCR, "page.png", /a file \(png\)/],
