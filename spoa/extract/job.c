@@ -130,14 +130,11 @@ static enum extract_error
 text_of_pdf(struct job *j, bool raw, struct buf *text)
 {
 	/* a window far wider than the page: text outside it is text */
-	static const char *const argv[] = { "pdftotext", "-raw", "-l", TEXT_RANGE, "-x",
-		"-1000000000", "-y", "-1000000000", "-W", "2000000000", "-H", "2000000000",
-		"-enc", "UTF-8", "-", "-", NULL };
-	const char *laid_out[COUNT_OF(argv) - 1] = { argv[0] };
-
-	memcpy(&laid_out[1], &argv[2], sizeof(argv) - 2 * sizeof(*argv));
-	struct tool t = tool_of(j, JOB_PDFTOTEXT, raw ? argv : laid_out,
-		EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
+	const char *argv[] = { "pdftotext", "-l", TEXT_RANGE, "-x", "-1000000000", "-y",
+		"-1000000000", "-W", "2000000000", "-H", "2000000000", "-enc", "UTF-8",
+		raw ? "-raw" : "-", "-", raw ? "-" : NULL, NULL };
+	struct tool t =
+		tool_of(j, JOB_PDFTOTEXT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
 	struct tool_end end = tool_run(&t);
 
 	buf_move(text, &end.out);
@@ -166,9 +163,7 @@ static enum extract_error
 put_pages(struct job *j, struct span text)
 {
 	while (text.n) {
-		size_t end = span_chr(text, '\f');
-		struct span page = span_cut(text, 0, end);
-		text = span_cut(text, end + 1, text.n);
+		struct span page = span_next(&text, '\f');
 		if (j->pages == EXTRACT_PAGES)
 			return EXTRACT_TOO_MANY_PAGES;
 		j->pages++;
@@ -203,17 +198,14 @@ same_words(struct span a, struct span b)
 /* The same pages once more: neither order is enough alone. What is laid out breaks text at a
  * slant into letters and drops a hyphen at a line's end, what is not has columns in pieces. */
 static enum extract_error
-put_again(struct job *j, struct span laid_out, struct span raw)
+put_again(struct job *j, struct span text)
 {
 	for (unsigned page = 1; page <= j->pages; page++) {
-		size_t n = span_chr(laid_out, '\f'), m = span_chr(raw, '\f');
-		struct span one = span_cut(laid_out, 0, n), other = span_cut(raw, 0, m);
-		laid_out = span_cut(laid_out, n + 1, laid_out.n);
-		raw = span_cut(raw, m + 1, raw.n);
-		if (!has_no_text(other) && !same_words(one, other))
+		struct span other = span_next(&text, '\f');
+		if (!has_no_text(other) && !same_words(j->text[page], other))
 			frame_put_text(&j->out, FRAME_TEXT, page, other);
 	}
-	return raw.n ? EXTRACT_DAMAGED : EXTRACT_READ;
+	return text.n ? EXTRACT_DAMAGED : EXTRACT_READ;
 }
 
 /* Whether both are of the same letters, in any order. */
@@ -325,12 +317,6 @@ look_at_empty(struct job *j)
 	return EXTRACT_READ;
 }
 
-static bool
-is_upper_byte(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
 /* OCR reads a gap where letters are spaced: after the @ of an address, between the country and
  * the digits of an account. The blank at i is such a one. */
 static bool
@@ -340,9 +326,9 @@ is_ocr_gap(struct span s, size_t i)
 		return false;
 	if (s.p[i - 1] == '@')
 		return true;
-	return i >= 2 && i + 2 < s.n && is_upper_byte(s.p[i - 2]) &&
-	       is_upper_byte(s.p[i - 1]) && (i == 2 || (unsigned char)s.p[i - 3] <= ' ') &&
-	       is_digit(s.p[i + 1]) && is_digit(s.p[i + 2]);
+	return i >= 2 && i + 2 < s.n && is_upper(s.p[i - 2]) && is_upper(s.p[i - 1]) &&
+	       (i == 2 || (unsigned char)s.p[i - 3] <= ' ') && is_digit(s.p[i + 1]) &&
+	       is_digit(s.p[i + 2]);
 }
 
 static void
@@ -390,7 +376,7 @@ read_pdf(struct job *j)
 	error = error ? error : text_of_pdf(j, false, &text);
 	error = error ? error : put_pages(j, buf_view(&text));
 	error = error ? error : text_of_pdf(j, true, &raw);
-	error = error ? error : put_again(j, buf_view(&text), buf_view(&raw));
+	error = error ? error : put_again(j, buf_view(&raw));
 	error = error ? error : text_again(j);
 	error = error ? error : look_at_empty(j);
 	if (error)
@@ -432,7 +418,7 @@ read_picture(struct job *j)
 		SCOPED_BUF(joined, 0);
 		join_ocr_gaps(buf_view(&end.out), &joined);
 		error = put_pages(j, buf_view(&end.out));
-		error = error ? error : put_again(j, buf_view(&end.out), buf_view(&joined));
+		error = error ? error : put_again(j, buf_view(&joined));
 	}
 	for (unsigned page = 1; page <= j->pages && !error; page++)
 		if (j->empty[page] != EMPTY_NO)

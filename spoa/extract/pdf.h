@@ -1,4 +1,4 @@
-/* What a PDF holds beside what pdftotext prints (ISO 32000-1): text that is in no page, and
+/* What a PDF holds that pdftotext does not print (ISO 32000-1): text that is in no page, and
  * things whose text is not read. A scan of the whole file, not a parser: objects of older
  * revisions and those that nothing refers to count, and in doubt something is there. */
 #ifndef EXTRACT_PDF_H

@@ -185,22 +185,10 @@ put_code(struct buf *out, uint32_t cp)
 }
 
 static void
-utf16_text(struct span s, bool big, struct buf *out)
+utf16_text(struct span s, bool little, struct buf *out)
 {
-	for (size_t i = 0; i + 1 < s.n; i += 2) {
-		uint32_t a = (unsigned char)s.p[i], b = (unsigned char)s.p[i + 1];
-		uint32_t cp = big ? a << 8 | b : b << 8 | a, low = 0;
-		if ((cp & 0xFC00) == 0xD800 && i + 3 < s.n) {
-			a = (unsigned char)s.p[i + 2];
-			b = (unsigned char)s.p[i + 3];
-			low = big ? a << 8 | b : b << 8 | a;
-		}
-		if ((low & 0xFC00) == 0xDC00) {
-			cp = 0x10000 + ((cp & 0x3FF) << 10) + (low & 0x3FF);
-			i += 2;
-		}
-		put_code(out, (cp & 0xF800) == 0xD800 ? 0xFFFD : cp);
-	}
+	while (s.n >= 2)
+		put_code(out, utf16_next(&s, little));
 }
 
 /* PDFDocEncoding where it is not Latin 1 (annex D.2). */
@@ -223,9 +211,9 @@ void
 pdf_text(struct span s, struct buf *out)
 {
 	if (span_starts(s, SPAN_LIT("\xFE\xFF"))) {
-		utf16_text(span_cut(s, 2, s.n), true, out);
-	} else if (span_starts(s, SPAN_LIT("\xFF\xFE"))) {
 		utf16_text(span_cut(s, 2, s.n), false, out);
+	} else if (span_starts(s, SPAN_LIT("\xFF\xFE"))) {
+		utf16_text(span_cut(s, 2, s.n), true, out);
 	} else if (utf8_valid(s)) { /* many write it without its mark */
 		if (span_starts(s, SPAN_LIT("\xEF\xBB\xBF")))
 			s = span_cut(s, 3, s.n);

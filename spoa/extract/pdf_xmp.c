@@ -1,58 +1,27 @@
 /* Text of an XMP packet (ISO 16684-1), without reading it as XML: what is between tags, and
  * values of attributes, for RDF may be written so. Addresses of schemas are no text. And of
  * what pdftohtml -xml prints: <page number="3">, in it <text>…</text> with <b>, <i> and <a>. */
-#include <stdlib.h>
-
 #include "base/ascii.h"
 #include "base/codec/utf8.h"
 #include "base/scoped.h"
 #include "extract/pdf_lex.h"
 #include "extract/pdf.h"
-
-/* clang-format off */
-static const struct { const char *name; char c; } entities[] = {
-	{ "lt;", '<' }, { "gt;", '>' }, { "amp;", '&' }, { "quot;", '"' }, { "apos;", '\'' },
-};
-/* clang-format on */
-
-/* After "&#": digits, or x and hex ones, and ";". The length, 0 where it is none. */
-static size_t
-char_reference(struct span s, uint32_t *cp)
-{
-	size_t end = span_chr(span_cut(s, 0, 10), ';');
-	bool hex = s.n && (s.p[0] == 'x' || s.p[0] == 'X');
-	char digits[12] = "", *last;
-
-	if (end >= s.n || end >= 10 || end == 0)
-		return 0;
-	memcpy(digits, s.p + hex, end - hex);
-	unsigned long v = strtoul(digits, &last, hex ? 16 : 10);
-	*cp = v > 0x10FFFF || (v & ~0x7FFul) == 0xD800 ? 0xFFFD : (uint32_t)v;
-	return *last ? 0 : end + 1;
-}
+#include "scan/media/xml.h"
 
 void
 pdf_entities(struct span s, struct buf *out)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		struct span rest = span_cut(s, i + 1, s.n);
+	while (s.n) {
 		uint32_t cp = 0;
-		size_t n = 0;
 		char c[4];
-		if (s.p[i] == '&' && rest.n && rest.p[0] == '#' &&
-			(n = char_reference(span_cut(rest, 1, rest.n), &cp))) {
+		size_t n = s.p[0] == '&' ? xml_reference(span_cut(s, 1, s.n), &cp) : 0;
+		if (n && (cp > 0x10ffff || (cp & 0x1ff800) == 0xd800))
+			cp = 0xfffd;
+		if (n)
 			buf_put(out, c, utf8_encode(cp, c));
-			i += 1 + n;
-			continue;
-		}
-		c[0] = s.p[i];
-		for (size_t e = 0; s.p[i] == '&' && e < COUNT_OF(entities) && !n; e++)
-			if (span_starts(rest, span_str(entities[e].name))) {
-				c[0] = entities[e].c;
-				n = strlen(entities[e].name);
-			}
-		buf_putc(out, c[0]);
-		i += n;
+		else
+			buf_putc(out, s.p[0]);
+		s = span_cut(s, n + 1, s.n);
 	}
 }
 

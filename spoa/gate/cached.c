@@ -141,7 +141,8 @@ cache_key_of(struct request *r)
 		return "nobody to keep it for";
 	if (!r->in.have_body || r->in.body.format != BODY_JSON)
 		return "no body to compare";
-	if (r->in.body.unread.nmedia || r->in.unread.nmedia || r->in.unread.sealed || r->in.body.nreasoning)
+	if (r->in.body.unread.nmedia || r->in.unread.nmedia || r->in.unread.sealed ||
+		r->in.body.nreasoning)
 		return "media, or what a provider signed";
 	if (r->in.body.nrefs || r->in.body.marks.nrequests > 1)
 		return "what the provider holds";

@@ -88,6 +88,27 @@ utf8_encode(uint32_t cp, char out[4])
 }
 
 static uint32_t
+utf16_unit(struct span s, size_t at, bool little)
+{
+	unsigned char first = (unsigned char)s.p[at], second = (unsigned char)s.p[at + 1];
+
+	return little ? (uint32_t)(second << 8 | first) : (uint32_t)(first << 8 | second);
+}
+
+uint32_t
+utf16_next(struct span *s, bool little)
+{
+	uint32_t cp = utf16_unit(*s, 0, little),
+		 low = s->n >= 4 ? utf16_unit(*s, 2, little) : 0;
+	bool pair = (cp & 0xfc00) == 0xd800 && (low & 0xfc00) == 0xdc00;
+
+	*s = span_cut(*s, pair ? 4 : 2, s->n);
+	if (pair)
+		return 0x10000 + ((cp & 0x3ff) << 10) + (low & 0x3ff);
+	return (cp & 0xf800) == 0xd800 ? 0xfffd : cp;
+}
+
+static uint32_t
 half_of(const char *p)
 {
 	return 0xd000u | ((unsigned char)p[1] & 0x3fu) << 6 | ((unsigned char)p[2] & 0x3fu);

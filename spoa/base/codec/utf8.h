@@ -55,6 +55,9 @@ size_t utf8_count(struct span s);
 void utf8_position(struct span s, size_t at, unsigned *line, unsigned *column);
 /* Writes the code point (<= 0x10FFFF; a surrogate as UTF-8 would have it); returns 1-4. */
 size_t utf8_encode(uint32_t cp, char out[4]);
+/* A code point of UTF-16 off the front, of two bytes at least; U+FFFD for a half without the
+ * other (RFC 2781 2.2). */
+uint32_t utf16_next(struct span *s, bool little);
 /* Halves of surrogate pairs, as utf8_encode() writes them: UTF8_HALF bytes each. */
 enum { UTF8_HALF = 3 };
 static inline bool

@@ -67,6 +67,8 @@ struct var {
 size_t request_vars(struct request *r, struct var out[VARS_MAX]);
 /* Makes the exchange of a request whose decision goes via relay, issues its
  * ticket, and lets go of the SPOP frame. 0, ERR_NOMEM, ERR_FULL, ERR_LIMIT. */
+/* With what its plan has of the request, as far as that is known; NULL: no memory. */
+struct exchange *exchange_new(struct request *r);
 int exchange_open(struct request *r);
 void exchange_free(struct request *r);
 /* The decision's record is durable, or will not be in time (err): a claim that waits for it

@@ -116,7 +116,7 @@ drop_decoded(struct request *r)
 		buf_free(&r->out.decoded);
 }
 
-/* What browsers offer beside their key, and want answered. */
+/* What browsers offer in addition to their key, and want answered. */
 static bool
 offers_realtime(const struct request *r)
 {
@@ -128,14 +128,13 @@ offers_realtime(const struct request *r)
 	return false;
 }
 
-int
-exchange_open(struct request *r)
+struct exchange *
+exchange_new(struct request *r)
 {
-	struct gate *g = r->gate;
 	struct exchange *x = calloc(1, sizeof(*x));
 
 	if (!x)
-		return ERR_NOMEM;
+		return NULL;
 	TAG(exchange, x);
 	buf_init(&x->together.vector, MEANING_DIMS_MOST * sizeof(float));
 	r->x = x;
@@ -145,14 +144,25 @@ exchange_open(struct request *r)
 	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
 	x->plan.document = r->found.document;
-	x->plan.replays = r->out.replay.n;
 	x->plan.reads_answer = !r->found.document.n && request_reads_answer(r);
-	x->hide_usage = r->out.ask_usage;
-	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
-	x->plan.reads_answer |= x->lists_models;
 	x->plan.dialect = r->found.endpoint.dialect;
 	x->plan.endpoint = r->found.endpoint.name;
 	x->plan.id = span_str(r->id);
+	return x;
+}
+
+int
+exchange_open(struct request *r)
+{
+	struct gate *g = r->gate;
+	struct exchange *x = exchange_new(r);
+
+	if (!x)
+		return ERR_NOMEM;
+	x->plan.replays = r->out.replay.n;
+	x->hide_usage = r->out.ask_usage;
+	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
+	x->plan.reads_answer |= x->lists_models;
 	if (r->in.socket) {
 		x->plan.socket_bytes = r->found.route->websocket;
 		x->plan.subprotocol = offers_realtime(r) ? "realtime" : NULL;

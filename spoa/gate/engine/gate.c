@@ -650,8 +650,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	tickets_init(&g->tickets, CAP_TICKETS);
 	TAILQ_INIT(&g->parked);
 	TAILQ_INIT(&g->together);
-	extractor_init(&g->extractor, loop, m);
-	g->extractor.path = shared->cfg->extract.path;
+	extractor_init(&g->extractor, loop, m, shared->cfg->extract.path);
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognisers = recognisers_new(loop);
 	g->data = data_cache_new(loop, redis, m);

@@ -133,7 +133,7 @@ bool gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *a
 void gate_finish(struct exchange *x, const struct exchange_result *r,
 	void (*done)(void *arg, int err), void *arg);
 
-/* ---- engine/socket.c: messages of a WebSocket, each decided before it goes ---- */
+/* ---- engine/session.c: messages of a WebSocket, each decided before it goes ---- */
 
 struct socket_calls;
 struct socket_end;

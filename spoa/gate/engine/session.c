@@ -19,6 +19,11 @@
 
 enum { WS_RESTART = 1012 }; /* RFC 6455's registry: come again */
 
+/* How a provider's messages reach a guard: put_event(). */
+static const struct guard_head events_head = { .status = 200,
+	.content_type = { "text/event-stream", 17 },
+	.content_encoding = { "", 0 } };
+
 static void message_decided(void *arg, const struct exchange_denial *denial);
 
 /* ---- the end of it ---- */
@@ -168,28 +173,6 @@ message_request(struct session *s, bool turn)
 	return r;
 }
 
-static struct exchange *
-message_exchange(struct request *r)
-{
-	struct exchange *x = calloc(1, sizeof(*x));
-
-	if (!x)
-		return NULL;
-	TAG(exchange, x);
-	buf_init(&x->together.vector, 1);
-	x->r = r;
-	r->x = x;
-	x->plan.body_mode = BODY_DEFER;
-	x->plan.content_length = -1;
-	x->plan.body_cap_bytes = r->snap->cfg->body_bytes;
-	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
-	x->plan.reads_answer = request_reads_answer(r);
-	x->plan.dialect = r->found.endpoint.dialect;
-	x->plan.endpoint = r->found.endpoint.name;
-	x->plan.id = span_str(r->id);
-	return x;
-}
-
 /* Decides it; message_decided() follows. NULL: no room. */
 static struct said *
 message_asks(struct session *s, bool binary, struct span message, bool turn)
@@ -204,7 +187,7 @@ message_asks(struct session *s, bool binary, struct span message, bool turn)
 	m->body = mem_get(message.n);
 	m->n = message.n;
 	if (!m->body || request_hold_identity(r) == STEP_DECIDED ||
-		!request_hold(r, sizeof(*r) + message.n) || !(m->x = message_exchange(r))) {
+		!request_hold(r, sizeof(*r) + message.n) || !(m->x = exchange_new(r))) {
 		mem_put(m->body, m->n);
 		free(m);
 		gate_request_end(r);
@@ -247,13 +230,10 @@ message_denied(struct said *m)
 static bool
 turn_begins(struct said *m)
 {
-	static const struct guard_head head = { .status = 200,
-		.content_type = { "text/event-stream", 17 },
-		.content_encoding = { "", 0 } };
 	struct session *s = m->of;
 
 	m->life = SAID_ANSWERED;
-	return !m->x->plan.reads_answer || gate_answer(m->x, &head, &s->guard) == 0;
+	return !m->x->plan.reads_answer || gate_answer(m->x, &events_head, &s->guard) == 0;
 }
 
 static void
@@ -421,16 +401,13 @@ guard_takes(struct session *s, struct guard *g, bool binary, struct span message
 static enum socket_goes
 message_alone(struct session *s, bool binary, struct span message)
 {
-	static const struct guard_head head = { .status = 200,
-		.content_type = { "text/event-stream", 17 },
-		.content_encoding = { "", 0 } };
 	struct guard *g = NULL;
 
 	if (!s->x->plan.reads_answer) {
 		s->calls.emit(s->calls.arg, true, binary, message);
 		return SOCKET_GOES;
 	}
-	if (gate_answer(s->x, &head, &g))
+	if (gate_answer(s->x, &events_head, &g))
 		return session_ends(s, WS_TRY_AGAIN, false, "out of memory");
 	enum socket_goes goes = guard_takes(s, g, binary, message, false);
 	SCOPED_BUF(rest, 0);

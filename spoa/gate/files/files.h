@@ -13,8 +13,7 @@ struct file {
 	struct media media;
 	const char *kind; /* "pdf", "text", or as of media.kind */
 	size_t bytes;	  /* decoded; 0: nobody knows where they are */
-	uint32_t width, height;
-	unsigned pages; /* of a document that was read; else 0 */
+	unsigned pages;	  /* of a document that was read; else 0 */
 	/* bits: of what there are texts */
 	enum { FILE_METADATA = 1, FILE_TEXT = 2, FILE_OCR = 4 } read;
 	const char *why;	      /* it is not read to its end, a fixed word; NULL: it is */

@@ -9,6 +9,7 @@
 #include "base/push.h"
 #include "gate/files/files.h"
 #include "gate/gate_private.h"
+#include "scan/text/blob.h"
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
@@ -95,28 +96,17 @@ decode_base64(struct span text, struct arena *a, struct span *out)
 static enum file_magic
 head_kind(const struct media *m)
 {
-	enum { HEAD_BYTES = 96 };
-	char room[HEAD_BYTES], clean[HEAD_BYTES];
+	enum { HEAD_BYTES = 64 };
+	char head[HEAD_BYTES];
 	struct span data = m->data;
-	size_t n = 0, got = 0;
 
 	if (!m->base64)
 		return file_kind_of(m->data);
 	uri_type(m->data, &data);
-	for (size_t i = 0; i < data.n && n < sizeof(clean) && data.p[i] != '='; i++)
-		if (!is_one_of(data.p[i], " \t\r\n"))
-			clean[n++] = data.p[i];
-	const char *end;
-	for (int url = 0; url < 2; url++) {
-		sodium_base642bin((unsigned char *)room, sizeof(room), clean, n / 4 * 4, NULL,
-			&got, &end,
-			url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
-			    : sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
-		enum file_magic k = file_kind_of(span_of(room, got));
-		if (k != FILE_OTHER)
-			return k;
-	}
-	return FILE_OTHER;
+	data = span_cut(data, 0, 2 * HEAD_BYTES);
+	struct blob_run run = blob_run_at(data, 0, false);
+	run.in = IN64;
+	return file_kind_of(span_of(head, blob_head(data, &run, false, head, sizeof(head))));
 }
 
 /* ---- who reads it ---- */
@@ -269,8 +259,6 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 	if (err)
 		return err;
 	f->bytes = f->decoded.n;
-	f->width = facts.width;
-	f->height = facts.height;
 	if (facts.kind != FILE_OTHER)
 		f->kind = file_kind_name(facts.kind);
 	if (facts.flaw) {
@@ -310,7 +298,7 @@ index_files(struct request *r)
 	return 0;
 }
 
-/* Kinds that rules read beside the general ones, each once. */
+/* Kinds that rules read in addition to the general ones, each once. */
 static int
 tell_kind(struct request *r, const char *kind)
 {
@@ -368,11 +356,11 @@ look_into_files(struct request *r)
 		err = look_into_file(r, f, ocr);
 		if (!err && f->kind[0])
 			err = tell_kind(r, f->kind);
-		if (f->wanted && wanted++ == CAP_FILES) {
-			wanted--;
+		if (f->wanted && wanted == CAP_FILES) {
 			f->wanted = false;
 			f->why = file_too_many;
 		}
+		wanted += f->wanted;
 		if (!err && !f->wanted)
 			f->decoded = (struct span){ NULL, 0 };
 	}

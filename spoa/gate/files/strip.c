@@ -1,4 +1,5 @@
-/* Files that go: a text stands where the part was, everything around it as it came. */
+/* Files that are taken out: a text stands where the part was, everything around it as it came.
+ */
 #include "base/err.h"
 #include "gate/files/files.h"
 #include "scan/text/table.h"

@@ -15,9 +15,9 @@ const char extract_away[] = "extractor_away", extract_late[] = "extractor_late",
 static const struct span no_answer;
 
 void
-extractor_init(struct extractor *x, struct ev_loop *loop, struct metrics *m)
+extractor_init(struct extractor *x, struct ev_loop *loop, struct metrics *m, const char *path)
 {
-	*x = (struct extractor){ .loop = loop, .metrics = m };
+	*x = (struct extractor){ .loop = loop, .metrics = m, .path = path };
 	TAILQ_INIT(&x->waiting);
 }
 

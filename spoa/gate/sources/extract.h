@@ -16,7 +16,7 @@ enum { EXTRACT_CALLS = 4 };
 struct extractor {
 	struct ev_loop *loop;
 	struct metrics *metrics;
-	const char *path; /* of its socket; NULL: there is none */
+	const char *path; /* of its socket; NULL: there is none, and nothing is asked */
 	struct http_client *http;
 	TAILQ_HEAD(, extract_ask) waiting;
 	unsigned running;
@@ -41,7 +41,8 @@ struct extract_ask {
 
 extern const char extract_away[], extract_late[], extract_nonsense[];
 
-void extractor_init(struct extractor *x, struct ev_loop *loop, struct metrics *m);
+void extractor_init(
+	struct extractor *x, struct ev_loop *loop, struct metrics *m, const char *path);
 void extractor_free(struct extractor *x);
 /* The daemon stops: all asks end. */
 void extractor_abort(struct extractor *x);

@@ -109,7 +109,8 @@ may_pass(struct request *r)
 
 	if (r->found.no_session)
 		return request_no_session(r);
-	bool unreadable = r->in.unreadable && of->unreadable == OUT_DENY && !request_files_go(r);
+	bool unreadable =
+		r->in.unreadable && of->unreadable == OUT_DENY && !request_files_go(r);
 	if (unreadable && r->in.body.ids_bytes)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request holds ids of tokens in place of text, and they "
@@ -168,8 +169,9 @@ same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
 {
 	const struct policy_changes *cx = &x->changes, *cy = &y->changes;
 
-	if (x->ruled.effect != y->ruled.effect || x->redacts != y->redacts || x->strips != y->strips ||
-		cx->target != cy->target || !str_same(cx->model, cy->model) ||
+	if (x->ruled.effect != y->ruled.effect || x->redacts != y->redacts ||
+		x->strips != y->strips || cx->target != cy->target ||
+		!str_same(cx->model, cy->model) ||
 		cx->max_output_tokens != cy->max_output_tokens || cx->require != cy->require ||
 		cx->nrules != cy->nrules)
 		return false;

@@ -123,32 +123,16 @@ put_latin1(struct buf *b, struct span s)
 		put_code_point(b, (unsigned char)s.p[i]);
 }
 
-/* RFC 2781; half a pair is U+FFFD. */
 static void
 put_utf16(struct buf *b, struct span s, enum media_charset c)
 {
-	struct media_rd r = media_rd(s);
+	bool little = span_starts(s, SPAN_LIT("\xff\xfe")) ||
+		      (c == MEDIA_UTF16LE && !span_starts(s, SPAN_LIT("\xfe\xff")));
 
-	r.little = c == MEDIA_UTF16LE;
-	if (s.n >= 2 && (unsigned char)s.p[0] == 0xff && (unsigned char)s.p[1] == 0xfe) {
-		r.little = true;
-		r.at = 2;
-	} else if (s.n >= 2 && (unsigned char)s.p[0] == 0xfe && (unsigned char)s.p[1] == 0xff) {
-		r.little = false;
-		r.at = 2;
-	}
-	while (media_left(&r) >= 2) {
-		uint32_t cp = media_u16(&r);
-		if (cp >= 0xd800 && cp < 0xdc00 && media_left(&r) >= 2) {
-			struct media_rd next = r;
-			uint32_t low = media_u16(&next);
-			if (low >= 0xdc00 && low < 0xe000) {
-				cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
-				r = next;
-			}
-		}
-		if (cp != 0xfeff) /* before each of several texts */
-			put_code_point(b, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
+	while (s.n >= 2) {
+		uint32_t cp = utf16_next(&s, little);
+		if (cp != 0xfeff) /* a mark, before each of several texts */
+			put_code_point(b, cp);
 	}
 }
 

@@ -214,12 +214,11 @@ file_kinds_inside(struct span head)
 
 /* ---- what types say ---- */
 
-#define IS(kind)  (UINT64_C(1) << (kind))
-#define IS_MP4	  (IS(FILE_MP4) | IS(FILE_M4A))
-#define IS_HEIC	  (IS(FILE_HEIC) | IS(FILE_AVIF))
-#define IS_OFFICE (IS(FILE_ZIP) | IS(FILE_OLE))
-#define IS_WORD	  (IS_OFFICE | IS(FILE_RTF))
-#define IS_TEXT	  IS(FILE_OTHER)
+#define IS_MP4	  (FILE_IS(FILE_MP4) | FILE_IS(FILE_M4A))
+#define IS_HEIC	  (FILE_IS(FILE_HEIC) | FILE_IS(FILE_AVIF))
+#define IS_OFFICE (FILE_IS(FILE_ZIP) | FILE_IS(FILE_OLE))
+#define IS_WORD	  (IS_OFFICE | FILE_IS(FILE_RTF))
+#define IS_TEXT	  FILE_IS(FILE_OTHER)
 
 /* Types without "x-", "vnd." and parameters; a type's second word alone is a format's name.
  * One that ends in * is a beginning. */
@@ -227,73 +226,73 @@ static const struct {
 	const char *type;
 	uint64_t kinds;
 } declared_types[] = {
-	{ "application/pdf", IS(FILE_PDF) },
-	{ "image/png", IS(FILE_PNG) },
-	{ "image/apng", IS(FILE_PNG) },
-	{ "image/jpeg", IS(FILE_JPEG) },
-	{ "image/jpg", IS(FILE_JPEG) },
-	{ "image/pjpeg", IS(FILE_JPEG) },
-	{ "image/gif", IS(FILE_GIF) },
-	{ "image/webp", IS(FILE_WEBP) },
-	{ "image/tiff", IS(FILE_TIFF) },
-	{ "image/tif", IS(FILE_TIFF) },
-	{ "image/bmp", IS(FILE_BMP) },
-	{ "image/ms-bmp", IS(FILE_BMP) },
-	{ "image/icon", IS(FILE_ICO) },
-	{ "image/ico", IS(FILE_ICO) },
-	{ "image/microsoft.icon", IS(FILE_ICO) },
-	{ "image/adobe.photoshop", IS(FILE_PSD) },
-	{ "image/psd", IS(FILE_PSD) },
+	{ "application/pdf", FILE_IS(FILE_PDF) },
+	{ "image/png", FILE_IS(FILE_PNG) },
+	{ "image/apng", FILE_IS(FILE_PNG) },
+	{ "image/jpeg", FILE_IS(FILE_JPEG) },
+	{ "image/jpg", FILE_IS(FILE_JPEG) },
+	{ "image/pjpeg", FILE_IS(FILE_JPEG) },
+	{ "image/gif", FILE_IS(FILE_GIF) },
+	{ "image/webp", FILE_IS(FILE_WEBP) },
+	{ "image/tiff", FILE_IS(FILE_TIFF) },
+	{ "image/tif", FILE_IS(FILE_TIFF) },
+	{ "image/bmp", FILE_IS(FILE_BMP) },
+	{ "image/ms-bmp", FILE_IS(FILE_BMP) },
+	{ "image/icon", FILE_IS(FILE_ICO) },
+	{ "image/ico", FILE_IS(FILE_ICO) },
+	{ "image/microsoft.icon", FILE_IS(FILE_ICO) },
+	{ "image/adobe.photoshop", FILE_IS(FILE_PSD) },
+	{ "image/psd", FILE_IS(FILE_PSD) },
 	{ "image/heic*", IS_HEIC },
 	{ "image/heif*", IS_HEIC },
 	{ "image/avif", IS_HEIC },
 	{ "image/svg+xml", IS_TEXT },
-	{ "application/zip", IS(FILE_ZIP) },
-	{ "application/zip-compressed", IS(FILE_ZIP) },
-	{ "application/epub+zip", IS(FILE_ZIP) },
+	{ "application/zip", FILE_IS(FILE_ZIP) },
+	{ "application/zip-compressed", FILE_IS(FILE_ZIP) },
+	{ "application/epub+zip", FILE_IS(FILE_ZIP) },
 	{ "application/openxmlformats-officedocument*", IS_OFFICE },
-	{ "application/oasis.opendocument*", IS(FILE_ZIP) | IS_TEXT },
+	{ "application/oasis.opendocument*", FILE_IS(FILE_ZIP) | IS_TEXT },
 	{ "application/ms-excel*", IS_OFFICE },
 	{ "application/ms-powerpoint*", IS_OFFICE },
 	{ "application/ms-word*", IS_WORD },
 	{ "application/msword", IS_WORD },
-	{ "application/rtf", IS(FILE_RTF) },
-	{ "text/rtf", IS(FILE_RTF) },
-	{ "application/postscript", IS(FILE_PS) },
+	{ "application/rtf", FILE_IS(FILE_RTF) },
+	{ "text/rtf", FILE_IS(FILE_RTF) },
+	{ "application/postscript", FILE_IS(FILE_PS) },
 	{ "application/docx", IS_OFFICE },
 	{ "application/xlsx", IS_OFFICE },
 	{ "application/pptx", IS_OFFICE },
 	{ "application/doc", IS_WORD },
 	{ "application/xls", IS_OFFICE },
 	{ "application/ppt", IS_OFFICE },
-	{ "application/gzip", IS(FILE_GZIP) },
-	{ "application/bzip2", IS(FILE_BZIP2) },
-	{ "application/xz", IS(FILE_XZ) },
-	{ "application/zstd", IS(FILE_ZSTD) },
-	{ "application/7z-compressed", IS(FILE_7Z) },
-	{ "application/rar", IS(FILE_RAR) },
-	{ "application/sqlite3", IS(FILE_SQLITE) },
-	{ "application/wasm", IS(FILE_WASM) },
+	{ "application/gzip", FILE_IS(FILE_GZIP) },
+	{ "application/bzip2", FILE_IS(FILE_BZIP2) },
+	{ "application/xz", FILE_IS(FILE_XZ) },
+	{ "application/zstd", FILE_IS(FILE_ZSTD) },
+	{ "application/7z-compressed", FILE_IS(FILE_7Z) },
+	{ "application/rar", FILE_IS(FILE_RAR) },
+	{ "application/sqlite3", FILE_IS(FILE_SQLITE) },
+	{ "application/wasm", FILE_IS(FILE_WASM) },
 	{ "application/json", IS_TEXT },
 	{ "application/jsonl", IS_TEXT },
 	{ "application/ndjson", IS_TEXT },
 	{ "application/xml", IS_TEXT },
 	{ "application/yaml", IS_TEXT },
 	{ "text/*", IS_TEXT },
-	{ "audio/wav", IS(FILE_WAV) },
-	{ "audio/wave", IS(FILE_WAV) },
-	{ "audio/mp3", IS(FILE_MP3) },
-	{ "audio/mpeg", IS(FILE_MP3) },
-	{ "audio/mpga", IS(FILE_MP3) },
-	{ "audio/mpeg3", IS(FILE_MP3) },
-	{ "audio/aac", IS(FILE_AAC) | IS_MP4 },
-	{ "audio/ogg", IS(FILE_OGG) },
-	{ "audio/oga", IS(FILE_OGG) },
-	{ "audio/opus", IS(FILE_OGG) },
-	{ "audio/vorbis", IS(FILE_OGG) },
-	{ "application/ogg", IS(FILE_OGG) },
-	{ "video/ogg", IS(FILE_OGG) },
-	{ "audio/flac", IS(FILE_FLAC) },
+	{ "audio/wav", FILE_IS(FILE_WAV) },
+	{ "audio/wave", FILE_IS(FILE_WAV) },
+	{ "audio/mp3", FILE_IS(FILE_MP3) },
+	{ "audio/mpeg", FILE_IS(FILE_MP3) },
+	{ "audio/mpga", FILE_IS(FILE_MP3) },
+	{ "audio/mpeg3", FILE_IS(FILE_MP3) },
+	{ "audio/aac", FILE_IS(FILE_AAC) | IS_MP4 },
+	{ "audio/ogg", FILE_IS(FILE_OGG) },
+	{ "audio/oga", FILE_IS(FILE_OGG) },
+	{ "audio/opus", FILE_IS(FILE_OGG) },
+	{ "audio/vorbis", FILE_IS(FILE_OGG) },
+	{ "application/ogg", FILE_IS(FILE_OGG) },
+	{ "video/ogg", FILE_IS(FILE_OGG) },
+	{ "audio/flac", FILE_IS(FILE_FLAC) },
 	{ "audio/m4a", IS_MP4 },
 	{ "audio/mp4", IS_MP4 },
 	{ "video/mp4", IS_MP4 },
@@ -302,13 +301,13 @@ static const struct {
 	{ "video/mov", IS_MP4 },
 	{ "video/3gp*", IS_MP4 },
 	{ "audio/3gp*", IS_MP4 },
-	{ "audio/aiff", IS(FILE_AIFF) },
-	{ "video/avi", IS(FILE_AVI) },
-	{ "video/msvideo", IS(FILE_AVI) },
-	{ "video/webm", IS(FILE_WEBM) },
-	{ "audio/webm", IS(FILE_WEBM) },
-	{ "video/matroska", IS(FILE_WEBM) },
-	{ "video/mkv", IS(FILE_WEBM) },
+	{ "audio/aiff", FILE_IS(FILE_AIFF) },
+	{ "video/avi", FILE_IS(FILE_AVI) },
+	{ "video/msvideo", FILE_IS(FILE_AVI) },
+	{ "video/webm", FILE_IS(FILE_WEBM) },
+	{ "audio/webm", FILE_IS(FILE_WEBM) },
+	{ "video/matroska", FILE_IS(FILE_WEBM) },
+	{ "video/mkv", FILE_IS(FILE_WEBM) },
 };
 
 static bool
@@ -349,7 +348,7 @@ file_kind_fits(enum file_magic k, struct span declared)
 
 	for (size_t i = 0; i < COUNT_OF(declared_types); i++)
 		if (declared_is(type, span_str(declared_types[i].type)))
-			return declared_types[i].kinds & IS(k);
+			return declared_types[i].kinds & FILE_IS(k);
 	/* Others say at least whether it is a picture. */
 	struct span rest = type, media = span_next(&rest, '/'),
 		    its = span_str(file_kinds[k].media);

@@ -5,59 +5,66 @@
 #include "base/codec/utf8.h"
 #include "base/scoped.h"
 #include "scan/media/reader.h"
+#include "scan/media/xml.h"
 
-/* "#64" or "#x40" -> a code point, or 0. */
-static uint32_t
-xml_number(struct span s)
+/* "#64" or "#x40". False: neither. */
+static bool
+xml_number(struct span s, uint32_t *cp)
 {
-	uint32_t v = 0;
 	bool hex = s.n > 1 && to_lower(s.p[1]) == 'x';
+	size_t i = hex ? 2 : 1;
 
-	for (size_t i = hex ? 2 : 1; i < s.n; i++) {
+	for (*cp = 0; i < s.n; i++) {
 		int digit = hex_value(s.p[i]);
-		if (digit < 0 || (!hex && digit > 9) || v > 0x10ffff)
-			return 0;
-		v = v * (hex ? 16 : 10) + (uint32_t)digit;
+		if (digit < 0 || (!hex && digit > 9))
+			return false;
+		if (*cp <= 0x10ffff)
+			*cp = *cp * (hex ? 16 : 10) + (uint32_t)digit;
 	}
-	return v <= 0x10ffff && (v < 0xd800 || v > 0xdfff) ? v : 0;
+	return s.n > (hex ? 2 : 1);
 }
 
-/* What a reference names, without & and ;. */
-static uint32_t
-xml_reference(struct span s)
+size_t
+xml_reference(struct span s, uint32_t *cp)
 {
 	static const struct {
 		const char *name;
 		char c;
 	} entities[] = { { "amp", '&' }, { "lt", '<' }, { "gt", '>' }, { "quot", '"' },
 		{ "apos", '\'' } };
+	enum { REFERENCE_MAX = 15 };
+	struct span head = span_cut(s, 0, REFERENCE_MAX);
+	size_t end = span_chr(head, ';');
 
-	if (span_starts(s, SPAN_LIT("#")))
-		return xml_number(s);
+	if (end == head.n)
+		return 0;
+	head = span_cut(head, 0, end);
+	if (span_starts(head, SPAN_LIT("#")))
+		return xml_number(head, cp) ? end + 1 : 0;
 	for (size_t i = 0; i < COUNT_OF(entities); i++)
-		if (span_is(s, entities[i].name))
-			return (unsigned char)entities[i].c;
+		if (span_is(head, entities[i].name)) {
+			*cp = (unsigned char)entities[i].c;
+			return end + 1;
+		}
 	return 0;
 }
 
 static void
 xml_undo(struct span xml, struct buf *out)
 {
-	enum { REFERENCE_MAX = 16 };
-
 	while (xml.n) {
 		size_t plain = span_chr(xml, '&');
 		buf_span(out, span_cut(xml, 0, plain));
 		xml = span_cut(xml, plain, xml.n);
-		struct span head = span_cut(xml, 1, REFERENCE_MAX);
-		size_t end = span_chr(head, ';');
-		uint32_t cp = end < head.n ? xml_reference(span_cut(head, 0, end)) : 0;
+		uint32_t cp = 0;
+		size_t n = xml_reference(span_cut(xml, 1, xml.n), &cp);
+		bool is = n && cp && cp <= 0x10ffff && (cp & 0x1ff800) != 0xd800;
 		char c[4];
-		if (cp)
+		if (is)
 			buf_put(out, c, utf8_encode(cp, c));
 		else
 			buf_span(out, span_cut(xml, 0, 1));
-		xml = span_cut(xml, cp ? end + 2 : 1, xml.n);
+		xml = span_cut(xml, is ? n + 1 : 1, xml.n);
 	}
 }
 
