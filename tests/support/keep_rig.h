@@ -13,6 +13,7 @@
 #include "record/archive/files.h"
 #include "record/archive/keep.h"
 #include "support/audit_rig.h"
+#include "support/calm_fork.h"
 
 static struct rig r;
 static struct keep *keep;
@@ -142,7 +143,7 @@ audit(const char *fmt, ...)
 	argv[argc] = NULL;
 	snprintf(path, sizeof(path), "%s/out", r.dir);
 	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = calm_fork();
 	if (pid == 0) {
 		if (!freopen(path, "w", stdout) || dup2(fileno(stdout), 2) < 0)
 			_exit(99);

@@ -16,6 +16,7 @@
 #include "cmd/cmd.h"
 #include "record/proof/bundle.h"
 #include "record/proof/tiles.h"
+#include "support/calm_fork.h"
 #include "support/chain_build.h"
 
 static char dir[128], out[1 << 20], err[65536];
@@ -70,7 +71,7 @@ audit(const char *fmt, ...)
 			argv[argc++] = w;
 	argv[argc] = NULL;
 	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = calm_fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		if (!freopen(at("out"), "w", stdout) || !freopen(at("err"), "w", stderr))

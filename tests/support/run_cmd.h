@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "scan/detect/detect.h"
 #include "scan/inject/inject.h"
+#include "support/calm_fork.h"
 #include "support/hide_installed.h"
 #include "support/temp_dir.h"
 
@@ -60,7 +61,7 @@ tollgate_argv(const char *in, const char *const *args)
 	cmd_warm();
 	put("in", in);
 	fflush(NULL);
-	pid_t pid = fork();
+	pid_t pid = calm_fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		dup2(open(path("in"), O_RDONLY), 0);

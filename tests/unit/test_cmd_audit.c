@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "support/audit_rig.h"
+#include "support/calm_fork.h"
 #include "support/redis_rig.h"
 
 static struct rig r;
@@ -47,7 +48,7 @@ audit(const char *fmt, ...)
 			argv[argc++] = w;
 	argv[argc] = NULL;
 	fflush(stdout);
-	pid_t pid = fork();
+	pid_t pid = calm_fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		snprintf(path, sizeof(path), "%s/out", r.dir);
