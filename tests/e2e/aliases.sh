@@ -1,5 +1,6 @@
 # Names that stand for targets: what is sent, what the answer, the list of models and the record
 # say, also where the first target fails; canaries; what stays in the house, and is down.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 cp "$here/aliases.yaml" "$D/policy.yaml"

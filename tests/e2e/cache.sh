@@ -1,6 +1,7 @@
 # Answers that need no model: who gets whose, what is kept and what is not, in each form, whole and as a
 # stream; kept in the process of one daemon, then in a Redis that two share; and what is wrong with that
 # Redis is a miss.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 

@@ -1,4 +1,5 @@
 # Redis loses everything, twice, while two daemons share it: what they let go is counted again.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 clear_of day 120

@@ -1,6 +1,7 @@
 # Credentials that the daemon makes, through real HAProxy to a provider that verifies them: signatures of AWS
 # over the body that arrives, tokens of a service account and of client credentials, a key in a file. What
 # becomes of them when files, clocks and endpoints change; and that they are in nothing that is written.
+# Once: no version of HAProxy differs here.
 # Long: tokens end, an endpoint is away.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "credentials of ours" "node is not installed"; exit 0; }

@@ -1,4 +1,5 @@
 # Targets by hand: one is taken out, let in again, and shown by list, status, metrics and records.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 cp "$here/fallback.yaml" "$D/mine.yaml"

@@ -1,5 +1,6 @@
 # OpenAI's embeddings on Gemini, Bedrock and Cohere: what each side sees, what is refused, what is
 # metered. Counts of tokens and lists of models that the gate answers itself.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/translate-more.yaml"

@@ -1,5 +1,6 @@
 # Anthropic's clients on a provider of chat completions, OpenAI's on one of messages: what each side sees,
 # whole and streamed; what is refused by its name; what comes after a failure; what the record says.
+# Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/translate.yaml" --providers 2
