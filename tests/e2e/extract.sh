@@ -1,7 +1,6 @@
 # tollgate-extract, the program itself with Debian's own pdftotext, pdftoppm and tesseract: what it reads and what it
 # says it did not; files made to hurt; and a tool that was taken over, in the cage.
 # Once: nothing of HAProxy's is tried.
-# Long: a tool hangs until its deadline.
 . "$(dirname "$0")/lib.sh"
 
 bin=$build/tollgate-extract sock=$D/extract.sock pid=''
