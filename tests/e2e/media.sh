@@ -137,6 +137,20 @@ place "Converse" bedrock.test /model/echo/converse \
 	'.messages[0].content' "[{\"text\":\"$gone\"},{\"text\":\"x\"}]"
 ask business.test /claims "{\"note\":\"see data:application/pdf;base64,$pdf\"}"
 is "a data URI anywhere" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
+ask cohere.test /v2/chat '{"model":"echo","messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"image_url","image_url":{"url":"data:image/png;base64,'"$(b64 small.png)"'"}}]}]}'
+is "Cohere: a picture is taken out" "$status $(saw '.messages[0].content[1].text')" '200 "[a file was taken out here: png]"'
+ask cohere.test /v2/chat '{"model":"echo","messages":[{"role":"user","content":"x"}],"documents":[{"id":"1","data":{"text":"data:application/pdf;base64,'"$pdf"'"}}]}'
+is "Cohere: a document that is a PDF" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
+ask tgi.test /generate '{"inputs":"![](data:application/pdf;base64,'"$pdf"') what is it"}'
+is "TGI: one in its text" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
+call() { ask mcp.test /mcp '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"file":"'"$1"'"}}}'; }
+call "$ok"
+is "MCP: an argument that is a PDF passes" "$status $(file '[.kind, .read]')" '200 ["pdf",["text"]]'
+call "$pdf"
+like "MCP: or is an error of the tool" "$(says '[.id, .result.isError, .result.content[0].text]')" '^\[1,true,"data that must be redacted is on page 2'
+chat shadow.test account.pdf
+is "a rule in shadow: it goes as it came, the record says what would be" "$status $(saw '.messages[0].content[1].type') $(decision '[.would_be.decision, .would_be.rule, .prompt.files[0].found]')" \
+	'200 "file" ["redact","would",["IBAN_CODE 2"]]'
 req POST /claims -H "$auth" -H 'host: business.test' -F "a=b" -F "paper=@$papers/clean.pdf;type=application/pdf"
 is "a form: a PDF passes" "$status $(decision '.prompt.files[0] | [.kind, .read]')" '200 ["pdf",["text"]]'
 req POST /claims -H "$auth" -H 'host: business.test' -F "a=b" -F "paper=@$papers/account.pdf;type=application/pdf"
