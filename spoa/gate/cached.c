@@ -323,7 +323,7 @@ look_in_redis(struct request *r)
 	char name[CACHE_REDIS_NAME];
 	size_t n = cache_redis_name(r->found.cache.look_key, name);
 
-	redis_hash(r->gate->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+	redis_value(r->gate->cache_redis, span_of(name, n), REDIS_ENTRY_MOST, cache_came, r);
 }
 
 void
@@ -451,25 +451,22 @@ put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	struct metrics *m = *(struct metrics **)arg;
 
-	for (size_t i = 0; i < n; i++)
-		err = err ? err : replies[i].err;
-	if (err)
+	if (err || n != 1 || replies[0].err)
 		metric_inc(m, M_CACHE_UNKEPT);
 }
 
+/* One command: an entry without its end would stay for ever. */
 static void
 put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
 	struct redis_pipe *p = redis_begin(
-		r->gate->cache_redis, 2, put_came, &r->gate->metrics, sizeof(r->gate->metrics));
+		r->gate->cache_redis, 1, put_came, &r->gate->metrics, sizeof(r->gate->metrics));
 	char name[CACHE_REDIS_NAME], ttl[24];
 	size_t n = cache_redis_name(key, name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
 
-	redis_command(p, 4, (const char *[]){ "HSET", name, "e", sealed.p },
-		(size_t[]){ 4, n, 1, sealed.n });
-	redis_command(
-		p, 3, (const char *[]){ "PEXPIRE", name, ttl }, (size_t[]){ 7, n, digits });
+	redis_command(p, 5, (const char *[]){ "SET", name, sealed.p, "PX", ttl },
+		(size_t[]){ 3, n, sealed.n, 2, digits });
 	redis_send(p);
 }
 

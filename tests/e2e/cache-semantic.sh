@@ -103,7 +103,15 @@ req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d 
 is "nor with a system text" "$(cache)" miss
 
 # ---- what is wrong is a miss ----
-entry=$(for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" = hash ] && echo "$k"; done)
+redis acl setuser tollgate -pexpire >/dev/null
+was=$(redis dbsize)
+ask "Where is the lock of the boathouse in this village"
+kept_one() { [ "$(redis dbsize)" -gt "$was" ]; }
+wait_for kept_one
+endless() { for k in $(redis keys 'tollgate:cache:*'); do redis pttl "$k"; done | grep -c '^-1$'; }
+is "nothing that is kept is without an end" "$(endless)" 0
+redis acl setuser tollgate +pexpire >/dev/null
+entry=$(for k in $(redis keys "tollgate:cache:*" | grep -v asks); do [ "$(redis type "$k")" = string ] && echo "$k"; done)
 for k in $entry; do redis del "$k" >/dev/null; done
 cards() { for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" != vectorset ] || redis vcard "$k"; done | awk '{ n += $1 } END { print n + 0 }'; }
 was=$(cards)

@@ -29,7 +29,7 @@ void cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct
 /* Appends it. False: there is none. */
 bool cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf *out);
 
-/* Of an entry in Redis: a hash with one field, "e". */
+/* Of an entry in Redis: a string, which is set with its end. */
 #define CACHE_REDIS_PREFIX "tollgate:cache:"
 enum { CACHE_REDIS_NAME = sizeof(CACHE_REDIS_PREFIX) + 2 * CACHE_KEY_BYTES };
 /* Its length; ends with a NUL. */
