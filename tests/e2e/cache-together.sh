@@ -124,6 +124,17 @@ many 20 own.test ten
 is "of twenty on two daemons one asks" "$(heads http) $(count) $(heads x-tollgate-cache) $(texts)" "20x200 1 19xhit 1xmiss 20"
 gone() { [ -z "$(redis keys '*:asks')" ]; }
 check "nothing is left of the flight" wait_for gone
+many 1 own.test another &
+one=$!
+claim() { redis keys '*:asks'; }
+claimed() { [ -n "$(claim)" ]; }
+check "who asks says so" wait_for claimed
+others=$(claim)
+redis set "$others" 77 px 60000 >/dev/null
+wait $one
+nap 0.3
+is "and takes back no word but its own" "$(heads http) $(redis get "$others")" "1x200 77"
+redis del "$others" >/dev/null
 n=$(count)
 control '{"delay_ms":1500}'
 many 10 own.test eleven &

@@ -4,11 +4,13 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/random.h"
 #include "base/redis/redis.h"
 #include "gate/cache/cache.h"
 #include "gate/engine/engine.h"
 
 enum {
+	CLAIM_NAME = CACHE_REDIS_NAME + 5,
 	LEADS_MS = 2000, /* of the key in Redis, where nobody renews it */
 	RENEW_US = 700000,
 	LOOK_US = 100000, /* at what another daemon does */
@@ -51,7 +53,7 @@ become(struct exchange *x, enum together_life life)
 
 /* "tollgate:cache:KEY:asks" */
 static size_t
-flight_redis_name(const struct exchange *x, char out[CACHE_REDIS_NAME + 5])
+flight_redis_name(const struct exchange *x, char out[CLAIM_NAME])
 {
 	size_t n = cache_redis_name(x->together.flight.key, out);
 
@@ -59,17 +61,46 @@ flight_redis_name(const struct exchange *x, char out[CACHE_REDIS_NAME + 5])
 	return n + 5;
 }
 
+struct claim {
+	struct redis *redis;
+	int64_t own;
+	char name[CLAIM_NAME];
+};
+
+static void
+claim_read(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
+{
+	const struct claim *c = arg;
+
+	if (!err && !replies[1].err && replies[1].n == 1 && replies[1].list[0] == c->own)
+		redis_tell(c->redis, 2, (const char *[]){ "DEL", c->name },
+			(size_t[]){ 3, CLAIM_NAME - 1 });
+}
+
+/* Its own alone: where its time was over another may have it. That is read after the time began
+ * anew, so that what is deleted then has not ended meanwhile. No script: Redis' user need not
+ * have the right to run any. */
+static void
+release_claim(struct exchange *x)
+{
+	struct claim c = { .redis = x->r->gate->cache_redis, .own = x->together.claim };
+	char ms[24];
+	size_t n = flight_redis_name(x, c.name), digits = span_decimal(ms, LEADS_MS);
+	struct redis_pipe *p = redis_begin(c.redis, 2, claim_read, &c, sizeof(c));
+
+	redis_command(
+		p, 3, (const char *[]){ "PEXPIRE", c.name, ms }, (size_t[]){ 7, n, digits });
+	redis_command(p, 2, (const char *[]){ "MGET", c.name }, (size_t[]){ 4, n });
+	redis_send(p);
+}
+
 void
 together_over(struct exchange *x, bool kept)
 {
 	struct together *t = &x->together;
-	char name[CACHE_REDIS_NAME + 5];
 
-	if (t->life == TOGETHER_LEADS) {
-		size_t n = flight_redis_name(x, name);
-		redis_tell(x->r->gate->cache_redis, 2, (const char *[]){ "DEL", name },
-			(size_t[]){ 3, n });
-	}
+	if (t->life == TOGETHER_LEADS)
+		release_claim(x);
 	become(x, TOGETHER_NONE);
 	if (t->flight.serial)
 		cache_flight_end(x->r->gate->shared->cache, &t->flight, kept);
@@ -218,12 +249,15 @@ static void
 ask_to_lead(struct exchange *x)
 {
 	struct request *r = x->r;
-	char name[CACHE_REDIS_NAME + 5], ms[24];
-	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
+	char name[CLAIM_NAME], own[24], ms[24];
+	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS), m;
 	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 1, may_lead, &x, sizeof(x));
 
-	redis_command(p, 6, (const char *[]){ "SET", name, "1", "NX", "PX", ms },
-		(size_t[]){ 3, n, 1, 2, 2, digits });
+	random_bytes(&x->together.claim, sizeof(x->together.claim));
+	x->together.claim = (x->together.claim & INT64_MAX) | 1;
+	m = span_decimal(own, x->together.claim);
+	redis_command(p, 6, (const char *[]){ "SET", name, own, "NX", "PX", ms },
+		(size_t[]){ 3, n, m, 2, 2, digits });
 	become(x, TOGETHER_ASKS);
 	r->run.pending++;
 	redis_send(p);
@@ -252,7 +286,7 @@ static void
 see_away(struct exchange *x)
 {
 	struct request *r = x->r;
-	char entry[CACHE_REDIS_NAME], asks[CACHE_REDIS_NAME + 5];
+	char entry[CACHE_REDIS_NAME], asks[CLAIM_NAME];
 	size_t n = cache_redis_name(x->together.flight.key, entry),
 	       m = flight_redis_name(x, asks);
 	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, seen_away, &x, sizeof(x));
@@ -267,7 +301,7 @@ see_away(struct exchange *x)
 static void
 renew_flight(struct exchange *x)
 {
-	char name[CACHE_REDIS_NAME + 5], ms[24];
+	char name[CLAIM_NAME], ms[24];
 	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
 
 	redis_tell(x->r->gate->cache_redis, 3, (const char *[]){ "PEXPIRE", name, ms },
