@@ -74,6 +74,10 @@ is "metrics, too" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddi
 is "what was embedded is what was sent" "$(fetch GET "$PROVIDER/_seen?last=9" | grep -c 'example.com\|example.org')" 0
 as
 
+"$build/tollgate" usage -c "$D/tollgate.yaml" --by person --json >"$D/usage"
+is "usage has what vectors took" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")" \
+	"$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | jq -sc '[(map(.cache_embedded_tokens // 0) | add), (map(.cache_embedded_nanousd // 0) | add)]')"
+is "and stats" "$("$build/tollgate" cache stats -c "$D/tollgate.yaml" --json | jq -c '[.embedded_tokens, .embedded_nanousd]')" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")"
 # ---- what must be the same ----
 base='Please tell me how far it is from the old harbour to the station of Anna Berg for 4 people'
 ask "$base"

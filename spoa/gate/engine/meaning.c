@@ -125,6 +125,7 @@ charge_embedding(struct request *r, uint64_t tokens)
 		!p.cost.unpriced)
 		r->found.cache.embedded.nanousd = p.cost.nanousd;
 	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_TOKENS, tokens);
+	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_NANOUSD, r->found.cache.embedded.nanousd);
 }
 
 /* Who fails again and again is left alone for a while. */
