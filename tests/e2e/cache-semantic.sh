@@ -179,3 +179,15 @@ if [ "$redis_server" != redis-server ]; then
 	"$build/tollgate" check -c "$D/old.yaml" >"$D/check" 2>&1
 	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: has no vector sets' "$D/check")" "1 1"
 fi
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- a caller's share ----
+answers_redis "a Redis for few answers" $evicting
+printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 512k}\n' "$port" >"$D/config.yaml"
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
+as
+control "$(jq -nc '{only: "/v1/embeddings", body: ({data: [{embedding: [range(4000) | 0.5]}]} | tostring)}')"
+for i in 1 2 3 4 5 6 7 8 9; do ask "Where is the key of the house number $i in this street"; done
+sets() { for k in $(redis keys 'tollgate:cache:*'); do redis type "$k"; done | grep -c vectorset; }
+few() { [ "$(sets)" = 3 ]; }
+check "vectors of 16 KB are part of a share of 64 KB" wait_for few

@@ -24,6 +24,7 @@ enum {
 	ANSWER_MOST = 256 << 10,
 	FAILURES = 3,
 	REST_US = 10000000,
+	VECTOR_OVERHEAD = 256, /* of its neighbours in the set */
 	SET_MOST = 10000 /* prompts: one that has more begins anew */
 };
 
@@ -255,7 +256,9 @@ meaning_keep(struct exchange *x)
 	unsigned char element[CACHE_BOUND_BYTES];
 	char ttl[24];
 
-	if (!vector.n || !k.redis || !redis_up(k.redis))
+	if (!vector.n || !k.redis || !redis_up(k.redis) ||
+		!cache_may_keep(r->gate->shared->cache, f->stamp.who,
+			vector.n + sizeof(element) + VECTOR_OVERHEAD))
 		return;
 	size_t n = cache_redis_name(f->meaning_key, k.name),
 	       digits = span_decimal(ttl, (int64_t)(r->found.route->cache.ttl_us / 1000));
