@@ -199,7 +199,7 @@ say_hit(struct request *r, const struct cache_answer *a)
 }
 
 static bool keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
-	const struct cache_answer *a);
+	const struct cache_stamp *st, const struct cache_answer *a);
 
 /* Where the answer to a near one is. */
 static bool
@@ -248,10 +248,10 @@ take_cached(struct request *r, struct span sealed)
 		f->by_meaning = true;
 		f->distance = a.distance / 1000.;
 	} else if (ok && fresh && f->by_meaning) {
-		/* for who waits for the same, and asks it again */
+		/* for who waits for the same, and asks it again; a purge of whose it is takes
+		   it, too */
 		a.distance = (unsigned char)(1 + f->distance * 999);
-		f->stamp.stored_ms = st.stored_ms;
-		keep_entry(r, f->key, &a);
+		keep_entry(r, f->key, &st, &a);
 	}
 	buf_free(&plain);
 	if (!ok)
@@ -493,12 +493,12 @@ request_cache_keeps(const struct request *r)
 
 static bool
 keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
-	const struct cache_answer *a)
+	const struct cache_stamp *st, const struct cache_answer *a)
 {
 	struct cache *c = r->gate->shared->cache;
 
 	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-	if (cache_seal(cache_keys(c), key, &r->found.cache.stamp, a, &sealed) ||
+	if (cache_seal(cache_keys(c), key, st, a, &sealed) ||
 		!cache_may_keep(c, r->found.cache.stamp.who, sealed.n))
 		return false;
 	if (r->gate->cache_redis)
@@ -521,7 +521,7 @@ keep_pointer(struct request *r)
 		.form = f->form, .points = true, .bytes = buf_view(&bytes)
 	};
 	if (!buf_failed(&bytes))
-		keep_entry(r, f->near_key, &a);
+		keep_entry(r, f->near_key, &f->stamp, &a);
 }
 
 static bool
@@ -540,7 +540,7 @@ keep_answer(struct request *r)
 		.frames = guard_framing(g),
 		.path = r->x->plan.head.path,
 		.bytes = bytes };
-	if (!keep_entry(r, f->key, &kept))
+	if (!keep_entry(r, f->key, &f->stamp, &kept))
 		return false;
 	if (f->has_near)
 		keep_pointer(r);

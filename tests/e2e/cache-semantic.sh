@@ -191,3 +191,19 @@ for i in 1 2 3 4 5 6 7 8 9; do ask "Where is the key of the house number $i in t
 sets() { for k in $(redis keys 'tollgate:cache:*'); do redis type "$k"; done | grep -c vectorset; }
 few() { [ "$(sets)" = 3 ]; }
 check "vectors of 16 KB are part of a share of 64 KB" wait_for few
+# ---- whose what was found is ----
+redis flushall >/dev/null
+control '{}'
+strings() { for k in $(redis keys 'tollgate:cache:*' | grep -v asks); do redis type "$k"; done | grep -c string; }
+kept() { [ "$(strings)" = "$1" ]; }
+as --claims '{"sub":"ann"}'
+ask "Where is the key of the boathouse in this village"
+wait_for kept 1
+as --claims '{"sub":"bob"}'
+ask "Please tell me where is the key of the boathouse in this village"
+is "an answer that another was given by its meaning" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+check "is kept for him" wait_for kept 2
+"$build/tollgate" cache purge --person bob -c "$D/tollgate.yaml" >"$D/purged" 2>&1
+is "it is no entry of his" "$(strings)" 2
+"$build/tollgate" cache purge --person ann -c "$D/tollgate.yaml" >"$D/purged" 2>&1
+is "and goes with hers" "$(strings)" 0
