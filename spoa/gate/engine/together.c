@@ -386,7 +386,7 @@ in_vain(const struct exchange *x)
 
 /* Who waits for one of this daemon, or for its caller's budget. */
 static bool
-is_over(struct exchange *x, uint64_t now_us)
+wait_is_over(struct exchange *x, uint64_t now_us)
 {
 	struct together *t = &x->together;
 
@@ -411,7 +411,7 @@ look_after(struct exchange *x, uint64_t now_us, unsigned *wakes)
 	} else if (t->life == TOGETHER_FOLLOWS_AWAY) {
 		if (t->next_us <= now_us)
 			see_away(x);
-	} else if (*wakes && is_over(x, now_us)) {
+	} else if (*wakes && wait_is_over(x, now_us)) {
 		(*wakes)--;
 		look_again(x);
 	}
