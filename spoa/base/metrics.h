@@ -63,6 +63,7 @@
   X(M_CACHE_EMBEDDED,      "cache_embeddings_total",             "outcome=\"ok\"",            "prompts whose vector was asked for") \
   X(M_CACHE_UNEMBEDDED,    "cache_embeddings_total",             "outcome=\"failed\"",        "") \
   X(M_CACHE_EMBEDDED_TOKENS, "cache_embedded_tokens_total",      "",                          "tokens that their vectors took") \
+  X(M_CACHE_EMBEDDED_NANOUSD, "cache_embedded_nanousd_total",    "",                          "what these cost, in billionths of a dollar") \
   X(M_CACHE_WAITED_HIT,    "cache_waits_total",                  "outcome=\"hit\"",           "requests that waited for another one that asked the same, and were given its answer, or asked alone") \
   X(M_CACHE_WAITED_ALONE,  "cache_waits_total",                  "outcome=\"alone\"",         "") \
   X(M_CACHE_KEPT,          "cache_kept_total",                   "",                          "answers that were kept") \

@@ -356,7 +356,7 @@ check_machine(struct check *c, const struct config *cfg)
 struct redis_seen {
 	struct redis_life life; /* its first server's */
 	char evicts[32];	/* by which policy it does; "": it does not */
-	bool vectors;		/* it has vector sets */
+	bool no_vectors;	/* one of its servers has no vector sets */
 };
 
 static void
@@ -377,9 +377,11 @@ see_redis(redisContext *redis, struct redis_seen *seen)
 		if (rep)
 			freeReplyObject(rep);
 	}
-	/* not known, or not permitted to this user */
+	/* not known, or not permitted to this user; a node of a cluster knows it that says
+	 * where that key is */
 	redisReply *rep = redisCommand(redis, "VCARD tollgate:cache:check");
-	seen->vectors = rep && rep->type != REDIS_REPLY_ERROR;
+	seen->no_vectors |= !rep || (rep->type == REDIS_REPLY_ERROR &&
+					    strncmp(rep->str, "MOVED ", strlen("MOVED ")) != 0);
 	if (rep)
 		freeReplyObject(rep);
 }
@@ -447,7 +449,7 @@ check_redis(struct check *c, const struct policy *p)
 			"cache.redis: is the server of redis.url, and its maxmemory-policy is "
 			"%s: it would evict what limits count",
 			keeps.evicts);
-	else if (c->cfg->cache_redis && !keeps.vectors)
+	else if (c->cfg->cache_redis && keeps.no_vectors)
 		for (size_t i = 0; i < p->nroutes; i++)
 			if (p->routes[i].cache.semantic)
 				diag_at(&c->d, config_at(c->cfg, "cache.redis"),

@@ -199,7 +199,7 @@ say_hit(struct request *r, const struct cache_answer *a)
 }
 
 static bool keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
-	const struct cache_answer *a);
+	const struct cache_stamp *st, const struct cache_answer *a);
 
 /* Where the answer to a near one is. */
 static bool
@@ -248,10 +248,10 @@ take_cached(struct request *r, struct span sealed)
 		f->by_meaning = true;
 		f->distance = a.distance / 1000.;
 	} else if (ok && fresh && f->by_meaning) {
-		/* for who waits for the same, and asks it again */
+		/* for who waits for the same, and asks it again; a purge of whose it is takes
+		   it, too */
 		a.distance = (unsigned char)(1 + f->distance * 999);
-		f->stamp.stored_ms = st.stored_ms;
-		keep_entry(r, f->key, &a);
+		keep_entry(r, f->key, &st, &a);
 	}
 	buf_free(&plain);
 	if (!ok)
@@ -323,7 +323,7 @@ look_in_redis(struct request *r)
 	char name[CACHE_REDIS_NAME];
 	size_t n = cache_redis_name(r->found.cache.look_key, name);
 
-	redis_hash(r->gate->cache_redis, span_of(name, n), 1, REDIS_ENTRY_MOST, cache_came, r);
+	redis_value(r->gate->cache_redis, span_of(name, n), REDIS_ENTRY_MOST, cache_came, r);
 }
 
 void
@@ -451,25 +451,22 @@ put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
 	struct metrics *m = *(struct metrics **)arg;
 
-	for (size_t i = 0; i < n; i++)
-		err = err ? err : replies[i].err;
-	if (err)
+	if (err || n != 1 || replies[0].err)
 		metric_inc(m, M_CACHE_UNKEPT);
 }
 
+/* One command: an entry without its end would stay for ever. */
 static void
 put_in_redis(struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
 {
 	struct redis_pipe *p = redis_begin(
-		r->gate->cache_redis, 2, put_came, &r->gate->metrics, sizeof(r->gate->metrics));
+		r->gate->cache_redis, 1, put_came, &r->gate->metrics, sizeof(r->gate->metrics));
 	char name[CACHE_REDIS_NAME], ttl[24];
 	size_t n = cache_redis_name(key, name);
 	size_t digits = span_decimal(ttl, (int64_t)(kept_for_us(r) / 1000));
 
-	redis_command(p, 4, (const char *[]){ "HSET", name, "e", sealed.p },
-		(size_t[]){ 4, n, 1, sealed.n });
-	redis_command(
-		p, 3, (const char *[]){ "PEXPIRE", name, ttl }, (size_t[]){ 7, n, digits });
+	redis_command(p, 5, (const char *[]){ "SET", name, sealed.p, "PX", ttl },
+		(size_t[]){ 3, n, sealed.n, 2, digits });
 	redis_send(p);
 }
 
@@ -496,12 +493,12 @@ request_cache_keeps(const struct request *r)
 
 static bool
 keep_entry(struct request *r, const unsigned char key[CACHE_KEY_BYTES],
-	const struct cache_answer *a)
+	const struct cache_stamp *st, const struct cache_answer *a)
 {
 	struct cache *c = r->gate->shared->cache;
 
 	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-	if (cache_seal(cache_keys(c), key, &r->found.cache.stamp, a, &sealed) ||
+	if (cache_seal(cache_keys(c), key, st, a, &sealed) ||
 		!cache_may_keep(c, r->found.cache.stamp.who, sealed.n))
 		return false;
 	if (r->gate->cache_redis)
@@ -524,7 +521,7 @@ keep_pointer(struct request *r)
 		.form = f->form, .points = true, .bytes = buf_view(&bytes)
 	};
 	if (!buf_failed(&bytes))
-		keep_entry(r, f->near_key, &a);
+		keep_entry(r, f->near_key, &f->stamp, &a);
 }
 
 static bool
@@ -543,7 +540,7 @@ keep_answer(struct request *r)
 		.frames = guard_framing(g),
 		.path = r->x->plan.head.path,
 		.bytes = bytes };
-	if (!keep_entry(r, f->key, &kept))
+	if (!keep_entry(r, f->key, &f->stamp, &kept))
 		return false;
 	if (f->has_near)
 		keep_pointer(r);

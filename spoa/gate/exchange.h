@@ -62,6 +62,9 @@ struct exchange {
 		TAILQ_ENTRY(exchange) of_all; /* gate.together */
 		struct cache_flight flight;   /* others of this daemon wait for this one */
 		uint64_t follows, since_us, until_us, next_us;
+		int64_t claim;	 /* what its key in Redis holds */
+		unsigned rounds; /* that it waited for */
+		bool draws;	 /* those failed: it goes on as its caller's budget allows */
 		void (*then)(struct exchange *x); /* NULL: it does not wait */
 		void (*meant)(struct exchange *x, bool found);
 		struct buf vector; /* engine/meaning.c: of its prompt, 32-bit floats; empty:

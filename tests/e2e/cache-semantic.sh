@@ -74,6 +74,10 @@ is "metrics, too" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddi
 is "what was embedded is what was sent" "$(fetch GET "$PROVIDER/_seen?last=9" | grep -c 'example.com\|example.org')" 0
 as
 
+"$build/tollgate" usage -c "$D/tollgate.yaml" --by person --json >"$D/usage"
+is "usage has what vectors took" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")" \
+	"$(cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | jq -sc '[(map(.cache_embedded_tokens // 0) | add), (map(.cache_embedded_nanousd // 0) | add)]')"
+is "and stats" "$("$build/tollgate" cache stats -c "$D/tollgate.yaml" --json | jq -c '[.embedded_tokens, .embedded_nanousd]')" "$(jq -c '.total | [.embedded_tokens, .embedded_nanousd]' "$D/usage")"
 # ---- what must be the same ----
 base='Please tell me how far it is from the old harbour to the station of Anna Berg for 4 people'
 ask "$base"
@@ -103,7 +107,15 @@ req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d 
 is "nor with a system text" "$(cache)" miss
 
 # ---- what is wrong is a miss ----
-entry=$(for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" = hash ] && echo "$k"; done)
+redis acl setuser tollgate -pexpire >/dev/null
+was=$(redis dbsize)
+ask "Where is the lock of the boathouse in this village"
+kept_one() { [ "$(redis dbsize)" -gt "$was" ]; }
+wait_for kept_one
+endless() { for k in $(redis keys 'tollgate:cache:*'); do redis pttl "$k"; done | grep -c '^-1$'; }
+is "nothing that is kept is without an end" "$(endless)" 0
+redis acl setuser tollgate +pexpire >/dev/null
+entry=$(for k in $(redis keys "tollgate:cache:*" | grep -v asks); do [ "$(redis type "$k")" = string ] && echo "$k"; done)
 for k in $entry; do redis del "$k" >/dev/null; done
 cards() { for k in $(redis keys 'tollgate:cache:*'); do [ "$(redis type "$k")" != vectorset ] || redis vcard "$k"; done | awk '{ n += $1 } END { print n + 0 }'; }
 was=$(cards)
@@ -167,3 +179,31 @@ if [ "$redis_server" != redis-server ]; then
 	"$build/tollgate" check -c "$D/old.yaml" >"$D/check" 2>&1
 	is "nor does it take a Redis without them" "$? $(grep -c 'cache.redis: has no vector sets' "$D/check")" "1 1"
 fi
+"$root/tests/support/stack" down --dir "$D"
+
+# ---- a caller's share ----
+answers_redis "a Redis for few answers" $evicting
+printf 'cache: {redis: "redis://127.0.0.1:%s", max_bytes: 512k}\n' "$port" >"$D/config.yaml"
+stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
+as
+control "$(jq -nc '{only: "/v1/embeddings", body: ({data: [{embedding: [range(4000) | 0.5]}]} | tostring)}')"
+for i in 1 2 3 4 5 6 7 8 9; do ask "Where is the key of the house number $i in this street"; done
+sets() { for k in $(redis keys 'tollgate:cache:*'); do redis type "$k"; done | grep -c vectorset; }
+few() { [ "$(sets)" = 3 ]; }
+check "vectors of 16 KB are part of a share of 64 KB" wait_for few
+# ---- whose what was found is ----
+redis flushall >/dev/null
+control '{}'
+strings() { for k in $(redis keys 'tollgate:cache:*' | grep -v asks); do redis type "$k"; done | grep -c string; }
+kept() { [ "$(strings)" = "$1" ]; }
+as --claims '{"sub":"ann"}'
+ask "Where is the key of the boathouse in this village"
+wait_for kept 1
+as --claims '{"sub":"bob"}'
+ask "Please tell me where is the key of the boathouse in this village"
+is "an answer that another was given by its meaning" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+check "is kept for him" wait_for kept 2
+"$build/tollgate" cache purge --person bob -c "$D/tollgate.yaml" >"$D/purged" 2>&1
+is "it is no entry of his" "$(strings)" 2
+"$build/tollgate" cache purge --person ann -c "$D/tollgate.yaml" >"$D/purged" 2>&1
+is "and goes with hers" "$(strings)" 0

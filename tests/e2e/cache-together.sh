@@ -59,18 +59,31 @@ is "and soon nobody waits for it" "$(heads http) $(($(count) - n)) $(cat "$JOURN
 n=$(count)
 control '[{"status":500,"delay_ms":700,"times":1},{"delay_ms":700}]'
 many 6 own.test six
-is "where the first one fails the others ask alone" "$(heads http) $(($(count) - n))" "5x200 1x500 6"
+is "where the first one fails the next one asks for the others" "$(heads http) $(($(count) - n)) $(heads x-tollgate-cache)" "5x200 1x500 2 4xhit 2xmiss"
+n=$(count)
+control '[{"status":400,"delay_ms":700,"times":1},{"delay_ms":700}]'
+many 6 own.test refused
+is "not where the request is refused" "$(heads http) $(($(count) - n))" "5x200 1x400 6"
+n=$(count)
+control '[{"status":500,"delay_ms":300,"times":3},{"delay_ms":700}]'
+many 8 own.test failed
+is "where three in a row fail they ask alone" "$(heads http) $(($(count) - n))" "5x200 3x500 8"
+n=$(count)
+control '[{"status":500,"delay_ms":300,"times":3},{"delay_ms":1000}]'
+many 60 few.test budget
+is "as far as their caller's budget of repeats goes" "$(heads http)" "57x200 3x500"
+check "and the others wait for those ($(($(count) - n)) of 60 asked)" [ $(($(count) - n)) -le 20 ]
 n=$(count)
 control '[{"cut_after_events":2,"chunk_ms":300,"times":1},{"delay_ms":300}]'
 many 6 own.test seven ',"stream":true'
-is "or is cut" "$(grep -c '^data: \[DONE\]' "$D"/many/*.body | grep -c ':1$') $(($(count) - n))" "5 6"
+is "or is cut" "$(grep -c '^data: \[DONE\]' "$D"/many/*.body | grep -c ':1$') $(($(count) - n))" "5 2"
 control '{"delay_ms":1500}'
 n=$(count)
 printf '{"model":"gpt-4o","temperature":0,"messages":[{"role":"user","content":"eight"}]}' >"$D/eight.json"
 curl -s -m 0.7 -o /dev/null -H "$auth" -H 'content-type: application/json' -H 'host: own.test' --data-binary "@$D/eight.json" "$EDGE/v1/chat/completions" &
 nap 0.3
 many 6 own.test eight
-is "or goes away" "$(heads http) $(texts)" "6x200 6"
+is "or goes away" "$(heads http) $(texts) $(($(count) - n))" "6x200 6 2"
 wait
 # ---- who goes away while it waits ----
 control '{"delay_ms":3000}'
@@ -124,6 +137,26 @@ many 20 own.test ten
 is "of twenty on two daemons one asks" "$(heads http) $(count) $(heads x-tollgate-cache) $(texts)" "20x200 1 19xhit 1xmiss 20"
 gone() { [ -z "$(redis keys '*:asks')" ]; }
 check "nothing is left of the flight" wait_for gone
+n=$(count)
+model=call many 6 own.test vain "$tools"
+is "what cannot be kept is asked by each, on two daemons too" "$(heads http) $(($(count) - n)) $(redis get "$(redis keys '*:asks' | head -1)")" "6x200 6 -1"
+n=$(count)
+control '[{"status":500,"delay_ms":1500,"times":1},{"delay_ms":700}]'
+many 12 own.test fails-away
+is "and where one fails the next one of either asks" "$(heads http) $(($(count) - n)) $(heads x-tollgate-cache)" "11x200 1x500 2 10xhit 2xmiss"
+redis flushall >/dev/null
+control '{"delay_ms":2500}'
+many 1 own.test another &
+one=$!
+claim() { redis keys '*:asks'; }
+claimed() { [ -n "$(claim)" ]; }
+check "who asks says so" wait_for claimed
+others=$(claim)
+redis set "$others" 77 px 60000 >/dev/null
+wait $one
+nap 0.3
+is "and takes back no word but its own" "$(heads http) $(redis get "$others")" "1x200 77"
+redis del "$others" >/dev/null
 n=$(count)
 control '{"delay_ms":1500}'
 many 10 own.test eleven &

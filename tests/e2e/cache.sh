@@ -246,23 +246,30 @@ for i in 1 2 3 4 5; do check "two daemons share what is there, $i" wait_for is_f
 is "and ask the model no more" "$(($(count) - $(late)))" 1
 key=$(redis keys 'tollgate:cache:*')
 is "under names that tell nothing" "$(grep -cE '^tollgate:cache:[0-9a-f]{64}$' <<<"$key")" 1
-check "and text that tells nothing" eval '! redis hget "$key" e | grep -qa simulated'
+check "and text that tells nothing" eval '! redis get "$key" | grep -qa simulated'
 check "for as long as the route says" [ "$(redis pttl "$key")" -gt 3000000 ]
 ask own.test 'near' "$COLD"
 other=$(redis keys 'tollgate:cache:*' | grep -v "$key")
-redis --raw eval "redis.call('hset', KEYS[2], 'e', redis.call('hget', KEYS[1], 'e'))" 2 "$key" "$other" >/dev/null
+redis --raw eval "redis.call('set', KEYS[2], redis.call('get', KEYS[1]))" 2 "$key" "$other" >/dev/null
 ask own.test 'near' "$COLD"
 is "one that was moved is none" "$status $(cache)" "200 miss"
-redis eval "local v = redis.call('hget', KEYS[1], 'e'); redis.call('hset', KEYS[1], 'e', string.sub(v, 1, 60) .. 'x' .. string.sub(v, 62))" 1 "$key" >/dev/null
+redis eval "local v = redis.call('get', KEYS[1]); redis.call('set', KEYS[1], string.sub(v, 1, 60) .. 'x' .. string.sub(v, 62))" 1 "$key" >/dev/null
 ask own.test 'far' "$COLD"
 is "nor one that was altered" "$status $(cache)" "200 miss"
-redis hset "$key" e short >/dev/null
+redis set "$key" short >/dev/null
 ask own.test 'far' "$COLD"
 is "nor one that was cut" "$status $(cache)" "200 miss"
 redis del "$key" >/dev/null
-redis set "$key" text >/dev/null
+redis hset "$key" e text >/dev/null
 ask own.test 'far' "$COLD"
 is "nor what is no entry" "$status $(cache)" "200 miss"
+ends() { [ "$(redis pttl "$key")" -gt 3000000 ]; }
+check "whose place the next one takes" wait_for ends
+redis flushall >/dev/null
+redis acl setuser default -pexpire >/dev/null
+ask own.test 'far' "$COLD"
+check "one that is kept has its end from its first moment" wait_for ends
+redis acl setuser default +pexpire >/dev/null
 redis flushall >/dev/null
 model=echo ask own.test "$(head -c 1750 /dev/zero | tr '\0' x)" "$COLD"
 one_there() { [ "$(redis dbsize)" -ge 1 ] && size=$(redis memory usage "$(redis keys 'tollgate:cache:*' | grep -v asks)") && [ -n "$size" ]; }

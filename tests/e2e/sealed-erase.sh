@@ -3,10 +3,12 @@
 # Once: nothing of HAProxy's is tried.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
+. "$here/answers-redis.bash"
 auditor other >/dev/null
 "$build/tollgate" admin-token new ann --roles viewer,auditor --tokens "$D/admin.tokens" >/dev/null 2>&1
 cat >"$D/mine.yaml" <<Y
 console: {open: true}
+cache: {redis: "redis://127.0.0.1:$port"}
 admin: {console: true, tokens: "$D/admin.tokens"}
 $(auditor ann)
 Y
@@ -19,9 +21,11 @@ identity:
 providers:
   openai: {backend: local, dialect: openai}
 routes:
-  - {name: chat, match: {path: [/v1/chat/completions]}, targets: openai, record: {prompt: redacted, response: redacted}}
+  - {name: chat, match: {path: [/v1/chat/completions]}, targets: openai, record: {prompt: redacted, response: redacted},
+     cache: {exact: {ttl: 1h, per: team, temperature: 1}}}
 default: permit
 Y
+answers_redis "a Redis for answers" $evicting
 stack_up --policy "$D/policy.yaml" --config "$D/mine.yaml" --daemons 3
 conf() { case $1 in a) echo "$D/tollgate.yaml" ;; *) echo "$D/tollgate-$1.yaml" ;; esac; }
 journal() { case $1 in a) echo "$D/journal" ;; *) echo "$D/journal-$1" ;; esac; }
@@ -43,6 +47,7 @@ for who in alice bob; do
 	for i in $(seq 40); do
 		say $who "marker-$who-$i"
 		[ "$status" = 200 ] || break
+		[ $who = alice ] || asked_by_bob=$i
 		! both $who || break
 	done
 	check "two of the nodes have a text of $who" both $who
@@ -72,6 +77,8 @@ like "and is told" "$(cat "$D/open.err")" 'not sealed to this key'
 audit a open no-such-id --key "$D/ann.key" >"$D/open.out" 2>&1
 is "nor is there anything of a request that never was" $? 1
 
+answers() { redis keys 'tollgate:cache:*' | grep -vc asks; }
+is "answers to both are kept" "$(($(answers) >= 4))" 1
 # ---- one is down; a copy of its shares is kept ----
 pid_b=$(pid_of second)
 kill -TERM "$pid_b"
@@ -83,6 +90,9 @@ audit a erase --status >"$D/status"
 is "nothing was erased yet" $? 0
 audit a erase --person alice --why 'asked on 2026-11-20' --ticket DSR-12 >"$D/erased" 2>"$D/erased.err"
 is "an erasure is ordered" $? 0
+bobs_alone() { [ "$(answers)" = "$asked_by_bob" ]; }
+check "her answers in the cache go, his stay" wait_for bobs_alone
+like "which the log says" "$(grep -h cache.erased "$D/tollgate.log")" 'entries=[1-9]'
 like "here it is done at once" "$(cat "$D/erased")" '^[0-9a-f]{16} .*a: done'
 like "and it is known that one is missing" "$(cat "$D/erased")" 'b: not yet'
 erasure=$(cut -c 1-16 "$D/erased")

@@ -433,8 +433,8 @@ one_leads_and_others_follow(void **state)
 	assert_true(cache_flight_lasts(c, key_one, one.serial));
 	assert_false(cache_flight_lasts(c, key_two, one.serial));
 	serial = one.serial;
-	cache_flight_end(c, &one, true);
-	cache_flight_end(c, &one, false); /* it has none any more */
+	cache_flight_end(c, &one, FLIGHT_ENDS_KEPT);
+	cache_flight_end(c, &one, FLIGHT_ENDS_IN_VAIN); /* it has none any more */
 	assert_false(cache_flight_lasts(c, key_one, serial));
 	/* who looked before that has an answer to find; who looked since is the next one */
 	assert_int_equal(cache_flight_begin(c, &two, key_one, before, &serial), FLIGHT_LOOKS);
@@ -442,10 +442,39 @@ one_leads_and_others_follow(void **state)
 		cache_flight_begin(c, &two, key_one, UINT64_MAX, &serial), FLIGHT_LEADS);
 	/* another one of that key is not the one that was followed */
 	assert_false(cache_flight_lasts(c, key_one, serial));
-	cache_flight_end(c, &two, false);
+	cache_flight_end(c, &two, FLIGHT_ENDS_IN_VAIN);
 	assert_int_equal(
 		cache_flight_begin(c, &two, key_one, UINT64_MAX, &serial), FLIGHT_ALONE);
-	cache_flight_end(c, &other, true);
+	cache_flight_end(c, &other, FLIGHT_ENDS_KEPT);
+	cache_free(&c);
+}
+
+/* One that failed says nothing of the next one; several in a row do. */
+static void
+the_next_one_leads_where_one_failed(void **state)
+{
+	struct cache *c = cache_new(secret, 1 << 20);
+	struct cache_flight f = { .serial = 0 };
+	uint64_t serial = 0;
+
+	(void)state;
+	assert_non_null(c);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (unsigned i = 0; i < CACHE_FLIGHTS - 1; i++) {
+			assert_int_equal(
+				cache_flight_begin(c, &f, key_one, UINT64_MAX, &serial),
+				FLIGHT_LEADS);
+			cache_flight_end(c, &f, FLIGHT_ENDS_FAILED);
+		}
+		/* in a row: one that was kept ends it */
+		assert_int_equal(
+			cache_flight_begin(c, &f, key_one, UINT64_MAX, &serial), FLIGHT_LEADS);
+		cache_flight_end(c, &f, turn ? FLIGHT_ENDS_FAILED : FLIGHT_ENDS_KEPT);
+	}
+	assert_int_equal(
+		cache_flight_begin(c, &f, key_one, UINT64_MAX, &serial), FLIGHT_FAILED);
+	assert_int_equal(cache_flight_begin(c, &f, key_two, UINT64_MAX, &serial), FLIGHT_LEADS);
+	cache_flight_end(c, &f, FLIGHT_ENDS_KEPT);
 	cache_free(&c);
 }
 
@@ -471,7 +500,7 @@ one_of_many(void *arg)
 			memset(text, (int)(i % 8) + 'a', sizeof(text));
 			cache_put(c, key, span_of(text, sizeof(text)), UINT64_MAX);
 			atomic_fetch_sub(&leading[i % 8], 1);
-			cache_flight_end(c, &f, true);
+			cache_flight_end(c, &f, FLIGHT_ENDS_KEPT);
 		} else {
 			cache_flight_lasts(c, key, serial);
 		}
@@ -569,6 +598,7 @@ main(void)
 		cmocka_unit_test(a_caller_has_his_share_and_the_oldest_go),
 		cmocka_unit_test(a_purge_takes_what_it_names),
 		cmocka_unit_test(one_leads_and_others_follow),
+		cmocka_unit_test(the_next_one_leads_where_one_failed),
 		cmocka_unit_test(threads_share_it),
 		cmocka_unit_test(what_cannot_be_said_is_none),
 		cmocka_unit_test(a_whole_answer_has_another_id_and_nothing_else),

@@ -424,6 +424,10 @@ what_has_no_price_is_remarked(void **state)
 		"  - {name: a, match: {path: /a}, targets: [{provider: azure, model: m}]}\n"
 		"  - {name: b, match: {path: /b}, targets: [{provider: azure, model: n}]}\n"
 		"  - {name: c, match: {path: /c}, targets: mine}\n"
+		"  - {name: d, match: {path: /d}, targets: [{provider: azure, model: m}],\n"
+		"     cache: {exact: {ttl: 1h}, semantic: {embeddings: azure/vectors}}}\n"
+		"  - {name: e, match: {path: /e}, targets: [{provider: azure, model: m}],\n"
+		"     cache: {exact: {ttl: 1h}, semantic: {embeddings: azure/m}}}\n"
 		"rules:\n"
 		"  - {name: good, when: 'model.name == \"x\"', route: {model: m}}\n"
 		"  - {name: bad, when: 'model.name == \"x\"', route: {model: o}}\n"
@@ -435,15 +439,19 @@ what_has_no_price_is_remarked(void **state)
 	(void)state;
 	assert_int_equal(clock_parse("2026-06-01T00:00:00Z", 20, &now), 0);
 	put("prices.yaml", "as_of: 2026-03-02\n" PRICES);
+	fix_config.cache_redis = "redis://127.0.0.1";
 	if (!load(&f, text))
 		fail_msg("%.*s", SPAN_ARG(buf_view(&f.d.text)));
+	fix_config.cache_redis = NULL;
 	remarks[0] = '\0';
 	policy_price_notes(f.p, now, &(struct noting){ .note = remark });
 	const char *want[] = { "prices.yaml: as of 2026-03-02, 91 days ago: compare it with",
 		"\n7 target azure: model n has no price in ",
-		"\n11 rule bad: model o has no price in ",
-		"\n13 limit l: model p has no price in ",
+		"\n15 rule bad: model o has no price in ",
+		"\n17 limit l: model p has no price in ",
 		"prices.yaml: limits in dollars refuse it\n",
+		"route d: cache: model vectors of its embeddings has no price in ",
+		"prices.yaml: their dollars are not counted\n",
 		"\n8 route c: mine has no list of prices: where limit l applies every request "
 		"is "
 		"refused\n" };
@@ -451,6 +459,7 @@ what_has_no_price_is_remarked(void **state)
 		if (!strstr(remarks, want[i]))
 			fail_msg("%s is not in: %s", want[i], remarks);
 	assert_null(strstr(remarks, "model m"));
+	assert_null(strstr(remarks, "route e"));
 	remarks[0] = '\0';
 	policy_price_notes(f.p, now - 86400000000000, &(struct noting){ .note = remark });
 	assert_null(strstr(remarks, "as of"));

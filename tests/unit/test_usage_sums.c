@@ -123,9 +123,11 @@ each_record_counts_for_its_person(void **state)
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
 		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts,"
 		"haproxy_answered,cache_hits,saved_input_tokens,saved_output_tokens,"
-		"saved_nanousd,cached_percent\r\n"
-		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,36.4\r\n"
-		"\"bob \"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0,"
+		"saved_nanousd,embedded_tokens,embedded_nanousd,cached_percent\r\n"
+		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,0,0,36."
+		"4\r\n"
+		"\"bob "
+		"\"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0,0,0,"
 		"\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
@@ -170,7 +172,9 @@ what_a_cache_gave_is_summed_apart(void **state)
 			"\"cost_nanousd\":1500"),
 		DECISION("alice", "m", "\"permit\""),
 		COMPLETION("alice", "m",
-			"\"cache\":\"hit\",\"cache_age_s\":3,\"saved\":{\"input_tokens\":10,"
+			"\"cache\":\"hit\",\"cache_embedded_tokens\":17,"
+			"\"cache_embedded_nanousd\":34,\"cache_age_s\":3,\"saved\":{\"input_"
+			"tokens\":10,"
 			"\"output_tokens\":5,\"cost_nanousd\":1500}"),
 		DECISION("alice", "m", "\"permit\""),
 		COMPLETION("alice", "m", "\"cache\":\"hit\",\"cache_age_s\":4,\"saved\":{}"),
@@ -189,21 +193,23 @@ what_a_cache_gave_is_summed_apart(void **state)
 		free(before);
 	}
 	char *csv = printed(&t, FORM_CSV);
-	if (!strstr(csv, "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,2,10,5,1500,0."
-			 "0\r\n"))
+	if (!strstr(csv,
+		    "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,2,10,5,1500,17,34,"
+		    "0.0\r\n"))
 		fail_msg("%s", csv);
 	free(csv);
 	char *text = printed(&t, FORM_TEXT);
 	if (!strstr(text,
-		    "  hits    saved in   saved out     saved dollars        US dollars ") ||
-		!strstr(text,
-			"  2          10           5         0.0000015         0.0000015 "))
+		    "  hits    saved in   saved out     saved dollars    embedded  embedded "
+		    "dollars        US dollars ") ||
+		!strstr(text, "  2          10           5         0.0000015          17       "
+			      "0.000000034         0.0000015 "))
 		fail_msg("%s", text);
 	free(text);
 	text = printed(&t, FORM_JSON);
 	assert_non_null(strstr(text,
 		"\"cache_hits\":2,\"saved_input_tokens\":10,\"saved_output_tokens\":5,"
-		"\"saved_nanousd\":1500"));
+		"\"saved_nanousd\":1500,\"embedded_tokens\":17,\"embedded_nanousd\":34"));
 	free(text);
 	usage_table_free(&t);
 }
@@ -282,11 +288,11 @@ each_attempt_counts_for_its_target(void **state)
 	usage_add(&t, span_str(line), SPAN_LIT("2026-11-21"));
 	usage_sort(&t);
 	char *csv = printed(&t, FORM_CSV);
-	if (!strstr(csv,
-		    "\"openai/"
-		    "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0,0.0\r\n") ||
-		!strstr(csv,
-			"\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,\r\n") ||
+	if (!strstr(csv, "\"openai/"
+			 "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0,0,0,0."
+			 "0\r\n") ||
+		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,0,0,"
+			     "\r\n") ||
 		strstr(csv, "a/x"))
 		fail_msg("%s", csv);
 	free(csv);

@@ -75,7 +75,7 @@ void redis_wake_all(struct redis *r);
 enum { REDIS_LIST_MAX = 24 };
 
 /* One command's reply: an integer, or a list of integers (MGET: strings are read
- * as integers, nil as 0). */
+ * as integers, nil as 0; EXEC: ERR_SYNTAX where one of its commands failed). */
 struct redis_reply_ints {
 	int err; /* ERR_SYNTAX: Redis answered with an error or something else; of a cluster
 		    also ERR_IO, ERR_TIMEOUT: this command's node did not answer */
@@ -118,5 +118,7 @@ void redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes,
 /* The same of another command whose reply is a list of pairs. */
 void redis_pairs(struct redis *r, int argc, const char **argv, const size_t *lens,
 	size_t fields, size_t bytes, redis_hash_cb *cb, void *arg);
+/* GET, likewise: one pair, whose field is empty, or none. */
+void redis_value(struct redis *r, struct span key, size_t bytes, redis_hash_cb *cb, void *arg);
 
 #endif

@@ -24,6 +24,21 @@ pipe_free(struct redis_pipe *p)
 	free(p);
 }
 
+/* GET's reply as redis_value() says it. */
+static void
+answer_value(struct redis_pipe *p, const redisReply *reply)
+{
+	bool there = reply->type == REDIS_REPLY_STRING;
+	struct span pair[2] = { { NULL, 0 }, { NULL, 0 } };
+	int err = there && reply->len > p->bytes	     ? ERR_LIMIT
+		  : !there && reply->type != REDIS_REPLY_NIL ? ERR_SYNTAX
+							     : 0;
+
+	if (there && !err)
+		pair[1] = span_of(reply->str, reply->len);
+	p->hash_cb(p->arg, err, pair, there && !err);
+}
+
 static void
 answer_hash(struct redis_pipe *p, int err)
 {
@@ -31,6 +46,10 @@ answer_hash(struct redis_pipe *p, int err)
 	size_t n = reply && reply->type == REDIS_REPLY_ARRAY ? reply->elements : 0, bytes = 0;
 	struct span *v = NULL;
 
+	if (p->single && !err && reply) {
+		answer_value(p, reply);
+		return;
+	}
 	if (!err && (!reply || reply->type != REDIS_REPLY_ARRAY || n % 2))
 		err = ERR_SYNTAX;
 	if (!err && n / 2 > p->fields)
@@ -106,8 +125,12 @@ redis_pipe_read(struct redis_reply_ints *to, const redisReply *reply)
 	else if (reply->type == REDIS_REPLY_ARRAY && reply->elements <= REDIS_LIST_MAX)
 		for (; to->n < reply->elements; to->n++) {
 			const redisReply *e = reply->element[to->n];
-			to->list[to->n] =
-				e->type == REDIS_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
+			if (e->type == REDIS_REPLY_ERROR)
+				return;
+			to->list[to->n] = e->type == REDIS_REPLY_STRING
+						  ? strtoll(e->str, NULL, 10)
+					  : e->type == REDIS_REPLY_INTEGER ? e->integer
+									   : 0;
 		}
 	else if (reply->type != REDIS_REPLY_STATUS)
 		return;
@@ -268,6 +291,7 @@ redis_pairs(struct redis *r, int argc, const char **argv, const size_t *lens, si
 
 	p->hash_cb = cb;
 	p->arg = arg;
+	p->single = !fields; /* redis_value() */
 	p->fields = fields;
 	p->bytes = bytes;
 	redis_command(p, argc, argv, lens);
@@ -280,6 +304,13 @@ redis_hash(struct redis *r, struct span key, size_t fields, size_t bytes, redis_
 {
 	redis_pairs(r, 2, (const char *[]){ "HGETALL", key.p }, (size_t[]){ 7, key.n }, fields,
 		bytes, cb, arg);
+}
+
+void
+redis_value(struct redis *r, struct span key, size_t bytes, redis_hash_cb *cb, void *arg)
+{
+	redis_pairs(r, 2, (const char *[]){ "GET", key.p }, (size_t[]){ 3, key.n }, 0, bytes,
+		cb, arg);
 }
 
 void

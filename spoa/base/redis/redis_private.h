@@ -84,7 +84,8 @@ struct redis_pipe {
 	struct redis *r;
 	redis_cb *cb, *late;
 	void *arg;
-	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL */
+	redis_hash_cb *hash_cb; /* instead of cb: the whole is one HGETALL, or a GET */
+	bool single;		/* a GET */
 	size_t fields, bytes;
 	const redisReply *hash; /* during on_reply() */
 	TAILQ_ENTRY(redis_pipe) of_sent;

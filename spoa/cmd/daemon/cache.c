@@ -37,6 +37,7 @@ show_cache_stats(const json_t *o)
 		{ "kept", "kept" }, { "failures", "failures" }, { "unusable", "unusable" },
 		{ "saved input tokens", "saved_input_tokens" },
 		{ "saved output tokens", "saved_output_tokens" },
+		{ "tokens of vectors", "embedded_tokens" },
 	};
 	/* clang-format on */
 	const char *redis = json_str_in(o, "redis"), *away = json_str_in(o, "away");
@@ -51,6 +52,8 @@ show_cache_stats(const json_t *o)
 		put_stat(&b, "entries", o, "entries");
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		put_stat(&b, rows[i].name, o, rows[i].member);
+	price_text((uint64_t)json_int_in(o, "embedded_nanousd"), usd);
+	buf_printf(&b, "%-22s %s\n", "US dollars of vectors", usd);
 	price_text((uint64_t)json_int_in(o, "saved_nanousd"), usd);
 	buf_printf(&b, "%-22s %s\n", "saved US dollars", usd);
 	plain_print(stdout, buf_view(&b));

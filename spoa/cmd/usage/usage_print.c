@@ -20,16 +20,28 @@ put_usage_text(struct buf *out, struct span raw)
 
 /* ---- lines ---- */
 
-/* The columns that people read; those of the cache where it gave anything. */
+/* The columns that people read; those of the cache where there is any of `where`. */
+/* clang-format off */
 static const struct {
 	enum usage_sum sum;
 	const char *head;
-	bool of_cache;
-} columns[] = { { SUM_REQUESTS, "requests", false }, { SUM_REFUSED, "refused", false },
-	{ SUM_INPUT, "input", false }, { SUM_CACHED, "cached", false },
-	{ SUM_OUTPUT, "output", false }, { SUM_REASONING, "reasoning", false },
-	{ SUM_HITS, "hits", true }, { SUM_SAVED_IN, "saved in", true },
-	{ SUM_SAVED_OUT, "saved out", true } };
+	enum usage_sum where; /* SUMS: always */
+	bool dollars;
+} columns[] = {
+	{ SUM_REQUESTS,   "requests",         SUMS,           false },
+	{ SUM_REFUSED,    "refused",          SUMS,           false },
+	{ SUM_INPUT,      "input",            SUMS,           false },
+	{ SUM_CACHED,     "cached",           SUMS,           false },
+	{ SUM_OUTPUT,     "output",           SUMS,           false },
+	{ SUM_REASONING,  "reasoning",        SUMS,           false },
+	{ SUM_HITS,       "hits",             SUM_HITS,       false },
+	{ SUM_SAVED_IN,   "saved in",         SUM_HITS,       false },
+	{ SUM_SAVED_OUT,  "saved out",        SUM_HITS,       false },
+	{ SUM_SAVED_COST, "saved dollars",    SUM_HITS,       true },
+	{ SUM_EMBEDDED,   "embedded",         SUM_EMBEDDED,   false },
+	{ SUM_EMBED_COST, "embedded dollars", SUM_EMBEDDED,   true },
+};
+/* clang-format on */
 enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, MONEY_WIDTH = 18, PERCENT_MAX = 32 };
 
 /* Of the tokens of prompts those that were read from the provider's cache, in percent; `none`
@@ -51,18 +63,26 @@ is_more(const uint64_t sum[SUMS])
 	return sum[SUM_UNPRICED] || sum[SUM_UNKNOWN] || sum[SUM_ESTIMATE];
 }
 
+static bool
+has_column(const struct usage_table *t, size_t i)
+{
+	return columns[i].where == SUMS || t->total[columns[i].where];
+}
+
 static void
-put_sums(struct buf *out, const uint64_t sum[SUMS], bool cache)
+put_sums(struct buf *out, const struct usage_table *t, const uint64_t sum[SUMS])
 {
 	char usd[PRICE_TEXT_MAX], percent[PERCENT_MAX];
 
-	for (size_t i = 0; i < COUNT_OF(columns); i++)
-		if (cache || !columns[i].of_cache)
-			buf_printf(out, "%*llu", NUMBER_WIDTH,
+	for (size_t i = 0; i < COUNT_OF(columns); i++) {
+		if (!has_column(t, i))
+			continue;
+		if (columns[i].dollars)
+			price_text(sum[columns[i].sum], usd);
+		else
+			snprintf(usd, sizeof(usd), "%llu",
 				(unsigned long long)sum[columns[i].sum]);
-	if (cache) {
-		price_text(sum[SUM_SAVED_COST], usd);
-		buf_printf(out, "%*s", MONEY_WIDTH, usd);
+		buf_printf(out, "%*s", columns[i].dollars ? MONEY_WIDTH : NUMBER_WIDTH, usd);
 	}
 	price_text(sum[SUM_COST], usd);
 	buf_printf(out, "%*s%s%*llu%*s\n", MONEY_WIDTH, usd, is_more(sum) ? " +" : "  ",
@@ -88,15 +108,12 @@ put_usage_name(struct buf *out, struct span name)
 static void
 print_text(const struct usage_table *t, const struct usage_page *p, struct buf *out)
 {
-	bool cache = t->total[SUM_HITS];
-
 	for (size_t i = 0; i < t->nby; i++)
 		put_usage_name(out, span_str(usage_dim_names[t->by[i]]));
 	for (size_t i = 0; i < COUNT_OF(columns); i++)
-		if (cache || !columns[i].of_cache)
-			buf_printf(out, "%*s", NUMBER_WIDTH, columns[i].head);
-	if (cache)
-		buf_printf(out, "%*s", MONEY_WIDTH, "saved dollars");
+		if (has_column(t, i))
+			buf_printf(out, "%*s", columns[i].dollars ? MONEY_WIDTH : NUMBER_WIDTH,
+				columns[i].head);
 	buf_printf(out, "%*s  %*s%*s\n", MONEY_WIDTH, "US dollars", NUMBER_WIDTH, "written",
 		NUMBER_WIDTH, "cached %");
 	SCOPED_BUF(name, 1 << 20);
@@ -111,12 +128,12 @@ print_text(const struct usage_table *t, const struct usage_page *p, struct buf *
 				put_usage_text(&name, span_next(&key, '\0'));
 			put_usage_name(out, buf_view(&name));
 		}
-		put_sums(out, u->sum, cache);
+		put_sums(out, t, u->sum);
 	}
 	put_usage_name(out, SPAN_LIT("total"));
 	for (size_t i = 1; i < t->nby; i++)
 		buf_printf(out, "%*s", NAME_WIDTH, "");
-	put_sums(out, t->total, cache);
+	put_sums(out, t, t->total);
 	if (is_more(t->total)) {
 		char usd[PRICE_TEXT_MAX];
 		price_text(t->total[SUM_ESTIMATE], usd);

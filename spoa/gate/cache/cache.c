@@ -14,6 +14,7 @@ enum {
 };
 #define SHARE_WINDOW_US (900 * UINT64_C(1000000))
 #define ALONE_US	(10 * UINT64_C(1000000))
+#define IN_A_ROW_US	(30 * UINT64_C(1000000)) /* as long as anybody waits */
 
 struct kept {
 	TAILQ_ENTRY(kept) by_use;
@@ -35,6 +36,7 @@ struct cache {
 		LIST_HEAD(, cache_flight) under_way;
 		uint64_t ended_us, alone_us; /* the last one; one that was not kept: its key */
 		unsigned char alone[CACHE_KEY_BYTES];
+		unsigned failed; /* of that key, in a row; 0: it was in vain */
 	} flights[PLACES];
 	uint64_t serial;
 	/* bytes that callers have stored in this window, by their hash: two of one place share
@@ -201,6 +203,17 @@ flight_of(struct cache *c, const unsigned char key[CACHE_KEY_BYTES])
 	return f;
 }
 
+/* Its place's word of one that was not kept is about this key, and no older than that. */
+static bool
+was_not_kept(const struct cache *c, size_t place, const unsigned char key[CACHE_KEY_BYTES],
+	uint64_t within_us)
+{
+	uint64_t at_us = c->flights[place].alone_us;
+
+	return at_us && clock_mono_us() - at_us < within_us &&
+	       !memcmp(c->flights[place].alone, key, CACHE_KEY_BYTES);
+}
+
 enum cache_flight_role
 cache_flight_begin(struct cache *c, struct cache_flight *f,
 	const unsigned char key[CACHE_KEY_BYTES], uint64_t looked_us, uint64_t *serial)
@@ -210,10 +223,9 @@ cache_flight_begin(struct cache *c, struct cache_flight *f,
 
 	pthread_mutex_lock(&c->mutex);
 	const struct cache_flight *first = flight_of(c, key);
-	uint64_t alone_us = c->flights[place].alone_us;
-	if (alone_us && clock_mono_us() - alone_us < ALONE_US &&
-		!memcmp(c->flights[place].alone, key, CACHE_KEY_BYTES)) {
-		role = FLIGHT_ALONE;
+	unsigned failed = c->flights[place].failed;
+	if ((!failed || failed >= CACHE_FLIGHTS) && was_not_kept(c, place, key, ALONE_US)) {
+		role = failed ? FLIGHT_FAILED : FLIGHT_ALONE;
 	} else if (first) {
 		role = FLIGHT_FOLLOWS;
 		*serial = first->serial;
@@ -239,7 +251,7 @@ cache_flight_lasts(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], ui
 }
 
 void
-cache_flight_end(struct cache *c, struct cache_flight *f, bool kept)
+cache_flight_end(struct cache *c, struct cache_flight *f, enum cache_flight_end how)
 {
 	size_t place = place_of(f->key, PLACES);
 
@@ -248,11 +260,15 @@ cache_flight_end(struct cache *c, struct cache_flight *f, bool kept)
 	pthread_mutex_lock(&c->mutex);
 	LIST_REMOVE(f, of_place);
 	f->serial = 0;
-	uint64_t now_us = clock_mono_us();
-	if (kept) {
-		c->flights[place].ended_us = now_us;
+	bool again = was_not_kept(c, place, f->key, IN_A_ROW_US);
+	if (how == FLIGHT_ENDS_KEPT) {
+		c->flights[place].ended_us = clock_mono_us();
+		if (again)
+			c->flights[place].alone_us = 0;
 	} else {
-		c->flights[place].alone_us = now_us;
+		unsigned before = again ? c->flights[place].failed : 0;
+		c->flights[place].failed = how == FLIGHT_ENDS_FAILED ? before + 1 : 0;
+		c->flights[place].alone_us = clock_mono_us();
 		memcpy(c->flights[place].alone, f->key, CACHE_KEY_BYTES);
 	}
 	pthread_mutex_unlock(&c->mutex);

@@ -29,7 +29,7 @@ void cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct
 /* Appends it. False: there is none. */
 bool cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf *out);
 
-/* Of an entry in Redis: a hash with one field, "e". */
+/* Of an entry in Redis: a string, which is set with its end. */
 #define CACHE_REDIS_PREFIX "tollgate:cache:"
 enum { CACHE_REDIS_NAME = sizeof(CACHE_REDIS_PREFIX) + 2 * CACHE_KEY_BYTES };
 /* Its length; ends with a NUL. */
@@ -47,7 +47,14 @@ enum cache_flight_role {
 	FLIGHT_LEADS,	/* to be ended with cache_flight_end() */
 	FLIGHT_FOLLOWS, /* another asks: *serial */
 	FLIGHT_LOOKS,	/* another's ended since it was looked for */
-	FLIGHT_ALONE	/* one like it was not kept lately: whoever asks, asks for itself */
+	FLIGHT_ALONE,	/* one like it was not kept lately: whoever asks, asks for itself */
+	FLIGHT_FAILED	/* the same, since CACHE_FLIGHTS of them failed in a row */
+};
+enum { CACHE_FLIGHTS = 3 };
+enum cache_flight_end {
+	FLIGHT_ENDS_KEPT,   /* there is an answer for all */
+	FLIGHT_ENDS_FAILED, /* another may fare better */
+	FLIGHT_ENDS_IN_VAIN /* what it is told is not kept, nor would another's be */
 };
 /* `looked_us`: when the cache had no answer for it; monotonic. */
 enum cache_flight_role cache_flight_begin(struct cache *c, struct cache_flight *f,
@@ -55,8 +62,8 @@ enum cache_flight_role cache_flight_begin(struct cache *c, struct cache_flight *
 /* That one is under way. */
 bool cache_flight_lasts(
 	struct cache *c, const unsigned char key[CACHE_KEY_BYTES], uint64_t serial);
-/* Once; where it has none, nothing. `kept`: there is an answer for all. */
-void cache_flight_end(struct cache *c, struct cache_flight *f, bool kept);
+/* Once; where it has none, nothing. */
+void cache_flight_end(struct cache *c, struct cache_flight *f, enum cache_flight_end how);
 
 /* NULL: any route, any person; 0: of any age. */
 struct cache_purge {

@@ -1,5 +1,5 @@
-/* SCAN, HGET, UNLINK. An entry has no field of its own for its stamp, so that a lookup has one
- * field to read: here it is read whole. */
+/* SCAN, GET, UNLINK. An entry's stamp is its beginning; it is read whole, so that what is cut
+ * is seen. */
 #include "gate/cache/purge.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ note_failed(const redisReply *r, struct cache_purged *out, struct buf *why)
 		buf_put(why, r->str, r->len);
 }
 
-/* Whether this one goes, by what HGET says of it. */
+/* Whether this one goes, by what GET says of it. */
 static bool
 is_to_go(const struct cache_purge *p, const redisReply *r, struct cache_purged *out,
 	struct buf *why)
@@ -59,8 +59,8 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 	redisReply *r;
 
 	for (size_t i = 0; !all && i < n; i++)
-		redisAppendCommandArgv(c, 3, (const char *[]){ "HGET", key[i]->str, "e" },
-			(size_t[]){ 4, key[i]->len, 1 });
+		redisAppendCommandArgv(c, 2, (const char *[]){ "GET", key[i]->str },
+			(size_t[]){ 3, key[i]->len });
 	for (size_t i = 0; i < n; i++) {
 		goes[i] = all;
 		if (all)

@@ -566,7 +566,6 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 		another_is_left(r))
 		last.pooled_broke = false;
 	INVARIANT(t && t->life == ATTEMPTS_UNDER_WAY && !t->next && !r->run.pending);
-	together_over(x, false);
 	buf_free(&x->together.vector);
 	bool mended = x->credential.mended;
 	x->credential.mended = false;
@@ -584,6 +583,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	/* Where no larger window is left it is the caller's own. */
 	if (says.too_long && !another_is_left(r))
 		last.cause = CAUSE_FINAL;
+	together_over(x, last.cause == CAUSE_FINAL ? FLIGHT_ENDS_IN_VAIN : FLIGHT_ENDS_FAILED);
 	t->v[t->n - 1].cause = last.cause;
 	/* Which is mended already says nothing of the target. */
 	t->v[t->n - 1].our_key = last.our_key && !mended;

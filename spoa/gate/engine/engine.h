@@ -111,8 +111,8 @@ void together_begin(struct exchange *x, void (*then)(struct exchange *x));
 bool meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found));
 /* Adds its prompt's vector to the set of what may mean the same. */
 void meaning_keep(struct exchange *x);
-/* It neither waits any more nor is waited for. `kept`: its answer is there for who waited. */
-void together_over(struct exchange *x, bool kept);
+/* It neither waits any more nor is waited for. */
+void together_over(struct exchange *x, enum cache_flight_end how);
 /* So long may be waited before it is asked, so that it may still be: a share of the time that is
  * left, `most_us` at most. */
 uint64_t together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us);

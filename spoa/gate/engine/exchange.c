@@ -213,7 +213,7 @@ exchange_free(struct request *r)
 	if (!x)
 		return;
 	INVARIANT(!x->ticket.live);
-	together_over(x, true);
+	together_over(x, FLIGHT_ENDS_KEPT);
 	session_free(x);
 	buf_free(&x->together.vector);
 	exchange_left(x);
@@ -647,6 +647,24 @@ count_calls(struct request *r, const struct exchange_result *res)
 	limits_count_calls(r);
 }
 
+/* Nothing came of it, and of the same request of another something may. */
+static bool
+failed_to(const struct exchange *x)
+{
+	const struct exchange_result *res = &x->result;
+	const struct guard_report *a = x->guard ? guard_report(x->guard) : NULL;
+
+	switch (res->end) {
+	case END_COMPLETE:
+		return res->status >= 500 || res->status == 429 || res->status == 408 ||
+		       (res->status < 400 && a && a->provider_error);
+	case END_NEVER_SENT:
+	case END_PROVIDER_ABORT:
+	case END_CLIENT_ABORT: return true;
+	default: return false;
+	}
+}
+
 void
 exchange_finish(struct request *r)
 {
@@ -664,7 +682,9 @@ exchange_finish(struct request *r)
 	if (kept && r->found.cache.has_meaning)
 		meaning_keep(x);
 	if (!kept || !r->gate->cache_redis) /* there it may take a moment */
-		together_over(x, kept);
+		together_over(x, kept		? FLIGHT_ENDS_KEPT
+				 : failed_to(x) ? FLIGHT_ENDS_FAILED
+						: FLIGHT_ENDS_IN_VAIN);
 	n = settle_exchange(r, &x->result, corrections);
 	bool withdrawn =
 		r->run.withdrawn && request_on_record(r) && r->run.recorded_kind != D_DENY;
@@ -698,7 +718,7 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 	x->done_arg = arg;
 	attempts_stop(x);
 	if (x->together.then) { /* nothing of it was sent */
-		together_over(x, false);
+		together_over(x, FLIGHT_ENDS_FAILED);
 		attempts_none(x);
 		x->together.then = NULL;
 		x->result.end = END_NEVER_SENT;

@@ -24,6 +24,7 @@ enum {
 	ANSWER_MOST = 256 << 10,
 	FAILURES = 3,
 	REST_US = 10000000,
+	VECTOR_OVERHEAD = 256, /* of its neighbours in the set */
 	SET_MOST = 10000 /* prompts: one that has more begins anew */
 };
 
@@ -125,6 +126,7 @@ charge_embedding(struct request *r, uint64_t tokens)
 		!p.cost.unpriced)
 		r->found.cache.embedded.nanousd = p.cost.nanousd;
 	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_TOKENS, tokens);
+	metric_add(r->gate->metrics, M_CACHE_EMBEDDED_NANOUSD, r->found.cache.embedded.nanousd);
 }
 
 /* Who fails again and again is left alone for a while. */
@@ -218,6 +220,9 @@ meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
 
 /* ---- keeping ---- */
 
+/* MULTI, VADD, PEXPIRE, VCARD, EXEC: a set without its end would stay for ever. */
+enum { KEPT_EXEC = 4 };
+
 struct kept_meaning {
 	struct redis *redis;
 	struct metrics *metrics;
@@ -229,11 +234,13 @@ meaning_kept(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 {
 	const struct kept_meaning *k = arg;
 
-	bool refused = !err && n == 3 && replies[0].err; /* of other dimensions, or no set */
+	const struct redis_reply_ints *exec = &replies[KEPT_EXEC];
+	bool refused = !err && n == KEPT_EXEC + 1 && exec->err; /* of other dimensions, or no
+								   set */
 
 	if (err || refused)
 		metric_inc(k->metrics, M_CACHE_UNKEPT);
-	if (err || (!refused && (replies[2].err || replies[2].i <= SET_MOST)))
+	if (err || (!refused && (exec->n < 3 || exec->list[2] <= SET_MOST)))
 		return;
 	redis_tell(k->redis, 2, (const char *[]){ "UNLINK", k->name },
 		(size_t[]){ 6, sizeof(k->name) - 1 });
@@ -249,17 +256,22 @@ meaning_keep(struct exchange *x)
 	unsigned char element[CACHE_BOUND_BYTES];
 	char ttl[24];
 
-	if (!vector.n || !k.redis || !redis_up(k.redis))
+	if (!vector.n || !k.redis || !redis_up(k.redis) ||
+		!cache_may_keep(r->gate->shared->cache, f->stamp.who,
+			vector.n + sizeof(element) + VECTOR_OVERHEAD))
 		return;
 	size_t n = cache_redis_name(f->meaning_key, k.name),
 	       digits = span_decimal(ttl, (int64_t)(r->found.route->cache.ttl_us / 1000));
 	cache_bind(cache_keys(r->gate->shared->cache), f->meaning_key, f->key, element);
-	struct redis_pipe *p = redis_begin(k.redis, 3, meaning_kept, &k, sizeof(k));
-	redis_command(p, 5,
+	struct redis *at = redis_at(k.redis, span_of(k.name, n));
+	struct redis_pipe *p = redis_begin(k.redis, KEPT_EXEC + 1, meaning_kept, &k, sizeof(k));
+	redis_command_at(p, at, 1, (const char *[]){ "MULTI" }, (size_t[]){ 5 });
+	redis_command_at(p, at, 5,
 		(const char *[]){ "VADD", k.name, "FP32", vector.p, (const char *)element },
 		(size_t[]){ 4, n, 4, vector.n, sizeof(element) });
-	redis_command(
-		p, 3, (const char *[]){ "PEXPIRE", k.name, ttl }, (size_t[]){ 7, n, digits });
-	redis_command(p, 2, (const char *[]){ "VCARD", k.name }, (size_t[]){ 5, n });
+	redis_command_at(p, at, 3, (const char *[]){ "PEXPIRE", k.name, ttl },
+		(size_t[]){ 7, n, digits });
+	redis_command_at(p, at, 2, (const char *[]){ "VCARD", k.name }, (size_t[]){ 5, n });
+	redis_command_at(p, at, 1, (const char *[]){ "EXEC" }, (size_t[]){ 4 });
 	redis_send(p);
 }

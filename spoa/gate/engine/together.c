@@ -1,14 +1,18 @@
 /* Identical requests under way: the first one asks the model, the others wait for what it is
- * told, in the relay, before anything of theirs is sent. Between daemons of one Redis a key
- * there says that one asks. Who waited in vain goes on alone, as if there were no cache. */
+ * told, in the relay, before anything of theirs is sent. Where that one fails the next of them
+ * asks, and the others wait for that. Between daemons of one Redis a key there says that one
+ * asks. Who waited in vain goes on alone, as if there were no cache. */
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/random.h"
 #include "base/redis/redis.h"
 #include "gate/cache/cache.h"
 #include "gate/engine/engine.h"
 
+#define ALONE_MS "10000" /* as in one daemon: cache_flight_begin() */
 enum {
+	CLAIM_NAME = CACHE_REDIS_NAME + 5,
 	LEADS_MS = 2000, /* of the key in Redis, where nobody renews it */
 	RENEW_US = 700000,
 	LOOK_US = 100000, /* at what another daemon does */
@@ -18,11 +22,13 @@ enum {
 };
 
 /*  NONE ──(its claim, the first of its key)──→ ASKS ──(the key is its own)──→ LEADS
- *    │                                           ├──(or Redis does not say)──→ LEADS_HERE
- *    │                                           └──(another daemon's)──→ FOLLOWS_AWAY ──┐
- *    └──(another of this daemon asks)──→ FOLLOWS ──(it ended)──→ LOOKS ←──(it ended)─────┘
+ *    │                                         ↑ ├──(or Redis does not say)──→ LEADS_HERE
+ *    │                                         │ └──(another daemon's)──→ FOLLOWS_AWAY ──┐
+ *    ├──(another of this daemon asks)──→ FOLLOWS ──(it ended)──→ LOOKS ←──(it ended)─────┘
+ *    └─────────────(that one failed: as from the beginning)────────┘
  *  LOOKS and whoever waited too long: NONE, with an answer or without. So is who leads, once
- *  its exchange has ended or its answer cannot be kept. */
+ *  its exchange has ended or its answer cannot be kept. Where several failed in a row who
+ * waited FOLLOWS nobody (`draws`), until its caller's budget of repeats lets it go on alone. */
 
 static bool
 has_place(const struct together *t)
@@ -51,7 +57,7 @@ become(struct exchange *x, enum together_life life)
 
 /* "tollgate:cache:KEY:asks" */
 static size_t
-flight_redis_name(const struct exchange *x, char out[CACHE_REDIS_NAME + 5])
+flight_redis_name(const struct exchange *x, char out[CLAIM_NAME])
 {
 	size_t n = cache_redis_name(x->together.flight.key, out);
 
@@ -59,23 +65,85 @@ flight_redis_name(const struct exchange *x, char out[CACHE_REDIS_NAME + 5])
 	return n + 5;
 }
 
+/* What the key in Redis holds: the number of who asks; or that nobody is to wait. */
+struct claim {
+	struct redis *redis;
+	int64_t own;
+	bool in_vain;
+	char name[CLAIM_NAME];
+};
+#define NOBODY_WAITS "-1"
+enum { NOBODY_WAITS_FOR = -1 };
+
+static void
+claim_read(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
+{
+	const struct claim *c = arg;
+
+	if (err || replies[1].err || replies[1].n != 1 || replies[1].list[0] != c->own)
+		return;
+	if (c->in_vain)
+		redis_tell(c->redis, 5,
+			(const char *[]){ "SET", c->name, NOBODY_WAITS, "PX", ALONE_MS },
+			(size_t[]){ 3, CLAIM_NAME - 1, 2, 2, strlen(ALONE_MS) });
+	else
+		redis_tell(c->redis, 2, (const char *[]){ "DEL", c->name },
+			(size_t[]){ 3, CLAIM_NAME - 1 });
+}
+
+/* Its own alone: where its time was over another may have it. That is read after the time began
+ * anew, so that what is deleted then has not ended meanwhile. No script: Redis' user need not
+ * have the right to run any. */
+static void
+release_claim(struct exchange *x, bool in_vain)
+{
+	struct claim c = {
+		.redis = x->r->gate->cache_redis, .own = x->together.claim, .in_vain = in_vain
+	};
+	char ms[24];
+	size_t n = flight_redis_name(x, c.name), digits = span_decimal(ms, LEADS_MS);
+	struct redis_pipe *p = redis_begin(c.redis, 2, claim_read, &c, sizeof(c));
+
+	redis_command(
+		p, 3, (const char *[]){ "PEXPIRE", c.name, ms }, (size_t[]){ 7, n, digits });
+	redis_command(p, 2, (const char *[]){ "MGET", c.name }, (size_t[]){ 4, n });
+	redis_send(p);
+}
+
 void
-together_over(struct exchange *x, bool kept)
+together_over(struct exchange *x, enum cache_flight_end how)
 {
 	struct together *t = &x->together;
-	char name[CACHE_REDIS_NAME + 5];
 
-	if (t->life == TOGETHER_LEADS) {
-		size_t n = flight_redis_name(x, name);
-		redis_tell(x->r->gate->cache_redis, 2, (const char *[]){ "DEL", name },
-			(size_t[]){ 3, n });
-	}
+	if (t->life == TOGETHER_LEADS)
+		release_claim(x, how == FLIGHT_ENDS_IN_VAIN);
 	become(x, TOGETHER_NONE);
 	if (t->flight.serial)
-		cache_flight_end(x->r->gate->shared->cache, &t->flight, kept);
+		cache_flight_end(x->r->gate->shared->cache, &t->flight, how);
 }
 
 /* ---- the end of a wait ---- */
+
+uint64_t
+together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us)
+{
+	uint64_t end_us = x->plan.deadline_us;
+
+	if (x->plan.overall_us && x->plan.overall_us < end_us)
+		end_us = x->plan.overall_us;
+	uint64_t share_us = end_us > now_us ? (end_us - now_us) / SHARE : 0;
+	return share_us < most_us ? share_us : most_us;
+}
+
+/* So long, whatever it waits for. */
+static void
+begins_to_wait(struct exchange *x)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (!x->together.until_us)
+		x->together.until_us = now_us + together_share_us(x, now_us, WAITS_MOST_US);
+}
 
 static void
 goes_on(struct exchange *x)
@@ -91,7 +159,7 @@ goes_on(struct exchange *x)
 static void
 goes_with_it(struct exchange *x)
 {
-	together_over(x, true);
+	together_over(x, FLIGHT_ENDS_KEPT);
 	attempts_none(x);
 	x->plan.replays = true;
 	x->plan.asks = x->plan.holds = x->plan.doubts = x->plan.timed = false;
@@ -109,61 +177,85 @@ begun_now(struct exchange *x)
 }
 
 static void
-waited(struct exchange *x)
+note_wait(struct exchange *x, bool hit)
 {
 	struct request *r = x->r;
-	bool hit = r->found.cache.state == CACHED_HIT;
 
+	if (!x->together.until_us)
+		return;
+	x->together.until_us = 0;
 	r->found.cache.waited_ms = (uint32_t)((clock_mono_us() - x->together.since_us) / 1000);
 	metric_inc(r->gate->metrics, hit ? M_CACHE_WAITED_HIT : M_CACHE_WAITED_ALONE);
-	become(x, TOGETHER_NONE);
-	if (hit) {
-		goes_with_it(x);
-		return;
-	}
-	r->found.cache.keeps = false; /* each of those who waited would keep the same */
-	/* who waits for this one would wait twice */
-	cache_flight_end(r->gate->shared->cache, &x->together.flight, false);
 	begun_now(x);
+}
+
+/* `how`: what who waits for this one is told. */
+static void
+goes_alone(struct exchange *x, enum cache_flight_end how)
+{
+	/* each of those who waited would keep the same; few go on by a budget, for the rest */
+	if (x->together.until_us && !x->together.draws)
+		x->r->found.cache.keeps = false;
+	note_wait(x, false);
+	become(x, TOGETHER_NONE);
+	cache_flight_end(x->r->gate->shared->cache, &x->together.flight, how);
 	goes_on(x);
 }
 
+static void takes_part(struct exchange *x);
+static void draws_or_waits(struct exchange *x);
+
+/* Where nothing is there the next one asks. */
 static void
 looked_again(struct request *r)
 {
-	waited(r->x);
+	struct exchange *x = r->x;
+	struct together *t = &x->together;
+	bool late = t->until_us <= clock_mono_us();
+
+	if (r->found.cache.state == CACHED_HIT) {
+		note_wait(x, true);
+		goes_with_it(x);
+	} else if (late || t->rounds > CACHE_FLIGHTS || !request_cache_keeps(r)) {
+		goes_alone(x, late ? FLIGHT_ENDS_IN_VAIN : FLIGHT_ENDS_FAILED);
+	} else if (t->draws) {
+		draws_or_waits(x);
+	} else {
+		takes_part(x);
+	}
 }
 
 static void
 look_again(struct exchange *x)
 {
+	begins_to_wait(x);
 	become(x, TOGETHER_LOOKS);
 	if (request_cache_look(x->r, looked_again))
-		waited(x);
+		looked_again(x->r);
 }
 
 /* ---- waiting ---- */
-
-uint64_t
-together_share_us(const struct exchange *x, uint64_t now_us, uint64_t most_us)
-{
-	uint64_t end_us = x->plan.deadline_us;
-
-	if (x->plan.overall_us && x->plan.overall_us < end_us)
-		end_us = x->plan.overall_us;
-	uint64_t share_us = end_us > now_us ? (end_us - now_us) / SHARE : 0;
-	return share_us < most_us ? share_us : most_us;
-}
 
 static void
 wait_for(struct exchange *x, enum together_life life)
 {
 	struct together *t = &x->together;
-	uint64_t now_us = clock_mono_us();
 
-	t->until_us = now_us + together_share_us(x, now_us, WAITS_MOST_US);
-	t->next_us = now_us + LOOK_US;
+	begins_to_wait(x);
+	t->next_us = clock_mono_us() + LOOK_US;
+	t->rounds += !t->draws;
 	become(x, life);
+}
+
+/* Several failed: who waited for them goes on as one more attempt of his. Who is new goes on.
+ */
+static void
+draws_or_waits(struct exchange *x)
+{
+	if (!x->together.draws || request_draws(x->r))
+		goes_alone(x, FLIGHT_ENDS_FAILED);
+	else
+		wait_for(x, TOGETHER_FOLLOWS);
 }
 
 bool
@@ -193,6 +285,7 @@ meant(struct exchange *x, bool found)
 static void
 leads(struct exchange *x)
 {
+	note_wait(x, false);
 	if (!meaning_look(x, meant))
 		goes_on(x);
 }
@@ -206,7 +299,10 @@ may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UN
 	if (!together_still_waits(x->r))
 		return;
 	if (!err && replies[0].nil) {
-		wait_for(x, TOGETHER_FOLLOWS_AWAY);
+		if (!replies[1].err && replies[1].list[0] == NOBODY_WAITS_FOR)
+			goes_alone(x, FLIGHT_ENDS_IN_VAIN);
+		else
+			wait_for(x, TOGETHER_FOLLOWS_AWAY);
 		return;
 	}
 	become(x, err || replies[0].err ? TOGETHER_LEADS_HERE : TOGETHER_LEADS);
@@ -218,18 +314,22 @@ static void
 ask_to_lead(struct exchange *x)
 {
 	struct request *r = x->r;
-	char name[CACHE_REDIS_NAME + 5], ms[24];
-	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
-	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 1, may_lead, &x, sizeof(x));
+	char name[CLAIM_NAME], own[24], ms[24];
+	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS), m;
+	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, may_lead, &x, sizeof(x));
 
-	redis_command(p, 6, (const char *[]){ "SET", name, "1", "NX", "PX", ms },
-		(size_t[]){ 3, n, 1, 2, 2, digits });
+	random_bytes(&x->together.claim, sizeof(x->together.claim));
+	x->together.claim = (x->together.claim & INT64_MAX) | 1;
+	m = span_decimal(own, x->together.claim);
+	redis_command(p, 6, (const char *[]){ "SET", name, own, "NX", "PX", ms },
+		(size_t[]){ 3, n, m, 2, 2, digits });
+	redis_command(p, 2, (const char *[]){ "MGET", name }, (size_t[]){ 4, n });
 	become(x, TOGETHER_ASKS);
 	r->run.pending++;
 	redis_send(p);
 }
 
-/* EXISTS of the entry, and of the key that says that another asks. */
+/* EXISTS of the entry, and the key that says that another asks. */
 static void
 seen_away(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
 {
@@ -238,11 +338,13 @@ seen_away(void *arg, int err, const struct redis_reply_ints *replies, size_t n U
 
 	if (!together_still_waits(x->r))
 		return;
-	if (!err && !replies[0].err && !replies[0].i && !replies[1].err && replies[1].i) {
+	bool there = !err && (replies[0].err || replies[0].i);
+	int64_t claim = err || replies[1].err ? 0 : replies[1].list[0];
+	if (err || (!there && claim == NOBODY_WAITS_FOR)) {
+		goes_alone(x, FLIGHT_ENDS_IN_VAIN);
+	} else if (!there && claim) {
 		t->next_us = clock_mono_us() + LOOK_US;
 		become(x, TOGETHER_FOLLOWS_AWAY);
-	} else if (err) {
-		waited(x);
 	} else {
 		look_again(x);
 	}
@@ -252,13 +354,13 @@ static void
 see_away(struct exchange *x)
 {
 	struct request *r = x->r;
-	char entry[CACHE_REDIS_NAME], asks[CACHE_REDIS_NAME + 5];
+	char entry[CACHE_REDIS_NAME], asks[CLAIM_NAME];
 	size_t n = cache_redis_name(x->together.flight.key, entry),
 	       m = flight_redis_name(x, asks);
 	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, seen_away, &x, sizeof(x));
 
 	redis_command(p, 2, (const char *[]){ "EXISTS", entry }, (size_t[]){ 6, n });
-	redis_command(p, 2, (const char *[]){ "EXISTS", asks }, (size_t[]){ 6, m });
+	redis_command(p, 2, (const char *[]){ "MGET", asks }, (size_t[]){ 4, m });
 	become(x, TOGETHER_ASKS);
 	r->run.pending++;
 	redis_send(p);
@@ -267,7 +369,7 @@ see_away(struct exchange *x)
 static void
 renew_flight(struct exchange *x)
 {
-	char name[CACHE_REDIS_NAME + 5], ms[24];
+	char name[CLAIM_NAME], ms[24];
 	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
 
 	redis_tell(x->r->gate->cache_redis, 3, (const char *[]){ "PEXPIRE", name, ms },
@@ -282,6 +384,18 @@ in_vain(const struct exchange *x)
 	return x->guard && !x->aside.out && guard_untapped(x->guard);
 }
 
+/* Who waits for one of this daemon, or for its caller's budget. */
+static bool
+wait_is_over(struct exchange *x, uint64_t now_us)
+{
+	struct together *t = &x->together;
+
+	if (!t->draws)
+		return !cache_flight_lasts(
+			x->r->gate->shared->cache, t->flight.key, t->follows);
+	return t->next_us <= now_us || t->until_us <= now_us;
+}
+
 static void
 look_after(struct exchange *x, uint64_t now_us, unsigned *wakes)
 {
@@ -289,16 +403,15 @@ look_after(struct exchange *x, uint64_t now_us, unsigned *wakes)
 
 	if (t->life == TOGETHER_LEADS || t->life == TOGETHER_LEADS_HERE) {
 		if (in_vain(x))
-			together_over(x, false);
+			together_over(x, FLIGHT_ENDS_IN_VAIN);
 		else if (t->life == TOGETHER_LEADS && t->next_us <= now_us)
 			renew_flight(x);
-	} else if (t->until_us <= now_us) {
-		waited(x);
+	} else if (t->until_us <= now_us && !t->draws) {
+		goes_alone(x, FLIGHT_ENDS_IN_VAIN);
 	} else if (t->life == TOGETHER_FOLLOWS_AWAY) {
 		if (t->next_us <= now_us)
 			see_away(x);
-	} else if (*wakes &&
-		   !cache_flight_lasts(x->r->gate->shared->cache, t->flight.key, t->follows)) {
+	} else if (*wakes && wait_is_over(x, now_us)) {
 		(*wakes)--;
 		look_again(x);
 	}
@@ -318,24 +431,23 @@ together_tick(struct gate *g, uint64_t now_us)
 	return !TAILQ_EMPTY(&g->together);
 }
 
-void
-together_begin(struct exchange *x, void (*then)(struct exchange *x))
+static void
+takes_part(struct exchange *x)
 {
-	struct request *r = x->r;
-	struct gate *g = r->gate;
-	struct found_cache *f = &r->found.cache;
+	struct gate *g = x->r->gate;
+	struct found_cache *f = &x->r->found.cache;
 	struct together *t = &x->together;
+	enum cache_flight_role role = t->flight.serial
+					      ? FLIGHT_LEADS /* here; one away ended */
+					      : cache_flight_begin(g->shared->cache, &t->flight,
+							f->key, f->looked_us, &t->follows);
 
-	t->then = then;
-	t->since_us = clock_mono_us();
-	if (!f->looked_us || x->plan.unrecorded || r->out.decision.kind == D_DENY ||
-		!request_cache_keeps(r)) {
-		goes_on(x);
-		return;
-	}
-	switch (cache_flight_begin(
-		g->shared->cache, &t->flight, f->key, f->looked_us, &t->follows)) {
-	case FLIGHT_ALONE: goes_on(x); break;
+	switch (role) {
+	case FLIGHT_ALONE: goes_alone(x, FLIGHT_ENDS_IN_VAIN); break;
+	case FLIGHT_FAILED:
+		t->draws = t->until_us != 0;
+		draws_or_waits(x);
+		break;
 	case FLIGHT_LOOKS: look_again(x); break;
 	case FLIGHT_FOLLOWS:
 		memcpy(t->flight.key, f->key, sizeof(f->key));
@@ -352,6 +464,21 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 	}
 }
 
+void
+together_begin(struct exchange *x, void (*then)(struct exchange *x))
+{
+	struct request *r = x->r;
+	struct together *t = &x->together;
+
+	t->then = then;
+	t->since_us = clock_mono_us();
+	if (!r->found.cache.looked_us || x->plan.unrecorded || r->out.decision.kind == D_DENY ||
+		!request_cache_keeps(r))
+		goes_on(x);
+	else
+		takes_part(x);
+}
+
 /* Nobody waits for its answer any more; one that has asked Redis waits for that. */
 void
 together_gone(struct exchange *x)
@@ -359,7 +486,7 @@ together_gone(struct exchange *x)
 	struct together *t = &x->together;
 
 	if (t->then && has_place(t)) {
-		together_over(x, false);
+		together_over(x, FLIGHT_ENDS_FAILED);
 		goes_on(x);
 	}
 }

@@ -231,6 +231,9 @@ struct span request_limit_warning(struct request *r);
 /* Who would ask that target, and what for; *beside is what it points to. */
 struct target_asks request_asks(
 	const struct request *r, const struct target *to, struct target_load *beside);
+/* An attempt that was begun as a first one, and is one more at what others failed: takes it from
+ * its caller's budget of repeats. False: there were enough of those. */
+bool request_draws(struct request *r);
 /* The provider says that it does not have the model that was sent. */
 void request_lacks_model(const struct request *r);
 void request_first_content(struct request *r, uint64_t took_us);

@@ -255,30 +255,51 @@ asks_likeliest(struct request *r)
 	return true;
 }
 
+/* What its caller asked of the route's other targets. */
+static void
+load_beside(const struct request *r, const struct target *to, struct target_load *beside)
+{
+	const struct route *route = r->found.route;
+	uint64_t now_us = clock_mono_us();
+
+	for (size_t i = 0; i < route->ntargets; i++) {
+		const struct target *t = &route->targets[i];
+		if (t == to)
+			continue;
+		struct target_load one = target_load(state(r, t), r->found.caller, now_us);
+		beside->first += one.first;
+		beside->repeats += one.repeats;
+		if (t->breaker.on && t->breaker.failures > beside->failures)
+			beside->failures = t->breaker.failures;
+	}
+}
+
 struct target_asks
 request_asks(const struct request *r, const struct target *to, struct target_load *beside)
 {
-	const struct route *route = r->found.route;
 	struct target_asks asks = { .caller = r->found.caller,
-		.early = r->found.early >> (to - route->targets) & 1 };
-	uint64_t now_us = clock_mono_us();
+		.early = r->found.early >> (to - r->found.route->targets) & 1 };
 
 	*beside = (struct target_load){ 0 };
 	if (!request_tried(r))
 		return asks;
 	asks.beside = beside;
 	asks.free = r->x->tries->free;
-	for (size_t i = 0; i < route->ntargets; i++) {
-		const struct target *t = &route->targets[i];
-		if (t == to)
-			continue;
-		struct target_load one = target_load(state(r, t), asks.caller, now_us);
-		beside->first += one.first;
-		beside->repeats += one.repeats;
-		if (t->breaker.on && t->breaker.failures > beside->failures)
-			beside->failures = t->breaker.failures;
-	}
+	load_beside(r, to, beside);
 	return asks;
+}
+
+bool
+request_draws(struct request *r)
+{
+	const struct target *to = request_target(r);
+	struct target_load beside = { 0 };
+	const struct target_asks asks = { .caller = r->found.caller, .beside = &beside };
+
+	if (!r->attempt.of)
+		return true;
+	load_beside(r, to, &beside);
+	return target_draw(state(r, to), to, &asks, clock_mono_us());
 }
 
 enum begun

@@ -440,6 +440,13 @@ draws(struct target_state *s, const struct target *t, uint32_t caller,
 		w, now_s, (struct target_counts){ !again, again }, again ? &beside : NULL);
 }
 
+bool
+target_draw(struct target_state *s, const struct target *t, const struct target_asks *asks,
+	uint64_t now_us)
+{
+	return draws(s, t, asking(asks), asks, false, target_second(now_us));
+}
+
 enum target_begun
 target_begin(struct target_attempt *a, struct target_state *s, const struct target *t,
 	const struct target_asks *asks, uint64_t now_us)

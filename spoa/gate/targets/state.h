@@ -145,6 +145,10 @@ bool target_has_room(const struct target_state *s, const struct target *t);
 bool target_may_repeat(const struct target_state *s, const struct target *t,
 	const struct target_asks *asks, uint64_t now_us);
 
+/* Takes a repeat from the caller's budget, for one that was begun already. */
+bool target_draw(struct target_state *s, const struct target *t, const struct target_asks *asks,
+	uint64_t now_us);
+
 enum target_condition {
 	TARGET_CLOSED,
 	TARGET_RAMP,	   /* it is back for less than ten seconds */

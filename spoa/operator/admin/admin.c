@@ -495,7 +495,7 @@ admin_start(const struct config *cfg, struct server *server, struct buf *why)
 	struct children_limits limits = children_default;
 	limits.metrics = &server->metrics;
 	a->children = children_start(&limits);
-	a->caches = caches_new();
+	a->caches = server->caches = caches_new();
 	const struct decisions_options live = { .journal = cfg->journal,
 		.node = cfg->node,
 		.end = journal_end,

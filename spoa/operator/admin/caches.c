@@ -25,7 +25,7 @@ enum { AT_ONCE = 2 /* of a kind */, RETRY_S = 5 };
 #define ANSWER_US 1000000u
 #define PURGE_US  100000000u /* commands wait for two minutes */
 
-enum job_kind { JOB_STATS, JOB_PURGE, JOB_KINDS };
+enum job_kind { JOB_STATS, JOB_PURGE, JOB_FORGET, JOB_KINDS };
 
 /* One call. owner: its thread, while the connection is suspended; then the connection. */
 struct cache_job {
@@ -298,7 +298,8 @@ static bool
 job_begins(struct caches *all, enum job_kind kind)
 {
 	pthread_mutex_lock(&all->lock);
-	bool may = !atomic_load(&all->stopping) && all->running[kind] < AT_ONCE;
+	bool may = !atomic_load(&all->stopping) &&
+		   (all->running[kind] < AT_ONCE || kind == JOB_FORGET);
 	if (may)
 		all->running[kind]++;
 	pthread_mutex_unlock(&all->lock);
@@ -314,10 +315,65 @@ job_ended(struct caches *all, enum job_kind kind)
 	pthread_mutex_unlock(&all->lock);
 }
 
+/* ---- an erasure ---- */
+
+struct forgetting {
+	struct caches *all;
+	struct server *s;
+	unsigned char who[CACHE_NAME_BYTES];
+};
+
+static void *
+run_forgetting(void *arg)
+{
+	struct forgetting *f = arg;
+	struct caches *all = f->all;
+	const struct cache_purge p = { .who = f->who };
+	struct cache_purged done = { 0 };
+	struct cache_servers to;
+
+	SCOPED_BUF(why, 4096);
+	const uint64_t until_us = clock_mono_us() + PURGE_US;
+	int err = dial_cache(f->s, &to, &why) ? 0 : ERR_IO;
+	for (int i = 0; i < to.n && !err; i++)
+		err = cache_redis_purge(to.at[i], &p, &all->stopping, until_us, &done, &why);
+	hang_up_cache(&to);
+	log_event(err || done.failed ? LOG_ERROR : LOG_INFO,
+		err || done.failed ? "cache.not_erased" : "cache.erased",
+		LI("entries", done.purged), LI("failed", done.failed),
+		LSP("why", buf_view(&why)));
+	free(f);
+	job_ended(all, JOB_FORGET);
+	return NULL;
+}
+
+void
+caches_forget(struct caches *all, struct server *s, struct span person)
+{
+	struct forgetting *f = calloc(1, sizeof(*f));
+	bool begun = f && job_begins(all, JOB_FORGET);
+	unsigned char who[CACHE_NAME_BYTES];
+	pthread_t thread;
+
+	cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, person, who);
+	cache_purge(s->cache, &(struct cache_purge){ .who = who });
+	if (begun) {
+		*f = (struct forgetting){ .all = all, .s = s };
+		memcpy(f->who, who, sizeof(who));
+		if (thread_start(&thread, "tg-cache", run_forgetting, f) == 0) {
+			pthread_detach(thread);
+			return;
+		}
+		job_ended(all, JOB_FORGET);
+	}
+	free(f);
+	log_event(LOG_ERROR, "cache.not_erased", LS("why", "no thread for it"));
+}
+
 static void *
 run_cache_job(void *arg)
 {
-	static void (*const runs[JOB_KINDS])(struct cache_job * j) = { run_stats, run_purge };
+	static void (*const runs[JOB_FORGET])(struct cache_job * j) = { run_stats, run_purge };
 	struct cache_job *j = arg;
 	struct caches *all = j->all;
 	const enum job_kind kind = j->kind;

@@ -14,6 +14,7 @@
 #include "base/codec/json_text.h"
 #include "base/scoped.h"
 #include "gate/changes/sync.h"
+#include "operator/admin/caches.h"
 #include "operator/server/server.h"
 #include "record/seal/shares.h"
 
@@ -229,6 +230,7 @@ say_ordered_erasure(struct change *c, const json_t *after)
 	SCOPED_BUF(why, 1024);
 	json_object_set(c->answer, "erasure", json_object_get(after, "id"));
 	json_object_set(c->answer, "serial", json_object_get(after, "serial"));
+	caches_forget(c->s->caches, c->s, json_span(json_object_get(c->in, "person")));
 	read_nodes(c->s, &k, &why);
 	json_auto_t *list = live_erasures(c->s->live);
 	json_array_foreach(list, i, one)

@@ -54,6 +54,7 @@ struct server {
 	struct recall *recall;			    /* until the workers run */
 	struct redis_finder *finder, *cache_finder; /* NULL: none configured */
 	struct cache *cache;			    /* of answers */
+	struct caches *caches;			    /* the admin's; NULL: it has none yet */
 	struct quota_daemon quota_daemon;
 	struct metrics metrics; /* of main, audit and admin */
 	struct sampling sampling;

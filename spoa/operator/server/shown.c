@@ -403,7 +403,9 @@ server_cached(struct server *s, struct buf *out)
 		{ "kept", M_CACHE_KEPT }, { "failures", M_CACHE_FAILED },
 		{ "unusable", M_CACHE_UNUSABLE }, { "saved_input_tokens", M_CACHE_SAVED_INPUT },
 		{ "saved_output_tokens", M_CACHE_SAVED_OUTPUT },
-		{ "saved_nanousd", M_CACHE_SAVED_NANOUSD } };
+		{ "saved_nanousd", M_CACHE_SAVED_NANOUSD },
+		{ "embedded_tokens", M_CACHE_EMBEDDED_TOKENS },
+		{ "embedded_nanousd", M_CACHE_EMBEDDED_NANOUSD } };
 
 	for (size_t i = 0; i < COUNT_OF(counts); i++)
 		json_put_uint(out, counts[i].name, server_counted(s, counts[i].m));

@@ -49,7 +49,9 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_HITS,        "cache_hits",             RP_COUNT) \
   X(SUM_SAVED_IN,    "saved_input_tokens",     RP_SAVED_INPUT_TOKENS) \
   X(SUM_SAVED_OUT,   "saved_output_tokens",    RP_SAVED_OUTPUT_TOKENS) \
-  X(SUM_SAVED_COST,  "saved_nanousd",          RP_SAVED_COST_NANOUSD)
+  X(SUM_SAVED_COST,  "saved_nanousd",          RP_SAVED_COST_NANOUSD) \
+  X(SUM_EMBEDDED,    "embedded_tokens",        RP_CACHE_EMBEDDED) \
+  X(SUM_EMBED_COST,  "embedded_nanousd",       RP_CACHE_EMBEDDED_COST)
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, field) id,

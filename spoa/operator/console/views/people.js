@@ -117,7 +117,7 @@ const usage_columns = [
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
 	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
 	{ title: 'of prompts cached', number: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
-	{ title: 'cost', number: true, sort: 'cost', cell: (r) => dollars(r.cost_nanousd) },
+	{ title: 'cost', number: true, sort: 'cost', cell: (r) => [dollars(r.cost_nanousd), r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for vectors`))] },
 	{ title: 'saved', number: true, cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
 	{ title: 'unpriced', number: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
 	{ title: 'last seen', sort: 'last_seen', cell: (r) => r.last_seen && [when(r.last_seen), ' ', h('small', {}, ago(r.last_seen))] },
@@ -183,7 +183,7 @@ function one(page) {
 		team = (rows.find((r) => r.last_seen === last) ?? rows[0])?.team;
 		return panel(person, rows.length ? [
 			h('div', { class: 'tiles' }, [['requests', count(sum((r) => r.requests))], ['denied', count(sum((r) => r.refused))], ['tokens', count(sum(tokens_of))], ['cost', dollars(sum((r) => r.cost_nanousd))]].map(tile)),
-			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} answers`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last seen', last && when(last)], ['answers without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
+			facts([['saved by the cache', sum((r) => r.cache_hits) > 0 && `${dollars(sum((r) => r.saved_nanousd))}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} answers`], ['vectors for the cache', sum((r) => r.embedded_tokens) > 0 && `${dollars(sum((r) => r.embedded_nanousd))}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last seen', last && when(last)], ['answers without a price', count(sum((r) => r.unpriced_answers)) !== '0' && count(sum((r) => r.unpriced_answers))]]),
 		] : nothing(`No request in the last ${since}.`),
 		h('p', { class: 'row' }, h('a', { href: page.href('people') }, 'Everybody'), h('a', { href: page.href('search', { person, since }) }, 'All requests'), h('a', { href: page.href('search', { person, since, decision: 'deny' }) }, 'What was denied'),
 			SPANS.map(([s, name]) => h('a', { href: page.href('people', { person, since: s }), 'aria-current': s === since ? 'true' : null }, name))));

@@ -113,6 +113,7 @@ function money(d, c) {
 		['Cost', dollars(c.cost_nanousd)], ['At most', !u && e ? dollars(e.cost_nanousd) : null],
 		['Cache', c.cache && [c.cache, c.cache_why && [': ', data(c.cache_why)], c.cache_age_s !== undefined && `, ${count(c.cache_age_s)} s old`]],
 		['Saved', s && [dollars(s.cost_nanousd), s.input_tokens !== undefined && `${count(s.input_tokens)} tokens sent, ${count(s.output_tokens)} made`].filter(Boolean).join(', ')],
+		['Vector for the cache', c.cache_embedded_tokens && [`${count(c.cache_embedded_tokens)} tokens`, dollars(c.cache_embedded_nanousd)].filter(Boolean).join(', ')],
 		...Object.entries(u ?? {}).map(([k, v]) => [k.replaceAll('_', ' '), typeof v === 'number' ? count(v) : String(v)]),
 		['Said by', u ? 'the provider' : e ? (c.estimated_usage ? 'nobody: the most that was seen' : 'nobody: what was reserved') : null],
 		['Counted before', d.prompt?.estimated_input_tokens !== undefined ? `${count(d.prompt.estimated_input_tokens)} tokens${d.prompt.tokens_exact ? ', exactly' : ', estimated'}` : null],
