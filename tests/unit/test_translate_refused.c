@@ -102,15 +102,15 @@ static const struct {
 		"no word for" },
 	{ "two choices", FORM_CHAT, false,
 		SAYS("a") CHUNK("{\"index\":1,\"delta\":{\"content\":\"b\"}}"), ERR_SYNTAX,
-		"more than one choice" },
+		"more choices than" },
 	{ "the end of another choice", FORM_CHAT, false,
 		SAYS("a") CHUNK("{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}"),
-		ERR_SYNTAX, "more than one choice" },
+		ERR_SYNTAX, "more choices than" },
 	{ "two choices, whole", FORM_CHAT, true,
 		"{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_"
 		"reason\":"
 		"\"stop\"},{\"message\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}",
-		ERR_SYNTAX, "more than one choice" },
+		ERR_SYNTAX, "more choices than" },
 	{ "no JSON", FORM_CHAT, false, "data: {]\n\n", ERR_SYNTAX, "no JSON object" },
 	{ "a key twice", FORM_CHAT, false, "data: {\"choices\":[],\"choices\":[]}\n\n",
 		ERR_SYNTAX, "no JSON object" },

@@ -581,6 +581,8 @@ question_put_settings(struct question *q)
 					  : question_nowhere);
 			continue;
 		}
+		if (s == SET_CHOICES)
+			q->to->choices = tree_number(n->of, n, 0);
 		const char *below = strrchr(row->name, '.');
 		const char *name = below ? below + 1 : row->name;
 		bool list = row->is == IS_TEXTS && n->tok == JSON_STRING;

@@ -62,6 +62,7 @@ enum setting {
 	SET_FREQUENCY,
 	SET_PRESENCE,
 	SET_USER,
+	SET_CHOICES, /* answers of which the caller takes one */
 	SET_DIMENSIONS,
 	SETTINGS,
 	/* What each form writes in its way. */

@@ -138,11 +138,11 @@ const FORMS = {
 
 const REFUSED = [ // client, form of the provider ("": any other than its own), case, member
 	["ai bedrock", "", "effort", "additionalModelRequestFields"],
-	["langchain openai", "", "what has no place", "n"],
-	["openai chat", "", "what has no place", "n"],
+	...["responses", "messages", "converse"].flatMap((form) => [
+		["langchain openai", form, "what has no place", "n"], ["openai chat", form, "what has no place", "n"],
+		["genai", form, "what has no place", "generationConfig.candidateCount"]]),
 	["openai responses", "", "what has no place", "previous_response_id"],
 	...["chat", "responses", "converse"].map((form) => ["anthropic", form, "what has no place", "top_k"]),
-	["genai", "", "what has no place", "generationConfig.candidateCount"],
 	["bedrock converse", "", "what has no place", "guardrailConfig"],
 ];
 const NOT_POSSIBLE = [ // client, form of the provider ("*": any), case, why
