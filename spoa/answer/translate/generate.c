@@ -272,7 +272,7 @@ put_generate_tools(struct question *q)
 		put_node(b, "description", t->description);
 		put_node(b, "parametersJsonSchema", t->schema);
 		json_put_close(b, '}');
-		if (node_true(t->strict))
+		if (t->strict)
 			question_refuse(q, t->strict, question_nowhere);
 	}
 	json_put_form(b, "]}]");

@@ -130,6 +130,7 @@ enum part_has {
 	HAS_TEXT,
 	HAS_URI,  /* an address, or data: */
 	HAS_DATA,
+	HAS_PLAIN, /* of a document that is a text */
 	HAS_URL,
 	HAS_MEDIA,
 	HAS_ID,
