@@ -118,6 +118,8 @@ get responses-count.test /v1/models/claude-opus-4-5
 is "and of a model" "$status $(says '[.object, .id]') $(seen)" '200 ["model","claude-opus-4-5"] 0'
 get responses-count.test /v1/models/none
 is "no other one has a card" "$status $(says .error.code) $(seen)" '404 "model_not_found" 0'
+get count.test /v1/models/secret
+is "nor one that rules deny" "$status $(says .error.type) $(seen)" '403 "permission_error" 0'
 
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
