@@ -367,6 +367,8 @@ providers_say_it_in_other_ways(void **state)
 			"data: {'type':'response.output_item.added','item':{'type':'message','content':[]}}\n\ndata: {'type':'response.output_text.delta','delta':'hi'}\n\n"
 			"data: {'type':'response.output_item.done','item':{'type':'message','content':[{'type':'output_text','text':'hi'}]}}\n\n"
 			"data: {'type':'response.completed','response':{'status':'completed','output':[{'type':'reasoning','summary':[]},{'type':'message','content':[{'type':'output_text','text':'hi'}]}]}}\n\n", "content hi|stop|" },
+		{ "what was reasoned, and said after the text", FORM_RESPONSES, "data: {'type':'response.output_text.delta','output_index':1,'delta':'hi'}\n\n"
+			"data: {'type':'response.completed','response':{'status':'completed','output':[{'type':'reasoning','summary':[{'type':'summary_text','text':'hm'}]},{'type':'message','content':[{'type':'output_text','text':'hi'}]}]}}\n\n", NULL },
 		{ "a text that only a part of is said to be done", FORM_RESPONSES, "data: {'type':'response.output_text.done','output_index':0,'text':'hi'}\n\n" COMPLETED, NULL },
 		{ "a message in a chat's stream, and no delta", FORM_CHAT, "data: {'choices':[{'index':0,'message':{'content':'Hello'},'finish_reason':'stop'}]}\n\ndata: [DONE]\n\n", NULL },
 		{ "two calls of one id", FORM_CHAT, CHUNK("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{}'}}]", "null") CHUNK("'tool_calls':[{'index':1,'id':'a','function':{'name':'f','arguments':'{}'}}]", "'tool_calls'") DONE,

@@ -111,6 +111,15 @@ static const struct {
 		"reason\":"
 		"\"stop\"},{\"message\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}",
 		ERR_SYNTAX, "more choices than" },
+	{ "what was reasoned after a text, for one who gets them apart", FORM_MESSAGES, true,
+		MESSAGE("{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"thinking\","
+			"\"thinking\":\"hm\",\"signature\":\"c2ln\"}",
+			"end_turn"),
+		ERR_SYNTAX, "reasons after" },
+	{ "a block before one that was said", FORM_MESSAGES, false,
+		START TEXT("1") WORDS("1", "a") STOP("1") THINK("0")
+			MORE("0", "thinking_delta", "thinking", "hmm"),
+		ERR_SYNTAX, "in another order" },
 	{ "no JSON", FORM_CHAT, false, "data: {]\n\n", ERR_SYNTAX, "no JSON object" },
 	{ "a key twice", FORM_CHAT, false, "data: {\"choices\":[],\"choices\":[]}\n\n",
 		ERR_SYNTAX, "no JSON object" },

@@ -4,6 +4,7 @@
  * https://platform.openai.com/docs/api-reference/chat-streaming */
 #include "answer/translate/answer_private.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/json_put.h"
 
 static const char *const members[SAID_KINDS] = { [SAID_TEXT] = "content",
@@ -106,6 +107,15 @@ chat_end(struct translator *t)
 static void
 chat_whole_block(struct translator *t, const struct answer_block *b)
 {
+	const struct buf *parts = t->choice->parts;
+
+	/* its place is before the rest */
+	if (b->is == SAID_REASONING && t->plan.from != FORM_CHAT &&
+		(parts[SAID_TEXT].n || parts[SAID_REFUSAL].n || parts[SAID_CALL].n))
+		(void)translator_fail(t, ERR_SYNTAX,
+			"the provider's answer reasons after a text or a call, and a chat has "
+			"no "
+			"place for that");
 	if (b->is == SAID_CALL)
 		json_put_form(&t->choice->parts[SAID_CALL],
 			"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}}",

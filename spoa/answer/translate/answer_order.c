@@ -268,8 +268,16 @@ find_block(struct translator *t, const struct said *s)
 static struct answer_block *
 add_block(struct translator *t, const struct said *s)
 {
+	bool numbered = t->plan.format->blocks && !t->choice->unnumbered;
 	struct answer_block *b = t->choice->nblocks < CAP_CALLS ? calloc(1, sizeof(*b)) : NULL;
 
+	if (numbered && s->number < t->choice->last_number) {
+		free(b);
+		(void)translator_fail(t, ERR_SYNTAX,
+			"the provider's answer says its parts in another order than they have");
+		return NULL;
+	}
+	t->choice->last_number = s->number;
 	if (!b) {
 		bool full = t->choice->nblocks == CAP_CALLS;
 		(void)translator_fail(t, full ? ERR_LIMIT : ERR_NOMEM, too_much);

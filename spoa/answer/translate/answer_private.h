@@ -16,6 +16,7 @@ enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS,
 
 struct said {
 	enum said_kind is;
+	unsigned char rank; /* among those of an event whose members have no order */
 	uint32_t choice; /* of the answer, by the provider's number */
 	uint32_t number; /* the provider's, of a call, or of a block where its format has those
 			  */
@@ -32,7 +33,7 @@ struct said {
 struct said_all {
 	struct span type;
 	struct span id, model; /* empty: it does not say */
-	struct said *v;	       /* in the order of the bytes */
+	struct said *v;	       /* by rank, else in the order of the bytes */
 	size_t n, room, stops; /* so many of them are SAID_STOP */
 	bool is_error;
 	bool counts;	 /* it may say usage */
@@ -128,6 +129,7 @@ struct answer_choice {
 	blocks; /* the first one is open, the others wait */
 	size_t nblocks;
 	uint32_t calls; /* that have begun */
+	uint32_t last_number; /* of a block that has begun, where blocks have numbers */
 	/* Items that were said, by number and whether they are calls; before the event that is
 	 * read; and those that were said in part by a copy. */
 	uint64_t met[ORDER_WORDS], before[ORDER_WORDS], partly[ORDER_WORDS];

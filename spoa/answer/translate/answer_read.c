@@ -55,7 +55,11 @@ note_said(struct said_reader *r, const struct said_place *at, struct said s)
 
 	s.choice = r->f->blocks ? 0 : at->slot[0];
 	out->stops += s.is == SAID_STOP;
-	(void)ARENA_PUSH(r->a, out->v, out->n, out->room, 8, s);
+	struct said *v = ARENA_PUSH(r->a, out->v, out->n, out->room, 8, s);
+	for (; v && v > out->v && v[-1].choice == s.choice && v[-1].rank > s.rank; v--) {
+		v[0] = v[-1];
+		v[-1] = s;
+	}
 }
 
 static const char item_done[] = "response.output_item.done";
@@ -81,6 +85,7 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 	struct call_parts p = calls_parts(n);
 	struct node *arguments = p.arguments[0];
 	struct said s = { .is = SAID_CALL,
+		.rank = r->form == FORM_CHAT ? 2 : 0,
 		.copy = r->out->last || span_is(r->out->type, item_done) ? said_again(r, true)
 									 : SAID_ONCE,
 		.each = !r->f->blocks && r->f->counted < 2,
@@ -159,12 +164,23 @@ said_kind_of(enum answer_kind kind, enum said_kind *is)
 	}
 }
 
+/* Members of a chat's message have no order of their own, and servers write what was reasoned
+ * last: it goes before the text, and that before the calls. Parts of a text are in their order.
+ */
+static unsigned char
+rank_of_text(const struct said_reader *r, const struct answer_row *row)
+{
+	return r->form == FORM_CHAT && !strstr(row->path, ".reasoning");
+}
+
 static void
 note_said_text(struct said_reader *r, const struct node *n, const struct answer_row *row,
 	const struct said_place *at)
 {
 	struct span so_far = span_str(r->f->so_far);
-	struct said s = { .numbered = true, .text = tree_text(&r->t, n) };
+	struct said s = {
+		.rank = rank_of_text(r, row), .numbered = true, .text = tree_text(&r->t, n)
+	};
 
 	if (!s.text.n)
 		return;
