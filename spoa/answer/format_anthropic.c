@@ -74,10 +74,7 @@ static const char *const last[] = { "message_stop", "error", NULL };
 	OF(at ".reasoning_content", READ_TEXT, KIND_REASONING), \
 	OF(at ".reasoning",         READ_TEXT, KIND_REASONING), \
 	SLOT(at ".tool_calls[*].index", READ_INDEX, 1), \
-	ROW(at ".tool_calls[*].id",  READ_MARK), \
-	ROW(at ".tool_calls[*].type", READ_WORD), \
-	ROW(at ".tool_calls[*].function.name", READ_TOOL), \
-	OF(at ".tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS)
+	FUNCTION(at ".tool_calls[*]", READ_MARK)
 
 static const struct answer_row invoke_rows[] = {
 	MESSAGES,
@@ -89,33 +86,8 @@ static const struct answer_row invoke_rows[] = {
 	ROW("results[*].completionReason", READ_FINISH),
 	ROW("outputs[*].text",       READ_TEXT),
 	ROW("outputs[*].stop_reason", READ_FINISH),
-	ROW("text",                  READ_TEXT),
-	ROW("event_type",            READ_WORD),
-	ROW("response.text",         READ_COPY),
-	ENDS("tool_calls[*].name",   READ_TOOL), /* Cohere's, whole */
-	ROW("tool_calls[*].parameters", READ_INPUT),
-	ROW("response.tool_calls[*].name", READ_TOOL),
-	ROW("response.tool_calls[*].parameters", READ_INPUT),
+	COHERE,
 	ROW("finish_reason",         READ_FINISH),
-	SLOT("tool_call_delta.index", READ_INDEX, 0),
-	OF("tool_call_delta.text",  READ_TEXT, KIND_REASONING),
-	ROW("tool_call_delta.name",  READ_TOOL),
-	OF("tool_call_delta.parameters", READ_TEXT, KIND_ARGUMENTS),
-	OF("message.tool_plan",     READ_TEXT, KIND_REASONING), /* Cohere's v2 */
-	ROW("message.tool_calls[*].id", READ_WORD),
-	ROW("message.tool_calls[*].type", READ_WORD),
-	ROW("message.tool_calls[*].function.name", READ_TOOL),
-	OF("message.tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS),
-	ROW("delta.finish_reason",   READ_FINISH),
-	ROW("delta.message.role",    READ_MARK),
-	ROW("delta.message.content.type", READ_WORD),
-	ROW("delta.message.content.text", READ_TEXT),
-	OF("delta.message.content.thinking", READ_TEXT, KIND_REASONING),
-	OF("delta.message.tool_plan", READ_TEXT, KIND_REASONING),
-	ROW("delta.message.tool_calls.id", READ_MARK),
-	ROW("delta.message.tool_calls.type", READ_WORD),
-	ROW("delta.message.tool_calls.function.name", READ_TOOL),
-	OF("delta.message.tool_calls.function.arguments", READ_TEXT, KIND_ARGUMENTS),
 	ROW("generations[*].text",   READ_TEXT),
 	ROW("generations[*].finish_reason", READ_FINISH),
 	SLOT("choices[*].index",      READ_INDEX, 0),
@@ -140,37 +112,13 @@ static const struct answer_row invoke_rows[] = {
 	ROW("messageStop.stopReason", READ_FINISH),
 	{ 0 },
 };
-/* clang-format on */
-
-static const char *const invoke_ends[] = { "content_block_stop", "message_stop", "error",
-	"content-end", "tool-call-end", "message-end", NULL };
+static const char *const invoke_ends[] = { "content_block_stop", "message_stop", "error", "content-end", "tool-call-end",
+	"message-end", NULL };
 
 const struct answer_format answer_anthropic = {
-	.name = "anthropic",
-	.rows = rows,
-	.type = "type",
-	.ends = ends,
-	.last = last,
-	.counted = 1,
-	.blocks = true,
-	.tree = FORMAT_TREE,
-};
-
+	.name = "anthropic", .rows = rows, .type = "type", .ends = ends, .last = last, .counted = 1, .blocks = true, .tree = FORMAT_TREE };
 const struct answer_format answer_complete = {
-	.name = "complete",
-	.rows = rows,
-	.type = "type",
-	.ends = ends,
-	.counted = 1,
-	.tree = FORMAT_TREE,
-};
-
+	.name = "complete", .rows = rows, .type = "type", .ends = ends, .counted = 1, .tree = FORMAT_TREE };
 const struct answer_format answer_invoke = {
-	.name = "invoke",
-	.rows = invoke_rows,
-	.type = "type",
-	.ends = invoke_ends,
-	.counted = 1,
-	.blocks = true,
-	.tree = FORMAT_TREE,
-};
+	.name = "invoke", .rows = invoke_rows, .type = "type", .ends = invoke_ends, .counted = 1, .blocks = true, .tree = FORMAT_TREE };
+/* clang-format on */

@@ -24,10 +24,7 @@
 	ROW(at ".reasoning_details[*].signature", READ_SEALED), \
 	CALL(at ".tool_calls[*]",             part, NULL), \
 	SLOT(at ".tool_calls[*].index",         READ_INDEX, 1), \
-	ROW(at ".tool_calls[*].id",            READ_MARK), \
-	ROW(at ".tool_calls[*].type",          READ_WORD), \
-	ROW(at ".tool_calls[*].function.name", READ_TOOL), \
-	OF(at ".tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS), \
+	FUNCTION(at ".tool_calls[*]",          READ_MARK), \
 	OF(at ".tool_calls[*].custom.name",   READ_TOOL, KIND_INPUT), \
 	OF(at ".tool_calls[*].custom.input",  READ_TEXT, KIND_INPUT), \
 	CALL(at ".function_call",             part, NULL), \
@@ -37,13 +34,6 @@
 	MEDIA(at ".images[*].image_url.url",   "image"), \
 	MEDIA(at ".audio.data",                "audio"), \
 	ROW(at ".audio.transcript",            READ_TEXT)
-
-/* Of an assistant: whole in each place that has it. */
-#define RUN_CALLS(at) \
-	ROW(at ".id",                          READ_WORD), \
-	ROW(at ".type",                        READ_WORD), \
-	ROW(at ".function.name",               READ_TOOL), \
-	OF(at ".function.arguments",          READ_TEXT, KIND_ARGUMENTS)
 
 static const struct answer_row rows[] = {
 	ROW("id",                              READ_WORD),
@@ -68,15 +58,12 @@ static const struct answer_row rows[] = {
 	/* assistants: a run that waits for outputs, by itself, in a list and in an event; and
 	 * its steps, which grow before that */
 	ENDS("required_action.type",           READ_WORD),
-	RUN_CALLS("required_action.submit_tool_outputs.tool_calls[*]"),
-	RUN_CALLS("data[*].required_action.submit_tool_outputs.tool_calls[*]"),
-	RUN_CALLS("step_details.tool_calls[*]"),
-	RUN_CALLS("data[*].step_details.tool_calls[*]"),
+	FUNCTION("required_action.submit_tool_outputs.tool_calls[*]", READ_WORD),
+	FUNCTION("data[*].required_action.submit_tool_outputs.tool_calls[*]", READ_WORD),
+	FUNCTION("step_details.tool_calls[*]", READ_WORD),
+	FUNCTION("data[*].step_details.tool_calls[*]", READ_WORD),
 	SLOT("delta.step_details.tool_calls[*].index", READ_INDEX, 0),
-	ROW("delta.step_details.tool_calls[*].id", READ_MARK),
-	ROW("delta.step_details.tool_calls[*].type", READ_WORD),
-	ROW("delta.step_details.tool_calls[*].function.name", READ_TOOL),
-	OF("delta.step_details.tool_calls[*].function.arguments", READ_TEXT, KIND_ARGUMENTS),
+	FUNCTION("delta.step_details.tool_calls[*]", READ_MARK),
 	ROW("data[*].object",                  READ_WORD),
 	ROW("data[*].embedding",               READ_OPAQUE),
 	MEDIA("data[*].b64_json",              "image"),
@@ -98,25 +85,13 @@ static const char *const ends[] = { "transcript.text.done", "image_generation.co
 	"image_edit.completed", NULL };
 static const char *const transcript_last[] = { "transcript.text.done", "error", NULL };
 
+/* Perplexity's say all so far. */
 const struct answer_format answer_openai = {
-	.name = "openai",
-	.rows = rows,
-	.type = "type",
-	.ends = ends,
-	.so_far = "choices[*].message.", /* Perplexity's */
-	.counted = 2,
-	.tree = FORMAT_TREE,
-};
+	.name = "openai", .rows = rows, .type = "type", .ends = ends, .so_far = "choices[*].message.", .counted = 2, .tree = FORMAT_TREE };
 
+/* `last`: servers that say segments without a type have none. */
 const struct answer_format answer_transcripts = {
-	.name = "transcripts",
-	.rows = rows,
-	.type = "type",
-	.ends = ends,
-	.last = transcript_last, /* servers that say segments without a type have none */
-	.counted = 2,
-	.tree = FORMAT_TREE,
-};
+	.name = "transcripts", .rows = rows, .type = "type", .ends = ends, .last = transcript_last, .counted = 2, .tree = FORMAT_TREE };
 
 /* ---- Mistral's transcriptions: what a delta adds has the name of what all of it has ---- */
 
@@ -135,17 +110,10 @@ static const struct answer_row transcription_rows[] = {
 static const char *const transcription_ends[] = { "transcription.done", NULL };
 
 const struct answer_format answer_transcriptions = {
-	.name = "transcriptions",
-	.rows = transcription_rows,
-	.type = "type",
-	.ends = transcription_ends,
-	.counted = 1,
-	.tree = FORMAT_TREE,
-};
+	.name = "transcriptions", .rows = transcription_rows, .type = "type", .ends = transcription_ends, .counted = 1, .tree = FORMAT_TREE };
 
 /* ---- Mistral's conversations ---- */
 
-/* clang-format off */
 static const struct answer_call_kind conversation_pieces[] = {
 	{ "function.call.delta", .arguments = { "arguments" } },
 	{ 0 },
@@ -185,21 +153,13 @@ static const struct answer_row conversation_rows[] = {
 };
 static const char *const conversation_ends[] = { "conversation.response.done",
 	"conversation.response.error", NULL };
-/* clang-format on */
 
 const struct answer_format answer_conversations = {
-	.name = "conversations",
-	.rows = conversation_rows,
-	.type = "type",
-	.ends = conversation_ends,
-	.counted = 2,
-	.blocks = true,
-	.tree = FORMAT_TREE,
-};
+	.name = "conversations", .rows = conversation_rows, .type = "type", .ends = conversation_ends,
+	.counted = 2, .blocks = true, .tree = FORMAT_TREE };
 
 /* ---- responses ---- */
 
-/* clang-format off */
 /* Items that a client acts on. The first two are said in pieces, the others are whole in their
  * item: what it says when it is done is what counts. docs/tools.md lists them. */
 static const struct answer_call_kind response_kinds[] = {
@@ -315,18 +275,10 @@ static const char *const response_ends[] = { "*.done", "response.completed",
 	"response.incomplete", "response.failed", "error", NULL };
 static const char *const response_last[] = { "response.completed", "response.incomplete",
 	"response.failed", "response.cancelled", "error", NULL };
-/* clang-format on */
 
 const struct answer_format answer_openai_responses = {
-	.name = "openai_responses",
-	.rows = response_rows,
-	.type = "type",
-	.ends = response_ends,
-	.last = response_last,
-	.counted = 2,
-	.blocks = true,
-	.tree = FORMAT_TREE,
-};
+	.name = "openai_responses", .rows = response_rows, .type = "type", .ends = response_ends, .last = response_last,
+	.counted = 2, .blocks = true, .tree = FORMAT_TREE };
 
 /* ---- realtime: the same events under names of its own, which a session has many of ---- */
 
@@ -334,12 +286,6 @@ static const char *const realtime_last[] = { "response.done", "response.complete
 	"response.incomplete", "response.failed", "response.cancelled", "error", NULL };
 
 const struct answer_format answer_realtime = {
-	.name = "openai_realtime",
-	.rows = response_rows,
-	.type = "type",
-	.ends = response_ends,
-	.last = realtime_last,
-	.counted = 2,
-	.blocks = true,
-	.tree = FORMAT_TREE,
-};
+	.name = "openai_realtime", .rows = response_rows, .type = "type", .ends = response_ends, .last = realtime_last,
+	.counted = 2, .blocks = true, .tree = FORMAT_TREE };
+/* clang-format on */

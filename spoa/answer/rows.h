@@ -41,6 +41,32 @@
 		.path = at_, .read = read_, .kind = kind_, .event = event_                     \
 	}
 
+/* A function that is called, as OpenAI writes it; `id_`: how its id is read. */
+#define FUNCTION(at_, id_)                                                                     \
+	ROW(at_ ".id", id_), ROW(at_ ".type", READ_WORD), ROW(at_ ".function.name", READ_TOOL), \
+		OF(at_ ".function.arguments", READ_TEXT, KIND_ARGUMENTS)
+/* What Cohere says, v2 and v1: of a turn, whole and in events. */
+#define COHERE                                                                                 \
+	OF("message.tool_plan", READ_TEXT, KIND_REASONING),                                    \
+		FUNCTION("message.tool_calls[*]", READ_WORD),                                  \
+		ROW("delta.finish_reason", READ_FINISH),                                       \
+		ROW("delta.message.role", READ_MARK),                                          \
+		ROW("delta.message.content.type", READ_WORD),                                  \
+		ROW("delta.message.content.text", READ_TEXT),                                  \
+		OF("delta.message.content.thinking", READ_TEXT, KIND_REASONING),               \
+		OF("delta.message.tool_plan", READ_TEXT, KIND_REASONING),                      \
+		FUNCTION("delta.message.tool_calls", READ_MARK), ROW("event_type", READ_WORD), \
+		ROW("text", READ_TEXT), ROW("response.text", READ_COPY),                       \
+		SLOT("tool_call_delta.index", READ_INDEX, 0),                                  \
+		OF("tool_call_delta.text", READ_TEXT, KIND_REASONING),                         \
+		ROW("tool_call_delta.name", READ_TOOL),                                        \
+		OF("tool_call_delta.parameters", READ_TEXT, KIND_ARGUMENTS),                   \
+		/* whole, and what a client goes by */                                         \
+		ENDS("tool_calls[*].name", READ_TOOL),                                         \
+		ROW("tool_calls[*].parameters", READ_INPUT),                                   \
+		ROW("response.tool_calls[*].name", READ_TOOL),                                 \
+		ROW("response.tool_calls[*].parameters", READ_INPUT)
+
 /* Where answers that the provider keeps have calls: in lists, in items, and what an item grows
  * by, which may say no type. */
 #define KEPT_CALLS                                                                             \

@@ -72,6 +72,21 @@ fresh '{"body":"{\"embeddings\":{\"float\":[[1]]}}"}'
 embed cohere.test m '["a","b"]'
 is "an answer with too few vectors is none" "$status $(says .error.type)" '503 "server_error"'
 
+# ---- several answers ----
+# several HOST MODEL TEXT MEMBERS: a chat
+several() { req POST /v1/chat/completions -H "$auth" -H "$json" -H "host: $1" -d "{\"model\":\"$2\",\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"$3\"}]${4:-}}"; }
+fresh
+several gemini.test echo 'write to alice@example.com'
+is "two choices are two candidates" "$status $(says '[.choices[] | .index, .message.content, .finish_reason]') $(saw '.body | fromjson | .generationConfig.candidateCount')" '200 [0,"write to alice@example.com","stop",1,"write to alice@example.com","stop"] 2'
+is "and are used once" "$(says '.usage.completion_tokens') $(completion .usage.output_tokens)" "6 6"
+several gemini.test echo 'write to alice@example.com' ',"stream":true'
+is "streamed, too" "$(sed -n 's/^data: {/{/p' <<<"$body" | jq -sc 'map(.choices[]) | group_by(.index)[] | [.[0].index, (map(.delta.content // "") | add), (map(.finish_reason // empty) | add)]' | paste -sd ' ')" '[0,"write to alice@example.com","stop"] [1,"write to alice@example.com","stop"]'
+fresh '{"cut_after_content":1}'
+several gemini.test echo 'one two three' ',"stream":true'
+is "a cut one ends with an error" "$(tail -n 2 <<<"$body" | grep -c '"error"') $(grep -c DONE <<<"$body")" "1 0"
+several bedrock.test amazon.nova-pro x
+is "where the form has one, they are refused" "$status $(says '[.error.code, .error.param]')" '400 ["translation_unsupported","n"]'
+
 # ---- what the gate answers itself ----
 fresh
 text='"one two three four five six seven eight"'
@@ -104,6 +119,8 @@ get responses-count.test /v1/models/claude-opus-4-5
 is "and of a model" "$status $(says '[.object, .id]') $(seen)" '200 ["model","claude-opus-4-5"] 0'
 get responses-count.test /v1/models/none
 is "no other one has a card" "$status $(says .error.code) $(seen)" '404 "model_not_found" 0'
+get count.test /v1/models/secret
+is "nor one that rules deny" "$status $(says .error.type) $(seen)" '403 "permission_error" 0'
 
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")

@@ -141,7 +141,25 @@ done <<'T'
 400|{"status":400}|400
 T
 fresh
-chat "$(jq -n --arg b "$(printf '{}' | gzip -c | base64 -w0)" '{body_base64: $b, headers: {"content-encoding": "gzip"}}')"
+# encoded STATUS CODING BODY [TYPE]: an answer that is, whatever it was asked for
+encoded() { chat "$(jq -n --argjson s "$1" --arg c "$2" --arg b "$(gzip -c <<<"$3" | base64 -w0)" --arg t "${4:-application/json}" '{status: $s, body_base64: $b, content_type: $t, headers: {"content-encoding": $c}}')"; }
+encoded 200 gzip "$(sed 's/Both/Packed/' "$D/two.json")"
+as_anthropic unread.test echo x
+is "an answer that is packed is translated where nobody reads it" "$status $(header content-encoding) $(says '[.content[0].text, .usage.output_tokens]')" '200  ["Packed.",9]'
+as_anthropic dropping.test echo x
+is "and metered" "$status $(says '.content[0].text') $(completion .usage.output_tokens)" '200 "Packed." 9'
+encoded 200 br "$(cat "$D/two.json")"
+as_anthropic dropping.test echo x
+is "what cannot be unpacked is an error of ours" "$status $(says '[.type, .error.code, .error.message[0:38]]')" '503 ["error","provider_error","the answer'"'"'s encoding cannot be undone"]'
+encoded 200 gzip "$(cat "$D/two.sse")" text/event-stream
+as_anthropic dropping.test echo x ',"stream":true'
+is "a packed stream, too" "$status $(says '[.type, .error.code, .error.message[0:38]]')" '503 ["error","provider_error","the answer'"'"'s encoding cannot be undone"]'
+for host in dropping.test to-chat.test; do
+	encoded 429 br '{"error":{"message":"no"}}'
+	as_anthropic "$host" echo x
+	is "a packed error is that error" "$status $(says '[.type, .error.type]')" '429 ["error","rate_limit_error"]'
+done
+chat "$(jq -n --arg b "$(printf '{]' | gzip -c | base64 -w0)" '{body_base64: $b, headers: {"content-encoding": "gzip"}}')"
 as_anthropic unread.test echo x
 is "an answer that cannot be read is an error of ours" "$status $(says .error.code)" '503 "provider_error"'
 chat '{"status":502,"body":"<html>","content_type":"text/html"}'

@@ -17,7 +17,8 @@
 	"tollgate: 1\nname: t\ndefault: permit\n"                                              \
 	"identity: [{none: {person: nobody}}]\n"                                               \
 	"routes: [{name: chat, match: {path: /v1/chat/completions}, dialect: openai, "         \
-	"backend: b}, {name: api, match: {path_prefix: /api}, dialect: rest, backend: b}]\n"
+	"backend: b}, {name: api, match: {path_prefix: /api}, dialect: rest, backend: b}, "    \
+	"{name: models, match: {path_prefix: /v1/models}, dialect: openai, backend: b}]\n"
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \
 	"  - {name: night, when: 'now.getHours() < 6', deny: {reason: early}}\n"               \
@@ -67,6 +68,9 @@ static const char *const requests[] = {
 	"{\"path\":\"/api/x\",\"time\":\"" NOON "\",\"headers\":{\"content-type\":"
 	"\"text/plain\"},\"body\":\"\"}",
 	"{\"path\":\"/api/x\",\"time\":\"" NOON "\",\"method\":\"GET\"}",
+	/* the model is in the path, and there is no body */
+	"{\"path\":\"/v1/models/m\",\"time\":\"" NOON "\",\"method\":\"GET\"}",
+	"{\"path\":\"/v1/models/gpt-5-pro\",\"time\":\"" NOON "\",\"method\":\"GET\"}",
 };
 enum { NREQUESTS = sizeof(requests) / sizeof(requests[0]) };
 
@@ -605,8 +609,8 @@ since_and_until_bound_what_is_replayed(void **state)
 	static const struct {
 		const char *option, *value, *said;
 	} rows[] = {
-		{ "--since", "2026-11-20T12:00:00Z", "16 decisions: 16 the same" },
-		{ "--since", "2026-11-20", "17 decisions: 17 the same" },
+		{ "--since", "2026-11-20T12:00:00Z", "18 decisions: 18 the same" },
+		{ "--since", "2026-11-20", "19 decisions: 19 the same" },
 		{ "--since", "2026-11-21", "0 decisions: 0 the same" },
 		{ "--until", "2026-11-20T12:00:00Z", "1 decisions: 1 the same" },
 		{ "--until", "36500d", "0 decisions: 0 the same" },
@@ -626,7 +630,7 @@ since_and_until_bound_what_is_replayed(void **state)
 	assert_int_equal(replay("p.yaml", "--since", "soon"), 2);
 	assert_int_equal(replay("none.yaml", NULL, NULL), 2);
 	assert_int_equal(replay("p.yaml", "--json", NULL), 0);
-	holds(cmd_out, "\"same\": 17");
+	holds(cmd_out, "\"same\": 19");
 }
 
 int

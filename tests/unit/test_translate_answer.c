@@ -160,6 +160,14 @@ static const struct translate_case {
 		CHAT("\"reasoning_content\":\"hmm\",\"content\":\"yes\"},\"finish_reason\":"
 		     "\"stop\"}]}"),
 		GPT "thinking hmm|text yes|end_turn" NONE },
+	{ "what was reasoned, written after the rest of its message", FORM_CHAT,
+		DELTA("\"content\":\"y\",\"reasoning_content\":\"hm\"") DELTA(
+			"\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"get\","
+			"\"arguments\":\"{}\"}}],\"content\":\"es\"") FINISH("tool_calls") DONE,
+		CHAT("\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"get\","
+		     "\"arguments\":\"{}\"}}],\"content\":\"yes\",\"reasoning_content\":\"hm\"},"
+		     "\"finish_reason\":\"tool_calls\"}]}"),
+		GPT "thinking hm|text yes|tool_use a get {}|tool_use" NONE },
 	{ "what was reasoned is said in two places", FORM_CHAT,
 		DELTA("\"reasoning\":\"hmm\",\"reasoning_details\":[{\"type\":"
 		      "\"reasoning.text\",\"text\":\"hmm\",\"index\":0}]") SAYS("yes")

@@ -28,28 +28,39 @@
 	PIECE("'index':0,'function':{'arguments':'\\u0022:[1]}'}")                             \
 	PIECE("'index':1,'id':'b','type':'function','function':{'name':'put','arguments':'{}'}")
 
+/* Of one of several choices. */
+#define ONE(index, delta, why) \
+	"data: {'id':'c','model':'gpt','choices':[{'index':" index ",'delta':{" delta "},'finish_reason':" why "}]}\n\n"
 #define ITEM(what, index, item) "data: {'type':'response.output_item." what "','output_index':" index ",'item':{" item "}}\n\n"
 #define COMPLETED "data: {'type':'response.completed','response':{'status':'completed','output':[]}}\n\n"
 
 /* clang-format off */
 static const struct {
 	const char *name, *stream, *want;
+	unsigned choices; /* several have a place in some forms alone */
 } rows[] = {
 	{ "a text", CHUNK("'role':'assistant','content':''", "null") CHUNK("'content':'Hel'", "null") CHUNK("'content':'lo \\ud83d\\ude00'", "null") CHUNK("", "'stop'") USAGE DONE,
-		"content Hello \xf0\x9f\x98\x80|stop|100 30 40" },
+		"content Hello \xf0\x9f\x98\x80|stop|100 30 40", 0 },
 	{ "calls", CHUNK("'content':'look'", "null") CALLS CHUNK("", "'tool_calls'") USAGE DONE,
-		"content look|a get {\"x\":[1]}|b put {}|tool_calls|100 30 40" },
+		"content look|a get {\"x\":[1]}|b put {}|tool_calls|100 30 40", 0 },
 	{ "nothing but calls", CALLS CHUNK("", "'tool_calls'") USAGE DONE,
-		"a get {\"x\":[1]}|b put {}|tool_calls|100 30 40" },
+		"a get {\"x\":[1]}|b put {}|tool_calls|100 30 40", 0 },
 	{ "arguments on several lines", CHUNK("'tool_calls':[{'index':0,'id':'a','function':{'name':'get','arguments':'{\\n\\u0022x\\u0022:\\r\\n\\n1}'}}]", "null") CHUNK("", "'tool_calls'") USAGE DONE,
-		"a get {\"x\":1}|tool_calls|100 30 40" },
+		"a get {\"x\":1}|tool_calls|100 30 40", 0 },
 	{ "what was reasoned", CHUNK("'reasoning_content':'hm'", "null") CHUNK("'content':'yes'", "null") CHUNK("", "'length'") USAGE DONE,
-		"reasoning hm|content yes|length|100 30 40" },
+		"reasoning hm|content yes|length|100 30 40", 0 },
 	{ "what was filtered", CHUNK("'content':'ye'", "null") CHUNK("", "'content_filter'") USAGE DONE,
-		"content ye|content_filter|100 30 40" },
+		"content ye|content_filter|100 30 40", 0 },
 	{ "a comment", ": still here\n\n" CHUNK("'content':'yes'", "null") ": still here\n\n" CHUNK("", "'stop'") USAGE DONE,
-		"content yes|stop|100 30 40" },
-	{ "nothing", CHUNK("'role':'assistant','content':''", "null") CHUNK("", "'stop'") USAGE DONE, "|stop|100 30 40" },
+		"content yes|stop|100 30 40", 0 },
+	{ "two choices by turns", ONE("0", "'content':'a'", "null") ONE("1", "'content':'x'", "null") ONE("0", "'content':'b'", "null") ONE("1", "'content':'y'", "null")
+		ONE("0", "", "'stop'") ONE("1", "'content':'z'", "'length'") USAGE DONE, "content ab|stop & content xyz|length|100 30 40", 2 },
+	{ "calls in two of three choices, and the last one first", ONE("2", "'tool_calls':[{'index':0,'id':'a','function':{'name':'get','arguments':'{'}}]", "null") ONE("1", "'content':'x'", "null")
+		ONE("0", "'tool_calls':[{'index':0,'id':'a','function':{'name':'put','arguments':'{'}}]", "null") ONE("2", "'tool_calls':[{'index':0,'function':{'arguments':'}'}}]", "'tool_calls'")
+		ONE("0", "'tool_calls':[{'index':0,'function':{'arguments':'}'}}]", "null") ONE("1", "", "'content_filter'") ONE("0", "", "'tool_calls'") USAGE DONE,
+		"a put {}|tool_calls & content x|content_filter & a get {}|tool_calls|100 30 40", 3 },
+	{ "fewer than were asked for", CHUNK("'content':'a'", "'stop'") USAGE DONE, "content a|stop|100 30 40", 1 },
+	{ "nothing", CHUNK("'role':'assistant','content':''", "null") CHUNK("", "'stop'") USAGE DONE, "|stop|100 30 40", 0 },
 };
 /* clang-format on */
 
@@ -84,6 +95,8 @@ kind_of(enum form f)
 	return f == FORM_CONVERSE ? FRAMES_EVENTSTREAM : FRAMES_SSE;
 }
 
+static unsigned choices; /* that were asked for */
+
 /* `cut`: where the first of two pieces ends. */
 static int
 step(enum form from, enum form to, bool streamed, struct span in, size_t cut, struct buf *out,
@@ -95,6 +108,7 @@ step(enum form from, enum form to, bool streamed, struct span in, size_t cut, st
 		.sent = form_dialect(from),
 		.asked = form_dialect(to),
 		.wants_usage = true,
+		.choices = choices,
 		.model = SPAN_LIT("gpt"),
 		.id = SPAN_LIT("D1") };
 	struct translator *t = translator_new(&p, streamed, kind_of(from), 200);
@@ -110,13 +124,15 @@ step(enum form from, enum form to, bool streamed, struct span in, size_t cut, st
 
 /* ---- what a client of chat hears ---- */
 
+enum { HEARD = 3 }; /* choices */
 struct heard {
-	char content[256], reasoning[256], finish[32], usage[64];
+	char content[256], reasoning[256], finish[32];
 	struct {
 		char id[64], name[32], arguments[128];
 	} calls[4];
 	size_t ncalls;
 };
+static char heard_usage[64];
 
 static void
 hear_text(char *to, size_t room, const json_t *text)
@@ -150,20 +166,26 @@ hear_message(struct heard *h, const json_t *m)
 }
 
 static void
-hear(struct heard *h, const char *json)
+hear(struct heard heard[HEARD], const char *json)
 {
 	json_error_t e;
 	json_t *doc = json_loads(json, 0, &e), *choice;
+	size_t i;
 
 	if (!doc)
 		fail_msg("%s: %s", e.text, json);
-	choice = json_array_get(json_object_get(doc, "choices"), 0);
-	const json_t *m = json_object_get(choice, "delta");
-	hear_message(h, m ? m : json_object_get(choice, "message"));
-	hear_text(h->finish, sizeof(h->finish), json_object_get(choice, "finish_reason"));
+	json_array_foreach (json_object_get(doc, "choices"), i, choice) {
+		json_int_t index = json_integer_value(json_object_get(choice, "index"));
+		const json_t *m = json_object_get(choice, "delta");
+		assert_true(index >= 0 && index < HEARD);
+		struct heard *h = &heard[index];
+		hear_message(h, m ? m : json_object_get(choice, "message"));
+		hear_text(h->finish, sizeof(h->finish),
+			json_object_get(choice, "finish_reason"));
+	}
 	const json_t *u = json_object_get(doc, "usage");
 	if (json_is_object(u))
-		snprintf(h->usage, sizeof(h->usage), "%lld %lld %lld",
+		snprintf(heard_usage, sizeof(heard_usage), "%lld %lld %lld",
 			json_integer_value(json_object_get(u, "prompt_tokens")),
 			json_integer_value(json_object_get(u, "completion_tokens")),
 			json_integer_value(json_object_get(
@@ -171,27 +193,42 @@ hear(struct heard *h, const char *json)
 	json_decref(doc);
 }
 
+static size_t
+say_heard(const struct heard *h, char *out, size_t room)
+{
+	int n = snprintf(out, room, "%s%s%s%s%s|", *h->reasoning ? "reasoning " : "", h->reasoning,
+		*h->reasoning ? "|" : "", *h->content ? "content " : "", h->content);
+
+	if (!*h->content && (*h->reasoning || h->ncalls))
+		n--;
+	for (size_t i = 0; i < h->ncalls; i++)
+		n += snprintf(out + n, room - (size_t)n, "%s %s %s|", h->calls[i].id,
+			h->calls[i].name, h->calls[i].arguments);
+	return (size_t)(n + snprintf(out + n, room - (size_t)n, "%s", h->finish));
+}
+
 static void
 said(struct span bytes, bool streamed, char out[1024])
 {
-	struct heard h = { 0 };
+	struct heard heard[HEARD] = { 0 };
 	char *copy = strndup(bytes.p ? bytes.p : "", bytes.n), *save = NULL;
 
+	*heard_usage = '\0';
+
 	if (!streamed)
-		hear(&h, copy);
+		hear(heard, copy);
 	for (char *l = streamed ? strtok_r(copy, "\n", &save) : NULL; l;
 		l = strtok_r(NULL, "\n", &save))
 		if (!strncmp(l, "data: {", 7))
-			hear(&h, l + 6);
+			hear(heard, l + 6);
 	free(copy);
-	int n = snprintf(out, 1024, "%s%s%s%s%s|", *h.reasoning ? "reasoning " : "", h.reasoning,
-		*h.reasoning ? "|" : "", *h.content ? "content " : "", h.content);
-	if (!*h.content && (*h.reasoning || h.ncalls))
-		n--;
-	for (size_t i = 0; i < h.ncalls; i++)
-		n += snprintf(out + n, 1024 - (size_t)n, "%s %s %s|", h.calls[i].id,
-			h.calls[i].name, h.calls[i].arguments);
-	snprintf(out + n, 1024 - (size_t)n, "%s|%s", h.finish, h.usage);
+	size_t n = say_heard(&heard[0], out, 1024);
+	for (const struct heard *h = &heard[1]; h < heard + HEARD; h++)
+		if (*h->content || h->ncalls || *h->finish) {
+			n += (size_t)snprintf(out + n, 1024 - n, " & ");
+			n += say_heard(h, out + n, 1024 - n);
+		}
+	snprintf(out + n, 1024 - n, "|%s", heard_usage);
 }
 
 /* ---- tests ---- */
@@ -202,9 +239,12 @@ each_form_says_what_was_said(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		for (enum form by = FORM_RESPONSES; by < FORMS_OF_TALK; by++) {
+			if (rows[i].choices > 1 && by != FORM_GENERATE)
+				continue;
 			char *in = quoted(rows[i].stream), got[1024];
 			struct buf there, back;
 			const char *why = NULL;
+			choices = rows[i].choices;
 			buf_init(&there, 0);
 			buf_init(&back, 0);
 			if (step(FORM_CHAT, by, true, span_str(in), 7, &there, &why))
@@ -238,40 +278,51 @@ each_form_says_what_was_said(void **state)
 		}
 }
 
-/* The whole answer is made of the stream: chat's own, and then each form's. */
+/* By way of each form that has the choices. */
 static void
 whole_answers_say_the_same(void **state)
 {
-	static const char chat[] =
-		"{'id':'c','object':'chat.completion','model':'gpt','choices':[{'index':0,"
-		"'message':{'role':'assistant','reasoning_content':'hm','content':'look',"
-		"'tool_calls':[{'id':'a','type':'function','function':{'name':'get','arguments':'{"
-		"\\u0022x\\u0022:[1]}'}},{'id':'b','type':'function','function':{'name':'put',"
-		"'arguments':''}}]},'finish_reason':'tool_calls'}],'usage':{'prompt_tokens':100,"
-		"'completion_tokens':30,'total_tokens':130,'prompt_tokens_details':{"
-		"'cached_tokens':40}}}";
-	static const char want[] = "reasoning hm|content look|a get {\"x\":[1]}|b put {}|"
-				   "tool_calls|100 30 40";
-	char *in = quoted(chat), got[1024];
+#define WHOLE(rest) \
+	"{'id':'c','object':'chat.completion','model':'gpt','choices':[" rest "],'usage':{'prompt_tokens':100," \
+	"'completion_tokens':30,'total_tokens':130,'prompt_tokens_details':{'cached_tokens':40}}}"
+#define CALLED                                                                                 \
+	"{'index':0,'message':{'role':'assistant','reasoning_content':'hm','content':'look',"  \
+	"'tool_calls':[{'id':'a','type':'function','function':{'name':'get','arguments':'{"    \
+	"\\u0022x\\u0022:[1]}'}},{'id':'b','type':'function','function':{'name':'put',"        \
+	"'arguments':''}}]},'finish_reason':'tool_calls'}"
+#define SAID_CALLED "reasoning hm|content look|a get {\"x\":[1]}|b put {}|tool_calls"
+	static const struct {
+		const char *whole, *want;
+	} wholes[] = {
+		{ WHOLE(CALLED), SAID_CALLED "|100 30 40" },
+		{ WHOLE(CALLED ",{'index':1,'message':{'content':'yes'},'finish_reason':"
+			       "'length'}"),
+			SAID_CALLED " & content yes|length|100 30 40" },
+	};
 
 	(void)state;
-	for (enum form by = FORM_RESPONSES; by < FORMS_OF_TALK; by++) {
-		struct buf there, back;
-		const char *why = NULL;
-		buf_init(&there, 0);
-		buf_init(&back, 0);
-		if (step(FORM_CHAT, by, false, span_str(in), 7, &there, &why) ||
-			step(by, FORM_CHAT, false, buf_view(&there), 3, &back, &why))
-			fail_msg("%s: %s\n%.*s", form_name(by), why, (int)there.n,
-				there.p + there.start);
-		said(buf_view(&back), false, got);
-		if (strcmp(got, want))
-			fail_msg("by %s: %s\n%.*s", form_name(by), got, (int)there.n,
-				there.p + there.start);
-		buf_free(&there);
-		buf_free(&back);
-	}
-	free(in);
+	for (size_t i = 0; i < sizeof(wholes) / sizeof(*wholes); i++)
+		for (enum form by = i ? FORM_GENERATE : FORM_RESPONSES;
+			by < (i ? FORM_GENERATE + 1 : FORMS_OF_TALK); by++) {
+			char *in = quoted(wholes[i].whole), got[1024];
+			struct buf there, back;
+			const char *why = NULL;
+			choices = (unsigned)i + 1;
+			buf_init(&there, 0);
+			buf_init(&back, 0);
+			if (step(FORM_CHAT, by, false, span_str(in), 7, &there, &why) ||
+				step(by, FORM_CHAT, false, buf_view(&there), 3, &back, &why))
+				fail_msg("%s: %s\n%.*s", form_name(by), why, (int)there.n,
+					there.p + there.start);
+			said(buf_view(&back), false, got);
+			if (strcmp(got, wholes[i].want))
+				fail_msg("by %s: %s\n%.*s", form_name(by), got, (int)there.n,
+					there.p + there.start);
+			buf_free(&there);
+			buf_free(&back);
+			free(in);
+		}
+	choices = 0;
 }
 
 /* What providers say that no writer of ours does. */
@@ -316,6 +367,8 @@ providers_say_it_in_other_ways(void **state)
 			"data: {'type':'response.output_item.added','item':{'type':'message','content':[]}}\n\ndata: {'type':'response.output_text.delta','delta':'hi'}\n\n"
 			"data: {'type':'response.output_item.done','item':{'type':'message','content':[{'type':'output_text','text':'hi'}]}}\n\n"
 			"data: {'type':'response.completed','response':{'status':'completed','output':[{'type':'reasoning','summary':[]},{'type':'message','content':[{'type':'output_text','text':'hi'}]}]}}\n\n", "content hi|stop|" },
+		{ "what was reasoned, and said after the text", FORM_RESPONSES, "data: {'type':'response.output_text.delta','output_index':1,'delta':'hi'}\n\n"
+			"data: {'type':'response.completed','response':{'status':'completed','output':[{'type':'reasoning','summary':[{'type':'summary_text','text':'hm'}]},{'type':'message','content':[{'type':'output_text','text':'hi'}]}]}}\n\n", NULL },
 		{ "a text that only a part of is said to be done", FORM_RESPONSES, "data: {'type':'response.output_text.done','output_index':0,'text':'hi'}\n\n" COMPLETED, NULL },
 		{ "a message in a chat's stream, and no delta", FORM_CHAT, "data: {'choices':[{'index':0,'message':{'content':'Hello'},'finish_reason':'stop'}]}\n\ndata: [DONE]\n\n", NULL },
 		{ "two calls of one id", FORM_CHAT, CHUNK("'tool_calls':[{'index':0,'id':'a','function':{'name':'f','arguments':'{}'}}]", "null") CHUNK("'tool_calls':[{'index':1,'id':'a','function':{'name':'f','arguments':'{}'}}]", "'tool_calls'") DONE,
@@ -328,6 +381,7 @@ providers_say_it_in_other_ways(void **state)
 		{ "a call in another spelling", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'function_call':{'name':'f'}}]},'finishReason':'STOP'}]}\n\n", NULL },
 		{ "what only a chat's server says", FORM_CHAT, "data: {'choices':[{'index':0,'delta':{'video':{}}}]}\n\ndata: [DONE]\n\n", NULL },
 		{ "a stream without its end", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'a'}]}}]}\n\n", NULL },
+		{ "two candidates where one was asked for", FORM_GENERATE, "data: {'candidates':[{'content':{'parts':[{'text':'a'}]},'finishReason':'STOP'},{'content':{'parts':[{'text':'b'}]},'index':1,'finishReason':'STOP'}]}\n\n", NULL },
 		{ "an error", FORM_GENERATE, "data: {'error':{'code':503,'status':'UNAVAILABLE','message':'no'}}\n\n", "||" },
 	};
 	/* clang-format on */
@@ -355,6 +409,26 @@ providers_say_it_in_other_ways(void **state)
 		buf_free(&out);
 		free(in);
 	}
+}
+
+/* Whoever asked for two cannot tell one that is missing from one that was cut. */
+static void
+a_stream_without_one_of_its_choices_is_cut(void **state)
+{
+	char *in = quoted(CHUNK("'content':'a'", "'stop'"));
+	struct buf out;
+	const char *why = NULL;
+
+	(void)state;
+	buf_init(&out, 0);
+	choices = 2;
+	assert_int_equal(
+		step(FORM_CHAT, FORM_GENERATE, true, span_str(in), 7, &out, &why), ERR_TRUNCATED);
+	choices = 1;
+	assert_int_equal(step(FORM_CHAT, FORM_GENERATE, true, span_str(in), 7, &out, &why), 0);
+	choices = 0;
+	buf_free(&out);
+	free(in);
 }
 
 /* ---- embeddings ---- */
@@ -463,6 +537,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_form_says_what_was_said),
 		cmocka_unit_test(whole_answers_say_the_same),
+		cmocka_unit_test(a_stream_without_one_of_its_choices_is_cut),
 		cmocka_unit_test(providers_say_it_in_other_ways),
 		cmocka_unit_test(a_stream_of_vectors_is_an_error),
 		cmocka_unit_test(vectors_are_those_of_openai),

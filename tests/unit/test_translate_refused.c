@@ -102,15 +102,24 @@ static const struct {
 		"no word for" },
 	{ "two choices", FORM_CHAT, false,
 		SAYS("a") CHUNK("{\"index\":1,\"delta\":{\"content\":\"b\"}}"), ERR_SYNTAX,
-		"more than one choice" },
+		"more choices than" },
 	{ "the end of another choice", FORM_CHAT, false,
 		SAYS("a") CHUNK("{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}"),
-		ERR_SYNTAX, "more than one choice" },
+		ERR_SYNTAX, "more choices than" },
 	{ "two choices, whole", FORM_CHAT, true,
 		"{\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_"
 		"reason\":"
 		"\"stop\"},{\"message\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}",
-		ERR_SYNTAX, "more than one choice" },
+		ERR_SYNTAX, "more choices than" },
+	{ "what was reasoned after a text, for one who gets them apart", FORM_MESSAGES, true,
+		MESSAGE("{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"thinking\","
+			"\"thinking\":\"hm\",\"signature\":\"c2ln\"}",
+			"end_turn"),
+		ERR_SYNTAX, "reasons after" },
+	{ "a block before one that was said", FORM_MESSAGES, false,
+		START TEXT("1") WORDS("1", "a") STOP("1") THINK("0")
+			MORE("0", "thinking_delta", "thinking", "hmm"),
+		ERR_SYNTAX, "in another order" },
 	{ "no JSON", FORM_CHAT, false, "data: {]\n\n", ERR_SYNTAX, "no JSON object" },
 	{ "a key twice", FORM_CHAT, false, "data: {\"choices\":[],\"choices\":[]}\n\n",
 		ERR_SYNTAX, "no JSON object" },

@@ -67,6 +67,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 	struct span coding = span_trim(h->content_encoding, " \t");
 	enum frames_kind kind;
 	bool encoded = coding.n && !span_ieq(coding, SPAN_LIT("identity"));
+	bool translates = g->plan.translate && g->plan.translate->from;
 
 	if (encoded && coding.n < sizeof(g->coding))
 		memcpy(g->coding, coding.p, coding.n);
@@ -75,7 +76,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 	/* a list is looked through whole, whatever its type is */
 	if (!g->plan.may_use && stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
 		go_as_stream(g, kind, encoded);
-	} else if (guard_reads(g) || (g->plan.alias && !encoded && h->status / 100 == 2 &&
+	} else if (guard_reads(g) || (translates && encoded) || (g->plan.alias && !encoded && h->status / 100 == 2 &&
 					     span_ieq(type, SPAN_LIT("application/json")))) {
 		g->way = WAY_KEEP;
 		for (size_t i = 0; i < COUNT_OF(opaque_types); i++)
@@ -361,7 +362,7 @@ guard_ended(struct guard *g, struct span bytes, struct buf *out)
 {
 	g->way = WAY_OPAQUE;
 	if (g->coding[0])
-		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
+		return guard_fail(g, GUARD_BROKEN, guard_coded);
 	if (g->plan.may_use && g->status / 100 == 2)
 		return guard_fail(g, GUARD_BROKEN, "the list of models is over its cap");
 	if (guard_message_unread(g) ||
@@ -533,6 +534,8 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 		}
 		break;
 	case WAY_OPAQUE:
+		if (g->translator && g->coding[0])
+			return guard_fail(g, GUARD_BROKEN, guard_coded);
 		g->report.opaque_bytes += bytes.n;
 		if (guard_message_unread(g))
 			return g->failed;
@@ -612,6 +615,8 @@ end_way(struct guard *g, struct buf *out)
 			g->failed = GUARD_PASS;
 		break;
 	case WAY_KEEP:
+		if (g->coding[0] && g->body.n && guard_decode_whole(g))
+			break;
 		if (guard_reads(g))
 			guard_whole(g, out);
 		else if (!guard_filter_list(g))
@@ -642,11 +647,11 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 		why ? why : "the answer cannot be translated");
 }
 
-/* What is packed is copied once it is unpacked (guard_whole()). */
+/* What is packed is copied once it is unpacked (guard_decode_whole()). */
 static void
 copy_came(struct guard *g, struct span bytes)
 {
-	bool unpacks = g->coding[0] && !g->report.streamed && guard_reads(g);
+	bool unpacks = g->coding[0] && g->way == WAY_KEEP;
 
 	if (g->plan.copies == GUARD_COPIES_CAME && !unpacks)
 		buf_span(&g->copied, bytes);

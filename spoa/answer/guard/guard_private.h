@@ -482,7 +482,11 @@ void guard_unspell(const struct answer_text *t, struct findings *found);
 enum guard_result guard_scan_all(struct guard *g, const struct answer_document *d,
 	struct findings *v, const struct span **wholes);
 
-/* guard_whole.c: what is kept of the answer is all of it. */
+/* guard_whole.c: what is kept is decoded, within the caps. Else guard_fail() with guard_coded, but
+ * for an error that is translated: of that nothing is left, and its status says enough. */
+enum guard_result guard_decode_whole(struct guard *g);
+extern const char guard_coded[]; /* why */
+/* What is kept of the answer is all of it. */
 enum guard_result guard_whole(struct guard *g, struct buf *out);
 #define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
 

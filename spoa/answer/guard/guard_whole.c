@@ -173,9 +173,10 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 	return guard_document(g, raw, &d, ANSWER_WHOLE, out);
 }
 
-/* Decoded within the caps; what cannot be is refused or passes as the policy says. */
-static enum guard_result
-decode_whole_answer(struct guard *g)
+const char guard_coded[] = "the answer's encoding cannot be undone";
+
+enum guard_result
+guard_decode_whole(struct guard *g)
 {
 	struct buf plain;
 
@@ -183,9 +184,13 @@ decode_whole_answer(struct guard *g)
 	int err = inflate_all(span_str(g->coding), buf_view(&g->body), INFLATE_RATIO, &plain);
 	if (g->plan.copies == GUARD_COPIES_CAME)
 		buf_span(&g->copied, buf_view(err ? &g->body : &plain));
-	if (err) {
+	/* that it is an error is known anyway, and said in the caller's words */
+	bool says_error = g->translator && g->status >= 400;
+	if (err)
+		buf_clear(&plain);
+	if (err && !says_error) {
 		buf_free(&plain);
-		return guard_fail(g, GUARD_BROKEN, "the answer's encoding cannot be undone");
+		return guard_fail(g, GUARD_BROKEN, guard_coded);
 	}
 	buf_free(&g->body);
 	g->body = plain;
@@ -195,8 +200,6 @@ decode_whole_answer(struct guard *g)
 enum guard_result
 guard_whole(struct guard *g, struct buf *out)
 {
-	if (g->coding[0] && g->body.n && decode_whole_answer(g))
-		return g->failed;
 	if (guard_filter_list(g) || guard_message_whole(g) || guard_calls_whole(g))
 		return g->failed;
 	struct span raw = buf_view(&g->body);

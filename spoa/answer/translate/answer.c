@@ -35,11 +35,20 @@ translator_new(const struct translate_plan *p, bool streamed, enum frames_kind k
 	frames_init(&t->in.frames, kind, CAP_CALL_EVENT);
 	event_template_init(&t->in.like);
 	buf_init(&t->in.body, CAP_ANSWER_BYTES);
-	for (size_t i = 0; i < SAID_KINDS; i++)
-		buf_init(&t->parts[i], CAP_ANSWER_BYTES);
 	buf_init(&t->id, NAME_BYTES);
 	buf_init(&t->model, NAME_BYTES);
-	TAILQ_INIT(&t->order.blocks);
+	t->nchoices = p->choices ? p->choices : 1;
+	t->choices = calloc(t->nchoices, sizeof(*t->choices));
+	if (!t->choices)
+		translator_drop(&t);
+	for (size_t i = 0; t && i < t->nchoices; i++) {
+		t->choices[i].index = (unsigned)i;
+		TAILQ_INIT(&t->choices[i].blocks);
+		for (size_t k = 0; k < SAID_KINDS; k++)
+			buf_init(&t->choices[i].parts[k], CAP_ANSWER_BYTES);
+	}
+	if (t)
+		t->choice = t->choices;
 	return t;
 }
 
@@ -58,8 +67,6 @@ translator_drop(struct translator **tp)
 	buf_free(&t->id);
 	buf_free(&t->model);
 	buf_free(&t->head);
-	for (size_t i = 0; i < SAID_KINDS; i++)
-		buf_free(&t->parts[i]);
 	free(t);
 	*tp = NULL;
 }
@@ -116,9 +123,9 @@ translator_put_usage(const struct translator *t, const struct usage *u, struct b
 const char *
 translator_stop_word(const struct translator *t)
 {
-	bool refused = t->refused && !t->writer->refusals;
+	bool refused = t->choice->refused && !t->writer->refusals;
 
-	return answer_stop_word(t->plan.to, refused ? STOP_REFUSAL : t->order.stop);
+	return answer_stop_word(t->plan.to, refused ? STOP_REFUSAL : t->choice->stop);
 }
 
 const char translator_again[] = "the provider's answer goes on after its end";
@@ -153,7 +160,7 @@ say_nothing(struct translator *t)
 static int
 begin_answer(struct translator *t, const struct said_all *all)
 {
-	if (t->state != TRANSLATOR_NEW || (!all->n && !all->model.n && !all->stop.n))
+	if (t->state != TRANSLATOR_NEW || (!all->n && !all->model.n))
 		return 0;
 	t->state = TRANSLATOR_BEGUN;
 	bool own = t->plan.own_id || !all->id.n;
@@ -167,7 +174,7 @@ begin_answer(struct translator *t, const struct said_all *all)
 	return buf_failed(&t->id) || buf_failed(&t->model) || buf_failed(&t->head)
 		       ? translator_fail(
 				 t, ERR_LIMIT, "the provider's answer has too long a name")
-		       : 0;
+		       : answer_choose(t, 0);
 }
 
 static int
@@ -214,7 +221,8 @@ is_like_the_last(struct translator *t, struct span type, struct span json, struc
 	struct answer_document d;
 	const char *why;
 
-	if (!t->in.streamed || t->state != TRANSLATOR_BEGUN || t->in.misses == TRANSLATOR_MISSES)
+	if (!t->in.streamed || t->state != TRANSLATOR_BEGUN ||
+		t->in.misses == TRANSLATOR_MISSES)
 		return false;
 	bool plain = !event_template_read(&t->in.like, t->plan.format, NULL, type, json,
 			     &t->work, &d, &why) &&
@@ -236,8 +244,8 @@ translate_document(struct translator *t, struct span type, struct span json)
 					     : translator_fail(t, ERR_SYNTAX, translator_again);
 	if (is_like_the_last(t, type, json, &s))
 		return answer_order(t, &s);
-	err = answer_said(
-		t->plan.from, t->plan.format, !t->in.streamed, type, json, &t->work, &all, &why);
+	err = answer_said(t->plan.from, t->plan.format, !t->in.streamed, type, json, &t->work,
+		&all, &why);
 	if (err)
 		return translator_fail(t, err, why);
 	if (all.is_error && !t->in.streamed)
@@ -253,11 +261,11 @@ translate_document(struct translator *t, struct span type, struct span json)
 	if (!err && all.counts)
 		err = count_usage(t, all.type, json);
 	for (size_t i = 0; i < all.n && !err; i++)
-		err = answer_order(t, &all.v[i]);
+		err = all.v[i].is == SAID_STOP ? 0 : answer_order(t, &all.v[i]);
 	if (!err && all.ends)
 		err = answer_order_ended(t, all.ended);
-	if (!err && all.stop.n)
-		err = answer_order_stop(t, all.stop);
+	for (size_t i = 0; i < all.n && !err && all.stops; i++)
+		err = all.v[i].is == SAID_STOP ? answer_order_stop(t, &all.v[i]) : 0;
 	if (!err && (all.last || !t->in.streamed))
 		err = answer_order_last(t);
 	return err;
@@ -287,6 +295,18 @@ translate_frame(struct translator *t, int r, const struct frame *f)
 	return err;
 }
 
+/* All that were asked for; but for a prompt that is refused one word may do. */
+static bool
+all_choices_ended(const struct translator *t)
+{
+	const struct answer_choice *first = t->choices;
+
+	for (size_t i = 0; i < t->nchoices; i++)
+		if (!first[i].stop && (first[i].begun || first->stop != STOP_REFUSAL))
+			return false;
+	return true;
+}
+
 /* `bytes` NULL: its end. */
 static int
 translate_frames(struct translator *t, struct span *bytes)
@@ -303,7 +323,7 @@ translate_frames(struct translator *t, struct span *bytes)
 	if (bytes || translator_is_over(t) || t->state == TRANSLATOR_ENDED)
 		return t->err;
 	/* where nothing must come after the reason, it is the end */
-	if (t->plan.format->last || !t->order.stop)
+	if (t->plan.format->last || !all_choices_ended(t))
 		return translator_fail(
 			t, ERR_TRUNCATED, "the provider's stream ends before its end");
 	return answer_order_last(t);
@@ -385,9 +405,9 @@ translator_say_error(struct translator *t, const char *code, struct span message
 size_t
 translator_held(const struct translator *t)
 {
-	size_t n = t->order.held + t->in.body.n + frames_kept(&t->in.frames);
+	size_t n = t->held + t->in.body.n + frames_kept(&t->in.frames);
 
-	for (size_t i = 0; i < SAID_KINDS; i++)
-		n += t->parts[i].n;
+	for (size_t i = 0; i < t->nchoices * SAID_KINDS; i++)
+		n += t->choices[i / SAID_KINDS].parts[i % SAID_KINDS].n;
 	return n;
 }

@@ -20,13 +20,14 @@ struct translate_plan {
 	bool other_way;	     /* a stream is written whole, a whole answer as a stream */
 	bool own_id;	     /* `id` is the answer's, whatever it says */
 	bool array;	     /* the caller's stream is Gemini's list of answers, and no SSE */
+	uint64_t choices;    /* how many there may be, no more than a form has; 0: one */
 	size_t vectors;	     /* of embeddings: how many there must be, */
 	bool base64;	     /* and whether they are written so */
 	int64_t head_tokens; /* of its input, said in the answer's head; -1: not there */
 };
 
-/* In the place of a signature, of reasoning that its provider did not sign: "tollgate: unsigned".
- * No provider takes it, so that block is left out of what comes back. */
+/* In the place of a signature, of reasoning that its provider did not sign: "tollgate:
+ * unsigned". No provider takes it, so that block is left out of what comes back. */
 #define TRANSLATED_SIGNATURE "dG9sbGdhdGU6IHVuc2lnbmVk"
 
 struct translator; /* opaque */

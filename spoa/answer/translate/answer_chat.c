@@ -4,6 +4,7 @@
  * https://platform.openai.com/docs/api-reference/chat-streaming */
 #include "answer/translate/answer_private.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/json_put.h"
 
 static const char *const members[SAID_KINDS] = { [SAID_TEXT] = "content",
@@ -25,7 +26,9 @@ open_chunk(struct translator *t)
 {
 	buf_str(t->out, "data: ");
 	buf_span(t->out, buf_view(&t->head));
-	buf_str(t->out, ",\"choices\":[{\"index\":0,\"delta\":{");
+	buf_str(t->out, ",\"choices\":[{\"index\":");
+	buf_int(t->out, t->choice->index);
+	buf_str(t->out, ",\"delta\":{");
 }
 
 static void
@@ -43,6 +46,11 @@ static void
 chat_begin(struct translator *t)
 {
 	put_chat_head(t, "chat.completion.chunk", &t->head);
+}
+
+static void
+chat_choice(struct translator *t)
+{
 	open_chunk(t);
 	json_put_form(t->out, "'role':'assistant','content':''");
 	close_chunk(t, NULL);
@@ -74,10 +82,16 @@ chat_text(struct translator *t, const struct answer_block *b, struct span text)
 }
 
 static void
-chat_end(struct translator *t)
+chat_finish(struct translator *t)
 {
 	open_chunk(t);
 	close_chunk(t, translator_stop_word(t));
+}
+
+static void
+chat_end(struct translator *t)
+{
+	answer_each_choice(t, chat_finish);
 	if (t->plan.wants_usage && t->in.usage.known) {
 		buf_str(t->out, "data: ");
 		buf_span(t->out, buf_view(&t->head));
@@ -93,24 +107,33 @@ chat_end(struct translator *t)
 static void
 chat_whole_block(struct translator *t, const struct answer_block *b)
 {
+	const struct buf *parts = t->choice->parts;
+
+	/* its place is before the rest */
+	if (b->is == SAID_REASONING && t->plan.from != FORM_CHAT &&
+		(parts[SAID_TEXT].n || parts[SAID_REFUSAL].n || parts[SAID_CALL].n))
+		(void)translator_fail(t, ERR_SYNTAX,
+			"the provider's answer reasons after a text or a call, and a chat has "
+			"no "
+			"place for that");
 	if (b->is == SAID_CALL)
-		json_put_form(&t->parts[SAID_CALL],
+		json_put_form(&t->choice->parts[SAID_CALL],
 			"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}}",
 			buf_view(&b->id), buf_view(&b->name), buf_view(&b->text));
 	else
-		buf_span(&t->parts[b->is], buf_view(&b->text));
+		buf_span(&t->choice->parts[b->is], buf_view(&b->text));
 }
 
 static void
-chat_whole(struct translator *t)
+put_chat_choice(struct translator *t)
 {
-	const struct buf *calls = &t->parts[SAID_CALL];
+	const struct buf *calls = &t->choice->parts[SAID_CALL];
 	struct buf *b = t->out;
 
-	put_chat_head(t, "chat.completion", b);
-	json_put_form(b, "'choices':[{'index':0,'message':{'role':'assistant'");
+	json_put_form(
+		b, "{'index':%u,'message':{'role':'assistant'", (uint64_t)t->choice->index);
 	for (enum said_kind k = SAID_TEXT; k < SAID_CALL; k++) {
-		struct span text = buf_view(&t->parts[k]);
+		struct span text = buf_view(&t->choice->parts[k]);
 		if (text.n || (k == SAID_TEXT && !calls->n))
 			json_put_text(b, members[k], text);
 		else if (k != SAID_REASONING)
@@ -118,8 +141,18 @@ chat_whole(struct translator *t)
 	}
 	if (calls->n)
 		json_put_form(b, "'tool_calls':[%j]", buf_view(calls));
-	json_put_form(b, "},'finish_reason':%s", translator_stop_word(t));
-	buf_str(b, "}]");
+	json_put_form(b, "},'finish_reason':%s}", translator_stop_word(t));
+}
+
+static void
+chat_whole(struct translator *t)
+{
+	struct buf *b = t->out;
+
+	put_chat_head(t, "chat.completion", b);
+	json_put_open(b, "choices", '[');
+	answer_each_choice(t, put_chat_choice);
+	json_put_close(b, ']');
 	if (t->in.usage.known)
 		translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
@@ -133,6 +166,7 @@ const struct answer_writer answer_write_chat = {
 		 "'prompt_tokens_details':{'cached_tokens':%c[,'cache_write_tokens':%w]},"
 		 "'completion_tokens_details':{'reasoning_tokens':%r}}",
 	.begin = chat_begin,
+	.choice = chat_choice,
 	.open = chat_open,
 	.text = chat_text,
 	.end = chat_end,

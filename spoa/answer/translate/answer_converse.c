@@ -12,7 +12,7 @@ static void
 say_converse(struct translator *t, const char *type)
 {
 	struct frame_writer w;
-	struct buf *made = &t->parts[0];
+	struct buf *made = &t->choice->parts[0];
 
 	frame_writer_init(&w, FRAMES_EVENTSTREAM);
 	json_put_close(made, '}');
@@ -25,7 +25,7 @@ say_converse(struct translator *t, const char *type)
 static struct buf *
 open_converse(struct translator *t, bool block)
 {
-	struct buf *b = &t->parts[0];
+	struct buf *b = &t->choice->parts[0];
 
 	buf_clear(b);
 	json_put_open(b, NULL, '{');
@@ -85,7 +85,7 @@ converse_end(struct translator *t)
 static void
 converse_whole_block(struct translator *t, const struct answer_block *block)
 {
-	struct buf *b = &t->parts[0];
+	struct buf *b = &t->choice->parts[0];
 	struct span text = buf_view(&block->text);
 
 	if (block->is == SAID_CALL)
@@ -106,7 +106,7 @@ converse_whole(struct translator *t)
 
 	json_put_form(b,
 		"{'output':{'message':{'role':'assistant','content':[%j]}},'stopReason':%s",
-		buf_view(&t->parts[0]), translator_stop_word(t));
+		buf_view(&t->choice->parts[0]), translator_stop_word(t));
 	translator_put_usage(t, &t->in.usage, b);
 	json_put_close(b, '}');
 }

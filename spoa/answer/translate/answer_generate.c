@@ -35,67 +35,87 @@ put_candidate_part(const struct answer_block *b, struct span text, struct buf *o
 	json_put_close(out, '}');
 }
 
-/* `parts`: elements of a list; `ends`: it says why, and the usage. */
+/* Into t->head, with the parts that it has. `stop`: why it is over; NULL: it is not. */
 static void
-put_candidate(const struct translator *t, struct span parts, bool ends, struct buf *b)
+put_candidate(struct translator *t, const char *stop)
 {
-	json_put_form(b, "{'candidates':[{'content':{'parts':[%j],'role':'model'}", parts);
+	struct buf *parts = &t->choice->parts[0];
+
+	json_put_form(&t->head, "{'content':{'parts':[%j],'role':'model'}", buf_view(parts));
+	buf_clear(parts);
+	if (stop)
+		json_put_str(&t->head, "finishReason", stop);
+	json_put_form(&t->head, "'index':%u}", (uint64_t)t->choice->index);
+}
+
+static void
+put_last_candidate(struct translator *t)
+{
+	put_candidate(t, translator_stop_word(t));
+}
+
+/* An answer, or an event, which is one in small. */
+static void
+put_candidate_list(struct translator *t, bool ends)
+{
+	struct buf *b = &t->head;
+
+	json_put_form(b, "{'candidates':[");
 	if (ends)
-		json_put_str(b, "finishReason", translator_stop_word(t));
-	json_put_form(b, "'index':0}]");
+		answer_each_choice(t, put_last_candidate);
+	else
+		put_candidate(t, NULL);
+	json_put_close(b, ']');
 	if (ends && t->in.usage.known)
 		translator_put_usage(t, &t->in.usage, b);
 	json_put_form(
 		b, "'modelVersion':%t,'responseId':%t}", buf_view(&t->model), buf_view(&t->id));
+	buf_span(t->out, buf_view(b));
+	buf_clear(b);
 }
 
 static void
-say_candidate_event(
-	struct translator *t, const struct answer_block *b, struct span text, bool ends)
+say_candidates(struct translator *t, bool ends)
 {
-	struct buf *part = &t->parts[0];
-
-	buf_clear(part);
-	if (b)
-		put_candidate_part(b, text, part);
 	buf_str(t->out, !t->plan.array ? "data: " : t->events++ ? ",\n" : "[");
-	/* the comma is there */
-	put_candidate(t, buf_view(part), ends, &t->head);
-	buf_span(t->out, buf_view(&t->head));
-	buf_clear(&t->head);
+	put_candidate_list(t, ends);
 	buf_str(t->out, !t->plan.array ? "\n\n" : ends ? "]\n" : "");
 }
 
 static void
 generate_text(struct translator *t, const struct answer_block *b, struct span text)
 {
-	if (b->is != SAID_CALL)
-		say_candidate_event(t, b, text, false);
+	if (b->is == SAID_CALL)
+		return;
+	put_candidate_part(b, text, &t->choice->parts[0]);
+	say_candidates(t, false);
 }
 
 static void
 generate_close(struct translator *t, const struct answer_block *b)
 {
-	if (b->is == SAID_CALL)
-		say_candidate_event(t, b, buf_view(&b->text), false);
+	if (b->is != SAID_CALL)
+		return;
+	put_candidate_part(b, buf_view(&b->text), &t->choice->parts[0]);
+	say_candidates(t, false);
 }
 
 static void
 generate_end(struct translator *t)
 {
-	say_candidate_event(t, NULL, SPAN_LIT(""), true);
+	say_candidates(t, true);
 }
 
 static void
 generate_whole_block(struct translator *t, const struct answer_block *b)
 {
-	put_candidate_part(b, buf_view(&b->text), &t->parts[0]);
+	put_candidate_part(b, buf_view(&b->text), &t->choice->parts[0]);
 }
 
 static void
 generate_whole(struct translator *t)
 {
-	put_candidate(t, buf_view(&t->parts[0]), true, t->out);
+	put_candidate_list(t, true);
 }
 
 const struct answer_writer answer_write_generate = {

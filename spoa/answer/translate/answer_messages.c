@@ -128,13 +128,13 @@ messages_end(struct translator *t)
 static void
 messages_whole_block(struct translator *t, const struct answer_block *b)
 {
-	put_messages_block(NULL, b, buf_view(&b->text), &t->parts[0]);
+	put_messages_block(NULL, b, buf_view(&b->text), &t->choice->parts[0]);
 }
 
 static void
 messages_whole(struct translator *t)
 {
-	put_message(t, buf_view(&t->parts[0]), translator_stop_word(t), &t->in.usage, t->out);
+	put_message(t, buf_view(&t->choice->parts[0]), translator_stop_word(t), &t->in.usage, t->out);
 }
 
 const struct answer_writer answer_write_messages = {

@@ -75,11 +75,36 @@ put_item_in(uint64_t items[ORDER_WORDS], size_t i)
 		items[i / 64] |= UINT64_C(1) << i % 64;
 }
 
+int
+answer_choose(struct translator *t, uint32_t choice)
+{
+	if (choice >= t->nchoices)
+		return translator_fail(t, ERR_SYNTAX,
+			"the provider's answer has more choices than were asked for");
+	t->choice = &t->choices[choice];
+	if (!t->choice->begun && t->streamed && t->writer->choice)
+		t->writer->choice(t);
+	t->choice->begun = true;
+	return 0;
+}
+
+void
+answer_each_choice(struct translator *t, void (*each)(struct translator *t))
+{
+	for (size_t i = 0; i < t->nchoices && !t->err; i++) {
+		t->choice = &t->choices[i];
+		if (t->choice->begun)
+			each(t);
+	}
+}
+
 void
 answer_order_event(struct translator *t, const struct said_all *all)
 {
-	memcpy(t->order.before, t->order.met, sizeof(t->order.before));
-	t->order.unnumbered |= all->unnumbered;
+	for (struct answer_choice *c = t->choices; c < t->choices + t->nchoices; c++)
+		if (c->begun)
+			memcpy(c->before, c->met, sizeof(c->before));
+	t->choices->unnumbered |= all->unnumbered;
 }
 
 /* What a copy says was said before this event. Where items have no numbers it is, once anything
@@ -90,18 +115,18 @@ is_said_before(const struct translator *t, const struct said *s)
 	bool any = false;
 
 	for (size_t i = 0; i < ORDER_WORDS; i++)
-		any |= t->order.before[i] != 0;
-	return t->order.unnumbered
-		       ? any
-		       : is_item_in(t->order.before, said_item(s)) || s->number >= ORDER_ITEMS;
+		any |= t->choice->before[i] != 0;
+	return t->choice->unnumbered ? any
+				     : is_item_in(t->choice->before, said_item(s)) ||
+					       s->number >= ORDER_ITEMS;
 }
 
 static void
 block_free(struct translator *t, struct answer_block *b)
 {
-	TAILQ_REMOVE(&t->order.blocks, b, all);
-	t->order.nblocks--;
-	t->order.held -= b->text.n;
+	TAILQ_REMOVE(&t->choice->blocks, b, all);
+	t->choice->nblocks--;
+	t->held -= b->text.n;
 	buf_free(&b->id);
 	buf_free(&b->name);
 	buf_free(&b->text);
@@ -112,8 +137,14 @@ block_free(struct translator *t, struct answer_block *b)
 void
 answer_order_free(struct translator *t)
 {
-	while (!TAILQ_EMPTY(&t->order.blocks))
-		block_free(t, TAILQ_FIRST(&t->order.blocks));
+	for (size_t i = 0; t->choices && i < t->nchoices; i++) {
+		t->choice = &t->choices[i];
+		while (!TAILQ_EMPTY(&t->choice->blocks))
+			block_free(t, TAILQ_FIRST(&t->choice->blocks));
+		for (size_t k = 0; k < SAID_KINDS; k++)
+			buf_free(&t->choice->parts[k]);
+	}
+	free(t->choices);
 }
 
 /* ---- out ---- */
@@ -134,7 +165,7 @@ write_block_text(struct translator *t, struct answer_block *b)
 	if (b->is == SAID_CALL) {
 		b->gone = b->text.n;
 	} else {
-		t->order.held -= b->text.n;
+		t->held -= b->text.n;
 		buf_clear(&b->text);
 	}
 }
@@ -143,7 +174,7 @@ write_block_text(struct translator *t, struct answer_block *b)
 static bool
 may_be_half(const struct translator *t)
 {
-	return t->order.stop == STOP_LENGTH || t->order.stop == STOP_WINDOW;
+	return t->choice->stop == STOP_LENGTH || t->choice->stop == STOP_WINDOW;
 }
 
 static int
@@ -156,13 +187,13 @@ close_block(struct translator *t, struct answer_block *b)
 		buf_str(&b->text, "\xEF\xBF\xBD");
 	if (b->is == SAID_CALL && !b->text.n)
 		buf_str(&b->text, "{}");
-	t->order.held += b->text.n - before;
+	t->held += b->text.n - before;
 	bool half = b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text));
 	if (half && !may_be_half(t))
 		return translator_fail(t, ERR_SYNTAX,
 			"the arguments of a call are no JSON object, or not all of one");
-	t->refused |= b->is == SAID_REFUSAL;
-	put_item_in(t->order.met, said_item(&s));
+	t->choice->refused |= b->is == SAID_REFUSAL;
+	put_item_in(t->choice->met, said_item(&s));
 	if (half && (!t->streamed || t->writer->whole_calls))
 		return 0;
 	if (t->streamed) {
@@ -181,7 +212,7 @@ close_block(struct translator *t, struct answer_block *b)
 static bool
 waits_for_stop(struct translator *t, struct answer_block *b)
 {
-	if (b->is != SAID_CALL || !b->text.n || t->order.stop)
+	if (b->is != SAID_CALL || !b->text.n || t->choice->stop)
 		return false;
 	if (!b->at.seen)
 		b->at.half = !is_one_object(t, buf_view(&b->text));
@@ -196,7 +227,7 @@ write_blocks(struct translator *t, bool all)
 	struct answer_block *b;
 	int r = 0;
 
-	while (!r && (b = TAILQ_FIRST(&t->order.blocks))) {
+	while (!r && (b = TAILQ_FIRST(&t->choice->blocks))) {
 		bool waits = b->over ? waits_for_stop(t, b)
 				     : !(TAILQ_NEXT(b, all) && is_whole_block(t, b));
 		if (!all && waits) {
@@ -209,7 +240,7 @@ write_blocks(struct translator *t, bool all)
 			block_free(t, b);
 	}
 	for (size_t i = 0; i < SAID_KINDS && !r; i++)
-		if (buf_failed(&t->parts[i]))
+		if (buf_failed(&t->choice->parts[i]))
 			return translator_fail(
 				t, ERR_LIMIT, "the provider's answer is too long");
 	if (buf_failed(t->out) || arena_failed(&t->work))
@@ -222,13 +253,13 @@ write_blocks(struct translator *t, bool all)
 static struct answer_block *
 find_block(struct translator *t, const struct said *s)
 {
-	struct answer_block *b, *last = TAILQ_LAST(&t->order.blocks, answer_blocks);
+	struct answer_block *b, *last = TAILQ_LAST(&t->choice->blocks, answer_blocks);
 
 	if (s->is != SAID_CALL)
 		return last && last->is == s->is && last->number == s->number && !last->over
 			       ? last
 			       : NULL;
-	TAILQ_FOREACH (b, &t->order.blocks, all)
+	TAILQ_FOREACH (b, &t->choice->blocks, all)
 		if (b->is == SAID_CALL && b->number == s->number && !b->over)
 			return b;
 	return NULL;
@@ -237,10 +268,18 @@ find_block(struct translator *t, const struct said *s)
 static struct answer_block *
 add_block(struct translator *t, const struct said *s)
 {
-	struct answer_block *b = t->order.nblocks < CAP_CALLS ? calloc(1, sizeof(*b)) : NULL;
+	bool numbered = t->plan.format->blocks && !t->choice->unnumbered;
+	struct answer_block *b = t->choice->nblocks < CAP_CALLS ? calloc(1, sizeof(*b)) : NULL;
 
+	if (numbered && s->number < t->choice->last_number) {
+		free(b);
+		(void)translator_fail(t, ERR_SYNTAX,
+			"the provider's answer says its parts in another order than they have");
+		return NULL;
+	}
+	t->choice->last_number = s->number;
 	if (!b) {
-		bool full = t->order.nblocks == CAP_CALLS;
+		bool full = t->choice->nblocks == CAP_CALLS;
 		(void)translator_fail(t, full ? ERR_LIMIT : ERR_NOMEM, too_much);
 		return NULL;
 	}
@@ -251,14 +290,14 @@ add_block(struct translator *t, const struct said *s)
 	buf_init(&b->text, s->is == SAID_CALL ? CAP_CALL_ARGUMENTS : 0);
 	buf_init(&b->half, 0);
 	/* What the guard read apart is not joined either. */
-	if (t->writer->joins && s->is != SAID_CALL && t->order.kinds >> s->is & 1 &&
-		t->order.last != s->is)
+	if (t->writer->joins && s->is != SAID_CALL && t->choice->kinds >> s->is & 1 &&
+		t->choice->last != s->is)
 		buf_str(&b->text, "\n\n");
-	t->order.held += b->text.n;
-	t->order.kinds |= 1u << s->is;
-	t->order.last = s->is;
-	TAILQ_INSERT_TAIL(&t->order.blocks, b, all);
-	t->order.nblocks++;
+	t->held += b->text.n;
+	t->choice->kinds |= 1u << s->is;
+	t->choice->last = s->is;
+	TAILQ_INSERT_TAIL(&t->choice->blocks, b, all);
+	t->choice->nblocks++;
 	return b;
 }
 
@@ -271,9 +310,9 @@ begin_call_block(struct translator *t, const struct said *s)
 
 	if (!s->name.n)
 		why = "the provider's answer has a part of a call that has no name, or is over";
-	else if (counted && s->number != t->order.calls)
+	else if (counted && s->number != t->choice->calls)
 		why = "the provider's answer has a call with a number that is not the next one";
-	else if (t->order.calls == CAP_CALLS)
+	else if (t->choice->calls == CAP_CALLS)
 		why = too_much;
 	if (why) {
 		(void)translator_fail(t, why == too_much ? ERR_LIMIT : ERR_SYNTAX, why);
@@ -282,15 +321,15 @@ begin_call_block(struct translator *t, const struct said *s)
 	struct answer_block *b = add_block(t, s);
 	if (!b)
 		return NULL;
-	b->place = t->order.calls++;
+	b->place = t->choice->calls++;
 	b->over = s->each;
 	buf_span(&b->name, s->name);
 	/* two of one id are none of it */
 	uint64_t id = s->id.n ? span_hash(s->id) : 0;
 	bool again = !s->id.n;
 	for (uint32_t i = 0; i < b->place; i++)
-		again |= t->order.ids[i] == id;
-	t->order.ids[b->place] = id;
+		again |= t->choice->ids[i] == id;
+	t->choice->ids[b->place] = id;
 	if (!again)
 		buf_span(&b->id, s->id);
 	else
@@ -308,18 +347,18 @@ call_block_of(struct translator *t, const struct said *s)
 
 	if (!b)
 		return begin_call_block(t, s);
-	bool other = s->id.n && span_hash(s->id) != t->order.ids[b->place];
+	bool other = s->id.n && span_hash(s->id) != t->choice->ids[b->place];
 	bool named = s->name.n && !span_eq(s->name, buf_view(&b->name));
-	if (other && s->name.n && b->place + 1 == t->order.calls && is_whole_block(t, b)) {
+	if (other && s->name.n && b->place + 1 == t->choice->calls && is_whole_block(t, b)) {
 		struct said next = *s;
-		next.number = t->order.calls;
+		next.number = t->choice->calls;
 		b->over = true;
 		b = begin_call_block(t, &next);
 		if (b)
 			b->number = s->number;
 		return b;
 	}
-	if (other || named || (!s->numbered && !s->name.n && t->order.calls > 1)) {
+	if (other || named || (!s->numbered && !s->name.n && t->choice->calls > 1)) {
 		(void)translator_fail(t, ERR_SYNTAX,
 			"the provider's answer has a call that becomes another one");
 		return NULL;
@@ -345,15 +384,17 @@ text_block_of(struct translator *t, const struct said *s)
 int
 answer_order(struct translator *t, const struct said *s)
 {
+	if (answer_choose(t, s->choice))
+		return t->err;
 	if (s->copy && is_said_before(t, s))
 		return 0;
 	if (s->copy == SAID_PARTLY) {
-		put_item_in(t->order.partly, said_item(s));
+		put_item_in(t->choice->partly, said_item(s));
 		return 0;
 	}
 	if (s->is == SAID_CALL && !s->name.n && !s->id.n && !s->text.n)
 		return 0;
-	if (t->order.stop && !t->plan.format->repeats)
+	if (t->choice->stop && !t->plan.format->repeats)
 		return translator_fail(t, ERR_SYNTAX, translator_again);
 	struct answer_block *b = s->is == SAID_CALL ? call_block_of(t, s) : text_block_of(t, s);
 	if (!b)
@@ -366,11 +407,11 @@ answer_order(struct translator *t, const struct said *s)
 	} else {
 		buf_span(&b->text, s->text);
 	}
-	t->order.held += b->text.n - before;
+	t->held += b->text.n - before;
 	if (s->text.n)
-		put_item_in(t->order.met, said_item(s));
+		put_item_in(t->choice->met, said_item(s));
 	if (buf_failed(&b->text) || buf_failed(&b->id) || buf_failed(&b->name) ||
-		t->order.held > CAP_CALLS_HELD)
+		t->held > CAP_CALLS_HELD)
 		return translator_fail(t, ERR_LIMIT, too_much);
 	return write_blocks(t, false);
 }
@@ -380,54 +421,68 @@ answer_order_ended(struct translator *t, uint32_t number)
 {
 	struct answer_block *b;
 
-	TAILQ_FOREACH (b, &t->order.blocks, all)
+	TAILQ_FOREACH (b, &t->choice->blocks, all)
 		b->over |= b->number == number;
 	return write_blocks(t, false);
 }
 
 int
-answer_order_stop(struct translator *t, struct span word)
+answer_order_stop(struct translator *t, const struct said *s)
 {
-	enum answer_stop stop = answer_stop_of(t->plan.from, word);
+	enum answer_stop stop = answer_stop_of(t->plan.from, s->text);
 
+	if (answer_choose(t, s->choice))
+		return t->err;
 	if (!stop)
 		return translator_fail(t, ERR_SYNTAX,
 			"the provider's answer ended for a reason that the caller's API has no "
 			"word for");
 	/* one may be said in each event, and the last one is meant */
 	if (t->plan.format->repeats) {
-		t->order.stop = stop;
+		t->choice->stop = stop;
 		return 0;
 	}
-	if (stop == STOP_END && t->order.calls)
+	if (stop == STOP_END && t->choice->calls)
 		stop = STOP_CALLS; /* some say so */
-	if (stop == STOP_CALLS && !t->order.calls)
+	if (stop == STOP_CALLS && !t->choice->calls)
 		return translator_fail(
 			t, ERR_SYNTAX, "the provider's answer ended for calls, and has none");
-	if (t->order.stop && t->order.stop != stop)
+	if (t->choice->stop && t->choice->stop != stop)
 		return translator_fail(t, ERR_SYNTAX, "the provider's answer ends twice");
-	t->order.stop = stop;
+	t->choice->stop = stop;
 	return write_blocks(t, true);
+}
+
+static void
+finish_choice(struct translator *t)
+{
+	struct answer_choice *c = t->choice;
+	int r = write_blocks(t, true);
+
+	for (size_t i = 0; i < ORDER_WORDS && !r; i++)
+		if (c->partly[i] & ~c->met[i])
+			r = translator_fail(t, ERR_SYNTAX,
+				"the provider's answer has a text of which only a part is "
+				"said");
+	if (!r && !c->stop)
+		(void)translator_fail(
+			t, ERR_TRUNCATED, "the provider's answer ends without a reason");
+	if (c->stop == STOP_END && c->calls)
+		c->stop = STOP_CALLS;
 }
 
 int
 answer_order_last(struct translator *t)
 {
-	int r = t->state == TRANSLATOR_ENDED ? translator_fail(t, ERR_SYNTAX, translator_again)
-					     : write_blocks(t, true);
-
-	for (size_t i = 0; i < ORDER_WORDS && !r; i++)
-		if (t->order.partly[i] & ~t->order.met[i])
-			r = translator_fail(t, ERR_SYNTAX,
-				"the provider's answer has a text of which only a part is "
-				"said");
-	if (r)
-		return r;
-	if (!t->order.stop)
+	if (t->state == TRANSLATOR_ENDED)
+		return translator_fail(t, ERR_SYNTAX, translator_again);
+	answer_each_choice(t, finish_choice);
+	if (!t->err && !t->choices->begun)
 		return translator_fail(
 			t, ERR_TRUNCATED, "the provider's answer ends without a reason");
-	if (t->order.stop == STOP_END && t->order.calls)
-		t->order.stop = STOP_CALLS;
+	if (t->err)
+		return t->err;
+	t->choice = t->choices;
 	if (t->streamed)
 		t->writer->end(t);
 	else

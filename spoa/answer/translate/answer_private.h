@@ -12,10 +12,12 @@
 
 /* ---- what came: answer_read.c ---- */
 
-enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS };
+enum said_kind { SAID_TEXT, SAID_REASONING, SAID_REFUSAL, SAID_CALL, SAID_KINDS, SAID_STOP };
 
 struct said {
 	enum said_kind is;
+	unsigned char rank; /* among those of an event whose members have no order */
+	uint32_t choice; /* of the answer, by the provider's number */
 	uint32_t number; /* the provider's, of a call, or of a block where its format has those
 			  */
 	bool numbered;	 /* it says so; else it is a place in a list */
@@ -24,15 +26,15 @@ struct said {
 	 * it, which something else is to say. */
 	enum said_copy { SAID_ONCE, SAID_AGAIN, SAID_PARTLY } copy;
 	struct span id, name; /* of a call, where this piece says them */
-	struct span text;     /* a call's is its arguments, as JSON */
+	struct span text;     /* a call's is its arguments, as JSON; SAID_STOP: the reason */
 };
 
 /* One event of a stream, or a whole answer. */
 struct said_all {
 	struct span type;
-	struct span id, model, stop; /* empty: it does not say */
-	struct said *v;		     /* in the order of the bytes */
-	size_t n, room;
+	struct span id, model; /* empty: it does not say */
+	struct said *v;	       /* by rank, else in the order of the bytes */
+	size_t n, room, stops; /* so many of them are SAID_STOP */
 	bool is_error;
 	bool counts;	 /* it may say usage */
 	bool unnumbered; /* an item of responses, without its number */
@@ -99,7 +101,8 @@ struct answer_writer {
 	 * output, %t both, %c cached, %w written to the cache, %r reasoned. Each token once: %I
 	 * input, %C cached, %W written; %O output that was not reasoned. */
 	const char *usage;
-	void (*begin)(struct translator *t); /* NULL, here and below: says nothing */
+	void (*begin)(struct translator *t);  /* NULL, here and below: says nothing */
+	void (*choice)(struct translator *t); /* one begins */
 	void (*open)(struct translator *t, const struct answer_block *b);
 	void (*text)(struct translator *t, const struct answer_block *b, struct span text);
 	void (*close)(struct translator *t, const struct answer_block *b);
@@ -116,6 +119,29 @@ extern const struct answer_writer answer_write_chat, answer_write_responses,
 enum { TRANSLATOR_MISSES = 8 }; /* so many in a row: nothing more is read so */
 
 enum { ORDER_ITEMS = 1024, ORDER_WORDS = 2 * ORDER_ITEMS / 64 };
+
+/* One of several answers to the same request; most forms have one. */
+struct answer_choice {
+	unsigned index;
+	bool begun;
+	/* answer_order.c */
+	TAILQ_HEAD(answer_blocks, answer_block)
+	blocks; /* the first one is open, the others wait */
+	size_t nblocks;
+	uint32_t calls; /* that have begun */
+	uint32_t last_number; /* of a block that has begun, where blocks have numbers */
+	/* Items that were said, by number and whether they are calls; before the event that is
+	 * read; and those that were said in part by a copy. */
+	uint64_t met[ORDER_WORDS], before[ORDER_WORDS], partly[ORDER_WORDS];
+	bool unnumbered;	 /* items have no numbers here */
+	unsigned kinds;		 /* of blocks, that were begun: bits */
+	enum said_kind last;	 /* of them */
+	uint64_t ids[CAP_CALLS]; /* of calls, hashed */
+	enum answer_stop stop;
+	/* of writers */
+	struct buf parts[SAID_KINDS]; /* of a whole answer */
+	bool refused;		      /* a text of SAID_REFUSAL was written */
+};
 
 /*  NEW → BEGUN → ENDED     what the provider has at its end has come, and went
  *   └──────┴──→ FAILED     it cannot be translated, or the provider's error was said */
@@ -138,46 +164,35 @@ struct translator {
 		struct buf body; /* of a whole answer */
 		struct usage usage;
 	} in;
-	struct { /* answer_order.c */
-		TAILQ_HEAD(answer_blocks, answer_block)
-		blocks; /* the first one is open, the others wait */
-		size_t nblocks, held;
-		uint32_t calls; /* that have begun */
-		/* Items that were said, by number and whether they are calls; before the event
-		 * that is read; and those that were said in part by a copy. */
-		uint64_t met[ORDER_WORDS], before[ORDER_WORDS], partly[ORDER_WORDS];
-		bool unnumbered;	 /* items have no numbers here */
-		unsigned kinds;		 /* of blocks, that were begun: bits */
-		enum said_kind last;	 /* of them */
-		uint64_t ids[CAP_CALLS]; /* of calls, hashed */
-		enum answer_stop stop;
-	} order;
+	struct answer_choice *choices, *choice; /* as many as may come; that of what is read */
+	size_t nchoices, held;			/* bytes that wait in their blocks */
 	/* of writers */
 	struct buf *out;
 	struct buf id, model;
-	struct buf head;	      /* with which each event begins */
-	struct buf parts[SAID_KINDS]; /* of a whole answer */
-	unsigned blocks;	      /* that were written */
-	uint64_t events;	      /* likewise, of a form that counts them */
-	bool refused;		      /* a text of SAID_REFUSAL was */
+	struct buf head; /* with which each event begins */
+	unsigned blocks; /* that were written */
+	uint64_t events; /* likewise, of a form that counts them */
 	bool error_said;
 };
 
 extern const char translator_again[]; /* why: something comes after its end */
 /* By the writer's `usage`. */
-void translator_put_usage(
-	const struct translator *t, const struct usage *u, struct buf *b);
+void translator_put_usage(const struct translator *t, const struct usage *u, struct buf *b);
 /* Why it ended, in the caller's word. */
 const char *translator_stop_word(const struct translator *t);
 /* It cannot be translated. The error. */
 int translator_fail(struct translator *t, int err, const char *why);
+/* What follows is of this one. */
+int answer_choose(struct translator *t, uint32_t choice);
+/* Those that have begun, each as t->choice, until one fails. */
+void answer_each_choice(struct translator *t, void (*each)(struct translator *t));
 /* An event follows: what came before it is known. */
 void answer_order_event(struct translator *t, const struct said_all *all);
 /* 0, or translator_fail(). */
 int answer_order(struct translator *t, const struct said *s);
 /* The provider says that the block of this number is over. */
 int answer_order_ended(struct translator *t, uint32_t number);
-int answer_order_stop(struct translator *t, struct span word);
+int answer_order_stop(struct translator *t, const struct said *s);
 /* All has come: what is left is written, and the end. */
 int answer_order_last(struct translator *t);
 void answer_order_free(struct translator *t);

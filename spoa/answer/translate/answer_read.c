@@ -42,21 +42,24 @@ said_row(const struct said_reader *r, const struct node *n)
 	return answer_row_of(n->rows, r->out->type);
 }
 
-/* An answer of several choices is no one answer. */
 static uint32_t
-said_number_of(struct said_reader *r, const struct said_place *at)
+said_number_of(const struct said_reader *r, const struct said_place *at)
 {
-	if (!r->f->blocks && at->slot[0])
-		r->why = "the provider's answer has more than one choice";
 	return at->slot[!r->f->blocks];
 }
 
 static void
-note_said(struct said_reader *r, struct said s)
+note_said(struct said_reader *r, const struct said_place *at, struct said s)
 {
 	struct said_all *out = r->out;
 
-	(void)ARENA_PUSH(r->a, out->v, out->n, out->room, 8, s);
+	s.choice = r->f->blocks ? 0 : at->slot[0];
+	out->stops += s.is == SAID_STOP;
+	struct said *v = ARENA_PUSH(r->a, out->v, out->n, out->room, 8, s);
+	for (; v && v > out->v && v[-1].choice == s.choice && v[-1].rank > s.rank; v--) {
+		v[0] = v[-1];
+		v[-1] = s;
+	}
 }
 
 static const char item_done[] = "response.output_item.done";
@@ -82,6 +85,7 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 	struct call_parts p = calls_parts(n);
 	struct node *arguments = p.arguments[0];
 	struct said s = { .is = SAID_CALL,
+		.rank = r->form == FORM_CHAT ? 2 : 0,
 		.copy = r->out->last || span_is(r->out->type, item_done) ? said_again(r, true)
 									 : SAID_ONCE,
 		.each = !r->f->blocks && r->f->counted < 2,
@@ -107,7 +111,7 @@ note_said_call(struct said_reader *r, struct node *n, const struct said_place *a
 		r->why = "a call in the provider's answer has a number that is none";
 	if (p.name[1] || p.arguments[1] || tree_member(n, "partialArgs"))
 		r->why = no_place;
-	note_said(r, s);
+	note_said(r, at, s);
 }
 
 /* A block that is none of the caller's calls: what is there to be read is a text, or sealed;
@@ -160,12 +164,23 @@ said_kind_of(enum answer_kind kind, enum said_kind *is)
 	}
 }
 
+/* Members of a chat's message have no order of their own, and servers write what was reasoned
+ * last: it goes before the text, and that before the calls. Parts of a text are in their order.
+ */
+static unsigned char
+rank_of_text(const struct said_reader *r, const struct answer_row *row)
+{
+	return r->form == FORM_CHAT && !strstr(row->path, ".reasoning");
+}
+
 static void
 note_said_text(struct said_reader *r, const struct node *n, const struct answer_row *row,
 	const struct said_place *at)
 {
 	struct span so_far = span_str(r->f->so_far);
-	struct said s = { .numbered = true, .text = tree_text(&r->t, n) };
+	struct said s = {
+		.rank = rank_of_text(r, row), .numbered = true, .text = tree_text(&r->t, n)
+	};
 
 	if (!s.text.n)
 		return;
@@ -184,7 +199,7 @@ note_said_text(struct said_reader *r, const struct node *n, const struct answer_
 		s.is = SAID_REASONING;
 	s.number = said_number_of(r, at);
 	s.number = s.is == SAID_CALL || r->f->blocks ? s.number : 0;
-	note_said(r, s);
+	note_said(r, at, s);
 }
 
 static void
@@ -212,9 +227,8 @@ note_said_value(struct said_reader *r, const struct node *n, const struct answer
 		/* of a prompt, whatever the reason is */
 		if (text.n && span_ends(span_str(row->path), SPAN_LIT("blockReason")))
 			text = SPAN_LIT("SAFETY");
-		if (text.n && answer_stop_of(r->form, text) != STOP_NOT_YET &&
-			(said_number_of(r, at), true))
-			r->out->stop = text;
+		if (text.n && answer_stop_of(r->form, text) != STOP_NOT_YET)
+			note_said(r, at, (struct said){ .is = SAID_STOP, .text = text });
 		return false;
 	case READ_MODEL: r->out->model = tree_text(&r->t, n); return false;
 	case READ_ERROR:
@@ -273,7 +287,7 @@ is_lost(const struct said_reader *r, const struct node *n)
 static void
 read_said_value(struct said_reader *r, struct node *n, struct said_place at)
 {
-	size_t before = r->out->n;
+	size_t before = r->out->n - r->out->stops;
 	const struct answer_row *row = said_row(r, n);
 	bool call, counts = false, array = n->tok == JSON_ARRAY;
 
@@ -297,7 +311,7 @@ read_said_value(struct said_reader *r, struct node *n, struct said_place at)
 		if (counts)
 			at.slot[slot]++;
 	}
-	if (r->out->n == before && is_lost(r, n))
+	if (r->out->n - r->out->stops == before && is_lost(r, n))
 		r->why = no_place;
 }
 
@@ -365,11 +379,12 @@ answer_said_plain(
 		d->ninputs || d->nseals || d->opaque_bytes || d->odd_call || d->counts ||
 		d->ends.any || span_is(d->type, "error"))
 		return false;
-	*s = (struct said){
-		.number = f->blocks ? t->slot[0] : 0, .numbered = true, .text = t->text
-	};
+	*s = (struct said){ .choice = f->blocks ? 0 : t->slot[0],
+		.number = f->blocks ? t->slot[0] : 0,
+		.numbered = true,
+		.text = t->text };
 	return said_kind_of(t->kind, &s->is) &&
-	       (f->blocks || (!t->slot[0] && !t->slot[1] && s->is != SAID_CALL));
+	       (f->blocks || (!t->slot[1] && s->is != SAID_CALL));
 }
 
 /* ---- errors ---- */

@@ -7,8 +7,8 @@
 
 /* Of a whole answer, or of what of a stream is done: the items, as elements of a list; of a
  * stream the text of the one that is open. */
-#define ITEMS(t)  (&(t)->parts[0])
-#define SO_FAR(t) (&(t)->parts[1])
+#define ITEMS(t)  (&(t)->choice->parts[0])
+#define SO_FAR(t) (&(t)->choice->parts[1])
 
 /* clang-format off */
 /* An item by the kind of what it says: its type, what its id begins with; of its one part the
@@ -77,7 +77,7 @@ put_item(const struct translator *t, const char *name, const struct answer_block
 static const char *
 response_status(const struct translator *t)
 {
-	if (!t->order.stop)
+	if (!t->choice->stop)
 		return "in_progress";
 	return strcmp(translator_stop_word(t), "completed") ? "incomplete" : "completed";
 }

@@ -56,7 +56,7 @@ static const struct part_row block_rows[] = {
 	{ "text",             PART_TEXT,      { [HAS_TEXT] = B_TEXT } },
 	{ "image",            PART_IMAGE,     { [HAS_IN] = B_IMAGE, [HAS_DATA] = B_BYTES, [HAS_MORE] = B_FORMAT } },
 	{ "document",         PART_FILE,      { [HAS_IN] = B_DOCUMENT, [HAS_DATA] = B_BYTES, [HAS_TEXT] = B_NAME,
-		[HAS_MORE] = B_FORMAT, [HAS_AND] = B_PLAIN } },
+		[HAS_MORE] = B_FORMAT, [HAS_PLAIN] = B_PLAIN } },
 	{ "toolUse",          PART_CALL,      { [HAS_IN] = B_CALL, [HAS_ID] = B_ID, [HAS_NAME] = B_NAME, [HAS_JSON] = B_INPUT } },
 	{ "toolResult",       PART_RESULT,    { [HAS_IN] = B_RESULT, [HAS_ID] = B_ID, [HAS_CONTENT] = B_CONTENT, [HAS_MORE] = B_STATUS } },
 	{ "reasoningContent", PART_REASONING, { [HAS_MORE] = B_REASONING } },
@@ -105,14 +105,10 @@ read_converse_block(struct question *q, struct part *p, struct node **m)
 	p->failed = p->kind == PART_RESULT && question_word(q, m[B_STATUS], statuses) == 1;
 	if (m[B_JSON])
 		p->text = escaped_json(q, tree_raw(&q->tree, m[B_JSON]));
-	if (p->kind != PART_IMAGE && p->kind != PART_FILE)
+	if (m[B_PLAIN] && m[B_BYTES])
+		question_odd(q, p->at, "it has two sources");
+	if ((p->kind != PART_IMAGE && p->kind != PART_FILE) || p->plain)
 		return;
-	p->plain = m[B_PLAIN] != NULL;
-	if (p->plain) {
-		p->media = SPAN_LIT("text/plain");
-		p->data = node_written(m[B_PLAIN]);
-		return;
-	}
 	while (i < COUNT_OF(medias) && !node_is(m[B_FORMAT], medias[i].format))
 		i++;
 	if (i < COUNT_OF(medias))

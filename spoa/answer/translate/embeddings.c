@@ -194,7 +194,7 @@ answer_vectors(struct translator *t, struct span json)
 		.j = json_open(&t->work, json),
 		.a = &t->work,
 		.base64 = t->plan.base64,
-		.out = &t->parts[SAID_TEXT] };
+		.out = &t->choice->parts[SAID_TEXT] };
 	int64_t tokens = t->in.usage.known ? t->in.usage.input_tokens : t->plan.head_tokens;
 	int err = ERR_NOMEM;
 

@@ -16,6 +16,7 @@ static const struct member generate_members[] = {
 	{ "generationConfig.seed",               IS_NUMBER, SET_SEED },
 	{ "generationConfig.frequencyPenalty",   IS_NUMBER, SET_FREQUENCY },
 	{ "generationConfig.presencePenalty",    IS_NUMBER, SET_PRESENCE },
+	{ "generationConfig.candidateCount",     IS_NUMBER, SET_CHOICES },
 	{ "generationConfig.responseMimeType",   IS_TEXT,   DOC_MEDIA_TYPE },
 	{ "generationConfig.responseSchema",     IS_OBJECT, DOC_OWN_SCHEMA },
 	{ "generationConfig.responseJsonSchema", IS_OBJECT, DOC_SCHEMA },
@@ -271,7 +272,7 @@ put_generate_tools(struct question *q)
 		put_node(b, "description", t->description);
 		put_node(b, "parametersJsonSchema", t->schema);
 		json_put_close(b, '}');
-		if (node_true(t->strict))
+		if (t->strict)
 			question_refuse(q, t->strict, question_nowhere);
 	}
 	json_put_form(b, "]}]");
@@ -338,7 +339,8 @@ const struct request_form generate_request_form = {
 		[SET_TOP_P] = 1,
 		[SET_STOP] = 5,
 		[SET_FREQUENCY] = 2,
-		[SET_PRESENCE] = 2 },
+		[SET_PRESENCE] = 2,
+		[SET_CHOICES] = 8 },
 	.choices = modes,
 	.parts = { part_members, part_rows, false },
 	.read_part = read_generate_part,

@@ -351,6 +351,9 @@ question_part(
 	p->name = node_text(has[HAS_NAME]);
 	if (has[HAS_DATA])
 		p->data = node_written(has[HAS_DATA]);
+	p->plain = has[HAS_PLAIN] && !p->data.p;
+	if (p->plain)
+		p->data = node_written(has[HAS_PLAIN]);
 	if (has[HAS_URL])
 		p->url = node_written(has[HAS_URL]);
 	if (has[HAS_URI])
@@ -418,7 +421,8 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 		.name = node_text(m[TOOL_NAME]),
 		.description = m[TOOL_DESCRIPTION],
 		.schema = m[TOOL_SCHEMA],
-		.strict = m[TOOL_STRICT] };
+		/* it says nothing where it is false: responses, too, is told so */
+		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
 	*q->tools_end = t;
 	q->tools_end = &t->next;
 }
@@ -581,6 +585,8 @@ question_put_settings(struct question *q)
 					  : question_nowhere);
 			continue;
 		}
+		if (s == SET_CHOICES)
+			q->to->choices = tree_number(n->of, n, 0);
 		const char *below = strrchr(row->name, '.');
 		const char *name = below ? below + 1 : row->name;
 		bool list = row->is == IS_TEXTS && n->tok == JSON_STRING;

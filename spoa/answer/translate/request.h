@@ -28,6 +28,7 @@ struct translated_request {
 	bool wants_usage; /* its caller's stream is to say the usage */
 	const char *dropped[TRANSLATE_DROPS]; /* of ask.drop, those that it had */
 	size_t ndropped;
+	uint64_t choices; /* so many answers are asked for; 0: one */
 	size_t vectors; /* of embeddings: as many come back, */
 	bool base64;	/* so written */
 	/* ERR_UNSUPPORTED: the path of what has no place ("messages[2].content[0].image_url.url"),

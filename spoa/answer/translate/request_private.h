@@ -62,6 +62,7 @@ enum setting {
 	SET_FREQUENCY,
 	SET_PRESENCE,
 	SET_USER,
+	SET_CHOICES, /* answers of which the caller takes one */
 	SET_DIMENSIONS,
 	SETTINGS,
 	/* What each form writes in its way. */
@@ -129,6 +130,7 @@ enum part_has {
 	HAS_TEXT,
 	HAS_URI,  /* an address, or data: */
 	HAS_DATA,
+	HAS_PLAIN, /* of a document that is a text */
 	HAS_URL,
 	HAS_MEDIA,
 	HAS_ID,

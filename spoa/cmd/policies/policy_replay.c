@@ -100,7 +100,7 @@ static void
 add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 {
 	const struct target *target = v->changes.target;
-	struct span model = r->facts.body ? r->facts.body->model : (struct span){ NULL, 0 };
+	struct span model = r->body.model;
 
 	json_object_set_new(o, "tags", decide_names(v->tags, v->ntags));
 	if (v->ruled.effect == RULE_DENY)

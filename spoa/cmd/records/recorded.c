@@ -116,6 +116,7 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 	/* As the caller asked: what rules made of it they did not read. */
 	out->body.model = record_span(record,
 		record_get(record, RF_VERDICT_ASKED_MODEL) ? RF_VERDICT_ASKED_MODEL : RF_MODEL);
+	out->facts.model = out->body.model; /* where there is no body */
 	out->facts.tokens = record_int(record, RF_PROMPT_ESTIMATED_INPUT_TOKENS);
 	out->facts.bytes = record_int(record, RF_PROMPT_BYTES);
 	out->facts.whole = !record_get(record, RF_PROMPT_HEAD_ONLY);

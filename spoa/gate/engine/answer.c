@@ -77,6 +77,7 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.array = f->from == FORM_GENERATE && f->made.stream &&
 			 request_streams_array(r),
 		.wants_usage = f->made.wants_usage,
+		.choices = f->made.choices,
 		.vectors = f->made.vectors,
 		.base64 = f->made.base64,
 		.model = r->found.route->alias ? span_str(r->found.route->alias)

@@ -1,6 +1,7 @@
 // Each SDK of a form that is translated, at a provider of each form: what it reads of a stream is what it reads
 // whole, what the provider was asked is what the caller meant, and each failure is an error of its own.
 import { setDefaultResultOrder } from "node:dns";
+import { writeFileSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
 import { AIMessage, ToolMessage } from "@langchain/core/messages";
@@ -15,6 +16,7 @@ const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwA
 const SCHEMA = { type: "object", properties: { note: { type: "string" } }, required: ["note"], additionalProperties: false };
 const MAIL = "jane.doe@example.com"; // the provider sees a placeholder
 const TEXT = `send it to ${MAIL} please`;
+const BRIEF = "be brief";
 const DONE = ["first is done", "second is done"];
 const url = `data:image/png;base64,${PNG}`;
 const user = (content) => ({ role: "user", content });
@@ -28,6 +30,7 @@ const WAYS = {
 			...calls.map(([id], i) => ({ role: "tool", tool_call_id: id, content: DONE[i] }))] }),
 		schema: { response_format: { type: "json_schema", json_schema: { name: "note", schema: SCHEMA, strict: true } } },
 		effort: { reasoning_effort: "high" },
+		settings: { messages: [{ role: "system", content: BRIEF }, user("hi")], temperature: 0.5, top_p: 0.9, max_completion_tokens: 90 },
 		odd: { n: 2 },
 	},
 	responses: {
@@ -36,6 +39,7 @@ const WAYS = {
 			...calls.map(([call_id], i) => ({ type: "function_call_output", call_id, output: DONE[i] }))] }),
 		schema: { text: { format: { type: "json_schema", name: "note", schema: SCHEMA, strict: true } } },
 		effort: { reasoning: { effort: "high" } },
+		settings: { instructions: BRIEF, input: "hi", temperature: 0.5, top_p: 0.9, max_output_tokens: 90 },
 		odd: { previous_response_id: "resp_1" },
 	},
 	messages: {
@@ -44,6 +48,7 @@ const WAYS = {
 			user(calls.map(([id], i) => ({ type: "tool_result", tool_use_id: id, content: DONE[i] })))] }),
 		schema: { output_config: { format: { type: "json_schema", schema: SCHEMA } } },
 		effort: { thinking: { type: "adaptive" }, output_config: { effort: "high" } },
+		settings: { system: BRIEF, temperature: 0.5, top_p: 0.9, max_tokens: 90 },
 		odd: { top_k: 5 },
 	},
 	generate: {
@@ -52,6 +57,7 @@ const WAYS = {
 			{ role: "user", parts: calls.map(([id, name], i) => ({ functionResponse: { id, name, response: { output: DONE[i] } } })) }] }),
 		schema: { config: { responseMimeType: "application/json", responseJsonSchema: SCHEMA } },
 		effort: { config: { thinkingConfig: { thinkingLevel: "HIGH" } } },
+		settings: { config: { systemInstruction: BRIEF, temperature: 0.5, topP: 0.9, maxOutputTokens: 90 } },
 		odd: { config: { candidateCount: 2 } },
 	},
 	converse: {
@@ -60,6 +66,7 @@ const WAYS = {
 			user(calls.map(([toolUseId], i) => ({ toolResult: { toolUseId, content: [{ text: DONE[i] }] } })))] }),
 		schema: { outputConfig: { textFormat: { type: "json_schema", structure: { jsonSchema: { schema: JSON.stringify(SCHEMA), name: "note" } } } } },
 		effort: { outputConfig: { effort: "high" } },
+		settings: { system: [{ text: BRIEF }], inferenceConfig: { temperature: 0.5, topP: 0.9, maxTokens: 90 } },
 		odd: { guardrailConfig: { guardrailIdentifier: "g", guardrailVersion: "1" } },
 	},
 	ai: {
@@ -69,6 +76,7 @@ const WAYS = {
 		schema: { output: Output.object({ schema: jsonSchema(SCHEMA), name: "note" }), providerOptions: { anthropic: { structuredOutputMode: "outputFormat" } } },
 		effort: { providerOptions: { openai: { reasoningEffort: "high", forceReasoning: true }, anthropic: { thinking: { type: "adaptive" }, effort: "high" },
 			google: { thinkingConfig: { thinkingLevel: "high" } }, bedrock: { reasoningConfig: { maxReasoningEffort: "high" } } } },
+		settings: { system: BRIEF, temperature: 0.5, topP: 0.9, maxOutputTokens: 90 },
 	},
 	langchain: {
 		image: (t) => ({ messages: [user([{ type: "text", text: t }, { type: "image_url", image_url: { url } }])] }),
@@ -76,6 +84,7 @@ const WAYS = {
 			...calls.map(([tool_call_id], i) => new ToolMessage({ tool_call_id, content: DONE[i] }))] }),
 		schema: { modelKwargs: { response_format: { type: "json_schema", json_schema: { name: "note", schema: SCHEMA, strict: true } } } },
 		effort: { modelKwargs: { reasoning_effort: "high" } },
+		settings: { messages: [{ role: "system", content: BRIEF }, user("hi")], modelKwargs: { temperature: 0.5, top_p: 0.9, max_completion_tokens: 90 } },
 		odd: { n: 2 },
 	},
 };
@@ -103,6 +112,7 @@ const FORMS = {
 		results: (b) => b.messages.filter((m) => m.role === "tool").map((m) => [m.tool_call_id, texts(m.content)]),
 		schema: (b) => b.response_format.json_schema.schema,
 		effort: (b) => b.reasoning_effort,
+		settings: (b) => [b.messages[0].content, b.temperature, b.top_p, b.max_completion_tokens ?? b.max_tokens],
 	},
 	responses: {
 		image: (b) => b.input[0].content.find((p) => p.type === "input_image").image_url.split(",")[1],
@@ -110,6 +120,7 @@ const FORMS = {
 		results: (b) => b.input.filter((i) => i.type === "function_call_output").map((i) => [i.call_id, texts(i.output)]),
 		schema: (b) => b.text.format.schema,
 		effort: (b) => b.reasoning.effort,
+		settings: (b) => [b.instructions ?? texts(b.input[0].content), b.temperature, b.top_p, b.max_output_tokens],
 	},
 	messages: {
 		image: (b) => b.messages[0].content.find((p) => p.type === "image").source.data,
@@ -117,6 +128,7 @@ const FORMS = {
 		results: (b) => b.messages[2].content.map((p) => [p.tool_use_id, texts(p.content)]),
 		schema: (b) => b.output_config.format.schema,
 		effort: (b) => b.output_config.effort,
+		settings: (b) => [texts(b.system), b.temperature, b.top_p, b.max_tokens],
 	},
 	generate: {
 		image: (b) => b.contents[0].parts.find((p) => p.inlineData).inlineData.data,
@@ -124,6 +136,7 @@ const FORMS = {
 		results: (b) => b.contents[2].parts.map((p, i) => [p.functionResponse.id ?? i, p.functionResponse.response.output ?? p.functionResponse.response.content]),
 		schema: (b) => b.generationConfig.responseJsonSchema ?? b.generationConfig.responseSchema,
 		effort: (b) => b.generationConfig.thinkingConfig.thinkingLevel.toLowerCase(),
+		settings: ({ systemInstruction: s, generationConfig: g }) => [texts(s.parts), g.temperature, g.topP, g.maxOutputTokens],
 	},
 	converse: {
 		image: (b) => b.messages[0].content.find((p) => p.image).image.source.bytes,
@@ -131,6 +144,7 @@ const FORMS = {
 		results: (b) => b.messages[2].content.map((p) => [p.toolResult.toolUseId, texts(p.toolResult.content)]),
 		schema: (b) => JSON.parse(b.outputConfig.textFormat.structure.jsonSchema.schema),
 		effort: (b) => b.outputConfig.effort,
+		settings: ({ system: s, inferenceConfig: i }) => [texts(s), i.temperature, i.topP, i.maxTokens],
 	},
 };
 
@@ -138,17 +152,17 @@ const FORMS = {
 
 const REFUSED = [ // client, form of the provider ("": any other than its own), case, member
 	["ai bedrock", "", "effort", "additionalModelRequestFields"],
-	["langchain openai", "", "what has no place", "n"],
-	["openai chat", "", "what has no place", "n"],
+	...["responses", "messages", "converse"].flatMap((form) => [
+		["langchain openai", form, "what has no place", "n"], ["openai chat", form, "what has no place", "n"],
+		["genai", form, "what has no place", "generationConfig.candidateCount"]]),
 	["openai responses", "", "what has no place", "previous_response_id"],
 	...["chat", "responses", "converse"].map((form) => ["anthropic", form, "what has no place", "top_k"]),
-	["genai", "", "what has no place", "generationConfig.candidateCount"],
 	["bedrock converse", "", "what has no place", "guardrailConfig"],
 ];
 const NOT_POSSIBLE = [ // client, form of the provider ("*": any), case, why
 	["ai openai", "*", "reasoning", "it shows none"],
 	["langchain openai", "*", "reasoning", "it shows none"],
-	...["text", "cached tokens", "a call", "two calls at once", "their results", "an image", "a schema", "effort", "what has no place"]
+	...["text", "cached tokens", "a call", "two calls at once", "their results", "an image", "a schema", "effort", "settings", "what has no place"]
 		.map((what) => ["gemini array", "*", what, "it is no SDK, and asks with a text alone"]),
 	["ai bedrock", "*", "a schema", "it asks for a tool's call instead"],
 	["ai bedrock", "converse", "effort", "it says it in its model's own words"],
@@ -162,6 +176,13 @@ const seen = async (n) => JSON.parse((await (await fetch(`${providers[n]}/_seen?
 // An SDK asks one address; the route is that of the host that it is then asked with. The AWS SDK speaks HTTP/2.
 const one = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "http2-settings"]);
 const plain = (headers) => Object.fromEntries(Object.entries(headers).filter(([k]) => !k.startsWith(":") && !one.has(k)));
+// RECORD=FILE: what the SDKs sent, one of each shape, as tests/data/sdk_requests.jsonl has it.
+const { RECORD } = process.env, recorded = new Map();
+const shape = (k, v) => (typeof v === "string" && /^(model|text|content|input|prompt|.*id)$/i.test(k) ? "" : v);
+function record({ url, headers }, body) {
+	const kept = JSON.parse(body), key = `${url.split("?")[0].replace(/echo|cached|think|call[^:]*|say[^:]*|tool:send/, "")} ${JSON.stringify(kept, shape)}`;
+	if (!recorded.has(key)) recorded.set(key, { sdk: headers["user-agent"].split(" ")[0], path: decodeURIComponent(url), body: kept });
+}
 async function address({ createServer }, host) {
 	const server = createServer((req, res) => {
 		const up = http.request({ host: edge.hostname, port: edge.port, method: req.method, path: req.url, headers: { ...plain(req.headers), host } }, (r) => {
@@ -171,6 +192,9 @@ async function address({ createServer }, host) {
 		});
 		up.on("error", () => res.destroy());
 		req.pipe(up);
+		if (!RECORD || host !== "chat.test") return;
+		let body = "";
+		req.setEncoding("utf8").on("data", (d) => { body += d; }).on("end", () => record(req, body));
 	});
 	await new Promise((r) => server.listen(0, "127.0.0.1", r));
 	return `http://127.0.0.1:${server.address().port}`;
@@ -231,6 +255,10 @@ const CASES = {
 	effort: async ({ c, n, way, form, how }) => {
 		const r = await c[how]({ model: "echo", text: "hi", more: way.effort });
 		return [[r.text, form.effort(await seen(n))], ["hi", "high"]];
+	},
+	settings: async ({ c, n, way, form, how }) => {
+		const r = await c[how]({ model: "echo", text: "hi", more: way.settings });
+		return [[r.text, ...form.settings(await seen(n))], ["hi", BRIEF, 0.5, 0.9, 90]];
 	},
 	"what has no place": async ({ c, how, way }) => {
 		if (!way.odd) return null;
@@ -295,4 +323,5 @@ async function provider(formName, n) {
 }
 await Promise.all(Object.keys(FORMS).map(provider));
 console.log(`# ${Object.entries(totals).map(([k, v]) => `${v} ${k}`).join(", ")}`);
+if (RECORD) writeFileSync(RECORD, [...recorded.values()].map((r) => `${JSON.stringify(r)}\n`).join(""));
 process.exit(0);

@@ -19,18 +19,23 @@ usage(const struct mock_say *s)
 	return u;
 }
 
-/* Steals the parts. */
+/* Steals the parts, which each candidate has. */
 static json_t *
 answer(const struct mock_say *s, json_t *parts, bool last)
 {
 	char id[32];
-	json_t *candidate = json_pack(
-		"{s:{s:o,s:s},s:i}", "content", "parts", parts, "role", "model", "index", 0);
+	json_t *candidates = json_array();
 
 	snprintf(id, sizeof id, "mock%llu", (unsigned long long)s->serial);
-	if (last)
-		json_object_set_new(candidate, "finishReason", json_string("STOP"));
-	json_t *a = json_pack("{s:[o],s:o,s:s}", "candidates", candidate, "modelVersion",
+	for (int i = 0; i < s->n; i++) {
+		json_t *one = json_pack("{s:{s:O,s:s},s:i}", "content", "parts", parts, "role",
+			"model", "index", i);
+		if (last)
+			json_object_set_new(one, "finishReason", json_string("STOP"));
+		json_array_append_new(candidates, one);
+	}
+	json_decref(parts);
+	json_t *a = json_pack("{s:o,s:o,s:s}", "candidates", candidates, "modelVersion",
 		mock_text(s->model), "responseId", id);
 	if (!s->c.none)
 		json_object_set_new(a, "usageMetadata", usage(s));

@@ -421,7 +421,10 @@ mock_say_read(struct mock_say *s, const struct mock_request *r, struct span in_p
 	s->model = in_path.n ? in_path : string_of(named ? named : adapter);
 	s->sse = memmem(r->target.p, r->target.n, "alt=sse", 7) != NULL;
 	choose(s, buf_view(p.last_user));
-	json_int_t n = json_integer_value(json_object_get(s->req, "n"));
+	json_t *n_of = json_object_get(s->req, "n");
+	json_t *config = json_object_get(s->req, "generationConfig");
+	json_int_t n = json_integer_value(
+		n_of ? n_of : json_object_get(config, "candidateCount"));
 	s->n = (int)(n < 1 ? 1 : n > N_MAX ? N_MAX : n);
 	s->include_usage = json_is_true(
 		json_object_get(json_object_get(s->req, "stream_options"), "include_usage"));
