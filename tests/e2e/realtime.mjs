@@ -87,7 +87,7 @@ export class Sock {
 		})
 	}
 	open() { return this.until(s => s.status, 40000) }
-	say(o) { this.s.write(frame(1, JSON.stringify(o))) }
+	say(o) { this.s.write(frame(1, JSON.stringify(o).replaceAll('\\\\u', '\\u'))) }
 	event(type) { return this.until(s => s.got.find(m => m.type == type)) }
 	closed() { return this.until(s => s.ended, 80000).then(() => this.code) }
 	// takes what came so far
@@ -221,10 +221,61 @@ async function contents() {
 	same('Gemini: what was said is read', s.got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join(''), 'mail <EMAIL_ADDRESS_1> please')
 	s.say({ realtimeInput: { audio: { data: 'AAAA', mimeType: 'audio/pcm;rate=16000' } } })
 	same('Gemini: audio does not pass', await s.closed(), 1008)
-	s = new Sock('/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent')
-	await s.open()
-	s.say({ setup: { model: 'models/gemini-live', sessionResumption: { handle: 'h1' } } })
-	same('Gemini: a session is not resumed', await s.closed(), 1008)
+}
+
+// A handle is of whom it was given to.
+async function resumes() {
+	const { CAROL, LIVE } = process.env, OTHER = LIVE.replace('v1beta', 'v1alpha')
+	const handle = s => s.got.filter(m => m.sessionResumptionUpdate).at(-1)?.sessionResumptionUpdate.newHandle
+	const begin = async (setup, how = {}) => {
+		const s = new Sock(how.path ?? LIVE, { headers: { authorization: `Bearer ${how.token ?? TOKEN}`, ...how.headers } })
+		await s.open()
+		s.say({ setup: { model: 'models/gemini-live', ...setup } })
+		await s.until(x => x.got.find(m => m.setupComplete || m.error))
+		return s
+	}
+	let s = await begin({ sessionResumption: {} })
+	const mine = await s.until(handle)
+	ok('who asks for handles gets one', mine, s.got)
+	ok('which is not the provider\'s', /^Cih\+\/\d+_1==\.[0-9a-f]{32}$/.test(mine), mine)
+	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'hello' }] }], turnComplete: true } })
+	const second = await s.until(x => handle(x) != mine && handle(x))
+	ok('after a turn another one', second, s.got)
+	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'handle:1100' }] }], turnComplete: true } })
+	same('one that is too long is none', await s.until(x => x.got.find(m => m.sessionResumptionUpdate?.newHandle == '')).then(m => m.sessionResumptionUpdate), { newHandle: '', resumable: true })
+	s.stop()
+	for (const [what, setup] of Object.entries({
+		'he who got it resumes': { sessionResumption: { handle: second } },
+		'with an older one, too': { session_resumption: { handle: mine } },
+		'one that is empty asks for a new session': { sessionResumption: { handle: '' } },
+		'so does none': { sessionResumption: { handle: null, transparent: true } },
+		'a parameter of a tool may be called so': { tools: [{ functionDeclarations: [{ name: 'open', parameters: { type: 'OBJECT', properties: { handle: { type: 'STRING' } } } }] }] },
+	})) {
+		s = await begin(setup)
+		ok(what, s.got.find(m => m.setupComplete), s.got)
+		s.stop()
+	}
+	const seen = await fetch(process.env.PROVIDER + '/_seen?last=12').then(r => r.text())
+	ok('its provider has its own back', seen.includes(second.slice(0, -33)) && !seen.includes(second), seen)
+	for (const [what, setup, how] of [
+		['another person', { handle: second }, { token: CAROL }],
+		['who shows nothing', { handle: second }, { headers: { authorization: null } }],
+		['on another route', { handle: second }, { path: OTHER }],
+		['the provider\'s own', { handle: second.slice(0, -33) }],
+		['one that is damaged', { handle: second.slice(0, -1) + (second.endsWith('0') ? '1' : '0') }],
+		['another one\'s end', { handle: mine.slice(0, -32) + second.slice(-32) }],
+		['one that is too long', { handle: 'x'.repeat(5000) + second.slice(-33) }],
+		['no text', { handle: 7 }],
+		['an object', { handle: { handle: second } }],
+		['an escape in its key', { 'h\\u0061ndle': 'Cih' }],
+	]) {
+		const s = await begin({ sessionResumption: setup }, how)
+		const e = s.got.find(m => m.error)
+		ok(`${what}: refused`, /"status":"PERMISSION_DENIED"/.test(JSON.stringify(e)), s.got)
+		same(`${what}: closed`, await s.closed(), 1008)
+	}
+	s = await begin({ sessionResumption: { handle: second }, session_resumption: { handle: second } })
+	same('two of them: closed', await s.closed(), 1008)
 }
 
 async function bad() {
@@ -378,7 +429,7 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, silence, stays, stops, handshakes, contents, bad }
+const parts = { money, silence, stays, stops, handshakes, contents, resumes, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

@@ -3,20 +3,20 @@
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
 stack_up --policy "$here/realtime.yaml"
 forget
-export EDGE TOKEN
+export EDGE TOKEN PROVIDER CAROL DAVE ERIN GO=$D/go
+export LIVE=/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent
 TOKEN=$(token)
+CAROL=$(token --claims '{"sub":"carol"}') DAVE=$(token --claims '{"sub":"dave"}') ERIN=$(token --claims '{"sub":"erin"}')
 PID=$(pid_of tollgate)
 export PID
 node "$here/realtime.mjs" silence >"$D/silence.log" 2>&1 &
 silence=$!
-for part in handshakes contents stops bad; do
+for part in handshakes contents resumes stops bad; do
 	node "$here/realtime.mjs" $part >"$D/$part.log" 2>&1 || failed=1
 	grep -E '^(ok|not ok|#)' "$D/$part.log"
 	grep -q '^ok' "$D/$part.log" || not_ok "realtime.mjs $part" "$(tail -3 "$D/$part.log")"
 done
 # money: what the provider said is what was taken
-export CAROL DAVE ERIN GO=$D/go
-CAROL=$(token --claims '{"sub":"carol"}') DAVE=$(token --claims '{"sub":"dave"}') ERIN=$(token --claims '{"sub":"erin"}')
 used() {
 	"$build/tollgate" quota get --person "$1" --route realtime --json -c "$D/tollgate.yaml" |
 		jq -r ".[] | select(.limit == \"$2\") | \"\(.used) \(.held)\""

@@ -635,6 +635,15 @@ consequences_are_noted(void **state)
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out,
 		":4:10: route x: without state_key pins of its tools are gone at a restart: "));
+	put("p.yaml",
+		"tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: gemini}}\n"
+		"routes: [{name: x, match: {path: "
+		"/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent}, "
+		"targets: p, websocket: true}]\n");
+	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
+	assert_non_null(strstr(cmd_out,
+		":4:10: route x: websocket: without state_key a session is resumed on the "
+		"daemon that began it alone, and not after its restart\n"));
 	/* A login that nobody is asked for. */
 	for (int asks = 0; asks < 2; asks++) {
 		char text[512];

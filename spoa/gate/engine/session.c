@@ -173,17 +173,29 @@ message_request(struct session *s, bool turn)
 	return r;
 }
 
+/* What refuses it, whatever rules say. It may become another one, in `own`. */
+static void
+message_refused(struct session *s, struct span *message, struct buf *own, struct message_refusal *out)
+{
+	const char *why = session_resumes(s, message, own);
+
+	if (why)
+		*out = (struct message_refusal){ 403, "permission_denied", why };
+}
+
 /* Decides it; message_decided() follows. NULL: no room. */
 static struct said *
 message_asks(struct session *s, bool binary, struct span message, bool turn)
 {
 	struct said *m = calloc(1, sizeof(*m));
 	struct request *r = m ? message_request(s, turn) : NULL;
+	SCOPED_BUF(own, 0);
 
 	if (!r) {
 		free(m);
 		return NULL;
 	}
+	message_refused(s, &message, &own, &r->in.refused);
 	m->body = mem_get(message.n);
 	m->n = message.n;
 	if (!m->body || request_hold_identity(r) == STEP_DECIDED ||
@@ -471,6 +483,10 @@ provider_message(struct session *s, bool binary, struct span message)
 		return m ? SOCKET_WAITS
 			 : session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
 	}
+	SCOPED_BUF(bound, 0);
+	if (!session_binds(s, &message, &bound))
+		return session_ends(s, WS_INTERNAL, false,
+			"a message of the provider's is none of its dialect");
 	return answered ? turn_takes(s, binary, message, &e)
 			: message_alone(s, binary, message);
 }

@@ -28,4 +28,14 @@ bool live_endpoint(const struct endpoint *e);
 struct live_event live_client(const struct endpoint *e, struct span message, struct arena *a);
 struct live_event live_provider(const struct endpoint *e, struct span message, struct arena *a);
 
+/* What a session may be resumed by. */
+struct live_handle {
+	struct span text;  /* as it is meant, perhaps of the arena; n 0: there is none */
+	size_t start, end; /* where it is in the message, between its quotes */
+	bool odd;	   /* there are two, or one that is no text: whatever is taken for it */
+};
+/* Of a client's setup, or what a provider gives for later. No message of JSON has none. */
+struct live_handle live_handle(
+	const struct endpoint *e, bool of_client, struct span message, struct arena *a);
+
 #endif

@@ -2,7 +2,8 @@
  * message that comes is in /_seen as a request of the method MESSAGE. What is said is the
  * client's last text; "call:NAME ARGS" calls that tool; audio, once it is committed, is
  * answered with its length. A turn takes as many tokens as it has words. "close:CODE" closes,
- * "drop" ends the connection, "silence" is not answered. */
+ * "drop" ends the connection, "silence" is not answered. A setup of Gemini's that asks for
+ * handles to resume by gets one, and one after each turn; "handle:N": one of so many bytes. */
 #include "socket.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct mock_socket {
 	char path[256];
 	uint64_t serial, connection, turns, audio_bytes;
 	char *text; /* the client's last */
-	bool gone;
+	bool gone, resumable;
 };
 
 static struct span
@@ -216,14 +217,36 @@ live_turn(struct mock_socket *s, struct buf *out)
 			"totalTokenCount", 2 * words));
 }
 
+/* As Gemini's: base64, and its padding. */
+static void
+live_handle_given(struct mock_socket *s, struct buf *out)
+{
+	char handle[2048];
+
+	if (!strncmp(s->text, "handle:", 7)) {
+		int n = atoi(s->text + 7);
+		snprintf(handle, sizeof handle, "%0*d", n, 7);
+	} else {
+		snprintf(handle, sizeof handle,
+			"Cih+/%llu_%llu==", (unsigned long long)s->connection,
+			(unsigned long long)++s->turns);
+	}
+	say_message(s, out,
+		json_pack("{s:{s:s,s:b}}", "sessionResumptionUpdate", "newHandle", handle,
+			"resumable", 1));
+}
+
 static void
 live_message(struct mock_socket *s, json_t *m, struct buf *out)
 {
 	json_t *content = json_object_get(m, "clientContent"),
-	       *input = json_object_get(m, "realtimeInput");
+	       *input = json_object_get(m, "realtimeInput"),
+	       *setup = json_object_get(m, "setup");
 
-	if (json_object_get(m, "setup"))
+	if (setup) {
 		say_message(s, out, json_pack("{s:{}}", "setupComplete"));
+		s->resumable = json_is_object(json_object_get(setup, "sessionResumption"));
+	}
 	if (content) {
 		keep_texts(s, content);
 		if (json_is_true(json_object_get(content, "turnComplete")))
@@ -233,6 +256,8 @@ live_message(struct mock_socket *s, json_t *m, struct buf *out)
 		keep_text(s, member_text(input, "text"));
 		live_turn(s, out);
 	}
+	if (s->resumable && (setup || content))
+		live_handle_given(s, out);
 	s->audio_bytes += member_text(json_object_get(input, "audio"), "data").n;
 	if (json_is_true(json_object_get(input, "audioStreamEnd"))) {
 		keep_text(s, SPAN_LIT("you were heard"));
