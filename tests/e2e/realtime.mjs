@@ -89,7 +89,7 @@ export class Sock {
 	open() { return this.until(s => s.status, 40000) }
 	say(o) { this.s.write(frame(1, JSON.stringify(o).replaceAll('\\\\u', '\\u'))) }
 	event(type) { return this.until(s => s.got.find(m => m.type == type)) }
-	closed() { return this.until(s => s.ended, 80000).then(() => this.code) }
+	closed(ms = 80000) { return this.until(s => s.ended, ms).then(() => this.code) }
 	// takes what came so far
 	take() { const g = this.got; this.got = []; return g }
 	stop() { (this.c ?? this.s).destroy() }
@@ -272,10 +272,67 @@ async function resumes() {
 		const s = await begin({ sessionResumption: setup }, how)
 		const e = s.got.find(m => m.error)
 		ok(`${what}: refused`, /"status":"PERMISSION_DENIED"/.test(JSON.stringify(e)), s.got)
-		same(`${what}: closed`, await s.closed(), 1008)
+		same(`${what}: closed`, await s.closed(4000), 1008)
 	}
 	s = await begin({ sessionResumption: { handle: second }, session_resumption: { handle: second } })
-	same('two of them: closed', await s.closed(), 1008)
+	same('two of them: closed', await s.closed(4000), 1008)
+}
+
+// Sessions whose callers lose what they came with, between two turns.
+async function ends() {
+	const { TEXT, AUDIO, GEMINI, FILED, MODELS, TEAM, STAYS, LIMITED, SHORT, LIVE, GO } = process.env
+	const open = async (token, path = RT) => {
+		const s = new Sock(path, { headers: { authorization: `Bearer ${token}` } })
+		await s.open()
+		if (s.status != 101) ok('a session is open', false, s.status)
+		return s
+	}
+	const live = (s, t) => s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: t }] }], turnComplete: true } })
+	const speak = s => {
+		s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
+		s.say({ type: 'input_audio_buffer.commit' })
+	}
+	const all = {}
+	for (const [who, token] of Object.entries({ TEXT, FILED, MODELS, TEAM, STAYS, LIMITED, SHORT })) {
+		all[who] = await open(token)
+		same(`${who.toLowerCase()}: a turn`, await turn(all[who], 'hello there'), 'hello there')
+	}
+	all.AUDIO = await open(AUDIO)
+	speak(all.AUDIO)
+	ok('audio: an answer', await all.AUDIO.event('response.done'), all.AUDIO.got)
+	all.GEMINI = await open(GEMINI, LIVE)
+	all.GEMINI.say({ setup: { model: 'models/gemini-live' } })
+	live(all.GEMINI, 'hello')
+	ok('gemini: a turn', await all.GEMINI.until(x => x.got.find(m => m.serverContent?.turnComplete)), all.GEMINI.got)
+	console.log('# open')
+	while (!fs.existsSync(GO)) await new Promise(y => setTimeout(y, 50))
+	for (const s of Object.values(all)) s.take()
+	for (const [who, code] of Object.entries({ TEXT: 'invalid_credentials', FILED: 'invalid_credentials', MODELS: 'permission_denied', TEAM: 'permission_denied' })) {
+		all[who].say(text('after all'))
+		const e = await all[who].event('error')
+		same(`${who.toLowerCase()}: an error event`, e?.error?.code, code)
+		same(`${who.toLowerCase()}: and a close`, await all[who].closed(4000), 1008)
+	}
+	await turn(all.LIMITED, 'one more')
+	same('limited: an error event', all.LIMITED.got.find(m => m.error)?.error.code, 'limit_unreachable')
+	same('limited: and a close', await all.LIMITED.closed(4000), 1008)
+	speak(all.AUDIO)
+	const e = await all.AUDIO.event('error')
+	same('audio: an error event', [e?.error?.type, e?.error?.code], ['authentication_error', 'invalid_credentials'])
+	ok('audio: before any of the answer', !all.AUDIO.got.find(m => /^response/.test(m.type)), all.AUDIO.got)
+	same('audio: and a close', await all.AUDIO.closed(4000), 1008)
+	live(all.GEMINI, 'after all')
+	const g = await all.GEMINI.until(x => x.got.find(m => m.error))
+	same('gemini: an error event', [g?.error?.code, g?.error?.status], [401, 'UNAUTHENTICATED'])
+	same('gemini: and a close', await all.GEMINI.closed(4000), 1008)
+	same('another key: a turn', await turn(all.STAYS, 'still here'), 'still here')
+	all.STAYS.stop()
+	const left = JSON.parse(Buffer.from(SHORT.split('.')[1], 'base64url')).exp * 1000 - Date.now()
+	await new Promise(y => setTimeout(y, Math.max(left, 0) + 100))
+	all.SHORT.say(text('after all'))
+	same('short: an error event', (await all.SHORT.event('error'))?.error?.code, 'invalid_credentials')
+	same('short: and a close', await all.SHORT.closed(4000), 1008)
+	console.log('# ended')
 }
 
 async function bad() {
@@ -429,7 +486,7 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, silence, stays, stops, handshakes, contents, resumes, bad }
+const parts = { money, silence, stays, stops, handshakes, contents, resumes, ends, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

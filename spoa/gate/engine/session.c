@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "gate/sealing/sealing.h"
+#include "gate/steps/steps.h"
 #include "scan/dialect/live.h"
 
 enum { WS_RESTART = 1012 }; /* RFC 6455's registry: come again */
@@ -173,14 +174,18 @@ message_request(struct session *s, bool turn)
 	return r;
 }
 
-/* What refuses it, whatever rules say. It may become another one, in `own`. */
+/* What refuses it, whatever rules say: who asks is nobody any more, or its handle is another's.
+ * It may become another message, in `own`. */
 static void
-message_refused(struct session *s, struct span *message, struct buf *own, struct message_refusal *out)
+message_refused(
+	const struct session *s, struct request *r, struct span *message, struct buf *own)
 {
-	const char *why = session_resumes(s, message, own);
+	const char *why = request_identity_again(r);
 
 	if (why)
-		*out = (struct message_refusal){ 403, "permission_denied", why };
+		r->in.refused = (struct message_refusal){ 401, "invalid_credentials", why };
+	else if ((why = session_resumes(s, message, own)))
+		r->in.refused = (struct message_refusal){ 403, "permission_denied", why };
 }
 
 /* Decides it; message_decided() follows. NULL: no room. */
@@ -195,7 +200,7 @@ message_asks(struct session *s, bool binary, struct span message, bool turn)
 		free(m);
 		return NULL;
 	}
-	message_refused(s, &message, &own, &r->in.refused);
+	message_refused(s, r, &message, &own);
 	m->body = mem_get(message.n);
 	m->n = message.n;
 	if (!m->body || request_hold_identity(r) == STEP_DECIDED ||
@@ -235,6 +240,7 @@ message_denied(struct said *m)
 	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
 	return session_ends(s, d->status == 503 ? WS_TRY_AGAIN : WS_POLICY, true,
 		d->status == 503   ? "a message could not be decided"
+		: d->status == 401 ? "the credential is not valid any more"
 		: d->status == 429 ? "a limit is reached"
 				   : "a message is denied by policy");
 }
