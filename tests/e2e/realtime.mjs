@@ -278,6 +278,48 @@ async function resumes() {
 	same('two of them: closed', await s.closed(4000), 1008)
 }
 
+// Answers of one session at the same time, as those are that are no part of its conversation.
+async function several() {
+	const { FRED, GINA } = process.env
+	const of = (s, id) => s.got.filter(m => m.type == 'response.output_text.delta' && m.response_id == id).map(m => m.delta).join('')
+	const done = (s, n) => s.until(x => x.got.filter(m => m.type == 'response.done').length >= n || x.got.find(m => m.type == 'error'))
+	const ask = (s, t) => {
+		s.say(text(t))
+		s.say({ type: 'response.create', response: { conversation: 'none', metadata: { for: 'this' } } })
+	}
+	let s = new Sock(RT, { headers: { authorization: `Bearer ${FRED}` } })
+	await s.open()
+	ask(s, 'later first you call (212) 555-0187 today')
+	ask(s, 'the second one')
+	await done(s, 2)
+	same('each answer is whole', [of(s, 'resp_2'), s.got.filter(m => m.type == 'response.done').map(m => m.response.id)], ['the second one', ['resp_2', 'resp_1']])
+	same('and read as one, also after the other has ended', of(s, 'resp_1'), 'first you call <PHONE_NUMBER> today')
+	ask(s, 'and a third')
+	await done(s, 3)
+	same('the next one is another', of(s, 'resp_3'), 'and a third')
+	s.s.write(frame(8, Buffer.from([3, 232])))
+	await s.closed(4000)
+	s = new Sock(RT, { headers: { authorization: `Bearer ${FRED}` } })
+	await s.open()
+	for (let i = 0; i < 9; i++) ask(s, `later answer ${i}`)
+	const e = await s.event('error')
+	ok('a ninth at the same time is an error event', /at the same time/.test(e?.error.message), e ?? s.got)
+	same('which eight before it are not', s.got.filter(m => m.type == 'response.created').length, 8)
+	same('and a close', await s.closed(4000), 1008)
+	// what is only written down is a turn an event
+	s = new Sock(RT, { headers: { host: 'voice.example', authorization: `Bearer ${GINA}` } })
+	await s.open()
+	s.say({ type: 'session.update', session: { type: 'transcription' } })
+	for (let i = 1; i <= 2; i++) {
+		s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
+		s.say({ type: 'input_audio_buffer.commit' })
+		await s.until(x => x.got.filter(m => m.transcript).length == i)
+	}
+	same('what is written down arrives', s.got.filter(m => m.transcript).map(m => m.transcript), ['you said 8 bytes', 'you said 16 bytes'])
+	s.s.write(frame(8, Buffer.from([3, 232])))
+	await s.closed(4000)
+}
+
 // Sessions whose callers lose what they came with, between two turns.
 async function ends() {
 	const { TEXT, AUDIO, GEMINI, FILED, MODELS, TEAM, STAYS, LIMITED, SHORT, LIVE, GO } = process.env
@@ -486,7 +528,7 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, silence, stays, stops, handshakes, contents, resumes, ends, bad }
+const parts = { money, silence, stays, stops, handshakes, contents, resumes, several, ends, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

@@ -135,6 +135,40 @@ events_are_what_their_row_says(void **state)
 }
 
 static const struct {
+	const char *name, *message, *want;
+} responses[] = {
+	{ "of an object",
+		"{\"type\":\"response.created\",\"response\":{\"object\":\"x\",\"output\":[{"
+		"\"id\":\"item\"}],\"id\":\"r\\u0031\",\"metadata\":{\"id\":\"no\"}},\"id\":"
+		"\"no\"}",
+		"r1" },
+	{ "by its name", "{\"response_id\":\"r2\",\"type\":\"response.output_text.delta\"}",
+		"r2" },
+	{ "of an event that no row knows", "{\"type\":\"response.new\",\"response_id\":\"r3\"}",
+		"r3" },
+	{ "no text", "{\"type\":\"response.done\",\"response\":{\"id\":7}}", "" },
+	{ "null", "{\"type\":\"response.done\",\"response\":null}", "" },
+	{ "of another thing",
+		"{\"type\":\"conversation.item.created\",\"item\":{\"response_id\":\"r4\"}}",
+		"" },
+};
+
+static void
+events_name_their_answer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(responses); i++) {
+		struct endpoint e = endpoint(false);
+		struct arena a;
+		arena_init(&a, 0, false);
+		struct live_event got = live_provider(&e, span_str(responses[i].message), &a);
+		if (!span_is(got.response, responses[i].want))
+			fail_msg("%s: \"%.*s\"", responses[i].name, SPAN_ARG(got.response));
+		arena_reset(&a);
+	}
+}
+
+static const struct {
 	const char *name, *message;
 	bool gemini;
 	const char *want; /* ROLE:TEXT; of what rules read */
@@ -275,6 +309,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_are_what_their_row_says),
+		cmocka_unit_test(events_name_their_answer),
 		cmocka_unit_test(texts_have_their_roles),
 		cmocka_unit_test(handles_are_where_they_mean_something),
 	};

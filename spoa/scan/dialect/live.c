@@ -165,9 +165,25 @@ holds_no_text(const struct live_row *row, struct span message, struct arena *a, 
 	return j != NULL;
 }
 
+/* The id of the object that was just begun; it is read to its end. */
+static int
+response_id(struct json *j, struct span message, struct arena *a, struct span *id)
+{
+	struct json_member m;
+	struct json_event ev;
+	int err = 0;
+
+	while (json_member(j, a, message, &m, &ev, &err)) {
+		if (span_is(m.key, "id") && ev.tok == JSON_STRING)
+			*id = json_text(a, message, &ev);
+		json_skip(j, &ev);
+	}
+	return err;
+}
+
 /* The row that an event's type names; NULL: none. */
 static const struct live_row *
-typed(const struct live_row *rows, struct span message, struct arena *a)
+typed(const struct live_row *rows, struct span message, struct arena *a, struct span *id)
 {
 	const struct live_row *row = NULL;
 	struct json *j = json_open(a, message);
@@ -180,7 +196,13 @@ typed(const struct live_row *rows, struct span message, struct arena *a)
 	while (json_member(j, a, message, &m, &ev, &err)) {
 		if (span_is(m.key, "type") && ev.tok == JSON_STRING)
 			row = live_row_of(rows, json_text(a, message, &ev));
-		if (json_skip(j, &ev) == JSON_ERROR)
+		else if (span_is(m.key, "response_id") && ev.tok == JSON_STRING)
+			*id = json_text(a, message, &ev);
+		if (span_is(m.key, "response") && ev.tok == JSON_OBJECT)
+			err = response_id(j, message, a, id);
+		else if (json_skip(j, &ev) == JSON_ERROR)
+			return NULL;
+		if (err)
 			return NULL;
 	}
 	return err ? NULL : row;
@@ -236,7 +258,7 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	if (gemini) {
 		flags = named(rows, message, a, &row);
 	} else {
-		row = typed(rows, message, a);
+		row = typed(rows, message, a, &e.response);
 		flags = row ? row->flags : 0;
 	}
 	e.asks = flags & ASKS;

@@ -19,6 +19,8 @@ struct live_event {
 	bool aside;  /* begins and ends, where no answer is under way; else a part of that */
 	bool more;   /* `ends`, but for its usage, which may come later */
 	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
+	struct span response; /* of a provider's: the id of the answer that it is a part of, of
+				 the arena; n 0: it says none */
 };
 
 /* Whether the endpoint is one that WebSockets have. */
