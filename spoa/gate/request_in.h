@@ -41,6 +41,10 @@ struct request_in {
 	/* A message of one: that of a turn, whose answer costs; or one that only adds to it. */
 	enum { NO_MESSAGE, MESSAGE_OF_TURN, MESSAGE_ALONE } message;
 	struct span session, session_model; /* the handshake's id, and its model */
+	struct message_refusal {
+		int status; /* 0: nothing does */
+		const char *code, *why;
+	} refused; /* what refuses the message, whatever it says */
 	bool trailers;		 /* some may come after the body */
 	struct span prefix;	 /* where `body_raw` is not known to be whole: what came */
 	struct span host;	 /* lower case, without port */

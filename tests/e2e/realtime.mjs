@@ -87,9 +87,9 @@ export class Sock {
 		})
 	}
 	open() { return this.until(s => s.status, 40000) }
-	say(o) { this.s.write(frame(1, JSON.stringify(o))) }
+	say(o) { this.s.write(frame(1, JSON.stringify(o).replaceAll('\\\\u', '\\u'))) }
 	event(type) { return this.until(s => s.got.find(m => m.type == type)) }
-	closed() { return this.until(s => s.ended, 80000).then(() => this.code) }
+	closed(ms = 80000) { return this.until(s => s.ended, ms).then(() => this.code) }
 	// takes what came so far
 	take() { const g = this.got; this.got = []; return g }
 	stop() { (this.c ?? this.s).destroy() }
@@ -221,10 +221,160 @@ async function contents() {
 	same('Gemini: what was said is read', s.got.flatMap(m => m.serverContent?.modelTurn?.parts ?? []).map(p => p.text).join(''), 'mail <EMAIL_ADDRESS_1> please')
 	s.say({ realtimeInput: { audio: { data: 'AAAA', mimeType: 'audio/pcm;rate=16000' } } })
 	same('Gemini: audio does not pass', await s.closed(), 1008)
-	s = new Sock('/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent')
+}
+
+// A handle is of whom it was given to.
+async function resumes() {
+	const { CAROL, LIVE } = process.env, OTHER = LIVE.replace('v1beta', 'v1alpha')
+	const handle = s => s.got.filter(m => m.sessionResumptionUpdate).at(-1)?.sessionResumptionUpdate.newHandle
+	const begin = async (setup, how = {}) => {
+		const s = new Sock(how.path ?? LIVE, { headers: { authorization: `Bearer ${how.token ?? TOKEN}`, ...how.headers } })
+		await s.open()
+		s.say({ setup: { model: 'models/gemini-live', ...setup } })
+		await s.until(x => x.got.find(m => m.setupComplete || m.error))
+		return s
+	}
+	let s = await begin({ sessionResumption: {} })
+	const mine = await s.until(handle)
+	ok('who asks for handles gets one', mine, s.got)
+	ok('which is not the provider\'s', /^Cih\+\/\d+_1==\.[0-9a-f]{32}$/.test(mine), mine)
+	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'hello' }] }], turnComplete: true } })
+	const second = await s.until(x => handle(x) != mine && handle(x))
+	ok('after a turn another one', second, s.got)
+	s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: 'handle:1100' }] }], turnComplete: true } })
+	same('one that is too long is none', await s.until(x => x.got.find(m => m.sessionResumptionUpdate?.newHandle == '')).then(m => m.sessionResumptionUpdate), { newHandle: '', resumable: true })
+	s.stop()
+	for (const [what, setup] of Object.entries({
+		'he who got it resumes': { sessionResumption: { handle: second } },
+		'with an older one, too': { session_resumption: { handle: mine } },
+		'one that is empty asks for a new session': { sessionResumption: { handle: '' } },
+		'so does none': { sessionResumption: { handle: null, transparent: true } },
+		'a parameter of a tool may be called so': { tools: [{ functionDeclarations: [{ name: 'open', parameters: { type: 'OBJECT', properties: { handle: { type: 'STRING' } } } }] }] },
+	})) {
+		s = await begin(setup)
+		ok(what, s.got.find(m => m.setupComplete), s.got)
+		s.stop()
+	}
+	const seen = await fetch(process.env.PROVIDER + '/_seen?last=12').then(r => r.text())
+	ok('its provider has its own back', seen.includes(second.slice(0, -33)) && !seen.includes(second), seen)
+	for (const [what, setup, how] of [
+		['another person', { handle: second }, { token: CAROL }],
+		['who shows nothing', { handle: second }, { headers: { authorization: null } }],
+		['on another route', { handle: second }, { path: OTHER }],
+		['the provider\'s own', { handle: second.slice(0, -33) }],
+		['one that is damaged', { handle: second.slice(0, -1) + (second.endsWith('0') ? '1' : '0') }],
+		['another one\'s end', { handle: mine.slice(0, -32) + second.slice(-32) }],
+		['one that is too long', { handle: 'x'.repeat(5000) + second.slice(-33) }],
+		['no text', { handle: 7 }],
+		['an object', { handle: { handle: second } }],
+		['an escape in its key', { 'h\\u0061ndle': 'Cih' }],
+	]) {
+		const s = await begin({ sessionResumption: setup }, how)
+		const e = s.got.find(m => m.error)
+		ok(`${what}: refused`, /"status":"PERMISSION_DENIED"/.test(JSON.stringify(e)), s.got)
+		same(`${what}: closed`, await s.closed(4000), 1008)
+	}
+	s = await begin({ sessionResumption: { handle: second }, session_resumption: { handle: second } })
+	same('two of them: closed', await s.closed(4000), 1008)
+}
+
+// Answers of one session at the same time, as those are that are no part of its conversation.
+async function several() {
+	const { FRED, GINA } = process.env
+	const of = (s, id) => s.got.filter(m => m.type == 'response.output_text.delta' && m.response_id == id).map(m => m.delta).join('')
+	const done = (s, n) => s.until(x => x.got.filter(m => m.type == 'response.done').length >= n || x.got.find(m => m.type == 'error'))
+	const ask = (s, t) => {
+		s.say(text(t))
+		s.say({ type: 'response.create', response: { conversation: 'none', metadata: { for: 'this' } } })
+	}
+	let s = new Sock(RT, { headers: { authorization: `Bearer ${FRED}` } })
 	await s.open()
-	s.say({ setup: { model: 'models/gemini-live', sessionResumption: { handle: 'h1' } } })
-	same('Gemini: a session is not resumed', await s.closed(), 1008)
+	ask(s, 'later first you call (212) 555-0187 today')
+	ask(s, 'the second one')
+	await done(s, 2)
+	same('each answer is whole', [of(s, 'resp_2'), s.got.filter(m => m.type == 'response.done').map(m => m.response.id)], ['the second one', ['resp_2', 'resp_1']])
+	same('and read as one, also after the other has ended', of(s, 'resp_1'), 'first you call <PHONE_NUMBER> today')
+	ask(s, 'and a third')
+	await done(s, 3)
+	same('the next one is another', of(s, 'resp_3'), 'and a third')
+	s.s.write(frame(8, Buffer.from([3, 232])))
+	await s.closed(4000)
+	s = new Sock(RT, { headers: { authorization: `Bearer ${FRED}` } })
+	await s.open()
+	for (let i = 0; i < 9; i++) ask(s, `later answer ${i}`)
+	const e = await s.event('error')
+	ok('a ninth at the same time is an error event', /at the same time/.test(e?.error.message), e ?? s.got)
+	same('which eight before it are not', s.got.filter(m => m.type == 'response.created').length, 8)
+	same('and a close', await s.closed(4000), 1008)
+	// what is only written down is a turn an event
+	s = new Sock(RT, { headers: { host: 'voice.example', authorization: `Bearer ${GINA}` } })
+	await s.open()
+	s.say({ type: 'session.update', session: { type: 'transcription' } })
+	for (let i = 1; i <= 2; i++) {
+		s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
+		s.say({ type: 'input_audio_buffer.commit' })
+		await s.until(x => x.got.filter(m => m.transcript).length == i)
+	}
+	same('what is written down arrives', s.got.filter(m => m.transcript).map(m => m.transcript), ['you said 8 bytes', 'you said 16 bytes'])
+	s.s.write(frame(8, Buffer.from([3, 232])))
+	await s.closed(4000)
+}
+
+// Sessions whose callers lose what they came with, between two turns.
+async function ends() {
+	const { TEXT, AUDIO, GEMINI, FILED, MODELS, TEAM, STAYS, LIMITED, SHORT, LIVE, GO } = process.env
+	const open = async (token, path = RT) => {
+		const s = new Sock(path, { headers: { authorization: `Bearer ${token}` } })
+		await s.open()
+		if (s.status != 101) ok('a session is open', false, s.status)
+		return s
+	}
+	const live = (s, t) => s.say({ clientContent: { turns: [{ role: 'user', parts: [{ text: t }] }], turnComplete: true } })
+	const speak = s => {
+		s.say({ type: 'input_audio_buffer.append', audio: 'AAECAwQF' })
+		s.say({ type: 'input_audio_buffer.commit' })
+	}
+	const all = {}
+	for (const [who, token] of Object.entries({ TEXT, FILED, MODELS, TEAM, STAYS, LIMITED, SHORT })) {
+		all[who] = await open(token)
+		same(`${who.toLowerCase()}: a turn`, await turn(all[who], 'hello there'), 'hello there')
+	}
+	all.AUDIO = await open(AUDIO)
+	speak(all.AUDIO)
+	ok('audio: an answer', await all.AUDIO.event('response.done'), all.AUDIO.got)
+	all.GEMINI = await open(GEMINI, LIVE)
+	all.GEMINI.say({ setup: { model: 'models/gemini-live' } })
+	live(all.GEMINI, 'hello')
+	ok('gemini: a turn', await all.GEMINI.until(x => x.got.find(m => m.serverContent?.turnComplete)), all.GEMINI.got)
+	console.log('# open')
+	while (!fs.existsSync(GO)) await new Promise(y => setTimeout(y, 50))
+	for (const s of Object.values(all)) s.take()
+	for (const [who, code] of Object.entries({ TEXT: 'invalid_credentials', FILED: 'invalid_credentials', MODELS: 'permission_denied', TEAM: 'permission_denied' })) {
+		all[who].say(text('after all'))
+		const e = await all[who].event('error')
+		same(`${who.toLowerCase()}: an error event`, e?.error?.code, code)
+		same(`${who.toLowerCase()}: and a close`, await all[who].closed(4000), 1008)
+	}
+	await turn(all.LIMITED, 'one more')
+	same('limited: an error event', all.LIMITED.got.find(m => m.error)?.error.code, 'limit_unreachable')
+	same('limited: and a close', await all.LIMITED.closed(4000), 1008)
+	speak(all.AUDIO)
+	const e = await all.AUDIO.event('error')
+	same('audio: an error event', [e?.error?.type, e?.error?.code], ['authentication_error', 'invalid_credentials'])
+	ok('audio: before any of the answer', !all.AUDIO.got.find(m => /^response/.test(m.type)), all.AUDIO.got)
+	same('audio: and a close', await all.AUDIO.closed(4000), 1008)
+	live(all.GEMINI, 'after all')
+	const g = await all.GEMINI.until(x => x.got.find(m => m.error))
+	same('gemini: an error event', [g?.error?.code, g?.error?.status], [401, 'UNAUTHENTICATED'])
+	same('gemini: and a close', await all.GEMINI.closed(4000), 1008)
+	same('another key: a turn', await turn(all.STAYS, 'still here'), 'still here')
+	all.STAYS.stop()
+	const left = JSON.parse(Buffer.from(SHORT.split('.')[1], 'base64url')).exp * 1000 - Date.now()
+	await new Promise(y => setTimeout(y, Math.max(left, 0) + 100))
+	all.SHORT.say(text('after all'))
+	same('short: an error event', (await all.SHORT.event('error'))?.error?.code, 'invalid_credentials')
+	same('short: and a close', await all.SHORT.closed(4000), 1008)
+	console.log('# ended')
 }
 
 async function bad() {
@@ -378,7 +528,7 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, silence, stays, stops, handshakes, contents, bad }
+const parts = { money, silence, stays, stops, handshakes, contents, resumes, several, ends, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)

@@ -3,20 +3,21 @@
 command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
 stack_up --policy "$here/realtime.yaml"
 forget
-export EDGE TOKEN
+export EDGE TOKEN PROVIDER CAROL DAVE ERIN FRED GINA GO=$D/go
+export LIVE=/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent
 TOKEN=$(token)
+CAROL=$(token --claims '{"sub":"carol"}') DAVE=$(token --claims '{"sub":"dave"}') ERIN=$(token --claims '{"sub":"erin"}')
+FRED=$(token --claims '{"sub":"fred"}') GINA=$(token --claims '{"sub":"gina"}')
 PID=$(pid_of tollgate)
 export PID
 node "$here/realtime.mjs" silence >"$D/silence.log" 2>&1 &
 silence=$!
-for part in handshakes contents stops bad; do
+for part in handshakes contents resumes several stops bad; do
 	node "$here/realtime.mjs" $part >"$D/$part.log" 2>&1 || failed=1
 	grep -E '^(ok|not ok|#)' "$D/$part.log"
 	grep -q '^ok' "$D/$part.log" || not_ok "realtime.mjs $part" "$(tail -3 "$D/$part.log")"
 done
 # money: what the provider said is what was taken
-export CAROL DAVE ERIN GO=$D/go
-CAROL=$(token --claims '{"sub":"carol"}') DAVE=$(token --claims '{"sub":"dave"}') ERIN=$(token --claims '{"sub":"erin"}')
 used() {
 	"$build/tollgate" quota get --person "$1" --route realtime --json -c "$D/tollgate.yaml" |
 		jq -r ".[] | select(.limit == \"$2\") | \"\(.used) \(.held)\""
@@ -41,6 +42,9 @@ is "the handshake has a decision" "$(jq -r "select(.id == \"$id\" and .type == \
 is "each turn has one, and what it took" "$(of completion .socket.turn .usage.output_tokens | xargs)" "3 5 40 1"
 is "so has each message that was read" "$(of decision '(.socket.turn | not)' .via | xargs)" "direct direct direct direct"
 like "audio that passed is counted, not inspected" "$(jq -c 'select(.type == "completion" and .socket.media_in) | .socket' "$D/records")" '"media_in":8,"media_out":16'
+turns_of() { jq -r "select(.type == \"completion\" and .identity.person == \"$1\" and .socket.turn and .outcome == \"complete\") | .usage.output_tokens" "$D/records" | sort | xargs; }
+is "answers at the same time have a completion each, with what it took" "$(turns_of fred)" "3 3 6"
+is "what is only written down is a turn each time" "$(jq -r 'select(.type == "completion" and .identity.person == "gina" and .socket.turns) | .socket.turns' "$D/records")" 2
 
 wait $silence
 grep -E '^(ok|not ok|#)' "$D/silence.log"

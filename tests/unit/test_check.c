@@ -57,8 +57,7 @@ mistakes_of_both_files_are_listed(void **state)
 	snprintf(want, sizeof(want), "%s:4:1: worker: unknown key, did you mean workers?",
 		path("c.yaml"));
 	assert_non_null(strstr(cmd_err, want));
-	snprintf(want, sizeof(want),
-		"%s:5:1: cache: unknown key; accepted: ", path("p.yaml"));
+	snprintf(want, sizeof(want), "%s:5:1: cache: unknown key; accepted: ", path("p.yaml"));
 	assert_non_null(strstr(cmd_err, want));
 	snprintf(want, sizeof(want), "%s:6:26: when: ", path("p.yaml"));
 	assert_non_null(strstr(cmd_err, want));
@@ -601,8 +600,7 @@ consequences_are_noted(void **state)
 			EXTERNAL
 			"url: 'http://127.0.0.1/', map: {a: X_BADGE}, on_failure: redact}]}\n",
 			":5:24: external x: where it is silent and on_failure says redact, "
-			"texts "
-			"go whole\n" },
+			"texts go whole\n" },
 #undef EXTERNAL
 	};
 
@@ -629,12 +627,15 @@ consequences_are_noted(void **state)
 	assert_non_null(strstr(cmd_out,
 		"p.yaml:8:9: rule a: of its targets these routes have none, and where it "
 		"matches there it denies: y, z\n"));
-	put("p.yaml", "tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: mcp}}\n"
-		      "routes: [{name: x, match: {path: /x}, targets: p}]\n");
+	put("p.yaml",
+		"tollgate: 1\nname: t\nproviders: {p: {backend: openai, dialect: mcp}, g: {backend: "
+		"local, dialect: gemini}}\nroutes: [{name: x, match: {path: /x}, targets: p}, {name: "
+		"y, match: {path_prefix: /ws}, targets: g, websocket: true}]\n");
 	put("c.yaml", CONFIG RELAY);
 	assert_int_equal(check("-c", path("c.yaml"), NULL), 0);
 	assert_non_null(strstr(cmd_out,
 		":4:10: route x: without state_key pins of its tools are gone at a restart: "));
+	assert_non_null(strstr(cmd_out, "route y: websocket: without state_key a session is "));
 	/* A login that nobody is asked for. */
 	for (int asks = 0; asks < 2; asks++) {
 		char text[512];

@@ -368,6 +368,72 @@ what_is_said_at_run_time_of_keys_goes_first(void **state)
 	diag_free(&d);
 }
 
+/* Who asks again without his key is told what became of it. */
+static void
+a_key_that_is_over_is_over_for_who_asks_again(void **state)
+{
+	static const char zeros[] =
+		"0000000000000000000000000000000000000000000000000000000000000000";
+	char changed[80], ended[80], late[80];
+	struct diag d;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	buf_str(&b, "keys:\n");
+	put_apikey(&b, changed, "person: zoe, team: blue, models: [m*]");
+	put_apikey(&b, ended, "person: yves, revoked: 2026-01-01T00:00:00Z");
+	put_apikey(&b, late, "person: yves, expires: 2026-09-21T14:13:21Z"); /* NOW + 1 */
+	buf_printf(&b,
+		"  - {id: \"%.8s\", sha256: \"%s\", person: x, revoked: "
+		"2026-01-01T00:00:00Z}\n",
+		live_key + 3, zeros);
+	put_span("live.yaml", buf_view(&b));
+	buf_free(&b);
+	diag_init(&d);
+	struct apikeys *live = apikeys_load(path("live.yaml"), &d);
+	assert_non_null(live);
+	const struct {
+		const char *name, *key;
+		bool told; /* of keys made at run time */
+		int64_t at;
+		const char *why, *team; /* NULL: as he was */
+	} rows[] = {
+		{ "of a file", live_key, false, NOW, NULL, "red" },
+		{ "of a file, revoked at run time", live_key, true, NOW, "revoked", NULL },
+		{ "of a file, revoked there", revoked_key, true, NOW, "revoked", NULL },
+		{ "of a file, at its end", expired_key, true, NOW, "expired", NULL },
+		{ "of a file, before that", expired_key, true, NOW - 1, NULL, "" },
+		{ "of another file", second_key, true, NOW, NULL, "" },
+		{ "made at run time, and changed since", changed, true, NOW, NULL, "blue" },
+		{ "made at run time, revoked", ended, true, NOW, "revoked", NULL },
+		{ "made at run time, at its end", late, true, NOW + 1, "expired", NULL },
+		{ "made at run time, before that", late, true, NOW, NULL, "" },
+		{ "of nobody any more", changed, false, NOW, "unknown", NULL },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct identity was = { .method = "api_key",
+			.person = SPAN_LIT("he"),
+			.team = SPAN_LIT("of old"),
+			.key_id = apikey_id(span_str(rows[i].key)),
+			.verified = true };
+		struct identity now;
+		const char *why = NULL;
+		struct arena a;
+		arena_init(&a, 0, false);
+		int err = identity_again(fix.p, keys, rows[i].told ? live : NULL, &was,
+			rows[i].at * SEC, &a, &now, &why);
+		if (err != (rows[i].why ? ERR_AUTH : 0) || (err && !strstr(why, rows[i].why)) ||
+			(!err && (!span_is(now.team, rows[i].team) ||
+					 !span_is(now.person, "he") || !now.verified)))
+			fail_msg("%s: %d, %s", rows[i].name, err, why ? why : "no reason");
+		assert_int_equal(now.nmodels, !err && rows[i].key == changed);
+		arena_reset(&a);
+	}
+	apikeys_free(&live);
+	diag_free(&d);
+}
+
 /* ---- the cache ---- */
 
 static void
@@ -480,6 +546,7 @@ main(void)
 		cmocka_unit_test(a_credential_of_a_megabyte_is_refused),
 		cmocka_unit_test(an_api_key_names_its_person_while_it_lives),
 		cmocka_unit_test(what_is_said_at_run_time_of_keys_goes_first),
+		cmocka_unit_test(a_key_that_is_over_is_over_for_who_asks_again),
 		cmocka_unit_test(a_cached_token_keeps_its_times_and_its_header),
 		cmocka_unit_test(a_full_cache_forgets_what_was_not_asked_for),
 	};

@@ -171,6 +171,43 @@ a_token_is_accepted_or_refused_cached_or_not(void **state)
 		}
 }
 
+/* Who asks again without his token is told what it would be told, to the second. */
+static void
+a_token_is_over_for_who_asks_again(void **state)
+{
+	unsigned ended = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+		struct identity id, now, then;
+		const char *why;
+		struct arena a;
+		struct buf b;
+		bool hit;
+		if (!tokens[i].ok)
+			continue;
+		arena_init(&a, 0, false);
+		buf_init(&b, 0);
+		put_bearer(&b, tokens[i].key, tokens[i].header, tokens[i].payload);
+		assert_int_equal(
+			ask_at("Authorization", buf_view(&b), 0, NULL, &a, &id, &why, &hit), 0);
+		for (int64_t off = -1; off <= 1; off++) {
+			int64_t s = id.expires_s + off;
+			int want = ask_at("Authorization", buf_view(&b), s - NOW, NULL, &a,
+				&then, &why, &hit);
+			int got =
+				identity_again(fix.p, keys, NULL, &id, s * SEC, &a, &now, &why);
+			if (got != want || got != (off < 0 ? 0 : ERR_AUTH))
+				fail_msg("%s: %+d s: %d, not %d", tokens[i].name, (int)off, got,
+					want);
+			ended += got == ERR_AUTH;
+		}
+		buf_free(&b);
+		arena_reset(&a);
+	}
+	assert_true(ended > 20);
+}
+
 /* What a token says, and that none of it points into the head. */
 static void
 a_tokens_claims_do_not_point_into_the_head(void **state)
@@ -314,6 +351,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_is_accepted_or_refused_cached_or_not),
+		cmocka_unit_test(a_token_is_over_for_who_asks_again),
 		cmocka_unit_test(a_tokens_claims_do_not_point_into_the_head),
 		cmocka_unit_test(a_forged_token_is_refused),
 	};

@@ -1,4 +1,5 @@
-/* What events of realtime sessions are for, and how those of clients read. */
+/* What events of realtime sessions are for, how those of clients read, and where handles are.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,6 +135,40 @@ events_are_what_their_row_says(void **state)
 }
 
 static const struct {
+	const char *name, *message, *want;
+} responses[] = {
+	{ "of an object",
+		"{\"type\":\"response.created\",\"response\":{\"object\":\"x\",\"output\":[{"
+		"\"id\":\"item\"}],\"id\":\"r\\u0031\",\"metadata\":{\"id\":\"no\"}},\"id\":"
+		"\"no\"}",
+		"r1" },
+	{ "by its name", "{\"response_id\":\"r2\",\"type\":\"response.output_text.delta\"}",
+		"r2" },
+	{ "of an event that no row knows", "{\"type\":\"response.new\",\"response_id\":\"r3\"}",
+		"r3" },
+	{ "no text", "{\"type\":\"response.done\",\"response\":{\"id\":7}}", "" },
+	{ "null", "{\"type\":\"response.done\",\"response\":null}", "" },
+	{ "of another thing",
+		"{\"type\":\"conversation.item.created\",\"item\":{\"response_id\":\"r4\"}}",
+		"" },
+};
+
+static void
+events_name_their_answer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(responses); i++) {
+		struct endpoint e = endpoint(false);
+		struct arena a;
+		arena_init(&a, 0, false);
+		struct live_event got = live_provider(&e, span_str(responses[i].message), &a);
+		if (!span_is(got.response, responses[i].want))
+			fail_msg("%s: \"%.*s\"", responses[i].name, SPAN_ARG(got.response));
+		arena_reset(&a);
+	}
+}
+
+static const struct {
 	const char *name, *message;
 	bool gemini;
 	const char *want; /* ROLE:TEXT; of what rules read */
@@ -196,12 +231,87 @@ texts_have_their_roles(void **state)
 	}
 }
 
+static const struct {
+	const char *name, *message;
+	bool provider;
+	const char *want; /* of the message; NULL: none */
+	bool odd;
+} handles[] = {
+	{ "a handle", "{\"setup\":{\"sessionResumption\":{\"handle\":\"abc\"}}}", false, "abc",
+		false },
+	{ "in the other spelling",
+		"{\"setup\":{\"model\":\"m\",\"session_resumption\":{\"transparent\":true,"
+		"\"handle\":\"abc\"}}}",
+		false, "abc", false },
+	{ "escapes in the key and in it",
+		"{\"setup\":{\"sessionResumption\":{\"h\\u0061ndle\":\"\\u003d\"}}}", false,
+		"=", false },
+	{ "no handle yet", "{\"setup\":{\"sessionResumption\":{}}}", false, NULL, false },
+	{ "null", "{\"setup\":{\"sessionResumption\":{\"handle\":null}}}", false, NULL, false },
+	{ "empty", "{\"setup\":{\"sessionResumption\":{\"handle\":\"\"}}}", false, NULL,
+		false },
+	{ "a number", "{\"setup\":{\"sessionResumption\":{\"handle\":1}}}", false, NULL, true },
+	{ "an object", "{\"setup\":{\"sessionResumption\":{\"handle\":{\"handle\":\"abc\"}}}}",
+		false, NULL, true },
+	{ "in both spellings",
+		"{\"setup\":{\"sessionResumption\":{\"handle\":\"abc\"},\"session_resumption\":"
+		"{"
+		"\"handle\":\"abd\"}}}",
+		false, "abd", true },
+	{ "after an object that is skipped",
+		"{\"setup\":{\"tools\":[{\"sessionResumption\":{}}],\"x\":{\"setup\":{}},"
+		"\"sessionResumption\":{\"handle\":\"abc\"}}}",
+		false, "abc", false },
+	{ "of a tool", "{\"setup\":{\"tools\":[{\"handle\":\"abc\"}],\"handle\":\"abc\"}}",
+		false, NULL, false },
+	{ "outside of the setup", "{\"sessionResumption\":{\"handle\":\"abc\"}}", false, NULL,
+		false },
+	{ "cut", "{\"setup\":{\"sessionResumption\":{\"handle\":\"abc\"}}", false, NULL,
+		false },
+	{ "a new one",
+		"{\"sessionResumptionUpdate\":{\"resumable\":true,\"newHandle\":\"abc\"}}",
+		true, "abc", false },
+	{ "next to an answer",
+		"{\"serverContent\":{\"newHandle\":\"x\"},\"session_resumption_update\":{"
+		"\"new_handle\":\"abc\"}}",
+		true, "abc", false },
+	{ "none that is new", "{\"sessionResumptionUpdate\":{\"resumable\":false}}", true, NULL,
+		false },
+};
+
+static void
+handles_are_where_they_mean_something(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(handles); i++) {
+		struct endpoint e = endpoint(true), other = endpoint(false);
+		struct span m = span_str(handles[i].message);
+		bool client = !handles[i].provider;
+		struct arena a;
+		arena_init(&a, 0, false);
+		struct live_handle h = live_handle(&e, client, m, &a);
+		bool there = h.text.n > 0;
+		if (h.odd != handles[i].odd ||
+			(!h.odd && (there != (handles[i].want != NULL) ||
+					   (there && !span_is(h.text, handles[i].want)))))
+			fail_msg("%s: \"%.*s\"%s", handles[i].name, SPAN_ARG(h.text),
+				h.odd ? ", odd" : "");
+		if (there)
+			assert_int_equal(m.p[h.start - 1] + m.p[h.end], 2 * '"');
+		h = live_handle(&other, client, m, &a);
+		assert_false(h.odd || h.text.n);
+		arena_reset(&a);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_are_what_their_row_says),
+		cmocka_unit_test(events_name_their_answer),
 		cmocka_unit_test(texts_have_their_roles),
+		cmocka_unit_test(handles_are_where_they_mean_something),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,10 @@ keep_session(struct request *r, struct exchange *x)
 		err = identity_copy(&r->found.identity, &own, &asks);
 	request_let_go(r, &own);
 	if (!err) {
+		/* what an API key may is read again for each message, and was in that arena */
+		asks.scopes = asks.models = NULL;
+		asks.limits = NULL;
+		asks.nscopes = asks.nmodels = asks.nlimits = 0;
 		r->found.identity = asks;
 		r->in.head = x->plan.head;
 	}

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/scoped.h"
 #include "gate/sealing/sealing.h"
+#include "gate/steps/steps.h"
 #include "scan/dialect/live.h"
 
 enum { WS_RESTART = 1012 }; /* RFC 6455's registry: come again */
@@ -84,28 +85,24 @@ said_over(struct said *m, const struct exchange_result *res)
 	m->life = SAID_OVER;
 	if (s->asking == m)
 		s->asking = NULL;
-	if (s->turn == m) {
-		s->turn = NULL;
-		s->guard = NULL;
-	}
+	m->answer.guard = NULL;
 	gate_finish(m->x, res, said_done, m);
 }
 
 /* The answer ended, or the socket did. */
 static void
-turn_ends(struct session *s, enum exchange_end end, const char *why)
+turn_ends(struct said *m, enum exchange_end end, const char *why)
 {
 	struct exchange_result res = {
 		.end = end, .status = 200, .output_begun = true, .why = why
 	};
 
-	if (s->guard) {
-		res.usage = guard_usage(s->guard);
-		res.response_bytes = guard_report(s->guard)->text_bytes;
+	if (m->answer.guard) {
+		res.usage = guard_usage(m->answer.guard);
+		res.response_bytes = guard_report(m->answer.guard)->text_bytes;
 	}
-	s->x->socket.turns += end == END_COMPLETE;
-	s->turn_over = s->heard_too = false;
-	said_over(s->turn, &res);
+	m->of->x->socket.turns += end == END_COMPLETE;
+	said_over(m, &res);
 }
 
 bool
@@ -122,15 +119,15 @@ session_finish(struct exchange *x, const struct exchange_result *res, void (*don
 	s->result = *res;
 	s->held.waits = false;
 	s->finishing = true;
-	if (s->turn && s->turn->life == SAID_ANSWERED)
-		turn_ends(s,
-			res->end == END_COMPLETE || res->end == END_ANSWER_DENIED
-				? END_CLIENT_ABORT
-				: res->end,
-			res->why ? res->why : "the socket ended");
 	for (struct said *m = LIST_FIRST(&s->said), *next; m; m = next) {
 		next = LIST_NEXT(m, all);
-		if (m->life != SAID_OVER)
+		if (m->life == SAID_ANSWERED)
+			turn_ends(m,
+				res->end == END_COMPLETE || res->end == END_ANSWER_DENIED
+					? END_CLIENT_ABORT
+					: res->end,
+				res->why ? res->why : "the socket ended");
+		else if (m->life != SAID_OVER)
 			said_over(m, &never);
 	}
 	return true;
@@ -173,17 +170,33 @@ message_request(struct session *s, bool turn)
 	return r;
 }
 
+/* What refuses it, whatever rules say: who asks is nobody any more, or its handle is another's.
+ * It may become another message, in `own`. */
+static void
+message_refused(
+	const struct session *s, struct request *r, struct span *message, struct buf *own)
+{
+	const char *why = request_identity_again(r);
+
+	if (why)
+		r->in.refused = (struct message_refusal){ 401, "invalid_credentials", why };
+	else if ((why = session_resumes(s, message, own)))
+		r->in.refused = (struct message_refusal){ 403, "permission_denied", why };
+}
+
 /* Decides it; message_decided() follows. NULL: no room. */
 static struct said *
 message_asks(struct session *s, bool binary, struct span message, bool turn)
 {
 	struct said *m = calloc(1, sizeof(*m));
 	struct request *r = m ? message_request(s, turn) : NULL;
+	SCOPED_BUF(own, 0);
 
 	if (!r) {
 		free(m);
 		return NULL;
 	}
+	message_refused(s, r, &message, &own);
 	m->body = mem_get(message.n);
 	m->n = message.n;
 	if (!m->body || request_hold_identity(r) == STEP_DECIDED ||
@@ -199,8 +212,6 @@ message_asks(struct session *s, bool binary, struct span message, bool turn)
 	m->binary = binary;
 	m->turn = turn;
 	LIST_INSERT_HEAD(&s->said, m, all);
-	if (turn)
-		s->turn = m;
 	gate_body(m->x, span_of(m->body, m->n), message_decided, m);
 	return m;
 }
@@ -223,6 +234,7 @@ message_denied(struct said *m)
 	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
 	return session_ends(s, d->status == 503 ? WS_TRY_AGAIN : WS_POLICY, true,
 		d->status == 503   ? "a message could not be decided"
+		: d->status == 401 ? "the credential is not valid any more"
 		: d->status == 429 ? "a limit is reached"
 				   : "a message is denied by policy");
 }
@@ -230,10 +242,9 @@ message_denied(struct said *m)
 static bool
 turn_begins(struct said *m)
 {
-	struct session *s = m->of;
-
 	m->life = SAID_ANSWERED;
-	return !m->x->plan.reads_answer || gate_answer(m->x, &events_head, &s->guard) == 0;
+	return !m->x->plan.reads_answer ||
+	       gate_answer(m->x, &events_head, &m->answer.guard) == 0;
 }
 
 static void
@@ -267,6 +278,43 @@ message_decided(void *arg, const struct exchange_denial *denial)
 		session_goes_on(s);
 	else if (!of_client)
 		s->calls.back(s->calls.arg, false, goes);
+}
+
+/* ---- turns ---- */
+
+/* Those that are decided upon, or under way. */
+static size_t
+turns_of(const struct session *s)
+{
+	const struct said *m;
+	size_t n = 0;
+
+	LIST_FOREACH (m, &s->said, all)
+		n += m->turn && m->life != SAID_OVER;
+	return n;
+}
+
+/* Whose answer it is a part of: by its id, which is a turn's own from its first event on;
+ * without an id the last one's. NULL: none's. */
+static struct said *
+turn_of(const struct session *s, const struct live_event *e)
+{
+	struct said *m, *asked = NULL;
+
+	LIST_FOREACH (m, &s->said, all) {
+		if (!m->turn || m->life != SAID_ANSWERED)
+			continue;
+		if (!e->response.n ||
+			span_eq(span_of(m->answer.id, m->answer.nid), e->response))
+			return m;
+		if (!m->answer.nid && !m->answer.aside)
+			asked = m;
+	}
+	if (asked && (e->begins || e->ends)) {
+		memcpy(asked->answer.id, e->response.p, e->response.n);
+		asked->answer.nid = e->response.n;
+	}
+	return asked;
 }
 
 /* ---- the client's ---- */
@@ -303,7 +351,7 @@ client_message(struct session *s, bool binary, struct span message)
 	arena_init(&a, CAP_REQUEST_ARENA, true);
 	struct live_event e = live_client(&s->x->r->found.endpoint, message, &a);
 	arena_reset(&a);
-	if (is_outdated(s) && !s->turn)
+	if (is_outdated(s) && !turns_of(s))
 		return session_ends(s, WS_RESTART, false, "the policy has changed");
 	enum socket_goes goes =
 		e.is == LIVE_MEDIA ? media_goes(s, false, e.media_bytes) : SOCKET_GOES;
@@ -313,7 +361,7 @@ client_message(struct session *s, bool binary, struct span message)
 		s->calls.emit(s->calls.arg, false, binary, message);
 		return SOCKET_GOES;
 	}
-	s->asking = message_asks(s, binary, message, e.asks && !s->turn);
+	s->asking = message_asks(s, binary, message, e.asks && !turns_of(s));
 	return s->asking ? SOCKET_WAITS
 			 : session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
 }
@@ -369,9 +417,13 @@ guard_refuses(struct session *s, const struct guard *g, enum guard_result why)
 	}
 }
 
-/* `ends`: nothing of this answer comes any more. */
+/* Of the answer a message is a part of: more comes, nothing does, or it is all there is. */
+enum part { PART_OF_MORE, PART_LAST, PART_ALONE };
+
+/* `heard`: what is written of it is said, too. */
 static enum socket_goes
-guard_takes(struct session *s, struct guard *g, bool binary, struct span message, bool ends)
+guard_takes(struct session *s, struct guard *g, bool *heard, bool binary, struct span message,
+	enum part part)
 {
 	SCOPED_BUF(event, 0);
 	SCOPED_BUF(out, 0);
@@ -382,13 +434,15 @@ guard_takes(struct session *s, struct guard *g, bool binary, struct span message
 	put_event(&event, message);
 	enum guard_result r =
 		buf_failed(&event) ? GUARD_NO_MEMORY : guard_feed(g, buf_view(&event), &out);
-	if (!r && ends)
+	if (!r && part != PART_OF_MORE)
 		r = guard_end(g, &out);
+	if (r == GUARD_CUT && part == PART_ALONE)
+		r = GUARD_PASS;
 	uint64_t media = report->opaque_bytes - before;
 	enum socket_goes goes = media ? media_goes(s, true, media) : SOCKET_GOES;
-	s->heard_too |= memmem(message.p, message.n, "ranscript", 9) != NULL;
+	*heard |= memmem(message.p, message.n, "ranscript", 9) != NULL;
 	/* masked here, it would still be heard */
-	if (goes == SOCKET_GOES && s->heard_too && report->redactions > redactions)
+	if (goes == SOCKET_GOES && *heard && report->redactions > redactions)
 		goes = session_denies(s, "content_policy_violation",
 			"what must be replaced in a transcript was said, too");
 	if (goes != SOCKET_GOES)
@@ -402,6 +456,7 @@ static enum socket_goes
 message_alone(struct session *s, bool binary, struct span message)
 {
 	struct guard *g = NULL;
+	bool heard = false;
 
 	if (!s->x->plan.reads_answer) {
 		s->calls.emit(s->calls.arg, true, binary, message);
@@ -409,40 +464,65 @@ message_alone(struct session *s, bool binary, struct span message)
 	}
 	if (gate_answer(s->x, &events_head, &g))
 		return session_ends(s, WS_TRY_AGAIN, false, "out of memory");
-	enum socket_goes goes = guard_takes(s, g, binary, message, false);
-	SCOPED_BUF(rest, 0);
-	guard_end(g, &rest);
-	emit_events(s, binary, buf_view(&rest));
+	enum socket_goes goes = guard_takes(s, g, &heard, binary, message, PART_ALONE);
 	guard_drop(&s->x->guard);
 	return goes;
 }
 
 static enum socket_goes
-turn_takes(struct session *s, bool binary, struct span message, const struct live_event *e)
+turn_takes(struct said *m, bool binary, struct span message, const struct live_event *e)
 {
-	bool ends = e->ends && !e->more;
+	/* written down beside an answer, it is a part of that */
+	bool ends = e->ends && !e->more && e->aside == m->answer.aside;
+	enum part part = !ends ? PART_OF_MORE : e->aside ? PART_ALONE : PART_LAST;
 	enum socket_goes goes = SOCKET_GOES;
+	struct session *s = m->of;
 
-	if (s->guard)
-		goes = guard_takes(s, s->guard, binary, message, ends);
+	if (m->answer.guard)
+		goes = guard_takes(
+			s, m->answer.guard, &m->answer.heard_too, binary, message, part);
 	else
 		s->calls.emit(s->calls.arg, true, binary, message);
-	s->turn_over |= e->more;
+	m->answer.over |= e->more;
 	if (goes == SOCKET_GOES && ends)
-		turn_ends(s, END_COMPLETE, NULL);
+		turn_ends(m, END_COMPLETE, NULL);
 	else if (goes != SOCKET_GOES)
-		turn_ends(s, END_ANSWER_DENIED, s->end.why);
+		turn_ends(m, END_ANSWER_DENIED, s->end.why);
 	return goes;
+}
+
+/* An answer begins that is nobody's yet: the provider began by itself, or whose it is is being
+ * decided. */
+static enum socket_goes
+turn_is_asked(struct session *s, bool binary, struct span message, const struct live_event *e)
+{
+	struct said *m;
+
+	LIST_FOREACH (m, &s->said, all)
+		if (m->turn && m->life == SAID_DECIDED)
+			break;
+	if (!m) {
+		if (turns_of(s) == CAP_SOCKET_TURNS)
+			return session_denies(s, "rate_limit_exceeded",
+				"more answers at the same time than a session may have");
+		if (!(m = message_asks(s, false, SPAN_LIT("{}"), true)))
+			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
+		m->silent = true;
+		m->answer.aside = e->aside;
+	}
+	s->held.message = message;
+	s->held.binary = binary;
+	s->held.waits = true;
+	return SOCKET_WAITS;
 }
 
 static enum socket_goes
 provider_message(struct session *s, bool binary, struct span message)
 {
-	struct arena a;
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
+	SCOPED_BUF(bound, 0);
 
-	arena_init(&a, CAP_REQUEST_ARENA, true);
 	struct live_event e = live_provider(&s->x->r->found.endpoint, message, &a);
-	arena_reset(&a);
 	if (e.is != LIVE_TEXT) {
 		enum socket_goes goes =
 			e.is == LIVE_MEDIA ? media_goes(s, true, e.media_bytes) : SOCKET_GOES;
@@ -450,29 +530,20 @@ provider_message(struct session *s, bool binary, struct span message)
 			s->calls.emit(s->calls.arg, true, binary, message);
 		return goes;
 	}
-	bool answered = s->turn && s->turn->life == SAID_ANSWERED;
+	if (e.response.n > CAP_SOCKET_RESPONSE_ID)
+		return session_ends(s, WS_INTERNAL, false, "an answer's id is too long");
+	struct said *m = turn_of(s, &e);
 	/* the usage of the one before never came */
-	if (answered && s->turn_over && e.begins && !e.aside) {
-		turn_ends(s, END_COMPLETE, NULL);
-		answered = false;
+	if (m && m->answer.over && e.begins && !e.aside) {
+		turn_ends(m, END_COMPLETE, NULL);
+		m = NULL;
 	}
-	/* written down beside an answer, it is a part of that */
-	if (answered && e.aside)
-		e.ends = false;
-	if (!answered && e.begins) {
-		s->held.message = message;
-		s->held.binary = binary;
-		s->held.waits = true;
-		if (s->turn)
-			return SOCKET_WAITS; /* the client's is being decided */
-		struct said *m = message_asks(s, false, SPAN_LIT("{}"), true);
-		if (m)
-			m->silent = true;
-		return m ? SOCKET_WAITS
-			 : session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
-	}
-	return answered ? turn_takes(s, binary, message, &e)
-			: message_alone(s, binary, message);
+	if (!m && e.begins)
+		return turn_is_asked(s, binary, message, &e);
+	if (!session_binds(s, &message, &bound))
+		return session_ends(s, WS_INTERNAL, false,
+			"a message of the provider's is none of its dialect");
+	return m ? turn_takes(m, binary, message, &e) : message_alone(s, binary, message);
 }
 
 /* The turn of the message that waited is decided. */

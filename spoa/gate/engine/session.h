@@ -19,6 +19,14 @@ struct said {
 	bool turn;   /* its answer costs */
 	bool silent; /* nobody said it: the provider began by itself */
 	enum { SAID_DECIDED, SAID_ANSWERED, SAID_OVER } life;
+	struct { /* of a turn */
+		char id[CAP_SOCKET_RESPONSE_ID];
+		size_t nid;	     /* 0: it has not begun, or its provider has no ids */
+		struct guard *guard; /* its exchange's; NULL: none, or nothing reads it */
+		bool heard_too;	     /* what is written of it is said, too */
+		bool over;	     /* but for its usage */
+		bool aside;	     /* one event that stands alone */
+	} answer;
 	LIST_ENTRY(said) all;
 };
 
@@ -27,17 +35,12 @@ struct session {
 	struct exchange *x; /* the handshake's */
 	struct socket_calls calls;
 	struct socket_end end;
-	LIST_HEAD(, said) said; /* all whose memory is not free yet */
+	LIST_HEAD(, said) said; /* all whose memory is not free yet, the last one first */
 	struct said *asking;	/* the client's message that is being decided */
-	struct said *turn;	/* whose answer is under way, or decided upon */
-	struct guard
-		*guard; /* of that answer, its exchange's; NULL: none, or nothing reads it */
-	struct {	/* of the provider's, that waits for its turn to be decided */
+	struct {		/* of the provider's, that waits for its turn to be decided */
 		struct span message;
 		bool binary, waits;
 	} held;
-	bool heard_too; /* what is written of that answer is said, too */
-	bool turn_over; /* but for its usage */
 	bool unpaid; /* an answer was under way that no limit let in: what is held ahead pays */
 	bool finishing; /* the handshake's exchange ends once all of `said` is over */
 	struct exchange_result result;
@@ -47,5 +50,14 @@ struct session {
 bool session_finish(struct exchange *x, const struct exchange_result *res,
 	void (*done)(void *, int), void *arg);
 void session_free(struct exchange *x);
+
+/* ---- resume.c ---- */
+
+/* A client's message, with its provider's own handle where it has one: in `out` then. NULL, or
+ * why it does not go. */
+const char *session_resumes(const struct session *s, struct span *message, struct buf *out);
+/* A provider's message, its handle bound to the person of this session; likewise. False: it has
+ * two, or there is no memory. */
+bool session_binds(const struct session *s, struct span *message, struct buf *out);
 
 #endif

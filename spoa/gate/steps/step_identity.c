@@ -58,6 +58,23 @@ presents(const struct request *r)
 	return false;
 }
 
+const char *
+request_identity_again(struct request *r)
+{
+	struct live *live = r->gate->shared->live;
+	const struct apikeys *keys = live ? &live_enter(live, r->worker)->keys : NULL;
+	const struct identity was = r->found.identity;
+	const char *why = "out of memory";
+
+	int err = identity_again(r->snap->policy, r->snap->keys, keys, &was, r->now_wall_ns,
+		&r->arena, &r->found.identity, &why);
+	if (live)
+		live_leave(live, r->worker);
+	if (err)
+		return why;
+	return in_scope(r) ? NULL : "the API key is not for this route";
+}
+
 enum step_result
 step_identity(struct request *r)
 {

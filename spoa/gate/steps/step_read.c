@@ -251,11 +251,9 @@ read_session(struct request *r)
 		if (span_is(key, "model"))
 			b->model = v[i].text;
 	}
-	for (size_t i = 0; r->in.message && i < b->nsegments; i++)
-		if (b->segments[i].role == ROLE_KEY && span_is(b->segments[i].text, "handle"))
-			return request_deny(r, 403, "permission_denied", "",
-				SPAN_LIT("sessions are not resumed here: whose they were is not "
-					 "known"));
+	if (r->in.refused.status)
+		return request_deny(r, r->in.refused.status, r->in.refused.code, "",
+			span_str(r->in.refused.why));
 	if (!b->model.n)
 		b->model = r->in.session_model;
 	if (policy_route_as(r->found.route, b->model) != r->found.route)

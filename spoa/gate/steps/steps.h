@@ -51,6 +51,10 @@ STEPS(STEP_FUNCTION)
 enum step_result request_observe(struct request *r);
 void request_observed(struct request *r);
 
+/* step_identity.c: found.identity is whose it was, perhaps hours ago, and becomes as it is now.
+ * NULL, or why nobody would be let in with it. */
+const char *request_identity_again(struct request *r);
+
 /* step_match.c: whether a segment of the path names the model. */
 bool request_names_model(const struct request *r, const struct segment *s);
 

@@ -473,6 +473,12 @@ sockets(const struct noting *r)
 		const struct route *t = &r->p->routes[i];
 		if (!t->websocket)
 			continue;
+		if (r->cfg && !r->cfg->state_key &&
+			t->dialect == dialect_find(SPAN_LIT("gemini")))
+			note_say(r, t->at,
+				"route %s: websocket: without state_key a session is resumed on "
+				"the daemon that began it alone, and not after its restart",
+				t->name);
 		if (!t->response)
 			note_say(r, t->at,
 				"route %s: websocket: what the provider says goes unread, and "

@@ -228,12 +228,22 @@ from_key(const struct identity_entry *e, const struct apikey *k, struct arena *a
 }
 
 static int
+apikey_refused(const struct apikey *k, int64_t now_ns, const char **why)
+{
+	if (apikey_live(k, now_ns))
+		return 0;
+	return auth_refused(why, k->revoked_ns && now_ns >= k->revoked_ns
+					 ? "the API key is revoked"
+					 : "the API key has expired");
+}
+
+static int
 verify_apikey(const struct attempt *t, const struct identity_entry *e, const struct apikey *k)
 {
-	if (!apikey_live(k, t->now_ns))
-		return auth_refused(t->why, k->revoked_ns && t->now_ns >= k->revoked_ns
-						    ? "the API key is revoked"
-						    : "the API key has expired");
+	int err = apikey_refused(k, t->now_ns, t->why);
+
+	if (err)
+		return err;
 	if (e->subject_owner && !k->owner[0])
 		return auth_refused(t->why, "the API key has no owner");
 	return from_key(e, k, t->a, t->out);
@@ -259,6 +269,39 @@ identity_of_key(const struct policy *p, const struct identity_keys *k,
 				       : from_key(&p->identities[i], &copy, a, out);
 	}
 	return ERR_NOTFOUND;
+}
+
+static int
+apikey_again(const struct policy *p, const struct identity_keys *k, const struct apikeys *live,
+	struct span id, int64_t now_ns, const char **why)
+{
+	const struct apikey *key = live ? apikeys_by_id(live, id) : NULL;
+
+	for (size_t i = 0; i < p->nidentities && !key; i++)
+		if (k->entry[i].apikeys)
+			key = apikeys_by_id(k->entry[i].apikeys, id);
+	return key ? apikey_refused(key, now_ns, why)
+		   : auth_refused(why, "the API key is unknown");
+}
+
+int
+identity_again(const struct policy *p, const struct identity_keys *k,
+	const struct apikeys *live, const struct identity *was, int64_t now_wall_ns,
+	struct arena *a, struct identity *out, const char **why)
+{
+	*out = *was;
+	if (!strcmp(was->method, "api_key")) {
+		int err = apikey_again(p, k, live, was->key_id, now_wall_ns, why);
+		if (!err)
+			err = identity_of_key(p, k, live, was->key_id, a, out);
+		out->person = was->person; /* the owner, where the entry said so */
+		return err;
+	}
+	if (was->expires_s && now_wall_ns / 1000000000 >= was->expires_s)
+		return auth_refused(why, !strcmp(was->method, "jwt")
+						 ? "the token has expired"
+						 : "the client certificate has expired");
+	return 0;
 }
 
 /* ---- all entries ---- */

@@ -28,7 +28,7 @@ struct identity {
 	const struct cel_value *attributes; /* 2n values, key then value */
 	size_t nattributes;
 	struct span issuer, key_id; /* for the record: iss and kid, or the API key's id */
-	int64_t expires_s;	    /* wall seconds, 0: never */
+	int64_t expires_s; /* wall seconds: it verifies no more from then on, 0: for ever */
 	bool verified;		    /* false for none */
 	bool bound; /* RFC 8705 3: only with the certificate of this thumbprint */
 	unsigned char thumbprint[SHA256_BYTES];
@@ -63,6 +63,12 @@ void identity_keys_free(struct identity_keys **k);
  * not; in the arena. 0, ERR_NOTFOUND or ERR_NOMEM. */
 int identity_of_key(const struct policy *p, const struct identity_keys *k,
 	const struct apikeys *live, struct span id, struct arena *a, struct identity *out);
+/* Who was verified before and is asking again, without his credential: *out is of the arena and
+ * of `was`. 0; ERR_AUTH with *why: it would not verify now; ERR_NOMEM. An API key is looked up as
+ * it is now, of a token or a certificate its time; the issuer's keys are not asked again. */
+int identity_again(const struct policy *p, const struct identity_keys *k,
+	const struct apikeys *live, const struct identity *was, int64_t now_wall_ns,
+	struct arena *a, struct identity *out, const char **why);
 /* Whether a file of API keys has one of that id. */
 bool identity_keys_have(const struct identity_keys *k, struct span id);
 

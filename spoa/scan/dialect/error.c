@@ -38,6 +38,7 @@ static const struct {
 	{ "permission_denied",        "content_filter", 403 },
 	{ "content_filter",           "content_filter", 403 },
 	{ "unreadable_content",       "content_filter", 403 },
+	{ "invalid_credentials",      NULL,             401 },
 	{ "rate_limit_exceeded",      NULL,             429 },
 	{ "insufficient_quota",       "insufficient_quota", 429 },
 };

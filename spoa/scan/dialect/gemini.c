@@ -116,7 +116,7 @@ static const struct part_row keyed[] = {
 	{ 0 },
 };
 
-static const struct seal_row live_seals[] = { { "clientContent.turns[*].parts[*].thoughtSignature", NULL, 0, NULL }, { 0 } };
+static const struct seal_row live_seals[] = { { "setup.sessionResumption.handle", NULL, 0, NULL }, { "clientContent.turns[*].parts[*].thoughtSignature", NULL, 0, NULL }, { 0 } };
 static const struct ref_row live_refs[] = { { "clientContent.turns[*].parts[*].fileData.fileUri", "file" }, { "setup.systemInstruction.parts[*].fileData.fileUri", "file" }, { 0 } };
 static const struct seal_row generate_seals[] = { SEALS(""), { 0 } };
 static const struct seal_row count_seals[] = { SEALS(""), SEALS("generateContentRequest"), { 0 } };

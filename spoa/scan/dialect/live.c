@@ -72,6 +72,13 @@ static const struct live_row gemini_provider[] = {
 	{ 0 },
 };
 
+/* Where handles are, in both spellings. */
+enum { HANDLE_DEEP = 3 };
+static const char *const handle_client[HANDLE_DEEP][2] = { { "setup", "setup" },
+	{ "sessionResumption", "session_resumption" }, { "handle", "handle" } };
+static const char *const handle_provider[HANDLE_DEEP][2] = {
+	{ "sessionResumptionUpdate", "session_resumption_update" }, { "newHandle", "new_handle" } };
+
 /* Members that hold base64. */
 static const char *const media[] = { "audio", "delta", "data", "video" };
 /* clang-format on */
@@ -158,9 +165,25 @@ holds_no_text(const struct live_row *row, struct span message, struct arena *a, 
 	return j != NULL;
 }
 
+/* The id of the object that was just begun; it is read to its end. */
+static int
+response_id(struct json *j, struct span message, struct arena *a, struct span *id)
+{
+	struct json_member m;
+	struct json_event ev;
+	int err = 0;
+
+	while (json_member(j, a, message, &m, &ev, &err)) {
+		if (span_is(m.key, "id") && ev.tok == JSON_STRING)
+			*id = json_text(a, message, &ev);
+		json_skip(j, &ev);
+	}
+	return err;
+}
+
 /* The row that an event's type names; NULL: none. */
 static const struct live_row *
-typed(const struct live_row *rows, struct span message, struct arena *a)
+typed(const struct live_row *rows, struct span message, struct arena *a, struct span *id)
 {
 	const struct live_row *row = NULL;
 	struct json *j = json_open(a, message);
@@ -173,7 +196,13 @@ typed(const struct live_row *rows, struct span message, struct arena *a)
 	while (json_member(j, a, message, &m, &ev, &err)) {
 		if (span_is(m.key, "type") && ev.tok == JSON_STRING)
 			row = live_row_of(rows, json_text(a, message, &ev));
-		if (json_skip(j, &ev) == JSON_ERROR)
+		else if (span_is(m.key, "response_id") && ev.tok == JSON_STRING)
+			*id = json_text(a, message, &ev);
+		if (span_is(m.key, "response") && ev.tok == JSON_OBJECT)
+			err = response_id(j, message, a, id);
+		else if (json_skip(j, &ev) == JSON_ERROR)
+			return NULL;
+		if (err)
 			return NULL;
 	}
 	return err ? NULL : row;
@@ -229,7 +258,7 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	if (gemini) {
 		flags = named(rows, message, a, &row);
 	} else {
-		row = typed(rows, message, a);
+		row = typed(rows, message, a, &e.response);
 		flags = row ? row->flags : 0;
 	}
 	e.asks = flags & ASKS;
@@ -255,4 +284,52 @@ live_provider(const struct endpoint *e, struct span message, struct arena *a)
 {
 	return live_read(
 		is_gemini(e), is_gemini(e) ? gemini_provider : openai_provider, message, a);
+}
+
+static void
+handle_found(struct live_handle *h, struct span message, struct arena *a,
+	const struct json_event *ev)
+{
+	struct span text = { NULL, 0 };
+
+	if (ev->tok == JSON_STRING)
+		text = json_text(a, message, ev);
+	if (ev->tok == JSON_NULL || (ev->tok == JSON_STRING && text.n == 0 && text.p))
+		return; /* as if it were not there */
+	h->odd |= ev->tok != JSON_STRING || h->text.n || !text.p;
+	h->text = text;
+	h->start = ev->start;
+	h->end = ev->end;
+}
+
+struct live_handle
+live_handle(const struct endpoint *e, bool of_client, struct span message, struct arena *a)
+{
+	const char *const(*path)[2] = of_client ? handle_client : handle_provider;
+	struct json *j = is_gemini(e) ? json_open(a, message) : NULL;
+	struct live_handle h = { .odd = false };
+	struct json_event ev;
+	size_t inside = 0; /* of the path; what is not on it is skipped */
+
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return h;
+	for (enum json_tok t; (t = json_next(j, &ev)) != JSON_END;) {
+		if (t == JSON_ERROR)
+			return (struct live_handle){ .odd = false };
+		if (t == JSON_OBJECT_END)
+			inside -= inside > 0;
+		if (t != JSON_KEY)
+			continue;
+		struct span key = json_text(a, message, &ev);
+		bool on = span_is(key, path[inside][0]) || span_is(key, path[inside][1]);
+		bool last = inside + 1 == HANDLE_DEEP || !path[inside + 1][0];
+		t = json_next(j, &ev);
+		if (on && last)
+			handle_found(&h, message, a, &ev);
+		if (on && !last && t == JSON_OBJECT)
+			inside++;
+		else
+			json_skip(j, &ev);
+	}
+	return h;
 }

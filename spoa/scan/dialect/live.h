@@ -19,6 +19,8 @@ struct live_event {
 	bool aside;  /* begins and ends, where no answer is under way; else a part of that */
 	bool more;   /* `ends`, but for its usage, which may come later */
 	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
+	struct span response; /* of a provider's: the id of the answer that it is a part of, of
+				 the arena; n 0: it says none */
 };
 
 /* Whether the endpoint is one that WebSockets have. */
@@ -27,5 +29,15 @@ bool live_endpoint(const struct endpoint *e);
  * reading it takes. */
 struct live_event live_client(const struct endpoint *e, struct span message, struct arena *a);
 struct live_event live_provider(const struct endpoint *e, struct span message, struct arena *a);
+
+/* What a session may be resumed by. */
+struct live_handle {
+	struct span text;  /* as it is meant, perhaps of the arena; n 0: there is none */
+	size_t start, end; /* where it is in the message, between its quotes */
+	bool odd;	   /* there are two, or one that is no text: whatever is taken for it */
+};
+/* Of a client's setup, or what a provider gives for later. No message of JSON has none. */
+struct live_handle live_handle(
+	const struct endpoint *e, bool of_client, struct span message, struct arena *a);
 
 #endif

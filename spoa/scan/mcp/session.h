@@ -1,7 +1,7 @@
-/* Session ids. A server's id alone would let whoever has it speak for another person: the id
- * that a client gets is the server's and what binds it to whom it was given, so that it is
- * valid for nobody else, and on every daemon that has the key, after a restart too. Nothing is
- * kept. */
+/* Session ids, of MCP and of what a realtime session is resumed by. A server's id alone would
+ * let whoever has it speak for another person: the id that a client gets is the server's and
+ * what binds it to whom it was given, so that it is valid for nobody else, and on every daemon
+ * that has the key, after a restart too. Nothing is kept. */
 #ifndef SCAN_MCP_SESSION_H
 #define SCAN_MCP_SESSION_H
 

@@ -2,12 +2,17 @@
  * message that comes is in /_seen as a request of the method MESSAGE. What is said is the
  * client's last text; "call:NAME ARGS" calls that tool; audio, once it is committed, is
  * answered with its length. A turn takes as many tokens as it has words. "close:CODE" closes,
- * "drop" ends the connection, "silence" is not answered. */
+ * "drop" ends the connection, "silence" is not answered. "later TEXT" begins an answer that
+ * goes on after the next one has ended. A session that only writes down (session.update)
+ * answers each commit with one event. A setup of Gemini's that asks for handles to resume by
+ * gets one, and one after each turn; "handle:N": one of so many bytes. */
 #include "socket.h"
 
 #include <stdlib.h>
 
 #include "base/codec/ws.h"
+
+enum { LATER_MAX = 16 };
 
 struct mock_socket {
 	struct ws_reader reader;
@@ -15,7 +20,11 @@ struct mock_socket {
 	char path[256];
 	uint64_t serial, connection, turns, audio_bytes;
 	char *text; /* the client's last */
-	bool gone;
+	bool gone, resumable, writes_down;
+	struct later {
+		char id[64], *text, *rest;
+	} later[LATER_MAX];
+	size_t nlater;
 };
 
 static struct span
@@ -98,23 +107,61 @@ realtime_call(struct mock_socket *s, struct buf *out, const char *id, struct spa
 }
 
 static void
-realtime_words(struct mock_socket *s, struct buf *out, const char *id, const char *kind)
+realtime_piece(struct mock_socket *s, struct buf *out, const char *id, const char *kind,
+	struct span piece)
 {
-	struct span rest = span_str(s->text), piece;
 	char type[64];
 
 	snprintf(type, sizeof type, "response.%s.delta", kind);
+	say_message(s, out,
+		json_pack("{s:s,s:s,s:s,s:i,s:i,s:s%}", "type", type, "response_id", id,
+			"item_id", id, "output_index", 0, "content_index", 0, "delta", piece.p,
+			piece.n));
+}
+
+static void
+realtime_words(struct mock_socket *s, struct buf *out, const char *id, const char *kind,
+	const char *text, struct span rest)
+{
+	struct span piece;
+	char type[64];
+
 	mock_pieces = 0;
 	while ((piece = mock_next_piece(&rest)).n)
-		say_message(s, out,
-			json_pack("{s:s,s:s,s:s,s:i,s:i,s:s%}", "type", type, "response_id", id,
-				"item_id", id, "output_index", 0, "content_index", 0, "delta",
-				piece.p, piece.n));
+		realtime_piece(s, out, id, kind, piece);
 	snprintf(type, sizeof type, "response.%s.done", kind);
 	say_message(s, out,
 		json_pack("{s:s,s:s,s:s,s:i,s:i,s:s}", "type", type, "response_id", id,
 			"item_id", id, "output_index", 0, "content_index", 0,
-			strcmp(kind, "output_text") ? "transcript" : "text", s->text));
+			strcmp(kind, "output_text") ? "transcript" : "text", text));
+}
+
+static void
+openai_done(struct mock_socket *s, struct buf *out, const char *id, int64_t words)
+{
+	bool realtime = s->kind == REALTIME;
+
+	say_message(s, out,
+		json_pack("{s:s,s:{s:s,s:s,s:s,s:[],s:{s:I,s:I,s:I,s:{s:i,s:i},s:{s:i,s:i}}}}",
+			"type", realtime ? "response.done" : "response.completed", "response",
+			"object", realtime ? "realtime.response" : "response", "id", id,
+			"status", "completed", "output", "usage", "total_tokens", 2 * words,
+			"input_tokens", words, "output_tokens", words, "input_token_details",
+			"text_tokens", 0, "audio_tokens", 0, "output_token_details",
+			"text_tokens", 0, "audio_tokens", 0));
+}
+
+/* The rest of those that began before: the first one first. */
+static void
+openai_later(struct mock_socket *s, struct buf *out)
+{
+	for (size_t i = 0; i < s->nlater; i++) {
+		struct later *l = &s->later[i];
+		realtime_words(s, out, l->id, "output_text", l->text, span_str(l->rest));
+		openai_done(s, out, l->id, mock_words(span_str(l->text)));
+		free(l->text);
+	}
+	s->nlater = 0;
 }
 
 static void
@@ -131,6 +178,15 @@ openai_turn(struct mock_socket *s, struct buf *out, bool audio)
 		json_pack("{s:s,s:{s:s,s:s,s:s,s:[]}}", "type", "response.created", "response",
 			"object", realtime ? "realtime.response" : "response", "id", id,
 			"status", "in_progress", "output"));
+	if (!strncmp(s->text, "later ", 6) && s->nlater < LATER_MAX) {
+		struct later *l = &s->later[s->nlater++];
+		snprintf(l->id, sizeof l->id, "%s", id);
+		l->text = strdup(s->text + 6);
+		struct span rest = span_str(l->text), first = mock_next_piece(&rest);
+		l->rest = l->text + first.n;
+		realtime_piece(s, out, id, "output_text", first);
+		return;
+	}
 	if (!strncmp(s->text, "call:", 5)) {
 		struct span rest = span_str(s->text + 5), name = span_next(&rest, ' ');
 		realtime_call(s, out, id, name, rest);
@@ -141,16 +197,11 @@ openai_turn(struct mock_socket *s, struct buf *out, bool audio)
 					"response.output_audio.delta", "response_id", id,
 					"item_id", id, "output_index", 0, "content_index", 0,
 					"delta", "AAECAwQFBgcICQ=="));
-		realtime_words(s, out, id, audio ? "output_audio_transcript" : "output_text");
+		realtime_words(s, out, id, audio ? "output_audio_transcript" : "output_text",
+			s->text, span_str(s->text));
 	}
-	say_message(s, out,
-		json_pack("{s:s,s:{s:s,s:s,s:s,s:[],s:{s:I,s:I,s:I,s:{s:i,s:i},s:{s:i,s:i}}}}",
-			"type", realtime ? "response.done" : "response.completed", "response",
-			"object", realtime ? "realtime.response" : "response", "id", id,
-			"status", "completed", "output", "usage", "total_tokens", 2 * words,
-			"input_tokens", words, "output_tokens", words, "input_token_details",
-			"text_tokens", 0, "audio_tokens", 0, "output_token_details",
-			"text_tokens", 0, "audio_tokens", 0));
+	openai_done(s, out, id, words);
+	openai_later(s, out);
 }
 
 static void
@@ -159,6 +210,8 @@ openai_message(struct mock_socket *s, json_t *m, struct buf *out)
 	struct span type = member_text(m, "type");
 
 	if (span_is(type, "session.update")) {
+		s->writes_down = span_is(
+			member_text(json_object_get(m, "session"), "type"), "transcription");
 		say_message(s, out,
 			json_pack("{s:s,s:O}", "type", "session.updated", "session",
 				json_object_get(m, "session")));
@@ -177,7 +230,14 @@ openai_message(struct mock_socket *s, json_t *m, struct buf *out)
 		say_message(s, out,
 			json_pack("{s:s,s:s}", "type", "input_audio_buffer.committed",
 				"item_id", "item_1"));
-		openai_turn(s, out, true);
+		if (s->writes_down)
+			say_message(s, out,
+				json_pack("{s:s,s:s,s:i,s:s}", "type",
+					"conversation.item.input_audio_transcription.completed",
+					"item_id", "item_1", "content_index", 0, "transcript",
+					said));
+		else
+			openai_turn(s, out, true);
 	} else if (span_is(type, "response.create")) {
 		keep_texts(s, json_object_get(m, "input"));
 		if (json_is_string(json_object_get(m, "input")))
@@ -216,14 +276,36 @@ live_turn(struct mock_socket *s, struct buf *out)
 			"totalTokenCount", 2 * words));
 }
 
+/* As Gemini's: base64, and its padding. */
+static void
+live_handle_given(struct mock_socket *s, struct buf *out)
+{
+	char handle[2048];
+
+	if (!strncmp(s->text, "handle:", 7)) {
+		int n = atoi(s->text + 7);
+		snprintf(handle, sizeof handle, "%0*d", n, 7);
+	} else {
+		snprintf(handle, sizeof handle,
+			"Cih+/%llu_%llu==", (unsigned long long)s->connection,
+			(unsigned long long)++s->turns);
+	}
+	say_message(s, out,
+		json_pack("{s:{s:s,s:b}}", "sessionResumptionUpdate", "newHandle", handle,
+			"resumable", 1));
+}
+
 static void
 live_message(struct mock_socket *s, json_t *m, struct buf *out)
 {
 	json_t *content = json_object_get(m, "clientContent"),
-	       *input = json_object_get(m, "realtimeInput");
+	       *input = json_object_get(m, "realtimeInput"),
+	       *setup = json_object_get(m, "setup");
 
-	if (json_object_get(m, "setup"))
+	if (setup) {
 		say_message(s, out, json_pack("{s:{}}", "setupComplete"));
+		s->resumable = json_is_object(json_object_get(setup, "sessionResumption"));
+	}
 	if (content) {
 		keep_texts(s, content);
 		if (json_is_true(json_object_get(content, "turnComplete")))
@@ -233,6 +315,8 @@ live_message(struct mock_socket *s, json_t *m, struct buf *out)
 		keep_text(s, member_text(input, "text"));
 		live_turn(s, out);
 	}
+	if (s->resumable && (setup || content))
+		live_handle_given(s, out);
 	s->audio_bytes += member_text(json_object_get(input, "audio"), "data").n;
 	if (json_is_true(json_object_get(input, "audioStreamEnd"))) {
 		keep_text(s, SPAN_LIT("you were heard"));
@@ -289,6 +373,8 @@ mock_socket_free(struct mock_socket *s)
 	if (!s)
 		return;
 	ws_reader_free(&s->reader);
+	while (s->nlater)
+		free(s->later[--s->nlater].text);
 	free(s->text);
 	free(s);
 }

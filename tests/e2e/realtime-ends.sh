@@ -1,0 +1,43 @@
+# Who loses his key, his token or his limit loses the session: with his next message that is decided, or
+# with the answer that his provider begins by itself.
+# Once: nothing of HAProxy's is tried.
+. "$(dirname "$0")/lib.sh"
+command -v node >/dev/null || { skip "WebSockets" "node is not installed"; exit 0; }
+mkdir -p "$D/p"
+cp "$here/realtime-ends.yaml" "$D/p/policy.yaml"
+FILED=$("$build/tollgate" key new --person filed --keys "$D/p/keys.yaml" 2>"$D/file.id")
+stack_up --policy "$D/p/policy.yaml" --second
+export EDGE PROVIDER GO=$D/go LIVE=/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent
+TOKEN=$(token) TEXT=$(key new --person text) AUDIO=$(key new --person audio) GEMINI=$(key new --person gemini)
+MODELS=$(key new --person models --models 'gpt-*') TEAM=$(key new --person team) STAYS=$(key new --person stays --models 'gpt-*')
+LIMITED=$(key new --person limited)
+export TOKEN TEXT AUDIO GEMINI MODELS TEAM STAYS LIMITED FILED
+synced
+export SHORT
+SHORT=$(token --ttl 6 --claims '{"sub":"short"}')
+node "$here/realtime.mjs" ends >"$D/ends.log" 2>&1 &
+node=$!
+id_of() { cut -d_ -f2 <<<"$1"; }
+check "the sessions are open" wait_for says '# open' cat "$D/ends.log"
+forget
+for k in "$TEXT" "$AUDIO" "$GEMINI"; do key revoke "$(id_of "$k")" >/dev/null || not_ok "a key is revoked" "$(cat "$D/key.err")"; done
+key revoke "$(sed -n 's/.*key \([0-9a-z]*\) of.*/\1/p' "$D/file.id")" >/dev/null || not_ok "a key of a file is revoked" "$(cat "$D/key.err")"
+key change "$(id_of "$MODELS")" --models 'claude-*' >/dev/null || not_ok "a key's models are changed" "$(cat "$D/key.err")"
+key change "$(id_of "$TEAM")" --team barred >/dev/null || not_ok "a key's team is changed" "$(cat "$D/key.err")"
+limit set turns --for person=limited --to 0 >/dev/null || not_ok "a limit is set" "$(cat "$D/key.err")"
+synced
+touch "$GO"
+wait $node
+grep -E '^(ok|not ok|#   )' "$D/ends.log"
+grep -q '^not ok' "$D/ends.log" && failed=1
+grep -q '# ended' "$D/ends.log" || not_ok "realtime.mjs ends" "$(tail -3 "$D/ends.log")"
+unlike "nothing of what they said then reached a provider" "$(seen 200)" 'after all'
+
+# what the record says of it
+settled
+cat "$JOURNAL"/* "$D"/journal-b/* 2>/dev/null | tr -d '\0' | grep -a '"type":"\(decision\|completion\)"' >"$D/records"
+said() { jq -r "select(.type == \"decision\" and .status == 401 and .identity.person == \"$1\" and .socket.of) | .code + \": \" + .reason" "$D/records"; }
+for who in text audio gemini filed; do is "$who: the record says why" "$(said $who)" "invalid_credentials: the API key is revoked"; done
+is "short: the record says why" "$(said short)" "invalid_credentials: the token has expired"
+like "and how the session ended" "$(jq -c 'select(.type == "completion" and .identity.person == "audio" and .socket.turns) | [.outcome, .why]' "$D/records")" \
+	'answer_denied.*the credential is not valid any more'
