@@ -111,7 +111,7 @@ struct answer_writer {
 	void (*whole)(struct translator *t);
 	bool joins;	  /* clients join the texts of its blocks */
 	bool refusals;	  /* it has a place for them; else that is why it ended */
-	bool whole_calls; /* a call goes whole or not at all, also in a stream */
+	bool whole_calls; /* a call goes whole, as one text, or not at all, also in a stream */
 };
 extern const struct answer_writer answer_write_chat, answer_write_responses,
 	answer_write_messages, answer_write_generate, answer_write_converse;
@@ -169,6 +169,7 @@ struct translator {
 	/* of writers */
 	struct buf *out;
 	struct buf id, model;
+	bool ends; /* it is the end of all that is written */
 	struct buf head; /* with which each event begins */
 	unsigned blocks; /* that were written */
 	uint64_t events; /* likewise, of a form that counts them */
