@@ -452,14 +452,12 @@ call_card(struct list *l, struct span all, struct buf *out)
 enum guard_result
 guard_filter_list(struct guard *g)
 {
-	struct span all = buf_view(&g->body), mark = SPAN_LIT("\xef\xbb\xbf");
+	struct span all = guard_past_mark(buf_view(&g->body));
 	struct list l = { .g = g };
 	struct buf out;
 
 	if ((!g->plan.may_use && !g->plan.card) || g->status / 100 != 2 || !g->body.n)
 		return g->failed;
-	if (span_starts(all, mark))
-		all = span_cut(all, mark.n, all.n);
 	buf_init(&out, CAP_ANSWER_BYTES);
 	int err = g->plan.card ? call_card(&l, all, &out) : filter(&l, all, &out);
 	if (err || buf_failed(&out)) {

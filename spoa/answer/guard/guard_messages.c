@@ -116,8 +116,7 @@ guard_message_whole(struct guard *g)
 					 "no message of MCP");
 	if (!g->plan.messages.filters)
 		return g->failed;
-	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
-		raw = span_cut(raw, 3, raw.n);
+	raw = guard_past_mark(raw);
 	if (filter(g, raw, &now) || now.p == raw.p)
 		return g->failed;
 	buf_clear(&g->body);

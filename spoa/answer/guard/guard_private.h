@@ -491,6 +491,11 @@ enum guard_result guard_decode_whole(struct guard *g);
 extern const char guard_coded[]; /* why */
 /* What is kept of the answer is all of it. */
 enum guard_result guard_whole(struct guard *g, struct buf *out);
+static inline struct span
+guard_past_mark(struct span s)
+{
+	return span_starts(s, SPAN_LIT("\xef\xbb\xbf")) ? span_cut(s, 3, s.n) : s;
+}
 #define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
 
 /* guard_bytes.c */

@@ -4,7 +4,6 @@
  * is open. What cannot be right is an error: no call goes whole that was half, or two. */
 #include <stdlib.h>
 
-#include "answer/calls/calls_private.h"
 #include "answer/translate/answer_private.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
@@ -32,26 +31,15 @@ static bool
 is_whole_block(struct translator *t, struct answer_block *b)
 {
 	struct span text = buf_view(&b->text);
+	bool was_closed = b->end.closed;
 
 	if (b->is != SAID_CALL || b->over)
 		return true;
-	for (; b->looked < text.n; b->looked++) {
-		char c = text.p[b->looked];
-		if (b->at.closed) {
-			b->at.whole &= c == ' ' || c == '\t' || c == '\r' || c == '\n';
-		} else if (b->at.string) {
-			b->at.string = b->at.escape || c != '"';
-			b->at.escape = !b->at.escape && c == '\\';
-		} else if (c == '"') {
-			b->at.string = true;
-		} else if (c == '{' || c == '[') {
-			b->at.depth++;
-		} else if ((c == '}' || c == ']') && (!b->at.depth || !--b->at.depth)) {
-			b->at.closed = true;
-			b->at.whole = is_one_object(t, span_cut(text, 0, b->looked + 1));
-		}
-	}
-	return b->at.whole;
+	calls_note_end(&b->end, span_cut(text, b->looked, text.n));
+	b->looked = text.n;
+	if (!was_closed && b->end.closed && !b->end.odd)
+		b->end.odd = !is_one_object(t, text);
+	return b->end.closed && !b->end.odd;
 }
 
 /* ---- what was said ---- */
@@ -204,10 +192,10 @@ waits_for_stop(struct translator *t, struct answer_block *b)
 {
 	if (b->is != SAID_CALL || !b->text.n || t->choice->stop)
 		return false;
-	if (!b->at.seen)
-		b->at.half = !is_one_object(t, buf_view(&b->text));
-	b->at.seen = true;
-	return b->at.half;
+	if (!b->seen)
+		b->half_call = !is_one_object(t, buf_view(&b->text));
+	b->seen = true;
+	return b->half_call;
 }
 
 /* What may go. `all`: nothing more comes. */

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "answer/calls/calls_private.h"
 #include "answer/event_template.h"
 #include "answer/translate/answer.h"
 
@@ -83,13 +84,10 @@ struct answer_block {
 	struct buf text;     /* of a call all of it; else what has not gone */
 	struct buf half;     /* of a pair of surrogates, without the other one */
 	size_t gone;	     /* bytes of a call's text that were written */
-	size_t looked;	     /* bytes of it that `at` knows */
+	size_t looked;	     /* bytes of it that `end` knows */
+	struct call_end end;
 	bool open, over;
-	struct { /* of a call's text, as far as it was looked at */
-		size_t depth;
-		bool string, escape, closed, whole;
-		bool seen, half; /* once it was over */
-	} at;
+	bool seen, half_call; /* once it was over */
 };
 
 /* A form's, all into t->out. Of a stream one block is open at a time, and its text comes in

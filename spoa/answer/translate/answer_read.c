@@ -2,7 +2,6 @@
  * for the guard and calls/ for its rules: in the order of the bytes, with numbers of choices,
  * blocks and calls. What no other form could say is an error; a member that no row names, and
  * what only the provider can read, says nothing. */
-#include "answer/calls/calls_private.h"
 #include "answer/translate/answer_private.h"
 #include "base/ascii.h"
 #include "base/err.h"
