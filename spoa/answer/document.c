@@ -454,48 +454,16 @@ note_skipped(struct answer_document *d, const struct note *n)
 			(struct answer_skipped){ { n->start, n->end }, !word };
 }
 
-static int
-add_call(struct reader *r, const struct note *n)
-{
-	struct answer_document *d = r->out;
-	struct answer_call c = { .name = n->text, .object = n->object };
-
-	memcpy(c.slot, n->slot, sizeof(c.slot));
-	if (!ARENA_PUSH(r->a, d->calls, d->ncalls, d->calls_room, 4, c))
-		return ERR_NOMEM;
-	d->marked = true;
-	return add_aside(r, n);
-}
-
-static int
-add_input(struct reader *r, const struct note *n)
-{
-	struct answer_document *d = r->out;
-	struct answer_input in = { .json = n->text, .object = n->object };
-
-	memcpy(in.slot, n->slot, sizeof(in.slot));
-	return ARENA_PUSH(r->a, d->inputs, d->ninputs, d->inputs_room, 4, in) ? 0 : ERR_NOMEM;
-}
-
-static int
-add_withheld(struct reader *r, const struct note *n)
-{
-	struct answer_document *d = r->out;
-	struct answer_range at = { n->start, n->end };
-
-	return ARENA_PUSH(r->a, d->withheld, d->nwithheld, d->withheld_room, 4, at) ? 0
-										    : ERR_NOMEM;
-}
-
-static int
-add_seal(struct reader *r, const struct note *n)
-{
-	struct answer_document *d = r->out;
-	struct answer_seal s = { .at = { n->start, n->end } };
-
-	memcpy(s.slot, n->slot, sizeof(s.slot));
-	return ARENA_PUSH(r->a, d->seals, d->nseals, d->seals_room, 4, s) ? 0 : ERR_NOMEM;
-}
+/* To a list of the document; with the note's numbers, where it has some. */
+#define ADD(list, ...)                                                                         \
+	(ARENA_PUSH(r->a, r->out->list, r->out->n##list, r->out->list##_room, 4, __VA_ARGS__)  \
+			? 0                                                                    \
+			: ERR_NOMEM)
+#define ADD_NUMBERED(list, ...)                                                                \
+	(ADD(list, __VA_ARGS__) ? ERR_NOMEM                                                    \
+				: (memcpy(r->out->list[r->out->n##list - 1].slot, n->slot,     \
+					   sizeof(n->slot)),                                   \
+					  0))
 
 /* Said of a choice, or of all of the answer. */
 static void
@@ -560,7 +528,8 @@ settle_note(struct reader *r, const struct note *n)
 	     container = n->tok == JSON_OBJECT || n->tok == JSON_ARRAY;
 
 	if (container && row && n->deep)
-		return add_input(r, n);
+		return ADD_NUMBERED(
+			inputs, (struct answer_input){ .json = n->text, .object = n->object });
 	if (!row && !string && !n->key && !(n->deep ? long_number : long_integer)(n->text))
 		return 0;
 	if (!row && (n->key || n->tok == JSON_NUMBER) && !n->deep && r->f->rows[0].path)
@@ -577,8 +546,13 @@ settle_note(struct reader *r, const struct note *n)
 		if (!string)
 			return n->tok == JSON_NUMBER && long_number(n->text) ? add_aside(r, n)
 									     : 0;
-		if (row->read == READ_TOOL)
-			return add_call(r, n);
+		if (row->read == READ_TOOL) {
+			d->marked = true;
+			return ADD_NUMBERED(calls, (struct answer_call){ .name = n->text,
+							   .object = n->object })
+				       ? ERR_NOMEM
+				       : add_aside(r, n);
+		}
 		if (add_text(r, n, row->read == READ_INPUT ? NULL : row))
 			return ERR_NOMEM;
 		d->texts[d->ntexts - 1].piece = row->piece;
@@ -626,7 +600,9 @@ settle_note(struct reader *r, const struct note *n)
 		if (string && !is_base64(n->text))
 			return add_aside(r, n);
 		d->sealed_bytes += n->end - n->start;
-		return string ? add_seal(r, n) : 0;
+		return string ? ADD_NUMBERED(seals,
+					(struct answer_seal){ .at = { n->start, n->end } })
+			      : 0;
 	case READ_OPAQUE:
 		if (string && !is_base64(n->text))
 			return add_aside(r, n);
@@ -634,7 +610,10 @@ settle_note(struct reader *r, const struct note *n)
 		d->opaque_bytes += n->end - n->start;
 		return 0;
 	/* an empty list holds none, and clients walk through it */
-	case READ_WITHHELD: return n->end - n->start > strlen("[]") ? add_withheld(r, n) : 0;
+	case READ_WITHHELD:
+		return n->end - n->start > strlen("[]")
+			       ? ADD(withheld, (struct answer_range){ n->start, n->end })
+			       : 0;
 	default: return 0;
 	}
 }

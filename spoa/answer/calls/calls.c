@@ -246,8 +246,8 @@ note_name(struct held_call *h, struct span name)
 	return buf_failed(&h->name) ? CALLS_OVER : 0;
 }
 
-static void
-note_end(struct call_end *e, struct span text)
+void
+calls_note_end(struct call_end *e, struct span text)
 {
 	for (size_t i = 0; i < text.n; i++) {
 		char b = text.p[i];
@@ -273,7 +273,7 @@ note_arguments(struct held_call *h, struct span arguments)
 	const struct calls_user *u = &h->of->user;
 
 	h->begun = true;
-	note_end(&h->end, arguments);
+	calls_note_end(&h->end, arguments);
 	if (h->settled && (h->over || !u->names_only))
 		return CALLS_AGAIN;
 	if (h->settled)

@@ -163,6 +163,8 @@ struct span calls_arguments(struct calls *c, const struct node *n);
 /* What it says of its name and its arguments; either may be empty. */
 void calls_note(
 	struct held_call *h, struct span name, struct span arguments, enum answer_says how);
+/* More of arguments has come. */
+void calls_note_end(struct call_end *e, struct span text);
 /* The node says these arguments. */
 void calls_said_at(struct calls *c, const struct node *n);
 /* The node of the event that is read is a piece of it. */

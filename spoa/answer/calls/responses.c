@@ -60,18 +60,6 @@ message_id(const struct calls *c, const struct node *item)
 #define PART	"{'type':'output_text','text':%t,'annotations':[]}"
 #define MESSAGE "{'id':%t,'type':'message','status':%s,'role':'assistant','content':["
 
-/* An item, wherever it is. `done`: it says all of it. */
-static void
-say_item(struct calls *c, struct node *item, const struct held_call *h, bool done)
-{
-	struct span id = message_id(c, item);
-
-	if (done)
-		tree_put_form(item, MESSAGE PART "]}", id, "completed", buf_view(&h->text));
-	else
-		tree_put_form(item, MESSAGE "]}", id, "in_progress");
-}
-
 /* The message's text, before its item is done. */
 static void
 say_text(struct calls *c, const struct node *item, const struct held_call *h)
@@ -132,8 +120,12 @@ responses_say(struct calls *c)
 		drop |= n == c->root;
 		if (done && !listed)
 			say_text(c, n, h);
-		if (n != c->root)
-			say_item(c, n, h, done || listed);
+		/* an item, wherever it is: all of it, or as it begins */
+		if (n != c->root && (done || listed))
+			tree_put_form(n, MESSAGE PART "]}", message_id(c, n), "completed",
+				buf_view(&h->text));
+		else if (n != c->root)
+			tree_put_form(n, MESSAGE "]}", message_id(c, n), "in_progress");
 	}
 	/* what is for display */
 	if (!own && (h = calls_of(c, c->root)))

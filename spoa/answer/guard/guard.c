@@ -460,8 +460,7 @@ is_document(struct guard *g, struct span bytes)
 {
 	bool first = !g->begun_text;
 
-	if (span_starts(bytes, SPAN_LIT("\xef\xbb\xbf")))
-		bytes = span_cut(bytes, 3, bytes.n);
+	bytes = guard_past_mark(bytes);
 	g->begun_text |= after_blanks(bytes).n > 0;
 	return first && g->frames.kind == FRAMES_SSE && !g->plan.messages.is &&
 	       guard_begins_json(bytes);
@@ -647,16 +646,6 @@ translate_let_go(struct guard *g, bool whole, struct buf *out)
 		why ? why : "the answer cannot be translated");
 }
 
-/* What is packed is copied once it is unpacked (guard_decode_whole()). */
-static void
-copy_came(struct guard *g, struct span bytes)
-{
-	bool unpacks = g->coding[0] && g->way == WAY_KEEP;
-
-	if (g->plan.copies == GUARD_COPIES_CAME && !unpacks)
-		buf_span(&g->copied, bytes);
-}
-
 /* What was let go since `from` is copied, where the plan says so. */
 static void
 copy_went(struct guard *g, const struct buf *out, size_t from)
@@ -673,7 +662,9 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 
 	if (g->plan.taps)
 		buf_span(&g->tapped, bytes);
-	copy_came(g, bytes);
+	/* what is packed is copied once it is unpacked (guard_decode_whole()) */
+	if (g->plan.copies == GUARD_COPIES_CAME && !(g->coding[0] && g->way == WAY_KEEP))
+		buf_span(&g->copied, bytes);
 	if (g->failed && !g->translator)
 		return g->failed;
 	feed_way(g, bytes, to);

@@ -279,14 +279,12 @@ guard_calls_cut(struct guard *g, enum guard_result how, const char *why)
 enum guard_result
 guard_calls_whole(struct guard *g)
 {
-	struct span raw = buf_view(&g->body);
+	struct span raw = guard_past_mark(buf_view(&g->body));
 	struct buf out;
 	bool changed;
 
 	if (!g->held || !guard_begins_json(raw))
 		return g->failed;
-	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
-		raw = span_cut(raw, 3, raw.n);
 	buf_init(&out, 0);
 	int r = calls_whole(g->held, raw, &out, &changed);
 	if (r < 0 && r != ERR_NOMEM)

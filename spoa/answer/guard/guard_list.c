@@ -1,7 +1,7 @@
 /* A list of models, as its provider gives it, holds only those that the caller may use: the
- * others are taken out of it, aliases are put at its end, and all else stays byte for byte. Providers' lists differ: under
- * `data`, `models` or no name, of objects, texts or members, grouped, in lines or events. What
- * an element is called by its own members is decided for. */
+ * others are taken out of it, aliases are put at its end, and all else stays byte for byte.
+ * Providers' lists differ: under `data`, `models` or no name, of objects, texts or members,
+ * grouped, in lines or events. What an element is called by its own members is decided for. */
 #include <stdlib.h>
 
 #include "answer/guard/guard_private.h"
@@ -61,7 +61,8 @@ listed_by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* An alias as an element of a list, by the dialect; $ is its name. And what is around a list. */
+/* An alias as an element of a list, by the dialect; $ is its name. And what is around a list.
+ */
 static const struct dialect_list {
 	const char *dialect, *element, *begin, *end;
 } dialect_lists[] = {
@@ -84,7 +85,8 @@ list_of_dialect(const struct dialect *d)
 {
 	size_t i = 0;
 
-	while (*dialect_lists[i].dialect && strcmp(dialect_lists[i].dialect, dialect_name(d)) != 0)
+	while (*dialect_lists[i].dialect &&
+		strcmp(dialect_lists[i].dialect, dialect_name(d)) != 0)
 		i++;
 	return &dialect_lists[i];
 }
@@ -119,6 +121,7 @@ add_aliases(struct list *l, size_t end, bool any, bool texts)
 {
 	const struct guard_plan *p = &l->g->plan;
 	const char *as = texts ? "\"$\"" : list_of_dialect(p->dialect)->element;
+	struct span all;
 	struct buf b;
 
 	buf_init(&b, 0);
@@ -129,13 +132,10 @@ add_aliases(struct list *l, size_t end, bool any, bool texts)
 		any = true;
 		put_listed(as, span_str(p->aliases[i].alias), &b);
 	}
-	struct span all = arena_dup(&l->g->work, buf_view(&b));
-	int err = buf_failed(&b) || (b.n && !all.p) ? ERR_NOMEM : 0;
-	if (!err && b.n)
-		err = cut(l, end, end, all);
-	buf_free(&b);
 	l->added = true;
-	return err;
+	if (guard_take(l->g, &b, &all))
+		return ERR_NOMEM;
+	return all.n ? cut(l, end, end, all) : 0;
 }
 
 /* Neighbours that are hidden go together, with the comma before them or, of the first ones,
@@ -232,9 +232,9 @@ read_object(struct list *l, struct json_event *ev, enum object is, bool *hidden)
 			ev->end++;
 			break;
 		case JSON_ARRAY:
-			err = list || is == OBJECT_HOLDER ? read_array(l, ev, list,
-								  is == OBJECT_HOLDER)
-							  : skip(l, ev);
+			err = list || is == OBJECT_HOLDER
+				      ? read_array(l, ev, list, is == OBJECT_HOLDER)
+				      : skip(l, ev);
 			break;
 		case JSON_OBJECT:
 			if (is == OBJECT_ELEMENT && !list) {
@@ -310,9 +310,8 @@ read_array(struct list *l, struct json_event *ev, bool listed, bool first)
 	}
 	if (!err)
 		err = hiding_end(l, &r, r.to);
-	return err || !listed || !first || l->added
-		       ? err
-		       : add_aliases(l, ev->start, r.kept, texts);
+	return err || !listed || !first || l->added ? err
+						    : add_aliases(l, ev->start, r.kept, texts);
 }
 
 /* A page begins and ends with names that the caller asks the next one by. */
@@ -328,11 +327,9 @@ mend_cursors(struct list *l)
 			continue;
 		buf_init(&quoted, 0);
 		buf_json_str(&quoted, name);
-		if (name.p)
-			with = buf_failed(&quoted) ? (struct span){ NULL, 0 }
-						   : arena_dup(&l->g->work, buf_view(&quoted));
-		err = with.p ? cut(l, l->cursor[i].start, l->cursor[i].end, with) : ERR_NOMEM;
-		buf_free(&quoted);
+		if (guard_take(l->g, &quoted, name.p ? &with : &name))
+			return ERR_NOMEM;
+		err = cut(l, l->cursor[i].start, l->cursor[i].end, with);
 	}
 	return err;
 }
@@ -455,14 +452,12 @@ call_card(struct list *l, struct span all, struct buf *out)
 enum guard_result
 guard_filter_list(struct guard *g)
 {
-	struct span all = buf_view(&g->body), mark = SPAN_LIT("\xef\xbb\xbf");
+	struct span all = guard_past_mark(buf_view(&g->body));
 	struct list l = { .g = g };
 	struct buf out;
 
 	if ((!g->plan.may_use && !g->plan.card) || g->status / 100 != 2 || !g->body.n)
 		return g->failed;
-	if (span_starts(all, mark))
-		all = span_cut(all, mark.n, all.n);
 	buf_init(&out, CAP_ANSWER_BYTES);
 	int err = g->plan.card ? call_card(&l, all, &out) : filter(&l, all, &out);
 	if (err || buf_failed(&out)) {

@@ -2,7 +2,6 @@
  * not the request: a stream answers several. */
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"
-#include "base/push.h"
 #include "scan/mcp/output.h"
 
 static const char older[] = "the server speaks the older HTTP+SSE (its stream begins with an "
@@ -117,8 +116,7 @@ guard_message_whole(struct guard *g)
 					 "no message of MCP");
 	if (!g->plan.messages.filters)
 		return g->failed;
-	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")))
-		raw = span_cut(raw, 3, raw.n);
+	raw = guard_past_mark(raw);
 	if (filter(g, raw, &now) || now.p == raw.p)
 		return g->failed;
 	buf_clear(&g->body);
@@ -137,21 +135,11 @@ guard_message_is_none(const struct guard *g, const struct frame *f)
 /* What is in another line than one of data is an event for readers that drop a byte order mark
  * more, or end lines elsewhere: no line but those has a brace. */
 static enum guard_result
-plain_lines(struct guard *g, struct frame *f)
+plain_line(struct guard *g, struct span line, struct span *now)
 {
-	struct splice *v = NULL;
-	size_t n = 0, room = 0;
-
-	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
-		end = at + sse_line(span_cut(f->raw, at, f->raw.n));
-		struct span line = span_cut(f->raw, at, end);
-		if (span_starts(line, SPAN_LIT("data:")) || span_chr(line, '{') == line.n)
-			continue;
-		struct splice one = { at, end, SPAN_LIT(":") };
-		if (!ARENA_PUSH(&g->work, v, n, room, 8, one))
-			return guard_no_memory(g);
-	}
-	return n ? guard_spliced(g, f->raw, v, n, &f->raw) : g->failed;
+	if (!span_starts(line, SPAN_LIT("data:")) && span_chr(line, '{') < line.n)
+		*now = SPAN_LIT(":");
+	return g->failed;
 }
 
 enum guard_result
@@ -163,7 +151,8 @@ guard_message_event(struct guard *g, struct frame *f)
 
 	if (!g->plan.messages.is)
 		return g->failed;
-	if (g->plan.messages.filters && g->frames.kind == FRAMES_SSE && plain_lines(g, f))
+	if (g->plan.messages.filters && g->frames.kind == FRAMES_SSE &&
+		guard_edit_lines(g, f, plain_line))
 		return g->failed;
 	if (!f->has_data)
 		return g->failed;

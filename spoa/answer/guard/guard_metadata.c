@@ -1,7 +1,7 @@
 /* What an answer says besides its texts, looked through like names and keys and replaced where
- * it stands. Of a frame what is not its payload: comments, ids and whatever fields an event of SSE has
- * (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. Of the head
- * its fields, before it goes: what a provider or an MCP server says in one that no table knows.
+ * it stands. Of a frame what is not its payload: comments, ids and whatever fields an event of
+ * SSE has (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. Of the head its
+ * fields, before it goes: what a provider or an MCP server says in one that no table knows.
  */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"
@@ -45,22 +45,25 @@ is_read(struct span line)
 }
 
 static enum guard_result
-lines(struct guard *g, struct frame *f)
+edit_line(struct guard *g, struct span line, struct span *now)
+{
+	return line.n && !is_read(line) ? edit(g, line, now) : g->failed;
+}
+
+enum guard_result
+guard_edit_lines(struct guard *g, struct frame *f,
+	enum guard_result (*change)(struct guard *g, struct span line, struct span *now))
 {
 	struct splice *v = NULL;
 	size_t n = 0, room = 0;
 
 	for (size_t at = f->bom ? 3 : 0, end; at < f->raw.n; at = end + 1) {
 		end = at + sse_line(span_cut(f->raw, at, f->raw.n));
-		struct span line = span_cut(f->raw, at, end), now;
-		if (!line.n || is_read(line))
-			continue;
-		if (edit(g, line, &now))
+		struct span line = span_cut(f->raw, at, end), now = line;
+		if (change(g, line, &now))
 			return g->failed;
-		if (span_eq(now, line))
-			continue;
 		struct splice one = { at, end, now };
-		if (!ARENA_PUSH(&g->work, v, n, room, 8, one))
+		if (!span_eq(now, line) && !ARENA_PUSH(&g->work, v, n, room, 8, one))
 			return guard_no_memory(g);
 	}
 	return n ? guard_spliced(g, f->raw, v, n, &f->raw) : g->failed;
@@ -133,7 +136,7 @@ guard_metadata(struct guard *g, struct frame *f)
 	if (!guard_inspects(g) || !f->raw.n)
 		return g->failed;
 	switch (g->frames.kind) {
-	case FRAMES_SSE: return lines(g, f);
+	case FRAMES_SSE: return guard_edit_lines(g, f, edit_line);
 	case FRAMES_EVENTSTREAM: return headers(g, f);
 	default: return g->failed;
 	}

@@ -449,6 +449,9 @@ void guard_count(struct guard *g, struct span text);
 /* guard_metadata.c: replaces what is found in what a whole frame says besides its payload:
  * before that is unwrapped. */
 enum guard_result guard_metadata(struct guard *g, struct frame *f);
+/* Each line of a frame of SSE, whatever it is, with what `change` makes of it. */
+enum guard_result guard_edit_lines(struct guard *g, struct frame *f,
+	enum guard_result (*change)(struct guard *g, struct span line, struct span *now));
 
 /* guard_channel.c: the channel of a text, made where it is new; NULL: g->failed says why. */
 struct channel *guard_channel_of(struct guard *g, const struct answer_text *t);
@@ -488,6 +491,11 @@ enum guard_result guard_decode_whole(struct guard *g);
 extern const char guard_coded[]; /* why */
 /* What is kept of the answer is all of it. */
 enum guard_result guard_whole(struct guard *g, struct buf *out);
+static inline struct span
+guard_past_mark(struct span s)
+{
+	return span_starts(s, SPAN_LIT("\xef\xbb\xbf")) ? span_cut(s, 3, s.n) : s;
+}
 #define GUARD_BLANKS " \t\r\n\xef\xbb\xbf" /* and a byte order mark */
 
 /* guard_bytes.c */

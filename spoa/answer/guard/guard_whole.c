@@ -206,8 +206,8 @@ guard_whole(struct guard *g, struct buf *out)
 	if (!raw.n)
 		return guard_judge(g, ANSWER_WHOLE);
 	/* JSON has no byte order mark, and goes on without one (RFC 8259 8.1). */
-	if (span_starts(raw, SPAN_LIT("\xef\xbb\xbf")) && guard_begins_json(raw))
-		raw = span_cut(raw, 3, raw.n);
+	if (guard_begins_json(raw))
+		raw = guard_past_mark(raw);
 	if (guard_begins_json(raw) || (g->json_type && span_starts(raw, SPAN_LIT("\""))))
 		return whole_json(g, raw, out);
 	const char *hidden = guard_hides(g, raw);

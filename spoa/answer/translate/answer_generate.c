@@ -35,38 +35,32 @@ put_candidate_part(const struct answer_block *b, struct span text, struct buf *o
 	json_put_close(out, '}');
 }
 
-/* Into t->head, with the parts that it has. `stop`: why it is over; NULL: it is not. */
+/* Into t->head, with the parts that it has; at its end, why. */
 static void
-put_candidate(struct translator *t, const char *stop)
+put_candidate(struct translator *t)
 {
 	struct buf *parts = &t->choice->parts[0];
 
 	json_put_form(&t->head, "{'content':{'parts':[%j],'role':'model'}", buf_view(parts));
 	buf_clear(parts);
-	if (stop)
-		json_put_str(&t->head, "finishReason", stop);
+	if (t->ends)
+		json_put_str(&t->head, "finishReason", translator_stop_word(t));
 	json_put_form(&t->head, "'index':%u}", (uint64_t)t->choice->index);
-}
-
-static void
-put_last_candidate(struct translator *t)
-{
-	put_candidate(t, translator_stop_word(t));
 }
 
 /* An answer, or an event, which is one in small. */
 static void
-put_candidate_list(struct translator *t, bool ends)
+put_candidate_list(struct translator *t)
 {
 	struct buf *b = &t->head;
 
 	json_put_form(b, "{'candidates':[");
-	if (ends)
-		answer_each_choice(t, put_last_candidate);
+	if (t->ends)
+		answer_each_choice(t, put_candidate);
 	else
-		put_candidate(t, NULL);
+		put_candidate(t);
 	json_put_close(b, ']');
-	if (ends && t->in.usage.known)
+	if (t->ends && t->in.usage.known)
 		translator_put_usage(t, &t->in.usage, b);
 	json_put_form(
 		b, "'modelVersion':%t,'responseId':%t}", buf_view(&t->model), buf_view(&t->id));
@@ -75,47 +69,24 @@ put_candidate_list(struct translator *t, bool ends)
 }
 
 static void
-say_candidates(struct translator *t, bool ends)
+say_candidates(struct translator *t)
 {
 	buf_str(t->out, !t->plan.array ? "data: " : t->events++ ? ",\n" : "[");
-	put_candidate_list(t, ends);
-	buf_str(t->out, !t->plan.array ? "\n\n" : ends ? "]\n" : "");
+	put_candidate_list(t);
+	buf_str(t->out, !t->plan.array ? "\n\n" : t->ends ? "]\n" : "");
 }
 
 static void
 generate_text(struct translator *t, const struct answer_block *b, struct span text)
 {
-	if (b->is == SAID_CALL)
-		return;
 	put_candidate_part(b, text, &t->choice->parts[0]);
-	say_candidates(t, false);
-}
-
-static void
-generate_close(struct translator *t, const struct answer_block *b)
-{
-	if (b->is != SAID_CALL)
-		return;
-	put_candidate_part(b, buf_view(&b->text), &t->choice->parts[0]);
-	say_candidates(t, false);
-}
-
-static void
-generate_end(struct translator *t)
-{
-	say_candidates(t, true);
+	say_candidates(t);
 }
 
 static void
 generate_whole_block(struct translator *t, const struct answer_block *b)
 {
 	put_candidate_part(b, buf_view(&b->text), &t->choice->parts[0]);
-}
-
-static void
-generate_whole(struct translator *t)
-{
-	put_candidate_list(t, true);
 }
 
 const struct answer_writer answer_write_generate = {
@@ -127,10 +98,9 @@ const struct answer_writer answer_write_generate = {
 		 "[,'cachedContentTokenCount':%c][,'thoughtsTokenCount':%r],'totalTokenCount':%"
 		 "t}",
 	.text = generate_text,
-	.close = generate_close,
-	.end = generate_end,
+	.end = say_candidates,
 	.whole_block = generate_whole_block,
-	.whole = generate_whole,
+	.whole = put_candidate_list,
 	.joins = true,
 	.whole_calls = true,
 };

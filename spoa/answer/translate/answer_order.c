@@ -4,7 +4,6 @@
  * is open. What cannot be right is an error: no call goes whole that was half, or two. */
 #include <stdlib.h>
 
-#include "answer/calls/calls_private.h"
 #include "answer/translate/answer_private.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
@@ -32,26 +31,15 @@ static bool
 is_whole_block(struct translator *t, struct answer_block *b)
 {
 	struct span text = buf_view(&b->text);
+	bool was_closed = b->end.closed;
 
 	if (b->is != SAID_CALL || b->over)
 		return true;
-	for (; b->looked < text.n; b->looked++) {
-		char c = text.p[b->looked];
-		if (b->at.closed) {
-			b->at.whole &= c == ' ' || c == '\t' || c == '\r' || c == '\n';
-		} else if (b->at.string) {
-			b->at.string = b->at.escape || c != '"';
-			b->at.escape = !b->at.escape && c == '\\';
-		} else if (c == '"') {
-			b->at.string = true;
-		} else if (c == '{' || c == '[') {
-			b->at.depth++;
-		} else if ((c == '}' || c == ']') && (!b->at.depth || !--b->at.depth)) {
-			b->at.closed = true;
-			b->at.whole = is_one_object(t, span_cut(text, 0, b->looked + 1));
-		}
-	}
-	return b->at.whole;
+	calls_note_end(&b->end, span_cut(text, b->looked, text.n));
+	b->looked = text.n;
+	if (!was_closed && b->end.closed && !b->end.odd)
+		b->end.odd = !is_one_object(t, text);
+	return b->end.closed && !b->end.odd;
 }
 
 /* ---- what was said ---- */
@@ -60,12 +48,6 @@ static size_t
 said_item(const struct said *s)
 {
 	return 2 * (size_t)s->number + (s->is == SAID_CALL);
-}
-
-static bool
-is_item_in(const uint64_t items[ORDER_WORDS], size_t i)
-{
-	return i < 2 * ORDER_ITEMS && items[i / 64] >> i % 64 & 1;
 }
 
 static void
@@ -112,13 +94,15 @@ answer_order_event(struct translator *t, const struct said_all *all)
 static bool
 is_said_before(const struct translator *t, const struct said *s)
 {
+	const uint64_t *before = t->choice->before;
+	size_t item = said_item(s);
 	bool any = false;
 
+	if (!t->choice->unnumbered)
+		return s->number >= ORDER_ITEMS || before[item / 64] >> item % 64 & 1;
 	for (size_t i = 0; i < ORDER_WORDS; i++)
-		any |= t->choice->before[i] != 0;
-	return t->choice->unnumbered ? any
-				     : is_item_in(t->choice->before, said_item(s)) ||
-					       s->number >= ORDER_ITEMS;
+		any |= before[i] != 0;
+	return any;
 }
 
 static void
@@ -170,13 +154,6 @@ write_block_text(struct translator *t, struct answer_block *b)
 	}
 }
 
-/* With the length that the answer was cut at a call may be half. */
-static bool
-may_be_half(const struct translator *t)
-{
-	return t->choice->stop == STOP_LENGTH || t->choice->stop == STOP_WINDOW;
-}
-
 static int
 close_block(struct translator *t, struct answer_block *b)
 {
@@ -189,7 +166,8 @@ close_block(struct translator *t, struct answer_block *b)
 		buf_str(&b->text, "{}");
 	t->held += b->text.n - before;
 	bool half = b->is == SAID_CALL && !is_one_object(t, buf_view(&b->text));
-	if (half && !may_be_half(t))
+	/* with the length that the answer was cut at it may be half */
+	if (half && t->choice->stop != STOP_LENGTH && t->choice->stop != STOP_WINDOW)
 		return translator_fail(t, ERR_SYNTAX,
 			"the arguments of a call are no JSON object, or not all of one");
 	t->choice->refused |= b->is == SAID_REFUSAL;
@@ -214,10 +192,10 @@ waits_for_stop(struct translator *t, struct answer_block *b)
 {
 	if (b->is != SAID_CALL || !b->text.n || t->choice->stop)
 		return false;
-	if (!b->at.seen)
-		b->at.half = !is_one_object(t, buf_view(&b->text));
-	b->at.seen = true;
-	return b->at.half;
+	if (!b->seen)
+		b->half_call = !is_one_object(t, buf_view(&b->text));
+	b->seen = true;
+	return b->half_call;
 }
 
 /* What may go. `all`: nothing more comes. */
@@ -231,7 +209,7 @@ write_blocks(struct translator *t, bool all)
 		bool waits = b->over ? waits_for_stop(t, b)
 				     : !(TAILQ_NEXT(b, all) && is_whole_block(t, b));
 		if (!all && waits) {
-			if (t->streamed)
+			if (t->streamed && (b->is != SAID_CALL || !t->writer->whole_calls))
 				write_block_text(t, b);
 			break;
 		}
@@ -483,6 +461,7 @@ answer_order_last(struct translator *t)
 	if (t->err)
 		return t->err;
 	t->choice = t->choices;
+	t->ends = true;
 	if (t->streamed)
 		t->writer->end(t);
 	else

@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "answer/calls/calls_private.h"
 #include "answer/event_template.h"
 #include "answer/translate/answer.h"
 
@@ -83,13 +84,10 @@ struct answer_block {
 	struct buf text;     /* of a call all of it; else what has not gone */
 	struct buf half;     /* of a pair of surrogates, without the other one */
 	size_t gone;	     /* bytes of a call's text that were written */
-	size_t looked;	     /* bytes of it that `at` knows */
+	size_t looked;	     /* bytes of it that `end` knows */
+	struct call_end end;
 	bool open, over;
-	struct { /* of a call's text, as far as it was looked at */
-		size_t depth;
-		bool string, escape, closed, whole;
-		bool seen, half; /* once it was over */
-	} at;
+	bool seen, half_call; /* once it was over */
 };
 
 /* A form's, all into t->out. Of a stream one block is open at a time, and its text comes in
@@ -111,7 +109,7 @@ struct answer_writer {
 	void (*whole)(struct translator *t);
 	bool joins;	  /* clients join the texts of its blocks */
 	bool refusals;	  /* it has a place for them; else that is why it ended */
-	bool whole_calls; /* a call goes whole or not at all, also in a stream */
+	bool whole_calls; /* a call goes whole, as one text, or not at all, also in a stream */
 };
 extern const struct answer_writer answer_write_chat, answer_write_responses,
 	answer_write_messages, answer_write_generate, answer_write_converse;
@@ -169,6 +167,7 @@ struct translator {
 	/* of writers */
 	struct buf *out;
 	struct buf id, model;
+	bool ends; /* it is the end of all that is written */
 	struct buf head; /* with which each event begins */
 	unsigned blocks; /* that were written */
 	uint64_t events; /* likewise, of a form that counts them */

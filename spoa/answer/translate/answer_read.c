@@ -2,7 +2,6 @@
  * for the guard and calls/ for its rules: in the order of the bytes, with numbers of choices,
  * blocks and calls. What no other form could say is an error; a member that no row names, and
  * what only the provider can read, says nothing. */
-#include "answer/calls/calls_private.h"
 #include "answer/translate/answer_private.h"
 #include "base/ascii.h"
 #include "base/err.h"
@@ -164,23 +163,17 @@ said_kind_of(enum answer_kind kind, enum said_kind *is)
 	}
 }
 
-/* Members of a chat's message have no order of their own, and servers write what was reasoned
- * last: it goes before the text, and that before the calls. Parts of a text are in their order.
- */
-static unsigned char
-rank_of_text(const struct said_reader *r, const struct answer_row *row)
-{
-	return r->form == FORM_CHAT && !strstr(row->path, ".reasoning");
-}
-
 static void
 note_said_text(struct said_reader *r, const struct node *n, const struct answer_row *row,
 	const struct said_place *at)
 {
 	struct span so_far = span_str(r->f->so_far);
-	struct said s = {
-		.rank = rank_of_text(r, row), .numbered = true, .text = tree_text(&r->t, n)
-	};
+	/* Members of a chat's message have no order of their own, and servers write what was
+	 * reasoned last: it goes before the text, and that before the calls. Parts of a text
+	 * are in their order. */
+	struct said s = { .rank = r->form == FORM_CHAT && !strstr(row->path, ".reasoning"),
+		.numbered = true,
+		.text = tree_text(&r->t, n) };
 
 	if (!s.text.n)
 		return;
@@ -200,16 +193,6 @@ note_said_text(struct said_reader *r, const struct node *n, const struct answer_
 	s.number = said_number_of(r, at);
 	s.number = s.is == SAID_CALL || r->f->blocks ? s.number : 0;
 	note_said(r, at, s);
-}
-
-static void
-note_said_word(struct said_reader *r, const struct node *n, const struct answer_row *row)
-{
-	struct said_all *out = r->out;
-
-	if (n->tok == JSON_STRING && SPAN_IN(span_str(row->path), answer_ids))
-		out->id = tree_text(&r->t, n);
-	out->is_error |= row->read == READ_OBJECT && tree_is(&r->t, n, "error");
 }
 
 /* False: nothing below it is read. */
@@ -240,7 +223,11 @@ note_said_value(struct said_reader *r, const struct node *n, const struct answer
 			r->why = no_place;
 		return false;
 	case READ_OBJECT:
-	case READ_WORD: note_said_word(r, n, row); return true;
+	case READ_WORD:
+		if (n->tok == JSON_STRING && SPAN_IN(span_str(row->path), answer_ids))
+			r->out->id = tree_text(&r->t, n);
+		r->out->is_error |= row->read == READ_OBJECT && tree_is(&r->t, n, "error");
+		return true;
 	case READ_WITHHELD:
 	case READ_SEALED: return false;
 	default: return true;

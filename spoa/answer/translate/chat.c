@@ -198,15 +198,24 @@ read_chat(struct question *q)
 /* ---- write ---- */
 
 /* The content of a turn: a string where it is one text; of a result its texts alone, since
- * nothing else has a place in it. */
+ * nothing else has a place in it, of an assistant what he said. */
+enum content { CONTENT_ALL, CONTENT_TEXTS, CONTENT_SAID };
+
+static bool
+is_in_content(const struct part *p, enum content which)
+{
+	return which == CONTENT_ALL ||
+	       (which == CONTENT_TEXTS ? part_is_text(p) : p->kind == PART_TEXT);
+}
+
 static void
-put_chat_content(struct question *q, const struct part *parts, bool texts)
+put_chat_content(struct question *q, const struct part *parts, enum content which)
 {
 	const struct part *one = NULL;
 	size_t n = 0;
 
 	for (const struct part *p = parts; p; p = p->next)
-		if (!texts || part_is_text(p)) {
+		if (is_in_content(p, which)) {
 			one = p;
 			n++;
 		}
@@ -216,7 +225,7 @@ put_chat_content(struct question *q, const struct part *parts, bool texts)
 	}
 	json_put_open(q->out, "content", '[');
 	for (const struct part *p = parts; p && !q->err; p = p->next)
-		if (!texts || part_is_text(p))
+		if (is_in_content(p, which))
 			put_part(q, part_forms, p);
 	json_put_close(q->out, ']');
 }
@@ -232,7 +241,7 @@ put_chat_user(struct question *q, const struct turn *t)
 	for (; p && p->kind == PART_RESULT && !q->err; p = p->next) {
 		json_put_form(
 			q->out, "{'role':'tool','tool_call_id':%t", question_id(q, p->id));
-		put_chat_content(q, result_parts(p, &failed), true);
+		put_chat_content(q, result_parts(p, &failed), CONTENT_TEXTS);
 		json_put_close(q->out, '}');
 		for (const struct part *i = p->parts; i; i = i->next)
 			more |= !part_is_text(i);
@@ -241,7 +250,7 @@ put_chat_user(struct question *q, const struct turn *t)
 		return;
 	json_put_form(q->out, "{'role':'user'");
 	if (!more) {
-		put_chat_content(q, p, false);
+		put_chat_content(q, p, CONTENT_ALL);
 	} else {
 		json_put_open(q->out, "content", '[');
 		for (const struct part *r = t->first; r != p; r = r->next)
@@ -256,49 +265,36 @@ put_chat_user(struct question *q, const struct turn *t)
 }
 
 static void
-put_chat_assistant(struct question *q, struct turn *t)
+put_chat_assistant(struct question *q, const struct turn *t)
 {
-	struct part *texts = NULL, **end = &texts, *next;
-	struct part *refusals = NULL, **refused = &refusals;
-	bool calls = false;
+	bool has[PART_RESULT + 1] = { false };
+	struct buf *b = q->out;
 
-	for (struct part *p = t->first; p; p = p->next)
-		calls |= p->kind == PART_CALL;
-	json_put_form(q->out, "{'role':'assistant'");
-	if (calls) {
-		json_put_open(q->out, "tool_calls", '[');
-		for (const struct part *p = t->first; p; p = p->next)
-			if (p->kind == PART_CALL)
-				put_part(q, call_forms, p);
-		json_put_close(q->out, ']');
-	}
-	for (struct part *p = t->first; p && !q->err; p = next) {
-		next = p->next;
-		if (p->kind == PART_TEXT) {
-			*end = p;
-			end = &p->next;
-		} else if (p->kind == PART_REFUSAL) {
-			*refused = p;
-			refused = &p->next;
-		} else if (p->kind != PART_CALL) {
+	for (const struct part *p = t->first; p; p = p->next)
+		has[p->kind] = true;
+	json_put_form(b, "{'role':'assistant'");
+	if (has[PART_CALL])
+		json_put_open(b, "tool_calls", '[');
+	for (const struct part *p = t->first; p && !q->err; p = p->next)
+		if (p->kind == PART_CALL)
+			put_part(q, call_forms, p);
+		else if (p->kind != PART_TEXT && p->kind != PART_REFUSAL)
 			question_refuse(q, p->at, question_nowhere);
-		}
-	}
-	*end = *refused = NULL;
-	if (texts)
-		put_chat_content(q, texts, false);
-	else if (calls || refusals)
-		json_put_null(q->out, "content");
+	if (has[PART_CALL])
+		json_put_close(b, ']');
+	if (has[PART_TEXT] || (!has[PART_CALL] && !has[PART_REFUSAL]))
+		put_chat_content(q, t->first, CONTENT_SAID);
 	else
-		put_written(q->out, "content", SPAN_LIT(""));
-	if (refusals) {
-		json_put_name(q->out, "refusal");
-		buf_putc(q->out, '"');
-		for (const struct part *p = refusals; p; p = p->next)
-			buf_span(q->out, p->text);
-		buf_putc(q->out, '"');
+		json_put_null(b, "content");
+	if (has[PART_REFUSAL]) {
+		json_put_name(b, "refusal");
+		buf_putc(b, '"');
+		for (const struct part *p = t->first; p; p = p->next)
+			if (p->kind == PART_REFUSAL)
+				buf_span(b, p->text);
+		buf_putc(b, '"');
 	}
-	json_put_close(q->out, '}');
+	json_put_close(b, '}');
 }
 
 void
@@ -338,14 +334,14 @@ write_chat(struct question *q)
 {
 	question_put_settings(q);
 	json_put_open(q->out, "messages", '[');
-	for (struct turn *t = q->turns; t && !q->err; t = t->next) {
+	for (const struct turn *t = q->turns; t && !q->err; t = t->next) {
 		if (t->role == TURN_ASSISTANT) {
 			put_chat_assistant(q, t);
 		} else if (t->role == TURN_USER) {
 			put_chat_user(q, t);
 		} else {
 			json_put_form(q->out, "{'role':'system'");
-			put_chat_content(q, t->first, false);
+			put_chat_content(q, t->first, CONTENT_ALL);
 			json_put_close(q->out, '}');
 		}
 	}

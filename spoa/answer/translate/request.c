@@ -305,15 +305,6 @@ read_arguments(struct question *q, struct part *call, const struct node *n)
 			"the arguments are no JSON object that all read alike");
 }
 
-/* Whether it has the member, and not as null. */
-static bool
-is_there(const struct node *of, const char *key)
-{
-	const struct node *n = tree_member(of, key);
-
-	return n && n->tok != JSON_NULL;
-}
-
 struct part *
 question_part(
 	struct question *q, struct turn *t, const struct node *of, const struct part_set *set)
@@ -322,8 +313,11 @@ question_part(
 	const struct part_row *row = set->rows;
 	unsigned may = 1;
 
-	while (row->kind && !(set->typed ? node_is(type, row->is) : is_there(of, row->is)))
-		row++;
+	for (; row->kind; row++) {
+		const struct node *has_it = set->typed ? NULL : tree_member(of, row->is);
+		if (set->typed ? node_is(type, row->is) : has_it && has_it->tok != JSON_NULL)
+			break;
+	}
 	if (!row->kind && set->typed && type) {
 		if (!member_may_go(q, of))
 			question_refuse(q, type, question_nowhere);
