@@ -473,7 +473,8 @@ static enum socket_goes
 turn_takes(struct said *m, bool binary, struct span message, const struct live_event *e)
 {
 	/* written down beside an answer, it is a part of that */
-	bool ends = e->ends && !e->more && e->aside == m->answer.aside;
+	bool last = (e->ends && !e->more) || (e->usage && m->answer.over);
+	bool ends = last && e->aside == m->answer.aside;
 	enum part part = !ends ? PART_OF_MORE : e->aside ? PART_ALONE : PART_LAST;
 	enum socket_goes goes = SOCKET_GOES;
 	struct session *s = m->of;

@@ -18,6 +18,7 @@ struct live_event {
 	bool ends;   /* likewise: with this event it is over */
 	bool aside;  /* begins and ends, where no answer is under way; else a part of that */
 	bool more;   /* `ends`, but for its usage, which may come later */
+	bool usage;  /* of an answer so far: ends one that had ended but for it */
 	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
 	struct span response; /* of a provider's: the id of the answer that it is a part of, of
 				 the arena; n 0: it says none */
