@@ -234,33 +234,24 @@ put_chat_content(struct question *q, const struct part *parts, enum content whic
 static void
 put_chat_user(struct question *q, const struct turn *t)
 {
-	const struct part *p = t->first;
-	struct part failed;
-	bool more = false;
+	struct part *p = t->first, *rest = NULL, **end = &rest, failed;
 
 	for (; p && p->kind == PART_RESULT && !q->err; p = p->next) {
 		json_put_form(
 			q->out, "{'role':'tool','tool_call_id':%t", question_id(q, p->id));
 		put_chat_content(q, result_parts(p, &failed), CONTENT_TEXTS);
 		json_put_close(q->out, '}');
-		for (const struct part *i = p->parts; i; i = i->next)
-			more |= !part_is_text(i);
+		for (struct part *i = p->parts; i; i = i->next)
+			if (!part_is_text(i)) {
+				*end = i;
+				end = &i->next;
+			}
 	}
-	if (!more && !p)
+	*end = p;
+	if (!rest)
 		return;
 	json_put_form(q->out, "{'role':'user'");
-	if (!more) {
-		put_chat_content(q, p, CONTENT_ALL);
-	} else {
-		json_put_open(q->out, "content", '[');
-		for (const struct part *r = t->first; r != p; r = r->next)
-			for (const struct part *i = r->parts; i && !q->err; i = i->next)
-				if (!part_is_text(i))
-					put_part(q, part_forms, i);
-		for (; p && !q->err; p = p->next)
-			put_part(q, part_forms, p);
-		json_put_close(q->out, ']');
-	}
+	put_chat_content(q, rest, CONTENT_ALL);
 	json_put_close(q->out, '}');
 }
 
