@@ -363,36 +363,19 @@ write_chat(struct question *q)
 		json_put_form(q->out, "'stream_options':{'include_usage':true}");
 }
 
+/* clang-format off */
 const struct request_form chat_request_form = {
-	.form = FORM_CHAT,
-	.members = chat_members,
-	.most = { [SET_TEMPERATURE] = 2,
-		[SET_TOP_P] = 1,
-		[SET_STOP] = 4,
-		[SET_FREQUENCY] = 2,
-		[SET_PRESENCE] = 2,
-		[SET_CHOICES] = 128 },
-	.choices = choice_words,
-	.roles = message_roles,
-	.parts = { part_members, part_rows, true },
-	.read_turn = read_chat_message,
-	.read_tool = read_chat_tool,
-	.read = read_chat,
-	.write = write_chat,
-	.name_max = 64,
-	.text_format = true,
-	.any_json = true,
+	.form = FORM_CHAT, .members = chat_members,
+	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 4, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128 },
+	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true },
+	.read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
+	.name_max = 64, .text_format = true, .any_json = true,
 };
 
 const struct request_form mistral_request_form = {
-	.form = FORM_CHAT,
-	.members = mistral_settings,
-	.most = { [SET_TEMPERATURE] = 1.5,
-		[SET_TOP_P] = 1,
-		[SET_FREQUENCY] = 2,
-		[SET_PRESENCE] = 2,
-		[SET_CHOICES] = 128 },
+	.form = FORM_CHAT, .members = mistral_settings,
+	.most = { [SET_TEMPERATURE] = 1.5, [SET_TOP_P] = 1, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128 },
 	.write = write_chat,
-	.name_max = 64,
-	.any_json = true,
+	.name_max = 64, .any_json = true,
 };
+/* clang-format on */

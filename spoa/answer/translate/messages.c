@@ -260,20 +260,13 @@ write_messages(struct question *q)
 		json_put_bool(b, "stream", true);
 }
 
+/* clang-format off */
 const struct request_form messages_request_form = {
-	.form = FORM_MESSAGES,
-	.members = messages_members,
-	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 },
-	.choices = choice_words,
-	.roles = turn_roles,
-	.turn = turn_members,
-	.parts = { block_members, block_rows, true },
-	.read_part = read_block,
-	.read_turn = question_role_turn,
-	.read_tool = read_messages_tool,
-	.read = read_messages,
+	.form = FORM_MESSAGES, .members = messages_members,
+	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = turn_roles,
+	.turn = turn_members, .parts = { block_members, block_rows, true }, .read_part = read_block,
+	.read_turn = question_role_turn, .read_tool = read_messages_tool, .read = read_messages,
 	.write = write_messages,
-	.name_max = 128,
-	.titles = true,
-	.apart = true,
+	.name_max = 128, .titles = true, .apart = true,
 };
+/* clang-format on */

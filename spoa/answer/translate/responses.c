@@ -203,19 +203,13 @@ write_responses(struct question *q)
 	json_put_bool(b, "store", false);
 }
 
+/* clang-format off */
 const struct request_form responses_request_form = {
-	.form = FORM_RESPONSES,
-	.members = responses_members,
-	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1 },
-	.choices = choice_words,
-	.roles = item_roles,
-	.turn = turn_members,
-	.parts = { content_members, content_rows, true },
-	.read_turn = read_input_item,
-	.read_tool = read_responses_tool,
-	.read = read_responses,
+	.form = FORM_RESPONSES, .members = responses_members,
+	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = item_roles,
+	.turn = turn_members, .parts = { content_members, content_rows, true },
+	.read_turn = read_input_item, .read_tool = read_responses_tool, .read = read_responses,
 	.write = write_responses,
-	.name_max = 128,
-	.text_format = true,
-	.any_json = true,
+	.name_max = 128, .text_format = true, .any_json = true,
 };
+/* clang-format on */
