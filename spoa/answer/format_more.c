@@ -117,14 +117,9 @@ const struct answer_format answer_interactions = {
 
 /* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #define BLOCK(at) \
-	ROW(at ".text",                                 READ_TEXT), \
-	OF(at ".reasoningContent.reasoningText.text",  READ_TEXT, KIND_SIGNED), \
-	ROW(at ".reasoningContent.reasoningText.signature", READ_SEALED), \
+	CONVERSE_BLOCK(at), \
 	ROW(at ".reasoningContent.redactedContent",     READ_SEALED), \
 	CALL(at ".toolUse",                             WHOLE, "!server_tool_use"), \
-	ROW(at ".toolUse.toolUseId",                    READ_WORD), \
-	ROW(at ".toolUse.name",                         READ_TOOL), \
-	ROW(at ".toolUse.input",                        READ_INPUT), \
 	MEDIA(at ".image.source.bytes",                 "image"), \
 	ROW(at ".image.format",                         READ_WORD)
 static const struct answer_row bedrock_rows[] = {
