@@ -134,12 +134,15 @@ async function outside() {
 		item('added', { id: 'i', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'hello my friend' }] }),
 		item('retrieved', { id: 'i', type: 'function_call', name: 'weather', call_id: 'c', arguments: '{"city":"Rome"}' }),
 		item('added', { id: 'i', type: 'function_call_output', call_id: 'c', output: 'it rains in Rome' }),
-		{ type: 'conversation.item.input_audio_transcription.delta', item_id: 'q', content_index: 0, delta: 'hello my dear' },
 		{ type: 'session.shout', what: 'over and out' },
 	]
 	p.say(...all)
 	await c.until(x => x.got.length == all.length)
 	same('they come whole', c.got, all)
+	c.take()
+	for (const delta of ['hello my', ' dear', ' friend']) p.say({ type: 'conversation.item.input_audio_transcription.delta', item_id: 'q', content_index: 0, delta })
+	await c.until(x => / friend/.test(x.got.map(m => m.delta).join('')), 2000)
+	same('so do pieces of a transcript', c.got.map(m => m.delta).join(''), 'hello my dear friend')
 	p.say('')
 	p.say(item('added', { id: 'i', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'social 536-90-4399 number' }] }))
 	same('a rule denies them', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false]);
@@ -188,7 +191,7 @@ async function gemini() {
 	p.say(said('call 212-555-0187 '), said('my friend', { turnComplete: true }))
 	p.say(said('the next one '))
 	await c.until(() => /next/.test(parts(c)))
-	same('what was held of a turn without usage comes before the next one', parts(c).slice(0, -4).replace(/one ?$/, ''), 'call <PHONE_NUMBER> my friendthe next ')
+	ok('what was held of a turn without usage comes before the next one', parts(c).startsWith('call <PHONE_NUMBER> my friendthe next '), c.got)
 	p.say({ ...said('here', { turnComplete: true }), ...took(10, 10) })
 	await c.until(x => x.got.find(m => m.usageMetadata))
 	// one that is asked for while another is under way
@@ -216,8 +219,7 @@ async function paced() {
 	await until(() => p.raw.length >= 250)
 	await sleep(1500)
 	same('so many are decided in ten seconds', p.raw.length, 250)
-	await until(() => p.raw.length >= 500, 15000)
-	await until(() => p.raw.length >= 600, 15000)
+	await until(() => p.raw.length >= 600, 30000)
 	same('and the rest after that', [p.raw.length, c.code], [600, undefined])
 	c.stop()
 }
@@ -262,9 +264,9 @@ const server = net.createServer(s => new Provider(s))
 await new Promise(y => server.listen(0, '127.0.0.1', y))
 console.log(`# port ${server.address().port}`)
 await until(() => fs.existsSync(process.env.GO), 60000)
-const slow = process.argv[2] ? [] : [paced(), half()]
-const all = { money, errors, outside, transcripts, gemini, calls, reload }
-for (const name of process.argv[2]?.split(',') ?? Object.keys(all)) await all[name]().catch(e => ok(name, false, e.stack))
+const slow = [paced(), half()]
+for (const part of [money, errors, outside, transcripts, gemini, calls]) await part().catch(e => ok(part.name, false, e.stack))
 await Promise.all(slow)
+await reload()
 console.log('# ended')
 process.exit(0)
