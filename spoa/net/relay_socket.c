@@ -146,11 +146,11 @@ pace_count(struct pace *p)
 	return ++p->n;
 }
 
-/* When it is read again: a client that has more decided than CAP_SOCKET_DECIDED; 0: it is. */
-static uint64_t
-paused_until(const struct side *s)
+/* A client that has more decided is not read until the span is over. */
+static bool
+is_paused(const struct side *s)
 {
-	return s->decided.n >= CAP_SOCKET_DECIDED ? s->decided.since_us + SPAN_US : 0;
+	return s->decided.n >= CAP_SOCKET_DECIDED;
 }
 
 /* The other side hears the code; reasons are texts that nobody read. */
@@ -203,7 +203,7 @@ side_reads(const struct edge *c, enum socket_side from)
 {
 	const struct side *s = &c->socket->side[from];
 
-	if (c->socket->closing || s->waits || !c->up || clock_mono_us() < paused_until(s))
+	if (c->socket->closing || s->waits || !c->up || is_paused(s))
 		return false;
 	return from == SIDE_CLIENT ? upstream_unsent(c->up) < CAP_RELAY_AHEAD
 				   : edge_unsent(c) < CAP_RELAY_UNSENT;
@@ -299,10 +299,11 @@ static uint64_t
 side_due(const struct edge *c, enum socket_side of)
 {
 	const struct side *s = &c->socket->side[of];
-	uint64_t paused = paused_until(s);
 
-	if (!side_reads(c, of)) /* its silence is ours */
-		return !s->waits && clock_mono_us() < paused ? paused : UINT64_MAX;
+	if (is_paused(s))
+		return s->decided.since_us + SPAN_US;
+	if (!side_reads(c, of))
+		return UINT64_MAX; /* its silence is ours */
 	uint64_t silent = s->heard_us + (s->pinged_us > s->heard_us ? GONE_US : PING_US);
 	uint64_t half = s->half_us ? s->half_us + HALF_US : UINT64_MAX;
 	return half < silent ? half : silent;
@@ -340,6 +341,8 @@ socket_timeout(struct edge *c)
 	}
 	for (enum socket_side i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
 		struct side *s = &c->socket->side[i];
+		if (is_paused(s) && now >= side_due(c, i))
+			s->decided.n = 0;
 		if (now < side_due(c, i))
 			continue;
 		if (is_half_too_long(s, now)) {
