@@ -9,10 +9,11 @@
 #include "base/random.h"
 #include "net/relay_conn.h"
 
-#define PING_US	    20000000u /* silence of a side, then it is asked */
-#define GONE_US	    60000000u /* silence, then it is gone */
-#define CONTROLS_US 10000000u /* CAP_SOCKET_CONTROLS are of so long */
-#define HOLD_STEP   65536u
+#define PING_US	  20000000u /* silence of a side, then it is asked */
+#define GONE_US	  60000000u /* silence, then it is gone */
+#define HALF_US	  30000000u /* a message that is not whole */
+#define SPAN_US	  10000000u /* CAP_SOCKET_CONTROLS, CAP_SOCKET_DECIDED are of so long */
+#define HOLD_STEP 65536u
 
 enum socket_side { SIDE_CLIENT, SIDE_PROVIDER, SIDES };
 
@@ -21,9 +22,12 @@ struct socket {
 		struct ws_reader reader;
 		bool waits; /* a message of it is being decided */
 		uint64_t heard_us,
-			pinged_us;    /* its last byte; it was asked whether it is there */
-		uint64_t controls_us; /* since when so many came */
-		unsigned controls;
+			pinged_us; /* its last byte; it was asked whether it is there */
+		uint64_t half_us;  /* since when a message of it is half; 0: none is */
+		struct pace {
+			uint64_t since_us; /* so many came */
+			unsigned n;
+		} controls, decided;
 	} side[SIDES];
 	size_t held; /* bytes that the gate counts */
 	bool closing;
@@ -129,16 +133,24 @@ socket_denied(struct edge *c)
 
 /* ---- reading ---- */
 
-static bool
-too_many_controls(struct side *s)
+/* One more: how many of a span that is. */
+static unsigned
+pace_count(struct pace *p)
 {
 	uint64_t now = clock_mono_us();
 
-	if (now >= s->controls_us + CONTROLS_US) {
-		s->controls_us = now;
-		s->controls = 0;
+	if (now >= p->since_us + SPAN_US) {
+		p->since_us = now;
+		p->n = 0;
 	}
-	return ++s->controls > CAP_SOCKET_CONTROLS;
+	return ++p->n;
+}
+
+/* A client that has more decided is not read until the span is over. */
+static bool
+is_paused(const struct side *s)
+{
+	return s->decided.n >= CAP_SOCKET_DECIDED;
 }
 
 /* The other side hears the code; reasons are texts that nobody read. */
@@ -163,7 +175,7 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 	case WS_CLOSE: peer_closes(c, from, m->code); return false;
 	case WS_PING:
 	case WS_PONG:
-		if (too_many_controls(s)) {
+		if (pace_count(&s->controls) > CAP_SOCKET_CONTROLS) {
 			socket_close(c, WS_POLICY,
 				client ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
 				"too many pings");
@@ -172,11 +184,15 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 		if (m->op == WS_PING)
 			put_frame(c, from, WS_PONG, m->payload);
 		return true;
-	default: break;
+	default: s->half_us = 0; break;
 	}
 	switch (c->relay->ops->message(c->x, client, m->op == WS_BINARY, m->payload)) {
 	case SOCKET_GOES: return true;
-	case SOCKET_WAITS: s->waits = true; return false;
+	case SOCKET_WAITS:
+		s->waits = true;
+		if (client)
+			pace_count(&s->decided);
+		return false;
 	case SOCKET_ENDS: socket_denied(c); return false;
 	}
 	return false;
@@ -185,7 +201,9 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 static bool
 side_reads(const struct edge *c, enum socket_side from)
 {
-	if (c->socket->closing || c->socket->side[from].waits || !c->up)
+	const struct side *s = &c->socket->side[from];
+
+	if (c->socket->closing || s->waits || !c->up || is_paused(s))
 		return false;
 	return from == SIDE_CLIENT ? upstream_unsent(c->up) < CAP_RELAY_AHEAD
 				   : edge_unsent(c) < CAP_RELAY_UNSENT;
@@ -224,7 +242,14 @@ read_side(struct edge *c, enum socket_side from)
 		if (!take_message(c, from, &m))
 			break;
 	}
-	if (c->state == EDGE_SOCKET && in->n == 0)
+	if (c->state != EDGE_SOCKET)
+		return;
+	/* as long as we do not read it, it cannot become whole */
+	if (!ws_is_half(&s->reader) || !side_reads(c, from))
+		s->half_us = 0;
+	else if (!s->half_us)
+		s->half_us = clock_mono_us();
+	if (in->n == 0)
 		buf_free(in);
 }
 
@@ -275,9 +300,19 @@ side_due(const struct edge *c, enum socket_side of)
 {
 	const struct side *s = &c->socket->side[of];
 
+	if (is_paused(s))
+		return s->decided.since_us + SPAN_US;
 	if (!side_reads(c, of))
 		return UINT64_MAX; /* its silence is ours */
-	return s->heard_us + (s->pinged_us > s->heard_us ? GONE_US : PING_US);
+	uint64_t silent = s->heard_us + (s->pinged_us > s->heard_us ? GONE_US : PING_US);
+	uint64_t half = s->half_us ? s->half_us + HALF_US : UINT64_MAX;
+	return half < silent ? half : silent;
+}
+
+static bool
+is_half_too_long(const struct side *s, uint64_t now)
+{
+	return s->half_us && now >= s->half_us + HALF_US;
 }
 
 uint64_t
@@ -306,8 +341,16 @@ socket_timeout(struct edge *c)
 	}
 	for (enum socket_side i = 0; i < SIDES && c->state == EDGE_SOCKET; i++) {
 		struct side *s = &c->socket->side[i];
+		if (is_paused(s) && now >= side_due(c, i))
+			s->decided.n = 0;
 		if (now < side_due(c, i))
 			continue;
+		if (is_half_too_long(s, now)) {
+			socket_close(c, WS_POLICY,
+				i == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
+				"a message is not whole after half a minute");
+			return;
+		}
 		if (s->pinged_us > s->heard_us) {
 			socket_close(c, WS_GOING_AWAY,
 				i == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,

@@ -25,7 +25,8 @@ static const struct {
 	const char *name, *message;
 	bool gemini, provider;
 	int is;
-	const char *flags; /* a: asks, b: begins, e: ends, m: more, s: aside, u: usage */
+	const char
+		*flags; /* a: asks, b: begins, e: ends, m: more, s: aside, u: usage, r: error */
 } cases[] = {
 	{ "audio", "{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC/+==\"}", false,
 		false, MEDIA, "" },
@@ -82,6 +83,8 @@ static const struct {
 		TEXT, "b" },
 	{ "an answer ends", "{\"type\":\"response.done\",\"response\":{}}", false, true, TEXT,
 		"e" },
+	{ "an error", "{\"type\":\"error\",\"error\":{\"type\":\"x\"}}", false, true, TEXT,
+		"r" },
 	{ "audio of an answer",
 		"{\"type\":\"response.output_audio.delta\",\"item_id\":\"i\",\"content_index\":"
 		"0,\"delta\":\"AAEC\"}",
@@ -144,6 +147,21 @@ static const struct {
 		true, false, TEXT, "" },
 	{ "Gemini: a turn", "{\"clientContent\":{\"turnComplete\":true}}", true, false, TEXT,
 		"a" },
+	{ "Gemini: more of it comes",
+		"{\"clientContent\":{\"turns\":[],\"turnComplete\":false}}", true, false, TEXT,
+		"" },
+	{ "Gemini: it says nothing of that", "{\"client_content\":{\"turns\":[]}}", true, false,
+		TEXT, "" },
+	{ "Gemini: in the other spelling, with an escape",
+		"{\"client_content\":{\"turn\\u005fcomplete\":true}}", true, false, TEXT, "a" },
+	{ "Gemini: a turn that a text says is none",
+		"{\"clientContent\":{\"turns\":[{\"turnComplete\":true}]}}", true, false, TEXT,
+		"" },
+	{ "Gemini: more of it comes, and a tool's result",
+		"{\"clientContent\":{},\"toolResponse\":{}}", true, false, TEXT, "a" },
+	{ "Gemini: turnComplete twice",
+		"{\"clientContent\":{\"turnComplete\":false,\"turn_complete\":true}}", true,
+		false, TEXT, "a" },
 	{ "Gemini: an answer",
 		"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"turnComplete\"}]}}}",
 		true, true, TEXT, "b" },
@@ -199,7 +217,8 @@ events_are_what_their_row_says(void **state)
 			bool is;
 			char letter;
 		} all[] = { { got.asks, 'a' }, { got.begins, 'b' }, { got.ends, 'e' },
-			{ got.more, 'm' }, { got.aside, 's' }, { got.usage, 'u' } };
+			{ got.more, 'm' }, { got.aside, 's' }, { got.usage, 'u' },
+			{ got.error, 'r' } };
 		for (size_t k = 0; k < COUNT_OF(all); k++)
 			if (all[k].is)
 				flags[n++] = all[k].letter;
@@ -209,6 +228,47 @@ events_are_what_their_row_says(void **state)
 		assert_true(got.is != LIVE_MEDIA || got.media_bytes > 0);
 		arena_reset(&a);
 	}
+}
+
+static const struct {
+	const char *name, *message;
+	bool heard;
+} transcripts[] = {
+	{ "a piece of one",
+		"{\"type\":\"response.output_audio_transcript.delta\",\"delta\":\"x\"}", true },
+	{ "its type with an escape",
+		"{\"type\":\"response.audio_tr\\u0061nscript.done\",\"x\":\"x\"}", true },
+	{ "in an item of an answer",
+		"{\"type\":\"response.done\",\"response\":{\"output\":[{\"content\":[{\"type\":"
+		"\"output_audio\",\"transcript\":\"x\"}]}]}}",
+		true },
+	{ "Gemini: of what it says",
+		"{\"serverContent\":{\"outputTranscription\":{\"text\":\"x\"}}}", true },
+	{ "Gemini: in the other spelling",
+		"{\"server_content\":{\"input_transcription\":{\"text\":\"x\"}}}", true },
+	{ "a text about transcripts",
+		"{\"type\":\"response.output_text.delta\",\"delta\":\"the transcript, "
+		"\\\"transcript\\\":\"}",
+		false },
+	{ "an item of another type",
+		"{\"type\":\"conversation.item.added\",\"item\":{\"type\":\"transcript\"}}",
+		false },
+	{ "how a session writes down",
+		"{\"type\":\"session.updated\",\"session\":{\"audio\":{\"input\":{"
+		"\"transcription\":{\"model\":\"m\"}}}}}",
+		false },
+	{ "no JSON", "transcript", false },
+	{ "nothing", "", false },
+};
+
+static void
+transcripts_are_heard(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(transcripts); i++)
+		if (live_is_heard(span_str(transcripts[i].message)) != transcripts[i].heard)
+			fail_msg("%s: %d", transcripts[i].name, !transcripts[i].heard);
+	assert_false(live_is_heard((struct span){ NULL, 0 }));
 }
 
 static const struct {
@@ -387,6 +447,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_are_what_their_row_says),
 		cmocka_unit_test(events_name_their_answer),
+		cmocka_unit_test(transcripts_are_heard),
 		cmocka_unit_test(texts_have_their_roles),
 		cmocka_unit_test(handles_are_where_they_mean_something),
 	};

@@ -258,12 +258,48 @@ the_key_of_the_rfc_is_accepted_as_it_says(void **state)
 	assert_true(span_is(of_rfc, key));
 }
 
+static void
+half_a_message_is_known_as_one(void **state)
+{
+	const struct {
+		const char *bytes;
+		size_t n;
+		bool half;
+	} pieces[] = {
+		{ "", 0, false },
+		{ "\x81", 1, true }, /* a head */
+		{ "\x00", 1, false },
+		{ "\x01\x02", 2, true }, /* a payload */
+		{ "a", 1, true },
+		{ "b", 1, true },	 /* its frame is whole, and not the last */
+		{ "\x89\x00", 2, true }, /* a ping meanwhile */
+		{ "\x80\x01z", 3, false },
+		{ "\x89\x00", 2, false },
+	};
+	struct ws_reader r;
+	struct ws_message m;
+
+	(void)state;
+	ws_reader_init(&r, false, CAP);
+	for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+		for (struct span in = span_of(pieces[i].bytes, pieces[i].n); in.n;) {
+			ssize_t n = ws_next(&r, in, &m);
+			assert_true(n > 0);
+			in = span_cut(in, (size_t)n, in.n);
+		}
+		if (ws_is_half(&r) != pieces[i].half)
+			fail_msg("after piece %zu: %d", i, !pieces[i].half);
+	}
+	ws_reader_free(&r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_are_the_same_however_they_are_cut),
 		cmocka_unit_test(a_message_of_endless_frames_is_refused),
+		cmocka_unit_test(half_a_message_is_known_as_one),
 		cmocka_unit_test(pieces_of_a_message_count_together),
 		cmocka_unit_test(what_is_written_is_read_again),
 		cmocka_unit_test(a_close_says_as_much_as_it_may),

@@ -53,6 +53,7 @@ struct guard_plan {
 	bool hide_usage;   /* the stream's usage was asked for by us */
 	const char *alias; /* what the caller calls the model, without need of escapes: the
 			      answer says it; NULL: its own */
+	bool is_part;	   /* a message of a session that is read by itself: it has no end */
 	bool usage_first;  /* of a whole answer in JSON: its head waits for it */
 	/* What names in records are looked through by; NULL: they are not. */
 	const struct detect_rules *rules;

@@ -182,7 +182,8 @@ guard_end_is_cut(const struct guard *g)
 {
 	const struct answer_format *f = g->format;
 
-	if (f->endless || !g->end.says || g->end.last || guard_end_is_unknown(g))
+	if (f->endless || g->plan.is_part || !g->end.says || g->end.last ||
+		guard_end_is_unknown(g))
 		return false;
 	return f->last || !g->end.done || (g->end.begun & ~g->end.done);
 }

@@ -80,6 +80,13 @@ ws_kept(const struct ws_reader *r)
 	return r->message.size;
 }
 
+/* Some of a message has come, and not all. */
+static inline bool
+ws_is_half(const struct ws_reader *r)
+{
+	return r->message_op || r->head_n || r->state == WS_IN_PAYLOAD;
+}
+
 /* A frame; `mask` NULL: it is not masked. */
 void ws_put(struct buf *out, enum ws_op op, bool fin, struct span payload,
 	const unsigned char mask[4]);
@@ -90,13 +97,13 @@ void ws_put_close(
 /* A code that may be in a close frame. */
 bool ws_code_sent(unsigned code);
 
-/* Whether a head asks for a WebSocket, and for nothing else (RFC 6455 4.1): GET, one Upgrade that
- * is `websocket`, version 13, no body. Its key is not looked at: HTTP/2 brings none. */
+/* Whether a head asks for a WebSocket, and for nothing else (RFC 6455 4.1): GET, one Upgrade
+ * that is `websocket`, version 13, no body. Its key is not looked at: HTTP/2 brings none. */
 bool ws_asked(const struct http_head *h);
 /* Member i of the subprotocols that it offers; empty: there are no more. */
 struct span ws_offered(const struct http_head *h, size_t i);
-/* Whether a response of 101 accepts this key, with no extension and no subprotocol. NULL, or why
- * it is none: a fixed phrase. */
+/* Whether a response of 101 accepts this key, with no extension and no subprotocol. NULL, or
+ * why it is none: a fixed phrase. */
 const char *ws_accepted(const struct http_head *h, struct span key);
 
 /* Sec-WebSocket-Accept of a key (RFC 6455 4.2.2), with a NUL. */

@@ -74,8 +74,7 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.to = f->from,
 		.sent = form_dialect(f->to),
 		.asked = r->found.endpoint.dialect,
-		.array = f->from == FORM_GENERATE && f->made.stream &&
-			 request_streams_array(r),
+		.array = f->from == FORM_GENERATE && f->made.stream && request_streams_array(r),
 		.wants_usage = f->made.wants_usage,
 		.choices = f->made.choices,
 		.vectors = f->made.vectors,
@@ -83,8 +82,8 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.model = r->found.route->alias ? span_str(r->found.route->alias)
 					       : arena_dup(own, r->in.body.model),
 		.id = span_str(r->id) };
-	out->format = answer_format_find(
-		span_str(dialect_name(out->sent)), span_next(&path, '?'));
+	out->format =
+		answer_format_find(span_str(dialect_name(out->sent)), span_next(&path, '?'));
 }
 
 int
@@ -139,6 +138,7 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 				: answer_format_find(span_str(dialect_name(d)), path),
 		.translate = other ? translate : NULL,
 		.dialect = d,
+		.is_part = r->in.socket,
 		.endpoint = other ? form_name(translate->from) : r->found.endpoint.name,
 		.path = path,
 		.rules = r->snap->rules,
@@ -198,8 +198,8 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
 	const struct route *route = x->r->found.route;
 	struct guard_plan plan;
-	int err = request_guard_plan(x->r, x->plan.head.path, &x->asked, x->vault,
-		&x->translate, &plan);
+	int err = request_guard_plan(
+		x->r, x->plan.head.path, &x->asked, x->vault, &x->translate, &plan);
 
 	if (err)
 		return err;

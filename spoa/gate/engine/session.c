@@ -26,6 +26,7 @@ static const struct guard_head events_head = { .status = 200,
 	.content_encoding = { "", 0 } };
 
 static void message_decided(void *arg, const struct exchange_denial *denial);
+static void turns_are_joined(struct session *s, const struct said *last);
 
 /* ---- the end of it ---- */
 
@@ -267,6 +268,8 @@ message_decided(void *arg, const struct exchange_denial *denial)
 			s->calls.emit(s->calls.arg, false, m->binary, m->x->plan.body);
 		if (m->turn && !turn_begins(m))
 			goes = session_ends(s, WS_TRY_AGAIN, false, "out of memory");
+		else if (m->turn && of_client)
+			turns_are_joined(s, m);
 	}
 	if (of_client)
 		s->asking = NULL;
@@ -282,7 +285,9 @@ message_decided(void *arg, const struct exchange_denial *denial)
 
 /* ---- turns ---- */
 
-/* Those that are decided upon, or under way. */
+/* Those that are decided upon, or under way; but for transcripts, each of which is over at
+ * once.
+ */
 static size_t
 turns_of(const struct session *s)
 {
@@ -290,31 +295,63 @@ turns_of(const struct session *s)
 	size_t n = 0;
 
 	LIST_FOREACH (m, &s->said, all)
-		n += m->turn && m->life != SAID_OVER;
+		n += m->turn && !m->answer.aside && m->life != SAID_OVER;
 	return n;
 }
 
 /* Whose answer it is a part of: by its id, which is a turn's own from its first event on;
- * without an id the last one's. NULL: none's. */
+ * without an id that of the last one that has begun so, else of the first that was asked for:
+ * answers without ids come one after another. NULL: none's. */
 static struct said *
 turn_of(const struct session *s, const struct live_event *e)
 {
 	struct said *m, *asked = NULL;
 
 	LIST_FOREACH (m, &s->said, all) {
-		if (!m->turn || m->life != SAID_ANSWERED)
+		if (!m->turn || m->life != SAID_ANSWERED || m->answer.aside != e->aside)
 			continue;
-		if (!e->response.n ||
-			span_eq(span_of(m->answer.id, m->answer.nid), e->response))
+		if (e->response.n ? span_eq(span_of(m->answer.id, m->answer.nid), e->response)
+				  : m->answer.nid > 0)
 			return m;
-		if (!m->answer.nid && !m->answer.aside)
+		if (!m->answer.nid)
 			asked = m;
 	}
-	if (asked && (e->begins || e->ends)) {
+	if (asked && e->response.n && (e->begins || e->ends)) {
 		memcpy(asked->answer.id, e->response.p, e->response.n);
 		asked->answer.nid = e->response.n;
 	}
 	return asked;
+}
+
+/* Its provider refused to answer it, or answers it with the one after it: it took nothing. */
+static void
+turn_is_void(struct said *m, int status)
+{
+	const struct exchange_result res = { .end = END_COMPLETE,
+		.status = status,
+		.output_begun = false,
+		.usage = { .known = status < 400 } };
+
+	said_over(m, &res);
+}
+
+/* Where answers have no ids one is made at a time: what is asked for while another is under way
+ * is answered after it, and with all that was asked for since. */
+static void
+turns_are_joined(struct session *s, const struct said *last)
+{
+	struct said *first = NULL, *m, *next;
+
+	if (live_has_ids(&s->x->r->found.endpoint))
+		return;
+	LIST_FOREACH (m, &s->said, all)
+		if (m->turn && m->life == SAID_ANSWERED)
+			first = m;
+	for (m = LIST_FIRST(&s->said); m; m = next) {
+		next = LIST_NEXT(m, all);
+		if (m->turn && m->life == SAID_ANSWERED && m != last && m != first)
+			turn_is_void(m, 200);
+	}
 }
 
 /* ---- the client's ---- */
@@ -344,6 +381,13 @@ is_outdated(const struct session *s)
 }
 
 static enum socket_goes
+too_many_turns(struct session *s)
+{
+	return session_denies(s, "rate_limit_exceeded",
+		"more answers at the same time than a session may have");
+}
+
+static enum socket_goes
 client_message(struct session *s, bool binary, struct span message)
 {
 	struct arena a;
@@ -351,7 +395,7 @@ client_message(struct session *s, bool binary, struct span message)
 	arena_init(&a, CAP_REQUEST_ARENA, true);
 	struct live_event e = live_client(&s->x->r->found.endpoint, message, &a);
 	arena_reset(&a);
-	if (is_outdated(s) && !turns_of(s))
+	if (is_outdated(s) && (e.is == LIVE_TEXT || !turns_of(s)))
 		return session_ends(s, WS_RESTART, false, "the policy has changed");
 	enum socket_goes goes =
 		e.is == LIVE_MEDIA ? media_goes(s, false, e.media_bytes) : SOCKET_GOES;
@@ -361,7 +405,9 @@ client_message(struct session *s, bool binary, struct span message)
 		s->calls.emit(s->calls.arg, false, binary, message);
 		return SOCKET_GOES;
 	}
-	s->asking = message_asks(s, binary, message, e.asks && !turns_of(s));
+	if (e.asks && turns_of(s) >= CAP_SOCKET_TURNS)
+		return too_many_turns(s);
+	s->asking = message_asks(s, binary, message, e.asks);
 	return s->asking ? SOCKET_WAITS
 			 : session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
 }
@@ -417,8 +463,9 @@ guard_refuses(struct session *s, const struct guard *g, enum guard_result why)
 	}
 }
 
-/* Of the answer a message is a part of: more comes, nothing does, or it is all there is. */
-enum part { PART_OF_MORE, PART_LAST, PART_ALONE };
+/* Of the answer a message is a part of: more comes, nothing does, or it is all there is; or
+ * there is no message: the answer was over before. */
+enum part { PART_OF_MORE, PART_LAST, PART_ALONE, PART_NONE };
 
 /* `heard`: what is written of it is said, too. */
 static enum socket_goes
@@ -431,16 +478,17 @@ guard_takes(struct session *s, struct guard *g, bool *heard, bool binary, struct
 	uint64_t before = report->opaque_bytes;
 	size_t redactions = report->redactions;
 
-	put_event(&event, message);
+	if (part != PART_NONE)
+		put_event(&event, message);
 	enum guard_result r =
 		buf_failed(&event) ? GUARD_NO_MEMORY : guard_feed(g, buf_view(&event), &out);
 	if (!r && part != PART_OF_MORE)
 		r = guard_end(g, &out);
-	if (r == GUARD_CUT && part == PART_ALONE)
+	if (r == GUARD_CUT && part != PART_LAST)
 		r = GUARD_PASS;
 	uint64_t media = report->opaque_bytes - before;
 	enum socket_goes goes = media ? media_goes(s, true, media) : SOCKET_GOES;
-	*heard |= memmem(message.p, message.n, "ranscript", 9) != NULL;
+	*heard |= live_is_heard(message);
 	/* masked here, it would still be heard */
 	if (goes == SOCKET_GOES && *heard && report->redactions > redactions)
 		goes = session_denies(s, "content_policy_violation",
@@ -472,9 +520,7 @@ message_alone(struct session *s, bool binary, struct span message)
 static enum socket_goes
 turn_takes(struct said *m, bool binary, struct span message, const struct live_event *e)
 {
-	/* written down beside an answer, it is a part of that */
-	bool last = (e->ends && !e->more) || (e->usage && m->answer.over);
-	bool ends = last && e->aside == m->answer.aside;
+	bool ends = (e->ends && !e->more) || (e->usage && m->answer.over);
 	enum part part = !ends ? PART_OF_MORE : e->aside ? PART_ALONE : PART_LAST;
 	enum socket_goes goes = SOCKET_GOES;
 	struct session *s = m->of;
@@ -492,20 +538,21 @@ turn_takes(struct said *m, bool binary, struct span message, const struct live_e
 	return goes;
 }
 
-/* An answer begins that is nobody's yet: the provider began by itself, or whose it is is being
- * decided. */
+/* What was used of an answer that has no turn, or the answer itself: the provider began it by
+ * itself, or whose it is is being decided. */
 static enum socket_goes
 turn_is_asked(struct session *s, bool binary, struct span message, const struct live_event *e)
 {
 	struct said *m;
 
 	LIST_FOREACH (m, &s->said, all)
-		if (m->turn && m->life == SAID_DECIDED)
+		if (m->turn && m->life == SAID_DECIDED && m->answer.aside == e->aside)
 			break;
 	if (!m) {
-		if (turns_of(s) == CAP_SOCKET_TURNS)
-			return session_denies(s, "rate_limit_exceeded",
-				"more answers at the same time than a session may have");
+		if (is_outdated(s))
+			return session_ends(s, WS_RESTART, false, "the policy has changed");
+		if (!e->aside && turns_of(s) >= CAP_SOCKET_TURNS)
+			return too_many_turns(s);
 		if (!(m = message_asks(s, false, SPAN_LIT("{}"), true)))
 			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
 		m->silent = true;
@@ -515,6 +562,34 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 	s->held.binary = binary;
 	s->held.waits = true;
 	return SOCKET_WAITS;
+}
+
+/* It is over, and no usage came: what was held of it goes. */
+static enum socket_goes
+turn_is_left(struct said *m, bool binary)
+{
+	enum socket_goes goes = SOCKET_GOES;
+	struct session *s = m->of;
+
+	if (m->answer.guard)
+		goes = guard_takes(s, m->answer.guard, &m->answer.heard_too, binary,
+			SPAN_LIT(""), PART_NONE);
+	turn_ends(m, goes == SOCKET_GOES ? END_COMPLETE : END_ANSWER_DENIED,
+		goes == SOCKET_GOES ? NULL : s->end.why);
+	return goes;
+}
+
+/* The first one that was asked for, and has not begun. */
+static void
+error_answers(struct session *s)
+{
+	struct said *m, *asked = NULL;
+
+	LIST_FOREACH (m, &s->said, all)
+		if (m->turn && m->life == SAID_ANSWERED && !m->answer.nid && !m->answer.aside)
+			asked = m;
+	if (asked)
+		turn_is_void(asked, 400);
 }
 
 static enum socket_goes
@@ -533,13 +608,19 @@ provider_message(struct session *s, bool binary, struct span message)
 	}
 	if (e.response.n > CAP_SOCKET_RESPONSE_ID)
 		return session_ends(s, WS_INTERNAL, false, "an answer's id is too long");
+	if (e.error) {
+		error_answers(s);
+		return message_alone(s, binary, message);
+	}
 	struct said *m = turn_of(s, &e);
 	/* the usage of the one before never came */
-	if (m && m->answer.over && e.begins && !e.aside) {
-		turn_ends(m, END_COMPLETE, NULL);
-		m = NULL;
+	if (m && m->answer.over && e.begins) {
+		enum socket_goes goes = turn_is_left(m, binary);
+		if (goes != SOCKET_GOES)
+			return goes;
+		m = turn_of(s, &e);
 	}
-	if (!m && e.begins)
+	if (!m && (e.begins || e.ends))
 		return turn_is_asked(s, binary, message, &e);
 	if (!session_binds(s, &message, &bound))
 		return session_ends(s, WS_INTERNAL, false,

@@ -239,12 +239,13 @@ read_session(struct request *r)
 		b->table = r->found.endpoint.table;
 	}
 	for (size_t i = 0; i < r->in.ntarget; i++) {
+		/* with a value or without */
+		if (v[i].role == ROLE_KEY && span_is(v[i].text, "call_id"))
+			return request_deny(r, 403, "permission_denied", "",
+				SPAN_LIT("a call that was begun elsewhere is not joined here"));
 		if (v[i].role != ROLE_QUERY || v[i].key == SEGMENT_NO_KEY)
 			continue;
 		struct span key = v[v[i].key].text;
-		if (span_is(key, "call_id"))
-			return request_deny(r, 403, "permission_denied", "",
-				SPAN_LIT("a call that was begun elsewhere is not joined here"));
 		if (span_is(key, "model") && b->model.n)
 			return request_deny(r, 400, "ambiguous_model", "",
 				SPAN_LIT("the query names two models"));

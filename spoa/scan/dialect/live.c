@@ -4,12 +4,23 @@
 #include "scan/dialect/live.h"
 
 #include "base/ascii.h"
+#include "base/caps.h"
 #include "base/codec/json.h"
+#include "base/scoped.h"
 
 enum { WORD_MAX = 64, KEYS_MAX = 12 };
 
 /* OVER: it ends, and its usage comes later; CONTENT: its members say the rest */
-enum { ASKS = 1, BEGINS = 2, ENDS = 4, OVER = 8, ASIDE = 16, USAGE = 32, CONTENT = 64 };
+enum {
+	ASKS = 1,
+	BEGINS = 2,
+	ENDS = 4,
+	OVER = 8,
+	ASIDE = 16,
+	USAGE = 32,
+	CONTENT = 64,
+	ERROR = 128
+};
 
 struct live_row {
 	const char *name; /* of the event */
@@ -42,7 +53,8 @@ static const struct live_row openai_provider[] = {
 	{ "response.completed",          LIVE_TEXT,  ENDS, { NULL } },
 	{ "response.incomplete",         LIVE_TEXT,  ENDS, { NULL } },
 	{ "response.failed",             LIVE_TEXT,  ENDS, { NULL } },
-	/* of a session that only writes down what is said */
+	{ "error",                       LIVE_TEXT,  ERROR, { NULL } },
+	/* what was said, written down */
 	{ "conversation.item.input_audio_transcription.completed", LIVE_TEXT, BEGINS|ENDS|ASIDE, { NULL } },
 	{ "input_audio_buffer.speech_started", LIVE_SIGNAL, 0, { OPENAI_IDS, "audio_start_ms" } },
 	{ "input_audio_buffer.speech_stopped", LIVE_SIGNAL, 0, { OPENAI_IDS, "audio_end_ms" } },
@@ -113,6 +125,12 @@ static bool
 is_gemini(const struct endpoint *e)
 {
 	return !strcmp(e->name, "live");
+}
+
+bool
+live_has_ids(const struct endpoint *e)
+{
+	return !is_gemini(e);
 }
 
 static const struct live_row *
@@ -316,6 +334,7 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	e.aside = flags & ASIDE;
 	e.ends = flags & (ENDS | OVER);
 	e.usage = flags & USAGE;
+	e.error = flags & ERROR;
 	/* what was used came, or comes later */
 	e.more = gemini && e.ends && !((flags & ENDS) && e.usage);
 	if (row && row->is != LIVE_TEXT &&
@@ -324,11 +343,41 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	return e;
 }
 
+/* Of clientContent: more of it comes before an answer is made. */
+static bool
+content_goes_on(struct span message, struct arena *a)
+{
+	static const char *const contents[] = { "clientContent", "client_content" },
+				 *const ends[] = { "turnComplete", "turn_complete" };
+	struct json *j = json_open(a, message);
+	struct json_event ev;
+	bool content = false, over = false;
+
+	for (enum json_tok t; j && (t = json_next(j, &ev)) != JSON_END;) {
+		if (t == JSON_ERROR)
+			return false;
+		if (t != JSON_KEY)
+			continue;
+		struct span key = json_text(a, message, &ev);
+		if (ev.depth == 1 && !SPAN_IN(key, contents))
+			return false;
+		content |= ev.depth == 1;
+		if (ev.depth == 2 && SPAN_IN(key, ends)) {
+			t = json_next(j, &ev);
+			over |= t != JSON_FALSE && t != JSON_NULL;
+		}
+	}
+	return content && !over;
+}
+
 struct live_event
 live_client(const struct endpoint *e, struct span message, struct arena *a)
 {
-	return live_read(
+	struct live_event got = live_read(
 		is_gemini(e), is_gemini(e) ? gemini_client : openai_client, message, a);
+
+	got.asks = got.asks && !(is_gemini(e) && content_goes_on(message, a));
+	return got;
 }
 
 struct live_event
@@ -384,4 +433,32 @@ live_handle(const struct endpoint *e, bool of_client, struct span message, struc
 			json_skip(j, &ev);
 	}
 	return h;
+}
+
+bool
+live_is_heard(struct span message)
+{
+	static const char *const keys[] = { "transcript", "inputTranscription",
+		"input_transcription", "outputTranscription", "output_transcription" };
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
+	struct json_event ev;
+	bool type = false;
+
+	if (!message.n || (!memmem(message.p, message.n, "ranscript", 9) &&
+				  !memmem(message.p, message.n, "\\u", 2)))
+		return false;
+	struct json *j = json_open(&a, message);
+	for (enum json_tok t; j && (t = json_next(j, &ev)) != JSON_END;
+		type = t == JSON_KEY && type) {
+		if (t == JSON_ERROR)
+			return false;
+		if (t != JSON_KEY && !(t == JSON_STRING && type))
+			continue;
+		struct span text = json_text(&a, message, &ev);
+		if (t == JSON_KEY ? SPAN_IN(text, keys)
+				  : text.n && memmem(text.p, text.n, "transcript", 10))
+			return true;
+		type = ev.depth == 1 && span_is(text, "type");
+	}
+	return false;
 }

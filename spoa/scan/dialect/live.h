@@ -13,12 +13,13 @@ enum live_is {
 
 struct live_event {
 	enum live_is is;
-	bool asks;   /* of a client's: an answer is made */
-	bool begins; /* of a provider's: an answer is under way */
-	bool ends;   /* likewise: with this event it is over */
-	bool aside;  /* begins and ends, where no answer is under way; else a part of that */
-	bool more;   /* `ends`, but for its usage, which may come later */
-	bool usage;  /* of an answer so far: ends one that had ended but for it */
+	bool asks;	      /* of a client's: an answer is made */
+	bool begins;	      /* of a provider's: an answer is under way */
+	bool ends;	      /* likewise: with this event it is over */
+	bool aside;	      /* begins and ends: it is no part of any other */
+	bool error;	      /* of a provider's: it does not do what a client asked for */
+	bool more;	      /* `ends`, but for its usage, which may come later */
+	bool usage;	      /* of an answer so far: ends one that had ended but for it */
 	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
 	struct span response; /* of a provider's: the id of the answer that it is a part of, of
 				 the arena; n 0: it says none */
@@ -26,10 +27,15 @@ struct live_event {
 
 /* Whether the endpoint is one that WebSockets have. */
 bool live_endpoint(const struct endpoint *e);
+/* Whether events of its provider say of which answer they are, where that begins and ends. */
+bool live_has_ids(const struct endpoint *e);
 /* A whole message. What is no JSON, or has a member twice, is LIVE_TEXT. `a` is for what
  * reading it takes. */
 struct live_event live_client(const struct endpoint *e, struct span message, struct arena *a);
 struct live_event live_provider(const struct endpoint *e, struct span message, struct arena *a);
+/* A provider's message holds what is written of audio: it is heard, whatever becomes of the
+ * text. Of what is no JSON it is not known: false. */
+bool live_is_heard(struct span message);
 
 /* What a session may be resumed by. */
 struct live_handle {
