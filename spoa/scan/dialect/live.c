@@ -284,7 +284,7 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 
 /* Of clientContent: more of it comes before an answer is made. */
 static bool
-goes_on(struct span message, struct arena *a)
+content_goes_on(struct span message, struct arena *a)
 {
 	static const char *const contents[] = { "clientContent", "client_content" },
 				 *const ends[] = { "turnComplete", "turn_complete" };
@@ -315,7 +315,7 @@ live_client(const struct endpoint *e, struct span message, struct arena *a)
 	struct live_event got = live_read(
 		is_gemini(e), is_gemini(e) ? gemini_client : openai_client, message, a);
 
-	got.asks = got.asks && !(is_gemini(e) && goes_on(message, a));
+	got.asks = got.asks && !(is_gemini(e) && content_goes_on(message, a));
 	return got;
 }
 
