@@ -60,13 +60,6 @@ static const char *const last[] = { "message_stop", "error", NULL };
 
 /* Bedrock's invoke answers in its model's own format: Claude, Nova, Llama, Titan, Mistral,
  * Cohere, and those that speak like OpenAI's. Their members do not meet. */
-#define BLOCKS_OF_NOVA(at) \
-	ROW(at ".text",              READ_TEXT), \
-	OF(at ".reasoningContent.reasoningText.text", READ_TEXT, KIND_SIGNED), \
-	ROW(at ".reasoningContent.reasoningText.signature", READ_SEALED), \
-	ROW(at ".toolUse.toolUseId", READ_WORD), \
-	ROW(at ".toolUse.name",      READ_TOOL), \
-	ROW(at ".toolUse.input",     READ_INPUT)
 #define CHOICE(at) \
 	ROW(at ".role",              READ_MARK), \
 	ROW(at ".content",           READ_TEXT), \
@@ -97,7 +90,7 @@ static const struct answer_row invoke_rows[] = {
 	ROW("choices[*].logprobs",   READ_WITHHELD),
 	CHOICE("choices[*].message"),
 	CHOICE("choices[*].delta"),
-	BLOCKS_OF_NOVA("output.message.content[*]"),
+	CONVERSE_BLOCK("output.message.content[*]"), /* Nova's */
 	ROW("stopReason",            READ_FINISH),
 	ROW("messageStart.role",     READ_MARK),
 	ROW("contentBlockStart.start.toolUse.toolUseId", READ_WORD),

@@ -48,24 +48,42 @@ const struct answer_format answer_gemini = {
 	.name = "gemini", .rows = gemini_rows, .endless = true, .repeats = true, .counted = 1, .tree = FORMAT_TREE,
 };
 
-/* https://ai.google.dev/api/live: messages of a session, which has many turns. */
+/* https://ai.google.dev/api/live: messages of a session, which has many turns. Readers of
+ * protocol buffers take either spelling of each name. */
+#define LIVE_PART(at) \
+	ROW(at ".text",                                READ_TEXT), \
+	SLOT(at ".thought",                            READ_FLAG, 1), \
+	ROW(at ".thoughtSignature",                    READ_SEALED), \
+	ROW(at ".inlineData.data",                     READ_OPAQUE), \
+	ROW(at ".inlineData.mimeType",                 READ_MEDIA), \
+	CALLS(at ".executableCode",                    ANY, "", gemini_code), \
+	CALLS(at ".executable_code",                   ANY, "", gemini_code), \
+	LIVE_CALL(at ".functionCall"), \
+	LIVE_CALL(at ".function_call")
+#define LIVE_CALL(at) \
+	CALLS(at,                                      ANY, "", gemini_snake), \
+	ROW(at ".id",                                  READ_WORD), \
+	ROW(at ".name",                                READ_TOOL), \
+	ROW(at ".args",                                READ_INPUT)
+#define LIVE_CONTENT(at) \
+	ENDS(at ".turnComplete",                       READ_WORD), \
+	ROW(at ".modelTurn.role",                      READ_WORD), \
+	LIVE_PART(at ".modelTurn.parts[*]"), \
+	LIVE_PART(at ".model_turn.parts[*]"), \
+	JOINED(at ".inputTranscription.text",          READ_TEXT, KIND_TEXT, 1), \
+	JOINED(at ".input_transcription.text",         READ_TEXT, KIND_TEXT, 1), \
+	JOINED(at ".outputTranscription.text",         READ_TEXT, KIND_TEXT, 2), \
+	JOINED(at ".output_transcription.text",        READ_TEXT, KIND_TEXT, 2)
 static const struct answer_row live_rows[] = {
 	ROW("setupComplete.sessionId",                 READ_WORD),
 	ROW("usageMetadata",                           READ_MARK),
 	ROW("error",                                   READ_ERROR),
-	ROW("serverContent.modelTurn.role",            READ_WORD),
-	ROW("serverContent.modelTurn.parts[*].text",   READ_TEXT),
-	SLOT("serverContent.modelTurn.parts[*].thought", READ_FLAG, 1),
-	ROW("serverContent.modelTurn.parts[*].thoughtSignature", READ_SEALED),
-	ROW("serverContent.modelTurn.parts[*].inlineData.data", READ_OPAQUE),
-	ROW("serverContent.modelTurn.parts[*].inlineData.mimeType", READ_MEDIA),
-	CALLS("serverContent.modelTurn.parts[*].executableCode", ANY, "", gemini_code),
-	JOINED("serverContent.inputTranscription.text",  READ_TEXT, KIND_TEXT, 1),
-	JOINED("serverContent.outputTranscription.text", READ_TEXT, KIND_TEXT, 2),
-	CALLS("toolCall.functionCalls[*]",             ANY, "", gemini_snake),
-	ROW("toolCall.functionCalls[*].id",            READ_WORD),
-	ROW("toolCall.functionCalls[*].name",          READ_TOOL),
-	ROW("toolCall.functionCalls[*].args",          READ_INPUT),
+	LIVE_CONTENT("serverContent"),
+	LIVE_CONTENT("server_content"),
+	LIVE_CALL("toolCall.functionCalls[*]"),
+	LIVE_CALL("toolCall.function_calls[*]"),
+	LIVE_CALL("tool_call.functionCalls[*]"),
+	LIVE_CALL("tool_call.function_calls[*]"),
 	ROW("toolCallCancellation.ids[*]",             READ_WORD),
 	ROW("sessionResumptionUpdate.newHandle",       READ_SEALED),
 	ROW("goAway.timeLeft",                         READ_WORD),
@@ -99,14 +117,9 @@ const struct answer_format answer_interactions = {
 
 /* https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html */
 #define BLOCK(at) \
-	ROW(at ".text",                                 READ_TEXT), \
-	OF(at ".reasoningContent.reasoningText.text",  READ_TEXT, KIND_SIGNED), \
-	ROW(at ".reasoningContent.reasoningText.signature", READ_SEALED), \
+	CONVERSE_BLOCK(at), \
 	ROW(at ".reasoningContent.redactedContent",     READ_SEALED), \
 	CALL(at ".toolUse",                             WHOLE, "!server_tool_use"), \
-	ROW(at ".toolUse.toolUseId",                    READ_WORD), \
-	ROW(at ".toolUse.name",                         READ_TOOL), \
-	ROW(at ".toolUse.input",                        READ_INPUT), \
 	MEDIA(at ".image.source.bytes",                 "image"), \
 	ROW(at ".image.format",                         READ_WORD)
 static const struct answer_row bedrock_rows[] = {

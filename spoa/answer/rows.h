@@ -45,6 +45,13 @@
 #define FUNCTION(at_, id_)                                                                     \
 	ROW(at_ ".id", id_), ROW(at_ ".type", READ_WORD), ROW(at_ ".function.name", READ_TOOL), \
 		OF(at_ ".function.arguments", READ_TEXT, KIND_ARGUMENTS)
+/* A block of a message, as Bedrock writes it. */
+#define CONVERSE_BLOCK(at_)                                                                    \
+	ROW(at_ ".text", READ_TEXT),                                                           \
+		OF(at_ ".reasoningContent.reasoningText.text", READ_TEXT, KIND_SIGNED),        \
+		ROW(at_ ".reasoningContent.reasoningText.signature", READ_SEALED),             \
+		ROW(at_ ".toolUse.toolUseId", READ_WORD),                                      \
+		ROW(at_ ".toolUse.name", READ_TOOL), ROW(at_ ".toolUse.input", READ_INPUT)
 /* What Cohere says, v2 and v1: of a turn, whole and in events. */
 #define COHERE                                                                                 \
 	OF("message.tool_plan", READ_TEXT, KIND_REASONING),                                    \

@@ -222,6 +222,12 @@ a list of answers|gemini.test|/v1beta/models/l:generateContent|$contents|/v1beta
 converse|bedrock.test|/model/m/converse|$converse|/model/m/converse-stream|$converse|[.output.message.content[0].text, .stopReason, .usage.outputTokens]
 translated|translated.test|/v1/messages|$message}|/v1/messages|$message,"stream":true}|[.content[0].text, .stop_reason, .usage.output_tokens]
 T
+# One entry serves every form of which translation makes the same request.
+post both.test /v1/chat/completions "${message/max_tokens/max_completion_tokens}}"
+was=$(says '.choices[0].message.content')
+is "the first, of chat" "$status $(cache)" "200 miss"
+post both.test /v1/responses '{"model":"m","input":"five","store":false,"max_output_tokens":50}'
+is "one of responses has its answer" "$status $(cache) $(says '.output[0].content[0].text')" "200 hit $was"
 ask short.test 'brief'
 sleep 1.1
 ask short.test 'brief'

@@ -34,6 +34,7 @@ providers:
   local: {backend: local, dialect: openai, external: false, region: eu}
 routes:
   - {name: api, match: {path_prefix: /api/}, dialect: rest, backend: local, response: ignore}
+  - {name: voice, match: {path: /v1/realtime}, targets: local, websocket: true}
 rules:
   - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
   - {name: red-only, when: 'identity.team != "red"', deny: {reason: another team}}
@@ -64,6 +65,24 @@ ask '' -H "authorization: Bearer $bound"
 is "the same token over none" "$status" 401
 ask alice -H "authorization: Bearer $bound" --http2
 is "the same over HTTP/2" "$status" 200
+# a page of any site may open a WebSocket, and the browser shows the certificate
+socket() {
+	# shellcheck disable=SC2046
+	TIMEOUT=2 req GET '/v1/realtime?model=gpt-realtime' --http1.1 $(with "${1:-alice}") -H 'connection: upgrade' -H 'upgrade: websocket' \
+		-H 'sec-websocket-version: 13' -H 'sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==' "${@:2}"
+}
+socket alice
+is "a certificate opens a WebSocket" "$status" 101
+socket alice -H 'origin: https://evil.example'
+is "a page of another site does not open one with it" "$status $(jq -r .error.code <<<"$body")" "403 origin_not_listed"
+socket alice -H 'origin: https://evil.example' -H "authorization: Bearer $bound"
+is "who has a token does" "$status" 101
+echo https://app.example.com >"$D/haproxy/origins.lst"
+haproxy_reload
+socket alice -H 'origin: https://app.example.com'
+is "a page of an origin in origins.lst does" "$status" 101
+socket alice -H 'origin: https://app2.example.com'
+is "another one does not" "$status" 403
 # The body that arrives whole ends where HAProxy's buffer does; the certificate comes on
 # top of it, in the same frame. Longer ones take the relay: none is refused.
 bad=

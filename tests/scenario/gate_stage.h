@@ -553,6 +553,7 @@ call_send(struct stage *s, unsigned w, const struct note *n, struct call *c)
 	ARG("path", note_str(span_str(path)));
 	if (n->query)
 		ARG("query", note_str(span_str(n->query)));
+	ARG("ver", note_str(SPAN_LIT("1.1")));
 	ARG("src", { .type = SPOP_IPV4, .s = SPAN_LIT("\x0a\x01\x02\x03") });
 	if (!n->no_origin)
 		ARG("origin", n->origin ? note_str(span_str(n->origin))

@@ -2,7 +2,9 @@
  * the document of RFC 9728, challenges of 401 and 403, Origin and Host. */
 #include "scenario/gate_stage.h"
 
-#define PROVIDERS "providers:\n  tools: {backend: openai, dialect: mcp}\n"
+#define PROVIDERS                                                                              \
+	"providers:\n  tools: {backend: openai, dialect: mcp}\n"                               \
+	"  model: {backend: openai, dialect: openai}\n"
 #define TWO                                                                                    \
 	PROVIDERS                                                                              \
 	"routes:\n"                                                                            \
@@ -34,6 +36,11 @@
 	"routes: [{name: tickets, match: {path: /mcp}, targets: tools, login: {resource: "     \
 	"'https://gw.example:8443/mcp', authorization_servers: ['https://login.example']}}]\n" \
 	"default: permit\n"
+
+#define VOICE                                                                                  \
+	PROVIDERS                                                                              \
+	"routes: [{name: voice, match: {path: /v1/realtime}, targets: model, websocket: "      \
+	"true}]\ndefault: permit\n"
 
 #define WELL_KNOWN "/.well-known/oauth-protected-resource"
 #define TICKETS                                                                                \
@@ -290,6 +297,53 @@ pages_of_no_listed_origin_and_names_of_others_do_not_pass(void **state)
 	}
 }
 
+/* Of one that is nobody's the address is all that he shows, as with a certificate. */
+static void
+pages_open_sockets_with_what_they_have(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name, *person, *origin, *listed, *code;
+		bool older;
+	} rows[] = {
+		{ "no page, and nobody", NULL, NULL, NULL, "", false },
+		{ "a page, and nobody", NULL, "origin: https://evil.example", NULL, "origin_not_listed", false },
+		{ "another than the one that is listed", NULL, "origin: https://evil.example", "https://app.example", "origin_not_listed", false },
+		{ "one in a frame", NULL, "origin: null", NULL, "origin_not_listed", false },
+		{ "one that is listed", NULL, "origin: https://app.example", "https://app.example", "", false },
+		{ "older files of HAProxy do not open it", NULL, "origin: https://app.example", NULL, "origin_not_listed", true },
+		{ "no page, and a key", "alice", NULL, NULL, "", false },
+		{ "a page that has a key", "alice", "origin: https://evil.example", NULL, "", false },
+	};
+	/* clang-format on */
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct stage s;
+		struct call c;
+		struct note n = { .method = "GET",
+			.path = "/v1/realtime",
+			.query = "model=gpt-realtime",
+			.person = rows[i].person,
+			.headers = { "upgrade: websocket", "connection: upgrade",
+				"sec-websocket-version: 13",
+				"sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==", rows[i].origin },
+			.origin = rows[i].listed,
+			.no_origin = rows[i].older };
+		stage_up(&s, VOICE);
+		call_send(&s, 0, &n, &c);
+		stage_settle(&s);
+		if (strcmp(call_var(&c, "status"), *rows[i].code ? "403" : ""))
+			fail_msg("%s: %s %s", rows[i].name, call_var(&c, "status"),
+				call_var(&c, "error"));
+		if (*rows[i].code)
+			assert_string_equal(stage_field(0, "code"), rows[i].code);
+		if (*call_var(&c, "ticket"))
+			stage_pass(&s, 60000000);
+		stage_settle(&s);
+		stage_down(&s);
+	}
+}
+
 int
 main(void)
 {
@@ -298,6 +352,7 @@ main(void)
 		cmocka_unit_test(a_challenge_says_where_to_log_in_and_for_what),
 		cmocka_unit_test(who_is_nobody_has_no_session_of_others),
 		cmocka_unit_test(pages_of_no_listed_origin_and_names_of_others_do_not_pass),
+		cmocka_unit_test(pages_open_sockets_with_what_they_have),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

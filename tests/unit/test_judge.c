@@ -268,7 +268,8 @@ another_engine_that_writes_our_variables_is_seen(void **state)
 	}
 }
 
-/* An engine's file of before is advice of its own only where a route is MCP's. */
+/* An engine's file of before is advice of its own only where a route is MCP's, or WebSockets'.
+ */
 static void
 an_engine_that_does_not_say_which_origins_are_listed_is_seen(void **state)
 {
@@ -277,10 +278,9 @@ an_engine_that_does_not_say_which_origins_are_listed_is_seen(void **state)
 	char filter[512];
 
 	(void)state;
-	routes[0].dialect = dialect_find(SPAN_LIT("mcp"));
-	routes[1].websocket = 1 << 20;
 	for (int n = 0; n < 3; n++) { /* both messages say it, one, none */
-		for (int mcp = 0; mcp < 2; mcp++) {
+		for (int kind = 0; kind < 4;
+			kind++) { /* no policy; neither; MCP's; WebSockets' */
 			struct judged j;
 			struct buf mine;
 			buf_init(&spoe, 0);
@@ -293,11 +293,14 @@ an_engine_that_does_not_say_which_origins_are_listed_is_seen(void **state)
 				"filter spoe engine tollgate config %s", path("spoe.cfg"));
 			laid(&mine);
 			change(&mine, SPOE, filter);
-			policy = mcp ? &attempts : NULL;
+			policy = kind ? &attempts : NULL;
+			routes[0].dialect =
+				dialect_find(span_str(kind == 2 ? "mcp" : "openai"));
+			routes[1].websocket = kind == 3 ? 1 << 20 : 0;
 			judged(buf_view(&mine), shipped("haproxy/tollgate.cfg"), "2.6.12", &j);
 			const char *at = strstr(j.advice.p, ": login-lines: ");
-			if ((at != NULL) != (mcp && n))
-				fail_msg("%d %d: %s", n, mcp, j.advice.p);
+			if ((at != NULL) != (kind > 1 && n))
+				fail_msg("%d %d: %s", n, kind, j.advice.p);
 			if (at)
 				assert_non_null(
 					strstr(at, "    origin=var(txn.tollgate.origin)\n"));

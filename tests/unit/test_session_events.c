@@ -25,7 +25,8 @@ static const struct {
 	const char *name, *message;
 	bool gemini, provider;
 	int is;
-	const char *flags; /* a: asks, b: begins, e: ends, m: more, s: aside, r: error */
+	const char
+		*flags; /* a: asks, b: begins, e: ends, m: more, s: aside, u: usage, r: error */
 } cases[] = {
 	{ "audio", "{\"type\":\"input_audio_buffer.append\",\"audio\":\"AAEC/+==\"}", false,
 		false, MEDIA, "" },
@@ -55,6 +56,24 @@ static const struct {
 		"{\"type\":\"conversation.item.truncate\",\"item_id\":\"i_1\",\"content_"
 		"index\":0,\"audio_end_ms\":150}",
 		false, false, SIGNAL, "" },
+	{ "words for an id",
+		"{\"type\":\"input_audio_buffer.commit\",\"item_id\":[\"my\",\"name\",\"is\","
+		"\"Bob\"]}",
+		false, false, TEXT, "" },
+	{ "an object for an id",
+		"{\"type\":\"input_audio_buffer.commit\",\"item_id\":{\"item_id\":\"Bob\"}}",
+		false, false, TEXT, "" },
+	{ "an id that is as long as a text",
+		"{\"type\":\"input_audio_buffer.commit\",\"event_id\":"
+		"\"my-name-is-Bob-my-name-is-Bob-my-name-is-Bob-my-name-is-Bob-and-so\"}",
+		false, false, TEXT, "" },
+	{ "an id with what ids do not have",
+		"{\"type\":\"input_audio_buffer.commit\",\"event_id\":\"a/b\"}", false, false,
+		TEXT, "" },
+	{ "a text for a number",
+		"{\"type\":\"conversation.item.truncate\",\"item_id\":\"i_1\",\"content_"
+		"index\":\"Bob\"}",
+		false, false, TEXT, "" },
 	{ "an answer is asked for", "{\"type\":\"response.create\"}", false, false, TEXT, "a" },
 	{ "what no row knows", "{\"type\":\"session.shout\"}", false, false, TEXT, "" },
 	{ "no JSON", "hello", false, false, TEXT, "" },
@@ -84,6 +103,41 @@ static const struct {
 		"{\"realtime_input\":{\"media_chunks\":[{\"data\":\"AAEC\",\"mime_type\":"
 		"\"audio/pcm\"}]}}",
 		true, false, MEDIA, "" },
+	{ "Gemini: two chunks, audio and a picture",
+		"{\"realtimeInput\":{\"mediaChunks\":[{\"mimeType\":\"audio/pcm\",\"data\":"
+		"\"AAEC\"},{\"data\":\"AAEC\",\"mimeType\":\"image/jpeg\"}]}}",
+		true, false, MEDIA, "" },
+	{ "Gemini: a text in base64",
+		"{\"realtimeInput\":{\"mediaChunks\":[{\"mimeType\":\"text/plain\",\"data\":"
+		"\"AAEC\"}]}}",
+		true, false, TEXT, "" },
+	{ "Gemini: one after a picture",
+		"{\"realtimeInput\":{\"mediaChunks\":[{\"mimeType\":\"image/png\",\"data\":"
+		"\"AAEC\"},{\"mimeType\":\"text/plain\",\"data\":\"AAEC\"}]}}",
+		true, false, TEXT, "" },
+	{ "Gemini: one as audio",
+		"{\"realtimeInput\":{\"audio\":{\"mimeType\":\"application/pdf\",\"data\":"
+		"\"AAEC\"}}}",
+		true, false, TEXT, "" },
+	{ "Gemini: a picture that is text",
+		"{\"realtimeInput\":{\"video\":{\"mimeType\":\"image/svg+xml\",\"data\":"
+		"\"AAEC\"}}}",
+		true, false, TEXT, "" },
+	{ "Gemini: of no type", "{\"realtimeInput\":{\"audio\":{\"data\":\"AAEC\"}}}", true,
+		false, TEXT, "" },
+	{ "Gemini: of another one's type",
+		"{\"realtimeInput\":{\"mimeType\":\"audio/pcm\",\"audio\":{\"data\":"
+		"\"AAEC\"}}}",
+		true, false, TEXT, "" },
+	{ "Gemini: with words in its type",
+		"{\"realtimeInput\":{\"audio\":{\"mimeType\":\"audio/I am Bob\",\"data\":"
+		"\"AAEC\"}}}",
+		true, false, TEXT, "" },
+	{ "Gemini: a word where a flag is", "{\"realtimeInput\":{\"activityStart\":\"hello\"}}",
+		true, false, TEXT, "" },
+	{ "Gemini: words where media are",
+		"{\"realtimeInput\":{\"mediaChunks\":[\"hello\",\"there\"]}}", true, false,
+		TEXT, "" },
 	{ "Gemini: text in it", "{\"realtimeInput\":{\"text\":\"hello\"}}", true, false, TEXT,
 		"" },
 	{ "Gemini: the end of audio", "{\"realtimeInput\":{\"audioStreamEnd\":true}}", true,
@@ -112,13 +166,37 @@ static const struct {
 		"{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"turnComplete\"}]}}}",
 		true, true, TEXT, "b" },
 	{ "Gemini: it is over but for its usage", "{\"serverContent\":{\"turnComplete\":true}}",
-		true, true, TEXT, "bem" },
+		true, true, TEXT, "em" },
+	{ "Gemini: in the other spelling", "{\"server_content\":{\"turn_complete\":true}}",
+		true, true, TEXT, "em" },
 	{ "Gemini: with its usage",
 		"{\"serverContent\":{\"turnComplete\":true},\"usageMetadata\":{"
 		"\"totalTokenCount\":1}}",
-		true, true, TEXT, "be" },
+		true, true, TEXT, "eu" },
+	{ "Gemini: its last words, too",
+		"{\"serverContent\":{\"modelTurn\":{\"parts\":[]},\"turnComplete\":true},"
+		"\"usageMetadata\":{\"totalTokenCount\":1}}",
+		true, true, TEXT, "beu" },
+	{ "Gemini: not yet", "{\"serverContent\":{\"turnComplete\":false}}", true, true, TEXT,
+		"" },
+	{ "Gemini: a word of it elsewhere",
+		"{\"turnComplete\":true,\"serverContent\":{\"modelTurn\":{\"turnComplete\":"
+		"true}}}",
+		true, true, TEXT, "b" },
+	{ "Gemini: interrupted, which turnComplete follows",
+		"{\"serverContent\":{\"interrupted\":true},\"usageMetadata\":{"
+		"\"totalTokenCount\":1}}",
+		true, true, TEXT, "emu" },
+	{ "Gemini: made, but not said yet", "{\"serverContent\":{\"generationComplete\":true}}",
+		true, true, TEXT, "" },
+	{ "Gemini: usage so far",
+		"{\"serverContent\":{\"modelTurn\":{}},\"usageMetadata\":{"
+		"\"totalTokenCount\":1}}",
+		true, true, TEXT, "bu" },
+	{ "Gemini: a call", "{\"tool_call\":{\"function_calls\":[]}}", true, true, TEXT, "b" },
 	{ "Gemini: usage alone", "{\"usageMetadata\":{\"totalTokenCount\":1}}", true, true,
-		TEXT, "e" },
+		TEXT, "u" },
+	{ "Gemini: no usage", "{\"usageMetadata\":null}", true, true, TEXT, "" },
 	{ "Gemini: ready", "{\"setupComplete\":{}}", true, true, SIGNAL, "" },
 };
 
@@ -139,7 +217,8 @@ events_are_what_their_row_says(void **state)
 			bool is;
 			char letter;
 		} all[] = { { got.asks, 'a' }, { got.begins, 'b' }, { got.ends, 'e' },
-			{ got.more, 'm' }, { got.aside, 's' }, { got.error, 'r' } };
+			{ got.more, 'm' }, { got.aside, 's' }, { got.usage, 'u' },
+			{ got.error, 'r' } };
 		for (size_t k = 0; k < COUNT_OF(all); k++)
 			if (all[k].is)
 				flags[n++] = all[k].letter;

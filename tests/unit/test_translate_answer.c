@@ -162,10 +162,12 @@ static const struct translate_case {
 		GPT "thinking hmm|text yes|end_turn" NONE },
 	{ "what was reasoned, written after the rest of its message", FORM_CHAT,
 		DELTA("\"content\":\"y\",\"reasoning_content\":\"hm\"") DELTA(
-			"\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"get\","
+			"\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
+			"\"get\","
 			"\"arguments\":\"{}\"}}],\"content\":\"es\"") FINISH("tool_calls") DONE,
 		CHAT("\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"get\","
-		     "\"arguments\":\"{}\"}}],\"content\":\"yes\",\"reasoning_content\":\"hm\"},"
+		     "\"arguments\":\"{}\"}}],\"content\":\"yes\",\"reasoning_content\":\"hm\"}"
+		     ","
 		     "\"finish_reason\":\"tool_calls\"}]}"),
 		GPT "thinking hm|text yes|tool_use a get {}|tool_use" NONE },
 	{ "what was reasoned is said in two places", FORM_CHAT,
@@ -348,6 +350,21 @@ the_caller_hears_what_was_said(void **state)
 /* ---- byte by byte ---- */
 
 static void
+what_would_stand_in_another_order_is_left_out(void **state)
+{
+	static const struct translate_case whole = { "reasoned before and after a text",
+		FORM_MESSAGES, NULL,
+		MESSAGE("{\"type\":\"thinking\",\"thinking\":\"hm\",\"signature\":\"c2ln\"},{"
+			"\"type\":\"text\",\"text\":\"yes\"},{\"type\":\"thinking\","
+			"\"thinking\":\"well\",\"signature\":\"c2ln\"}",
+			"end_turn"),
+		CLAUDE "content yes|stop" CLAUDE_USAGE };
+
+	(void)state;
+	check_heard(&whole, false);
+}
+
+static void
 a_ping_is_a_comment(void **state)
 {
 	struct buf out = { 0 };
@@ -488,6 +505,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_caller_hears_what_was_said),
+		cmocka_unit_test(what_would_stand_in_another_order_is_left_out),
 		cmocka_unit_test(a_ping_is_a_comment),
 		cmocka_unit_test(a_stream_to_the_byte),
 		cmocka_unit_test(a_text_goes_at_once),

@@ -35,8 +35,8 @@ static const struct {
 		BEGINS("0", "a", "get") GROWS("0", "{") FINISH("tool_calls"), ERR_SYNTAX,
 		"not all of one" },
 	{ "half a call of messages", FORM_MESSAGES, false,
-		START TOOL("0", "a", "get") INPUT("0", "{") STOP("0") WHY("tool_use"), ERR_SYNTAX,
-		"not all of one" },
+		START TOOL("0", "a", "get") INPUT("0", "{") STOP("0") WHY("tool_use"),
+		ERR_SYNTAX, "not all of one" },
 	{ "half a call, whole", FORM_CHAT, true,
 		CHAT("\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"get\","
 		     "\"arguments\":"
@@ -111,11 +111,6 @@ static const struct {
 		"reason\":"
 		"\"stop\"},{\"message\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}",
 		ERR_SYNTAX, "more choices than" },
-	{ "what was reasoned after a text, for one who gets them apart", FORM_MESSAGES, true,
-		MESSAGE("{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"thinking\","
-			"\"thinking\":\"hm\",\"signature\":\"c2ln\"}",
-			"end_turn"),
-		ERR_SYNTAX, "reasons after" },
 	{ "a block before one that was said", FORM_MESSAGES, false,
 		START TEXT("1") WORDS("1", "a") STOP("1") THINK("0")
 			MORE("0", "thinking_delta", "thinking", "hmm"),

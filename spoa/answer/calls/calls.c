@@ -24,6 +24,7 @@ static const struct {
 	{ &answer_ollama, &calls_ollama },
 	{ &answer_interactions, &calls_kept },
 	{ &answer_conversations, &calls_kept },
+	{ &answer_live, &calls_live },
 };
 
 const struct calls_dialect *

@@ -135,7 +135,7 @@ struct calls_dialect {
 };
 
 extern const struct calls_dialect calls_chat, calls_anthropic, calls_responses, calls_gemini,
-	calls_bedrock, calls_cohere, calls_ollama, calls_kept;
+	calls_bedrock, calls_cohere, calls_ollama, calls_kept, calls_live;
 
 /* ---- while an event is read ---- */
 

@@ -39,17 +39,6 @@ are_alike(const struct tree *t, const struct node *n, const struct tree *u,
 	return !a && !b;
 }
 
-/* The one string of the event that says arguments; NULL: there is none, or more. */
-static const struct node *
-find_text(const struct held_event *e, const struct tree *t)
-{
-	const struct node *n = e->texts == 1 ? t->root : NULL;
-
-	while (n && (n->tok != JSON_STRING || n->start != e->text))
-		n = tree_next(n, t->root);
-	return n;
-}
-
 /* The event that is read is as `like` but for this text. */
 static bool
 is_like(struct calls *c, const struct node *text, struct held_event *like)
@@ -93,11 +82,15 @@ calls_fold(struct calls *c, const struct held_event *e)
 {
 	struct held_call *h = e->npieces == 1 ? e->pieces[0].of : NULL;
 	struct span had = h ? buf_view(&h->arguments) : SPAN_LIT("");
-	const struct node *text;
+	/* the one string of the event that says arguments */
+	const struct node *text = e->texts == 1 ? c->root : NULL;
 
 	if (!h || h->settled || h->over || !h->like || c->held < CAP_CALLS_EVENTS ||
-		e->frame.exception || !span_eq(e->frame.type, h->like->frame.type) ||
-		!(text = find_text(e, c->t)))
+		e->frame.exception || !span_eq(e->frame.type, h->like->frame.type))
+		return false;
+	while (text && (text->tok != JSON_STRING || text->start != e->text))
+		text = tree_next(text, c->root);
+	if (!text)
 		return false;
 	struct span said = tree_text(c->t, text);
 	size_t from = had.n - said.n;

@@ -1,8 +1,8 @@
 /* Calls of answers that the provider keeps with the turn, and asks for the output of in the
- * next request: Gemini's interactions and Mistral's conversations. None is taken out: one that
- * is denied denies the answer. Their arguments may be redacted.
- * https://ai.google.dev/api/interactions-api (steps; content of older revisions),
- * https://docs.mistral.ai/api/endpoint/beta/conversations */
+ * next request: Gemini's interactions and Mistral's conversations, and sessions of Gemini's
+ * Live. None is taken out: one that is denied denies the answer. Their arguments may be
+ * redacted. https://ai.google.dev/api/interactions-api (steps; content of older revisions),
+ * https://docs.mistral.ai/api/endpoint/beta/conversations, https://ai.google.dev/api/live */
 #include "answer/calls/calls_private.h"
 
 enum { OF_LIST = 1 << 16 }; /* items of one list and of the next are not the same */
@@ -47,3 +47,15 @@ kept_say(struct calls *c)
 
 const struct calls_dialect calls_kept = { kept_read, kept_say, .keeps = true,
 	.begins_empty = true };
+
+/* Each is whole in its event, and one after another. */
+static void
+live_calls_read(struct calls *c)
+{
+	CALLS_EACH (n, c, c->root) {
+		calls_read(c, calls_at(c, 0, (uint32_t)c->ncalls), n, n);
+		calls_over(c, CALL_ALL);
+	}
+}
+
+const struct calls_dialect calls_live = { live_calls_read, kept_say, .keeps = true };

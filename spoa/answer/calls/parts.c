@@ -186,18 +186,6 @@ read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
 	return span_cut(type, 0, type.n - strlen("_call"));
 }
 
-/* As text, where it may be nothing else. */
-static struct span
-read_call_arguments(struct calls *c, const struct call_parts *p, const struct node *n)
-{
-	bool last = p->kind && p->kind->says == SAYS_LAST;
-	bool text = p->kind || (n && n->rows->rows->read == READ_TEXT);
-
-	if (last && n && n->tok != JSON_STRING)
-		return tree_raw(c->t, n);
-	return c->d->texts && text ? calls_text(c, n) : calls_arguments(c, n);
-}
-
 void
 calls_read(struct calls *c, struct held_call *h, struct node *of, const struct node *piece)
 {
@@ -207,8 +195,15 @@ calls_read(struct calls *c, struct held_call *h, struct node *of, const struct n
 	if (!h)
 		return;
 	for (int i = 0; i < 2; i++) {
+		const struct node *n = p.arguments[i];
+		/* as text, where it may be nothing else */
+		bool text = p.kind || (n && n->rows->rows->read == READ_TEXT);
 		name[i] = calls_text(c, p.name[i]);
-		said[i] = read_call_arguments(c, &p, p.arguments[i]);
+		if (p.kind && p.kind->says == SAYS_LAST && n && n->tok != JSON_STRING)
+			said[i] = tree_raw(c->t, n);
+		else
+			said[i] =
+				c->d->texts && text ? calls_text(c, n) : calls_arguments(c, n);
 	}
 	struct span known = p.kind ? read_call_kind(c, h, of, p.kind) : SPAN_LIT("");
 	if (known.n)

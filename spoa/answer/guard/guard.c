@@ -76,8 +76,9 @@ choose_way(struct guard *g, const struct guard_head *h)
 	/* a list is looked through whole, whatever its type is */
 	if (!g->plan.may_use && stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
 		go_as_stream(g, kind, encoded);
-	} else if (guard_reads(g) || (translates && encoded) || (g->plan.alias && !encoded && h->status / 100 == 2 &&
-					     span_ieq(type, SPAN_LIT("application/json")))) {
+	} else if (guard_reads(g) || (translates && encoded) ||
+		   (g->plan.alias && !encoded && h->status / 100 == 2 &&
+			   span_ieq(type, SPAN_LIT("application/json")))) {
 		g->way = WAY_KEEP;
 		for (size_t i = 0; i < COUNT_OF(opaque_types); i++)
 			g->opaque_type |= span_istarts(type, span_str(opaque_types[i]));
@@ -484,18 +485,6 @@ is_other_stream(struct guard *g, struct span bytes, struct buf *out)
 	return true;
 }
 
-/* Only metered: bytes pass as they come, whatever can be read of them. */
-static void
-listen_in(struct guard *g, struct span bytes)
-{
-	if (g->report.blind)
-		return;
-	g->report.blind = guard_events(g, bytes, &g->body) != GUARD_PASS;
-	buf_clear(&g->body);
-	g->failed = GUARD_PASS;
-	g->report.why = NULL;
-}
-
 /* What is let go of it, in the provider's form. */
 static enum guard_result
 feed_way(struct guard *g, struct span bytes, struct buf *out)
@@ -510,7 +499,13 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 				guard_events(g, bytes, out);
 		} else {
 			buf_span(out, bytes);
-			listen_in(g, bytes);
+			/* only metered: they pass as they come, whatever can be read of them */
+			if (g->report.blind)
+				break;
+			g->report.blind = guard_events(g, bytes, &g->body) != GUARD_PASS;
+			buf_clear(&g->body);
+			g->failed = GUARD_PASS;
+			g->report.why = NULL;
 		}
 		break;
 	case WAY_KEEP:

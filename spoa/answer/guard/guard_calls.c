@@ -46,12 +46,9 @@ ask_tool_rules(struct guard *g, const struct call *c, struct arena *a, struct to
 		if (!i)
 			continue;
 		if (one->ruled.effect == RULE_DENY && out->ruled.effect != RULE_DENY) {
-			struct tool_verdict *first = arena_new(a, struct tool_verdict);
-			if (!first)
-				return ERR_NOMEM;
-			*first = *out;
+			struct tool_verdict first = *out;
 			*out = *one;
-			*one = *first;
+			*one = first;
 		}
 		for (size_t e = 0; e < detect_entity_count(g->plan.rules); e++)
 			if (entity_in(&one->redact, e) && !entity_in(&out->redact, e)) {

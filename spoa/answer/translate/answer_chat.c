@@ -107,15 +107,15 @@ chat_end(struct translator *t)
 static void
 chat_whole_block(struct translator *t, const struct answer_block *b)
 {
-	const struct buf *parts = t->choice->parts;
+	struct buf *parts = t->choice->parts;
 
-	/* its place is before the rest */
+	/* Its place is before the rest: what was reasoned in between would stand in another
+	 * order, and nothing of it is said. */
 	if (b->is == SAID_REASONING && t->plan.from != FORM_CHAT &&
-		(parts[SAID_TEXT].n || parts[SAID_REFUSAL].n || parts[SAID_CALL].n))
-		(void)translator_fail(t, ERR_SYNTAX,
-			"the provider's answer reasons after a text or a call, and a chat has "
-			"no "
-			"place for that");
+		(parts[SAID_TEXT].n || parts[SAID_REFUSAL].n || parts[SAID_CALL].n)) {
+		buf_clear(&parts[SAID_REASONING]);
+		return;
+	}
 	if (b->is == SAID_CALL)
 		json_put_form(&t->choice->parts[SAID_CALL],
 			"{'id':%t,'type':'function','function':{'name':%t,'arguments':%t}}",

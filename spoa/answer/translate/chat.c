@@ -234,33 +234,24 @@ put_chat_content(struct question *q, const struct part *parts, enum content whic
 static void
 put_chat_user(struct question *q, const struct turn *t)
 {
-	const struct part *p = t->first;
-	struct part failed;
-	bool more = false;
+	struct part *p = t->first, *rest = NULL, **end = &rest, failed;
 
 	for (; p && p->kind == PART_RESULT && !q->err; p = p->next) {
 		json_put_form(
 			q->out, "{'role':'tool','tool_call_id':%t", question_id(q, p->id));
 		put_chat_content(q, result_parts(p, &failed), CONTENT_TEXTS);
 		json_put_close(q->out, '}');
-		for (const struct part *i = p->parts; i; i = i->next)
-			more |= !part_is_text(i);
+		for (struct part *i = p->parts; i; i = i->next)
+			if (!part_is_text(i)) {
+				*end = i;
+				end = &i->next;
+			}
 	}
-	if (!more && !p)
+	*end = p;
+	if (!rest)
 		return;
 	json_put_form(q->out, "{'role':'user'");
-	if (!more) {
-		put_chat_content(q, p, CONTENT_ALL);
-	} else {
-		json_put_open(q->out, "content", '[');
-		for (const struct part *r = t->first; r != p; r = r->next)
-			for (const struct part *i = r->parts; i && !q->err; i = i->next)
-				if (!part_is_text(i))
-					put_part(q, part_forms, i);
-		for (; p && !q->err; p = p->next)
-			put_part(q, part_forms, p);
-		json_put_close(q->out, ']');
-	}
+	put_chat_content(q, rest, CONTENT_ALL);
 	json_put_close(q->out, '}');
 }
 
@@ -372,36 +363,19 @@ write_chat(struct question *q)
 		json_put_form(q->out, "'stream_options':{'include_usage':true}");
 }
 
+/* clang-format off */
 const struct request_form chat_request_form = {
-	.form = FORM_CHAT,
-	.members = chat_members,
-	.most = { [SET_TEMPERATURE] = 2,
-		[SET_TOP_P] = 1,
-		[SET_STOP] = 4,
-		[SET_FREQUENCY] = 2,
-		[SET_PRESENCE] = 2,
-		[SET_CHOICES] = 128 },
-	.choices = choice_words,
-	.roles = message_roles,
-	.parts = { part_members, part_rows, true },
-	.read_turn = read_chat_message,
-	.read_tool = read_chat_tool,
-	.read = read_chat,
-	.write = write_chat,
-	.name_max = 64,
-	.text_format = true,
-	.any_json = true,
+	.form = FORM_CHAT, .members = chat_members,
+	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 4, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128 },
+	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true },
+	.read_turn = read_chat_message, .read_tool = read_chat_tool, .read = read_chat, .write = write_chat,
+	.name_max = 64, .text_format = true, .any_json = true,
 };
 
 const struct request_form mistral_request_form = {
-	.form = FORM_CHAT,
-	.members = mistral_settings,
-	.most = { [SET_TEMPERATURE] = 1.5,
-		[SET_TOP_P] = 1,
-		[SET_FREQUENCY] = 2,
-		[SET_PRESENCE] = 2,
-		[SET_CHOICES] = 128 },
+	.form = FORM_CHAT, .members = mistral_settings,
+	.most = { [SET_TEMPERATURE] = 1.5, [SET_TOP_P] = 1, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128 },
 	.write = write_chat,
-	.name_max = 64,
-	.any_json = true,
+	.name_max = 64, .any_json = true,
 };
+/* clang-format on */

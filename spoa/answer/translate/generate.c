@@ -332,24 +332,13 @@ write_generate(struct question *q)
 	put_generate_config(q);
 }
 
+/* clang-format off */
 const struct request_form generate_request_form = {
-	.form = FORM_GENERATE,
-	.members = generate_members,
-	.most = { [SET_TEMPERATURE] = 2,
-		[SET_TOP_P] = 1,
-		[SET_STOP] = 5,
-		[SET_FREQUENCY] = 2,
-		[SET_PRESENCE] = 2,
-		[SET_CHOICES] = 8 },
-	.choices = modes,
-	.parts = { part_members, part_rows, false },
-	.read_part = read_generate_part,
-	.read_turn = read_generate_content,
-	.read_tool = read_generate_tools,
-	.read = read_generate,
+	.form = FORM_GENERATE, .members = generate_members,
+	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 5, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 8 },
+	.choices = modes, .parts = { part_members, part_rows, false }, .read_part = read_generate_part,
+	.read_turn = read_generate_content, .read_tool = read_generate_tools, .read = read_generate,
 	.write = write_generate,
-	.name_max = 64,
-	.apart = true,
-	.model_in_path = true,
-	.any_json = true,
+	.name_max = 64, .apart = true, .model_in_path = true, .any_json = true,
 };
+/* clang-format on */

@@ -110,14 +110,7 @@ read_block(struct question *q, struct part *p, struct node **m)
 static void
 read_messages_tool(struct question *q, const struct node *of)
 {
-	static const char *const types[] = { "custom", NULL };
-	struct node *m[TOOL_MEMBERS], *type = tree_member(of, "type");
-
-	/* others are run by the provider */
-	if (type && type->tok != JSON_NULL && question_word(q, type, types) < 0)
-		return;
-	if (question_members(q, of, tool_members, m))
-		question_tool(q, of, m);
+	question_typed_tool(q, of, tool_members, "custom", false);
 }
 
 static void
@@ -208,17 +201,25 @@ put_messages_choice(struct question *q)
 }
 
 static void
-put_messages_effort(struct question *q)
+put_messages_output(struct question *q)
 {
 	int effort = q->effort_is == EFFORT_MINIMAL ? EFFORT_LOW : q->effort_is;
+	struct buf *b = q->out;
 
-	json_put_form(q->out, "'thinking':{'type':%s}",
-		effort == EFFORT_NONE ? "disabled" : "adaptive");
-	if (effort == EFFORT_NONE && !q->set[DOC_SCHEMA])
+	if (effort != EFFORT_UNSAID)
+		json_put_form(b, "'thinking':{'type':%s}",
+			effort == EFFORT_NONE ? "disabled" : "adaptive");
+	if (!q->set[DOC_SCHEMA] && effort <= EFFORT_NONE)
 		return;
-	json_put_open(q->out, "output_config", '{');
+	json_put_open(b, "output_config", '{');
 	if (effort > EFFORT_NONE)
-		json_put_str(q->out, "effort", efforts[effort]);
+		json_put_str(b, "effort", efforts[effort]);
+	if (q->set[DOC_SCHEMA]) {
+		json_put_form(b, "'format':{'type':'json_schema'");
+		put_node(b, "schema", q->set[DOC_SCHEMA]);
+		json_put_close(b, '}');
+	}
+	json_put_close(b, '}');
 }
 
 static void
@@ -254,35 +255,18 @@ write_messages(struct question *q)
 		put_messages_tools(q);
 	if (q->tools && (q->choice.is != CHOICE_UNSAID || q->one_call))
 		put_messages_choice(q);
-	if (q->effort_is != EFFORT_UNSAID)
-		put_messages_effort(q);
-	else if (q->set[DOC_SCHEMA])
-		json_put_open(b, "output_config", '{');
-	if (q->set[DOC_SCHEMA]) {
-		json_put_form(b, "'format':{'type':'json_schema'");
-		put_node(b, "schema", q->set[DOC_SCHEMA]);
-		json_put_close(b, '}');
-	}
-	if (q->set[DOC_SCHEMA] || q->effort_is > EFFORT_NONE)
-		json_put_close(b, '}');
+	put_messages_output(q);
 	if (q->to->stream)
 		json_put_bool(b, "stream", true);
 }
 
+/* clang-format off */
 const struct request_form messages_request_form = {
-	.form = FORM_MESSAGES,
-	.members = messages_members,
-	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 },
-	.choices = choice_words,
-	.roles = turn_roles,
-	.turn = turn_members,
-	.parts = { block_members, block_rows, true },
-	.read_part = read_block,
-	.read_turn = question_role_turn,
-	.read_tool = read_messages_tool,
-	.read = read_messages,
+	.form = FORM_MESSAGES, .members = messages_members,
+	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = turn_roles,
+	.turn = turn_members, .parts = { block_members, block_rows, true }, .read_part = read_block,
+	.read_turn = question_role_turn, .read_tool = read_messages_tool, .read = read_messages,
 	.write = write_messages,
-	.name_max = 128,
-	.titles = true,
-	.apart = true,
+	.name_max = 128, .titles = true, .apart = true,
 };
+/* clang-format on */

@@ -421,6 +421,20 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 	q->tools_end = &t->next;
 }
 
+void
+question_typed_tool(struct question *q, const struct node *of, const struct member *members,
+	const char *type, bool must)
+{
+	const char *const types[] = { type, NULL };
+	struct node *m[TOOL_MEMBERS], *is = tree_member(of, "type");
+
+	if (must && !is)
+		question_odd(q, of, "it is of no type");
+	if ((!is || (!must && is->tok == JSON_NULL) || question_word(q, is, types) == 0) &&
+		question_members(q, of, members, m))
+		question_tool(q, of, m);
+}
+
 struct node *
 question_json(struct question *q, const struct node *at, struct span json, const char *why)
 {

@@ -228,6 +228,10 @@ void question_role_turn(struct question *q, const struct node *of);
 enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_STRICT, TOOL_TYPE,
 	TOOL_MEMBERS };
 void question_tool(struct question *q, const struct node *at, struct node *const *m);
+/* One whose type is this word, or, unless it must have one, not said: others are run by the
+ * provider. */
+void question_typed_tool(struct question *q, const struct node *of,
+	const struct member *members, const char *type, bool must);
 
 enum {
 	REQUEST_MEMBERS = 24, /* of a table, at most */

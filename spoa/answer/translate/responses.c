@@ -111,15 +111,7 @@ read_input_item(struct question *q, const struct node *of)
 static void
 read_responses_tool(struct question *q, const struct node *of)
 {
-	static const char *const only_function[] = { "function", NULL };
-	struct node *m[TOOL_MEMBERS], *type = tree_member(of, "type");
-
-	if (!type)
-		question_odd(q, of, "it is of no type");
-	/* others are run by the provider */
-	if (question_word(q, type, only_function) == 0 &&
-		question_members(q, of, tool_members, m))
-		question_tool(q, of, m);
+	question_typed_tool(q, of, tool_members, "function", true);
 }
 
 static void
@@ -129,32 +121,6 @@ read_responses(struct question *q)
 }
 
 /* ---- write ---- */
-
-static bool
-is_content(const struct part *p)
-{
-	return p->kind != PART_CALL && p->kind != PART_RESULT;
-}
-
-static void
-put_item_message(struct question *q, const struct turn *t)
-{
-	bool any = false;
-
-	for (const struct part *p = t->first; p; p = p->next)
-		any |= is_content(p);
-	if (!any)
-		return;
-	json_put_form(q->out, "{'type':'message','role':%s,'content':[", item_roles[t->role]);
-	for (const struct part *p = t->first; p && !q->err; p = p->next)
-		if (is_content(p))
-			put_part(q,
-				t->role == TURN_ASSISTANT && p->kind == PART_TEXT
-					? said_text
-					: content_forms,
-				p);
-	json_put_form(q->out, "]}");
-}
 
 static void
 put_item_result(struct question *q, const struct part *r)
@@ -175,13 +141,27 @@ put_item_result(struct question *q, const struct part *r)
 	json_put_close(q->out, '}');
 }
 
+/* Results, what is said in one message, calls. */
 static void
 put_turn_items(struct question *q, const struct turn *t)
 {
+	const struct part_form *texts = t->role == TURN_ASSISTANT ? said_text : content_forms;
+	bool said = false;
+
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
 		if (p->kind == PART_RESULT)
 			put_item_result(q, p);
-	put_item_message(q, t);
+	for (const struct part *p = t->first; p && !q->err; p = p->next) {
+		if (p->kind == PART_CALL || p->kind == PART_RESULT)
+			continue;
+		if (!said)
+			json_put_form(q->out, "{'type':'message','role':%s,'content':[",
+				item_roles[t->role]);
+		said = true;
+		put_part(q, p->kind == PART_TEXT ? texts : content_forms, p);
+	}
+	if (said)
+		json_put_form(q->out, "]}");
 	for (const struct part *p = t->first; p && !q->err; p = p->next)
 		if (p->kind == PART_CALL)
 			put_part(q, call_forms, p);
@@ -223,19 +203,13 @@ write_responses(struct question *q)
 	json_put_bool(b, "store", false);
 }
 
+/* clang-format off */
 const struct request_form responses_request_form = {
-	.form = FORM_RESPONSES,
-	.members = responses_members,
-	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1 },
-	.choices = choice_words,
-	.roles = item_roles,
-	.turn = turn_members,
-	.parts = { content_members, content_rows, true },
-	.read_turn = read_input_item,
-	.read_tool = read_responses_tool,
-	.read = read_responses,
+	.form = FORM_RESPONSES, .members = responses_members,
+	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1 }, .choices = choice_words, .roles = item_roles,
+	.turn = turn_members, .parts = { content_members, content_rows, true },
+	.read_turn = read_input_item, .read_tool = read_responses_tool, .read = read_responses,
 	.write = write_responses,
-	.name_max = 128,
-	.text_format = true,
-	.any_json = true,
+	.name_max = 128, .text_format = true, .any_json = true,
 };
+/* clang-format on */

@@ -129,17 +129,6 @@ check_calls(struct question *q, struct turn *t)
 	}
 }
 
-/* Results without an id are of the calls of their name, in order. */
-static struct part *
-call_of_name(struct part *first, struct span name)
-{
-	struct part *p = first;
-
-	while (p && (p->kind != PART_CALL || p->answered || !span_eq(p->name, name)))
-		p = p->next;
-	return p;
-}
-
 /* Results of the calls of `of` come first, in their order. */
 static void
 match_results(struct question *q, struct turn *t, struct turn *of)
@@ -153,9 +142,14 @@ match_results(struct question *q, struct turn *t, struct turn *of)
 			p = &r->next;
 			continue;
 		}
-		struct part *call = !of			    ? NULL
-				    : r->id.n || !r->name.n ? call_of_id(of->first, from, r->id)
-							    : call_of_name(of->first, r->name);
+		struct part *call = of ? of->first : NULL;
+		/* those without an id are of the calls of their name, in order */
+		if (call && (r->id.n || !r->name.n))
+			call = call_of_id(of->first, from, r->id);
+		else
+			while (call && (call->kind != PART_CALL || call->answered ||
+					       !span_eq(call->name, r->name)))
+				call = call->next;
 		if (!call || call->answered) {
 			question_odd(q, r->at,
 				call ? "its call has a result already"

@@ -75,6 +75,27 @@ request_identity_again(struct request *r)
 	return in_scope(r) ? NULL : "the API key is not for this route";
 }
 
+/* A browser lets any page open a WebSocket, with the certificate and from the address of whom
+ * it shows it to, and reads no answer of CORS first. A key or a token the page must have. */
+static bool
+is_sent_unasked(const struct request *r)
+{
+	const struct identity *id = &r->found.identity;
+
+	return r->in.socket && (!id->verified || !strcmp(id->method, "client_certificate"));
+}
+
+/* Who asks is known. */
+static enum step_result
+identity_known(struct request *r)
+{
+	if (!r->gate)
+		return STEP_NEXT;
+	if (is_sent_unasked(r) && request_not_by_page(r) == STEP_DECIDED)
+		return STEP_DECIDED;
+	return request_hold_identity(r);
+}
+
 enum step_result
 step_identity(struct request *r)
 {
@@ -85,7 +106,7 @@ step_identity(struct request *r)
 	if (r->found.observed) { /* it showed nothing of ours */
 		identity_nobody(r->snap->policy, &r->found.identity);
 		r->found.identified = true;
-		return r->gate ? request_hold_identity(r) : STEP_NEXT;
+		return identity_known(r);
 	}
 	r->found.presented = r->found.route->login && presents(r);
 	if (!mine)
@@ -121,5 +142,5 @@ step_identity(struct request *r)
 	if (!in_scope(r))
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("the API key is not for this route"));
-	return r->gate ? request_hold_identity(r) : STEP_NEXT;
+	return identity_known(r);
 }

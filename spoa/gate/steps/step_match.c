@@ -56,17 +56,12 @@ login_document(struct request *r)
 	return STEP_DECIDED;
 }
 
-/* A page that a browser shows may ask whom it likes by a name of its own that it lets resolve
- * to us, and the browser sends what it has for that name: it cannot leave out where it comes
- * from. HAProxy has the list of those that may. */
-static enum step_result
-not_by_page(struct request *r)
+enum step_result
+request_not_by_page(struct request *r)
 {
 	struct span said;
-
-	if (!r->gate || !request_is_mcp(r))
-		return STEP_NEXT;
 	int n = http_field_one(&r->in.head, "origin", &said);
+
 	if (n == 0 || (n == 1 && r->in.origin.n && span_eq(said, r->in.origin)))
 		return STEP_NEXT;
 	return request_deny(r, 403, "origin_not_listed", "",
@@ -117,5 +112,5 @@ step_match(struct request *r)
 		return request_deny(r, 501, "not_implemented", "",
 			SPAN_LIT("WebSockets are not served on this route"));
 	reserve_matched(r);
-	return not_by_page(r);
+	return r->gate && request_is_mcp(r) ? request_not_by_page(r) : STEP_NEXT;
 }

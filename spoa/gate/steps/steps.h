@@ -57,6 +57,10 @@ const char *request_identity_again(struct request *r);
 
 /* step_match.c: whether a segment of the path names the model. */
 bool request_names_model(const struct request *r, const struct segment *s);
+/* A page that a browser shows may ask whom it likes by a name of its own that it lets resolve
+ * to us, and the browser sends what it has for that name: it cannot leave out where it comes
+ * from. HAProxy has the list of those that may. Next: no page asks, or one that is listed. */
+enum step_result request_not_by_page(struct request *r);
 
 /* step_read.c: what of the target or the body nobody could read counts for the request.
  * False: no memory. */

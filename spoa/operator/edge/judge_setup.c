@@ -181,8 +181,9 @@ judge_origin_told(struct judge *j, const struct route *r)
 	if (lacks)
 		found(j, lacks, "origin=var(txn.tollgate.origin)",
 			"these args do not say whether a page's origin is in origins.lst: each "
-			"page gets 403 from route %s. Copy share/tollgate/haproxy/spoe.cfg "
-			"anew, or add to the args",
+			"page, where WebSockets are served each that shows no key, gets 403 "
+			"from route %s. Copy share/tollgate/haproxy/spoe.cfg anew, or add to "
+			"the args",
 			r->name);
 	haproxy_free(&mine);
 }
@@ -193,7 +194,8 @@ rule_login_lines(struct judge *j)
 	const struct route *r = NULL;
 
 	for (size_t i = 0; j->policy && i < j->policy->nroutes && !r; i++)
-		if (dialect_is_of_mcp(j->policy->routes[i].dialect))
+		if (dialect_is_of_mcp(j->policy->routes[i].dialect) ||
+			j->policy->routes[i].websocket)
 			r = &j->policy->routes[i];
 	if (r)
 		judge_origin_told(j, r);

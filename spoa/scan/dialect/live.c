@@ -8,9 +8,19 @@
 #include "base/codec/json.h"
 #include "base/scoped.h"
 
-enum { WORD_MAX = 128, KEYS_MAX = 12 };
+enum { WORD_MAX = 64, KEYS_MAX = 12 };
 
-enum { ASKS = 1, BEGINS = 2, ENDS = 4, MORE = 8, ASIDE = 16, ERROR = 32 };
+/* OVER: it ends, and its usage comes later; CONTENT: its members say the rest */
+enum {
+	ASKS = 1,
+	BEGINS = 2,
+	ENDS = 4,
+	OVER = 8,
+	ASIDE = 16,
+	USAGE = 32,
+	CONTENT = 64,
+	ERROR = 128
+};
 
 struct live_row {
 	const char *name; /* of the event */
@@ -66,12 +76,27 @@ static const struct live_row gemini_client[] = {
 };
 /* An event may have several members: each says what it is. */
 static const struct live_row gemini_provider[] = {
-	{ "serverContent", LIVE_TEXT, BEGINS, { NULL } },
-	{ "toolCall",      LIVE_TEXT, BEGINS, { NULL } },
-	{ "turnComplete",  LIVE_TEXT, ENDS|MORE, { NULL } }, /* of serverContent */
-	{ "interrupted",   LIVE_TEXT, ENDS|MORE, { NULL } },
-	{ "usageMetadata", LIVE_TEXT, ENDS, { NULL } },
+	{ "serverContent",  LIVE_TEXT, CONTENT, { NULL } },
+	{ "server_content", LIVE_TEXT, CONTENT, { NULL } },
+	{ "toolCall",       LIVE_TEXT, BEGINS, { NULL } },
+	{ "tool_call",      LIVE_TEXT, BEGINS, { NULL } },
+	{ "usageMetadata",  LIVE_TEXT, USAGE, { NULL } }, /* so far: with any event */
+	{ "usage_metadata", LIVE_TEXT, USAGE, { NULL } },
 	{ "setupComplete", LIVE_SIGNAL, 0, { "setupComplete", "sessionId" } },
+	{ 0 },
+};
+/* Of serverContent: any other member is a part of an answer. After an interruption, too, comes
+ * turnComplete. */
+static const struct live_row gemini_content[] = {
+	{ "turnComplete",         LIVE_TEXT, ENDS, { NULL } },
+	{ "turn_complete",        LIVE_TEXT, ENDS, { NULL } },
+	{ "interrupted",          LIVE_TEXT, OVER, { NULL } },
+	{ "generationComplete",   LIVE_TEXT, 0, { NULL } },
+	{ "generation_complete",  LIVE_TEXT, 0, { NULL } },
+	{ "turnCompleteReason",   LIVE_TEXT, 0, { NULL } },
+	{ "turn_complete_reason", LIVE_TEXT, 0, { NULL } },
+	{ "waitingForInput",      LIVE_TEXT, 0, { NULL } },
+	{ "waiting_for_input",    LIVE_TEXT, 0, { NULL } },
 	{ 0 },
 };
 
@@ -82,8 +107,10 @@ static const char *const handle_client[HANDLE_DEEP][2] = { { "setup", "setup" },
 static const char *const handle_provider[HANDLE_DEEP][2] = {
 	{ "sessionResumptionUpdate", "session_resumption_update" }, { "newHandle", "new_handle" } };
 
-/* Members that hold base64. */
-static const char *const media[] = { "audio", "delta", "data", "video" };
+/* Members that hold base64, its type, ids, and lists. No other one has a text, or a list. */
+static const char *const media[] = { "audio", "delta", "data" }, *const types[] = { "mimeType", "mime_type" },
+	*const ids[] = { "type", "event_id", "item_id", "response_id", "previous_item_id", "sessionId" },
+	*const chunks[] = { "mediaChunks", "media_chunks" };
 /* clang-format on */
 
 bool
@@ -125,9 +152,9 @@ all_of(struct span s, bool (*is)(char c))
 }
 
 static bool
-is_word_char(char c)
+is_id_char(char c)
 {
-	return is_alnum(c) || strchr("_-./;=+", c);
+	return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == ':';
 }
 
 /* Of both alphabets (RFC 4648 4 and 5). */
@@ -146,29 +173,69 @@ live_row_has(const struct live_row *row, struct span key)
 	return false;
 }
 
-/* All that is in it are keys of the row, words, numbers, and base64 where media are. */
+/* type = ( "audio" | "image" | "video" ) "/" name { ";" parameter }; RFC 6839: "+xml" is text
+ */
 static bool
-holds_no_text(const struct live_row *row, struct span message, struct arena *a, uint64_t *bytes)
+is_media_type(struct span type)
+{
+	static const char *const kinds[] = { "audio", "image", "video" };
+	size_t slash = span_chr(type, '/');
+	struct span rest = span_cut(type, slash + 1, type.n);
+
+	for (size_t i = 0; i < rest.n; i++)
+		if (!is_id_char(rest.p[i]) && rest.p[i] != ';' && rest.p[i] != '=' &&
+			!(rest.p[i] == ' ' && i && rest.p[i - 1] == ';'))
+			return false;
+	return type.n <= WORD_MAX && rest.n && SPAN_IN(span_cut(type, 0, slash), kinds);
+}
+
+/* What a string is in an event that holds no text, by its key. */
+static bool
+is_no_text(struct span key, struct span text, bool *is_media, bool *is_type)
+{
+	if (SPAN_IN(key, media)) {
+		*is_media = true;
+		return all_of(text, is_base64_char);
+	}
+	if (SPAN_IN(key, types)) {
+		*is_type = true;
+		return is_media_type(text);
+	}
+	return SPAN_IN(key, ids) && text.n <= WORD_MAX && all_of(text, is_id_char);
+}
+
+/* All that is in it are keys of the row, ids, numbers, and base64 where media are: in families
+ * that say of what type those are, of such a type. */
+static bool
+holds_no_text(const struct live_row *row, bool typed_media, struct span message,
+	struct arena *a, uint64_t *bytes)
 {
 	struct json *j = json_open(a, message);
-	struct json_event ev;
+	bool is_media = false, is_type = false;
 	struct span key = { NULL, 0 };
+	struct json_event ev;
+	size_t depth = 0;
 
 	for (enum json_tok t; j && (t = json_next(j, &ev)) != JSON_END;) {
 		struct span text = span_cut(message, ev.start, ev.end);
+		bool had = is_media;
 		if (t == JSON_ERROR || ((t == JSON_KEY || t == JSON_STRING) && ev.escaped))
 			return false;
 		if (t == JSON_KEY) {
 			key = text;
 			if (!live_row_has(row, key))
 				return false;
-		} else if (t == JSON_STRING && row->is == LIVE_MEDIA && SPAN_IN(key, media)) {
-			if (!all_of(text, is_base64_char))
+		} else if (t == JSON_STRING) {
+			if (!is_no_text(key, text, &is_media, &is_type))
 				return false;
-			*bytes += text.n;
-		} else if (t == JSON_STRING &&
-			   (text.n > WORD_MAX || !all_of(text, is_word_char))) {
+			*bytes += is_media > had ? text.n : 0;
+		} else if (t == JSON_ARRAY && !SPAN_IN(key, chunks)) {
 			return false;
+		} else if (t == JSON_OBJECT || t == JSON_OBJECT_END) {
+			bool deep = t == JSON_OBJECT && depth++;
+			if (typed_media ? is_media && !is_type : deep)
+				return false;
+			is_media = is_type = false;
 		}
 	}
 	return j != NULL;
@@ -217,44 +284,32 @@ typed(const struct live_row *rows, struct span message, struct arena *a, struct 
 	return err ? NULL : row;
 }
 
-/* Of an event that is called by its members, and those of serverContent. */
+/* Of the members of the object under way; `only`: the row of the one that there is, else NULL.
+ */
 static unsigned
-named(const struct live_row *rows, struct span message, struct arena *a,
+named(struct json *j, const struct live_row *rows, struct span message, struct arena *a,
 	const struct live_row **only)
 {
-	struct json *j = json_open(a, message);
-	struct json_event ev;
 	unsigned flags = 0, n = 0;
-	bool inside = false;
+	struct json_member m;
+	struct json_event ev;
+	int err = 0;
 
 	*only = NULL;
-	if (!j || json_next(j, &ev) != JSON_OBJECT)
-		return 0;
-	for (enum json_tok t; (t = json_next(j, &ev)) != JSON_END;) {
-		if (t == JSON_ERROR) {
-			*only = NULL;
-			return 0;
-		}
-		if (t == JSON_OBJECT_END)
-			inside = false;
-		if (t != JSON_KEY)
-			continue;
-		struct span key = json_text(a, message, &ev);
-		const struct live_row *row = live_row_of(rows, key);
-		if (row)
-			flags |= row->flags;
-		if (!inside)
-			*only = n++ ? NULL : row;
-		inside |= span_is(key, "serverContent");
-		if (inside && span_is(key, "serverContent")) {
-			if (json_next(j, &ev) != JSON_OBJECT)
-				inside = false;
-		} else if (json_next(j, &ev) == JSON_ERROR || json_skip(j, &ev) == JSON_ERROR) {
-			*only = NULL;
-			return 0;
-		}
+	while (json_member(j, a, message, &m, &ev, &err)) {
+		const struct live_row *row = live_row_of(rows, m.key), *none;
+		bool says = ev.tok != JSON_NULL && ev.tok != JSON_FALSE;
+		*only = n++ ? NULL : row;
+		if (says)
+			flags |= row ? row->flags : rows == gemini_content ? BEGINS : 0;
+		if (row && (row->flags & CONTENT) && ev.tok == JSON_OBJECT)
+			flags |= named(j, gemini_content, message, a, &none);
+		else
+			json_skip(j, &ev);
 	}
-	return flags;
+	if (err)
+		*only = NULL;
+	return err ? 0 : flags;
 }
 
 static struct live_event
@@ -265,7 +320,11 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	unsigned flags;
 
 	if (gemini) {
-		flags = named(rows, message, a, &row);
+		struct json *j = json_open(a, message);
+		struct json_event ev;
+		bool is = j && json_next(j, &ev) == JSON_OBJECT;
+		row = NULL;
+		flags = is ? named(j, rows, message, a, &row) : 0;
 	} else {
 		row = typed(rows, message, a, &e.response);
 		flags = row ? row->flags : 0;
@@ -273,11 +332,13 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	e.asks = flags & ASKS;
 	e.begins = flags & BEGINS;
 	e.aside = flags & ASIDE;
-	e.ends = flags & ENDS;
+	e.ends = flags & (ENDS | OVER);
+	e.usage = flags & USAGE;
 	e.error = flags & ERROR;
 	/* what was used came, or comes later */
-	e.more = gemini && (flags & MORE) && !memmem(message.p, message.n, "usageMetadata", 13);
-	if (row && row->is != LIVE_TEXT && holds_no_text(row, message, a, &e.media_bytes))
+	e.more = gemini && e.ends && !((flags & ENDS) && e.usage);
+	if (row && row->is != LIVE_TEXT &&
+		holds_no_text(row, gemini, message, a, &e.media_bytes))
 		e.is = row->is == LIVE_MEDIA && !e.media_bytes ? LIVE_SIGNAL : row->is;
 	return e;
 }

@@ -19,6 +19,7 @@ struct live_event {
 	bool aside;	      /* begins and ends: it is no part of any other */
 	bool error;	      /* of a provider's: it does not do what a client asked for */
 	bool more;	      /* `ends`, but for its usage, which may come later */
+	bool usage;	      /* of an answer so far: ends one that had ended but for it */
 	uint64_t media_bytes; /* LIVE_MEDIA: of base64 */
 	struct span response; /* of a provider's: the id of the answer that it is a part of, of
 				 the arena; n 0: it says none */

@@ -1,6 +1,7 @@
 /* Realtime sessions over WebSockets: OpenAI's Realtime and Responses, Gemini's Live. Each
  * message that comes is in /_seen as a request of the method MESSAGE. What is said is the
- * client's last text; "call:NAME ARGS" calls that tool; audio, once it is committed, is
+ * client's last text; "call:NAME ARGS" calls that tool; "say:[…]" has Live say these messages;
+ * audio, once it is committed, is
  * answered with its length. A turn takes as many tokens as it has words. "close:CODE" closes,
  * "drop" ends the connection, "silence" is not answered. "later TEXT" begins an answer that
  * goes on after the next one has ended. A session that only writes down (session.update)
@@ -256,6 +257,13 @@ live_turn(struct mock_socket *s, struct buf *out)
 
 	if (!strcmp(s->text, "silence") || ends_so(s, out))
 		return;
+	if (!strncmp(s->text, "say:", 4)) {
+		json_t *all = json_loads(s->text + 4, 0, NULL);
+		for (size_t i = 0; i < json_array_size(all); i++)
+			say_message(s, out, json_incref(json_array_get(all, i)));
+		json_decref(all);
+		return;
+	}
 	if (!strncmp(s->text, "call:", 5)) {
 		rest = span_cut(rest, 5, rest.n);
 		struct span name = span_next(&rest, ' ');
