@@ -61,12 +61,12 @@ const until = async (what, ms = 6000) => {
 	for (let v; ; await sleep(10)) if ((v = await what()) || Date.now() > end) return v
 }
 // What a limit has counted, once nothing is held.
-async function used(who, limit) {
+async function used(who, limit, open) {
 	const look = () => {
 		const all = JSON.parse(execFileSync('sh', ['-c', `$TOLLGATE quota get --person ${who} --json`], { encoding: 'utf8' }))
 		return all.find(l => l.limit == limit) ?? { used: 0, held: 0 }
 	}
-	await until(() => !look().held)
+	if (!open) await until(() => !look().held)
 	return look().used
 }
 const closes = async c => { c.s.write(frame(8, Buffer.from([3, 232]))); await c.closed(4000) }
@@ -205,6 +205,11 @@ async function gemini() {
 	p.say({ serverContent: { turnComplete: true }, ...took(100, 100) }, said('second '), { serverContent: { turnComplete: true }, ...took(1000, 1000) })
 	await c.until(x => x.got.filter(m => m.usageMetadata).length == 2)
 	same('answers come one after another', parts(c), 'first second ')
+	// of nothing: interrupted, and what was used
+	const before = await used('gemini', 'tokens', 1)
+	p.say({ serverContent: { interrupted: true } }, took(5, 5))
+	await c.until(x => x.got.filter(m => m.usageMetadata).length == 3)
+	same('usage that comes outside of a turn is charged', await until(async () => await used('gemini', 'tokens', 1) == before + 10), true)
 	c.take()
 	c.say(turns('b', true))
 	await until(() => p.raw.length == 26)

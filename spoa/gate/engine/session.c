@@ -557,6 +557,7 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
 		m->silent = true;
 		m->answer.aside = e->aside;
+		m->answer.over = !e->begins; /* but for its usage */
 	}
 	s->held.message = message;
 	s->held.binary = binary;
@@ -620,7 +621,7 @@ provider_message(struct session *s, bool binary, struct span message)
 			return goes;
 		m = turn_of(s, &e);
 	}
-	if (!m && (e.begins || e.ends))
+	if (!m && (e.begins || (e.ends && !e.more) || e.usage))
 		return turn_is_asked(s, binary, message, &e);
 	if (!session_binds(s, &message, &bound))
 		return session_ends(s, WS_INTERNAL, false,
