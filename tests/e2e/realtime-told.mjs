@@ -147,7 +147,7 @@ async function outside() {
 	p.say(item('added', { id: 'i', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'social 536-90-4399 number' }] }))
 	same('a rule denies them', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false]);
 	[c, p] = await pair('words')
-	p.say(item('retrieved', { id: 'i', type: 'function_call', name: 'pay', call_id: 'c', arguments: '{}' }))
+	p.say(item('retrieved', { id: 'i', type: 'function_call', name: 'pay', call_id: 'c', arguments: '{"amount":500}' }))
 	same('so it does calls', [await c.closed(4000), c.got.filter(m => m.item).length], [1008, 0]);
 	// what is replaced in a text, and what was heard
 	[c, p] = await pair('words')

@@ -53,7 +53,6 @@ struct guard_plan {
 	bool hide_usage;   /* the stream's usage was asked for by us */
 	const char *alias; /* what the caller calls the model, without need of escapes: the
 			      answer says it; NULL: its own */
-	bool is_part;	   /* a message of a session that is read by itself: it has no end */
 	bool usage_first;  /* of a whole answer in JSON: its head waits for it */
 	/* What names in records are looked through by; NULL: they are not. */
 	const struct detect_rules *rules;
@@ -221,6 +220,8 @@ struct guard; /* opaque */
 /* NULL: out of memory. */
 struct guard *guard_new(const struct guard_plan *plan, const struct guard_head *head);
 void guard_drop(struct guard **g);
+/* What it reads is whole, though no end is said: a session's event outside of any answer. */
+void guard_stands_alone(struct guard *g);
 struct http_field;
 /* The head's fields, once and before all else: what is found in their values is replaced there,
  * as long as the guard lives. After anything but GUARD_PASS nothing goes. */

@@ -121,6 +121,7 @@ struct guard {
 	const struct answer_format *format;
 	enum guard_way way;
 	enum guard_result failed;
+	bool stands_alone; /* guard_stands_alone() */
 	_Atomic bool stopped;
 	struct guard_report report;
 	bool unsure_way;	       /* by its first bytes it may be text */
@@ -138,15 +139,15 @@ struct guard {
 	struct entity_set entities;
 	uint16_t *roles; /* of each, in g->life; NULL: none is found */
 	bool evasion;
-	unsigned media;	     /* bit by enum answer_media */
-	struct arena judged; /* the last verdict's */
-	struct arena work;   /* of the event or the whole answer */
-	struct arena life;   /* names, known values */
+	unsigned media;		       /* bit by enum answer_media */
+	struct arena judged;	       /* the last verdict's */
+	struct arena work;	       /* of the event or the whole answer */
+	struct arena life;	       /* names, known values */
 	struct translator *translator; /* NULL: it goes in the form that it has */
-	struct buf let_go;   /* on its way there */
-	struct buf tapped;   /* plan.taps: all that came */
-	struct buf copied;   /* plan.copies */
-	struct buf body;     /* WAY_KEEP, WAY_METER */
+	struct buf let_go;	       /* on its way there */
+	struct buf tapped;	       /* plan.taps: all that came */
+	struct buf copied;	       /* plan.copies */
+	struct buf body;	       /* WAY_KEEP, WAY_METER */
 	bool body_over;
 	char coding[16]; /* of the body: gzip, … */
 	struct frames frames;
@@ -485,8 +486,8 @@ void guard_unspell(const struct answer_text *t, struct findings *found);
 enum guard_result guard_scan_all(struct guard *g, const struct answer_document *d,
 	struct findings *v, const struct span **wholes);
 
-/* guard_whole.c: what is kept is decoded, within the caps. Else guard_fail() with guard_coded, but
- * for an error that is translated: of that nothing is left, and its status says enough. */
+/* guard_whole.c: what is kept is decoded, within the caps. Else guard_fail() with guard_coded,
+ * but for an error that is translated: of that nothing is left, and its status says enough. */
 enum guard_result guard_decode_whole(struct guard *g);
 extern const char guard_coded[]; /* why */
 /* What is kept of the answer is all of it. */

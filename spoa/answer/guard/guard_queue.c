@@ -177,12 +177,18 @@ guard_end_is_unknown(const struct guard *g)
 	       (g->frames.kind == FRAMES_LINES && !g->format->lines);
 }
 
+void
+guard_stands_alone(struct guard *g)
+{
+	g->stands_alone = true;
+}
+
 bool
 guard_end_is_cut(const struct guard *g)
 {
 	const struct answer_format *f = g->format;
 
-	if (f->endless || g->plan.is_part || !g->end.says || g->end.last ||
+	if (f->endless || g->stands_alone || !g->end.says || g->end.last ||
 		guard_end_is_unknown(g))
 		return false;
 	return f->last || !g->end.done || (g->end.begun & ~g->end.done);

@@ -228,7 +228,8 @@ guard_events_end(struct guard *g, struct buf *out)
 		return guard_fail(g, GUARD_BROKEN, "the stream ends inside an event");
 	if (r < 0)
 		frame_pass(&g->writer, &f, out);
-	if (guard_calls_stop(g, out) || guard_queue_end(g, out) ||
+	if ((g->stands_alone ? guard_calls_end(g, out) : guard_calls_stop(g, out)) ||
+		guard_queue_end(g, out) ||
 		guard_calls_cut(g, GUARD_CUT, "the stream ends inside a call"))
 		return g->failed;
 	if (guard_end_is_cut(g))

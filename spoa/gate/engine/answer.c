@@ -138,7 +138,6 @@ request_guard_plan(struct request *r, struct span path, const struct answer_requ
 				: answer_format_find(span_str(dialect_name(d)), path),
 		.translate = other ? translate : NULL,
 		.dialect = d,
-		.is_part = r->in.socket,
 		.endpoint = other ? form_name(translate->from) : r->found.endpoint.name,
 		.path = path,
 		.rules = r->snap->rules,

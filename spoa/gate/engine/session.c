@@ -501,7 +501,7 @@ guard_takes(struct session *s, struct guard *g, bool *heard, bool binary, struct
 
 /* Outside of any answer: by itself, with nothing before or after it. */
 static enum socket_goes
-message_alone(struct session *s, bool binary, struct span message)
+message_alone(struct session *s, bool binary, struct span message, const struct live_event *e)
 {
 	struct guard *g = NULL;
 	bool heard = false;
@@ -512,6 +512,8 @@ message_alone(struct session *s, bool binary, struct span message)
 	}
 	if (gate_answer(s->x, &events_head, &g))
 		return session_ends(s, WS_TRY_AGAIN, false, "out of memory");
+	if (!e->response.n) /* else it is a piece of an answer that never began */
+		guard_stands_alone(g);
 	enum socket_goes goes = guard_takes(s, g, &heard, binary, message, PART_ALONE);
 	guard_drop(&s->x->guard);
 	return goes;
@@ -611,7 +613,7 @@ provider_message(struct session *s, bool binary, struct span message)
 		return session_ends(s, WS_INTERNAL, false, "an answer's id is too long");
 	if (e.error) {
 		error_answers(s);
-		return message_alone(s, binary, message);
+		return message_alone(s, binary, message, &e);
 	}
 	struct said *m = turn_of(s, &e);
 	/* the usage of the one before never came */
@@ -626,7 +628,7 @@ provider_message(struct session *s, bool binary, struct span message)
 	if (!session_binds(s, &message, &bound))
 		return session_ends(s, WS_INTERNAL, false,
 			"a message of the provider's is none of its dialect");
-	return m ? turn_takes(m, binary, message, &e) : message_alone(s, binary, message);
+	return m ? turn_takes(m, binary, message, &e) : message_alone(s, binary, message, &e);
 }
 
 /* The turn of the message that waited is decided. */
