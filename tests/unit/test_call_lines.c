@@ -37,8 +37,10 @@ static const char *const lines[] = {
 		"\"payments\",\"decision\":\"permit\"}]"),
 	/* as it was written before calls had entries, and of a route to models */
 	LINE(6, "decision",
-		"\"decision\":\"permit\",\"about\":{\"operation\":\"payments\"},\"model\":\"m\""),
-	LINE(7, "decision", "\"decision\":\"permit\",\"calls\":[7,{\"by\":1,\"operation\":[]}]"),
+		"\"decision\":\"permit\",\"about\":{\"operation\":\"payments\"},\"model\":"
+		"\"m\""),
+	LINE(7, "decision",
+		"\"decision\":\"permit\",\"calls\":[7,{\"by\":1,\"operation\":[]}]"),
 };
 
 static void
@@ -70,7 +72,8 @@ every_call_of_an_operation_has_a_line(void **state)
 		{ { "--tool", "look" },
 			"2026-11-22T09:00:04.000Z permit answer jane bot r /look - tg-4\n" },
 		{ { "--server", "bank", "--person", "jane" },
-			"2026-11-22T09:00:05.000Z permit api jane bot r bank/transfer - tg-5\n" },
+			"2026-11-22T09:00:05.000Z permit api jane bot r bank/transfer - "
+			"tg-5\n" },
 		{ { "--server", "bank", "--person", "bob" }, "" },
 		{ { "--operation", "nothing" }, "" },
 	};
@@ -109,7 +112,8 @@ each_call_counts_for_its_tool(void **state)
 	const char *csv = buf_view(&out).p;
 	/* tool, requests, refused, …, tokens of prompts: of an answer for each of its calls */
 	static const char *const want[] = { "\"tools/pay\",2,1,0,0,", "\"/pay\",1,1,0,10,",
-		"\"/look\",1,0,0,10,", "\"bank/transfer\",1,0,0,0,", ",7,0,0,0,0,0,0,0,0,0,\r\n" };
+		"\"/look\",1,0,0,10,", "\"bank/transfer\",1,0,0,0,",
+		",7,0,0,0,0,0,0,0,0,0,0,0,\r\n" };
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(csv, want[i]))
 			fail_msg("%s: %s", want[i], csv);
@@ -139,10 +143,13 @@ operations_are_of_tools_that_there_are(void **state)
 	} t[] = {
 		{ "{p: [pays/pay, pays/refund, /pay]}", NULL },
 		{ "{p: pays/*}", NULL },
-		{ "{p: [pay/x]}", "pay: no provider with dialect: mcp has this name, did you mean pays?" },
+		{ "{p: [pay/x]}", "pay: no provider with dialect: mcp has this name, did you "
+				  "mean pays?" },
 		{ "{p: [gpt/x]}", "gpt: no provider with dialect: mcp has this name" },
-		{ "{p: [pays/x], q: [pays/x]}", "operations: pays/x is in p already, in line 5" },
-		{ "{p: [pays]}", "operations: SERVER/TOOL, SERVER/* or, in models' answers, /TOOL is expected" },
+		{ "{p: [pays/x], q: [pays/x]}",
+			"operations: pays/x is in p already, in line 5" },
+		{ "{p: [pays]}", "operations: SERVER/TOOL, SERVER/* or, in models' answers, "
+				 "/TOOL is expected" },
 		{ "{p: [\"\"]}", "a string is expected" },
 		{ "{p: ['pays/a b']}", "operations: SERVER/TOOL" },
 		{ "{'a b': [pays/x]}", "a b" },
@@ -205,11 +212,14 @@ metrics_are_by_server_tool_and_decision(void **state)
 	call_tally_write(&out, both, 2);
 	buf_putc(&out, '\0');
 	static const char *const want[] = {
-		"tollgate_tool_calls_total{server=\"tools\",tool=\"pay\",decision=\"permit\"} 2\n",
-		"tollgate_tool_calls_total{server=\"tools\",tool=\"pay\",decision=\"deny\"} 1\n",
+		"tollgate_tool_calls_total{server=\"tools\",tool=\"pay\",decision=\"permit\"} "
+		"2\n",
+		"tollgate_tool_calls_total{server=\"tools\",tool=\"pay\",decision=\"deny\"} "
+		"1\n",
 		"tollgate_tool_calls_total{server=\"\",tool=\"pay\",decision=\"redact\"} 1\n",
 		"tollgate_tool_calls_total{server=\"\",tool=\"other\",decision=\"deny\"} 2\n",
-		"tollgate_tool_calls_total{server=\"\",tool=\"other\",decision=\"permit\"} 258\n",
+		"tollgate_tool_calls_total{server=\"\",tool=\"other\",decision=\"permit\"} "
+		"258\n",
 	};
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(buf_view(&out).p, want[i]))

@@ -350,11 +350,13 @@ run_forgetting(void *arg)
 void
 caches_forget(struct caches *all, struct server *s, struct span person)
 {
-	struct forgetting *f = calloc(1, sizeof(*f));
-	bool begun = f && job_begins(all, JOB_FORGET);
 	unsigned char who[CACHE_NAME_BYTES];
 	pthread_t thread;
 
+	if (!all)
+		return; /* nothing is served yet */
+	struct forgetting *f = calloc(1, sizeof(*f));
+	bool begun = f && job_begins(all, JOB_FORGET);
 	cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, person, who);
 	cache_purge(s->cache, &(struct cache_purge){ .who = who });
 	if (begun) {
