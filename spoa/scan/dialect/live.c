@@ -68,10 +68,16 @@ static const struct live_row gemini_client[] = {
 		"mimeType", "audioStreamEnd", "activityStart", "activityEnd" } },
 	{ "realtime_input", LIVE_MEDIA, 0, { "realtime_input", "audio", "video", "media_chunks", "data",
 		"mime_type", "audio_stream_end", "activity_start", "activity_end" } },
-	{ "clientContent",  LIVE_TEXT, ASKS, { NULL } },
-	{ "client_content", LIVE_TEXT, ASKS, { NULL } },
+	{ "clientContent",  LIVE_TEXT, CONTENT, { NULL } },
+	{ "client_content", LIVE_TEXT, CONTENT, { NULL } },
 	{ "toolResponse",   LIVE_TEXT, ASKS, { NULL } },
 	{ "tool_response",  LIVE_TEXT, ASKS, { NULL } },
+	{ 0 },
+};
+/* Of clientContent: without it more comes before an answer is made. */
+static const struct live_row gemini_said[] = {
+	{ "turnComplete",  LIVE_TEXT, ASKS, { NULL } },
+	{ "turn_complete", LIVE_TEXT, ASKS, { NULL } },
 	{ 0 },
 };
 /* An event may have several members: each says what it is. */
@@ -290,6 +296,7 @@ static unsigned
 named(struct json *j, const struct live_row *rows, struct span message, struct arena *a,
 	const struct live_row **only)
 {
+	const struct live_row *inner = rows == gemini_client ? gemini_said : gemini_content;
 	unsigned flags = 0, n = 0;
 	struct json_member m;
 	struct json_event ev;
@@ -303,7 +310,7 @@ named(struct json *j, const struct live_row *rows, struct span message, struct a
 		if (says)
 			flags |= row ? row->flags : rows == gemini_content ? BEGINS : 0;
 		if (row && (row->flags & CONTENT) && ev.tok == JSON_OBJECT)
-			flags |= named(j, gemini_content, message, a, &none);
+			flags |= named(j, inner, message, a, &none);
 		else
 			json_skip(j, &ev);
 	}
@@ -343,41 +350,11 @@ live_read(bool gemini, const struct live_row *rows, struct span message, struct 
 	return e;
 }
 
-/* Of clientContent: more of it comes before an answer is made. */
-static bool
-content_goes_on(struct span message, struct arena *a)
-{
-	static const char *const contents[] = { "clientContent", "client_content" },
-				 *const ends[] = { "turnComplete", "turn_complete" };
-	struct json *j = json_open(a, message);
-	struct json_event ev;
-	bool content = false, over = false;
-
-	for (enum json_tok t; j && (t = json_next(j, &ev)) != JSON_END;) {
-		if (t == JSON_ERROR)
-			return false;
-		if (t != JSON_KEY)
-			continue;
-		struct span key = json_text(a, message, &ev);
-		if (ev.depth == 1 && !SPAN_IN(key, contents))
-			return false;
-		content |= ev.depth == 1;
-		if (ev.depth == 2 && SPAN_IN(key, ends)) {
-			t = json_next(j, &ev);
-			over |= t != JSON_FALSE && t != JSON_NULL;
-		}
-	}
-	return content && !over;
-}
-
 struct live_event
 live_client(const struct endpoint *e, struct span message, struct arena *a)
 {
-	struct live_event got = live_read(
+	return live_read(
 		is_gemini(e), is_gemini(e) ? gemini_client : openai_client, message, a);
-
-	got.asks = got.asks && !(is_gemini(e) && content_goes_on(message, a));
-	return got;
 }
 
 struct live_event
