@@ -1,7 +1,8 @@
 /* What an answer says besides its texts, looked through like names and keys and replaced where
- * it stands. Of a frame what is not its payload: comments, ids and whatever fields an event of
- * SSE has (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. Of the head its
- * fields, before it goes: what a provider or an MCP server says in one that no table knows.
+ * it stands. In a frame that is all but its payload: comments, ids and whatever fields an event
+ * of SSE has (WHATWG HTML 9.2.6), and the headers of a message of AWS' streams. In the head it
+ * is the fields that no table knows, whatever a provider or an MCP server says in them; they
+ * are looked through before the head goes.
  */
 #include "answer/guard/guard_private.h"
 #include "base/ascii.h"

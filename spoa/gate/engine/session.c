@@ -488,7 +488,7 @@ guard_takes(struct session *s, struct guard *g, bool *heard, bool binary, struct
 		r = GUARD_PASS;
 	uint64_t media = report->opaque_bytes - before;
 	enum socket_goes goes = media ? media_goes(s, true, media) : SOCKET_GOES;
-	*heard |= live_is_heard(message);
+	*heard = *heard || live_is_heard(message);
 	/* masked here, it would still be heard */
 	if (goes == SOCKET_GOES && *heard && report->redactions > redactions)
 		goes = session_denies(s, "content_policy_violation",

@@ -17,8 +17,9 @@ struct caches *caches_new(void);
 void caches_stop(struct caches *all);
 void caches_free(struct caches **all);
 
-/* That person's entries go, of this process now, those of a Redis soon: the log says whether. For
- * an erasure, whose own record is all that is written of it. */
+/* That person's entries go, of this process now, those of a Redis soon: the log says whether.
+ * For an erasure, whose own record is all that is written of it. `all` may be NULL (struct
+ * server): there is no cache yet. */
 void caches_forget(struct caches *all, struct server *s, struct span person);
 
 admin_begin_fn caches_stats;
