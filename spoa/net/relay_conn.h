@@ -106,11 +106,11 @@ struct edge {
 	struct http_body body; /* the request's */
 	int64_t declared;
 	bool expects_continue;
-	bool websocket;	   /* it asks for one, */
-	char ws_key[25];   /* with this key (WS_KEY_BYTES) */
+	bool websocket;	       /* it asks for one, */
+	char ws_key[25];       /* with this key (WS_KEY_BYTES) */
 	struct socket *socket; /* EDGE_SOCKET; NULL */
-	bool last_request; /* close after this response */
-	bool old_peer;	   /* HTTP/1.0: the close ends what has no length */
+	bool last_request;     /* close after this response */
+	bool old_peer;	       /* HTTP/1.0: the close ends what has no length */
 	char method[24];
 	char ticket[CAP_TICKET_BYTES];
 
@@ -119,7 +119,8 @@ struct edge {
 	const struct exchange_plan *plan; /* of x, and as long */
 	struct upstream *up;
 	struct exchange_result result;
-	bool retried;
+	bool retried;	     /* once, as its kept connection was closed */
+	unsigned char moves; /* away from a HAProxy that is being replaced */
 
 	/* The attempt under way, where the plan says that another may follow: relay_again.c */
 	struct edge_attempt {
@@ -304,7 +305,9 @@ void upstream_begin(struct edge *c);
 /* Sends what is queued. */
 void upstream_flush(struct upstream *u);
 /* Its HAProxy is being replaced and has not taken the request: sends it again on a new
- * connection, and closes all idle ones. False: it cannot be sent again. */
+ * connection, and closes all idle ones. False: it cannot be sent again, or MOVES_MAX found
+ * only such (the new connection, too, may be one that it took before it stopped to listen). */
+#define MOVES_MAX 3
 bool upstream_moves(struct upstream *u);
 /* Bytes queued and not sent, without the swap. */
 size_t upstream_unsent(const struct upstream *u);
@@ -356,7 +359,7 @@ void stream_keep_alive(struct edge *c);
 /* relay_socket.c: WebSockets, from the 101 on */
 /* What the head that asks for one has, but for the fields of the plan; the key is made here. */
 void socket_put_head(struct upstream *u);
-/* The provider's 101 was read and is checked here: the caller has its own, and messages pass. */
+/* The provider's 101 was read and is checked here: the caller has its own; messages pass. */
 void socket_open(struct upstream *u, const struct http_message *m, size_t head);
 /* Bytes of one side were read. */
 void socket_progress(struct edge *c);

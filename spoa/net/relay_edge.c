@@ -298,6 +298,7 @@ answer_written(struct edge *c)
 	}
 	c->scan = (struct http_scan){ 0, 0 };
 	c->filled = c->retried = false;
+	c->moves = 0;
 	c->state = EDGE_HEAD;
 }
 

@@ -267,8 +267,9 @@ upstream_begin(struct edge *c)
 	}
 	/* What cannot be sent again is not sent to a HAProxy that may be leaving. What another
 	 * attempt may follow is sent where HAProxy says why it failed (relay_said.h). */
-	struct upstream *u = c->plan->asks || c->plan->socket_bytes || (c->declared > CAP_RELAY_AHEAD &&
-						      c->plan->body_mode == BODY_COPY)
+	struct upstream *u = c->plan->asks || c->plan->socket_bytes ||
+					     (c->declared > CAP_RELAY_AHEAD &&
+						     c->plan->body_mode == BODY_COPY)
 				     ? NULL
 				     : pool_take(r);
 
@@ -326,8 +327,9 @@ upstream_moves(struct upstream *u)
 	struct relay *r = u->relay;
 	struct upstream *idle;
 
-	if (u->edge->retried || u->request.dropped)
+	if (u->edge->moves == MOVES_MAX || u->request.dropped)
 		return false;
+	u->edge->moves++;
 	while ((idle = LIST_FIRST(&r->pool)))
 		pool_drop(idle);
 	retry_upstream(u);
