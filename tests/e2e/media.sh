@@ -213,9 +213,9 @@ for i in $(seq 20); do
 done
 check "others are served while 50 files wait that inflate without end: slowest $slowest ms" test $unserved = 0
 wait "${asking[@]}"
-# beside other load the first decision of some can be late: the gate's own refusal, never an answer
-is "each of which gets the policy's outcome" "$(jq -r .error.code "$D"/many.[0-9]* | sed 's/^gateway_unavailable$/unreadable_content/' | sort | uniq -c | awk '{ print $1, $2 }')" '50 unreadable_content'
-check "most of them as a rule says" test "$(grep -c 403 "$D/many.log")" -ge 40
+# a machine that stands still for seconds lets tickets end: the gate's own 503, never an answer
+is "each of which is refused" "$(grep -cE '^(403|503)$' "$D/many.log")" 50
+check "nearly all as the policy says" test "$(grep -c 403 "$D/many.log")" -ge 40
 chat deny.test clean.pdf
 is "and one that was given up while it waited holds nothing" "$status" 200
 check "in flat memory: $((($(rss) - before) / 1024)) MB more" test $(($(rss) - before)) -lt 262144
