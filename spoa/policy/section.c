@@ -3,18 +3,16 @@
  * the whole policy shows is checked by the code of the sections. */
 #include "policy/section.h"
 
-#include <stddef.h>
-
 #include "policy/build.h"
 #include "policy/config/read.h"
-#include "policy/schema.h"
+#include "policy/config/rows.h"
 #include "scan/detect/custom/custom.h"
 
 #define S   SECOND_US
 #define DAY (86400 * S)
 
 /* clang-format off */
-/* Words of values, and those of a later version. A value of the first kind ends as their index. */
+/* Words of values. A value ends as their index. */
 const char *const identity_words[] = { "jwt", "signed_headers", "client_certificate", "api_key", "none", NULL }; /* enum identity_kind */
 const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL }; /* enum recogniser_shape */
 const char *const outcome_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
@@ -38,25 +36,11 @@ static const char *const route_via_words[] = { "relay", "direct", NULL };
 static const char *const by_words[] = { "order", "weight", "latency", "price", NULL }; /* enum choose_by */
 static const char *const sticky_words[] = { "none", "conversation", "identity", NULL }; /* enum choose_sticky */
 
-/* Keys of a later version. */
 static const char *const per_words[] = { "identity", "team", "org", NULL }; /* enum cache_per */
-static const char *const limit_later[] = { "sliding", NULL };
+
+static const char *const limit_later[] = { "sliding", NULL }; /* keys of a later version */
 
 #define OUTCOME ONE("\"deny\",\"permit\",\"redact\"")
-/* A value that the section's own code reads, and what the schema says of it. */
-#define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
-/* A value that goes to a member of a struct. */
-#define AT(type, member)                 offsetof(struct type, member)
-#define A_TEXT(type, member)             TEXT, FIELD_TEXT, NULL, NULL, AT(type, member), 0, 0
-#define A_PATH(type, member)             TEXT, FIELD_PATH, NULL, NULL, AT(type, member), 0, 0
-#define A_BOOL(type, member)             BOOL, FIELD_BOOL, NULL, NULL, AT(type, member), 0, 0
-#define A_COUNT(type, member, min, max)    COUNT, FIELD_COUNT, NULL, NULL, AT(type, member), min, max
-#define A_UNSIGNED(type, member, min, max) COUNT, FIELD_UNSIGNED, NULL, NULL, AT(type, member), min, max
-#define A_DURATION(type, member, min, max) DURATION, FIELD_DURATION, NULL, NULL, AT(type, member), min, max
-#define A_SECONDS(type, member, min, max)  DURATION, FIELD_SECONDS, NULL, NULL, AT(type, member), min, max
-#define A_SIZE(type, member, min, max)     SIZE, FIELD_SIZE, NULL, NULL, AT(type, member), min, max
-#define A_WORD(type, member, words)      NULL, FIELD_WORD, words, NULL, AT(type, member), 0, 0
-#define A_FLAG(type, member, words)      NULL, FIELD_FLAG, words, NULL, AT(type, member), 0, 0
 
 const struct section sections[] = {
 [SECTION_POLICY] = { "policy", NULL, NULL, {
@@ -479,75 +463,9 @@ section_field(enum section_name which, struct span key)
 	return NULL;
 }
 
-/* A word of a later version is said to be one. */
-static bool
-read_field_word(
-	struct diag *d, const struct yaml_node *n, const struct field *f, unsigned *word)
-{
-	if (n->kind != YAML_SCALAR || !read_listed(f->later, n->s))
-		return read_word(d, n, f->words, word);
-	diag_at(d, n, "%s: not supported by this version of tollgate", n->s.p);
-	return false;
-}
-
-static void
-read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
-	void *at)
-{
-	uint64_t count;
-	unsigned word;
-
-	switch (f->kind) {
-	case FIELD_OTHER: break;
-	case FIELD_TEXT: read_text(d, n, f->key, at); break;
-	case FIELD_PATH:
-		if (read_path(a, d, n, at))
-			diag_reads(d, *(const char **)at);
-		break;
-	case FIELD_BOOL: read_bool(d, n, at); break;
-	case FIELD_COUNT: read_uint(d, n, f->min, f->max, at); break;
-	case FIELD_UNSIGNED:
-		if (read_uint(d, n, f->min, f->max, &count))
-			*(unsigned *)at = (unsigned)count;
-		break;
-	case FIELD_DURATION: read_duration_us(d, n, f->min, f->max, at); break;
-	case FIELD_SECONDS:
-		if (!read_duration_us(d, n, f->min, f->max, at))
-			break;
-		if (*(uint64_t *)at % S)
-			diag_at(d, n, "%s: whole seconds are expected, found %s", f->key,
-				n->s.p);
-		*(uint64_t *)at /= S;
-		break;
-	case FIELD_SIZE: read_size(d, n, f->min, f->max, at); break;
-	case FIELD_WORD:
-		if (read_field_word(d, n, f, &word))
-			*(unsigned *)at = word;
-		break;
-	case FIELD_FLAG:
-		if (read_field_word(d, n, f, &word))
-			*(bool *)at = word == 1;
-		break;
-	}
-}
-
 bool
 section_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	enum section_name which, void *out)
 {
-	const struct section *s = &sections[which];
-	const char *keys[SECTION_FIELDS];
-	size_t i;
-
-	for (i = 0; s->fields[i].key; i++)
-		keys[i] = s->fields[i].key;
-	keys[i] = NULL;
-	if (!read_map(d, n, s->name, keys, s->later))
-		return false;
-	for (const struct field *f = s->fields; f->key; f++) {
-		const struct yaml_node *c = yaml_get(n, f->key);
-		if (c)
-			read_field(a, d, c, f, out ? (char *)out + f->place : NULL);
-	}
-	return true;
+	return fields_read(a, d, n, &sections[which], out);
 }

@@ -440,14 +440,14 @@ the_shipped_sample_documents_every_option(void **state)
 	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
 	fclose(f);
 	for (size_t i = 0; i < config_option_count; i++) {
-		const struct config_option *o = &config_options[i];
-		const char *dot = strchr(o->name, '.');
+		const struct field *o = &config_options[i];
+		const char *dot = strchr(o->key, '.');
 		char want[128];
-		bool tuned = o->fallback && o->kind != OPT_TEXT;
-		snprintf(want, sizeof(want), "%s: %s", dot ? dot + 1 : o->name,
+		bool tuned = o->fallback && o->kind != FIELD_TEXT;
+		snprintf(want, sizeof(want), "%s: %s", dot ? dot + 1 : o->key,
 			tuned ? o->fallback : "");
 		if (!strstr(text, want))
-			fail_msg("policies/tollgate.yaml lacks %s (%s)", o->name, want);
+			fail_msg("policies/tollgate.yaml lacks %s (%s)", o->key, want);
 	}
 }
 
