@@ -1,4 +1,4 @@
-/* How config.c, values.c, together.c and retention.c make a struct config together; for nobody
+/* How config.c, values.c and together.c make a struct config together; for nobody
  * else. */
 #ifndef POLICY_CONFIG_LOAD_H
 #define POLICY_CONFIG_LOAD_H
@@ -18,8 +18,7 @@ bool config_option_same(const struct field *o, const struct config *x, const str
 /* Letters, digits, dots, dashes and underscores, 1 to `max` of them. */
 bool config_name_ok(struct span s, size_t max);
 
-/* together.c, retention.c: when every option is read. */
+/* together.c: when every option is read. */
 void config_check(struct config_reader *r);
-void config_retention(struct config *cfg, struct diag *d);
 
 #endif
