@@ -194,9 +194,9 @@ files_away(struct server *s, struct buf *why)
 
 /* away NULL: known by what it counts alone. `failed`, `other`: counters of what went without
  * it, M_NONE: none; the first is a failure by itself. */
-#define M_NONE METRIC_COUNT
+#define M_NONE	     METRIC_COUNT
 #define MODE(member) offsetof(struct on_failure, member)
-#define NO_MODE SIZE_MAX
+#define NO_MODE	     SIZE_MAX
 /* clang-format off */
 static const struct part {
 	const char *name;
@@ -425,9 +425,14 @@ look_at_clock(struct degraded *d)
 	}
 }
 
-static void
-look_at_parts(struct degraded *d)
+void
+degraded_look(struct server *s)
 {
+	struct degraded *d = &s->degraded;
+
+	if (!d->s)
+		return;
+	pthread_mutex_lock(&d->lock);
 	SCOPED_BUF(why, 4096);
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_clear(&why);
@@ -444,16 +449,7 @@ look_at_parts(struct degraded *d)
 		for (size_t i = 0; i < DEGRADED_RECOGNISERS; i++)
 			d->recogniser[i].recent -= d->recogniser[i].recent > 0;
 	}
-}
-
-void
-degraded_look(struct server *s)
-{
-	if (!s->degraded.s)
-		return;
-	pthread_mutex_lock(&s->degraded.lock);
-	look_at_parts(&s->degraded);
-	pthread_mutex_unlock(&s->degraded.lock);
+	pthread_mutex_unlock(&d->lock);
 }
 
 void

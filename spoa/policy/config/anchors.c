@@ -66,20 +66,6 @@ static const struct {
 };
 
 static void
-check_anchor_files(struct diag *d, const struct yaml_node *n, enum anchor_kind kind)
-{
-	for (size_t i = 0; i < COUNT_OF(files); i++) {
-		const struct yaml_node *v = yaml_get(n, files[i].name);
-		if (v && !(files[i].kinds >> kind & 1))
-			diag_at(d, v->key, "anchors: %s: has no meaning for %s", files[i].name,
-				anchor_words[kind]);
-		else if (!v && files[i].needed >> kind & 1)
-			diag_at(d, n, "anchors: %s: %s is missing", anchor_words[kind],
-				files[i].name);
-	}
-}
-
-static void
 read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct anchor_place *p)
 {
 	const struct yaml_node *place = NULL;
@@ -101,7 +87,15 @@ read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 		diag_at(d, n, "anchors: one of file, syslog, url, tsa and witness is expected");
 		return;
 	}
-	check_anchor_files(d, n, p->kind);
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		const struct yaml_node *v = yaml_get(n, files[i].name);
+		if (v && !(files[i].kinds >> p->kind & 1))
+			diag_at(d, v->key, "anchors: %s: has no meaning for %s", files[i].name,
+				anchor_words[p->kind]);
+		else if (!v && files[i].needed >> p->kind & 1)
+			diag_at(d, n, "anchors: %s: %s is missing", anchor_words[p->kind],
+				files[i].name);
+	}
 	if (p->kind == ANCHOR_SYSLOG && p->place && p->tls_ca &&
 		strncmp(p->place, "tls:", 4) != 0)
 		diag_at(d, place,

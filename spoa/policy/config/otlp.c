@@ -11,22 +11,6 @@
 
 enum { URL_MAX = 2048 };
 
-/* "0", "0.05", "1": a share. */
-static void
-read_ratio(struct diag *d, const struct yaml_node *n, double *out)
-{
-	char *end = NULL;
-	double v = -1;
-
-	if (n->kind == YAML_SCALAR && n->s.n && n->s.n < 20 && is_digit(n->s.p[0]) &&
-		strspn(n->s.p, "0123456789.") == n->s.n)
-		v = strtod(n->s.p, &end);
-	if (v < 0 || v > 1 || *end)
-		diag_at(d, n, "telemetry.otlp: ratio: a share from 0 to 1 is expected");
-	else
-		*out = v;
-}
-
 static const char *
 collector_wrong(const char *text)
 {
@@ -58,8 +42,21 @@ otlp_config_read(
 	*out = (struct otlp_config){ .at = n, .metrics_every_us = 60 * SECOND_US };
 	if (!fields_read(a, d, n, &otlp_section, out))
 		return;
-	if (ratio)
-		read_ratio(d, ratio, &out->ratio);
+	if (ratio) {
+		/* "0", "0.05", "1": a share. */
+		char *end = NULL;
+		double v = -1;
+
+		if (ratio->kind == YAML_SCALAR && ratio->s.n && ratio->s.n < 20 &&
+			is_digit(ratio->s.p[0]) &&
+			strspn(ratio->s.p, "0123456789.") == ratio->s.n)
+			v = strtod(ratio->s.p, &end);
+		if (v < 0 || v > 1 || *end)
+			diag_at(d, ratio,
+				"telemetry.otlp: ratio: a share from 0 to 1 is expected");
+		else
+			*&out->ratio = v;
+	}
 	struct span url = span_str(out->url);
 	while (url.n && url.p[url.n - 1] == '/')
 		url.n--;
