@@ -64,8 +64,10 @@ enum section_name {
 };
 
 extern const struct section sections[];
-extern const char *const identity_words[], *const shape_words[], *const outcome_words[],
-									 *const effect_words[];
+extern const char *const identity_words[],
+	*const shape_words[], *const outcome_words[], *const effect_words[],
+							      *const phase_words[],
+								      *const calendar_words[];
 
 /* The row of a key; NULL: the section has none. */
 const struct field *section_field(enum section_name which, struct span key);

@@ -421,15 +421,16 @@ door_still(struct door *d, const struct asking *q)
 
 /* ---- sessions ---- */
 
+const char *const admin_doors[] = { "unix", "tcp", "tls" };
+
 enum MHD_Result
 door_who(struct asking *q)
 {
-	SCOPED_BUF(b, 1024);
 	static const char *const by[] = { "nobody", "user", "token", "session", "certificate" };
-	static const char *const doors[] = { "unix", "tcp", "tls" };
 	const struct admin_peer *p = &q->peer;
 	char end[CLOCK_SECOND_LEN];
 
+	SCOPED_BUF(b, 1024);
 	json_put_open(&b, NULL, '{');
 	json_put_str(&b, "name", p->name[0] ? p->name : p->user);
 	json_put_open(&b, "roles", '[');
@@ -438,7 +439,7 @@ door_who(struct asking *q)
 			json_put_str(&b, NULL, role_names[i]);
 	json_put_close(&b, ']');
 	json_put_str(&b, "by", by[p->by]);
-	json_put_str(&b, "door", doors[p->door]);
+	json_put_str(&b, "door", admin_doors[p->door]);
 	json_put_int(&b, "idle_s", SESSION_IDLE_S);
 	json_put_bool(&b, "opens", q->server->shared_cfg->console_open);
 	clock_second(p->end_ns, end);

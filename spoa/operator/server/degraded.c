@@ -16,6 +16,7 @@
 #include "gate/sources/recognise.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
+#include "policy/section.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
@@ -273,7 +274,6 @@ static bool
 tell_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
 	const struct degraded_time *t, bool begin)
 {
-	static const char *const modes[] = { "deny", "permit", "redact" };
 	struct audit_entry *e = audit_ready(s->audit) ? audit_entry_new() : NULL;
 
 	if (!e)
@@ -288,7 +288,8 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 		struct snapshot *snap = server_snapshot(s);
 		const char *modes_of = (const char *)&snap->policy->on_failure;
 		json_put_str(&e->fields, "on_failure",
-			modes[*(const enum outcome *)(const void *)(modes_of + p->mode)]);
+			outcome_words[*(
+				const enum outcome *)(const void *)(modes_of + p->mode)]);
 		snapshot_unref(&snap);
 	}
 	if (!begin)

@@ -31,10 +31,9 @@ host_name(const char *s)
 static const char *
 printable_value(const char *s)
 {
-	for (const char *p = s; *p; p++)
-		if (*p < 0x20 || *p > 0x7e)
-			return "printable ASCII is expected";
-	return NULL;
+	while (is_graph(*s) || *s == ' ')
+		s++;
+	return *s ? "printable ASCII is expected" : NULL;
 }
 
 /* A secret goes there: in clear only within this machine. */
