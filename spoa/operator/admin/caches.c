@@ -333,8 +333,8 @@ run_forgetting(void *arg)
 	struct cache_servers to;
 
 	SCOPED_BUF(why, 4096);
-	int err = dial_cache(f->s, &to, &why) ? purge_servers(all, &to, &p, &done, &why)
-					      : ERR_IO;
+	int err =
+		dial_cache(f->s, &to, &why) ? purge_servers(all, &to, &p, &done, &why) : ERR_IO;
 	hang_up_cache(&to);
 	log_event(err || done.failed ? LOG_ERROR : LOG_INFO,
 		err || done.failed ? "cache.not_erased" : "cache.erased",

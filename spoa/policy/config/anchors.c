@@ -42,7 +42,7 @@ syslog_check(const char *text)
 }
 
 /* clang-format off */
-const struct section anchor_section = { "anchors", NULL, NULL, {
+const struct section anchor_section = { "anchors", .fields = {
 	{ "file", A_FILE_TO(anchor_place, place, PLACE_MAX) },
 	{ "syslog", A_TEXT_TO(anchor_place, place, PLACE_MAX), NULL, syslog_check },
 	{ "url", A_TEXT_TO(anchor_place, place, PLACE_MAX), NULL, http_url_check },

@@ -66,25 +66,18 @@ redis_wrong(const char *text)
 	return err ? REDIS_URL_FORMS " is expected" : NULL;
 }
 
-/* Never repeats the URL: a chat's is its secret. */
-static const char *
-webhook_wrong(const char *text)
-{
-	return strlen(text) > 2048 ? "longer than 2048 bytes" : http_url_check(text);
-}
-
 static const char *
 auditor_wrong(const char *text)
 {
 	return config_name_ok(span_str(text), 64) ? NULL : "not of [A-Za-z0-9_.-]{1,64}";
 }
 
-static const struct section witness_log_section = { "witness.logs", "[\"origin\",\"key\"]", NULL, {
+static const struct section witness_log_section = { "witness.logs", "[\"origin\",\"key\"]", .fields = {
 { "origin", A_TEXT_TO(witness_log, origin, 255), .needed = true },
 { "key", A_FILE(witness_log, key), .needed = true },
 }, .size = sizeof(struct witness_log), .most = CAP_WITNESS_LOGS };
 /* What a key is, record/seal/auditor.h says. */
-static const struct section auditor_section = { "seal.auditors", "[\"name\",\"public_key\"]", NULL, {
+static const struct section auditor_section = { "seal.auditors", "[\"name\",\"public_key\"]", .fields = {
 { "name", A_TEXT(config_auditor, name), NULL, auditor_wrong, .needed = true },
 { "public_key", A_TEXT(config_auditor, public_key), .needed = true },
 }, .size = sizeof(struct config_auditor), .most = CAP_AUDITORS };
@@ -179,7 +172,7 @@ const struct field config_options[] = {
 { "limits.inflate_ratio", WITHIN(OPT_U64, inflate_ratio, "100", 1, 10000), "decoded bytes per encoded byte: 413" },
 { "tokens.ranks", ALONE(OPT_PATH, tokens_ranks), "folder of the files that tokens are counted with; default: ranks/ next to the program, then share/tollgate/ranks/" },
 { "tokens.models", ALONE(OPT_PATH, tokens_models), "which model is counted how; default: the table compiled in, policies/models.yaml" },
-{ "notify.url", ALONE(OPT_TEXT, notify_url), "webhook that people are told by: http[s]://… or unix:/SOCKET:/PATH; its answer is 2xx", webhook_wrong },
+{ "notify.url", WITHIN(OPT_TEXT, notify_url, NULL, 0, 2048), "webhook that people are told by: http[s]://… or unix:/SOCKET:/PATH; its answer is 2xx", http_url_check },
 { "notify.events", ALONE(OPT_EVENTS, notify_events), "of what: any of budget, breaker, degraded, pin; default: all" },
 { "notify.secret_file", ALONE(OPT_PATH, notify_secret_file), "secrets that webhooks are signed with, whsec_BASE64 a line, mode 600; default: not signed" },
 { "notify.ca", ALONE(OPT_PATH, notify_ca), "authorities of the webhook's certificate, PEM; default: the system's" },

@@ -6,32 +6,28 @@
 #include "base/ascii.h"
 #include "policy/config/read.h"
 
-static bool
+static void
 field_text(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
 	const char *within, const char **out)
 {
-	const char *text, *why;
+	const char *text, *why, *sep = *within ? ": " : "";
 
 	if (!(f->kind == FIELD_TEXT ? read_text(d, n, f->key, &text)
 				    : read_path(a, d, n, &text)))
-		return false;
-	const char *sep = *within ? ": " : "";
+		return;
 	if (f->max && strlen(text) > f->max) {
 		diag_at(d, n, "%s%s%s: longer than %" PRIu64 " bytes", within, sep, f->key,
 			f->max);
-		return false;
-	}
-	if (f->wrong && (why = f->wrong(text))) {
+	} else if (f->wrong && (why = f->wrong(text))) {
 		diag_at(d, n, "%s%s%s: %s", within, sep, f->key, why);
-		return false;
+	} else {
+		if (f->kind == FIELD_PATH)
+			diag_reads(d, text);
+		*out = text;
 	}
-	if (f->kind == FIELD_PATH)
-		diag_reads(d, text);
-	*out = text;
-	return true;
 }
 
-bool
+void
 field_read(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
 	void *at, const char *within)
 {
@@ -41,31 +37,29 @@ field_read(struct arena *a, struct diag *d, const struct yaml_node *n, const str
 	switch (f->kind) {
 	case FIELD_TEXT:
 	case FIELD_PATH:
-	case FIELD_FILE: return field_text(a, d, n, f, within, at);
-	case FIELD_BOOL: return read_bool(d, n, at);
-	case FIELD_COUNT: return read_uint(d, n, f->min, f->max, at);
+	case FIELD_FILE: field_text(a, d, n, f, within, at); break;
+	case FIELD_BOOL: read_bool(d, n, at); break;
+	case FIELD_COUNT: read_uint(d, n, f->min, f->max, at); break;
 	case FIELD_UNSIGNED:
-		if (!read_uint(d, n, f->min, f->max, &count))
-			return false;
-		*(unsigned *)at = (unsigned)count;
-		return true;
-	case FIELD_DURATION: return read_duration_us(d, n, f->min, f->max, at);
+		if (read_uint(d, n, f->min, f->max, &count))
+			*(unsigned *)at = (unsigned)count;
+		break;
+	case FIELD_DURATION: read_duration_us(d, n, f->min, f->max, at); break;
 	case FIELD_SECONDS:
 		if (!read_duration_us(d, n, f->min, f->max, at))
-			return false;
+			break;
 		if (*(uint64_t *)at % SECOND_US)
 			diag_at(d, n, "%s: whole seconds are expected, found %s", f->key,
 				n->s.p);
 		*(uint64_t *)at /= SECOND_US;
-		return true;
-	case FIELD_SIZE: return read_size(d, n, f->min, f->max, at);
-	case FIELD_WORD: return read_word(d, n, f->words, at);
+		break;
+	case FIELD_SIZE: read_size(d, n, f->min, f->max, at); break;
+	case FIELD_WORD: read_word(d, n, f->words, at); break;
 	case FIELD_FLAG:
-		if (!read_word(d, n, f->words, &word))
-			return false;
-		*(bool *)at = word == 1;
-		return true;
-	default: return true;
+		if (read_word(d, n, f->words, &word))
+			*(bool *)at = word == 1;
+		break;
+	default: break;
 	}
 }
 

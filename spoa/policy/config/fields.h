@@ -50,9 +50,10 @@ struct section {
 	bool bare;	   /* what is wrong is said without the section's name */
 };
 
-/* The value into the member at `at`; false where it may not be used, which is said as being
- * within that section (""). A kind that is none of enum field_kind is not read. */
-bool field_read(struct arena *a, struct diag *d, const struct yaml_node *n,
+/* The value into the member at `at`; where it may not be used, which is said as being within
+ * that section (""), the member stays as it is. A kind that is none of enum field_kind is not
+ * read. */
+void field_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	const struct field *f, void *at, const char *within);
 /* Reports keys that the section does not have. False where n is no mapping. */
 bool fields_known(struct diag *d, const struct yaml_node *n, const struct section *s);

@@ -221,8 +221,8 @@ check_redis(struct config_reader *r)
 	sodium_memzero(&url, sizeof(url));
 }
 
-/* Whether the options of its archive fit is said by record/archive/archive.h, which config/ may not
- * include: `check` and the start ask it. */
+/* Whether the options of its archive fit is said by record/archive/archive.h, which config/ may
+ * not include: `check` and the start ask it. */
 static void
 check_retention(struct config_reader *r)
 {
