@@ -87,11 +87,25 @@ is_visible(char c)
 	return (unsigned char)c > ' ' && c != 0x7f;
 }
 
+/* No control character. */
+static inline bool
+is_in_line(char c)
+{
+	return is_visible(c) || c == ' ';
+}
+
+/* A visible character of ASCII. */
+static inline bool
+is_graph(char c)
+{
+	return is_visible(c) && !is_high(c);
+}
+
 /* What a field's value may hold (RFC 9110 5.5). */
 static inline bool
 is_field_char(char c)
 {
-	return is_visible(c) || c == ' ' || c == '\t';
+	return is_in_line(c) || c == '\t';
 }
 
 /* tchar of RFC 9110 5.6.2 */

@@ -162,3 +162,14 @@ clock_parse(const char *s, size_t n, int64_t *wall_ns)
 		return ERR_RANGE;
 	return 0;
 }
+
+int
+clock_parse_day(const char *s, size_t n, int64_t *wall_ns)
+{
+	char text[] = "2026-12-31T00:00:00Z";
+
+	if (n != 10)
+		return ERR_SYNTAX;
+	memcpy(text, s, n);
+	return clock_parse(text, sizeof(text) - 1, wall_ns);
+}

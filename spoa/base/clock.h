@@ -30,5 +30,7 @@ void clock_second(int64_t wall_ns, char out[CLOCK_SECOND_LEN]);
 int64_t clock_days(int64_t year, int month, int day);
 /* Parses RFC 3339 (any offset, 0-9 fractional digits): 0 or ERR_SYNTAX. */
 int clock_parse(const char *s, size_t n, int64_t *wall_ns);
+/* A date alone, 2026-12-31: the beginning of that day in UTC. */
+int clock_parse_day(const char *s, size_t n, int64_t *wall_ns);
 
 #endif

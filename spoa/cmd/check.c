@@ -612,10 +612,10 @@ check_rights(struct check *c, const struct config *cfg)
 		while (files.n)
 			check_right(c, span_next(&files, '\0').p, 04);
 		for (size_t i = 0; i < config_option_count; i++) {
-			const struct config_option *o = &config_options[i];
-			if (o->kind == OPT_PATH)
+			const struct field *o = &config_options[i];
+			if (o->kind == FIELD_FILE)
 				check_right(c, *(char *const *)((const char *)cfg + o->place),
-					rights_of(o->name));
+					rights_of(o->key));
 		}
 		while (dir && (entry = readdir(dir)))
 			if (entry->d_name[0] != '.' &&

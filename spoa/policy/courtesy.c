@@ -201,26 +201,6 @@ add_courtesies(struct courtesy_reading *r, const struct courtesy_list *l)
 				(struct courtesy_word){ .text = l->v[i], .courtesy = true };
 }
 
-/* What an open one matches already goes. */
-static void
-order_words(struct courtesy_reading *r)
-{
-	size_t kept = 0;
-
-	qsort(r->words, r->nwords, sizeof(*r->words), courtesy_word_order);
-	for (size_t i = 0; i < r->nwords; i++) {
-		const struct courtesy_word w = r->words[i];
-		struct courtesy_word *before = kept ? &r->words[kept - 1] : NULL;
-		if (before && before->open && span_starts(w.text, before->text))
-			continue;
-		if (before && span_eq(w.text, before->text))
-			before->courtesy &= w.courtesy;
-		else
-			r->words[kept++] = w;
-	}
-	r->nwords = kept;
-}
-
 static void
 read_courtesy_words(struct courtesy_reading *r, const struct yaml_node *n)
 {
@@ -247,8 +227,23 @@ read_courtesy_words(struct courtesy_reading *r, const struct yaml_node *n)
 static void
 take_words(struct courtesy_reading *r, struct courtesy_words *out)
 {
-	if (r->nwords)
-		order_words(r);
+	if (r->nwords) {
+		/* What an open one matches already goes. */
+		size_t kept = 0;
+
+		qsort(r->words, r->nwords, sizeof(*r->words), courtesy_word_order);
+		for (size_t i = 0; i < r->nwords; i++) {
+			const struct courtesy_word w = r->words[i];
+			struct courtesy_word *before = kept ? &r->words[kept - 1] : NULL;
+			if (before && before->open && span_starts(w.text, before->text))
+				continue;
+			if (before && span_eq(w.text, before->text))
+				before->courtesy &= w.courtesy;
+			else
+				r->words[kept++] = w;
+		}
+		r->nwords = kept;
+	}
 	out->v = r->words;
 	out->n = r->nwords;
 	for (size_t i = 0; i < r->nwords; i++)

@@ -432,6 +432,14 @@ enum limit_of {
 	LIMIT_USD,
 	LIMIT_CONCURRENT, /* requests at once */
 };
+/* The keys that say what a limit counts; of a policy's limit exactly one is given. */
+enum { LIMIT_COUNTED = 8 };
+extern const struct limit_counted {
+	const char *key;
+	enum limit_of of;
+	bool window;	 /* it counts over time */
+	const char *per; /* NULL, or whom it is counted for besides `per` */
+} limit_counted[LIMIT_COUNTED];
 enum limit_calendar { CALENDAR_HOUR, CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH };
 enum limit_orphan { ORPHAN_CHARGE, ORPHAN_DROP };
 /* While Redis does not answer; AWAY_ROUTE: as on_failure.quota of the route says. */

@@ -20,25 +20,19 @@ struct reader {
 /* ---- values ---- */
 
 /* 2026-12-31: the beginning of that day in UTC. */
-static bool
+static void
 read_day(struct diag *d, const struct yaml_node *n, const char *what, char out[11],
 	int64_t *at_s)
 {
-	char text[] = "2026-12-31T00:00:00Z";
 	int64_t ns = 0;
 
-	if (n->kind == YAML_SCALAR && n->s.n == 10) {
-		memcpy(text, n->s.p, 10);
-		if (clock_parse(text, sizeof(text) - 1, &ns) == 0 && ns >= 0) {
-			memcpy(out, n->s.p, 10);
-			out[10] = '\0';
-			*at_s = ns / 1000000000;
-			return true;
-		}
+	if (n->kind != YAML_SCALAR || clock_parse_day(n->s.p, n->s.n, &ns) < 0 || ns < 0) {
+		diag_at(d, n, "%s: a day such as 2026-12-31 is expected, found %s", what,
+			yaml_found(n));
+		return;
 	}
-	diag_at(d, n, "%s: a day such as 2026-12-31 is expected, found %s", what,
-		yaml_found(n));
-	return false;
+	memcpy(out, n->s.p, n->s.n + 1);
+	*at_s = ns / 1000000000;
 }
 
 /* US dollars, for a million tokens or for one of what is counted by the piece. */

@@ -7,6 +7,7 @@
 
 #include "base/json_put.h"
 #include "policy/config/options.h"
+#include "policy/config/rows.h"
 #include "policy/section.h"
 
 /* clang-format off */
@@ -23,23 +24,38 @@ static const struct { const char *name, *json; } others[] = {
 
 enum { NOTHERS = COUNT_OF(others) };
 
+/* The mapping that a value is, or the list of such. */
 static void
-put_property(struct buf *out, const char *key, const char *help, const char *type,
-	const char *const *words, bool first)
+put_inner(struct buf *out, const struct section *s, bool list)
+{
+	buf_printf(out, ",%s\"type\":\"object\",\"additionalProperties\":false",
+		list ? "\"type\":\"array\",\"items\":{" : "");
+	if (s->required)
+		buf_printf(out, ",\"required\":%s", s->required);
+	buf_str(out, ",\"properties\":{");
+	for (const struct field *f = s->fields; f->key; f++)
+		buf_printf(out, "%s\"%s\":{%s}", f == s->fields ? "" : ",", f->key, f->schema);
+	buf_str(out, list ? "}}" : "}");
+}
+
+static void
+put_property(struct buf *out, const char *key, const struct field *f, bool first)
 {
 	buf_str(out, first ? "\n      " : ",\n      ");
 	buf_json_str(out, span_str(key));
 	buf_str(out, ": {");
-	json_put_str(out, "description", help);
-	/* Next to $ref draft-07 ignores what else there is. */
-	if (!type) {
+	json_put_str(out, "description", f->help);
+	if (f->of) {
+		put_inner(out, f->of, f->aux != 0);
+	} else if (!f->schema) {
 		json_put_open(out, "enum", '[');
-		for (size_t i = 0; words[i]; i++)
-			json_put_str(out, NULL, words[i]);
+		for (size_t i = 0; f->words[i]; i++)
+			json_put_str(out, NULL, f->words[i]);
 		json_put_close(out, ']');
-	} else if (type[0]) {
-		bool ref = !strncmp(type, "\"$ref\"", 6);
-		buf_printf(out, ref ? ",\"allOf\":[{%s}]" : ",%s", type);
+	} else if (f->schema[0]) {
+		/* Next to $ref draft-07 ignores what else there is. */
+		bool ref = !strncmp(f->schema, "\"$ref\"", 6);
+		buf_printf(out, ref ? ",\"allOf\":[{%s}]" : ",%s", f->schema);
 	}
 	buf_putc(out, '}');
 }
@@ -64,7 +80,7 @@ put_sections(struct buf *out, size_t from, size_t to)
 			buf_printf(out, ",\"required\":%s", s->required);
 		buf_str(out, ",\"properties\":{");
 		for (const struct field *f = s->fields; f->key; f++)
-			put_property(out, f->key, f->help, f->schema, f->words, f == s->fields);
+			put_property(out, f->key, f, f == s->fields);
 		buf_str(out, "}}");
 	}
 }
@@ -99,64 +115,6 @@ schema_prices(struct buf *out)
 	return !buf_failed(out);
 }
 
-/* ---- tollgate.yaml ---- */
-
-#define ROLE_WORDS ONE("\"viewer\",\"operator\",\"auditor\"")
-
-static const char *
-type_of(enum option_kind k)
-{
-	static const char *const types[] = {
-		[OPT_TEXT] = TEXT,
-		[OPT_PATH] = TEXT,
-		[OPT_NODE] = TEXT,
-		[OPT_NAMES] = TEXTS,
-		[OPT_REDIS] = TEXT,
-		[OPT_BOOL] = BOOL,
-		[OPT_DURATION] = DURATION,
-		[OPT_SIZE] = SIZE,
-		[OPT_U64] = COUNT,
-		[OPT_UNSIGNED] = COUNT,
-		[OPT_WORKERS] = EITHER(ONE("\"auto\""), COUNT),
-		[OPT_ADDRS] = TEXTS,
-		[OPT_UNIX] = TEXT,
-		[OPT_TCP] = TEXT,
-		[OPT_WEBHOOK] = TEXT,
-		[OPT_EVENTS] = LIST(ONE("\"budget\",\"breaker\",\"degraded\",\"pin\"")),
-		[OPT_ANCHORS] = LIST(
-			"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-			"\"file\":{" TEXT "},\"syslog\":{" TEXT "},\"url\":{" TEXT
-			"},\"tsa\":{" TEXT "},"
-			"\"witness\":{" TEXT "},\"every\":{" DURATION "},\"ca\":{" TEXT "},"
-			"\"tls_ca\":{" TEXT "},\"key\":{" TEXT "}}"),
-		[OPT_WITNESS_LOGS] = LIST("\"type\":\"object\",\"additionalProperties\":false,"
-					  "\"required\":[\"origin\",\"key\"],\"properties\":{"
-					  "\"origin\":{" TEXT "},\"key\":{" TEXT "}}"),
-		[OPT_AUDITORS] = LIST("\"type\":\"object\",\"additionalProperties\":false,"
-				      "\"required\":[\"name\",\"public_key\"],\"properties\":{"
-				      "\"name\":{" TEXT "},\"public_key\":{" TEXT "}}"),
-		[OPT_OTLP] = "\"type\":\"object\",\"additionalProperties\":false,"
-			     "\"required\":[\"url\"],\"properties\":{"
-			     "\"url\":{" TEXT "},\"headers_file\":{" TEXT "},"
-			     "\"ratio\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1},"
-			     "\"metrics_every\":{" DURATION "},\"ca\":{" TEXT "},"
-			     "\"gzip\":{" BOOL "}}",
-		[OPT_ADMIN_TLS] =
-			"\"type\":\"object\",\"additionalProperties\":false,"
-			"\"required\":[\"listen\",\"certificate\",\"key\"],\"properties\":{"
-			"\"listen\":{" TEXT "},\"certificate\":{" TEXT "},\"key\":{" TEXT "},"
-			"\"clients\":{" TEXT "}}",
-		[OPT_ADMIN_USERS] = "\"type\":\"object\",\"additionalProperties\":{" EITHER(
-			ROLE_WORDS, LIST(ROLE_WORDS)) "}",
-		[OPT_CREDENTIALS] =
-			"\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\","
-			"\"additionalProperties\":false,\"properties\":{\"sigv4\":{},"
-			"\"vertex\":{},\"entra\":{},\"header\":{},\"file\":{},\"prefix\":{}}}",
-	};
-
-	return types[k];
-}
-
 bool
 schema_config(struct buf *out)
 {
@@ -169,24 +127,23 @@ schema_config(struct buf *out)
 		"  \"$defs\": {\"texts\": {%s}},\n  \"type\": \"object\",\n"
 		"  \"additionalProperties\": false,\n  \"properties\": {",
 		others[0].json);
-	for (const struct config_option *o = config_options;
-		o < config_options + config_option_count; o++) {
-		const char *dot = strchr(o->name, '.');
-		size_t n = dot ? (size_t)(dot - o->name) : 0;
-		bool same = n == len && !strncmp(o->name, section, n);
+	for (const struct field *o = config_options; o < config_options + config_option_count;
+		o++) {
+		const char *dot = strchr(o->key, '.');
+		size_t n = dot ? (size_t)(dot - o->key) : 0;
+		bool same = n == len && !strncmp(o->key, section, n);
 		if (!same && len)
 			buf_str(out, "}}");
 		if (!same && n) {
 			buf_printf(out,
 				"%s\n    \"%.*s\": {\"type\":\"object\","
 				"\"additionalProperties\":false,\"properties\":{",
-				first ? "" : ",", (int)n, o->name);
+				first ? "" : ",", (int)n, o->key);
 			first = true;
 		}
-		section = o->name;
+		section = o->key;
 		len = n;
-		put_property(out, dot ? dot + 1 : o->name, o->help, type_of(o->kind), o->words,
-			first);
+		put_property(out, dot ? dot + 1 : o->key, o, first);
 		first = false;
 	}
 	buf_str(out, len ? "}}" : "");

@@ -3,18 +3,16 @@
  * the whole policy shows is checked by the code of the sections. */
 #include "policy/section.h"
 
-#include <stddef.h>
-
 #include "policy/build.h"
 #include "policy/config/read.h"
-#include "policy/schema.h"
+#include "policy/config/rows.h"
 #include "scan/detect/custom/custom.h"
 
 #define S   SECOND_US
 #define DAY (86400 * S)
 
 /* clang-format off */
-/* Words of values, and those of a later version. A value of the first kind ends as their index. */
+/* Words of values. A value ends as their index. */
 const char *const identity_words[] = { "jwt", "signed_headers", "client_certificate", "api_key", "none", NULL }; /* enum identity_kind */
 const char *const shape_words[] = { "presidio", "json", "openai_moderation", NULL }; /* enum recogniser_shape */
 const char *const outcome_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
@@ -24,13 +22,13 @@ static const char *const media_words[] = { "deny", "strip", NULL };
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
 static const char *const find_words[] = { "used", "all", NULL };
-static const char *const phase_words[] = { "request", "response", "tool", NULL }; /* enum rule_phase */
+const char *const phase_words[] = { "request", "response", "tool", NULL }; /* enum rule_phase */
 static const char *const as_words[] = { "result", "error", NULL };
 static const char *const mode_words[] = { "enforce", "shadow", NULL };
 static const char *const skip_words[] = { "deny", "skip", NULL };
 static const char *const subject_words[] = { "person", "owner", NULL };
 static const char *const sample_words[] = { "find", "ignore", NULL };
-static const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
+const char *const calendar_words[] = { "hour", "day", "week", "month", NULL }; /* enum limit_calendar */
 static const char *const orphan_words[] = { "charge", "drop", NULL }; /* enum limit_orphan */
 static const char *const reserve_words[] = { "cap", "learned", "estimate", NULL }; /* enum reserve */
 static const char *const via_words[] = { "direct", "relay", NULL };
@@ -38,28 +36,14 @@ static const char *const route_via_words[] = { "relay", "direct", NULL };
 static const char *const by_words[] = { "order", "weight", "latency", "price", NULL }; /* enum choose_by */
 static const char *const sticky_words[] = { "none", "conversation", "identity", NULL }; /* enum choose_sticky */
 
-/* Keys of a later version. */
 static const char *const per_words[] = { "identity", "team", "org", NULL }; /* enum cache_per */
-static const char *const limit_later[] = { "sliding", NULL };
+
+static const char *const limit_later[] = { "sliding", NULL }; /* keys of a later version */
 
 #define OUTCOME ONE("\"deny\",\"permit\",\"redact\"")
-/* A value that the section's own code reads, and what the schema says of it. */
-#define OTHER(json)                      json, FIELD_OTHER, NULL, NULL, 0, 0, 0
-/* A value that goes to a member of a struct. */
-#define AT(type, member)                 offsetof(struct type, member)
-#define A_TEXT(type, member)             TEXT, FIELD_TEXT, NULL, NULL, AT(type, member), 0, 0
-#define A_PATH(type, member)             TEXT, FIELD_PATH, NULL, NULL, AT(type, member), 0, 0
-#define A_BOOL(type, member)             BOOL, FIELD_BOOL, NULL, NULL, AT(type, member), 0, 0
-#define A_COUNT(type, member, min, max)    COUNT, FIELD_COUNT, NULL, NULL, AT(type, member), min, max
-#define A_UNSIGNED(type, member, min, max) COUNT, FIELD_UNSIGNED, NULL, NULL, AT(type, member), min, max
-#define A_DURATION(type, member, min, max) DURATION, FIELD_DURATION, NULL, NULL, AT(type, member), min, max
-#define A_SECONDS(type, member, min, max)  DURATION, FIELD_SECONDS, NULL, NULL, AT(type, member), min, max
-#define A_SIZE(type, member, min, max)     SIZE, FIELD_SIZE, NULL, NULL, AT(type, member), min, max
-#define A_WORD(type, member, words)      NULL, FIELD_WORD, words, NULL, AT(type, member), 0, 0
-#define A_FLAG(type, member, words)      NULL, FIELD_FLAG, words, NULL, AT(type, member), 0, 0
 
 const struct section sections[] = {
-[SECTION_POLICY] = { "policy", NULL, NULL, {
+[SECTION_POLICY] = { "policy", .fields = {
   { "tollgate", OTHER(ONE("1")), "version of this language" },
   { "name", OTHER(TEXT), "the policy's name: records say name@version" },
   { "mode", A_FLAG(policy, shadow, mode_words), "shadow: denials and redactions by rules are recorded, not enforced" },
@@ -85,23 +69,23 @@ const struct section sections[] = {
   { "include", OTHER(TEXTS), "files that are part of this policy, above what stands here" },
   { "data", OTHER(MAPOF(REF("data"))), "what conditions read from outside, as data.NAME" },
 }},
-[SECTION_OBSERVE] = { "observe", "[\"hosts\",\"backend\",\"until\"]", NULL, {
+[SECTION_OBSERVE] = { "observe", "[\"hosts\",\"backend\",\"until\"]", .fields = {
   { "hosts", OTHER(TEXTS), "without port; *.example.com" },
   { "backend", OTHER(TEXT), "HAProxy backend that sets no credential of its own" },
   { "until", OTHER(TEXT), "a date or time, at most 90 days ahead" },
 }},
-[SECTION_ON_FAILURE] = { "on_failure", NULL, NULL, {
+[SECTION_ON_FAILURE] = { "on_failure", .fields = {
   { "classifier", OTHER(EITHER(OUTCOME, MAPOF(OUTCOME))), "the body could not be classified; by what our own detectors found of it: classes, and default" },
   { "quota", OTHER(EITHER(ONE("\"deny\",\"permit\""), REF("local"))), "Redis does not answer in time" },
   { "audit", A_WORD(on_failure, audit, effect_words), "the record cannot be written" },
   { "unreadable", A_WORD(on_failure, unreadable, effect_words), "images, audio, files and other parts that are not read" },
   { "signed", A_WORD(on_failure, signed_reasoning, signed_words), "reasoning under a provider's signature in which something would be replaced" },
 }},
-[SECTION_LOCAL] = { "local", "[\"local\"]", NULL, {
+[SECTION_LOCAL] = { "local", "[\"local\"]", .fields = {
   { "local", OTHER(TEXT), "share of each limit that all daemons together may spend on their own: 10%" },
   { "peers", OTHER(COUNT), "how many daemons there are" },
 }},
-[SECTION_JWT] = { "jwt", NULL, NULL, {
+[SECTION_JWT] = { "jwt", .fields = {
   { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
   { "query", OTHER(TEXT), "the parameter of the query where it is, in place of a header" },
   { "issuer", OTHER(TEXT), "iss must be this" },
@@ -117,7 +101,7 @@ const struct section sections[] = {
   { "claims", OTHER(REF("claims")), "which claim is what" },
   { "demo_issuer", OTHER(BOOL), "the issuer that tollgate.yaml names; tests and demo only" },
 }},
-[SECTION_CLAIMS] = { "claims", NULL, NULL, {
+[SECTION_CLAIMS] = { "claims", .fields = {
   { "person", A_TEXT(claim_map, person), "path of the claim" },
   { "agent", A_TEXT(claim_map, agent), "path of the claim" },
   { "roles", A_TEXT(claim_map, roles), "path of the claim: a list" },
@@ -126,13 +110,13 @@ const struct section sections[] = {
   { "team", A_TEXT(claim_map, team), "path of the claim" },
   { "tier", A_TEXT(claim_map, tier), "path of the claim" },
 }},
-[SECTION_SIGNED_HEADERS] = { "signed_headers", NULL, NULL, {
+[SECTION_SIGNED_HEADERS] = { "signed_headers", .fields = {
   { "prefix", OTHER(TEXT), "of the headers that are signed" },
   { "signature", OTHER(TEXT), "the header with the signature" },
   { "keys", A_PATH(identity_entry, keys_file), "file of keys" },
   { "max_skew", A_SECONDS(identity_entry, max_skew_s, S, 600 * S), "of the time that is signed" },
 }},
-[SECTION_CLIENT_CERTIFICATE] = { "client_certificate", NULL, NULL, {
+[SECTION_CLIENT_CERTIFICATE] = { "client_certificate", .fields = {
   { "person", A_TEXT(identity_entry, claims.person), "field of the certificate" },
   { "agent", A_TEXT(identity_entry, claims.agent), "field of the certificate" },
   { "roles", A_TEXT(identity_entry, claims.roles), "field of the certificate" },
@@ -141,25 +125,25 @@ const struct section sections[] = {
   { "tier", A_TEXT(identity_entry, claims.tier), "field of the certificate" },
   { "trust_domain", A_TEXT(identity_entry, trust_domain), "of its SPIFFE id" },
 }},
-[SECTION_API_KEY] = { "api_key", NULL, NULL, {
+[SECTION_API_KEY] = { "api_key", .fields = {
   { "header", OTHER(TEXT), "where it is; default authorization, with Bearer" },
   { "keys", A_PATH(identity_entry, keys_file), "file of keys, made by tollgate key new" },
   { "subject", A_FLAG(identity_entry, subject_owner, subject_words), "who the person is: the key's person or its owner" },
 }},
-[SECTION_NONE] = { "none", NULL, NULL, {
+[SECTION_NONE] = { "none", .fields = {
   { "person", A_TEXT(identity_entry, person), "the name recorded for callers without credential" },
 }},
-[SECTION_DETECTORS] = { "detectors", NULL, NULL, {
+[SECTION_DETECTORS] = { "detectors", .fields = {
   { "thresholds", OTHER(MAPOF(SCORE)), "least score, by entity" },
   { "samples", A_FLAG(policy, skip_samples, sample_words), "published samples, such as test cards" },
   { "injection", OTHER(REF("injection")), "the injection model" },
   { "external", OTHER(LIST(REF("external"))), "recognisers that are asked over HTTP" },
 }},
-[SECTION_INJECTION] = { "injection", NULL, NULL, {
+[SECTION_INJECTION] = { "injection", .fields = {
   { "model", OTHER(TEXT), "file of another model" },
   { "patterns", OTHER(MAPOF(BOOL)), "false: this pattern does not count" },
 }},
-[SECTION_EXTERNAL] = { "external", "[\"name\",\"url\"]", NULL, {
+[SECTION_EXTERNAL] = { "external", "[\"name\",\"url\"]", .fields = {
   { "name", OTHER(TEXT), "in records and metrics" },
   { "url", OTHER(TEXT), "https, http or unix:/SOCKET:/PATH" },
   { "shape", A_WORD(external, rec.shape, shape_words), "of requests and answers" },
@@ -184,21 +168,21 @@ const struct section sections[] = {
   { "token_file", OTHER(TEXT), "file with a bearer token to send" },
   { "ca_file", A_PATH(external, ca_file), "certificates to trust" },
 }},
-[SECTION_ANSWER] = { "answer", NULL, NULL, {
+[SECTION_ANSWER] = { "answer", .fields = {
   { "results", OTHER(TEXT), "JSON pointer to the results of a batch" },
   { "items", OTHER(TEXT), "JSON pointer to the findings" },
   { "label", OTHER(TEXT), "JSON pointer to a finding's name" },
   { "score", OTHER(TEXT), "JSON pointer to its score" },
 }},
-[SECTION_CACHE] = { "cache", NULL, NULL, {
+[SECTION_CACHE] = { "cache", .fields = {
   { "entries", A_COUNT(external, cache_entries, 0, 1000000), "answers remembered, a worker" },
   { "ttl", A_DURATION(external, cache_ttl_us, S, DAY), "how long" },
 }},
-[SECTION_BREAKER] = { "breaker", NULL, NULL, {
+[SECTION_BREAKER] = { "breaker", .fields = {
   { "failures", A_COUNT(external, breaker_failures, 1, 1000), "in a row, after which it is not asked" },
   { "open", A_DURATION(external, breaker_open_us, 10 * MS, 600 * S), "for so long" },
 }},
-[SECTION_CLASS] = { "class", NULL, NULL, {
+[SECTION_CLASS] = { "class", .fields = {
   { "entity", OTHER(TEXT), "name of what its own words and patterns find" },
   { "entities", OTHER(TEXTS), "members" },
   { "classes", OTHER(TEXTS), "whose members are its own too" },
@@ -214,7 +198,7 @@ const struct section sections[] = {
   { "threshold", OTHER(SCORE), "least score" },
   { "case", A_BOOL(detect_own, exact_case), "capitals count" },
 }},
-[SECTION_PROVIDER] = { "provider", NULL, NULL, {
+[SECTION_PROVIDER] = { "provider", .fields = {
   { "backend", OTHER(TEXT), "HAProxy backend" },
   { "dialect", OTHER(TEXT), "wire format" },
   { "speaks", OTHER(TEXTS), "forms that it takes, best first: chat, responses, messages, generate, converse, embeddings; default: its dialect's" },
@@ -225,11 +209,11 @@ const struct section sections[] = {
   { "breaker", OTHER(REF("target_breaker")), "when its targets are left alone; default: of a route's with a second target" },
   { "concurrent", A_UNSIGNED(provider, concurrent, 1, 1000000), "requests under way at it, of one daemon, at most" },
 }},
-[SECTION_TARGET_BREAKER] = { "target_breaker", NULL, NULL, {
+[SECTION_TARGET_BREAKER] = { "target_breaker", .fields = {
   { "failures", A_UNSIGNED(breaker, failures, 1, 1000), "in a row, after which a target is left alone" },
   { "open", A_DURATION(breaker, open_us, 10 * MS, 600 * S), "for so long the first time, twice as long each time after" },
 }},
-[SECTION_ROUTE] = { "route", "[\"name\",\"match\"]", NULL, {
+[SECTION_ROUTE] = { "route", "[\"name\",\"match\"]", .fields = {
   { "name", OTHER(TEXT), "in rules, records and scopes of keys" },
   { "match", OTHER(REF("match")), "which requests" },
   { "dialect", OTHER(TEXT), "wire format; default: the target's" },
@@ -251,39 +235,39 @@ const struct section sections[] = {
   { "show_cost", A_BOOL(route, show_cost), "in place of the policy's" },
   { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "WebSockets of realtime sessions are decided, message by message; default false: 501" },
 }},
-[SECTION_WEBSOCKET] = { "websocket", NULL, NULL, {
+[SECTION_WEBSOCKET] = { "websocket", .fields = {
   { "message", A_SIZE(route, websocket, 1024, CAP_SOCKET_MESSAGE_MAX), "the longest message; default 1MB" },
 }},
-[SECTION_ABOUT] = { "about", NULL, NULL, {
+[SECTION_ABOUT] = { "about", .fields = {
   { "use_case", A_TEXT(about, use_case), "what people use it for" },
   { "risk", A_TEXT(about, risk), "its class of risk, in your own words, such as high" },
   { "operation", OTHER(TEXT), "a name, which records are searched and listed by" },
   { "reviewer", A_TEXT(about, reviewer), "who watches over it" },
 }},
-[SECTION_LOGIN] = { "login", "[\"authorization_servers\"]", NULL, {
+[SECTION_LOGIN] = { "login", "[\"authorization_servers\"]", .fields = {
   { "resource", OTHER(TEXT), "the URL that clients dial: https, host, path; default: of the route's one host and one path" },
   { "authorization_servers", OTHER(TEXTS), "issuers of tokens for it: https URLs" },
   { "scopes_supported", OTHER(TEXTS), "scopes that its tokens may have" },
   { "scope", OTHER(TEXT), "what a first login asks for, with spaces between; default: scopes_supported" },
 }},
-[SECTION_MATCH] = { "match", NULL, NULL, {
+[SECTION_MATCH] = { "match", .fields = {
   { "methods", OTHER(TEXTS), "default: any" },
   { "path", OTHER(TEXTS), "whole, in normal form" },
   { "path_prefix", OTHER(TEXTS), "up to a whole segment" },
   { "api", OTHER(TEXT), "a dialect: all its paths, below path_prefix where there is one" },
   { "host", OTHER(TEXTS), "without port; *.example.com" },
 }},
-[SECTION_TARGET] = { "target", "[\"provider\"]", NULL, {
+[SECTION_TARGET] = { "target", "[\"provider\"]", .fields = {
   { "provider", OTHER(TEXT), "one of providers" },
   { "model", OTHER(TEXT), "in place of the one asked for" },
   { "weight", A_UNSIGNED(target, weight, 1, 10000), "its share where targets are drawn: by weight, by latency" },
   { "priority", A_UNSIGNED(target, priority, 1, 100), "its group, 1 first: a later one only where those before have none left" },
 }},
-[SECTION_CHOOSE] = { "choose", NULL, NULL, {
+[SECTION_CHOOSE] = { "choose", .fields = {
   { "by", A_WORD(choose, by, by_words), "which target is tried first" },
   { "sticky", A_WORD(choose, sticky, sticky_words), "requests of one conversation, or of one caller, keep their target" },
 }},
-[SECTION_RETRY] = { "retry", NULL, NULL, {
+[SECTION_RETRY] = { "retry", .fields = {
   { "attempts", A_UNSIGNED(retry, attempts, 1, RETRY_ATTEMPTS_MAX), "at most, the first one too; default: as many as targets, 3 at most" },
   { "first_byte", A_DURATION(retry, first_byte_us, 10 * MS, 3600 * S), "of streams: from the request's last byte to the answer's head" },
   { "first_content", A_DURATION(retry, first_content_us, 10 * MS, 3600 * S), "from the request's last byte to the first content of a stream" },
@@ -292,43 +276,43 @@ const struct section sections[] = {
   { "overall", A_DURATION(retry, overall_us, 10 * MS, 3600 * S), "all attempts, to the first content of a stream or the head of a whole answer" },
   { "on", OTHER(TEXTS), "never_sent, throttled, refused_us, perhaps_billed; default: all" },
 }},
-[SECTION_MODEL] = { "model", "[\"targets\"]", NULL, {
+[SECTION_MODEL] = { "model", "[\"targets\"]", .fields = {
   { "targets", OTHER(REF("targets")), "providers and models; a route has those whose provider it lists" },
   { "choose", OTHER(REF("choose")), "in place of the route's" },
 }},
-[SECTION_RECORD] = { "record", NULL, NULL, {
+[SECTION_RECORD] = { "record", .fields = {
   { "prompt", A_WORD(route, record_prompt, text_words), "a keyed hash; off: nothing; redacted: sealed, as it is sent; full: sealed, as it came" },
   { "response", A_WORD(route, record_answer, text_words), "of the answer likewise; as if response said record" },
   { "tools", A_WORD(route, record_tools, text_words), "of the arguments and results of calls likewise" },
   { "find", A_FLAG(route, find_all, find_words), "used: what the policy can use; all: every entity, for the record's sake" },
   { "receipt", A_BOOL(route, receipt), "x-tollgate-receipt: which record the caller can ask for" },
 }},
-[SECTION_RESTORE] = { "restore", "[\"tools\"]", NULL, {
+[SECTION_RESTORE] = { "restore", "[\"tools\"]", .fields = {
   { "tools", OTHER(TEXTS), "that keep what they are called with: only the URL itself gets nothing back" },
 }},
-[SECTION_TRANSLATE] = { "translate", "[\"drop\"]", NULL, {
+[SECTION_TRANSLATE] = { "translate", "[\"drop\"]", .fields = {
   { "drop", OTHER(TEXTS), "members that may go where the target's form has no place for them: top_k, messages[*].name" },
 }},
-[SECTION_ROUTE_CACHE] = { "route_cache", "[\"exact\"]", NULL, {
+[SECTION_ROUTE_CACHE] = { "route_cache", "[\"exact\"]", .fields = {
   { "exact", OTHER(REF("cache_exact")), "answers to the same request, given again without the model" },
   { "near", OTHER(EITHER(BOOL, REF("cache_near"))), "and to one whose prompt differs by courtesies and blanks alone; default false" },
   { "semantic", OTHER(REF("cache_semantic")), "and to one that means the same, by the vectors of embeddings; numbers, names and negations equal" },
 }},
-[SECTION_CACHE_EXACT] = { "cache_exact", "[\"ttl\"]", NULL, {
+[SECTION_CACHE_EXACT] = { "cache_exact", "[\"ttl\"]", .fields = {
   { "ttl", A_DURATION(route_cache, ttl_us, S, 30 * DAY), "for so long" },
   { "per", A_WORD(route_cache, per, per_words), "to whom: the caller alone, his team, or all of his issuer where no personal data was found" },
   { "temperature", OTHER(EITHER(BOOL, "\"type\":\"number\",\"minimum\":0,\"maximum\":2")), "of requests whose answers are kept, at most: 0 to 2, true for any, default 0; a request that says none has 1" },
   { "tools", A_BOOL(route_cache, tools), "answers that call tools, too" },
 }},
-[SECTION_CACHE_NEAR] = { "cache_near", NULL, NULL, {
+[SECTION_CACHE_NEAR] = { "cache_near", .fields = {
   { "similarity", OTHER("\"type\":\"number\",\"minimum\":0.9,\"maximum\":1"), "of both prompts as they were written, at least: 0.9 to 1, default 0.9" },
   { "courtesy", OTHER(TEXT), "file of courtesies, by language; default: the one compiled in, policies/courtesy.yaml" },
 }},
-[SECTION_CACHE_SEMANTIC] = { "cache_semantic", "[\"embeddings\"]", NULL, {
+[SECTION_CACHE_SEMANTIC] = { "cache_semantic", "[\"embeddings\"]", .fields = {
   { "embeddings", OTHER(TEXT), "PROVIDER/MODEL: a provider of dialect openai, and one of its models of embeddings" },
   { "similarity", OTHER("\"type\":\"number\",\"minimum\":0.8,\"maximum\":1"), "of both prompts' vectors, at least: their cosine, 0.8 to 1, default 0.95" },
 }},
-[SECTION_RULE] = { "rule", "[\"name\"]", NULL, {
+[SECTION_RULE] = { "rule", "[\"name\"]", .fields = {
   { "name", OTHER(TEXT), "in records, headers and errors" },
   { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "a condition in CEL; default: always" },
   { "deny", OTHER(EITHER(ONE("true"), REF("deny"))), "the request ends here" },
@@ -343,24 +327,24 @@ const struct section sections[] = {
   { "mode", A_FLAG(rule, shadow, mode_words), "shadow: recorded, not enforced" },
   { "phase", A_WORD(rule, phase, phase_words), "what it is asked about; response: deny, redact and tag only; tool: and permit" },
 }},
-[SECTION_DENY] = { "deny", NULL, NULL, {
+[SECTION_DENY] = { "deny", .fields = {
   { "status", OTHER(ONE("400,401,403,404,413,415,429,451,503")), "default 403" },
   { "reason", A_TEXT(rule, reason), "for the caller; one line" },
   { "as", A_FLAG(rule, as_error, as_words), "phase: tool: a result that the agent reads and goes on, or a JSON-RPC error" },
   { "scope", OTHER(TEXT), "that the caller's token lacks: 403 insufficient_scope, with which a client logs in anew" },
   { "hide", A_BOOL(rule, hides), "phase: tool: out of lists, and of the tools that a request offers, too" },
 }},
-[SECTION_REDACT] = { "redact", NULL, NULL, {
+[SECTION_REDACT] = { "redact", .fields = {
   { "classes", OTHER(TEXTS), "whose entities" },
   { "entities", OTHER(TEXTS), "which entities" },
   { "with", A_WORD(rule, with, with_words), "what stands in their place" },
   { "media", A_FLAG(rule, strips, media_words), "a file that holds some, or that nobody can read: the request is denied, or a text takes the file's place" },
 }},
-[SECTION_EFFECT_ROUTE] = { "effect_route", NULL, NULL, {
+[SECTION_EFFECT_ROUTE] = { "effect_route", .fields = {
   { "targets", OTHER(TEXTS), "of the route's; where it goes by order, in this one" },
   { "model", OTHER(TEXT), "in place of the one asked for" },
 }},
-[SECTION_LIMIT] = { "limit", "[\"name\"]", limit_later, {
+[SECTION_LIMIT] = { "limit", "[\"name\"]", limit_later, .fields = {
   { "name", OTHER(TEXT), "part of Redis keys" },
   { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "a condition in CEL; default: always" },
   { "per", OTHER(TEXTS), "expressions in CEL whose values are counted apart; of a list each member" },
@@ -380,45 +364,45 @@ const struct section sections[] = {
   { "orphan", A_WORD(limit, orphan, orphan_words), "a reservation whose daemon is lost; of a calendar's window" },
   { "away", OTHER(EITHER(ONE("\"deny\",\"allow\""), REF("away"))), "while Redis does not answer; default: on_failure.quota" },
 }},
-[SECTION_WINDOW] = { "limit_window", "[\"calendar\"]", NULL, {
+[SECTION_WINDOW] = { "limit_window", "[\"calendar\"]", .fields = {
   { "calendar", A_WORD(limit, calendar, calendar_words), "from the beginning of each on" },
   { "zone", OTHER(TEXT), "whose clock: Europe/Berlin; default UTC" },
 }},
-[SECTION_BURST] = { "burst", "[\"most\",\"window\"]", NULL, {
+[SECTION_BURST] = { "burst", "[\"most\",\"window\"]", .fields = {
   { "most", OTHER(TEXT), "in the limit's unit" },
   { "window", A_SECONDS(limit, burst.window_s, S, 31 * DAY), "shorter than the limit's" },
 }},
-[SECTION_AT_SOFT] = { "at_soft", NULL, NULL, {
+[SECTION_AT_SOFT] = { "at_soft", .fields = {
   { "model", OTHER(TEXT), "in place of the one asked for" },
   { "max_output_tokens", A_COUNT(limit_change, max_output_tokens, 1, 10000000), "at most" },
   { "tag", OTHER(TEXTS), "words for the record" },
 }},
-[SECTION_AT_LIMIT] = { "at_limit", NULL, NULL, {
+[SECTION_AT_LIMIT] = { "at_limit", .fields = {
   { "model", OTHER(TEXT), "in place of the one asked for" },
   { "max_output_tokens", A_COUNT(limit_change, max_output_tokens, 1, 10000000), "at most" },
   { "tag", OTHER(TEXTS), "words for the record" },
   { "up_to", OTHER(TEXT), "how far the limit itself goes with that model, in its unit; default: no further bound" },
 }},
-[SECTION_AWAY] = { "away", "[\"share\"]", NULL, {
+[SECTION_AWAY] = { "away", "[\"share\"]", .fields = {
   { "share", OTHER(TEXT), "of the limit, that all daemons together may spend on their own: 10%" },
   { "peers", A_COUNT(limit, peers, 1, 1000), "how many daemons there are" },
 }},
-[SECTION_CONVERSATION] = { "conversation", "[\"header\"]", NULL, {
+[SECTION_CONVERSATION] = { "conversation", "[\"header\"]", .fields = {
   { "header", A_TEXT(conversation_source, header), "of the request" },
 }},
-[SECTION_TAG] = { "tag", "[\"metadata\"]", NULL, {
+[SECTION_TAG] = { "tag", "[\"metadata\"]", .fields = {
   { "metadata", A_TEXT(tag_source, metadata), "a member of the body's metadata" },
 }},
-[SECTION_DATA_FILE] = { "data_file", "[\"file\"]", NULL, {
+[SECTION_DATA_FILE] = { "data_file", "[\"file\"]", .fields = {
   { "file", OTHER(TEXT), "YAML or JSON: a mapping" },
   { "key", OTHER(TEXT), "the value is the row for this field, such as identity.person" },
 }},
-[SECTION_DATA_REDIS] = { "data_redis", "[\"redis\"]", NULL, {
+[SECTION_DATA_REDIS] = { "data_redis", "[\"redis\"]", .fields = {
   { "redis", A_TEXT(data_source, place), "key of a hash" },
   { "ttl", A_DURATION(data_source, ttl_us, 100 * MS, DAY), "a value is used that long" },
   { "on_failure", A_FLAG(data_source, skip, skip_words), "deny: 503; skip: no value" },
 }},
-[SECTION_DATA_URL] = { "data_url", "[\"url\"]", NULL, {
+[SECTION_DATA_URL] = { "data_url", "[\"url\"]", .fields = {
   { "url", A_TEXT(data_source, place), "of a JSON document" },
   { "ttl", A_DURATION(data_source, ttl_us, 100 * MS, DAY), "a value is used that long" },
   { "timeout", A_DURATION(data_source, timeout_us, MS, 10 * S), "for one fetch" },
@@ -427,16 +411,16 @@ const struct section sections[] = {
   { "ca_file", A_PATH(data_source, ca_file), "certificates to trust" },
 }},
 #define X(id, name, of, otherwise, help) { name, OTHER(NUMBER ",\"minimum\":0"), help },
-[SECTION_UNKNOWN_PRICE] = { "unknown_price", "[\"input\",\"output\"]", NULL, {
+[SECTION_UNKNOWN_PRICE] = { "unknown_price", "[\"input\",\"output\"]", .fields = {
   PRICE_TABLE(X)
 }},
-[SECTION_PRICES] = { "prices", "[\"prices\",\"providers\"]", NULL, {
+[SECTION_PRICES] = { "prices", "[\"prices\",\"providers\"]", .fields = {
   { "prices", OTHER(ONE("1")), "version of this format" },
   { "as_of", OTHER(TEXT), "the day on which it was compared with the providers' pages" },
   { "tools", OTHER(MAPOF(ONE("\"image\",\"search\",\"maps\",\"session\",\"file_search\",\"tool_image\""))), "by what each use of a tool that the provider runs is priced; * is any text" },
   { "providers", OTHER(MAPOF(LIST(REF("price")))), "rows by provider, pattern or dialect" },
 }},
-[SECTION_PRICE] = { "price", "[\"model\",\"input\",\"output\"]", NULL, {
+[SECTION_PRICE] = { "price", "[\"model\",\"input\",\"output\"]", .fields = {
   { "model", OTHER(TEXTS), "names or patterns, * is any text; the most specific one counts" },
   { "from", OTHER(TEXT), "the day from which it counts (UTC); default: always" },
   PRICE_TABLE(X)
@@ -449,13 +433,13 @@ const struct section sections[] = {
   { "us_only", OTHER(SHARE), "share of the prices that inference_geo us costs, besides those" },
   { "shared", OTHER(LIST(ONE("\"image\",\"search\",\"maps\",\"session\",\"file_search\",\"tool_image\",\"second\",\"character\",\"cache_storage\",\"request\""))), "of what is counted by the piece, what these shares multiply too: they are of tokens alone" },
 }},
-[SECTION_PRICE_TIER] = { "price_tier", "[\"input\",\"output\"]", NULL, {
+[SECTION_PRICE_TIER] = { "price_tier", "[\"input\",\"output\"]", .fields = {
   { "over", A_COUNT(price_tier, over, 1, 1ull << 40), "counts where the prompt has more tokens" },
   { "from", A_COUNT(price_tier, from, 2, 1ull << 40), "counts where it has as many, or more" },
   PRICE_TABLE(X)
 }},
 #undef X
-[SECTION_PRICE_WHERE] = { "price_where", NULL, NULL, {
+[SECTION_PRICE_WHERE] = { "price_where", .fields = {
   { "size", A_TEXT(price_where, is[ASKED_SIZE]), "of images, a pattern" },
   { "quality", A_TEXT(price_where, is[ASKED_QUALITY]), "of images, a pattern" },
   { "search_context", A_TEXT(price_where, is[ASKED_CONTEXT]), "search_context_size, a pattern" },
@@ -479,75 +463,9 @@ section_field(enum section_name which, struct span key)
 	return NULL;
 }
 
-/* A word of a later version is said to be one. */
-static bool
-read_field_word(
-	struct diag *d, const struct yaml_node *n, const struct field *f, unsigned *word)
-{
-	if (n->kind != YAML_SCALAR || !read_listed(f->later, n->s))
-		return read_word(d, n, f->words, word);
-	diag_at(d, n, "%s: not supported by this version of tollgate", n->s.p);
-	return false;
-}
-
-static void
-read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
-	void *at)
-{
-	uint64_t count;
-	unsigned word;
-
-	switch (f->kind) {
-	case FIELD_OTHER: break;
-	case FIELD_TEXT: read_text(d, n, f->key, at); break;
-	case FIELD_PATH:
-		if (read_path(a, d, n, at))
-			diag_reads(d, *(const char **)at);
-		break;
-	case FIELD_BOOL: read_bool(d, n, at); break;
-	case FIELD_COUNT: read_uint(d, n, f->min, f->max, at); break;
-	case FIELD_UNSIGNED:
-		if (read_uint(d, n, f->min, f->max, &count))
-			*(unsigned *)at = (unsigned)count;
-		break;
-	case FIELD_DURATION: read_duration_us(d, n, f->min, f->max, at); break;
-	case FIELD_SECONDS:
-		if (!read_duration_us(d, n, f->min, f->max, at))
-			break;
-		if (*(uint64_t *)at % S)
-			diag_at(d, n, "%s: whole seconds are expected, found %s", f->key,
-				n->s.p);
-		*(uint64_t *)at /= S;
-		break;
-	case FIELD_SIZE: read_size(d, n, f->min, f->max, at); break;
-	case FIELD_WORD:
-		if (read_field_word(d, n, f, &word))
-			*(unsigned *)at = word;
-		break;
-	case FIELD_FLAG:
-		if (read_field_word(d, n, f, &word))
-			*(bool *)at = word == 1;
-		break;
-	}
-}
-
 bool
 section_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	enum section_name which, void *out)
 {
-	const struct section *s = &sections[which];
-	const char *keys[SECTION_FIELDS];
-	size_t i;
-
-	for (i = 0; s->fields[i].key; i++)
-		keys[i] = s->fields[i].key;
-	keys[i] = NULL;
-	if (!read_map(d, n, s->name, keys, s->later))
-		return false;
-	for (const struct field *f = s->fields; f->key; f++) {
-		const struct yaml_node *c = yaml_get(n, f->key);
-		if (c)
-			read_field(a, d, c, f, out ? (char *)out + f->place : NULL);
-	}
-	return true;
+	return fields_read(a, d, n, &sections[which], out);
 }

@@ -311,6 +311,9 @@ mistakes_name_their_position(void **state)
 		{ "a Redis URL with a broken port",
 			BASE "redis: {url: 'redis://:secret@h:x/2'}\n",
 			":3:14: redis.url: " REDIS_URL_FORMS " is expected\n" },
+		{ "another Redis URL is named by its own option",
+			BASE "state_key: k\nstate_file: f\ncache: {redis: 'http://x'}\n",
+			":5:16: cache.redis: " REDIS_URL_FORMS " is expected\n" },
 		{ "a password in the URL and in a file",
 			BASE "redis: {url: 'redis://:pw@h', password_file: pw}\n",
 			":3:46: redis.password_file: redis.url holds a password too\n" },
@@ -440,14 +443,14 @@ the_shipped_sample_documents_every_option(void **state)
 	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
 	fclose(f);
 	for (size_t i = 0; i < config_option_count; i++) {
-		const struct config_option *o = &config_options[i];
-		const char *dot = strchr(o->name, '.');
+		const struct field *o = &config_options[i];
+		const char *dot = strchr(o->key, '.');
 		char want[128];
-		bool tuned = o->fallback && o->kind != OPT_TEXT;
-		snprintf(want, sizeof(want), "%s: %s", dot ? dot + 1 : o->name,
+		bool tuned = o->fallback && o->kind != FIELD_TEXT;
+		snprintf(want, sizeof(want), "%s: %s", dot ? dot + 1 : o->key,
 			tuned ? o->fallback : "");
 		if (!strstr(text, want))
-			fail_msg("policies/tollgate.yaml lacks %s (%s)", o->name, want);
+			fail_msg("policies/tollgate.yaml lacks %s (%s)", o->key, want);
 	}
 }
 

@@ -127,9 +127,9 @@ every_option_of_the_configuration_with_its_default(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < config_option_count; i++) {
-		const struct config_option *o = &config_options[i];
+		const struct field *o = &config_options[i];
 		char line[160];
-		snprintf(line, sizeof(line), "\n.It Ic %s%s%s\n", o->name,
+		snprintf(line, sizeof(line), "\n.It Ic %s%s%s\n", o->key,
 			o->fallback ? " No = " : "", o->fallback ? o->fallback : "");
 		if (strstr(config, line))
 			continue;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/codec/utf8.h"
 #include "base/scoped.h"
@@ -32,10 +33,9 @@ struct key_args {
 static bool
 is_key_name(const char *s)
 {
-	for (const char *p = s; p && *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return false;
-	return !s || (*s && utf8_valid(span_str(s)));
+	struct span all = span_str(s);
+
+	return !s || (all.n && span_past(all, 0, is_in_line) == all.n && utf8_valid(all));
 }
 
 bool

@@ -4,20 +4,6 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 
-static void
-print_log_level(const json_t *o)
-{
-	const char *until = json_str_in(o, "until"), *configured = json_str_in(o, "configured"),
-		   *level = json_str_in(o, "level");
-
-	printf("%.16s", level ? level : "?");
-	if (until)
-		printf(" until %.19sZ", until);
-	else if (configured && !str_same(configured, level))
-		printf(" until the daemon ends; tollgate.yaml says %.16s", configured);
-	putchar('\n');
-}
-
 int
 cmd_log(int argc, char **argv)
 {
@@ -35,7 +21,17 @@ cmd_log(int argc, char **argv)
 	json_auto_t *answer = admin_answer(&c, "/log");
 	if (answer && c.json)
 		c.code = admin_print_json("log", answer);
-	else if (answer)
-		print_log_level(answer);
+	else if (answer) {
+		const char *until = json_str_in(answer, "until"),
+			   *configured = json_str_in(answer, "configured"),
+			   *level = json_str_in(answer, "level");
+
+		printf("%.16s", level ? level : "?");
+		if (until)
+			printf(" until %.19sZ", until);
+		else if (configured && !str_same(configured, level))
+			printf(" until the daemon ends; tollgate.yaml says %.16s", configured);
+		putchar('\n');
+	}
 	return c.code;
 }

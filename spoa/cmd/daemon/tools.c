@@ -6,6 +6,8 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/plain.h"
+#include "gate/toolpins/tool_pins.h"
+#include "policy/config/read.h"
 
 struct tools_args {
 	struct admin_cmd c;
@@ -69,26 +71,17 @@ rows_of(const struct tools_args *a, const json_t *answer)
 	return rows;
 }
 
-static bool
-is_one_of(const char *given, const char *const *names)
-{
-	while (given && *names && strcmp(given, *names) != 0)
-		names++;
-	return !given || *names;
-}
-
 static int
 list_tools(struct tools_args *a)
 {
 	static const char *const states[] = { "new", "approved", "changed", NULL };
-	static const char *const kinds[] = { "tool", "prompt", "instructions", NULL };
 	json_t *one;
 	size_t i;
 
-	if (!is_one_of(a->state, states))
+	if (a->state && !read_listed(states, span_str(a->state)))
 		return cmd_fail(
 			"tools", "--state: %s: new, approved or changed is expected", a->state);
-	if (!is_one_of(a->kind, kinds))
+	if (a->kind && !read_listed(tool_pin_kinds, span_str(a->kind)))
 		return cmd_fail("tools", "--kind: %s: tool, prompt or instructions is expected",
 			a->kind);
 	json_auto_t *answer = admin_answer(&a->c, "/tools");

@@ -119,27 +119,6 @@ one_line(void *arg, struct span line, size_t number)
 	return EXIT_DONE;
 }
 
-static int
-compare_policies(const char *file_a, const char *file_b, size_t examples, bool as_json)
-{
-	struct comparison c = { .a = decide_load("policy diff", NULL, file_a) };
-	int code = EXIT_CANNOT;
-
-	if (c.a)
-		c.b = decide_load("policy diff", NULL, file_b);
-	tally_init(&c.tally, examples);
-	if (c.b && (code = cmd_each_line(one_line, &c)) == EXIT_DONE) {
-		tally_print(&c.tally, "requests", as_json);
-		code = c.partial ? EXIT_CANNOT : c.tally.different ? EXIT_NO : EXIT_DONE;
-	}
-	tally_free(&c.tally);
-	if (c.a)
-		snapshot_unref(&c.a);
-	if (c.b)
-		snapshot_unref(&c.b);
-	return code;
-}
-
 int
 policy_diff(int argc, char **argv)
 {
@@ -147,12 +126,25 @@ policy_diff(int argc, char **argv)
 	bool as_json = false;
 	const struct cmd_option options[] = { { "examples", .text = &most },
 		{ "json", .flag = &as_json }, { .name = NULL } };
+	struct comparison c = { .partial = false };
 	uint64_t examples = 5;
+	int code = EXIT_CANNOT;
 	char **files;
 
 	if (cmd_options(argc, argv, options, &files) != 2 ||
 		(most && span_u64(span_str(most), &examples)))
 		return cmd_usage("policy");
 	log_setup(LOG_LOGFMT, LOG_ERROR); /* refused credentials are part of requests */
-	return compare_policies(files[0], files[1], (size_t)examples, as_json);
+	c.a = decide_load("policy diff", NULL, files[0]);
+	if (c.a)
+		c.b = decide_load("policy diff", NULL, files[1]);
+	tally_init(&c.tally, (size_t)examples);
+	if (c.b && (code = cmd_each_line(one_line, &c)) == EXIT_DONE) {
+		tally_print(&c.tally, "requests", as_json);
+		code = c.partial ? EXIT_CANNOT : c.tally.different ? EXIT_NO : EXIT_DONE;
+	}
+	tally_free(&c.tally);
+	snapshot_unref(&c.a);
+	snapshot_unref(&c.b);
+	return code;
 }

@@ -30,23 +30,6 @@ anchor_keys_read(const struct audit_args *a, struct anchor_keys *out, struct buf
 	return err;
 }
 
-static void
-remember(struct anchors_check *c, const struct chain_line *l, struct span line)
-{
-	struct tree_said said;
-
-	SCOPED_BUF(note, NOTE_MAX);
-	if (tree_said_read(line, l->type, NULL, 0, &said, &note) && said.checkpoint &&
-		!said.bad && !buf_failed(&note)) {
-		struct anchored *to = &c->back[c->next];
-		to->size = said.size;
-		to->root = said.root;
-		sha256(buf_view(&note), to->note);
-		c->next = (c->next + 1) % ANCHORS_BACK;
-		c->n += c->n < ANCHORS_BACK;
-	}
-}
-
 static const struct anchored *
 find_anchored(const struct anchors_check *c, uint64_t size)
 {
@@ -133,8 +116,20 @@ look_at_anchor(struct anchors_check *c, const json_t *o)
 void
 anchors_check_record(struct anchors_check *c, const struct chain_line *l, struct span line)
 {
-	if (span_is(l->type, "checkpoint"))
-		remember(c, l, line);
+	if (span_is(l->type, "checkpoint")) {
+		struct tree_said said;
+
+		SCOPED_BUF(note, NOTE_MAX);
+		if (tree_said_read(line, l->type, NULL, 0, &said, &note) && said.checkpoint &&
+			!said.bad && !buf_failed(&note)) {
+			struct anchored *to = &c->back[c->next];
+			to->size = said.size;
+			to->root = said.root;
+			sha256(buf_view(&note), to->note);
+			c->next = (c->next + 1) % ANCHORS_BACK;
+			c->n += c->n < ANCHORS_BACK;
+		}
+	}
 	if (c->bad_seq || !span_is(l->type, "anchor"))
 		return;
 	json_auto_t *o = json_loadb(line.p, line.n, 0, NULL);

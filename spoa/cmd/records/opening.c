@@ -563,15 +563,6 @@ pseudonym_of_daemon(
 	return found;
 }
 
-/* JOURNAL.texts.head, next to the journal. */
-static void
-shares_head_of(const char *journal, char out[JOURNAL_DIR_MAX + 32])
-{
-	struct span dir = span_cut(journal_folder(journal), 0, JOURNAL_DIR_MAX);
-
-	snprintf(out, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
-}
-
 bool
 opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	char out[PSEUDONYM_LEN + 1], bool *unknown)
@@ -579,8 +570,13 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	char head[JOURNAL_DIR_MAX + 32];
 
 	out[0] = '\0';
-	if (q->journal)
-		shares_head_of(q->journal, head);
+	if (q->journal) {
+		/* JOURNAL.texts.head, next to the journal. */
+		struct span dir = span_cut(journal_folder(q->journal), 0, JOURNAL_DIR_MAX);
+
+		snprintf(
+			head, JOURNAL_DIR_MAX + 32, "%.*s" TEXTS_SUFFIX ".head", SPAN_ARG(dir));
+	}
 	if (!shares && (!q->journal || access(head, F_OK) != 0))
 		return false; /* nobody was ever given a share */
 	SCOPED_BUF(why, 4096);

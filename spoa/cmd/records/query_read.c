@@ -330,24 +330,18 @@ read_journal(const struct query *q, struct buf *why)
 
 /* ---- any of them ---- */
 
-static int
-read_streams(const struct query *q, struct buf *why)
+int
+query_read(const struct query *q, struct buf *why)
 {
 	struct query_redis redis;
-	int err = query_dial(q, &redis, why);
 
+	if (q->file || q->journal)
+		return q->file ? read_file(q, why) : read_journal(q, why);
+	int err = query_dial(q, &redis, why);
 	for (size_t i = 0; i < redis.nstreams && !err; i++)
 		err = query_stream(redis.stream[i].c, redis.stream[i].key, q, why);
 	query_hang_up(&redis);
 	return err;
-}
-
-int
-query_read(const struct query *q, struct buf *why)
-{
-	return q->file	    ? read_file(q, why)
-	       : q->journal ? read_journal(q, why)
-			    : read_streams(q, why);
 }
 
 int

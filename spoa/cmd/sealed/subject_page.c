@@ -72,20 +72,6 @@ subject_page_begin(struct buf *b, const char *person, const char *made, const ch
 	buf_str(b, "</dl>\n");
 }
 
-/* What commands call by a name is what a person may want to know. */
-static void
-put_told_fields(struct buf *b, const json_t *record)
-{
-	for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++) {
-		const struct record_row *row = &record_rows[f];
-		if (!row->called || strpbrk(row->path, "[*"))
-			continue;
-		const json_t *v = record_get(record, (enum record_field)f);
-		if (v)
-			put_json_row(b, row->called, v);
-	}
-}
-
 static void
 put_subject_text(struct buf *b, const json_t *t)
 {
@@ -122,7 +108,15 @@ subject_page_decision(struct buf *b, const json_t *o)
 	json_array_foreach(json_object_get(o, "records"), i, one)
 	{
 		buf_str(b, "<dl>\n");
-		put_told_fields(b, one);
+		/* What commands call by a name is what a person may want to know. */
+		for (size_t f = 0; f < RECORD_FIELDS_COUNT; f++) {
+			const struct record_row *row = &record_rows[f];
+			if (!row->called || strpbrk(row->path, "[*"))
+				continue;
+			const json_t *v = record_get(one, (enum record_field)f);
+			if (v)
+				put_json_row(b, row->called, v);
+		}
 		buf_str(b, "</dl>\n");
 	}
 	json_array_foreach(json_object_get(o, "texts"), i, one) put_subject_text(b, one);

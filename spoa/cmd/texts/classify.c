@@ -28,29 +28,6 @@ put_class(void *arg, const char *class)
 	l->names[l->n++] = class;
 }
 
-static void
-put_classes(struct scan *s, const struct findings *f)
-{
-	struct class_list l = { .out = s->out };
-
-	for (size_t i = 0; i < f->n; i++)
-		scan_rules_classes(s->with, f->v[i].entity, put_class, &l);
-}
-
-/* With a policy in which the entity is in no class: null. */
-static void
-put_class_of(struct scan *s, size_t entity)
-{
-	const struct policy *p = s->with->policy;
-	const char *class = p ? policy_class_of(p, s->rules, entity)
-			      : detect_entity_class(s->rules, entity);
-
-	if (class)
-		buf_json_str(s->out, span_str(class));
-	else
-		buf_str(s->out, "null");
-}
-
 /* Roles as the dialects name them; a text without one is a user's. */
 static const struct {
 	const char *role;
@@ -109,14 +86,25 @@ put_classified_json(struct scan *s, const struct scan_text *t)
 		const struct finding *f = &t->findings.v[i];
 		buf_printf(s->out, "%s{\"entity\":\"%s\",\"class\":", i ? "," : "",
 			detect_entity_name(s->rules, f->entity));
-		put_class_of(s, f->entity);
+		/* With a policy in which the entity is in no class: null. */
+		const struct policy *p = s->with->policy;
+		const char *class = p ? policy_class_of(p, s->rules, f->entity)
+				      : detect_entity_class(s->rules, f->entity);
+
+		if (class)
+			buf_json_str(s->out, span_str(class));
+		else
+			buf_str(s->out, "null");
 		buf_printf(s->out, ",\"start\":%zu,\"end\":%zu,\"score\":%.2f%s%s}", f->start,
 			f->end, (double)f->score,
 			f->flags & FINDING_EVASION ? ",\"evasion\":true" : "",
 			f->flags & FINDING_SAMPLE ? ",\"sample\":true" : "");
 	}
 	buf_str(s->out, "],\"classes\":[");
-	put_classes(s, &t->findings);
+	struct class_list l = { .out = s->out };
+
+	for (size_t i = 0; i < t->findings.n; i++)
+		scan_rules_classes(s->with, t->findings.v[i].entity, put_class, &l);
 	put_score_classes(s, r.score);
 	buf_printf(
 		s->out, r.score > 0 ? "],\"injection\":%.6f" : "],\"injection\":0.0", r.score);

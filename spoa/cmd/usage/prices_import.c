@@ -310,16 +310,6 @@ put_genai_tiers(struct buf *b, json_t *prices)
 		buf_putc(b, ']');
 }
 
-static bool
-is_day(const char *s)
-{
-	char full[32];
-	int64_t ns;
-
-	return strlen(s) == 10 && snprintf(full, sizeof(full), "%sT00:00:00Z", s) > 0 &&
-	       clock_parse(full, strlen(full), &ns) == 0;
-}
-
 static void
 import_genai_prices(struct import *m, const char *provider, const struct names *names,
 	json_t *prices, const char *from)
@@ -388,7 +378,8 @@ import_genai(struct import *m, json_t *list)
 			{
 				json_t *when = json_object_get(one, "constraint");
 				const char *from = json_str_in(when, "start_date");
-				if (when && (!from || !is_day(from)))
+				int64_t ns;
+				if (when && (!from || clock_parse_day(from, strlen(from), &ns)))
 					say_skipped(m, ours, names.v[0],
 						"a price by the time of day");
 				else

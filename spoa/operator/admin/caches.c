@@ -216,17 +216,16 @@ note_route(struct server *s, const char *route, json_t *answer)
 	snapshot_unref(&snap);
 }
 
-/* Of this process, and of each server. 0, or negative with *why. */
+/* Of each server. 0, or negative with *why. */
 static int
-purge_all_there_is(const struct cache_job *j, struct cache_servers *to,
-	const struct cache_purge *p, struct cache_purged *done, struct buf *why)
+purge_servers(struct caches *all, struct cache_servers *to, const struct cache_purge *p,
+	struct cache_purged *done, struct buf *why)
 {
 	const uint64_t until_us = clock_mono_us() + PURGE_US;
 	int err = 0;
 
-	done->purged = cache_purge(j->q->server->cache, p);
 	for (int i = 0; i < to->n && !err; i++)
-		err = cache_redis_purge(to->at[i], p, &j->all->stopping, until_us, done, why);
+		err = cache_redis_purge(to->at[i], p, &all->stopping, until_us, done, why);
 	return err;
 }
 
@@ -252,7 +251,8 @@ do_purge(struct cache_job *j, struct cache_servers *to)
 		cache_name(cache_keys(s->cache), CACHE_NAMED_WHO, span_str(person), who);
 	if (older && !duration_parse(span_str(older), &us))
 		p.before_ms = (clock_wall_ns() - (int64_t)us * 1000) / 1000000;
-	int err = purge_all_there_is(j, to, &p, &done, &why);
+	done.purged = cache_purge(s->cache, &p);
+	int err = purge_servers(j->all, to, &p, &done, &why);
 	log_event(err || done.failed ? LOG_WARN : LOG_INFO, "cache.purged",
 		LI("entries", done.purged), LI("failed", done.failed),
 		LSP("why", buf_view(&why)));
@@ -333,10 +333,8 @@ run_forgetting(void *arg)
 	struct cache_servers to;
 
 	SCOPED_BUF(why, 4096);
-	const uint64_t until_us = clock_mono_us() + PURGE_US;
-	int err = dial_cache(f->s, &to, &why) ? 0 : ERR_IO;
-	for (int i = 0; i < to.n && !err; i++)
-		err = cache_redis_purge(to.at[i], &p, &all->stopping, until_us, &done, &why);
+	int err =
+		dial_cache(f->s, &to, &why) ? purge_servers(all, &to, &p, &done, &why) : ERR_IO;
 	hang_up_cache(&to);
 	log_event(err || done.failed ? LOG_ERROR : LOG_INFO,
 		err || done.failed ? "cache.not_erased" : "cache.erased",

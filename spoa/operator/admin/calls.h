@@ -12,6 +12,7 @@
 struct server;
 
 enum admin_door { DOOR_UNIX, DOOR_TCP, DOOR_TLS };
+extern const char *const admin_doors[]; /* "unix", … */
 
 /* One caller of the admin server, however many connections and sessions he has: what he may
  * have at once is counted by it. All of what one token, certificate or user asks is his. */

@@ -266,8 +266,6 @@ put_change_text(struct buf *out, const char *name, const char *text)
 static void
 put_peer(struct buf *out, const struct admin_peer *p)
 {
-	static const char *const doors[] = { "unix", "tcp", "tls" };
-
 	if (p->uid == (uid_t)-1 && p->by == BY_NOBODY)
 		return;
 	json_put_open(out, "peer", '{');
@@ -276,7 +274,7 @@ put_peer(struct buf *out, const struct admin_peer *p)
 		json_put_int(out, "pid", p->pid);
 		put_change_text(out, "user", p->user);
 	} else {
-		json_put_str(out, "door", doors[p->door]);
+		json_put_str(out, "door", admin_doors[p->door]);
 	}
 	if (p->by == BY_TOKEN || p->by == BY_SESSION)
 		put_change_text(out, "token", p->name);

@@ -209,17 +209,6 @@ static const enum metric ended_as[] = {
 	[CHILD_FAILED] = M_CHILD_FAILED,
 };
 
-static void
-read_error(struct child *c)
-{
-	ssize_t n = pread(c->err, c->error, sizeof(c->error) - 1, 0);
-
-	c->error[n > 0 ? n : 0] = '\0';
-	c->error[strcspn(c->error, "\n")] = '\0';
-	close(c->err);
-	c->err = -1;
-}
-
 /* It is in no list. */
 static void
 child_over(struct children *all, struct child *c)
@@ -227,9 +216,14 @@ child_over(struct children *all, struct child *c)
 	if (c->pidfd >= 0)
 		close(c->pidfd);
 	c->pidfd = -1;
-	if (c->err >= 0 && c->end != CHILD_FAILED)
-		read_error(c);
-	else if (c->err >= 0)
+	if (c->err >= 0 && c->end != CHILD_FAILED) {
+		ssize_t n = pread(c->err, c->error, sizeof(c->error) - 1, 0);
+
+		c->error[n > 0 ? n : 0] = '\0';
+		c->error[strcspn(c->error, "\n")] = '\0';
+		close(c->err);
+		c->err = -1;
+	} else if (c->err >= 0)
 		close(c->err);
 	if (c->out >= 0)
 		c->out_bytes = (size_t)lseek(c->out, 0, SEEK_END);

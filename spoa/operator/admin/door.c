@@ -421,35 +421,30 @@ door_still(struct door *d, const struct asking *q)
 
 /* ---- sessions ---- */
 
-static void
-put_who(const struct asking *q, struct buf *b)
-{
-	static const char *const by[] = { "nobody", "user", "token", "session", "certificate" };
-	static const char *const doors[] = { "unix", "tcp", "tls" };
-	const struct admin_peer *p = &q->peer;
-	char end[CLOCK_SECOND_LEN];
-
-	json_put_open(b, NULL, '{');
-	json_put_str(b, "name", p->name[0] ? p->name : p->user);
-	json_put_open(b, "roles", '[');
-	for (size_t i = 0; i < ROLES; i++)
-		if (p->roles >> i & 1)
-			json_put_str(b, NULL, role_names[i]);
-	json_put_close(b, ']');
-	json_put_str(b, "by", by[p->by]);
-	json_put_str(b, "door", doors[p->door]);
-	json_put_int(b, "idle_s", SESSION_IDLE_S);
-	json_put_bool(b, "opens", q->server->shared_cfg->console_open);
-	clock_second(p->end_ns, end);
-	json_put_opt(b, "ends", p->end_ns ? end : NULL);
-	buf_str(b, "}\n");
-}
+const char *const admin_doors[] = { "unix", "tcp", "tls" };
 
 enum MHD_Result
 door_who(struct asking *q)
 {
+	static const char *const by[] = { "nobody", "user", "token", "session", "certificate" };
+	const struct admin_peer *p = &q->peer;
+	char end[CLOCK_SECOND_LEN];
+
 	SCOPED_BUF(b, 1024);
-	put_who(q, &b);
+	json_put_open(&b, NULL, '{');
+	json_put_str(&b, "name", p->name[0] ? p->name : p->user);
+	json_put_open(&b, "roles", '[');
+	for (size_t i = 0; i < ROLES; i++)
+		if (p->roles >> i & 1)
+			json_put_str(&b, NULL, role_names[i]);
+	json_put_close(&b, ']');
+	json_put_str(&b, "by", by[p->by]);
+	json_put_str(&b, "door", admin_doors[p->door]);
+	json_put_int(&b, "idle_s", SESSION_IDLE_S);
+	json_put_bool(&b, "opens", q->server->shared_cfg->console_open);
+	clock_second(p->end_ns, end);
+	json_put_opt(&b, "ends", p->end_ns ? end : NULL);
+	buf_str(&b, "}\n");
 	return asking_answer(q, MHD_HTTP_OK, &b);
 }
 

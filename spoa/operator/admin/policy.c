@@ -10,6 +10,7 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "operator/server/server.h"
+#include "policy/section.h"
 #include "policy/verdict/explain.h"
 
 enum { TEXT_MAX = 1 << 20 };
@@ -17,14 +18,12 @@ enum { TEXT_MAX = 1 << 20 };
 static void
 put_rules(struct buf *out, const struct policy *p)
 {
-	static const char *const phases[] = { "request", "response", "tool" };
-
 	json_put_open(out, "rules", '[');
 	for (size_t i = 0; i < p->nall_rules; i++) {
 		const struct rule *r = &p->rules[i];
 		json_put_open(out, NULL, '{');
 		json_put_opt(out, "name", r->name);
-		json_put_str(out, "phase", phases[r->phase]);
+		json_put_str(out, "phase", phase_words[r->phase]);
 		json_put_str(out, "effect", rule_effect_name(r->effect));
 		json_put_bool(out, "shadow", r->shadow);
 		json_put_opt(out, "when", r->when_text);

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -44,12 +45,7 @@ struct asked {
 static bool
 is_plain_argument(const char *s, size_t n)
 {
-	if (strlen(s) != n)
-		return false;
-	for (; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			return false;
-	return true;
+	return span_past(span_of(s, n), 0, is_in_line) == n; /* NUL is none */
 }
 
 static bool

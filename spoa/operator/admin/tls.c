@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/keyfile.h"
 #include "base/log.h"
@@ -245,10 +246,7 @@ tls_on_handshake(gnutls_session_t s, const gnutls_datum_t *dn, int n,
 static bool
 is_plain_path(const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)s[i] <= 0x20 || (unsigned char)s[i] >= 0x7f)
-			return false;
-	return n > 0;
+	return n > 0 && span_past(span_of(s, n), 0, is_graph) == n;
 }
 
 static bool

@@ -29,11 +29,14 @@ hash_row(struct sha256 *h, const json_t *row)
 	}
 }
 
-/* Each row says what all rows of its server come to: who approves all of them approves what he
- * saw. */
-static void
-set_looks(json_t *list)
+unsigned
+admin_tools(struct server *s, struct buf *out)
 {
+	json_t *list = tool_pins_list(s->pinning.pins, SPAN_LIT(""));
+	json_t *full = tool_pins_full(s->pinning.pins);
+
+	/* Each row says what all rows of its server come to: who approves all of them approves
+	 * what he saw. */
 	size_t n = json_array_size(list);
 
 	for (size_t from = 0, to; from < n; from = to) {
@@ -53,15 +56,6 @@ set_looks(json_t *list)
 		for (size_t i = from; i < to; i++)
 			json_object_set_new(json_array_get(list, i), "look", json_string(text));
 	}
-}
-
-unsigned
-admin_tools(struct server *s, struct buf *out)
-{
-	json_t *list = tool_pins_list(s->pinning.pins, SPAN_LIT(""));
-	json_t *full = tool_pins_full(s->pinning.pins);
-
-	set_looks(list);
 	return calls_json(
 		out, json_pack("{s:b s:o s:o}", "state_key", s->shared_cfg->state_key != NULL,
 			     "full", full, "tools", list));

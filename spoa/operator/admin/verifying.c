@@ -129,23 +129,6 @@ verifying_begin(struct asking *q)
 	return ok;
 }
 
-/* What the daemon knows of its own chain without reading it. */
-static void
-put_state(struct server *s, struct buf *out)
-{
-	static const char *const members[] = { "node", "audit", "audit_key", "anchors" };
-
-	SCOPED_BUF(text, 0);
-	server_status(s, &text);
-	json_auto_t *all = json_loadb(buf_view(&text).p, buf_view(&text).n, 0, NULL),
-		    *some = json_object();
-	for (size_t i = 0; i < COUNT_OF(members); i++)
-		json_object_set(some, members[i], json_object_get(all, members[i]));
-	char *said = json_dumps(some, JSON_COMPACT);
-	buf_str(out, said ? said : "null");
-	free(said);
-}
-
 void
 admin_verifying(struct server *s, struct buf *out)
 {
@@ -157,7 +140,18 @@ admin_verifying(struct server *s, struct buf *out)
 	json_put_raw(out, "last", span_str(now.last ? now.last : "null"));
 	json_put_name(out, "state");
 	pthread_mutex_unlock(&now.lock);
-	put_state(s, out);
+	/* What the daemon knows of its own chain without reading it. */
+	static const char *const members[] = { "node", "audit", "audit_key", "anchors" };
+
+	SCOPED_BUF(text, 0);
+	server_status(s, &text);
+	json_auto_t *all = json_loadb(buf_view(&text).p, buf_view(&text).n, 0, NULL),
+		    *some = json_object();
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		json_object_set(some, members[i], json_object_get(all, members[i]));
+	char *said = json_dumps(some, JSON_COMPACT);
+	buf_str(out, said ? said : "null");
+	free(said);
 	buf_str(out, "}\n");
 }
 

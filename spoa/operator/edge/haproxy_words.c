@@ -69,19 +69,6 @@ word_escape(struct words *w)
 	}
 }
 
-/* ${NAME[*]} is as many words as the value has. */
-static void
-put_words(struct words *w, struct span value)
-{
-	for (size_t i = 0; i < value.n && !w->failed; i++)
-		if (blank(value.p[i])) {
-			word_end(w);
-		} else {
-			buf_putc(&w->out, value.p[i]);
-			w->open = true;
-		}
-}
-
 /* What HAProxy itself sets before it reads its files (configuration.txt 2.3): there, whatever
  * it is, and no secret. */
 static bool
@@ -140,9 +127,16 @@ word_variable(struct words *w)
 	if (!w->line->environment && !of_haproxy(name))
 		w->line->environment = w->n ? w->n : 1;
 	w->open = true;
-	if (list)
-		put_words(w, value);
-	else
+	if (list) {
+		/* ${NAME[*]} is as many words as the value has. */
+		for (size_t i = 0; i < value.n && !w->failed; i++)
+			if (blank(value.p[i])) {
+				word_end(w);
+			} else {
+				buf_putc(&w->out, value.p[i]);
+				w->open = true;
+			}
+	} else
 		buf_span(&w->out, value);
 }
 

@@ -4,61 +4,13 @@
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
-/* clang-format off */
-#define ERROR  true
-#define ADVICE false
-#define GATES  true  /* asked for each frontend that loads the engine */
-#define ONCE   false
+enum { ADVICE, ERROR };
+enum { ONCE, GATES };
 const struct judge_rule judge_rules[] = {
-	{ "haproxy-version",      ADVICE, ONCE,  rule_version,             "the version is one that tollgate is tried on" },
-	{ "stanza-absent",        ERROR,  ONCE,  rule_stanza_absent,       "a frontend loads the SPOE engine of tollgate" },
-	{ "shipped-missing",      ERROR,  ONCE,  rule_shipped_missing,     "tollgate.cfg is loaded next to the person's own files" },
-	{ "gate-mode",            ERROR,  GATES, rule_gate_mode,           "the frontend of the gate speaks HTTP" },
-	{ "stanza-scope",         ERROR,  GATES, rule_stanza_scope,        "what passes the gate is named by host or bind, never by path" },
-	{ "stanza-lines",         ERROR,  GATES, rule_stanza_lines,        "every line of the stanza is there and says what the shipped one says" },
-	{ "scope-changed",        ERROR,  GATES, rule_scope_changed,       "no rule changes what the stanza's ACL tests so that requests miss it" },
-	{ "stanza-order",         ERROR,  GATES, rule_stanza_order,        "the stanza's lines are in the shipped order" },
-	{ "routes-after-own",     ERROR,  GATES, rule_routes_after_own,    "the stanza's use_backend lines come before any other" },
-	{ "inner-lines",          ERROR,  ONCE,  rule_inner_lines,         "the relay's second pass has its own rules" },
-	{ "inner-bind",           ERROR,  ONCE,  rule_inner_bind,          "the relay's bind is a unix socket that only tollgate may reach" },
-	{ "inner-answered",       ERROR,  ONCE,  rule_inner_answered,      "no rule answers the relay's second pass for what differs there" },
-	{ "credential-unguarded", ERROR,  ONCE,  rule_credential_unguarded,"each backend that holds a credential begins with the guard" },
-	{ "credential-in-front",  ERROR,  ONCE,  rule_credential_in_front, "no frontend sets a provider's credential" },
-	{ "ungated-provider",     ERROR,  ONCE,  rule_ungated_provider,    "what did not pass the gate reaches no provider without key and guard" },
-	{ "own-variables",        ERROR,  ONCE,  rule_own_variables,       "no rule but the shipped ones writes what the gate obeys" },
-	{ "variables-limit",      ERROR,  ONCE,  rule_variables_limit,     "HAProxy has room for the variables that the gate obeys" },
-	{ "ends-before",          ERROR,  GATES, rule_ends_before,         "no `allow` ends the rules before the stanza's" },
-	{ "cached-answers",       ERROR,  GATES, rule_cached_answers,      "no cache answers what passes the gate" },
-	{ "own-origins",          ERROR,  GATES, rule_own_origins,         "which pages may read answers is said by origins.lst alone" },
-	{ "deny-answers",         ERROR,  ONCE,  rule_deny_answers,        "what was denied has no way on from tollgate-deny" },
-	{ "sockets",              ERROR,  ONCE,  rule_sockets,             "HAProxy connects where tollgate listens, chroot included" },
-	{ "deadlines",            ERROR,  ONCE,  rule_deadlines,           "HAProxy waits longer for tollgate than tollgate for what it asks" },
-	{ "compression-filter",   ERROR,  GATES, rule_compression_filter,  "compression with SPOE names its filter" },
-	{ "compression-overflow", ERROR,  ONCE,  rule_compression_overflow,"compression with large buffers has room for its worst case" },
-	{ "retried-answers",      ERROR,  ONCE,  rule_retried_answers,     "no backend of a provider sends a request again that may have been charged" },
-	{ "credential-lines",     ERROR,  ONCE,  rule_credential_lines,    "the relay's second pass sets the credentials that tollgate.yaml has" },
-	{ "credential-twice",     ERROR,  ONCE,  rule_credential_twice,    "a backend sets a credential or gets one from tollgate.yaml" },
-	{ "signed-host",          ERROR,  ONCE,  rule_signed_host,         "a backend sends the Host that the relay signs for it" },
-	{ "socket-group",         ADVICE, ONCE,  rule_socket_group,        "HAProxy is in the group that tollgate's sockets are for" },
-	{ "shipped-differs",      ADVICE, ONCE,  rule_shipped_differs,     "tollgate.cfg and spoe.cfg are those of this version" },
-	{ "stanza-older",         ADVICE, GATES, rule_stanza_older,        "the stanza decides once what passes the gate" },
-	{ "attempt-lines",        ADVICE, ONCE,  rule_attempt_lines,       "where a request may have another attempt HAProxy says why it failed" },
-	{ "argument-lines",       ADVICE, ONCE,  rule_argument_lines,      "arguments of MCP that are in header fields reach the server" },
-	{ "socket-lines",         ADVICE, ONCE,  rule_socket_lines,        "WebSockets of routes that have them reach the policy" },
-	{ "login-lines",          ADVICE, ONCE,  rule_login_lines,         "clients of MCP are told where to log in, and listed pages reach them" },
-	{ "retries",              ADVICE, ONCE,  rule_retries,             "where a request may have another attempt HAProxy does not wait first" },
-	{ "answer-lines",         ADVICE, GATES, rule_answer_lines,        "callers are told what the shipped stanza tells them" },
-	{ "own-rules-twice",      ADVICE, GATES, rule_own_rules_twice,     "rules before the stanza know of the relay's second pass" },
-	{ "changed-after",        ADVICE, GATES, rule_changed_after,       "no rule changes path or method after the policy saw them" },
-	{ "refused-after",        ADVICE, GATES, rule_refused_after,       "rules that refuse come before the stanza's question" },
-	{ "ungated-guarded",      ADVICE, ONCE,  rule_ungated_guarded,     "no frontend without the stanza leads to a guarded backend" },
-	{ "bufsize",              ADVICE, ONCE,  rule_bufsize,             "most bodies fit HAProxy's buffer" },
-	{ "provider-timeouts",    ADVICE, ONCE,  rule_provider_timeouts,   "a model may think longer than a web server" },
-	{ "http-no-delay",        ADVICE, ONCE,  rule_http_no_delay,       "tokens are sent as they come" },
-	{ "certificates",         ADVICE, ONCE,  rule_certificates,        "no certificate ends within 14 days" },
-	{ "html-errors",          ADVICE, ONCE,  rule_html_errors,         "a provider that refuses is no HTML page" },
+#define X(name, is_error, gates, fn, about) { name, is_error, gates, fn, about },
+	JUDGE_RULES(X)
+#undef X
 };
-/* clang-format on */
 const size_t judge_rules_count = COUNT_OF(judge_rules);
 
 /* ---- findings ---- */

@@ -146,52 +146,60 @@ bool is_provider(const struct judge *j, const struct haproxy_section *s);
 
 /* The rules: judge_guard.c, judge_stanza.c, judge_scope.c, judge_own.c, judge_setup.c,
  * judge_tuning.c, judge_targets.c, judge_certificate.c. */
-void rule_certificates(struct judge *j);
-void rule_retried_answers(struct judge *j);
-void rule_retries(struct judge *j);
-void rule_attempt_lines(struct judge *j);
-void rule_argument_lines(struct judge *j);
-void rule_socket_lines(struct judge *j);
-void rule_credential_lines(struct judge *j);
-void rule_credential_twice(struct judge *j);
-void rule_signed_host(struct judge *j);
-void rule_credential_unguarded(struct judge *j);
-void rule_credential_in_front(struct judge *j);
-void rule_ungated_provider(struct judge *j);
-void rule_ungated_guarded(struct judge *j);
-void rule_stanza_absent(struct judge *j);
-void rule_stanza_scope(struct judge *j);
-void rule_stanza_older(struct judge *j);
-void rule_scope_changed(struct judge *j);
-void rule_variables_limit(struct judge *j);
-void rule_stanza_lines(struct judge *j);
-void rule_stanza_order(struct judge *j);
-void rule_routes_after_own(struct judge *j);
-void rule_answer_lines(struct judge *j);
-void rule_inner_answered(struct judge *j);
-void rule_own_rules_twice(struct judge *j);
-void rule_own_variables(struct judge *j);
-void rule_ends_before(struct judge *j);
-void rule_cached_answers(struct judge *j);
-void rule_changed_after(struct judge *j);
-void rule_refused_after(struct judge *j);
-void rule_own_origins(struct judge *j);
-void rule_inner_lines(struct judge *j);
-void rule_inner_bind(struct judge *j);
-void rule_shipped_missing(struct judge *j);
-void rule_deny_answers(struct judge *j);
-void rule_shipped_differs(struct judge *j);
-void rule_login_lines(struct judge *j);
-void rule_gate_mode(struct judge *j);
-void rule_sockets(struct judge *j);
-void rule_socket_group(struct judge *j);
-void rule_bufsize(struct judge *j);
-void rule_deadlines(struct judge *j);
-void rule_provider_timeouts(struct judge *j);
-void rule_http_no_delay(struct judge *j);
-void rule_html_errors(struct judge *j);
-void rule_compression_filter(struct judge *j);
-void rule_compression_overflow(struct judge *j);
-void rule_version(struct judge *j);
+/* clang-format off */
+/*  name                     error   asked  function                     one line for the manual.  GATES: asked for each frontend that loads the engine */
+#define JUDGE_RULES(X) \
+  X("haproxy-version",       ADVICE, ONCE,  rule_version,               "the version is one that tollgate is tried on") \
+  X("stanza-absent",         ERROR,  ONCE,  rule_stanza_absent,         "a frontend loads the SPOE engine of tollgate") \
+  X("shipped-missing",       ERROR,  ONCE,  rule_shipped_missing,       "tollgate.cfg is loaded next to the person's own files") \
+  X("gate-mode",             ERROR,  GATES, rule_gate_mode,             "the frontend of the gate speaks HTTP") \
+  X("stanza-scope",          ERROR,  GATES, rule_stanza_scope,          "what passes the gate is named by host or bind, never by path") \
+  X("stanza-lines",          ERROR,  GATES, rule_stanza_lines,          "every line of the stanza is there and says what the shipped one says") \
+  X("scope-changed",         ERROR,  GATES, rule_scope_changed,         "no rule changes what the stanza's ACL tests so that requests miss it") \
+  X("stanza-order",          ERROR,  GATES, rule_stanza_order,          "the stanza's lines are in the shipped order") \
+  X("routes-after-own",      ERROR,  GATES, rule_routes_after_own,      "the stanza's use_backend lines come before any other") \
+  X("inner-lines",           ERROR,  ONCE,  rule_inner_lines,           "the relay's second pass has its own rules") \
+  X("inner-bind",            ERROR,  ONCE,  rule_inner_bind,            "the relay's bind is a unix socket that only tollgate may reach") \
+  X("inner-answered",        ERROR,  ONCE,  rule_inner_answered,        "no rule answers the relay's second pass for what differs there") \
+  X("credential-unguarded",  ERROR,  ONCE,  rule_credential_unguarded,  "each backend that holds a credential begins with the guard") \
+  X("credential-in-front",   ERROR,  ONCE,  rule_credential_in_front,   "no frontend sets a provider's credential") \
+  X("ungated-provider",      ERROR,  ONCE,  rule_ungated_provider,      "what did not pass the gate reaches no provider without key and guard") \
+  X("own-variables",         ERROR,  ONCE,  rule_own_variables,         "no rule but the shipped ones writes what the gate obeys") \
+  X("variables-limit",       ERROR,  ONCE,  rule_variables_limit,       "HAProxy has room for the variables that the gate obeys") \
+  X("ends-before",           ERROR,  GATES, rule_ends_before,           "no `allow` ends the rules before the stanza's") \
+  X("cached-answers",        ERROR,  GATES, rule_cached_answers,        "no cache answers what passes the gate") \
+  X("own-origins",           ERROR,  GATES, rule_own_origins,           "which pages may read answers is said by origins.lst alone") \
+  X("deny-answers",          ERROR,  ONCE,  rule_deny_answers,          "what was denied has no way on from tollgate-deny") \
+  X("sockets",               ERROR,  ONCE,  rule_sockets,               "HAProxy connects where tollgate listens, chroot included") \
+  X("deadlines",             ERROR,  ONCE,  rule_deadlines,             "HAProxy waits longer for tollgate than tollgate for what it asks") \
+  X("compression-filter",    ERROR,  GATES, rule_compression_filter,    "compression with SPOE names its filter") \
+  X("compression-overflow",  ERROR,  ONCE,  rule_compression_overflow,  "compression with large buffers has room for its worst case") \
+  X("retried-answers",       ERROR,  ONCE,  rule_retried_answers,       "no backend of a provider sends a request again that may have been charged") \
+  X("credential-lines",      ERROR,  ONCE,  rule_credential_lines,      "the relay's second pass sets the credentials that tollgate.yaml has") \
+  X("credential-twice",      ERROR,  ONCE,  rule_credential_twice,      "a backend sets a credential or gets one from tollgate.yaml") \
+  X("signed-host",           ERROR,  ONCE,  rule_signed_host,           "a backend sends the Host that the relay signs for it") \
+  X("socket-group",          ADVICE, ONCE,  rule_socket_group,          "HAProxy is in the group that tollgate's sockets are for") \
+  X("shipped-differs",       ADVICE, ONCE,  rule_shipped_differs,       "tollgate.cfg and spoe.cfg are those of this version") \
+  X("stanza-older",          ADVICE, GATES, rule_stanza_older,          "the stanza decides once what passes the gate") \
+  X("attempt-lines",         ADVICE, ONCE,  rule_attempt_lines,         "where a request may have another attempt HAProxy says why it failed") \
+  X("argument-lines",        ADVICE, ONCE,  rule_argument_lines,        "arguments of MCP that are in header fields reach the server") \
+  X("socket-lines",          ADVICE, ONCE,  rule_socket_lines,          "WebSockets of routes that have them reach the policy") \
+  X("login-lines",           ADVICE, ONCE,  rule_login_lines,           "clients of MCP are told where to log in, and listed pages reach them") \
+  X("retries",               ADVICE, ONCE,  rule_retries,               "where a request may have another attempt HAProxy does not wait first") \
+  X("answer-lines",          ADVICE, GATES, rule_answer_lines,          "callers are told what the shipped stanza tells them") \
+  X("own-rules-twice",       ADVICE, GATES, rule_own_rules_twice,       "rules before the stanza know of the relay's second pass") \
+  X("changed-after",         ADVICE, GATES, rule_changed_after,         "no rule changes path or method after the policy saw them") \
+  X("refused-after",         ADVICE, GATES, rule_refused_after,         "rules that refuse come before the stanza's question") \
+  X("ungated-guarded",       ADVICE, ONCE,  rule_ungated_guarded,       "no frontend without the stanza leads to a guarded backend") \
+  X("bufsize",               ADVICE, ONCE,  rule_bufsize,               "most bodies fit HAProxy's buffer") \
+  X("provider-timeouts",     ADVICE, ONCE,  rule_provider_timeouts,     "a model may think longer than a web server") \
+  X("http-no-delay",         ADVICE, ONCE,  rule_http_no_delay,         "tokens are sent as they come") \
+  X("certificates",          ADVICE, ONCE,  rule_certificates,          "no certificate ends within 14 days") \
+  X("html-errors",           ADVICE, ONCE,  rule_html_errors,           "a provider that refuses is no HTML page")
+/* clang-format on */
+
+#define X(name, is_error, gates, fn, about) void fn(struct judge *j);
+JUDGE_RULES(X)
+#undef X
 
 #endif

@@ -9,21 +9,6 @@
 #include "base/json_put.h"
 #include "operator/server/degraded.h"
 
-/* "tsc", "kvm-clock": what the kernel counts with. */
-static void
-put_counter(struct buf *out)
-{
-	char name[32] = "";
-	FILE *f =
-		fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
-
-	if (f && fscanf(f, "%31[a-z0-9_-]", name) != 1)
-		name[0] = '\0';
-	if (f)
-		fclose(f);
-	json_put_opt(out, "counter", name[0] ? name : NULL);
-}
-
 void
 clock_says(struct buf *out)
 {
@@ -46,5 +31,14 @@ clock_says(struct buf *out)
 	else
 		json_put_bool(
 			out, "synchronized", state != TIME_ERROR && !(t.status & STA_UNSYNC));
-	put_counter(out);
+	/* "tsc", "kvm-clock": what the kernel counts with. */
+	char name[32] = "";
+	FILE *f =
+		fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
+
+	if (f && fscanf(f, "%31[a-z0-9_-]", name) != 1)
+		name[0] = '\0';
+	if (f)
+		fclose(f);
+	json_put_opt(out, "counter", name[0] ? name : NULL);
 }

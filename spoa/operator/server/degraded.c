@@ -16,6 +16,7 @@
 #include "gate/sources/recognise.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
+#include "policy/section.h"
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
@@ -192,63 +193,44 @@ files_away(struct server *s, struct buf *why)
 	return why->n > 0;
 }
 
-static enum outcome
-unreadable_mode(const struct on_failure *f)
-{
-	return f->unreadable;
-}
-static enum outcome
-quota_mode(const struct on_failure *f)
-{
-	return f->quota;
-}
-static enum outcome
-audit_mode(const struct on_failure *f)
-{
-	return f->audit;
-}
-static enum outcome
-classifier_mode(const struct on_failure *f)
-{
-	return f->classifier;
-}
-
 /* away NULL: known by what it counts alone. `failed`, `other`: counters of what went without
  * it, M_NONE: none; the first is a failure by itself. */
-#define M_NONE METRIC_COUNT
+#define M_NONE	     METRIC_COUNT
+#define MODE(member) offsetof(struct on_failure, member)
+#define NO_MODE	     SIZE_MAX
 /* clang-format off */
 static const struct part {
 	const char *name;
 	bool (*away)(struct server *s, struct buf *why);
 	enum metric failed, other;
 	const char *failed_name, *other_name;
-	enum outcome (*mode)(const struct on_failure *f); /* what the policy says of it; NULL: nothing */
+	size_t mode; /* what the policy says of it, in its on_failure; NO_MODE: nothing */
 } parts[] = {
-	{ "redis",       redis_away,   M_QUOTA_FAILED,       M_QUOTA_ALONE, "without_quota", "by_own_share", quota_mode },
-	{ "journal",     journal_away, M_AUDIT_FAILED,       M_NONE,        "not_recorded", NULL, audit_mode },
-	{ "mirror",      mirror_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "keys",        keys_away,    M_NONE,               M_AUTH_FAILED, NULL, "credentials_refused", NULL },
-	{ "live",        live_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "pins",        pinning_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "shares",      shares_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "providers",   providers_away, M_NONE,             M_NONE,        NULL, NULL, NULL },
-	{ "prompt_cache", prompt_cache_away, M_NONE,         M_NONE,        NULL, NULL, NULL },
-	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "folder",      folder_away,  M_NONE,               M_NONE,        NULL, NULL, NULL },
-	{ "files",       files_away,   M_FILES_FAILED,       M_NONE,        "not_read", NULL, unreadable_mode },
-	{ "certificate", certificate_away, M_NONE,           M_NONE,        NULL, NULL, NULL },
-	{ "classifier",  NULL,         M_CLASSIFIER_FAILED,  M_NONE,        "not_classified", NULL, classifier_mode },
-	{ "data",        NULL,         M_DATA_FAILED,        M_NONE,        "fetches_failed", NULL, NULL },
-	{ "credentials", NULL,         M_CREDENTIALS_FAILED, M_NONE,        "fetches_failed", NULL, NULL },
+	{ "redis",       redis_away,   M_QUOTA_FAILED,       M_QUOTA_ALONE, "without_quota", "by_own_share", MODE(quota) },
+	{ "journal",     journal_away, M_AUDIT_FAILED,       M_NONE,        "not_recorded", NULL, MODE(audit) },
+	{ "mirror",      mirror_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "keys",        keys_away,    M_NONE,               M_AUTH_FAILED, NULL, "credentials_refused", NO_MODE },
+	{ "live",        live_away,    M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "pins",        pinning_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "shares",      shares_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "providers",   providers_away, M_NONE,             M_NONE,        NULL, NULL, NO_MODE },
+	{ "prompt_cache", prompt_cache_away, M_NONE,         M_NONE,        NULL, NULL, NO_MODE },
+	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "folder",      folder_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "files",       files_away,   M_FILES_FAILED,       M_NONE,        "not_read", NULL, MODE(unreadable) },
+	{ "certificate", certificate_away, M_NONE,           M_NONE,        NULL, NULL, NO_MODE },
+	{ "classifier",  NULL,         M_CLASSIFIER_FAILED,  M_NONE,        "not_classified", NULL, MODE(classifier) },
+	{ "data",        NULL,         M_DATA_FAILED,        M_NONE,        "fetches_failed", NULL, NO_MODE },
+	{ "credentials", NULL,         M_CREDENTIALS_FAILED, M_NONE,        "fetches_failed", NULL, NO_MODE },
 };
 /* clang-format on */
 _Static_assert(COUNT_OF(parts) <= DEGRADED_PARTS, "a time each");
 
 static const struct part a_recogniser = { NULL, NULL, M_CLASSIFIER_FAILED, M_NONE,
-	"not_classified", NULL, classifier_mode };
+	"not_classified", NULL, MODE(classifier) };
 
 /* ---- counts ---- */
 
@@ -292,7 +274,6 @@ static bool
 tell_degraded(struct server *s, const char *name, const char *recogniser, const struct part *p,
 	const struct degraded_time *t, bool begin)
 {
-	static const char *const modes[] = { "deny", "permit", "redact" };
 	struct audit_entry *e = audit_ready(s->audit) ? audit_entry_new() : NULL;
 
 	if (!e)
@@ -303,10 +284,12 @@ tell_degraded(struct server *s, const char *name, const char *recogniser, const 
 	json_put_opt(&e->fields, "name", recogniser);
 	json_put_time(&e->fields, "since", t->since_ns);
 	json_put_str(&e->fields, "why", t->why);
-	if (p->mode) {
+	if (p->mode != NO_MODE) {
 		struct snapshot *snap = server_snapshot(s);
-		json_put_str(
-			&e->fields, "on_failure", modes[p->mode(&snap->policy->on_failure)]);
+		const char *modes_of = (const char *)&snap->policy->on_failure;
+		json_put_str(&e->fields, "on_failure",
+			outcome_words[*(
+				const enum outcome *)(const void *)(modes_of + p->mode)]);
 		snapshot_unref(&snap);
 	}
 	if (!begin)
@@ -443,9 +426,14 @@ look_at_clock(struct degraded *d)
 	}
 }
 
-static void
-look_at_parts(struct degraded *d)
+void
+degraded_look(struct server *s)
 {
+	struct degraded *d = &s->degraded;
+
+	if (!d->s)
+		return;
+	pthread_mutex_lock(&d->lock);
 	SCOPED_BUF(why, 4096);
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_clear(&why);
@@ -462,16 +450,7 @@ look_at_parts(struct degraded *d)
 		for (size_t i = 0; i < DEGRADED_RECOGNISERS; i++)
 			d->recogniser[i].recent -= d->recogniser[i].recent > 0;
 	}
-}
-
-void
-degraded_look(struct server *s)
-{
-	if (!s->degraded.s)
-		return;
-	pthread_mutex_lock(&s->degraded.lock);
-	look_at_parts(&s->degraded);
-	pthread_mutex_unlock(&s->degraded.lock);
+	pthread_mutex_unlock(&d->lock);
 }
 
 void

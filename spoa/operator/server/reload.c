@@ -95,8 +95,9 @@ reload_refused(struct reloading *r, struct buf *why)
 	bool refused = r->refused;
 	if (refused) {
 		struct span rest = buf_view(&r->errors), first = span_next(&rest, '\n');
-		buf_printf(why, "what is in force is older than its files: the last reload was "
-				"refused: %.*s",
+		buf_printf(why,
+			"what is in force is older than its files: the last reload was "
+			"refused: %.*s",
 			SPAN_ARG(first));
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -104,21 +105,6 @@ reload_refused(struct reloading *r, struct buf *why)
 }
 
 /* ---- one reload ---- */
-
-/* What is fixed at start; a change of it is reported, not half-applied. */
-static void
-say_fixed(struct reloading *r, const struct config *now, const struct config *next)
-{
-	SCOPED_BUF(names, 4096);
-	config_fixed_changes(now, next, &names);
-	if (names.n)
-		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
-			LS("why", "they change at restart only"));
-	pthread_mutex_lock(&r->lock);
-	buf_clear(&r->at_restart);
-	buf_span(&r->at_restart, buf_view(&names));
-	pthread_mutex_unlock(&r->lock);
-}
 
 /* After a refusal, what was read for the policy in force is watched as well: the mistake may
  * be mended in either. */
@@ -137,7 +123,16 @@ publish_snapshot(struct reloading *r, struct snapshot *snap, const char *by)
 {
 	struct server *s = r->s;
 
-	say_fixed(r, s->shared_cfg, snap->cfg);
+	/* What is fixed at start; a change of it is reported, not half-applied. */
+	SCOPED_BUF(names, 4096);
+	config_fixed_changes(s->shared_cfg, snap->cfg, &names);
+	if (names.n)
+		log_event(LOG_WARN, "reload.partial", LSP("options", buf_view(&names)),
+			LS("why", "they change at restart only"));
+	pthread_mutex_lock(&r->lock);
+	buf_clear(&r->at_restart);
+	buf_span(&r->at_restart, buf_view(&names));
+	pthread_mutex_unlock(&r->lock);
 	pinning_again(s, snap);
 	pthread_mutex_lock(&s->lock);
 	snapshot_announce(snap, s->audit);
@@ -174,8 +169,8 @@ prepare_keys(struct server *s, const struct config *cfg, struct diag *d)
 	return keys;
 }
 
-/* Texts are sealed to others from now on. Where there was nobody, or is nobody any more, a restart
- * decides. */
+/* Texts are sealed to others from now on. Where there was nobody, or is nobody any more, a
+ * restart decides. */
 static bool
 change_auditors(struct server *s, const struct config *cfg, struct diag *d)
 {

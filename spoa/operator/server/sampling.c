@@ -9,6 +9,7 @@
 #include "base/json_put.h"
 #include "base/log.h"
 #include "operator/server/server.h"
+#include "policy/section.h"
 #include "policy/verdict/explain.h"
 
 static size_t
@@ -70,15 +71,12 @@ put_hits(struct buf *out, const char *name, const struct rule_sum *now,
 static void
 put_rule(struct server *s, const struct rule *rule, const struct rule_sum *base, struct buf *out)
 {
-	static const char *const phases[] = { [PHASE_REQUEST] = "request",
-		[PHASE_RESPONSE] = "response",
-		[PHASE_TOOL] = "tool" };
 	struct rule_sum now;
 
 	sum_rule(s, rule, &now);
 	json_put_open(out, NULL, '{');
 	json_put_str(out, "name", rule->name);
-	json_put_str(out, "phase", phases[rule->phase]);
+	json_put_str(out, "phase", phase_words[rule->phase]);
 	json_put_str(out, "effect", rule->redacts ? "redact" : rule_effect_name(rule->effect));
 	json_put_bool(out, "shadow", rule->shadow);
 	json_put_opt(out, "when", rule->when_text);

@@ -12,10 +12,7 @@
 static bool
 is_value(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return s.n > 0;
+	return s.n > 0 && span_past(s, 0, is_in_line) == s.n;
 }
 
 /* What is sent with every batch says its own. */

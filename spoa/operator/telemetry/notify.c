@@ -325,24 +325,6 @@ plan(struct channel *c)
 		c->kind != NOTICE_TEST && c->free_us > now ? c->free_us - now : 0);
 }
 
-static void
-take_notice(struct channel *c, struct notice *m)
-{
-	if (c->next) {
-		char line[NOTICE_TEXT];
-		line_of(c->next, line);
-		webhook_also(&c->also, line);
-		metric_inc(c->all->metrics, M_NOTIFY_SUPPRESSED);
-		pthread_mutex_lock(&c->all->lock);
-		c->suppressed++;
-		pthread_mutex_unlock(&c->all->lock);
-		free(c->next);
-	}
-	c->next = m;
-	if (c->state == IDLE)
-		plan(c);
-}
-
 /* ---- budgets whose end is known ---- */
 
 static void
@@ -411,11 +393,24 @@ on_notice(struct mail *mail, void *consumer)
 {
 	struct notify *n = TAGGED(notify, consumer);
 	struct notice *m = CONTAINER_OF(mail, struct notice, mail);
+	struct channel *c = &n->channel[m->kind];
 
 	notice_taken();
 	if (m->until_ns && !m->over)
 		remember_end(n, m);
-	take_notice(&n->channel[m->kind], m);
+	if (c->next) {
+		char line[NOTICE_TEXT];
+		line_of(c->next, line);
+		webhook_also(&c->also, line);
+		metric_inc(c->all->metrics, M_NOTIFY_SUPPRESSED);
+		pthread_mutex_lock(&c->all->lock);
+		c->suppressed++;
+		pthread_mutex_unlock(&c->all->lock);
+		free(c->next);
+	}
+	c->next = m;
+	if (c->state == IDLE)
+		plan(c);
 }
 
 static void

@@ -75,16 +75,6 @@ openmetrics_wanted(const char *accept)
 
 /* ---- what is written ---- */
 
-static void
-put_help(struct buf *out, struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"')
-			buf_putc(out, '\\');
-		buf_putc(out, s.p[i]);
-	}
-}
-
 /* A bound as all exposers write it: as few digits as say it, and always a float. */
 static void
 put_bound(struct buf *out, struct span s)
@@ -155,7 +145,11 @@ openmetrics_write(struct buf *out, struct span text)
 		if (unit.n)
 			buf_printf(out, "# UNIT %.*s %.*s\n", SPAN_ARG(family), SPAN_ARG(unit));
 		buf_printf(out, "# HELP %.*s ", SPAN_ARG(family));
-		put_help(out, help);
+		for (size_t i = 0; i < help.n; i++) {
+			if (help.p[i] == '"')
+				buf_putc(out, '\\');
+			buf_putc(out, help.p[i]);
+		}
 		buf_putc(out, '\n');
 	}
 	buf_str(out, "# EOF\n");

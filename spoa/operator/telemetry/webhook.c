@@ -70,21 +70,6 @@ put_webhook_time(struct buf *b, const char *name, int64_t ns)
 	json_put_str(b, name, when);
 }
 
-static void
-put_webhook_line(struct buf *b, const struct notice *m, const struct webhook_also *also,
-	const char *node)
-{
-	char line[NOTICE_TEXT + 160], more[64] = "";
-
-	if (also->suppressed)
-		snprintf(more, sizeof(more), " (and %" PRIu64 " more since the last message)",
-			also->suppressed);
-	snprintf(line, sizeof(line), "tollgate %s: %s%s%s", node, m->over ? "over: " : "", m->text,
-		more);
-	webhook_plain(line);
-	put_webhook_text(b, "text", line);
-}
-
 void
 webhook_body(struct buf *out, const struct notice *m, const struct webhook_also *also,
 	const char *node)
@@ -110,14 +95,23 @@ webhook_body(struct buf *out, const struct notice *m, const struct webhook_also 
 		put_webhook_text(out, NULL, line);
 	}
 	json_put_close(out, ']');
-	put_webhook_line(out, m, also, node);
+	char line[NOTICE_TEXT + 160], more[64] = "";
+
+	if (also->suppressed)
+		snprintf(more, sizeof(more), " (and %" PRIu64 " more since the last message)",
+			also->suppressed);
+	snprintf(line, sizeof(line), "tollgate %s: %s%s%s", node, m->over ? "over: " : "",
+		m->text, more);
+	webhook_plain(line);
+	put_webhook_text(out, "text", line);
 	json_put_close(out, '}');
 }
 
 /* ---- the signature ---- */
 
 static int
-sign_with(struct span secret, const char *id, int64_t seconds, struct span body, struct buf *out)
+sign_with(
+	struct span secret, const char *id, int64_t seconds, struct span body, struct buf *out)
 {
 	unsigned char key[SECRET_MAX], mac[crypto_auth_hmacsha256_BYTES];
 	crypto_auth_hmacsha256_state h;
@@ -157,7 +151,8 @@ webhook_sign(const char *secret_file, const char *id, int64_t seconds, struct sp
 		struct span line = span_trim(span_next(&rest, '\n'), " \t\r");
 		if (!line.n)
 			continue;
-		err = n++ < WEBHOOK_SECRETS ? sign_with(line, id, seconds, body, &all) : ERR_LIMIT;
+		err = n++ < WEBHOOK_SECRETS ? sign_with(line, id, seconds, body, &all)
+					    : ERR_LIMIT;
 		if (err)
 			buf_printf(why, "%s: line %zu: %s", secret_file, n,
 				err == ERR_LIMIT ? "more than 4 secrets"

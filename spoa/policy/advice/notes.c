@@ -263,19 +263,6 @@ stranded(const struct noting *r)
 	}
 }
 
-/* http:// to another machine. */
-static bool
-in_the_clear(const char *url)
-{
-	static const char *const near[] = { "127.", "localhost", "[::1]" };
-	struct span host = span_str(url);
-
-	if (!span_starts(host, SPAN_LIT("http://")))
-		return false;
-	host = span_cut(host, 7, host.n);
-	return !SPAN_AMONG(host, near, span_starts);
-}
-
 static void
 one_external(const struct noting *r, const struct external *x)
 {
@@ -283,7 +270,7 @@ one_external(const struct noting *r, const struct external *x)
 	bool whole = recogniser_whole(&x->rec),
 	     redacts = x->own_outcome && x->outcome == OUT_REDACT;
 
-	if (in_the_clear(x->url))
+	if (url_leaves_in_clear(x->url))
 		note_say(
 			r, x->at, "external %s: texts go to another machine without TLS", name);
 	if (r->cfg && x->timeout_us > r->cfg->agent_deadline_us / 4 * 3)

@@ -112,13 +112,9 @@ static void
 age(const struct pricing *c)
 {
 	const struct prices *list = c->p->prices;
-	char when[] = "2026-12-31T00:00:00Z";
 	int64_t at;
 
-	if (!list->as_of[0])
-		return;
-	memcpy(when, list->as_of, 10);
-	if (clock_parse(when, sizeof(when) - 1, &at))
+	if (clock_parse_day(list->as_of, strlen(list->as_of), &at))
 		return;
 	int64_t days = (c->now_ns - at) / CLOCK_DAY_NS;
 	if (days > OLD_DAYS)

@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "policy/config/read.h"
+#include "policy/config/rows.h"
 
 const char *const role_names[ROLES + 1] = { "viewer", "operator", "auditor", NULL };
 
@@ -41,30 +42,27 @@ roles_text(unsigned roles, char out[ROLES_TEXT])
 	return out;
 }
 
+/* clang-format off */
+const struct section admin_tls_fields = { "admin.tls", "[\"listen\",\"certificate\",\"key\"]", .fields = {
+	{ "listen", OTHER(TEXT) },
+	{ "certificate", A_FILE(admin_tls, certificate) },
+	{ "key", A_FILE(admin_tls, key) },
+	{ "clients", A_FILE(admin_tls, clients) },
+} };
+/* clang-format on */
+
 void
 admin_tls_read(
 	struct arena *a, struct diag *d, const struct yaml_node *n, struct admin_tls *out)
 {
-	static const char *const keys[] = { "listen", "certificate", "key", "clients", NULL };
-	const char **const files[] = { NULL, &out->certificate, &out->key, &out->clients };
+	static const char *const needed[] = { "listen", "certificate", "key" };
 
-	if (!read_map(d, n, "admin.tls", keys, NULL))
+	if (!fields_read(a, d, n, &admin_tls_fields, out))
 		return;
 	out->listen = yaml_get(n, "listen");
-	for (size_t i = 1; keys[i]; i++)
-		if (yaml_get(n, keys[i]))
-			read_path(a, d, yaml_get(n, keys[i]), files[i]);
-	for (size_t i = 0; i < 3; i++)
-		if (!yaml_get(n, keys[i]))
-			diag_at(d, n, "admin.tls.%s: is missing", keys[i]);
-}
-
-bool
-admin_tls_same(const struct admin_tls *x, const struct admin_tls *y)
-{
-	return str_same(x->certificate, y->certificate) && str_same(x->key, y->key) &&
-	       str_same(x->clients, y->clients) && !x->listen == !y->listen &&
-	       (!x->listen || span_eq(x->listen->s, y->listen->s));
+	for (size_t i = 0; i < COUNT_OF(needed); i++)
+		if (!yaml_get(n, needed[i]))
+			diag_at(d, n, "admin.tls.%s: is missing", needed[i]);
 }
 
 static unsigned

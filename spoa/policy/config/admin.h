@@ -3,8 +3,7 @@
 #ifndef POLICY_CONFIG_ADMIN_H
 #define POLICY_CONFIG_ADMIN_H
 
-#include "base/arena.h"
-#include "base/codec/yaml.h"
+#include "policy/config/fields.h"
 
 /* operator and auditor are viewers too. */
 enum { ROLE_VIEWER = 1, ROLE_OPERATOR = 2, ROLE_AUDITOR = 4 };
@@ -29,9 +28,9 @@ struct admin_tls {
 	const char *clients; /* who signs clients' certificates; NULL: they need none */
 };
 
+extern const struct section admin_tls_fields;
 void admin_tls_read(
 	struct arena *a, struct diag *d, const struct yaml_node *n, struct admin_tls *out);
-bool admin_tls_same(const struct admin_tls *x, const struct admin_tls *y);
 void admin_users_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct admin_user **out, size_t *count);
 

@@ -1,13 +1,13 @@
-/* anchors: [{KIND: PLACE, every: …}], witness: {logs: [{origin, key}]}. */
+/* anchors: [{KIND: PLACE, every: …}] */
 #include "policy/config/anchors.h"
 
-#include <stddef.h>
 #include <sys/un.h>
 
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/fetch/http_client.h"
 #include "policy/config/read.h"
+#include "policy/config/rows.h"
 
 #define EVERY_US  (60 * SECOND_US)
 #define PLACE_MAX 511 /* bytes */
@@ -41,65 +41,39 @@ syslog_check(const char *text)
 	return NULL;
 }
 
-static const char *(*const wrong[ANCHOR_KINDS])(const char *) = {
-	[ANCHOR_SYSLOG] = syslog_check,
-	[ANCHOR_URL] = http_url_check,
-	[ANCHOR_TSA] = http_url_check,
-	[ANCHOR_WITNESS] = http_url_check,
-};
+/* clang-format off */
+const struct section anchor_section = { "anchors", .fields = {
+	{ "file", A_FILE_TO(anchor_place, place, PLACE_MAX) },
+	{ "syslog", A_TEXT_TO(anchor_place, place, PLACE_MAX), NULL, syslog_check },
+	{ "url", A_TEXT_TO(anchor_place, place, PLACE_MAX), NULL, http_url_check },
+	{ "tsa", A_TEXT_TO(anchor_place, place, PLACE_MAX), NULL, http_url_check },
+	{ "witness", A_TEXT_TO(anchor_place, place, PLACE_MAX), NULL, http_url_check },
+	{ "every", A_DURATION(anchor_place, every_us, SECOND_US, 86400 * SECOND_US) },
+	{ "ca", A_FILE_TO(anchor_place, ca, PLACE_MAX) },
+	{ "tls_ca", A_FILE_TO(anchor_place, tls_ca, PLACE_MAX) },
+	{ "key", A_FILE_TO(anchor_place, key, PLACE_MAX) },
+}, .size = sizeof(struct anchor_place) };
+/* clang-format on */
 
-#define AT(field) offsetof(struct anchor_place, field)
 /* Files, and for which kinds. */
 static const struct {
 	const char *name;
-	size_t place;
 	unsigned kinds, needed;
 } files[] = {
-	{ "ca", AT(ca), 1u << ANCHOR_TSA, 1u << ANCHOR_TSA },
-	{ "key", AT(key), 1u << ANCHOR_WITNESS, 1u << ANCHOR_WITNESS },
-	{ "tls_ca", AT(tls_ca),
-		1u << ANCHOR_SYSLOG | 1u << ANCHOR_URL | 1u << ANCHOR_TSA |
-			1u << ANCHOR_WITNESS,
-		0 },
+	{ "ca", 1u << ANCHOR_TSA, 1u << ANCHOR_TSA },
+	{ "key", 1u << ANCHOR_WITNESS, 1u << ANCHOR_WITNESS },
+	{ "tls_ca", ~(1u << ANCHOR_FILE), 0 },
 };
-
-static void
-check_long(struct diag *d, const struct yaml_node *n, const char *what, const char *text)
-{
-	if (text && strlen(text) > PLACE_MAX)
-		diag_at(d, n, "anchors: %s: longer than %d bytes", what, PLACE_MAX);
-}
-
-static void
-read_files(struct arena *a, struct diag *d, const struct yaml_node *n, struct anchor_place *p)
-{
-	const char *kind = anchor_words[p->kind];
-
-	for (size_t i = 0; i < COUNT_OF(files); i++) {
-		const struct yaml_node *v = yaml_get(n, files[i].name);
-		const char **out = (const char **)(uintptr_t)((const char *)p + files[i].place);
-		if (v && !(files[i].kinds >> p->kind & 1))
-			diag_at(d, v->key, "anchors: %s: has no meaning for %s", files[i].name,
-				kind);
-		else if (v && read_path(a, d, v, out))
-			check_long(d, v, files[i].name, *out);
-		else if (!v && files[i].needed >> p->kind & 1)
-			diag_at(d, n, "anchors: %s: %s is missing", kind, files[i].name);
-	}
-}
 
 static void
 read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct anchor_place *p)
 {
-	static const char *const accepted[] = { "file", "syslog", "url", "tsa", "witness",
-		"every", "ca", "tls_ca", "key", NULL };
-	const struct yaml_node *place = NULL, *every;
-	const char *why = NULL;
+	const struct yaml_node *place = NULL;
 
-	if (!read_map(d, n, "anchors", accepted, NULL))
-		return;
 	p->at = n;
 	p->every_us = EVERY_US;
+	if (!fields_read(a, d, n, &anchor_section, p))
+		return;
 	for (unsigned i = 0; i < ANCHOR_KINDS; i++) {
 		const struct yaml_node *v = yaml_get(n, anchor_words[i]);
 		if (v && place)
@@ -113,21 +87,19 @@ read_place(struct arena *a, struct diag *d, const struct yaml_node *n, struct an
 		diag_at(d, n, "anchors: one of file, syslog, url, tsa and witness is expected");
 		return;
 	}
-	if ((every = yaml_get(n, "every")))
-		read_duration_us(d, every, SECOND_US, 86400 * SECOND_US, &p->every_us);
-	read_files(a, d, n, p);
-	bool read = p->kind == ANCHOR_FILE
-			    ? read_path(a, d, place, &p->place)
-			    : read_text(d, place, anchor_words[p->kind], &p->place);
-	if (read)
-		check_long(d, place, anchor_words[p->kind], p->place);
-	if (read && wrong[p->kind])
-		why = wrong[p->kind](p->place);
-	if (!why && read && p->kind == ANCHOR_SYSLOG && p->tls_ca &&
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		const struct yaml_node *v = yaml_get(n, files[i].name);
+		if (v && !(files[i].kinds >> p->kind & 1))
+			diag_at(d, v->key, "anchors: %s: has no meaning for %s", files[i].name,
+				anchor_words[p->kind]);
+		else if (!v && files[i].needed >> p->kind & 1)
+			diag_at(d, n, "anchors: %s: %s is missing", anchor_words[p->kind],
+				files[i].name);
+	}
+	if (p->kind == ANCHOR_SYSLOG && p->place && p->tls_ca &&
 		strncmp(p->place, "tls:", 4) != 0)
-		why = "tls_ca is given, and it is without TLS (tls://)";
-	if (why)
-		diag_at(d, place, "anchors: %s: %s", anchor_words[p->kind], why);
+		diag_at(d, place,
+			"anchors: syslog: tls_ca is given, and it is without TLS (tls://)");
 }
 
 void
@@ -144,59 +116,4 @@ anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 			if (o->kind == p->kind && str_same(o->place, p->place))
 				diag_at(d, c, "anchors: %s is given twice", p->place);
 	}
-}
-
-static void
-read_log(struct arena *a, struct diag *d, const struct yaml_node *n, struct witness_log *l)
-{
-	static const char *const accepted[] = { "origin", "key", NULL };
-
-	if (!read_map(d, n, "witness.logs", accepted, NULL))
-		return;
-	l->at = n;
-	const struct yaml_node *c = read_needed(d, n, n, "witness.logs", "origin");
-	if (c && read_text(d, c, "witness.logs: origin", &l->origin) && strlen(l->origin) > 255)
-		diag_at(d, c, "witness.logs: origin: longer than 255 bytes");
-	if ((c = read_needed(d, n, n, "witness.logs", "key")))
-		read_path(a, d, c, &l->key);
-}
-
-void
-witness_logs_read(struct arena *a, struct diag *d, const struct yaml_node *n,
-	struct witness_log **out, size_t *count)
-{
-	*out = read_room(a, d, n, "witness.logs", CAP_WITNESS_LOGS, sizeof(**out));
-	if (!*out)
-		return;
-	for (const struct yaml_node *c = n->child; c; c = c->next) {
-		struct witness_log *l = &(*out)[(*count)++];
-		read_log(a, d, c, l);
-		for (struct witness_log *o = *out; l->origin && o < l; o++)
-			if (str_same(o->origin, l->origin))
-				diag_at(d, c, "witness.logs: origin %s is given twice",
-					l->origin);
-	}
-}
-
-bool
-anchors_same(const struct anchor_place *x, size_t nx, const struct anchor_place *y, size_t ny)
-{
-	bool same = nx == ny;
-
-	for (size_t i = 0; same && i < nx; i++)
-		same = x[i].kind == y[i].kind && x[i].every_us == y[i].every_us &&
-		       str_same(x[i].place, y[i].place) && str_same(x[i].ca, y[i].ca) &&
-		       str_same(x[i].tls_ca, y[i].tls_ca) && str_same(x[i].key, y[i].key);
-	return same;
-}
-
-bool
-witness_logs_same(
-	const struct witness_log *x, size_t nx, const struct witness_log *y, size_t ny)
-{
-	bool same = nx == ny;
-
-	for (size_t i = 0; same && i < nx; i++)
-		same = str_same(x[i].origin, y[i].origin) && str_same(x[i].key, y[i].key);
-	return same;
 }

@@ -3,7 +3,7 @@
 #ifndef POLICY_CONFIG_ANCHORS_H
 #define POLICY_CONFIG_ANCHORS_H
 
-#include "base/codec/yaml.h"
+#include "policy/config/fields.h"
 
 enum anchor_kind {
 	ANCHOR_FILE,
@@ -31,14 +31,9 @@ struct witness_log {
 	const char *origin, *key; /* file of public keys */
 };
 
+extern const struct section anchor_section;
 /* Every mistake goes to *d; *count of them are in the arena. */
 void anchors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct anchor_place **out, size_t *count);
-void witness_logs_read(struct arena *a, struct diag *d, const struct yaml_node *n,
-	struct witness_log **out, size_t *count);
-bool anchors_same(
-	const struct anchor_place *x, size_t nx, const struct anchor_place *y, size_t ny);
-bool witness_logs_same(
-	const struct witness_log *x, size_t nx, const struct witness_log *y, size_t ny);
 
 #endif

@@ -3,36 +3,86 @@
  * parsing, defaults and documentation cannot part ways. */
 #include "policy/config/config.h"
 
-#include <stddef.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/caps.h"
 #include "base/err.h"
+#include "base/fetch/http_client.h"
 #include "base/instead.h"
+#include "base/redis/redis_url.h"
 #include "policy/config/load.h"
 #include "policy/config/options.h"
 #include "policy/config/read.h"
+#include "policy/config/rows.h"
 
 #define S SECOND_US
 #define K 1024ull
 #define M (1024ull * 1024)
 #define G (1024ull * 1024 * 1024)
 
-#define AT(field) offsetof(struct config, field)
-
 /* clang-format off */
-/* What a row says after its name: its kind and its place, and a default, bounds, or the place of
- * the count or flag that goes with it, or its words. */
-#define ALONE(kind, field)                      kind, AT(field), NULL, 0, 0, 0, NULL
-#define UNLESS(kind, field, fallback)           kind, AT(field), fallback, 0, 0, 0, NULL
-#define WITHIN(kind, field, fallback, min, max) kind, AT(field), fallback, min, max, 0, NULL
-#define WITH(kind, field, aux)                  kind, AT(field), NULL, 0, 0, AT(aux), NULL
-#define WORD(field, fallback, words)            OPT_WORD, AT(field), fallback, 0, 0, 0, words
+/* What a row says after its name: its value's form and kind, its place, and a default, bounds, or
+ * the place of the count or flag that goes with it, or its words. */
+#define ALONE(kind, field)                      kind, .place = AT(config, field), .max = 0
+#define UNLESS(kind, field, otherwise)          kind, .place = AT(config, field), .fallback = otherwise, .max = 0
+#define WITHIN(kind, field, otherwise, least, most) kind, .place = AT(config, field), .fallback = otherwise, .min = least, .max = most
+#define WITH(kind, field, with)                 kind, .place = AT(config, field), .aux = AT(config, with), .max = 0
+#define EACH(kind, field, with, section)        NULL, kind, .place = AT(config, field), .aux = AT(config, with), .of = &section, .max = 0
+#define OF(kind, section)                       NULL, kind, .of = &section
+#define WORD(field, otherwise, words)           NULL, FIELD_WORD, words, .place = AT(config, field), .fallback = otherwise, .max = 0
+
+#define OPT_TEXT     TEXT, FIELD_TEXT
+#define OPT_PATH     TEXT, FIELD_FILE
+#define OPT_NODE     TEXT, OPTION_NODE
+#define OPT_NAMES    TEXTS, OPTION_NAMES
+#define OPT_BOOL     BOOL, FIELD_BOOL
+#define OPT_DURATION DURATION, FIELD_DURATION
+#define OPT_SIZE     SIZE, FIELD_SIZE
+#define OPT_U64      COUNT, FIELD_COUNT
+#define OPT_UNSIGNED COUNT, FIELD_UNSIGNED
+#define OPT_WORKERS  EITHER(ONE("\"auto\""), COUNT), OPTION_WORKERS
+#define OPT_ADDRS    TEXTS, OPTION_ADDRS
+#define OPT_UNIX     TEXT, OPTION_UNIX
+#define OPT_TCP      TEXT, OPTION_TCP
+#define OPT_EVENTS   LIST(ONE("\"budget\",\"breaker\",\"degraded\",\"pin\"")), OPTION_EVENTS
+#define ROLE_WORDS   ONE("\"viewer\",\"operator\",\"auditor\"")
+#define OPT_ADMIN_USERS MAPOF(EITHER(ROLE_WORDS, LIST(ROLE_WORDS))), OPTION_ADMIN_USERS
+#define OPT_CREDENTIALS MAPOF("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" \
+	"\"sigv4\":{},\"vertex\":{},\"entra\":{},\"header\":{},\"file\":{},\"prefix\":{}}"), OPTION_CREDENTIALS
 
 static const char *const person_words[] = { "plain", "pseudonym", NULL }; /* enum audit_persons */
 static const char *const log_formats[] = { "logfmt", "json", NULL };
 
-const struct config_option config_options[] = {
+/* Never repeats the URL: it may hold the password. */
+static const char *
+redis_wrong(const char *text)
+{
+	struct redis_url url;
+	int err = redis_url_parse(text, &url);
+
+	sodium_memzero(&url, sizeof(url));
+	return err ? REDIS_URL_FORMS " is expected" : NULL;
+}
+
+static const char *
+auditor_wrong(const char *text)
+{
+	return config_name_ok(span_str(text), 64) ? NULL : "not of [A-Za-z0-9_.-]{1,64}";
+}
+
+static const struct section witness_log_section = { "witness.logs", "[\"origin\",\"key\"]", .fields = {
+{ "origin", A_TEXT_TO(witness_log, origin, 255), .needed = true },
+{ "key", A_FILE(witness_log, key), .needed = true },
+}, .size = sizeof(struct witness_log), .most = CAP_WITNESS_LOGS };
+/* What a key is, record/seal/auditor.h says. */
+static const struct section auditor_section = { "seal.auditors", "[\"name\",\"public_key\"]", .fields = {
+{ "name", A_TEXT(config_auditor, name), NULL, auditor_wrong, .needed = true },
+{ "public_key", A_TEXT(config_auditor, public_key), .needed = true },
+}, .size = sizeof(struct config_auditor), .most = CAP_AUDITORS };
+
+const struct field config_options[] = {
 { "node", ALONE(OPT_NODE, node), "this daemon's name in records, tickets and logs; letters, digits, . _ -; default: the host's name" },
 { "workers", WITHIN(OPT_WORKERS, workers, "auto", 1, 1024), "worker threads; auto: one a core" },
 { "group", ALONE(OPT_TEXT, socket_group), "group that owns the agent and relay sockets (haproxy); default: unchanged" },
@@ -47,7 +97,7 @@ const struct config_option config_options[] = {
 { "state_key", ALONE(OPT_PATH, state_key), "secret that keys and limits made at run time are signed with: a file of tollgate keygen --secret, mode 600; the same on all daemons of one Redis" },
 { "state_file", ALONE(OPT_PATH, state_file), "where they are kept on this machine; default: audit.journal with .live after it" },
 { "state_required", UNLESS(OPT_BOOL, state_required, "false"), "no start where state_file is not there: without it revocations of which Redis knows nothing are lost" },
-{ "anchors", WITH(OPT_ANCHORS, anchors, nanchors), "where checkpoints of the record are taken to: a list of file, syslog, url, tsa or witness, each with every" },
+{ "anchors", EACH(OPTION_ANCHORS, anchors, nanchors, anchor_section), "where checkpoints of the record are taken to: a list of file, syslog, url, tsa or witness, each with every" },
 { "redact.key_file", ALONE(OPT_PATH, redact_key_file), "secret of keyed hashes (with: hash): 32 bytes of text or more, mode 600; the same on nodes whose hashes should agree" },
 { "agent.listen", WITH(OPT_ADDRS, agent, nagent), "where HAProxy's SPOE filter reaches the agent: unix@/path or ADDRESS:PORT, one or a list" },
 { "agent.deadline", WITHIN(OPT_DURATION, agent_deadline_us, "800ms", 10 * MS, 60 * S), "a decision that takes longer gets the policy's on_failure outcome; below HAProxy's timeout processing" },
@@ -61,13 +111,13 @@ const struct config_option config_options[] = {
 { "admin.listen", WITH(OPT_UNIX, admin, has_admin), "admin socket: /metrics, /healthz, /readyz and all that commands ask; mode 600, with admin.users 666" },
 { "admin.tcp", WITH(OPT_TCP, admin_tcp, has_admin_tcp), "the same on TCP, for scrapers" },
 { "admin.token_file", ALONE(OPT_PATH, admin_token_file), "bearer token for all but /metrics, /healthz, /readyz on admin.tcp; what changes keys, limits and records it does not reach" },
-{ "admin.tls", ALONE(OPT_ADMIN_TLS, admin_tls_section), "the admin server with TLS, for tokens of admin.tokens and the console: listen (ADDRESS:PORT), certificate and key (PEM), clients (who signs clients' certificates)" },
+{ "admin.tls", ALONE(OF(OPTION_ADMIN_TLS, admin_tls_fields), admin_tls_section), "the admin server with TLS, for tokens of admin.tokens and the console: listen (ADDRESS:PORT), certificate and key (PEM), clients (who signs clients' certificates)" },
 { "admin.tokens", ALONE(OPT_PATH, admin_tokens), "file of tokens, hashed, each with a name, roles and an end: tollgate admin-token; read again when it changes" },
 { "admin.users", WITH(OPT_ADMIN_USERS, admin_users, nadmin_users), "who may do what: user or uid on the admin socket, or name in a client's certificate, with viewer, operator, auditor or a list of them; default: root and the daemon's user alone, with all" },
 { "admin.hosts", WITH(OPT_NAMES, admin_hosts, nadmin_hosts), "names by which a browser may call the admin server, besides localhost, addresses and names without a dot" },
 { "admin.console", UNLESS(OPT_BOOL, admin_console, "false"), "the page at /console/ on the admin socket and admin.tls" },
 { "console.open", UNLESS(OPT_BOOL, console_open, "false"), "the console opens sealed texts in the browser, with the private key that an auditor picks there" },
-{ "redis.url", ALONE(OPT_REDIS, redis_url), "unix:/path[?db=N] or redis[s][+sentinel|+cluster]://…; without it limits count in this process only" },
+{ "redis.url", ALONE(OPT_TEXT, redis_url), "unix:/path[?db=N] or redis[s][+sentinel|+cluster]://…; without it limits count in this process only", redis_wrong },
 { "redis.user", ALONE(OPT_TEXT, redis_user), "who we are to Redis, where the URL does not say; default: its default user" },
 { "redis.password_file", ALONE(OPT_PATH, redis_password_file), "the password: a line, mode 600, read at each connect; never in the URL too" },
 { "redis.sentinel_user", ALONE(OPT_TEXT, redis_sentinel_user), "who we are to the Sentinels; default: their default user" },
@@ -81,7 +131,7 @@ const struct config_option config_options[] = {
 { "redis.deadline", WITHIN(OPT_DURATION, redis_deadline_us, "200ms", MS, 10 * S), "an answer later than this is a failure: on_failure.quota applies" },
 { "extract.listen", ALONE(OPT_UNIX, extract), "socket of tollgate-extract, which reads PDF files and pictures; without it they stay unread" },
 { "extract.deadline", WITHIN(OPT_DURATION, extract_deadline_us, "10s", 100 * MS, 300 * S), "a file that is not read by then is one that nobody can read; agent.deadline does not hold meanwhile" },
-{ "cache.redis", ALONE(OPT_REDIS, cache_redis), "Redis that answers are kept in, as redis.url; one of its own, which may evict: never the one of limits; default: they are kept in this process" },
+{ "cache.redis", ALONE(OPT_TEXT, cache_redis), "Redis that answers are kept in, as redis.url; one of its own, which may evict: never the one of limits; default: they are kept in this process", redis_wrong },
 { "cache.password_file", ALONE(OPT_PATH, cache_password_file), "its password: a line, mode 600" },
 { "cache.max_bytes", WITHIN(OPT_SIZE, cache_max_bytes, "64m", 64 * K, 1024 * G), "bytes of answers that are kept in this process, at most; an eighth of it a caller" },
 { "audit.journal", ALONE(OPT_PATH, journal), "folder of the journal's segments" },
@@ -97,14 +147,14 @@ const struct config_option config_options[] = {
 { "audit.stream_maxlen", WITHIN(OPT_U64, audit_stream_maxlen, "1000000", 0, 1ull << 40), "entries the stream keeps; 0: never trim" },
 { "audit.stream_consumed", UNLESS(OPT_BOOL, audit_stream_consumed, "false"), "entries that every consumer group of the stream has read and acknowledged are trimmed" },
 { "audit.persons", WORD(audit_persons, "plain", person_words), "how records name persons: plain, or pseudonym: by a word that nobody can make any more when the person is erased" },
-{ "seal.auditors", WITH(OPT_AUDITORS, auditors, nauditors), "who can open the texts that routes keep: a list of name and public_key, X25519, the base64 line of openssl pkey -pubout; each alone can" },
+{ "seal.auditors", EACH(OPTION_LIST, auditors, nauditors, auditor_section), "who can open the texts that routes keep: a list of name and public_key, X25519, the base64 line of openssl pkey -pubout; each alone can" },
 { "seal.shares", ALONE(OPT_PATH, seal_shares), "file of the persons' shares, mode 600: what is erased of it no text opens without; default: audit.journal with .shares after it" },
 { "witness.listen", ALONE(OPT_UNIX, witness_listen), "socket on which this daemon cosigns the checkpoints of other logs; TLS is HAProxy's" },
-{ "witness.logs", WITH(OPT_WITNESS_LOGS, witness_logs, nwitness_logs), "the logs that it cosigns: a list of origin and key, a file of public keys" },
+{ "witness.logs", EACH(OPTION_LIST, witness_logs, nwitness_logs, witness_log_section), "the logs that it cosigns: a list of origin and key, a file of public keys" },
 { "witness.key", ALONE(OPT_PATH, witness_key), "private key of the cosignatures, made by tollgate keygen; never audit.key" },
 { "witness.name", ALONE(OPT_TEXT, witness_name), "name of that key in cosignatures; default: tollgate/NODE/witness" },
 { "witness.state", ALONE(OPT_PATH, witness_state), "file of the newest checkpoint of each log; default: audit.journal with .witness after it" },
-{ "telemetry.otlp", ALONE(OPT_OTLP, otlp), "the collector that metrics and traces go to by OTLP/HTTP JSON: url, headers_file, ratio, metrics_every, ca, gzip" },
+{ "telemetry.otlp", ALONE(OF(OPTION_OTLP, otlp_section), otlp), "the collector that metrics and traces go to by OTLP/HTTP JSON: url, headers_file, ratio, metrics_every, ca, gzip" },
 { "retention.age", WITHIN(OPT_DURATION, retention_age_us, NULL, S, 36500ull * 86400 * S), "closed segments older than this are trimmed; below 183d only with below_six_months" },
 { "retention.size", WITHIN(OPT_SIZE, retention_size, NULL, 64 * K, 1024 * 1024 * G), "bytes that the journal's segments take, compressed ones too: beyond, the oldest are trimmed, none younger than 183d" },
 { "retention.texts", WITHIN(OPT_DURATION, retention_texts_us, NULL, S, 36500ull * 86400 * S), "sealed texts older than this are trimmed, on a clock of their own; default: retention.age" },
@@ -122,7 +172,7 @@ const struct config_option config_options[] = {
 { "limits.inflate_ratio", WITHIN(OPT_U64, inflate_ratio, "100", 1, 10000), "decoded bytes per encoded byte: 413" },
 { "tokens.ranks", ALONE(OPT_PATH, tokens_ranks), "folder of the files that tokens are counted with; default: ranks/ next to the program, then share/tollgate/ranks/" },
 { "tokens.models", ALONE(OPT_PATH, tokens_models), "which model is counted how; default: the table compiled in, policies/models.yaml" },
-{ "notify.url", ALONE(OPT_WEBHOOK, notify_url), "webhook that people are told by: http[s]://… or unix:/SOCKET:/PATH; its answer is 2xx" },
+{ "notify.url", WITHIN(OPT_TEXT, notify_url, NULL, 0, 2048), "webhook that people are told by: http[s]://… or unix:/SOCKET:/PATH; its answer is 2xx", http_url_check },
 { "notify.events", ALONE(OPT_EVENTS, notify_events), "of what: any of budget, breaker, degraded, pin; default: all" },
 { "notify.secret_file", ALONE(OPT_PATH, notify_secret_file), "secrets that webhooks are signed with, whsec_BASE64 a line, mode 600; default: not signed" },
 { "notify.ca", ALONE(OPT_PATH, notify_ca), "authorities of the webhook's certificate, PEM; default: the system's" },
@@ -142,12 +192,13 @@ config_fixed_changes(const struct config *now, const struct config *next, struct
 		"detectors", "backends", "credentials", "demo_issuer", "redact.key_file",
 		"limits.body", "limits.inflate_ratio", "tokens.ranks", "tokens.models",
 		"audit.key", "audit.key_passphrase_file", "audit.previous_key", "audit.root",
-		"audit.key_statements", "seal.auditors", "admin.tokens", "admin.users", "admin.hosts" };
+		"audit.key_statements", "seal.auditors", "admin.tokens", "admin.users",
+		"admin.hosts" };
 
-	for (const struct config_option *o = config_options;
-		o < config_options + config_option_count; o++) {
-		if (!SPAN_IN(span_str(o->name), reloaded) && !config_option_same(o, now, next))
-			buf_printf(out, "%s%s", out->n ? "," : "", o->name);
+	for (const struct field *o = config_options; o < config_options + config_option_count;
+		o++) {
+		if (!SPAN_IN(span_str(o->key), reloaded) && !config_option_same(o, now, next))
+			buf_printf(out, "%s%s", out->n ? "," : "", o->key);
 	}
 }
 
@@ -171,7 +222,7 @@ names_under(const char *section, const char *names[static 64], char store[static
 	size_t n = 0, stored = 0, len = strlen(section);
 
 	for (size_t i = 0; i < config_option_count; i++) {
-		const char *name = config_options[i].name, *dot = strchr(name, '.');
+		const char *name = config_options[i].key, *dot = strchr(name, '.');
 		INVARIANT(n < 63 && stored < 24);
 		if (len) {
 			if (dot && (size_t)(dot - name) == len && !strncmp(name, section, len))
@@ -244,9 +295,9 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	}
 	cfg->root = root;
 	check_keys(&r, root);
-	for (const struct config_option *o = config_options;
-		o < config_options + config_option_count; o++) {
-		const struct yaml_node *n = config_at(cfg, o->name);
+	for (const struct field *o = config_options; o < config_options + config_option_count;
+		o++) {
+		const struct yaml_node *n = config_at(cfg, o->key);
 		struct yaml_node fallback = { .kind = YAML_SCALAR, .s = span_str(o->fallback) };
 		if (o->fallback)
 			config_option_read(&r, o, &fallback);

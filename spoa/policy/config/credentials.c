@@ -1,15 +1,14 @@
-/* credentials: {PROVIDER: {KIND: {…}}}. A table says what each kind takes. */
+/* credentials: {PROVIDER: {KIND: {…}}}. */
 #include "policy/config/credentials.h"
-
-#include <stddef.h>
 
 #include "base/ascii.h"
 #include "base/attr.h"
 #include "base/codec/credentials.h"
 #include "base/fetch/http_client.h"
 #include "policy/config/read.h"
+#include "policy/config/rows.h"
 
-enum { FIELDS_MAX = 8, TEXT_MAX = 1024 };
+enum { TEXT_MAX = 1024 };
 
 /* ---- what a text may be: NULL, or what is wrong with it ---- */
 
@@ -32,10 +31,9 @@ host_name(const char *s)
 static const char *
 printable_value(const char *s)
 {
-	for (const char *p = s; *p; p++)
-		if (*p < 0x20 || *p > 0x7e)
-			return "printable ASCII is expected";
-	return NULL;
+	while (is_graph(*s) || *s == ' ')
+		s++;
+	return *s ? "printable ASCII is expected" : NULL;
 }
 
 /* A secret goes there: in clear only within this machine. */
@@ -68,86 +66,37 @@ header_set(const char *s)
 
 /* ---- the table ---- */
 
-#define AT(field) offsetof(struct provider_credential, field)
-
 /* clang-format off */
-static const struct kind {
-	const char *name; /* NULL: its keys are the provider's own */
-	struct field {
-		const char *name;
-		size_t place;
-		bool file, needed;
-		const char *fallback;
-		const char *(*wrong)(const char *s);
-	} fields[FIELDS_MAX];
-} kinds[BY_KINDS] = {
-	[BY_SIGV4] = { "sigv4", {
-		{ "region",  AT(region),  false, true,  NULL,      scope_name },
-		{ "service", AT(service), false, false, "bedrock", scope_name },
-		{ "host",    AT(host),    false, false, NULL,      host_name },
-		{ "file",    AT(file),    true,  true,  NULL,      NULL },
-		{ "profile", AT(profile), false, false, "default", printable_value } } },
-	[BY_VERTEX] = { "vertex", {
-		{ "service_account_file", AT(file), true, true, NULL, NULL },
-		{ "url",       AT(url),       false, true,  NULL, token_url },
-		{ "ca_file",   AT(ca_file),   true,  false, NULL, NULL },
-		{ "scope",     AT(scope),     false, false, "https://www.googleapis.com/auth/cloud-platform", printable_value },
-		{ "token_uri", AT(token_uri), false, false, NULL, https_url } } },
-	[BY_ENTRA] = { "entra", {
-		{ "tenant",             AT(token_uri), false, true, NULL, scope_name },
-		{ "client_id",          AT(client_id), false, true, NULL, scope_name },
-		{ "client_secret_file", AT(file),      true,  true, NULL, NULL },
-		{ "authority",          AT(url),       false, true, NULL, token_url },
-		{ "ca_file",            AT(ca_file),   true, false, NULL, NULL },
-		{ "scope",              AT(scope),     false, false, "https://cognitiveservices.azure.com/.default", printable_value } } },
-	[BY_FILE] = { NULL, {
-		{ "header", AT(header), false, true,  NULL, header_set },
-		{ "file",   AT(file),   true,  true,  NULL, NULL },
-		{ "prefix", AT(prefix), false, false, NULL, printable_value } } },
+#define A_NAME(member)   A_TEXT_TO(provider_credential, member, TEXT_MAX), NULL
+#define A_SECRET(member) A_FILE_TO(provider_credential, member, TEXT_MAX), NULL
+static const struct section kinds[BY_KINDS] = {
+	[BY_SIGV4] = { "sigv4", .bare = true, .fields = {
+		{ "region",  A_NAME(region), scope_name, .needed = true },
+		{ "service", A_NAME(service), scope_name, "bedrock" },
+		{ "host",    A_NAME(host), host_name },
+		{ "file",    A_SECRET(file), .needed = true },
+		{ "profile", A_NAME(profile), printable_value, "default" } } },
+	[BY_VERTEX] = { "vertex", .bare = true, .fields = {
+		{ "service_account_file", A_SECRET(file), .needed = true },
+		{ "url",       A_NAME(url), token_url, .needed = true },
+		{ "ca_file",   A_SECRET(ca_file) },
+		{ "scope",     A_NAME(scope), printable_value, "https://www.googleapis.com/auth/cloud-platform" },
+		{ "token_uri", A_NAME(token_uri), https_url } } },
+	[BY_ENTRA] = { "entra", .bare = true, .fields = {
+		{ "tenant",    A_NAME(token_uri), scope_name, .needed = true },
+		{ "client_id", A_NAME(client_id), scope_name, .needed = true },
+		{ "client_secret_file", A_SECRET(file), .needed = true },
+		{ "authority", A_NAME(url), token_url, .needed = true },
+		{ "ca_file",   A_SECRET(ca_file) },
+		{ "scope",     A_NAME(scope), printable_value, "https://cognitiveservices.azure.com/.default" } } },
+	/* its keys are the provider's own */
+	[BY_FILE] = { "credentials", .bare = true, .fields = {
+		{ "sigv4", OTHER(""), NULL }, { "vertex", OTHER(""), NULL }, { "entra", OTHER(""), NULL },
+		{ "header", A_NAME(header), header_set, .needed = true },
+		{ "file",   A_SECRET(file), .needed = true },
+		{ "prefix", A_NAME(prefix), printable_value } } },
 };
 /* clang-format on */
-
-static void
-read_field(struct arena *a, struct diag *d, const struct yaml_node *n, const struct field *f,
-	struct provider_credential *c)
-{
-	const struct yaml_node *v = yaml_get(n, f->name);
-	const char **out = (const char **)(void *)((char *)c + f->place), *why = NULL;
-
-	*out = f->fallback;
-	if (!v) {
-		if (f->needed)
-			diag_at(d, n->key ? n->key : n, "%s: is missing", f->name);
-		return;
-	}
-	if (f->file ? !read_path(a, d, v, out) : !read_text(d, v, f->name, out))
-		return;
-	if (strlen(*out) > TEXT_MAX)
-		why = "longer than 1024 bytes";
-	else if (f->wrong)
-		why = f->wrong(*out);
-	if (why)
-		diag_at(d, v, "%s: %s", f->name, why);
-}
-
-static void
-read_kind(struct arena *a, struct diag *d, const struct yaml_node *n,
-	struct provider_credential *c)
-{
-	const struct kind *k = &kinds[c->kind];
-	const char *names[FIELDS_MAX + 1];
-	size_t count = 0;
-
-	while (count < FIELDS_MAX && k->fields[count].name) {
-		names[count] = k->fields[count].name;
-		count++;
-	}
-	names[count] = NULL;
-	if (k->name && !read_map(d, n, k->name, names, NULL))
-		return;
-	for (size_t i = 0; i < count; i++)
-		read_field(a, d, n, &k->fields[i], c);
-}
 
 /* What the texts of a kind say together. */
 static bool
@@ -171,12 +120,8 @@ static void
 read_one(struct arena *a, struct diag *d, const struct yaml_node *n,
 	struct provider_credential *c)
 {
-	static const char *const accepted[] = { "sigv4", "vertex", "entra", "header", "file",
-		"prefix", NULL };
 	const struct yaml_node *inner = NULL;
 
-	if (!read_map(d, n, "credentials", accepted, NULL))
-		return;
 	c->kind = BY_FILE;
 	for (size_t i = 0; i < BY_FILE; i++) {
 		const struct yaml_node *v = yaml_get(n, kinds[i].name);
@@ -189,7 +134,8 @@ read_one(struct arena *a, struct diag *d, const struct yaml_node *n,
 			inner = v;
 		}
 	}
-	read_kind(a, d, inner ? inner : n, c);
+	if (!inner || fields_known(d, n, &kinds[BY_FILE]))
+		fields_read(a, d, inner ? inner : n, &kinds[c->kind], c);
 	if (!complete(a, c))
 		diag_at(d, n, "out of memory");
 }
@@ -218,23 +164,11 @@ credentials_read(struct arena *a, struct diag *d, const struct yaml_node *n,
 
 /* ---- comparing, copying ---- */
 
-static const size_t texts[] = { AT(provider), AT(file), AT(region), AT(service), AT(host),
-	AT(profile), AT(url), AT(ca_file), AT(scope), AT(token_uri), AT(client_id), AT(header),
-	AT(prefix) };
-
-static const char *const *
-text_at(const struct provider_credential *c, size_t i)
-{
-	return (const char *const *)(const void *)((const char *)c + texts[i]);
-}
-
 bool
 credential_same(const struct provider_credential *x, const struct provider_credential *y)
 {
-	for (size_t i = 0; i < COUNT_OF(texts); i++)
-		if (!str_same(*text_at(x, i), *text_at(y, i)))
-			return false;
-	return x->kind == y->kind;
+	return x->kind == y->kind && str_same(x->provider, y->provider) &&
+	       fields_same(&kinds[x->kind], x, y);
 }
 
 struct provider_credential *
@@ -245,9 +179,12 @@ credential_copy(struct arena *a, const struct provider_credential *c)
 	if (!out)
 		return NULL;
 	out->kind = c->kind;
-	for (size_t i = 0; i < COUNT_OF(texts); i++)
-		if (*text_at(c, i))
-			*(const char **)(void *)((char *)out + texts[i]) =
-				arena_strdup(a, *text_at(c, i));
+	out->provider = arena_strdup(a, c->provider);
+	for (const struct field *f = kinds[c->kind].fields; f->key; f++) {
+		const char *text = *(const char *const *)((const char *)c + f->place);
+		if (f->kind != FIELD_OTHER && text)
+			*(const char **)(void *)((char *)out + f->place) =
+				arena_strdup(a, text);
+	}
 	return arena_failed(a) ? NULL : out;
 }

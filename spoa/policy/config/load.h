@@ -1,11 +1,9 @@
-/* How config.c, values.c, seal.c, together.c and retention.c make a struct config together; for nobody
+/* How config.c, values.c and together.c make a struct config together; for nobody
  * else. */
 #ifndef POLICY_CONFIG_LOAD_H
 #define POLICY_CONFIG_LOAD_H
 
 #include "policy/config/config.h"
-
-struct config_option;
 
 struct config_reader {
 	struct arena *a;
@@ -15,18 +13,12 @@ struct config_reader {
 
 /* values.c: one option into its place of r->cfg; whether two configurations have the same. */
 void config_option_read(
-	struct config_reader *r, const struct config_option *o, const struct yaml_node *n);
-bool config_option_same(
-	const struct config_option *o, const struct config *x, const struct config *y);
+	struct config_reader *r, const struct field *o, const struct yaml_node *n);
+bool config_option_same(const struct field *o, const struct config *x, const struct config *y);
 /* Letters, digits, dots, dashes and underscores, 1 to `max` of them. */
 bool config_name_ok(struct span s, size_t max);
 
-/* seal.c; every mistake goes to *d, *count of them are in the arena. */
-void auditors_read(struct arena *a, struct diag *d, const struct yaml_node *n,
-	struct config_auditor **out, size_t *count);
-
-/* together.c, retention.c: when every option is read. */
+/* together.c: when every option is read. */
 void config_check(struct config_reader *r);
-void config_retention(struct config *cfg, struct diag *d);
 
 #endif

@@ -2,22 +2,22 @@
 #ifndef POLICY_CONFIG_OTLP_H
 #define POLICY_CONFIG_OTLP_H
 
-#include "base/codec/yaml.h"
+#include "policy/config/fields.h"
 
 /* url NULL: no section. */
 struct otlp_config {
-	const char *url; /* /v1/traces and /v1/metrics are added; no / at its end */
-	const char *headers_file; /* "Name: value" lines, mode 600; NULL: none */
-	const char *ca;		  /* PEM; NULL: the system's */
-	double ratio;		  /* of requests without a caller's trace; default 0 */
+	const char *url;	   /* /v1/traces and /v1/metrics are added; no / at its end */
+	const char *headers_file;  /* "Name: value" lines, mode 600; NULL: none */
+	const char *ca;		   /* PEM; NULL: the system's */
+	double ratio;		   /* of requests without a caller's trace; default 0 */
 	uint64_t metrics_every_us; /* default 60s */
-	bool gzip;		  /* default false */
+	bool gzip;		   /* default false */
 	const struct yaml_node *at;
 };
 
+extern const struct section otlp_section;
 /* Every mistake goes to *d. */
 void otlp_config_read(
 	struct arena *a, struct diag *d, const struct yaml_node *n, struct otlp_config *out);
-bool otlp_config_same(const struct otlp_config *x, const struct otlp_config *y);
 
 #endif

@@ -10,6 +10,8 @@
 #include "base/redis/redis_tls.h"
 #include "policy/config/load.h"
 
+#define SIX_MONTHS_US (183ull * 86400 * 1000000)
+
 /* Where each goes in struct redis_options. */
 #define TO(option, field, to)                                                                  \
 	{                                                                                      \
@@ -219,6 +221,34 @@ check_redis(struct config_reader *r)
 	sodium_memzero(&url, sizeof(url));
 }
 
+/* Whether the options of its archive fit is said by record/archive/archive.h, which config/ may
+ * not include: `check` and the start ask it. */
+static void
+check_retention(struct config_reader *r)
+{
+	static const char *const of_archive[] = { "endpoint", "credentials_file", "lock" };
+	struct config *cfg = r->cfg;
+	struct diag *d = r->d;
+	const struct yaml_node *s = yaml_get(cfg->root, "retention");
+
+	cfg->retention = s != NULL;
+	if (!s)
+		return;
+	if (!cfg->journal)
+		diag_at(d, s->key ? s->key : s, "retention: needs audit.journal");
+	if (s->kind != YAML_MAPPING)
+		return;
+	if (cfg->retention_age_us && cfg->retention_age_us < SIX_MONTHS_US &&
+		!cfg->below_six_months)
+		diag_at(d, yaml_get(s, "age"),
+			"retention.age: is below six months (183d); where the law lets you: "
+			"below_six_months: true");
+	for (size_t i = 0; !cfg->retention_archive && i < COUNT_OF(of_archive); i++)
+		if (yaml_get(s, of_archive[i]))
+			diag_at(d, yaml_get(s, of_archive[i]),
+				"retention.%s: needs retention.archive", of_archive[i]);
+}
+
 static void
 check_admin(struct config_reader *r)
 {
@@ -276,7 +306,7 @@ config_check(struct config_reader *r)
 		cfg->notify_events = ~(~0u << NOTICE_TEST);
 	check_state(r);
 	check_seal(r);
-	config_retention(cfg, r->d);
+	check_retention(r);
 	check_redis(r);
 	check_anchors(r);
 	check_admin(r);

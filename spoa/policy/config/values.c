@@ -1,13 +1,10 @@
 /* The kinds of config_options' values: how one is read from the file, and whether two are the
  * same. */
 #include <arpa/inet.h>
-#include <sodium.h>
 #include <sys/un.h>
 
 #include "base/ascii.h"
 #include "base/err.h"
-#include "base/fetch/http_client.h"
-#include "base/redis/redis_url.h"
 #include "policy/config/load.h"
 #include "policy/config/options.h"
 #include "policy/config/read.h"
@@ -144,37 +141,6 @@ read_names(struct config_reader *r, const struct yaml_node *n, const char *what,
 				what, c->s.p);
 }
 
-/* Never repeats the URL: it may hold the password. */
-static void
-read_redis(struct config_reader *r, const struct yaml_node *n, const char **out)
-{
-	const char *text;
-	struct redis_url url;
-
-	if (!read_text(r->d, n, "redis.url", &text))
-		return;
-	if (redis_url_parse(text, &url) != 0)
-		diag_at(r->d, n, "redis.url: " REDIS_URL_FORMS " is expected");
-	else
-		*out = text;
-	sodium_memzero(&url, sizeof(url));
-}
-
-/* Never repeats the URL: a chat's is its secret. */
-static void
-read_webhook(struct config_reader *r, const struct yaml_node *n, const char **out)
-{
-	const char *text, *why;
-
-	if (!read_text(r->d, n, "notify.url", &text))
-		return;
-	why = strlen(text) > 2048 ? "longer than 2048 bytes" : http_url_check(text);
-	if (why)
-		diag_at(r->d, n, "notify.url: %s", why);
-	else
-		*out = text;
-}
-
 /* The last kind, a test, is everybody's. */
 static void
 read_events(struct config_reader *r, const struct yaml_node *n, unsigned *out)
@@ -189,97 +155,72 @@ read_events(struct config_reader *r, const struct yaml_node *n, unsigned *out)
 }
 
 void
-config_option_read(
-	struct config_reader *r, const struct config_option *o, const struct yaml_node *n)
+config_option_read(struct config_reader *r, const struct field *o, const struct yaml_node *n)
 {
 	void *at = (char *)r->cfg + o->place;
 	void *aux = (char *)r->cfg + o->aux;
 	uint64_t v;
 
 	switch (o->kind) {
-	case OPT_TEXT: read_text(r->d, n, o->name, at); break;
-	case OPT_PATH: read_path(r->a, r->d, n, at); break;
-	case OPT_NODE: read_node_name(r, n, at); break;
-	case OPT_NAMES: read_names(r, n, o->name, at, aux); break;
-	case OPT_REDIS: read_redis(r, n, at); break;
-	case OPT_BOOL: read_bool(r->d, n, at); break;
-	case OPT_DURATION: read_duration_us(r->d, n, o->min, o->max, at); break;
-	case OPT_SIZE: read_size(r->d, n, o->min, o->max, at); break;
-	case OPT_U64: read_uint(r->d, n, o->min, o->max, at); break;
-	case OPT_WORKERS:
-		if (n->kind == YAML_SCALAR && span_is(n->s, "auto"))
-			break;
-		/* fall through */
-	case OPT_UNSIGNED:
-		if (read_uint(r->d, n, o->min, o->max, &v))
+	case OPTION_NODE: read_node_name(r, n, at); break;
+	case OPTION_NAMES: read_names(r, n, o->key, at, aux); break;
+	case OPTION_WORKERS:
+		if (!(n->kind == YAML_SCALAR && span_is(n->s, "auto")) &&
+			read_uint(r->d, n, o->min, o->max, &v))
 			*(unsigned *)at = (unsigned)v;
 		break;
-	case OPT_ADDRS: read_addresses(r, n, o->name, at, aux); break;
-	case OPT_UNIX:
-	case OPT_TCP:
+	case OPTION_ADDRS: read_addresses(r, n, o->key, at, aux); break;
+	case OPTION_UNIX:
+	case OPTION_TCP:
 		if (read_address(
-			    r, n, o->name, o->kind == OPT_UNIX ? ADDR_UNIX : ADDR_TCP, at) &&
+			    r, n, o->key, o->kind == OPTION_UNIX ? ADDR_UNIX : ADDR_TCP, at) &&
 			o->aux)
 			*(bool *)aux = true;
 		break;
-	case OPT_WORD: read_word(r->d, n, o->words, at); break;
-	case OPT_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
-	case OPT_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
-	case OPT_WEBHOOK: read_webhook(r, n, at); break;
-	case OPT_EVENTS: read_events(r, n, at); break;
-	case OPT_WITNESS_LOGS: witness_logs_read(r->a, r->d, n, at, aux); break;
-	case OPT_AUDITORS: auditors_read(r->a, r->d, n, at, aux); break;
-	case OPT_OTLP: otlp_config_read(r->a, r->d, n, at); break;
-	case OPT_ADMIN_USERS: admin_users_read(r->a, r->d, n, at, aux); break;
-	case OPT_ADMIN_TLS:
+	case OPTION_CREDENTIALS: credentials_read(r->a, r->d, n, at, aux); break;
+	case OPTION_ANCHORS: anchors_read(r->a, r->d, n, at, aux); break;
+	case OPTION_LIST: *(void **)at = fields_list(r->a, r->d, n, o->of, aux); break;
+	case OPTION_EVENTS: read_events(r, n, at); break;
+	case OPTION_OTLP: otlp_config_read(r->a, r->d, n, at); break;
+	case OPTION_ADMIN_USERS: admin_users_read(r->a, r->d, n, at, aux); break;
+	case OPTION_ADMIN_TLS:
 		admin_tls_read(r->a, r->d, n, at);
 		n = r->cfg->admin_tls_section.listen;
 		if (n && read_address(r, n, "admin.tls.listen", ADDR_TCP, &r->cfg->admin_tls))
 			r->cfg->has_admin_tls = true;
 		break;
+	default: field_read(r->a, r->d, n, o, at, "");
 	}
 }
 
 /* ---- comparing two ---- */
 
 bool
-config_option_same(
-	const struct config_option *o, const struct config *x, const struct config *y)
+config_option_same(const struct field *o, const struct config *x, const struct config *y)
 {
 	const void *a = (const char *)x + o->place, *b = (const char *)y + o->place;
 	const struct address *aa = a, *bb = b;
-	size_t n;
+	size_t n = *(const size_t *)(const void *)((const char *)x + o->aux),
+	       m = *(const size_t *)(const void *)((const char *)y + o->aux);
 
 	switch (o->kind) {
-	case OPT_TEXT:
-	case OPT_PATH:
-	case OPT_NODE:
-	case OPT_WEBHOOK:
-	case OPT_REDIS: return str_same(*(const char *const *)a, *(const char *const *)b);
-	case OPT_UNIX:
-	case OPT_TCP: return str_same(aa->text, bb->text);
-	case OPT_BOOL: return *(const bool *)a == *(const bool *)b;
-	case OPT_DURATION:
-	case OPT_SIZE:
-	case OPT_U64: return *(const uint64_t *)a == *(const uint64_t *)b;
-	case OPT_UNSIGNED:
-	case OPT_WORKERS:
-	case OPT_WORD:
-	case OPT_EVENTS: return *(const unsigned *)a == *(const unsigned *)b;
-	case OPT_NAMES:
-	case OPT_ADMIN_USERS:
-	case OPT_AUDITORS:
-	case OPT_CREDENTIALS: return true; /* what reads them reads them anew */
-	case OPT_ANCHORS: return anchors_same(x->anchors, x->nanchors, y->anchors, y->nanchors);
-	case OPT_ADMIN_TLS: return admin_tls_same(a, b);
-	case OPT_WITNESS_LOGS:
-		return witness_logs_same(
-			x->witness_logs, x->nwitness_logs, y->witness_logs, y->nwitness_logs);
-	case OPT_OTLP: return otlp_config_same(a, b);
-	case OPT_ADDRS: break;
+	case OPTION_NODE: return str_same(x->node, y->node);
+	case OPTION_UNIX:
+	case OPTION_TCP: return str_same(aa->text, bb->text);
+	case OPTION_WORKERS: return x->workers == y->workers;
+	case OPTION_EVENTS: return x->notify_events == y->notify_events;
+	case OPTION_ANCHORS:
+	case OPTION_LIST:
+		return fields_same_list(
+			o->of, *(const void *const *)a, n, *(const void *const *)b, m);
+	case OPTION_OTLP: return fields_same(o->of, a, b) && x->otlp.ratio == y->otlp.ratio;
+	case OPTION_ADMIN_TLS:
+		return fields_same(o->of, a, b) &&
+		       str_same(x->admin_tls.text, y->admin_tls.text);
+	case OPTION_ADDRS: break;
+	default: return field_same(o, x, y);
 	}
-	n = *(const size_t *)((const char *)x + o->aux);
-	if (n != *(const size_t *)((const char *)y + o->aux))
+	if (n != m)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!str_same(aa[i].text, bb[i].text))

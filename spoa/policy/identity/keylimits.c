@@ -3,31 +3,13 @@
 
 #include "base/price/price.h"
 #include "policy/config/read.h"
+#include "policy/section.h"
 
 enum { USD_SCALE = 9 }; /* nano-dollars */
 
 /* A name has no other part of a Redis key than limits of the policy have. */
 static const char *const names[KEY_LIMITS_MAX] = { "key-limit-1", "key-limit-2", "key-limit-3",
 	"key-limit-4", "key-limit-5", "key-limit-6", "key-limit-7", "key-limit-8" };
-
-/* As enum limit_calendar; in UTC. */
-static const char *const calendars[] = { "hour", "day", "week", "month" };
-
-/* clang-format off */
-static const struct {
-	const char *name;
-	enum limit_of of;
-	bool window; /* it counts over time */
-} counted[] = {
-	{ "requests",           LIMIT_REQUESTS,      true  },
-	{ "tokens",             LIMIT_TOKENS,        true  },
-	{ "input_tokens",       LIMIT_INPUT_TOKENS,  true  },
-	{ "output_tokens",      LIMIT_OUTPUT_TOKENS, true  },
-	{ "usd",                LIMIT_USD,           true  },
-	{ "concurrent",         LIMIT_CONCURRENT,    false },
-	{ "tokens_per_request", LIMIT_MESSAGE,       false },
-};
-/* clang-format on */
 
 const char *
 key_limit_read(struct span text, struct limit *out)
@@ -37,12 +19,13 @@ key_limit_read(struct span text, struct limit *out)
 	size_t i = 0;
 
 	*out = (struct limit){ .name = "" };
-	while (i < COUNT_OF(counted) && !span_is(what, counted[i].name))
+	while (i < LIMIT_COUNTED &&
+		(limit_counted[i].per || !span_is(what, limit_counted[i].key)))
 		i++;
-	if (i == COUNT_OF(counted))
+	if (i == LIMIT_COUNTED)
 		return "requests, tokens, input_tokens, output_tokens or usd =N/WINDOW, or "
 		       "concurrent or tokens_per_request =N is expected";
-	out->of = counted[i].of;
+	out->of = limit_counted[i].of;
 	out->reads_body = out->of != LIMIT_REQUESTS && out->of != LIMIT_CONCURRENT;
 	if (out->of == LIMIT_USD) {
 		if (price_parse(amount, USD_SCALE, &out->amount) < 0 || !out->amount)
@@ -50,12 +33,12 @@ key_limit_read(struct span text, struct limit *out)
 	} else if (span_u64(amount, &out->amount) < 0 || !out->amount ||
 		   out->amount > 1ull << 40)
 		return "a whole number from 1 on is expected after =";
-	if (!counted[i].window)
+	if (!limit_counted[i].window)
 		return text.p ? "requests at once, and tokens of one request, have no window"
 			      : NULL;
-	size_t calendar = span_find(text, calendars, COUNT_OF(calendars));
-	if (calendar < COUNT_OF(calendars)) {
-		out->by_calendar = true;
+	size_t calendar = span_find(text, calendar_words, CALENDAR_MONTH + 1);
+	if (calendar <= CALENDAR_MONTH) {
+		out->by_calendar = true; /* in UTC */
 		out->calendar = (enum limit_calendar)calendar;
 		return NULL;
 	}

@@ -235,20 +235,6 @@ whole_number(struct span s, int64_t *out)
 }
 
 static void
-read_roles(struct reader *r, struct identity *out)
-{
-	struct span rest = signed_value(r, "roles");
-	struct cel_value *roles = arena_array(r->a, rest.n + 1, sizeof(*roles));
-
-	while (roles && rest.n) {
-		struct span role = span_trim(span_next(&rest, ','), " ");
-		if (role.n)
-			roles[out->nroles++] = cel_string(role);
-	}
-	out->roles = roles;
-}
-
-static void
 read_attributes(struct reader *r, struct identity *out)
 {
 	static const char *const known[] = { "person", "agent", "department", "team", "tier",
@@ -318,7 +304,15 @@ signed_verify(const struct identity_entry *e, const struct hmac_keys *k, struct 
 			.key_id = span_str(key->id) };
 		for (size_t i = 0; i < IDENTITY_TEXTS; i++)
 			*identity_text(out, i) = signed_value(&r, identity_texts[i].name);
-		read_roles(&r, out);
+		struct span rest = signed_value(&r, "roles");
+		struct cel_value *roles = arena_array(r.a, rest.n + 1, sizeof(*roles));
+
+		while (roles && rest.n) {
+			struct span role = span_trim(span_next(&rest, ','), " ");
+			if (role.n)
+				roles[out->nroles++] = cel_string(role);
+		}
+		out->roles = roles;
 		read_attributes(&r, out);
 		*why = check_claims(&r, key, c, now_s, out);
 	}

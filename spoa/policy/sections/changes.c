@@ -20,9 +20,7 @@ build_model(struct builder *b, const struct yaml_node *n, const char **out)
 {
 	if (!read_text(b->d, n, "model", out))
 		return false;
-	bool ok = n->s.n <= MODEL_BYTES;
-	for (size_t i = 0; i < n->s.n; i++)
-		ok = ok && n->s.p[i] > ' ' && n->s.p[i] <= '~';
+	bool ok = n->s.n <= MODEL_BYTES && span_past(n->s, 0, is_graph) == n->s.n;
 	if (!ok)
 		diag_at(b->d, n,
 			"model: the name of a model, at most %d printable bytes without "

@@ -313,10 +313,7 @@ header_ok(struct span s)
 static bool
 is_printable_name(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return false;
-	return s.n <= 4096;
+	return s.n <= 4096 && span_past(s, 0, is_in_line) == s.n;
 }
 
 static void

@@ -3,13 +3,7 @@
 #include "policy/sections/limits.h"
 
 /* clang-format off */
-/* The keys that say what a limit counts; exactly one of them is given. */
-static const struct counted {
-	const char *key;
-	enum limit_of of;
-	bool window;     /* it counts over time */
-	const char *per; /* NULL, or whom it is counted for besides `per` */
-} counted[] = {
+const struct limit_counted limit_counted[LIMIT_COUNTED] = {
 	{ "requests",                LIMIT_REQUESTS,      true,  NULL },
 	{ "tokens",                  LIMIT_TOKENS,        true,  NULL },
 	{ "input_tokens",            LIMIT_INPUT_TOKENS,  true,  NULL },
@@ -57,7 +51,7 @@ dimension(struct builder *b, const struct yaml_node *n, struct limit *l)
 }
 
 static void
-window(struct builder *b, const struct yaml_node *n, const struct counted *what,
+window(struct builder *b, const struct yaml_node *n, const struct limit_counted *what,
 	struct limit *l)
 {
 	const struct yaml_node *w = yaml_get(n, "window");
@@ -78,19 +72,19 @@ amount(struct builder *b, const struct yaml_node *n, struct limit *l)
 {
 	/* A conversation's counter is its own, and never another person's. */
 	static const char *const each[] = { "identity.person", "request.conversation" };
-	const struct counted *what = NULL;
+	const struct limit_counted *what = NULL;
 	const struct yaml_node *c;
 
-	for (size_t i = 0; i < COUNT_OF(counted); i++) {
-		if (!(c = yaml_get(n, counted[i].key)))
+	for (size_t i = 0; i < LIMIT_COUNTED; i++) {
+		if (!(c = yaml_get(n, limit_counted[i].key)))
 			continue;
 		if (what) {
 			diag_at(b->d, c->key,
 				"%s: the limit counts %s already; give %s a limit of their own",
-				counted[i].key, what->key, counted[i].key);
+				limit_counted[i].key, what->key, limit_counted[i].key);
 			continue;
 		}
-		what = &counted[i];
+		what = &limit_counted[i];
 		l->of = what->of;
 		limit_amount(b, c, l->of, &l->amount);
 		window(b, n, what, l);

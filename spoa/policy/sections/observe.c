@@ -2,23 +2,6 @@
 #include "base/clock.h"
 #include "policy/build.h"
 
-/* 2026-12-31, the beginning of that day in UTC, or RFC 3339. */
-static bool
-read_time(struct span s, int64_t *out)
-{
-	char text[64];
-	size_t n = s.n;
-
-	if (n == 0 || n + sizeof("T00:00:00Z") > sizeof(text))
-		return false;
-	memcpy(text, s.p, n);
-	if (n == strlen("2026-12-31")) {
-		memcpy(text + n, "T00:00:00Z", 10);
-		n += 10;
-	}
-	return clock_parse(text, n, out) == 0;
-}
-
 static void
 until(struct builder *b, const struct yaml_node *n, struct observe *o)
 {
@@ -26,7 +9,8 @@ until(struct builder *b, const struct yaml_node *n, struct observe *o)
 	int64_t most = clock_wall_ns() + OBSERVE_DAYS_MAX * CLOCK_DAY_NS;
 
 	clock_rfc3339(most, latest);
-	if (n->kind != YAML_SCALAR || !read_time(n->s, &o->until_ns))
+	if (n->kind != YAML_SCALAR || (clock_parse_day(n->s.p, n->s.n, &o->until_ns) < 0 &&
+					      clock_parse(n->s.p, n->s.n, &o->until_ns) < 0))
 		diag_at(b->d, n,
 			"until: a date such as 2026-12-31 (its beginning, UTC), or a time such "
 			"as 2026-12-31T18:00:00Z, is expected, found %s",

@@ -2,6 +2,7 @@
  * tool that a name stands for has it in its entry of the record. */
 #include "policy/build.h"
 
+#include "base/ascii.h"
 #include "base/caps.h"
 
 enum { TOOL_BYTES = 256 };
@@ -46,11 +47,8 @@ operation_tool(struct builder *b, const struct yaml_node *n, const char *operati
 {
 	struct operation_tool *v = (struct operation_tool *)(uintptr_t)b->p->operations;
 	struct span tool = n->s, server = span_next(&tool, '/');
-	bool plain = tool.n > 0 && n->s.n <= TOOL_BYTES;
 
-	for (size_t i = 0; plain && i < n->s.n; i++)
-		plain = (unsigned char)n->s.p[i] > ' ' && (unsigned char)n->s.p[i] != 0x7f;
-	if (!plain) {
+	if (!tool.n || n->s.n > TOOL_BYTES || span_past(n->s, 0, is_visible) < n->s.n) {
 		diag_at(b->d, n,
 			"operations: SERVER/TOOL, SERVER/* or, in models' answers, /TOOL is "
 			"expected, found %s",

@@ -213,9 +213,7 @@ about(struct builder *b, const struct yaml_node *n, struct about *out)
 			"expected");
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		bool text = c->kind == YAML_SCALAR && c->s.n > 0;
-		bool plain = text && c->s.n <= ABOUT_BYTES;
-		for (size_t i = 0; plain && i < c->s.n; i++)
-			plain = (unsigned char)c->s.p[i] >= ' ' && c->s.p[i] != 0x7f;
+		bool plain = c->s.n <= ABOUT_BYTES && span_past(c->s, 0, is_in_line) == c->s.n;
 		if (span_is(c->key->s, "operation"))
 			build_name(b, c, 64, &out->operation);
 		else if (section_field(SECTION_ABOUT, c->key->s) && text && !plain)

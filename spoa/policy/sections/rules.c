@@ -163,20 +163,6 @@ check_last4(struct builder *b, const struct yaml_node *with, const struct yaml_n
 			"with: no entity of this rule can keep its last four digits");
 }
 
-/* A finding is replaced wherever it is: a class that means some texts only would say less
- * than what happens. */
-static void
-check_anywhere(struct builder *b, const struct yaml_node *classes)
-{
-	for (const struct yaml_node *c = yaml_first(classes); c; c = yaml_next(classes, c))
-		for (size_t k = 0; k < b->p->nclasses; k++)
-			if (b->p->classes[k].roles && span_is(c->s, b->p->classes[k].name))
-				diag_at(b->d, c,
-					"classes: %s has roles, and values are replaced in "
-					"texts of all roles: name the class it is made of",
-					c->s.p);
-}
-
 static void
 redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 {
@@ -186,7 +172,19 @@ redact(struct builder *b, const struct yaml_node *n, struct rule *r)
 		return;
 	if ((classes = yaml_get(n, "classes"))) {
 		build_class_members(b, classes, &r->redact);
-		check_anywhere(b, classes);
+		/* A finding is replaced wherever it is: a class that means some texts only
+		 * would say less than what happens. */
+		for (const struct yaml_node *c = yaml_first(classes); c;
+			c = yaml_next(classes, c))
+			for (size_t k = 0; k < b->p->nclasses; k++)
+				if (b->p->classes[k].roles &&
+					span_is(c->s, b->p->classes[k].name))
+					diag_at(b->d, c,
+						"classes: %s has roles, and values are "
+						"replaced in "
+						"texts of all roles: name the class it is made "
+						"of",
+						c->s.p);
 	}
 	if ((entities = yaml_get(n, "entities")))
 		build_entities(b, entities, "entities", &r->redact);
@@ -253,7 +251,8 @@ check_ocr(struct builder *b, const struct yaml_node *n, const struct rule *r)
 	for (size_t i = 0; i < COUNT_OF(later); i++)
 		if (cel_reads(r->when, later[i]))
 			diag_at(b->d, yaml_get(n, "require"),
-				"require: ocr: the condition reads %s, which is known only once "
+				"require: ocr: the condition reads %s, which is known only "
+				"once "
 				"pictures are read",
 				policy_env.vars[later[i]].path);
 	for (size_t slot = V_COUNT; slot < b->p->env->n; slot++)

@@ -49,7 +49,5 @@ cut_end(const struct json_event *ev)
 {
 	return ev->end + (ev->tok == JSON_STRING);
 }
-/* Asks what is to become of it, and counts it. */
-bool cut_hides(struct cutting *c, const struct tool_call *call);
 
 #endif

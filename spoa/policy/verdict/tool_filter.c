@@ -93,7 +93,8 @@ cut_text(struct cutting *c, struct json_event *ev, struct span *to)
 	return to->p ? 0 : ERR_NOMEM;
 }
 
-bool
+/* Asks what is to become of it, and counts it. */
+static bool
 cut_hides(struct cutting *c, const struct tool_call *call)
 {
 	const struct rule *by;
