@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/replace.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
 
@@ -359,21 +360,18 @@ leave_behind(struct journal *j)
 			return failure(j);
 		return fsync(j->dirfd) < 0 ? failure(j) : 0;
 	}
-	int fd = openat(j->dirfd, j->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	SCOPED_FD(fd, openat(j->dirfd, j->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
 	errno = fd < 0 ? errno : EIO;
 	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < j->good ||
 		journal_io.ftruncate(fd, (off_t)j->good) < 0 || journal_io.fdatasync(fd) < 0 ||
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0 ||
 		pread(fd, back, j->tail_n, (off_t)(j->good - j->tail_n)) != (ssize_t)j->tail_n)
-		err = failure(j);
-	else if (memcmp(back, j->tail, j->tail_n) != 0) {
-		/* What was acknowledged is not there: nothing may follow it. */
-		j->sys = EILSEQ;
-		err = ERR_IO;
-	}
-	if (fd >= 0)
-		close(fd);
-	return err;
+		return failure(j);
+	if (memcmp(back, j->tail, j->tail_n) == 0)
+		return 0;
+	/* What was acknowledged is not there: nothing may follow it. */
+	j->sys = EILSEQ;
+	return ERR_IO;
 }
 
 /* What is written into a directory that was renamed is not where anybody looks, and
@@ -438,10 +436,8 @@ journal_noted(const char *dir, const char *node, struct journal_note *out)
 
 	if (!note_path(dir, ".head", path))
 		return false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
 	if (n <= 0)
 		return false;
 	text[n] = '\0';

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/why.h"
 #include "record/journal/journal.h"
 #include "record/seal/private.h"
@@ -142,8 +143,8 @@ texts_read(const char *journal, const char *node, uint64_t position, unsigned *p
 {
 	uint64_t in = position % TEXTS_SEGMENT_BYTES;
 	char path[PATH_MAX];
-	int fd = open_texts_of(journal, node, position, path);
 
+	SCOPED_FD(fd, open_texts_of(journal, node, position, path));
 	if (fd < 0)
 		return errno == ENOENT ? why_err(why, ERR_NOTFOUND, "%s: is not here", path)
 				       : why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
@@ -151,7 +152,5 @@ texts_read(const char *journal, const char *node, uint64_t position, unsigned *p
 	if (!err && (in < TEXTS_HEAD_BYTES || in % TEXTS_FRAME_BYTES))
 		err = why_err(why, ERR_SYNTAX, "%s: no text can be at byte %llu", path,
 			(unsigned long long)in);
-	err = err ? err : read_frame(fd, path, in, part, last, out, why);
-	close(fd);
-	return err;
+	return err ? err : read_frame(fd, path, in, part, last, out, why);
 }
