@@ -154,18 +154,18 @@ jpeg_picture(struct jpeg *j, struct media_rd *r)
 		media_flaw(j->m, FILE_DAMAGED);
 }
 
-/* Where the next of several pictures begins: after padding. */
+/* Whether another of several pictures begins after padding, which is passed. */
 static bool
 jpeg_again(struct media_rd *r)
 {
-	size_t at = r->at;
+	size_t end = r->at;
 
-	while (at < r->s.n && !r->s.p[at])
-		at++;
-	if (!span_starts(span_cut(r->s, at, r->s.n), SPAN_LIT("\xff\xd8\xff")))
-		return false;
-	r->at = at;
-	return true;
+	while (media_left(r) && !r->s.p[r->at])
+		r->at++;
+	if (span_starts(span_cut(r->s, r->at, r->s.n), SPAN_LIT("\xff\xd8\xff")))
+		return true;
+	r->at = end;
+	return false;
 }
 
 void

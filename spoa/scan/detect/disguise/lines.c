@@ -179,14 +179,6 @@ number_goes_on(const struct heuristic *l, struct span piece, size_t to)
 	       !is_stamp(l, to);
 }
 
-/* The sign of an address at the beginning of a line; a decorator ends otherwise. */
-static bool
-name_ends(const struct heuristic *l, size_t left, size_t line, size_t to)
-{
-	return byte_at(l, to) == '@' && to == line && is_alnum(byte_at(l, left - 1)) &&
-	       heuristic_domain(l, to + 1);
-}
-
 static const bool ends_line[256] = {
 	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
 };
@@ -231,7 +223,9 @@ token_end(struct heuristic *l, size_t i)
 		heuristic_edit(l, left, to, "", 0);
 	} else if (half && byte_at(l, to) == '.' && is_alpha(byte_at(l, to + 1))) {
 		heuristic_edit(l, left, to, "", 0);
-	} else if (number_goes_on(l, piece, to) || name_ends(l, left, i + 1, to)) {
+	} else if (number_goes_on(l, piece, to) ||
+		   (byte_at(l, to) == '@' && to == i + 1 && is_alnum(byte_at(l, left - 1)) &&
+			   heuristic_domain(l, to + 1))) { /* a name ends */
 		heuristic_edit(l, left, to, "", EDIT_NAMED);
 	}
 }

@@ -232,14 +232,6 @@ good_labels(struct span s)
 	return leading_numbers < 2; /* name@1.0.0-rc.beta is a package */
 }
 
-static bool
-is_image_name(struct span domain)
-{
-	/* icon@2x.png */
-	return domain.n > 3 && is_digit(domain.p[0]) && domain.p[1] == 'x' &&
-	       domain.p[2] == '.';
-}
-
 /* scheme://user:password@host has its own rule, whatever the password is written with. */
 static bool
 inside_userinfo(struct span t, size_t start, size_t sign)
@@ -285,8 +277,10 @@ check_email(struct candidate *c)
 		return CHECK_NO;
 	if (at - start > LOCAL_MAX) /* too long for a name; its end may still be one */
 		start = at - LOCAL_MAX;
-	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain) ||
-		is_image_name(domain))
+	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain))
+		return CHECK_NO;
+	/* icon@2x.png */
+	if (domain.n > 3 && is_digit(domain.p[0]) && domain.p[1] == 'x' && domain.p[2] == '.')
 		return CHECK_NO;
 	c->start = start;
 	c->end = at + 1 + domain.n;
