@@ -47,6 +47,7 @@ list_texts(struct keep *k, int dirfd, struct texts_list *l)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t begin;
 	struct stat st;
 
 	if (!d) {
@@ -55,7 +56,7 @@ list_texts(struct keep *k, int dirfd, struct texts_list *l)
 		return ERR_IO;
 	}
 	for (struct dirent *e; !err && (e = readdir(d));) {
-		if (!texts_file_is(e->d_name, k->cfg->node) ||
+		if (!texts_name_read(e->d_name, k->cfg->node, &begin) ||
 			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 			!S_ISREG(st.st_mode))
 			continue;

@@ -2,7 +2,6 @@
  * archived, and trimming stops before it. */
 #include "record/archive/pack.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>

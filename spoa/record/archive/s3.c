@@ -5,7 +5,6 @@
 #include "record/archive/s3.h"
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdarg.h>

@@ -1,7 +1,6 @@
 /* Makes and reads the files of sums. */
 #include "record/audit/sums.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>

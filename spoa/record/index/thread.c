@@ -1,7 +1,6 @@
 /* The daemon's thread: indexes for closed segments, the newest first, when there is nothing
  * else to do. It polls, so that a commit has nobody to tell. */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -519,10 +519,20 @@ journal_pwrite(int fd, struct span s, uint64_t at)
 	return 0;
 }
 
-static int
-write_all(struct journal *j, struct span s, uint64_t at)
+int
+journal_pread(int fd, void *to, size_t n, uint64_t at)
 {
-	return journal_pwrite(j->fd, s, at) ? failure(j) : 0;
+	for (char *p = to; n;) {
+		ssize_t got = pread(fd, p, n, (off_t)at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? ERR_TRUNCATED : ERR_IO;
+		p += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
 }
 
 /* Bytes written where there are some already cost a sync no change of the file's
@@ -556,7 +566,7 @@ append_commit(struct journal *j, struct span commit)
 {
 	uint64_t end = j->good + commit.n;
 	struct stat wrote, st;
-	int err = write_all(j, commit, j->good);
+	int err = journal_pwrite(j->fd, commit, j->good) ? failure(j) : 0;
 
 	if (!err && end > j->size)
 		err = write_ahead(j, end);

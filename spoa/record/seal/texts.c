@@ -54,7 +54,7 @@ texts_name(const char *node, uint64_t position, char out[TEXTS_NAME_MAX])
 
 /* ---- open ---- */
 
-static bool
+bool
 texts_name_read(const char *name, const char *node, uint64_t *position)
 {
 	char again[TEXTS_NAME_MAX];

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "base/scoped.h"
@@ -74,23 +73,6 @@ open_texts_of(const char *journal, const char *node, uint64_t position, char pat
 	return fd;
 }
 
-/* All n bytes there: 0, ERR_TRUNCATED, ERR_IO. */
-static int
-pread_all(int fd, char *p, size_t n, uint64_t at)
-{
-	while (n) {
-		ssize_t got = pread(fd, p, n, (off_t)at);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0 ? ERR_TRUNCATED : ERR_IO;
-		p += got;
-		at += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return 0;
-}
-
 static int
 check_texts_file(int fd, const char *path, const char *node, uint64_t position, struct buf *why)
 {
@@ -99,7 +81,7 @@ check_texts_file(int fd, const char *path, const char *node, uint64_t position, 
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return why_err(why, ERR_SYNTAX, "%s: not a regular file", path);
-	int err = pread_all(fd, is, sizeof(is), 0);
+	int err = journal_pread(fd, is, sizeof(is), 0);
 	if (err)
 		return why_err(why, err, "%s: %s", path,
 			err == ERR_IO ? strerror(errno) : "ends in its head");
@@ -118,7 +100,7 @@ read_frame(int fd, const char *path, uint64_t in, unsigned *part, bool *last, st
 {
 	unsigned char head[TEXTS_FRAME_BYTES];
 	size_t n = 0;
-	int err = pread_all(fd, (char *)head, sizeof(head), in);
+	int err = journal_pread(fd, head, sizeof(head), in);
 
 	if (!err && (!texts_frame_read(head, part, last, &n) ||
 			    in + TEXTS_FRAME_BYTES + n > TEXTS_SEGMENT_BYTES))
@@ -127,7 +109,7 @@ read_frame(int fd, const char *path, uint64_t in, unsigned *part, bool *last, st
 	char *to = err ? NULL : buf_reserve(out, n);
 	if (!err && !to)
 		return why_err(why, ERR_NOMEM, "%s: %s", path, err_str(ERR_NOMEM));
-	err = err ? err : pread_all(fd, to, n, in + TEXTS_FRAME_BYTES);
+	err = err ? err : journal_pread(fd, to, n, in + TEXTS_FRAME_BYTES);
 	if (err == ERR_TRUNCATED)
 		return why_err(why, err, "%s: ends in the text at byte %llu", path,
 			(unsigned long long)in);

@@ -1,6 +1,5 @@
 /* JPEG (ITU-T T.81 annex B): segments, of which APP1 (EXIF, XMP), APP13 (Photoshop, IPTC) and
  * COM hold texts. A thumbnail inside EXIF is not looked at. */
-#include "base/caps.h"
 #include "scan/media/reader.h"
 
 enum {

@@ -2,7 +2,6 @@
  * costs eight bytes a step; a run of capitalised words is read once and shown to every
  * finder that is asked for. A person who was found for certain is found again wherever
  * a part of the name is. */
-#include <stdio.h>
 
 #include "base/effort.h"
 #include "base/err.h"
