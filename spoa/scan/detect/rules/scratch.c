@@ -2,6 +2,7 @@
 #include "scan/detect/rules/scratch.h"
 
 #include "base/caps.h"
+#include "base/err.h"
 #include "base/mem.h"
 
 enum { CANDIDATES_MAX = 2 * CAP_FINDINGS };
