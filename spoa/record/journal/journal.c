@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/among.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -41,9 +42,7 @@ parse_name(struct span s, const char *node, struct journal_segment *out)
 		return false;
 	s.n -= 6;
 	for (int i = 0; i < 2; i++) {
-		size_t dash = s.n;
-		while (dash > 0 && s.p[dash - 1] != '-')
-			dash--;
+		size_t dash = span_behind(s, '-');
 		if (dash < 2 || span_u64(span_cut(s, dash, s.n), i ? &out->boot : &out->first))
 			return false;
 		s.n = dash - 1;

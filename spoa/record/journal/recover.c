@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/among.h"
 #include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -62,10 +63,8 @@ end_of(struct journal *j, const char *name, const struct keyring *ring, struct c
 	struct span s = span_of(text, (size_t)n);
 	bool ok = s.n && s.p[s.n - 1] == '\n';
 	if (ok) {
-		size_t begin = --s.n;
-		while (begin > 0 && s.p[begin - 1] != '\n')
-			begin--;
-		ok = chain_parse(span_cut(s, begin, s.n), &l) == 0 && l.commit &&
+		s.n--;
+		ok = chain_parse(span_cut(s, span_behind(s, '\n'), s.n), &l) == 0 && l.commit &&
 		     span_is(l.node, j->node);
 	}
 	if (ok) {

@@ -1,7 +1,7 @@
 /* Addresses: IP and e-mail. */
 #include <arpa/inet.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "scan/detect/validate/check.h"
 
 /* ---- IP_ADDRESS ---- */
@@ -185,9 +185,7 @@ static bool
 shrink_domain(struct span *s)
 {
 	for (;;) {
-		size_t n = s->n;
-		while (n && s->p[n - 1] != '.')
-			n--;
+		size_t n = span_behind(*s, '.');
 		if (n < 2)
 			return false;
 		struct span tld = span_cut(*s, n, s->n);
