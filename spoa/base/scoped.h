@@ -3,9 +3,6 @@
 #ifndef BASE_SCOPED_H
 #define BASE_SCOPED_H
 
-#include <errno.h>
-#include <unistd.h>
-
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -18,14 +15,6 @@
 		.wipe = (wipe_) }
 /* A descriptor, or less than 0: there is none to be closed. Keeps errno. */
 #define SCOPED_FD(name, fd_) __attribute__((cleanup(scoped_fd_close))) int name = (fd_)
-static inline void
-scoped_fd_close(const int *fd)
-{
-	int sys = errno;
-
-	if (*fd >= 0)
-		close(*fd);
-	errno = sys;
-}
+void scoped_fd_close(const int *fd);
 
 #endif
