@@ -4,12 +4,13 @@
 #include "answer/document.h"
 
 #include "answer/format_tree.h"
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "scan/text/body.h"
 
-enum { NUMBER_DIGITS = 7, WORD_BYTES = 256 };
+enum { WORD_BYTES = 256 };
 enum { ROWS_FROM = 64 }; /* numbers of members: below it those that rows name */
 
 /* A string, or the object or array that a row marks, before the event's type is known. */
@@ -119,17 +120,7 @@ note_text(struct reader *r, const struct place *at, const struct answer_node *no
 	return v->text.p || !v->text.n ? 0 : ERR_NOMEM;
 }
 
-static bool
-long_number(struct span literal)
-{
-	size_t digits = 0;
-
-	for (size_t i = 0; i < literal.n; i++)
-		digits += is_digit(literal.p[i]);
-	return digits >= NUMBER_DIGITS;
-}
-
-/* The same of what is before a point: scores and times have long tails that say nothing. */
+/* Of what is before a point: scores and times have long tails that say nothing. */
 static bool
 long_integer(struct span literal)
 {
@@ -137,7 +128,7 @@ long_integer(struct span literal)
 
 	while (n < literal.n && (is_digit(literal.p[n]) || literal.p[n] == '-'))
 		n++;
-	return long_number(span_cut(literal, 0, n));
+	return number_is_long(span_cut(literal, 0, n));
 }
 
 /* A member of the document, by whose end it has been read: what hiding its usage takes. The one
@@ -292,7 +283,7 @@ read_document_value(struct reader *r, struct place at, const struct json_event *
 		return err;
 	case JSON_STRING: return note_text(r, &at, node, &ev);
 	case JSON_NUMBER:
-		if (!node && !(at.deep ? long_number : long_integer)(
+		if (!node && !(at.deep ? number_is_long : long_integer)(
 				     span_cut(r->in, ev.start, ev.end)))
 			return 0;
 		return note_text(r, &at, node, &ev);
@@ -414,14 +405,8 @@ add_aside(struct reader *r, const struct note *n)
 bool
 answer_is_word(struct span s)
 {
-	size_t digits = 0, letters = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		digits += is_digit(s.p[i]);
-		letters += is_alpha(s.p[i]);
-	}
 	return s.n <= WORD_BYTES && span_is_alnum(s, "-_.:/+=|") &&
-	       (letters || digits < NUMBER_DIGITS);
+	       (span_some(s, is_alpha) || !number_is_long(s));
 }
 
 /* Base64 in one of its alphabets, or a data URI of it. */
@@ -530,7 +515,7 @@ settle_note(struct reader *r, const struct note *n)
 	if (container && row && n->deep)
 		return ADD_NUMBERED(
 			inputs, (struct answer_input){ .json = n->text, .object = n->object });
-	if (!row && !string && !n->key && !(n->deep ? long_number : long_integer)(n->text))
+	if (!row && !string && !n->key && !(n->deep ? number_is_long : long_integer)(n->text))
 		return 0;
 	if (!row && (n->key || n->tok == JSON_NUMBER) && !n->deep && r->f->rows[0].path)
 		return add_aside(r, n);
@@ -544,8 +529,9 @@ settle_note(struct reader *r, const struct note *n)
 	case READ_INPUT:
 	case READ_TOOL:
 		if (!string)
-			return n->tok == JSON_NUMBER && long_number(n->text) ? add_aside(r, n)
-									     : 0;
+			return n->tok == JSON_NUMBER && number_is_long(n->text)
+				       ? add_aside(r, n)
+				       : 0;
 		if (row->read == READ_TOOL) {
 			d->marked = true;
 			return ADD_NUMBERED(calls, (struct answer_call){ .name = n->text,

@@ -35,8 +35,7 @@ static const struct answer_call_kind gemini_code[] = {
 	/* https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling: \
 	 * arguments in pieces, each a value of its path */ \
 	SLOT("candidates[*].content.parts[*].functionCall.partialArgs[*].jsonPath", READ_PATH, ANSWER_NUMBERS), \
-	{ .path = "candidates[*].content.parts[*].functionCall.partialArgs[*].stringValue", \
-		.read = READ_TEXT, .kind = KIND_INPUT, .piece = true }, \
+	ROW("candidates[*].content.parts[*].functionCall.partialArgs[*].stringValue", READ_TEXT, .kind = KIND_INPUT, .piece = true), \
 	ROW("candidates[*].content.parts[*].functionCall.partialArgs[*].willContinue", READ_MORE), \
 	ROW("candidates[*].logprobsResult",            READ_WITHHELD), \
 	ROW("candidates[*].safetyRatings[*].category", READ_WORD), \

@@ -245,10 +245,7 @@ static const struct answer_row response_rows[] = {
 	IN("response.mcp_call_arguments.delta", "delta", READ_TEXT, KIND_ARGUMENTS),
 	IN("response.code_interpreter_call_code.delta", "delta", READ_TEXT, KIND_INPUT),
 	IN("*_call", "delta", READ_TEXT, KIND_INPUT), /* of any call: a shell's, a patch's */
-	{ .path = "delta",
-		.read = READ_OPAQUE,
-		.media = "audio",
-		.event = "response.audio.delta" },
+	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.audio.delta"),
 	IN("response.audio.transcript.delta", "delta", READ_TEXT, KIND_TEXT),
 	ROW("delta", READ_TEXT),
 	ROW("text", READ_COPY),

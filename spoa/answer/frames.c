@@ -260,26 +260,21 @@ static int
 find_bytes(struct arena *a, struct span in, struct json_event *found)
 {
 	struct json *j = json_open(a, in);
+	struct json_member m;
 	struct json_event ev;
-	int r = ERR_NOTFOUND;
+	int r = ERR_NOTFOUND, err = 0;
 
 	if (!j)
 		return ERR_NOMEM;
 	if (json_next(j, &ev) != JSON_OBJECT)
 		return ERR_NOTFOUND;
-	while (json_next(j, &ev) == JSON_KEY) {
-		struct span key = json_text(a, in, &ev);
-		bool ours = span_is(key, "bytes");
-		struct json_event name = ev;
-		if (!ours) {
-			json_skip(j, &name);
-		} else if (json_next(j, &ev) == JSON_STRING) {
+	while (json_member(j, a, in, &m, &ev, &err))
+		if (span_is(m.key, "bytes") && ev.tok == JSON_STRING) {
 			*found = ev;
 			r = 0;
 		} else {
-			return ERR_NOTFOUND;
+			json_skip(j, &ev);
 		}
-	}
 	return json_next(j, &ev) == JSON_END ? r : ERR_NOTFOUND;
 }
 

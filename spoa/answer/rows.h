@@ -4,60 +4,38 @@
 
 #include "answer/format.h"
 
-#define ROW(at_, read_)                                                                        \
-	{                                                                                      \
-		.path = at_, .read = read_                                                     \
-	}
-#define OF(at_, read_, kind_)                                                                  \
-	{                                                                                      \
-		.path = at_, .read = read_, .kind = kind_                                      \
-	}
-#define SLOT(at_, read_, slot_)                                                                \
-	{                                                                                      \
-		.path = at_, .read = read_, .slot = slot_                                      \
-	}
-#define ENDS(at_, read_)                                                                       \
-	{                                                                                      \
-		.path = at_, .read = read_, .ends = true                                       \
-	}
-/* `part_`: WHOLE, EVENT, ANY */
-#define CALL(at_, part_, type_)                                                                \
-	{                                                                                      \
-		.path = at_, .read = READ_CALL, .part = IN_##part_, .type = type_              \
-	}
-#define CALLS(at_, part_, type_, kinds_)                                                       \
-	{                                                                                      \
-		.path = at_, .read = READ_CALL, .part = IN_##part_, .type = type_,             \
-		.kinds = kinds_                                                                \
-	}
-#define MEDIA(at_, media_)	      { .path = at_, .read = READ_OPAQUE, .media = media_ }
+/* clang-format off */
+#define ROW(at_, read_, ...)             { .path = at_, .read = read_, __VA_ARGS__ }
+#define OF(at_, read_, kind_)            ROW(at_, read_, .kind = kind_)
+#define SLOT(at_, read_, slot_)          ROW(at_, read_, .slot = slot_)
+#define ENDS(at_, read_)                 ROW(at_, read_, .ends = true)
+#define MEDIA(at_, media_)               ROW(at_, READ_OPAQUE, .media = media_)
+#define IN(event_, at_, read_, kind_)    ROW(at_, read_, .kind = kind_, .event = event_)
 /* One text with those of the same number. */
-#define JOINED(at_, read_, kind_, slot_)                                                       \
-	{                                                                                      \
-		.path = at_, .read = read_, .kind = kind_, .slot = slot_                       \
-	}
-#define IN(event_, at_, read_, kind_)                                                          \
-	{                                                                                      \
-		.path = at_, .read = read_, .kind = kind_, .event = event_                     \
-	}
+#define JOINED(at_, read_, kind_, slot_) ROW(at_, read_, .kind = kind_, .slot = slot_)
+/* `part_`: WHOLE, EVENT, ANY */
+#define CALL(at_, part_, type_)          CALLS(at_, part_, type_, NULL)
+#define CALLS(at_, part_, type_, kinds_) \
+	ROW(at_, READ_CALL, .part = IN_##part_, .type = type_, .kinds = kinds_)
+/* clang-format on */
 
 /* A function that is called, as OpenAI writes it; `id_`: how its id is read. */
 #define FUNCTION(at_, id_)                                                                     \
-	ROW(at_ ".id", id_), ROW(at_ ".type", READ_WORD), ROW(at_ ".function.name", READ_TOOL), \
+	ROW(at_ ".id", id_), ROW(at_ ".type", READ_WORD),                                      \
+		ROW(at_ ".function.name", READ_TOOL),                                          \
 		OF(at_ ".function.arguments", READ_TEXT, KIND_ARGUMENTS)
 /* A block of a message, as Bedrock writes it. */
 #define CONVERSE_BLOCK(at_)                                                                    \
 	ROW(at_ ".text", READ_TEXT),                                                           \
 		OF(at_ ".reasoningContent.reasoningText.text", READ_TEXT, KIND_SIGNED),        \
 		ROW(at_ ".reasoningContent.reasoningText.signature", READ_SEALED),             \
-		ROW(at_ ".toolUse.toolUseId", READ_WORD),                                      \
-		ROW(at_ ".toolUse.name", READ_TOOL), ROW(at_ ".toolUse.input", READ_INPUT)
+		ROW(at_ ".toolUse.toolUseId", READ_WORD), ROW(at_ ".toolUse.name", READ_TOOL), \
+		ROW(at_ ".toolUse.input", READ_INPUT)
 /* What Cohere says, v2 and v1: of a turn, whole and in events. */
 #define COHERE                                                                                 \
 	OF("message.tool_plan", READ_TEXT, KIND_REASONING),                                    \
 		FUNCTION("message.tool_calls[*]", READ_WORD),                                  \
-		ROW("delta.finish_reason", READ_FINISH),                                       \
-		ROW("delta.message.role", READ_MARK),                                          \
+		ROW("delta.finish_reason", READ_FINISH), ROW("delta.message.role", READ_MARK), \
 		ROW("delta.message.content.type", READ_WORD),                                  \
 		ROW("delta.message.content.text", READ_TEXT),                                  \
 		OF("delta.message.content.thinking", READ_TEXT, KIND_REASONING),               \
@@ -67,8 +45,8 @@
 		SLOT("tool_call_delta.index", READ_INDEX, 0),                                  \
 		OF("tool_call_delta.text", READ_TEXT, KIND_REASONING),                         \
 		ROW("tool_call_delta.name", READ_TOOL),                                        \
-		OF("tool_call_delta.parameters", READ_TEXT, KIND_ARGUMENTS),                   \
-		/* whole, and what a client goes by */                                         \
+		OF("tool_call_delta.parameters", READ_TEXT,                                    \
+			KIND_ARGUMENTS), /* whole, and what a client goes by */                \
 		ENDS("tool_calls[*].name", READ_TOOL),                                         \
 		ROW("tool_calls[*].parameters", READ_INPUT),                                   \
 		ROW("response.tool_calls[*].name", READ_TOOL),                                 \

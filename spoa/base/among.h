@@ -73,6 +73,15 @@ span_past_set(struct span s, size_t at, const char *set)
 	return at;
 }
 
+/* Just behind the last c; 0: there is none. */
+static inline size_t
+span_behind(struct span s, char c)
+{
+	const char *p = s.n ? memrchr(s.p, c, s.n) : NULL;
+
+	return p ? (size_t)(p - s.p) + 1 : 0;
+}
+
 /* The first byte of the run of a class that ends before `at`, `floor` at the least. */
 static inline size_t
 span_back(struct span s, size_t at, size_t floor, bool (*is)(char))

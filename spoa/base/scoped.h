@@ -13,5 +13,8 @@
 #define SCOPED_ARENA(name, cap_bytes_, wipe_)                                                  \
 	__attribute__((cleanup(arena_reset))) struct arena name = { .cap_bytes = (cap_bytes_), \
 		.wipe = (wipe_) }
+/* A descriptor, or less than 0: there is none to be closed. Keeps errno. */
+#define SCOPED_FD(name, fd_) __attribute__((cleanup(scoped_fd_close))) int name = (fd_)
+void scoped_fd_close(const int *fd);
 
 #endif

@@ -5,7 +5,6 @@
  * tesseract alone. */
 #include "extract/job.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>

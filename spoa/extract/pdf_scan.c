@@ -4,7 +4,6 @@
  * there by an offset, also within another one: bytes may be looked at more than once, so their
  * number is capped. Of streams only those are inflated that hold objects or XMP. */
 #define ZLIB_CONST
-#include <stdlib.h>
 #include <zlib.h>
 
 #include "base/ascii.h"

@@ -18,7 +18,6 @@
 #include "base/codec/http.h"
 #include "base/json_put.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/scoped.h"
 #include "extract/frame.h"
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "support/anchors_rig.h"
+#include "support/note_vkey.h"
 
 /* ---- time stamps ---- */
 

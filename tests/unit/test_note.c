@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "record/proof/bundle.h"
 #include "support/guard.h"
+#include "support/note_vkey.h"
 
 #define PETER "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 #define ENOCH "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "record/proof/tiles.h"
+#include "support/merkle_inclusion.h"
 #include "support/temp_dir.h"
 
 #define LEAVES 70000 /* a tile of level 2, one of 1 begun, one of 0 */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/ascii.h"
-#include "base/attr.h"
 #include "base/err.h"
 #include "base/json_put.h"
 

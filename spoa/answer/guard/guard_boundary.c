@@ -3,7 +3,6 @@
  * value may have begun at a block's end, a copy of its scan goes on into what comes next. The
  * events wait meanwhile, as they are, until the copy knows: the value is then replaced in the
  * first of the blocks and taken out of the others, as in a whole answer (guard_joined.c). */
-#include <stdlib.h>
 
 #include "answer/guard/guard_stream.h"
 #include "base/err.h"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "record/anchors/place.h"
 
 static int
@@ -36,14 +37,13 @@ int
 anchor_append(const char *file, struct span note, char why[PLACE_WHY])
 {
 	/* A pipe that nobody reads would hold up whoever opens it. */
-	int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-		0600);
+	SCOPED_FD(fd,
+		open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			0600));
 	int err = fd < 0 || append_note(fd, note) < 0 ? ERR_IO : 0;
 
 	if (err)
 		snprintf(why, PLACE_WHY, "%s",
 			errno == EINVAL ? "it is no regular file" : strerror(errno));
-	if (fd >= 0)
-		close(fd);
 	return err;
 }

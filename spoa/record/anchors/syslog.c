@@ -45,16 +45,13 @@ static int
 send_datagram(const char *path, struct span m, char why[PLACE_WHY])
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	SCOPED_FD(fd, socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
 	ssize_t n =
 		fd < 0 ? -1
 		       : sendto(fd, m.p, m.n, MSG_NOSIGNAL, (struct sockaddr *)&un, sizeof(un));
-	int err = n < 0 ? syslog_failed(why, path, strerror(errno)) : 0;
-	if (fd >= 0)
-		close(fd);
-	return err;
+	return n < 0 ? syslog_failed(why, path, strerror(errno)) : 0;
 }
 
 /* ---- connections ---- */
@@ -246,7 +243,7 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 	struct span host = span_str(to);
 	bool tls = span_starts(host, SPAN_LIT("tls://"));
 	uint64_t until_us = clock_mono_us() + anchor_syslog_us;
-	int err = 0, fd = -1;
+	int err;
 
 	SCOPED_BUF(m, 0);
 	SCOPED_BUF(framed, 0);
@@ -262,12 +259,10 @@ anchor_syslog(const char *to, const char *tls_ca, const char *node, struct span 
 		host = span_cut(host, 6, host.n - strlen(port) - 1);
 		if (host.n > 2 && host.p[0] == '[')
 			host = span_cut(host, 1, host.n - 1);
-		fd = dial_syslog(host, port, why);
+		SCOPED_FD(fd, dial_syslog(host, port, why));
 		err = fd < 0 ? ERR_IO
 		      : tls  ? tls_send(fd, host, tls_ca, buf_view(&framed), until_us, why)
 			     : converse(fd, buf_view(&framed), until_us, why);
 	}
-	if (fd >= 0)
-		close(fd);
 	return err;
 }

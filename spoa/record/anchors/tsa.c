@@ -12,48 +12,39 @@
 #include "base/scoped.h"
 #include "record/anchors/place.h"
 
-#if OPENSSL_VERSION_NUMBER < 0x30400000L /* which names it by what it does: it owns the store */
+#if OPENSSL_VERSION_NUMBER < 0x30400000L /* which names it by what it does: it owns the store  \
+					  */
 #define TS_VERIFY_CTX_set0_store TS_VERIFY_CTX_set_store
 #endif
 
-static TS_REQ *
-make_query(const unsigned char hash[SHA256_BYTES])
+TS_REQ *
+tsa_query(struct span note)
 {
-	unsigned char nonce[8];
+	unsigned char nonce[8], hash[SHA256_BYTES];
 	TS_REQ *q = TS_REQ_new();
 	TS_MSG_IMPRINT *imprint = TS_MSG_IMPRINT_new();
 	X509_ALGOR *algo = X509_ALGOR_new();
 	BIGNUM *bn = NULL;
 	ASN1_INTEGER *number = NULL;
 
+	sha256(note, hash);
 	random_bytes(nonce, sizeof(nonce));
 	nonce[0] = (unsigned char)((nonce[0] & 0x7f) | 0x40); /* always as long */
 	bool ok = q && imprint && algo && (bn = BN_bin2bn(nonce, sizeof(nonce), NULL)) &&
 		  (number = BN_to_ASN1_INTEGER(bn, NULL)) &&
 		  X509_ALGOR_set0(algo, OBJ_nid2obj(NID_sha256), V_ASN1_NULL, NULL) &&
 		  TS_MSG_IMPRINT_set_algo(imprint, algo) &&
-		  TS_MSG_IMPRINT_set_msg(
-			  imprint, (unsigned char *)(uintptr_t)hash, SHA256_BYTES) &&
+		  TS_MSG_IMPRINT_set_msg(imprint, hash, SHA256_BYTES) &&
 		  TS_REQ_set_version(q, 1) && TS_REQ_set_msg_imprint(q, imprint) &&
 		  TS_REQ_set_nonce(q, number) && TS_REQ_set_cert_req(q, 1);
 	ASN1_INTEGER_free(number);
 	BN_free(bn);
 	X509_ALGOR_free(algo);
 	TS_MSG_IMPRINT_free(imprint);
-	if (!ok) {
-		TS_REQ_free(q);
-		q = NULL;
-	}
-	return q;
-}
-
-TS_REQ *
-tsa_query(struct span note)
-{
-	unsigned char hash[SHA256_BYTES];
-
-	sha256(note, hash);
-	return make_query(hash);
+	if (ok)
+		return q;
+	TS_REQ_free(q);
+	return NULL;
 }
 
 /* What the TSA says of a refusal, as far as it is ASCII. */
@@ -90,15 +81,13 @@ say_error(struct buf *why)
 		buf_printf(why, " (%.160s)", data);
 }
 
+/* By what v has, which is freed (NULL: out of memory), and the store. */
 static bool
-verify(TS_REQ *query, TS_RESP *r, X509_STORE *store)
+token_holds(TS_VERIFY_CTX *v, int flags, TS_RESP *r, X509_STORE *store)
 {
-	TS_VERIFY_CTX *v = TS_REQ_to_TS_VERIFY_CTX(query, NULL);
-
 	if (!v)
 		return false;
-	TS_VERIFY_CTX_add_flags(
-		v, TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_NONCE | TS_VFY_SIGNATURE);
+	TS_VERIFY_CTX_add_flags(v, flags);
 	X509_STORE_up_ref(store);
 	TS_VERIFY_CTX_set0_store(v, store); /* which it frees */
 	bool ok = TS_RESP_verify_response(v, r) == 1;
@@ -146,7 +135,9 @@ tsa_verify(TS_REQ *query, struct span response, const char *ca, struct buf *why)
 		say_status(TS_RESP_get_status_info(r), why);
 	else if (!store || !X509_STORE_load_file(store, ca))
 		buf_printf(why, "%s: cannot be read", ca);
-	else if (!verify(query, r, store))
+	else if (!token_holds(TS_REQ_to_TS_VERIFY_CTX(query, NULL),
+			 TS_VFY_VERSION | TS_VFY_IMPRINT | TS_VFY_NONCE | TS_VFY_SIGNATURE, r,
+			 store))
 		say_error(why);
 	else if (time_fits(r, why))
 		err = 0;
@@ -172,20 +163,12 @@ is_over_hash(TS_TST_INFO *tst, const unsigned char hash[SHA256_BYTES])
 static bool
 signed_then(TS_RESP *r, TS_TST_INFO *tst, X509_STORE *store)
 {
-	TS_VERIFY_CTX *v = TS_VERIFY_CTX_new();
 	struct tm then;
 
-	if (!v || ASN1_TIME_to_tm(TS_TST_INFO_get_time(tst), &then) != 1) {
-		TS_VERIFY_CTX_free(v);
+	if (ASN1_TIME_to_tm(TS_TST_INFO_get_time(tst), &then) != 1)
 		return false;
-	}
 	X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), timegm(&then));
-	TS_VERIFY_CTX_set_flags(v, TS_VFY_VERSION | TS_VFY_SIGNATURE);
-	X509_STORE_up_ref(store);
-	TS_VERIFY_CTX_set0_store(v, store); /* which it frees */
-	bool ok = TS_RESP_verify_response(v, r) == 1;
-	TS_VERIFY_CTX_free(v);
-	return ok;
+	return token_holds(TS_VERIFY_CTX_new(), TS_VFY_VERSION | TS_VFY_SIGNATURE, r, store);
 }
 
 int

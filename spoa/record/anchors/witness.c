@@ -58,23 +58,14 @@ read_size(struct span s, uint64_t *out)
 int
 witness_request_read(struct span body, struct witness_request *out)
 {
-	const void *end;
+	struct span line = span_next(&body, '\n');
 	size_t n;
 
 	*out = (struct witness_request){ 0 };
-	for (bool first = true;; first = false) {
-		end = body.n ? memchr(body.p, '\n', body.n) : NULL;
-		if (!end)
-			return ERR_SYNTAX;
-		struct span line = span_next(&body, '\n');
-		if (first) {
-			if (!span_starts(line, SPAN_LIT("old ")) ||
-				read_size(span_cut(line, 4, line.n), &out->old))
-				return ERR_SYNTAX;
-			continue;
-		}
-		if (line.n == 0)
-			break;
+	if (!span_starts(line, SPAN_LIT("old ")) ||
+		read_size(span_cut(line, 4, line.n), &out->old))
+		return ERR_SYNTAX;
+	while ((line = span_next(&body, '\n')).n) {
 		if (out->nproof == WITNESS_PROOF_MAX ||
 			base64_get(line, out->proof[out->nproof].b, MERKLE_BYTES, &n) ||
 			n != MERKLE_BYTES)
@@ -107,11 +98,8 @@ read_witness_line(struct witness *w, struct span line)
 	const struct witness_log *log;
 	struct span size = span_next(&line, ' '), root = span_next(&line, ' ');
 	struct seen s = { .known = true };
-	size_t n;
 
-	if (read_size(size, &s.size) || !line.n ||
-		sodium_hex2bin(s.root.b, MERKLE_BYTES, root.p, root.n, NULL, &n, NULL) != 0 ||
-		n != MERKLE_BYTES)
+	if (read_size(size, &s.size) || !line.n || !sha256_read(root, s.root.b))
 		return ERR_SYNTAX;
 	struct seen *to = seen_of(w, line, &log);
 	if (to && to->known)

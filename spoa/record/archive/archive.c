@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
 #include "record/archive/s3.h"
@@ -35,23 +35,21 @@ open_folder(const struct archive_options *o, struct buf *why)
 {
 	int fd = open(o->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
-		buf_printf(why, "%s: %s", o->place, strerror(errno));
-	return fd < 0 ? ERR_IO : fd;
+	return fd < 0 ? why_err(why, ERR_IO, "%s: %s", o->place, strerror(errno)) : fd;
 }
 
 static int
 open_in(const struct archive_options *o, const char *name, struct buf *why)
 {
-	int dirfd = open_folder(o, why);
+	SCOPED_FD(dirfd, open_folder(o, why));
 
 	if (dirfd < 0)
 		return dirfd;
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), sys = errno;
-	close(dirfd);
-	if (fd < 0)
-		buf_printf(why, "%s/%s: %s", o->place, name, strerror(sys));
-	return fd >= 0 ? fd : sys == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0)
+		return fd;
+	return why_err(why, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s/%s: %s", o->place,
+		name, strerror(errno));
 }
 
 int
@@ -65,12 +63,11 @@ archive_check(const struct archive_options *o, const char *name,
 	if (is_s3(o)) {
 		err = s3_hash(o, name, is, stop, why);
 	} else {
-		int fd = open_in(o, name, why);
+		SCOPED_FD(fd, open_in(o, name, why));
 		if (fd < 0)
 			return fd;
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 		err = files_hash(fd, stop, is, &bytes, why);
-		close(fd);
 	}
 	if (!err && memcmp(is, sha256, SHA256_BYTES) != 0)
 		err = why_err(why, ERR_AUTH, "%s: the archive holds other bytes", name);
@@ -81,18 +78,13 @@ static int
 put_in_folder(const struct archive_options *o, const char *name, int fd,
 	const atomic_bool *stop, struct buf *why)
 {
-	int dirfd = open_folder(o, why);
+	SCOPED_FD(dirfd, open_folder(o, why));
 
 	if (dirfd < 0)
 		return dirfd;
-	int to = files_copy(fd, dirfd, name, stop, why), err = to < 0 ? to : 0;
+	SCOPED_FD(to, files_copy(fd, dirfd, name, stop, why));
 	stop_at("archive-written");
-	if (!err) {
-		err = replace_place(dirfd, name, to, why);
-		close(to);
-	}
-	close(dirfd);
-	return err;
+	return to < 0 ? to : replace_place(dirfd, name, to, why);
 }
 
 int
@@ -111,11 +103,8 @@ archive_get(const struct archive_options *o, const char *name, int dirfd,
 	const atomic_bool *stop, struct buf *why)
 {
 	if (!is_s3(o)) {
-		int from = open_in(o, name, why);
-		int to = from < 0 ? from : files_copy(from, dirfd, name, stop, why);
-		if (from >= 0)
-			close(from);
-		return to;
+		SCOPED_FD(from, open_in(o, name, why));
+		return from < 0 ? from : files_copy(from, dirfd, name, stop, why);
 	}
 	int fd = replace_begin(dirfd, name, 0600, why);
 	int err = fd < 0 ? fd : s3_get(o, name, fd, stop, why);

@@ -40,10 +40,8 @@ read_believed_file(int keepfd, const char *node, int64_t *s)
 	int64_t ns;
 
 	file_name(node, name);
-	int fd = openat(keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	SCOPED_FD(fd, openat(keepfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	if (fd >= 0)
-		close(fd);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
 		n--;
 	if (n <= 0 || clock_parse(text, (size_t)n, &ns))

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/why.h"
 
 #define PIECE (64u << 10)
@@ -72,16 +73,14 @@ files_write(int fd, struct span s, struct buf *why)
 int
 files_put(int dirfd, const char *name, struct span text, struct buf *why)
 {
-	int fd = replace_begin(dirfd, name, 0600, why);
+	SCOPED_FD(fd, replace_begin(dirfd, name, 0600, why));
 
 	if (fd < 0)
 		return fd;
 	int err = files_write(fd, text, why);
-	if (err)
-		replace_drop(dirfd, name);
-	else
-		err = replace_place(dirfd, name, fd, why);
-	close(fd);
+	if (!err)
+		return replace_place(dirfd, name, fd, why);
+	replace_drop(dirfd, name);
 	return err;
 }
 

@@ -118,17 +118,14 @@ keep_put_one(struct keep *k, const char *name, const unsigned char *want, struct
 {
 	unsigned char hash[SHA256_BYTES];
 	uint64_t bytes;
-	int fd = files_open(k->keepfd, name, why);
 
+	SCOPED_FD(fd, files_open(k->keepfd, name, why));
 	if (fd < 0)
 		return fd;
 	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
 	if (!err && want && memcmp(hash, want, sizeof(hash)) != 0)
 		err = why_err(why, ERR_AUTH, "%s: changed since it was compressed", name);
-	if (!err)
-		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
-	close(fd);
-	return err;
+	return err ? err : archive_put(&k->archive, name, fd, hash, &k->stopping, why);
 }
 
 /* The tree's hashes of its records: who lost JOURNAL.tree has them from there. */
@@ -138,15 +135,14 @@ put_hashes(struct keep *k, const struct manifest *m, struct buf *why)
 	char name[JOURNAL_NAME_MAX + 8];
 	unsigned char hash[SHA256_BYTES];
 	uint64_t bytes;
-	int fd = pack_hashes(k->keepfd, m, &k->stopping, why);
 
+	SCOPED_FD(fd, pack_hashes(k->keepfd, m, &k->stopping, why));
 	if (fd < 0)
 		return fd;
 	manifest_hashes_name(m->segment, name);
 	int err = files_hash(fd, &k->stopping, hash, &bytes, why);
 	if (!err)
 		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
-	close(fd);
 	replace_drop(k->keepfd, name);
 	return err;
 }
@@ -161,7 +157,7 @@ put_keys(struct keep *k, struct buf *why)
 	uint64_t bytes;
 
 	snprintf(path, sizeof(path), "%.*s.keys", SPAN_ARG(journal_folder(k->cfg->journal)));
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	if (fd < 0 && errno == ENOENT)
 		return 0; /* none was ever replaced */
 	if (fd < 0)
@@ -172,7 +168,6 @@ put_keys(struct keep *k, struct buf *why)
 		err = archive_put(&k->archive, name, fd, hash, &k->stopping, why);
 	if (!err)
 		memcpy(k->keys_put, hash, sizeof(hash));
-	close(fd);
 	return err;
 }
 
@@ -227,10 +222,8 @@ keep_archived(struct keep *k, const char *segment)
 	char mark[JOURNAL_NAME_MAX + 16], text[4096];
 
 	mark_name(segment, mark);
-	int fd = openat(k->keepfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	SCOPED_FD(fd, openat(k->keepfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	if (fd >= 0)
-		close(fd);
 	/* In another archive than the one configured now it is not there. */
 	return n > 0 && text[n - 1] == '\n' &&
 	       span_is(span_of(text, (size_t)n - 1), k->archive.place);

@@ -47,6 +47,7 @@ list_texts(struct keep *k, int dirfd, struct texts_list *l)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t begin;
 	struct stat st;
 
 	if (!d) {
@@ -55,7 +56,7 @@ list_texts(struct keep *k, int dirfd, struct texts_list *l)
 		return ERR_IO;
 	}
 	for (struct dirent *e; !err && (e = readdir(d));) {
-		if (!texts_file_is(e->d_name, k->cfg->node) ||
+		if (!texts_name_read(e->d_name, k->cfg->node, &begin) ||
 			fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 			!S_ISREG(st.st_mode))
 			continue;
@@ -74,17 +75,16 @@ list_texts(struct keep *k, int dirfd, struct texts_list *l)
 	return err;
 }
 
-/* What it holds, as the disk has it now; *fd of it is open then. */
+/* What it holds, as the disk has it now; fd is of it. */
 static int
-survey_texts(struct keep *k, int dirfd, const struct texts_found *is, int *fd,
-	struct texts_file *out, struct buf *why)
+survey_texts(struct keep *k, int fd, const struct texts_found *is, struct texts_file *out,
+	struct buf *why)
 {
 	*out = (struct texts_file){ .bytes = 0 };
 	memcpy(out->name, is->name, sizeof(out->name));
 	snprintf(out->node, sizeof(out->node), "%s", k->cfg->node);
 	texts_file_times(out, is->end_s);
-	*fd = files_open(dirfd, is->name, why);
-	return *fd < 0 ? *fd : files_hash(*fd, &k->stopping, out->sha256, &out->bytes, why);
+	return fd < 0 ? fd : files_hash(fd, &k->stopping, out->sha256, &out->bytes, why);
 }
 
 /* The file, what is said of it, then the mark. */
@@ -93,12 +93,11 @@ archive_texts(struct keep *k, int dirfd, const struct texts_found *is, struct bu
 {
 	char said[TEXTS_NAME_MAX + 8];
 	struct texts_file f;
-	int fd = -1, err = survey_texts(k, dirfd, is, &fd, &f, why);
 
+	SCOPED_FD(fd, files_open(dirfd, is->name, why));
+	int err = survey_texts(k, fd, is, &f, why);
 	if (!err)
 		err = archive_put(&k->archive, f.name, fd, f.sha256, &k->stopping, why);
-	if (fd >= 0)
-		close(fd);
 	stop_at("archive-texts");
 	SCOPED_BUF(text, TEXTS_FILE_BYTES);
 	texts_file_write(&f, &text);
@@ -139,12 +138,10 @@ gather_texts(struct keep *k, int dirfd, const struct texts_list *l, size_t from,
 
 	SCOPED_BUF(why, 4096);
 	for (size_t i = from; n < TRIM_AT_ONCE && i + 1 < l->n && !keep_stopped(k); i++) {
-		int fd = -1, err;
 		if (k->believed_s - l->file[i].end_s <= age_s)
 			break;
-		err = survey_texts(k, dirfd, &l->file[i], &fd, &f[n], &why);
-		if (fd >= 0)
-			close(fd);
+		SCOPED_FD(fd, files_open(dirfd, l->file[i].name, &why));
+		int err = survey_texts(k, fd, &l->file[i], &f[n], &why);
 		if (err)
 			keep_fail(k, "trim", l->file[i].name, err, &why);
 		if (err || !texts_may_go(k, &f[n]))
@@ -211,7 +208,7 @@ keep_texts(struct keep *k)
 	SCOPED_BUF(why, 4096);
 	snprintf(path, sizeof(path), "%.*s" TEXTS_SUFFIX,
 		SPAN_ARG(span_cut(journal_folder(k->cfg->journal), 0, JOURNAL_DIR_MAX)));
-	int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	SCOPED_FD(dirfd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (dirfd < 0)
 		return; /* nothing was ever sealed */
 	int err = list_texts(k, dirfd, &l);
@@ -231,5 +228,4 @@ keep_texts(struct keep *k)
 	if (!err && !keep_stopped(k))
 		trim_old_texts(k, dirfd, &l);
 	free(l.file);
-	close(dirfd);
 }

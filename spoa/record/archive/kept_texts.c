@@ -3,23 +3,9 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/codec/json_text.h"
 #include "base/err.h"
-
-bool
-texts_file_is(const char *name, const char *node)
-{
-	char again[TEXTS_NAME_MAX];
-	size_t n = strlen(node);
-
-	if (strlen(name) <= n + 1 || name[n] != '-')
-		return false;
-	uint64_t position = strtoull(name + n + 1, NULL, 16);
-	texts_name(node, position, again);
-	return position % TEXTS_SEGMENT_BYTES == 0 && strcmp(name, again) == 0;
-}
 
 void
 texts_file_times(struct texts_file *f, int64_t end_s)
@@ -61,6 +47,7 @@ texts_file_read(struct span text, struct texts_file *out)
 		{ "node", out->node, sizeof(out->node) },
 		{ "begin", out->begin, sizeof(out->begin) },
 		{ "end", out->end, sizeof(out->end) } };
+	uint64_t begin;
 	int64_t ns;
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -71,7 +58,8 @@ texts_file_read(struct span text, struct texts_file *out)
 		texts[i].to[s.n] = '\0';
 	}
 	out->bytes = (uint64_t)json_int_in(o, "bytes");
-	return chain_node_valid(span_str(out->node)) && texts_file_is(out->name, out->node) &&
+	return chain_node_valid(span_str(out->node)) &&
+			       texts_name_read(out->name, out->node, &begin) &&
 			       !clock_parse(out->begin, strlen(out->begin), &ns) &&
 			       !clock_parse(out->end, strlen(out->end), &ns) &&
 			       chain_unhex(json_span(json_object_get(o, "sha256")), out->sha256)

@@ -17,8 +17,6 @@ struct texts_file {
 };
 #define TEXTS_FILE_BYTES 1024 /* of what is said */
 
-/* A file of that node's. */
-bool texts_file_is(const char *name, const char *node);
 /* The times of one that was written to last then. */
 void texts_file_times(struct texts_file *f, int64_t end_s);
 void texts_file_write(const struct texts_file *f, struct buf *out);

@@ -10,6 +10,7 @@
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 
 enum { NTEXTS = 4, NHASHES = 4, NNUMBERS = 5 };
 
@@ -104,11 +105,10 @@ manifest_load(int dirfd, const char *segment, struct manifest *out)
 	char name[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8], text[MANIFEST_BYTES];
 
 	manifest_names(segment, name, packed);
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
 	ssize_t n = read(fd, text, sizeof(text));
-	close(fd);
 	int err = n < 0 ? ERR_IO : manifest_read(span_of(text, (size_t)n), out);
 	return !err && strcmp(out->segment, segment) ? ERR_SYNTAX : err;
 }

@@ -2,7 +2,6 @@
  * archived, and trimming stops before it. */
 #include "record/archive/pack.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -237,21 +236,15 @@ pack_compare(int journalfd, int keepfd, const struct manifest *m, const atomic_b
 	struct manifest is;
 
 	manifest_names(m->segment, manifest, name);
-	int plain = files_open(journalfd, m->segment, why),
-	    packed = plain < 0 ? plain : files_open(keepfd, name, why),
-	    err = packed < 0 ? packed : pack_survey(plain, NULL, NULL, stop, &is, why);
-
+	SCOPED_FD(plain, files_open(journalfd, m->segment, why));
+	SCOPED_FD(packed, plain < 0 ? plain : files_open(keepfd, name, why));
+	int err = packed < 0 ? packed : pack_survey(plain, NULL, NULL, stop, &is, why);
 	if (!err && !same_text(&is, m))
 		err = why_err(why, ERR_AUTH, "its records are not those that were compressed");
-	if (!err) {
-		posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
-		err = pack_verify(packed, m, stop, why);
-	}
-	if (plain >= 0)
-		close(plain);
-	if (packed >= 0)
-		close(packed);
-	return err;
+	if (err)
+		return err;
+	posix_fadvise(packed, 0, 0, POSIX_FADV_DONTNEED);
+	return pack_verify(packed, m, stop, why);
 }
 
 /* ---- the tree's leaves ---- */
@@ -291,7 +284,7 @@ pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struc
 
 	manifest_names(m->segment, manifest, packed);
 	manifest_hashes_name(m->segment, name);
-	int fd = files_open(keepfd, packed, why);
+	SCOPED_FD(fd, files_open(keepfd, packed, why));
 	if (fd < 0)
 		return fd;
 	buf_init(&k.out, 0);
@@ -302,7 +295,6 @@ pack_hashes(int keepfd, const struct manifest *m, const atomic_bool *stop, struc
 	if (!err && !same_text(&is, m))
 		err = why_err(why, ERR_AUTH, "its records are not those of the manifest");
 	buf_free(&k.out);
-	close(fd);
 	if (err && k.fd >= 0) {
 		close(k.fd);
 		replace_drop(keepfd, name);
@@ -316,8 +308,8 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 {
 	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
 	struct maker k = { .fd = -1 };
-	int fd = files_open(journalfd, segment, why);
 
+	SCOPED_FD(fd, files_open(journalfd, segment, why));
 	if (fd < 0)
 		return fd;
 	manifest_names(segment, manifest, packed);
@@ -350,7 +342,6 @@ pack_segment(int journalfd, int keepfd, const char *segment, const struct manife
 		posix_fadvise(k.fd, 0, 0, POSIX_FADV_DONTNEED);
 		close(k.fd);
 	}
-	close(fd);
 	if (err)
 		replace_drop(keepfd, packed);
 	return err;

@@ -5,7 +5,6 @@
 #include "record/archive/s3.h"
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -247,8 +246,7 @@ perform(struct call *c, const char *name)
 static void
 end_s3(struct call *c)
 {
-	if (c->curl)
-		curl_easy_cleanup(c->curl);
+	curl_easy_cleanup(c->curl);
 	for (struct curl_slist *h = c->headers; h; h = h->next)
 		sodium_memzero(h->data, strlen(h->data));
 	curl_slist_free_all(c->headers);

@@ -126,11 +126,11 @@ ask_last(struct mirror *m)
 	if (!ok)
 		hang_up_mirror(m, MIRROR_AWAY,
 			turns_why(&m->turns, r && r->type == REDIS_REPLY_ERROR ? r : watch));
-	if (watch)
-		freeReplyObject(watch);
-	if (!ok && r)
-		freeReplyObject(r);
-	return ok ? r : NULL;
+	freeReplyObject(watch);
+	if (ok)
+		return r;
+	freeReplyObject(r);
+	return NULL;
 }
 
 /* Goes to the journal's line after the stream's last entry: a record, or the entry
@@ -376,8 +376,7 @@ execute(struct mirror *m, const struct batch *b)
 		metric_add(m->metrics, M_AUDIT_MIRRORED, (uint64_t)b->n);
 		enter_state(m, MIRROR_FOLLOWING, "");
 	}
-	if (r)
-		freeReplyObject(r);
+	freeReplyObject(r);
 }
 
 /* ---- trimming what was consumed ---- */
@@ -425,8 +424,7 @@ group_needs(struct mirror *m, const redisReply *group, struct entry_id *out)
 	/* Acknowledged meanwhile: what it was given last holds. */
 	bool ok = r && r->type == REDIS_REPLY_ARRAY && r->elements >= 2 &&
 		  (r->element[1]->type == REDIS_REPLY_NIL || read_id(r->element[1], out));
-	if (r)
-		freeReplyObject(r);
+	freeReplyObject(r);
 	return ok;
 }
 
@@ -460,8 +458,7 @@ trim_consumed(struct mirror *m)
 		return;
 	m->consumed_us = now;
 	redisReply *r = redisCommand(m->turns.redis, "UNWATCH");
-	if (r)
-		freeReplyObject(r);
+	freeReplyObject(r);
 	redisReply *groups = r ? redisCommand(m->turns.redis, "XINFO GROUPS %s", m->key) : NULL;
 	bool any = groups && slowest_group(m, groups, &from);
 	r = any ? redisCommand(m->turns.redis, "XTRIM %s MINID %llu-%llu", m->key,
@@ -471,10 +468,8 @@ trim_consumed(struct mirror *m)
 		log_event(LOG_WARN, "audit.stream_untrimmed", LS("stream", m->key),
 			LS("why", r->str));
 	m->consumed_said = r && r->type == REDIS_REPLY_ERROR;
-	if (r)
-		freeReplyObject(r);
-	if (groups)
-		freeReplyObject(groups);
+	freeReplyObject(r);
+	freeReplyObject(groups);
 	if (m->turns.redis->err)
 		hang_up_mirror(m, MIRROR_AWAY, turns_why(&m->turns, NULL));
 }

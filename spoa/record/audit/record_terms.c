@@ -4,7 +4,6 @@
 #include "record/audit/record_terms.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 #include "base/ascii.h"
 #include "base/codec/json_text.h"

@@ -1,7 +1,6 @@
 /* Makes and reads the files of sums. */
 #include "record/audit/sums.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -280,8 +279,8 @@ is_same_sum(const struct sums *had, const char *path, struct span made)
 {
 	struct sums_header h;
 	bool same = false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC));
 	SCOPED_BUF(file, FILE_MAX);
 	char *to = fd >= 0 && had->h.bytes == made.n ? buf_reserve(&file, made.n) : NULL;
 	if (to && pread(fd, to, made.n, 0) == (ssize_t)made.n) {
@@ -292,8 +291,6 @@ is_same_sum(const struct sums *had, const char *path, struct span made)
 		same = !memcmp(&h, made.p, sizeof(h)) &&
 		       !memcmp(to + sizeof(h), made.p + sizeof(h), made.n - sizeof(h));
 	}
-	if (fd >= 0)
-		close(fd);
 	return same;
 }
 

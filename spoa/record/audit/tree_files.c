@@ -3,7 +3,6 @@
  * journal's lines. Where it cannot it says so, counts it and tries again: nothing waits for it.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>

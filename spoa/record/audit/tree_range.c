@@ -1,7 +1,6 @@
 /* Where the tree goes on after a start: the last range that a record holds, and the hashes of
  * the lines after it. They are believed as far as they link, line by line, to the chain's head,
  * which is signed. Separate from the thread, which reads without a bound on bytes. */
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/err.h"

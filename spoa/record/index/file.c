@@ -349,17 +349,13 @@ index_part_bytes(const char *dir, const char *segment, uint64_t begin)
 {
 	char path[4096], name[INDEX_NAME_MAX];
 	struct header h;
-	uint64_t bytes = 0;
 
 	index_part_name(name, segment, begin);
-	int fd = index_path(path, sizeof(path), dir, name, INDEX_FILES)
-			 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-			 : -1;
-	if (fd < 0)
-		return 0;
-	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && !memcmp(h.magic, "tgindex1", 8) &&
-		!strncmp(h.segment, name, sizeof(h.segment)) && h.segment_bytes < INDEX_MAX)
-		bytes = h.segment_bytes;
-	close(fd);
-	return bytes;
+	SCOPED_FD(fd, index_path(path, sizeof(path), dir, name, INDEX_FILES)
+			      ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+			      : -1);
+	bool ours = fd >= 0 && pread(fd, &h, sizeof(h), 0) == sizeof(h) &&
+		    !memcmp(h.magic, "tgindex1", 8) &&
+		    !strncmp(h.segment, name, sizeof(h.segment)) && h.segment_bytes < INDEX_MAX;
+	return ours ? h.segment_bytes : 0;
 }

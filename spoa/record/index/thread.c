@@ -1,7 +1,6 @@
 /* The daemon's thread: indexes for closed segments, the newest first, when there is nothing
  * else to do. It polls, so that a commit has nobody to tell. */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -114,8 +113,8 @@ make_parts(struct index_thread *t, const struct journal_segment *s)
 {
 	char name[INDEX_NAME_MAX];
 	bool ok = true;
-	int fd = s->bytes > INDEX_PART_BYTES ? journal_segment_open(t->journal, s) : -1;
 
+	SCOPED_FD(fd, s->bytes > INDEX_PART_BYTES ? journal_segment_open(t->journal, s) : -1);
 	for (uint64_t begin = 0, bytes; fd >= 0 && ok && !stopped(t); begin += bytes) {
 		bytes = index_part_bytes(t->dir, s->name, begin);
 		uint64_t end = bytes ? begin + bytes : part_end(fd, begin);
@@ -125,8 +124,6 @@ make_parts(struct index_thread *t, const struct journal_segment *s)
 		index_part_name(name, s->name, begin);
 		ok = make_index(t, s, name, begin, bytes);
 	}
-	if (fd >= 0)
-		close(fd);
 	return ok;
 }
 

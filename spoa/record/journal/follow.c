@@ -125,20 +125,16 @@ plain_text(struct span line, const char *key, char *out, size_t size)
 }
 
 bool
-follow_alarm(
-	int dirfd, const struct journal_segment *s, uint64_t *from, struct follow_gap *out)
+follow_alarm(int dirfd, const struct journal_segment *s, uint64_t *from, struct follow_gap *out)
 {
 	struct lines l;
 	struct span line;
 	struct chain_line is;
 	bool found = false;
-	int fd = openat(dirfd, s->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	SCOPED_FD(fd, openat(dirfd, s->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 
-	if (fd < 0 || lines_open(&l, fd, 0)) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0 || lines_open(&l, fd, 0))
 		return false;
-	}
 	while (!found && lines_next(&l, UINT64_MAX, &line) > 0 && !chain_parse(line, &is) &&
 		!is.commit) {
 		if (!span_is(is.type, "alarm"))
@@ -150,7 +146,6 @@ follow_alarm(
 	}
 	out->boot = is.boot;
 	lines_close(&l);
-	close(fd);
 	return found;
 }
 
@@ -159,15 +154,12 @@ follow_past(struct follow *f, uint64_t seq, struct follow_gap *out)
 {
 	struct journal_list list;
 	const struct journal_segment *at = NULL;
-	int err, dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	SCOPED_FD(dirfd, open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	SCOPED_BUF(why, 4096);
-	err = dirfd < 0 ? ERR_IO : journal_list(f->dir, f->node, &list, &why);
-	if (err) {
-		if (dirfd >= 0)
-			close(dirfd);
+	int err = dirfd < 0 ? ERR_IO : journal_list(f->dir, f->node, &list, &why);
+	if (err)
 		return err;
-	}
 	*out = (struct follow_gap){ .first = seq };
 	for (size_t i = 0; i < list.n && !at; i++) {
 		const struct journal_segment *s = &list.seg[i];
@@ -180,6 +172,5 @@ follow_past(struct follow *f, uint64_t seq, struct follow_gap *out)
 	if (at)
 		out->last = at->first - 1;
 	journal_list_free(&list);
-	close(dirfd);
 	return err;
 }

@@ -14,10 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/among.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/replace.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
 
@@ -40,9 +42,7 @@ parse_name(struct span s, const char *node, struct journal_segment *out)
 		return false;
 	s.n -= 6;
 	for (int i = 0; i < 2; i++) {
-		size_t dash = s.n;
-		while (dash > 0 && s.p[dash - 1] != '-')
-			dash--;
+		size_t dash = span_behind(s, '-');
 		if (dash < 2 || span_u64(span_cut(s, dash, s.n), i ? &out->boot : &out->first))
 			return false;
 		s.n = dash - 1;
@@ -359,21 +359,18 @@ leave_behind(struct journal *j)
 			return failure(j);
 		return fsync(j->dirfd) < 0 ? failure(j) : 0;
 	}
-	int fd = openat(j->dirfd, j->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	SCOPED_FD(fd, openat(j->dirfd, j->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
 	errno = fd < 0 ? errno : EIO;
 	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size < j->good ||
 		journal_io.ftruncate(fd, (off_t)j->good) < 0 || journal_io.fdatasync(fd) < 0 ||
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0 ||
 		pread(fd, back, j->tail_n, (off_t)(j->good - j->tail_n)) != (ssize_t)j->tail_n)
-		err = failure(j);
-	else if (memcmp(back, j->tail, j->tail_n) != 0) {
-		/* What was acknowledged is not there: nothing may follow it. */
-		j->sys = EILSEQ;
-		err = ERR_IO;
-	}
-	if (fd >= 0)
-		close(fd);
-	return err;
+		return failure(j);
+	if (memcmp(back, j->tail, j->tail_n) == 0)
+		return 0;
+	/* What was acknowledged is not there: nothing may follow it. */
+	j->sys = EILSEQ;
+	return ERR_IO;
 }
 
 /* What is written into a directory that was renamed is not where anybody looks, and
@@ -438,10 +435,8 @@ journal_noted(const char *dir, const char *node, struct journal_note *out)
 
 	if (!note_path(dir, ".head", path))
 		return false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
@@ -523,10 +518,20 @@ journal_pwrite(int fd, struct span s, uint64_t at)
 	return 0;
 }
 
-static int
-write_all(struct journal *j, struct span s, uint64_t at)
+int
+journal_pread(int fd, void *to, size_t n, uint64_t at)
 {
-	return journal_pwrite(j->fd, s, at) ? failure(j) : 0;
+	for (char *p = to; n;) {
+		ssize_t got = pread(fd, p, n, (off_t)at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? ERR_TRUNCATED : ERR_IO;
+		p += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
 }
 
 /* Bytes written where there are some already cost a sync no change of the file's
@@ -560,7 +565,7 @@ append_commit(struct journal *j, struct span commit)
 {
 	uint64_t end = j->good + commit.n;
 	struct stat wrote, st;
-	int err = write_all(j, commit, j->good);
+	int err = journal_pwrite(j->fd, commit, j->good) ? failure(j) : 0;
 
 	if (!err && end > j->size)
 		err = write_ahead(j, end);

@@ -12,12 +12,12 @@
 
 #include "base/buf.h"
 
-#define JOURNAL_NAME_MAX 112 /* node 64, two numbers, punctuation */
-#define JOURNAL_DIR_MAX	 1024
+#define JOURNAL_NAME_MAX  112 /* node 64, two numbers, punctuation */
+#define JOURNAL_DIR_MAX	  1024
 #define JOURNAL_PATH_MAX  (JOURNAL_DIR_MAX + 256 + 32)
-#define JOURNAL_AHEAD	 (256u << 10) /* NUL bytes written ahead at a time */
+#define JOURNAL_AHEAD	  (256u << 10) /* NUL bytes written ahead at a time */
 #define JOURNAL_PLACED_US 10000
-#define JOURNAL_SEGMENTS 1000000      /* more in one directory are refused: archive them */
+#define JOURNAL_SEGMENTS  1000000 /* more in one directory are refused: archive them */
 
 /* Where a segment is: in the journal's folder; compressed there (a folder of such is read as a
  * journal too); compressed in JOURNAL.keep; in JOURNAL.restored. Compressed ones have .zst
@@ -30,8 +30,8 @@ enum journal_form { JOURNAL_PLAIN, JOURNAL_PACKED, JOURNAL_KEPT, JOURNAL_RESTORE
 struct journal_segment {
 	char name[256]; /* any file's name, so that a stranger can be named */
 	enum journal_form form;
-	bool ours;	/* named as a segment of the node that was asked for */
-	char node[65];	/* then whose */
+	bool ours;     /* named as a segment of the node that was asked for */
+	char node[65]; /* then whose */
 	uint64_t boot, first;
 	uint64_t bytes;
 };
@@ -131,5 +131,7 @@ extern struct journal_io journal_io;
 int journal_error(int sys);
 /* All of it, at that place, by journal_io. 0, or as journal_error(). */
 int journal_pwrite(int fd, struct span s, uint64_t at);
+/* All n bytes there: 0, ERR_TRUNCATED, ERR_IO. */
+int journal_pread(int fd, void *to, size_t n, uint64_t at);
 
 #endif

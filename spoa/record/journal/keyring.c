@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/among.h"
+#include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/scoped.h"
@@ -131,21 +133,14 @@ bytes_of(struct span text, unsigned char *out, size_t n)
 {
 	size_t got = 0;
 
-	return text.n > 0 &&
-	       sodium_base642bin(out, n, text.p, text.n, NULL, &got, NULL,
-		       sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	       got == n;
+	return base64_get(text, out, n, &got) == 0 && got == n;
 }
 
 static bool
 id_of(struct span text, char out[SIGNKEY_ID_LEN + 1])
 {
-	if (text.n != SIGNKEY_ID_LEN)
+	if (text.n != SIGNKEY_ID_LEN || !span_all(text, is_hex) || span_some(text, is_upper))
 		return false;
-	for (size_t i = 0; i < text.n; i++)
-		if (!((text.p[i] >= '0' && text.p[i] <= '9') ||
-			    (text.p[i] >= 'a' && text.p[i] <= 'f')))
-			return false;
 	memcpy(out, text.p, text.n);
 	out[text.n] = '\0';
 	return true;

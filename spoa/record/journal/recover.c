@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/among.h"
 #include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -52,24 +53,18 @@ end_of(struct journal *j, const char *name, const struct keyring *ring, struct c
 {
 	char text[2048], whose[KEYRING_WHY];
 	struct chain_line l;
-	int fd = openat(j->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	SCOPED_FD(fd, openat(j->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	off_t end = fd < 0 ? -1 : text_end(fd);
 	off_t from = end > (off_t)sizeof(text) ? end - (off_t)sizeof(text) : 0;
 	ssize_t n = end < 0 ? -1 : pread(fd, text, (size_t)(end - from), from);
 
 	if (n < 0)
-		buf_printf(why, "%s/%s: %s", j->dir, name, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return ERR_IO;
+		return why_err(why, ERR_IO, "%s/%s: %s", j->dir, name, strerror(errno));
 	struct span s = span_of(text, (size_t)n);
 	bool ok = s.n && s.p[s.n - 1] == '\n';
 	if (ok) {
-		size_t begin = --s.n;
-		while (begin > 0 && s.p[begin - 1] != '\n')
-			begin--;
-		ok = chain_parse(span_cut(s, begin, s.n), &l) == 0 && l.commit &&
+		s.n--;
+		ok = chain_parse(span_cut(s, span_behind(s, '\n'), s.n), &l) == 0 && l.commit &&
 		     span_is(l.node, j->node);
 	}
 	if (ok) {
@@ -148,7 +143,7 @@ learn(struct journal *j, const struct journal_segment *seg, struct keyring *ring
 	struct lines l = { 0 };
 	struct span line;
 	struct key_statement s;
-	int fd = openat(j->dirfd, seg->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	SCOPED_FD(fd, openat(j->dirfd, seg->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
 	int err = fd < 0 ? ERR_IO : lines_open(&l, fd, 0), got = 0;
 
 	for (; !err && (got = lines_next(&l, UINT64_MAX, &line)) > 0;)
@@ -163,8 +158,6 @@ learn(struct journal *j, const struct journal_segment *seg, struct keyring *ring
 		buf_printf(why, "%s/%s: %s", j->dir, seg->name,
 			fd < 0 ? strerror(errno) : err_str(err));
 	lines_close(&l);
-	if (fd >= 0)
-		close(fd);
 	return err;
 }
 
@@ -179,46 +172,40 @@ recover_segment(struct journal *j, const struct journal_segment *seg,
 	};
 	struct verify_result r;
 	uint64_t good, text;
-	int fd = openat(j->dirfd, seg->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	SCOPED_FD(fd, openat(j->dirfd, seg->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
 
 	*empty = false;
 	if (fd < 0)
 		return why_err(why, ERR_IO, "%s/%s: %s", j->dir, seg->name, strerror(errno));
 	int err = check(j, seg, fd, before, &o, &r, &good, &text, why);
 	if (err)
-		goto out;
+		return err;
 	uint64_t cut = text - good;
 	out->cut_records += r.unsigned_records;
 	out->cut_bytes += cut;
 	*empty = r.commits == 0;
-	if (*empty && !before && seg->first > 1) {
-		err = why_err(why, ERR_AUTH,
+	if (*empty && !before && seg->first > 1)
+		return why_err(why, ERR_AUTH,
 			"%s/%s: holds no commit, and the segment before it is not here", j->dir,
 			seg->name);
-		goto out;
-	}
 	if (*empty)
 		err = unlinkat(j->dirfd, seg->name, 0) < 0 || fsync(j->dirfd) < 0 ? ERR_IO : 0;
 	else if (ftruncate(fd, (off_t)good) < 0 || fsync(fd) < 0)
 		err = ERR_IO; /* synced in any case: a killed daemon's last commit may be in
 				 memory only */
-	if (err) {
-		buf_printf(why, "%s/%s: %s", j->dir, seg->name, strerror(errno));
-		goto out;
-	}
+	if (err)
+		return why_err(why, err, "%s/%s: %s", j->dir, seg->name, strerror(errno));
 	if (cut)
 		log_event(LOG_WARN, "audit.cut", LS("segment", seg->name), LI("bytes", cut),
 			LI("records", r.unsigned_records));
 	if (*empty)
-		goto out;
+		return 0;
 	out->at = (struct chain){ .boot = r.boot, .seq = r.last };
 	memcpy(out->at.node, j->node, sizeof(out->at.node));
 	memcpy(out->at.head, r.head, CHAIN_HASH_BYTES);
 	memcpy(out->key, r.key, sizeof(out->key));
 	out->clean = !strcmp(r.type, "close") && out->cut_bytes == 0;
-out:
-	close(fd);
-	return err;
+	return 0;
 }
 
 /* What comes before segment i of the list: *before, *known where there is such. Of
@@ -284,8 +271,7 @@ journal_stranger(int dirfd, const struct journal_list *list, size_t *n)
 }
 
 static void
-say_strangers(
-	struct buf *why, const char *dir, const char *name, const char *node, size_t n)
+say_strangers(struct buf *why, const char *dir, const char *name, const char *node, size_t n)
 {
 	buf_printf(why, JOURNAL_STRANGER, dir, name, node);
 	if (n > 1)
@@ -313,7 +299,7 @@ without_strangers(struct journal *j, struct journal_list *list, struct buf *why)
 bool
 journal_has_stranger(const char *dir, const char *node, struct buf *why)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	SCOPED_FD(fd, open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct journal_list list;
 	bool has = false;
 
@@ -328,7 +314,6 @@ journal_has_stranger(const char *dir, const char *node, struct buf *why)
 			say_strangers(why, dir, name, node, n);
 		journal_list_free(&list);
 	}
-	close(fd);
 	return has;
 }
 

@@ -14,7 +14,6 @@
 #undef ERR_BAD_STATE
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -134,47 +134,6 @@ root_between(const struct merkle_source *s, uint64_t lo, uint64_t hi, struct mer
 	return err;
 }
 
-/* How many of n leaves, at least two, are on the left: the largest power of two below n. */
-static uint64_t
-split_leaves(uint64_t n)
-{
-	return UINT64_C(1) << (63 - __builtin_clzll(n - 1));
-}
-
-static void
-reverse(struct merkle_hash *h, size_t n)
-{
-	for (size_t i = 0; i < n / 2; i++) {
-		struct merkle_hash t = h[i];
-		h[i] = h[n - 1 - i];
-		h[n - 1 - i] = t;
-	}
-}
-
-int
-merkle_inclusion(const struct merkle_source *s, uint64_t index, uint64_t size,
-	struct merkle_hash *proof, size_t *n)
-{
-	uint64_t lo = 0, hi = size;
-	int err = 0;
-
-	*n = 0;
-	if (index >= size)
-		return ERR_LIMIT;
-	while (!err && hi - lo > 1) {
-		uint64_t mid = lo + split_leaves(hi - lo);
-		if (index < mid) {
-			err = root_between(s, mid, hi, &proof[(*n)++]);
-			hi = mid;
-		} else {
-			err = root_between(s, lo, mid, &proof[(*n)++]);
-			lo = mid;
-		}
-	}
-	reverse(proof, *n);
-	return err;
-}
-
 int
 merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 	struct merkle_hash *proof, size_t *n)
@@ -188,19 +147,19 @@ merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 	if (old == 0)
 		return 0;
 	while (!err && old < hi) {
-		uint64_t mid = lo + split_leaves(hi - lo);
-		if (old <= mid) {
-			err = root_between(s, mid, hi, &proof[(*n)++]);
-			hi = mid;
-		} else {
-			err = root_between(s, lo, mid, &proof[(*n)++]);
-			lo = mid;
-		}
+		uint64_t mid = lo + merkle_split(hi - lo);
+		bool left = old <= mid;
+		err = root_between(s, left ? mid : lo, left ? hi : mid, &proof[(*n)++]);
+		*(left ? &hi : &lo) = mid;
 	}
 	/* The old root itself is known to who asks. */
 	if (!err && lo > 0)
 		err = root_between(s, lo, hi, &proof[(*n)++]);
-	reverse(proof, *n);
+	for (size_t i = 0; i < *n / 2; i++) {
+		struct merkle_hash top = proof[i];
+		proof[i] = proof[*n - 1 - i];
+		proof[*n - 1 - i] = top;
+	}
 	return err;
 }
 

@@ -43,10 +43,14 @@ struct merkle_source {
 };
 /* The range of the first n leaves. 0, or the source's error. */
 int merkle_range_at(const struct merkle_source *s, uint64_t n, struct merkle_range *out);
-/* From the leaf's side to the root's. 0, ERR_LIMIT (index or old beyond the size), or the
- * source's error. `proof` has room for MERKLE_PROOF_MAX. */
-int merkle_inclusion(const struct merkle_source *s, uint64_t index, uint64_t size,
-	struct merkle_hash *proof, size_t *n);
+/* How many of n leaves, at least two, are on the left: the largest power of two below n. */
+static inline uint64_t
+merkle_split(uint64_t n)
+{
+	return UINT64_C(1) << (63 - __builtin_clzll(n - 1));
+}
+/* From the leaves' side to the root's. 0, ERR_LIMIT (old is beyond the size), or the source's
+ * error. `proof` has room for MERKLE_PROOF_MAX. */
 int merkle_consistency(const struct merkle_source *s, uint64_t old, uint64_t size,
 	struct merkle_hash *proof, size_t *n);
 /* RFC 9162 2.1.3.2 and 2.1.4.2. `old` 0 is consistent with everything by an empty proof. */

@@ -30,20 +30,6 @@ note_key_id(
 	memcpy(id, all, 4);
 }
 
-void
-note_vkey(struct buf *out, enum note_type type, struct span name, const struct pubkey *key)
-{
-	unsigned char id[4], typed[1 + SIGNKEY_PUBLIC_BYTES] = { (unsigned char)type };
-
-	note_key_id(type, name, key, id);
-	memcpy(typed + 1, key->raw, sizeof(key->raw));
-	buf_span(out, name);
-	buf_putc(out, '+');
-	buf_hex(out, id, sizeof(id));
-	buf_putc(out, '+');
-	base64_put(out, typed, sizeof(typed));
-}
-
 int
 note_vkey_parse(struct span vkey, enum note_type *type, struct span *name, struct pubkey *key)
 {

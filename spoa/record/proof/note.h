@@ -56,10 +56,7 @@ uint64_t checkpoint_cosigned(
 	const struct checkpoint *c, struct span name, const struct pubkey *key);
 void note_key_id(
 	enum note_type type, struct span name, const struct pubkey *key, unsigned char id[4]);
-/* A key as others write it: NAME+ID+BASE64(type ‖ key). */
-void note_vkey(
-	struct buf *out, enum note_type type, struct span name, const struct pubkey *key);
-/* 0, or ERR_SYNTAX; *name is a view. */
+/* A key as others write it, NAME+ID+BASE64(type ‖ key). 0, or ERR_SYNTAX; *name is a view. */
 int note_vkey_parse(
 	struct span vkey, enum note_type *type, struct span *name, struct pubkey *key);
 

@@ -3,13 +3,6 @@
 
 #include "base/err.h"
 
-/* The largest power of two below n > 1. */
-static uint64_t
-half(uint64_t n)
-{
-	return UINT64_C(1) << (63 - __builtin_clzll(n - 1));
-}
-
 /* The side that leaf `next` belongs to. */
 static void
 find_side(struct path *p)
@@ -31,7 +24,7 @@ path_begin(struct path *p, uint64_t index, uint64_t size)
 	if (index >= size || size > INT64_MAX)
 		return ERR_LIMIT;
 	while (to - from > 1) {
-		uint64_t mid = from + half(to - from);
+		uint64_t mid = from + merkle_split(to - from);
 		down[n].from = index < mid ? mid : from;
 		down[n++].to = index < mid ? to : mid;
 		*(index < mid ? &to : &from) = mid;

@@ -31,11 +31,8 @@ hashes_read(struct span s, struct merkle_range *r)
 		return false;
 	for (unsigned i = 0; i < n; i++) {
 		const char *p = s.p + i * each;
-		size_t got = 0;
 		if (p[0] != (i ? ',' : '[') || p[1] != '"' || p[each - 1] != '"' ||
-			sodium_hex2bin(r->hash[i].b, MERKLE_BYTES, p + 2, 2 * MERKLE_BYTES,
-				NULL, &got, NULL) ||
-			got != MERKLE_BYTES)
+			!sha256_read(span_of(p + 2, 2 * MERKLE_BYTES), r->hash[i].b))
 			return false;
 	}
 	return true;

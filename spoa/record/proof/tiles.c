@@ -66,57 +66,24 @@ static int
 write_at(struct tiles *t, unsigned level, uint64_t index, const struct merkle_hash *h, size_t n,
 	struct buf *why)
 {
-	const char *p = (const char *)h;
-	size_t left = n * MERKLE_BYTES;
-	off_t at = (off_t)(index * MERKLE_BYTES);
 	int err = open_level(t, level, why);
 
-	while (!err && left) {
-		ssize_t r = pwrite(t->fd[level], p, left, at);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0) {
-			errno = r == 0 ? ENOSPC : errno;
-			return failure(t, level, why);
-		}
-		p += r;
-		at += r;
-		left -= (size_t)r;
-	}
+	if (!err && journal_pwrite(
+			    t->fd[level], span_of(h, n * MERKLE_BYTES), index * MERKLE_BYTES))
+		err = failure(t, level, why);
 	return err;
 }
 
 static int
 read_at(struct tiles *t, unsigned level, uint64_t index, struct merkle_hash *h, size_t n)
 {
-	char *p = (char *)h;
-	size_t left = n * MERKLE_BYTES;
-	off_t at = (off_t)(index * MERKLE_BYTES);
-
-	if (open_level(t, level, NULL))
-		return ERR_IO;
-	while (left) {
-		ssize_t r = pread(t->fd[level], p, left, at);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return ERR_IO;
-		p += r;
-		at += r;
-		left -= (size_t)r;
-	}
-	return 0;
+	return open_level(t, level, NULL) || journal_pread(t->fd[level], h, n * MERKLE_BYTES,
+						     index * MERKLE_BYTES)
+		       ? ERR_IO
+		       : 0;
 }
 
 /* ---- the tree ---- */
-
-static void
-fold(struct merkle_hash *h, unsigned levels)
-{
-	for (size_t n = (size_t)1 << levels; n > 1; n /= 2)
-		for (size_t i = 0; i < n / 2; i++)
-			merkle_node(&h[2 * i], &h[2 * i + 1], &h[i]);
-}
 
 /* The subtree `index` of 2^level leaves, from the hashes of the file below it: `from` levels
  * beneath, at most 8. */
@@ -128,7 +95,9 @@ subtree(struct tiles *t, unsigned level, uint64_t index, unsigned from, struct m
 
 	if (err)
 		return err;
-	fold(h, from);
+	for (size_t left = (size_t)1 << from; left > 1; left /= 2)
+		for (size_t i = 0; i < left / 2; i++)
+			merkle_node(&h[2 * i], &h[2 * i + 1], &h[i]);
 	*out = h[0];
 	return 0;
 }

@@ -3,7 +3,6 @@
 #include "record/proof/tree_check.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,18 +11,6 @@
 #include "base/mem.h"
 
 /* ---- what a record says ---- */
-
-static bool
-read_tree_hash(const json_t *v, struct merkle_hash *out)
-{
-	struct span hex = json_span(v);
-	const char *end = NULL;
-	size_t n = 0;
-
-	return json_is_string(v) && hex.n == 2 * MERKLE_BYTES &&
-	       sodium_hex2bin(out->b, sizeof(out->b), hex.p, hex.n, NULL, &n, &end) == 0 &&
-	       n == MERKLE_BYTES && end == hex.p + hex.n;
-}
 
 /* False: there is one, and it is no range of that size. */
 static bool
@@ -36,7 +23,7 @@ read_range(const json_t *v, uint64_t size, struct tree_said *out)
 		return false;
 	out->range.n = size;
 	for (size_t i = 0; i < json_array_size(v); i++)
-		if (!read_tree_hash(json_array_get(v, i), &out->range.hash[i]))
+		if (!sha256_read(json_span(json_array_get(v, i)), out->range.hash[i].b))
 			return false;
 	return true;
 }
@@ -47,7 +34,7 @@ read_note(const json_t *record, const struct pubkey *keys, size_t nkeys, struct 
 	struct checkpoint c;
 	const char *why;
 
-	if (!read_tree_hash(json_object_get(record, "root"), &out->root))
+	if (!sha256_read(json_span(json_object_get(record, "root")), out->root.b))
 		return "its root cannot be read";
 	if (checkpoint_parse(json_span(json_object_get(record, "note")), &c, &why))
 		return "its note cannot be read";

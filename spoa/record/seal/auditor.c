@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/codec/base64.h"
 #include "base/err.h"
 #include "base/keyfile.h"
@@ -38,19 +39,6 @@ name_auditor_key(const unsigned char key[HPKE_KEY_BYTES], char id[AUDITOR_ID_LEN
 	sodium_bin2hex(id, AUDITOR_ID_LEN + 1, hash, AUDITOR_ID_LEN / 2);
 }
 
-static bool
-good_auditor_name(struct span name)
-{
-	if (name.n == 0 || name.n > AUDITOR_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		if (!((name.p[i] | 0x20) >= 'a' && (name.p[i] | 0x20) <= 'z') &&
-			!(name.p[i] >= '0' && name.p[i] <= '9') && name.p[i] != '_' &&
-			name.p[i] != '.' && name.p[i] != '-')
-			return false;
-	return true;
-}
-
 /* The base64 of a PEM or of a line, without blanks. */
 static int
 base64_of_key(struct span text, struct buf *out)
@@ -76,7 +64,7 @@ auditor_read(struct span name, struct span public_key, struct auditor *out, stru
 	size_t n = 0;
 
 	*out = (struct auditor){ .name = "" };
-	if (!good_auditor_name(name))
+	if (name.n == 0 || name.n > AUDITOR_NAME_MAX || !span_is_alnum(name, "._-"))
 		return why_err(why, ERR_SYNTAX,
 			"an auditor's name is 1 to %d letters, digits, . _ -",
 			AUDITOR_NAME_MAX);

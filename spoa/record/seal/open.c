@@ -1,6 +1,5 @@
 /* Opening what was sealed, and checking it without a key: from records and files alone, without
  * the daemon. */
-#include <stdio.h>
 
 #include "base/caps.h"
 #include "base/codec/base64.h"

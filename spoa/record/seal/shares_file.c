@@ -11,7 +11,6 @@
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/keyfile.h"
-#include "base/mem.h"
 #include "base/random.h"
 #include "base/replace.h"
 #include "base/scoped.h"

@@ -1,6 +1,5 @@
 /* Lines of a file of shares, written and read. */
 #include <sodium.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/codec/base64.h"
@@ -166,13 +165,6 @@ read_erasure(struct shares *s, struct span rest)
 }
 
 static int
-read_given(struct shares *s, struct span rest)
-{
-	return span_u64(rest, &s->head_given) || s->head_given > SHARE_NUMBER_MAX ? ERR_SYNTAX
-										  : 0;
-}
-
-static int
 read_share_words(struct shares *s, uint64_t number, struct span rest, uint64_t at)
 {
 	struct span hex = span_next(&rest, ' ');
@@ -227,8 +219,10 @@ read_note_line(struct shares *s, struct span line, bool head)
 	       : span_is(word, "erasing")	? read_erased(s, line, true)
 	       : !head && span_is(word, "lost") ? read_lost(s, line)
 	       : span_is(word, "erasure")	? read_erasure(s, line)
-	       : head && span_is(word, "given") ? read_given(s, line)
-						: ERR_SYNTAX;
+	       : head && span_is(word, "given") && !span_u64(line, &s->head_given) &&
+			       s->head_given <= SHARE_NUMBER_MAX
+		       ? 0
+		       : ERR_SYNTAX;
 }
 
 /* A share, once all that is erased is known: of one that is, whatever is still there is to go.

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/replace.h"
+#include "base/scoped.h"
 #include "base/stops.h"
 #include "base/why.h"
 #include "record/journal/journal.h"
@@ -53,7 +54,7 @@ texts_name(const char *node, uint64_t position, char out[TEXTS_NAME_MAX])
 
 /* ---- open ---- */
 
-static bool
+bool
 texts_name_read(const char *name, const char *node, uint64_t *position)
 {
 	char again[TEXTS_NAME_MAX];
@@ -78,14 +79,11 @@ go_on_after(struct texts *t, uint64_t newest, struct buf *why)
 
 	texts_name(t->node, newest, name);
 	texts_head(t->node, newest, head);
-	int fd = openat(t->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	SCOPED_FD(fd, openat(t->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 	if (fd >= 0 && fstat(fd, &st) == 0)
 		got = pread(fd, is, sizeof(is), 0);
-	int sys = errno;
-	if (fd >= 0)
-		close(fd);
 	if (got < 0)
-		return why_err(why, ERR_IO, "%s/%s: %s", t->folder, name, strerror(sys));
+		return why_err(why, ERR_IO, "%s/%s: %s", t->folder, name, strerror(errno));
 	if (memcmp(is, head, (size_t)got) != 0 && memcmp(is, zeros, (size_t)got) != 0)
 		return why_err(why, ERR_SYNTAX,
 			"%s/%s: its head is not that of a file of texts of node %s at this "

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "record/seal/hpke.h"
 
 #define TEXTS_SEGMENT_BYTES (UINT64_C(64) << 20)
 #define TEXTS_HEAD_BYTES    128
@@ -56,6 +55,8 @@ int texts_sync(struct texts *t);
 /* The file's name of a position: NODE-POSITION.texts. */
 #define TEXTS_NAME_MAX 96
 void texts_name(const char *node, uint64_t position, char out[TEXTS_NAME_MAX]);
+/* Of a file of that node's its begin; false: the name is none of those. */
+bool texts_name_read(const char *name, const char *node, uint64_t *position);
 /* Appends the ciphertext, with its tag, of the frame at that position to *out, with its place
  * among the text's parts and whether it is the last. `restored`: JOURNAL.restored.texts is
  * looked in too. 0; ERR_NOTFOUND: the file is not here (trimmed, or never was); ERR_TRUNCATED:

@@ -6,9 +6,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/why.h"
 #include "record/journal/journal.h"
 #include "record/seal/private.h"
@@ -73,23 +73,6 @@ open_texts_of(const char *journal, const char *node, uint64_t position, char pat
 	return fd;
 }
 
-/* All n bytes there: 0, ERR_TRUNCATED, ERR_IO. */
-static int
-pread_all(int fd, char *p, size_t n, uint64_t at)
-{
-	while (n) {
-		ssize_t got = pread(fd, p, n, (off_t)at);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0 ? ERR_TRUNCATED : ERR_IO;
-		p += got;
-		at += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return 0;
-}
-
 static int
 check_texts_file(int fd, const char *path, const char *node, uint64_t position, struct buf *why)
 {
@@ -98,7 +81,7 @@ check_texts_file(int fd, const char *path, const char *node, uint64_t position, 
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return why_err(why, ERR_SYNTAX, "%s: not a regular file", path);
-	int err = pread_all(fd, is, sizeof(is), 0);
+	int err = journal_pread(fd, is, sizeof(is), 0);
 	if (err)
 		return why_err(why, err, "%s: %s", path,
 			err == ERR_IO ? strerror(errno) : "ends in its head");
@@ -117,7 +100,7 @@ read_frame(int fd, const char *path, uint64_t in, unsigned *part, bool *last, st
 {
 	unsigned char head[TEXTS_FRAME_BYTES];
 	size_t n = 0;
-	int err = pread_all(fd, (char *)head, sizeof(head), in);
+	int err = journal_pread(fd, head, sizeof(head), in);
 
 	if (!err && (!texts_frame_read(head, part, last, &n) ||
 			    in + TEXTS_FRAME_BYTES + n > TEXTS_SEGMENT_BYTES))
@@ -126,7 +109,7 @@ read_frame(int fd, const char *path, uint64_t in, unsigned *part, bool *last, st
 	char *to = err ? NULL : buf_reserve(out, n);
 	if (!err && !to)
 		return why_err(why, ERR_NOMEM, "%s: %s", path, err_str(ERR_NOMEM));
-	err = err ? err : pread_all(fd, to, n, in + TEXTS_FRAME_BYTES);
+	err = err ? err : journal_pread(fd, to, n, in + TEXTS_FRAME_BYTES);
 	if (err == ERR_TRUNCATED)
 		return why_err(why, err, "%s: ends in the text at byte %llu", path,
 			(unsigned long long)in);
@@ -142,8 +125,8 @@ texts_read(const char *journal, const char *node, uint64_t position, unsigned *p
 {
 	uint64_t in = position % TEXTS_SEGMENT_BYTES;
 	char path[PATH_MAX];
-	int fd = open_texts_of(journal, node, position, path);
 
+	SCOPED_FD(fd, open_texts_of(journal, node, position, path));
 	if (fd < 0)
 		return errno == ENOENT ? why_err(why, ERR_NOTFOUND, "%s: is not here", path)
 				       : why_err(why, ERR_IO, "%s: %s", path, strerror(errno));
@@ -151,7 +134,5 @@ texts_read(const char *journal, const char *node, uint64_t position, unsigned *p
 	if (!err && (in < TEXTS_HEAD_BYTES || in % TEXTS_FRAME_BYTES))
 		err = why_err(why, ERR_SYNTAX, "%s: no text can be at byte %llu", path,
 			(unsigned long long)in);
-	err = err ? err : read_frame(fd, path, in, part, last, out, why);
-	close(fd);
-	return err;
+	return err ? err : read_frame(fd, path, in, part, last, out, why);
 }

@@ -89,17 +89,6 @@ keep_all(const struct detect_scratch *s, struct arena *a, struct findings *out)
 	return 0;
 }
 
-/* A text full of findings does not stay a worker's memory. */
-static void
-scratch_shrink(struct detect_scratch *s)
-{
-	if (s->room <= CANDIDATES_KEPT)
-		return;
-	free(s->v);
-	s->v = NULL;
-	s->room = s->n = 0;
-}
-
 int
 scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct span text,
 	const struct detect_options *opt)
@@ -162,7 +151,11 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	s->overworked = effort.over;
 	if (opened)
 		effort_close();
-	scratch_shrink(s);
+	if (s->room > CANDIDATES_KEPT) { /* a text full of findings */
+		free(s->v);
+		s->v = NULL;
+		s->room = s->n = 0;
+	}
 	if (err)
 		return err;
 	/* What is found in their place is a sample too: the best of what overlaps has been

@@ -516,8 +516,7 @@ try_digits(struct sweep *w, const struct block *b, size_t i)
 	size_t end = i + (unsigned)__builtin_ctzll(other | UINT64_C(1) << 63);
 	struct pattern_set set = { { 0 } };
 
-	while (end < w->text.n && is_digit(w->text.p[end]))
-		end++;
+	end = span_past(w->text, end, is_digit);
 	/* The index knows what follows; here that may come yet. */
 	bool open = ends_within(w, i, end - i + OPEN_DIGITS);
 	if (open)

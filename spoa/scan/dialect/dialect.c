@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/codec/uri.h"
 #include "base/err.h"
 
@@ -125,8 +125,7 @@ dialect_serves(
 		prefix.n--;
 	if (!span_starts(path, prefix))
 		return false;
-	return find_row(d, method, span_cut(path, prefix.n, path.n), true, &model) !=
-	       NULL;
+	return find_row(d, method, span_cut(path, prefix.n, path.n), true, &model) != NULL;
 }
 
 bool
@@ -161,20 +160,12 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 		e.model = (size_t)(model.p - path.p);
 		e.model_end = e.model + model.n;
 		if (r->flags & E_TWO)
-			for (e.model--; e.model && path.p[e.model - 1] != '/';)
-				e.model--;
+			e.model = span_behind(span_cut(path, 0, e.model - 1), '/');
 	}
 	return e;
 }
 
 /* ---- the model in a path ---- */
-
-static int
-bad_path(struct body_refusal *why, size_t at, const char *what)
-{
-	return refuse(
-		why, 400, "ambiguous_path", at, "the path is not in its normal form: %s", what);
-}
 
 /* No piece is empty or a dot segment, if the provider takes escaped slashes for slashes. */
 static bool
@@ -203,13 +194,13 @@ endpoint_check_path(const struct endpoint *e, struct span path, struct body_refu
 		int c = path.p[i] == '%' ? uri_escape_at(path.p + i, path.p + path.n) : 0;
 		bool inside = i >= e->model && i < e->model_end;
 		if ((c == '/' || c == ':') && !inside)
-			return bad_path(
+			return refuse_path(
 				why, i, c == '/' ? "an encoded separator" : "an encoded colon");
 	}
 	for (size_t i = e->model; i < e->model_end; i++) {
 		int c = path.p[i];
 		if (n == sizeof(text))
-			return bad_path(why, e->model, "a model's name that is too long");
+			return refuse_path(why, e->model, "a model's name that is too long");
 		if (c == '%') {
 			c = uri_escape_at(path.p + i, path.p + path.n);
 			i += 2;
@@ -217,7 +208,7 @@ endpoint_check_path(const struct endpoint *e, struct span path, struct body_refu
 		text[n++] = (char)c;
 	}
 	if (e->model_end && !is_plain_model(span_of(text, n)))
-		return bad_path(
+		return refuse_path(
 			why, e->model, "a model's name with an empty piece or a dot segment");
 	return 0;
 }
@@ -225,11 +216,7 @@ endpoint_check_path(const struct endpoint *e, struct span path, struct body_refu
 static struct span
 bare_model(struct span model)
 {
-	size_t at = model.n;
-
-	while (at && model.p[at - 1] != '/')
-		at--;
-	return span_cut(model, at, model.n);
+	return span_cut(model, span_behind(model, '/'), model.n);
 }
 
 static bool
@@ -295,8 +282,7 @@ endpoint_settle(const struct endpoint *e, struct span path, struct arena *a, str
 	if (uri_decode(span_cut(path, e->model, e->model_end), false, a, &model))
 		return ERR_NOMEM;
 	for (size_t i = 0; i < b->marks.nmodels; i++)
-		if (!b->marks.model[i].null &&
-			!is_same_model(e, b->marks.model[i].name, model))
+		if (!b->marks.model[i].null && !is_same_model(e, b->marks.model[i].name, model))
 			return refuse(why, 400, "ambiguous_model", b->marks.model[i].start,
 				"the path names one model and the body another");
 	b->model = model;

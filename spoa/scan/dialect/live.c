@@ -3,7 +3,7 @@
  * https://ai.google.dev/api/live */
 #include "scan/dialect/live.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
 #include "base/scoped.h"
@@ -149,15 +149,6 @@ live_row_of(const struct live_row *rows, struct span name)
 }
 
 static bool
-all_of(struct span s, bool (*is)(char c))
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is(s.p[i]))
-			return false;
-	return true;
-}
-
-static bool
 is_id_char(char c)
 {
 	return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == ':';
@@ -201,13 +192,13 @@ is_no_text(struct span key, struct span text, bool *is_media, bool *is_type)
 {
 	if (SPAN_IN(key, media)) {
 		*is_media = true;
-		return all_of(text, is_base64_char);
+		return span_all(text, is_base64_char);
 	}
 	if (SPAN_IN(key, types)) {
 		*is_type = true;
 		return is_media_type(text);
 	}
-	return SPAN_IN(key, ids) && text.n <= WORD_MAX && all_of(text, is_id_char);
+	return SPAN_IN(key, ids) && text.n <= WORD_MAX && span_all(text, is_id_char);
 }
 
 /* All that is in it are keys of the row, ids, numbers, and base64 where media are: in families

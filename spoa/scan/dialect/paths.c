@@ -1,5 +1,6 @@
 /* Paths against the rows of a family. Apart from dialect.c: what a row says is read there,
  * which row it is, here. */
+#include "base/among.h"
 #include "base/err.h"
 #include "scan/dialect/family.h"
 
@@ -11,10 +12,8 @@ const char *const no_base[] = { "", NULL };
 static bool
 last_segment(struct span *path, struct span *segment)
 {
-	size_t at = path->n;
+	size_t at = span_behind(*path, '/');
 
-	while (at && path->p[at - 1] != '/')
-		at--;
 	if (!at)
 		return false;
 	*segment = span_cut(*path, at, path->n);

@@ -15,30 +15,25 @@ enum {
 static bool
 read_message(struct json *j, struct arena *a, struct span in, struct span *id)
 {
-	struct json_event ev, key;
+	struct json_member m;
+	struct json_event ev;
 	bool rpc = false;
+	int err = 0;
 
 	*id = (struct span){ NULL, 0 };
-	while (json_next(j, &ev) == JSON_KEY) {
-		struct span name = json_text(a, in, &ev);
-		key = ev;
-		rpc |= span_is(name, "jsonrpc");
-		if (!span_is(name, "id")) {
-			if (json_skip(j, &key) == JSON_ERROR)
-				return false;
-			continue;
-		}
-		enum json_tok tok = json_next(j, &ev);
-		if (tok == JSON_STRING)
+	while (json_member(j, a, in, &m, &ev, &err)) {
+		bool is_id = span_is(m.key, "id");
+		rpc |= span_is(m.key, "jsonrpc");
+		if (is_id && ev.tok == JSON_STRING)
 			*id = span_cut(in, ev.start - 1, ev.end + 1);
-		else if (tok == JSON_NUMBER)
+		else if (is_id && ev.tok == JSON_NUMBER)
 			*id = span_cut(in, ev.start, ev.end);
-		else if (json_skip(j, &ev) == JSON_ERROR)
-			return false;
+		else
+			json_skip(j, &ev);
 	}
 	if (!rpc)
 		*id = (struct span){ NULL, 0 };
-	return ev.tok == JSON_OBJECT_END;
+	return !err;
 }
 
 int

@@ -56,28 +56,6 @@ quicktime_box(struct media *m, const struct box *b)
 		media_flaw(m, FILE_DAMAGED);
 }
 
-/* 3GPP: a language, text in UTF-8, or UTF-16 with a mark. */
-static void
-asset_box(struct media *m, struct media_rd r)
-{
-	media_take(&r, FULL_BOX + 2);
-	struct span s = media_take(&r, media_left(&r));
-	bool wide =
-		span_starts(s, SPAN_LIT("\xfe\xff")) || span_starts(s, SPAN_LIT("\xff\xfe"));
-
-	media_text(m, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
-}
-
-/* A picture's size, a property of HEIF (ISO 23008-12 6.5.3). */
-static void
-extents_box(struct media *m, struct media_rd r)
-{
-	media_take(&r, FULL_BOX);
-	uint64_t width = media_u32(&r);
-
-	media_points(m, width, media_u32(&r));
-}
-
 static void
 box_read(struct media *m, const struct box *b)
 {
@@ -86,29 +64,34 @@ box_read(struct media *m, const struct box *b)
 	static const char *const assets[] = { "titl", "dscp", "cprt", "perf", "auth", "gnre",
 		"albm" };
 	struct media_rd r = media_rd(b->data);
+	struct span full = span_cut(b->data, FULL_BOX, b->data.n);
 
-	if (span_is(b->type, "data"))
+	if (span_is(b->type, "data")) {
 		data_box(m, r);
-	else if (b->type.p[0] == '\xa9')
+	} else if (b->type.p[0] == '\xa9') {
 		quicktime_box(m, b);
-	else if (span_is(b->type, "XMP_"))
+	} else if (span_is(b->type, "XMP_")) {
 		xmp_read(m, b->data);
-	else if (span_is(b->type, "uuid") && span_starts(b->data, XMP_UUID))
+	} else if (span_is(b->type, "uuid") && span_starts(b->data, XMP_UUID)) {
 		xmp_read(m, span_cut(b->data, XMP_UUID.n, b->data.n));
-	else if (span_is(b->type, "ispe"))
-		extents_box(m, r);
-	else if (span_is(b->type, "meta")) /* QuickTime's has no version */
-		boxes_walk(m,
-			span_cut(b->data,
-				span_is(span_cut(b->data, 4, 8), "hdlr") ? 0 : FULL_BOX,
-				b->data.n),
-			b->type, b->depth + 1);
-	else if (span_is(b->parent, "udta") && SPAN_IN(b->type, assets))
-		asset_box(m, r);
-	else if (span_is(b->parent, "ilst") || SPAN_IN(b->type, holders))
+	} else if (span_is(b->type, "ispe")) { /* a picture's size (ISO 23008-12 6.5.3) */
+		struct media_rd size = media_rd(full);
+		uint64_t width = media_u32(&size);
+		media_points(m, width, media_u32(&size));
+	} else if (span_is(b->type, "meta")) { /* QuickTime's has no version */
+		bool bare = span_is(span_cut(b->data, 4, 8), "hdlr");
+		boxes_walk(m, bare ? b->data : full, b->type, b->depth + 1);
+	} else if (span_is(b->parent, "udta") && SPAN_IN(b->type, assets)) {
+		/* 3GPP: a language, text in UTF-8, or UTF-16 with a mark */
+		struct span s = span_cut(full, 2, full.n);
+		bool wide = span_starts(s, SPAN_LIT("\xfe\xff")) ||
+			    span_starts(s, SPAN_LIT("\xff\xfe"));
+		media_text(m, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
+	} else if (span_is(b->parent, "ilst") || SPAN_IN(b->type, holders)) {
 		boxes_walk(m, b->data, b->type, b->depth + 1);
-	else if (span_is(b->parent, "----") && b->data.n > FULL_BOX)
-		media_text(m, span_cut(b->data, FULL_BOX, b->data.n), MEDIA_UTF8);
+	} else if (span_is(b->parent, "----") && full.n) {
+		media_text(m, full, MEDIA_UTF8);
+	}
 }
 
 /* size type [long size] data; a size of 0 goes to the end. */

@@ -56,12 +56,6 @@ tag_values(const struct tiff *t, const struct tag *tag)
 	return r;
 }
 
-static uint32_t
-tag_uint(struct media_rd *r, const struct tag *tag)
-{
-	return tag->type == 3 ? media_u16(r) : media_u32(r);
-}
-
 /* 12 bytes; false: the value is not in the file. */
 static bool
 tag_read(struct media_rd *r, struct tag *tag)
@@ -94,14 +88,6 @@ comment_read(struct tiff *t, struct span s)
 		media_text(t->m, text, t->all.little ? MEDIA_UTF16LE : MEDIA_UTF16BE);
 	else
 		media_text(t->m, text, MEDIA_UTF8);
-}
-
-static void
-tag_points(struct tiff *t, const struct tag *tag, uint32_t size[2])
-{
-	struct media_rd r = tag_values(t, tag);
-
-	size[tag->id - TAG_WIDTH] = tag_uint(&r, tag);
 }
 
 /* Degrees, minutes and seconds as rationals; false: no angle. */
@@ -187,17 +173,17 @@ ifd_below(struct tiff *t, const struct tag *tag, unsigned depth)
 		media_flaw(t->m, FILE_BOMB);
 		return;
 	}
-	while (media_left(&r) >= 4 && media_part(t->m)) {
-		size_t at = media_u32(&r);
-		ifd_chain(t, at, depth + 1);
-	}
+	while (media_left(&r) >= 4 && media_part(t->m))
+		ifd_chain(t, media_u32(&r), depth + 1);
 }
 
 static void
 tag_found(struct tiff *t, const struct tag *tag, uint32_t size[2], unsigned depth)
 {
+	struct media_rd r = tag_values(t, tag);
+
 	if (tag->id == TAG_WIDTH || tag->id == TAG_HEIGHT)
-		tag_points(t, tag, size);
+		size[tag->id - TAG_WIDTH] = tag->type == 3 ? media_u16(&r) : media_u32(&r);
 	else if (tag->id == TAG_EXIF || tag->id == TAG_SUB_IFDS)
 		ifd_below(t, tag, depth);
 	else

@@ -65,9 +65,7 @@ read_extracted_page(struct answer_reader *r, bool unread)
 		else
 			r->err = ERR_SYNTAX;
 	}
-	if (!r->err && unread != !page.text.p)
-		r->err = ERR_SYNTAX;
-	if (!r->err && unread && !why)
+	if (!r->err && (unread != !page.text.p || unread != !!why))
 		r->err = ERR_SYNTAX;
 	if (r->err)
 		return;

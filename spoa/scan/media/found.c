@@ -77,13 +77,11 @@ void
 media_after(struct media *m, size_t end)
 {
 	struct span rest = span_cut(m->bytes, end, m->bytes.n);
-	size_t blank = 0;
 
-	while (blank < rest.n && strchr("\r\n ", rest.p[blank])) /* and NUL */
-		blank++;
-	if (rest.n - blank <= PADDING_MAX)
+	while (rest.n && strchr("\r\n ", rest.p[0])) /* and NUL */
+		rest = span_cut(rest, 1, rest.n);
+	if (rest.n <= PADDING_MAX)
 		return;
-	rest = span_cut(rest, blank, rest.n);
 	media_flaw(m, file_kind_of(rest) != FILE_OTHER || zip_end(rest) != SIZE_MAX
 			      ? FILE_TWO_KINDS
 			      : FILE_TRAILING);
@@ -117,13 +115,6 @@ put_code_point(struct buf *b, uint32_t cp)
 }
 
 static void
-put_latin1(struct buf *b, struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		put_code_point(b, (unsigned char)s.p[i]);
-}
-
-static void
 put_utf16(struct buf *b, struct span s, enum media_charset c)
 {
 	bool little = span_starts(s, SPAN_LIT("\xff\xfe")) ||
@@ -142,16 +133,16 @@ text_utf8(struct span s, enum media_charset c, struct buf *b)
 {
 	if (c == MEDIA_UTF8 && utf8_valid(s))
 		return s;
-	if (c == MEDIA_UTF8 || c == MEDIA_LATIN1)
-		put_latin1(b, s);
-	else
+	if (c != MEDIA_UTF8 && c != MEDIA_LATIN1)
 		put_utf16(b, s, c);
+	else
+		for (size_t i = 0; i < s.n; i++)
+			put_code_point(b, (unsigned char)s.p[i]);
 	return buf_view(b);
 }
 
-/* A copy that stays; empty over the cap or without memory, and that is said. */
-static struct span
-text_kept(struct media *m, struct buf *b, struct span s)
+struct span
+media_kept(struct media *m, const struct buf *b, struct span s)
 {
 	if (buf_failed(b))
 		media_flaw(m, FILE_BOMB);
@@ -169,7 +160,7 @@ media_text(struct media *m, struct span s, enum media_charset c)
 		return;
 	s = text_utf8(s, c, &b);
 	if (b.n || buf_failed(&b))
-		s = text_kept(m, &b, s);
+		s = media_kept(m, &b, s);
 	while (s.n)
 		text_push(m, span_next(&s, '\0'));
 }
@@ -186,17 +177,13 @@ media_named(struct media *m, struct span name, struct span s, enum media_charset
 	name = span_trim(text_utf8(name, c, &one), " ");
 	s = text_utf8(s, c, &two);
 	b.failed = one.failed || two.failed;
-	if (name.n && s.n) {
-		buf_span(&b, name);
-		buf_str(&b, ": ");
-	} else {
-		buf_span(&b, name);
-	}
+	buf_span(&b, name);
+	buf_str(&b, name.n && s.n ? ": " : "");
 	buf_span(&b, s);
 	for (size_t i = 0; i < b.n; i++)
 		if (!b.p[i])
 			b.p[i] = '\n';
-	text_push(m, text_kept(m, &b, buf_view(&b)));
+	text_push(m, media_kept(m, &b, buf_view(&b)));
 }
 
 bool

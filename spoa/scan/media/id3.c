@@ -107,25 +107,7 @@ id3_string(struct media_rd *r, enum media_charset c)
 	return s;
 }
 
-static void
-id3_timed(struct media *m, struct media_rd *r, enum media_charset c)
-{
-	while (media_left(r) && media_part(m)) {
-		media_text(m, id3_string(r, c), c);
-		media_take(r, media_left(r) < 4 ? media_left(r) : 4);
-	}
-}
-
 static void id3_walk(struct id3 *t, struct span frames, unsigned depth);
-
-static void
-id3_contents(struct id3 *t, struct media_rd *r, unsigned depth)
-{
-	media_u8(r);
-	for (unsigned n = media_u8(r); n; n--)
-		id3_string(r, MEDIA_UTF8);
-	id3_walk(t, media_take(r, media_left(r)), depth + 1);
-}
 
 static void
 id3_frame(struct id3 *t, enum id3_form form, struct span data, unsigned depth)
@@ -144,7 +126,10 @@ id3_frame(struct id3 *t, enum id3_form form, struct span data, unsigned depth)
 	case ID3_TIMED:
 		media_take(&r, 2);
 		media_text(m, id3_string(&r, c), c);
-		id3_timed(m, &r, c);
+		while (media_left(&r) && media_part(m)) {
+			media_text(m, id3_string(&r, c), c);
+			media_take(&r, media_left(&r) < 4 ? media_left(&r) : 4);
+		}
 		break;
 	case ID3_NAMED:
 	case ID3_LANGUAGE: {
@@ -177,7 +162,10 @@ id3_frame(struct id3 *t, enum id3_form form, struct span data, unsigned depth)
 		break;
 	case ID3_CONTENTS:
 		id3_string(&r, MEDIA_UTF8);
-		id3_contents(t, &r, depth);
+		media_u8(&r);
+		for (unsigned n = media_u8(&r); n; n--)
+			id3_string(&r, MEDIA_UTF8);
+		id3_walk(t, media_take(&r, media_left(&r)), depth + 1);
 		break;
 	case ID3_NAMED_LINK:
 		media_text(m, id3_string(&r, c), c);

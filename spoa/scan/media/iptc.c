@@ -12,13 +12,6 @@ enum {
 	PSD_HEAD = 14, /* bytes before a file's height */
 };
 
-/* Datasets that are no texts: binary numbers and a preview. */
-static bool
-is_iptc_text(unsigned record, unsigned dataset)
-{
-	return (record == 2 && dataset != 0 && dataset < 200) || record == 3;
-}
-
 void
 iptc_read(struct media *m, struct span iim)
 {
@@ -37,7 +30,8 @@ iptc_read(struct media *m, struct span iim)
 		}
 		if (!media_part(m))
 			return;
-		if (is_iptc_text(record, dataset))
+		/* other datasets are no texts: binary numbers and a preview */
+		if ((record == 2 && dataset != 0 && dataset < 200) || record == 3)
 			media_text(m, s, MEDIA_UTF8);
 	}
 }

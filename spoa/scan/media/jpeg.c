@@ -1,6 +1,5 @@
 /* JPEG (ITU-T T.81 annex B): segments, of which APP1 (EXIF, XMP), APP13 (Photoshop, IPTC) and
  * COM hold texts. A thumbnail inside EXIF is not looked at. */
-#include "base/caps.h"
 #include "scan/media/reader.h"
 
 enum {
@@ -154,18 +153,18 @@ jpeg_picture(struct jpeg *j, struct media_rd *r)
 		media_flaw(j->m, FILE_DAMAGED);
 }
 
-/* Where the next of several pictures begins: after padding. */
+/* Whether another of several pictures begins after padding, which is passed. */
 static bool
 jpeg_again(struct media_rd *r)
 {
-	size_t at = r->at;
+	size_t end = r->at;
 
-	while (at < r->s.n && !r->s.p[at])
-		at++;
-	if (!span_starts(span_cut(r->s, at, r->s.n), SPAN_LIT("\xff\xd8\xff")))
-		return false;
-	r->at = at;
-	return true;
+	while (media_left(r) && !r->s.p[r->at])
+		r->at++;
+	if (span_starts(span_cut(r->s, r->at, r->s.n), SPAN_LIT("\xff\xd8\xff")))
+		return true;
+	r->at = end;
+	return false;
 }
 
 void

@@ -20,15 +20,7 @@ enum {
 	(FILE_IS(FILE_PNG) | FILE_IS(FILE_GIF) | FILE_IS(FILE_WEBP) | FILE_IS(FILE_HEIC) |     \
 		FILE_IS(FILE_AVIF))
 
-/* "%PDF-1.7" begins here. */
-static bool
-is_pdf(struct span s)
-{
-	return s.n >= 8 && span_starts(s, SPAN_LIT("%PDF-")) && is_digit(s.p[5]) &&
-	       s.p[6] == '.' && is_digit(s.p[7]);
-}
-
-/* Where a PDF begins in the first bytes, but for the first of all; 0: nowhere. */
+/* Where a PDF ("%PDF-1.7") begins in the first bytes, but for the first of all; 0: nowhere. */
 static size_t
 pdf_inside(struct span head)
 {
@@ -37,7 +29,7 @@ pdf_inside(struct span head)
 		if (!p)
 			break;
 		at = (size_t)(p - head.p);
-		if (is_pdf(span_cut(head, at, head.n)))
+		if (head.n - at >= 8 && is_digit(p[5]) && p[6] == '.' && is_digit(p[7]))
 			return at;
 	}
 	return 0;
@@ -79,15 +71,6 @@ second_kind(const struct media *m)
 		return false;
 	return file_kinds_inside(span_cut(m->bytes, 0, HEAD_BYTES)) & ~kinds_at_home(k) ||
 	       zip_end(m->bytes) != SIZE_MAX;
-}
-
-/* Readers of PDF pass over what comes before it, those of zips as well. */
-static enum file_magic
-kind_further(struct span bytes)
-{
-	if (file_is_coded(bytes, true))
-		return FILE_PDF;
-	return zip_end(bytes) != SIZE_MAX ? FILE_ZIP : FILE_OTHER;
 }
 
 /* Locked Office documents are OLE files with a stream of this name, in UTF-16. */
@@ -136,8 +119,11 @@ file_read(struct span bytes, struct span declared, struct arena *a, struct file_
 
 	*out = (struct file_facts){ .kind = file_kind_of(bytes) };
 	bool further = out->kind == FILE_OTHER;
+	/* Readers of PDF pass over what comes before it, those of zips as well. */
 	if (further)
-		out->kind = kind_further(bytes);
+		out->kind = file_is_coded(bytes, true)	 ? FILE_PDF
+			    : zip_end(bytes) != SIZE_MAX ? FILE_ZIP
+							 : FILE_OTHER;
 	if (!file_kind_fits(out->kind, declared))
 		media_flaw(&m, FILE_NOT_AS_DECLARED);
 	/* Readers of PDF differ in where offsets count from: each may see another document. */

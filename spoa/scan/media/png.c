@@ -84,27 +84,21 @@ png_international(struct media *m, struct span data)
 }
 
 static void
-png_header(struct media *m, struct span data)
-{
-	struct media_rd r = media_rd(data);
-	uint64_t width = media_u32(&r);
-
-	if (data.n != 13)
-		media_flaw(m, FILE_DAMAGED);
-	media_points(m, width, media_u32(&r));
-}
-
-static void
 png_chunk(struct media *m, struct span type, struct span data)
 {
-	if (span_is(type, "tEXt") || span_is(type, "zTXt"))
+	if (span_is(type, "tEXt") || span_is(type, "zTXt")) {
 		png_text(m, data, type.p[0] == 'z');
-	else if (span_is(type, "iTXt"))
+	} else if (span_is(type, "iTXt")) {
 		png_international(m, data);
-	else if (span_is(type, "eXIf"))
+	} else if (span_is(type, "eXIf")) {
 		jpeg_app1(m, data);
-	else if (span_is(type, "IHDR"))
-		png_header(m, data);
+	} else if (span_is(type, "IHDR")) {
+		struct media_rd r = media_rd(data);
+		uint64_t width = media_u32(&r);
+		if (data.n != 13)
+			media_flaw(m, FILE_DAMAGED);
+		media_points(m, width, media_u32(&r));
+	}
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef SCAN_MEDIA_READER_H
 #define SCAN_MEDIA_READER_H
 
+#include "base/buf.h"
 #include "scan/media/media_file.h"
 
 /* A file under way. owner: the caller of file_read(). */
@@ -104,6 +105,9 @@ enum media_charset {
 void media_text(struct media *m, struct span s, enum media_charset c);
 /* The same of one with a name, "name: text"; a NUL in it is a line's end. */
 void media_named(struct media *m, struct span name, struct span s, enum media_charset c);
+/* A copy of the text, of which b has some, that stays; empty over b's cap or without memory,
+ * and that is said. */
+struct span media_kept(struct media *m, const struct buf *b, struct span s);
 /* What a zlib stream holds, in the arena; false: it has none, and the flaw says why. */
 bool media_inflate(struct media *m, struct span s, struct span *out);
 

@@ -2,7 +2,7 @@
  * chunks, of which LIST INFO, EXIF, XMP and an ID3 tag hold texts. */
 #include "scan/media/reader.h"
 
-enum { RIFF_DEPTH = 4, VP8L_SIGNATURE = 0x2f, POINTS_MASK = 0x3fff };
+enum { RIFF_DEPTH = 4, VP8L_SIGNATURE = 0x2f, POINTS_MASK = 0x3fff, PIPED = 0x7fffff00 };
 
 /* RFC 6386 9.1: a key frame's tag, start code and two sizes of 14 bits. */
 static void
@@ -64,13 +64,6 @@ riff_chunk(struct media *m, struct span type, struct span list, struct media_rd 
 		vp8x_points(m, r);
 }
 
-/* Sound that was written to a pipe: nobody came back to say how long it is. */
-static bool
-riff_streams(struct span type, size_t n)
-{
-	return span_is(type, "data") && n >= 0x7fffff00;
-}
-
 /* Chunks of the file or of a list. */
 static void
 riff_chunks(struct media *m, struct span s, struct span list, bool little, unsigned depth)
@@ -81,7 +74,8 @@ riff_chunks(struct media *m, struct span s, struct span list, bool little, unsig
 	while (media_left(&r) >= 8 && media_part(m)) {
 		struct span type = media_take(&r, 4);
 		size_t n = media_u32(&r);
-		if (!depth && n > media_left(&r) && riff_streams(type, n))
+		/* sound that was written to a pipe: nobody came back to say how long it is */
+		if (!depth && n > media_left(&r) && span_is(type, "data") && n >= PIPED)
 			n = media_left(&r);
 		struct media_rd data = media_rd(media_take(&r, n));
 		data.little = little;
@@ -113,7 +107,7 @@ riff_read(struct media *m)
 	r.little = little;
 	media_take(&r, 4);
 	size_t n = media_u32(&r), left = media_left(&r);
-	if (m->out->kind == FILE_WAV && (!n || n >= 0x7fffff00))
+	if (m->out->kind == FILE_WAV && (!n || n >= PIPED))
 		n = left;
 	if (n > left || n < 4) {
 		media_flaw(m, n < 4 ? FILE_DAMAGED : FILE_TRUNCATED);

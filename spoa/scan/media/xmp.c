@@ -95,9 +95,5 @@ xmp_read(struct media *m, struct span xml)
 		return;
 	}
 	xml_undo(xml, &b);
-	struct span kept = buf_failed(&b) ? SPAN_LIT("") : arena_dup(m->a, buf_view(&b));
-	m->nomem |= !kept.p;
-	if (buf_failed(&b))
-		media_flaw(m, FILE_BOMB);
-	media_text(m, kept, MEDIA_UTF8);
+	media_text(m, media_kept(m, &b, buf_view(&b)), MEDIA_UTF8);
 }

@@ -244,8 +244,7 @@ next_plain(struct span t, size_t at, size_t end)
 {
 	while (end - at >= PLAIN) {
 		size_t k = at + PLAIN;
-		while (k > at && may_be_digit(t.p[k - 1]))
-			k--;
+		k = span_back(t, k, at, may_be_digit);
 		if (k == at)
 			return at;
 		at = k;

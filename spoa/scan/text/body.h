@@ -53,11 +53,11 @@ struct segment {
 	bool data : 1;	  /* the data of a file, where a part has them */
 	bool unattributed : 1; /* who wrote it is not known: the user, or a tool */
 	bool candidate : 1;    /* body_read's own; then, of ids of tokens, they are edited */
-	uint32_t key;	     /* index of the segment that names this value (its key, field or
-				parameter), of a key the one that names its object; or
-				SEGMENT_NO_KEY */
-	uint32_t start, end; /* raw bytes, end exclusive */
-	struct span text;    /* decoded; a view of the raw bytes where nothing is escaped */
+	uint32_t key;	       /* index of the segment that names this value (its key, field or
+				  parameter), of a key the one that names its object; or
+				  SEGMENT_NO_KEY */
+	uint32_t start, end;   /* raw bytes, end exclusive */
+	struct span text;      /* decoded; a view of the raw bytes where nothing is escaped */
 };
 
 /* A bit for each role that it counts as. */
@@ -156,7 +156,7 @@ struct body {
 		struct model_mark {
 			size_t start, end; /* between the quotes of the name */
 			struct span name;
-			bool null;  /* the literal */
+			bool null;	    /* the literal */
 			enum seg_form form; /* how it is spelled */
 		} * model;
 		size_t nmodels;
@@ -245,6 +245,9 @@ struct path_reader;
 struct path_reader *path_open(struct arena *a, const struct body *b, struct span raw);
 /* A view that lives until the next call; empty for plain text. */
 struct span path_at(struct path_reader *r, size_t segment);
+
+/* Seven digits or more: shorter numbers are no text. */
+bool number_is_long(struct span literal);
 
 /* One edit of raw bytes: [start, end) becomes `with`. */
 struct splice {

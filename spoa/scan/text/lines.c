@@ -136,18 +136,18 @@ static struct span
 url_of(struct span line, struct arena *a)
 {
 	struct json *j = json_open(a, line);
+	struct json_member m;
 	struct json_event ev;
 	struct span url = SPAN_LIT("");
+	int err = 0;
 
 	if (!j || json_next(j, &ev) != JSON_OBJECT)
 		return url;
-	while (json_next(j, &ev) == JSON_KEY) {
-		bool is_url = span_is(json_text(a, line, &ev), "url");
-		if (json_next(j, &ev) == JSON_STRING && is_url)
+	while (json_member(j, a, line, &m, &ev, &err))
+		if (span_is(m.key, "url") && ev.tok == JSON_STRING)
 			url = json_text(a, line, &ev);
-		else if (json_skip(j, &ev) == JSON_ERROR)
-			break;
-	}
+		else
+			json_skip(j, &ev);
 	return url;
 }
 

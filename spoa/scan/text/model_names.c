@@ -2,7 +2,7 @@
  * nearly all differ in the last letter or two. */
 #include "scan/text/model_names.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/caps.h"
 #include "base/err.h"
 
@@ -97,8 +97,7 @@ static bool
 ends_as(struct span key, struct span end)
 {
 	for (size_t i = key.n, n = end.n; n;) {
-		while (i && separates(key.p[i - 1]))
-			i--;
+		i = span_back(key, i, 0, separates);
 		if (!i || to_lower(key.p[--i]) != end.p[--n])
 			return false;
 	}
@@ -123,8 +122,7 @@ fill_ends(void)
 enum model_key
 model_key(struct span key)
 {
-	while (key.n && separates(key.p[key.n - 1]))
-		key.n--;
+	key.n = span_back(key, key.n, 0, separates);
 	if (key.n < strlen("lora"))
 		return KEY_ELSE;
 	for (size_t i = first[key.p[key.n - 1] & LETTER]; i; i = after[i - 1])

@@ -93,24 +93,18 @@ add_reading(struct readings *r, const struct number *x, size_t from, size_t to, 
 	r->n++;
 }
 
-static size_t
-without_zeros(const struct number *x, size_t from, size_t to)
-{
-	while (to > from && digit_at(x, to - 1) == '0')
-		to--;
-	return to;
-}
-
 struct span
 number_text(struct span literal, bool fractions, struct arena *a, bool *fraction)
 {
 	struct number x = take_apart(literal);
 	struct readings r = { .n = 0 };
-	size_t digits = x.whole.n + x.part.n, bare = without_zeros(&x, 0, digits), point = 0;
+	size_t digits = x.whole.n + x.part.n, bare = digits, point = 0;
 
 	*fraction = false;
 	if (x.plain)
 		return literal;
+	while (bare && digit_at(&x, bare - 1) == '0')
+		bare--;
 	int64_t shifted = (int64_t)x.whole.n + x.exponent;
 	if (x.moderate && shifted > 0)
 		point = (size_t)shifted;

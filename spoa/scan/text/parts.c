@@ -89,17 +89,6 @@ walk_image(struct walk *w)
 	return opaque_add(&w->out->unread, w->a, &m, m.end - m.start) ? walk_no_memory(w) : 0;
 }
 
-/* What a part says that its data are. */
-static bool
-says_media_type(const struct walk *w, const struct segment *s)
-{
-	static const char *const keys[] = { "media_type", "mimeType", "mime_type", "mediaType",
-		"format" };
-
-	return s->key != SEGMENT_NO_KEY && s->role != ROLE_KEY &&
-	       SPAN_IN(w->segs.v[s->key].text, keys);
-}
-
 /* Another member of a part is as good as a file: with the part read, nobody would look at it.
  */
 static bool
@@ -119,17 +108,21 @@ hides_another(const struct segment *s)
 static struct media
 part_media(const struct walk *w, const struct frame *f, const char *kind, size_t end)
 {
+	static const char *const type_keys[] = { "media_type", "mimeType", "mime_type",
+		"mediaType", "format" };
 	struct media m = { .kind = span_str(kind),
 		.start = f->start,
 		.end = end,
 		.segment = SEGMENT_NO_KEY,
 		.part = w->depth && !w->frames[w->depth].object,
-		.typed = f->type.p != NULL };
+		.typed = f->type.p != NULL,
+		.base64 = true };
 	bool several = false;
 
 	for (size_t i = f->first; i < w->segs.n && !several; i++) {
 		const struct segment *s = &w->segs.v[i];
-		if (says_media_type(w, s))
+		if (s->key != SEGMENT_NO_KEY && s->role != ROLE_KEY &&
+			SPAN_IN(w->segs.v[s->key].text, type_keys))
 			m.type = s->text;
 		if (!s->data)
 			several |= hides_another(s);
@@ -139,7 +132,6 @@ part_media(const struct walk *w, const struct frame *f, const char *kind, size_t
 		m.data = s->text;
 		m.segment = (uint32_t)i;
 	}
-	m.base64 = true;
 	if (several)
 		m.data = (struct span){ NULL, 0 };
 	return m;

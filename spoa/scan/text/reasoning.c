@@ -4,7 +4,7 @@
  * under way they may not). */
 #include "scan/text/reasoning.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/err.h"
 #include "base/push.h"
 
@@ -57,15 +57,6 @@ message_end(struct reasoning *r, const struct reasoning_frame *f)
 	}
 }
 
-static void
-list_end(struct reasoning *r)
-{
-	for (size_t i = r->n; r->calls && i && r->v[i - 1].turn == r->turn; i--)
-		r->v[i - 1].pending = true;
-	r->turn++;
-	r->calls = false;
-}
-
 int
 reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_frame *around,
 	const struct signed_block *block, struct arena *a)
@@ -77,8 +68,12 @@ reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_f
 		v->turn = r->turn;
 		v->alone = f->signs->alone;
 	}
-	if (f->list)
-		list_end(r);
+	if (f->list) {
+		for (size_t i = r->n; r->calls && i && r->v[i - 1].turn == r->turn; i--)
+			r->v[i - 1].pending = true;
+		r->turn++;
+		r->calls = false;
+	}
 	if (f->message) {
 		message_end(r, f);
 		around->list = true;
@@ -90,16 +85,6 @@ reasoning_end(struct reasoning *r, struct reasoning_frame *f, struct reasoning_f
 }
 
 /* ---- taking blocks out ---- */
-
-/* Back from `at` to the last byte before it that is no blank. The document is valid JSON, and
- * this is inside a list. */
-static size_t
-back(struct span raw, size_t at)
-{
-	while (is_space(raw.p[at - 1]))
-		at--;
-	return at - 1;
-}
 
 size_t
 body_drop_reasoning(const struct body *b, struct span raw, struct splice *out)
@@ -116,7 +101,7 @@ body_drop_reasoning(const struct body *b, struct span raw, struct splice *out)
 		while (raw.p[end] == ',' && last + 1 < b->nreasoning && v[last + 1].dropped &&
 			span_past(raw, end + 1, is_space) == v[last + 1].start)
 			end = span_past(raw, v[++last].end, is_space);
-		size_t before = back(raw, v[i].start);
+		size_t before = span_back(raw, v[i].start, 0, is_space) - 1; /* in a list */
 		struct splice *s = &out[n++];
 		*s = (struct splice){ v[i].start, v[last].end, SPAN_LIT("") };
 		if (raw.p[end] == ',')

@@ -146,7 +146,7 @@ struct table {
 	const struct ref_row *refs;
 	/* JSON lines: by which table one is read, given its "url" ("" for none); NULL: table */
 	const struct table *(*line)(struct span url);
-	const char *text_type; /* "type" of a part that is a text; NULL: "text" */
+	const char *text_type;	   /* "type" of a part that is a text; NULL: "text" */
 	const struct table *inner; /* of the requests of a batch; NULL: the rows' */
 	struct tree *tree;	   /* table_tree()'s own */
 };
@@ -174,6 +174,9 @@ const struct node *node_member(
 /* Fills *why; returns ERR_SYNTAX. `what` never holds body text. */
 __attribute__((format(printf, 5, 6))) int refuse(struct body_refusal *why, int status,
 	const char *code, size_t at, const char *what, ...);
+
+/* The same of a path that another server would read as another one. */
+int refuse_path(struct body_refusal *why, size_t at, const char *what);
 
 /* The same of what needs more room than there is: 413. Returns ERR_NOMEM. */
 int refuse_room(struct body_refusal *why, const char *what);

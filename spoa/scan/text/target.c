@@ -14,8 +14,8 @@ is_path_byte(char c)
 	return uri_unreserved(c) || c == '/' || is_one_of(c, "!$&'()*+,;=:@");
 }
 
-static int
-bad_path(struct body_refusal *why, size_t at, const char *what)
+int
+refuse_path(struct body_refusal *why, size_t at, const char *what)
 {
 	return refuse(
 		why, 400, "ambiguous_path", at, "the path is not in its normal form: %s", what);
@@ -27,25 +27,25 @@ check_path(struct span path, bool separators, struct body_refusal *why)
 	const char *end = path.p + path.n;
 
 	if (!path.n || path.p[0] != '/')
-		return bad_path(why, 0, "it does not begin with /");
+		return refuse_path(why, 0, "it does not begin with /");
 	for (const char *p = path.p; p < end; p++) {
 		size_t at = (size_t)(p - path.p);
 		if (*p == '%') {
 			int byte = uri_escape_at(p, end);
 			if (byte < 0)
-				return bad_path(why, at, "a broken percent escape");
+				return refuse_path(why, at, "a broken percent escape");
 			if ((byte == '/' && !separators) || byte == '\\')
-				return bad_path(why, at, "an encoded separator");
+				return refuse_path(why, at, "an encoded separator");
 			if (byte < 0x20 || byte == 0x7f)
-				return bad_path(why, at, "an encoded control character");
+				return refuse_path(why, at, "an encoded control character");
 			if (uri_unreserved((char)byte))
-				return bad_path(why, at,
+				return refuse_path(why, at,
 					"an escape that spells an unreserved character");
 			p += 2;
 		} else if (*p == '\\') {
-			return bad_path(why, at, "a backslash");
+			return refuse_path(why, at, "a backslash");
 		} else if (!is_path_byte(*p)) {
-			return bad_path(why, at, "a byte that must be percent-encoded");
+			return refuse_path(why, at, "a byte that must be percent-encoded");
 		}
 	}
 	return 0;
@@ -79,11 +79,11 @@ read_path(struct span path, struct seglist *l, struct body_refusal *why)
 		struct span one = span_next(&rest, '/');
 		size_t at = (size_t)(one.p - path.p);
 		if (!one.n && slash)
-			return bad_path(why, at, "an empty segment");
+			return refuse_path(why, at, "an empty segment");
 		/* With a parameter ("..;x") too: some servers cut it off first. */
 		struct span name = span_cut(one, 0, span_chr(one, ';'));
 		if (span_is(name, ".") || span_is(name, ".."))
-			return bad_path(why, at, "a dot segment");
+			return refuse_path(why, at, "a dot segment");
 		err = add_target_segment(
 			l, ROLE_PATH, SEG_PERCENT, SEGMENT_NO_KEY, at, one, why);
 	}

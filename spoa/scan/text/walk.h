@@ -27,8 +27,8 @@ struct frame {
 	uint32_t ids; /* the segment of the ids of tokens that it lists, counted from 1; 0: none
 		       */
 	enum model_key names; /* what it is called, where its strings name models */
-	uint32_t first; /* segment */
-	uint32_t key;	/* segment that names this container */
+	uint32_t first;	      /* segment */
+	uint32_t key;	      /* segment that names this container */
 	size_t start;
 	size_t refs, contents;	      /* as of the walk, before it */
 	struct span type, source;     /* of a part; type.p NULL: none */
@@ -82,8 +82,6 @@ bool walk_is_request(const struct walk *w, const struct frame *f);
 int walk_begin_request(struct walk *w, size_t top);
 
 /* ---- number.c: the ways in which a number literal may be read as text ---- */
-/* Seven digits or more: shorter numbers are no text. */
-bool number_is_long(struct span literal);
 /* The literal where it is plain digits. A whole number in another spelling (41.11e2,
  * 4111.0) is its digits: what the receiver's parser makes of it. Where digits could be
  * read in more than one way, all of them follow with " or " between: the whole part, with

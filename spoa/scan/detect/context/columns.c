@@ -3,7 +3,7 @@
  * only for a value that may be something: text without candidates is not read. */
 #include <string.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/context/columns.h"
 #include "scan/detect/prefilter/starts.h"
@@ -43,8 +43,7 @@ without_blanks(struct span s)
 {
 	while (s.n && is_blank(s.p[0]))
 		s = span_cut(s, 1, s.n);
-	while (s.n && is_blank(s.p[s.n - 1]))
-		s.n--;
+	s.n = span_back(s, s.n, 0, is_blank);
 	return s;
 }
 

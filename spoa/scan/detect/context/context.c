@@ -265,9 +265,7 @@ has_label(struct span line)
 	end--;
 	while (end && strchr(" \"'*_`.", line.p[end - 1]))
 		end--;
-	size_t from = end;
-	while (from && is_letter_or_digit(line.p[from - 1]))
-		from--;
+	size_t from = span_back(line, end, 0, is_letter_or_digit);
 	struct span word = span_cut(line, from, end);
 	while (from && strchr(" \t\"'*_`-.#", line.p[from - 1]))
 		from--;
@@ -292,14 +290,11 @@ window_of(struct span text, const struct column *col, size_t start, size_t end,
 		from++;
 	*left = span_cut(text, from, start);
 	*right = span_cut(text, end, to);
-	const char *line = left->n ? memrchr(left->p, '\n', left->n) : NULL;
-	size_t own = line ? (size_t)(line - left->p) + 1 : 0;
+	size_t own = span_behind(*left, '\n');
 	if (!col && !has_label(span_cut(*left, own, left->n)))
 		return;
 	*left = span_cut(*left, own, left->n);
-	const char *stop = right->n ? memchr(right->p, '\n', right->n) : NULL;
-	if (stop)
-		right->n = (size_t)(stop - right->p);
+	right->n = span_chr(*right, '\n');
 }
 
 int

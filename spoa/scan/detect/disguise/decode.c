@@ -84,12 +84,6 @@ reads_on(const char *p, size_t n)
 	return n >= TRY_LEAST && decode_is_text(p, n);
 }
 
-static bool
-is_break(char c)
-{
-	return c == '\n' || c == '\r' || c == ' ' || c == '\\' || c == ',';
-}
-
 void
 decode_begin(struct decoding *d, struct span text, const struct blob *b)
 {
@@ -167,7 +161,7 @@ decode_bits(struct decoding *d, char *out, uint32_t *where, size_t room, int (*v
 	for (; n < room && d->at < d->b.end; d->at++) {
 		int v = value(d->text.p[d->at]);
 		if (v < 0) {
-			if (d->nbits && !d->trying && is_break(d->text.p[d->at]))
+			if (d->nbits && !d->trying && is_one_of(d->text.p[d->at], "\n\r \\,"))
 				settle_break(d);
 			d->at += d->text.p[d->at] == '\\'; /* the n of a written \n */
 			continue;

@@ -1,7 +1,7 @@
 /* Values cut by a line's end: a key that goes on in the next line, and in the one after
  * it; a number; an address. And streamed text, of which each line of JSON holds a few
  * characters after the same key: {"delta":"47"}, {"delta":"16"}. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/heuristics.h"
 
@@ -68,8 +68,7 @@ key_in(struct span piece, size_t *have)
 				rest.p[1] == k->prefix[1] &&
 				span_starts(rest, span_str(k->prefix)))
 				return k;
-		while (i < piece.n && is_alnum(piece.p[i]))
-			i++;
+		i = span_past(piece, i, is_alnum);
 	}
 	return NULL;
 }
@@ -179,14 +178,6 @@ number_goes_on(const struct heuristic *l, struct span piece, size_t to)
 	       !is_stamp(l, to);
 }
 
-/* The sign of an address at the beginning of a line; a decorator ends otherwise. */
-static bool
-name_ends(const struct heuristic *l, size_t left, size_t line, size_t to)
-{
-	return byte_at(l, to) == '@' && to == line && is_alnum(byte_at(l, left - 1)) &&
-	       heuristic_domain(l, to + 1);
-}
-
 static const bool ends_line[256] = {
 	['\r'] = 1, [' '] = 1, ['\t'] = 1, ['\\'] = 1, ['^'] = 1, ['`'] = 1
 };
@@ -231,7 +222,9 @@ token_end(struct heuristic *l, size_t i)
 		heuristic_edit(l, left, to, "", 0);
 	} else if (half && byte_at(l, to) == '.' && is_alpha(byte_at(l, to + 1))) {
 		heuristic_edit(l, left, to, "", 0);
-	} else if (number_goes_on(l, piece, to) || name_ends(l, left, i + 1, to)) {
+	} else if (number_goes_on(l, piece, to) ||
+		   (byte_at(l, to) == '@' && to == i + 1 && is_alnum(byte_at(l, left - 1)) &&
+			   heuristic_domain(l, to + 1))) { /* a name ends */
 		heuristic_edit(l, left, to, "", EDIT_NAMED);
 	}
 }
@@ -339,10 +332,10 @@ static bool
 chunk_end(struct heuristic *l, size_t i)
 {
 	size_t least = i > CHUNK_LINE ? i - CHUNK_LINE : 0, text = 0, next = 0;
-	const char *before = i > least ? memrchr(l->t.p + least, '\n', i - least) : NULL;
-	size_t begin = before ? (size_t)(before - l->t.p) + 1 : least;
+	size_t begin = least + span_behind(span_cut(l->t, least, i), '\n');
 
-	if ((begin > 0 && !before) || (byte_at(l, begin) != '{' && byte_at(l, begin) != 'd'))
+	if ((begin > 0 && begin == least) ||
+		(byte_at(l, begin) != '{' && byte_at(l, begin) != 'd'))
 		return false;
 	size_t from = next_chunk(l, i);
 	if (from == i || byte_at(l, begin) != byte_at(l, from))

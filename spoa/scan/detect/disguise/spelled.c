@@ -1,6 +1,6 @@
 /* Addresses with their signs in words or brackets: alice [at] example [dot] com,
  * alice(at)example.com, alice at example dot com. */
-#include "base/ascii.h"
+#include "base/among.h"
 #include "scan/detect/disguise/heuristics.h"
 
 enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12 };
@@ -207,8 +207,7 @@ is_full_name(struct span s)
 {
 	size_t dot = span_chr(s, '.');
 
-	while (s.n > 0 && is_digit(s.p[s.n - 1]))
-		s.n--;
+	s.n = span_back(s, s.n, 0, is_digit);
 	for (size_t i = 0; i < s.n; i++)
 		if (i != dot && !is_alpha(s.p[i]))
 			return false;

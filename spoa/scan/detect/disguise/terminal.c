@@ -63,15 +63,6 @@ terminal_sequence(struct span t, size_t at)
 						  : 0 };
 }
 
-/* Whether the backslash at `at` spells what goes on in a sequence, or begins another. */
-static bool
-spells_more(struct span t, size_t at)
-{
-	struct unescaped u = unescape(t, at);
-
-	return u.n == 1 && is_one_of(u.c[0], "\x1b[](") && is_alnum(t.p[at + 1]);
-}
-
 /* The end of a string: its backslash as often as the others are, unless the last of them
  * spells something of its own. */
 static size_t
@@ -81,7 +72,12 @@ string_slashes(struct span t, size_t at, size_t most)
 
 	while (n < most && at + n < t.n && t.p[at + n] == '\\')
 		n++;
-	return n > 0 && spells_more(t, at + n - 1) ? n - 1 : n;
+	if (n == 0)
+		return 0;
+	/* it goes on in a sequence, or begins another */
+	struct unescaped last = unescape(t, at + n - 1);
+	bool more = last.n == 1 && is_one_of(last.c[0], "\x1b[](") && is_alnum(t.p[at + n]);
+	return more ? n - 1 : n;
 }
 
 static bool

@@ -61,12 +61,6 @@ no_escape(void)
 }
 
 static bool
-near_token(struct span t, size_t from, size_t to)
-{
-	return (from > 0 && is_alnum(t.p[from - 1])) || (to < t.n && is_alnum(t.p[to]));
-}
-
-static bool
 goes_on(struct span t, size_t at)
 {
 	return at < t.n && (is_alnum(t.p[at]) || t.p[at] == '-' || t.p[at] == '+' ||
@@ -146,14 +140,6 @@ unescape_octal(struct span t, size_t at)
 		return u;
 	u = octal_digits(t, at, 2, 2);
 	return u.c[0] == TERMINAL_ESCAPE ? u : no_escape();
-}
-
-/* \e or \E before what begins a sequence; C:\etc is a path. */
-static struct unescaped
-backslash_e(struct span t, size_t at)
-{
-	return at < t.n && is_one_of(t.p[at], "[]()=>78M\\P_^X") ? one_byte(at, TERMINAL_ESCAPE)
-								 : no_escape();
 }
 
 /* A line that goes on in the next one, after its indentation. */
@@ -248,8 +234,11 @@ unescape_backslash(struct span t, size_t at)
 	case 'u': return backslash_u(t, i + 1, i - at);
 	case 'U': return hex_digits(t, i + 1, 8, 8, &cp) ? code_point(i + 9, cp) : u;
 	case 'x': return backslash_x(t, i + 1);
-	case 'e':
-	case 'E': u = backslash_e(t, i + 1); break;
+	case 'e': /* before what begins a sequence; C:\etc is a path */
+	case 'E':
+		if (i + 1 < t.n && is_one_of(t.p[i + 1], "[]()=>78M\\P_^X"))
+			u = one_byte(i + 1, TERMINAL_ESCAPE);
+		break;
 	case 'n':
 	case 'r': return goes_on(t, i + 1) ? common_escape(i + 1, '\n') : u;
 	case 't': return goes_on(t, i + 1) ? common_escape(i + 1, '\t') : u;
@@ -266,7 +255,9 @@ unescape_backslash(struct span t, size_t at)
 	if (u.end)
 		return u;
 	/* Markdown and JSON: the sign itself. */
-	if (c > ' ' && c < 0x7F && !is_alnum(c) && near_token(t, at, i + 1))
+	bool near_token =
+		(at > 0 && is_alnum(t.p[at - 1])) || (i + 1 < t.n && is_alnum(t.p[i + 1]));
+	if (c > ' ' && c < 0x7F && !is_alnum(c) && near_token)
 		return c == '"' || c == '/' ? common_escape(i + 1, c) : one_byte(i + 1, c);
 	return u;
 }

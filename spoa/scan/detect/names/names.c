@@ -2,7 +2,6 @@
  * costs eight bytes a step; a run of capitalised words is read once and shown to every
  * finder that is asked for. A person who was found for certain is found again wherever
  * a part of the name is. */
-#include <stdio.h>
 
 #include "base/effort.h"
 #include "base/err.h"
@@ -76,14 +75,6 @@ look_at_name(struct names_sweep *w, struct run *run)
 		find_street(w, run);
 }
 
-/* The title of "dr. weiss", in a text without capitals. */
-static bool
-titles_next(const struct names_sweep *w, const struct word *x)
-{
-	return x->flags & W_TITLE && x->dot && w->text.n - x->end > 2 &&
-	       w->text.p[x->end + 1] == ' ';
-}
-
 /* A name that begins with this word; the end of what was read. */
 static size_t
 look_from(struct names_sweep *w, size_t at, enum letter first)
@@ -97,8 +88,10 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 		return end;
 	word_read(w, from, &run.w[0]);
 	if (first == LETTER_LOWER) {
-		if (titles_next(w, &run.w[0]))
-			return w->titled = run.w[0].end + 2;
+		const struct word *x = &run.w[0]; /* of "dr. weiss" the title */
+		if (x->flags & W_TITLE && x->dot && w->text.n - x->end > 2 &&
+			w->text.p[x->end + 1] == ' ')
+			return w->titled = x->end + 2;
 		if (!word_stands_out(w, &run.w[0]))
 			return run.w[0].end;
 	}

@@ -77,8 +77,7 @@ past_word(struct span t, size_t i)
 	uint64_t folded;
 
 	for (;;) {
-		while (i < t.n && in_word(t.p[i]))
-			i++;
+		i = span_past(t, i, in_word);
 		while (i < t.n && two_bytes(t, i) && entry_of_two(t, i) >> 24)
 			i += 2;
 		if (i == t.n || ((unsigned char)t.p[i] < 0x80 && !in_word(t.p[i])))

@@ -149,16 +149,6 @@ eponym_follows(const struct names_sweep *w, const struct word *last)
 	return word_after(w, at) & W_EPONYM;
 }
 
-/* The gap between two names of a list: ", ", " and ", ", and ", " & ". */
-static bool
-list_gap(struct span gap)
-{
-	static const char *const gaps[] = { ", ", " and ", ", and ", " & ", " y ", " und ",
-		" et ", " e ", " en ", " ve ", " i ", "; " };
-
-	return gap.n >= 2 && is_one_of(gap.p[0], " ,;") && SPAN_IN(gap, gaps);
-}
-
 static void
 remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
 {
@@ -180,13 +170,17 @@ remember_person(struct names_sweep *w, struct run *run, size_t i, size_t n)
 static void
 name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score, bool again)
 {
+	static const char *const list_gaps[] = { ", ", " and ", ", and ", " & ", " y ", " und ",
+		" et ", " e ", " en ", " ve ", " i ", "; " };
 	enum { SURE = 58 }; /* per cent: enough to be looked for elsewhere */
 	size_t start = run->w[i].start, end = run->w[i + n - 1].end;
+	struct span gap = span_cut(w->text, w->last_end, start);
 
 	if (n && run->w[i + n - 1].initial && run->w[i + n - 1].dot)
 		end++;
 	if (w->last_score >= 0.28f && score >= 0.28f && w->last_end < start &&
-		start - w->last_end < 8 && list_gap(span_cut(w->text, w->last_end, start))) {
+		start - w->last_end < 8 && gap.n >= 2 && is_one_of(gap.p[0], " ,;") &&
+		SPAN_IN(gap, list_gaps)) {
 		score += 0.25f;
 		if (!w->last_kept)
 			names_keep(w, FIND_PERSON, w->last_start, w->last_end,

@@ -286,10 +286,8 @@ read_next(const struct names_sweep *w, size_t at, struct word *out)
 static size_t
 small_word(struct span t, size_t at)
 {
-	size_t i = at;
+	size_t i = span_past(t, at, is_lower);
 
-	while (i < t.n && is_lower(t.p[i]))
-		i++;
 	return i < t.n && (is_letter(t.p[i]) || t.p[i] == '\'' || t.p[i] == '-' ||
 				  (t.p[i] == '.' && i == at + 1))
 		       ? at

@@ -6,7 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/scoped.h"
 #include "scan/detect/names/names.h"
 #include "scan/detect/names/names_eights.h"
@@ -270,10 +270,8 @@ names_particle_begins(const struct names_table *t, struct span text)
 static void
 put_eights(struct names_table *t, struct span term, uint32_t flag)
 {
-	size_t last = term.n;
+	size_t last = span_behind(term, ' ');
 
-	while (last > 0 && term.p[last - 1] != ' ')
-		last--;
 	if (flag & (W_LEAD | W_PARTICLE))
 		eights_put(&t->lead, span_cut(term, last, term.n), true);
 	if (flag & W_LEAD_DOT)

@@ -61,15 +61,6 @@ struct detect_stream {
 
 /* ---- beginning and end ---- */
 
-static bool
-is_asked(const struct detect_stream *s, size_t e)
-{
-	const struct detect_used *u = s->opt.used;
-
-	return (!u || u->entities[e / 64] >> (e % 64) & 1) &&
-	       scan_threshold(s->rules, &s->opt, e) <= 1.0f;
-}
-
 /* The finder of a name; FINDERS: another entity's. */
 static enum finder
 finder_of(const struct detect_rules *r, size_t e)
@@ -102,7 +93,8 @@ ask_for(struct detect_stream *s)
 	for (size_t e = 0; e < r->nentities; e++) {
 		enum finder f = finder_of(r, e);
 		s->low[e] = 2.0f;
-		if (!is_asked(s, e))
+		if ((u && !(u->entities[e / 64] >> (e % 64) & 1)) ||
+			scan_threshold(r, &s->opt, e) > 1.0f)
 			continue;
 		s->low[e] = VALUE_LOW;
 		if (f == FINDERS)
@@ -238,17 +230,6 @@ hand_out(struct detect_stream *s, const struct out *o, const struct findings *f,
 
 /* ---- what is open ---- */
 
-/* How far after its end a candidate may still be judged otherwise. */
-static size_t
-right_of(const struct detect_stream *s, const struct finding *f)
-{
-	const struct context_rule *c = &s->rules->entities[f->entity].context;
-
-	if (c->words.n + c->against.n)
-		return RIGHT;
-	return is_entity_name(s->rules, f->entity) ? NAME_RIGHT : 0;
-}
-
 /* Back to where the candidates begin that are open, or that reach into what is. */
 static size_t
 candidates_open(
@@ -260,9 +241,13 @@ candidates_open(
 			const struct finding *f = &scratch->v[i];
 			if (f->start >= open || f->end <= s->done)
 				continue;
-			bool joins = is_entity_name(s->rules, f->entity) &&
-				     f->end + NAME_LIST > open;
-			if (f->end > open || f->end + right_of(s, f) > s->n || joins) {
+			const struct context_rule *c = &s->rules->entities[f->entity].context;
+			bool name = is_entity_name(s->rules, f->entity);
+			size_t right = c->words.n + c->against.n ? RIGHT
+				       : name			 ? NAME_RIGHT
+								 : 0;
+			if (f->end > open || f->end + right > s->n ||
+				(name && f->end + NAME_LIST > open)) {
 				open = f->start;
 				moved = true;
 			}

@@ -3,7 +3,7 @@
  * what a window reads ahead. */
 #include "scan/detect/stream/stream_open.h"
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "base/bits.h"
 
 /* Bytes that tokens, blobs and their encodings are made of: letters, digits and
@@ -20,17 +20,13 @@ stream_is_run(char c)
 size_t
 stream_run_start(struct span t, size_t at)
 {
-	while (at > 0 && stream_is_run(t.p[at - 1]))
-		at--;
-	return at;
+	return span_back(t, at, 0, stream_is_run);
 }
 
 static size_t
 run_end(struct span t, size_t at)
 {
-	while (at < t.n && stream_is_run(t.p[at]))
-		at++;
-	return at;
+	return span_past(t, at, stream_is_run);
 }
 
 /* Where the line break before `at` begins; `at`: there is none. */
@@ -108,11 +104,8 @@ is_closed(struct span rest, const struct armour *k)
 
 	if (k->ends.p[0] == '-')
 		return rest.n > LINE || memmem(rest.p, rest.n, k->ends.p, k->ends.n);
-	while (i < rest.n && is_space(rest.p[i]))
-		i++;
-	while (i < rest.n && stream_is_run(rest.p[i]))
-		i++;
-	return i < rest.n;
+	i = span_past(rest, i, is_space);
+	return span_past(rest, i, stream_is_run) < rest.n;
 }
 
 /* The first of the last few beginnings after the last end whose inside goes on to the

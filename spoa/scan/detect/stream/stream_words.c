@@ -136,15 +136,6 @@ letters_of(struct span t, size_t from, size_t to)
 	return l;
 }
 
-/* Of a capitalised word: an ordinary one, which begins no name of several words either. */
-static bool
-begins_sentence(struct span word, const struct names_table *names)
-{
-	uint32_t f = names_flags(names, names_hash(word));
-
-	return f & W_COMMON && !(f & ~(uint32_t)(W_COMMON | W_NEVER));
-}
-
 /* two, twenty-one */
 static bool
 has_numeral(struct span word)
@@ -178,7 +169,10 @@ word_shape(struct span word, const struct letters *l, const struct stream_asked 
 		       : f & W_PARTICLE || SPAN_IN(word, names_small) ? SHAPE_JOINT
 								      : SHAPE_WORD;
 	}
-	return begins_sentence(word, asked->names) ? SHAPE_BEGINS : SHAPE_NAME;
+	uint32_t f = names_flags(asked->names, names_hash(word));
+	/* an ordinary one begins no name of several words either */
+	bool common = f & W_COMMON && !(f & ~(uint32_t)(W_COMMON | W_NEVER));
+	return common ? SHAPE_BEGINS : SHAPE_NAME;
 }
 
 static enum shape

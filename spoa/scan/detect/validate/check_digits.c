@@ -36,21 +36,6 @@ struct number {
 	struct sum sum[2];
 };
 
-#define AT(place, ...)                                                                         \
-	{                                                                                      \
-		place,                                                                         \
-		{                                                                              \
-			__VA_ARGS__                                                            \
-		}                                                                              \
-	}
-#define ZERO(weights, mod)                                                                     \
-	{                                                                                      \
-		weights, mod, NULL, 0                                                          \
-	}
-#define SAYS(weights, mod, map)                                                                \
-	{                                                                                      \
-		weights, mod, map, 0                                                           \
-	}
 #define NOT_0 "123456789"
 /* 11 less the remainder, and what 10 and 11 become. */
 #define LESS_00 "00987654321"
@@ -77,112 +62,112 @@ static const struct number numbers[] = {
 	/* Dachverband der Sozialversicherungsträger: the fourth digit checks */
 	{ { .name = "at_svnr" }, 10, .first = NOT_0, .range = { { 4, "01-31" }, { 6, "01-15" } }, .sum = { { "3790584216", 11, TEN_NO, 3 } } },
 	/* GRAO: the month says the century */
-	{ { .name = "bg_egn" }, 10, .dated = true, .month = AT(2, 40, 20), .day = AT(4), .sum = { SAYS("2485:9736", 11, TEN_0) } },
+	{ { .name = "bg_egn" }, 10, .dated = true, .month = { 2, { 40, 20 } }, .day = { 4, { 0 } }, .sum = { { "2485:9736", 11, TEN_0, 0 } } },
 	/* EVS 585:2007 (Estonia) and the Lithuanian register: two rows of weights */
-	{ { .name = "baltic" }, 11, .first = "12345678", .dated = true, .month = AT(3), .day = AT(5), .sum = { SAYS("1234567891", 11, "0123456789+"), SAYS("3456789123", 11, TEN_0) } },
+	{ { .name = "baltic" }, 11, .first = "12345678", .dated = true, .month = { 3, { 0 } }, .day = { 5, { 0 } }, .sum = { { "1234567891", 11, "0123456789+", 0 }, { "3456789123", 11, TEN_0, 0 } } },
 	/* Zentrale Ausgleichsstelle: 756 and the check digit of EAN-13 */
-	{ { .name = "ch_ahv" }, 13, .range = { { 0, "756" } }, .sum = { ZERO("1313131313131", 10) } },
+	{ { .name = "ch_ahv" }, 13, .range = { { 0, "756" } }, .sum = { { "1313131313131", 10, NULL, 0 } } },
 	/* CPR-kontoret: mod 11 held until 2007; a number without it may be genuine */
-	{ { .name = "dk_cpr" }, 10, .dated = true, .month = AT(2), .day = AT(0), .lenient = true, .sum = { ZERO("4327654321", 11) } },
+	{ { .name = "dk_cpr" }, 10, .dated = true, .month = { 2, { 0 } }, .day = { 0, { 0 } }, .lenient = true, .sum = { { "4327654321", 11, NULL, 0 } } },
 	/* AADE: powers of two mod 11 mod 10 */
-	{ { .name = "gr_afm" }, 9, .sum = { SAYS("379:5842", 11, TEN_0) } },
+	{ { .name = "gr_afm" }, 9, .sum = { { "379:5842", 11, TEN_0, 0 } } },
 	/* IDIKA */
-	{ { .name = "gr_amka" }, 11, .dated = true, .month = AT(2), .day = AT(0), .all = luhn_valid },
+	{ { .name = "gr_amka" }, 11, .dated = true, .month = { 2, { 0 } }, .day = { 0, { 0 } }, .all = luhn_valid },
 	/* Zakon o osobnom identifikacijskom broju */
 	{ { .name = "hr_oib" }, 11, .all = sum_iso7064_11_10 },
 	/* 1996. évi XX. törvény */
-	{ { .name = "hu_taj" }, 9, .sum = { SAYS("37373737", 10, MOD_10) } },
+	{ { .name = "hu_taj" }, 9, .sum = { { "37373737", 10, MOD_10, 0 } } },
 	/* 2017. évi CL. törvény */
-	{ { .name = "hu_tax" }, 10, .first = "8", .sum = { SAYS("123456789", 11, TEN_NO) } },
+	{ { .name = "hu_tax" }, 10, .first = "8", .sum = { { "123456789", 11, TEN_NO, 0 } } },
 	/* Þjóðskrá: the ninth digit checks, the tenth is the century; organisations add 40 */
-	{ { .name = "is_kennitala" }, 10, .dated = true, .month = AT(2), .day = AT(0, 40), .range = { { 9, "0,8-9" } }, .sum = { ZERO("327654321", 11) } },
+	{ { .name = "is_kennitala" }, 10, .dated = true, .month = { 2, { 0 } }, .day = { 0, { 40 } }, .range = { { 9, "0,8-9" } }, .sum = { { "327654321", 11, NULL, 0 } } },
 	/* Agenzia delle Entrate, partita IVA; the office */
 	{ { .name = "it_vat" }, 11, .range = { { 7, "001-100,120-121,888,999" } }, .all = luhn_valid },
 	/* Yugoslavia's JMBG of 1976, in Slovenia EMŠO; the year has three digits */
-	{ { .name = "jmbg" }, 13, .dated = true, .month = AT(2), .day = AT(0), .range = { { 4, "0,9" } }, .sum = { SAYS("765432765432", 11, LESS_00) } },
+	{ { .name = "jmbg" }, 13, .dated = true, .month = { 2, { 0 } }, .day = { 0, { 0 } }, .range = { { 4, "0,9" } }, .sum = { { "765432765432", 11, LESS_00, 0 } } },
 	/* Kazakhstan, IIN */
-	{ { .name = "kz_iin" }, 12, .dated = true, .month = AT(2), .day = AT(4), .range = { { 6, "0-6" } }, .sum = { SAYS("123456789:;", 11, "0123456789+"), SAYS("3456789:;12", 11, TEN_NO) } },
+	{ { .name = "kz_iin" }, 12, .dated = true, .month = { 2, { 0 } }, .day = { 4, { 0 } }, .range = { { 6, "0-6" } }, .sum = { { "123456789:;", 11, "0123456789+", 0 }, { "3456789:;12", 11, TEN_NO, 0 } } },
 	/* Belastingdienst: the eleven-test, the last digit counts -1 */
-	{ { .name = "nl_bsn" }, 9, .sum = { ZERO("98765432:", 11) } },
+	{ { .name = "nl_bsn" }, 9, .sum = { { "98765432:", 11, NULL, 0 } } },
 	/* Skatteetaten: D-numbers add 40 to the day, synthetic ones to the month */
-	{ { .name = "no_fnr" }, 11, .dated = true, .month = AT(2, 80, 40), .day = AT(0, 40), .sum = { ZERO("3761894521", 11), ZERO("54327654321", 11) } },
+	{ { .name = "no_fnr" }, 11, .dated = true, .month = { 2, { 80, 40 } }, .day = { 0, { 40 } }, .sum = { { "3761894521", 11, NULL, 0 }, { "54327654321", 11, NULL, 0 } } },
 	/* Ministerstwo Finansów */
-	{ { .name = "pl_nip" }, 10, .first = NOT_0, .sum = { SAYS("657234567", 11, TEN_NO) } },
+	{ { .name = "pl_nip" }, 10, .first = NOT_0, .sum = { { "657234567", 11, TEN_NO, 0 } } },
 	/* Ustawa o ewidencji ludności: the month says the century */
-	{ { .name = "pl_pesel" }, 11, .dated = true, .month = AT(2, 80, 60, 40, 20), .day = AT(4), .sum = { ZERO("13791379131", 10) } },
+	{ { .name = "pl_pesel" }, 11, .dated = true, .month = { 2, { 80, 60, 40, 20 } }, .day = { 4, { 0 } }, .sum = { { "13791379131", 10, NULL, 0 } } },
 	/* Decreto-Lei 14/2013 */
-	{ { .name = "pt_nif" }, 9, .first = NOT_0, .sum = { SAYS("98765432", 11, LESS_00) } },
+	{ { .name = "pt_nif" }, 9, .first = NOT_0, .sum = { { "98765432", 11, LESS_00, 0 } } },
 	/* Legea 105/1996 */
-	{ { .name = "ro_cnp" }, 13, .first = NOT_0, .dated = true, .month = AT(3), .day = AT(5), .sum = { SAYS("279146358279", 11, TEN_1) } },
+	{ { .name = "ro_cnp" }, 13, .first = NOT_0, .dated = true, .month = { 3, { 0 } }, .day = { 5, { 0 } }, .sum = { { "279146358279", 11, TEN_1, 0 } } },
 	/* Federal Tax Service, order MMV-7-6/435: ten digits for organisations, twelve for people */
-	{ { .name = "ru_inn" }, 10, .sum = { SAYS("24:359468", 11, TEN_0) } },
-	{ { .name = "ru_inn" }, 12, .sum = { SAYS("724:359468", 11, TEN_0), SAYS("3724:359468", 11, TEN_0) } },
+	{ { .name = "ru_inn" }, 10, .sum = { { "24:359468", 11, TEN_0, 0 } } },
+	{ { .name = "ru_inn" }, 12, .sum = { { "724:359468", 11, TEN_0, 0 }, { "3724:359468", 11, TEN_0, 0 } } },
 	/* Skatteverket, with the century and without: coordination numbers add 60 to the day */
-	{ { .name = "se_personnummer" }, 12, .dated = true, .month = AT(4), .day = AT(6, 60), .range = { { 0, "18-20" } }, .all = luhn_of_ten },
-	{ { .name = "se_personnummer" }, 10, .dated = true, .month = AT(2), .day = AT(4, 60), .all = luhn_of_ten },
+	{ { .name = "se_personnummer" }, 12, .dated = true, .month = { 4, { 0 } }, .day = { 6, { 60 } }, .range = { { 0, "18-20" } }, .all = luhn_of_ten },
+	{ { .name = "se_personnummer" }, 10, .dated = true, .month = { 2, { 0 } }, .day = { 4, { 60 } }, .all = luhn_of_ten },
 	/* State Tax Service of Ukraine: the first weight is -1 */
-	{ { .name = "ua_rnokpp" }, 10, .sum = { SAYS(":57946:57", 11, TEN_0) } },
+	{ { .name = "ua_rnokpp" }, 10, .sum = { { ":57946:57", 11, TEN_0, 0 } } },
 	/* NHS Data Dictionary, NHS NUMBER */
-	{ { .name = "uk_nhs" }, 10, .sum = { SAYS(":98765432", 11, LESS_NO) } },
+	{ { .name = "uk_nhs" }, 10, .sum = { { ":98765432", 11, LESS_NO, 0 } } },
 
 	/* The Americas */
 	/* AFIP, RG 10/97 */
-	{ { .name = "ar_cuit" }, 11, .sum = { SAYS("5432765432", 11, LESS_09) } },
+	{ { .name = "ar_cuit" }, 11, .sum = { { "5432765432", 11, LESS_09, 0 } } },
 	/* Receita Federal, IN RFB 2172 */
-	{ { .name = "br_cpf" }, 11, .sum = { SAYS(":98765432", 11, LESS_00), SAYS(";:98765432", 11, LESS_00) } },
+	{ { .name = "br_cpf" }, 11, .sum = { { ":98765432", 11, LESS_00, 0 }, { ";:98765432", 11, LESS_00, 0 } } },
 	/* Receita Federal, IN RFB 2229: letters by their ASCII code less 48 */
-	{ { .name = "br_cnpj" }, 14, .letters = true, .range = { { 0, "000000000001-ZZZZZZZZZZZZ" } }, .sum = { SAYS("543298765432", 11, LESS_00), SAYS("6543298765432", 11, LESS_00) } },
+	{ { .name = "br_cnpj" }, 14, .letters = true, .range = { { 0, "000000000001-ZZZZZZZZZZZZ" } }, .sum = { { "543298765432", 11, LESS_00, 0 }, { "6543298765432", 11, LESS_00, 0 } } },
 	/* Service Canada: 8 does not begin a person's number */
 	{ { .name = "ca_sin" }, 9, .first = "012345679", .all = luhn_valid },
 	/* Servicio de Registro Civil: weights 2 to 7 from the right */
-	{ { .name = "cl_rut" }, 9, .letters = true, .sum = { SAYS("32765432", 11, LESS_K) } },
-	{ { .name = "cl_rut" }, 8, .letters = true, .sum = { SAYS("2765432", 11, LESS_K) } },
+	{ { .name = "cl_rut" }, 9, .letters = true, .sum = { { "32765432", 11, LESS_K, 0 } } },
+	{ { .name = "cl_rut" }, 8, .letters = true, .sum = { { "2765432", 11, LESS_K, 0 } } },
 	/* DIAN, orden administrativa 4 of 1989: primes from 3 on, from the right, without 5, 11 and 31 */
-	{ { .name = "co_nit" }, 10, .sum = { SAYS("YUMGCA=73", 11, "01987654321") } },
-	{ { .name = "co_nit" }, 9, .sum = { SAYS("UMGCA=73", 11, "01987654321") } },
+	{ { .name = "co_nit" }, 10, .sum = { { "YUMGCA=73", 11, "01987654321", 0 } } },
+	{ { .name = "co_nit" }, 9, .sum = { { "UMGCA=73", 11, "01987654321", 0 } } },
 	/* Registro Civil del Ecuador: the province */
 	{ { .name = "ec_ci" }, 10, .range = { { 0, "01-24,30" }, { 2, "0-5" } }, .all = luhn_valid },
 	/* American Bankers Association, routing numbers: the district */
-	{ { .name = "us_aba" }, 9, .range = { { 0, "00-12,21-32,61-72,80" } }, .sum = { ZERO("371371371", 10) } },
+	{ { .name = "us_aba" }, 9, .range = { { 0, "00-12,21-32,61-72,80" } }, .sum = { { "371371371", 10, NULL, 0 } } },
 	/* IRS: prefixes that a campus issues */
 	{ { .name = "us_ein" }, 9, .range = { { 0, "01-06,10-16,20-27,30-48,50-68,71-77,80-88,90-95,98-99" } } },
 	/* IRS publication 1915: the group */
 	{ { .name = "us_itin" }, 9, .first = "9", .range = { { 3, "50-65,70-88,90-92,94-99" } } },
 	/* DNIC of Uruguay */
-	{ { .name = "uy_ci" }, 8, .sum = { SAYS("2987634", 10, LESS_10) } },
+	{ { .name = "uy_ci" }, 8, .sum = { { "2987634", 10, LESS_10, 0 } } },
 
 	/* Asia, Africa and Oceania */
 	/* ICP of the Emirates: year of birth */
 	{ { .name = "ae_id" }, 15, .range = { { 0, "784" }, { 3, "1901-2099" } }, .all = luhn_valid },
 	/* ASIC */
-	{ { .name = "au_acn" }, 9, .sum = { SAYS("87654321", 10, LESS_10) } },
+	{ { .name = "au_acn" }, 9, .sum = { { "87654321", 10, LESS_10, 0 } } },
 	/* Services Australia: the tenth digit is the card's issue, an eleventh the person on it */
-	{ { .name = "au_medicare" }, 10, 11, .first = "23456", .range = { { 9, "1-9" } }, .sum = { SAYS("13791379", 10, MOD_10) } },
+	{ { .name = "au_medicare" }, 10, 11, .first = "23456", .range = { { 9, "1-9" } }, .sum = { { "13791379", 10, MOD_10, 0 } } },
 	/* Australian Taxation Office */
-	{ { .name = "au_tfn" }, 9, .sum = { ZERO("14375869:", 11) } },
+	{ { .name = "au_tfn" }, 9, .sum = { { "14375869:", 11, NULL, 0 } } },
 	/* Civil status of Egypt: century, date, governorate */
-	{ { .name = "eg_id" }, 14, .first = "23", .dated = true, .month = AT(3), .day = AT(5), .range = { { 7, "01-35,88" } } },
+	{ { .name = "eg_id" }, 14, .first = "23", .dated = true, .month = { 3, { 0 } }, .day = { 5, { 0 } }, .range = { { 7, "01-35,88" } } },
 	/* Kependudukan of Indonesia: province, date (women's day raised by 40), serial */
-	{ { .name = "id_nik" }, 16, .dated = true, .month = AT(8), .day = AT(6, 40), .range = { { 0, "11-97" }, { 12, "0001-9999" } } },
+	{ { .name = "id_nik" }, 16, .dated = true, .month = { 8, { 0 } }, .day = { 6, { 40 } }, .range = { { 0, "11-97" }, { 12, "0001-9999" } } },
 	/* UIDAI */
 	{ { .name = "in_aadhaar" }, 12, .first = "23456789", .all = sum_verhoeff },
 	/* Ordinance 85 of 2014 of the Ministry of Internal Affairs, article 5 */
-	{ { .name = "jp_my_number" }, 12, .sum = { SAYS("65432765432", 11, LESS_00) } },
+	{ { .name = "jp_my_number" }, 12, .sum = { { "65432765432", 11, LESS_00, 0 } } },
 	/* Resident Registration Act: date, sex and century; since October 2020 without check digit */
-	{ { .name = "kr_rrn" }, 13, .dated = true, .month = AT(2), .day = AT(4), .range = { { 6, "1-8" } }, .lenient = true, .sum = { SAYS("234567892345", 11, LESS_01) } },
+	{ { .name = "kr_rrn" }, 13, .dated = true, .month = { 2, { 0 } }, .day = { 4, { 0 } }, .range = { { 6, "1-8" } }, .lenient = true, .sum = { { "234567892345", 11, LESS_01, 0 } } },
 	/* National registration of Malaysia: date, then place of birth */
-	{ { .name = "my_nric" }, 12, .dated = true, .month = AT(2), .day = AT(4), .range = { { 6, "01-16,21-68,71-72,74-79,82-93,98-99" } } },
+	{ { .name = "my_nric" }, 12, .dated = true, .month = { 2, { 0 } }, .day = { 4, { 0 } }, .range = { { 6, "01-16,21-68,71-72,74-79,82-93,98-99" } } },
 	/* Inland Revenue of New Zealand: two rows of weights */
-	{ { .name = "nz_ird" }, 9, .range = { { 0, "010000000-150000000" } }, .sum = { SAYS("32765432", 11, "0+987654321"), SAYS("74325276", 11, LESS_NO) } },
-	{ { .name = "nz_ird" }, 8, .first = NOT_0, .sum = { SAYS("2765432", 11, "0+987654321"), SAYS("4325276", 11, LESS_NO) } },
+	{ { .name = "nz_ird" }, 9, .range = { { 0, "010000000-150000000" } }, .sum = { { "32765432", 11, "0+987654321", 0 }, { "74325276", 11, LESS_NO, 0 } } },
+	{ { .name = "nz_ird" }, 8, .first = NOT_0, .sum = { { "2765432", 11, "0+987654321", 0 }, { "4325276", 11, LESS_NO, 0 } } },
 	/* Saudi Arabia: 1 for citizens, 2 for residents */
 	{ { .name = "sa_id" }, 10, .first = "12", .all = luhn_valid },
 	/* Department of Provincial Administration of Thailand */
-	{ { .name = "th_tnin" }, 13, .first = "12345678", .sum = { SAYS("=<;:98765432", 11, LESS_01) } },
+	{ { .name = "th_tnin" }, 13, .first = "12345678", .sum = { { "=<;:98765432", 11, LESS_01, 0 } } },
 	/* Nüfus ve Vatandaşlık İşleri: seven times the odd places less the even ones */
-	{ { .name = "tr_id" }, 11, .first = NOT_0, .sum = { SAYS("797979797", 10, MOD_10), SAYS("1111111111", 10, MOD_10) } },
+	{ { .name = "tr_id" }, 11, .first = NOT_0, .sum = { { "797979797", 10, MOD_10, 0 }, { "1111111111", 10, MOD_10, 0 } } },
 	/* Department of Home Affairs of South Africa: date, citizenship */
-	{ { .name = "za_id" }, 13, .dated = true, .month = AT(2), .day = AT(4), .range = { { 10, "0-2" } }, .all = luhn_valid },
+	{ { .name = "za_id" }, 13, .dated = true, .month = { 2, { 0 } }, .day = { 4, { 0 } }, .range = { { 10, "0-2" } }, .all = luhn_valid },
 
 	/* 3GPP TS 23.003 annex B; Israel's identity numbers and others; Ontario's health cards */
 	{ { .name = "imei" }, 15, .all = luhn_valid },

@@ -1,7 +1,7 @@
 /* Addresses: IP and e-mail. */
 #include <arpa/inet.h>
 
-#include "base/ascii.h"
+#include "base/among.h"
 #include "scan/detect/validate/check.h"
 
 /* ---- IP_ADDRESS ---- */
@@ -185,9 +185,7 @@ static bool
 shrink_domain(struct span *s)
 {
 	for (;;) {
-		size_t n = s->n;
-		while (n && s->p[n - 1] != '.')
-			n--;
+		size_t n = span_behind(*s, '.');
 		if (n < 2)
 			return false;
 		struct span tld = span_cut(*s, n, s->n);
@@ -230,14 +228,6 @@ good_labels(struct span s)
 		at++;
 	}
 	return leading_numbers < 2; /* name@1.0.0-rc.beta is a package */
-}
-
-static bool
-is_image_name(struct span domain)
-{
-	/* icon@2x.png */
-	return domain.n > 3 && is_digit(domain.p[0]) && domain.p[1] == 'x' &&
-	       domain.p[2] == '.';
 }
 
 /* scheme://user:password@host has its own rule, whatever the password is written with. */
@@ -285,8 +275,10 @@ check_email(struct candidate *c)
 		return CHECK_NO;
 	if (at - start > LOCAL_MAX) /* too long for a name; its end may still be one */
 		start = at - LOCAL_MAX;
-	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain) ||
-		is_image_name(domain))
+	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain))
+		return CHECK_NO;
+	/* icon@2x.png */
+	if (domain.n > 3 && is_digit(domain.p[0]) && domain.p[1] == 'x' && domain.p[2] == '.')
 		return CHECK_NO;
 	c->start = start;
 	c->end = at + 1 + domain.n;

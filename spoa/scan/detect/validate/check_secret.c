@@ -311,11 +311,10 @@ after_curl(const struct candidate *c)
 	size_t from = c->match > CHECK_CURL_BACK ? c->match - CHECK_CURL_BACK : 0;
 
 	for (size_t at = c->match; at > from;) {
-		const char *end = memrchr(c->text.p + from, '\n', at - from);
-		size_t line = end ? (size_t)(end - c->text.p) + 1 : from;
+		size_t line = from + span_behind(span_cut(c->text, from, at), '\n');
 		if (memmem(c->text.p + line, at - line, "curl", 4))
 			return true;
-		if (!end || line < 2 || c->text.p[line - 2] != '\\')
+		if (line == from || line < 2 || c->text.p[line - 2] != '\\')
 			return false;
 		at = line - 1;
 	}

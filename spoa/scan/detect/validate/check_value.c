@@ -262,11 +262,9 @@ static bool
 tag_parts(const struct candidate *c)
 {
 	struct span t = c->text;
-	size_t i = c->start, close;
+	size_t i = c->match + span_behind(span_cut(t, c->match, c->start), '>');
+	size_t close = i;
 
-	while (i > c->match && t.p[i - 1] != '>')
-		i--;
-	close = i;
 	while (i > 0 && close - i < 80 && t.p[i - 1] != '<')
 		i--;
 	if (i == 0 || t.p[i - 1] != '<' || i >= close)
