@@ -175,7 +175,8 @@ static void
 put_tags(const struct request *r, struct buf *b)
 {
 	if (r->found.have_verdict)
-		put_names(b, RF_TAGS, r->found.verdict.tags, r->found.verdict.ntags);
+		put_names(
+			b, RF_TAGS, r->found.verdict.ruled.tags, r->found.verdict.ruled.ntags);
 	put_spans(b, RF_REQUEST_TAGS, r->found.tags, r->found.ntags);
 }
 
@@ -221,15 +222,14 @@ put_verdict(struct request *r, struct buf *b)
 		key(b, RF_VERDICT_ASKED_MODEL);
 		buf_json_str(b, cut(r->in.asked_model, VALUE_MAX));
 	}
-	record_outcomes(b, v->ruled.trace, r->snap->policy->nrules);
+	record_outcomes(b, RF_VERDICT_OUTCOMES, v->ruled.trace, r->snap->policy->nrules);
 	buf_putc(b, '}');
 	/* The trace left with the frame where the relay refuses what was permitted. */
 	record_rules(b, v->ruled.trace, r->snap->policy->nrules);
 	if (!v->ruled.shadowed)
 		return;
 	put_object(b, RF_WOULD_BE);
-	put_name(b, RF_WOULD_BE_DECISION, rule_effect_name(v->ruled.shadow_effect));
-	put_name(b, RF_WOULD_BE_RULE, v->ruled.shadow_rule ? v->ruled.shadow_rule->name : NULL);
+	record_would(b, &v->ruled, RF_WOULD_BE_DECISION, RF_WOULD_BE_RULE);
 	put_name(b, RF_WOULD_BE_TARGET, would->target ? would->target->name : NULL);
 	put_name(b, RF_WOULD_BE_MODEL, would->model);
 	put_count(b, RF_WOULD_BE_MAX_OUTPUT_TOKENS, would->max_output_tokens);
