@@ -3,6 +3,8 @@
 #ifndef BASE_SCOPED_H
 #define BASE_SCOPED_H
 
+#include <pthread.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -13,5 +15,21 @@
 #define SCOPED_ARENA(name, cap_bytes_, wipe_)                                                  \
 	__attribute__((cleanup(arena_reset))) struct arena name = { .cap_bytes = (cap_bytes_), \
 		.wipe = (wipe_) }
+
+static inline pthread_mutex_t *
+scoped_lock(pthread_mutex_t *lock)
+{
+	pthread_mutex_lock(lock);
+	return lock;
+}
+static inline void
+scoped_unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+/* Held until the scope ends. */
+#define SCOPED_LOCK(lock)                                                                      \
+	__attribute__((cleanup(scoped_unlock), unused)) pthread_mutex_t *held_lock =           \
+		scoped_lock(lock)
 
 #endif

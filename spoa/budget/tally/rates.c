@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
 
 /* What is counted, and grows; what is told of a step besides, as it is. */
 /* clang-format off */
@@ -360,7 +361,7 @@ rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *o
 {
 	char until[CLOCK_RFC3339_LEN] = "";
 
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	uint64_t slots = window_s / RATES_STEP_S, has = r->taken;
 	has = has > RATES_SLOTS ? RATES_SLOTS : has;
 	slots = slots > has ? has : slots;
@@ -380,7 +381,6 @@ rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *o
 		}
 	}
 	buf_str(out, "]}\n");
-	pthread_mutex_unlock(&r->lock);
 }
 
 static void

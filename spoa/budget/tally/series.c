@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "base/scoped.h"
 #include "budget/tally/names.h"
 
 static const struct {
@@ -224,7 +225,7 @@ put_series_value(struct buf *out, const struct series_entry *e, size_t v)
 uint64_t
 series_write(struct series_sum *sum, struct buf *out, const struct series *const *s, size_t n)
 {
-	pthread_mutex_lock(&sum->lock);
+	SCOPED_LOCK(&sum->lock);
 	sum->lost = 0;
 	for (size_t i = 0; i <= CAP_SERIES; i++)
 		memset(sum->table.entry[i].v, 0, sizeof(sum->table.entry[i].v));
@@ -236,7 +237,5 @@ series_write(struct series_sum *sum, struct buf *out, const struct series *const
 		for (size_t i = 0; i < sum->table.n; i++)
 			put_series_value(out, &sum->table.entry[i], v);
 	}
-	uint64_t lost = sum->lost;
-	pthread_mutex_unlock(&sum->lock);
-	return lost;
+	return sum->lost;
 }
