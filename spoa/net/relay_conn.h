@@ -106,11 +106,11 @@ struct edge {
 	struct http_body body; /* the request's */
 	int64_t declared;
 	bool expects_continue;
-	bool websocket;	   /* it asks for one, */
-	char ws_key[25];   /* with this key (WS_KEY_BYTES) */
+	bool websocket;	       /* it asks for one, */
+	char ws_key[25];       /* with this key (WS_KEY_BYTES) */
 	struct socket *socket; /* EDGE_SOCKET; NULL */
-	bool last_request; /* close after this response */
-	bool old_peer;	   /* HTTP/1.0: the close ends what has no length */
+	bool last_request;     /* close after this response */
+	bool old_peer;	       /* HTTP/1.0: the close ends what has no length */
 	char method[24];
 	char ticket[CAP_TICKET_BYTES];
 
@@ -249,6 +249,8 @@ struct relay {
 void edge_new(struct relay *r, int fd);
 /* Closes and buries it. No exchange may be open. */
 void edge_close(struct edge *c);
+/* Nothing of it is read or written any more. What the gate holds of it stays held. */
+void edge_forget_answer(struct edge *c);
 /* Arms what the state waits for: call at the end of every event. */
 void edge_update(struct edge *c);
 /* Writes what may be written; moves on where all was. */
@@ -356,7 +358,8 @@ void stream_keep_alive(struct edge *c);
 /* relay_socket.c: WebSockets, from the 101 on */
 /* What the head that asks for one has, but for the fields of the plan; the key is made here. */
 void socket_put_head(struct upstream *u);
-/* The provider's 101 was read and is checked here: the caller has its own, and messages pass. */
+/* The provider's 101 was read and is checked here: the caller has its own, and messages pass.
+ */
 void socket_open(struct upstream *u, const struct http_message *m, size_t head);
 /* Bytes of one side were read. */
 void socket_progress(struct edge *c);

@@ -84,8 +84,7 @@ sum_routes(struct cached_shares *c, const struct tallies *const *t, size_t n)
 			struct watched_route *r = names_entry(
 				&names, span_str(s->entry[i].key.label[SERIES_ROUTE]));
 			for (size_t p = 0; p < PARTS; p++)
-				r->sum[p] += atomic_load_explicit(
-					&s->entry[i].v[part_series[p]], memory_order_relaxed);
+				r->sum[p] += tally_value(&s->entry[i].v[part_series[p]]);
 		}
 	}
 }

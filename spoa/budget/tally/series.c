@@ -186,7 +186,7 @@ add_up(struct series_sum *sum, const struct series *s)
 			label[k] = span_str(e->key.label[k]);
 		size_t at = i ? find_entry(&sum->table, label) : 0;
 		for (size_t v = 0; v < SERIES_VALUES; v++) {
-			uint64_t count = atomic_load_explicit(&e->v[v], memory_order_relaxed);
+			uint64_t count = tally_value(&e->v[v]);
 			sum->table.entry[at].v[v] += count;
 			if (i && !at && v < SERIES_INPUT)
 				sum->lost += count;

@@ -131,6 +131,19 @@ put_names(struct buf *b, enum record_field f, const char *const *v, size_t n)
 	put_end(b, n);
 }
 
+/* The policy's classes in the set. */
+static inline void
+put_classes(struct buf *b, enum record_field f, const struct policy *p,
+	const struct entity_set *hit)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nclasses; i++)
+		if (entity_in(hit, i))
+			put_text_item(b, f, n++, span_str(p->classes[i].name));
+	put_end(b, n);
+}
+
 static inline void
 put_spans(struct buf *b, enum record_field f, const struct span *v, size_t n)
 {

@@ -26,7 +26,6 @@ static void
 put_verdict(const struct request *r, const struct guard_report *a, struct buf *b)
 {
 	const struct rule_outcome *v = &a->sum.ruled;
-	size_t n = 0;
 
 	record_rule_did(r, v);
 	put_name(b, RF_ANSWER_DECISION, rule_effect_name(v->effect));
@@ -35,11 +34,7 @@ put_verdict(const struct request *r, const struct guard_report *a, struct buf *b
 	put_name(b, RF_ANSWER_RULE, v->rule ? v->rule->name : NULL);
 	record_would(b, v, RF_ANSWER_WOULD, RF_ANSWER_WOULD_RULE);
 	put_names(b, RF_ANSWER_TAGS, v->tags, v->ntags);
-	for (size_t i = 0; i < r->snap->policy->nclasses; i++)
-		if (entity_in(&a->sum.classes_hit, i))
-			put_text_item(b, RF_ANSWER_CLASSES, n++,
-				span_str(r->snap->policy->classes[i].name));
-	put_end(b, n);
+	put_classes(b, RF_ANSWER_CLASSES, r->snap->policy, &a->sum.classes_hit);
 }
 
 /* What the shadow policy says of the same answer. */

@@ -159,16 +159,12 @@ put_result(const struct request *r, const struct exchange_result *res,
 	const struct guard_report *a, struct buf *b)
 {
 	bool denied = a && a->judged && a->sum.ruled.effect == RULE_DENY;
-	size_t n = 0;
 
 	put_name(b, RF_CALLS_DECISION, denied ? "deny" : decision_of(r));
 	if (denied)
 		put_name(b, RF_CALLS_RULE, a->sum.ruled.rule ? a->sum.ruled.rule->name : NULL);
-	for (size_t i = 0; a && a->judged && i < r->snap->policy->nclasses; i++)
-		if (entity_in(&a->sum.classes_hit, i))
-			put_text_item(b, RF_CALLS_CLASSES, n++,
-				span_str(r->snap->policy->classes[i].name));
-	put_end(b, n);
+	if (a && a->judged)
+		put_classes(b, RF_CALLS_CLASSES, r->snap->policy, &a->sum.classes_hit);
 	put_int(b, RF_CALLS_RESULT_BYTES, (int64_t)res->response_bytes);
 	put_int(b, RF_CALLS_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));
 	buf_putc(b, '}');
