@@ -584,8 +584,9 @@ tool_pins_sync_wait(struct tool_pins_sync *s, uint64_t most_us, struct buf *why)
 bool
 tool_pins_sync_up(struct tool_pins_sync *s, struct buf *why)
 {
-	SCOPED_LOCK(&s->turns.lock);
+	pthread_mutex_lock(&s->turns.lock);
 	bool tried = s->turns.tried;
+	pthread_mutex_unlock(&s->turns.lock);
 	return !tried || pins_well(s, why);
 }
 
