@@ -70,11 +70,8 @@ next_hex_part(struct span t, size_t *at, struct span *part)
 /* ---- texts undone ---- */
 
 /* A piece of a text as what its digits or escapes spell, and where each byte of that begins
- * in it; and who looks for what it spells. */
+ * in it. */
 struct view {
-	const struct request *r;
-	credential_fn *take;
-	void *arg;
 	struct span of;
 	char text[VIEW_BYTES];
 	uint16_t at[VIEW_BYTES + 1];
@@ -82,22 +79,21 @@ struct view {
 	size_t each; /* bytes of it for each; 0: up to the next one */
 };
 
-static void
-view_begin(struct view *v, const struct request *r, credential_fn *take, void *arg, size_t each)
-{
-	v->r = r;
-	v->take = take;
-	v->arg = arg;
-	v->each = each;
-}
+/* Who looks for what a view spells. */
+struct viewer {
+	const struct view *v;
+	credential_fn *take;
+	void *arg;
+};
 
 static int
-take_place(const struct view *v, struct span at)
+take_place(const struct viewer *w, struct span at)
 {
+	const struct view *v = w->v;
 	size_t first = (size_t)(at.p - v->text);
 	size_t end = v->each ? v->at[first + at.n - 1] + v->each : v->at[first + at.n];
 
-	return v->take(v->arg, span_cut(v->of, v->at[first], end));
+	return w->take(w->arg, span_cut(v->of, v->at[first], end));
 }
 
 static int
@@ -107,13 +103,14 @@ take_needle(void *arg, const struct needle *which, struct span at)
 }
 
 static int
-view_credentials(struct view *v)
+view_credentials(const struct request *r, const struct view *v, credential_fn *take, void *arg)
 {
+	struct viewer w = { v, take, arg };
 	struct span rest = span_of(v->text, v->n), key;
-	int err = needles_each(&v->r->in.credentials, rest, take_needle, v);
+	int err = needles_each(&r->in.credentials, rest, take_needle, &w);
 
 	while (!err && apikey_next(&rest, &key))
-		err = take_place(v, key);
+		err = take_place(&w, key);
 	return err;
 }
 
@@ -127,6 +124,47 @@ view_hex(struct view *v, size_t first)
 		v->text[v->n++] =
 			(char)(hex_value(v->of.p[i]) << 4 | hex_value(v->of.p[i + 1]));
 	}
+}
+
+static int
+hex_run(const struct request *r, struct view *v, struct span run, credential_fn *take,
+	void *arg)
+{
+	int err = 0;
+
+	for (size_t from = 0; !err; from += VIEW_STEP) {
+		v->of = span_cut(run, from, from + VIEW_BYTES);
+		for (size_t first = 0; !err && first < 2; first++) {
+			view_hex(v, first);
+			err = view_credentials(r, v, take, arg);
+		}
+		if (from + VIEW_BYTES >= run.n)
+			break;
+	}
+	return err;
+}
+
+/* Its runs of digits that are long enough: one of so many in a row is looked at. */
+static int
+each_hex_run(const struct request *r, struct span text, credential_fn *take, void *arg)
+{
+	struct view v;
+	size_t done = 0;
+	int err = 0;
+
+	v.each = 2;
+	for (size_t i = HEX_LEAST - 1; !err && i < text.n; i += HEX_LEAST) {
+		size_t from = i, to = i;
+		while (from > done && is_hex(text.p[from - 1]) && is_hex(text.p[i]))
+			from--;
+		while (to < text.n && is_hex(text.p[to]))
+			to++;
+		if (to > i && to - from >= HEX_LEAST) {
+			err = hex_run(r, &v, span_cut(text, from, to), take, arg);
+			i = done = to;
+		}
+	}
+	return err;
 }
 
 /* Where the digits of the next byte begin: after signs, 0x, \x or \u00. */
@@ -172,44 +210,19 @@ view_pieces(struct view *v)
 	v->at[v->n] = (uint16_t)t.n;
 }
 
-/* A run of digits as bytes, from its first digit and from its second; or its pieces. */
 static int
-each_window(struct view *v, struct span text, bool run)
+each_in_pieces(const struct request *r, struct span part, credential_fn *take, void *arg)
 {
+	struct view v;
 	int err = 0;
 
+	v.each = 2;
 	for (size_t from = 0; !err; from += VIEW_STEP) {
-		v->of = span_cut(text, from, from + VIEW_BYTES);
-		for (size_t first = 0; !err && first < (run ? 2 : 1); first++) {
-			if (run)
-				view_hex(v, first);
-			else
-				view_pieces(v);
-			err = view_credentials(v);
-		}
-		if (from + VIEW_BYTES >= text.n)
+		v.of = span_cut(part, from, from + VIEW_BYTES);
+		view_pieces(&v);
+		err = view_credentials(r, &v, take, arg);
+		if (from + VIEW_BYTES >= part.n)
 			break;
-	}
-	return err;
-}
-
-/* Its runs of digits that are long enough: one of so many in a row is looked at. */
-static int
-each_hex_run(struct view *v, struct span text)
-{
-	size_t done = 0;
-	int err = 0;
-
-	for (size_t i = HEX_LEAST - 1; !err && i < text.n; i += HEX_LEAST) {
-		size_t from = i, to = i;
-		while (from > done && is_hex(text.p[from - 1]) && is_hex(text.p[i]))
-			from--;
-		while (to < text.n && is_hex(text.p[to]))
-			to++;
-		if (to > i && to - from >= HEX_LEAST) {
-			err = each_window(v, span_cut(text, from, to), true);
-			i = done = to;
-		}
 	}
 	return err;
 }
@@ -218,14 +231,12 @@ static int
 each_hex(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
 	struct span part;
-	struct view v;
 	size_t at = 0;
 	int err = 0;
 
-	view_begin(&v, r, take, arg, 2);
 	while (!err && text.n >= HEX_LEAST && next_hex_part(text, &at, &part)) {
-		err = each_hex_run(&v, part);
-		err = err ? err : each_window(&v, part, false);
+		err = each_hex_run(r, part, take, arg);
+		err = err ? err : each_in_pieces(r, part, take, arg);
 	}
 	return err;
 }
@@ -322,7 +333,7 @@ each_escaped(const struct request *r, struct span text, credential_fn *take, voi
 	size_t at, from = 0;
 	int err = 0;
 
-	view_begin(&v, r, take, arg, 0);
+	v.each = 0;
 	while (!err && (at = escape_after(&signs, from)) < text.n) {
 		if (at > from + VIEW_STEP)
 			from = at - VIEW_STEP;
@@ -332,7 +343,7 @@ each_escaped(const struct request *r, struct span text, credential_fn *take, voi
 		for (size_t i = 0; i <= v.n; i++)
 			v.at[i] = (uint16_t)i;
 		for (int i = 0; !err && i < ESCAPED_MOST && view_unescape(&v); i++)
-			err = view_credentials(&v);
+			err = view_credentials(r, &v, take, arg);
 		from += VIEW_STEP;
 	}
 	return err;
