@@ -174,12 +174,6 @@ buf_consume(struct buf *b, size_t n)
 	b->start = b->n ? b->start + n : 0;
 }
 
-static bool
-is_plain_char(char c)
-{
-	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
-}
-
 /* Eight bytes; false: perhaps not, for a borrow may run into the next byte. */
 static bool
 are_plain(const char *p)
@@ -203,7 +197,7 @@ past_plain(const char *p, size_t i, size_t n)
 		i += 8;
 	if (n >= 8 && n - i < 8 && are_plain(p + n - 8))
 		return n;
-	while (i < n && is_plain_char(p[i]))
+	while (i < n && (unsigned char)p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
 		i++;
 	return i;
 }

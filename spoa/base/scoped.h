@@ -3,6 +3,8 @@
 #ifndef BASE_SCOPED_H
 #define BASE_SCOPED_H
 
+#include <pthread.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 
@@ -16,5 +18,21 @@
 /* A descriptor, or less than 0: there is none to be closed. Keeps errno. */
 #define SCOPED_FD(name, fd_) __attribute__((cleanup(scoped_fd_close))) int name = (fd_)
 void scoped_fd_close(const int *fd);
+
+static inline pthread_mutex_t *
+scoped_lock(pthread_mutex_t *lock)
+{
+	pthread_mutex_lock(lock);
+	return lock;
+}
+static inline void
+scoped_unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+/* Held until the scope ends. */
+#define SCOPED_LOCK(lock)                                                                      \
+	__attribute__((cleanup(scoped_unlock), unused)) pthread_mutex_t *held_lock =           \
+		scoped_lock(lock)
 
 #endif

@@ -430,7 +430,7 @@ may_keep_answer(const struct request *r, const struct guard_report *a)
 	return r->found.cache.keeps && r->found.cache.state == CACHED_MISS &&
 	       res->end == END_COMPLETE && res->status == 200 && !a->redactions &&
 	       (!a->judged || a->verdict.ruled.effect == RULE_PERMIT) &&
-	       (!a->sum.any || a->sum.effect == RULE_PERMIT) && !a->provider_error &&
+	       (!a->sum.any || a->sum.ruled.effect == RULE_PERMIT) && !a->provider_error &&
 	       !a->blind && !a->unread_bytes && !a->opaque_bytes && !a->sealed_bytes &&
 	       !a->signed_dropped && !a->called_over && (calls || !a->ncalled) &&
 	       (!a->streamed || a->ended) &&

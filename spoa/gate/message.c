@@ -95,8 +95,9 @@ pin_seen(void *arg, struct span method, struct span name, struct span entry)
 	const struct request *r = arg;
 	const struct target *to = request_target(r);
 	const struct tool_pin_of of = { .kind = span_is(method, "tools/call") ? PIN_TOOL
-			: span_is(method, "prompts/get")		      ? PIN_PROMPT
-									      : PIN_INSTRUCTIONS,
+						: span_is(method, "prompts/get")
+							? PIN_PROMPT
+							: PIN_INSTRUCTIONS,
 		.server = span_str(to ? to->name : NULL),
 		.name = name };
 
@@ -108,11 +109,10 @@ static void
 find_pin(struct request *r, struct found_message *f)
 {
 	struct tool_pins *p = r->gate->shared->tool_pins;
-	const struct tool_pin_of of = {
-		.kind = f->said.about == MCP_ABOUT_TOOL ? PIN_TOOL : PIN_PROMPT,
+	const struct tool_pin_of of = { .kind = f->said.about == MCP_ABOUT_TOOL ? PIN_TOOL
+										: PIN_PROMPT,
 		.server = f->call.server,
-		.name = f->said.name
-	};
+		.name = f->said.name };
 
 	if (f->said.about != MCP_ABOUT_TOOL && f->said.about != MCP_ABOUT_PROMPT)
 		return;
@@ -135,16 +135,10 @@ static bool
 add_to_verdict(struct request *r, const struct entity_set *found, const struct tool_verdict *t)
 {
 	struct policy_verdict *v = &r->found.verdict;
-	bool redacts = found && entities_any(&t->redact);
 
-	if (!request_add_tags(r, t->tags, t->ntags))
+	if (!request_add_tags(r, t->ruled.tags, t->ruled.ntags))
 		return false;
-	for (size_t e = 0; redacts && e < DETECT_ENTITIES_MAX; e++) {
-		if (!entity_in(&t->redact, e) || !entity_in(found, e) ||
-			entity_in(&v->redact, e))
-			continue;
-		entity_add(&v->redact, e);
-		v->with[e] = t->with[e];
+	if (found && redactions_add(&v->redact, &t->redact, found)) {
 		if (!v->redacts)
 			v->ruled.rule = t->ruled.rule;
 		v->redacts = true;
@@ -176,7 +170,7 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 	const char *scope = rule && !v->ruled.failed ? rule->scope : NULL;
 	f->as_error = v->error;
 	request_deny(r, 403, scope ? "insufficient_scope" : "content_policy_violation",
-		rule ? rule->name : "", span_str(v->reason));
+		rule ? rule->name : "", span_str(v->ruled.reason));
 	r->out.decision.scope = scope;
 	return STEP_DECIDED;
 }
@@ -306,14 +300,13 @@ own_redacts(const struct found_message *f, struct arena *own, const struct tool_
 {
 	const struct tool_verdict *v = f ? f->ruled : NULL;
 
-	if (!v || !entities_any(&v->redact))
+	if (!v || !entities_any(&v->redact.of))
 		return 0;
 	struct tool_redacts *t = arena_new(own, struct tool_redacts);
 	if (!t)
 		return ERR_NOMEM;
 	t->rule = v->ruled.rule;
-	t->of = v->redact;
-	memcpy(t->with, v->with, sizeof(t->with));
+	t->redact = v->redact;
 	*out = t;
 	return 0;
 }

@@ -115,7 +115,8 @@ request_free(struct request **rp)
 			written--;
 		if (q != &no_quota)
 			mem_put_used(q, sizeof(*q),
-				offsetof(struct quota_request, dim) + written * sizeof(q->dim[0]));
+				offsetof(struct quota_request, dim) +
+					written * sizeof(q->dim[0]));
 	}
 	arena_reset(&r->arena);
 	snapshot_unref(&r->snap);
@@ -294,19 +295,19 @@ static void
 keep_tags(struct request *r, struct arena *own)
 {
 	struct policy_verdict *v = &r->found.verdict;
-	const char **tags = arena_array(own, v->ntags, sizeof(*tags));
+	const char **tags = arena_array(own, v->ruled.ntags, sizeof(*tags));
 	struct span *said = arena_array(own, r->found.ntags, sizeof(*said));
-	size_t n = tags ? v->ntags : 0;
+	size_t n = tags ? v->ruled.ntags : 0;
 
 	if (n)
-		memcpy(tags, v->tags, n * sizeof(*tags));
+		memcpy(tags, v->ruled.tags, n * sizeof(*tags));
 	r->found.ntags = said ? r->found.ntags : 0;
 	for (size_t i = 0; i < r->found.ntags; i++)
 		said[i] = arena_dup(own, r->found.tags[i]);
 	r->found.tags = said;
 	policy_verdict_forget(v);
-	v->tags = tags;
-	v->ntags = n;
+	v->ruled.tags = tags;
+	v->ruled.ntags = n;
 }
 
 /* In that arena; NULL: no memory. */
@@ -511,23 +512,16 @@ request_priced_model(const struct request *r)
 bool
 request_add_tags(struct request *r, const char *const *more, size_t nmore)
 {
-	struct policy_verdict *v = &r->found.verdict;
-	const char **tags = arena_array(&r->arena, v->ntags + nmore, sizeof(*tags));
-	size_t n = v->ntags;
+	struct rule_outcome *o = &r->found.verdict.ruled;
+	size_t room = o->ntags + nmore;
+	const char **tags = arena_array(&r->arena, room, sizeof(*tags));
 
 	if (!tags)
 		return false;
-	if (n)
-		memcpy(tags, v->tags, n * sizeof(*tags));
-	for (size_t i = 0; i < nmore; i++) {
-		size_t k = 0;
-		while (k < n && strcmp(tags[k], more[i]) != 0)
-			k++;
-		if (k == n)
-			tags[n++] = more[i];
-	}
-	v->tags = tags;
-	v->ntags = n;
+	if (o->ntags)
+		memcpy(tags, o->tags, o->ntags * sizeof(*tags));
+	o->tags = tags;
+	o->ntags = tags_join(tags, o->ntags, room, more, nmore);
 	return true;
 }
 

@@ -166,7 +166,7 @@ struct request {
 		} offload;
 		struct record *record; /* while the disk is asked */
 		struct audit_entry completion;
-		int unkept; /* why its answer's text could not be kept */
+		int unkept;    /* why its answer's text could not be kept */
 		bool recorded; /* the decision's record is durable */
 		bool left;     /* it is written without the request: request_record_leave() */
 		bool undone;   /* and its completion with it */
@@ -185,6 +185,16 @@ enum step_result { STEP_NEXT, STEP_WAIT, STEP_DECIDED, STEP_REWRITES, STEP_REROU
 
 /* Where this run counts; NULL: out of memory. */
 struct quota_request *request_quota(struct request *r);
+/* The k-th of all that it is charged, what the head alone decides first; NULL: no more. */
+static inline const struct quota_dim *
+request_dim(const struct request *r, size_t k)
+{
+	const struct quota_request *head = r->found.quota[0], *body = r->found.quota[1];
+
+	return k < head->ndims		       ? &head->dim[k]
+	       : k - head->ndims < body->ndims ? &body->dim[k - head->ndims]
+					       : NULL;
+}
 /* Another decision of it would be the second under one id. */
 static inline bool
 request_on_record(const struct request *r)

@@ -17,16 +17,10 @@
 static void
 forget_answer(struct edge *c)
 {
-	buf_clear(&c->out);
-	buf_free(&c->head);
-	buf_free(&c->spool);
-	buf_free(&c->reading.out);
-	c->held = 0;
-	c->guard = c->attempt.watch = NULL;
 	if (c->answer.held)
 		c->relay->ops->unhold(c->x, c->answer.held);
-	memset(&c->answer, 0, sizeof(c->answer));
-	c->reading.late = false;
+	edge_forget_answer(c);
+	c->attempt.watch = NULL;
 	c->result = (struct exchange_result){ 0 };
 }
 

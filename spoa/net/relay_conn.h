@@ -250,6 +250,8 @@ struct relay {
 void edge_new(struct relay *r, int fd);
 /* Closes and buries it. No exchange may be open. */
 void edge_close(struct edge *c);
+/* Nothing of it is read or written any more. What the gate holds of it stays held. */
+void edge_forget_answer(struct edge *c);
 /* Arms what the state waits for: call at the end of every event. */
 void edge_update(struct edge *c);
 /* Writes what may be written; moves on where all was. */

@@ -176,9 +176,8 @@ on_edge_timer(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 
 /* ---- the end ---- */
 
-/* What is left of an answer goes. */
-static void
-drop_answer(struct edge *c)
+void
+edge_forget_answer(struct edge *c)
 {
 	buf_free(&c->out);
 	buf_free(&c->head);
@@ -187,8 +186,15 @@ drop_answer(struct edge *c)
 	c->held = 0;
 	c->guard = NULL;
 	memset(&c->answer, 0, sizeof(c->answer));
-	c->attempt = (struct edge_attempt){ 0 };
 	c->reading.late = false;
+}
+
+/* What is left of an answer goes. */
+static void
+drop_answer(struct edge *c)
+{
+	edge_forget_answer(c);
+	c->attempt = (struct edge_attempt){ 0 };
 }
 
 static void

@@ -22,7 +22,9 @@ answer_refused(struct edge *c)
 	const struct guard_report *r = guard_report(c->guard);
 
 	switch (c->answer.refused) {
-	case GUARD_DENIED: answer_forbid(c, r->verdict.status, r->verdict.reason); break;
+	case GUARD_DENIED:
+		answer_forbid(c, r->verdict.ruled.status, r->verdict.ruled.reason);
+		break;
 	case GUARD_UNREAD: answer_fail(c, FAIL_ANSWER_UNREAD, r->why); break;
 	case GUARD_BROKEN: answer_fail(c, FAIL_ANSWER, r->why); break;
 	case GUARD_FOREIGN: answer_fail(c, FAIL_FOREIGN, r->why); break;

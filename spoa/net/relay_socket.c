@@ -309,12 +309,6 @@ side_due(const struct edge *c, enum socket_side of)
 	return half < silent ? half : silent;
 }
 
-static bool
-is_half_too_long(const struct side *s, uint64_t now)
-{
-	return s->half_us && now >= s->half_us + HALF_US;
-}
-
 uint64_t
 socket_due(const struct edge *c)
 {
@@ -345,7 +339,7 @@ socket_timeout(struct edge *c)
 			s->decided.n = 0;
 		if (now < side_due(c, i))
 			continue;
-		if (is_half_too_long(s, now)) {
+		if (s->half_us && now >= s->half_us + HALF_US) {
 			socket_close(c, WS_POLICY,
 				i == SIDE_CLIENT ? END_CLIENT_ABORT : END_PROVIDER_ABORT,
 				"a message is not whole after half a minute");

@@ -47,7 +47,7 @@ decide(const struct policy *p, bool whole)
 	f.route = policy_route(p, f.method, f.host, f.path);
 	if (policy_decide(p, &f, &a, &v) == 0) {
 		INVARIANT(v.ruled.effect != RULE_DENY || v.waits ||
-			  (v.status >= 400 && v.reason));
+			  (v.ruled.status >= 400 && v.ruled.reason));
 		chosen(&v);
 	}
 	if (policy_limits(p, &f, &a, &hits, &n) == 0)

@@ -194,9 +194,9 @@ what_cannot_be_taken_out_denies_the_answer(void **state)
 			got = guard_end(g, &out);
 		assert_int_equal(got, i < 3 ? GUARD_PASS : GUARD_DENIED);
 		if (got) {
-			assert_int_equal(guard_report(g)->verdict.status, 403);
-			assert_string_equal(
-				guard_report(g)->verdict.reason, "the limit calls is reached");
+			assert_int_equal(guard_report(g)->verdict.ruled.status, 403);
+			assert_string_equal(guard_report(g)->verdict.ruled.reason,
+				"the limit calls is reached");
 			assert_int_equal(out.n, 0);
 		}
 		buf_free(&out);

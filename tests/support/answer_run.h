@@ -119,7 +119,7 @@ tell(const struct answer_case *r, struct guard *g, enum guard_result got, struct
 			buf_printf(
 				say, "%s %.*s|", j.v[i].name, SPAN_ARG(buf_view(&j.v[i].text)));
 	if (got == GUARD_DENIED)
-		buf_printf(say, "denied %s|", rep->verdict.reason);
+		buf_printf(say, "denied %s|", rep->verdict.ruled.reason);
 	else if (got)
 		buf_printf(say, "broken %s|", rep->why);
 	if (rep->finish[0])

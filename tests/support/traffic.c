@@ -24,7 +24,7 @@ index_all(const char *dir, uint64_t records)
 {
 	uint64_t from = clock_cpu_ns();
 
-	if (!index_once(dir, &record_makers))
+	if (!index_once(dir, &record_makers, 0))
 		return fail(dir, "not all indexes can be written");
 	printf("index: %.2f us a record (CPU)\n",
 		(double)(clock_cpu_ns() - from) / 1e3 / (double)records);

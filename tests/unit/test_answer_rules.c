@@ -289,14 +289,14 @@ describe(const struct policy *p, const struct answer_verdict *v, struct buf *out
 	buf_printf(out, "%s %s", effects[v->ruled.effect],
 		v->ruled.rule ? v->ruled.rule->name : "-");
 	if (v->ruled.effect == RULE_DENY)
-		buf_printf(out, " %d '%s'", v->status, v->reason);
+		buf_printf(out, " %d '%s'", v->ruled.status, v->ruled.reason);
 	for (size_t i = 0; v->ruled.effect == RULE_REDACT && i < ENTITIES; i++) {
 		size_t e = (size_t)detect_entity_find(detect_fix()->rules, span_str(shown[i]));
-		if (entity_in(&v->redact, e))
-			buf_printf(out, " %s=%s", shown[i], style_names[v->with[e]]);
+		if (entity_in(&v->redact.of, e))
+			buf_printf(out, " %s=%s", shown[i], style_names[v->redact.with[e]]);
 	}
-	for (size_t i = 0; i < v->ntags; i++)
-		buf_printf(out, "%s%s", i ? " " : " tags ", v->tags[i]);
+	for (size_t i = 0; i < v->ruled.ntags; i++)
+		buf_printf(out, "%s%s", i ? " " : " tags ", v->ruled.tags[i]);
 	if (v->ruled.shadowed)
 		buf_printf(out, " | would %s %s", effects[v->ruled.shadow_effect],
 			v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "-");

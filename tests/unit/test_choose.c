@@ -236,13 +236,13 @@ describe(const struct policy_verdict *v, struct buf *out)
 	}
 	buf_str(out, v->none_in ? "none in" : effects[v->ruled.effect]);
 	if (v->ruled.effect == RULE_DENY)
-		buf_printf(out, " %d", v->status);
+		buf_printf(out, " %d", v->ruled.status);
 	if (!v->none_in)
 		buf_printf(out, " %s", v->changes.target->name);
 	if (v->ruled.effect != RULE_DENY)
 		describe_changes(&v->changes, out);
-	for (size_t i = 0; i < v->ntags; i++)
-		buf_printf(out, " #%s", v->tags[i]);
+	for (size_t i = 0; i < v->ruled.ntags; i++)
+		buf_printf(out, " #%s", v->ruled.tags[i]);
 	if (v->ruled.effect != RULE_DENY)
 		describe_headers(&v->changes, out);
 	if (v->may_require)

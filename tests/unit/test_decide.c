@@ -99,10 +99,10 @@ describe(const struct policy *p, const struct policy_verdict *v, struct buf *out
 		buf_printf(out, "%s %s", effects[v->ruled.effect],
 			v->ruled.rule ? v->ruled.rule->name : "default");
 		if (v->ruled.effect == RULE_DENY)
-			buf_printf(out, " %d %s", v->status, v->reason);
+			buf_printf(out, " %d %s", v->ruled.status, v->ruled.reason);
 		for (size_t i = 0; v->redacts && i < sizeof(names) / sizeof(names[0]); i++) {
 			int e = detect_entity_find(detect_fix()->rules, span_str(names[i]));
-			if (entity_in(&v->redact, (size_t)e))
+			if (entity_in(&v->redact.of, (size_t)e))
 				buf_printf(out, " %s", names[i]);
 		}
 		if (v->ruled.shadowed)

@@ -14,13 +14,14 @@
 
 #define RULES                                                                                  \
 	"rules:\n"                                                                             \
-	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "       \
+	"  - {name: no-rm, phase: tool, when: 'tool.name == \"rm\"', deny: {reason: not "      \
 	"here}, tag: [seen]}\n"                                                                \
-	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                        \
+	"  - {name: small, phase: tool, when: 'tool.name == \"pay\" && "                       \
 	"tool.arguments.amount > 100', deny: {reason: too much}}\n"                            \
-	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "       \
+	"  - {name: mail, phase: tool, when: 'tool.name == \"send\"', redact: {classes: "      \
 	"[pii]}}\n"                                                                            \
-	"  - {name: never, phase: response, when: 'response.tool_calls.exists(c, c.name == \"rm\")', deny: " \
+	"  - {name: never, phase: response, when: 'response.tool_calls.exists(c, c.name == "   \
+	"\"rm\")', deny: "                                                                     \
 	"true}\n"
 #define RM "The call of the tool rm was denied: not here"
 
@@ -28,10 +29,12 @@
 #define DELTA(delta)                                                                           \
 	"data: {\"choices\":[{\"index\":0,\"delta\":{" delta "},\"finish_reason\":null}]}\n\n"
 #define CALL(index, name, args)                                                                \
-	DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"i\",\"function\":{\"name\":\"" name \
-	      "\",\"arguments\":\"" args "\"}}]")
+	DELTA("\"tool_calls\":[{\"index\":" index                                              \
+	      ",\"id\":\"i\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" args        \
+	      "\"}}]")
 #define END                                                                                    \
-	"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
+	"data: "                                                                               \
+	"{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
 #define USAGE                                                                                  \
 	"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,"       \
 	"\"total_tokens\":18}}\n\n"
@@ -47,7 +50,8 @@ all_of_it_is_counted_and_reported(void **state)
 
 	(void)state;
 	guard_rig_open(&r, &chat);
-	guard_rig_feed(&r, SPAN_LIT(CALL("0", "rm", "{}") CALL("1", "list", "{}") END USAGE DONE));
+	guard_rig_feed(
+		&r, SPAN_LIT(CALL("0", "rm", "{}") CALL("1", "list", "{}") END USAGE DONE));
 	guard_rig_end(&r);
 	assert_int_equal(r.got, GUARD_PASS);
 	const struct guard_report *a = guard_report(r.g);
@@ -64,9 +68,9 @@ all_of_it_is_counted_and_reported(void **state)
 	assert_string_equal(a->called[0].ruled.rule->name, "no-rm");
 	assert_string_equal(a->called[1].name, "list");
 	assert_int_equal(a->called[1].ruled.effect, RULE_PERMIT);
-	assert_int_equal(a->sum.effect, RULE_REDACT);
-	assert_string_equal(a->sum.rule->name, "no-rm");
-	assert_int_equal(a->sum.ntags, 1);
+	assert_int_equal(a->sum.ruled.effect, RULE_REDACT);
+	assert_string_equal(a->sum.ruled.rule->name, "no-rm");
+	assert_int_equal(a->sum.ruled.ntags, 1);
 	/* rules on the answer read what is left of it */
 	assert_int_equal(a->verdict.ruled.effect, RULE_PERMIT);
 	guard_rig_close(&r);
@@ -101,8 +105,9 @@ long_call(const char *name, size_t pieces, const char *piece, struct buf *in, st
 	buf_clear(in);
 	buf_printf(in, CALL("0", "%s", "{\\\"x\\\":\\\""), name);
 	for (size_t i = 0; i < pieces; i++)
-		buf_printf(in, DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
-				     "\"%s\"}}]"),
+		buf_printf(in,
+			DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+			      "\"%s\"}}]"),
 			piece);
 	buf_str(in, DELTA("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
 			  "\"\\\"}\"}}]") END DONE);
@@ -145,8 +150,8 @@ long_calls_have_caps(void **state)
 	assert_non_null(memmem(out.p, out.n, "evaluated", 9));
 	assert_null(memmem(out.p, out.n, "tool_calls", 10));
 	/* of what waits there is an end */
-	assert_int_equal(long_call("list", CAP_CALL_ARGUMENTS / sizeof(piece) + 8, piece, &in,
-				 &out),
+	assert_int_equal(
+		long_call("list", CAP_CALL_ARGUMENTS / sizeof(piece) + 8, piece, &in, &out),
 		GUARD_UNREAD);
 	assert_int_equal(out.n, 0);
 	buf_free(&in);
@@ -229,8 +234,9 @@ placeholders_are_put_back_into_what_goes(void **state)
 	guard_rig_load(&r, &chat);
 	r.plan.vault = v;
 	guard_rig_begin(&r, &chat);
-	guard_rig_feed(&r, SPAN_LIT(CALL("0", "rm", "{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}") CALL("1",
-				   "list", "{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}") END DONE));
+	guard_rig_feed(
+		&r, SPAN_LIT(CALL("0", "rm", "{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}") CALL(
+			    "1", "list", "{\\\"to\\\":\\\"<EMAIL_ADDRESS_1>\\\"}") END DONE));
 	guard_rig_end(&r);
 	assert_int_equal(r.got, GUARD_PASS);
 	assert_true(span_is(buf_view(&r.out),
@@ -245,21 +251,24 @@ placeholders_are_put_back_into_what_goes(void **state)
 static void
 frames_around_frames(void **state)
 {
-	static const char *const in[] = {
-		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\","
-		"\"id\":\"t\",\"name\":\"rm\",\"input\":{}}}",
-		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\","
+	static const char *const in[] = { "{\"type\":\"content_block_start\",\"index\":0,"
+					  "\"content_block\":{\"type\":\"tool_use\","
+					  "\"id\":\"t\",\"name\":\"rm\",\"input\":{}}}",
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_"
+		"json_delta\","
 		"\"partial_json\":\"{}\"}}",
 		"{\"type\":\"content_block_stop\",\"index\":0}",
 		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"}}",
-		"{\"type\":\"message_stop\"}"
-	};
+		"{\"type\":\"message_stop\"}" };
 	static const char want[] =
-		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\","
+		"{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
+		"\"text\","
 		"\"text\":\"\"}}\n"
-		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\","
 		"\"text\":\"The call of the tool rm was denied: not \"}}\n"
-		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
+		"{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_"
+		"delta\","
 		"\"text\":\"here\"}}\n"
 		"{\"type\":\"content_block_stop\",\"index\":0}\n"
 		"{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n"

@@ -147,8 +147,8 @@ check(const char *name, const struct answer_case *as, struct span in, size_t ste
 	if (r.got == GUARD_PASS && (strcmp(as->type, JSON) ? !out.n : !span_eq(in, out)))
 		fail_msg("%s, %s in steps of %zu: %.*s", name, c->name, step, SPAN_ARG(out));
 	if (r.got == GUARD_DENIED) {
-		assert_non_null(a->sum.rule);
-		assert_string_equal(a->sum.rule->name, c->rule);
+		assert_non_null(a->sum.ruled.rule);
+		assert_string_equal(a->sum.ruled.rule->name, c->rule);
 		/* nothing that a client makes it by */
 		for (size_t i = 0; i < COUNT_OF(makes); i++)
 			if (out.n && memmem(out.p, out.n, makes[i], strlen(makes[i])))

@@ -118,9 +118,9 @@ ask(const struct snapshot *s, unsigned i, struct answer *out)
 	memset(out, 0, sizeof(*out));
 	INVARIANT(policy_decide(s->policy, &f, &a, &v) == 0);
 	out->effect = v.ruled.effect;
-	out->status = v.status;
+	out->status = v.ruled.status;
 	snprintf(out->rule, sizeof(out->rule), "%s", v.ruled.rule ? v.ruled.rule->name : "");
-	out->redact = v.redact;
+	out->redact = v.redact.of;
 	arena_reset(&a);
 }
 

@@ -419,9 +419,9 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 	put_object(&b, RF_ANSWER);
 	put_name(&b, RF_ANSWER_DECISION, rule_effect_name(v.ruled.effect));
 	put_name(&b, RF_ANSWER_RULE, v.ruled.rule ? v.ruled.rule->name : NULL);
-	put_count(&b, RF_ANSWER_DENIED_WITH, (uint64_t)v.status);
+	put_count(&b, RF_ANSWER_DENIED_WITH, (uint64_t)v.ruled.status);
 	put_flag(&b, RF_ANSWER_STREAMED, facts.streamed);
-	put_names(&b, RF_ANSWER_TAGS, v.tags, v.ntags);
+	put_names(&b, RF_ANSWER_TAGS, v.ruled.tags, v.ruled.ntags);
 	const struct guard_report report = { .tools = { "sh" },
 		.ntools = 1,
 		.verdict = v,
@@ -429,9 +429,9 @@ record_with_answer(FILE *f, struct snapshot *snap, struct answer_facts facts,
 		.when = when,
 		.judged = true,
 		.sum = { .any = true,
-			.effect = v.ruled.effect,
-			.rule = v.ruled.rule,
-			.ntags = v.ntags } };
+			.ruled.effect = v.ruled.effect,
+			.ruled.rule = v.ruled.rule,
+			.ruled.ntags = v.ruled.ntags } };
 	record_answer_verdict(&b, snap->policy, r->found.route, &report);
 	buf_putc(&b, '}');
 	fprintf(f, "{\"v\":1,%.*s}\n", SPAN_ARG(buf_view(&b)));
@@ -503,7 +503,7 @@ answers_are_judged_again_on_their_record(void **state)
 }
 
 #define WITH_TOOLS                                                                             \
-	ANSWERS "  - {name: no-pay, phase: tool, when: 'tool.name == \"pay\"', deny: true}\n"      \
+	ANSWERS "  - {name: no-pay, phase: tool, when: 'tool.name == \"pay\"', deny: true}\n"  \
 		"  - {name: last, phase: tool, deny: true}\n"
 
 /* By their entries: which rules were asked, and what the record has of what they read. */
@@ -528,16 +528,17 @@ calls_are_told_by_their_entries(void **state)
 	while (rest.n) {
 		struct span line = span_next(&rest, '\n');
 		bool its = line.n && (memmem(line.p, line.n, "\"decision\",", 11) ||
-					    memmem(line.p, line.n, "\"completion\"", 12));
+					     memmem(line.p, line.n, "\"completion\"", 12));
 		fprintf(f, "%.*s%s", (int)(line.n - its), line.p, its ? entry : "\n");
 	}
 	fclose(f);
 	free(text);
 	explain("p.yaml", ids[0], NULL);
-	holds(cmd_out, "\ncall by mcp: bank/pay: permit; without shadow it would be deny by "
-		       "no-pay\n  read: tool.name was pay, tool.server was bank, mcp.method was "
-		       "tools/call\n  matched      no-pay: tool.name == \"pay\"\n  not reached  "
-		       "last\n");
+	holds(cmd_out,
+		"\ncall by mcp: bank/pay: permit; without shadow it would be deny by "
+		"no-pay\n  read: tool.name was pay, tool.server was bank, mcp.method was "
+		"tools/call\n  matched      no-pay: tool.name == \"pay\"\n  not reached  "
+		"last\n");
 	holds(cmd_out, "\ncall by answer: /x: deny by last\n");
 	explain("p.yaml", ids[0], "--json");
 	json_t *o = json_loads(cmd_out, 0, NULL);
@@ -621,7 +622,9 @@ since_and_until_bound_what_is_replayed(void **state)
 	/* A record of another type that has the word somewhere. */
 	FILE *f = fopen(path("records.jsonl"), "a");
 	assert_non_null(f);
-	fputs("{\"v\":1,\"node\":\"gw-1\",\"type\":\"read\",\"after\":{\"asked\":{\"type\":\"decision\"}}}\n", f);
+	fputs("{\"v\":1,\"node\":\"gw-1\",\"type\":\"read\",\"after\":{\"asked\":{\"type\":"
+	      "\"decision\"}}}\n",
+		f);
 	fclose(f);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(replay("p.yaml", rows[i].option, rows[i].value), 0);

@@ -218,8 +218,8 @@ the_first_rule_that_names_an_entity_decides(void **state)
 	assert_int_equal(policy_decide(f.p, &facts, &f.a, &v), 0);
 	assert_int_equal(v.ruled.effect, RULE_REDACT);
 	assert_string_equal(v.ruled.rule->name, "a");
-	assert_int_equal(v.with[card], STYLE_LAST4);
-	assert_int_equal(v.with[ssn], STYLE_HASH);
+	assert_int_equal(v.redact.with[card], STYLE_LAST4);
+	assert_int_equal(v.redact.with[ssn], STYLE_HASH);
 	assert_true(v.ruled.shadowed); /* the dry rule would have masked it */
 	fix_done(&f);
 }

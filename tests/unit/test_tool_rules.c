@@ -203,14 +203,14 @@ describe(const struct policy *p, const struct tool_verdict *v, struct buf *out)
 	buf_str(out, v->permitted ? " by a rule" : "");
 	if (v->ruled.effect == RULE_DENY)
 		buf_printf(out, "%s %s%s '%s'", v->changed ? " changed" : "",
-			v->error ? "error" : "result", v->hide ? " hide" : "", v->reason);
+			v->error ? "error" : "result", v->hide ? " hide" : "", v->ruled.reason);
 	for (size_t i = 0; i < COUNT_OF(shown); i++) {
 		size_t e = (size_t)detect_entity_find(detect_fix()->rules, span_str(shown[i]));
-		if (entity_in(&v->redact, e))
-			buf_printf(out, " %s=%s", shown[i], style_names[v->with[e]]);
+		if (entity_in(&v->redact.of, e))
+			buf_printf(out, " %s=%s", shown[i], style_names[v->redact.with[e]]);
 	}
-	for (size_t i = 0; i < v->ntags; i++)
-		buf_printf(out, "%s%s", i ? " " : " tags ", v->tags[i]);
+	for (size_t i = 0; i < v->ruled.ntags; i++)
+		buf_printf(out, "%s%s", i ? " " : " tags ", v->ruled.tags[i]);
 	if (v->ruled.shadowed)
 		buf_printf(out, " | would %s %s", effects[v->ruled.shadow_effect],
 			v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "-");

@@ -146,7 +146,7 @@ struct guard_called {
 	unsigned char went[SHA256_BYTES];
 	bool empty;		   /* a value of a stream that is {}: more may come after it */
 	bool judged;		   /* by rules with phase: tool: */
-	struct rule_outcome ruled; /* without the trace, which is a letter a rule: */
+	struct rule_outcome ruled; /* without tags, and the trace, which is a letter a rule: */
 	char *outcomes;
 };
 
@@ -199,16 +199,11 @@ struct guard_report {
 	bool judged;
 	struct guard_sum { /* of all that was said of a stream, and not only last */
 		bool any;
-		enum rule_effect effect; /* the strongest, and its rule */
-		const struct rule *rule;
-		bool shadowed;
-		enum rule_effect shadow_effect;
-		const struct rule *shadow_rule;
-		const char *tags[GUARD_TAGS];
-		size_t ntags;
-		struct entity_set redact, classes_hit;
-		uint8_t *with; /* enum redact_style by entity of `redact` */
-	} sum, shadow;	       /* shadow: of the plan's other policy */
+		struct rule_outcome
+			ruled; /* the strongest effects, and their rules; no trace */
+		struct redactions *redact; /* NULL: none */
+		struct entity_set classes_hit;
+	} sum, shadow; /* shadow: of the plan's other policy */
 	/* of what it was said, and when; arguments of calls hold only until more is fed */
 	const struct answer_facts *facts;
 	enum answer_when when;

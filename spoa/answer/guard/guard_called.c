@@ -173,6 +173,8 @@ judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bo
 	c->judged = true;
 	c->ruled = v->ruled;
 	c->ruled.trace = NULL;
+	c->ruled.tags = NULL;
+	c->ruled.ntags = 0;
 }
 
 size_t

@@ -50,11 +50,7 @@ ask_tool_rules(struct guard *g, const struct call *c, struct arena *a, struct to
 			*out = *one;
 			*one = first;
 		}
-		for (size_t e = 0; e < detect_entity_count(g->plan.rules); e++)
-			if (entity_in(&one->redact, e) && !entity_in(&out->redact, e)) {
-				entity_add(&out->redact, e);
-				out->with[e] = one->with[e];
-			}
+		redactions_add(&out->redact, &one->redact, NULL);
 	}
 	return 0;
 }
@@ -92,12 +88,11 @@ edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct
 	struct findings found;
 	struct span now;
 
-	if (guard_look(g, &t, &found) ||
-		guard_replace(g, &t, &found, &v->redact, v->with, &now))
+	if (guard_look(g, &t, &found) || guard_replace(g, &t, &found, &v->redact, &now))
 		return (int)g->failed;
 	*edited = g->report.redactions != redactions;
 	for (size_t i = 0; *edited && i < found.n; i++)
-		if (entity_in(&v->redact, found.v[i].entity))
+		if (entity_in(&v->redact.of, found.v[i].entity))
 			guard_found(g, found.v[i].entity, t.kind);
 	buf_span(out, now);
 	return (int)g->failed;
@@ -118,10 +113,10 @@ deny_turn(struct guard *g, const struct call *c, const char *limit)
 		guard_judge(g, ANSWER_BLOCK);
 	}
 	if (limit && !g->failed) { /* no rule says so */
-		r->verdict.ruled.effect = r->sum.effect = RULE_DENY;
-		r->verdict.ruled.rule = r->sum.rule = NULL;
-		r->verdict.status = 403;
-		r->verdict.reason = limit;
+		r->verdict.ruled.effect = r->sum.ruled.effect = RULE_DENY;
+		r->verdict.ruled.rule = r->sum.ruled.rule = NULL;
+		r->verdict.ruled.status = 403;
+		r->verdict.ruled.reason = limit;
 		r->sum.any = true;
 	}
 	return (int)guard_fail(g, GUARD_DENIED,
@@ -146,16 +141,16 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 		return (int)guard_no_memory(g);
 	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
 		v->ruled.effect = RULE_DENY;
-		v->reason = "it belongs to the step of a call that was denied";
+		v->ruled.reason = "it belongs to the step of a call that was denied";
 	}
 	if (v->ruled.effect == RULE_DENY) {
 		out->is = CALL_DENIED;
-		put_tool_reason(c->names[0], v->reason, &g->call_text);
-	} else if (entities_any(&v->redact) && c->lost) {
+		put_tool_reason(c->names[0], v->ruled.reason, &g->call_text);
+	} else if (entities_any(&v->redact.of) && c->lost) {
 		out->is = CALL_DENIED;
 		put_tool_reason(c->names[0], "its arguments are longer than what is read",
 			&g->call_text);
-	} else if (entities_any(&v->redact)) {
+	} else if (entities_any(&v->redact.of)) {
 		r = (int)edit(g, c, v, &g->call_text, &edited);
 		out->is = edited ? CALL_EDITED : CALL_GOES;
 	}

@@ -198,7 +198,7 @@ take_within(struct channel *c, const struct stream_piece *p, const struct crossi
 	if (!same && guard_found(g, p->finding.entity, c->of.kind) &&
 		guard_judge(g, ANSWER_NEW))
 		return ERR_BAD_STATE;
-	c->replaced = entity_in(&g->report.verdict.redact, p->finding.entity);
+	c->replaced = entity_in(&g->report.verdict.redact.of, p->finding.entity);
 	return c->replaced ? 0 : channel_put(c, span_cut(p->text, in, p->text.n));
 }
 

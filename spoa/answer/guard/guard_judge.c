@@ -145,49 +145,50 @@ facts(struct guard *g)
 
 /* `effect`: what became of the answer. */
 static void
-sum_outcome(struct guard_sum *s, const struct rule_outcome *o, enum rule_effect effect,
-	const char **tags, size_t ntags)
+sum_outcome(struct guard *g, struct guard_sum *s, const struct rule_outcome *o,
+	enum rule_effect effect)
 {
-	if (!s->any || effect_strength(effect) > effect_strength(s->effect)) {
-		s->effect = effect;
-		s->rule = o->rule;
+	struct rule_outcome *all = &s->ruled;
+
+	if (!s->any || effect_strength(effect) > effect_strength(all->effect)) {
+		all->effect = effect;
+		all->rule = o->rule;
 	}
-	if (o->shadowed && (!s->shadowed || effect_strength(o->shadow_effect) >
-						    effect_strength(s->shadow_effect))) {
-		s->shadowed = true;
-		s->shadow_effect = o->shadow_effect;
-		s->shadow_rule = o->shadow_rule;
+	if (o->shadowed && (!all->shadowed || effect_strength(o->shadow_effect) >
+						      effect_strength(all->shadow_effect))) {
+		all->shadowed = true;
+		all->shadow_effect = o->shadow_effect;
+		all->shadow_rule = o->shadow_rule;
 	}
-	for (size_t i = 0, k; i < ntags; i++) {
-		for (k = 0; k < s->ntags && strcmp(s->tags[k], tags[i]) != 0;)
-			k++;
-		if (k == s->ntags && k < GUARD_TAGS)
-			s->tags[s->ntags++] = tags[i];
-	}
+	if (o->ntags && !all->tags)
+		all->tags = arena_array(&g->life, GUARD_TAGS, sizeof(*all->tags));
+	if (all->tags)
+		all->ntags = tags_join(all->tags, all->ntags, GUARD_TAGS, o->tags, o->ntags);
+	else if (o->ntags)
+		guard_no_memory(g);
 	s->any = true;
 }
 
 void
 guard_sum_call(struct guard *g, const struct tool_verdict *v, enum call_verdict is)
 {
-	sum_outcome(&g->report.sum, &v->ruled, is == CALL_GOES ? RULE_PERMIT : RULE_REDACT,
-		v->tags, v->ntags);
+	sum_outcome(g, &g->report.sum, &v->ruled, is == CALL_GOES ? RULE_PERMIT : RULE_REDACT);
 }
 
 static void
 sum_up(struct guard *g, struct guard_sum *s, const struct answer_verdict *v)
 {
-	sum_outcome(s, &v->ruled, v->ruled.effect, v->tags, v->ntags);
-	if (entities_any(&v->redact) && !s->with)
-		s->with = arena_alloc(&g->life, DETECT_ENTITIES_MAX);
-	if (entities_any(&v->redact) && !s->with)
+	sum_outcome(g, s, &v->ruled, v->ruled.effect);
+	bool redacts = entities_any(&v->redact.of);
+	if (redacts && !s->redact)
+		s->redact = arena_new(&g->life, struct redactions);
+	if (redacts && !s->redact) {
 		guard_no_memory(g);
-	for (size_t i = 0; s->with && i < COUNT_OF(v->redact.bit); i++)
-		for (uint64_t more = v->redact.bit[i]; more; more &= more - 1) {
-			size_t e = 64 * i + (size_t)__builtin_ctzll(more);
-			entity_add(&s->redact, e);
-			s->with[e] = v->with[e];
-		}
+	} else if (redacts) { /* the last style of an entity counts */
+		struct redactions all = v->redact;
+		redactions_add(&all, s->redact, NULL);
+		*s->redact = all;
+	}
 	entities_join(&s->classes_hit, &v->classes_hit);
 }
 
@@ -230,8 +231,8 @@ guard_deny(struct guard *g, const char *why)
 	struct answer_verdict *v = &g->report.verdict;
 
 	v->ruled.effect = RULE_DENY;
-	v->status = 403;
-	v->reason = why;
+	v->ruled.status = 403;
+	v->ruled.reason = why;
 	sum_up(g, &g->report.sum, v);
 	return guard_fail(g, GUARD_DENIED, why);
 }

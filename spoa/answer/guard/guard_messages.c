@@ -21,16 +21,8 @@ guard_message_unread(struct guard *g)
 static void
 add_redacts(const struct guard *g, const struct tool_redacts *t, struct answer_verdict *v)
 {
-	bool any = false;
+	bool any = t && redactions_add(&v->redact, &t->redact, &g->entities);
 
-	for (size_t e = 0; t && e < DETECT_ENTITIES_MAX; e++) {
-		if (!entity_in(&t->of, e) || !entity_in(&g->entities, e) ||
-			entity_in(&v->redact, e))
-			continue;
-		entity_add(&v->redact, e);
-		v->with[e] = t->with[e];
-		any = true;
-	}
 	if (any && v->ruled.effect == RULE_PERMIT) {
 		v->ruled.effect = RULE_REDACT;
 		v->ruled.rule = t->rule;

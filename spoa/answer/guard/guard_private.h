@@ -171,10 +171,7 @@ struct guard {
 	 * is a part of, empty for all parts but the first; p NULL: it is whole. NULL: all
 	 * are. */
 	const struct span *wholes;
-	struct { /* of it: what is replaced, and with what; NULL: as the last verdict says */
-		const struct entity_set *redact;
-		const uint8_t *with;
-	} replacing;
+	const struct redactions *replacing; /* of it; NULL: as the last verdict says */
 	/* guard_restore.c: where in a URL texts end that others go on from; NULL: nothing is
 	 * put back */
 	struct places {
@@ -381,8 +378,7 @@ void guard_called_went_on(struct guard *g, size_t entry, struct span arguments);
 
 /* Findings in the set, and known values, replaced: *out is in g->work, or the text itself. */
 enum guard_result guard_replace(struct guard *g, const struct answer_text *t,
-	const struct findings *found, const struct entity_set *redact, const uint8_t *with,
-	struct span *out);
+	const struct findings *found, const struct redactions *what, struct span *out);
 /* guard_judge.c: the name of a tool for the record. */
 void guard_note_tool(struct guard *g, struct span name);
 /* What the rules of phase: tool say of a call, and what became of it, is a part of the sum. */

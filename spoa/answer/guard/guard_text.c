@@ -237,7 +237,7 @@ guard_scan(struct guard *g, const struct answer_text *t, struct findings *out, b
 bool
 guard_cuts_signed(struct guard *g, size_t entity)
 {
-	if (!g->report.judged || !entity_in(&g->report.verdict.redact, entity) ||
+	if (!g->report.judged || !entity_in(&g->report.verdict.redact.of, entity) ||
 		g->plan.signed_reasoning == SIGNED_LEAVE)
 		return false;
 	if (g->plan.signed_reasoning == SIGNED_DENY)
@@ -251,17 +251,15 @@ bool
 guard_replacement(
 	struct guard *g, size_t entity, struct span value, bool named, struct span *with)
 {
-	const struct answer_verdict *v = &g->report.verdict;
-	const struct entity_set *redact = g->replacing.redact;
-	const uint8_t *styles = redact ? g->replacing.with : v->with;
+	const struct redactions *what = g->replacing ? g->replacing : &g->report.verdict.redact;
 
-	if (!entity_in(redact ? redact : &v->redact, entity) || !(redact || g->report.judged))
+	if (!entity_in(&what->of, entity) || !(g->replacing || g->report.judged))
 		return false;
 	const unsigned char *key = g->plan.hash_key;
 	struct redactor *r = redactor_new_plain(&g->work, key);
 	*with = (struct span){ NULL, 0 };
 	if (r)
-		*with = redactor_get(r, (enum redact_style)styles[entity],
+		*with = redactor_get(r, (enum redact_style)what->with[entity],
 			span_str(detect_entity_name(g->plan.rules, entity)), value,
 			detect_entity_folds(g->plan.rules, entity), named);
 	g->report.redactions++;
@@ -351,13 +349,12 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 
 enum guard_result
 guard_replace(struct guard *g, const struct answer_text *t, const struct findings *found,
-	const struct entity_set *redact, const uint8_t *with, struct span *out)
+	const struct redactions *what, struct span *out)
 {
 	*out = t->text;
-	g->replacing.redact = redact;
-	g->replacing.with = with;
+	g->replacing = what;
 	replace(g, t, found, out);
-	g->replacing.redact = NULL;
+	g->replacing = NULL;
 	return g->failed;
 }
 

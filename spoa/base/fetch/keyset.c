@@ -225,7 +225,7 @@ keysets_woken(void *arg, bool stopping UNUSED)
 {
 	struct keysets *s = TAGGED(keysets, arg);
 
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (struct keyset **at = &s->first; *at;) {
 		struct keyset *k = *at;
 		if (k->refs == 0) {
@@ -241,7 +241,6 @@ keysets_woken(void *arg, bool stopping UNUSED)
 		}
 		at = &k->next;
 	}
-	pthread_mutex_unlock(&s->lock);
 	return true;
 }
 
@@ -267,13 +266,12 @@ keysets_stop(struct keysets *s)
 	if (!s)
 		return;
 	http_thread_stop(s->http);
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (struct keyset *k = s->first; k; k = k->next) {
 		http_call_cancel(&k->call);
 		atomic_store(&k->busy, false);
 		wake_waiters(k);
 	}
-	pthread_mutex_unlock(&s->lock);
 }
 
 void
@@ -400,7 +398,7 @@ keysets_ready(struct keysets *s, struct buf *out)
 {
 	bool all = true;
 
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (struct keyset *k = s->first; k; k = k->next) {
 		bool ok = usable(k);
 		if (k->refs == 0)
@@ -415,6 +413,5 @@ keysets_ready(struct keysets *s, struct buf *out)
 		else
 			buf_str(out, "none that may be used: its tokens are refused\n");
 	}
-	pthread_mutex_unlock(&s->lock);
 	return all;
 }

@@ -232,17 +232,6 @@ rate_of(const struct price_rates *r, enum price_kind k, uint64_t *pico)
 	return r->has & BIT(k);
 }
 
-/* Those of the row for a prompt so long. */
-static const struct price_rates *
-rates_for(const struct price_row *row, uint64_t prompt)
-{
-	const struct price_rates *r = &row->rates;
-
-	for (size_t i = 0; i < row->ntiers && prompt > row->tier[i].over; i++)
-		r = &row->tier[i].rates;
-	return r;
-}
-
 static uint32_t
 share_of(const struct price_row *row, enum price_service s)
 {
@@ -303,7 +292,10 @@ price_cost(const struct price_row *row, const struct price_usage *used, struct p
 	*out = (struct price_cost){ 0 };
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++)
 		prompt += of_kind[k] == PRICE_PROMPT ? bounded(used->n[k]) : 0;
-	const struct price_rates *rates = rates_for(row, prompt);
+	/* Those of the row for a prompt so long. */
+	const struct price_rates *rates = &row->rates;
+	for (size_t i = 0; i < row->ntiers && prompt > row->tier[i].over; i++)
+		rates = &row->tier[i].rates;
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
 		if (!used->n[k])
 			continue;
@@ -335,10 +327,10 @@ static struct sum
 worst_with(const struct price_row *row, const struct price_rates *r,
 	const struct price_usage *most, unsigned may, unsigned *unpriced)
 {
-	struct sum sum = { .shared = dearest(r, PRICE_PROMPT, most->n[PRICE_INPUT], may,
-						     unpriced) +
-				     dearest(r, PRICE_ANSWER, most->n[PRICE_OUTPUT], may,
-					     unpriced) };
+	struct sum sum = {
+		.shared = dearest(r, PRICE_PROMPT, most->n[PRICE_INPUT], may, unpriced) +
+			  dearest(r, PRICE_ANSWER, most->n[PRICE_OUTPUT], may, unpriced)
+	};
 	uint64_t pico;
 
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {

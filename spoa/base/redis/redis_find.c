@@ -106,10 +106,8 @@ ask_sentinel(const struct redis_options *o, struct redis_tls *tls, size_t i,
 	int err = ERR_IO;
 	if (c) {
 		buf_printf(&said, "%s:%u: ", at.host, at.port);
-		redisReply *r = redisCommand(c, "SENTINEL MASTER %s", o->url.master);
+		reply_auto_t *r = redisCommand(c, "SENTINEL MASTER %s", o->url.master);
 		err = redis_master_read(r, out, epoch, &said);
-		if (r)
-			freeReplyObject(r);
 		redisFree(c);
 	}
 	return say_redis_error(err, &said, why);
@@ -143,12 +141,9 @@ find_master(const struct redis_options *o, struct redis_tls *tls, uint64_t timeo
 static bool
 says_ok(redisContext *c)
 {
-	redisReply *r = redisCommand(c, "CLUSTER INFO");
-	bool ok = r && r->str && strstr(r->str, "cluster_state:ok");
+	reply_auto_t *r = redisCommand(c, "CLUSTER INFO");
 
-	if (r)
-		freeReplyObject(r);
-	return ok;
+	return r && r->str && strstr(r->str, "cluster_state:ok");
 }
 
 /* With `any`, also of a node that says that the cluster does not work. */
@@ -164,13 +159,11 @@ ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redi
 	if (c && !any && !says_ok(c)) {
 		buf_printf(&said, "%s:%u: no part of a working cluster", at->host, at->port);
 	} else if (c) {
-		redisReply *r = redisCommand(c, "CLUSTER SLOTS");
+		reply_auto_t *r = redisCommand(c, "CLUSTER SLOTS");
 		err = redis_slots_read(r, at->host, out);
 		if (err)
 			buf_printf(&said, "%s:%u: CLUSTER SLOTS: %s", at->host, at->port,
 				r && r->type == REDIS_REPLY_ERROR ? r->str : err_str(err));
-		if (r)
-			freeReplyObject(r);
 	}
 	if (c)
 		redisFree(c);
@@ -284,13 +277,12 @@ wake_ears(struct redis_finder *f)
 static void
 publish_map(struct redis_finder *f, const struct redis_map *found)
 {
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	if (!f->version || !same_map(&f->o, &f->map, found)) {
 		f->map = *found;
 		atomic_fetch_add(&f->version, 1);
 		wake_ears(f);
 	}
-	pthread_mutex_unlock(&f->lock);
 }
 
 static void
@@ -398,9 +390,8 @@ redis_finder_new(const struct redis_options *o)
 struct redis_finder *
 redis_finder_share(struct redis_finder *f)
 {
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	f->users++;
-	pthread_mutex_unlock(&f->lock);
 	return f;
 }
 
@@ -415,25 +406,22 @@ redis_finder_free(struct redis_finder **fp)
 void
 redis_finder_hear(struct redis_finder *f, struct redis_ear *e)
 {
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	LIST_INSERT_HEAD(&f->ears, e, of_finder);
-	pthread_mutex_unlock(&f->lock);
 }
 
 void
 redis_finder_deaf(struct redis_finder *f, struct redis_ear *e)
 {
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	LIST_REMOVE(e, of_finder);
-	pthread_mutex_unlock(&f->lock);
 }
 
 void
 redis_finder_wake(struct redis_finder *f)
 {
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	wake_ears(f);
-	pthread_mutex_unlock(&f->lock);
 }
 
 const struct redis_options *
@@ -447,10 +435,9 @@ redis_finder_news(struct redis_finder *f, uint64_t *version, struct redis_map *o
 {
 	if (*version == atomic_load_explicit(&f->version, memory_order_acquire))
 		return false;
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	*out = f->map;
 	*version = f->version;
-	pthread_mutex_unlock(&f->lock);
 	return true;
 }
 
@@ -480,13 +467,12 @@ redis_finder_told(
 {
 	if (*seen == atomic_load_explicit(&f->told, memory_order_acquire))
 		return false;
-	pthread_mutex_lock(&f->lock);
+	SCOPED_LOCK(&f->lock);
 	if (f->told - *seen > TOLD_MAX) /* the map has the others soon */
 		*seen = f->told - TOLD_MAX;
 	const struct told *t = &f->tells[*seen % TOLD_MAX];
 	*slot = t->slot;
 	*place = t->place;
 	++*seen;
-	pthread_mutex_unlock(&f->lock);
 	return true;
 }

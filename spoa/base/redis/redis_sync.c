@@ -27,8 +27,7 @@ said_ok(redisContext *c, redisReply *r, const char *what, bool optional, struct 
 
 	if (!ok)
 		buf_printf(why, "%s: %s", what, r ? r->str : redis_sync_error(c));
-	if (r)
-		freeReplyObject(r);
+	freeReplyObject(r);
 	return ok;
 }
 
@@ -99,11 +98,22 @@ fail:
 	return NULL;
 }
 
+const redisReply *
+redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR])
+{
+	bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+		    r->element[0]->type == REDIS_REPLY_STRING &&
+		    r->element[1]->type == REDIS_REPLY_ARRAY;
+
+	snprintf(cursor, REDIS_CURSOR, "%s", fits ? r->element[0]->str : "0");
+	return fits ? r->element[1] : NULL;
+}
+
 /* One that Sentinels take for the master may have lost that role, or not have it yet. */
 static bool
 is_master(redisContext *c, struct buf *why)
 {
-	redisReply *r = redisCommand(c, "ROLE");
+	reply_auto_t *r = redisCommand(c, "ROLE");
 	bool array = r && r->type == REDIS_REPLY_ARRAY && r->elements > 0 &&
 		     r->element[0]->type == REDIS_REPLY_STRING;
 	bool ok = array && strcmp(r->element[0]->str, "master") == 0;
@@ -113,8 +123,6 @@ is_master(redisContext *c, struct buf *why)
 			array				    ? "not the master"
 			: r && r->type == REDIS_REPLY_ERROR ? r->str
 							    : "no answer");
-	if (r)
-		freeReplyObject(r);
 	return ok;
 }
 

@@ -24,6 +24,18 @@ redisContext *redis_dial_at(const struct redis_options *o, struct redis_tls *tls
 redisContext *redis_dial(
 	const struct redis_options *o, struct span key, uint64_t timeout_us, struct buf *why);
 
+/* A reply that is freed where its scope ends; NULL: none. */
+static inline void
+redis_reply_free(redisReply **r)
+{
+	freeReplyObject(*r);
+}
+#define reply_auto_t __attribute__((cleanup(redis_reply_free))) redisReply
+/* The list in what SCAN or HSCAN answered, and *cursor where it goes on, "0" at the end. NULL,
+ * and "0": it is no such answer. */
+enum { REDIS_CURSOR = 24 };
+const redisReply *redis_scan_list(const redisReply *r, char cursor[REDIS_CURSOR]);
+
 /* What its last command failed of, in words of ours where the system has none of use. */
 const char *redis_sync_error(const redisContext *c);
 

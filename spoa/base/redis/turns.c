@@ -66,8 +66,7 @@ turns_try(struct turns *t, int argc, const char **argv, const size_t *lens, char
 		return r;
 	*wrong = r && !strncmp(r->str, "WRONGTYPE", 9);
 	snprintf(why, TURNS_WHY, "%s%s%s", r ? argv[1] : "", r ? ": " : "", turns_why(t, r));
-	if (r)
-		freeReplyObject(r);
+	freeReplyObject(r);
 	return NULL;
 }
 
@@ -83,8 +82,7 @@ turns_replies(struct turns *t, size_t n)
 	redisReply *r = NULL;
 
 	while (n-- && !(r && r->type == REDIS_REPLY_ERROR)) {
-		if (r)
-			freeReplyObject(r);
+		freeReplyObject(r);
 		r = NULL;
 		if (redisGetReply(t->redis, (void **)&r) != REDIS_OK)
 			return NULL;
@@ -185,19 +183,17 @@ turns_first(struct turns *t, uint64_t most_us)
 	struct timespec until = clock_timespec(clock_mono_us() + most_us);
 	int late = 0;
 
-	pthread_mutex_lock(&t->lock);
+	SCOPED_LOCK(&t->lock);
 	while (!t->tried && !late)
 		late = pthread_cond_timedwait(&t->changed, &t->lock, &until);
-	pthread_mutex_unlock(&t->lock);
 }
 
 void
 turns_soon(struct turns *t)
 {
-	pthread_mutex_lock(&t->lock);
+	SCOPED_LOCK(&t->lock);
 	t->soon = true;
 	pthread_cond_broadcast(&t->changed);
-	pthread_mutex_unlock(&t->lock);
 }
 
 bool
@@ -207,25 +203,21 @@ turns_wait(struct turns *t, uint64_t most_us)
 	uint64_t mine = t->kind->puts(t->arg);
 	int late = 0;
 
-	pthread_mutex_lock(&t->lock);
+	SCOPED_LOCK(&t->lock);
 	if (t->known < mine) {
 		t->soon = true;
 		pthread_cond_broadcast(&t->changed);
 	}
 	while (t->known < mine && !t->stopping && !late)
 		late = pthread_cond_timedwait(&t->changed, &t->lock, &until);
-	bool has = t->known >= mine;
-	pthread_mutex_unlock(&t->lock);
-	return has;
+	return t->known >= mine;
 }
 
 bool
 turns_up(struct turns *t, struct buf *why)
 {
-	pthread_mutex_lock(&t->lock);
-	bool up = t->up;
-	if (!up)
+	SCOPED_LOCK(&t->lock);
+	if (!t->up)
 		buf_str(why, t->why[0] ? t->why : "Redis does not answer");
-	pthread_mutex_unlock(&t->lock);
-	return up;
+	return t->up;
 }

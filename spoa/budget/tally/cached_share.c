@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/scoped.h"
 #include "budget/tally/names.h"
 
 #define MINUTE_US   UINT64_C(60000000)
@@ -83,8 +84,7 @@ sum_routes(struct cached_shares *c, const struct tallies *const *t, size_t n)
 			struct watched_route *r = names_entry(
 				&names, span_str(s->entry[i].key.label[SERIES_ROUTE]));
 			for (size_t p = 0; p < PARTS; p++)
-				r->sum[p] += atomic_load_explicit(
-					&s->entry[i].v[part_series[p]], memory_order_relaxed);
+				r->sum[p] += tally_value(&s->entry[i].v[part_series[p]]);
 		}
 	}
 }
@@ -158,7 +158,7 @@ cached_shares_look(
 	/* of a machine that slept for long, what it knew has faded to nothing */
 	uint64_t passed = c->due_us ? 1 + (now_us - c->due_us) / MINUTE_US : 0,
 		 most = 20 * CACHED_SHARE_HALVES_MIN;
-	pthread_mutex_lock(&c->lock);
+	SCOPED_LOCK(&c->lock);
 	c->due_us = c->due_us ? c->due_us + passed * MINUTE_US : now_us + MINUTE_US;
 	sum_routes(c, t, n);
 	pass_minutes(c, passed < most ? passed : most);
@@ -171,7 +171,6 @@ cached_shares_look(
 		if (passed)
 			judge_route(r);
 	}
-	pthread_mutex_unlock(&c->lock);
 }
 
 bool
@@ -181,12 +180,11 @@ cached_shares_of(struct cached_shares *c, const char *route, struct cached_share
 	bool found = false;
 
 	snprintf(name, sizeof(name), "%s", route); /* as series cut it */
-	pthread_mutex_lock(&c->lock);
+	SCOPED_LOCK(&c->lock);
 	for (size_t i = 1; i < c->n && !found; i++) {
 		found = !strcmp(c->route[i].name, name);
 		if (found)
 			*out = c->route[i].is;
 	}
-	pthread_mutex_unlock(&c->lock);
 	return found;
 }

@@ -85,8 +85,7 @@ call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 		uint64_t sum[CALL_DECISIONS] = { 0 };
 		for (to = i; to < count && !strcmp(all[to]->name, all[i]->name); to++)
 			for (size_t d = 0; d < CALL_DECISIONS; d++)
-				sum[d] += atomic_load_explicit(
-					&all[to]->v[d], memory_order_relaxed);
+				sum[d] += tally_value(&all[to]->v[d]);
 		write_sum(out, all[i]->name, sum);
 	}
 	free(all);

@@ -88,8 +88,9 @@ exemplar_write(struct buf *out, const struct exemplars *const *e, size_t n, size
 	buf_printf(out,
 		" # {trace_id=\"%.*s\",decision_id=\"%s\"} %" PRIu64 ".%06" PRIu64 " %" PRIu64
 		".%03" PRIu64,
-		EXEMPLAR_TRACE, (const char *)&best[2], (const char *)&best[6], best[0] / second,
-		best[0] % second * (1000000 / second), best[1] / 1000, best[1] % 1000);
+		EXEMPLAR_TRACE, (const char *)&best[2], (const char *)&best[6],
+		best[0] / second, best[0] % second * (1000000 / second), best[1] / 1000,
+		best[1] % 1000);
 }
 
 uint64_t
@@ -119,15 +120,15 @@ histogram_write(struct buf *out, const char *name, const char *labels, enum hist
 
 	for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++) {
 		for (size_t k = 0; k < n; k++)
-			count += atomic_load_explicit(&h[k]->bucket[i], memory_order_relaxed);
-		buf_printf(out, "tollgate_%s_bucket{%s%sle=\"%s\"} %" PRIu64, name, labels, comma,
-			i < HISTOGRAM_BUCKETS ? buckets[i].le[unit] : "+Inf", count);
+			count += tally_value(&h[k]->bucket[i]);
+		buf_printf(out, "tollgate_%s_bucket{%s%sle=\"%s\"} %" PRIu64, name, labels,
+			comma, i < HISTOGRAM_BUCKETS ? buckets[i].le[unit] : "+Inf", count);
 		if (e)
 			exemplar_write(out, e, n, i, second);
 		buf_putc(out, '\n');
 	}
 	for (size_t k = 0; k < n; k++)
-		sum += atomic_load_explicit(&h[k]->sum, memory_order_relaxed);
+		sum += tally_value(&h[k]->sum);
 	buf_printf(out, "tollgate_%s_sum%s%s%s %" PRIu64 ".%06" PRIu64 "\n", name, open, labels,
 		close, sum / second, sum % second * (1000000 / second));
 	buf_printf(

@@ -31,7 +31,7 @@ limit_tally_used(struct limit_tally *t, const char *name, uint64_t millionths)
 {
 	uint64_t minute = clock_mono_us() / MINUTE_US + 1;
 	_Atomic uint64_t *slot = &entry(t, name)->minute[minute & 1];
-	uint64_t had = atomic_load_explicit(slot, memory_order_relaxed),
+	uint64_t had = tally_value(slot),
 		 now = minute << 32 | (millionths < UINT32_MAX ? millionths : UINT32_MAX);
 
 	if (now > had) /* a later minute is more, too */
@@ -65,7 +65,7 @@ highest(const struct limit_entry *e, uint64_t minute)
 	uint64_t best = 0;
 
 	for (int i = 0; i < 2; i++) {
-		uint64_t v = atomic_load_explicit(&e->minute[i], memory_order_relaxed);
+		uint64_t v = tally_value(&e->minute[i]);
 		if (v >> 32 && v >> 32 <= minute && v >> 32 >= minute - 1 &&
 			(v & UINT32_MAX) > best)
 			best = v & UINT32_MAX;
@@ -92,8 +92,7 @@ sum_of(const struct limit_tally *const *t, size_t n, const char *name)
 			uint64_t share = highest(e, minute);
 			s.share = share > s.share ? share : s.share;
 			for (size_t k = 0; k < LIMIT_LEVELS; k++)
-				s.warnings[k] += atomic_load_explicit(
-					&e->warnings[k], memory_order_relaxed);
+				s.warnings[k] += tally_value(&e->warnings[k]);
 		}
 	}
 	return s;

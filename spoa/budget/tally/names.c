@@ -28,7 +28,7 @@ slot_read(const _Atomic uint64_t *turn, const _Atomic uint64_t *word, uint64_t n
 		one = atomic_load_explicit(&word[i], memory_order_acquire);
 		memcpy((char *)to + i * sizeof(one), &one, sizeof(one));
 	}
-	return atomic_load_explicit(turn, memory_order_relaxed) == 2 * n + 2;
+	return tally_value(turn) == 2 * n + 2;
 }
 
 void *

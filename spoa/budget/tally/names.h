@@ -1,5 +1,6 @@
-/* Tables by name that only grow: names come from the policy, which reloads, and beyond the cap a
- * name is "other". owner: the worker, which alone adds; any thread reads the first *n entries. */
+/* Tables by name that only grow: names come from the policy, which reloads, and beyond the cap
+ * a name is "other". owner: the worker, which alone adds; any thread reads the first *n
+ * entries. */
 #ifndef BUDGET_TALLY_NAMES_H
 #define BUDGET_TALLY_NAMES_H
 
@@ -7,7 +8,8 @@
 
 #include "base/span.h"
 
-/* An entry begins with its name, which does not change any more: an array of chars with a NUL. */
+/* An entry begins with its name, which does not change any more: an array of chars with a NUL.
+ */
 struct names {
 	_Atomic size_t *n; /* entries that may be read */
 	void *entries;
@@ -18,12 +20,18 @@ struct names {
 /* The entry of that name, made where there is room; else the first, which is all other. */
 void *names_entry(const struct names *t, struct span name);
 
+/* What it is now; it may grow meanwhile. */
+static inline uint64_t
+tally_value(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
 /* One writer: no other thread's count is lost between load and store. */
 static inline void
 tally_grow(_Atomic uint64_t *v, uint64_t n)
 {
-	atomic_store_explicit(
-		v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(v, tally_value(v) + n, memory_order_relaxed);
 }
 
 /* Entry n of a ring, as words: readers take it only where it is the same before and after. Its

@@ -26,7 +26,7 @@ void
 near_add(struct near *near, const struct near_told *t)
 {
 	const struct span text[TEXTS] = { t->limit, t->person, t->team, t->route };
-	uint64_t n = atomic_load_explicit(&near->total, memory_order_relaxed);
+	uint64_t n = tally_value(&near->total);
 	struct near_slot *slot = &near->slot[n % CAP_NEAR];
 	struct kept k = { .caller = t->caller,
 		.millionths = t->millionths,

@@ -92,7 +92,7 @@ provider_heard(struct provider_entry *e, bool streamed, uint64_t us)
 	struct provider_minute *m = &e->minute[minute & 1];
 
 	histogram_add(&e->first_byte[streamed], us / 1000);
-	if (atomic_load_explicit(&m->minute, memory_order_relaxed) != minute) {
+	if (tally_value(&m->minute) != minute) {
 		atomic_store_explicit(&m->n, 0, memory_order_relaxed);
 		atomic_store_explicit(&m->sum_us, 0, memory_order_relaxed);
 		atomic_store_explicit(&m->most_us, 0, memory_order_relaxed);
@@ -100,7 +100,7 @@ provider_heard(struct provider_entry *e, bool streamed, uint64_t us)
 	}
 	tally_grow(&m->n, 1);
 	tally_grow(&m->sum_us, us);
-	if (us > atomic_load_explicit(&m->most_us, memory_order_relaxed))
+	if (us > tally_value(&m->most_us))
 		atomic_store_explicit(&m->most_us, us, memory_order_relaxed);
 }
 
@@ -168,7 +168,7 @@ add_answer(struct sum *s, int status, uint64_t n)
 static uint64_t
 later(uint64_t a, const _Atomic uint64_t *b)
 {
-	uint64_t v = atomic_load_explicit(b, memory_order_relaxed);
+	uint64_t v = tally_value(b);
 
 	return v > a ? v : a;
 }
@@ -180,7 +180,7 @@ add_entry(struct sum *s, const struct provider_entry *e, uint64_t minute)
 	s->last_error = later(s->last_error, &e->last_error);
 	s->last_good = later(s->last_good, &e->last_good);
 	for (size_t i = 0; i < PROVIDER_STATUSES; i++) {
-		uint64_t count = atomic_load_explicit(&e->answer[i].n, memory_order_relaxed);
+		uint64_t count = tally_value(&e->answer[i].n);
 		if (count)
 			add_answer(s,
 				atomic_load_explicit(
@@ -189,11 +189,11 @@ add_entry(struct sum *s, const struct provider_entry *e, uint64_t minute)
 	}
 	for (int i = 0; i < 2; i++) {
 		const struct provider_minute *m = &e->minute[i];
-		uint64_t of = atomic_load_explicit(&m->minute, memory_order_relaxed);
+		uint64_t of = tally_value(&m->minute);
 		if (!of || of + 1 < minute)
 			continue;
 		s->heard += atomic_load_explicit(&m->n, memory_order_relaxed);
-		s->sum_us += atomic_load_explicit(&m->sum_us, memory_order_relaxed);
+		s->sum_us += tally_value(&m->sum_us);
 		s->most_us = later(s->most_us, &m->most_us);
 	}
 	for (int k = 0; k < KINDS && s->n < COUNT_OF(s->first_byte[k]); k++) {

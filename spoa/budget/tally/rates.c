@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 #include "base/json_put.h"
+#include "base/scoped.h"
+#include "budget/tally/names.h"
 
 /* What is counted, and grows; what is told of a step besides, as it is. */
 /* clang-format off */
@@ -84,12 +86,6 @@ find_row(struct rates *r, enum rates_by by, const char *name)
 
 /* ---- sums ---- */
 
-static uint64_t
-load_rate(const _Atomic uint64_t *v)
-{
-	return atomic_load_explicit(v, memory_order_relaxed);
-}
-
 static void
 add_series(struct rates *r, const struct series *s)
 {
@@ -111,7 +107,7 @@ add_series(struct rates *r, const struct series *s)
 			find_row(r, RATES_MODEL, e->key.label[SERIES_MODEL]) };
 		for (size_t p = 0; p < COUNT_OF(parts); p++)
 			for (size_t k = 0; k < COUNT_OF(rows); k++)
-				r->now[rows[k]][parts[p].as] += load_rate(&e->v[parts[p].of]);
+				r->now[rows[k]][parts[p].as] += tally_value(&e->v[parts[p].of]);
 	}
 }
 
@@ -119,7 +115,7 @@ static void
 add_histogram(uint64_t sum[HISTOGRAM_BUCKETS + 1], const struct histogram *h)
 {
 	for (size_t i = 0; i <= HISTOGRAM_BUCKETS; i++)
-		sum[i] += load_rate(&h->bucket[i]);
+		sum[i] += tally_value(&h->bucket[i]);
 }
 
 static void
@@ -134,7 +130,7 @@ add_providers(struct rates *r, const struct provider_tally *t)
 		for (size_t k = 0; k < PROVIDER_STATUSES; k++)
 			if (provider_means(atomic_load_explicit(
 				    &e->answer[k].status, memory_order_relaxed)))
-				errors += load_rate(&e->answer[k].n);
+				errors += tally_value(&e->answer[k].n);
 		r->now[0][ERRORS] += errors;
 		r->now[row][ERRORS] += errors;
 		for (size_t k = 0; k < COUNT_OF(e->first_byte); k++)
@@ -360,7 +356,7 @@ rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *o
 {
 	char until[CLOCK_RFC3339_LEN] = "";
 
-	pthread_mutex_lock(&r->lock);
+	SCOPED_LOCK(&r->lock);
 	uint64_t slots = window_s / RATES_STEP_S, has = r->taken;
 	has = has > RATES_SLOTS ? RATES_SLOTS : has;
 	slots = slots > has ? has : slots;
@@ -380,7 +376,6 @@ rates_series(struct rates *r, enum rates_by by, uint64_t window_s, struct buf *o
 		}
 	}
 	buf_str(out, "]}\n");
-	pthread_mutex_unlock(&r->lock);
 }
 
 static void

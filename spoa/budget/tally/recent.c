@@ -60,7 +60,7 @@ set_shown_text(struct shown *s, enum shown_text t, struct span text)
 uint64_t
 recent_add(struct recent *rec, const struct decided *d)
 {
-	uint64_t n = atomic_load_explicit(&rec->total, memory_order_relaxed);
+	uint64_t n = tally_value(&rec->total);
 	struct recent_slot *slot = &rec->slot[n % CAP_RECENT];
 	struct shown s = { 0 }; /* nothing of the stack goes into the ring */
 
@@ -85,8 +85,7 @@ void
 recent_end(struct recent *rec, uint64_t n, int end)
 {
 	_Atomic uint64_t *to = &rec->slot[n % CAP_RECENT].end;
-	uint64_t had = atomic_load_explicit(to, memory_order_relaxed),
-		 word = (n + 1) << 16 | (uint64_t)end;
+	uint64_t had = tally_value(to), word = (n + 1) << 16 | (uint64_t)end;
 
 	/* The slot may be a later decision's by now. */
 	while (had >> 16 <= n + 1 && !atomic_compare_exchange_weak_explicit(to, &had, word,
@@ -100,8 +99,7 @@ end_text(const struct recent *rec, uint64_t n, char out[16])
 {
 	static const char *const ends[] = { "under way", "client_abort", "never_sent",
 		"answer_denied", "haproxy_answered" };
-	uint64_t word =
-		atomic_load_explicit(&rec->slot[n % CAP_RECENT].end, memory_order_relaxed);
+	uint64_t word = tally_value(&rec->slot[n % CAP_RECENT].end);
 	int end = word >> 16 == n + 1 ? (int)(word & 0xffff) : 0;
 
 	return !end			? ""

@@ -34,10 +34,8 @@ rule_tally_sum(
 			if (strcmp(e->name, name) != 0)
 				continue;
 			for (size_t d = 0; d < RULE_DIDS; d++)
-				out->v[d] += atomic_load_explicit(
-					&e->v[d], memory_order_relaxed);
-			uint64_t last =
-				atomic_load_explicit(&e->last_ms, memory_order_relaxed);
+				out->v[d] += tally_value(&e->v[d]);
+			uint64_t last = tally_value(&e->last_ms);
 			out->last_ms = last > out->last_ms ? last : out->last_ms;
 		}
 	}

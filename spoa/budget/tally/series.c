@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "base/scoped.h"
 #include "budget/tally/names.h"
 
 static const struct {
@@ -185,7 +186,7 @@ add_up(struct series_sum *sum, const struct series *s)
 			label[k] = span_str(e->key.label[k]);
 		size_t at = i ? find_entry(&sum->table, label) : 0;
 		for (size_t v = 0; v < SERIES_VALUES; v++) {
-			uint64_t count = atomic_load_explicit(&e->v[v], memory_order_relaxed);
+			uint64_t count = tally_value(&e->v[v]);
 			sum->table.entry[at].v[v] += count;
 			if (i && !at && v < SERIES_INPUT)
 				sum->lost += count;
@@ -224,7 +225,7 @@ put_series_value(struct buf *out, const struct series_entry *e, size_t v)
 uint64_t
 series_write(struct series_sum *sum, struct buf *out, const struct series *const *s, size_t n)
 {
-	pthread_mutex_lock(&sum->lock);
+	SCOPED_LOCK(&sum->lock);
 	sum->lost = 0;
 	for (size_t i = 0; i <= CAP_SERIES; i++)
 		memset(sum->table.entry[i].v, 0, sizeof(sum->table.entry[i].v));
@@ -236,7 +237,5 @@ series_write(struct series_sum *sum, struct buf *out, const struct series *const
 		for (size_t i = 0; i < sum->table.n; i++)
 			put_series_value(out, &sum->table.entry[i], v);
 	}
-	uint64_t lost = sum->lost;
-	pthread_mutex_unlock(&sum->lock);
-	return lost;
+	return sum->lost;
 }

@@ -107,13 +107,13 @@ findings_json(const struct request *r, const struct guard_report *a)
 
 	for (size_t i = 0; i < a->nfound; i++) {
 		size_t e = a->found[i].entity;
-		bool replaced = v->ruled.effect == RULE_REDACT && entity_in(&v->redact, e);
+		bool replaced = v->ruled.effect == RULE_REDACT && entity_in(&v->redact.of, e);
 		json_array_append_new(
 			list, json_pack("{ss ss? sI ss*}", "entity",
 				      detect_entity_name(r->snap->rules, e), "class",
 				      policy_class_of(r->snap->policy, r->snap->rules, e),
 				      "count", (json_int_t)a->found[i].n, "with",
-				      replaced ? style_names[v->with[e]] : NULL));
+				      replaced ? style_names[v->redact.with[e]] : NULL));
 	}
 	return list;
 }
@@ -147,17 +147,18 @@ add_decision(json_t *o, const struct answered *x, const struct given *g)
 	const struct answer_verdict *v = &x->report->verdict;
 	/* of a call that was taken out no later word is said */
 	const struct guard_sum *sum = &x->report->sum;
-	bool taken = v->ruled.effect == RULE_PERMIT && sum->any && sum->effect == RULE_REDACT;
-	const struct rule *by = taken ? sum->rule : v->ruled.rule;
+	bool taken =
+		v->ruled.effect == RULE_PERMIT && sum->any && sum->ruled.effect == RULE_REDACT;
+	const struct rule *by = taken ? sum->ruled.rule : v->ruled.rule;
 	const char *rule = by ? by->name : "", *reason = x->report->why;
 	int status = g->head.status;
-	const char *decision = rule_effect_name(taken ? sum->effect : v->ruled.effect),
+	const char *decision = rule_effect_name(taken ? sum->ruled.effect : v->ruled.effect),
 		   *code = NULL;
 
 	if (x->result == GUARD_DENIED) {
-		status = v->status;
+		status = v->ruled.status;
 		code = "content_policy_violation";
-		reason = v->reason;
+		reason = v->ruled.reason;
 	} else if (x->result) {
 		decision = "deny";
 		status = refusals[x->result].status;
@@ -178,16 +179,15 @@ result_json(const struct request *r, const struct given *g, const struct answere
 	json_t *o = json_object();
 
 	add_decision(o, x, g);
-	json_object_update_new(
-		o, json_pack("{sb sb so so so* so* so* so* so*}", "inspected", a->inspected,
-			   "streamed", a->streamed, "classes", classes_json(r, v), "findings",
-			   findings_json(r, a), "tags",
-			   decide_unless_empty(decide_names(v->tags, v->ntags)), "redactions",
-			   unless_0(a->redactions), "restorations", unless_0(a->restorations),
-			   "injection",
-			   r->found.route->uses.injection ? json_real(a->injection) : NULL,
-			   "tool_calls",
-			   decide_unless_empty(decide_names(a->tools, a->ntools))));
+	json_object_update_new(o,
+		json_pack("{sb sb so so so* so* so* so* so*}", "inspected", a->inspected,
+			"streamed", a->streamed, "classes", classes_json(r, v), "findings",
+			findings_json(r, a), "tags",
+			decide_unless_empty(decide_names(v->ruled.tags, v->ruled.ntags)),
+			"redactions", unless_0(a->redactions), "restorations",
+			unless_0(a->restorations), "injection",
+			r->found.route->uses.injection ? json_real(a->injection) : NULL,
+			"tool_calls", decide_unless_empty(decide_names(a->tools, a->ntools))));
 	json_object_update_new(
 		o, json_pack("{ss* ss* so* so* ss* ss* so*}", "model",
 			   a->model[0] ? a->model : NULL, "finish_reason",

@@ -197,9 +197,8 @@ changes_json(struct request *r)
 		json_object_set_new(headers, h->name, json_string(h->value));
 	return json_pack("{so* so* so* so* so* so*}", "candidates",
 		v->ncandidates > 1 ? candidates_json(r) : NULL, "tags",
-		decide_unless_empty(decide_names(v->tags, v->ntags)), "request_tags",
-		decide_unless_empty(said),
-		"requested_model",
+		decide_unless_empty(decide_names(v->ruled.tags, v->ruled.ntags)),
+		"request_tags", decide_unless_empty(said), "requested_model",
 		sent && r->in.asked_model.n ? decide_text(r->in.asked_model) : NULL,
 		"max_output_tokens",
 		sent && v->changes.max_output_tokens
@@ -232,12 +231,12 @@ decide_result(struct request *r)
 	const char *pattern = r->found.injection_pattern, *shadow = NULL;
 	bool sent = d->kind != D_DENY;
 	/* Of how reasoning under a provider's signature was treated. */
-	json_t *reasoning = r->in.body.nreasoning
-				    ? json_pack("{si si si}", "blocks",
-					      (int)r->in.body.nreasoning, "dropped",
-					      (int)r->found.reasoning_dropped, "left",
-					      (int)r->found.reasoning_left)
-				    : NULL;
+	json_t *reasoning =
+		r->in.body.nreasoning
+			? json_pack("{si si si}", "blocks", (int)r->in.body.nreasoning,
+				  "dropped", (int)r->found.reasoning_dropped, "left",
+				  (int)r->found.reasoning_left)
+			: NULL;
 
 	if (v && v->ruled.shadowed)
 		shadow = v->ruled.shadow_rule ? v->ruled.shadow_rule->name : "default";
@@ -261,8 +260,7 @@ decide_result(struct request *r)
 			reasoning, "hidden_tools",
 			r->found.offer.hidden ? json_integer((json_int_t)r->found.offer.hidden)
 					      : NULL,
-			"mentions",
-			decide_unless_empty(mentions_json(r)), "injection",
+			"mentions", decide_unless_empty(mentions_json(r)), "injection",
 			p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
 			pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
 			r->found.evasion ? json_true() : NULL, "recognisers",

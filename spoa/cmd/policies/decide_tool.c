@@ -71,11 +71,11 @@ redactions(const struct request *r, const struct tool_verdict *v)
 	json_t *list = json_array();
 
 	for (size_t e = 0; e < detect_entity_count(r->snap->rules); e++)
-		if (entity_in(&v->redact, e))
+		if (entity_in(&v->redact.of, e))
 			json_array_append_new(
 				list, json_pack("{ss ss}", "entity",
 					      detect_entity_name(r->snap->rules, e), "with",
-					      style_names[v->with[e]]));
+					      style_names[v->redact.with[e]]));
 	return list;
 }
 
@@ -90,9 +90,9 @@ result_json(const struct request *r, const struct tool_verdict *v, bool hidden)
 		!denied	   ? NULL
 		: v->error ? "error"
 			   : "result",
-		"reason", denied ? v->reason : NULL, "hidden", hidden, "redacts",
+		"reason", denied ? v->ruled.reason : NULL, "hidden", hidden, "redacts",
 		decide_unless_empty(redactions(r, v)), "tags",
-		decide_unless_empty(decide_names(v->tags, v->ntags)), "shadow",
+		decide_unless_empty(decide_names(v->ruled.tags, v->ruled.ntags)), "shadow",
 		!v->ruled.shadowed     ? NULL
 		: v->ruled.shadow_rule ? v->ruled.shadow_rule->name
 				       : "none");

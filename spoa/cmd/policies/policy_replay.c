@@ -53,14 +53,14 @@ redactions_then(json_t *entities)
 }
 
 static json_t *
-redactions_now(const struct replay *re, const struct entity_set *redact, const uint8_t *with)
+redactions_now(const struct replay *re, const struct redactions *redact)
 {
 	json_t *redactions = json_object();
 
 	for (size_t e = 0; redact && e < detect_entity_count(re->policy.rules); e++)
-		if (entity_in(redact, e))
+		if (entity_in(&redact->of, e))
 			json_object_set_new(redactions, detect_entity_name(re->policy.rules, e),
-				json_string(style_names[with[e]]));
+				json_string(style_names[redact->with[e]]));
 	return redactions;
 }
 
@@ -102,7 +102,7 @@ add_changes(json_t *o, const struct recorded *r, const struct policy_verdict *v)
 	const struct target *target = v->changes.target;
 	struct span model = r->body.model;
 
-	json_object_set_new(o, "tags", decide_names(v->tags, v->ntags));
+	json_object_set_new(o, "tags", decide_names(v->ruled.tags, v->ruled.ntags));
 	if (v->ruled.effect == RULE_DENY)
 		return;
 	if (target)
@@ -124,9 +124,9 @@ outcome_now(const struct replay *re, const struct recorded *r, const struct poli
 		r->facts.route->name);
 	add_changes(o, r, v);
 	if (v->ruled.effect == RULE_DENY)
-		json_object_set_new(o, "status", json_integer(v->status));
+		json_object_set_new(o, "status", json_integer(v->ruled.status));
 	json_object_set_new(
-		o, "redactions", redactions_now(re, v->redacts ? &v->redact : NULL, v->with));
+		o, "redactions", redactions_now(re, v->redacts ? &v->redact : NULL));
 	return o;
 }
 
@@ -218,10 +218,9 @@ compare_answer(struct replay *re, const struct recorded_answer *r,
 	json_auto_t *is =
 		json_pack("{ss ss so* so so}", "decision", rule_effect_name(v->ruled.effect),
 			"rule", v->ruled.rule ? v->ruled.rule->name : "", "status",
-			v->ruled.effect == RULE_DENY ? json_integer(v->status) : NULL, "tags",
-			decide_names(v->tags, v->ntags), "redactions",
-			redactions_now(re, v->ruled.effect == RULE_REDACT ? &v->redact : NULL,
-				v->with));
+			v->ruled.effect == RULE_DENY ? json_integer(v->ruled.status) : NULL,
+			"tags", decide_names(v->ruled.tags, v->ruled.ntags), "redactions",
+			redactions_now(re, v->ruled.effect == RULE_REDACT ? &v->redact : NULL));
 	json_auto_t *told = policy_answer_explain(
 		re->policy.p, &r->asked, &r->facts, v, &r->missing, &re->a);
 

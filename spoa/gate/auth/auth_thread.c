@@ -287,11 +287,10 @@ on_change(void *arg, const char *file UNUSED)
 {
 	struct auths *s = TAGGED(auths, arg);
 
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (struct auth *a = s->first; a; a = a->next)
 		if (a->refs)
 			read_again(a);
-	pthread_mutex_unlock(&s->lock);
 }
 
 /* With s->lock. */
@@ -331,7 +330,7 @@ auths_woken(void *arg, bool stopping UNUSED)
 	struct auths *s = TAGGED(auths, arg);
 	bool changed = false;
 
-	pthread_mutex_lock(&s->lock);
+	SCOPED_LOCK(&s->lock);
 	for (struct auth **at = &s->first; *at;) {
 		struct auth *a = *at;
 		if (a->refs == 0) {
@@ -352,7 +351,6 @@ auths_woken(void *arg, bool stopping UNUSED)
 	}
 	if (changed)
 		watch_all(s);
-	pthread_mutex_unlock(&s->lock);
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/scoped.h"
 
 enum {
 	PLACES = 1 << 12,
@@ -103,7 +104,7 @@ cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_
 	size_t place = place_of(who, CALLERS);
 	uint64_t now_us = clock_mono_us();
 
-	pthread_mutex_lock(&c->mutex);
+	SCOPED_LOCK(&c->mutex);
 	if (now_us - c->window_us >= SHARE_WINDOW_US) {
 		memset(c->took, 0, sizeof(c->took));
 		c->window_us = now_us;
@@ -111,17 +112,14 @@ cache_may_keep(struct cache *c, const unsigned char who[CACHE_NAME_BYTES], size_
 	bool may = c->took[place] + n <= c->max_bytes / CACHE_SHARES;
 	if (may)
 		c->took[place] += n;
-	pthread_mutex_unlock(&c->mutex);
 	return may;
 }
 
 bool
 cache_has_share(struct cache *c, const unsigned char who[CACHE_NAME_BYTES])
 {
-	pthread_mutex_lock(&c->mutex);
-	bool has = c->took[place_of(who, CALLERS)] + SHARE_REST <= c->max_bytes / CACHE_SHARES;
-	pthread_mutex_unlock(&c->mutex);
-	return has;
+	SCOPED_LOCK(&c->mutex);
+	return c->took[place_of(who, CALLERS)] + SHARE_REST <= c->max_bytes / CACHE_SHARES;
 }
 
 /* Under the mutex, as long as it is held. */
@@ -149,7 +147,7 @@ cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span
 	memcpy(k->sealed, sealed.p, sealed.n);
 	k->n = sealed.n;
 	k->until_us = until_us;
-	pthread_mutex_lock(&c->mutex);
+	SCOPED_LOCK(&c->mutex);
 	struct kept *was = find_kept(c, key);
 	if (was)
 		forget_kept(c, was);
@@ -159,13 +157,12 @@ cache_put(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct span
 	LIST_INSERT_HEAD(&c->by_key[place_of(key, PLACES)], k, by_key);
 	c->bytes += size;
 	c->entries++;
-	pthread_mutex_unlock(&c->mutex);
 }
 
 bool
 cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf *out)
 {
-	pthread_mutex_lock(&c->mutex);
+	SCOPED_LOCK(&c->mutex);
 	struct kept *k = find_kept(c, key);
 	if (k && k->until_us <= clock_mono_us()) {
 		forget_kept(c, k);
@@ -176,7 +173,6 @@ cache_get(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], struct buf 
 		TAILQ_INSERT_TAIL(&c->by_use, k, by_use);
 		buf_put(out, k->sealed, k->n);
 	}
-	pthread_mutex_unlock(&c->mutex);
 	return k && !buf_failed(out);
 }
 
@@ -221,7 +217,7 @@ cache_flight_begin(struct cache *c, struct cache_flight *f,
 	size_t place = place_of(key, PLACES);
 	enum cache_flight_role role = FLIGHT_LEADS;
 
-	pthread_mutex_lock(&c->mutex);
+	SCOPED_LOCK(&c->mutex);
 	const struct cache_flight *first = flight_of(c, key);
 	unsigned failed = c->flights[place].failed;
 	if ((!failed || failed >= CACHE_FLIGHTS) && was_not_kept(c, place, key, ALONE_US)) {
@@ -236,18 +232,15 @@ cache_flight_begin(struct cache *c, struct cache_flight *f,
 		f->serial = ++c->serial;
 		LIST_INSERT_HEAD(&c->flights[place].under_way, f, of_place);
 	}
-	pthread_mutex_unlock(&c->mutex);
 	return role;
 }
 
 bool
 cache_flight_lasts(struct cache *c, const unsigned char key[CACHE_KEY_BYTES], uint64_t serial)
 {
-	pthread_mutex_lock(&c->mutex);
+	SCOPED_LOCK(&c->mutex);
 	const struct cache_flight *f = flight_of(c, key);
-	bool lasts = f && f->serial == serial;
-	pthread_mutex_unlock(&c->mutex);
-	return lasts;
+	return f && f->serial == serial;
 }
 
 void
@@ -257,7 +250,7 @@ cache_flight_end(struct cache *c, struct cache_flight *f, enum cache_flight_end 
 
 	if (!f->serial)
 		return;
-	pthread_mutex_lock(&c->mutex);
+	SCOPED_LOCK(&c->mutex);
 	LIST_REMOVE(f, of_place);
 	f->serial = 0;
 	bool again = was_not_kept(c, place, f->key, IN_A_ROW_US);
@@ -271,7 +264,6 @@ cache_flight_end(struct cache *c, struct cache_flight *f, enum cache_flight_end 
 		c->flights[place].alone_us = clock_mono_us();
 		memcpy(c->flights[place].alone, f->key, CACHE_KEY_BYTES);
 	}
-	pthread_mutex_unlock(&c->mutex);
 }
 
 /* ---- what goes at once ---- */
@@ -313,8 +305,7 @@ cache_purge(struct cache *c, const struct cache_purge *p)
 struct cache_size
 cache_size(struct cache *c)
 {
-	pthread_mutex_lock(&c->mutex);
+	SCOPED_LOCK(&c->mutex);
 	struct cache_size s = { c->entries, c->bytes };
-	pthread_mutex_unlock(&c->mutex);
 	return s;
 }

@@ -72,16 +72,6 @@ cache_is_bound(const struct cache_keys *k, const unsigned char set[CACHE_KEY_BYT
 	return sodium_memcmp(own, element.p, sizeof(own)) == 0;
 }
 
-static void
-put_stamp(const struct cache_stamp *st, unsigned char out[STAMP_BYTES])
-{
-	out[0] = VERSION;
-	for (unsigned i = 0; i < 8; i++)
-		out[1 + i] = (unsigned char)((uint64_t)st->stored_ms >> (56 - 8 * i));
-	memcpy(out + 9, st->route, CACHE_NAME_BYTES);
-	memcpy(out + 9 + CACHE_NAME_BYTES, st->who, CACHE_NAME_BYTES);
-}
-
 bool
 cache_stamp_of(struct span sealed, struct cache_stamp *st)
 {
@@ -145,7 +135,11 @@ cache_seal(const struct cache_keys *k, const unsigned char key[CACHE_KEY_BYTES],
 	unsigned char *p = (unsigned char *)buf_reserve(out, OPEN_BYTES + plain.n + TAG_BYTES);
 	bool ok = p && !buf_failed(&plain);
 	if (ok) {
-		put_stamp(st, p);
+		p[0] = VERSION;
+		for (unsigned i = 0; i < 8; i++)
+			p[1 + i] = (unsigned char)((uint64_t)st->stored_ms >> (56 - 8 * i));
+		memcpy(p + 9, st->route, CACHE_NAME_BYTES);
+		memcpy(p + 9 + CACHE_NAME_BYTES, st->who, CACHE_NAME_BYTES);
 		random_bytes(p + STAMP_BYTES, NONCE_BYTES);
 		ok = gcm(true, k, key, p, buf_view(&plain), p + OPEN_BYTES,
 			p + OPEN_BYTES + plain.n);

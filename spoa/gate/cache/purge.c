@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/redis/redis_sync.h"
+#include "base/why.h"
 
 enum { AT_ONCE = 8 /* entries of up to 512 KB in one round */ };
 #define SCAN_COUNT "32"
@@ -56,7 +57,6 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 	struct cache_purged *out, struct buf *why)
 {
 	bool goes[AT_ONCE], all = !p->route && !p->who && !p->before_ms;
-	redisReply *r;
 
 	for (size_t i = 0; !all && i < n; i++)
 		redisAppendCommandArgv(c, 2, (const char *[]){ "GET", key[i]->str },
@@ -65,10 +65,10 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 		goes[i] = all;
 		if (all)
 			continue;
-		if (!(r = purge_reply(c, why)))
+		reply_auto_t *r = purge_reply(c, why);
+		if (!r)
 			return ERR_IO;
 		goes[i] = is_to_go(p, r, out, why);
-		freeReplyObject(r);
 	}
 	/* one by one: of a cluster they are in several slots */
 	for (size_t i = 0; i < n; i++)
@@ -78,13 +78,13 @@ purge_some(redisContext *c, redisReply *const *key, size_t n, const struct cache
 	for (size_t i = 0; i < n; i++) {
 		if (!goes[i])
 			continue;
-		if (!(r = purge_reply(c, why)))
+		reply_auto_t *r = purge_reply(c, why);
+		if (!r)
 			return ERR_IO;
 		if (r->type == REDIS_REPLY_ERROR)
 			note_failed(r, out, why);
 		else
 			out->purged += r->integer == 1;
-		freeReplyObject(r);
 	}
 	return 0;
 }
@@ -98,7 +98,7 @@ is_entry_name(const redisReply *key)
 
 /* One round of SCAN, and what it found. */
 static int
-purge_round(redisContext *c, char cursor[24], const struct cache_purge *p,
+purge_round(redisContext *c, char cursor[REDIS_CURSOR], const struct cache_purge *p,
 	struct cache_purged *out, struct buf *why)
 {
 	const char *argv[] = { "SCAN", cursor, "MATCH", CACHE_REDIS_PREFIX "*", "COUNT",
@@ -106,30 +106,24 @@ purge_round(redisContext *c, char cursor[24], const struct cache_purge *p,
 	int err = 0;
 
 	redisAppendCommandArgv(c, 6, argv, NULL);
-	redisReply *r = purge_reply(c, why);
+	reply_auto_t *r = purge_reply(c, why);
 	if (!r)
 		return ERR_IO;
-	bool ok = r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[0]->str &&
-		  r->element[1]->type == REDIS_REPLY_ARRAY;
-	if (ok) {
-		const redisReply *keys = r->element[1];
-		redisReply *some[AT_ONCE];
-		size_t n = 0;
-		snprintf(cursor, 24, "%s", r->element[0]->str);
-		for (size_t i = 0; i < keys->elements && !err; i++) {
-			if (is_entry_name(keys->element[i]))
-				some[n++] = keys->element[i];
-			if (n < AT_ONCE && i + 1 < keys->elements)
-				continue;
-			err = purge_some(c, some, n, p, out, why);
-			n = 0;
-		}
-	} else {
+	const redisReply *keys = redis_scan_list(r, cursor);
+	if (!keys) {
 		buf_clear(why);
-		buf_printf(why, "SCAN: %s", r->str ? r->str : "no answer of its");
-		err = ERR_IO;
+		return why_err(why, ERR_IO, "SCAN: %s", r->str ? r->str : "no answer of its");
 	}
-	freeReplyObject(r);
+	redisReply *some[AT_ONCE];
+	size_t n = 0;
+	for (size_t i = 0; i < keys->elements && !err; i++) {
+		if (is_entry_name(keys->element[i]))
+			some[n++] = keys->element[i];
+		if (n < AT_ONCE && i + 1 < keys->elements)
+			continue;
+		err = purge_some(c, some, n, p, out, why);
+		n = 0;
+	}
 	return err;
 }
 
@@ -137,7 +131,7 @@ int
 cache_redis_purge(redisContext *c, const struct cache_purge *p, const atomic_bool *stop,
 	uint64_t until_us, struct cache_purged *out, struct buf *why)
 {
-	char cursor[24] = "0";
+	char cursor[REDIS_CURSOR] = "0";
 	int err;
 
 	do {

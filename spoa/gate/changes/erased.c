@@ -41,11 +41,10 @@ live_undone(struct live *l)
 {
 	json_t *list = json_array();
 
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i]->kind == LIVE_ERASE && !l->v[i]->erase.done_ns)
 			json_array_append_new(list, live_entry_object(l->v[i]));
-	pthread_mutex_unlock(&l->lock);
 	return list;
 }
 
@@ -56,7 +55,7 @@ live_erasure_done(struct live *l, const char *id, int64_t serial, int64_t wall_n
 	bool found;
 
 	snprintf(field, sizeof(field), "%s:%s", live_kinds[LIVE_ERASE], id);
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	size_t at = live_place(l, field, &found);
 	if (found && l->v[at]->serial == serial) {
 		l->v[at]->erase.done_ns = wall_ns;
@@ -65,7 +64,6 @@ live_erasure_done(struct live *l, const char *id, int64_t serial, int64_t wall_n
 		if (now)
 			atomic_fetch_add(&l->changes, 1);
 	}
-	pthread_mutex_unlock(&l->lock);
 }
 
 static int
@@ -129,7 +127,7 @@ take_fields(struct live *l, struct erased_fields *f, size_t *from)
 	char when[CLOCK_RFC3339_LEN];
 
 	f->n = 0;
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	for (; *from < l->n && f->n < FIELDS_AT_ONCE; ++*from) {
 		const struct live_entry *e = l->v[*from];
 		if (e->kind != LIVE_ERASE || !e->erase.done_ns)
@@ -139,7 +137,6 @@ take_fields(struct live *l, struct erased_fields *f, size_t *from)
 		snprintf(f->value[f->n], ERASED_VALUE, "%" PRId64 " %s", e->serial, when);
 		f->now[f->n++] = e->erase.now;
 	}
-	pthread_mutex_unlock(&l->lock);
 }
 
 /* Whether what Redis says of one is what is so: of one that was found as done another time is.
@@ -165,7 +162,7 @@ note_fields(const struct erased_fields *f,
 
 	for (size_t i = 0; i < f->n; i++)
 		get[2 + i] = f->field[i];
-	redisReply *r = ask(arg, 2 + (int)f->n, get, NULL);
+	reply_auto_t *r = ask(arg, 2 + (int)f->n, get, NULL);
 	if (!r)
 		return false;
 	for (size_t i = 0; i < f->n; i++) {
@@ -175,13 +172,8 @@ note_fields(const struct erased_fields *f,
 		set[nset++] = f->field[i];
 		set[nset++] = f->value[i];
 	}
-	freeReplyObject(r);
-	if (nset == 2)
-		return true;
-	r = ask(arg, nset, set, NULL);
-	if (r)
-		freeReplyObject(r);
-	return r != NULL;
+	reply_auto_t *done = nset == 2 ? NULL : ask(arg, nset, set, NULL);
+	return nset == 2 || done;
 }
 
 bool
@@ -212,7 +204,7 @@ live_erased_note(struct live *l,
 static bool
 read_hash(redisContext *c, const char *key, json_t *nodes, json_t *done)
 {
-	redisReply *r = redisCommand(c, "HGETALL %s", key);
+	reply_auto_t *r = redisCommand(c, "HGETALL %s", key);
 	bool ok = r && r->type == REDIS_REPLY_ARRAY;
 
 	for (size_t i = 0; ok && i + 1 < r->elements; i += 2) {
@@ -225,8 +217,6 @@ read_hash(redisContext *c, const char *key, json_t *nodes, json_t *done)
 				done, json_string_value(name), json_stringn(v->str, v->len));
 		json_decref(name);
 	}
-	if (r)
-		freeReplyObject(r);
 	return ok;
 }
 

@@ -142,11 +142,10 @@ erasing_now(struct erasing *x)
 
 	if (!x->live)
 		return;
-	pthread_mutex_lock(&x->lock);
+	SCOPED_LOCK(&x->lock);
 	json_auto_t *list = live_undone(x->live);
 	json_array_foreach(list, i, one) if ((err = erase_one(x, one))) failed = err;
 	atomic_store(&x->failed, failed);
-	pthread_mutex_unlock(&x->lock);
 }
 
 void

@@ -151,11 +151,9 @@ live_get(struct live *l, const char *field)
 {
 	bool found;
 
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	size_t at = live_place(l, field, &found);
-	json_t *o = found ? live_entry_object(l->v[at]) : NULL;
-	pthread_mutex_unlock(&l->lock);
-	return o;
+	return found ? live_entry_object(l->v[at]) : NULL;
 }
 
 json_t *
@@ -163,11 +161,10 @@ live_list(struct live *l, enum live_kind kind)
 {
 	json_t *list = json_array();
 
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i]->kind == kind)
 			json_array_append_new(list, live_entry_object(l->v[i]));
-	pthread_mutex_unlock(&l->lock);
 	return list;
 }
 
@@ -269,18 +266,16 @@ live_put(struct live *l, enum live_kind kind, json_t *object, int64_t serial, st
 size_t
 live_count(struct live *l)
 {
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	size_t n = l->n;
-	pthread_mutex_unlock(&l->lock);
 	return n;
 }
 
 bool
 live_kept(struct live *l)
 {
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	bool kept = l->kept;
-	pthread_mutex_unlock(&l->lock);
 	return kept;
 }
 

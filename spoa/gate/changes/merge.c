@@ -229,7 +229,7 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 	size_t i = 0;
 
 	SCOPED_BUF(text, 0);
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	for (size_t e = 0; e < l->n; e++) {
 		struct live_item item = { .field = span_str(l->v[e]->field),
 			.text = l->v[e]->text };
@@ -247,19 +247,17 @@ live_missing(struct live *l, const struct live_item *items, size_t n,
 		if (!buf_failed(&text) && !items_have(items, n, item, &i))
 			each(arg, item);
 	}
-	pthread_mutex_unlock(&l->lock);
 }
 
 void
 live_put_since(struct live *l, uint64_t since, void (*each)(void *arg, struct live_item item),
 	void *arg)
 {
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i]->put > since)
 			each(arg, (struct live_item){ .field = span_str(l->v[i]->field),
 					  .text = l->v[i]->text });
-	pthread_mutex_unlock(&l->lock);
 }
 
 /* ---- what is over ---- */
@@ -270,7 +268,7 @@ live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
 {
 	size_t kept = 0, n = 0;
 
-	pthread_mutex_lock(&l->lock);
+	SCOPED_LOCK(&l->lock);
 	gone_forget(&l->gone, now_ns);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct live_entry *e = l->v[i];
@@ -290,6 +288,5 @@ live_purge(struct live *l, int64_t now_ns, size_t most, struct buf *fields)
 		live_keep(l, span_of(NULL, 0));
 	}
 	live_drop_old(l);
-	pthread_mutex_unlock(&l->lock);
 	return n;
 }

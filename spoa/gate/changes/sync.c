@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "gate/changes/live_private.h"
 
 #define POLL_US	  300000u
@@ -59,10 +60,9 @@ put_right(struct live_sync *s, const char *key, char why[TURNS_WHY])
 	uint64_t now = clock_mono_us();
 
 	snprintf(next, sizeof(next), "%" PRId64, clock_wall_ns() / 1000000);
-	redisReply *r = turns_try(&s->turns, version ? 3 : 2, argv, NULL, why, &wrong);
+	reply_auto_t *r = turns_try(&s->turns, version ? 3 : 2, argv, NULL, why, &wrong);
 	if (!r)
 		return false;
-	freeReplyObject(r);
 	s->version = -1;
 	pthread_mutex_lock(&s->turns.lock);
 	bool said = s->right_us && now - s->right_us < RIGHT_US;
@@ -95,7 +95,7 @@ static bool
 read_version(struct live_sync *s, long long *version)
 {
 	const char *argv[] = { "GET", LIVE_VERSION_KEY };
-	redisReply *r = ask_live_redis(s, 2, argv, NULL);
+	reply_auto_t *r = ask_live_redis(s, 2, argv, NULL);
 	char why[TURNS_WHY];
 	uint64_t n = 0;
 
@@ -103,7 +103,6 @@ read_version(struct live_sync *s, long long *version)
 		return false;
 	bool ok = r->type != REDIS_REPLY_STRING ||
 		  (span_u64(span_of(r->str, r->len), &n) == 0 && n < INT64_MAX / 2);
-	freeReplyObject(r);
 	*version = (long long)n;
 	if (ok || put_right(s, LIVE_VERSION_KEY, why))
 		return true;
@@ -159,10 +158,8 @@ drop_flush(struct live_sync *s, struct drop *d)
 {
 	if (d->argc <= 2)
 		return true;
-	redisReply *r = ask_live_redis(s, d->argc, d->argv, d->lens);
+	reply_auto_t *r = ask_live_redis(s, d->argc, d->argv, d->lens);
 	d->argc = 2;
-	if (r)
-		freeReplyObject(r);
 	return r != NULL;
 }
 
@@ -200,22 +197,18 @@ take_part(struct live_sync *s, struct found *f, const redisReply *list)
 static bool
 read_entries(struct live_sync *s, struct found *f)
 {
-	char cursor[32] = "0", count[16];
+	char cursor[REDIS_CURSOR] = "0", count[16];
 	const char *argv[] = { "HSCAN", LIVE_ENTRIES_KEY, cursor, "COUNT", count };
 	size_t kept = 0;
 	bool up = true;
 
 	snprintf(count, sizeof(count), "%d", SCAN_COUNT);
 	do {
-		redisReply *r = ask_live_redis(s, 5, argv, NULL);
+		reply_auto_t *r = ask_live_redis(s, 5, argv, NULL);
 		if (!r)
 			return false;
-		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
-			    r->element[0]->type == REDIS_REPLY_STRING &&
-			    r->element[1]->type == REDIS_REPLY_ARRAY;
-		up = !fits || take_part(s, f, r->element[1]);
-		snprintf(cursor, sizeof(cursor), "%s", fits ? r->element[0]->str : "0");
-		freeReplyObject(r);
+		const redisReply *list = redis_scan_list(r, cursor);
+		up = !list || take_part(s, f, list);
 	} while (up && !f->over && strcmp(cursor, "0") != 0);
 	if (f->junk)
 		live_junk(s->live, f->junk, span_str(f->first), "it is no entry: removed");
@@ -321,11 +314,10 @@ tell_live(struct live_sync *s, const struct found *f, long long *version)
 		return true;
 	append_live_command(&t, 2, incr, NULL);
 	append_live_command(&t, 1, exec, NULL);
-	redisReply *r = t.failed ? NULL : turns_replies(&s->turns, t.n);
+	reply_auto_t *r = t.failed ? NULL : turns_replies(&s->turns, t.n);
 	/* One of the keys is not ours any more, and the next pass puts it right. */
 	const char *refused = r ? turns_exec_error(r) : NULL;
 	if (refused && !s->second) {
-		freeReplyObject(r);
 		s->again = true;
 		return false;
 	}
@@ -338,8 +330,6 @@ tell_live(struct live_sync *s, const struct found *f, long long *version)
 		long long now = r->element[r->elements - 1]->integer;
 		*version = now == *version + 1 ? now : -1; /* somebody else wrote too */
 	}
-	if (r)
-		freeReplyObject(r);
 	return !t.failed;
 }
 
@@ -357,10 +347,9 @@ say_past(struct live_sync *s, bool known)
 		LS("why", known ? "state_file was not there, and this node had one: what was "
 				  "revoked may live again where Redis is of old"
 				: "state_file was not there: a new node believes Redis"));
-	pthread_mutex_lock(&s->turns.lock);
+	SCOPED_LOCK(&s->turns.lock);
 	s->past = known ? LIVE_PAST_LOST : LIVE_PAST_NEW;
 	s->believed = n;
-	pthread_mutex_unlock(&s->turns.lock);
 }
 
 /* After what Redis has was read: that this node has a file from now on. */
@@ -371,13 +360,12 @@ mark(struct live_sync *s)
 	const char *set[] = { "HSETNX", LIVE_NODES_KEY, s->live->node, when };
 
 	clock_rfc3339(clock_wall_ns(), when);
-	redisReply *r = ask_live_redis(s, 4, set, NULL);
+	reply_auto_t *r = ask_live_redis(s, 4, set, NULL);
 	if (!r)
 		return false;
 	if (!s->marked)
 		say_past(s, r->type == REDIS_REPLY_INTEGER && r->integer == 0);
 	s->marked = true;
-	freeReplyObject(r);
 	return true;
 }
 
@@ -476,20 +464,17 @@ live_sync_turns(struct live_sync *s)
 const char *
 live_sync_righted(struct live_sync *s)
 {
-	pthread_mutex_lock(&s->turns.lock);
+	SCOPED_LOCK(&s->turns.lock);
 	bool late = s->right_us && clock_mono_us() - s->right_us < RIGHT_US;
-	const char *key = late ? s->righted : NULL;
-	pthread_mutex_unlock(&s->turns.lock);
-	return key;
+	return late ? s->righted : NULL;
 }
 
 enum live_past
 live_sync_past(struct live_sync *s, size_t *entries)
 {
-	pthread_mutex_lock(&s->turns.lock);
+	SCOPED_LOCK(&s->turns.lock);
 	enum live_past past = s->past;
 	*entries = s->believed;
-	pthread_mutex_unlock(&s->turns.lock);
 	return past;
 }
 

@@ -538,7 +538,7 @@ gate_response_fields(struct exchange *x)
 	if (a && a->judged && a->verdict.ruled.effect == RULE_DENY) {
 		struct decision was = r->out.decision;
 		r->out.decision.kind = D_DENY;
-		r->out.decision.status = a->verdict.status;
+		r->out.decision.status = a->verdict.ruled.status;
 		r->out.decision.rule = a->verdict.ruled.rule ? a->verdict.ruled.rule->name : "";
 		struct span fields = request_fields(r);
 		r->out.decision = was;
@@ -642,7 +642,7 @@ count_calls(struct request *r, const struct exchange_result *res)
 	const struct guard_report *a = g ? guard_report(g) : NULL;
 	bool whole = res->end == END_COMPLETE || res->end == END_CLIENT_ABORT;
 
-	if (!a || !r->found.calls || (a->judged && a->sum.effect == RULE_DENY) ||
+	if (!a || !r->found.calls || (a->judged && a->sum.ruled.effect == RULE_DENY) ||
 		!(a->streamed || whole))
 		return;
 	for (size_t i = 0; !a->holds_calls && i < a->ncalled; i++)

@@ -450,8 +450,8 @@ guard_refuses(struct session *s, const struct guard *g, enum guard_result why)
 	switch (why) {
 	case GUARD_DENIED:
 		return session_denies(s, "content_policy_violation",
-			r->verdict.reason ? r->verdict.reason
-					  : "the answer is denied by policy");
+			r->verdict.ruled.reason ? r->verdict.ruled.reason
+						: "the answer is denied by policy");
 	case GUARD_UNREAD:
 		return session_denies(
 			s, "classifier_unavailable", "the answer could not be read");

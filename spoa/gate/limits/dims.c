@@ -15,7 +15,8 @@ enum {
 	SOUND_ELSEWHERE_S = 36000, /* of a file that is not in the body */
 	CACHE_S = 3600,		   /* one that says nothing is kept that long */
 	SHARE_WHOLE = 10000,
-	ROOM_PARTS = 100, /* of what is left: less than one is ample room, also for many at once */
+	ROOM_PARTS =
+		100, /* of what is left: less than one is ample room, also for many at once */
 };
 #define UNBOUNDED (INT64_MAX / 4)
 
@@ -50,10 +51,11 @@ dim_key(char key[QUOTA_KEY_MAX], const struct limit *l, bool burst, struct span 
 static bool
 charged_before(const struct request *r, const char *key)
 {
-	for (int run = 0; run < 2; run++)
-		for (size_t i = 0; i < r->found.quota[run]->ndims; i++)
-			if (!strcmp(r->found.quota[run]->dim[i].key, key))
-				return true;
+	const struct quota_dim *d;
+
+	for (size_t k = 0; (d = request_dim(r, k)); k++)
+		if (!strcmp(d->key, key))
+			return true;
 	return false;
 }
 
@@ -390,8 +392,8 @@ add_limit_hit(struct request *r, const struct policy_limit_hit *hit, bool burst)
 	return 0;
 }
 
-/* A limit in dollars leaves it alone: nothing that it asks for runs a model. What a family knows
- * and only reads or removes (lists, files, answers made before), and MCP. */
+/* A limit in dollars leaves it alone: nothing that it asks for runs a model. What a family
+ * knows and only reads or removes (lists, files, answers made before), and MCP. */
 static bool
 runs_no_model(const struct request *r)
 {

@@ -147,16 +147,13 @@ limits_warn(struct request *r, const struct quota_request *q)
 struct span
 request_limit_warning(struct request *r)
 {
+	const struct quota_dim *d;
 	size_t n = 0;
 
 	SCOPED_BUF(out, 256);
-	for (int run = 0; run < 2; run++)
-		for (size_t i = 0; i < r->found.quota[run]->ndims && n < WARNINGS_SHOWN; i++) {
-			const struct quota_dim *d = &r->found.quota[run]->dim[i];
-			if (warn_level_of(d) == LEVEL_NONE)
-				continue;
+	for (size_t k = 0; n < WARNINGS_SHOWN && (d = request_dim(r, k)); k++)
+		if (warn_level_of(d) != LEVEL_NONE)
 			buf_printf(&out, "%s%s %u%%", n++ ? ", " : "", d->name,
 				(unsigned)(used_millionths(d) / (MILLION / 100)));
-		}
 	return arena_dup(&r->arena, buf_view(&out));
 }

@@ -4,6 +4,7 @@
 
 #include "base/json_put.h"
 #include "base/metrics.h"
+#include "budget/tally/names.h"
 #include "gate/sources/recognise.h"
 
 /* The sum of one recogniser over the workers. */
@@ -12,12 +13,6 @@ struct total {
 	uint64_t outcomes[ASK_OUTCOMES], hits, misses, latency_us, opened;
 	unsigned open; /* workers */
 };
-
-static uint64_t
-read_count(const _Atomic uint64_t *c)
-{
-	return atomic_load_explicit(c, memory_order_relaxed);
-}
 
 static size_t
 totals(const struct recognisers *const *r, size_t n, struct total out[RECOGNISER_STATS])
@@ -38,11 +33,11 @@ totals(const struct recognisers *const *r, size_t n, struct total out[RECOGNISER
 				out[made++] = (struct total){ .name = s->name };
 			struct total *t = &out[k];
 			for (size_t o = 0; o < ASK_OUTCOMES; o++)
-				t->outcomes[o] += read_count(&s->outcomes[o]);
-			t->hits += read_count(&s->hits);
-			t->misses += read_count(&s->misses);
-			t->latency_us += read_count(&s->latency_us);
-			t->opened += read_count(&s->opened);
+				t->outcomes[o] += tally_value(&s->outcomes[o]);
+			t->hits += tally_value(&s->hits);
+			t->misses += tally_value(&s->misses);
+			t->latency_us += tally_value(&s->latency_us);
+			t->opened += tally_value(&s->opened);
 			t->open += atomic_load_explicit(&s->open, memory_order_relaxed);
 		}
 	return made;

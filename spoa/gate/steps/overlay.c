@@ -48,7 +48,8 @@ bool
 request_goes(const struct request *r, const struct hit *h)
 {
 	return h->kind >= HIT_POSSIBLE ||
-	       (r->found.verdict.redacts && entity_in(&r->found.verdict.redact, h->f.entity));
+	       (r->found.verdict.redacts &&
+		       entity_in(&r->found.verdict.redact.of, h->f.entity));
 }
 
 /* Texts that go whole: by a finding of the text, or unknown, or failed. */

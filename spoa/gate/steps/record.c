@@ -16,16 +16,15 @@ enum { DATA_MAX = 8192 };
 static void
 put_charges(struct request *r, struct buf *b, enum record_field f)
 {
+	const struct quota_dim *d;
+	char text[QUOTA_TEXT_MAX];
 	size_t n = 0;
 
-	for (int i = 0; i < 2; i++)
-		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
-			char text[QUOTA_TEXT_MAX];
-			const struct quota_dim *d = &r->found.quota[i]->dim[k];
-			size_t bytes = d->charged ? request_charge_text(r, d, text) : 0;
-			if (bytes)
-				put_text_item(b, f, n++, span_of(text, bytes));
-		}
+	for (size_t k = 0; (d = request_dim(r, k)); k++) {
+		size_t bytes = d->charged ? request_charge_text(r, d, text) : 0;
+		if (bytes)
+			put_text_item(b, f, n++, span_of(text, bytes));
+	}
 	/* Of attempts before, whatever they are charged now. */
 	struct span others = f == RF_SETTLED ? request_settled_charges(r) : SPAN_LIT("");
 	if (others.n) {
@@ -38,30 +37,29 @@ put_charges(struct request *r, struct buf *b, enum record_field f)
 static void
 put_quota(struct request *r, struct buf *b)
 {
+	const struct quota_dim *d;
 	char when[CLOCK_RFC3339_LEN];
 	size_t n = 0;
 
-	for (int i = 0; i < 2; i++)
-		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
-			const struct quota_dim *d = &r->found.quota[i]->dim[k];
-			put_object_item(b, RF_LIMITS, n++);
-			put_name(b, RF_LIMITS_LIMIT, d->name);
-			put_name(b, RF_LIMITS_KIND, limits_kinds[d->counts]);
-			put_int(b, RF_LIMITS_OF, (int64_t)d->limit);
-			if (d->span.kind == QUOTA_CALENDAR)
-				put_name(b, RF_LIMITS_WINDOW, limits_calendar(d));
-			else if (d->span.kind == QUOTA_ROLLING)
-				put_int(b, RF_LIMITS_WINDOW_S, (int64_t)d->span.window_s);
-			put_int(b, RF_LIMITS_TAKEN, d->charged ? (int64_t)d->n : 0);
-			if (d->reset_ms)
-				put_int(b, RF_LIMITS_REMAINING, (int64_t)d->remaining);
-			if (d->span.kind == QUOTA_ROLLING && d->charged) {
-				/* By the counters' clock: those of the daemons differ. */
-				clock_rfc3339(d->counted_ms * 1000000, when);
-				put_name(b, RF_LIMITS_COUNTED_AT, when);
-			}
-			buf_putc(b, '}');
+	for (size_t k = 0; (d = request_dim(r, k)); k++) {
+		put_object_item(b, RF_LIMITS, n++);
+		put_name(b, RF_LIMITS_LIMIT, d->name);
+		put_name(b, RF_LIMITS_KIND, limits_kinds[d->counts]);
+		put_int(b, RF_LIMITS_OF, (int64_t)d->limit);
+		if (d->span.kind == QUOTA_CALENDAR)
+			put_name(b, RF_LIMITS_WINDOW, limits_calendar(d));
+		else if (d->span.kind == QUOTA_ROLLING)
+			put_int(b, RF_LIMITS_WINDOW_S, (int64_t)d->span.window_s);
+		put_int(b, RF_LIMITS_TAKEN, d->charged ? (int64_t)d->n : 0);
+		if (d->reset_ms)
+			put_int(b, RF_LIMITS_REMAINING, (int64_t)d->remaining);
+		if (d->span.kind == QUOTA_ROLLING && d->charged) {
+			/* By the counters' clock: those of the daemons differ. */
+			clock_rfc3339(d->counted_ms * 1000000, when);
+			put_name(b, RF_LIMITS_COUNTED_AT, when);
 		}
+		buf_putc(b, '}');
+	}
 	put_end(b, n);
 	put_count(b, RF_RESERVED_NANOUSD, n ? r->found.most_nanousd : 0);
 	put_charges(r, b, RF_RESERVED);
@@ -175,7 +173,8 @@ static void
 put_tags(const struct request *r, struct buf *b)
 {
 	if (r->found.have_verdict)
-		put_names(b, RF_TAGS, r->found.verdict.tags, r->found.verdict.ntags);
+		put_names(
+			b, RF_TAGS, r->found.verdict.ruled.tags, r->found.verdict.ruled.ntags);
 	put_spans(b, RF_REQUEST_TAGS, r->found.tags, r->found.ntags);
 }
 
@@ -221,15 +220,14 @@ put_verdict(struct request *r, struct buf *b)
 		key(b, RF_VERDICT_ASKED_MODEL);
 		buf_json_str(b, cut(r->in.asked_model, VALUE_MAX));
 	}
-	record_outcomes(b, v->ruled.trace, r->snap->policy->nrules);
+	record_outcomes(b, RF_VERDICT_OUTCOMES, v->ruled.trace, r->snap->policy->nrules);
 	buf_putc(b, '}');
 	/* The trace left with the frame where the relay refuses what was permitted. */
 	record_rules(b, v->ruled.trace, r->snap->policy->nrules);
 	if (!v->ruled.shadowed)
 		return;
 	put_object(b, RF_WOULD_BE);
-	put_name(b, RF_WOULD_BE_DECISION, rule_effect_name(v->ruled.shadow_effect));
-	put_name(b, RF_WOULD_BE_RULE, v->ruled.shadow_rule ? v->ruled.shadow_rule->name : NULL);
+	record_would(b, &v->ruled, RF_WOULD_BE_DECISION, RF_WOULD_BE_RULE);
 	put_name(b, RF_WOULD_BE_TARGET, would->target ? would->target->name : NULL);
 	put_name(b, RF_WOULD_BE_MODEL, would->model);
 	put_count(b, RF_WOULD_BE_MAX_OUTPUT_TOKENS, would->max_output_tokens);

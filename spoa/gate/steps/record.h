@@ -53,13 +53,16 @@ void record_offered(struct request *r, struct buf *b);
 struct guard_report;
 void record_answer_verdict(struct buf *b, const struct policy *p, const struct route *route,
 	const struct guard_report *a);
-/* For GET /policy/rules: what a rule did, and one that would have; either may be NULL. */
-void record_rule_did(const struct request *r, const struct rule *rule, enum rule_effect e,
-	const struct rule *would);
+/* For GET /policy/rules: what a rule did, and one in shadow that would have. */
+void record_rule_did(const struct request *r, const struct rule_outcome *o);
+/* Where rules in shadow would have decided otherwise: what, and which. */
+void record_would(struct buf *b, const struct rule_outcome *o, enum record_field effect,
+	enum record_field rule);
 /* The rules that matched or failed; `trace` may be NULL. */
 void record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules);
 /* The fate of each as a letter (explain_letters), of at most 4,096. */
-void record_outcomes(struct buf *b, const struct rule_trace *trace, size_t nrules);
+void record_outcomes(
+	struct buf *b, enum record_field field, const struct rule_trace *trace, size_t nrules);
 
 /* Nothing was written before in this object. */
 static inline bool
@@ -125,6 +128,19 @@ put_names(struct buf *b, enum record_field f, const char *const *v, size_t n)
 {
 	for (size_t i = 0; i < n && i < LIST_MAX; i++)
 		put_text_item(b, f, i, span_str(v[i]));
+	put_end(b, n);
+}
+
+/* The policy's classes in the set. */
+static inline void
+put_classes(struct buf *b, enum record_field f, const struct policy *p,
+	const struct entity_set *hit)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nclasses; i++)
+		if (entity_in(hit, i))
+			put_text_item(b, f, n++, span_str(p->classes[i].name));
 	put_end(b, n);
 }
 

@@ -13,8 +13,9 @@ put_found(const struct request *r, const struct guard_report *a, struct buf *b)
 		put_object_item(b, RF_ANSWER_FINDINGS, i);
 		put_name(b, RF_ANSWER_FINDINGS_ENTITY, detect_entity_name(r->snap->rules, e));
 		put_int(b, RF_ANSWER_FINDINGS_COUNT, (int64_t)a->found[i].n);
-		if (a->judged && entity_in(&a->sum.redact, e))
-			put_name(b, RF_ANSWER_FINDINGS_WITH, style_names[a->sum.with[e]]);
+		if (a->judged && a->sum.redact && entity_in(&a->sum.redact->of, e))
+			put_name(b, RF_ANSWER_FINDINGS_WITH,
+				style_names[a->sum.redact->with[e]]);
 		buf_putc(b, '}');
 	}
 	put_end(b, a->nfound);
@@ -24,45 +25,36 @@ put_found(const struct request *r, const struct guard_report *a, struct buf *b)
 static void
 put_verdict(const struct request *r, const struct guard_report *a, struct buf *b)
 {
-	const struct guard_sum *v = &a->sum;
-	size_t n = 0;
+	const struct rule_outcome *v = &a->sum.ruled;
 
-	record_rule_did(r, v->rule, v->effect, v->shadowed ? v->shadow_rule : NULL);
+	record_rule_did(r, v);
 	put_name(b, RF_ANSWER_DECISION, rule_effect_name(v->effect));
 	if (v->effect == RULE_DENY)
-		put_int(b, RF_ANSWER_DENIED_WITH, a->verdict.status);
+		put_int(b, RF_ANSWER_DENIED_WITH, a->verdict.ruled.status);
 	put_name(b, RF_ANSWER_RULE, v->rule ? v->rule->name : NULL);
-	if (v->shadowed) {
-		put_name(b, RF_ANSWER_WOULD, rule_effect_name(v->shadow_effect));
-		put_name(b, RF_ANSWER_WOULD_RULE, v->shadow_rule ? v->shadow_rule->name : NULL);
-	}
+	record_would(b, v, RF_ANSWER_WOULD, RF_ANSWER_WOULD_RULE);
 	put_names(b, RF_ANSWER_TAGS, v->tags, v->ntags);
-	for (size_t i = 0; i < r->snap->policy->nclasses; i++)
-		if (entity_in(&v->classes_hit, i))
-			put_text_item(b, RF_ANSWER_CLASSES, n++,
-				span_str(r->snap->policy->classes[i].name));
-	put_end(b, n);
+	put_classes(b, RF_ANSWER_CLASSES, r->snap->policy, &a->sum.classes_hit);
 }
 
 /* What the shadow policy says of the same answer. */
 static void
 put_shadow(const struct request *r, const struct guard_report *a, struct buf *b)
 {
-	const struct guard_sum *mine = &a->sum, *its = &a->shadow;
+	const struct rule_outcome *mine = &a->sum.ruled, *its = &a->shadow.ruled;
+	static const struct redactions none;
+	const struct redactions *redact = a->sum.redact ? a->sum.redact : &none,
+				*redacts = a->shadow.redact ? a->shadow.redact : &none;
 	const char *differs[4];
 	size_t n = 0;
 
-	if (!its->any)
+	if (!a->shadow.any)
 		return;
 	if (mine->effect != its->effect)
 		differs[n++] = "decision";
 	if (strcmp(mine->rule ? mine->rule->name : "", its->rule ? its->rule->name : "") != 0)
 		differs[n++] = "rule";
-	/* styles are there for what is redacted */
-	bool other = memcmp(&mine->redact, &its->redact, sizeof(mine->redact)) != 0;
-	for (size_t e = 0; e < DETECT_ENTITIES_MAX && !other; e++)
-		other = entity_in(&mine->redact, e) && mine->with[e] != its->with[e];
-	if (other)
+	if (memcmp(redact, redacts, sizeof(*redact)) != 0)
 		differs[n++] = "redactions";
 	bool tags = mine->ntags != its->ntags;
 	for (size_t i = 0; i < its->ntags && !tags; i++)

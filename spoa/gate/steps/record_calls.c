@@ -10,10 +10,7 @@
 #include "policy/verdict/explain.h"
 #include "policy/verdict/tool.h"
 
-enum {
-	OFFERED_MAX = 64, /* names of tools that a request offers */
-	OUTCOMES_MAX = 4096
-};
+enum { OFFERED_MAX = 64 }; /* names of tools that a request offers */
 
 enum called_by { BY_MCP, BY_ANSWER, BY_API };
 static const char *const called_by[] = { "mcp", "answer", "api" };
@@ -32,27 +29,6 @@ put_head(struct request *r, struct buf *b, enum called_by by, struct span server
 		operation = policy_operation(r->snap->policy, server, tool);
 	if (operation)
 		put_utf8(b, RF_CALLS_OPERATION, span_str(operation));
-}
-
-static void
-put_would(struct buf *b, const struct rule_outcome *v)
-{
-	if (!v->shadowed)
-		return;
-	put_name(b, RF_CALLS_WOULD, rule_effect_name(v->shadow_effect));
-	put_name(b, RF_CALLS_WOULD_RULE, v->shadow_rule ? v->shadow_rule->name : NULL);
-}
-
-static void
-put_outcomes(struct buf *b, const struct rule_trace *trace, size_t n)
-{
-	if (!trace || !n || n > OUTCOMES_MAX)
-		return;
-	key(b, RF_CALLS_OUTCOMES);
-	buf_putc(b, '"');
-	for (size_t i = 0; i < n; i++)
-		buf_putc(b, explain_letters[trace[i].fate]);
-	buf_putc(b, '"');
 }
 
 static const char *
@@ -114,8 +90,10 @@ put_message(struct request *r, struct buf *b)
 
 	put_name(b, RF_CALLS_STATE, tool_states[m->call.state]);
 	if (v) {
-		put_would(b, &v->ruled);
-		put_outcomes(b, v->ruled.trace, r->snap->policy->ntool_rules);
+		record_would(b, &v->ruled, RF_CALLS_WOULD, RF_CALLS_WOULD_RULE);
+		if (r->snap->policy->ntool_rules)
+			record_outcomes(b, RF_CALLS_OUTCOMES, v->ruled.trace,
+				r->snap->policy->ntool_rules);
 	}
 	if (!m->call.arguments.n)
 		return;
@@ -180,17 +158,13 @@ static void
 put_result(const struct request *r, const struct exchange_result *res,
 	const struct guard_report *a, struct buf *b)
 {
-	bool denied = a && a->judged && a->sum.effect == RULE_DENY;
-	size_t n = 0;
+	bool denied = a && a->judged && a->sum.ruled.effect == RULE_DENY;
 
 	put_name(b, RF_CALLS_DECISION, denied ? "deny" : decision_of(r));
 	if (denied)
-		put_name(b, RF_CALLS_RULE, a->sum.rule ? a->sum.rule->name : NULL);
-	for (size_t i = 0; a && a->judged && i < r->snap->policy->nclasses; i++)
-		if (entity_in(&a->sum.classes_hit, i))
-			put_text_item(b, RF_CALLS_CLASSES, n++,
-				span_str(r->snap->policy->classes[i].name));
-	put_end(b, n);
+		put_name(b, RF_CALLS_RULE, a->sum.ruled.rule ? a->sum.ruled.rule->name : NULL);
+	if (a && a->judged)
+		put_classes(b, RF_CALLS_CLASSES, r->snap->policy, &a->sum.classes_hit);
 	put_int(b, RF_CALLS_RESULT_BYTES, (int64_t)res->response_bytes);
 	put_int(b, RF_CALLS_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));
 	buf_putc(b, '}');
@@ -212,7 +186,7 @@ put_called(struct request *r, const struct guard *g, const struct guard_called *
 	if (c->judged && (denied || !ended))
 		put_name(b, RF_CALLS_RULE, c->ruled.rule ? c->ruled.rule->name : NULL);
 	if (c->judged)
-		put_would(b, &c->ruled);
+		record_would(b, &c->ruled, RF_CALLS_WOULD, RF_CALLS_WOULD_RULE);
 	put_name(b, RF_CALLS_OUTCOMES, c->outcomes);
 	put_count(b, RF_CALLS_ARGUMENTS_BYTES, c->bytes);
 	if (r->found.route->record_tools != KEPT_OFF) {
@@ -227,7 +201,7 @@ record_called(struct request *r, const struct exchange_result *res, struct buf *
 {
 	const struct guard *g = r->x ? r->x->guard : NULL;
 	const struct guard_report *a = g ? guard_report(g) : NULL;
-	bool ended = a && a->judged && a->sum.effect == RULE_DENY;
+	bool ended = a && a->judged && a->sum.ruled.effect == RULE_DENY;
 	size_t n = 0;
 
 	put_session(r, b);
@@ -281,9 +255,7 @@ count_called(struct request *r, const struct guard_called *c, bool ended)
 	enum rule_effect e = c->judged ? c->ruled.effect : RULE_PERMIT;
 
 	if (c->judged)
-		record_rule_did(
-			r, c->ruled.rule, e, c->ruled.shadowed ? c->ruled.shadow_rule : NULL);
-
+		record_rule_did(r, &c->ruled);
 	count_call_decision(r, SPAN_LIT(""), span_str(c->name),
 		ended || e == RULE_DENY ? CALL_DENY
 		: e == RULE_REDACT	? CALL_REDACT

@@ -27,17 +27,6 @@ tally(struct tally *t, const struct hit *hits, size_t n, size_t entity)
 	}
 }
 
-/* Further mentions of one entity's values that are replaced too. */
-static size_t
-tally_mentions(const struct request *r, size_t entity)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->scan.overlay.nhits; i++)
-		n += r->scan.overlay.hits[i].of && r->scan.overlay.hits[i].f.entity == entity;
-	return n;
-}
-
 /* "by": the recognisers that found it, where there are any. */
 static void
 put_sources(struct request *r, struct buf *b, unsigned sources)
@@ -134,7 +123,11 @@ record_findings(struct request *r, struct buf *b)
 		if (t.n == 0)
 			continue;
 		key_in_map(b, detect_entity_name(r->snap->rules, e));
-		size_t further = tally_mentions(r, e);
+		/* Further mentions of one entity's values that are replaced too. */
+		size_t further = 0;
+		for (size_t i = 0; i < r->scan.overlay.nhits; i++)
+			further += r->scan.overlay.hits[i].of &&
+				   r->scan.overlay.hits[i].f.entity == e;
 		buf_putc(b, '{');
 		put_int(b, RF_ENTITIES_COUNT, (int64_t)(t.n + further));
 		key(b, RF_ENTITIES_SCORE);

@@ -26,11 +26,22 @@ record_rules(struct buf *b, const struct rule_trace *trace, size_t nrules)
 }
 
 void
-record_outcomes(struct buf *b, const struct rule_trace *trace, size_t nrules)
+record_would(struct buf *b, const struct rule_outcome *o, enum record_field effect,
+	enum record_field rule)
+{
+	if (!o->shadowed)
+		return;
+	put_name(b, effect, rule_effect_name(o->shadow_effect));
+	put_name(b, rule, o->shadow_rule ? o->shadow_rule->name : NULL);
+}
+
+void
+record_outcomes(
+	struct buf *b, enum record_field field, const struct rule_trace *trace, size_t nrules)
 {
 	if (!trace || nrules > RULES_MAX)
 		return;
-	key(b, RF_VERDICT_OUTCOMES);
+	key(b, field);
 	buf_putc(b, '"');
 	for (size_t i = 0; i < nrules; i++)
 		buf_putc(b, explain_letters[trace[i].fate]);
@@ -52,8 +63,8 @@ put_entities(struct buf *b, const struct answer_facts *f, const struct answer_ve
 		key_in_map(b, detect_entity_name(f->rules, e));
 		buf_putc(b, '{');
 		put_roles(b, RF_ENTITIES_ROLES, f->roles ? f->roles[e] : 0);
-		if (entity_in(&v->redact, e) && v->ruled.effect != RULE_DENY)
-			put_name(b, RF_ENTITIES_WITH, style_names[v->with[e]]);
+		if (entity_in(&v->redact.of, e) && v->ruled.effect != RULE_DENY)
+			put_name(b, RF_ENTITIES_WITH, style_names[v->redact.with[e]]);
 		buf_putc(b, '}');
 	}
 	if (any)
@@ -108,13 +119,12 @@ put_facts(struct buf *b, const struct guard_report *a)
 static void
 put_last(struct buf *b, const struct guard_report *a)
 {
-	const struct answer_verdict *v = &a->verdict;
+	const struct rule_outcome *v = &a->verdict.ruled, *all = &a->sum.ruled;
 
-	if (v->ruled.effect == a->sum.effect && v->ruled.rule == a->sum.rule &&
-		v->ntags == a->sum.ntags)
+	if (v->effect == all->effect && v->rule == all->rule && v->ntags == all->ntags)
 		return;
-	put_name(b, RF_ANSWER_VERDICT_DECISION, rule_effect_name(v->ruled.effect));
-	put_name(b, RF_ANSWER_VERDICT_RULE, v->ruled.rule ? v->ruled.rule->name : NULL);
+	put_name(b, RF_ANSWER_VERDICT_DECISION, rule_effect_name(v->effect));
+	put_name(b, RF_ANSWER_VERDICT_RULE, v->rule ? v->rule->name : NULL);
 	key(b, RF_ANSWER_VERDICT_TAGS);
 	buf_putc(b, '[');
 	for (size_t i = 0; i < v->ntags; i++) {
@@ -131,7 +141,8 @@ record_answer_verdict(struct buf *b, const struct policy *p, const struct route 
 	put_object(b, RF_ANSWER_VERDICT);
 	put_name(b, RF_ANSWER_VERDICT_WHEN, answer_when_names[a->when]);
 	put_last(b, a);
-	record_outcomes(b, a->verdict.ruled.trace, p->nanswer_rules);
+	record_outcomes(
+		b, RF_ANSWER_VERDICT_OUTCOMES, a->verdict.ruled.trace, p->nanswer_rules);
 	record_rules(b, a->verdict.ruled.trace, p->nanswer_rules);
 	put_facts(b, a);
 	put_name(b, RF_ANSWER_VERDICT_SEARCHED, route->find_all ? "all" : route->uses.searched);
@@ -140,15 +151,15 @@ record_answer_verdict(struct buf *b, const struct policy *p, const struct route 
 }
 
 void
-record_rule_did(const struct request *r, const struct rule *rule, enum rule_effect e,
-	const struct rule *would)
+record_rule_did(const struct request *r, const struct rule_outcome *o)
 {
+	const struct rule *would = o->shadowed ? o->shadow_rule : NULL;
 	const int64_t now_ms = r->now_wall_ns / 1000000;
 
-	rule_tally_add(&r->gate->tally.rules, rule ? rule->name : NULL,
-		e == RULE_DENY	   ? RULE_DID_DENY
-		: e == RULE_REDACT ? RULE_DID_REDACT
-				   : RULE_DID_PERMIT,
+	rule_tally_add(&r->gate->tally.rules, o->rule ? o->rule->name : NULL,
+		o->effect == RULE_DENY	   ? RULE_DID_DENY
+		: o->effect == RULE_REDACT ? RULE_DID_REDACT
+					   : RULE_DID_PERMIT,
 		now_ms);
 	rule_tally_add(
 		&r->gate->tally.rules, would ? would->name : NULL, RULE_DID_WOULD, now_ms);

@@ -40,12 +40,11 @@ differences(const struct request *r, const struct policy_facts *f,
 	unsigned d = 0;
 
 	if (v->ruled.effect != mine->ruled.effect ||
-		(v->ruled.effect == RULE_DENY && v->status != mine->status))
+		(v->ruled.effect == RULE_DENY && v->ruled.status != mine->ruled.status))
 		d |= SHADOW_DECISION;
 	if (!is_same_text(s->rule, mine->ruled.rule ? mine->ruled.rule->name : "default"))
 		d |= SHADOW_RULE;
-	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) ||
-		memcmp(v->with, mine->with, sizeof(v->with)))
+	if (memcmp(&v->redact, &mine->redact, sizeof(v->redact)) != 0)
 		d |= SHADOW_REDACTIONS;
 	if (!is_same_text(f->route ? f->route->name : "", r->found.route->name) ||
 		!is_same_text(target_of(v), target_of(mine)))
@@ -113,7 +112,7 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 	if (v && f.route && policy_decide(p, &f, &a, v) == 0 && !(v->waits && !f.whole)) {
 		r->found.shadow.failed = false;
 		r->found.shadow.effect = v->ruled.effect;
-		r->found.shadow.status = v->ruled.effect == RULE_DENY ? v->status : 0;
+		r->found.shadow.status = v->ruled.status;
 		r->found.shadow.rule = v->ruled.rule ? v->ruled.rule->name : "default";
 		r->found.shadow.differs = differences(r, &f, v, &r->found.shadow);
 	} else if (v && !f.route) {

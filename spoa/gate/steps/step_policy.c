@@ -81,11 +81,11 @@ deny_by_rule(struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 	const char *name = v->ruled.rule ? v->ruled.rule->name : "default";
-	int status = v->status ? v->status : 403;
+	int status = v->ruled.status ? v->ruled.status : 403;
 	const char *code = NULL;
 	struct span why =
-		v->reason && v->reason[0]
-			? span_str(v->reason)
+		v->ruled.reason && v->ruled.reason[0]
+			? span_str(v->ruled.reason)
 			: SPAN_LIT("the policy in force does not permit this request");
 
 	const char *scope = v->ruled.rule && !v->ruled.failed ? v->ruled.rule->scope : NULL;
@@ -178,8 +178,7 @@ same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
 	for (size_t i = 0; i < cx->nrules; i++)
 		if (cx->rules[i] != cy->rules[i])
 			return false;
-	return memcmp(&x->redact, &y->redact, sizeof(x->redact)) == 0 &&
-	       memcmp(x->with, y->with, sizeof(x->with)) == 0;
+	return memcmp(&x->redact, &y->redact, sizeof(x->redact)) == 0;
 }
 
 /* A body of many requests is one decision: each model that it names is decided for. One that
@@ -227,12 +226,8 @@ static void
 add_verdict(struct policy_verdict *v, const struct policy_verdict *more)
 {
 	v->changes.require |= more->changes.require;
-	for (size_t e = 0; more->redacts && e < DETECT_ENTITIES_MAX; e++) {
-		if (!entity_in(&more->redact, e) || (v->redacts && entity_in(&v->redact, e)))
-			continue;
-		entity_add(&v->redact, e);
-		v->with[e] = more->with[e];
-	}
+	if (more->redacts)
+		redactions_add(&v->redact, &more->redact, NULL);
 	if (more->redacts && v->ruled.effect == RULE_PERMIT) {
 		v->ruled.effect = RULE_REDACT;
 		v->ruled.rule = more->ruled.rule;

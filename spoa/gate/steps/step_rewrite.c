@@ -73,7 +73,7 @@ replacement(struct request *r, const struct hit *h)
 		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER, SPAN_LIT("CREDENTIAL"),
 			value, false, is_rewrite_name(s));
 	return redactor_get(r->out.redactor,
-		(enum redact_style)r->found.verdict.with[f->entity],
+		(enum redact_style)r->found.verdict.redact.with[f->entity],
 		span_str(detect_entity_name(r->snap->rules, f->entity)), value,
 		detect_entity_folds(r->snap->rules, f->entity), is_rewrite_name(s));
 }
@@ -309,9 +309,9 @@ const char *
 request_redacted_with(const struct request *r, size_t entity)
 {
 	if (r->out.decision.kind != D_REDACT || !r->found.verdict.redacts ||
-		!entity_in(&r->found.verdict.redact, entity))
+		!entity_in(&r->found.verdict.redact.of, entity))
 		return NULL;
-	return style_names[r->found.verdict.with[entity]];
+	return style_names[r->found.verdict.redact.with[entity]];
 }
 
 /* As a route's told_of_end: HAProxy tells no end of what goes direct. */

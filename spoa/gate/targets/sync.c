@@ -53,8 +53,7 @@ reply(struct target_sync *s)
 		(r->type != REDIS_REPLY_ERROR || !strncmp(r->str, "WRONGTYPE", 9)))
 		return r;
 	turns_lost(&s->turns, turns_why(&s->turns, r));
-	if (r)
-		freeReplyObject(r);
+	freeReplyObject(r);
 	return NULL;
 }
 
@@ -71,7 +70,7 @@ target_key_of(const struct target_state *e, const char *prefix, char out[KEY_BYT
 static bool
 read_clock(struct target_sync *s, uint64_t sent_us)
 {
-	redisReply *r = reply(s);
+	reply_auto_t *r = reply(s);
 	uint64_t now = clock_mono_us(), second, us;
 
 	if (!r)
@@ -81,7 +80,6 @@ read_clock(struct target_sync *s, uint64_t sent_us)
 		  span_u64(span_of(r->element[0]->str, r->element[0]->len), &second) == 0 &&
 		  span_u64(span_of(r->element[1]->str, r->element[1]->len), &us) == 0 &&
 		  second < INT64_MAX / 2000000 && us < 1000000;
-	freeReplyObject(r);
 	if (ok)
 		s->offset_us = (int64_t)(second * 1000000 + us) -
 			       (int64_t)(sent_us + (now - sent_us) / 2);
@@ -103,7 +101,7 @@ is_junk(struct target_sync *s, const struct target_state *e)
 static int
 read_facts(struct target_sync *s, const struct target_state *e, struct target_facts *found)
 {
-	redisReply *r = reply(s);
+	reply_auto_t *r = reply(s);
 	uint64_t redis_us = (uint64_t)((int64_t)clock_mono_us() + s->offset_us);
 	int err = 0;
 
@@ -114,7 +112,6 @@ read_facts(struct target_sync *s, const struct target_state *e, struct target_fa
 		err = ERR_SYNTAX;
 	else if (r->len)
 		err = target_facts_read(span_of(r->str, r->len), redis_us, found);
-	freeReplyObject(r);
 	return err ? is_junk(s, e) : 0;
 }
 
@@ -122,7 +119,7 @@ read_facts(struct target_sync *s, const struct target_state *e, struct target_fa
 static int
 read_callers_of(struct target_sync *s, struct target_state *e, const struct target_sharing *w)
 {
-	redisReply *r = reply(s);
+	reply_auto_t *r = reply(s);
 	int err = 0;
 
 	buf_clear(&s->text);
@@ -132,7 +129,6 @@ read_callers_of(struct target_sync *s, struct target_state *e, const struct targ
 		err = ERR_SYNTAX;
 	else
 		err = target_share_callers(w, e, span_of(r->str, r->len), &s->text);
-	freeReplyObject(r);
 	if (!err)
 		return 0;
 	/* what is known here takes its place */
@@ -210,13 +206,12 @@ static bool
 settle_targets(struct target_sync *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		redisReply *r = reply(s);
+		reply_auto_t *r = reply(s);
 		if (!r)
 			return false;
 		if (s->wrote[i].lease && r->type == REDIS_REPLY_STATUS)
 			target_leased(&s->table->entry[s->wrote[i].entry],
 				s->wrote[i].sent_us + TARGET_PROBE_LEASE_US - LEASE_MARGIN);
-		freeReplyObject(r);
 	}
 	return true;
 }

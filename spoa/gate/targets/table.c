@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/scoped.h"
 #include "gate/targets/entry.h"
 
 const char *const target_conditions[TARGET_CONDITIONS] = { "closed", "ramp", "half_open",
@@ -99,7 +100,7 @@ target_state(struct target_table *t, const char *provider, const char *model)
 		if (of->shared)
 			return of;
 	}
-	pthread_mutex_lock(&t->making);
+	SCOPED_LOCK(&t->making);
 	s = find_target(t, hash, provider, model, &at);
 	place = atomic_load_explicit(&t->n, memory_order_relaxed);
 	if (!s && place <= CAP_TARGETS) {
@@ -116,7 +117,6 @@ target_state(struct target_table *t, const char *provider, const char *model)
 		atomic_store_explicit(
 			&t->slot[at], (uint16_t)(place + 1), memory_order_release);
 	}
-	pthread_mutex_unlock(&t->making);
 	return s ? s : &t->entry[0];
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "gate/toolpins/private.h"
 
 static void
@@ -95,10 +96,8 @@ tool_pins_get(struct tool_pins *p, const struct tool_pin_of *of)
 
 	if (!pin)
 		return NULL;
-	pthread_mutex_lock(&p->lock);
-	json_t *o = shown(p, pin, true);
-	pthread_mutex_unlock(&p->lock);
-	return o;
+	SCOPED_LOCK(&p->lock);
+	return shown(p, pin, true);
 }
 
 json_t *
@@ -145,13 +144,12 @@ tool_pins_approve(struct tool_pins *p, const struct tool_pin_of *of,
 
 	if (!pin)
 		return ERR_BAD_STATE;
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	if (change == PIN_ADD && pin_approves(&pin->v, hash))
 		err = 0; /* so it is */
 	else if (change == PIN_ADD && pin->v.napproved == CAP_TOOL_PIN_HASHES)
 		err = ERR_FULL;
 	else
 		change_set(p, pin, change, hash, by);
-	pthread_mutex_unlock(&p->lock);
 	return err;
 }

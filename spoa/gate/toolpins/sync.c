@@ -142,12 +142,12 @@ ask_pins_redis(struct tool_pins_sync *s, int argc, const char **argv, const size
 {
 	char why[TURNS_WHY];
 	bool wrong;
-	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong), *gone = NULL;
+	redisReply *r = turns_try(&s->turns, argc, argv, lens, why, &wrong);
 
 	if (r)
 		return r;
-	if (wrong && (gone = redisCommand(s->turns.redis, "DEL %s", argv[1])))
-		freeReplyObject(gone);
+	if (wrong)
+		freeReplyObject(redisCommand(s->turns.redis, "DEL %s", argv[1]));
 	turns_lost(&s->turns, why);
 	return NULL;
 }
@@ -176,22 +176,28 @@ take_redis_pin(struct tool_pins_sync *s, const redisReply *field, const redisRep
 		refuse_pin_field(s, at, buf_view(&why));
 }
 
+/* Of a list of one pair that pair; NULL: it is none. */
+static const redisReply *
+pair_of(const redisReply *r)
+{
+	const redisReply *pair =
+		r->type == REDIS_REPLY_ARRAY && r->elements == 1 ? r->element[0] : NULL;
+
+	return pair && pair->type == REDIS_REPLY_ARRAY && pair->elements == 2 ? pair : NULL;
+}
+
 /* Where the stream is now: what comes later is read from there. */
 static bool
 read_last(struct tool_pins_sync *s)
 {
 	const char *argv[] = { "XREVRANGE", TOOL_PINS_LOG_KEY, "+", "-", "COUNT", "1" };
-	redisReply *r = ask_pins_redis(s, 6, argv, NULL);
+	reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
 
 	if (!r)
 		return false;
+	const redisReply *event = pair_of(r);
 	snprintf(s->last, sizeof(s->last), "%s",
-		r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
-				r->element[0]->type == REDIS_REPLY_ARRAY &&
-				r->element[0]->elements == 2 && r->element[0]->element[0]->str
-			? r->element[0]->element[0]->str
-			: "0-0");
-	freeReplyObject(r);
+		event && event->element[0]->str ? event->element[0]->str : "0-0");
 	return true;
 }
 
@@ -199,12 +205,11 @@ static bool
 count_fields(struct tool_pins_sync *s, uint64_t *n)
 {
 	const char *argv[] = { "HLEN", TOOL_PINS_ENTRIES_KEY };
-	redisReply *r = ask_pins_redis(s, 2, argv, NULL);
+	reply_auto_t *r = ask_pins_redis(s, 2, argv, NULL);
 
 	if (!r)
 		return false;
 	*n = r->type == REDIS_REPLY_INTEGER ? (uint64_t)r->integer : 0;
-	freeReplyObject(r);
 	return true;
 }
 
@@ -214,7 +219,7 @@ all_are_due(struct tool_pins_sync *s)
 {
 	struct tool_pins *p = s->pins;
 
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	for (size_t i = 0; i < PIN_SLOTS; i++) {
 		struct pin *pin = p->slot[i];
 		if (!pin || !atomic_load(&pin->state))
@@ -224,13 +229,12 @@ all_are_due(struct tool_pins_sync *s)
 		pin->file_due = file_due;
 		pin->told_us = 0;
 	}
-	pthread_mutex_unlock(&p->lock);
 }
 
 static bool
 read_all(struct tool_pins_sync *s)
 {
-	char cursor[32] = "0", count[16];
+	char cursor[REDIS_CURSOR] = "0", count[16];
 	const char *argv[] = { "HSCAN", TOOL_PINS_ENTRIES_KEY, cursor, "COUNT", count };
 	size_t n = 0;
 
@@ -239,17 +243,12 @@ read_all(struct tool_pins_sync *s)
 	all_are_due(s);
 	snprintf(count, sizeof(count), "%d", READ);
 	do {
-		redisReply *r = ask_pins_redis(s, 5, argv, NULL);
+		reply_auto_t *r = ask_pins_redis(s, 5, argv, NULL);
 		if (!r)
 			return false;
-		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
-			    r->element[0]->type == REDIS_REPLY_STRING &&
-			    r->element[1]->type == REDIS_REPLY_ARRAY;
-		const redisReply *list = fits ? r->element[1] : NULL;
-		for (size_t i = 0; fits && i + 1 < list->elements; i += 2, n++)
+		const redisReply *list = redis_scan_list(r, cursor);
+		for (size_t i = 0; list && i + 1 < list->elements; i += 2, n++)
 			take_redis_pin(s, list->element[i], list->element[i + 1]);
-		snprintf(cursor, sizeof(cursor), "%s", fits ? r->element[0]->str : "0");
-		freeReplyObject(r);
 	} while (strcmp(cursor, "0") != 0 && n < FIELDS_MAX);
 	s->full = false;
 	s->full_us = clock_mono_us();
@@ -260,7 +259,7 @@ read_all(struct tool_pins_sync *s)
 static bool
 read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 {
-	redisReply *r = n ? ask_pins_redis(s, (int)n + 2, argv, lens) : NULL;
+	reply_auto_t *r = n ? ask_pins_redis(s, (int)n + 2, argv, lens) : NULL;
 
 	if (!r)
 		return !n;
@@ -270,7 +269,6 @@ read_fields(struct tool_pins_sync *s, const char **argv, size_t *lens, size_t n)
 		if (r->element[i]->type == REDIS_REPLY_STRING)
 			take_redis_pin(s, &field, r->element[i]);
 	}
-	freeReplyObject(r);
 	return true;
 }
 
@@ -307,25 +305,21 @@ read_log(struct tool_pins_sync *s)
 {
 	char count[16];
 	const char *argv[] = { "XREAD", "COUNT", count, "STREAMS", TOOL_PINS_LOG_KEY, s->last };
-	bool more = true;
 
 	snprintf(count, sizeof(count), "%d", READ);
-	while (more) {
-		redisReply *r = ask_pins_redis(s, 6, argv, NULL);
+	for (;;) {
+		reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
 		if (!r)
 			return false;
-		bool fits = r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
-			    r->element[0]->type == REDIS_REPLY_ARRAY &&
-			    r->element[0]->elements == 2 &&
-			    r->element[0]->element[1]->type == REDIS_REPLY_ARRAY;
-		const redisReply *events = fits ? r->element[0]->element[1] : NULL;
-		bool ok = !fits || read_events_part(s, events);
-		more = ok && fits && events->elements == READ;
-		freeReplyObject(r);
-		if (!ok)
+		const redisReply *stream = pair_of(r);
+		const redisReply *events = stream ? stream->element[1] : NULL;
+		if (!events || events->type != REDIS_REPLY_ARRAY)
+			return true;
+		if (!read_events_part(s, events))
 			return false;
+		if (events->elements != READ)
+			return true;
 	}
-	return true;
 }
 
 /* ---- telling ---- */
@@ -365,13 +359,12 @@ read_taken(struct tool_pins_sync *s, const redisReply *said, const struct pin **
 	}
 	if (!read_fields(s, argv, lens, k))
 		return false;
-	pthread_mutex_lock(&s->pins->lock);
+	SCOPED_LOCK(&s->pins->lock);
 	for (size_t i = 0; i < n; i++)
 		if (s->fresh[i] && !s->batch[i]->v.settled) {
 			s->batch[i]->v.settled = true;
 			pin_enqueue(s->pins, s->batch[i], true);
 		}
-	pthread_mutex_unlock(&s->pins->lock);
 	return true;
 }
 
@@ -381,7 +374,7 @@ tell_pins(struct tool_pins_sync *s)
 {
 	const char *multi[] = { "MULTI" }, *exec[] = { "EXEC" };
 	const struct pin *which[BATCH];
-	redisReply *r = NULL;
+	reply_auto_t *r = NULL;
 	size_t n = 0;
 	bool ok = true;
 
@@ -418,8 +411,6 @@ tell_pins(struct tool_pins_sync *s)
 	ok = ok && read_taken(s, r, which, n);
 	if (!ok && s->turns.redis)
 		turns_lost(&s->turns, turns_why(&s->turns, r));
-	if (r)
-		freeReplyObject(r);
 	return ok;
 }
 
@@ -436,7 +427,7 @@ take_batch(struct tool_pins_sync *s)
 	bool rest = false;
 
 	s->n = 0;
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	all = p->queue;
 	p->queue = NULL;
 	p->queue_end = &p->queue;
@@ -458,7 +449,6 @@ take_batch(struct tool_pins_sync *s)
 		s->fresh[s->n] = !pin->v.settled;
 		s->batch[s->n++] = pin;
 	}
-	pthread_mutex_unlock(&p->lock);
 	return !rest;
 }
 
@@ -466,7 +456,7 @@ take_batch(struct tool_pins_sync *s)
 static void
 put_back(struct tool_pins_sync *s, struct pin **batch, size_t n, bool file, bool redis)
 {
-	pthread_mutex_lock(&s->pins->lock);
+	SCOPED_LOCK(&s->pins->lock);
 	for (size_t i = 0; i < n; i++) {
 		bool file_due = batch[i]->file_due || file;
 		bool redis_due = batch[i]->redis_due || redis;
@@ -477,7 +467,6 @@ put_back(struct tool_pins_sync *s, struct pin **batch, size_t n, bool file, bool
 		batch[i]->file_due = file_due;
 		batch[i]->redis_due = redis_due;
 	}
-	pthread_mutex_unlock(&s->pins->lock);
 }
 
 static bool
@@ -532,9 +521,8 @@ pins_puts(void *arg)
 {
 	struct tool_pins *p = ((struct tool_pins_sync *)arg)->pins;
 
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	uint64_t puts = p->puts;
-	pthread_mutex_unlock(&p->lock);
 	return puts;
 }
 

@@ -273,8 +273,10 @@ notice(const struct tool_pins *p, const struct pin *pin, bool over)
 		.name = span_str(whole) };
 	const struct log_field numbers[] = { LSP("server", server), LS("pin", kind),
 		LSP("name", name) };
-	notice_send(&of, numbers, 3, over ? "%s %s is as it was approved" : "%s %s says another text than first; see: tollgate tools diff", kind,
-		whole);
+	notice_send(&of, numbers, 3,
+		over ? "%s %s is as it was approved"
+		     : "%s %s says another text than first; see: tollgate tools diff",
+		kind, whole);
 }
 
 /* With the lock. What a worker reads without it. */
@@ -386,7 +388,7 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 		atomic_fetch_add(&p->refused, 1);
 	else
 		sha256(buf_view(&text), hash);
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	struct pin *pin = unreadable ? pin_find(p, of) : pin_make(p, of, &made);
 	if (pin && !unreadable) {
 		take_seen(p, pin, made, buf_view(&text), hash);
@@ -396,7 +398,6 @@ see_other(struct tool_pins *p, const struct tool_pin_of *of, struct span json,
 	 * until that can be read again they are so on this daemon. */
 	if (pin)
 		publish_pin(p, pin, raw, state);
-	pthread_mutex_unlock(&p->lock);
 	return state;
 }
 
@@ -474,10 +475,9 @@ tool_pins_text(struct tool_pins *p, const struct tool_pin_of *of, struct arena *
 
 	if (!pin)
 		return text;
-	pthread_mutex_lock(&p->lock);
+	SCOPED_LOCK(&p->lock);
 	if (pin->v.seen_text)
 		text = arena_dup(a, span_of(pin->v.seen_text->bytes, pin->v.seen_text->n));
-	pthread_mutex_unlock(&p->lock);
 	return text;
 }
 

@@ -76,7 +76,7 @@ static enum rule_effect
 conclude(const struct track *t, const struct rule **rule)
 {
 	*rule = t->over ? t->ended : t->first_redact;
-	return t->over ? RULE_DENY : entities_any(&t->redact) ? RULE_REDACT : RULE_PERMIT;
+	return t->over ? RULE_DENY : entities_any(&t->redact.of) ? RULE_REDACT : RULE_PERMIT;
 }
 
 /* ---- its calls ---- */
@@ -94,7 +94,7 @@ one_call(struct judging *j, size_t i, struct arena *a, struct answer_verdict *v)
 		track_end(&j->k.full, got->ruled.shadow_rule, RULE_DENY, got->ruled.failed);
 	if (got->ruled.effect == RULE_DENY)
 		track_end(&j->k.enforced, got->ruled.rule, RULE_DENY, got->ruled.failed);
-	tags_add(v->tags, &v->ntags, got->ruled.trace, j->p->ntool_rules);
+	outcome_tag(&v->ruled, got->ruled.trace, j->p->ntool_rules);
 	return 0;
 }
 
@@ -126,7 +126,7 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 
 	memset(out, 0, sizeof(*out));
 	if (outcome_begin(&out->ruled, p->answer_rules, p->nanswer_rules,
-		    p->nanswer_rules + p->ntool_rules, a, &out->tags) ||
+		    p->nanswer_rules + p->ntool_rules, a) ||
 		!j)
 		return ERR_NOMEM;
 	j->p = p;
@@ -152,12 +152,12 @@ policy_answer(const struct policy *p, const struct answer_request *asked,
 	out->classes_hit = j->view.answer_classes;
 	if (out->ruled.effect == RULE_DENY) {
 		const struct rule *r = out->ruled.rule;
-		out->status = r && r->effect == RULE_DENY ? r->status : 403;
-		out->reason = out->ruled.failed ? "a rule of the policy could not be evaluated"
-						: r->reason;
+		out->ruled.status = r && r->effect == RULE_DENY ? r->status : 403;
+		out->ruled.reason = out->ruled.failed
+					    ? "a rule of the policy could not be evaluated"
+					    : r->reason;
 	}
 	out->redact = t->redact;
-	memcpy(out->with, t->with, sizeof(out->with));
-	tags_add(out->tags, &out->ntags, out->ruled.trace, p->nanswer_rules);
+	outcome_tag(&out->ruled, out->ruled.trace, p->nanswer_rules);
 	return arena_failed(a) ? ERR_NOMEM : err;
 }

@@ -66,14 +66,9 @@ int tools_told_copy(const struct tools_told *from, struct arena *a, struct tools
 
 struct answer_verdict {
 	struct rule_outcome ruled;
-	int status; /* deny */
-	const char *reason;
-	/* Enforced redactions of what was found: of the latest verdict they hold for findings
-	 * of the same entities that come after it. */
-	struct entity_set redact;
-	uint8_t with[DETECT_ENTITIES_MAX]; /* enum redact_style by entity of `redact` */
-	const char **tags; /* of all rules that matched, also in shadow; none twice */
-	size_t ntags;
+	/* Of what was found: of the latest verdict they hold for findings of the same entities
+	 * that come after it. */
+	struct redactions redact;
 	struct entity_set classes_hit; /* bit i: policy class i is in response.classes */
 	/* By place in the facts' tools, what rules with phase: tool said of each: NULL where it
 	 * was not asked about. `of_tools` NULL: no call was */
@@ -88,9 +83,9 @@ int policy_answer_request(const struct policy *p, const struct policy_facts *f, 
 /* Deny ends the evaluation, redact and tag add up, and what no rule denies passes, whatever
  * the policy's default is. A rule that fails at run time counts as its on_error. Shadow lifts
  * as in policy_decide(). Where the route has `uses.calls` each call is asked about too
- * (policy/verdict/tool.h), but not at ANSWER_NEW: a call that is denied denies the answer, by that
- * rule; what such a rule redacts is not looked for. `trace` and `tags` live in the arena. 0, or
- * ERR_NOMEM. */
+ * (policy/verdict/tool.h), but not at ANSWER_NEW: a call that is denied denies the answer, by
+ * that rule; what such a rule redacts is not looked for. `trace` and `tags` live in the arena.
+ * 0, or ERR_NOMEM. */
 int policy_answer(const struct policy *p, const struct answer_request *asked,
 	const struct answer_facts *f, enum answer_when when, struct arena *a,
 	struct answer_verdict *out);

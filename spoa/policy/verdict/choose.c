@@ -184,9 +184,9 @@ pass_collect(const struct pass *ps)
 			v->may_require |= r->change->require;
 		n += r->change ? r->change->ntags : 0;
 	}
-	v->tags = arena_array(ps->view.a, n, sizeof(*v->tags));
-	if (!v->tags)
+	v->ruled.tags = arena_array(ps->view.a, n, sizeof(*v->ruled.tags));
+	if (!v->ruled.tags)
 		return ERR_NOMEM;
-	tags_add(v->tags, &v->ntags, v->ruled.trace, ps->p->nrules);
+	outcome_tag(&v->ruled, v->ruled.trace, ps->p->nrules);
 	return 0;
 }

@@ -75,7 +75,7 @@ pass_conclude(const struct pass *ps, const struct track *t, const struct rule **
 						     : RULE_DENY;
 
 	*rule = t->ended;
-	if (e == RULE_PERMIT && entities_any(&t->redact)) {
+	if (e == RULE_PERMIT && entities_any(&t->redact.of)) {
 		*rule = t->first_redact;
 		return RULE_REDACT;
 	}
@@ -119,14 +119,14 @@ fill_pass(struct pass *ps)
 	if (v->ruled.effect == RULE_DENY) {
 		const struct rule *r = v->ruled.rule;
 		bool own = !now.routed && r && r->effect == RULE_DENY;
-		v->status = own ? r->status : 403;
-		v->reason = now.routed	      ? "the rules of the policy leave no target for it"
-			    : v->ruled.failed ? "a rule of the policy could not be evaluated"
-			    : own	      ? r->reason
-					      : "no rule of the policy permits it";
+		v->ruled.status = own ? r->status : 403;
+		v->ruled.reason = now.routed ? "the rules of the policy leave no target for it"
+				  : v->ruled.failed
+					  ? "a rule of the policy could not be evaluated"
+				  : own ? r->reason
+					: "no rule of the policy permits it";
 	} else {
 		v->redact = t->redact;
-		memcpy(v->with, t->with, sizeof(v->with));
 		v->redacts = v->ruled.effect == RULE_REDACT;
 		v->strips = t->strips;
 	}
@@ -223,8 +223,8 @@ policy_verdict_forget(struct policy_verdict *v)
 {
 	v->ruled.trace = NULL;
 	v->candidates = NULL;
-	v->tags = NULL;
-	v->ncandidates = v->ntags = 0;
+	v->ruled.tags = NULL;
+	v->ncandidates = v->ruled.ntags = 0;
 	v->changes.rules = v->shadow_changes.rules = NULL;
 	v->changes.nrules = v->shadow_changes.nrules = 0;
 }

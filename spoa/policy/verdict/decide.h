@@ -21,12 +21,12 @@ struct policy_rank {
 		TARGET_PINNED,	/* something the request names is elsewhere */
 		TARGET_KEYLESS, /* we have no credential for it that may be used now */
 		/* these are found out after the choice: */
-		TARGET_LIMIT,	/* a limit leaves no room for the request there */
-		TARGET_FORM,	/* the forms that it speaks cannot hold the request */
+		TARGET_LIMIT, /* a limit leaves no room for the request there */
+		TARGET_FORM,  /* the forms that it speaks cannot hold the request */
 		TARGET_OUTS
 	} out;
-	/* TARGET_EJECTED: as what, a fixed word for the record; TARGET_LIMIT: the limit; TARGET_FORM:
-	 * the form; NULL: not said */
+	/* TARGET_EJECTED: as what, a fixed word for the record; TARGET_LIMIT: the limit;
+	 * TARGET_FORM: the form; NULL: not said */
 	const char *state;
 };
 extern const char *const target_outs[TARGET_OUTS]; /* as records say it */
@@ -53,13 +53,13 @@ struct policy_facts {
 	int64_t now_wall_ns;
 	/* known once the body is read; whole == false: rules that need it wait */
 	bool whole;
-	const struct body *body;	   /* model, parameters */
-	struct span raw;		   /* its bytes */
+	const struct body *body;    /* model, parameters */
+	struct span raw;	    /* its bytes */
 	const struct span *results; /* prompt.tool_results, where they are recorded; NULL:
 				       they are read in raw */
 	size_t nresults;
-	struct span model;		   /* where there is none: the path's */
-	const struct span *media;	   /* prompt.media */
+	struct span model;	  /* where there is none: the path's */
+	const struct span *media; /* prompt.media */
 	size_t nmedia;
 	const struct entity_set *entities; /* found, over their thresholds */
 	const uint16_t *roles; /* by entity: bit by enum seg_role it was found in; NULL: any */
@@ -70,7 +70,8 @@ struct policy_facts {
 	 * into where nothing was. NULL: nothing of any */
 	const struct cel_value *const *data;
 	bool evasion; /* a value in disguise, or text that hides or reorders what is shown */
-	/* What the request calls (policy/verdict/tool.h), for limits that count calls. NULL: nothing
+	/* What the request calls (policy/verdict/tool.h), for limits that count calls. NULL:
+	 * nothing
 	 */
 	const struct tool_call *call;
 	/* What a chat request says of the tools that it offers, for rules on the calls of its
@@ -103,12 +104,30 @@ struct rule_outcome {
 	 * something found; NULL: none did */
 	const struct rule *rule;
 	bool failed; /* the denial is a condition's failure (on_error: deny) */
+	int status;  /* of a denial; of a call's: 0 */
+	const char *reason;
 	/* shadow: what the same rules would have done if enforced */
 	bool shadowed;
 	enum rule_effect shadow_effect;
 	const struct rule *shadow_rule;
 	struct rule_trace *trace; /* an entry a rule of the phase */
+	const char **tags;	  /* of all rules that matched, also in shadow; none twice */
+	size_t ntags;
 };
+
+/* Enforced redactions. `with`: enum redact_style of the first rule that names the entity; 0 of
+ * those that are not in `of`. */
+struct redactions {
+	struct entity_set of;
+	uint8_t with[DETECT_ENTITIES_MAX];
+};
+/* Adds what *more replaces and *r does not, of what was found (NULL: of anything). True:
+ * something was added. */
+bool redactions_add(
+	struct redactions *r, const struct redactions *more, const struct entity_set *found);
+/* Adds those that are not there, as far as there is room. The new number. */
+size_t tags_join(
+	const char **tags, size_t n, size_t room, const char *const *more, size_t nmore);
 
 /* One of the route's targets, and why it is not where the request goes. */
 struct policy_candidate {
@@ -141,11 +160,7 @@ struct policy_verdict {
 	/* `rule` NULL: the default; `trace` is of the target chosen, else of the denial */
 	struct rule_outcome ruled;
 	bool waits; /* whole == false and a rule that could decide needs the body */
-	int status; /* deny */
-	const char *reason;
-	struct entity_set redact; /* enforced redactions, of what was found */
-	/* by entity of `redact`: enum redact_style of the first rule that names it */
-	uint8_t with[DETECT_ENTITIES_MAX];
+	struct redactions redact; /* of what was found */
 	bool redacts;
 	bool strips; /* rule.strips of one that redacts */
 	struct policy_changes changes;
@@ -154,12 +169,10 @@ struct policy_verdict {
 	/* The rules leave targets, and facts->ranks none of them: nothing is decided but that.
 	 */
 	bool none_in;
-	uint64_t may_require; /* by a rule that matched for any of them */
-	const char **tags;    /* of all rules that matched, also in shadow; none twice */
-	size_t ntags;
+	uint64_t may_require;		      /* by a rule that matched for any of them */
 	struct policy_changes shadow_changes; /* where shadowed */
 	uint32_t data_read;		      /* bit i: a rule read the policy's data[i] */
-	struct entity_set classes_hit; /* bit i: policy class i is in prompt.classes */
+	struct entity_set classes_hit;	      /* bit i: policy class i is in prompt.classes */
 };
 
 /* Rules top to bottom; deny and permit end it, the others add up; no rule that
@@ -170,10 +183,11 @@ struct policy_verdict {
  * targets, those that do not read it once. A target that is denied leaves the list,
  * and so does one that the `route.targets` of a rule leaves out. What is left is
  * ordered as the route does, and where that goes by order (choose.by) as the first such
- * rule says; the first of them is chosen, and the verdict is the one with it. None left: the verdict is the first
- * denial, or a 403 where rules only routed elsewhere. With facts->ranks the first is the one
- * with the smallest place (after a rule's order) of those that are in; where rules leave only
- * such as are out, `none_in`, and the verdict is the one with the first of them.
+ * rule says; the first of them is chosen, and the verdict is the one with it. None left: the
+ * verdict is the first denial, or a 403 where rules only routed elsewhere. With facts->ranks
+ * the first is the one with the smallest place (after a rule's order) of those that are in;
+ * where rules leave only such as are out, `none_in`, and the verdict is the one with the first
+ * of them.
  *
  * With facts->whole false, a rule that reads the body is marked RULE_WAITS. A
  * head-only deny is final where no waiting rule before it could end the

@@ -11,8 +11,7 @@ struct track {
 	enum rule_effect effect;
 	bool failed;
 	const struct rule *first_redact;
-	struct entity_set redact;
-	uint8_t with[DETECT_ENTITIES_MAX];
+	struct redactions redact;
 	bool strips;
 };
 
@@ -40,9 +39,9 @@ void tracks_fill(
 	const struct track *enforced, const struct track *full, struct rule_outcome *o);
 /* Room for the fates of n rules, and for all tags of the first `tagging`. */
 int outcome_begin(struct rule_outcome *o, const struct rule *rules, size_t n, size_t tagging,
-	struct arena *a, const char ***tags);
-/* Adds those of the rules that matched; none twice. */
-void tags_add(const char **tags, size_t *n, const struct rule_trace *trace, size_t nrules);
+	struct arena *a);
+/* Adds the tags of the rules that matched; none twice. */
+void outcome_tag(struct rule_outcome *o, const struct rule_trace *trace, size_t nrules);
 
 /* The rules with one target; where none reads it, with all of them. */
 struct evaluation {

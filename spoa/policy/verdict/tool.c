@@ -49,9 +49,9 @@ conclude(const struct judging *j, const struct track *t, const struct rule **rul
 	*pin = changed(j->c, t->over ? t->ended : NULL, denied);
 	*uri = !denied && !*pin && odd_uri(j->p, j->asked, j->c);
 	*rule = *pin || *uri ? NULL : t->over ? t->ended : t->first_redact;
-	return denied || *pin || *uri	  ? RULE_DENY
-	       : entities_any(&t->redact) ? RULE_REDACT
-					  : RULE_PERMIT;
+	return denied || *pin || *uri	     ? RULE_DENY
+	       : entities_any(&t->redact.of) ? RULE_REDACT
+					     : RULE_PERMIT;
 }
 
 static void
@@ -69,15 +69,15 @@ fill_tool_verdict(struct judging *j, struct tool_verdict *v)
 		bool own = r && r->effect == RULE_DENY;
 		v->hide = v->changed || v->odd_uri || (own && !v->ruled.failed && r->hides);
 		v->error = own && r->as_error;
-		v->reason = v->changed	      ? "what describes it is not what was approved"
-			    : v->odd_uri      ? tool_odd_uri
-			    : v->ruled.failed ? "a rule of the policy could not be evaluated"
-					      : r->reason;
+		v->ruled.reason = v->changed   ? "what describes it is not what was approved"
+				  : v->odd_uri ? tool_odd_uri
+				  : v->ruled.failed
+					  ? "a rule of the policy could not be evaluated"
+					  : r->reason;
 	} else {
 		v->redact = t->redact;
-		memcpy(v->with, t->with, sizeof(v->with));
 	}
-	tags_add(v->tags, &v->ntags, v->ruled.trace, j->p->ntool_rules);
+	outcome_tag(&v->ruled, v->ruled.trace, j->p->ntool_rules);
 }
 
 int
@@ -87,9 +87,7 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 	struct judging *j = arena_new(a, struct judging);
 
 	memset(out, 0, sizeof(*out));
-	if (outcome_begin(&out->ruled, p->tool_rules, p->ntool_rules, p->ntool_rules, a,
-		    &out->tags) ||
-		!j)
+	if (outcome_begin(&out->ruled, p->tool_rules, p->ntool_rules, p->ntool_rules, a) || !j)
 		return ERR_NOMEM;
 	j->p = p;
 	j->asked = asked;
@@ -177,8 +175,7 @@ policy_tool_unknown(const struct policy *p, const struct answer_request *asked,
 			track_redact(&t, r, &r->redact);
 	}
 	out->rule = t.first_redact;
-	out->of = t.redact;
-	memcpy(out->with, t.with, sizeof(out->with));
+	out->redact = t.redact;
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 

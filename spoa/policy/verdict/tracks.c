@@ -38,9 +38,10 @@ track_redact(struct track *t, const struct rule *r, const struct entity_set *fou
 	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
 		uint64_t hit = found ? r->redact.bit[i] & found->bit[i] : 0;
 		any |= hit != 0;
-		for (uint64_t more = hit & ~t->redact.bit[i]; more; more &= more - 1)
-			t->with[64 * i + (size_t)__builtin_ctzll(more)] = (uint8_t)r->with;
-		t->redact.bit[i] |= hit;
+		for (uint64_t more = hit & ~t->redact.of.bit[i]; more; more &= more - 1)
+			t->redact.with[64 * i + (size_t)__builtin_ctzll(more)] =
+				(uint8_t)r->with;
+		t->redact.of.bit[i] |= hit;
 	}
 	if (any && !t->first_redact)
 		t->first_redact = r;
@@ -82,13 +83,12 @@ tracks_fill(const struct track *enforced, const struct track *full, struct rule_
 	o->failed = enforced->failed;
 	o->shadowed = o->shadow_effect != o->effect || o->shadow_rule != o->rule ||
 		      full->strips != enforced->strips ||
-		      memcmp(&full->redact, &enforced->redact, sizeof(full->redact)) != 0 ||
-		      memcmp(full->with, enforced->with, sizeof(full->with)) != 0;
+		      memcmp(&full->redact, &enforced->redact, sizeof(full->redact)) != 0;
 }
 
 int
 outcome_begin(struct rule_outcome *o, const struct rule *rules, size_t n, size_t tagging,
-	struct arena *a, const char ***tags)
+	struct arena *a)
 {
 	size_t ntags = 0;
 
@@ -98,21 +98,45 @@ outcome_begin(struct rule_outcome *o, const struct rule *rules, size_t n, size_t
 		o->trace[i].rule = &rules[i];
 	for (size_t i = 0; i < tagging; i++)
 		ntags += rules[i].change ? rules[i].change->ntags : 0;
-	*tags = arena_array(a, ntags, sizeof(**tags));
-	return o->trace && *tags ? 0 : ERR_NOMEM;
+	o->tags = arena_array(a, ntags, sizeof(*o->tags));
+	return o->trace && o->tags ? 0 : ERR_NOMEM;
 }
 
 void
-tags_add(const char **tags, size_t *n, const struct rule_trace *trace, size_t nrules)
+outcome_tag(struct rule_outcome *o, const struct rule_trace *trace, size_t nrules)
 {
 	for (size_t t = 0; t < nrules; t++) {
 		const struct rule_change *x = trace[t].rule->change;
-		for (size_t k = 0; trace[t].fate == RULE_MATCHED && x && k < x->ntags; k++) {
-			size_t i = 0;
-			while (i < *n && strcmp(tags[i], x->tags[k]) != 0)
-				i++;
-			if (i == *n)
-				tags[(*n)++] = x->tags[k];
-		}
+		if (trace[t].fate == RULE_MATCHED && x)
+			o->ntags = tags_join(o->tags, o->ntags, SIZE_MAX, x->tags, x->ntags);
 	}
+}
+
+size_t
+tags_join(const char **tags, size_t n, size_t room, const char *const *more, size_t nmore)
+{
+	for (size_t i = 0; i < nmore && n < room; i++)
+		if (span_find(span_str(more[i]), tags, n) == n)
+			tags[n++] = more[i];
+	return n;
+}
+
+bool
+redactions_add(
+	struct redactions *r, const struct redactions *more, const struct entity_set *found)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < DETECT_ENTITIES_MAX / 64; i++) {
+		uint64_t added = more->of.bit[i] & ~r->of.bit[i];
+		if (found)
+			added &= found->bit[i];
+		for (uint64_t left = added; left; left &= left - 1) {
+			size_t e = 64 * i + (size_t)__builtin_ctzll(left);
+			r->with[e] = more->with[e];
+		}
+		r->of.bit[i] |= added;
+		any |= added != 0;
+	}
+	return any;
 }

@@ -169,15 +169,16 @@ void index_part_name(char out[INDEX_NAME_MAX], const char *segment, uint64_t beg
 /* How long the part that begins there is, as the head of its index says; 0: it has none. */
 uint64_t index_part_bytes(const char *dir, const char *segment, uint64_t begin);
 
-/* A thread that gives every closed segment of the folder, and the parts of the open ones, what
- * the makers make, while nothing else is to be done: of the lowest priority, it looks every ten
+/* A thread that gives every closed segment of the folder, and the parts of the open ones that
+ * are half a minute old, what the makers make, while nothing else is to be done: of the lowest priority, it looks every ten
  * seconds and takes nobody's lock. Files whose segment is gone go too. NULL: no thread.
  * `journal` and the makers are borrowed. */
 struct index_thread;
 struct index_thread *index_start(const char *journal, const struct index_makers *m);
 void index_stop(struct index_thread **t);
-/* What it does each time. False: something could not be made, and the log says so. */
-bool index_once(const char *journal, const struct index_makers *m);
+/* What it does each time; parts of what was written settled_s ago, or before. False: something
+ * could not be made, and the log says so. */
+bool index_once(const char *journal, const struct index_makers *m, unsigned settled_s);
 
 /* The text of a file that is open, which becomes its own; index_segment_close. 0 or an error:
  * then it is closed. */

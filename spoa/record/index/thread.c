@@ -19,13 +19,15 @@
 #include "base/scoped.h"
 #include "record/index/index.h"
 
-#define LOOK_S	 10
-#define FAILED_S 600 /* after one that could not be written */
+#define LOOK_S	  10
+#define FAILED_S  600 /* after one that could not be written */
+#define SETTLED_S 30  /* of an open segment, what came later: soon it may be closed */
 
 struct index_thread {
 	const char *journal;
 	char dir[4096];
 	const struct index_makers *makers;
+	unsigned settled_s;
 	pthread_t thread;
 	pthread_mutex_t lock; /* of this thread and who stops it */
 	pthread_cond_t wake;
@@ -107,6 +109,21 @@ part_end(int fd, uint64_t begin)
 	return end;
 }
 
+/* The line after the part is so old. A segment that is closed sooner has no parts: under load
+ * each of its records would be indexed in a part, and again with the whole. */
+static bool
+is_settled(const struct index_thread *t, int fd, uint64_t end)
+{
+	static const char key[] = "\"time\":\"";
+	char text[512] = "";
+	int64_t ns;
+	ssize_t n = pread(fd, text, sizeof(text) - CLOCK_RFC3339_LEN, (off_t)end);
+	const char *at = n > 0 ? memmem(text, (size_t)n, key, sizeof(key) - 1) : NULL;
+
+	return !at || clock_parse(at + sizeof(key) - 1, CLOCK_RFC3339_LEN - 1, &ns) ||
+	       (uint64_t)(clock_wall_ns() - ns) >= t->settled_s * UINT64_C(1000000000);
+}
+
 /* Of a segment that is written to. */
 static bool
 make_parts(struct index_thread *t, const struct journal_segment *s)
@@ -118,9 +135,9 @@ make_parts(struct index_thread *t, const struct journal_segment *s)
 	for (uint64_t begin = 0, bytes; fd >= 0 && ok && !stopped(t); begin += bytes) {
 		bytes = index_part_bytes(t->dir, s->name, begin);
 		uint64_t end = bytes ? begin + bytes : part_end(fd, begin);
-		bytes = end > begin ? end - begin : 0;
-		if (!bytes)
+		if (end <= begin || (!bytes && !is_settled(t, fd, end)))
 			break;
+		bytes = end - begin;
 		index_part_name(name, s->name, begin);
 		ok = make_index(t, s, name, begin, bytes);
 	}
@@ -208,9 +225,9 @@ index_run(void *arg)
 }
 
 bool
-index_once(const char *journal, const struct index_makers *m)
+index_once(const char *journal, const struct index_makers *m, unsigned settled_s)
 {
-	struct index_thread t = { .journal = journal, .makers = m };
+	struct index_thread t = { .journal = journal, .makers = m, .settled_s = settled_s };
 
 	snprintf(t.dir, sizeof(t.dir), "%s" INDEX_SUFFIX, journal);
 	return index_turn(&t);
@@ -225,6 +242,7 @@ index_start(const char *journal, const struct index_makers *m)
 		return NULL;
 	t->journal = journal;
 	t->makers = m;
+	t->settled_s = SETTLED_S;
 	snprintf(t->dir, sizeof(t->dir), "%s" INDEX_SUFFIX, journal);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);

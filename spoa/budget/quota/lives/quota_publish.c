@@ -27,20 +27,6 @@ on_published(void *arg, int err, const struct redis_reply_ints *replies, size_t 
 	l->spoilt |= err != 0;
 }
 
-/* Adds a counter's sum where nothing of it is counted. */
-static void
-publish_entry(struct redis_pipe *p, const struct life *l, const struct ledger_entry *e,
-	int64_t now_ms)
-{
-	struct quota_dim d = { .span.calendar = e->calendar };
-	char key[CELL_KEY_TEXT];
-
-	snprintf(d.key, sizeof(d.key), "%s", e->key);
-	int64_t left_s = (e->ends_ms - now_ms) / 1000 + SLACK_S;
-	size_t kn = cell_key(key, &d, l->epoch, e->cell);
-	key_add(p, key, kn, e->sum, e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
-}
-
 /* ---- what a daemon before this one let go ---- */
 
 static size_t
@@ -134,7 +120,14 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			if (e->cell.kind == CELL_LONG && !longs)
 				say_longs(qt, node, l, now_ms);
 			longs |= e->cell.kind == CELL_LONG;
-			publish_entry(p, l, e, now_ms);
+			/* Adds a counter's sum where nothing of it is counted. */
+			struct quota_dim d = { .span.calendar = e->calendar };
+			char key[CELL_KEY_TEXT];
+			snprintf(d.key, sizeof(d.key), "%s", e->key);
+			int64_t left_s = (e->ends_ms - now_ms) / 1000 + SLACK_S;
+			size_t kn = cell_key(key, &d, l->epoch, e->cell);
+			key_add(p, key, kn, e->sum,
+				e->cell.kind == CELL_SUB ? e->ttl_s : left_s, ADD_WITH_TTL);
 			e->epoch = l->epoch;
 			e->recalled = false;
 			n++;
