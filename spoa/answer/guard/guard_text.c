@@ -282,7 +282,7 @@ replacement_of(struct guard *g, const struct answer_text *t, const struct findin
 		return guard_replacement(
 			g, f->entity, guard_spelled(g, t, value), t->aside || t->key, with);
 	*with = SPAN_LIT("");
-	return g->report.judged && entity_in(&g->report.verdict.redact, f->entity);
+	return g->report.judged && entity_in(&g->report.verdict.redact.of, f->entity);
 }
 
 void
