@@ -128,6 +128,12 @@ cache_form(const struct request *r)
 	return r->found.form ? r->found.form->to : form_of_endpoint(&r->found.endpoint);
 }
 
+static struct span
+cache_body(const struct request *r)
+{
+	return r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
+}
+
 /* NULL with found.cache.key; or why there is no cache for it. */
 static const char *
 cache_key_of(struct request *r)
@@ -157,7 +163,7 @@ cache_key_of(struct request *r)
 		span_str(request_target(r)->name), span_str(request_target(r)->backend),
 		buf_view(&target), buf_view(&fields) };
 	const struct cache_ask ask = { .form = cache_form(r),
-		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+		.body = cache_body(r),
 		.rest = rest,
 		.nrest = COUNT_OF(rest),
 		.warmest = route->cache.temperature };
@@ -188,6 +194,7 @@ say_hit(struct request *r, const struct cache_answer *a)
 		.array = f->array,
 		.wants_usage = f->wants_usage,
 		.id = span_str(r->id),
+		.asked = cache_body(r),
 		.model = r->in.body.model };
 
 	buf_free(&r->out.replay);

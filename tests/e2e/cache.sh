@@ -222,6 +222,11 @@ a list of answers|gemini.test|/v1beta/models/l:generateContent|$contents|/v1beta
 converse|bedrock.test|/model/m/converse|$converse|/model/m/converse-stream|$converse|[.output.message.content[0].text, .stopReason, .usage.outputTokens]
 translated|translated.test|/v1/messages|$message}|/v1/messages|$message,"stream":true}|[.content[0].text, .stop_reason, .usage.output_tokens]
 T
+control '{"body":"{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"hi\"}]}],\"metadata\":{\"case\":\"first\"},\"user\":\"u1\"}"}'
+post responses.test /v1/responses '{"model":"m","input":"six","store":false,"user":"u1","metadata":{"case":"first"}}'
+post responses.test /v1/responses '{"model":"m","input":"six","store":false,"metadata":{"case":"second"}}'
+is "what responses say again of a request is of the one that asks" "$status $(cache) $(says '[.output[0].content[0].text, .metadata.case, .user]')" '200 hit ["hi","second",null]'
+control '{}'
 # One entry serves every form of which translation makes the same request.
 post both.test /v1/chat/completions "${message/max_tokens/max_completion_tokens}}"
 was=$(says '.choices[0].message.content')
