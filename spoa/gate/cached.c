@@ -39,9 +39,12 @@ asked_less_of(const struct request *r)
 				    name = span_trim(span_next(&one, '='), " \t");
 			a.no_store |= span_ieq(name, SPAN_LIT("no-store"));
 			a.no_cache |= span_ieq(name, SPAN_LIT("no-cache"));
+			uint64_t age_s = UINT64_MAX;
 			if (span_ieq(name, SPAN_LIT("max-age")) &&
-				span_u64(span_trim(one, " \t\""), &a.max_age_s))
-				a.max_age_s = 0;
+				span_u64(span_trim(one, " \t\""), &age_s))
+				age_s = 0;
+			/* of two the less */
+			a.max_age_s = age_s < a.max_age_s ? age_s : a.max_age_s;
 		}
 	}
 	return a;
@@ -437,7 +440,7 @@ may_keep_answer(const struct request *r, const struct guard_report *a)
 	return r->found.cache.keeps && r->found.cache.state == CACHED_MISS &&
 	       res->end == END_COMPLETE && res->status == 200 && !a->redactions &&
 	       (!a->judged || a->verdict.ruled.effect == RULE_PERMIT) &&
-	       (!a->sum.any || a->sum.effect == RULE_PERMIT) && !a->provider_error &&
+	       (!a->sum.any || a->sum.effect == RULE_PERMIT) && !a->error.n && !a->refused &&
 	       !a->blind && !a->unread_bytes && !a->opaque_bytes && !a->sealed_bytes &&
 	       !a->signed_dropped && !a->called_over && (calls || !a->ncalled) &&
 	       (!a->streamed || a->ended) &&
