@@ -39,9 +39,12 @@ asked_less_of(const struct request *r)
 				    name = span_trim(span_next(&one, '='), " \t");
 			a.no_store |= span_ieq(name, SPAN_LIT("no-store"));
 			a.no_cache |= span_ieq(name, SPAN_LIT("no-cache"));
+			uint64_t age_s = UINT64_MAX;
 			if (span_ieq(name, SPAN_LIT("max-age")) &&
-				span_u64(span_trim(one, " \t\""), &a.max_age_s))
-				a.max_age_s = 0;
+				span_u64(span_trim(one, " \t\""), &age_s))
+				age_s = 0;
+			/* of two the less */
+			a.max_age_s = age_s < a.max_age_s ? age_s : a.max_age_s;
 		}
 	}
 	return a;
@@ -128,6 +131,12 @@ cache_form(const struct request *r)
 	return r->found.form ? r->found.form->to : form_of_endpoint(&r->found.endpoint);
 }
 
+static struct span
+cache_body(const struct request *r)
+{
+	return r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw;
+}
+
 /* NULL with found.cache.key; or why there is no cache for it. */
 static const char *
 cache_key_of(struct request *r)
@@ -157,7 +166,7 @@ cache_key_of(struct request *r)
 		span_str(request_target(r)->name), span_str(request_target(r)->backend),
 		buf_view(&target), buf_view(&fields) };
 	const struct cache_ask ask = { .form = cache_form(r),
-		.body = r->out.edited ? buf_view(&r->out.rewritten) : r->in.raw,
+		.body = cache_body(r),
 		.rest = rest,
 		.nrest = COUNT_OF(rest),
 		.warmest = route->cache.temperature };
@@ -188,6 +197,7 @@ say_hit(struct request *r, const struct cache_answer *a)
 		.array = f->array,
 		.wants_usage = f->wants_usage,
 		.id = span_str(r->id),
+		.asked = cache_body(r),
 		.model = r->in.body.model };
 
 	buf_free(&r->out.replay);
@@ -430,7 +440,7 @@ may_keep_answer(const struct request *r, const struct guard_report *a)
 	return r->found.cache.keeps && r->found.cache.state == CACHED_MISS &&
 	       res->end == END_COMPLETE && res->status == 200 && !a->redactions &&
 	       (!a->judged || a->verdict.ruled.effect == RULE_PERMIT) &&
-	       (!a->sum.any || a->sum.ruled.effect == RULE_PERMIT) && !a->provider_error &&
+	       (!a->sum.any || a->sum.ruled.effect == RULE_PERMIT) && !a->error.n && !a->refused &&
 	       !a->blind && !a->unread_bytes && !a->opaque_bytes && !a->sealed_bytes &&
 	       !a->signed_dropped && !a->called_over && (calls || !a->ncalled) &&
 	       (!a->streamed || a->ended) &&

@@ -105,6 +105,21 @@ for say in '{"status":500}' '{"status":429}' '{"body":"{\"choices\":[]}"}'; do
 	ask own.test "error $errors" "$COLD"
 	is "what failed is not kept ($say)" "$status $(cache)" "200 miss"
 done
+said() { jq -nc --arg m "$1" '{body: ("{\"id\":\"c\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"," + $m)}'; }
+while IFS='|' read -r name answer; do
+	control "$(said "$answer")"
+	ask own.test "not this: $name" "$COLD"
+	was=$status
+	control '{}'
+	ask own.test "not this: $name" "$COLD"
+	is "$name is not kept" "$was $status $(cache)" "200 200 miss"
+done <<'T'
+a refusal|"content":null,"refusal":"I cannot"},"finish_reason":"stop"}]}
+an answer with an error next to it|"content":"half"},"finish_reason":"stop"}],"error":{"message":"overloaded"}}
+an end for its length|"content":"half"},"finish_reason":"length"}]}
+T
+ask own.test 'one' "$COLD" -H 'cache-control: max-age=0, max-age=600'
+is "of two ages the less is meant" "$(cache)" miss
 model=call ask own.test 'four' "$COLD,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"string\"}}}}}]"
 model=call ask own.test 'four' "$COLD,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"string\"}}}}}]"
 is "a call is not kept" "$(cache) $(says '.choices[0].finish_reason')" 'miss "tool_calls"'
@@ -222,6 +237,11 @@ a list of answers|gemini.test|/v1beta/models/l:generateContent|$contents|/v1beta
 converse|bedrock.test|/model/m/converse|$converse|/model/m/converse-stream|$converse|[.output.message.content[0].text, .stopReason, .usage.outputTokens]
 translated|translated.test|/v1/messages|$message}|/v1/messages|$message,"stream":true}|[.content[0].text, .stop_reason, .usage.output_tokens]
 T
+control '{"body":"{\"id\":\"r\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"hi\"}]}],\"metadata\":{\"case\":\"first\"},\"user\":\"u1\"}"}'
+post responses.test /v1/responses '{"model":"m","input":"six","store":false,"user":"u1","metadata":{"case":"first"}}'
+post responses.test /v1/responses '{"model":"m","input":"six","store":false,"metadata":{"case":"second"}}'
+is "what responses say again of a request is of the one that asks" "$status $(cache) $(says '[.output[0].content[0].text, .metadata.case, .user]')" '200 hit ["hi","second",null]'
+control '{}'
 # One entry serves every form of which translation makes the same request.
 post both.test /v1/chat/completions "${message/max_tokens/max_completion_tokens}}"
 was=$(says '.choices[0].message.content')
@@ -259,7 +279,7 @@ other=$(redis keys 'tollgate:cache:*' | grep -v "$key")
 redis --raw eval "redis.call('set', KEYS[2], redis.call('get', KEYS[1]))" 2 "$key" "$other" >/dev/null
 ask own.test 'near' "$COLD"
 is "one that was moved is none" "$status $(cache)" "200 miss"
-redis eval "local v = redis.call('get', KEYS[1]); redis.call('set', KEYS[1], string.sub(v, 1, 60) .. 'x' .. string.sub(v, 62))" 1 "$key" >/dev/null
+redis eval "local v = redis.call('get', KEYS[1]); redis.call('set', KEYS[1], string.sub(v, 1, 60) .. string.char((string.byte(v, 61) + 1) % 256) .. string.sub(v, 62))" 1 "$key" >/dev/null
 ask own.test 'far' "$COLD"
 is "nor one that was altered" "$status $(cache)" "200 miss"
 redis set "$key" short >/dev/null

@@ -195,6 +195,16 @@ is "chunks" "$status $(says '.content[0].text') $(chat_saw .path)" '200 "hi" "/v
 req POST /v1/messages -H "$auth" -H "$json" -H "host: late.test" -H transfer-encoding:chunked -d '{"model":"echo","max_tokens":64,"top_k":3,"messages":[{"role":"user","content":"hi"}]}'
 is "and refused by name" "$status $(says .error.message | grep -o '"top_k: ')" '400 "top_k: '
 
+# ---- what only one target has a place for, which is away ----
+fresh
+messages '{"status":429,"headers":{"retry-after":"50"}}'
+as_anthropic either.test echo hi
+is "a target that is throttled is passed over" "$status $(asked)" "200 1 1"
+as_anthropic either.test echo hi ',"top_k":5'
+is "what the other one has no place for is asked again later" "$status $(says .error.code) $(header retry-after | grep -cE '^[1-9]') $(asked)" '503 "provider_unavailable" 1 1 1'
+as_anthropic to-chat.test echo hi ',"top_k":5'
+is "what none has a place for is not" "$status $(says .error.code)" '400 "translation_unsupported"'
+
 check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 told=$("$build/tollgate" policy replay -c "$D/tollgate.yaml")
 is "decided again all of it comes out the same" "$? $(grep -oE '[0-9]+ different' <<<"$told" | sort -u)" "0 0 different"

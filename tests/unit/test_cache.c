@@ -556,7 +556,7 @@ what_cannot_be_said_is_none(void **state)
 }
 
 static void
-a_whole_answer_has_another_id_and_nothing_else(void **state)
+a_whole_answer_has_another_id_and_what_its_caller_said(void **state)
 {
 	static const struct {
 		enum form form;
@@ -567,13 +567,25 @@ a_whole_answer_has_another_id_and_nothing_else(void **state)
 		{ FORM_MESSAGES, "{\"id\":\"\"}", "{\"id\":\"msg_NEW\"}" },
 		{ FORM_RESPONSES, "{\"object\":\"response\"}", "{\"object\":\"response\"}" },
 		{ FORM_CONVERSE, "{\"id\":\"x\"}", "{\"id\":\"x\"}" },
+		/* what it says again of its request is of who asks now */
+		{ FORM_RESPONSES,
+			"{\"id\":\"r\",\"user\":\"carol\",\"metadata\":{\"case\":\"hers\"},"
+			"\"safety_identifier\":\"c\",\"prompt_cache_key\":\"k\",\"output\":[]}",
+			"{\"id\":\"resp_NEW\",\"user\":null,\"metadata\":{\"case\" : \"his\"},"
+			"\"safety_identifier\":null,\"prompt_cache_key\":\"own\",\"output\":[]"
+			"}" },
+		{ FORM_CHAT, "{\"id\":\"c\",\"user\":\"x\"}",
+			"{\"id\":\"chatcmpl-NEW\",\"user\":\"x\"}" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const struct cache_answer a = { .form = rows[i].form,
 			.bytes = span_str(rows[i].was) };
-		const struct cache_hit h = { .id = SPAN_LIT("NEW") };
+		const struct cache_hit h = { .id = SPAN_LIT("NEW"),
+			.asked =
+				SPAN_LIT("{\"metadata\" : {\"case\" : \"his\"},\"input\":\"x\","
+					 "\"prompt_cache_key\":\"own\"}") };
 		char length[40];
 		struct buf out;
 		buf_init(&out, 0);
@@ -601,7 +613,7 @@ main(void)
 		cmocka_unit_test(the_next_one_leads_where_one_failed),
 		cmocka_unit_test(threads_share_it),
 		cmocka_unit_test(what_cannot_be_said_is_none),
-		cmocka_unit_test(a_whole_answer_has_another_id_and_nothing_else),
+		cmocka_unit_test(a_whole_answer_has_another_id_and_what_its_caller_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

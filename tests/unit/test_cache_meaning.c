@@ -38,15 +38,15 @@ what_is_firm(void **state)
 		{ "Please tell me the capital of France.", "capital of France " },
 		{ "How does Anna Berg do it", "Anna Berg " },
 		{ "How do I not do it", "not " },
-		{ "How many dollars are 10 euros", "dollars 10 euros " },
-		{ "How many euros are 10 dollars", "euros 10 dollars " },
+		{ "How many dollars are 10 euros", "many dollars 10 euros " },
+		{ "How many euros are 10 dollars", "many euros 10 dollars " },
 		{ "Is it 3.5 % of 7", "3 . 5 % of 7 " },
 		{ "Is it 3,5 or 35", "3 , 5 or 35 " },
 		{ "Why can't it be done", "why t be done " },
 		{ "What is the NASA", "NASA " },
 		{ "Wie kann ich nicht zum Bahnhof", "wie nicht Bahnhof " },
 		{ "What does <PERSON_1> do", "< PERSON_1 > do " },
-		{ "Who was it. Will was", "who Will " },
+		{ "Who was it. Will was", "who was Will was " },
 	};
 	char got[512];
 
@@ -104,6 +104,16 @@ what_turns_a_meaning_is_firm(void **state)
 		{ "Come posso aprire la porta", "Come posso chiudere la porta" },
 		{ "Hoe kan ik het kopen", "Hoe kan ik het verkopen" },
 		{ "Should it be on", "Should it be off" },
+		{ "Who is the president", "Who was the president" },
+		{ "What does the market do", "What did the market do" },
+		{ "What is the weather", "What will the weather be" },
+		{ "Which books are by Freud", "Which books are about Freud" },
+		{ "Explain the law of motion", "Explain the second law of motion" },
+		{ "List reasons for it", "List one reason for it" },
+		{ "Can I take it", "Should I take it" },
+		{ "How do I make a lock", "How do I find a lock" },
+		{ "Do I have a visa", "Do I need a visa" },
+		{ "Wer ist der Kanzler", "Wer wird der Kanzler" },
 	};
 	char one[512], two[512];
 

@@ -121,6 +121,13 @@ static const struct translate_case {
 		     "\"name\":\"get\",\"arguments\":\"{}\"}}]},\"finish_reason\":"
 		     "\"tool_calls\"}]}"),
 		GPT "tool_use toolu_D1_0 get {}|tool_use toolu_D1_1 get {}|tool_use" NONE },
+	{ "ids that Anthropic does not take: its client sends them back to it as they are",
+		FORM_CHAT,
+		BEGINS("0", "functions.get:0", "get") GROWS("0", "{") BEGINS("1", "ok-1", "put")
+			GROWS("1", "{}")
+				PIECE("\"index\":0,\"id\":\"functions.get:0\",\"function\":"
+				      "{\"arguments\":\"}\"}") FINISH("tool_calls") DONE,
+		NULL, GPT "tool_use toolu_D1_0 get {}|tool_use ok-1 put {}|tool_use" NONE },
 	{ "calls that are not counted are told by their ids", FORM_CHAT,
 		PIECE("\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"get\",\"arguments\":"
 		      "\"{}\"}")

@@ -187,6 +187,7 @@ struct guard_report {
 	size_t nmade;
 	bool provider_error; /* it is an error document */
 	bool content;	     /* text, reasoning or a call was said */
+	bool refused;	     /* so was why nothing is, where a format has a member for that */
 	bool ended;	     /* of a stream: what its dialect has at the end came */
 	/* the document of an error, of a stream the data of its first one, as far as it is
 	 * kept; and what the framing calls it */

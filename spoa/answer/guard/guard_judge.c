@@ -487,6 +487,8 @@ guard_note(struct guard *g, const struct answer_document *d)
 		made |= d->texts[i].kind != KIND_OTHER && d->texts[i].text.n;
 	}
 	r->content |= made && !d->error;
+	for (size_t i = 0; i < d->ntexts; i++)
+		r->refused |= d->texts[i].kind == KIND_REFUSAL && d->texts[i].text.n;
 	/* what was made is charged, whatever is next to it */
 	r->provider_error |= d->error && (r->streamed || !made);
 	r->opaque_bytes += d->opaque_bytes;

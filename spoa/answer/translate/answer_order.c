@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "answer/translate/answer_private.h"
+#include "answer/translate/request.h"
 #include "base/codec/utf8.h"
 #include "base/err.h"
 
@@ -302,13 +303,14 @@ begin_call_block(struct translator *t, const struct said *s)
 	b->place = t->choice->calls++;
 	b->over = s->each;
 	buf_span(&b->name, s->name);
-	/* two of one id are none of it */
+	/* Two of one id are none of it; one that not every provider takes would come back to
+	 * another one as it is. */
 	uint64_t id = s->id.n ? span_hash(s->id) : 0;
-	bool again = !s->id.n;
+	bool own = !translate_id_is_plain(s->id);
 	for (uint32_t i = 0; i < b->place; i++)
-		again |= t->choice->ids[i] == id;
+		own |= t->choice->ids[i] == id;
 	t->choice->ids[b->place] = id;
-	if (!again)
+	if (!own)
 		buf_span(&b->id, s->id);
 	else
 		buf_printf(&b->id, "%s%.*s_%u", t->writer->call_id, SPAN_ARG(t->plan.id),

@@ -241,9 +241,6 @@ put_converse_tools(struct question *q)
 		q->choice.is = CHOICE_UNSAID;
 	if (q->one_call && q->tools)
 		question_refuse(q, q->one_call, question_nowhere);
-	if (!q->tools && q->choice.is >= CHOICE_ANY && q->choice.is != CHOICE_NONE &&
-		question_refuse(q, q->choice.at, "there is no tool"))
-		q->choice.is = CHOICE_UNSAID;
 	if (!called && (!q->tools || q->choice.is == CHOICE_NONE))
 		return;
 	json_put_form(b, "'toolConfig':{'tools':[");

@@ -158,21 +158,27 @@ read_generate_content(struct question *q, const struct node *of)
 			question_odd(q, m[C_ROLE], "a turn of this role has results alone");
 }
 
-/* Types of Google's own schemas are in capitals, those of JSON Schema are not: a tree of its
- * own.
- */
+/* Types of Google's own schemas are in capitals, null is a member of its own, and counts are
+ * texts; those of JSON Schema are not: a tree of its own. */
 static struct node *
 as_json_schema(struct question *q, struct node *schema)
 {
+	static const char *const counts[] = { "minItems", "maxItems", "minLength", "maxLength",
+		"minProperties", "maxProperties" };
 	SCOPED_BUF(b, 0);
 
 	for (struct node *n = schema; n; n = tree_next(n, schema)) {
+		uint64_t count;
+		if (n->tok == JSON_STRING && SPAN_IN(n->key, counts) &&
+			!span_u64(node_text(n), &count))
+			tree_put_form(n, "%u", count);
 		if (n->tok != JSON_STRING || !span_is(n->key, "type"))
 			continue;
 		struct span type = arena_dup(q->a, node_text(n));
 		for (size_t i = 0; type.p && i < type.n; i++)
 			((char *)type.p)[i] = to_lower(type.p[i]);
-		tree_put_form(n, "%t", type);
+		bool null = node_true(tree_member(n->up, "nullable"));
+		tree_put_form(n, null ? "[%t,'null']" : "%t", type);
 	}
 	tree_write(&q->tree, schema, &b);
 	return question_json(q, schema, arena_dup(q->a, buf_view(&b)), question_nowhere);

@@ -606,8 +606,14 @@ question_put_settings(struct question *q)
 	}
 }
 
-/* Letters, digits, _ and -, as all but Mistral take it; another one is the same one each time.
- */
+/* Letters, digits, _ and -, as all but Mistral take it. */
+bool
+translate_id_is_plain(struct span id)
+{
+	return id.n && id.n <= 64 && span_is_alnum(id, "_-");
+}
+
+/* One that is not is another one, the same each time. */
 struct span
 question_id(struct question *q, struct span id)
 {
@@ -616,7 +622,7 @@ question_id(struct question *q, struct span id)
 			       ? id
 			       : arena_printf(q->a, "%09llx",
 					 (unsigned long long)(span_hash(id) >> 28));
-	if (id.n && id.n <= 64 && span_is_alnum(id, "_-"))
+	if (translate_id_is_plain(id))
 		return id;
 	return arena_printf(q->a, "call_%016llx", (unsigned long long)span_hash(id));
 }
@@ -771,6 +777,9 @@ translate_request(const struct translate_ask *ask, struct arena *a, struct buf *
 		question_order(&q, to);
 	for (const struct tool_offer *t = q.tools; t && !q.err; t = t->next)
 		check_name(&q, t->name, t->at, to);
+	if (!q.tools && (q.choice.is == CHOICE_ANY || q.choice.is == CHOICE_TOOL) &&
+		question_refuse(&q, q.choice.at, "there is no tool"))
+		q.choice.is = CHOICE_UNSAID;
 	if (q.any_json && !to->any_json)
 		question_refuse(&q, q.any_json, "JSON without a schema has no place");
 	if (!q.err) {

@@ -43,4 +43,7 @@ struct translated_request {
 int translate_request(const struct translate_ask *ask, struct arena *a, struct buf *out,
 	struct translated_request *made);
 
+/* Whether it is an id of a call that every form takes. */
+bool translate_id_is_plain(struct span id);
+
 #endif

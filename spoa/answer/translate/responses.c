@@ -24,6 +24,7 @@ static const struct member responses_members[] = {
 	{ "text.format.schema",      IS_OBJECT, DOC_SCHEMA },
 	{ "text.format.strict",      IS_BOOL,   DOC_SCHEMA_STRICT },
 	{ "reasoning.effort",    IS_TEXT,   DOC_EFFORT },
+	{ "include",             IS_ARRAY,  DOC_OTHER },
 	{ 0 },
 };
 
@@ -118,6 +119,8 @@ static void
 read_responses(struct question *q)
 {
 	read_openai_choice(q, named_members);
+	for (const struct node *n = tree_elements(q->set[DOC_OTHER]); n && !q->err; n = n->next)
+		question_refuse(q, n, question_nowhere);
 }
 
 /* ---- write ---- */

@@ -3,6 +3,8 @@
 #include "answer/frames.h"
 #include "answer/translate/answer.h"
 #include "base/err.h"
+#include "base/scoped.h"
+#include "gate/cache/key.h"
 
 enum { STATUS_OK = 200 };
 
@@ -21,21 +23,51 @@ put_head(const char *type, size_t n, struct buf *out)
 		type, n);
 }
 
-/* A whole answer that is asked for whole is what it was, but for its id. */
+/* What responses say again of their request and no key has: of the one who asks now. */
+static const struct {
+	const char *name, *unsaid;
+} said_again[] = { { "metadata", "{}" }, { "user", "null" }, { "safety_identifier", "null" },
+	{ "prompt_cache_key", "null" }, { "prompt_cache_retention", "null" } };
+
+/* The object in *body with this value of that member, where it has one. */
+static void
+put_instead(const char *name, struct span value, struct buf *body)
+{
+	struct span json = buf_view(body), was = cache_member_value(json, name);
+	SCOPED_BUF(made, 0);
+
+	if (!was.n)
+		return;
+	size_t at = (size_t)(was.p - json.p);
+	buf_span(&made, span_cut(json, 0, at));
+	buf_span(&made, value);
+	buf_span(&made, span_cut(json, at + was.n, json.n));
+	buf_clear(body);
+	buf_move(body, &made);
+}
+
+/* A whole answer that is asked for whole is what it was, but for its id and what is its
+ * caller's. */
 static int
 put_as_it_was(const struct cache_answer *a, const struct cache_hit *h, struct buf *out)
 {
-	const char *member = ids[a->form], *begins = translator_id_begins(a->form);
-	struct span id = member ? cache_member_value(a->bytes, member) : SPAN_LIT("");
-	size_t at = id.n ? (size_t)(id.p - a->bytes.p) : 0,
-	       made = id.n ? strlen(begins) + h->id.n + 2 : 0;
+	SCOPED_BUF(body, 0);
+	SCOPED_BUF(id, 0);
 
-	put_head("application/json", a->bytes.n - id.n + made, out);
-	buf_span(out, span_cut(a->bytes, 0, at));
-	if (id.n)
-		buf_printf(out, "\"%s%.*s\"", begins, SPAN_ARG(h->id));
-	buf_span(out, span_cut(a->bytes, at + id.n, a->bytes.n));
-	return buf_failed(out) ? ERR_LIMIT : 0;
+	buf_span(&body, a->bytes);
+	buf_printf(&id, "\"%s%.*s\"", translator_id_begins(a->form), SPAN_ARG(h->id));
+	if (ids[a->form] && !cache_member_value(a->bytes, ids[a->form]).p)
+		return ERR_SYNTAX;
+	if (ids[a->form])
+		put_instead(ids[a->form], buf_view(&id), &body);
+	for (size_t i = 0; a->form == FORM_RESPONSES && i < COUNT_OF(said_again); i++) {
+		struct span said = cache_member_value(h->asked, said_again[i].name);
+		put_instead(said_again[i].name, said.n ? said : span_str(said_again[i].unsaid),
+			&body);
+	}
+	put_head("application/json", body.n, out);
+	buf_span(out, buf_view(&body));
+	return buf_failed(&body) || buf_failed(&id) || buf_failed(out) ? ERR_LIMIT : 0;
 }
 
 int

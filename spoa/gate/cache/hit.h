@@ -9,6 +9,7 @@ struct cache_hit {
 	bool stream, array; /* as Gemini's list of answers */
 	bool wants_usage;   /* of a stream of chat */
 	struct span id;	    /* the decision's: the answer's own is new */
+	struct span asked;  /* the body of the request, whose members are said again */
 	struct span model;  /* where the answer names none */
 };
 

@@ -137,7 +137,7 @@ cache_member_value(struct span object, const char *name)
 	for (size_t i = 0; i < n; i++)
 		if (span_is(v[i].name, name))
 			return v[i].value;
-	return SPAN_LIT("");
+	return bad ? (struct span){ NULL, 0 } : SPAN_LIT("");
 }
 
 /* ---- into the hash ---- */

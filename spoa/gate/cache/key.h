@@ -45,7 +45,8 @@ struct cache_ask {
 const char *cache_key(const struct cache_ask *ask, const unsigned char secret[CACHE_KEY_BYTES],
 	unsigned char out[CACHE_KEY_BYTES]);
 
-/* The value of an object's member, as it is written; empty: the object has none, or is none. */
+/* The value of an object's member, as it is written; empty: the object has none; p NULL: it is
+ * none, or none that is read here. */
 struct span cache_member_value(struct span object, const char *name);
 
 #endif

@@ -148,6 +148,8 @@ limits_form(struct request *r)
 			&r->arena, "%.*s%s%s", SPAN_ARG(at), at.n ? ": " : "", f->made.why));
 	for (size_t i = 0; r->found.ranks && i < v->ncandidates && !left; i++)
 		left = v->candidates[i].fate == CANDIDATE_LEFT;
+	if (!left && limits_some_are_away(r))
+		return request_none_in(r);
 	if (!left || !limits_keep_denial(r))
 		return limits_over(r);
 	limits_leave_target(

@@ -248,6 +248,8 @@ bool request_has_room(const struct request *r);
 void request_unqueue(struct request *r);
 /* The refusal where the rules leave targets and none of them is in. */
 enum step_result request_none_in(struct request *r);
+/* Whether one of those that the rules leave takes nothing now, and may take this request later. */
+bool limits_some_are_away(const struct request *r);
 /* changes.c */
 /* What is to be changed in the body; false: nothing. */
 bool request_amendment(const struct request *r, struct amendment *am);

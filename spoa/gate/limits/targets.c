@@ -418,9 +418,18 @@ request_attempt_over(struct request *r, enum attempt_cause cause, int status, bo
 		clock_mono_us());
 }
 
-/* One of those that the rules leave takes nothing now, and may later. */
+/* A request that has no place in its target's form has none in the same form elsewhere. */
 static bool
-some_are_away(const struct request *r)
+may_hold_it(const struct request *r, const struct target *to)
+{
+	const struct found_form *f = r->found.form;
+
+	return !f || !f->refused || to->forms >> f->from & 1 ||
+	       to->translated != request_target(r)->translated;
+}
+
+bool
+limits_some_are_away(const struct request *r)
 {
 	const struct policy_verdict *v = &r->found.verdict;
 
@@ -428,7 +437,8 @@ some_are_away(const struct request *r)
 		const struct policy_candidate *c = &v->candidates[i];
 		if (c->fate == CANDIDATE_OUT &&
 			(c->out == TARGET_EJECTED || c->out == TARGET_BUSY ||
-				c->out == TARGET_KEYLESS))
+				c->out == TARGET_KEYLESS) &&
+			may_hold_it(r, c->target))
 			return true;
 	}
 	return false;
@@ -460,7 +470,7 @@ enum step_result
 request_none_in(struct request *r)
 {
 	/* What no form holds may be held by a target that is away. */
-	if (r->found.over && (r->found.over->status != 400 || !some_are_away(r)))
+	if (r->found.over && (r->found.over->status != 400 || !limits_some_are_away(r)))
 		return limits_over(r);
 	enum step_result s = request_deny(r, 503, "provider_unavailable", "",
 		SPAN_LIT("no target that this request may go to takes any now"));
