@@ -178,7 +178,7 @@ take_redis_pin(struct tool_pins_sync *s, const redisReply *field, const redisRep
 
 /* Of a list of one pair that pair; NULL: it is none. */
 static const redisReply *
-pair_of(const redisReply *r)
+only_pair(const redisReply *r)
 {
 	const redisReply *pair =
 		r->type == REDIS_REPLY_ARRAY && r->elements == 1 ? r->element[0] : NULL;
@@ -195,7 +195,7 @@ read_last(struct tool_pins_sync *s)
 
 	if (!r)
 		return false;
-	const redisReply *event = pair_of(r);
+	const redisReply *event = only_pair(r);
 	snprintf(s->last, sizeof(s->last), "%s",
 		event && event->element[0]->str ? event->element[0]->str : "0-0");
 	return true;
@@ -311,7 +311,7 @@ read_log(struct tool_pins_sync *s)
 		reply_auto_t *r = ask_pins_redis(s, 6, argv, NULL);
 		if (!r)
 			return false;
-		const redisReply *stream = pair_of(r);
+		const redisReply *stream = only_pair(r);
 		const redisReply *events = stream ? stream->element[1] : NULL;
 		if (!events || events->type != REDIS_REPLY_ARRAY)
 			return true;

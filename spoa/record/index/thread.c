@@ -112,7 +112,7 @@ part_end(int fd, uint64_t begin)
 /* The line after the part is so old. A segment that is closed sooner has no parts: under load
  * each of its records would be indexed in a part, and again with the whole. */
 static bool
-is_settled(const struct index_thread *t, int fd, uint64_t end)
+part_is_old(const struct index_thread *t, int fd, uint64_t end)
 {
 	static const char key[] = "\"time\":\"";
 	char text[512] = "";
@@ -135,7 +135,7 @@ make_parts(struct index_thread *t, const struct journal_segment *s)
 	for (uint64_t begin = 0, bytes; fd >= 0 && ok && !stopped(t); begin += bytes) {
 		bytes = index_part_bytes(t->dir, s->name, begin);
 		uint64_t end = bytes ? begin + bytes : part_end(fd, begin);
-		if (end <= begin || (!bytes && !is_settled(t, fd, end)))
+		if (end <= begin || (!bytes && !part_is_old(t, fd, end)))
 			break;
 		bytes = end - begin;
 		index_part_name(name, s->name, begin);
