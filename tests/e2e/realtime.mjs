@@ -280,7 +280,7 @@ async function resumes() {
 
 // Answers of one session at the same time, as those are that are no part of its conversation.
 async function several() {
-	const { FRED, GINA } = process.env
+	const { FRED, GINA, HUGO } = process.env
 	const of = (s, id) => s.got.filter(m => m.type == 'response.output_text.delta' && m.response_id == id).map(m => m.delta).join('')
 	const done = (s, n) => s.until(x => x.got.filter(m => m.type == 'response.done').length >= n || x.got.find(m => m.type == 'error'))
 	const ask = (s, t) => {
@@ -318,6 +318,15 @@ async function several() {
 		await s.until(x => x.got.filter(m => m.transcript).length == i)
 	}
 	same('what is written down arrives', s.got.filter(m => m.transcript).map(m => m.transcript), ['you said 8 bytes', 'you said 16 bytes'])
+	s.s.write(frame(8, Buffer.from([3, 232])))
+	await s.closed(4000)
+	// who says what he never asks about
+	s = new Sock(RT, { headers: { authorization: `Bearer ${HUGO}` } })
+	await s.open()
+	for (let i = 1; i <= 3; i++) {
+		s.say(text(`for later, ${i}`))
+		await s.until(x => x.got.filter(m => /later/.test(JSON.stringify(m))).length == i)
+	}
 	s.s.write(frame(8, Buffer.from([3, 232])))
 	await s.closed(4000)
 }

@@ -139,6 +139,7 @@ session_free(struct exchange *x)
 {
 	free(x->session);
 	x->session = NULL;
+	x->socket.joined = NULL;
 }
 
 /* ---- a message as a request ---- */
@@ -162,6 +163,7 @@ message_request(struct session *s, bool turn)
 	r->in.message = turn ? MESSAGE_OF_TURN : MESSAGE_ALONE;
 	r->in.session = span_str(of->id);
 	r->in.session_model = of->in.body.model;
+	r->in.joined = &s->joined;
 	r->in.body_state = BODY_STATE_PARTIAL;
 	r->found.route = of->found.route;
 	r->found.endpoint = of->found.endpoint;
@@ -655,6 +657,7 @@ gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
 	s->calls = *calls;
 	LIST_INIT(&s->said);
 	x->session = s;
+	x->socket.joined = &s->joined;
 	return 0;
 }
 

@@ -422,7 +422,7 @@ live_is_heard(struct span message)
 	bool type = false;
 
 	if (!message.n || (!memmem(message.p, message.n, "ranscript", 9) &&
-				  !memmem(message.p, message.n, "\\u", 2)))
+				  !memchr(message.p, '\\', message.n)))
 		return false;
 	struct json *j = json_open(&a, message);
 	for (enum json_tok t; j && (t = json_next(j, &ev)) != JSON_END;
