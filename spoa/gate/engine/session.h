@@ -25,7 +25,7 @@ struct said {
 		struct guard *guard; /* its exchange's; NULL: none, or nothing reads it */
 		bool heard_too;	     /* what is written of it is said, too */
 		bool over;	     /* but for its usage */
-		bool aside;	     /* one event that is no part of another answer */
+		bool aside;	     /* what is written of an item: no part of another answer */
 	} answer;
 	LIST_ENTRY(said) all;
 };
