@@ -278,6 +278,33 @@ async function resumes() {
 	same('two of them: closed', await s.closed(4000), 1008)
 }
 
+// Handles that several daemons gave, where one of them is left.
+async function elsewhere() {
+	const { LIVE, GO } = process.env
+	const begin = async sessionResumption => {
+		const s = new Sock(LIVE)
+		await s.open()
+		s.say({ setup: { model: 'models/gemini-live', sessionResumption } })
+		await s.until(x => x.got.find(m => m.setupComplete || m.error))
+		return s
+	}
+	const handles = []
+	for (let i = 0; i < 6; i++) {
+		const s = await begin({})
+		handles.push((await s.until(x => x.got.find(m => m.sessionResumptionUpdate)))?.sessionResumptionUpdate.newHandle)
+		s.stop()
+	}
+	console.log('# handles')
+	while (!fs.existsSync(GO)) await new Promise(y => setTimeout(y, 50))
+	const resumed = []
+	for (const handle of handles) {
+		const s = await begin({ handle })
+		resumed.push(s.got.some(m => m.setupComplete))
+		s.stop()
+	}
+	same('the other daemon resumes them', resumed, handles.map(() => true))
+}
+
 // Answers of one session at the same time, as those are that are no part of its conversation.
 async function several() {
 	const { FRED, GINA, HUGO } = process.env
@@ -539,7 +566,7 @@ async function stays() {
 	clearInterval(timer)
 }
 
-const parts = { money, silence, stays, stops, handshakes, contents, resumes, several, ends, bad }
+const parts = { money, silence, stays, stops, handshakes, contents, resumes, elsewhere, several, ends, bad }
 if (process.argv[1].endsWith("realtime.mjs")) {
 	for (const p of process.argv.slice(2)) await parts[p]()
 	process.exit(failed ? 1 : 0)
