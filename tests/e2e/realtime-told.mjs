@@ -147,6 +147,8 @@ async function outside() {
 	await c.until(x => x.got.find(m => /failed/.test(m.type)))
 	same('pieces of a transcript are those of their item', [pieces('q'), pieces('r')], ['hello my dear friend', 'other 536-12 words'])
 	same('and come before its end', c.got.slice(-4).map(m => m.item_id + m.type.split('.').at(-1)), ['qdelta', 'qcompleted', 'rdelta', 'rfailed'])
+	p.say(item('added', { id: 'k', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'it is 212-555-0187 here' }] }))
+	same('a rule redacts them', (await c.until(x => x.got.find(m => m.item?.id == 'k')))?.item.content[0].text, 'it is <PHONE_NUMBER> here')
 	p.say('')
 	p.say(item('added', { id: 'i', type: 'message', role: 'user', content: [{ type: 'input_text', text: 'social 536-90-4399 number' }] }))
 	same('a rule denies them', [await c.closed(4000), /4399/.test(JSON.stringify(c.got))], [1008, false]);

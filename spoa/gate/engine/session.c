@@ -520,7 +520,9 @@ message_alone(struct session *s, bool binary, struct span message, const struct 
 	if (!e->response.n) /* else it is a piece of an answer that never began */
 		guard_stands_alone(g);
 	enum socket_goes goes = guard_takes(s, g, &heard, binary, message, PART_ALONE);
-	guard_drop(&s->x->guard);
+	s->x->socket.redactions += guard_report(g)->redactions;
+	if (goes == SOCKET_GOES) /* else what it says is in the session's completion */
+		guard_drop(&s->x->guard);
 	return goes;
 }
 

@@ -393,6 +393,7 @@ put_socket(const struct request *r, bool ended, struct buf *b)
 		put_int(b, RF_SOCKET_TURNS, (int64_t)r->x->socket.turns);
 		put_count(b, RF_SOCKET_MEDIA_IN, r->x->socket.media_in);
 		put_count(b, RF_SOCKET_MEDIA_OUT, r->x->socket.media_out);
+		put_count(b, RF_SOCKET_REDACTIONS, r->x->socket.redactions);
 	}
 	buf_putc(b, '}');
 }

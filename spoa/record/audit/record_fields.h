@@ -128,6 +128,7 @@
   X(SOCKET_TURNS,                  "socket.",             "turns",                  INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SOCKET_MEDIA_IN,               "socket.",             "media_in",               INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SOCKET_MEDIA_OUT,              "socket.",             "media_out",              INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(SOCKET_REDACTIONS,             "socket.",             "redactions",             INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CALLS,                         "",                    "calls",                  OBJECTS, BOTH,       "policy",   V_COUNT,                NULL) \
   X(CALLS_BY,                      "calls[].",            "by",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
   X(CALLS_SERVER,                  "calls[].",            "server",                 TEXT,    BOTH,       "policy",   V_COUNT,                "server") \
