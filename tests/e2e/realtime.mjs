@@ -546,7 +546,8 @@ async function stops() {
 	same('others are served beside who reads nothing', await turn(other, 'over here'), 'over here')
 	other.stop()
 	const grown = rss() - before
-	ok('what he does not read is not kept', grown < 12000, `${grown} KB more`)
+	if (/lib[at]san/.test(fs.readFileSync(`/proc/${process.env.PID}/maps`, 'utf8'))) console.log('skip - what he does not read is not kept: a sanitizer has a heap of its own')
+	else ok('what he does not read is not kept', grown < 12000, `${grown} KB more`)
 	s.s.resume()
 	ok('and comes when he reads', await s.until(x => x.got.filter(m => m.type == 'response.done').length == 9, 30000), s.got.length)
 	s.stop()
