@@ -520,9 +520,12 @@ message_alone(struct session *s, bool binary, struct span message, const struct 
 	if (!e->response.n) /* else it is a piece of an answer that never began */
 		guard_stands_alone(g);
 	enum socket_goes goes = guard_takes(s, g, &heard, binary, message, PART_ALONE);
-	s->x->socket.redactions += guard_report(g)->redactions;
-	if (goes == SOCKET_GOES) /* else what it says is in the session's completion */
-		guard_drop(&s->x->guard);
+	size_t redactions = guard_report(g)->redactions;
+	s->x->socket.redactions += redactions;
+	if (goes != SOCKET_GOES)
+		return goes; /* what it says is in the session's completion */
+	metric_add(s->x->r->gate->metrics, M_ANSWERS_REDACTED, redactions);
+	guard_drop(&s->x->guard);
 	return goes;
 }
 
@@ -591,9 +594,10 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 	if (!m) {
 		if (is_outdated(s))
 			return session_ends(s, WS_RESTART, false, "the policy has changed");
-		if (e->aside ? !oldest_is_left(s, binary)
-			     : turns_of(s, false) >= CAP_SOCKET_TURNS)
-			return e->aside ? SOCKET_ENDS : too_many_turns(s);
+		if (e->aside && !oldest_is_left(s, binary))
+			return SOCKET_ENDS;
+		if (!e->aside && turns_of(s, false) >= CAP_SOCKET_TURNS)
+			return too_many_turns(s);
 		if (!(m = message_asks(s, false, SPAN_LIT("{}"), true)))
 			return session_ends(s, WS_TRY_AGAIN, false, "too many bytes are held");
 		m->silent = true;
